@@ -1,0 +1,109 @@
+/**
+ * What a packed tensor is in memory: planes of 32-bit words that a kernel (or the CPU decoder) reads.
+ *
+ * Every file format is turned into one of these layouts when it is loaded, without loss and without growing:
+ * codes are reordered, never widened. The kernels know layouts, not formats.
+ *
+ * @module
+ */
+
+/** How dense (unquantised) elements are stored. */
+export type DenseType = "f32" | "f16" | "bf16";
+
+/** Unquantised elements: `codes` holds them, two per word when 16-bit, low half first. */
+export interface DenseLayout {
+  readonly kind: "dense";
+  readonly type: DenseType;
+}
+
+/**
+ * Codes of a few bits that share a scale per group of columns.
+ *
+ * The value of code `q` is, by `second`:
+ * - `"none"`: `scale * (q - center)`
+ * - `"zero"`: `scale * (q - zero)` (a zero point per group)
+ * - `"min"`: `scale * q + min` (a minimum per group)
+ */
+export interface ScalarLayout {
+  readonly kind: "scalar";
+  readonly bits: 2 | 3 | 4 | 8;
+  readonly center: number;
+  readonly second: "none" | "zero" | "min";
+  /** Columns that share a scale, a multiple of 32; 0 means the whole row. The last group may be partial. */
+  readonly group: number;
+}
+
+/** 8-bit codes of 8-vectors in `books` additive codebooks of 256 entries; one scale per row. */
+export interface CodebookLayout {
+  readonly kind: "codebook";
+  readonly books: number;
+}
+
+/** One of the layouts that kernels can read. */
+export type Layout = DenseLayout | ScalarLayout | CodebookLayout;
+
+/**
+ * A tensor of `rows x columns` (output features x input features, row-major) in packed form.
+ *
+ * `codes`
+ * - dense: row-major elements; `f32` one per word, `f16`/`bf16` two per word (`columns` is even then).
+ * - scalar: per row, per block of 32 columns, `bits` words (`columns` is a multiple of 32). A power-of-two width `b`
+ *   has `b` words a block; quad `t` (columns 4t..4t+3, t = 0..7) is in word `t % b` at bit `b * floor(t / b)` of each
+ *   of its four bytes (column 4t in the lowest byte). For b = 8 that is plain byte order. Three bits are the 2-bit
+ *   plane of the low two bits (two words) followed by one word with the top bit of quad `t` at bit `t` of each byte.
+ * - codebook: per row, per 32 columns, `books` words; byte `j` of word `c` is the code of columns 8j..8j+7 in book `c`.
+ *
+ * `scales` (f16 in the low half first)
+ * - dense: empty.
+ * - scalar, second "none": f16 at flat index `row * groups + g`, two per word.
+ * - scalar, otherwise: one word per (row, group): f16 scale in the low half, f16 zero or min in the high half.
+ * - codebook: f16 per row, two per word.
+ *
+ * `codebook` (codebook only): f16 pairs, `[books][256][8]`.
+ */
+export interface PackedTensor {
+  readonly layout: Layout;
+  readonly rows: number;
+  readonly columns: number;
+  readonly codes: Uint32Array<ArrayBuffer>;
+  readonly scales: Uint32Array<ArrayBuffer>;
+  readonly codebook: Uint32Array<ArrayBuffer>;
+}
+
+/** Columns that share one scale: the whole row for row-wise and codebook layouts, 1 for dense. */
+export function groupColumns(layout: Layout, columns: number): number {
+  if (layout.kind === "dense") return 1;
+  return layout.kind === "codebook" || layout.group === 0 ? columns : layout.group;
+}
+
+/** Scales in a row: `ceil(columns / group)`; 0 for dense layouts. */
+export function groupsPerRow(layout: Layout, columns: number): number {
+  return layout.kind === "dense" ? 0 : Math.ceil(columns / groupColumns(layout, columns));
+}
+
+/** Words in each plane of a `rows x columns` tensor. */
+export function planeWords(
+  layout: Layout,
+  rows: number,
+  columns: number,
+): { codes: number; scales: number; codebook: number } {
+  const groups = rows * groupsPerRow(layout, columns);
+  switch (layout.kind) {
+    case "dense": {
+      const elements = rows * columns;
+      return { codes: layout.type === "f32" ? elements : Math.ceil(elements / 2), scales: 0, codebook: 0 };
+    }
+    case "scalar":
+      return {
+        codes: rows * (columns / 32) * layout.bits,
+        scales: layout.second === "none" ? Math.ceil(groups / 2) : groups,
+        codebook: 0,
+      };
+    case "codebook":
+      return {
+        codes: rows * (columns / 32) * layout.books,
+        scales: Math.ceil(rows / 2),
+        codebook: layout.books * 256 * 8 / 2,
+      };
+  }
+}
