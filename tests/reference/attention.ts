@@ -1,0 +1,65 @@
+/**
+ * The f64 oracle of causal grouped-query attention over packed rows.
+ *
+ * @module
+ */
+
+/** The keys of a row: rows `[prefixStart, prefixEnd)` and `[ownStart, row]` of the same branch. */
+export interface AttentionRow {
+  readonly prefixStart: number;
+  readonly prefixEnd: number;
+  readonly ownStart: number;
+}
+
+/** Sizes: `rows` rows in each of `branches`, `heads` query heads that share `kvHeads` key and value heads. */
+export interface AttentionShape {
+  readonly branches: number;
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headSize: number;
+}
+
+/** The row table of one sequence of `length` tokens. */
+export function causalRows(length: number): AttentionRow[] {
+  return Array.from({ length }, () => ({ prefixStart: 0, prefixEnd: 0, ownStart: 0 }));
+}
+
+/**
+ * Softmax attention with scale `1 / sqrt(headSize)`: q and the result are `[B][M][heads * headSize]`, k and v
+ * `[B][M][kvHeads * headSize]`, M = `rows.length`.
+ */
+export function attention(
+  shape: AttentionShape,
+  rows: readonly AttentionRow[],
+  q: ArrayLike<number>,
+  k: ArrayLike<number>,
+  v: ArrayLike<number>,
+): Float64Array {
+  const { branches, heads, kvHeads, headSize } = shape;
+  const count = rows.length;
+  const y = new Float64Array(branches * count * heads * headSize);
+  for (let b = 0; b < branches; b++) {
+    for (let m = 0; m < count; m++) {
+      const keys: number[] = [];
+      for (let key = rows[m].prefixStart; key < rows[m].prefixEnd; key++) keys.push(key);
+      for (let key = rows[m].ownStart; key <= m; key++) keys.push(key);
+      for (let head = 0; head < heads; head++) {
+        const kvHead = Math.floor(head / (heads / kvHeads));
+        const qAt = ((b * count + m) * heads + head) * headSize;
+        const kvAt = (key: number): number => ((b * count + key) * kvHeads + kvHead) * headSize;
+        const scores = keys.map((key) => {
+          let dot = 0;
+          for (let d = 0; d < headSize; d++) dot += q[qAt + d] * k[kvAt(key) + d];
+          return dot / Math.sqrt(headSize);
+        });
+        const top = Math.max(...scores);
+        const weights = scores.map((score) => Math.exp(score - top));
+        const total = weights.reduce((sum, weight) => sum + weight, 0);
+        keys.forEach((key, i) => {
+          for (let d = 0; d < headSize; d++) y[qAt + d] += weights[i] / total * v[kvAt(key) + d];
+        });
+      }
+    }
+  }
+  return y;
+}

@@ -1,0 +1,146 @@
+/**
+ * The f64 oracle of a packed tensor under a perturbation: every weight as a kernel should see it.
+ *
+ * Written from the comments of `quant/layout.ts` alone, so that it can judge packers and kernels alike.
+ *
+ * @module
+ */
+import { groupColumns, groupsPerRow, type PackedTensor } from "../../quant/layout.ts";
+
+/** Absolute: `base + offset`. Relative: `base * (1 + offset)`. */
+export type OffsetForm = "absolute" | "relative";
+
+/** The noise of one branch and one tensor: `amplitude * z(index)` is added to the stored offset. */
+export interface NoiseTerm {
+  readonly amplitude: number;
+  readonly z: (index: number) => number;
+}
+
+/** The number that 16 bits of IEEE half precision stand for. */
+export function halfToNumber(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 31;
+  const fraction = bits & 1023;
+  if (exponent === 31) return fraction ? NaN : sign * Infinity;
+  return exponent === 0
+    ? sign * fraction * 2 ** -24
+    : sign * (1024 + fraction) * 2 ** (exponent - 25);
+}
+
+/** The number that a 32-bit pattern stands for in single precision. */
+function bitsToFloat(bits: number): number {
+  return new Float32Array(new Uint32Array([bits]).buffer)[0];
+}
+
+/** Half `index` of a plane with two halves a word, low half first. */
+function halfAt(plane: Uint32Array, index: number): number {
+  return (plane[index >> 1] >>> (16 * (index & 1))) & 0xffff;
+}
+
+/** Rows rounded up to a multiple of 4: the distance between two column spans of an offset plane. */
+export function offsetStride(rows: number): number {
+  return Math.ceil(rows / 4) * 4;
+}
+
+/** Offsets of a tensor: one an element when dense, else one a row and span of columns, rows padded. */
+export function offsetCount(tensor: PackedTensor, span: number): number {
+  return tensor.layout.kind === "dense"
+    ? tensor.rows * tensor.columns
+    : Math.ceil(tensor.columns / span) * offsetStride(tensor.rows);
+}
+
+/** Where the offset of element (`row`, `column`) lies. */
+export function offsetIndex(
+  tensor: PackedTensor,
+  span: number,
+  row: number,
+  column: number,
+): number {
+  return tensor.layout.kind === "dense"
+    ? row * tensor.columns + column
+    : Math.floor(column / span) * offsetStride(tensor.rows) + row;
+}
+
+/** The integer code of a scalar layout at (`row`, `column`). */
+export function scalarCode(tensor: PackedTensor, row: number, column: number): number {
+  if (tensor.layout.kind !== "scalar") throw new TypeError("Cannot read a code: not scalar");
+  const { bits } = tensor.layout;
+  const block = (row * tensor.columns / 32 + Math.floor(column / 32)) * bits;
+  const byte = (column % 4) * 8;
+  const quad = Math.floor((column % 32) / 4);
+  // A plane of a power-of-two width.
+  const plane = (width: number, at: number): number =>
+    (tensor.codes[at + quad % width] >>> (byte + width * Math.floor(quad / width))) &
+    (2 ** width - 1);
+  if (bits !== 3) return plane(bits, block);
+  return plane(2, block) + 4 * ((tensor.codes[block + 2] >>> (byte + quad)) & 1);
+}
+
+/** The weight at (`row`, `column`), given how its scale (or, when dense, the weight itself) is moved. */
+function weightAt(
+  tensor: PackedTensor,
+  row: number,
+  column: number,
+  move: (base: number) => number,
+): number {
+  const { layout, columns, codes, scales, codebook } = tensor;
+  switch (layout.kind) {
+    case "dense": {
+      const index = row * columns + column;
+      if (layout.type === "f32") return move(bitsToFloat(codes[index]));
+      const half = halfAt(codes, index);
+      return move(layout.type === "f16" ? halfToNumber(half) : bitsToFloat(half << 16));
+    }
+    case "scalar": {
+      const q = scalarCode(tensor, row, column);
+      const group = row * groupsPerRow(layout, columns) +
+        Math.floor(column / groupColumns(layout, columns));
+      if (layout.second === "none") {
+        return move(halfToNumber(halfAt(scales, group))) * (q - layout.center);
+      }
+      const scale = move(halfToNumber(scales[group] & 0xffff));
+      const second = halfToNumber(scales[group] >>> 16);
+      return layout.second === "zero" ? scale * (q - second) : scale * q + second;
+    }
+    case "codebook": {
+      const word = (row * columns / 32 + Math.floor(column / 32)) * layout.books;
+      let sum = 0;
+      for (let book = 0; book < layout.books; book++) {
+        const code = (codes[word + book] >>> (8 * Math.floor((column % 32) / 8))) & 255;
+        sum += halfToNumber(halfAt(codebook, (book * 256 + code) * 8 + column % 8));
+      }
+      return move(halfToNumber(halfAt(scales, row))) * sum;
+    }
+  }
+}
+
+/**
+ * Weights `[rows][columns]` of one branch in f64: scale (dense: weight) = base ⊕ (offset + amplitude z).
+ *
+ * `span` is the number of columns that share an offset; it is ignored by dense tensors. Without offsets and noise the
+ * result is the plain decode.
+ */
+export function effectiveWeights(
+  tensor: PackedTensor,
+  offsets: ArrayLike<number> | null = null,
+  form: OffsetForm = "absolute",
+  span: number = tensor.columns,
+  noise: NoiseTerm | null = null,
+): Float64Array {
+  const { rows, columns } = tensor;
+  const weights = new Float64Array(rows * columns);
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++) {
+      const index = offsetIndex(tensor, span, row, column);
+      const offset = (offsets ? offsets[index] : 0) +
+        (noise ? noise.amplitude * noise.z(index) : 0);
+      weights[row * columns + column] = weightAt(
+        tensor,
+        row,
+        column,
+        (base) => form === "absolute" ? base + offset : base * (1 + offset),
+      );
+    }
+  }
+  return weights;
+}

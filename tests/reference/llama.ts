@@ -1,0 +1,127 @@
+/**
+ * The f64 oracle of a whole forward of the Llama architecture, from dense weights by name.
+ *
+ * @module
+ */
+import { attention, type AttentionRow, causalRows } from "./attention.ts";
+import { embedding } from "./embedding.ts";
+import { matmul } from "./matmul.ts";
+import { rmsNorm } from "./rms_norm.ts";
+import { rope, type RopeConvention } from "./rope.ts";
+import { siluGate } from "./silu_gate.ts";
+
+/** Sizes and constants of a Llama model. */
+export interface LlamaShape {
+  readonly hidden: number;
+  readonly layers: number;
+  readonly feedForward: number;
+  readonly heads: number;
+  readonly kvHeads: number;
+  /** `hidden / heads` unless given. */
+  readonly headSize?: number;
+  readonly vocabulary: number;
+  readonly epsilon: number;
+  readonly ropeBase: number;
+  readonly rope: RopeConvention;
+}
+
+/** Row-major matrices and vectors by their Hugging Face or GGUF names. */
+export type NamedWeights = Readonly<Record<string, ArrayLike<number>>>;
+
+/** Where a row stands and what it sees; `causalRows` and 0, 1, 2, ... for one sequence. */
+export interface PackedRows {
+  readonly positions: ArrayLike<number>;
+  readonly rows: readonly AttentionRow[];
+}
+
+const ggufNames: Readonly<Record<string, string>> = {
+  "model.embed_tokens": "token_embd",
+  "model.norm": "output_norm",
+  "lm_head": "output",
+  "input_layernorm": "attn_norm",
+  "post_attention_layernorm": "ffn_norm",
+  "self_attn.q_proj": "attn_q",
+  "self_attn.k_proj": "attn_k",
+  "self_attn.v_proj": "attn_v",
+  "self_attn.o_proj": "attn_output",
+  "mlp.gate_proj": "ffn_gate",
+  "mlp.up_proj": "ffn_up",
+  "mlp.down_proj": "ffn_down",
+};
+
+/** The GGUF name of a Hugging Face Llama tensor, `model.layers.0.mlp.up_proj.weight` for instance. */
+export function ggufName(name: string): string {
+  const stem = name.replace(/\.(weight|bias)$/, "");
+  const suffix = name.slice(stem.length);
+  const layer = /^model\.layers\.(\d+)\.(.+)$/.exec(stem);
+  const found = ggufNames[layer ? layer[2] : stem];
+  if (found === undefined) throw new RangeError(`Cannot find the GGUF name of "${name}"`);
+  return (layer ? `blk.${layer[1]}.` : "") + found + suffix;
+}
+
+function lookup(weights: NamedWeights, name: string): ArrayLike<number> | undefined {
+  return weights[name] ?? weights[ggufName(name)];
+}
+
+/**
+ * Logits `[tokens][vocabulary]` of one branch.
+ *
+ * The head is tied when either `lm_head` or the embedding is missing. Projections may have biases.
+ *
+ * @throws {TypeError} when a tensor is missing or does not have the size that the shape asks for.
+ */
+export function llamaLogits(
+  shape: LlamaShape,
+  weights: NamedWeights,
+  tokens: ArrayLike<number>,
+  packed: PackedRows | null = null,
+): Float64Array {
+  const { hidden, feedForward, heads, kvHeads, vocabulary, epsilon } = shape;
+  const headSize = shape.headSize ?? hidden / heads;
+  const rows = tokens.length;
+  const positions = packed?.positions ?? Array.from({ length: rows }, (_, i) => i);
+  const attentionRows = packed?.rows ?? causalRows(rows);
+
+  const tensor = (name: string, size: number): ArrayLike<number> => {
+    const found = lookup(weights, name);
+    if (found?.length !== size) {
+      throw new TypeError(`Cannot run: "${name}" has ${found?.length} elements, not ${size}`);
+    }
+    return found;
+  };
+  const project = (
+    name: string,
+    x: Float64Array,
+    inputs: number,
+    outputs: number,
+    residual: Float64Array | null = null,
+  ): Float64Array =>
+    matmul(
+      { branches: 1, rows, inputs, outputs },
+      [tensor(`${name}.weight`, inputs * outputs)],
+      x,
+      lookup(weights, `${name}.bias`) ?? null,
+      residual,
+    );
+  const tied = lookup(weights, "model.embed_tokens.weight") ? "model.embed_tokens" : "lm_head";
+  const head = lookup(weights, "lm_head.weight") ? "lm_head" : "model.embed_tokens";
+
+  let x = embedding([tensor(`${tied}.weight`, vocabulary * hidden)], hidden, tokens);
+  for (let layer = 0; layer < shape.layers; layer++) {
+    const at = `model.layers.${layer}`;
+    const a = rmsNorm(x, tensor(`${at}.input_layernorm.weight`, hidden), hidden, epsilon);
+    const turn = (y: Float64Array, n: number): Float64Array =>
+      rope(y, positions, n, headSize, shape.ropeBase, shape.rope);
+    const q = turn(project(`${at}.self_attn.q_proj`, a, hidden, heads * headSize), heads);
+    const k = turn(project(`${at}.self_attn.k_proj`, a, hidden, kvHeads * headSize), kvHeads);
+    const v = project(`${at}.self_attn.v_proj`, a, hidden, kvHeads * headSize);
+    const mixed = attention({ branches: 1, heads, kvHeads, headSize }, attentionRows, q, k, v);
+    x = project(`${at}.self_attn.o_proj`, mixed, heads * headSize, hidden, x);
+    const f = rmsNorm(x, tensor(`${at}.post_attention_layernorm.weight`, hidden), hidden, epsilon);
+    const gate = project(`${at}.mlp.gate_proj`, f, hidden, feedForward);
+    const up = project(`${at}.mlp.up_proj`, f, hidden, feedForward);
+    x = project(`${at}.mlp.down_proj`, siluGate(gate, up), feedForward, hidden, x);
+  }
+  x = rmsNorm(x, tensor("model.norm.weight", hidden), hidden, epsilon);
+  return project(head, x, hidden, vocabulary);
+}

@@ -1,0 +1,48 @@
+/**
+ * The f64 oracle of the matmul with branches.
+ *
+ * @module
+ */
+
+/** Sizes of a matmul: `branches` sets of `rows` activations of `inputs` features to `outputs` features. */
+export interface MatmulShape {
+  readonly branches: number;
+  readonly rows: number;
+  readonly inputs: number;
+  readonly outputs: number;
+}
+
+/**
+ * `y[b][m][n] = sum_k W_b[n][k] x[b][m][k] (+ bias[n]) (+ residual[b][m][n])`, all row-major.
+ *
+ * `weights` holds one `[outputs][inputs]` matrix a branch (see `effectiveWeights`).
+ */
+export function matmul(
+  shape: MatmulShape,
+  weights: readonly ArrayLike<number>[],
+  x: ArrayLike<number>,
+  bias: ArrayLike<number> | null = null,
+  residual: ArrayLike<number> | null = null,
+): Float64Array {
+  const { branches, rows, inputs, outputs } = shape;
+  if (weights.length !== branches || x.length < branches * rows * inputs) {
+    throw new TypeError(
+      `Cannot multiply: ${weights.length} matrices and ${x.length} activations for ` +
+        `${branches} x ${rows} x ${inputs}`,
+    );
+  }
+  const y = new Float64Array(branches * rows * outputs);
+  for (let b = 0; b < branches; b++) {
+    const w = weights[b];
+    for (let m = 0; m < rows; m++) {
+      const xAt = (b * rows + m) * inputs;
+      for (let n = 0; n < outputs; n++) {
+        const at = (b * rows + m) * outputs + n;
+        let sum = 0;
+        for (let k = 0; k < inputs; k++) sum += w[n * inputs + k] * x[xAt + k];
+        y[at] = sum + (bias ? bias[n] : 0) + (residual ? residual[at] : 0);
+      }
+    }
+  }
+  return y;
+}
