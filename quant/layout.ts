@@ -91,7 +91,11 @@ export function planeWords(
   switch (layout.kind) {
     case "dense": {
       const elements = rows * columns;
-      return { codes: layout.type === "f32" ? elements : Math.ceil(elements / 2), scales: 0, codebook: 0 };
+      return {
+        codes: layout.type === "f32" ? elements : Math.ceil(elements / 2),
+        scales: 0,
+        codebook: 0,
+      };
     }
     case "scalar":
       return {

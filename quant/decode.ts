@@ -1,0 +1,179 @@
+/**
+ * Packed tensors to numbers on the CPU: plain loops that state what the layouts mean.
+ *
+ * @module
+ */
+
+import { bfloat16ToNumber, float16ToNumber } from "./float16.ts";
+import { groupColumns, groupsPerRow, type PackedTensor } from "./layout.ts";
+import { checkPacked, halves, planeBytes } from "./planes.ts";
+import { readCodes } from "./scalar_codes.ts";
+
+/**
+ * All elements, row-major `rows x columns`, rounded once to f32.
+ *
+ * @throws {RangeError} for an impossible shape. @throws {TypeError} for a plane of the wrong length.
+ *
+ * @example One block of Q8_0
+ * ```ts
+ * import { decode, formatByName } from "@qzo/qzo/quant";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const block = new Uint8Array(34);
+ * block.set([0x00, 0x38, 3, 0xff]); // scale 0.5, codes 3 and -1
+ * const values = decode(formatByName("Q8_0").unpack(block, 1, 32));
+ * assertEquals([...values.subarray(0, 3)], [1.5, -0.5, 0]);
+ * ```
+ */
+export function decode(t: PackedTensor): Float32Array<ArrayBuffer> {
+  checkPacked(t);
+  const values = new Float32Array(t.rows * t.columns);
+  const decodeInto = rowDecoder(t);
+  for (let row = 0; row < t.rows; row++) decodeInto(row, values, row * t.columns);
+  return values;
+}
+
+/** The `columns` elements of one row. Throws as {@linkcode decode} does, and a RangeError for a row that is not there. */
+export function decodeRow(t: PackedTensor, row: number): Float32Array<ArrayBuffer> {
+  checkPacked(t);
+  checkRow(t, row);
+  const values = new Float32Array(t.columns);
+  rowDecoder(t)(row, values, 0);
+  return values;
+}
+
+/** The scales, flat at `row * groups + g` (codebook: one per row; dense: empty). */
+export function readScales(t: PackedTensor): Float32Array<ArrayBuffer> {
+  checkPacked(t);
+  if (t.layout.kind === "dense") return new Float32Array(0);
+  const stored = halves(t.scales);
+  const stride = t.layout.kind === "scalar" && t.layout.second !== "none" ? 2 : 1;
+  return Float32Array.from(
+    { length: t.rows * groupsPerRow(t.layout, t.columns) },
+    (_, i) => float16ToNumber(stored[i * stride]),
+  );
+}
+
+/** The zero points or minima, flat at `row * groups + g`; empty where the layout has none. */
+export function readSeconds(t: PackedTensor): Float32Array<ArrayBuffer> {
+  checkPacked(t);
+  if (t.layout.kind !== "scalar" || t.layout.second === "none") return new Float32Array(0);
+  const stored = halves(t.scales);
+  return Float32Array.from(
+    { length: t.rows * groupsPerRow(t.layout, t.columns) },
+    (_, i) => float16ToNumber(stored[i * 2 + 1]),
+  );
+}
+
+/**
+ * The stored code at one place: the scalar code, the code of the 8-vector in `book`, or the bits of a dense element.
+ *
+ * @throws {RangeError} when there is no such place.
+ */
+export function codeAt(t: PackedTensor, row: number, column: number, book = 0): number {
+  checkRow(t, row);
+  if (!(Number.isInteger(column) && column >= 0 && column < t.columns)) {
+    throw new RangeError(`Cannot read column ${column} of a tensor with ${t.columns} columns`);
+  }
+  const index = row * t.columns + column;
+  const block = Math.floor(index / 32);
+  const inBlock = index % 32;
+  switch (t.layout.kind) {
+    case "dense":
+      return t.layout.type === "f32" ? t.codes[index] : halves(t.codes)[index];
+    case "codebook":
+      if (!(Number.isInteger(book) && book >= 0 && book < t.layout.books)) {
+        throw new RangeError(`Cannot read book ${book} of a tensor with ${t.layout.books} books`);
+      }
+      return (t.codes[block * t.layout.books + book] >>> (8 * (inBlock >> 3))) & 255;
+    case "scalar": {
+      const codes = new Uint8Array(32);
+      readCodes(planeBytes(t.codes), block * t.layout.bits * 4, t.layout.bits, 1, codes);
+      return codes[inBlock];
+    }
+  }
+}
+
+/** Writes the elements of one row at an offset of an array. */
+type RowDecoder = (row: number, values: Float32Array, at: number) => void;
+
+function rowDecoder(t: PackedTensor): RowDecoder {
+  switch (t.layout.kind) {
+    case "dense":
+      return denseRows(t, t.layout.type);
+    case "scalar":
+      return scalarRows(t, t.layout.bits, t.layout.center, t.layout.second);
+    case "codebook":
+      return codebookRows(t, t.layout.books);
+  }
+}
+
+function denseRows(t: PackedTensor, type: "f32" | "f16" | "bf16"): RowDecoder {
+  const { columns } = t;
+  if (type === "f32") {
+    const stored = new Float32Array(t.codes.buffer, t.codes.byteOffset, t.codes.length);
+    return (row, values, at) => values.set(stored.subarray(row * columns, (row + 1) * columns), at);
+  }
+  const stored = halves(t.codes);
+  const toNumber = type === "f16" ? float16ToNumber : bfloat16ToNumber;
+  return (row, values, at) => {
+    const from = row * columns;
+    for (let k = 0; k < columns; k++) values[at + k] = toNumber(stored[from + k]);
+  };
+}
+
+function scalarRows(
+  t: PackedTensor,
+  bits: number,
+  center: number,
+  second: "none" | "zero" | "min",
+): RowDecoder {
+  const { columns } = t;
+  const bytes = planeBytes(t.codes);
+  const stored = halves(t.scales);
+  const group = groupColumns(t.layout, columns);
+  const groups = groupsPerRow(t.layout, columns);
+  const codes = new Uint8Array(columns);
+  return (row, values, at) => {
+    readCodes(bytes, row * columns * bits / 8, bits, columns / 32, codes);
+    for (let g = 0; g < groups; g++) {
+      const i = row * groups + g;
+      const scale = float16ToNumber(stored[second === "none" ? i : 2 * i]);
+      const other = second === "none" ? center : float16ToNumber(stored[2 * i + 1]);
+      const end = Math.min(columns, (g + 1) * group);
+      if (second === "min") {
+        for (let k = g * group; k < end; k++) values[at + k] = scale * codes[k] + other;
+      } else {
+        for (let k = g * group; k < end; k++) values[at + k] = scale * (codes[k] - other);
+      }
+    }
+  };
+}
+
+function codebookRows(t: PackedTensor, books: number): RowDecoder {
+  const { columns } = t;
+  const bytes = planeBytes(t.codes);
+  const stored = halves(t.scales);
+  const entries = Float32Array.from(halves(t.codebook), float16ToNumber);
+  return (row, values, at) => {
+    const scale = float16ToNumber(stored[row]);
+    const from = row * columns / 8 * books;
+    for (let v = 0; v < columns / 8; v++) {
+      // Byte v % 4 of each book's word of this block of four vectors.
+      const place = from + (v >> 2) * 4 * books + (v & 3);
+      for (let k = 0; k < 8; k++) {
+        let sum = 0;
+        for (let c = 0; c < books; c++) {
+          sum += entries[(c * 256 + bytes[place + 4 * c]) * 8 + k];
+        }
+        values[at + v * 8 + k] = scale * sum;
+      }
+    }
+  };
+}
+
+function checkRow(t: PackedTensor, row: number): void {
+  if (!(Number.isInteger(row) && row >= 0 && row < t.rows)) {
+    throw new RangeError(`Cannot read row ${row} of a tensor with ${t.rows} rows`);
+  }
+}

@@ -1,0 +1,65 @@
+/**
+ * The table of formats. A new family is a file that exports a list of entries, and one line here.
+ *
+ * @module
+ */
+
+import { CODEBOOK_FORMATS } from "./codebook_formats.ts";
+import { DENSE_FORMATS } from "./dense_formats.ts";
+import type { Format } from "./format.ts";
+import { GGUF_BLOCK_FORMATS } from "./gguf_block_formats.ts";
+import { GROUP_FORMATS } from "./group_formats.ts";
+import { planeWords } from "./layout.ts";
+import { nearestNames } from "./nearest_names.ts";
+
+/** Every format that can be loaded, trained and written. */
+export const FORMATS: readonly Format[] = [
+  ...DENSE_FORMATS,
+  ...GGUF_BLOCK_FORMATS,
+  ...GROUP_FORMATS,
+  ...CODEBOOK_FORMATS,
+];
+
+const byName = new Map(FORMATS.map((format) => [format.name, format]));
+const byGgufType = new Map(
+  FORMATS.flatMap((format) => format.gguf === undefined ? [] : [[format.gguf.type, format]]),
+);
+
+/**
+ * The format of that name, spelled exactly.
+ *
+ * @throws {RangeError} naming the nearest known names.
+ *
+ * @example Bits per weight
+ * ```ts
+ * import { bitsPerWeight, formatByName } from "@qzo/qzo/quant";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(bitsPerWeight(formatByName("Q4_0"), 4096, 4096), 4.5);
+ * assertEquals(bitsPerWeight(formatByName("int4_g128"), 4096, 4096), 4.125);
+ * ```
+ */
+export function formatByName(name: string): Format {
+  const format = byName.get(name);
+  if (format === undefined) {
+    const near = nearestNames(name, byName.keys());
+    throw new RangeError(
+      `Cannot find format "${name}": ` +
+        (near.length > 0
+          ? `did you mean ${near.join(", ")}?`
+          : `known are F16, Q4_0, int4_g128 ...`),
+    );
+  }
+  return format;
+}
+
+/** The format of a GGUF type number, or undefined when this library cannot read it. */
+export function formatByGgufType(type: number): Format | undefined {
+  return byGgufType.get(type);
+}
+
+/** Bits of a `rows x columns` tensor in a format, scales and codebook included, per element. */
+export function bitsPerWeight(format: Format, rows: number, columns: number): number {
+  const codebook = planeWords(format.layout, 0, columns).codebook * 32;
+  return (format.rowBytes(columns) * rows * 8 + codebook) / (rows * columns);
+}

@@ -1,0 +1,21 @@
+/**
+ * Bytes to numbers and back: formats as a table, packed layouts, decoding, quantising, file readers and writers.
+ *
+ * Knows no GPU and no `Deno.*`.
+ *
+ * @module
+ */
+
+export * from "./byte_source.ts";
+export * from "./codebook_formats.ts";
+export * from "./decode.ts";
+export * from "./dense_formats.ts";
+export * from "./float16.ts";
+export * from "./format.ts";
+export * from "./formats.ts";
+export * from "./gguf_block_formats.ts";
+export * from "./group_formats.ts";
+export * from "./layout.ts";
+export * from "./nearest_names.ts";
+export * from "./planes.ts";
+export * from "./scalar_codes.ts";

@@ -1,0 +1,84 @@
+/**
+ * The planes of a packed tensor as halves and bytes, and the checks that keep a lying shape from reaching a loop.
+ *
+ * Words are little endian on every machine that Deno runs on, so a plane's bytes are the file's bytes.
+ *
+ * @module
+ */
+
+import { type Layout, type PackedTensor, planeWords } from "./layout.ts";
+
+/** The 16-bit halves of a plane, low half first: a view, not a copy. */
+export function halves(words: Uint32Array<ArrayBuffer>): Uint16Array<ArrayBuffer> {
+  return new Uint16Array(words.buffer, words.byteOffset, words.length * 2);
+}
+
+/** The bytes of a plane, lowest first: a view, not a copy. */
+export function planeBytes(words: Uint32Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(words.buffer, words.byteOffset, words.length * 4);
+}
+
+/**
+ * Checks that a layout can hold `rows x columns`.
+ *
+ * @throws {RangeError} for counts that are no non-negative integers, too large together, or for columns that are no
+ * multiple of 32 where the layout has blocks.
+ */
+export function checkShape(layout: Layout, rows: number, columns: number): void {
+  if (
+    !Number.isSafeInteger(rows) || !Number.isSafeInteger(columns) || rows < 0 || columns < 1 ||
+    !Number.isSafeInteger(rows * columns)
+  ) {
+    throw new RangeError(`Cannot lay out a tensor of ${rows} x ${columns}: not a shape`);
+  }
+  if (layout.kind !== "dense" && columns % 32 !== 0) {
+    throw new RangeError(
+      `Cannot lay out a tensor of ${rows} x ${columns}: quantised rows need a multiple of 32 columns`,
+    );
+  }
+}
+
+/**
+ * Checks the shape of a packed tensor and the length of each plane.
+ *
+ * @throws {RangeError} for an impossible shape. @throws {TypeError} for a plane of the wrong length.
+ */
+export function checkPacked(t: PackedTensor): void {
+  checkShape(t.layout, t.rows, t.columns);
+  const words = planeWords(t.layout, t.rows, t.columns);
+  for (const plane of ["codes", "scales", "codebook"] as const) {
+    if (t[plane].length !== words[plane]) {
+      throw new TypeError(
+        `Cannot read a packed tensor of ${t.rows} x ${t.columns}: plane "${plane}" has ` +
+          `${t[plane].length} words, expected ${words[plane]}`,
+      );
+    }
+  }
+}
+
+/** A packed tensor of zero words. Throws as {@linkcode checkShape} does. */
+export function emptyPacked(layout: Layout, rows: number, columns: number): PackedTensor {
+  checkShape(layout, rows, columns);
+  const words = planeWords(layout, rows, columns);
+  return {
+    layout,
+    rows,
+    columns,
+    codes: new Uint32Array(words.codes),
+    scales: new Uint32Array(words.scales),
+    codebook: new Uint32Array(words.codebook),
+  };
+}
+
+/** Whether two layouts are the same in every field. */
+export function sameLayout(a: Layout, b: Layout): boolean {
+  switch (a.kind) {
+    case "dense":
+      return b.kind === "dense" && a.type === b.type;
+    case "codebook":
+      return b.kind === "codebook" && a.books === b.books;
+    case "scalar":
+      return b.kind === "scalar" && a.bits === b.bits && a.center === b.center &&
+        a.second === b.second && a.group === b.group;
+  }
+}
