@@ -12,7 +12,9 @@ export type DenseType = "f32" | "f16" | "bf16";
 
 /** Unquantised elements: `codes` holds them, two per word when 16-bit, low half first. */
 export interface DenseLayout {
+  /** The tag of the union. */
   readonly kind: "dense";
+  /** Of each element. */
   readonly type: DenseType;
 }
 
@@ -25,9 +27,13 @@ export interface DenseLayout {
  * - `"min"`: `scale * q + min` (a minimum per group)
  */
 export interface ScalarLayout {
+  /** The tag of the union. */
   readonly kind: "scalar";
+  /** Width of a code. */
   readonly bits: 2 | 3 | 4 | 8;
+  /** Subtracted from codes when `second` is "none". */
   readonly center: number;
+  /** What is stored beside each scale. */
   readonly second: "none" | "zero" | "min";
   /** Columns that share a scale, a multiple of 32; 0 means the whole row. The last group may be partial. */
   readonly group: number;
@@ -35,7 +41,9 @@ export interface ScalarLayout {
 
 /** 8-bit codes of 8-vectors in `books` additive codebooks of 256 entries; one scale per row. */
 export interface CodebookLayout {
+  /** The tag of the union. */
   readonly kind: "codebook";
+  /** Books whose entries add up. */
   readonly books: number;
 }
 
@@ -62,11 +70,17 @@ export type Layout = DenseLayout | ScalarLayout | CodebookLayout;
  * `codebook` (codebook only): f16 pairs, `[books][256][8]`.
  */
 export interface PackedTensor {
+  /** How to read the planes. */
   readonly layout: Layout;
+  /** Output features. */
   readonly rows: number;
+  /** Input features. */
   readonly columns: number;
+  /** Elements or codes, see above. */
   readonly codes: Uint32Array<ArrayBuffer>;
+  /** f16 scales, zero points, minima. */
   readonly scales: Uint32Array<ArrayBuffer>;
+  /** f16 entries; empty but for codebook layouts. */
   readonly codebook: Uint32Array<ArrayBuffer>;
 }
 

@@ -1,0 +1,177 @@
+import { assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
+import {
+  bitsPerWeight,
+  codeAt,
+  decode,
+  decodeRow,
+  emptyPacked,
+  float16ToNumber,
+  formatByGgufType,
+  formatByName,
+  FORMATS,
+  groupColumns,
+  groupsPerRow,
+  halves,
+  planeBytes,
+  readScales,
+  readSeconds,
+} from "../../quant/mod.ts";
+import type { PackedTensor } from "../../quant/mod.ts";
+import { codeFromWords, decodeGgufBytes } from "./plain_decoder.ts";
+import { randomBytes } from "./random.ts";
+
+const SHAPES = [[1, 32], [3, 96], [5, 160], [2, 256], [7, 128], [4, 320]];
+
+/** A tensor of random planes with finite scales. */
+function randomTensor(
+  format: (typeof FORMATS)[number],
+  rows: number,
+  columns: number,
+  seed: number,
+): PackedTensor {
+  const t = emptyPacked(format.layout, rows, columns);
+  for (const plane of [t.codes, t.scales, t.codebook]) {
+    planeBytes(plane).set(randomBytes(seed++, plane.length * 4));
+  }
+  // An exponent of all ones would be infinite or NaN.
+  for (const plane of [t.scales, t.codebook]) {
+    const h = halves(plane);
+    for (let i = 0; i < h.length; i++) h[i] &= 0xbfff;
+  }
+  if (t.layout.kind === "dense") {
+    if (t.layout.type === "f32") {
+      for (let i = 0; i < t.codes.length; i++) t.codes[i] &= 0xbfffffff;
+    } else for (let i = 0; i < t.codes.length; i++) t.codes[i] &= 0xbfffbfff;
+  }
+  return t;
+}
+
+for (const format of FORMATS) {
+  Deno.test(`${format.name}: pack and unpack are inverse on every shape`, () => {
+    for (const [i, [rows, columns]] of SHAPES.entries()) {
+      const t = randomTensor(format, rows, columns, 100 * i);
+      if (format.layout.kind !== "dense") {
+        // Padding of the last scale word is no part of a GGUF file.
+        const used = rows * groupsPerRow(format.layout, columns);
+        const one = format.layout.kind === "codebook" || format.layout.second === "none";
+        if (one && used % 2 === 1) halves(t.scales)[used] = 0;
+      }
+      const bytes = format.pack(t);
+      assertEquals(format.unpack(bytes, rows, columns), t);
+      assertEquals(format.pack(format.unpack(bytes, rows, columns)), bytes);
+      if (format.gguf !== undefined) assertEquals(bytes.length, rows * format.rowBytes(columns));
+    }
+  });
+
+  Deno.test(`${format.name}: bytes of the wrong length, impossible shapes and other layouts are refused`, () => {
+    const bytes = format.pack(emptyPacked(format.layout, 2, 64));
+    assertThrows(() => format.unpack(bytes.subarray(1), 2, 64), TypeError, "expected");
+    assertThrows(() => format.unpack(bytes, 4, 64), TypeError);
+    assertThrows(() => format.unpack(bytes, -1, 64), RangeError);
+    assertThrows(() => format.unpack(bytes, 2 ** 40, 2 ** 40), RangeError);
+    assertThrows(() => format.unpack(bytes, 0.5, 64), RangeError);
+    if (format.layout.kind !== "dense") {
+      assertThrows(() => format.unpack(bytes, 2, 33), RangeError, "multiple of 32");
+      assertThrows(() => format.rowBytes(48), RangeError);
+    }
+    const other = FORMATS.find((f) => f.layout.kind !== format.layout.kind)!;
+    assertThrows(() => other.pack(format.unpack(bytes, 2, 64)), TypeError, other.name);
+  });
+}
+
+Deno.test("GGUF formats decode as a decoder written from the description alone", () => {
+  for (const name of ["F32", "F16", "BF16", "Q4_0", "Q4_1", "Q8_0"]) {
+    const format = formatByName(name);
+    for (const [i, [rows, columns]] of SHAPES.entries()) {
+      const bytes = format.pack(randomTensor(format, rows, columns, i));
+      // An odd start in the buffer must not matter.
+      const shifted = new Uint8Array(bytes.length + 1);
+      shifted.set(bytes, 1);
+      const values = decode(format.unpack(shifted.subarray(1), rows, columns));
+      assertEquals(values, Float32Array.from(decodeGgufBytes(name, bytes)));
+    }
+  }
+});
+
+Deno.test("scalar layouts decode by the word order of their documentation", () => {
+  for (const format of FORMATS) {
+    if (format.layout.kind !== "scalar") continue;
+    const { bits, center, second } = format.layout;
+    for (const [i, [rows, columns]] of SHAPES.entries()) {
+      const t = randomTensor(format, rows, columns, i);
+      const values = decode(t);
+      const groups = groupsPerRow(t.layout, columns);
+      const [scales, seconds] = [readScales(t), readSeconds(t)];
+      assertEquals(scales.length, rows * groups);
+      assertEquals(seconds.length, second === "none" ? 0 : rows * groups);
+      for (let row = 0; row < rows; row++) {
+        for (let k = 0; k < columns; k++) {
+          const q = codeFromWords(t.codes, bits, columns, row, k);
+          assertEquals(codeAt(t, row, k), q);
+          const g = row * groups + Math.floor(k / groupColumns(t.layout, columns));
+          const value = second === "none"
+            ? scales[g] * (q - center)
+            : second === "zero"
+            ? scales[g] * (q - seconds[g])
+            : scales[g] * q + seconds[g];
+          assertEquals(values[row * columns + k], Math.fround(value));
+        }
+      }
+      assertEquals(decodeRow(t, rows - 1), values.slice((rows - 1) * columns));
+    }
+  }
+});
+
+Deno.test("codebook layouts add the entries of their books and scale the row", () => {
+  for (const books of [1, 2]) {
+    const t = randomTensor(formatByName(`codebook${books}x8`), 3, 96, books);
+    const values = decode(t);
+    const [scales, entries] = [halves(t.scales), halves(t.codebook)];
+    for (let row = 0; row < 3; row++) {
+      for (let k = 0; k < 96; k++) {
+        let sum = 0;
+        for (let c = 0; c < books; c++) {
+          const word = t.codes[(row * 3 + Math.floor(k / 32)) * books + c];
+          const code = Math.floor(word / 256 ** Math.floor((k % 32) / 8)) % 256;
+          assertEquals(codeAt(t, row, k, c), code);
+          sum += float16ToNumber(entries[(c * 256 + code) * 8 + k % 8]);
+        }
+        assertAlmostEquals(values[row * 96 + k], float16ToNumber(scales[row]) * sum, 1e-6);
+      }
+    }
+  }
+});
+
+Deno.test("formats are found by name and by GGUF type", () => {
+  for (const format of FORMATS) {
+    assertEquals(formatByName(format.name), format);
+    if (format.gguf) assertEquals(formatByGgufType(format.gguf.type), format);
+  }
+  assertEquals(FORMATS.length, new Set(FORMATS.map((format) => format.name)).size);
+  assertEquals(formatByGgufType(12), undefined);
+  assertThrows(() => formatByName("q4-0"), RangeError, "Q4_0");
+  assertThrows(() => formatByName("int4_g129"), RangeError, "int4_g128");
+});
+
+Deno.test("bits per weight count scales and codebooks", () => {
+  assertEquals(bitsPerWeight(formatByName("Q8_0"), 64, 64), 8.5);
+  assertEquals(bitsPerWeight(formatByName("int4z_g32"), 64, 64), 5);
+  assertEquals(bitsPerWeight(formatByName("int2_row"), 64, 1024), 2 + 16 / 1024);
+  assertEquals(
+    bitsPerWeight(formatByName("codebook2x8"), 4096, 4096),
+    2 + 16 / 4096 + 2 * 256 * 8 * 16 / 4096 ** 2,
+  );
+});
+
+Deno.test("places outside a tensor are refused", () => {
+  const t = emptyPacked(formatByName("int4_g32").layout, 2, 64);
+  assertThrows(() => codeAt(t, 2, 0), RangeError, "row 2");
+  assertThrows(() => codeAt(t, 0, 64), RangeError, "column 64");
+  assertThrows(() => decodeRow(t, -1), RangeError);
+  assertThrows(() => decode({ ...t, codes: t.codes.slice(1) }), TypeError, "codes");
+  assertThrows(
+    () => codeAt(emptyPacked(formatByName("codebook1x8").layout, 1, 32), 0, 0, 1),
+    RangeError,
+    "book 1",
+  );
+});

@@ -1,0 +1,71 @@
+// Decoders of file bytes, written from the format descriptions alone: no code shared with quant/.
+
+function half(view: DataView, at: number): number {
+  const bits = view.getUint16(at, true);
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 31;
+  const fraction = bits & 1023;
+  if (exponent === 31) return fraction ? NaN : sign * Infinity;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+}
+
+/** Values of GGUF bytes, one block after the other. */
+export function decodeGgufBytes(type: string, bytes: Uint8Array): number[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const values: number[] = [];
+  switch (type) {
+    case "F32":
+      for (let at = 0; at < bytes.length; at += 4) values.push(view.getFloat32(at, true));
+      return values;
+    case "F16":
+      for (let at = 0; at < bytes.length; at += 2) values.push(half(view, at));
+      return values;
+    case "BF16":
+      for (let at = 0; at < bytes.length; at += 2) {
+        const wide = new DataView(new ArrayBuffer(4));
+        wide.setUint16(2, view.getUint16(at, true), true);
+        values.push(wide.getFloat32(0, true));
+      }
+      return values;
+    case "Q4_0":
+    case "Q4_1": {
+      const minimum = type === "Q4_1";
+      const size = minimum ? 20 : 18;
+      for (let at = 0; at < bytes.length; at += size) {
+        const d = half(view, at);
+        const codes = bytes.subarray(at + size - 16, at + size);
+        for (let j = 0; j < 32; j++) {
+          const q = j < 16 ? codes[j] % 16 : Math.floor(codes[j - 16] / 16);
+          values.push(minimum ? d * q + half(view, at + 2) : d * (q - 8));
+        }
+      }
+      return values;
+    }
+    case "Q8_0":
+      for (let at = 0; at < bytes.length; at += 34) {
+        for (let j = 0; j < 32; j++) values.push(half(view, at) * view.getInt8(at + 2 + j));
+      }
+      return values;
+  }
+  throw new RangeError(`no plain decoder for ${type}`);
+}
+
+/** The code of one column from the words of `PackedTensor.codes`, by the words of its documentation. */
+export function codeFromWords(
+  words: Uint32Array,
+  bits: number,
+  columns: number,
+  row: number,
+  column: number,
+): number {
+  const first = (row * (columns / 32) + Math.floor(column / 32)) * bits;
+  const quad = Math.floor((column % 32) / 4);
+  const byte = column % 4;
+  const field = (word: number, at: number, width: number): number =>
+    Math.floor(words[word] / 2 ** (8 * byte + at)) % 2 ** width;
+  if (bits === 3) {
+    return field(first + (quad % 2), 2 * Math.floor(quad / 2), 2) + 4 * field(first + 2, quad, 1);
+  }
+  return field(first + (quad % bits), bits * Math.floor(quad / bits), bits);
+}
