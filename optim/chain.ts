@@ -1,0 +1,59 @@
+/**
+ * Composition of transformations.
+ *
+ * @module
+ */
+import type { Ops } from "./ops.ts";
+import type { Transformation, Transformed } from "./transformation.ts";
+
+/**
+ * One transformation after the other, each with its own share of the state and of the host scalars. Chains of chains
+ * are flattened, so `chain` is associative, and {@linkcode identity} is its neutral element.
+ *
+ * @example Clip, then multiply by the learning rate
+ * ```ts
+ * import { chain, clipDerivative, hostOps, scaleBySchedule } from "@qzo/qzo/optim";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const rule = chain(clipDerivative(100), scaleBySchedule(0.5));
+ * assertEquals(rule.update(hostOps, [250], rule.init(), rule.inputs(0)).values, [50]);
+ * ```
+ */
+export function chain(...transformations: readonly Transformation[]): Transformation {
+  const parts = transformations.flatMap((part) => part.parts ?? [part]);
+  return {
+    name: "chain",
+    parameters: { parts: parts.map(({ name, parameters }) => ({ name, parameters })) },
+    stateSize: parts.reduce((sum, part) => sum + part.stateSize, 0),
+    inputSize: parts.reduce((sum, part) => sum + part.inputSize, 0),
+    parts,
+    init: () => parts.flatMap((part) => part.init()),
+    inputs: (step) => parts.flatMap((part) => part.inputs(step)),
+    update<T>(
+      o: Ops<T>,
+      values: readonly T[],
+      state: readonly T[],
+      inputs: readonly T[],
+    ): Transformed<T> {
+      const next: T[] = [];
+      let stateAt = 0;
+      let inputAt = 0;
+      for (const part of parts) {
+        const transformed = part.update(
+          o,
+          values,
+          state.slice(stateAt, stateAt += part.stateSize),
+          inputs.slice(inputAt, inputAt += part.inputSize),
+        );
+        values = transformed.values;
+        next.push(...transformed.state);
+      }
+      return { values, state: next };
+    },
+  };
+}
+
+/** The transformation that changes nothing: a chain of no parts. */
+export function identity(): Transformation {
+  return chain();
+}

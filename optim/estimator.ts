@@ -1,0 +1,32 @@
+/**
+ * Estimators: from the losses of a step's branches to one directional derivative per direction.
+ *
+ * @module
+ */
+import type { JsonValue } from "./json.ts";
+import type { Ops } from "./ops.ts";
+
+export { oneSided, type OneSidedOptions } from "./one_sided.ts";
+export { spsa, type SpsaOptions } from "./spsa.ts";
+
+/** One forward evaluation of a step: at `offset + amplitude * z(direction)`. */
+export interface BranchSpec {
+  /** Which of the step's directions, from 0. */
+  readonly direction: number;
+  /** What multiplies z, in units of the offset: `+epsilon`, `-epsilon`, or 0 for the unperturbed point. */
+  readonly amplitude: number;
+}
+
+/** How a step looks around itself. */
+export interface Estimator {
+  /** As written into a ledger's header. */
+  readonly name: string;
+  /** As written into a ledger's header. */
+  readonly parameters: Readonly<Record<string, JsonValue>>;
+  /** Directions of a step. */
+  readonly directions: number;
+  /** The evaluations of a step, in the order of the losses. */
+  readonly branches: readonly BranchSpec[];
+  /** The directional derivative of each direction, from one finite loss per branch. */
+  derivatives<T>(o: Ops<T>, losses: readonly T[]): T[];
+}

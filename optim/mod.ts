@@ -1,0 +1,23 @@
+/**
+ * Zeroth-order optimisers as values: estimators, transformations, noise, named compositions, the host executor and
+ * the ledger. Imports no other room and knows no GPU.
+ *
+ * @module
+ */
+export * from "./chain.ts";
+export * from "./clip_derivative.ts";
+export * from "./estimator.ts";
+export * from "./json.ts";
+export * from "./named.ts";
+export * from "./noise.ts";
+export * from "./non_finite_loss_error.ts";
+export * from "./normalise_by_rms.ts";
+export * from "./offset.ts";
+export * from "./ops.ts";
+export * from "./optimiser.ts";
+export * from "./scalar_program.ts";
+export * from "./scale_by_schedule.ts";
+export * from "./schedule.ts";
+export * from "./sign_derivative.ts";
+export * from "./transformation.ts";
+export * from "./wgsl_ops.ts";

@@ -1,0 +1,157 @@
+/**
+ * Directions: z as a pure function of seed, tensor and element index.
+ *
+ * Key = seed, counter = `(index >> 2, tensorId)`; the two output words are four 16-bit lanes, chosen by `index & 3`
+ * (low half of the first word, its high half, then the second word's). Every level has at most three significant bits,
+ * so a coefficient of 16 significant bits times z is exact in f32.
+ *
+ * @module
+ */
+import type { Seed } from "./seed.ts";
+import { threefry2x32 } from "./threefry.ts";
+
+export { masterSeed, type Seed, stepSeed } from "./seed.ts";
+export { threefry2x32 } from "./threefry.ts";
+
+/**
+ * The law of a direction's elements; both have mean 0 and variance exactly 1.
+ *
+ * - `"normal"`: `(popcount(lane) - 8) / 2`, the binomial approximation of a Gaussian in 17 levels from -4 to 4
+ *   (kurtosis 2.875).
+ * - `"rademacher"`: 1 or -1, by the lane's lowest bit.
+ */
+export type Distribution = "normal" | "rademacher";
+
+/** All distributions, in the order of the numbers that kernels know them by. */
+export const DISTRIBUTIONS: readonly Distribution[] = ["normal", "rademacher"];
+
+/** Changes whenever the same seed would give another direction; a ledger with another version is refused. */
+export const NOISE_VERSION = 1;
+
+/** Set bits of the low and of the high 16 bits of a word: counts in bits 0-4 and 16-20. */
+function countHalves(word: number): number {
+  let x = word - ((word >>> 1) & 0x55555555);
+  x = (x & 0x33333333) + ((x >>> 2) & 0x33333333);
+  x = (x + (x >>> 4)) & 0x0f0f0f0f;
+  return (x + (x >>> 8)) & 0x001f001f;
+}
+
+/** The element of a 16-bit lane (upper bits ignored). */
+function level(distribution: Distribution, lane: number): number {
+  if (distribution === "rademacher") return (lane & 1) * 2 - 1;
+  return ((countHalves(lane) & 31) - 8) / 2;
+}
+
+function checkRange(distribution: Distribution, start: number, count: number): void {
+  if (!DISTRIBUTIONS.includes(distribution)) {
+    throw new RangeError(
+      `Cannot make noise: unknown distribution ${JSON.stringify(distribution)}, known are ${
+        DISTRIBUTIONS.join(", ")
+      }`,
+    );
+  }
+  if (!(Number.isInteger(start) && start >= 0 && start + count <= 2 ** 32)) {
+    throw new RangeError(
+      `Cannot make noise: elements ${start} to ${start + count - 1} lie outside 0 to 2^32 - 1`,
+    );
+  }
+}
+
+/**
+ * One element of a direction.
+ *
+ * @param tensorId u32, the CRC-32 of the tensor's name.
+ * @param index u32, the element's index in its tensor.
+ *
+ * @example The same element, whoever asks
+ * ```ts
+ * import { fillNoise, masterSeed, noiseAt, stepSeed } from "@qzo/qzo/optim";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const seed = stepSeed(masterSeed(1), 0, 0);
+ * const z = fillNoise("normal", seed, 42, 10, new Float32Array(5));
+ * assertEquals(z[3], noiseAt("normal", seed, 42, 13));
+ * ```
+ */
+export function noiseAt(
+  distribution: Distribution,
+  seed: Seed,
+  tensorId: number,
+  index: number,
+): number {
+  checkRange(distribution, index, 1);
+  const words = threefry2x32(seed, [index >>> 2, tensorId]);
+  return level(distribution, words[(index >>> 1) & 1] >>> ((index & 1) * 16));
+}
+
+/**
+ * Fills `out` with the elements `start`, `start + 1`, ... of a direction and returns it.
+ */
+export function fillNoise<Out extends Float32Array>(
+  distribution: Distribution,
+  seed: Seed,
+  tensorId: number,
+  start: number,
+  out: Out,
+): Out {
+  checkRange(distribution, start, out.length);
+  let at = 0;
+  while (at < out.length && ((start + at) & 3) !== 0) {
+    out[at] = noiseAt(distribution, seed, tensorId, start + at);
+    at++;
+  }
+  const whole = (out.length - at) & ~3;
+  const quads = out.subarray(at, at + whole);
+  fillQuads(distribution === "normal", seed, tensorId, (start + at) / 4, quads);
+  for (at += whole; at < out.length; at++) {
+    out[at] = noiseAt(distribution, seed, tensorId, start + at);
+  }
+  return out;
+}
+
+/** Threefry with its rounds written out, four elements a call: the one hot loop of a replay on the host. */
+function fillQuads(
+  normal: boolean,
+  seed: Seed,
+  tensorId: number,
+  firstQuad: number,
+  out: Float32Array,
+): void {
+  const k0 = seed[0] | 0;
+  const k1 = seed[1] | 0;
+  const k2 = 0x1bd11bda ^ k0 ^ k1;
+  const b0 = (tensorId + k1) | 0;
+  for (let at = 0, quad = firstQuad; at < out.length; at += 4, quad++) {
+    let a = (quad + k0) | 0;
+    let b = b0;
+    a = (a + b) | 0, b = ((b << 13) | (b >>> 19)) ^ a;
+    a = (a + b) | 0, b = ((b << 15) | (b >>> 17)) ^ a;
+    a = (a + b) | 0, b = ((b << 26) | (b >>> 6)) ^ a;
+    a = (a + b) | 0, b = ((b << 6) | (b >>> 26)) ^ a;
+    a = (a + k1) | 0, b = (b + k2 + 1) | 0;
+    a = (a + b) | 0, b = ((b << 17) | (b >>> 15)) ^ a;
+    a = (a + b) | 0, b = ((b << 29) | (b >>> 3)) ^ a;
+    a = (a + b) | 0, b = ((b << 16) | (b >>> 16)) ^ a;
+    a = (a + b) | 0, b = ((b << 24) | (b >>> 8)) ^ a;
+    a = (a + k2) | 0, b = (b + k0 + 2) | 0;
+    a = (a + b) | 0, b = ((b << 13) | (b >>> 19)) ^ a;
+    a = (a + b) | 0, b = ((b << 15) | (b >>> 17)) ^ a;
+    a = (a + b) | 0, b = ((b << 26) | (b >>> 6)) ^ a;
+    a = (a + b) | 0, b = ((b << 6) | (b >>> 26)) ^ a;
+    a = (a + k0) | 0, b = (b + k1 + 3) | 0;
+    a = (a + b) | 0, b = ((b << 17) | (b >>> 15)) ^ a;
+    if (normal) {
+      const first = countHalves(a);
+      const second = countHalves(b);
+      out[at] = ((first & 31) - 8) / 2;
+      out[at + 1] = ((first >>> 16) - 8) / 2;
+      out[at + 2] = ((second & 31) - 8) / 2;
+      out[at + 3] = ((second >>> 16) - 8) / 2;
+    } else {
+      out[at] = (a & 1) * 2 - 1;
+      out[at + 1] = ((a >>> 16) & 1) * 2 - 1;
+      out[at + 2] = (b & 1) * 2 - 1;
+      out[at + 3] = ((b >>> 16) & 1) * 2 - 1;
+    }
+  }
+}

@@ -1,0 +1,107 @@
+/**
+ * An optimiser as a value: how to look, what to do with what was seen, and how offsets act on what they tune.
+ *
+ * @module
+ */
+import { chain } from "./chain.ts";
+import type { Estimator } from "./estimator.ts";
+import type { JsonValue } from "./json.ts";
+import { type Distribution, DISTRIBUTIONS } from "./noise.ts";
+import { type OffsetForm, offsetForms, type Projection, projections } from "./offset.ts";
+import type { Transformation } from "./transformation.ts";
+
+/**
+ * A zeroth-order optimiser. A step, whoever executes it:
+ *
+ * 1. Evaluate the loss on every branch of the estimator.
+ * 2. Derivatives, then transformation: one value per direction (see {@linkcode scalarProgram}).
+ * 3. `coefficient_q = roundCoefficient(-value_q / directions)`; then `w += coefficient_q * z_q` for q = 0, 1, ...
+ * 4. Projection of `w`.
+ */
+export interface Optimiser {
+  /** What people call it. */
+  readonly name: string;
+  /** Which branches to evaluate and what to make of their losses. */
+  readonly estimator: Estimator;
+  /** All scalar rules, chained. */
+  readonly transformation: Transformation;
+  /** The law of z. */
+  readonly distribution: Distribution;
+  /** How an offset changes its base. */
+  readonly form: OffsetForm;
+  /** What offsets may not do. */
+  readonly projection: Projection;
+  /** Everything above as JSON, for a ledger's header. */
+  describe(): JsonValue;
+}
+
+/** Arguments of {@linkcode optimiser}. */
+export interface OptimiserOptions {
+  /** What people call it. */
+  readonly name: string;
+  /** Which branches to evaluate and what to make of their losses. */
+  readonly estimator: Estimator;
+  /** The scalar rules, in order; none by default. */
+  readonly transformations?: readonly Transformation[];
+  /** The law of z; `"normal"` by default. */
+  readonly distribution?: Distribution;
+  /** How an offset changes its base; `"absolute"` by default. */
+  readonly form?: OffsetForm;
+  /** What offsets may not do; `"none"` by default. */
+  readonly projection?: Projection;
+}
+
+/** Refuses what plain JavaScript or a config file may pass. */
+function oneOf<Choice extends string>(
+  what: string,
+  value: Choice,
+  choices: readonly Choice[],
+): Choice {
+  if (choices.includes(value)) return value;
+  throw new RangeError(
+    `Cannot make an optimiser: unknown ${what} ${JSON.stringify(value)}, known are ${
+      choices.join(", ")
+    }`,
+  );
+}
+
+/**
+ * Composes an optimiser from its parts.
+ *
+ * @example Sign descent along Rademacher directions
+ * ```ts
+ * import { optimiser, scaleBySchedule, signDerivative, spsa } from "@qzo/qzo/optim";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const signDescent = optimiser({
+ *   name: "signDescent",
+ *   estimator: spsa({ epsilon: 0.01 }),
+ *   transformations: [signDerivative(), scaleBySchedule(1e-3)],
+ *   distribution: "rademacher",
+ * });
+ * assertEquals(signDescent.estimator.branches.length, 2);
+ * ```
+ */
+export function optimiser(options: OptimiserOptions): Optimiser {
+  const { name, estimator } = options;
+  const transformation = chain(...options.transformations ?? []);
+  const distribution = oneOf("distribution", options.distribution ?? "normal", DISTRIBUTIONS);
+  const form = oneOf("form", options.form ?? "absolute", offsetForms);
+  const projection = oneOf("projection", options.projection ?? "none", projections);
+  return {
+    name,
+    estimator,
+    transformation,
+    distribution,
+    form,
+    projection,
+    describe: () => ({
+      name,
+      estimator: { name: estimator.name, parameters: estimator.parameters },
+      transformations: transformation.parameters.parts,
+      distribution,
+      form,
+      projection,
+    }),
+  };
+}
