@@ -1,0 +1,64 @@
+#!/bin/sh
+# Second adapter and independent implementations that some tests compare with: SwiftShader, node-llama-cpp,
+# onnxruntime. Only where asked (CI, or QZO_TEST_TOOLS=1); what cannot be had is said, and its tests skip.
+set -u
+cd "$(dirname "$0")/.."
+if [ "${CI:-}" = "" ] && [ "${QZO_TEST_TOOLS:-}" = "" ]; then exit 0; fi
+
+LLAMA=3.22.1
+ONNX=1.30.0
+skip() { echo "test tools: $1 skipped, because $2"; }
+
+swiftshader() {
+  if [ -f .tools/swiftshader/vk_swiftshader_icd.json ] ||
+    [ -f /usr/lib/chromium/vk_swiftshader_icd.json ]; then return; fi
+  if ! command -v apt-get >/dev/null 2>&1 || ! command -v dpkg-deb >/dev/null 2>&1; then
+    skip SwiftShader "it is taken from Debian's chromium package, and there is no apt-get and dpkg-deb"
+    return
+  fi
+  work=$(mktemp -d)
+  # Two files of the package are all that is needed; installing it would bring a desktop.
+  (cd "$work" && { apt-get download -qq chromium || { apt-get update -qq && apt-get download -qq chromium; }; }) \
+    >/dev/null 2>&1
+  deb=$(find "$work" -name 'chromium*.deb' | head -n1)
+  if [ -n "$deb" ] && mkdir "$work/files" &&
+    dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$work/files" --wildcards '*swiftshader*' 2>/dev/null; then
+    library=$(find "$work/files" -name 'libvk_swiftshader.so' | head -n1)
+    if [ -n "$library" ]; then
+      mkdir -p .tools/swiftshader
+      cp "$library" .tools/swiftshader/
+      cp "$(dirname "$library")/vk_swiftshader_icd.json" .tools/swiftshader/
+      echo "test tools: SwiftShader is in .tools/swiftshader"
+    fi
+  fi
+  rm -rf "$work"
+  [ -f .tools/swiftshader/vk_swiftshader_icd.json ] ||
+    skip SwiftShader "the package chromium could not be downloaded with apt-get or holds no libvk_swiftshader.so"
+}
+
+# The CPU binaries alone: no install scripts, no CUDA, no Vulkan packages.
+peers() {
+  [ -f ".tools/peers/$LLAMA-$ONNX" ] && return
+  case "$(uname -s)-$(uname -m)" in
+  Linux-x86_64) binary=linux-x64 ;;
+  Linux-aarch64) binary=linux-arm64 ;;
+  Darwin-arm64) binary=mac-arm64-metal ;;
+  *) skip peers "there is no known binary for $(uname -sm)"; return ;;
+  esac
+  npm=npm
+  command -v npm >/dev/null 2>&1 || npm="${DENO:-deno} run -A npm:npm@11"
+  mkdir -p .tools/peers
+  if $npm install --silent --no-save --no-audit --no-fund --ignore-scripts --omit=optional --force \
+    --prefix .tools/peers "node-llama-cpp@$LLAMA" "@node-llama-cpp/$binary@$LLAMA" \
+    "onnxruntime-web@$ONNX" "onnxruntime-node@$ONNX" >.tools/peers.log 2>&1; then
+    touch ".tools/peers/$LLAMA-$ONNX"
+    echo "test tools: node-llama-cpp $LLAMA and onnxruntime $ONNX are in .tools/peers"
+  else
+    skip "node-llama-cpp and onnxruntime" "npm could not install them: $(tail -n1 .tools/peers.log)"
+  fi
+}
+
+mkdir -p .tools
+swiftshader
+peers
+exit 0
