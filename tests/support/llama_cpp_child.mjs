@@ -1,0 +1,44 @@
+// Evaluates token lists with llama.cpp on the CPU; a child of llama_cpp.ts, because the native addon would live on in
+// the test's own process. Arguments: node_modules folder, GGUF file, output file. Token lists come as JSON on stdin, the
+// logits go to the output file as f32, list after list, `[tokens][vocabulary]`.
+import { createRequire } from "node:module";
+import { readFileSync, writeFileSync } from "node:fs";
+import { pathToFileURL } from "node:url";
+import process from "node:process";
+
+const [folder, modelPath, outputPath] = process.argv.slice(2);
+const lists = JSON.parse(readFileSync(0, "utf8"));
+const entry = createRequire(`${folder}/`).resolve("node-llama-cpp");
+const { getLlama } = await import(pathToFileURL(entry).href);
+const llama = await getLlama({
+  gpu: false,
+  build: "never",
+  logLevel: "error",
+  progressLogs: false,
+});
+const model = await llama.loadModel({ modelPath, gpuLayers: 0, useMmap: false });
+const context = await model.createContext({
+  // The cache is padded by llama.cpp; a token of room keeps the context from shifting.
+  contextSize: Math.max(64, ...lists.map((list) => list.length + 1)),
+  sequences: 1,
+  threads: { ideal: 1, min: 1 },
+  batchSize: Math.max(64, ...lists.map((list) => list.length)),
+  flashAttention: false,
+  experimentalKvCacheKeyType: "F32",
+  experimentalKvCacheValueType: "F32",
+});
+const sequence = context.getSequence();
+const parts = [];
+for (const list of lists) {
+  await sequence.clearHistory();
+  const outputs = await sequence.controlledEvaluate(
+    list.map((token) => [token, { generateNext: { logits: true } }]),
+  );
+  for (const { next } of outputs) {
+    const logits = new Float32Array(next.logits.size);
+    for (const [token, logit] of next.logits) logits[token] = logit;
+    parts.push(Buffer.from(logits.buffer));
+  }
+}
+writeFileSync(outputPath, Buffer.concat(parts));
+process.exit(0);
