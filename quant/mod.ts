@@ -13,7 +13,17 @@ export * from "./dense_formats.ts";
 export * from "./float16.ts";
 export * from "./format.ts";
 export * from "./formats.ts";
+export * from "./ggml_types.ts";
+export * from "./gguf.ts";
 export * from "./gguf_block_formats.ts";
+export * from "./gguf_header.ts";
+export {
+  GGUF_VALUE_TYPES,
+  type GgufNumbers,
+  type GgufValue,
+  type GgufValueType,
+} from "./gguf_value.ts";
+export * from "./gguf_write.ts";
 export * from "./group_formats.ts";
 export * from "./layout.ts";
 export * from "./nearest_names.ts";
