@@ -6,9 +6,6 @@
 import type { JsonValue } from "./json.ts";
 import type { Ops } from "./ops.ts";
 
-export { oneSided, type OneSidedOptions } from "./one_sided.ts";
-export { spsa, type SpsaOptions } from "./spsa.ts";
-
 /** One forward evaluation of a step: at `offset + amplitude * z(direction)`. */
 export interface BranchSpec {
   /** Which of the step's directions, from 0. */

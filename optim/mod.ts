@@ -4,20 +4,27 @@
  *
  * @module
  */
+export * from "./apply_record.ts";
 export * from "./chain.ts";
 export * from "./clip_derivative.ts";
 export * from "./estimator.ts";
+export * from "./executor.ts";
 export * from "./json.ts";
+export * from "./ledger.ts";
+export * from "./ledger_header.ts";
 export * from "./named.ts";
 export * from "./noise.ts";
 export * from "./non_finite_loss_error.ts";
 export * from "./normalise_by_rms.ts";
 export * from "./offset.ts";
+export * from "./one_sided.ts";
 export * from "./ops.ts";
 export * from "./optimiser.ts";
 export * from "./scalar_program.ts";
 export * from "./scale_by_schedule.ts";
 export * from "./schedule.ts";
 export * from "./sign_derivative.ts";
+export * from "./spsa.ts";
+export * from "./tensor_id.ts";
 export * from "./transformation.ts";
 export * from "./wgsl_ops.ts";

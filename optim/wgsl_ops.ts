@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { roundCoefficientWgsl } from "./offset.ts";
 import { finiteConstant, type Ops } from "./ops.ts";
 import type { Optimiser } from "./optimiser.ts";
 import { scalarProgram } from "./scalar_program.ts";
@@ -164,5 +163,3 @@ export function emitScalarProgram(
   });
   return { ...result, lines, coefficients };
 }
-
-export { roundCoefficientWgsl };

@@ -1,0 +1,95 @@
+/**
+ * Replay on the host: one step of one tensor, to the same bits as on any device.
+ *
+ * @module
+ */
+import { type Distribution, fillNoise } from "./noise.ts";
+import { keepSign, type OffsetForm, type Projection } from "./offset.ts";
+import type { Seed } from "./seed.ts";
+
+/** What a step did: all that is needed to do it again. */
+export interface StepRecord {
+  /** One seed per direction. */
+  readonly seeds: readonly Seed[];
+  /** What multiplies z, per direction; rounded by {@linkcode roundCoefficient}. */
+  readonly coefficients: readonly number[];
+}
+
+/** How offsets move: an {@linkcode Optimiser} is one, and a ledger's header holds the same facts. */
+export interface OffsetRule {
+  /** The law of z. */
+  readonly distribution: Distribution;
+  /** How an offset changes its base. */
+  readonly form: OffsetForm;
+  /** What offsets may not do. */
+  readonly projection: Projection;
+}
+
+/** The offsets of one tensor, or a stretch of them. */
+export interface OffsetTensor {
+  /** The tensor's id, see {@linkcode tensorId}. */
+  readonly id: number;
+  /** The offsets, changed in place. */
+  readonly offsets: Float32Array;
+  /** Index of `offsets[0]` in the whole tensor; 0 by default. */
+  readonly start?: number;
+  /** What the offsets are added to; needed for absolute offsets that keep the sign, else ignored. */
+  readonly base?: ArrayLike<number>;
+}
+
+/** Elements of noise made at a time: 16 KiB, within a first-level cache. */
+const chunk = 4096;
+const noise = new Float32Array(chunk);
+
+/**
+ * Moves a tensor's offsets as a step did: `w += coefficient_q * z_q` for q = 0, 1, ..., then the projection.
+ *
+ * Every product is exact and every sum rounded once, so the bits are those of any other executor.
+ *
+ * @throws TypeError when seeds and coefficients differ in number, or a base is missing or has another length.
+ *
+ * @example Stretches give what the whole gives
+ * ```ts
+ * import { applyRecord, masterSeed, mezo, stepSeed } from "@qzo/qzo/optim";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const record = { seeds: [stepSeed(masterSeed(1), 0, 0)], coefficients: [0.25] };
+ * const whole = new Float32Array(10);
+ * applyRecord(mezo(), record, { id: 7, offsets: whole });
+ * const tail = new Float32Array(4);
+ * applyRecord(mezo(), record, { id: 7, offsets: tail, start: 6 });
+ * assertEquals(tail, whole.slice(6));
+ * ```
+ */
+export function applyRecord(rule: OffsetRule, record: StepRecord, tensor: OffsetTensor): void {
+  const { seeds, coefficients } = record;
+  const { id, offsets, start = 0, base } = tensor;
+  if (seeds.length !== coefficients.length) {
+    throw new TypeError(
+      `Cannot apply a step: ${seeds.length} seeds for ${coefficients.length} coefficients`,
+    );
+  }
+  const projects = rule.projection === "keep-sign";
+  const needsBase = projects && rule.form === "absolute";
+  if (needsBase && base?.length !== offsets.length) {
+    throw new TypeError(
+      `Cannot keep the sign of ${offsets.length} absolute offsets: ${
+        base ? `${base.length} base values given` : "no base given"
+      }`,
+    );
+  }
+  for (let from = 0; from < offsets.length; from += chunk) {
+    const part = offsets.subarray(from, Math.min(from + chunk, offsets.length));
+    const z = noise.subarray(0, part.length);
+    for (let q = 0; q < seeds.length; q++) {
+      fillNoise(rule.distribution, seeds[q], id, start + from, z);
+      const coefficient = coefficients[q];
+      // Exact product, then one rounding on storing: f64 is wide enough that rounding twice changes nothing.
+      for (let i = 0; i < part.length; i++) part[i] += coefficient * z[i];
+    }
+    if (!projects) continue;
+    for (let i = 0; i < part.length; i++) {
+      part[i] = keepSign(rule.form, needsBase ? base![from + i] : 1, part[i]);
+    }
+  }
+}

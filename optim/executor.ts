@@ -1,0 +1,208 @@
+/**
+ * The host executor: any optimiser on plain arrays. It is the oracle of the device executor and serves objectives that
+ * only the host can compute.
+ *
+ * @module
+ */
+import { applyRecord, type StepRecord } from "./apply_record.ts";
+import { fillNoise } from "./noise.ts";
+import { applyOffset } from "./offset.ts";
+import type { Optimiser } from "./optimiser.ts";
+import { scalarStep } from "./scalar_program.ts";
+import { masterSeed, type Seed, stepSeed } from "./seed.ts";
+
+/** What a {@linkcode Session} starts from. */
+export interface SessionOptions {
+  /** The point to start at, the base of all offsets; copied and rounded to f32. */
+  readonly parameters: ArrayLike<number>;
+  /** The optimiser. */
+  readonly optimiser: Optimiser;
+  /** The master seed; 0 by default. */
+  readonly seed?: number;
+  /** The id of the parameters in the noise generator; 0 by default. */
+  readonly tensorId?: number;
+}
+
+/** A step that was made. */
+export interface HostStep extends StepRecord {
+  /** Counted from 0. */
+  readonly step: number;
+  /** One per branch. */
+  readonly losses: readonly number[];
+  /** The estimate of each direction, before any transformation. */
+  readonly derivatives: readonly number[];
+  /** The transformation's state after the step. */
+  readonly state: readonly number[];
+}
+
+/**
+ * An optimisation driven from outside: `ask` for points to evaluate, `tell` their losses. Works for any black box.
+ *
+ * @example Minimise a function by hand
+ * ```ts
+ * import { mezo, Session } from "@qzo/qzo/optim";
+ * import { assert } from "@std/assert";
+ *
+ * const session = new Session({
+ *   parameters: [1, -2],
+ *   optimiser: mezo({ learningRate: 0.05 }),
+ *   seed: 1,
+ * });
+ * for (let step = 0; step < 300; step++) {
+ *   const points = session.ask();
+ *   session.tell(points.map(([x, y]) => x * x + y * y));
+ * }
+ * assert(Math.hypot(...session.parameters()) < 0.01);
+ * ```
+ */
+export class Session {
+  /** What drives it. */
+  readonly optimiser: Optimiser;
+  /** The offsets so far. */
+  readonly offsets: Float32Array;
+  readonly #base: Float32Array;
+  readonly #master: Seed;
+  readonly #tensorId: number;
+  #step = 0;
+  #state: readonly number[];
+
+  /** Starts at step 0 with all offsets 0. */
+  constructor({ parameters, optimiser, seed = 0, tensorId = 0 }: SessionOptions) {
+    this.optimiser = optimiser;
+    this.#base = Float32Array.from(parameters);
+    this.offsets = new Float32Array(this.#base.length);
+    this.#master = masterSeed(seed);
+    this.#tensorId = tensorId;
+    this.#state = optimiser.transformation.init().map(Math.fround);
+  }
+
+  /** Steps made so far; the index of the step that comes next. */
+  get step(): number {
+    return this.#step;
+  }
+
+  /** The transformation's state after the steps made so far. */
+  get state(): readonly number[] {
+    return this.#state;
+  }
+
+  /** The tuned point: base changed by offsets. */
+  parameters(): Float32Array {
+    const { form } = this.optimiser;
+    return this.#base.map((base, i) => applyOffset(form, base, this.offsets[i]));
+  }
+
+  /** The points to evaluate for the next step, in the order of the estimator's branches. Asking again changes nothing. */
+  ask(): Float32Array[] {
+    const { estimator, distribution, form } = this.optimiser;
+    const z = new Float32Array(this.#base.length);
+    let filled = -1;
+    return estimator.branches.map(({ direction, amplitude }) => {
+      if (direction !== filled) {
+        const seed = stepSeed(this.#master, this.#step, direction);
+        fillNoise(distribution, seed, this.#tensorId, 0, z);
+        filled = direction;
+      }
+      const a = Math.fround(amplitude);
+      return this.#base.map((base, i) =>
+        applyOffset(form, base, Math.fround(this.offsets[i] + Math.fround(a * z[i])))
+      );
+    });
+  }
+
+  /**
+   * Makes the step from the losses of the points that `ask` gave.
+   *
+   * @throws NonFiniteLossError when no finite step follows from the losses; TypeError when they are not one per branch. Nothing has
+   * changed then.
+   */
+  tell(losses: readonly number[]): HostStep {
+    const { estimator, transformation } = this.optimiser;
+    const step = this.#step;
+    const inputs = transformation.inputs(step);
+    const result = scalarStep(this.optimiser, losses, this.#state, inputs, step);
+    const seeds = Array.from(
+      { length: estimator.directions },
+      (_, direction) => stepSeed(this.#master, step, direction),
+    );
+    const made: HostStep = { step, seeds, losses, ...result };
+    this.replay(made);
+    return made;
+  }
+
+  /**
+   * Makes a step that was made before, as recorded, without evaluating anything: the way to resume. Throws a TypeError
+   * when the record is not one of such an optimiser.
+   */
+  replay({ seeds, coefficients, state }: StepRecord & { readonly state: readonly number[] }): void {
+    const { estimator, transformation } = this.optimiser;
+    if (
+      coefficients.length !== estimator.directions || state.length !== transformation.stateSize
+    ) {
+      throw new TypeError(
+        `Cannot replay step ${this.#step}: it has ${coefficients.length} coefficients and ${state.length} state scalars, ` +
+          `${this.optimiser.name} needs ${estimator.directions} and ${transformation.stateSize}`,
+      );
+    }
+    applyRecord(this.optimiser, { seeds, coefficients }, {
+      id: this.#tensorId,
+      offsets: this.offsets,
+      base: this.#base,
+    });
+    this.#state = state;
+    this.#step++;
+  }
+}
+
+/** Arguments of {@linkcode minimise}. */
+export interface MinimiseOptions extends SessionOptions {
+  /** The loss at a point; the array is the callee's to keep. */
+  readonly objective: (parameters: Float32Array) => number | Promise<number>;
+  /** Steps to have been made in the end, replayed ones included. */
+  readonly steps: number;
+  /** Records of earlier steps, such as a ledger's, to replay first; none by default. */
+  readonly records?: Iterable<StepRecord & { readonly state: readonly number[] }>;
+  /** Aborts between evaluations. */
+  readonly signal?: AbortSignal;
+}
+
+/** A step of {@linkcode minimise}. */
+export interface MinimiseStep extends HostStep {
+  /** The session, as it is after the step. */
+  readonly session: Session;
+}
+
+/**
+ * Minimises a function on the host, yielding every step.
+ *
+ * @throws NonFiniteLossError see {@linkcode Session}; the signal's reason when it aborts.
+ *
+ * @example
+ * ```ts
+ * import { mezo, minimise } from "@qzo/qzo/optim";
+ * import { assert } from "@std/assert";
+ *
+ * let found = new Float32Array();
+ * const run = minimise({
+ *   objective: ([x, y]) => (x - 3) ** 2 + (y + 1) ** 2,
+ *   parameters: [0, 0],
+ *   optimiser: mezo({ learningRate: 0.05 }),
+ *   steps: 300,
+ * });
+ * for await (const { session } of run) found = session.parameters();
+ * assert(Math.hypot(found[0] - 3, found[1] + 1) < 0.01);
+ * ```
+ */
+export async function* minimise(options: MinimiseOptions): AsyncGenerator<MinimiseStep> {
+  const { objective, steps, records = [], signal } = options;
+  const session = new Session(options);
+  for (const record of records) session.replay(record);
+  while (session.step < steps) {
+    const losses: number[] = [];
+    for (const point of session.ask()) {
+      signal?.throwIfAborted();
+      losses.push(await objective(point));
+    }
+    yield { ...session.tell(losses), session };
+  }
+}

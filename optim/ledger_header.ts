@@ -1,0 +1,254 @@
+/**
+ * The header of a ledger: which model, what is trained, by which optimiser, from which seed.
+ *
+ * Bytes, little-endian: `QZOLEDGR`, u32 version, u32 length of the JSON, the JSON (UTF-8), u32 CRC-32 of all before, zeros
+ * up to a multiple of 8.
+ *
+ * @module
+ */
+import { crc32 } from "node:zlib";
+import type { JsonValue } from "./json.ts";
+import { type Distribution, DISTRIBUTIONS, NOISE_VERSION } from "./noise.ts";
+import { type OffsetForm, offsetForms, type Projection, projections } from "./offset.ts";
+
+/** One trained tensor. */
+export interface LedgerTrainable {
+  /** The tensor's name. */
+  readonly name: string;
+  /** Its id in the noise generator, a u32. */
+  readonly id: number;
+  /** Offsets, including those that only pad. */
+  readonly count: number;
+  /** How its offsets change their base. */
+  readonly form: OffsetForm;
+  /** Columns that share an offset. */
+  readonly span: number;
+  /** Rows of the tensor. */
+  readonly rows: number;
+  /** Columns of the tensor. */
+  readonly columns: number;
+}
+
+/** What a ledger says about itself. */
+export interface LedgerHeader {
+  /** The fingerprint of the base model. */
+  readonly model: string;
+  /** What is trained, in order; ids are unique. */
+  readonly trainables: readonly LedgerTrainable[];
+  /** `optimiser.describe()`. */
+  readonly optimiser: JsonValue;
+  /** The master seed. */
+  readonly seed: number;
+  /** The law of z. */
+  readonly distribution: Distribution;
+  /** What offsets may not do. */
+  readonly projection: Projection;
+  /** {@linkcode NOISE_VERSION} of the writer. */
+  readonly noiseVersion: number;
+  /** Directions of a step, 1 to 1024. */
+  readonly directions: number;
+  /** f32 scalars of state in a record, 0 to 1024. */
+  readonly stateSize: number;
+  /** How the data were ordered: what is needed to go on with the same batches. */
+  readonly data: JsonValue;
+  /** When it was begun, in ISO 8601. */
+  readonly created: string;
+}
+
+/** A header with its bytes: what every record's checksum depends on. */
+export interface LedgerHead {
+  /** What the bytes say. */
+  readonly header: LedgerHeader;
+  /** The head of the file. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** The checksum in it. */
+  readonly crc: number;
+  /** Bytes of every record after it. */
+  readonly recordSize: number;
+}
+
+const magic = new TextEncoder().encode("QZOLEDGR");
+const version = 1;
+const fixedBytes = 16;
+/** Far above any real manifest. */
+const longestJson = 16 * 2 ** 20;
+
+function padded(length: number): number {
+  return Math.ceil(length / 8) * 8;
+}
+
+function bad(why: string): SyntaxError {
+  return new SyntaxError(`Cannot read ledger header: ${why}`);
+}
+
+/** The bytes of a ledger's head. Throws a SyntaxError when the header does not hold what its type promises. */
+export function encodeHeader(header: LedgerHeader): LedgerHead {
+  const checked = checkHeader(header);
+  const json = new TextEncoder().encode(JSON.stringify(checked));
+  if (json.length > longestJson) {
+    throw new RangeError(
+      `Cannot encode ledger header: ${json.length} bytes of JSON, at most ${longestJson}`,
+    );
+  }
+  const bytes = new Uint8Array(padded(fixedBytes + json.length + 4));
+  const view = new DataView(bytes.buffer);
+  bytes.set(magic);
+  view.setUint32(8, version, true);
+  view.setUint32(12, json.length, true);
+  bytes.set(json, fixedBytes);
+  const crc = crc32(bytes.subarray(0, fixedBytes + json.length));
+  view.setUint32(fixedBytes + json.length, crc, true);
+  return { header: checked, bytes, crc, recordSize: recordSize(checked) };
+}
+
+/**
+ * Reads the head of a ledger; records may follow it.
+ *
+ * @throws SyntaxError when the bytes are no whole and undamaged head of a known version.
+ */
+export function decodeHeader(bytes: Uint8Array): LedgerHead {
+  if (bytes.length < fixedBytes) throw bad(`${bytes.length} bytes are too few`);
+  if (magic.some((byte, i) => bytes[i] !== byte)) {
+    throw bad(`it begins with ${JSON.stringify(String.fromCharCode(...bytes.subarray(0, 8)))}`);
+  }
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const found = view.getUint32(8, true);
+  if (found !== version) throw bad(`version ${found} is not known, only ${version}`);
+  const length = view.getUint32(12, true);
+  const end = fixedBytes + length;
+  if (length > longestJson || padded(end + 4) > bytes.length) {
+    throw bad(`it says ${length} bytes of JSON, the file has ${bytes.length} bytes`);
+  }
+  const crc = view.getUint32(end, true);
+  const actual = crc32(bytes.subarray(0, end));
+  if (crc !== actual) {
+    throw bad(`its checksum is ${actual.toString(16)}, it says ${crc.toString(16)}`);
+  }
+  const head = bytes.slice(0, padded(end + 4));
+  if (head.subarray(end + 4).some((byte) => byte !== 0)) throw bad("its padding is not zero");
+  const header = checkHeader(parseJson(bytes.subarray(fixedBytes, end)));
+  return { header, bytes: head, crc, recordSize: recordSize(header) };
+}
+
+function recordSize({ directions, stateSize }: LedgerHeader): number {
+  return 3 * directions + 4 * stateSize + 2;
+}
+
+function parseJson(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch (error) {
+    throw bad(`its JSON does not parse (${error instanceof Error ? error.message : error})`);
+  }
+}
+
+/** One field of a record of unknown shape. */
+type Fields = Readonly<Record<string, unknown>>;
+
+function fields(value: unknown, what: string): Fields {
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Fields;
+  throw bad(`${what} is not an object`);
+}
+
+function text(from: Fields, key: string): string {
+  const value = from[key];
+  if (typeof value === "string") return value;
+  throw bad(`"${key}" is ${JSON.stringify(value)}, not a string`);
+}
+
+function integer(from: Fields, key: string, minimum: number, maximum: number): number {
+  const value = from[key];
+  if (Number.isInteger(value) && value as number >= minimum && value as number <= maximum) {
+    return value as number;
+  }
+  throw bad(`"${key}" is ${JSON.stringify(value)}, not an integer from ${minimum} to ${maximum}`);
+}
+
+function choice<Choice extends string>(
+  from: Fields,
+  key: string,
+  choices: readonly Choice[],
+): Choice {
+  const value = choices.find((known) => known === from[key]);
+  if (value !== undefined) return value;
+  throw bad(`"${key}" is ${JSON.stringify(from[key])}, not one of ${choices.join(", ")}`);
+}
+
+function json(from: Fields, key: string): JsonValue {
+  const value = from[key];
+  if (value === undefined) throw bad(`"${key}" is missing`);
+  return value as JsonValue;
+}
+
+const u32 = 0xffffffff;
+
+function checkTrainable(value: unknown): LedgerTrainable {
+  const from = fields(value, "a trainable");
+  return {
+    name: text(from, "name"),
+    id: integer(from, "id", 0, u32),
+    count: integer(from, "count", 0, u32),
+    form: choice(from, "form", offsetForms),
+    span: integer(from, "span", 1, u32),
+    rows: integer(from, "rows", 1, u32),
+    columns: integer(from, "columns", 1, u32),
+  };
+}
+
+function checkHeader(value: unknown): LedgerHeader {
+  const from = fields(value, "the JSON");
+  const list = from.trainables;
+  if (!Array.isArray(list)) throw bad(`"trainables" is not an array`);
+  const trainables = list.map(checkTrainable);
+  const ids = new Map<number, string>();
+  for (const { id, name } of trainables) {
+    if (ids.has(id)) throw bad(`"${ids.get(id)}" and "${name}" have the same id ${id}`);
+    ids.set(id, name);
+  }
+  return {
+    model: text(from, "model"),
+    trainables,
+    optimiser: json(from, "optimiser"),
+    seed: integer(from, "seed", 0, Number.MAX_SAFE_INTEGER),
+    distribution: choice(from, "distribution", DISTRIBUTIONS),
+    projection: choice(from, "projection", projections),
+    noiseVersion: integer(from, "noiseVersion", 0, u32),
+    directions: integer(from, "directions", 1, 1024),
+    stateSize: integer(from, "stateSize", 0, 1024),
+    data: json(from, "data"),
+    created: text(from, "created"),
+  };
+}
+
+/**
+ * Refuses a ledger that was written over another model or other trainables, or with other noise.
+ *
+ * @throws RangeError that names the first difference.
+ */
+export function assertLedgerFits(
+  header: LedgerHeader,
+  model: string,
+  trainables: readonly LedgerTrainable[],
+): void {
+  const refuse = (why: string) => new RangeError(`Cannot use ledger: ${why}`);
+  if (header.model !== model) {
+    throw refuse(`it tunes the model ${header.model}, the loaded one is ${model}`);
+  }
+  if (header.noiseVersion !== NOISE_VERSION) {
+    throw refuse(`its noise is of version ${header.noiseVersion}, ours of ${NOISE_VERSION}`);
+  }
+  header.trainables.forEach((theirs, i) => {
+    const ours = trainables.at(i);
+    if (!ours || ours.name !== theirs.name) {
+      throw refuse(`its trainable ${i} is "${theirs.name}", ours "${ours?.name ?? "(none)"}"`);
+    }
+    for (const key of ["id", "count", "form", "span", "rows", "columns"] as const) {
+      if (ours[key] !== theirs[key]) {
+        throw refuse(`"${theirs.name}" has ${key} ${theirs[key]} in it, ours has ${ours[key]}`);
+      }
+    }
+  });
+  if (trainables.length > header.trainables.length) {
+    throw refuse(`our trainable "${trainables[header.trainables.length].name}" is not in it`);
+  }
+}
