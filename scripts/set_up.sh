@@ -31,9 +31,9 @@ deno_from_npm() {
   Darwin-arm64) platform=darwin-arm64 ;;
   *) return 1 ;;
   esac
-  if command -v npm >/dev/null 2>&1; then
-    npm install --silent --no-save --no-audit --no-fund --ignore-scripts --prefix .tools/deno \
-      "@deno/$platform@$DENO_WANTED" >/dev/null 2>&1 || return 1
+  if command -v npm >/dev/null 2>&1 &&
+    npm install --silent --no-save --no-audit --no-fund --ignore-scripts --fetch-retries=1 \
+      --prefix .tools/deno "@deno/$platform@$DENO_WANTED" >/dev/null 2>&1; then
     cp ".tools/deno/node_modules/@deno/$platform/deno" .tools/bin/deno
   else
     download "https://registry.npmjs.org/@deno/$platform/-/$platform-$DENO_WANTED.tgz" .tools/deno.tgz ||
@@ -127,6 +127,9 @@ set_up() {
     XDG_RUNTIME_DIR="${TMPDIR:-/tmp}"
     export XDG_RUNTIME_DIR
   fi
+  # Certificates of the machine count as well, as they do for curl and npm: networks with an own authority.
+  DENO_TLS_CA_STORE="${DENO_TLS_CA_STORE:-mozilla,system}"
+  export DENO_TLS_CA_STORE
   find_deno
   PATH="$(dirname "$DENO"):$PATH"
   export PATH DENO

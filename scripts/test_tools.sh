@@ -13,14 +13,14 @@ swiftshader() {
   if [ -f .tools/swiftshader/vk_swiftshader_icd.json ] ||
     [ -f /usr/lib/chromium/vk_swiftshader_icd.json ]; then return; fi
   if ! command -v apt-get >/dev/null 2>&1 || ! command -v dpkg-deb >/dev/null 2>&1; then
-    skip SwiftShader "it is taken from Debian's chromium package, and there is no apt-get and dpkg-deb"
+    skip SwiftShader "it is taken from Debian's chromium-common package, and there is no apt-get and dpkg-deb"
     return
   fi
   work=$(mktemp -d)
   # Two files of the package are all that is needed; installing it would bring a desktop.
-  (cd "$work" && { apt-get download -qq chromium || { apt-get update -qq && apt-get download -qq chromium; }; }) \
+  (cd "$work" && { apt-get download -qq chromium-common || { apt-get update -qq && apt-get download -qq chromium-common; }; }) \
     >/dev/null 2>&1
-  deb=$(find "$work" -name 'chromium*.deb' | head -n1)
+  deb=$(find "$work" -name 'chromium-common*.deb' | head -n1)
   if [ -n "$deb" ] && mkdir "$work/files" &&
     dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$work/files" --wildcards '*swiftshader*' 2>/dev/null; then
     library=$(find "$work/files" -name 'libvk_swiftshader.so' | head -n1)
@@ -33,7 +33,7 @@ swiftshader() {
   fi
   rm -rf "$work"
   [ -f .tools/swiftshader/vk_swiftshader_icd.json ] ||
-    skip SwiftShader "the package chromium could not be downloaded with apt-get or holds no libvk_swiftshader.so"
+    skip SwiftShader "the package chromium-common could not be downloaded with apt-get or holds no libvk_swiftshader.so"
 }
 
 # The CPU binaries alone: no install scripts, no CUDA, no Vulkan packages.
@@ -43,7 +43,7 @@ peers() {
   Linux-x86_64) binary=linux-x64 ;;
   Linux-aarch64) binary=linux-arm64 ;;
   Darwin-arm64) binary=mac-arm64-metal ;;
-  *) skip peers "there is no known binary for $(uname -sm)"; return ;;
+  *) skip "node-llama-cpp and onnxruntime" "there is no known binary for $(uname -sm)"; return ;;
   esac
   npm=npm
   command -v npm >/dev/null 2>&1 || npm="${DENO:-deno} run -A npm:npm@11"
