@@ -131,6 +131,11 @@ async function readArray(reader: HeaderReader, field: string): Promise<GgufValue
   await reader.need(12, `the type and count of ${field}`);
   const type = valueType(reader.uint32(), field, reader.source.name);
   const count = reader.uint64();
+  if (type === "array") {
+    throw new SyntaxError(
+      `Cannot read ${field} of "${reader.source.name}": lists of lists are not allowed`,
+    );
+  }
   if (count * BYTES[type] > reader.remaining) {
     throw new RangeError(
       `Cannot read ${field} of "${reader.source.name}": ${count} elements of type ${type} ` +
@@ -138,10 +143,6 @@ async function readArray(reader: HeaderReader, field: string): Promise<GgufValue
     );
   }
   switch (type) {
-    case "array":
-      throw new SyntaxError(
-        `Cannot read ${field} of "${reader.source.name}": lists of lists are not allowed`,
-      );
     case "string": {
       const texts: string[] = [];
       for (let i = 0; i < count; i++) {

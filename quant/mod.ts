@@ -27,5 +27,7 @@ export * from "./gguf_write.ts";
 export * from "./group_formats.ts";
 export * from "./layout.ts";
 export * from "./nearest_names.ts";
+export * from "./packed_safetensors.ts";
 export * from "./planes.ts";
+export * from "./safetensors.ts";
 export * from "./scalar_codes.ts";

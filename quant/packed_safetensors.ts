@@ -1,0 +1,147 @@
+/**
+ * Packed tensors in safetensors files: the planes under their own names.
+ *
+ * A tensor `NAME` of a quantised format is `NAME.codes` (U32, `[rows, words]`), `NAME.scales` (F16, `[rows, groups]`, or
+ * `[rows, groups, 2]` with the zero point or minimum second) and for codebooks `NAME.codebook` (F16,
+ * `[books, 256, 8]`). A dense tensor is `NAME` itself. Format and shape are not in the file: the folder's config.json
+ * has them.
+ *
+ * @module
+ */
+
+import type { ByteSource } from "./byte_source.ts";
+import { formatByName } from "./formats.ts";
+import { groupsPerRow, type Layout, type PackedTensor, planeWords } from "./layout.ts";
+import { checkPacked, checkShape, emptyPacked, planeBytes } from "./planes.ts";
+import type {
+  SafetensorsDtype,
+  SafetensorsFile,
+  SafetensorsTensor,
+  SafetensorsTensorData,
+} from "./safetensors.ts";
+
+/** Which rows of a tensor. */
+export interface RowRange {
+  /** From 0. */
+  readonly firstRow: number;
+  /** How many. */
+  readonly rows: number;
+}
+
+/** What to look for in the file. */
+export interface StoredTensor {
+  /** Without the suffix of a plane. */
+  readonly name: string;
+  /** As in the table of formats. */
+  readonly format: string;
+  /** Of the whole tensor. */
+  readonly rows: number;
+  /** Of the whole tensor. */
+  readonly columns: number;
+}
+
+/** The one to three tensors to write for `t`. Throws as `checkPacked` does. */
+export function packedToSafetensors(name: string, t: PackedTensor): SafetensorsTensorData[] {
+  checkPacked(t);
+  return storedPlanes(name, t.layout, t.rows, t.columns).map(({ plane, name, dtype, shape }) => {
+    const elements = shape.reduce((product, dimension) => product * dimension, 1);
+    const byteLength = elements * (dtype === "F32" || dtype === "U32" ? 4 : 2);
+    return { name, dtype, shape, bytes: planeBytes(t[plane]).subarray(0, byteLength) };
+  });
+}
+
+/**
+ * Reads a packed tensor, or some of its rows (the codebook always whole).
+ *
+ * @throws {RangeError} for an unknown format, a tensor that is not in the file, or rows that are not in the tensor.
+ * @throws {TypeError} when a stored plane has another dtype or shape than the format and shape ask for.
+ */
+export async function packedFromSafetensors(
+  source: ByteSource,
+  file: SafetensorsFile,
+  stored: StoredTensor,
+  range: RowRange = { firstRow: 0, rows: stored.rows },
+): Promise<PackedTensor> {
+  const { layout } = formatByName(stored.format);
+  const { firstRow, rows } = range;
+  checkShape(layout, stored.rows, stored.columns);
+  if (!(Number.isSafeInteger(firstRow) && firstRow >= 0 && firstRow + rows <= stored.rows)) {
+    throw new RangeError(
+      `Cannot read rows ${firstRow} to ${
+        firstRow + rows
+      } of tensor "${stored.name}": it has ${stored.rows}`,
+    );
+  }
+  const wanted = storedPlanes(stored.name, layout, stored.rows, stored.columns);
+  const found = wanted.map((plane) => ({ ...plane, tensor: findPlane(source, file, plane) }));
+  const t = emptyPacked(layout, rows, stored.columns);
+  for (const { plane, tensor } of found) {
+    const whole = plane === "codebook" || stored.rows === 0;
+    const rowBytes = whole ? 0 : tensor.byteLength / stored.rows;
+    const bytes = whole
+      ? await source.read(tensor.offset, tensor.byteLength)
+      : await source.read(tensor.offset + firstRow * rowBytes, rows * rowBytes);
+    planeBytes(t[plane]).set(bytes);
+  }
+  return t;
+}
+
+interface StoredPlane {
+  plane: "codes" | "scales" | "codebook";
+  name: string;
+  dtype: SafetensorsDtype;
+  shape: number[];
+}
+
+function storedPlanes(
+  name: string,
+  layout: Layout,
+  rows: number,
+  columns: number,
+): StoredPlane[] {
+  if (layout.kind === "dense") {
+    const dtype = ({ f32: "F32", f16: "F16", bf16: "BF16" } as const)[layout.type];
+    return [{ plane: "codes", name, dtype, shape: [rows, columns] }];
+  }
+  const words = planeWords(layout, 1, columns).codes;
+  const groups = groupsPerRow(layout, columns);
+  const hasSeconds = layout.kind === "scalar" && layout.second !== "none";
+  const planes: StoredPlane[] = [
+    { plane: "codes", name: `${name}.codes`, dtype: "U32", shape: [rows, words] },
+    {
+      plane: "scales",
+      name: `${name}.scales`,
+      dtype: "F16",
+      shape: hasSeconds ? [rows, groups, 2] : [rows, groups],
+    },
+  ];
+  if (layout.kind === "codebook") {
+    const shape = [layout.books, 256, 8];
+    planes.push({ plane: "codebook", name: `${name}.codebook`, dtype: "F16", shape });
+  }
+  return planes;
+}
+
+function findPlane(
+  source: ByteSource,
+  file: SafetensorsFile,
+  { name, dtype, shape, plane }: StoredPlane,
+): SafetensorsTensor {
+  const tensor = file.tensors.get(name);
+  if (tensor === undefined) {
+    throw new RangeError(`Cannot find tensor "${name}" in "${source.name}"`);
+  }
+  const elements = shape.reduce((product, dimension) => product * dimension, 1);
+  const stored = tensor.shape.reduce((product, dimension) => product * dimension, 1);
+  // Dense vectors are stored with one dimension.
+  const fits = plane === "codes" && dtype !== "U32"
+    ? stored === elements
+    : tensor.shape.join() === shape.join();
+  if (tensor.dtype !== dtype || !fits) {
+    throw new TypeError(
+      `Cannot load tensor "${name}" of "${source.name}": ${tensor.dtype} of shape [${tensor.shape}], ` +
+        `expected ${dtype} of [${shape}]`,
+    );
+  }
+  return tensor;
+}

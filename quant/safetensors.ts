@@ -1,0 +1,294 @@
+/**
+ * Safetensors files, read without trust and written. The format: README of huggingface/safetensors.
+ *
+ * @module
+ */
+
+import type { ByteSource } from "./byte_source.ts";
+
+/** Bytes of an element by dtype. */
+export const SAFETENSORS_DTYPES = {
+  BOOL: 1,
+  U8: 1,
+  I8: 1,
+  F8_E5M2: 1,
+  F8_E4M3: 1,
+  U16: 2,
+  I16: 2,
+  F16: 2,
+  BF16: 2,
+  U32: 4,
+  I32: 4,
+  F32: 4,
+  U64: 8,
+  I64: 8,
+  F64: 8,
+} as const;
+
+/** The name of an element type. */
+export type SafetensorsDtype = keyof typeof SAFETENSORS_DTYPES;
+
+/** Where a tensor lies and what it is. */
+export interface SafetensorsTensor {
+  /** Element type. */
+  readonly dtype: SafetensorsDtype;
+  /** Outermost dimension first; a dimension may be 0, and a scalar has none. */
+  readonly shape: number[];
+  /** Absolute, in bytes from the start of the file. */
+  readonly offset: number;
+  /** In bytes. */
+  readonly byteLength: number;
+}
+
+/** What the header of a safetensors file says. */
+export interface SafetensorsFile {
+  /** By name, in the order of the header. */
+  readonly tensors: Map<string, SafetensorsTensor>;
+  /** The texts under `__metadata__`. */
+  readonly metadata: Map<string, string>;
+}
+
+/** A tensor to write. */
+export interface SafetensorsTensorData {
+  /** Unique in the file. */
+  readonly name: string;
+  /** Element type. */
+  readonly dtype: SafetensorsDtype;
+  /** Outermost dimension first. */
+  readonly shape: readonly number[];
+  /** The bytes, or where they come from, in order. */
+  readonly bytes: Uint8Array | (() => AsyncIterable<Uint8Array>);
+}
+
+// The limit of the reference implementation.
+const LARGEST_HEADER = 100_000_000;
+
+/**
+ * Reads the header of a safetensors file. The tensors must fill the file without holes or overlaps.
+ *
+ * @throws {SyntaxError} for a header that is not the JSON the format asks for, or has a key twice.
+ * @throws {RangeError} for lengths, shapes and offsets that contradict each other or the file.
+ *
+ * @example Write a file and read it
+ * ```ts
+ * import { bytesSource, readSafetensors, writeSafetensors } from "@qzo/qzo/quant";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const tensor = { name: "w", dtype: "U8", shape: [2], bytes: new Uint8Array([7, 8]) } as const;
+ * const chunks: Uint8Array<ArrayBuffer>[] = [];
+ * for await (const chunk of writeSafetensors([tensor])) chunks.push(chunk.slice());
+ * const source = bytesSource(new Uint8Array(await new Blob(chunks).arrayBuffer()));
+ * const { offset, byteLength } = (await readSafetensors(source)).tensors.get("w")!;
+ * assertEquals(await source.read(offset, byteLength), new Uint8Array([7, 8]));
+ * ```
+ */
+export async function readSafetensors(source: ByteSource): Promise<SafetensorsFile> {
+  const file = `"${source.name}"`;
+  if (source.size < 8) {
+    throw new RangeError(
+      `Cannot read ${file}: ${source.size} bytes are too few for a header length`,
+    );
+  }
+  const length = Number(new DataView((await source.read(0, 8)).buffer).getBigUint64(0, true));
+  if (length > source.size - 8 || length > LARGEST_HEADER) {
+    throw new RangeError(
+      `Cannot read ${file}: a header of ${length} bytes, the file has ${source.size}` +
+        (length > LARGEST_HEADER ? ` and ${LARGEST_HEADER} are allowed` : ""),
+    );
+  }
+  const header = parseHeader(await source.read(8, length), file);
+  const metadata = new Map<string, string>();
+  const tensors = new Map<string, SafetensorsTensor>();
+  const dataOffset = 8 + length;
+  for (const [name, entry] of Object.entries(header)) {
+    if (name === "__metadata__") {
+      for (const [key, text] of Object.entries(objectOf(entry, `${file}: __metadata__`))) {
+        if (typeof text !== "string") {
+          throw new SyntaxError(`Cannot read ${file}: metadata "${key}" is no text`);
+        }
+        metadata.set(key, text);
+      }
+    } else {
+      tensors.set(name, readEntry(entry, dataOffset, `tensor "${name}" of ${file}`));
+    }
+  }
+  checkContiguous(tensors, dataOffset, source);
+  return { tensors, metadata };
+}
+
+/**
+ * The bytes of a safetensors file, in order. Tensors of wider elements come first, so that all lie aligned. A chunk is
+ * only valid until the next one is asked for.
+ *
+ * @throws {TypeError} when a tensor's bytes do not fit its shape and dtype.
+ * @throws {RangeError} for impossible shapes and duplicate names.
+ */
+export async function* writeSafetensors(
+  tensors: readonly SafetensorsTensorData[],
+  metadata: { readonly [key: string]: string } = {},
+): AsyncGenerator<Uint8Array> {
+  const ordered = tensors.toSorted((a, b) =>
+    SAFETENSORS_DTYPES[b.dtype] - SAFETENSORS_DTYPES[a.dtype]
+  );
+  const header = new Map<string, unknown>();
+  if (Object.keys(metadata).length > 0) header.set("__metadata__", metadata);
+  let end = 0;
+  for (const { name, dtype, shape } of ordered) {
+    if (header.has(name) || name === "__metadata__") {
+      throw new RangeError(`Cannot write tensor "${name}": the name is already taken`);
+    }
+    const begin = end;
+    end += byteLengthOf(dtype, shape, `Cannot write tensor "${name}"`);
+    header.set(name, { dtype, shape, data_offsets: [begin, end] });
+  }
+  const text = new TextEncoder().encode(JSON.stringify(Object.fromEntries(header)));
+  const start = new Uint8Array(8 + Math.ceil(text.length / 8) * 8).fill(0x20);
+  new DataView(start.buffer).setBigUint64(0, BigInt(start.length - 8), true);
+  start.set(text, 8);
+  yield start;
+  for (const { name, dtype, shape, bytes } of ordered) {
+    const expected = byteLengthOf(dtype, shape, `Cannot write tensor "${name}"`);
+    let written = 0;
+    if (typeof bytes === "function") {
+      for await (const chunk of bytes()) {
+        written += chunk.length;
+        if (written > expected) break;
+        yield chunk;
+      }
+    } else {
+      written = bytes.length;
+      if (written === expected) yield bytes;
+    }
+    if (written !== expected) {
+      throw new TypeError(
+        `Cannot write tensor "${name}": ${written} bytes, its shape and dtype need ${expected}`,
+      );
+    }
+  }
+}
+
+function parseHeader(bytes: Uint8Array, file: string): { [key: string]: unknown } {
+  let text: string;
+  let header: unknown;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+    header = JSON.parse(text);
+  } catch (error) {
+    throw new SyntaxError(`Cannot read ${file}: the header is no JSON`, { cause: error });
+  }
+  const object = objectOf(header, file);
+  // Of two equal keys JSON.parse keeps the last in silence; then fewer pairs come out than the text has colons.
+  if (countPairs(object, 0) !== countColons(text)) {
+    throw new SyntaxError(`Cannot read ${file}: a key of the header occurs twice`);
+  }
+  return object;
+}
+
+function objectOf(value: unknown, what: string): { [key: string]: unknown } {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new SyntaxError(`Cannot read ${what}: expected an object, got ${typeof value}`);
+  }
+  return { ...value };
+}
+
+// Deeper levels have no place in a header; they are refused where entries are read.
+function countPairs(value: unknown, depth: number): number {
+  if (typeof value !== "object" || value === null || depth > 3) return 0;
+  if (Array.isArray(value)) {
+    return value.reduce((sum: number, element) => sum + countPairs(element, depth + 1), 0);
+  }
+  const elements = Object.values(value);
+  return elements.reduce(
+    (sum: number, element) => sum + countPairs(element, depth + 1),
+    elements.length,
+  );
+}
+
+function countColons(text: string): number {
+  let colons = 0;
+  let inText = false;
+  for (let i = 0; i < text.length; i++) {
+    const character = text.charCodeAt(i);
+    if (character === 0x22) inText = !inText;
+    else if (inText && character === 0x5c) i++;
+    else if (!inText && character === 0x3a) colons++;
+  }
+  return colons;
+}
+
+function readEntry(entry: unknown, dataOffset: number, what: string): SafetensorsTensor {
+  const { dtype, shape, data_offsets: offsets, ...rest } = objectOf(entry, what);
+  const [unknownKey] = Object.keys(rest);
+  if (unknownKey !== undefined) {
+    throw new SyntaxError(`Cannot read ${what}: unknown key "${unknownKey}"`);
+  }
+  if (typeof dtype !== "string" || !isDtype(dtype)) {
+    throw new SyntaxError(`Cannot read ${what}: unknown dtype ${JSON.stringify(dtype)}`);
+  }
+  const dimensions = countsOf(shape, `the shape of ${what}`);
+  const bounds = countsOf(offsets, `the data_offsets of ${what}`);
+  const [begin, end] = bounds;
+  const byteLength = byteLengthOf(dtype, dimensions, `Cannot read ${what}`);
+  if (bounds.length !== 2 || end - begin !== byteLength) {
+    throw new RangeError(
+      `Cannot read ${what}: data_offsets [${bounds}], ${dtype} of shape [${dimensions}] needs ${byteLength} bytes`,
+    );
+  }
+  return { dtype, shape: dimensions, offset: dataOffset + begin, byteLength };
+}
+
+function isDtype(name: string): name is SafetensorsDtype {
+  return Object.hasOwn(SAFETENSORS_DTYPES, name);
+}
+
+function countsOf(value: unknown, what: string): number[] {
+  if (!Array.isArray(value)) throw new SyntaxError(`Cannot read ${what}: no list`);
+  return value.map((count) => {
+    if (!Number.isSafeInteger(count) || count < 0) {
+      throw new RangeError(`Cannot read ${what}: ${JSON.stringify(count)} is no count`);
+    }
+    return count;
+  });
+}
+
+function byteLengthOf(dtype: SafetensorsDtype, shape: readonly number[], attempt: string): number {
+  let bytes: number = SAFETENSORS_DTYPES[dtype];
+  let isEmpty = false;
+  for (const dimension of shape) {
+    if (!(Number.isSafeInteger(dimension) && dimension >= 0)) {
+      throw new RangeError(`${attempt}: impossible shape [${shape}]`);
+    }
+    // A zero must not hide an overflow.
+    if (dimension === 0) isEmpty = true;
+    else bytes *= dimension;
+  }
+  if (!Number.isSafeInteger(bytes)) throw new RangeError(`${attempt}: impossible shape [${shape}]`);
+  return isEmpty ? 0 : bytes;
+}
+
+function checkContiguous(
+  tensors: Map<string, SafetensorsTensor>,
+  dataOffset: number,
+  source: ByteSource,
+): void {
+  let end = dataOffset;
+  const byOffset = [...tensors].sort(([, a], [, b]) =>
+    a.offset - b.offset || a.byteLength - b.byteLength
+  );
+  for (const [name, { offset, byteLength }] of byOffset) {
+    if (offset !== end || offset + byteLength > source.size) {
+      const reason = offset + byteLength > source.size
+        ? `${byteLength} bytes at ${offset} lie beyond the file's ${source.size} bytes`
+        : offset < end
+        ? `offset ${offset} overlaps the tensor that ends at ${end}`
+        : `a hole between ${end} and its offset ${offset}`;
+      throw new RangeError(`Cannot read tensor "${name}" of "${source.name}": ${reason}`);
+    }
+    end = offset + byteLength;
+  }
+  if (end !== source.size) {
+    throw new RangeError(
+      `Cannot read "${source.name}": its tensors end at ${end}, the file has ${source.size} bytes`,
+    );
+  }
+}
