@@ -74,7 +74,9 @@ Deno.test({
   fn: async () => {
     const model = await readHuggingFaceFolder(reviews);
     const encode = encoderOf(reviews);
-    assertSound(model, readReviews().slice(0, 3).map((s) => encode(s).slice(0, 160)), 4.089);
+    // Reviews differ much, so they are taken from all over the file.
+    const sample = readReviews().filter((_, i) => i % 100 === 0);
+    assertSound(model, sample.map((s) => encode(s).slice(0, 160)), 4.089);
   },
 });
 

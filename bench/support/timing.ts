@@ -1,0 +1,106 @@
+/**
+ * Timings that survive a noisy machine: the entries take turns in one process, and what is reported first is ratios.
+ *
+ * @module
+ */
+
+/** Something to time. */
+export interface TimedEntry {
+  readonly name: string;
+  /** Queues or does the work once. */
+  readonly run: () => void | Promise<void>;
+  /** Waits until all work of `run` is done; needed where `run` only queues it on the GPU. */
+  readonly wait?: () => Promise<unknown>;
+}
+
+/** How often to time. */
+export interface TimingOptions {
+  /** Rounds; in each every entry has its turn, in an order that rotates. Default 7. */
+  readonly rounds?: number;
+  /** Runs per turn, with one wait at its end. Default 20. */
+  readonly batch?: number;
+  /** Turns of every entry before the first round, to compile shaders and warm caches. Default 1. */
+  readonly warmUp?: number;
+}
+
+/** Median and range. */
+export interface Spread {
+  readonly median: number;
+  readonly min: number;
+  readonly max: number;
+}
+
+/** Milliseconds per run of an entry, and how many times as long the first entry took in the same rounds. */
+export interface Timing {
+  readonly name: string;
+  readonly milliseconds: Spread;
+  /** Per round: this entry's time ÷ the first entry's. */
+  readonly ratio: Spread;
+}
+
+/** Median (mean of the middle two), least and greatest of some numbers. */
+export function spread(values: readonly number[]): Spread {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = (sorted.length - 1) / 2;
+  const median = (sorted[Math.floor(middle)] + sorted[Math.ceil(middle)]) / 2;
+  return { median, min: sorted[0], max: sorted[sorted.length - 1] };
+}
+
+/**
+ * Times entries in turns: `rounds` times, every entry runs `batch` times and waits once. Ratios are taken within a round, so
+ * that what slows the whole machine cancels out.
+ *
+ * @throws {RangeError} when there is nothing to time.
+ */
+export async function compareInterleaved(
+  entries: readonly TimedEntry[],
+  options: TimingOptions = {},
+): Promise<Timing[]> {
+  const { rounds = 7, batch = 20, warmUp = 1 } = options;
+  if (entries.length === 0 || rounds < 1 || batch < 1) {
+    throw new RangeError(
+      `Cannot time ${entries.length} entries ${batch} times in ${rounds} rounds`,
+    );
+  }
+  const turn = async (entry: TimedEntry): Promise<number> => {
+    const start = performance.now();
+    for (let i = 0; i < batch; i++) await entry.run();
+    await entry.wait?.();
+    return (performance.now() - start) / batch;
+  };
+  for (let i = 0; i < warmUp; i++) for (const entry of entries) await turn(entry);
+  const times: number[][] = entries.map(() => []);
+  for (let round = 0; round < rounds; round++) {
+    for (let i = 0; i < entries.length; i++) {
+      const index = (i + round) % entries.length;
+      times[index].push(await turn(entries[index]));
+    }
+  }
+  return entries.map(({ name }, i) => ({
+    name,
+    milliseconds: spread(times[i]),
+    ratio: spread(times[i].map((time, round) => time / times[0][round])),
+  }));
+}
+
+/** Three significant digits, without an exponent for everyday sizes. */
+export function significant(value: number): string {
+  return String(Number(value.toPrecision(3)));
+}
+
+/** `median (min-max)`. */
+export function formatSpread({ median, min, max }: Spread): string {
+  return `${significant(median)} (${significant(min)}-${significant(max)})`;
+}
+
+/** A markdown table of timings. */
+export function timingTable(timings: readonly Timing[]): string {
+  const rows = timings.map(({ name, milliseconds, ratio }) =>
+    `| ${name} | ${formatSpread(milliseconds)} | ${formatSpread(ratio)} |`
+  );
+  return [
+    `| what | ms per run, median (range) | ÷ ${timings[0].name} |`,
+    "|---|---|---|",
+    ...rows,
+  ].join("\n");
+}
