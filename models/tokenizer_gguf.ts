@@ -1,0 +1,287 @@
+/**
+ * The tokenizer of a GGUF file: its `tokenizer.ggml.*` entries, spelled as a `tokenizer.json`.
+ *
+ * Two models are read. "gpt2" is byte-level BPE with its merges. "llama" is SentencePiece, which joins the neighbours
+ * whose joined piece has the best score; as BPE, that is a merge for every way to split a piece into two pieces, in the
+ * order of the scores. Entries are those of the GGUF specification (ggml/docs/gguf.md) and llama.cpp.
+ *
+ * @module
+ */
+import { preTokenizerOf } from "./tokenizer_pre.ts";
+import { type Tokenizer, tokenizerFromJson } from "./tokenizer.ts";
+
+/** Token types of GGUF (llama.h, `llama_token_type`). */
+export const tokenType = {
+  normal: 1,
+  unknown: 2,
+  control: 3,
+  userDefined: 4,
+  unused: 5,
+  byte: 6,
+} as const;
+
+const maximumTokens = 1 << 22;
+/** A longer piece would take quadratic time; SentencePiece itself stops far below. */
+const maximumPiece = 512;
+const space = "\u2581";
+
+/**
+ * The tokenizer of a GGUF file's metadata.
+ *
+ * @param metadata keys to values: strings, numbers, bigints, booleans, arrays or typed arrays.
+ * @throws TypeError for a missing entry or wrong type, RangeError for a wrong value or an unknown name.
+ *
+ * @example A SentencePiece vocabulary
+ * ```ts
+ * import { tokenizerFromGguf } from "@qzo/qzo/models";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const tokenizer = tokenizerFromGguf(new Map<string, unknown>([
+ *   ["tokenizer.ggml.model", "llama"],
+ *   ["tokenizer.ggml.tokens", ["<unk>", "<s>", "\u2581", "a", "b", "ab", "\u2581ab"]],
+ *   ["tokenizer.ggml.scores", [0, 0, -5, -5, -5, -1, -2]],
+ *   ["tokenizer.ggml.token_type", [2, 3, 1, 1, 1, 1, 1]],
+ *   ["tokenizer.ggml.bos_token_id", 1],
+ *   ["tokenizer.ggml.unknown_token_id", 0],
+ * ]));
+ * assertEquals(tokenizer.encode("ab ba"), [1, 6, 2, 4, 3]);
+ * assertEquals(tokenizer.decode([6, 2, 4, 3]), "ab ba");
+ * ```
+ */
+export function tokenizerFromGguf(metadata: ReadonlyMap<string, unknown>): Tokenizer {
+  const entries = new Entries(metadata);
+  const model = entries.text("model");
+  if (model !== "gpt2" && model !== "llama") {
+    throw new RangeError(
+      `Cannot load the tokenizer: model ${
+        JSON.stringify(model)
+      } is not supported, known are "gpt2" and "llama"`,
+    );
+  }
+  const tokens = entries.texts("tokens");
+  if (tokens === undefined || tokens.length === 0 || tokens.length > maximumTokens) {
+    throw new TypeError(
+      `Cannot load the tokenizer: tokenizer.ggml.tokens has ${tokens?.length ?? "no"} entries`,
+    );
+  }
+  const types = entries.numbers("token_type") ?? tokens.map((): number => tokenType.normal);
+  sameLength("token_type", types.length, tokens.length);
+  const bos = entries.token("bos_token_id", tokens);
+  const eos = entries.token("eos_token_id", tokens);
+  const unknown = entries.token("unknown_token_id", tokens);
+  const addBos = entries.flag("add_bos_token") ?? model === "llama";
+  const addEos = entries.flag("add_eos_token") ?? false;
+  const parts = model === "gpt2"
+    ? byteLevel(entries)
+    : sentencePiece(entries, tokens, types, unknown ?? tokens[types.indexOf(tokenType.unknown)]);
+  const json = {
+    ...parts,
+    model: { ...parts.model, vocab: firstIds(tokens) },
+    added_tokens: tokens.flatMap((content, id) =>
+      content !== "" && isAdded(types[id])
+        ? [{ id, content, special: types[id] !== tokenType.userDefined, normalized: false }]
+        : []
+    ),
+    post_processor: template(addBos ? bos : undefined, addEos ? eos : undefined),
+  };
+  const chat = metadata.get("tokenizer.chat_template");
+  return tokenizerFromJson(json, {
+    bos_token: bos,
+    eos_token: eos,
+    chat_template: typeof chat === "string" ? chat : undefined,
+  });
+}
+
+/** Control and user-defined tokens are found in a text before anything else. */
+function isAdded(type: number): boolean {
+  return type === tokenType.control || type === tokenType.userDefined || type === tokenType.unknown;
+}
+
+/** A text that occurs twice keeps its first id. */
+function firstIds(tokens: readonly string[]): Record<string, number> {
+  const ids = new Map<string, number>();
+  tokens.forEach((token, id) => ids.has(token) || ids.set(token, id));
+  return Object.fromEntries(ids);
+}
+
+function byteLevel(entries: Entries): { model: Record<string, unknown> } & Record<string, unknown> {
+  const merges = entries.texts("merges");
+  if (merges === undefined) {
+    throw new TypeError("Cannot load the tokenizer: tokenizer.ggml.merges is missing");
+  }
+  const { preTokenizer, ignoreMerges } = preTokenizerOf(entries.optionalText("pre") ?? "default");
+  return {
+    model: { type: "BPE", merges, ignore_merges: ignoreMerges },
+    normalizer: null,
+    pre_tokenizer: preTokenizer,
+    decoder: { type: "ByteLevel" },
+  };
+}
+
+function sentencePiece(
+  entries: Entries,
+  tokens: readonly string[],
+  types: readonly number[],
+  unknown: string | undefined,
+): { model: Record<string, unknown> } & Record<string, unknown> {
+  // Merges are not part of this model for other readers; ours writes them, as scores cannot say all that merges say.
+  let merges: unknown = entries.texts("merges");
+  if (merges === undefined) {
+    const scores = entries.numbers("scores");
+    if (scores === undefined) {
+      throw new TypeError("Cannot load the tokenizer: tokenizer.ggml.scores is missing");
+    }
+    sameLength("scores", scores.length, tokens.length);
+    merges = mergesOfScores(tokens, types, scores);
+  }
+  const prefix = entries.flag("add_space_prefix") ?? true;
+  const replace = { type: "Replace", pattern: { String: " " }, content: space };
+  return {
+    model: { type: "BPE", merges, byte_fallback: true, fuse_unk: true, unk_token: unknown ?? null },
+    normalizer: prefix
+      ? { type: "Sequence", normalizers: [{ type: "Prepend", prepend: space }, replace] }
+      : replace,
+    pre_tokenizer: null,
+    decoder: {
+      type: "Sequence",
+      decoders: [
+        { type: "Replace", pattern: { String: space }, content: " " },
+        { type: "ByteFallback" },
+        { type: "Fuse" },
+        ...(prefix ? [{ type: "Strip", content: " ", start: 1, stop: 0 }] : []),
+      ],
+    },
+  };
+}
+
+/** Every split of a piece into two pieces, best scores first; among equal scores the lower id. */
+function mergesOfScores(
+  tokens: readonly string[],
+  types: readonly number[],
+  scores: readonly number[],
+): [string, string][] {
+  const mergeable = (id: number): boolean =>
+    types[id] === tokenType.normal || types[id] === tokenType.userDefined;
+  const pieces = new Set(tokens.filter((_, id) => mergeable(id)));
+  const order = tokens.map((_, id) => id).filter(mergeable);
+  for (const id of order) {
+    if (Number.isNaN(scores[id])) {
+      throw new RangeError(`Cannot load the tokenizer: the score of token ${id} is NaN`);
+    }
+    if (tokens[id].length > maximumPiece) {
+      throw new RangeError(
+        `Cannot load the tokenizer: token ${id} has ${
+          tokens[id].length
+        } characters, at most ${maximumPiece} are taken`,
+      );
+    }
+  }
+  order.sort((a, b) => scores[a] === scores[b] ? a - b : scores[b] > scores[a] ? 1 : -1);
+  const merges: [string, string][] = [];
+  for (const id of order) {
+    const characters = Array.from(tokens[id]);
+    let left = "";
+    for (let i = 0; i + 1 < characters.length; i++) {
+      left += characters[i];
+      const right = tokens[id].slice(left.length);
+      if (pieces.has(left) && pieces.has(right)) merges.push([left, right]);
+    }
+  }
+  return merges;
+}
+
+function template(bos: string | undefined, eos: string | undefined): unknown {
+  if (bos === undefined && eos === undefined) return null;
+  const special = (id: string | undefined): unknown[] =>
+    id === undefined ? [] : [{ SpecialToken: { id, type_id: 0 } }];
+  const sequence = (id: string): unknown => ({ Sequence: { id, type_id: 0 } });
+  const single = [...special(bos), sequence("A"), ...special(eos)];
+  return {
+    type: "TemplateProcessing",
+    single,
+    pair: [...single, sequence("B")],
+    special_tokens: {},
+  };
+}
+
+function sameLength(name: string, length: number, expected: number): void {
+  if (length !== expected) {
+    throw new RangeError(
+      `Cannot load the tokenizer: tokenizer.ggml.${name} has ${length} entries for ${expected} tokens`,
+    );
+  }
+}
+
+/** Typed access to `tokenizer.ggml.*`. */
+class Entries {
+  readonly #metadata: ReadonlyMap<string, unknown>;
+
+  constructor(metadata: ReadonlyMap<string, unknown>) {
+    this.#metadata = metadata;
+  }
+
+  #get(name: string): unknown {
+    return this.#metadata.get(`tokenizer.ggml.${name}`);
+  }
+
+  #wrong(name: string, expected: string): TypeError {
+    const value = this.#get(name);
+    const found = value === undefined ? "missing" : typeof value;
+    return new TypeError(
+      `Cannot load the tokenizer: tokenizer.ggml.${name} is ${found}, expected ${expected}`,
+    );
+  }
+
+  optionalText(name: string): string | undefined {
+    return this.#get(name) === undefined ? undefined : this.text(name);
+  }
+
+  text(name: string): string {
+    const value = this.#get(name);
+    if (typeof value !== "string") throw this.#wrong(name, "a text");
+    return value;
+  }
+
+  flag(name: string): boolean | undefined {
+    const value = this.#get(name);
+    if (value !== undefined && typeof value !== "boolean") throw this.#wrong(name, "a boolean");
+    return value;
+  }
+
+  texts(name: string): string[] | undefined {
+    const value = this.#get(name);
+    if (value === undefined) return undefined;
+    if (!Array.isArray(value) || !value.every((item) => typeof item === "string")) {
+      throw this.#wrong(name, "an array of texts");
+    }
+    return value;
+  }
+
+  numbers(name: string): number[] | undefined {
+    const value = this.#get(name);
+    if (value === undefined) return undefined;
+    const items = Array.isArray(value) || (ArrayBuffer.isView(value) && Symbol.iterator in value)
+      ? Array.from<unknown>(value as Iterable<unknown>)
+      : undefined;
+    if (items === undefined || !items.every((item) => typeof item === "number")) {
+      throw this.#wrong(name, "an array of numbers");
+    }
+    return items as number[];
+  }
+
+  /** The text of the token whose id an entry holds. */
+  token(name: string, tokens: readonly string[]): string | undefined {
+    const value = this.#get(name);
+    if (value === undefined) return undefined;
+    const id = typeof value === "bigint" ? Number(value) : value;
+    if (typeof id !== "number") throw this.#wrong(name, "a token id");
+    // Files say "no such token" with an id of all ones.
+    if (id === 0xffffffff) return undefined;
+    if (!Number.isInteger(id) || id < 0 || id >= tokens.length) {
+      throw new RangeError(
+        `Cannot load the tokenizer: tokenizer.ggml.${name} is ${id}, there are ${tokens.length} tokens`,
+      );
+    }
+    return tokens[id];
+  }
+}

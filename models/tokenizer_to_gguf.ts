@@ -1,0 +1,191 @@
+/**
+ * The `tokenizer.ggml.*` entries of a GGUF file, from `tokenizer.json`: the reverse of `tokenizer_gguf.ts`.
+ *
+ * @module
+ */
+import { checkTokenizerJson, record, type TokenizerJson } from "./tokenizer_check.ts";
+import { tokenType } from "./tokenizer_gguf.ts";
+import { preTokenizerName } from "./tokenizer_pre.ts";
+import { type Tokenizer, tokenizerFromJson } from "./tokenizer.ts";
+
+/**
+ * Metadata for GGUF. Numbers are token ids, to be stored as uint32; lists of numbers are stored as their array's type.
+ */
+export type TokenizerMetadata = Map<
+  string,
+  string | number | boolean | string[] | Int32Array<ArrayBuffer> | Float32Array<ArrayBuffer>
+>;
+
+/** What the model's configuration adds. */
+export interface TokenizerToGgufOptions {
+  /** Rows of the embedding; names are made up for those that no token has. Default: one more than the largest id. */
+  readonly vocabularySize?: number;
+}
+
+/**
+ * Metadata entries that spell a Hugging Face tokenizer: byte-level BPE as model "gpt2", BPE over `\u2581` with byte
+ * fallback as model "llama". The latter also holds the merges, which {@linkcode tokenizerFromGguf} prefers to the scores;
+ * other readers derive merges from the scores, which gives the same tokens for nearly every text.
+ *
+ * @throws TypeError for a tokenizer that GGUF has no form for, and what {@linkcode tokenizerFromJson} throws.
+ *
+ * @example There and back
+ * ```ts
+ * import { tokenizerFromGguf, tokenizerToGguf } from "@qzo/qzo/models";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const metadata = tokenizerToGguf({
+ *   model: { type: "BPE", vocab: { a: 0, b: 1, ab: 2 }, merges: ["a b"] },
+ *   pre_tokenizer: { type: "ByteLevel", add_prefix_space: false },
+ *   decoder: { type: "ByteLevel" },
+ * });
+ * assertEquals(metadata.get("tokenizer.ggml.pre"), "gpt-2");
+ * assertEquals(tokenizerFromGguf(metadata).encode("aba"), [2, 0]);
+ * ```
+ */
+export function tokenizerToGguf(
+  tokenizerJson: unknown,
+  tokenizerConfig?: unknown,
+  options: TokenizerToGgufOptions = {},
+): TokenizerMetadata {
+  const tokenizer = tokenizerFromJson(tokenizerJson, tokenizerConfig);
+  const json = checkTokenizerJson(tokenizerJson);
+  const config = tokenizerConfig === undefined || tokenizerConfig === null
+    ? {}
+    : record(tokenizerConfig, "tokenizer_config.json");
+  const { vocab, merges } = json.model;
+  if (json.model.type !== "BPE" || Array.isArray(vocab) || merges === undefined) {
+    throw new TypeError(
+      `Cannot write the tokenizer as GGUF: its model is ${json.model.type}, only BPE has a form there`,
+    );
+  }
+  const size = Math.max(options.vocabularySize ?? 0, tokenizer.vocabularySize);
+  const { tokens, types } = tokenList(json, size);
+  const metadata: TokenizerMetadata = new Map();
+  const set = (
+    name: string,
+    value:
+      | string
+      | number
+      | boolean
+      | string[]
+      | Int32Array<ArrayBuffer>
+      | Float32Array<ArrayBuffer>,
+  ): void => {
+    metadata.set(`tokenizer.ggml.${name}`, value);
+  };
+  const spelledMerges = merges.map((pair) => pair.join(" "));
+  const prefix = spacePrefix(json);
+  if (json.model.byte_fallback === true && prefix !== undefined) {
+    set("model", "llama");
+    set("pre", "default");
+    set("tokens", tokens);
+    set("scores", scoresOf(tokens, types, merges));
+    set("token_type", types);
+    set("merges", spelledMerges);
+    set("add_space_prefix", prefix);
+  } else {
+    const pre = json.normalizer === null || isNfc(json.normalizer)
+      ? preTokenizerName(json.pre_tokenizer, json.model.ignore_merges === true)
+      : undefined;
+    if (pre === undefined) {
+      throw new TypeError(
+        "Cannot write the tokenizer as GGUF: its normalizer and pre-tokenizer are none of those that GGUF has names for",
+      );
+    }
+    set("model", "gpt2");
+    set("pre", pre);
+    set("tokens", tokens);
+    set("token_type", types);
+    set("merges", spelledMerges);
+  }
+  specialEntries(tokenizer, json, config, set);
+  if (tokenizer.chatTemplate !== undefined) {
+    metadata.set("tokenizer.chat_template", tokenizer.chatTemplate);
+  }
+  return metadata;
+}
+
+/** llama.cpp has no normalisation form; it writes and reads such tokenizers without. */
+function isNfc(normalizer: unknown): boolean {
+  return record(normalizer, "normalizer").type === "NFC";
+}
+
+/** Whether the normalizer puts `\u2581` in front of a text; undefined if it is not that of SentencePiece. */
+function spacePrefix(json: TokenizerJson): boolean | undefined {
+  if (json.pre_tokenizer !== null) return undefined;
+  const steps = json.normalizer === null ? [] : record(json.normalizer, "normalizer");
+  const list = Array.isArray(steps)
+    ? []
+    : Array.isArray(steps.normalizers)
+    ? steps.normalizers
+    : [steps];
+  const types = list.map((step): unknown => record(step, "normalizer").type);
+  const last = record(list.at(-1) ?? {}, "normalizer");
+  if (last.type !== "Replace" || last.content !== "\u2581") return undefined;
+  if (types.length === 1) return false;
+  return types.length === 2 && types[0] === "Prepend" && list[0].prepend === "\u2581"
+    ? true
+    : undefined;
+}
+
+function tokenList(
+  json: TokenizerJson,
+  size: number,
+): { tokens: string[]; types: Int32Array<ArrayBuffer> } {
+  const tokens = Array.from({ length: size }, (_, id) => `[PAD${id}]`);
+  const types = new Int32Array(size).fill(tokenType.unused);
+  const byteFallback = json.model.byte_fallback === true;
+  for (const [token, id] of Object.entries(json.model.vocab as Record<string, number>)) {
+    tokens[id] = token;
+    types[id] = byteFallback && /^<0x[0-9A-F]{2}>$/.test(token) ? tokenType.byte : tokenType.normal;
+  }
+  for (const token of json.added_tokens) {
+    tokens[token.id] = token.content;
+    types[token.id] = token.special === true ? tokenType.control : tokenType.userDefined;
+    if (token.content === json.model.unk_token) types[token.id] = tokenType.unknown;
+  }
+  return { tokens, types };
+}
+
+/** A piece scores the rank of the merge that makes it first, negated; a piece that no merge makes comes last. */
+function scoresOf(
+  tokens: readonly string[],
+  types: Int32Array<ArrayBuffer>,
+  merges: readonly (readonly [string, string])[],
+): Float32Array<ArrayBuffer> {
+  const ranks = new Map<string, number>();
+  merges.forEach(([left, right], rank) => ranks.has(left + right) || ranks.set(left + right, rank));
+  return Float32Array.from(
+    tokens,
+    (token, id) => types[id] === tokenType.normal ? -(ranks.get(token) ?? merges.length) : 0,
+  );
+}
+
+function specialEntries(
+  tokenizer: Tokenizer,
+  json: TokenizerJson,
+  config: Record<string, unknown>,
+  set: (name: string, value: number | boolean) => void,
+): void {
+  if (tokenizer.bos !== undefined) set("bos_token_id", tokenizer.bos);
+  if (tokenizer.eos !== undefined) set("eos_token_id", tokenizer.eos);
+  const vocab = json.model.vocab as Record<string, number>;
+  const unknown = json.model.unk_token;
+  if (typeof unknown === "string" && Object.hasOwn(vocab, unknown)) {
+    set("unknown_token_id", vocab[unknown]);
+  }
+  const padding = config.pad_token;
+  const pad = json.added_tokens.find((token) => token.content === padding);
+  if (pad !== undefined) set("padding_token_id", pad.id);
+  // What the tokenizer does counts, not what its configuration says it should.
+  const bare = tokenizer.encode("a", { addSpecial: false }).length;
+  const dressed = tokenizer.encode("a");
+  const addBos = tokenizer.bos !== undefined && dressed.length > bare &&
+    dressed[0] === tokenizer.bos;
+  set("add_bos_token", addBos);
+  set(
+    "add_eos_token",
+    dressed.length > bare + (addBos ? 1 : 0) && dressed.at(-1) === tokenizer.eos,
+  );
+}
