@@ -5,11 +5,30 @@
  * @module
  */
 // @ts-types="@types/js-yaml"
-import { dump, load, YAMLException } from "js-yaml";
+import {
+  CORE_SCHEMA,
+  DEFAULT_SCHEMA,
+  dump,
+  FAILSAFE_SCHEMA,
+  JSON_SCHEMA,
+  load,
+  type Schema,
+  YAMLException,
+} from "js-yaml";
+
+type SchemaType = "failsafe" | "json" | "core" | "default";
+
+const schemas: Record<SchemaType, Schema> = {
+  failsafe: FAILSAFE_SCHEMA,
+  json: JSON_SCHEMA,
+  core: CORE_SCHEMA,
+  default: DEFAULT_SCHEMA,
+};
 
 /** Options of {@linkcode parse}. */
 export interface ParseOptions {
   allowDuplicateKeys?: boolean;
+  schema?: SchemaType;
 }
 
 /** Options of {@linkcode stringify}. */
@@ -24,7 +43,10 @@ export interface StringifyOptions {
 /** Value of one YAML document; a `SyntaxError` when it is malformed. */
 export function parse(content: string, options: ParseOptions = {}): unknown {
   try {
-    return load(content, { json: options.allowDuplicateKeys ?? false }) ?? null;
+    return load(content, {
+      json: options.allowDuplicateKeys ?? false,
+      schema: schemas[options.schema ?? "default"],
+    }) ?? null;
   } catch (error) {
     if (error instanceof YAMLException) throw new SyntaxError(error.message, { cause: error });
     throw error;
