@@ -1,0 +1,203 @@
+/**
+ * The one-line progress bar of a run: drawn in place on a terminal, an occasional plain line elsewhere.
+ *
+ * @module
+ */
+
+/** What a run has come to. */
+export interface ProgressState {
+  /** Steps done. */
+  readonly step: number;
+  /** Steps of the whole run. */
+  readonly total: number;
+  /** Seconds since the first step of this session began. */
+  readonly seconds: number;
+  /** Steps done before this session, when a run is resumed; 0 by default. */
+  readonly resumedAt?: number;
+  /** Training loss, smoothed or not. */
+  readonly loss?: number;
+  /** Held-out accuracy, 0 to 1. */
+  readonly accuracy?: number;
+  /** Tokens through the model in a second. */
+  readonly tokensPerSecond?: number;
+  /** GPU memory in bytes. */
+  readonly memory?: number;
+}
+
+const shortestBar = 8;
+const longestBar = 30;
+
+/**
+ * The line for a state, at most `width` columns. The bar gives way first, then fields from the right; the steps and
+ * the time left stay longest.
+ *
+ * @example A run in its middle
+ * ```ts
+ * import { renderProgress } from "./progress.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(
+ *   renderProgress({ step: 50, total: 100, seconds: 5, loss: 0.6931 }, 50),
+ *   "██████████░░░░░░░░░░  50/100  loss 0.693  5 s left",
+ * );
+ * ```
+ */
+export function renderProgress(state: ProgressState, width: number): string {
+  const fields = progressFields(state);
+  while (fields.length > 2 && columns(fields) > width) fields.splice(-2, 1);
+  if (columns(fields) > width) fields.length = 1;
+  const room = Math.min(longestBar, width - columns(fields) - 2);
+  const line = room < shortestBar ? fields : [bar(share(state), room), ...fields];
+  return line.join("  ").slice(0, Math.max(0, width));
+}
+
+/** Numbers as people read them: steps, loss, accuracy, speed, memory, time left; what is unknown is left out. */
+function progressFields(state: ProgressState): string[] {
+  const fields = [`${state.step}/${state.total}`];
+  if (state.loss !== undefined) fields.push(`loss ${threeDigits(state.loss)}`);
+  if (state.accuracy !== undefined) fields.push(`accuracy ${(100 * state.accuracy).toFixed(1)} %`);
+  if (state.tokensPerSecond !== undefined) {
+    fields.push(`${Math.round(state.tokensPerSecond)} tokens/s`);
+  }
+  if (state.memory !== undefined) fields.push(formatBytes(state.memory));
+  const left = secondsLeft(state);
+  if (left !== undefined) fields.push(`${formatSeconds(left)} left`);
+  return fields;
+}
+
+function columns(fields: readonly string[]): number {
+  return fields.join("  ").length;
+}
+
+function share({ step, total }: ProgressState): number {
+  return total > 0 ? Math.min(1, Math.max(0, step / total)) : 1;
+}
+
+function bar(done: number, length: number): string {
+  const full = Math.round(done * length);
+  return "█".repeat(full) + "░".repeat(length - full);
+}
+
+function secondsLeft({ step, total, seconds, resumedAt = 0 }: ProgressState): number | undefined {
+  const done = step - resumedAt;
+  if (done <= 0 || seconds <= 0 || step >= total) return undefined;
+  return (total - step) * seconds / done;
+}
+
+function threeDigits(value: number): string {
+  if (!Number.isFinite(value)) return String(value);
+  return Math.abs(value) >= 100 ? value.toFixed(0) : value.toPrecision(3);
+}
+
+/** Seconds as `12 s`, `3 min 05 s` or `2 h 05 min`. */
+export function formatSeconds(seconds: number): string {
+  const whole = Math.ceil(seconds);
+  if (whole < 60) return `${whole} s`;
+  const pad = (value: number): string => String(value).padStart(2, "0");
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${pad(whole % 60)} s`;
+  return `${Math.floor(whole / 3600)} h ${pad(Math.floor(whole / 60) % 60)} min`;
+}
+
+/** Bytes in the decimal units that memory sizes of models are given in: `512 B`, `1.5 MB`, `4.3 GB`. */
+export function formatBytes(bytes: number): string {
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  let unit = 0;
+  let value = bytes;
+  while (value >= 999.5 && unit < units.length - 1) {
+    value /= 1000;
+    unit++;
+  }
+  return `${unit === 0 || value >= 99.95 ? value.toFixed(0) : value.toFixed(1)} ${units[unit]}`;
+}
+
+/** Where a {@linkcode ProgressLine} draws: standard error by default, so that output can be piped. */
+export interface ProgressTarget {
+  /** Takes text as it is, control characters too. */
+  write(text: string): void;
+  /** Columns of the terminal, undefined where there is none. */
+  columns(): number | undefined;
+}
+
+function standardError(): ProgressTarget {
+  const encoder = new TextEncoder();
+  return {
+    write: (text) => {
+      Deno.stderr.writeSync(encoder.encode(text));
+    },
+    columns() {
+      if (!Deno.stderr.isTerminal()) return undefined;
+      try {
+        return Deno.consoleSize().columns;
+      } catch {
+        return 80; // a terminal that does not tell its size
+      }
+    },
+  };
+}
+
+const redrawAfter = 100;
+const plainLineAfter = 10_000;
+const plainWidth = 160;
+
+/**
+ * Shows the states of a run on a target: redraws at most ten times a second on a terminal, else prints a plain line
+ * every ten seconds and for the last step. Dispose it to leave the terminal on a new line.
+ *
+ * @example As plain lines
+ * ```ts
+ * import { ProgressLine } from "./progress.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * let written = "";
+ * {
+ *   using line = new ProgressLine({ write: (text) => written += text, columns: () => undefined });
+ *   line.show({ step: 1, total: 2, seconds: 1 });
+ *   line.show({ step: 2, total: 2, seconds: 2 });
+ * }
+ * assertEquals(written, "1/2  1 s left\n2/2\n");
+ * ```
+ */
+export class ProgressLine implements Disposable {
+  readonly #target: ProgressTarget;
+  readonly #now: () => number;
+  #shownAt = -Infinity;
+  #drawn = "";
+
+  /** `now` gives milliseconds; a test brings its own. */
+  constructor(
+    target: ProgressTarget = standardError(),
+    now: () => number = () => performance.now(),
+  ) {
+    this.#target = target;
+    this.#now = now;
+  }
+
+  /** Shows a state, unless one was shown just before; the last step always is. */
+  show(state: ProgressState): void {
+    const columns = this.#target.columns();
+    const last = state.step >= state.total;
+    const pause = columns === undefined ? plainLineAfter : redrawAfter;
+    const now = this.#now();
+    if (!last && now - this.#shownAt < pause) return;
+    this.#shownAt = now;
+    if (columns === undefined) {
+      this.#target.write(`${progressFields(state).join("  ").slice(0, plainWidth)}\n`);
+      return;
+    }
+    // The last column stays free: some terminals wrap when it is written.
+    this.#drawn = renderProgress(state, columns - 1);
+    this.#target.write(`\r\x1b[K${this.#drawn}`);
+  }
+
+  /** Prints a line above the bar. */
+  log(message: string): void {
+    if (this.#drawn === "") this.#target.write(`${message}\n`);
+    else this.#target.write(`\r\x1b[K${message}\n${this.#drawn}`);
+  }
+
+  /** Ends the line. */
+  [Symbol.dispose](): void {
+    if (this.#drawn !== "") this.#target.write("\n");
+    this.#drawn = "";
+  }
+}
