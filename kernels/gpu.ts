@@ -1,0 +1,315 @@
+/**
+ * The device: picked, its real limits requested, every buffer accounted for by part, disposable.
+ *
+ * @module
+ */
+
+import { PipelineCache } from "./pipeline.ts";
+
+/** What a buffer is for; memory is accounted under these names. */
+export type Part = "weights" | "offsets" | "activations" | "optimiser" | "scratch";
+
+/** Bytes by part. */
+export type MemoryByPart = Readonly<Record<Part, number>>;
+
+/** How to pick the device. */
+export interface GpuOptions {
+  /** A device to use instead of requesting one; it is not destroyed by `dispose`. */
+  readonly device?: GPUDevice;
+  /** Which adapter to prefer when there are several. Default: `"high-performance"`. */
+  readonly powerPreference?: GPUPowerPreference;
+  /** Part of the adapter's description that it must contain, case-insensitive (such as `"llvmpipe"`). */
+  readonly adapter?: string;
+}
+
+/** No adapter, or none that fits. */
+export class NoAdapterError extends Error {
+  override name = "NoAdapterError";
+}
+
+/** The device was lost: driver reset, unplugged, or destroyed. */
+export class DeviceLostError extends Error {
+  override name = "DeviceLostError";
+}
+
+/** A buffer did not fit. */
+export class OutOfMemoryError extends Error {
+  override name = "OutOfMemoryError";
+}
+
+/** What kernels need to know to choose tiles. */
+export type AdapterClass = "software" | "hardware";
+
+/** A buffer with its label, size and part; freed by `dispose`. */
+export class GpuBuffer implements Disposable {
+  readonly buffer: GPUBuffer;
+  readonly size: number;
+  readonly part: Part;
+  #free: (() => void) | undefined;
+
+  /** Made by `Gpu.buffer`. */
+  constructor(buffer: GPUBuffer, size: number, part: Part, free: () => void) {
+    this.buffer = buffer;
+    this.size = size;
+    this.part = part;
+    this.#free = free;
+  }
+
+  /** Destroys the buffer and takes it off the account; later calls do nothing. */
+  [Symbol.dispose](): void {
+    this.#free?.();
+    this.#free = undefined;
+  }
+}
+
+const NO_MEMORY: MemoryByPart = {
+  weights: 0,
+  offsets: 0,
+  activations: 0,
+  optimiser: 0,
+  scratch: 0,
+};
+
+/**
+ * A WebGPU device with accounting and a pipeline cache.
+ *
+ * @example Open the default adapter and account for a buffer
+ * ```ts
+ * import { openGpu } from "@qzo/qzo/kernels";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using gpu = await openGpu();
+ * {
+ *   using buffer = gpu.buffer("x", 1024, "activations");
+ *   assertEquals(gpu.memory.current.activations, buffer.size);
+ * }
+ * assertEquals(gpu.memory.current.activations, 0);
+ * ```
+ */
+export class Gpu implements Disposable {
+  readonly device: GPUDevice;
+  readonly description: string;
+  readonly adapterClass: AdapterClass;
+  readonly limits: Readonly<Record<keyof GPUSupportedLimits, number>>;
+  readonly features: ReadonlySet<string>;
+  readonly pipelines: PipelineCache;
+  readonly #owned: boolean;
+  #current: Record<Part, number> = { ...NO_MEMORY };
+  #peak: Record<Part, number> = { ...NO_MEMORY };
+  #peakTotal = 0;
+  #lost: GPUDeviceLostInfo | undefined;
+  #uncaptured: string | undefined;
+  #disposed = false;
+
+  /** Made by `openGpu`. */
+  constructor(device: GPUDevice, description: string, software: boolean, owned: boolean) {
+    this.device = device;
+    this.description = description;
+    this.adapterClass = software ? "software" : "hardware";
+    this.limits = readLimits(device.limits);
+    this.features = new Set(device.features as unknown as Iterable<string>);
+    this.pipelines = new PipelineCache(device);
+    this.#owned = owned;
+    device.lost.then((info) => {
+      this.#lost = info;
+    }, () => {});
+    device.addEventListener("uncapturederror", (event) => {
+      event.preventDefault();
+      this.#uncaptured ??= (event as GPUUncapturedErrorEvent).error.message;
+    });
+  }
+
+  /** Current and peak bytes by part, and the peak of the total. */
+  get memory(): { current: MemoryByPart; peak: MemoryByPart; total: number; peakTotal: number } {
+    return {
+      current: { ...this.#current },
+      peak: { ...this.#peak },
+      total: sum(this.#current),
+      peakTotal: this.#peakTotal,
+    };
+  }
+
+  /** Largest number of bytes one storage binding may cover. */
+  get maxBinding(): number {
+    return Math.min(this.limits.maxStorageBufferBindingSize, this.limits.maxBufferSize);
+  }
+
+  /**
+   * Allocates a storage buffer, rounded up to 16 bytes.
+   *
+   * @throws {RangeError} When it exceeds what the device allows in one buffer
+   * @throws {DeviceLostError} When the device is gone
+   */
+  buffer(label: string, bytes: number, part: Part, usage: number = 0): GpuBuffer {
+    this.check();
+    const size = Math.max(16, Math.ceil(bytes / 16) * 16);
+    if (size > this.limits.maxBufferSize) {
+      throw new RangeError(
+        `Cannot allocate "${label}": ${size} bytes exceed this device's largest buffer, ${this.limits.maxBufferSize}`,
+      );
+    }
+    const buffer = this.device.createBuffer({
+      label,
+      size,
+      usage: usage || GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC,
+    });
+    this.#current[part] += size;
+    this.#peak[part] = Math.max(this.#peak[part], this.#current[part]);
+    this.#peakTotal = Math.max(this.#peakTotal, sum(this.#current));
+    return new GpuBuffer(buffer, size, part, () => {
+      this.#current[part] -= size;
+      buffer.destroy();
+    });
+  }
+
+  /** Allocates a buffer and writes `data` into it. */
+  upload(label: string, data: ArrayBufferView<ArrayBuffer>, part: Part): GpuBuffer {
+    const buffer = this.buffer(label, data.byteLength, part);
+    this.device.queue.writeBuffer(buffer.buffer, 0, data);
+    return buffer;
+  }
+
+  /**
+   * Waits for all submitted work and returns a copy of the given ranges, all in one wait (a wait costs about 11 ms in
+   * Deno whatever it waits for).
+   */
+  async read(
+    ranges: readonly { buffer: GpuBuffer; offset?: number; bytes?: number }[],
+  ): Promise<ArrayBuffer[]> {
+    this.check();
+    const sizes = ranges.map((r) => r.bytes ?? r.buffer.size - (r.offset ?? 0));
+    const total = sizes.reduce((a, b) => a + b, 0);
+    using staging = this.buffer(
+      "readback",
+      total,
+      "scratch",
+      GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
+    );
+    const encoder = this.device.createCommandEncoder();
+    let at = 0;
+    ranges.forEach((range, i) => {
+      encoder.copyBufferToBuffer(
+        range.buffer.buffer,
+        range.offset ?? 0,
+        staging.buffer,
+        at,
+        sizes[i],
+      );
+      at += sizes[i];
+    });
+    this.device.queue.submit([encoder.finish()]);
+    try {
+      await staging.buffer.mapAsync(GPUMapMode.READ);
+    } catch (cause) {
+      await Promise.resolve();
+      this.check();
+      throw new DeviceLostError(`Cannot read back ${total} bytes`, { cause });
+    }
+    const bytes = staging.buffer.getMappedRange().slice(0);
+    staging.buffer.unmap();
+    this.check();
+    at = 0;
+    return sizes.map((size) => bytes.slice(at, at += size));
+  }
+
+  /** Reads one buffer as f32. */
+  async readFloats(buffer: GpuBuffer, count: number = buffer.size / 4): Promise<Float32Array> {
+    const [bytes] = await this.read([{ buffer, bytes: count * 4 }]);
+    return new Float32Array(bytes);
+  }
+
+  /** Throws what the device has reported since the last call: lost, out of memory, validation. */
+  check(): void {
+    if (this.#disposed) throw new DeviceLostError("Cannot use the device: it was disposed");
+    if (this.#lost) {
+      throw new DeviceLostError(
+        `Cannot use the device "${this.description}": it was lost (${this.#lost.reason}): ${this.#lost.message}`,
+      );
+    }
+    if (this.#uncaptured !== undefined) {
+      const message = this.#uncaptured;
+      this.#uncaptured = undefined;
+      if (/memory/i.test(message)) {
+        throw new OutOfMemoryError(
+          `Cannot allocate on "${this.description}" with ${
+            sum(this.#current)
+          } bytes in use: ${message}`,
+        );
+      }
+      throw new Error(`The device "${this.description}" reported: ${message}`);
+    }
+  }
+
+  /** Destroys the device when it was opened here. */
+  [Symbol.dispose](): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    if (this.#owned) this.device.destroy();
+  }
+}
+
+/**
+ * Opens a device with the adapter's own limits and features.
+ *
+ * @throws {NoAdapterError} When the machine has no adapter, or none of that name
+ */
+export async function openGpu(options: GpuOptions = {}): Promise<Gpu> {
+  if (options.device) {
+    const info = options.device.adapterInfo;
+    return new Gpu(options.device, describe(info), isSoftware(info), false);
+  }
+  const adapter = await navigator.gpu?.requestAdapter({
+    powerPreference: options.powerPreference ?? "high-performance",
+  });
+  if (!adapter) {
+    throw new NoAdapterError(
+      "Cannot open a GPU: WebGPU found no adapter. Install a Vulkan driver (on Debian or Ubuntu: apt install mesa-vulkan-drivers)",
+    );
+  }
+  const info = adapter.info;
+  const description = describe(info);
+  if (options.adapter && !description.toLowerCase().includes(options.adapter.toLowerCase())) {
+    throw new NoAdapterError(
+      `Cannot open the adapter "${options.adapter}": this machine offers "${description}". With Vulkan, VK_DRIVER_FILES picks the driver`,
+    );
+  }
+  const limits: Record<string, number> = {};
+  for (const [name, value] of Object.entries(readLimits(adapter.limits))) {
+    if (Number.isSafeInteger(value)) limits[name] = value;
+  }
+  const device = await adapter.requestDevice({
+    requiredLimits: limits,
+    requiredFeatures: WANTED_FEATURES.filter((f) => adapter.features.has(f)),
+  });
+  return new Gpu(device, description, isSoftware(info), true);
+}
+
+const WANTED_FEATURES: readonly GPUFeatureName[] = ["shader-f16", "timestamp-query"];
+
+function describe(info: GPUAdapterInfo): string {
+  return info.description || [info.vendor, info.architecture, info.device].join(" ").trim() ||
+    "unnamed adapter";
+}
+
+function isSoftware(info: GPUAdapterInfo): boolean {
+  return /llvmpipe|swiftshader|lavapipe|software|basic render/i.test(describe(info));
+}
+
+function readLimits(limits: GPUSupportedLimits): Record<keyof GPUSupportedLimits, number> {
+  const out: Record<string, number> = {};
+  for (
+    const name of new Set([
+      ...Object.keys(limits),
+      ...Object.getOwnPropertyNames(Object.getPrototypeOf(limits)),
+    ])
+  ) {
+    const value = (limits as unknown as Record<string, unknown>)[name];
+    // Some versions hand limits over as BigInt.
+    if (typeof value === "number" || typeof value === "bigint") out[name] = Number(value);
+  }
+  return out as Record<keyof GPUSupportedLimits, number>;
+}
+
+function sum(memory: MemoryByPart): number {
+  return Object.values(memory).reduce((a, b) => a + b, 0);
+}

@@ -1,0 +1,236 @@
+/**
+ * A forward as a list of dispatches over named values. Recording needs no device: it fixes shapes, lets buffers be shared
+ * by values that do not live at the same time, and prices the memory. `compile` makes pipelines and bind groups once;
+ * after that a forward is only replayed.
+ *
+ * @module
+ */
+
+import type { Gpu, GpuBuffer } from "./gpu.ts";
+import { expandShader, type ShaderKey, type ShaderLibrary } from "./template.ts";
+import { Storage } from "./storage.ts";
+
+/** An intermediate result: `words` f32 values. */
+export interface Value {
+  readonly id: number;
+  readonly label: string;
+  readonly words: number;
+}
+
+/** A range of allocated memory to bind. */
+export interface Range {
+  readonly storage: Storage;
+  /** Bytes from the start; a multiple of 256. Default: 0. */
+  readonly offset?: number;
+  /** Bytes to bind. Default: the rest. */
+  readonly bytes?: number;
+}
+
+/** What a binding of a dispatch refers to. */
+export type Resource = Value | Storage | Range;
+
+/** One dispatch. */
+export interface Dispatch {
+  readonly label: string;
+  readonly source: string;
+  readonly key: ShaderKey;
+  /** Bindings by index; binding 0 is always the parameter block. */
+  readonly reads: Readonly<Record<number, Resource | undefined>>;
+  readonly writes: Readonly<Record<number, Resource>>;
+  /** Uniform words of binding 0; floats are given as `{ f32: x }`. */
+  readonly parameters: readonly (number | { readonly f32: number })[];
+  /** Number of workgroups; above the device's limit they are folded into y. */
+  readonly workgroups: number;
+}
+
+/** Values, dispatches and what they cost. */
+export class Graph {
+  readonly dispatches: Dispatch[] = [];
+  readonly #values: Value[] = [];
+
+  /** A new value of `words` f32 words. */
+  value(label: string, words: number): Value {
+    const value = { id: this.#values.length, label, words };
+    this.#values.push(value);
+    return value;
+  }
+
+  /** Appends a dispatch. */
+  add(dispatch: Dispatch): void {
+    this.dispatches.push(dispatch);
+  }
+
+  /**
+   * Which buffer each value lives in. A buffer is free again after the last dispatch that reads or writes its value.
+   * `keep` live to the end.
+   */
+  assign(keep: readonly Value[] = []): { slots: number[]; slotOf: Map<Value, number> } {
+    const lastUse = new Map<Value, number>();
+    this.dispatches.forEach((d, i) => {
+      for (const r of [...Object.values(d.reads), ...Object.values(d.writes)]) {
+        if (r && isValue(r)) lastUse.set(r, i);
+      }
+    });
+    for (const value of keep) lastUse.set(value, this.dispatches.length);
+    const slots: number[] = [];
+    const slotOf = new Map<Value, number>();
+    const free: number[] = [];
+    this.dispatches.forEach((d, i) => {
+      for (const r of Object.values(d.writes)) {
+        if (!isValue(r) || slotOf.has(r)) continue;
+        slotOf.set(r, takeSlot(slots, free, r.words * 4));
+      }
+      for (const [value, slot] of slotOf) {
+        if (lastUse.get(value) === i) free.push(slot);
+      }
+    });
+    return { slots, slotOf };
+  }
+
+  /** The memory of the values, described and not yet allocated. */
+  storages(keep: readonly Value[] = []): { storages: Storage[]; of: (value: Value) => Storage } {
+    const { slots, slotOf } = this.assign(keep);
+    const storages = slots.map((bytes, i) => new Storage(`activation ${i}`, bytes, "activations"));
+    return {
+      storages,
+      of: (value) => {
+        const slot = slotOf.get(value);
+        if (slot === undefined) throw new TypeError(`Value "${value.label}" is never written`);
+        return storages[slot];
+      },
+    };
+  }
+
+  /** Bytes of the parameter blocks of all dispatches. */
+  get parameterBytes(): number {
+    return this.dispatches.length * PARAMETER_STRIDE;
+  }
+}
+
+const PARAMETER_STRIDE = 256;
+
+function isValue(resource: Resource): resource is Value {
+  return "words" in resource;
+}
+
+function takeSlot(slots: number[], free: number[], bytes: number): number {
+  let best = -1;
+  for (let i = 0; i < free.length; i++) {
+    const size = slots[free[i]];
+    if (size < bytes) continue;
+    if (best < 0 || size < slots[free[best]]) best = i;
+  }
+  // No free buffer is large enough: let the largest free one grow, which costs less than a new one.
+  if (best < 0 && free.length > 0) {
+    best = free.reduce((b, slot, i) => slots[slot] > slots[free[b]] ? i : b, 0);
+    slots[free[best]] = bytes;
+  }
+  if (best >= 0) return free.splice(best, 1)[0];
+  slots.push(bytes);
+  return slots.length - 1;
+}
+
+/** A compiled graph: replayed by `encode`. */
+export class Plan implements Disposable {
+  readonly #steps: { pipeline: GPUComputePipeline; group: GPUBindGroup; x: number; y: number }[];
+  readonly #owned: Disposable[];
+  readonly #of: (value: Value) => Storage;
+
+  /** Made by `compileGraph`. */
+  constructor(
+    steps: { pipeline: GPUComputePipeline; group: GPUBindGroup; x: number; y: number }[],
+    owned: Disposable[],
+    of: (value: Value) => Storage,
+  ) {
+    this.#steps = steps;
+    this.#owned = owned;
+    this.#of = of;
+  }
+
+  /** Number of dispatches. */
+  get dispatches(): number {
+    return this.#steps.length;
+  }
+
+  /** The buffer that a kept value lives in. */
+  buffer(value: Value): GpuBuffer {
+    return this.#of(value).buffer;
+  }
+
+  /** Records all dispatches into `pass`. */
+  encode(pass: GPUComputePassEncoder): void {
+    for (const step of this.#steps) {
+      pass.setPipeline(step.pipeline);
+      pass.setBindGroup(0, step.group);
+      pass.dispatchWorkgroups(step.x, step.y);
+    }
+  }
+
+  /** Frees the plan's own buffers. */
+  [Symbol.dispose](): void {
+    for (const owned of this.#owned) owned[Symbol.dispose]();
+  }
+}
+
+/**
+ * Allocates a graph's values, compiles its pipelines and builds its bind groups.
+ *
+ * @param keep Values whose buffers are read after the run
+ */
+export function compileGraph(
+  gpu: Gpu,
+  graph: Graph,
+  library: ShaderLibrary,
+  keep: readonly Value[] = [],
+): Plan {
+  const { storages, of } = graph.storages(keep);
+  for (const storage of storages) storage.allocate(gpu);
+  const parameters = gpu.buffer(
+    "parameters",
+    Math.max(PARAMETER_STRIDE, graph.parameterBytes),
+    "scratch",
+    GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
+  );
+  const block = new DataView(new ArrayBuffer(parameters.size));
+  const steps = graph.dispatches.map((d, i) => {
+    const at = i * PARAMETER_STRIDE;
+    d.parameters.forEach((word, j) => {
+      if (typeof word === "number") block.setUint32(at + j * 4, word, true);
+      else block.setFloat32(at + j * 4, word.f32, true);
+    });
+    const pipeline = gpu.pipelines.get(d.label, expandShader(d.source, d.key, library));
+    const entries: GPUBindGroupEntry[] = [];
+    if (d.parameters.length > 0) {
+      entries.push({
+        binding: 0,
+        resource: { buffer: parameters.buffer, offset: at, size: PARAMETER_STRIDE },
+      });
+    }
+    for (const [binding, r] of [...Object.entries(d.reads), ...Object.entries(d.writes)]) {
+      if (!r) continue;
+      const range: Range = isValue(r)
+        ? { storage: of(r), bytes: Math.max(16, r.words * 4) }
+        : r instanceof Storage
+        ? { storage: r }
+        : r;
+      entries.push({
+        binding: Number(binding),
+        resource: {
+          buffer: range.storage.buffer.buffer,
+          offset: range.offset ?? 0,
+          ...(range.bytes === undefined ? {} : { size: Math.ceil(range.bytes / 4) * 4 }),
+        },
+      });
+    }
+    const group = gpu.device.createBindGroup({
+      label: d.label,
+      layout: pipeline.getBindGroupLayout(0),
+      entries,
+    });
+    const limit = gpu.limits.maxComputeWorkgroupsPerDimension;
+    const x = Math.min(d.workgroups, limit);
+    return { pipeline, group, x, y: Math.ceil(d.workgroups / x) };
+  });
+  gpu.device.queue.writeBuffer(parameters.buffer, 0, block.buffer);
+  return new Plan(steps, [...storages, parameters], of);
+}

@@ -1,0 +1,17 @@
+/**
+ * Texts that shaders include.
+ *
+ * @module
+ */
+
+import type { ShaderLibrary } from "./template.ts";
+import combine from "./wgsl/combine.wgsl" with { type: "text" };
+import decode from "./wgsl/decode.wgsl" with { type: "text" };
+import noise from "./wgsl/noise.wgsl" with { type: "text" };
+
+/** Every text that `#include` knows. */
+export const SHADER_LIBRARY: ShaderLibrary = {
+  "combine.wgsl": combine,
+  "decode.wgsl": decode,
+  "noise.wgsl": noise,
+};

@@ -1,0 +1,20 @@
+/**
+ * The device, its buffers and pipelines, and every operation as WGSL. Knows layouts and branches; no model names.
+ *
+ * @module
+ */
+
+export * from "./batch_layout.ts";
+export * from "./gpu.ts";
+export * from "./graph.ts";
+export * from "./library.ts";
+export * from "./matmul.ts";
+export * from "./offsets.ts";
+export * from "./operations.ts";
+export * from "./perturbation.ts";
+export * from "./pipeline.ts";
+export * from "./step.ts";
+export * from "./storage.ts";
+export * from "./template.ts";
+export * from "./tensor.ts";
+export * from "./tiles.ts";

@@ -1,0 +1,184 @@
+/**
+ * The offsets of all trained tensors, in as few buffers as bindings allow: what a fine-tune is on the device.
+ *
+ * @module
+ */
+
+import type { OffsetForm } from "../optim/offset.ts";
+import type { Gpu } from "./gpu.ts";
+import type { Range } from "./graph.ts";
+import { Storage } from "./storage.ts";
+import type { DeviceTensor } from "./tensor.ts";
+
+/** What is trained of one tensor. */
+export interface Trainable {
+  readonly name: string;
+  /** Id of the tensor in the noise. */
+  readonly id: number;
+  /** f32 offsets, padding rows included; a multiple of 4. */
+  readonly count: number;
+  readonly form: OffsetForm;
+  /** Columns that share an offset; 1 for dense tensors. */
+  readonly span: number;
+  readonly rows: number;
+  readonly columns: number;
+}
+
+/** Offsets from one span to the next: `rows` rounded up to 4, because a call of the generator serves four neighbours. */
+export function offsetStride(rows: number): number {
+  return Math.ceil(rows / 4) * 4;
+}
+
+/** Describes what is trained of `tensor`: scales with one offset per `span` columns, or every element of a dense tensor. */
+export function trainableOf(
+  tensor: DeviceTensor,
+  id: number,
+  form: OffsetForm,
+  span: number,
+): Trainable {
+  const { name, rows, columns } = tensor;
+  if (tensor.layout.kind === "dense") {
+    return { name, id, count: rows * columns, form, span: 1, rows, columns };
+  }
+  if (form === "absolute" && span !== tensor.groupColumns) {
+    throw new RangeError(
+      `Cannot train "${name}" absolutely with one offset per ${span} columns: an absolute offset belongs to one scale, which spans ${tensor.groupColumns}`,
+    );
+  }
+  const count = Math.ceil(columns / span) * offsetStride(rows);
+  return { name, id, count, form, span: Math.min(span, columns), rows, columns };
+}
+
+interface Section {
+  readonly trainable: Trainable;
+  readonly arena: number;
+  /** Bytes from the arena's start; a multiple of 256. */
+  readonly offset: number;
+}
+
+/** One fine-tune's offsets. Several may exist beside one loaded model. */
+export class OffsetSet implements Disposable {
+  readonly trainables: readonly Trainable[];
+  /** The arenas that hold them. */
+  readonly arenas: readonly Storage[];
+  /** Per arena the update kernel's table: first quad, quads, tensor id, 0. */
+  readonly tables: readonly Storage[];
+  readonly #sections = new Map<string, Section>();
+
+  /** Describes the memory; `allocate` makes it, zeroed. */
+  constructor(trainables: readonly Trainable[], maxBinding: number) {
+    this.trainables = trainables;
+    const sizes: number[] = [];
+    for (const trainable of trainables) {
+      const bytes = Math.ceil(trainable.count * 4 / 256) * 256;
+      if (bytes > maxBinding) {
+        throw new RangeError(
+          `Cannot train "${trainable.name}": its ${trainable.count} offsets exceed one binding of ${maxBinding} bytes`,
+        );
+      }
+      if (sizes.length === 0 || sizes[sizes.length - 1] + bytes > maxBinding) sizes.push(0);
+      const arena = sizes.length - 1;
+      this.#sections.set(trainable.name, { trainable, arena, offset: sizes[arena] });
+      sizes[arena] += bytes;
+    }
+    this.arenas = sizes.map((bytes, i) => new Storage(`offsets ${i}`, bytes, "offsets"));
+    this.tables = sizes.map((_, i) =>
+      new Storage(`offset table ${i}`, this.#table(i).byteLength, "offsets")
+    );
+  }
+
+  #table(arena: number): Uint32Array<ArrayBuffer> {
+    const rows: number[] = [];
+    for (const section of this.#sections.values()) {
+      if (section.arena !== arena) continue;
+      rows.push(section.offset / 16, section.trainable.count / 4, section.trainable.id, 0);
+    }
+    return new Uint32Array(rows);
+  }
+
+  /** Sections in an arena. */
+  sections(arena: number): number {
+    return this.#table(arena).length / 4;
+  }
+
+  /** Trained scalars, without padding rows. */
+  get scalars(): number {
+    return this.trainables.reduce(
+      (sum, t) => sum + (t.span === 1 ? t.count : Math.ceil(t.columns / t.span) * t.rows),
+      0,
+    );
+  }
+
+  /** Allocates all memory; offsets start at zero. */
+  allocate(gpu: Gpu): this {
+    this.arenas.forEach((arena) => arena.allocate(gpu));
+    this.tables.forEach((table, i) => {
+      gpu.device.queue.writeBuffer(table.allocate(gpu).buffer.buffer, 0, this.#table(i));
+    });
+    return this;
+  }
+
+  /** What is trained of the tensor `name`, if anything. */
+  trainable(name: string): Trainable | undefined {
+    return this.#sections.get(name)?.trainable;
+  }
+
+  /** Where the offsets of `name` lie. */
+  range(name: string): Range | undefined {
+    const section = this.#sections.get(name);
+    return section && {
+      storage: this.arenas[section.arena],
+      offset: section.offset,
+      bytes: section.trainable.count * 4,
+    };
+  }
+
+  /** Copies the offsets of all tensors back, by name. */
+  async read(gpu: Gpu): Promise<Map<string, Float32Array<ArrayBuffer>>> {
+    const arenas = await gpu.read(this.arenas.map((a) => ({ buffer: a.buffer })));
+    const out = new Map<string, Float32Array<ArrayBuffer>>();
+    for (const [name, { trainable, arena, offset }] of this.#sections) {
+      out.set(name, new Float32Array(arenas[arena], offset, trainable.count).slice());
+    }
+    return out;
+  }
+
+  /** Writes offsets by name; those not named keep their values. */
+  write(gpu: Gpu, offsets: ReadonlyMap<string, Float32Array<ArrayBuffer>>): void {
+    for (const [name, values] of offsets) {
+      const section = this.#sections.get(name);
+      if (!section || values.length !== section.trainable.count) {
+        throw new RangeError(
+          `Cannot write ${values.length} offsets of "${name}": ${
+            section ? `it has ${section.trainable.count}` : "it is not trained"
+          }`,
+        );
+      }
+      gpu.device.queue.writeBuffer(
+        this.arenas[section.arena].buffer.buffer,
+        section.offset,
+        values,
+      );
+    }
+  }
+
+  /** Copies all offsets from `other`, which must have the same trainables. */
+  copyFrom(gpu: Gpu, other: OffsetSet): void {
+    const encoder = gpu.device.createCommandEncoder();
+    this.arenas.forEach((arena, i) => {
+      encoder.copyBufferToBuffer(
+        other.arenas[i].buffer.buffer,
+        0,
+        arena.buffer.buffer,
+        0,
+        arena.bytes,
+      );
+    });
+    gpu.device.queue.submit([encoder.finish()]);
+  }
+
+  /** Frees its memory. */
+  [Symbol.dispose](): void {
+    for (const storage of [...this.arenas, ...this.tables]) storage[Symbol.dispose]();
+  }
+}

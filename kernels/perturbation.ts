@@ -1,0 +1,41 @@
+/**
+ * What makes a tensor's weights differ from its file: trained offsets, and per branch a multiple of fresh noise.
+ *
+ * @module
+ */
+
+import type { Distribution } from "../optim/noise.ts";
+import type { OffsetForm } from "../optim/offset.ts";
+import type { Range } from "./graph.ts";
+import type { Storage } from "./storage.ts";
+import type { ShaderKey } from "./template.ts";
+
+/** The offsets of one tensor, and the noise of the branches. */
+export interface Perturbation {
+  /** Where its offsets lie. Quantised: `[span][stride]`; dense: row-major. */
+  readonly offsets: Storage | Range;
+  readonly form: OffsetForm;
+  /** Columns that share an offset (ignored for dense tensors, which have one per element). */
+  readonly span: number;
+  /** Offsets from one span to the next: rows rounded up to 4. */
+  readonly stride: number;
+  /** Tensor id of the noise: CRC-32 of its name. */
+  readonly id: number;
+  /** Absent: offsets only, for evaluation. */
+  readonly noise?: BranchNoise | undefined;
+}
+
+/** Seeds and amplitudes by branch, on the device: 16 bytes each (seed lo, seed hi, f32 amplitude, 0). */
+export interface BranchNoise {
+  readonly distribution: Distribution;
+  readonly branches: Storage | Range;
+}
+
+/** The part of a shader key that says how offsets and noise enter. */
+export function perturbationKey(perturbation: Perturbation | undefined): ShaderKey {
+  return {
+    FORM: perturbation?.form ?? "none",
+    NOISE: perturbation?.noise !== undefined,
+    DISTRIBUTION: perturbation?.noise?.distribution ?? "normal",
+  };
+}

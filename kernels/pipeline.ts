@@ -1,0 +1,72 @@
+/**
+ * Compiled pipelines by shader text: the same text is never compiled twice, and a shader that does not compile says
+ * where, with the line.
+ *
+ * @module
+ */
+
+/** Compute pipelines of one device, by source. */
+export class PipelineCache {
+  readonly #device: GPUDevice;
+  readonly #pipelines = new Map<string, GPUComputePipeline>();
+
+  /** A cache for `device`. */
+  constructor(device: GPUDevice) {
+    this.#device = device;
+  }
+
+  /** How many pipelines have been compiled. */
+  get size(): number {
+    return this.#pipelines.size;
+  }
+
+  /**
+   * The pipeline of `source`, whose entry point is `main`, compiled on first use.
+   *
+   * @throws {SyntaxError} When it does not compile; the message has the compiler's words and the shader's lines
+   */
+  get(label: string, source: string): GPUComputePipeline {
+    let pipeline = this.#pipelines.get(source);
+    if (!pipeline) {
+      pipeline = this.#compile(label, source);
+      this.#pipelines.set(source, pipeline);
+    }
+    return pipeline;
+  }
+
+  #compile(label: string, source: string): GPUComputePipeline {
+    const device = this.#device;
+    device.pushErrorScope("validation");
+    const module = device.createShaderModule({ label, code: source });
+    const pipeline = device.createComputePipeline({
+      label,
+      layout: "auto",
+      compute: { module, entryPoint: "main" },
+    });
+    // The scope resolves later; whoever first uses a broken pipeline sees the same text through `failure`.
+    device.popErrorScope().then((error) => {
+      if (error) this.#failure ??= compileError(label, source, error.message);
+    }, () => {});
+    return pipeline;
+  }
+
+  #failure: SyntaxError | undefined;
+
+  /** Throws the first compile error, if there was one. Call after an `await`. */
+  check(): void {
+    const failure = this.#failure;
+    this.#failure = undefined;
+    if (failure) throw failure;
+  }
+}
+
+function compileError(label: string, source: string, message: string): SyntaxError {
+  const line = Number(/:(\d+):\d+/.exec(message)?.[1] ?? 0);
+  const lines = source.split("\n");
+  const around = line > 0
+    ? lines.slice(Math.max(0, line - 4), line + 3).map((text, i) =>
+      `${String(Math.max(1, line - 3) + i).padStart(5)} | ${text}`
+    ).join("\n")
+    : "";
+  return new SyntaxError(`Cannot compile shader "${label}":\n${message}\n${around}`);
+}

@@ -1,0 +1,212 @@
+/**
+ * What follows the losses of a training step, all on the device: the optimiser's scalar program (emitted as WGSL from the same
+ * functions the host runs), the update of every offset, and the record that the host drains later.
+ *
+ * @module
+ */
+
+import type { Optimiser } from "../optim/optimiser.ts";
+import { emitScalarProgram, roundCoefficientWgsl } from "../optim/mod.ts";
+import type { Graph, Range } from "./graph.ts";
+import { type OffsetSet, offsetStride } from "./offsets.ts";
+import { Storage } from "./storage.ts";
+import type { DeviceTensor } from "./tensor.ts";
+import projectSource from "./wgsl/project.wgsl" with { type: "text" };
+import scalarSource from "./wgsl/scalar_step.wgsl" with { type: "text" };
+import updateSource from "./wgsl/update.wgsl" with { type: "text" };
+
+/** Words of the control block before the state: steps recorded, halted. */
+const CONTROL_WORDS = 2;
+
+/** The device-resident state of a training run. */
+export class StepState implements Disposable {
+  /** Steps recorded since the last reset, halted flag, then the chain's state scalars. */
+  readonly control: Storage;
+  /** Per direction: seed, coefficient. */
+  readonly coefficients: Storage;
+  /** Records of a chunk of steps. */
+  readonly records: Storage;
+  /** f32 words of one record: status, losses, derivatives, coefficients, state. */
+  readonly recordWords: number;
+  /** Steps a chunk may have. */
+  readonly capacity: number;
+  readonly #optimiser: Optimiser;
+
+  /** Describes the memory for chunks of up to `capacity` steps. */
+  constructor(optimiser: Optimiser, capacity: number) {
+    const { estimator, transformation } = optimiser;
+    this.#optimiser = optimiser;
+    this.capacity = capacity;
+    this.recordWords = 1 + estimator.branches.length + 2 * estimator.directions +
+      transformation.stateSize;
+    this.control = new Storage(
+      "step control",
+      (CONTROL_WORDS + transformation.stateSize) * 4,
+      "optimiser",
+    );
+    this.coefficients = new Storage("coefficients", estimator.directions * 16, "optimiser");
+    this.records = new Storage("step records", capacity * this.recordWords * 4, "optimiser");
+  }
+
+  /** All its memory. */
+  get storages(): Storage[] {
+    return [this.control, this.coefficients, this.records];
+  }
+
+  /** The control block to upload before a run: nothing recorded, not halted, the chain's state. */
+  initialControl(
+    state: readonly number[] = this.#optimiser.transformation.init(),
+  ): Uint32Array<ArrayBuffer> {
+    const words = new Uint32Array(CONTROL_WORDS + state.length);
+    new Float32Array(words.buffer).set(state, CONTROL_WORDS);
+    return words;
+  }
+
+  /** Reads a drained record. */
+  parseRecord(words: Float32Array, index: number): StepRecord {
+    const { estimator, transformation } = this.#optimiser;
+    let at = index * this.recordWords;
+    const take = (count: number) => [...words.subarray(at, at += count)];
+    const [status] = take(1);
+    return {
+      halted: status !== 1,
+      losses: take(estimator.branches.length),
+      derivatives: take(estimator.directions),
+      coefficients: take(estimator.directions),
+      state: take(transformation.stateSize),
+    };
+  }
+
+  /** Frees its memory. */
+  [Symbol.dispose](): void {
+    for (const storage of this.storages) storage[Symbol.dispose]();
+  }
+}
+
+/** What the device did in one step. */
+export interface StepRecord {
+  /** A loss or a coefficient was not finite, in this step or before: no offset was moved. */
+  readonly halted: boolean;
+  readonly losses: readonly number[];
+  readonly derivatives: readonly number[];
+  readonly coefficients: readonly number[];
+  readonly state: readonly number[];
+}
+
+/** Where a step's inputs lie: the branches (16 bytes each), then the host scalars. */
+export interface StepInputs {
+  readonly branches: Range;
+  readonly scalars: Range;
+}
+
+/** The WGSL of an optimiser's scalar part. */
+export function scalarStepShader(optimiser: Optimiser): string {
+  const { estimator, transformation } = optimiser;
+  const program = emitScalarProgram(optimiser, {
+    loss: (branch) => `losses[${branch}]`,
+    state: (index) => `bitcast<f32>(control[${CONTROL_WORDS + index}])`,
+    input: (index) => `inputs[${index}]`,
+  });
+  const directionBranch = (direction: number) =>
+    estimator.branches.findIndex((b) => b.direction === direction && b.amplitude !== 0);
+  const fields = [
+    ...estimator.branches.map((_, i) => `losses[${i}]`),
+    ...program.derivatives,
+    ...program.coefficients,
+    ...program.state,
+  ];
+  const finite = [
+    ...estimator.branches.map((_, i) => `losses[${i}]`),
+    ...program.coefficients,
+    ...program.state,
+  ];
+  return scalarSource
+    .replace("/*ROUND*/", roundCoefficientWgsl)
+    .replace(
+      "/*INPUTS*/",
+      transformation.inputSize > 0
+        ? "@group(0) @binding(5) var<storage, read> inputs: array<f32>;"
+        : "",
+    )
+    .replace("/*PROGRAM*/", program.lines.map((l) => `  ${l}`).join("\n"))
+    .replace("/*FINITE*/", finite.map((f) => `is_finite(${f})`).join(" && "))
+    .replace(
+      "/*STATE*/",
+      program.state.map((s, i) => `    control[${CONTROL_WORDS + i}] = bitcast<u32>(${s});`).join(
+        "\n",
+      ),
+    )
+    .replace(
+      "/*COEFFICIENTS*/",
+      program.coefficients.map((c, d) =>
+        `  steps[${d}] = vec4<u32>(branches[${
+          directionBranch(d)
+        }].seed, select(0u, bitcast<u32>(${c}), moves), 0u);`
+      ).join("\n"),
+    )
+    .replace("/*RECORD*/", fields.map((f, i) => `  records[at + ${i + 1}u] = ${f};`).join("\n"))
+    .replaceAll("/*RECORD_WORDS*/", `${fields.length + 1}u`);
+}
+
+/** Records the scalar program, the update of every arena and, where the optimiser asks for it, the projection. */
+export function optimiserStep(
+  graph: Graph,
+  optimiser: Optimiser,
+  state: StepState,
+  losses: Storage,
+  inputs: StepInputs,
+  offsets: OffsetSet,
+  tensors: ReadonlyMap<string, DeviceTensor>,
+): void {
+  graph.add({
+    label: `${optimiser.name} scalar step`,
+    source: scalarStepShader(optimiser),
+    key: {},
+    reads: {
+      1: losses,
+      2: inputs.branches,
+      5: optimiser.transformation.inputSize > 0 ? inputs.scalars : undefined,
+    },
+    writes: { 3: state.control, 4: state.coefficients, 6: state.records },
+    parameters: [],
+    workgroups: 1,
+  });
+  const keepSign = optimiser.projection === "keep-sign";
+  offsets.arenas.forEach((arena, i) => {
+    const quads = arena.bytes / 16;
+    graph.add({
+      label: `update ${arena.label}`,
+      source: updateSource,
+      key: {
+        DISTRIBUTION: optimiser.distribution,
+        KEEP_SIGN: keepSign && optimiser.form === "relative",
+      },
+      reads: { 1: offsets.tables[i], 2: state.coefficients },
+      writes: { 3: arena },
+      parameters: [quads, offsets.sections(i), optimiser.estimator.directions],
+      workgroups: Math.ceil(quads / 64),
+    });
+  });
+  if (keepSign && optimiser.form === "absolute") {
+    for (const trainable of offsets.trainables) {
+      const tensor = tensors.get(trainable.name);
+      if (tensor && tensor.layout.kind !== "dense") project(graph, tensor, offsets);
+    }
+  }
+}
+
+function project(graph: Graph, tensor: DeviceTensor, offsets: OffsetSet): void {
+  const stride = offsetStride(tensor.rows);
+  for (const piece of tensor.pieces) {
+    if (!piece.scales) continue;
+    graph.add({
+      label: `project ${tensor.name}`,
+      source: projectSource,
+      key: { PAIRED: tensor.layout.kind === "scalar" && tensor.layout.second !== "none" },
+      reads: { 1: piece.scales },
+      writes: { 3: offsets.range(tensor.name)! },
+      parameters: [piece.rows, tensor.groups, stride, piece.firstRow],
+      workgroups: Math.ceil(piece.rows * tensor.groups / 64),
+    });
+  }
+}

@@ -1,0 +1,41 @@
+/**
+ * Device memory that is described before it is allocated, so that a plan can be priced without a device.
+ *
+ * @module
+ */
+
+import type { Gpu, GpuBuffer, Part } from "./gpu.ts";
+
+/** A named piece of device memory; `allocate` makes it real. */
+export class Storage implements Disposable {
+  readonly label: string;
+  /** Size in bytes, rounded up to 16 as the device account counts it. */
+  readonly bytes: number;
+  readonly part: Part;
+  #buffer: GpuBuffer | undefined;
+
+  /** Describes `bytes` of memory for `part`. */
+  constructor(label: string, bytes: number, part: Part) {
+    this.label = label;
+    this.bytes = Math.max(16, Math.ceil(bytes / 16) * 16);
+    this.part = part;
+  }
+
+  /** The buffer behind it. Throws a TypeError when it has not been allocated. */
+  get buffer(): GpuBuffer {
+    if (!this.#buffer) throw new TypeError(`Cannot use "${this.label}": it is not allocated`);
+    return this.#buffer;
+  }
+
+  /** Allocates once; later calls do nothing. Returns itself. */
+  allocate(gpu: Gpu): this {
+    this.#buffer ??= gpu.buffer(this.label, this.bytes, this.part);
+    return this;
+  }
+
+  /** Frees the buffer, if there is one. */
+  [Symbol.dispose](): void {
+    this.#buffer?.[Symbol.dispose]();
+    this.#buffer = undefined;
+  }
+}

@@ -1,0 +1,156 @@
+/**
+ * Turns a `.wgsl` file into the shader of one variant: `#if`, `#for` and `#include` lines, and constants from a key.
+ *
+ * The files stay readable WGSL. What varies between variants (bits, tile, what is fused) is decided by the key; what
+ * varies between steps (seeds, sizes, learning rates) lives in buffers and never reaches the text.
+ *
+ * - `#if NAME`, `#if !NAME`, `#if NAME == value`, `#if A && B`, `#elif …`, `#else`, `#endif`
+ * - `#for i COUNT` … `#endfor` repeats the lines with `{i}` replaced (COUNT is a number or a key's name); `{i+1}` works
+ * - `#include "name"`
+ * - every number of the key becomes `const NAME: u32 = …u;`, and `{NAME}` is replaced in the text
+ *
+ * @module
+ */
+
+/** What selects a variant of a shader: numbers become constants, booleans and strings steer `#if`. */
+export type ShaderKey = Readonly<Record<string, number | boolean | string>>;
+
+/** Where `#include "name"` finds its text. */
+export type ShaderLibrary = Readonly<Record<string, string>>;
+
+/**
+ * Expands a shader template.
+ *
+ * @param source Text with directives
+ * @param key Names the directives see
+ * @param library Texts for `#include`
+ * @returns Plain WGSL
+ * @throws {SyntaxError} On an unknown directive, name or include, or blocks that do not close
+ *
+ * @example Repeat a line per row of a register tile
+ * ```ts
+ * import { expandShader } from "@qzo/qzo/kernels";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const text = expandShader("#for r ROWS\nlet x{r} = 0.0;\n#endfor", { ROWS: 2 });
+ * assertEquals(text, "const ROWS: u32 = 2u;\nlet x0 = 0.0;\nlet x1 = 0.0;");
+ * ```
+ */
+export function expandShader(source: string, key: ShaderKey, library: ShaderLibrary = {}): string {
+  const constants = Object.entries(key)
+    .filter((entry): entry is [string, number] => typeof entry[1] === "number")
+    .map(([name, value]) => `const ${name}: u32 = ${value}u;`);
+  const body = expandLines(inline(source, library, 0).split("\n"), { ...key });
+  return [...constants, ...body].join("\n");
+}
+
+function inline(source: string, library: ShaderLibrary, depth: number): string {
+  if (depth > 8) throw new SyntaxError("Cannot expand shader: includes nest deeper than 8");
+  return source.replace(/^[ \t]*#include "([^"]+)".*$/gm, (_, name: string) => {
+    const text = library[name];
+    if (text === undefined) throw new SyntaxError(`Cannot expand shader: no include "${name}"`);
+    return inline(text, library, depth + 1);
+  });
+}
+
+type Names = Record<string, number | boolean | string>;
+
+function expandLines(lines: readonly string[], names: Names): string[] {
+  const out: string[] = [];
+  for (let i = 0; i < lines.length; i++) {
+    const line = lines[i];
+    const directive = /^\s*#(\w+)\s*(.*?)\s*$/.exec(line);
+    if (!directive) {
+      out.push(substitute(line, names));
+      continue;
+    }
+    const [, word, rest] = directive;
+    if (word === "if") {
+      const { branches, end } = splitConditional(lines, i, rest);
+      const taken = branches.find((b) => b.condition === undefined || holds(b.condition, names));
+      if (taken) out.push(...expandLines(taken.lines, names));
+      i = end;
+    } else if (word === "for") {
+      const end = blockEnd(lines, i, "for", "endfor");
+      const [name, count] = rest.split(/\s+/);
+      const limit = lookUpNumber(count, names);
+      for (let v = 0; v < limit; v++) {
+        out.push(...expandLines(lines.slice(i + 1, end), { ...names, [name]: v }));
+      }
+      i = end;
+    } else {
+      throw new SyntaxError(`Cannot expand shader: unexpected "#${word}" in line ${i + 1}`);
+    }
+  }
+  return out;
+}
+
+function substitute(line: string, names: Names): string {
+  return line.replace(
+    /\{(\w+)(?:([+*-])(\w+))?(?:([+*-])(\w+))?\}/g,
+    (whole, a: string, op1?: string, b?: string, op2?: string, c?: string) => {
+      if (names[a] === undefined && !/^\d+$/.test(a)) return whole;
+      if (op1 === undefined) return String(names[a] ?? a);
+      const first = apply(op1, lookUpNumber(a, names), lookUpNumber(b!, names));
+      return String(op2 === undefined ? first : apply(op2, first, lookUpNumber(c!, names)));
+    },
+  );
+}
+
+function apply(op: string, a: number, b: number): number {
+  return op === "+" ? a + b : op === "-" ? a - b : a * b;
+}
+
+function lookUpNumber(name: string, names: Names): number {
+  const value = /^\d+$/.test(name) ? Number(name) : names[name];
+  if (typeof value !== "number") {
+    throw new SyntaxError(`Cannot expand shader: "${name}" is not a number of the key`);
+  }
+  return value;
+}
+
+function holds(condition: string, names: Names): boolean {
+  return condition.split("&&").every((term) => {
+    const match = /^\s*(!?)(\w+)\s*(?:(==|!=)\s*(\w+))?\s*$/.exec(term);
+    if (!match) throw new SyntaxError(`Cannot expand shader: condition "${condition}"`);
+    const [, not, name, comparison, wanted] = match;
+    const value = names[name];
+    if (value === undefined) {
+      throw new SyntaxError(`Cannot expand shader: "${name}" is not in the key`);
+    }
+    if (comparison) return (String(value) === wanted) === (comparison === "==");
+    return Boolean(value) !== (not === "!");
+  });
+}
+
+function splitConditional(lines: readonly string[], start: number, first: string) {
+  const branches: { condition: string | undefined; lines: string[] }[] = [
+    { condition: first, lines: [] },
+  ];
+  let depth = 0;
+  for (let i = start + 1; i < lines.length; i++) {
+    const directive = /^\s*#(if|elif|else|endif)\b\s*(.*?)\s*$/.exec(lines[i]);
+    if (directive?.[1] === "if") depth++;
+    if (directive && depth === 0) {
+      if (directive[1] === "endif") return { branches, end: i };
+      branches.push({
+        condition: directive[1] === "elif" ? directive[2] : undefined,
+        lines: [],
+      });
+      continue;
+    }
+    if (directive?.[1] === "endif") depth--;
+    branches.at(-1)!.lines.push(lines[i]);
+  }
+  throw new SyntaxError(`Cannot expand shader: "#if ${first}" in line ${start + 1} does not close`);
+}
+
+function blockEnd(lines: readonly string[], start: number, open: string, close: string): number {
+  let depth = 0;
+  for (let i = start + 1; i < lines.length; i++) {
+    const word = /^\s*#(\w+)/.exec(lines[i])?.[1];
+    if (word === open) depth++;
+    if (word === close && depth-- === 0) return i;
+  }
+  throw new SyntaxError(`Cannot expand shader: "#${open}" in line ${start + 1} does not close`);
+}

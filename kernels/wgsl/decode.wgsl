@@ -1,0 +1,74 @@
+// One quad (four neighbouring columns) of a packed tensor, before its scale. See quant/layout.ts for the planes.
+// Expects `codes`, and for quantised layouts `scales` and `codebook`, to be bound by the including file.
+
+#if LAYOUT != dense
+fn half_at(index: u32) -> f32 {
+  return unpack2x16float(scales[index >> 1u] >> ((index & 1u) * 16u)).x;
+}
+#endif
+
+struct Scale {
+  factor: f32,  // multiplies the centred code
+  shift: f32,   // added after (minimum formats)
+}
+
+// The stored scale of a row and group, and its second value folded into `shift` where it is a minimum.
+fn scale_of(row: u32, group: u32, groups: u32) -> Scale {
+#if LAYOUT == dense
+  return Scale(1.0, 0.0);
+#elif LAYOUT == codebook
+  return Scale(half_at(row), 0.0);
+#elif SECOND == none
+  return Scale(half_at(row * groups + group), 0.0);
+#elif SECOND == zero
+  return Scale(unpack2x16float(scales[row * groups + group]).x, 0.0);
+#else
+  let pair = unpack2x16float(scales[row * groups + group]);
+  return Scale(pair.x, pair.y);
+#endif
+}
+
+// Centred codes (or codebook sums, or dense values) of columns 4 * quad .. 4 * quad + 3.
+fn codes4(row: u32, quad: u32, columns: u32, group: u32, groups: u32) -> vec4<f32> {
+#if LAYOUT == dense
+#if DENSE == f32
+  let at = (row * (columns / 4u) + quad) * 4u;
+  return vec4<f32>(bitcast<f32>(codes[at]), bitcast<f32>(codes[at + 1u]), bitcast<f32>(codes[at + 2u]), bitcast<f32>(codes[at + 3u]));
+#else
+  let at = (row * (columns / 4u) + quad) * 2u;
+  let lo = codes[at];
+  let hi = codes[at + 1u];
+#if DENSE == f16
+  return vec4<f32>(unpack2x16float(lo), unpack2x16float(hi));
+#else
+  return bitcast<vec4<f32>>(vec4<u32>(lo << 16u, lo & 0xffff0000u, hi << 16u, hi & 0xffff0000u));
+#endif
+#endif
+#elif LAYOUT == codebook
+  let block = quad >> 3u;
+  var sum = vec4<f32>();
+  for (var book = 0u; book < {BOOKS}u; book++) {
+    let word = codes[(row * (columns / 32u) + block) * {BOOKS}u + book];
+    let code = (word >> (((quad >> 1u) & 3u) * 8u)) & 0xffu;
+    let entry = codebook[(book * 256u + code) * 2u + (quad & 1u)];
+    sum += vec4<f32>(unpack2x16float(entry.x), unpack2x16float(entry.y));
+  }
+  return sum;
+#else
+  let t = quad & 7u;
+  let base = (row * (columns / 32u) + (quad >> 3u)) * {BITS}u;
+  let shift = (t / {PLANE_BITS}u) * {PLANE_BITS}u;
+  var q = (codes[base + t % {PLANE_BITS}u] >> shift) & {MASK}u;
+#if BITS == 3
+  q |= ((codes[base + 2u] >> t) & 0x01010101u) << 2u;
+#endif
+  let v = vec4<f32>(vec4<u32>(q & 0xffu, (q >> 8u) & 0xffu, (q >> 16u) & 0xffu, q >> 24u));
+#if SECOND == none
+  return v - {CENTER}.0;
+#elif SECOND == zero
+  return v - unpack2x16float(scales[row * groups + group]).y;
+#else
+  return v;
+#endif
+#endif
+}

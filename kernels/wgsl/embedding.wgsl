@@ -1,0 +1,76 @@
+// y[b, m, :] = E_b[token[m], :], from a packed or dense table; one invocation a quad.
+
+#include "noise.wgsl"
+#include "combine.wgsl"
+
+struct Params {
+  rows: u32,          // M
+  columns: u32,       // D
+  table_rows: u32,    // rows of this piece
+  first_row: u32,
+  group_columns: u32,
+  groups: u32,
+  span: u32,
+  stride: u32,
+  tensor: u32,
+  branches: u32,
+}
+
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> codes: array<u32>;
+@group(0) @binding(2) var<storage, read> batch: array<u32>;
+@group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;
+#if LAYOUT != dense
+@group(0) @binding(4) var<storage, read> scales: array<u32>;
+#endif
+#if LAYOUT == codebook
+@group(0) @binding(5) var<storage, read> codebook: array<vec2<u32>>;
+#endif
+#if FORM != none
+@group(0) @binding(8) var<storage, read> offsets: array<f32>;
+#if NOISE
+@group(0) @binding(9) var<storage, read> branches: array<Branch>;
+#endif
+#endif
+
+#include "decode.wgsl"
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) wg: vec3<u32>) {
+  let flat = id.y * (wg.x * 64u) + id.x;
+  let quads = p.columns / 4u;
+  let quad = flat % quads;
+  let row = flat / quads;
+  if (row >= p.rows * p.branches) { return; }
+  let token = batch[row % p.rows];
+  // Tables split over bindings: each piece writes the rows it holds.
+  if (token < p.first_row || token - p.first_row >= p.table_rows) { return; }
+  let n = token - p.first_row;
+  let group = (quad * 4u) / p.group_columns;
+  let stored = scale_of(n, group, p.groups);
+#if LAYOUT == dense
+  var value = codes4(n, quad, p.columns, group, p.groups);
+#if FORM != none
+  let e = token * quads + quad;
+  var offset = vec4<f32>(offsets[e * 4u], offsets[e * 4u + 1u], offsets[e * 4u + 2u], offsets[e * 4u + 3u]);
+#if NOISE
+  let branch = branches[row / p.rows];
+  offset += branch.amplitude * noise4(branch.seed, p.tensor, e);
+#endif
+  value = combine4(value, offset);
+#endif
+#else
+  var scale = stored.factor;
+#if FORM != none
+  let index = ((quad * 4u) / p.span) * p.stride + token;
+  var offset = offsets[index];
+#if NOISE
+  let branch = branches[row / p.rows];
+  offset += branch.amplitude * noise4(branch.seed, p.tensor, index >> 2u)[index & 3u];
+#endif
+  scale = combine(scale, offset);
+#endif
+  let value = codes4(n, quad, p.columns, group, p.groups) * scale + stored.shift;
+#endif
+  y[flat] = value;
+}

@@ -1,0 +1,309 @@
+// y[b, m, n] = sum_k W_b[n, k] x[b, m, k] (+ bias[n]) (+ residual[b, m, n])
+//
+// A register tile of ROWS x COLS per invocation, no workgroup memory: what a software adapter wants. Weights stay packed; a
+// block of 32 columns is BITS words a row (see quant/layout.ts). Per unit of columns (the finer of scale group and offset
+// span) one partial dot product per row and column is formed, then scaled by that branch's scale: the perturbation costs
+// one multiply-add a group, not a weight.
+//
+// Layouts: x [B][M][K], y [B][M][N], offsets [span][stride].
+
+#include "noise.wgsl"
+#include "combine.wgsl"
+
+struct Params {
+  rows: u32,            // M: rows of one branch
+  columns: u32,         // K
+  outputs: u32,         // N of this piece of the tensor
+  first_output: u32,    // where the piece starts in the whole tensor
+  total_outputs: u32,   // N of the whole tensor: row stride of y
+  unit_columns: u32,    // columns a partial dot product covers
+  units: u32,           // units in a row
+  units_per_group: u32,
+  units_per_span: u32,
+  groups: u32,          // scale groups in a row
+  stride: u32,          // offsets between spans
+  tensor: u32,          // id for the noise
+  row_tiles: u32,       // row tiles of one branch
+  total_rows: u32,      // B * M
+  column_tiles: u32,
+}
+
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> codes: array<u32>;
+@group(0) @binding(2) var<storage, read> x: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+#if LAYOUT != dense
+@group(0) @binding(4) var<storage, read> scales: array<u32>;
+#endif
+#if LAYOUT == codebook
+@group(0) @binding(5) var<storage, read> codebook: array<vec2<u32>>;
+#endif
+#if BIAS
+@group(0) @binding(6) var<storage, read> bias: array<f32>;
+#endif
+#if RESIDUAL
+@group(0) @binding(7) var<storage, read> residual: array<f32>;
+#endif
+#if FORM != none
+@group(0) @binding(8) var<storage, read> offsets: array<f32>;
+#if NOISE
+@group(0) @binding(9) var<storage, read> branches: array<Branch>;
+#endif
+#endif
+
+#if LAYOUT != dense
+fn half_at(index: u32) -> f32 {
+  return unpack2x16float(scales[index >> 1u] >> ((index & 1u) * 16u)).x;
+}
+#endif
+
+@compute @workgroup_size(WORKGROUP)
+fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) wg: vec3<u32>) {
+  let flat = id.y * (wg.x * WORKGROUP) + id.x;
+  let column0 = (flat % p.column_tiles) * COLS;
+  let row_tile = flat / p.column_tiles;
+#if MIXED
+  // Few rows: the tile takes all branches' rows, each with its own branch.
+  let row0 = row_tile * ROWS;
+  if (row0 >= p.total_rows) { return; }
+  let row_end = p.total_rows;
+#else
+  // Many rows: a tile stays within one branch.
+  let b = row_tile / p.row_tiles;
+  let row0 = b * p.rows + (row_tile % p.row_tiles) * ROWS;
+  if (b * p.rows >= p.total_rows) { return; }
+  let row_end = (b + 1u) * p.rows;
+#endif
+  let quads = p.columns / 4u;
+  // Rows and columns beyond the edge repeat the last one; they are computed and not stored.
+#for r ROWS
+  let x{r} = min(row0 + {r}u, row_end - 1u) * quads;
+#endfor
+#for c COLS
+  let n{c} = min(column0 + {c}u, p.outputs - 1u);
+#endfor
+#for r ROWS
+#for c COLS
+  var acc{r}_{c} = 0.0;
+#endfor
+#endfor
+
+#if LAYOUT == dense
+  for (var k = 0u; k < quads; k++) {
+#for c COLS
+#if DENSE == f32
+    let at{c} = (n{c} * quads + k) * 4u;
+    let w{c} = vec4<f32>(bitcast<f32>(codes[at{c}]), bitcast<f32>(codes[at{c} + 1u]), bitcast<f32>(codes[at{c} + 2u]), bitcast<f32>(codes[at{c} + 3u]));
+#elif DENSE == f16
+    let at{c} = (n{c} * quads + k) * 2u;
+    let w{c} = vec4<f32>(unpack2x16float(codes[at{c}]), unpack2x16float(codes[at{c} + 1u]));
+#else
+    let at{c} = (n{c} * quads + k) * 2u;
+    let lo{c} = codes[at{c}];
+    let hi{c} = codes[at{c} + 1u];
+    let w{c} = bitcast<vec4<f32>>(vec4<u32>(lo{c} << 16u, lo{c} & 0xffff0000u, hi{c} << 16u, hi{c} & 0xffff0000u));
+#endif
+#if FORM != none
+    let e{c} = (p.first_output + n{c}) * quads + k;
+    let o{c} = vec4<f32>(offsets[e{c} * 4u], offsets[e{c} * 4u + 1u], offsets[e{c} * 4u + 2u], offsets[e{c} * 4u + 3u]);
+#if !MIXED && NOISE
+    let v{c} = combine4(w{c}, o{c} + branches[b].amplitude * noise4(branches[b].seed, p.tensor, e{c}));
+#elif !MIXED
+    let v{c} = combine4(w{c}, o{c});
+#endif
+#else
+    let v{c} = w{c};
+#endif
+#endfor
+#for r ROWS
+    {
+      let xr = x[x{r} + k];
+#if MIXED && FORM != none
+#if NOISE
+      let branch = branches[min(row0 + {r}u, row_end - 1u) / p.rows];
+#for c COLS
+      acc{r}_{c} += dot(xr, combine4(w{c}, o{c} + branch.amplitude * noise4(branch.seed, p.tensor, e{c})));
+#endfor
+#else
+#for c COLS
+      acc{r}_{c} += dot(xr, combine4(w{c}, o{c}));
+#endfor
+#endif
+#else
+#for c COLS
+      acc{r}_{c} += dot(xr, v{c});
+#endfor
+#endif
+    }
+#endfor
+  }
+#else
+  let blocks = p.columns / 32u;
+  let unit_blocks = p.unit_columns / 32u;
+#if FORM != none
+  // Four neighbouring columns share one call of the generator.
+#if MIXED && NOISE
+#for r ROWS
+  var offset{r} = array<vec4<f32>, {COL_QUADS}>();
+#endfor
+#else
+  var offset = array<vec4<f32>, {COL_QUADS}>();
+#endif
+#endif
+  for (var u = 0u; u < p.units; u++) {
+#if FORM != none
+    if (u % p.units_per_span == 0u) {
+      let first = (u / p.units_per_span) * p.stride + p.first_output + column0;
+#for q COL_QUADS
+      {
+        let w = vec4<f32>(offsets[first + {q*4}u], offsets[first + {q*4+1}u], offsets[first + {q*4+2}u], offsets[first + {q*4+3}u]);
+#if MIXED && NOISE
+#for r ROWS
+        {
+          let branch = branches[min(row0 + {r}u, row_end - 1u) / p.rows];
+          offset{r}[{q}] = w + branch.amplitude * noise4(branch.seed, p.tensor, (first >> 2u) + {q}u);
+        }
+#endfor
+#elif NOISE
+        offset[{q}] = w + branches[b].amplitude * noise4(branches[b].seed, p.tensor, (first >> 2u) + {q}u);
+#else
+        offset[{q}] = w;
+#endif
+      }
+#endfor
+    }
+#endif
+#for r ROWS
+#for c COLS
+    var p{r}_{c} = 0.0;
+#endfor
+#if SECOND == min
+    var sum{r} = 0.0;
+#endif
+#endfor
+#if SECOND != none
+    let group = u / p.units_per_group;
+#for c COLS
+    let pair{c} = unpack2x16float(scales[n{c} * p.groups + group]);
+#endfor
+#endif
+    let last = min((u + 1u) * unit_blocks, blocks);
+    for (var block = u * unit_blocks; block < last; block++) {
+#if LAYOUT == codebook
+      for (var word = 0u; word < 4u; word++) {
+        // word is here the 8-vector within the block
+#for h 2
+        {
+          let k = block * 8u + word * 2u + {h}u;
+#for c COLS
+          var v{c} = vec4<f32>();
+#for book BOOKS
+          {
+            let code = (codes[(n{c} * blocks + block) * {BOOKS}u + {book}u] >> (word * 8u)) & 0xffu;
+            let entry = codebook[({book}u * 256u + code) * 2u + {h}u];
+            v{c} += vec4<f32>(unpack2x16float(entry.x), unpack2x16float(entry.y));
+          }
+#endfor
+#endfor
+#for r ROWS
+          {
+            let xr = x[x{r} + k];
+#for c COLS
+            p{r}_{c} = fma(xr.x, v{c}.x, fma(xr.y, v{c}.y, fma(xr.z, v{c}.z, fma(xr.w, v{c}.w, p{r}_{c}))));
+#endfor
+          }
+#endfor
+        }
+#endfor
+      }
+#else
+      for (var word = 0u; word < {PLANE_BITS}u; word++) {
+#for c COLS
+        let base{c} = (n{c} * blocks + block) * {BITS}u;
+        let word{c} = codes[base{c} + word];
+#if BITS == 3
+        let top{c} = codes[base{c} + 2u] >> word;
+#endif
+#endfor
+#for s QUADS_PER_WORD
+        {
+          let k = block * 8u + {s}u * {PLANE_BITS}u + word;
+#for c COLS
+          let q{c} = (word{c} >> {s*PLANE_BITS}u) & {MASK}u;
+#if BITS == 3
+          let t{c} = ((top{c} >> {s*PLANE_BITS}u) & 0x01010101u) << 2u;
+          let i{c} = q{c} | t{c};
+#else
+          let i{c} = q{c};
+#endif
+          let v{c} = vec4<f32>(vec4<u32>(i{c} & 0xffu, (i{c} >> 8u) & 0xffu, (i{c} >> 16u) & 0xffu, i{c} >> 24u))
+#if SECOND == none
+            - {CENTER}.0;
+#elif SECOND == zero
+            - pair{c}.y;
+#else
+            ;
+#endif
+#endfor
+#for r ROWS
+          {
+            let xr = x[x{r} + k];
+#if SECOND == min
+            sum{r} += dot(xr, vec4<f32>(1.0));
+#endif
+#for c COLS
+            p{r}_{c} = fma(xr.x, v{c}.x, fma(xr.y, v{c}.y, fma(xr.z, v{c}.z, fma(xr.w, v{c}.w, p{r}_{c}))));
+#endfor
+          }
+#endfor
+        }
+#endfor
+      }
+#endif
+    }
+#for c COLS
+    {
+#if LAYOUT == codebook
+      let base = half_at(n{c});
+#elif SECOND == none
+      let base = half_at(n{c} * p.groups + u / p.units_per_group);
+#else
+      let base = pair{c}.x;
+#endif
+#for r ROWS
+#if FORM == none
+      acc{r}_{c} += base * p{r}_{c}
+#elif MIXED && NOISE
+      acc{r}_{c} += combine(base, offset{r}[{c} / 4][{c} % 4]) * p{r}_{c}
+#else
+      acc{r}_{c} += combine(base, offset[{c} / 4][{c} % 4]) * p{r}_{c}
+#endif
+#if SECOND == min
+        + pair{c}.y * sum{r};
+#else
+        ;
+#endif
+#endfor
+    }
+#endfor
+  }
+#endif
+
+#for r ROWS
+  if (row0 + {r}u < row_end) {
+    let at = (row0 + {r}u) * p.total_outputs + p.first_output + column0;
+#for c COLS
+    if (column0 + {c}u < p.outputs) {
+      var value = acc{r}_{c};
+#if BIAS
+      value += bias[p.first_output + column0 + {c}u];
+#endif
+#if RESIDUAL
+      value += residual[at + {c}u];
+#endif
+      y[at + {c}u] = value;
+    }
+#endfor
+  }
+#endfor
+}

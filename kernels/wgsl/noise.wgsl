@@ -1,0 +1,46 @@
+// z(seed, tensor, index): Threefry-2x32 with 13 rounds (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3"), four
+// 16-bit lanes a call. Element i is lane i & 3 of counter (i >> 2, tensor), so how work is split cannot change z.
+
+struct Branch {
+  seed: vec2<u32>,
+  amplitude: f32,
+  reserved: u32,
+}
+
+fn threefry_round(v: vec2<u32>, rotation: u32) -> vec2<u32> {
+  let a = v.x + v.y;
+  return vec2<u32>(a, ((v.y << rotation) | (v.y >> (32u - rotation))) ^ a);
+}
+
+fn threefry(key: vec2<u32>, counter: vec2<u32>) -> vec2<u32> {
+  let k2 = 0x1bd11bdau ^ key.x ^ key.y;
+  var v = counter + key;
+  v = threefry_round(v, 13u);
+  v = threefry_round(v, 15u);
+  v = threefry_round(v, 26u);
+  v = threefry_round(v, 6u);
+  v += vec2<u32>(key.y, k2 + 1u);
+  v = threefry_round(v, 17u);
+  v = threefry_round(v, 29u);
+  v = threefry_round(v, 16u);
+  v = threefry_round(v, 24u);
+  v += vec2<u32>(k2, key.x + 2u);
+  v = threefry_round(v, 13u);
+  v = threefry_round(v, 15u);
+  v = threefry_round(v, 26u);
+  v = threefry_round(v, 6u);
+  v += vec2<u32>(key.x, key.y + 3u);
+  return threefry_round(v, 17u);
+}
+
+// z of elements 4 * quad .. 4 * quad + 3.
+fn noise4(seed: vec2<u32>, tensor: u32, quad: u32) -> vec4<f32> {
+  let h = threefry(seed, vec2<u32>(quad, tensor));
+  let lanes = vec4<u32>(h.x & 0xffffu, h.x >> 16u, h.y & 0xffffu, h.y >> 16u);
+#if DISTRIBUTION == rademacher
+  return vec4<f32>(lanes & vec4<u32>(1u)) * 2.0 - 1.0;
+#else
+  // Binomial(16, 1/2) centred and halved: 17 levels, mean 0, variance exactly 1.
+  return vec4<f32>(countOneBits(lanes)) * 0.5 - 4.0;
+#endif
+}

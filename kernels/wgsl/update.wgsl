@@ -1,0 +1,44 @@
+// w[i] += sum over directions of coefficient * z: the only place a stored offset changes. The coefficient has at most 16
+// significant bits and z at most 4, so each product is exact, and fused or not the sum rounds once: same bits everywhere.
+// One invocation a quad of one arena; a table of (first quad, quads, tensor) says which tensor a quad belongs to.
+
+#include "noise.wgsl"
+
+struct Params {
+  quads: u32,
+  sections: u32,
+  directions: u32,
+}
+
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> sections: array<vec4<u32>>;
+// Per direction: seed lo, seed hi, coefficient (f32 bits), 0. Coefficients of a halted step are 0.
+@group(0) @binding(2) var<storage, read> steps: array<vec4<u32>>;
+@group(0) @binding(3) var<storage, read_write> offsets: array<vec4<f32>>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) wg: vec3<u32>) {
+  let quad = id.y * (wg.x * 64u) + id.x;
+  if (quad >= p.quads) { return; }
+  var low = 0u;
+  var high = p.sections;
+  while (high - low > 1u) {
+    let middle = (low + high) / 2u;
+    if (sections[middle].x <= quad) { low = middle; } else { high = middle; }
+  }
+  let section = sections[low];
+  let local = quad - section.x;
+  if (local >= section.y) { return; }
+  var w = offsets[quad];
+  for (var d = 0u; d < p.directions; d++) {
+    let step = steps[d];
+    let coefficient = bitcast<f32>(step.z);
+    if (coefficient != 0.0) {
+      w += coefficient * noise4(step.xy, section.z, local);
+    }
+  }
+#if KEEP_SIGN
+  w = max(w, vec4<f32>(-1.0));
+#endif
+  offsets[quad] = w;
+}
