@@ -14,7 +14,7 @@ import { elementwise, type Transformation } from "./transformation.ts";
  *
  * @param threshold in units of loss per offset, above 0.
  *
- * @example
+ * @example Both signs are limited
  * ```ts
  * import { clipDerivative, hostOps } from "@qzo/qzo/optim";
  * import { assertEquals } from "@std/assert";

@@ -177,7 +177,7 @@ export interface MinimiseStep extends HostStep {
  *
  * @throws NonFiniteLossError see {@linkcode Session}; the signal's reason when it aborts.
  *
- * @example
+ * @example Follow the point
  * ```ts
  * import { mezo, minimise } from "@qzo/qzo/optim";
  * import { assert } from "@std/assert";

@@ -60,7 +60,7 @@ export function applyOffset(form: OffsetForm, base: number, offset: number): num
  * (a base of zero counts as positive). QZO's `max(scale, 0)` (arXiv 2505.13430, equation 6), for scales of either sign.
  * Comparisons rather than `min` and `max`, which may pick either zero.
  *
- * @example
+ * @example Stopped at zero from either side
  * ```ts
  * import { keepSign } from "@qzo/qzo/optim";
  * import { assertEquals } from "@std/assert";

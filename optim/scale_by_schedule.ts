@@ -9,7 +9,7 @@ import type { Transformation } from "./transformation.ts";
 /**
  * Multiplies every value by the schedule's learning rate of the step; a number is a constant schedule.
  *
- * @example
+ * @example Half of the rate at half time
  * ```ts
  * import { hostOps, linear, scaleBySchedule } from "@qzo/qzo/optim";
  * import { assertEquals } from "@std/assert";

@@ -40,7 +40,7 @@ function warmUp(step: number, warmup: number): number {
 /**
  * Always `value`, after the warm-up.
  *
- * @example
+ * @example A warm-up of four steps
  * ```ts
  * import { constant } from "@qzo/qzo/optim";
  * import { assertEquals } from "@std/assert";
@@ -83,7 +83,7 @@ function decaying(
 /**
  * Warm-up to `peak`, then a straight line to `end` at step `total`.
  *
- * @example
+ * @example Up, down, and level
  * ```ts
  * import { linear } from "@qzo/qzo/optim";
  * import { assertEquals } from "@std/assert";
@@ -99,7 +99,7 @@ export function linear(peak: number, options: DecayOptions): Schedule {
 /**
  * Warm-up to `peak`, then half a cosine wave to `end` at step `total`.
  *
- * @example
+ * @example Half way down at half time
  * ```ts
  * import { cosine } from "@qzo/qzo/optim";
  * import { assertAlmostEquals } from "@std/assert";

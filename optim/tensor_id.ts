@@ -8,7 +8,7 @@ import { crc32 } from "node:zlib";
 /**
  * The CRC-32 of a tensor's name in UTF-8, a u32.
  *
- * @example
+ * @example CRC-32's check value
  * ```ts
  * import { tensorId } from "@qzo/qzo/optim";
  * import { assertEquals } from "@std/assert";

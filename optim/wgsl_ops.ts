@@ -23,7 +23,7 @@ export function wgslLiteral(value: number): string {
 /**
  * Collects one `let` line per operation; a scalar is the name of its line.
  *
- * @example
+ * @example Two operations, two lines
  * ```ts
  * import { WgslEmitter } from "@qzo/qzo/optim";
  * import { assertEquals } from "@std/assert";
@@ -129,7 +129,7 @@ export interface ScalarWgsl {
  * Emits the scalar part of a step, coefficients rounded by `round_coefficient`
  * ({@linkcode roundCoefficientWgsl}). Hyper-parameters of the rules are literals; learning rates are host scalars.
  *
- * @example
+ * @example The lines of a step of QZO
  * ```ts
  * import { emitScalarProgram, qzo } from "@qzo/qzo/optim";
  * import { assertEquals } from "@std/assert";
