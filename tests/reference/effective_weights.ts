@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { type Distribution, noiseAt, type Seed } from "../../optim/noise.ts";
 import { groupColumns, groupsPerRow, type PackedTensor } from "../../quant/layout.ts";
 
 /** Absolute: `base + offset`. Relative: `base * (1 + offset)`. */
@@ -14,6 +15,16 @@ export type OffsetForm = "absolute" | "relative";
 export interface NoiseTerm {
   readonly amplitude: number;
   readonly z: (index: number) => number;
+}
+
+/** The noise of a branch by the library's generator, which has its own tests against published vectors. */
+export function noiseTerm(
+  distribution: Distribution,
+  seed: Seed,
+  tensorId: number,
+  amplitude: number,
+): NoiseTerm {
+  return { amplitude, z: (index) => noiseAt(distribution, seed, tensorId, index) };
 }
 
 /** The number that 16 bits of IEEE half precision stand for. */

@@ -75,7 +75,7 @@ Deno.test({
     const model = await readHuggingFaceFolder(reviews);
     const encode = encoderOf(reviews);
     // Reviews differ much, so they are taken from all over the file.
-    const sample = readReviews().filter((_, i) => i % 100 === 0);
+    const sample = readReviews().filter((_, i) => i % 150 === 0);
     assertSound(model, sample.map((s) => encode(s).slice(0, 160)), 4.089);
   },
 });

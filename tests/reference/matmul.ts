@@ -35,12 +35,13 @@ export function matmul(
   const xs = new Float64Array(x);
   for (let b = 0; b < branches; b++) {
     const w = new Float64Array(weights[b]); // one array type keeps the inner loop fast
-    for (let m = 0; m < rows; m++) {
-      const xAt = (b * rows + m) * inputs;
-      for (let n = 0; n < outputs; n++) {
+    for (let n = 0; n < outputs; n++) {
+      const row = w.subarray(n * inputs, (n + 1) * inputs);
+      for (let m = 0; m < rows; m++) {
+        const xAt = (b * rows + m) * inputs;
         const at = (b * rows + m) * outputs + n;
         let sum = 0;
-        for (let k = 0; k < inputs; k++) sum += w[n * inputs + k] * xs[xAt + k];
+        for (let k = 0; k < inputs; k++) sum += row[k] * xs[xAt + k];
         y[at] = sum + (bias ? bias[n] : 0) + (residual ? residual[at] : 0);
       }
     }
