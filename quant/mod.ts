@@ -8,6 +8,7 @@
 
 export * from "./byte_source.ts";
 export * from "./codebook_formats.ts";
+export * from "./codebook_kmeans.ts";
 export * from "./decode.ts";
 export * from "./dense_formats.ts";
 export * from "./float16.ts";
@@ -29,5 +30,6 @@ export * from "./layout.ts";
 export * from "./nearest_names.ts";
 export * from "./packed_safetensors.ts";
 export * from "./planes.ts";
+export * from "./round_to_nearest.ts";
 export * from "./safetensors.ts";
 export * from "./scalar_codes.ts";

@@ -1,0 +1,132 @@
+/**
+ * The scale (and zero point or minimum) of one group of values, chosen by squared error.
+ *
+ * @module
+ */
+
+import { numberToFloat16 } from "./float16.ts";
+import type { ScalarLayout } from "./layout.ts";
+
+/** Bits of the f16 values that were found. */
+export interface GroupFit {
+  /** The scale. */
+  readonly scale: number;
+  /** The zero point or minimum; 0 where the layout has none. */
+  readonly second: number;
+}
+
+const SHRINKS = 20;
+const SMALLEST_SHRINK = 0.5;
+const REFINEMENTS = 3;
+const LARGEST_FLOAT16 = 65504;
+
+/** A function that fits one group of `layout`. Values must be finite. */
+export function groupFitter(
+  layout: ScalarLayout,
+  search: boolean,
+): (values: Float32Array) => GroupFit {
+  const { bits, center, second } = layout;
+  const largest = 2 ** bits - 1;
+
+  return (values) => {
+    let bestScale = 0;
+    let bestSecond = 0;
+    let bestError = Infinity;
+    const consider = (wantedScale: number, wantedSecond: number): boolean => {
+      const scale = clampedFloat16(wantedScale);
+      const other = second === "zero"
+        ? Math.min(largest, Math.max(0, Math.round(wantedSecond)))
+        : clampedFloat16(wantedSecond);
+      const error = squaredError(values, scale, other, layout);
+      if (!(error < bestError)) return false;
+      [bestScale, bestSecond, bestError] = [scale, other, error];
+      return true;
+    };
+
+    const [low, high] = range(values);
+    const steps = search ? SHRINKS : 0;
+    for (let step = 0; step <= steps; step++) {
+      const shrink = 1 - (1 - SMALLEST_SHRINK) * step / SHRINKS;
+      if (second === "none") {
+        const extreme = -low > high ? low : high;
+        consider(shrink * extreme / -center, 0);
+        consider(shrink * Math.abs(extreme) / (center - 1), 0);
+      } else if (second === "zero") {
+        // The range holds 0, so that the zero point is a code.
+        const from = Math.min(0, low) * shrink;
+        const scale = (Math.max(0, high) * shrink - from) / largest;
+        consider(scale, scale === 0 ? 0 : -from / scale);
+      } else {
+        const middle = (low + high) / 2;
+        const half = (high - low) / 2 * shrink;
+        consider(2 * half / largest, middle - half);
+      }
+    }
+    for (let i = 0; search && i < REFINEMENTS; i++) {
+      const [scale, other] = leastSquares(values, bestScale, bestSecond, layout);
+      if (!consider(scale, other)) break;
+    }
+    return { scale: numberToFloat16(bestScale), second: numberToFloat16(bestSecond) };
+  };
+
+  /** The scale (for minima also the minimum) that fits the codes of the given ones best. */
+  function leastSquares(
+    values: Float32Array,
+    scale: number,
+    other: number,
+    { second }: ScalarLayout,
+  ): [number, number] {
+    if (scale === 0) return [scale, other];
+    const origin = second === "none" ? center : second === "zero" ? other : 0;
+    const shift = second === "min" ? -other / scale : origin;
+    let [sumQ, sumX, sumQQ, sumQX] = [0, 0, 0, 0];
+    for (const x of values) {
+      const code = Math.floor(x / scale + shift + 0.5);
+      const q = (code < 0 ? 0 : code > largest ? largest : code) - origin;
+      sumQ += q;
+      sumX += x;
+      sumQQ += q * q;
+      sumQX += q * x;
+    }
+    if (second !== "min") return [sumQQ === 0 ? scale : sumQX / sumQQ, other];
+    const n = values.length;
+    const determinant = n * sumQQ - sumQ * sumQ;
+    if (determinant === 0) return [scale, other];
+    const slope = (n * sumQX - sumQ * sumX) / determinant;
+    return [slope, (sumX - slope * sumQ) / n];
+  }
+}
+
+function squaredError(
+  values: Float32Array,
+  scale: number,
+  other: number,
+  { bits, center, second }: ScalarLayout,
+): number {
+  const largest = 2 ** bits - 1;
+  const inverse = scale === 0 ? 0 : 1 / scale;
+  const shift = second === "none" ? center : second === "zero" ? other : -other * inverse;
+  const added = second === "min" ? other : -scale * (second === "none" ? center : other);
+  let error = 0;
+  for (let k = 0; k < values.length; k++) {
+    const x = values[k];
+    const rounded = Math.floor(x * inverse + shift + 0.5);
+    const code = rounded < 0 ? 0 : rounded > largest ? largest : rounded;
+    const difference = x - (scale * code + added);
+    error += difference * difference;
+  }
+  return error;
+}
+
+function range(values: Float32Array): [number, number] {
+  let [low, high] = [values[0], values[0]];
+  for (let k = 1; k < values.length; k++) {
+    if (values[k] < low) low = values[k];
+    if (values[k] > high) high = values[k];
+  }
+  return [low, high];
+}
+
+function clampedFloat16(value: number): number {
+  return Math.f16round(Math.min(LARGEST_FLOAT16, Math.max(-LARGEST_FLOAT16, value)));
+}

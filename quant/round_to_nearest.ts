@@ -1,0 +1,147 @@
+/**
+ * Round-to-nearest quantisation: per group the best of a few scales in squared error, the scale rounded to f16 before
+ * the codes are chosen.
+ *
+ * @module
+ */
+
+import { quantizeCodebook } from "./codebook_kmeans.ts";
+import { float16ToNumber, numbersToBfloat16Array, numbersToFloat16Array } from "./float16.ts";
+import { formatByName } from "./formats.ts";
+import { type GroupFit, groupFitter } from "./group_fit.ts";
+import { groupColumns, groupsPerRow, type PackedTensor, type ScalarLayout } from "./layout.ts";
+import { emptyPacked, halves, planeBytes } from "./planes.ts";
+import { writeCodes } from "./scalar_codes.ts";
+
+/** How hard to look for good scales. */
+export interface QuantizeOptions {
+  /** Try clipped ranges and a least-squares fit beside the whole range. Default true. */
+  readonly search?: boolean;
+  /** Of codebook formats only. Default 0. */
+  readonly seed?: number;
+}
+
+/**
+ * Quantises row-major `rows x columns` values to a format of the table.
+ *
+ * Scalar formats: for each group the candidates are the scales that reach the largest magnitude, with `search` also 20
+ * clipped ones (down to half of it) and least-squares refinements of the best; the one with the least squared error
+ * wins. Scales of symmetric formats may be negative, as llama.cpp's Q4_0 has them: the value of the largest magnitude
+ * then takes the code that has no opposite. Dense formats are rounded; codebook formats go to `quantizeCodebook`.
+ *
+ * @throws {RangeError} for an unknown format, a shape it cannot hold, or a value that is not finite.
+ * @throws {TypeError} when there are not `rows * columns` values.
+ *
+ * @example Four bits in groups of 32
+ * ```ts
+ * import { decode, quantize } from "@qzo/qzo/quant";
+ * import { assertAlmostEquals } from "@std/assert";
+ *
+ * const values = Float32Array.from({ length: 64 }, (_, i) => Math.sin(i));
+ * const packed = quantize(values, 2, 32, "int4_g32");
+ * assertAlmostEquals(decode(packed)[5], values[5], 0.08);
+ * ```
+ */
+export function quantize(
+  values: Float32Array,
+  rows: number,
+  columns: number,
+  formatName: string,
+  options: QuantizeOptions = {},
+): PackedTensor {
+  const { layout } = formatByName(formatName);
+  const t = emptyPacked(layout, rows, columns);
+  checkValues(values, rows, columns, formatName);
+  switch (layout.kind) {
+    case "dense":
+      if (layout.type === "f32") new Float32Array(t.codes.buffer).set(values);
+      else {
+        const round = layout.type === "f16" ? numbersToFloat16Array : numbersToBfloat16Array;
+        halves(t.codes).set(round(values));
+      }
+      return t;
+    case "scalar":
+      quantizeGroups(values, t, layout, options.search ?? true);
+      return t;
+    case "codebook":
+      return quantizeCodebook(values, rows, columns, {
+        books: layout.books === 1 ? 1 : 2,
+        seed: options.seed ?? 0,
+      });
+  }
+}
+
+/** @throws {TypeError} for a wrong count. @throws {RangeError} for a value that is not finite. */
+function checkValues(
+  values: Float32Array,
+  rows: number,
+  columns: number,
+  formatName: string,
+): void {
+  if (values.length !== rows * columns) {
+    throw new TypeError(
+      `Cannot quantise ${values.length} values as ${rows} x ${columns} of ${formatName}`,
+    );
+  }
+  const index = values.findIndex((value) => !Number.isFinite(value));
+  if (index >= 0) {
+    throw new RangeError(
+      `Cannot quantise to ${formatName}: ${values[index]} at row ${Math.floor(index / columns)}, ` +
+        `column ${index % columns}`,
+    );
+  }
+}
+
+function quantizeGroups(
+  values: Float32Array,
+  t: PackedTensor,
+  layout: ScalarLayout,
+  search: boolean,
+): void {
+  const { rows, columns } = t;
+  const group = groupColumns(layout, columns);
+  const groups = groupsPerRow(layout, columns);
+  const scales = halves(t.scales);
+  const bytes = planeBytes(t.codes);
+  const codes = new Uint8Array(columns);
+  const fit = groupFitter(layout, search);
+  for (let row = 0; row < rows; row++) {
+    for (let g = 0; g < groups; g++) {
+      const from = g * group;
+      const to = Math.min(columns, from + group);
+      const found = fit(values.subarray(row * columns + from, row * columns + to));
+      choose(values, row * columns, from, to, layout, found, codes);
+      const index = row * groups + g;
+      if (layout.second === "none") scales[index] = found.scale;
+      else {
+        scales[2 * index] = found.scale;
+        scales[2 * index + 1] = found.second;
+      }
+    }
+    writeCodes(codes, layout.bits, columns / 32, bytes, row * columns * layout.bits / 8);
+  }
+}
+
+function choose(
+  values: Float32Array,
+  rowStart: number,
+  from: number,
+  to: number,
+  layout: ScalarLayout,
+  found: GroupFit,
+  codes: Uint8Array,
+): void {
+  const scale = float16ToNumber(found.scale);
+  const second = float16ToNumber(found.second);
+  const inverse = scale === 0 ? 0 : 1 / scale;
+  const shift = layout.second === "none"
+    ? layout.center
+    : layout.second === "zero"
+    ? second
+    : -second * inverse;
+  const largest = 2 ** layout.bits - 1;
+  for (let k = from; k < to; k++) {
+    const code = Math.floor(values[rowStart + k] * inverse + shift + 0.5);
+    codes[k] = code < 0 ? 0 : code > largest ? largest : code;
+  }
+}
