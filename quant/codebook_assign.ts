@@ -9,7 +9,7 @@ export const ENTRIES = 256;
 /** Columns that share a code. */
 export const VECTOR = 8;
 // First-book entries whose best partner is looked for.
-const BEAM = 8;
+const BEAM = 4;
 
 /** `|entry|^2 / 2` of each entry of a book (`[256][8]`, flat). */
 export function halfNorms(book: Float32Array): Float32Array {
@@ -59,7 +59,7 @@ export function assignOne(vectors: Float32Array, book: Float32Array): Uint8Array
 }
 
 /**
- * Codes of every vector in two books whose entries add up. Of the first book the 8 entries nearest to the vector are
+ * Codes of every vector in two books whose entries add up. Of the first book the 4 entries nearest to the vector are
  * tried, and the entry that was given before, each with its best partner; then the first is chosen anew.
  */
 export function assignTwo(

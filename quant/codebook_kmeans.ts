@@ -20,7 +20,7 @@ export interface CodebookOptions {
 }
 
 // Books are fitted to at most this many vectors; all of them are then assigned.
-const SAMPLE = 32768;
+const SAMPLE = 16384;
 const DEFAULT_ITERATIONS = 8;
 
 /**

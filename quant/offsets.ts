@@ -1,0 +1,214 @@
+/**
+ * What a trained offset means in numbers, and how it is folded into a file's scales.
+ *
+ * A quantised tensor of `rows x columns` has one f32 offset per row and `span` columns, `offset[floor(k / span) * stride +
+ * row]` with `stride = rows` rounded up to a multiple of 4. Span is the group of the format, any other number of columns,
+ * or the whole row. Dense tensors have one offset per element, `offset[row * columns + column]`.
+ *
+ * The effective scale of column k is `base + offset` (absolute) or `base * (1 + offset)` (relative). Zero points and
+ * minima are never touched, so a relative offset of a tensor with minima stretches `scale * q` and keeps `min`.
+ *
+ * @module
+ */
+
+import { bfloat16ToNumber, float16ToNumber, numberToBfloat16, numberToFloat16 } from "./float16.ts";
+import { groupColumns, groupsPerRow, type Layout, type PackedTensor } from "./layout.ts";
+import { checkPacked, checkShape, halves } from "./planes.ts";
+
+/** How an offset joins its base: `base + offset` or `base * (1 + offset)`. */
+export type OffsetForm = "absolute" | "relative";
+
+/** Which rows of a larger tensor the folded one is. */
+export interface FoldOptions {
+  /** The first row of the piece in the whole tensor. Default 0. */
+  readonly firstRow?: number;
+  /** Rows of the whole tensor, which the offsets belong to. Default: those of the piece. */
+  readonly totalRows?: number;
+}
+
+/** A tensor with offsets folded in, and what rounding did to them. */
+export interface FoldResult {
+  /** A copy; codes and codebook are shared with the base where they did not change. */
+  readonly tensor: PackedTensor;
+  /** Stored values (scales, dense elements) whose offset is not zero but whose bits stayed: rounding swallowed it. */
+  readonly swallowed: number;
+  /** Stored values whose bits changed. */
+  readonly changed: number;
+}
+
+/** Offsets between one span of columns and the next: `rows` rounded up to a multiple of 4. */
+export function offsetStride(rows: number): number {
+  return Math.ceil(rows / 4) * 4;
+}
+
+/**
+ * How many offsets a tensor has, padding included. `span` 0 means the whole row; dense layouts ignore it.
+ *
+ * @throws {RangeError} for an impossible shape or span.
+ *
+ * @example A row of 96 columns in spans of 64
+ * ```ts
+ * import { formatByName, offsetCount } from "@qzo/qzo/quant";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(offsetCount(formatByName("Q4_0").layout, 6, 96, 64), 16);
+ * assertEquals(offsetCount(formatByName("F32").layout, 1, 96, 0), 96);
+ * ```
+ */
+export function offsetCount(layout: Layout, rows: number, columns: number, span: number): number {
+  checkShape(layout, rows, columns);
+  if (layout.kind === "dense") return rows * columns;
+  return Math.ceil(columns / spanColumns(span, columns)) * offsetStride(rows);
+}
+
+/**
+ * Folds offsets into a copy of a tensor.
+ *
+ * Each stored f16 scale becomes the nearest f16 of `base + offset` or `base * (1 + offset)`, computed in f64. Where the
+ * span is wider than the group, the groups of a span get the same offset. A span that ends within a group cannot be
+ * folded, for the group would need two scales. Codebook layouts have one scale per row, so they need `span` 0 or at least
+ * the columns. Dense elements are rounded to their type in the same way. Results beyond the type's range keep the base,
+ * counted as swallowed; an offset that is not finite is refused.
+ *
+ * @param offsets Those of the whole tensor.
+ * @param span Columns per offset; 0 means the whole row; dense layouts ignore it.
+ * @throws {RangeError} for a span that no group can hold, an offset that is not finite, or rows outside the whole tensor.
+ * @throws {TypeError} when the number of offsets does not fit.
+ *
+ * @example Half again
+ * ```ts
+ * import { foldScales, quantize, readScales } from "@qzo/qzo/quant";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const base = quantize(new Float32Array(32).fill(1), 1, 32, "int4_row");
+ * const folded = foldScales(base, new Float32Array([0.5, 0, 0, 0]), "relative", 0);
+ * assertEquals(readScales(folded.tensor)[0], 1.5 * readScales(base)[0]);
+ * assertEquals([folded.changed, folded.swallowed], [1, 0]);
+ * ```
+ */
+export function foldScales(
+  t: PackedTensor,
+  offsets: Float32Array,
+  form: OffsetForm,
+  span: number,
+  options: FoldOptions = {},
+): FoldResult {
+  checkPacked(t);
+  const { firstRow = 0, totalRows = t.rows } = options;
+  if (
+    !Number.isSafeInteger(firstRow) || !Number.isSafeInteger(totalRows) || firstRow < 0 ||
+    firstRow + t.rows > totalRows
+  ) {
+    throw new RangeError(
+      `Cannot fold rows ${firstRow} to ${firstRow + t.rows} of a tensor with ${totalRows} rows`,
+    );
+  }
+  const count = offsetCount(t.layout, totalRows, t.columns, span);
+  if (offsets.length !== count) {
+    throw new TypeError(
+      `Cannot fold ${offsets.length} offsets into ${totalRows} x ${t.columns}: expected ${count}`,
+    );
+  }
+  return t.layout.kind === "dense"
+    ? foldDense(t, offsets, form, firstRow)
+    : foldGroups(t, offsets, form, spanColumns(span, t.columns), firstRow, totalRows);
+}
+
+function spanColumns(span: number, columns: number): number {
+  if (!(Number.isSafeInteger(span) && span >= 0)) {
+    throw new RangeError(`Cannot use a span of ${span} columns: expected a count, 0 for the row`);
+  }
+  return span === 0 ? columns : span;
+}
+
+function foldGroups(
+  t: PackedTensor,
+  offsets: Float32Array,
+  form: OffsetForm,
+  span: number,
+  firstRow: number,
+  totalRows: number,
+): FoldResult {
+  const group = groupColumns(t.layout, t.columns);
+  const groups = groupsPerRow(t.layout, t.columns);
+  if (groups > 1 ? span % group !== 0 && span < t.columns : span < t.columns) {
+    throw new RangeError(
+      `Cannot fold offsets per ${span} columns into scales per ${group} columns`,
+    );
+  }
+  const tensor = { ...t, scales: t.scales.slice() };
+  const stored = halves(tensor.scales);
+  const stride = offsetStride(totalRows);
+  const step = t.layout.kind === "scalar" && t.layout.second !== "none" ? 2 : 1;
+  const fold = counter(form, float16ToNumber, numberToFloat16);
+  for (let row = 0; row < t.rows; row++) {
+    for (let g = 0; g < groups; g++) {
+      const offset = offsets[Math.floor(g * group / span) * stride + firstRow + row];
+      const at = (row * groups + g) * step;
+      stored[at] = fold.apply(stored[at], offset);
+    }
+  }
+  return { tensor, ...fold.counts };
+}
+
+function foldDense(
+  t: PackedTensor,
+  offsets: Float32Array,
+  form: OffsetForm,
+  firstRow: number,
+): FoldResult {
+  const tensor = { ...t, codes: t.codes.slice() };
+  const from = firstRow * t.columns;
+  const type = t.layout.kind === "dense" ? t.layout.type : "f32";
+  const stored = type === "f32" ? tensor.codes : halves(tensor.codes);
+  const fold = type === "f32"
+    ? counter(form, bitsToNumber, numberToBits)
+    : type === "f16"
+    ? counter(form, float16ToNumber, numberToFloat16)
+    : counter(form, bfloat16ToNumber, numberToBfloat16);
+  for (let i = 0; i < t.rows * t.columns; i++) {
+    stored[i] = fold.apply(stored[i], offsets[from + i]);
+  }
+  return { tensor, ...fold.counts };
+}
+
+interface Fold {
+  apply(bits: number, offset: number): number;
+  readonly counts: { swallowed: number; changed: number };
+}
+
+function counter(
+  form: OffsetForm,
+  toNumber: (bits: number) => number,
+  toBits: (value: number) => number,
+): Fold {
+  const counts = { swallowed: 0, changed: 0 };
+  return {
+    counts,
+    apply(bits, offset): number {
+      if (offset === 0) return bits;
+      if (!Number.isFinite(offset)) throw new RangeError(`Cannot fold an offset of ${offset}`);
+      const base = toNumber(bits);
+      const folded = toBits(form === "absolute" ? base + offset : base * (1 + offset));
+      if (folded === bits || !Number.isFinite(toNumber(folded))) {
+        counts.swallowed++;
+        return bits;
+      }
+      counts.changed++;
+      return folded;
+    },
+  };
+}
+
+const oneFloat = new Float32Array(1);
+const oneFloatBits = new Uint32Array(oneFloat.buffer);
+
+function bitsToNumber(bits: number): number {
+  oneFloatBits[0] = bits;
+  return oneFloat[0];
+}
+
+function numberToBits(value: number): number {
+  oneFloat[0] = value;
+  return oneFloatBits[0];
+}

@@ -1,0 +1,86 @@
+/**
+ * Which format each tensor of a model gets when the model is quantised.
+ *
+ * @module
+ */
+
+import { formatByName } from "./formats.ts";
+
+/** Formats for the tensors that are not quantised like the rest. */
+export interface PlanOptions {
+  /** Of the token embedding. Default "F16". */
+  readonly embedding?: string;
+  /** Of the output head, where it is a tensor of its own. Default: as the embedding. */
+  readonly head?: string;
+  /** Of matrices that the wanted format cannot hold. Default "F16". */
+  readonly fallback?: string;
+  /** Of norms, biases and other vectors. Default "F32". */
+  readonly vectors?: string;
+  /** Names that keep the fallback: each is a part of the name. Default none. */
+  readonly keep?: readonly string[];
+}
+
+/** A tensor's place in the model, by Hugging Face or GGUF names. */
+export type TensorKind = "embedding" | "head" | "vector" | "matrix";
+
+/**
+ * The kind of a tensor by its name and rows: one row, or a name with "norm" or "bias", is a vector.
+ *
+ * @example GGUF and Hugging Face names
+ * ```ts
+ * import { tensorKind } from "@qzo/qzo/quant";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(tensorKind("token_embd.weight", 4096), "embedding");
+ * assertEquals(tensorKind("lm_head.weight", 4096), "head");
+ * assertEquals(tensorKind("model.layers.0.input_layernorm.weight", 1), "vector");
+ * assertEquals(tensorKind("blk.0.attn_q.weight", 256), "matrix");
+ * ```
+ */
+export function tensorKind(name: string, rows: number): TensorKind {
+  if (rows === 1 || /norm|(^|[._])bias$/i.test(name)) return "vector";
+  if (
+    /(^|\.)(token_embd|embed_tokens|wte|tok_embeddings|position_embd|embed_positions)(\.|$)/.test(
+      name,
+    )
+  ) {
+    return "embedding";
+  }
+  // llama2.c and GGUF call the head "output", and GGUF attention outputs "attn_output".
+  return /^((model|transformer)\.)?(lm_head|output)(\.|$)/.test(name) ? "head" : "matrix";
+}
+
+/**
+ * The name of the format for one tensor: `wanted` for projections whose columns it can hold, what the options say for
+ * embedding, head and vectors, and the fallback for the rest.
+ *
+ * @param wanted The format asked for.
+ * @throws {RangeError} for a format name that is not in the table.
+ *
+ * @example What stays unquantised
+ * ```ts
+ * import { chooseFormat } from "@qzo/qzo/quant";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(chooseFormat("blk.0.ffn_up.weight", 704, 256, "Q4_0"), "Q4_0");
+ * assertEquals(chooseFormat("blk.0.ffn_norm.weight", 1, 256, "Q4_0"), "F32");
+ * assertEquals(chooseFormat("token_embd.weight", 4096, 256, "Q4_0", { embedding: "Q8_0" }), "Q8_0");
+ * assertEquals(chooseFormat("blk.0.ffn_down.weight", 64, 172, "Q4_0"), "F16");
+ * ```
+ */
+export function chooseFormat(
+  name: string,
+  rows: number,
+  columns: number,
+  wanted: string,
+  options: PlanOptions = {},
+): string {
+  const { embedding = "F16", head = embedding, fallback = "F16", vectors = "F32" } = options;
+  const kind = tensorKind(name, rows);
+  const kept = options.keep?.some((part) => name.includes(part)) ?? false;
+  const chosen = kept && kind !== "vector"
+    ? fallback
+    : { embedding, head, vector: vectors, matrix: wanted }[kind];
+  const { layout } = formatByName(chosen);
+  return layout.kind !== "dense" && columns % 32 !== 0 ? formatByName(fallback).name : chosen;
+}
