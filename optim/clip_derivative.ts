@@ -9,8 +9,8 @@ import { elementwise, type Transformation } from "./transformation.ts";
 /**
  * Limits every directional derivative to `[-threshold, threshold]`.
  *
- * Source: QZO (arXiv 2505.13430, section 3.3), where the threshold is 100. The clipped estimate is biased: whether it is
- * clipped depends on the direction.
+ * Source: QZO (arXiv 2505.13430), where the threshold is 100. The clipped estimate is biased: whether it is clipped
+ * depends on the direction.
  *
  * @param threshold in units of loss per offset, above 0.
  *

@@ -92,7 +92,7 @@ export class Session {
     return this.#base.map((base, i) => applyOffset(form, base, this.offsets[i]));
   }
 
-  /** The points to evaluate for the next step, in the order of the estimator's branches. Asking again changes nothing. */
+  /** The points to evaluate next, in the order of the estimator's branches. Asking again changes nothing. */
   ask(): Float32Array[] {
     const { estimator, distribution, form } = this.optimiser;
     const z = new Float32Array(this.#base.length);
@@ -113,8 +113,8 @@ export class Session {
   /**
    * Makes the step from the losses of the points that `ask` gave.
    *
-   * @throws NonFiniteLossError when no finite step follows from the losses; TypeError when they are not one per branch. Nothing has
-   * changed then.
+   * @throws NonFiniteLossError when no finite step follows from the losses; TypeError when they are not one per branch.
+   * Nothing has changed then.
    */
   tell(losses: readonly number[]): HostStep {
     const { estimator, transformation } = this.optimiser;
@@ -140,8 +140,8 @@ export class Session {
       coefficients.length !== estimator.directions || state.length !== transformation.stateSize
     ) {
       throw new TypeError(
-        `Cannot replay step ${this.#step}: it has ${coefficients.length} coefficients and ${state.length} state scalars, ` +
-          `${this.optimiser.name} needs ${estimator.directions} and ${transformation.stateSize}`,
+        `Cannot replay step ${this.#step}: it has ${coefficients.length} coefficients and ` +
+          `${state.length} state scalars, ${this.optimiser.name} needs ${estimator.directions} and ${transformation.stateSize}`,
       );
     }
     applyRecord(this.optimiser, { seeds, coefficients }, {

@@ -1,8 +1,8 @@
 /**
  * The header of a ledger: which model, what is trained, by which optimiser, from which seed.
  *
- * Bytes, little-endian: `QZOLEDGR`, u32 version, u32 length of the JSON, the JSON (UTF-8), u32 CRC-32 of all before, zeros
- * up to a multiple of 8.
+ * Bytes, little-endian: `QZOLEDGR`, u32 version, u32 length of the JSON, the JSON (UTF-8), u32 CRC-32 of all before,
+ * zeros up to a multiple of 8.
  *
  * @module
  */

@@ -39,10 +39,10 @@ export interface QzoOptions extends NamedOptions {
  * 100, scales not below zero.
  *
  * Departures: z is a table-quantised normal; offsets are f32 whatever the scales are stored in; and scales of formats
- * that have negative ones stay on their side of zero. The paper's learning rate suits models of billions of weights; small ones
- * need 1e-4 and more.
+ * that have negative ones stay on their side of zero. The paper's learning rate suits models of billions of weights;
+ * small ones need 1e-4 and more.
  *
- * Source: arXiv 2505.13430, algorithm 1.
+ * Source: arXiv 2505.13430.
  *
  * @example The paper's, in the relative form
  * ```ts
@@ -93,11 +93,12 @@ export interface QzoNormalisedOptions extends NamedOptions {
 }
 
 /**
- * QZO for models of any size: relative offsets, epsilon 0.02, and the derivative divided by its running root mean square instead
- * of clipped, learning rate 8e-3.
+ * QZO for models of any size: relative offsets, epsilon 0.02, and the derivative divided by its running root mean
+ * square instead of clipped, learning rate 8e-3.
  *
  * Departs from the paper in the form, the scales of epsilon and learning rate, and in normalising (MEAZO, arXiv
- * 2605.03869) where the paper clips. Then one learning rate serves models and tasks whose derivatives differ by orders of magnitude.
+ * 2605.03869) where the paper clips: what a learning rate means no longer depends on the size of the derivatives, which
+ * differ by orders of magnitude between models and tasks.
  *
  * @example No learning rate to find
  * ```ts

@@ -57,7 +57,7 @@ export function applyOffset(form: OffsetForm, base: number, offset: number): num
 
 /**
  * The projection `"keep-sign"`: the nearest offset under which the tuned value is zero or has the sign of its base
- * (a base of zero counts as positive). QZO's `max(scale, 0)` (arXiv 2505.13430, equation 6), for scales of either sign.
+ * (a base of zero counts as positive). QZO's `max(scale, 0)` (arXiv 2505.13430), for scales of either sign.
  * Comparisons rather than `min` and `max`, which may pick either zero.
  *
  * @example Stopped at zero from either side

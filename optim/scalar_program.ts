@@ -56,7 +56,8 @@ export function scalarProgram<T>(
  * The host's execution of {@linkcode scalarProgram}, coefficients rounded. Pure.
  *
  * @param step only named in errors; 0 by default.
- * @throws NonFiniteLossError when a loss is not a finite f32, or when finite losses lead to a coefficient or state that is not.
+ * @throws NonFiniteLossError when a loss is not a finite f32, or when finite losses lead to a coefficient or state
+ * that is not.
  *
  * @example One step of plain descent
  * ```ts

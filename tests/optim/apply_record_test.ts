@@ -50,6 +50,18 @@ Deno.test("replay equals the plain definition over many steps, forms, laws and p
   }
 });
 
+Deno.test("stretches of a tensor move as the whole does", () => {
+  const rule = { distribution: "normal", form: "relative", projection: "none" } as const;
+  const record = { seeds: [stepSeed(masterSeed(3), 1, 0)], coefficients: [0.125] };
+  const whole = new Float32Array(20000);
+  applyRecord(rule, record, { id: 5, offsets: whole });
+  for (const [start, end] of [[0, 3], [3, 4099], [4099, 13001], [13001, 20000]]) {
+    const offsets = new Float32Array(end - start);
+    applyRecord(rule, record, { id: 5, offsets, start });
+    assertEquals(offsets, whole.slice(start, end));
+  }
+});
+
 Deno.test("a record without a seed for each coefficient, or without its base, is refused", () => {
   const rule = { distribution: "normal", form: "absolute", projection: "keep-sign" } as const;
   const offsets = new Float32Array(4);

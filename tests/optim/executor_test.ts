@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import {
   clipDerivative,
   cosine,
@@ -179,6 +179,18 @@ Deno.test("a non-finite loss stops with a typed error and leaves everything as i
   assertThrows(() => steep.tell([3e38, -3e38]), NonFiniteLossError, "coefficients");
   assertEquals([session.step, session.offsets], [5, before]);
   assert(session.tell([1, 2]).step === 5);
+});
+
+Deno.test("state is carried from step to step and into the records", () => {
+  const { objective, start } = objectives["quadratic of condition 1"];
+  const session = run(objective, start, qzoNormalised(), 3);
+  const before = session.state;
+  const points = session.ask();
+  const { state, derivatives } = session.tell(points.map(objective.loss));
+  assertEquals(session.state, state);
+  const expected = 0.99 * before[0] + 0.01 * derivatives[0] ** 2;
+  assertAlmostEquals(state[0] / expected, 1, 1e-6);
+  assert(before[0] > 0);
 });
 
 Deno.test("replayed records give the same bits and the run goes on as if unbroken", () => {
