@@ -141,7 +141,8 @@ export class Session {
     ) {
       throw new TypeError(
         `Cannot replay step ${this.#step}: it has ${coefficients.length} coefficients and ` +
-          `${state.length} state scalars, ${this.optimiser.name} needs ${estimator.directions} and ${transformation.stateSize}`,
+          `${state.length} state scalars, ${this.optimiser.name} needs ` +
+          `${estimator.directions} and ${transformation.stateSize}`,
       );
     }
     applyRecord(this.optimiser, { seeds, coefficients }, {
