@@ -32,7 +32,7 @@ export interface LossCurveOptions {
 
 const colours = { raw: "#c8ccd4", training: "#4269d0", heldOut: "#e4572e", accuracy: "#2f8f5b" };
 const mostDots = 2000;
-const smoothedPoints = 80;
+const smoothedPoints = 40;
 const header = 44;
 const font = "system-ui, sans-serif";
 

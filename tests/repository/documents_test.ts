@@ -1,0 +1,62 @@
+import { assertEquals } from "@std/assert";
+import { dirname, join } from "@std/path";
+import { root } from "./module_graph.ts";
+
+const listed = await new Deno.Command("git", { args: ["ls-files", "-z"], cwd: root }).output();
+const tracked = new TextDecoder().decode(listed.stdout).split("\0").filter((path) => path !== "");
+const documents = tracked.filter((path) => path.endsWith(".md"));
+const noGit = listed.success ? "" : " (skipped, because git lists no files here)";
+
+async function readTracked(path: string): Promise<string> {
+  try {
+    return await Deno.readTextFile(join(root, path));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return ""; // deleted, not yet committed
+    throw error;
+  }
+}
+
+Deno.test({
+  name: `documents: named commands, tasks and files exist${noGit}`,
+  ignore: !listed.success,
+  async fn() {
+    const config = JSON.parse(await Deno.readTextFile(join(root, "deno.json")));
+    const script = await Deno.readTextFile(join(root, "run.sh"));
+    const missing: string[] = [];
+    for (const document of documents) {
+      const text = await readTracked(document);
+      for (const [, task] of text.matchAll(/\bdeno task ([a-z][\w-]*)/g)) {
+        if (!(task in config.tasks)) missing.push(`${document}: deno task ${task}`);
+      }
+      for (const [, command] of text.matchAll(/\bsh run\.sh ([a-z]+)/g)) {
+        if (!new RegExp(`^${command}\\b.*\\)`, "m").test(script)) {
+          missing.push(`${document}: sh run.sh ${command}`);
+        }
+      }
+      for (const [, link] of text.matchAll(/\]\(([^)#\s:]+)(?:#[^)]*)?\)/g)) {
+        const path = join(root, dirname(document), link);
+        if (!await Deno.stat(path).then(() => true, () => false)) {
+          missing.push(`${document}: ${link}`);
+        }
+      }
+    }
+    assertEquals(missing, []);
+  },
+});
+
+Deno.test({
+  name: `documents: no file names a folder of one machine${noGit}`,
+  ignore: !listed.success,
+  async fn() {
+    const found: string[] = [];
+    for (
+      const path of tracked.filter((it) =>
+        /\.(?:ts|mjs|md|json|sh|py|wgsl|ya?ml|txt|log)$/.test(it)
+      )
+    ) {
+      const place = /(?<![\w.])\/(?:work|opt|root|home)\/\w+/.exec(await readTracked(path));
+      if (place) found.push(`${path}: ${place[0]}`);
+    }
+    assertEquals(found, []);
+  },
+});
