@@ -8,8 +8,6 @@
 export const ENTRIES = 256;
 /** Columns that share a code. */
 export const VECTOR = 8;
-// First-book entries whose best partner is looked for.
-const BEAM = 4;
 
 /** `|entry|^2 / 2` of each entry of a book (`[256][8]`, flat). */
 export function halfNorms(book: Float32Array): Float32Array {
@@ -59,13 +57,14 @@ export function assignOne(vectors: Float32Array, book: Float32Array): Uint8Array
 }
 
 /**
- * Codes of every vector in two books whose entries add up. Of the first book the 4 entries nearest to the vector are
- * tried, and the entry that was given before, each with its best partner; then the first is chosen anew.
+ * Codes of every vector in two books whose entries add up. Of the first book the `beam` entries nearest to the vector
+ * are tried, and the entry that was given before, each with its best partner; then the first is chosen anew.
  */
 export function assignTwo(
   vectors: Float32Array,
   first: Float32Array,
   second: Float32Array,
+  beam: number,
   before?: readonly Uint8Array[],
 ): [Uint8Array, Uint8Array] {
   const cross = products(first, second);
@@ -73,17 +72,17 @@ export function assignTwo(
   const [firstCosts, secondCosts] = [new Float32Array(ENTRIES), new Float32Array(ENTRIES)];
   const count = vectors.length / VECTOR;
   const [firstCodes, secondCodes] = [new Uint8Array(count), new Uint8Array(count)];
-  const beam = new Uint8Array(BEAM + 1);
+  const tried = new Uint8Array(beam + (before === undefined ? 0 : 1));
   for (let v = 0; v < count; v++) {
     entryCosts(vectors, v * VECTOR, first, firstNorms, firstCosts);
     entryCosts(vectors, v * VECTOR, second, secondNorms, secondCosts);
-    nearest(firstCosts, beam);
-    beam[BEAM] = before === undefined ? beam[0] : before[0][v];
+    nearest(firstCosts, tried, beam);
+    if (before !== undefined) tried[beam] = before[0][v];
     let least = Infinity;
     let bestSecond = 0;
-    for (let b = 0; b <= BEAM; b++) {
-      const row = beam[b] * ENTRIES;
-      const start = firstCosts[beam[b]];
+    for (let b = 0; b < tried.length; b++) {
+      const row = tried[b] * ENTRIES;
+      const start = firstCosts[tried[b]];
       for (let e = 0; e < ENTRIES; e++) {
         const cost = start + secondCosts[e] + cross[row + e];
         if (cost < least) {
@@ -119,17 +118,17 @@ function products(first: Float32Array, second: Float32Array): Float32Array {
   return cross;
 }
 
-/** The `BEAM` entries of least cost, into the front of `beam`, least first. */
-function nearest(costs: Float32Array, beam: Uint8Array): void {
+/** The `count` entries of least cost, into the front of `found`, least first. */
+function nearest(costs: Float32Array, found: Uint8Array, count: number): void {
   let kept = 0;
   for (let e = 0; e < ENTRIES; e++) {
-    if (kept === BEAM && costs[e] >= costs[beam[BEAM - 1]]) continue;
-    if (kept < BEAM) kept++;
+    if (kept === count && costs[e] >= costs[found[count - 1]]) continue;
+    if (kept < count) kept++;
     let place = kept - 1;
-    while (place > 0 && costs[beam[place - 1]] > costs[e]) {
-      beam[place] = beam[place - 1];
+    while (place > 0 && costs[found[place - 1]] > costs[e]) {
+      found[place] = found[place - 1];
       place--;
     }
-    beam[place] = e;
+    found[place] = e;
   }
 }

@@ -15,13 +15,16 @@ export interface CodebookOptions {
   readonly books: 1 | 2;
   /** Equal seeds give equal bits. */
   readonly seed: number;
-  /** Rounds of assigning and refitting, default 8. */
+  /** Rounds of assigning and refitting, default 6. */
   readonly iterations?: number;
 }
 
 // Books are fitted to at most this many vectors; all of them are then assigned.
 const SAMPLE = 16384;
-const DEFAULT_ITERATIONS = 8;
+// First-book entries tried with each vector: few while fitting, more for the codes that stay.
+const FITTING_BEAM = 1;
+const FINAL_BEAM = 8;
+const DEFAULT_ITERATIONS = 6;
 
 /**
  * Quantises row-major `rows x columns` values to `books` codebooks of 256 entries of 8 values.
@@ -135,7 +138,7 @@ function fitBooks(
   if (books === 1) return fitted;
   let codes: Uint8Array[] | undefined;
   for (let i = 0; i < iterations; i++) {
-    codes = assignTwo(sample.vectors, fitted[0], fitted[1], codes);
+    codes = assignTwo(sample.vectors, fitted[0], fitted[1], FITTING_BEAM, codes);
     for (const [c, book] of fitted.entries()) {
       const rest = without(sample.vectors, fitted[1 - c], codes[1 - c]);
       refit(book, rest, sample.weights, codes[c]);
@@ -147,7 +150,7 @@ function fitBooks(
 function assign(vectors: Float32Array, books: Float32Array[]): Uint8Array[] {
   return books.length === 1
     ? [assignOne(vectors, books[0])]
-    : assignTwo(vectors, books[0], books[1]);
+    : assignTwo(vectors, books[0], books[1], FINAL_BEAM);
 }
 
 /** k-means++: each next entry is a vector, drawn by its squared distance to the entries so far. */
