@@ -15,6 +15,7 @@ import {
   Session,
   stepSeed,
 } from "../../optim/mod.ts";
+import { crc16 } from "../../optim/crc16.ts";
 import { quadratic } from "./objectives.ts";
 import { random } from "./random.ts";
 
@@ -228,6 +229,33 @@ Deno.test("hostile headers with right checksums are syntax errors that name the 
   newer[8] = 2;
   assertThrows(() => readLedger(newer), SyntaxError, "version 2");
   assertThrows(() => readLedger(new Uint8Array(64)), SyntaxError, "begins with");
+});
+
+Deno.test("crc16 gives the published check value", () => {
+  assertEquals(crc16(new TextEncoder().encode("123456789")), 0x29b1);
+});
+
+Deno.test("a record of impossible numbers is dropped though its checksum is right", () => {
+  const index = 3;
+  const place = new DataView(new ArrayBuffer(8));
+  place.setUint32(0, head.crc, true);
+  place.setUint32(4, index, true);
+  const start = head.bytes.length + index * head.recordSize;
+  const forged: [number, number[]][] = [
+    [0, [0x00, 0x80, 0x7f]], // infinite coefficient
+    [3, [0x01, 0x80, 0xff]], // NaN
+    [3, [0x00, 0x00, 0x80]], // negative zero
+    [0, [0x01, 0x00, 0x00]], // subnormal
+    [6, [0x00, 0x00, 0x80, 0x7f]], // infinite state
+  ];
+  for (const [at, numbers] of forged) {
+    const bytes = whole.slice();
+    bytes.set(numbers, start + at);
+    const payload = bytes.subarray(start, start + head.recordSize - 2);
+    const crc = crc16(payload, crc16(new Uint8Array(place.buffer)));
+    new DataView(bytes.buffer).setUint16(start + payload.length, crc, true);
+    assertEquals(assertPrefix(bytes), index);
+  }
 });
 
 Deno.test("records that a reader would refuse are not written", () => {
