@@ -1,0 +1,48 @@
+/**
+ * A row of a data set, and reading its fields as the types a template needs.
+ *
+ * @module
+ */
+
+/** One row of a data set: field names to values. Values are what the file holds, so nothing about them is certain. */
+export type Row = Readonly<Record<string, unknown>>;
+
+/**
+ * The text of a field; numbers and booleans are spelled out.
+ *
+ * @throws RangeError if there is no such field (it names those there are), TypeError if it holds no text.
+ */
+export function fieldText(row: Row, field: string, what: string): string {
+  if (!Object.hasOwn(row, field)) {
+    const known = Object.keys(row).slice(0, 20).map((name) => JSON.stringify(name)).join(", ");
+    throw new RangeError(
+      `Cannot ${what}: unknown field ${JSON.stringify(field)}, the row has ${known || "none"}`,
+    );
+  }
+  const value = row[field];
+  if (typeof value === "string") return value;
+  if (typeof value === "number" || typeof value === "boolean") return String(value);
+  const found = value === null ? "null" : Array.isArray(value) ? "an array" : typeof value;
+  throw new TypeError(
+    `Cannot ${what}: field ${JSON.stringify(field)} is ${found}, expected a text`,
+  );
+}
+
+/** The items of a field that holds a list. @throws TypeError otherwise. */
+export function fieldItems(row: Row, field: string, what: string): unknown[] {
+  const value = Object.hasOwn(row, field) ? row[field] : undefined;
+  if (!Array.isArray(value)) {
+    throw new TypeError(`Cannot ${what}: field ${JSON.stringify(field)} is not a list`);
+  }
+  return value;
+}
+
+/** A value as a row. @throws TypeError if it is not an object. */
+export function asRow(value: unknown, what: string): Row {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new TypeError(
+      `Cannot ${what}: expected an object, found ${JSON.stringify(value)?.slice(0, 40)}`,
+    );
+  }
+  return value as Row;
+}

@@ -1,0 +1,200 @@
+/**
+ * A task: where its rows are, how they read and what they become. Built-in tasks are such values, and so is a user's own.
+ *
+ * @module
+ */
+import { type ExampleFormat, exampleFormats, readExamples } from "./read_examples.ts";
+import { asRow, type Row } from "./row.ts";
+import {
+  type RenderedExample,
+  renderExample,
+  type TaskTemplate,
+  templateFields,
+} from "./template.ts";
+
+/** Parts of a data set. */
+export type Split = "train" | "dev" | "test";
+
+/** A classification or multiple-choice task. */
+export interface Task {
+  readonly name: string;
+  /** Files of its splits, relative to the task's folder. */
+  readonly files: Readonly<Partial<Record<Split, string>>>;
+  readonly format: ExampleFormat;
+  /** Names of a table's columns, if its first line does not give them. */
+  readonly columns?: readonly string[];
+  readonly template: TaskTemplate;
+  /** Turns a row of the file into rows for the template: more fields, or several rows. */
+  readonly prepare?: (row: Row) => readonly Row[];
+}
+
+/**
+ * The examples in a file's text.
+ *
+ * @param name names the file in errors; default: the task's name.
+ * @throws what {@linkcode readExamples} and {@linkcode renderExample} throw; the latter with the example's number.
+ *
+ * @example Two sentences of SST-2
+ * ```ts
+ * import { builtInTask, readTask } from "@qzo/qzo/tasks";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const [first] = readTask(builtInTask("sst2"), "1 a stirring film\n0 a bore\n");
+ * assertEquals(first.prompt, "a stirring film It was");
+ * assertEquals(first.candidates[first.label], " great");
+ * ```
+ */
+export function readTask(task: Task, text: string, name?: string): RenderedExample[] {
+  const rows = readExamples(text, task.format, {
+    name: name ?? task.name,
+    ...(task.columns === undefined ? {} : { columns: task.columns }),
+  });
+  return rows.flatMap((row, index) => {
+    try {
+      return (task.prepare?.(row) ?? [row]).map((prepared) =>
+        renderExample(task.template, prepared)
+      );
+    } catch (error) {
+      if (error instanceof Error) {
+        error.message += ` (example ${index + 1} of ${name ?? task.name})`;
+      }
+      throw error;
+    }
+  });
+}
+
+const options = [
+  "name",
+  "file",
+  "files",
+  "format",
+  "columns",
+  "template",
+  "labels",
+  "candidates",
+  "labelField",
+];
+
+/**
+ * A user's own task from a configuration, such as parsed YAML:
+ *
+ * ```yaml
+ * name: mood
+ * format: tsv
+ * files: { train: mood.train.tsv, dev: mood.dev.tsv }   # or file: mood.tsv, as train
+ * template: "{sentence} It was{label}"                  # "{label}" may be left out, or come last
+ * labels: { "0": " terrible", "1": " great" }           # or candidates: [" {choice1}", " {choice2}"]
+ * labelField: label                                      # the default
+ * ```
+ *
+ * @throws TypeError for a missing entry or wrong type, RangeError for an unknown entry or format.
+ *
+ * @example A task of one's own
+ * ```ts
+ * import { readTask, taskFromConfig } from "@qzo/qzo/tasks";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const task = taskFromConfig({
+ *   name: "mood",
+ *   format: "csv",
+ *   file: "mood.csv",
+ *   template: "{text} I feel{label}",
+ *   labels: { good: " fine", bad: " ill" },
+ * });
+ * const [example] = readTask(task, "text,label\nSunshine.,good\n");
+ * assertEquals(example, { prompt: "Sunshine. I feel", candidates: [" fine", " ill"], label: 0 });
+ * ```
+ */
+export function taskFromConfig(config: unknown): Task {
+  const what = "read a task's configuration";
+  const entries = asRow(config, what);
+  for (const name of Object.keys(entries)) {
+    if (!options.includes(name)) {
+      throw new RangeError(
+        `Cannot ${what}: unknown entry ${JSON.stringify(name)}, known are ${options.join(", ")}`,
+      );
+    }
+  }
+  const name = text(entries, "name", "task");
+  const format = text(entries, "format");
+  const known = exampleFormats.find((candidate) => candidate === format);
+  if (known === undefined) {
+    throw new RangeError(
+      `Cannot ${what}: unknown format ${JSON.stringify(format)}, known are ${
+        exampleFormats.join(", ")
+      }`,
+    );
+  }
+  const columns = optionalTexts(entries, "columns");
+  return {
+    name,
+    files: filesOf(entries),
+    format: known,
+    ...(columns === undefined ? {} : { columns }),
+    template: templateOf(entries, name),
+  };
+}
+
+function templateOf(entries: Row, name: string): TaskTemplate {
+  const whole = text(entries, "template");
+  const prompt = whole.endsWith("{label}") ? whole.slice(0, -"{label}".length) : whole;
+  if (templateFields(prompt).includes("label")) {
+    throw new RangeError(
+      "Cannot read a task's configuration: {label} of the template is not at its end",
+    );
+  }
+  const candidates = optionalTexts(entries, "candidates");
+  candidates?.forEach(templateFields);
+  const labels = entries.labels === undefined ? undefined : labelsOf(entries.labels);
+  if ((candidates === undefined) === (labels === undefined)) {
+    throw new TypeError("Cannot read a task's configuration: it needs either labels or candidates");
+  }
+  return {
+    name,
+    prompt,
+    ...(entries.labelField === undefined ? {} : { labelField: text(entries, "labelField") }),
+    ...(labels === undefined ? {} : { labels }),
+    ...(candidates === undefined ? {} : { candidates }),
+  };
+}
+
+function labelsOf(value: unknown): Record<string, string> {
+  const labels = asRow(value, "read the labels of a task's configuration");
+  return Object.fromEntries(Object.keys(labels).map((label) => [label, text(labels, label)]));
+}
+
+function filesOf(entries: Row): Partial<Record<Split, string>> {
+  if (entries.files === undefined) return { train: text(entries, "file") };
+  const files = asRow(entries.files, "read the files of a task's configuration");
+  for (const split of Object.keys(files)) {
+    if (split !== "train" && split !== "dev" && split !== "test") {
+      throw new RangeError(
+        `Cannot read a task's configuration: unknown split ${
+          JSON.stringify(split)
+        }, known are train, dev, test`,
+      );
+    }
+  }
+  return Object.fromEntries(Object.keys(files).map((split) => [split, text(files, split)]));
+}
+
+function text(entries: Row, name: string, fallback?: string): string {
+  const value = Object.hasOwn(entries, name) ? entries[name] : fallback;
+  if (typeof value !== "string") {
+    throw new TypeError(
+      `Cannot read a task's configuration: ${name} is ${
+        value === undefined ? "missing" : typeof value
+      }, expected a text`,
+    );
+  }
+  return value;
+}
+
+function optionalTexts(entries: Row, name: string): string[] | undefined {
+  const value = entries[name];
+  if (value === undefined) return undefined;
+  if (!Array.isArray(value) || !value.every((item) => typeof item === "string")) {
+    throw new TypeError(`Cannot read a task's configuration: ${name} is not a list of texts`);
+  }
+  return value;
+}

@@ -1,0 +1,129 @@
+/**
+ * Prompt templates: a row of a data set as a prompt and the candidates that may follow it.
+ *
+ * @module
+ */
+import { fieldText, type Row } from "./row.ts";
+
+/**
+ * How a row becomes a prompt and its candidates. `{field}` stands for a field's text, `{{` and `}}` for braces.
+ *
+ * Either `labels` (each value of the label field has its words) or `candidates` (the row itself brings the choices, and
+ * the label field holds the right one's index).
+ */
+export interface TaskTemplate {
+  /** Names the task in errors. */
+  readonly name: string;
+  /** The text before a candidate. */
+  readonly prompt: string;
+  /** The field with the right answer. Default "label". */
+  readonly labelField?: string;
+  /** Values of the label field and the text that each stands for, such as `{ "0": " terrible", "1": " great" }`. */
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Texts with `{fields}`, one a candidate. */
+  readonly candidates?: readonly string[];
+}
+
+/** A row as text: `candidates[label]` is the right one. */
+export interface RenderedExample {
+  readonly prompt: string;
+  readonly candidates: readonly string[];
+  readonly label: number;
+}
+
+/**
+ * A row under a template.
+ *
+ * @throws RangeError for a field or label that is not known (it names those that are) or an empty candidate; SyntaxError
+ * for a brace without its partner; TypeError for a field without text, or a template without candidates.
+ *
+ * @example SST-2
+ * ```ts
+ * import { renderExample } from "@qzo/qzo/tasks";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const template = {
+ *   name: "sst2",
+ *   prompt: "{sentence} It was",
+ *   labels: { "0": " terrible", "1": " great" },
+ * };
+ * assertEquals(renderExample(template, { sentence: "a stirring film", label: "1" }), {
+ *   prompt: "a stirring film It was",
+ *   candidates: [" terrible", " great"],
+ *   label: 1,
+ * });
+ * ```
+ */
+export function renderExample(template: TaskTemplate, row: Row): RenderedExample {
+  const what = `render an example of ${template.name}`;
+  const prompt = fill(template.prompt, row, what);
+  const answer = fieldText(row, template.labelField ?? "label", what);
+  let candidates: string[];
+  let label: number;
+  if (template.labels !== undefined && template.candidates === undefined) {
+    const values = Object.keys(template.labels);
+    candidates = Object.values(template.labels);
+    label = values.indexOf(answer);
+    if (label < 0) {
+      const known = values.map((value) => JSON.stringify(value)).join(", ");
+      throw new RangeError(
+        `Cannot ${what}: unknown label ${JSON.stringify(answer)}, known are ${known}`,
+      );
+    }
+  } else if (template.candidates !== undefined && template.labels === undefined) {
+    candidates = template.candidates.map((candidate) => fill(candidate, row, what));
+    label = /^\d{1,6}$/.test(answer) ? Number(answer) : -1;
+    if (label < 0 || label >= candidates.length) {
+      throw new RangeError(
+        `Cannot ${what}: label ${
+          JSON.stringify(answer)
+        } is not an index of ${candidates.length} candidates`,
+      );
+    }
+  } else {
+    throw new TypeError(`Cannot ${what}: a template has either labels or candidates`);
+  }
+  if (candidates.length < 2 || candidates.includes("")) {
+    throw new RangeError(
+      `Cannot ${what}: ${candidates.length} candidates, expected two or more, none empty`,
+    );
+  }
+  return { prompt, candidates, label };
+}
+
+/**
+ * The names of the fields in a text with `{fields}`.
+ *
+ * @throws SyntaxError for a brace without its partner.
+ */
+export function templateFields(text: string): string[] {
+  return parts(text, "read a template").flatMap((part) =>
+    part.field === undefined ? [] : [part.field]
+  );
+}
+
+function fill(text: string, row: Row, what: string): string {
+  return parts(text, what).map(({ field, literal }) =>
+    field === undefined ? literal : fieldText(row, field, what)
+  )
+    .join("");
+}
+
+interface Part {
+  readonly field?: string;
+  readonly literal: string;
+}
+
+function parts(text: string, what: string): Part[] {
+  return (text.match(/\{\{|\}\}|\{[^{}]*\}|[^{}]+|[{}]/g) ?? []).map((part): Part => {
+    if (part === "{{" || part === "}}") return { literal: part[0] };
+    if (part === "{" || part === "}") {
+      throw new SyntaxError(
+        `Cannot ${what}: a brace without its partner in ${JSON.stringify(text.slice(0, 80))}`,
+      );
+    }
+    return part.startsWith("{")
+      ? { field: part.slice(1, -1).trim(), literal: "" }
+      : { literal: part };
+  });
+}

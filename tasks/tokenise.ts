@@ -1,0 +1,93 @@
+/**
+ * Rendered examples and plain texts as token ids.
+ *
+ * @module
+ */
+import type { Example } from "../models/batch.ts";
+import type { Tokenizer } from "../models/tokenizer.ts";
+import type { RenderedExample } from "./template.ts";
+
+/** Options of {@linkcode tokeniseExample}. */
+export interface TokeniseOptions {
+  /** Tokens of the prompt and the longest candidate together, at most. Default: no limit. */
+  readonly maximumLength?: number;
+}
+
+/**
+ * A rendered example in tokens. The prompt is tokenised together with each candidate, as merges may cross the border; what
+ * all of these and the prompt alone begin with is the shared prompt, the rest is the candidate. (MeZO counts a candidate's
+ * tokens from the same two tokenisations; here none of them is ever cut from the wrong side.)
+ *
+ * A prompt that is too long loses its beginning, but keeps its BOS token.
+ *
+ * @throws RangeError if a candidate adds no token, or the candidates alone are too long.
+ *
+ * @example A merge over the border
+ * ```ts
+ * import { tokeniseExample } from "@qzo/qzo/tasks";
+ * import { tokenizerFromJson } from "@qzo/qzo/models";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const tokenizer = tokenizerFromJson({
+ *   model: { type: "BPE", vocab: { a: 0, b: 1, c: 2, bc: 3 }, merges: ["b c"] },
+ * });
+ * assertEquals(tokeniseExample(tokenizer, { prompt: "ab", candidates: ["c", "a"], label: 1 }), {
+ *   prompt: [0],
+ *   candidates: [[3], [1, 0]],
+ *   label: 1,
+ * });
+ * ```
+ */
+export function tokeniseExample(
+  tokenizer: Tokenizer,
+  rendered: RenderedExample,
+  options: TokeniseOptions = {},
+): Example {
+  const start = startTokens(tokenizer);
+  const encode = (
+    text: string,
+  ): number[] => [...start, ...tokenizer.encode(text, { addSpecial: false })];
+  const alone = encode(rendered.prompt);
+  const whole = rendered.candidates.map((candidate) => encode(rendered.prompt + candidate));
+  const shared = whole.reduce((length, ids) => commonPrefix(alone, ids, length), alone.length);
+  const candidates = whole.map((ids) => ids.slice(shared));
+  const bare = candidates.findIndex((ids) => ids.length === 0);
+  if (bare >= 0) {
+    throw new RangeError(
+      `Cannot tokenise an example: candidate ${
+        JSON.stringify(rendered.candidates[bare])
+      } adds no token to its prompt`,
+    );
+  }
+  const longest = Math.max(...candidates.map((ids) => ids.length));
+  const room = (options.maximumLength ?? Infinity) - longest;
+  if (room < 1) {
+    throw new RangeError(
+      `Cannot tokenise an example: its longest candidate has ${longest} tokens, the maximum is ${options.maximumLength} with a prompt`,
+    );
+  }
+  return {
+    prompt: keepEnd(alone.slice(0, shared), room, start.length),
+    candidates,
+    label: rendered.label,
+  };
+}
+
+/** The tokens that the tokenizer puts before every text: its BOS, or none. */
+export function startTokens(tokenizer: Tokenizer): number[] {
+  const first = tokenizer.encode("")[0];
+  return first !== undefined && first === tokenizer.bos ? [first] : [];
+}
+
+function commonPrefix(a: readonly number[], b: readonly number[], limit: number): number {
+  let length = 0;
+  while (length < limit && length < b.length && a[length] === b[length]) length++;
+  return length;
+}
+
+/** The first `kept` and the last tokens of a list, `length` together. */
+function keepEnd(ids: number[], length: number, kept: number): number[] {
+  if (ids.length <= length) return ids;
+  const start = ids.slice(0, Math.min(kept, length));
+  return [...start, ...ids.slice(ids.length - (length - start.length))];
+}
