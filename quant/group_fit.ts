@@ -128,5 +128,6 @@ function range(values: Float32Array): [number, number] {
 }
 
 function clampedFloat16(value: number): number {
-  return Math.f16round(Math.min(LARGEST_FLOAT16, Math.max(-LARGEST_FLOAT16, value)));
+  // Adding zero makes -0 positive, so that an all-zero group has one form.
+  return Math.f16round(Math.min(LARGEST_FLOAT16, Math.max(-LARGEST_FLOAT16, value))) + 0;
 }

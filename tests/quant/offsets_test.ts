@@ -1,0 +1,140 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import {
+  decode,
+  float16ToNumber,
+  foldScales,
+  formatByName,
+  FORMATS,
+  groupColumns,
+  groupsPerRow,
+  numberToFloat16,
+  offsetCount,
+  offsetStride,
+  quantize,
+  readScales,
+  readSeconds,
+} from "../../quant/mod.ts";
+import type { OffsetForm, PackedTensor } from "../../quant/mod.ts";
+import { normals } from "./random.ts";
+
+Deno.test("offsets are counted with the padding of rows to quads", () => {
+  assertEquals([0, 1, 4, 5].map(offsetStride), [0, 4, 4, 8]);
+  const { layout } = formatByName("int4_g32");
+  assertEquals(offsetCount(layout, 5, 96, 32), 24);
+  assertEquals(offsetCount(layout, 5, 96, 128), 8);
+  assertEquals(offsetCount(layout, 5, 96, 0), 8);
+  assertEquals(offsetCount({ kind: "dense", type: "f16" }, 5, 7, 0), 35);
+  assertThrows(() => offsetCount(layout, 5, 96, -1), RangeError, "-1");
+  assertThrows(() => offsetCount(layout, 5, 97, 32), RangeError, "97");
+});
+
+const FORMS: OffsetForm[] = ["absolute", "relative"];
+const SPANS = [32, 64, 128, 0];
+
+Deno.test("folded scales are the nearest f16 of the effective ones, for every format, form and span", () => {
+  const [rows, columns] = [5, 160];
+  const values = normals(2, rows * columns);
+  for (const format of FORMATS) {
+    if (format.layout.kind === "dense") continue;
+    const t = format.layout.kind === "codebook"
+      ? quantize(values, rows, columns, format.name, { seed: 1 })
+      : quantize(values, rows, columns, format.name, { search: false });
+    const group = groupColumns(t.layout, columns);
+    const groups = groupsPerRow(t.layout, columns);
+    const base = readScales(t);
+    for (const form of FORMS) {
+      for (const span of SPANS) {
+        const count = offsetCount(t.layout, rows, columns, span);
+        const offsets = normals(span, count).map((value) => value * 0.1);
+        const wide = span === 0 ? columns : span;
+        if (wide < group && wide < columns) {
+          assertThrows(() => foldScales(t, offsets, form, span), RangeError, "per");
+          continue;
+        }
+        const { tensor, changed, swallowed } = foldScales(t, offsets, form, span);
+        const folded = readScales(tensor);
+        for (let row = 0; row < rows; row++) {
+          for (let g = 0; g < groups; g++) {
+            const i = row * groups + g;
+            const offset = offsets[Math.floor(g * group / wide) * 8 + row];
+            const wanted = form === "absolute" ? base[i] + offset : base[i] * (1 + offset);
+            assertEquals(folded[i], float16ToNumber(numberToFloat16(wanted)));
+          }
+        }
+        assertEquals(changed + swallowed, rows * groups);
+        assertEquals(readSeconds(tensor), readSeconds(t));
+        assertEquals(tensor.codes, t.codes);
+        assertEquals(readScales(t), base);
+      }
+    }
+  }
+});
+
+/** The rows of a tensor from `first` on, in a format whose rows do not share words. */
+function rowsOf(t: PackedTensor, first: number, rows: number): PackedTensor {
+  const format = formatByName("Q4_1");
+  const bytes = format.pack(t);
+  const rowBytes = format.rowBytes(t.columns);
+  return format.unpack(
+    bytes.subarray(first * rowBytes, (first + rows) * rowBytes),
+    rows,
+    t.columns,
+  );
+}
+
+Deno.test("folding by pieces of rows equals folding at once", () => {
+  const t = quantize(normals(4, 7 * 64), 7, 64, "Q4_1");
+  const offsets = normals(5, offsetCount(t.layout, 7, 64, 32)).map((value) => value * 0.01);
+  const whole = foldScales(t, offsets, "relative", 32).tensor;
+  for (const [firstRow, rows] of [[0, 3], [3, 4], [6, 1]]) {
+    const piece = foldScales(rowsOf(t, firstRow, rows), offsets, "relative", 32, {
+      firstRow,
+      totalRows: 7,
+    });
+    assertEquals(piece.tensor, rowsOf(whole, firstRow, rows));
+  }
+});
+
+Deno.test("swallowed offsets are counted, zero offsets are not", () => {
+  const t = quantize(new Float32Array(64).fill(1), 2, 32, "int4_row");
+  const [scale] = readScales(t);
+  // A tenth of half a step of f16 at the scale.
+  const small = 2 ** (Math.floor(Math.log2(Math.abs(scale))) - 10) / 20;
+  const result = foldScales(t, new Float32Array([small, 0, 9, 9]), "absolute", 0);
+  assertEquals([result.changed, result.swallowed], [0, 1]);
+  assertEquals(result.tensor, t);
+  const large = foldScales(t, new Float32Array([1e30, 0.1, 0, 0]), "absolute", 0);
+  assertEquals([large.changed, large.swallowed], [1, 1]);
+  assertEquals(decode(large.tensor).every(Number.isFinite), true);
+});
+
+Deno.test("dense elements are rounded to their type", () => {
+  for (const name of ["F32", "F16", "BF16"]) {
+    const t = quantize(normals(6, 21), 3, 7, name);
+    const offsets = normals(7, 21);
+    const { tensor } = foldScales(t, offsets, "absolute", 0);
+    const sums = decode(t).map((value, i) => Number(value) + offsets[i]);
+    assertEquals(tensor, quantize(sums, 3, 7, name));
+    const products = foldScales(t, offsets, "relative", 0).tensor;
+    const expected = Float64Array.from(decode(t), (value, i) => value * (1 + offsets[i]));
+    // The product is rounded once, not first to f32.
+    if (name === "F32") assertEquals(decode(products), Float32Array.from(expected));
+    const last = foldScales(quantize(decode(t).slice(14), 1, 7, name), offsets, "absolute", 0, {
+      firstRow: 2,
+      totalRows: 3,
+    });
+    assertEquals(decode(last.tensor), decode(tensor).slice(14));
+  }
+});
+
+Deno.test("offsets that do not fit are refused", () => {
+  const t = quantize(normals(1, 64), 2, 32, "Q4_0");
+  const offsets = new Float32Array(4);
+  assertThrows(() => foldScales(t, new Float32Array(5), "absolute", 32), TypeError, "5 offsets");
+  assertThrows(() => foldScales(t, offsets.fill(NaN), "absolute", 32), RangeError, "NaN");
+  assertThrows(
+    () => foldScales(t, offsets, "absolute", 32, { firstRow: 1 }),
+    RangeError,
+    "rows 1 to 3",
+  );
+});
