@@ -8,6 +8,8 @@
  * @module
  */
 
+import { batchLayout, type BatchShape } from "../kernels/batch_layout.ts";
+
 /** What a batch's log-probabilities are turned into. */
 export type Objective = "language-modelling" | "classification";
 
@@ -22,4 +24,169 @@ export interface Example {
   readonly prompt: readonly number[];
   readonly candidates: readonly (readonly number[])[];
   readonly label: number;
+}
+
+/** A batch in the words that kernels read. */
+export interface PackedBatch {
+  readonly shape: BatchShape;
+  readonly words: Uint32Array<ArrayBuffer>;
+  /** What is really there, below the shape's capacities. */
+  readonly rows: number;
+  readonly lossRows: number;
+  readonly candidates: number;
+  readonly examples: number;
+  readonly objective: Objective;
+  /** Token rows a forward would need without shared prompts: what throughput is counted in. */
+  readonly tokens: number;
+}
+
+/** Rounds up so that few shapes occur: eighths of an octave, at least `least`. */
+export function roundedCapacity(count: number, least: number): number {
+  if (count <= least) return least;
+  const step = Math.max(least, 2 ** (Math.floor(Math.log2(count)) - 3));
+  return Math.ceil(count / step) * step;
+}
+
+/** What `example` needs: rows, loss rows, candidates. A candidate's last token predicts nothing and has no row. */
+export function exampleCost(example: Example): { rows: number; lossRows: number } {
+  const { prompt, candidates } = example;
+  let rows = prompt.length;
+  let lossRows = 0;
+  for (const candidate of candidates) {
+    rows += Math.max(0, candidate.length - 1);
+    lossRows += prompt.length > 0 ? candidate.length : candidate.length - 1;
+  }
+  return { rows, lossRows };
+}
+
+/**
+ * Lays examples end to end. Candidates follow their prompt and attend to it and to themselves.
+ *
+ * @param shape Capacities to fill; by default the needs rounded up, so that few plans are built
+ * @throws {RangeError} When an example is empty, longer than `context`, has a bad label, or the shape is too small
+ *
+ * @example A two-way classification with one-token labels costs its prompt only
+ * ```ts
+ * import { packBatch } from "@qzo/qzo/models";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const batch = packBatch([{ prompt: [1, 2, 3], candidates: [[7], [8]], label: 1 }], "classification", 16);
+ * assertEquals([batch.rows, batch.lossRows, batch.candidates], [3, 2, 2]);
+ * ```
+ */
+export function packBatch(
+  examples: readonly Example[],
+  objective: Objective,
+  context: number,
+  shape?: BatchShape,
+): PackedBatch {
+  const need = { rows: 0, lossRows: 0, candidates: 0, examples: examples.length };
+  for (const example of examples) {
+    checkExample(example, context);
+    const { rows, lossRows } = exampleCost(example);
+    need.rows += rows;
+    need.lossRows += lossRows;
+    need.candidates += example.candidates.length;
+  }
+  const capacity = shape ?? {
+    rows: roundedCapacity(need.rows, 8),
+    lossRows: roundedCapacity(need.lossRows, 8),
+    candidates: roundedCapacity(need.candidates, 8),
+    examples: roundedCapacity(need.examples, 4),
+  };
+  for (const key of ["rows", "lossRows", "candidates", "examples"] as const) {
+    if (need[key] > capacity[key]) {
+      throw new RangeError(
+        `Cannot pack a batch: it needs ${need[key]} ${key}, its shape has ${capacity[key]}`,
+      );
+    }
+  }
+  const at = batchLayout(capacity);
+  const words = new Uint32Array(at.words);
+  let row = 0;
+  let lossRow = 0;
+  let candidateIndex = 0;
+  let tokens = 0;
+  const putRow = (
+    token: number,
+    position: number,
+    prefixStart: number,
+    prefixEnd: number,
+    ownStart: number,
+  ) => {
+    words[at.tokens + row] = token;
+    words[at.positions + row] = position;
+    words[at.prefixStart + row] = prefixStart;
+    words[at.prefixEnd + row] = prefixEnd;
+    words[at.ownStart + row] = ownStart;
+    words[at.slots + row] = row;
+    row++;
+  };
+  const putLoss = (fromRow: number, target: number) => {
+    words[at.lossRows + lossRow] = fromRow;
+    words[at.targets + lossRow] = target;
+    lossRow++;
+  };
+  examples.forEach(({ prompt, candidates, label }, e) => {
+    const start = row;
+    prompt.forEach((token, i) => putRow(token, i, 0, 0, start));
+    const end = row;
+    words[at.exampleStart + e] = candidateIndex;
+    words[at.labels + e] = label;
+    for (const candidate of candidates) {
+      words[at.candidateStart + candidateIndex++] = lossRow;
+      tokens += prompt.length + candidate.length;
+      const own = row;
+      if (prompt.length > 0) putLoss(end - 1, candidate[0]);
+      for (let i = 0; i + 1 < candidate.length; i++) {
+        putLoss(row, candidate[i + 1]);
+        putRow(candidate[i], prompt.length + i, start, end, own);
+      }
+    }
+  });
+  for (let i = candidateIndex; i <= capacity.candidates; i++) {
+    words[at.candidateStart + i] = lossRow;
+  }
+  for (let i = examples.length; i <= capacity.examples; i++) {
+    words[at.exampleStart + i] = candidateIndex;
+  }
+  // Rows beyond the batch see only themselves; nothing reads them.
+  const used = row;
+  while (row < capacity.rows) putRow(0, 0, 0, 0, row);
+  words.set(
+    [lossRow, candidateIndex, examples.length, objective === "classification" ? 1 : 0],
+    at.counts,
+  );
+  return {
+    shape: capacity,
+    words,
+    rows: used,
+    lossRows: lossRow,
+    candidates: candidateIndex,
+    examples: examples.length,
+    objective,
+    tokens,
+  };
+}
+
+function checkExample({ prompt, candidates, label }: Example, context: number): void {
+  if (candidates.length === 0) throw new RangeError("Cannot pack an example without candidates");
+  if (!(Number.isInteger(label) && label >= 0 && label < candidates.length)) {
+    throw new RangeError(
+      `Cannot pack an example: label ${label} is not one of its ${candidates.length} candidates`,
+    );
+  }
+  for (const candidate of candidates) {
+    const length = prompt.length + candidate.length;
+    if (candidate.length === 0 || length < 2) {
+      throw new RangeError(
+        "Cannot pack an example: a candidate needs a token, and a token before it to be predicted from",
+      );
+    }
+    if (length > context) {
+      throw new RangeError(
+        `Cannot pack an example of ${length} tokens: the model's context is ${context}`,
+      );
+    }
+  }
 }

@@ -218,6 +218,7 @@ function checkComponent(value: unknown, path: string, depth: number): void {
   }
   if (typeof value !== "object" || value === null) return;
   for (const [name, item] of Object.entries(value)) {
+    if (name === "pattern") checkPattern(item, path);
     if (name === "Regex" || name === "String") {
       if (typeof item !== "string" || item === "") {
         throw new TypeError(
@@ -236,6 +237,15 @@ function checkComponent(value: unknown, path: string, depth: number): void {
         }, expected 1 or more`,
       );
     }
+  }
+}
+
+/** The library would warn on the console and go on without. */
+function checkPattern(pattern: unknown, path: string): void {
+  const named = typeof pattern === "object" && pattern !== null &&
+    ("Regex" in pattern || "String" in pattern);
+  if (!named) {
+    throw new TypeError(`Cannot load the tokenizer: ${path}.pattern has neither Regex nor String`);
   }
 }
 

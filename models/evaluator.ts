@@ -1,0 +1,121 @@
+/**
+ * Losses and candidates' scores of batches, without noise: what held-out evaluation runs.
+ *
+ * @module
+ */
+
+import {
+  batchLayout,
+  type BatchShape,
+  compileGraph,
+  type OffsetSet,
+  type Plan,
+  SHADER_LIBRARY,
+  Storage,
+} from "../kernels/mod.ts";
+import type { PackedBatch } from "./batch.ts";
+import { recordLoss } from "./forward.ts";
+import type { Model } from "./model.ts";
+import { PlanCache } from "./plan_cache.ts";
+
+/** What an evaluation of one batch gives. */
+export interface BatchResult {
+  readonly loss: number;
+  /** Mean token log-probability per candidate. */
+  readonly scores: Float32Array<ArrayBuffer>;
+}
+
+interface EvaluationPlan extends Disposable {
+  readonly plan: Plan;
+  readonly input: Storage;
+  readonly losses: Storage;
+  readonly scores: Storage;
+}
+
+/** Evaluates batches on a model with a fine-tune's offsets, or without. */
+export class Evaluator implements Disposable {
+  readonly #model: Model;
+  readonly #offsets: OffsetSet | undefined;
+  readonly #plans: PlanCache<EvaluationPlan>;
+
+  /** @param offsets The fine-tune; absent for the base model */
+  constructor(model: Model, offsets?: OffsetSet) {
+    this.#model = model;
+    this.#offsets = offsets;
+    this.#plans = new PlanCache((shape) => this.#build(shape));
+  }
+
+  #build(shape: BatchShape): EvaluationPlan {
+    const { gpu } = this.#model;
+    const input = new Storage("batch", batchLayout(shape).words * 4, "activations").allocate(gpu);
+    const losses = new Storage("losses", 4, "activations").allocate(gpu);
+    const scores = new Storage("scores", shape.candidates * 4, "activations").allocate(gpu);
+    const { graph } = recordLoss(
+      this.#model,
+      shape,
+      1,
+      input,
+      losses,
+      scores,
+      this.#offsets && { offsets: this.#offsets },
+    );
+    const plan = compileGraph(gpu, graph, SHADER_LIBRARY);
+    return {
+      plan,
+      input,
+      losses,
+      scores,
+      [Symbol.dispose]() {
+        for (const owned of [plan, input, losses, scores]) owned[Symbol.dispose]();
+      },
+    };
+  }
+
+  /** Evaluates `batches` with one wait for all: keep them to about half a second of work. */
+  async run(batches: readonly PackedBatch[]): Promise<BatchResult[]> {
+    if (batches.length === 0) return [];
+    const { gpu } = this.#model;
+    const wordsOf = (batch: PackedBatch) => 4 + Math.ceil(batch.shape.candidates / 4) * 4;
+    using results = new Storage(
+      "evaluation results",
+      batches.reduce((sum, b) => sum + wordsOf(b), 0) * 4,
+      "scratch",
+    ).allocate(gpu);
+    let at = 0;
+    for (const batch of batches) {
+      const { plan, input, losses, scores } = this.#plans.get(batch.shape);
+      gpu.device.queue.writeBuffer(input.buffer.buffer, 0, batch.words);
+      const encoder = gpu.device.createCommandEncoder();
+      const pass = encoder.beginComputePass();
+      plan.encode(pass);
+      pass.end();
+      encoder.copyBufferToBuffer(losses.buffer.buffer, 0, results.buffer.buffer, at, 4);
+      encoder.copyBufferToBuffer(
+        scores.buffer.buffer,
+        0,
+        results.buffer.buffer,
+        at + 16,
+        batch.shape.candidates * 4,
+      );
+      gpu.device.queue.submit([encoder.finish()]);
+      at += wordsOf(batch) * 4;
+    }
+    gpu.pipelines.check();
+    const values = await gpu.readFloats(results.buffer);
+    gpu.pipelines.check();
+    at = 0;
+    return batches.map((batch) => {
+      const result = {
+        loss: values[at],
+        scores: values.slice(at + 4, at + 4 + batch.candidates) as Float32Array<ArrayBuffer>,
+      };
+      at += wordsOf(batch);
+      return result;
+    });
+  }
+
+  /** Frees its plans. */
+  [Symbol.dispose](): void {
+    this.#plans[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,85 @@
+/**
+ * Files on disk as byte sources, and whole files written without ever leaving half of one.
+ *
+ * @module
+ */
+
+import type { ByteSource } from "../quant/byte_source.ts";
+
+/** A byte source over an open file; disposing closes it. */
+export interface FileSource extends ByteSource, Disposable {}
+
+/**
+ * Opens a file for random reading.
+ *
+ * @throws {Deno.errors.NotFound} When there is none
+ */
+export async function openFile(path: string | URL): Promise<FileSource> {
+  const file = await Deno.open(path, { read: true });
+  const { size, isFile } = await file.stat();
+  const name = path instanceof URL ? path.pathname : path;
+  if (!isFile) {
+    file.close();
+    throw new TypeError(`Cannot open "${name}": it is not a file`);
+  }
+  let queue: Promise<unknown> = Promise.resolve();
+  let closed = false;
+  const readNow = async (offset: number, length: number) => {
+    const bytes = new Uint8Array(length);
+    await file.seek(offset, Deno.SeekMode.Start);
+    for (let done = 0; done < length;) {
+      const n = await file.read(bytes.subarray(done));
+      if (n === null) {
+        throw new RangeError(
+          `Cannot read "${name}": it ended at ${offset + done}, before ${offset + length}`,
+        );
+      }
+      done += n;
+    }
+    return bytes;
+  };
+  return {
+    name,
+    size,
+    read(offset, length) {
+      if (!(offset >= 0 && length >= 0 && offset + length <= size)) {
+        return Promise.reject(
+          new RangeError(
+            `Cannot read ${length} bytes at ${offset} of "${name}": it has ${size} bytes`,
+          ),
+        );
+      }
+      // One position per file: reads take turns.
+      const result = queue.then(() => readNow(offset, length));
+      queue = result.catch(() => {});
+      return result;
+    },
+    [Symbol.dispose]() {
+      if (!closed) file.close();
+      closed = true;
+    },
+  };
+}
+
+/**
+ * Writes a file beside its place, flushes, then renames: `path` is either the old file or the whole new one.
+ *
+ * @throws What `chunks` or the disk throws; the part written is removed
+ */
+export async function writeFileWhole(
+  path: string,
+  chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+): Promise<void> {
+  const part = `${path}.${crypto.randomUUID().slice(0, 8)}.part`;
+  try {
+    using file = await Deno.open(part, { write: true, createNew: true });
+    for await (const chunk of chunks) {
+      for (let done = 0; done < chunk.length;) done += await file.write(chunk.subarray(done));
+    }
+    await file.sync();
+  } catch (error) {
+    await Deno.remove(part).catch(() => {});
+    throw error;
+  }
+  await Deno.rename(part, path);
+}

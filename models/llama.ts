@@ -1,0 +1,125 @@
+/**
+ * The Llama architecture (Touvron et al., arXiv 2302.13971; Llama 2, Llama 3, Mistral, Vicuna): RMSNorm, rotary positions,
+ * grouped-query attention, SwiGLU.
+ *
+ * @module
+ */
+
+import {
+  attention,
+  type DeviceTensor,
+  embedding,
+  type ForwardContext,
+  matmul,
+  rmsNorm,
+  rope,
+  siluGate,
+  type Storage,
+  storeRows,
+  type Value,
+} from "../kernels/mod.ts";
+import type { ModelConfig } from "./config.ts";
+
+/** Keys and values of earlier tokens, by layer: `[rows][keyValueHeads * headDimension]`. */
+export interface KeyValueCache {
+  readonly rows: number;
+  readonly keys: readonly Storage[];
+  readonly values: readonly Storage[];
+}
+
+/** What the forward reads besides the batch. */
+export interface LlamaParameters {
+  /** Weights by GGUF name. */
+  readonly weight: (name: string) => DeviceTensor;
+  /** `[context][pairs](cos, sin)`. */
+  readonly ropeTable: Storage;
+}
+
+/** A weight of the model: what it is called, and its shape. */
+export interface WeightShape {
+  readonly name: string;
+  readonly rows: number;
+  readonly columns: number;
+  /** `"matrix"` may be quantised, `"norm"` is a gain, `"embedding"` and `"head"` are the vocabulary's tables. */
+  readonly kind: "matrix" | "norm" | "embedding" | "head";
+}
+
+/** Every weight of a Llama model, in the order of the forward. */
+export function llamaWeights(c: ModelConfig): WeightShape[] {
+  const attend = c.heads * c.headDimension;
+  const keyValue = c.keyValueHeads * c.headDimension;
+  const matrix = (name: string, rows: number, columns: number): WeightShape => ({
+    name: `${name}.weight`,
+    rows,
+    columns,
+    kind: "matrix",
+  });
+  const norm = (name: string): WeightShape => ({
+    name: `${name}.weight`,
+    rows: 1,
+    columns: c.hidden,
+    kind: "norm",
+  });
+  return [
+    { ...matrix("token_embd", c.vocabulary, c.hidden), kind: "embedding" },
+    ...Array.from({ length: c.layers }, (_, i) => [
+      norm(`blk.${i}.attn_norm`),
+      matrix(`blk.${i}.attn_q`, attend, c.hidden),
+      matrix(`blk.${i}.attn_k`, keyValue, c.hidden),
+      matrix(`blk.${i}.attn_v`, keyValue, c.hidden),
+      matrix(`blk.${i}.attn_output`, c.hidden, attend),
+      norm(`blk.${i}.ffn_norm`),
+      matrix(`blk.${i}.ffn_gate`, c.feedForward, c.hidden),
+      matrix(`blk.${i}.ffn_up`, c.feedForward, c.hidden),
+      matrix(`blk.${i}.ffn_down`, c.hidden, c.feedForward),
+    ]).flat(),
+    norm("output_norm"),
+    ...c.tiedHead ? [] : [{ ...matrix("output", c.vocabulary, c.hidden), kind: "head" as const }],
+  ];
+}
+
+/** Records the forward up to the last layer: `[B][M][hidden]`, not yet normalised. */
+export function llama(
+  x: ForwardContext,
+  c: ModelConfig,
+  { weight, ropeTable }: LlamaParameters,
+  cache?: KeyValueCache,
+): Value {
+  const linear = (input: Value, name: string, residual?: Value) =>
+    matmul(x.graph, input, weight(`${name}.weight`), {
+      ...x,
+      residual,
+      perturbation: x.perturbation(`${name}.weight`),
+    });
+  const norm = (input: Value, name: string) =>
+    rmsNorm(x, input, weight(`${name}.weight`), c.rmsEpsilon);
+  const rotated = (input: Value, heads: number) =>
+    rope(x, input, ropeTable, {
+      heads,
+      headDimension: c.headDimension,
+      interleaved: c.ropeInterleaved,
+    });
+
+  let hidden = embedding(x, weight("token_embd.weight")); // [B][M][hidden]
+  for (let i = 0; i < c.layers; i++) {
+    const block = `blk.${i}`;
+    const h = norm(hidden, `${block}.attn_norm`);
+    const q = rotated(linear(h, `${block}.attn_q`), c.heads); // [B][M][heads * head]
+    let k: Value | Storage = rotated(linear(h, `${block}.attn_k`), c.keyValueHeads);
+    let v: Value | Storage = linear(h, `${block}.attn_v`); // [B][M][keyValueHeads * head]
+    if (cache) {
+      const width = c.keyValueHeads * c.headDimension;
+      storeRows(x, k, cache.keys[i], width, cache.rows);
+      storeRows(x, v, cache.values[i], width, cache.rows);
+      k = cache.keys[i];
+      v = cache.values[i];
+    }
+    const attended = attention(x, q, k, v, { ...c, keyRows: cache?.rows ?? x.rows });
+    hidden = linear(attended, `${block}.attn_output`, hidden);
+
+    const f = norm(hidden, `${block}.ffn_norm`);
+    const gated = siluGate(x, linear(f, `${block}.ffn_gate`), linear(f, `${block}.ffn_up`));
+    hidden = linear(gated, `${block}.ffn_down`, hidden);
+  }
+  return hidden;
+}

@@ -1,0 +1,27 @@
+/**
+ * Models: configuration, sources, forwards, loading, evaluation, training steps, generation, tokenizers.
+ *
+ * @module
+ */
+
+export * from "./architectures.ts";
+export * from "./batch.ts";
+export * from "./config.ts";
+export * from "./evaluator.ts";
+export * from "./file_source.ts";
+export * from "./forward.ts";
+export * from "./llama.ts";
+export * from "./model.ts";
+export * from "./names.ts";
+export * from "./open.ts";
+export * from "./rope_table.ts";
+export * from "./selection.ts";
+export * from "./source.ts";
+export * from "./source_gguf.ts";
+export * from "./source_hugging_face.ts";
+export * from "./source_quantized.ts";
+export * from "./tokenizer.ts";
+export * from "./tokenizer_gguf.ts";
+export * from "./tokenizer_stream.ts";
+export * from "./tokenizer_to_gguf.ts";
+export * from "./trainer.ts";

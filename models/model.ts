@@ -1,0 +1,162 @@
+/**
+ * A model on the device: packed tensors, read once, that any number of fine-tunes share.
+ *
+ * @module
+ */
+
+import { type AdapterClass, DeviceTensor, type Gpu, Storage } from "../kernels/mod.ts";
+import { decode } from "../quant/decode.ts";
+import { formatByName } from "../quant/formats.ts";
+import type { PackedTensor } from "../quant/layout.ts";
+import { architectureOf } from "./architectures.ts";
+import type { ModelConfig } from "./config.ts";
+import type { ForwardModel } from "./forward.ts";
+import { ropeTable } from "./rope_table.ts";
+import { fingerprint, type ModelSource, rowsPerPiece, type TensorSource } from "./source.ts";
+import type { Tokenizer } from "./tokenizer.ts";
+
+/** Progress of loading. */
+export interface LoadProgress {
+  readonly tensor: string;
+  readonly done: number;
+  readonly total: number;
+}
+
+/** How to load. */
+export interface LoadOptions {
+  /** Longest sequence to prepare for. Default: the model's context, at most 4096. */
+  readonly maxPositions?: number;
+  /** Called after each tensor. */
+  readonly onProgress?: (progress: LoadProgress) => void;
+  /** Stops loading. */
+  readonly signal?: AbortSignal;
+}
+
+/** What a model's tensors look like on a device, with or without one. */
+export interface ModelPlan extends ForwardModel {
+  readonly maxPositions: number;
+}
+
+/** A loaded model. Dispose to free its memory. */
+export class Model implements ModelPlan, Disposable {
+  readonly gpu: Gpu;
+  readonly config: ModelConfig;
+  readonly tensors: ReadonlyMap<string, DeviceTensor>;
+  readonly ropeTable: Storage;
+  readonly maxPositions: number;
+  readonly tokenizer: Tokenizer | undefined;
+  /** Identifies the base to ledgers. */
+  readonly fingerprint: string;
+  /** Format by tensor. */
+  readonly formats: ReadonlyMap<string, string>;
+
+  /** Made by {@linkcode loadModel}. */
+  constructor(
+    gpu: Gpu,
+    plan: ModelPlan,
+    source: ModelSource,
+    fingerprint: string,
+  ) {
+    this.gpu = gpu;
+    this.config = plan.config;
+    this.tensors = plan.tensors;
+    this.ropeTable = plan.ropeTable;
+    this.maxPositions = plan.maxPositions;
+    this.tokenizer = source.tokenizer;
+    this.fingerprint = fingerprint;
+    this.formats = new Map([...source.tensors].map(([name, t]) => [name, t.format.name]));
+  }
+
+  /** Of the device. */
+  get adapterClass(): AdapterClass {
+    return this.gpu.adapterClass;
+  }
+
+  /** Frees its tensors. */
+  [Symbol.dispose](): void {
+    for (const tensor of this.tensors.values()) tensor[Symbol.dispose]();
+    this.ropeTable[Symbol.dispose]();
+  }
+}
+
+const F32 = formatByName("F32");
+
+/** The tensors of `source` as they will lie on a device, not allocated. Gains of norms become f32. */
+export function planModel(
+  source: Pick<ModelSource, "config" | "tensors">,
+  device: { readonly adapterClass: AdapterClass; readonly maxBinding: number },
+  maxPositions: number = Math.min(source.config.context, 4096),
+): ModelPlan {
+  const { config } = source;
+  const tensors = new Map<string, DeviceTensor>();
+  for (const { name, kind } of architectureOf(config).weights(config)) {
+    const tensor = source.tensors.get(name);
+    if (!tensor) throw new RangeError(`Cannot plan a model: it has no tensor "${name}"`);
+    const layout = kind === "norm" ? F32.layout : tensor.format.layout;
+    tensors.set(
+      name,
+      new DeviceTensor(name, layout, tensor.rows, tensor.columns, device.maxBinding),
+    );
+  }
+  return {
+    config,
+    tensors,
+    ropeTable: new Storage("rope table", maxPositions * config.headDimension * 4, "weights"),
+    adapterClass: device.adapterClass,
+    maxPositions,
+  };
+}
+
+/**
+ * Streams a model to the device in pieces: host memory stays small whatever the file's size.
+ *
+ * @throws {RangeError} When a tensor does not fit the device
+ */
+export async function loadModel(
+  gpu: Gpu,
+  source: ModelSource,
+  { maxPositions, onProgress, signal }: LoadOptions = {},
+): Promise<Model> {
+  const plan = planModel(source, gpu, maxPositions);
+  const id = await fingerprint(source);
+  const table = ropeTable(source.config, plan.maxPositions, source.ropeFactors);
+  const model = new Model(gpu, plan, source, id);
+  try {
+    gpu.device.queue.writeBuffer(plan.ropeTable.allocate(gpu).buffer.buffer, 0, table);
+    let done = 0;
+    for (const [name, tensor] of plan.tensors) {
+      signal?.throwIfAborted();
+      await loadTensor(gpu, source.tensors.get(name)!, tensor);
+      done++;
+      onProgress?.({ tensor: name, done, total: plan.tensors.size });
+    }
+    gpu.check();
+    return model;
+  } catch (error) {
+    model[Symbol.dispose]();
+    throw error;
+  }
+}
+
+async function loadTensor(gpu: Gpu, source: TensorSource, tensor: DeviceTensor): Promise<void> {
+  const step = rowsPerPiece(source);
+  let pending = 0;
+  for (let first = 0; first < source.rows; first += step) {
+    const packed = await source.read(first, Math.min(step, source.rows - first));
+    tensor.write(gpu, asLayout(packed, tensor), first);
+    // Queued writes hold host copies until they are submitted.
+    pending += packed.codes.byteLength;
+    if (pending > 64 * 2 ** 20) {
+      gpu.device.queue.submit([]);
+      await gpu.device.queue.onSubmittedWorkDone();
+      pending = 0;
+    }
+  }
+}
+
+function asLayout(packed: PackedTensor, tensor: DeviceTensor): PackedTensor {
+  if (packed.layout.kind !== "dense" || tensor.layout.kind !== "dense") return packed;
+  if (packed.layout.type === tensor.layout.type) return packed;
+  const values = decode(packed);
+  return { ...packed, layout: tensor.layout, codes: new Uint32Array(values.buffer as ArrayBuffer) };
+}

@@ -1,0 +1,45 @@
+/**
+ * Plans by batch shape, the least recently used freed first: shapes are few, and a plan holds activations.
+ *
+ * @module
+ */
+
+import type { BatchShape } from "../kernels/mod.ts";
+
+/** Keeps up to `capacity` plans. */
+export class PlanCache<Built extends Disposable> implements Disposable {
+  readonly #build: (shape: BatchShape) => Built;
+  readonly #capacity: number;
+  readonly #plans = new Map<string, Built>();
+
+  /** `build` makes what is missing. */
+  constructor(build: (shape: BatchShape) => Built, capacity = 6) {
+    this.#build = build;
+    this.#capacity = capacity;
+  }
+
+  /** The plan of a shape, built on first use. */
+  get(shape: BatchShape): Built {
+    const key = [shape.rows, shape.lossRows, shape.candidates, shape.examples].join(" ");
+    const found = this.#plans.get(key);
+    if (found) {
+      this.#plans.delete(key);
+      this.#plans.set(key, found);
+      return found;
+    }
+    while (this.#plans.size >= this.#capacity) {
+      const [oldest, plan] = this.#plans.entries().next().value!;
+      this.#plans.delete(oldest);
+      plan[Symbol.dispose]();
+    }
+    const built = this.#build(shape);
+    this.#plans.set(key, built);
+    return built;
+  }
+
+  /** Frees all plans. */
+  [Symbol.dispose](): void {
+    for (const plan of this.#plans.values()) plan[Symbol.dispose]();
+    this.#plans.clear();
+  }
+}

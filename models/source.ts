@@ -1,0 +1,70 @@
+/**
+ * Where a model's tensors come from, in the form they are loaded in: rows of packed planes, in pieces.
+ *
+ * @module
+ */
+
+import { createHash } from "node:crypto";
+import type { PackedTensor } from "../quant/layout.ts";
+import type { Format } from "../quant/format.ts";
+import type { ByteSource } from "../quant/byte_source.ts";
+import type { GgufFile } from "../quant/gguf.ts";
+import type { ModelConfig } from "./config.ts";
+import type { Tokenizer } from "./tokenizer.ts";
+
+/** One tensor of a model file. */
+export interface TensorSource {
+  /** GGUF name, such as `blk.0.attn_q.weight`. */
+  readonly name: string;
+  readonly rows: number;
+  readonly columns: number;
+  readonly format: Format;
+  /** Reads rows `[firstRow, firstRow + rows)` as planes. */
+  readonly read: (firstRow: number, rows: number) => Promise<PackedTensor>;
+  /** Rows are only to be read all at once (formats with a codebook, or planes that do not split by rows). */
+  readonly whole?: boolean;
+}
+
+/** A model as it lies on disk. */
+export interface ModelSource extends Disposable {
+  /** Path. */
+  readonly name: string;
+  readonly config: ModelConfig;
+  /** By GGUF name. */
+  readonly tensors: ReadonlyMap<string, TensorSource>;
+  readonly tokenizer: Tokenizer | undefined;
+  /** Divisors of the rotary frequencies, when the file brings them. */
+  readonly ropeFactors?: Float32Array | undefined;
+  /** The file itself, when it is one GGUF file. */
+  readonly gguf?: { readonly source: ByteSource; readonly file: GgufFile } | undefined;
+  /** Metadata from which the tokenizer can be written into a GGUF file. */
+  readonly tokenizerFiles?: { readonly json: unknown; readonly config: unknown } | undefined;
+}
+
+/**
+ * What identifies a base model to a ledger: SHA-256 over its configuration and, per tensor, name, shape, format and the
+ * codes and scales of its first and last rows.
+ */
+export async function fingerprint(source: ModelSource): Promise<string> {
+  const hash = createHash("sha256");
+  const { ropeScaling: _, ...config } = source.config;
+  hash.update(JSON.stringify(config, Object.keys(config).sort()));
+  for (const name of [...source.tensors.keys()].sort()) {
+    const tensor = source.tensors.get(name)!;
+    hash.update(JSON.stringify([name, tensor.rows, tensor.columns, tensor.format.name]));
+    const firsts = tensor.whole || tensor.rows <= 2 ? [0] : [0, (tensor.rows - 1) & ~1];
+    for (const first of firsts) {
+      const rows = tensor.whole ? tensor.rows : Math.min(2, tensor.rows - first);
+      const packed = await tensor.read(first, rows);
+      for (const plane of [packed.codes, packed.scales, packed.codebook]) hash.update(plane);
+    }
+  }
+  return hash.digest("hex");
+}
+
+/** How many rows to read at once so that a piece stays near 8 MiB; even, because scales lie two to a word. */
+export function rowsPerPiece(tensor: TensorSource): number {
+  if (tensor.whole) return tensor.rows;
+  const perRow = tensor.format.rowBytes(tensor.columns);
+  return Math.max(2, Math.floor(8 * 2 ** 20 / perRow / 2) * 2);
+}

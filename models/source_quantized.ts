@@ -1,0 +1,57 @@
+/**
+ * A model quantised while it is loaded: 16-bit weights in, packed planes out, one tensor at a time.
+ *
+ * @module
+ */
+
+import { decode } from "../quant/decode.ts";
+import { formatByName } from "../quant/formats.ts";
+import { chooseFormat, type PlanOptions } from "../quant/plan.ts";
+import { quantize, type QuantizeOptions } from "../quant/round_to_nearest.ts";
+import type { PackedTensor } from "../quant/layout.ts";
+import type { ModelSource, TensorSource } from "./source.ts";
+
+/** How to quantise. */
+export interface QuantizedSourceOptions extends PlanOptions, QuantizeOptions {
+  /** Format of the matrices, such as `"int4_g128"`, `"Q4_0"` or `"codebook2x8"`. */
+  readonly format: string;
+}
+
+/**
+ * The same model with its dense matrices in `options.format`; what stays unquantised is chosen per tensor. Tensors that are
+ * quantised already stay as they are.
+ */
+export function quantizedSource(source: ModelSource, options: QuantizedSourceOptions): ModelSource {
+  const tensors = new Map<string, TensorSource>();
+  for (const [name, tensor] of source.tensors) {
+    const chosen = tensor.format.layout.kind === "dense"
+      ? chooseFormat(name, tensor.rows, tensor.columns, options.format, options)
+      : tensor.format.name;
+    tensors.set(name, chosen === tensor.format.name ? tensor : quantized(tensor, chosen, options));
+  }
+  return { ...source, name: `${source.name} as ${options.format}`, tensors, gguf: undefined };
+}
+
+function quantized(
+  tensor: TensorSource,
+  formatName: string,
+  options: QuantizedSourceOptions,
+): TensorSource {
+  const format = formatByName(formatName);
+  const whole = format.layout.kind === "codebook";
+  let last: { key: string; packed: PackedTensor } | undefined;
+  return {
+    ...tensor,
+    format,
+    whole,
+    read: async (first, rows) => {
+      // Fingerprint and load ask for the same pieces; a codebook costs seconds to make.
+      const key = `${first}+${rows}`;
+      if (last?.key === key) return last.packed;
+      const dense = decode(await tensor.read(first, rows));
+      const packed = quantize(dense, rows, tensor.columns, formatName, options);
+      last = { key, packed };
+      return packed;
+    },
+  };
+}
