@@ -218,7 +218,6 @@ function checkComponent(value: unknown, path: string, depth: number): void {
   }
   if (typeof value !== "object" || value === null) return;
   for (const [name, item] of Object.entries(value)) {
-    if (name === "pattern") checkPattern(item, path);
     if (name === "Regex" || name === "String") {
       if (typeof item !== "string" || item === "") {
         throw new TypeError(
@@ -228,7 +227,11 @@ function checkComponent(value: unknown, path: string, depth: number): void {
       if (name === "Regex") checkRegex(item, path);
     } else checkComponent(item, `${path}.${name}`, depth + 1);
   }
-  if ("type" in value && value.type === "FixedLength") {
+  const type = "type" in value ? value.type : undefined;
+  if (type === "Split" || type === "Replace") {
+    checkPattern("pattern" in value ? value.pattern : undefined, path);
+  }
+  if (type === "FixedLength") {
     const length = "length" in value ? value.length : undefined;
     if (typeof length !== "number" || !Number.isInteger(length) || length < 1) {
       throw new RangeError(
