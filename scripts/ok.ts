@@ -17,7 +17,7 @@ const rooms = entryPoints.map((path) => path.replace(/\/[^/]+$/, "")).filter((pa
 );
 
 const steps: Record<string, string[]> = {
-  format: ["fmt", "--check", "--quiet"],
+  format: ["fmt", "--check"],
   lint: ["lint", "--quiet"],
   types: ["check", "--quiet", "."],
   "documentation lint": ["doc", "--lint", ...entryPoints],
@@ -58,7 +58,16 @@ async function runSuite(): Promise<
   { success: boolean; passed: number; failed: number; skipped: number }
 > {
   const junit = await Deno.makeTempFile({ suffix: ".xml" });
-  const args = ["test", "-A", "--doc", "--no-check", "--quiet", `--junit-path=${junit}`, ...rooms, "tests"];
+  const args = [
+    "test",
+    "-A",
+    "--doc",
+    "--no-check",
+    "--quiet",
+    `--junit-path=${junit}`,
+    ...rooms,
+    "tests",
+  ];
   const child = new Deno.Command(Deno.execPath(), { args, cwd: root, stdout: "piped" }).spawn();
   const decoder = new TextDecoder();
   let printed = "";

@@ -5,6 +5,7 @@
  */
 import { parse } from "@std/yaml";
 import type { Distribution, OffsetForm, Projection } from "../optim/mod.ts";
+import { type ExampleFormat, exampleFormats } from "../tasks/read_examples.ts";
 import {
   choice,
   type ConfigKey,
@@ -14,38 +15,38 @@ import {
   list,
   number,
   type Place,
+  refusal,
   required,
   section,
   text,
+  withDefault,
 } from "./config_field.ts";
 
 export type { ConfigKey } from "./config_field.ts";
 
-/** How a label of the data is written behind the prompt. */
-export interface LabelWord {
-  /** The label as it stands in the data, for example `1`. */
-  readonly label: string;
-  /** The text that stands for it, for example ` great`. */
-  readonly word: string;
-}
-
-/** What is learned: a named task, or a file's format with a prompt and label words. */
+/** What is learned: a built-in task, or a template with labels or candidates; neither: language modelling. */
 export interface TaskConfig {
-  /** A task that the library knows, for example `sst2`; undefined for one that is described here. */
+  /** A built-in task, for example `sst2`, or `language-modelling`; with a template, only a name. */
   readonly name?: string;
-  /** The data's format; undefined: by the file's extension. */
-  readonly format?: "jsonl" | "tsv" | "text";
-  /** Template with the fields of an example in braces, for example `{sentence} It was{label}`. */
-  readonly prompt?: string;
+  /** The files' format; undefined: by their extension. */
+  readonly format?: ExampleFormat;
+  /** Names of a table's columns, if its first line does not give them. */
+  readonly columns?: readonly string[];
+  /** Fields of an example in braces, for example `{sentence} It was{label}`. */
+  readonly template?: string;
   /** The field that holds the label. */
-  readonly labelField: string;
-  /** Label words; none for language modelling. */
-  readonly labels?: readonly LabelWord[];
+  readonly labelField?: string;
+  /** What each label is written as, for example ` great` for `1`. */
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Templates of the choices, for data that bring their own. */
+  readonly candidates?: readonly string[];
 }
 
 /** Files of examples and how many to take of each; paths are as written in the file. */
 export interface DataConfig {
-  /** Trained on; undefined: the named task's own. */
+  /** What the files lie in. */
+  readonly folder: string;
+  /** Trained on; undefined: the built-in task's own. */
   readonly train?: string;
   /** Evaluated while training. */
   readonly validation?: string;
@@ -93,29 +94,18 @@ export interface OptimiserConfig {
   readonly projection?: Projection;
 }
 
-/** A range of layers, both ends included. */
-export interface LayerRange {
-  /** The first layer, counted from 0. */
-  readonly first: number;
-  /** The last layer. */
-  readonly last: number;
-}
-
-/** What kind of parameter a trainable is. */
-export type TrainableKind = "scales" | "norms" | "biases" | "dense";
-
-/** Which parameters are trained, and how finely. */
+/** Which parameters are trained, and how finely: a selection as the models know it. */
 export interface TrainablesConfig {
-  /** Name patterns to take; all when empty. */
-  readonly include: readonly string[];
-  /** Name patterns to leave out. */
-  readonly exclude: readonly string[];
-  /** Layers to take; undefined for all. */
-  readonly layers?: readonly LayerRange[];
+  /** Name patterns to take; undefined for all. */
+  readonly include?: readonly string[];
+  /** Name patterns to leave out; undefined: embedding and head. */
+  readonly exclude?: readonly string[];
+  /** First and last layer; undefined for all. */
+  readonly layers?: readonly [number, number];
   /** Kinds to take. */
-  readonly kinds: readonly TrainableKind[];
+  readonly kinds: readonly ("scales" | "norms" | "biases" | "dense")[];
   /** Columns that share an offset. */
-  readonly span: "block" | 128 | "row";
+  readonly span: "block" | "row" | number;
 }
 
 /** Where to run. */
@@ -163,22 +153,21 @@ export interface TrainConfig {
 }
 
 const count = { min: 1, max: Number.MAX_SAFE_INTEGER, whole: true };
+const spans = "block, row or a number of columns";
 const countOrNone = { ...count, min: 0 };
 
 const taskSection: Field<TaskConfig> = section<TaskConfig>("What is learned", {
-  name: text("a task that the library knows; `task: sst2` is short for it"),
-  format: choice("the data's format; by the file's extension if not given", [
-    "jsonl",
-    "tsv",
-    "text",
-  ]),
-  prompt: text("template with an example's fields in braces: {sentence} It was{label}"),
-  labelField: text("the field that holds the label", "label"),
+  name: text("a built-in task, or language-modelling; `task: sst2` is short for it"),
+  format: choice("the files' format; by their extension if not given", exampleFormats),
+  columns: list("names of a table's columns, if its first line does not give them", text("")),
+  template: text("an example's fields in braces: {sentence} It was{label}"),
+  labelField: text("the field that holds the label; label if not given"),
   labels: custom(
-    "words that stand for the labels: a list, or label: word",
+    "what labels are written as: a list, or label: word",
     "a list of words or a section of label: word",
     readLabels,
   ),
+  candidates: list("templates of the choices, for data that bring their own", text("")),
 });
 
 const schema: Field<TrainConfig> = section<TrainConfig>("A fine-tune", {
@@ -189,7 +178,8 @@ const schema: Field<TrainConfig> = section<TrainConfig>("A fine-tune", {
       taskSection.read(typeof value === "string" ? { name: value } : value, place),
   },
   data: section<DataConfig>("Files of examples", {
-    train: text("file to train on"),
+    folder: text("folder that the files lie in", "."),
+    train: text("file to train on; a built-in task knows its own"),
     validation: text("file to evaluate on while training"),
     test: text("file to evaluate on at the end"),
     trainLimit: number("most training examples", count),
@@ -217,11 +207,15 @@ const schema: Field<TrainConfig> = section<TrainConfig>("A fine-tune", {
     projection: choice("what offsets may not do", ["none", "keep-sign"]),
   }),
   trainables: section<TrainablesConfig>("Which parameters are trained", {
-    include: list("name patterns to take; all if empty", text(""), []),
-    exclude: list("name patterns to leave out", text(""), []),
-    layers: custom("layers to take: 0-7, or 0,2,4-6", "layers such as 0-7 or 0,2,4-6", readLayers),
+    include: list("name patterns to take, * matches anything; all if not given", text("")),
+    exclude: list("name patterns to leave out; embedding and head if not given", text("")),
+    layers: custom(
+      "layers to take, counted from 0; all if not given",
+      "layers, 0-7 or 3",
+      readLayers,
+    ),
     kinds: list("kinds to take", choice("", ["scales", "norms", "biases", "dense"]), ["scales"]),
-    span: choice("columns that share an offset", ["block", 128, "row"], "block"),
+    span: withDefault(custom("columns that share an offset", spans, readSpan), "block"),
   }),
   batchSize: number("examples of a step", { ...count, max: 65536 }, 16),
   steps: number("steps of the run", countOrNone, 1000),
@@ -313,41 +307,37 @@ export function describeConfig(): string {
   }).join("\n");
 }
 
-function readLabels(value: unknown, place: Place): readonly LabelWord[] | undefined {
+function readLabels(value: unknown, place: Place): Readonly<Record<string, string>> | undefined {
   if (typeof value !== "object" || value === null) return undefined;
   const entries = Array.isArray(value)
     ? value.map((word, index): [string, unknown] => [String(index), word])
     : Object.entries(value);
   if (entries.length < 2 || entries.length > mostLabels) {
-    throw new RangeError(
-      `Cannot use ${
-        place.path.join(".")
-      } in ${place.file}: ${entries.length} labels, expected 2 to ${mostLabels}`,
-    );
+    throw new RangeError(refusal(place, value, `2 to ${mostLabels} labels`));
   }
-  const words = entries.map(([label, word]) => ({ label, word }));
-  return words.every(isLabelWord) ? words : undefined;
+  return entries.every(isLabelWord) ? Object.fromEntries(entries) : undefined;
 }
 
-function isLabelWord(it: { label: string; word: unknown }): it is LabelWord {
-  return typeof it.word === "string" && it.word !== "";
+function isLabelWord(entry: [string, unknown]): entry is [string, string] {
+  return typeof entry[1] === "string" && entry[1] !== "";
 }
 
-function readLayers(value: unknown, place: Place): readonly LayerRange[] | undefined {
-  const parts = typeof value === "number" ? [String(value)] : splitLayers(value);
-  return parts?.map((part) => {
-    const [, first, last = first] = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(part.trim()) ?? [];
-    if (first === undefined || Number(first) > Number(last)) {
-      throw new RangeError(
-        `Cannot use ${place.path.join(".")} in ${place.file}: ${
-          JSON.stringify(part.slice(0, 40))
-        } is no range of layers such as 0-7`,
-      );
-    }
-    return { first: Number(first), last: Number(last) };
-  });
+function readLayers(value: unknown, place: Place): readonly [number, number] | undefined {
+  if (typeof value !== "string" && typeof value !== "number") return undefined;
+  const [, first, last = first] = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(String(value)) ?? [];
+  if (first === undefined || Number(first) > Number(last)) {
+    throw new RangeError(refusal(place, value, "a range of layers such as 0-7"));
+  }
+  return [Number(first), Number(last)];
 }
 
-function splitLayers(value: unknown): string[] | undefined {
-  return typeof value === "string" && value.length <= 1000 ? value.split(",") : undefined;
+const widestSpan = 2 ** 20;
+
+function readSpan(value: unknown, place: Place): "block" | "row" | number | undefined {
+  if (value === "block" || value === "row") return value;
+  if (typeof value !== "number" && typeof value !== "string") return undefined;
+  if (Number.isInteger(value) && Number(value) > 0 && Number(value) <= widestSpan) {
+    return Number(value);
+  }
+  throw new RangeError(refusal(place, value, spans));
 }

@@ -49,7 +49,8 @@ export function showValue(value: unknown): string {
   return text.length > longestShown ? `${text.slice(0, longestShown)}...` : text;
 }
 
-function wrong(place: Place, value: unknown, expects: string): string {
+/** The message that refuses a value at a place. */
+export function refusal(place: Place, value: unknown, expects: string): string {
   return `Cannot use ${place.path.join(".")}: ${
     showValue(value)
   } in ${place.file}: expected ${expects}`;
@@ -72,8 +73,8 @@ function field<T, F>(
     read(value, place) {
       if (value === undefined || value === null) return fallback as F;
       const result = accept(value);
-      if (result === undefined) throw new TypeError(wrong(place, value, expects));
-      if ("outside" in result) throw new RangeError(wrong(place, value, expects));
+      if (result === undefined) throw new TypeError(refusal(place, value, expects));
+      if ("outside" in result) throw new RangeError(refusal(place, value, expects));
       return result.ok;
     },
   };
@@ -158,27 +159,39 @@ export function choice<const C extends string | number>(
   });
 }
 
-/** A list whose items are read by a field; one item alone may stand without a list. */
+const longestList = 1000;
+
+/** A list of at most 1000 items that are read by a field; one item alone may stand without a list. */
+export function list<T>(
+  doc: string,
+  item: Field<T | undefined>,
+): Field<readonly T[] | undefined>;
+/** A list of at most 1000 items that are read by a field, with a default. */
 export function list<T>(
   doc: string,
   item: Field<T | undefined>,
   fallback: readonly T[],
-  longest = 1000,
-): Field<readonly T[]> {
+): Field<readonly T[]>;
+export function list<T>(
+  doc: string,
+  item: Field<T | undefined>,
+  fallback?: readonly T[],
+): Field<readonly T[] | undefined> {
+  const expects = `a list of ${item.expects}`;
   return {
     doc,
-    expects: `a list of ${item.expects}`,
-    shownDefault: fallback.length === 0 ? "none" : fallback.join(", "),
+    expects,
+    shownDefault: fallback?.join(", "),
     read(value, place) {
       if (value === undefined || value === null) return fallback;
       const items: readonly unknown[] = Array.isArray(value) ? value : [value];
-      if (items.length > longest) {
-        throw new RangeError(wrong(place, value, `a list of at most ${longest}`));
+      if (items.length === 0 || items.length > longestList) {
+        throw new RangeError(refusal(place, value, `${expects}, 1 to ${longestList} of them`));
       }
       return items.map((it, index) => {
         const at = { ...place, path: [...place.path, String(index)] };
         const read = item.read(it, at);
-        if (read === undefined) throw new TypeError(wrong(at, it, item.expects));
+        if (read === undefined) throw new TypeError(refusal(at, it, item.expects));
         return read;
       });
     },
@@ -197,9 +210,21 @@ export function custom<T>(
     read(value, place) {
       if (value === undefined || value === null) return undefined;
       const read = accept(value, place);
-      if (read === undefined) throw new TypeError(wrong(place, value, expects));
+      if (read === undefined) throw new TypeError(refusal(place, value, expects));
       return read;
     },
+  };
+}
+
+/** The field with a default for where it is not given. */
+export function withDefault<T extends string | number>(
+  inner: Field<T | undefined>,
+  fallback: NoInfer<T>,
+): Field<T> {
+  return {
+    ...inner,
+    shownDefault: String(fallback),
+    read: (value, place) => inner.read(value, place) ?? fallback,
   };
 }
 
@@ -234,7 +259,7 @@ export function section<T extends object>(
     read(value, place) {
       const given = value ?? {};
       if (typeof given !== "object" || Array.isArray(given)) {
-        throw new TypeError(wrong(place, value, own.expects));
+        throw new TypeError(refusal(place, value, own.expects));
       }
       for (const key of Object.keys(given)) {
         if (!names.has(key)) throw new RangeError(unknownKey(key, place));

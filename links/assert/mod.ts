@@ -1,6 +1,6 @@
 /**
  * Stand-in for `jsr:@std/assert` on machines that cannot reach JSR: the used part of its API, over `node:assert`.
- * One known difference: `0` and `-0` inside of objects and arrays differ here, and are equal there.
+ * One known difference: `0` and `-0` inside of objects, maps and sets differ here, and are equal there.
  *
  * @module
  */
@@ -41,7 +41,14 @@ export function assert(expr: unknown, msg = ""): asserts expr {
 }
 
 function deepEqual(a: unknown, b: unknown): boolean {
-  return (typeof a === "number" && a === b) || isDeepStrictEqual(a, b);
+  if ((typeof a === "number" && a === b) || isDeepStrictEqual(a, b)) return true;
+  // node tells 0 from -0, std does not.
+  return isList(a) && isList(b) && a.constructor === b.constructor && a.length === b.length &&
+    Array.from(a).every((it, index) => deepEqual(it, b[index]));
+}
+
+function isList(value: unknown): value is ArrayLike<unknown> {
+  return Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView));
 }
 
 /** The values are deeply equal; NaN equals NaN. */

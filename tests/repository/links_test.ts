@@ -20,6 +20,9 @@ import { parse, stringify } from "@std/yaml";
 Deno.test("std stand-ins: deep equality of numbers, typed arrays and maps", () => {
   assertEquals(NaN, NaN);
   assertEquals(0, -0);
+  assertEquals([[0], [1]], [[-0], [1]]);
+  assertEquals(new Float32Array([0, 1]), new Float32Array([-0, 1]));
+  assertNotEquals([[0], [1]], [[-0], [2]]);
   assertEquals(new Float32Array([1, NaN]), new Float32Array([1, NaN]));
   assertNotEquals<unknown>(new Float32Array([1]), new Float64Array([1]));
   assertNotEquals<unknown>(new Uint8Array([1, 2]), new Uint8Array([1, 3]));

@@ -5,7 +5,7 @@ const full = `
 model: models/reviews.gguf
 task:
   format: tsv
-  prompt: "{sentence} It was{label}"
+  template: "{sentence} It was{label}"
   labels: {"0": " terrible", "1": " great"}
 data: {train: train.tsv, validation: dev.tsv, train_limit: 1000}
 optimiser:
@@ -18,7 +18,7 @@ optimiser:
   form: relative
 trainables:
   include: ["blk.*.ffn_*", attn]
-  layers: 0-3,7
+  layers: 0-3
   kinds: [scales, norms]
   span: 128
 batch_size: 8
@@ -32,10 +32,7 @@ quantize: {format: int4_g32}
 
 Deno.test("config: every kind of value arrives under its camelCase name", () => {
   const config = parseTrainConfig(full, "a.yaml");
-  assertEquals(config.task.labels, [{ label: "0", word: " terrible" }, {
-    label: "1",
-    word: " great",
-  }]);
+  assertEquals(config.task.labels, { "0": " terrible", "1": " great" });
   assertEquals(config.data.trainLimit, 1000);
   assertEquals(config.optimiser, {
     name: "qzo",
@@ -49,7 +46,7 @@ Deno.test("config: every kind of value arrives under its camelCase name", () => 
     form: "relative",
     projection: undefined,
   });
-  assertEquals(config.trainables.layers, [{ first: 0, last: 3 }, { first: 7, last: 7 }]);
+  assertEquals(config.trainables.layers, [0, 3]);
   assertEquals(config.trainables.include, ["blk.*.ffn_*", "attn"]);
   assertEquals(config.trainables.span, 128);
   assertEquals(config.maxLength, 256);
@@ -82,7 +79,11 @@ Deno.test("config: mistakes are named with key, value and what is expected", () 
     ["trainables: {include: [[a]]}", TypeError, "trainables.include.0: a list of 1"],
     ["trainables: {layers: 7-3}", RangeError, '"7-3"'],
     ["trainables: {layers: {a: 1}}", TypeError, "trainables.layers"],
-    ["task: {labels: [a]}", RangeError, "1 labels"],
+    ["trainables: {span: 0}", RangeError, "trainables.span: 0"],
+    ["trainables: {span: column}", RangeError, "expected block, row or a number of columns"],
+    ["trainables: {include: []}", RangeError, "a list of 0"],
+    ["task: {format: xml}", RangeError, "expected one of jsonl"],
+    ["task: {labels: [a]}", RangeError, "expected 2 to 10000 labels"],
     ["task: {labels: [a, 1]}", TypeError, "task.labels"],
     ["output: ''", RangeError, "output"],
     ["__proto__: {steps: 1}", RangeError, 'Unknown key "__proto__"'],
