@@ -67,8 +67,9 @@ export function accuracy(
     correct,
     count,
     accuracy: share,
-    low: Math.max(0, middle - half),
-    high: Math.min(1, middle + half),
+    // Exact at the ends, where the sum is not.
+    low: correct === 0 ? 0 : middle - half,
+    high: correct === count ? 1 : middle + half,
   };
 }
 

@@ -66,7 +66,7 @@ export function winograndeRows(row: Row): Row[] {
     if (contexts.length !== 2 || !contexts.every((context) => typeof context === "string")) {
       throw new TypeError(`Cannot ${what}: context_options is not a pair of texts`);
     }
-    const [words1, words2] = contexts.map((context: string) => context.trim().split(" "));
+    const [words1, words2] = contexts.map((context: string) => context.trim().split(/\s+/));
     let same = 0;
     while (same < Math.min(words1.length, words2.length) - 1 && words1[same] === words2[same]) {
       same++;

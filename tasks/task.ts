@@ -193,7 +193,7 @@ function text(entries: Row, name: string, fallback?: string): string {
 function optionalTexts(entries: Row, name: string): string[] | undefined {
   const value = entries[name];
   if (value === undefined) return undefined;
-  if (!Array.isArray(value) || !value.every((item) => typeof item === "string")) {
+  if (!Array.isArray(value) || !Array.from(value).every((item) => typeof item === "string")) {
     throw new TypeError(`Cannot read a task's configuration: ${name} is not a list of texts`);
   }
   return value;

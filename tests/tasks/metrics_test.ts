@@ -1,0 +1,65 @@
+import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
+import {
+  accuracy,
+  argmax,
+  bitsPerCharacter,
+  macroF1,
+  majorityShare,
+  normaliseAnswer,
+  perplexity,
+  tokenF1,
+} from "../../tasks/metrics.ts";
+
+Deno.test("the best score, the first of equals; a broken model is no guess", () => {
+  assertEquals(argmax([-2, -1, -1]), 1);
+  assertEquals(argmax(new Float32Array([-Infinity, -5])), 1);
+  assertThrows(() => argmax([0, NaN]), RangeError, "score 1 is NaN");
+  assertThrows(() => argmax([]), RangeError);
+});
+
+Deno.test("Wilson's interval at its edges and at published values", () => {
+  const all = accuracy(new Array(10).fill(0), new Array(10).fill(0));
+  assertAlmostEquals(all.low, 0.7225, 1e-4);
+  assertEquals(all.high, 1);
+  const none = accuracy([1], [0]);
+  assertEquals([none.accuracy, none.low], [0, 0]);
+  assertAlmostEquals(none.high, 0.7935, 1e-4);
+  // Newcombe (1998), table I: 81 of 263.
+  const some = accuracy(
+    Array.from({ length: 263 }, (_, i) => i < 81 ? 0 : 1),
+    new Array(263).fill(0),
+  );
+  assertAlmostEquals(some.low, 0.2553, 1e-4);
+  assertAlmostEquals(some.high, 0.3662, 1e-4);
+  assertThrows(() => accuracy([1], [1, 2]), TypeError, "1 predictions for 2 labels");
+  assertThrows(() => accuracy([], []), RangeError);
+});
+
+Deno.test("macro F1 counts each class alike", () => {
+  assertEquals(macroF1([0, 1, 2], [0, 1, 2]), 1);
+  // Class 0: 2/3; class 1: 4/5.
+  assertAlmostEquals(macroF1([0, 1, 1, 1], [0, 0, 1, 1]), (2 / 3 + 4 / 5) / 2);
+  // Predicting a class that is not there costs.
+  assertAlmostEquals(macroF1([0, 5], [0, 0]), (2 / 3) / 2);
+});
+
+Deno.test("the majority's share", () => {
+  assertEquals(majorityShare([1, 1, 0, 2]), 0.5);
+  assertThrows(() => majorityShare([]), RangeError);
+});
+
+Deno.test("answers are compared as SQuAD does", () => {
+  assertEquals(normaliseAnswer("The  U.S.A., an  Area"), "usa area");
+  assertEquals(tokenF1("the cat", ["dog", "a cat"]), 1);
+  assertEquals(tokenF1("", ["the"]), 1);
+  assertEquals(tokenF1("", ["cat"]), 0);
+  assertAlmostEquals(tokenF1("cat cat cat", ["cat cat dog"]), 2 / 3);
+  assertThrows(() => tokenF1("x", []), RangeError);
+});
+
+Deno.test("losses in other units", () => {
+  assertAlmostEquals(perplexity(Math.log(50)), 50, 1e-9);
+  assertAlmostEquals(bitsPerCharacter(Math.LN2 * 30, 10), 3);
+  assert(perplexity(0) === 1);
+  assertThrows(() => bitsPerCharacter(1, 0), RangeError);
+});

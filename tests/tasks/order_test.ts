@@ -1,0 +1,87 @@
+import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
+import { batchOrder } from "../../tasks/order.ts";
+import { permutation } from "../../tasks/permutation.ts";
+
+const lengths = Array.from({ length: 103 }, (_, i) => (i * 37) % 101);
+const variants = [
+  { count: 103, batchSize: 8, seed: 5 },
+  { count: 103, batchSize: 8, seed: 5, lengths, pool: 4 },
+  { count: 103, batchSize: 200, seed: 5 },
+  { count: 1, batchSize: 1 },
+];
+
+for (const [i, options] of variants.entries()) {
+  Deno.test(`every example comes once an epoch (${i + 1})`, () => {
+    const order = batchOrder(options);
+    const epochs = [0, 1, 2].map((epoch) =>
+      Array.from(
+        { length: order.stepsPerEpoch },
+        (_, step) => order.batch(epoch * order.stepsPerEpoch + step),
+      )
+    );
+    for (const epoch of epochs) {
+      assertEquals(
+        epoch.flat().toSorted((a, b) => a - b),
+        Array.from({ length: options.count }, (_, k) => k),
+      );
+      assert(epoch.every((batch) => batch.length <= options.batchSize));
+      assertEquals(
+        epoch.filter((batch) => batch.length < Math.min(options.batchSize, options.count)).length,
+        options.count === 103 && options.batchSize === 8 ? 1 : 0,
+      );
+    }
+    if (options.count > 1) assertNotEquals(epochs[0].flat(), epochs[1].flat());
+  });
+
+  Deno.test(`a resumed order is the same from any step (${i + 1})`, () => {
+    const whole = batchOrder(options);
+    const batches = Array.from({ length: 40 }, (_, step) => whole.batch(step));
+    for (const start of [0, 1, 13, 25]) {
+      const resumed = batchOrder(options);
+      for (let step = start; step < 40; step++) assertEquals(resumed.batch(step), batches[step]);
+    }
+  });
+}
+
+Deno.test("batches by length are even, and still change with the epoch", () => {
+  const spread = (order: { batch(step: number): number[] }): number =>
+    Array.from({ length: 12 }, (_, step) => {
+      const sizes = order.batch(step).map((index) => lengths[index]);
+      return Math.max(...sizes) - Math.min(...sizes);
+    }).reduce((sum, value) => sum + value, 0) / 12;
+  const options = { count: 103, batchSize: 8, seed: 2 };
+  assert(spread(batchOrder({ ...options, lengths })) < 10);
+  assert(spread(batchOrder(options)) > 50);
+});
+
+Deno.test("a batch that a caller changes does not change the order", () => {
+  const order = batchOrder({ count: 4, batchSize: 2 });
+  const first = order.batch(0);
+  order.batch(0).fill(9);
+  assertEquals(order.batch(0), first);
+});
+
+Deno.test("seeds, uses and rounds give other permutations; each place is as likely", () => {
+  const base = permutation(50, 1, "epoch", 0);
+  assertNotEquals(permutation(50, 2, "epoch", 0), base);
+  assertNotEquals(permutation(50, 1, "split", 0), base);
+  assertNotEquals(permutation(50, 1, "epoch", 1), base);
+  const counts = new Array(8).fill(0);
+  for (let round = 0; round < 4000; round++) counts[permutation(8, 3, "epoch", round).indexOf(0)]++;
+  // Chi-square with 7 degrees of freedom; 24.3 is exceeded once in 1,000.
+  const chiSquare = counts.reduce((sum, count) => sum + (count - 500) ** 2 / 500, 0);
+  assert(chiSquare < 24.3, `${chiSquare}`);
+});
+
+Deno.test("orders without sense are refused", () => {
+  assertThrows(() => batchOrder({ count: 0, batchSize: 1 }), RangeError, "count is 0");
+  assertThrows(() => batchOrder({ count: 2, batchSize: 1.5 }), RangeError, "1.5");
+  assertThrows(
+    () => batchOrder({ count: 2, batchSize: 1, lengths: [1] }),
+    TypeError,
+    "1 lengths for 2",
+  );
+  assertThrows(() => batchOrder({ count: 2, batchSize: 1 }).batch(-1), RangeError, "-1");
+  assertThrows(() => batchOrder({ count: 2, batchSize: 1, seed: -1 }), RangeError);
+  assertThrows(() => permutation(2 ** 22, 0, "epoch"), RangeError);
+});

@@ -1,0 +1,85 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { type ExampleFormat, readExamples } from "../../tasks/read_examples.ts";
+import { mutatedText, random } from "../models/tokenizer_mutate.ts";
+
+Deno.test("each form gives its rows, whatever the line ends, with or without a last one", () => {
+  const rows = [{ a: "1", b: "x y" }, { a: "2", b: "z" }];
+  for (const end of ["\n", "\r\n"]) {
+    for (const last of ["", end, end + end]) {
+      assertEquals(readExamples(["a\tb", "1\tx y", "2\tz"].join(end) + last, "tsv"), rows);
+      assertEquals(readExamples(["a,b", "1,x y", "2,z"].join(end) + last, "csv"), rows);
+      assertEquals(
+        readExamples(rows.map((row) => JSON.stringify(row)).join(end) + last, "jsonl"),
+        rows,
+      );
+    }
+  }
+  assertEquals(readExamples("\uFEFF1\tx", "tsv", { columns: ["a", "b"] }), [{ a: "1", b: "x" }]);
+  assertEquals(readExamples("one\n\ntwo\n", "lines"), [{ text: "one" }, { text: "two" }]);
+  assertEquals(readExamples("one\ntwo\n \nthree\n", "paragraphs"), [{ text: "one\ntwo" }, {
+    text: "three",
+  }]);
+  assertEquals(readExamples("NUM:date When ? \n", "labelled"), [{
+    label: "NUM:date",
+    text: "When ?",
+  }]);
+  assertEquals(readExamples("", "tsv"), []);
+});
+
+Deno.test("csv cells in quotes hold commas, quotes and line ends", () => {
+  const text = 'a,b\n"x, ""y""","two\nlines"\n,\n"",last\n';
+  assertEquals(readExamples(text, "csv"), [
+    { a: 'x, "y"', b: "two\nlines" },
+    { a: "", b: "" },
+    { a: "", b: "last" },
+  ]);
+});
+
+Deno.test("what is not of the form is a SyntaxError with its line", () => {
+  const bad: [ExampleFormat, string, string][] = [
+    ["jsonl", '{"a":1}\n\n{"a":\n', "line 3"],
+    ["jsonl", "[1]\n", "line 1: not an object"],
+    ["tsv", "a\tb\n1\t2\n1\t2\t3\n", "line 3: 3 cells, expected 2"],
+    ["tsv", "a\ta\n1\t2\n", "two columns"],
+    ["csv", 'a,b\n"x\ny",1\nz\n', "line 4: 1 cells"],
+    ["csv", 'a,b\n1,x"y\n', "line 2: misplaced"],
+    ["csv", 'a,b\n1,"x\n', "unclosed quote"],
+    ["labelled", "1 good\nbad\n", "line 2"],
+  ];
+  for (const [format, text, message] of bad) {
+    assertThrows(() => readExamples(text, format, { name: "x.txt" }), SyntaxError, message);
+  }
+  assertThrows(() => readExamples("", "xml" as ExampleFormat), RangeError, "jsonl");
+});
+
+Deno.test("1,200 damaged files parse or give a SyntaxError", () => {
+  const next = random(17);
+  const texts: [ExampleFormat, string][] = [
+    ["jsonl", '{"sentence":"good, bad","label":1}\n{"sentence":"\\u00e9 \\"x\\"","label":0}\n'],
+    ["tsv", "sentence\tlabel\ngood film\t1\nbad film\t0\n"],
+    ["csv", 'sentence,label\n"good, very",1\n"a ""b""",0\n'],
+    ["labelled", "1 good film\n0 bad film\n"],
+  ];
+  const counts = { parsed: 0, refused: 0 };
+  for (let i = 0; i < 1200; i++) {
+    const [format, text] = texts[i % texts.length];
+    const damaged = mutatedText(text, next);
+    try {
+      assert(readExamples(damaged, format).length <= damaged.length);
+      counts.parsed++;
+    } catch (error) {
+      const named = error instanceof SyntaxError &&
+        /^Cannot read the data, line \d+: /.test(error.message);
+      assert(named, `${format} ${JSON.stringify(damaged)}: ${error}`);
+      counts.refused++;
+    }
+  }
+  assert(counts.parsed > 200 && counts.refused > 300, JSON.stringify(counts));
+});
+
+Deno.test("a large damaged csv takes no quadratic time", () => {
+  const start = performance.now();
+  assertThrows(() => readExamples("a\n" + '"x""'.repeat(200_000), "csv"), SyntaxError);
+  readExamples("a\n" + "x\n".repeat(200_000), "csv");
+  assert(performance.now() - start < 2000);
+});
