@@ -12,6 +12,7 @@ export * from "./codebook_kmeans.ts";
 export * from "./decode.ts";
 export * from "./dense_formats.ts";
 export * from "./float16.ts";
+export * from "./fold_patch.ts";
 export * from "./format.ts";
 export * from "./formats.ts";
 export * from "./ggml_types.ts";
