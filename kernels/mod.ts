@@ -13,6 +13,7 @@ export * from "./offsets.ts";
 export * from "./operations.ts";
 export * from "./perturbation.ts";
 export * from "./pipeline.ts";
+export * from "./replay.ts";
 export * from "./step.ts";
 export * from "./storage.ts";
 export * from "./template.ts";

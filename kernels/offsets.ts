@@ -61,7 +61,7 @@ export class OffsetSet implements Disposable {
   readonly trainables: readonly Trainable[];
   /** The arenas that hold them. */
   readonly arenas: readonly Storage[];
-  /** Per arena the update kernel's table: first quad, quads, tensor id, 0. */
+  /** Per arena the update kernel's table: first quad, quads, tensor id, 1 if relative. */
   readonly tables: readonly Storage[];
   readonly #sections = new Map<string, Section>();
 
@@ -91,7 +91,12 @@ export class OffsetSet implements Disposable {
     const rows: number[] = [];
     for (const section of this.#sections.values()) {
       if (section.arena !== arena) continue;
-      rows.push(section.offset / 16, section.trainable.count / 4, section.trainable.id, 0);
+      rows.push(
+        section.offset / 16,
+        section.trainable.count / 4,
+        section.trainable.id,
+        section.trainable.form === "relative" ? 1 : 0,
+      );
     }
     return new Uint32Array(rows);
   }

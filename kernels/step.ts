@@ -171,26 +171,49 @@ export function optimiserStep(
     parameters: [],
     workgroups: 1,
   });
-  const keepSign = optimiser.projection === "keep-sign";
+  moveOffsets(graph, optimiser, offsets, tensors, {
+    coefficients: state.coefficients,
+    directions: optimiser.estimator.directions,
+    perStep: optimiser.estimator.directions,
+  });
+}
+
+/** How offsets move: an optimiser is one, and a ledger's header holds the same facts. */
+export type MoveRule = Pick<Optimiser, "distribution" | "projection">;
+
+/** Seeds and coefficients on the device: `directions` of them, `perStep` of each step. */
+export interface Moves {
+  readonly coefficients: Storage;
+  readonly directions: number;
+  readonly perStep: number;
+}
+
+/** Records `w += coefficient * z` for every arena, and where the rule asks for it the projection. */
+export function moveOffsets(
+  graph: Graph,
+  rule: MoveRule,
+  offsets: OffsetSet,
+  tensors: ReadonlyMap<string, DeviceTensor>,
+  moves: Moves,
+): void {
+  const keepSign = rule.projection === "keep-sign";
   offsets.arenas.forEach((arena, i) => {
     const quads = arena.bytes / 16;
     graph.add({
       label: `update ${arena.label}`,
       source: updateSource,
-      key: {
-        DISTRIBUTION: optimiser.distribution,
-        KEEP_SIGN: keepSign && optimiser.form === "relative",
-      },
-      reads: { 1: offsets.tables[i], 2: state.coefficients },
+      key: { DISTRIBUTION: rule.distribution, KEEP_SIGN: keepSign },
+      reads: { 1: offsets.tables[i], 2: moves.coefficients },
       writes: { 3: arena },
-      parameters: [quads, offsets.sections(i), optimiser.estimator.directions],
+      parameters: [quads, offsets.sections(i), moves.directions, moves.perStep],
       workgroups: Math.ceil(quads / 64),
     });
   });
-  if (keepSign && optimiser.form === "absolute") {
-    for (const trainable of offsets.trainables) {
-      const tensor = tensors.get(trainable.name);
-      if (tensor && tensor.layout.kind !== "dense") project(graph, tensor, offsets);
+  if (!keepSign) return;
+  for (const trainable of offsets.trainables) {
+    const tensor = tensors.get(trainable.name);
+    if (trainable.form === "absolute" && tensor && tensor.layout.kind !== "dense") {
+      project(graph, tensor, offsets);
     }
   }
 }

@@ -96,5 +96,7 @@ function inLayers(name: string, layers: readonly [number, number] | undefined): 
 
 function columnsOf(tensor: DeviceTensor, span: "block" | "row" | number): number {
   if (span === "row") return tensor.columns;
-  return span === "block" ? tensor.groupColumns : Math.min(span, tensor.columns);
+  // Never finer than the stored scales: finer offsets could not be written back.
+  const wanted = span === "block" ? tensor.groupColumns : span;
+  return Math.min(Math.max(wanted, tensor.groupColumns), tensor.columns);
 }

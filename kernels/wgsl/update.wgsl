@@ -1,6 +1,7 @@
 // w[i] += sum over directions of coefficient * z: the only place a stored offset changes. The coefficient has at most 16
 // significant bits and z at most 4, so each product is exact, and fused or not the sum rounds once: same bits everywhere.
-// One invocation a quad of one arena; a table of (first quad, quads, tensor) says which tensor a quad belongs to.
+// One invocation a quad of one arena; a table of (first quad, quads, tensor, relative) says which tensor a quad belongs to.
+// A replay takes many steps at once: `directions` is then all of theirs, `per_step` those of one.
 
 #include "noise.wgsl"
 
@@ -8,6 +9,7 @@ struct Params {
   quads: u32,
   sections: u32,
   directions: u32,
+  per_step: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -30,15 +32,18 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
   let local = quad - section.x;
   if (local >= section.y) { return; }
   var w = offsets[quad];
-  for (var d = 0u; d < p.directions; d++) {
-    let step = steps[d];
-    let coefficient = bitcast<f32>(step.z);
-    if (coefficient != 0.0) {
-      w += coefficient * noise4(step.xy, section.z, local);
+  for (var first = 0u; first < p.directions; first += p.per_step) {
+    for (var d = first; d < first + p.per_step; d++) {
+      let step = steps[d];
+      let coefficient = bitcast<f32>(step.z);
+      if (coefficient != 0.0) {
+        w += coefficient * noise4(step.xy, section.z, local);
+      }
     }
-  }
 #if KEEP_SIGN
-  w = max(w, vec4<f32>(-1.0));
+    // A relative offset of -1 brings its scale to zero; it goes no further.
+    if (section.w != 0u) { w = max(w, vec4<f32>(-1.0)); }
 #endif
+  }
   offsets[quad] = w;
 }
