@@ -1,0 +1,106 @@
+/**
+ * Held-out loss and accuracy.
+ *
+ * @module
+ */
+
+import type { OffsetSet } from "../kernels/mod.ts";
+import { type Example, type Objective, packBatch, type PackedBatch } from "../models/batch.ts";
+import { Evaluator } from "../models/evaluator.ts";
+import type { Model } from "../models/model.ts";
+import { type Accuracy, accuracy, argmax } from "../tasks/metrics.ts";
+
+/** How to evaluate. */
+export interface EvaluateOptions {
+  readonly objective: Objective;
+  /** Examples of a batch. Default 16. */
+  readonly batchSize?: number;
+  /** The fine-tune; absent for the base. */
+  readonly offsets?: OffsetSet | undefined;
+  /** An evaluator to reuse, with its compiled plans; then `offsets` is not read. */
+  readonly evaluator?: Evaluator;
+  readonly signal?: AbortSignal;
+  /** Called after each wait with the examples done. */
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/** What an evaluation found. */
+export interface Evaluation {
+  /** Nats per token (language modelling) or per example (classification). */
+  readonly loss: number;
+  /** Only for classification. */
+  readonly accuracy?: Accuracy;
+  readonly predictions: readonly number[];
+  readonly examples: number;
+}
+
+/** Shortest first, so that a batch's rows are few; results come back in the given order. */
+function inBatches(examples: readonly Example[], batchSize: number): number[][] {
+  const length = (e: Example) => e.prompt.length + Math.max(...e.candidates.map((c) => c.length));
+  const order = examples.map((_, i) => i).sort((a, b) => length(examples[a]) - length(examples[b]));
+  const out: number[][] = [];
+  for (let i = 0; i < order.length; i += batchSize) out.push(order.slice(i, i + batchSize));
+  return out;
+}
+
+/**
+ * Evaluates examples in batches, about half a second of work to a wait.
+ *
+ * @throws {RangeError} When there are no examples, or a loss is not finite
+ */
+export async function evaluate(
+  model: Model,
+  examples: readonly Example[],
+  options: EvaluateOptions,
+): Promise<Evaluation> {
+  if (examples.length === 0) throw new RangeError("Cannot evaluate: there are no examples");
+  const { objective, batchSize = 16, signal, onProgress } = options;
+  const evaluator = options.evaluator ?? new Evaluator(model, options.offsets);
+  try {
+    const groups = inBatches(examples, batchSize);
+    const predictions = new Array<number>(examples.length);
+    let sum = 0;
+    let weight = 0;
+    let perWait = 1;
+    let done = 0;
+    for (let first = 0; first < groups.length;) {
+      signal?.throwIfAborted();
+      const chunk = groups.slice(first, first + perWait);
+      const packed: PackedBatch[] = chunk.map((group) =>
+        packBatch(group.map((i) => examples[i]), objective, model.maxPositions)
+      );
+      const begun = performance.now();
+      const results = await evaluator.run(packed);
+      const took = (performance.now() - begun) / chunk.length;
+      results.forEach((result, j) => {
+        const share = objective === "classification" ? packed[j].examples : packed[j].lossRows;
+        sum += result.loss * share;
+        weight += share;
+        let candidate = 0;
+        for (const i of chunk[j]) {
+          const count = examples[i].candidates.length;
+          const scores = result.scores.subarray(candidate, candidate += count);
+          predictions[i] = scores.every(Number.isFinite) ? argmax(scores) : 0;
+        }
+        done += chunk[j].length;
+      });
+      first += chunk.length;
+      perWait = Math.max(1, Math.min(64, Math.round(400 / Math.max(1, took))));
+      onProgress?.(done, examples.length);
+    }
+    const loss = sum / weight;
+    if (!Number.isFinite(loss)) {
+      throw new RangeError(`Cannot evaluate: the loss over ${examples.length} examples is ${loss}`);
+    }
+    return {
+      loss,
+      predictions,
+      examples: examples.length,
+      ...(objective === "classification"
+        ? { accuracy: accuracy(predictions, examples.map((e) => e.label)) }
+        : {}),
+    };
+  } finally {
+    if (!options.evaluator) evaluator[Symbol.dispose]();
+  }
+}

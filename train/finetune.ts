@@ -1,0 +1,235 @@
+/**
+ * The training loop: queue a chunk of steps, wait once, drain its records, write the ledger, tell the caller, go on.
+ *
+ * @module
+ */
+
+import { OffsetSet } from "../kernels/mod.ts";
+import { type Example, exampleCost, type Objective, packBatch } from "../models/batch.ts";
+import { Evaluator } from "../models/evaluator.ts";
+import type { Model } from "../models/model.ts";
+import { Trainer } from "../models/trainer.ts";
+import { NonFiniteLossError } from "../optim/non_finite_loss_error.ts";
+import type { Optimiser } from "../optim/optimiser.ts";
+import { type BatchOrder, batchOrder } from "../tasks/order.ts";
+import { evaluate, type Evaluation } from "./evaluate.ts";
+import type { LedgerFile } from "./ledger_file.ts";
+
+/** What to train on what, and how long. */
+export interface FinetuneOptions {
+  readonly model: Model;
+  readonly optimiser: Optimiser;
+  /** What is trained, allocated; zero for a new fine-tune, replayed for one that goes on. */
+  readonly offsets: OffsetSet;
+  readonly objective: Objective;
+  readonly train: readonly Example[];
+  /** Held out; evaluated at the start, every `evaluateEvery` steps and at the end. */
+  readonly validation?: readonly Example[];
+  /** Examples of a step. Default 16. */
+  readonly batchSize?: number;
+  /** Steps of the whole fine-tune, those already in the ledger included. */
+  readonly steps: number;
+  /** Seed of the noise and the order. Default 0. */
+  readonly seed?: number;
+  /** Steps between evaluations; 0 for none but at start and end. Default 0. */
+  readonly evaluateEvery?: number;
+  /** Where steps are written; those it holds are not made again. */
+  readonly ledger?: LedgerFile;
+  /** The chain's state after the ledger's last step; needed when it holds steps. */
+  readonly state?: readonly number[];
+  /** Stops after the chunk in flight; the ledger is then whole. */
+  readonly signal?: AbortSignal;
+}
+
+/** A step that was made. */
+export interface StepEvent {
+  readonly type: "step";
+  /** Counted from 1: steps done. */
+  readonly step: number;
+  /** Mean over the step's branches, in nats. */
+  readonly loss: number;
+  readonly losses: readonly number[];
+  readonly derivatives: readonly number[];
+  readonly coefficients: readonly number[];
+  /** Of the chunk this step was in. */
+  readonly tokensPerSecond: number;
+  readonly millisecondsPerStep: number;
+}
+
+/** A held-out evaluation. */
+export interface EvaluationEvent {
+  readonly type: "evaluation";
+  /** Steps done before it. */
+  readonly step: number;
+  readonly evaluation: Evaluation;
+  /** Whether it is the best so far: highest accuracy, then lowest loss. */
+  readonly best: boolean;
+}
+
+/** The end. */
+export interface EndEvent {
+  readonly type: "end";
+  readonly step: number;
+  readonly reason: "done" | "aborted";
+  /** Steps of the best evaluation, when there was a validation set; `offsets` then hold that state if `reason` is done. */
+  readonly bestStep: number | undefined;
+  readonly best: Evaluation | undefined;
+}
+
+/** What `finetune` yields. */
+export type TrainingEvent = StepEvent | EvaluationEvent | EndEvent;
+
+const CHUNK_MILLISECONDS = 400;
+
+/** The order of training batches: a function of seed and step, so that a resumed run sees what an unbroken one would. */
+export function trainingOrder(
+  train: readonly Example[],
+  { batchSize = 16, seed = 0 }: { readonly batchSize?: number; readonly seed?: number },
+): BatchOrder {
+  return batchOrder({
+    count: train.length,
+    batchSize: Math.min(batchSize, train.length),
+    seed,
+    lengths: train.map((e) => exampleCost(e).rows),
+  });
+}
+
+function better(a: Evaluation, b: Evaluation | undefined): boolean {
+  if (!b) return true;
+  const difference = (a.accuracy?.correct ?? 0) - (b.accuracy?.correct ?? 0);
+  return difference > 0 || difference === 0 && a.loss < b.loss;
+}
+
+/**
+ * Fine-tunes a model's offsets. Steps run on the device in chunks of about 0.4 s; between chunks the ledger is flushed, events are
+ * yielded and signals served. At the end `offsets` hold the best state of the held-out evaluations, if there were any.
+ *
+ * @throws {NonFiniteLossError} When a loss is not finite; the ledger holds the steps before
+ * @throws {RangeError} When there is nothing to train on
+ */
+export async function* finetune(options: FinetuneOptions): AsyncGenerator<TrainingEvent> {
+  const { model, optimiser, offsets, objective, train, validation, steps, ledger, signal } =
+    options;
+  const { seed = 0, evaluateEvery = 0 } = options;
+  if (train.length === 0) throw new RangeError("Cannot fine-tune: there are no training examples");
+  if (!(Number.isSafeInteger(steps) && steps >= 0)) {
+    throw new RangeError(`Cannot fine-tune for ${steps} steps`);
+  }
+  const order = trainingOrder(train, options);
+  let step = ledger?.length ?? 0;
+  if (step > 0 && !options.state) {
+    throw new TypeError(`Cannot go on from step ${step}: the chain's state is not given`);
+  }
+  using trainer = new Trainer(model, optimiser, offsets, {
+    seed,
+    ...(options.state ? { state: options.state } : {}),
+  });
+  using evaluator = new Evaluator(model, offsets);
+  using kept = new Kept(model, offsets);
+  const evaluateNow = async (): Promise<EvaluationEvent | undefined> => {
+    if (!validation || validation.length === 0) return undefined;
+    const evaluation = await evaluate(model, validation, {
+      objective,
+      evaluator,
+      ...(options.batchSize ? { batchSize: options.batchSize } : {}),
+    });
+    const best = better(evaluation, kept.best);
+    if (best) kept.keep(evaluation, step);
+    return { type: "evaluation", step, evaluation, best };
+  };
+
+  const first = await evaluateNow();
+  if (first) yield first;
+  let perStep = CHUNK_MILLISECONDS;
+  let timed = false;
+  while (step < steps && !signal?.aborted) {
+    const untilEvaluation = evaluateEvery > 0 ? evaluateEvery - step % evaluateEvery : Infinity;
+    const wanted = timed ? Math.max(1, Math.round(CHUNK_MILLISECONDS / perStep)) : 1;
+    const count = Math.min(wanted, steps - step, untilEvaluation, trainer.capacity);
+    const begun = performance.now();
+    let tokens = 0;
+    for (let i = 0; i < count; i++) {
+      const batch = packBatch(
+        order.batch(step + i).map((j) => train[j]),
+        objective,
+        model.maxPositions,
+      );
+      tokens += batch.tokens * optimiser.estimator.branches.length;
+      trainer.enqueue(step + i, batch);
+    }
+    const records = await trainer.drain();
+    const took = performance.now() - begun;
+    // The first chunks compile: only later ones say how long a step takes.
+    perStep = timed ? 0.5 * perStep + 0.5 * took / count : took / count;
+    timed = true;
+    const good = records.findIndex((r) => r.halted);
+    const made = good < 0 ? records : records.slice(0, good);
+    await ledger?.append(made);
+    for (const record of made) {
+      step++;
+      yield {
+        type: "step",
+        step,
+        loss: record.losses.reduce((a, b) => a + b, 0) / record.losses.length,
+        losses: record.losses,
+        derivatives: record.derivatives,
+        coefficients: record.coefficients,
+        tokensPerSecond: tokens / took * 1000,
+        millisecondsPerStep: took / count,
+      };
+    }
+    if (good >= 0) {
+      const { losses, coefficients } = records[good];
+      throw new NonFiniteLossError(step, losses, coefficients);
+    }
+    // Timers and signals stood still while the device was waited for.
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    if (evaluateEvery > 0 && step % evaluateEvery === 0 && step < steps) {
+      const event = await evaluateNow();
+      if (event) yield event;
+    }
+  }
+  const aborted = step < steps;
+  if (!aborted) {
+    const last = await evaluateNow();
+    if (last) yield last;
+    kept.restore();
+  }
+  yield {
+    type: "end",
+    step,
+    reason: aborted ? "aborted" : "done",
+    bestStep: kept.step,
+    best: kept.best,
+  };
+}
+
+/** The best state so far, in a second set of offsets. */
+class Kept implements Disposable {
+  readonly #model: Model;
+  readonly #offsets: OffsetSet;
+  #copy: OffsetSet | undefined;
+  best: Evaluation | undefined;
+  step: number | undefined;
+
+  constructor(model: Model, offsets: OffsetSet) {
+    this.#model = model;
+    this.#offsets = offsets;
+  }
+
+  keep(evaluation: Evaluation, step: number): void {
+    const { gpu } = this.#model;
+    this.best = evaluation;
+    this.step = step;
+    this.#copy ??= new OffsetSet(this.#offsets.trainables, gpu.maxBinding).allocate(gpu);
+    this.#copy.copyFrom(gpu, this.#offsets);
+  }
+
+  restore(): void {
+    if (this.#copy) this.#offsets.copyFrom(this.#model.gpu, this.#copy);
+  }
+
+  [Symbol.dispose](): void {
+    this.#copy?.[Symbol.dispose]();
+  }
+}

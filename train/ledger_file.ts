@@ -1,0 +1,99 @@
+/**
+ * A ledger on disk: created whole, appended and flushed, its torn tail cut when it is resumed.
+ *
+ * @module
+ */
+
+import { writeFileWhole } from "../models/file_source.ts";
+import {
+  encodeHeader,
+  encodeRecord,
+  type Ledger,
+  type LedgerHead,
+  type LedgerHeader,
+  readLedger,
+} from "../optim/mod.ts";
+
+/** A step as it is appended. */
+export interface LedgerEntry {
+  readonly coefficients: readonly number[];
+  readonly state: readonly number[];
+}
+
+/** A ledger open for appending; dispose closes it. */
+export class LedgerFile implements Disposable {
+  readonly path: string;
+  readonly head: LedgerHead;
+  readonly #file: Deno.FsFile;
+  #length: number;
+  #closed = false;
+
+  private constructor(path: string, head: LedgerHead, file: Deno.FsFile, length: number) {
+    this.path = path;
+    this.head = head;
+    this.#file = file;
+    this.#length = length;
+  }
+
+  /** Steps in the file. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /**
+   * Creates a ledger with no steps.
+   *
+   * @throws {Deno.errors.AlreadyExists} When `path` exists: a fine-tune is never overwritten
+   */
+  static async create(path: string, header: LedgerHeader): Promise<LedgerFile> {
+    if (await Deno.stat(path).then(() => true, () => false)) {
+      throw new Deno.errors.AlreadyExists(
+        `Cannot create the ledger "${path}": it exists. Resume it, or choose another output`,
+      );
+    }
+    const head = encodeHeader(header);
+    await writeFileWhole(path, [head.bytes]);
+    return new LedgerFile(path, head, await Deno.open(path, { append: true }), 0);
+  }
+
+  /**
+   * Opens a ledger to go on: what lies behind its last whole record is cut off.
+   *
+   * @throws {SyntaxError} When its head is damaged
+   */
+  static async resume(path: string): Promise<{ file: LedgerFile; ledger: Ledger }> {
+    const ledger = readLedger(await Deno.readFile(path));
+    if (ledger.tornBytes > 0) await Deno.truncate(path, ledger.validBytes);
+    const open = await Deno.open(path, { append: true });
+    return { file: new LedgerFile(path, ledger.head, open, ledger.records.length), ledger };
+  }
+
+  /** Appends steps and flushes them to the disk. */
+  async append(entries: readonly LedgerEntry[]): Promise<void> {
+    if (entries.length === 0) return;
+    const size = this.head.recordSize;
+    const bytes = new Uint8Array(entries.length * size);
+    entries.forEach(({ coefficients, state }, i) => {
+      bytes.set(encodeRecord(this.head, this.#length + i, coefficients, state), i * size);
+    });
+    for (let done = 0; done < bytes.length;) done += await this.#file.write(bytes.subarray(done));
+    await this.#file.syncData();
+    this.#length += entries.length;
+  }
+
+  /** Closes the file; what was appended is on the disk. */
+  [Symbol.dispose](): void {
+    if (!this.#closed) this.#file.close();
+    this.#closed = true;
+  }
+}
+
+/** Reads a whole ledger. @throws {SyntaxError} When its head is damaged */
+export async function openLedger(path: string): Promise<Ledger> {
+  try {
+    return readLedger(await Deno.readFile(path));
+  } catch (error) {
+    if (error instanceof SyntaxError) error.message = `"${path}": ${error.message}`;
+    throw error;
+  }
+}

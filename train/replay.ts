@@ -1,0 +1,121 @@
+/**
+ * From a ledger back to offsets: on the device, or on the host as the judge.
+ *
+ * @module
+ */
+
+import { OffsetSet, replayMoves, type ReplayOptions } from "../kernels/mod.ts";
+import type { Model } from "../models/model.ts";
+import type { ModelSource } from "../models/source.ts";
+import {
+  applyRecord,
+  assertLedgerFits,
+  type Ledger,
+  type LedgerHeader,
+  type LedgerTrainable,
+  NOISE_VERSION,
+} from "../optim/mod.ts";
+import { readScales } from "../quant/decode.ts";
+import { offsetStride } from "../quant/offsets.ts";
+
+/** Which steps to replay. */
+export interface ReplayLedgerOptions extends ReplayOptions {
+  /** Number of steps from the beginning. Default: all. */
+  readonly steps?: number;
+}
+
+/** Refuses a ledger that this version's noise would replay differently. */
+function assertNoise(header: LedgerHeader): void {
+  if (header.noiseVersion !== NOISE_VERSION) {
+    throw new RangeError(
+      `Cannot replay a ledger whose noise has version ${header.noiseVersion}: this library makes version ${NOISE_VERSION}`,
+    );
+  }
+}
+
+/**
+ * The offsets of a ledger on the device, allocated. Several may exist over one model.
+ *
+ * @throws {RangeError} When the ledger belongs to another model
+ */
+export async function replayLedger(
+  model: Model,
+  ledger: Ledger,
+  options: ReplayLedgerOptions = {},
+): Promise<OffsetSet> {
+  const { header, records } = ledger;
+  assertNoise(header);
+  assertLedgerFits(header, model.fingerprint, header.trainables);
+  const offsets = new OffsetSet(header.trainables, model.gpu.maxBinding).allocate(model.gpu);
+  try {
+    const count = Math.min(options.steps ?? records.length, records.length);
+    const steps = Array.from({ length: count }, (_, i) => {
+      const { seeds, coefficients } = records.record(i);
+      return seeds.map((seed, q) => ({ seed, coefficient: coefficients[q] }));
+    });
+    await replayMoves(model.gpu, header, offsets, model.tensors, steps, options);
+    return offsets;
+  } catch (error) {
+    offsets[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/** How a tensor's offsets move: dense values have no sign to keep. */
+function ruleOf(header: LedgerHeader, trainable: LedgerTrainable) {
+  return {
+    distribution: header.distribution,
+    form: trainable.form,
+    projection: trainable.span === 1 ? "none" as const : header.projection,
+  };
+}
+
+/** The stored scales of a tensor in the order of its offsets, `[group][stride]`. */
+async function scalesInOffsetOrder(
+  source: ModelSource,
+  { name, rows, columns, span, count }: LedgerTrainable,
+): Promise<Float32Array> {
+  const tensor = source.tensors.get(name);
+  if (!tensor) throw new RangeError(`Cannot replay: the model has no tensor "${name}"`);
+  const scales = readScales(await tensor.read(0, rows));
+  const groups = Math.ceil(columns / span);
+  const stride = offsetStride(rows);
+  const out = new Float32Array(count);
+  for (let row = 0; row < rows; row++) {
+    for (let g = 0; g < groups; g++) out[g * stride + row] = scales[row * groups + g];
+  }
+  return out;
+}
+
+/**
+ * The offsets of a ledger by tensor, computed on the host: the same bits as on any device.
+ *
+ * @param source The base model; read only where absolute offsets keep the sign of their scales
+ */
+export async function replayOnHost(
+  source: ModelSource,
+  ledger: Ledger,
+  options: ReplayLedgerOptions = {},
+): Promise<Map<string, Float32Array<ArrayBuffer>>> {
+  const { header, records } = ledger;
+  assertNoise(header);
+  const count = Math.min(options.steps ?? records.length, records.length);
+  const out = new Map<string, Float32Array<ArrayBuffer>>();
+  for (const trainable of header.trainables) {
+    options.signal?.throwIfAborted();
+    const rule = ruleOf(header, trainable);
+    const offsets = new Float32Array(trainable.count);
+    const base = rule.projection === "keep-sign" && rule.form === "absolute"
+      ? await scalesInOffsetOrder(source, trainable)
+      : undefined;
+    for (let i = 0; i < count; i++) {
+      applyRecord(rule, records.record(i), {
+        id: trainable.id,
+        offsets,
+        ...(base ? { base } : {}),
+      });
+    }
+    out.set(trainable.name, offsets);
+  }
+  return out;
+}
