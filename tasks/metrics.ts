@@ -6,7 +6,9 @@
 
 /** A share with its confidence interval. */
 export interface Accuracy {
+  /** Right predictions. */
   readonly correct: number;
+  /** All predictions. */
   readonly count: number;
   /** `correct / count`. */
   readonly accuracy: number;

@@ -17,12 +17,15 @@ export type Split = "train" | "dev" | "test";
 
 /** A classification or multiple-choice task. */
 export interface Task {
+  /** Names the task, and the folder of its files. */
   readonly name: string;
   /** Files of its splits, relative to the task's folder. */
   readonly files: Readonly<Partial<Record<Split, string>>>;
+  /** The form of its files. */
   readonly format: ExampleFormat;
   /** Names of a table's columns, if its first line does not give them. */
   readonly columns?: readonly string[];
+  /** What its rows become. */
   readonly template: TaskTemplate;
   /** Turns a row of the file into rows for the template: more fields, or several rows. */
   readonly prepare?: (row: Row) => readonly Row[];

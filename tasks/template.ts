@@ -26,8 +26,11 @@ export interface TaskTemplate {
 
 /** A row as text: `candidates[label]` is the right one. */
 export interface RenderedExample {
+  /** The text before a candidate. */
   readonly prompt: string;
+  /** The texts to choose from. */
   readonly candidates: readonly string[];
+  /** The index of the right candidate. */
   readonly label: number;
 }
 
