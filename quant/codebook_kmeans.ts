@@ -15,16 +15,16 @@ export interface CodebookOptions {
   readonly books: 1 | 2;
   /** Equal seeds give equal bits. */
   readonly seed: number;
-  /** Rounds of assigning and refitting, default 6. */
+  /** Rounds of assigning and refitting, default 5. */
   readonly iterations?: number;
 }
 
 // Books are fitted to at most this many vectors; all of them are then assigned.
-const SAMPLE = 16384;
+const SAMPLE = 32768;
 // First-book entries tried with each vector: few while fitting, more for the codes that stay.
-const FITTING_BEAM = 1;
+const FITTING_BEAM = 3;
 const FINAL_BEAM = 8;
-const DEFAULT_ITERATIONS = 6;
+const DEFAULT_ITERATIONS = 5;
 
 /**
  * Quantises row-major `rows x columns` values to `books` codebooks of 256 entries of 8 values.
