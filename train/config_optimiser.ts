@@ -13,7 +13,7 @@ import {
   qzoNormalised,
   type Schedule,
 } from "../optim/mod.ts";
-import type { OptimiserConfig, TrainConfig } from "./config.ts";
+import type { OptimiserConfig, TrainConfig } from "./config_schema.ts";
 
 /**
  * The configured optimiser; what is not given is left to the optimiser's own defaults. A decaying schedule ends with the

@@ -5,7 +5,7 @@
  */
 import { extname } from "@std/path";
 import { builtInTask, type ExampleFormat, type Task, taskFromConfig } from "../tasks/mod.ts";
-import type { TrainConfig } from "./config.ts";
+import type { TrainConfig } from "./config_schema.ts";
 
 /** The name of language modelling as a task. */
 export const languageModelling = "language-modelling";

@@ -1,0 +1,343 @@
+/**
+ * The configuration of a fine-tune: one YAML file, every key declared with its type, range, default and meaning.
+ *
+ * @module
+ */
+import { parse } from "@std/yaml";
+import type { Distribution, OffsetForm, Projection } from "../optim/mod.ts";
+import { type ExampleFormat, exampleFormats } from "../tasks/read_examples.ts";
+import {
+  choice,
+  type ConfigKey,
+  custom,
+  type Field,
+  keysOf,
+  list,
+  number,
+  type Place,
+  refusal,
+  required,
+  section,
+  text,
+  withDefault,
+} from "./config_field.ts";
+
+export type { ConfigKey } from "./config_field.ts";
+
+/** What is learned: a built-in task, or a template with labels or candidates; neither: language modelling. */
+export interface TaskConfig {
+  /** A built-in task, for example `sst2`, or `language-modelling`; with a template, only a name. */
+  readonly name?: string;
+  /** The files' format; undefined: by their extension. */
+  readonly format?: ExampleFormat;
+  /** Names of a table's columns, if its first line does not give them. */
+  readonly columns?: readonly string[];
+  /** Fields of an example in braces, for example `{sentence} It was{label}`. */
+  readonly template?: string;
+  /** The field that holds the label. */
+  readonly labelField?: string;
+  /** What each label is written as, for example ` great` for `1`. */
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Templates of the choices, for data that bring their own. */
+  readonly candidates?: readonly string[];
+}
+
+/** Files of examples and how many to take of each; paths are as written in the file. */
+export interface DataConfig {
+  /** What the files lie in. */
+  readonly folder: string;
+  /** Trained on; undefined: the built-in task's own. */
+  readonly train?: string;
+  /** Evaluated while training. */
+  readonly validation?: string;
+  /** Evaluated at the end. */
+  readonly test?: string;
+  /** Most training examples; undefined for all. */
+  readonly trainLimit?: number;
+  /** Most validation examples; undefined for all. */
+  readonly validationLimit?: number;
+  /** Most test examples; undefined for all. */
+  readonly testLimit?: number;
+}
+
+/** The learning rate over the steps. */
+export interface ScheduleConfig {
+  /** Its shape. */
+  readonly kind: "constant" | "linear" | "cosine";
+  /** Steps of linear warm-up. */
+  readonly warmup: number;
+  /** Value at the last step. */
+  readonly end: number;
+}
+
+/** A named optimiser and its arguments; undefined ones are the optimiser's own defaults. */
+export interface OptimiserConfig {
+  /** Which one. */
+  readonly name: "qzo" | "qzoNormalised" | "mezo";
+  /** How far to look, in units of the offset. */
+  readonly epsilon?: number;
+  /** Peak learning rate. */
+  readonly learningRate?: number;
+  /** The learning rate over the steps. */
+  readonly schedule: ScheduleConfig;
+  /** Threshold of the directional derivative (qzo). */
+  readonly clip?: number;
+  /** Kept share of the running second moment (qzoNormalised). */
+  readonly decay?: number;
+  /** Directions of a step. */
+  readonly queries: number;
+  /** Law of the directions. */
+  readonly distribution: Distribution;
+  /** How an offset changes its base. */
+  readonly form?: OffsetForm;
+  /** What offsets may not do. */
+  readonly projection?: Projection;
+}
+
+/** Which parameters are trained, and how finely: a selection as the models know it. */
+export interface TrainablesConfig {
+  /** Name patterns to take; undefined for all. */
+  readonly include?: readonly string[];
+  /** Name patterns to leave out; undefined: embedding and head. */
+  readonly exclude?: readonly string[];
+  /** First and last layer; undefined for all. */
+  readonly layers?: readonly [number, number];
+  /** Kinds to take. */
+  readonly kinds: readonly ("scales" | "norms" | "biases" | "dense")[];
+  /** Columns that share an offset. */
+  readonly span: "block" | "row" | number;
+}
+
+/** Where to run. */
+export interface DeviceConfig {
+  /** `high-performance`, `low-power`, or a part of the adapter's name; undefined: the system's choice. */
+  readonly adapter?: string;
+}
+
+/** How to quantise a model that is not quantised. */
+export interface QuantizeConfig {
+  /** Format name, for example `int4_g128`; undefined: leave the weights as they are. */
+  readonly format?: string;
+}
+
+/** A fine-tune, as read from a file. */
+export interface TrainConfig {
+  /** GGUF file or Hugging Face folder. */
+  readonly model: string;
+  /** What is learned. */
+  readonly task: TaskConfig;
+  /** From which files. */
+  readonly data: DataConfig;
+  /** By which optimiser. */
+  readonly optimiser: OptimiserConfig;
+  /** In which parameters. */
+  readonly trainables: TrainablesConfig;
+  /** Examples of a step. */
+  readonly batchSize: number;
+  /** Steps of the run. */
+  readonly steps: number;
+  /** Seed of everything that is random. */
+  readonly seed: number;
+  /** Most tokens of an example; longer ones are cut. */
+  readonly maxLength: number;
+  /** Steps between two evaluations; 0 for none. */
+  readonly evaluateEvery: number;
+  /** Most examples of an evaluation while training; undefined for all. */
+  readonly evaluateLimit?: number;
+  /** Folder for the ledger, the curve and the tuned model. */
+  readonly output: string;
+  /** Where to run. */
+  readonly device: DeviceConfig;
+  /** How to quantise first. */
+  readonly quantize: QuantizeConfig;
+}
+
+const count = { min: 1, max: Number.MAX_SAFE_INTEGER, whole: true };
+const spans = "block, row or a number of columns";
+const countOrNone = { ...count, min: 0 };
+
+const taskSection: Field<TaskConfig> = section<TaskConfig>("What is learned", {
+  name: text("a built-in task, or language-modelling; `task: sst2` is short for it"),
+  format: choice("the files' format; by their extension if not given", exampleFormats),
+  columns: list("names of a table's columns, if its first line does not give them", text("")),
+  template: text("an example's fields in braces: {sentence} It was{label}"),
+  labelField: text("the field that holds the label; label if not given"),
+  labels: custom(
+    "what labels are written as: a list, or label: word",
+    "a list of words or a section of label: word",
+    readLabels,
+  ),
+  candidates: list("templates of the choices, for data that bring their own", text("")),
+});
+
+const schema: Field<TrainConfig> = section<TrainConfig>("A fine-tune", {
+  model: required(text("GGUF file or Hugging Face folder")),
+  task: {
+    ...taskSection,
+    read: (value, place) =>
+      taskSection.read(typeof value === "string" ? { name: value } : value, place),
+  },
+  data: section<DataConfig>("Files of examples", {
+    folder: text("folder that the files lie in", "."),
+    train: text("file to train on; a built-in task knows its own"),
+    validation: text("file to evaluate on while training"),
+    test: text("file to evaluate on at the end"),
+    trainLimit: number("most training examples", count),
+    validationLimit: number("most validation examples", count),
+    testLimit: number("most test examples", count),
+  }),
+  optimiser: section<OptimiserConfig>("How to learn", {
+    name: choice("the optimiser", ["qzo", "qzoNormalised", "mezo"], "qzoNormalised"),
+    epsilon: number("how far to look along a direction", { min: 0, above: true, max: 1 }),
+    learningRate: number("peak learning rate", { min: 0, above: true, max: 1000 }),
+    schedule: section<ScheduleConfig>("The learning rate over the steps", {
+      kind: choice("its shape", ["constant", "linear", "cosine"], "constant"),
+      warmup: number("steps of linear warm-up", countOrNone, 0),
+      end: number("learning rate at the last step", { min: 0, max: 1000 }, 0),
+    }),
+    clip: number("threshold of the directional derivative (qzo), .inf for none", {
+      min: 0,
+      above: true,
+      max: Infinity,
+    }),
+    decay: number("kept share of the running second moment (qzoNormalised)", { min: 0, max: 1 }),
+    queries: number("directions of a step", { ...count, max: 64 }, 1),
+    distribution: choice("law of the directions", ["normal", "rademacher"], "normal"),
+    form: choice("base + offset, or base * (1 + offset)", ["absolute", "relative"]),
+    projection: choice("what offsets may not do", ["none", "keep-sign"]),
+  }),
+  trainables: section<TrainablesConfig>("Which parameters are trained", {
+    include: list("name patterns to take, * matches anything; all if not given", text("")),
+    exclude: list("name patterns to leave out; embedding and head if not given", text("")),
+    layers: custom(
+      "layers to take, counted from 0; all if not given",
+      "layers, 0-7 or 3",
+      readLayers,
+    ),
+    kinds: list("kinds to take", choice("", ["scales", "norms", "biases", "dense"]), ["scales"]),
+    span: withDefault(custom("columns that share an offset", spans, readSpan), "block"),
+  }),
+  batchSize: number("examples of a step", { ...count, max: 65536 }, 16),
+  steps: number("steps of the run", countOrNone, 1000),
+  seed: number("seed of everything that is random", countOrNone, 0),
+  maxLength: number("most tokens of an example; longer ones are cut", { ...count, min: 2 }, 256),
+  evaluateEvery: number("steps between two evaluations; 0 for none", countOrNone, 100),
+  evaluateLimit: number("most examples of an evaluation while training", count),
+  output: text("folder for the ledger, the curve and the tuned model", "runs/latest"),
+  device: section<DeviceConfig>("Where to run", {
+    adapter: text("high-performance, low-power, or a part of the adapter's name"),
+  }),
+  quantize: section<QuantizeConfig>("How to quantise first", {
+    format: text("format name, for example int4_g128"),
+  }),
+});
+
+const mostCharacters = 1_000_000;
+const mostLabels = 10_000;
+
+/**
+ * Reads a configuration in YAML (its core schema: no merge keys, no dates). Keys are those of {@linkcode TrainConfig} in
+ * snake_case; what is not given has its default.
+ *
+ * @param name The file's name, for messages.
+ * @throws {SyntaxError} for text that is no YAML, is nested too deeply or is longer than 1,000,000 characters.
+ * @throws {TypeError} for a value of another kind than expected, or a missing required key.
+ * @throws {RangeError} for a value out of range, or an unknown key (naming the nearest known one).
+ *
+ * @example Defaults and a mistake
+ * ```ts
+ * import { parseTrainConfig } from "@qzo/qzo/train";
+ * import { assertEquals, assertThrows } from "@std/assert";
+ *
+ * const config = parseTrainConfig("model: a.gguf\ntask: sst2\noptimiser: {clip: 5}", "a.yaml");
+ * assertEquals(config.task.name, "sst2");
+ * assertEquals(config.optimiser.clip, 5);
+ * assertEquals(config.batchSize, 16);
+ * assertThrows(
+ *   () => parseTrainConfig("model: a.gguf\noptimiser: {lerning_rate: 1}", "a.yaml"),
+ *   RangeError,
+ *   'Unknown key "optimiser.lerning_rate" in a.yaml: did you mean "learning_rate"?',
+ * );
+ * ```
+ */
+export function parseTrainConfig(yaml: string, name: string): TrainConfig {
+  if (yaml.length > mostCharacters) {
+    throw new SyntaxError(
+      `Cannot read ${name}: ${yaml.length} characters, a configuration has at most ${mostCharacters}`,
+    );
+  }
+  let value: unknown;
+  try {
+    value = parse(yaml, { schema: "core" });
+  } catch (error) {
+    // Nesting that exhausts the stack arrives as a RangeError of the engine.
+    const reason = error instanceof SyntaxError ? error.message : "it is nested too deeply";
+    throw new SyntaxError(`Cannot read ${name}: ${reason}`, { cause: error });
+  }
+  return readTrainConfig(value, name);
+}
+
+/**
+ * The same for a value that is already parsed, for example one made of command line flags.
+ *
+ * @param name Where it comes from, for messages.
+ * @throws {TypeError} for a value of another kind than expected, or a missing required key.
+ * @throws {RangeError} for a value out of range, or an unknown key (naming the nearest known one).
+ */
+export function readTrainConfig(value: unknown, name: string): TrainConfig {
+  const place = { file: name, path: [] };
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new TypeError(`Cannot use ${name} as a configuration: expected keys such as "model"`);
+  }
+  return schema.read(value, place);
+}
+
+/** Every key with its meaning, in the order of the file. */
+export function trainConfigKeys(): readonly ConfigKey[] {
+  return keysOf(schema);
+}
+
+/** The schema as a table for `--help`: key, meaning, what is accepted, default. */
+export function describeConfig(): string {
+  const keys = trainConfigKeys();
+  const width = Math.max(...keys.map(({ path }) => path.length));
+  return keys.map(({ path, doc, expects, shownDefault }) => {
+    const fallback = shownDefault === undefined ? "" : ` [${shownDefault}]`;
+    return `${path.padEnd(width)}  ${doc}${fallback}\n${" ".repeat(width)}  ${expects}`;
+  }).join("\n");
+}
+
+function readLabels(value: unknown, place: Place): Readonly<Record<string, string>> | undefined {
+  if (typeof value !== "object" || value === null) return undefined;
+  const entries = Array.isArray(value)
+    ? value.map((word, index): [string, unknown] => [String(index), word])
+    : Object.entries(value);
+  if (entries.length < 2 || entries.length > mostLabels) {
+    throw new RangeError(refusal(place, value, `2 to ${mostLabels} labels`));
+  }
+  return entries.every(isLabelWord) ? Object.fromEntries(entries) : undefined;
+}
+
+function isLabelWord(entry: [string, unknown]): entry is [string, string] {
+  return typeof entry[1] === "string" && entry[1] !== "";
+}
+
+function readLayers(value: unknown, place: Place): readonly [number, number] | undefined {
+  if (typeof value !== "string" && typeof value !== "number") return undefined;
+  const [, first, last = first] = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(String(value)) ?? [];
+  if (first === undefined || Number(first) > Number(last)) {
+    throw new RangeError(refusal(place, value, "a range of layers such as 0-7"));
+  }
+  return [Number(first), Number(last)];
+}
+
+const widestSpan = 2 ** 20;
+
+function readSpan(value: unknown, place: Place): "block" | "row" | number | undefined {
+  if (value === "block" || value === "row") return value;
+  if (typeof value !== "number" && typeof value !== "string") return undefined;
+  if (Number.isInteger(value) && Number(value) > 0 && Number(value) <= widestSpan) {
+    return Number(value);
+  }
+  throw new RangeError(refusal(place, value, spans));
+}
