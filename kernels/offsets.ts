@@ -40,7 +40,7 @@ export function trainableOf(
   if (tensor.layout.kind === "dense") {
     return { name, id, count: rows * columns, form, span: 1, rows, columns };
   }
-  if (form === "absolute" && span !== tensor.groupColumns) {
+  if (form === "absolute" && Math.min(span, columns) !== tensor.groupColumns) {
     throw new RangeError(
       `Cannot train "${name}" absolutely with one offset per ${span} columns: an absolute offset belongs to one scale, which spans ${tensor.groupColumns}`,
     );

@@ -77,9 +77,9 @@ export class DeviceTensor implements Disposable {
     ];
   }
 
-  /** Columns that share a scale; 1 for dense. */
+  /** Columns that share a scale, at most the row; 1 for dense. */
   get groupColumns(): number {
-    return groupColumns(this.layout, this.columns);
+    return Math.min(groupColumns(this.layout, this.columns), this.columns);
   }
 
   /** Scales in a row; 0 for dense. */
