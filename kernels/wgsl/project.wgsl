@@ -26,5 +26,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
 #endif
   let at = group * p.stride + p.first_row + row;
   let w = offsets[at];
-  offsets[at] = select(min(w, -base), max(w, -base), base >= 0.0);
+  // Comparisons, as on the host: min and max may pick either zero. The limit is positive zero where the base is zero.
+  let limit = select(-base, 0.0, base == 0.0);
+  if (select(w < limit, w > limit, base < 0.0)) { offsets[at] = limit; }
 }
