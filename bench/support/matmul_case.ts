@@ -1,0 +1,124 @@
+/**
+ * A matrix product on the device with random packed weights, ready to be queued: what bench/matmul.ts times.
+ *
+ * @module
+ */
+import {
+  compileGraph,
+  Graph,
+  matmul,
+  type MatmulOptions,
+  offsetStride,
+  type Perturbation,
+  SHADER_LIBRARY,
+  Storage,
+} from "../../kernels/mod.ts";
+import { DeviceTensor } from "../../kernels/tensor.ts";
+import type { Gpu } from "../../kernels/gpu.ts";
+import { type Layout, planeWords } from "../../quant/layout.ts";
+import { randomNumbers } from "../../tests/support/random_llama.ts";
+import type { TimedEntry } from "./timing.ts";
+
+/** Four bits with the centre at 8, one f16 scale per `group` columns: what `MatMulNBits` multiplies. */
+export function fourBits(group: number): Layout {
+  return { kind: "scalar", bits: 4, center: 8, second: "none", group };
+}
+
+/** What to multiply. */
+export interface MatmulCase {
+  readonly name: string;
+  readonly layout: Layout;
+  /** Rows of a branch (M). */
+  readonly rows: number;
+  /** Default 1. */
+  readonly branches?: number;
+  /** K. */
+  readonly inputs: number;
+  /** N. */
+  readonly outputs: number;
+  /** Offsets and noise on the scales, a span of one group. Default: none. */
+  readonly noise?: boolean;
+  /** Products of one run. Default 1. */
+  readonly passes?: number;
+  /** Overrides of what the library would choose. */
+  readonly options?: Partial<MatmulOptions>;
+}
+
+/** A case with its memory. */
+export interface PreparedMatmul extends TimedEntry, Disposable {
+  readonly wait: () => Promise<unknown>;
+}
+
+/** Allocates and fills everything that `problem` needs on `gpu`. */
+export function prepareMatmul(gpu: Gpu, problem: MatmulCase): PreparedMatmul {
+  const { layout, rows, branches = 1, inputs, outputs, noise = false, passes = 1 } = problem;
+  const random = randomNumbers(1);
+  const words = planeWords(layout, outputs, inputs);
+  const tensor = new DeviceTensor("weight", layout, outputs, inputs, gpu.maxBinding);
+  const halfOfPlainSize = 0x2000; // 2^-7
+  tensor.write(gpu, {
+    layout,
+    rows: outputs,
+    columns: inputs,
+    codes: Uint32Array.from({ length: words.codes }, () => random() * 2 ** 32),
+    scales: new Uint32Array(words.scales).fill(halfOfPlainSize * 0x10001),
+    codebook: new Uint32Array(words.codebook).fill(halfOfPlainSize * 0x10001),
+  });
+  const x = filled(gpu, "x", Float32Array.from({ length: rows * branches * inputs }, random));
+  const owned: Disposable[] = [tensor, x];
+  let perturbation: Perturbation | undefined;
+  if (noise && layout.kind === "scalar") {
+    const stride = offsetStride(outputs);
+    const span = layout.group;
+    const offsets = filled(gpu, "offsets", new Float32Array(Math.ceil(inputs / span) * stride));
+    const seeds = new DataView(new ArrayBuffer(branches * 16));
+    for (let b = 0; b < branches; b++) {
+      seeds.setUint32(b * 16, 12345, true);
+      seeds.setFloat32(b * 16 + 8, b % 2 ? -1e-3 : 1e-3, true);
+    }
+    const branchStorage = filled(gpu, "branches", new Uint32Array(seeds.buffer));
+    owned.push(offsets, branchStorage);
+    perturbation = {
+      offsets,
+      form: "absolute",
+      span,
+      stride,
+      id: 7,
+      noise: { distribution: "normal", branches: branchStorage },
+    };
+  }
+  const graph = new Graph();
+  const y = matmul(graph, x, tensor, {
+    rows,
+    branches,
+    perturbation,
+    adapterClass: gpu.adapterClass,
+    ...problem.options,
+  });
+  const plan = compileGraph(gpu, graph, SHADER_LIBRARY, [y]);
+  owned.push(plan);
+  return {
+    name: problem.name,
+    run() {
+      const encoder = gpu.device.createCommandEncoder();
+      const pass = encoder.beginComputePass();
+      for (let i = 0; i < passes; i++) plan.encode(pass);
+      pass.end();
+      gpu.device.queue.submit([encoder.finish()]);
+    },
+    wait: () => gpu.device.queue.onSubmittedWorkDone(),
+    [Symbol.dispose]() {
+      for (const one of owned) one[Symbol.dispose]();
+    },
+  };
+}
+
+function filled(
+  gpu: Gpu,
+  label: string,
+  data: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>,
+): Storage {
+  const storage = new Storage(label, data.byteLength, "activations").allocate(gpu);
+  gpu.device.queue.writeBuffer(storage.buffer.buffer, 0, data);
+  return storage;
+}
