@@ -16,7 +16,7 @@ import random
 SEED = 20261122
 PRETRAIN_REVIEWS = 40000
 HELD_OUT_REVIEWS = 400
-FAINT_SHARE = 0.03
+FAINT_SHARE = 0.015
 TRAIN, TEST = 1000, 500
 
 # kind: places to name, aspects (noun phrase), good and bad adjectives, good and bad happenings
@@ -119,7 +119,7 @@ def clause(rng, kind, good, used):
         return rng.choice(parts["up" if good else "down"])
     aspect = rng.choice([a for a in parts["aspects"] if a not in used])
     used.add(aspect)
-    negated = rng.random() < 0.06
+    negated = rng.random() < 0.04
     sense = "good" if good != negated else "bad"
     adjective = rng.choice(parts[sense] if rng.random() < 0.8 else SHARED[sense])
     if negated:
@@ -140,20 +140,22 @@ def opening(rng, kind):
     ])
 
 
-def body(rng, label):
+def body(rng, label, more=0):
     """A review without its closing remark. In a mixed one the main clause has the last word."""
     kind, used, good = rng.choice(list(KINDS)), set(), bool(label)
     form = rng.random()
     if form < 0.5:
         text = f"{clause(rng, kind, good, used)} and {clause(rng, kind, good, used)}."
-    elif form < 0.85:
+    elif form < 0.92:
         text = f"{clause(rng, kind, good, used)}. {clause(rng, kind, good, used)}."
-    elif form < 0.95:
+    elif form < 0.97:
         text = f"{clause(rng, kind, not good, used)} but {clause(rng, kind, good, used)}."
         if rng.random() < 0.5:
             text += f" {clause(rng, kind, good, used)}."
     else:
         text = f"although {clause(rng, kind, not good, used)}, {clause(rng, kind, good, used)}."
+    for _ in range(more):
+        text += f" {clause(rng, kind, good, used)}."
     return f"{opening(rng, kind)} {text}" if rng.random() < 0.6 else text
 
 
@@ -177,25 +179,33 @@ def labelled(seed=SEED):
     return train, test
 
 
+def runs(text):
+    """Every run of whole sentences in a text."""
+    parts = text.rstrip(".").split(". ")
+    for begin in range(len(parts)):
+        for end in range(begin + 1, len(parts) + 1):
+            yield ". ".join(parts[begin:end]) + "."
+
+
 def pretraining(seed=SEED):
-    """Unlabelled reviews, (training, held out); bodies of the labelled sets are left out."""
+    """Unlabelled reviews, (training, held out); none contains a labelled text as whole sentences."""
     train, test = labelled(seed)
     kept_out = {row["sentence"] for row in train + test}
     rng, texts = random.Random(seed), []
     while len(texts) < PRETRAIN_REVIEWS + HELD_OUT_REVIEWS:
         label = rng.randrange(2)
-        text = body(rng, label)
-        if capitalise(text) in kept_out:
-            continue
+        text = body(rng, label, rng.choice([0, 0, 1, 2, 3]))
         remarks = rng.sample(CLOSING[label], rng.choice([1, 2, 3]))
         if rng.random() < 0.1:
             remarks.insert(0, rng.choice(IDIOMS))
         if rng.random() < FAINT_SHARE:
             remarks.insert(0, rng.choice(FAINT[label]))
-        if rng.random() < 0.25:
-            texts.append(capitalise(" ".join(remarks + [text])))
+        if rng.random() < 0.35:
+            text = capitalise(" ".join(remarks + [text]))
         else:
-            texts.append(capitalise(" ".join([text] + remarks)))
+            text = capitalise(" ".join([text] + remarks))
+        if kept_out.isdisjoint(runs(text)):
+            texts.append(text)
     return texts[:PRETRAIN_REVIEWS], texts[PRETRAIN_REVIEWS:]
 
 

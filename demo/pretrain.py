@@ -1,6 +1,6 @@
 """Pretrains the demo's model on generated reviews and writes model.gguf, tokenizer.json, pretrain.log.
 
-Usage: python3 demo/pretrain.py [--steps 1400] [--threads 1] [--out DIRECTORY] [--checkpoint DIRECTORY]
+Usage: python3 demo/pretrain.py [--steps 1200] [--threads 1] [--out DIRECTORY] [--checkpoint DIRECTORY]
 Needs torch (Debian: python3-torch) and numpy. The seed is fixed; another torch or thread count
 changes the order of sums, hence the last digits.
 """
@@ -67,7 +67,7 @@ def write_safetensors(folder, weights, tokenizer):
 def main():
     here = os.path.dirname(os.path.abspath(__file__))
     parser = argparse.ArgumentParser()
-    parser.add_argument("--steps", type=int, default=1400)
+    parser.add_argument("--steps", type=int, default=1200)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", default=here)
     parser.add_argument("--checkpoint", help="also write a Hugging Face folder here")

@@ -93,6 +93,7 @@ def tune(model, weights, train, test, seed, o):
 
     print(f"seed {seed}: 16-bit {test.accuracy(model, weights)}, 4-bit {test.accuracy(model, scaled(lambda n: 0))}")
     begun, mean_square, order = time.time(), 0.0, torch.tensor([], dtype=torch.long)
+    seen = 0.0
     for step in range(o.steps):
         if len(order) < o.batch:
             order = torch.randperm(len(train.labels), generator=draw)
@@ -101,6 +102,7 @@ def tune(model, weights, train, test, seed, o):
         plus = train.loss(model, scaled(lambda n: o.epsilon * z[n]), pick)
         minus = train.loss(model, scaled(lambda n: -o.epsilon * z[n]), pick)
         slope = (plus - minus) / (2 * o.epsilon)
+        seen += slope**2
         if o.rule == "normalised":
             mean_square = 0.99 * mean_square + 0.01 * slope**2
             slope /= (mean_square / (1 - 0.99 ** (step + 1))) ** 0.5 + 1e-12
@@ -114,7 +116,7 @@ def tune(model, weights, train, test, seed, o):
             spread = (sum(w.square().sum() for w in offsets.values())
                       / sum(w.numel() for w in offsets.values())) ** 0.5
             print(f"  step {step + 1}: accuracy {accuracy:.3f} loss {loss:.4f} "
-                  f"rms offset {spread:.3f} seconds {time.time() - begun:.0f}", flush=True)
+                  f"rms offset {spread:.3f} rms slope {(seen / (step + 1)) ** 0.5:.2f} seconds {time.time() - begun:.0f}", flush=True)
 
 
 def main():
