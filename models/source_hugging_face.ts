@@ -12,7 +12,7 @@ import {
   type SafetensorsDtype,
   type SafetensorsTensor,
 } from "../quant/safetensors.ts";
-import type { PackedTensor } from "../quant/layout.ts";
+import { packedFromSafetensors } from "../quant/packed_safetensors.ts";
 import { architectureOf } from "./architectures.ts";
 import { configFromHuggingFace } from "./config.ts";
 import { type FileSource, openFile } from "./file_source.ts";
@@ -25,6 +25,8 @@ const LARGEST_JSON = 64 * 2 ** 20;
 
 interface Located extends SafetensorsTensor {
   readonly file: FileSource;
+  /** Every tensor of that file. */
+  readonly planes: Map<string, SafetensorsTensor>;
 }
 
 /**
@@ -119,8 +121,9 @@ async function locate(folder: string, files: FileSource[]): Promise<Map<string, 
     }
     const file = await openFile(join(folder, name));
     files.push(file);
-    for (const [tensor, where] of (await readSafetensors(file)).tensors) {
-      located.set(tensor, { ...where, file });
+    const { tensors } = await readSafetensors(file);
+    for (const [tensor, where] of tensors) {
+      located.set(tensor, { ...where, file, planes: tensors });
     }
   }
   return located;
@@ -185,32 +188,17 @@ function packedTensor(
   columns: number,
   located: ReadonlyMap<string, Located>,
 ): TensorSource {
-  const plane = async (suffix: string) => {
-    const at = located.get(`${stored}.${suffix}`);
-    return at ? await at.file.read(at.offset, at.byteLength) : new Uint8Array(0);
-  };
-  let loaded: Promise<PackedTensor> | undefined;
-  const load = async () => {
-    const planes = [await plane("codes"), await plane("scales"), await plane("codebook")];
-    const bytes = new Uint8Array(planes.reduce((sum, p) => sum + p.length, 0));
-    planes.reduce((at, p) => (bytes.set(p, at), at + p.length), 0);
-    return format.unpack(bytes, rows, columns);
-  };
+  const codes = located.get(`${stored}.codes`);
+  if (!codes) throw new RangeError(`Cannot load tensor "${stored}": "${stored}.codes" is missing`);
+  // All planes of a tensor lie in one file.
+  const file = { tensors: codes.planes, metadata: new Map<string, string>() };
+  const where = { name: stored, format: format.name, rows, columns };
   return {
     name,
     rows,
     columns,
     format,
-    whole: true,
-    read: (first, count) => {
-      if (first !== 0 || count !== rows) {
-        return Promise.reject(
-          new RangeError(`Cannot read rows of "${name}" apart: its format is read whole`),
-        );
-      }
-      const result = loaded ?? load();
-      loaded = undefined;
-      return result;
-    },
+    read: (firstRow, count) =>
+      packedFromSafetensors(codes.file, file, where, { firstRow, rows: count }),
   };
 }

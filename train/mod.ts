@@ -6,6 +6,7 @@
 
 export * from "./config.ts";
 export * from "./evaluate.ts";
+export * from "./export.ts";
 export * from "./finetune.ts";
 export * from "./ledger_file.ts";
 export * from "./replay.ts";

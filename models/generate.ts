@@ -1,0 +1,216 @@
+/**
+ * Text from a model, token by token, with cached keys and values.
+ *
+ * @module
+ */
+
+import {
+  batchLayout,
+  type BatchShape,
+  compileGraph,
+  type OffsetSet,
+  type Plan,
+  SHADER_LIBRARY,
+  Storage,
+  type Value,
+} from "../kernels/mod.ts";
+import { masterSeed, threefry2x32 } from "../optim/noise.ts";
+import { recordLogits } from "./forward.ts";
+import type { KeyValueCache } from "./llama.ts";
+import type { Model } from "./model.ts";
+import { streamDecoder } from "./tokenizer_stream.ts";
+
+/** How to sample. */
+export interface GenerateOptions {
+  /** Most new tokens. Default 128; never beyond the model's context. */
+  readonly maxTokens?: number;
+  /** 0 takes the likeliest token. Default 0. */
+  readonly temperature?: number;
+  /** Only the k likeliest tokens. Default: all. */
+  readonly topK?: number;
+  /** Only the likeliest tokens that together have this probability. Default 1. */
+  readonly topP?: number;
+  /** Default 0. */
+  readonly seed?: number;
+  /** Ends generation; not yielded. Default: the tokenizer's end token. */
+  readonly stopTokens?: readonly number[];
+  /** A fine-tune's offsets. */
+  readonly offsets?: OffsetSet;
+  readonly signal?: AbortSignal;
+}
+
+/** One new token. */
+export interface GeneratedToken {
+  readonly token: number;
+  /** The text it adds; empty while a character is unfinished. */
+  readonly text: string;
+}
+
+/** Rows that a prompt is read in at once. */
+const PROMPT_ROWS = 64;
+
+interface LogitsPlan {
+  readonly plan: Plan;
+  readonly input: Storage;
+  readonly logits: Value;
+  readonly shape: BatchShape;
+}
+
+/**
+ * Generates tokens after `prompt`.
+ *
+ * @throws {RangeError} When the prompt is empty or leaves no room in the context, or an option is out of range
+ */
+export async function* generate(
+  model: Model,
+  prompt: readonly number[],
+  options: GenerateOptions = {},
+): AsyncGenerator<GeneratedToken> {
+  const { maxTokens = 128, seed = 0, signal } = options;
+  const room = model.maxPositions - prompt.length;
+  if (prompt.length === 0 || room < 1) {
+    throw new RangeError(
+      `Cannot generate after ${prompt.length} tokens: the prompt must have 1 to ${
+        model.maxPositions - 1
+      }`,
+    );
+  }
+  const sample = sampler(options);
+  const stop = new Set(
+    options.stopTokens ?? (model.tokenizer?.eos === undefined ? [] : [model.tokenizer.eos]),
+  );
+  const decoder = model.tokenizer && streamDecoder(model.tokenizer);
+  using session = new Decoding(model, options.offsets);
+  let logits = await session.feed(prompt);
+  for (let i = 0; i < Math.min(maxTokens, room); i++) {
+    signal?.throwIfAborted();
+    const token = sample(logits, uniform(seed, i));
+    if (stop.has(token)) break;
+    yield { token, text: decoder?.push(token) ?? "" };
+    if (i + 1 < Math.min(maxTokens, room)) logits = await session.feed([token]);
+  }
+  const rest = decoder?.end() ?? "";
+  if (rest !== "") yield { token: -1, text: rest };
+}
+
+/** A sequence being extended: the cache and the plans for a prompt's pieces and for one token. */
+class Decoding implements Disposable {
+  readonly #model: Model;
+  readonly #cache: KeyValueCache;
+  readonly #offsets: OffsetSet | undefined;
+  readonly #plans = new Map<number, LogitsPlan>();
+  #length = 0;
+
+  constructor(model: Model, offsets: OffsetSet | undefined) {
+    const { config, maxPositions, gpu } = model;
+    const bytes = maxPositions * config.keyValueHeads * config.headDimension * 4;
+    const make = (what: string) =>
+      Array.from(
+        { length: config.layers },
+        (_, i) => new Storage(`${what} ${i}`, bytes, "activations").allocate(gpu),
+      );
+    this.#model = model;
+    this.#offsets = offsets;
+    this.#cache = { rows: maxPositions, keys: make("keys"), values: make("values") };
+  }
+
+  /** Appends tokens; returns the logits after the last. */
+  async feed(tokens: readonly number[]): Promise<Float32Array> {
+    for (let first = 0; first < tokens.length; first += PROMPT_ROWS) {
+      const piece = tokens.slice(first, first + PROMPT_ROWS);
+      const { plan, input, logits, shape } = this.#plan(piece.length === 1 ? 1 : PROMPT_ROWS);
+      const { gpu } = this.#model;
+      gpu.device.queue.writeBuffer(input.buffer.buffer, 0, this.#words(piece, shape));
+      const encoder = gpu.device.createCommandEncoder();
+      const pass = encoder.beginComputePass();
+      plan.encode(pass);
+      pass.end();
+      gpu.device.queue.submit([encoder.finish()]);
+      this.#length += piece.length;
+      if (first + PROMPT_ROWS >= tokens.length) {
+        const values = await gpu.readFloats(plan.buffer(logits), this.#model.config.vocabulary);
+        gpu.pipelines.check();
+        return values;
+      }
+    }
+    throw new RangeError("Cannot extend a sequence by no tokens");
+  }
+
+  #words(tokens: readonly number[], shape: BatchShape): Uint32Array<ArrayBuffer> {
+    const at = batchLayout(shape);
+    const words = new Uint32Array(at.words);
+    for (let i = 0; i < shape.rows; i++) {
+      const position = Math.min(this.#length + i, this.#model.maxPositions - 1);
+      words[at.tokens + i] = tokens[i] ?? 0;
+      words[at.positions + i] = position;
+      // Rows beyond the piece write where the next tokens will overwrite them.
+      words[at.slots + i] = position;
+    }
+    words[at.lossRows] = tokens.length - 1;
+    return words;
+  }
+
+  #plan(rows: number): LogitsPlan {
+    const found = this.#plans.get(rows);
+    if (found) return found;
+    const { gpu } = this.#model;
+    const shape = { rows, lossRows: 1, candidates: 1, examples: 1 };
+    const input = new Storage("tokens", batchLayout(shape).words * 4, "activations").allocate(gpu);
+    const { graph, logits } = recordLogits(
+      this.#model,
+      shape,
+      input,
+      this.#offsets && { offsets: this.#offsets },
+      this.#cache,
+    );
+    const made = { plan: compileGraph(gpu, graph, SHADER_LIBRARY, [logits]), input, logits, shape };
+    this.#plans.set(rows, made);
+    return made;
+  }
+
+  [Symbol.dispose](): void {
+    for (const { plan, input } of this.#plans.values()) {
+      plan[Symbol.dispose]();
+      input[Symbol.dispose]();
+    }
+    for (const storage of [...this.#cache.keys, ...this.#cache.values]) storage[Symbol.dispose]();
+  }
+}
+
+/** A number in [0, 1) that depends on seed and index only. */
+function uniform(seed: number, index: number): number {
+  return threefry2x32([...masterSeed(seed)], [index, 0x67656e])[0] / 2 ** 32;
+}
+
+/** Chooses a token from logits, given a uniform number. */
+export function sampler(
+  { temperature = 0, topK = Infinity, topP = 1 }: Pick<
+    GenerateOptions,
+    "temperature" | "topK" | "topP"
+  >,
+): (logits: Float32Array, uniform: number) => number {
+  if (!(temperature >= 0 && Number.isFinite(temperature))) {
+    throw new RangeError(`Cannot sample at temperature ${temperature}: it must be 0 or more`);
+  }
+  if (!(topK >= 1) || !(topP > 0 && topP <= 1)) {
+    throw new RangeError(
+      `Cannot sample from the ${topK} likeliest tokens with probability ${topP}`,
+    );
+  }
+  return (logits, u) => {
+    if (temperature === 0) return logits.reduce((best, x, i) => x > logits[best] ? i : best, 0);
+    const order = [...logits.keys()].sort((a, b) => logits[b] - logits[a])
+      .slice(0, Math.min(topK, logits.length));
+    const weights = order.map((i) => Math.exp((logits[i] - logits[order[0]]) / temperature));
+    const total = weights.reduce((a, b) => a + b, 0);
+    let kept = 0;
+    let mass = 0;
+    while (kept < order.length && mass < topP * total) mass += weights[kept++];
+    let left = u * mass;
+    for (let i = 0; i < kept; i++) {
+      left -= weights[i];
+      if (left < 0) return order[i];
+    }
+    return order[kept - 1];
+  };
+}

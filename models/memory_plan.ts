@@ -1,0 +1,100 @@
+/**
+ * The memory of a fine-tune by part, from shapes alone: nothing is loaded and no device is needed.
+ *
+ * @module
+ */
+
+import {
+  type AdapterClass,
+  type BatchShape,
+  type MemoryByPart,
+  OffsetSet,
+  StepState,
+  type Storage,
+} from "../kernels/mod.ts";
+import type { Optimiser } from "../optim/optimiser.ts";
+import { formatByName } from "../quant/formats.ts";
+import { chooseFormat, type PlanOptions } from "../quant/plan.ts";
+import { architectureOf } from "./architectures.ts";
+import type { ModelConfig } from "./config.ts";
+import { planModel } from "./model.ts";
+import { type Selection, selectTrainables } from "./selection.ts";
+import type { ModelSource, TensorSource } from "./source.ts";
+import { recordStep } from "./trainer.ts";
+
+/** What to price. */
+export interface MemoryPlanOptions {
+  readonly optimiser: Optimiser;
+  readonly selection?: Selection;
+  readonly shape: BatchShape;
+  /** Default: software adapters' 128 MiB bindings make more pieces, not more bytes. */
+  readonly adapterClass?: AdapterClass;
+  readonly maxBinding?: number;
+  /** Longest sequence to prepare for. */
+  readonly maxPositions?: number;
+  /** Steps that may be queued before a drain. Default 1024. */
+  readonly capacity?: number;
+}
+
+/** Bytes by part, and in all. */
+export interface MemoryPlan extends MemoryByPart {
+  readonly total: number;
+  /** Trained scalars. */
+  readonly trainableScalars: number;
+}
+
+/** Bytes that training `source` takes on a device: what a run accounts for, to the byte, apart from readbacks. */
+export function planMemory(
+  source: Pick<ModelSource, "config" | "tensors">,
+  options: MemoryPlanOptions,
+): MemoryPlan {
+  const { optimiser, shape, adapterClass = "hardware", maxBinding = 2 ** 31 - 256 } = options;
+  const model = planModel(source, { adapterClass, maxBinding }, options.maxPositions);
+  const offsets = new OffsetSet(
+    selectTrainables(model, optimiser.form, options.selection),
+    maxBinding,
+  );
+  const state = new StepState(optimiser, options.capacity ?? 1024);
+  const { graph, storages } = recordStep(model, optimiser, offsets, state, shape);
+  const bytes: Record<keyof MemoryByPart, number> = {
+    weights: 0,
+    offsets: 0,
+    activations: 0,
+    optimiser: 0,
+    scratch: Math.max(256, graph.parameterBytes),
+  };
+  const all: Storage[] = [
+    ...[...model.tensors.values()].flatMap((t) => t.storages),
+    model.ropeTable,
+    ...offsets.arenas,
+    ...offsets.tables,
+    ...state.storages,
+    ...storages,
+    ...graph.storages().storages,
+  ];
+  for (const storage of all) bytes[storage.part] += storage.bytes;
+  return {
+    ...bytes,
+    total: Object.values(bytes).reduce((a, b) => a + b, 0),
+    trainableScalars: offsets.scalars,
+  };
+}
+
+/** A model that exists only as a shape: what `planMemory` needs to price a model nobody has downloaded. */
+export function modelOfShape(
+  config: ModelConfig,
+  format: string,
+  options: PlanOptions = {},
+): Pick<ModelSource, "config" | "tensors"> {
+  const tensors = new Map<string, TensorSource>();
+  for (const { name, rows, columns } of architectureOf(config).weights(config)) {
+    tensors.set(name, {
+      name,
+      rows,
+      columns,
+      format: formatByName(chooseFormat(name, rows, columns, format, options)),
+      read: () => Promise.reject(new TypeError(`Cannot read "${name}": the model is only a shape`)),
+    });
+  }
+  return { config, tensors };
+}

@@ -1,0 +1,272 @@
+/**
+ * Writes a model: one GGUF file, or a Hugging Face folder whose packed tensors keep their own formats.
+ *
+ * @module
+ */
+
+import { join } from "@std/path";
+import type { Format } from "../quant/format.ts";
+import { bitsPerWeight } from "../quant/formats.ts";
+import type { GgufTyped, GgufValue } from "../quant/mod.ts";
+import { packedToSafetensors } from "../quant/packed_safetensors.ts";
+import { writeGguf } from "../quant/gguf_write.ts";
+import { type SafetensorsTensorData, writeSafetensors } from "../quant/safetensors.ts";
+import type { ModelConfig } from "./config.ts";
+import { writeFileWhole } from "./file_source.ts";
+import { huggingFaceName } from "./names.ts";
+import { type ModelSource, rowsPerPiece, type TensorSource } from "./source.ts";
+import { tokenizerToGguf } from "./tokenizer_to_gguf.ts";
+
+/** Progress of writing. */
+export interface WriteOptions {
+  /** Called after each tensor. */
+  readonly onProgress?: (progress: { tensor: string; done: number; total: number }) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** What was written. */
+export interface WriteReport {
+  readonly path: string;
+  /** Bits per weight over all tensors. */
+  readonly bitsPerWeight: number;
+  /** Number of tensors by format. */
+  readonly formats: ReadonlyMap<string, number>;
+}
+
+/**
+ * Writes `source` to `path`: a GGUF file when the path ends in `.gguf`, else a folder.
+ *
+ * @throws {RangeError} When a tensor's format has no form in GGUF
+ */
+export async function writeModel(
+  source: ModelSource,
+  path: string,
+  options: WriteOptions = {},
+): Promise<WriteReport> {
+  if (path.endsWith(".gguf")) await writeFileWhole(path, modelAsGguf(source, options));
+  else await writeFolder(source, path, options);
+  const formats = new Map<string, number>();
+  let bits = 0;
+  let weights = 0;
+  for (const { format, rows, columns } of source.tensors.values()) {
+    formats.set(format.name, (formats.get(format.name) ?? 0) + 1);
+    bits += bitsPerWeight(format, rows, columns) * rows * columns;
+    weights += rows * columns;
+  }
+  return { path, bitsPerWeight: bits / weights, formats };
+}
+
+/** The bytes of `source` as a GGUF file, in order. Heads are reordered where the source has the other rotary convention. */
+export async function* modelAsGguf(
+  source: ModelSource,
+  { onProgress, signal }: WriteOptions = {},
+): AsyncGenerator<Uint8Array> {
+  const { config } = source;
+  let done = 0;
+  const tensors = [...source.tensors.values()].map((tensor) => {
+    const { name, rows, columns, format } = tensor;
+    if (!format.gguf) {
+      throw new RangeError(
+        `Cannot write tensor "${name}" as GGUF: the format ${format.name} is not one of GGUF's; write a folder instead`,
+      );
+    }
+    return {
+      name,
+      dimensions: rows === 1 ? [columns] : [columns, rows],
+      type: format.gguf.type,
+      bytes: async function* (): AsyncGenerator<Uint8Array> {
+        signal?.throwIfAborted();
+        yield* rowsAsBytes(tensor, config);
+        done++;
+        onProgress?.({ tensor: name, done, total: source.tensors.size });
+      },
+    };
+  });
+  yield* writeGguf({ metadata: ggufMetadata(source), tensors });
+}
+
+async function* rowsAsBytes(tensor: TensorSource, config: ModelConfig): AsyncGenerator<Uint8Array> {
+  const heads = config.ropeInterleaved ? 0 : headsOf(tensor.name, config);
+  const step = heads > 0 ? tensor.rows : rowsPerPiece(tensor);
+  for (let first = 0; first < tensor.rows; first += step) {
+    const count = Math.min(step, tensor.rows - first);
+    const bytes = tensor.format.pack(await tensor.read(first, count));
+    yield heads > 0 ? interleaveRows(bytes, tensor.rows, heads) : bytes;
+  }
+}
+
+function headsOf(name: string, config: ModelConfig): number {
+  if (name.endsWith(".attn_q.weight")) return config.heads;
+  return name.endsWith(".attn_k.weight") ? config.keyValueHeads : 0;
+}
+
+/** Rows (i, i + half) of every head become (2i, 2i + 1): from half a head apart to side by side. */
+function interleaveRows(bytes: Uint8Array, rows: number, heads: number): Uint8Array<ArrayBuffer> {
+  const out = new Uint8Array(bytes.length);
+  const size = bytes.length / rows;
+  const head = rows / heads;
+  for (let row = 0; row < rows; row++) {
+    const within = row % head;
+    const to = row - within + (within < head / 2 ? within * 2 : (within - head / 2) * 2 + 1);
+    out.set(bytes.subarray(row * size, (row + 1) * size), to * size);
+  }
+  return out;
+}
+
+function ggufMetadata(source: ModelSource): Map<string, GgufValue | GgufTyped> {
+  const { config, gguf, tokenizerFiles } = source;
+  const u32 = (value: number): GgufTyped => ({ type: "uint32", value });
+  const f32 = (value: number): GgufTyped => ({ type: "float32", value });
+  const metadata = new Map<string, GgufValue | GgufTyped>();
+  if (gguf) {
+    for (const [key, value] of gguf.file.metadata) {
+      const type = gguf.file.valueTypes.get(key);
+      metadata.set(
+        key,
+        type && !Array.isArray(value) && !ArrayBuffer.isView(value)
+          ? { type, value } as GgufTyped
+          : value,
+      );
+    }
+    return metadata;
+  }
+  const own: [string, GgufValue | GgufTyped][] = [
+    ["general.architecture", config.architecture],
+    ["general.name", source.name.split(/[\\/]/).at(-1) ?? "model"],
+    ["llama.block_count", u32(config.layers)],
+    ["llama.context_length", u32(config.context)],
+    ["llama.embedding_length", u32(config.hidden)],
+    ["llama.feed_forward_length", u32(config.feedForward)],
+    ["llama.attention.head_count", u32(config.heads)],
+    ["llama.attention.head_count_kv", u32(config.keyValueHeads)],
+    ["llama.attention.key_length", u32(config.headDimension)],
+    ["llama.attention.value_length", u32(config.headDimension)],
+    ["llama.attention.layer_norm_rms_epsilon", f32(config.rmsEpsilon)],
+    ["llama.rope.dimension_count", u32(config.headDimension)],
+    ["llama.rope.freq_base", f32(config.ropeTheta)],
+    ["llama.vocab_size", u32(config.vocabulary)],
+  ];
+  for (const [key, value] of own) metadata.set(key, value);
+  if (config.ropeScaling?.type === "linear") {
+    metadata.set("llama.rope.scaling.type", "linear");
+    metadata.set("llama.rope.scaling.factor", f32(config.ropeScaling.factor));
+  } else if (config.ropeScaling) {
+    throw new RangeError(
+      `Cannot write GGUF: rotary scaling of type "${config.ropeScaling.type}" has no metadata form; write a folder instead`,
+    );
+  }
+  if (tokenizerFiles) {
+    const tokenizer = tokenizerToGguf(tokenizerFiles.json, tokenizerFiles.config, {
+      vocabularySize: config.vocabulary,
+    });
+    for (const [key, value] of tokenizer) {
+      metadata.set(key, typeof value === "number" ? u32(value) : value);
+    }
+  }
+  return metadata;
+}
+
+const DTYPE: Readonly<Record<string, "F32" | "F16" | "BF16">> = {
+  F32: "F32",
+  F16: "F16",
+  BF16: "BF16",
+};
+
+async function writeFolder(
+  source: ModelSource,
+  folder: string,
+  options: WriteOptions,
+): Promise<void> {
+  const { config } = source;
+  if (config.ropeInterleaved) {
+    throw new RangeError(
+      `Cannot write "${source.name}" as a folder: its heads are ordered as GGUF orders them; write a .gguf file`,
+    );
+  }
+  await Deno.mkdir(folder, { recursive: true });
+  const formats: Record<string, string> = {};
+  const list: SafetensorsTensorData[] = [];
+  let done = 0;
+  for (const tensor of source.tensors.values()) {
+    options.signal?.throwIfAborted();
+    const stored = `${huggingFaceName(tensor.name.replace(/\.weight$/, ""))}.weight`;
+    list.push(...await storedTensor(tensor, stored, tensor.format));
+    if (tensor.format.layout.kind !== "dense") formats[stored] = tensor.format.name;
+    done++;
+    options.onProgress?.({ tensor: tensor.name, done, total: source.tensors.size });
+  }
+  await writeFileWhole(join(folder, "model.safetensors"), writeSafetensors(list, { format: "pt" }));
+  const json = (
+    value: unknown,
+  ) => [new TextEncoder().encode(JSON.stringify(value, null, 2) + "\n")];
+  if (source.tokenizerFiles) {
+    await writeFileWhole(join(folder, "tokenizer.json"), json(source.tokenizerFiles.json));
+    if (source.tokenizerFiles.config !== undefined) {
+      await writeFileWhole(
+        join(folder, "tokenizer_config.json"),
+        json(source.tokenizerFiles.config),
+      );
+    }
+  }
+  // Last: a folder with a config.json is a whole model.
+  await writeFileWhole(join(folder, "config.json"), json(huggingFaceConfig(config, formats)));
+}
+
+async function storedTensor(
+  tensor: TensorSource,
+  name: string,
+  format: Format,
+): Promise<SafetensorsTensorData[]> {
+  const dtype = DTYPE[format.name];
+  if (!dtype) return packedToSafetensors(name, await tensor.read(0, tensor.rows));
+  const shape = tensor.rows === 1 ? [tensor.columns] : [tensor.rows, tensor.columns];
+  return [{
+    name,
+    dtype,
+    shape,
+    bytes: async function* () {
+      const step = rowsPerPiece(tensor);
+      for (let first = 0; first < tensor.rows; first += step) {
+        yield format.pack(await tensor.read(first, Math.min(step, tensor.rows - first)));
+      }
+    },
+  }];
+}
+
+function huggingFaceConfig(config: ModelConfig, formats: Record<string, string>): unknown {
+  const { ropeScaling: scaling } = config;
+  return {
+    architectures: ["LlamaForCausalLM"],
+    model_type: "llama",
+    hidden_size: config.hidden,
+    intermediate_size: config.feedForward,
+    num_hidden_layers: config.layers,
+    num_attention_heads: config.heads,
+    num_key_value_heads: config.keyValueHeads,
+    head_dim: config.headDimension,
+    vocab_size: config.vocabulary,
+    max_position_embeddings: config.context,
+    rms_norm_eps: config.rmsEpsilon,
+    rope_theta: config.ropeTheta,
+    ...(scaling
+      ? {
+        rope_scaling: {
+          rope_type: scaling.type,
+          factor: scaling.factor,
+          ...(scaling.type === "llama3"
+            ? {
+              low_freq_factor: scaling.lowFrequencyFactor,
+              high_freq_factor: scaling.highFrequencyFactor,
+              original_max_position_embeddings: scaling.originalContext,
+            }
+            : {}),
+        },
+      }
+      : {}),
+    hidden_act: "silu",
+    tie_word_embeddings: config.tiedHead,
+    ...(Object.keys(formats).length > 0
+      ? { quantization_config: { quant_method: "qzo", formats } }
+      : {}),
+  };
+}

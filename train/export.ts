@@ -1,0 +1,58 @@
+/**
+ * A tuned model as a file: the base with the scales of a ledger folded in.
+ *
+ * @module
+ */
+
+import { writeFileWhole } from "../models/file_source.ts";
+import type { ModelSource } from "../models/source.ts";
+import { type FoldCounts, foldedSource, type TrainedTensor } from "../models/source_folded.ts";
+import { writeModel, type WriteOptions } from "../models/write_model.ts";
+import type { LedgerTrainable } from "../optim/mod.ts";
+import { foldPatch } from "../quant/fold_patch.ts";
+import { patchGguf } from "../quant/gguf_write.ts";
+
+/** Pairs a manifest with its offsets. */
+export function trainedTensors(
+  trainables: readonly LedgerTrainable[],
+  offsets: ReadonlyMap<string, Float32Array>,
+): Map<string, TrainedTensor> {
+  return new Map(trainables.map(({ name, form, span }) => {
+    const values = offsets.get(name);
+    if (!values) throw new RangeError(`Cannot fold: there are no offsets of "${name}"`);
+    return [name, { form, span, offsets: values }];
+  }));
+}
+
+/**
+ * Writes the tuned model to `path`. From a GGUF file to a `.gguf` path every byte but those of trained scales stays as it was;
+ * otherwise the model is written anew.
+ *
+ * @returns How many stored values changed, and how many offsets rounding swallowed
+ * @throws {RangeError} When offsets do not fit the model, or its formats do not fit the path
+ */
+export async function exportTuned(
+  source: ModelSource,
+  trained: ReadonlyMap<string, TrainedTensor>,
+  path: string,
+  options: WriteOptions = {},
+): Promise<FoldCounts> {
+  if (!source.gguf || !path.endsWith(".gguf")) {
+    const folded = foldedSource(source, trained);
+    await writeModel(folded, path, options);
+    return folded.counts;
+  }
+  const { file, source: bytes } = source.gguf;
+  const folds = [...trained].map(([name, { offsets, form, span }]) =>
+    [name, foldPatch(file.tensorByName(name), offsets, form, span)] as const
+  );
+  const patches = new Map(folds.map(([name, { patch }]) => [name, patch]));
+  await writeFileWhole(path, patchGguf(bytes, file, patches));
+  return folds.reduce(
+    (sum, [, { counts }]) => ({
+      swallowed: sum.swallowed + counts.swallowed,
+      changed: sum.changed + counts.changed,
+    }),
+    { swallowed: 0, changed: 0 },
+  );
+}
