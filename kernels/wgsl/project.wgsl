@@ -28,5 +28,6 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
   let w = offsets[at];
   // Comparisons, as on the host: min and max may pick either zero. The limit is positive zero where the base is zero.
   let limit = select(-base, 0.0, base == 0.0);
-  if (select(w < limit, w > limit, base < 0.0)) { offsets[at] = limit; }
+  let beyond = (base < 0.0 && w > limit) || (base >= 0.0 && w < limit);
+  if (beyond) { offsets[at] = limit; }
 }
