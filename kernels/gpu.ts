@@ -218,7 +218,7 @@ export class Gpu implements Disposable {
     return new Float32Array(bytes);
   }
 
-  /** Throws what the device has reported since the last call: lost, out of memory, validation. */
+  /** Throws what the device has reported since the last call: lost, a broken shader, out of memory, validation. */
   check(): void {
     if (this.#disposed) throw new DeviceLostError("Cannot use the device: it was disposed");
     if (this.#lost) {
@@ -226,9 +226,11 @@ export class Gpu implements Disposable {
         `Cannot use the device "${this.description}": it was lost (${this.#lost.reason}): ${this.#lost.message}`,
       );
     }
-    if (this.#uncaptured !== undefined) {
-      const message = this.#uncaptured;
-      this.#uncaptured = undefined;
+    const message = this.#uncaptured;
+    this.#uncaptured = undefined;
+    // A shader that did not compile is the cause of what was reported after it.
+    this.pipelines.check();
+    if (message !== undefined) {
       if (/memory/i.test(message)) {
         throw new OutOfMemoryError(
           `Cannot allocate on "${this.description}" with ${
