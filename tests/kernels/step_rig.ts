@@ -1,0 +1,168 @@
+/**
+ * Steps of an optimiser on the device from losses that a test makes up, beside the same steps on the host.
+ *
+ * @module
+ */
+import { assertEquals } from "@std/assert";
+import {
+  compileGraph,
+  DeviceTensor,
+  type Gpu,
+  Graph,
+  OffsetSet,
+  optimiserStep,
+  type Plan,
+  SHADER_LIBRARY,
+  StepState,
+  Storage,
+  trainableOf,
+} from "../../kernels/mod.ts";
+import type { StepRecord as DeviceRecord } from "../../kernels/step.ts";
+import { applyRecord, masterSeed, type Optimiser, stepSeed, tensorId } from "../../optim/mod.ts";
+import { groupColumns, groupsPerRow, type PackedTensor } from "../../quant/mod.ts";
+import { halfToNumber } from "../reference/effective_weights.ts";
+import { branchWords } from "./bench.ts";
+
+/** The stored scale of each offset, `[span][stride]`; infinite where nothing may be projected: padding, dense tensors. */
+export function offsetBases(packed: PackedTensor, count: number): Float32Array {
+  const bases = new Float32Array(count).fill(Infinity);
+  const { layout, rows, columns, scales } = packed;
+  if (layout.kind === "dense") return bases;
+  const stride = Math.ceil(rows / 4) * 4;
+  const groups = groupsPerRow(layout, columns);
+  const paired = layout.kind === "scalar" && layout.second !== "none";
+  for (let row = 0; row < rows; row++) {
+    for (let g = 0; g < groups; g++) {
+      const i = row * groups + g;
+      const half = paired ? scales[i] : scales[i >> 1] >>> (16 * (i & 1));
+      bases[g * stride + row] = halfToNumber(half & 0xffff);
+    }
+  }
+  return bases;
+}
+
+/** A named tensor to train. */
+export interface RigTensor {
+  readonly name: string;
+  readonly packed: PackedTensor;
+}
+
+/** An optimiser's step on the device, fed with losses. */
+export class StepRig implements Disposable {
+  readonly offsets: OffsetSet;
+  readonly state: StepState;
+  readonly #gpu: Gpu;
+  readonly #optimiser: Optimiser;
+  readonly #tensors: readonly RigTensor[];
+  readonly #device: Map<string, DeviceTensor>;
+  readonly #losses: Storage;
+  readonly #inputs: Storage;
+  readonly #plan: Plan;
+  #recorded = 0;
+
+  constructor(
+    gpu: Gpu,
+    optimiser: Optimiser,
+    tensors: readonly RigTensor[],
+    maxBinding: number = gpu.maxBinding,
+  ) {
+    this.#gpu = gpu;
+    this.#optimiser = optimiser;
+    this.#tensors = tensors;
+    this.#device = new Map(tensors.map(({ name, packed }) => {
+      const tensor = new DeviceTensor(name, packed.layout, packed.rows, packed.columns, maxBinding);
+      tensor.write(gpu, packed);
+      return [name, tensor];
+    }));
+    const trainables = [...this.#device.values()].map((t) =>
+      trainableOf(t, tensorId(t.name), optimiser.form, groupColumns(t.layout, t.columns))
+    );
+    this.offsets = new OffsetSet(trainables, maxBinding).allocate(gpu);
+    const { estimator, transformation } = optimiser;
+    this.state = new StepState(optimiser, 64);
+    for (const storage of this.state.storages) storage.allocate(gpu);
+    gpu.device.queue.writeBuffer(this.state.control.buffer.buffer, 0, this.state.initialControl());
+    this.#losses = new Storage("losses", estimator.branches.length * 4, "scratch").allocate(gpu);
+    const scalars = 256 * Math.ceil(estimator.branches.length * 16 / 256);
+    const bytes = scalars + 256;
+    this.#inputs = new Storage("inputs", bytes, "scratch").allocate(gpu);
+    const graph = new Graph();
+    const ranges = {
+      branches: { storage: this.#inputs, offset: 0, bytes: estimator.branches.length * 16 },
+      scalars: {
+        storage: this.#inputs,
+        offset: scalars,
+        bytes: Math.max(4, transformation.inputSize * 4),
+      },
+    };
+    optimiserStep(graph, optimiser, this.state, this.#losses, ranges, this.offsets, this.#device);
+    this.#plan = compileGraph(gpu, graph, SHADER_LIBRARY);
+  }
+
+  /** The seeds of a step. */
+  seeds(step: number): [number, number][] {
+    return Array.from(
+      { length: this.#optimiser.estimator.directions },
+      (_, d) => [...stepSeed(masterSeed(9), step, d)] as [number, number],
+    );
+  }
+
+  /** Queues a step from these losses. */
+  step(step: number, losses: readonly number[]): void {
+    const { estimator, transformation } = this.#optimiser;
+    const { queue } = this.#gpu.device;
+    const seeds = this.seeds(step);
+    const words = branchWords(
+      estimator.branches.map((b) => ({ seed: seeds[b.direction], amplitude: b.amplitude })),
+    );
+    queue.writeBuffer(this.#losses.buffer.buffer, 0, new Float32Array(losses));
+    queue.writeBuffer(this.#inputs.buffer.buffer, 0, words);
+    const inputs = new Float32Array(transformation.inputs(step));
+    if (inputs.length > 0) {
+      const at = 256 * Math.ceil(estimator.branches.length * 16 / 256);
+      queue.writeBuffer(this.#inputs.buffer.buffer, at, inputs);
+    }
+    const encoder = this.#gpu.device.createCommandEncoder();
+    const pass = encoder.beginComputePass();
+    this.#plan.encode(pass);
+    pass.end();
+    queue.submit([encoder.finish()]);
+    this.#recorded++;
+  }
+
+  /** The records of all steps so far. */
+  async records(): Promise<DeviceRecord[]> {
+    const words = await this.#gpu.readFloats(
+      this.state.records.buffer,
+      this.#recorded * this.state.recordWords,
+    );
+    this.#gpu.pipelines.check();
+    return Array.from({ length: this.#recorded }, (_, i) => this.state.parseRecord(words, i));
+  }
+
+  /** Asserts that the offsets have the bits of a replay on the host of steps 0, 1, ... with the given coefficients. */
+  async assertReplays(
+    coefficients: readonly (readonly number[])[],
+    start: ReadonlyMap<string, Float32Array> = new Map(),
+  ): Promise<void> {
+    const found = await this.offsets.read(this.#gpu);
+    for (const { name, packed } of this.#tensors) {
+      const device = found.get(name)!;
+      const offsets = start.get(name)?.slice() ?? new Float32Array(device.length);
+      const base = offsetBases(packed, device.length);
+      coefficients.forEach((values, step) =>
+        applyRecord(
+          this.#optimiser,
+          { seeds: this.seeds(step), coefficients: values },
+          { id: tensorId(name), offsets, base },
+        )
+      );
+      assertEquals(new Uint32Array(device.buffer), new Uint32Array(offsets.buffer), name);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    const owned = [this.offsets, this.state, this.#plan, this.#losses, this.#inputs];
+    for (const one of [...owned, ...this.#device.values()]) one[Symbol.dispose]();
+  }
+}

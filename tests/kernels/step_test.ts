@@ -1,0 +1,244 @@
+import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import { DeviceTensor, OffsetSet, openGpu, StepState, trainableOf } from "../../kernels/mod.ts";
+import {
+  clipDerivative,
+  type Distribution,
+  mezo,
+  noiseAt,
+  oneSided,
+  type Optimiser,
+  optimiser,
+  qzo,
+  qzoNormalised,
+  roundCoefficient,
+  scalarStep,
+  scaleBySchedule,
+  signDerivative,
+  spsa,
+} from "../../optim/mod.ts";
+import type { Layout } from "../../quant/mod.ts";
+import { randomNumbers } from "../support/random_llama.ts";
+import { normals, randomPacked, randomWord } from "./bench.ts";
+import { type RigTensor, StepRig } from "./step_rig.ts";
+import { noiseOnDevice } from "./noise_on_device.ts";
+
+const gpu = await openGpu();
+Deno.test.afterAll(() => gpu[Symbol.dispose]());
+const random = randomNumbers(11);
+
+/** Each step of a test optimiser is `coefficient = -derivative`: losses choose the coefficient. */
+const plain = (options: { distribution?: Distribution; queries?: number } = {}) =>
+  optimiser({
+    name: "plain",
+    estimator: spsa({ epsilon: 0.5, queries: options.queries }),
+    distribution: options.distribution,
+  });
+
+const layouts: Record<string, Layout> = {
+  "blk.0.attn_q.weight": { kind: "scalar", bits: 4, center: 8, second: "none", group: 32 },
+  "blk.0.attn_k.weight": { kind: "scalar", bits: 4, center: 0, second: "zero", group: 64 },
+  "blk.0.attn_v.weight": { kind: "scalar", bits: 3, center: 4, second: "none", group: 0 },
+  "blk.0.ffn_up.weight": { kind: "codebook", books: 1 },
+  "blk.0.attn_norm.weight": { kind: "dense", type: "f32" },
+};
+
+function rigTensors(): RigTensor[] {
+  return Object.entries(layouts).map(([name, layout], i) => ({
+    name,
+    packed: randomPacked(layout, layout.kind === "dense" ? 1 : 130 + i, 96, random),
+  }));
+}
+
+for (const distribution of ["normal", "rademacher"] as const) {
+  Deno.test(`${distribution} noise on the device is the host's to the bit`, async () => {
+    for (let i = 0; i < 8; i++) {
+      const seed = [randomWord(random), randomWord(random)] as const;
+      const id = [0, 0xffffffff][i] ?? randomWord(random);
+      // The last quads reach the end of the counter.
+      const first = i === 2 ? 0x3fffffff - 15 : randomWord(random) >>> 3;
+      const found = await noiseOnDevice(gpu, distribution, seed, id, first, 16);
+      const expected = Array.from(found, (_, j) => noiseAt(distribution, seed, id, first * 4 + j));
+      assertEquals([...found], expected);
+    }
+  });
+}
+
+Deno.test("updates have the host's bits, in one arena and in several", async () => {
+  for (const distribution of ["normal", "rademacher"] as const) {
+    for (const maxBinding of [gpu.maxBinding, 4096]) {
+      using rig = new StepRig(gpu, plain({ distribution, queries: 3 }), rigTensors(), maxBinding);
+      assertEquals(rig.offsets.arenas.length > 1, maxBinding === 4096);
+      for (let step = 0; step < 6; step++) {
+        rig.step(step, [...normals(6, random, 10 ** -step)]);
+      }
+      const records = await rig.records();
+      assert(records.every((r) => !r.halted));
+      await rig.assertReplays(records.map((r) => r.coefficients));
+    }
+  }
+});
+
+Deno.test("relative offsets that keep the sign stop at -1 with the host's bits", async () => {
+  const rule: Optimiser = { ...plain(), form: "relative", projection: "keep-sign" };
+  using rig = new StepRig(gpu, rule, rigTensors(), 4096);
+  for (let step = 0; step < 5; step++) rig.step(step, [...normals(2, random, 0.5)]);
+  const records = await rig.records();
+  await rig.assertReplays(records.map((r) => r.coefficients));
+  const q = (await rig.offsets.read(gpu)).get("blk.0.attn_q.weight")!;
+  assert(q.some((w) => w === -1) && q.every((w) => w >= -1), "nothing was stopped");
+});
+
+Deno.test("absolute offsets that keep the sign stop at zero scales with the host's bits", async () => {
+  for (const maxBinding of [gpu.maxBinding, 4096]) {
+    const rule: Optimiser = { ...plain(), projection: "keep-sign" };
+    const tensors = rigTensors();
+    using rig = new StepRig(gpu, rule, tensors, maxBinding);
+    // Offsets of either zero on bases of either sign and zero: comparisons keep them as they are.
+    const start = new Map(
+      rig.offsets.trainables.map(({ name, count }) => {
+        const values = normals(count, random, 0.3);
+        values.forEach((_, i) => {
+          if (i % 3 !== 0) values[i] = i % 2 === 0 ? -0 : 0;
+        });
+        return [name, values];
+      }),
+    );
+    rig.offsets.write(gpu, start);
+    for (let step = 0; step < 3; step++) rig.step(step, [...normals(2, random, 0.5)]);
+    const records = await rig.records();
+    await rig.assertReplays(records.map((r) => r.coefficients), start);
+  }
+});
+
+/** Distance in units in the last place. */
+function ulps(a: number, b: number): number {
+  const ordered = (value: number) => {
+    const bits = new Int32Array(new Float32Array([value]).buffer)[0];
+    return bits < 0 ? -(bits & 0x7fffffff) : bits;
+  };
+  return Math.abs(ordered(a) - ordered(b));
+}
+
+const named: readonly { rule: Optimiser; exact: boolean }[] = [
+  { rule: qzo({ clip: 3, learningRate: 1e-2 }), exact: true },
+  { rule: qzo({ clip: Infinity, queries: 4 }), exact: true },
+  { rule: mezo({ queries: 2, epsilon: 3e-3, learningRate: 0.3 }), exact: true },
+  { rule: qzoNormalised({ queries: 3 }), exact: false },
+  {
+    rule: optimiser({
+      name: "sign",
+      estimator: oneSided({ queries: 3 }),
+      transformations: [signDerivative(), clipDerivative(0.75), scaleBySchedule(1e-3)],
+    }),
+    exact: true,
+  },
+];
+
+for (const { rule, exact } of named) {
+  const title = `${rule.name} with ${rule.estimator.directions} directions`;
+  Deno.test(`the scalar program of ${title} on the device is the host's`, async () => {
+    const tensor = {
+      name: "w",
+      packed: randomPacked(layouts["blk.0.attn_q.weight"], 4, 32, random),
+    };
+    using rig = new StepRig(gpu, rule, [tensor]);
+    const losses = Array.from(
+      { length: 12 },
+      () => [...normals(rule.estimator.branches.length, random, 0.2).map((v) => v + 2)],
+    );
+    losses.forEach((values, step) => rig.step(step, values));
+    const records = await rig.records();
+    let state: readonly number[] = rule.transformation.init();
+    records.forEach((record, step) => {
+      assertEquals(record.halted, false);
+      assertEquals(record.losses, losses[step]);
+      const host = scalarStep(rule, losses[step], state, rule.transformation.inputs(step));
+      for (const key of ["derivatives", "coefficients", "state"] as const) {
+        record[key].forEach((value, i) => {
+          if (exact) assertEquals(value, host[key][i], `${key} of step ${step}`);
+          // A rounded coefficient may fall on the other side: one unit of its 16 bits is 256 of f32.
+          else {
+            const slack = key === "coefficients" ? 512 : 16;
+            const far = ulps(value, host[key][i]);
+            assert(far <= slack, `${key} of step ${step}: ${value}, ${host[key][i]}: ${far} ulps`);
+          }
+        });
+      }
+      record.coefficients.forEach((c) => assertEquals(c, roundCoefficient(c)));
+      state = record.state;
+    });
+    assertNotEquals(records[0].coefficients, records[1].coefficients);
+    await rig.assertReplays(records.map((r) => r.coefficients));
+  });
+}
+
+for (const bad of [NaN, Infinity, -Infinity]) {
+  Deno.test(`a loss of ${bad} halts its step and all behind it`, async () => {
+    const rule = qzoNormalised({ queries: 2 });
+    const tensors = rigTensors().slice(0, 2);
+    using rig = new StepRig(gpu, rule, tensors);
+    rig.step(0, [1, 2, 3, 1]);
+    rig.step(1, [1, 2, 2, 1]);
+    const before = await rig.offsets.read(gpu);
+    rig.step(2, [1, 2, bad, 1]);
+    rig.step(3, [1, 2, 2, 1]);
+    const records = await rig.records();
+    assertEquals(records.map((r) => r.halted), [false, false, true, true]);
+    assertEquals(String(records[2].losses[2]), String(bad));
+    assertEquals(await rig.offsets.read(gpu), before);
+    await rig.assertReplays(records.slice(0, 2).map((r) => r.coefficients));
+    const control = await gpu.read([{ buffer: rig.state.control.buffer }]);
+    const [recorded, halted] = new Uint32Array(control[0]);
+    assertEquals([recorded, halted], [4, 1]);
+    assertEquals(new Float32Array(control[0])[2], records[1].state[0], "the state moved");
+  });
+}
+
+Deno.test("finite losses whose coefficient overflows halt", async () => {
+  using rig = new StepRig(gpu, plain(), rigTensors().slice(0, 1));
+  rig.step(0, [3e38, -3e38]);
+  rig.step(1, [1, 2]);
+  const records = await rig.records();
+  assertEquals(records.map((r) => r.halted), [true, true]);
+  await rig.assertReplays([]);
+});
+
+Deno.test("a coefficient that rounds to zero moves nothing and does not halt", async () => {
+  using rig = new StepRig(gpu, plain(), rigTensors().slice(0, 1));
+  rig.step(0, [1e-35, -1e-35]);
+  const [record] = await rig.records();
+  assertEquals([record.halted, Math.abs(record.coefficients[0])], [false, 0]);
+  await rig.assertReplays([]);
+});
+
+Deno.test("offsets are written, copied and read by name, and wrong ones are refused", async () => {
+  const tensors = rigTensors();
+  const trainables = tensors.map(({ name, packed }, i) => {
+    const tensor = new DeviceTensor(name, packed.layout, packed.rows, packed.columns, 2 ** 20);
+    return trainableOf(tensor, i, "relative", 32);
+  });
+  using one = new OffsetSet(trainables, 4096).allocate(gpu);
+  using other = new OffsetSet(trainables, 4096).allocate(gpu);
+  const values = new Map(trainables.map((t) => [t.name, normals(t.count, random)]));
+  one.write(gpu, values);
+  other.copyFrom(gpu, one);
+  assertEquals(await other.read(gpu), values);
+  assert(one.scalars < trainables.reduce((sum, t) => sum + t.count, 0), "padding was counted");
+  for (const [name, length] of [["blk.0.attn_q.weight", 5], ["nothing", 4]] as const) {
+    let message = "";
+    try {
+      one.write(gpu, new Map([[name, new Float32Array(length)]]));
+    } catch (error) {
+      assert(error instanceof RangeError);
+      message = error.message;
+    }
+    assert(message.includes(`Cannot write ${length} offsets of "${name}"`), message);
+  }
+});
+
+Deno.test("a step's state starts where it is told", () => {
+  const rule = qzoNormalised();
+  const state = new StepState(rule, 8);
+  assertEquals(new Float32Array(state.initialControl([2.5]).buffer)[2], 2.5);
+  assertEquals([...state.initialControl()], [0, 0, 0]);
+});
