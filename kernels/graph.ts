@@ -159,11 +159,15 @@ export class Plan implements Disposable {
 
   /** Records all dispatches into `pass`. */
   encode(pass: GPUComputePassEncoder): void {
-    for (const step of this.#steps) {
-      pass.setPipeline(step.pipeline);
-      pass.setBindGroup(0, step.group);
-      pass.dispatchWorkgroups(step.x, step.y);
-    }
+    for (let i = 0; i < this.#steps.length; i++) this.encodeOne(pass, i);
+  }
+
+  /** Records one dispatch, by its place in the graph: for measuring each on its own. */
+  encodeOne(pass: GPUComputePassEncoder, index: number): void {
+    const step = this.#steps[index];
+    pass.setPipeline(step.pipeline);
+    pass.setBindGroup(0, step.group);
+    pass.dispatchWorkgroups(step.x, step.y);
   }
 
   /** Frees the plan's own buffers. */
