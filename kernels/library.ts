@@ -7,11 +7,13 @@
 import type { ShaderLibrary } from "./template.ts";
 import combine from "./wgsl/combine.wgsl" with { type: "text" };
 import decode from "./wgsl/decode.wgsl" with { type: "text" };
+import matmulParams from "./wgsl/matmul_params.wgsl" with { type: "text" };
 import noise from "./wgsl/noise.wgsl" with { type: "text" };
 
 /** Every text that `#include` knows. */
 export const SHADER_LIBRARY: ShaderLibrary = {
   "combine.wgsl": combine,
   "decode.wgsl": decode,
+  "matmul_params.wgsl": matmulParams,
   "noise.wgsl": noise,
 };

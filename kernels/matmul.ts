@@ -13,6 +13,8 @@ import type { ShaderKey } from "./template.ts";
 import { type Perturbation, perturbationKey } from "./perturbation.ts";
 import { chooseTile, type Tile } from "./tiles.ts";
 import register from "./wgsl/matmul_register.wgsl" with { type: "text" };
+import tiled from "./wgsl/matmul_tile.wgsl" with { type: "text" };
+import vector from "./wgsl/matvec.wgsl" with { type: "text" };
 
 /** What a matrix product takes besides its input and weights. */
 export interface MatmulOptions {
@@ -50,23 +52,18 @@ export function matmul(
   for (const piece of weight.pieces) {
     const tile = options.tile ??
       chooseTile(options.adapterClass, layout, rows, branches, piece.rows);
-    const mixed = rows < tile.rows;
     const totalRows = rows * branches;
     const rowTiles = Math.ceil(rows / tile.rows);
-    const tiles = mixed ? Math.ceil(totalRows / tile.rows) : rowTiles * branches;
     const columnTiles = Math.ceil(piece.rows / tile.columns);
+    const kernel = kernelOf(tile, layout, rows, branches, rowTiles * columnTiles);
     const units = unitColumns(weight, perturbation);
     graph.add({
       label: `matmul ${weight.name}`,
-      source: register,
+      source: kernel.source,
       key: {
         ...layoutKey(layout),
         ...perturbationKey(perturbation),
-        ROWS: tile.rows,
-        COLS: tile.columns,
-        COL_QUADS: tile.columns / 4,
-        WORKGROUP: tile.workgroup,
-        MIXED: mixed,
+        ...kernel.key,
         BIAS: bias !== undefined,
         RESIDUAL: residual !== undefined,
       },
@@ -97,10 +94,86 @@ export function matmul(
         totalRows,
         columnTiles,
       ],
-      workgroups: Math.ceil(tiles * columnTiles / tile.workgroup),
+      workgroups: kernel.workgroups,
     });
   }
   return y;
+}
+
+/** What a kernel adds to the dispatch: its text, its constants and how many workgroups it takes. */
+interface Kernel {
+  readonly source: string;
+  readonly key: ShaderKey;
+  readonly workgroups: number;
+}
+
+function kernelOf(
+  tile: Tile,
+  layout: Layout,
+  rows: number,
+  branches: number,
+  branchTiles: number,
+): Kernel {
+  const { columns, workgroup } = tile;
+  if (tile.kernel === "vector") {
+    if (columns !== 4) {
+      throw new RangeError(`Cannot multiply few rows by ${columns} columns a workgroup: it is 4`);
+    }
+    const items = layout.kind === "scalar" ? (layout.bits === 3 ? 2 : layout.bits) : 8;
+    return {
+      source: vector,
+      key: {
+        ROWS: rows,
+        BRANCHES: branches,
+        TOTAL: rows * branches,
+        WORKGROUP: workgroup,
+        BLOCK_ITEMS: items,
+        ITEM_QUADS: 8 / items,
+        STAGED: 32,
+      },
+      workgroups: branchTiles,
+    };
+  }
+  if (tile.kernel === "tiled") {
+    const perRows = 4;
+    const perColumns = 4;
+    const laneRows = tile.rows / perRows;
+    const laneColumns = columns / perColumns;
+    if (laneRows * laneColumns !== workgroup || tile.rows % 8 !== 0 || columns % 8 !== 0) {
+      throw new RangeError(
+        `Cannot split a tile of ${tile.rows} x ${columns} among ${workgroup} invocations: each takes 4 x 4`,
+      );
+    }
+    return {
+      source: tiled,
+      key: {
+        ROWS: tile.rows,
+        COLS: columns,
+        COL_QUADS: columns / 4,
+        PER_ROWS: perRows,
+        PER_COLS: perColumns,
+        LANE_ROWS: laneRows,
+        LANE_COLS: laneColumns,
+        WORKGROUP: workgroup,
+      },
+      workgroups: branchTiles * branches,
+    };
+  }
+  const mixed = rows < tile.rows;
+  const tiles = mixed
+    ? Math.ceil(rows * branches / tile.rows) * branchTiles
+    : branchTiles * branches;
+  return {
+    source: register,
+    key: {
+      ROWS: tile.rows,
+      COLS: columns,
+      COL_QUADS: columns / 4,
+      WORKGROUP: workgroup,
+      MIXED: mixed,
+    },
+    workgroups: Math.ceil(tiles / workgroup),
+  };
 }
 
 /** Columns that one partial dot product covers: the finer of scale group and offset span. */

@@ -1,6 +1,6 @@
 /**
- * Which tile a matrix product uses. Software adapters want wide register tiles and no workgroup memory; the choice is
- * keyed on the adapter's class and the shape, and was measured (bench/).
+ * Which kernel and tile a matrix product uses. Software adapters want wide register tiles and no workgroup memory, GPUs the
+ * opposite; the choice is keyed on the adapter's class and the shape, and on software it was measured (bench/matmul.ts).
  *
  * @module
  */
@@ -8,23 +8,47 @@
 import type { Layout } from "../quant/layout.ts";
 import type { AdapterClass } from "./gpu.ts";
 
-/** A register tile and the invocations of a workgroup. */
+/** How a matrix product is split. */
 export interface Tile {
+  /**
+   * `"register"`: one invocation computes the tile, without workgroup memory. `"tiled"`: a workgroup does, through
+   * workgroup memory, 4 x 4 an invocation. `"vector"`: a workgroup computes `columns` columns of all rows and branches,
+   * its invocations split K. Default: `"register"`.
+   */
+  readonly kernel?: "register" | "tiled" | "vector";
   readonly rows: number;
   /** A multiple of 4: neighbouring columns share a call of the generator. */
   readonly columns: number;
+  /** Invocations of a workgroup. */
   readonly workgroup: number;
 }
 
-/** The tile for `rows` rows a branch and `outputs` columns. */
+/** The kernel and tile for `rows` rows a branch and `outputs` columns. */
 export function chooseTile(
   adapterClass: AdapterClass,
   _layout: Layout,
   rows: number,
   branches: number,
-  _outputs: number,
+  outputs: number,
 ): Tile {
+  return adapterClass === "software"
+    ? softwareTile(rows, branches, outputs)
+    : hardwareTile(rows, branches);
+}
+
+/** Rows (of all branches) up to which a GPU is bound by reading weights, so that no row tile pays. */
+const vectorRows = 8;
+
+function hardwareTile(rows: number, branches: number): Tile {
+  if (rows * branches <= vectorRows) return { kernel: "vector", rows, columns: 4, workgroup: 64 };
+  // 64 x 32 unpacks each weight once for 64 rows and fits 16 KiB of workgroup memory.
+  return rows <= 16
+    ? { kernel: "tiled", rows: 16, columns: 64, workgroup: 64 }
+    : { kernel: "tiled", rows: 64, columns: 32, workgroup: 128 };
+}
+
+function softwareTile(rows: number, branches: number, _outputs: number): Tile {
   if (rows * branches <= 2) return { rows: rows * branches, columns: 4, workgroup: 32 };
   if (rows < 8) return { rows: 4, columns: 4, workgroup: 32 };
-  return { rows: 8, columns: 8, workgroup: adapterClass === "software" ? 32 : 64 };
+  return { rows: 8, columns: 8, workgroup: 32 };
 }

@@ -1,0 +1,61 @@
+// What every matrix product is told; see matmul.ts.
+
+struct Params {
+  rows: u32,            // M: rows of one branch
+  columns: u32,         // K
+  outputs: u32,         // N of this piece of the tensor
+  first_output: u32,    // where the piece starts in the whole tensor
+  total_outputs: u32,   // N of the whole tensor: row stride of y
+  unit_columns: u32,    // columns a partial dot product covers
+  units: u32,           // units in a row
+  units_per_group: u32,
+  units_per_span: u32,
+  groups: u32,          // scale groups in a row
+  stride: u32,          // offsets between spans
+  tensor: u32,          // id for the noise
+  row_tiles: u32,       // row tiles of one branch
+  total_rows: u32,      // B * M
+  column_tiles: u32,
+}
+
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> codes: array<u32>;
+@group(0) @binding(2) var<storage, read> x: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+#if LAYOUT != dense
+@group(0) @binding(4) var<storage, read> scales: array<u32>;
+#endif
+#if LAYOUT == codebook
+@group(0) @binding(5) var<storage, read> codebook: array<vec2<u32>>;
+#endif
+#if BIAS
+@group(0) @binding(6) var<storage, read> bias: array<f32>;
+#endif
+#if RESIDUAL
+@group(0) @binding(7) var<storage, read> residual: array<f32>;
+#endif
+#if FORM != none
+@group(0) @binding(8) var<storage, read> offsets: array<f32>;
+#if NOISE
+@group(0) @binding(9) var<storage, read> branches: array<Branch>;
+#endif
+#endif
+
+#if FORM != none
+fn offset4(first: u32) -> vec4<f32> {
+  return vec4<f32>(offsets[first], offsets[first + 1u], offsets[first + 2u], offsets[first + 3u]);
+}
+#endif
+
+// The result of row `row` (of all branches) and column `n` of this piece: adds bias and residual and stores.
+fn store(row: u32, n: u32, sum: f32) {
+  let at = row * p.total_outputs + p.first_output + n;
+  var value = sum;
+#if BIAS
+  value += bias[p.first_output + n];
+#endif
+#if RESIDUAL
+  value += residual[at];
+#endif
+  y[at] = value;
+}
