@@ -4,9 +4,16 @@
  * @module
  */
 
-import { OffsetSet, replayMoves, type ReplayOptions } from "../kernels/mod.ts";
-import type { Model } from "../models/model.ts";
-import type { ModelSource } from "../models/source.ts";
+import {
+  type DeviceTensor,
+  OffsetSet,
+  replayMoves,
+  type ReplayOptions,
+  type Trainable,
+  trainableOf,
+} from "../kernels/mod.ts";
+import { type Model, planModel } from "../models/model.ts";
+import { fingerprint, type ModelSource } from "../models/source.ts";
 import {
   applyRecord,
   assertLedgerFits,
@@ -14,6 +21,7 @@ import {
   type LedgerHeader,
   type LedgerTrainable,
   NOISE_VERSION,
+  tensorId,
 } from "../optim/mod.ts";
 import { readScales } from "../quant/decode.ts";
 import { offsetStride } from "../quant/offsets.ts";
@@ -33,10 +41,22 @@ function assertNoise(header: LedgerHeader): void {
   }
 }
 
+/** What a ledger's trainables are on this model: the counts in a file are not believed. */
+function trainablesOf(
+  header: LedgerHeader,
+  tensors: ReadonlyMap<string, DeviceTensor>,
+): Trainable[] {
+  return header.trainables.map(({ name, form, span }) => {
+    const tensor = tensors.get(name);
+    if (!tensor) throw new RangeError(`Cannot replay: the model has no tensor "${name}"`);
+    return trainableOf(tensor, tensorId(name), form, span);
+  });
+}
+
 /**
  * The offsets of a ledger on the device, allocated. Several may exist over one model.
  *
- * @throws {RangeError} When the ledger belongs to another model
+ * @throws {RangeError} When the ledger belongs to another model, or does not fit its tensors
  */
 export async function replayLedger(
   model: Model,
@@ -46,6 +66,7 @@ export async function replayLedger(
   const { header, records } = ledger;
   assertNoise(header);
   assertLedgerFits(header, model.fingerprint, header.trainables);
+  assertLedgerFits(header, model.fingerprint, trainablesOf(header, model.tensors));
   const offsets = new OffsetSet(header.trainables, model.gpu.maxBinding).allocate(model.gpu);
   try {
     const count = Math.min(options.steps ?? records.length, records.length);
@@ -80,7 +101,8 @@ async function scalesInOffsetOrder(
   const scales = readScales(await tensor.read(0, rows));
   const groups = Math.ceil(columns / span);
   const stride = offsetStride(rows);
-  const out = new Float32Array(count);
+  // Rows that only pad have no sign to keep.
+  const out = new Float32Array(count).fill(Infinity);
   for (let row = 0; row < rows; row++) {
     for (let g = 0; g < groups; g++) out[g * stride + row] = scales[row * groups + g];
   }
@@ -90,7 +112,8 @@ async function scalesInOffsetOrder(
 /**
  * The offsets of a ledger by tensor, computed on the host: the same bits as on any device.
  *
- * @param source The base model; read only where absolute offsets keep the sign of their scales
+ * @param source The base model, as it was loaded for training
+ * @throws {RangeError} When the ledger belongs to another model, or does not fit its tensors
  */
 export async function replayOnHost(
   source: ModelSource,
@@ -99,6 +122,10 @@ export async function replayOnHost(
 ): Promise<Map<string, Float32Array<ArrayBuffer>>> {
   const { header, records } = ledger;
   assertNoise(header);
+  const id = await fingerprint(source);
+  assertLedgerFits(header, id, header.trainables);
+  const { tensors } = planModel(source, { adapterClass: "software", maxBinding: Infinity });
+  assertLedgerFits(header, id, trainablesOf(header, tensors));
   const count = Math.min(options.steps ?? records.length, records.length);
   const out = new Map<string, Float32Array<ArrayBuffer>>();
   for (const trainable of header.trainables) {
