@@ -9,6 +9,7 @@ import { type Example, exampleCost, type Objective, packBatch } from "../models/
 import { Evaluator } from "../models/evaluator.ts";
 import type { Model } from "../models/model.ts";
 import { Trainer } from "../models/trainer.ts";
+import { assertLedgerFits } from "../optim/ledger_header.ts";
 import { NonFiniteLossError } from "../optim/non_finite_loss_error.ts";
 import type { Optimiser } from "../optim/optimiser.ts";
 import { type BatchOrder, batchOrder } from "../tasks/order.ts";
@@ -100,12 +101,53 @@ function better(a: Evaluation, b: Evaluation | undefined): boolean {
   return difference > 0 || difference === 0 && a.loss < b.loss;
 }
 
+function checkState(
+  optimiser: Optimiser,
+  step: number,
+  state: readonly number[] | undefined,
+): void {
+  const { stateSize } = optimiser.transformation;
+  if (step > 0 && !state) {
+    throw new TypeError(`Cannot go on from step ${step}: the chain's state is not given`);
+  }
+  if (state && state.length !== stateSize) {
+    throw new TypeError(
+      `Cannot go on from step ${step}: ${state.length} scalars of state given, ${optimiser.name} has ${stateSize}`,
+    );
+  }
+}
+
+/** Refuses a ledger whose head would replay these steps as others. */
+function assertWritable(
+  { head: { header } }: LedgerFile,
+  { model, optimiser, offsets, seed }: Required<
+    Pick<FinetuneOptions, "model" | "optimiser" | "offsets" | "seed">
+  >,
+): void {
+  assertLedgerFits(header, model.fingerprint, offsets.trainables);
+  const ours = {
+    seed,
+    distribution: optimiser.distribution,
+    projection: optimiser.projection,
+    directions: optimiser.estimator.directions,
+    stateSize: optimiser.transformation.stateSize,
+  };
+  for (const key of ["seed", "distribution", "projection", "directions", "stateSize"] as const) {
+    if (header[key] !== ours[key]) {
+      throw new RangeError(
+        `Cannot write to this ledger: it was begun with ${key} ${header[key]}, not ${ours[key]}`,
+      );
+    }
+  }
+}
+
 /**
  * Fine-tunes a model's offsets. Steps run on the device in chunks of about 0.4 s; between chunks the ledger is flushed, events are
  * yielded and signals served. At the end `offsets` hold the best state of the held-out evaluations, if there were any.
  *
  * @throws {NonFiniteLossError} When a loss is not finite; the ledger holds the steps before
- * @throws {RangeError} When there is nothing to train on
+ * @throws {RangeError} When there is nothing to train on, or the ledger is of another model, seed or optimiser
+ * @throws {TypeError} When the state is missing or not the optimiser's
  */
 export async function* finetune(options: FinetuneOptions): AsyncGenerator<TrainingEvent> {
   const { model, optimiser, offsets, objective, train, validation, steps, ledger, signal } =
@@ -117,9 +159,8 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
   }
   const order = trainingOrder(train, options);
   let step = ledger?.length ?? 0;
-  if (step > 0 && !options.state) {
-    throw new TypeError(`Cannot go on from step ${step}: the chain's state is not given`);
-  }
+  checkState(optimiser, step, options.state);
+  if (ledger) assertWritable(ledger, { model, optimiser, offsets, seed });
   using trainer = new Trainer(model, optimiser, offsets, {
     seed,
     ...(options.state ? { state: options.state } : {}),
@@ -180,7 +221,8 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
     }
     if (good >= 0) {
       const { losses, coefficients } = records[good];
-      throw new NonFiniteLossError(step, losses, coefficients);
+      const finite = losses.every(Number.isFinite);
+      throw new NonFiniteLossError(step, losses, finite ? coefficients : undefined);
     }
     // Timers and signals stood still while the device was waited for.
     await new Promise((resolve) => setTimeout(resolve, 0));
