@@ -59,16 +59,20 @@ export class LedgerFile implements Disposable {
   /**
    * Opens a ledger to go on: what lies behind its last whole record is cut off.
    *
-   * @throws {SyntaxError} When its head is damaged
+   * @throws {SyntaxError} When its head is damaged; the file is then left as it is
    */
   static async resume(path: string): Promise<{ file: LedgerFile; ledger: Ledger }> {
-    const ledger = readLedger(await Deno.readFile(path));
+    const ledger = await openLedger(path);
     if (ledger.tornBytes > 0) await Deno.truncate(path, ledger.validBytes);
     const open = await Deno.open(path, { append: true });
     return { file: new LedgerFile(path, ledger.head, open, ledger.records.length), ledger };
   }
 
-  /** Appends steps and flushes them to the disk. */
+  /**
+   * Appends steps and flushes them to the disk.
+   *
+   * @throws What the disk throws, for example when it is full; none of these steps is then in the file
+   */
   async append(entries: readonly LedgerEntry[]): Promise<void> {
     if (entries.length === 0) return;
     const size = this.head.recordSize;
@@ -76,8 +80,19 @@ export class LedgerFile implements Disposable {
     entries.forEach(({ coefficients, state }, i) => {
       bytes.set(encodeRecord(this.head, this.#length + i, coefficients, state), i * size);
     });
-    for (let done = 0; done < bytes.length;) done += await this.#file.write(bytes.subarray(done));
-    await this.#file.syncData();
+    try {
+      for (let done = 0; done < bytes.length;) {
+        done += await this.#file.write(bytes.subarray(done));
+      }
+      await this.#file.syncData();
+    } catch (error) {
+      // Steps appended later would lie behind a torn record and be lost with it.
+      await this.#file.truncate(this.head.bytes.length + this.#length * size).catch(() => {});
+      if (error instanceof Error) {
+        error.message = `Cannot append ${entries.length} steps to "${this.path}": ${error.message}`;
+      }
+      throw error;
+    }
     this.#length += entries.length;
   }
 
