@@ -35,8 +35,10 @@ export interface ModelSource extends Disposable {
   readonly tokenizer: Tokenizer | undefined;
   /** Divisors of the rotary frequencies, when the file brings them. */
   readonly ropeFactors?: Float32Array | undefined;
-  /** The file itself, when it is one GGUF file. */
+  /** The file itself, when it is one GGUF file whose tensors are read as they are. */
   readonly gguf?: { readonly source: ByteSource; readonly file: GgufFile } | undefined;
+  /** The header whose metadata a GGUF file written from this model keeps. */
+  readonly header?: GgufFile | undefined;
   /** Metadata from which the tokenizer can be written into a GGUF file. */
   readonly tokenizerFiles?: { readonly json: unknown; readonly config: unknown } | undefined;
 }

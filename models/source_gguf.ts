@@ -67,6 +67,7 @@ export async function ggufModelSource(
       file.tensors.find((t) => t.name === "rope_freqs.weight"),
     ),
     gguf: { source, file },
+    header: file,
     [Symbol.dispose]: () => source[Symbol.dispose]?.(),
   };
 }

@@ -114,13 +114,15 @@ function interleaveRows(bytes: Uint8Array, rows: number, heads: number): Uint8Ar
 }
 
 function ggufMetadata(source: ModelSource): Map<string, GgufValue | GgufTyped> {
-  const { config, gguf, tokenizerFiles } = source;
+  const { config, header, tokenizerFiles } = source;
   const u32 = (value: number): GgufTyped => ({ type: "uint32", value });
   const f32 = (value: number): GgufTyped => ({ type: "float32", value });
   const metadata = new Map<string, GgufValue | GgufTyped>();
-  if (gguf) {
-    for (const [key, value] of gguf.file.metadata) {
-      const type = gguf.file.valueTypes.get(key);
+  if (header) {
+    for (const [key, value] of header.metadata) {
+      // Says which type most tensors have: no longer true.
+      if (key === "general.file_type") continue;
+      const type = header.valueTypes.get(key);
       metadata.set(
         key,
         type && !Array.isArray(value) && !ArrayBuffer.isView(value)

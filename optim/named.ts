@@ -90,6 +90,8 @@ export function mezo(options: NamedOptions = {}): Optimiser {
 export interface QzoNormalisedOptions extends NamedOptions {
   /** Share of the running second moment that a step keeps; 0.99 by default. */
   readonly decay?: number;
+  /** Threshold of the normalised derivative, in root mean squares; 3 by default, `Infinity` for none. */
+  readonly clip?: number;
 }
 
 /**
@@ -98,7 +100,8 @@ export interface QzoNormalisedOptions extends NamedOptions {
  *
  * Departs from the paper in the form, the scales of epsilon and learning rate, and in normalising (MEAZO, arXiv
  * 2605.03869) where the paper clips: what a learning rate means no longer depends on the size of the derivatives, which
- * differ by orders of magnitude between models and tasks.
+ * differ by orders of magnitude between models and tasks. The normalised value is clipped at 3 root mean squares, so that one
+ * spike moves little.
  *
  * @example No learning rate to find
  * ```ts
@@ -110,10 +113,15 @@ export interface QzoNormalisedOptions extends NamedOptions {
  */
 export function qzoNormalised(options: QzoNormalisedOptions = {}): Optimiser {
   const { epsilon = 0.02, queries, decay, learningRate = 8e-3, form = "relative" } = options;
+  const { clip = 3 } = options;
   return optimiser({
     name: "qzoNormalised",
     estimator: spsa({ epsilon, queries }),
-    transformations: [normaliseByRms({ decay }), scaleBySchedule(learningRate)],
+    transformations: [
+      normaliseByRms({ decay }),
+      ...clip === Infinity ? [] : [clipDerivative(clip)],
+      scaleBySchedule(learningRate),
+    ],
     distribution: options.distribution,
     form,
     projection: options.projection ?? "keep-sign",

@@ -9,4 +9,5 @@ export * from "./evaluate.ts";
 export * from "./export.ts";
 export * from "./finetune.ts";
 export * from "./ledger_file.ts";
+export * from "./ledger_header.ts";
 export * from "./replay.ts";

@@ -1,0 +1,83 @@
+/**
+ * QZO for Deno: fine-tunes quantised language models with forward passes only, on any GPU that WebGPU reaches.
+ *
+ * This entry has what a script usually needs; the rooms (`@qzo/qzo/quant`, `/optim`, `/kernels`, `/models`, `/tasks`, `/train`) have the
+ * rest.
+ *
+ * @example Fine-tune, keep the ledger, write the tuned model
+ * ```ts no-eval
+ * import { builtInTask, exportTuned, finetune, ledgerHeader, LedgerFile, loadModel, loadTask, openGpu } from "@qzo/qzo";
+ * import { openModelSource, planOffsets, qzoNormalised, tokeniseExample, trainedTensors } from "@qzo/qzo";
+ *
+ * using gpu = await openGpu();
+ * using source = await openModelSource("model.gguf");
+ * using model = await loadModel(gpu, source);
+ * const texts = await loadTask(builtInTask("sst2"), "train", "data/sst2");
+ * const train = texts.map((text) => tokeniseExample(model.tokenizer!, text));
+ * const optimiser = qzoNormalised();
+ * using offsets = planOffsets(model, optimiser.form, gpu.maxBinding).allocate(gpu);
+ * using ledger = await LedgerFile.create("run.ledger", ledgerHeader({ model, optimiser, offsets }));
+ * for await (const event of finetune({ model, optimiser, offsets, objective: "classification", train, steps: 500, ledger })) {
+ *   if (event.type === "step") console.log(event.step, event.loss);
+ * }
+ * await exportTuned(source, trainedTensors(offsets.trainables, await offsets.read(gpu)), "tuned.gguf");
+ * ```
+ *
+ * @module
+ */
+
+export { type Gpu, NoAdapterError, type OffsetSet, openGpu } from "./kernels/mod.ts";
+export {
+  type Example,
+  generate,
+  loadModel,
+  type Model,
+  type ModelSource,
+  openModelSource,
+  planMemory,
+  planOffsets,
+  quantizedSource,
+  selectTrainables,
+  writeModel,
+} from "./models/mod.ts";
+export {
+  chain,
+  clipDerivative,
+  constant,
+  cosine,
+  linear,
+  mezo,
+  minimise,
+  NonFiniteLossError,
+  normaliseByRms,
+  oneSided,
+  type Optimiser,
+  optimiser,
+  qzo,
+  qzoNormalised,
+  scaleBySchedule,
+  Session,
+  signDerivative,
+  spsa,
+} from "./optim/mod.ts";
+export {
+  builtInTask,
+  builtInTasks,
+  languageModellingExamples,
+  loadTask,
+  readExamples,
+  renderExample,
+  tokeniseExample,
+} from "./tasks/mod.ts";
+export {
+  evaluate,
+  exportTuned,
+  finetune,
+  LedgerFile,
+  ledgerHeader,
+  openLedger,
+  replayLedger,
+  replayOnHost,
+  trainedTensors,
+  type TrainingEvent,
+} from "./train/mod.ts";
