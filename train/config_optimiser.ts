@@ -33,7 +33,7 @@ import type { OptimiserConfig, TrainConfig } from "./config_schema.ts";
  */
 export function optimiserOfConfig({ optimiser: config, steps }: TrainConfig): Optimiser {
   const { name, epsilon, queries, distribution, form, projection, clip, decay } = config;
-  if (clip !== undefined && name !== "qzo") throw foreign("clip", clip, name);
+  if (clip !== undefined && name === "mezo") throw foreign("clip", clip, name);
   if (decay !== undefined && name !== "qzoNormalised") throw foreign("decay", decay, name);
   const learningRate = learningRateOf(config, steps);
   const shared = { epsilon, queries, distribution, form, projection, learningRate };
@@ -41,7 +41,7 @@ export function optimiserOfConfig({ optimiser: config, steps }: TrainConfig): Op
     case "qzo":
       return qzo({ ...shared, clip });
     case "qzoNormalised":
-      return qzoNormalised({ ...shared, decay });
+      return qzoNormalised({ ...shared, clip, decay });
     case "mezo":
       return mezo(shared);
   }

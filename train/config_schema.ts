@@ -195,11 +195,14 @@ const schema: Field<TrainConfig> = section<TrainConfig>("A fine-tune", {
       warmup: number("steps of linear warm-up", countOrNone, 0),
       end: number("learning rate at the last step", { min: 0, max: 1000 }, 0),
     }),
-    clip: number("threshold of the directional derivative (qzo), .inf for none", {
-      min: 0,
-      above: true,
-      max: Infinity,
-    }),
+    clip: number(
+      "threshold of the directional derivative (qzo) or of the normalised one (qzoNormalised), .inf for none",
+      {
+        min: 0,
+        above: true,
+        max: Infinity,
+      },
+    ),
     decay: number("kept share of the running second moment (qzoNormalised)", { min: 0, max: 1 }),
     queries: number("directions of a step", { ...count, max: 64 }, 1),
     distribution: choice("law of the directions", ["normal", "rademacher"], "normal"),

@@ -143,6 +143,7 @@ Deno.test("descriptions are JSON and name every part", () => {
     estimator: { name: "spsa", parameters: { epsilon: 0.02, queries: 1 } },
     transformations: [
       { name: "normaliseByRms", parameters: { decay: 0.99, floor: 1e-8 } },
+      { name: "clipDerivative", parameters: { threshold: 3 } },
       {
         name: "scaleBySchedule",
         parameters: { schedule: "cosine", peak: 0.01, total: 100, warmup: 0, end: 0 },
