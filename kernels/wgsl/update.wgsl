@@ -42,7 +42,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
     }
 #if KEEP_SIGN
     // A relative offset of -1 brings its scale to zero; it goes no further.
-    if (section.w != 0u) { w = max(w, vec4<f32>(-1.0)); }
+    // A comparison, as on the host: max may turn NaN into -1 and so hide it.
+    if (section.w != 0u) { w = select(w, vec4<f32>(-1.0), vec4<f32>(-1.0) > w); }
 #endif
   }
   offsets[quad] = w;
