@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Gpu, OffsetSet } from "../../kernels/mod.ts";
+import type { Gpu, OffsetSet } from "../../kernels/mod.ts";
 import {
   type Example,
   ggufModelSource,
