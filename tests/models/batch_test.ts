@@ -1,0 +1,102 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { batchLayout } from "../../kernels/mod.ts";
+import { type Example, exampleCost, packBatch, roundedCapacity } from "../../models/mod.ts";
+import { randomNumbers } from "../support/random_llama.ts";
+import { choiceExamples, textExamples } from "./small_model.ts";
+
+/** The tokens that a row sees, oldest first, itself included. */
+function seen(words: Uint32Array, at: ReturnType<typeof batchLayout>, row: number): number[] {
+  const tokens = [];
+  for (let i = words[at.prefixStart + row]; i < words[at.prefixEnd + row]; i++) tokens.push(i);
+  for (let i = words[at.ownStart + row]; i <= words[at.slots + row]; i++) tokens.push(i);
+  return tokens.map((i) => words[at.tokens + i]);
+}
+
+Deno.test("every loss row sees exactly the tokens before its target, at their positions", () => {
+  const random = randomNumbers(1);
+  for (let i = 0; i < 60; i++) {
+    const below = (n: number) => Math.floor(random() * n);
+    const examples: Example[] = Array.from({ length: 1 + below(6) }, () => {
+      const prompt = Array.from({ length: below(6) }, () => 1 + below(99));
+      const candidates = Array.from(
+        { length: 1 + below(4) },
+        () =>
+          Array.from({ length: 1 + below(5) + (prompt.length === 0 ? 1 : 0) }, () => 1 + below(99)),
+      );
+      return { prompt, candidates, label: below(candidates.length) };
+    });
+    const batch = packBatch(examples, i % 2 ? "classification" : "language-modelling", 16);
+    const { words, shape } = batch;
+    const at = batchLayout(shape);
+    assertEquals(words.length, at.words);
+    let lossRow = 0;
+    let candidate = 0;
+    let tokens = 0;
+    examples.forEach(({ prompt, candidates, label }, e) => {
+      assertEquals(words[at.exampleStart + e], candidate);
+      assertEquals(words[at.labels + e], label);
+      for (const own of candidates) {
+        assertEquals(words[at.candidateStart + candidate++], lossRow);
+        const whole = [...prompt, ...own];
+        tokens += whole.length;
+        for (let t = Math.max(1, prompt.length); t < whole.length; t++) {
+          const row = words[at.lossRows + lossRow];
+          assertEquals(words[at.targets + lossRow++], whole[t]);
+          assertEquals(seen(words, at, row), whole.slice(0, t));
+          assertEquals(words[at.positions + row], t - 1);
+          assert(row < batch.rows);
+        }
+      }
+    });
+    assertEquals(words[at.candidateStart + candidate], lossRow);
+    assertEquals(words[at.exampleStart + examples.length], candidate);
+    assertEquals(
+      [batch.lossRows, batch.candidates, batch.examples, batch.tokens],
+      [lossRow, candidate, examples.length, tokens],
+    );
+    assertEquals([...words.subarray(at.counts)], [lossRow, candidate, examples.length, i % 2]);
+    for (let row = batch.rows; row < shape.rows; row++) {
+      assertEquals(seen(words, at, row).length, 1, "padding sees only itself");
+    }
+  }
+});
+
+Deno.test("a batch costs what its examples cost", () => {
+  for (const examples of [textExamples(50, [2, 9, 30]), choiceExamples(50, [3, 1, 12])]) {
+    const batch = packBatch(examples, "classification", 64);
+    const costs = examples.map(exampleCost);
+    assertEquals(batch.rows, costs.reduce((sum, c) => sum + c.rows, 0));
+    assertEquals(batch.lossRows, costs.reduce((sum, c) => sum + c.lossRows, 0));
+  }
+});
+
+Deno.test("capacities are few, enough, and at most an eighth too large", () => {
+  const capacities = new Set<number>();
+  for (let count = 0; count <= 4096; count++) {
+    const capacity = roundedCapacity(count, 8);
+    assert(capacity >= Math.max(8, count));
+    assert(capacity <= Math.max(8, count + 8, count * 1.125), `${capacity} for ${count}`);
+    capacities.add(capacity);
+  }
+  assert(capacities.size <= 64, `${capacities.size} shapes`);
+});
+
+Deno.test("examples that cannot be learnt from are refused", () => {
+  const refuse = (example: Example, message: string) => {
+    assertThrows(() => packBatch([example], "classification", 8), RangeError, message);
+  };
+  refuse({ prompt: [1], candidates: [], label: 0 }, "without candidates");
+  refuse({ prompt: [1], candidates: [[2], [3]], label: 2 }, "label 2 is not one of its 2");
+  refuse({ prompt: [1], candidates: [[2]], label: 0.5 }, "label 0.5");
+  refuse({ prompt: [1], candidates: [[]], label: 0 }, "needs a token");
+  refuse({ prompt: [], candidates: [[1]], label: 0 }, "a token before it");
+  refuse({ prompt: [1, 2, 3, 4, 5], candidates: [[1], [1, 2, 3, 4]], label: 0 }, "of 9 tokens");
+  const fits = { prompt: [1, 2, 3, 4, 5], candidates: [[1], [1, 2, 3]], label: 0 };
+  assertEquals(packBatch([fits], "classification", 8).rows, 7);
+  const shape = { rows: 6, lossRows: 8, candidates: 2, examples: 1 };
+  assertThrows(
+    () => packBatch([fits], "classification", 8, shape),
+    RangeError,
+    "it needs 7 rows, its shape has 6",
+  );
+});
