@@ -1,0 +1,292 @@
+/**
+ * Real models and tasks before and after QZO: held-out loss and accuracy, several seeds. Finished runs are kept in a file and not
+ * made again, so it can be interrupted; the table is printed from that file.
+ *
+ * @module
+ */
+
+import { parseArgs } from "@std/cli";
+import { dirname, fromFileUrl, join } from "@std/path";
+import { ProgressLine } from "../cli/progress.ts";
+import {
+  type Example,
+  type Gpu,
+  languageModellingExamples,
+  linear,
+  loadModel,
+  loadTask,
+  openGpu,
+  openModelSource,
+  planOffsets,
+  quantizedSource,
+  qzo,
+  qzoNormalised,
+  tokeniseExample,
+} from "../mod.ts";
+import type { Objective, Tokenizer } from "../models/mod.ts";
+import type { Optimiser } from "../optim/mod.ts";
+import { builtInTask, readDataFile, readExamples } from "../tasks/mod.ts";
+import { evaluate, finetune } from "../train/mod.ts";
+
+const DATA = fromFileUrl(new URL("../../shared/data/", import.meta.url));
+const RESULTS = fromFileUrl(new URL("./results/finetune.jsonl", import.meta.url));
+
+const HELP = `Fine-tunes real models with QZO and prints a table.
+
+Usage: deno task bench finetune [options]
+
+  --seeds N        seeds 0 to N-1 (default 3)
+  --only TEXT      cases whose name contains TEXT
+  --list           the cases
+  --table          print the table of what is done, run nothing
+  --lr X           another peak learning rate (kept under its own name)
+  --steps N        another number of steps (kept under its own name)
+  --plain          relative QZO without normalisation (kept under its own name)
+
+Example: deno task bench finetune --only sst2 --seeds 1`;
+
+interface Split {
+  readonly train: readonly Example[];
+  readonly heldOut: readonly Example[];
+}
+
+interface Case {
+  readonly name: string;
+  readonly model: string;
+  readonly format: string;
+  readonly objective: Objective;
+  readonly examples: (tokenizer: Tokenizer, context: number) => Promise<Split>;
+  readonly batchSize: number;
+  readonly steps: number;
+  readonly learningRate: number;
+}
+
+interface Result {
+  readonly name: string;
+  readonly format: string;
+  readonly recipe: string;
+  readonly seed: number;
+  readonly steps: number;
+  readonly forwards: number;
+  readonly minutes: number;
+  readonly lossBefore: number;
+  readonly lossAfter: number;
+  readonly accuracyBefore?: number;
+  readonly accuracyAfter?: number;
+  readonly heldOut: number;
+  readonly adapter: string;
+  readonly date: string;
+}
+
+async function windows(
+  file: string,
+  format: "lines" | "paragraphs",
+  length: number,
+  counts: readonly [number, number],
+  tokenizer: Tokenizer,
+): Promise<Split> {
+  const text = await readDataFile(join(DATA, "tasks/text", file));
+  const documents = readExamples(text, format, { name: file }).map((row) => String(row.text));
+  const all = languageModellingExamples(tokenizer, documents, { length });
+  // Every fourth window is held out, so that both parts cover the file.
+  const heldOut = all.filter((_, i) => i % 4 === 3).slice(0, counts[1]);
+  const train = all.filter((_, i) => i % 4 !== 3).slice(0, counts[0]);
+  return { train, heldOut };
+}
+
+async function labelled(
+  name: string,
+  split: "dev" | "test",
+  heldOut: number,
+  prompt: string,
+  tokenizer: Tokenizer,
+  context: number,
+): Promise<Split> {
+  const known = builtInTask(name);
+  const task = { ...known, template: { ...known.template, prompt } };
+  const read = async (which: "train" | "dev" | "test") =>
+    (await loadTask(task, which, join(DATA, "tasks", name)))
+      .map((e) => tokeniseExample(tokenizer, e, { maximumLength: context }));
+  return { train: await read("train"), heldOut: (await read(split)).slice(0, heldOut) };
+}
+
+function cases(format: string): Case[] {
+  return [
+    {
+      name: "tinystories-656k stories",
+      model: "tinystories-656k",
+      format,
+      objective: "language-modelling",
+      examples: (t) => windows("tinystories.txt", "paragraphs", 96, [287, 96], t),
+      batchSize: 8,
+      steps: 320,
+      learningRate: 8e-3,
+    },
+    {
+      name: "reviews-4m sst2",
+      model: "reviews-4m",
+      format,
+      objective: "classification",
+      examples: (t, c) => labelled("sst2", "dev", 400, "{text} it was", t, c),
+      batchSize: 16,
+      steps: 250,
+      learningRate: 2e-2,
+    },
+    {
+      name: "reviews-4m trec",
+      model: "reviews-4m",
+      format,
+      objective: "classification",
+      examples: (t, c) => labelled("trec", "test", 500, builtInTask("trec").template.prompt, t, c),
+      batchSize: 16,
+      steps: 250,
+      learningRate: 2e-2,
+    },
+    {
+      name: "reviews-4m reviews",
+      model: "reviews-4m",
+      format,
+      objective: "language-modelling",
+      examples: (t) => windows("reviews.txt", "lines", 64, [800, 64], t),
+      batchSize: 4,
+      steps: 200,
+      learningRate: 8e-3,
+    },
+  ];
+}
+
+const FORMATS = ["int4_g32", "codebook2x8"];
+
+async function readResults(): Promise<Result[]> {
+  const text = await Deno.readTextFile(RESULTS).catch(() => "");
+  return text.split("\n").filter((line) => line !== "").map((line) => JSON.parse(line) as Result);
+}
+
+async function runCase(
+  gpu: Gpu,
+  c: Case,
+  seed: number,
+  optimiser: Optimiser,
+  recipe: string,
+): Promise<Result> {
+  using source = quantizedSource(await openModelSource(join(DATA, "models", c.model)), {
+    format: c.format,
+  });
+  using model = await loadModel(gpu, source);
+  const { train, heldOut } = await c.examples(model.tokenizer!, model.maxPositions);
+  using offsets = planOffsets(model, optimiser.form, gpu.maxBinding).allocate(gpu);
+  const options = { objective: c.objective, batchSize: 16 };
+  const before = await evaluate(model, heldOut, options);
+  const begun = performance.now();
+  {
+    using line = new ProgressLine();
+    let loss = NaN;
+    for await (
+      const event of finetune({
+        model,
+        optimiser,
+        offsets,
+        objective: c.objective,
+        train,
+        batchSize: c.batchSize,
+        steps: c.steps,
+        seed,
+      })
+    ) {
+      if (event.type !== "step") continue;
+      loss = Number.isNaN(loss) ? event.loss : 0.95 * loss + 0.05 * event.loss;
+      const seconds = (performance.now() - begun) / 1000;
+      line.show({
+        step: event.step,
+        total: c.steps,
+        seconds,
+        loss,
+        tokensPerSecond: event.tokensPerSecond,
+      });
+    }
+  }
+  const minutes = (performance.now() - begun) / 60_000;
+  const after = await evaluate(model, heldOut, { ...options, offsets });
+  return {
+    name: c.name,
+    format: c.format,
+    recipe,
+    seed,
+    steps: c.steps,
+    forwards: c.steps * optimiser.estimator.branches.length,
+    minutes: Number(minutes.toFixed(2)),
+    lossBefore: before.loss,
+    lossAfter: after.loss,
+    ...(before.accuracy && after.accuracy
+      ? { accuracyBefore: before.accuracy.accuracy, accuracyAfter: after.accuracy.accuracy }
+      : {}),
+    heldOut: heldOut.length,
+    adapter: gpu.description,
+    date: new Date().toISOString().slice(0, 10),
+  };
+}
+
+function table(results: readonly Result[]): string {
+  const keys = [...new Set(results.map((r) => `${r.name}|${r.format}|${r.recipe}|${r.steps}`))];
+  const lines = keys.map((key) => {
+    const rows = results.filter((r) => `${r.name}|${r.format}|${r.recipe}|${r.steps}` === key);
+    const [first] = rows;
+    const list = (pick: (r: Result) => number | undefined, show: (x: number) => string) =>
+      rows.every((r) => pick(r) !== undefined) ? rows.map((r) => show(pick(r)!)).join(" / ") : "";
+    const percent = (x: number) => (100 * x).toFixed(1);
+    return `| ${first.name} | ${first.format} | ${first.recipe} | ${
+      first.lossBefore.toFixed(3)
+    } | ${list((r) => r.lossAfter, (x) => x.toFixed(3))} | ${
+      first.accuracyBefore === undefined ? "" : percent(first.accuracyBefore)
+    } | ${list((r) => r.accuracyAfter, percent)} | ${first.steps} | ${first.forwards} | ${
+      list((r) => r.minutes, (x) => x.toFixed(1))
+    } |`;
+  });
+  return [
+    "| model, task | format | recipe | loss before | after, by seed | accuracy before | after, by seed | steps | forwards | minutes |",
+    "|---|---|---|---|---|---|---|---|---|---|",
+    ...lines,
+  ].join("\n");
+}
+
+/** Runs what is not done yet, then prints the table. */
+export async function main(argv: string[]): Promise<void> {
+  const args = parseArgs(argv, {
+    string: ["seeds", "only", "lr", "steps"],
+    boolean: ["list", "table", "plain", "help"],
+    default: { seeds: "3" },
+  });
+  if (args.help) return console.log(HELP);
+  const all = FORMATS.flatMap((format) => cases(format))
+    .map((c) => ({ ...c, ...(args.steps ? { steps: Number(args.steps) } : {}) }))
+    .filter((c) => `${c.name} ${c.format}`.includes(args.only ?? ""));
+  if (args.list) return console.log(all.map((c) => `${c.name} ${c.format}`).join("\n"));
+  if (args.table) return console.log(table(await readResults()));
+  if (!await Deno.stat(DATA).then(() => true, () => false)) {
+    return console.log(`Skipped, because the real models and data are not at ${DATA}`);
+  }
+  await Deno.mkdir(dirname(RESULTS), { recursive: true });
+  using gpu = await openGpu();
+  for (let seed = 0; seed < Number(args.seeds); seed++) {
+    for (const c of all) {
+      const peak = args.lr ? Number(args.lr) : c.learningRate;
+      const learningRate = linear(peak, { total: c.steps, warmup: Math.min(10, c.steps) });
+      const optimiser = args.plain
+        ? qzo({ form: "relative", epsilon: 0.02, learningRate, clip: Infinity })
+        : qzoNormalised({ learningRate });
+      const recipe = `${args.plain ? "relative" : "normalised"} ${peak} linear`;
+      const done = (await readResults()).some((r) =>
+        r.name === c.name && r.format === c.format && r.recipe === recipe && r.seed === seed &&
+        r.steps === c.steps
+      );
+      if (done) continue;
+      console.log(`${c.name}, ${c.format}, ${recipe}, seed ${seed}`);
+      const result = await runCase(gpu, c, seed, optimiser, recipe);
+      await Deno.writeTextFile(RESULTS, `${JSON.stringify(result)}\n`, { append: true });
+      console.log(table([result]).split("\n")[2]);
+    }
+  }
+  console.log(`\n${table(await readResults())}`);
+}
+
+if (import.meta.main) await main(Deno.args);

@@ -1,0 +1,25 @@
+/**
+ * `deno task bench NAME`: one entry for all measurements.
+ *
+ * @module
+ */
+
+/** What can be measured, and by which file. */
+const BENCHES: Readonly<Record<string, string>> = {
+  matmul: "the 4-bit matrix product against onnxruntime-web, noise and branches",
+  steps: "training steps a second on a tiny model, and the device's idle share",
+  memory: "memory of fine-tuning 7-8 B models, and planned against accounted",
+  finetune:
+    "real models and tasks before and after QZO (needs ../shared/data, takes long, can be interrupted)",
+};
+
+const [name, ...rest] = Deno.args;
+if (name === undefined || !Object.hasOwn(BENCHES, name)) {
+  if (name !== undefined && name !== "--help") console.error(`Unknown bench "${name}".\n`);
+  console.log("Usage: deno task bench NAME [options]\n");
+  for (const [key, what] of Object.entries(BENCHES)) console.log(`  ${key.padEnd(10)}${what}`);
+  console.log("\nEach has --help.");
+  Deno.exit(name === undefined || name === "--help" ? 0 : 1);
+}
+const { main } = await import(`./${name}.ts`) as { main?: (args: string[]) => Promise<void> };
+await main?.(rest);
