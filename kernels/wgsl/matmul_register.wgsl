@@ -79,6 +79,22 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
 #for r ROWS
   let x{r} = min(row0 + {r}u, row_end - 1u) * quads;
 #endfor
+#if NOISE
+  // Read once: a load costs a software adapter as much as dozens of operations.
+#if MIXED
+#for r ROWS
+  let branch{r} = branches[min(row0 + {r}u, row_end - 1u) / p.rows];
+#endfor
+#if LAYOUT != dense
+  var seeds = 1u;
+#for r ROWS
+  seeds = select(seeds, {ROWS}u, any(branch{r}.seed != branch0.seed));
+#endfor
+#endif
+#else
+  let branch = branches[b];
+#endif
+#endif
 #for c COLS
   let n{c} = min(column0 + {c}u, p.outputs - 1u);
 #endfor
@@ -107,7 +123,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
     let e{c} = (p.first_output + n{c}) * quads + k;
     let o{c} = vec4<f32>(offsets[e{c} * 4u], offsets[e{c} * 4u + 1u], offsets[e{c} * 4u + 2u], offsets[e{c} * 4u + 3u]);
 #if !MIXED && NOISE
-    let v{c} = combine4(w{c}, o{c} + branches[b].amplitude * noise4(branches[b].seed, p.tensor, e{c}));
+    let v{c} = combine4(w{c}, o{c} + branch.amplitude * noise4(branch.seed, p.tensor, e{c}));
 #elif !MIXED
     let v{c} = combine4(w{c}, o{c});
 #endif
@@ -120,9 +136,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
       let xr = x[x{r} + k];
 #if MIXED && FORM != none
 #if NOISE
-      let branch = branches[min(row0 + {r}u, row_end - 1u) / p.rows];
 #for c COLS
-      acc{r}_{c} += dot(xr, combine4(w{c}, o{c} + branch.amplitude * noise4(branch.seed, p.tensor, e{c})));
+      acc{r}_{c} += dot(xr, combine4(w{c}, o{c} + branch{r}.amplitude * noise4(branch{r}.seed, p.tensor, e{c})));
 #endfor
 #else
 #for c COLS
@@ -158,14 +173,29 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
       {
         let w = vec4<f32>(offsets[first + {q*4}u], offsets[first + {q*4+1}u], offsets[first + {q*4+2}u], offsets[first + {q*4+3}u]);
 #if MIXED && NOISE
+#if ROWS == 1
+        offset0[{q}] = w + branch0.amplitude * noise4(branch0.seed, p.tensor, (first >> 2u) + {q}u);
+#else
+        // Once for all rows when they share the seed. A loop that ends with its test, since software adapters run both
+        // sides of an if and the body of a loop once more than its test holds.
+        var s = 0u;
+        loop {
+          var seed = branch0.seed;
 #for r ROWS
-        {
-          let branch = branches[min(row0 + {r}u, row_end - 1u) / p.rows];
-          offset{r}[{q}] = w + branch.amplitude * noise4(branch.seed, p.tensor, (first >> 2u) + {q}u);
-        }
+          seed = select(seed, branch{r}.seed, s == {r}u);
 #endfor
+          let z = noise4(seed, p.tensor, (first >> 2u) + {q}u);
+#for r ROWS
+          offset{r}[{q}] = select(offset{r}[{q}], w + branch{r}.amplitude * z, seeds == 1u || s == {r}u);
+#endfor
+          s++;
+          continuing {
+            break if s >= seeds;
+          }
+        }
+#endif
 #elif NOISE
-        offset[{q}] = w + branches[b].amplitude * noise4(branches[b].seed, p.tensor, (first >> 2u) + {q}u);
+        offset[{q}] = w + branch.amplitude * noise4(branch.seed, p.tensor, (first >> 2u) + {q}u);
 #else
         offset[{q}] = w;
 #endif
