@@ -99,6 +99,11 @@ export class StepRig implements Disposable {
     this.#plan = compileGraph(gpu, graph, SHADER_LIBRARY);
   }
 
+  /** The device's tensors by name. */
+  get tensors(): ReadonlyMap<string, DeviceTensor> {
+    return this.#device;
+  }
+
   /** The seeds of a step. */
   seeds(step: number): [number, number][] {
     return Array.from(

@@ -1,5 +1,12 @@
-import { assert, assertEquals, assertNotEquals } from "@std/assert";
-import { DeviceTensor, OffsetSet, openGpu, StepState, trainableOf } from "../../kernels/mod.ts";
+import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
+import {
+  DeviceTensor,
+  OffsetSet,
+  openGpu,
+  replayMoves,
+  StepState,
+  trainableOf,
+} from "../../kernels/mod.ts";
 import {
   clipDerivative,
   type Distribution,
@@ -107,6 +114,31 @@ Deno.test("absolute offsets that keep the sign stop at zero scales with the host
     for (let step = 0; step < 3; step++) rig.step(step, [...normals(2, random, 0.5)]);
     const records = await rig.records();
     await rig.assertReplays(records.map((r) => r.coefficients), start);
+  }
+});
+
+Deno.test("a replay on the device gives the bits of the steps, over the end of a dispatch", async () => {
+  for (const form of ["relative", "absolute"] as const) {
+    for (const projection of ["keep-sign", "none"] as const) {
+      const rule: Optimiser = { ...plain({ queries: 2 }), form, projection };
+      using rig = new StepRig(gpu, rule, rigTensors().slice(0, 3), 4096);
+      const count = form === "absolute" && projection === "keep-sign" ? 5 : 259;
+      const steps = Array.from({ length: count }, (_, step) => {
+        const coefficients = [...normals(2, random, 0.05)].map(roundCoefficient);
+        return rig.seeds(step).map((seed, d) => ({ seed, coefficient: coefficients[d] }));
+      });
+      const done: number[] = [];
+      await replayMoves(gpu, rule, rig.offsets, rig.tensors, steps, {
+        onProgress: (n) => done.push(n),
+      });
+      assertEquals(done.at(-1), count);
+      await rig.assertReplays(steps.map((moves) => moves.map((m) => m.coefficient)));
+      await assertRejects(
+        () =>
+          replayMoves(gpu, rule, rig.offsets, rig.tensors, steps, { signal: AbortSignal.abort() }),
+        DOMException,
+      );
+    }
   }
 });
 

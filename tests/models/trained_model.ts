@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Gpu, type OffsetSet, type Trainable } from "../../kernels/mod.ts";
+import type { Gpu, OffsetSet, Trainable } from "../../kernels/mod.ts";
 import {
   loadModel,
   type Model,
