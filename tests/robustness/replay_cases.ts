@@ -1,0 +1,110 @@
+/**
+ * Ledgers that reach every branch of a replay, made from seeds so that every process has the same.
+ *
+ * @module
+ */
+import {
+  fingerprint,
+  type ModelSource,
+  planModel,
+  planOffsets,
+  type Selection,
+} from "../../models/mod.ts";
+import {
+  encodeHeader,
+  encodeRecord,
+  type Ledger,
+  mezo,
+  type Optimiser,
+  qzo,
+  qzoNormalised,
+  readLedger,
+  roundCoefficient,
+} from "../../optim/mod.ts";
+import { randomNumbers } from "../support/random_llama.ts";
+import { allKinds, allScales, tinyHeader, tinySource } from "../train/tiny_model.ts";
+
+/** A ledger to replay, and the model that it is of. */
+export interface ReplayCase {
+  readonly name: string;
+  /** Of the matrices. */
+  readonly format: string;
+  readonly optimiser: Optimiser;
+  readonly selection: Selection;
+  /** Coefficients reach so far from zero. */
+  readonly reach: number;
+  readonly steps: number;
+}
+
+/** Names are unique. */
+export const replayCases: readonly ReplayCase[] = [
+  {
+    name: "absolute, scales of both signs stopped at zero",
+    format: "Q4_0",
+    optimiser: qzo(),
+    selection: allScales,
+    reach: 0.1,
+    steps: 40,
+  },
+  {
+    name: "absolute, scales beside minima",
+    format: "Q4_1",
+    optimiser: qzo({ queries: 2 }),
+    selection: allScales,
+    reach: 0.1,
+    steps: 20,
+  },
+  {
+    name: "relative, stopped at zero",
+    format: "Q4_0",
+    optimiser: qzoNormalised(),
+    selection: allScales,
+    reach: 1,
+    steps: 300,
+  },
+  {
+    name: "Rademacher, two directions",
+    format: "Q4_0",
+    optimiser: qzoNormalised({ distribution: "rademacher", queries: 2 }),
+    selection: allScales,
+    reach: 0.3,
+    steps: 40,
+  },
+  {
+    name: "norms and dense matrices, nothing projected",
+    format: "F16",
+    optimiser: mezo({ queries: 3 }),
+    selection: allKinds,
+    reach: 1e-3,
+    steps: 300,
+  },
+];
+
+/** The base model of a case. */
+export function caseSource({ format }: ReplayCase): Promise<ModelSource> {
+  return tinySource(format);
+}
+
+/** The ledger of a case. */
+export async function caseLedger(replayCase: ReplayCase, source: ModelSource): Promise<Ledger> {
+  const { optimiser, selection, reach, steps } = replayCase;
+  const plan = planModel(source, { adapterClass: "software", maxBinding: 2 ** 27 });
+  const offsets = planOffsets(plan, optimiser.form, 2 ** 27, selection);
+  const head = encodeHeader(
+    tinyHeader({ fingerprint: await fingerprint(source) }, optimiser, offsets, 2 ** 40 + 7),
+  );
+  const random = randomNumbers(99);
+  const { estimator: { directions }, transformation: { stateSize } } = optimiser;
+  const bytes = [...head.bytes];
+  for (let step = 0; step < steps; step++) {
+    // Of all magnitudes down to the smallest, as sums must round alike; the last one reaches the projection.
+    const smaller = step === steps - 1 ? 0 : Math.floor(random() * (step % 5 === 4 ? 90 : 6));
+    const size = reach * 2 ** -smaller;
+    const coefficients = Array.from(
+      { length: directions },
+      () => roundCoefficient(size * (2 * random() - 1)),
+    );
+    bytes.push(...encodeRecord(head, step, coefficients, new Array(stateSize).fill(1)));
+  }
+  return readLedger(new Uint8Array(bytes));
+}
