@@ -1,0 +1,266 @@
+/**
+ * Command lines into options and a configuration: flags over a YAML file over defaults.
+ *
+ * @module
+ */
+import { parseArgs } from "@std/cli";
+import { join } from "@std/path";
+import { parse } from "@std/yaml";
+import { nearestNames } from "../quant/nearest_names.ts";
+import {
+  type ConfigKey,
+  readTrainConfig,
+  type TrainConfig,
+  trainConfigKeys,
+} from "../train/mod.ts";
+import { type Command, Options, type OptionSpec } from "./command.ts";
+import { UsageError } from "./usage_error.ts";
+
+/** Flags of every command. */
+export const GLOBAL_OPTIONS: Readonly<Record<string, OptionSpec>> = {
+  help: { kind: "flag", doc: "explain the command" },
+  verbose: { kind: "flag", doc: "show where an error comes from (QZO_DEBUG=1 does too)" },
+};
+
+/** Short names of keys; a section's name alone means its main key. */
+export const KEY_ALIASES: Readonly<Record<string, string>> = {
+  task: "task.name",
+  data: "data.folder",
+  optimiser: "optimiser.name",
+  quantize: "quantize.format",
+  format: "quantize.format",
+  adapter: "device.adapter",
+  "learning-rate": "optimiser.learning_rate",
+};
+
+/** What a command line says. */
+export interface ParsedArguments {
+  readonly options: Options;
+  /** The configuration, with keys set over it. */
+  readonly config: (over?: Readonly<Record<string, unknown>>) => TrainConfig;
+  /** The run's folder, when one was named. */
+  readonly runPath: string | undefined;
+}
+
+/** A key's flag: `optimiser.learning_rate` is `optimiser.learning-rate`. */
+export function flagOf(path: string): string {
+  return path.replaceAll("_", "-");
+}
+
+/** The keys of the configuration that a command reads. */
+export function keysOfCommand({ keys }: Command): ConfigKey[] {
+  return trainConfigKeys().filter(({ path }) =>
+    keys.some((key) => path === key || path.startsWith(`${key}.`))
+  );
+}
+
+/** The short names that a command takes: those whose key it reads and whose name it has no other use for. */
+export function aliasesOfCommand(command: Command): [string, string][] {
+  const known = new Set(keysOfCommand(command).map(({ path }) => path));
+  return Object.entries(KEY_ALIASES).filter(([alias, path]) =>
+    known.has(path) && !Object.hasOwn(command.options, alias)
+  );
+}
+
+/**
+ * Parses the arguments after a command's name.
+ *
+ * @param ownKeys Options of all commands: one file may serve several, each takes its own.
+ * @throws {UsageError} For an unknown flag (naming the nearest known one), a missing value, too many arguments
+ * @throws What reading a configuration throws
+ */
+export function parseCommandArguments(
+  args: readonly string[],
+  command: Command,
+  ownKeys: ReadonlySet<string>,
+): ParsedArguments {
+  const specs = { ...GLOBAL_OPTIONS, ...command.options };
+  const keys = new Map(keysOfCommand(command).map((key) => [flagOf(key.path), key]));
+  for (const [alias, path] of aliasesOfCommand(command)) {
+    const key = trainConfigKeys().find((it) => it.path === path);
+    if (key) keys.set(alias, key);
+  }
+  // An option of the command's own hides a key of the same name.
+  for (const name of Object.keys(specs)) keys.delete(name);
+
+  const { flags, positionals } = parseFlags(args, specs, keys);
+  const values = new Map<string, unknown>();
+  const given: [string[], unknown][] = [];
+  for (const [name, texts] of flags) {
+    const key = keys.get(name);
+    if (key) given.push([key.path.split("."), keyValue(key, texts)]);
+    else values.set(name, optionValue(name, specs[name], texts));
+  }
+
+  const [first, ...more] = positionals;
+  if (more.length > 0) {
+    throw new UsageError(
+      `Too many arguments: ${JSON.stringify(more[0])} after ${JSON.stringify(first)}`,
+    );
+  }
+  const runPath = first !== undefined && isRunFolder(first) ? first : undefined;
+  const file = runPath !== undefined
+    ? join(runPath, "config.yaml")
+    : first !== undefined && /\.ya?ml$/i.test(first)
+    ? first
+    : undefined;
+  const root: Record<string, unknown> = {};
+  if (file !== undefined) {
+    for (const [key, value] of Object.entries(readYaml(file))) {
+      const name = key.replaceAll("_", "-");
+      const own = command.options[name];
+      const isKey = trainConfigKeys().some(({ path }) => path.split(".")[0] === key);
+      if (isKey) root[key] = value;
+      else if (own) {
+        if (!values.has(name)) values.set(name, fileValue(key, own, value, file));
+      } else if (!ownKeys.has(name)) root[key] = value; // readTrainConfig refuses it with the nearest key
+    }
+  } else if (first !== undefined) {
+    const { positional } = command;
+    if (keys.has(positional)) given.push([[positional], first]);
+    else values.set(positional, first);
+  }
+  for (const [path, value] of given) setPath(root, path, value);
+  return {
+    options: new Options(values),
+    config: (over = {}) => readTrainConfig({ ...root, ...over }, file ?? "the command line"),
+    runPath,
+  };
+}
+
+/** Flags with their values, in the order of the first occurrence. */
+function parseFlags(
+  args: readonly string[],
+  specs: Readonly<Record<string, OptionSpec>>,
+  keys: ReadonlyMap<string, ConfigKey>,
+): { flags: Map<string, string[]>; positionals: string[] } {
+  const isFlag = (name: string) => specs[name]?.kind === "flag";
+  const known = [...Object.keys(specs), ...keys.keys()];
+  // parseArgs nests names with dots; they come back as they were.
+  const hide = (name: string) => name.replaceAll(".", "/");
+  const hidden = args.map((arg) =>
+    arg.replace(/^--[^=]+/, (name) => hide(name).replaceAll("_", "-"))
+  );
+  const parsed: Record<string, unknown> = parseArgs(hidden, {
+    boolean: known.filter(isFlag),
+    string: known.filter((name) => !isFlag(name)).map(hide),
+    collect: known.filter((name) => !isFlag(name)).map(hide),
+    alias: { help: "h" },
+    unknown: (_arg, key) => {
+      if (key !== undefined) throw unknownFlag(key.replaceAll("/", "."), known);
+      return true;
+    },
+  });
+  const flags = new Map<string, string[]>();
+  for (const name of known) {
+    const value = parsed[hide(name)];
+    if (Array.isArray(value)) {
+      if (value.length === 0) continue;
+      if (value.some((text) => text === "")) {
+        throw new UsageError(`Missing value after --${name}`);
+      }
+      flags.set(name, value.map(String));
+    } else if (value === true) flags.set(name, []);
+  }
+  const positionals = parsed._;
+  return { flags, positionals: Array.isArray(positionals) ? positionals.map(String) : [] };
+}
+
+function unknownFlag(name: string, known: readonly string[]): UsageError {
+  // Within a section the last part is what people remember.
+  const last = (flag: string) => flag.split(".").at(-1) ?? flag;
+  const [nearest = known.find((flag) => last(flag) === last(name))] = [
+    ...nearestNames(name, known, 1),
+    ...known.filter((flag) => nearestNames(last(name), [last(flag)], 1).length > 0),
+  ];
+  return new UsageError(
+    `Unknown flag --${name}${nearest === undefined ? "" : `: did you mean --${nearest}?`}`,
+  );
+}
+
+function optionValue(name: string, spec: OptionSpec, texts: readonly string[]): unknown {
+  if (spec.kind === "flag") return true;
+  const text = texts[texts.length - 1];
+  if (spec.kind === "text") return text;
+  const value = Number(text);
+  if (Number.isFinite(value)) return value;
+  throw new UsageError(`Cannot use --${name} ${JSON.stringify(text)}: expected a number`);
+}
+
+function fileValue(key: string, { kind }: OptionSpec, value: unknown, file: string): unknown {
+  const type = typeof value;
+  const fits = kind === "flag"
+    ? type === "boolean"
+    : kind === "number"
+    ? type === "number"
+    : type === "string" || type === "number";
+  if (fits) return value;
+  throw new TypeError(
+    `Cannot use ${key} in ${file}: expected ${kind === "flag" ? "true or false" : `a ${kind}`}`,
+  );
+}
+
+/** A flag's text as what its key expects: the schema checks it afterwards. */
+function keyValue({ expects }: ConfigKey, texts: readonly string[]): unknown {
+  const text = texts[texts.length - 1];
+  if (expects === "text" || expects.startsWith("one of")) return text;
+  if (expects.startsWith("a list of text") || expects.startsWith("a list of one of")) {
+    return texts.length === 1 && text.startsWith("[") ? yamlValue(text) : texts;
+  }
+  if (expects.startsWith("a number") && /^[+]?\.?inf(inity)?$/i.test(text)) return Infinity;
+  return yamlValue(text);
+}
+
+/** Numbers, lists and sections as YAML writes them; anything else is text. */
+function yamlValue(text: string): unknown {
+  try {
+    return parse(text, { schema: "core" });
+  } catch {
+    return text;
+  }
+}
+
+function readYaml(path: string): Record<string, unknown> {
+  const text = Deno.readTextFileSync(path);
+  if (text.length > 1_000_000) {
+    throw new SyntaxError(`Cannot read ${path}: ${text.length} characters are no configuration`);
+  }
+  let value: unknown;
+  try {
+    value = parse(text, { schema: "core" });
+  } catch (cause) {
+    const reason = cause instanceof SyntaxError ? cause.message : "it is nested too deeply";
+    throw new SyntaxError(`Cannot read ${path}: ${reason}`, { cause });
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new TypeError(`Cannot use ${path} as a configuration: expected keys such as "model"`);
+  }
+  return { ...value };
+}
+
+function isRunFolder(path: string): boolean {
+  const exists = (name: string) => {
+    try {
+      return Deno.statSync(join(path, name)).isFile;
+    } catch {
+      return false;
+    }
+  };
+  return exists("config.yaml") && !exists("config.json");
+}
+
+/** Sets a value under keys; a section written as one word (`task: sst2`) becomes a section. */
+function setPath(root: Record<string, unknown>, path: readonly string[], value: unknown): void {
+  let at = root;
+  for (const key of path.slice(0, -1)) {
+    const inner = at[key];
+    const next: Record<string, unknown> = typeof inner === "object" && inner !== null
+      ? { ...inner }
+      : typeof inner === "string"
+      ? { name: inner }
+      : {};
+    at[key] = next;
+    at = next;
+  }
+  at[path[path.length - 1]] = value;
+}

@@ -1,0 +1,79 @@
+/**
+ * What a command is: a name, its flags, and what it does.
+ *
+ * @module
+ */
+import type { TrainConfig } from "../train/mod.ts";
+import type { Terminal } from "./terminal.ts";
+import { UsageError } from "./usage_error.ts";
+
+/** A flag of a command that is not a key of the configuration. */
+export interface OptionSpec {
+  /** What follows it: a text, a number, or nothing. */
+  readonly kind: "text" | "number" | "flag";
+  /** What it sets, in one line, with its default. */
+  readonly doc: string;
+}
+
+/** A command of the command line. */
+export interface Command {
+  readonly name: string;
+  /** In one line. */
+  readonly summary: string;
+  /** The option that an argument without a flag sets, when it is neither a configuration nor a run's folder. */
+  readonly positional: string;
+  /** Command lines as people would type them, without the program's name. */
+  readonly examples: readonly string[];
+  /** Its own flags, in kebab-case. */
+  readonly options: Readonly<Record<string, OptionSpec>>;
+  /** Keys and sections of the configuration that it reads; they are flags too. */
+  readonly keys: readonly string[];
+  /** Does it. */
+  readonly run: (call: Call) => Promise<void>;
+}
+
+/** A command line that was understood. */
+export interface Call {
+  readonly options: Options;
+  /** The configuration, with keys set over it; read when it is asked for, as not every command needs a model. */
+  readonly config: (over?: Readonly<Record<string, unknown>>) => TrainConfig;
+  /** The run's folder, when one was named in place of a configuration. */
+  readonly runPath: string | undefined;
+  readonly terminal: Terminal;
+  /** Aborted by the first Ctrl-C. */
+  readonly signal: AbortSignal;
+}
+
+/** Values of a command's own flags. */
+export class Options {
+  readonly #values: ReadonlyMap<string, unknown>;
+
+  /** Values by name in kebab-case, checked against the specifications by who made them. */
+  constructor(values: ReadonlyMap<string, unknown>) {
+    this.#values = values;
+  }
+
+  /** A text. */
+  text(name: string): string | undefined {
+    const value = this.#values.get(name);
+    return value === undefined ? undefined : String(value);
+  }
+
+  /** A text that must be there. @throws {UsageError} when it is not */
+  required(name: string, example: string): string {
+    const value = this.text(name);
+    if (value === undefined) throw new UsageError(`Missing --${name}, for example ${example}`);
+    return value;
+  }
+
+  /** A number. */
+  number(name: string): number | undefined {
+    const value = this.#values.get(name);
+    return typeof value === "number" ? value : undefined;
+  }
+
+  /** Whether a flag is set. */
+  flag(name: string): boolean {
+    return this.#values.get(name) === true;
+  }
+}

@@ -1,0 +1,97 @@
+/**
+ * `qzo export`: the tuned model as a file.
+ *
+ * @module
+ */
+import { loadModel, openModelSource } from "../../models/mod.ts";
+import { evaluate, type Evaluation } from "../../train/mod.ts";
+import { exportOffsets, tunedPath } from "../../train/export_run.ts";
+import { taskExamples } from "../../train/task_examples.ts";
+import type { Command } from "../command.ts";
+import { resultText } from "../report.ts";
+import { facts, grouped, status } from "../terminal.ts";
+import {
+  chosenLedger,
+  evaluationStatus,
+  loadSession,
+  tokenizerOf,
+  tunedOffsets,
+  tunedOptions,
+} from "../tuned.ts";
+import { UsageError } from "../usage_error.ts";
+
+/** `qzo export`. */
+export const exportCommand: Command = {
+  name: "export",
+  summary: "write a fine-tune as a model of its own: GGUF or a folder",
+  positional: "ledger",
+  examples: [
+    "export runs/a",
+    "export runs/a --step best --output tuned.gguf --evaluate",
+    "export --model model.gguf --ledger runs/a/run.ledger --output tuned.gguf",
+  ],
+  options: {
+    ...tunedOptions,
+    output: {
+      kind: "text",
+      doc: "a .gguf file or a folder [tuned.gguf or tuned/ in the run's folder]",
+    },
+    evaluate: {
+      kind: "flag",
+      doc: "evaluate the offsets and the written file on the held-out examples",
+    },
+  },
+  keys: ["model", "task", "data", "batch_size", "max_length", "seed", "device", "quantize"],
+  run: async (call) => {
+    const { options, runPath, terminal, signal } = call;
+    const config = call.config();
+    const chosen = await chosenLedger(call);
+    if (!chosen) throw new UsageError("Missing --ledger, for example --ledger runs/a/run.ledger");
+    using session = await loadSession(config, call);
+    const path = options.text("output") ??
+      (runPath === undefined ? undefined : tunedPath(runPath, session));
+    if (path === undefined) throw new UsageError("Missing --output, for example tuned.gguf");
+    if (await Deno.realPath(path).catch(() => "") === await Deno.realPath(config.model)) {
+      throw new RangeError(`Cannot write "${path}" over the model it is made from`);
+    }
+    using offsets = await tunedOffsets(session, chosen, call);
+    const { changed, swallowed } = await exportOffsets(session, offsets, path, {
+      signal,
+      onProgress: ({ done, total }) =>
+        status(terminal, `Writing ${path}: ${done} of ${total} tensors`),
+    });
+    status(terminal, "");
+    const rows: [string, string][] = [
+      ["written", path],
+      ["step", `${chosen.steps} of ${chosen.ledger.records.length}`],
+      ["changed", `${grouped(changed)} stored values`],
+      ["swallowed", `${grouped(swallowed)} offsets too small for the stored precision`],
+    ];
+    if (options.flag("evaluate")) {
+      const { maxPositions } = session.model;
+      const { objective, validation: { examples } } = await taskExamples(
+        config,
+        tokenizerOf(session),
+        { maxPositions },
+      );
+      const progress = evaluationStatus(terminal, "held-out examples");
+      const settings = {
+        objective,
+        batchSize: config.batchSize,
+        signal,
+        onProgress: progress.onProgress,
+      };
+      const before = await evaluate(session.model, examples, { ...settings, offsets });
+      using written = await openModelSource(path);
+      using model = await loadModel(session.gpu, written, { signal });
+      const after = await evaluate(model, examples, settings);
+      progress.clear();
+      rows.push(["offsets", asText(before)], ["file", asText(after)]);
+    }
+    facts(terminal, rows);
+  },
+};
+
+function asText({ loss, accuracy }: Evaluation): string {
+  return `held-out ${resultText({ loss, ...(accuracy ? { accuracy: accuracy.accuracy } : {}) })}`;
+}

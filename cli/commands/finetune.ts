@@ -1,0 +1,240 @@
+/**
+ * `qzo finetune`: trains into a folder of its own, begun or gone on with.
+ *
+ * @module
+ */
+import { evaluate, type TrainConfig } from "../../train/mod.ts";
+import { exportOffsets, tunedPath } from "../../train/export_run.ts";
+import { Run } from "../../train/run.ts";
+import { bestEvaluation, readMetrics, runFolder } from "../../train/run_folder.ts";
+import { describeTask, type TaskExamples, taskExamples } from "../../train/task_examples.ts";
+import { openLedger, replayLedger } from "../../train/mod.ts";
+import type { Session } from "../../train/session.ts";
+import type { Call, Command } from "../command.ts";
+import { writeCurve } from "../curve_file.ts";
+import { invocation } from "../invocation.ts";
+import { lossText, resultText } from "../report.ts";
+import { facts, grouped, progressLine, status } from "../terminal.ts";
+import { evaluationStatus, loadSession, tokenizerOf } from "../tuned.ts";
+
+/** `qzo finetune`. */
+export const finetuneCommand: Command = {
+  name: "finetune",
+  summary: "train a model's scales on a task, into a run's folder",
+  positional: "model",
+  examples: [
+    "finetune config.yaml",
+    "finetune config.yaml --steps 100 --optimiser.learning-rate 0.01",
+    "finetune --model model.gguf --task sst2 --data data/sst2 --steps 200 --output runs/a",
+    "finetune runs/a --resume",
+  ],
+  options: {
+    resume: { kind: "flag", doc: "go on with the run in the output folder" },
+    export: { kind: "flag", doc: "write the tuned model at the end: tuned.gguf, or tuned/" },
+  },
+  keys: [
+    "model",
+    "task",
+    "data",
+    "optimiser",
+    "trainables",
+    "batch_size",
+    "steps",
+    "seed",
+    "max_length",
+    "evaluate_every",
+    "evaluate_limit",
+    "output",
+    "device",
+    "quantize",
+  ],
+  run: async (call) => {
+    const { options, runPath, terminal } = call;
+    const read = call.config();
+    const config = runPath === undefined ? read : { ...read, output: runPath };
+    await checkOutput(config.output, options.flag("resume"));
+    using session = await loadSession(config, call);
+    const { maxPositions } = session.model;
+    const examples = await taskExamples(config, tokenizerOf(session), { maxPositions });
+    const finished = await train(call, config, session, examples);
+    if (!finished) {
+      terminal.note(`To go on: ${invocation()} finetune ${quoted(config.output)} --resume`);
+      return;
+    }
+    await summarise(call, config, session, examples);
+  },
+};
+
+async function checkOutput(output: string, resume: boolean): Promise<void> {
+  const { ledger } = runFolder(output);
+  const exists = await Deno.stat(ledger).then(() => true, () => false);
+  if (exists && !resume) {
+    throw new Deno.errors.AlreadyExists(
+      `Cannot begin a run in "${output}": it holds one. Add --resume to go on with it, or choose another --output`,
+    );
+  }
+  if (!exists && resume) {
+    throw new Deno.errors.NotFound(`Cannot resume a run in "${output}": there is no ${ledger}`);
+  }
+}
+
+/** Trains to the end or until interrupted; says which. */
+async function train(
+  call: Call,
+  config: TrainConfig,
+  session: Session,
+  examples: TaskExamples,
+): Promise<boolean> {
+  const { options, terminal, signal } = call;
+  const { gpu, model } = session;
+  using run = await Run.open(config, { session, examples, resume: options.flag("resume") });
+  facts(terminal, [
+    ["model", `${session.source.name} on ${gpu.description}`],
+    [
+      "task",
+      `${describeTask(config)}, ${grouped(examples.train.examples.length)} examples, ${
+        grouped(examples.validation.examples.length)
+      } held out`,
+    ],
+    [
+      "training",
+      `${
+        grouped(run.offsets.scalars)
+      } scalars of ${run.offsets.trainables.length} tensors by ${run.optimiser.name}`,
+    ],
+    ["output", run.resumedAt > 0 ? `${config.output}, from step ${run.resumedAt}` : config.output],
+  ]);
+  const line = progressLine(terminal);
+  try {
+    let begun: number | undefined;
+    let loss: number | undefined;
+    let accuracy: number | undefined;
+    for await (const event of run.train(signal)) {
+      if (event.type === "evaluation") {
+        accuracy = event.evaluation.accuracy?.accuracy;
+        line.log(
+          `step ${event.step}  held-out ${
+            resultText({
+              loss: event.evaluation.loss,
+              ...(accuracy === undefined ? {} : { accuracy }),
+            })
+          }${event.best && event.step > 0 ? "  best so far" : ""}`,
+        );
+        await writeCurve(run.folder.curve, run.metrics.events, describeTask(config));
+      } else if (event.type === "step") {
+        begun ??= performance.now() - event.millisecondsPerStep;
+        loss = loss === undefined ? event.loss : 0.95 * loss + 0.05 * event.loss;
+        line.show({
+          step: event.step,
+          total: config.steps,
+          seconds: (performance.now() - begun) / 1000,
+          resumedAt: run.resumedAt,
+          loss,
+          ...(accuracy === undefined ? {} : { accuracy }),
+          tokensPerSecond: event.tokensPerSecond,
+          memory: model.gpu.memory.total,
+        });
+      } else {
+        await writeCurve(run.folder.curve, run.metrics.events, describeTask(config));
+        return event.reason === "done";
+      }
+    }
+    return true;
+  } finally {
+    line[Symbol.dispose]();
+  }
+}
+
+/** Before and after, on what was not trained on; the tuned model if it is wanted. */
+async function summarise(
+  call: Call,
+  config: TrainConfig,
+  session: Session,
+  { objective, validation, test }: TaskExamples,
+): Promise<void> {
+  const { options, terminal, signal } = call;
+  const folder = runFolder(config.output);
+  const ledger = await openLedger(folder.ledger);
+  const { steps, before, after } = await measured(config);
+  using offsets = await replayLedger(session.model, ledger, { steps, signal });
+  const limited = (config.evaluateLimit ?? Infinity) < validation.examples.length;
+  // A task's own test file costs minutes on a slow device: only when it is asked for.
+  const wanted = config.data.test !== undefined || config.data.testLimit !== undefined;
+  const tested = wanted ? test : undefined;
+  const set = tested ?? (limited ? validation : undefined);
+  const name = tested ? "test" : "held-out";
+  let results = { before, after };
+  if (set) {
+    const progress = evaluationStatus(terminal, `${name} examples`);
+    const settings = {
+      objective,
+      batchSize: config.batchSize,
+      signal,
+      onProgress: progress.onProgress,
+    };
+    const one = async (tuned: boolean) => {
+      const { loss, accuracy } = await evaluate(session.model, set.examples, {
+        ...settings,
+        ...(tuned ? { offsets } : {}),
+      });
+      return { loss, ...(accuracy ? { accuracy: accuracy.accuracy } : {}) };
+    };
+    results = { before: await one(false), after: await one(true) };
+    progress.clear();
+  }
+  let exported: string | undefined;
+  if (options.flag("export")) {
+    const path = tunedPath(config.output, session);
+    status(terminal, `Writing ${path}`);
+    const { changed, swallowed } = await exportOffsets(session, offsets, path, { signal });
+    status(terminal, "");
+    exported = `${path}, ${grouped(changed)} values changed, ${
+      grouped(swallowed)
+    } lost to rounding`;
+  }
+  facts(terminal, [
+    results.before && [`${name} before`, resultText(results.before)],
+    results.after && [`${name} after`, `${resultText(results.after)}${gain(results)}`],
+    [
+      "best step",
+      steps === 0
+        ? "0: no step was better than the base model"
+        : `${steps} of ${ledger.records.length}`,
+    ],
+    ["ledger", `${folder.ledger}, ${grouped((await Deno.stat(folder.ledger)).size)} bytes`],
+    ["curve", folder.curve],
+    exported === undefined ? undefined : ["model", exported],
+  ]);
+}
+
+interface Result {
+  readonly loss: number;
+  readonly accuracy?: number;
+}
+
+/** What the run's own evaluations say: at the beginning, and where it was best. */
+async function measured(
+  { output, steps }: TrainConfig,
+): Promise<{ steps: number; before?: Result; after?: Result }> {
+  const events = await readMetrics(runFolder(output).metrics);
+  const before = events.find((it) => it.type === "evaluation" && it.step === 0);
+  const after = bestEvaluation(events);
+  return {
+    steps: after?.step ?? steps,
+    ...(before?.type === "evaluation" ? { before } : {}),
+    ...(after ? { after } : {}),
+  };
+}
+
+function gain({ before, after }: { before?: Result; after?: Result }): string {
+  if (!before || !after) return "";
+  if (before.accuracy === undefined || after.accuracy === undefined) {
+    return `  (${lossText(before.loss - after.loss)} lower)`;
+  }
+  const difference = after.accuracy - before.accuracy;
+  return `  (${difference < 0 ? "" : "+"}${(100 * difference).toFixed(1)} points)`;
+}
+
+function quoted(path: string): string {
+  return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
+}

@@ -1,0 +1,59 @@
+/**
+ * `qzo generate`: text after a prompt, as it is made.
+ *
+ * @module
+ */
+import { generate } from "../../models/mod.ts";
+import type { Command } from "../command.ts";
+import { chosenLedger, loadSession, tokenizerOf, tunedOffsets, tunedOptions } from "../tuned.ts";
+import { UsageError } from "../usage_error.ts";
+
+/** `qzo generate`. */
+export const generateCommand: Command = {
+  name: "generate",
+  summary: "write on after a prompt, by a model or a fine-tune",
+  positional: "model",
+  examples: [
+    'generate model.gguf --prompt "Once upon a time"',
+    'generate runs/a --prompt "A film that" --temperature 0.8 --top-p 0.95 --seed 1',
+    "generate model.gguf < prompt.txt",
+  ],
+  options: {
+    prompt: { kind: "text", doc: "text to go on from [standard input]" },
+    "max-tokens": { kind: "number", doc: "most new tokens [128]" },
+    temperature: { kind: "number", doc: "0 takes the likeliest token [0]" },
+    "top-k": { kind: "number", doc: "only the k likeliest tokens [all]" },
+    "top-p": { kind: "number", doc: "only the likeliest tokens of this probability together [1]" },
+    base: { kind: "flag", doc: "the base model, although a run is named" },
+    ...tunedOptions,
+  },
+  keys: ["model", "seed", "device", "quantize"],
+  run: async (call) => {
+    const { options, terminal, signal } = call;
+    const config = call.config();
+    const prompt = options.text("prompt") ?? await terminal.input();
+    if (prompt === undefined) {
+      throw new UsageError('Missing --prompt, for example "Once upon a time"');
+    }
+    const chosen = options.flag("base") ? undefined : await chosenLedger(call);
+    using session = await loadSession(config, call);
+    using offsets = chosen && await tunedOffsets(session, chosen, call);
+    const [maxTokens, temperature, topK, topP] = ["max-tokens", "temperature", "top-k", "top-p"]
+      .map((name) => options.number(name));
+    const tokens = generate(session.model, tokenizerOf(session).encode(prompt), {
+      seed: config.seed,
+      signal,
+      ...(offsets ? { offsets } : {}),
+      ...(maxTokens === undefined ? {} : { maxTokens }),
+      ...(temperature === undefined ? {} : { temperature }),
+      ...(topK === undefined ? {} : { topK }),
+      ...(topP === undefined ? {} : { topP }),
+    });
+    terminal.write(prompt);
+    try {
+      for await (const { text } of tokens) terminal.write(text);
+    } finally {
+      terminal.write("\n");
+    }
+  },
+};

@@ -1,0 +1,216 @@
+/**
+ * `qzo inspect`: what a model or a ledger contains, and what training it would take.
+ *
+ * @module
+ */
+import {
+  type ModelSource,
+  openModelSource,
+  planMemory,
+  roundedCapacity,
+} from "../../models/mod.ts";
+import { bitsPerWeight } from "../../quant/mod.ts";
+import { openLedger, optimiserOfConfig, type TrainConfig } from "../../train/mod.ts";
+import { runFolder } from "../../train/run_folder.ts";
+import { configuredSource, selectionOfConfig } from "../../train/session.ts";
+import type { Call, Command } from "../command.ts";
+import { formatBytes } from "../progress.ts";
+import { facts, grouped, table } from "../terminal.ts";
+
+/** `qzo inspect`. */
+export const inspectCommand: Command = {
+  name: "inspect",
+  summary: "tensors, formats, trainable scalars and planned memory of a model; or a ledger",
+  positional: "path",
+  examples: [
+    "inspect model.gguf",
+    "inspect config.yaml --batch-size 1 --length 512",
+    "inspect folder --quantize int4_g128 --optimiser.queries 4 --json",
+    "inspect runs/a/run.ledger",
+  ],
+  options: {
+    path: { kind: "text", doc: "GGUF file, model folder or ledger [the configuration's model]" },
+    length: { kind: "number", doc: "tokens of a planned sequence [max_length]" },
+    candidates: { kind: "number", doc: "candidates of a planned example [2]" },
+    json: { kind: "flag", doc: "print JSON" },
+  },
+  keys: [
+    "model",
+    "optimiser",
+    "trainables",
+    "batch_size",
+    "max_length",
+    "quantize",
+    "steps",
+  ],
+  run: async (call) => {
+    const path = call.options.text("path");
+    if (call.runPath !== undefined) {
+      return await inspectLedger(call, runFolder(call.runPath).ledger);
+    }
+    if (path !== undefined && await isLedger(path)) return await inspectLedger(call, path);
+    const config = call.config(path === undefined ? {} : { model: path });
+    using stored = await openModelSource(config.model);
+    inspectModel(call, config, configuredSource(stored, config));
+  },
+};
+
+async function isLedger(path: string): Promise<boolean> {
+  const { isFile } = await Deno.stat(path);
+  if (!isFile) return false;
+  using file = await Deno.open(path);
+  const magic = new Uint8Array(8);
+  await file.read(magic);
+  return new TextDecoder().decode(magic) === "QZOLEDGR";
+}
+
+function inspectModel({ options, terminal }: Call, config: TrainConfig, source: ModelSource): void {
+  const tensors = [...source.tensors.values()].map(({ name, rows, columns, format }) => ({
+    name,
+    rows,
+    columns,
+    format: format.name,
+    bytes: Math.ceil(bitsPerWeight(format, rows, columns) * rows * columns / 8),
+  }));
+  const formats = new Map<string, { tensors: number; weights: number; bytes: number }>();
+  for (const { format, rows, columns, bytes } of tensors) {
+    const sum = formats.get(format) ?? { tensors: 0, weights: 0, bytes: 0 };
+    sum.tensors++;
+    sum.weights += rows * columns;
+    sum.bytes += bytes;
+    formats.set(format, sum);
+  }
+  const weights = tensors.reduce((sum, it) => sum + it.rows * it.columns, 0);
+  const bytes = tensors.reduce((sum, it) => sum + it.bytes, 0);
+  const memory = plan(options.number("length"), options.number("candidates"), config, source);
+  if (options.flag("json")) {
+    terminal.out(JSON.stringify({
+      model: source.name,
+      config: source.config,
+      weights,
+      bytes,
+      tensors,
+      formats: Object.fromEntries(formats),
+      memory,
+    }));
+    return;
+  }
+  for (
+    const line of table([
+      ["tensor", "rows", "columns", "format", "bytes"],
+      ...tensors.map((it) => [it.name, it.rows, it.columns, it.format, it.bytes]),
+    ])
+  ) terminal.out(line);
+  terminal.out("");
+  const { architecture, layers, hidden, heads, keyValueHeads, vocabulary, context } = source.config;
+  facts(terminal, [
+    ["model", source.name],
+    [
+      "shape",
+      `${architecture}, ${layers} layers, hidden ${hidden}, ${heads} heads (${keyValueHeads} for keys and values), vocabulary ${vocabulary}, context ${context}`,
+    ],
+    [
+      "weights",
+      `${grouped(weights)} in ${formatBytes(bytes)}, ${
+        (8 * bytes / weights).toFixed(3)
+      } bits per weight`,
+    ],
+    [
+      "formats",
+      [...formats].map(([name, it]) =>
+        `${name}: ${it.tensors} tensors, ${grouped(it.weights)} weights`
+      ).join("; "),
+    ],
+  ]);
+  if ("refused" in memory) {
+    facts(terminal, [["training", memory.refused]]);
+    return;
+  }
+  const { batch, length, trainableScalars, total, parts } = memory;
+  facts(terminal, [
+    [
+      "trains",
+      `${grouped(trainableScalars)} scalars (${
+        (100 * trainableScalars / weights).toFixed(2)
+      } % of the weights)`,
+    ],
+    ["memory", `${formatBytes(total)} for batches of ${batch} examples of ${length} tokens`],
+  ]);
+  for (
+    const line of table(
+      Object.entries(parts).map(([part, size]) => [`  ${part}`, formatBytes(size).padStart(9)]),
+    )
+  ) terminal.out(line);
+}
+
+type Plan =
+  | { readonly refused: string }
+  | {
+    readonly batch: number;
+    readonly length: number;
+    readonly trainableScalars: number;
+    readonly total: number;
+    readonly parts: Readonly<Record<string, number>>;
+  };
+
+/** Memory of a training step on batches of whole length; or why the selection cannot be trained. */
+function plan(
+  wantedLength: number | undefined,
+  candidates: number | undefined,
+  config: TrainConfig,
+  source: ModelSource,
+): Plan {
+  const length = Math.min(wantedLength ?? config.maxLength, source.config.context);
+  const batch = config.batchSize;
+  const modelling = config.task.name === undefined && config.task.template === undefined ||
+    config.task.name === "language-modelling";
+  const choices = modelling && candidates === undefined ? 1 : candidates ?? 2;
+  const rows = batch * length;
+  try {
+    const { total, trainableScalars, ...parts } = planMemory(source, {
+      optimiser: optimiserOfConfig(config),
+      selection: selectionOfConfig(config),
+      shape: {
+        rows: roundedCapacity(rows, 8),
+        lossRows: roundedCapacity(modelling ? rows : batch * choices, 8),
+        candidates: roundedCapacity(batch * choices, 8),
+        examples: roundedCapacity(batch, 4),
+      },
+    });
+    return { batch, length, trainableScalars, total, parts };
+  } catch (error) {
+    if (error instanceof RangeError) return { refused: error.message };
+    throw error;
+  }
+}
+
+async function inspectLedger({ options, terminal }: Call, path: string): Promise<void> {
+  const ledger = await openLedger(path);
+  const { header, records, tornBytes } = ledger;
+  const { size } = await Deno.stat(path);
+  const scalars = header.trainables.reduce((sum, it) => sum + it.count, 0);
+  if (options.flag("json")) {
+    terminal.out(
+      JSON.stringify({ ledger: path, bytes: size, steps: records.length, tornBytes, header }),
+    );
+    return;
+  }
+  for (
+    const line of table([
+      ["tensor", "rows", "columns", "span", "form", "offsets"],
+      ...header.trainables.map((it) => [it.name, it.rows, it.columns, it.span, it.form, it.count]),
+    ])
+  ) terminal.out(line);
+  terminal.out("");
+  facts(terminal, [
+    ["ledger", `${path}, ${formatBytes(size)}`],
+    ["steps", `${grouped(records.length)}, ${ledger.head.recordSize} bytes each`],
+    tornBytes > 0 ? ["torn", `${tornBytes} bytes at the end, which resuming cuts off`] : undefined,
+    ["trains", `${grouped(scalars)} offsets of ${header.trainables.length} tensors`],
+    ["optimiser", JSON.stringify(header.optimiser)],
+    ["seed", String(header.seed)],
+    ["data", JSON.stringify(header.data)],
+    ["model", header.model],
+    ["created", header.created],
+  ]);
+}

@@ -1,0 +1,123 @@
+/**
+ * The command line: `qzo finetune | evaluate | generate | quantize | inspect | replay | export`.
+ *
+ * Exit codes: 0 done, 1 an error (one line; with its origin if `--verbose` or `QZO_DEBUG` is set), 130 interrupted.
+ *
+ * @module
+ */
+import { nearestNames } from "../quant/nearest_names.ts";
+import { parseCommandArguments } from "./arguments.ts";
+import type { Command } from "./command.ts";
+import { evaluateCommand } from "./commands/evaluate.ts";
+import { exportCommand } from "./commands/export.ts";
+import { finetuneCommand } from "./commands/finetune.ts";
+import { generateCommand } from "./commands/generate.ts";
+import { inspectCommand } from "./commands/inspect.ts";
+import { quantizeCommand } from "./commands/quantize.ts";
+import { replayCommand } from "./commands/replay.ts";
+import { commandHelp, overview } from "./help.ts";
+import { processTerminal, type Terminal } from "./terminal.ts";
+import { UsageError } from "./usage_error.ts";
+
+/** Every command: a new one is a file and a line here. */
+export const COMMANDS: readonly Command[] = [
+  finetuneCommand,
+  evaluateCommand,
+  generateCommand,
+  quantizeCommand,
+  inspectCommand,
+  replayCommand,
+  exportCommand,
+];
+
+/** Where and under which signal to run; by default the process's streams and none. */
+export interface RunCliOptions {
+  readonly terminal?: Terminal;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Runs a command line and returns its exit code; never throws.
+ *
+ * @example A typing error
+ * ```ts
+ * import { runCli } from "@qzo/qzo/cli";
+ * import { processTerminal } from "../cli/terminal.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * let noted = "";
+ * const terminal = { ...processTerminal(), note: (line: string) => void (noted += line) };
+ * assertEquals(await runCli(["fintune"], { terminal }), 1);
+ * assertEquals(noted, 'Unknown command "fintune": did you mean "finetune"?');
+ * ```
+ */
+export async function runCli(
+  args: readonly string[],
+  { terminal = processTerminal(), signal = new AbortController().signal }: RunCliOptions = {},
+): Promise<number> {
+  const verbose = args.includes("--verbose") || Boolean(Deno.env.get("QZO_DEBUG"));
+  try {
+    const [name, ...rest] = args;
+    if (name === undefined || ["help", "--help", "-h"].includes(name)) {
+      const about = COMMANDS.find((it) => it.name === rest[0]);
+      terminal.out(about ? commandHelp(about) : overview(COMMANDS));
+      return 0;
+    }
+    const command = COMMANDS.find((it) => it.name === name);
+    if (!command) throw unknownCommand(name);
+    const ownKeys = new Set(COMMANDS.flatMap(({ options }) => Object.keys(options)));
+    const { options, config, runPath } = parseCommandArguments(rest, command, ownKeys);
+    if (options.flag("help")) {
+      terminal.out(commandHelp(command));
+      return 0;
+    }
+    await command.run({ options, config, runPath, terminal, signal });
+    return signal.aborted ? 130 : 0;
+  } catch (error) {
+    if (signal.aborted && isAbort(error)) {
+      terminal.note("Interrupted");
+      return 130;
+    }
+    terminal.note(describeError(error, verbose));
+    return 1;
+  }
+}
+
+function unknownCommand(name: string): UsageError {
+  const names = COMMANDS.map((it) => it.name);
+  const [nearest] = nearestNames(name, names, 1);
+  return new UsageError(
+    `Unknown command ${JSON.stringify(name)}${
+      nearest === undefined ? `: known are ${names.join(", ")}` : `: did you mean "${nearest}"?`
+    }`,
+  );
+}
+
+function isAbort(error: unknown): boolean {
+  return error instanceof DOMException && error.name === "AbortError";
+}
+
+function describeError(error: unknown, verbose: boolean): string {
+  if (!(error instanceof Error)) return String(error);
+  if (verbose) return error.stack ?? `${error.name}: ${error.message}`;
+  const [line] = error.message.split("\n");
+  return line === "" ? error.name : line;
+}
+
+/** The first signal asks the command to stop, the second stops at once. */
+function stopOnSignals(terminal: Terminal): AbortSignal {
+  const controller = new AbortController();
+  const stop = () => {
+    if (controller.signal.aborted) Deno.exit(130);
+    terminal.note("\nStopping after the work in flight; once more to stop at once");
+    controller.abort();
+  };
+  const signals: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
+  for (const signal of signals) Deno.addSignalListener(signal, stop);
+  return controller.signal;
+}
+
+if (import.meta.main) {
+  const terminal = processTerminal();
+  Deno.exit(await runCli(Deno.args, { terminal, signal: stopOnSignals(terminal) }));
+}

@@ -1,0 +1,113 @@
+/**
+ * What commands share that work with a model and, if asked, a fine-tune of it.
+ *
+ * @module
+ */
+import { dirname, join } from "@std/path";
+import type { OffsetSet } from "../kernels/mod.ts";
+import type { Ledger } from "../optim/mod.ts";
+import { openLedger, replayLedger, type TrainConfig } from "../train/mod.ts";
+import { bestEvaluation, readMetrics, runFolder } from "../train/run_folder.ts";
+import { openSession, type Session } from "../train/session.ts";
+import type { Call, OptionSpec } from "./command.ts";
+import { status, type Terminal } from "./terminal.ts";
+import { UsageError } from "./usage_error.ts";
+
+/** The flags that name a fine-tune. */
+export const tunedOptions: Readonly<Record<string, OptionSpec>> = {
+  ledger: { kind: "text", doc: "ledger or run folder of the fine-tune" },
+  step: { kind: "text", doc: "best, last, or a number of steps [best, if the run was evaluated]" },
+};
+
+/** A ledger and how far to replay it. */
+export interface ChosenLedger {
+  readonly path: string;
+  readonly ledger: Ledger;
+  /** Steps from its beginning. */
+  readonly steps: number;
+}
+
+/** The ledger that a command line names, if it does: by `--ledger`, or by the run's folder. */
+export async function chosenLedger({ options, runPath }: Call): Promise<ChosenLedger | undefined> {
+  const named = options.text("ledger") ?? runPath;
+  if (named === undefined) {
+    if (options.text("step") !== undefined) {
+      throw new UsageError("Cannot use --step without --ledger or a run's folder");
+    }
+    return undefined;
+  }
+  const isFolder = await Deno.stat(named).then((it) => it.isDirectory, () => false);
+  const path = isFolder ? runFolder(named).ledger : named;
+  const ledger = await openLedger(path);
+  return { path, ledger, steps: await chosenSteps(options.text("step"), path, ledger) };
+}
+
+async function chosenSteps(
+  step: string | undefined,
+  path: string,
+  { records }: Ledger,
+): Promise<number> {
+  if (step === "last") return records.length;
+  if (step === undefined || step === "best") {
+    const metrics = join(dirname(path), "metrics.jsonl");
+    const evaluated = (await readMetrics(metrics)).filter((it) => it.step <= records.length);
+    const best = bestEvaluation(evaluated);
+    if (best) return best.step;
+    if (step === undefined) return records.length;
+    throw new RangeError(`Cannot tell the best step of "${path}": "${metrics}" has no evaluation`);
+  }
+  const steps = Number(step);
+  if (Number.isInteger(steps) && steps >= 0 && steps <= records.length) return steps;
+  throw new RangeError(
+    `Cannot replay ${step} steps of "${path}": expected best, last, or 0 to ${records.length}`,
+  );
+}
+
+/** Opens the configured session, telling how far loading is. */
+export async function loadSession(config: TrainConfig, call: Call): Promise<Session> {
+  const { terminal, signal } = call;
+  status(terminal, `Opening ${config.model}`);
+  try {
+    return await openSession(config, {
+      signal,
+      onProgress: ({ done, total }) => {
+        status(terminal, `Loading ${config.model}: ${done} of ${total} tensors`);
+      },
+    });
+  } finally {
+    status(terminal, "");
+  }
+}
+
+/** The offsets of a ledger on the session's device. */
+export async function tunedOffsets(
+  session: Session,
+  { ledger, steps }: ChosenLedger,
+  call: Call,
+): Promise<OffsetSet> {
+  status(call.terminal, `Replaying ${steps} steps`);
+  try {
+    return await replayLedger(session.model, ledger, { steps, signal: call.signal });
+  } finally {
+    status(call.terminal, "");
+  }
+}
+
+/** The tokenizer of a session. @throws {RangeError} When the model brings none */
+export function tokenizerOf(
+  { model, source }: Session,
+): NonNullable<Session["model"]["tokenizer"]> {
+  if (model.tokenizer) return model.tokenizer;
+  throw new RangeError(`Cannot tokenise for "${source.name}": it has no tokenizer`);
+}
+
+/** What tells about an evaluation in progress; call `clear` after it. */
+export function evaluationStatus(
+  terminal: Terminal,
+  what: string,
+): { onProgress: (done: number, total: number) => void; clear: () => void } {
+  return {
+    onProgress: (done, total) => status(terminal, `Evaluating ${what}: ${done} of ${total}`),
+    clear: () => status(terminal, ""),
+  };
+}

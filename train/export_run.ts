@@ -1,0 +1,36 @@
+/**
+ * The tuned model of a run as a file, where the base may have been quantised while it was loaded.
+ *
+ * @module
+ */
+import { join } from "@std/path";
+import type { OffsetSet } from "../kernels/mod.ts";
+import { type FoldCounts, foldedSource } from "../models/source_folded.ts";
+import { writeModel, type WriteOptions } from "../models/write_model.ts";
+import { exportTuned, trainedTensors } from "./export.ts";
+import type { Session } from "./session.ts";
+
+/**
+ * Writes what `offsets` make of a session's model: GGUF for a `.gguf` path, else a folder. A model that was loaded as it is
+ * stored keeps every byte but those of trained scales; one that was quantised on loading keeps its metadata.
+ *
+ * @throws {RangeError} When the formats do not fit the path
+ */
+export async function exportOffsets(
+  { gpu, stored, source }: Session,
+  offsets: OffsetSet,
+  path: string,
+  options: WriteOptions = {},
+): Promise<FoldCounts> {
+  const trained = trainedTensors(offsets.trainables, await offsets.read(gpu));
+  if (source === stored) return await exportTuned(source, trained, path, options);
+  const folded = foldedSource(source, trained);
+  await writeModel({ ...folded, gguf: stored.gguf }, path, options);
+  return folded.counts;
+}
+
+/** Where a run's tuned model goes: one GGUF file if all its formats have a form there, else a folder. */
+export function tunedPath(folder: string, { source }: Session): string {
+  const gguf = [...source.tensors.values()].every(({ format }) => format.gguf);
+  return join(folder, gguf ? "tuned.gguf" : "tuned");
+}

@@ -1,0 +1,227 @@
+/**
+ * A run: a configured fine-tune in a folder of its own, begun or gone on with.
+ *
+ * @module
+ */
+import { createHash } from "node:crypto";
+import type { OffsetSet } from "../kernels/mod.ts";
+import { planOffsets } from "../models/selection.ts";
+import { writeFileWhole } from "../models/file_source.ts";
+import {
+  assertLedgerFits,
+  type JsonValue,
+  type Ledger,
+  type LedgerHeader,
+  NOISE_VERSION,
+  type Optimiser,
+} from "../optim/mod.ts";
+import { optimiserOfConfig } from "./config_optimiser.ts";
+import type { TrainConfig } from "./config_schema.ts";
+import { configToYaml } from "./config_yaml.ts";
+import { finetune, type TrainingEvent } from "./finetune.ts";
+import { LedgerFile } from "./ledger_file.ts";
+import { replayLedger } from "./replay.ts";
+import { type EvaluationMetrics, MetricsFile, type RunFolder, runFolder } from "./run_folder.ts";
+import { selectionOfConfig, type Session } from "./session.ts";
+import { describeTask, type TaskExamples } from "./task_examples.ts";
+
+/** What a run works with. */
+export interface RunOptions {
+  readonly session: Session;
+  readonly examples: TaskExamples;
+  /** Go on with the run in `config.output`. Default false: begin one, refusing a folder that holds one. */
+  readonly resume?: boolean;
+}
+
+/** How the data are ordered: with the seed, all that batches depend on. */
+export function dataOfRun(config: TrainConfig, { objective, train }: TaskExamples): JsonValue {
+  const hash = createHash("sha256");
+  for (const example of train.examples) hash.update(JSON.stringify(example));
+  return {
+    task: describeTask(config),
+    objective,
+    batchSize: config.batchSize,
+    examples: train.examples.length,
+    sha256: hash.digest("hex"),
+  };
+}
+
+/** A run that is open; dispose closes its files and frees its offsets. */
+export class Run implements Disposable {
+  readonly folder: RunFolder;
+  readonly config: TrainConfig;
+  readonly optimiser: Optimiser;
+  readonly offsets: OffsetSet;
+  readonly ledger: LedgerFile;
+  readonly metrics: MetricsFile;
+  /** Steps that were made before it was opened. */
+  readonly resumedAt: number;
+  readonly #options: RunOptions;
+  readonly #state: readonly number[] | undefined;
+  readonly #owned: DisposableStack;
+
+  private constructor(
+    config: TrainConfig,
+    options: RunOptions,
+    parts: {
+      readonly optimiser: Optimiser;
+      readonly offsets: OffsetSet;
+      readonly ledger: LedgerFile;
+      readonly metrics: MetricsFile;
+      readonly state: readonly number[] | undefined;
+      readonly owned: DisposableStack;
+    },
+  ) {
+    this.folder = runFolder(config.output);
+    this.config = config;
+    this.optimiser = parts.optimiser;
+    this.offsets = parts.offsets;
+    this.ledger = parts.ledger;
+    this.metrics = parts.metrics;
+    this.resumedAt = parts.ledger.length;
+    this.#options = options;
+    this.#state = parts.state;
+    this.#owned = parts.owned;
+  }
+
+  /**
+   * Begins the configured run, or goes on with it: offsets are replayed from the ledger, the optimiser's state is that of
+   * its last record, and a torn tail is cut off.
+   *
+   * @throws {Deno.errors.AlreadyExists} When a new run's folder holds a ledger
+   * @throws {Deno.errors.NotFound} When there is no run to go on with
+   * @throws {RangeError} When the ledger was made with another model, optimiser, seed or other data
+   */
+  static async open(config: TrainConfig, options: RunOptions): Promise<Run> {
+    const { session: { gpu, model }, resume = false } = options;
+    const folder = runFolder(config.output);
+    const optimiser = optimiserOfConfig(config);
+    using stack = new DisposableStack();
+    const planned = planOffsets(
+      model,
+      optimiser.form,
+      gpu.maxBinding,
+      selectionOfConfig(config),
+    );
+    const header: LedgerHeader = {
+      model: model.fingerprint,
+      trainables: planned.trainables,
+      optimiser: optimiser.describe(),
+      seed: config.seed,
+      distribution: optimiser.distribution,
+      projection: optimiser.projection,
+      noiseVersion: NOISE_VERSION,
+      directions: optimiser.estimator.directions,
+      stateSize: optimiser.transformation.stateSize,
+      data: dataOfRun(config, options.examples),
+      created: new Date().toISOString(),
+    };
+    await Deno.mkdir(folder.path, { recursive: true });
+    let offsets: OffsetSet;
+    let ledger: LedgerFile;
+    let state: readonly number[] | undefined;
+    if (resume) {
+      const opened = await LedgerFile.resume(folder.ledger);
+      ledger = stack.use(opened.file);
+      assertResumable(opened.ledger, header, folder.ledger);
+      offsets = stack.use(await replayLedger(model, opened.ledger));
+      const { records } = opened.ledger;
+      state = records.length > 0 ? records.state(records.length - 1) : undefined;
+    } else {
+      offsets = stack.use(planned.allocate(gpu));
+      ledger = stack.use(await LedgerFile.create(folder.ledger, header));
+    }
+    await writeFileWhole(folder.config, [new TextEncoder().encode(configToYaml(config))]);
+    const metrics = stack.use(await MetricsFile.open(folder.metrics, ledger.length));
+    return new Run(config, options, {
+      optimiser,
+      offsets,
+      ledger,
+      metrics,
+      state,
+      owned: stack.move(),
+    });
+  }
+
+  /**
+   * Trains to the configured number of steps. Steps are on the disk before they are yielded; metrics follow them. Events
+   * say what {@linkcode finetune} says; afterwards `offsets` may hold any step, so replay the ledger for a certain one.
+   */
+  async *train(signal?: AbortSignal): AsyncGenerator<TrainingEvent> {
+    const { session: { model }, examples: { objective, train, validation } } = this.#options;
+    const { config, metrics } = this;
+    const { evaluateLimit = validation.examples.length } = config;
+    let flushed = performance.now();
+    try {
+      for await (
+        const event of finetune({
+          model,
+          optimiser: this.optimiser,
+          offsets: this.offsets,
+          objective,
+          train: train.examples,
+          validation: validation.examples.slice(0, evaluateLimit),
+          batchSize: config.batchSize,
+          steps: config.steps,
+          seed: config.seed,
+          evaluateEvery: config.evaluateEvery,
+          ledger: this.ledger,
+          ...(this.#state ? { state: this.#state } : {}),
+          ...(signal ? { signal } : {}),
+        })
+      ) {
+        if (event.type !== "end") {
+          const { best } = { best: false, ...metrics.add(event) };
+          yield event.type === "evaluation" ? { ...event, best } : event;
+        } else yield event;
+        if (event.type !== "step" || performance.now() - flushed > METRICS_EVERY) {
+          metrics.flush();
+          flushed = performance.now();
+        }
+      }
+    } finally {
+      metrics.flush();
+    }
+  }
+
+  /** The best evaluation so far, of this and earlier sessions. */
+  get best(): EvaluationMetrics | undefined {
+    return this.metrics.best;
+  }
+
+  /** Closes files, frees offsets. */
+  [Symbol.dispose](): void {
+    this.#owned.dispose();
+  }
+}
+
+const METRICS_EVERY = 300;
+
+/** Refuses to go on with other settings than those a ledger was begun with: it would no longer be one fine-tune. */
+function assertResumable({ header: theirs }: Ledger, ours: LedgerHeader, path: string): void {
+  assertLedgerFits(theirs, ours.model, ours.trainables);
+  for (const key of ["seed", "optimiser", "data"] as const) {
+    const [then, now] = [JSON.stringify(theirs[key]), JSON.stringify(ours[key])];
+    if (then !== now) {
+      throw new RangeError(
+        `Cannot resume "${path}": it was begun with ${key} ${difference(theirs[key], ours[key])}`,
+      );
+    }
+  }
+}
+
+/** The first difference of two JSON values, in words. */
+function difference(then: JsonValue, now: JsonValue): string {
+  if (isFields(then) && isFields(now)) {
+    for (const key of new Set([...Object.keys(then), ...Object.keys(now)])) {
+      if (JSON.stringify(then[key]) !== JSON.stringify(now[key])) {
+        return `${key} ${difference(then[key] ?? null, now[key] ?? null)}`;
+      }
+    }
+  }
+  return `${JSON.stringify(then)}, not ${JSON.stringify(now)}`;
+}
+
+function isFields(value: JsonValue): value is Readonly<Record<string, JsonValue>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

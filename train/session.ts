@@ -1,0 +1,68 @@
+/**
+ * What a configuration opens: the device, the model on it, and what a fine-tune of it needs.
+ *
+ * @module
+ */
+import { type Gpu, type GpuOptions, openGpu } from "../kernels/mod.ts";
+import { loadModel, type LoadOptions, type Model } from "../models/model.ts";
+import { openModelSource } from "../models/open.ts";
+import type { Selection } from "../models/selection.ts";
+import type { ModelSource } from "../models/source.ts";
+import { quantizedSource } from "../models/source_quantized.ts";
+import type { TrainConfig } from "./config_schema.ts";
+
+/** A loaded model with the device it lies on; dispose frees both. */
+export interface Session extends Disposable {
+  readonly gpu: Gpu;
+  /** The model as it lies on disk. */
+  readonly stored: ModelSource;
+  /** The base as it is loaded: quantised, where the configuration says so. */
+  readonly source: ModelSource;
+  readonly model: Model;
+}
+
+/** The configured device. */
+export function gpuOptions({ device: { adapter } }: TrainConfig): GpuOptions {
+  if (adapter === undefined) return {};
+  if (adapter === "high-performance" || adapter === "low-power") {
+    return { powerPreference: adapter };
+  }
+  return { adapter };
+}
+
+/** The stored model as it is loaded: quantised as it is read where `quantize.format` says so. */
+export function configuredSource(stored: ModelSource, config: TrainConfig): ModelSource {
+  const { format } = config.quantize;
+  return format === undefined ? stored : quantizedSource(stored, { format });
+}
+
+/**
+ * Opens the device and loads the configured model.
+ *
+ * @throws {NoAdapterError} Without a device of that name
+ * @throws What opening and loading the model throw
+ */
+export async function openSession(
+  config: TrainConfig,
+  options: LoadOptions = {},
+): Promise<Session> {
+  using stack = new DisposableStack();
+  const stored = stack.use(await openModelSource(config.model));
+  const source = configuredSource(stored, config);
+  const gpu = stack.use(await openGpu(gpuOptions(config)));
+  const model = stack.use(await loadModel(gpu, source, options));
+  const owned = stack.move();
+  return { gpu, stored, source, model, [Symbol.dispose]: () => owned.dispose() };
+}
+
+/** The configured selection, as models take it: what is not given keeps its default. */
+export function selectionOfConfig({ trainables }: TrainConfig): Selection {
+  const { include, exclude, layers, kinds, span } = trainables;
+  return {
+    kinds,
+    span,
+    ...(include ? { include } : {}),
+    ...(exclude ? { exclude } : {}),
+    ...(layers ? { layers } : {}),
+  };
+}
