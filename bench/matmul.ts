@@ -20,6 +20,7 @@ const help = `Times the 4-bit matrix product and prints a markdown table of rati
 Options:
   --rounds <n>   turns that each entry has; ratios are taken within a turn (default 5)
   --size <n>     inputs and outputs of the matrix (default 2048)
+  --rows <list>  rows at which to compare with the peer (default 1,64,256)
   --only <part>  "peer", "noise" or "branches": one part of the table (default: all)
   --help         this text
 
@@ -37,6 +38,7 @@ interface Line {
 interface Settings {
   readonly rounds: number;
   readonly size: number;
+  readonly rows: readonly number[];
 }
 
 const targetRows = 64;
@@ -46,10 +48,10 @@ function batchFor(rows: number): number {
   return Math.max(1, Math.ceil(64 / rows));
 }
 
-async function peerLines(gpu: Gpu, { rounds, size }: Settings): Promise<Line[]> {
+async function peerLines(gpu: Gpu, { rounds, size, rows: rowCounts }: Settings): Promise<Line[]> {
   const lines: Line[] = [];
   for (const block of [32, 128]) {
-    for (const rows of [1, targetRows, 256]) {
+    for (const rows of rowCounts) {
       using ours = prepareMatmul(gpu, {
         name: "ours",
         layout: fourBits(block),
@@ -141,11 +143,18 @@ function table(lines: readonly Line[]): string {
 async function main(): Promise<void> {
   const flags = parseArgs(Deno.args, {
     boolean: ["help"],
-    string: ["rounds", "size", "only"],
-    default: { rounds: "5", size: "2048" },
+    string: ["rounds", "size", "rows", "only"],
+    default: { rounds: "5", size: "2048", rows: `1,${targetRows},256` },
   });
   if (flags.help) return console.log(help);
-  const settings = { rounds: Number(flags.rounds), size: Number(flags.size) };
+  const settings = {
+    rounds: Number(flags.rounds),
+    size: Number(flags.size),
+    rows: flags.rows.split(",").map(Number),
+  };
+  if (!settings.rows.every((rows) => Number.isInteger(rows) && rows > 0)) {
+    throw new RangeError(`Cannot time "${flags.rows}" rows: a list of positive numbers is needed`);
+  }
   if (!(settings.rounds >= 1) || !(settings.size >= 128) || settings.size % 128 !== 0) {
     throw new RangeError(
       `Cannot time with rounds ${flags.rounds} and size ${flags.size}: at least 1, and a multiple of 128`,
