@@ -77,11 +77,16 @@ Deno.test("several ledgers: training one leaves the others and the base as they 
   ], before);
 });
 
-/** The account at every step of a run. */
-async function memoryOf(model: Model, train: readonly Example[]): Promise<number[]> {
+/** The account and its peak at every step of a run. */
+async function memoryOf(
+  model: Model,
+  train: readonly Example[],
+  steps: number,
+): Promise<{ totals: number[]; peaks: number[] }> {
   const optimiser = qzoNormalised({ learningRate: 0.01 });
   using offsets = tinyOffsets(model, optimiser);
   const totals: number[] = [];
+  const peaks: number[] = [];
   for await (
     const event of finetune({
       model,
@@ -92,12 +97,14 @@ async function memoryOf(model: Model, train: readonly Example[]): Promise<number
       validation: examples,
       evaluateEvery: 10,
       batchSize: 16,
-      steps: 80,
+      steps,
     })
   ) {
-    if (event.type === "step") totals.push(model.gpu.memory.total);
+    if (event.type !== "step") continue;
+    totals.push(model.gpu.memory.total);
+    peaks.push(model.gpu.memory.peakTotal);
   }
-  return totals;
+  return { totals, peaks };
 }
 
 Deno.test("memory: flat over a run, and back to the model's after it", async () => {
@@ -105,7 +112,7 @@ Deno.test("memory: flat over a run, and back to the model's after it", async () 
   {
     using model = await loadTiny(gpu);
     const loaded = gpu.memory.current;
-    const totals = await memoryOf(model, tinyExamples(64));
+    const { totals } = await memoryOf(model, tinyExamples(64), 100);
     assertEquals(new Set(totals).size, 1);
     assert(totals[0] > gpu.memory.total);
     assertEquals(gpu.memory.current, loaded);
@@ -120,15 +127,15 @@ Deno.test("memory: flat over a run, and back to the model's after it", async () 
         ...example.prompt,
       ],
     }));
-    const changing = await memoryOf(model, mixed);
+    const { totals: changing, peaks } = await memoryOf(model, mixed, 150);
     assert(new Set(changing).size > 3, "all batches have one shape");
-    const half = changing.length / 2;
-    assert(Math.max(...changing.slice(half)) <= Math.max(...changing.slice(0, half)) * 1.05);
+    // What is read back at once depends on the machine's speed; that is a few hundred bytes.
+    assert(peaks[149] <= peaks[99] + 1024, `${peaks[99]} bytes, then ${peaks[149]}`);
     assertEquals(gpu.memory.current, loaded);
     // Whatever was compiled for a shape serves it again.
     const again = gpu.pipelines.size;
     assert(again >= compiled);
-    await memoryOf(model, mixed);
+    await memoryOf(model, mixed, 30);
     assertEquals(gpu.pipelines.size, again);
     assertEquals(gpu.memory.current, loaded);
   }
