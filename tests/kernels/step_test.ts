@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import {
   DeviceTensor,
   OffsetSet,
@@ -199,7 +199,7 @@ for (const { rule, exact } of named) {
       record.coefficients.forEach((c) => assertEquals(c, roundCoefficient(c)));
       state = record.state;
     });
-    assertNotEquals(records[0].coefficients, records[1].coefficients);
+    assert(new Set(records.map((r) => r.coefficients[0])).size > 1, "all steps were the same");
     await rig.assertReplays(records.map((r) => r.coefficients));
   });
 }
