@@ -96,6 +96,7 @@ export class Run implements Disposable {
     const { session: { gpu, model }, resume = false } = options;
     const folder = runFolder(config.output);
     const optimiser = optimiserOfConfig(config);
+    assertTrainable(config, options.session);
     using stack = new DisposableStack();
     const planned = planOffsets(
       model,
@@ -171,8 +172,11 @@ export class Run implements Disposable {
         })
       ) {
         if (event.type !== "end") {
-          const { best } = { best: false, ...metrics.add(event) };
-          yield event.type === "evaluation" ? { ...event, best } : event;
+          const kept = metrics.add(event);
+          // Of the whole run: the loop knows only this session's evaluations.
+          yield event.type === "evaluation" && kept.type === "evaluation"
+            ? { ...event, best: kept.best }
+            : event;
         } else yield event;
         if (event.type !== "step" || performance.now() - flushed > METRICS_EVERY) {
           metrics.flush();
@@ -192,6 +196,16 @@ export class Run implements Disposable {
   /** Closes files, frees offsets. */
   [Symbol.dispose](): void {
     this.#owned.dispose();
+  }
+}
+
+/** Says what to do about a model that has no scales, which the selection alone cannot know. */
+function assertTrainable({ trainables: { kinds } }: TrainConfig, { source }: Session): void {
+  const dense = [...source.tensors.values()].every(({ format }) => format.layout.kind === "dense");
+  if (dense && kinds.every((kind) => kind === "scales")) {
+    throw new RangeError(
+      `Cannot train the scales of "${source.name}": it is not quantised. Set quantize.format, for example to Q4_0, or trainables.kinds to dense`,
+    );
   }
 }
 

@@ -133,12 +133,12 @@ export class MetricsFile implements Disposable {
     return new MetricsFile(events, await Deno.open(path, { append: true }));
   }
 
-  /** Keeps an event and returns it; an evaluation of a step that was evaluated before the run was resumed is not kept twice. */
+  /** Keeps an event and returns it; an evaluation that was made before the run was resumed is not kept twice. */
   add(event: StepEvent | EvaluationEvent): RunEvent {
     const line = runEvent(event);
     const repeated = line.type === "evaluation" &&
-      this.events.some((it) => it.type === "evaluation" && it.step === line.step);
-    if (repeated) return line;
+      this.events.find((it) => it.type === "evaluation" && it.step === line.step);
+    if (repeated) return repeated;
     // A resumed run does not know what was best before.
     const best = bestEvaluation(this.events);
     const kept = line.type === "evaluation"

@@ -46,7 +46,12 @@ export interface TaskExamplesOptions {
 const MOST_HELD_OUT = 500;
 
 /**
- * Reads and tokenises what a configuration trains and evaluates on. Limits take a seeded sample: of the training
+ * Reads and tokenises what a configuration trains and evaluates on.
+ *
+ * Language modelling: a `.txt` file without `task.format` is one stream, cut into windows of `maxLength` tokens; of other
+ * files each row's `text` is a document that begins a window, and what is beyond the window is left out.
+ *
+ * Limits take a seeded sample: of the training
  * examples by the run's seed, of the others by seed 0, so that runs of different seeds are judged alike.
  *
  * @throws {RangeError} When a language-modelling configuration names no file, or a split is empty
@@ -125,17 +130,24 @@ async function text(
     );
   }
   const body = await readDataFile(join(config.data.folder, file));
-  const documents = readExamples(body, formatOfConfig(config), {
-    name: file,
-    ...(config.task.columns ? { columns: config.task.columns } : {}),
-  }).map((row) => {
-    if (typeof row.text === "string") return row.text;
-    throw new TypeError(`Cannot read a text: an example of "${file}" has no field "text"`);
-  });
-  // A file of lines trains on documents, each from its beginning; prose is one stream.
-  const windows = formatOfConfig(config) === "paragraphs" ? "stream" : "document";
+  const isProse = config.task.format === undefined && /\.txt$/i.test(file);
+  const documents = isProse ? [body] : textsOf(config, body, file);
+  const windows = isProse ? "stream" : "document";
   const examples = languageModellingExamples(tokenizer, documents, { length, windows });
   return { examples, characters: charactersOf(tokenizer, examples) };
+}
+
+/** The documents of a file that holds several. */
+function textsOf(config: TrainConfig, body: string, name: string): string[] {
+  const { columns } = config.task;
+  const rows = readExamples(body, formatOfConfig(config), {
+    name,
+    ...(columns ? { columns } : {}),
+  });
+  return rows.map(({ text }) => {
+    if (typeof text === "string") return text;
+    throw new TypeError(`Cannot read a text: an example of "${name}" has no field "text"`);
+  });
 }
 
 /** Characters that the predicted tokens spell: all but the first token of each window. */

@@ -49,19 +49,21 @@ export const finetuneCommand: Command = {
     "quantize",
   ],
   run: async (call) => {
-    const { options, runPath, terminal } = call;
+    const { options, runPath, terminal, signal } = call;
     const read = call.config();
     const config = runPath === undefined ? read : { ...read, output: runPath };
     await checkOutput(config.output, options.flag("resume"));
     using session = await loadSession(config, call);
     const { maxPositions } = session.model;
     const examples = await taskExamples(config, tokenizerOf(session), { maxPositions });
-    const finished = await train(call, config, session, examples);
-    if (!finished) {
-      terminal.note(`To go on: ${invocation()} finetune ${quoted(config.output)} --resume`);
-      return;
+    try {
+      const finished = await train(call, config, session, examples);
+      if (finished) await summarise(call, config, session, examples);
+    } finally {
+      if (signal.aborted) {
+        terminal.note(`To go on: ${invocation()} finetune ${quoted(config.output)} --resume`);
+      }
     }
-    await summarise(call, config, session, examples);
   },
 };
 
@@ -106,7 +108,7 @@ async function train(
   ]);
   const line = progressLine(terminal);
   try {
-    let begun: number | undefined;
+    let begun: { readonly at: number; readonly step: number } | undefined;
     let loss: number | undefined;
     let accuracy: number | undefined;
     for await (const event of run.train(signal)) {
@@ -122,13 +124,14 @@ async function train(
         );
         await writeCurve(run.folder.curve, run.metrics.events, describeTask(config));
       } else if (event.type === "step") {
-        begun ??= performance.now() - event.millisecondsPerStep;
+        // The first step compiles: time is told from those after it.
+        begun ??= { at: performance.now(), step: event.step };
         loss = loss === undefined ? event.loss : 0.95 * loss + 0.05 * event.loss;
         line.show({
           step: event.step,
           total: config.steps,
-          seconds: (performance.now() - begun) / 1000,
-          resumedAt: run.resumedAt,
+          seconds: (performance.now() - begun.at) / 1000,
+          resumedAt: begun.step,
           loss,
           ...(accuracy === undefined ? {} : { accuracy }),
           tokensPerSecond: event.tokensPerSecond,

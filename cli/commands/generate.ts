@@ -31,7 +31,8 @@ export const generateCommand: Command = {
   run: async (call) => {
     const { options, terminal, signal } = call;
     const config = call.config();
-    const prompt = options.text("prompt") ?? await terminal.input();
+    const prompt = options.text("prompt") ??
+      (await terminal.input())?.replace(/\r?\n$/, "");
     if (prompt === undefined) {
       throw new UsageError('Missing --prompt, for example "Once upon a time"');
     }
