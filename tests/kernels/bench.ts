@@ -207,12 +207,13 @@ export function branchWords(branches: readonly TestBranch[]): Uint32Array<ArrayB
   return words;
 }
 
-/** Random branches; amplitudes of both signs and a zero among them. */
+/** Random branches; amplitudes of both signs and a zero among them; some share their neighbour's seed, as +-epsilon do. */
 export function randomBranches(count: number, amplitude: number, random: Random): TestBranch[] {
-  return Array.from({ length: count }, (_, b) => ({
-    seed: [randomWord(random), randomWord(random)] as const,
-    amplitude: Math.fround([amplitude, -amplitude, 0, amplitude / 2][b % 4]),
-  }));
+  let seed: Seed = [randomWord(random), randomWord(random)];
+  return Array.from({ length: count }, (_, b) => {
+    if (random() < 0.4) seed = [randomWord(random), randomWord(random)];
+    return { seed, amplitude: Math.fround([amplitude, -amplitude, 0, amplitude / 2][b % 4]) };
+  });
 }
 
 /** How a tensor is perturbed in a test. */

@@ -262,6 +262,19 @@ Deno.test("matmul in the tiles that are chosen by default equals the oracle", as
   }
 });
 
+Deno.test("matmul in the tiles that are chosen for many outputs equals the oracle", async () => {
+  for (const [rows, branches] of [[3, 3], [17, 2]]) {
+    await check({
+      layout: scalar(4, "none", 32),
+      inputs: 64,
+      outputs: 261,
+      rows,
+      branches,
+      perturbation: { form: "relative", span: 32, distribution: "normal" },
+    });
+  }
+});
+
 Deno.test("matmul in uncommon tiles equals the oracle", async () => {
   for (
     const tile of [
