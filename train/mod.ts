@@ -5,9 +5,15 @@
  */
 
 export * from "./config.ts";
+export * from "./config_yaml.ts";
 export * from "./evaluate.ts";
 export * from "./export.ts";
+export * from "./export_run.ts";
 export * from "./finetune.ts";
 export * from "./ledger_file.ts";
 export * from "./ledger_header.ts";
 export * from "./replay.ts";
+export * from "./run.ts";
+export * from "./run_folder.ts";
+export * from "./session.ts";
+export * from "./task_examples.ts";

@@ -12,7 +12,6 @@ import {
   type JsonValue,
   type Ledger,
   type LedgerHeader,
-  NOISE_VERSION,
   type Optimiser,
 } from "../optim/mod.ts";
 import { optimiserOfConfig } from "./config_optimiser.ts";
@@ -20,6 +19,7 @@ import type { TrainConfig } from "./config_schema.ts";
 import { configToYaml } from "./config_yaml.ts";
 import { finetune, type TrainingEvent } from "./finetune.ts";
 import { LedgerFile } from "./ledger_file.ts";
+import { ledgerHeader } from "./ledger_header.ts";
 import { replayLedger } from "./replay.ts";
 import { type EvaluationMetrics, MetricsFile, type RunFolder, runFolder } from "./run_folder.ts";
 import { selectionOfConfig, type Session } from "./session.ts";
@@ -104,19 +104,13 @@ export class Run implements Disposable {
       gpu.maxBinding,
       selectionOfConfig(config),
     );
-    const header: LedgerHeader = {
-      model: model.fingerprint,
-      trainables: planned.trainables,
-      optimiser: optimiser.describe(),
+    const header = ledgerHeader({
+      model,
+      optimiser,
+      offsets: planned,
       seed: config.seed,
-      distribution: optimiser.distribution,
-      projection: optimiser.projection,
-      noiseVersion: NOISE_VERSION,
-      directions: optimiser.estimator.directions,
-      stateSize: optimiser.transformation.stateSize,
       data: dataOfRun(config, options.examples),
-      created: new Date().toISOString(),
-    };
+    });
     await Deno.mkdir(folder.path, { recursive: true });
     let offsets: OffsetSet;
     let ledger: LedgerFile;
