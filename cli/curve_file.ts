@@ -4,7 +4,7 @@
  * @module
  */
 import { writeFileWhole } from "../models/file_source.ts";
-import type { RunEvent } from "../train/run_folder.ts";
+import type { RunEvent } from "../train/mod.ts";
 import { lossCurveSvg } from "./plot.ts";
 
 /** Writes the curve of a run's metrics, if there is anything to draw. */

@@ -6,9 +6,16 @@
 import { dirname, join } from "@std/path";
 import type { OffsetSet } from "../kernels/mod.ts";
 import type { Ledger } from "../optim/mod.ts";
-import { openLedger, replayLedger, type TrainConfig } from "../train/mod.ts";
-import { bestEvaluation, readMetrics, runFolder } from "../train/run_folder.ts";
-import { openSession, type Session } from "../train/session.ts";
+import {
+  bestEvaluation,
+  openLedger,
+  openRunSession,
+  readMetrics,
+  replayLedger,
+  runFolder,
+  type RunSession,
+  type TrainConfig,
+} from "../train/mod.ts";
 import type { Call, OptionSpec } from "./command.ts";
 import { status, type Terminal } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
@@ -64,11 +71,11 @@ async function chosenSteps(
 }
 
 /** Opens the configured session, telling how far loading is. */
-export async function loadSession(config: TrainConfig, call: Call): Promise<Session> {
+export async function loadSession(config: TrainConfig, call: Call): Promise<RunSession> {
   const { terminal, signal } = call;
   status(terminal, `Opening ${config.model}`);
   try {
-    return await openSession(config, {
+    return await openRunSession(config, {
       signal,
       onProgress: ({ done, total }) => {
         status(terminal, `Loading ${config.model}: ${done} of ${total} tensors`);
@@ -81,7 +88,7 @@ export async function loadSession(config: TrainConfig, call: Call): Promise<Sess
 
 /** The offsets of a ledger on the session's device. */
 export async function tunedOffsets(
-  session: Session,
+  session: RunSession,
   { ledger, steps }: ChosenLedger,
   call: Call,
 ): Promise<OffsetSet> {
@@ -95,8 +102,8 @@ export async function tunedOffsets(
 
 /** The tokenizer of a session. @throws {RangeError} When the model brings none */
 export function tokenizerOf(
-  { model, source }: Session,
-): NonNullable<Session["model"]["tokenizer"]> {
+  { model, source }: RunSession,
+): NonNullable<RunSession["model"]["tokenizer"]> {
   if (model.tokenizer) return model.tokenizer;
   throw new RangeError(`Cannot tokenise for "${source.name}": it has no tokenizer`);
 }

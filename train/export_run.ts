@@ -8,7 +8,7 @@ import type { OffsetSet } from "../kernels/mod.ts";
 import { type FoldCounts, foldedSource } from "../models/source_folded.ts";
 import { writeModel, type WriteOptions } from "../models/write_model.ts";
 import { exportTuned, trainedTensors } from "./export.ts";
-import type { Session } from "./session.ts";
+import type { RunSession } from "./session.ts";
 
 /**
  * Writes what `offsets` make of a session's model: GGUF for a `.gguf` path, else a folder. A model that was loaded as it is
@@ -17,7 +17,7 @@ import type { Session } from "./session.ts";
  * @throws {RangeError} When the formats do not fit the path
  */
 export async function exportOffsets(
-  { gpu, stored, source }: Session,
+  { gpu, stored, source }: RunSession,
   offsets: OffsetSet,
   path: string,
   options: WriteOptions = {},
@@ -30,7 +30,7 @@ export async function exportOffsets(
 }
 
 /** Where a run's tuned model goes: one GGUF file if all its formats have a form there, else a folder. */
-export function tunedPath(folder: string, { source }: Session): string {
+export function tunedPath(folder: string, { source }: RunSession): string {
   const gguf = [...source.tensors.values()].every(({ format }) => format.gguf);
   return join(folder, gguf ? "tuned.gguf" : "tuned");
 }

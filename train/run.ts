@@ -22,12 +22,12 @@ import { LedgerFile } from "./ledger_file.ts";
 import { ledgerHeader } from "./ledger_header.ts";
 import { replayLedger } from "./replay.ts";
 import { type EvaluationMetrics, MetricsFile, type RunFolder, runFolder } from "./run_folder.ts";
-import { selectionOfConfig, type Session } from "./session.ts";
+import { type RunSession, selectionOfConfig } from "./session.ts";
 import { describeTask, type TaskExamples } from "./task_examples.ts";
 
 /** What a run works with. */
 export interface RunOptions {
-  readonly session: Session;
+  readonly session: RunSession;
   readonly examples: TaskExamples;
   /** Go on with the run in `config.output`. Default false: begin one, refusing a folder that holds one. */
   readonly resume?: boolean;
@@ -194,7 +194,7 @@ export class Run implements Disposable {
 }
 
 /** Says what to do about a model that has no scales, which the selection alone cannot know. */
-function assertTrainable({ trainables: { kinds } }: TrainConfig, { source }: Session): void {
+function assertTrainable({ trainables: { kinds } }: TrainConfig, { source }: RunSession): void {
   const dense = [...source.tensors.values()].every(({ format }) => format.layout.kind === "dense");
   if (dense && kinds.every((kind) => kind === "scales")) {
     throw new RangeError(

@@ -12,7 +12,7 @@ import { quantizedSource } from "../models/source_quantized.ts";
 import type { TrainConfig } from "./config_schema.ts";
 
 /** A loaded model with the device it lies on; dispose frees both. */
-export interface Session extends Disposable {
+export interface RunSession extends Disposable {
   readonly gpu: Gpu;
   /** The model as it lies on disk. */
   readonly stored: ModelSource;
@@ -42,10 +42,10 @@ export function configuredSource(stored: ModelSource, config: TrainConfig): Mode
  * @throws {NoAdapterError} Without a device of that name
  * @throws What opening and loading the model throw
  */
-export async function openSession(
+export async function openRunSession(
   config: TrainConfig,
   options: LoadOptions = {},
-): Promise<Session> {
+): Promise<RunSession> {
   using stack = new DisposableStack();
   const stored = stack.use(await openModelSource(config.model));
   const source = configuredSource(stored, config);

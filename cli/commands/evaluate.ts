@@ -4,14 +4,15 @@
  * @module
  */
 import { bitsPerCharacter, majorityShare, perplexity } from "../../tasks/mod.ts";
-import { evaluate, type Evaluation } from "../../train/mod.ts";
 import {
   describeTask,
+  evaluate,
+  type Evaluation,
   type ExampleSet,
   predicted,
   type TaskExamples,
   taskExamples,
-} from "../../train/task_examples.ts";
+} from "../../train/mod.ts";
 import type { Call, Command } from "../command.ts";
 import { accuracyText, lossText } from "../report.ts";
 import { facts, grouped, percent } from "../terminal.ts";

@@ -4,9 +4,13 @@
  * @module
  */
 import { loadModel, openModelSource } from "../../models/mod.ts";
-import { evaluate, type Evaluation } from "../../train/mod.ts";
-import { exportOffsets, tunedPath } from "../../train/export_run.ts";
-import { taskExamples } from "../../train/task_examples.ts";
+import {
+  evaluate,
+  type Evaluation,
+  exportOffsets,
+  taskExamples,
+  tunedPath,
+} from "../../train/mod.ts";
 import type { Command } from "../command.ts";
 import { resultText } from "../report.ts";
 import { facts, grouped, status } from "../terminal.ts";

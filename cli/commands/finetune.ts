@@ -3,13 +3,22 @@
  *
  * @module
  */
-import { evaluate, type TrainConfig } from "../../train/mod.ts";
-import { exportOffsets, tunedPath } from "../../train/export_run.ts";
-import { Run } from "../../train/run.ts";
-import { bestEvaluation, readMetrics, runFolder } from "../../train/run_folder.ts";
-import { describeTask, type TaskExamples, taskExamples } from "../../train/task_examples.ts";
-import { openLedger, replayLedger } from "../../train/mod.ts";
-import type { Session } from "../../train/session.ts";
+import {
+  bestEvaluation,
+  describeTask,
+  evaluate,
+  exportOffsets,
+  openLedger,
+  readMetrics,
+  replayLedger,
+  Run,
+  runFolder,
+  type RunSession,
+  type TaskExamples,
+  taskExamples,
+  type TrainConfig,
+  tunedPath,
+} from "../../train/mod.ts";
 import type { Call, Command } from "../command.ts";
 import { writeCurve } from "../curve_file.ts";
 import { invocation } from "../invocation.ts";
@@ -84,7 +93,7 @@ async function checkOutput(output: string, resume: boolean): Promise<void> {
 async function train(
   call: Call,
   config: TrainConfig,
-  session: Session,
+  session: RunSession,
   examples: TaskExamples,
 ): Promise<boolean> {
   const { options, terminal, signal } = call;
@@ -152,7 +161,7 @@ async function train(
 async function summarise(
   call: Call,
   config: TrainConfig,
-  session: Session,
+  session: RunSession,
   { objective, validation, test }: TaskExamples,
 ): Promise<void> {
   const { options, terminal, signal } = call;

@@ -10,9 +10,14 @@ import {
   roundedCapacity,
 } from "../../models/mod.ts";
 import { bitsPerWeight } from "../../quant/mod.ts";
-import { openLedger, optimiserOfConfig, type TrainConfig } from "../../train/mod.ts";
-import { runFolder } from "../../train/run_folder.ts";
-import { configuredSource, selectionOfConfig } from "../../train/session.ts";
+import {
+  configuredSource,
+  openLedger,
+  optimiserOfConfig,
+  runFolder,
+  selectionOfConfig,
+  type TrainConfig,
+} from "../../train/mod.ts";
 import type { Call, Command } from "../command.ts";
 import { formatBytes } from "../progress.ts";
 import { facts, grouped, table } from "../terminal.ts";
