@@ -25,7 +25,7 @@ import {
 } from "../mod.ts";
 import type { Objective, Tokenizer } from "../models/mod.ts";
 import type { Optimiser } from "../optim/mod.ts";
-import { builtInTask, readDataFile, readExamples } from "../tasks/mod.ts";
+import { builtInTask, readDataFile } from "../tasks/mod.ts";
 import { evaluate, finetune } from "../train/mod.ts";
 
 const DATA = fromFileUrl(new URL("../../shared/data/", import.meta.url));
@@ -80,14 +80,13 @@ interface Result {
 
 async function windows(
   file: string,
-  format: "lines" | "paragraphs",
+  documentsOf: (text: string) => string[],
   length: number,
   counts: readonly [number, number],
   tokenizer: Tokenizer,
 ): Promise<Split> {
   const text = await readDataFile(join(DATA, "tasks/text", file));
-  const documents = readExamples(text, format, { name: file }).map((row) => String(row.text));
-  const all = languageModellingExamples(tokenizer, documents, { length });
+  const all = languageModellingExamples(tokenizer, documentsOf(text), { length });
   // Every fourth window is held out, so that both parts cover the file.
   const heldOut = all.filter((_, i) => i % 4 === 3).slice(0, counts[1]);
   const train = all.filter((_, i) => i % 4 !== 3).slice(0, counts[0]);
@@ -117,7 +116,7 @@ function cases(format: string): Case[] {
       model: "tinystories-656k",
       format,
       objective: "language-modelling",
-      examples: (t) => windows("tinystories.txt", "paragraphs", 96, [287, 96], t),
+      examples: (t) => windows("tinystories.txt", (text) => [text], 96, [287, 96], t),
       batchSize: 8,
       steps: 320,
       learningRate: 8e-3,
@@ -147,7 +146,7 @@ function cases(format: string): Case[] {
       model: "reviews-4m",
       format,
       objective: "language-modelling",
-      examples: (t) => windows("reviews.txt", "lines", 64, [800, 64], t),
+      examples: (t) => windows("reviews.txt", (text) => text.trim().split("\n"), 64, [800, 64], t),
       batchSize: 4,
       steps: 200,
       learningRate: 8e-3,

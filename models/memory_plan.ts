@@ -20,7 +20,7 @@ import type { ModelConfig } from "./config.ts";
 import { planModel } from "./model.ts";
 import { type Selection, selectTrainables } from "./selection.ts";
 import type { ModelSource, TensorSource } from "./source.ts";
-import { recordStep } from "./trainer.ts";
+import { recordStep, stagingFor } from "./trainer.ts";
 
 /** What to price. */
 export interface MemoryPlanOptions {
@@ -55,7 +55,7 @@ export function planMemory(
     maxBinding,
   );
   const state = new StepState(optimiser, options.capacity ?? 1024);
-  const { graph, storages } = recordStep(model, optimiser, offsets, state, shape);
+  const { graph, storages, layout } = recordStep(model, optimiser, offsets, state, shape);
   const bytes: Record<keyof MemoryByPart, number> = {
     weights: 0,
     offsets: 0,
@@ -69,6 +69,7 @@ export function planMemory(
     ...offsets.arenas,
     ...offsets.tables,
     ...state.storages,
+    stagingFor(layout.bytes),
     ...storages,
     ...graph.storages().storages,
   ];

@@ -10,12 +10,14 @@ import type { BatchShape } from "../kernels/mod.ts";
 export class PlanCache<Built extends Disposable> implements Disposable {
   readonly #build: (shape: BatchShape) => Built;
   readonly #capacity: number;
+  readonly #beforeEvict: (() => void) | undefined;
   readonly #plans = new Map<string, Built>();
 
-  /** `build` makes what is missing. */
-  constructor(build: (shape: BatchShape) => Built, capacity = 6) {
+  /** `build` makes what is missing; `beforeEvict` submits what still refers to a plan about to be freed. */
+  constructor(build: (shape: BatchShape) => Built, capacity = 6, beforeEvict?: () => void) {
     this.#build = build;
     this.#capacity = capacity;
+    this.#beforeEvict = beforeEvict;
   }
 
   /** The plan of a shape, built on first use. */
@@ -28,6 +30,7 @@ export class PlanCache<Built extends Disposable> implements Disposable {
       return found;
     }
     while (this.#plans.size >= this.#capacity) {
+      this.#beforeEvict?.();
       const [oldest, plan] = this.#plans.entries().next().value!;
       this.#plans.delete(oldest);
       plan[Symbol.dispose]();

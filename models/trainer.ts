@@ -10,6 +10,8 @@ import {
   type BatchShape,
   compileGraph,
   type Gpu,
+  type GpuBuffer,
+  type Graph,
   type OffsetSet,
   optimiserStep,
   type Plan,
@@ -26,7 +28,7 @@ import type { Model, ModelPlan } from "./model.ts";
 import { PlanCache } from "./plan_cache.ts";
 
 /** Where a step's inputs lie in its one buffer, in bytes; bindings start at multiples of 256. */
-interface InputLayout {
+export interface InputLayout {
   readonly branches: number;
   readonly scalars: number;
   readonly batch: number;
@@ -48,6 +50,11 @@ function inputLayout(optimiser: Optimiser, shape: BatchShape): InputLayout {
   return { branches, scalars, batch, bytes: batch + batchLayout(shape).words * 4 };
 }
 
+/** Where the inputs of queued steps wait to be copied: at least one step's, usually many. */
+export function stagingFor(stepBytes: number): Storage {
+  return new Storage("step staging", Math.max(256 * 1024, stepBytes), "scratch");
+}
+
 /** A recorded step of one shape: the graph, and the memory it needs besides the model, the offsets and the state. */
 export function recordStep(
   model: ModelPlan,
@@ -56,7 +63,7 @@ export function recordStep(
   state: StepState,
   shape: BatchShape,
 ): {
-  graph: import("../kernels/mod.ts").Graph;
+  graph: Graph;
   storages: Storage[];
   layout: InputLayout;
   input: Storage;
@@ -103,12 +110,17 @@ export class Trainer implements Disposable {
   readonly #state: StepState;
   readonly #seed: Seed;
   readonly #plans: PlanCache<StepPlan>;
+  readonly #clock: StepClock | undefined;
+  #staging: Storage;
+  #staged: { bytes: number; parts: { at: number; bytes: Uint8Array }[] } = { bytes: 0, parts: [] };
+  #encoder: GPUCommandEncoder | undefined;
+  #unsent = 0;
   #queued = 0;
 
   /**
    * @param offsets What is trained; allocated by the caller
    * @param options `seed`: the master seed; `state`: the chain's state to go on from; `capacity`: most steps queued
-   * before a drain
+   * before a drain; `timestamps`: note when the device begins and ends each step, where it can
    */
   constructor(
     model: Model,
@@ -118,6 +130,7 @@ export class Trainer implements Disposable {
       readonly seed: number;
       readonly state?: readonly number[];
       readonly capacity?: number;
+      readonly timestamps?: boolean;
     },
   ) {
     this.#model = model;
@@ -126,30 +139,38 @@ export class Trainer implements Disposable {
     this.#seed = masterSeed(options.seed);
     this.#state = new StepState(optimiser, options.capacity ?? 1024);
     for (const storage of this.#state.storages) storage.allocate(this.#gpu);
+    this.#staging = stagingFor(0).allocate(this.#gpu);
     this.#gpu.device.queue.writeBuffer(
       this.#state.control.buffer.buffer,
       0,
       this.#state.initialControl(options.state),
     );
-    this.#plans = new PlanCache((shape) => {
-      const { graph, storages, layout, input } = recordStep(
-        model,
-        optimiser,
-        offsets,
-        this.#state,
-        shape,
-      );
-      for (const storage of storages) storage.allocate(this.#gpu);
-      const plan = compileGraph(this.#gpu, graph, SHADER_LIBRARY);
-      return {
-        plan,
-        input,
-        layout,
-        [Symbol.dispose]() {
-          for (const owned of [plan, ...storages]) owned[Symbol.dispose]();
-        },
-      };
-    });
+    if (options.timestamps && this.#gpu.features.has("timestamp-query")) {
+      this.#clock = new StepClock(this.#gpu, this.#state.capacity);
+    }
+    this.#plans = new PlanCache(
+      (shape) => {
+        const { graph, storages, layout, input } = recordStep(
+          model,
+          optimiser,
+          offsets,
+          this.#state,
+          shape,
+        );
+        for (const storage of storages) storage.allocate(this.#gpu);
+        const plan = compileGraph(this.#gpu, graph, SHADER_LIBRARY);
+        return {
+          plan,
+          input,
+          layout,
+          [Symbol.dispose]() {
+            for (const owned of [plan, ...storages]) owned[Symbol.dispose]();
+          },
+        };
+      },
+      6,
+      () => this.#submit(),
+    );
   }
 
   /** Steps queued and not drained. */
@@ -168,14 +189,42 @@ export class Trainer implements Disposable {
       throw new RangeError(`Cannot queue step ${step}: ${this.#queued} steps wait to be drained`);
     }
     const { plan, input, layout } = this.#plans.get(batch.shape);
-    const { queue } = this.#gpu.device;
-    queue.writeBuffer(input.buffer.buffer, 0, this.#inputs(step, batch, layout));
-    const encoder = this.#gpu.device.createCommandEncoder();
-    const pass = encoder.beginComputePass();
+    if (this.#staged.bytes + layout.bytes > this.#staging.bytes) this.#submit();
+    if (layout.bytes > this.#staging.bytes) {
+      this.#staging[Symbol.dispose]();
+      this.#staging = stagingFor(layout.bytes).allocate(this.#gpu);
+    }
+    const at = this.#staged.bytes;
+    this.#staged.parts.push({ at, bytes: this.#inputs(step, batch, layout) });
+    this.#staged.bytes += Math.ceil(layout.bytes / 16) * 16;
+    const encoder = this.#encoder ??= this.#gpu.device.createCommandEncoder();
+    encoder.copyBufferToBuffer(
+      this.#staging.buffer.buffer,
+      at,
+      input.buffer.buffer,
+      0,
+      layout.bytes,
+    );
+    const pass = encoder.beginComputePass(this.#clock?.descriptor(this.#queued));
     plan.encode(pass);
     pass.end();
-    queue.submit([encoder.finish()]);
     this.#queued++;
+    this.#unsent++;
+    // Small submissions first, so that the device begins at once; larger ones then cost less each.
+    if (this.#unsent >= Math.min(16, this.#queued - this.#unsent + 1)) this.#submit();
+  }
+
+  /** Sends the recorded steps with their inputs in one write. */
+  #submit(): void {
+    if (!this.#encoder) return;
+    const bytes = new Uint8Array(this.#staged.bytes);
+    for (const part of this.#staged.parts) bytes.set(part.bytes, part.at);
+    const { queue } = this.#gpu.device;
+    queue.writeBuffer(this.#staging.buffer.buffer, 0, bytes);
+    queue.submit([this.#encoder.finish()]);
+    this.#encoder = undefined;
+    this.#staged = { bytes: 0, parts: [] };
+    this.#unsent = 0;
   }
 
   #inputs(step: number, batch: PackedBatch, layout: InputLayout): Uint8Array<ArrayBuffer> {
@@ -198,15 +247,33 @@ export class Trainer implements Disposable {
   async drain(): Promise<StepRecord[]> {
     const count = this.#queued;
     if (count === 0) return [];
+    this.#submit();
     this.#queued = 0;
-    const words = await this.#gpu.readFloats(
-      this.#state.records.buffer,
-      count * this.#state.recordWords,
+    const records = {
+      buffer: this.#state.records.buffer,
+      bytes: count * this.#state.recordWords * 4,
+    };
+    const [bytes, times] = await this.#gpu.read(
+      this.#clock ? [records, this.#clock.resolve(count)] : [records],
     );
+    const words = new Float32Array(bytes);
+    if (times) this.#times = new BigUint64Array(times);
     this.#gpu.pipelines.check();
     // The next chunk starts at record 0; the halted flag and the chain's state stay.
     this.#gpu.device.queue.writeBuffer(this.#state.control.buffer.buffer, 0, new Uint32Array([0]));
     return Array.from({ length: count }, (_, i) => this.#state.parseRecord(words, i));
+  }
+
+  #times: BigUint64Array | undefined;
+
+  /** Begin and end of each step of the last drain in nanoseconds of the device's clock, if it was asked for and has one. */
+  get times(): readonly { readonly begin: number; readonly end: number }[] | undefined {
+    const times = this.#times;
+    if (!times) return undefined;
+    return Array.from({ length: times.length / 2 }, (_, i) => ({
+      begin: Number(times[2 * i]),
+      end: Number(times[2 * i + 1]),
+    }));
   }
 
   /** The model it trains. */
@@ -218,5 +285,47 @@ export class Trainer implements Disposable {
   [Symbol.dispose](): void {
     this.#plans[Symbol.dispose]();
     this.#state[Symbol.dispose]();
+    this.#clock?.[Symbol.dispose]();
+    this.#staging[Symbol.dispose]();
+  }
+}
+
+/** When the device begins and ends each step of a chunk. */
+class StepClock implements Disposable {
+  readonly #gpu: Gpu;
+  readonly #set: GPUQuerySet;
+  readonly #resolved: GpuBuffer;
+
+  constructor(gpu: Gpu, capacity: number) {
+    this.#gpu = gpu;
+    this.#set = gpu.device.createQuerySet({ type: "timestamp", count: 2 * capacity });
+    this.#resolved = gpu.buffer(
+      "timestamps",
+      16 * capacity,
+      "scratch",
+      GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC,
+    );
+  }
+
+  descriptor(step: number): GPUComputePassDescriptor {
+    return {
+      timestampWrites: {
+        querySet: this.#set,
+        beginningOfPassWriteIndex: 2 * step,
+        endOfPassWriteIndex: 2 * step + 1,
+      },
+    };
+  }
+
+  resolve(count: number): { buffer: GpuBuffer; bytes: number } {
+    const encoder = this.#gpu.device.createCommandEncoder();
+    encoder.resolveQuerySet(this.#set, 0, 2 * count, this.#resolved.buffer, 0);
+    this.#gpu.device.queue.submit([encoder.finish()]);
+    return { buffer: this.#resolved, bytes: 16 * count };
+  }
+
+  [Symbol.dispose](): void {
+    this.#resolved[Symbol.dispose]();
+    this.#set.destroy();
   }
 }

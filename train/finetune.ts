@@ -40,6 +40,10 @@ export interface FinetuneOptions {
   readonly state?: readonly number[];
   /** Stops after the chunk in flight; the ledger is then whole. */
   readonly signal?: AbortSignal;
+  /** Called after each chunk with the device's own times of its steps, where it has a clock: for measuring. */
+  readonly onChunkTimes?: (
+    times: readonly { readonly begin: number; readonly end: number }[],
+  ) => void;
 }
 
 /** A step that was made. */
@@ -164,6 +168,7 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
   using trainer = new Trainer(model, optimiser, offsets, {
     seed,
     ...(options.state ? { state: options.state } : {}),
+    ...(options.onChunkTimes ? { timestamps: true } : {}),
   });
   using evaluator = new Evaluator(model, offsets);
   using kept = new Kept(model, offsets);
@@ -199,6 +204,7 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
       trainer.enqueue(step + i, batch);
     }
     const records = await trainer.drain();
+    if (trainer.times) options.onChunkTimes?.(trainer.times);
     const took = performance.now() - begun;
     // The first chunks compile: only later ones say how long a step takes.
     perStep = timed ? 0.5 * perStep + 0.5 * took / count : took / count;
