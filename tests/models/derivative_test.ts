@@ -33,7 +33,7 @@ const cases: readonly {
     form: "absolute",
     distribution: "rademacher",
     epsilon: 1e-3,
-    selection: everything,
+    selection: { kinds: ["scales", "norms"] },
   },
   { format: "codebook1x8", form: "relative", distribution: "normal", epsilon: 0.02 },
 ];
