@@ -96,7 +96,7 @@ Deno.test("rms norm of all rows and of listed rows, with and without perturbed g
               random,
             )
             : { perturbation: undefined, weights: Array(branches).fill(effectiveWeights(packed)) };
-          const x = normals(branches * rows * columns, random, 3);
+          const x = normals(branches * rows * columns, random, 0.05);
           const context = contextOf(
             bench,
             { rows, lossRows: 3 },
