@@ -18,16 +18,27 @@ export interface BatchShape {
 
 /** Word offsets of a batch's lists. */
 export interface BatchLayout {
+  /** Token ids, one a row. */
   readonly tokens: number;
+  /** Positions, one a row. */
   readonly positions: number;
+  /** First row of the prompt a row may attend to. */
   readonly prefixStart: number;
+  /** Row after that prompt. */
   readonly prefixEnd: number;
+  /** First row of its own sequence. */
   readonly ownStart: number;
+  /** Row of the keys and values it writes; it attends up to there. */
   readonly slots: number;
+  /** Rows whose logits are needed. */
   readonly lossRows: number;
+  /** The token each of them should predict. */
   readonly targets: number;
+  /** First loss row of each candidate, and the end. */
   readonly candidateStart: number;
+  /** First candidate of each example, and the end. */
   readonly exampleStart: number;
+  /** The right candidate of each example, counted within it. */
   readonly labels: number;
   /** Loss rows, candidates, examples, 1 for classification. */
   readonly counts: number;

@@ -24,16 +24,19 @@ export interface GpuOptions {
 
 /** No adapter, or none that fits. */
 export class NoAdapterError extends Error {
+  /** The class's name. */
   override name = "NoAdapterError";
 }
 
 /** The device was lost: driver reset, unplugged, or destroyed. */
 export class DeviceLostError extends Error {
+  /** The class's name. */
   override name = "DeviceLostError";
 }
 
 /** A buffer did not fit. */
 export class OutOfMemoryError extends Error {
+  /** The class's name. */
   override name = "OutOfMemoryError";
 }
 
@@ -42,8 +45,11 @@ export type AdapterClass = "software" | "hardware";
 
 /** A buffer with its label, size and part; freed by `dispose`. */
 export class GpuBuffer implements Disposable {
+  /** The WebGPU buffer. */
   readonly buffer: GPUBuffer;
+  /** Bytes allocated. */
   readonly size: number;
+  /** What it is for. */
   readonly part: Part;
   #free: (() => void) | undefined;
 
@@ -87,11 +93,17 @@ const NO_MEMORY: MemoryByPart = {
  * ```
  */
 export class Gpu implements Disposable {
+  /** The WebGPU device. */
   readonly device: GPUDevice;
+  /** The adapter in words. */
   readonly description: string;
+  /** What kind of adapter it is. */
   readonly adapterClass: AdapterClass;
+  /** The device's limits as plain numbers. */
   readonly limits: Readonly<Record<keyof GPUSupportedLimits, number>>;
+  /** The features it was opened with. */
   readonly features: ReadonlySet<string>;
+  /** Its compiled pipelines. */
   readonly pipelines: PipelineCache;
   readonly #owned: boolean;
   #current: Record<Part, number> = { ...NO_MEMORY };

@@ -12,13 +12,17 @@ import { Storage } from "./storage.ts";
 
 /** An intermediate result: `words` f32 values. */
 export interface Value {
+  /** Its place among the graph's values. */
   readonly id: number;
+  /** For messages. */
   readonly label: string;
+  /** f32 words. */
   readonly words: number;
 }
 
 /** A range of allocated memory to bind. */
 export interface Range {
+  /** What the range is of. */
   readonly storage: Storage;
   /** Bytes from the start; a multiple of 256. Default: 0. */
   readonly offset?: number;
@@ -31,11 +35,15 @@ export type Resource = Value | Storage | Range;
 
 /** One dispatch. */
 export interface Dispatch {
+  /** For messages. */
   readonly label: string;
+  /** WGSL with directives. */
   readonly source: string;
+  /** What selects the variant. */
   readonly key: ShaderKey;
   /** Bindings by index; binding 0 is always the parameter block. */
   readonly reads: Readonly<Record<number, Resource | undefined>>;
+  /** Bindings the shader writes; a value may be read and written in place. */
   readonly writes: Readonly<Record<number, Resource>>;
   /** Uniform words of binding 0; floats are given as `{ f32: x }`. */
   readonly parameters: readonly (number | { readonly f32: number })[];
@@ -45,6 +53,7 @@ export interface Dispatch {
 
 /** Values, dispatches and what they cost. */
 export class Graph {
+  /** In order. */
   readonly dispatches: Dispatch[] = [];
   readonly #values: Value[] = [];
 

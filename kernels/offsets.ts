@@ -12,15 +12,19 @@ import type { DeviceTensor } from "./tensor.ts";
 
 /** What is trained of one tensor. */
 export interface Trainable {
+  /** The tensor's name. */
   readonly name: string;
   /** Id of the tensor in the noise. */
   readonly id: number;
   /** f32 offsets, padding rows included; a multiple of 4. */
   readonly count: number;
+  /** How an offset changes its base. */
   readonly form: OffsetForm;
   /** Columns that share an offset; 1 for dense tensors. */
   readonly span: number;
+  /** Rows of the tensor. */
   readonly rows: number;
+  /** Columns of the tensor. */
   readonly columns: number;
 }
 
@@ -58,6 +62,7 @@ interface Section {
 
 /** One fine-tune's offsets. Several may exist beside one loaded model. */
 export class OffsetSet implements Disposable {
+  /** What is trained, in order. */
   readonly trainables: readonly Trainable[];
   /** The arenas that hold them. */
   readonly arenas: readonly Storage[];

@@ -132,7 +132,9 @@ export function rmsNorm(
 
 /** How heads are laid out and rotated. */
 export interface HeadShape {
+  /** Heads in the value. */
   readonly heads: number;
+  /** Width of a head. */
   readonly headDimension: number;
   /** Rotated pairs (2i, 2i+1) instead of (i, i + half). */
   readonly interleaved: boolean;
@@ -183,8 +185,11 @@ export function storeRows(
 
 /** Arguments of {@linkcode attention} besides its inputs. */
 export interface AttentionShape {
+  /** Query heads. */
   readonly heads: number;
+  /** Heads of keys and values; divides `heads`. */
   readonly keyValueHeads: number;
+  /** Width of a head. */
   readonly headDimension: number;
   /** Rows of one branch in `k` and `v`. Default: the batch's rows. */
   readonly keyRows?: number;

@@ -14,6 +14,7 @@ import type { ShaderKey } from "./template.ts";
 export interface Perturbation {
   /** Where its offsets lie. Quantised: `[span][stride]`; dense: row-major. */
   readonly offsets: Storage | Range;
+  /** How an offset changes its base. */
   readonly form: OffsetForm;
   /** Columns that share an offset (ignored for dense tensors, which have one per element). */
   readonly span: number;
@@ -27,7 +28,9 @@ export interface Perturbation {
 
 /** Seeds and amplitudes by branch, on the device: 16 bytes each (seed lo, seed hi, f32 amplitude, 0). */
 export interface BranchNoise {
+  /** The law of z. */
   readonly distribution: Distribution;
+  /** 16 bytes a branch. */
   readonly branches: Storage | Range;
 }
 

@@ -14,7 +14,9 @@ import type { DeviceTensor } from "./tensor.ts";
 
 /** One direction of one step. */
 export interface Move {
+  /** Of this step and direction. */
   readonly seed: readonly [number, number];
+  /** What multiplies z; rounded. */
   readonly coefficient: number;
 }
 

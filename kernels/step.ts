@@ -87,15 +87,21 @@ export class StepState implements Disposable {
 export interface StepRecord {
   /** A loss or a coefficient was not finite, in this step or before: no offset was moved. */
   readonly halted: boolean;
+  /** One per branch. */
   readonly losses: readonly number[];
+  /** One per direction. */
   readonly derivatives: readonly number[];
+  /** What multiplied z, one per direction. */
   readonly coefficients: readonly number[];
+  /** The chain's state after the step. */
   readonly state: readonly number[];
 }
 
 /** Where a step's inputs lie: the branches (16 bytes each), then the host scalars. */
 export interface StepInputs {
+  /** Seed and amplitude by branch. */
   readonly branches: Range;
+  /** The transformation's inputs, f32. */
   readonly scalars: Range;
 }
 
@@ -183,8 +189,11 @@ export type MoveRule = Pick<Optimiser, "distribution" | "projection">;
 
 /** Seeds and coefficients on the device: `directions` of them, `perStep` of each step. */
 export interface Moves {
+  /** 16 bytes a direction: seed, coefficient. */
   readonly coefficients: Storage;
+  /** In all. */
   readonly directions: number;
+  /** Directions of one step. */
   readonly perStep: number;
 }
 

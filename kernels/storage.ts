@@ -8,9 +8,11 @@ import type { Gpu, GpuBuffer, Part } from "./gpu.ts";
 
 /** A named piece of device memory; `allocate` makes it real. */
 export class Storage implements Disposable {
+  /** For messages and the account. */
   readonly label: string;
   /** Size in bytes, rounded up to 16 as the device account counts it. */
   readonly bytes: number;
+  /** What it is for. */
   readonly part: Part;
   #buffer: GpuBuffer | undefined;
 

@@ -16,19 +16,29 @@ import { Storage } from "./storage.ts";
 
 /** Some rows of a tensor: as many as one binding can cover. */
 export interface TensorPiece {
+  /** In the whole tensor. */
   readonly firstRow: number;
+  /** How many. */
   readonly rows: number;
+  /** The packed codes. */
   readonly codes: Storage;
+  /** The packed scales; dense tensors have none. */
   readonly scales: Storage | undefined;
 }
 
 /** A tensor of `rows x columns` in packed planes on the device, split by rows where one binding is too small. */
 export class DeviceTensor implements Disposable {
+  /** As models and ledgers spell it. */
   readonly name: string;
+  /** How its planes are read. */
   readonly layout: Layout;
+  /** Output features. */
   readonly rows: number;
+  /** Input features. */
   readonly columns: number;
+  /** In the order of their rows. */
   readonly pieces: readonly TensorPiece[];
+  /** Only for codebook layouts. */
   readonly codebook: Storage | undefined;
 
   /**

@@ -16,6 +16,7 @@ export interface Tile {
    * its invocations split K. Default: `"register"`.
    */
   readonly kernel?: "register" | "tiled" | "vector";
+  /** Rows of a tile. */
   readonly rows: number;
   /** A multiple of 4: neighbouring columns share a call of the generator. */
   readonly columns: number;

@@ -21,20 +21,29 @@ export type Objective = "language-modelling" | "classification";
  * without a prompt the first token is context only.
  */
 export interface Example {
+  /** Tokens that all candidates share. */
   readonly prompt: readonly number[];
+  /** Continuations, at least one. */
   readonly candidates: readonly (readonly number[])[];
+  /** Index of the right candidate. */
   readonly label: number;
 }
 
 /** A batch in the words that kernels read. */
 export interface PackedBatch {
+  /** Capacities. */
   readonly shape: BatchShape;
+  /** The lists, as `batchLayout` places them. */
   readonly words: Uint32Array<ArrayBuffer>;
   /** What is really there, below the shape's capacities. */
   readonly rows: number;
+  /** Positions that are scored. */
   readonly lossRows: number;
+  /** Continuations that are scored. */
   readonly candidates: number;
+  /** Examples in the batch. */
   readonly examples: number;
+  /** What the log-probabilities are turned into. */
   readonly objective: Objective;
   /** Token rows a forward would need without shared prompts: what throughput is counted in. */
   readonly tokens: number;

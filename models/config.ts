@@ -6,29 +6,45 @@
 
 /** Llama-3 style frequency scaling (`rope_type: "llama3"`), or linear. */
 export interface RopeScaling {
+  /** The rule. */
   readonly type: "linear" | "llama3";
+  /** How much longer the context becomes. */
   readonly factor: number;
+  /** llama3: wavelengths longer than context / this are divided by `factor`. */
   readonly lowFrequencyFactor?: number;
+  /** llama3: wavelengths shorter than context / this stay. */
   readonly highFrequencyFactor?: number;
+  /** llama3: the context before scaling. */
   readonly originalContext?: number;
 }
 
 /** Shape and constants of a decoder. */
 export interface ModelConfig {
+  /** As GGUF spells it. */
   readonly architecture: string;
+  /** Width of the residual stream. */
   readonly hidden: number;
+  /** Number of layers. */
   readonly layers: number;
+  /** Query heads. */
   readonly heads: number;
+  /** Heads of keys and values. */
   readonly keyValueHeads: number;
+  /** Width of a head. */
   readonly headDimension: number;
+  /** Width of the feed-forward layer. */
   readonly feedForward: number;
+  /** Rows of the embedding table. */
   readonly vocabulary: number;
   /** Longest sequence. */
   readonly context: number;
+  /** Added to the mean square before the root. */
   readonly rmsEpsilon: number;
+  /** Base of the rotary frequencies. */
   readonly ropeTheta: number;
   /** Rotated pairs lie side by side (GGUF) instead of half a head apart (Hugging Face). */
   readonly ropeInterleaved: boolean;
+  /** How rotary frequencies are stretched; undefined for none. */
   readonly ropeScaling?: RopeScaling | undefined;
   /** The output head is the embedding table. */
   readonly tiedHead: boolean;

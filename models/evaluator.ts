@@ -20,6 +20,7 @@ import { PlanCache } from "./plan_cache.ts";
 
 /** What an evaluation of one batch gives. */
 export interface BatchResult {
+  /** Nats per token or per example. */
   readonly loss: number;
   /** Mean token log-probability per candidate. */
   readonly scores: Float32Array<ArrayBuffer>;
@@ -38,7 +39,7 @@ export class Evaluator implements Disposable {
   readonly #offsets: OffsetSet | undefined;
   readonly #plans: PlanCache<EvaluationPlan>;
 
-  /** @param offsets The fine-tune; absent for the base model */
+  /** Evaluates `model` with the fine-tune `offsets`, or the base without. */
   constructor(model: Model, offsets?: OffsetSet) {
     this.#model = model;
     this.#offsets = offsets;

@@ -29,14 +29,19 @@ import type { KeyValueCache } from "./llama.ts";
 
 /** What a forward is recorded over. */
 export interface ForwardModel {
+  /** Shape and constants. */
   readonly config: ModelConfig;
+  /** Weights by GGUF name. */
   readonly tensors: ReadonlyMap<string, DeviceTensor>;
+  /** `[positions][pairs](cos, sin)`. */
   readonly ropeTable: Storage;
+  /** Decides tiles. */
   readonly adapterClass: AdapterClass;
 }
 
 /** How trained offsets and noise enter. */
 export interface ForwardOffsets {
+  /** A fine-tune. */
   readonly offsets: OffsetSet;
   /** Absent: offsets without noise. */
   readonly noise?: { readonly distribution: Distribution; readonly branches: Range } | undefined;
@@ -109,6 +114,7 @@ function headLogits(
 
 /** A recorded evaluation. */
 export interface RecordedLoss {
+  /** The recorded dispatches. */
   readonly graph: Graph;
   /** `[B][lossRows]`. */
   readonly logProbabilities: Value;

@@ -36,11 +36,13 @@ export interface GenerateOptions {
   readonly stopTokens?: readonly number[];
   /** A fine-tune's offsets. */
   readonly offsets?: OffsetSet;
+  /** Stops before the next token. */
   readonly signal?: AbortSignal;
 }
 
 /** One new token. */
 export interface GeneratedToken {
+  /** Its id; -1 for text of a character that never finished. */
   readonly token: number;
   /** The text it adds; empty while a character is unfinished. */
   readonly text: string;

@@ -22,8 +22,11 @@ import type { ModelConfig } from "./config.ts";
 
 /** Keys and values of earlier tokens, by layer: `[rows][keyValueHeads * headDimension]`. */
 export interface KeyValueCache {
+  /** Rows of each cache. */
   readonly rows: number;
+  /** By layer. */
   readonly keys: readonly Storage[];
+  /** By layer. */
   readonly values: readonly Storage[];
 }
 
@@ -37,8 +40,11 @@ export interface LlamaParameters {
 
 /** A weight of the model: what it is called, and its shape. */
 export interface WeightShape {
+  /** GGUF name. */
   readonly name: string;
+  /** Output features; 1 for gains. */
   readonly rows: number;
+  /** Input features. */
   readonly columns: number;
   /** `"matrix"` may be quantised, `"norm"` is a gain, `"embedding"` and `"head"` are the vocabulary's tables. */
   readonly kind: "matrix" | "norm" | "embedding" | "head";

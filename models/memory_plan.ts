@@ -24,11 +24,15 @@ import { recordStep, stagingFor } from "./trainer.ts";
 
 /** What to price. */
 export interface MemoryPlanOptions {
+  /** Decides branches, form and state. */
   readonly optimiser: Optimiser;
+  /** What is trained. Default: all scales. */
   readonly selection?: Selection;
+  /** Capacities of a batch. */
   readonly shape: BatchShape;
   /** Default: software adapters' 128 MiB bindings make more pieces, not more bytes. */
   readonly adapterClass?: AdapterClass;
+  /** Bytes one binding may cover. Default 2 GiB - 256. */
   readonly maxBinding?: number;
   /** Longest sequence to prepare for. */
   readonly maxPositions?: number;
@@ -38,6 +42,7 @@ export interface MemoryPlanOptions {
 
 /** Bytes by part, and in all. */
 export interface MemoryPlan extends MemoryByPart {
+  /** Sum over the parts. */
   readonly total: number;
   /** Trained scalars. */
   readonly trainableScalars: number;

@@ -17,8 +17,11 @@ import type { Tokenizer } from "./tokenizer.ts";
 
 /** Progress of loading. */
 export interface LoadProgress {
+  /** The tensor just done. */
   readonly tensor: string;
+  /** Tensors done. */
   readonly done: number;
+  /** Tensors in all. */
   readonly total: number;
 }
 
@@ -34,16 +37,23 @@ export interface LoadOptions {
 
 /** What a model's tensors look like on a device, with or without one. */
 export interface ModelPlan extends ForwardModel {
+  /** Longest sequence. */
   readonly maxPositions: number;
 }
 
 /** A loaded model. Dispose to free its memory. */
 export class Model implements ModelPlan, Disposable {
+  /** Where it lies. */
   readonly gpu: Gpu;
+  /** Shape and constants. */
   readonly config: ModelConfig;
+  /** By GGUF name. */
   readonly tensors: ReadonlyMap<string, DeviceTensor>;
+  /** `[positions][pairs](cos, sin)`. */
   readonly ropeTable: Storage;
+  /** Longest sequence. */
   readonly maxPositions: number;
+  /** If the file brought one. */
   readonly tokenizer: Tokenizer | undefined;
   /** Identifies the base to ledgers. */
   readonly fingerprint: string;

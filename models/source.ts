@@ -16,8 +16,11 @@ import type { Tokenizer } from "./tokenizer.ts";
 export interface TensorSource {
   /** GGUF name, such as `blk.0.attn_q.weight`. */
   readonly name: string;
+  /** Output features; 1 for gains. */
   readonly rows: number;
+  /** Input features. */
   readonly columns: number;
+  /** As stored, or as quantised on reading. */
   readonly format: Format;
   /** Reads rows `[firstRow, firstRow + rows)` as planes. */
   readonly read: (firstRow: number, rows: number) => Promise<PackedTensor>;
@@ -29,9 +32,11 @@ export interface TensorSource {
 export interface ModelSource extends Disposable {
   /** Path. */
   readonly name: string;
+  /** Shape and constants. */
   readonly config: ModelConfig;
   /** By GGUF name. */
   readonly tensors: ReadonlyMap<string, TensorSource>;
+  /** If the file brings one. */
   readonly tokenizer: Tokenizer | undefined;
   /** Divisors of the rotary frequencies, when the file brings them. */
   readonly ropeFactors?: Float32Array | undefined;

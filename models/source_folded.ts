@@ -10,9 +10,11 @@ import type { ModelSource, TensorSource } from "./source.ts";
 
 /** What was trained of one tensor. */
 export interface TrainedTensor {
+  /** How an offset changes its base. */
   readonly form: OffsetForm;
   /** Columns that share an offset; 1 for dense tensors. */
   readonly span: number;
+  /** All offsets of the tensor. */
   readonly offsets: Float32Array;
 }
 

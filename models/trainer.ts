@@ -29,9 +29,13 @@ import { PlanCache } from "./plan_cache.ts";
 
 /** Where a step's inputs lie in its one buffer, in bytes; bindings start at multiples of 256. */
 export interface InputLayout {
+  /** Seeds and amplitudes. */
   readonly branches: number;
+  /** Host scalars. */
   readonly scalars: number;
+  /** The batch's words. */
   readonly batch: number;
+  /** In all. */
   readonly bytes: number;
 }
 
@@ -118,9 +122,9 @@ export class Trainer implements Disposable {
   #queued = 0;
 
   /**
-   * @param offsets What is trained; allocated by the caller
-   * @param options `seed`: the master seed; `state`: the chain's state to go on from; `capacity`: most steps queued
-   * before a drain; `timestamps`: note when the device begins and ends each step, where it can
+   * Prepares to train `offsets`, which the caller has allocated. `seed` is the master seed; `state` the chain's state to go on
+   * from; `capacity` the most steps queued before a drain (default 1024); with `timestamps` the device notes when it begins
+   * and ends each step, where it has a clock.
    */
   constructor(
     model: Model,

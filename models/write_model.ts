@@ -21,11 +21,13 @@ import { tokenizerToGguf } from "./tokenizer_to_gguf.ts";
 export interface WriteOptions {
   /** Called after each tensor. */
   readonly onProgress?: (progress: { tensor: string; done: number; total: number }) => void;
+  /** Stops before the next tensor; nothing is left half-written. */
   readonly signal?: AbortSignal;
 }
 
 /** What was written. */
 export interface WriteReport {
+  /** Where it was written. */
   readonly path: string;
   /** Bits per weight over all tensors. */
   readonly bitsPerWeight: number;

@@ -12,6 +12,7 @@ import { type Accuracy, accuracy, argmax } from "../tasks/metrics.ts";
 
 /** How to evaluate. */
 export interface EvaluateOptions {
+  /** What is measured. */
   readonly objective: Objective;
   /** Examples of a batch. Default 16. */
   readonly batchSize?: number;
@@ -19,6 +20,7 @@ export interface EvaluateOptions {
   readonly offsets?: OffsetSet | undefined;
   /** An evaluator to reuse, with its compiled plans; then `offsets` is not read. */
   readonly evaluator?: Evaluator;
+  /** Stops between waits. */
   readonly signal?: AbortSignal;
   /** Called after each wait with the examples done. */
   readonly onProgress?: (done: number, total: number) => void;
@@ -30,7 +32,9 @@ export interface Evaluation {
   readonly loss: number;
   /** Only for classification. */
   readonly accuracy?: Accuracy;
+  /** Index of the likeliest candidate, by example. */
   readonly predictions: readonly number[];
+  /** How many were evaluated. */
   readonly examples: number;
 }
 

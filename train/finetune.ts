@@ -18,11 +18,15 @@ import type { LedgerFile } from "./ledger_file.ts";
 
 /** What to train on what, and how long. */
 export interface FinetuneOptions {
+  /** The base. */
   readonly model: Model;
+  /** How it moves. */
   readonly optimiser: Optimiser;
   /** What is trained, allocated; zero for a new fine-tune, replayed for one that goes on. */
   readonly offsets: OffsetSet;
+  /** What losses mean. */
   readonly objective: Objective;
+  /** Training examples. */
   readonly train: readonly Example[];
   /** Held out; evaluated at the start, every `evaluateEvery` steps and at the end. */
   readonly validation?: readonly Example[];
@@ -48,24 +52,31 @@ export interface FinetuneOptions {
 
 /** A step that was made. */
 export interface StepEvent {
+  /** Tells events apart. */
   readonly type: "step";
   /** Counted from 1: steps done. */
   readonly step: number;
   /** Mean over the step's branches, in nats. */
   readonly loss: number;
+  /** One per branch. */
   readonly losses: readonly number[];
+  /** One per direction. */
   readonly derivatives: readonly number[];
+  /** One per direction. */
   readonly coefficients: readonly number[];
   /** Of the chunk this step was in. */
   readonly tokensPerSecond: number;
+  /** Of the chunk this step was in. */
   readonly millisecondsPerStep: number;
 }
 
 /** A held-out evaluation. */
 export interface EvaluationEvent {
+  /** Tells events apart. */
   readonly type: "evaluation";
   /** Steps done before it. */
   readonly step: number;
+  /** Over the whole validation set. */
   readonly evaluation: Evaluation;
   /** Whether it is the best so far: highest accuracy, then lowest loss. */
   readonly best: boolean;
@@ -73,11 +84,15 @@ export interface EvaluationEvent {
 
 /** The end. */
 export interface EndEvent {
+  /** Tells events apart. */
   readonly type: "end";
+  /** Steps in the ledger. */
   readonly step: number;
+  /** All steps done, or stopped by the signal. */
   readonly reason: "done" | "aborted";
   /** Steps of the best evaluation, when there was a validation set; `offsets` then hold that state if `reason` is done. */
   readonly bestStep: number | undefined;
+  /** The best evaluation. */
   readonly best: Evaluation | undefined;
 }
 

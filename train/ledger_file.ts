@@ -16,13 +16,17 @@ import {
 
 /** A step as it is appended. */
 export interface LedgerEntry {
+  /** One per direction, rounded. */
   readonly coefficients: readonly number[];
+  /** The chain's state after the step. */
   readonly state: readonly number[];
 }
 
 /** A ledger open for appending; dispose closes it. */
 export class LedgerFile implements Disposable {
+  /** Where it lies. */
   readonly path: string;
+  /** Its header with its bytes. */
   readonly head: LedgerHead;
   readonly #file: Deno.FsFile;
   #length: number;

@@ -10,8 +10,11 @@ import { type JsonValue, type LedgerHeader, NOISE_VERSION, type Optimiser } from
 
 /** What a ledger is about. */
 export interface LedgerSubject {
+  /** The base. */
   readonly model: Pick<Model, "fingerprint">;
+  /** How it moves. */
   readonly optimiser: Optimiser;
+  /** What is trained. */
   readonly offsets: { readonly trainables: readonly Trainable[] };
   /** The master seed. Default 0. */
   readonly seed?: number;
