@@ -3,26 +3,16 @@
  *
  * @module
  */
-import { qzoNormalised, Session } from "@qzo/qzo";
+import { mezo, Session } from "@qzo/qzo";
 
-/** A black box: how far parameters are from a target that only the box knows. */
-function measure(parameters: Float32Array): number {
+/** A black box: how far a point is from a target that only the box knows. */
+function measure(point: Float32Array): number {
   const target = [3, -1, 0.5, 2];
-  return parameters.reduce((sum, x, i) => sum + (x - target[i]) ** 2, 0);
+  return point.reduce((sum, x, i) => sum + (x - target[i]) ** 2, 0);
 }
 
-const session = new Session({
-  parameters: new Float32Array([1, -2, 1, 1]),
-  optimiser: qzoNormalised({ learningRate: 0.02, form: "absolute", projection: "none" }),
-  seed: 1,
-  tensorId: 0,
-});
-for (let step = 0; step < 600; step++) {
-  session.tell(session.ask().map(measure));
-}
-console.log(
-  "loss",
-  measure(session.parameters).toFixed(4),
-  "at",
-  [...session.parameters].map((x) => x.toFixed(2)),
-);
+const optimiser = mezo({ learningRate: 0.05 });
+const session = new Session({ parameters: [0, 0, 0, 0], optimiser, seed: 1 });
+for (let step = 0; step < 400; step++) session.tell(session.ask().map(measure));
+const found = session.parameters();
+console.log(`loss ${measure(found).toFixed(6)} at ${[...found].map((x) => x.toFixed(3))}`);
