@@ -17,6 +17,7 @@ export interface OptionSpec {
 
 /** A command of the command line. */
 export interface Command {
+  /** What people type. */
   readonly name: string;
   /** In one line. */
   readonly summary: string;
@@ -34,11 +35,13 @@ export interface Command {
 
 /** A command line that was understood. */
 export interface Call {
+  /** The values of its own flags. */
   readonly options: Options;
   /** The configuration, with keys set over it; read when it is asked for, as not every command needs a model. */
   readonly config: (over?: Readonly<Record<string, unknown>>) => TrainConfig;
   /** The run's folder, when one was named in place of a configuration. */
   readonly runPath: string | undefined;
+  /** Where to print. */
   readonly terminal: Terminal;
   /** Aborted by the first Ctrl-C. */
   readonly signal: AbortSignal;

@@ -19,6 +19,10 @@ import { commandHelp, overview } from "./help.ts";
 import { processTerminal, type Terminal } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
 
+export type { Call, Command, Options, OptionSpec } from "./command.ts";
+export type { ProgressTarget } from "./progress.ts";
+export { processTerminal, type Terminal } from "./terminal.ts";
+
 /** Every command: a new one is a file and a line here. */
 export const COMMANDS: readonly Command[] = [
   finetuneCommand,
@@ -32,7 +36,9 @@ export const COMMANDS: readonly Command[] = [
 
 /** Where and under which signal to run; by default the process's streams and none. */
 export interface RunCliOptions {
+  /** Where to print; the process's own streams by default. */
   readonly terminal?: Terminal;
+  /** Stops the command; none by default. */
   readonly signal?: AbortSignal;
 }
 
@@ -41,8 +47,7 @@ export interface RunCliOptions {
  *
  * @example A typing error
  * ```ts
- * import { runCli } from "@qzo/qzo/cli";
- * import { processTerminal } from "../cli/terminal.ts";
+ * import { processTerminal, runCli } from "@qzo/qzo/cli";
  * import { assertEquals } from "@std/assert";
  *
  * let noted = "";

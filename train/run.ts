@@ -27,7 +27,9 @@ import { describeTask, type TaskExamples } from "./task_examples.ts";
 
 /** What a run works with. */
 export interface RunOptions {
+  /** The device and the model. */
   readonly session: RunSession;
+  /** What it learns from and is judged by. */
   readonly examples: TaskExamples;
   /** Go on with the run in `config.output`. Default false: begin one, refusing a folder that holds one. */
   readonly resume?: boolean;
@@ -48,11 +50,17 @@ export function dataOfRun(config: TrainConfig, { objective, train }: TaskExample
 
 /** A run that is open; dispose closes its files and frees its offsets. */
 export class Run implements Disposable {
+  /** Where its files lie. */
   readonly folder: RunFolder;
+  /** What is run. */
   readonly config: TrainConfig;
+  /** The configured optimiser. */
   readonly optimiser: Optimiser;
+  /** What is trained, on the device. */
   readonly offsets: OffsetSet;
+  /** The ledger, open for appending. */
   readonly ledger: LedgerFile;
+  /** The metrics, of earlier sessions too. */
   readonly metrics: MetricsFile;
   /** Steps that were made before it was opened. */
   readonly resumedAt: number;

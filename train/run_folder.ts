@@ -9,12 +9,15 @@ import type { EvaluationEvent, StepEvent } from "./finetune.ts";
 
 /** Where the files of a run lie. */
 export interface RunFolder {
+  /** The folder itself. */
   readonly path: string;
   /** The fine-tune itself. */
   readonly ledger: string;
   /** One event a line, see {@linkcode RunEvent}. */
   readonly metrics: string;
+  /** The losses as a picture. */
   readonly curve: string;
+  /** What was run, complete. */
   readonly config: string;
   /** The tuned model, where it was exported as one file. */
   readonly model: string;
@@ -34,23 +37,31 @@ export function runFolder(path: string): RunFolder {
 
 /** A step in a run's metrics. */
 export interface StepMetrics {
+  /** What kind of line it is. */
   readonly type: "step";
   /** Counted from 1: steps done. */
   readonly step: number;
+  /** In nats. */
   readonly loss: number;
+  /** One a direction. */
   readonly derivatives: readonly number[];
+  /** What multiplied the directions. */
   readonly coefficients: readonly number[];
+  /** Of the chunk that the step was in. */
   readonly tokensPerSecond: number;
 }
 
 /** An evaluation in a run's metrics. */
 export interface EvaluationMetrics {
+  /** What kind of line it is. */
   readonly type: "evaluation";
   /** Steps done before it. */
   readonly step: number;
+  /** In nats. */
   readonly loss: number;
   /** Right predictions; only for classification. */
   readonly correct?: number;
+  /** How many were evaluated. */
   readonly examples: number;
   /** Share of right predictions, 0 to 1; only for classification. */
   readonly accuracy?: number;
@@ -116,6 +127,7 @@ function isBetter(a: EvaluationMetrics, b: EvaluationMetrics): boolean {
 
 /** Metrics that grow with a run: kept in memory for curves and on disk for what comes after. */
 export class MetricsFile implements Disposable {
+  /** In order; grows. */
   readonly events: RunEvent[];
   readonly #file: Deno.FsFile;
   #waiting = "";

@@ -13,11 +13,13 @@ import type { TrainConfig } from "./config_schema.ts";
 
 /** A loaded model with the device it lies on; dispose frees both. */
 export interface RunSession extends Disposable {
+  /** The device. */
   readonly gpu: Gpu;
   /** The model as it lies on disk. */
   readonly stored: ModelSource;
   /** The base as it is loaded: quantised, where the configuration says so. */
   readonly source: ModelSource;
+  /** The base on the device. */
   readonly model: Model;
 }
 

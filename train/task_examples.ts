@@ -22,6 +22,7 @@ import { formatOfConfig, taskOfConfig } from "./config_task.ts";
 
 /** Examples of one split. */
 export interface ExampleSet {
+  /** In tokens. */
   readonly examples: readonly Example[];
   /** Characters of text that language modelling predicts; undefined for classification. */
   readonly characters?: number;
@@ -29,7 +30,9 @@ export interface ExampleSet {
 
 /** What a fine-tune learns from and is judged by. */
 export interface TaskExamples {
+  /** How a loss is made of them. */
   readonly objective: Objective;
+  /** What is trained on. */
   readonly train: ExampleSet;
   /** Held out: of its own file, or a tenth of the training examples where there is none. */
   readonly validation: ExampleSet;

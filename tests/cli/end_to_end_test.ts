@@ -3,6 +3,7 @@ import { fromFileUrl, join } from "@std/path";
 import { runCli } from "../../cli/main.ts";
 import { readLedger } from "../../optim/mod.ts";
 import { capture } from "./capture.ts";
+import { randomNumbers } from "../support/random_llama.ts";
 import { writeTinyTask } from "./tiny_model.ts";
 
 const main = fromFileUrl(new URL("../../cli/main.ts", import.meta.url));
@@ -148,6 +149,41 @@ Deno.test("qzo finetune: Ctrl-C leaves a valid ledger and says how to resume", {
     assertEquals(JSON.parse(metrics[metrics.length - 1]).step, records.length);
   });
 });
+
+const kills = Number(Deno.env.get("QZO_KILLS") ?? 5);
+
+Deno.test(
+  `qzo finetune: killed at ${kills} random moments (QZO_KILLS), it reaches the bits of an unbroken run`,
+  {
+    ignore: Deno.build.os === "windows",
+  },
+  async () => {
+    await inFolder(async (folder) => {
+      const { config } = await writeTinyTask(folder);
+      const ledger = join(folder, "run", "run.ledger");
+      const endless = ["--steps", "1000000", "--evaluate-every", "0"];
+      const random = randomNumbers(Date.now());
+      let size = 0;
+      for (let kill = 0; kill < kills; kill++) {
+        const child = qzo("finetune", config, ...endless, ...(kill > 0 ? ["--resume"] : []))
+          .spawn();
+        size = await until(async () => {
+          const now = await sizeOf(ledger) ?? 0;
+          return now > size ? now : undefined;
+        });
+        await new Promise((resolve) => setTimeout(resolve, 600 * random()));
+        child.kill("SIGKILL");
+        await child.output();
+      }
+      const broken = await records(ledger);
+      const whole = join(folder, "whole");
+      const steps = ["--steps", String(broken.length), "--evaluate-every", "0"];
+      await printed("finetune", config, ...steps, "--output", whole);
+      assert(broken.length > kills);
+      assertEquals(await records(join(whole, "run.ledger")), broken);
+    });
+  },
+);
 
 async function sizeOf(path: string): Promise<number | undefined> {
   return await Deno.stat(path).then(({ size }) => size, () => undefined);
