@@ -98,7 +98,9 @@ export function parseCommandArguments(
       `Too many arguments: ${JSON.stringify(more[0])} after ${JSON.stringify(first)}`,
     );
   }
-  const runPath = first !== undefined && isRunFolder(first) ? first : undefined;
+  // To go on, the output says enough: its folder holds what was run.
+  const output = values.get("resume") === true ? flags.get("output")?.at(-1) : undefined;
+  const runPath = [first ?? output].find((path) => path !== undefined && isRunFolder(path));
   const file = runPath !== undefined
     ? join(runPath, "config.yaml")
     : first !== undefined && /\.ya?ml$/i.test(first)

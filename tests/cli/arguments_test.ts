@@ -137,6 +137,7 @@ Deno.test("arguments: an argument without a flag is the model, the ledger, the f
     const { runPath, config } = parse("evaluate", folder);
     assertEquals(runPath, folder);
     assertEquals(config().model, "here.gguf");
+    assertEquals(parse("finetune", "--resume", "--output", folder).config().model, "here.gguf");
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
