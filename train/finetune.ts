@@ -42,7 +42,7 @@ export interface FinetuneOptions {
   readonly ledger?: LedgerFile;
   /** The chain's state after the ledger's last step; needed when it holds steps. */
   readonly state?: readonly number[];
-  /** Stops after the chunk in flight; the ledger is then whole. */
+  /** Stops after the chunk in flight, or within an evaluation; the ledger is then whole. */
   readonly signal?: AbortSignal;
   /** Called after each chunk with the device's own times of its steps, where it has a clock: for measuring. */
   readonly onChunkTimes?: (
@@ -187,16 +187,23 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
   });
   using evaluator = new Evaluator(model, offsets);
   using kept = new Kept(model, offsets);
+  // Undefined without anything held out, and when the signal came meanwhile.
   const evaluateNow = async (): Promise<EvaluationEvent | undefined> => {
     if (!validation || validation.length === 0) return undefined;
-    const evaluation = await evaluate(model, validation, {
-      objective,
-      evaluator,
-      ...(options.batchSize ? { batchSize: options.batchSize } : {}),
-    });
-    const best = better(evaluation, kept.best);
-    if (best) kept.keep(evaluation, step);
-    return { type: "evaluation", step, evaluation, best };
+    try {
+      const evaluation = await evaluate(model, validation, {
+        objective,
+        evaluator,
+        ...(options.batchSize ? { batchSize: options.batchSize } : {}),
+        ...(signal ? { signal } : {}),
+      });
+      const best = better(evaluation, kept.best);
+      if (best) kept.keep(evaluation, step);
+      return { type: "evaluation", step, evaluation, best };
+    } catch (error) {
+      if (signal?.aborted && error === signal.reason) return undefined;
+      throw error;
+    }
   };
 
   const first = await evaluateNow();
@@ -252,11 +259,12 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
       if (event) yield event;
     }
   }
-  const aborted = step < steps;
+  let aborted = step < steps;
   if (!aborted) {
     const last = await evaluateNow();
     if (last) yield last;
-    kept.restore();
+    aborted = !last && (validation?.length ?? 0) > 0;
+    if (!aborted) kept.restore();
   }
   yield {
     type: "end",
