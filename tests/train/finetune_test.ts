@@ -212,6 +212,27 @@ Deno.test("finetune: aborted before it begins, it makes no step", async () => {
   });
 });
 
+Deno.test("finetune: aborted within an evaluation, it does not finish it", async () => {
+  await withModel("Q4_0", async (model) => {
+    const optimiser = qzo({ learningRate: 1e-4 });
+    const much = tinyExamples(20_000);
+    // With no steps it is the last evaluation too that is cut short.
+    for (const steps of [5, 0]) {
+      const controller = new AbortController();
+      setTimeout(() => controller.abort(), 50);
+      const { events, error } = await run(model, optimiser, {
+        steps,
+        validation: much,
+        signal: controller.signal,
+      });
+      assertEquals(error, undefined);
+      assertEquals(events.map((e) => `${e.type} ${e.step}`), ["end 0"]);
+      const end = events.at(-1)!;
+      assert(end.type === "end" && end.reason === "aborted" && end.best === undefined);
+    }
+  });
+});
+
 Deno.test("finetune: a loss that is not finite stops it, and the ledger holds the steps before", async () => {
   await withModel("Q4_0", async (model) => {
     for (
