@@ -45,6 +45,10 @@ export interface PackedBatch {
   readonly examples: number;
   /** What the log-probabilities are turned into. */
   readonly objective: Objective;
+  /** Highest token id, targets included: below a model's vocabulary, or it does not fit that model. */
+  readonly highestToken: number;
+  /** Highest position: below what a model was loaded for. */
+  readonly highestPosition: number;
   /** Token rows a forward would need without shared prompts: what throughput is counted in. */
   readonly tokens: number;
 }
@@ -116,6 +120,8 @@ export function packBatch(
   let lossRow = 0;
   let candidateIndex = 0;
   let tokens = 0;
+  let highestToken = 0;
+  let highestPosition = 0;
   const putRow = (
     token: number,
     position: number,
@@ -123,6 +129,8 @@ export function packBatch(
     prefixEnd: number,
     ownStart: number,
   ) => {
+    highestToken = Math.max(highestToken, token);
+    highestPosition = Math.max(highestPosition, position);
     words[at.tokens + row] = token;
     words[at.positions + row] = position;
     words[at.prefixStart + row] = prefixStart;
@@ -132,6 +140,7 @@ export function packBatch(
     row++;
   };
   const putLoss = (fromRow: number, target: number) => {
+    highestToken = Math.max(highestToken, target);
     words[at.lossRows + lossRow] = fromRow;
     words[at.targets + lossRow] = target;
     lossRow++;
@@ -175,7 +184,32 @@ export function packBatch(
     examples: examples.length,
     objective,
     tokens,
+    highestToken,
+    highestPosition,
   };
+}
+
+/**
+ * Refuses a batch that reads beyond a model's tables, which a device would not notice.
+ *
+ * @throws {RangeError} When a token is not in the vocabulary, or a position beyond what the model was loaded for
+ */
+export function assertBatchFits(
+  batch: PackedBatch,
+  model: { readonly config: { readonly vocabulary: number }; readonly maxPositions: number },
+): void {
+  if (batch.highestToken >= model.config.vocabulary) {
+    throw new RangeError(
+      `Cannot run a batch with token ${batch.highestToken}: the model's vocabulary has ${model.config.vocabulary}`,
+    );
+  }
+  if (batch.highestPosition >= model.maxPositions) {
+    throw new RangeError(
+      `Cannot run a batch with a sequence of ${
+        batch.highestPosition + 1
+      } tokens: the model was loaded for ${model.maxPositions}`,
+    );
+  }
 }
 
 function checkExample({ prompt, candidates, label }: Example, context: number): void {

@@ -13,7 +13,7 @@ import {
   SHADER_LIBRARY,
   Storage,
 } from "../kernels/mod.ts";
-import type { PackedBatch } from "./batch.ts";
+import { assertBatchFits, type PackedBatch } from "./batch.ts";
 import { recordLoss } from "./forward.ts";
 import type { Model } from "./model.ts";
 import { PlanCache } from "./plan_cache.ts";
@@ -72,9 +72,14 @@ export class Evaluator implements Disposable {
     };
   }
 
-  /** Evaluates `batches` with one wait for all: keep them to about half a second of work. */
+  /**
+   * Evaluates `batches` with one wait for all: keep them to about half a second of work.
+   *
+   * @throws {RangeError} When a batch does not fit the model
+   */
   async run(batches: readonly PackedBatch[]): Promise<BatchResult[]> {
     if (batches.length === 0) return [];
+    for (const batch of batches) assertBatchFits(batch, this.#model);
     const { gpu } = this.#model;
     const wordsOf = (batch: PackedBatch) => 4 + Math.ceil(batch.shape.candidates / 4) * 4;
     using results = new Storage(

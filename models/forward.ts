@@ -18,7 +18,7 @@ import {
   type Perturbation,
   type Range,
   rmsNorm,
-  Storage,
+  type Storage,
   targetLogProbability,
   type Value,
 } from "../kernels/mod.ts";

@@ -77,6 +77,12 @@ export async function* generate(
       }`,
     );
   }
+  const strange = prompt.find((token) => !(token >= 0 && token < model.config.vocabulary));
+  if (strange !== undefined) {
+    throw new RangeError(
+      `Cannot generate after token ${strange}: the model's vocabulary has ${model.config.vocabulary}`,
+    );
+  }
   const sample = sampler(options);
   const stop = new Set(
     options.stopTokens ?? (model.tokenizer?.eos === undefined ? [] : [model.tokenizer.eos]),

@@ -134,9 +134,10 @@ export async function loadModel(
   try {
     gpu.device.queue.writeBuffer(plan.ropeTable.allocate(gpu).buffer.buffer, 0, table);
     let done = 0;
+    const uploads = new Uploads(gpu);
     for (const [name, tensor] of plan.tensors) {
       signal?.throwIfAborted();
-      await loadTensor(gpu, source.tensors.get(name)!, tensor);
+      await loadTensor(gpu, source.tensors.get(name)!, tensor, uploads);
       done++;
       onProgress?.({ tensor: name, done, total: plan.tensors.size });
     }
@@ -148,19 +149,35 @@ export async function loadModel(
   }
 }
 
-async function loadTensor(gpu: Gpu, source: TensorSource, tensor: DeviceTensor): Promise<void> {
+/** Queued writes hold host copies until they are submitted: submits them before they grow. */
+class Uploads {
+  readonly #gpu: Gpu;
+  #pending = 0;
+
+  constructor(gpu: Gpu) {
+    this.#gpu = gpu;
+  }
+
+  async add(bytes: number): Promise<void> {
+    this.#pending += bytes;
+    if (this.#pending < 64 * 2 ** 20) return;
+    this.#pending = 0;
+    this.#gpu.device.queue.submit([]);
+    await this.#gpu.device.queue.onSubmittedWorkDone();
+  }
+}
+
+async function loadTensor(
+  gpu: Gpu,
+  source: TensorSource,
+  tensor: DeviceTensor,
+  uploads: Uploads,
+): Promise<void> {
   const step = rowsPerPiece(source);
-  let pending = 0;
   for (let first = 0; first < source.rows; first += step) {
     const packed = await source.read(first, Math.min(step, source.rows - first));
     tensor.write(gpu, asLayout(packed, tensor), first);
-    // Queued writes hold host copies until they are submitted.
-    pending += packed.codes.byteLength;
-    if (pending > 64 * 2 ** 20) {
-      gpu.device.queue.submit([]);
-      await gpu.device.queue.onSubmittedWorkDone();
-      pending = 0;
-    }
+    await uploads.add(packed.codes.byteLength + packed.scales.byteLength);
   }
 }
 

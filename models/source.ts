@@ -54,8 +54,12 @@ export interface ModelSource extends Disposable {
  */
 export async function fingerprint(source: ModelSource): Promise<string> {
   const hash = createHash("sha256");
-  const { ropeScaling: _, ...config } = source.config;
-  hash.update(JSON.stringify(config, Object.keys(config).sort()));
+  const { ropeScaling, ...config } = source.config;
+  hash.update(JSON.stringify(Object.entries(config).sort(([a], [b]) => a < b ? -1 : 1)));
+  if (ropeScaling) {
+    hash.update(JSON.stringify(Object.entries(ropeScaling).sort(([a], [b]) => a < b ? -1 : 1)));
+  }
+  if (source.ropeFactors) hash.update(source.ropeFactors);
   for (const name of [...source.tensors.keys()].sort()) {
     const tensor = source.tensors.get(name)!;
     hash.update(JSON.stringify([name, tensor.rows, tensor.columns, tensor.format.name]));

@@ -22,7 +22,7 @@ import {
 } from "../kernels/mod.ts";
 import type { Optimiser } from "../optim/optimiser.ts";
 import { masterSeed, type Seed, stepSeed } from "../optim/seed.ts";
-import type { PackedBatch } from "./batch.ts";
+import { assertBatchFits, type PackedBatch } from "./batch.ts";
 import { recordLoss } from "./forward.ts";
 import type { Model, ModelPlan } from "./model.ts";
 import { PlanCache } from "./plan_cache.ts";
@@ -187,11 +187,16 @@ export class Trainer implements Disposable {
     return this.#state.capacity;
   }
 
-  /** Queues step number `step` on `batch`; returns at once. */
+  /**
+   * Queues step number `step` on `batch`; returns at once.
+   *
+   * @throws {RangeError} When too many steps wait, or the batch does not fit the model
+   */
   enqueue(step: number, batch: PackedBatch): void {
     if (this.#queued >= this.#state.capacity) {
       throw new RangeError(`Cannot queue step ${step}: ${this.#queued} steps wait to be drained`);
     }
+    assertBatchFits(batch, this.#model);
     const { plan, input, layout } = this.#plans.get(batch.shape);
     if (this.#staged.bytes + layout.bytes > this.#staging.bytes) this.#submit();
     if (layout.bytes > this.#staging.bytes) {

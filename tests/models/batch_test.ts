@@ -1,6 +1,12 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { batchLayout } from "../../kernels/mod.ts";
-import { type Example, exampleCost, packBatch, roundedCapacity } from "../../models/mod.ts";
+import {
+  assertBatchFits,
+  type Example,
+  exampleCost,
+  packBatch,
+  roundedCapacity,
+} from "../../models/mod.ts";
 import { randomNumbers } from "../support/random_llama.ts";
 import { choiceExamples, textExamples } from "./small_model.ts";
 
@@ -99,4 +105,18 @@ Deno.test("examples that cannot be learnt from are refused", () => {
     RangeError,
     "it needs 7 rows, its shape has 6",
   );
+});
+
+Deno.test("a batch that reads beyond a model's tables is refused", () => {
+  const batch = packBatch(
+    [{ prompt: [1, 2, 3], candidates: [[7, 9]], label: 0 }],
+    "classification",
+    16,
+  );
+  assertEquals([batch.highestToken, batch.highestPosition], [9, 3]);
+  const fits = (vocabulary: number, maxPositions: number) => () =>
+    assertBatchFits(batch, { config: { vocabulary }, maxPositions });
+  fits(10, 4)();
+  assertThrows(fits(9, 4), RangeError, "token 9");
+  assertThrows(fits(10, 3), RangeError, "4 tokens");
 });
