@@ -72,10 +72,15 @@ function positiveNumber(from: Fields, key: string, what: string, fallback?: numb
 
 /** Checks what holds for every model: heads divide, dimensions fit the kernels. */
 function checked(config: ModelConfig, what: string): ModelConfig {
-  const { heads, keyValueHeads, headDimension, hidden } = config;
+  const { heads, keyValueHeads, headDimension, hidden, layers } = config;
   if (heads % keyValueHeads !== 0) {
     throw new RangeError(
       `Cannot read ${what}: ${heads} heads are not a multiple of ${keyValueHeads} key-value heads`,
+    );
+  }
+  if (layers > 4096) {
+    throw new RangeError(
+      `Cannot read ${what}: ${layers} layers are more than the 4096 of any known model`,
     );
   }
   if (headDimension % 4 !== 0 || hidden % 4 !== 0 || headDimension > 1024) {

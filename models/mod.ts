@@ -11,6 +11,7 @@ export * from "./evaluator.ts";
 export * from "./file_source.ts";
 export * from "./forward.ts";
 export * from "./generate.ts";
+export * from "./head_order.ts";
 export * from "./llama.ts";
 export * from "./memory_plan.ts";
 export * from "./model.ts";

@@ -105,7 +105,9 @@ async function readJson(path: string, optional = false): Promise<unknown> {
 
 async function locate(folder: string, files: FileSource[]): Promise<Map<string, Located>> {
   const index = await readJson(join(folder, "model.safetensors.index.json"), true);
-  const map = index === undefined ? undefined : (index as { weight_map?: unknown }).weight_map;
+  const map = index === undefined
+    ? undefined
+    : (index as { weight_map?: unknown } | null)?.weight_map;
   if (index !== undefined && (typeof map !== "object" || map === null)) {
     throw new SyntaxError(`Cannot read "${folder}": its safetensors index has no weight_map`);
   }
@@ -114,7 +116,7 @@ async function locate(folder: string, files: FileSource[]): Promise<Map<string, 
     : ["model.safetensors"];
   const located = new Map<string, Located>();
   for (const name of names) {
-    if (typeof name !== "string" || /[\\/]|^\.\.?$/.test(name)) {
+    if (typeof name !== "string" || name.length > 255 || /[\\/\0]|^\.\.?$/.test(name)) {
       throw new SyntaxError(
         `Cannot read "${folder}": its index names the file ${JSON.stringify(name)}`,
       );

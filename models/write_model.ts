@@ -5,7 +5,6 @@
  */
 
 import { join } from "@std/path";
-import type { Format } from "../quant/format.ts";
 import { bitsPerWeight } from "../quant/formats.ts";
 import type { GgufTyped, GgufValue } from "../quant/mod.ts";
 import { packedToSafetensors } from "../quant/packed_safetensors.ts";
@@ -14,6 +13,7 @@ import { type SafetensorsTensorData, writeSafetensors } from "../quant/safetenso
 import type { ModelConfig } from "./config.ts";
 import { writeFileWhole } from "./file_source.ts";
 import { huggingFaceName } from "./names.ts";
+import { reorderHeads } from "./head_order.ts";
 import { type ModelSource, rowsPerPiece, type TensorSource } from "./source.ts";
 import { tokenizerToGguf } from "./tokenizer_to_gguf.ts";
 
@@ -91,28 +91,14 @@ async function* rowsAsBytes(tensor: TensorSource, config: ModelConfig): AsyncGen
   const heads = config.ropeInterleaved ? 0 : headsOf(tensor.name, config);
   const step = heads > 0 ? tensor.rows : rowsPerPiece(tensor);
   for (let first = 0; first < tensor.rows; first += step) {
-    const count = Math.min(step, tensor.rows - first);
-    const bytes = tensor.format.pack(await tensor.read(first, count));
-    yield heads > 0 ? interleaveRows(bytes, tensor.rows, heads) : bytes;
+    const packed = await tensor.read(first, Math.min(step, tensor.rows - first));
+    yield tensor.format.pack(heads > 0 ? reorderHeads(packed, heads, true) : packed);
   }
 }
 
 function headsOf(name: string, config: ModelConfig): number {
   if (name.endsWith(".attn_q.weight")) return config.heads;
   return name.endsWith(".attn_k.weight") ? config.keyValueHeads : 0;
-}
-
-/** Rows (i, i + half) of every head become (2i, 2i + 1): from half a head apart to side by side. */
-function interleaveRows(bytes: Uint8Array, rows: number, heads: number): Uint8Array<ArrayBuffer> {
-  const out = new Uint8Array(bytes.length);
-  const size = bytes.length / rows;
-  const head = rows / heads;
-  for (let row = 0; row < rows; row++) {
-    const within = row % head;
-    const to = row - within + (within < head / 2 ? within * 2 : (within - head / 2) * 2 + 1);
-    out.set(bytes.subarray(row * size, (row + 1) * size), to * size);
-  }
-  return out;
 }
 
 function ggufMetadata(source: ModelSource): Map<string, GgufValue | GgufTyped> {
@@ -176,17 +162,8 @@ const DTYPE: Readonly<Record<string, "F32" | "F16" | "BF16">> = {
   BF16: "BF16",
 };
 
-async function writeFolder(
-  source: ModelSource,
-  folder: string,
-  options: WriteOptions,
-): Promise<void> {
+async function writeFolder(source: ModelSource, folder: string, options: WriteOptions): Promise<void> {
   const { config } = source;
-  if (config.ropeInterleaved) {
-    throw new RangeError(
-      `Cannot write "${source.name}" as a folder: its heads are ordered as GGUF orders them; write a .gguf file`,
-    );
-  }
   await Deno.mkdir(folder, { recursive: true });
   const formats: Record<string, string> = {};
   const list: SafetensorsTensorData[] = [];
@@ -194,7 +171,7 @@ async function writeFolder(
   for (const tensor of source.tensors.values()) {
     options.signal?.throwIfAborted();
     const stored = `${huggingFaceName(tensor.name.replace(/\.weight$/, ""))}.weight`;
-    list.push(...await storedTensor(tensor, stored, tensor.format));
+    list.push(...await storedTensor(tensor, stored, config));
     if (tensor.format.layout.kind !== "dense") formats[stored] = tensor.format.name;
     done++;
     options.onProgress?.({ tensor: tensor.name, done, total: source.tensors.size });
@@ -219,19 +196,26 @@ async function writeFolder(
 async function storedTensor(
   tensor: TensorSource,
   name: string,
-  format: Format,
+  config: ModelConfig,
 ): Promise<SafetensorsTensorData[]> {
+  const { format, rows, columns } = tensor;
+  // Folders have the pairs of a head half a head apart.
+  const heads = config.ropeInterleaved ? headsOf(tensor.name, config) : 0;
   const dtype = DTYPE[format.name];
-  if (!dtype) return packedToSafetensors(name, await tensor.read(0, tensor.rows));
-  const shape = tensor.rows === 1 ? [tensor.columns] : [tensor.rows, tensor.columns];
+  if (heads > 0 || !dtype) {
+    const packed = await tensor.read(0, rows);
+    const ordered = heads > 0 ? reorderHeads(packed, heads, false) : packed;
+    if (!dtype) return packedToSafetensors(name, ordered);
+    return [{ name, dtype, shape: [rows, columns], bytes: format.pack(ordered) }];
+  }
   return [{
     name,
     dtype,
-    shape,
+    shape: rows === 1 ? [columns] : [rows, columns],
     bytes: async function* () {
       const step = rowsPerPiece(tensor);
-      for (let first = 0; first < tensor.rows; first += step) {
-        yield format.pack(await tensor.read(first, Math.min(step, tensor.rows - first)));
+      for (let first = 0; first < rows; first += step) {
+        yield format.pack(await tensor.read(first, Math.min(step, rows - first)));
       }
     },
   }];

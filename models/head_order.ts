@@ -1,0 +1,43 @@
+/**
+ * The order of rows within a head: the two halves of a rotated pair lie side by side in GGUF, half a head apart in Hugging Face
+ * folders. Rows move whole, so packed tensors are reordered without loss.
+ *
+ * @module
+ */
+
+import { groupsPerRow, type PackedTensor } from "../quant/layout.ts";
+import { halves } from "../quant/planes.ts";
+
+/**
+ * The same tensor with the rows of each head reordered.
+ *
+ * @param interleave True from half a head apart to side by side, false for the way back
+ * @throws {RangeError} When the rows are not a multiple of `2 * heads`
+ */
+export function reorderHeads(t: PackedTensor, heads: number, interleave: boolean): PackedTensor {
+  const head = t.rows / heads;
+  if (head % 2 !== 0) {
+    throw new RangeError(`Cannot reorder ${t.rows} rows as ${heads} heads: a head has ${head} rows`);
+  }
+  const sideBySide = (row: number) => {
+    const within = row % head;
+    return row - within + (within < head / 2 ? within * 2 : (within - head / 2) * 2 + 1);
+  };
+  const move = <Plane extends Uint32Array<ArrayBuffer> | Uint16Array<ArrayBuffer>>(
+    from: Plane,
+    to: Plane,
+    perRow: number,
+  ) => {
+    for (let row = 0; row < t.rows; row++) {
+      const [source, target] = interleave ? [row, sideBySide(row)] : [sideBySide(row), row];
+      to.set(from.subarray(source * perRow, (source + 1) * perRow), target * perRow);
+    }
+    return to;
+  };
+  const codes = move(t.codes, t.codes.slice(), t.codes.length / t.rows);
+  const scales = t.scales.slice();
+  const groups = groupsPerRow(t.layout, t.columns);
+  const paired = t.layout.kind === "scalar" && t.layout.second !== "none";
+  if (groups > 0) move(halves(t.scales), halves(scales), paired ? 2 * groups : groups);
+  return { ...t, codes, scales };
+}
