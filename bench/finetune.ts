@@ -86,10 +86,12 @@ async function windows(
   tokenizer: Tokenizer,
 ): Promise<Split> {
   const text = await readDataFile(join(DATA, "tasks/text", file));
-  const all = languageModellingExamples(tokenizer, documentsOf(text), { length });
-  // Every fourth window is held out, so that both parts cover the file.
-  const heldOut = all.filter((_, i) => i % 4 === 3).slice(0, counts[1]);
-  const train = all.filter((_, i) => i % 4 !== 3).slice(0, counts[0]);
+  // As in the independent measurement this is compared with: no BOS before a window, held-out windows after the training ones.
+  const all = languageModellingExamples(tokenizer, documentsOf(text), { length: length + 1 })
+    .map((e) => ({ ...e, candidates: [e.candidates[0].slice(1)] }))
+    .filter((e) => e.candidates[0].length === length);
+  const train = all.slice(0, counts[0]);
+  const heldOut = all.slice(counts[0], counts[0] + counts[1]);
   return { train, heldOut };
 }
 

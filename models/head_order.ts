@@ -17,7 +17,9 @@ import { halves } from "../quant/planes.ts";
 export function reorderHeads(t: PackedTensor, heads: number, interleave: boolean): PackedTensor {
   const head = t.rows / heads;
   if (head % 2 !== 0) {
-    throw new RangeError(`Cannot reorder ${t.rows} rows as ${heads} heads: a head has ${head} rows`);
+    throw new RangeError(
+      `Cannot reorder ${t.rows} rows as ${heads} heads: a head has ${head} rows`,
+    );
   }
   const sideBySide = (row: number) => {
     const within = row % head;

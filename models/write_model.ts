@@ -162,7 +162,11 @@ const DTYPE: Readonly<Record<string, "F32" | "F16" | "BF16">> = {
   BF16: "BF16",
 };
 
-async function writeFolder(source: ModelSource, folder: string, options: WriteOptions): Promise<void> {
+async function writeFolder(
+  source: ModelSource,
+  folder: string,
+  options: WriteOptions,
+): Promise<void> {
   const { config } = source;
   await Deno.mkdir(folder, { recursive: true });
   const formats: Record<string, string> = {};

@@ -5,8 +5,8 @@
  */
 import { join } from "@std/path";
 import type { OffsetSet } from "../kernels/mod.ts";
-import { type FoldCounts, foldedSource } from "../models/source_folded.ts";
-import { writeModel, type WriteOptions } from "../models/write_model.ts";
+import type { FoldCounts } from "../models/source_folded.ts";
+import type { WriteOptions } from "../models/write_model.ts";
 import { exportTuned, trainedTensors } from "./export.ts";
 import type { RunSession } from "./session.ts";
 
@@ -17,16 +17,13 @@ import type { RunSession } from "./session.ts";
  * @throws {RangeError} When the formats do not fit the path
  */
 export async function exportOffsets(
-  { gpu, stored, source }: RunSession,
+  { gpu, source }: RunSession,
   offsets: OffsetSet,
   path: string,
   options: WriteOptions = {},
 ): Promise<FoldCounts> {
   const trained = trainedTensors(offsets.trainables, await offsets.read(gpu));
-  if (source === stored) return await exportTuned(source, trained, path, options);
-  const folded = foldedSource(source, trained);
-  await writeModel({ ...folded, gguf: stored.gguf }, path, options);
-  return folded.counts;
+  return await exportTuned(source, trained, path, options);
 }
 
 /** Where a run's tuned model goes: one GGUF file if all its formats have a form there, else a folder. */

@@ -65,7 +65,6 @@ export const quantizeCommand: Command = {
     const report = await writeModel(
       {
         ...quantized,
-        gguf: stored.gguf,
         tensors: new Map(
           [...quantized.tensors].map(([name, tensor]) => [
             name,
