@@ -68,6 +68,9 @@ export class GpuBuffer implements Disposable {
   }
 }
 
+const STORAGE_USAGE = GPUBufferUsage.STORAGE | GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST |
+  GPUBufferUsage.COPY_SRC;
+
 const NO_MEMORY: MemoryByPart = {
   weights: 0,
   offsets: 0,
@@ -163,7 +166,7 @@ export class Gpu implements Disposable {
     const buffer = this.device.createBuffer({
       label,
       size,
-      usage: usage || GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC,
+      usage: usage || STORAGE_USAGE,
     });
     this.#current[part] += size;
     this.#peak[part] = Math.max(this.#peak[part], this.#current[part]);

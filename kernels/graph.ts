@@ -30,8 +30,18 @@ export interface Range {
   readonly bytes?: number;
 }
 
+/** A range of an intermediate result to bind as a uniform. */
+export interface ValueRange {
+  /** What the range is of. */
+  readonly value: Value;
+  /** Bytes from its start; a multiple of 256. */
+  readonly offset: number;
+  /** Bytes to bind; they may reach beyond the value by the graph's padding. */
+  readonly bytes: number;
+}
+
 /** What a binding of a dispatch refers to. */
-export type Resource = Value | Storage | Range;
+export type Resource = Value | ValueRange | Storage | Range;
 
 /** One dispatch. */
 export interface Dispatch {
@@ -56,6 +66,12 @@ export class Graph {
   /** In order. */
   readonly dispatches: Dispatch[] = [];
   readonly #values: Value[] = [];
+  #padding = 0;
+
+  /** Asks that `bytes` beyond the end of every value may be bound. */
+  pad(bytes: number): void {
+    this.#padding = Math.max(this.#padding, bytes);
+  }
 
   /** A new value of `words` f32 words. */
   value(label: string, words: number): Value {
@@ -77,7 +93,8 @@ export class Graph {
     const lastUse = new Map<Value, number>();
     this.dispatches.forEach((d, i) => {
       for (const r of [...Object.values(d.reads), ...Object.values(d.writes)]) {
-        if (r && isValue(r)) lastUse.set(r, i);
+        const value = r && valueOf(r);
+        if (value) lastUse.set(value, i);
       }
     });
     for (const value of keep) lastUse.set(value, this.dispatches.length);
@@ -99,7 +116,9 @@ export class Graph {
   /** The memory of the values, described and not yet allocated. */
   storages(keep: readonly Value[] = []): { storages: Storage[]; of: (value: Value) => Storage } {
     const { slots, slotOf } = this.assign(keep);
-    const storages = slots.map((bytes, i) => new Storage(`activation ${i}`, bytes, "activations"));
+    const storages = slots.map((bytes, i) =>
+      new Storage(`activation ${i}`, bytes + this.#padding, "activations")
+    );
     return {
       storages,
       of: (value) => {
@@ -120,6 +139,10 @@ const PARAMETER_STRIDE = 256;
 
 function isValue(resource: Resource): resource is Value {
   return "words" in resource;
+}
+
+function valueOf(resource: Resource): Value | undefined {
+  return isValue(resource) ? resource : "value" in resource ? resource.value : undefined;
 }
 
 function takeSlot(slots: number[], free: number[], bytes: number): number {
@@ -221,7 +244,9 @@ export function compileGraph(
     }
     for (const [binding, r] of [...Object.entries(d.reads), ...Object.entries(d.writes)]) {
       if (!r) continue;
-      const range: Range = isValue(r)
+      const range: Range = "value" in r
+        ? { storage: of(r.value), offset: r.offset, bytes: r.bytes }
+        : isValue(r)
         ? { storage: of(r), bytes: Math.max(16, r.words * 4) }
         : r instanceof Storage
         ? { storage: r }

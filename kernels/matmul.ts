@@ -6,7 +6,7 @@
 
 import type { Layout } from "../quant/layout.ts";
 import type { AdapterClass } from "./gpu.ts";
-import type { Graph, Range, Value } from "./graph.ts";
+import type { Graph, Range, Value, ValueRange } from "./graph.ts";
 import type { DeviceTensor } from "./tensor.ts";
 import type { Storage } from "./storage.ts";
 import type { ShaderKey } from "./template.ts";
@@ -57,47 +57,100 @@ export function matmul(
     const columnTiles = Math.ceil(piece.rows / tile.columns);
     const kernel = kernelOf(tile, layout, rows, branches, rowTiles * columnTiles);
     const units = unitColumns(weight, perturbation);
-    graph.add({
-      label: `matmul ${weight.name}`,
-      source: kernel.source,
-      key: {
-        ...layoutKey(layout),
-        ...perturbationKey(perturbation),
-        ...kernel.key,
-        BIAS: bias !== undefined,
-        RESIDUAL: residual !== undefined,
-      },
-      reads: {
-        1: piece.codes,
-        2: x,
-        4: piece.scales,
-        5: weight.codebook,
-        6: bias,
-        7: residual,
-        8: perturbation?.offsets,
-        9: perturbation?.noise?.branches,
-      },
-      writes: { 3: y },
-      parameters: [
-        rows,
-        weight.columns,
-        piece.rows,
-        piece.firstRow,
-        weight.rows,
-        units,
-        Math.ceil(weight.columns / units),
-        ...ratios(weight, perturbation, units),
-        weight.groups,
-        perturbation?.stride ?? 0,
-        perturbation?.id ?? 0,
-        rowTiles,
-        totalRows,
-        columnTiles,
-      ],
-      workgroups: kernel.workgroups,
-    });
+    const windows = kernel.source === register && !kernel.key.MIXED
+      ? rowWindows(graph, x, weight.columns, piece.rows, tile, options)
+      : undefined;
+    for (const window of windows ?? [{ first: 0, end: totalRows, x }]) {
+      const tiles = Math.ceil((window.end - window.first) / tile.rows) * columnTiles;
+      graph.add({
+        label: `matmul ${weight.name}`,
+        source: kernel.source,
+        key: {
+          ...layoutKey(layout),
+          ...perturbationKey(perturbation),
+          ...kernel.key,
+          WINDOWED: windows !== undefined,
+          BIAS: bias !== undefined,
+          RESIDUAL: residual !== undefined,
+        },
+        reads: {
+          1: piece.codes,
+          2: window.x,
+          4: piece.scales,
+          5: weight.codebook,
+          6: bias,
+          7: residual,
+          8: perturbation?.offsets,
+          9: perturbation?.noise?.branches,
+        },
+        writes: { 3: y },
+        parameters: [
+          rows,
+          weight.columns,
+          piece.rows,
+          piece.firstRow,
+          weight.rows,
+          units,
+          Math.ceil(weight.columns / units),
+          ...ratios(weight, perturbation, units),
+          weight.groups,
+          perturbation?.stride ?? 0,
+          perturbation?.id ?? 0,
+          rowTiles,
+          totalRows,
+          columnTiles,
+          window.first,
+          window.end,
+        ],
+        workgroups: windows ? Math.ceil(tiles / tile.workgroup) : kernel.workgroups,
+      });
+    }
   }
   return y;
+}
+
+/** Bytes of a uniform binding that every adapter allows. */
+const UNIFORM_BYTES = 65536;
+
+/** Below this many multiply-adds a dispatch of its own costs more than it saves. */
+const WINDOW_WORK = 2 ** 21;
+
+interface RowWindow {
+  readonly first: number;
+  readonly end: number;
+  readonly x: ValueRange;
+}
+
+/**
+ * On software adapters, the rows in windows that fit a uniform binding, each of one branch: a dispatch a window. Undefined
+ * where that does not pay or the windows would not be aligned.
+ */
+function rowWindows(
+  graph: Graph,
+  x: Value | Storage | Range,
+  columns: number,
+  outputs: number,
+  tile: Tile,
+  { rows, branches, adapterClass }: MatmulOptions,
+): RowWindow[] | undefined {
+  const rowBytes = columns * 4;
+  const perWindow = Math.floor(UNIFORM_BYTES / rowBytes / tile.rows) * tile.rows;
+  if (adapterClass !== "software" || !("words" in x) || perWindow === 0) return undefined;
+  if (Math.min(perWindow, rows) * columns * outputs < WINDOW_WORK) return undefined;
+  if (rows * rowBytes % 256 !== 0 || perWindow * rowBytes % 256 !== 0) return undefined;
+  graph.pad(UNIFORM_BYTES);
+  const windows: RowWindow[] = [];
+  for (let b = 0; b < branches; b++) {
+    for (let row = 0; row < rows; row += perWindow) {
+      const first = b * rows + row;
+      windows.push({
+        first,
+        end: b * rows + Math.min(rows, row + perWindow),
+        x: { value: x, offset: first * rowBytes, bytes: UNIFORM_BYTES },
+      });
+    }
+  }
+  return windows;
 }
 
 /** What a kernel adds to the dispatch: its text, its constants and how many workgroups it takes. */

@@ -16,11 +16,18 @@ struct Params {
   row_tiles: u32,       // row tiles of one branch
   total_rows: u32,      // B * M
   column_tiles: u32,
+  first_row: u32,       // WINDOWED: rows (of all branches) of this dispatch, all of one branch
+  end_row: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> codes: array<u32>;
+#if WINDOWED
+// A software adapter reads a uniform buffer with a few instructions, a storage buffer with a loop over lanes.
+@group(0) @binding(2) var<uniform> x: array<vec4<f32>, 4096>;
+#else
 @group(0) @binding(2) var<storage, read> x: array<vec4<f32>>;
+#endif
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 #if LAYOUT != dense
 @group(0) @binding(4) var<storage, read> scales: array<u32>;

@@ -10,46 +10,7 @@
 #include "noise.wgsl"
 #include "combine.wgsl"
 
-struct Params {
-  rows: u32,            // M: rows of one branch
-  columns: u32,         // K
-  outputs: u32,         // N of this piece of the tensor
-  first_output: u32,    // where the piece starts in the whole tensor
-  total_outputs: u32,   // N of the whole tensor: row stride of y
-  unit_columns: u32,    // columns a partial dot product covers
-  units: u32,           // units in a row
-  units_per_group: u32,
-  units_per_span: u32,
-  groups: u32,          // scale groups in a row
-  stride: u32,          // offsets between spans
-  tensor: u32,          // id for the noise
-  row_tiles: u32,       // row tiles of one branch
-  total_rows: u32,      // B * M
-  column_tiles: u32,
-}
-
-@group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> codes: array<u32>;
-@group(0) @binding(2) var<storage, read> x: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read_write> y: array<f32>;
-#if LAYOUT != dense
-@group(0) @binding(4) var<storage, read> scales: array<u32>;
-#endif
-#if LAYOUT == codebook
-@group(0) @binding(5) var<storage, read> codebook: array<vec2<u32>>;
-#endif
-#if BIAS
-@group(0) @binding(6) var<storage, read> bias: array<f32>;
-#endif
-#if RESIDUAL
-@group(0) @binding(7) var<storage, read> residual: array<f32>;
-#endif
-#if FORM != none
-@group(0) @binding(8) var<storage, read> offsets: array<f32>;
-#if NOISE
-@group(0) @binding(9) var<storage, read> branches: array<Branch>;
-#endif
-#endif
+#include "matmul_params.wgsl"
 
 #if LAYOUT != dense
 fn half_at(index: u32) -> f32 {
@@ -67,6 +28,12 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
   let row0 = row_tile * ROWS;
   if (row0 >= p.total_rows) { return; }
   let row_end = p.total_rows;
+#elif WINDOWED
+  // Rows that fit a uniform binding: one branch, a few tiles.
+  let b = p.first_row / p.rows;
+  let row0 = p.first_row + row_tile * ROWS;
+  if (row0 >= p.end_row) { return; }
+  let row_end = p.end_row;
 #else
   // Many rows: a tile stays within one branch.
   let b = row_tile / p.row_tiles;
@@ -77,7 +44,11 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
   let quads = p.columns / 4u;
   // Rows and columns beyond the edge repeat the last one; they are computed and not stored.
 #for r ROWS
+#if WINDOWED
+  let x{r} = (min(row0 + {r}u, row_end - 1u) - p.first_row) * quads;
+#else
   let x{r} = min(row0 + {r}u, row_end - 1u) * quads;
+#endif
 #endfor
 #if NOISE
   // Read once: a load costs a software adapter as much as dozens of operations.

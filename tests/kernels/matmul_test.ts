@@ -30,6 +30,8 @@ interface Case {
   readonly bias?: boolean;
   readonly residual?: boolean;
   readonly maxBinding?: number;
+  /** Dispatches expected when x is a value of the graph, as in a forward. */
+  readonly windows?: number;
 }
 
 /** Runs a product on the device and compares it with the oracle. */
@@ -44,7 +46,9 @@ async function check(c: Case): Promise<void> {
   const x = normals(branches * rows * inputs, random);
   const bias = c.bias ? normals(outputs, random) : null;
   const residual = c.residual ? normals(branches * rows * outputs, random) : null;
-  const y = matmul(bench.graph, bench.storage("x", x), tensor, {
+  const input = c.windows ? bench.value("x", x) : bench.storage("x", x);
+  const before = bench.graph.dispatches.length;
+  const y = matmul(bench.graph, input, tensor, {
     rows,
     branches,
     tile,
@@ -53,6 +57,8 @@ async function check(c: Case): Promise<void> {
     bias: bias ? bench.storage("bias", bias) : undefined,
     residual: residual ? bench.value("residual", residual) : undefined,
   });
+  const products = bench.graph.dispatches.filter((d, i) => i >= before && d.writes[3] === y);
+  if (c.windows && gpu.adapterClass === "software") assertEquals(products.length, c.windows);
   const [actual] = await bench.run(y);
   const expected = oracle({ branches, rows, inputs, outputs }, weights, x, bias, residual);
   assertClose(actual, expected, JSON.stringify(c));
@@ -312,4 +318,19 @@ Deno.test("matmul beyond the workgroup limit folds into the second dimension", a
         perturbation: { form: "relative", span: 32, distribution: "rademacher" },
       }));
   }
+});
+
+Deno.test("rows in windows of a uniform binding give what a storage binding gives", async () => {
+  // 64 rows of 256 inputs fill 64 KiB: two windows a branch, the second partial.
+  const sizes = { outputs: 520, inputs: 256, rows: 70, branches: 2, windows: 4 };
+  const tile = { rows: 4, columns: 4, workgroup: 32 };
+  await check({ ...sizes, layout: { kind: "dense", type: "f16" }, tile });
+  const perturbation: TestPerturbation = {
+    form: "relative",
+    span: 32,
+    distribution: "normal",
+  };
+  await check({ ...sizes, layout: scalar(4, "none", 32), tile, perturbation, residual: true });
+  await check({ ...sizes, layout: scalar(4, "zero", 64), tile, bias: true });
+  await check({ ...sizes, layout: { kind: "codebook", books: 2 }, tile });
 });
