@@ -48,7 +48,7 @@ Usage: sh run.sh demo [options]
 
   --seed N        seed of noise and order (default 1)
   --seeds N       run seeds 1 to N and print a table
-  --steps N       training steps (default 600)
+  --steps N       training steps (default 400)
   --output FOLDER where to write (default runs/demo)
   --help          this text
 
@@ -223,7 +223,7 @@ if (import.meta.main) {
   const args = parseArgs(Deno.args, {
     string: ["seed", "seeds", "steps", "output"],
     boolean: ["help"],
-    default: { seed: "1", steps: "600", output: "runs/demo" },
+    default: { seed: "1", steps: "400", output: "runs/demo" },
   });
   if (args.help) {
     console.log(HELP);
