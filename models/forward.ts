@@ -15,6 +15,7 @@ import {
   Graph,
   matmul,
   type OffsetSet,
+  offsetStride,
   type Perturbation,
   type Range,
   rmsNorm,
@@ -84,7 +85,7 @@ function perturbationOf(name: string, trained?: ForwardOffsets): Perturbation | 
     offsets: trained.offsets.range(name)!,
     form: trainable.form,
     span: trainable.span,
-    stride: Math.ceil(trainable.rows / 4) * 4,
+    stride: offsetStride(trainable.rows),
     id: trainable.id,
     noise: trained.noise,
   };
