@@ -99,7 +99,7 @@ export interface EndEvent {
 /** What `finetune` yields. */
 export type TrainingEvent = StepEvent | EvaluationEvent | EndEvent;
 
-const CHUNK_MILLISECONDS = 400;
+const CHUNK_MILLISECONDS = 500;
 
 /** The order of training batches: a function of seed and step, so that a resumed run sees what an unbroken one would. */
 export function trainingOrder(
@@ -161,7 +161,7 @@ function assertWritable(
 }
 
 /**
- * Fine-tunes a model's offsets. Steps run on the device in chunks of about 0.4 s; between chunks the ledger is flushed, events are
+ * Fine-tunes a model's offsets. Steps run on the device in chunks of about 0.5 s; between chunks the ledger is flushed, events are
  * yielded and signals served. At the end `offsets` hold the best state of the held-out evaluations, if there were any.
  *
  * @throws {NonFiniteLossError} When a loss is not finite; the ledger holds the steps before
