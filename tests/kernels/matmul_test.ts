@@ -322,7 +322,7 @@ Deno.test("matmul beyond the workgroup limit folds into the second dimension", a
 
 Deno.test("rows in windows of a uniform binding give what a storage binding gives", async () => {
   // 64 rows of 256 inputs fill 64 KiB: two windows a branch, the second partial.
-  const sizes = { outputs: 520, inputs: 256, rows: 70, branches: 2, windows: 4 };
+  const sizes = { outputs: 1100, inputs: 256, rows: 70, branches: 2, windows: 4 };
   const tile = { rows: 4, columns: 4, workgroup: 32 };
   await check({ ...sizes, layout: { kind: "dense", type: "f16" }, tile });
   const perturbation: TestPerturbation = {
