@@ -10,6 +10,7 @@
 import { groupsPerRow, type PackedTensor } from "./layout.ts";
 import {
   checkLength,
+  codeByCode,
   packTransposed,
   type StoredWords,
   transposedLayout,
@@ -66,8 +67,8 @@ export function awqToPacked(planes: AwqPlanes, shape: TransposedShape): PackedTe
     columns,
     scales,
     (g, row) => nibble(qzeros, g, row),
-    (block, row, codes) => {
+    codeByCode(4, (block, row, codes) => {
       for (let k = 0; k < 32; k++) codes[k] = nibble(qweight, block * 32 + k, row);
-    },
+    }),
   );
 }

@@ -11,6 +11,8 @@
 import { groupsPerRow, type PackedTensor } from "./layout.ts";
 import {
   checkLength,
+  codeByCode,
+  type FillBlock,
   packTransposed,
   type StoredWords,
   transposedLayout,
@@ -77,10 +79,10 @@ export function gptqToPacked(planes: GptqPlanes, shape: GptqShape): PackedTensor
     columns,
     scales,
     (g, row) => (bitsAt(qzeros, g * zeroWords, 1, row * bits, bits) + lessOne) & mask,
-    (block, row, codes) => {
+    bits === 4 ? fourBits(qweight, rows) : codeByCode(bits, (block, row, codes) => {
       const first = block * bits * rows + row;
       for (let k = 0; k < 32; k++) codes[k] = bitsAt(qweight, first, rows, k * bits, bits);
-    },
+    }),
   );
 }
 
@@ -107,6 +109,25 @@ export function checkConsecutiveGroups(
       );
     }
   }
+}
+
+// The common width by whole words: columns j and j + 16 of a block share a byte.
+function fourBits(qweight: StoredWords, rows: number): FillBlock {
+  return (block, row, words, at) => {
+    const first = block * 4 * rows + row;
+    for (let half = 0; half < 2; half++) {
+      const low = qweight[first + half * rows];
+      const high = qweight[first + (half + 2) * rows];
+      words[at + 2 * half] = spread(low) | (spread(high) << 4);
+      words[at + 2 * half + 1] = spread(low >>> 16) | (spread(high >>> 16) << 4);
+    }
+  };
+}
+
+// The four lowest nibbles, each in the low half of its own byte.
+function spread(nibbles: number): number {
+  return (nibbles & 0xf) | ((nibbles & 0xf0) << 4) | ((nibbles & 0xf00) << 8) |
+    ((nibbles & 0xf000) << 12);
 }
 
 // Bits of a stream whose words lie `stride` apart.

@@ -72,12 +72,21 @@ export function checkLength(
   }
 }
 
+/** Writes one block of 32 codes of a row at word `at` of `words`; `bytes` are the same memory. */
+export type FillBlock = (
+  block: number,
+  row: number,
+  words: Uint32Array<ArrayBuffer>,
+  at: number,
+  bytes: Uint8Array,
+) => void;
+
 /**
  * Fills a packed tensor.
  *
  * @param scales f16 bits, `[groups, rows]`
  * @param zeroAt The zero point of a group and row
- * @param readBlock Writes the codes of columns `32 * block ...` of a row into an array of 32
+ * @param fillBlock Writes the words of columns `32 * block ...` of a row into `words` at `at`
  */
 export function packTransposed(
   layout: ScalarLayout,
@@ -85,7 +94,7 @@ export function packTransposed(
   columns: number,
   scales: Uint16Array,
   zeroAt: (group: number, row: number) => number,
-  readBlock: (block: number, row: number, codes: Uint8Array) => void,
+  fillBlock: FillBlock,
 ): PackedTensor {
   const t = emptyPacked(layout, rows, columns);
   const groups = groupsPerRow(layout, columns);
@@ -95,16 +104,27 @@ export function packTransposed(
         (numberToFloat16(zeroAt(g, row)) << 16);
     }
   }
+  const { bits } = layout;
   const bytes = planeBytes(t.codes);
-  const codes = new Uint8Array(32);
   const blocks = columns / 32;
   for (let block = 0; block < blocks; block++) {
     for (let row = 0; row < rows; row++) {
-      readBlock(block, row, codes);
-      writeCodes(codes, layout.bits, 1, bytes, (row * blocks + block) * layout.bits * 4);
+      fillBlock(block, row, t.codes, (row * blocks + block) * bits, bytes);
     }
   }
   return t;
+}
+
+/** Writes blocks code by code: `readBlock` puts the codes of columns `32 * block ...` of a row into an array of 32. */
+export function codeByCode(
+  bits: number,
+  readBlock: (block: number, row: number, codes: Uint8Array) => void,
+): FillBlock {
+  const codes = new Uint8Array(32);
+  return (block, row, _words, at, bytes) => {
+    readBlock(block, row, codes);
+    writeCodes(codes, bits, 1, bytes, at * 4);
+  };
 }
 
 /**
