@@ -5,35 +5,25 @@
  */
 
 import { join } from "@std/path";
-import type { Format } from "../quant/format.ts";
 import { formatByName } from "../quant/formats.ts";
-import {
-  readSafetensors,
-  type SafetensorsDtype,
-  type SafetensorsTensor,
-} from "../quant/safetensors.ts";
-import { packedFromSafetensors } from "../quant/packed_safetensors.ts";
+import { readSafetensors, type SafetensorsDtype } from "../quant/safetensors.ts";
 import { architectureOf } from "./architectures.ts";
 import { configFromHuggingFace } from "./config.ts";
 import { type FileSource, openFile } from "./file_source.ts";
 import { huggingFaceName } from "./names.ts";
+import { quantizedTensors } from "./quantization_methods.ts";
 import type { ModelSource, TensorSource } from "./source.ts";
+import type { QuantizedTensors, StoredTensorPlace, StoredTensors } from "./stored_tensors.ts";
 import { tokenizerFromJson } from "./tokenizer.ts";
 
 const DENSE: Partial<Record<SafetensorsDtype, string>> = { F32: "F32", F16: "F16", BF16: "BF16" };
 const LARGEST_JSON = 64 * 2 ** 20;
 
-interface Located extends SafetensorsTensor {
-  readonly file: FileSource;
-  /** Every tensor of that file. */
-  readonly planes: Map<string, SafetensorsTensor>;
-}
-
 /**
- * Opens a folder and checks that it holds the whole model. Own packed formats (`quantization_config.quant_method` "qzo") are
- * read back as they were written.
+ * Opens a folder and checks that it holds the whole model. Tensors quantised by a method of
+ * {@linkcode QUANTIZATION_METHODS} (`quantization_config` of `config.json`, or `quantize_config.json`) are read as they are.
  *
- * @throws {SyntaxError | RangeError} When a file is damaged or does not fit the configuration
+ * @throws {SyntaxError | RangeError | TypeError} When a file is damaged or does not fit the configuration
  */
 export async function huggingFaceModelSource(folder: string): Promise<ModelSource> {
   const configName = join(folder, "config.json");
@@ -43,26 +33,25 @@ export async function huggingFaceModelSource(folder: string): Promise<ModelSourc
   const close = () => files.forEach((f) => f[Symbol.dispose]());
   try {
     const located = await locate(folder, files);
-    const packedFormats = formatsOf(json, configName);
+    const quantized = await quantizedOf(folder, json, configName, located);
     // Some exporters store the tied table under the head's name only.
     const tied = config.tiedHead ||
-      !located.has("lm_head.weight") && !packedFormats.has("lm_head.weight");
+      !located.has("lm_head.weight") && !quantized?.has("lm_head.weight");
     const effective = { ...config, tiedHead: tied };
     const tensors = new Map<string, TensorSource>();
     for (const { name, rows, columns } of architectureOf(config).weights(effective)) {
       const base = huggingFaceName(name.replace(/\.weight$/, ""))!;
       const names = name === "token_embd.weight" ? [base, "lm_head"] : [base];
       const found = names.map((n) => `${n}.weight`).find((n) =>
-        located.has(n) || packedFormats.has(n)
+        located.has(n) || quantized?.has(n)
       );
       if (!found) {
         throw new RangeError(`Cannot load "${folder}": it has no tensor "${base}.weight"`);
       }
-      const format = packedFormats.get(found);
       tensors.set(
         name,
-        format
-          ? packedTensor(name, found, format, rows, columns, located)
+        quantized?.has(found)
+          ? await quantized.open({ name, stored: found, rows, columns })
           : denseTensor(name, found, rows, columns, located.get(found)!),
       );
     }
@@ -103,7 +92,10 @@ async function readJson(path: string, optional = false): Promise<unknown> {
   }
 }
 
-async function locate(folder: string, files: FileSource[]): Promise<Map<string, Located>> {
+async function locate(
+  folder: string,
+  files: FileSource[],
+): Promise<Map<string, StoredTensorPlace>> {
   const index = await readJson(join(folder, "model.safetensors.index.json"), true);
   const map = index === undefined
     ? undefined
@@ -114,7 +106,7 @@ async function locate(folder: string, files: FileSource[]): Promise<Map<string, 
   const names = map
     ? [...new Set(Object.values(map as Record<string, unknown>))]
     : ["model.safetensors"];
-  const located = new Map<string, Located>();
+  const located = new Map<string, StoredTensorPlace>();
   for (const name of names) {
     if (typeof name !== "string" || name.length > 255 || /[\\/\0]|^\.\.?$/.test(name)) {
       throw new SyntaxError(
@@ -131,20 +123,19 @@ async function locate(folder: string, files: FileSource[]): Promise<Map<string, 
   return located;
 }
 
-function formatsOf(config: unknown, name: string): Map<string, Format> {
-  const quantization = (config as { quantization_config?: unknown }).quantization_config;
-  if (quantization === undefined || quantization === null) return new Map();
-  const { quant_method: method, formats } = quantization as Record<string, unknown>;
-  if (method !== "qzo" || typeof formats !== "object" || formats === null) {
-    throw new RangeError(
-      `Cannot read "${name}": quantization method ${
-        JSON.stringify(method)
-      } is not supported, only "qzo"`,
-    );
+async function quantizedOf(
+  folder: string,
+  config: unknown,
+  configName: string,
+  tensors: StoredTensors,
+): Promise<QuantizedTensors | undefined> {
+  const { quantization_config: settings } = config as { quantization_config?: unknown };
+  if (settings !== undefined && settings !== null) {
+    return quantizedTensors(settings, tensors, configName);
   }
-  return new Map(
-    Object.entries(formats).map(([tensor, format]) => [tensor, formatByName(String(format))]),
-  );
+  // As AutoGPTQ wrote it before config.json took the settings in; it named no method.
+  const name = join(folder, "quantize_config.json");
+  return quantizedTensors(await readJson(name, true), tensors, name, "gptq");
 }
 
 function denseTensor(
@@ -152,7 +143,7 @@ function denseTensor(
   stored: string,
   rows: number,
   columns: number,
-  at: Located,
+  at: StoredTensorPlace,
 ): TensorSource {
   const formatName = DENSE[at.dtype];
   if (!formatName) {
@@ -179,28 +170,5 @@ function denseTensor(
         count,
         columns,
       ),
-  };
-}
-
-function packedTensor(
-  name: string,
-  stored: string,
-  format: Format,
-  rows: number,
-  columns: number,
-  located: ReadonlyMap<string, Located>,
-): TensorSource {
-  const codes = located.get(`${stored}.codes`);
-  if (!codes) throw new RangeError(`Cannot load tensor "${stored}": "${stored}.codes" is missing`);
-  // All planes of a tensor lie in one file.
-  const file = { tensors: codes.planes, metadata: new Map<string, string>() };
-  const where = { name: stored, format: format.name, rows, columns };
-  return {
-    name,
-    rows,
-    columns,
-    format,
-    read: (firstRow, count) =>
-      packedFromSafetensors(codes.file, file, where, { firstRow, rows: count }),
   };
 }

@@ -6,6 +6,7 @@
  * @module
  */
 
+export * from "./awq.ts";
 export * from "./byte_source.ts";
 export * from "./codebook_formats.ts";
 export * from "./codebook_kmeans.ts";
@@ -26,6 +27,7 @@ export {
   type GgufValueType,
 } from "./gguf_value.ts";
 export * from "./gguf_write.ts";
+export * from "./gptq.ts";
 export * from "./group_formats.ts";
 export * from "./layout.ts";
 export * from "./nearest_names.ts";
@@ -36,3 +38,4 @@ export * from "./planes.ts";
 export * from "./round_to_nearest.ts";
 export * from "./safetensors.ts";
 export * from "./scalar_codes.ts";
+export { packedToGptqScales, type StoredWords, type TransposedShape } from "./transposed.ts";

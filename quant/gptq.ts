@@ -1,0 +1,146 @@
+/**
+ * GPTQ checkpoints as AutoGPTQ and GPTQModel store them (Frantar et al. 2022, arXiv 2210.17323, is the method).
+ *
+ * Codes and zero points are streams of bits in 32-bit words, lowest bit first: `qweight` along the input features, word by
+ * word in `[columns * bits / 32, rows]`, `qzeros` along the output features in `[groups, rows * bits / 32]`. A 3-bit value may
+ * cross the border of two words. The weight is `scales * (q - zero)`.
+ *
+ * @module
+ */
+
+import { groupsPerRow, type PackedTensor } from "./layout.ts";
+import {
+  checkLength,
+  codeByCode,
+  type FillBlock,
+  packTransposed,
+  type StoredWords,
+  transposedLayout,
+  type TransposedShape,
+} from "./transposed.ts";
+
+/** What a file has of one linear layer. */
+export interface GptqPlanes {
+  /** Codes, `[columns * bits / 32, rows]`. */
+  readonly qweight: StoredWords;
+  /** Zero points, `[groups, rows * bits / 32]`. */
+  readonly qzeros: StoredWords;
+  /** f16 bits, `[groups, rows]`. */
+  readonly scales: Uint16Array;
+  /** The group of each input feature, `[columns]`; default: consecutive groups. */
+  readonly gIdx?: Int32Array;
+}
+
+/** Shape and dialect of a linear layer. */
+export interface GptqShape extends TransposedShape {
+  /** `"v1"` stores zero points less one, `"v2"` as they are. */
+  readonly version: "v1" | "v2";
+}
+
+/**
+ * The planes of a linear layer in the scalar layout with a zero point per group, without loss.
+ *
+ * A zero point of 0 is all ones in v1: one is added modulo `2 ** bits`.
+ *
+ * @throws {RangeError} for an impossible shape, width or group, and for `gIdx` out of consecutive order (`desc_act`).
+ * @throws {TypeError} for a plane of the wrong length.
+ *
+ * @example One row of eight in code 9, zero point 8, scale 1
+ * ```ts
+ * import { decode, gptqToPacked } from "@qzo/qzo/quant";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const packed = gptqToPacked({
+ *   qweight: new Int32Array(4 * 8).fill(0x99999999 | 0),
+ *   qzeros: new Int32Array(1).fill(0x77777777),
+ *   scales: new Uint16Array(8).fill(0x3c00),
+ * }, { bits: 4, group: 128, rows: 8, columns: 32, version: "v1" });
+ * assertEquals(decode(packed), new Float32Array(8 * 32).fill(1));
+ * ```
+ */
+export function gptqToPacked(planes: GptqPlanes, shape: GptqShape): PackedTensor {
+  const { qweight, qzeros, scales, gIdx } = planes;
+  const { bits, group, rows, columns, version, name = "tensor" } = shape;
+  const layout = transposedLayout(shape);
+  if (version !== "v1" && version !== "v2") {
+    throw new RangeError(`Cannot unpack "${name}": version "${version}", known are v1, v2`);
+  }
+  const groups = groupsPerRow(layout, columns);
+  const zeroWords = rows * bits / 32;
+  checkLength(name, "qweight", qweight, columns / 32 * bits * rows);
+  checkLength(name, "qzeros", qzeros, groups * zeroWords);
+  checkLength(name, "scales", scales, groups * rows);
+  if (gIdx !== undefined) checkConsecutiveGroups(gIdx, group, columns, name);
+  const mask = 2 ** bits - 1;
+  const lessOne = version === "v1" ? 1 : 0;
+  return packTransposed(
+    layout,
+    rows,
+    columns,
+    scales,
+    (g, row) => (bitsAt(qzeros, g * zeroWords, 1, row * bits, bits) + lessOne) & mask,
+    bits === 4 ? fourBits(qweight, rows) : codeByCode(bits, (block, row, codes) => {
+      const first = block * bits * rows + row;
+      for (let k = 0; k < 32; k++) codes[k] = bitsAt(qweight, first, rows, k * bits, bits);
+    }),
+  );
+}
+
+/**
+ * Checks that feature `i` belongs to group `floor(i / group)`.
+ *
+ * @throws {RangeError} naming the tensor and the first feature that does not: a checkpoint quantised with `desc_act`.
+ * @throws {TypeError} when there is not one index per column.
+ */
+export function checkConsecutiveGroups(
+  gIdx: Int32Array,
+  group: number,
+  columns: number,
+  name = "tensor",
+): void {
+  checkLength(name, "g_idx", gIdx, columns);
+  const size = group === -1 ? columns : group;
+  for (let i = 0; i < columns; i++) {
+    const expected = Math.floor(i / size);
+    if (gIdx[i] !== expected) {
+      throw new RangeError(
+        `Cannot unpack "${name}": g_idx puts column ${i} in group ${gIdx[i]}, not ${expected}; ` +
+          `checkpoints with reordered columns (desc_act) are not supported`,
+      );
+    }
+  }
+}
+
+// The common width by whole words: columns j and j + 16 of a block share a byte.
+function fourBits(qweight: StoredWords, rows: number): FillBlock {
+  return (block, row, words, at) => {
+    const first = block * 4 * rows + row;
+    for (let half = 0; half < 2; half++) {
+      const low = qweight[first + half * rows];
+      const high = qweight[first + (half + 2) * rows];
+      words[at + 2 * half] = spread(low) | (spread(high) << 4);
+      words[at + 2 * half + 1] = spread(low >>> 16) | (spread(high >>> 16) << 4);
+    }
+  };
+}
+
+// The four lowest nibbles, each in the low half of its own byte.
+function spread(nibbles: number): number {
+  return (nibbles & 0xf) | ((nibbles & 0xf0) << 4) | ((nibbles & 0xf00) << 8) |
+    ((nibbles & 0xf000) << 12);
+}
+
+// Bits of a stream whose words lie `stride` apart.
+function bitsAt(
+  words: StoredWords,
+  first: number,
+  stride: number,
+  bit: number,
+  width: number,
+): number {
+  const at = bit & 31;
+  const word = first + (bit >>> 5) * stride;
+  let value = words[word] >>> at;
+  if (at + width > 32) value |= words[word + stride] << (32 - at);
+  return value & (2 ** width - 1);
+}

@@ -1,0 +1,319 @@
+import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
+import { join } from "@std/path";
+import { openGpu } from "../../kernels/mod.ts";
+import {
+  Evaluator,
+  fingerprint,
+  foldedSource,
+  huggingFaceName,
+  loadModel,
+  openModelSource,
+  packBatch,
+  planOffsets,
+  Trainer,
+  writeModel,
+} from "../../models/mod.ts";
+import { qzoNormalised } from "../../optim/mod.ts";
+import {
+  offsetCount,
+  packedToGptqScales,
+  type SafetensorsDtype,
+  type SafetensorsTensorData,
+  writeSafetensors,
+} from "../../quant/mod.ts";
+import {
+  awqWords,
+  gptqWords,
+  plainWeights,
+  randomMatrix,
+  scaleBits,
+} from "../quant/transposed_writer.ts";
+import type { LlamaShape } from "../reference/llama.ts";
+import { randomLlama } from "../support/random_llama.ts";
+import {
+  huggingFaceConfig,
+  oracleLoss,
+  tensorShape,
+  textExamples,
+  weightsOf,
+} from "./small_model.ts";
+
+const gpu = await openGpu();
+Deno.test.afterAll(() => gpu[Symbol.dispose]());
+
+/** Rows that fill words at 3 bits; groups of 64 and 128 end within the 160 columns of down_proj. */
+const shape: LlamaShape = {
+  hidden: 128,
+  layers: 1,
+  feedForward: 160,
+  heads: 4,
+  kvHeads: 2,
+  vocabulary: 290,
+  epsilon: 1e-5,
+  ropeBase: 10000,
+  rope: "neox",
+};
+
+type Settings = Record<string, unknown>;
+
+const LINEAR = /layers\..*_proj\.weight$/;
+
+/** The files' tensors and what they decode to; `dense` names modules that stay unquantised. */
+function quantisedLlama(
+  settings: Settings,
+  dense = /^$/,
+): { tensors: SafetensorsTensorData[]; weights: Record<string, Float32Array> } {
+  const weights: Record<string, Float32Array> = {};
+  const tensors: SafetensorsTensorData[] = [];
+  const add = (
+    name: string,
+    dtype: SafetensorsDtype,
+    dimensions: number[],
+    data: { readonly buffer: ArrayBuffer },
+  ) => tensors.push({ name, dtype, shape: dimensions, bytes: new Uint8Array(data.buffer) });
+  const bits = settings.bits as number;
+  const group = settings.group_size as number;
+  for (const [name, values] of Object.entries(randomLlama(shape))) {
+    const dimensions = tensorShape(shape, name, values.length);
+    weights[name] = values;
+    if (!LINEAR.test(name) || dense.test(name)) {
+      add(name, "F32", dimensions, values);
+      continue;
+    }
+    const [rows, columns] = dimensions;
+    const m = randomMatrix(tensors.length, bits, group, rows, columns);
+    const groups = m.scales.length / rows;
+    const module = name.slice(0, -".weight".length);
+    weights[name] = plainWeights(m);
+    if (settings.quant_method === "awq") {
+      const { qweight, qzeros } = awqWords(m);
+      add(`${module}.qweight`, "I32", [columns, rows / 8], qweight);
+      add(`${module}.qzeros`, "I32", [groups, rows / 8], qzeros);
+    } else {
+      const version = settings.checkpoint_format === "gptq_v2" ? "v2" : "v1";
+      const { qweight, qzeros, gIdx } = gptqWords(m, version);
+      add(`${module}.qweight`, "I32", [columns * bits / 32, rows], qweight);
+      add(`${module}.qzeros`, "I32", [groups, rows * bits / 32], qzeros);
+      add(`${module}.g_idx`, "I32", [columns], gIdx);
+      add(`${module}.bias`, "F16", [rows], new Uint16Array(rows));
+    }
+    add(`${module}.scales`, "F16", [groups, rows], scaleBits(m));
+  }
+  return { tensors, weights };
+}
+
+async function writeFolder(
+  folder: string,
+  tensors: SafetensorsTensorData[],
+  config: Settings,
+): Promise<void> {
+  const json = { ...huggingFaceConfig(shape, false), ...config };
+  await Deno.writeTextFile(join(folder, "config.json"), JSON.stringify(json));
+  const stream = ReadableStream.from(writeSafetensors(tensors));
+  await Deno.writeFile(join(folder, "model.safetensors"), stream);
+}
+
+async function withTemp(body: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  try {
+    await body(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+const stored = (name: string) => `${huggingFaceName(name.replace(/\.weight$/, ""))}.weight`;
+
+const CASES: [Settings, string][] = [
+  [{ quant_method: "gptq", bits: 4, group_size: 128, desc_act: false, sym: true }, "int4z_g128"],
+  [{ quant_method: "gptq", bits: 3, group_size: 64, checkpoint_format: "gptq" }, "int3z_g64"],
+  [{ quant_method: "gptq", bits: 2, group_size: 32, checkpoint_format: "gptq_v2" }, "int2z_g32"],
+  [{ quant_method: "gptq", bits: 8, group_size: -1 }, "int8z_row"],
+  [{ quant_method: "awq", bits: 4, group_size: 64, version: "gemm" }, "int4z_g64"],
+];
+
+for (const [settings, format] of CASES) {
+  Deno.test(`a folder of ${JSON.stringify(settings)} opens as ${format}, bit for bit`, async () => {
+    const { tensors, weights } = quantisedLlama(settings, /k_proj/);
+    await withTemp(async (folder) => {
+      await writeFolder(folder, tensors, { quantization_config: settings });
+      using source = await openModelSource(folder);
+      const found = await weightsOf(source);
+      assertEquals(source.tensors.size, 12);
+      for (const [name, tensor] of source.tensors) {
+        const dense = !LINEAR.test(stored(name)) || name.includes("attn_k");
+        assertEquals(tensor.format.name, dense ? "F32" : format, name);
+        assertEquals([...found[name]], [...weights[stored(name)]], name);
+      }
+      const q = source.tensors.get("blk.0.attn_q.weight")!;
+      const [all, piece] = [await q.read(0, q.rows), await q.read(6, 3)];
+      const perRow = all.codes.length / q.rows;
+      assertEquals(piece.codes, all.codes.slice(6 * perRow, 9 * perRow));
+      await assertRejects(() => q.read(127, 2), RangeError, "it has 128");
+    });
+  });
+}
+
+Deno.test("settings in quantize_config.json serve as those in config.json", async () => {
+  const { tensors, weights } = quantisedLlama({ bits: 4, group_size: 128 });
+  await withTemp(async (folder) => {
+    await writeFolder(folder, tensors, {});
+    const settings = { bits: 4, group_size: 128, damp_percent: 0.01, desc_act: false };
+    await Deno.writeTextFile(join(folder, "quantize_config.json"), JSON.stringify(settings));
+    using source = await openModelSource(folder);
+    const found = await weightsOf(source);
+    assertEquals(
+      [...found["blk.0.ffn_down.weight"]],
+      [...weights["model.layers.0.mlp.down_proj.weight"]],
+    );
+  });
+});
+
+for (const method of ["gptq", "awq"]) {
+  Deno.test(`${method}: loss is the oracle's, training moves scales, folding keeps the rest`, async () => {
+    const settings = { quant_method: method, bits: 4, group_size: 64 };
+    const { tensors } = quantisedLlama(settings);
+    await withTemp(async (folder) => {
+      await writeFolder(folder, tensors, { quantization_config: settings });
+      using source = await openModelSource(folder);
+      using model = await loadModel(gpu, source);
+      const examples = textExamples(shape.vocabulary, [9, 12]);
+      const batch = packBatch(examples, "language-modelling", 64);
+      using evaluator = new Evaluator(model);
+      const [{ loss }] = await evaluator.run([batch]);
+      const expected = oracleLoss(shape, await weightsOf(source), examples, "language-modelling");
+      assertAlmostEquals(loss, expected, 1e-4 * expected);
+
+      using offsets = planOffsets(model, "relative", gpu.maxBinding).allocate(gpu);
+      assertEquals(offsets.trainables.length, 7);
+      using trainer = new Trainer(model, qzoNormalised({ learningRate: 0.02 }), offsets, {
+        seed: 1,
+      });
+      trainer.enqueue(0, batch);
+      assertEquals((await trainer.drain()).map((r) => r.halted), [false]);
+      const trained = new Map(
+        [...await offsets.read(gpu)].map(([name, values]) => {
+          assert(values.some((w) => w !== 0), `${name} did not move`);
+          return [name, { form: "relative" as const, span: 64, offsets: values }];
+        }),
+      );
+      const folded = foldedSource(source, trained);
+      const name = "blk.0.ffn_down.weight";
+      const rows = shape.hidden;
+      const [before, after] = [
+        await source.tensors.get(name)!.read(0, rows),
+        await folded.tensors.get(name)!.read(0, rows),
+      ];
+      assertEquals(after.codes, before.codes);
+      const scales = packedToGptqScales(after);
+      assertEquals(scales.length, 3 * rows);
+      assert(scales.some((s, i) => s !== packedToGptqScales(before)[i]));
+      // What this library writes of it reads back the same.
+      const out = join(folder, "tuned");
+      await writeModel(folded, out);
+      using tuned = await openModelSource(out);
+      assertEquals(await tuned.tensors.get(name)!.read(0, rows), after);
+    });
+  });
+}
+
+Deno.test("an offset of one changes one scale of the file, doubled", async () => {
+  const settings = { quant_method: "gptq", bits: 4, group_size: 128 };
+  await withTemp(async (folder) => {
+    const { tensors } = quantisedLlama(settings);
+    await writeFolder(folder, tensors, { quantization_config: settings });
+    using source = await openModelSource(folder);
+    const name = "blk.0.ffn_down.weight";
+    const { format, rows, columns } = source.tensors.get(name)!;
+    const offsets = new Float32Array(offsetCount(format.layout, rows, columns, 128));
+    offsets[rows + 5] = 1;
+    const folded = foldedSource(
+      source,
+      new Map([[name, { form: "relative", span: 128, offsets }]]),
+    );
+    const scales = packedToGptqScales(await folded.tensors.get(name)!.read(0, rows));
+    const { bytes } = tensors.find((t) => t.name === "model.layers.0.mlp.down_proj.scales")!;
+    const expected = new Uint16Array((bytes as Uint8Array<ArrayBuffer>).slice().buffer);
+    expected[rows + 5] += 1 << 10; // the next exponent
+    assertEquals(scales, expected);
+    assert(await fingerprint(source) !== await fingerprint(folded));
+  });
+});
+
+Deno.test("settings that cannot be read are refused by field", async () => {
+  const gptq = { quant_method: "gptq", bits: 4, group_size: 128 };
+  const awq = { quant_method: "awq", bits: 4, group_size: 128 };
+  const wrong: [unknown, string][] = [
+    [{ ...gptq, bits: 5 }, "bits is 5"],
+    [{ ...gptq, bits: undefined }, "bits is undefined"],
+    [{ ...gptq, bits: "4" }, 'bits is "4"'],
+    [{ ...gptq, group_size: 100 }, "group_size is 100"],
+    [{ ...gptq, checkpoint_format: "marlin" }, 'checkpoint_format "marlin"'],
+    [{ ...gptq, is_marlin_format: true }, 'checkpoint_format "marlin"'],
+    [{ ...awq, bits: 8 }, "bits is 8"],
+    [{ ...awq, group_size: 0 }, "group_size is 0"],
+    [{ ...awq, version: "gemv" }, 'version "gemv"'],
+    [{ quant_method: "hqq" }, 'quantization method "hqq" is not supported, known are "qzo"'],
+    [{ quant_method: "constructor" }, 'quantization method "constructor"'],
+    [{}, "quantization method undefined"],
+    [{ quant_method: "qzo" }, "no formats"],
+  ];
+  const { tensors } = quantisedLlama(gptq);
+  await withTemp(async (folder) => {
+    await writeFolder(folder, tensors, {});
+    for (const [settings, message] of wrong) {
+      const json = { ...huggingFaceConfig(shape, false), quantization_config: settings };
+      await Deno.writeTextFile(join(folder, "config.json"), JSON.stringify(json));
+      await assertRejects(() => openModelSource(folder), RangeError, message);
+    }
+    const json = { ...huggingFaceConfig(shape, false), quantization_config: [] };
+    await Deno.writeTextFile(join(folder, "config.json"), JSON.stringify(json));
+    await assertRejects(() => openModelSource(folder), SyntaxError, "no object");
+  });
+});
+
+Deno.test("planes that lie about themselves are refused on opening, by tensor", async () => {
+  const module = "model.layers.0.self_attn.o_proj";
+  for (const method of ["gptq", "awq"]) {
+    const settings = { quant_method: method, bits: 4, group_size: 32 };
+    const { tensors } = quantisedLlama(settings);
+    const rejects = async (
+      plane: string,
+      change: (t: SafetensorsTensorData) => SafetensorsTensorData | undefined,
+      type: typeof RangeError | typeof TypeError,
+      message: string,
+      others: Settings = {},
+    ) => {
+      const name = `${module}.${plane}`;
+      const changed = tensors.flatMap((t) => t.name === name ? change(t) ?? [] : t);
+      await withTemp(async (folder) => {
+        const quantization_config = { ...settings, ...others };
+        await writeFolder(folder, changed, { quantization_config });
+        await assertRejects(() => openModelSource(folder), type, message);
+      });
+    };
+    for (const plane of ["qweight", "qzeros", "scales"]) {
+      const at = `Cannot load tensor "${module}.${plane}"`;
+      await rejects(plane, () => undefined, RangeError, `${at}: it is missing`);
+      const other = plane === "scales" ? "BF16" : "U32";
+      await rejects(plane, (t) => ({ ...t, dtype: other }), TypeError, `${at}: ${other} of shape`);
+      const turned = (t: SafetensorsTensorData) => ({ ...t, shape: t.shape.toReversed() });
+      await rejects(plane, turned, TypeError, `${at}: `);
+      const flat = (t: SafetensorsTensorData) => ({ ...t, shape: [t.shape[0] * t.shape[1]] });
+      await rejects(plane, flat, TypeError, `${at}: `);
+    }
+    // The groups of the file are not those of the settings.
+    const same = (t: SafetensorsTensorData) => t;
+    await rejects("scales", same, TypeError, `_proj.qzeros": I32 of shape`, { group_size: 64 });
+    if (method === "awq") continue;
+    await rejects("qweight", same, TypeError, `_proj.qweight": I32 of shape`, { bits: 8 });
+    const reversed = (t: SafetensorsTensorData) => {
+      const words = new Int32Array((t.bytes as Uint8Array<ArrayBuffer>).slice().buffer).reverse();
+      return { ...t, bytes: new Uint8Array(words.buffer) };
+    };
+    const act = `Cannot unpack "${module}": g_idx puts column 0 in group 3, not 0`;
+    await rejects("g_idx", reversed, RangeError, act, { desc_act: true });
+    const ones = (t: SafetensorsTensorData) => ({ ...t, bytes: new Uint8Array(256).fill(1) });
+    await rejects("bias", ones, RangeError, `"${module}.bias": biases`);
+  }
+});
