@@ -140,8 +140,9 @@ function table(lines: readonly Line[]): string {
   ].join("\n");
 }
 
-async function main(): Promise<void> {
-  const flags = parseArgs(Deno.args, {
+/** Prints the table. */
+export async function main(argv: string[]): Promise<void> {
+  const flags = parseArgs(argv, {
     boolean: ["help"],
     string: ["rounds", "size", "rows", "only"],
     default: { rounds: "5", size: "2048", rows: `1,${targetRows},256` },
@@ -175,10 +176,8 @@ async function main(): Promise<void> {
   if (wanted("peer") && missing !== undefined) {
     console.log(`\nonnxruntime-web was skipped: ${missing}`);
   }
-}
-
-if (import.meta.main) {
-  await main();
   // The peer keeps its wasm heap and threads for the life of the process.
   Deno.exit(0);
 }
+
+if (import.meta.main) await main(Deno.args);

@@ -88,21 +88,39 @@ export function prepareMatmul(gpu: Gpu, problem: MatmulCase): PreparedMatmul {
     };
   }
   const graph = new Graph();
-  const y = matmul(graph, x, tensor, {
+  // As in a forward: a value that another dispatch left. That dispatch runs once and is not timed.
+  const input = graph.value("x", rows * branches * inputs);
+  graph.add({
+    label: "input",
+    source: COPY,
+    key: {},
+    reads: { 1: x },
+    writes: { 2: input },
+    parameters: [],
+    workgroups: Math.ceil(input.words / 64),
+  });
+  const y = matmul(graph, input, tensor, {
     rows,
     branches,
     perturbation,
     adapterClass: gpu.adapterClass,
     ...problem.options,
   });
-  const plan = compileGraph(gpu, graph, SHADER_LIBRARY, [y]);
+  const plan = compileGraph(gpu, graph, SHADER_LIBRARY, [y, input]);
   owned.push(plan);
+  const encoder = gpu.device.createCommandEncoder();
+  const pass = encoder.beginComputePass();
+  plan.encodeOne(pass, 0);
+  pass.end();
+  gpu.device.queue.submit([encoder.finish()]);
   return {
     name: problem.name,
     run() {
       const encoder = gpu.device.createCommandEncoder();
       const pass = encoder.beginComputePass();
-      for (let i = 0; i < passes; i++) plan.encode(pass);
+      for (let i = 0; i < passes; i++) {
+        for (let d = 1; d < plan.dispatches; d++) plan.encodeOne(pass, d);
+      }
       pass.end();
       gpu.device.queue.submit([encoder.finish()]);
     },
@@ -112,6 +130,15 @@ export function prepareMatmul(gpu: Gpu, problem: MatmulCase): PreparedMatmul {
     },
   };
 }
+
+const COPY = `
+@group(0) @binding(1) var<storage, read> source: array<f32>;
+@group(0) @binding(2) var<storage, read_write> copy: array<f32>;
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) wg: vec3<u32>) {
+  let i = id.y * (wg.x * 64u) + id.x;
+  if (i < arrayLength(&source)) { copy[i] = source[i]; }
+}`;
 
 function filled(
   gpu: Gpu,
