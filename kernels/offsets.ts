@@ -5,6 +5,7 @@
  */
 
 import type { OffsetForm } from "../optim/offset.ts";
+import { offsetStride } from "../quant/offsets.ts";
 import type { Gpu } from "./gpu.ts";
 import type { Range } from "./graph.ts";
 import { Storage } from "./storage.ts";
@@ -28,11 +29,6 @@ export interface Trainable {
   readonly columns: number;
 }
 
-/** Offsets from one span to the next: `rows` rounded up to 4, because a call of the generator serves four neighbours. */
-export function offsetStride(rows: number): number {
-  return Math.ceil(rows / 4) * 4;
-}
-
 /** Describes what is trained of `tensor`: scales with one offset per `span` columns, or every element of a dense tensor. */
 export function trainableOf(
   tensor: DeviceTensor,
@@ -52,6 +48,8 @@ export function trainableOf(
   const count = Math.ceil(columns / span) * offsetStride(rows);
   return { name, id, count, form, span: Math.min(span, columns), rows, columns };
 }
+
+export { offsetStride };
 
 interface Section {
   readonly trainable: Trainable;

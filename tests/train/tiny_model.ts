@@ -14,8 +14,9 @@ import {
   quantizedSource,
   type Selection,
 } from "../../models/mod.ts";
-import { type LedgerHeader, NOISE_VERSION, type Optimiser } from "../../optim/mod.ts";
+import type { LedgerHeader, Optimiser } from "../../optim/mod.ts";
 import { bytesSource } from "../../quant/mod.ts";
+import { ledgerHeader } from "../../train/mod.ts";
 import type { LlamaShape } from "../reference/llama.ts";
 import { ggufBytes, type GgufValue, llamaF32Tensors } from "../support/gguf_writer.ts";
 import { randomLlama, randomNumbers } from "../support/random_llama.ts";
@@ -90,16 +91,7 @@ export function tinyHeader(
   seed = 0,
 ): LedgerHeader {
   return {
-    model: model.fingerprint,
-    trainables: offsets.trainables,
-    optimiser: optimiser.describe(),
-    seed,
-    distribution: optimiser.distribution,
-    projection: optimiser.projection,
-    noiseVersion: NOISE_VERSION,
-    directions: optimiser.estimator.directions,
-    stateSize: optimiser.transformation.stateSize,
-    data: null,
+    ...ledgerHeader({ model, optimiser, offsets, seed }),
     created: "2026-01-01T00:00:00.000Z",
   };
 }
