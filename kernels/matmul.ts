@@ -69,6 +69,8 @@ export function matmul(
           ...layoutKey(layout),
           ...perturbationKey(perturbation),
           ...kernel.key,
+          SCALE_UNITS: kernel.source === register ? scaleUnits(weight, units) : 1,
+          UNIT_BLOCKS: units === 32 ? 1 : 0,
           WINDOWED: windows !== undefined,
           BIAS: bias !== undefined,
           RESIDUAL: residual !== undefined,
@@ -180,6 +182,7 @@ function kernelOf(
         BRANCHES: branches,
         TOTAL: rows * branches,
         WORKGROUP: workgroup,
+        CODE_WORDS: 0,
         BLOCK_ITEMS: items,
         ITEM_QUADS: 8 / items,
         STAGED: 32,
@@ -200,6 +203,7 @@ function kernelOf(
     return {
       source: tiled,
       key: {
+        CODE_WORDS: 0,
         ROWS: tile.rows,
         COLS: columns,
         COL_QUADS: columns / 4,
@@ -224,9 +228,30 @@ function kernelOf(
       COL_QUADS: columns / 4,
       WORKGROUP: workgroup,
       MIXED: mixed,
+      CODE_WORDS: codeWords(layout),
     },
     workgroups: Math.ceil(tiles / workgroup),
   };
+}
+
+/** Words of codes that one load of the register kernel takes. */
+function codeWords(layout: Layout): number {
+  switch (layout.kind) {
+    case "dense":
+      return layout.type === "f32" ? 4 : 2;
+    case "scalar":
+      return layout.bits === 3 ? 1 : Math.min(4, layout.bits);
+    case "codebook":
+      return layout.books === 2 ? 2 : 1;
+  }
+}
+
+/** Units whose scales one load of the register kernel takes: those in four words, where rows start at such a load. */
+function scaleUnits(weight: DeviceTensor, unit: number): number {
+  const { layout, groups, groupColumns } = weight;
+  if (layout.kind !== "scalar" || unit !== groupColumns) return 1;
+  const atOnce = layout.second === "none" ? 8 : 4;
+  return groups % atOnce === 0 ? atOnce : 1;
 }
 
 /** Columns that one partial dot product covers: the finer of scale group and offset span. */

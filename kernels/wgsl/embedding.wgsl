@@ -27,7 +27,7 @@ struct Params {
 @group(0) @binding(5) var<storage, read> codebook: array<vec2<u32>>;
 #endif
 #if FORM != none
-@group(0) @binding(8) var<storage, read> offsets: array<f32>;
+@group(0) @binding(8) var<storage, read> offsets: array<vec4<f32>>;
 #if NOISE
 @group(0) @binding(9) var<storage, read> branches: array<Branch>;
 #endif
@@ -52,7 +52,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
   var value = codes4(n, quad, p.columns, group, p.groups);
 #if FORM != none
   let e = token * quads + quad;
-  var offset = vec4<f32>(offsets[e * 4u], offsets[e * 4u + 1u], offsets[e * 4u + 2u], offsets[e * 4u + 3u]);
+  var offset = offsets[e];
 #if NOISE
   let branch = branches[row / p.rows];
   offset += branch.amplitude * noise4(branch.seed, p.tensor, e);
@@ -63,7 +63,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
   var scale = stored.factor;
 #if FORM != none
   let index = ((quad * 4u) / p.span) * p.stride + token;
-  var offset = offsets[index];
+  var offset = offsets[index >> 2u][index & 3u];
 #if NOISE
   let branch = branches[row / p.rows];
   offset += branch.amplitude * noise4(branch.seed, p.tensor, index >> 2u)[index & 3u];

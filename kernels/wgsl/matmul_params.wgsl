@@ -21,7 +21,14 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
+// A software adapter spends a loop over lanes on every load, whatever its width: it reads CODE_WORDS words at once.
+#if CODE_WORDS == 4
+@group(0) @binding(1) var<storage, read> codes: array<vec4<u32>>;
+#elif CODE_WORDS == 2
+@group(0) @binding(1) var<storage, read> codes: array<vec2<u32>>;
+#else
 @group(0) @binding(1) var<storage, read> codes: array<u32>;
+#endif
 #if WINDOWED
 // A software adapter reads a uniform buffer with a few instructions, a storage buffer with a loop over lanes.
 @group(0) @binding(2) var<uniform> x: array<vec4<f32>, 4096>;
@@ -30,10 +37,18 @@ struct Params {
 #endif
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 #if LAYOUT != dense
+#if SCALE_UNITS != 1
+@group(0) @binding(4) var<storage, read> scales: array<vec4<u32>>;
+#else
 @group(0) @binding(4) var<storage, read> scales: array<u32>;
 #endif
+#endif
 #if LAYOUT == codebook
+#if CODE_WORDS == 0
 @group(0) @binding(5) var<storage, read> codebook: array<vec2<u32>>;
+#else
+@group(0) @binding(5) var<storage, read> codebook: array<vec4<u32>>;
+#endif
 #endif
 #if BIAS
 @group(0) @binding(6) var<storage, read> bias: array<f32>;
@@ -42,16 +57,10 @@ struct Params {
 @group(0) @binding(7) var<storage, read> residual: array<f32>;
 #endif
 #if FORM != none
-@group(0) @binding(8) var<storage, read> offsets: array<f32>;
+@group(0) @binding(8) var<storage, read> offsets: array<vec4<f32>>;
 #if NOISE
 @group(0) @binding(9) var<storage, read> branches: array<Branch>;
 #endif
-#endif
-
-#if FORM != none
-fn offset4(first: u32) -> vec4<f32> {
-  return vec4<f32>(offsets[first], offsets[first + 1u], offsets[first + 2u], offsets[first + 3u]);
-}
 #endif
 
 // The result of row `row` (of all branches) and column `n` of this piece: adds bias and residual and stores.

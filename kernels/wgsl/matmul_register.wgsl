@@ -5,6 +5,9 @@
 // span) one partial dot product per row and column is formed, then scaled by that branch's scale: the perturbation costs
 // one multiply-add a group, not a weight.
 //
+// Loops end with their test: a software adapter runs the body once more, masked, after a test at the top has failed, which
+// for the short loops of a block costs as much as the work.
+//
 // Layouts: x [B][M][K], y [B][M][N], offsets [span][stride].
 
 #include "noise.wgsl"
@@ -12,7 +15,7 @@
 
 #include "matmul_params.wgsl"
 
-#if LAYOUT != dense
+#if LAYOUT != dense && SCALE_UNITS == 1
 fn half_at(index: u32) -> f32 {
   return unpack2x16float(scales[index >> 1u] >> ((index & 1u) * 16u)).x;
 }
@@ -76,23 +79,22 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
 #endfor
 
 #if LAYOUT == dense
-  for (var k = 0u; k < quads; k++) {
+  var k = 0u;
+  loop {
 #for c COLS
 #if DENSE == f32
-    let at{c} = (n{c} * quads + k) * 4u;
-    let w{c} = vec4<f32>(bitcast<f32>(codes[at{c}]), bitcast<f32>(codes[at{c} + 1u]), bitcast<f32>(codes[at{c} + 2u]), bitcast<f32>(codes[at{c} + 3u]));
-#elif DENSE == f16
-    let at{c} = (n{c} * quads + k) * 2u;
-    let w{c} = vec4<f32>(unpack2x16float(codes[at{c}]), unpack2x16float(codes[at{c} + 1u]));
+    let w{c} = bitcast<vec4<f32>>(codes[n{c} * quads + k]);
 #else
-    let at{c} = (n{c} * quads + k) * 2u;
-    let lo{c} = codes[at{c}];
-    let hi{c} = codes[at{c} + 1u];
-    let w{c} = bitcast<vec4<f32>>(vec4<u32>(lo{c} << 16u, lo{c} & 0xffff0000u, hi{c} << 16u, hi{c} & 0xffff0000u));
+    let packed{c} = codes[n{c} * quads + k];
+#if DENSE == f16
+    let w{c} = vec4<f32>(unpack2x16float(packed{c}.x), unpack2x16float(packed{c}.y));
+#else
+    let w{c} = bitcast<vec4<f32>>(vec4<u32>(packed{c}.x << 16u, packed{c}.x & 0xffff0000u, packed{c}.y << 16u, packed{c}.y & 0xffff0000u));
+#endif
 #endif
 #if FORM != none
     let e{c} = (p.first_output + n{c}) * quads + k;
-    let o{c} = vec4<f32>(offsets[e{c} * 4u], offsets[e{c} * 4u + 1u], offsets[e{c} * 4u + 2u], offsets[e{c} * 4u + 3u]);
+    let o{c} = offsets[e{c}];
 #if !MIXED && NOISE
     let v{c} = combine4(w{c}, o{c} + branch.amplitude * noise4(branch.seed, p.tensor, e{c}));
 #elif !MIXED
@@ -122,6 +124,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
 #endif
     }
 #endfor
+    k++;
+    if (k >= quads) { break; }
   }
 #else
   let blocks = p.columns / 32u;
@@ -136,26 +140,35 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
   var offset = array<vec4<f32>, {COL_QUADS}>();
 #endif
 #endif
-  for (var u = 0u; u < p.units; u++) {
+#if SCALE_UNITS != 1
+  var held_unit = 0u;
+  loop {
+#for c COLS
+    let held{c} = scales[(n{c} * p.groups + held_unit) / SCALE_UNITS];
+#endfor
+  var u = held_unit;
+#else
+  var u = 0u;
+#endif
+  loop {
 #if FORM != none
     if (u % p.units_per_span == 0u) {
-      let first = (u / p.units_per_span) * p.stride + p.first_output + column0;
+      let first = ((u / p.units_per_span) * p.stride + p.first_output + column0) / 4u;
 #for q COL_QUADS
       {
-        let w = vec4<f32>(offsets[first + {q*4}u], offsets[first + {q*4+1}u], offsets[first + {q*4+2}u], offsets[first + {q*4+3}u]);
+        let w = offsets[first + {q}u];
 #if MIXED && NOISE
 #if ROWS == 1
-        offset0[{q}] = w + branch0.amplitude * noise4(branch0.seed, p.tensor, (first >> 2u) + {q}u);
+        offset0[{q}] = w + branch0.amplitude * noise4(branch0.seed, p.tensor, first + {q}u);
 #else
-        // Once for all rows when they share the seed. A loop that ends with its test, since software adapters run both
-        // sides of an if and the body of a loop once more than its test holds.
+        // Once for all rows when they share the seed: a loop, since software adapters run both sides of an if.
         var s = 0u;
         loop {
           var seed = branch0.seed;
 #for r ROWS
           seed = select(seed, branch{r}.seed, s == {r}u);
 #endfor
-          let z = noise4(seed, p.tensor, (first >> 2u) + {q}u);
+          let z = noise4(seed, p.tensor, first + {q}u);
 #for r ROWS
           offset{r}[{q}] = select(offset{r}[{q}], w + branch{r}.amplitude * z, seeds == 1u || s == {r}u);
 #endfor
@@ -166,7 +179,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
         }
 #endif
 #elif NOISE
-        offset[{q}] = w + branch.amplitude * noise4(branch.seed, p.tensor, (first >> 2u) + {q}u);
+        offset[{q}] = w + branch.amplitude * noise4(branch.seed, p.tensor, first + {q}u);
 #else
         offset[{q}] = w;
 #endif
@@ -183,27 +196,48 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
 #endif
 #endfor
 #if SECOND != none
-    let group = u / p.units_per_group;
 #for c COLS
-    let pair{c} = unpack2x16float(scales[n{c} * p.groups + group]);
+#if SCALE_UNITS != 1
+    let pair{c} = unpack2x16float(held{c}[u % SCALE_UNITS]);
+#else
+    let pair{c} = unpack2x16float(scales[n{c} * p.groups + u / p.units_per_group]);
+#endif
 #endfor
 #endif
+#if UNIT_BLOCKS == 1
+    let block = u;
+    {
+#else
     let last = min((u + 1u) * unit_blocks, blocks);
-    for (var block = u * unit_blocks; block < last; block++) {
+    var block = u * unit_blocks;
+    loop {
+#endif
 #if LAYOUT == codebook
-      for (var word = 0u; word < 4u; word++) {
-        // word is here the 8-vector within the block
+#for c COLS
+#if CODE_WORDS == 2
+      let pair{c} = codes[n{c} * blocks + block];
+      let codes{c}_0 = pair{c}.x;
+      let codes{c}_1 = pair{c}.y;
+#else
+#for book BOOKS
+      let codes{c}_{book} = codes[(n{c} * blocks + block) * {BOOKS}u + {book}u];
+#endfor
+#endif
+#endfor
+      var vector = 0u;
+      loop {
+#for c COLS
+#for book BOOKS
+        let entry{c}_{book} = codebook[{book}u * 256u + ((codes{c}_{book} >> (vector * 8u)) & 0xffu)];
+#endfor
+#endfor
 #for h 2
         {
-          let k = block * 8u + word * 2u + {h}u;
+          let k = block * 8u + vector * 2u + {h}u;
 #for c COLS
           var v{c} = vec4<f32>();
 #for book BOOKS
-          {
-            let code = (codes[(n{c} * blocks + block) * {BOOKS}u + {book}u] >> (word * 8u)) & 0xffu;
-            let entry = codebook[({book}u * 256u + code) * 2u + {h}u];
-            v{c} += vec4<f32>(unpack2x16float(entry.x), unpack2x16float(entry.y));
-          }
+          v{c} += vec4<f32>(unpack2x16float(entry{c}_{book}[{h*2}]), unpack2x16float(entry{c}_{book}[{h*2+1}]));
 #endfor
 #endfor
 #for r ROWS
@@ -216,14 +250,31 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
 #endfor
         }
 #endfor
+        vector++;
+        if (vector >= 4u) { break; }
       }
 #else
-      for (var word = 0u; word < {PLANE_BITS}u; word++) {
 #for c COLS
-        let base{c} = (n{c} * blocks + block) * {BITS}u;
-        let word{c} = codes[base{c} + word];
+      let at{c} = n{c} * blocks + block;
+#if BITS == 8
+      let words{c} = array<vec4<u32>, 2>(codes[at{c} * 2u], codes[at{c} * 2u + 1u]);
+#elif BITS == 3
+      let words{c} = vec2<u32>(codes[at{c} * 3u], codes[at{c} * 3u + 1u]);
+      let tops{c} = codes[at{c} * 3u + 2u];
+#else
+      let words{c} = codes[at{c}];
+#endif
+#endfor
+      var word = 0u;
+      loop {
+#for c COLS
+#if BITS == 8
+        let word{c} = select(words{c}[0], words{c}[1], word > 3u)[word & 3u];
+#else
+        let word{c} = words{c}[word];
+#endif
 #if BITS == 3
-        let top{c} = codes[base{c} + 2u] >> word;
+        let top{c} = tops{c} >> word;
 #endif
 #endfor
 #for s QUADS_PER_WORD
@@ -259,13 +310,21 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
 #endfor
         }
 #endfor
+        word++;
+        if (word >= {PLANE_BITS}u) { break; }
       }
+#endif
+#if UNIT_BLOCKS != 1
+      block++;
+      if (block >= last) { break; }
 #endif
     }
 #for c COLS
     {
 #if LAYOUT == codebook
       let base = half_at(n{c});
+#elif SECOND == none && SCALE_UNITS != 1
+      let base = unpack2x16float(held{c}[(u % SCALE_UNITS) / 2u] >> ((u & 1u) * 16u)).x;
 #elif SECOND == none
       let base = half_at(n{c} * p.groups + u / p.units_per_group);
 #else
@@ -287,7 +346,17 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
 #endfor
     }
 #endfor
+    u++;
+#if SCALE_UNITS != 1
+    if (u >= held_unit + SCALE_UNITS) { break; }
   }
+    held_unit += SCALE_UNITS;
+    if (held_unit >= p.units) { break; }
+  }
+#else
+    if (u >= p.units) { break; }
+  }
+#endif
 #endif
 
 #for r ROWS

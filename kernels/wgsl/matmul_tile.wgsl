@@ -51,7 +51,7 @@ fn main(
       for (var q = t; q < {COL_QUADS}u; q += WORKGROUP) {
 #if FORM != none
         let first = (u / p.units_per_span) * p.stride + p.first_output + column0 + q * 4u;
-        var offset = offset4(first);
+        var offset = offsets[first / 4u];
 #if NOISE
         offset += branches[b].amplitude * noise4(branches[b].seed, p.tensor, first >> 2u);
 #endif
@@ -90,7 +90,7 @@ fn main(
         value = codes4(n, quad, p.columns, 0u, 0u);
 #if FORM != none
         let e = (p.first_output + n) * quads + quad;
-        var offset = offset4(e * 4u);
+        var offset = offsets[e];
 #if NOISE
         offset += branches[b].amplitude * noise4(branches[b].seed, p.tensor, e);
 #endif

@@ -35,7 +35,7 @@ fn stage(slot: u32, u: u32, column0: u32) {
 #endfor
 #else
   let first = (u / p.units_per_span) * p.stride + p.first_output + column0;
-  let stored = offset4(first);
+  let stored = offsets[first / 4u];
 #if NOISE
   var seed = branches[0].seed;
   var z = noise4(seed, p.tensor, first >> 2u);
@@ -80,7 +80,7 @@ fn main(
     let w{c} = codes4(n{c}, quad, p.columns, 0u, 0u);
 #if FORM != none
     let e{c} = (p.first_output + n{c}) * quads + quad;
-    let stored{c} = offset4(e{c} * 4u);
+    let stored{c} = offsets[e{c}];
 #if NOISE
     var z{c} = noise4(branches[0].seed, p.tensor, e{c});
 #endif

@@ -15,14 +15,14 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> gain: array<u32>;
+@group(0) @binding(1) var<storage, read> gain: array<vec4<u32>>;
 @group(0) @binding(2) var<storage, read> x: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;
 #if ROW_LIST
 @group(0) @binding(4) var<storage, read> batch: array<u32>;
 #endif
 #if FORM != none
-@group(0) @binding(8) var<storage, read> offsets: array<f32>;
+@group(0) @binding(8) var<storage, read> offsets: array<vec4<f32>>;
 #if NOISE
 @group(0) @binding(9) var<storage, read> branches: array<Branch>;
 #endif
@@ -70,9 +70,9 @@ fn main(
   if (!live) { return; }
   let factor = inverseSqrt(sum / f32(p.columns) + p.epsilon);
   for (var k = lane; k < quads; k += LANES) {
-    var g = vec4<f32>(bitcast<f32>(gain[k * 4u]), bitcast<f32>(gain[k * 4u + 1u]), bitcast<f32>(gain[k * 4u + 2u]), bitcast<f32>(gain[k * 4u + 3u]));
+    var g = bitcast<vec4<f32>>(gain[k]);
 #if FORM != none
-    var offset = vec4<f32>(offsets[k * 4u], offsets[k * 4u + 1u], offsets[k * 4u + 2u], offsets[k * 4u + 3u]);
+    var offset = offsets[k];
 #if NOISE
     offset += branches[b].amplitude * noise4(branches[b].seed, p.tensor, k);
 #endif
