@@ -45,7 +45,7 @@ const targetRows = 64;
 
 /** How often to run between waits, so that the 11.5 ms of a wait do not count. */
 function batchFor(rows: number): number {
-  return Math.max(1, Math.ceil(64 / rows));
+  return Math.max(4, Math.ceil(64 / rows));
 }
 
 async function peerLines(gpu: Gpu, { rounds, size, rows: rowCounts }: Settings): Promise<Line[]> {
@@ -99,7 +99,7 @@ async function noiseLines(gpu: Gpu, { rounds, size }: Settings): Promise<Line[]>
         branches: 2,
         noise: true,
       });
-      const [base, timing] = await compareInterleaved([plain, noisy], { rounds, batch: 1 });
+      const [base, timing] = await compareInterleaved([plain, noisy], { rounds, batch: 4 });
       lines.push({
         what: `two branches of ${rows} rows with noise ÷ ${rows * 2} plain rows, group ${group}`,
         timing,

@@ -55,7 +55,7 @@ export function matmul(
     const totalRows = rows * branches;
     const rowTiles = Math.ceil(rows / tile.rows);
     const columnTiles = Math.ceil(piece.rows / tile.columns);
-    const kernel = kernelOf(tile, layout, rows, branches, rowTiles * columnTiles);
+    const kernel = kernelOf(tile, layout, weight.columns, rows, branches, rowTiles * columnTiles);
     const units = unitColumns(weight, perturbation);
     const windows = kernel.source === register && !kernel.key.MIXED
       ? rowWindows(graph, x, weight.columns, piece.rows, tile, options)
@@ -115,7 +115,7 @@ export function matmul(
 const UNIFORM_BYTES = 65536;
 
 /** Multiply-adds below which a dispatch of its own, which nothing overlaps, costs more than it saves (measured). */
-const WINDOW_WORK = 2 ** 24;
+const WINDOW_WORK = 2 ** 22;
 
 interface RowWindow {
   readonly first: number;
@@ -165,6 +165,7 @@ interface Kernel {
 function kernelOf(
   tile: Tile,
   layout: Layout,
+  inputs: number,
   rows: number,
   branches: number,
   branchTiles: number,
@@ -217,6 +218,7 @@ function kernelOf(
     };
   }
   const mixed = rows < tile.rows;
+  const words = codeWords(layout, inputs);
   const tiles = mixed
     ? Math.ceil(rows * branches / tile.rows) * branchTiles
     : branchTiles * branches;
@@ -228,17 +230,18 @@ function kernelOf(
       COL_QUADS: columns / 4,
       WORKGROUP: workgroup,
       MIXED: mixed,
-      CODE_WORDS: codeWords(layout),
+      CODE_WORDS: words,
+      DENSE_QUADS: words === 4 && layout.kind === "dense" && layout.type !== "f32" ? 2 : 1,
     },
     workgroups: Math.ceil(tiles / workgroup),
   };
 }
 
 /** Words of codes that one load of the register kernel takes. */
-function codeWords(layout: Layout): number {
+function codeWords(layout: Layout, columns: number): number {
   switch (layout.kind) {
     case "dense":
-      return layout.type === "f32" ? 4 : 2;
+      return layout.type === "f32" || columns % 8 === 0 ? 4 : 2;
     case "scalar":
       return layout.bits === 3 ? 1 : Math.min(4, layout.bits);
     case "codebook":

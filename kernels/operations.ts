@@ -149,14 +149,23 @@ export function rope(
 ): Value {
   const { graph, rows, branches, batch, layout } = context;
   const pairs = headDimension / 2;
-  const total = branches * rows * heads * pairs;
+  const atOnce = interleaved ? 2 : 4;
+  const width = pairs % atOnce === 0 ? atOnce : 1;
+  const total = branches * rows * heads * pairs / width;
   graph.add({
     label: "rope",
     source: ropeSource,
-    key: { INTERLEAVED: interleaved },
+    key: { INTERLEAVED: interleaved, WIDTH: width },
     reads: { 1: table, 2: batch },
     writes: { 3: x },
-    parameters: [rows, total, heads, pairs, headDimension, layout.positions],
+    parameters: [
+      rows,
+      total,
+      heads,
+      pairs / width,
+      headDimension / (width === 1 ? 1 : 4),
+      layout.positions,
+    ],
     workgroups: Math.ceil(total / 64),
   });
   return x;
@@ -261,7 +270,11 @@ export function targetLogProbability(
   graph.add({
     label: "target log-probability",
     source: targetSource,
-    key: { LANES: lanes, WORKGROUP: lanes === 1 ? 8 : lanes },
+    key: {
+      LANES: lanes,
+      WORKGROUP: lanes === 1 ? 8 : lanes,
+      WIDTH: vocabulary % 4 === 0 ? 4 : 1,
+    },
     reads: { 1: logits, 2: batch },
     writes: { 3: out },
     parameters: [

@@ -34,9 +34,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
   let first_key = b * p.key_rows;
   var query = array<vec4<f32>, {QUADS}>();
   var sum = array<vec4<f32>, {QUADS}>();
-  for (var i = 0u; i < {QUADS}u; i++) {
-    query[i] = q[flat * {QUADS}u + i] * p.scale;
-  }
+#for i QUADS
+  query[{i}] = q[flat * {QUADS}u + {i}u] * p.scale;
+#endfor
   var highest = -3.0e38;
   var weight = 0.0;
   for (var part = 0u; part < 2u; part++) {

@@ -79,53 +79,62 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
 #endfor
 
 #if LAYOUT == dense
-  var k = 0u;
+  var step = 0u;
   loop {
 #for c COLS
+    let packed{c} = codes[n{c} * (quads / DENSE_QUADS) + step];
+#endfor
+#for h DENSE_QUADS
+    {
+      let k = step * DENSE_QUADS + {h}u;
+#for c COLS
 #if DENSE == f32
-    let w{c} = bitcast<vec4<f32>>(codes[n{c} * quads + k]);
+      let w{c} = bitcast<vec4<f32>>(packed{c});
 #else
-    let packed{c} = codes[n{c} * quads + k];
+      let lo{c} = packed{c}[{h*2}];
+      let hi{c} = packed{c}[{h*2+1}];
 #if DENSE == f16
-    let w{c} = vec4<f32>(unpack2x16float(packed{c}.x), unpack2x16float(packed{c}.y));
+      let w{c} = vec4<f32>(unpack2x16float(lo{c}), unpack2x16float(hi{c}));
 #else
-    let w{c} = bitcast<vec4<f32>>(vec4<u32>(packed{c}.x << 16u, packed{c}.x & 0xffff0000u, packed{c}.y << 16u, packed{c}.y & 0xffff0000u));
+      let w{c} = bitcast<vec4<f32>>(vec4<u32>(lo{c} << 16u, lo{c} & 0xffff0000u, hi{c} << 16u, hi{c} & 0xffff0000u));
 #endif
 #endif
 #if FORM != none
-    let e{c} = (p.first_output + n{c}) * quads + k;
-    let o{c} = offsets[e{c}];
+      let e{c} = (p.first_output + n{c}) * quads + k;
+      let o{c} = offsets[e{c}];
 #if !MIXED && NOISE
-    let v{c} = combine4(w{c}, o{c} + branch.amplitude * noise4(branch.seed, p.tensor, e{c}));
+      let v{c} = combine4(w{c}, o{c} + branch.amplitude * noise4(branch.seed, p.tensor, e{c}));
 #elif !MIXED
-    let v{c} = combine4(w{c}, o{c});
+      let v{c} = combine4(w{c}, o{c});
 #endif
 #else
-    let v{c} = w{c};
+      let v{c} = w{c};
 #endif
 #endfor
 #for r ROWS
-    {
-      let xr = x[x{r} + k];
+      {
+        let xr = x[x{r} + k];
 #if MIXED && FORM != none
 #if NOISE
 #for c COLS
-      acc{r}_{c} += dot(xr, combine4(w{c}, o{c} + branch{r}.amplitude * noise4(branch{r}.seed, p.tensor, e{c})));
+        acc{r}_{c} += dot(xr, combine4(w{c}, o{c} + branch{r}.amplitude * noise4(branch{r}.seed, p.tensor, e{c})));
 #endfor
 #else
 #for c COLS
-      acc{r}_{c} += dot(xr, combine4(w{c}, o{c}));
+        acc{r}_{c} += dot(xr, combine4(w{c}, o{c}));
 #endfor
 #endif
 #else
 #for c COLS
-      acc{r}_{c} += dot(xr, v{c});
+        acc{r}_{c} += dot(xr, v{c});
 #endfor
 #endif
+      }
+#endfor
     }
 #endfor
-    k++;
-    if (k >= quads) { break; }
+    step++;
+    if (step >= quads / DENSE_QUADS) { break; }
   }
 #else
   let blocks = p.columns / 32u;

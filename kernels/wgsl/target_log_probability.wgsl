@@ -11,7 +11,11 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
+#if WIDTH == 4
+@group(0) @binding(1) var<storage, read> logits: array<vec4<f32>>;
+#else
 @group(0) @binding(1) var<storage, read> logits: array<f32>;
+#endif
 @group(0) @binding(2) var<storage, read> batch: array<u32>;
 @group(0) @binding(3) var<storage, read_write> out: array<f32>;
 
@@ -34,10 +38,16 @@ fn main(
   let lane = 0u;
 #endif
   let live = row < p.rows * p.branches;
-  let base = min(row, p.rows * p.branches - 1u) * p.columns;
+  let base = min(row, p.rows * p.branches - 1u) * p.columns / WIDTH;
+  let items = p.columns / WIDTH;
   var top = -3.0e38;
-  for (var i = lane; i < p.columns; i += LANES) {
+  for (var i = lane; i < items; i += LANES) {
+#if WIDTH == 4
+    let v = logits[base + i];
+    top = max(top, max(max(v.x, v.y), max(v.z, v.w)));
+#else
     top = max(top, logits[base + i]);
+#endif
   }
 #if LANES != 1
   tops[lane] = top;
@@ -49,8 +59,12 @@ fn main(
   top = tops[0];
 #endif
   var sum = 0.0;
-  for (var i = lane; i < p.columns; i += LANES) {
+  for (var i = lane; i < items; i += LANES) {
+#if WIDTH == 4
+    sum += dot(exp(logits[base + i] - top), vec4<f32>(1.0));
+#else
     sum += exp(logits[base + i] - top);
+#endif
   }
 #if LANES != 1
   sums[lane] = sum;
@@ -64,5 +78,10 @@ fn main(
   if (!live || lane != 0u) { return; }
   let i = row % p.rows;
   let wanted = min(batch[p.targets + i], p.columns - 1u);
-  out[(row / p.rows) * p.out_rows + p.first + i] = (logits[base + wanted] - top) - log(sum);
+#if WIDTH == 4
+  let logit = logits[base + wanted / 4u][wanted % 4u];
+#else
+  let logit = logits[base + wanted];
+#endif
+  out[(row / p.rows) * p.out_rows + p.first + i] = (logit - top) - log(sum);
 }
