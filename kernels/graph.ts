@@ -36,7 +36,7 @@ export interface ValueRange {
   readonly value: Value;
   /** Bytes from its start; a multiple of 256. */
   readonly offset: number;
-  /** Bytes to bind; they may reach beyond the value by the graph's padding. */
+  /** Bytes to bind; they may reach beyond the value, whose buffer is then as much larger. */
   readonly bytes: number;
 }
 
@@ -66,12 +66,6 @@ export class Graph {
   /** In order. */
   readonly dispatches: Dispatch[] = [];
   readonly #values: Value[] = [];
-  #padding = 0;
-
-  /** Asks that `bytes` beyond the end of every value may be bound. */
-  pad(bytes: number): void {
-    this.#padding = Math.max(this.#padding, bytes);
-  }
 
   /** A new value of `words` f32 words. */
   value(label: string, words: number): Value {
@@ -91,10 +85,14 @@ export class Graph {
    */
   assign(keep: readonly Value[] = []): { slots: number[]; slotOf: Map<Value, number> } {
     const lastUse = new Map<Value, number>();
+    const bytesOf = new Map<Value, number>();
     this.dispatches.forEach((d, i) => {
       for (const r of [...Object.values(d.reads), ...Object.values(d.writes)]) {
         const value = r && valueOf(r);
-        if (value) lastUse.set(value, i);
+        if (!r || !value) continue;
+        lastUse.set(value, i);
+        const end = "value" in r ? r.offset + (r.bytes ?? 0) : 0;
+        bytesOf.set(value, Math.max(bytesOf.get(value) ?? value.words * 4, end));
       }
     });
     for (const value of keep) lastUse.set(value, this.dispatches.length);
@@ -104,7 +102,7 @@ export class Graph {
     this.dispatches.forEach((d, i) => {
       for (const r of Object.values(d.writes)) {
         if (!isValue(r) || slotOf.has(r)) continue;
-        slotOf.set(r, takeSlot(slots, free, r.words * 4));
+        slotOf.set(r, takeSlot(slots, free, bytesOf.get(r) ?? r.words * 4));
       }
       for (const [value, slot] of slotOf) {
         if (lastUse.get(value) === i) free.push(slot);
@@ -116,9 +114,7 @@ export class Graph {
   /** The memory of the values, described and not yet allocated. */
   storages(keep: readonly Value[] = []): { storages: Storage[]; of: (value: Value) => Storage } {
     const { slots, slotOf } = this.assign(keep);
-    const storages = slots.map((bytes, i) =>
-      new Storage(`activation ${i}`, bytes + this.#padding, "activations")
-    );
+    const storages = slots.map((bytes, i) => new Storage(`activation ${i}`, bytes, "activations"));
     return {
       storages,
       of: (value) => {

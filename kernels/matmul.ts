@@ -57,8 +57,8 @@ export function matmul(
     const columnTiles = Math.ceil(piece.rows / tile.columns);
     const kernel = kernelOf(tile, layout, weight.columns, rows, branches, rowTiles * columnTiles);
     const units = unitColumns(weight, perturbation);
-    const windows = kernel.source === register && !kernel.key.MIXED
-      ? rowWindows(graph, x, weight.columns, piece.rows, tile, options)
+    const windows = kernel.source === register && options.adapterClass === "software"
+      ? rowWindows(x, weight.columns, piece.rows, tile, options)
       : undefined;
     for (const window of windows ?? [{ first: 0, end: totalRows, x }]) {
       const tiles = Math.ceil((window.end - window.first) / tile.rows) * columnTiles;
@@ -71,7 +71,7 @@ export function matmul(
           ...kernel.key,
           SCALE_UNITS: kernel.source === register ? scaleUnits(weight, units) : 1,
           UNIT_BLOCKS: units === 32 ? 1 : 0,
-          WINDOWED: windows !== undefined,
+          WINDOW: windows === undefined ? "none" : windows.length === 1 ? "all" : "rows",
           BIAS: bias !== undefined,
           RESIDUAL: residual !== undefined,
         },
@@ -104,7 +104,9 @@ export function matmul(
           window.first,
           window.end,
         ],
-        workgroups: windows ? Math.ceil(tiles / tile.workgroup) : kernel.workgroups,
+        workgroups: windows && windows.length > 1
+          ? Math.ceil(tiles / tile.workgroup)
+          : kernel.workgroups,
       });
     }
   }
@@ -124,32 +126,32 @@ interface RowWindow {
 }
 
 /**
- * On software adapters, the rows in windows that fit a uniform binding, each of one branch: a dispatch a window. Undefined
- * where that does not pay or the windows would not be aligned.
+ * On software adapters, the rows in windows that fit a uniform binding: one of all rows, or several, each of one branch and
+ * a dispatch of its own. Undefined where that does not pay or the windows would not be aligned.
  */
 function rowWindows(
-  graph: Graph,
   x: Value | Storage | Range,
   columns: number,
   outputs: number,
   tile: Tile,
-  { rows, branches, adapterClass }: MatmulOptions,
+  { rows, branches }: MatmulOptions,
 ): RowWindow[] | undefined {
+  if (!("words" in x)) return undefined;
   const rowBytes = columns * 4;
-  const perWindow = Math.floor(UNIFORM_BYTES / rowBytes / tile.rows) * tile.rows;
-  if (adapterClass !== "software" || !("words" in x) || perWindow === 0) return undefined;
+  const bytes = UNIFORM_BYTES;
+  if (rows * branches * rowBytes <= bytes) {
+    return [{ first: 0, end: rows * branches, x: { value: x, offset: 0, bytes } }];
+  }
+  const perWindow = Math.floor(bytes / rowBytes / tile.rows) * tile.rows;
+  if (rows < tile.rows || perWindow === 0) return undefined;
   if (Math.min(perWindow, rows) * columns * outputs < WINDOW_WORK) return undefined;
   if (rows * rowBytes % 256 !== 0 || perWindow * rowBytes % 256 !== 0) return undefined;
-  graph.pad(UNIFORM_BYTES);
   const windows: RowWindow[] = [];
   for (let b = 0; b < branches; b++) {
     for (let row = 0; row < rows; row += perWindow) {
       const first = b * rows + row;
-      windows.push({
-        first,
-        end: b * rows + Math.min(rows, row + perWindow),
-        x: { value: x, offset: first * rowBytes, bytes: UNIFORM_BYTES },
-      });
+      const end = b * rows + Math.min(rows, row + perWindow);
+      windows.push({ first, end, x: { value: x, offset: first * rowBytes, bytes } });
     }
   }
   return windows;

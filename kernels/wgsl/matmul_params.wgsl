@@ -16,7 +16,7 @@ struct Params {
   row_tiles: u32,       // row tiles of one branch
   total_rows: u32,      // B * M
   column_tiles: u32,
-  first_row: u32,       // WINDOWED: rows (of all branches) of this dispatch, all of one branch
+  first_row: u32,       // WINDOW == rows: those (of all branches) of this dispatch, all of one branch
   end_row: u32,
 }
 
@@ -29,7 +29,7 @@ struct Params {
 #else
 @group(0) @binding(1) var<storage, read> codes: array<u32>;
 #endif
-#if WINDOWED
+#if WINDOW != none
 // A software adapter reads a uniform buffer with a few instructions, a storage buffer with a loop over lanes.
 @group(0) @binding(2) var<uniform> x: array<vec4<f32>, 4096>;
 #else

@@ -31,7 +31,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
   let row0 = row_tile * ROWS;
   if (row0 >= p.total_rows) { return; }
   let row_end = p.total_rows;
-#elif WINDOWED
+#elif WINDOW == rows
   // Rows that fit a uniform binding: one branch, a few tiles.
   let b = p.first_row / p.rows;
   let row0 = p.first_row + row_tile * ROWS;
@@ -47,7 +47,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
   let quads = p.columns / 4u;
   // Rows and columns beyond the edge repeat the last one; they are computed and not stored.
 #for r ROWS
-#if WINDOWED
+#if WINDOW == rows
   let x{r} = (min(row0 + {r}u, row_end - 1u) - p.first_row) * quads;
 #else
   let x{r} = min(row0 + {r}u, row_end - 1u) * quads;
@@ -140,6 +140,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
   let blocks = p.columns / 32u;
   let unit_blocks = p.unit_columns / 32u;
 #if FORM != none
+  // Counted, since a division costs a software adapter as much as the noise. First: the quad of this tile's offsets.
+  var units_left = 0u;
+  var first = (p.first_output + column0) / 4u;
   // Four neighbouring columns share one call of the generator.
 #if MIXED && NOISE
 #for r ROWS
@@ -161,8 +164,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
 #endif
   loop {
 #if FORM != none
-    if (u % p.units_per_span == 0u) {
-      let first = ((u / p.units_per_span) * p.stride + p.first_output + column0) / 4u;
+    if (units_left == 0u) {
+      units_left = p.units_per_span;
 #for q COL_QUADS
       {
         let w = offsets[first + {q}u];
@@ -194,7 +197,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
 #endif
       }
 #endfor
+      first += p.stride / 4u;
     }
+    units_left--;
 #endif
 #for r ROWS
 #for c COLS
