@@ -117,7 +117,7 @@ async function branchLines(gpu: Gpu, { rounds, size }: Settings): Promise<Line[]
     const shape = { layout: fourBits(group), inputs: size, outputs: size, rows: 1, noise: true };
     using twice = prepareMatmul(gpu, { name: "two passes", ...shape, passes: 2 });
     using once = prepareMatmul(gpu, { name: "one pass", ...shape, branches: 2 });
-    const [base, timing] = await compareInterleaved([twice, once], { rounds, batch: 20 });
+    const [base, timing] = await compareInterleaved([twice, once], { rounds, batch: 60 });
     lines.push({
       what: `one pass of two branches ÷ two passes, one row each, with noise, group ${group}`,
       timing,
