@@ -13,6 +13,7 @@ export * from "./codebook_kmeans.ts";
 export * from "./decode.ts";
 export * from "./dense_formats.ts";
 export * from "./float16.ts";
+export * from "./float_codecs.ts";
 export * from "./fold_patch.ts";
 export * from "./format.ts";
 export * from "./formats.ts";

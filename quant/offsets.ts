@@ -11,7 +11,7 @@
  * @module
  */
 
-import { bfloat16ToNumber, float16ToNumber, numberToBfloat16, numberToFloat16 } from "./float16.ts";
+import { FLOAT_CODECS, type FloatCodec } from "./float_codecs.ts";
 import { groupColumns, groupsPerRow, type Layout, type PackedTensor } from "./layout.ts";
 import { checkPacked, checkShape, halves } from "./planes.ts";
 
@@ -111,7 +111,7 @@ export function foldScales(
   }
   return t.layout.kind === "dense"
     ? foldDense(t, offsets, form, firstRow)
-    : foldGroups(t, offsets, form, spanColumns(span, t.columns), firstRow, totalRows);
+    : foldGroups(t, offsets, form, span, firstRow, totalRows);
 }
 
 function spanColumns(span: number, columns: number): number {
@@ -129,26 +129,52 @@ function foldGroups(
   firstRow: number,
   totalRows: number,
 ): FoldResult {
-  const group = groupColumns(t.layout, t.columns);
   const groups = groupsPerRow(t.layout, t.columns);
-  if (groups > 1 ? span % group !== 0 && span < t.columns : span < t.columns) {
-    throw new RangeError(
-      `Cannot fold offsets per ${span} columns into scales per ${group} columns`,
-    );
-  }
+  const offsetAt = groupOffsets(t.layout, totalRows, t.columns, span);
   const tensor = { ...t, scales: t.scales.slice() };
   const stored = halves(tensor.scales);
-  const stride = offsetStride(totalRows);
   const step = t.layout.kind === "scalar" && t.layout.second !== "none" ? 2 : 1;
-  const fold = counter(form, float16ToNumber, numberToFloat16);
+  const fold = offsetFold(form, FLOAT_CODECS.f16);
   for (let row = 0; row < t.rows; row++) {
     for (let g = 0; g < groups; g++) {
-      const offset = offsets[Math.floor(g * group / span) * stride + firstRow + row];
       const at = (row * groups + g) * step;
-      stored[at] = fold.apply(stored[at], offset);
+      stored[at] = fold.apply(stored[at], offsets[offsetAt(firstRow + row, g)]);
     }
   }
   return { tensor, ...fold.counts };
+}
+
+/**
+ * Where the offset of a row and group lies among those of a quantised `rows x columns` tensor.
+ *
+ * @param span Columns per offset; 0 means the whole row.
+ * @throws {RangeError} for a span that ends within a group: the group would need two scales.
+ *
+ * @example Two groups share an offset
+ * ```ts
+ * import { formatByName, groupOffsets } from "@qzo/qzo/quant";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const at = groupOffsets(formatByName("int4_g32").layout, 6, 128, 64);
+ * assertEquals([at(5, 0), at(5, 1), at(5, 2)], [5, 5, 13]);
+ * ```
+ */
+export function groupOffsets(
+  layout: Layout,
+  rows: number,
+  columns: number,
+  span: number,
+): (row: number, group: number) => number {
+  const width = spanColumns(span, columns);
+  const group = groupColumns(layout, columns);
+  const groups = groupsPerRow(layout, columns);
+  if (groups > 1 ? width % group !== 0 && width < columns : width < columns) {
+    throw new RangeError(
+      `Cannot fold offsets per ${width} columns into scales per ${group} columns`,
+    );
+  }
+  const stride = offsetStride(rows);
+  return (row, g) => Math.floor(g * group / width) * stride + row;
 }
 
 function foldDense(
@@ -161,27 +187,26 @@ function foldDense(
   const from = firstRow * t.columns;
   const type = t.layout.kind === "dense" ? t.layout.type : "f32";
   const stored = type === "f32" ? tensor.codes : halves(tensor.codes);
-  const fold = type === "f32"
-    ? counter(form, bitsToNumber, numberToBits)
-    : type === "f16"
-    ? counter(form, float16ToNumber, numberToFloat16)
-    : counter(form, bfloat16ToNumber, numberToBfloat16);
+  const fold = offsetFold(form, FLOAT_CODECS[type]);
   for (let i = 0; i < t.rows * t.columns; i++) {
     stored[i] = fold.apply(stored[i], offsets[from + i]);
   }
   return { tensor, ...fold.counts };
 }
 
-interface Fold {
+/** Joins offsets and stored values, and counts what rounding did to them. */
+export interface OffsetFold {
+  /**
+   * The bits of `base` with an offset folded in, or `bits` themselves where rounding swallows it or it would leave the
+   * range of the type. @throws {RangeError} for an offset that is not finite.
+   */
   apply(bits: number, offset: number): number;
+  /** Over all calls of `apply`. */
   readonly counts: { swallowed: number; changed: number };
 }
 
-function counter(
-  form: OffsetForm,
-  toNumber: (bits: number) => number,
-  toBits: (value: number) => number,
-): Fold {
+/** Folds offsets into values of a type, given as bits. */
+export function offsetFold(form: OffsetForm, { toNumber, toBits }: FloatCodec): OffsetFold {
   const counts = { swallowed: 0, changed: 0 };
   return {
     counts,
@@ -198,17 +223,4 @@ function counter(
       return folded;
     },
   };
-}
-
-const oneFloat = new Float32Array(1);
-const oneFloatBits = new Uint32Array(oneFloat.buffer);
-
-function bitsToNumber(bits: number): number {
-  oneFloatBits[0] = bits;
-  return oneFloat[0];
-}
-
-function numberToBits(value: number): number {
-  oneFloat[0] = value;
-  return oneFloatBits[0];
 }
