@@ -77,7 +77,7 @@ async function measure(
   let timed = 0;
   let tokens = 0;
   const warm = Math.min(50, steps / 4);
-  let chunkSteps = 0;
+  let chunks = 0;
   for await (
     const event of finetune({
       model,
@@ -88,9 +88,8 @@ async function measure(
       batchSize,
       steps,
       onChunkTimes: (times) => {
-        chunkSteps += times.length;
         // Compiling and the first short chunks are not what is measured.
-        if (chunkSteps - times.length < warm) return;
+        if (++chunks < 4) return;
         for (const { begin, end } of times) {
           first ??= begin;
           busy += end - begin;

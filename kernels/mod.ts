@@ -5,6 +5,7 @@
  */
 
 export * from "./batch_layout.ts";
+export * from "./block_copy.ts";
 export * from "./gpu.ts";
 export * from "./graph.ts";
 export * from "./library.ts";

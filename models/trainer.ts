@@ -8,6 +8,7 @@
 import {
   batchLayout,
   type BatchShape,
+  BlockCopy,
   compileGraph,
   type Gpu,
   type GpuBuffer,
@@ -42,6 +43,8 @@ export interface InputLayout {
 /** The memory and the dispatches of one batch shape. */
 interface StepPlan extends Disposable {
   readonly plan: Plan;
+  /** From the staging buffer to `input`; made anew when that buffer is. */
+  copy: BlockCopy;
   readonly input: Storage;
   readonly layout: InputLayout;
 }
@@ -51,7 +54,8 @@ function inputLayout(optimiser: Optimiser, shape: BatchShape): InputLayout {
   const scalars = 256 * Math.ceil(optimiser.estimator.branches.length * 16 / 256);
   const batch = scalars +
     256 * Math.max(1, Math.ceil(optimiser.transformation.inputSize * 4 / 256));
-  return { branches, scalars, batch, bytes: batch + batchLayout(shape).words * 4 };
+  const words = Math.ceil(batchLayout(shape).words / 4) * 4;
+  return { branches, scalars, batch, bytes: batch + words * 4 };
 }
 
 /** Where the inputs of queued steps wait to be copied: at least one step's, usually many. */
@@ -115,16 +119,18 @@ export class Trainer implements Disposable {
   readonly #seed: Seed;
   readonly #plans: PlanCache<StepPlan>;
   readonly #clock: StepClock | undefined;
+  readonly #onTimes: ((times: readonly DeviceSpan[]) => void) | undefined;
   #staging: Storage;
   #staged: { bytes: number; parts: { at: number; bytes: Uint8Array }[] } = { bytes: 0, parts: [] };
   #encoder: GPUCommandEncoder | undefined;
+  #pass: GPUComputePassEncoder | undefined;
   #unsent = 0;
   #queued = 0;
 
   /**
    * Prepares to train `offsets`, which the caller has allocated. `seed` is the master seed; `state` the chain's state to go on
-   * from; `capacity` the most steps queued before a drain (default 1024); with `timestamps` the device notes when it begins
-   * and ends each step, where it has a clock.
+   * from; `capacity` the most steps queued before a drain (default 1024); `onTimes` is told when the device was at work on the
+   * steps of a drain, where it has a clock.
    */
   constructor(
     model: Model,
@@ -134,7 +140,7 @@ export class Trainer implements Disposable {
       readonly seed: number;
       readonly state?: readonly number[];
       readonly capacity?: number;
-      readonly timestamps?: boolean;
+      readonly onTimes?: (times: readonly DeviceSpan[]) => void;
     },
   ) {
     this.#model = model;
@@ -149,7 +155,8 @@ export class Trainer implements Disposable {
       0,
       this.#state.initialControl(options.state),
     );
-    if (options.timestamps && this.#gpu.features.has("timestamp-query")) {
+    this.#onTimes = options.onTimes;
+    if (options.onTimes && this.#gpu.features.has("timestamp-query")) {
       this.#clock = new StepClock(this.#gpu, this.#state.capacity);
     }
     this.#plans = new PlanCache(
@@ -165,6 +172,7 @@ export class Trainer implements Disposable {
         const plan = compileGraph(this.#gpu, graph, SHADER_LIBRARY);
         return {
           plan,
+          copy: new BlockCopy(this.#gpu, this.#staging, input),
           input,
           layout,
           [Symbol.dispose]() {
@@ -197,7 +205,8 @@ export class Trainer implements Disposable {
       throw new RangeError(`Cannot queue step ${step}: ${this.#queued} steps wait to be drained`);
     }
     assertBatchFits(batch, this.#model);
-    const { plan, input, layout } = this.#plans.get(batch.shape);
+    const entry = this.#plans.get(batch.shape);
+    const { plan, input, layout } = entry;
     if (this.#staged.bytes + layout.bytes > this.#staging.bytes) this.#submit();
     if (layout.bytes > this.#staging.bytes) {
       this.#staging[Symbol.dispose]();
@@ -205,18 +214,14 @@ export class Trainer implements Disposable {
     }
     const at = this.#staged.bytes;
     this.#staged.parts.push({ at, bytes: this.#inputs(step, batch, layout) });
-    this.#staged.bytes += Math.ceil(layout.bytes / 16) * 16;
+    this.#staged.bytes += Math.ceil(layout.bytes / 256) * 256;
+    if (entry.copy.source !== this.#staging) {
+      entry.copy = new BlockCopy(this.#gpu, this.#staging, input);
+    }
     const encoder = this.#encoder ??= this.#gpu.device.createCommandEncoder();
-    encoder.copyBufferToBuffer(
-      this.#staging.buffer.buffer,
-      at,
-      input.buffer.buffer,
-      0,
-      layout.bytes,
-    );
-    const pass = encoder.beginComputePass(this.#clock?.descriptor(this.#queued));
+    const pass = this.#pass ??= encoder.beginComputePass(this.#clock?.next());
+    entry.copy.encode(pass, at);
     plan.encode(pass);
-    pass.end();
     this.#queued++;
     this.#unsent++;
     // Small submissions first, so that the device begins at once; larger ones then cost less each.
@@ -225,7 +230,9 @@ export class Trainer implements Disposable {
 
   /** Sends the recorded steps with their inputs in one write. */
   #submit(): void {
-    if (!this.#encoder) return;
+    if (!this.#encoder || !this.#pass) return;
+    this.#pass.end();
+    this.#pass = undefined;
     const bytes = new Uint8Array(this.#staged.bytes);
     for (const part of this.#staged.parts) bytes.set(part.bytes, part.at);
     const { queue } = this.#gpu.device;
@@ -252,37 +259,26 @@ export class Trainer implements Disposable {
     return bytes;
   }
 
-  /** Waits for the queued steps and returns their records in order. Resolves with `[]` when none is queued. */
+  /**
+   * The records of the steps queued since the last drain, in order, as soon as the device has made them; `[]` when there are
+   * none. More steps may be queued meanwhile: they follow without a pause.
+   */
   async drain(): Promise<StepRecord[]> {
     const count = this.#queued;
     if (count === 0) return [];
     this.#submit();
     this.#queued = 0;
-    const records = {
-      buffer: this.#state.records.buffer,
-      bytes: count * this.#state.recordWords * 4,
-    };
-    const [bytes, times] = await this.#gpu.read(
-      this.#clock ? [records, this.#clock.resolve(count)] : [records],
-    );
-    const words = new Float32Array(bytes);
-    if (times) this.#times = new BigUint64Array(times);
-    this.#gpu.pipelines.check();
-    // The next chunk starts at record 0; the halted flag and the chain's state stay.
+    const { buffer } = this.#state.records;
+    const ranges = [{ buffer, bytes: count * this.#state.recordWords * 4 }];
+    const clock = this.#clock?.resolve();
+    const read = this.#gpu.read(clock ? [...ranges, clock] : ranges);
+    // In the queue's order: steps queued from here on begin again at record 0; the halted flag and the chain's state stay.
     this.#gpu.device.queue.writeBuffer(this.#state.control.buffer.buffer, 0, new Uint32Array([0]));
+    const [bytes, times] = await read;
+    this.#gpu.pipelines.check();
+    const words = new Float32Array(bytes);
+    if (times) this.#onTimes?.(parseTimes(new BigUint64Array(times)));
     return Array.from({ length: count }, (_, i) => this.#state.parseRecord(words, i));
-  }
-
-  #times: BigUint64Array | undefined;
-
-  /** Begin and end of each step of the last drain in nanoseconds of the device's clock, if it was asked for and has one. */
-  get times(): readonly { readonly begin: number; readonly end: number }[] | undefined {
-    const times = this.#times;
-    if (!times) return undefined;
-    return Array.from({ length: times.length / 2 }, (_, i) => ({
-      begin: Number(times[2 * i]),
-      end: Number(times[2 * i + 1]),
-    }));
   }
 
   /** The model it trains. */
@@ -299,11 +295,27 @@ export class Trainer implements Disposable {
   }
 }
 
-/** When the device begins and ends each step of a chunk. */
+/** One pass of the device, usually of several steps: nanoseconds of its own clock. */
+export interface DeviceSpan {
+  /** When it began. */
+  readonly begin: number;
+  /** When it ended. */
+  readonly end: number;
+}
+
+function parseTimes(times: BigUint64Array): DeviceSpan[] {
+  return Array.from({ length: times.length / 2 }, (_, i) => ({
+    begin: Number(times[2 * i]),
+    end: Number(times[2 * i + 1]),
+  }));
+}
+
+/** When the device begins and ends each pass of a chunk. */
 class StepClock implements Disposable {
   readonly #gpu: Gpu;
   readonly #set: GPUQuerySet;
   readonly #resolved: GpuBuffer;
+  #passes = 0;
 
   constructor(gpu: Gpu, capacity: number) {
     this.#gpu = gpu;
@@ -316,17 +328,22 @@ class StepClock implements Disposable {
     );
   }
 
-  descriptor(step: number): GPUComputePassDescriptor {
+  /** For the next pass. */
+  next(): GPUComputePassDescriptor {
+    const first = 2 * this.#passes++;
     return {
       timestampWrites: {
         querySet: this.#set,
-        beginningOfPassWriteIndex: 2 * step,
-        endOfPassWriteIndex: 2 * step + 1,
+        beginningOfPassWriteIndex: first,
+        endOfPassWriteIndex: first + 1,
       },
     };
   }
 
-  resolve(count: number): { buffer: GpuBuffer; bytes: number } {
+  /** The passes since the last call. */
+  resolve(): { buffer: GpuBuffer; bytes: number } {
+    const count = this.#passes;
+    this.#passes = 0;
     const encoder = this.#gpu.device.createCommandEncoder();
     encoder.resolveQuerySet(this.#set, 0, 2 * count, this.#resolved.buffer, 0);
     this.#gpu.device.queue.submit([encoder.finish()]);

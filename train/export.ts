@@ -6,7 +6,8 @@
 
 import { writeFileWhole } from "../models/file_source.ts";
 import type { ModelSource } from "../models/source.ts";
-import { type FoldCounts, foldedSource, type TrainedTensor } from "../models/source_folded.ts";
+import { foldedSource } from "../models/source_folded.ts";
+import type { FoldCounts, TrainedTensor } from "../models/stored_values.ts";
 import { writeModel, type WriteOptions } from "../models/write_model.ts";
 import type { LedgerTrainable } from "../optim/mod.ts";
 import { foldPatch } from "../quant/fold_patch.ts";

@@ -5,7 +5,7 @@
  */
 import { join } from "@std/path";
 import type { OffsetSet } from "../kernels/mod.ts";
-import type { FoldCounts } from "../models/source_folded.ts";
+import type { FoldCounts } from "../models/stored_values.ts";
 import type { WriteOptions } from "../models/write_model.ts";
 import { exportTuned, trainedTensors } from "./export.ts";
 import type { RunSession } from "./session.ts";

@@ -4,15 +4,16 @@
  * @module
  */
 
-import { OffsetSet } from "../kernels/mod.ts";
-import { type Example, exampleCost, type Objective, packBatch } from "../models/batch.ts";
+import { OffsetSet, type StepRecord } from "../kernels/mod.ts";
+import { type Example, exampleCost, type Objective } from "../models/batch.ts";
 import { Evaluator } from "../models/evaluator.ts";
 import type { Model } from "../models/model.ts";
-import { Trainer } from "../models/trainer.ts";
+import { type DeviceSpan, Trainer } from "../models/trainer.ts";
 import { assertLedgerFits } from "../optim/ledger_header.ts";
 import { NonFiniteLossError } from "../optim/non_finite_loss_error.ts";
 import type { Optimiser } from "../optim/optimiser.ts";
 import { type BatchOrder, batchOrder } from "../tasks/order.ts";
+import { type Chunk, ChunkQueue } from "./chunk_queue.ts";
 import { evaluate, type Evaluation } from "./evaluate.ts";
 import type { LedgerFile } from "./ledger_file.ts";
 
@@ -44,10 +45,8 @@ export interface FinetuneOptions {
   readonly state?: readonly number[];
   /** Stops after the chunk in flight, or within an evaluation; the ledger is then whole. */
   readonly signal?: AbortSignal;
-  /** Called after each chunk with the device's own times of its steps, where it has a clock: for measuring. */
-  readonly onChunkTimes?: (
-    times: readonly { readonly begin: number; readonly end: number }[],
-  ) => void;
+  /** Called after each chunk with when the device was at work on it, by its own clock, where it has one: for measuring. */
+  readonly onChunkTimes?: (times: readonly DeviceSpan[]) => void;
 }
 
 /** A step that was made. */
@@ -98,8 +97,6 @@ export interface EndEvent {
 
 /** What `finetune` yields. */
 export type TrainingEvent = StepEvent | EvaluationEvent | EndEvent;
-
-const CHUNK_MILLISECONDS = 500;
 
 /** The order of training batches: a function of seed and step, so that a resumed run sees what an unbroken one would. */
 export function trainingOrder(
@@ -161,7 +158,7 @@ function assertWritable(
 }
 
 /**
- * Fine-tunes a model's offsets. Steps run on the device in chunks of about 0.5 s; between chunks the ledger is flushed, events are
+ * Fine-tunes a model's offsets. Steps run on the device in chunks of about 0.4 s, one ahead; after each the ledger is flushed, events are
  * yielded and signals served. At the end `offsets` hold the best state of the held-out evaluations, if there were any.
  *
  * @throws {NonFiniteLossError} When a loss is not finite; the ledger holds the steps before
@@ -183,7 +180,7 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
   using trainer = new Trainer(model, optimiser, offsets, {
     seed,
     ...(options.state ? { state: options.state } : {}),
-    ...(options.onChunkTimes ? { timestamps: true } : {}),
+    ...(options.onChunkTimes ? { onTimes: options.onChunkTimes } : {}),
   });
   using evaluator = new Evaluator(model, offsets);
   using kept = new Kept(model, offsets);
@@ -208,56 +205,40 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
 
   const first = await evaluateNow();
   if (first) yield first;
-  let perStep = CHUNK_MILLISECONDS;
-  let timed = false;
-  while (step < steps && !signal?.aborted) {
-    const untilEvaluation = evaluateEvery > 0 ? evaluateEvery - step % evaluateEvery : Infinity;
-    const wanted = timed ? Math.max(1, Math.round(CHUNK_MILLISECONDS / perStep)) : 1;
-    const count = Math.min(wanted, steps - step, untilEvaluation, trainer.capacity);
-    const begun = performance.now();
-    let tokens = 0;
-    for (let i = 0; i < count; i++) {
-      const batch = packBatch(
-        order.batch(step + i).map((j) => train[j]),
-        objective,
-        model.maxPositions,
-      );
-      tokens += batch.tokens * optimiser.estimator.branches.length;
-      trainer.enqueue(step + i, batch);
+  const queue = new ChunkQueue(trainer, order, options, {
+    step,
+    branches: optimiser.estimator.branches.length,
+  });
+  let whole = true;
+  const append = async (records: readonly StepRecord[]) => {
+    whole = false;
+    await ledger?.append(records);
+    whole = true;
+  };
+  try {
+    while (queue.pending) {
+      const chunk = await queue.next();
+      await append(chunk.made);
+      for (const record of chunk.made) {
+        step++;
+        yield stepEvent(step, record, chunk);
+      }
+      if (chunk.halted) {
+        const { losses, coefficients } = chunk.halted;
+        const finite = losses.every(Number.isFinite);
+        throw new NonFiniteLossError(step, losses, finite ? coefficients : undefined);
+      }
+      // Timers and signals stood still while the device was waited for.
+      await new Promise((resolve) => setTimeout(resolve, 0));
+      if (evaluateEvery > 0 && step % evaluateEvery === 0 && step < steps && !signal?.aborted) {
+        const event = await evaluateNow();
+        if (event) yield event;
+      }
     }
-    const records = await trainer.drain();
-    if (trainer.times) options.onChunkTimes?.(trainer.times);
-    const took = performance.now() - begun;
-    // The first chunks compile: only later ones say how long a step takes.
-    perStep = timed ? 0.5 * perStep + 0.5 * took / count : took / count;
-    timed = true;
-    const good = records.findIndex((r) => r.halted);
-    const made = good < 0 ? records : records.slice(0, good);
-    await ledger?.append(made);
-    for (const record of made) {
-      step++;
-      yield {
-        type: "step",
-        step,
-        loss: record.losses.reduce((a, b) => a + b, 0) / record.losses.length,
-        losses: record.losses,
-        derivatives: record.derivatives,
-        coefficients: record.coefficients,
-        tokensPerSecond: tokens / took * 1000,
-        millisecondsPerStep: took / count,
-      };
-    }
-    if (good >= 0) {
-      const { losses, coefficients } = records[good];
-      const finite = losses.every(Number.isFinite);
-      throw new NonFiniteLossError(step, losses, finite ? coefficients : undefined);
-    }
-    // Timers and signals stood still while the device was waited for.
-    await new Promise((resolve) => setTimeout(resolve, 0));
-    if (evaluateEvery > 0 && step % evaluateEvery === 0 && step < steps) {
-      const event = await evaluateNow();
-      if (event) yield event;
-    }
+  } finally {
+    // Left while more was on its way: it moves the offsets, so the ledger has it too.
+    const rest = await queue.rest();
+    if (whole) await append(rest);
   }
   let aborted = step < steps;
   if (!aborted) {
@@ -272,6 +253,20 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
     reason: aborted ? "aborted" : "done",
     bestStep: kept.step,
     best: kept.best,
+  };
+}
+
+function stepEvent(step: number, record: StepRecord, chunk: Chunk): StepEvent {
+  const { losses, derivatives, coefficients } = record;
+  return {
+    type: "step",
+    step,
+    loss: losses.reduce((a, b) => a + b, 0) / losses.length,
+    losses,
+    derivatives,
+    coefficients,
+    tokensPerSecond: chunk.tokens / chunk.milliseconds * 1000,
+    millisecondsPerStep: chunk.milliseconds / chunk.steps,
   };
 }
 

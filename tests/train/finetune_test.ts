@@ -205,6 +205,26 @@ Deno.test("finetune: an aborted run keeps its last offsets, says so, and its led
   });
 });
 
+Deno.test("finetune: left in the middle, what was on its way is in the ledger too", async () => {
+  await withModel("Q4_0", async (model) => {
+    const stop = new Error("enough");
+    const { steps, bits, ledger, error } = await run(model, qzo({ learningRate: 1e-4 }), {
+      steps: 10_000,
+      onEvent: (event) => {
+        if (event.step === 50) throw stop;
+      },
+    });
+    assertEquals(error, stop);
+    assertEquals(steps.length, 50);
+    const path = await Deno.makeTempFile();
+    await Deno.writeFile(path, ledger);
+    const read = await openLedger(path);
+    await Deno.remove(path);
+    assert(read.records.length > 50 && read.tornBytes === 0, `${read.records.length} records`);
+    assertEquals(bits, bitsOf(await replayOnHost(await tinySource(), read)));
+  });
+});
+
 Deno.test("finetune: aborted before it begins, it makes no step", async () => {
   await withModel("Q4_0", async (model) => {
     const { events } = await run(model, qzo(), { steps: 5, signal: AbortSignal.abort() });
