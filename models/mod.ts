@@ -26,6 +26,7 @@ export * from "./source_hugging_face.ts";
 export * from "./source_quantized.ts";
 export * from "./source_folded.ts";
 export * from "./stored_tensors.ts";
+export * from "./stored_values.ts";
 export * from "./tokenizer.ts";
 export * from "./tokenizer_gguf.ts";
 export * from "./tokenizer_stream.ts";

@@ -10,6 +10,8 @@ import type { Format } from "../quant/format.ts";
 import type { ByteSource } from "../quant/byte_source.ts";
 import type { GgufFile } from "../quant/gguf.ts";
 import type { ModelConfig } from "./config.ts";
+import type { FileSource } from "./file_source.ts";
+import type { FilePatch, StoredValues } from "./stored_values.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
 /** One tensor of a model file. */
@@ -26,6 +28,18 @@ export interface TensorSource {
   readonly read: (firstRow: number, rows: number) => Promise<PackedTensor>;
   /** Rows are only to be read all at once (formats with a codebook, or planes that do not split by rows). */
   readonly whole?: boolean;
+  /** Where its scales (dense tensors: its elements) lie, when they can be changed there. */
+  readonly stored?: StoredValues | undefined;
+  /** What of the files differs, when something has been folded in. */
+  readonly patches?: (() => AsyncIterable<FilePatch>) | undefined;
+}
+
+/** A Hugging Face folder on disk. */
+export interface StoredFolder {
+  /** Where it lies. */
+  readonly path: string;
+  /** Its safetensors files by name, those that the model is read from. */
+  readonly files: ReadonlyMap<string, FileSource>;
 }
 
 /** A model as it lies on disk. */
@@ -42,6 +56,8 @@ export interface ModelSource extends Disposable {
   readonly ropeFactors?: Float32Array | undefined;
   /** The file itself, when it is one GGUF file whose tensors are read as they are. */
   readonly gguf?: { readonly source: ByteSource; readonly file: GgufFile } | undefined;
+  /** The folder itself, when its tensors are read as they are. */
+  readonly folder?: StoredFolder | undefined;
   /** The header whose metadata a GGUF file written from this model keeps. */
   readonly header?: GgufFile | undefined;
   /** Metadata from which the tokenizer can be written into a GGUF file. */

@@ -4,30 +4,13 @@
  * @module
  */
 
-import type { OffsetForm } from "../optim/offset.ts";
 import { foldScales } from "../quant/offsets.ts";
 import type { ModelSource, TensorSource } from "./source.ts";
-
-/** What was trained of one tensor. */
-export interface TrainedTensor {
-  /** How an offset changes its base. */
-  readonly form: OffsetForm;
-  /** Columns that share an offset; 1 for dense tensors. */
-  readonly span: number;
-  /** All offsets of the tensor. */
-  readonly offsets: Float32Array;
-}
-
-/** What rounding to the stored precision did, summed over what has been read so far. */
-export interface FoldCounts {
-  /** Values whose offset is not zero but whose stored bits stayed the same. */
-  swallowed: number;
-  /** Values whose stored bits changed. */
-  changed: number;
-}
+import { type FoldCounts, foldStored, type TrainedTensor } from "./stored_values.ts";
 
 /**
- * The same model with offsets folded in. `counts` grows as tensors are read.
+ * The same model with offsets folded in. `counts` grows as tensors are read, or as they are written back into the files they
+ * came from.
  *
  * @throws {RangeError} When the model has no tensor of a name
  */
@@ -37,13 +20,20 @@ export function foldedSource(
 ): ModelSource & { readonly counts: FoldCounts } {
   const counts: FoldCounts = { swallowed: 0, changed: 0 };
   const tensors = new Map<string, TensorSource>(source.tensors);
-  for (const [name, { form, span, offsets }] of trained) {
+  let folder = source.folder;
+  for (const [name, values] of trained) {
+    const { form, span, offsets } = values;
     const tensor = source.tensors.get(name);
     if (!tensor) {
       throw new RangeError(`Cannot fold offsets of "${name}": the model has no such tensor`);
     }
+    const { stored, rows, columns, format } = tensor;
+    // What was folded before is not in the files.
+    if (!stored || tensor.patches) folder = undefined;
     tensors.set(name, {
       ...tensor,
+      patches: stored &&
+        (() => foldStored({ name, layout: format.layout, rows, columns }, stored, values, counts)),
       read: async (firstRow, rows) => {
         const packed = await tensor.read(firstRow, rows);
         const result = foldScales(packed, offsets, form, span, {
@@ -56,5 +46,5 @@ export function foldedSource(
       },
     });
   }
-  return { ...source, tensors, gguf: undefined, counts };
+  return { ...source, tensors, folder, gguf: undefined, counts };
 }

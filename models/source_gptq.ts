@@ -15,6 +15,7 @@ import { sameLayout } from "../quant/planes.ts";
 import type { SafetensorsDtype } from "../quant/safetensors.ts";
 import { transposedLayout, type TransposedShape } from "../quant/transposed.ts";
 import type { TensorSource } from "./source.ts";
+import { storedFloats } from "./stored_values.ts";
 import type {
   QuantizationMethod,
   QuantizedTensors,
@@ -113,6 +114,7 @@ async function openLinear(
     columns,
     format,
     whole: true,
+    stored: storedFloats(scales, (row, g) => g * rows + row),
     read: async (firstRow, count) => {
       const packed = unpack({
         qweight: await wordsOf(qweight),

@@ -13,6 +13,7 @@ import { type FileSource, openFile } from "./file_source.ts";
 import { huggingFaceName } from "./names.ts";
 import { quantizedTensors } from "./quantization_methods.ts";
 import type { ModelSource, TensorSource } from "./source.ts";
+import { storedFloats } from "./stored_values.ts";
 import type { QuantizedTensors, StoredTensorPlace, StoredTensors } from "./stored_tensors.ts";
 import { tokenizerFromJson } from "./tokenizer.ts";
 
@@ -29,7 +30,7 @@ export async function huggingFaceModelSource(folder: string): Promise<ModelSourc
   const configName = join(folder, "config.json");
   const json = await readJson(configName);
   const config = configFromHuggingFace(json, configName);
-  const files: FileSource[] = [];
+  const files = new Map<string, FileSource>();
   const close = () => files.forEach((f) => f[Symbol.dispose]());
   try {
     const located = await locate(folder, files);
@@ -67,6 +68,7 @@ export async function huggingFaceModelSource(folder: string): Promise<ModelSourc
       tokenizerFiles: tokenizerJson === undefined
         ? undefined
         : { json: tokenizerJson, config: tokenizerConfig },
+      folder: { path: folder, files },
       [Symbol.dispose]: close,
     };
   } catch (error) {
@@ -94,7 +96,7 @@ async function readJson(path: string, optional = false): Promise<unknown> {
 
 async function locate(
   folder: string,
-  files: FileSource[],
+  files: Map<string, FileSource>,
 ): Promise<Map<string, StoredTensorPlace>> {
   const index = await readJson(join(folder, "model.safetensors.index.json"), true);
   const map = index === undefined
@@ -105,7 +107,7 @@ async function locate(
   }
   const names = map
     ? [...new Set(Object.values(map as Record<string, unknown>))]
-    : ["model.safetensors"];
+    : [await onlyFile(folder)];
   const located = new Map<string, StoredTensorPlace>();
   for (const name of names) {
     if (typeof name !== "string" || name.length > 255 || /[\\/\0]|^\.\.?$/.test(name)) {
@@ -114,13 +116,22 @@ async function locate(
       );
     }
     const file = await openFile(join(folder, name));
-    files.push(file);
+    files.set(name, file);
     const { tensors } = await readSafetensors(file);
     for (const [tensor, where] of tensors) {
       located.set(tensor, { ...where, file, planes: tensors });
     }
   }
   return located;
+}
+
+// AutoGPTQ names its file after the settings, such as "gptq_model-4bit-128g.safetensors".
+async function onlyFile(folder: string): Promise<string> {
+  const found: string[] = [];
+  for await (const { name } of Deno.readDir(folder)) {
+    if (name.endsWith(".safetensors")) found.push(name);
+  }
+  return found.length === 1 ? found[0] : "model.safetensors";
 }
 
 async function quantizedOf(
@@ -164,6 +175,7 @@ function denseTensor(
     rows,
     columns,
     format,
+    stored: storedFloats(at),
     read: async (first, count) =>
       format.unpack(
         await at.file.read(at.offset + first * rowBytes, count * rowBytes),

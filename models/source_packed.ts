@@ -5,7 +5,9 @@
  */
 
 import { formatByName } from "../quant/formats.ts";
+import { groupsPerRow } from "../quant/layout.ts";
 import { packedFromSafetensors } from "../quant/packed_safetensors.ts";
+import { storedFloats } from "./stored_values.ts";
 import type { QuantizationMethod } from "./stored_tensors.ts";
 
 /** `quant_method` "qzo": `formats` names the format of each quantised tensor. */
@@ -26,12 +28,17 @@ export const packedTensors: QuantizationMethod = ({ formats: table }, tensors, w
       }
       // All planes of a tensor lie in one file.
       const file = { tensors: codes.planes, metadata: new Map<string, string>() };
+      const scales = tensors.get(`${stored}.scales`);
+      const { layout } = format;
+      const step = layout.kind === "scalar" && layout.second !== "none" ? 2 : 1;
+      const groups = groupsPerRow(layout, columns);
       const where = { name: stored, format: format.name, rows, columns };
       return {
         name,
         rows,
         columns,
         format,
+        stored: scales && storedFloats(scales, (row, g) => (row * groups + g) * step),
         read: (firstRow, count) =>
           packedFromSafetensors(codes.file, file, where, { firstRow, rows: count }),
       };

@@ -29,7 +29,8 @@ export function quantizedSource(source: ModelSource, options: QuantizedSourceOpt
       : tensor.format.name;
     tensors.set(name, chosen === tensor.format.name ? tensor : quantized(tensor, chosen, options));
   }
-  return { ...source, name: `${source.name} as ${options.format}`, tensors, gguf: undefined };
+  const name = `${source.name} as ${options.format}`;
+  return { ...source, name, tensors, gguf: undefined, folder: undefined };
 }
 
 function quantized(
@@ -42,6 +43,7 @@ function quantized(
   let last: { key: string; packed: PackedTensor } | undefined;
   return {
     ...tensor,
+    stored: undefined,
     format,
     whole,
     read: async (first, rows) => {

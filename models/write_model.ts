@@ -15,15 +15,11 @@ import { writeFileWhole } from "./file_source.ts";
 import { huggingFaceName } from "./names.ts";
 import { reorderHeads } from "./head_order.ts";
 import { type ModelSource, rowsPerPiece, type TensorSource } from "./source.ts";
+import type { WriteOptions } from "./write_options.ts";
+import { writeStoredFolder } from "./write_stored_folder.ts";
 import { tokenizerToGguf } from "./tokenizer_to_gguf.ts";
 
-/** Progress of writing. */
-export interface WriteOptions {
-  /** Called after each tensor. */
-  readonly onProgress?: (progress: { tensor: string; done: number; total: number }) => void;
-  /** Stops before the next tensor; nothing is left half-written. */
-  readonly signal?: AbortSignal;
-}
+export type { WriteOptions } from "./write_options.ts";
 
 /** What was written. */
 export interface WriteReport {
@@ -36,7 +32,8 @@ export interface WriteReport {
 }
 
 /**
- * Writes `source` to `path`: a GGUF file when the path ends in `.gguf`, else a folder.
+ * Writes `source` to `path`: a GGUF file when the path ends in `.gguf`, else a folder. A folder whose tensors are those of a
+ * folder on disk, but for trained values, is written as it was, in its own form; any other in this library's.
  *
  * @throws {RangeError} When a tensor's format has no form in GGUF
  */
@@ -46,6 +43,7 @@ export async function writeModel(
   options: WriteOptions = {},
 ): Promise<WriteReport> {
   if (path.endsWith(".gguf")) await writeFileWhole(path, modelAsGguf(source, options));
+  else if (source.folder) await writeStoredFolder(source, source.folder, path, options);
   else await writeFolder(source, path, options);
   const formats = new Map<string, number>();
   let bits = 0;

@@ -5,7 +5,6 @@ import {
   Evaluator,
   fingerprint,
   foldedSource,
-  huggingFaceName,
   loadModel,
   openModelSource,
   packBatch,
@@ -14,13 +13,7 @@ import {
   writeModel,
 } from "../../models/mod.ts";
 import { qzoNormalised } from "../../optim/mod.ts";
-import {
-  offsetCount,
-  packedToGptqScales,
-  type SafetensorsDtype,
-  type SafetensorsTensorData,
-  writeSafetensors,
-} from "../../quant/mod.ts";
+import { offsetCount, packedToGptqScales, type SafetensorsTensorData } from "../../quant/mod.ts";
 import {
   awqWords,
   gptqWords,
@@ -28,101 +21,56 @@ import {
   randomMatrix,
   scaleBits,
 } from "../quant/transposed_writer.ts";
-import type { LlamaShape } from "../reference/llama.ts";
-import { randomLlama } from "../support/random_llama.ts";
 import {
-  huggingFaceConfig,
-  oracleLoss,
-  tensorShape,
-  textExamples,
-  weightsOf,
-} from "./small_model.ts";
+  checkWrittenBack,
+  folderShape,
+  isLinear,
+  quantisedTensors,
+  storedName,
+  tensorData,
+  withTemp,
+  writeFolder as writeAnyFolder,
+} from "./quantised_folder.ts";
+import { huggingFaceConfig, oracleLoss, textExamples, weightsOf } from "./small_model.ts";
 
 const gpu = await openGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 
-/** Rows that fill words at 3 bits; groups of 64 and 128 end within the 160 columns of down_proj. */
-const shape: LlamaShape = {
-  hidden: 128,
-  layers: 1,
-  feedForward: 160,
-  heads: 4,
-  kvHeads: 2,
-  vocabulary: 290,
-  epsilon: 1e-5,
-  ropeBase: 10000,
-  rope: "neox",
-};
+const shape = folderShape;
 
 type Settings = Record<string, unknown>;
-
-const LINEAR = /layers\..*_proj\.weight$/;
 
 /** The files' tensors and what they decode to; `dense` names modules that stay unquantised. */
 function quantisedLlama(
   settings: Settings,
-  dense = /^$/,
+  dense?: RegExp,
 ): { tensors: SafetensorsTensorData[]; weights: Record<string, Float32Array> } {
-  const weights: Record<string, Float32Array> = {};
-  const tensors: SafetensorsTensorData[] = [];
-  const add = (
-    name: string,
-    dtype: SafetensorsDtype,
-    dimensions: number[],
-    data: { readonly buffer: ArrayBuffer },
-  ) => tensors.push({ name, dtype, shape: dimensions, bytes: new Uint8Array(data.buffer) });
   const bits = settings.bits as number;
   const group = settings.group_size as number;
-  for (const [name, values] of Object.entries(randomLlama(shape))) {
-    const dimensions = tensorShape(shape, name, values.length);
-    weights[name] = values;
-    if (!LINEAR.test(name) || dense.test(name)) {
-      add(name, "F32", dimensions, values);
-      continue;
-    }
-    const [rows, columns] = dimensions;
-    const m = randomMatrix(tensors.length, bits, group, rows, columns);
+  return quantisedTensors(shape, (module, rows, columns, seed) => {
+    const m = randomMatrix(seed, bits, group, rows, columns);
     const groups = m.scales.length / rows;
-    const module = name.slice(0, -".weight".length);
-    weights[name] = plainWeights(m);
+    const tensors = [tensorData(`${module}.scales`, "F16", [groups, rows], scaleBits(m))];
+    const add = (plane: string, dimensions: number[], words: Int32Array<ArrayBuffer>) =>
+      tensors.push(tensorData(`${module}.${plane}`, "I32", dimensions, words));
     if (settings.quant_method === "awq") {
       const { qweight, qzeros } = awqWords(m);
-      add(`${module}.qweight`, "I32", [columns, rows / 8], qweight);
-      add(`${module}.qzeros`, "I32", [groups, rows / 8], qzeros);
+      add("qweight", [columns, rows / 8], qweight);
+      add("qzeros", [groups, rows / 8], qzeros);
     } else {
       const version = settings.checkpoint_format === "gptq_v2" ? "v2" : "v1";
       const { qweight, qzeros, gIdx } = gptqWords(m, version);
-      add(`${module}.qweight`, "I32", [columns * bits / 32, rows], qweight);
-      add(`${module}.qzeros`, "I32", [groups, rows * bits / 32], qzeros);
-      add(`${module}.g_idx`, "I32", [columns], gIdx);
-      add(`${module}.bias`, "F16", [rows], new Uint16Array(rows));
+      add("qweight", [columns * bits / 32, rows], qweight);
+      add("qzeros", [groups, rows * bits / 32], qzeros);
+      add("g_idx", [columns], gIdx);
+      tensors.push(tensorData(`${module}.bias`, "F16", [rows], new Uint16Array(rows)));
     }
-    add(`${module}.scales`, "F16", [groups, rows], scaleBits(m));
-  }
-  return { tensors, weights };
+    return { tensors, weights: plainWeights(m) };
+  }, dense);
 }
 
-async function writeFolder(
-  folder: string,
-  tensors: SafetensorsTensorData[],
-  config: Settings,
-): Promise<void> {
-  const json = { ...huggingFaceConfig(shape, false), ...config };
-  await Deno.writeTextFile(join(folder, "config.json"), JSON.stringify(json));
-  const stream = ReadableStream.from(writeSafetensors(tensors));
-  await Deno.writeFile(join(folder, "model.safetensors"), stream);
-}
-
-async function withTemp(body: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await body(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
-
-const stored = (name: string) => `${huggingFaceName(name.replace(/\.weight$/, ""))}.weight`;
+const writeFolder = (folder: string, tensors: SafetensorsTensorData[], config: Settings) =>
+  writeAnyFolder(folder, shape, tensors, config);
 
 const CASES: [Settings, string][] = [
   [{ quant_method: "gptq", bits: 4, group_size: 128, desc_act: false, sym: true }, "int4z_g128"],
@@ -141,9 +89,9 @@ for (const [settings, format] of CASES) {
       const found = await weightsOf(source);
       assertEquals(source.tensors.size, 12);
       for (const [name, tensor] of source.tensors) {
-        const dense = !LINEAR.test(stored(name)) || name.includes("attn_k");
+        const dense = !isLinear(storedName(name)) || name.includes("attn_k");
         assertEquals(tensor.format.name, dense ? "F32" : format, name);
-        assertEquals([...found[name]], [...weights[stored(name)]], name);
+        assertEquals([...found[name]], [...weights[storedName(name)]], name);
       }
       const q = source.tensors.get("blk.0.attn_q.weight")!;
       const [all, piece] = [await q.read(0, q.rows), await q.read(6, 3)];
@@ -153,6 +101,37 @@ for (const [settings, format] of CASES) {
     });
   });
 }
+
+for (const [settings] of CASES) {
+  Deno.test(`a folder of ${JSON.stringify(settings)} goes back, scales changed alone`, async () => {
+    const { tensors } = quantisedLlama(settings, /up_proj/);
+    await withTemp(async (folder) => {
+      await writeFolder(folder, tensors, { quantization_config: settings });
+      await Deno.writeTextFile(join(folder, "generation_config.json"), "{}");
+      await checkWrittenBack(folder, /\.scales$/);
+    });
+  });
+}
+
+Deno.test("a file by another name is found; other weights stay behind; nothing is written over", async () => {
+  const settings = CASES[0][0];
+  const { tensors } = quantisedLlama(settings);
+  await withTemp(async (folder) => {
+    await writeFolder(folder, tensors, { quantization_config: settings });
+    const name = "gptq_model-4bit-128g.safetensors";
+    await Deno.rename(join(folder, "model.safetensors"), join(folder, name));
+    await checkWrittenBack(folder, /\.scales$/, { files: [name] });
+    await Deno.writeTextFile(join(folder, "pytorch_model.bin"), "untuned");
+    using source = await openModelSource(folder);
+    await assertRejects(() => writeModel(source, folder), RangeError, "the folder it is read from");
+    const out = join(folder, "out");
+    await writeModel(source, out);
+    assertEquals([...Deno.readDirSync(out)].map((entry) => entry.name).sort(), [
+      "config.json",
+      name,
+    ]);
+  });
+});
 
 Deno.test("settings in quantize_config.json serve as those in config.json", async () => {
   const { tensors, weights } = quantisedLlama({ bits: 4, group_size: 128 });
