@@ -1,0 +1,218 @@
+/**
+ * Writes a language-modelling case of bench/finetune.ts as plain arrays, for an implementation that shares no code with this
+ * library: integer codes and f32 scales from the library's own quantiser, dense tensors, windows of tokens, and the
+ * order in which the library takes them.
+ *
+ * @module
+ */
+
+import { parseArgs } from "@std/cli";
+import { fromFileUrl, join } from "@std/path";
+import {
+  type Example,
+  languageModellingExamples,
+  openModelSource,
+  quantizedSource,
+} from "../../mod.ts";
+import type { Tokenizer } from "../../models/mod.ts";
+import { codeAt, decode, groupColumns, type PackedTensor, readScales } from "../../quant/mod.ts";
+import { readDataFile } from "../../tasks/mod.ts";
+import { trainingOrder } from "../../train/mod.ts";
+
+const DATA = fromFileUrl(new URL("../../../shared/data/", import.meta.url));
+
+const HELP = `Writes a case of "deno task bench finetune" for qzo_torch.py.
+
+Usage: deno run -A bench/reference/export_case.ts FOLDER [options]
+
+  --case NAME      stories (default) or reviews
+  --format NAME    of the matrices: any with codes, a scale per group and no zero points (default int4_g32)
+  --seeds N        batches of seeds 0 to N-1 (default 3)
+  --steps N        batches of how many steps (default 320)
+
+Example: deno run -A bench/reference/export_case.ts /tmp/stories`;
+
+interface Case {
+  readonly model: string;
+  readonly text: string;
+  readonly documents: (text: string) => string[];
+  /** Tokens of a window. */
+  readonly length: number;
+  readonly train: number;
+  readonly heldOut: number;
+  readonly batchSize: number;
+}
+
+/** The same cuts as in bench/finetune.ts. */
+const CASES: Readonly<Record<string, Case>> = {
+  stories: {
+    model: "tinystories-656k",
+    text: "tinystories.txt",
+    documents: (text) => [text],
+    length: 96,
+    train: 287,
+    heldOut: 96,
+    batchSize: 8,
+  },
+  reviews: {
+    model: "reviews-4m",
+    text: "reviews.txt",
+    documents: (text) => text.trim().split("\n"),
+    length: 64,
+    train: 800,
+    heldOut: 64,
+    batchSize: 4,
+  },
+};
+
+function caseOf(name: string): Case {
+  if (Object.hasOwn(CASES, name)) return CASES[name];
+  throw new RangeError(
+    `Cannot export case "${name}": known are ${Object.keys(CASES).join(", ")}`,
+  );
+}
+
+/** Where an array lies, for the manifest: little endian, row-major. */
+interface StoredArray {
+  readonly file: string;
+  readonly type: "i8" | "i32" | "f32";
+  readonly shape: readonly number[];
+}
+
+type Elements = Int8Array<ArrayBuffer> | Int32Array<ArrayBuffer> | Float32Array<ArrayBuffer>;
+
+async function store(
+  folder: string,
+  name: string,
+  elements: Elements,
+  shape: readonly number[],
+): Promise<StoredArray> {
+  const file = `${name}.bin`;
+  if (elements.length !== shape.reduce((a, b) => a * b)) {
+    throw new TypeError(`Cannot write "${file}": ${elements.length} elements as ${shape}`);
+  }
+  await Deno.writeFile(join(folder, file), new Uint8Array(elements.buffer));
+  const type = elements instanceof Int8Array
+    ? "i8"
+    : elements instanceof Int32Array
+    ? "i32"
+    : "f32";
+  return { file, type, shape };
+}
+
+/** Codes with their centre taken off: a weight is `code * scale`. */
+function centredCodes(t: PackedTensor): Int8Array<ArrayBuffer> {
+  if (t.layout.kind !== "scalar" || t.layout.second !== "none" || t.layout.bits === 8) {
+    throw new TypeError(
+      `Cannot export ${JSON.stringify(t.layout)}: not codes of up to 4 bits around a fixed centre`,
+    );
+  }
+  const { center } = t.layout;
+  return Int8Array.from(
+    { length: t.rows * t.columns },
+    (_, i) => codeAt(t, Math.floor(i / t.columns), i % t.columns) - center,
+  );
+}
+
+/** Throws unless `codes * scales` is what the library reads from the tensor: the export is checked where it is made. */
+function assertSame(
+  t: PackedTensor,
+  codes: Int8Array,
+  scales: Float32Array,
+  name: string,
+): void {
+  const group = groupColumns(t.layout, t.columns);
+  const groups = Math.ceil(t.columns / group);
+  decode(t).forEach((value, i) => {
+    const row = Math.floor(i / t.columns);
+    const exported = codes[i] * scales[row * groups + Math.floor(i % t.columns / group)];
+    if (exported !== value) {
+      throw new RangeError(`Cannot export "${name}": element ${i} is ${value}, not ${exported}`);
+    }
+  });
+}
+
+/** The windows of a case: cut as bench/finetune.ts does it. */
+export async function windowsOfCase(
+  name: string,
+  tokenizer: Tokenizer,
+): Promise<{ train: Example[]; heldOut: Example[] }> {
+  const c = caseOf(name);
+  const text = await readDataFile(join(DATA, "tasks/text", c.text));
+  const all = languageModellingExamples(tokenizer, c.documents(text), { length: c.length + 1 })
+    .map((e) => ({ ...e, candidates: [e.candidates[0].slice(1)] }))
+    .filter((e) => e.candidates[0].length === c.length);
+  return { train: all.slice(0, c.train), heldOut: all.slice(c.train, c.train + c.heldOut) };
+}
+
+/** Writes the folder that `HELP` describes. */
+export async function main(argv: string[]): Promise<void> {
+  const args = parseArgs(argv, {
+    string: ["case", "format", "seeds", "steps"],
+    boolean: ["help"],
+    default: { case: "stories", format: "int4_g32", seeds: "3", steps: "320" },
+  });
+  const [folder] = args._.map(String);
+  if (args.help || folder === undefined) return console.log(HELP);
+  const c = caseOf(args.case);
+  if (!await Deno.stat(DATA).then(() => true, () => false)) {
+    return console.log(`Skipped, because the real models and data are not at ${DATA}`);
+  }
+  await Deno.mkdir(folder, { recursive: true });
+  using original = await openModelSource(join(DATA, "models", c.model));
+  const source = quantizedSource(original, { format: args.format });
+
+  const tensors = [];
+  for (const [name, tensor] of source.tensors) {
+    const { rows, columns } = tensor;
+    const packed = await tensor.read(0, rows);
+    const unrounded = decode(await original.tensors.get(name)!.read(0, rows));
+    if (packed.layout.kind === "dense") {
+      const dense = await store(folder, name, decode(packed), [rows, columns]);
+      tensors.push({ name, dense });
+      continue;
+    }
+    const codes = centredCodes(packed);
+    const scales = readScales(packed);
+    assertSame(packed, codes, scales, name);
+    tensors.push({
+      name,
+      codes: await store(folder, `${name}.codes`, codes, [rows, columns]),
+      scales: await store(folder, `${name}.scales`, scales, [rows, scales.length / rows]),
+      original: await store(folder, `${name}.original`, unrounded, [rows, columns]),
+    });
+  }
+
+  const { train, heldOut } = await windowsOfCase(args.case, source.tokenizer!);
+  const storeTokens = (name: string, examples: readonly Example[]) =>
+    store(folder, name, Int32Array.from(examples.flatMap((e) => e.candidates[0])), [
+      examples.length,
+      c.length,
+    ]);
+  const batches: Record<string, number[][]> = {};
+  for (let seed = 0; seed < Number(args.seeds); seed++) {
+    const order = trainingOrder(train, { batchSize: c.batchSize, seed });
+    batches[seed] = Array.from({ length: Number(args.steps) }, (_, step) => order.batch(step));
+  }
+  const manifest = {
+    case: args.case,
+    model: c.model,
+    format: args.format,
+    config: source.config,
+    tensors,
+    train: await storeTokens("train", train),
+    heldOut: await storeTokens("held_out", heldOut),
+    batches,
+  };
+  await Deno.writeTextFile(join(folder, "manifest.json"), JSON.stringify(manifest));
+  const scales = tensors.reduce(
+    (sum, t) => sum + (t.scales?.shape.reduce((a, b) => a * b) ?? 0),
+    0,
+  );
+  console.log(
+    `${folder}: ${tensors.length} tensors, ${scales} scales, ${train.length} training and ${heldOut.length} ` +
+      `held-out windows of ${c.length} tokens, batches of ${args.seeds} seeds, ${args.steps} steps each`,
+  );
+}
+
+if (import.meta.main) await main(Deno.args);
