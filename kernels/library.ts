@@ -5,6 +5,7 @@
  */
 
 import type { ShaderLibrary } from "./template.ts";
+import codeTable from "./wgsl/code_table.wgsl" with { type: "text" };
 import combine from "./wgsl/combine.wgsl" with { type: "text" };
 import decode from "./wgsl/decode.wgsl" with { type: "text" };
 import matmulParams from "./wgsl/matmul_params.wgsl" with { type: "text" };
@@ -12,6 +13,7 @@ import noise from "./wgsl/noise.wgsl" with { type: "text" };
 
 /** Every text that `#include` knows. */
 export const SHADER_LIBRARY: ShaderLibrary = {
+  "code_table.wgsl": codeTable,
   "combine.wgsl": combine,
   "decode.wgsl": decode,
   "matmul_params.wgsl": matmulParams,

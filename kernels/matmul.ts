@@ -4,6 +4,7 @@
  * @module
  */
 
+import { CODE_TABLES, type CodeTable } from "../quant/code_tables.ts";
 import type { Layout } from "../quant/layout.ts";
 import type { AdapterClass } from "./gpu.ts";
 import type { Graph, Range, Value, ValueRange } from "./graph.ts";
@@ -296,6 +297,20 @@ export function layoutKey(layout: Layout): ShaderKey {
     MASK: (0x01010101 * ((1 << plane) - 1)) >>> 0,
     SECOND: scalar?.second ?? "none",
     CENTER: scalar?.center ?? 0,
+    ...tableKey(scalar?.table),
     BOOKS: layout.kind === "codebook" ? layout.books : 0,
   };
+}
+
+/** What codes stand for, with the values where code_table.wgsl has no formula for them. */
+function tableKey(table: CodeTable | undefined): ShaderKey {
+  const key: Record<string, string> = { TABLE: table ?? "none" };
+  if (table === "nf4" || table === "fp4") {
+    CODE_TABLES[table].forEach((value, code) => key[`T${code}`] = wgslNumber(value));
+  }
+  return key;
+}
+
+function wgslNumber(value: number): string {
+  return Number.isInteger(value) ? `${value}.0` : String(value);
 }

@@ -4,8 +4,9 @@
  * @module
  */
 
+import { CODE_TABLES } from "./code_tables.ts";
 import { bfloat16ToNumber, float16ToNumber } from "./float16.ts";
-import { groupColumns, groupsPerRow, type PackedTensor } from "./layout.ts";
+import { groupColumns, groupsPerRow, type PackedTensor, type ScalarLayout } from "./layout.ts";
 import { checkPacked, halves, planeBytes } from "./planes.ts";
 import { readCodes } from "./scalar_codes.ts";
 
@@ -102,7 +103,7 @@ function rowDecoder(t: PackedTensor): RowDecoder {
     case "dense":
       return denseRows(t, t.layout.type);
     case "scalar":
-      return scalarRows(t, t.layout.bits, t.layout.center, t.layout.second);
+      return scalarRows(t, t.layout);
     case "codebook":
       return codebookRows(t, t.layout.books);
   }
@@ -124,11 +125,10 @@ function denseRows(t: PackedTensor, type: "f32" | "f16" | "bf16"): RowDecoder {
 
 function scalarRows(
   t: PackedTensor,
-  bits: number,
-  center: number,
-  second: "none" | "zero" | "min",
+  { bits, center, second, table }: ScalarLayout,
 ): RowDecoder {
   const { columns } = t;
+  const meanings = table && CODE_TABLES[table];
   const bytes = planeBytes(t.codes);
   const stored = halves(t.scales);
   const group = groupColumns(t.layout, columns);
@@ -141,7 +141,9 @@ function scalarRows(
       const scale = float16ToNumber(stored[second === "none" ? i : 2 * i]);
       const other = second === "none" ? center : float16ToNumber(stored[2 * i + 1]);
       const end = Math.min(columns, (g + 1) * group);
-      if (second === "min") {
+      if (meanings) {
+        for (let k = g * group; k < end; k++) values[at + k] = scale * meanings[codes[k]];
+      } else if (second === "min") {
         for (let k = g * group; k < end; k++) values[at + k] = scale * codes[k] + other;
       } else {
         for (let k = g * group; k < end; k++) values[at + k] = scale * (codes[k] - other);

@@ -11,10 +11,18 @@ import type { PackedTensor, ScalarLayout } from "./layout.ts";
 import { checkShape, emptyPacked, halves } from "./planes.ts";
 import { checkLayout } from "./plane_format.ts";
 
-/** Q4_0: `d (q - 8)`; Q4_1: `d q + m`; Q8_0: `d q` with signed q, held as q + 128 with center 128. */
+/** Q4_0: `d (q - 8)`; Q4_1: `d q + m`; IQ4_NL: `d table[q]`; Q8_0: `d q` with signed q, held as q + 128 with center 128. */
 export const GGUF_BLOCK_FORMATS: readonly Format[] = [
   blockFormat("Q4_0", 2, { kind: "scalar", bits: 4, center: 8, second: "none", group: 32 }, 0),
   blockFormat("Q4_1", 3, { kind: "scalar", bits: 4, center: 0, second: "min", group: 32 }, 0),
+  blockFormat("IQ4_NL", 20, {
+    kind: "scalar",
+    bits: 4,
+    center: 0,
+    second: "none",
+    group: 32,
+    table: "iq4_nl",
+  }, 0),
   // Flipping the top bit of a signed byte adds 128.
   blockFormat(
     "Q8_0",

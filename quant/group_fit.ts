@@ -6,6 +6,7 @@
 
 import { numberToFloat16 } from "./float16.ts";
 import type { ScalarLayout } from "./layout.ts";
+import { tableFitter } from "./table_fit.ts";
 
 /** Bits of the f16 values that were found. */
 export interface GroupFit {
@@ -27,6 +28,7 @@ export function groupFitter(
 ): (values: Float32Array) => GroupFit {
   const { bits, center, second } = layout;
   const largest = 2 ** bits - 1;
+  if (layout.table) return tableFitter(layout.table, search);
 
   return (values) => {
     let bestScale = 0;

@@ -7,6 +7,8 @@
  * @module
  */
 
+import type { CodeTable } from "./code_tables.ts";
+
 /** How dense (unquantised) elements are stored. */
 export type DenseType = "f32" | "f16" | "bf16";
 
@@ -22,7 +24,7 @@ export interface DenseLayout {
  * Codes of a few bits that share a scale per group of columns.
  *
  * The value of code `q` is, by `second`:
- * - `"none"`: `scale * (q - center)`
+ * - `"none"`: `scale * (q - center)`, or `scale * table[q]` where there is a table
  * - `"zero"`: `scale * (q - zero)` (a zero point per group)
  * - `"min"`: `scale * q + min` (a minimum per group)
  */
@@ -37,6 +39,8 @@ export interface ScalarLayout {
   readonly second: "none" | "zero" | "min";
   /** Columns that share a scale, a multiple of 32; 0 means the whole row. The last group may be partial. */
   readonly group: number;
+  /** What 4-bit codes stand for, by name; only with second "none" and center 0. Default: themselves. */
+  readonly table?: CodeTable;
 }
 
 /** 8-bit codes of 8-vectors in `books` additive codebooks of 256 entries; one scale per row. */

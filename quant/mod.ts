@@ -8,6 +8,7 @@
 
 export * from "./awq.ts";
 export * from "./byte_source.ts";
+export * from "./code_tables.ts";
 export * from "./codebook_formats.ts";
 export * from "./codebook_kmeans.ts";
 export * from "./decode.ts";

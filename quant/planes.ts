@@ -79,6 +79,6 @@ export function sameLayout(a: Layout, b: Layout): boolean {
       return b.kind === "codebook" && a.books === b.books;
     case "scalar":
       return b.kind === "scalar" && a.bits === b.bits && a.center === b.center &&
-        a.second === b.second && a.group === b.group;
+        a.second === b.second && a.group === b.group && a.table === b.table;
   }
 }

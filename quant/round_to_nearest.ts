@@ -12,6 +12,7 @@ import { type GroupFit, groupFitter } from "./group_fit.ts";
 import { groupColumns, groupsPerRow, type PackedTensor, type ScalarLayout } from "./layout.ts";
 import { emptyPacked, halves, planeBytes } from "./planes.ts";
 import { writeCodes } from "./scalar_codes.ts";
+import { nearestCode } from "./table_fit.ts";
 
 /** How hard to look for good scales. */
 export interface QuantizeOptions {
@@ -134,6 +135,11 @@ function choose(
   const scale = float16ToNumber(found.scale);
   const second = float16ToNumber(found.second);
   const inverse = scale === 0 ? 0 : 1 / scale;
+  if (layout.table) {
+    const nearest = nearestCode(layout.table);
+    for (let k = from; k < to; k++) codes[k] = nearest(values[rowStart + k] * inverse);
+    return;
+  }
   const shift = layout.second === "none"
     ? layout.center
     : layout.second === "zero"

@@ -1,6 +1,10 @@
 // One quad (four neighbouring columns) of a packed tensor, before its scale. See quant/layout.ts for the planes.
 // Expects `codes`, and for quantised layouts `scales` and `codebook`, to be bound by the including file.
 
+#if LAYOUT == scalar
+#include "code_table.wgsl"
+#endif
+
 #if LAYOUT != dense
 fn half_at(index: u32) -> f32 {
   return unpack2x16float(scales[index >> 1u] >> ((index & 1u) * 16u)).x;
@@ -62,13 +66,10 @@ fn codes4(row: u32, quad: u32, columns: u32, group: u32, groups: u32) -> vec4<f3
 #if BITS == 3
   q |= ((codes[base + 2u] >> t) & 0x01010101u) << 2u;
 #endif
-  let v = vec4<f32>(vec4<u32>(q & 0xffu, (q >> 8u) & 0xffu, (q >> 16u) & 0xffu, q >> 24u));
-#if SECOND == none
-  return v - {CENTER}.0;
-#elif SECOND == zero
-  return v - unpack2x16float(scales[row * groups + group]).y;
+#if SECOND == zero
+  return meaning4(q) - unpack2x16float(scales[row * groups + group]).y;
 #else
-  return v;
+  return meaning4(q);
 #endif
 #endif
 }

@@ -14,6 +14,9 @@
 #include "combine.wgsl"
 
 #include "matmul_params.wgsl"
+#if LAYOUT == scalar
+#include "code_table.wgsl"
+#endif
 
 #if LAYOUT != dense && SCALE_UNITS == 1
 fn half_at(index: u32) -> f32 {
@@ -302,13 +305,10 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
 #else
           let i{c} = q{c};
 #endif
-          let v{c} = vec4<f32>(vec4<u32>(i{c} & 0xffu, (i{c} >> 8u) & 0xffu, (i{c} >> 16u) & 0xffu, i{c} >> 24u))
-#if SECOND == none
-            - {CENTER}.0;
-#elif SECOND == zero
-            - pair{c}.y;
+#if SECOND == zero
+          let v{c} = meaning4(i{c}) - pair{c}.y;
 #else
-            ;
+          let v{c} = meaning4(i{c});
 #endif
 #endfor
 #for r ROWS

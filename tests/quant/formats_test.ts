@@ -1,6 +1,7 @@
 import { assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import {
   bitsPerWeight,
+  CODE_TABLES,
   codeAt,
   decode,
   decodeRow,
@@ -80,7 +81,7 @@ for (const format of FORMATS) {
 }
 
 Deno.test("GGUF formats decode as a decoder written from the description alone", () => {
-  for (const name of ["F32", "F16", "BF16", "Q4_0", "Q4_1", "Q8_0"]) {
+  for (const name of ["F32", "F16", "BF16", "Q4_0", "Q4_1", "Q8_0", "IQ4_NL"]) {
     const format = formatByName(name);
     for (const [i, [rows, columns]] of SHAPES.entries()) {
       const bytes = format.pack(randomTensor(format, rows, columns, i));
@@ -96,7 +97,7 @@ Deno.test("GGUF formats decode as a decoder written from the description alone",
 Deno.test("scalar layouts decode by the word order of their documentation", () => {
   for (const format of FORMATS) {
     if (format.layout.kind !== "scalar") continue;
-    const { bits, center, second } = format.layout;
+    const { bits, center, second, table } = format.layout;
     for (const [i, [rows, columns]] of SHAPES.entries()) {
       const t = randomTensor(format, rows, columns, i);
       const values = decode(t);
@@ -110,7 +111,7 @@ Deno.test("scalar layouts decode by the word order of their documentation", () =
           assertEquals(codeAt(t, row, k), q);
           const g = row * groups + Math.floor(k / groupColumns(t.layout, columns));
           const value = second === "none"
-            ? scales[g] * (q - center)
+            ? scales[g] * (table ? CODE_TABLES[table][q] : q - center)
             : second === "zero"
             ? scales[g] * (q - seconds[g])
             : scales[g] * q + seconds[g];

@@ -10,6 +10,8 @@ function half(view: DataView, at: number): number {
   return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
+const IQ4 = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113];
+
 /** Values of GGUF bytes, one block after the other. */
 export function decodeGgufBytes(type: string, bytes: Uint8Array): number[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -42,6 +44,14 @@ export function decodeGgufBytes(type: string, bytes: Uint8Array): number[] {
       }
       return values;
     }
+    case "IQ4_NL":
+      for (let at = 0; at < bytes.length; at += 18) {
+        for (let j = 0; j < 32; j++) {
+          const byte = bytes[at + 2 + j % 16];
+          values.push(half(view, at) * IQ4[j < 16 ? byte % 16 : Math.floor(byte / 16)]);
+        }
+      }
+      return values;
     case "Q8_0":
       for (let at = 0; at < bytes.length; at += 34) {
         for (let j = 0; j < 32; j++) values.push(half(view, at) * view.getInt8(at + 2 + j));

@@ -1,5 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import {
+  CODE_TABLES,
   codeAt,
   decode,
   formatByName,
@@ -43,7 +44,12 @@ for (const format of SCALAR) {
         const step = Math.abs(scales[g]);
         const inside = code > 0 && code < 2 ** layout.bits - 1;
         const error = Math.abs(decoded[i] - values[i]);
-        if (inside) assertEquals(error <= step / 2 * (1 + 1e-5), true, `${error} ${step}`);
+        if (layout.table) {
+          const errors = CODE_TABLES[layout.table].map((value) =>
+            Math.abs(scales[g] * value - values[i])
+          );
+          assertEquals(error <= Math.min(...errors) * (1 + 1e-5), true, `${error} ${errors}`);
+        } else if (inside) assertEquals(error <= step / 2 * (1 + 1e-5), true, `${error} ${step}`);
         if (layout.second === "zero") assertEquals(seconds[g], Math.round(seconds[g]));
       }
     }
@@ -63,6 +69,7 @@ Deno.test("the error of normal values is what rate and range predict", () => {
   const within = (value: number, low: number, high: number): void =>
     assertEquals(low < value && value < high, true, `${value} is not within ${low} and ${high}`);
   within(error("Q4_0"), 0.07, 0.09);
+  within(error("IQ4_NL"), 0.06, 0.075);
   within(error("Q4_1"), 0.06, 0.08);
   within(error("Q8_0"), 0.0045, 0.0055);
   within(error("int4_g128"), 0.085, 0.105);

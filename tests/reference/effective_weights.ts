@@ -6,6 +6,7 @@
  * @module
  */
 import { type Distribution, noiseAt, type Seed } from "../../optim/noise.ts";
+import { CODE_TABLES } from "../../quant/code_tables.ts";
 import { groupColumns, groupsPerRow, type PackedTensor } from "../../quant/layout.ts";
 
 /** Absolute: `base + offset`. Relative: `base * (1 + offset)`. */
@@ -107,7 +108,8 @@ function weightAt(
       const group = row * groupsPerRow(layout, columns) +
         Math.floor(column / groupColumns(layout, columns));
       if (layout.second === "none") {
-        return move(halfToNumber(halfAt(scales, group))) * (q - layout.center);
+        const meaning = layout.table ? CODE_TABLES[layout.table][q] : q - layout.center;
+        return move(halfToNumber(halfAt(scales, group))) * meaning;
       }
       const scale = move(halfToNumber(scales[group] & 0xffff));
       const second = halfToNumber(scales[group] >>> 16);

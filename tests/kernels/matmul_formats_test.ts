@@ -1,0 +1,119 @@
+import { assertEquals } from "@std/assert";
+import { embedding, matmul, openGpu, type Tile } from "../../kernels/mod.ts";
+import { decode, type Layout, type ScalarLayout } from "../../quant/mod.ts";
+import { effectiveWeights } from "../reference/effective_weights.ts";
+import { matmul as oracle } from "../reference/matmul.ts";
+import { randomNumbers } from "../support/random_llama.ts";
+import {
+  assertClose,
+  below,
+  Bench,
+  normals,
+  perturb,
+  randomPacked,
+  type TestPerturbation,
+} from "./bench.ts";
+import { contextOf } from "./context.ts";
+
+// Layouts with tables, 5 and 6 bits: one pass through every kernel, not every tile (matmul_test.ts has those).
+
+const gpu = await openGpu();
+Deno.test.afterAll(() => gpu[Symbol.dispose]());
+const random = randomNumbers(17);
+
+const table = (name: ScalarLayout["table"]): ScalarLayout => ({
+  kind: "scalar",
+  bits: 4,
+  second: "none",
+  group: 32,
+  center: 0,
+  table: name,
+});
+
+const layouts: Record<string, ScalarLayout> = {
+  iq4_nl: table("iq4_nl"),
+  nf4: table("nf4"),
+  fp4: table("fp4"),
+  mxfp4: table("mxfp4"),
+};
+
+interface Way {
+  readonly rows: number;
+  readonly branches: number;
+  readonly adapterClass: "software" | "hardware";
+  readonly tile?: Tile;
+  readonly perturbation?: Omit<TestPerturbation, "span">;
+}
+
+const ways: readonly Way[] = [
+  {
+    rows: 5,
+    branches: 2,
+    adapterClass: "software",
+    tile: { rows: 2, columns: 4, workgroup: 32 },
+    perturbation: { form: "relative", distribution: "normal" },
+  },
+  { rows: 3, branches: 1, adapterClass: "software", tile: { rows: 4, columns: 4, workgroup: 32 } },
+  {
+    rows: 2,
+    branches: 2,
+    adapterClass: "hardware",
+    perturbation: { form: "relative", distribution: "rademacher" },
+  },
+  {
+    rows: 9,
+    branches: 2,
+    adapterClass: "hardware",
+    perturbation: { form: "absolute", distribution: "none" },
+  },
+];
+
+for (const [name, layout] of Object.entries(layouts)) {
+  Deno.test(`matmul of ${name} by every kernel equals the oracle`, async () => {
+    for (const way of ways) {
+      for (const [group, inputs] of [[layout.group, 96], [64, 160], [32, 256]]) {
+        await check({ ...layout, group }, inputs, way);
+      }
+    }
+  });
+
+  Deno.test(`rows of ${name} are gathered bit for bit as the host decodes them`, async () => {
+    await checkGather(layout);
+  });
+}
+
+async function check(layout: Layout, inputs: number, way: Way): Promise<void> {
+  using bench = new Bench(gpu);
+  const { rows, branches, adapterClass, tile } = way;
+  const outputs = [1, 6, 13, 35][below(4, random)];
+  const packed = randomPacked(layout, outputs, inputs, random);
+  const tensor = bench.tensor("w", packed);
+  const group = layout.kind === "scalar" ? layout.group : 32;
+  const span = way.perturbation?.form === "absolute" ? group : [group, 32, inputs][rows % 3];
+  const { perturbation, weights } = way.perturbation
+    ? perturb(bench, tensor, packed, { ...way.perturbation, span }, branches, random)
+    : { perturbation: undefined, weights: Array(branches).fill(effectiveWeights(packed)) };
+  const x = normals(branches * rows * inputs, random);
+  const options = { rows, branches, tile, perturbation, adapterClass };
+  const y = matmul(bench.graph, bench.storage("x", x), tensor, options);
+  const [actual] = await bench.run(y);
+  const expected = oracle({ branches, rows, inputs, outputs }, weights, x, null, null);
+  assertClose(actual, expected, JSON.stringify({ layout, inputs, outputs, way, span }));
+}
+
+async function checkGather(layout: Layout): Promise<void> {
+  using bench = new Bench(gpu);
+  const [vocabulary, columns] = [7, 256];
+  const packed = randomPacked(layout, vocabulary, columns, random);
+  const tokens = [3, 0, 6, 6, 2];
+  const context = contextOf(bench, { rows: tokens.length }, 1, { tokens });
+  const y = embedding(context, bench.tensor("e", packed));
+  const [actual] = await bench.run(y);
+  const values = decode(packed);
+  const normal = (value: number) => Math.abs(value) < 2 ** -126 ? 0 : value + 0;
+  assertEquals(
+    [...actual].map(normal),
+    tokens.flatMap((token) => [...values.subarray(token * columns, (token + 1) * columns)])
+      .map(normal),
+  );
+}
