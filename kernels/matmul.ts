@@ -6,6 +6,7 @@
 
 import { CODE_TABLES, type CodeTable } from "../quant/code_tables.ts";
 import type { Layout } from "../quant/layout.ts";
+import { planeBits } from "../quant/scalar_codes.ts";
 import type { AdapterClass } from "./gpu.ts";
 import type { Graph, Range, Value, ValueRange } from "./graph.ts";
 import type { DeviceTensor } from "./tensor.ts";
@@ -178,7 +179,7 @@ function kernelOf(
     if (columns !== 4) {
       throw new RangeError(`Cannot multiply few rows by ${columns} columns a workgroup: it is 4`);
     }
-    const items = layout.kind === "scalar" ? (layout.bits === 3 ? 2 : layout.bits) : 8;
+    const items = layout.kind === "scalar" ? planeBits(layout.bits)[0] : 8;
     return {
       source: vector,
       key: {
@@ -246,7 +247,7 @@ function codeWords(layout: Layout, columns: number): number {
     case "dense":
       return layout.type === "f32" || columns % 8 === 0 ? 4 : 2;
     case "scalar":
-      return layout.bits === 3 ? 1 : Math.min(4, layout.bits);
+      return layout.bits % 2 === 1 ? 1 : layout.bits === 6 ? 2 : Math.min(4, layout.bits);
     case "codebook":
       return layout.books === 2 ? 2 : 1;
   }
@@ -287,7 +288,7 @@ function ratios(
 /** The part of a shader key that says how to unpack `layout`. */
 export function layoutKey(layout: Layout): ShaderKey {
   const scalar = layout.kind === "scalar" ? layout : undefined;
-  const plane = scalar ? (scalar.bits === 3 ? 2 : scalar.bits) : 8;
+  const [plane, top] = scalar ? planeBits(scalar.bits) : [8, 0];
   return {
     LAYOUT: layout.kind,
     DENSE: layout.kind === "dense" ? layout.type : "none",
@@ -295,6 +296,8 @@ export function layoutKey(layout: Layout): ShaderKey {
     PLANE_BITS: plane,
     QUADS_PER_WORD: 8 / plane,
     MASK: (0x01010101 * ((1 << plane) - 1)) >>> 0,
+    TOP_BITS: top,
+    TOP_MASK: 0x01010101 * ((1 << top) - 1),
     SECOND: scalar?.second ?? "none",
     CENTER: scalar?.center ?? 0,
     ...tableKey(scalar?.table),

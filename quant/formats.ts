@@ -8,6 +8,7 @@ import { CODEBOOK_FORMATS } from "./codebook_formats.ts";
 import { DENSE_FORMATS } from "./dense_formats.ts";
 import type { Format } from "./format.ts";
 import { GGUF_BLOCK_FORMATS } from "./gguf_block_formats.ts";
+import { GGUF_FIVE_BITS } from "./gguf_five_bits.ts";
 import { GROUP_FORMATS } from "./group_formats.ts";
 import { planeWords } from "./layout.ts";
 import { nearestNames } from "./nearest_names.ts";
@@ -16,6 +17,7 @@ import { nearestNames } from "./nearest_names.ts";
 export const FORMATS: readonly Format[] = [
   ...DENSE_FORMATS,
   ...GGUF_BLOCK_FORMATS,
+  ...GGUF_FIVE_BITS,
   ...GROUP_FORMATS,
   ...CODEBOOK_FORMATS,
 ];

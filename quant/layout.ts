@@ -32,7 +32,7 @@ export interface ScalarLayout {
   /** The tag of the union. */
   readonly kind: "scalar";
   /** Width of a code. */
-  readonly bits: 2 | 3 | 4 | 8;
+  readonly bits: 2 | 3 | 4 | 5 | 6 | 8;
   /** Subtracted from codes when `second` is "none". */
   readonly center: number;
   /** What is stored beside each scale. */
@@ -62,7 +62,8 @@ export type Layout = DenseLayout | ScalarLayout | CodebookLayout;
  * - scalar: per row, per block of 32 columns, `bits` words (`columns` is a multiple of 32). A power-of-two width `b`
  *   has `b` words a block; quad `t` (columns 4t..4t+3, t = 0..7) is in word `t % b` at bit `b * floor(t / b)` of each
  *   of its four bytes (column 4t in the lowest byte). For b = 8 that is plain byte order. Three bits are the 2-bit
- *   plane of the low two bits (two words) followed by one word with the top bit of quad `t` at bit `t` of each byte.
+ *   plane of the low two bits (two words) followed by one word with the top bit of quad `t` at bit `t` of each byte; five
+ *   bits are a 4-bit plane followed by such a word, six bits a 4-bit plane followed by a 2-bit plane of the top bits.
  * - codebook: per row, per 32 columns, `books` words; byte `j` of word `c` is the code of columns 8j..8j+7 in book `c`.
  *
  * `scales` (f16 in the low half first)

@@ -4,10 +4,16 @@
  * - 8 bits: byte j is column j.
  * - 4 bits: byte j holds column j in its low and column j + 16 in its high half.
  * - 2 bits: byte j holds columns j, j + 8, j + 16, j + 24, lowest bits first.
- * - 3 bits: eight bytes of the low two bits as above, then four bytes; byte c % 4 has the top bit of column c at bit c / 4.
+ * - 1 bit (only of wider codes): byte c % 4 has the bit of column c at bit c / 4.
+ * - 3, 5 and 6 bits: the plane of the low 2 (of 3) or 4 bits as above, then the plane of the bits above.
  *
  * @module
  */
+
+/** Bits in each of a code's two planes; the second is 0 where there is one. Together the code's width. */
+export function planeBits(bits: number): [low: number, high: number] {
+  return bits === 3 ? [2, 1] : bits === 5 || bits === 6 ? [4, bits - 4] : [bits, 0];
+}
 
 /** Reads `blocks` blocks of 32 codes from `bytes` at `from` into `codes`. */
 export function readCodes(
@@ -21,27 +27,29 @@ export function readCodes(
     codes.set(bytes.subarray(from, from + blocks * 32));
     return;
   }
+  const [low, high] = planeBits(bits);
   for (let block = 0; block < blocks; block++) {
     const source = from + block * bits * 4;
     const target = block * 32;
-    if (bits === 4) {
+    if (low === 4) {
       for (let j = 0; j < 16; j++) {
         const byte = bytes[source + j];
         codes[target + j] = byte & 15;
         codes[target + j + 16] = byte >> 4;
       }
-      continue;
+    } else {
+      for (let j = 0; j < 8; j++) {
+        const byte = bytes[source + j];
+        for (let i = 0; i < 4; i++) codes[target + j + 8 * i] = (byte >> (2 * i)) & 3;
+      }
     }
-    for (let j = 0; j < 8; j++) {
-      const byte = bytes[source + j];
-      codes[target + j] = byte & 3;
-      codes[target + j + 8] = (byte >> 2) & 3;
-      codes[target + j + 16] = (byte >> 4) & 3;
-      codes[target + j + 24] = byte >> 6;
-    }
-    if (bits === 3) {
+    if (high === 1) {
       for (let c = 0; c < 32; c++) {
-        codes[target + c] |= ((bytes[source + 8 + (c & 3)] >> (c >> 2)) & 1) << 2;
+        codes[target + c] |= ((bytes[source + 4 * low + (c & 3)] >> (c >> 2)) & 1) << low;
+      }
+    } else if (high === 2) {
+      for (let c = 0; c < 32; c++) {
+        codes[target + c] |= ((bytes[source + 4 * low + (c & 7)] >> (2 * (c >> 3))) & 3) << low;
       }
     }
   }
@@ -59,25 +67,30 @@ export function writeCodes(
     bytes.set(codes.subarray(0, blocks * 32), to);
     return;
   }
+  const [low, high] = planeBits(bits);
   for (let block = 0; block < blocks; block++) {
     const target = to + block * bits * 4;
     const source = block * 32;
-    if (bits === 4) {
-      for (let j = 0; j < 16; j++) {
-        bytes[target + j] = codes[source + j] | (codes[source + j + 16] << 4);
-      }
-      continue;
+    writePlane(codes, source, 0, low, bytes, target);
+    if (high > 0) writePlane(codes, source, low, high, bytes, target + 4 * low);
+  }
+}
+
+function writePlane(
+  codes: Uint8Array,
+  source: number,
+  shift: number,
+  width: number,
+  bytes: Uint8Array,
+  target: number,
+): void {
+  const mask = 2 ** width - 1;
+  const count = 4 * width;
+  for (let j = 0; j < count; j++) {
+    let byte = 0;
+    for (let i = 0; i < 8 / width; i++) {
+      byte |= ((codes[source + j + count * i] >> shift) & mask) << (width * i);
     }
-    for (let j = 0; j < 8; j++) {
-      bytes[target + j] = (codes[source + j] & 3) | ((codes[source + j + 8] & 3) << 2) |
-        ((codes[source + j + 16] & 3) << 4) | ((codes[source + j + 24] & 3) << 6);
-    }
-    if (bits === 3) {
-      for (let i = 0; i < 4; i++) {
-        let byte = 0;
-        for (let quad = 0; quad < 8; quad++) byte |= (codes[source + quad * 4 + i] >> 2) << quad;
-        bytes[target + 8 + i] = byte;
-      }
-    }
+    bytes[target + j] = byte;
   }
 }

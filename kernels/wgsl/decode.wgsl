@@ -63,8 +63,10 @@ fn codes4(row: u32, quad: u32, columns: u32, group: u32, groups: u32) -> vec4<f3
   let base = (row * (columns / 32u) + (quad >> 3u)) * {BITS}u;
   let shift = (t / {PLANE_BITS}u) * {PLANE_BITS}u;
   var q = (codes[base + t % {PLANE_BITS}u] >> shift) & {MASK}u;
-#if BITS == 3
-  q |= ((codes[base + 2u] >> t) & 0x01010101u) << 2u;
+#if TOP_BITS == 1
+  q |= ((codes[base + {PLANE_BITS}u] >> t) & 0x01010101u) << {PLANE_BITS}u;
+#elif TOP_BITS == 2
+  q |= ((codes[base + {PLANE_BITS}u + t % 2u] >> ((t / 2u) * 2u)) & 0x03030303u) << {PLANE_BITS}u;
 #endif
 #if SECOND == zero
   return meaning4(q) - unpack2x16float(scales[row * groups + group]).y;

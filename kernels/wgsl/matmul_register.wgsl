@@ -278,6 +278,12 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
 #elif BITS == 3
       let words{c} = vec2<u32>(codes[at{c} * 3u], codes[at{c} * 3u + 1u]);
       let tops{c} = codes[at{c} * 3u + 2u];
+#elif BITS == 5
+      let words{c} = vec4<u32>(codes[at{c} * 5u], codes[at{c} * 5u + 1u], codes[at{c} * 5u + 2u], codes[at{c} * 5u + 3u]);
+      let tops{c} = codes[at{c} * 5u + 4u];
+#elif BITS == 6
+      let words{c} = vec4<u32>(codes[at{c} * 3u], codes[at{c} * 3u + 1u]);
+      let tops{c} = codes[at{c} * 3u + 2u];
 #else
       let words{c} = codes[at{c}];
 #endif
@@ -290,8 +296,10 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
 #else
         let word{c} = words{c}[word];
 #endif
-#if BITS == 3
+#if TOP_BITS == 1
         let top{c} = tops{c} >> word;
+#elif TOP_BITS == 2
+        let top{c} = tops{c}[word & 1u] >> (word & 2u);
 #endif
 #endfor
 #for s QUADS_PER_WORD
@@ -299,8 +307,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
           let k = block * 8u + {s}u * {PLANE_BITS}u + word;
 #for c COLS
           let q{c} = (word{c} >> {s*PLANE_BITS}u) & {MASK}u;
-#if BITS == 3
-          let t{c} = ((top{c} >> {s*PLANE_BITS}u) & 0x01010101u) << 2u;
+#if TOP_BITS != 0
+          let t{c} = ((top{c} >> {s*PLANE_BITS}u) & {TOP_MASK}u) << {PLANE_BITS}u;
           let i{c} = q{c} | t{c};
 #else
           let i{c} = q{c};

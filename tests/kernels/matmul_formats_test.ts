@@ -35,6 +35,9 @@ const layouts: Record<string, ScalarLayout> = {
   nf4: table("nf4"),
   fp4: table("fp4"),
   mxfp4: table("mxfp4"),
+  "int5 none": { kind: "scalar", bits: 5, second: "none", group: 32, center: 16 },
+  "int5 min": { kind: "scalar", bits: 5, second: "min", group: 32, center: 0 },
+  "int6 none": { kind: "scalar", bits: 6, second: "none", group: 32, center: 32 },
 };
 
 interface Way {

@@ -81,7 +81,7 @@ for (const format of FORMATS) {
 }
 
 Deno.test("GGUF formats decode as a decoder written from the description alone", () => {
-  for (const name of ["F32", "F16", "BF16", "Q4_0", "Q4_1", "Q8_0", "IQ4_NL"]) {
+  for (const name of ["F32", "F16", "BF16", "Q4_0", "Q4_1", "Q8_0", "IQ4_NL", "Q5_0", "Q5_1"]) {
     const format = formatByName(name);
     for (const [i, [rows, columns]] of SHAPES.entries()) {
       const bytes = format.pack(randomTensor(format, rows, columns, i));

@@ -44,6 +44,21 @@ export function decodeGgufBytes(type: string, bytes: Uint8Array): number[] {
       }
       return values;
     }
+    case "Q5_0":
+    case "Q5_1": {
+      const size = type === "Q5_1" ? 24 : 22;
+      for (let at = 0; at < bytes.length; at += size) {
+        const d = half(view, at);
+        const tops = view.getUint32(at + size - 20, true);
+        for (let j = 0; j < 32; j++) {
+          const byte = bytes[at + size - 16 + j % 16];
+          const q = (j < 16 ? byte % 16 : Math.floor(byte / 16)) +
+            16 * (Math.floor(tops / 2 ** j) % 2);
+          values.push(type === "Q5_1" ? d * q + half(view, at + 2) : d * (q - 16));
+        }
+      }
+      return values;
+    }
     case "IQ4_NL":
       for (let at = 0; at < bytes.length; at += 18) {
         for (let j = 0; j < 32; j++) {
@@ -74,8 +89,14 @@ export function codeFromWords(
   const byte = column % 4;
   const field = (word: number, at: number, width: number): number =>
     Math.floor(words[word] / 2 ** (8 * byte + at)) % 2 ** width;
-  if (bits === 3) {
-    return field(first + (quad % 2), 2 * Math.floor(quad / 2), 2) + 4 * field(first + 2, quad, 1);
+  if (bits === 3 || bits === 5) {
+    const low = bits - 1;
+    return field(first + (quad % low), low * Math.floor(quad / low), low) +
+      2 ** low * field(first + low, quad, 1);
+  }
+  if (bits === 6) {
+    return field(first + (quad % 4), 4 * Math.floor(quad / 4), 4) +
+      16 * field(first + 4 + (quad % 2), 2 * Math.floor(quad / 2), 2);
   }
   return field(first + (quad % bits), bits * Math.floor(quad / bits), bits);
 }

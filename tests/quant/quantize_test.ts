@@ -70,6 +70,8 @@ Deno.test("the error of normal values is what rate and range predict", () => {
     assertEquals(low < value && value < high, true, `${value} is not within ${low} and ${high}`);
   within(error("Q4_0"), 0.07, 0.09);
   within(error("IQ4_NL"), 0.06, 0.075);
+  within(error("Q5_0"), 0.035, 0.045);
+  within(error("Q5_1"), 0.03, 0.04);
   within(error("Q4_1"), 0.06, 0.08);
   within(error("Q8_0"), 0.0045, 0.0055);
   within(error("int4_g128"), 0.085, 0.105);

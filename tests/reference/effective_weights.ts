@@ -84,8 +84,10 @@ export function scalarCode(tensor: PackedTensor, row: number, column: number): n
   const plane = (width: number, at: number): number =>
     (tensor.codes[at + quad % width] >>> (byte + width * Math.floor(quad / width))) &
     (2 ** width - 1);
-  if (bits !== 3) return plane(bits, block);
-  return plane(2, block) + 4 * ((tensor.codes[block + 2] >>> (byte + quad)) & 1);
+  const top = (at: number): number => (tensor.codes[at] >>> (byte + quad)) & 1;
+  if (bits === 3) return plane(2, block) + 4 * top(block + 2);
+  if (bits === 5) return plane(4, block) + 16 * top(block + 4);
+  return bits === 6 ? plane(4, block) + 16 * plane(2, block + 4) : plane(bits, block);
 }
 
 /** The weight at (`row`, `column`), given how its scale (or, when dense, the weight itself) is moved. */
