@@ -18,13 +18,8 @@ export class BlockCopy {
   readonly #pipeline: GPUComputePipeline;
   readonly #groups = new Map<number, GPUBindGroup>();
 
-  /** Both are allocated and stay so; `target.bytes` is a multiple of 16. */
+  /** Both are allocated and stay so. */
   constructor(gpu: Gpu, from: Storage, target: Storage) {
-    if (target.bytes % 16 !== 0) {
-      throw new RangeError(
-        `Cannot copy blocks of ${target.bytes} bytes: they are not a multiple of 16`,
-      );
-    }
     this.source = from;
     this.#gpu = gpu;
     this.#target = target;
