@@ -139,9 +139,9 @@ function cases(format: string): Case[] {
       format,
       objective: "classification",
       examples: (t, c) => labelled("trec", "test", 500, builtInTask("trec").template.prompt, t, c),
-      batchSize: 16,
-      steps: 250,
-      learningRate: 2e-2,
+      batchSize: 8,
+      steps: 240,
+      learningRate: 6e-2,
     },
     {
       name: "reviews-4m reviews",
