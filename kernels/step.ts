@@ -6,7 +6,7 @@
  */
 
 import type { Optimiser } from "../optim/optimiser.ts";
-import { emitScalarProgram, roundCoefficientWgsl } from "../optim/mod.ts";
+import { emitScalarProgram, isPlain, roundCoefficientWgsl } from "../optim/mod.ts";
 import type { Graph, Range } from "./graph.ts";
 import { type OffsetSet, offsetStride } from "./offsets.ts";
 import { Storage } from "./storage.ts";
@@ -22,7 +22,7 @@ const CONTROL_WORDS = 2;
 export class StepState implements Disposable {
   /** Steps recorded since the last reset, halted flag, then the chain's state scalars. */
   readonly control: Storage;
-  /** Per direction: seed, coefficient. */
+  /** Per direction moved along: seed, coefficient. */
   readonly coefficients: Storage;
   /** Records of a chunk of steps. */
   readonly records: Storage;
@@ -34,17 +34,17 @@ export class StepState implements Disposable {
 
   /** Describes the memory for chunks of up to `capacity` steps. */
   constructor(optimiser: Optimiser, capacity: number) {
-    const { estimator, transformation } = optimiser;
+    const { estimator, transformation, moves } = optimiser;
     this.#optimiser = optimiser;
     this.capacity = capacity;
-    this.recordWords = 1 + estimator.branches.length + 2 * estimator.directions +
+    this.recordWords = 1 + estimator.branches.length + estimator.directions + moves +
       transformation.stateSize;
     this.control = new Storage(
       "step control",
       (CONTROL_WORDS + transformation.stateSize) * 4,
       "optimiser",
     );
-    this.coefficients = new Storage("coefficients", estimator.directions * 16, "optimiser");
+    this.coefficients = new Storage("coefficients", moves * 16, "optimiser");
     this.records = new Storage("step records", capacity * this.recordWords * 4, "optimiser");
   }
 
@@ -64,7 +64,7 @@ export class StepState implements Disposable {
 
   /** Reads a drained record. */
   parseRecord(words: Float32Array, index: number): StepRecord {
-    const { estimator, transformation } = this.#optimiser;
+    const { estimator, transformation, moves } = this.#optimiser;
     let at = index * this.recordWords;
     const take = (count: number) => [...words.subarray(at, at += count)];
     const [status] = take(1);
@@ -72,7 +72,7 @@ export class StepState implements Disposable {
       halted: status !== 1,
       losses: take(estimator.branches.length),
       derivatives: take(estimator.directions),
-      coefficients: take(estimator.directions),
+      coefficients: take(moves),
       state: take(transformation.stateSize),
     };
   }
@@ -91,7 +91,7 @@ export interface StepRecord {
   readonly losses: readonly number[];
   /** One per direction. */
   readonly derivatives: readonly number[];
-  /** What multiplied z, one per direction. */
+  /** What multiplied z, one per direction moved along. */
   readonly coefficients: readonly number[];
   /** The chain's state after the step. */
   readonly state: readonly number[];
@@ -103,10 +103,15 @@ export interface StepInputs {
   readonly branches: Range;
   /** The transformation's inputs, f32. */
   readonly scalars: Range;
+  /**
+   * `moveSeeds` of the step, 8 bytes each. Needed where the optimiser's directions are not plain; who gives them also takes
+   * the branches' seeds from `directionSeed`.
+   */
+  readonly seeds?: Range;
 }
 
-/** The WGSL of an optimiser's scalar part. */
-export function scalarStepShader(optimiser: Optimiser): string {
+/** The WGSL of an optimiser's scalar part; its moves' seeds come with the step, or else are those of the branches. */
+export function scalarStepShader(optimiser: Optimiser, seeded = false): string {
   const { estimator, transformation } = optimiser;
   const program = emitScalarProgram(optimiser, {
     loss: (branch) => `losses[${branch}]`,
@@ -115,6 +120,8 @@ export function scalarStepShader(optimiser: Optimiser): string {
   });
   const directionBranch = (direction: number) =>
     estimator.branches.findIndex((b) => b.direction === direction && b.amplitude !== 0);
+  const seed = (move: number) =>
+    seeded ? `seeds[${move}]` : `branches[${directionBranch(move)}].seed`;
   const fields = [
     ...estimator.branches.map((_, i) => `losses[${i}]`),
     ...program.derivatives,
@@ -134,27 +141,37 @@ export function scalarStepShader(optimiser: Optimiser): string {
         ? "@group(0) @binding(5) var<storage, read> inputs: array<f32>;"
         : "",
     )
+    .replace(
+      "/*SEEDS*/",
+      seeded
+        ? "@group(0) @binding(7) var<storage, read> seeds: array<vec2<u32>>;"
+        : "@group(0) @binding(2) var<storage, read> branches: array<Branch>;",
+    )
     .replace("/*PROGRAM*/", program.lines.map((l) => `  ${l}`).join("\n"))
     .replace("/*FINITE*/", finite.map((f) => `is_finite(${f})`).join(" && "))
     .replace(
       "/*STATE*/",
-      program.state.map((s, i) => `    control[${CONTROL_WORDS + i}] = bitcast<u32>(${s});`).join(
-        "\n",
-      ),
+      // All before any is written: a scalar may move from one place to another.
+      [
+        ...program.state.map((s, i) => `    let next${i} = bitcast<u32>(${s});`),
+        ...program.state.map((_, i) => `    control[${CONTROL_WORDS + i}] = next${i};`),
+      ].join("\n"),
     )
     .replace(
       "/*COEFFICIENTS*/",
       program.coefficients.map((c, d) =>
-        `  steps[${d}] = vec4<u32>(branches[${
-          directionBranch(d)
-        }].seed, select(0u, bitcast<u32>(${c}), moves), 0u);`
+        `  steps[${d}] = vec4<u32>(${seed(d)}, select(0u, bitcast<u32>(${c}), moves), 0u);`
       ).join("\n"),
     )
     .replace("/*RECORD*/", fields.map((f, i) => `  records[at + ${i + 1}u] = ${f};`).join("\n"))
     .replaceAll("/*RECORD_WORDS*/", `${fields.length + 1}u`);
 }
 
-/** Records the scalar program, the update of every arena and, where the optimiser asks for it, the projection. */
+/**
+ * Records the scalar program, the update of every arena and, where the optimiser asks for it, the projection.
+ *
+ * @throws TypeError when the optimiser holds, remembers or masks directions and the inputs bring no seeds
+ */
 export function optimiserStep(
   graph: Graph,
   optimiser: Optimiser,
@@ -164,13 +181,20 @@ export function optimiserStep(
   offsets: OffsetSet,
   tensors: ReadonlyMap<string, DeviceTensor>,
 ): void {
+  const seeded = inputs.seeds !== undefined;
+  if (!seeded && !isPlain(optimiser.plan)) {
+    throw new TypeError(
+      `Cannot record a step of ${optimiser.name}: its directions are not plain, and its seeds are not given`,
+    );
+  }
   graph.add({
     label: `${optimiser.name} scalar step`,
-    source: scalarStepShader(optimiser),
+    source: scalarStepShader(optimiser, seeded),
     key: {},
     reads: {
       1: losses,
-      2: inputs.branches,
+      2: seeded ? undefined : inputs.branches,
+      7: inputs.seeds,
       5: optimiser.transformation.inputSize > 0 ? inputs.scalars : undefined,
     },
     writes: { 3: state.control, 4: state.coefficients, 6: state.records },
@@ -179,8 +203,8 @@ export function optimiserStep(
   });
   moveOffsets(graph, optimiser, offsets, tensors, {
     coefficients: state.coefficients,
-    directions: optimiser.estimator.directions,
-    perStep: optimiser.estimator.directions,
+    directions: optimiser.moves,
+    perStep: optimiser.moves,
   });
 }
 

@@ -9,9 +9,9 @@ import type { Seed } from "./seed.ts";
 
 /** What a step did: all that is needed to do it again. */
 export interface StepRecord {
-  /** One seed per direction. */
+  /** One seed per direction moved along: the step's own, then those of earlier steps that it remembers. */
   readonly seeds: readonly Seed[];
-  /** What multiplies z, per direction; rounded by {@linkcode roundCoefficient}. */
+  /** What multiplies z, per direction moved along; rounded by {@linkcode roundCoefficient}. */
   readonly coefficients: readonly number[];
 }
 
@@ -82,6 +82,8 @@ export function applyRecord(rule: OffsetRule, record: StepRecord, tensor: Offset
     const part = offsets.subarray(from, Math.min(from + chunk, offsets.length));
     const z = noise.subarray(0, part.length);
     for (let q = 0; q < seeds.length; q++) {
+      // As on the device: an offset of -0 stays one.
+      if (coefficients[q] === 0) continue;
       fillNoise(rule.distribution, seeds[q], id, start + from, z);
       const coefficient = coefficients[q];
       // Exact product, then one rounding on storing: f64 is wide enough that rounding twice changes nothing.

@@ -10,6 +10,8 @@ import type { Transformation, Transformed } from "./transformation.ts";
  * One transformation after the other, each with its own share of the state and of the host scalars. Chains of chains
  * are flattened, so `chain` is associative, and {@linkcode identity} is its neutral element.
  *
+ * @throws RangeError when more than one part holds directions or remembers them: their steps would not be the same.
+ *
  * @example Clip, then multiply by the learning rate
  * ```ts
  * import { chain, clipDerivative, hostOps, scaleBySchedule } from "@qzo/qzo/optim";
@@ -21,11 +23,23 @@ import type { Transformation, Transformed } from "./transformation.ts";
  */
 export function chain(...transformations: readonly Transformation[]): Transformation {
   const parts = transformations.flatMap((part) => part.parts ?? [part]);
+  for (const key of ["memory", "hold"] as const) {
+    const several = parts.filter((part) => (part[key] ?? 1) > 1);
+    if (several.length > 1) {
+      throw new RangeError(
+        `Cannot chain ${
+          several.map(({ name }) => name).join(" and ")
+        }: one part at most has a ${key}`,
+      );
+    }
+  }
   return {
     name: "chain",
     parameters: { parts: parts.map(({ name, parameters }) => ({ name, parameters })) },
     stateSize: parts.reduce((sum, part) => sum + part.stateSize, 0),
     inputSize: parts.reduce((sum, part) => sum + part.inputSize, 0),
+    memory: parts.reduce((product, part) => product * (part.memory ?? 1), 1),
+    hold: parts.reduce((product, part) => product * (part.hold ?? 1), 1),
     parts,
     init: () => parts.flatMap((part) => part.init()),
     inputs: (step) => parts.flatMap((part) => part.inputs(step)),
@@ -34,6 +48,7 @@ export function chain(...transformations: readonly Transformation[]): Transforma
       values: readonly T[],
       state: readonly T[],
       inputs: readonly T[],
+      losses?: readonly T[],
     ): Transformed<T> {
       const next: T[] = [];
       let stateAt = 0;
@@ -44,6 +59,7 @@ export function chain(...transformations: readonly Transformation[]): Transforma
           values,
           state.slice(stateAt, stateAt += part.stateSize),
           inputs.slice(inputAt, inputAt += part.inputSize),
+          losses,
         );
         values = transformed.values;
         next.push(...transformed.state);

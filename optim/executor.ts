@@ -9,7 +9,8 @@ import { fillNoise } from "./noise.ts";
 import { applyOffset } from "./offset.ts";
 import type { Optimiser } from "./optimiser.ts";
 import { scalarStep } from "./scalar_program.ts";
-import { masterSeed, type Seed, stepSeed } from "./seed.ts";
+import { directionSeed, moveSeeds } from "./direction_plan.ts";
+import { masterSeed, type Seed } from "./seed.ts";
 
 /** What a {@linkcode Session} starts from. */
 export interface SessionOptions {
@@ -94,12 +95,12 @@ export class Session {
 
   /** The points to evaluate next, in the order of the estimator's branches. Asking again changes nothing. */
   ask(): Float32Array[] {
-    const { estimator, distribution, form } = this.optimiser;
+    const { estimator, distribution, form, plan } = this.optimiser;
     const z = new Float32Array(this.#base.length);
     let filled = -1;
     return estimator.branches.map(({ direction, amplitude }) => {
       if (direction !== filled) {
-        const seed = stepSeed(this.#master, this.#step, direction);
+        const seed = directionSeed(plan, this.#master, this.#step, direction);
         fillNoise(distribution, seed, this.#tensorId, 0, z);
         filled = direction;
       }
@@ -117,14 +118,11 @@ export class Session {
    * Nothing has changed then.
    */
   tell(losses: readonly number[]): HostStep {
-    const { estimator, transformation } = this.optimiser;
+    const { estimator, transformation, plan } = this.optimiser;
     const step = this.#step;
     const inputs = transformation.inputs(step);
     const result = scalarStep(this.optimiser, losses, this.#state, inputs, step);
-    const seeds = Array.from(
-      { length: estimator.directions },
-      (_, direction) => stepSeed(this.#master, step, direction),
-    );
+    const seeds = moveSeeds(plan, estimator.directions, this.#master, step);
     const made: HostStep = { step, seeds, losses, ...result };
     this.replay(made);
     return made;
@@ -135,14 +133,12 @@ export class Session {
    * when the record is not one of such an optimiser.
    */
   replay({ seeds, coefficients, state }: StepRecord & { readonly state: readonly number[] }): void {
-    const { estimator, transformation } = this.optimiser;
-    if (
-      coefficients.length !== estimator.directions || state.length !== transformation.stateSize
-    ) {
+    const { moves, transformation } = this.optimiser;
+    if (coefficients.length !== moves || state.length !== transformation.stateSize) {
       throw new TypeError(
         `Cannot replay step ${this.#step}: it has ${coefficients.length} coefficients and ` +
           `${state.length} state scalars, ${this.optimiser.name} needs ` +
-          `${estimator.directions} and ${transformation.stateSize}`,
+          `${moves} and ${transformation.stateSize}`,
       );
     }
     applyRecord(this.optimiser, { seeds, coefficients }, {

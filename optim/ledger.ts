@@ -2,16 +2,17 @@
  * The ledger: a fine-tune as a file of seeds and coefficients. A head (see {@linkcode LedgerHeader}) and one record of
  * fixed size a step. Bytes only; who owns a file appends and flushes them.
  *
- * A record, little-endian: per direction the top 24 bits of the coefficient's f32 (the low 8 are zero), the f32
+ * A record, little-endian: per direction moved along the top 24 bits of the coefficient's f32 (the low 8 are zero), the f32
  * state after the step, and a CRC-16 over the head's checksum, the record's index and the record.
  *
  * @module
  */
 import type { StepRecord } from "./apply_record.ts";
 import { crc16 } from "./crc16.ts";
+import { moveSeeds } from "./direction_plan.ts";
 import { decodeHeader, type LedgerHead, type LedgerHeader } from "./ledger_header.ts";
 import { roundCoefficient } from "./offset.ts";
-import { masterSeed, type Seed, stepSeed } from "./seed.ts";
+import { masterSeed, type Seed } from "./seed.ts";
 
 /** A step as a ledger keeps it. */
 export interface LedgerRecord extends StepRecord {
@@ -49,7 +50,7 @@ function startChecksum(head: LedgerHead, index: number): number {
  * The bytes of one record.
  *
  * @param index the step, counted from 0.
- * @param coefficients one per direction, rounded by {@linkcode roundCoefficient}.
+ * @param coefficients one per direction moved along, rounded by {@linkcode roundCoefficient}.
  * @param state the transformation's state after the step, finite f32.
  * @throws TypeError when there are too many or too few of either; RangeError when one of them is not as said.
  */
@@ -59,11 +60,11 @@ export function encodeRecord(
   coefficients: readonly number[],
   state: readonly number[],
 ): Uint8Array<ArrayBuffer> {
-  const { directions, stateSize } = head.header;
-  if (coefficients.length !== directions || state.length !== stateSize) {
+  const { moves, header: { stateSize } } = head;
+  if (coefficients.length !== moves || state.length !== stateSize) {
     throw new TypeError(
       `Cannot encode record ${index}: ${coefficients.length} coefficients and ${state.length} state scalars given, ` +
-        `${directions} and ${stateSize} needed`,
+        `${moves} and ${stateSize} needed`,
     );
   }
   if (!(Number.isInteger(index) && index >= 0 && index < 2 ** 32)) {
@@ -136,11 +137,11 @@ export class LedgerReader implements Iterable<LedgerRecord> {
     throw new RangeError(`Cannot read record ${index} of a ledger of ${this.length} records`);
   }
 
-  /** What multiplied z at a step, per direction. */
+  /** What multiplied z at a step, per direction moved along. */
   coefficients(index: number): number[] {
     const start = this.#at(index);
-    return Array.from({ length: this.#head.header.directions }, (_, direction) => {
-      const at = start + 3 * direction;
+    return Array.from({ length: this.#head.moves }, (_, move) => {
+      const at = start + 3 * move;
       const bits = this.#view.getUint16(at, true) | (this.#view.getUint8(at + 2) << 16);
       return bitsFloat(bits << 8);
     });
@@ -148,18 +149,16 @@ export class LedgerReader implements Iterable<LedgerRecord> {
 
   /** The transformation's state after a step. */
   state(index: number): number[] {
-    const { directions, stateSize } = this.#head.header;
-    const start = this.#at(index) + 3 * directions;
+    const { moves, header: { stateSize } } = this.#head;
+    const start = this.#at(index) + 3 * moves;
     return Array.from({ length: stateSize }, (_, i) => this.#view.getFloat32(start + 4 * i, true));
   }
 
-  /** The seed of every direction of a step. */
+  /** The seed of every direction that a step moved along. */
   seeds(index: number): Seed[] {
     this.#at(index);
-    return Array.from(
-      { length: this.#head.header.directions },
-      (_, direction) => stepSeed(this.#master, index, direction),
-    );
+    const { plan, header: { directions } } = this.#head;
+    return moveSeeds(plan, directions, this.#master, index);
   }
 
   /** All of a step. */

@@ -4,11 +4,16 @@
  * Bytes, little-endian: `QZOLEDGR`, u32 version, u32 length of the JSON, the JSON (UTF-8), u32 CRC-32 of all before,
  * zeros up to a multiple of 8.
  *
+ * Version 1 is of optimisers whose steps move along their own directions and forget them. Version 2 is of all others:
+ * `optimiser.directions` in its JSON is their {@linkcode DirectionPlan}, and a record has a coefficient for every direction
+ * remembered. Either is written where it says all; both are read.
+ *
  * @module
  */
 import { crc32 } from "node:zlib";
+import { type DirectionPlan, parseDirections, plainDirections } from "./direction_plan.ts";
 import type { JsonValue } from "./json.ts";
-import { type Distribution, DISTRIBUTIONS, NOISE_VERSION } from "./noise.ts";
+import { type Distribution, DISTRIBUTIONS, isSparse, NOISE_VERSION } from "./noise.ts";
 import { type OffsetForm, offsetForms, type Projection, projections } from "./offset.ts";
 
 /** One trained tensor. */
@@ -63,12 +68,16 @@ export interface LedgerHead {
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** The checksum in it. */
   readonly crc: number;
+  /** How the directions of a record follow from its index. */
+  readonly plan: DirectionPlan;
+  /** Coefficients of every record. */
+  readonly moves: number;
   /** Bytes of every record after it. */
   readonly recordSize: number;
 }
 
 const magic = new TextEncoder().encode("QZOLEDGR");
-const version = 1;
+const versions = { plain: 1, planned: 2 };
 const fixedBytes = 16;
 /** Far above any real manifest. */
 const longestJson = 16 * 2 ** 20;
@@ -93,12 +102,13 @@ export function encodeHeader(header: LedgerHeader): LedgerHead {
   const bytes = new Uint8Array(padded(fixedBytes + json.length + 4));
   const view = new DataView(bytes.buffer);
   bytes.set(magic);
-  view.setUint32(8, version, true);
+  const planned = plannedDirections(checked) !== undefined;
+  view.setUint32(8, planned ? versions.planned : versions.plain, true);
   view.setUint32(12, json.length, true);
   bytes.set(json, fixedBytes);
   const crc = crc32(bytes.subarray(0, fixedBytes + json.length));
   view.setUint32(fixedBytes + json.length, crc, true);
-  return { header: checked, bytes, crc, recordSize: recordSize(checked) };
+  return { header: checked, bytes, crc, ...recordShape(checked, planned) };
 }
 
 /**
@@ -113,7 +123,9 @@ export function decodeHeader(bytes: Uint8Array): LedgerHead {
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const found = view.getUint32(8, true);
-  if (found !== version) throw bad(`version ${found} is not known, only ${version}`);
+  if (found !== versions.plain && found !== versions.planned) {
+    throw bad(`version ${found} is not known, only ${Object.values(versions).join(" and ")}`);
+  }
   const length = view.getUint32(12, true);
   const end = fixedBytes + length;
   if (length > longestJson || padded(end + 4) > bytes.length) {
@@ -127,11 +139,39 @@ export function decodeHeader(bytes: Uint8Array): LedgerHead {
   const head = bytes.slice(0, padded(end + 4));
   if (head.subarray(end + 4).some((byte) => byte !== 0)) throw bad("its padding is not zero");
   const header = checkHeader(parseJson(bytes.subarray(fixedBytes, end)));
-  return { header, bytes: head, crc, recordSize: recordSize(header) };
+  const planned = found === versions.planned;
+  if (planned !== (plannedDirections(header) !== undefined)) {
+    throw bad(`its version is ${found}, its optimiser's directions are of the other`);
+  }
+  return { header, bytes: head, crc, ...recordShape(header, planned) };
 }
 
-function recordSize({ directions, stateSize }: LedgerHeader): number {
-  return 3 * directions + 4 * stateSize + 2;
+/** What `optimiser.describe()` says of directions that are not plain. */
+function plannedDirections({ optimiser }: LedgerHeader): unknown {
+  return typeof optimiser === "object" && optimiser !== null && "directions" in optimiser
+    ? optimiser.directions
+    : undefined;
+}
+
+function recordShape(
+  header: LedgerHeader,
+  planned: boolean,
+): Pick<LedgerHead, "plan" | "moves" | "recordSize"> {
+  const plan = planned ? readPlan(plannedDirections(header)) : plainDirections;
+  const moves = header.directions * plan.memory;
+  if (moves > 1024) throw bad(`a step moves along ${moves} directions, at most 1024 may be`);
+  if (isSparse(header.distribution) !== (plan.mask !== undefined)) {
+    throw bad(`"distribution" is ${header.distribution}, ${plan.mask ? "with" : "without"} a mask`);
+  }
+  return { plan, moves, recordSize: 3 * moves + 4 * header.stateSize + 2 };
+}
+
+function readPlan(value: unknown): DirectionPlan {
+  try {
+    return parseDirections(value);
+  } catch (error) {
+    throw bad(`its directions cannot be used (${error instanceof Error ? error.message : error})`);
+  }
 }
 
 function parseJson(bytes: Uint8Array): unknown {

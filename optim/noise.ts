@@ -14,16 +14,47 @@ export { masterSeed, type Seed, stepSeed } from "./seed.ts";
 export { threefry2x32 } from "./threefry.ts";
 
 /**
- * The law of a direction's elements; both have mean 0 and variance exactly 1.
+ * The law of a direction's elements; the first two have mean 0 and variance exactly 1.
  *
  * - `"normal"`: `(popcount(lane) - 8) / 2`, the binomial approximation of a Gaussian in 17 levels from -4 to 4
  *   (kurtosis 2.875).
  * - `"rademacher"`: 1 or -1, by the lane's lowest bit.
+ * - `"sparseNormal"`, `"sparseRademacher"`: the same where the mask in the seed's second word says so, else 0. Only seeds
+ *   of a masked plan (see {@linkcode DirectionPlan}) have one; an optimiser made with a mask has these by itself.
  */
-export type Distribution = "normal" | "rademacher";
+export type Distribution = "normal" | "rademacher" | "sparseNormal" | "sparseRademacher";
 
-/** All distributions, in the order of the numbers that kernels know them by. */
-export const DISTRIBUTIONS: readonly Distribution[] = ["normal", "rademacher"];
+/** All distributions. */
+export const DISTRIBUTIONS: readonly Distribution[] = [
+  "normal",
+  "rademacher",
+  "sparseNormal",
+  "sparseRademacher",
+];
+
+/** The second key word of masks. */
+const maskKey = 0x7370617e;
+
+/** Whether a distribution reads a mask from its seed. */
+export function isSparse(distribution: Distribution): boolean {
+  return distribution === "sparseNormal" || distribution === "sparseRademacher";
+}
+
+/** The law of the elements that a mask leaves. */
+function dense(distribution: Distribution): Distribution {
+  if (distribution === "sparseNormal") return "normal";
+  return distribution === "sparseRademacher" ? "rademacher" : distribution;
+}
+
+/** The mask of four elements as two words of two lanes, each to compare with the highest lane that stays. */
+function maskWords([, word]: Seed, tensorId: number, quad: number): [number, number] {
+  if ((word & 0x8000) === 0) return threefry2x32([word, maskKey], [quad, tensorId]);
+  // One draw for the whole tensor, beyond the quads of any.
+  const [draw] = threefry2x32([word, maskKey], [0xffffffff, tensorId]);
+  const lane = draw & 0xffff;
+  const both = (lane | (lane << 16)) >>> 0;
+  return [both, both];
+}
 
 /** Changes whenever the same seed would give another direction; a ledger with another version is refused. */
 export const NOISE_VERSION = 1;
@@ -81,7 +112,12 @@ export function noiseAt(
 ): number {
   checkRange(distribution, index, 1);
   const words = threefry2x32(seed, [index >>> 2, tensorId]);
-  return level(distribution, words[(index >>> 1) & 1] >>> ((index & 1) * 16));
+  const lane = (pair: readonly number[]) => pair[(index >>> 1) & 1] >>> ((index & 1) * 16);
+  if (isSparse(distribution)) {
+    const mask = lane(maskWords(seed, tensorId, index >>> 2)) & 0xffff;
+    if (mask > seed[1] >>> 16) return 0;
+  }
+  return level(dense(distribution), lane(words));
 }
 
 /**
@@ -102,11 +138,24 @@ export function fillNoise<Out extends Float32Array>(
   }
   const whole = (out.length - at) & ~3;
   const quads = out.subarray(at, at + whole);
-  fillQuads(distribution === "normal", seed, tensorId, (start + at) / 4, quads);
+  fillQuads(dense(distribution) === "normal", seed, tensorId, (start + at) / 4, quads);
+  if (isSparse(distribution)) maskQuads(seed, tensorId, (start + at) / 4, quads);
   for (at += whole; at < out.length; at++) {
     out[at] = noiseAt(distribution, seed, tensorId, start + at);
   }
   return out;
+}
+
+/** Zeroes what the seed's mask leaves out. */
+function maskQuads(seed: Seed, tensorId: number, firstQuad: number, out: Float32Array): void {
+  const highest = seed[1] >>> 16;
+  for (let at = 0, quad = firstQuad; at < out.length; at += 4, quad++) {
+    const [a, b] = maskWords(seed, tensorId, quad);
+    if ((a & 0xffff) > highest) out[at] = 0;
+    if (a >>> 16 > highest) out[at + 1] = 0;
+    if ((b & 0xffff) > highest) out[at + 2] = 0;
+    if (b >>> 16 > highest) out[at + 3] = 0;
+  }
 }
 
 /** Threefry with its rounds written out, four elements a call: the one hot loop of a replay on the host. */

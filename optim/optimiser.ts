@@ -6,7 +6,14 @@
 import { chain } from "./chain.ts";
 import type { Estimator } from "./estimator.ts";
 import type { JsonValue } from "./json.ts";
-import { type Distribution, DISTRIBUTIONS } from "./noise.ts";
+import {
+  completeMask,
+  describeDirections,
+  type DirectionPlan,
+  isPlain,
+  type Mask,
+} from "./direction_plan.ts";
+import { type Distribution, DISTRIBUTIONS, isSparse } from "./noise.ts";
 import { type OffsetForm, offsetForms, type Projection, projections } from "./offset.ts";
 import type { Transformation } from "./transformation.ts";
 
@@ -15,7 +22,8 @@ import type { Transformation } from "./transformation.ts";
  *
  * 1. Evaluate the loss on every branch of the estimator.
  * 2. Derivatives, then transformation: one value per direction (see {@linkcode scalarProgram}).
- * 3. `coefficient_q = roundCoefficient(-value_q / directions)`; then `w += coefficient_q * z_q` for q = 0, 1, ...
+ * 3. `coefficient_q = roundCoefficient(-value_q / directions)`; then `w += coefficient_q * z_q` for q = 0, 1, ..., over the
+ *    step's own directions and those of earlier steps that the transformation remembers.
  * 4. Projection of `w`.
  */
 export interface Optimiser {
@@ -31,6 +39,10 @@ export interface Optimiser {
   readonly form: OffsetForm;
   /** What offsets may not do. */
   readonly projection: Projection;
+  /** How directions follow from steps: held and remembered as the transformation wants it, masked or not. */
+  readonly plan: DirectionPlan;
+  /** Coefficients of a step: directions times the steps remembered. */
+  readonly moves: number;
   /** Everything above as JSON, for a ledger's header. */
   describe(): JsonValue;
 }
@@ -45,6 +57,8 @@ export interface OptimiserOptions {
   readonly transformations?: readonly Transformation[];
   /** The law of z; `"normal"` by default. */
   readonly distribution?: Distribution;
+  /** Which elements of z are not zero; all by default. */
+  readonly mask?: Mask;
   /** How an offset changes its base; `"absolute"` by default. */
   readonly form?: OffsetForm;
   /** What offsets may not do; `"none"` by default. */
@@ -63,6 +77,17 @@ function oneOf<Choice extends string>(
       choices.join(", ")
     }`,
   );
+}
+
+/** The law of the elements under a mask, or without. */
+function lawOf({ distribution: given = "normal", mask }: OptimiserOptions): Distribution {
+  const law = oneOf("distribution", given, DISTRIBUTIONS);
+  if (!mask) {
+    if (!isSparse(law)) return law;
+    throw new RangeError(`Cannot make an optimiser: ${law} directions need a mask`);
+  }
+  if (law === "normal") return "sparseNormal";
+  return law === "rademacher" ? "sparseRademacher" : law;
 }
 
 /**
@@ -85,9 +110,20 @@ function oneOf<Choice extends string>(
 export function optimiser(options: OptimiserOptions): Optimiser {
   const { name, estimator } = options;
   const transformation = chain(...options.transformations ?? []);
-  const distribution = oneOf("distribution", options.distribution ?? "normal", DISTRIBUTIONS);
+  const distribution = lawOf(options);
   const form = oneOf("form", options.form ?? "absolute", offsetForms);
   const projection = oneOf("projection", options.projection ?? "none", projections);
+  const plan: DirectionPlan = {
+    hold: transformation.hold ?? 1,
+    memory: transformation.memory ?? 1,
+    ...(options.mask ? { mask: completeMask(options.mask) } : {}),
+  };
+  const moves = estimator.directions * plan.memory;
+  if (moves > 1024) {
+    throw new RangeError(
+      `Cannot make an optimiser: a step may move along 1024 directions, not ${moves}`,
+    );
+  }
   return {
     name,
     estimator,
@@ -95,6 +131,8 @@ export function optimiser(options: OptimiserOptions): Optimiser {
     distribution,
     form,
     projection,
+    plan,
+    moves,
     describe: () => ({
       name,
       estimator: { name: estimator.name, parameters: estimator.parameters },
@@ -102,6 +140,8 @@ export function optimiser(options: OptimiserOptions): Optimiser {
       distribution,
       form,
       projection,
+      // Absent where plain, so that such ledgers stay what they were.
+      ...(isPlain(plan) ? {} : { directions: describeDirections(plan) }),
     }),
   };
 }

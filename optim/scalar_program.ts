@@ -12,7 +12,7 @@ import type { Optimiser } from "./optimiser.ts";
 export interface ScalarResult<T> {
   /** The estimate of each direction, before any transformation. */
   readonly derivatives: readonly T[];
-  /** What multiplies z, per direction. */
+  /** What multiplies z, per direction of this step, then of the steps before that the transformation remembers. */
   readonly coefficients: readonly T[];
   /** The transformation's state after the step. */
   readonly state: readonly T[];
@@ -43,7 +43,7 @@ export function scalarProgram<T>(
   checkLength("state scalars", state, transformation.stateSize);
   checkLength("host scalars", inputs, transformation.inputSize);
   const derivatives = estimator.derivatives(o, losses);
-  const next = transformation.update(o, derivatives, state, inputs);
+  const next = transformation.update(o, derivatives, state, inputs, losses);
   const share = o.constant(-1 / estimator.directions);
   return {
     derivatives,

@@ -8,7 +8,7 @@ import type { Ops } from "./ops.ts";
 
 /** A transformation's answer: the new values, one per direction, and the new state. */
 export interface Transformed<T> {
-  /** One per direction. */
+  /** `memory` per value given, 1 by default: those of this step, then of the step before, and so on. */
   readonly values: readonly T[];
   /** As many as the transformation's `stateSize`. */
   readonly state: readonly T[];
@@ -24,18 +24,29 @@ export interface Transformation {
   readonly stateSize: number;
   /** Host scalars needed at each step. */
   readonly inputSize: number;
+  /**
+   * Steps whose directions a step moves along: it answers with so many values for each one given, this step's first.
+   * 1 if absent.
+   */
+  readonly memory?: number;
+  /** Steps in a row that must look along the same directions; 1 if absent. */
+  readonly hold?: number;
   /** The flattened parts of a composition; absent for a single rule. */
   readonly parts?: readonly Transformation[];
   /** The state before the first step: `stateSize` numbers. */
   init(): readonly number[];
   /** The host scalars of a step (from 0), such as a scheduled learning rate: `inputSize` numbers. */
   inputs(step: number): readonly number[];
-  /** Transforms one value per direction; `state` and `inputs` have the sizes above. */
+  /**
+   * Transforms one value per direction; `state` and `inputs` have the sizes above. `losses` are the step's, one per
+   * branch, for rules that look at them too; those throw a TypeError without.
+   */
   update<T>(
     o: Ops<T>,
     values: readonly T[],
     state: readonly T[],
     inputs: readonly T[],
+    losses?: readonly T[],
   ): Transformed<T>;
 }
 

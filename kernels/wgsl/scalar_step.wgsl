@@ -8,10 +8,10 @@ struct Branch {
 }
 
 @group(0) @binding(1) var<storage, read> losses: array<f32>;
-@group(0) @binding(2) var<storage, read> branches: array<Branch>;
 @group(0) @binding(3) var<storage, read_write> control: array<u32>;
 @group(0) @binding(4) var<storage, read_write> steps: array<vec4<u32>>;
 /*INPUTS*/
+/*SEEDS*/
 @group(0) @binding(6) var<storage, read_write> records: array<f32>;
 
 /*ROUND*/

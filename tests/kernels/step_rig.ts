@@ -18,7 +18,14 @@ import {
   trainableOf,
 } from "../../kernels/mod.ts";
 import type { StepRecord as DeviceRecord } from "../../kernels/step.ts";
-import { applyRecord, masterSeed, type Optimiser, stepSeed, tensorId } from "../../optim/mod.ts";
+import {
+  applyRecord,
+  isPlain,
+  masterSeed,
+  moveSeeds,
+  type Optimiser,
+  tensorId,
+} from "../../optim/mod.ts";
 import { groupColumns, groupsPerRow, type PackedTensor } from "../../quant/mod.ts";
 import { halfToNumber } from "../reference/effective_weights.ts";
 import { branchWords } from "./bench.ts";
@@ -58,6 +65,7 @@ export class StepRig implements Disposable {
   readonly #losses: Storage;
   readonly #inputs: Storage;
   readonly #plan: Plan;
+  readonly #seedsAt: number;
   #recorded = 0;
 
   constructor(
@@ -84,7 +92,8 @@ export class StepRig implements Disposable {
     gpu.device.queue.writeBuffer(this.state.control.buffer.buffer, 0, this.state.initialControl());
     this.#losses = new Storage("losses", estimator.branches.length * 4, "scratch").allocate(gpu);
     const scalars = 256 * Math.ceil(estimator.branches.length * 16 / 256);
-    const bytes = scalars + 256;
+    this.#seedsAt = scalars + 256;
+    const bytes = this.#seedsAt + 256 * Math.ceil(optimiser.moves * 8 / 256);
     this.#inputs = new Storage("inputs", bytes, "scratch").allocate(gpu);
     const graph = new Graph();
     const ranges = {
@@ -93,6 +102,9 @@ export class StepRig implements Disposable {
         storage: this.#inputs,
         offset: scalars,
         bytes: Math.max(4, transformation.inputSize * 4),
+      },
+      ...isPlain(optimiser.plan) ? {} : {
+        seeds: { storage: this.#inputs, offset: this.#seedsAt, bytes: optimiser.moves * 8 },
       },
     };
     optimiserStep(graph, optimiser, this.state, this.#losses, ranges, this.offsets, this.#device);
@@ -104,12 +116,10 @@ export class StepRig implements Disposable {
     return this.#device;
   }
 
-  /** The seeds of a step. */
+  /** The seeds of a step's moves; its own directions come first. */
   seeds(step: number): [number, number][] {
-    return Array.from(
-      { length: this.#optimiser.estimator.directions },
-      (_, d) => [...stepSeed(masterSeed(9), step, d)] as [number, number],
-    );
+    const { plan, estimator: { directions } } = this.#optimiser;
+    return moveSeeds(plan, directions, masterSeed(9), step).map(([low, high]) => [low, high]);
   }
 
   /** Queues a step from these losses. */
@@ -122,6 +132,11 @@ export class StepRig implements Disposable {
     );
     queue.writeBuffer(this.#losses.buffer.buffer, 0, new Float32Array(losses));
     queue.writeBuffer(this.#inputs.buffer.buffer, 0, words);
+    queue.writeBuffer(
+      this.#inputs.buffer.buffer,
+      this.#seedsAt,
+      new Uint32Array(seeds.flat()),
+    );
     const inputs = new Float32Array(transformation.inputs(step));
     if (inputs.length > 0) {
       const at = 256 * Math.ceil(estimator.branches.length * 16 / 256);

@@ -8,8 +8,14 @@ import {
   trainableOf,
 } from "../../kernels/mod.ts";
 import {
+  accumulate,
+  chain,
+  clipByQuantile,
   clipDerivative,
   type Distribution,
+  DISTRIBUTIONS,
+  fzoo,
+  meazo,
   mezo,
   noiseAt,
   oneSided,
@@ -17,11 +23,18 @@ import {
   optimiser,
   qzo,
   qzoNormalised,
+  rejectSpikes,
   roundCoefficient,
   scalarStep,
   scaleBySchedule,
   signDerivative,
+  sparseZo,
   spsa,
+  threePointDescent,
+  zoAdam,
+  zoResidual,
+  zoSgdMomentum,
+  zoSgdSign,
 } from "../../optim/mod.ts";
 import type { Layout } from "../../quant/mod.ts";
 import { randomNumbers } from "../support/random_llama.ts";
@@ -56,7 +69,7 @@ function rigTensors(): RigTensor[] {
   }));
 }
 
-for (const distribution of ["normal", "rademacher"] as const) {
+for (const distribution of DISTRIBUTIONS) {
   Deno.test(`${distribution} noise on the device is the host's to the bit`, async () => {
     for (let i = 0; i < 8; i++) {
       const seed = [randomWord(random), randomWord(random)] as const;
@@ -156,6 +169,29 @@ const named: readonly { rule: Optimiser; exact: boolean }[] = [
   { rule: qzo({ clip: Infinity, queries: 4 }), exact: true },
   { rule: mezo({ queries: 2, epsilon: 3e-3, learningRate: 0.3 }), exact: true },
   { rule: qzoNormalised({ queries: 3 }), exact: false },
+  { rule: zoSgdSign({ queries: 2, learningRate: 1e-2 }), exact: true },
+  { rule: threePointDescent({ epsilon: 0.01 }), exact: true },
+  { rule: zoResidual({ learningRate: 1e-4 }), exact: true },
+  { rule: meazo({ queries: 2 }), exact: false },
+  { rule: fzoo(), exact: false },
+  { rule: zoSgdMomentum({ queries: 2, length: 5, learningRate: 1e-2 }), exact: true },
+  { rule: zoAdam({ length: 5, learningRate: 1e-2 }), exact: false },
+  { rule: sparseZo({ sparsity: 0.5, resample: 3, learningRate: 1e-2 }), exact: true },
+  {
+    rule: sparseZo({ unit: "tensor", distribution: "rademacher", resample: 1, learningRate: 1e-2 }),
+    exact: true,
+  },
+  {
+    rule: optimiser({
+      name: "guarded",
+      estimator: spsa({ epsilon: 0.5, queries: 2 }),
+      transformations: [
+        rejectSpikes({ warmup: 2, threshold: 1 }),
+        accumulate(3, chain(clipByQuantile(), scaleBySchedule(0.1)), { directions: 2 }),
+      ],
+    }),
+    exact: false,
+  },
   {
     rule: optimiser({
       name: "sign",

@@ -114,7 +114,7 @@ Deno.test("levels come in binomial proportions (chi-square, 16 degrees of freedo
 });
 
 Deno.test("neighbouring indexes, tensors, steps, directions and seeds are uncorrelated", () => {
-  for (const distribution of DISTRIBUTIONS) {
+  for (const distribution of ["normal", "rademacher"] as const) {
     const z = sample(distribution, stepSeed(master, 0, 0));
     const others: Record<string, Float32Array> = {
       "the next tensor": sample(distribution, stepSeed(master, 0, 0), 2),

@@ -1,10 +1,14 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import {
+  accumulate,
   chain,
+  clipByQuantile,
   clipDerivative,
   elementwise,
   emitScalarProgram,
+  fzoo,
   hostOps,
+  meazo,
   mezo,
   normaliseByRms,
   oneSided,
@@ -13,12 +17,18 @@ import {
   optimiser,
   qzo,
   qzoNormalised,
+  rejectSpikes,
   scalarStep,
   scaleBySchedule,
   signDerivative,
   spsa,
+  threePointDescent,
   WgslEmitter,
   wgslLiteral,
+  zoAdam,
+  zoResidual,
+  zoSgdMomentum,
+  zoSgdSign,
 } from "../../optim/mod.ts";
 import { random } from "./random.ts";
 import { type Environment, runLines } from "./wgsl_evaluator.ts";
@@ -85,6 +95,23 @@ const optimisers: Record<string, Optimiser> = {
       ),
       normaliseByRms({ decay: 0.5 }),
       scaleBySchedule(0.1),
+    ],
+  }),
+  zoSgdSign: zoSgdSign(),
+  meazo: meazo(),
+  fzoo: fzoo({ queries: 3 }),
+  zoSgdMomentum: zoSgdMomentum({ length: 5, queries: 2 }),
+  zoAdam: zoAdam({ length: 5 }),
+  zoResidual: zoResidual(),
+  threePointDescent: threePointDescent({ epsilon: 0.25 }),
+  "spikes, quantile, accumulated": optimiser({
+    name: "guarded",
+    estimator: spsa({ epsilon: 0.5, queries: 2 }),
+    transformations: [
+      rejectSpikes({ warmup: 5, threshold: 1.5 }),
+      accumulate(3, chain(clipByQuantile(), normaliseByRms(), scaleBySchedule(0.1)), {
+        directions: 2,
+      }),
     ],
   }),
   sign: optimiser({

@@ -1,0 +1,151 @@
+/**
+ * Which directions a step looks along and which it moves along: seeds as a function of master seed, step and direction.
+ *
+ * @module
+ */
+import { integerWithin } from "./check.ts";
+import type { JsonValue } from "./json.ts";
+import { masterSeed, type Seed, stepSeed } from "./seed.ts";
+import { threefry2x32 } from "./threefry.ts";
+
+/** A sparse direction: most elements of z are zero. */
+export interface Mask {
+  /** Share of the elements (or tensors) that stay, above 0 to 1, taken to the nearest 65536th. */
+  readonly density: number;
+  /** Steps until another mask is drawn; 1 by default. */
+  readonly keep?: number;
+  /** What is taken or left out as a whole; single elements by default. */
+  readonly unit?: MaskUnit;
+}
+
+/** `"element"`: each offset by itself; `"tensor"`: all offsets of a tensor together. */
+export type MaskUnit = "element" | "tensor";
+
+/** All units. */
+export const maskUnits: readonly MaskUnit[] = ["element", "tensor"];
+
+/** How directions follow from steps. Plain: each step has its own, moves along them and forgets them. */
+export interface DirectionPlan {
+  /** Steps in a row that look along the same directions, from 1. */
+  readonly hold: number;
+  /** Steps whose directions a step moves along, from 1: its own and those before it. */
+  readonly memory: number;
+  /** Which elements directions have; all if absent. */
+  readonly mask?: Required<Mask>;
+}
+
+/** The plan of most optimisers. */
+export const plainDirections: DirectionPlan = { hold: 1, memory: 1 };
+
+/** Whether nothing but the step's own seeds is needed. */
+export function isPlain(plan: DirectionPlan): boolean {
+  return plan.hold === 1 && plan.memory === 1 && plan.mask === undefined;
+}
+
+const largestStep = 0xffffffff;
+
+/**
+ * A mask with nothing left open, its density a whole number of 65536ths.
+ *
+ * @throws RangeError when the density leaves no element or is above 1, or steps to keep it are not an integer from 1.
+ */
+export function completeMask({ density, keep = 1, unit = "element" }: Mask): Required<Mask> {
+  const parts = Math.round(density * 65536);
+  if (!(parts >= 1 && parts <= 65536)) {
+    throw new RangeError(
+      `Cannot make a mask: density must lie between 1/65536 and 1, not be ${density}`,
+    );
+  }
+  integerWithin("a mask", "keep", keep, 1, largestStep);
+  if (!maskUnits.includes(unit)) {
+    throw new RangeError(
+      `Cannot make a mask: unknown unit ${JSON.stringify(unit)}, known are ${maskUnits.join(", ")}`,
+    );
+  }
+  return { density: parts / 65536, keep, unit };
+}
+
+/** Counters of masks keep clear of those of steps, whose second word has its top bit set. */
+const maskDomain = 0x6d61736b;
+
+/**
+ * The second word of a masked direction's seed: what noise reads the mask from. Bits 16-31 are the highest 16-bit lane
+ * that stays, bit 15 is set for whole tensors, the rest names the mask.
+ */
+function maskWord({ density, keep, unit }: Required<Mask>, master: Seed, draw: number): number {
+  const [word] = threefry2x32(master, [Math.floor(draw / keep), maskDomain]);
+  const highest = Math.round(density * 65536) - 1;
+  return ((highest << 16) | (unit === "tensor" ? 0x8000 : 0) | (word & 0x7fff)) >>> 0;
+}
+
+function drawSeed(plan: DirectionPlan, master: Seed, draw: number, direction: number): Seed {
+  const seed = stepSeed(master, draw, direction);
+  return plan.mask ? [seed[0], maskWord(plan.mask, master, draw)] : seed;
+}
+
+/**
+ * The seed of a direction that a step looks along. Steps that hold their directions share it; with a mask its second word
+ * is the mask's, so that whoever makes z from a seed makes it masked.
+ *
+ * @param master the run's seed, or its number.
+ *
+ * @example Two steps, one direction
+ * ```ts
+ * import { directionSeed, masterSeed, stepSeed } from "@qzo/qzo/optim";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const plan = { hold: 2, memory: 1 };
+ * assertEquals(directionSeed(plan, 7, 5, 0), stepSeed(masterSeed(7), 2, 0));
+ * assertEquals(directionSeed(plan, 7, 5, 0), directionSeed(plan, 7, 4, 0));
+ * ```
+ */
+export function directionSeed(
+  plan: DirectionPlan,
+  master: Seed | number,
+  step: number,
+  direction: number,
+): Seed {
+  const seed = typeof master === "number" ? masterSeed(master) : master;
+  return drawSeed(plan, seed, Math.floor(step / plan.hold), direction);
+}
+
+/**
+ * The seeds of all directions that a step moves along, in the order of its coefficients: its own, those of the step
+ * before, and so on. Before the first step there was none; its seeds stand in, their coefficients are 0.
+ */
+export function moveSeeds(
+  plan: DirectionPlan,
+  directions: number,
+  master: Seed | number,
+  step: number,
+): Seed[] {
+  const seed = typeof master === "number" ? masterSeed(master) : master;
+  const draw = Math.floor(step / plan.hold);
+  return Array.from({ length: plan.memory }, (_, age) =>
+    Array.from(
+      { length: directions },
+      (_, direction) => drawSeed(plan, seed, Math.max(0, draw - age), direction),
+    )).flat();
+}
+
+/** A plan as a ledger's header holds it. */
+export function describeDirections({ hold, memory, mask }: DirectionPlan): JsonValue {
+  return { hold, memory, ...(mask ? { mask: { ...mask } } : {}) };
+}
+
+/**
+ * Reads what {@linkcode describeDirections} wrote.
+ *
+ * @throws RangeError or TypeError when it is not that.
+ */
+export function parseDirections(value: unknown): DirectionPlan {
+  if (typeof value !== "object" || value === null) {
+    throw new TypeError(`Cannot read directions: ${JSON.stringify(value)} is not an object`);
+  }
+  const { hold, memory, mask } = value as Readonly<Record<string, unknown>>;
+  return {
+    hold: integerWithin("directions", "hold", Number(hold), 1, 65536),
+    memory: integerWithin("directions", "memory", Number(memory), 1, 1024),
+    ...(mask === undefined ? {} : { mask: completeMask(mask as Mask) }),
+  };
+}

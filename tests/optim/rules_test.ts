@@ -1,0 +1,286 @@
+import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
+import {
+  accumulate,
+  adamFromSeeds,
+  chain,
+  clipByQuantile,
+  completeMask,
+  fillNoise,
+  hostOps,
+  masterSeed,
+  momentumFromSeeds,
+  moveSeeds,
+  normaliseByRms,
+  normaliseBySpread,
+  onePoint,
+  optimiser,
+  rejectSpikes,
+  residualFeedback,
+  scalarStep,
+  scaleBySchedule,
+  Session,
+  sparseZo,
+  spsa,
+  stepSeed,
+  threePoint,
+  type Transformation,
+  zoAdam,
+  zoSgdMomentum,
+} from "../../optim/mod.ts";
+import { quadratic } from "./objectives.ts";
+import { random } from "./random.ts";
+
+/** Runs a rule over rows of values. */
+function trace(
+  rule: Transformation,
+  rows: readonly (readonly number[])[],
+  losses?: readonly (readonly number[])[],
+): number[][] {
+  let state: readonly number[] = rule.init();
+  return rows.map((row, step) => {
+    const inputs = rule.inputs(step).map(Math.fround);
+    const made = rule.update(hostOps, row.map(Math.fround), state, inputs, losses?.[step]);
+    assertEquals(made.state.length, rule.stateSize);
+    state = made.state;
+    return [...made.values];
+  });
+}
+
+/** Normal numbers. */
+function normals(seed: number): () => number {
+  const next = random(seed);
+  return () => Math.sqrt(-2 * Math.log(1 - next())) * Math.cos(2 * Math.PI * next());
+}
+
+Deno.test("normaliseBySpread divides by the deviation of a sample, and survives none", () => {
+  const row = [3, -1, 0.5, 8];
+  const mean = row.reduce((a, b) => a + b) / 4;
+  const deviation = Math.sqrt(row.reduce((sum, x) => sum + (x - mean) ** 2, 0) / 3);
+  trace(normaliseBySpread(4), [row])[0].forEach((value, i) =>
+    assertAlmostEquals(value, row[i] / deviation, 1e-6)
+  );
+  assertEquals(trace(normaliseBySpread(2), [[0, 0]]), [[0, 0]]);
+  assertThrows(() => trace(normaliseBySpread(3), [[1, 2]]), TypeError, "2 given");
+});
+
+Deno.test("residual feedback is the difference to the last step's mean", () => {
+  const rows = [[5, 7], [1, 9], [4, 4]];
+  assertEquals(trace(residualFeedback(), rows), [[0, 0], [-5, 3], [-1, -1]]);
+  assertEquals(onePoint({ epsilon: 0.25, queries: 2 }).derivatives(hostOps, [1, 2]), [4, 8]);
+});
+
+Deno.test("clipByQuantile settles where the share of the quantile lies below", () => {
+  for (const quantile of [0.5, 0.9]) {
+    for (const unit of [1e-6, 1, 1e6]) {
+      const next = normals(3);
+      const rows = Array.from({ length: 12000 }, () => [unit * next()]);
+      const rule = clipByQuantile({ quantile, rate: 0.02 });
+      const made = trace(rule, rows);
+      const late = rows.map(([d], i) => Math.abs(made[i][0]) < Math.abs(Math.fround(d)) ? 1 : 0)
+        .slice(2000);
+      const share = late.reduce<number>((a, b) => a + b, 0) / late.length;
+      // The threshold is itself noisy: the level shares of stochastic approximation, not of 10,000 free draws.
+      assertAlmostEquals(share, 1 - quantile, 0.02, `${quantile} in units of ${unit}`);
+    }
+  }
+});
+
+Deno.test("clipByQuantile: a first spike is forgotten, a later one is cut, zeros are survived", () => {
+  const next = normals(4);
+  const rows = [[1000], ...Array.from({ length: 1500 }, () => [next()]), [1000], [-1000]];
+  const made = trace(clipByQuantile(), rows).map(([value]) => value);
+  assertEquals(made[0], 1000);
+  assert(made[1501] < 4 && made[1501] > 1 && made[1502] < -1 && made[1502] > -4);
+  assertEquals(trace(clipByQuantile(), [[0], [0], [0]]), [[0], [0], [0]]);
+});
+
+Deno.test("rejectSpikes stops spikes alone, learns a loss that rose for good, needs losses", () => {
+  const next = normals(5);
+  const losses = Array.from({ length: 400 }, (_, step) => {
+    const level = step < 200 ? 2 : 4;
+    return [step === 100 ? 30 : level + 0.1 * next(), level + 0.1 * next()].map(Math.fround);
+  });
+  const made = trace(rejectSpikes(), losses.map(() => [1]), losses).map(([value]) => value);
+  assertEquals(made[100], 0);
+  assertEquals(made.slice(0, 100).filter((value) => value === 0).length, 0);
+  assertEquals(made.slice(101, 200).filter((value) => value === 0).length, 0);
+  assertEquals(made[200], 0, "a step up is a spike at first");
+  assert(made.slice(260).every((value) => value === 1), "it was never learned");
+  const steady = trace(rejectSpikes(), losses.map(() => [1]), losses.map((_, i) => [2 + i * 1e-6]));
+  assert(steady.every(([value]) => value === 1), "a steady loss has spikes");
+  assertThrows(() => trace(rejectSpikes(), [[1]]), TypeError, "losses");
+});
+
+Deno.test("accumulation moves at the last step by what the rule makes of the mean", () => {
+  const next = normals(6);
+  const rows = Array.from({ length: 12 }, () => [next(), next()]);
+  const rule = chain(normaliseByRms({ decay: 0.5 }), scaleBySchedule(0.25));
+  const made = trace(accumulate(3, rule, { directions: 2 }), rows);
+  const means = [0, 3, 6, 9].map((at) =>
+    [0, 1].map((i) => (rows[at][i] + rows[at + 1][i] + rows[at + 2][i]) / 3)
+  );
+  trace(rule, means).forEach((row, i) =>
+    row.forEach((value, d) => assertAlmostEquals(made[3 * i + 2][d], value, 1e-5))
+  );
+  made.forEach((row, step) => step % 3 < 2 && assertEquals(row.map(Math.abs), [0, 0]));
+});
+
+Deno.test("accumulated batches see one direction and move as one large batch does", () => {
+  const objective = quadratic([1, -2, 0.5], 3);
+  const rate = scaleBySchedule(0.02);
+  const accumulated = optimiser({
+    name: "accumulated",
+    estimator: spsa({ epsilon: 0.25 }),
+    transformations: [accumulate(4, rate)],
+  });
+  const one = optimiser({
+    name: "one",
+    estimator: spsa({ epsilon: 0.25 }),
+    transformations: [rate],
+  });
+  const options = { parameters: [0, 0, 0], seed: 8 };
+  const slow = new Session({ ...options, optimiser: accumulated });
+  const fast = new Session({ ...options, optimiser: one });
+  for (let step = 0; step < 20; step++) {
+    for (let batch = 0; batch < 4; batch++) {
+      // Batches that differ by shifts which cancel out over the four.
+      const shift = [1, -3, 3, -1][batch];
+      slow.tell(slow.ask().map((x) => objective.loss(x) + shift * x[0]));
+    }
+    fast.tell(fast.ask().map(objective.loss));
+    slow.offsets.forEach((w, i) => assertAlmostEquals(w, fast.offsets[i], 1e-5));
+  }
+  assert(Math.abs(slow.offsets[1]) > 0.1, "nothing moved");
+});
+
+/** Momentum or Adam with moments per element, in f64. */
+function stored(adam: boolean, made: readonly { d: number; z: Float32Array }[]): number[] {
+  const n = made[0].z.length;
+  const [m, v, w] = [0, 0, 0].map(() => new Array<number>(n).fill(0));
+  made.forEach(({ d, z }, t) => {
+    for (let i = 0; i < n; i++) {
+      const g = d * z[i];
+      m[i] = 0.9 * m[i] + (adam ? 0.1 : 1) * g;
+      v[i] = 0.999 * v[i] + 0.001 * g * g;
+      w[i] -= adam
+        ? 0.01 * m[i] / (1 - 0.9 ** (t + 1)) / (Math.sqrt(v[i] / (1 - 0.999 ** (t + 1))) + 1e-8)
+        : 0.01 * m[i];
+    }
+  });
+  return w;
+}
+
+for (const adam of [false, true]) {
+  Deno.test(`${adam ? "Adam" : "momentum"} from seeds is the stored one, up to its cut`, () => {
+    const rule = (adam ? zoAdam : zoSgdMomentum)({ learningRate: 0.01, length: 128 });
+    const objective = quadratic([1, -2, 0.5, 3], 5);
+    const session = new Session({ parameters: [0, 0, 0, 0], optimiser: rule, seed: 2 });
+    const made: { d: number; z: Float32Array }[] = [];
+    for (let step = 0; step < 200; step++) {
+      const z = new Float32Array(4);
+      fillNoise(rule.distribution, stepSeed(masterSeed(2), step, 0), 0, 0, z);
+      made.push({ d: session.tell(session.ask().map(objective.loss)).derivatives[0], z });
+    }
+    const expected = stored(adam, made);
+    const size = Math.hypot(...expected);
+    const error = Math.hypot(...expected.map((w, i) => w - session.offsets[i]));
+    // Coefficients have 16 bits, each step's error is at most 2^-16 of its length.
+    assert(error < 1e-4 * size && size > 0.5, `${error} of ${size}`);
+  });
+}
+
+Deno.test("a step remembers the directions of the steps before, in order", () => {
+  const plan = { hold: 2, memory: 3 };
+  const master = masterSeed(4);
+  const seeds = (draw: number) => [0, 1].map((d) => stepSeed(master, draw, d));
+  assertEquals(moveSeeds(plan, 2, master, 9), [...seeds(4), ...seeds(3), ...seeds(2)]);
+  assertEquals(moveSeeds(plan, 2, 4, 0), [...seeds(0), ...seeds(0), ...seeds(0)]);
+  const rule = momentumFromSeeds({ decay: 0.5, length: 3, directions: 2 });
+  assertEquals(trace(rule, [[8, 16], [1, 2], [0, 1], [0, 0]]), [
+    [8, 16, 0, 0, 0, 0],
+    [1, 2, 4, 8, 0, 0],
+    [0, 1, 0.5, 1, 2, 4],
+    [0, 0, 0, 0.5, 0.25, 0.5],
+  ]);
+});
+
+Deno.test("three points: the lowest wins, ties stay, and the step goes exactly there", () => {
+  const rule = optimiser({ name: "three", estimator: threePoint({ epsilon: 0.5 }) });
+  const step = (losses: number[]) => scalarStep(rule, losses, [], []).coefficients[0];
+  assertEquals([[2, 1, 3], [2, 3, 1], [1, 2, 3], [1, 1, 1], [1, 1, 0.5]].map(step), [
+    0.5,
+    -0.5,
+    0,
+    0,
+    -0.5,
+  ]);
+});
+
+Deno.test("masks: the share asked for, the same for so many steps, tensors as a whole", () => {
+  const n = 200_000;
+  const perturbed = (session: Session) =>
+    session.ask()[0].reduce<number[]>((list, x, i) => (x !== 0 && list.push(i), list), []);
+  for (const [sparsity, share] of [[0.9, 0.1], [0.25, 0.75]]) {
+    const rule = sparseZo({ sparsity, resample: 3, distribution: "rademacher" });
+    const session = new Session({ parameters: new Float32Array(n), optimiser: rule, seed: 3 });
+    const steps = Array.from({ length: 6 }, () => {
+      const found = perturbed(session);
+      session.tell([1, 1]);
+      return found;
+    });
+    const error = 4.5 * Math.sqrt(share * (1 - share) / n);
+    for (const step of [0, 3]) assertAlmostEquals(steps[step].length / n, share, error);
+    assertEquals([steps[1], steps[2], steps[4]], [steps[0], steps[0], steps[3]]);
+    const first = new Set(steps[0]);
+    const both = steps[3].filter((i) => first.has(i)).length / n;
+    assertAlmostEquals(both, share ** 2, 4.5 * Math.sqrt(share ** 2 / n), "masks hang together");
+  }
+  const rule = sparseZo({ sparsity: 0.7, resample: 1, unit: "tensor" });
+  const whole = Array.from({ length: 400 }, (_, id) => {
+    const session = new Session({
+      parameters: new Float32Array(64),
+      optimiser: rule,
+      tensorId: id,
+    });
+    return perturbed(session).length;
+  });
+  assert(whole.every((count) => count === 0 || count > 32));
+  const share = whole.filter((count) => count > 0).length / 400;
+  assertAlmostEquals(share, 0.3, 4.5 * Math.sqrt(0.3 * 0.7 / 400));
+});
+
+Deno.test("a mask of density 1 leaves the direction as a seed gives it", () => {
+  const rule = sparseZo({ sparsity: 0 });
+  const [point] = new Session({ parameters: new Float32Array(999), optimiser: rule }).ask();
+  assert(point.filter((x) => x === 0).length < 999 * 0.3, "normal z is 0 for a fifth");
+});
+
+Deno.test("parts that make no sense are refused with what they were", () => {
+  const refused: [() => unknown, string][] = [
+    [() => normaliseBySpread(1), "1"],
+    [() => normaliseBySpread(4, { floor: 1e-30 }), "1e-30"],
+    [() => onePoint({ epsilon: 0 }), "0"],
+    [() => clipByQuantile({ quantile: 1 }), "1"],
+    [() => clipByQuantile({ rate: 0 }), "0"],
+    [() => rejectSpikes({ decay: 1 }), "1"],
+    [() => rejectSpikes({ warmup: 1 }), "1"],
+    [() => accumulate(1, chain()), "1"],
+    [() => accumulate(2, accumulate(2, chain())), "accumulate"],
+    [() => chain(accumulate(2, chain()), accumulate(2, chain())), "hold"],
+    [() => chain(momentumFromSeeds(), adamFromSeeds()), "memory"],
+    [() => momentumFromSeeds({ length: 1 }), "1"],
+    [() => momentumFromSeeds({ length: 600, directions: 2 }), "512"],
+    [() => momentumFromSeeds({ decay: 1 }), "1"],
+    [() => adamFromSeeds({ secondDecay: 0 }), "0"],
+    [() => threePoint({ epsilon: NaN }), "NaN"],
+    [() => completeMask({ density: 0 }), "0"],
+    [() => completeMask({ density: 2 }), "2"],
+    [() => completeMask({ density: 0.5, keep: 0 }), "0"],
+    [() => completeMask({ density: 0.5, unit: "layer" as never }), "layer"],
+    [
+      () => optimiser({ name: "x", estimator: spsa(), distribution: "sparseNormal" }),
+      "sparseNormal",
+    ],
+  ];
+  for (const [make, shown] of refused) assertThrows(make, RangeError, shown);
+});
