@@ -4,7 +4,10 @@
  * @module
  */
 
+import { aqlmTensors } from "./source_aqlm.ts";
+import { compressedTensors } from "./source_compressed_tensors.ts";
 import { awqTensors, gptqTensors } from "./source_gptq.ts";
+import { hqqTensors } from "./source_hqq.ts";
 import { packedTensors } from "./source_packed.ts";
 import type { QuantizationMethod, QuantizedTensors, StoredTensors } from "./stored_tensors.ts";
 
@@ -13,6 +16,9 @@ export const QUANTIZATION_METHODS: Readonly<Record<string, QuantizationMethod>> 
   qzo: packedTensors,
   gptq: gptqTensors,
   awq: awqTensors,
+  hqq: hqqTensors,
+  "compressed-tensors": compressedTensors,
+  aqlm: aqlmTensors,
 };
 
 /**

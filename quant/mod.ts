@@ -6,11 +6,13 @@
  * @module
  */
 
+export * from "./aqlm.ts";
 export * from "./awq.ts";
 export * from "./byte_source.ts";
 export * from "./code_tables.ts";
 export * from "./codebook_formats.ts";
 export * from "./codebook_kmeans.ts";
+export * from "./compressed_tensors.ts";
 export * from "./decode.ts";
 export * from "./dense_formats.ts";
 export * from "./float16.ts";
@@ -21,6 +23,7 @@ export * from "./formats.ts";
 export * from "./ggml_types.ts";
 export * from "./gguf.ts";
 export * from "./gguf_block_formats.ts";
+export * from "./gguf_five_bits.ts";
 export * from "./gguf_header.ts";
 export {
   GGUF_VALUE_TYPES,
@@ -31,6 +34,7 @@ export {
 export * from "./gguf_write.ts";
 export * from "./gptq.ts";
 export * from "./group_formats.ts";
+export * from "./hqq.ts";
 export * from "./layout.ts";
 export * from "./nearest_names.ts";
 export * from "./offsets.ts";

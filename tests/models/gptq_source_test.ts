@@ -232,7 +232,7 @@ Deno.test("settings that cannot be read are refused by field", async () => {
     [{ ...awq, bits: 8 }, "bits is 8"],
     [{ ...awq, group_size: 0 }, "group_size is 0"],
     [{ ...awq, version: "gemv" }, 'version "gemv"'],
-    [{ quant_method: "hqq" }, 'quantization method "hqq" is not supported, known are "qzo"'],
+    [{ quant_method: "exl2" }, 'quantization method "exl2" is not supported, known are "qzo"'],
     [{ quant_method: "constructor" }, 'quantization method "constructor"'],
     [{}, "quantization method undefined"],
     [{ quant_method: "qzo" }, "no formats"],
@@ -274,7 +274,7 @@ Deno.test("planes that lie about themselves are refused on opening, by tensor", 
     for (const plane of ["qweight", "qzeros", "scales"]) {
       const at = `Cannot load tensor "${module}.${plane}"`;
       await rejects(plane, () => undefined, RangeError, `${at}: it is missing`);
-      const other = plane === "scales" ? "BF16" : "U32";
+      const other = plane === "scales" ? "I16" : "U32";
       await rejects(plane, (t) => ({ ...t, dtype: other }), TypeError, `${at}: ${other} of shape`);
       const turned = (t: SafetensorsTensorData) => ({ ...t, shape: t.shape.toReversed() });
       await rejects(plane, turned, TypeError, `${at}: `);

@@ -1,0 +1,163 @@
+/**
+ * Folders quantised with compressed-tensors (llm-compressor, vLLM), forms "pack-quantized" and "int-quantized".
+ *
+ * @module
+ */
+
+import {
+  codesPerWord,
+  compressedLayout,
+  type CompressedShape,
+  compressedToPacked,
+} from "../quant/compressed_tensors.ts";
+import { groupsPerRow } from "../quant/layout.ts";
+import type { TensorSource } from "./source.ts";
+import {
+  bytesOf,
+  checkNoBias,
+  FLOATS,
+  formatOfLayout,
+  halvesOf,
+  integersOf,
+  oneOf,
+  planeOf,
+  rowsOf,
+  type Settings,
+  wordsOf,
+} from "./stored_planes.ts";
+import type { QuantizationMethod, StoredTensors, WantedTensor } from "./stored_tensors.ts";
+import { storedFloats } from "./stored_values.ts";
+
+const FORMATS = ["pack-quantized", "int-quantized"] as const;
+
+/** Quantisation of a group of modules. */
+interface Scheme {
+  readonly form: typeof FORMATS[number];
+  readonly bits: CompressedShape["bits"];
+  readonly group: number;
+  readonly symmetric: boolean;
+}
+
+/**
+ * `quant_method` "compressed-tensors": weights of 2, 3, 4 (packed) or 8 bits, per row or in groups of 32, 64, 128. How activations
+ * would be quantised is not asked: they stay as they are. All schemes of `config_groups` must be one and the same.
+ */
+export const compressedTensors: QuantizationMethod = (settings, tensors, what) => {
+  const scheme = schemeOf(settings, what);
+  const module = (stored: string) => stored.replace(/\.weight$/, "");
+  return {
+    has: (stored) => tensors.has(`${module(stored)}.weight_scale`),
+    open: ({ stored, ...wanted }) =>
+      openLinear(tensors, scheme, { ...wanted, stored: module(stored) }),
+  };
+};
+
+function schemeOf(settings: Settings, what: string): Scheme {
+  const groups = Object.values(fieldsOf(settings.config_groups, "config_groups", what));
+  const schemes = groups.map((entry, i) => {
+    const group = fieldsOf(entry, `config_groups.${i}`, what);
+    const weights = fieldsOf(group.weights, `config_groups.${i}.weights`, what);
+    const form = group.format ?? settings.format;
+    oneOf({ type: "int", ...weights }, ["type"], ["int"], what);
+    const actorder = weights.actorder;
+    if (actorder === true || actorder === "group" || actorder === "dynamic") {
+      throw new RangeError(
+        `Cannot read "${what}": quantization setting actorder is ${JSON.stringify(actorder)}: ` +
+          `reordered columns are not supported in this form`,
+      );
+    }
+    const strategy = oneOf(
+      { strategy: Number(weights.group_size) > 0 ? "group" : "channel", ...weights },
+      ["strategy"],
+      ["group", "channel"],
+      what,
+    );
+    return {
+      form: oneOf({ format: form }, ["format"], FORMATS, what),
+      bits: oneOf(
+        weights,
+        ["num_bits"],
+        form === "int-quantized" ? [8] as const : [2, 3, 4, 8] as const,
+        what,
+      ),
+      group: strategy === "channel" ? -1 : oneOf(weights, ["group_size"], [32, 64, 128], what),
+      symmetric: oneOf({ symmetric: true, ...weights }, ["symmetric"], [true, false], what),
+    };
+  });
+  const [scheme] = schemes;
+  if (!scheme || schemes.some((other) => JSON.stringify(other) !== JSON.stringify(scheme))) {
+    throw new RangeError(
+      `Cannot read "${what}": quantization setting config_groups has ${schemes.length} schemes, readable is one`,
+    );
+  }
+  return scheme;
+}
+
+function fieldsOf(value: unknown, name: string, what: string): Settings {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new RangeError(
+      `Cannot read "${what}": quantization setting ${name} is ${
+        JSON.stringify(value)
+      }, expected an object`,
+    );
+  }
+  return value as Settings;
+}
+
+async function openLinear(
+  tensors: StoredTensors,
+  { form, bits, group, symmetric }: Scheme,
+  { name, stored, rows, columns }: WantedTensor,
+): Promise<TensorSource> {
+  const shape = { bits, group, symmetric, rows, columns, name: stored };
+  const layout = compressedLayout(shape);
+  const format = formatOfLayout(layout, stored);
+  const groups = groupsPerRow(layout, columns);
+  const isPacked = form === "pack-quantized";
+  const each = codesPerWord(bits);
+  const plane = (suffix: string, lines: number, width: number) =>
+    planeOf(tensors, `${stored}.${suffix}`, [isPacked ? "I32" : "I8"], [lines, width]);
+  if (isPacked) {
+    const given = await integersOf(tensors, `${stored}.weight_shape`, [2]);
+    if (given[0] !== rows || given[1] !== columns) {
+      throw new RangeError(
+        `Cannot load tensor "${stored}": weight_shape is [${given}], expected [${rows}, ${columns}]`,
+      );
+    }
+  }
+  const codes = isPacked
+    ? plane("weight_packed", rows, Math.ceil(columns / each))
+    : plane("weight", rows, columns);
+  const scale = planeOf(tensors, `${stored}.weight_scale`, FLOATS, [rows, groups]);
+  const zero = symmetric
+    ? undefined
+    : plane("weight_zero_point", isPacked ? Math.ceil(rows / each) : rows, groups);
+  await checkNoReordering(tensors, `${stored}.weight_g_idx`);
+  await checkNoBias(tensors, `${stored}.bias`);
+  const integers = async (from: typeof codes) =>
+    isPacked ? await wordsOf(from) : new Int8Array((await bytesOf(from)).buffer);
+  return {
+    name,
+    rows,
+    columns,
+    format,
+    whole: true,
+    stored: storedFloats(scale, (row, g) => row * groups + g),
+    read: async (first, count) => {
+      const packed = compressedToPacked({
+        codes: await integers(codes),
+        scales: await halvesOf(scale),
+        zeros: zero && await integers(zero),
+      }, shape);
+      return rowsOf(packed, first, count);
+    },
+  };
+}
+
+// All -1 says that the columns are in order.
+async function checkNoReordering(tensors: StoredTensors, name: string): Promise<void> {
+  const place = tensors.get(name);
+  if (place && (await bytesOf(place)).some((byte) => byte !== 0xff)) {
+    throw new RangeError(`Cannot load tensor "${name}": reordered columns are not supported`);
+  }
+}

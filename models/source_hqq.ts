@@ -1,0 +1,116 @@
+/**
+ * Folders quantised with HQQ, as its library and transformers save them in safetensors: each linear layer is `NAME.W_q`, `.scale`,
+ * `.zero` and its own settings as small tensors.
+ *
+ * @module
+ */
+
+import {
+  HQQ_PACKINGS,
+  hqqCodeBytes,
+  hqqLayout,
+  type HqqPacking,
+  hqqToPacked,
+} from "../quant/hqq.ts";
+import type { TensorSource } from "./source.ts";
+import {
+  bytesOf,
+  checkNoBias,
+  FLOATS,
+  formatOfLayout,
+  halvesOf,
+  integersOf,
+  type Plane,
+  planeOf,
+  rowsOf,
+} from "./stored_planes.ts";
+import type { QuantizationMethod, StoredTensors, WantedTensor } from "./stored_tensors.ts";
+import { storedFloats } from "./stored_values.ts";
+
+/**
+ * `quant_method` "hqq": 2, 3, 4 or 8 bits, groups of 32, 64, 128 or a row along axis 1. Along axis 0 neighbouring columns have
+ * scales of their own, which no layout has.
+ */
+export const hqqTensors: QuantizationMethod = (_settings, tensors) => {
+  const module = (stored: string) => stored.replace(/\.weight$/, "");
+  return {
+    has: (stored) => tensors.has(`${module(stored)}.W_q`),
+    open: ({ stored, ...wanted }) => openLinear(tensors, { ...wanted, stored: module(stored) }),
+  };
+};
+
+async function openLinear(
+  tensors: StoredTensors,
+  { name, stored, rows, columns }: WantedTensor,
+): Promise<TensorSource> {
+  const attempt = `Cannot load tensor "${stored}"`;
+  const one = async (field: string) => (await integersOf(tensors, `${stored}.${field}`, []))[0];
+  const shape = await integersOf(tensors, `${stored}.shape`, [2]);
+  if (shape[0] !== rows || shape[1] !== columns) {
+    throw new RangeError(`${attempt}: its shape is [${shape}], expected [${rows}, ${columns}]`);
+  }
+  const axis = await one("axis");
+  if (axis !== 1) {
+    throw new RangeError(
+      `${attempt}: axis is ${axis}, readable is 1; along axis 0 every column has scales of its own`,
+    );
+  }
+  for (const field of ["quant_scale", "quant_zero"]) {
+    if (tensors.has(`${stored}.${field}`) && await one(field) !== 0) {
+      throw new RangeError(`${attempt}: ${field} is set, quantised scales are not supported`);
+    }
+  }
+  const packing = await packingOf(tensors, stored);
+  const group = await one("group_size");
+  const linear = { packing, group, rows, columns, name: stored };
+  const format = formatOfLayout(hqqLayout(linear), stored);
+  const groups = columns / group;
+  const codes = codesOf(tensors, `${stored}.W_q`, hqqCodeBytes(linear));
+  const scale = planeOf(tensors, `${stored}.scale`, FLOATS, [rows * groups, 1]);
+  const zero = planeOf(tensors, `${stored}.zero`, FLOATS, [rows * groups, 1]);
+  await checkNoBias(tensors, `${stored}.bias`);
+  return {
+    name,
+    rows,
+    columns,
+    format,
+    whole: true,
+    stored: storedFloats(scale, (row, g) => row * groups + g),
+    read: async (first, count) => {
+      const packed = hqqToPacked({
+        codes: await bytesOf(codes),
+        scales: await halvesOf(scale),
+        zeros: await halvesOf(zero),
+      }, linear);
+      return rowsOf(packed, first, count);
+    },
+  };
+}
+
+async function packingOf(tensors: StoredTensors, stored: string): Promise<HqqPacking> {
+  const name = `${stored}.packing`;
+  const length = tensors.get(name)?.shape[0] ?? 0;
+  const text = String.fromCharCode(...await integersOf(tensors, name, [Math.min(length, 64)]));
+  const known = Object.keys(HQQ_PACKINGS) as HqqPacking[];
+  const packing = known.find((p) => p === text);
+  if (!packing) {
+    throw new RangeError(
+      `Cannot load tensor "${stored}": packing is ${JSON.stringify(text)}, readable are ${
+        known.join(", ")
+      }`,
+    );
+  }
+  return packing;
+}
+
+// The words may be stored as floats of any width (`view_as_float`): the bytes are the same.
+function codesOf(tensors: StoredTensors, name: string, byteLength: number): Plane {
+  const place = tensors.get(name);
+  if (!place) throw new RangeError(`Cannot load tensor "${name}": it is missing`);
+  if (place.byteLength !== byteLength) {
+    throw new TypeError(
+      `Cannot load tensor "${name}": ${place.dtype} of shape [${place.shape}], expected ${byteLength} bytes`,
+    );
+  }
+  return { ...place, name };
+}

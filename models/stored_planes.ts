@@ -1,0 +1,159 @@
+/**
+ * What readers of quantised folders have in common: planes by name and shape, checked; halves, words and settings.
+ *
+ * @module
+ */
+
+import { bfloat16ToNumber, float16ToNumber, numberToFloat16 } from "../quant/float16.ts";
+import type { Format } from "../quant/format.ts";
+import { FORMATS } from "../quant/formats.ts";
+import type { Layout, PackedTensor } from "../quant/layout.ts";
+import { sameLayout } from "../quant/planes.ts";
+import type { SafetensorsDtype } from "../quant/safetensors.ts";
+import type { StoredTensorPlace, StoredTensors } from "./stored_tensors.ts";
+
+/** What a quantisation's settings hold, not checked yet. */
+export type Settings = Readonly<Record<string, unknown>>;
+
+/** Types that scales and zero points come in. */
+export const FLOATS: readonly SafetensorsDtype[] = ["F16", "BF16", "F32"];
+
+/** A plane, with its name for messages. */
+export interface Plane extends StoredTensorPlace {
+  /** In the file. */
+  readonly name: string;
+}
+
+/**
+ * A plane of a tensor.
+ *
+ * @throws {RangeError} when it is missing. @throws {TypeError} for another type or shape.
+ */
+export function planeOf(
+  tensors: StoredTensors,
+  name: string,
+  dtypes: readonly SafetensorsDtype[],
+  expected: readonly number[],
+): Plane {
+  const place = tensors.get(name);
+  if (!place) throw new RangeError(`Cannot load tensor "${name}": it is missing`);
+  if (!dtypes.includes(place.dtype) || place.shape.join() !== expected.join()) {
+    throw new TypeError(
+      `Cannot load tensor "${name}": ${place.dtype} of shape [${place.shape}], expected ${
+        dtypes.join(" or ")
+      } of [${expected}]`,
+    );
+  }
+  return { ...place, name };
+}
+
+/** All bytes of a plane, in a buffer of their own. */
+export async function bytesOf(
+  { file, offset, byteLength }: StoredTensorPlace,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = await file.read(offset, byteLength);
+  // Views of words start where their buffer does.
+  return bytes.byteLength === bytes.buffer.byteLength ? bytes : bytes.slice();
+}
+
+/** The words of a plane. */
+export async function wordsOf(place: StoredTensorPlace): Promise<Int32Array<ArrayBuffer>> {
+  return new Int32Array((await bytesOf(place)).buffer);
+}
+
+/**
+ * The values of a plane of floats as the nearest f16 bits: of f16 as they are, of bf16 without loss from 2^-14 up, of f32
+ * rounded.
+ *
+ * @throws {RangeError} naming the tensor for a value that is not finite or beyond f16.
+ */
+export async function halvesOf(place: Plane): Promise<Uint16Array<ArrayBuffer>> {
+  const { buffer } = await bytesOf(place);
+  if (place.dtype === "F16") return new Uint16Array(buffer);
+  const values = place.dtype === "F32"
+    ? new Float32Array(buffer)
+    : Float32Array.from(new Uint16Array(buffer), bfloat16ToNumber);
+  return Uint16Array.from(values, (value) => {
+    const bits = numberToFloat16(value);
+    if (!Number.isFinite(float16ToNumber(bits))) {
+      throw new RangeError(
+        `Cannot load tensor "${place.name}": its value ${value} does not fit f16`,
+      );
+    }
+    return bits;
+  });
+}
+
+/** The integers of a small plane of 1, 4 or 8-byte integers. @throws {TypeError} for another type. */
+export async function integersOf(
+  tensors: StoredTensors,
+  name: string,
+  expected: readonly number[],
+): Promise<number[]> {
+  const plane = planeOf(tensors, name, ["I64", "I32", "U8"], expected);
+  const { buffer } = await bytesOf(plane);
+  if (plane.dtype === "U8") return [...new Uint8Array(buffer)];
+  if (plane.dtype === "I32") return [...new Int32Array(buffer)];
+  return Array.from(new BigInt64Array(buffer), Number);
+}
+
+/** @throws {RangeError} when a linear layer has a bias that is not zero: some writers give every layer one of zeros. */
+export async function checkNoBias(tensors: StoredTensors, name: string): Promise<void> {
+  const place = tensors.get(name);
+  if (place && (await bytesOf(place)).some((byte) => byte !== 0)) {
+    throw new RangeError(`Cannot load tensor "${name}": biases of linear layers are not supported`);
+  }
+}
+
+/** Some rows of a tensor without a codebook, or the whole of any. @throws {RangeError} for rows that are not there. */
+export function rowsOf(t: PackedTensor, first: number, rows: number): PackedTensor {
+  if (first === 0 && rows === t.rows) return t;
+  if (!(Number.isSafeInteger(first) && first >= 0 && rows >= 0 && first + rows <= t.rows)) {
+    throw new RangeError(
+      `Cannot read rows ${first} to ${first + rows} of a tensor: it has ${t.rows}`,
+    );
+  }
+  const part = (plane: Uint32Array<ArrayBuffer>) => {
+    const perRow = plane.length / t.rows;
+    if (Number.isInteger(first * perRow) && Number.isInteger(rows * perRow)) {
+      return plane.slice(first * perRow, (first + rows) * perRow);
+    }
+    // An odd number of halves: a word holds the end of one row and the start of the next.
+    const all = new Uint16Array(plane.buffer, plane.byteOffset, plane.length * 2);
+    const halves = Math.floor(all.length / t.rows);
+    const out = new Uint32Array(Math.ceil(rows * halves / 2));
+    new Uint16Array(out.buffer).set(all.subarray(first * halves, (first + rows) * halves));
+    return out;
+  };
+  return { ...t, rows, codes: part(t.codes), scales: part(t.scales) };
+}
+
+/** The format that stores a layout's planes as they are. @throws {RangeError} naming the tensor when there is none. */
+export function formatOfLayout(layout: Layout, tensor: string): Format {
+  const format = FORMATS.find((f) => !f.gguf && sameLayout(f.layout, layout));
+  if (!format) {
+    throw new RangeError(
+      `Cannot load tensor "${tensor}": no format has the layout ${JSON.stringify(layout)}`,
+    );
+  }
+  return format;
+}
+
+/** The first of `keys` that the settings have, if its value is known. @throws {RangeError} naming key and value. */
+export function oneOf<Value extends number | string | boolean>(
+  settings: Settings,
+  keys: readonly string[],
+  known: readonly Value[],
+  what: string,
+): Value {
+  const key = keys.find((k) => settings[k] !== undefined) ?? keys[0];
+  const value = known.find((v) => v === settings[key]);
+  if (value === undefined) {
+    throw new RangeError(
+      `Cannot read "${what}": quantization setting ${key} is ${
+        JSON.stringify(settings[key])
+      }, readable are ${known.join(", ")}`,
+    );
+  }
+  return value;
+}

@@ -1,0 +1,305 @@
+import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
+import { openGpu } from "../../kernels/mod.ts";
+import {
+  Evaluator,
+  loadModel,
+  openModelSource,
+  packBatch,
+  planOffsets,
+  Trainer,
+} from "../../models/mod.ts";
+import { qzoNormalised } from "../../optim/mod.ts";
+import type { SafetensorsTensorData } from "../../quant/mod.ts";
+import type { LlamaShape } from "../reference/llama.ts";
+import {
+  checkWrittenBack,
+  folderShape,
+  isLinear,
+  quantisedTensors,
+  type StoredLinear,
+  storedName,
+  tensorData,
+  wholeGroups,
+  withTemp,
+  writeFolder,
+} from "./quantised_folder.ts";
+import { oracleLoss, textExamples, weightsOf } from "./small_model.ts";
+import { aqlmLinear, compressedLinear, hqqLinear } from "./stored_linears.ts";
+
+type Settings = Record<string, unknown>;
+
+/** One way of storing a folder. */
+interface Case {
+  readonly settings: Settings;
+  readonly linear: (module: string, rows: number, columns: number, seed: number) => StoredLinear;
+  /** The format that its linear layers open as. */
+  readonly format: string;
+  readonly shape?: LlamaShape;
+  /** The tensors that trained values may change. */
+  readonly scales: RegExp;
+  /** Of values that are rounded twice, to f16 and to the file's type. */
+  readonly tolerance?: number;
+  /** Whether a step of training is tried. */
+  readonly trains?: boolean;
+}
+
+const hqq = { quant_method: "hqq", quant_config: {}, skip_modules: ["lm_head"] };
+const aqlm = {
+  quant_method: "aqlm",
+  in_group_size: 8,
+  out_group_size: 1,
+  nbits_per_codebook: 8,
+  linear_weights_not_to_quantize: ["lm_head.weight"],
+};
+const compressed = (weights: Settings, format = "pack-quantized") => ({
+  quant_method: "compressed-tensors",
+  format,
+  config_groups: { group_0: { targets: ["Linear"], weights: { type: "int", ...weights } } },
+  ignore: ["lm_head"],
+});
+const BF16 = { dtype: "BF16" } as const;
+
+const CASES: Record<string, Case> = {
+  "HQQ, 4 bits in groups of 64": {
+    settings: hqq,
+    linear: hqqLinear("4bit_u8", 64),
+    trains: true,
+    format: "int4z_g64",
+    shape: wholeGroups,
+    scales: /\.scale$/,
+  },
+  "HQQ, 8 bits a row, bf16": {
+    settings: hqq,
+    linear: hqqLinear("8bit_u8", -1, BF16),
+    format: "int8z_row",
+    scales: /\.scale$/,
+    tolerance: 2 ** -8,
+  },
+  "HQQ, 3 bits in groups of 32": {
+    settings: hqq,
+    linear: hqqLinear("3bit_32", 32),
+    format: "int3z_g32",
+    scales: /\.scale$/,
+  },
+  "HQQ, 2 bits in groups of 32, viewed as floats": {
+    settings: hqq,
+    linear: hqqLinear("2bit_u8", 32, { asFloat: true }),
+    format: "int2z_g32",
+    scales: /\.scale$/,
+  },
+  "compressed-tensors, symmetric 4 bits in groups of 128, bf16": {
+    settings: compressed({ num_bits: 4, strategy: "group", group_size: 128, symmetric: true }),
+    linear: compressedLinear(4, 128, true, BF16),
+    format: "int4_g128",
+    shape: { ...folderShape, hidden: 256, feedForward: 256 },
+    scales: /\.weight_scale$/,
+    tolerance: 2 ** -8,
+  },
+  "compressed-tensors, 4 bits with zero points in groups of 32": {
+    settings: compressed({ num_bits: 4, group_size: 32, symmetric: false, actorder: "weight" }),
+    linear: compressedLinear(4, 32, false),
+    trains: true,
+    format: "int4z_g32",
+    scales: /\.weight_scale$/,
+  },
+  "compressed-tensors, packed 8 bits a row, f32": {
+    settings: compressed({ num_bits: 8, strategy: "channel", symmetric: true }),
+    linear: compressedLinear(8, -1, true, { dtype: "F32" }),
+    format: "int8_row",
+    scales: /\.weight_scale$/,
+    tolerance: 2 ** -11,
+  },
+  "compressed-tensors, signed bytes": {
+    settings: compressed({ num_bits: 8, strategy: "channel", symmetric: true }, "int-quantized"),
+    linear: compressedLinear(8, -1, true, { packed: false }),
+    format: "int8_row",
+    scales: /\.weight_scale$/,
+  },
+  "AQLM 1x8": {
+    settings: { ...aqlm, num_codebooks: 1 },
+    linear: aqlmLinear(1),
+    trains: true,
+    format: "codebook1x8",
+    scales: /\.scales$/,
+  },
+  "AQLM 2x8, bf16": {
+    settings: { ...aqlm, num_codebooks: 2 },
+    linear: aqlmLinear(2, BF16),
+    format: "codebook2x8",
+    scales: /\.scales$/,
+    tolerance: 2 ** -8,
+  },
+};
+
+const gpu = await openGpu();
+Deno.test.afterAll(() => gpu[Symbol.dispose]());
+
+for (
+  const [name, { settings, linear, format, shape = folderShape, trains, ...back }] of Object
+    .entries(CASES)
+) {
+  Deno.test(`${name}: opens as ${format}, bit for bit; goes back with scales changed alone`, async () => {
+    // Modules that were left alone lie dense beside the others.
+    const { tensors, weights } = quantisedTensors(shape, linear, /k_proj/);
+    await withTemp(async (folder) => {
+      await writeFolder(folder, shape, tensors, { quantization_config: settings });
+      using source = await openModelSource(folder);
+      const found = await weightsOf(source);
+      for (const [tensor, { format: opened }] of source.tensors) {
+        const dense = !isLinear(storedName(tensor)) || tensor.includes("attn_k");
+        assertEquals(opened.name, dense ? "F32" : format, tensor);
+        assertEquals([...found[tensor]], [...weights[storedName(tensor)]], tensor);
+      }
+      const q = source.tensors.get("blk.0.attn_q.weight")!;
+      await assertRejects(() => q.read(q.rows - 1, 2), RangeError, `it has ${q.rows}`);
+      await checkWrittenBack(folder, back.scales, back);
+    });
+  });
+
+  if (!trains) continue;
+  Deno.test(`${name}: loss is the oracle's, a step moves every scale plane`, async () => {
+    const { tensors } = quantisedTensors(shape, linear);
+    await withTemp(async (folder) => {
+      await writeFolder(folder, shape, tensors, { quantization_config: settings });
+      using source = await openModelSource(folder);
+      using model = await loadModel(gpu, source);
+      const examples = textExamples(shape.vocabulary, [9, 12]);
+      const batch = packBatch(examples, "language-modelling", 64);
+      using evaluator = new Evaluator(model);
+      const [{ loss }] = await evaluator.run([batch]);
+      const expected = oracleLoss(shape, await weightsOf(source), examples, "language-modelling");
+      assertAlmostEquals(loss, expected, 1e-4 * expected);
+      using offsets = planOffsets(model, "relative", gpu.maxBinding).allocate(gpu);
+      assertEquals(offsets.trainables.length, 7);
+      using trainer = new Trainer(model, qzoNormalised({ learningRate: 0.02 }), offsets, {
+        seed: 1,
+      });
+      trainer.enqueue(0, batch);
+      assertEquals((await trainer.drain()).map((r) => r.halted), [false]);
+      for (const [tensor, values] of await offsets.read(gpu)) {
+        assert(values.some((w) => w !== 0), `${tensor} did not move`);
+      }
+    });
+  });
+}
+
+Deno.test("settings that cannot be read are refused by field", async () => {
+  const good = { num_bits: 4, group_size: 32, symmetric: true };
+  const wrong: [Settings, string][] = [
+    [compressed({ ...good, num_bits: 5 }), "num_bits is 5"],
+    [compressed({ ...good, type: "float" }), 'type is "float"'],
+    [compressed({ ...good, group_size: 16 }), "group_size is 16"],
+    [compressed({ ...good, strategy: "tensor" }), 'strategy is "tensor"'],
+    [compressed({ ...good, actorder: "group" }), 'actorder is "group"'],
+    [compressed({ ...good, symmetric: 1 }), "symmetric is 1"],
+    [compressed(good, "marlin-24"), 'format is "marlin-24"'],
+    [compressed(good, "int-quantized"), "num_bits is 4"],
+    [{ ...compressed(good), config_groups: undefined }, "config_groups is undefined"],
+    [{ ...compressed(good), config_groups: {} }, "config_groups has 0 schemes"],
+    [{ ...compressed(good), config_groups: { a: { weights: null } } }, "weights is null"],
+    [{ ...aqlm, num_codebooks: 1, nbits_per_codebook: 16 }, "nbits_per_codebook is 16"],
+    [{ ...aqlm, num_codebooks: 8 }, "num_codebooks is 8"],
+    [{ ...aqlm, num_codebooks: 1, in_group_size: 16 }, "in_group_size is 16"],
+    [{ ...aqlm, num_codebooks: 1, out_group_size: 2 }, "out_group_size is 2"],
+  ];
+  const { tensors } = quantisedTensors(folderShape, hqqLinear("8bit_u8", 32));
+  await withTemp(async (folder) => {
+    for (const [settings, message] of wrong) {
+      await writeFolder(folder, folderShape, tensors, { quantization_config: settings });
+      await assertRejects(() => openModelSource(folder), RangeError, message);
+    }
+  });
+});
+
+/** What is refused of one plane of one layer, when the folder opens or the tensor is read. */
+type Change = (t: SafetensorsTensorData) => SafetensorsTensorData | undefined;
+const gone: Change = () => undefined;
+const as = (dtype: SafetensorsTensorData["dtype"]): Change => (t) => ({ ...t, dtype });
+const flat: Change = (t) => ({ ...t, shape: [t.shape.reduce((a, b) => a * b, 1)] });
+const filled = (byte: number): Change => (t) => ({
+  ...t,
+  bytes: new Uint8Array((t.bytes as Uint8Array).length).fill(byte),
+});
+
+const LIES: [string, string, Change, string][] = [
+  ["HQQ, 3 bits in groups of 32", "W_q", flat, ""],
+  [
+    "HQQ, 3 bits in groups of 32",
+    "W_q",
+    (t) => ({ ...t, shape: [7, 32], bytes: new Uint8Array(896) }),
+    "expected",
+  ],
+  ["HQQ, 3 bits in groups of 32", "scale", gone, "is missing"],
+  ["HQQ, 3 bits in groups of 32", "zero", flat, "F16 of shape"],
+  ["HQQ, 3 bits in groups of 32", "scale", as("I16"), "I16 of shape"],
+  ["HQQ, 3 bits in groups of 32", "axis", filled(0), "axis is 0"],
+  ["HQQ, 3 bits in groups of 32", "axis", gone, "is missing"],
+  ["HQQ, 3 bits in groups of 32", "shape", filled(1), "its shape is"],
+  ["HQQ, 3 bits in groups of 32", "group_size", filled(0), "groups of 0"],
+  ["HQQ, 3 bits in groups of 32", "group_size", filled(255), "groups of -1"],
+  ["HQQ, 3 bits in groups of 32", "packing", filled(65), 'packing is "AAAAAAA"'],
+  ["HQQ, 3 bits in groups of 32", "quant_scale", filled(1), "quant_scale is set"],
+  [
+    "compressed-tensors, 4 bits with zero points in groups of 32",
+    "weight_packed",
+    gone,
+    "is missing",
+  ],
+  [
+    "compressed-tensors, 4 bits with zero points in groups of 32",
+    "weight_shape",
+    filled(0),
+    "weight_shape is",
+  ],
+  [
+    "compressed-tensors, 4 bits with zero points in groups of 32",
+    "weight_zero_point",
+    gone,
+    "is missing",
+  ],
+  [
+    "compressed-tensors, 4 bits with zero points in groups of 32",
+    "weight_scale",
+    as("I16"),
+    "I16 of shape",
+  ],
+  [
+    "compressed-tensors, packed 8 bits a row, f32",
+    "weight_scale",
+    filled(0x7f),
+    "does not fit f16",
+  ],
+  ["AQLM 1x8", "codebooks", gone, "is missing"],
+  ["AQLM 1x8", "codes", flat, "I8 of shape"],
+  ["AQLM 1x8", "scales", flat, "F16 of shape"],
+];
+
+Deno.test("planes that lie about themselves are refused, by tensor", async () => {
+  const module = "model.layers.0.self_attn.o_proj";
+  for (const [name, plane, change, message] of LIES) {
+    const { settings, linear, shape = folderShape } = CASES[name];
+    const { tensors } = quantisedTensors(shape, linear);
+    const changed = tensors.flatMap((t) => t.name === `${module}.${plane}` ? change(t) ?? [] : t);
+    await withTemp(async (folder) => {
+      await writeFolder(folder, shape, changed, { quantization_config: settings });
+      const open = async () => {
+        using source = await openModelSource(folder);
+        await weightsOf(source);
+      };
+      if (message === "") return await open();
+      const error = await assertRejects(open, Error, message);
+      assert(
+        error instanceof RangeError || error instanceof TypeError,
+        `${name} ${plane}: ${error}`,
+      );
+      assert(error.message.includes(module), error.message);
+    });
+  }
+  const { settings, linear } = CASES["compressed-tensors, signed bytes"];
+  const { tensors } = quantisedTensors(folderShape, linear);
+  await withTemp(async (folder) => {
+    const extra = tensorData(`${module}.weight_g_idx`, "I32", [128], new Int32Array(128));
+    await writeFolder(folder, folderShape, [...tensors, extra], { quantization_config: settings });
+    await assertRejects(() => openModelSource(folder), RangeError, "reordered columns");
+  });
+});

@@ -1,0 +1,199 @@
+/**
+ * Linear layers as HQQ, compressed-tensors and AQLM store them, written from the descriptions of the formats with plain loops: no code
+ * shared with the library's readers.
+ *
+ * @module
+ */
+import type { SafetensorsDtype, SafetensorsTensorData } from "../../quant/mod.ts";
+import { randomNumbers } from "../support/random_llama.ts";
+import { type StoredLinear, tensorData } from "./quantised_folder.ts";
+
+type Linear = (module: string, rows: number, columns: number, seed: number) => StoredLinear;
+type Floats = "F16" | "BF16" | "F32";
+
+/** Numbers as a type that holds them exactly. */
+export function floats(type: Floats, values: readonly number[]): { buffer: ArrayBuffer } {
+  if (type === "F16") return new Float16Array(values);
+  const f32 = new Float32Array(values);
+  if (type === "F32") return f32;
+  return Uint16Array.from(new Uint32Array(f32.buffer), (word) => word >>> 16);
+}
+
+const list = (count: number, value: (i: number) => number) =>
+  Array.from({ length: count }, (_, i) => value(i));
+
+/** Of both signs, with 7 bits after the first: exact in bf16. */
+function scalesOf(count: number, next: () => number): number[] {
+  return list(count, () => (next() < 0.5 ? -1 : 1) * (128 + Math.floor(next() * 128)) / 4096);
+}
+
+/** HQQ grouped along axis 1; a group of -1 is the row. */
+export function hqqLinear(
+  packing: "8bit_u8" | "4bit_u8" | "3bit_32" | "2bit_u8",
+  group: number,
+  { dtype = "F16", asFloat = false }: { dtype?: Floats; asFloat?: boolean } = {},
+): Linear {
+  const bits = Number(packing[0]);
+  return (module, rows, columns, seed) => {
+    const next = randomNumbers(seed);
+    const size = group === -1 ? columns : group;
+    const lines = rows * columns / size;
+    const codes = list(rows * columns, () => Math.floor(next() * 2 ** bits));
+    const scales = scalesOf(lines, next);
+    // Quarters, so far as bf16 holds them.
+    const fine = bits === 8 ? 1 : 4;
+    const zeros = list(lines, () => Math.floor(next() * 2 ** bits * fine) / fine - 1);
+    const parts = packing === "3bit_32" ? 10 : 8 / bits;
+    const step = Math.ceil(lines / parts);
+    const words = list(step * size, (at) => {
+      let word = 0;
+      for (let part = 0; part < parts; part++) {
+        word += (codes[part * step * size + at] ?? 0) * 2 ** (bits * (parts - 1 - part));
+      }
+      return word;
+    });
+    const data = packing === "3bit_32" ? Int32Array.from(words) : Uint8Array.from(words);
+    const field = (name: string, dtype: SafetensorsDtype, shape: number[], ...values: number[]) =>
+      tensorData(
+        `${module}.${name}`,
+        dtype,
+        shape,
+        dtype === "I64"
+          ? BigInt64Array.from(values, BigInt)
+          : dtype === "I32"
+          ? Int32Array.from(values)
+          : Uint8Array.from(values),
+      );
+    return {
+      tensors: [
+        asFloat
+          ? tensorData(`${module}.W_q`, "BF16", [step, size * data.BYTES_PER_ELEMENT / 2], data)
+          : tensorData(
+            `${module}.W_q`,
+            packing === "3bit_32" ? "I32" : "U8",
+            [step, size],
+            data,
+          ),
+        tensorData(`${module}.scale`, dtype, [lines, 1], floats(dtype, scales)),
+        tensorData(`${module}.zero`, dtype, [lines, 1], floats(dtype, zeros)),
+        field("axis", "I32", [], 1),
+        field("group_size", "I32", [], size),
+        field("nbits", "I32", [], bits),
+        field("shape", "I64", [2], rows, columns),
+        field("packing", "U8", [packing.length], ...new TextEncoder().encode(packing)),
+        field("view_as_float", "U8", [], Number(asFloat)),
+        field("quant_scale", "U8", [], 0),
+        field("quant_zero", "U8", [], 0),
+        field("encoded_state_dict", "U8", [], 1),
+      ],
+      weights: Float32Array.from(codes, (code, i) => {
+        const line = Math.floor(i / size);
+        return scales[line] * (code - zeros[line]);
+      }),
+    };
+  };
+}
+
+/** compressed-tensors, packed or as signed bytes. */
+export function compressedLinear(
+  bits: 2 | 3 | 4 | 8,
+  group: number,
+  symmetric: boolean,
+  { dtype = "F16", packed = true }: { dtype?: Floats; packed?: boolean } = {},
+): Linear {
+  const [low, each] = [2 ** (bits - 1), Math.floor(32 / bits)];
+  return (module, rows, columns, seed) => {
+    const next = randomNumbers(seed);
+    const size = group === -1 ? columns : group;
+    const groups = columns / size;
+    const draw = () => Math.floor(next() * 2 ** bits) - low;
+    const codes = list(rows * columns, draw);
+    const zeros = list(rows * groups, () => symmetric ? 0 : draw());
+    const scales = scalesOf(rows * groups, next);
+    // `at(word, j)` is the code at place j of a word, undefined beyond the end.
+    const words = (count: number, at: (word: number, j: number) => number | undefined) =>
+      Int32Array.from(Uint32Array.from({ length: count }, (_, word) => {
+        let sum = 0;
+        for (let j = 0; j < each; j++) {
+          const code = at(word, j);
+          if (code !== undefined) sum += (code + low) * 2 ** (bits * j);
+        }
+        return sum;
+      }));
+    const width = Math.ceil(columns / each);
+    const zeroLines = Math.ceil(rows / each);
+    const weight: SafetensorsTensorData[] = packed
+      ? [
+        tensorData(
+          `${module}.weight_packed`,
+          "I32",
+          [rows, width],
+          words(rows * width, (word, j) => {
+            const column = word % width * each + j;
+            return column < columns
+              ? codes[Math.floor(word / width) * columns + column]
+              : undefined;
+          }),
+        ),
+        tensorData(
+          `${module}.weight_shape`,
+          "I64",
+          [2],
+          BigInt64Array.of(BigInt(rows), BigInt(columns)),
+        ),
+      ]
+      : [tensorData(`${module}.weight`, "I8", [rows, columns], Int8Array.from(codes))];
+    const zero = packed
+      ? tensorData(
+        `${module}.weight_zero_point`,
+        "I32",
+        [zeroLines, groups],
+        words(zeroLines * groups, (word, j) => {
+          const row = Math.floor(word / groups) * each + j;
+          return row < rows ? zeros[row * groups + word % groups] : undefined;
+        }),
+      )
+      : tensorData(`${module}.weight_zero_point`, "I8", [rows, groups], Int8Array.from(zeros));
+    return {
+      tensors: [
+        ...weight,
+        tensorData(`${module}.weight_scale`, dtype, [rows, groups], floats(dtype, scales)),
+        ...symmetric ? [] : [zero],
+      ],
+      weights: Float32Array.from(codes, (code, i) => {
+        const at = Math.floor(i / size);
+        return scales[at] * (code - zeros[at]);
+      }),
+    };
+  };
+}
+
+/** AQLM with 8-vectors and 256 entries a book. */
+export function aqlmLinear(books: number, { dtype = "F16" }: { dtype?: Floats } = {}): Linear {
+  return (module, rows, columns, seed) => {
+    const next = randomNumbers(seed);
+    const codes = list(rows * columns / 8 * books, () => Math.floor(next() * 256));
+    const entries = scalesOf(books * 256 * 8, next);
+    const scales = scalesOf(rows, next);
+    return {
+      tensors: [
+        tensorData(
+          `${module}.codes`,
+          "I8",
+          [rows, columns / 8, books],
+          Int8Array.from(codes, (code) => code < 128 ? code : code - 256),
+        ),
+        tensorData(`${module}.codebooks`, dtype, [books, 256, 1, 8], floats(dtype, entries)),
+        tensorData(`${module}.scales`, dtype, [rows, 1, 1, 1], floats(dtype, scales)),
+      ],
+      weights: Float32Array.from({ length: rows * columns }, (_, i) => {
+        let sum = 0;
+        for (let book = 0; book < books; book++) {
+          const code = codes[Math.floor(i / 8) * books + book];
+          sum += entries[(book * 256 + code) * 8 + i % 8];
+        }
+        return scales[Math.floor(i / columns)] * sum;
+      }),
+    };
+  };
+}
