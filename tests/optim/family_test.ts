@@ -1,0 +1,240 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import {
+  accumulate,
+  chain,
+  clipByQuantile,
+  cosine,
+  encodeHeader,
+  encodeRecord,
+  fzoo,
+  type HostStep,
+  type LedgerHead,
+  meazo,
+  mezo,
+  NOISE_VERSION,
+  normaliseByRms,
+  type Optimiser,
+  optimiser,
+  qzo,
+  qzoNormalised,
+  readLedger,
+  rejectSpikes,
+  scaleBySchedule,
+  Session,
+  sparseZo,
+  spsa,
+  threePointDescent,
+  zoAdam,
+  zoResidual,
+  zoSgd,
+  zoSgdMomentum,
+  zoSgdSign,
+} from "../../optim/mod.ts";
+import { logistic, type Objective, quadratic, rosenbrock } from "./objectives.ts";
+import { random } from "./random.ts";
+
+const next = random(7);
+const rows = Array.from({ length: 60 }, () => [next() - 0.5, next() - 0.5, next() - 0.5, 1]);
+const labels = rows.map(([a, b], i) => a - b + 0.2 * Math.sin(i) > 0 ? 1 : -1);
+
+const objectives: Record<string, { objective: Objective; start: number[] }> = {
+  "quadratic of condition 1": { objective: quadratic([1, -2, 0.5, 3], 1), start: [0, 0, 0, 0] },
+  "quadratic of condition 10": { objective: quadratic([1, 2, 0.5, 3], 10), start: [2, 1, 1, 2] },
+  "quadratic of condition 100": { objective: quadratic([1, 2, 0.5, 3], 100), start: [2, 1, 1, 2] },
+  "logistic regression": { objective: logistic(rows, labels), start: [0.5, -0.5, 0.5, -0.5] },
+  "Rosenbrock": { objective: rosenbrock, start: [-1.2, 1] },
+};
+
+/** How far a loss must have come down from its start to the least that is known, by objective. */
+const goals: Record<string, number> = {
+  "quadratic of condition 1": 0.01,
+  "quadratic of condition 10": 0.01,
+  "quadratic of condition 100": 0.05,
+  "logistic regression": 0.05,
+  "Rosenbrock": 0.15,
+};
+
+const steps = 3000;
+/** One forward a step, and a noisy one: it is given more of them. */
+const longer: Record<string, number> = { "one-point residual": 5 };
+const fading = (peak: number, total = steps) => cosine(peak, { total });
+
+/** Every composition, with a rate for its kind of step; rows may override it. */
+const family: Record<string, (rate: number) => Optimiser> = {
+  qzo: (rate) => qzo({ projection: "none", learningRate: fading(rate) }),
+  zoSgd: (rate) => zoSgd({ learningRate: fading(rate), queries: 2 }),
+  zoSgdMomentum: (rate) => zoSgdMomentum({ learningRate: fading(rate / 10), length: 24 }),
+  "one-point residual": (rate) =>
+    zoResidual({ epsilon: 0.02, learningRate: fading(rate / 10, 5 * steps) }),
+  sparseZo: (rate) =>
+    sparseZo({ sparsity: 0.5, resample: 5, learningRate: fading(rate), distribution: "normal" }),
+  "zoSgd, accumulated": (rate) =>
+    optimiser({
+      name: "accumulated",
+      estimator: spsa(),
+      transformations: [accumulate(2, scaleBySchedule(cosine(rate, { total: steps / 2 })))],
+    }),
+  zoSgdSign: () => zoSgdSign({ learningRate: fading(0.03) }),
+  zoAdam: () => zoAdam({ learningRate: fading(0.05), length: 24 }),
+  fzoo: () => fzoo({ learningRate: fading(0.05) }),
+  meazo: () => meazo({ learningRate: fading(0.05) }),
+  qzoNormalised: () =>
+    qzoNormalised({ form: "absolute", projection: "none", learningRate: fading(0.05) }),
+  threePointDescent: () => threePointDescent({ epsilon: 0.02, learningRate: fading(1) }),
+  "guarded by spikes and quantile": () =>
+    optimiser({
+      name: "guarded",
+      estimator: spsa(),
+      transformations: [
+        rejectSpikes({ threshold: 6 }),
+        clipByQuantile(),
+        normaliseByRms(),
+        scaleBySchedule(fading(0.05)),
+      ],
+    }),
+};
+
+/** Learning rates of the rules that do not normalise: below the inverse of curvature times dimensions. */
+const rates: Record<string, number> = {
+  "quadratic of condition 1": 0.05,
+  "quadratic of condition 10": 0.02,
+  "quadratic of condition 100": 0.003,
+  "logistic regression": 0.3,
+  "Rosenbrock": 4e-4,
+};
+
+/** The least loss, by descent along the exact gradient. */
+function least({ objective, start }: { objective: Objective; start: number[] }, rate: number) {
+  let x = [...start];
+  for (let i = 0; i < 20000; i++) {
+    const g = objective.gradient(x);
+    x = x.map((value, j) => value - rate * g[j]);
+  }
+  return objective.loss(x);
+}
+
+function run(objective: Objective, start: number[], plan: Optimiser, count: number): Session {
+  const session = new Session({ parameters: start, optimiser: plan, seed: 11 });
+  for (let step = 0; step < count; step++) session.tell(session.ask().map(objective.loss));
+  return session;
+}
+
+for (const [name, row] of Object.entries(objectives)) {
+  const floor = least(row, rates[name] / 2);
+  const before = row.objective.loss(row.start) - floor;
+  Deno.test(`${name}: every composition comes down`, async (t) => {
+    for (const [planName, make] of Object.entries(family)) {
+      await t.step(planName, () => {
+        const session = run(
+          row.objective,
+          row.start,
+          make(rates[name]),
+          steps * (longer[planName] ?? 1),
+        );
+        const after = row.objective.loss(session.parameters()) - floor;
+        assert(after < goals[name] * before, `${planName}: ${after / before} of the loss is left`);
+      });
+    }
+  });
+}
+
+function headOf(plan: Optimiser): LedgerHead {
+  return encodeHeader({
+    model: "toy",
+    trainables: [],
+    optimiser: plan.describe(),
+    seed: 6,
+    distribution: plan.distribution,
+    projection: plan.projection,
+    noiseVersion: NOISE_VERSION,
+    directions: plan.estimator.directions,
+    stateSize: plan.transformation.stateSize,
+    data: null,
+    created: "2026-01-01T00:00:00Z",
+  });
+}
+
+for (const [name, make] of Object.entries(family)) {
+  Deno.test(`${name} replays from its ledger, wherever it broke off, to the same bits`, () => {
+    const plan = make(0.01);
+    const { objective, start } = objectives["quadratic of condition 10"];
+    const options = { parameters: start, optimiser: plan, seed: 6, tensorId: 77 };
+    const session = new Session(options);
+    const head = headOf(plan);
+    const bytes = [...head.bytes];
+    const made: HostStep[] = [];
+    for (let step = 0; step < 50; step++) {
+      const record = session.tell(session.ask().map(objective.loss));
+      made.push(record);
+      bytes.push(...encodeRecord(head, step, record.coefficients, record.state));
+    }
+    assert(session.offsets.some((w) => w !== 0));
+    for (const length of [0, 7, 50]) {
+      const left = new Uint8Array(bytes.slice(0, head.bytes.length + length * head.recordSize + 1));
+      const { records, header } = readLedger(left);
+      assertEquals(header.optimiser, JSON.parse(JSON.stringify(plan.describe())));
+      const resumed = new Session(options);
+      for (const record of records) {
+        assertEquals(record.seeds, made[record.step].seeds);
+        resumed.replay(record);
+      }
+      assertEquals(resumed.step, length);
+      while (resumed.step < 50) resumed.tell(resumed.ask().map(objective.loss));
+      assertEquals(
+        new Uint32Array(resumed.offsets.buffer),
+        new Uint32Array(session.offsets.buffer),
+      );
+      assertEquals(resumed.state, session.state);
+    }
+  });
+}
+
+Deno.test("ledgers are of the first format unless directions need the second", () => {
+  const version = (plan: Optimiser) => new DataView(headOf(plan).bytes.buffer).getUint32(8, true);
+  assertEquals([qzo(), mezo(), fzoo(), meazo(), zoSgdSign()].map(version), [1, 1, 1, 1, 1]);
+  assertEquals([zoSgdMomentum(), zoAdam(), sparseZo()].map(version), [2, 2, 2]);
+});
+
+Deno.test("hostile plans in a header of the second format are syntax errors", () => {
+  const { header } = headOf(zoSgdMomentum());
+  const optimiserJson = header.optimiser as Record<string, never>;
+  const forged: [unknown, string][] = [
+    [null, "not an object"],
+    [{ hold: 0, memory: 1 }, "hold"],
+    [{ hold: 1, memory: 1e9 }, "memory"],
+    [{ hold: 1, memory: "x" }, "memory"],
+    [{ hold: 1, memory: 2, mask: { density: 0 } }, "density"],
+    [{ hold: 1, memory: 2, mask: { density: 0.5, unit: "layer" } }, "unit"],
+    [{ hold: 1, memory: 2, mask: { density: 0.5 } }, "distribution"],
+  ];
+  for (const [directions, shown] of forged) {
+    const value = { ...header, optimiser: { ...optimiserJson, directions: directions as never } };
+    assertThrows(() => encodeHeader(value), SyntaxError, shown);
+  }
+  const wide = { ...header, directions: 64 };
+  assertThrows(() => encodeHeader(wide), SyntaxError, "2048 directions");
+  const relabelled = headOf(qzo()).bytes.slice();
+  relabelled[8] = 2;
+  assertThrows(() => readLedger(relabelled), SyntaxError, "ledger header");
+});
+
+Deno.test("chains of chains with state, memory and losses are the flat chain", () => {
+  const parts = () => [rejectSpikes({ warmup: 2 }), clipByQuantile(), normaliseByRms()];
+  const memory = zoSgdMomentum({ length: 4 }).transformation;
+  const [a, b, c] = parts();
+  const rules = [
+    chain(a, b, c, memory),
+    chain(a, chain(b, chain(c, memory))),
+    chain(chain(a, b), chain(c, memory)),
+  ];
+  const { objective, start } = objectives["quadratic of condition 10"];
+  const ends = rules.map((rule) => {
+    const plan = optimiser({ name: "chained", estimator: spsa(), transformations: [rule] });
+    assertEquals([plan.moves, plan.plan.memory], [4, 4]);
+    return run(objective, start, plan, 40);
+  });
+  for (const end of ends) {
+    assertEquals(end.offsets, ends[0].offsets);
+    assertEquals(end.state, ends[0].state);
+  }
+});
