@@ -18,6 +18,7 @@ export * from "./ledger_header.ts";
 export * from "./momentum_from_seeds.ts";
 export * from "./named.ts";
 export * from "./named_family.ts";
+export * from "./named_table.ts";
 export * from "./noise.ts";
 export * from "./non_finite_loss_error.ts";
 export * from "./normalise_by_rms.ts";

@@ -6,18 +6,39 @@
 import {
   constant,
   cosine,
+  type ExtraOptions,
   linear,
-  mezo,
+  type NamedOptimiser,
+  namedOptimisers,
   type Optimiser,
-  qzo,
-  qzoNormalised,
+  type OptimiserName,
   type Schedule,
 } from "../optim/mod.ts";
-import type { OptimiserConfig, TrainConfig } from "./config_schema.ts";
+import type { OptimiserConfig } from "./config_schema.ts";
+
+/** What is read of a configuration: its optimiser, with arguments that only some have. */
+export interface ConfiguredOptimiser {
+  /** A named optimiser and its arguments. */
+  readonly optimiser:
+    & Omit<OptimiserConfig, "name" | "queries">
+    & ExtraOptions
+    & { readonly name: OptimiserName; readonly queries?: number };
+  /** Steps of the run. */
+  readonly steps: number;
+}
+
+const extraKeys: readonly (keyof ExtraOptions)[] = [
+  "clip",
+  "decay",
+  "momentum",
+  "length",
+  "sparsity",
+  "resample",
+];
 
 /**
- * The configured optimiser; what is not given is left to the optimiser's own defaults. A decaying schedule ends with the
- * run.
+ * The configured optimiser; what is not given is left to the optimiser's own defaults (fzoo, which needs at least two
+ * directions, takes `queries: 1` for not given). A decaying schedule ends with the run.
  *
  * @throws {RangeError} for an argument that the optimiser does not have, a schedule without a learning rate, or a
  * warm-up that is longer than the run.
@@ -31,20 +52,38 @@ import type { OptimiserConfig, TrainConfig } from "./config_schema.ts";
  * assertEquals(optimiserOfConfig(parseTrainConfig(yaml, "a.yaml")).name, "qzo");
  * ```
  */
-export function optimiserOfConfig({ optimiser: config, steps }: TrainConfig): Optimiser {
-  const { name, epsilon, queries, distribution, form, projection, clip, decay } = config;
-  if (clip !== undefined && name === "mezo") throw foreign("clip", clip, name);
-  if (decay !== undefined && name !== "qzoNormalised") throw foreign("decay", decay, name);
-  const learningRate = learningRateOf(config, steps);
-  const shared = { epsilon, queries, distribution, form, projection, learningRate };
-  switch (name) {
-    case "qzo":
-      return qzo({ ...shared, clip });
-    case "qzoNormalised":
-      return qzoNormalised({ ...shared, clip, decay });
-    case "mezo":
-      return mezo(shared);
+export function optimiserOfConfig({ optimiser: config, steps }: ConfiguredOptimiser): Optimiser {
+  const { name, epsilon, distribution, form, projection } = config;
+  const named = namedOptimisers[name];
+  const extras: Partial<Record<keyof ExtraOptions, number>> = {};
+  for (const key of extraKeys) {
+    const value = config[key];
+    if (value === undefined) continue;
+    if (!named.extras.includes(key)) throw foreign(key, value, name);
+    extras[key] = value;
   }
+  const learningRate = learningRateOf(config, steps);
+  const queries = queriesOf(named, name, config.queries);
+  return named.make({
+    epsilon,
+    queries,
+    distribution,
+    form,
+    projection,
+    learningRate,
+    ...extras,
+  });
+}
+
+function queriesOf(
+  named: NamedOptimiser,
+  name: OptimiserName,
+  given: number | undefined,
+): number | undefined {
+  // A configuration's default is 1, whoever is named.
+  if (given === undefined || given === 1) return named.queries;
+  if (named.queries === undefined) throw foreign("queries", given, name);
+  return given;
 }
 
 function foreign(key: string, value: number, name: string): RangeError {
@@ -52,7 +91,7 @@ function foreign(key: string, value: number, name: string): RangeError {
 }
 
 function learningRateOf(
-  { learningRate, schedule: { kind, warmup, end } }: OptimiserConfig,
+  { learningRate, schedule: { kind, warmup, end } }: ConfiguredOptimiser["optimiser"],
   steps: number,
 ): Schedule | undefined {
   if (kind === "constant" && end !== 0) {

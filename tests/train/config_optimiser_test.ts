@@ -1,5 +1,13 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { linear, qzo, qzoNormalised } from "../../optim/mod.ts";
+import {
+  fzoo,
+  linear,
+  namedOptimisers,
+  optimiserNames,
+  qzo,
+  qzoNormalised,
+  zoAdam,
+} from "../../optim/mod.ts";
 import { parseTrainConfig, type TrainConfig } from "../../train/config.ts";
 import { optimiserOfConfig } from "../../train/config_optimiser.ts";
 
@@ -42,4 +50,33 @@ Deno.test("config optimiser: what would have no effect is refused", () => {
   ) {
     assertThrows(() => optimiserOfConfig(config(text)), RangeError, message);
   }
+});
+
+const plain = config("{learning_rate: 0.5}").optimiser;
+
+Deno.test("config optimiser: every name makes its optimiser, with its own defaults", () => {
+  for (const name of optimiserNames) {
+    const made = optimiserOfConfig({ optimiser: { ...plain, name }, steps: 10 });
+    assertEquals(made.name, name);
+    assertEquals(made.distribution, namedOptimisers[name].make({}).distribution, name);
+    const rate = made.transformation.parts?.at(-1)?.inputs(3);
+    assertEquals(rate, [0.5], name);
+  }
+  const made = optimiserOfConfig({ optimiser: { ...plain, name: "fzoo" }, steps: 10 });
+  assertEquals(made.describe(), fzoo({ learningRate: 0.5 }).describe());
+});
+
+Deno.test("config optimiser: arguments of their own arrive, and at no other", () => {
+  const one = optimiserOfConfig({
+    optimiser: { ...plain, name: "zoAdam", momentum: 0.8, length: 12, queries: 2 },
+    steps: 10,
+  });
+  const other = zoAdam({ learningRate: 0.5, momentum: 0.8, length: 12, queries: 2 });
+  assertEquals(one.describe(), other.describe());
+  for (const [key, value] of [["momentum", 0.5], ["sparsity", 0.5], ["clip", 3]] as const) {
+    const optimiser = { ...plain, name: "fzoo" as const, [key]: value };
+    assertThrows(() => optimiserOfConfig({ optimiser, steps: 10 }), RangeError, `${key}: ${value}`);
+  }
+  const optimiser = { ...plain, name: "threePointDescent" as const, queries: 2 };
+  assertThrows(() => optimiserOfConfig({ optimiser, steps: 10 }), RangeError, "queries: 2");
 });

@@ -1,0 +1,92 @@
+/**
+ * Named optimisers by their names, for configuration files and command lines.
+ *
+ * @module
+ */
+import { mezo, type NamedOptions, qzo, qzoNormalised } from "./named.ts";
+import {
+  fzoo,
+  meazo,
+  sparseZo,
+  threePointDescent,
+  zoAdam,
+  zoResidual,
+  zoSgd,
+  zoSgdMomentum,
+  zoSgdSign,
+} from "./named_family.ts";
+import type { Optimiser } from "./optimiser.ts";
+
+/** Arguments that only some named optimisers have. */
+export interface ExtraOptions {
+  /** Threshold of the derivative, or of the normalised one. */
+  readonly clip?: number;
+  /** Kept share of the running second moment. */
+  readonly decay?: number;
+  /** Kept share of the momentum. */
+  readonly momentum?: number;
+  /** Steps that the momentum reaches back. */
+  readonly length?: number;
+  /** Share of the elements that a step leaves alone. */
+  readonly sparsity?: number;
+  /** Steps until other elements are drawn. */
+  readonly resample?: number;
+}
+
+/** A named optimiser and what it takes besides what all take. */
+export interface NamedOptimiser {
+  /** The arguments of its own. */
+  readonly extras: readonly (keyof ExtraOptions)[];
+  /** Its default number of directions, where several are allowed. */
+  readonly queries?: number;
+  /** Makes it; undefined arguments are its own defaults. */
+  make(options: NamedOptions & ExtraOptions): Optimiser;
+}
+
+/** What people write to have an optimiser. */
+export type OptimiserName =
+  | "qzo"
+  | "qzoNormalised"
+  | "mezo"
+  | "zoSgd"
+  | "zoSgdSign"
+  | "zoSgdMomentum"
+  | "zoAdam"
+  | "fzoo"
+  | "meazo"
+  | "sparseZo"
+  | "zoResidual"
+  | "threePointDescent";
+
+/**
+ * All named optimisers.
+ *
+ * @example By name
+ * ```ts
+ * import { namedOptimisers } from "@qzo/qzo/optim";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const { extras, make } = namedOptimisers.meazo;
+ * assertEquals(extras, ["decay"]);
+ * assertEquals(make({ decay: 0.9 }).name, "meazo");
+ * ```
+ */
+export const namedOptimisers: Readonly<Record<OptimiserName, NamedOptimiser>> = {
+  qzo: { extras: ["clip"], queries: 1, make: qzo },
+  qzoNormalised: { extras: ["clip", "decay"], queries: 1, make: qzoNormalised },
+  mezo: { extras: [], queries: 1, make: mezo },
+  zoSgd: { extras: [], queries: 1, make: zoSgd },
+  zoSgdSign: { extras: [], queries: 1, make: zoSgdSign },
+  zoSgdMomentum: { extras: ["momentum", "length"], queries: 1, make: zoSgdMomentum },
+  zoAdam: { extras: ["momentum", "length"], queries: 1, make: zoAdam },
+  fzoo: { extras: [], queries: 8, make: fzoo },
+  meazo: { extras: ["decay"], queries: 1, make: meazo },
+  sparseZo: { extras: ["sparsity", "resample"], queries: 1, make: sparseZo },
+  zoResidual: { extras: [], queries: 1, make: zoResidual },
+  threePointDescent: { extras: [], make: threePointDescent },
+};
+
+/** Their names. */
+export const optimiserNames: readonly OptimiserName[] = Object.keys(
+  namedOptimisers,
+) as OptimiserName[];
