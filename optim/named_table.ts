@@ -37,8 +37,8 @@ export interface ExtraOptions {
 export interface NamedOptimiser {
   /** The arguments of its own. */
   readonly extras: readonly (keyof ExtraOptions)[];
-  /** Its default number of directions, where several are allowed. */
-  readonly queries?: number;
+  /** Whether a step may have several directions. */
+  readonly queries: boolean;
   /** Makes it; undefined arguments are its own defaults. */
   make(options: NamedOptions & ExtraOptions): Optimiser;
 }
@@ -72,18 +72,18 @@ export type OptimiserName =
  * ```
  */
 export const namedOptimisers: Readonly<Record<OptimiserName, NamedOptimiser>> = {
-  qzo: { extras: ["clip"], queries: 1, make: qzo },
-  qzoNormalised: { extras: ["clip", "decay"], queries: 1, make: qzoNormalised },
-  mezo: { extras: [], queries: 1, make: mezo },
-  zoSgd: { extras: [], queries: 1, make: zoSgd },
-  zoSgdSign: { extras: [], queries: 1, make: zoSgdSign },
-  zoSgdMomentum: { extras: ["momentum", "length"], queries: 1, make: zoSgdMomentum },
-  zoAdam: { extras: ["momentum", "length"], queries: 1, make: zoAdam },
-  fzoo: { extras: [], queries: 8, make: fzoo },
-  meazo: { extras: ["decay"], queries: 1, make: meazo },
-  sparseZo: { extras: ["sparsity", "resample"], queries: 1, make: sparseZo },
-  zoResidual: { extras: [], queries: 1, make: zoResidual },
-  threePointDescent: { extras: [], make: threePointDescent },
+  qzo: { extras: ["clip"], queries: true, make: qzo },
+  qzoNormalised: { extras: ["clip", "decay"], queries: true, make: qzoNormalised },
+  mezo: { extras: [], queries: true, make: mezo },
+  zoSgd: { extras: [], queries: true, make: zoSgd },
+  zoSgdSign: { extras: [], queries: true, make: zoSgdSign },
+  zoSgdMomentum: { extras: ["momentum", "length"], queries: true, make: zoSgdMomentum },
+  zoAdam: { extras: ["momentum", "length"], queries: true, make: zoAdam },
+  fzoo: { extras: [], queries: true, make: fzoo },
+  meazo: { extras: ["decay"], queries: true, make: meazo },
+  sparseZo: { extras: ["sparsity", "resample"], queries: true, make: sparseZo },
+  zoResidual: { extras: [], queries: true, make: zoResidual },
+  threePointDescent: { extras: [], queries: false, make: threePointDescent },
 };
 
 /** Their names. */

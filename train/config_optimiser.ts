@@ -8,8 +8,8 @@ import {
   cosine,
   type ExtraOptions,
   linear,
-  type NamedOptimiser,
   namedOptimisers,
+  type NamedOptions,
   type Optimiser,
   type OptimiserName,
   type Schedule,
@@ -20,9 +20,10 @@ import type { OptimiserConfig } from "./config_schema.ts";
 export interface ConfiguredOptimiser {
   /** A named optimiser and its arguments. */
   readonly optimiser:
-    & Omit<OptimiserConfig, "name" | "queries">
+    & Omit<OptimiserConfig, "name" | "queries" | "distribution">
     & ExtraOptions
-    & { readonly name: OptimiserName; readonly queries?: number };
+    & Pick<NamedOptions, "queries" | "distribution">
+    & { readonly name: OptimiserName };
   /** Steps of the run. */
   readonly steps: number;
 }
@@ -37,8 +38,7 @@ const extraKeys: readonly (keyof ExtraOptions)[] = [
 ];
 
 /**
- * The configured optimiser; what is not given is left to the optimiser's own defaults (fzoo, which needs at least two
- * directions, takes `queries: 1` for not given). A decaying schedule ends with the run.
+ * The configured optimiser; what is not given is left to the optimiser's own defaults. A decaying schedule ends with the run.
  *
  * @throws {RangeError} for an argument that the optimiser does not have, a schedule without a learning rate, or a
  * warm-up that is longer than the run.
@@ -53,7 +53,7 @@ const extraKeys: readonly (keyof ExtraOptions)[] = [
  * ```
  */
 export function optimiserOfConfig({ optimiser: config, steps }: ConfiguredOptimiser): Optimiser {
-  const { name, epsilon, distribution, form, projection } = config;
+  const { name, epsilon, queries, distribution, form, projection } = config;
   const named = namedOptimisers[name];
   const extras: Partial<Record<keyof ExtraOptions, number>> = {};
   for (const key of extraKeys) {
@@ -63,7 +63,9 @@ export function optimiserOfConfig({ optimiser: config, steps }: ConfiguredOptimi
     extras[key] = value;
   }
   const learningRate = learningRateOf(config, steps);
-  const queries = queriesOf(named, name, config.queries);
+  if (!named.queries && queries !== undefined && queries !== 1) {
+    throw foreign("queries", queries, name);
+  }
   return named.make({
     epsilon,
     queries,
@@ -73,17 +75,6 @@ export function optimiserOfConfig({ optimiser: config, steps }: ConfiguredOptimi
     learningRate,
     ...extras,
   });
-}
-
-function queriesOf(
-  named: NamedOptimiser,
-  name: OptimiserName,
-  given: number | undefined,
-): number | undefined {
-  // A configuration's default is 1, whoever is named.
-  if (given === undefined || given === 1) return named.queries;
-  if (named.queries === undefined) throw foreign("queries", given, name);
-  return given;
 }
 
 function foreign(key: string, value: number, name: string): RangeError {
