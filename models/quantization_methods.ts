@@ -5,6 +5,7 @@
  */
 
 import { aqlmTensors } from "./source_aqlm.ts";
+import { bitsandbytesTensors } from "./source_bitsandbytes.ts";
 import { compressedTensors } from "./source_compressed_tensors.ts";
 import { awqTensors, gptqTensors } from "./source_gptq.ts";
 import { hqqTensors } from "./source_hqq.ts";
@@ -19,6 +20,7 @@ export const QUANTIZATION_METHODS: Readonly<Record<string, QuantizationMethod>> 
   hqq: hqqTensors,
   "compressed-tensors": compressedTensors,
   aqlm: aqlmTensors,
+  bitsandbytes: bitsandbytesTensors,
 };
 
 /**

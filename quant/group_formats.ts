@@ -2,7 +2,7 @@
  * This library's own integer formats: 2, 3, 4 or 8 bits with an f16 scale per group of columns or per row.
  *
  * `int4_g128` is `scale * (q - 8)`; `int4z_g128` has an f16 zero point per group beside the scale,
- * `scale * (q - zero)`; `int4_row` has one scale for the whole row.
+ * `scale * (q - zero)`; `int4_row` has one scale for the whole row. `nf4_g64` and `fp4_g64` are `scale * table[q]`.
  *
  * @module
  */
@@ -12,17 +12,29 @@ import { planeFormat } from "./plane_format.ts";
 
 const GROUPS = { g32: 32, g64: 64, g128: 128, row: 0 } as const;
 
-/** `int{2,3,4,8}[z]_{g32,g64,g128,row}`. */
-export const GROUP_FORMATS: readonly Format[] = ([2, 3, 4, 8] as const).flatMap((bits) =>
-  (["none", "zero"] as const).flatMap((second) =>
-    Object.entries(GROUPS).map(([suffix, group]) =>
-      planeFormat(`int${bits}${second === "zero" ? "z" : ""}_${suffix}`, {
+/** `int{2,3,4,8}[z]_{g32,g64,g128,row}` and `{nf4,fp4}_{g32,g64,g128,row}`. */
+export const GROUP_FORMATS: readonly Format[] = Object.entries(GROUPS).flatMap(
+  ([suffix, group]) => [
+    ...([2, 3, 4, 8] as const).flatMap((bits) =>
+      (["none", "zero"] as const).map((second) =>
+        planeFormat(`int${bits}${second === "zero" ? "z" : ""}_${suffix}`, {
+          kind: "scalar",
+          bits,
+          center: second === "zero" ? 0 : 2 ** (bits - 1),
+          second,
+          group,
+        })
+      )
+    ),
+    ...(["nf4", "fp4"] as const).map((table) =>
+      planeFormat(`${table}_${suffix}`, {
         kind: "scalar",
-        bits,
-        center: second === "zero" ? 0 : 2 ** (bits - 1),
-        second,
+        bits: 4,
+        center: 0,
+        second: "none",
         group,
+        table,
       })
-    )
-  )
+    ),
+  ],
 );

@@ -111,14 +111,16 @@ export async function withTemp(body: (folder: string) => Promise<void>): Promise
   }
 }
 
-/** Random relative offsets of all scalar and codebook tensors, one per group. */
-export function randomOffsets(source: ModelSource): Map<string, TrainedTensor> {
+/** Random relative offsets of all quantised tensors, one per group, up to half of `amplitude` either way. */
+export function randomOffsets(source: ModelSource, amplitude = 1): Map<string, TrainedTensor> {
   const next = randomNumbers(11);
   const quantised = [...source.tensors].filter(([, t]) => t.format.layout.kind !== "dense");
   return new Map(quantised.map(([name, { format: { layout }, rows, columns }]) => {
     const span = groupColumns(layout, columns);
     const offsets = new Float32Array(offsetCount(layout, rows, columns, span));
-    for (let i = 0; i < offsets.length; i++) offsets[i] = next() < 0.2 ? 0 : next() - 0.5;
+    for (let i = 0; i < offsets.length; i++) {
+      offsets[i] = next() < 0.2 ? 0 : amplitude * (next() - 0.5);
+    }
     return [name, { form: "relative", span, offsets }];
   }));
 }
@@ -130,8 +132,9 @@ export function randomOffsets(source: ModelSource): Map<string, TrainedTensor> {
 export async function checkWrittenBack(
   folder: string,
   scales: RegExp,
-  { tolerance = 0, files = ["model.safetensors"] }: {
+  { tolerance = 0, amplitude = 1, files = ["model.safetensors"] }: {
     readonly tolerance?: number;
+    readonly amplitude?: number;
     readonly files?: readonly string[];
   } = {},
 ): Promise<void> {
@@ -141,7 +144,7 @@ export async function checkWrittenBack(
     await writeModel(source, same);
     assertEquals(await contents(same), await contents(folder));
 
-    const trained = randomOffsets(source);
+    const trained = randomOffsets(source, amplitude);
     assert(trained.size > 0);
     const folded = foldedSource(source, trained);
     const path = join(out, "tuned");

@@ -24,7 +24,7 @@ import {
   writeFolder,
 } from "./quantised_folder.ts";
 import { oracleLoss, textExamples, weightsOf } from "./small_model.ts";
-import { aqlmLinear, compressedLinear, hqqLinear } from "./stored_linears.ts";
+import { aqlmLinear, bitsandbytesLinear, compressedLinear, hqqLinear } from "./stored_linears.ts";
 
 type Settings = Record<string, unknown>;
 
@@ -39,6 +39,8 @@ interface Case {
   readonly scales: RegExp;
   /** Of values that are rounded twice, to f16 and to the file's type. */
   readonly tolerance?: number;
+  /** Of the offsets; default 1. */
+  readonly amplitude?: number;
   /** Whether a step of training is tried. */
   readonly trains?: boolean;
 }
@@ -131,6 +133,40 @@ const CASES: Record<string, Case> = {
   },
 };
 
+const bitsandbytes = {
+  quant_method: "bitsandbytes",
+  load_in_4bit: true,
+  bnb_4bit_quant_type: "nf4",
+  llm_int8_skip_modules: ["lm_head"],
+};
+Object.assign(CASES, {
+  "NF4 in blocks of 64": {
+    settings: bitsandbytes,
+    linear: bitsandbytesLinear("nf4", 64),
+    format: "nf4_g64",
+    shape: wholeGroups,
+    trains: true,
+    scales: /\.weight\.absmax$/,
+    tolerance: 2 ** -11,
+  },
+  "NF4 in blocks of 32, doubly quantised": {
+    settings: bitsandbytes,
+    linear: bitsandbytesLinear("nf4", 32, { nested: true }),
+    format: "nf4_g32",
+    scales: /\.weight\.absmax$/,
+    tolerance: 2 ** -6,
+    amplitude: 0.2,
+  },
+  "FP4 in blocks of 64, stored as bf16": {
+    settings: bitsandbytes,
+    linear: bitsandbytesLinear("fp4", 64, { storage: "BF16" }),
+    format: "fp4_g64",
+    shape: wholeGroups,
+    scales: /\.weight\.absmax$/,
+    tolerance: 2 ** -11,
+  },
+});
+
 const gpu = await openGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 
@@ -148,7 +184,7 @@ for (
       for (const [tensor, { format: opened }] of source.tensors) {
         const dense = !isLinear(storedName(tensor)) || tensor.includes("attn_k");
         assertEquals(opened.name, dense ? "F32" : format, tensor);
-        assertEquals([...found[tensor]], [...weights[storedName(tensor)]], tensor);
+        assertEquals(Float32Array.from(found[tensor]), weights[storedName(tensor)], tensor);
       }
       const q = source.tensors.get("blk.0.attn_q.weight")!;
       await assertRejects(() => q.read(q.rows - 1, 2), RangeError, `it has ${q.rows}`);
@@ -200,6 +236,7 @@ Deno.test("settings that cannot be read are refused by field", async () => {
     [{ ...aqlm, num_codebooks: 1, nbits_per_codebook: 16 }, "nbits_per_codebook is 16"],
     [{ ...aqlm, num_codebooks: 8 }, "num_codebooks is 8"],
     [{ ...aqlm, num_codebooks: 1, in_group_size: 16 }, "in_group_size is 16"],
+    [{ ...bitsandbytes, load_in_4bit: false, load_in_8bit: true }, "load_in_4bit is false"],
     [{ ...aqlm, num_codebooks: 1, out_group_size: 2 }, "out_group_size is 2"],
   ];
   const { tensors } = quantisedTensors(folderShape, hqqLinear("8bit_u8", 32));
@@ -220,6 +257,12 @@ const filled = (byte: number): Change => (t) => ({
   ...t,
   bytes: new Uint8Array((t.bytes as Uint8Array).length).fill(byte),
 });
+
+const state = (fields: Settings): Change => (t) => {
+  const given = JSON.parse(new TextDecoder().decode(t.bytes as Uint8Array));
+  const bytes = new TextEncoder().encode(JSON.stringify({ ...given, ...fields }));
+  return { ...t, shape: [bytes.length], bytes };
+};
 
 const LIES: [string, string, Change, string][] = [
   ["HQQ, 3 bits in groups of 32", "W_q", flat, ""],
@@ -272,6 +315,51 @@ const LIES: [string, string, Change, string][] = [
   ["AQLM 1x8", "codebooks", gone, "is missing"],
   ["AQLM 1x8", "codes", flat, "I8 of shape"],
   ["AQLM 1x8", "scales", flat, "F16 of shape"],
+  ["NF4 in blocks of 64", "weight", flat, "in one column"],
+  ["NF4 in blocks of 64", "weight.quant_map", filled(0), "code 0 stands for 0, expected -1"],
+  ["NF4 in blocks of 64", "weight.quant_map", filled(255), "code 0 stands for NaN"],
+  ["NF4 in blocks of 64", "weight.quant_state.bitsandbytes__nf4", filled(123), "JSON"],
+  ["NF4 in blocks of 64", "weight.quant_state.bitsandbytes__nf4", gone, "neither nf4 and fp4"],
+  [
+    "NF4 in blocks of 64",
+    "weight.quant_state.bitsandbytes__nf4",
+    state({ blocksize: 48 }),
+    "groups of 48",
+  ],
+  [
+    "NF4 in blocks of 64",
+    "weight.quant_state.bitsandbytes__nf4",
+    state({ shape: [1] }),
+    "shape is [1]",
+  ],
+  [
+    "NF4 in blocks of 64",
+    "weight.quant_state.bitsandbytes__nf4",
+    state({ quant_type: "fp4" }),
+    'quant_type is "fp4"',
+  ],
+  ["NF4 in blocks of 64", "weight.absmax", filled(0x7f), "does not fit f16"],
+  [
+    "NF4 in blocks of 32, doubly quantised",
+    "weight.nested_absmax",
+    filled(0x7f),
+    "does not fit f16",
+  ],
+  ["NF4 in blocks of 32, doubly quantised", "weight.nested_absmax", flat, ""],
+  ["NF4 in blocks of 32, doubly quantised", "weight.nested_quant_map", gone, "is missing"],
+  ["NF4 in blocks of 32, doubly quantised", "weight.nested_absmax", gone, "U8 of shape"],
+  [
+    "NF4 in blocks of 32, doubly quantised",
+    "weight.quant_state.bitsandbytes__nf4",
+    state({ nested_blocksize: 0 }),
+    "nested_blocksize is 0",
+  ],
+  [
+    "NF4 in blocks of 32, doubly quantised",
+    "weight.quant_state.bitsandbytes__nf4",
+    state({ nested_offset: null }),
+    "nested_offset is null",
+  ],
 ];
 
 Deno.test("planes that lie about themselves are refused, by tensor", async () => {
@@ -289,7 +377,7 @@ Deno.test("planes that lie about themselves are refused, by tensor", async () =>
       if (message === "") return await open();
       const error = await assertRejects(open, Error, message);
       assert(
-        error instanceof RangeError || error instanceof TypeError,
+        [RangeError, TypeError, SyntaxError].includes(error.constructor as typeof RangeError),
         `${name} ${plane}: ${error}`,
       );
       assert(error.message.includes(module), error.message);

@@ -1,5 +1,5 @@
 /**
- * Linear layers as HQQ, compressed-tensors and AQLM store them, written from the descriptions of the formats with plain loops: no code
+ * Linear layers as HQQ, compressed-tensors, AQLM and bitsandbytes store them, written from the descriptions of the formats with plain loops: no code
  * shared with the library's readers.
  *
  * @module
@@ -194,6 +194,73 @@ export function aqlmLinear(books: number, { dtype = "F16" }: { dtype?: Floats } 
         }
         return scales[Math.floor(i / columns)] * sum;
       }),
+    };
+  };
+}
+
+const FP4 = [0, 0.0625, 8, 12, 4, 6, 2, 3].map((value) => Math.fround(value / 12));
+const TABLES = {
+  nf4: [
+    ...[-1, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453, -0.28444138169288635],
+    ...[-0.18477343022823334, -0.09105003625154495, 0, 0.07958029955625534, 0.16093020141124725],
+    ...[0.24611230194568634, 0.33791524171829224, 0.44070982933044434, 0.5626170039176941],
+    ...[0.7229568362236023, 1],
+  ],
+  fp4: [...FP4, ...FP4.map((value) => -value)],
+};
+
+/** bitsandbytes, with the absmax themselves or codes of them. */
+export function bitsandbytesLinear(
+  type: "nf4" | "fp4",
+  block: number,
+  { nested = false, storage = "U8" }: { nested?: boolean; storage?: "U8" | "BF16" } = {},
+): Linear {
+  return (module, rows, columns, seed) => {
+    const next = randomNumbers(seed);
+    const name = (suffix: string) => `${module}.weight${suffix}`;
+    const codes = list(rows * columns, () => Math.floor(next() * 16));
+    const blocks = rows * columns / block;
+    const absmaxCodes = list(blocks, () => 64 + Math.floor(next() * 128));
+    const map = list(256, (i) => (i - 128) / 128);
+    const nestedAbsmax = list(Math.ceil(blocks / 256), (i) => i % 2 === 0 ? 1 : 0.5);
+    const absmax = nested
+      ? absmaxCodes.map((code, i) => map[code] * nestedAbsmax[Math.floor(i / 256)] + 1)
+      : scalesOf(blocks, next).map(Math.abs);
+    const state = {
+      quant_type: type,
+      blocksize: block,
+      dtype: "bfloat16",
+      shape: [rows, columns],
+      ...nested ? { nested_blocksize: 256, nested_dtype: "float32", nested_offset: 1 } : {},
+    };
+    const bytes = Uint8Array.from(
+      { length: codes.length / 2 },
+      (_, i) => codes[2 * i] * 16 + codes[2 * i + 1],
+    );
+    const f32 = (suffix: string, values: readonly number[]) =>
+      tensorData(name(suffix), "F32", [values.length], Float32Array.from(values));
+    return {
+      tensors: [
+        tensorData(name(""), storage, [bytes.length / (storage === "U8" ? 1 : 2), 1], bytes),
+        ...nested
+          ? [
+            tensorData(name(".absmax"), "U8", [blocks], Uint8Array.from(absmaxCodes)),
+            f32(".nested_absmax", nestedAbsmax),
+            f32(".nested_quant_map", map),
+          ]
+          : [f32(".absmax", absmax)],
+        f32(".quant_map", TABLES[type]),
+        {
+          name: name(`.quant_state.bitsandbytes__${type}`),
+          dtype: "U8",
+          shape: [JSON.stringify(state).length],
+          bytes: new TextEncoder().encode(JSON.stringify(state)),
+        },
+      ],
+      weights: Float32Array.from(
+        codes,
+        (code, i) => TABLES[type][code] * absmax[Math.floor(i / block)],
+      ),
     };
   };
 }

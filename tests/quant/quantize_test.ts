@@ -29,7 +29,7 @@ for (const format of SCALAR) {
   Deno.test(`${format.name}: no code could be nearer, scales are f16, search never loses`, () => {
     const layout = format.layout;
     if (layout.kind !== "scalar") return;
-    const [rows, columns] = [3, 96];
+    const [rows, columns] = [3, format.gguf?.blockElements === 256 ? 512 : 96];
     const values = normals(7, rows * columns);
     const t = quantize(values, rows, columns, format.name);
     const decoded = decode(t);
@@ -42,11 +42,11 @@ for (const format of SCALAR) {
         const g = row * groups + Math.floor(k / group);
         const code = codeAt(t, row, k);
         const step = Math.abs(scales[g]);
-        const inside = code > 0 && code < 2 ** layout.bits - 1;
+        const inside = code > 0 && code < (layout.levels ?? 2 ** layout.bits) - 1;
         const error = Math.abs(decoded[i] - values[i]);
         if (layout.table) {
-          const errors = CODE_TABLES[layout.table].map((value) =>
-            Math.abs(scales[g] * value - values[i])
+          const errors = [...CODE_TABLES[layout.table]].map((value) =>
+            Math.abs(Math.fround(scales[g] * value) - values[i])
           );
           assertEquals(error <= Math.min(...errors) * (1 + 1e-5), true, `${error} ${errors}`);
         } else if (inside) assertEquals(error <= step / 2 * (1 + 1e-5), true, `${error} ${step}`);
@@ -81,6 +81,26 @@ Deno.test("the error of normal values is what rate and range predict", () => {
   assertEquals(error("int2_g128") < 0.9 * error("int2_g128", false), true);
 });
 
+Deno.test("super-blocks err as their bits predict, and search never loses", () => {
+  const values = normals(3, 16 * 512);
+  const bounds: Record<string, [number, number]> = {
+    Q2_K: [0.25, 0.32],
+    Q3_K: [0.14, 0.18],
+    Q4_K: [0.06, 0.08],
+    Q5_K: [0.03, 0.04],
+    Q6_K: [0.016, 0.022],
+    IQ4_XS: [0.06, 0.08],
+    MXFP4: [0.1, 0.14],
+  };
+  for (const [name, [low, high]] of Object.entries(bounds)) {
+    const [error, plain] = [true, false].map((search) =>
+      relativeError(values, decode(quantize(values, 16, 512, name, { search })))
+    );
+    assertEquals(low < error && error < high, true, `${name}: ${error}, without search ${plain}`);
+    assertEquals(error <= plain, true, `${name}: ${error}, without search ${plain}`);
+  }
+});
+
 Deno.test("Q4_0 keeps what llama.cpp's rule can hold exactly", () => {
   // d = extreme / -8: the value of the largest magnitude, whatever its sign, takes code 0.
   const values = Float32Array.from({ length: 32 }, (_, i) => (i % 16 - 8) * -0.25);
@@ -90,18 +110,20 @@ Deno.test("Q4_0 keeps what llama.cpp's rule can hold exactly", () => {
 });
 
 Deno.test("edges: zeros, one value, huge and tiny values, ties of sign", () => {
-  for (const format of SCALAR) {
+  for (const format of FORMATS) {
+    if (format.layout.kind === "dense" || format.layout.kind === "codebook") continue;
+    const length = format.gguf?.blockElements === 256 ? 256 : 64;
     const cases = [
-      new Float32Array(64),
-      new Float32Array(64).fill(0.75),
-      new Float32Array(64).fill(-3),
-      Float32Array.from({ length: 64 }, (_, i) => i === 40 ? -1 : 0),
-      Float32Array.from({ length: 64 }, (_, i) => (i - 32) * 1e3),
-      Float32Array.from({ length: 64 }, (_, i) => (i - 32) * 1e-7),
-      Float32Array.from({ length: 64 }, (_, i) => (i - 32) * 1e36),
+      new Float32Array(length),
+      new Float32Array(length).fill(0.75),
+      new Float32Array(length).fill(-3),
+      Float32Array.from({ length }, (_, i) => i === 40 ? -1 : 0),
+      Float32Array.from({ length }, (_, i) => (i - length / 2) * 1e3),
+      Float32Array.from({ length }, (_, i) => (i - length / 2) * 1e-7),
+      Float32Array.from({ length }, (_, i) => (i - length / 2) * 1e36),
     ];
     for (const values of cases) {
-      const decoded = decode(quantize(values, 1, 64, format.name));
+      const decoded = decode(quantize(values, 1, length, format.name));
       assertEquals(decoded.every(Number.isFinite), true, format.name);
       // Two bits lose half at most; a quantiser that gives up would lose all.
       const error = relativeError(values, decoded);
