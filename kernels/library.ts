@@ -10,6 +10,7 @@ import combine from "./wgsl/combine.wgsl" with { type: "text" };
 import decode from "./wgsl/decode.wgsl" with { type: "text" };
 import matmulParams from "./wgsl/matmul_params.wgsl" with { type: "text" };
 import noise from "./wgsl/noise.wgsl" with { type: "text" };
+import superScales from "./wgsl/super_scales.wgsl" with { type: "text" };
 
 /** Every text that `#include` knows. */
 export const SHADER_LIBRARY: ShaderLibrary = {
@@ -18,4 +19,5 @@ export const SHADER_LIBRARY: ShaderLibrary = {
   "decode.wgsl": decode,
   "matmul_params.wgsl": matmulParams,
   "noise.wgsl": noise,
+  "super_scales.wgsl": superScales,
 };

@@ -7,6 +7,7 @@
 import { CODE_TABLES, type CodeTable } from "../quant/code_tables.ts";
 import type { Layout } from "../quant/layout.ts";
 import { planeBits } from "../quant/scalar_codes.ts";
+import { SUPER_SCALES } from "../quant/super_scales.ts";
 import type { AdapterClass } from "./gpu.ts";
 import type { Graph, Range, Value, ValueRange } from "./graph.ts";
 import type { DeviceTensor } from "./tensor.ts";
@@ -71,7 +72,7 @@ export function matmul(
           ...layoutKey(layout),
           ...perturbationKey(perturbation),
           ...kernel.key,
-          SCALE_UNITS: kernel.source === register ? scaleUnits(weight, units) : 1,
+          ...scaleKey(weight, units, kernel.source === register),
           UNIT_BLOCKS: units === 32 ? 1 : 0,
           WINDOW: windows === undefined ? "none" : windows.length === 1 ? "all" : "rows",
           BIAS: bias !== undefined,
@@ -97,7 +98,7 @@ export function matmul(
           units,
           Math.ceil(weight.columns / units),
           ...ratios(weight, perturbation, units),
-          weight.groups,
+          layout.kind === "super" ? weight.columns / 32 : weight.groups,
           perturbation?.stride ?? 0,
           perturbation?.id ?? 0,
           rowTiles,
@@ -179,7 +180,7 @@ function kernelOf(
     if (columns !== 4) {
       throw new RangeError(`Cannot multiply few rows by ${columns} columns a workgroup: it is 4`);
     }
-    const items = layout.kind === "scalar" ? planeBits(layout.bits)[0] : 8;
+    const items = "bits" in layout ? planeBits(layout.bits)[0] : 8;
     return {
       source: vector,
       key: {
@@ -191,6 +192,7 @@ function kernelOf(
         BLOCK_ITEMS: items,
         ITEM_QUADS: 8 / items,
         STAGED: 32,
+        SHIFT_BRANCHES: layout.kind === "super" ? branches : 1,
       },
       workgroups: branchTiles,
     };
@@ -247,23 +249,33 @@ function codeWords(layout: Layout, columns: number): number {
     case "dense":
       return layout.type === "f32" || columns % 8 === 0 ? 4 : 2;
     case "scalar":
+    case "super":
       return layout.bits % 2 === 1 ? 1 : layout.bits === 6 ? 2 : Math.min(4, layout.bits);
     case "codebook":
       return layout.books === 2 ? 2 : 1;
   }
 }
 
-/** Units whose scales one load of the register kernel takes: those in four words, where rows start at such a load. */
-function scaleUnits(weight: DeviceTensor, unit: number): number {
+/**
+ * Units whose scales one load of the register kernel takes, and whether that load is of four words: those in four words, where
+ * rows start at such a load; of super-blocks all in one, or the exponents in a word.
+ */
+function scaleKey(weight: DeviceTensor, unit: number, held: boolean): ShaderKey {
   const { layout, groups, groupColumns } = weight;
-  if (layout.kind !== "scalar" || unit !== groupColumns) return 1;
-  const atOnce = layout.second === "none" ? 8 : 4;
-  return groups % atOnce === 0 ? atOnce : 1;
+  if (!held) return { SCALE_UNITS: 1, SCALE_VECTOR: false };
+  if (layout.kind === "super") {
+    const { words } = SUPER_SCALES[layout.scales];
+    return { SCALE_UNITS: words === 0 ? 4 : 8, SCALE_VECTOR: words === 4 };
+  }
+  const atOnce = layout.kind === "scalar" && layout.second !== "none" ? 4 : 8;
+  const vector = layout.kind === "scalar" && unit === groupColumns && groups % atOnce === 0;
+  return { SCALE_UNITS: vector ? atOnce : 1, SCALE_VECTOR: vector };
 }
 
 /** Columns that one partial dot product covers: the finer of scale group and offset span. */
 function unitColumns(weight: DeviceTensor, perturbation: Perturbation | undefined): number {
   if (weight.layout.kind === "dense") return weight.columns;
+  if (weight.layout.kind === "super") return 32;
   return Math.min(weight.groupColumns, perturbation?.span ?? weight.columns);
 }
 
@@ -274,6 +286,10 @@ function ratios(
 ): number[] {
   if (weight.layout.kind === "dense") return [1, 1];
   const span = perturbation?.span ?? weight.columns;
+  if (weight.layout.kind === "super") {
+    checkSuper(weight, perturbation, span);
+    return [1, Math.ceil(span / unit)];
+  }
   if (
     weight.groupColumns % unit !== 0 && weight.groupColumns !== weight.columns ||
     span % unit !== 0 && span !== weight.columns
@@ -285,22 +301,46 @@ function ratios(
   return [Math.ceil(weight.groupColumns / unit), Math.ceil(span / unit)];
 }
 
+function checkSuper(
+  weight: DeviceTensor,
+  perturbation: Perturbation | undefined,
+  span: number,
+): void {
+  if (perturbation?.form === "absolute") {
+    throw new RangeError(
+      `Cannot train tensor "${weight.name}" absolutely: its scales are integers within super-blocks, which only the relative form moves`,
+    );
+  }
+  if (span % 32 !== 0) {
+    throw new RangeError(
+      `Cannot train tensor "${weight.name}" with one offset per ${span} columns: expected a multiple of 32`,
+    );
+  }
+}
+
 /** The part of a shader key that says how to unpack `layout`. */
 export function layoutKey(layout: Layout): ShaderKey {
   const scalar = layout.kind === "scalar" ? layout : undefined;
-  const [plane, top] = scalar ? planeBits(scalar.bits) : [8, 0];
+  const blocks = layout.kind === "super" ? layout : undefined;
+  const shape = blocks && SUPER_SCALES[blocks.scales];
+  const coded = scalar ?? blocks;
+  const [plane, top] = coded ? planeBits(coded.bits) : [8, 0];
   return {
     LAYOUT: layout.kind,
     DENSE: layout.kind === "dense" ? layout.type : "none",
-    BITS: scalar?.bits ?? 0,
+    BITS: coded?.bits ?? 0,
     PLANE_BITS: plane,
     QUADS_PER_WORD: 8 / plane,
     MASK: (0x01010101 * ((1 << plane) - 1)) >>> 0,
     TOP_BITS: top,
     TOP_MASK: 0x01010101 * ((1 << top) - 1),
-    SECOND: scalar?.second ?? "none",
-    CENTER: scalar?.center ?? 0,
-    ...tableKey(scalar?.table),
+    // Minima of groups of 16 are added by codes4 and its like.
+    SECOND: scalar?.second ?? (shape?.minima && shape.group === 32 ? "min" : "none"),
+    CENTER: coded?.center ?? 0,
+    SCALES: blocks?.scales ?? "none",
+    SUPER_GROUP: shape?.group ?? 0,
+    SUPER_WORDS: shape?.words ?? 0,
+    ...tableKey(coded?.table),
     BOOKS: layout.kind === "codebook" ? layout.books : 0,
   };
 }

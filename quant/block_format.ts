@@ -19,6 +19,8 @@ export interface BlockPlanes {
   readonly scales: Uint16Array<ArrayBuffer>;
   /** The scales' bytes. */
   readonly scaleBytes: Uint8Array<ArrayBuffer>;
+  /** Of the tensor. */
+  readonly columns: number;
 }
 
 /** One GGUF format: its block's size and the two ways. */
@@ -34,9 +36,9 @@ export interface BlockCodec {
   /** Bytes of a block. */
   readonly bytes: number;
   /** Moves block `block` of the tensor, whose bytes start at `at`, into the planes. */
-  unpack(file: Uint8Array, at: number, planes: BlockPlanes, block: number): void;
+  unpack(file: DataView, at: number, planes: BlockPlanes, block: number): void;
   /** The inverse. */
-  pack(file: Uint8Array, at: number, planes: BlockPlanes, block: number): void;
+  pack(file: DataView, at: number, planes: BlockPlanes, block: number): void;
 }
 
 /** A format of the table from a block's code. */
@@ -44,6 +46,11 @@ export function formatOfBlocks(codec: BlockCodec): Format {
   const { name, type, layout, elements, bytes: blockBytes } = codec;
   const rowBytes = (columns: number): number => {
     checkShape(layout, 1, columns);
+    if (columns % elements !== 0) {
+      throw new RangeError(
+        `Cannot lay out ${columns} columns as ${name}: expected a multiple of ${elements}`,
+      );
+    }
     return columns / elements * blockBytes;
   };
   return {
@@ -61,9 +68,10 @@ export function formatOfBlocks(codec: BlockCodec): Format {
       }
       const t = emptyPacked(layout, rows, columns);
       const planes = planesOf(t);
+      const file = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
       const blocks = rows * columns / elements;
       for (let block = 0; block < blocks; block++) {
-        codec.unpack(bytes, block * blockBytes, planes, block);
+        codec.unpack(file, block * blockBytes, planes, block);
       }
       return t;
     },
@@ -71,9 +79,10 @@ export function formatOfBlocks(codec: BlockCodec): Format {
       checkLayout(name, layout, t);
       const bytes = new Uint8Array(t.rows * rowBytes(t.columns));
       const planes = planesOf(t);
+      const file = new DataView(bytes.buffer);
       const blocks = t.rows * t.columns / elements;
       for (let block = 0; block < blocks; block++) {
-        codec.pack(bytes, block * blockBytes, planes, block);
+        codec.pack(file, block * blockBytes, planes, block);
       }
       return bytes;
     },
@@ -86,5 +95,6 @@ function planesOf(t: PackedTensor): BlockPlanes {
     codeWords: t.codes,
     scales: halves(t.scales),
     scaleBytes: planeBytes(t.scales),
+    columns: t.columns,
   };
 }

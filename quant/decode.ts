@@ -6,9 +6,17 @@
 
 import { CODE_TABLES } from "./code_tables.ts";
 import { bfloat16ToNumber, float16ToNumber } from "./float16.ts";
-import { groupColumns, groupsPerRow, type PackedTensor, type ScalarLayout } from "./layout.ts";
+import {
+  groupColumns,
+  groupsPerRow,
+  type PackedTensor,
+  type ScalarLayout,
+  type SuperLayout,
+} from "./layout.ts";
 import { checkPacked, halves, planeBytes } from "./planes.ts";
 import { readCodes } from "./scalar_codes.ts";
+import { superByte, superRows } from "./super_rows.ts";
+import { emptySuperBlock, readSuperBlock, superFactor } from "./super_scales.ts";
 
 /**
  * All elements, row-major `rows x columns`, rounded once to f32.
@@ -43,10 +51,11 @@ export function decodeRow(t: PackedTensor, row: number): Float32Array<ArrayBuffe
   return values;
 }
 
-/** The scales, flat at `row * groups + g` (codebook: one per row; dense: empty). */
+/** The scales, flat at `row * groups + g` (super: one per super-block; codebook: one per row; dense: empty). */
 export function readScales(t: PackedTensor): Float32Array<ArrayBuffer> {
   checkPacked(t);
   if (t.layout.kind === "dense") return new Float32Array(0);
+  if (t.layout.kind === "super") return superScales(t, t.layout);
   const stored = halves(t.scales);
   const stride = t.layout.kind === "scalar" && t.layout.second !== "none" ? 2 : 1;
   return Float32Array.from(
@@ -87,7 +96,8 @@ export function codeAt(t: PackedTensor, row: number, column: number, book = 0): 
         throw new RangeError(`Cannot read book ${book} of a tensor with ${t.layout.books} books`);
       }
       return (t.codes[block * t.layout.books + book] >>> (8 * (inBlock >> 3))) & 255;
-    case "scalar": {
+    case "scalar":
+    case "super": {
       const codes = new Uint8Array(32);
       readCodes(planeBytes(t.codes), block * t.layout.bits * 4, t.layout.bits, 1, codes);
       return codes[inBlock];
@@ -104,6 +114,8 @@ function rowDecoder(t: PackedTensor): RowDecoder {
       return denseRows(t, t.layout.type);
     case "scalar":
       return scalarRows(t, t.layout);
+    case "super":
+      return superRows(t, t.layout);
     case "codebook":
       return codebookRows(t, t.layout.books);
   }
@@ -172,6 +184,17 @@ function codebookRows(t: PackedTensor, books: number): RowDecoder {
       }
     }
   };
+}
+
+function superScales(t: PackedTensor, layout: SuperLayout): Float32Array<ArrayBuffer> {
+  const blocks = groupsPerRow(layout, t.columns);
+  const bytes = planeBytes(t.scales);
+  const block = emptySuperBlock(layout.scales);
+  return Float32Array.from({ length: t.rows * blocks }, (_, i) => {
+    const at = superByte(layout, t.columns, Math.floor(i / blocks), i % blocks);
+    readSuperBlock(layout.scales, bytes, at, block);
+    return superFactor(layout.scales, block.d);
+  });
 }
 
 function checkRow(t: PackedTensor, row: number): void {

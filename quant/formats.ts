@@ -9,6 +9,8 @@ import { DENSE_FORMATS } from "./dense_formats.ts";
 import type { Format } from "./format.ts";
 import { GGUF_BLOCK_FORMATS } from "./gguf_block_formats.ts";
 import { GGUF_FIVE_BITS } from "./gguf_five_bits.ts";
+import { GGUF_SUPER_FORMATS } from "./gguf_super_formats.ts";
+import { GGUF_TERNARY } from "./gguf_ternary.ts";
 import { GROUP_FORMATS } from "./group_formats.ts";
 import { planeWords } from "./layout.ts";
 import { nearestNames } from "./nearest_names.ts";
@@ -18,6 +20,8 @@ export const FORMATS: readonly Format[] = [
   ...DENSE_FORMATS,
   ...GGUF_BLOCK_FORMATS,
   ...GGUF_FIVE_BITS,
+  ...GGUF_SUPER_FORMATS,
+  ...GGUF_TERNARY,
   ...GROUP_FORMATS,
   ...CODEBOOK_FORMATS,
 ];

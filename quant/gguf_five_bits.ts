@@ -26,19 +26,16 @@ function fiveBits(name: string, type: number, heads: number): Format {
     elements: 32,
     bytes: headBytes + 20,
     unpack(file, at, { codes, codeWords, scaleBytes }, block) {
-      for (let i = 0; i < headBytes; i++) scaleBytes[block * headBytes + i] = file[at + i];
+      for (let i = 0; i < headBytes; i++) scaleBytes[block * headBytes + i] = file.getUint8(at + i);
       const tops = at + headBytes;
-      for (let i = 0; i < 16; i++) codes[block * 20 + i] = file[tops + 4 + i];
-      codeWords[block * 5 + 4] = columnsToQuads(
-        file[tops] | file[tops + 1] << 8 | file[tops + 2] << 16 | file[tops + 3] << 24,
-      );
+      for (let i = 0; i < 16; i++) codes[block * 20 + i] = file.getUint8(tops + 4 + i);
+      codeWords[block * 5 + 4] = columnsToQuads(file.getUint32(tops, true));
     },
     pack(file, at, { codes, codeWords, scaleBytes }, block) {
-      for (let i = 0; i < headBytes; i++) file[at + i] = scaleBytes[block * headBytes + i];
+      for (let i = 0; i < headBytes; i++) file.setUint8(at + i, scaleBytes[block * headBytes + i]);
       const tops = at + headBytes;
-      for (let i = 0; i < 16; i++) file[tops + 4 + i] = codes[block * 20 + i];
-      const word = quadsToColumns(codeWords[block * 5 + 4]);
-      for (let i = 0; i < 4; i++) file[tops + i] = word >>> (8 * i);
+      for (let i = 0; i < 16; i++) file.setUint8(tops + 4 + i, codes[block * 20 + i]);
+      file.setUint32(tops, quadsToColumns(codeWords[block * 5 + 4]), true);
     },
   };
   return formatOfBlocks(codec);

@@ -26,8 +26,8 @@ export function groupFitter(
   layout: ScalarLayout,
   search: boolean,
 ): (values: Float32Array) => GroupFit {
-  const { bits, center, second } = layout;
-  const largest = 2 ** bits - 1;
+  const { bits, center, second, levels = 2 ** bits } = layout;
+  const largest = levels - 1;
   if (layout.table) return tableFitter(layout.table, search);
 
   return (values) => {
@@ -52,7 +52,7 @@ export function groupFitter(
       if (second === "none") {
         const extreme = -low > high ? low : high;
         consider(shrink * extreme / -center, 0);
-        consider(shrink * Math.abs(extreme) / (center - 1), 0);
+        consider(shrink * Math.abs(extreme) / (largest - center), 0);
       } else if (second === "zero") {
         // The range holds 0, so that the zero point is a code.
         const from = Math.min(0, low) * shrink;
@@ -103,9 +103,9 @@ function squaredError(
   values: Float32Array,
   scale: number,
   other: number,
-  { bits, center, second }: ScalarLayout,
+  { bits, center, second, levels = 2 ** bits }: ScalarLayout,
 ): number {
-  const largest = 2 ** bits - 1;
+  const largest = levels - 1;
   const inverse = scale === 0 ? 0 : 1 / scale;
   const shift = second === "none" ? center : second === "zero" ? other : -other * inverse;
   const added = second === "min" ? other : -scale * (second === "none" ? center : other);

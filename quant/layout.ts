@@ -8,6 +8,7 @@
  */
 
 import type { CodeTable } from "./code_tables.ts";
+import { SUPER_SCALES, type SuperScales, superWords } from "./super_scales.ts";
 
 /** How dense (unquantised) elements are stored. */
 export type DenseType = "f32" | "f16" | "bf16";
@@ -39,6 +40,8 @@ export interface ScalarLayout {
   readonly second: "none" | "zero" | "min";
   /** Columns that share a scale, a multiple of 32; 0 means the whole row. The last group may be partial. */
   readonly group: number;
+  /** How many of the codes are used: ternary formats use 3 of 4. Default: all. */
+  readonly levels?: number;
   /** What 4-bit codes stand for, by name; only with second "none" and center 0. Default: themselves. */
   readonly table?: CodeTable;
 }
@@ -51,8 +54,28 @@ export interface CodebookLayout {
   readonly books: number;
 }
 
+/**
+ * Codes in super-blocks: groups of 16 or 32 columns have integer scales (and minima), which one or two f16 of their
+ * super-block multiply. They stay as packed as the file has them; see `SUPER_SCALES`.
+ *
+ * The value of code `q` is `scale * (q - center) - min`, or `scale * table[q]`. Trained by the relative form only, which
+ * multiplies scale and minimum alike; a span is any multiple of 32 columns.
+ */
+export interface SuperLayout {
+  /** The tag of the union. */
+  readonly kind: "super";
+  /** Width of a code. */
+  readonly bits: 2 | 3 | 4 | 5 | 6;
+  /** Subtracted from codes. */
+  readonly center: number;
+  /** How scales and minima are packed. */
+  readonly scales: SuperScales;
+  /** What 4-bit codes stand for, by name. Default: themselves. */
+  readonly table?: CodeTable;
+}
+
 /** One of the layouts that kernels can read. */
-export type Layout = DenseLayout | ScalarLayout | CodebookLayout;
+export type Layout = DenseLayout | ScalarLayout | CodebookLayout | SuperLayout;
 
 /**
  * A tensor of `rows x columns` (output features x input features, row-major) in packed form.
@@ -64,12 +87,14 @@ export type Layout = DenseLayout | ScalarLayout | CodebookLayout;
  *   of its four bytes (column 4t in the lowest byte). For b = 8 that is plain byte order. Three bits are the 2-bit
  *   plane of the low two bits (two words) followed by one word with the top bit of quad `t` at bit `t` of each byte; five
  *   bits are a 4-bit plane followed by such a word, six bits a 4-bit plane followed by a 2-bit plane of the top bits.
+ * - super: as scalar; columns are a multiple of the super-block.
  * - codebook: per row, per 32 columns, `books` words; byte `j` of word `c` is the code of columns 8j..8j+7 in book `c`.
  *
  * `scales` (f16 in the low half first)
  * - dense: empty.
  * - scalar, second "none": f16 at flat index `row * groups + g`, two per word.
  * - scalar, otherwise: one word per (row, group): f16 scale in the low half, f16 zero or min in the high half.
+ * - super: per row `superWords` words, see `SUPER_SCALES`.
  * - codebook: f16 per row, two per word.
  *
  * `codebook` (codebook only): f16 pairs, `[books][256][8]`.
@@ -89,15 +114,22 @@ export interface PackedTensor {
   readonly codebook: Uint32Array<ArrayBuffer>;
 }
 
-/** Columns that share one scale: the whole row for row-wise and codebook layouts, 1 for dense. */
+/** Columns that share one scale: the super-block, the whole row for row-wise and codebook layouts, 1 for dense. */
 export function groupColumns(layout: Layout, columns: number): number {
   if (layout.kind === "dense") return 1;
+  if (layout.kind === "super") return SUPER_SCALES[layout.scales].columns;
   return layout.kind === "codebook" || layout.group === 0 ? columns : layout.group;
 }
 
 /** Scales in a row: `ceil(columns / group)`; 0 for dense layouts. */
 export function groupsPerRow(layout: Layout, columns: number): number {
   return layout.kind === "dense" ? 0 : Math.ceil(columns / groupColumns(layout, columns));
+}
+
+/** What the columns of a tensor must be a multiple of. */
+export function columnMultiple(layout: Layout): number {
+  if (layout.kind === "dense") return 1;
+  return layout.kind === "super" ? SUPER_SCALES[layout.scales].columns : 32;
 }
 
 /** Words in each plane of a `rows x columns` tensor. */
@@ -120,6 +152,12 @@ export function planeWords(
       return {
         codes: rows * (columns / 32) * layout.bits,
         scales: layout.second === "none" ? Math.ceil(groups / 2) : groups,
+        codebook: 0,
+      };
+    case "super":
+      return {
+        codes: rows * (columns / 32) * layout.bits,
+        scales: rows * superWords(layout.scales, columns),
         codebook: 0,
       };
     case "codebook":

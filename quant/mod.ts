@@ -26,6 +26,8 @@ export * from "./gguf.ts";
 export * from "./gguf_block_formats.ts";
 export * from "./gguf_five_bits.ts";
 export * from "./gguf_header.ts";
+export * from "./gguf_super_formats.ts";
+export * from "./gguf_ternary.ts";
 export {
   GGUF_VALUE_TYPES,
   type GgufNumbers,
@@ -45,4 +47,5 @@ export * from "./planes.ts";
 export * from "./round_to_nearest.ts";
 export * from "./safetensors.ts";
 export * from "./scalar_codes.ts";
+export * from "./super_scales.ts";
 export { packedToGptqScales, type StoredWords, type TransposedShape } from "./transposed.ts";

@@ -6,17 +6,25 @@
  * or the whole row. Dense tensors have one offset per element, `offset[row * columns + column]`.
  *
  * The effective scale of column k is `base + offset` (absolute) or `base * (1 + offset)` (relative). Zero points and
- * minima are never touched, so a relative offset of a tensor with minima stretches `scale * q` and keeps `min`.
+ * minima are never touched, so a relative offset of a tensor with minima stretches `scale * q` and keeps `min`. Super-blocks are
+ * the exception: there a relative offset multiplies scale and minimum, hence the weight, and an absolute one is refused.
  *
  * @module
  */
 
-import { FLOAT_CODECS, type FloatCodec } from "./float_codecs.ts";
-import { groupColumns, groupsPerRow, type Layout, type PackedTensor } from "./layout.ts";
+import { FLOAT_CODECS } from "./float_codecs.ts";
+import {
+  groupColumns,
+  groupsPerRow,
+  type Layout,
+  type PackedTensor,
+  type SuperLayout,
+} from "./layout.ts";
+import { offsetFold, type OffsetForm } from "./offset_fold.ts";
 import { checkPacked, checkShape, halves } from "./planes.ts";
+import { foldSuper } from "./super_fold.ts";
 
-/** How an offset joins its base: `base + offset` or `base * (1 + offset)`. */
-export type OffsetForm = "absolute" | "relative";
+export { type OffsetFold, offsetFold, type OffsetForm } from "./offset_fold.ts";
 
 /** Which rows of a larger tensor the folded one is. */
 export interface FoldOptions {
@@ -68,7 +76,8 @@ export function offsetCount(layout: Layout, rows: number, columns: number, span:
  * span is wider than the group, the groups of a span get the same offset. A span that ends within a group cannot be
  * folded, for the group would need two scales. Codebook layouts have one scale per row, so they need `span` 0 or at least
  * the columns. Dense elements are rounded to their type in the same way. Results beyond the type's range keep the base,
- * counted as swallowed; an offset that is not finite is refused.
+ * counted as swallowed; an offset that is not finite is refused. Super-blocks take spans of any multiple of 32, see
+ * `foldSuper`.
  *
  * @param offsets Those of the whole tensor.
  * @param span Columns per offset; 0 means the whole row; dense layouts ignore it.
@@ -109,6 +118,15 @@ export function foldScales(
       `Cannot fold ${offsets.length} offsets into ${totalRows} x ${t.columns}: expected ${count}`,
     );
   }
+  if (t.layout.kind === "super") {
+    const width = checkedSuperSpan(t.layout, t.columns, form, span);
+    const stride = offsetStride(totalRows);
+    return foldSuper(
+      t,
+      t.layout,
+      (row, column) => offsets[Math.floor(column / width) * stride + firstRow + row],
+    );
+  }
   return t.layout.kind === "dense"
     ? foldDense(t, offsets, form, firstRow)
     : foldGroups(t, offsets, form, span, firstRow, totalRows);
@@ -119,6 +137,27 @@ function spanColumns(span: number, columns: number): number {
     throw new RangeError(`Cannot use a span of ${span} columns: expected a count, 0 for the row`);
   }
   return span === 0 ? columns : span;
+}
+
+/** @throws {RangeError} for the absolute form, and spans that end within a group. */
+function checkedSuperSpan(
+  { scales }: SuperLayout,
+  columns: number,
+  form: OffsetForm,
+  span: number,
+): number {
+  const width = spanColumns(span, columns);
+  if (form === "absolute") {
+    throw new RangeError(
+      `Cannot fold absolute offsets into the integer scales of ${scales} super-blocks: only relative ones multiply them`,
+    );
+  }
+  if (width % 32 !== 0 && width < columns) {
+    throw new RangeError(
+      `Cannot fold offsets per ${width} columns into super-blocks: expected a multiple of 32`,
+    );
+  }
+  return width;
 }
 
 function foldGroups(
@@ -192,35 +231,4 @@ function foldDense(
     stored[i] = fold.apply(stored[i], offsets[from + i]);
   }
   return { tensor, ...fold.counts };
-}
-
-/** Joins offsets and stored values, and counts what rounding did to them. */
-export interface OffsetFold {
-  /**
-   * The bits of `base` with an offset folded in, or `bits` themselves where rounding swallows it or it would leave the
-   * range of the type. @throws {RangeError} for an offset that is not finite.
-   */
-  apply(bits: number, offset: number): number;
-  /** Over all calls of `apply`. */
-  readonly counts: { swallowed: number; changed: number };
-}
-
-/** Folds offsets into values of a type, given as bits. */
-export function offsetFold(form: OffsetForm, { toNumber, toBits }: FloatCodec): OffsetFold {
-  const counts = { swallowed: 0, changed: 0 };
-  return {
-    counts,
-    apply(bits, offset): number {
-      if (offset === 0) return bits;
-      if (!Number.isFinite(offset)) throw new RangeError(`Cannot fold an offset of ${offset}`);
-      const base = toNumber(bits);
-      const folded = toBits(form === "absolute" ? base + offset : base * (1 + offset));
-      if (folded === bits || !Number.isFinite(toNumber(folded))) {
-        counts.swallowed++;
-        return bits;
-      }
-      counts.changed++;
-      return folded;
-    },
-  };
 }

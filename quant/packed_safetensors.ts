@@ -3,7 +3,7 @@
  *
  * A tensor `NAME` of a quantised format is `NAME.codes` (U32, `[rows, words]`), `NAME.scales` (F16, `[rows, groups]`, or
  * `[rows, groups, 2]` with the zero point or minimum second) and for codebooks `NAME.codebook` (F16,
- * `[books, 256, 8]`). A dense tensor is `NAME` itself. Format and shape are not in the file: the folder's config.json
+ * `[books, 256, 8]`); the scales of super-blocks are U32, `[rows, words]`. A dense tensor is `NAME` itself. Format and shape are not in the file: the folder's config.json
  * has them.
  *
  * @module
@@ -104,6 +104,13 @@ function storedPlanes(
     return [{ plane: "codes", name, dtype, shape: [rows, columns] }];
   }
   const words = planeWords(layout, 1, columns).codes;
+  if (layout.kind === "super") {
+    const scales = planeWords(layout, 1, columns).scales;
+    return [
+      { plane: "codes", name: `${name}.codes`, dtype: "U32", shape: [rows, words] },
+      { plane: "scales", name: `${name}.scales`, dtype: "U32", shape: [rows, scales] },
+    ];
+  }
   const groups = groupsPerRow(layout, columns);
   const hasSeconds = layout.kind === "scalar" && layout.second !== "none";
   const planes: StoredPlane[] = [

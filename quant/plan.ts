@@ -81,6 +81,7 @@ export function chooseFormat(
   const chosen = kept && kind !== "vector"
     ? fallback
     : { embedding, head, vector: vectors, matrix: wanted }[kind];
-  const { layout } = formatByName(chosen);
-  return layout.kind !== "dense" && columns % 32 !== 0 ? formatByName(fallback).name : chosen;
+  const { layout, gguf } = formatByName(chosen);
+  const multiple = layout.kind === "dense" ? 1 : gguf?.blockElements ?? 32;
+  return columns % multiple !== 0 ? formatByName(fallback).name : chosen;
 }

@@ -5,7 +5,7 @@
  */
 
 import type { Format, GgufBlocks } from "./format.ts";
-import { groupsPerRow, type Layout, type PackedTensor } from "./layout.ts";
+import { groupsPerRow, type Layout, type PackedTensor, planeWords } from "./layout.ts";
 import { checkPacked, checkShape, emptyPacked, planeBytes, sameLayout } from "./planes.ts";
 
 /** A format named `name` that stores the planes of `layout` one after the other: codes, scales, codebook. */
@@ -62,6 +62,10 @@ function planeRowBytes(layout: Layout, columns: number): number {
     case "scalar":
       return columns * layout.bits / 8 +
         groupsPerRow(layout, columns) * (layout.second === "none" ? 2 : 4);
+    case "super": {
+      const words = planeWords(layout, 1, columns);
+      return 4 * (words.codes + words.scales);
+    }
     case "codebook":
       return columns / 8 * layout.books + 2;
   }

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { type Layout, type PackedTensor, planeWords } from "./layout.ts";
+import { columnMultiple, type Layout, type PackedTensor, planeWords } from "./layout.ts";
 
 /** The 16-bit halves of a plane, low half first: a view, not a copy. */
 export function halves(words: Uint32Array<ArrayBuffer>): Uint16Array<ArrayBuffer> {
@@ -22,7 +22,7 @@ export function planeBytes(words: Uint32Array<ArrayBuffer>): Uint8Array<ArrayBuf
  * Checks that a layout can hold `rows x columns`.
  *
  * @throws {RangeError} for counts that are no non-negative integers, too large together, or for columns that are no
- * multiple of 32 where the layout has blocks.
+ * multiple of the layout's blocks.
  */
 export function checkShape(layout: Layout, rows: number, columns: number): void {
   if (
@@ -31,9 +31,10 @@ export function checkShape(layout: Layout, rows: number, columns: number): void 
   ) {
     throw new RangeError(`Cannot lay out a tensor of ${rows} x ${columns}: not a shape`);
   }
-  if (layout.kind !== "dense" && columns % 32 !== 0) {
+  const multiple = columnMultiple(layout);
+  if (columns % multiple !== 0) {
     throw new RangeError(
-      `Cannot lay out a tensor of ${rows} x ${columns}: quantised rows need a multiple of 32 columns`,
+      `Cannot lay out a tensor of ${rows} x ${columns}: quantised rows need a multiple of ${multiple} columns`,
     );
   }
 }
@@ -79,6 +80,10 @@ export function sameLayout(a: Layout, b: Layout): boolean {
       return b.kind === "codebook" && a.books === b.books;
     case "scalar":
       return b.kind === "scalar" && a.bits === b.bits && a.center === b.center &&
-        a.second === b.second && a.group === b.group && a.table === b.table;
+        a.second === b.second && a.group === b.group && a.table === b.table &&
+        a.levels === b.levels;
+    case "super":
+      return b.kind === "super" && a.bits === b.bits && a.center === b.center &&
+        a.scales === b.scales && a.table === b.table;
   }
 }

@@ -12,6 +12,7 @@ import { type GroupFit, groupFitter } from "./group_fit.ts";
 import { groupColumns, groupsPerRow, type PackedTensor, type ScalarLayout } from "./layout.ts";
 import { emptyPacked, halves, planeBytes } from "./planes.ts";
 import { writeCodes } from "./scalar_codes.ts";
+import { quantizeSuper } from "./super_quantize.ts";
 import { nearestCode } from "./table_fit.ts";
 
 /** How hard to look for good scales. */
@@ -63,6 +64,9 @@ export function quantize(
       return t;
     case "scalar":
       quantizeGroups(values, t, layout, options.search ?? true);
+      return t;
+    case "super":
+      quantizeSuper(values, t, layout, options.search ?? true);
       return t;
     case "codebook":
       return quantizeCodebook(values, rows, columns, {
@@ -145,7 +149,7 @@ function choose(
     : layout.second === "zero"
     ? second
     : -second * inverse;
-  const largest = 2 ** layout.bits - 1;
+  const largest = (layout.levels ?? 2 ** layout.bits) - 1;
   for (let k = from; k < to; k++) {
     const code = Math.floor(values[rowStart + k] * inverse + shift + 0.5);
     codes[k] = code < 0 ? 0 : code > largest ? largest : code;

@@ -3,6 +3,25 @@
 
 #if LAYOUT == scalar
 #include "code_table.wgsl"
+#elif LAYOUT == super
+#include "code_table.wgsl"
+#include "super_scales.wgsl"
+
+// Of the block of 32 columns `b` of a row with `blocks` of them.
+fn super_scales_at(row: u32, b: u32, blocks: u32) -> vec4<f32> {
+#if SUPER_WORDS == 0
+  return super_scales(vec4<u32>(scales[row * ((blocks + 3u) / 4u) + b / 4u], 0u, 0u, 0u), 0u, b % 4u);
+#else
+  let at = (row * (blocks / 8u) + b / 8u) * {SUPER_WORDS}u;
+#if SUPER_WORDS == 2
+  return super_scales(vec4<u32>(scales[at], scales[at + 1u], 0u, 0u), 0u, b % 8u);
+#elif SUPER_WORDS == 4
+  return super_scales(vec4<u32>(scales[at], scales[at + 1u], scales[at + 2u], scales[at + 3u]), 0u, b % 8u);
+#else
+  return super_scales(vec4<u32>(scales[at], scales[at + 1u], scales[at + 2u], scales[at + 3u]), scales[at + 4u], b % 8u);
+#endif
+#endif
+}
 #endif
 
 #if LAYOUT != dense
@@ -16,12 +35,18 @@ struct Scale {
   shift: f32,   // added after (minimum formats)
 }
 
-// The stored scale of a row and group, and its second value folded into `shift` where it is a minimum.
+// The stored scale of a row and group, and its second value folded into `shift` where it is a minimum. Of super-blocks a
+// group is 32 columns; where they have two scales, codes4 has applied them.
 fn scale_of(row: u32, group: u32, groups: u32) -> Scale {
 #if LAYOUT == dense
   return Scale(1.0, 0.0);
 #elif LAYOUT == codebook
   return Scale(half_at(row), 0.0);
+#elif LAYOUT == super && SUPER_GROUP == 16
+  return Scale(1.0, 0.0);
+#elif LAYOUT == super
+  let both = super_scales_at(row, group, groups);
+  return Scale(both.x, both.z);
 #elif SECOND == none
   return Scale(half_at(row * groups + group), 0.0);
 #elif SECOND == zero
@@ -68,7 +93,10 @@ fn codes4(row: u32, quad: u32, columns: u32, group: u32, groups: u32) -> vec4<f3
 #elif TOP_BITS == 2
   q |= ((codes[base + {PLANE_BITS}u + t % 2u] >> ((t / 2u) * 2u)) & 0x03030303u) << {PLANE_BITS}u;
 #endif
-#if SECOND == zero
+#if LAYOUT == super && SUPER_GROUP == 16
+  let both = super_scales_at(row, quad >> 3u, columns / 32u);
+  return meaning4(q) * select(both.x, both.y, t > 3u) + select(both.z, both.w, t > 3u);
+#elif SECOND == zero
   return meaning4(q) - unpack2x16float(scales[row * groups + group]).y;
 #else
   return meaning4(q);

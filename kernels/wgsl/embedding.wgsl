@@ -46,10 +46,16 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
   // Tables split over bindings: each piece writes the rows it holds.
   if (token < p.first_row || token - p.first_row >= p.table_rows) { return; }
   let n = token - p.first_row;
+#if LAYOUT == super
+  let group = quad / 8u;
+  let groups = quads / 8u;
+#else
   let group = (quad * 4u) / p.group_columns;
-  let stored = scale_of(n, group, p.groups);
+  let groups = p.groups;
+#endif
+  let stored = scale_of(n, group, groups);
 #if LAYOUT == dense
-  var value = codes4(n, quad, p.columns, group, p.groups);
+  var value = codes4(n, quad, p.columns, group, groups);
 #if FORM != none
   let e = token * quads + quad;
   var offset = offsets[e];
@@ -61,6 +67,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
 #endif
 #else
   var scale = stored.factor;
+  var shift = stored.shift;
 #if FORM != none
   let index = ((quad * 4u) / p.span) * p.stride + token;
   var offset = offsets[index >> 2u][index & 3u];
@@ -69,8 +76,11 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
   offset += branch.amplitude * noise4(branch.seed, p.tensor, index >> 2u)[index & 3u];
 #endif
   scale = combine(scale, offset);
+#if LAYOUT == super
+  shift = combine(shift, offset);
 #endif
-  let value = codes4(n, quad, p.columns, group, p.groups) * scale + stored.shift;
+#endif
+  let value = codes4(n, quad, p.columns, group, groups) * scale + shift;
 #endif
   y[flat] = value;
 }

@@ -37,7 +37,7 @@ struct Params {
 #endif
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 #if LAYOUT != dense
-#if SCALE_UNITS != 1
+#if SCALE_VECTOR
 @group(0) @binding(4) var<storage, read> scales: array<vec4<u32>>;
 #else
 @group(0) @binding(4) var<storage, read> scales: array<u32>;

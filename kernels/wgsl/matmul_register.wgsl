@@ -16,9 +16,12 @@
 #include "matmul_params.wgsl"
 #if LAYOUT == scalar
 #include "code_table.wgsl"
+#elif LAYOUT == super
+#include "code_table.wgsl"
+#include "super_scales.wgsl"
 #endif
 
-#if LAYOUT != dense && SCALE_UNITS == 1
+#if LAYOUT != dense && LAYOUT != super && SCALE_UNITS == 1
 fn half_at(index: u32) -> f32 {
   return unpack2x16float(scales[index >> 1u] >> ((index & 1u) * 16u)).x;
 }
@@ -159,7 +162,20 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
   var held_unit = 0u;
   loop {
 #for c COLS
+#if LAYOUT != super
     let held{c} = scales[(n{c} * p.groups + held_unit) / SCALE_UNITS];
+#elif SUPER_WORDS == 0
+    let held{c} = vec4<u32>(scales[n{c} * ((p.groups + 3u) / 4u) + held_unit / 4u], 0u, 0u, 0u);
+#elif SUPER_WORDS == 2
+    let at_scales{c} = (n{c} * p.groups + held_unit) / 4u;
+    let held{c} = vec4<u32>(scales[at_scales{c}], scales[at_scales{c} + 1u], 0u, 0u);
+#elif SUPER_WORDS == 4
+    let held{c} = scales[(n{c} * p.groups + held_unit) / 8u];
+#else
+    let at_scales{c} = (n{c} * p.groups + held_unit) / 8u * 5u;
+    let held{c} = vec4<u32>(scales[at_scales{c}], scales[at_scales{c} + 1u], scales[at_scales{c} + 2u], scales[at_scales{c} + 3u]);
+    let last{c} = scales[at_scales{c} + 4u];
+#endif
 #endfor
   var u = held_unit;
 #else
@@ -212,7 +228,15 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
     var sum{r} = 0.0;
 #endif
 #endfor
-#if SECOND != none
+#if LAYOUT == super
+#for c COLS
+#if SUPER_WORDS == 5
+    let both{c} = super_scales(held{c}, last{c}, u % SCALE_UNITS);
+#else
+    let both{c} = super_scales(held{c}, 0u, u % SCALE_UNITS);
+#endif
+#endfor
+#elif SECOND != none
 #for c COLS
 #if SCALE_UNITS != 1
     let pair{c} = unpack2x16float(held{c}[u % SCALE_UNITS]);
@@ -313,7 +337,14 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
 #else
           let i{c} = q{c};
 #endif
-#if SECOND == zero
+#if LAYOUT == super && SUPER_GROUP == 16
+          // Quads 0 to 3 are the first group of 16, 4 to 7 the second.
+#if SCALES == q2_k
+          let v{c} = meaning4(i{c}) * both{c}[{s}u * PLANE_BITS / 4u] + both{c}[2u + {s}u * PLANE_BITS / 4u];
+#else
+          let v{c} = meaning4(i{c}) * both{c}[{s}u * PLANE_BITS / 4u];
+#endif
+#elif SECOND == zero
           let v{c} = meaning4(i{c}) - pair{c}.y;
 #else
           let v{c} = meaning4(i{c});
@@ -343,7 +374,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
     }
 #for c COLS
     {
-#if LAYOUT == codebook
+#if LAYOUT == super
+      let base = both{c}.x;
+#elif LAYOUT == codebook
       let base = half_at(n{c});
 #elif SECOND == none && SCALE_UNITS != 1
       let base = unpack2x16float(held{c}[(u % SCALE_UNITS) / 2u] >> ((u & 1u) * 16u)).x;
@@ -353,14 +386,33 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
       let base = pair{c}.x;
 #endif
 #for r ROWS
+#if LAYOUT == super
+      {
+        // Offsets multiply scale and minimum alike.
+#if SUPER_GROUP == 16
+        let part = p{r}_{c};
+#elif SECOND == min
+        let part = base * p{r}_{c} + both{c}.z * sum{r};
+#else
+        let part = base * p{r}_{c};
+#endif
 #if FORM == none
+        acc{r}_{c} += part;
+#elif MIXED && NOISE
+        acc{r}_{c} += combine(part, offset{r}[{c} / 4][{c} % 4]);
+#else
+        acc{r}_{c} += combine(part, offset[{c} / 4][{c} % 4]);
+#endif
+      }
+#elif FORM == none
       acc{r}_{c} += base * p{r}_{c}
 #elif MIXED && NOISE
       acc{r}_{c} += combine(base, offset{r}[{c} / 4][{c} % 4]) * p{r}_{c}
 #else
       acc{r}_{c} += combine(base, offset[{c} / 4][{c} % 4]) * p{r}_{c}
 #endif
-#if SECOND == min
+#if LAYOUT == super
+#elif SECOND == min
         + pair{c}.y * sum{r};
 #else
         ;
@@ -370,7 +422,11 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
 #endfor
     u++;
 #if SCALE_UNITS != 1
+#if LAYOUT == super && SUPER_WORDS == 0
+    if (u >= min(held_unit + SCALE_UNITS, p.units)) { break; }
+#else
     if (u >= held_unit + SCALE_UNITS) { break; }
+#endif
   }
     held_unit += SCALE_UNITS;
     if (held_unit >= p.units) { break; }

@@ -64,7 +64,11 @@ fn main(
 #else
           factors[q * 4u + {i}u] = scale.factor;
 #endif
+#if FORM != none && LAYOUT == super
+          shifts[q * 4u + {i}u] = combine(scale.shift, offset[{i}]);
+#else
           shifts[q * 4u + {i}u] = scale.shift;
+#endif
         }
 #endfor
       }

@@ -13,7 +13,8 @@ var<workgroup> sums: array<vec4<f32>, {WORKGROUP*TOTAL}>;
 #if LAYOUT != dense
 var<workgroup> factors: array<vec4<f32>, {STAGED*BRANCHES}>;
 #if SECOND == min
-var<workgroup> shifts: array<vec4<f32>, {STAGED}>;
+// Offsets of super-blocks multiply minima too, so each branch has its own.
+var<workgroup> shifts: array<vec4<f32>, {STAGED*SHIFT_BRANCHES}>;
 #endif
 
 // Scales of the four columns from `column0` on, for unit `u` and every branch.
@@ -26,12 +27,15 @@ fn stage(slot: u32, u: u32, column0: u32) {
   base[{c}] = scale{c}.factor;
   shift[{c}] = scale{c}.shift;
 #endfor
-#if SECOND == min
+#if SECOND == min && LAYOUT != super
   shifts[slot] = shift;
 #endif
 #if FORM == none
 #for b BRANCHES
   factors[slot * {BRANCHES}u + {b}u] = base;
+#if SECOND == min && LAYOUT == super
+  shifts[slot * {BRANCHES}u + {b}u] = shift;
+#endif
 #endfor
 #else
   let first = (u / p.units_per_span) * p.stride + p.first_output + column0;
@@ -45,10 +49,16 @@ fn stage(slot: u32, u: u32, column0: u32) {
     z = noise4(seed, p.tensor, first >> 2u);
   }
   factors[slot * {BRANCHES}u + {b}u] = combine4(base, stored + branches[{b}].amplitude * z);
+#if SECOND == min && LAYOUT == super
+  shifts[slot * {BRANCHES}u + {b}u] = combine4(shift, stored + branches[{b}].amplitude * z);
+#endif
 #endfor
 #else
 #for b BRANCHES
   factors[slot * {BRANCHES}u + {b}u] = combine4(base, stored);
+#if SECOND == min && LAYOUT == super
+  shifts[slot * {BRANCHES}u + {b}u] = combine4(shift, stored);
+#endif
 #endfor
 #endif
 #endif
@@ -142,7 +152,9 @@ fn main(
         {
           let xr = x[({b}u * ROWS + {r}u) * quads + quad];
           acc{b}_{r} += factors[slot * {BRANCHES}u + {b}u] * vec4<f32>(dot(xr, w0), dot(xr, w1), dot(xr, w2), dot(xr, w3))
-#if SECOND == min
+#if SECOND == min && LAYOUT == super
+            + shifts[slot * {BRANCHES}u + {b}u] * dot(xr, vec4<f32>(1.0));
+#elif SECOND == min
             + shifts[slot] * dot(xr, vec4<f32>(1.0));
 #else
             ;

@@ -1,6 +1,15 @@
 import { assertEquals } from "@std/assert";
 import { embedding, matmul, openGpu, type Tile } from "../../kernels/mod.ts";
-import { decode, type Layout, type ScalarLayout } from "../../quant/mod.ts";
+import {
+  decode,
+  FORMATS,
+  type Layout,
+  type PackedTensor,
+  planeBytes,
+  sameLayout,
+  type ScalarLayout,
+} from "../../quant/mod.ts";
+import { randomTensor } from "../quant/random_tensor.ts";
 import { effectiveWeights } from "../reference/effective_weights.ts";
 import { matmul as oracle } from "../reference/matmul.ts";
 import { randomNumbers } from "../support/random_llama.ts";
@@ -30,7 +39,7 @@ const table = (name: ScalarLayout["table"]): ScalarLayout => ({
   table: name,
 });
 
-const layouts: Record<string, ScalarLayout> = {
+const layouts: Record<string, Layout> = {
   iq4_nl: table("iq4_nl"),
   nf4: table("nf4"),
   fp4: table("fp4"),
@@ -71,11 +80,25 @@ const ways: readonly Way[] = [
   },
 ];
 
+for (const format of FORMATS) {
+  if (format.layout.kind === "super") layouts[format.name] = format.layout;
+}
+
 for (const [name, layout] of Object.entries(layouts)) {
   Deno.test(`matmul of ${name} by every kernel equals the oracle`, async () => {
     for (const way of ways) {
-      for (const [group, inputs] of [[layout.group, 96], [64, 160], [32, 256]]) {
-        await check({ ...layout, group }, inputs, way);
+      if (layout.kind === "scalar") {
+        for (const [group, inputs] of [[layout.group, 96], [64, 160], [32, 256]]) {
+          await check({ ...layout, group }, inputs, group, way);
+        }
+      } else {
+        const form = way.perturbation && { ...way.perturbation, form: "relative" as const };
+        // Exponents lie four to a word, which rows of 3 or 5 blocks do not fill.
+        const sizes = name === "MXFP4" ? [96, 160, 256] : [256, 512, 256];
+        for (const [i, inputs] of sizes.entries()) {
+          const span = [32, inputs, 64][i];
+          await check(layout, inputs, span, { ...way, perturbation: form });
+        }
       }
     }
   });
@@ -85,14 +108,24 @@ for (const [name, layout] of Object.entries(layouts)) {
   });
 }
 
-async function check(layout: Layout, inputs: number, way: Way): Promise<void> {
+/** A tensor of random codes and scales of moderate size. */
+function randomTensorOf(layout: Layout, rows: number, columns: number): PackedTensor {
+  if (layout.kind !== "super") return randomPacked(layout, rows, columns, random);
+  const format = FORMATS.find((one) => sameLayout(one.layout, layout))!;
+  const packed = randomTensor(format, rows, columns, below(1e6, random));
+  if (layout.scales === "e8m0") {
+    const exponents = planeBytes(packed.scales);
+    exponents.forEach((byte, i) => exponents[i] = 110 + byte % 30);
+  }
+  return packed;
+}
+
+async function check(layout: Layout, inputs: number, span: number, way: Way): Promise<void> {
   using bench = new Bench(gpu);
   const { rows, branches, adapterClass, tile } = way;
   const outputs = [1, 6, 13, 35][below(4, random)];
-  const packed = randomPacked(layout, outputs, inputs, random);
+  const packed = randomTensorOf(layout, outputs, inputs);
   const tensor = bench.tensor("w", packed);
-  const group = layout.kind === "scalar" ? layout.group : 32;
-  const span = way.perturbation?.form === "absolute" ? group : [group, 32, inputs][rows % 3];
   const { perturbation, weights } = way.perturbation
     ? perturb(bench, tensor, packed, { ...way.perturbation, span }, branches, random)
     : { perturbation: undefined, weights: Array(branches).fill(effectiveWeights(packed)) };
@@ -107,7 +140,7 @@ async function check(layout: Layout, inputs: number, way: Way): Promise<void> {
 async function checkGather(layout: Layout): Promise<void> {
   using bench = new Bench(gpu);
   const [vocabulary, columns] = [7, 256];
-  const packed = randomPacked(layout, vocabulary, columns, random);
+  const packed = randomTensorOf(layout, vocabulary, columns);
   const tokens = [3, 0, 6, 6, 2];
   const context = contextOf(bench, { rows: tokens.length }, 1, { tokens });
   const y = embedding(context, bench.tensor("e", packed));

@@ -13,45 +13,26 @@ import {
   groupColumns,
   groupsPerRow,
   halves,
-  planeBytes,
   readScales,
   readSeconds,
 } from "../../quant/mod.ts";
-import type { PackedTensor } from "../../quant/mod.ts";
 import { codeFromWords, decodeGgufBytes } from "./plain_decoder.ts";
-import { randomBytes } from "./random.ts";
+import { randomTensor } from "./random_tensor.ts";
 
 const SHAPES = [[1, 32], [3, 96], [5, 160], [2, 256], [7, 128], [4, 320]];
 
-/** A tensor of random planes with finite scales. */
-function randomTensor(
-  format: (typeof FORMATS)[number],
-  rows: number,
-  columns: number,
-  seed: number,
-): PackedTensor {
-  const t = emptyPacked(format.layout, rows, columns);
-  for (const plane of [t.codes, t.scales, t.codebook]) {
-    planeBytes(plane).set(randomBytes(seed++, plane.length * 4));
-  }
-  // An exponent of all ones would be infinite or NaN.
-  for (const plane of [t.scales, t.codebook]) {
-    const h = halves(plane);
-    for (let i = 0; i < h.length; i++) h[i] &= 0xbfff;
-  }
-  if (t.layout.kind === "dense") {
-    if (t.layout.type === "f32") {
-      for (let i = 0; i < t.codes.length; i++) t.codes[i] &= 0xbfffffff;
-    } else for (let i = 0; i < t.codes.length; i++) t.codes[i] &= 0xbfffbfff;
-  }
-  return t;
+/** A shape near this one that the format can hold. */
+function shapeFor(format: (typeof FORMATS)[number], [rows, columns]: number[]): [number, number] {
+  const multiple = format.gguf?.blockElements ?? 32;
+  return [rows, Math.ceil(columns / multiple) * multiple];
 }
 
 for (const format of FORMATS) {
   Deno.test(`${format.name}: pack and unpack are inverse on every shape`, () => {
-    for (const [i, [rows, columns]] of SHAPES.entries()) {
+    for (const [i, shape] of SHAPES.entries()) {
+      const [rows, columns] = shapeFor(format, shape);
       const t = randomTensor(format, rows, columns, 100 * i);
-      if (format.layout.kind !== "dense") {
+      if (format.layout.kind === "scalar" || format.layout.kind === "codebook") {
         // Padding of the last scale word is no part of a GGUF file.
         const used = rows * groupsPerRow(format.layout, columns);
         const one = format.layout.kind === "codebook" || format.layout.second === "none";
@@ -65,25 +46,30 @@ for (const format of FORMATS) {
   });
 
   Deno.test(`${format.name}: bytes of the wrong length, impossible shapes and other layouts are refused`, () => {
-    const bytes = format.pack(emptyPacked(format.layout, 2, 64));
-    assertThrows(() => format.unpack(bytes.subarray(1), 2, 64), TypeError, "expected");
-    assertThrows(() => format.unpack(bytes, 4, 64), TypeError);
-    assertThrows(() => format.unpack(bytes, -1, 64), RangeError);
+    const [, columns] = shapeFor(format, [2, 64]);
+    const bytes = format.pack(emptyPacked(format.layout, 2, columns));
+    assertThrows(() => format.unpack(bytes.subarray(1), 2, columns), TypeError, "expected");
+    assertThrows(() => format.unpack(bytes, 4, columns), TypeError);
+    assertThrows(() => format.unpack(bytes, -1, columns), RangeError);
     assertThrows(() => format.unpack(bytes, 2 ** 40, 2 ** 40), RangeError);
-    assertThrows(() => format.unpack(bytes, 0.5, 64), RangeError);
+    assertThrows(() => format.unpack(bytes, 0.5, columns), RangeError);
     if (format.layout.kind !== "dense") {
-      assertThrows(() => format.unpack(bytes, 2, 33), RangeError, "multiple of 32");
+      assertThrows(() => format.unpack(bytes, 2, 33), RangeError, "multiple of");
       assertThrows(() => format.rowBytes(48), RangeError);
+      if (columns === 256) assertThrows(() => format.rowBytes(128), RangeError, "multiple of 256");
     }
     const other = FORMATS.find((f) => f.layout.kind !== format.layout.kind)!;
-    assertThrows(() => other.pack(format.unpack(bytes, 2, 64)), TypeError, other.name);
+    assertThrows(() => other.pack(format.unpack(bytes, 2, columns)), TypeError, other.name);
   });
 }
 
 Deno.test("GGUF formats decode as a decoder written from the description alone", () => {
-  for (const name of ["F32", "F16", "BF16", "Q4_0", "Q4_1", "Q8_0", "IQ4_NL", "Q5_0", "Q5_1"]) {
-    const format = formatByName(name);
-    for (const [i, [rows, columns]] of SHAPES.entries()) {
+  const inGguf = FORMATS.filter((format) => format.gguf);
+  assertEquals(inGguf.length, 18);
+  for (const format of inGguf) {
+    const { name } = format;
+    for (const [i, shape] of SHAPES.entries()) {
+      const [rows, columns] = shapeFor(format, shape);
       const bytes = format.pack(randomTensor(format, rows, columns, i));
       // An odd start in the buffer must not matter.
       const shifted = new Uint8Array(bytes.length + 1);
@@ -98,7 +84,8 @@ Deno.test("scalar layouts decode by the word order of their documentation", () =
   for (const format of FORMATS) {
     if (format.layout.kind !== "scalar") continue;
     const { bits, center, second, table } = format.layout;
-    for (const [i, [rows, columns]] of SHAPES.entries()) {
+    for (const [i, shape] of SHAPES.entries()) {
+      const [rows, columns] = shapeFor(format, shape);
       const t = randomTensor(format, rows, columns, i);
       const values = decode(t);
       const groups = groupsPerRow(t.layout, columns);
@@ -149,7 +136,7 @@ Deno.test("formats are found by name and by GGUF type", () => {
     if (format.gguf) assertEquals(formatByGgufType(format.gguf.type), format);
   }
   assertEquals(FORMATS.length, new Set(FORMATS.map((format) => format.name)).size);
-  assertEquals(formatByGgufType(12), undefined);
+  assertEquals(formatByGgufType(16), undefined);
   assertThrows(() => formatByName("q4-0"), RangeError, "Q4_0");
   assertThrows(() => formatByName("int4_g129"), RangeError, "int4_g128");
 });

@@ -17,6 +17,15 @@ import {
 import type { OffsetForm, PackedTensor } from "../../quant/mod.ts";
 import { normals } from "./random.ts";
 
+function relativeError(values: Float32Array, decoded: Float32Array): number {
+  let [error, total] = [0, 0];
+  for (const [i, value] of values.entries()) {
+    error += (value - decoded[i]) ** 2;
+    total += value ** 2;
+  }
+  return Math.sqrt(error / total);
+}
+
 Deno.test("offsets are counted with the padding of rows to quads", () => {
   assertEquals([0, 1, 4, 5].map(offsetStride), [0, 4, 4, 8]);
   const { layout } = formatByName("int4_g32");
@@ -32,10 +41,11 @@ const FORMS: OffsetForm[] = ["absolute", "relative"];
 const SPANS = [32, 64, 128, 0];
 
 Deno.test("folded scales are the nearest f16 of the effective ones, for every format, form and span", () => {
-  const [rows, columns] = [5, 160];
-  const values = normals(2, rows * columns);
+  const rows = 5;
   for (const format of FORMATS) {
-    if (format.layout.kind === "dense") continue;
+    if (format.layout.kind === "dense" || format.layout.kind === "super") continue;
+    const columns = format.gguf?.blockElements === 256 ? 512 : 160;
+    const values = normals(2, rows * columns);
     const t = format.layout.kind === "codebook"
       ? quantize(values, rows, columns, format.name, { seed: 1 })
       : quantize(values, rows, columns, format.name, { search: false });
@@ -137,4 +147,91 @@ Deno.test("offsets that do not fit are refused", () => {
     RangeError,
     "rows 1 to 3",
   );
+});
+
+const SUPER = FORMATS.filter((format) => format.layout.kind === "super");
+
+Deno.test("offsets that cover super-blocks become their f16 factors", () => {
+  const [rows, columns] = [5, 512];
+  for (const format of SUPER) {
+    if (format.name === "MXFP4") continue;
+    const t = quantize(normals(2, rows * columns), rows, columns, format.name);
+    const weights = decode(t);
+    for (const span of [256, 0]) {
+      const offsets = normals(span, offsetCount(t.layout, rows, columns, span))
+        .map((value) => value * 0.1);
+      const { tensor, changed } = foldScales(t, offsets, "relative", span);
+      const [before, after] = [readScales(t), readScales(tensor)];
+      const blocks = columns / 256;
+      for (let i = 0; i < rows * blocks; i++) {
+        const [row, b] = [Math.floor(i / blocks), i % blocks];
+        const factor = 1 + offsets[(span === 0 ? 0 : b) * 8 + row];
+        assertEquals(after[i], float16ToNumber(numberToFloat16(before[i] * factor)));
+      }
+      assertEquals(tensor.codes, t.codes);
+      assertEquals(changed > 0, true);
+      // d and dmin are rounded to 11 bits each.
+      const folded = decode(tensor);
+      const error = relativeError(
+        weights.map((value, i) => {
+          const [row, column] = [Math.floor(i / columns), i % columns];
+          return value * (1 + offsets[Math.floor(column / (span || columns)) * 8 + row]);
+        }),
+        folded,
+      );
+      assertEquals(error < 1e-3, true, `${format.name} ${error}`);
+    }
+  }
+});
+
+Deno.test("offsets finer than super-blocks become the nearest integer scales", () => {
+  const [rows, columns] = [5, 512];
+  for (const format of SUPER) {
+    if (format.name === "MXFP4") continue;
+    const t = quantize(normals(3, rows * columns), rows, columns, format.name);
+    const weights = decode(t);
+    for (const span of [32, 96, 128]) {
+      const offsets = normals(span, offsetCount(t.layout, rows, columns, span))
+        .map((value) => value * 0.1);
+      const { tensor, changed, swallowed } = foldScales(t, offsets, "relative", span);
+      const wanted = weights.map((value, i) => {
+        const [row, column] = [Math.floor(i / columns), i % columns];
+        return value * (1 + offsets[Math.floor(column / span) * 8 + row]);
+      });
+      const [error, none] = [decode(tensor), weights].map((it) => relativeError(wanted, it));
+      // Offsets of a tenth change weights by a tenth; Q2_K's scales have 4 bits, the rest 6 to 8.
+      const bound = { Q2_K: 0.6, Q6_K: 0.1 }[format.name] ?? 0.35;
+      assertEquals(error < bound * none, true, `${format.name} ${span}: ${error} of ${none}`);
+      assertEquals(changed > swallowed, true);
+      assertEquals(tensor.codes, t.codes);
+    }
+  }
+});
+
+Deno.test("exponents take the nearest power of two", () => {
+  const t = quantize(normals(4, 160), 1, 160, "MXFP4");
+  const offsets = new Float32Array(20);
+  [0.4, 0.6, -0.2, -0.5, -1].forEach((offset, i) => offsets[i * 4] = offset);
+  const { tensor, changed, swallowed } = foldScales(t, offsets, "relative", 32);
+  const [before, after] = [readScales(t), readScales(tensor)];
+  assertEquals([...after].map((scale, i) => scale / before[i]), [1, 2, 1, 0.5, 1]);
+  assertEquals([changed, swallowed], [2, 3]);
+});
+
+Deno.test("absolute offsets of super-blocks are refused, and nothing moves without offsets", () => {
+  for (const format of SUPER) {
+    const t = quantize(normals(5, 512), 2, 256, format.name);
+    const none = new Float32Array(offsetCount(t.layout, 2, 256, 32));
+    assertThrows(() => foldScales(t, none, "absolute", 32), RangeError, "relative");
+    assertThrows(
+      () => foldScales(t, new Float32Array(4 * 6), "relative", 48),
+      RangeError,
+      "multiple of 32",
+    );
+    const same = foldScales(t, none, "relative", 32);
+    assertEquals([same.changed, same.swallowed], [0, 0]);
+    assertEquals(format.pack(same.tensor), format.pack(t));
+    none.fill(NaN);
+    assertThrows(() => foldScales(t, none, "relative", 32), RangeError, "NaN");
+  }
 });

@@ -12,6 +12,120 @@ function half(view: DataView, at: number): number {
 
 const IQ4 = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113];
 
+/** Bits `low` to `low + width - 1` of a byte. */
+function field(view: DataView, at: number, low: number, width: number): number {
+  return Math.floor(view.getUint8(at) / 2 ** low) % 2 ** width;
+}
+
+/** The scale and minimum of group j of Q4_K and Q5_K, from the 12 bytes at 4. */
+function sixBits(view: DataView, j: number): [number, number] {
+  if (j < 4) return [field(view, 4 + j, 0, 6), field(view, 8 + j, 0, 6)];
+  return [
+    field(view, 8 + j, 0, 4) + 16 * field(view, j, 6, 2),
+    field(view, 8 + j, 4, 4) + 16 * field(view, 4 + j, 6, 2),
+  ];
+}
+
+/** Element by element, as ggml's dequantize_row functions index them. */
+const SUPER_BLOCKS: Record<
+  string,
+  { size: number; elements?: number; weight: (view: DataView, e: number) => number }
+> = {
+  Q2_K: {
+    size: 84,
+    weight: (view, e) => {
+      const g = Math.floor(e / 16);
+      const q = field(
+        view,
+        16 + 32 * Math.floor(e / 128) + e % 32,
+        2 * (Math.floor(e / 32) % 4),
+        2,
+      );
+      return half(view, 80) * field(view, g, 0, 4) * q - half(view, 82) * field(view, g, 4, 4);
+    },
+  },
+  Q3_K: {
+    size: 110,
+    weight: (view, e) => {
+      const g = Math.floor(e / 16);
+      const low = field(
+        view,
+        32 + 32 * Math.floor(e / 128) + e % 32,
+        2 * (Math.floor(e / 32) % 4),
+        2,
+      );
+      const high = field(view, e % 32, Math.floor(e / 32), 1);
+      const scale = field(view, 96 + g % 8, g < 8 ? 0 : 4, 4) +
+        16 * field(view, 104 + g % 4, 2 * Math.floor(g / 4), 2);
+      return half(view, 108) * (scale - 32) * (low - (high ? 0 : 4));
+    },
+  },
+  Q4_K: {
+    size: 144,
+    weight: (view, e) => {
+      const [scale, min] = sixBits(view, Math.floor(e / 32));
+      const q = field(view, 16 + 32 * Math.floor(e / 64) + e % 32, e % 64 < 32 ? 0 : 4, 4);
+      return half(view, 0) * scale * q - half(view, 2) * min;
+    },
+  },
+  Q5_K: {
+    size: 176,
+    weight: (view, e) => {
+      const [scale, min] = sixBits(view, Math.floor(e / 32));
+      const q = field(view, 48 + 32 * Math.floor(e / 64) + e % 32, e % 64 < 32 ? 0 : 4, 4) +
+        16 * field(view, 16 + e % 32, Math.floor(e / 32), 1);
+      return half(view, 0) * scale * q - half(view, 2) * min;
+    },
+  },
+  Q6_K: {
+    size: 210,
+    weight: (view, e) => {
+      const [n, quarter] = [Math.floor(e / 128), Math.floor(e / 32) % 4];
+      const low = field(view, 64 * n + 32 * (quarter % 2) + e % 32, quarter < 2 ? 0 : 4, 4);
+      const q = low + 16 * field(view, 128 + 32 * n + e % 32, 2 * quarter, 2) - 32;
+      return half(view, 208) * view.getInt8(192 + Math.floor(e / 16)) * q;
+    },
+  },
+  IQ4_XS: {
+    size: 136,
+    weight: (view, e) => {
+      const b = Math.floor(e / 32);
+      const scale = field(view, 4 + Math.floor(b / 2), 4 * (b % 2), 4) +
+        16 * (Math.floor(view.getUint16(2, true) / 4 ** b) % 4);
+      const q = field(view, 8 + 16 * b + e % 16, e % 32 < 16 ? 0 : 4, 4);
+      return half(view, 0) * (scale - 32) * IQ4[q];
+    },
+  },
+  MXFP4: {
+    size: 17,
+    elements: 32,
+    weight: (view, e) => {
+      const q = field(view, 1 + e % 16, e < 16 ? 0 : 4, 4);
+      const magnitude = [0, 1, 2, 3, 4, 6, 8, 12][q % 8];
+      return 2 ** (view.getUint8(0) - 128) * (q < 8 ? magnitude : 0 - magnitude);
+    },
+  },
+  TQ1_0: {
+    size: 54,
+    weight: (view, e) => {
+      const [at, n] = e < 160
+        ? [e % 32, Math.floor(e / 32)]
+        : e < 240
+        ? [32 + (e - 160) % 16, Math.floor((e - 160) / 16)]
+        : [48 + (e - 240) % 4, Math.floor((e - 240) / 4)];
+      const q = view.getUint8(at) * 3 ** n % 256;
+      return half(view, 52) * (Math.floor(q * 3 / 256) - 1);
+    },
+  },
+  TQ2_0: {
+    size: 66,
+    weight: (view, e) => {
+      const q = field(view, 32 * Math.floor(e / 128) + e % 32, 2 * (Math.floor(e / 32) % 4), 2);
+      return half(view, 64) * (q - 1);
+    },
+  },
+};
+
 /** Values of GGUF bytes, one block after the other. */
 export function decodeGgufBytes(type: string, bytes: Uint8Array): number[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -72,6 +186,15 @@ export function decodeGgufBytes(type: string, bytes: Uint8Array): number[] {
         for (let j = 0; j < 32; j++) values.push(half(view, at) * view.getInt8(at + 2 + j));
       }
       return values;
+  }
+  const superBlock = SUPER_BLOCKS[type];
+  if (superBlock) {
+    const { size, weight, elements = 256 } = superBlock;
+    for (let at = 0; at < bytes.length; at += size) {
+      const block = new DataView(bytes.buffer, bytes.byteOffset + at, size);
+      for (let e = 0; e < elements; e++) values.push(weight(block, e));
+    }
+    return values;
   }
   throw new RangeError(`no plain decoder for ${type}`);
 }

@@ -48,7 +48,7 @@ for (const format of SCALAR) {
           const errors = [...CODE_TABLES[layout.table]].map((value) =>
             Math.abs(Math.fround(scales[g] * value) - values[i])
           );
-          assertEquals(error <= Math.min(...errors) * (1 + 1e-5), true, `${error} ${errors}`);
+          assertEquals(error <= Math.min(...errors) + 1e-6, true, `${error} ${errors}`);
         } else if (inside) assertEquals(error <= step / 2 * (1 + 1e-5), true, `${error} ${step}`);
         if (layout.second === "zero") assertEquals(seconds[g], Math.round(seconds[g]));
       }

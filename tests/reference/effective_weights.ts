@@ -7,6 +7,9 @@
  */
 import { type Distribution, noiseAt, type Seed } from "../../optim/noise.ts";
 import { CODE_TABLES } from "../../quant/code_tables.ts";
+import { FORMATS } from "../../quant/formats.ts";
+import { sameLayout } from "../../quant/planes.ts";
+import { decodeGgufBytes } from "../quant/plain_decoder.ts";
 import { groupColumns, groupsPerRow, type PackedTensor } from "../../quant/layout.ts";
 
 /** Absolute: `base + offset`. Relative: `base * (1 + offset)`. */
@@ -90,6 +93,12 @@ export function scalarCode(tensor: PackedTensor, row: number, column: number): n
   return bits === 6 ? plane(4, block) + 16 * plane(2, block + 4) : plane(bits, block);
 }
 
+/** Weights of super-blocks, whose layout is the packing of one GGUF format: by a decoder of the file's bytes. */
+function superWeights(tensor: PackedTensor): number[] {
+  const format = FORMATS.find((one) => sameLayout(one.layout, tensor.layout))!;
+  return decodeGgufBytes(format.name, format.pack(tensor));
+}
+
 /** The weight at (`row`, `column`), given how its scale (or, when dense, the weight itself) is moved. */
 function weightAt(
   tensor: PackedTensor,
@@ -117,6 +126,8 @@ function weightAt(
       const second = halfToNumber(scales[group] >>> 16);
       return layout.second === "zero" ? scale * (q - second) : scale * q + second;
     }
+    case "super":
+      throw new TypeError("Cannot read one weight of a super-block: whole rows are");
     case "codebook": {
       const word = (row * columns / 32 + Math.floor(column / 32)) * layout.books;
       let sum = 0;
@@ -144,11 +155,19 @@ export function effectiveWeights(
 ): Float64Array {
   const { rows, columns } = tensor;
   const weights = new Float64Array(rows * columns);
+  const blocks = tensor.layout.kind === "super" ? superWeights(tensor) : undefined;
   for (let row = 0; row < rows; row++) {
     for (let column = 0; column < columns; column++) {
       const index = offsetIndex(tensor, span, row, column);
       const offset = (offsets ? offsets[index] : 0) +
         (noise ? noise.amplitude * noise.z(index) : 0);
+      if (blocks) {
+        if (form === "absolute" && offset !== 0) {
+          throw new TypeError("Cannot move the integer scales of super-blocks absolutely");
+        }
+        weights[row * columns + column] = blocks[row * columns + column] * (1 + offset);
+        continue;
+      }
       weights[row * columns + column] = weightAt(
         tensor,
         row,

@@ -1,0 +1,96 @@
+/**
+ * The codes of ggml's super-blocks of 256, which lie interleaved over 64 or 128 columns, as planes of 32 columns and back. All
+ * by words: four neighbouring columns a word, a byte each. The functions with `write` false move the file's into the planes.
+ *
+ * @module
+ */
+
+const NIBBLES = 0x0f0f0f0f;
+const PAIRS = 0x03030303;
+const BITS = 0x01010101;
+
+/** Where words come from or go to: a file's bytes at a position, or a plane. */
+interface Place {
+  readonly file: DataView;
+  readonly at: number;
+  /** The planes' words. */
+  readonly words: Uint32Array;
+}
+
+/**
+ * 32 bytes whose low halves are the columns of one block and whose high halves those of another.
+ *
+ * @param low The word at which the 4-bit plane of the low halves' block starts
+ * @param high That of the other
+ */
+export function moveNibbles(
+  { file, at, words }: Place,
+  low: number,
+  high: number,
+  write: boolean,
+): void {
+  for (let i = 0; i < 16; i += 4) {
+    const [l, h] = [low + i / 4, high + i / 4];
+    if (write) {
+      const [x, y] = [words[l], words[h]];
+      file.setUint32(at + i, x & NIBBLES | (y & NIBBLES) << 4, true);
+      file.setUint32(at + 16 + i, x >>> 4 & NIBBLES | y & ~NIBBLES, true);
+    } else {
+      const a = file.getUint32(at + i, true);
+      const b = file.getUint32(at + 16 + i, true);
+      words[l] = a & NIBBLES | (b & NIBBLES) << 4;
+      words[h] = a >>> 4 & NIBBLES | b & ~NIBBLES;
+    }
+  }
+}
+
+/**
+ * 32 bytes with two bits of each of four blocks, the first block's lowest.
+ *
+ * @param first The word at which the first block's 2-bit plane starts
+ * @param step Words from one block's plane to the next's
+ */
+export function movePairs(
+  { file, at, words }: Place,
+  first: number,
+  step: number,
+  write: boolean,
+): void {
+  for (let w = 0; w < 2; w++) {
+    for (let m = 0; m < 4; m++) {
+      // Source word w + 2m has columns 4 (w + 2m) ...: bits 2m of word w of each block's plane.
+      const source = at + 4 * (w + 2 * m);
+      let word = write ? 0 : file.getUint32(source, true);
+      for (let j = 0; j < 4; j++) {
+        const target = first + j * step + w;
+        if (write) word |= (words[target] >>> (2 * m) & PAIRS) << (2 * j);
+        else {
+          const kept = m === 0 ? 0 : words[target];
+          words[target] = kept | (word >>> (2 * j) & PAIRS) << (2 * m);
+        }
+      }
+      if (write) file.setUint32(source, word, true);
+    }
+  }
+}
+
+/** 32 bytes with one bit of each of eight blocks, the first block's lowest; parameters as of `movePairs`. */
+export function moveBits(
+  { file, at, words }: Place,
+  first: number,
+  step: number,
+  write: boolean,
+): void {
+  for (let s = 0; s < 8; s++) {
+    let word = write ? 0 : file.getUint32(at + 4 * s, true);
+    for (let b = 0; b < 8; b++) {
+      const target = first + b * step;
+      if (write) word |= (words[target] >>> s & BITS) << b;
+      else {
+        const kept = s === 0 ? 0 : words[target];
+        words[target] = kept | (word >>> b & BITS) << s;
+      }
+    }
+    if (write) file.setUint32(at + 4 * s, word, true);
+  }
+}

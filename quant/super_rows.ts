@@ -1,0 +1,60 @@
+/**
+ * Rows of super-blocks as numbers: the plain statement of what the layout means.
+ *
+ * @module
+ */
+
+import { CODE_TABLES } from "./code_tables.ts";
+import { float16ToNumber } from "./float16.ts";
+import type { PackedTensor, SuperLayout } from "./layout.ts";
+import { planeBytes } from "./planes.ts";
+import { readCodes } from "./scalar_codes.ts";
+import {
+  emptySuperBlock,
+  readSuperBlock,
+  SUPER_SCALES,
+  superFactor,
+  superWords,
+} from "./super_scales.ts";
+
+/** Bytes from the scales' start to those of a row and super-block. */
+export function superByte(
+  layout: SuperLayout,
+  columns: number,
+  row: number,
+  block: number,
+): number {
+  const { words } = SUPER_SCALES[layout.scales];
+  return 4 * superWords(layout.scales, columns) * row + block * (words === 0 ? 1 : 4 * words);
+}
+
+/** A function that writes the elements of one row at an offset of an array. */
+export function superRows(
+  t: PackedTensor,
+  layout: SuperLayout,
+): (row: number, values: Float32Array, at: number) => void {
+  const { columns } = t;
+  const { bits, center, scales: packing, table } = layout;
+  const { columns: width, group } = SUPER_SCALES[packing];
+  const meanings = table
+    ? CODE_TABLES[table]
+    : Float32Array.from({ length: 2 ** bits }, (_, q) => q - center);
+  const bytes = planeBytes(t.codes);
+  const scaleBytes = planeBytes(t.scales);
+  const codes = new Uint8Array(columns);
+  const block = emptySuperBlock(packing);
+  return (row, values, at) => {
+    readCodes(bytes, row * columns * bits / 8, bits, columns / 32, codes);
+    for (let b = 0; b < columns / width; b++) {
+      readSuperBlock(packing, scaleBytes, superByte(layout, columns, row, b), block);
+      const d = superFactor(packing, block.d);
+      const dmin = float16ToNumber(block.dmin);
+      for (let g = 0; g < width / group; g++) {
+        const scale = d * block.scales[g];
+        const min = dmin * block.minima[g];
+        const from = b * width + g * group;
+        for (let k = from; k < from + group; k++) values[at + k] = scale * meanings[codes[k]] - min;
+      }
+    }
+  };
+}

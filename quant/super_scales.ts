@@ -1,0 +1,184 @@
+/**
+ * The scales and minima of super-blocks, as packed as the file has them (ggml/src/ggml-common.h in ggml-org/llama.cpp).
+ *
+ * @module
+ */
+
+import { float16ToNumber } from "./float16.ts";
+
+/**
+ * How a super-block's scales are packed.
+ *
+ * - `"q2_k"`: 16 bytes, a scale in the low and a minimum in the high half; then f16 `d`, `dmin`.
+ * - `"q3_k"`: 12 bytes of 16 scales of 6 bits, less 32; then f16 `d`, and two bytes of padding.
+ * - `"q4_k"`: f16 `d`, `dmin`; then 12 bytes of 8 scales and 8 minima of 6 bits.
+ * - `"q6_k"`: 16 signed bytes; then f16 `d`, and two bytes of padding.
+ * - `"iq4_xs"`: f16 `d`; 8 scales of 6 bits, less 32: two bytes of their top 2 bits, four bytes of their low 4.
+ * - `"e8m0"`: a byte per 32 columns, the exponent of a power of two plus 127; rows are padded to words.
+ */
+export type SuperScales = "q2_k" | "q3_k" | "q4_k" | "q6_k" | "iq4_xs" | "e8m0";
+
+/** Sizes of one packing. */
+export interface SuperScaleShape {
+  /** Columns of a super-block. */
+  readonly columns: number;
+  /** Columns that share an integer scale. */
+  readonly group: 16 | 32;
+  /** 32-bit words of a super-block; 0 where it has a byte. */
+  readonly words: number;
+  /** Whether groups have minima. */
+  readonly minima: boolean;
+  /** Least and greatest integer scale. */
+  readonly range: readonly [number, number];
+}
+
+/** By packing. */
+export const SUPER_SCALES: Readonly<Record<SuperScales, SuperScaleShape>> = {
+  q2_k: { columns: 256, group: 16, words: 5, minima: true, range: [0, 15] },
+  q3_k: { columns: 256, group: 16, words: 4, minima: false, range: [-32, 31] },
+  q4_k: { columns: 256, group: 32, words: 4, minima: true, range: [0, 63] },
+  q6_k: { columns: 256, group: 16, words: 5, minima: false, range: [-128, 127] },
+  iq4_xs: { columns: 256, group: 32, words: 2, minima: false, range: [-32, 31] },
+  e8m0: { columns: 32, group: 32, words: 0, minima: false, range: [0, 255] },
+};
+
+/** Words of a row's scales. */
+export function superWords(scales: SuperScales, columns: number): number {
+  const { columns: block, words } = SUPER_SCALES[scales];
+  return words === 0 ? Math.ceil(columns / block / 4) : columns / block * words;
+}
+
+/** The numbers of one super-block. */
+export interface SuperBlock {
+  /** f16 bits of the scale; of e8m0 the exponent byte. */
+  d: number;
+  /** f16 bits of the factor of minima; 0 where there are none. */
+  dmin: number;
+  /** Integer scales of the groups, signed where the packing is. */
+  readonly scales: Int16Array;
+  /** Integer minima of the groups. */
+  readonly minima: Int16Array;
+}
+
+/** Room for the numbers of a super-block. */
+export function emptySuperBlock(packing: SuperScales): SuperBlock {
+  const { columns, group } = SUPER_SCALES[packing];
+  const groups = columns / group;
+  return { d: 0, dmin: 0, scales: new Int16Array(groups), minima: new Int16Array(groups) };
+}
+
+/** The factor of a super-block's integer scales, as a number. */
+export function superFactor(packing: SuperScales, d: number): number {
+  return packing === "e8m0" ? 2 ** (d - 127) : float16ToNumber(d);
+}
+
+/** Reads the super-block whose bytes start at `at`. */
+export function readSuperBlock(
+  packing: SuperScales,
+  bytes: Uint8Array,
+  at: number,
+  block: SuperBlock,
+): void {
+  const { scales, minima } = block;
+  const half = (offset: number): number => bytes[at + offset] | bytes[at + offset + 1] << 8;
+  switch (packing) {
+    case "q2_k":
+      for (let g = 0; g < 16; g++) {
+        scales[g] = bytes[at + g] & 15;
+        minima[g] = bytes[at + g] >> 4;
+      }
+      block.d = half(16);
+      block.dmin = half(18);
+      return;
+    case "q3_k":
+      for (let g = 0; g < 16; g++) {
+        const low = bytes[at + (g & 7)] >> (4 * (g >> 3)) & 15;
+        const high = bytes[at + 8 + (g & 3)] >> (2 * (g >> 2)) & 3;
+        scales[g] = (low | high << 4) - 32;
+      }
+      block.d = half(12);
+      return;
+    case "q4_k":
+      for (let j = 0; j < 4; j++) {
+        const [a, b, c] = [bytes[at + 4 + j], bytes[at + 8 + j], bytes[at + 12 + j]];
+        scales[j] = a & 63;
+        minima[j] = b & 63;
+        scales[j + 4] = c & 15 | a >> 6 << 4;
+        minima[j + 4] = c >> 4 | b >> 6 << 4;
+      }
+      block.d = half(0);
+      block.dmin = half(2);
+      return;
+    case "q6_k":
+      for (let g = 0; g < 16; g++) scales[g] = bytes[at + g] << 24 >> 24;
+      block.d = half(16);
+      return;
+    case "iq4_xs":
+      for (let g = 0; g < 8; g++) {
+        const low = bytes[at + 4 + (g >> 1)] >> (4 * (g & 1)) & 15;
+        scales[g] = (low | (half(2) >> (2 * g) & 3) << 4) - 32;
+      }
+      block.d = half(0);
+      return;
+    case "e8m0":
+      scales[0] = 1;
+      block.d = bytes[at];
+  }
+}
+
+/** The inverse of {@linkcode readSuperBlock}; integers must be in range. Padding is left as it is. */
+export function writeSuperBlock(
+  packing: SuperScales,
+  bytes: Uint8Array,
+  at: number,
+  block: SuperBlock,
+): void {
+  const { scales, minima, d, dmin } = block;
+  const half = (offset: number, bits: number): void => {
+    bytes[at + offset] = bits;
+    bytes[at + offset + 1] = bits >> 8;
+  };
+  switch (packing) {
+    case "q2_k":
+      for (let g = 0; g < 16; g++) bytes[at + g] = scales[g] | minima[g] << 4;
+      half(16, d);
+      half(18, dmin);
+      return;
+    case "q3_k":
+      bytes.fill(0, at, at + 12);
+      for (let g = 0; g < 16; g++) {
+        const stored = scales[g] + 32;
+        bytes[at + (g & 7)] |= (stored & 15) << (4 * (g >> 3));
+        bytes[at + 8 + (g & 3)] |= stored >> 4 << (2 * (g >> 2));
+      }
+      half(12, d);
+      return;
+    case "q4_k":
+      for (let j = 0; j < 4; j++) {
+        bytes[at + 4 + j] = scales[j] | scales[j + 4] >> 4 << 6;
+        bytes[at + 8 + j] = minima[j] | minima[j + 4] >> 4 << 6;
+        bytes[at + 12 + j] = scales[j + 4] & 15 | (minima[j + 4] & 15) << 4;
+      }
+      half(0, d);
+      half(2, dmin);
+      return;
+    case "q6_k":
+      for (let g = 0; g < 16; g++) bytes[at + g] = scales[g];
+      half(16, d);
+      return;
+    case "iq4_xs": {
+      let high = 0;
+      bytes.fill(0, at + 4, at + 8);
+      for (let g = 0; g < 8; g++) {
+        const stored = scales[g] + 32;
+        bytes[at + 4 + (g >> 1)] |= (stored & 15) << (4 * (g & 1));
+        high |= stored >> 4 << (2 * g);
+      }
+      half(0, d);
+      half(2, high);
+      return;
+    }
+    case "e8m0":
+      bytes[at] = d;
+  }
+}
