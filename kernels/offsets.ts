@@ -4,6 +4,7 @@
  * @module
  */
 
+import { type BlockPlace, blockPlace, packPlace } from "../optim/blocks.ts";
 import type { OffsetForm } from "../optim/offset.ts";
 import { offsetStride } from "../quant/offsets.ts";
 import type { Gpu } from "./gpu.ts";
@@ -56,6 +57,7 @@ interface Section {
   readonly arena: number;
   /** Bytes from the arena's start; a multiple of 256. */
   readonly offset: number;
+  readonly place: BlockPlace;
 }
 
 /** One fine-tune's offsets. Several may exist beside one loaded model. */
@@ -64,7 +66,7 @@ export class OffsetSet implements Disposable {
   readonly trainables: readonly Trainable[];
   /** The arenas that hold them. */
   readonly arenas: readonly Storage[];
-  /** Per arena the update kernel's table: first quad, quads, tensor id, 1 if relative. */
+  /** Per arena the update kernel's table: first quad, quads, tensor id, 1 if relative + 2 * packed place. */
   readonly tables: readonly Storage[];
   readonly #sections = new Map<string, Section>();
 
@@ -81,7 +83,8 @@ export class OffsetSet implements Disposable {
       }
       if (sizes.length === 0 || sizes[sizes.length - 1] + bytes > maxBinding) sizes.push(0);
       const arena = sizes.length - 1;
-      this.#sections.set(trainable.name, { trainable, arena, offset: sizes[arena] });
+      const place = blockPlace(trainable.name, this.#sections.size);
+      this.#sections.set(trainable.name, { trainable, arena, offset: sizes[arena], place });
       sizes[arena] += bytes;
     }
     this.arenas = sizes.map((bytes, i) => new Storage(`offsets ${i}`, bytes, "offsets"));
@@ -98,7 +101,7 @@ export class OffsetSet implements Disposable {
         section.offset / 16,
         section.trainable.count / 4,
         section.trainable.id,
-        section.trainable.form === "relative" ? 1 : 0,
+        ((section.trainable.form === "relative" ? 1 : 0) | (packPlace(section.place) << 1)) >>> 0,
       );
     }
     return new Uint32Array(rows);
@@ -129,6 +132,11 @@ export class OffsetSet implements Disposable {
   /** What is trained of the tensor `name`, if anything. */
   trainable(name: string): Trainable | undefined {
     return this.#sections.get(name)?.trainable;
+  }
+
+  /** Where the tensor `name` belongs, if it is trained. */
+  place(name: string): BlockPlace | undefined {
+    return this.#sections.get(name)?.place;
   }
 
   /** Where the offsets of `name` lie. */

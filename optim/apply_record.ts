@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { type Distribution, fillNoise } from "./noise.ts";
+import { type BlockPlace, inBlock } from "./blocks.ts";
+import { type Distribution, fillNoise, isBlockwise } from "./noise.ts";
 import { keepSign, type OffsetForm, type Projection } from "./offset.ts";
 import type { Seed } from "./seed.ts";
 
@@ -35,6 +36,8 @@ export interface OffsetTensor {
   readonly start?: number;
   /** What the offsets are added to; needed for absolute offsets that keep the sign, else ignored. */
   readonly base?: ArrayLike<number>;
+  /** Where it belongs, see {@linkcode blockPlace}; needed where tensors move in turns, else ignored. */
+  readonly place?: BlockPlace;
 }
 
 /** Elements of noise made at a time: 16 KiB, within a first-level cache. */
@@ -46,7 +49,8 @@ const noise = new Float32Array(chunk);
  *
  * Every product is exact and every sum rounded once, so the bits are those of any other executor.
  *
- * @throws TypeError when seeds and coefficients differ in number, or a base is missing or has another length.
+ * @throws TypeError when seeds and coefficients differ in number, a base is missing or has another length, or a place is
+ * missing.
  *
  * @example Stretches give what the whole gives
  * ```ts
@@ -63,7 +67,7 @@ const noise = new Float32Array(chunk);
  */
 export function applyRecord(rule: OffsetRule, record: StepRecord, tensor: OffsetTensor): void {
   const { seeds, coefficients } = record;
-  const { id, offsets, start = 0, base } = tensor;
+  const { id, offsets, start = 0, base, place } = tensor;
   if (seeds.length !== coefficients.length) {
     throw new TypeError(
       `Cannot apply a step: ${seeds.length} seeds for ${coefficients.length} coefficients`,
@@ -78,12 +82,18 @@ export function applyRecord(rule: OffsetRule, record: StepRecord, tensor: Offset
       }`,
     );
   }
+  const blockwise = isBlockwise(rule.distribution);
+  if (blockwise && !place) {
+    throw new TypeError(
+      "Cannot apply a step: tensors move in turns, and the tensor's place is not given",
+    );
+  }
   for (let from = 0; from < offsets.length; from += chunk) {
     const part = offsets.subarray(from, Math.min(from + chunk, offsets.length));
     const z = noise.subarray(0, part.length);
     for (let q = 0; q < seeds.length; q++) {
       // As on the device: an offset of -0 stays one.
-      if (coefficients[q] === 0) continue;
+      if (coefficients[q] === 0 || blockwise && !inBlock(seeds[q], place!)) continue;
       fillNoise(rule.distribution, seeds[q], id, start + from, z);
       const coefficient = coefficients[q];
       // Exact product, then one rounding on storing: f64 is wide enough that rounding twice changes nothing.

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { type Blocks, blockSeed, completeBlocks } from "./blocks.ts";
 import { integerWithin } from "./check.ts";
 import type { JsonValue } from "./json.ts";
 import { masterSeed, type Seed, stepSeed } from "./seed.ts";
@@ -32,6 +33,8 @@ export interface DirectionPlan {
   readonly memory: number;
   /** Which elements directions have; all if absent. */
   readonly mask?: Required<Mask>;
+  /** Which tensors directions have; all if absent. Not with a mask: both are named by the seed's second word. */
+  readonly blocks?: Required<Blocks>;
 }
 
 /** The plan of most optimisers. */
@@ -39,7 +42,7 @@ export const plainDirections: DirectionPlan = { hold: 1, memory: 1 };
 
 /** Whether nothing but the step's own seeds is needed. */
 export function isPlain(plan: DirectionPlan): boolean {
-  return plan.hold === 1 && plan.memory === 1 && plan.mask === undefined;
+  return plan.hold === 1 && plan.memory === 1 && !plan.mask && !plan.blocks;
 }
 
 const largestStep = 0xffffffff;
@@ -80,12 +83,13 @@ function maskWord({ density, keep, unit }: Required<Mask>, master: Seed, draw: n
 
 function drawSeed(plan: DirectionPlan, master: Seed, draw: number, direction: number): Seed {
   const seed = stepSeed(master, draw, direction);
+  if (plan.blocks) return blockSeed(plan.blocks, master, draw, seed);
   return plan.mask ? [seed[0], maskWord(plan.mask, master, draw)] : seed;
 }
 
 /**
- * The seed of a direction that a step looks along. Steps that hold their directions share it; with a mask its second word
- * is the mask's, so that whoever makes z from a seed makes it masked.
+ * The seed of a direction that a step looks along. Steps that hold their directions share it; with a mask or
+ * blocks its second word names them, so that whoever has a seed knows what it leaves out.
  *
  * @param master the run's seed, or its number.
  *
@@ -129,8 +133,13 @@ export function moveSeeds(
 }
 
 /** A plan as a ledger's header holds it. */
-export function describeDirections({ hold, memory, mask }: DirectionPlan): JsonValue {
-  return { hold, memory, ...(mask ? { mask: { ...mask } } : {}) };
+export function describeDirections({ hold, memory, mask, blocks }: DirectionPlan): JsonValue {
+  return {
+    hold,
+    memory,
+    ...(mask ? { mask: { ...mask } } : {}),
+    ...(blocks ? { blocks: { ...blocks } } : {}),
+  };
 }
 
 /**
@@ -142,10 +151,11 @@ export function parseDirections(value: unknown): DirectionPlan {
   if (typeof value !== "object" || value === null) {
     throw new TypeError(`Cannot read directions: ${JSON.stringify(value)} is not an object`);
   }
-  const { hold, memory, mask } = value as Readonly<Record<string, unknown>>;
+  const { hold, memory, mask, blocks } = value as Readonly<Record<string, unknown>>;
   return {
     hold: integerWithin("directions", "hold", Number(hold), 1, 65536),
     memory: integerWithin("directions", "memory", Number(memory), 1, 1024),
     ...(mask === undefined ? {} : { mask: completeMask(mask as Mask) }),
+    ...(blocks === undefined ? {} : { blocks: completeBlocks(blocks as Blocks) }),
   };
 }

@@ -5,12 +5,14 @@
  * @module
  */
 import { applyRecord, type StepRecord } from "./apply_record.ts";
+import { type BlockPlace, blockPlace, inBlock } from "./blocks.ts";
 import { fillNoise } from "./noise.ts";
 import { applyOffset } from "./offset.ts";
 import type { Optimiser } from "./optimiser.ts";
 import { scalarStep } from "./scalar_program.ts";
 import { directionSeed, moveSeeds } from "./direction_plan.ts";
 import { masterSeed, type Seed } from "./seed.ts";
+import { tensorId } from "./tensor_id.ts";
 
 /** What a {@linkcode Session} starts from. */
 export interface SessionOptions {
@@ -20,8 +22,44 @@ export interface SessionOptions {
   readonly optimiser: Optimiser;
   /** The master seed; 0 by default. */
   readonly seed?: number;
-  /** The id of the parameters in the noise generator; 0 by default. */
+  /** The id of the parameters in the noise generator; 0 by default. Not with `tensors`. */
   readonly tensorId?: number;
+  /**
+   * Names and lengths of the tensors that the parameters are, one after the other; their ids follow from their names.
+   * Needed where tensors move in turns. One without a name by default.
+   */
+  readonly tensors?: readonly { readonly name: string; readonly count: number }[];
+}
+
+/** A stretch of the parameters. */
+interface Stretch {
+  readonly id: number;
+  readonly from: number;
+  readonly to: number;
+  readonly place?: BlockPlace;
+}
+
+function stretches(
+  { optimiser, tensors, tensorId: id = 0 }: SessionOptions,
+  length: number,
+): Stretch[] {
+  if (!tensors) {
+    if (!optimiser.plan.blocks) return [{ id, from: 0, to: length }];
+    throw new TypeError(
+      `Cannot start ${optimiser.name}: its tensors move in turns, none are named`,
+    );
+  }
+  let at = 0;
+  const made = tensors.map(({ name, count }, i) => (
+    { id: tensorId(name), from: at, to: at += count, place: blockPlace(name, i) }
+  ));
+  if (at === length && tensors.every(({ count }) => Number.isInteger(count) && count > 0)) {
+    return made;
+  }
+  throw new TypeError(
+    `Cannot start ${optimiser.name}: tensors of ${tensors.map((t) => t.count).join(" + ")} ` +
+      `elements are not the ${length} parameters`,
+  );
 }
 
 /** A step that was made. */
@@ -63,17 +101,18 @@ export class Session {
   readonly offsets: Float32Array;
   readonly #base: Float32Array;
   readonly #master: Seed;
-  readonly #tensorId: number;
+  readonly #stretches: readonly Stretch[];
   #step = 0;
   #state: readonly number[];
 
-  /** Starts at step 0 with all offsets 0. */
-  constructor({ parameters, optimiser, seed = 0, tensorId = 0 }: SessionOptions) {
+  /** Starts at step 0 with all offsets 0. Throws a TypeError when the tensors are not the parameters, or are needed. */
+  constructor(options: SessionOptions) {
+    const { parameters, optimiser, seed = 0 } = options;
     this.optimiser = optimiser;
     this.#base = Float32Array.from(parameters);
     this.offsets = new Float32Array(this.#base.length);
     this.#master = masterSeed(seed);
-    this.#tensorId = tensorId;
+    this.#stretches = stretches(options, this.#base.length);
     this.#state = optimiser.transformation.init().map(Math.fround);
   }
 
@@ -101,7 +140,11 @@ export class Session {
     return estimator.branches.map(({ direction, amplitude }) => {
       if (direction !== filled) {
         const seed = directionSeed(plan, this.#master, this.#step, direction);
-        fillNoise(distribution, seed, this.#tensorId, 0, z);
+        for (const { id, from, to, place } of this.#stretches) {
+          const part = z.subarray(from, to);
+          if (plan.blocks && !inBlock(seed, place!)) part.fill(0);
+          else fillNoise(distribution, seed, id, 0, part);
+        }
         filled = direction;
       }
       const a = Math.fround(amplitude);
@@ -141,11 +184,12 @@ export class Session {
           `${moves} and ${transformation.stateSize}`,
       );
     }
-    applyRecord(this.optimiser, { seeds, coefficients }, {
-      id: this.#tensorId,
-      offsets: this.offsets,
-      base: this.#base,
-    });
+    for (const { id, from, to, place } of this.#stretches) {
+      const offsets = this.offsets.subarray(from, to);
+      const base = this.#base.subarray(from, to);
+      const tensor = { id, offsets, base, ...(place ? { place } : {}) };
+      applyRecord(this.optimiser, { seeds, coefficients }, tensor);
+    }
     this.#state = state;
     this.#step++;
   }

@@ -13,7 +13,7 @@
 import { crc32 } from "node:zlib";
 import { type DirectionPlan, parseDirections, plainDirections } from "./direction_plan.ts";
 import type { JsonValue } from "./json.ts";
-import { type Distribution, DISTRIBUTIONS, isSparse, NOISE_VERSION } from "./noise.ts";
+import { type Distribution, DISTRIBUTIONS, isBlockwise, isSparse, NOISE_VERSION } from "./noise.ts";
 import { type OffsetForm, offsetForms, type Projection, projections } from "./offset.ts";
 
 /** One trained tensor. */
@@ -162,6 +162,11 @@ function recordShape(
   if (moves > 1024) throw bad(`a step moves along ${moves} directions, at most 1024 may be`);
   if (isSparse(header.distribution) !== (plan.mask !== undefined)) {
     throw bad(`"distribution" is ${header.distribution}, ${plan.mask ? "with" : "without"} a mask`);
+  }
+  if (isBlockwise(header.distribution) !== (plan.blocks !== undefined)) {
+    throw bad(
+      `"distribution" is ${header.distribution}, ${plan.blocks ? "with" : "without"} blocks`,
+    );
   }
   return { plan, moves, recordSize: 3 * moves + 4 * header.stateSize + 2 };
 }

@@ -6,6 +6,7 @@
  */
 export * from "./accumulate.ts";
 export * from "./apply_record.ts";
+export * from "./blocks.ts";
 export * from "./chain.ts";
 export * from "./clip_by_quantile.ts";
 export * from "./clip_derivative.ts";

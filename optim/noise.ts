@@ -21,8 +21,16 @@ export { threefry2x32 } from "./threefry.ts";
  * - `"rademacher"`: 1 or -1, by the lane's lowest bit.
  * - `"sparseNormal"`, `"sparseRademacher"`: the same where the mask in the seed's second word says so, else 0. Only seeds
  *   of a masked plan (see {@linkcode DirectionPlan}) have one; an optimiser made with a mask has these by itself.
+ * - `"blockNormal"`, `"blockRademacher"`: the same in tensors of the block that the seed's second word names, which is for
+ *   who perturbs or moves a tensor to see to ({@linkcode inBlock}); an optimiser made with blocks has these by itself.
  */
-export type Distribution = "normal" | "rademacher" | "sparseNormal" | "sparseRademacher";
+export type Distribution =
+  | "normal"
+  | "rademacher"
+  | "sparseNormal"
+  | "sparseRademacher"
+  | "blockNormal"
+  | "blockRademacher";
 
 /** All distributions. */
 export const DISTRIBUTIONS: readonly Distribution[] = [
@@ -30,6 +38,8 @@ export const DISTRIBUTIONS: readonly Distribution[] = [
   "rademacher",
   "sparseNormal",
   "sparseRademacher",
+  "blockNormal",
+  "blockRademacher",
 ];
 
 /** The second key word of masks. */
@@ -40,10 +50,16 @@ export function isSparse(distribution: Distribution): boolean {
   return distribution === "sparseNormal" || distribution === "sparseRademacher";
 }
 
-/** The law of the elements that a mask leaves. */
-function dense(distribution: Distribution): Distribution {
-  if (distribution === "sparseNormal") return "normal";
-  return distribution === "sparseRademacher" ? "rademacher" : distribution;
+/** Whether tensors of a distribution move in turns. */
+export function isBlockwise(distribution: Distribution): boolean {
+  return distribution === "blockNormal" || distribution === "blockRademacher";
+}
+
+/** The law of the elements that a mask leaves, or of those in the block. */
+function dense(distribution: Distribution): "normal" | "rademacher" {
+  return distribution === "rademacher" || distribution.endsWith("Rademacher")
+    ? "rademacher"
+    : "normal";
 }
 
 /** The mask of four elements as two words of two lanes, each to compare with the highest lane that stays. */

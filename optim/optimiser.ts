@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { type Blocks, completeBlocks } from "./blocks.ts";
 import { chain } from "./chain.ts";
 import type { Estimator } from "./estimator.ts";
 import type { JsonValue } from "./json.ts";
@@ -59,6 +60,8 @@ export interface OptimiserOptions {
   readonly distribution?: Distribution;
   /** Which elements of z are not zero; all by default. */
   readonly mask?: Mask;
+  /** Which tensors have their turn; all by default. Not with a mask. */
+  readonly blocks?: Blocks;
   /** How an offset changes its base; `"absolute"` by default. */
   readonly form?: OffsetForm;
   /** What offsets may not do; `"none"` by default. */
@@ -79,15 +82,23 @@ function oneOf<Choice extends string>(
   );
 }
 
-/** The law of the elements under a mask, or without. */
-function lawOf({ distribution: given = "normal", mask }: OptimiserOptions): Distribution {
-  const law = oneOf("distribution", given, DISTRIBUTIONS);
-  if (!mask) {
-    if (!isSparse(law)) return law;
-    throw new RangeError(`Cannot make an optimiser: ${law} directions need a mask`);
+const laws = {
+  mask: { normal: "sparseNormal", rademacher: "sparseRademacher" },
+  blocks: { normal: "blockNormal", rademacher: "blockRademacher" },
+} as const;
+
+/** The law of the elements, by what leaves some of them out. */
+function lawOf({ distribution = "normal", mask, blocks }: OptimiserOptions): Distribution {
+  const law = oneOf("distribution", distribution, DISTRIBUTIONS);
+  if (mask && blocks) throw new RangeError("Cannot make an optimiser: a mask and blocks");
+  if (law === "normal" || law === "rademacher") {
+    return mask ? laws.mask[law] : blocks ? laws.blocks[law] : law;
   }
-  if (law === "normal") return "sparseNormal";
-  return law === "rademacher" ? "sparseRademacher" : law;
+  const needed = isSparse(law) ? mask : blocks;
+  if (needed) return law;
+  throw new RangeError(
+    `Cannot make an optimiser: ${law} directions need ${isSparse(law) ? "a mask" : "blocks"}`,
+  );
 }
 
 /**
@@ -117,6 +128,7 @@ export function optimiser(options: OptimiserOptions): Optimiser {
     hold: transformation.hold ?? 1,
     memory: transformation.memory ?? 1,
     ...(options.mask ? { mask: completeMask(options.mask) } : {}),
+    ...(options.blocks ? { blocks: completeBlocks(options.blocks) } : {}),
   };
   const moves = estimator.directions * plan.memory;
   if (moves > 1024) {

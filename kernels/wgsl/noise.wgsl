@@ -33,7 +33,7 @@ fn threefry(key: vec2<u32>, counter: vec2<u32>) -> vec2<u32> {
   return threefry_round(v, 17u);
 }
 
-#if DISTRIBUTION != normal && DISTRIBUTION != rademacher
+#if DISTRIBUTION != normal && DISTRIBUTION != rademacher && DISTRIBUTION != blockNormal && DISTRIBUTION != blockRademacher
 // Which of four elements a mask leaves: the seed's second word says up to which 16-bit lane (bits 16-31), whether tensors stay
 // or go as a whole (bit 15), and names the mask.
 fn mask4(word: u32, tensor: u32, quad: u32) -> vec4<bool> {
@@ -49,6 +49,8 @@ fn noise4(seed: vec2<u32>, tensor: u32, quad: u32) -> vec4<f32> {
   let h = threefry(seed, vec2<u32>(quad, tensor));
   let lanes = vec4<u32>(h.x & 0xffffu, h.x >> 16u, h.y & 0xffffu, h.y >> 16u);
 #if DISTRIBUTION == rademacher
+  return vec4<f32>(lanes & vec4<u32>(1u)) * 2.0 - 1.0;
+#elif DISTRIBUTION == blockRademacher
   return vec4<f32>(lanes & vec4<u32>(1u)) * 2.0 - 1.0;
 #elif DISTRIBUTION == sparseRademacher
   return select(vec4<f32>(0.0), vec4<f32>(lanes & vec4<u32>(1u)) * 2.0 - 1.0, mask4(seed.y, tensor, quad));

@@ -1,6 +1,7 @@
 // w[i] += sum over directions of coefficient * z: the only place a stored offset changes. The coefficient has at most 16
 // significant bits and z at most 4, so each product is exact, and fused or not the sum rounds once: same bits everywhere.
-// One invocation a quad of one arena; a table of (first quad, quads, tensor, relative) says which tensor a quad belongs to.
+// One invocation a quad of one arena; a table of (first quad, quads, tensor, 1 if relative + 2 * place) says which tensor a quad belongs to.
+// Where tensors move in turns, the seed's second word names the block that has its turn, the section its tensor's place.
 // A replay takes many steps at once: `directions` is then all of theirs, `per_step` those of one.
 
 #include "noise.wgsl"
@@ -17,6 +18,16 @@ struct Params {
 // Per direction: seed lo, seed hi, coefficient (f32 bits), 0. Coefficients of a halted step are 0.
 @group(0) @binding(2) var<storage, read> steps: array<vec4<u32>>;
 @group(0) @binding(3) var<storage, read_write> offsets: array<vec4<f32>>;
+
+// As optim/blocks.ts has it: kind in bits 30-31, number in bits 16-29.
+fn in_block(seed: u32, place: u32) -> bool {
+  let number = (seed >> 16u) & 0x3fffu;
+  switch seed >> 30u {
+    case 0u: { return (place & 0x3ffu) == number; }
+    case 1u: { return ((place >> 10u) & 3u) == number; }
+    default: { return (place >> 12u) == number; }
+  }
+}
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) wg: vec3<u32>) {
@@ -36,14 +47,21 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
     for (var d = first; d < first + p.per_step; d++) {
       let step = steps[d];
       let coefficient = bitcast<f32>(step.z);
-      if (coefficient != 0.0) {
+#if DISTRIBUTION == blockNormal
+      let moves = coefficient != 0.0 && in_block(step.y, section.w >> 1u);
+#elif DISTRIBUTION == blockRademacher
+      let moves = coefficient != 0.0 && in_block(step.y, section.w >> 1u);
+#else
+      let moves = coefficient != 0.0;
+#endif
+      if (moves) {
         w += coefficient * noise4(step.xy, section.z, local);
       }
     }
 #if KEEP_SIGN
     // A relative offset of -1 brings its scale to zero; it goes no further.
     // A comparison, as on the host: max may turn NaN into -1 and so hide it.
-    if (section.w != 0u) { w = select(w, vec4<f32>(-1.0), vec4<f32>(-1.0) > w); }
+    if ((section.w & 1u) != 0u) { w = select(w, vec4<f32>(-1.0), vec4<f32>(-1.0) > w); }
 #endif
   }
   offsets[quad] = w;

@@ -174,7 +174,7 @@ export class StepRig implements Disposable {
         applyRecord(
           this.#optimiser,
           { seeds: this.seeds(step), coefficients: values },
-          { id: tensorId(name), offsets, base },
+          { id: tensorId(name), offsets, base, place: this.offsets.place(name)! },
         )
       );
       assertEquals(new Uint32Array(device.buffer), new Uint32Array(offsets.buffer), name);

@@ -1,10 +1,13 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import {
   DeviceTensor,
+  Graph,
   OffsetSet,
   openGpu,
+  optimiserStep,
   replayMoves,
   StepState,
+  Storage,
   trainableOf,
 } from "../../kernels/mod.ts";
 import {
@@ -17,6 +20,7 @@ import {
   fzoo,
   meazo,
   mezo,
+  momentumFromSeeds,
   noiseAt,
   oneSided,
   type Optimiser,
@@ -239,6 +243,76 @@ for (const { rule, exact } of named) {
     await rig.assertReplays(records.map((r) => r.coefficients));
   });
 }
+
+for (const by of ["layer", "part", "tensor"] as const) {
+  Deno.test(`tensors that move in turns by ${by} have the host's bits, and a replay on the device too`, async () => {
+    const tensors = [...rigTensors(), { ...rigTensors()[0], name: "blk.1.ffn_down.weight" }];
+    const count = { layer: 2, part: 2, tensor: tensors.length }[by];
+    const rule = optimiser({
+      name: "turns",
+      estimator: spsa({ epsilon: 0.5, queries: 2 }),
+      transformations: [momentumFromSeeds({ length: 3, directions: 2 })],
+      blocks: { by, count, order: by === "layer" ? "random" : "cycle" },
+    });
+    using rig = new StepRig(gpu, rule, tensors, 4096);
+    for (let step = 0; step < 12; step++) rig.step(step, [...normals(4, random, 0.1)]);
+    const records = await rig.records();
+    const coefficients = records.map((r) => r.coefficients);
+    await rig.assertReplays(coefficients);
+    const moved = [...(await rig.offsets.read(gpu)).values()].map((w) => w.some((x) => x !== 0));
+    assertEquals(moved, moved.map(() => true));
+    rig.offsets.write(
+      gpu,
+      new Map([...(await rig.offsets.read(gpu))].map(([n, w]) => [n, w.fill(0)])),
+    );
+    const steps = coefficients.map((list, step) =>
+      rig.seeds(step).map((seed, i) => ({ seed, coefficient: list[i] }))
+    );
+    await replayMoves(gpu, rule, rig.offsets, rig.tensors, steps);
+    await rig.assertReplays(coefficients);
+  });
+}
+
+Deno.test("only the tensor whose turn it is moves", async () => {
+  const rule = optimiser({
+    name: "turns",
+    estimator: spsa({ epsilon: 0.5 }),
+    blocks: { by: "tensor", count: 5 },
+  });
+  using rig = new StepRig(gpu, rule, rigTensors(), 4096);
+  for (let step = 0; step < 5; step++) {
+    rig.step(step, [1, 2]);
+    await rig.records();
+    const moved = [...(await rig.offsets.read(gpu)).values()].map((w) => w.some((x) => x !== 0));
+    assertEquals(moved, moved.map((_, i) => i <= step));
+  }
+});
+
+Deno.test("directions that are not plain need their seeds", () => {
+  const rule = zoAdam();
+  const inputs = {
+    branches: new Storage("b", 32, "scratch"),
+    scalars: new Storage("s", 8, "scratch"),
+  };
+  const ranges = {
+    branches: { storage: inputs.branches, offset: 0, bytes: 32 },
+    scalars: { storage: inputs.scalars, offset: 0, bytes: 8 },
+  };
+  assertThrows(
+    () =>
+      optimiserStep(
+        new Graph(),
+        rule,
+        new StepState(rule, 1),
+        new Storage("losses", 8, "scratch"),
+        ranges,
+        new OffsetSet([], 4096),
+        new Map(),
+      ),
+    TypeError,
+    "seeds are not given",
+  );
+});
 
 for (const bad of [NaN, Infinity, -Infinity]) {
   Deno.test(`a loss of ${bad} halts its step and all behind it`, async () => {

@@ -206,6 +206,8 @@ Deno.test("hostile plans in a header of the second format are syntax errors", ()
     [{ hold: 1, memory: 2, mask: { density: 0 } }, "density"],
     [{ hold: 1, memory: 2, mask: { density: 0.5, unit: "layer" } }, "unit"],
     [{ hold: 1, memory: 2, mask: { density: 0.5 } }, "distribution"],
+    [{ hold: 1, memory: 2, blocks: { by: "part" } }, "distribution"],
+    [{ hold: 1, memory: 2, blocks: { by: "layer", count: 1e6 } }, "count"],
   ];
   for (const [directions, shown] of forged) {
     const value = { ...header, optimiser: { ...optimiserJson, directions: directions as never } };

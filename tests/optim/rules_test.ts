@@ -2,6 +2,9 @@ import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/ass
 import {
   accumulate,
   adamFromSeeds,
+  applyRecord,
+  type Blocks,
+  blockwiseZo,
   chain,
   clipByQuantile,
   completeMask,
@@ -10,6 +13,7 @@ import {
   masterSeed,
   momentumFromSeeds,
   moveSeeds,
+  noiseAt,
   normaliseByRms,
   normaliseBySpread,
   onePoint,
@@ -22,6 +26,7 @@ import {
   sparseZo,
   spsa,
   stepSeed,
+  tensorId,
   threePoint,
   type Transformation,
   zoAdam,
@@ -255,6 +260,70 @@ Deno.test("a mask of density 1 leaves the direction as a seed gives it", () => {
   assert(point.filter((x) => x === 0).length < 999 * 0.3, "normal z is 0 for a fifth");
 });
 
+/** Named tensors of four layers, with what belongs to none before and after. */
+const named = [
+  "token_embd.weight",
+  ...[0, 1, 2, 3].flatMap((layer) => [`blk.${layer}.attn_q.weight`, `blk.${layer}.ffn_up.weight`]),
+  "output_norm.weight",
+].map((name) => ({ name, count: 8 }));
+
+/** Which tensors each step perturbs, and asserts that those are the ones that move. */
+function turns(blocks: Blocks, steps: number): number[][] {
+  const rule = blockwiseZo({ blocks, distribution: "rademacher", learningRate: 1e-3 });
+  const parameters = new Float32Array(80);
+  const session = new Session({ parameters, tensors: named, optimiser: rule, seed: 2 });
+  return Array.from({ length: steps }, () => {
+    const touched = (values: Float32Array) =>
+      named.flatMap((_, i) => values.slice(8 * i, 8 * i + 8).every((x) => x === 0) ? [] : [i]);
+    const before = session.offsets.slice();
+    const looked = touched(session.ask()[0].map((x, i) => x - before[i]));
+    session.tell([1, 2]);
+    assertEquals(touched(session.offsets.map((w, i) => w - before[i])), looked);
+    return looked;
+  });
+}
+
+Deno.test("blocks have their turns, one after the other or at random, and the rest has none", () => {
+  const layers = [[1, 2], [3, 4], [5, 6], [7, 8]];
+  assertEquals(turns({ by: "layer", count: 4 }, 5), [...layers, layers[0]]);
+  assertEquals(turns({ by: "layer", count: 2, keep: 2 }, 5), [0, 0, 1, 1, 0].map((i) => layers[i]));
+  assertEquals(turns({ by: "part" }, 3), [[1, 3, 5, 7], [2, 4, 6, 8], [1, 3, 5, 7]]);
+  assertEquals(turns({ by: "tensor", count: 10 }, 10), named.map((_, i) => [i]));
+  const random = turns({ by: "tensor", count: 10, order: "random" }, 400).map(([i]) => i);
+  const error = 4.5 * Math.sqrt(0.1 * 0.9 / 400);
+  named.forEach((_, i) => {
+    const share = random.filter((turn) => turn === i).length / 400;
+    assertAlmostEquals(share, 0.1, error, `tensor ${i}`);
+  });
+});
+
+Deno.test("tensors of a session: noise by name, and named ones where they move in turns", () => {
+  const options = { parameters: [0, 0, 0], optimiser: zoSgdMomentum() };
+  const tensors = [{ name: "a", count: 1 }, { name: "b", count: 2 }];
+  const [point] = new Session({ ...options, tensors, seed: 1 }).ask();
+  const z = ["a", "b"].map((name) =>
+    noiseAt("normal", stepSeed(masterSeed(1), 0, 0), tensorId(name), 0)
+  );
+  assertEquals([point[0], point[1]], z.map((value) => Math.fround(Math.fround(1e-3) * value)));
+  assertThrows(
+    () => new Session({ ...options, tensors: tensors.slice(1) }),
+    TypeError,
+    "2 elements",
+  );
+  assertThrows(
+    () => new Session({ ...options, optimiser: blockwiseZo() }),
+    TypeError,
+    "none are named",
+  );
+  const rule = blockwiseZo();
+  const record = { seeds: [stepSeed(masterSeed(1), 0, 0)], coefficients: [1] };
+  assertThrows(
+    () => applyRecord(rule, record, { id: 1, offsets: new Float32Array(4) }),
+    TypeError,
+    "place",
+  );
+});
+
 Deno.test("parts that make no sense are refused with what they were", () => {
   const refused: [() => unknown, string][] = [
     [() => normaliseBySpread(1), "1"],
@@ -277,6 +346,16 @@ Deno.test("parts that make no sense are refused with what they were", () => {
     [() => completeMask({ density: 2 }), "2"],
     [() => completeMask({ density: 0.5, keep: 0 }), "0"],
     [() => completeMask({ density: 0.5, unit: "layer" as never }), "layer"],
+    [() => blockwiseZo({ blocks: { by: "layer" } }), "NaN"],
+    [() => blockwiseZo({ blocks: { by: "layer", count: 2000 } }), "2000"],
+    [() => blockwiseZo({ blocks: { by: "head" as never } }), "head"],
+    [() => blockwiseZo({ blocks: { by: "part", order: "up" as never } }), "up"],
+    [() => blockwiseZo({ distribution: "sparseNormal" }), "sparseNormal"],
+    [
+      () =>
+        optimiser({ name: "x", estimator: spsa(), mask: { density: 1 }, blocks: { by: "part" } }),
+      "mask",
+    ],
     [
       () => optimiser({ name: "x", estimator: spsa(), distribution: "sparseNormal" }),
       "sparseNormal",
