@@ -24,6 +24,40 @@ export async function ggufDecodeJudge(
   rows: number,
   columns: number,
 ): Promise<Float64Array> {
+  const logits = await ggufNormalisedRows(type, bytes, rows, columns);
+  const decoded = new Float64Array(rows * columns);
+  logits.forEach((row, i) => {
+    let squares = 0;
+    for (let k = 0; k < columns; k++) squares += row[k] ** 2;
+    const mean = squares / columns; // = m / (m + 1) with m = mean e²
+    for (let k = 0; k < columns; k++) decoded[i * columns + k] = row[k] / Math.sqrt(1 - mean);
+  });
+  return decoded;
+}
+
+/**
+ * What llama.cpp computes from one decoded row: in f32, `e * (1 / sqrt(mean(e²) + 1))`, the squares rounded to f32 and summed in
+ * f64. Equal rows here are equal decodes, bit for bit.
+ */
+export function normalisedRow(e: ArrayLike<number>): Float32Array {
+  let sum = 0;
+  for (let k = 0; k < e.length; k++) sum += Math.fround(e[k] * e[k]);
+  const mean = Math.fround(sum / e.length);
+  const scale = Math.fround(1 / Math.fround(Math.sqrt(Math.fround(mean + 1))));
+  return Float32Array.from({ length: e.length }, (_, k) => e[k] * scale);
+}
+
+/**
+ * The decoded rows as llama.cpp's final norm leaves them, `[rows][at least columns]`.
+ *
+ * Takes and throws what {@linkcode ggufDecodeJudge} does.
+ */
+export async function ggufNormalisedRows(
+  type: number,
+  bytes: Uint8Array,
+  rows: number,
+  columns: number,
+): Promise<ArrayLike<number>[]> {
   if (columns % 32 || bytes.length % rows) {
     throw new TypeError(`Cannot judge ${bytes.length} bytes as ${rows} rows of ${columns} columns`);
   }
@@ -67,14 +101,7 @@ export async function ggufDecodeJudge(
   try {
     await Deno.writeFile(file, ggufBytes(llamaMetadata(shape, rows + 1), tensors));
     const [logits] = await llamaCppLogitsOf(file, [Array.from({ length: rows }, (_, i) => i)]);
-    const decoded = new Float64Array(rows * columns);
-    logits.forEach((row, i) => {
-      let squares = 0;
-      for (let k = 0; k < columns; k++) squares += row[k] ** 2;
-      const mean = squares / columns; // = m / (m + 1) with m = mean e²
-      for (let k = 0; k < columns; k++) decoded[i * columns + k] = row[k] / Math.sqrt(1 - mean);
-    });
-    return decoded;
+    return logits;
   } finally {
     await Deno.remove(file);
   }
