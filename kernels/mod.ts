@@ -6,6 +6,7 @@
 
 export * from "./batch_layout.ts";
 export * from "./block_copy.ts";
+export * from "./gather_columns.ts";
 export * from "./gpu.ts";
 export * from "./graph.ts";
 export * from "./library.ts";

@@ -25,6 +25,7 @@ import {
 } from "../kernels/mod.ts";
 import type { Distribution } from "../optim/noise.ts";
 import { architectureOf } from "./architectures.ts";
+import type { ColumnOrders } from "./column_order.ts";
 import type { ModelConfig } from "./config.ts";
 import type { KeyValueCache } from "./llama.ts";
 
@@ -36,6 +37,8 @@ export interface ForwardModel {
   readonly tensors: ReadonlyMap<string, DeviceTensor>;
   /** `[positions][pairs](cos, sin)`. */
   readonly ropeTable: Storage;
+  /** Of matrices whose columns are not in their place. */
+  readonly columnOrders: ColumnOrders;
   /** Decides tiles. */
   readonly adapterClass: AdapterClass;
 }
@@ -106,7 +109,8 @@ function headLogits(
     first: context.layout.lossRows + first,
     count,
   });
-  return matmul(context.graph, normed, head, {
+  const input = model.columnOrders.inputs(context.graph)(normed, head.name);
+  return matmul(context.graph, input, head, {
     ...context,
     rows: count,
     perturbation: context.perturbation(head.name),
@@ -135,6 +139,7 @@ export function recordLoss(
   const context = forwardContext(model, graph, shape, branches, batch, trained);
   const hidden = architectureOf(model.config).forward(context, model.config, {
     weight: (name) => weightOf(model, name),
+    inputOf: model.columnOrders.inputs(graph),
     ropeTable: model.ropeTable,
   });
   const logProbabilities = graph.value("log-probabilities", branches * shape.lossRows);
@@ -165,6 +170,7 @@ export function recordLogits(
   const context = forwardContext(model, graph, shape, 1, batch, trained);
   const hidden = architectureOf(model.config).forward(context, model.config, {
     weight: (name) => weightOf(model, name),
+    inputOf: model.columnOrders.inputs(graph),
     ropeTable: model.ropeTable,
   }, cache);
   const logits = headLogits(model, context, hidden, 0, shape.lossRows);

@@ -34,6 +34,8 @@ export interface KeyValueCache {
 export interface LlamaParameters {
   /** Weights by GGUF name. */
   readonly weight: (name: string) => DeviceTensor;
+  /** What a matrix multiplies: its input as it is, or with the columns in the matrix's order. */
+  readonly inputOf: (input: Value, name: string) => Value;
   /** `[context][pairs](cos, sin)`. */
   readonly ropeTable: Storage;
 }
@@ -88,11 +90,11 @@ export function llamaWeights(c: ModelConfig): WeightShape[] {
 export function llama(
   x: ForwardContext,
   c: ModelConfig,
-  { weight, ropeTable }: LlamaParameters,
+  { weight, inputOf, ropeTable }: LlamaParameters,
   cache?: KeyValueCache,
 ): Value {
   const linear = (input: Value, name: string, residual?: Value) =>
-    matmul(x.graph, input, weight(`${name}.weight`), {
+    matmul(x.graph, inputOf(input, `${name}.weight`), weight(`${name}.weight`), {
       ...x,
       residual,
       perturbation: x.perturbation(`${name}.weight`),

@@ -71,6 +71,7 @@ export function planMemory(
   const all: Storage[] = [
     ...[...model.tensors.values()].flatMap((t) => t.storages),
     model.ropeTable,
+    ...model.columnOrders.storages,
     ...offsets.arenas,
     ...offsets.tables,
     ...state.storages,

@@ -9,6 +9,7 @@ import { decode } from "../quant/decode.ts";
 import { formatByName } from "../quant/formats.ts";
 import type { PackedTensor } from "../quant/layout.ts";
 import { architectureOf } from "./architectures.ts";
+import { ColumnOrders } from "./column_order.ts";
 import type { ModelConfig } from "./config.ts";
 import type { ForwardModel } from "./forward.ts";
 import { ropeTable } from "./rope_table.ts";
@@ -39,6 +40,8 @@ export interface LoadOptions {
 export interface ModelPlan extends ForwardModel {
   /** Longest sequence. */
   readonly maxPositions: number;
+  /** Of matrices whose columns are not in their place. */
+  readonly columnOrders: ColumnOrders;
 }
 
 /** A loaded model. Dispose to free its memory. */
@@ -51,6 +54,8 @@ export class Model implements ModelPlan, Disposable {
   readonly tensors: ReadonlyMap<string, DeviceTensor>;
   /** `[positions][pairs](cos, sin)`. */
   readonly ropeTable: Storage;
+  /** Of matrices whose columns are not in their place. */
+  readonly columnOrders: ColumnOrders;
   /** Longest sequence. */
   readonly maxPositions: number;
   /** If the file brought one. */
@@ -71,6 +76,7 @@ export class Model implements ModelPlan, Disposable {
     this.config = plan.config;
     this.tensors = plan.tensors;
     this.ropeTable = plan.ropeTable;
+    this.columnOrders = plan.columnOrders;
     this.maxPositions = plan.maxPositions;
     this.tokenizer = source.tokenizer;
     this.fingerprint = fingerprint;
@@ -86,6 +92,7 @@ export class Model implements ModelPlan, Disposable {
   [Symbol.dispose](): void {
     for (const tensor of this.tensors.values()) tensor[Symbol.dispose]();
     this.ropeTable[Symbol.dispose]();
+    this.columnOrders[Symbol.dispose]();
   }
 }
 
@@ -112,6 +119,7 @@ export function planModel(
     config,
     tensors,
     ropeTable: new Storage("rope table", maxPositions * config.headDimension * 4, "weights"),
+    columnOrders: new ColumnOrders(source.tensors.values()),
     adapterClass: device.adapterClass,
     maxPositions,
   };
@@ -133,6 +141,7 @@ export async function loadModel(
   const model = new Model(gpu, plan, source, id);
   try {
     gpu.device.queue.writeBuffer(plan.ropeTable.allocate(gpu).buffer.buffer, 0, table);
+    plan.columnOrders.load(gpu);
     let done = 0;
     const uploads = new Uploads(gpu);
     for (const [name, tensor] of plan.tensors) {

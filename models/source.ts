@@ -28,6 +28,8 @@ export interface TensorSource {
   readonly read: (firstRow: number, rows: number) => Promise<PackedTensor>;
   /** Rows are only to be read all at once (formats with a codebook, or planes that do not split by rows). */
   readonly whole?: boolean;
+  /** The input feature that each column belongs to, where that is not its place: `columns` numbers, each once. */
+  readonly columnOrder?: Uint32Array<ArrayBuffer> | undefined;
   /** Where its scales (dense tensors: its elements) lie, when they can be changed there. */
   readonly stored?: StoredValues | undefined;
   /** What of the files differs, when something has been folded in. */
@@ -79,6 +81,7 @@ export async function fingerprint(source: ModelSource): Promise<string> {
   for (const name of [...source.tensors.keys()].sort()) {
     const tensor = source.tensors.get(name)!;
     hash.update(JSON.stringify([name, tensor.rows, tensor.columns, tensor.format.name]));
+    if (tensor.columnOrder) hash.update(tensor.columnOrder);
     const firsts = tensor.whole || tensor.rows <= 2 ? [0] : [0, (tensor.rows - 1) & ~1];
     for (const first of firsts) {
       const rows = tensor.whole ? tensor.rows : Math.min(2, tensor.rows - first);

@@ -8,7 +8,7 @@
  */
 
 import { awqToPacked } from "../quant/awq.ts";
-import { checkConsecutiveGroups, gptqToPacked } from "../quant/gptq.ts";
+import { gptqColumnOrder, gptqToPacked } from "../quant/gptq.ts";
 import { groupsPerRow, type PackedTensor } from "../quant/layout.ts";
 import { transposedLayout, type TransposedShape } from "../quant/transposed.ts";
 import type { TensorSource } from "./source.ts";
@@ -32,7 +32,7 @@ import { storedFloats } from "./stored_values.ts";
 
 type Words = Int32Array<ArrayBuffer>;
 
-/** `quant_method` "gptq": 2, 3, 4 or 8 bits in groups of 32, 64, 128 or per row; columns in their order. */
+/** `quant_method` "gptq": 2, 3, 4 or 8 bits in groups of 32, 64, 128 or per row, with columns in any order (`desc_act`). */
 export const gptqTensors: QuantizationMethod = (settings, tensors, what) => {
   const bits = oneOf(settings, ["bits"], [2, 3, 4, 8], what);
   const group = oneOf(settings, ["group_size"], [32, 64, 128, -1], what);
@@ -49,6 +49,7 @@ export const gptqTensors: QuantizationMethod = (settings, tensors, what) => {
   return linearLayers(tensors, {
     bits,
     group,
+    reorders: true,
     codesShape: (rows, columns) => [columns * bits / 32, rows],
     unpack: (planes, shape) => gptqToPacked(planes, { ...shape, version }),
   });
@@ -69,17 +70,20 @@ export const awqTensors: QuantizationMethod = (settings, tensors, what) => {
   return linearLayers(tensors, {
     bits,
     group,
+    reorders: false,
     codesShape: (rows, columns) => [columns, rows * bits / 32],
     unpack: awqToPacked,
   });
 };
 
 interface Dialect {
+  /** Whether columns may be in any order. */
+  readonly reorders: boolean;
   readonly bits: TransposedShape["bits"];
   readonly group: number;
   readonly codesShape: (rows: number, columns: number) => number[];
   readonly unpack: (
-    planes: { qweight: Words; qzeros: Words; scales: Uint16Array },
+    planes: { qweight: Words; qzeros: Words; scales: Uint16Array; gIdx?: Words | undefined },
     shape: TransposedShape,
   ) => PackedTensor;
 }
@@ -96,7 +100,7 @@ function linearLayers(tensors: StoredTensors, dialect: Dialect): QuantizedTensor
 
 async function openLinear(
   tensors: StoredTensors,
-  { bits, group, codesShape, unpack }: Dialect,
+  { bits, group, reorders, codesShape, unpack }: Dialect,
   { name, stored, rows, columns }: WantedTensor,
 ): Promise<TensorSource> {
   const shape = { bits, group, rows, columns, name: stored };
@@ -108,9 +112,11 @@ async function openLinear(
   const qweight = words("qweight", codesShape(rows, columns));
   const qzeros = words("qzeros", [groups, rows * bits / 32]);
   const scales = planeOf(tensors, `${stored}.scales`, FLOATS, [groups, rows]);
-  if (tensors.has(`${stored}.g_idx`)) {
-    const gIdx = await wordsOf(words("g_idx", [columns]));
-    checkConsecutiveGroups(gIdx, group, columns, stored);
+  let gIdx: Words | undefined;
+  let columnOrder: TensorSource["columnOrder"];
+  if (reorders && tensors.has(`${stored}.g_idx`)) {
+    gIdx = await wordsOf(words("g_idx", [columns]));
+    columnOrder = gptqColumnOrder(gIdx, group, columns, stored);
   }
   await checkNoBias(tensors, `${stored}.bias`);
   return {
@@ -119,12 +125,14 @@ async function openLinear(
     columns,
     format,
     whole: true,
+    columnOrder,
     stored: storedFloats(scales, (row, g) => g * rows + row),
     read: async (firstRow, count) => {
       const packed = unpack({
         qweight: await wordsOf(qweight),
         qzeros: await wordsOf(qzeros),
         scales: await halvesOf(scales),
+        gIdx: columnOrder && gIdx,
       }, shape);
       return rowsOf(packed, firstRow, count);
     },

@@ -200,7 +200,12 @@ async function storedTensor(
   name: string,
   config: ModelConfig,
 ): Promise<SafetensorsTensorData[]> {
-  const { format, rows, columns } = tensor;
+  const { format, rows, columns, columnOrder } = tensor;
+  if (columnOrder) {
+    throw new RangeError(
+      `Cannot write tensor "${tensor.name}": its columns are reordered, which only the folder it came from can hold`,
+    );
+  }
   // Folders have the pairs of a head half a head apart.
   const heads = config.ropeInterleaved ? headsOf(tensor.name, config) : 0;
   const dtype = DTYPE[format.name];

@@ -38,11 +38,12 @@ export interface GptqShape extends TransposedShape {
 }
 
 /**
- * The planes of a linear layer in the scalar layout with a zero point per group, without loss.
+ * The planes of a linear layer in the scalar layout with a zero point per group, without loss. Where `gIdx` is not in
+ * consecutive order (`desc_act`), the columns come in {@linkcode gptqColumnOrder}.
  *
  * A zero point of 0 is all ones in v1: one is added modulo `2 ** bits`.
  *
- * @throws {RangeError} for an impossible shape, width or group, and for `gIdx` out of consecutive order (`desc_act`).
+ * @throws {RangeError} for an impossible shape, width or group, and for `gIdx` whose groups have other sizes.
  * @throws {TypeError} for a plane of the wrong length.
  *
  * @example One row of eight in code 9, zero point 8, scale 1
@@ -70,7 +71,7 @@ export function gptqToPacked(planes: GptqPlanes, shape: GptqShape): PackedTensor
   checkLength(name, "qweight", qweight, columns / 32 * bits * rows);
   checkLength(name, "qzeros", qzeros, groups * zeroWords);
   checkLength(name, "scales", scales, groups * rows);
-  if (gIdx !== undefined) checkConsecutiveGroups(gIdx, group, columns, name);
+  const order = gIdx && gptqColumnOrder(gIdx, group, columns, name);
   const mask = 2 ** bits - 1;
   const lessOne = version === "v1" ? 1 : 0;
   return packTransposed(
@@ -79,36 +80,58 @@ export function gptqToPacked(planes: GptqPlanes, shape: GptqShape): PackedTensor
     columns,
     scales,
     (g, row) => (bitsAt(qzeros, g * zeroWords, 1, row * bits, bits) + lessOne) & mask,
-    bits === 4 ? fourBits(qweight, rows) : codeByCode(bits, (block, row, codes) => {
-      const first = block * bits * rows + row;
-      for (let k = 0; k < 32; k++) codes[k] = bitsAt(qweight, first, rows, k * bits, bits);
+    bits === 4 && !order ? fourBits(qweight, rows) : codeByCode(bits, (block, row, codes) => {
+      for (let k = 0; k < 32; k++) {
+        const column = order ? order[block * 32 + k] : block * 32 + k;
+        codes[k] = bitsAt(qweight, row, rows, column * bits, bits);
+      }
     }),
   );
 }
 
 /**
- * Checks that feature `i` belongs to group `floor(i / group)`.
+ * The columns in an order in which those of a group are neighbours: by group, and within a group as they are. Undefined
+ * when they are so already. A tensor in this order multiplies inputs in this order, `x[order[j]]`.
  *
- * @throws {RangeError} naming the tensor and the first feature that does not: a checkpoint quantised with `desc_act`.
+ * @param gIdx The group of each column
+ * @throws {RangeError} naming the tensor when a group is not there, or has not as many columns as the others.
  * @throws {TypeError} when there is not one index per column.
+ *
+ * @example Columns of two groups, interleaved
+ * ```ts
+ * import { gptqColumnOrder } from "@qzo/qzo/quant";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const gIdx = Int32Array.from({ length: 64 }, (_, column) => column % 2);
+ * const order = gptqColumnOrder(gIdx, 32, 64)!;
+ * assertEquals([order[1], order[32], order[63]], [2, 1, 63]);
+ * ```
  */
-export function checkConsecutiveGroups(
+export function gptqColumnOrder(
   gIdx: Int32Array,
   group: number,
   columns: number,
   name = "tensor",
-): void {
+): Uint32Array<ArrayBuffer> | undefined {
   checkLength(name, "g_idx", gIdx, columns);
   const size = group === -1 ? columns : group;
-  for (let i = 0; i < columns; i++) {
-    const expected = Math.floor(i / size);
-    if (gIdx[i] !== expected) {
+  const groups = Math.ceil(columns / size);
+  const filled = new Uint32Array(groups);
+  const order = new Uint32Array(columns);
+  let inOrder = true;
+  for (let column = 0; column < columns; column++) {
+    const g = gIdx[column];
+    const room = Math.min(size, columns - g * size);
+    if (!(g >= 0 && g < groups) || filled[g] === room) {
       throw new RangeError(
-        `Cannot unpack "${name}": g_idx puts column ${i} in group ${gIdx[i]}, not ${expected}; ` +
-          `checkpoints with reordered columns (desc_act) are not supported`,
+        `Cannot unpack "${name}": g_idx puts column ${column} in group ${g}, expected ${groups} groups of ${size}`,
       );
     }
+    const place = g * size + filled[g]++;
+    order[place] = column;
+    inOrder &&= place === column;
   }
+  return inOrder ? undefined : order;
 }
 
 // The common width by whole words: columns j and j + 16 of a block share a byte.

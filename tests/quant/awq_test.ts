@@ -1,6 +1,25 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { awqToPacked, decode, packedToGptqScales, quantize } from "../../quant/mod.ts";
+import {
+  awqToPacked,
+  decode,
+  packedToGptqScales,
+  quantize,
+  type TransposedShape,
+} from "../../quant/mod.ts";
+import { referenceVectors } from "./reference_vectors.ts";
 import { awqWords, plainWeights, randomMatrix, scaleBits } from "./transposed_writer.ts";
+
+for (const { parameters, tensors, weights } of await referenceVectors("awq")) {
+  const shape = parameters as unknown as TransposedShape;
+  Deno.test(`AWQ in groups of ${shape.group} is what AutoAWQ dequantises`, () => {
+    const packed = awqToPacked({
+      qweight: new Int32Array(tensors.qweight.bytes.buffer),
+      qzeros: new Int32Array(tensors.qzeros.bytes.buffer),
+      scales: new Uint16Array(tensors.scales.bytes.buffer),
+    }, shape);
+    assertEquals(decode(packed), weights);
+  });
+}
 
 for (const group of [32, 64, 128, -1]) {
   Deno.test(`AWQ in groups of ${group} decodes as written`, () => {
