@@ -47,7 +47,7 @@ struct Params {
 #if CODE_WORDS == 0
 @group(0) @binding(5) var<storage, read> codebook: array<vec2<u32>>;
 #else
-@group(0) @binding(5) var<storage, read> codebook: array<vec4<u32>>;
+@group(0) @binding(5) var<uniform> codebook: array<vec4<u32>, {BOOKS*256}>;
 #endif
 #endif
 #if BIAS
