@@ -17,6 +17,7 @@ import {
   readSeconds,
 } from "../../quant/mod.ts";
 import { codeFromWords, decodeGgufBytes } from "./plain_decoder.ts";
+import { randomBytes } from "./random.ts";
 import { randomTensor } from "./random_tensor.ts";
 
 const SHAPES = [[1, 32], [3, 96], [5, 160], [2, 256], [7, 128], [4, 320]];
@@ -78,6 +79,28 @@ Deno.test("GGUF formats decode as a decoder written from the description alone",
       assertEquals(values, Float32Array.from(decodeGgufBytes(name, bytes)));
     }
   }
+});
+
+Deno.test("any bytes of a GGUF type decode, and come back as they were", () => {
+  for (const format of FORMATS) {
+    if (!format.gguf) continue;
+    const [rows, columns] = shapeFor(format, [3, 160]);
+    for (let seed = 0; seed < 20; seed++) {
+      const bytes = randomBytes(seed, rows * format.rowBytes(columns));
+      const t = format.unpack(bytes, rows, columns);
+      assertEquals(decode(t).length, rows * columns);
+      const again = format.pack(t);
+      // Five digits in base 3 have several bytes; the values are the same.
+      if (format.name === "TQ1_0") assertEquals(format.unpack(again, rows, columns), t);
+      else assertEquals(again, bytes, format.name);
+    }
+  }
+});
+
+Deno.test("codes that a ternary byte cannot hold are refused", () => {
+  const t = emptyPacked(formatByName("TQ1_0").layout, 1, 256);
+  t.codes[5] = 3;
+  assertThrows(() => formatByName("TQ1_0").pack(t), RangeError, "code 3 at element 68");
 });
 
 Deno.test("scalar layouts decode by the word order of their documentation", () => {

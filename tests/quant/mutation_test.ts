@@ -2,7 +2,9 @@ import { assert, assertEquals } from "@std/assert";
 import {
   type ByteSource,
   bytesSource,
+  decode,
   formatByGgufType,
+  FORMATS,
   readGguf,
   readSafetensors,
   writeGguf,
@@ -58,6 +60,8 @@ async function survive(
   assert(slowest < 2000, `${slowest} ms`);
 }
 
+const inGguf = FORMATS.filter((format) => format.gguf);
+
 Deno.test(`${RUNS} damaged GGUF files give an answer or a typed error`, async () => {
   const bytes = await collect(writeGguf({
     metadata: {
@@ -74,7 +78,12 @@ Deno.test(`${RUNS} damaged GGUF files give an answer or a typed error`, async ()
       { name: "token_embd.weight", dimensions: [64, 4], type: 8, bytes: randomBytes(1, 272) },
       { name: "output_norm.weight", dimensions: [64], type: 0, bytes: randomBytes(2, 256) },
       { name: "blk.0.attn_q.weight", dimensions: [64, 2], type: 2, bytes: randomBytes(3, 72) },
-      { name: "blk.0.ffn_up.weight", dimensions: [256, 1], type: 12, bytes: randomBytes(4, 144) },
+      ...inGguf.map(({ name, gguf, rowBytes }) => ({
+        name: `blk.0.${name}.weight`,
+        dimensions: [256, 1],
+        type: gguf!.type,
+        bytes: randomBytes(gguf!.type, rowBytes(256)),
+      })),
     ],
     alignment: 64,
   }));
@@ -86,7 +95,8 @@ Deno.test(`${RUNS} damaged GGUF files give an answer or a typed error`, async ()
       const [columns, ...rest] = tensor.dimensions;
       const rows = rest.reduce((product, dimension) => product * dimension, 1);
       const piece = await source.read(tensor.offset, tensor.byteLength);
-      formatByGgufType(tensor.type)?.unpack(piece, rows, columns);
+      const packed = formatByGgufType(tensor.type)?.unpack(piece, rows, columns);
+      if (packed) assertEquals(decode(packed).length, rows * columns);
     }
   });
 });
