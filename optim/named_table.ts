@@ -5,6 +5,7 @@
  */
 import { mezo, type NamedOptions, qzo, qzoNormalised } from "./named.ts";
 import {
+  blockwiseZo,
   fzoo,
   meazo,
   sparseZo,
@@ -55,6 +56,7 @@ export type OptimiserName =
   | "fzoo"
   | "meazo"
   | "sparseZo"
+  | "blockwiseZo"
   | "zoResidual"
   | "threePointDescent";
 
@@ -82,6 +84,7 @@ export const namedOptimisers: Readonly<Record<OptimiserName, NamedOptimiser>> = 
   fzoo: { extras: [], queries: true, make: fzoo },
   meazo: { extras: ["decay"], queries: true, make: meazo },
   sparseZo: { extras: ["sparsity", "resample"], queries: true, make: sparseZo },
+  blockwiseZo: { extras: [], queries: true, make: blockwiseZo },
   zoResidual: { extras: [], queries: true, make: zoResidual },
   threePointDescent: { extras: [], queries: false, make: threePointDescent },
 };
