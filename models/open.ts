@@ -4,13 +4,14 @@
  * @module
  */
 
-import { openFile } from "./file_source.ts";
+import { splitPaths } from "../quant/gguf_split.ts";
+import { type FileSource, openFile } from "./file_source.ts";
 import type { ModelSource } from "./source.ts";
 import { ggufModelSource } from "./source_gguf.ts";
 import { huggingFaceModelSource } from "./source_hugging_face.ts";
 
 /**
- * Opens a model by path: a `.gguf` file, or a folder with `config.json`.
+ * Opens a model by path: a `.gguf` file, any file of a split one (`NAME-00001-of-0000N.gguf`), or a folder with `config.json`.
  *
  * @throws {Deno.errors.NotFound} When there is nothing at `path`
  * @throws {SyntaxError | RangeError} When it is damaged or not supported
@@ -18,11 +19,13 @@ import { huggingFaceModelSource } from "./source_hugging_face.ts";
 export async function openModelSource(path: string): Promise<ModelSource> {
   const { isDirectory } = await Deno.stat(path);
   if (isDirectory) return await huggingFaceModelSource(path);
-  const file = await openFile(path);
+  const files: FileSource[] = [];
   try {
-    return await ggufModelSource(file);
+    for (const part of splitPaths(path) ?? [path]) files.push(await openFile(part));
+    const [first, ...others] = files;
+    return await ggufModelSource(first, others);
   } catch (error) {
-    file[Symbol.dispose]();
+    for (const file of files) file[Symbol.dispose]();
     throw error;
   }
 }

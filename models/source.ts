@@ -9,6 +9,7 @@ import type { PackedTensor } from "../quant/layout.ts";
 import type { Format } from "../quant/format.ts";
 import type { ByteSource } from "../quant/byte_source.ts";
 import type { GgufFile } from "../quant/gguf.ts";
+import type { GgufPart } from "../quant/gguf_split.ts";
 import type { ModelConfig } from "./config.ts";
 import type { FileSource } from "./file_source.ts";
 import type { FilePatch, StoredValues } from "./stored_values.ts";
@@ -58,6 +59,8 @@ export interface ModelSource extends Disposable {
   readonly ropeFactors?: Float32Array | undefined;
   /** The file itself, when it is one GGUF file whose tensors are read as they are. */
   readonly gguf?: { readonly source: ByteSource; readonly file: GgufFile } | undefined;
+  /** The files themselves, when they are the parts of a split GGUF model whose tensors are read as they are. */
+  readonly split?: readonly GgufPart[] | undefined;
   /** The folder itself, when its tensors are read as they are. */
   readonly folder?: StoredFolder | undefined;
   /** The header whose metadata a GGUF file written from this model keeps. */

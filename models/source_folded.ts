@@ -46,5 +46,5 @@ export function foldedSource(
       },
     });
   }
-  return { ...source, tensors, folder, gguf: undefined, counts };
+  return { ...source, tensors, folder, gguf: undefined, split: undefined, counts };
 }

@@ -1,10 +1,11 @@
 /**
- * A model in one GGUF file.
+ * A model in one GGUF file, or in several.
  *
  * @module
  */
 
-import { formatOfGgufTensor, readGguf } from "../quant/gguf.ts";
+import { formatOfGgufTensor, type GgufTensor, readGguf } from "../quant/gguf.ts";
+import { checkParts, type GgufPart } from "../quant/gguf_split.ts";
 import type { ByteSource } from "../quant/byte_source.ts";
 import { architectureOf } from "./architectures.ts";
 import { configFromGguf } from "./config.ts";
@@ -13,26 +14,34 @@ import type { Tokenizer } from "./tokenizer.ts";
 import { tokenizerFromGguf } from "./tokenizer_gguf.ts";
 
 /**
- * Reads the header of a GGUF file and checks that it holds the whole model. Tensors are read when asked for.
+ * Reads the header of a GGUF file and checks that it holds the whole model, together with `others` where the model is split.
+ * Tensors are read when asked for.
  *
  * @throws {SyntaxError | RangeError} When the file is damaged, the architecture or a tensor's type is not supported, or a
  * tensor is missing or of the wrong shape
  */
 export async function ggufModelSource(
   source: ByteSource & Partial<Disposable>,
+  others: readonly (ByteSource & Partial<Disposable>)[] = [],
 ): Promise<ModelSource> {
   const file = await readGguf(source);
-  const embedding = file.tensors.find((t) => t.name === "token_embd.weight");
+  const parts: GgufPart[] = [{ source, file }];
+  for (const other of others) parts.push({ source: other, file: await readGguf(other) });
+  if (parts.length > 1) checkParts(parts);
+  const stored = new Map(
+    parts.flatMap(({ source, file }) => file.tensors.map((t) => [t.name, { ...t, source }])),
+  );
+  const embedding = stored.get("token_embd.weight");
   if (!embedding) {
     throw new RangeError(`Cannot load "${source.name}": it has no tensor "token_embd.weight"`);
   }
   const config = configFromGguf(file.metadata, {
     embeddingRows: embedding.dimensions[1] ?? 0,
-    hasHead: file.tensors.some((t) => t.name === "output.weight"),
+    hasHead: stored.has("output.weight"),
   }, source.name);
   const tensors = new Map<string, TensorSource>();
   for (const { name, rows, columns } of architectureOf(config).weights(config)) {
-    const tensor = file.tensors.find((t) => t.name === name);
+    const tensor = stored.get(name);
     if (!tensor) throw new RangeError(`Cannot load "${source.name}": it has no tensor "${name}"`);
     const [inFile, rowsInFile = 1, ...more] = tensor.dimensions;
     if (inFile !== columns || rowsInFile !== rows || more.some((d) => d !== 1)) {
@@ -51,7 +60,7 @@ export async function ggufModelSource(
       format,
       read: async (first, count) =>
         format.unpack(
-          await source.read(tensor.offset + first * rowBytes, count * rowBytes),
+          await tensor.source.read(tensor.offset + first * rowBytes, count * rowBytes),
           count,
           columns,
         ),
@@ -62,13 +71,13 @@ export async function ggufModelSource(
     config,
     tensors,
     tokenizer: embeddedTokenizer(file.metadata),
-    ropeFactors: await ropeFactors(
-      source,
-      file.tensors.find((t) => t.name === "rope_freqs.weight"),
-    ),
-    gguf: { source, file },
+    ropeFactors: await ropeFactors(stored.get("rope_freqs.weight")),
+    gguf: parts.length === 1 ? parts[0] : undefined,
+    split: parts.length === 1 ? undefined : parts,
     header: file,
-    [Symbol.dispose]: () => source[Symbol.dispose]?.(),
+    [Symbol.dispose]: () => {
+      for (const one of [source, ...others]) one[Symbol.dispose]?.();
+    },
   };
 }
 
@@ -77,9 +86,8 @@ function embeddedTokenizer(metadata: ReadonlyMap<string, unknown>): Tokenizer | 
 }
 
 async function ropeFactors(
-  source: ByteSource,
-  tensor: Parameters<typeof formatOfGgufTensor>[0] | undefined,
+  tensor: (GgufTensor & { readonly source: ByteSource }) | undefined,
 ): Promise<Float32Array | undefined> {
   if (!tensor || tensor.typeName !== "F32") return undefined;
-  return new Float32Array((await source.read(tensor.offset, tensor.byteLength)).buffer);
+  return new Float32Array((await tensor.source.read(tensor.offset, tensor.byteLength)).buffer);
 }

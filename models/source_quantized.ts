@@ -30,7 +30,7 @@ export function quantizedSource(source: ModelSource, options: QuantizedSourceOpt
     tensors.set(name, chosen === tensor.format.name ? tensor : quantized(tensor, chosen, options));
   }
   const name = `${source.name} as ${options.format}`;
-  return { ...source, name, tensors, gguf: undefined, folder: undefined };
+  return { ...source, name, tensors, gguf: undefined, split: undefined, folder: undefined };
 }
 
 function quantized(

@@ -8,6 +8,7 @@ import { join } from "@std/path";
 import { bitsPerWeight } from "../quant/formats.ts";
 import type { GgufTyped, GgufValue } from "../quant/mod.ts";
 import { packedToSafetensors } from "../quant/packed_safetensors.ts";
+import { copiedMetadata } from "../quant/gguf_split.ts";
 import { writeGguf } from "../quant/gguf_write.ts";
 import { type SafetensorsTensorData, writeSafetensors } from "../quant/safetensors.ts";
 import type { ModelConfig } from "./config.ts";
@@ -103,21 +104,9 @@ function ggufMetadata(source: ModelSource): Map<string, GgufValue | GgufTyped> {
   const { config, header, tokenizerFiles } = source;
   const u32 = (value: number): GgufTyped => ({ type: "uint32", value });
   const f32 = (value: number): GgufTyped => ({ type: "float32", value });
+  // The type that most tensors have may no longer be true.
+  if (header) return copiedMetadata(header, ["general.file_type"]);
   const metadata = new Map<string, GgufValue | GgufTyped>();
-  if (header) {
-    for (const [key, value] of header.metadata) {
-      // Says which type most tensors have: no longer true.
-      if (key === "general.file_type") continue;
-      const type = header.valueTypes.get(key);
-      metadata.set(
-        key,
-        type && !Array.isArray(value) && !ArrayBuffer.isView(value)
-          ? { type, value } as GgufTyped
-          : value,
-      );
-    }
-    return metadata;
-  }
   const own: [string, GgufValue | GgufTyped][] = [
     ["general.architecture", config.architecture],
     ["general.name", source.name.split(/[\\/]/).at(-1) ?? "model"],

@@ -104,7 +104,7 @@ export async function* patchGguf(
   let position = 0;
   for (const { tensor, patch } of patched) {
     yield* copy(source, position, tensor.offset, pieceBytes);
-    yield* patchTensor(source, tensor, patch, pieceBytes);
+    yield* patchedTensor(source, tensor, patch, pieceBytes);
     position = tensor.offset + tensor.byteLength;
   }
   yield* copy(source, position, source.size, pieceBytes);
@@ -121,11 +121,12 @@ async function* copy(
   }
 }
 
-async function* patchTensor(
+/** The bytes of one tensor, whole rows at a time, changed by `patch` if there is one. */
+export async function* patchedTensor(
   source: ByteSource,
   tensor: GgufTensor,
-  patch: RowPatch,
-  pieceBytes: number,
+  patch: RowPatch | undefined,
+  pieceBytes: number = 8 * 1024 * 1024,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   const rows = tensor.dimensions.slice(1).reduce((product, dimension) => product * dimension, 1);
   const rowBytes = tensor.byteLength / rows;
@@ -133,7 +134,7 @@ async function* patchTensor(
   for (let row = 0; row < rows; row += rowsAtOnce) {
     const count = Math.min(rowsAtOnce, rows - row);
     const bytes = await source.read(tensor.offset + row * rowBytes, count * rowBytes);
-    patch(bytes, row);
+    patch?.(bytes, row);
     yield bytes;
   }
 }

@@ -34,6 +34,7 @@ export {
   type GgufValue,
   type GgufValueType,
 } from "./gguf_value.ts";
+export * from "./gguf_split.ts";
 export * from "./gguf_write.ts";
 export * from "./gptq.ts";
 export * from "./group_formats.ts";

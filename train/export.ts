@@ -11,6 +11,7 @@ import type { FoldCounts, TrainedTensor } from "../models/stored_values.ts";
 import { writeModel, type WriteOptions } from "../models/write_model.ts";
 import type { LedgerTrainable } from "../optim/mod.ts";
 import { foldPatch } from "../quant/fold_patch.ts";
+import { mergeGguf, splitPaths } from "../quant/gguf_split.ts";
 import { patchGguf } from "../quant/gguf_write.ts";
 
 /** Pairs a manifest with its offsets. */
@@ -26,8 +27,9 @@ export function trainedTensors(
 }
 
 /**
- * Writes the tuned model to `path`. From a GGUF file to a `.gguf` path every byte but those of trained scales stays as it was;
- * otherwise the model is written anew.
+ * Writes the tuned model to `path`. From a GGUF file to a `.gguf` path, or from a Hugging Face folder to a folder, every byte but
+ * those of trained scales stays as it was. A split GGUF model becomes one file, or again as many where `path` is named like
+ * them (`NAME-00001-of-0000N.gguf`). Otherwise the model is written anew.
  *
  * @returns How many stored values changed, and how many offsets rounding swallowed
  * @throws {RangeError} When offsets do not fit the model, or its formats do not fit the path
@@ -38,17 +40,32 @@ export async function exportTuned(
   path: string,
   options: WriteOptions = {},
 ): Promise<FoldCounts> {
-  if (!source.gguf || !path.endsWith(".gguf")) {
+  const parts = source.gguf ? [source.gguf] : source.split;
+  if (!parts || !path.endsWith(".gguf")) {
     const folded = foldedSource(source, trained);
     await writeModel(folded, path, options);
     return folded.counts;
   }
-  const { file, source: bytes } = source.gguf;
-  const folds = [...trained].map(([name, { offsets, form, span }]) =>
-    [name, foldPatch(file.tensorByName(name), offsets, form, span)] as const
-  );
+  const folds = [...trained].map(([name, { offsets, form, span }]) => {
+    const { file } = parts.find((part) => part.file.tensors.some((t) => t.name === name)) ??
+      parts[0];
+    return [name, foldPatch(file.tensorByName(name), offsets, form, span)] as const;
+  });
   const patches = new Map(folds.map(([name, { patch }]) => [name, patch]));
-  await writeFileWhole(path, patchGguf(bytes, file, patches));
+  const paths = parts.length === 1 ? [path] : splitPaths(path);
+  if (paths && paths.length !== parts.length) {
+    throw new RangeError(
+      `Cannot write "${path}": it is one of ${paths.length} files, the model has ${parts.length}`,
+    );
+  }
+  if (paths) {
+    for (const [i, { source: bytes, file }] of parts.entries()) {
+      const own = new Map(
+        [...patches].filter(([name]) => file.tensors.some((t) => t.name === name)),
+      );
+      await writeFileWhole(paths[i], patchGguf(bytes, file, own));
+    }
+  } else await writeFileWhole(path, mergeGguf(parts, patches));
   return folds.reduce(
     (sum, [, { counts }]) => ({
       swallowed: sum.swallowed + counts.swallowed,

@@ -123,7 +123,7 @@ Deno.test("configurations of other models are refused by the value that is at fa
     [{ hidden_size: 97 }, "head_dim"],
     [{ rope_theta: "x" }, '"rope_theta" is "x"'],
     [{ rope_scaling: { rope_type: "yarn" } }, 'rope_scaling "yarn"'],
-    [{ quantization_config: { quant_method: "aqlm" } }, 'quantization method "aqlm"'],
+    [{ quantization_config: { quant_method: "exl2" } }, 'quantization method "exl2"'],
   ];
   await withFolder(neox, weights, async (folder) => {
     for (const [change, message] of changes) {
