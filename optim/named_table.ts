@@ -17,6 +17,7 @@ import {
   zoSgdSign,
 } from "./named_family.ts";
 import type { Optimiser } from "./optimiser.ts";
+import { qzoPlus } from "./qzo_plus.ts";
 
 /** Arguments that only some named optimisers have. */
 export interface ExtraOptions {
@@ -48,6 +49,7 @@ export interface NamedOptimiser {
 export type OptimiserName =
   | "qzo"
   | "qzoNormalised"
+  | "qzoPlus"
   | "mezo"
   | "zoSgd"
   | "zoSgdSign"
@@ -76,6 +78,7 @@ export type OptimiserName =
 export const namedOptimisers: Readonly<Record<OptimiserName, NamedOptimiser>> = {
   qzo: { extras: ["clip"], queries: true, make: qzo },
   qzoNormalised: { extras: ["clip", "decay"], queries: true, make: qzoNormalised },
+  qzoPlus: { extras: [], queries: true, make: qzoPlus },
   mezo: { extras: [], queries: true, make: mezo },
   zoSgd: { extras: [], queries: true, make: zoSgd },
   zoSgdSign: { extras: [], queries: true, make: zoSgdSign },
