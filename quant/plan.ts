@@ -12,13 +12,28 @@ export interface PlanOptions {
   readonly embedding?: string;
   /** Of the output head, where it is a tensor of its own. Default: as the embedding. */
   readonly head?: string;
-  /** Of matrices that the wanted format cannot hold. Default "F16". */
+  /**
+   * Of matrices that the wanted format cannot hold. Default: as in llama.cpp, for formats with blocks of 256 a near one with
+   * blocks of 32 (`Q5_0` for `Q4_K`); else "F16".
+   */
   readonly fallback?: string;
   /** Of norms, biases and other vectors. Default "F32". */
   readonly vectors?: string;
   /** Names that keep the fallback: each is a part of the name. Default none. */
   readonly keep?: readonly string[];
 }
+
+/** What llama.cpp (`llama_tensor_get_type` in src/llama-quant.cpp) takes where rows are no multiple of 256. */
+const SMALLER_BLOCKS: Readonly<Record<string, string>> = {
+  Q2_K: "IQ4_NL",
+  Q3_K: "IQ4_NL",
+  IQ4_XS: "IQ4_NL",
+  Q4_K: "Q5_0",
+  Q5_K: "Q5_1",
+  Q6_K: "Q8_0",
+  TQ1_0: "Q4_0",
+  TQ2_0: "Q4_0",
+};
 
 /** A tensor's place in the model, by Hugging Face or GGUF names. */
 export type TensorKind = "embedding" | "head" | "vector" | "matrix";
@@ -75,13 +90,15 @@ export function chooseFormat(
   wanted: string,
   options: PlanOptions = {},
 ): string {
-  const { embedding = "F16", head = embedding, fallback = "F16", vectors = "F32" } = options;
+  const { embedding = "F16", head = embedding, vectors = "F32" } = options;
   const kind = tensorKind(name, rows);
   const kept = options.keep?.some((part) => name.includes(part)) ?? false;
   const chosen = kept && kind !== "vector"
-    ? fallback
+    ? options.fallback ?? "F16"
     : { embedding, head, vector: vectors, matrix: wanted }[kind];
   const { layout, gguf } = formatByName(chosen);
   const multiple = layout.kind === "dense" ? 1 : gguf?.blockElements ?? 32;
-  return columns % multiple !== 0 ? formatByName(fallback).name : chosen;
+  if (columns % multiple === 0) return chosen;
+  const near = columns % 32 === 0 ? SMALLER_BLOCKS[chosen] : undefined;
+  return formatByName(options.fallback ?? near ?? "F16").name;
 }

@@ -29,6 +29,10 @@ Deno.test("formats follow kind, options and what a format can hold", () => {
   assertEquals(choose("lm_head.weight", 96, { embedding: "Q8_0", head: "F16" }), "F16");
   assertEquals(choose("token_embd.weight", 100, { embedding: "Q8_0" }), "F16");
   assertEquals(choose("blk.0.attn_q.bias", 96, { keep: ["blk.0."] }), "F32");
+  const wide = (columns: number, options = {}): string =>
+    chooseFormat("blk.0.ffn_down.weight", 256, columns, "Q4_K", options);
+  assertEquals([512, 704, 100].map((columns) => wide(columns)), ["Q4_K", "Q5_0", "F16"]);
+  assertEquals(wide(704, { fallback: "Q8_0" }), "Q8_0");
   assertThrows(() => chooseFormat("w", 2, 32, "int5_g64"), RangeError, "int5_g64");
 });
 
