@@ -170,7 +170,8 @@ export function scalarStepShader(optimiser: Optimiser, seeded = false): string {
 /**
  * Records the scalar program, the update of every arena and, where the optimiser asks for it, the projection.
  *
- * @throws TypeError when the optimiser holds, remembers or masks directions and the inputs bring no seeds
+ * @throws TypeError when the optimiser holds, remembers or masks directions and the inputs bring no seeds, or when
+ * where it looks follows from its state
  */
 export function optimiserStep(
   graph: Graph,
@@ -181,6 +182,11 @@ export function optimiserStep(
   offsets: OffsetSet,
   tensors: ReadonlyMap<string, DeviceTensor>,
 ): void {
+  if (optimiser.estimator.amplitudes) {
+    throw new TypeError(
+      `Cannot record a step of ${optimiser.name}: where it looks follows from its state, on the host alone`,
+    );
+  }
   const seeded = inputs.seeds !== undefined;
   if (!seeded && !isPlain(optimiser.plan)) {
     throw new TypeError(

@@ -24,6 +24,11 @@ export interface Estimator {
   readonly directions: number;
   /** The evaluations of a step, in the order of the losses. */
   readonly branches: readonly BranchSpec[];
+  /**
+   * Amplitudes of a step's branches that follow from the state, undefined for a branch that is not evaluated: its loss counts
+   * as 0. Absent where they are always those of `branches`. Where present, only the host can execute it.
+   */
+  amplitudes?(step: number, state: readonly number[]): readonly (number | undefined)[];
   /** The directional derivative of each direction, from one finite loss per branch. */
   derivatives<T>(o: Ops<T>, losses: readonly T[]): T[];
 }

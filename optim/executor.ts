@@ -132,12 +132,23 @@ export class Session {
     return this.#base.map((base, i) => applyOffset(form, base, this.offsets[i]));
   }
 
+  /** The branches of the step that comes next, with the amplitudes that they have in it; some may not be evaluated. */
+  #branches(): { readonly direction: number; readonly amplitude: number | undefined }[] {
+    const { estimator } = this.optimiser;
+    const amplitudes = estimator.amplitudes?.(this.#step, this.#state);
+    return estimator.branches.map(({ direction, amplitude }, i) => ({
+      direction,
+      amplitude: amplitudes ? amplitudes[i] : amplitude,
+    }));
+  }
+
   /** The points to evaluate next, in the order of the estimator's branches. Asking again changes nothing. */
   ask(): Float32Array[] {
-    const { estimator, distribution, form, plan } = this.optimiser;
+    const { distribution, form, plan } = this.optimiser;
     const z = new Float32Array(this.#base.length);
     let filled = -1;
-    return estimator.branches.map(({ direction, amplitude }) => {
+    return this.#branches().flatMap(({ direction, amplitude }) => {
+      if (amplitude === undefined) return [];
       if (direction !== filled) {
         const seed = directionSeed(plan, this.#master, this.#step, direction);
         for (const { id, from, to, place } of this.#stretches) {
@@ -155,12 +166,18 @@ export class Session {
   }
 
   /**
-   * Makes the step from the losses of the points that `ask` gave.
+   * Makes the step from the losses of the points that `ask` gave, in their order.
    *
    * @throws NonFiniteLossError when no finite step follows from the losses; TypeError when they are not one per branch.
    * Nothing has changed then.
    */
   tell(losses: readonly number[]): HostStep {
+    const branches = this.#branches();
+    const skipped = branches.filter(({ amplitude }) => amplitude === undefined).length;
+    if (skipped > 0 && losses.length === branches.length - skipped) {
+      const rest = [...losses];
+      losses = branches.map(({ amplitude }) => amplitude === undefined ? 0 : rest.shift()!);
+    }
     const { estimator, transformation, plan } = this.optimiser;
     const step = this.#step;
     const inputs = transformation.inputs(step);

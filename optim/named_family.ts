@@ -8,6 +8,7 @@
  * @module
  */
 import type { Blocks } from "./blocks.ts";
+import { acceptBest, lookThenTry } from "./conservative.ts";
 import { normaliseByRms } from "./normalise_by_rms.ts";
 import { normaliseBySpread } from "./normalise_by_spread.ts";
 import { adamFromSeeds, momentumFromSeeds } from "./momentum_from_seeds.ts";
@@ -252,6 +253,36 @@ export function sparseZo(options: SparseZoOptions = {}): Optimiser {
     estimator: spsa(options),
     transformations: [scaleBySchedule(options.learningRate ?? 1e-6)],
     mask: { density, keep, unit },
+  });
+}
+
+/**
+ * ZO-SGD-Cons: after each estimate the lowest of staying, the step and its opposite; five evaluations a move, which takes two steps
+ * of a session. Learning rate 1e-6. On the host alone; {@linkcode threePointDescent} is its like on the device.
+ *
+ * Departures: the step is plain, as in the paper; ZO-Bench's code steps with AdamW by mistake, so that its three points are not
+ * the rule's. The second step sees the batch that the objective gives it then.
+ *
+ * Source: ZO-Bench (arXiv 2402.11592), `--trainer zo_conserv`.
+ *
+ * @example A step that would make it worse is not made
+ * ```ts
+ * import { Session, zoSgdConservative } from "@qzo/qzo/optim";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const optimiser = zoSgdConservative({ learningRate: 10 });
+ * const session = new Session({ parameters: [1], optimiser });
+ * assertEquals(session.ask().length, 2);
+ * for (let step = 0; step < 2; step++) session.tell(session.ask().map(([x]) => x * x));
+ * assertEquals(session.parameters(), new Float32Array([1]));
+ * ```
+ */
+export function zoSgdConservative(options: Omit<NamedOptions, "queries"> = {}): Optimiser {
+  return optimiser({
+    ...options,
+    name: "zoSgdConservative",
+    estimator: lookThenTry(options),
+    transformations: [acceptBest(scaleBySchedule(options.learningRate ?? 1e-6))],
   });
 }
 

@@ -37,6 +37,7 @@ import {
   threePointDescent,
   zoAdam,
   zoResidual,
+  zoSgdConservative,
   zoSgdMomentum,
   zoSgdSign,
 } from "../../optim/mod.ts";
@@ -311,6 +312,16 @@ Deno.test("directions that are not plain need their seeds", () => {
       ),
     TypeError,
     "seeds are not given",
+  );
+  assertThrows(
+    () => {
+      const two = zoSgdConservative();
+      const offsets = new OffsetSet([], 4096);
+      const losses = new Storage("losses", 12, "scratch");
+      optimiserStep(new Graph(), two, new StepState(two, 1), losses, ranges, offsets, new Map());
+    },
+    TypeError,
+    "on the host alone",
   );
 });
 

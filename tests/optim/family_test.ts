@@ -27,6 +27,7 @@ import {
   zoAdam,
   zoResidual,
   zoSgd,
+  zoSgdConservative,
   zoSgdMomentum,
   zoSgdSign,
 } from "../../optim/mod.ts";
@@ -80,6 +81,8 @@ const family: Record<string, (rate: number) => Optimiser> = {
   meazo: () => meazo({ learningRate: fading(0.05) }),
   qzoNormalised: () =>
     qzoNormalised({ form: "absolute", projection: "none", learningRate: fading(0.05) }),
+  zoSgdConservative: (rate) =>
+    zoSgdConservative({ learningRate: cosine(2 * rate, { total: steps }) }),
   threePointDescent: () => threePointDescent({ epsilon: 0.02, learningRate: fading(1) }),
   "guarded by spikes and quantile": () =>
     optimiser({

@@ -30,6 +30,7 @@ import {
   threePoint,
   type Transformation,
   zoAdam,
+  zoSgdConservative,
   zoSgdMomentum,
 } from "../../optim/mod.ts";
 import { quadratic } from "./objectives.ts";
@@ -219,6 +220,30 @@ Deno.test("three points: the lowest wins, ties stay, and the step goes exactly t
     0,
     -0.5,
   ]);
+});
+
+Deno.test("conservative: the point of three that is lowest, along the direction that was looked along", () => {
+  const rule = zoSgdConservative({ epsilon: 0.5, learningRate: 0.25 });
+  const tried = (losses: number[]) => {
+    const session = new Session({ parameters: [0, 0, 0], optimiser: rule, seed: 5 });
+    const [plus] = session.ask();
+    assertEquals(session.tell([3, 1]).coefficients, [0]);
+    const points = session.ask();
+    // d = 2, so the step is -0.5 z and plus was 0.5 z.
+    assertEquals(points, [plus.map(() => 0), plus.map((x) => -x), plus]);
+    session.tell(losses);
+    return points.findIndex((point) => point.every((x, i) => x === session.offsets[i]));
+  };
+  assertEquals([[1, 0, 2], [1, 2, 0], [1, 1, 1], [0, 1, 2], [2, 1, 0.5]].map(tried), [
+    1,
+    2,
+    0,
+    0,
+    2,
+  ]);
+  const session = new Session({ parameters: [0], optimiser: rule });
+  assertThrows(() => session.tell([1, 2, 3, 4]), TypeError, "4 losses");
+  assertThrows(() => session.tell([1]), TypeError, "1 losses");
 });
 
 Deno.test("masks: the share asked for, the same for so many steps, tensors as a whole", () => {
