@@ -83,6 +83,9 @@ function superFormat(
   const { bits } = layout;
   const scaleBytes = Math.ceil(map.scales.reduce((sum, [, , length]) => sum + length, 0) / 4) * 4;
   const pairsAt = bits === 6 ? 4 : 0;
+  // Flat: a model has millions of blocks.
+  const [scales, nibbles, pairs] = [map.scales, map.nibbles ?? [], map.pairs ?? []]
+    .map((list) => Uint16Array.from(list.flat()));
   const move = (
     file: DataView,
     at: number,
@@ -92,27 +95,28 @@ function superFormat(
   ): void => {
     const words = planes.codeWords;
     const first = block * 8 * bits;
-    for (const [from, to, length] of map.scales) {
-      for (let i = 0; i < length; i++) {
-        const plane = block * scaleBytes + to + i;
-        if (write) file.setUint8(at + from + i, planes.scaleBytes[plane]);
-        else planes.scaleBytes[plane] = file.getUint8(at + from + i);
-      }
+    for (let m = 0; m < scales.length; m += 3) {
+      copyBytes(
+        file,
+        at + scales[m],
+        planes.scaleBytes,
+        block * scaleBytes + scales[m + 1],
+        scales[m + 2],
+        write,
+      );
     }
-    for (const [from, low, high] of map.nibbles ?? []) {
-      const place = { file, at: at + from, words };
-      moveNibbles(place, first + low * bits, first + high * bits, write);
+    for (let m = 0; m < nibbles.length; m += 3) {
+      const [low, high] = [first + nibbles[m + 1] * bits, first + nibbles[m + 2] * bits];
+      moveNibbles(file, at + nibbles[m], words, low, high, write);
     }
-    for (const [from, block] of map.pairs ?? []) {
-      movePairs({ file, at: at + from, words }, first + block * bits + pairsAt, bits, write);
+    for (let m = 0; m < pairs.length; m += 2) {
+      movePairs(file, at + pairs[m], words, first + pairs[m + 1] * bits + pairsAt, bits, write);
     }
     if (map.bits !== undefined) {
-      moveBits({ file, at: at + map.bits, words }, first + bits - 1, bits, write);
+      moveBits(file, at + map.bits, words, first + bits - 1, bits, write);
     }
-    for (let i = 0; map.codes !== undefined && i < 32; i++) {
-      const position = at + map.codes + 4 * i;
-      if (write) file.setUint32(position, words[first + i], true);
-      else words[first + i] = file.getUint32(position, true);
+    if (map.codes !== undefined) {
+      copyBytes(file, at + map.codes, planes.codes, 4 * first, 128, write);
     }
   };
   return formatOfBlocks({
@@ -124,6 +128,18 @@ function superFormat(
     unpack: (file, at, planes, block) => move(file, at, planes, block, false),
     pack: (file, at, planes, block) => move(file, at, planes, block, true),
   });
+}
+
+function copyBytes(
+  file: DataView,
+  at: number,
+  plane: Uint8Array,
+  to: number,
+  length: number,
+  write: boolean,
+): void {
+  if (write) { for (let i = 0; i < length; i++) file.setUint8(at + i, plane[to + i]); }
+  else for (let i = 0; i < length; i++) plane[to + i] = file.getUint8(at + i);
 }
 
 /** The byte of a block's exponent: rows are padded to words. */

@@ -72,13 +72,13 @@ export const GGUF_TERNARY: readonly Format[] = [
     bytes: 66,
     unpack(file, at, { codeWords: words, scales }, block) {
       scales[block] = file.getUint16(at + 64, true);
-      movePairs({ file, at, words }, block * 16, 2, false);
-      movePairs({ file, at: at + 32, words }, block * 16 + 8, 2, false);
+      movePairs(file, at, words, block * 16, 2, false);
+      movePairs(file, at + 32, words, block * 16 + 8, 2, false);
     },
     pack(file, at, { codeWords: words, scales }, block) {
       file.setUint16(at + 64, scales[block], true);
-      movePairs({ file, at, words }, block * 16, 2, true);
-      movePairs({ file, at: at + 32, words }, block * 16 + 8, 2, true);
+      movePairs(file, at, words, block * 16, 2, true);
+      movePairs(file, at + 32, words, block * 16 + 8, 2, true);
     },
   }),
 ];

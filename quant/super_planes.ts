@@ -9,22 +9,16 @@ const NIBBLES = 0x0f0f0f0f;
 const PAIRS = 0x03030303;
 const BITS = 0x01010101;
 
-/** Where words come from or go to: a file's bytes at a position, or a plane. */
-interface Place {
-  readonly file: DataView;
-  readonly at: number;
-  /** The planes' words. */
-  readonly words: Uint32Array;
-}
-
 /**
- * 32 bytes whose low halves are the columns of one block and whose high halves those of another.
+ * 32 bytes at `at` whose low halves are the columns of one block and whose high halves those of another.
  *
  * @param low The word at which the 4-bit plane of the low halves' block starts
  * @param high That of the other
  */
 export function moveNibbles(
-  { file, at, words }: Place,
+  file: DataView,
+  at: number,
+  words: Uint32Array,
   low: number,
   high: number,
   write: boolean,
@@ -51,7 +45,9 @@ export function moveNibbles(
  * @param step Words from one block's plane to the next's
  */
 export function movePairs(
-  { file, at, words }: Place,
+  file: DataView,
+  at: number,
+  words: Uint32Array,
   first: number,
   step: number,
   write: boolean,
@@ -76,7 +72,9 @@ export function movePairs(
 
 /** 32 bytes with one bit of each of eight blocks, the first block's lowest; parameters as of `movePairs`. */
 export function moveBits(
-  { file, at, words }: Place,
+  file: DataView,
+  at: number,
+  words: Uint32Array,
   first: number,
   step: number,
   write: boolean,
