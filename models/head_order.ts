@@ -5,7 +5,7 @@
  * @module
  */
 
-import { groupsPerRow, type PackedTensor } from "../quant/layout.ts";
+import { type PackedTensor, planeWords } from "../quant/layout.ts";
 import { halves } from "../quant/planes.ts";
 
 /**
@@ -38,8 +38,8 @@ export function reorderHeads(t: PackedTensor, heads: number, interleave: boolean
   };
   const codes = move(t.codes, t.codes.slice(), t.codes.length / t.rows);
   const scales = t.scales.slice();
-  const groups = groupsPerRow(t.layout, t.columns);
-  const paired = t.layout.kind === "scalar" && t.layout.second !== "none";
-  if (groups > 0) move(halves(t.scales), halves(scales), paired ? 2 * groups : groups);
+  // Words of two rows are halves of one.
+  const perRow = planeWords(t.layout, 2, t.columns).scales;
+  if (perRow > 0) move(halves(t.scales), halves(scales), perRow);
   return { ...t, codes, scales };
 }

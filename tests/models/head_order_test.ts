@@ -3,9 +3,22 @@ import { reorderHeads } from "../../models/mod.ts";
 import { decode, quantize } from "../../quant/mod.ts";
 import { randomNormals, randomNumbers } from "../support/random_llama.ts";
 
-for (const format of ["F16", "F32", "Q4_0", "int4z_g64", "int3_g32", "codebook1x8"]) {
+for (
+  const format of [
+    "F16",
+    "F32",
+    "Q4_0",
+    "int4z_g64",
+    "int3_g32",
+    "codebook1x8",
+    "Q5_1",
+    "Q6_K",
+    "IQ4_XS",
+    "MXFP4",
+  ]
+) {
   Deno.test(`rows of heads move whole and back in ${format}`, () => {
-    const [rows, columns, heads] = [12, 96, 2];
+    const [rows, columns, heads] = [12, format.endsWith("K") || format === "IQ4_XS" ? 256 : 96, 2];
     const values = randomNormals(rows * columns, 1, randomNumbers(5));
     const tensor = quantize(values, rows, columns, format);
     const moved = reorderHeads(tensor, heads, true);
