@@ -50,6 +50,7 @@ export function accumulate(
     stateSize: directions + rule.stateSize,
     inputSize: 2 + rule.inputSize,
     memory: rule.memory ?? 1,
+    decays: rule.decays ?? false,
     hold: steps,
     init: () => [...new Array<number>(directions).fill(0), ...rule.init()],
     inputs(step) {

@@ -4,6 +4,7 @@
  * @module
  */
 import { type BlockPlace, inBlock } from "./blocks.ts";
+import { isOwnDirection } from "./direction_plan.ts";
 import { type Distribution, fillNoise, isBlockwise } from "./noise.ts";
 import { keepSign, type OffsetForm, type Projection } from "./offset.ts";
 import type { Seed } from "./seed.ts";
@@ -93,7 +94,12 @@ export function applyRecord(rule: OffsetRule, record: StepRecord, tensor: Offset
     const z = noise.subarray(0, part.length);
     for (let q = 0; q < seeds.length; q++) {
       // As on the device: an offset of -0 stays one.
-      if (coefficients[q] === 0 || blockwise && !inBlock(seeds[q], place!)) continue;
+      if (coefficients[q] === 0) continue;
+      if (isOwnDirection(seeds[q])) {
+        for (let i = 0; i < part.length; i++) part[i] += coefficients[q] * part[i];
+        continue;
+      }
+      if (blockwise && !inBlock(seeds[q], place!)) continue;
       fillNoise(rule.distribution, seeds[q], id, start + from, z);
       const coefficient = coefficients[q];
       // Exact product, then one rounding on storing: f64 is wide enough that rounding twice changes nothing.

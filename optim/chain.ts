@@ -10,7 +10,8 @@ import type { Transformation, Transformed } from "./transformation.ts";
  * One transformation after the other, each with its own share of the state and of the host scalars. Chains of chains
  * are flattened, so `chain` is associative, and {@linkcode identity} is its neutral element.
  *
- * @throws RangeError when more than one part holds directions or remembers them: their steps would not be the same.
+ * @throws RangeError when more than one part holds directions or remembers them: their steps would not be the same; or when
+ * one that decays offsets is not the last.
  *
  * @example Clip, then multiply by the learning rate
  * ```ts
@@ -33,6 +34,9 @@ export function chain(...transformations: readonly Transformation[]): Transforma
       );
     }
   }
+  if (parts.slice(0, -1).some((part) => part.decays)) {
+    throw new RangeError("Cannot chain decayOffsets before others: they would scale the decay");
+  }
   return {
     name: "chain",
     parameters: { parts: parts.map(({ name, parameters }) => ({ name, parameters })) },
@@ -40,6 +44,7 @@ export function chain(...transformations: readonly Transformation[]): Transforma
     inputSize: parts.reduce((sum, part) => sum + part.inputSize, 0),
     memory: parts.reduce((product, part) => product * (part.memory ?? 1), 1),
     hold: parts.reduce((product, part) => product * (part.hold ?? 1), 1),
+    decays: parts.some((part) => part.decays),
     parts,
     init: () => parts.flatMap((part) => part.init()),
     inputs: (step) => parts.flatMap((part) => part.inputs(step)),

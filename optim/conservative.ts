@@ -54,12 +54,12 @@ export function lookThenTry({ epsilon = 1e-3 }: LookThenTryOptions = {}): Estima
  * What `rule` makes of the derivative is kept at the first of two steps and moved at the second, if that has the lowest of three
  * losses: the move, its opposite, or neither; a tie stays. `rule` sees one step in two.
  *
- * @throws RangeError when `rule` holds or remembers directions.
+ * @throws RangeError when `rule` holds or remembers directions, or decays offsets.
  */
 export function acceptBest(rule: Transformation): Transformation {
-  if ((rule.hold ?? 1) > 1 || (rule.memory ?? 1) > 1) {
+  if ((rule.hold ?? 1) > 1 || (rule.memory ?? 1) > 1 || rule.decays) {
     throw new RangeError(
-      `Cannot make acceptBest: ${rule.name} holds or remembers directions by itself`,
+      `Cannot make acceptBest: ${rule.name} holds or remembers directions, or decays offsets`,
     );
   }
   return {

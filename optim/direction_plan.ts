@@ -31,6 +31,8 @@ export interface DirectionPlan {
   readonly hold: number;
   /** Steps whose directions a step moves along, from 1: its own and those before it. */
   readonly memory: number;
+  /** Whether a step's last move is along the offset itself; not if absent. */
+  readonly decays?: boolean;
   /** Which elements directions have; all if absent. */
   readonly mask?: Required<Mask>;
   /** Which tensors directions have; all if absent. Not with a mask: both are named by the seed's second word. */
@@ -42,7 +44,7 @@ export const plainDirections: DirectionPlan = { hold: 1, memory: 1 };
 
 /** Whether nothing but the step's own seeds is needed. */
 export function isPlain(plan: DirectionPlan): boolean {
-  return plan.hold === 1 && plan.memory === 1 && !plan.mask && !plan.blocks;
+  return plan.hold === 1 && plan.memory === 1 && !plan.decays && !plan.mask && !plan.blocks;
 }
 
 const largestStep = 0xffffffff;
@@ -113,9 +115,22 @@ export function directionSeed(
   return drawSeed(plan, seed, Math.floor(step / plan.hold), direction);
 }
 
+/** Stands for the offset itself where a seed stands for a direction. */
+export const ownDirection: Seed = [0xffffffff, 0xffffffff];
+
+/** Whether a move is along the offset itself. */
+export function isOwnDirection([low, high]: Seed): boolean {
+  return low === ownDirection[0] && high === ownDirection[1];
+}
+
+/** Moves of a step: its coefficients. */
+export function movesOf({ memory, decays }: DirectionPlan, directions: number): number {
+  return directions * memory + (decays ? 1 : 0);
+}
+
 /**
  * The seeds of all directions that a step moves along, in the order of its coefficients: its own, those of the step
- * before, and so on. Before the first step there was none; its seeds stand in, their coefficients are 0.
+ * before, and so on, and at last {@linkcode ownDirection} where offsets decay. Before the first step there was none; its seeds stand in, their coefficients are 0.
  */
 export function moveSeeds(
   plan: DirectionPlan,
@@ -125,18 +140,22 @@ export function moveSeeds(
 ): Seed[] {
   const seed = typeof master === "number" ? masterSeed(master) : master;
   const draw = Math.floor(step / plan.hold);
-  return Array.from({ length: plan.memory }, (_, age) =>
+  const seeds = Array.from({ length: plan.memory }, (_, age) =>
     Array.from(
       { length: directions },
       (_, direction) => drawSeed(plan, seed, Math.max(0, draw - age), direction),
     )).flat();
+  return plan.decays ? [...seeds, ownDirection] : seeds;
 }
 
 /** A plan as a ledger's header holds it. */
-export function describeDirections({ hold, memory, mask, blocks }: DirectionPlan): JsonValue {
+export function describeDirections(
+  { hold, memory, decays, mask, blocks }: DirectionPlan,
+): JsonValue {
   return {
     hold,
     memory,
+    ...(decays ? { decays } : {}),
     ...(mask ? { mask: { ...mask } } : {}),
     ...(blocks ? { blocks: { ...blocks } } : {}),
   };
@@ -151,10 +170,11 @@ export function parseDirections(value: unknown): DirectionPlan {
   if (typeof value !== "object" || value === null) {
     throw new TypeError(`Cannot read directions: ${JSON.stringify(value)} is not an object`);
   }
-  const { hold, memory, mask, blocks } = value as Readonly<Record<string, unknown>>;
+  const { hold, memory, decays, mask, blocks } = value as Readonly<Record<string, unknown>>;
   return {
     hold: integerWithin("directions", "hold", Number(hold), 1, 65536),
     memory: integerWithin("directions", "memory", Number(memory), 1, 1024),
+    ...(decays === undefined ? {} : { decays: decays === true }),
     ...(mask === undefined ? {} : { mask: completeMask(mask as Mask) }),
     ...(blocks === undefined ? {} : { blocks: completeBlocks(blocks as Blocks) }),
   };

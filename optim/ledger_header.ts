@@ -11,7 +11,7 @@
  * @module
  */
 import { crc32 } from "node:zlib";
-import { type DirectionPlan, parseDirections, plainDirections } from "./direction_plan.ts";
+import { type DirectionPlan, movesOf, parseDirections, plainDirections } from "./direction_plan.ts";
 import type { JsonValue } from "./json.ts";
 import { type Distribution, DISTRIBUTIONS, isBlockwise, isSparse, NOISE_VERSION } from "./noise.ts";
 import { type OffsetForm, offsetForms, type Projection, projections } from "./offset.ts";
@@ -158,7 +158,7 @@ function recordShape(
   planned: boolean,
 ): Pick<LedgerHead, "plan" | "moves" | "recordSize"> {
   const plan = planned ? readPlan(plannedDirections(header)) : plainDirections;
-  const moves = header.directions * plan.memory;
+  const moves = movesOf(plan, header.directions);
   if (moves > 1024) throw bad(`a step moves along ${moves} directions, at most 1024 may be`);
   if (isSparse(header.distribution) !== (plan.mask !== undefined)) {
     throw bad(`"distribution" is ${header.distribution}, ${plan.mask ? "with" : "without"} a mask`);

@@ -12,6 +12,7 @@ export * from "./chain.ts";
 export * from "./clip_by_quantile.ts";
 export * from "./clip_derivative.ts";
 export * from "./conservative.ts";
+export * from "./decay_offsets.ts";
 export * from "./direction_plan.ts";
 export * from "./estimator.ts";
 export * from "./executor.ts";

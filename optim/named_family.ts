@@ -9,6 +9,7 @@
  */
 import type { Blocks } from "./blocks.ts";
 import { acceptBest, lookThenTry } from "./conservative.ts";
+import { decayOffsets } from "./decay_offsets.ts";
 import { normaliseByRms } from "./normalise_by_rms.ts";
 import { normaliseBySpread } from "./normalise_by_spread.ts";
 import { adamFromSeeds, momentumFromSeeds } from "./momentum_from_seeds.ts";
@@ -18,6 +19,7 @@ import { oneSided } from "./one_sided.ts";
 import { type Optimiser, optimiser } from "./optimiser.ts";
 import { residualFeedback } from "./residual_feedback.ts";
 import { scaleBySchedule } from "./scale_by_schedule.ts";
+import { scaled } from "./schedule.ts";
 import { signDerivative } from "./sign_derivative.ts";
 import { releasedDensity } from "./sparsity.ts";
 import { spsa } from "./spsa.ts";
@@ -117,13 +119,16 @@ export function zoSgdMomentum(options: MomentumOptions = {}): Optimiser {
 export interface ZoAdamOptions extends MomentumOptions {
   /** Share of the second moment that a step keeps; 0.999 by default. */
   readonly secondMomentum?: number;
+  /** Share of itself that an offset loses a step, times the learning rate: AdamW's decay, towards the base; 0 by default. */
+  readonly weightDecay?: number;
 }
 
 /**
  * ZO-Adam: momenta 0.9 and 0.999, learning rate 1e-5, without a moment per element (see {@linkcode adamFromSeeds}).
  *
  * Departures: directions are Rademacher, of which one a step makes this Adam exactly up to the cut of the momentum after
- * `length` steps; several, or normal ones, share one second moment. No weight decay.
+ * `length` steps; several, or normal ones, share one second moment. Weight decay is AdamW's, in portions (see
+ * {@linkcode decayOffsets}).
  *
  * Source: ZO-Bench (arXiv 2402.11592), MeZO (arXiv 2305.17333, appendix B.2).
  *
@@ -140,6 +145,7 @@ export interface ZoAdamOptions extends MomentumOptions {
  */
 export function zoAdam(options: ZoAdamOptions = {}): Optimiser {
   const { momentum: decay, secondMomentum: secondDecay, length, queries: directions } = options;
+  const { learningRate = 1e-5, weightDecay = 0 } = options;
   return optimiser({
     ...options,
     name: "zoAdam",
@@ -147,7 +153,8 @@ export function zoAdam(options: ZoAdamOptions = {}): Optimiser {
     estimator: spsa(options),
     transformations: [
       adamFromSeeds({ decay, secondDecay, length, directions }),
-      scaleBySchedule(options.learningRate ?? 1e-5),
+      scaleBySchedule(learningRate),
+      ...weightDecay > 0 ? [decayOffsets(scaled(learningRate, weightDecay), { directions })] : [],
     ],
   });
 }

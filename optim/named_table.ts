@@ -29,6 +29,8 @@ export interface ExtraOptions {
   readonly momentum?: number;
   /** Steps that the momentum reaches back. */
   readonly length?: number;
+  /** Share of itself that an offset loses a step, times the learning rate. */
+  readonly weightDecay?: number;
   /** Share of the elements that a step leaves alone. */
   readonly sparsity?: number;
   /** Steps until other elements are drawn. */
@@ -83,7 +85,7 @@ export const namedOptimisers: Readonly<Record<OptimiserName, NamedOptimiser>> = 
   zoSgd: { extras: [], queries: true, make: zoSgd },
   zoSgdSign: { extras: [], queries: true, make: zoSgdSign },
   zoSgdMomentum: { extras: ["momentum", "length"], queries: true, make: zoSgdMomentum },
-  zoAdam: { extras: ["momentum", "length"], queries: true, make: zoAdam },
+  zoAdam: { extras: ["momentum", "length", "weightDecay"], queries: true, make: zoAdam },
   fzoo: { extras: [], queries: true, make: fzoo },
   meazo: { extras: ["decay"], queries: true, make: meazo },
   sparseZo: { extras: ["sparsity", "resample"], queries: true, make: sparseZo },

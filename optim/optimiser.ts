@@ -13,6 +13,7 @@ import {
   type DirectionPlan,
   isPlain,
   type Mask,
+  movesOf,
 } from "./direction_plan.ts";
 import { type Distribution, DISTRIBUTIONS, isSparse } from "./noise.ts";
 import { type OffsetForm, offsetForms, type Projection, projections } from "./offset.ts";
@@ -24,7 +25,7 @@ import type { Transformation } from "./transformation.ts";
  * 1. Evaluate the loss on every branch of the estimator.
  * 2. Derivatives, then transformation: one value per direction (see {@linkcode scalarProgram}).
  * 3. `coefficient_q = roundCoefficient(-value_q / directions)`; then `w += coefficient_q * z_q` for q = 0, 1, ..., over the
- *    step's own directions and those of earlier steps that the transformation remembers.
+ *    step's own directions, those of earlier steps that the transformation remembers, and the offset itself where it decays.
  * 4. Projection of `w`.
  */
 export interface Optimiser {
@@ -42,7 +43,7 @@ export interface Optimiser {
   readonly projection: Projection;
   /** How directions follow from steps: held and remembered as the transformation wants it, masked or not. */
   readonly plan: DirectionPlan;
-  /** Coefficients of a step: directions times the steps remembered. */
+  /** Coefficients of a step: directions times the steps remembered, and one more where offsets decay. */
   readonly moves: number;
   /** Everything above as JSON, for a ledger's header. */
   describe(): JsonValue;
@@ -127,10 +128,11 @@ export function optimiser(options: OptimiserOptions): Optimiser {
   const plan: DirectionPlan = {
     hold: transformation.hold ?? 1,
     memory: transformation.memory ?? 1,
+    ...(transformation.decays ? { decays: true } : {}),
     ...(options.mask ? { mask: completeMask(options.mask) } : {}),
     ...(options.blocks ? { blocks: completeBlocks(options.blocks) } : {}),
   };
-  const moves = estimator.directions * plan.memory;
+  const moves = movesOf(plan, estimator.directions);
   if (moves > 1024) {
     throw new RangeError(
       `Cannot make an optimiser: a step may move along 1024 directions, not ${moves}`,

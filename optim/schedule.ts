@@ -118,3 +118,24 @@ export function cosine(peak: number, options: DecayOptions): Schedule {
     (progress) => 0.5 + 0.5 * Math.cos(Math.PI * progress),
   );
 }
+
+/**
+ * A schedule times a factor.
+ *
+ * @example A tenth of a learning rate
+ * ```ts
+ * import { linear, scaled } from "@qzo/qzo/optim";
+ * import { assertAlmostEquals } from "@std/assert";
+ *
+ * assertAlmostEquals(scaled(linear(8, { total: 10 }), 0.1).at(5), 0.4);
+ * ```
+ */
+export function scaled(schedule: Schedule | number, factor: number): Schedule {
+  notNegative("a scaled schedule", "the factor", factor);
+  const of = typeof schedule === "number" ? constant(schedule) : schedule;
+  return {
+    name: of.name,
+    parameters: { ...of.parameters, factor },
+    at: (step) => factor * of.at(step),
+  };
+}

@@ -31,6 +31,8 @@ export interface Transformation {
   readonly memory?: number;
   /** Steps in a row that must look along the same directions; 1 if absent. */
   readonly hold?: number;
+  /** Whether it answers with one value more, of which the offset itself is the direction; false if absent. */
+  readonly decays?: boolean;
   /** The flattened parts of a composition; absent for a single rule. */
   readonly parts?: readonly Transformation[];
   /** The state before the first step: `stateSize` numbers. */

@@ -33,6 +33,7 @@ const extraKeys: readonly (keyof ExtraOptions)[] = [
   "decay",
   "momentum",
   "length",
+  "weightDecay",
   "sparsity",
   "resample",
 ];

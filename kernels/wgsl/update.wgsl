@@ -47,15 +47,17 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
     for (var d = first; d < first + p.per_step; d++) {
       let step = steps[d];
       let coefficient = bitcast<f32>(step.z);
+      // A decay moves along the offset itself, by a power of two: that product is exact as well.
+      let own = all(step.xy == vec2<u32>(0xffffffffu));
 #if DISTRIBUTION == blockNormal
-      let moves = coefficient != 0.0 && in_block(step.y, section.w >> 1u);
+      let takes_part = own || in_block(step.y, section.w >> 1u);
 #elif DISTRIBUTION == blockRademacher
-      let moves = coefficient != 0.0 && in_block(step.y, section.w >> 1u);
+      let takes_part = own || in_block(step.y, section.w >> 1u);
 #else
-      let moves = coefficient != 0.0;
+      let takes_part = true;
 #endif
-      if (moves) {
-        w += coefficient * noise4(step.xy, section.z, local);
+      if (coefficient != 0.0 && takes_part) {
+        if (own) { w += coefficient * w; } else { w += coefficient * noise4(step.xy, section.z, local); }
       }
     }
 #if KEEP_SIGN

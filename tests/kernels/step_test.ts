@@ -15,6 +15,7 @@ import {
   chain,
   clipByQuantile,
   clipDerivative,
+  decayOffsets,
   type Distribution,
   DISTRIBUTIONS,
   fzoo,
@@ -181,6 +182,16 @@ const named: readonly { rule: Optimiser; exact: boolean }[] = [
   { rule: fzoo(), exact: false },
   { rule: zoSgdMomentum({ queries: 2, length: 5, learningRate: 1e-2 }), exact: true },
   { rule: zoAdam({ length: 5, learningRate: 1e-2 }), exact: false },
+  { rule: zoAdam({ length: 5, learningRate: 1e-2, weightDecay: 0.05 }), exact: false },
+  {
+    rule: optimiser({
+      name: "decaying",
+      estimator: spsa({ epsilon: 0.5, queries: 3 }),
+      transformations: [scaleBySchedule(1), decayOffsets(2 ** -6, { bits: 5, directions: 3 })],
+      blocks: { by: "part" },
+    }),
+    exact: true,
+  },
   { rule: sparseZo({ sparsity: 0.5, resample: 3, learningRate: 1e-2 }), exact: true },
   {
     rule: sparseZo({ unit: "tensor", distribution: "rademacher", resample: 1, learningRate: 1e-2 }),
@@ -211,7 +222,7 @@ for (const { rule, exact } of named) {
   const title = `${rule.name} with ${rule.estimator.directions} directions`;
   Deno.test(`the scalar program of ${title} on the device is the host's`, async () => {
     const tensor = {
-      name: "w",
+      name: "blk.0.attn_q.weight",
       packed: randomPacked(layouts["blk.0.attn_q.weight"], 4, 32, random),
     };
     using rig = new StepRig(gpu, rule, [tensor]);

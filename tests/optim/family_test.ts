@@ -77,6 +77,8 @@ const family: Record<string, (rate: number) => Optimiser> = {
     }),
   zoSgdSign: () => zoSgdSign({ learningRate: fading(0.03) }),
   zoAdam: () => zoAdam({ learningRate: fading(0.05), length: 24 }),
+  "zoAdam with weight decay": () =>
+    zoAdam({ learningRate: fading(0.05), length: 24, weightDecay: 0.01 }),
   fzoo: () => fzoo({ learningRate: fading(0.05) }),
   meazo: () => meazo({ learningRate: fading(0.05) }),
   qzoNormalised: () =>

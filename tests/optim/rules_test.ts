@@ -1,5 +1,6 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import {
+  acceptBest,
   accumulate,
   adamFromSeeds,
   applyRecord,
@@ -8,8 +9,10 @@ import {
   chain,
   clipByQuantile,
   completeMask,
+  decayOffsets,
   fillNoise,
   hostOps,
+  linear,
   masterSeed,
   momentumFromSeeds,
   moveSeeds,
@@ -246,6 +249,38 @@ Deno.test("conservative: the point of three that is lowest, along the direction 
   assertThrows(() => session.tell([1]), TypeError, "1 losses");
 });
 
+Deno.test("offsets decay by the rates' sum, in portions, and on the bits of f32", () => {
+  const rate = linear(2 ** -8, { total: 400, warmup: 10 });
+  const rule = optimiser({
+    name: "decaying",
+    estimator: spsa({ queries: 3 }),
+    transformations: [scaleBySchedule(1), decayOffsets(rate, { bits: 8, directions: 3 })],
+  });
+  const session = new Session({ parameters: [0, 0, 0, 0], optimiser: rule, seed: 1 });
+  const slope = ([a, b, c, d]: Float32Array) => 3 * a - b + c / 3 + d;
+  session.tell(session.ask().map(slope));
+  const start = session.offsets.slice();
+  const w = start.slice();
+  let portions = 0;
+  for (let step = 1; step < 400; step++) {
+    const { coefficients } = session.tell(session.ask().map(() => 1));
+    assertEquals(coefficients.slice(0, 3), [0, 0, 0]);
+    if (coefficients[3] === 0) continue;
+    assertEquals(coefficients[3], -(2 ** -8));
+    portions++;
+    w.forEach((x, i) => w[i] = Math.fround(x - x * 2 ** -8));
+  }
+  assertEquals(session.offsets, w);
+  const total = Array.from({ length: 400 }, (_, step) => rate.at(step)).reduce((a, b) => a + b);
+  assertAlmostEquals(portions, total * 256, 1.01);
+  assert(w.every((x, i) => Math.abs(x / start[i] - (1 - 2 ** -8) ** portions) < 1e-5));
+  const late = decayOffsets(rate, { bits: 8, directions: 3 });
+  const early = decayOffsets(rate, { bits: 8, directions: 3 });
+  const inputs = (from: Transformation, list: number[]) => list.map((step) => from.inputs(step)[0]);
+  const order = [399, 3, 200, 0];
+  assertEquals(inputs(late, order), inputs(early, order.toReversed()).toReversed());
+});
+
 Deno.test("masks: the share asked for, the same for so many steps, tensors as a whole", () => {
   const n = 200_000;
   const perturbed = (session: Session) =>
@@ -366,6 +401,11 @@ Deno.test("parts that make no sense are refused with what they were", () => {
     [() => momentumFromSeeds({ length: 600, directions: 2 }), "512"],
     [() => momentumFromSeeds({ decay: 1 }), "1"],
     [() => adamFromSeeds({ secondDecay: 0 }), "0"],
+    [() => decayOffsets(1).inputs(0), "1"],
+    [() => decayOffsets(0, { bits: 20 }), "20"],
+    [() => chain(decayOffsets(0), scaleBySchedule(1)), "decayOffsets"],
+    [() => acceptBest(decayOffsets(0)), "decays"],
+    [() => acceptBest(momentumFromSeeds()), "remembers"],
     [() => threePoint({ epsilon: NaN }), "NaN"],
     [() => completeMask({ density: 0 }), "0"],
     [() => completeMask({ density: 2 }), "2"],
