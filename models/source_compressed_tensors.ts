@@ -10,6 +10,7 @@ import {
   type CompressedShape,
   compressedToPacked,
 } from "../quant/compressed_tensors.ts";
+import { gptqColumnOrder } from "../quant/gptq.ts";
 import { groupsPerRow } from "../quant/layout.ts";
 import type { TensorSource } from "./source.ts";
 import {
@@ -39,7 +40,8 @@ interface Scheme {
 }
 
 /**
- * `quant_method` "compressed-tensors": weights of 2, 3, 4 (packed) or 8 bits, per row or in groups of 32, 64, 128. How activations
+ * `quant_method` "compressed-tensors": weights of 2, 3, 4 (packed) or 8 bits, per row or in groups of 32, 64, 128, with columns in any
+ * order. How activations
  * would be quantised is not asked: they stay as they are. All schemes of `config_groups` must be one and the same.
  */
 export const compressedTensors: QuantizationMethod = (settings, tensors, what) => {
@@ -59,13 +61,6 @@ function schemeOf(settings: Settings, what: string): Scheme {
     const weights = fieldsOf(group.weights, `config_groups.${i}.weights`, what);
     const form = group.format ?? settings.format;
     oneOf({ type: "int", ...weights }, ["type"], ["int"], what);
-    const actorder = weights.actorder;
-    if (actorder === true || actorder === "group" || actorder === "dynamic") {
-      throw new RangeError(
-        `Cannot read "${what}": quantization setting actorder is ${JSON.stringify(actorder)}: ` +
-          `reordered columns are not supported in this form`,
-      );
-    }
     const strategy = oneOf(
       { strategy: Number(weights.group_size) > 0 ? "group" : "channel", ...weights },
       ["strategy"],
@@ -132,7 +127,7 @@ async function openLinear(
   const zero = symmetric
     ? undefined
     : plane("weight_zero_point", isPacked ? Math.ceil(rows / each) : rows, groups);
-  await checkNoReordering(tensors, `${stored}.weight_g_idx`);
+  const columnOrder = await orderOf(tensors, stored, group, columns);
   await checkNoBias(tensors, `${stored}.bias`);
   const integers = async (from: typeof codes) =>
     isPacked ? await wordsOf(from) : new Int8Array((await bytesOf(from)).buffer);
@@ -142,22 +137,28 @@ async function openLinear(
     columns,
     format,
     whole: true,
+    columnOrder,
     stored: storedFloats(scale, (row, g) => row * groups + g),
     read: async (first, count) => {
       const packed = compressedToPacked({
         codes: await integers(codes),
         scales: await halvesOf(scale),
         zeros: zero && await integers(zero),
-      }, shape);
+      }, { ...shape, order: columnOrder });
       return rowsOf(packed, first, count);
     },
   };
 }
 
-// All -1 says that the columns are in order.
-async function checkNoReordering(tensors: StoredTensors, name: string): Promise<void> {
-  const place = tensors.get(name);
-  if (place && (await bytesOf(place)).some((byte) => byte !== 0xff)) {
-    throw new RangeError(`Cannot load tensor "${name}": reordered columns are not supported`);
-  }
+// With `actorder` "group" the columns of a group are anywhere. A -1 says that they are in order.
+async function orderOf(
+  tensors: StoredTensors,
+  stored: string,
+  group: number,
+  columns: number,
+): Promise<TensorSource["columnOrder"]> {
+  const name = `${stored}.weight_g_idx`;
+  if (!tensors.has(name)) return undefined;
+  const gIdx = await wordsOf(planeOf(tensors, name, ["I32"], [columns]));
+  return gIdx.includes(-1) ? undefined : gptqColumnOrder(gIdx, group, columns, stored);
 }

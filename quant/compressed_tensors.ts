@@ -30,6 +30,8 @@ export interface CompressedShape {
   readonly bits: 2 | 3 | 4 | 8;
   /** Columns that share a scale: a multiple of 32 that divides the columns, or -1 for the whole row. */
   readonly group: number;
+  /** Columns in the order in which those of a group are neighbours, see `gptqColumnOrder`. Default: as stored. */
+  readonly order?: Uint32Array | undefined;
   /** Whether there are no zero points. */
   readonly symmetric: boolean;
   /** Output features. */
@@ -86,7 +88,8 @@ export function compressedToPacked(
   shape: CompressedShape,
 ): PackedTensor {
   const layout = compressedLayout(shape);
-  const { bits, symmetric, rows, columns, name = "tensor" } = shape;
+  const { bits, symmetric, rows, columns, order, name = "tensor" } = shape;
+  if (order) checkLength(name, "order", order, columns);
   const groups = groupsPerRow(layout, columns);
   const each = codesPerWord(bits);
   const mask = 2 ** bits - 1;
@@ -101,9 +104,10 @@ export function compressedToPacked(
     codes(row, codes) {
       const from = row * width;
       for (let k = 0; k < columns; k++) {
+        const column = order ? order[k] : k;
         codes[k] = isBytes
-          ? (stored[from + k] + half) & mask
-          : (stored[from + Math.floor(k / each)] >>> (bits * (k % each))) & mask;
+          ? (stored[from + column] + half) & mask
+          : (stored[from + Math.floor(column / each)] >>> (bits * (column % each))) & mask;
       }
     },
     scale: (row, g) => scales[row * groups + g],

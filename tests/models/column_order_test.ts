@@ -28,6 +28,7 @@ import {
   withTemp,
   writeFolder,
 } from "./quantised_folder.ts";
+import { compressedLinear } from "./stored_linears.ts";
 import { oracleLoss, textExamples, weightsOf } from "./small_model.ts";
 
 const gpu = await openGpu();
@@ -151,6 +152,33 @@ Deno.test("a folder with reordered columns: decodes in place, loss is the oracle
       RangeError,
       "its columns are reordered",
     );
+  });
+});
+
+Deno.test("compressed-tensors with actorder: decodes in place, loss is the oracle's, goes back", async () => {
+  const place = (columns: number) => shuffled(columns, columns);
+  const linear = compressedLinear(4, 32, false, { place });
+  const { tensors, weights } = quantisedTensors(shape, linear);
+  const scheme = { num_bits: 4, group_size: 32, symmetric: false, actorder: "group" };
+  const quantization_config = {
+    quant_method: "compressed-tensors",
+    format: "pack-quantized",
+    config_groups: { group_0: { weights: { type: "int", ...scheme } } },
+  };
+  await withTemp(async (folder) => {
+    await writeFolder(folder, shape, tensors, { quantization_config });
+    using source = await openModelSource(folder);
+    const placed = await placedWeights(source);
+    for (const name of source.tensors.keys()) {
+      assertEquals(Float32Array.from(placed[name]), weights[storedName(name)], name);
+    }
+    using model = await loadModel(gpu, source);
+    const examples = textExamples(shape.vocabulary, [9]);
+    using evaluator = new Evaluator(model);
+    const [{ loss }] = await evaluator.run([packBatch(examples, "language-modelling", 64)]);
+    const expected = oracleLoss(shape, placed, examples, "language-modelling");
+    assertAlmostEquals(loss, expected, 1e-4 * expected);
+    await checkWrittenBack(folder, /\.weight_scale$/);
   });
 });
 

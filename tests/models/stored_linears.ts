@@ -94,18 +94,23 @@ export function hqqLinear(
   };
 }
 
-/** compressed-tensors, packed or as signed bytes. */
+/** compressed-tensors, packed or as signed bytes; `place` says where each column lies among those of its group and before. */
 export function compressedLinear(
   bits: 2 | 3 | 4 | 8,
   group: number,
   symmetric: boolean,
-  { dtype = "F16", packed = true }: { dtype?: Floats; packed?: boolean } = {},
+  { dtype = "F16", packed = true, place }: {
+    dtype?: Floats;
+    packed?: boolean;
+    place?: (columns: number) => number[];
+  } = {},
 ): Linear {
   const [low, each] = [2 ** (bits - 1), Math.floor(32 / bits)];
   return (module, rows, columns, seed) => {
     const next = randomNumbers(seed);
     const size = group === -1 ? columns : group;
     const groups = columns / size;
+    const groupOf = place?.(columns).map((p) => Math.floor(p / size));
     const draw = () => Math.floor(next() * 2 ** bits) - low;
     const codes = list(rows * columns, draw);
     const zeros = list(rows * groups, () => symmetric ? 0 : draw());
@@ -159,9 +164,14 @@ export function compressedLinear(
         ...weight,
         tensorData(`${module}.weight_scale`, dtype, [rows, groups], floats(dtype, scales)),
         ...symmetric ? [] : [zero],
+        ...groupOf
+          ? [tensorData(`${module}.weight_g_idx`, "I32", [columns], Int32Array.from(groupOf))]
+          : [],
       ],
       weights: Float32Array.from(codes, (code, i) => {
-        const at = Math.floor(i / size);
+        const column = i % columns;
+        const g = groupOf ? groupOf[column] : Math.floor(column / size);
+        const at = Math.floor(i / columns) * groups + g;
         return scales[at] * (code - zeros[at]);
       }),
     };
