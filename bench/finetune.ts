@@ -23,7 +23,7 @@ import {
   qzoNormalised,
   tokeniseExample,
 } from "../mod.ts";
-import type { Objective, Tokenizer } from "../models/mod.ts";
+import { type ModelSource, type Objective, type Tokenizer, writeModel } from "../models/mod.ts";
 import type { Optimiser } from "../optim/mod.ts";
 import { builtInTask, readDataFile } from "../tasks/mod.ts";
 import { evaluate, finetune } from "../train/mod.ts";
@@ -163,16 +163,36 @@ async function readResults(): Promise<Result[]> {
   return text.split("\n").filter((line) => line !== "").map((line) => JSON.parse(line) as Result);
 }
 
+/** The model of a case as a folder that is made once: codebooks take a minute to fit, and are the same for every seed. */
+class Quantised implements AsyncDisposable {
+  readonly #folders = new Map<string, string>();
+
+  async open(c: Case): Promise<ModelSource> {
+    const key = `${c.model} ${c.format}`;
+    let folder = this.#folders.get(key);
+    if (!folder) {
+      folder = await Deno.makeTempDir({ prefix: "qzo-bench-" });
+      this.#folders.set(key, folder);
+      using stored = await openModelSource(join(DATA, "models", c.model));
+      await writeModel(quantizedSource(stored, { format: c.format }), join(folder, "model"));
+    }
+    return await openModelSource(join(folder, "model"));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const folder of this.#folders.values()) await Deno.remove(folder, { recursive: true });
+  }
+}
+
 async function runCase(
   gpu: Gpu,
+  quantised: Quantised,
   c: Case,
   seed: number,
   optimiser: Optimiser,
   recipe: string,
 ): Promise<Result> {
-  using source = quantizedSource(await openModelSource(join(DATA, "models", c.model)), {
-    format: c.format,
-  });
+  using source = await quantised.open(c);
   using model = await loadModel(gpu, source);
   const { train, heldOut } = await c.examples(model.tokenizer!, model.maxPositions);
   using offsets = planOffsets(model, optimiser.form, gpu.maxBinding).allocate(gpu);
@@ -268,6 +288,7 @@ export async function main(argv: string[]): Promise<void> {
   }
   await Deno.mkdir(dirname(RESULTS), { recursive: true });
   using gpu = await openGpu();
+  await using quantised = new Quantised();
   for (let seed = 0; seed < Number(args.seeds); seed++) {
     for (const c of all) {
       const peak = args.lr ? Number(args.lr) : c.learningRate;
@@ -282,7 +303,7 @@ export async function main(argv: string[]): Promise<void> {
       );
       if (done) continue;
       console.log(`${c.name}, ${c.format}, ${recipe}, seed ${seed}`);
-      const result = await runCase(gpu, c, seed, optimiser, recipe);
+      const result = await runCase(gpu, quantised, c, seed, optimiser, recipe);
       await Deno.writeTextFile(RESULTS, `${JSON.stringify(result)}\n`, { append: true });
       console.log(table([result]).split("\n")[2]);
     }
