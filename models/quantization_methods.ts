@@ -10,6 +10,7 @@ import { compressedTensors } from "./source_compressed_tensors.ts";
 import { awqTensors, gptqTensors } from "./source_gptq.ts";
 import { hqqTensors } from "./source_hqq.ts";
 import { packedTensors } from "./source_packed.ts";
+import { torchaoTensors } from "./source_torchao.ts";
 import type { QuantizationMethod, QuantizedTensors, StoredTensors } from "./stored_tensors.ts";
 
 /** By `quant_method`. */
@@ -21,6 +22,7 @@ export const QUANTIZATION_METHODS: Readonly<Record<string, QuantizationMethod>> 
   "compressed-tensors": compressedTensors,
   aqlm: aqlmTensors,
   bitsandbytes: bitsandbytesTensors,
+  torchao: torchaoTensors,
 };
 
 /**

@@ -24,7 +24,13 @@ import {
   writeFolder,
 } from "./quantised_folder.ts";
 import { oracleLoss, textExamples, weightsOf } from "./small_model.ts";
-import { aqlmLinear, bitsandbytesLinear, compressedLinear, hqqLinear } from "./stored_linears.ts";
+import {
+  aqlmLinear,
+  bitsandbytesLinear,
+  compressedLinear,
+  hqqLinear,
+  torchaoLinear,
+} from "./stored_linears.ts";
 
 type Settings = Record<string, unknown>;
 
@@ -116,6 +122,26 @@ const CASES: Record<string, Case> = {
     linear: compressedLinear(8, -1, true, { packed: false }),
     format: "int8_row",
     scales: /\.weight_scale$/,
+  },
+  "torchao, 8 bits a row": {
+    settings: {
+      quant_method: "torchao",
+      quant_type: { default: { _type: "Int8WeightOnlyConfig" } },
+    },
+    linear: torchaoLinear(-1, true),
+    format: "int8_row",
+    scales: /\._weight_scale$/,
+    tolerance: 2 ** -8,
+  },
+  "torchao, bytes with zero points in groups of 32": {
+    settings: {
+      quant_method: "torchao",
+      quant_type: { default: { _type: "IntxWeightOnlyConfig" } },
+    },
+    linear: torchaoLinear(32, false),
+    format: "int8z_g32",
+    scales: /\._weight_scale$/,
+    tolerance: 2 ** -8,
   },
   "AQLM 1x8": {
     settings: { ...aqlm, num_codebooks: 1 },
@@ -311,6 +337,10 @@ const LIES: [string, string, Change, string][] = [
     filled(0x7f),
     "does not fit f16",
   ],
+  ["torchao, 8 bits a row", "_weight_qdata", as("U8"), "readable is one signed byte a code"],
+  ["torchao, 8 bits a row", "_weight_qdata", flat, "readable is one signed byte a code"],
+  ["torchao, 8 bits a row", "_weight_scale", flat, "BF16 of shape"],
+  ["torchao, 8 bits a row", "_weight_scale", gone, "is missing"],
   ["AQLM 1x8", "codebooks", gone, "is missing"],
   ["AQLM 1x8", "codes", flat, "I8 of shape"],
   ["AQLM 1x8", "scales", flat, "F16 of shape"],

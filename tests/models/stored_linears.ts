@@ -178,6 +178,24 @@ export function compressedLinear(
   };
 }
 
+/** torchao with one signed byte a code. */
+export function torchaoLinear(group: number, symmetric: boolean): Linear {
+  const plain = compressedLinear(8, group, symmetric, { dtype: "BF16", packed: false });
+  const names: Record<string, string> = {
+    weight: "_weight_qdata",
+    weight_scale: "_weight_scale",
+    weight_zero_point: "_weight_zero_point",
+  };
+  return (module, ...rest) => {
+    const { tensors, weights } = plain(module, ...rest);
+    const renamed = tensors.map((t) => ({
+      ...t,
+      name: `${module}.${names[t.name.slice(module.length + 1)]}`,
+    }));
+    return { tensors: renamed, weights };
+  };
+}
+
 /** AQLM with 8-vectors and 256 entries a book. */
 export function aqlmLinear(books: number, { dtype = "F16" }: { dtype?: Floats } = {}): Linear {
   return (module, rows, columns, seed) => {

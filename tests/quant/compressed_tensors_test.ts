@@ -15,6 +15,17 @@ for (const { parameters, tensors, weights } of vectors) {
   });
 }
 
+for (const { parameters, tensors, weights } of await referenceVectors("torchao")) {
+  Deno.test(`signed bytes ${JSON.stringify(parameters)} are what torchao dequantises`, () => {
+    const packed = compressedToPacked({
+      codes: new Int8Array(tensors.qdata.bytes.buffer),
+      scales: new Uint16Array(tensors.scale.bytes.buffer),
+      zeros: tensors.zero_point && new Int8Array(tensors.zero_point.bytes.buffer),
+    }, parameters as unknown as CompressedShape);
+    assertEquals([...decode(packed)], [...weights]);
+  });
+}
+
 Deno.test("compressed-tensors: signed bytes decode as the same bytes packed", () => {
   const { parameters, tensors, weights } = vectors.find(({ parameters }) =>
     parameters.bits === 8 && parameters.symmetric === false

@@ -1,0 +1,79 @@
+/**
+ * Folders quantised with torchao, saved as safetensors: each linear layer is `NAME._weight_qdata`, `._weight_scale` and, where there
+ * are zero points, `._weight_zero_point`.
+ *
+ * @module
+ */
+
+import { compressedLayout, compressedToPacked } from "../quant/compressed_tensors.ts";
+import type { TensorSource } from "./source.ts";
+import {
+  bytesOf,
+  checkNoBias,
+  FLOATS,
+  formatOfLayout,
+  halvesOf,
+  planeOf,
+  rowsOf,
+} from "./stored_planes.ts";
+import type { QuantizationMethod, StoredTensors, WantedTensor } from "./stored_tensors.ts";
+import { storedFloats } from "./stored_values.ts";
+
+/**
+ * `quant_method` "torchao": integers of up to 8 bits with one signed byte a code (`Int8Tensor`, `IntxUnpackedToInt8Tensor`), per row
+ * or in groups of 32, 64, 128; read as 8 bits. How activations would be quantised is not asked. The packed forms of int4
+ * (`Int4Tensor`, `Int4TilePackedTo4dTensor`) are refused: their zero points are added after scaling.
+ */
+export const torchaoTensors: QuantizationMethod = (_settings, tensors) => {
+  const module = (stored: string) => stored.replace(/\.weight$/, "");
+  return {
+    has: (stored) => tensors.has(`${module(stored)}._weight_qdata`),
+    open: ({ stored, ...wanted }) => openLinear(tensors, { ...wanted, stored: module(stored) }),
+  };
+};
+
+async function openLinear(
+  tensors: StoredTensors,
+  { name, stored, rows, columns }: WantedTensor,
+): Promise<TensorSource> {
+  const plane = (suffix: string) => `${stored}._weight_${suffix}`;
+  const { dtype, shape: dimensions } = tensors.get(plane("qdata"))!;
+  if (dtype !== "I8" || dimensions.join() !== `${rows},${columns}`) {
+    throw new RangeError(
+      `Cannot load tensor "${
+        plane("qdata")
+      }": ${dtype} of shape [${dimensions}], readable is one signed byte a code, [${rows}, ${columns}]`,
+    );
+  }
+  if (tensors.has(plane("act_pre_scale"))) {
+    throw new RangeError(`Cannot load tensor "${plane("act_pre_scale")}": it is not supported`);
+  }
+  const codes = planeOf(tensors, plane("qdata"), ["I8"], [rows, columns]);
+  const groups = tensors.get(plane("scale"))?.shape[1] ?? 1;
+  const symmetric = !tensors.has(plane("zero_point"));
+  const group = groups === 1 ? -1 : columns / groups;
+  const shape = { bits: 8, group, symmetric, rows, columns, name: stored } as const;
+  const format = formatOfLayout(compressedLayout(shape), stored);
+  const scale = planeOf(tensors, plane("scale"), FLOATS, [rows, groups]);
+  const zero = symmetric
+    ? undefined
+    : planeOf(tensors, plane("zero_point"), ["I8"], [rows, groups]);
+  await checkNoBias(tensors, `${stored}.bias`);
+  const integers = async (from: typeof codes) => new Int8Array((await bytesOf(from)).buffer);
+  return {
+    name,
+    rows,
+    columns,
+    format,
+    whole: true,
+    stored: storedFloats(scale, (row, g) => row * groups + g),
+    read: async (first, count) => {
+      const packed = compressedToPacked({
+        codes: await integers(codes),
+        scales: await halvesOf(scale),
+        zeros: zero && await integers(zero),
+      }, shape);
+      return rowsOf(packed, first, count);
+    },
+  };
+}
