@@ -1,7 +1,8 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertThrows } from "@std/assert";
 import { embedding, matmul, openGpu, type Tile } from "../../kernels/mod.ts";
 import {
   decode,
+  formatByName,
   FORMATS,
   type Layout,
   type PackedTensor,
@@ -153,3 +154,21 @@ async function checkGather(layout: Layout): Promise<void> {
       .map(normal),
   );
 }
+
+Deno.test("super-blocks are trained by relative offsets per multiple of 32 columns", () => {
+  using bench = new Bench(gpu);
+  const layout = formatByName("Q4_K").layout;
+  const tensor = bench.tensor("w", randomTensorOf(layout, 4, 256));
+  const x = bench.storage("x", new Float32Array(256));
+  const offsets = bench.storage("offsets", new Float32Array(64));
+  const product = (form: "absolute" | "relative", span: number) =>
+    matmul(bench.graph, x, tensor, {
+      rows: 1,
+      branches: 1,
+      adapterClass: gpu.adapterClass,
+      perturbation: { form, span, stride: 4, id: 1, offsets },
+    });
+  assertThrows(() => product("absolute", 256), RangeError, 'Cannot train tensor "w" absolutely');
+  assertThrows(() => product("relative", 48), RangeError, "one offset per 48 columns");
+  product("relative", 96);
+});
