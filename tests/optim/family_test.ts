@@ -17,6 +17,7 @@ import {
   optimiser,
   qzo,
   qzoNormalised,
+  qzoPlus,
   readLedger,
   rejectSpikes,
   scaleBySchedule,
@@ -79,6 +80,7 @@ const family: Record<string, (rate: number) => Optimiser> = {
   zoAdam: () => zoAdam({ learningRate: fading(0.05), length: 24 }),
   "zoAdam with weight decay": () =>
     zoAdam({ learningRate: fading(0.05), length: 24, weightDecay: 0.01 }),
+  qzoPlus: () => qzoPlus({ form: "absolute", epsilon: 1e-3, learningRate: fading(0.2) }),
   fzoo: () => fzoo({ learningRate: fading(0.05) }),
   meazo: () => meazo({ learningRate: fading(0.05) }),
   qzoNormalised: () =>

@@ -6,16 +6,27 @@
  */
 import { assert, assertAlmostEquals } from "@std/assert";
 import {
+  centred,
   clipDerivative,
   type Distribution,
   fillNoise,
   hostOps,
   masterSeed,
   oneSided,
+  type Ops,
   spsa,
   stepSeed,
 } from "../../optim/mod.ts";
 import { random } from "./random.ts";
+
+/** Plain f64 arithmetic, so that the statistics are not those of rounding. */
+const f64: Ops<number> = {
+  ...hostOps,
+  constant: (x) => x,
+  add: (a, b) => a + b,
+  sub: (a, b) => a - b,
+  mul: (a, b) => a * b,
+};
 
 const kurtosis: Record<"normal" | "rademacher", number> = { normal: 2.875, rademacher: 1 };
 const laws = ["normal", "rademacher"] as const;
@@ -91,6 +102,28 @@ for (const law of laws) {
   }
 }
 
+for (const q of [2, 4, 16]) {
+  Deno.test(`${q} centred branches: no bias, variance of q queries and (n + 1) |g|^2 / (q (q - 1)) more`, () => {
+    const n = 8;
+    const g = gradientOf(n);
+    const square = dot(g, g);
+    const estimator = centred({ epsilon: 0.5, queries: q });
+    const error = new Sample();
+    const along = new Sample();
+    for (let trial = 0; trial < 24000 / q; trial++) {
+      const z = Array.from({ length: q }, () => direction("normal", n));
+      // Around a loss that all branches share.
+      const d = estimator.derivatives(f64, z.map((one) => 7 + 0.5 * dot(g, one)));
+      const estimate = g.map((_, j) => z.reduce((sum, one, i) => sum + d[i] * one[j] / q, 0));
+      along.add(dot(estimate, g) / square);
+      error.add(estimate.reduce((sum, x, j) => sum + (x - g[j]) ** 2, 0) / square);
+    }
+    along.assertMean(1, "mean along the gradient");
+    const expected = (n + kurtosis.normal - 2) / q + (n + 1) / (q * (q - 1));
+    error.assertMean(expected, "variance");
+  });
+}
+
 /** The error function, by its series and enough terms for arguments below 3. */
 function erf(x: number): number {
   let term = x;
@@ -147,7 +180,7 @@ Deno.test("a one-sided estimate has no bias on a quadratic, and a variance that 
     const excess = new Sample();
     for (let trial = 0; trial < 20000; trial++) {
       const z = direction("rademacher", n);
-      const [d] = estimator.derivatives(exact, [0, epsilon * dot(g, z) + epsilon ** 2 * c * n / 2]);
+      const [d] = estimator.derivatives(f64, [0, epsilon * dot(g, z) + epsilon ** 2 * c * n / 2]);
       along.add(d * dot(z, g) / square);
       excess.add((d * d - dot(g, z) ** 2) * n);
     }
@@ -155,14 +188,6 @@ Deno.test("a one-sided estimate has no bias on a quadratic, and a variance that 
     excess.assertMean((epsilon * c * n / 2) ** 2 * n, `excess at epsilon ${epsilon}`, 1e-9);
   }
 });
-
-/** Plain f64 arithmetic. */
-const exact = {
-  ...hostOps,
-  constant: (x: number): number => x,
-  sub: (a: number, b: number): number => a - b,
-  mul: (a: number, b: number): number => a * b,
-};
 
 Deno.test("losses in f32: the error of a derivative is ulp / (epsilon sqrt 24), whatever the model", () => {
   // Losses near 5 have an ulp of 2^-21; two roundings, uniform each, over 2 epsilon.
@@ -175,7 +200,7 @@ Deno.test("losses in f32: the error of a derivative is ulp / (epsilon sqrt 24), 
       const slope = 2 * next() - 1;
       const base = 4.5 + next();
       const losses = [base + epsilon * slope, base - epsilon * slope];
-      const [d] = estimator.derivatives(exact, losses.map(Math.fround));
+      const [d] = estimator.derivatives(f64, losses.map(Math.fround));
       squared.add((d - slope) ** 2);
     }
     const expected = ulp ** 2 / 24 / epsilon ** 2;
