@@ -80,7 +80,8 @@ const family: Record<string, (rate: number) => Optimiser> = {
   zoAdam: () => zoAdam({ learningRate: fading(0.05), length: 24 }),
   "zoAdam with weight decay": () =>
     zoAdam({ learningRate: fading(0.05), length: 24, weightDecay: 0.01 }),
-  qzoPlus: () => qzoPlus({ form: "absolute", epsilon: 1e-3, learningRate: fading(0.2) }),
+  qzoPlus: () =>
+    qzoPlus({ form: "absolute", epsilon: 1e-3, queries: 6, learningRate: fading(0.1) }),
   fzoo: () => fzoo({ learningRate: fading(0.05) }),
   meazo: () => meazo({ learningRate: fading(0.05) }),
   qzoNormalised: () =>
