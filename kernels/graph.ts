@@ -7,7 +7,7 @@
  */
 
 import type { Gpu, GpuBuffer } from "./gpu.ts";
-import { expandShader, type ShaderKey, type ShaderLibrary } from "./template.ts";
+import type { ShaderKey, ShaderLibrary } from "./template.ts";
 import { Storage } from "./storage.ts";
 
 /** An intermediate result: `words` f32 values. */
@@ -230,7 +230,7 @@ export function compileGraph(
       if (typeof word === "number") block.setUint32(at + j * 4, word, true);
       else block.setFloat32(at + j * 4, word.f32, true);
     });
-    const pipeline = gpu.pipelines.get(d.label, expandShader(d.source, d.key, library));
+    const pipeline = gpu.pipelines.variant(d.label, d.source, d.key, library);
     const entries: GPUBindGroupEntry[] = [];
     if (d.parameters.length > 0) {
       entries.push({

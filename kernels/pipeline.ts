@@ -5,10 +5,16 @@
  * @module
  */
 
+import { expandShader, type ShaderKey, type ShaderLibrary } from "./template.ts";
+
 /** Compute pipelines of one device, by source. */
 export class PipelineCache {
   readonly #device: GPUDevice;
   readonly #pipelines = new Map<string, GPUComputePipeline>();
+  readonly #variants = new WeakMap<
+    ShaderLibrary,
+    Map<string, Map<string, GPUComputePipeline>>
+  >();
 
   /** A cache for `device`. */
   constructor(device: GPUDevice) {
@@ -30,6 +36,31 @@ export class PipelineCache {
     if (!pipeline) {
       pipeline = this.#compile(label, source);
       this.#pipelines.set(source, pipeline);
+    }
+    return pipeline;
+  }
+
+  /**
+   * The pipeline of a template's variant: as `get` of the expanded text, which is written only the first time. A large tile
+   * is 100 KB of text, and a plan has hundreds of dispatches.
+   *
+   * @throws {SyntaxError} When the template does not expand or the text does not compile
+   */
+  variant(
+    label: string,
+    template: string,
+    key: ShaderKey,
+    library: ShaderLibrary,
+  ): GPUComputePipeline {
+    let templates = this.#variants.get(library);
+    if (!templates) this.#variants.set(library, templates = new Map());
+    let variants = templates.get(template);
+    if (!variants) templates.set(template, variants = new Map());
+    const name = JSON.stringify(key);
+    let pipeline = variants.get(name);
+    if (!pipeline) {
+      pipeline = this.get(label, expandShader(template, key, library));
+      variants.set(name, pipeline);
     }
     return pipeline;
   }
