@@ -6,6 +6,7 @@
 
 export * from "./architectures.ts";
 export * from "./batch.ts";
+export * from "./column_order.ts";
 export * from "./config.ts";
 export * from "./evaluator.ts";
 export * from "./file_source.ts";
