@@ -55,6 +55,7 @@ export {
   optimiser,
   qzo,
   qzoNormalised,
+  qzoPlus,
   scaleBySchedule,
   Session,
   signDerivative,

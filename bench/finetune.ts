@@ -21,6 +21,7 @@ import {
   quantizedSource,
   qzo,
   qzoNormalised,
+  qzoPlus,
   tokeniseExample,
 } from "../mod.ts";
 import { type ModelSource, type Objective, type Tokenizer, writeModel } from "../models/mod.ts";
@@ -42,6 +43,7 @@ Usage: deno task bench finetune [options]
   --lr X           another peak learning rate (kept under its own name)
   --steps N        another number of steps (kept under its own name)
   --plain          relative QZO without normalisation (kept under its own name)
+  --plus           qzoPlus at as many forwards, its own learning rate unless --lr is given (kept under its own name)
 
 Example: deno task bench finetune --only sst2 --seeds 1`;
 
@@ -184,13 +186,34 @@ class Quantised implements AsyncDisposable {
   }
 }
 
+/** How a case is trained. */
+interface Recipe {
+  readonly name: string;
+  readonly optimiser: Optimiser;
+  readonly steps: number;
+}
+
+/** Every recipe has the case's forwards: `steps` of two. */
+function recipeOf(args: { lr?: string; plain: boolean; plus: boolean }, c: Case): Recipe {
+  const peak = args.lr ? Number(args.lr) : args.plus ? 0.05 : c.learningRate;
+  const queries = 16;
+  const steps = args.plus ? Math.round(2 * c.steps / queries) : c.steps;
+  const learningRate = linear(peak, { total: steps, warmup: Math.min(10, Math.ceil(steps / 10)) });
+  const name = `${args.plus ? "qzoPlus" : args.plain ? "relative" : "normalised"} ${peak} linear`;
+  const optimiser = args.plus
+    ? qzoPlus({ learningRate, queries })
+    : args.plain
+    ? qzo({ form: "relative", epsilon: 0.02, learningRate, clip: Infinity })
+    : qzoNormalised({ learningRate });
+  return { name, optimiser, steps };
+}
+
 async function runCase(
   gpu: Gpu,
   quantised: Quantised,
   c: Case,
   seed: number,
-  optimiser: Optimiser,
-  recipe: string,
+  { name: recipe, optimiser, steps }: Recipe,
 ): Promise<Result> {
   using source = await quantised.open(c);
   using model = await loadModel(gpu, source);
@@ -210,7 +233,7 @@ async function runCase(
         objective: c.objective,
         train,
         batchSize: c.batchSize,
-        steps: c.steps,
+        steps,
         seed,
       })
     ) {
@@ -219,7 +242,7 @@ async function runCase(
       const seconds = (performance.now() - begun) / 1000;
       line.show({
         step: event.step,
-        total: c.steps,
+        total: steps,
         seconds,
         loss,
         tokensPerSecond: event.tokensPerSecond,
@@ -233,8 +256,8 @@ async function runCase(
     format: c.format,
     recipe,
     seed,
-    steps: c.steps,
-    forwards: c.steps * optimiser.estimator.branches.length,
+    steps,
+    forwards: steps * optimiser.estimator.branches.length,
     minutes: Number(minutes.toFixed(2)),
     lossBefore: before.loss,
     lossAfter: after.loss,
@@ -274,7 +297,7 @@ function table(results: readonly Result[]): string {
 export async function main(argv: string[]): Promise<void> {
   const args = parseArgs(argv, {
     string: ["seeds", "only", "lr", "steps"],
-    boolean: ["list", "table", "plain", "help"],
+    boolean: ["list", "table", "plain", "plus", "help"],
     default: { seeds: "3" },
   });
   if (args.help) return console.log(HELP);
@@ -291,19 +314,14 @@ export async function main(argv: string[]): Promise<void> {
   await using quantised = new Quantised();
   for (let seed = 0; seed < Number(args.seeds); seed++) {
     for (const c of all) {
-      const peak = args.lr ? Number(args.lr) : c.learningRate;
-      const learningRate = linear(peak, { total: c.steps, warmup: Math.min(10, c.steps) });
-      const optimiser = args.plain
-        ? qzo({ form: "relative", epsilon: 0.02, learningRate, clip: Infinity })
-        : qzoNormalised({ learningRate });
-      const recipe = `${args.plain ? "relative" : "normalised"} ${peak} linear`;
+      const recipe = recipeOf(args, c);
       const done = (await readResults()).some((r) =>
-        r.name === c.name && r.format === c.format && r.recipe === recipe && r.seed === seed &&
-        r.steps === c.steps
+        r.name === c.name && r.format === c.format && r.recipe === recipe.name && r.seed === seed &&
+        r.steps === recipe.steps
       );
       if (done) continue;
-      console.log(`${c.name}, ${c.format}, ${recipe}, seed ${seed}`);
-      const result = await runCase(gpu, quantised, c, seed, optimiser, recipe);
+      console.log(`${c.name}, ${c.format}, ${recipe.name}, seed ${seed}`);
+      const result = await runCase(gpu, quantised, c, seed, recipe);
       await Deno.writeTextFile(RESULTS, `${JSON.stringify(result)}\n`, { append: true });
       console.log(table([result]).split("\n")[2]);
     }
