@@ -146,7 +146,11 @@ async function quantizedOf(
   }
   // As AutoGPTQ wrote it before config.json took the settings in; it named no method.
   const name = join(folder, "quantize_config.json");
-  return quantizedTensors(await readJson(name, true), tensors, name, "gptq");
+  const own = await readJson(name, true);
+  if (own !== undefined) return quantizedTensors(own, tensors, name, "gptq");
+  // HQQ's own library writes no settings: each layer has them.
+  const isHqq = [...tensors.keys()].some((tensor) => tensor.endsWith(".W_q"));
+  return isHqq ? quantizedTensors({}, tensors, configName, "hqq") : undefined;
 }
 
 function denseTensor(

@@ -65,17 +65,18 @@ export const storedName = (name: string): string =>
 /** Whether a tensor is a linear layer of a block. */
 export const isLinear = (stored: string): boolean => /layers\..*_proj\.weight$/.test(stored);
 
-/** A random model with every linear layer, but those that `dense` names, stored by `linear`. */
+/** A random model with every linear layer of a block, and what `also` names, but not what `dense` names, stored by `linear`. */
 export function quantisedTensors(
   shape: LlamaShape,
   linear: (module: string, rows: number, columns: number, seed: number) => StoredLinear,
   dense: RegExp = /^$/,
+  also: RegExp = /^$/,
 ): { tensors: SafetensorsTensorData[]; weights: Record<string, Float32Array> } {
   const tensors: SafetensorsTensorData[] = [];
   const weights: Record<string, Float32Array> = {};
   for (const [name, values] of Object.entries(randomLlama(shape))) {
     const dimensions = tensorShape(shape, name, values.length);
-    if (!isLinear(name) || dense.test(name)) {
+    if (!(isLinear(name) || also.test(name)) || dense.test(name)) {
       weights[name] = values;
       tensors.push(tensorData(name, "F32", dimensions, values));
       continue;

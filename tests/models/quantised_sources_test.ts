@@ -245,6 +245,27 @@ for (
   });
 }
 
+Deno.test("HQQ's own folders have no settings; a head may be quantised, or stay as it is", async () => {
+  for (const also of [/^lm_head/, /^$/]) {
+    const { tensors, weights } = quantisedTensors(
+      folderShape,
+      hqqLinear("4bit_u8", 32),
+      /^$/,
+      also,
+    );
+    await withTemp(async (folder) => {
+      await writeFolder(folder, folderShape, tensors, {});
+      using source = await openModelSource(folder);
+      const head = source.tensors.get("output.weight")!;
+      assertEquals(head.format.name, also.test("lm_head") ? "int4z_g32" : "F32");
+      assertEquals(source.tensors.get("token_embd.weight")!.format.name, "F32");
+      const found = await weightsOf(source);
+      assertEquals(Float32Array.from(found["output.weight"]), weights["lm_head.weight"]);
+      await checkWrittenBack(folder, /\.scale$/);
+    });
+  }
+});
+
 Deno.test("settings that cannot be read are refused by field", async () => {
   const good = { num_bits: 4, group_size: 32, symmetric: true };
   const wrong: [Settings, string][] = [
