@@ -13,7 +13,12 @@ import {
   writeModel,
 } from "../../models/mod.ts";
 import { qzoNormalised } from "../../optim/mod.ts";
-import { offsetCount, packedToGptqScales, type SafetensorsTensorData } from "../../quant/mod.ts";
+import {
+  offsetCount,
+  packedToGptqScales,
+  type SafetensorsTensorData,
+  writeSafetensors,
+} from "../../quant/mod.ts";
 import {
   awqWords,
   gptqWords,
@@ -130,6 +135,24 @@ Deno.test("a file by another name is found; other weights stay behind; nothing i
       "config.json",
       name,
     ]);
+  });
+});
+
+Deno.test("planes of a tensor may lie in several files; each goes back into its own", async () => {
+  const settings = CASES[0][0];
+  const { tensors } = quantisedLlama(settings);
+  await withTemp(async (folder) => {
+    await writeFolder(folder, tensors, { quantization_config: settings });
+    await Deno.remove(join(folder, "model.safetensors"));
+    const files = [0, 1, 2].map((i) => `model-0000${i + 1}-of-00003.safetensors`);
+    const weight_map = Object.fromEntries(tensors.map(({ name }, i) => [name, files[i % 3]]));
+    for (const [i, file] of files.entries()) {
+      const own = tensors.filter((_, at) => at % 3 === i);
+      await Deno.writeFile(join(folder, file), ReadableStream.from(writeSafetensors(own)));
+    }
+    const index = JSON.stringify({ metadata: {}, weight_map });
+    await Deno.writeTextFile(join(folder, "model.safetensors.index.json"), index);
+    await checkWrittenBack(folder, /\.scales$/, { files });
   });
 });
 
