@@ -4,17 +4,12 @@
  * @module
  */
 
+import type { GroupFit } from "./fitted_group.ts";
 import { numberToFloat16 } from "./float16.ts";
 import type { ScalarLayout } from "./layout.ts";
 import { tableFitter } from "./table_fit.ts";
 
-/** Bits of the f16 values that were found. */
-export interface GroupFit {
-  /** The scale. */
-  readonly scale: number;
-  /** The zero point or minimum; 0 where the layout has none. */
-  readonly second: number;
-}
+export type { GroupFit } from "./fitted_group.ts";
 
 const SHRINKS = 20;
 const SMALLEST_SHRINK = 0.5;

@@ -5,8 +5,8 @@
  */
 
 import { CODE_TABLES, type CodeTable } from "./code_tables.ts";
+import type { GroupFit } from "./fitted_group.ts";
 import { numberToFloat16 } from "./float16.ts";
-import type { GroupFit } from "./group_fit.ts";
 
 const SHRINKS = 20;
 const SMALLEST_SHRINK = 0.5;

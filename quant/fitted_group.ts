@@ -1,0 +1,13 @@
+/**
+ * What fitting a group of values finds.
+ *
+ * @module
+ */
+
+/** Bits of the f16 values that were found. */
+export interface GroupFit {
+  /** The scale. */
+  readonly scale: number;
+  /** The zero point or minimum; 0 where the layout has none. */
+  readonly second: number;
+}
