@@ -32,7 +32,7 @@ import {
   zoSgdMomentum,
   zoSgdSign,
 } from "../../optim/mod.ts";
-import { logistic, type Objective, quadratic, rosenbrock } from "./objectives.ts";
+import { logistic, type Objective, quadratic, quantisedNet, rosenbrock } from "./objectives.ts";
 import { random } from "./random.ts";
 
 const next = random(7);
@@ -61,8 +61,8 @@ const steps = 3000;
 const longer: Record<string, number> = { "one-point residual": 5 };
 const fading = (peak: number, total = steps) => cosine(peak, { total });
 
-/** Every composition, with a rate for its kind of step; rows may override it. */
-const family: Record<string, (rate: number) => Optimiser> = {
+/** Every composition, with a rate for those that multiply derivatives and the parameters' unit for those that normalise them. */
+const family: Record<string, (rate: number, unit?: number) => Optimiser> = {
   qzo: (rate) => qzo({ projection: "none", learningRate: fading(rate) }),
   zoSgd: (rate) => zoSgd({ learningRate: fading(rate), queries: 2 }),
   zoSgdMomentum: (rate) => zoSgdMomentum({ learningRate: fading(rate / 10), length: 24 }),
@@ -76,20 +76,20 @@ const family: Record<string, (rate: number) => Optimiser> = {
       estimator: spsa(),
       transformations: [accumulate(2, scaleBySchedule(cosine(rate, { total: steps / 2 })))],
     }),
-  zoSgdSign: () => zoSgdSign({ learningRate: fading(0.03) }),
-  zoAdam: () => zoAdam({ learningRate: fading(0.05), length: 24 }),
-  "zoAdam with weight decay": () =>
-    zoAdam({ learningRate: fading(0.05), length: 24, weightDecay: 0.01 }),
-  qzoPlus: () =>
-    qzoPlus({ form: "absolute", epsilon: 1e-3, queries: 6, learningRate: fading(0.1) }),
-  fzoo: () => fzoo({ learningRate: fading(0.05) }),
-  meazo: () => meazo({ learningRate: fading(0.05) }),
-  qzoNormalised: () =>
-    qzoNormalised({ form: "absolute", projection: "none", learningRate: fading(0.05) }),
+  zoSgdSign: (_, unit = 1) => zoSgdSign({ learningRate: fading(0.03 * unit) }),
+  zoAdam: (_, unit = 1) => zoAdam({ learningRate: fading(0.05 * unit), length: 24 }),
+  "zoAdam with weight decay": (_, unit = 1) =>
+    zoAdam({ learningRate: fading(0.05 * unit), length: 24, weightDecay: 0.01 }),
+  qzoPlus: (_, unit = 1) =>
+    qzoPlus({ form: "absolute", epsilon: 1e-3, queries: 6, learningRate: fading(0.1 * unit) }),
+  fzoo: (_, unit = 1) => fzoo({ learningRate: fading(0.05 * unit) }),
+  meazo: (_, unit = 1) => meazo({ learningRate: fading(0.05 * unit) }),
+  qzoNormalised: (_, unit = 1) =>
+    qzoNormalised({ form: "absolute", projection: "none", learningRate: fading(0.05 * unit) }),
   zoSgdConservative: (rate) =>
     zoSgdConservative({ learningRate: cosine(2 * rate, { total: steps }) }),
   threePointDescent: () => threePointDescent({ epsilon: 0.02, learningRate: fading(1) }),
-  "guarded by spikes and quantile": () =>
+  "guarded by spikes and quantile": (_, unit = 1) =>
     optimiser({
       name: "guarded",
       estimator: spsa(),
@@ -97,7 +97,7 @@ const family: Record<string, (rate: number) => Optimiser> = {
         rejectSpikes({ threshold: 6 }),
         clipByQuantile(),
         normaliseByRms(),
-        scaleBySchedule(fading(0.05)),
+        scaleBySchedule(fading(0.05 * unit)),
       ],
     }),
 };
@@ -145,6 +145,21 @@ for (const [name, row] of Object.entries(objectives)) {
     }
   });
 }
+
+Deno.test("scales of a quantised net: every composition comes down", async (t) => {
+  const { loss, start, teacher } = quantisedNet();
+  assertEquals(loss(teacher), 0);
+  const before = loss(start);
+  for (const [planName, make] of Object.entries(family)) {
+    await t.step(planName, () => {
+      const session = new Session({ parameters: start, optimiser: make(2e-4, 0.05), seed: 4 });
+      const count = steps * (longer[planName] ?? 1);
+      for (let step = 0; step < count; step++) session.tell(session.ask().map(loss));
+      const after = loss(session.parameters());
+      assert(after < 0.05 * before, `${planName}: ${after / before} of the loss is left`);
+    });
+  }
+});
 
 function headOf(plan: Optimiser): LedgerHead {
   return encodeHeader({

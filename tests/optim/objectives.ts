@@ -1,4 +1,5 @@
 /** Objectives with known answers. */
+import { random } from "./random.ts";
 
 /** A function with its gradient. */
 export interface Objective {
@@ -46,5 +47,52 @@ export function logistic(
       });
       return g;
     },
+  };
+}
+
+/** A function of scales, where they start, and where its loss is 0. */
+export interface ScaleFit {
+  /** Its value. */
+  loss(scales: ArrayLike<number>): number;
+  /** The scales of the quantised net. */
+  readonly start: number[];
+  /** The scales of the net that made the data. */
+  readonly teacher: number[];
+}
+
+/**
+ * A net of two layers with codes of 4 bits and a scale per group, fitted to the outputs of the same codes under other scales: what
+ * training scales is, in small.
+ */
+export function quantisedNet(): ScaleFit {
+  const [inputs, hidden, group] = [8, 6, 4];
+  const next = random(31);
+  const codes = (count: number) => Array.from({ length: count }, () => Math.floor(next() * 16) - 8);
+  const [first, second] = [codes(hidden * inputs), codes(hidden)];
+  const groups = [hidden * inputs / group, Math.ceil(hidden / group)];
+  const start = Array.from({ length: groups[0] + groups[1] }, (_, i) => i < groups[0] ? 0.1 : 0.2);
+  const teacher = start.map((scale) => scale * (0.6 + 0.8 * next()));
+  const points = Array.from(
+    { length: 12 },
+    () => Array.from({ length: inputs }, () => 2 * next() - 1),
+  );
+  const output = (scales: ArrayLike<number>, x: readonly number[]) => {
+    let y = 0;
+    for (let h = 0; h < hidden; h++) {
+      let sum = 0;
+      for (let i = 0; i < inputs; i++) {
+        const at = h * inputs + i;
+        sum += first[at] * scales[Math.floor(at / group)] * x[i];
+      }
+      y += second[h] * scales[groups[0] + Math.floor(h / group)] * Math.tanh(sum);
+    }
+    return y;
+  };
+  const wanted = points.map((x) => output(teacher, x));
+  return {
+    start,
+    teacher,
+    loss: (scales) =>
+      points.reduce((sum, x, i) => sum + (output(scales, x) - wanted[i]) ** 2 / points.length, 0),
   };
 }
