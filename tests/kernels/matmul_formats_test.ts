@@ -25,7 +25,7 @@ import {
 } from "./bench.ts";
 import { contextOf } from "./context.ts";
 
-// Layouts with tables, 5 and 6 bits: one pass through every kernel, not every tile (matmul_test.ts has those).
+// Layouts with tables, 5 and 6 bits, super-blocks: one pass through the kernels, not every tile (matmul_test.ts has those).
 
 const gpu = await openGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
@@ -88,7 +88,7 @@ for (const format of FORMATS) {
 }
 
 for (const [name, layout] of Object.entries(layouts)) {
-  Deno.test(`matmul of ${name} by every kernel equals the oracle`, async () => {
+  Deno.test(`matmul of ${name} equals the oracle`, async () => {
     // Scalar layouts differ in how a code is read, which each kernel's text says once: two kernels of each show it.
     for (const way of layout.kind === "super" ? ways : [ways[0], ways[3]]) {
       if (layout.kind === "scalar") {
