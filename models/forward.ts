@@ -48,7 +48,11 @@ export interface ForwardOffsets {
   /** A fine-tune. */
   readonly offsets: OffsetSet;
   /** Absent: offsets without noise. */
-  readonly noise?: { readonly distribution: Distribution; readonly branches: Range } | undefined;
+  readonly noise?: {
+    readonly distribution: Distribution;
+    /** Seeds and amplitudes; by tensor where tensors have their turns. */
+    readonly branches: Range | ((name: string) => Range);
+  } | undefined;
 }
 
 /** Bytes of logits held at once; more loss rows are taken in pieces. */
@@ -84,13 +88,17 @@ export function forwardContext(
 function perturbationOf(name: string, trained?: ForwardOffsets): Perturbation | undefined {
   const trainable = trained?.offsets.trainable(name);
   if (!trained || !trainable) return undefined;
+  const { noise } = trained;
   return {
     offsets: trained.offsets.range(name)!,
     form: trainable.form,
     span: trainable.span,
     stride: offsetStride(trainable.rows),
     id: trainable.id,
-    noise: trained.noise,
+    noise: noise && {
+      distribution: noise.distribution,
+      branches: typeof noise.branches === "function" ? noise.branches(name) : noise.branches,
+    },
   };
 }
 

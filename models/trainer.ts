@@ -22,7 +22,9 @@ import {
   Storage,
 } from "../kernels/mod.ts";
 import type { Optimiser } from "../optim/optimiser.ts";
-import { masterSeed, type Seed, stepSeed } from "../optim/seed.ts";
+import { activeBlock, type Blocks } from "../optim/blocks.ts";
+import { directionSeed, isPlain, moveSeeds } from "../optim/direction_plan.ts";
+import { masterSeed, type Seed } from "../optim/seed.ts";
 import { assertBatchFits, type PackedBatch } from "./batch.ts";
 import { recordLoss } from "./forward.ts";
 import type { Model, ModelPlan } from "./model.ts";
@@ -30,10 +32,14 @@ import { PlanCache } from "./plan_cache.ts";
 
 /** Where a step's inputs lie in its one buffer, in bytes; bindings start at multiples of 256. */
 export interface InputLayout {
-  /** Seeds and amplitudes. */
+  /** Seeds and amplitudes: of all tensors, or of those in each block, `tableBytes` apart, then of those in none. */
   readonly branches: number;
+  /** Bytes of one table of seeds and amplitudes. */
+  readonly tableBytes: number;
   /** Host scalars. */
   readonly scalars: number;
+  /** Seeds of the moves, where they are not the branches'. */
+  readonly seeds: number;
   /** The batch's words. */
   readonly batch: number;
   /** In all. */
@@ -49,13 +55,26 @@ interface StepPlan extends Disposable {
   readonly layout: InputLayout;
 }
 
+/** Tables of seeds and amplitudes: one, or one for each block and one for what is in none. */
+function tables({ plan: { blocks } }: Optimiser): number {
+  return blocks ? blocks.count + 1 : 1;
+}
+
+/** The number of the table that a block has: the last for what is in none. */
+function tableOf(blocks: Required<Blocks>, block: number): number {
+  const at = block - (blocks.by === "tensor" ? 0 : 1);
+  return at >= 0 && at < blocks.count ? at : blocks.count;
+}
+
 function inputLayout(optimiser: Optimiser, shape: BatchShape): InputLayout {
   const branches = 0;
-  const scalars = 256 * Math.ceil(optimiser.estimator.branches.length * 16 / 256);
-  const batch = scalars +
+  const tableBytes = 256 * Math.ceil(optimiser.estimator.branches.length * 16 / 256);
+  const scalars = tableBytes * tables(optimiser);
+  const seeds = scalars +
     256 * Math.max(1, Math.ceil(optimiser.transformation.inputSize * 4 / 256));
+  const batch = seeds + (isPlain(optimiser.plan) ? 0 : 256 * Math.ceil(optimiser.moves * 8 / 256));
   const words = Math.ceil(batchLayout(shape).words / 4) * 4;
-  return { branches, scalars, batch, bytes: batch + words * 4 };
+  return { branches, tableBytes, scalars, seeds, batch, bytes: batch + words * 4 };
 }
 
 /** Where the inputs of queued steps wait to be copied: at least one step's, usually many. */
@@ -82,6 +101,12 @@ export function recordStep(
   const losses = new Storage("losses", branches * 4, "activations");
   const scores = new Storage("scores", branches * shape.candidates * 4, "activations");
   const branchRange = { storage: input, offset: layout.branches, bytes: branches * 16 };
+  const { blocks } = optimiser.plan;
+  const branchesOf = (name: string) => ({
+    ...branchRange,
+    offset: layout.branches +
+      layout.tableBytes * tableOf(blocks!, offsets.place(name)![blocks!.by]),
+  });
   const { graph } = recordLoss(
     model,
     shape,
@@ -89,7 +114,10 @@ export function recordStep(
     { storage: input, offset: layout.batch, bytes: layout.bytes - layout.batch },
     losses,
     scores,
-    { offsets, noise: { distribution: optimiser.distribution, branches: branchRange } },
+    {
+      offsets,
+      noise: { distribution: optimiser.distribution, branches: blocks ? branchesOf : branchRange },
+    },
   );
   optimiserStep(
     graph,
@@ -103,6 +131,9 @@ export function recordStep(
         offset: layout.scalars,
         bytes: Math.max(4, optimiser.transformation.inputSize * 4),
       },
+      ...(isPlain(optimiser.plan) ? {} : {
+        seeds: { storage: input, offset: layout.seeds, bytes: optimiser.moves * 8 },
+      }),
     },
     offsets,
     model.tensors,
@@ -246,15 +277,28 @@ export class Trainer implements Disposable {
   #inputs(step: number, batch: PackedBatch, layout: InputLayout): Uint8Array<ArrayBuffer> {
     const bytes = new Uint8Array(layout.bytes);
     const view = new DataView(bytes.buffer);
-    this.#optimiser.estimator.branches.forEach(({ direction, amplitude }, b) => {
-      const [low, high] = stepSeed(this.#seed, step, direction);
-      view.setUint32(layout.branches + b * 16, low, true);
-      view.setUint32(layout.branches + b * 16 + 4, high, true);
-      view.setFloat32(layout.branches + b * 16 + 8, amplitude, true);
+    const { estimator, plan } = this.#optimiser;
+    const { blocks } = plan;
+    const draw = Math.floor(step / plan.hold);
+    const turn = blocks ? tableOf(blocks, activeBlock(blocks, this.#seed, draw)) : 0;
+    estimator.branches.forEach(({ direction, amplitude }, b) => {
+      const [low, high] = directionSeed(plan, this.#seed, step, direction);
+      for (let table = 0; table < tables(this.#optimiser); table++) {
+        const at = layout.branches + table * layout.tableBytes + b * 16;
+        view.setUint32(at, low, true);
+        view.setUint32(at + 4, high, true);
+        view.setFloat32(at + 8, table === turn ? amplitude : 0, true);
+      }
     });
     this.#optimiser.transformation.inputs(step).forEach((value, i) => {
       view.setFloat32(layout.scalars + i * 4, value, true);
     });
+    if (!isPlain(plan)) {
+      moveSeeds(plan, estimator.directions, this.#seed, step).forEach(([low, high], i) => {
+        view.setUint32(layout.seeds + i * 8, low, true);
+        view.setUint32(layout.seeds + i * 8 + 4, high, true);
+      });
+    }
     bytes.set(new Uint8Array(batch.words.buffer), layout.batch);
     return bytes;
   }

@@ -38,5 +38,6 @@ export function qzoPlus(options: NamedOptions = {}): Optimiser {
     estimator: centred({ epsilon, queries }),
     transformations: [normaliseByRms({}), clipDerivative(3), scaleBySchedule(learningRate)],
     form,
+    projection: options.projection ?? "keep-sign",
   });
 }

@@ -4,7 +4,13 @@
  * @module
  */
 import { parse } from "@std/yaml";
-import type { Distribution, OffsetForm, Projection } from "../optim/mod.ts";
+import {
+  type Distribution,
+  type OffsetForm,
+  type OptimiserName,
+  optimiserNames,
+  type Projection,
+} from "../optim/mod.ts";
 import { type ExampleFormat, exampleFormats } from "../tasks/read_examples.ts";
 import {
   choice,
@@ -73,7 +79,7 @@ export interface ScheduleConfig {
 /** A named optimiser and its arguments; undefined ones are the optimiser's own defaults. */
 export interface OptimiserConfig {
   /** Which one. */
-  readonly name: "qzo" | "qzoNormalised" | "mezo";
+  readonly name: OptimiserName;
   /** How far to look, in units of the offset. */
   readonly epsilon?: number;
   /** Peak learning rate. */
@@ -82,12 +88,22 @@ export interface OptimiserConfig {
   readonly schedule: ScheduleConfig;
   /** Threshold of the directional derivative (qzo). */
   readonly clip?: number;
-  /** Kept share of the running second moment (qzoNormalised). */
+  /** Kept share of the running second moment (qzoNormalised, meazo). */
   readonly decay?: number;
+  /** Kept share of the momentum (zoSgdMomentum, zoAdam). */
+  readonly momentum?: number;
+  /** Steps that the momentum reaches back (zoSgdMomentum, zoAdam). */
+  readonly length?: number;
+  /** Share of the elements that a step leaves alone (sparseZo). */
+  readonly sparsity?: number;
+  /** Steps until other elements are drawn (sparseZo). */
+  readonly resample?: number;
+  /** Share of itself that an offset loses a step, times the learning rate (zoAdam). */
+  readonly weightDecay?: number;
   /** Directions of a step. */
-  readonly queries: number;
+  readonly queries?: number;
   /** Law of the directions. */
-  readonly distribution: Distribution;
+  readonly distribution?: Distribution;
   /** How an offset changes its base. */
   readonly form?: OffsetForm;
   /** What offsets may not do. */
@@ -187,7 +203,7 @@ const schema: Field<TrainConfig> = section<TrainConfig>("A fine-tune", {
     testLimit: number("most test examples", count),
   }),
   optimiser: section<OptimiserConfig>("How to learn", {
-    name: choice("the optimiser", ["qzo", "qzoNormalised", "mezo"], "qzoNormalised"),
+    name: choice("the optimiser", optimiserNames, "qzoNormalised"),
     epsilon: number("how far to look along a direction", { min: 0, above: true, max: 1 }),
     learningRate: number("peak learning rate", { min: 0, above: true, max: 1000 }),
     schedule: section<ScheduleConfig>("The learning rate over the steps", {
@@ -203,9 +219,33 @@ const schema: Field<TrainConfig> = section<TrainConfig>("A fine-tune", {
         max: Infinity,
       },
     ),
-    decay: number("kept share of the running second moment (qzoNormalised)", { min: 0, max: 1 }),
-    queries: number("directions of a step", { ...count, max: 64 }, 1),
-    distribution: choice("law of the directions", ["normal", "rademacher"], "normal"),
+    decay: number("kept share of the running second moment (qzoNormalised, meazo)", {
+      min: 0,
+      max: 1,
+    }),
+    momentum: number("kept share of the momentum (zoSgdMomentum, zoAdam)", { min: 0, max: 1 }),
+    length: number("steps that the momentum reaches back (zoSgdMomentum, zoAdam)", {
+      ...count,
+      min: 2,
+      max: 1024,
+    }),
+    sparsity: number("share of the elements that a step leaves alone (sparseZo)", {
+      min: 0,
+      max: 1,
+    }),
+    weightDecay: number("share of an offset lost a step, times the learning rate (zoAdam)", {
+      min: 0,
+      max: 1,
+    }),
+    resample: number("steps until other elements are drawn (sparseZo)", count),
+    queries: number("directions of a step; the optimiser's own if not given", {
+      ...count,
+      max: 64,
+    }),
+    distribution: choice("law of the directions; the optimiser's own if not given", [
+      "normal",
+      "rademacher",
+    ]),
     form: choice("base + offset, or base * (1 + offset)", ["absolute", "relative"]),
     projection: choice("what offsets may not do", ["none", "keep-sign"]),
   }),

@@ -9,6 +9,7 @@ import { type Example, exampleCost, type Objective } from "../models/batch.ts";
 import { Evaluator } from "../models/evaluator.ts";
 import type { Model } from "../models/model.ts";
 import { type DeviceSpan, Trainer } from "../models/trainer.ts";
+import { describeDirections } from "../optim/direction_plan.ts";
 import { assertLedgerFits } from "../optim/ledger_header.ts";
 import { NonFiniteLossError } from "../optim/non_finite_loss_error.ts";
 import type { Optimiser } from "../optim/optimiser.ts";
@@ -135,12 +136,18 @@ function checkState(
 
 /** Refuses a ledger whose head would replay these steps as others. */
 function assertWritable(
-  { head: { header } }: LedgerFile,
+  { head: { header, plan } }: LedgerFile,
   { model, optimiser, offsets, seed }: Required<
     Pick<FinetuneOptions, "model" | "optimiser" | "offsets" | "seed">
   >,
 ): void {
   assertLedgerFits(header, model.fingerprint, offsets.trainables);
+  const [theirs, mine] = [plan, optimiser.plan].map((p) => JSON.stringify(describeDirections(p)));
+  if (theirs !== mine) {
+    throw new RangeError(
+      `Cannot write to this ledger: it was begun with directions ${theirs}, not ${mine}`,
+    );
+  }
   const ours = {
     seed,
     distribution: optimiser.distribution,

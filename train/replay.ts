@@ -17,6 +17,7 @@ import { fingerprint, type ModelSource } from "../models/source.ts";
 import {
   applyRecord,
   assertLedgerFits,
+  blockPlace,
   type Ledger,
   type LedgerHeader,
   type LedgerTrainable,
@@ -128,7 +129,7 @@ export async function replayOnHost(
   assertLedgerFits(header, id, trainablesOf(header, tensors));
   const count = Math.min(options.steps ?? records.length, records.length);
   const out = new Map<string, Float32Array<ArrayBuffer>>();
-  for (const trainable of header.trainables) {
+  for (const [index, trainable] of header.trainables.entries()) {
     options.signal?.throwIfAborted();
     const rule = ruleOf(header, trainable);
     const offsets = new Float32Array(trainable.count);
@@ -138,6 +139,7 @@ export async function replayOnHost(
     for (let i = 0; i < count; i++) {
       applyRecord(rule, records.record(i), {
         id: trainable.id,
+        place: blockPlace(trainable.name, index),
         offsets,
         ...(base ? { base } : {}),
       });

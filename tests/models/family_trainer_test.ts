@@ -1,0 +1,88 @@
+import { assert, assertEquals } from "@std/assert";
+import { openGpu, type StepRecord } from "../../kernels/mod.ts";
+import { packBatch, Trainer } from "../../models/mod.ts";
+import {
+  applyRecord,
+  blockPlace,
+  blockwiseZo,
+  masterSeed,
+  moveSeeds,
+  namedOptimisers,
+  type OptimiserName,
+  optimiserNames,
+  tensorId,
+} from "../../optim/mod.ts";
+import { textExamples } from "./small_model.ts";
+import { oneLayer, trainedModel } from "./trained_model.ts";
+
+const gpu = await openGpu();
+Deno.test.afterAll(() => gpu[Symbol.dispose]());
+
+const { vocabulary } = oneLayer;
+const batchOf = (step: number) =>
+  packBatch(textExamples(vocabulary, [5 + step % 3, 8]), "language-modelling", 512);
+
+/** Enough to move something in ten steps, in units of each rule. */
+const rates: Partial<Record<OptimiserName, number>> = {
+  qzo: 1e-3,
+  mezo: 1e-3,
+  zoSgd: 1e-3,
+  zoSgdMomentum: 1e-3,
+  sparseZo: 1e-3,
+  blockwiseZo: 1e-3,
+  zoResidual: 1e-5,
+  threePointDescent: 1,
+};
+
+for (const name of optimiserNames) {
+  Deno.test(`${name} trains on the device, and its records replay to its bits, resumed or not`, async () => {
+    using trained = await trainedModel(gpu, "int4_g32");
+    const rule = namedOptimisers[name].make({
+      form: "relative",
+      projection: "none",
+      epsilon: 0.02,
+      learningRate: rates[name] ?? 1e-2,
+    });
+    const run = async (parts: readonly (readonly [number, number])[]) => {
+      using offsets = trained.offsets("relative");
+      const records: StepRecord[] = [];
+      for (const [from, to] of parts) {
+        const state = records.at(-1)?.state;
+        using trainer = new Trainer(trained.model, rule, offsets, {
+          seed: 3,
+          ...(state ? { state } : {}),
+        });
+        for (let step = from; step < to; step++) trainer.enqueue(step, batchOf(step));
+        records.push(...await trainer.drain());
+      }
+      const found = await offsets.read(gpu);
+      return { records, found };
+    };
+    const { records, found } = await run([[0, 10]]);
+    assert(records.every((r) => !r.halted));
+    assert([...found.values()].some((values) => values.some((w) => w !== 0)), "nothing moved");
+    const broken = await run([[0, 4], [4, 10]]);
+    assertEquals(broken.records, records);
+    assertEquals(broken.found, found);
+    for (const [index, [tensor, values]] of [...found].entries()) {
+      const offsets = new Float32Array(values.length);
+      records.forEach(({ coefficients }, step) => {
+        const seeds = moveSeeds(rule.plan, rule.estimator.directions, masterSeed(3), step);
+        const place = blockPlace(tensor, index);
+        applyRecord(rule, { seeds, coefficients }, { id: tensorId(tensor), offsets, place });
+      });
+      assertEquals(new Uint32Array(values.slice().buffer), new Uint32Array(offsets.buffer), tensor);
+    }
+  });
+}
+
+Deno.test("only the block whose turn it is is perturbed", async () => {
+  using trained = await trainedModel(gpu, "int4_g32");
+  const rule = blockwiseZo({ form: "relative", epsilon: 0.1 });
+  using offsets = trained.offsets("relative", { include: ["*ffn*"] });
+  using trainer = new Trainer(trained.model, rule, offsets, { seed: 3 });
+  for (let step = 0; step < 4; step++) trainer.enqueue(step, batchOf(step));
+  const records = await trainer.drain();
+  // Attention has its turn in steps 0 and 2, and none of it is trained.
+  assertEquals(records.map(({ losses: [a, b] }) => a === b), [true, false, true, false]);
+});

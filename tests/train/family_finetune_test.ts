@@ -1,0 +1,116 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { openGpu } from "../../kernels/mod.ts";
+import {
+  accumulate,
+  blockwiseZo,
+  chain,
+  fzoo,
+  normaliseByRms,
+  type Optimiser,
+  optimiser,
+  scaleBySchedule,
+  sparseZo,
+  spsa,
+  zoAdam,
+} from "../../optim/mod.ts";
+import { finetune, LedgerFile, openLedger, replayLedger, replayOnHost } from "../../train/mod.ts";
+import {
+  allScales,
+  bitsOf,
+  loadTiny,
+  tinyExamples,
+  tinyHeader,
+  tinyOffsets,
+  tinySource,
+} from "./tiny_model.ts";
+
+const gpu = await openGpu();
+Deno.test.afterAll(() => gpu[Symbol.dispose]());
+const train = tinyExamples(64);
+const shared = { form: "relative", epsilon: 0.02, projection: "keep-sign" } as const;
+
+const rules: Record<string, Optimiser> = {
+  fzoo: fzoo({ ...shared, learningRate: 0.05 }),
+  "zoAdam with decay": zoAdam({ ...shared, learningRate: 0.02, length: 6, weightDecay: 0.03 }),
+  sparseZo: sparseZo({ ...shared, learningRate: 0.02, resample: 4 }),
+  "blockwiseZo, absolute": blockwiseZo({
+    projection: "keep-sign",
+    learningRate: 1e-4,
+    blocks: { by: "tensor", count: 5, order: "random" },
+  }),
+  "accumulated": optimiser({
+    name: "accumulated",
+    estimator: spsa({ epsilon: 0.02, queries: 2 }),
+    transformations: [
+      accumulate(3, chain(normaliseByRms(), scaleBySchedule(0.02)), { directions: 2 }),
+    ],
+    form: "relative",
+    projection: "keep-sign",
+  }),
+};
+
+for (const [name, rule] of Object.entries(rules)) {
+  Deno.test(`${name}: a run, the same run broken off and resumed, and its replays have the same bits`, async () => {
+    const source = await tinySource("Q4_0");
+    using model = await loadTiny(gpu, "Q4_0");
+    const run = async (stops: readonly number[]) => {
+      const path = await Deno.makeTempFile({ suffix: ".ledger" });
+      await Deno.remove(path);
+      {
+        using offsets = tinyOffsets(model, rule, allScales);
+        using _new = await LedgerFile.create(path, tinyHeader(model, rule, offsets, 5));
+      }
+      let bits: Record<string, Uint32Array> = {};
+      for (const steps of stops) {
+        const { file, ledger } = await LedgerFile.resume(path);
+        using open = file;
+        using offsets = await replayLedger(model, ledger);
+        const state = open.length > 0 ? ledger.records.state(open.length - 1) : undefined;
+        const options = {
+          model,
+          optimiser: rule,
+          offsets,
+          objective: "classification",
+          train,
+          steps,
+          seed: 5,
+        } as const;
+        for await (const _ of finetune({ ...options, ledger: open, ...(state ? { state } : {}) }));
+        bits = bitsOf(await offsets.read(gpu));
+      }
+      const ledger = await openLedger(path);
+      const bytes = await Deno.readFile(path);
+      await Deno.remove(path);
+      return { bits, ledger, bytes };
+    };
+    const whole = await run([12]);
+    const broken = await run([5, 12]);
+    assertEquals(broken.bits, whole.bits);
+    assertEquals(broken.bytes.subarray(-200), whole.bytes.subarray(-200));
+    assert(Object.values(whole.bits).some((words) => words.some((word) => word !== 0)));
+    using replayed = await replayLedger(model, whole.ledger);
+    assertEquals(bitsOf(await replayed.read(gpu)), whole.bits);
+    assertEquals(bitsOf(await replayOnHost(source, whole.ledger)), whole.bits);
+  });
+}
+
+Deno.test("a ledger is not written by an optimiser whose directions are others", async () => {
+  using model = await loadTiny(gpu, "Q4_0");
+  const begun = sparseZo({ ...shared, resample: 4 });
+  const other = sparseZo({ ...shared, resample: 5 });
+  using offsets = tinyOffsets(model, begun, allScales);
+  const path = await Deno.makeTempFile({ suffix: ".ledger" });
+  await Deno.remove(path);
+  using ledger = await LedgerFile.create(path, tinyHeader(model, begun, offsets, 0));
+  const options = {
+    model,
+    optimiser: other,
+    offsets,
+    objective: "classification",
+    train,
+    steps: 1,
+    ledger,
+  } as const;
+  await assertRejects(() => finetune(options).next(), RangeError, '"keep":4');
+  await Deno.remove(path);
+});
