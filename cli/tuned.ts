@@ -23,6 +23,7 @@ import { UsageError } from "./usage_error.ts";
 /** The flags that name a fine-tune. */
 export const tunedOptions: Readonly<Record<string, OptionSpec>> = {
   ledger: { kind: "text", doc: "ledger or run folder of the fine-tune" },
+  adapter: { kind: "text", doc: "adapter (.safetensors, written by export) to lay over the model" },
   step: { kind: "text", doc: "best, last, or a number of steps [best, if the run was evaluated]" },
 };
 
@@ -72,11 +73,13 @@ async function chosenSteps(
 
 /** Opens the configured session, telling how far loading is. */
 export async function loadSession(config: TrainConfig, call: Call): Promise<RunSession> {
-  const { terminal, signal } = call;
+  const { terminal, signal, options } = call;
+  const adapter = options.text("adapter");
   status(terminal, `Opening ${config.model}`);
   try {
     return await openRunSession(config, {
       signal,
+      ...(adapter === undefined ? {} : { adapter }),
       onProgress: ({ done, total }) => {
         status(terminal, `Loading ${config.model}: ${done} of ${total} tensors`);
       },

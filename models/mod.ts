@@ -4,6 +4,7 @@
  * @module
  */
 
+export * from "./adapter.ts";
 export * from "./architectures.ts";
 export * from "./batch.ts";
 export * from "./column_order.ts";

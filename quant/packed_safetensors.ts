@@ -51,7 +51,8 @@ export function packedToSafetensors(name: string, t: PackedTensor): SafetensorsT
 }
 
 /**
- * Reads a packed tensor, or some of its rows (the codebook always whole).
+ * Reads a packed tensor, or some of its rows (the codebook always whole). With `trained` only the plane that training changes
+ * is read, and the others are zero.
  *
  * @throws {RangeError} for an unknown format, a tensor that is not in the file, or rows that are not in the tensor.
  * @throws {TypeError} when a stored plane has another dtype or shape than the format and shape ask for.
@@ -61,6 +62,7 @@ export async function packedFromSafetensors(
   file: SafetensorsFile,
   stored: StoredTensor,
   range: RowRange = { firstRow: 0, rows: stored.rows },
+  { trained = false }: { readonly trained?: boolean } = {},
 ): Promise<PackedTensor> {
   const { layout } = formatByName(stored.format);
   const { firstRow, rows } = range;
@@ -72,7 +74,10 @@ export async function packedFromSafetensors(
       } of tensor "${stored.name}": it has ${stored.rows}`,
     );
   }
-  const wanted = storedPlanes(stored.name, layout, stored.rows, stored.columns);
+  const { name, columns } = stored;
+  const wanted = trained
+    ? [trainedPlane(name, layout, stored.rows, columns)]
+    : storedPlanes(name, layout, stored.rows, columns);
   const found = wanted.map((plane) => ({ ...plane, tensor: findPlane(source, file, plane) }));
   const t = emptyPacked(layout, rows, stored.columns);
   for (const { plane, tensor } of found) {
@@ -86,11 +91,27 @@ export async function packedFromSafetensors(
   return t;
 }
 
-interface StoredPlane {
-  plane: "codes" | "scales" | "codebook";
-  name: string;
-  dtype: SafetensorsDtype;
-  shape: number[];
+/** A plane of a packed tensor as a tensor of its own. */
+export interface StoredPlane {
+  /** Which. */
+  readonly plane: "codes" | "scales" | "codebook";
+  /** In the file. */
+  readonly name: string;
+  /** In the file. */
+  readonly dtype: SafetensorsDtype;
+  /** In the file. */
+  readonly shape: number[];
+}
+
+/** The plane that training changes: a quantised tensor's scales, a dense tensor's elements. */
+export function trainedPlane(
+  name: string,
+  layout: Layout,
+  rows: number,
+  columns: number,
+): StoredPlane {
+  const wanted = layout.kind === "dense" ? "codes" : "scales";
+  return storedPlanes(name, layout, rows, columns).find(({ plane }) => plane === wanted)!;
 }
 
 function storedPlanes(

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { writeAdapter } from "../models/adapter.ts";
 import { writeFileWhole } from "../models/file_source.ts";
 import type { ModelSource } from "../models/source.ts";
 import { foldedSource } from "../models/source_folded.ts";
@@ -29,7 +30,8 @@ export function trainedTensors(
 /**
  * Writes the tuned model to `path`. From a GGUF file to a `.gguf` path, or from a Hugging Face folder to a folder, every byte but
  * those of trained scales stays as it was. A split GGUF model becomes one file, or again as many where `path` is named like
- * them (`NAME-00001-of-0000N.gguf`). Otherwise the model is written anew.
+ * them (`NAME-00001-of-0000N.gguf`). A `.safetensors` path gets an adapter: the tuned scales alone. Otherwise the model is
+ * written anew.
  *
  * @returns How many stored values changed, and how many offsets rounding swallowed
  * @throws {RangeError} When offsets do not fit the model, or its formats do not fit the path
@@ -40,6 +42,7 @@ export async function exportTuned(
   path: string,
   options: WriteOptions = {},
 ): Promise<FoldCounts> {
+  if (path.endsWith(".safetensors")) return await writeAdapter(source, trained, path, options);
   const parts = source.gguf ? [source.gguf] : source.split;
   if (!parts || !path.endsWith(".gguf")) {
     const folded = foldedSource(source, trained);

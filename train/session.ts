@@ -4,6 +4,7 @@
  * @module
  */
 import { type Gpu, type GpuOptions, openGpu } from "../kernels/mod.ts";
+import { adaptedSource } from "../models/adapter.ts";
 import { loadModel, type LoadOptions, type Model } from "../models/model.ts";
 import { openModelSource } from "../models/open.ts";
 import type { Selection } from "../models/selection.ts";
@@ -39,18 +40,19 @@ export function configuredSource(stored: ModelSource, config: TrainConfig): Mode
 }
 
 /**
- * Opens the device and loads the configured model.
+ * Opens the device and loads the configured model; `adapter` is the path of one to lay over it.
  *
  * @throws {NoAdapterError} Without a device of that name
  * @throws What opening and loading the model throw
  */
 export async function openRunSession(
   config: TrainConfig,
-  options: LoadOptions = {},
+  { adapter, ...options }: LoadOptions & { readonly adapter?: string } = {},
 ): Promise<RunSession> {
   using stack = new DisposableStack();
   const stored = stack.use(await openModelSource(config.model));
-  const source = configuredSource(stored, config);
+  const base = configuredSource(stored, config);
+  const source = adapter === undefined ? base : stack.use(await adaptedSource(base, adapter));
   const gpu = stack.use(await openGpu(gpuOptions(config)));
   const model = stack.use(await loadModel(gpu, source, options));
   const owned = stack.move();

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { loadModel, openModelSource } from "../../models/mod.ts";
+import { adaptedSource, loadModel, openModelSource } from "../../models/mod.ts";
 import {
   evaluate,
   type Evaluation,
@@ -33,12 +33,14 @@ export const exportCommand: Command = {
     "export runs/a",
     "export runs/a --step best --output tuned.gguf --evaluate",
     "export --model model.gguf --ledger runs/a/run.ledger --output tuned.gguf",
+    "export runs/a --output adapter.safetensors",
   ],
   options: {
     ...tunedOptions,
     output: {
       kind: "text",
-      doc: "a .gguf file or a folder [tuned.gguf or tuned/ in the run's folder]",
+      doc:
+        "a .gguf file, a folder, or a .safetensors file for the tuned scales alone [tuned.gguf or tuned/ in the run's folder]",
     },
     evaluate: {
       kind: "flag",
@@ -86,7 +88,9 @@ export const exportCommand: Command = {
         onProgress: progress.onProgress,
       };
       const before = await evaluate(session.model, examples, { ...settings, offsets });
-      using written = await openModelSource(path);
+      using written = path.endsWith(".safetensors")
+        ? await adaptedSource(session.source, path)
+        : await openModelSource(path);
       using model = await loadModel(session.gpu, written, { signal });
       const after = await evaluate(model, examples, settings);
       progress.clear();

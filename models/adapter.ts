@@ -1,0 +1,127 @@
+/**
+ * A fine-tune as a small file: the folded scales alone, to be laid over the base they were trained on.
+ *
+ * A safetensors file. Of a quantised tensor `NAME` it has the plane `NAME.scales`, as own folders store it; of a dense tensor the
+ * tensor itself. Its metadata names the base by fingerprint.
+ *
+ * @module
+ */
+
+import {
+  packedFromSafetensors,
+  packedToSafetensors,
+  trainedPlane,
+} from "../quant/packed_safetensors.ts";
+import {
+  readSafetensors,
+  type SafetensorsTensorData,
+  writeSafetensors,
+} from "../quant/safetensors.ts";
+import { openFile, writeFileWhole } from "./file_source.ts";
+import { fingerprint, type ModelSource, rowsPerPiece, type TensorSource } from "./source.ts";
+import { foldedSource } from "./source_folded.ts";
+import type { FoldCounts, TrainedTensor } from "./stored_values.ts";
+
+const FORMAT = "qzo-adapter-1";
+
+/**
+ * Writes what `trained` makes of the scales of `source` to `path`, and nothing else of the model: about a tenth of a 4-bit
+ * model, or as many bytes as the trained tensors have scales.
+ *
+ * @returns How many stored values changed, and how many offsets rounding swallowed
+ * @throws {RangeError} When offsets do not fit the model
+ */
+export async function writeAdapter(
+  source: ModelSource,
+  trained: ReadonlyMap<string, TrainedTensor>,
+  path: string,
+  { signal }: { readonly signal?: AbortSignal } = {},
+): Promise<FoldCounts> {
+  const folded = foldedSource(source, trained);
+  const tensors = [...trained.keys()].map((name): SafetensorsTensorData => {
+    const tensor = folded.tensors.get(name)!;
+    const { dtype, shape, plane, name: stored } = planeOf(tensor);
+    return {
+      name: stored,
+      dtype,
+      shape,
+      bytes: async function* () {
+        const step = rowsPerPiece(tensor);
+        for (let first = 0; first < tensor.rows; first += step) {
+          signal?.throwIfAborted();
+          const packed = await tensor.read(first, Math.min(step, tensor.rows - first));
+          const planes = packedToSafetensors(name, packed);
+          const { bytes } = planes.find((it) => it.name === stored)!;
+          if (typeof bytes === "function") {
+            throw new TypeError(`Cannot write plane "${plane}" of "${name}" in pieces`);
+          }
+          yield bytes;
+        }
+      },
+    };
+  });
+  const metadata = { format: FORMAT, base: await fingerprint(source) };
+  await writeFileWhole(path, writeSafetensors(tensors, metadata));
+  return folded.counts;
+}
+
+/**
+ * The model with the adapter at `path` laid over it; disposing closes the adapter, not `base`.
+ *
+ * @throws {SyntaxError} When the file is no safetensors file
+ * @throws {RangeError} When it is no adapter, or one of another base
+ * @throws {TypeError} When a tensor in it is none of the base's, or has another shape or type
+ */
+export async function adaptedSource(base: ModelSource, path: string): Promise<ModelSource> {
+  using stack = new DisposableStack();
+  const bytes = stack.use(await openFile(path));
+  const file = await readSafetensors(bytes);
+  if (file.metadata.get("format") !== FORMAT) {
+    throw new RangeError(
+      `Cannot read "${path}": its format is "${file.metadata.get("format")}", not ${FORMAT}`,
+    );
+  }
+  const [made, own] = [file.metadata.get("base"), await fingerprint(base)];
+  if (made !== own) {
+    throw new RangeError(
+      `Cannot lay "${path}" over "${base.name}": it was trained on a base with fingerprint ${made}, this one has ${own}`,
+    );
+  }
+  const left = new Set(file.tensors.keys());
+  const tensors = new Map(base.tensors);
+  for (const tensor of base.tensors.values()) {
+    const { name, rows, columns, format, read } = tensor;
+    if (!left.delete(planeOf(tensor).name)) continue;
+    const stored = { name, format: format.name, rows, columns };
+    const trainedRows = (firstRow: number, rows: number) =>
+      packedFromSafetensors(bytes, file, stored, { firstRow, rows }, { trained: true });
+    // Dtype and shape are checked here, not when the model is half loaded.
+    await trainedRows(0, 0);
+    tensors.set(name, {
+      ...tensor,
+      stored: undefined,
+      patches: undefined,
+      read: async (firstRow, rows) => {
+        const trained = await trainedRows(firstRow, rows);
+        if (format.layout.kind === "dense") return trained;
+        return { ...await read(firstRow, rows), scales: trained.scales };
+      },
+    });
+  }
+  if (left.size > 0) {
+    throw new TypeError(`Cannot lay "${path}" over "${base.name}": it has no "${[...left][0]}"`);
+  }
+  const owned = stack.move();
+  return {
+    ...base,
+    tensors,
+    gguf: undefined,
+    split: undefined,
+    folder: undefined,
+    [Symbol.dispose]: () => owned.dispose(),
+  };
+}
+
+function planeOf({ name, format, rows, columns }: TensorSource): ReturnType<typeof trainedPlane> {
+  return trainedPlane(name, format.layout, rows, columns);
+}
