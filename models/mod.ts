@@ -27,6 +27,7 @@ export * from "./source_gguf.ts";
 export * from "./source_hugging_face.ts";
 export * from "./source_quantized.ts";
 export * from "./source_folded.ts";
+export * from "./step_clock.ts";
 export * from "./stored_tensors.ts";
 export * from "./stored_values.ts";
 export * from "./tokenizer.ts";

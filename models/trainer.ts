@@ -11,7 +11,6 @@ import {
   BlockCopy,
   compileGraph,
   type Gpu,
-  type GpuBuffer,
   type Graph,
   type OffsetSet,
   optimiserStep,
@@ -29,6 +28,7 @@ import { assertBatchFits, type PackedBatch } from "./batch.ts";
 import { recordLoss } from "./forward.ts";
 import type { Model, ModelPlan } from "./model.ts";
 import { PlanCache } from "./plan_cache.ts";
+import { type DeviceSpan, parseTimes, StepClock } from "./step_clock.ts";
 
 /** Where a step's inputs lie in its one buffer, in bytes; bindings start at multiples of 256. */
 export interface InputLayout {
@@ -336,66 +336,5 @@ export class Trainer implements Disposable {
     this.#state[Symbol.dispose]();
     this.#clock?.[Symbol.dispose]();
     this.#staging[Symbol.dispose]();
-  }
-}
-
-/** One pass of the device, usually of several steps: nanoseconds of its own clock. */
-export interface DeviceSpan {
-  /** When it began. */
-  readonly begin: number;
-  /** When it ended. */
-  readonly end: number;
-}
-
-function parseTimes(times: BigUint64Array): DeviceSpan[] {
-  return Array.from({ length: times.length / 2 }, (_, i) => ({
-    begin: Number(times[2 * i]),
-    end: Number(times[2 * i + 1]),
-  }));
-}
-
-/** When the device begins and ends each pass of a chunk. */
-class StepClock implements Disposable {
-  readonly #gpu: Gpu;
-  readonly #set: GPUQuerySet;
-  readonly #resolved: GpuBuffer;
-  #passes = 0;
-
-  constructor(gpu: Gpu, capacity: number) {
-    this.#gpu = gpu;
-    this.#set = gpu.device.createQuerySet({ type: "timestamp", count: 2 * capacity });
-    this.#resolved = gpu.buffer(
-      "timestamps",
-      16 * capacity,
-      "scratch",
-      GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC,
-    );
-  }
-
-  /** For the next pass. */
-  next(): GPUComputePassDescriptor {
-    const first = 2 * this.#passes++;
-    return {
-      timestampWrites: {
-        querySet: this.#set,
-        beginningOfPassWriteIndex: first,
-        endOfPassWriteIndex: first + 1,
-      },
-    };
-  }
-
-  /** The passes since the last call. */
-  resolve(): { buffer: GpuBuffer; bytes: number } {
-    const count = this.#passes;
-    this.#passes = 0;
-    const encoder = this.#gpu.device.createCommandEncoder();
-    encoder.resolveQuerySet(this.#set, 0, 2 * count, this.#resolved.buffer, 0);
-    this.#gpu.device.queue.submit([encoder.finish()]);
-    return { buffer: this.#resolved, bytes: 16 * count };
-  }
-
-  [Symbol.dispose](): void {
-    this.#resolved[Symbol.dispose]();
-    this.#set.destroy();
   }
 }

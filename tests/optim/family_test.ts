@@ -81,7 +81,13 @@ const family: Record<string, (rate: number, unit?: number) => Optimiser> = {
   "zoAdam with weight decay": (_, unit = 1) =>
     zoAdam({ learningRate: fading(0.05 * unit), length: 24, weightDecay: 0.01 }),
   qzoPlus: (_, unit = 1) =>
-    qzoPlus({ form: "absolute", epsilon: 1e-3, queries: 6, learningRate: fading(0.1 * unit) }),
+    qzoPlus({
+      form: "absolute",
+      projection: "none",
+      epsilon: 1e-3,
+      queries: 6,
+      learningRate: fading(0.1 * unit),
+    }),
   fzoo: (_, unit = 1) => fzoo({ learningRate: fading(0.05 * unit) }),
   meazo: (_, unit = 1) => meazo({ learningRate: fading(0.05 * unit) }),
   qzoNormalised: (_, unit = 1) =>
