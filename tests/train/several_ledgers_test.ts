@@ -113,7 +113,9 @@ Deno.test("memory: flat over a run, and back to the model's after it", async () 
     using model = await loadTiny(gpu);
     const loaded = gpu.memory.current;
     const { totals } = await memoryOf(model, tinyExamples(64), 100);
-    assertEquals(new Set(totals).size, 1);
+    // What the chunk on its way is read back into comes and goes; that is a few hundred bytes.
+    const swing = Math.max(...totals) - Math.min(...totals);
+    assert(swing <= 1024, `between ${Math.min(...totals)} and ${Math.max(...totals)} bytes`);
     assert(totals[0] > gpu.memory.total);
     assertEquals(gpu.memory.current, loaded);
     const compiled = gpu.pipelines.size;
@@ -128,7 +130,8 @@ Deno.test("memory: flat over a run, and back to the model's after it", async () 
       ],
     }));
     const { totals: changing, peaks } = await memoryOf(model, mixed, 150);
-    assert(new Set(changing).size > 3, "all batches have one shape");
+    const levels = new Set(changing.map((bytes) => Math.round(bytes / 2048)));
+    assert(levels.size > 3, "all batches have one shape");
     // What is read back at once depends on the machine's speed; that is a few hundred bytes.
     assert(peaks[149] <= peaks[99] + 1024, `${peaks[99]} bytes, then ${peaks[149]}`);
     assertEquals(gpu.memory.current, loaded);
