@@ -29,7 +29,8 @@ import type { Optimiser } from "../optim/mod.ts";
 import { builtInTask, readDataFile } from "../tasks/mod.ts";
 import { evaluate, finetune } from "../train/mod.ts";
 
-const DATA = fromFileUrl(new URL("../../shared/data/", import.meta.url));
+/** The shared data. */
+export const DATA = fromFileUrl(new URL("../../shared/data/", import.meta.url));
 const RESULTS = fromFileUrl(new URL("./results/finetune.jsonl", import.meta.url));
 
 const HELP = `Fine-tunes real models with QZO and prints a table.
@@ -47,7 +48,8 @@ Usage: deno task bench finetune [options]
 
 Example: deno task bench finetune --only sst2 --seeds 1`;
 
-interface Split {
+/** Examples to train on and held out. */
+export interface Split {
   readonly train: readonly Example[];
   readonly heldOut: readonly Example[];
 }
@@ -80,16 +82,37 @@ interface Result {
   readonly date: string;
 }
 
-async function windows(
-  file: string,
-  documentsOf: (text: string) => string[],
-  length: number,
-  counts: readonly [number, number],
+/** The windows of a text that a case trains and holds out. */
+export interface TextCase {
+  /** In `tasks/text` of the shared data. */
+  readonly file: string;
+  /** What a window never crosses the end of. */
+  readonly documents: (text: string) => string[];
+  /** Tokens of a window. */
+  readonly length: number;
+  /** Windows to train on, and after them those held out. */
+  readonly counts: readonly [number, number];
+}
+
+/** The text cases. */
+export const TEXTS = {
+  stories: { file: "tinystories.txt", documents: (text) => [text], length: 96, counts: [287, 96] },
+  reviews: {
+    file: "reviews.txt",
+    documents: (text) => text.trim().split("\n"),
+    length: 64,
+    counts: [800, 64],
+  },
+} as const satisfies Record<string, TextCase>;
+
+/** Reads and cuts the text of a case. */
+export async function windows(
+  { file, documents, length, counts }: TextCase,
   tokenizer: Tokenizer,
 ): Promise<Split> {
   const text = await readDataFile(join(DATA, "tasks/text", file));
   // As in the independent measurement this is compared with: no BOS before a window, held-out windows after the training ones.
-  const all = languageModellingExamples(tokenizer, documentsOf(text), { length: length + 1 })
+  const all = languageModellingExamples(tokenizer, documents(text), { length: length + 1 })
     .map((e) => ({ ...e, candidates: [e.candidates[0].slice(1)] }))
     .filter((e) => e.candidates[0].length === length);
   const train = all.slice(0, counts[0]);
@@ -120,7 +143,7 @@ function cases(format: string): Case[] {
       model: "tinystories-656k",
       format,
       objective: "language-modelling",
-      examples: (t) => windows("tinystories.txt", (text) => [text], 96, [287, 96], t),
+      examples: (t) => windows(TEXTS.stories, t),
       batchSize: 8,
       steps: 320,
       learningRate: 8e-3,
@@ -150,7 +173,7 @@ function cases(format: string): Case[] {
       model: "reviews-4m",
       format,
       objective: "language-modelling",
-      examples: (t) => windows("reviews.txt", (text) => text.trim().split("\n"), 64, [800, 64], t),
+      examples: (t) => windows(TEXTS.reviews, t),
       batchSize: 4,
       steps: 200,
       learningRate: 8e-3,

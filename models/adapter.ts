@@ -25,8 +25,7 @@ import type { FoldCounts, TrainedTensor } from "./stored_values.ts";
 const FORMAT = "qzo-adapter-1";
 
 /**
- * Writes what `trained` makes of the scales of `source` to `path`, and nothing else of the model: about a tenth of a 4-bit
- * model, or as many bytes as the trained tensors have scales.
+ * Writes what `trained` makes of the scales of `source` to `path`, and nothing else of the model.
  *
  * @returns How many stored values changed, and how many offsets rounding swallowed
  * @throws {RangeError} When offsets do not fit the model
@@ -40,7 +39,7 @@ export async function writeAdapter(
   const folded = foldedSource(source, trained);
   const tensors = [...trained.keys()].map((name): SafetensorsTensorData => {
     const tensor = folded.tensors.get(name)!;
-    const { dtype, shape, plane, name: stored } = planeOf(tensor);
+    const { dtype, shape, name: stored } = planeOf(tensor);
     return {
       name: stored,
       dtype,
@@ -50,12 +49,7 @@ export async function writeAdapter(
         for (let first = 0; first < tensor.rows; first += step) {
           signal?.throwIfAborted();
           const packed = await tensor.read(first, Math.min(step, tensor.rows - first));
-          const planes = packedToSafetensors(name, packed);
-          const { bytes } = planes.find((it) => it.name === stored)!;
-          if (typeof bytes === "function") {
-            throw new TypeError(`Cannot write plane "${plane}" of "${name}" in pieces`);
-          }
-          yield bytes;
+          yield packedToSafetensors(name, packed).find((it) => it.name === stored)!.bytes;
         }
       },
     };

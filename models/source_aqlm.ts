@@ -12,9 +12,10 @@ import {
   FLOATS,
   formatOfLayout,
   halvesOf,
+  linearLayers,
   oneOf,
   planeOf,
-  rowsOf,
+  wholeTensor,
 } from "./stored_planes.ts";
 import type { QuantizationMethod, StoredTensors, WantedTensor } from "./stored_tensors.ts";
 import { storedFloats } from "./stored_values.ts";
@@ -25,39 +26,29 @@ export const aqlmTensors: QuantizationMethod = (settings, tensors, what) => {
   oneOf(settings, ["nbits_per_codebook"], [8], what);
   oneOf(settings, ["in_group_size"], [8], what);
   oneOf({ out_group_size: 1, ...settings }, ["out_group_size"], [1], what);
-  const module = (stored: string) => stored.replace(/\.weight$/, "");
-  return {
-    has: (stored) => tensors.has(`${module(stored)}.codes`),
-    open: ({ stored, ...wanted }) =>
-      openLinear(tensors, books, { ...wanted, stored: module(stored) }),
-  };
+  return linearLayers(tensors, [".codes"], (wanted) => openLinear(tensors, books, wanted));
 };
 
 async function openLinear(
   tensors: StoredTensors,
   books: number,
-  { name, stored, rows, columns }: WantedTensor,
+  wanted: WantedTensor,
 ): Promise<TensorSource> {
+  const { stored, rows, columns } = wanted;
   const format = formatOfLayout({ kind: "codebook", books }, stored);
   const codes = planeOf(tensors, `${stored}.codes`, ["I8"], [rows, columns / 8, books]);
   const codebooks = planeOf(tensors, `${stored}.codebooks`, FLOATS, [books, 256, 1, 8]);
   const scales = planeOf(tensors, `${stored}.scales`, FLOATS, [rows, 1, 1, 1]);
   format.rowBytes(columns);
   await checkNoBias(tensors, `${stored}.bias`);
-  return {
-    name,
-    rows,
-    columns,
-    format,
-    whole: true,
-    stored: storedFloats(scales, (row) => row),
-    read: async (first, count) => {
-      const packed = aqlmToPacked({
+  return wholeTensor(
+    wanted,
+    { format, stored: storedFloats(scales, (row) => row) },
+    async () =>
+      aqlmToPacked({
         codes: await bytesOf(codes),
         codebooks: await halvesOf(codebooks),
         scales: await halvesOf(scales),
-      }, { books, rows, columns, name: stored });
-      return rowsOf(packed, first, count);
-    },
-  };
+      }, { books, rows, columns, name: stored }),
+  );
 }

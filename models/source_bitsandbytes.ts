@@ -20,8 +20,8 @@ import {
   formatOfLayout,
   halvesOf,
   planeOf,
-  rowsOf,
   type Settings,
+  wholeTensor,
 } from "./stored_planes.ts";
 import type { QuantizationMethod, StoredTensors, WantedTensor } from "./stored_tensors.ts";
 import { storedFloats, type StoredValues } from "./stored_values.ts";
@@ -49,8 +49,9 @@ export const bitsandbytesTensors: QuantizationMethod = (settings, tensors, what)
 
 async function openLinear(
   tensors: StoredTensors,
-  { name, stored, rows, columns }: WantedTensor,
+  wanted: WantedTensor,
 ): Promise<TensorSource> {
+  const { stored, rows, columns } = wanted;
   const attempt = `Cannot load tensor "${stored}"`;
   const { type, fields } = await stateOf(tensors, stored);
   const block = fields.blocksize as number;
@@ -78,18 +79,12 @@ async function openLinear(
   const { values, halves } = isNested
     ? await nestedAbsmax(tensors, stored, rows * groups, fields, at)
     : plainAbsmax(tensors, stored, rows * groups, at);
-  return {
-    name,
-    rows,
-    columns,
-    format,
-    whole: true,
-    stored: values,
-    read: async (first, count) => {
-      const planes = { codes: await bytesOf(weight), absmax: await halves() };
-      return rowsOf(bitsandbytesToPacked(planes, shape), first, count);
-    },
-  };
+  return wholeTensor(
+    wanted,
+    { format, stored: values },
+    async () =>
+      bitsandbytesToPacked({ codes: await bytesOf(weight), absmax: await halves() }, shape),
+  );
 }
 
 interface Absmax {

@@ -16,14 +16,15 @@ import type { TensorSource } from "./source.ts";
 import {
   bytesOf,
   checkNoBias,
+  checkShapeRecord,
   FLOATS,
   formatOfLayout,
   halvesOf,
-  integersOf,
+  linearLayers,
   oneOf,
   planeOf,
-  rowsOf,
   type Settings,
+  wholeTensor,
   wordsOf,
 } from "./stored_planes.ts";
 import type { QuantizationMethod, StoredTensors, WantedTensor } from "./stored_tensors.ts";
@@ -46,12 +47,7 @@ interface Scheme {
  */
 export const compressedTensors: QuantizationMethod = (settings, tensors, what) => {
   const scheme = schemeOf(settings, what);
-  const module = (stored: string) => stored.replace(/\.weight$/, "");
-  return {
-    has: (stored) => tensors.has(`${module(stored)}.weight_scale`),
-    open: ({ stored, ...wanted }) =>
-      openLinear(tensors, scheme, { ...wanted, stored: module(stored) }),
-  };
+  return linearLayers(tensors, [".weight_scale"], (wanted) => openLinear(tensors, scheme, wanted));
 };
 
 function schemeOf(settings: Settings, what: string): Scheme {
@@ -102,8 +98,9 @@ function fieldsOf(value: unknown, name: string, what: string): Settings {
 async function openLinear(
   tensors: StoredTensors,
   { form, bits, group, symmetric }: Scheme,
-  { name, stored, rows, columns }: WantedTensor,
+  wanted: WantedTensor,
 ): Promise<TensorSource> {
+  const { stored, rows, columns } = wanted;
   const shape = { bits, group, symmetric, rows, columns, name: stored };
   const layout = compressedLayout(shape);
   const format = formatOfLayout(layout, stored);
@@ -112,14 +109,7 @@ async function openLinear(
   const each = codesPerWord(bits);
   const plane = (suffix: string, lines: number, width: number) =>
     planeOf(tensors, `${stored}.${suffix}`, [isPacked ? "I32" : "I8"], [lines, width]);
-  if (isPacked) {
-    const given = await integersOf(tensors, `${stored}.weight_shape`, [2]);
-    if (given[0] !== rows || given[1] !== columns) {
-      throw new RangeError(
-        `Cannot load tensor "${stored}": weight_shape is [${given}], expected [${rows}, ${columns}]`,
-      );
-    }
-  }
+  if (isPacked) await checkShapeRecord(tensors, wanted, "weight_shape");
   const codes = isPacked
     ? plane("weight_packed", rows, Math.ceil(columns / each))
     : plane("weight", rows, columns);
@@ -131,23 +121,17 @@ async function openLinear(
   await checkNoBias(tensors, `${stored}.bias`);
   const integers = async (from: typeof codes) =>
     isPacked ? await wordsOf(from) : new Int8Array((await bytesOf(from)).buffer);
-  return {
-    name,
-    rows,
-    columns,
-    format,
-    whole: true,
-    columnOrder,
-    stored: storedFloats(scale, (row, g) => row * groups + g),
-    read: async (first, count) => {
-      const packed = compressedToPacked({
+  const values = storedFloats(scale, (row, g) => row * groups + g);
+  return wholeTensor(
+    wanted,
+    { format, columnOrder, stored: values },
+    async () =>
+      compressedToPacked({
         codes: await integers(codes),
         scales: await halvesOf(scale),
         zeros: zero && await integers(zero),
-      }, { ...shape, order: columnOrder });
-      return rowsOf(packed, first, count);
-    },
-  };
+      }, { ...shape, order: columnOrder }),
+  );
 }
 
 // With `actorder` "group" the columns of a group are anywhere. A -1 says that they are in order.

@@ -17,9 +17,10 @@ import {
   FLOATS,
   formatOfLayout,
   halvesOf,
+  linearLayers,
   oneOf,
   planeOf,
-  rowsOf,
+  wholeTensor,
   wordsOf,
 } from "./stored_planes.ts";
 import type {
@@ -46,7 +47,7 @@ export const gptqTensors: QuantizationMethod = (settings, tensors, what) => {
     );
   }
   const version = form === "gptq" ? "v1" : "v2";
-  return linearLayers(tensors, {
+  return layersOf(tensors, {
     bits,
     group,
     reorders: true,
@@ -67,7 +68,7 @@ export const awqTensors: QuantizationMethod = (settings, tensors, what) => {
       } of AWQ is not supported, only "gemm"`,
     );
   }
-  return linearLayers(tensors, {
+  return layersOf(tensors, {
     bits,
     group,
     reorders: false,
@@ -88,21 +89,17 @@ interface Dialect {
   ) => PackedTensor;
 }
 
-function linearLayers(tensors: StoredTensors, dialect: Dialect): QuantizedTensors {
-  const module = (stored: string) => stored.replace(/\.weight$/, "");
-  return {
-    has: (stored) =>
-      ["qweight", "qzeros", "scales"].some((plane) => tensors.has(`${module(stored)}.${plane}`)),
-    open: ({ stored, ...wanted }) =>
-      openLinear(tensors, dialect, { ...wanted, stored: module(stored) }),
-  };
+function layersOf(tensors: StoredTensors, dialect: Dialect): QuantizedTensors {
+  const planes = [".qweight", ".qzeros", ".scales"];
+  return linearLayers(tensors, planes, (wanted) => openLinear(tensors, dialect, wanted));
 }
 
 async function openLinear(
   tensors: StoredTensors,
   { bits, group, reorders, codesShape, unpack }: Dialect,
-  { name, stored, rows, columns }: WantedTensor,
+  wanted: WantedTensor,
 ): Promise<TensorSource> {
+  const { stored, rows, columns } = wanted;
   const shape = { bits, group, rows, columns, name: stored };
   const layout = transposedLayout(shape);
   const format = formatOfLayout(layout, stored);
@@ -119,22 +116,12 @@ async function openLinear(
     columnOrder = gptqColumnOrder(gIdx, group, columns, stored);
   }
   await checkNoBias(tensors, `${stored}.bias`);
-  return {
-    name,
-    rows,
-    columns,
-    format,
-    whole: true,
-    columnOrder,
-    stored: storedFloats(scales, (row, g) => g * rows + row),
-    read: async (firstRow, count) => {
-      const packed = unpack({
-        qweight: await wordsOf(qweight),
-        qzeros: await wordsOf(qzeros),
-        scales: await halvesOf(scales),
-        gIdx: columnOrder && gIdx,
-      }, shape);
-      return rowsOf(packed, firstRow, count);
-    },
-  };
+  const values = storedFloats(scales, (row, g) => g * rows + row);
+  return wholeTensor(wanted, { format, columnOrder, stored: values }, async () =>
+    unpack({
+      qweight: await wordsOf(qweight),
+      qzeros: await wordsOf(qzeros),
+      scales: await halvesOf(scales),
+      gIdx: columnOrder && gIdx,
+    }, shape));
 }

@@ -16,13 +16,15 @@ import type { TensorSource } from "./source.ts";
 import {
   bytesOf,
   checkNoBias,
+  checkShapeRecord,
   FLOATS,
   formatOfLayout,
   halvesOf,
   integersOf,
+  linearLayers,
   type Plane,
   planeOf,
-  rowsOf,
+  wholeTensor,
 } from "./stored_planes.ts";
 import type { QuantizationMethod, StoredTensors, WantedTensor } from "./stored_tensors.ts";
 import { storedFloats } from "./stored_values.ts";
@@ -32,23 +34,17 @@ import { storedFloats } from "./stored_values.ts";
  * scales of their own, which no layout has.
  */
 export const hqqTensors: QuantizationMethod = (_settings, tensors) => {
-  const module = (stored: string) => stored.replace(/\.weight$/, "");
-  return {
-    has: (stored) => tensors.has(`${module(stored)}.W_q`),
-    open: ({ stored, ...wanted }) => openLinear(tensors, { ...wanted, stored: module(stored) }),
-  };
+  return linearLayers(tensors, [".W_q"], (wanted) => openLinear(tensors, wanted));
 };
 
 async function openLinear(
   tensors: StoredTensors,
-  { name, stored, rows, columns }: WantedTensor,
+  wanted: WantedTensor,
 ): Promise<TensorSource> {
+  const { stored, rows, columns } = wanted;
   const attempt = `Cannot load tensor "${stored}"`;
   const one = async (field: string) => (await integersOf(tensors, `${stored}.${field}`, []))[0];
-  const shape = await integersOf(tensors, `${stored}.shape`, [2]);
-  if (shape[0] !== rows || shape[1] !== columns) {
-    throw new RangeError(`${attempt}: its shape is [${shape}], expected [${rows}, ${columns}]`);
-  }
+  await checkShapeRecord(tensors, wanted, "shape");
   const axis = await one("axis");
   if (axis !== 1) {
     throw new RangeError(
@@ -69,22 +65,13 @@ async function openLinear(
   const scale = planeOf(tensors, `${stored}.scale`, FLOATS, [rows * groups, 1]);
   const zero = planeOf(tensors, `${stored}.zero`, FLOATS, [rows * groups, 1]);
   await checkNoBias(tensors, `${stored}.bias`);
-  return {
-    name,
-    rows,
-    columns,
-    format,
-    whole: true,
-    stored: storedFloats(scale, (row, g) => row * groups + g),
-    read: async (first, count) => {
-      const packed = hqqToPacked({
-        codes: await bytesOf(codes),
-        scales: await halvesOf(scale),
-        zeros: await halvesOf(zero),
-      }, linear);
-      return rowsOf(packed, first, count);
-    },
-  };
+  const values = storedFloats(scale, (row, g) => row * groups + g);
+  return wholeTensor(wanted, { format, stored: values }, async () =>
+    hqqToPacked({
+      codes: await bytesOf(codes),
+      scales: await halvesOf(scale),
+      zeros: await halvesOf(zero),
+    }, linear));
 }
 
 async function packingOf(tensors: StoredTensors, stored: string): Promise<HqqPacking> {

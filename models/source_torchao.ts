@@ -13,8 +13,9 @@ import {
   FLOATS,
   formatOfLayout,
   halvesOf,
+  linearLayers,
   planeOf,
-  rowsOf,
+  wholeTensor,
 } from "./stored_planes.ts";
 import type { QuantizationMethod, StoredTensors, WantedTensor } from "./stored_tensors.ts";
 import { storedFloats } from "./stored_values.ts";
@@ -25,17 +26,14 @@ import { storedFloats } from "./stored_values.ts";
  * (`Int4Tensor`, `Int4TilePackedTo4dTensor`) are refused: their zero points are added after scaling.
  */
 export const torchaoTensors: QuantizationMethod = (_settings, tensors) => {
-  const module = (stored: string) => stored.replace(/\.weight$/, "");
-  return {
-    has: (stored) => tensors.has(`${module(stored)}._weight_qdata`),
-    open: ({ stored, ...wanted }) => openLinear(tensors, { ...wanted, stored: module(stored) }),
-  };
+  return linearLayers(tensors, ["._weight_qdata"], (wanted) => openLinear(tensors, wanted));
 };
 
 async function openLinear(
   tensors: StoredTensors,
-  { name, stored, rows, columns }: WantedTensor,
+  wanted: WantedTensor,
 ): Promise<TensorSource> {
+  const { stored, rows, columns } = wanted;
   const plane = (suffix: string) => `${stored}._weight_${suffix}`;
   const { dtype, shape: dimensions } = tensors.get(plane("qdata"))!;
   if (dtype !== "I8" || dimensions.join() !== `${rows},${columns}`) {
@@ -60,20 +58,11 @@ async function openLinear(
     : planeOf(tensors, plane("zero_point"), ["I8"], [rows, groups]);
   await checkNoBias(tensors, `${stored}.bias`);
   const integers = async (from: typeof codes) => new Int8Array((await bytesOf(from)).buffer);
-  return {
-    name,
-    rows,
-    columns,
-    format,
-    whole: true,
-    stored: storedFloats(scale, (row, g) => row * groups + g),
-    read: async (first, count) => {
-      const packed = compressedToPacked({
-        codes: await integers(codes),
-        scales: await halvesOf(scale),
-        zeros: zero && await integers(zero),
-      }, shape);
-      return rowsOf(packed, first, count);
-    },
-  };
+  const values = storedFloats(scale, (row, g) => row * groups + g);
+  return wholeTensor(wanted, { format, stored: values }, async () =>
+    compressedToPacked({
+      codes: await integers(codes),
+      scales: await halvesOf(scale),
+      zeros: zero && await integers(zero),
+    }, shape));
 }

@@ -10,7 +10,13 @@ import { FORMATS } from "../quant/formats.ts";
 import type { Layout, PackedTensor } from "../quant/layout.ts";
 import { sameLayout } from "../quant/planes.ts";
 import type { SafetensorsDtype } from "../quant/safetensors.ts";
-import type { StoredTensorPlace, StoredTensors } from "./stored_tensors.ts";
+import type { TensorSource } from "./source.ts";
+import type {
+  QuantizedTensors,
+  StoredTensorPlace,
+  StoredTensors,
+  WantedTensor,
+} from "./stored_tensors.ts";
 
 /** What a quantisation's settings hold, not checked yet. */
 export type Settings = Readonly<Record<string, unknown>>;
@@ -106,7 +112,7 @@ export async function checkNoBias(tensors: StoredTensors, name: string): Promise
 }
 
 /** Some rows of a tensor without a codebook, or the whole of any. @throws {RangeError} for rows that are not there. */
-export function rowsOf(t: PackedTensor, first: number, rows: number): PackedTensor {
+function rowsOf(t: PackedTensor, first: number, rows: number): PackedTensor {
   if (first === 0 && rows === t.rows) return t;
   if (!(Number.isSafeInteger(first) && first >= 0 && rows >= 0 && first + rows <= t.rows)) {
     throw new RangeError(
@@ -156,4 +162,44 @@ export function oneOf<Value extends number | string | boolean>(
     );
   }
   return value;
+}
+
+/**
+ * The linear layers of a folder whose planes are called `MODULE` and a suffix: quantised where one of `suffixes` is there.
+ * `open` is given the module's name as `stored`.
+ */
+export function linearLayers(
+  tensors: StoredTensors,
+  suffixes: readonly string[],
+  open: (wanted: WantedTensor) => Promise<TensorSource>,
+): QuantizedTensors {
+  const module = (stored: string) => stored.replace(/\.weight$/, "");
+  return {
+    has: (stored) => suffixes.some((suffix) => tensors.has(module(stored) + suffix)),
+    open: ({ stored, ...wanted }) => open({ ...wanted, stored: module(stored) }),
+  };
+}
+
+/** A tensor that can only be unpacked whole. */
+export function wholeTensor(
+  { name, rows, columns }: WantedTensor,
+  rest: Pick<TensorSource, "format" | "stored" | "columnOrder">,
+  unpack: () => Promise<PackedTensor>,
+): TensorSource {
+  const read = async (first: number, count: number) => rowsOf(await unpack(), first, count);
+  return { name, rows, columns, ...rest, whole: true, read };
+}
+
+/** @throws {RangeError} when a layer's own record of its shape, tensor `NAME.FIELD`, is another. */
+export async function checkShapeRecord(
+  tensors: StoredTensors,
+  { stored, rows, columns }: WantedTensor,
+  field: string,
+): Promise<void> {
+  const given = await integersOf(tensors, `${stored}.${field}`, [2]);
+  if (given[0] !== rows || given[1] !== columns) {
+    throw new RangeError(
+      `Cannot load tensor "${stored}": its ${field} is [${given}], expected [${rows}, ${columns}]`,
+    );
+  }
 }

@@ -41,7 +41,10 @@ export interface StoredTensor {
 }
 
 /** The one to three tensors to write for `t`. Throws as `checkPacked` does. */
-export function packedToSafetensors(name: string, t: PackedTensor): SafetensorsTensorData[] {
+export function packedToSafetensors(
+  name: string,
+  t: PackedTensor,
+): (SafetensorsTensorData & { readonly bytes: Uint8Array })[] {
   checkPacked(t);
   return storedPlanes(name, t.layout, t.rows, t.columns).map(({ plane, name, dtype, shape }) => {
     const elements = shape.reduce((product, dimension) => product * dimension, 1);

@@ -96,22 +96,15 @@ export class ChunkQueue {
     const perStep = milliseconds / chunk.steps;
     this.#perStep = this.#perStep === undefined ? perStep : (this.#perStep + perStep) / 2;
     const { steps, tokens } = chunk;
-    const halted = records.findIndex((r) => r.halted);
-    return {
-      made: halted < 0 ? records : records.slice(0, halted),
-      halted: halted < 0 ? undefined : records[halted],
-      steps,
-      tokens,
-      milliseconds,
-    };
+    const halted = records.find((r) => r.halted);
+    return { made: made(records), halted, steps, tokens, milliseconds };
   }
 
   /** Steps that are still on their way, and were not refused; for a caller who stops. Never rejects. */
   async rest(): Promise<readonly StepRecord[]> {
     const records = await this.#inFlight?.records.catch(() => []) ?? [];
     this.#inFlight = undefined;
-    const halted = records.findIndex((r) => r.halted);
-    return halted < 0 ? records : records.slice(0, halted);
+    return made(records);
   }
 
   #queue(): InFlight {
@@ -132,4 +125,10 @@ export class ChunkQueue {
     }
     return { records: trainer.drain(), steps: count, tokens, begun };
   }
+}
+
+/** The records up to the first that halted: those behind it moved nothing either. */
+function made(records: readonly StepRecord[]): readonly StepRecord[] {
+  const halted = records.findIndex((r) => r.halted);
+  return halted < 0 ? records : records.slice(0, halted);
 }

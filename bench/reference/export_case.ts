@@ -7,19 +7,12 @@
  */
 
 import { parseArgs } from "@std/cli";
-import { fromFileUrl, join } from "@std/path";
-import {
-  type Example,
-  languageModellingExamples,
-  openModelSource,
-  quantizedSource,
-} from "../../mod.ts";
+import { join } from "@std/path";
+import { type Example, openModelSource, quantizedSource } from "../../mod.ts";
 import type { Tokenizer } from "../../models/mod.ts";
 import { codeAt, decode, groupColumns, type PackedTensor, readScales } from "../../quant/mod.ts";
-import { readDataFile } from "../../tasks/mod.ts";
 import { trainingOrder } from "../../train/mod.ts";
-
-const DATA = fromFileUrl(new URL("../../../shared/data/", import.meta.url));
+import { DATA, type Split, type TextCase, TEXTS, windows } from "../finetune.ts";
 
 const HELP = `Writes a case of "deno task bench finetune" for qzo_torch.py.
 
@@ -32,37 +25,14 @@ Usage: deno run -A bench/reference/export_case.ts FOLDER [options]
 
 Example: deno run -A bench/reference/export_case.ts /tmp/stories`;
 
-interface Case {
+interface Case extends TextCase {
   readonly model: string;
-  readonly text: string;
-  readonly documents: (text: string) => string[];
-  /** Tokens of a window. */
-  readonly length: number;
-  readonly train: number;
-  readonly heldOut: number;
   readonly batchSize: number;
 }
 
-/** The same cuts as in bench/finetune.ts. */
 const CASES: Readonly<Record<string, Case>> = {
-  stories: {
-    model: "tinystories-656k",
-    text: "tinystories.txt",
-    documents: (text) => [text],
-    length: 96,
-    train: 287,
-    heldOut: 96,
-    batchSize: 8,
-  },
-  reviews: {
-    model: "reviews-4m",
-    text: "reviews.txt",
-    documents: (text) => text.trim().split("\n"),
-    length: 64,
-    train: 800,
-    heldOut: 64,
-    batchSize: 4,
-  },
+  stories: { ...TEXTS.stories, model: "tinystories-656k", batchSize: 8 },
+  reviews: { ...TEXTS.reviews, model: "reviews-4m", batchSize: 4 },
 };
 
 function caseOf(name: string): Case {
@@ -132,17 +102,9 @@ function assertSame(
   });
 }
 
-/** The windows of a case: cut as bench/finetune.ts does it. */
-export async function windowsOfCase(
-  name: string,
-  tokenizer: Tokenizer,
-): Promise<{ train: Example[]; heldOut: Example[] }> {
-  const c = caseOf(name);
-  const text = await readDataFile(join(DATA, "tasks/text", c.text));
-  const all = languageModellingExamples(tokenizer, c.documents(text), { length: c.length + 1 })
-    .map((e) => ({ ...e, candidates: [e.candidates[0].slice(1)] }))
-    .filter((e) => e.candidates[0].length === c.length);
-  return { train: all.slice(0, c.train), heldOut: all.slice(c.train, c.train + c.heldOut) };
+/** The windows of a case. */
+export async function windowsOfCase(name: string, tokenizer: Tokenizer): Promise<Split> {
+  return await windows(caseOf(name), tokenizer);
 }
 
 /** Writes the folder that `HELP` describes. */
