@@ -30,7 +30,7 @@ import { builtInTask, readDataFile } from "../tasks/mod.ts";
 import { evaluate, finetune } from "../train/mod.ts";
 
 /** The shared data. */
-export const DATA = fromFileUrl(new URL("../../shared/data/", import.meta.url));
+export const DATA: string = fromFileUrl(new URL("../../shared/data/", import.meta.url));
 const RESULTS = fromFileUrl(new URL("./results/finetune.jsonl", import.meta.url));
 
 const HELP = `Fine-tunes real models with QZO and prints a table.
@@ -95,7 +95,7 @@ export interface TextCase {
 }
 
 /** The text cases. */
-export const TEXTS = {
+export const TEXTS: { readonly [name in "stories" | "reviews"]: TextCase } = {
   stories: { file: "tinystories.txt", documents: (text) => [text], length: 96, counts: [287, 96] },
   reviews: {
     file: "reviews.txt",
@@ -103,7 +103,7 @@ export const TEXTS = {
     length: 64,
     counts: [800, 64],
   },
-} as const satisfies Record<string, TextCase>;
+};
 
 /** Reads and cuts the text of a case. */
 export async function windows(
