@@ -26,19 +26,20 @@ export * from "./gguf.ts";
 export * from "./gguf_block_formats.ts";
 export * from "./gguf_five_bits.ts";
 export * from "./gguf_header.ts";
+export * from "./gguf_split.ts";
 export * from "./gguf_super_formats.ts";
-export * from "./gguf_ternary.ts";
 export {
   GGUF_VALUE_TYPES,
   type GgufNumbers,
   type GgufValue,
   type GgufValueType,
 } from "./gguf_value.ts";
-export * from "./gguf_split.ts";
+export * from "./gguf_ternary.ts";
 export * from "./gguf_write.ts";
 export * from "./gptq.ts";
 export * from "./group_formats.ts";
 export * from "./hqq.ts";
+export * from "./input_statistics.ts";
 export * from "./layout.ts";
 export * from "./nearest_names.ts";
 export * from "./offsets.ts";
