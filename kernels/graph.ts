@@ -6,6 +6,7 @@
  * @module
  */
 
+import type { ActivationPool } from "./activation_pool.ts";
 import type { Gpu, GpuBuffer } from "./gpu.ts";
 import type { ShaderKey, ShaderLibrary } from "./template.ts";
 import { Storage } from "./storage.ts";
@@ -111,10 +112,14 @@ export class Graph {
     return { slots, slotOf };
   }
 
-  /** The memory of the values, described and not yet allocated. */
-  storages(keep: readonly Value[] = []): { storages: Storage[]; of: (value: Value) => Storage } {
+  /** The memory of the values: a pool's, or described and not yet allocated. */
+  storages(
+    keep: readonly Value[] = [],
+    pool?: ActivationPool,
+  ): { storages: Storage[]; of: (value: Value) => Storage } {
     const { slots, slotOf } = this.assign(keep);
-    const storages = slots.map((bytes, i) => new Storage(`activation ${i}`, bytes, "activations"));
+    const storages = pool?.take(slots) ??
+      slots.map((bytes, i) => new Storage(`activation ${i}`, bytes, "activations"));
     return {
       storages,
       of: (value) => {
@@ -208,14 +213,16 @@ export class Plan implements Disposable {
  * Allocates a graph's values, compiles its pipelines and builds its bind groups.
  *
  * @param keep Values whose buffers are read after the run
+ * @param pool Where its values live; without, in buffers of the plan's own
  */
 export function compileGraph(
   gpu: Gpu,
   graph: Graph,
   library: ShaderLibrary,
   keep: readonly Value[] = [],
+  pool?: ActivationPool,
 ): Plan {
-  const { storages, of } = graph.storages(keep);
+  const { storages, of } = graph.storages(keep, pool);
   for (const storage of storages) storage.allocate(gpu);
   const parameters = gpu.buffer(
     "parameters",
@@ -266,5 +273,5 @@ export function compileGraph(
     return { pipeline, group, x, y: Math.ceil(d.workgroups / x) };
   });
   gpu.device.queue.writeBuffer(parameters.buffer, 0, block.buffer);
-  return new Plan(steps, [...storages, parameters], of);
+  return new Plan(steps, [...pool ? [] : storages, parameters], of);
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+export * from "./activation_pool.ts";
 export * from "./batch_layout.ts";
 export * from "./block_copy.ts";
 export * from "./gather_columns.ts";

@@ -289,13 +289,19 @@ export function targetLogProbability(
   });
 }
 
-/** Losses by branch into `losses` and candidates' mean log-probabilities into `scores` (`[B][candidates]`). */
+/**
+ * Losses by branch into `losses`, from place `first` on (default 0), and candidates' mean log-probabilities into `scores`
+ * (`[B][candidates]`).
+ */
 export function batchLoss(
   context: ForwardContext,
   logProbabilities: Value,
   shape: { readonly lossRows: number; readonly candidates: number },
-  losses: Storage,
-  scores: Storage,
+  { losses, first = 0, scores }: {
+    readonly losses: Storage;
+    readonly first?: number;
+    readonly scores: Storage;
+  },
 ): void {
   const { graph, branches, batch, layout } = context;
   graph.add({
@@ -311,6 +317,7 @@ export function batchLoss(
       layout.candidateStart,
       layout.exampleStart,
       layout.labels,
+      first,
     ],
     workgroups: branches,
   });

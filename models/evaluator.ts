@@ -5,9 +5,11 @@
  */
 
 import {
+  ActivationPool,
   batchLayout,
   type BatchShape,
   compileGraph,
+  Graph,
   type OffsetSet,
   type Plan,
   SHADER_LIBRARY,
@@ -38,12 +40,14 @@ export class Evaluator implements Disposable {
   readonly #model: Model;
   readonly #offsets: OffsetSet | undefined;
   readonly #plans: PlanCache<EvaluationPlan>;
+  readonly #activations: ActivationPool;
 
   /** Evaluates `model` with the fine-tune `offsets`, or the base without. */
   constructor(model: Model, offsets?: OffsetSet) {
     this.#model = model;
     this.#offsets = offsets;
     this.#plans = new PlanCache((shape) => this.#build(shape));
+    this.#activations = new ActivationPool(model.gpu, () => this.#plans.clear());
   }
 
   #build(shape: BatchShape): EvaluationPlan {
@@ -51,16 +55,17 @@ export class Evaluator implements Disposable {
     const input = new Storage("batch", batchLayout(shape).words * 4, "activations").allocate(gpu);
     const losses = new Storage("losses", 4, "activations").allocate(gpu);
     const scores = new Storage("scores", shape.candidates * 4, "activations").allocate(gpu);
-    const { graph } = recordLoss(
+    const graph = new Graph();
+    recordLoss(
+      graph,
       this.#model,
       shape,
       1,
       input,
-      losses,
-      scores,
+      { losses, scores },
       this.#offsets && { offsets: this.#offsets },
     );
-    const plan = compileGraph(gpu, graph, SHADER_LIBRARY);
+    const plan = compileGraph(gpu, graph, SHADER_LIBRARY, [], this.#activations);
     return {
       plan,
       input,
@@ -123,5 +128,6 @@ export class Evaluator implements Disposable {
   /** Frees its plans. */
   [Symbol.dispose](): void {
     this.#plans[Symbol.dispose]();
+    this.#activations[Symbol.dispose]();
   }
 }

@@ -125,25 +125,26 @@ function headLogits(
   });
 }
 
-/** A recorded evaluation. */
-export interface RecordedLoss {
-  /** The recorded dispatches. */
-  readonly graph: Graph;
-  /** `[B][lossRows]`. */
-  readonly logProbabilities: Value;
+/** Where an evaluation leaves what it finds. */
+export interface LossTarget {
+  /** Losses by branch. */
+  readonly losses: Storage;
+  /** Place of the first branch's loss. Default 0. */
+  readonly first?: number;
+  /** Candidates' scores: `[B][candidates]`. */
+  readonly scores: Storage;
 }
 
-/** Records an evaluation: losses by branch, candidates' scores `[B][candidates]`. */
+/** Records an evaluation into `graph`. */
 export function recordLoss(
+  graph: Graph,
   model: ForwardModel,
   shape: BatchShape,
   branches: number,
   batch: Storage | Range,
-  losses: Storage,
-  scores: Storage,
+  target: LossTarget,
   trained?: ForwardOffsets,
-): RecordedLoss {
-  const graph = new Graph();
+): void {
   const context = forwardContext(model, graph, shape, branches, batch, trained);
   const hidden = architectureOf(model.config).forward(context, model.config, {
     weight: (name) => weightOf(model, name),
@@ -162,8 +163,7 @@ export function recordLoss(
       lossRows: shape.lossRows,
     });
   }
-  batchLoss(context, logProbabilities, shape, losses, scores);
-  return { graph, logProbabilities };
+  batchLoss(context, logProbabilities, shape, target);
 }
 
 /** Records a forward that ends in the logits of the batch's loss rows: `[B][lossRows][vocabulary]`. */

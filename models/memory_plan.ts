@@ -20,7 +20,8 @@ import type { ModelConfig } from "./config.ts";
 import { planModel } from "./model.ts";
 import { type Selection, selectTrainables } from "./selection.ts";
 import type { ModelSource, TensorSource } from "./source.ts";
-import { recordStep, stagingFor } from "./trainer.ts";
+import { recordStep } from "./record_step.ts";
+import { stagingFor } from "./trainer.ts";
 
 /** What to price. */
 export interface MemoryPlanOptions {
@@ -34,6 +35,8 @@ export interface MemoryPlanOptions {
   readonly adapterClass?: AdapterClass;
   /** Bytes one binding may cover. Default 2 GiB - 256. */
   readonly maxBinding?: number;
+  /** Bytes that activations may take before branches are split over passes. Default 1 GiB. */
+  readonly activationBytes?: number;
   /** Longest sequence to prepare for. */
   readonly maxPositions?: number;
   /** Steps that may be queued before a drain. Default 1024. */
@@ -60,7 +63,10 @@ export function planMemory(
     maxBinding,
   );
   const state = new StepState(optimiser, options.capacity ?? 1024);
-  const { graph, storages, layout } = recordStep(model, optimiser, offsets, state, shape);
+  const { graph, storages, layout } = recordStep(model, optimiser, offsets, state, shape, {
+    ...options,
+    maxBinding,
+  });
   const bytes: Record<keyof MemoryByPart, number> = {
     weights: 0,
     offsets: 0,

@@ -40,6 +40,12 @@ export class PlanCache<Built extends Disposable> implements Disposable {
     return built;
   }
 
+  /** Frees all plans, after what still refers to one was submitted. */
+  clear(): void {
+    if (this.#plans.size > 0) this.#beforeEvict?.();
+    this[Symbol.dispose]();
+  }
+
   /** Frees all plans. */
   [Symbol.dispose](): void {
     for (const plan of this.#plans.values()) plan[Symbol.dispose]();

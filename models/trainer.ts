@@ -6,14 +6,11 @@
  */
 
 import {
-  batchLayout,
-  type BatchShape,
+  ActivationPool,
   BlockCopy,
   compileGraph,
   type Gpu,
-  type Graph,
   type OffsetSet,
-  optimiserStep,
   type Plan,
   SHADER_LIBRARY,
   type StepRecord,
@@ -21,30 +18,21 @@ import {
   Storage,
 } from "../kernels/mod.ts";
 import type { Optimiser } from "../optim/optimiser.ts";
-import { activeBlock, type Blocks } from "../optim/blocks.ts";
-import { directionSeed, isPlain, moveSeeds } from "../optim/direction_plan.ts";
+import { activeBlock } from "../optim/blocks.ts";
+import { directionSeed, moveSeeds } from "../optim/direction_plan.ts";
 import { masterSeed, type Seed } from "../optim/seed.ts";
 import { assertBatchFits, type PackedBatch } from "./batch.ts";
-import { recordLoss } from "./forward.ts";
-import type { Model, ModelPlan } from "./model.ts";
+import type { Model } from "./model.ts";
 import { PlanCache } from "./plan_cache.ts";
+import {
+  branchPlace,
+  hasSeeds,
+  type InputLayout,
+  recordStep,
+  tableOf,
+  tables,
+} from "./record_step.ts";
 import { type DeviceSpan, parseTimes, StepClock } from "./step_clock.ts";
-
-/** Where a step's inputs lie in its one buffer, in bytes; bindings start at multiples of 256. */
-export interface InputLayout {
-  /** Seeds and amplitudes: of all tensors, or of those in each block, `tableBytes` apart, then of those in none. */
-  readonly branches: number;
-  /** Bytes of one table of seeds and amplitudes. */
-  readonly tableBytes: number;
-  /** Host scalars. */
-  readonly scalars: number;
-  /** Seeds of the moves, where they are not the branches'. */
-  readonly seeds: number;
-  /** The batch's words. */
-  readonly batch: number;
-  /** In all. */
-  readonly bytes: number;
-}
 
 /** The memory and the dispatches of one batch shape. */
 interface StepPlan extends Disposable {
@@ -55,90 +43,9 @@ interface StepPlan extends Disposable {
   readonly layout: InputLayout;
 }
 
-/** Tables of seeds and amplitudes: one, or one for each block and one for what is in none. */
-function tables({ plan: { blocks } }: Optimiser): number {
-  return blocks ? blocks.count + 1 : 1;
-}
-
-/** The number of the table that a block has: the last for what is in none. */
-function tableOf(blocks: Required<Blocks>, block: number): number {
-  const at = block - (blocks.by === "tensor" ? 0 : 1);
-  return at >= 0 && at < blocks.count ? at : blocks.count;
-}
-
-function inputLayout(optimiser: Optimiser, shape: BatchShape): InputLayout {
-  const branches = 0;
-  const tableBytes = 256 * Math.ceil(optimiser.estimator.branches.length * 16 / 256);
-  const scalars = tableBytes * tables(optimiser);
-  const seeds = scalars +
-    256 * Math.max(1, Math.ceil(optimiser.transformation.inputSize * 4 / 256));
-  const batch = seeds + (isPlain(optimiser.plan) ? 0 : 256 * Math.ceil(optimiser.moves * 8 / 256));
-  const words = Math.ceil(batchLayout(shape).words / 4) * 4;
-  return { branches, tableBytes, scalars, seeds, batch, bytes: batch + words * 4 };
-}
-
 /** Where the inputs of queued steps wait to be copied: at least one step's, usually many. */
 export function stagingFor(stepBytes: number): Storage {
   return new Storage("step staging", Math.max(256 * 1024, stepBytes), "scratch");
-}
-
-/** A recorded step of one shape: the graph, and the memory it needs besides the model, the offsets and the state. */
-export function recordStep(
-  model: ModelPlan,
-  optimiser: Optimiser,
-  offsets: OffsetSet,
-  state: StepState,
-  shape: BatchShape,
-): {
-  graph: Graph;
-  storages: Storage[];
-  layout: InputLayout;
-  input: Storage;
-} {
-  const layout = inputLayout(optimiser, shape);
-  const branches = optimiser.estimator.branches.length;
-  const input = new Storage("step inputs", layout.bytes, "activations");
-  const losses = new Storage("losses", branches * 4, "activations");
-  const scores = new Storage("scores", branches * shape.candidates * 4, "activations");
-  const branchRange = { storage: input, offset: layout.branches, bytes: branches * 16 };
-  const { blocks } = optimiser.plan;
-  const branchesOf = (name: string) => ({
-    ...branchRange,
-    offset: layout.branches +
-      layout.tableBytes * tableOf(blocks!, offsets.place(name)![blocks!.by]),
-  });
-  const { graph } = recordLoss(
-    model,
-    shape,
-    branches,
-    { storage: input, offset: layout.batch, bytes: layout.bytes - layout.batch },
-    losses,
-    scores,
-    {
-      offsets,
-      noise: { distribution: optimiser.distribution, branches: blocks ? branchesOf : branchRange },
-    },
-  );
-  optimiserStep(
-    graph,
-    optimiser,
-    state,
-    losses,
-    {
-      branches: branchRange,
-      scalars: {
-        storage: input,
-        offset: layout.scalars,
-        bytes: Math.max(4, optimiser.transformation.inputSize * 4),
-      },
-      ...(isPlain(optimiser.plan) ? {} : {
-        seeds: { storage: input, offset: layout.seeds, bytes: optimiser.moves * 8 },
-      }),
-    },
-    offsets,
-    model.tensors,
-  );
-  return { graph, storages: [input, losses, scores], layout, input };
 }
 
 /** Runs an optimiser's steps on a model's offsets. */
@@ -149,6 +56,7 @@ export class Trainer implements Disposable {
   readonly #state: StepState;
   readonly #seed: Seed;
   readonly #plans: PlanCache<StepPlan>;
+  readonly #activations: ActivationPool;
   readonly #clock: StepClock | undefined;
   readonly #onTimes: ((times: readonly DeviceSpan[]) => void) | undefined;
   #staging: Storage;
@@ -160,8 +68,9 @@ export class Trainer implements Disposable {
 
   /**
    * Prepares to train `offsets`, which the caller has allocated. `seed` is the master seed; `state` the chain's state to go on
-   * from; `capacity` the most steps queued before a drain (default 1024); `onTimes` is told when the device was at work on the
-   * steps of a drain, where it has a clock.
+   * from; `capacity` the most steps queued before a drain (default 1024); `activationBytes` the memory beyond which a step's branches
+   * are evaluated in several passes (default 1 GiB); `onTimes` is told when the device was at work on the steps of a drain, where it
+   * has a clock.
    */
   constructor(
     model: Model,
@@ -171,6 +80,7 @@ export class Trainer implements Disposable {
       readonly seed: number;
       readonly state?: readonly number[];
       readonly capacity?: number;
+      readonly activationBytes?: number;
       readonly onTimes?: (times: readonly DeviceSpan[]) => void;
     },
   ) {
@@ -198,9 +108,10 @@ export class Trainer implements Disposable {
           offsets,
           this.#state,
           shape,
+          { ...options, maxBinding: this.#gpu.maxBinding },
         );
         for (const storage of storages) storage.allocate(this.#gpu);
-        const plan = compileGraph(this.#gpu, graph, SHADER_LIBRARY);
+        const plan = compileGraph(this.#gpu, graph, SHADER_LIBRARY, [], this.#activations);
         return {
           plan,
           copy: new BlockCopy(this.#gpu, this.#staging, input),
@@ -214,6 +125,7 @@ export class Trainer implements Disposable {
       6,
       () => this.#submit(),
     );
+    this.#activations = new ActivationPool(this.#gpu, () => this.#plans.clear());
   }
 
   /** Steps queued and not drained. */
@@ -284,7 +196,7 @@ export class Trainer implements Disposable {
     estimator.branches.forEach(({ direction, amplitude }, b) => {
       const [low, high] = directionSeed(plan, this.#seed, step, direction);
       for (let table = 0; table < tables(this.#optimiser); table++) {
-        const at = layout.branches + table * layout.tableBytes + b * 16;
+        const at = layout.branches + table * layout.tableBytes + branchPlace(layout, b);
         view.setUint32(at, low, true);
         view.setUint32(at + 4, high, true);
         view.setFloat32(at + 8, table === turn ? amplitude : 0, true);
@@ -293,7 +205,7 @@ export class Trainer implements Disposable {
     this.#optimiser.transformation.inputs(step).forEach((value, i) => {
       view.setFloat32(layout.scalars + i * 4, value, true);
     });
-    if (!isPlain(plan)) {
+    if (hasSeeds(this.#optimiser, layout)) {
       moveSeeds(plan, estimator.directions, this.#seed, step).forEach(([low, high], i) => {
         view.setUint32(layout.seeds + i * 8, low, true);
         view.setUint32(layout.seeds + i * 8 + 4, high, true);
@@ -333,6 +245,7 @@ export class Trainer implements Disposable {
   /** Frees its plans and state; the offsets stay. */
   [Symbol.dispose](): void {
     this.#plans[Symbol.dispose]();
+    this.#activations[Symbol.dispose]();
     this.#state[Symbol.dispose]();
     this.#clock?.[Symbol.dispose]();
     this.#staging[Symbol.dispose]();

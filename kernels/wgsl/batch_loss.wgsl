@@ -10,6 +10,7 @@ struct Params {
   candidate_start: u32,  // where the candidates' first loss rows start
   example_start: u32,    // where the examples' first candidates start
   labels: u32,
+  first: u32,            // where the first branch's loss goes
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -57,5 +58,5 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     if (lane < half) { sums[lane] += sums[lane + half]; }
     workgroupBarrier();
   }
-  if (lane == 0u) { losses[b] = sums[0]; }
+  if (lane == 0u) { losses[p.first + b] = sums[0]; }
 }

@@ -74,7 +74,7 @@ Deno.test("losses and scores of a batch, both objectives", async () => {
     });
     const losses = bench.storage("losses", new Float32Array(branches));
     const scores = bench.storage("scores", new Float32Array(branches * shape.candidates));
-    batchLoss(context, bench.value("log p", logP), shape, losses, scores);
+    batchLoss(context, bench.value("log p", logP), shape, { losses, scores });
     await bench.run();
     const actual = await gpu.readFloats(losses.buffer, branches);
     const actualScores = await gpu.readFloats(scores.buffer, branches * shape.candidates);

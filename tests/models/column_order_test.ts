@@ -1,6 +1,6 @@
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
 import { join } from "@std/path";
-import { gatherColumns, openGpu, Storage } from "../../kernels/mod.ts";
+import { gatherColumns, Graph, openGpu, Storage } from "../../kernels/mod.ts";
 import {
   Evaluator,
   fingerprint,
@@ -120,14 +120,11 @@ Deno.test("a folder with reordered columns: decodes in place, loss is the oracle
 
     // Two widths, two orders; q, k and v share a gather, o, gate and down have one each.
     assertEquals(model.columnOrders.storages.length, 2);
-    const { graph } = recordLoss(
-      model,
-      batch.shape,
-      1,
-      new Storage("batch", 4096, "scratch"),
-      new Storage("losses", 16, "scratch"),
-      new Storage("scores", 16, "scratch"),
-    );
+    const graph = new Graph();
+    recordLoss(graph, model, batch.shape, 1, new Storage("batch", 4096, "scratch"), {
+      losses: new Storage("losses", 16, "scratch"),
+      scores: new Storage("scores", 16, "scratch"),
+    });
     const gathers = graph.dispatches.filter(({ label }) => label === "gather columns");
     assertEquals(gathers.length, 4);
 

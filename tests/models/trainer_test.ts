@@ -1,12 +1,15 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
-import { type OffsetSet, openGpu } from "../../kernels/mod.ts";
+import { type OffsetSet, openGpu, StepState } from "../../kernels/mod.ts";
 import { Evaluator, packBatch, Trainer } from "../../models/mod.ts";
+import { recordStep } from "../../models/record_step.ts";
 import {
   applyRecord,
+  blockwiseZo,
   masterSeed,
   type Optimiser,
   qzo,
   qzoNormalised,
+  qzoPlus,
   scalarStep,
   stepSeed,
   tensorId,
@@ -205,4 +208,59 @@ Deno.test("the memory of a training run is flat", async () => {
     totals.push(gpu.memory.total);
   }
   assertEquals(totals, Array(3).fill(totals[0]));
+});
+
+for (const distribution of ["normal", "blocks"] as const) {
+  Deno.test(`branches split over passes leave the same bits, ${distribution}`, async () => {
+    using trained = await trainedModel(gpu, "int4_g32");
+    const rule = distribution === "normal"
+      ? qzoPlus({ queries: 20, learningRate: 0.05 })
+      : blockwiseZo({ form: "relative", epsilon: 0.02, learningRate: 0.02, queries: 9 });
+    const run = async (activationBytes: number) => {
+      using offsets = trained.offsets("relative");
+      using trainer = new Trainer(trained.model, rule, offsets, { seed: 6, activationBytes });
+      for (let step = 0; step < 3; step++) trainer.enqueue(step, batchOf(step));
+      const records = await trainer.drain();
+      return { records, offsets: bits(await offsets.read(gpu)) };
+    };
+    const shape = batchOf(1).shape;
+    const perPass = (activationBytes: number) => {
+      using offsets = trained.offsets("relative");
+      const { maxBinding } = gpu;
+      return recordStep(trained.model, rule, offsets, new StepState(rule, 1), shape, {
+        maxBinding,
+        activationBytes,
+      }).layout.perPass;
+    };
+    const { branches } = rule.estimator;
+    assertEquals(perPass(2 ** 30), branches.length);
+    const whole = await run(2 ** 30);
+    assert(whole.records.every((r) => !r.halted));
+    for (const budget of [1, 200_000]) {
+      assert(perPass(budget) < branches.length && (budget > 1 || perPass(budget) === 1));
+      const split = await run(budget);
+      assertEquals(split.records, whole.records);
+      assertEquals(split.offsets, whole.offsets);
+    }
+  });
+}
+
+Deno.test("plans of several shapes share the activations of the largest", async () => {
+  using trained = await trainedModel(gpu, "int4_g32");
+  const used = async (lengths: readonly number[]) => {
+    using offsets = trained.offsets("relative");
+    using trainer = new Trainer(trained.model, qzoNormalised(), offsets, { seed: 1 });
+    const before = gpu.memory.current.activations;
+    for (const [step, length] of lengths.entries()) {
+      const examples = textExamples(vocabulary, [length]);
+      trainer.enqueue(step, packBatch(examples, "language-modelling", 512));
+    }
+    const records = await trainer.drain();
+    assert(records.every((r) => !r.halted));
+    return gpu.memory.current.activations - before;
+  };
+  const alone = await used([60]);
+  const [short, among] = [await used([9, 30]), await used([9, 60, 30, 17])];
+  assert(short < alone, `${short} of ${alone}`);
+  assert(among < 1.2 * alone, `${among} where the largest alone has ${alone}`);
 });
