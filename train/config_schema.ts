@@ -128,6 +128,8 @@ export interface TrainablesConfig {
 export interface DeviceConfig {
   /** `high-performance`, `low-power`, or a part of the adapter's name; undefined: the system's choice. */
   readonly adapter?: string;
+  /** MiB of activations beyond which a step's branches are evaluated in several passes. */
+  readonly activations: number;
 }
 
 /** How to quantise a model that is not quantised. */
@@ -269,6 +271,11 @@ const schema: Field<TrainConfig> = section<TrainConfig>("A fine-tune", {
   output: text("folder for the ledger, the curve and the tuned model", "runs/latest"),
   device: section<DeviceConfig>("Where to run", {
     adapter: text("high-performance, low-power, or a part of the adapter's name"),
+    activations: number(
+      "MiB of activations beyond which a step's branches are evaluated in several passes",
+      { ...count, max: 1 << 20 },
+      1024,
+    ),
   }),
   quantize: section<QuantizeConfig>("How to quantise first", {
     format: text("format name, for example int4_g128"),

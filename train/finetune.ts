@@ -41,6 +41,8 @@ export interface FinetuneOptions {
   readonly seed?: number;
   /** Steps between evaluations; 0 for none but at start and end. Default 0. */
   readonly evaluateEvery?: number;
+  /** Bytes of activations beyond which a step's branches are evaluated in several passes; no bit depends on it. Default 1 GiB. */
+  readonly activationBytes?: number;
   /** Where steps are written; those it holds are not made again. */
   readonly ledger?: LedgerFile;
   /** The chain's state after the ledger's last step; needed when it holds steps. */
@@ -188,6 +190,7 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
   using trainer = new Trainer(model, optimiser, offsets, {
     seed,
     ...(options.state ? { state: options.state } : {}),
+    ...(options.activationBytes ? { activationBytes: options.activationBytes } : {}),
     ...(options.onChunkTimes ? { onTimes: options.onChunkTimes } : {}),
   });
   using evaluator = new Evaluator(model, offsets);

@@ -168,6 +168,7 @@ export class Run implements Disposable {
           steps: config.steps,
           seed: config.seed,
           evaluateEvery: config.evaluateEvery,
+          activationBytes: config.device.activations * 2 ** 20,
           ledger: this.ledger,
           ...(this.#state ? { state: this.#state } : {}),
           ...(signal ? { signal } : {}),

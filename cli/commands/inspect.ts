@@ -47,6 +47,7 @@ export const inspectCommand: Command = {
     "max_length",
     "quantize",
     "steps",
+    "device",
   ],
   run: async (call) => {
     const path = call.options.text("path");
@@ -175,6 +176,7 @@ function plan(
     const { total, trainableScalars, ...parts } = planMemory(source, {
       optimiser: optimiserOfConfig(config),
       selection: selectionOfConfig(config),
+      activationBytes: config.device.activations * 2 ** 20,
       shape: {
         rows: roundedCapacity(rows, 8),
         lossRows: roundedCapacity(modelling ? rows : batch * choices, 8),
