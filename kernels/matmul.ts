@@ -28,7 +28,7 @@ export interface MatmulOptions {
   /** Added to every row; `[N]`. */
   readonly bias?: Storage | undefined;
   /** Added to the result; `[B][M][N]`. */
-  readonly residual?: Value | undefined;
+  readonly residual?: Value | Storage | undefined;
   /** Offsets and noise on the weights. */
   readonly perturbation?: Perturbation | undefined;
   /** The kind of adapter, which decides the tile. */

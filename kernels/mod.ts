@@ -10,6 +10,7 @@ export * from "./block_copy.ts";
 export * from "./gather_columns.ts";
 export * from "./gpu.ts";
 export * from "./graph.ts";
+export * from "./input_sums.ts";
 export * from "./library.ts";
 export * from "./matmul.ts";
 export * from "./offsets.ts";

@@ -89,7 +89,7 @@ export interface RowList {
  */
 export function rmsNorm(
   context: ForwardContext,
-  x: Value,
+  x: Value | Storage,
   gain: DeviceTensor,
   epsilon: number,
   list?: RowList,

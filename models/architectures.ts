@@ -4,20 +4,40 @@
  * @module
  */
 
-import type { ForwardContext, Value } from "../kernels/mod.ts";
+import type { ForwardContext, Storage, Value } from "../kernels/mod.ts";
 import type { ModelConfig } from "./config.ts";
 import {
   type KeyValueCache,
-  llama,
+  llamaBlock,
+  llamaEmbedding,
   type LlamaParameters,
   llamaWeights,
   type WeightShape,
 } from "./llama.ts";
 
-/** A decoder: its weights and its forward. */
-export interface Architecture {
+/** The parts of a decoder's forward. */
+export interface DecoderParts {
   /** Every weight, in the order of the forward. */
   readonly weights: (config: ModelConfig) => WeightShape[];
+  /** Records what enters the first block. */
+  readonly embedding: (
+    context: ForwardContext,
+    config: ModelConfig,
+    parameters: LlamaParameters,
+  ) => Value;
+  /** Records one block. */
+  readonly block: (
+    context: ForwardContext,
+    config: ModelConfig,
+    parameters: LlamaParameters,
+    hidden: Value | Storage,
+    index: number,
+    cache?: KeyValueCache,
+  ) => Value;
+}
+
+/** A decoder: its weights and its forward, whole and in parts. */
+export interface Architecture extends DecoderParts {
   /** Records the forward up to the last layer. */
   readonly forward: (
     context: ForwardContext,
@@ -28,8 +48,21 @@ export interface Architecture {
 }
 
 const ARCHITECTURES: Readonly<Record<string, Architecture>> = {
-  llama: { weights: llamaWeights, forward: llama },
+  llama: decoder({ weights: llamaWeights, embedding: llamaEmbedding, block: llamaBlock }),
 };
+
+function decoder(parts: DecoderParts): Architecture {
+  return {
+    ...parts,
+    forward: (context, config, parameters, cache) => {
+      let hidden = parts.embedding(context, config, parameters);
+      for (let i = 0; i < config.layers; i++) {
+        hidden = parts.block(context, config, parameters, hidden, i, cache);
+      }
+      return hidden;
+    },
+  };
+}
 
 /** The architecture of a configuration. @throws {RangeError} When it is not known */
 export function architectureOf(config: ModelConfig): Architecture {

@@ -86,21 +86,33 @@ export function llamaWeights(c: ModelConfig): WeightShape[] {
   ];
 }
 
-/** Records the forward up to the last layer: `[B][M][hidden]`, not yet normalised. */
-export function llama(
+/** The hidden states that enter the first block: `[B][M][hidden]`. */
+export function llamaEmbedding(
+  x: ForwardContext,
+  _c: ModelConfig,
+  { weight }: LlamaParameters,
+): Value {
+  return embedding(x, weight("token_embd.weight"));
+}
+
+/** Records block `i` of the forward: hidden states `[B][M][hidden]` to those that leave it, not yet normalised. */
+export function llamaBlock(
   x: ForwardContext,
   c: ModelConfig,
   { weight, inputOf, ropeTable }: LlamaParameters,
+  hidden: Value | Storage,
+  i: number,
   cache?: KeyValueCache,
 ): Value {
-  const linear = (input: Value, name: string, residual?: Value) =>
-    matmul(x.graph, inputOf(input, `${name}.weight`), weight(`${name}.weight`), {
+  const block = `blk.${i}`;
+  const linear = (input: Value, name: string, residual?: Value | Storage) =>
+    matmul(x.graph, inputOf(input, `${block}.${name}.weight`), weight(`${block}.${name}.weight`), {
       ...x,
       residual,
-      perturbation: x.perturbation(`${name}.weight`),
+      perturbation: x.perturbation(`${block}.${name}.weight`),
     });
-  const norm = (input: Value, name: string) =>
-    rmsNorm(x, input, weight(`${name}.weight`), c.rmsEpsilon);
+  const norm = (input: Value | Storage, name: string) =>
+    rmsNorm(x, input, weight(`${block}.${name}.weight`), c.rmsEpsilon);
   const rotated = (input: Value, heads: number) =>
     rope(x, input, ropeTable, {
       heads,
@@ -108,26 +120,21 @@ export function llama(
       interleaved: c.ropeInterleaved,
     });
 
-  let hidden = embedding(x, weight("token_embd.weight")); // [B][M][hidden]
-  for (let i = 0; i < c.layers; i++) {
-    const block = `blk.${i}`;
-    const h = norm(hidden, `${block}.attn_norm`);
-    const q = rotated(linear(h, `${block}.attn_q`), c.heads); // [B][M][heads * head]
-    let k: Value | Storage = rotated(linear(h, `${block}.attn_k`), c.keyValueHeads);
-    let v: Value | Storage = linear(h, `${block}.attn_v`); // [B][M][keyValueHeads * head]
-    if (cache) {
-      const width = c.keyValueHeads * c.headDimension;
-      storeRows(x, k, cache.keys[i], width, cache.rows);
-      storeRows(x, v, cache.values[i], width, cache.rows);
-      k = cache.keys[i];
-      v = cache.values[i];
-    }
-    const attended = attention(x, q, k, v, { ...c, keyRows: cache?.rows ?? x.rows });
-    hidden = linear(attended, `${block}.attn_output`, hidden);
-
-    const f = norm(hidden, `${block}.ffn_norm`);
-    const gated = siluGate(x, linear(f, `${block}.ffn_gate`), linear(f, `${block}.ffn_up`));
-    hidden = linear(gated, `${block}.ffn_down`, hidden);
+  const h = norm(hidden, "attn_norm");
+  const q = rotated(linear(h, "attn_q"), c.heads); // [B][M][heads * head]
+  let k: Value | Storage = rotated(linear(h, "attn_k"), c.keyValueHeads);
+  let v: Value | Storage = linear(h, "attn_v"); // [B][M][keyValueHeads * head]
+  if (cache) {
+    const width = c.keyValueHeads * c.headDimension;
+    storeRows(x, k, cache.keys[i], width, cache.rows);
+    storeRows(x, v, cache.values[i], width, cache.rows);
+    k = cache.keys[i];
+    v = cache.values[i];
   }
-  return hidden;
+  const attended = attention(x, q, k, v, { ...c, keyRows: cache?.rows ?? x.rows });
+  const between = linear(attended, "attn_output", hidden);
+
+  const f = norm(between, "ffn_norm");
+  const gated = siluGate(x, linear(f, "ffn_gate"), linear(f, "ffn_up"));
+  return linear(gated, "ffn_down", between);
 }

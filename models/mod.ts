@@ -7,6 +7,7 @@
 export * from "./adapter.ts";
 export * from "./architectures.ts";
 export * from "./batch.ts";
+export * from "./calibration.ts";
 export * from "./column_order.ts";
 export * from "./config.ts";
 export * from "./evaluator.ts";

@@ -143,10 +143,7 @@ export async function loadModel(
     gpu.device.queue.writeBuffer(plan.ropeTable.allocate(gpu).buffer.buffer, 0, table);
     plan.columnOrders.load(gpu);
     let done = 0;
-    const uploads = new Uploads(gpu);
-    for (const [name, tensor] of plan.tensors) {
-      signal?.throwIfAborted();
-      await loadTensor(gpu, source.tensors.get(name)!, tensor, uploads);
+    for await (const name of loadTensors(gpu, source.tensors, plan.tensors.values(), signal)) {
       done++;
       onProgress?.({ tensor: name, done, total: plan.tensors.size });
     }
@@ -155,6 +152,25 @@ export async function loadModel(
   } catch (error) {
     model[Symbol.dispose]();
     throw error;
+  }
+}
+
+/**
+ * Streams tensors to the device in pieces, and names each when it is done.
+ *
+ * @param sources Where they come from, by name
+ */
+export async function* loadTensors(
+  gpu: Gpu,
+  sources: ReadonlyMap<string, TensorSource>,
+  tensors: Iterable<DeviceTensor>,
+  signal?: AbortSignal,
+): AsyncGenerator<string> {
+  const uploads = new Uploads(gpu);
+  for (const tensor of tensors) {
+    signal?.throwIfAborted();
+    await loadTensor(gpu, sources.get(tensor.name)!, tensor, uploads);
+    yield tensor.name;
   }
 }
 

@@ -68,6 +68,7 @@ function lookup(weights: NamedWeights, name: string): ArrayLike<number> | undefi
  *
  * The head is tied when either `lm_head` or the embedding is missing. Projections may have biases.
  *
+ * @param onInput Told what each projection multiplies, `[tokens][inputs]`
  * @throws {TypeError} when a tensor is missing or does not have the size that the shape asks for.
  */
 export function llamaLogits(
@@ -75,6 +76,7 @@ export function llamaLogits(
   weights: NamedWeights,
   tokens: ArrayLike<number>,
   packed: PackedRows | null = null,
+  onInput: (name: string, x: Float64Array) => void = () => {},
 ): Float64Array {
   const { hidden, feedForward, heads, kvHeads, vocabulary, epsilon } = shape;
   const headSize = shape.headSize ?? hidden / heads;
@@ -95,14 +97,16 @@ export function llamaLogits(
     inputs: number,
     outputs: number,
     residual: Float64Array | null = null,
-  ): Float64Array =>
-    matmul(
+  ): Float64Array => {
+    onInput(`${name}.weight`, x);
+    return matmul(
       { branches: 1, rows, inputs, outputs },
       [tensor(`${name}.weight`, inputs * outputs)],
       x,
       lookup(weights, `${name}.bias`) ?? null,
       residual,
     );
+  };
   const tied = lookup(weights, "model.embed_tokens.weight") ? "model.embed_tokens" : "lm_head";
   const head = lookup(weights, "lm_head.weight") ? "lm_head" : "model.embed_tokens";
 
