@@ -4,12 +4,12 @@
  * @module
  */
 
-import { CODE_TABLES, type CodeTable } from "../quant/code_tables.ts";
 import type { Layout } from "../quant/layout.ts";
 import { planeBits } from "../quant/scalar_codes.ts";
 import { SUPER_SCALES } from "../quant/super_scales.ts";
 import type { AdapterClass } from "./gpu.ts";
 import type { Graph, Range, Value, ValueRange } from "./graph.ts";
+import { codebookBlock, layoutKey, UNIFORM_BYTES } from "./layout_key.ts";
 import type { DeviceTensor } from "./tensor.ts";
 import type { Storage } from "./storage.ts";
 import type { ShaderKey } from "./template.ts";
@@ -116,9 +116,6 @@ export function matmul(
   return y;
 }
 
-/** Bytes of a uniform binding that every adapter allows. */
-const UNIFORM_BYTES = 65536;
-
 /** Multiply-adds below which a dispatch of its own, which nothing overlaps, costs more than it saves (measured). */
 const WINDOW_WORK = 2 ** 22;
 
@@ -180,7 +177,7 @@ function kernelOf(
     if (columns !== 4) {
       throw new RangeError(`Cannot multiply few rows by ${columns} columns a workgroup: it is 4`);
     }
-    const items = "bits" in layout ? planeBits(layout.bits)[0] : 8;
+    const items = "center" in layout ? planeBits(layout.bits)[0] : 8;
     return {
       source: vector,
       key: {
@@ -251,8 +248,10 @@ function codeWords(layout: Layout, columns: number): number {
     case "scalar":
     case "super":
       return layout.bits % 2 === 1 ? 1 : layout.bits === 6 ? 2 : Math.min(4, layout.bits);
-    case "codebook":
-      return layout.books === 2 ? 2 : 1;
+    case "codebook": {
+      const words = layout.books * codebookBlock(layout).words;
+      return words === 2 || words === 4 ? words : 1;
+    }
   }
 }
 
@@ -316,44 +315,4 @@ function checkSuper(
       `Cannot train tensor "${weight.name}" with one offset per ${span} columns: expected a multiple of 32`,
     );
   }
-}
-
-/** The part of a shader key that says how to unpack `layout`. */
-export function layoutKey(layout: Layout): ShaderKey {
-  const scalar = layout.kind === "scalar" ? layout : undefined;
-  const blocks = layout.kind === "super" ? layout : undefined;
-  const shape = blocks && SUPER_SCALES[blocks.scales];
-  const coded = scalar ?? blocks;
-  const [plane, top] = coded ? planeBits(coded.bits) : [8, 0];
-  return {
-    LAYOUT: layout.kind,
-    DENSE: layout.kind === "dense" ? layout.type : "none",
-    BITS: coded?.bits ?? 0,
-    PLANE_BITS: plane,
-    QUADS_PER_WORD: 8 / plane,
-    MASK: (0x01010101 * ((1 << plane) - 1)) >>> 0,
-    TOP_BITS: top,
-    TOP_MASK: 0x01010101 * ((1 << top) - 1),
-    // Minima of groups of 16 are added by codes4 and its like.
-    SECOND: scalar?.second ?? (shape?.minima && shape.group === 32 ? "min" : "none"),
-    CENTER: coded?.center ?? 0,
-    SCALES: blocks?.scales ?? "none",
-    SUPER_GROUP: shape?.group ?? 0,
-    SUPER_WORDS: shape?.words ?? 0,
-    ...tableKey(coded?.table),
-    BOOKS: layout.kind === "codebook" ? layout.books : 0,
-  };
-}
-
-/** What codes stand for, with the values where code_table.wgsl has no formula for them. */
-function tableKey(table: CodeTable | undefined): ShaderKey {
-  const key: Record<string, string> = { TABLE: table ?? "none" };
-  if (table === "nf4" || table === "fp4") {
-    CODE_TABLES[table].forEach((value, code) => key[`T${code}`] = wgslNumber(value));
-  }
-  return key;
-}
-
-function wgslNumber(value: number): string {
-  return Number.isInteger(value) ? `${value}.0` : String(value);
 }

@@ -5,6 +5,7 @@
  */
 
 import { aqlmToPacked } from "../quant/aqlm.ts";
+import { type CodebookLayout, codebookShape } from "../quant/layout.ts";
 import type { TensorSource } from "./source.ts";
 import {
   bytesOf,
@@ -20,24 +21,31 @@ import {
 import type { QuantizationMethod, StoredTensors, WantedTensor } from "./stored_tensors.ts";
 import { storedFloats } from "./stored_values.ts";
 
-/** `quant_method` "aqlm": one or two books of 256 8-vectors, one row a group ("1x8" and "2x8"). */
+/** `quant_method` "aqlm": 1 to 4 books of codes of 1 to 16 bits, entries of 8 or 16 columns of one row. */
 export const aqlmTensors: QuantizationMethod = (settings, tensors, what) => {
-  const books = oneOf(settings, ["num_codebooks"], [1, 2], what);
-  oneOf(settings, ["nbits_per_codebook"], [8], what);
-  oneOf(settings, ["in_group_size"], [8], what);
+  const layout: CodebookLayout = {
+    kind: "codebook",
+    books: oneOf(settings, ["num_codebooks"], [1, 2, 3, 4], what),
+    bits: oneOf(settings, ["nbits_per_codebook"], BITS, what),
+    vector: oneOf(settings, ["in_group_size"], [8, 16] as const, what),
+  };
   oneOf({ out_group_size: 1, ...settings }, ["out_group_size"], [1], what);
-  return linearLayers(tensors, [".codes"], (wanted) => openLinear(tensors, books, wanted));
+  return linearLayers(tensors, [".codes"], (wanted) => openLinear(tensors, layout, wanted));
 };
+
+const BITS = Array.from({ length: 16 }, (_, i) => i + 1);
 
 async function openLinear(
   tensors: StoredTensors,
-  books: number,
+  layout: CodebookLayout,
   wanted: WantedTensor,
 ): Promise<TensorSource> {
   const { stored, rows, columns } = wanted;
-  const format = formatOfLayout({ kind: "codebook", books }, stored);
-  const codes = planeOf(tensors, `${stored}.codes`, ["I8"], [rows, columns / 8, books]);
-  const codebooks = planeOf(tensors, `${stored}.codebooks`, FLOATS, [books, 256, 1, 8]);
+  const format = formatOfLayout(layout, stored);
+  const { books, bits, vector, entries, width } = codebookShape(layout);
+  const integers = [width === 8 ? "I8" : "I16"] as const;
+  const codes = planeOf(tensors, `${stored}.codes`, integers, [rows, columns / vector, books]);
+  const codebooks = planeOf(tensors, `${stored}.codebooks`, FLOATS, [books, entries, 1, vector]);
   const scales = planeOf(tensors, `${stored}.scales`, FLOATS, [rows, 1, 1, 1]);
   format.rowBytes(columns);
   await checkNoBias(tensors, `${stored}.bias`);
@@ -49,6 +57,6 @@ async function openLinear(
         codes: await bytesOf(codes),
         codebooks: await halvesOf(codebooks),
         scales: await halvesOf(scales),
-      }, { books, rows, columns, name: stored }),
+      }, { books, bits, vector, rows, columns, name: stored }),
   );
 }

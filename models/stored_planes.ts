@@ -6,9 +6,8 @@
 
 import { bfloat16ToNumber, float16ToNumber, numberToFloat16 } from "../quant/float16.ts";
 import type { Format } from "../quant/format.ts";
-import { FORMATS } from "../quant/formats.ts";
+import { formatOfLayout as ownFormat } from "../quant/formats.ts";
 import type { Layout, PackedTensor } from "../quant/layout.ts";
-import { sameLayout } from "../quant/planes.ts";
 import type { SafetensorsDtype } from "../quant/safetensors.ts";
 import type { TensorSource } from "./source.ts";
 import type {
@@ -136,7 +135,7 @@ function rowsOf(t: PackedTensor, first: number, rows: number): PackedTensor {
 
 /** The format that stores a layout's planes as they are. @throws {RangeError} naming the tensor when there is none. */
 export function formatOfLayout(layout: Layout, tensor: string): Format {
-  const format = FORMATS.find((f) => !f.gguf && sameLayout(f.layout, layout));
+  const format = ownFormat(layout);
   if (!format) {
     throw new RangeError(
       `Cannot load tensor "${tensor}": no format has the layout ${JSON.stringify(layout)}`,

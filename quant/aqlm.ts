@@ -1,19 +1,22 @@
 /**
- * AQLM tensors as Vahe1994/AQLM stores them (Egiazarian et al. 2024, arXiv 2401.06118, is the method): every 8 columns of a row
- * are one signed code per book, `[rows, columns / 8, books]`, taken modulo 256.
+ * AQLM tensors as Vahe1994/AQLM stores them (Egiazarian et al. 2024, arXiv 2401.06118, is the method): every 8 or 16 columns of a row
+ * are one signed code per book, `[rows, columns / vector, books]`, taken modulo the entries of a book.
  *
  * @module
  */
 
-import type { CodebookLayout, PackedTensor } from "./layout.ts";
+import { type CodebookLayout, codebookShape, type PackedTensor } from "./layout.ts";
 import { checkShape, emptyPacked, halves, planeBytes } from "./planes.ts";
 import { checkLength } from "./transposed.ts";
 
 /** What a file has of one linear layer. */
 export interface AqlmPlanes {
-  /** Signed bytes, `[rows, columns / 8, books]`; the sign does not matter. */
+  /**
+   * Signed integers, `[rows, columns / vector, books]`: bytes for codes of up to 8 bits, else little-endian pairs of bytes. Only the
+   * low bits matter.
+   */
   readonly codes: Uint8Array;
-  /** f16 bits, `[books, 256, 1, 8]`. */
+  /** f16 bits, `[books, 2 ** bits, 1, vector]`. */
   readonly codebooks: Uint16Array;
   /** f16 bits, one per row. */
   readonly scales: Uint16Array;
@@ -21,8 +24,12 @@ export interface AqlmPlanes {
 
 /** Shape of a linear layer. */
 export interface AqlmShape {
-  /** Books whose entries add up: 1 or 2. */
+  /** Books whose entries add up: 1 to 4. */
   readonly books: number;
+  /** Bits of a code: 1 to 16. Default 8. */
+  readonly bits?: number;
+  /** Columns of an entry (`in_group_size`). Default 8. */
+  readonly vector?: 8 | 16;
   /** Output features. */
   readonly rows: number;
   /** Input features. */
@@ -50,23 +57,38 @@ export interface AqlmShape {
  * ```
  */
 export function aqlmToPacked(
-  { codes, codebooks, scales }: AqlmPlanes,
-  { books, rows, columns, name = "tensor" }: AqlmShape,
+  planes: AqlmPlanes,
+  { rows, columns, name = "tensor", ...book }: AqlmShape,
 ): PackedTensor {
-  const layout: CodebookLayout = { kind: "codebook", books };
-  checkShape(layout, rows, columns);
-  const vectors = columns / 8;
-  checkLength(name, "codes", codes, rows * vectors * books);
-  checkLength(name, "codebooks", codebooks, books * 256 * 8);
-  checkLength(name, "scales", scales, rows);
-  const t = emptyPacked(layout, rows, columns);
-  const bytes = planeBytes(t.codes);
-  for (let v = 0; v < rows * vectors; v++) {
-    // Four vectors are a block: one word a book.
-    const to = (v >>> 2) * 4 * books + (v & 3);
-    for (let c = 0; c < books; c++) bytes[to + 4 * c] = codes[v * books + c];
+  const layout: CodebookLayout = { kind: "codebook", ...book };
+  const { books, bits, vector, entries, width, wordColumns } = codebookShape(layout);
+  if (!between(books, 1, 4) || !between(bits, 1, 16) || (vector !== 8 && vector !== 16)) {
+    throw new RangeError(
+      `Cannot unpack "${name}": ${books} books of ${bits} bits and ${vector} columns, expected 1 to 4 of 1 to 16 and 8 or 16`,
+    );
   }
-  halves(t.codebook).set(codebooks);
-  halves(t.scales).set(scales);
+  checkShape(layout, rows, columns);
+  const vectors = columns / vector;
+  const bytes = width / 8;
+  checkLength(name, "codes", planes.codes, rows * vectors * books * bytes);
+  checkLength(name, "codebooks", planes.codebooks, books * entries * vector);
+  checkLength(name, "scales", planes.scales, rows);
+  const t = emptyPacked(layout, rows, columns);
+  const to = planeBytes(t.codes);
+  const perWord = wordColumns / vector;
+  for (let v = 0; v < rows * vectors; v++) {
+    const word = Math.floor(v / perWord) * books;
+    for (let c = 0; c < books; c++) {
+      const at = 4 * (word + c) + bytes * (v % perWord);
+      const from = (v * books + c) * bytes;
+      for (let b = 0; b < bytes; b++) to[at + b] = planes.codes[from + b];
+    }
+  }
+  halves(t.codebook).set(planes.codebooks);
+  halves(t.scales).set(planes.scales);
   return t;
+}
+
+function between(value: number, low: number, high: number): boolean {
+  return Number.isInteger(value) && value >= low && value <= high;
 }

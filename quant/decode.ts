@@ -7,6 +7,8 @@
 import { CODE_TABLES } from "./code_tables.ts";
 import { bfloat16ToNumber, float16ToNumber } from "./float16.ts";
 import {
+  type CodebookLayout,
+  codebookShape,
   groupColumns,
   groupsPerRow,
   type PackedTensor,
@@ -91,11 +93,14 @@ export function codeAt(t: PackedTensor, row: number, column: number, book = 0): 
   switch (t.layout.kind) {
     case "dense":
       return t.layout.type === "f32" ? t.codes[index] : halves(t.codes)[index];
-    case "codebook":
-      if (!(Number.isInteger(book) && book >= 0 && book < t.layout.books)) {
-        throw new RangeError(`Cannot read book ${book} of a tensor with ${t.layout.books} books`);
+    case "codebook": {
+      const { books, entries, vector, width, wordColumns } = codebookShape(t.layout);
+      if (!(Number.isInteger(book) && book >= 0 && book < books)) {
+        throw new RangeError(`Cannot read book ${book} of a tensor with ${books} books`);
       }
-      return (t.codes[block * t.layout.books + book] >>> (8 * (inBlock >> 3))) & 255;
+      const word = t.codes[Math.floor(index / wordColumns) * books + book];
+      return (word >>> (width * Math.floor(index % wordColumns / vector))) & (entries - 1);
+    }
     case "scalar":
     case "super": {
       const codes = new Uint8Array(32);
@@ -117,7 +122,7 @@ function rowDecoder(t: PackedTensor): RowDecoder {
     case "super":
       return superRows(t, t.layout);
     case "codebook":
-      return codebookRows(t, t.layout.books);
+      return codebookRows(t, t.layout);
   }
 }
 
@@ -164,23 +169,25 @@ function scalarRows(
   };
 }
 
-function codebookRows(t: PackedTensor, books: number): RowDecoder {
+function codebookRows(t: PackedTensor, layout: CodebookLayout): RowDecoder {
   const { columns } = t;
-  const bytes = planeBytes(t.codes);
+  const { books, entries, vector, width, wordColumns } = codebookShape(layout);
   const stored = halves(t.scales);
-  const entries = Float32Array.from(halves(t.codebook), float16ToNumber);
-  return (row, values, at) => {
+  const values = Float32Array.from(halves(t.codebook), float16ToNumber);
+  const words = columns / wordColumns;
+  const perWord = wordColumns / vector;
+  return (row, out, at) => {
     const scale = float16ToNumber(stored[row]);
-    const from = row * columns / 8 * books;
-    for (let v = 0; v < columns / 8; v++) {
-      // Byte v % 4 of each book's word of this block of four vectors.
-      const place = from + (v >> 2) * 4 * books + (v & 3);
-      for (let k = 0; k < 8; k++) {
+    for (let v = 0; v < columns / vector; v++) {
+      const word = (row * words + Math.floor(v / perWord)) * books;
+      const shift = width * (v % perWord);
+      for (let k = 0; k < vector; k++) {
         let sum = 0;
         for (let c = 0; c < books; c++) {
-          sum += entries[(c * 256 + bytes[place + 4 * c]) * 8 + k];
+          const code = (t.codes[word + c] >>> shift) & (entries - 1);
+          sum += values[(c * entries + code) * vector + k];
         }
-        values[at + v * 8 + k] = scale * sum;
+        out[at + v * vector + k] = scale * sum;
       }
     }
   };

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { CODEBOOK_FORMATS } from "./codebook_formats.ts";
+import { CODEBOOK_FORMATS, codebookFormat, codebookFormatByName } from "./codebook_formats.ts";
 import { DENSE_FORMATS } from "./dense_formats.ts";
 import type { Format } from "./format.ts";
 import { GGUF_BLOCK_FORMATS } from "./gguf_block_formats.ts";
@@ -12,10 +12,11 @@ import { GGUF_FIVE_BITS } from "./gguf_five_bits.ts";
 import { GGUF_SUPER_FORMATS } from "./gguf_super_formats.ts";
 import { GGUF_TERNARY } from "./gguf_ternary.ts";
 import { GROUP_FORMATS } from "./group_formats.ts";
-import { planeWords } from "./layout.ts";
+import { type Layout, planeWords } from "./layout.ts";
 import { nearestNames } from "./nearest_names.ts";
+import { sameLayout } from "./planes.ts";
 
-/** Every format that can be loaded, trained and written. */
+/** Every format that can be loaded, trained and written; codebooks of other sizes are made by name. */
 export const FORMATS: readonly Format[] = [
   ...DENSE_FORMATS,
   ...GGUF_BLOCK_FORMATS,
@@ -46,7 +47,7 @@ const byGgufType = new Map(
  * ```
  */
 export function formatByName(name: string): Format {
-  const format = byName.get(name);
+  const format = byName.get(name) ?? codebookFormatByName(name);
   if (format === undefined) {
     const near = nearestNames(name, byName.keys());
     throw new RangeError(
@@ -57,6 +58,12 @@ export function formatByName(name: string): Format {
     );
   }
   return format;
+}
+
+/** The format that stores a layout's planes as they are, if there is one. */
+export function formatOfLayout(layout: Layout): Format | undefined {
+  return FORMATS.find((format) => !format.gguf && sameLayout(format.layout, layout)) ??
+    (layout.kind === "codebook" ? codebookFormat(layout) : undefined);
 }
 
 /** The format of a GGUF type number, or undefined when this library cannot read it. */

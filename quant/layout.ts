@@ -46,12 +46,39 @@ export interface ScalarLayout {
   readonly table?: CodeTable;
 }
 
-/** 8-bit codes of 8-vectors in `books` additive codebooks of 256 entries; one scale per row. */
+/** Codes of vectors of neighbouring columns in additive codebooks; one scale per row. */
 export interface CodebookLayout {
   /** The tag of the union. */
   readonly kind: "codebook";
   /** Books whose entries add up. */
   readonly books: number;
+  /** Bits of a code, 1 to 16: a book has `2 ** bits` entries. Default 8. */
+  readonly bits?: number;
+  /** Columns of an entry. Default 8. */
+  readonly vector?: 8 | 16;
+}
+
+/** The numbers that follow from a codebook layout. */
+export interface CodebookShape extends Required<Omit<CodebookLayout, "kind">> {
+  /** Of a book. */
+  readonly entries: number;
+  /** Bits that a code takes in memory. */
+  readonly width: 8 | 16;
+  /** Columns whose codes in one book are one word. */
+  readonly wordColumns: number;
+}
+
+/** A codebook layout with its defaults and what follows from it. */
+export function codebookShape({ books, bits = 8, vector = 8 }: CodebookLayout): CodebookShape {
+  const width = bits <= 8 ? 8 : 16;
+  return {
+    books,
+    bits,
+    vector,
+    entries: 2 ** bits,
+    width,
+    wordColumns: vector * 32 / width,
+  };
 }
 
 /**
@@ -88,7 +115,8 @@ export type Layout = DenseLayout | ScalarLayout | CodebookLayout | SuperLayout;
  *   plane of the low two bits (two words) followed by one word with the top bit of quad `t` at bit `t` of each byte; five
  *   bits are a 4-bit plane followed by such a word, six bits a 4-bit plane followed by a 2-bit plane of the top bits.
  * - super: as scalar; columns are a multiple of the super-block.
- * - codebook: per row, per 32 columns, `books` words; byte `j` of word `c` is the code of columns 8j..8j+7 in book `c`.
+ * - codebook: per row, per word of codes (of 4 vectors; of 2 where codes have more than 8 bits), `books` words; byte (half) `j`
+ *   of word `c` is the code of the word's vector `j` in book `c`. Bits beyond those of a code are ignored.
  *
  * `scales` (f16 in the low half first)
  * - dense: empty.
@@ -97,7 +125,7 @@ export type Layout = DenseLayout | ScalarLayout | CodebookLayout | SuperLayout;
  * - super: per row `superWords` words, see `SUPER_SCALES`.
  * - codebook: f16 per row, two per word.
  *
- * `codebook` (codebook only): f16 pairs, `[books][256][8]`.
+ * `codebook` (codebook only): f16 pairs, `[books][entries][vector]`.
  */
 export interface PackedTensor {
   /** How to read the planes. */
@@ -129,6 +157,7 @@ export function groupsPerRow(layout: Layout, columns: number): number {
 /** What the columns of a tensor must be a multiple of. */
 export function columnMultiple(layout: Layout): number {
   if (layout.kind === "dense") return 1;
+  if (layout.kind === "codebook") return Math.max(32, codebookShape(layout).wordColumns);
   return layout.kind === "super" ? SUPER_SCALES[layout.scales].columns : 32;
 }
 
@@ -160,11 +189,13 @@ export function planeWords(
         scales: rows * superWords(layout.scales, columns),
         codebook: 0,
       };
-    case "codebook":
+    case "codebook": {
+      const { books, entries, vector, wordColumns } = codebookShape(layout);
       return {
-        codes: rows * (columns / 32) * layout.books,
+        codes: rows * (columns / wordColumns) * books,
         scales: Math.ceil(rows / 2),
-        codebook: layout.books * 256 * 8 / 2,
+        codebook: books * entries * vector / 2,
       };
+    }
   }
 }

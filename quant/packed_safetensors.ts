@@ -3,7 +3,7 @@
  *
  * A tensor `NAME` of a quantised format is `NAME.codes` (U32, `[rows, words]`), `NAME.scales` (F16, `[rows, groups]`, or
  * `[rows, groups, 2]` with the zero point or minimum second) and for codebooks `NAME.codebook` (F16,
- * `[books, 256, 8]`); the scales of super-blocks are U32, `[rows, words]`. A dense tensor is `NAME` itself. Format and shape are not in the file: the folder's config.json
+ * `[books, entries, vector]`); the scales of super-blocks are U32, `[rows, words]`. A dense tensor is `NAME` itself. Format and shape are not in the file: the folder's config.json
  * has them.
  *
  * @module
@@ -11,7 +11,13 @@
 
 import type { ByteSource } from "./byte_source.ts";
 import { formatByName } from "./formats.ts";
-import { groupsPerRow, type Layout, type PackedTensor, planeWords } from "./layout.ts";
+import {
+  codebookShape,
+  groupsPerRow,
+  type Layout,
+  type PackedTensor,
+  planeWords,
+} from "./layout.ts";
 import { checkPacked, checkShape, emptyPacked, planeBytes } from "./planes.ts";
 import type {
   SafetensorsDtype,
@@ -147,7 +153,8 @@ function storedPlanes(
     },
   ];
   if (layout.kind === "codebook") {
-    const shape = [layout.books, 256, 8];
+    const { books, entries, vector } = codebookShape(layout);
+    const shape = [books, entries, vector];
     planes.push({ plane: "codebook", name: `${name}.codebook`, dtype: "F16", shape });
   }
   return planes;

@@ -67,7 +67,7 @@ function planeRowBytes(layout: Layout, columns: number): number {
       return 4 * (words.codes + words.scales);
     }
     case "codebook":
-      return columns / 8 * layout.books + 2;
+      return 4 * planeWords(layout, 1, columns).codes + 2;
   }
 }
 

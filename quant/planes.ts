@@ -6,7 +6,13 @@
  * @module
  */
 
-import { columnMultiple, type Layout, type PackedTensor, planeWords } from "./layout.ts";
+import {
+  codebookShape,
+  columnMultiple,
+  type Layout,
+  type PackedTensor,
+  planeWords,
+} from "./layout.ts";
 
 /** The 16-bit halves of a plane, low half first: a view, not a copy. */
 export function halves(words: Uint32Array<ArrayBuffer>): Uint16Array<ArrayBuffer> {
@@ -76,8 +82,11 @@ export function sameLayout(a: Layout, b: Layout): boolean {
   switch (a.kind) {
     case "dense":
       return b.kind === "dense" && a.type === b.type;
-    case "codebook":
-      return b.kind === "codebook" && a.books === b.books;
+    case "codebook": {
+      if (b.kind !== "codebook") return false;
+      const [one, other] = [codebookShape(a), codebookShape(b)];
+      return one.books === other.books && one.bits === other.bits && one.vector === other.vector;
+    }
     case "scalar":
       return b.kind === "scalar" && a.bits === b.bits && a.center === b.center &&
         a.second === b.second && a.group === b.group && a.table === b.table &&

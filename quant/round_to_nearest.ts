@@ -69,6 +69,11 @@ export function quantize(
       quantizeSuper(values, t, layout, options.search ?? true);
       return t;
     case "codebook":
+      if ((layout.bits ?? 8) !== 8 || (layout.vector ?? 8) !== 8 || layout.books > 2) {
+        throw new RangeError(
+          `Cannot quantise to ${formatName}: codebooks are made with one or two books of 8-bit codes of 8 columns`,
+        );
+      }
       return quantizeCodebook(values, rows, columns, {
         books: layout.books === 1 ? 1 : 2,
         seed: options.seed ?? 0,

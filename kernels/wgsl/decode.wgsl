@@ -74,12 +74,13 @@ fn codes4(row: u32, quad: u32, columns: u32, group: u32, groups: u32) -> vec4<f3
 #endif
 #endif
 #elif LAYOUT == codebook
-  let block = quad >> 3u;
+  let vector = quad / VECTOR_QUADS;
+  let at = (row * (columns / {VECTOR_QUADS*WORD_VECTORS*4}u) + vector / WORD_VECTORS) * BOOKS;
+  let shift = (vector % WORD_VECTORS) * CODE_WIDTH;
   var sum = vec4<f32>();
   for (var book = 0u; book < {BOOKS}u; book++) {
-    let word = codes[(row * (columns / 32u) + block) * {BOOKS}u + book];
-    let code = (word >> (((quad >> 1u) & 3u) * 8u)) & 0xffu;
-    let entry = codebook[(book * 256u + code) * 2u + (quad & 1u)];
+    let code = (codes[at + book] >> shift) & (ENTRIES - 1u);
+    let entry = codebook[(book * ENTRIES + code) * VECTOR_QUADS + quad % VECTOR_QUADS];
     sum += vec4<f32>(unpack2x16float(entry.x), unpack2x16float(entry.y));
   }
   return sum;

@@ -46,8 +46,10 @@ struct Params {
 #if LAYOUT == codebook
 #if CODE_WORDS == 0
 @group(0) @binding(5) var<storage, read> codebook: array<vec2<u32>>;
+#elif SMALL_BOOKS
+@group(0) @binding(5) var<uniform> codebook: array<vec4<u32>, {BOOKS*ENTRIES*VECTOR_OCTETS}>;
 #else
-@group(0) @binding(5) var<uniform> codebook: array<vec4<u32>, {BOOKS*256}>;
+@group(0) @binding(5) var<storage, read> codebook: array<vec4<u32>>;
 #endif
 #endif
 #if BIAS

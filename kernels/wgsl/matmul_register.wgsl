@@ -255,30 +255,47 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
 #endif
 #if LAYOUT == codebook
 #for c COLS
-#if CODE_WORDS == 2
-      let pair{c} = codes[n{c} * blocks + block];
-      let codes{c}_0 = pair{c}.x;
-      let codes{c}_1 = pair{c}.y;
-#else
+#if CODE_WORDS == 1
+      let at{c} = (n{c} * (blocks * BLOCK_WORDS / WORD_BLOCKS) + block * BLOCK_WORDS / WORD_BLOCKS) * BOOKS;
+#for i BLOCK_WORDS
 #for book BOOKS
-      let codes{c}_{book} = codes[(n{c} * blocks + block) * {BOOKS}u + {book}u];
+      let codes{c}_{i}_{book} = codes[at{c} + {i*BOOKS+book}u];
+#endfor
+#endfor
+#else
+      let words{c} = codes[n{c} * blocks + block];
+#for i BLOCK_WORDS
+#for book BOOKS
+      let codes{c}_{i}_{book} = words{c}[{i*BOOKS+book}];
+#endfor
 #endfor
 #endif
 #endfor
+#for i BLOCK_WORDS
+      {
+      // Vectors of this word in this block; a word of several blocks starts at the block's own.
+      let vectors = WORD_VECTORS / WORD_BLOCKS;
+      let first_vector = (block % WORD_BLOCKS) * vectors;
       var vector = 0u;
       loop {
 #for c COLS
 #for book BOOKS
-        let entry{c}_{book} = codebook[{book}u * 256u + ((codes{c}_{book} >> (vector * 8u)) & 0xffu)];
+        let code{c}_{book} = (codes{c}_{i}_{book} >> ((first_vector + vector) * CODE_WIDTH)) & (ENTRIES - 1u);
+#endfor
+#endfor
+#for o VECTOR_OCTETS
+#for c COLS
+#for book BOOKS
+        let entry{c}_{book}_{o} = codebook[({book}u * ENTRIES + code{c}_{book}) * VECTOR_OCTETS + {o}u];
 #endfor
 #endfor
 #for h 2
         {
-          let k = block * 8u + vector * 2u + {h}u;
+          let k = block * 8u + ({i}u * vectors + vector) * VECTOR_QUADS + {o*2+h}u;
 #for c COLS
           var v{c} = vec4<f32>();
 #for book BOOKS
-          v{c} += vec4<f32>(unpack2x16float(entry{c}_{book}[{h*2}]), unpack2x16float(entry{c}_{book}[{h*2+1}]));
+          v{c} += vec4<f32>(unpack2x16float(entry{c}_{book}_{o}[{h*2}]), unpack2x16float(entry{c}_{book}_{o}[{h*2+1}]));
 #endfor
 #endfor
 #for r ROWS
@@ -291,9 +308,12 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
 #endfor
         }
 #endfor
+#endfor
         vector++;
-        if (vector >= 4u) { break; }
+        if (vector >= vectors) { break; }
       }
+      }
+#endfor
 #else
 #for c COLS
       let at{c} = n{c} * blocks + block;

@@ -48,6 +48,12 @@ const layouts: Record<string, Layout> = {
   "int5 none": { kind: "scalar", bits: 5, second: "none", group: 32, center: 16 },
   "int5 min": { kind: "scalar", bits: 5, second: "min", group: 32, center: 0 },
   "int6 none": { kind: "scalar", bits: 6, second: "none", group: 32, center: 32 },
+  "codebook 1x16": { kind: "codebook", books: 1, bits: 16 },
+  "codebook 4x8": { kind: "codebook", books: 4 },
+  "codebook 3x6": { kind: "codebook", books: 3, bits: 6 },
+  "codebook 2x12 of 8": { kind: "codebook", books: 2, bits: 12 },
+  "codebook 1x8 of 16": { kind: "codebook", books: 1, vector: 16 },
+  "codebook 3x9 of 16": { kind: "codebook", books: 3, bits: 9, vector: 16 },
 };
 
 interface Way {
@@ -95,6 +101,9 @@ for (const [name, layout] of Object.entries(layouts)) {
         for (const [group, inputs] of [[layout.group, 96], [64, 160], [32, 256]]) {
           await check({ ...layout, group }, inputs, group, way);
         }
+      } else if (layout.kind === "codebook") {
+        const sizes = layout.vector === 16 ? [64, 192, 256] : [96, 160, 256];
+        for (const inputs of sizes) await check(layout, inputs, inputs, way);
       } else {
         const form = way.perturbation && { ...way.perturbation, form: "relative" as const };
         // Exponents lie four to a word, which rows of 3 or 5 blocks do not fill.

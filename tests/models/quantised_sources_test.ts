@@ -157,6 +157,20 @@ const CASES: Record<string, Case> = {
     scales: /\.scales$/,
     tolerance: 2 ** -8,
   },
+  "AQLM 1x16": {
+    settings: { ...aqlm, num_codebooks: 1, nbits_per_codebook: 16 },
+    linear: aqlmLinear(1, { bits: 16 }),
+    format: "codebook1x16",
+    scales: /\.scales$/,
+  },
+  "AQLM 3x7 of 16 columns": {
+    settings: { ...aqlm, num_codebooks: 3, nbits_per_codebook: 7, in_group_size: 16 },
+    linear: aqlmLinear(3, { bits: 7, vector: 16 }),
+    trains: true,
+    format: "codebook3x7_v16",
+    shape: wholeGroups,
+    scales: /\.scales$/,
+  },
 };
 
 const bitsandbytes = {
@@ -279,9 +293,9 @@ Deno.test("settings that cannot be read are refused by field", async () => {
     [{ ...compressed(good), config_groups: undefined }, "config_groups is undefined"],
     [{ ...compressed(good), config_groups: {} }, "config_groups has 0 schemes"],
     [{ ...compressed(good), config_groups: { a: { weights: null } } }, "weights is null"],
-    [{ ...aqlm, num_codebooks: 1, nbits_per_codebook: 16 }, "nbits_per_codebook is 16"],
+    [{ ...aqlm, num_codebooks: 1, nbits_per_codebook: 17 }, "nbits_per_codebook is 17"],
     [{ ...aqlm, num_codebooks: 8 }, "num_codebooks is 8"],
-    [{ ...aqlm, num_codebooks: 1, in_group_size: 16 }, "in_group_size is 16"],
+    [{ ...aqlm, num_codebooks: 1, in_group_size: 32 }, "in_group_size is 32"],
     [{ ...bitsandbytes, load_in_4bit: false, load_in_8bit: true }, "load_in_4bit is false"],
     [{ ...aqlm, num_codebooks: 1, out_group_size: 2 }, "out_group_size is 2"],
   ];

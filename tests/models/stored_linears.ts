@@ -196,29 +196,39 @@ export function torchaoLinear(group: number, symmetric: boolean): Linear {
   };
 }
 
-/** AQLM with 8-vectors and 256 entries a book. */
-export function aqlmLinear(books: number, { dtype = "F16" }: { dtype?: Floats } = {}): Linear {
+/** AQLM: `books` of `2 ** bits` entries of `vector` columns. */
+export function aqlmLinear(
+  books: number,
+  { dtype = "F16", bits = 8, vector = 8 }: { dtype?: Floats; bits?: number; vector?: number } = {},
+): Linear {
   return (module, rows, columns, seed) => {
     const next = randomNumbers(seed);
-    const codes = list(rows * columns / 8 * books, () => Math.floor(next() * 256));
-    const entries = scalesOf(books * 256 * 8, next);
+    const size = 2 ** bits;
+    const codes = list(rows * columns / vector * books, () => Math.floor(next() * size));
+    const entries = scalesOf(books * size * vector, next);
     const scales = scalesOf(rows, next);
+    const signed = codes.map((code) => code < size / 2 ? code : code - size);
     return {
       tensors: [
         tensorData(
           `${module}.codes`,
-          "I8",
-          [rows, columns / 8, books],
-          Int8Array.from(codes, (code) => code < 128 ? code : code - 256),
+          bits > 8 ? "I16" : "I8",
+          [rows, columns / vector, books],
+          bits > 8 ? Int16Array.from(signed) : Int8Array.from(signed),
         ),
-        tensorData(`${module}.codebooks`, dtype, [books, 256, 1, 8], floats(dtype, entries)),
+        tensorData(
+          `${module}.codebooks`,
+          dtype,
+          [books, size, 1, vector],
+          floats(dtype, entries),
+        ),
         tensorData(`${module}.scales`, dtype, [rows, 1, 1, 1], floats(dtype, scales)),
       ],
       weights: Float32Array.from({ length: rows * columns }, (_, i) => {
         let sum = 0;
         for (let book = 0; book < books; book++) {
-          const code = codes[Math.floor(i / 8) * books + book];
-          sum += entries[(book * 256 + code) * 8 + i % 8];
+          const code = codes[Math.floor(i / vector) * books + book];
+          sum += entries[(book * size + code) * vector + i % vector];
         }
         return scales[Math.floor(i / columns)] * sum;
       }),

@@ -16,6 +16,7 @@ import {
   readScales,
   readSeconds,
 } from "../../quant/mod.ts";
+import { effectiveWeights } from "../reference/effective_weights.ts";
 import { codeFromWords, decodeGgufBytes } from "./plain_decoder.ts";
 import { randomBytes } from "./random.ts";
 import { randomTensor } from "./random_tensor.ts";
@@ -130,6 +131,32 @@ Deno.test("scalar layouts decode by the word order of their documentation", () =
       }
       assertEquals(decodeRow(t, rows - 1), values.slice((rows - 1) * columns));
     }
+  }
+});
+
+Deno.test("codebooks of any size are formats by name, and pack and unpack", () => {
+  const names = [
+    "codebook4x8",
+    "codebook1x1",
+    "codebook3x11",
+    "codebook2x16_v16",
+    "codebook8x5_v16",
+  ];
+  for (const [i, name] of names.entries()) {
+    const format = formatByName(name);
+    assertEquals(format.name, name);
+    const t = randomTensor(format, 4, 192, i);
+    assertEquals(format.unpack(format.pack(t), 4, 192), t);
+    assertEquals(decode(t), Float32Array.from(effectiveWeights(t)));
+    const { layout } = format;
+    for (const name of ["codebook1x8", "int4_row"]) {
+      assertThrows(() => formatByName(name).pack(t), TypeError, JSON.stringify(layout));
+    }
+  }
+  for (
+    const name of ["codebook0x8", "codebook9x8", "codebook1x0", "codebook1x17", "codebook2x08"]
+  ) {
+    assertThrows(() => formatByName(name), RangeError, name);
   }
 });
 

@@ -16,6 +16,7 @@ import {
 } from "../../quant/mod.ts";
 import type { OffsetForm, PackedTensor } from "../../quant/mod.ts";
 import { normals } from "./random.ts";
+import { randomTensor } from "./random_tensor.ts";
 
 function relativeError(values: Float32Array, decoded: Float32Array): number {
   let [error, total] = [0, 0];
@@ -47,7 +48,7 @@ Deno.test("folded scales are the nearest f16 of the effective ones, for every fo
     const columns = format.gguf?.blockElements === 256 ? 512 : 160;
     const values = normals(2, rows * columns);
     const t = format.layout.kind === "codebook"
-      ? quantize(values, rows, columns, format.name, { seed: 1 })
+      ? randomTensor(format, rows, columns, 1)
       : quantize(values, rows, columns, format.name, { search: false });
     const group = groupColumns(t.layout, columns);
     const groups = groupsPerRow(t.layout, columns);

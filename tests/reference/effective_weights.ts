@@ -129,11 +129,17 @@ function weightAt(
     case "super":
       throw new TypeError("Cannot read one weight of a super-block: whole rows are");
     case "codebook": {
-      const word = (row * columns / 32 + Math.floor(column / 32)) * layout.books;
+      const { books, bits = 8, vector = 8 } = layout;
+      const width = bits > 8 ? 16 : 8;
+      const wordColumns = vector * 32 / width;
+      const word = (row * columns / wordColumns + Math.floor(column / wordColumns)) * books;
       let sum = 0;
-      for (let book = 0; book < layout.books; book++) {
-        const code = (codes[word + book] >>> (8 * Math.floor((column % 32) / 8))) & 255;
-        sum += halfToNumber(halfAt(codebook, (book * 256 + code) * 8 + column % 8));
+      for (let book = 0; book < books; book++) {
+        const field = Math.floor((column % wordColumns) / vector);
+        const code = (codes[word + book] >>> (width * field)) % 2 ** bits;
+        sum += halfToNumber(
+          halfAt(codebook, (book * 2 ** bits + code) * vector + column % vector),
+        );
       }
       return move(halfToNumber(halfAt(scales, row))) * sum;
     }

@@ -34,11 +34,14 @@ const layouts: Layout[] = [
   ]),
   { kind: "codebook", books: 1 },
   { kind: "codebook", books: 2 },
+  { kind: "codebook", books: 1, bits: 16 },
+  { kind: "codebook", books: 3, bits: 5, vector: 16 },
+  { kind: "codebook", books: 2, bits: 11, vector: 16 },
 ];
 
 Deno.test("the oracle's plain weights are those of the CPU decoder, for every layout", () => {
   for (const layout of layouts) {
-    const tensor = randomTensor(layout, 5, 96);
+    const tensor = randomTensor(layout, 5, "vector" in layout ? 192 : 96);
     const expected = Float32Array.from(effectiveWeights(tensor));
     assertEquals(decode(tensor), expected, JSON.stringify(layout));
   }
