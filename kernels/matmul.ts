@@ -10,6 +10,7 @@ import { SUPER_SCALES } from "../quant/super_scales.ts";
 import type { AdapterClass } from "./gpu.ts";
 import type { Graph, Range, Value, ValueRange } from "./graph.ts";
 import { codebookBlock, layoutKey, UNIFORM_BYTES } from "./layout_key.ts";
+import { checkSuperBlocks } from "./offsets.ts";
 import type { DeviceTensor } from "./tensor.ts";
 import type { Storage } from "./storage.ts";
 import type { ShaderKey } from "./template.ts";
@@ -286,7 +287,7 @@ function ratios(
   if (weight.layout.kind === "dense") return [1, 1];
   const span = perturbation?.span ?? weight.columns;
   if (weight.layout.kind === "super") {
-    checkSuper(weight, perturbation, span);
+    if (perturbation) checkSuperBlocks(weight.name, weight.columns, perturbation.form, span);
     return [1, Math.ceil(span / unit)];
   }
   if (
@@ -298,21 +299,4 @@ function ratios(
     );
   }
   return [Math.ceil(weight.groupColumns / unit), Math.ceil(span / unit)];
-}
-
-function checkSuper(
-  weight: DeviceTensor,
-  perturbation: Perturbation | undefined,
-  span: number,
-): void {
-  if (perturbation?.form === "absolute") {
-    throw new RangeError(
-      `Cannot train tensor "${weight.name}" absolutely: its scales are integers within super-blocks, which only the relative form moves`,
-    );
-  }
-  if (span % 32 !== 0) {
-    throw new RangeError(
-      `Cannot train tensor "${weight.name}" with one offset per ${span} columns: expected a multiple of 32`,
-    );
-  }
 }

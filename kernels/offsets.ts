@@ -30,7 +30,12 @@ export interface Trainable {
   readonly columns: number;
 }
 
-/** Describes what is trained of `tensor`: scales with one offset per `span` columns, or every element of a dense tensor. */
+/**
+ * Describes what is trained of `tensor`: scales with one offset per `span` columns, or every element of a dense tensor.
+ *
+ * @throws {RangeError} for absolute offsets that do not belong to one scale each, and for spans that end within 32 columns of a
+ * super-block.
+ */
 export function trainableOf(
   tensor: DeviceTensor,
   id: number,
@@ -41,6 +46,7 @@ export function trainableOf(
   if (tensor.layout.kind === "dense") {
     return { name, id, count: rows * columns, form, span: 1, rows, columns };
   }
+  if (tensor.layout.kind === "super") checkSuperBlocks(name, columns, form, span);
   if (form === "absolute" && Math.min(span, columns) !== tensor.groupColumns) {
     throw new RangeError(
       `Cannot train "${name}" absolutely with one offset per ${span} columns: an absolute offset belongs to one scale, which spans ${tensor.groupColumns}`,
@@ -51,6 +57,29 @@ export function trainableOf(
 }
 
 export { offsetStride };
+
+/**
+ * Checks that super-blocks can be trained in a form and span.
+ *
+ * @throws {RangeError} naming the tensor when they cannot.
+ */
+export function checkSuperBlocks(
+  name: string,
+  columns: number,
+  form: OffsetForm,
+  span: number,
+): void {
+  if (form === "absolute") {
+    throw new RangeError(
+      `Cannot train tensor "${name}" absolutely: its scales are integers within super-blocks, which only the relative form moves`,
+    );
+  }
+  if (span % 32 !== 0 && span < columns) {
+    throw new RangeError(
+      `Cannot train tensor "${name}" with one offset per ${span} columns: expected a multiple of 32`,
+    );
+  }
+}
 
 interface Section {
   readonly trainable: Trainable;

@@ -96,7 +96,8 @@ function inLayers(name: string, layers: readonly [number, number] | undefined): 
 
 function columnsOf(tensor: DeviceTensor, span: "block" | "row" | number): number {
   if (span === "row") return tensor.columns;
-  // Never finer than the stored scales: finer offsets could not be written back.
-  const wanted = span === "block" ? tensor.groupColumns : span;
-  return Math.min(Math.max(wanted, tensor.groupColumns), tensor.columns);
+  if (span === "block") return tensor.groupColumns;
+  // Never finer than the stored scales: finer offsets could not be written back. Super-blocks have some every 32 columns.
+  const finest = tensor.layout.kind === "super" ? 32 : tensor.groupColumns;
+  return Math.min(Math.max(span, finest), tensor.columns);
 }

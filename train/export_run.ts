@@ -6,6 +6,7 @@
 import { join } from "@std/path";
 import type { OffsetSet } from "../kernels/mod.ts";
 import type { FoldCounts } from "../models/stored_values.ts";
+import type { ModelSource } from "../models/source.ts";
 import type { WriteOptions } from "../models/write_model.ts";
 import { exportTuned, trainedTensors } from "./export.ts";
 import type { RunSession } from "./session.ts";
@@ -26,8 +27,14 @@ export async function exportOffsets(
   return await exportTuned(source, trained, path, options);
 }
 
-/** Where a run's tuned model goes: one GGUF file if all its formats have a form there, else a folder. */
-export function tunedPath(folder: string, { source }: RunSession): string {
-  const gguf = [...source.tensors.values()].every(({ format }) => format.gguf);
+/**
+ * Where a run's tuned model goes: a folder that is trained as it is stored becomes one again; else one GGUF file if all formats have
+ * a form there.
+ */
+export function tunedPath(
+  folder: string,
+  { source }: { readonly source: Pick<ModelSource, "folder" | "tensors"> },
+): string {
+  const gguf = !source.folder && [...source.tensors.values()].every(({ format }) => format.gguf);
   return join(folder, gguf ? "tuned.gguf" : "tuned");
 }

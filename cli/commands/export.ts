@@ -44,7 +44,8 @@ export const exportCommand: Command = {
     },
     evaluate: {
       kind: "flag",
-      doc: "evaluate the offsets and the written file on the held-out examples",
+      doc:
+        "evaluate before and after folding (offsets, and the written file) on the held-out examples",
     },
   },
   keys: ["model", "task", "data", "batch_size", "max_length", "seed", "device", "quantize"],
@@ -94,7 +95,7 @@ export const exportCommand: Command = {
       using model = await loadModel(session.gpu, written, { signal });
       const after = await evaluate(model, examples, settings);
       progress.clear();
-      rows.push(["offsets", asText(before)], ["file", asText(after)]);
+      rows.push(["before folding", asText(before)], ["after folding", asText(after)]);
     }
     facts(terminal, rows);
   },

@@ -1,4 +1,10 @@
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertAlmostEquals,
+  assertEquals,
+  assertMatch,
+  assertStringIncludes,
+} from "@std/assert";
 import { fromFileUrl, join } from "@std/path";
 import { runCli } from "../../cli/main.ts";
 import { readLedger } from "../../optim/mod.ts";
@@ -97,7 +103,12 @@ Deno.test("qzo: finetune, resume, evaluate, replay, export, inspect, generate", 
       join(folder, "again.gguf"),
       "--evaluate",
     );
-    assertStringIncludes(exported, "changed");
+    // Folding into f16 costs next to nothing, and says what it cost.
+    assertMatch(exported, /changed +[\d,]+ stored values\n.*swallowed +[\d,]+ offsets/);
+    const [before, after] = ["before", "after"].map((when) =>
+      Number(new RegExp(`${when} folding +held-out loss ([\\d.]+)`).exec(exported)?.[1])
+    );
+    assertAlmostEquals(after, before, 1e-2);
     assertEquals(await Deno.readFile(join(folder, "again.gguf")), await Deno.readFile(tuned));
 
     const plan = JSON.parse(await printed("inspect", config, "--json", "--batch-size", "1"));
