@@ -37,12 +37,14 @@ export {
 export * from "./gguf_ternary.ts";
 export * from "./gguf_write.ts";
 export * from "./gptq.ts";
+export * from "./gptq_quantize.ts";
 export * from "./group_formats.ts";
 export * from "./hqq.ts";
 export * from "./input_statistics.ts";
 export * from "./layout.ts";
 export * from "./nearest_names.ts";
 export * from "./offsets.ts";
+export * from "./output_error.ts";
 export * from "./packed_safetensors.ts";
 export * from "./plan.ts";
 export * from "./planes.ts";

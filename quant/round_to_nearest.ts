@@ -5,15 +5,15 @@
  * @module
  */
 
+import { checkValues } from "./check_values.ts";
 import { quantizeCodebook } from "./codebook_kmeans.ts";
-import { float16ToNumber, numbersToBfloat16Array, numbersToFloat16Array } from "./float16.ts";
+import { numbersToBfloat16Array, numbersToFloat16Array } from "./float16.ts";
 import { formatByName } from "./formats.ts";
-import { type GroupFit, groupFitter } from "./group_fit.ts";
+import { groupFitter } from "./group_fit.ts";
+import { groupCodes, GroupPlanes } from "./group_planes.ts";
 import { groupColumns, groupsPerRow, type PackedTensor, type ScalarLayout } from "./layout.ts";
-import { emptyPacked, halves, planeBytes } from "./planes.ts";
-import { writeCodes } from "./scalar_codes.ts";
+import { emptyPacked, halves } from "./planes.ts";
 import { quantizeSuper } from "./super_quantize.ts";
-import { nearestCode } from "./table_fit.ts";
 
 /** How hard to look for good scales. */
 export interface QuantizeOptions {
@@ -81,27 +81,6 @@ export function quantize(
   }
 }
 
-/** @throws {TypeError} for a wrong count. @throws {RangeError} for a value that is not finite. */
-function checkValues(
-  values: Float32Array,
-  rows: number,
-  columns: number,
-  formatName: string,
-): void {
-  if (values.length !== rows * columns) {
-    throw new TypeError(
-      `Cannot quantise ${values.length} values as ${rows} x ${columns} of ${formatName}`,
-    );
-  }
-  const index = values.findIndex((value) => !Number.isFinite(value));
-  if (index >= 0) {
-    throw new RangeError(
-      `Cannot quantise to ${formatName}: ${values[index]} at row ${Math.floor(index / columns)}, ` +
-        `column ${index % columns}`,
-    );
-  }
-}
-
 function quantizeGroups(
   values: Float32Array,
   t: PackedTensor,
@@ -111,52 +90,19 @@ function quantizeGroups(
   const { rows, columns } = t;
   const group = groupColumns(layout, columns);
   const groups = groupsPerRow(layout, columns);
-  const scales = halves(t.scales);
-  const bytes = planeBytes(t.codes);
   const codes = new Uint8Array(columns);
   const fit = groupFitter(layout, search);
+  const codesOf = groupCodes(layout);
+  const planes = new GroupPlanes(t, layout);
   for (let row = 0; row < rows; row++) {
     for (let g = 0; g < groups; g++) {
       const from = g * group;
       const to = Math.min(columns, from + group);
       const found = fit(values.subarray(row * columns + from, row * columns + to));
-      choose(values, row * columns, from, to, layout, found, codes);
-      const index = row * groups + g;
-      if (layout.second === "none") scales[index] = found.scale;
-      else {
-        scales[2 * index] = found.scale;
-        scales[2 * index + 1] = found.second;
-      }
+      planes.setGroup(row, g, found);
+      const { code } = codesOf(found);
+      for (let k = from; k < to; k++) codes[k] = code(values[row * columns + k]);
     }
-    writeCodes(codes, layout.bits, columns / 32, bytes, row * columns * layout.bits / 8);
-  }
-}
-
-function choose(
-  values: Float32Array,
-  rowStart: number,
-  from: number,
-  to: number,
-  layout: ScalarLayout,
-  found: GroupFit,
-  codes: Uint8Array,
-): void {
-  const scale = float16ToNumber(found.scale);
-  const second = float16ToNumber(found.second);
-  const inverse = scale === 0 ? 0 : 1 / scale;
-  if (layout.table) {
-    const nearest = nearestCode(layout.table);
-    for (let k = from; k < to; k++) codes[k] = nearest(values[rowStart + k] * inverse);
-    return;
-  }
-  const shift = layout.second === "none"
-    ? layout.center
-    : layout.second === "zero"
-    ? second
-    : -second * inverse;
-  const largest = (layout.levels ?? 2 ** layout.bits) - 1;
-  for (let k = from; k < to; k++) {
-    const code = Math.floor(values[rowStart + k] * inverse + shift + 0.5);
-    codes[k] = code < 0 ? 0 : code > largest ? largest : code;
+    planes.setCodes(row, codes);
   }
 }

@@ -1,0 +1,115 @@
+/**
+ * What rounding one column of a weight asks of the columns after it.
+ *
+ * GPTQ (arXiv 2210.17323) subtracts a column's error from the later columns by rows of the Cholesky factor of the inverse Hessian.
+ * That is the same as LDLQ (QuIP, arXiv 2307.13304, theorem 6): with `H = (I + U) D (I + U)ᵀ`, U strictly upper triangular, column k is
+ * rounded from `w_k + sum over j < k of (w_j - q_j) U_jk`. This needs one factorisation from the last column to the first, and no inverse.
+ *
+ * @module
+ */
+
+import type { InputStatistics } from "./input_statistics.ts";
+import { rowProducts, type RowsOf } from "./row_products.ts";
+
+/** Columns that the factorisation takes at once. */
+const PANEL = 16;
+
+/**
+ * `Uᵀ` of the damped second moments, row-major `columns x columns`: row k holds what the errors of the columns before k add to
+ * column k; the diagonal and what is right of it are to be ignored.
+ *
+ * @param order Columns in the order of their rounding
+ * @param damping What is added to the diagonal, as a share of its mean
+ * @throws {TypeError} When the moments are not `columns x columns`
+ * @throws {RangeError} When they are not finite or, with too little damping, not positive definite
+ */
+export function errorFeedback(
+  { moments, columns: n }: InputStatistics,
+  order: Uint32Array,
+  damping: number,
+): Float64Array {
+  const h = dampedMoments(moments, order, damping);
+  const pivots = new Float64Array(n);
+  const scaled = new Float64Array(PANEL * n); // rows of U times D, of the panel
+  const products = new Float64Array(2 * PANEL);
+  const column = new Float64Array(PANEL);
+  for (let end = n; end > 0; end -= PANEL) {
+    const start = Math.max(0, end - PANEL);
+    const width = end - start;
+    const panel: RowsOf = { values: scaled, stride: n, first: 0, count: width };
+    for (let c = 0; c < width; c++) {
+      const row = (start + c) * n;
+      for (let j = end; j < n; j++) scaled[c * n + j] = h[row + j] * pivots[j];
+    }
+    for (let i = 0; i < end; i += 2) {
+      const count = Math.min(2, end - i);
+      rowProducts({ values: h, stride: n, first: i, count }, panel, end, n, products);
+      for (let r = 0; r < count; r++) {
+        const at = (i + r) * n + start;
+        for (let c = 0; c < width; c++) h[at + c] -= products[r * width + c];
+      }
+    }
+    for (let k = end - 1; k >= start; k--) {
+      const pivot = h[k * n + k];
+      if (!(pivot > 0)) {
+        throw new RangeError(
+          `Cannot factor the second moments of ${n} inputs: they are not positive definite at column ${
+            order[k]
+          } with a damping of ${damping}; raise it, or calibrate with more text`,
+        );
+      }
+      pivots[k] = pivot;
+      for (let c = start; c < k; c++) column[c - start] = h[c * n + k];
+      for (let i = 0; i < k; i++) {
+        const u = h[i * n + k] /= pivot;
+        const at = i * n;
+        for (let c = Math.max(i, start); c < k; c++) h[at + c] -= u * column[c - start];
+      }
+    }
+  }
+  transpose(h, n);
+  return h;
+}
+
+/** @throws As {@linkcode errorFeedback} does */
+function dampedMoments(moments: Float32Array, order: Uint32Array, damping: number): Float64Array {
+  const n = order.length;
+  if (moments.length !== n * n) {
+    throw new TypeError(
+      `Cannot factor second moments: ${moments.length} values for ${n} inputs, expected ${n * n}`,
+    );
+  }
+  if (!(damping >= 0 && damping < Infinity)) {
+    throw new RangeError(`Cannot damp second moments by ${damping}: expected a share from 0 on`);
+  }
+  let sum = 0;
+  for (let i = 0; i < n; i++) sum += moments[i * n + i];
+  const mean = sum / n;
+  const h = new Float64Array(n * n);
+  for (let i = 0; i < n; i++) {
+    const from = order[i] * n;
+    for (let j = i; j < n; j++) {
+      const value = moments[from + order[j]];
+      if (!Number.isFinite(value)) {
+        throw new RangeError(
+          `Cannot factor second moments: ${value} at ${order[i]}, ${order[j]}`,
+        );
+      }
+      h[i * n + j] = value;
+    }
+    // An input that was always zero has no part in any product: any weight of its own will do.
+    if (h[i * n + i] === 0) h[i * n + i] = mean || 1;
+    h[i * n + i] += damping * mean;
+  }
+  return h;
+}
+
+function transpose(square: Float64Array, n: number): void {
+  for (let i = 0; i < n; i++) {
+    for (let j = i + 1; j < n; j++) {
+      const value = square[i * n + j];
+      square[i * n + j] = square[j * n + i];
+      square[j * n + i] = value;
+    }
+  }
+}
