@@ -81,6 +81,16 @@ export function checkSuperBlocks(
   }
 }
 
+/** Elements of a row of the matrix that a tensor's offsets are: the rows of a span, or the columns of a dense tensor. */
+export function offsetWidth(
+  { span, rows, columns }: Pick<Trainable, "span" | "rows" | "columns">,
+): number {
+  return span === 1 ? columns : offsetStride(rows);
+}
+
+/** Words of a section in the update kernel's table. */
+const SECTION_WORDS = 6;
+
 interface Section {
   readonly trainable: Trainable;
   readonly arena: number;
@@ -95,7 +105,7 @@ export class OffsetSet implements Disposable {
   readonly trainables: readonly Trainable[];
   /** The arenas that hold them. */
   readonly arenas: readonly Storage[];
-  /** Per arena the update kernel's table: first quad, quads, tensor id, 1 if relative + 2 * packed place. */
+  /** Per arena the update kernel's table: first quad, quads, tensor id, 1 if relative, packed place, quads of a row. */
   readonly tables: readonly Storage[];
   readonly #sections = new Map<string, Section>();
 
@@ -126,19 +136,16 @@ export class OffsetSet implements Disposable {
     const rows: number[] = [];
     for (const section of this.#sections.values()) {
       if (section.arena !== arena) continue;
-      rows.push(
-        section.offset / 16,
-        section.trainable.count / 4,
-        section.trainable.id,
-        ((section.trainable.form === "relative" ? 1 : 0) | (packPlace(section.place) << 1)) >>> 0,
-      );
+      const { trainable: { count, id, form }, offset, place } = section;
+      const width = offsetWidth(section.trainable) / 4;
+      rows.push(offset / 16, count / 4, id, form === "relative" ? 1 : 0, packPlace(place), width);
     }
     return new Uint32Array(rows);
   }
 
   /** Sections in an arena. */
   sections(arena: number): number {
-    return this.#table(arena).length / 4;
+    return this.#table(arena).length / SECTION_WORDS;
   }
 
   /** Trained scalars, without padding rows. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Distribution } from "../optim/noise.ts";
+import { type Distribution, laws } from "../optim/noise.ts";
 import type { OffsetForm } from "../optim/offset.ts";
 import type { Range } from "./graph.ts";
 import type { Storage } from "./storage.ts";
@@ -39,6 +39,12 @@ export function perturbationKey(perturbation: Perturbation | undefined): ShaderK
   return {
     FORM: perturbation?.form ?? "none",
     NOISE: perturbation?.noise !== undefined,
-    DISTRIBUTION: perturbation?.noise?.distribution ?? "normal",
+    ...lawKey(perturbation?.noise?.distribution ?? "normal"),
   };
+}
+
+/** The part of a shader key that says how noise.wgsl draws. */
+export function lawKey(distribution: Distribution): ShaderKey {
+  const { dense, structure = "none" } = laws[distribution];
+  return { LAW: dense, STRUCTURE: structure };
 }

@@ -9,6 +9,7 @@ import type { Optimiser } from "../optim/optimiser.ts";
 import { emitScalarProgram, isPlain, roundCoefficientWgsl } from "../optim/mod.ts";
 import type { Graph, Range } from "./graph.ts";
 import { type OffsetSet, offsetStride } from "./offsets.ts";
+import { lawKey } from "./perturbation.ts";
 import { Storage } from "./storage.ts";
 import type { DeviceTensor } from "./tensor.ts";
 import projectSource from "./wgsl/project.wgsl" with { type: "text" };
@@ -241,7 +242,7 @@ export function moveOffsets(
     graph.add({
       label: `update ${arena.label}`,
       source: updateSource,
-      key: { DISTRIBUTION: rule.distribution, KEEP_SIGN: keepSign },
+      key: { ...lawKey(rule.distribution), KEEP_SIGN: keepSign },
       reads: { 1: offsets.tables[i], 2: moves.coefficients },
       writes: { 3: arena },
       parameters: [quads, offsets.sections(i), moves.directions, moves.perStep],

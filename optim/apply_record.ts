@@ -5,7 +5,7 @@
  */
 import { type BlockPlace, inBlock } from "./blocks.ts";
 import { isOwnDirection } from "./direction_plan.ts";
-import { type Distribution, fillNoise, isBlockwise } from "./noise.ts";
+import { type Distribution, fillNoise, laws } from "./noise.ts";
 import { keepSign, type OffsetForm, type Projection } from "./offset.ts";
 import type { Seed } from "./seed.ts";
 
@@ -39,6 +39,8 @@ export interface OffsetTensor {
   readonly base?: ArrayLike<number>;
   /** Where it belongs, see {@linkcode blockPlace}; needed where tensors move in turns, else ignored. */
   readonly place?: BlockPlace;
+  /** Elements of a row of its matrix, for low-rank directions; all by default. */
+  readonly width?: number;
 }
 
 /** Elements of noise made at a time: 16 KiB, within a first-level cache. */
@@ -68,7 +70,7 @@ const noise = new Float32Array(chunk);
  */
 export function applyRecord(rule: OffsetRule, record: StepRecord, tensor: OffsetTensor): void {
   const { seeds, coefficients } = record;
-  const { id, offsets, start = 0, base, place } = tensor;
+  const { id, offsets, start = 0, base, place, width } = tensor;
   if (seeds.length !== coefficients.length) {
     throw new TypeError(
       `Cannot apply a step: ${seeds.length} seeds for ${coefficients.length} coefficients`,
@@ -83,7 +85,7 @@ export function applyRecord(rule: OffsetRule, record: StepRecord, tensor: Offset
       }`,
     );
   }
-  const blockwise = isBlockwise(rule.distribution);
+  const blockwise = laws[rule.distribution].structure === "blocks";
   if (blockwise && !place) {
     throw new TypeError(
       "Cannot apply a step: tensors move in turns, and the tensor's place is not given",
@@ -100,7 +102,7 @@ export function applyRecord(rule: OffsetRule, record: StepRecord, tensor: Offset
         continue;
       }
       if (blockwise && !inBlock(seeds[q], place!)) continue;
-      fillNoise(rule.distribution, seeds[q], id, start + from, z);
+      fillNoise(rule.distribution, seeds[q], id, start + from, z, width);
       const coefficient = coefficients[q];
       // Exact product, then one rounding on storing: f64 is wide enough that rounding twice changes nothing.
       for (let i = 0; i < part.length; i++) part[i] += coefficient * z[i];

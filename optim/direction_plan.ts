@@ -6,6 +6,7 @@
 import { type Blocks, blockSeed, completeBlocks } from "./blocks.ts";
 import { integerWithin } from "./check.ts";
 import type { JsonValue } from "./json.ts";
+import { completeLowRank, type LowRank, lowRankSeed } from "./low_rank.ts";
 import { masterSeed, type Seed, stepSeed } from "./seed.ts";
 import { threefry2x32 } from "./threefry.ts";
 
@@ -37,6 +38,8 @@ export interface DirectionPlan {
   readonly mask?: Required<Mask>;
   /** Which tensors directions have; all if absent. Not with a mask: both are named by the seed's second word. */
   readonly blocks?: Required<Blocks>;
+  /** The factors that directions are products of; none if absent. Neither with a mask nor with blocks. */
+  readonly lowRank?: Required<LowRank>;
 }
 
 /** The plan of most optimisers. */
@@ -44,7 +47,8 @@ export const plainDirections: DirectionPlan = { hold: 1, memory: 1 };
 
 /** Whether nothing but the step's own seeds is needed. */
 export function isPlain(plan: DirectionPlan): boolean {
-  return plan.hold === 1 && plan.memory === 1 && !plan.decays && !plan.mask && !plan.blocks;
+  const { hold, memory, decays, mask, blocks, lowRank } = plan;
+  return hold === 1 && memory === 1 && !decays && !mask && !blocks && !lowRank;
 }
 
 const largestStep = 0xffffffff;
@@ -86,12 +90,13 @@ function maskWord({ density, keep, unit }: Required<Mask>, master: Seed, draw: n
 function drawSeed(plan: DirectionPlan, master: Seed, draw: number, direction: number): Seed {
   const seed = stepSeed(master, draw, direction);
   if (plan.blocks) return blockSeed(plan.blocks, master, draw, seed);
+  if (plan.lowRank) return lowRankSeed(plan.lowRank, master, draw, direction, seed);
   return plan.mask ? [seed[0], maskWord(plan.mask, master, draw)] : seed;
 }
 
 /**
- * The seed of a direction that a step looks along. Steps that hold their directions share it; with a mask or
- * blocks its second word names them, so that whoever has a seed knows what it leaves out.
+ * The seed of a direction that a step looks along. Steps that hold their directions share it; with a mask, blocks or a low
+ * rank its second word names them, so that whoever has a seed knows what it leaves out.
  *
  * @param master the run's seed, or its number.
  *
@@ -150,7 +155,7 @@ export function moveSeeds(
 
 /** A plan as a ledger's header holds it. */
 export function describeDirections(
-  { hold, memory, decays, mask, blocks }: DirectionPlan,
+  { hold, memory, decays, mask, blocks, lowRank }: DirectionPlan,
 ): JsonValue {
   return {
     hold,
@@ -158,6 +163,7 @@ export function describeDirections(
     ...(decays ? { decays } : {}),
     ...(mask ? { mask: { ...mask } } : {}),
     ...(blocks ? { blocks: { ...blocks } } : {}),
+    ...(lowRank ? { lowRank: { ...lowRank } } : {}),
   };
 }
 
@@ -170,12 +176,15 @@ export function parseDirections(value: unknown): DirectionPlan {
   if (typeof value !== "object" || value === null) {
     throw new TypeError(`Cannot read directions: ${JSON.stringify(value)} is not an object`);
   }
-  const { hold, memory, decays, mask, blocks } = value as Readonly<Record<string, unknown>>;
+  const { hold, memory, decays, mask, blocks, lowRank } = value as Readonly<
+    Record<string, unknown>
+  >;
   return {
     hold: integerWithin("directions", "hold", Number(hold), 1, 65536),
     memory: integerWithin("directions", "memory", Number(memory), 1, 1024),
     ...(decays === undefined ? {} : { decays: decays === true }),
     ...(mask === undefined ? {} : { mask: completeMask(mask as Mask) }),
     ...(blocks === undefined ? {} : { blocks: completeBlocks(blocks as Blocks) }),
+    ...(lowRank === undefined ? {} : { lowRank: completeLowRank(lowRank as LowRank) }),
   };
 }

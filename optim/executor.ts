@@ -25,10 +25,20 @@ export interface SessionOptions {
   /** The id of the parameters in the noise generator; 0 by default. Not with `tensors`. */
   readonly tensorId?: number;
   /**
-   * Names and lengths of the tensors that the parameters are, one after the other; their ids follow from their names.
-   * Needed where tensors move in turns. One without a name by default.
+   * The tensors that the parameters are, one after the other; their ids follow from their names. Needed where tensors move in
+   * turns. One without a name by default.
    */
-  readonly tensors?: readonly { readonly name: string; readonly count: number }[];
+  readonly tensors?: readonly SessionTensor[];
+}
+
+/** A tensor among the parameters. */
+export interface SessionTensor {
+  /** Its name. */
+  readonly name: string;
+  /** Its elements. */
+  readonly count: number;
+  /** Elements of a row of its matrix, for low-rank directions; all by default. */
+  readonly width?: number;
 }
 
 /** A stretch of the parameters. */
@@ -37,6 +47,7 @@ interface Stretch {
   readonly from: number;
   readonly to: number;
   readonly place?: BlockPlace;
+  readonly width?: number;
 }
 
 function stretches(
@@ -50,8 +61,8 @@ function stretches(
     );
   }
   let at = 0;
-  const made = tensors.map(({ name, count }, i) => (
-    { id: tensorId(name), from: at, to: at += count, place: blockPlace(name, i) }
+  const made = tensors.map(({ name, count, width = count }, i) => (
+    { id: tensorId(name), from: at, to: at += count, place: blockPlace(name, i), width }
   ));
   if (at === length && tensors.every(({ count }) => Number.isInteger(count) && count > 0)) {
     return made;
@@ -151,10 +162,10 @@ export class Session {
       if (amplitude === undefined) return [];
       if (direction !== filled) {
         const seed = directionSeed(plan, this.#master, this.#step, direction);
-        for (const { id, from, to, place } of this.#stretches) {
+        for (const { id, from, to, place, width } of this.#stretches) {
           const part = z.subarray(from, to);
           if (plan.blocks && !inBlock(seed, place!)) part.fill(0);
-          else fillNoise(distribution, seed, id, 0, part);
+          else fillNoise(distribution, seed, id, 0, part, width);
         }
         filled = direction;
       }
@@ -201,10 +212,16 @@ export class Session {
           `${moves} and ${transformation.stateSize}`,
       );
     }
-    for (const { id, from, to, place } of this.#stretches) {
+    for (const { id, from, to, place, width } of this.#stretches) {
       const offsets = this.offsets.subarray(from, to);
       const base = this.#base.subarray(from, to);
-      const tensor = { id, offsets, base, ...(place ? { place } : {}) };
+      const tensor = {
+        id,
+        offsets,
+        base,
+        ...(place ? { place } : {}),
+        ...(width ? { width } : {}),
+      };
       applyRecord(this.optimiser, { seeds, coefficients }, tensor);
     }
     this.#state = state;

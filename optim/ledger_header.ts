@@ -13,7 +13,7 @@
 import { crc32 } from "node:zlib";
 import { type DirectionPlan, movesOf, parseDirections, plainDirections } from "./direction_plan.ts";
 import type { JsonValue } from "./json.ts";
-import { type Distribution, DISTRIBUTIONS, isBlockwise, isSparse, NOISE_VERSION } from "./noise.ts";
+import { type Distribution, DISTRIBUTIONS, laws, NOISE_VERSION, type Structure } from "./noise.ts";
 import { type OffsetForm, offsetForms, type Projection, projections } from "./offset.ts";
 
 /** One trained tensor. */
@@ -160,13 +160,13 @@ function recordShape(
   const plan = planned ? readPlan(plannedDirections(header)) : plainDirections;
   const moves = movesOf(plan, header.directions);
   if (moves > 1024) throw bad(`a step moves along ${moves} directions, at most 1024 may be`);
-  if (isSparse(header.distribution) !== (plan.mask !== undefined)) {
-    throw bad(`"distribution" is ${header.distribution}, ${plan.mask ? "with" : "without"} a mask`);
-  }
-  if (isBlockwise(header.distribution) !== (plan.blocks !== undefined)) {
-    throw bad(
-      `"distribution" is ${header.distribution}, ${plan.blocks ? "with" : "without"} blocks`,
-    );
+  const { structure } = laws[header.distribution];
+  for (const key of ["mask", "blocks", "lowRank"] satisfies Structure[]) {
+    if ((structure === key) !== (plan[key] !== undefined)) {
+      throw bad(
+        `"distribution" is ${header.distribution}, ${plan[key] ? "with" : "without"} ${key}`,
+      );
+    }
   }
   return { plan, moves, recordSize: 3 * moves + 4 * header.stateSize + 2 };
 }

@@ -19,6 +19,8 @@ export * from "./executor.ts";
 export * from "./json.ts";
 export * from "./ledger.ts";
 export * from "./ledger_header.ts";
+export * from "./lozo.ts";
+export { completeLowRank, type LowRank } from "./low_rank.ts";
 export * from "./momentum_from_seeds.ts";
 export * from "./named.ts";
 export * from "./named_family.ts";

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { lozo } from "./lozo.ts";
 import { mezo, type NamedOptions, qzo, qzoNormalised } from "./named.ts";
 import {
   blockwiseZo,
@@ -33,8 +34,10 @@ export interface ExtraOptions {
   readonly weightDecay?: number;
   /** Share of the elements that a step leaves alone. */
   readonly sparsity?: number;
-  /** Steps until other elements are drawn. */
+  /** Steps until other elements, or another kept factor, are drawn. */
   readonly resample?: number;
+  /** Columns of the factors of a direction. */
+  readonly rank?: number;
 }
 
 /** A named optimiser and what it takes besides what all take. */
@@ -60,6 +63,7 @@ export type OptimiserName =
   | "fzoo"
   | "meazo"
   | "sparseZo"
+  | "lozo"
   | "blockwiseZo"
   | "zoResidual"
   | "threePointDescent";
@@ -89,6 +93,7 @@ export const namedOptimisers: Readonly<Record<OptimiserName, NamedOptimiser>> = 
   fzoo: { extras: [], queries: true, make: fzoo },
   meazo: { extras: ["decay"], queries: true, make: meazo },
   sparseZo: { extras: ["sparsity", "resample"], queries: true, make: sparseZo },
+  lozo: { extras: ["rank", "resample"], queries: true, make: lozo },
   blockwiseZo: { extras: [], queries: true, make: blockwiseZo },
   zoResidual: { extras: [], queries: true, make: zoResidual },
   threePointDescent: { extras: [], queries: false, make: threePointDescent },

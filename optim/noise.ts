@@ -2,65 +2,23 @@
  * Directions: z as a pure function of seed, tensor and element index.
  *
  * Key = seed, counter = `(index >> 2, tensorId)`; the two output words are four 16-bit lanes, chosen by `index & 3`
- * (low half of the first word, its high half, then the second word's). Every level has at most three significant bits,
- * so a coefficient of 16 significant bits times z is exact in f32.
+ * (low half of the first word, its high half, then the second word's). Every level has at most four significant bits, of a
+ * low rank seven, so a coefficient of 16 significant bits times z is exact in f32.
  *
  * @module
  */
+import { integerWithin } from "./check.ts";
+import { countHalves, type Distribution, DISTRIBUTIONS, laneOf, laws, level } from "./law.ts";
+import { fillLowRank, longestRow } from "./low_rank.ts";
 import type { Seed } from "./seed.ts";
 import { threefry2x32 } from "./threefry.ts";
 
+export { type Distribution, DISTRIBUTIONS, type Law, laws, type Structure } from "./law.ts";
 export { masterSeed, type Seed, stepSeed } from "./seed.ts";
 export { threefry2x32 } from "./threefry.ts";
 
-/**
- * The law of a direction's elements; the first two have mean 0 and variance exactly 1.
- *
- * - `"normal"`: `(popcount(lane) - 8) / 2`, the binomial approximation of a Gaussian in 17 levels from -4 to 4
- *   (kurtosis 2.875).
- * - `"rademacher"`: 1 or -1, by the lane's lowest bit.
- * - `"sparseNormal"`, `"sparseRademacher"`: the same where the mask in the seed's second word says so, else 0. Only seeds
- *   of a masked plan (see {@linkcode DirectionPlan}) have one; an optimiser made with a mask has these by itself.
- * - `"blockNormal"`, `"blockRademacher"`: the same in tensors of the block that the seed's second word names, which is for
- *   who perturbs or moves a tensor to see to ({@linkcode inBlock}); an optimiser made with blocks has these by itself.
- */
-export type Distribution =
-  | "normal"
-  | "rademacher"
-  | "sparseNormal"
-  | "sparseRademacher"
-  | "blockNormal"
-  | "blockRademacher";
-
-/** All distributions. */
-export const DISTRIBUTIONS: readonly Distribution[] = [
-  "normal",
-  "rademacher",
-  "sparseNormal",
-  "sparseRademacher",
-  "blockNormal",
-  "blockRademacher",
-];
-
 /** The second key word of masks. */
 const maskKey = 0x7370617e;
-
-/** Whether a distribution reads a mask from its seed. */
-export function isSparse(distribution: Distribution): boolean {
-  return distribution === "sparseNormal" || distribution === "sparseRademacher";
-}
-
-/** Whether tensors of a distribution move in turns. */
-export function isBlockwise(distribution: Distribution): boolean {
-  return distribution === "blockNormal" || distribution === "blockRademacher";
-}
-
-/** The law of the elements that a mask leaves, or of those in the block. */
-function dense(distribution: Distribution): "normal" | "rademacher" {
-  return distribution === "rademacher" || distribution.endsWith("Rademacher")
-    ? "rademacher"
-    : "normal";
-}
 
 /** The mask of four elements as two words of two lanes, each to compare with the highest lane that stays. */
 function maskWords([, word]: Seed, tensorId: number, quad: number): [number, number] {
@@ -75,21 +33,12 @@ function maskWords([, word]: Seed, tensorId: number, quad: number): [number, num
 /** Changes whenever the same seed would give another direction; a ledger with another version is refused. */
 export const NOISE_VERSION = 1;
 
-/** Set bits of the low and of the high 16 bits of a word: counts in bits 0-4 and 16-20. */
-function countHalves(word: number): number {
-  let x = word - ((word >>> 1) & 0x55555555);
-  x = (x & 0x33333333) + ((x >>> 2) & 0x33333333);
-  x = (x + (x >>> 4)) & 0x0f0f0f0f;
-  return (x + (x >>> 8)) & 0x001f001f;
-}
-
-/** The element of a 16-bit lane (upper bits ignored). */
-function level(distribution: Distribution, lane: number): number {
-  if (distribution === "rademacher") return (lane & 1) * 2 - 1;
-  return ((countHalves(lane) & 31) - 8) / 2;
-}
-
-function checkRange(distribution: Distribution, start: number, count: number): void {
+function checkRange(
+  distribution: Distribution,
+  start: number,
+  count: number,
+  width: number,
+): void {
   if (!DISTRIBUTIONS.includes(distribution)) {
     throw new RangeError(
       `Cannot make noise: unknown distribution ${JSON.stringify(distribution)}, known are ${
@@ -102,6 +51,7 @@ function checkRange(distribution: Distribution, start: number, count: number): v
       `Cannot make noise: elements ${start} to ${start + count - 1} lie outside 0 to 2^32 - 1`,
     );
   }
+  integerWithin("noise", "the width", width, 1, longestRow);
 }
 
 /**
@@ -109,6 +59,7 @@ function checkRange(distribution: Distribution, start: number, count: number): v
  *
  * @param tensorId u32, the CRC-32 of the tensor's name.
  * @param index u32, the element's index in its tensor.
+ * @param width elements of a row of the tensor's matrix, which low-rank directions need to know; all by default.
  *
  * @example The same element, whoever asks
  * ```ts
@@ -125,19 +76,27 @@ export function noiseAt(
   seed: Seed,
   tensorId: number,
   index: number,
+  width: number = longestRow,
 ): number {
-  checkRange(distribution, index, 1);
+  checkRange(distribution, index, 1, width);
+  const { dense, structure } = laws[distribution];
+  if (structure === "lowRank") {
+    const out = new Float32Array(1);
+    fillLowRank(dense, seed, tensorId, width, index, out);
+    return out[0];
+  }
   const words = threefry2x32(seed, [index >>> 2, tensorId]);
-  const lane = (pair: readonly number[]) => pair[(index >>> 1) & 1] >>> ((index & 1) * 16);
-  if (isSparse(distribution)) {
-    const mask = lane(maskWords(seed, tensorId, index >>> 2)) & 0xffff;
+  if (structure === "mask") {
+    const mask = laneOf(maskWords(seed, tensorId, index >>> 2), index);
     if (mask > seed[1] >>> 16) return 0;
   }
-  return level(dense(distribution), lane(words));
+  return level(dense, laneOf(words, index));
 }
 
 /**
  * Fills `out` with the elements `start`, `start + 1`, ... of a direction and returns it.
+ *
+ * @param width as of {@linkcode noiseAt}.
  */
 export function fillNoise<Out extends Float32Array>(
   distribution: Distribution,
@@ -145,8 +104,14 @@ export function fillNoise<Out extends Float32Array>(
   tensorId: number,
   start: number,
   out: Out,
+  width: number = longestRow,
 ): Out {
-  checkRange(distribution, start, out.length);
+  checkRange(distribution, start, out.length, width);
+  const { dense, structure } = laws[distribution];
+  if (structure === "lowRank") {
+    fillLowRank(dense, seed, tensorId, width, start, out);
+    return out;
+  }
   let at = 0;
   while (at < out.length && ((start + at) & 3) !== 0) {
     out[at] = noiseAt(distribution, seed, tensorId, start + at);
@@ -154,8 +119,8 @@ export function fillNoise<Out extends Float32Array>(
   }
   const whole = (out.length - at) & ~3;
   const quads = out.subarray(at, at + whole);
-  fillQuads(dense(distribution) === "normal", seed, tensorId, (start + at) / 4, quads);
-  if (isSparse(distribution)) maskQuads(seed, tensorId, (start + at) / 4, quads);
+  fillQuads(dense === "normal", seed, tensorId, (start + at) / 4, quads);
+  if (structure === "mask") maskQuads(seed, tensorId, (start + at) / 4, quads);
   for (at += whole; at < out.length; at++) {
     out[at] = noiseAt(distribution, seed, tensorId, start + at);
   }

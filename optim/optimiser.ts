@@ -15,7 +15,8 @@ import {
   type Mask,
   movesOf,
 } from "./direction_plan.ts";
-import { type Distribution, DISTRIBUTIONS, isSparse } from "./noise.ts";
+import { type Distribution, distributionOf, DISTRIBUTIONS, laws, type Structure } from "./law.ts";
+import { completeLowRank, type LowRank } from "./low_rank.ts";
 import { type OffsetForm, offsetForms, type Projection, projections } from "./offset.ts";
 import type { Transformation } from "./transformation.ts";
 
@@ -63,6 +64,8 @@ export interface OptimiserOptions {
   readonly mask?: Mask;
   /** Which tensors have their turn; all by default. Not with a mask. */
   readonly blocks?: Blocks;
+  /** Directions as products of thin factors; none by default. Neither with a mask nor with blocks. */
+  readonly lowRank?: LowRank;
   /** How an offset changes its base; `"absolute"` by default. */
   readonly form?: OffsetForm;
   /** What offsets may not do; `"none"` by default. */
@@ -83,23 +86,22 @@ function oneOf<Choice extends string>(
   );
 }
 
-const laws = {
-  mask: { normal: "sparseNormal", rademacher: "sparseRademacher" },
-  blocks: { normal: "blockNormal", rademacher: "blockRademacher" },
-} as const;
+const structures: readonly Structure[] = ["mask", "blocks", "lowRank"];
 
-/** The law of the elements, by what leaves some of them out. */
-function lawOf({ distribution = "normal", mask, blocks }: OptimiserOptions): Distribution {
-  const law = oneOf("distribution", distribution, DISTRIBUTIONS);
-  if (mask && blocks) throw new RangeError("Cannot make an optimiser: a mask and blocks");
-  if (law === "normal" || law === "rademacher") {
-    return mask ? laws.mask[law] : blocks ? laws.blocks[law] : law;
+/** The law of the elements, by what a seed's second word names. */
+function lawOf(options: OptimiserOptions): Distribution {
+  const given = oneOf("distribution", options.distribution ?? "normal", DISTRIBUTIONS);
+  const named = structures.filter((key) => options[key] !== undefined);
+  if (named.length > 1) {
+    throw new RangeError(
+      `Cannot make an optimiser: ${named.join(" and ")}, the seed of a direction names one`,
+    );
   }
-  const needed = isSparse(law) ? mask : blocks;
-  if (needed) return law;
-  throw new RangeError(
-    `Cannot make an optimiser: ${law} directions need ${isSparse(law) ? "a mask" : "blocks"}`,
-  );
+  const { dense, structure } = laws[given];
+  if (structure !== undefined && structure !== named[0]) {
+    throw new RangeError(`Cannot make an optimiser: ${given} directions need ${structure}`);
+  }
+  return distributionOf(dense, named[0]);
 }
 
 /**
@@ -131,6 +133,7 @@ export function optimiser(options: OptimiserOptions): Optimiser {
     ...(transformation.decays ? { decays: true } : {}),
     ...(options.mask ? { mask: completeMask(options.mask) } : {}),
     ...(options.blocks ? { blocks: completeBlocks(options.blocks) } : {}),
+    ...(options.lowRank ? { lowRank: completeLowRank(options.lowRank) } : {}),
   };
   const moves = movesOf(plan, estimator.directions);
   if (moves > 1024) {

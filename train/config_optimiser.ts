@@ -36,6 +36,7 @@ const extraKeys: readonly (keyof ExtraOptions)[] = [
   "weightDecay",
   "sparsity",
   "resample",
+  "rank",
 ];
 
 /**

@@ -96,8 +96,10 @@ export interface OptimiserConfig {
   readonly length?: number;
   /** Share of the elements that a step leaves alone (sparseZo). */
   readonly sparsity?: number;
-  /** Steps until other elements are drawn (sparseZo). */
+  /** Steps until other elements (sparseZo) or another kept factor (lozo) are drawn. */
   readonly resample?: number;
+  /** Columns of the factors of a direction (lozo). */
+  readonly rank?: number;
   /** Share of itself that an offset loses a step, times the learning rate (zoAdam). */
   readonly weightDecay?: number;
   /** Directions of a step. */
@@ -239,7 +241,11 @@ const schema: Field<TrainConfig> = section<TrainConfig>("A fine-tune", {
       min: 0,
       max: 1,
     }),
-    resample: number("steps until other elements are drawn (sparseZo)", count),
+    resample: number(
+      "steps until other elements (sparseZo) or another kept factor (lozo) are drawn",
+      count,
+    ),
+    rank: number("columns of the factors of a direction (lozo)", { ...count, max: 8 }),
     queries: number("directions of a step; the optimiser's own if not given", {
       ...count,
       max: 64,

@@ -7,6 +7,7 @@
 import {
   type DeviceTensor,
   OffsetSet,
+  offsetWidth,
   replayMoves,
   type ReplayOptions,
   type Trainable,
@@ -140,6 +141,7 @@ export async function replayOnHost(
       applyRecord(rule, records.record(i), {
         id: trainable.id,
         place: blockPlace(trainable.name, index),
+        width: offsetWidth(trainable),
         offsets,
         ...(base ? { base } : {}),
       });

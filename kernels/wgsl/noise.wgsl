@@ -33,31 +33,48 @@ fn threefry(key: vec2<u32>, counter: vec2<u32>) -> vec2<u32> {
   return threefry_round(v, 17u);
 }
 
-#if DISTRIBUTION != normal && DISTRIBUTION != rademacher && DISTRIBUTION != blockNormal && DISTRIBUTION != blockRademacher
+// The four 16-bit lanes of two words.
+fn lanes4(h: vec2<u32>) -> vec4<u32> {
+  return vec4<u32>(h.x & 0xffffu, h.x >> 16u, h.y & 0xffffu, h.y >> 16u);
+}
+
+fn level4(lanes: vec4<u32>) -> vec4<f32> {
+#if LAW == rademacher
+  return vec4<f32>(lanes & vec4<u32>(1u)) * 2.0 - 1.0;
+#else
+  // Binomial(16, 1/2) centred and halved: 17 levels, mean 0, variance exactly 1.
+  return vec4<f32>(countOneBits(lanes)) * 0.5 - 4.0;
+#endif
+}
+
+#if STRUCTURE == mask
 // Which of four elements a mask leaves: the seed's second word says up to which 16-bit lane (bits 16-31), whether tensors stay
 // or go as a whole (bit 15), and names the mask.
 fn mask4(word: u32, tensor: u32, quad: u32) -> vec4<bool> {
   let whole = (word & 0x8000u) != 0u;
-  let h = threefry(vec2<u32>(word, 0x7370617eu), vec2<u32>(select(quad, 0xffffffffu, whole), tensor));
-  let lanes = vec4<u32>(h.x & 0xffffu, h.x >> 16u, h.y & 0xffffu, h.y >> 16u);
+  let lanes = lanes4(threefry(vec2<u32>(word, 0x7370617eu), vec2<u32>(select(quad, 0xffffffffu, whole), tensor)));
   return select(lanes, lanes.xxxx, whole) <= vec4<u32>(word >> 16u);
 }
 #endif
 
-// z of elements 4 * quad .. 4 * quad + 3.
-fn noise4(seed: vec2<u32>, tensor: u32, quad: u32) -> vec4<f32> {
-  let h = threefry(seed, vec2<u32>(quad, tensor));
-  let lanes = vec4<u32>(h.x & 0xffffu, h.x >> 16u, h.y & 0xffffu, h.y >> 16u);
-#if DISTRIBUTION == rademacher
-  return vec4<f32>(lanes & vec4<u32>(1u)) * 2.0 - 1.0;
-#elif DISTRIBUTION == blockRademacher
-  return vec4<f32>(lanes & vec4<u32>(1u)) * 2.0 - 1.0;
-#elif DISTRIBUTION == sparseRademacher
-  return select(vec4<f32>(0.0), vec4<f32>(lanes & vec4<u32>(1u)) * 2.0 - 1.0, mask4(seed.y, tensor, quad));
-#elif DISTRIBUTION == sparseNormal
-  return select(vec4<f32>(0.0), vec4<f32>(countOneBits(lanes)) * 0.5 - 4.0, mask4(seed.y, tensor, quad));
+// z of elements 4 * quad .. 4 * quad + 3 of a matrix with rows of `width` quads.
+fn noise4(seed: vec2<u32>, tensor: u32, quad: u32, width: u32) -> vec4<f32> {
+#if STRUCTURE == lowRank
+  // As optim/low_rank.ts has it: signs kept by the seed's second word, times factors of the whole seed.
+  let row = quad % width;
+  let signs = threefry(vec2<u32>(seed.y, 0x6c6f7772u), vec2<u32>(quad / width, tensor)).x;
+  var z = vec4<f32>();
+  for (var r = 0u; r <= seed.y >> 29u; r++) {
+    let u = level4(lanes4(threefry(seed, vec2<u32>(row | (r << 28u), tensor))));
+    z += select(-u, u, ((signs >> r) & 1u) != 0u);
+  }
+  return z;
 #else
-  // Binomial(16, 1/2) centred and halved: 17 levels, mean 0, variance exactly 1.
-  return vec4<f32>(countOneBits(lanes)) * 0.5 - 4.0;
+  let z = level4(lanes4(threefry(seed, vec2<u32>(quad, tensor))));
+#if STRUCTURE == mask
+  return select(vec4<f32>(), z, mask4(seed.y, tensor, quad));
+#else
+  return z;
+#endif
 #endif
 }

@@ -1,6 +1,6 @@
 // w[i] += sum over directions of coefficient * z: the only place a stored offset changes. The coefficient has at most 16
-// significant bits and z at most 4, so each product is exact, and fused or not the sum rounds once: same bits everywhere.
-// One invocation a quad of one arena; a table of (first quad, quads, tensor, 1 if relative + 2 * place) says which tensor a quad belongs to.
+// significant bits and z at most 7, so each product is exact, and fused or not the sum rounds once: same bits everywhere.
+// One invocation a quad of one arena; a table of sections says which tensor a quad belongs to.
 // Where tensors move in turns, the seed's second word names the block that has its turn, the section its tensor's place.
 // A replay takes many steps at once: `directions` is then all of theirs, `per_step` those of one.
 
@@ -13,8 +13,17 @@ struct Params {
   per_step: u32,
 }
 
+struct Section {
+  first: u32,   // quad
+  quads: u32,
+  tensor: u32,  // id for the noise
+  relative: u32,
+  place: u32,
+  width: u32,   // quads of a row of the offsets' matrix
+}
+
 @group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> sections: array<vec4<u32>>;
+@group(0) @binding(1) var<storage, read> sections: array<Section>;
 // Per direction: seed lo, seed hi, coefficient (f32 bits), 0. Coefficients of a halted step are 0.
 @group(0) @binding(2) var<storage, read> steps: array<vec4<u32>>;
 @group(0) @binding(3) var<storage, read_write> offsets: array<vec4<f32>>;
@@ -37,11 +46,11 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
   var high = p.sections;
   while (high - low > 1u) {
     let middle = (low + high) / 2u;
-    if (sections[middle].x <= quad) { low = middle; } else { high = middle; }
+    if (sections[middle].first <= quad) { low = middle; } else { high = middle; }
   }
   let section = sections[low];
-  let local = quad - section.x;
-  if (local >= section.y) { return; }
+  let local = quad - section.first;
+  if (local >= section.quads) { return; }
   var w = offsets[quad];
   for (var first = 0u; first < p.directions; first += p.per_step) {
     for (var d = first; d < first + p.per_step; d++) {
@@ -49,21 +58,19 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
       let coefficient = bitcast<f32>(step.z);
       // A decay moves along the offset itself, by a power of two: that product is exact as well.
       let own = all(step.xy == vec2<u32>(0xffffffffu));
-#if DISTRIBUTION == blockNormal
-      let takes_part = own || in_block(step.y, section.w >> 1u);
-#elif DISTRIBUTION == blockRademacher
-      let takes_part = own || in_block(step.y, section.w >> 1u);
+#if STRUCTURE == blocks
+      let takes_part = own || in_block(step.y, section.place);
 #else
       let takes_part = true;
 #endif
       if (coefficient != 0.0 && takes_part) {
-        if (own) { w += coefficient * w; } else { w += coefficient * noise4(step.xy, section.z, local); }
+        if (own) { w += coefficient * w; } else { w += coefficient * noise4(step.xy, section.tensor, local, section.width); }
       }
     }
 #if KEEP_SIGN
     // A relative offset of -1 brings its scale to zero; it goes no further.
     // A comparison, as on the host: max may turn NaN into -1 and so hide it.
-    if ((section.w & 1u) != 0u) { w = select(w, vec4<f32>(-1.0), vec4<f32>(-1.0) > w); }
+    if (section.relative != 0u) { w = select(w, vec4<f32>(-1.0), vec4<f32>(-1.0) > w); }
 #endif
   }
   offsets[quad] = w;

@@ -10,6 +10,7 @@ import {
   DeviceTensor,
   type Gpu,
   Graph,
+  offsetWidth,
   type Perturbation,
   SHADER_LIBRARY,
   Storage,
@@ -242,7 +243,9 @@ export function perturb(
       offsets,
       form,
       trainable.span,
-      distribution === "none" ? null : noiseTerm(distribution, seed, id, amplitude),
+      distribution === "none"
+        ? null
+        : noiseTerm(distribution, seed, id, amplitude, offsetWidth(trainable)),
     )
   );
   return {

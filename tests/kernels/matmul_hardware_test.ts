@@ -149,6 +149,15 @@ Deno.test("matmul on hardware takes many rows, more units than are staged, piece
   }
 });
 
+Deno.test("low-rank noise on hardware knows the matrix of the offsets", async () => {
+  for (const [rows, branches] of [[1, 3], [9, 2]]) {
+    for (const layout of [scalar(4, "zero", 32), layouts.f32(0)]) {
+      const perturbation = { form: "relative", distribution: "lowRankNormal", span: 64 } as const;
+      await check({ layout, inputs: 160, outputs: 13, rows, branches, perturbation });
+    }
+  }
+});
+
 Deno.test("hardware tiles fit 16 KiB of workgroup memory and 256 invocations", () => {
   for (const rows of [1, 4, 8, 9, 16, 17, 64, 500]) {
     for (const branches of [1, 2, 8]) {

@@ -147,6 +147,24 @@ Deno.test("matmul takes groups longer than the row and partial last groups", asy
   }
 });
 
+Deno.test("low-rank noise knows the matrix of the offsets in every layout and at every number of rows", async () => {
+  for (const rows of [1, 3, 9]) {
+    for (const layout of [scalar(4, "none", 32), kinds.f32(0), kinds.f16(0)]) {
+      for (const distribution of ["lowRankNormal", "lowRankRademacher"] as const) {
+        await check({
+          layout,
+          inputs: 160,
+          outputs: 13,
+          rows,
+          branches: 2,
+          tile: { rows: rows === 1 ? 4 : 2, columns: 4, workgroup: 32 },
+          perturbation: { form: "relative", distribution, span: 64 },
+        });
+      }
+    }
+  }
+});
+
 Deno.test("matmul takes offsets finer and coarser than its groups", async () => {
   const tile = { rows: 4, columns: 4, workgroup: 32 };
   const fits: [group: number, span: number, inputs: number][] = [

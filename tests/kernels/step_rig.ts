@@ -10,6 +10,7 @@ import {
   type Gpu,
   Graph,
   OffsetSet,
+  offsetWidth,
   optimiserStep,
   type Plan,
   SHADER_LIBRARY,
@@ -174,7 +175,13 @@ export class StepRig implements Disposable {
         applyRecord(
           this.#optimiser,
           { seeds: this.seeds(step), coefficients: values },
-          { id: tensorId(name), offsets, base, place: this.offsets.place(name)! },
+          {
+            id: tensorId(name),
+            offsets,
+            base,
+            place: this.offsets.place(name)!,
+            width: offsetWidth(this.offsets.trainable(name)!),
+          },
         )
       );
       assertEquals(new Uint32Array(device.buffer), new Uint32Array(offsets.buffer), name);

@@ -83,17 +83,30 @@ for (const distribution of DISTRIBUTIONS) {
       const id = [0, 0xffffffff][i] ?? randomWord(random);
       // The last quads reach the end of the counter.
       const first = i === 2 ? 0x3fffffff - 15 : randomWord(random) >>> 3;
-      const found = await noiseOnDevice(gpu, distribution, seed, id, first, 16);
-      const expected = Array.from(found, (_, j) => noiseAt(distribution, seed, id, first * 4 + j));
+      const width = [2 ** 30, 4, 20, 2 ** 16 + 4][i % 4];
+      const found = await noiseOnDevice(gpu, distribution, seed, id, first, 16, width);
+      const expected = Array.from(
+        found,
+        (_, j) => noiseAt(distribution, seed, id, first * 4 + j, width),
+      );
       assertEquals([...found], expected);
     }
   });
 }
 
 Deno.test("updates have the host's bits, in one arena and in several", async () => {
-  for (const distribution of ["normal", "rademacher"] as const) {
+  const rules = [
+    plain({ queries: 3 }),
+    plain({ distribution: "rademacher", queries: 3 }),
+    optimiser({
+      name: "low rank",
+      estimator: spsa({ epsilon: 0.5, queries: 3 }),
+      lowRank: { rank: 8, keep: 2 },
+    }),
+  ];
+  for (const rule of rules) {
     for (const maxBinding of [gpu.maxBinding, 4096]) {
-      using rig = new StepRig(gpu, plain({ distribution, queries: 3 }), rigTensors(), maxBinding);
+      using rig = new StepRig(gpu, rule, rigTensors(), maxBinding);
       assertEquals(rig.offsets.arenas.length > 1, maxBinding === 4096);
       for (let step = 0; step < 6; step++) {
         rig.step(step, [...normals(6, random, 10 ** -step)]);

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { openGpu, type StepRecord } from "../../kernels/mod.ts";
+import { offsetWidth, openGpu, type StepRecord } from "../../kernels/mod.ts";
 import { packBatch, Trainer } from "../../models/mod.ts";
 import {
   applyRecord,
@@ -29,6 +29,7 @@ const rates: Partial<Record<OptimiserName, number>> = {
   zoSgd: 1e-3,
   zoSgdMomentum: 1e-3,
   sparseZo: 1e-3,
+  lozo: 1e-3,
   blockwiseZo: 1e-3,
   zoResidual: 1e-5,
   threePointDescent: 1,
@@ -58,6 +59,8 @@ for (const name of optimiserNames) {
       const found = await offsets.read(gpu);
       return { records, found };
     };
+    using shapes = trained.offsets("relative");
+    const widths = new Map(shapes.trainables.map((t) => [t.name, offsetWidth(t)]));
     const { records, found } = await run([[0, 10]]);
     assert(records.every((r) => !r.halted));
     assert([...found.values()].some((values) => values.some((w) => w !== 0)), "nothing moved");
@@ -69,7 +72,8 @@ for (const name of optimiserNames) {
       records.forEach(({ coefficients }, step) => {
         const seeds = moveSeeds(rule.plan, rule.estimator.directions, masterSeed(3), step);
         const place = blockPlace(tensor, index);
-        applyRecord(rule, { seeds, coefficients }, { id: tensorId(tensor), offsets, place });
+        const width = widths.get(tensor)!;
+        applyRecord(rule, { seeds, coefficients }, { id: tensorId(tensor), offsets, place, width });
       });
       assertEquals(new Uint32Array(values.slice().buffer), new Uint32Array(offsets.buffer), tensor);
     }

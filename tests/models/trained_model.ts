@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Gpu, OffsetSet, Trainable } from "../../kernels/mod.ts";
+import { type Gpu, type OffsetSet, offsetWidth, type Trainable } from "../../kernels/mod.ts";
 import {
   loadModel,
   type Model,
@@ -61,7 +61,13 @@ export class TrainedModel implements Disposable {
         span: trainable.span,
         offsets: offsets.get(name) ?? null,
         noise: noise
-          ? noiseTerm(noise.distribution, noise.seed, tensorId(name), noise.amplitude)
+          ? noiseTerm(
+            noise.distribution,
+            noise.seed,
+            tensorId(name),
+            noise.amplitude,
+            offsetWidth(trainable),
+          )
           : null,
       };
     });

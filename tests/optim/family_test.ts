@@ -9,6 +9,7 @@ import {
   fzoo,
   type HostStep,
   type LedgerHead,
+  lozo,
   meazo,
   mezo,
   NOISE_VERSION,
@@ -70,6 +71,7 @@ const family: Record<string, (rate: number, unit?: number) => Optimiser> = {
     zoResidual({ epsilon: 0.02, learningRate: fading(rate / 10, 5 * steps) }),
   sparseZo: (rate) =>
     sparseZo({ sparsity: 0.5, resample: 5, learningRate: fading(rate), distribution: "normal" }),
+  lozo: (rate) => lozo({ learningRate: fading(rate) }),
   "zoSgd, accumulated": (rate) =>
     optimiser({
       name: "accumulated",
@@ -237,6 +239,9 @@ Deno.test("hostile plans in a header of the second format are syntax errors", ()
     [{ hold: 1, memory: 2, mask: { density: 0.5 } }, "distribution"],
     [{ hold: 1, memory: 2, blocks: { by: "part" } }, "distribution"],
     [{ hold: 1, memory: 2, blocks: { by: "layer", count: 1e6 } }, "count"],
+    [{ hold: 1, memory: 2, lowRank: { rank: 2 } }, "distribution"],
+    [{ hold: 1, memory: 2, lowRank: { rank: 9 } }, "rank"],
+    [{ hold: 1, memory: 2, lowRank: { rank: 2, keep: 0.5 } }, "keep"],
   ];
   for (const [directions, shown] of forged) {
     const value = { ...header, optimiser: { ...optimiserJson, directions: directions as never } };

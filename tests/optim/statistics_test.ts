@@ -18,6 +18,7 @@ import {
   stepSeed,
 } from "../../optim/mod.ts";
 import { random } from "./random.ts";
+import { Sample } from "./sample.ts";
 
 /** Plain f64 arithmetic, so that the statistics are not those of rounding. */
 const f64: Ops<number> = {
@@ -30,35 +31,6 @@ const f64: Ops<number> = {
 
 const kurtosis: Record<"normal" | "rademacher", number> = { normal: 2.875, rademacher: 1 };
 const laws = ["normal", "rademacher"] as const;
-
-/** Mean of numbers and its standard error. */
-class Sample {
-  #sum = 0;
-  #squares = 0;
-  #count = 0;
-
-  add(value: number): void {
-    this.#sum += value;
-    this.#squares += value * value;
-    this.#count++;
-  }
-  get mean(): number {
-    return this.#sum / this.#count;
-  }
-  get variance(): number {
-    return this.#squares / this.#count - this.mean ** 2;
-  }
-  get error(): number {
-    return Math.sqrt(this.variance / this.#count);
-  }
-  assertMean(expected: number, what: string, slack = 0): void {
-    const far = Math.abs(this.mean - expected);
-    assert(
-      far < 4.5 * this.error + slack,
-      `${what}: ${this.mean} +- ${this.error}, not ${expected}`,
-    );
-  }
-}
 
 function gradientOf(n: number): number[] {
   const next = random(n);

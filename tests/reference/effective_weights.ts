@@ -27,8 +27,9 @@ export function noiseTerm(
   seed: Seed,
   tensorId: number,
   amplitude: number,
+  width?: number,
 ): NoiseTerm {
-  return { amplitude, z: (index) => noiseAt(distribution, seed, tensorId, index) };
+  return { amplitude, z: (index) => noiseAt(distribution, seed, tensorId, index, width) };
 }
 
 /** The number that 16 bits of IEEE half precision stand for. */

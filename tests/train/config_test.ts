@@ -44,6 +44,7 @@ Deno.test("config: every kind of value arrives under its camelCase name", () => 
     momentum: undefined,
     length: undefined,
     sparsity: undefined,
+    rank: undefined,
     resample: undefined,
     weightDecay: undefined,
     queries: undefined,

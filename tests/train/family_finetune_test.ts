@@ -5,6 +5,7 @@ import {
   blockwiseZo,
   chain,
   fzoo,
+  lozo,
   normaliseByRms,
   type Optimiser,
   optimiser,
@@ -33,6 +34,7 @@ const rules: Record<string, Optimiser> = {
   fzoo: fzoo({ ...shared, learningRate: 0.05 }),
   "zoAdam with decay": zoAdam({ ...shared, learningRate: 0.02, length: 6, weightDecay: 0.03 }),
   sparseZo: sparseZo({ ...shared, learningRate: 0.02, resample: 4 }),
+  lozo: lozo({ ...shared, learningRate: 0.02, rank: 3, resample: 5 }),
   "blockwiseZo, absolute": blockwiseZo({
     projection: "keep-sign",
     learningRate: 1e-4,
