@@ -6,6 +6,7 @@
  */
 
 import { compressedLayout, compressedToPacked } from "../quant/compressed_tensors.ts";
+import { openInt4Rows, openInt4Tiles } from "./source_torchao_int4.ts";
 import type { TensorSource } from "./source.ts";
 import {
   bytesOf,
@@ -22,8 +23,8 @@ import { storedFloats } from "./stored_values.ts";
 
 /**
  * `quant_method` "torchao": integers of up to 8 bits with one signed byte a code (`Int8Tensor`, `IntxUnpackedToInt8Tensor`), per row
- * or in groups of 32, 64, 128; read as 8 bits. How activations would be quantised is not asked. The packed forms of int4
- * (`Int4Tensor`, `Int4TilePackedTo4dTensor`) are refused: their zero points are added after scaling.
+ * or in groups of 32, 64, 128, read as 8 bits; int4 in rows (`Int4Tensor`) and tiles (`Int4TilePackedTo4dTensor`). How activations
+ * would be quantised is not asked. Refused: forms of one maker's devices (`Int4PlainInt32Tensor`), floats.
  */
 export const torchaoTensors: QuantizationMethod = (_settings, tensors) => {
   return linearLayers(tensors, ["._weight_qdata"], (wanted) => openLinear(tensors, wanted));
@@ -35,16 +36,20 @@ async function openLinear(
 ): Promise<TensorSource> {
   const { stored, rows, columns } = wanted;
   const plane = (suffix: string) => `${stored}._weight_${suffix}`;
+  if (tensors.has(plane("act_pre_scale"))) {
+    throw new RangeError(`Cannot load tensor "${plane("act_pre_scale")}": it is not supported`);
+  }
   const { dtype, shape: dimensions } = tensors.get(plane("qdata"))!;
+  if (dtype === "I32" && dimensions.length === 4) return await openInt4Tiles(tensors, wanted);
+  if ((dtype === "I8" || dtype === "U8") && dimensions.join() === `${rows},${columns / 2}`) {
+    return await openInt4Rows(tensors, wanted);
+  }
   if (dtype !== "I8" || dimensions.join() !== `${rows},${columns}`) {
     throw new RangeError(
       `Cannot load tensor "${
         plane("qdata")
-      }": ${dtype} of shape [${dimensions}], readable is one signed byte a code, [${rows}, ${columns}]`,
+      }": ${dtype} of shape [${dimensions}], readable are one signed byte a code, [${rows}, ${columns}], two, and int4 in tiles`,
     );
-  }
-  if (tensors.has(plane("act_pre_scale"))) {
-    throw new RangeError(`Cannot load tensor "${plane("act_pre_scale")}": it is not supported`);
   }
   const codes = planeOf(tensors, plane("qdata"), ["I8"], [rows, columns]);
   const groups = tensors.get(plane("scale"))?.shape[1] ?? 1;

@@ -161,7 +161,7 @@ function scalarRows(
       if (meanings) {
         for (let k = g * group; k < end; k++) values[at + k] = scale * meanings[codes[k]];
       } else if (second === "min") {
-        for (let k = g * group; k < end; k++) values[at + k] = scale * codes[k] + other;
+        for (let k = g * group; k < end; k++) values[at + k] = scale * (codes[k] - center) + other;
       } else {
         for (let k = g * group; k < end; k++) values[at + k] = scale * (codes[k] - other);
       }

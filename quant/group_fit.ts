@@ -56,7 +56,8 @@ export function groupFitter(
       } else {
         const middle = (low + high) / 2;
         const half = (high - low) / 2 * shrink;
-        consider(2 * half / largest, middle - half);
+        const scale = 2 * half / largest;
+        consider(scale, middle - half + center * scale);
       }
     }
     for (let i = 0; search && i < REFINEMENTS; i++) {
@@ -74,8 +75,8 @@ export function groupFitter(
     { second }: ScalarLayout,
   ): [number, number] {
     if (scale === 0) return [scale, other];
-    const origin = second === "none" ? center : second === "zero" ? other : 0;
-    const shift = second === "min" ? -other / scale : origin;
+    const origin = second === "zero" ? other : center;
+    const shift = second === "min" ? origin - other / scale : origin;
     let [sumQ, sumX, sumQQ, sumQX] = [0, 0, 0, 0];
     for (const x of values) {
       const code = Math.floor(x / scale + shift + 0.5);
@@ -102,8 +103,9 @@ function squaredError(
 ): number {
   const largest = levels - 1;
   const inverse = scale === 0 ? 0 : 1 / scale;
-  const shift = second === "none" ? center : second === "zero" ? other : -other * inverse;
-  const added = second === "min" ? other : -scale * (second === "none" ? center : other);
+  const origin = second === "zero" ? other : center;
+  const shift = second === "min" ? origin - other * inverse : origin;
+  const added = (second === "min" ? other : 0) - scale * origin;
   let error = 0;
   for (let k = 0; k < values.length; k++) {
     const x = values[k];

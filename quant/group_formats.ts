@@ -2,7 +2,7 @@
  * This library's own integer formats: 2, 3, 4 or 8 bits with an f16 scale per group of columns or per row.
  *
  * `int4_g128` is `scale * (q - 8)`; `int4z_g128` has an f16 zero point per group beside the scale,
- * `scale * (q - zero)`; `int4_row` has one scale for the whole row. `nf4_g64` and `fp4_g64` are `scale * table[q]`.
+ * `scale * (q - zero)`; `int4m_g128` an f16 that is added, `scale * (q - 8) + min`; `int4_row` has one scale for the whole row. `nf4_g64` and `fp4_g64` are `scale * table[q]`.
  *
  * @module
  */
@@ -12,9 +12,9 @@ import { planeFormat } from "./plane_format.ts";
 
 const GROUPS = { g32: 32, g64: 64, g128: 128, row: 0 } as const;
 
-/** `int{2,3,4,8}[z]_{g32,g64,g128,row}` and `{nf4,fp4}_{g32,g64,g128,row}`. */
-export const GROUP_FORMATS: readonly Format[] = Object.entries(GROUPS).flatMap(
-  ([suffix, group]) => [
+/** `int{2,3,4,8}[z]_{g32,g64,g128,row}`, `{nf4,fp4}_{g32,g64,g128,row}` and `int4m_{g32,g64,g128,g256,row}`. */
+export const GROUP_FORMATS: readonly Format[] = [
+  ...Object.entries(GROUPS).flatMap(([suffix, group]) => [
     ...([2, 3, 4, 8] as const).flatMap((bits) =>
       (["none", "zero"] as const).map((second) =>
         planeFormat(`int${bits}${second === "zero" ? "z" : ""}_${suffix}`, {
@@ -36,5 +36,8 @@ export const GROUP_FORMATS: readonly Format[] = Object.entries(GROUPS).flatMap(
         table,
       })
     ),
-  ],
-);
+  ]),
+  ...Object.entries({ ...GROUPS, g256: 256 }).map(([suffix, group]) =>
+    planeFormat(`int4m_${suffix}`, { kind: "scalar", bits: 4, center: 8, second: "min", group })
+  ),
+];

@@ -33,9 +33,9 @@ export function groupCodes(layout: ScalarLayout): (found: GroupFit) => GroupCode
     if (meanings && nearest) {
       return { code: (x) => nearest(x * inverse), value: (code) => scale * meanings[code] };
     }
-    const shift = kind === "none" ? center : kind === "zero" ? second : -second * inverse;
+    const origin = kind === "zero" ? second : center;
     const added = kind === "min" ? second : 0;
-    const origin = kind === "none" ? center : kind === "zero" ? second : 0;
+    const shift = origin - added * inverse;
     return {
       code: (x) => {
         const code = Math.floor(x * inverse + shift + 0.5);

@@ -27,14 +27,14 @@ export interface DenseLayout {
  * The value of code `q` is, by `second`:
  * - `"none"`: `scale * (q - center)`, or `scale * table[q]` where there is a table
  * - `"zero"`: `scale * (q - zero)` (a zero point per group)
- * - `"min"`: `scale * q + min` (a minimum per group)
+ * - `"min"`: `scale * (q - center) + min` (a minimum per group, or what the middle code stands for)
  */
 export interface ScalarLayout {
   /** The tag of the union. */
   readonly kind: "scalar";
   /** Width of a code. */
   readonly bits: 2 | 3 | 4 | 5 | 6 | 8;
-  /** Subtracted from codes when `second` is "none". */
+  /** Subtracted from codes, but when `second` is "zero". */
   readonly center: number;
   /** What is stored beside each scale. */
   readonly second: "none" | "zero" | "min";

@@ -52,4 +52,5 @@ export * from "./round_to_nearest.ts";
 export * from "./safetensors.ts";
 export * from "./scalar_codes.ts";
 export * from "./super_scales.ts";
+export * from "./torchao_int4.ts";
 export { packedToGptqScales, type StoredWords, type TransposedShape } from "./transposed.ts";

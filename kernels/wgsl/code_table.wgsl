@@ -43,10 +43,12 @@ fn meaning4(i: u32) -> vec4<f32> {
 }
 #else
 fn meaning4(i: u32) -> vec4<f32> {
-#if SECOND == none
-  return vec4<f32>(bytes4(i)) - {CENTER}.0;
-#else
+#if SECOND == zero
   return vec4<f32>(bytes4(i));
+#elif CENTER == 0
+  return vec4<f32>(bytes4(i));
+#else
+  return vec4<f32>(bytes4(i)) - {CENTER}.0;
 #endif
 }
 #endif

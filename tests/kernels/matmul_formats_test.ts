@@ -47,6 +47,7 @@ const layouts: Record<string, Layout> = {
   mxfp4: table("mxfp4"),
   "int5 none": { kind: "scalar", bits: 5, second: "none", group: 32, center: 16 },
   "int5 min": { kind: "scalar", bits: 5, second: "min", group: 32, center: 0 },
+  "int4 min about 8": { kind: "scalar", bits: 4, second: "min", group: 32, center: 8 },
   "int6 none": { kind: "scalar", bits: 6, second: "none", group: 32, center: 32 },
   "codebook 1x16": { kind: "codebook", books: 1, bits: 16 },
   "codebook 4x8": { kind: "codebook", books: 4 },

@@ -196,6 +196,66 @@ export function torchaoLinear(group: number, symmetric: boolean): Linear {
   };
 }
 
+/** torchao's int4 in rows of bytes or, padded to 1024 columns, in tiles for tensor cores. */
+export function torchaoInt4Linear(
+  form: "rows" | "tiles",
+  group: number,
+  { dtype = "F16" }: { dtype?: Floats } = {},
+): Linear {
+  return (module, rows, columns, seed) => {
+    const next = randomNumbers(seed);
+    const width = form === "tiles" ? Math.ceil(columns / 1024) * 1024 : columns;
+    const groups = width / group;
+    const codes = list(rows * width, () => Math.floor(next() * 16));
+    const scales = scalesOf(rows * groups, next);
+    const zeros = scalesOf(rows * groups, next);
+    const name = (suffix: string) => `${module}._weight_${suffix}`;
+    // Of [rows, groups], what lies at [groups, rows].
+    const turned = (values: readonly number[]) =>
+      list(rows * groups, (i) => values[i % rows * groups + Math.floor(i / rows)]);
+    const [scalesTurned, zerosTurned] = [turned(scales), turned(zeros)];
+    const pairs = scalesTurned.flatMap((scale, i) => [scale, zerosTurned[i]]);
+    const tensors = form === "rows"
+      ? [
+        tensorData(
+          name("qdata"),
+          "I8",
+          [rows, columns / 2],
+          Int8Array.from(list(rows * columns / 2, (i) => {
+            const [low, high] = [codes[2 * i] - 8, codes[2 * i + 1] - 8];
+            return low % 16 + (low < 0 ? 16 : 0) + 16 * high;
+          })),
+        ),
+        tensorData(name("scale"), dtype, [groups, rows], floats(dtype, scalesTurned)),
+        tensorData(name("zero_point"), dtype, [groups, rows], floats(dtype, zerosTurned)),
+      ]
+      : [
+        tensorData(
+          name("qdata"),
+          "I32",
+          [rows / 8, width / 128, 32, 4],
+          // One word: row 8a + t / 4; columns 128b + 32j + 2 (t mod 4) and so on, the even ones low.
+          Int32Array.from(Uint32Array.from(list(rows * width / 8, (i) => {
+            const [a, b] = [Math.floor(i / width), Math.floor(i / 128) % (width / 128)];
+            const [t, j] = [Math.floor(i / 4) % 32, i % 4];
+            const from = (8 * a + Math.floor(t / 4)) * width + 128 * b + 32 * j + 2 * (t % 4);
+            const places = [0, 8, 16, 24, 1, 9, 17, 25];
+            return places.reduce((sum, at, n) => sum + codes[from + at] * 16 ** n, 0);
+          }))),
+        ),
+        tensorData(name("scale_and_zero"), dtype, [groups, rows, 2], floats(dtype, pairs)),
+      ];
+    return {
+      tensors,
+      weights: Float32Array.from({ length: rows * columns }, (_, i) => {
+        const [row, column] = [Math.floor(i / columns), i % columns];
+        const at = row * groups + Math.floor(column / group);
+        return scales[at] * (codes[row * width + column] - 8) + zeros[at];
+      }),
+    };
+  };
+}
+
 /** AQLM: `books` of `2 ** bits` entries of `vector` columns. */
 export function aqlmLinear(
   books: number,

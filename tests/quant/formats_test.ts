@@ -125,7 +125,7 @@ Deno.test("scalar layouts decode by the word order of their documentation", () =
             ? scales[g] * (table ? CODE_TABLES[table][q] : q - center)
             : second === "zero"
             ? scales[g] * (q - seconds[g])
-            : scales[g] * q + seconds[g];
+            : scales[g] * (q - center) + seconds[g];
           assertEquals(values[row * columns + k], Math.fround(value));
         }
       }

@@ -125,7 +125,7 @@ function weightAt(
       }
       const scale = move(halfToNumber(scales[group] & 0xffff));
       const second = halfToNumber(scales[group] >>> 16);
-      return layout.second === "zero" ? scale * (q - second) : scale * q + second;
+      return layout.second === "zero" ? scale * (q - second) : scale * (q - layout.center) + second;
     }
     case "super":
       throw new TypeError("Cannot read one weight of a super-block: whole rows are");
