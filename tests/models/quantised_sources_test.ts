@@ -398,7 +398,7 @@ const LIES: [string, string, Change, string][] = [
     "torchao, int4 in rows, groups of 32",
     "_weight_scale",
     (t) => ({ ...t, shape: [3, 128], bytes: new Uint8Array(768) }),
-    "groups of 42.66",
+    "BF16 or F32 of [3,128]",
   ],
   ["torchao, int4 in tiles, groups of 64, bf16", "_weight_scale_and_zero", gone, "is missing"],
   ["torchao, int4 in tiles, groups of 64, bf16", "_weight_scale_and_zero", flat, "BF16 of shape"],
