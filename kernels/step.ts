@@ -6,7 +6,7 @@
  */
 
 import type { Optimiser } from "../optim/optimiser.ts";
-import { emitScalarProgram, isPlain, roundCoefficientWgsl } from "../optim/mod.ts";
+import { emitScalarProgram, hostScalarCount, isPlain, roundCoefficientWgsl } from "../optim/mod.ts";
 import type { Graph, Range } from "./graph.ts";
 import { type OffsetSet, offsetStride } from "./offsets.ts";
 import { lawKey } from "./perturbation.ts";
@@ -113,7 +113,7 @@ export interface StepInputs {
 
 /** The WGSL of an optimiser's scalar part; its moves' seeds come with the step, or else are those of the branches. */
 export function scalarStepShader(optimiser: Optimiser, seeded = false): string {
-  const { estimator, transformation } = optimiser;
+  const { estimator } = optimiser;
   const program = emitScalarProgram(optimiser, {
     loss: (branch) => `losses[${branch}]`,
     state: (index) => `bitcast<f32>(control[${CONTROL_WORDS + index}])`,
@@ -138,7 +138,7 @@ export function scalarStepShader(optimiser: Optimiser, seeded = false): string {
     .replace("/*ROUND*/", roundCoefficientWgsl)
     .replace(
       "/*INPUTS*/",
-      transformation.inputSize > 0
+      hostScalarCount(optimiser) > 0
         ? "@group(0) @binding(5) var<storage, read> inputs: array<f32>;"
         : "",
     )
@@ -202,7 +202,7 @@ export function optimiserStep(
       1: losses,
       2: seeded ? undefined : inputs.branches,
       7: inputs.seeds,
-      5: optimiser.transformation.inputSize > 0 ? inputs.scalars : undefined,
+      5: hostScalarCount(optimiser) > 0 ? inputs.scalars : undefined,
     },
     writes: { 3: state.control, 4: state.coefficients, 6: state.records },
     parameters: [],

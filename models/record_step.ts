@@ -16,6 +16,7 @@ import {
 import type { Blocks } from "../optim/blocks.ts";
 import { isPlain } from "../optim/direction_plan.ts";
 import type { Optimiser } from "../optim/optimiser.ts";
+import { hostScalarCount } from "../optim/scalar_program.ts";
 import { recordLoss } from "./forward.ts";
 import type { ModelPlan } from "./model.ts";
 
@@ -92,7 +93,7 @@ function inputLayout(optimiser: Optimiser, shape: BatchShape, perPass: number): 
   const tableBytes = passBytes * Math.ceil(optimiser.estimator.branches.length / perPass);
   const scalars = tableBytes * tables(optimiser);
   const seeds = scalars +
-    256 * Math.max(1, Math.ceil(optimiser.transformation.inputSize * 4 / 256));
+    256 * Math.max(1, Math.ceil(hostScalarCount(optimiser) * 4 / 256));
   const seedBytes = hasSeeds(optimiser, { perPass })
     ? 256 * Math.ceil(optimiser.moves * 8 / 256)
     : 0;
@@ -175,7 +176,7 @@ function recordPasses(
       scalars: {
         storage: input,
         offset: layout.scalars,
-        bytes: Math.max(4, optimiser.transformation.inputSize * 4),
+        bytes: Math.max(4, hostScalarCount(optimiser) * 4),
       },
       ...(hasSeeds(optimiser, layout)
         ? { seeds: { storage: input, offset: layout.seeds, bytes: optimiser.moves * 8 } }

@@ -18,8 +18,9 @@ import {
   Storage,
 } from "../kernels/mod.ts";
 import type { Optimiser } from "../optim/optimiser.ts";
-import { activeBlock } from "../optim/blocks.ts";
-import { directionSeed, moveSeeds } from "../optim/direction_plan.ts";
+import { blockOf } from "../optim/blocks.ts";
+import { moveSeeds } from "../optim/direction_plan.ts";
+import { hostSide } from "../optim/scalar_program.ts";
 import { masterSeed, type Seed } from "../optim/seed.ts";
 import { assertBatchFits, type PackedBatch } from "./batch.ts";
 import type { Model } from "./model.ts";
@@ -191,10 +192,10 @@ export class Trainer implements Disposable {
     const view = new DataView(bytes.buffer);
     const { estimator, plan } = this.#optimiser;
     const { blocks } = plan;
-    const draw = Math.floor(step / plan.hold);
-    const turn = blocks ? tableOf(blocks, activeBlock(blocks, this.#seed, draw)) : 0;
-    estimator.branches.forEach(({ direction, amplitude }, b) => {
-      const [low, high] = directionSeed(plan, this.#seed, step, direction);
+    const { looks, scalars } = hostSide(this.#optimiser, this.#seed, step);
+    looks.forEach(({ seed, amplitude }, b) => {
+      const [low, high] = seed;
+      const turn = blocks ? tableOf(blocks, blockOf(seed)) : 0;
       for (let table = 0; table < tables(this.#optimiser); table++) {
         const at = layout.branches + table * layout.tableBytes + branchPlace(layout, b);
         view.setUint32(at, low, true);
@@ -202,7 +203,7 @@ export class Trainer implements Disposable {
         view.setFloat32(at + 8, table === turn ? amplitude : 0, true);
       }
     });
-    this.#optimiser.transformation.inputs(step).forEach((value, i) => {
+    scalars.forEach((value, i) => {
       view.setFloat32(layout.scalars + i * 4, value, true);
     });
     if (hasSeeds(this.#optimiser, layout)) {

@@ -13,14 +13,23 @@ export type BlockKind = "layer" | "part" | "tensor";
 /** All kinds, in the order of their numbers in a seed. */
 export const blockKinds: readonly BlockKind[] = ["layer", "part", "tensor"];
 
-/** One block of the model at a time. */
+/**
+ * `"cycle"`: one after the other; `"random"`: each time one at random; `"all"`: all in every step, a direction each (direction q looks
+ * along block q modulo their number), and all move after all have been looked at.
+ */
+export type BlockOrder = "cycle" | "random" | "all";
+
+/** All orders. */
+export const blockOrders: readonly BlockOrder[] = ["cycle", "random", "all"];
+
+/** One block of the model to a direction. */
 export interface Blocks {
   /** What a block is. */
   readonly by: BlockKind;
   /** How many there are: layers, or tensors trained; 2 for parts, where it may be left out. */
-  readonly count?: number;
-  /** One after the other, or each time one at random; `"cycle"` by default. */
-  readonly order?: "cycle" | "random";
+  readonly count?: number | undefined;
+  /** Which has its turn; `"cycle"` by default. */
+  readonly order?: BlockOrder | undefined;
   /** Steps until the next; 1 by default. */
   readonly keep?: number;
 }
@@ -49,9 +58,11 @@ export function completeBlocks({ by, count, order = "cycle", keep = 1 }: Blocks)
       `Cannot make blocks: unknown kind ${JSON.stringify(by)}, known are ${blockKinds.join(", ")}`,
     );
   }
-  if (order !== "cycle" && order !== "random") {
+  if (!blockOrders.includes(order)) {
     throw new RangeError(
-      `Cannot make blocks: unknown order ${JSON.stringify(order)}, known are cycle, random`,
+      `Cannot make blocks: unknown order ${JSON.stringify(order)}, known are ${
+        blockOrders.join(", ")
+      }`,
     );
   }
   integerWithin("blocks", "keep", keep, 1, 0xffffffff);
@@ -90,25 +101,41 @@ export function packPlace({ layer, part, tensor }: BlockPlace): number {
 
 const blockDomain = 0x626c6f63;
 
-/** The block of a draw, by its number: layers and parts from 1, tensors from 0. */
-export function activeBlock(
+/** The block of a direction of a draw, by its number: layers and parts from 1, tensors from 0. */
+function activeBlock(
   { by, count, order, keep }: Required<Blocks>,
   master: Seed,
   draw: number,
+  direction: number,
 ): number {
   const turn = Math.floor(draw / keep);
-  const [word] = threefry2x32(master, [turn, blockDomain]);
-  return (order === "cycle" ? turn : word) % count + (by === "tensor" ? 0 : 1);
+  const which = {
+    cycle: () => turn,
+    random: () => threefry2x32(master, [turn, blockDomain])[0],
+    all: () => direction,
+  };
+  return which[order]() % count + (by === "tensor" ? 0 : 1);
 }
 
 /** A seed that names its block: kind in bits 30-31 of the second word, number in bits 16-29. */
-export function blockSeed(blocks: Required<Blocks>, master: Seed, draw: number, seed: Seed): Seed {
+export function blockSeed(
+  blocks: Required<Blocks>,
+  master: Seed,
+  draw: number,
+  direction: number,
+  seed: Seed,
+): Seed {
   const kind = blockKinds.indexOf(blocks.by);
-  const word = (kind << 30) | (activeBlock(blocks, master, draw) << 16) | (seed[1] & 0xffff);
-  return [seed[0], word >>> 0];
+  const block = activeBlock(blocks, master, draw, direction);
+  return [seed[0], ((kind << 30) | (block << 16) | (seed[1] & 0xffff)) >>> 0];
+}
+
+/** The number of the block that a seed names. */
+export function blockOf(seed: Seed): number {
+  return (seed[1] >>> 16) & 0x3fff;
 }
 
 /** Whether a tensor is in the block that a seed names. */
 export function inBlock(seed: Seed, place: BlockPlace): boolean {
-  return place[blockKinds[seed[1] >>> 30]] === ((seed[1] >>> 16) & 0x3fff);
+  return place[blockKinds[seed[1] >>> 30]] === blockOf(seed);
 }

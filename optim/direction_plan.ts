@@ -89,7 +89,7 @@ function maskWord({ density, keep, unit }: Required<Mask>, master: Seed, draw: n
 
 function drawSeed(plan: DirectionPlan, master: Seed, draw: number, direction: number): Seed {
   const seed = stepSeed(master, draw, direction);
-  if (plan.blocks) return blockSeed(plan.blocks, master, draw, seed);
+  if (plan.blocks) return blockSeed(plan.blocks, master, draw, direction, seed);
   if (plan.lowRank) return lowRankSeed(plan.lowRank, master, draw, direction, seed);
   return plan.mask ? [seed[0], maskWord(plan.mask, master, draw)] : seed;
 }

@@ -5,6 +5,7 @@
  */
 import type { JsonValue } from "./json.ts";
 import type { Ops } from "./ops.ts";
+import type { Seed } from "./seed.ts";
 
 /** One forward evaluation of a step: at `offset + amplitude * z(direction)`. */
 export interface BranchSpec {
@@ -12,6 +13,14 @@ export interface BranchSpec {
   readonly direction: number;
   /** What multiplies z, in units of the offset: `+epsilon`, `-epsilon`, or 0 for the unperturbed point. */
   readonly amplitude: number;
+}
+
+/** How far a direction is looked along, drawn from its seed. */
+export interface Radius {
+  /** What multiplies the amplitudes of its branches. */
+  readonly factor: number;
+  /** What multiplies its derivative; a host scalar of the step. */
+  readonly weight: number;
 }
 
 /** How a step looks around itself. */
@@ -29,6 +38,8 @@ export interface Estimator {
    * as 0. Absent where they are always those of `branches`. Where present, only the host can execute it.
    */
   amplitudes?(step: number, state: readonly number[]): readonly (number | undefined)[];
-  /** The directional derivative of each direction, from one finite loss per branch. */
+  /** How far a direction is looked along; always as far as its branches say if absent. */
+  radius?(seed: Seed): Radius;
+  /** The directional derivative of each direction, not weighted, from one finite loss per branch. */
   derivatives<T>(o: Ops<T>, losses: readonly T[]): T[];
 }

@@ -9,8 +9,8 @@ import { type BlockPlace, blockPlace, inBlock } from "./blocks.ts";
 import { fillNoise } from "./noise.ts";
 import { applyOffset } from "./offset.ts";
 import type { Optimiser } from "./optimiser.ts";
-import { scalarStep } from "./scalar_program.ts";
-import { directionSeed, moveSeeds } from "./direction_plan.ts";
+import { hostSide, scalarStep } from "./scalar_program.ts";
+import { moveSeeds } from "./direction_plan.ts";
 import { masterSeed, type Seed } from "./seed.ts";
 import { tensorId } from "./tensor_id.ts";
 
@@ -144,11 +144,11 @@ export class Session {
   }
 
   /** The branches of the step that comes next, with the amplitudes that they have in it; some may not be evaluated. */
-  #branches(): { readonly direction: number; readonly amplitude: number | undefined }[] {
-    const { estimator } = this.optimiser;
-    const amplitudes = estimator.amplitudes?.(this.#step, this.#state);
-    return estimator.branches.map(({ direction, amplitude }, i) => ({
-      direction,
+  #branches(): { readonly seed: Seed; readonly amplitude: number | undefined }[] {
+    const { looks } = hostSide(this.optimiser, this.#master, this.#step);
+    const amplitudes = this.optimiser.estimator.amplitudes?.(this.#step, this.#state);
+    return looks.map(({ seed, amplitude }, i) => ({
+      seed,
       amplitude: amplitudes ? amplitudes[i] : amplitude,
     }));
   }
@@ -157,17 +157,16 @@ export class Session {
   ask(): Float32Array[] {
     const { distribution, form, plan } = this.optimiser;
     const z = new Float32Array(this.#base.length);
-    let filled = -1;
-    return this.#branches().flatMap(({ direction, amplitude }) => {
+    let filled: Seed | undefined;
+    return this.#branches().flatMap(({ seed, amplitude }) => {
       if (amplitude === undefined) return [];
-      if (direction !== filled) {
-        const seed = directionSeed(plan, this.#master, this.#step, direction);
+      if (seed !== filled) {
         for (const { id, from, to, place, width } of this.#stretches) {
           const part = z.subarray(from, to);
           if (plan.blocks && !inBlock(seed, place!)) part.fill(0);
           else fillNoise(distribution, seed, id, 0, part, width);
         }
-        filled = direction;
+        filled = seed;
       }
       const a = Math.fround(amplitude);
       return this.#base.map((base, i) =>
@@ -189,10 +188,10 @@ export class Session {
       const rest = [...losses];
       losses = branches.map(({ amplitude }) => amplitude === undefined ? 0 : rest.shift()!);
     }
-    const { estimator, transformation, plan } = this.optimiser;
+    const { estimator, plan } = this.optimiser;
     const step = this.#step;
-    const inputs = transformation.inputs(step);
-    const result = scalarStep(this.optimiser, losses, this.#state, inputs, step);
+    const { scalars } = hostSide(this.optimiser, this.#master, step);
+    const result = scalarStep(this.optimiser, losses, this.#state, scalars, step);
     const seeds = moveSeeds(plan, estimator.directions, this.#master, step);
     const made: HostStep = { step, seeds, losses, ...result };
     this.replay(made);

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import type { Blocks } from "./blocks.ts";
+import { type Blocks, completeBlocks } from "./blocks.ts";
 import { acceptBest, lookThenTry } from "./conservative.ts";
 import { decayOffsets } from "./decay_offsets.ts";
 import { normaliseByRms } from "./normalise_by_rms.ts";
@@ -24,6 +24,7 @@ import { signDerivative } from "./sign_derivative.ts";
 import { releasedDensity } from "./sparsity.ts";
 import { spsa } from "./spsa.ts";
 import { threePoint } from "./three_point.ts";
+import { elementwise } from "./transformation.ts";
 
 /**
  * ZO-SGD: two-sided, epsilon 1e-3, learning rate 1e-6; {@linkcode mezo} by the name that ZO-Bench gives it.
@@ -301,10 +302,11 @@ export interface BlockwiseZoOptions extends NamedOptions {
 
 /**
  * Block-wise ZO-SGD: each step looks and moves in one block alone, a layer, the attention or the MLP of all layers, or a tensor;
- * learning rate 1e-6. What belongs to no block stays.
+ * learning rate 1e-6. With the order `"all"` a step looks along each block by itself, two forwards a block and query, and then
+ * moves them all. What belongs to no block stays.
  *
- * Departures: a block is perturbed and moved at once, as with ZO-Bench's `coordinate_perturbation`; moving all after all have been
- * looked at is not here, and blocks do not share a seed. ZO-Bench has it for OPT alone.
+ * Departures: blocks do not share a seed. ZO-Bench has it for OPT alone; its `coordinate_perturbation` is one block at once here,
+ * and its absence the order `"all"`.
  *
  * Source: ZO-Bench (arXiv 2402.11592), block-wise descent.
  *
@@ -323,12 +325,21 @@ export interface BlockwiseZoOptions extends NamedOptions {
  * ```
  */
 export function blockwiseZo(options: BlockwiseZoOptions = {}): Optimiser {
+  const { epsilon, queries = 1, learningRate = 1e-6 } = options;
+  const blocks = completeBlocks(options.blocks ?? { by: "part" });
+  // Directions of all blocks are averaged; those of different blocks are to be added.
+  const count = blocks.order === "all" ? blocks.count : 1;
   return optimiser({
     ...options,
     name: "blockwiseZo",
-    estimator: spsa(options),
-    transformations: [scaleBySchedule(options.learningRate ?? 1e-6)],
-    blocks: options.blocks ?? { by: "part" },
+    estimator: spsa({ epsilon, queries: queries * count }),
+    transformations: [
+      ...count > 1
+        ? [elementwise("addBlocks", { count }, (o, d) => o.mul(d, o.constant(count)))]
+        : [],
+      scaleBySchedule(learningRate),
+    ],
+    blocks,
   });
 }
 

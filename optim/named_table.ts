@@ -3,6 +3,8 @@
  *
  * @module
  */
+import type { BlockKind, BlockOrder } from "./blocks.ts";
+import { kerzoo } from "./kernel_smoothed.ts";
 import { lozo } from "./lozo.ts";
 import { mezo, type NamedOptions, qzo, qzoNormalised } from "./named.ts";
 import {
@@ -18,6 +20,7 @@ import {
   zoSgdSign,
 } from "./named_family.ts";
 import type { Optimiser } from "./optimiser.ts";
+import { mezoGreedy, mezoGv } from "./pool.ts";
 import { qzoPlus } from "./qzo_plus.ts";
 
 /** Arguments that only some named optimisers have. */
@@ -38,6 +41,16 @@ export interface ExtraOptions {
   readonly resample?: number;
   /** Columns of the factors of a direction. */
   readonly rank?: number;
+  /** Order of smoothness that the kernel of the radius is for. */
+  readonly smoothness?: number;
+  /** Candidates of a pool whose mean is the near end of the direction. */
+  readonly top?: number;
+  /** What a block is. */
+  readonly blocks?: BlockKind;
+  /** How many blocks there are. */
+  readonly blockCount?: number;
+  /** Which block has its turn. */
+  readonly blockOrder?: BlockOrder;
 }
 
 /** A named optimiser and what it takes besides what all take. */
@@ -64,6 +77,9 @@ export type OptimiserName =
   | "meazo"
   | "sparseZo"
   | "lozo"
+  | "kerzoo"
+  | "mezoGreedy"
+  | "mezoGv"
   | "blockwiseZo"
   | "zoResidual"
   | "threePointDescent";
@@ -94,7 +110,15 @@ export const namedOptimisers: Readonly<Record<OptimiserName, NamedOptimiser>> = 
   meazo: { extras: ["decay"], queries: true, make: meazo },
   sparseZo: { extras: ["sparsity", "resample"], queries: true, make: sparseZo },
   lozo: { extras: ["rank", "resample"], queries: true, make: lozo },
-  blockwiseZo: { extras: [], queries: true, make: blockwiseZo },
+  kerzoo: { extras: ["smoothness"], queries: true, make: kerzoo },
+  mezoGreedy: { extras: [], queries: true, make: mezoGreedy },
+  mezoGv: { extras: ["top"], queries: true, make: mezoGv },
+  blockwiseZo: {
+    extras: ["blocks", "blockCount", "blockOrder"],
+    queries: true,
+    make: ({ blocks: by = "part", blockCount: count, blockOrder: order, ...options }) =>
+      blockwiseZo({ ...options, blocks: { by, count, order } }),
+  },
   zoResidual: { extras: [], queries: true, make: zoResidual },
   threePointDescent: { extras: [], queries: false, make: threePointDescent },
 };

@@ -135,6 +135,12 @@ export function optimiser(options: OptimiserOptions): Optimiser {
     ...(options.blocks ? { blocks: completeBlocks(options.blocks) } : {}),
     ...(options.lowRank ? { lowRank: completeLowRank(options.lowRank) } : {}),
   };
+  if (plan.blocks?.order === "all" && estimator.directions % plan.blocks.count !== 0) {
+    throw new RangeError(
+      `Cannot make an optimiser: ${plan.blocks.count} blocks that all move need a direction each, or several, ` +
+        `not ${estimator.directions} for all`,
+    );
+  }
   const moves = movesOf(plan, estimator.directions);
   if (moves > 1024) {
     throw new RangeError(

@@ -3,10 +3,12 @@
  *
  * @module
  */
+import { directionSeed } from "./direction_plan.ts";
 import { NonFiniteLossError } from "./non_finite_loss_error.ts";
 import { hostOps, type Ops } from "./ops.ts";
 import { roundCoefficient } from "./offset.ts";
 import type { Optimiser } from "./optimiser.ts";
+import type { Seed } from "./seed.ts";
 
 /** What a step's losses lead to. */
 export interface ScalarResult<T> {
@@ -16,6 +18,54 @@ export interface ScalarResult<T> {
   readonly coefficients: readonly T[];
   /** The transformation's state after the step. */
   readonly state: readonly T[];
+}
+
+/** Host scalars of a step: a weight for each direction where radii are drawn, then what the transformation wants. */
+export function hostScalarCount(
+  { estimator, transformation }: Pick<Optimiser, "estimator" | "transformation">,
+): number {
+  return (estimator.radius ? estimator.directions : 0) + transformation.inputSize;
+}
+
+/** A branch as a step evaluates it. */
+export interface Look {
+  /** Of its direction. */
+  readonly seed: Seed;
+  /** Where it looks: what the estimator says, times its radius. */
+  readonly amplitude: number;
+}
+
+/** What the host says of a step: where its branches look, and the scalars of its program. */
+export interface HostSide {
+  /** By branch. */
+  readonly looks: readonly Look[];
+  /** {@linkcode hostScalarCount} numbers. */
+  readonly scalars: readonly number[];
+}
+
+/**
+ * Where a step looks and what its program is told, before anything is evaluated.
+ */
+export function hostSide(
+  { estimator, transformation, plan }: Pick<Optimiser, "estimator" | "transformation" | "plan">,
+  master: Seed,
+  step: number,
+): HostSide {
+  const seeds = Array.from(
+    { length: estimator.directions },
+    (_, direction) => directionSeed(plan, master, step, direction),
+  );
+  const radii = estimator.radius && seeds.map((seed) => estimator.radius!(seed));
+  return {
+    looks: estimator.branches.map(({ direction, amplitude }) => ({
+      seed: seeds[direction],
+      amplitude: radii ? amplitude * radii[direction].factor : amplitude,
+    })),
+    scalars: [
+      ...(radii ?? []).map(({ weight }) => weight),
+      ...transformation.inputs(step),
+    ],
+  };
 }
 
 /** Throws a TypeError unless `values` has `length` entries. */
@@ -30,20 +80,23 @@ function checkLength(what: string, values: readonly unknown[], length: number): 
  *
  * @param losses one finite loss per branch, in the order of `estimator.branches`.
  * @param state the transformation's state before the step.
- * @param inputs the host scalars of the step, `transformation.inputs(step)`.
+ * @param inputs the host scalars of the step, see {@linkcode hostSide}: `transformation.inputs(step)` where no radii are drawn.
  */
 export function scalarProgram<T>(
   o: Ops<T>,
-  { estimator, transformation }: Pick<Optimiser, "estimator" | "transformation">,
+  parts: Pick<Optimiser, "estimator" | "transformation">,
   losses: readonly T[],
   state: readonly T[],
   inputs: readonly T[],
 ): ScalarResult<T> {
+  const { estimator, transformation } = parts;
   checkLength("losses", losses, estimator.branches.length);
   checkLength("state scalars", state, transformation.stateSize);
-  checkLength("host scalars", inputs, transformation.inputSize);
-  const derivatives = estimator.derivatives(o, losses);
-  const next = transformation.update(o, derivatives, state, inputs, losses);
+  checkLength("host scalars", inputs, hostScalarCount(parts));
+  const weights = inputs.slice(0, inputs.length - transformation.inputSize);
+  const derivatives = estimator.derivatives(o, losses)
+    .map((d, q) => weights.length > 0 ? o.mul(d, weights[q]) : d);
+  const next = transformation.update(o, derivatives, state, inputs.slice(weights.length), losses);
   const share = o.constant(-1 / estimator.directions);
   return {
     derivatives,

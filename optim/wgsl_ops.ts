@@ -5,7 +5,7 @@
  */
 import { finiteConstant, type Ops } from "./ops.ts";
 import type { Optimiser } from "./optimiser.ts";
-import { scalarProgram } from "./scalar_program.ts";
+import { hostScalarCount, scalarProgram } from "./scalar_program.ts";
 
 const floatView = new Float32Array(1);
 const bitsView = new Uint32Array(floatView.buffer);
@@ -154,7 +154,7 @@ export function emitScalarProgram(
     optimiser,
     estimator.branches.map((_, branch) => loss(branch)),
     Array.from({ length: transformation.stateSize }, (_, index) => state(index)),
-    Array.from({ length: transformation.inputSize }, (_, index) => input(index)),
+    Array.from({ length: hostScalarCount(optimiser) }, (_, index) => input(index)),
   );
   const lines = [...o.lines];
   const coefficients = result.coefficients.map((value, direction) => {

@@ -37,6 +37,11 @@ const extraKeys: readonly (keyof ExtraOptions)[] = [
   "sparsity",
   "resample",
   "rank",
+  "smoothness",
+  "top",
+  "blocks",
+  "blockCount",
+  "blockOrder",
 ];
 
 /**
@@ -57,7 +62,7 @@ const extraKeys: readonly (keyof ExtraOptions)[] = [
 export function optimiserOfConfig({ optimiser: config, steps }: ConfiguredOptimiser): Optimiser {
   const { name, epsilon, queries, distribution, form, projection } = config;
   const named = namedOptimisers[name];
-  const extras: Partial<Record<keyof ExtraOptions, number>> = {};
+  const extras: Partial<Record<keyof ExtraOptions, number | string>> = {};
   for (const key of extraKeys) {
     const value = config[key];
     if (value === undefined) continue;
@@ -75,11 +80,11 @@ export function optimiserOfConfig({ optimiser: config, steps }: ConfiguredOptimi
     form,
     projection,
     learningRate,
-    ...extras,
+    ...extras as ExtraOptions,
   });
 }
 
-function foreign(key: string, value: number, name: string): RangeError {
+function foreign(key: string, value: number | string, name: string): RangeError {
   return new RangeError(`Cannot use optimiser.${key}: ${value}: ${name} has no such argument`);
 }
 

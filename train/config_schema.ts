@@ -4,13 +4,7 @@
  * @module
  */
 import { parse } from "@std/yaml";
-import {
-  type Distribution,
-  type OffsetForm,
-  type OptimiserName,
-  optimiserNames,
-  type Projection,
-} from "../optim/mod.ts";
+import { type OptimiserConfig, optimiserSection } from "./config_optimiser_schema.ts";
 import { type ExampleFormat, exampleFormats } from "../tasks/read_examples.ts";
 import {
   choice,
@@ -29,6 +23,7 @@ import {
 } from "./config_field.ts";
 
 export type { ConfigKey } from "./config_field.ts";
+export type { OptimiserConfig, ScheduleConfig } from "./config_optimiser_schema.ts";
 
 /** What is learned: a built-in task, or a template with labels or candidates; neither: language modelling. */
 export interface TaskConfig {
@@ -64,52 +59,6 @@ export interface DataConfig {
   readonly validationLimit?: number;
   /** Most test examples; undefined for all. */
   readonly testLimit?: number;
-}
-
-/** The learning rate over the steps. */
-export interface ScheduleConfig {
-  /** Its shape. */
-  readonly kind: "constant" | "linear" | "cosine";
-  /** Steps of linear warm-up. */
-  readonly warmup: number;
-  /** Value at the last step. */
-  readonly end: number;
-}
-
-/** A named optimiser and its arguments; undefined ones are the optimiser's own defaults. */
-export interface OptimiserConfig {
-  /** Which one. */
-  readonly name: OptimiserName;
-  /** How far to look, in units of the offset. */
-  readonly epsilon?: number;
-  /** Peak learning rate. */
-  readonly learningRate?: number;
-  /** The learning rate over the steps. */
-  readonly schedule: ScheduleConfig;
-  /** Threshold of the directional derivative (qzo). */
-  readonly clip?: number;
-  /** Kept share of the running second moment (qzoNormalised, meazo). */
-  readonly decay?: number;
-  /** Kept share of the momentum (zoSgdMomentum, zoAdam). */
-  readonly momentum?: number;
-  /** Steps that the momentum reaches back (zoSgdMomentum, zoAdam). */
-  readonly length?: number;
-  /** Share of the elements that a step leaves alone (sparseZo). */
-  readonly sparsity?: number;
-  /** Steps until other elements (sparseZo) or another kept factor (lozo) are drawn. */
-  readonly resample?: number;
-  /** Columns of the factors of a direction (lozo). */
-  readonly rank?: number;
-  /** Share of itself that an offset loses a step, times the learning rate (zoAdam). */
-  readonly weightDecay?: number;
-  /** Directions of a step. */
-  readonly queries?: number;
-  /** Law of the directions. */
-  readonly distribution?: Distribution;
-  /** How an offset changes its base. */
-  readonly form?: OffsetForm;
-  /** What offsets may not do. */
-  readonly projection?: Projection;
 }
 
 /** Which parameters are trained, and how finely: a selection as the models know it. */
@@ -206,57 +155,7 @@ const schema: Field<TrainConfig> = section<TrainConfig>("A fine-tune", {
     validationLimit: number("most validation examples", count),
     testLimit: number("most test examples", count),
   }),
-  optimiser: section<OptimiserConfig>("How to learn", {
-    name: choice("the optimiser", optimiserNames, "qzoNormalised"),
-    epsilon: number("how far to look along a direction", { min: 0, above: true, max: 1 }),
-    learningRate: number("peak learning rate", { min: 0, above: true, max: 1000 }),
-    schedule: section<ScheduleConfig>("The learning rate over the steps", {
-      kind: choice("its shape", ["constant", "linear", "cosine"], "constant"),
-      warmup: number("steps of linear warm-up", countOrNone, 0),
-      end: number("learning rate at the last step", { min: 0, max: 1000 }, 0),
-    }),
-    clip: number(
-      "threshold of the directional derivative (qzo) or of the normalised one (qzoNormalised), .inf for none",
-      {
-        min: 0,
-        above: true,
-        max: Infinity,
-      },
-    ),
-    decay: number("kept share of the running second moment (qzoNormalised, meazo)", {
-      min: 0,
-      max: 1,
-    }),
-    momentum: number("kept share of the momentum (zoSgdMomentum, zoAdam)", { min: 0, max: 1 }),
-    length: number("steps that the momentum reaches back (zoSgdMomentum, zoAdam)", {
-      ...count,
-      min: 2,
-      max: 1024,
-    }),
-    sparsity: number("share of the elements that a step leaves alone (sparseZo)", {
-      min: 0,
-      max: 1,
-    }),
-    weightDecay: number("share of an offset lost a step, times the learning rate (zoAdam)", {
-      min: 0,
-      max: 1,
-    }),
-    resample: number(
-      "steps until other elements (sparseZo) or another kept factor (lozo) are drawn",
-      count,
-    ),
-    rank: number("columns of the factors of a direction (lozo)", { ...count, max: 8 }),
-    queries: number("directions of a step; the optimiser's own if not given", {
-      ...count,
-      max: 64,
-    }),
-    distribution: choice("law of the directions; the optimiser's own if not given", [
-      "normal",
-      "rademacher",
-    ]),
-    form: choice("base + offset, or base * (1 + offset)", ["absolute", "relative"]),
-    projection: choice("what offsets may not do", ["none", "keep-sign"]),
-  }),
+  optimiser: optimiserSection,
   trainables: section<TrainablesConfig>("Which parameters are trained", {
     include: list("name patterns to take, * matches anything; all if not given", text("")),
     exclude: list("name patterns to leave out; embedding and head if not given", text("")),

@@ -21,6 +21,8 @@ import {
 import type { StepRecord as DeviceRecord } from "../../kernels/step.ts";
 import {
   applyRecord,
+  hostScalarCount,
+  hostSide,
   isPlain,
   masterSeed,
   moveSeeds,
@@ -87,7 +89,7 @@ export class StepRig implements Disposable {
       trainableOf(t, tensorId(t.name), optimiser.form, groupColumns(t.layout, t.columns))
     );
     this.offsets = new OffsetSet(trainables, maxBinding).allocate(gpu);
-    const { estimator, transformation } = optimiser;
+    const { estimator } = optimiser;
     this.state = new StepState(optimiser, 64);
     for (const storage of this.state.storages) storage.allocate(gpu);
     gpu.device.queue.writeBuffer(this.state.control.buffer.buffer, 0, this.state.initialControl());
@@ -102,7 +104,7 @@ export class StepRig implements Disposable {
       scalars: {
         storage: this.#inputs,
         offset: scalars,
-        bytes: Math.max(4, transformation.inputSize * 4),
+        bytes: Math.max(4, hostScalarCount(optimiser) * 4),
       },
       ...isPlain(optimiser.plan) ? {} : {
         seeds: { storage: this.#inputs, offset: this.#seedsAt, bytes: optimiser.moves * 8 },
@@ -123,14 +125,18 @@ export class StepRig implements Disposable {
     return moveSeeds(plan, directions, masterSeed(9), step).map(([low, high]) => [low, high]);
   }
 
+  /** The host scalars of a step. */
+  scalars(step: number): readonly number[] {
+    return hostSide(this.#optimiser, masterSeed(9), step).scalars;
+  }
+
   /** Queues a step from these losses. */
   step(step: number, losses: readonly number[]): void {
-    const { estimator, transformation } = this.#optimiser;
+    const { estimator } = this.#optimiser;
     const { queue } = this.#gpu.device;
     const seeds = this.seeds(step);
-    const words = branchWords(
-      estimator.branches.map((b) => ({ seed: seeds[b.direction], amplitude: b.amplitude })),
-    );
+    const { looks, scalars } = hostSide(this.#optimiser, masterSeed(9), step);
+    const words = branchWords(looks);
     queue.writeBuffer(this.#losses.buffer.buffer, 0, new Float32Array(losses));
     queue.writeBuffer(this.#inputs.buffer.buffer, 0, words);
     queue.writeBuffer(
@@ -138,7 +144,7 @@ export class StepRig implements Disposable {
       this.#seedsAt,
       new Uint32Array(seeds.flat()),
     );
-    const inputs = new Float32Array(transformation.inputs(step));
+    const inputs = new Float32Array(scalars);
     if (inputs.length > 0) {
       const at = 256 * Math.ceil(estimator.branches.length * 16 / 256);
       queue.writeBuffer(this.#inputs.buffer.buffer, at, inputs);

@@ -19,8 +19,12 @@ import {
   type Distribution,
   DISTRIBUTIONS,
   fzoo,
+  kerzoo,
+  lozo,
   meazo,
   mezo,
+  mezoGreedy,
+  mezoGv,
   momentumFromSeeds,
   noiseAt,
   oneSided,
@@ -208,6 +212,10 @@ const named: readonly { rule: Optimiser; exact: boolean }[] = [
     exact: true,
   },
   { rule: sparseZo({ sparsity: 0.5, resample: 3, learningRate: 1e-2 }), exact: true },
+  { rule: lozo({ rank: 5, resample: 3, learningRate: 1e-2 }), exact: true },
+  { rule: kerzoo({ smoothness: 6, queries: 2, learningRate: 1e-2 }), exact: true },
+  { rule: mezoGreedy({ queries: 3, learningRate: 1e-2 }), exact: true },
+  { rule: mezoGv({ queries: 5, top: 2, learningRate: 1e-2 }), exact: false },
   {
     rule: sparseZo({ unit: "tensor", distribution: "rademacher", resample: 1, learningRate: 1e-2 }),
     exact: true,
@@ -251,7 +259,7 @@ for (const { rule, exact } of named) {
     records.forEach((record, step) => {
       assertEquals(record.halted, false);
       assertEquals(record.losses, losses[step]);
-      const host = scalarStep(rule, losses[step], state, rule.transformation.inputs(step));
+      const host = scalarStep(rule, losses[step], state, rig.scalars(step));
       for (const key of ["derivatives", "coefficients", "state"] as const) {
         record[key].forEach((value, i) => {
           if (exact) assertEquals(value, host[key][i], `${key} of step ${step}`);
@@ -271,15 +279,22 @@ for (const { rule, exact } of named) {
   });
 }
 
-for (const by of ["layer", "part", "tensor"] as const) {
-  Deno.test(`tensors that move in turns by ${by} have the host's bits, and a replay on the device too`, async () => {
+for (
+  const [by, order] of [
+    ["layer", "random"],
+    ["part", "cycle"],
+    ["tensor", "cycle"],
+    ["part", "all"],
+  ] as const
+) {
+  Deno.test(`tensors that move in turns by ${by} (${order}) have the host's bits, and a replay on the device too`, async () => {
     const tensors = [...rigTensors(), { ...rigTensors()[0], name: "blk.1.ffn_down.weight" }];
     const count = { layer: 2, part: 2, tensor: tensors.length }[by];
     const rule = optimiser({
       name: "turns",
       estimator: spsa({ epsilon: 0.5, queries: 2 }),
       transformations: [momentumFromSeeds({ length: 3, directions: 2 })],
-      blocks: { by, count, order: by === "layer" ? "random" : "cycle" },
+      blocks: { by, count, order },
     });
     using rig = new StepRig(gpu, rule, tensors, 4096);
     for (let step = 0; step < 12; step++) rig.step(step, [...normals(4, random, 0.1)]);

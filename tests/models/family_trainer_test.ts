@@ -30,6 +30,9 @@ const rates: Partial<Record<OptimiserName, number>> = {
   zoSgdMomentum: 1e-3,
   sparseZo: 1e-3,
   lozo: 1e-3,
+  kerzoo: 1e-3,
+  mezoGreedy: 1e-3,
+  mezoGv: 1e-3,
   blockwiseZo: 1e-3,
   zoResidual: 1e-5,
   threePointDescent: 1,
@@ -79,6 +82,28 @@ for (const name of optimiserNames) {
     }
   });
 }
+
+Deno.test("all blocks in a step: each is perturbed in its own branches alone", async () => {
+  using trained = await trainedModel(gpu, "int4_g32");
+  const rule = blockwiseZo({
+    form: "relative",
+    epsilon: 0.1,
+    blocks: { by: "part", order: "all" },
+  });
+  const losses = async (include: string[]) => {
+    using offsets = trained.offsets("relative", { include });
+    using trainer = new Trainer(trained.model, rule, offsets, { seed: 3 });
+    trainer.enqueue(0, batchOf(0));
+    return (await trainer.drain())[0].losses;
+  };
+  const whole = await losses(["*"]);
+  assert(whole[0] !== whole[1] && whole[2] !== whole[3]);
+  // Attention alone, MLPs alone: branches of the block that is not trained see the base.
+  const [attention, mlp] = [await losses(["*attn*"]), await losses(["*ffn*"])];
+  assertEquals(attention[2], attention[3]);
+  assertEquals(mlp[0], mlp[1]);
+  assertEquals([...attention.slice(0, 2), ...mlp.slice(2)], [...whole]);
+});
 
 Deno.test("only the block whose turn it is is perturbed", async () => {
   using trained = await trainedModel(gpu, "int4_g32");

@@ -8,10 +8,13 @@ import {
   encodeRecord,
   fzoo,
   type HostStep,
+  kerzoo,
   type LedgerHead,
   lozo,
   meazo,
   mezo,
+  mezoGreedy,
+  mezoGv,
   NOISE_VERSION,
   normaliseByRms,
   type Optimiser,
@@ -58,8 +61,8 @@ const goals: Record<string, number> = {
 };
 
 const steps = 3000;
-/** One forward a step, and a noisy one: it is given more of them. */
-const longer: Record<string, number> = { "one-point residual": 5 };
+/** One forward a step, and a noisy one; a kernel of six times the variance: they are given more steps. */
+const longer: Record<string, number> = { "one-point residual": 5, "kerzoo of order 4": 3 };
 const fading = (peak: number, total = steps) => cosine(peak, { total });
 
 /** Every composition, with a rate for those that multiply derivatives and the parameters' unit for those that normalise them. */
@@ -72,6 +75,11 @@ const family: Record<string, (rate: number, unit?: number) => Optimiser> = {
   sparseZo: (rate) =>
     sparseZo({ sparsity: 0.5, resample: 5, learningRate: fading(rate), distribution: "normal" }),
   lozo: (rate) => lozo({ learningRate: fading(rate) }),
+  kerzoo: (rate) => kerzoo({ learningRate: fading(rate / 2) }),
+  "kerzoo of order 4": (rate) =>
+    kerzoo({ smoothness: 4, learningRate: fading(rate / 4, 3 * steps) }),
+  mezoGreedy: (rate) => mezoGreedy({ queries: 4, learningRate: fading(rate / 2) }),
+  mezoGv: (rate) => mezoGv({ queries: 4, learningRate: fading(rate / 2) }),
   "zoSgd, accumulated": (rate) =>
     optimiser({
       name: "accumulated",

@@ -357,6 +357,43 @@ Deno.test("blocks have their turns, one after the other or at random, and the re
   });
 });
 
+Deno.test("all blocks in a step: each is looked along by itself, and all move after that by their own derivatives", () => {
+  const rule = blockwiseZo({
+    blocks: { by: "layer", count: 4, order: "all" },
+    queries: 2,
+    epsilon: 0.5,
+    learningRate: 1,
+    distribution: "rademacher",
+  });
+  assertEquals([rule.estimator.directions, rule.estimator.branches.length], [8, 16]);
+  const session = new Session({
+    parameters: new Float32Array(80),
+    tensors: named,
+    optimiser: rule,
+  });
+  const points = session.ask();
+  const touched = (x: Float32Array) =>
+    named.flatMap((_, i) => x.slice(8 * i, 8 * i + 8).every((value) => value === 0) ? [] : [i]);
+  const layers = [[1, 2], [3, 4], [5, 6], [7, 8]];
+  assertEquals(points.filter((_, b) => b % 2 === 0).map(touched), [...layers, ...layers]);
+  // Block q has the slope q + 1 in the first query, and none in the second.
+  session.tell(points.map((_, b) => b < 8 && b % 2 === 0 ? Math.floor(b / 2) + 1 : 0));
+  layers.flat().forEach((tensor) => {
+    const block = Math.floor((tensor - 1) / 2);
+    const found = session.offsets.slice(8 * tensor, 8 * tensor + 8);
+    const z = points[2 * block].slice(8 * tensor, 8 * tensor + 8).map((x) => x / 0.5);
+    // Half of the derivative: the mean of two queries.
+    assertEquals(found, z.map((value) => -value * (block + 1) / 2));
+  });
+  assertEquals(touched(session.offsets), layers.flat());
+  const blocks = { by: "layer", count: 4, order: "all" } as const;
+  assertThrows(
+    () => optimiser({ name: "few", estimator: spsa({ queries: 6 }), blocks }),
+    RangeError,
+    "4 blocks",
+  );
+});
+
 Deno.test("tensors of a session: noise by name, and named ones where they move in turns", () => {
   const options = { parameters: [0, 0, 0], optimiser: zoSgdMomentum() };
   const tensors = [{ name: "a", count: 1 }, { name: "b", count: 2 }];

@@ -5,6 +5,7 @@ import {
   blockwiseZo,
   chain,
   fzoo,
+  kerzoo,
   lozo,
   normaliseByRms,
   type Optimiser,
@@ -40,6 +41,12 @@ const rules: Record<string, Optimiser> = {
     learningRate: 1e-4,
     blocks: { by: "tensor", count: 5, order: "random" },
   }),
+  "blockwiseZo, all": blockwiseZo({
+    ...shared,
+    learningRate: 0.01,
+    blocks: { by: "part", order: "all" },
+  }),
+  kerzoo: kerzoo({ ...shared, learningRate: 0.02, smoothness: 4 }),
   "accumulated": optimiser({
     name: "accumulated",
     estimator: spsa({ epsilon: 0.02, queries: 2 }),
