@@ -1,5 +1,6 @@
 /**
- * The command line: `qzo finetune | evaluate | generate | quantize | inspect | replay | export`.
+ * The command line: `qzo finetune | evaluate | generate | quantize | inspect | replay | export |
+ * bench-optimisers`.
  *
  * Exit codes: 0 done, 1 an error (one line; with its origin if `--verbose` or `QZO_DEBUG` is set), 130 interrupted.
  *
@@ -8,6 +9,7 @@
 import { nearestNames } from "../quant/nearest_names.ts";
 import { parseCommandArguments } from "./arguments.ts";
 import type { Command } from "./command.ts";
+import { benchOptimisersCommand } from "./commands/bench_optimisers.ts";
 import { evaluateCommand } from "./commands/evaluate.ts";
 import { exportCommand } from "./commands/export.ts";
 import { finetuneCommand } from "./commands/finetune.ts";
@@ -32,6 +34,7 @@ export const COMMANDS: readonly Command[] = [
   inspectCommand,
   replayCommand,
   exportCommand,
+  benchOptimisersCommand,
 ];
 
 /** Where and under which signal to run; by default the process's streams and none. */

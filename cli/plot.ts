@@ -122,13 +122,13 @@ export function lossCurveSvg(curve: LossCurve, options: LossCurveOptions = {}): 
   return compose(width, title, legend, panels);
 }
 
-interface Panel {
+export interface Panel {
   readonly height: number;
   readonly svg: Element;
 }
 
 /** The elements of linkedom, as far as they are used here. */
-interface Element {
+export interface Element {
   readonly outerHTML: string;
   textContent: string | null;
   setAttribute(name: string, value: string): void;
@@ -137,7 +137,7 @@ interface Element {
 
 const document = new DOMParser().parseFromString("<html></html>", "text/html");
 
-function panel(options: Plot.PlotOptions & { height: number }): Panel {
+export function panel(options: Plot.PlotOptions & { height: number }): Panel {
   const svg = Plot.plot({
     document,
     marginLeft: 56,
@@ -180,7 +180,7 @@ function element(
 }
 
 /** One picture of title, legend and panels below each other. */
-function compose(
+export function compose(
   width: number,
   title: string,
   legend: readonly (readonly [string, string])[],

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { parse } from "@std/yaml";
 import { type OptimiserConfig, optimiserSection } from "./config_optimiser_schema.ts";
 import { type ExampleFormat, exampleFormats } from "../tasks/read_examples.ts";
 import {
@@ -21,6 +20,7 @@ import {
   text,
   withDefault,
 } from "./config_field.ts";
+import { parseYaml } from "./parse_yaml.ts";
 
 export type { ConfigKey } from "./config_field.ts";
 export type { OptimiserConfig, ScheduleConfig } from "./config_optimiser_schema.ts";
@@ -187,7 +187,6 @@ const schema: Field<TrainConfig> = section<TrainConfig>("A fine-tune", {
   }),
 });
 
-const mostCharacters = 1_000_000;
 const mostLabels = 10_000;
 
 /**
@@ -216,20 +215,7 @@ const mostLabels = 10_000;
  * ```
  */
 export function parseTrainConfig(yaml: string, name: string): TrainConfig {
-  if (yaml.length > mostCharacters) {
-    throw new SyntaxError(
-      `Cannot read ${name}: ${yaml.length} characters, a configuration has at most ${mostCharacters}`,
-    );
-  }
-  let value: unknown;
-  try {
-    value = parse(yaml, { schema: "core" });
-  } catch (error) {
-    // Nesting that exhausts the stack arrives as a RangeError of the engine.
-    const reason = error instanceof SyntaxError ? error.message : "it is nested too deeply";
-    throw new SyntaxError(`Cannot read ${name}: ${reason}`, { cause: error });
-  }
-  return readTrainConfig(value, name);
+  return readTrainConfig(parseYaml(yaml, name), name);
 }
 
 /**

@@ -4,6 +4,9 @@
  * @module
  */
 
+export * from "./benchmark.ts";
+export * from "./benchmark_config.ts";
+export * from "./benchmark_table.ts";
 export * from "./config.ts";
 export * from "./config_yaml.ts";
 export * from "./evaluate.ts";

@@ -1,0 +1,94 @@
+/**
+ * `qzo bench-optimisers`: optimisers compared at equal numbers of forwards.
+ *
+ * @module
+ */
+import { join } from "@std/path";
+import { writeFileWhole } from "../../models/file_source.ts";
+import {
+  type BenchmarkResult,
+  benchmarkRows,
+  benchmarkTable,
+  finalLoss,
+  parseBenchmark,
+  runBenchmark,
+} from "../../train/mod.ts";
+import type { Command } from "../command.ts";
+import { comparisonSvg } from "../comparison_plot.ts";
+import { invocation } from "../invocation.ts";
+import { lossText } from "../report.ts";
+import { progressLine } from "../terminal.ts";
+
+/** `qzo bench-optimisers`. */
+export const benchOptimisersCommand: Command = {
+  name: "bench-optimisers",
+  summary: "compare optimisers on models and tasks at equal numbers of forwards",
+  positional: "config",
+  examples: [
+    "bench-optimisers --config examples/optimisers.yaml",
+    "bench-optimisers --config examples/optimisers.yaml --table",
+  ],
+  options: {
+    config: { kind: "text", doc: "YAML file of cases and optimisers" },
+    table: { kind: "flag", doc: "print the table of what is done, run nothing" },
+  },
+  keys: [],
+  run: async ({ options, terminal, signal }) => {
+    const path = options.required("config", "--config examples/optimisers.yaml");
+    const benchmark = parseBenchmark(await Deno.readTextFile(path), path);
+    if (!options.flag("table")) {
+      const total = benchmark.cases.length * benchmark.optimisers.reduce(
+        (sum, it) => sum + Math.max(1, benchmark.learningRates(it).length) + benchmark.seeds,
+        0,
+      );
+      const line = progressLine(terminal);
+      let done = 0;
+      let begun = performance.now();
+      try {
+        for await (const event of runBenchmark(benchmark, { signal })) {
+          if (event.type === "step") {
+            if (event.step === 1) begun = performance.now();
+            line.show({
+              step: event.step,
+              total: event.job.config.steps,
+              seconds: (performance.now() - begun) / 1000,
+              resumedAt: 1,
+              loss: event.loss,
+              tokensPerSecond: event.tokensPerSecond,
+            });
+          } else {
+            done++;
+            if (!event.known) line.log(`${done}/${total}  ${resultLine(event.result)}`);
+          }
+        }
+      } finally {
+        line[Symbol.dispose]();
+        if (signal.aborted) {
+          terminal.note(`To go on: ${invocation()} bench-optimisers --config ${path}`);
+        }
+      }
+    }
+    const rows = await benchmarkRows(benchmark);
+    const table = benchmarkTable(rows);
+    terminal.out(table);
+    if (options.flag("table") || rows.length === 0) return;
+    const write = async (name: string, text: string) =>
+      await writeFileWhole(join(benchmark.output, name), [new TextEncoder().encode(text)]);
+    await write("table.md", `${table}\n`);
+    for (const name of new Set(rows.map((row) => row.case))) {
+      const curves = rows.filter((row) => row.case === name)
+        .map(({ optimiser, curve }) => ({ name: optimiser, points: curve }));
+      await write(`${name.replaceAll(" ", "-")}.svg`, comparisonSvg(curves, name));
+    }
+  },
+};
+
+function resultLine(result: BenchmarkResult): string {
+  const { job: { case: name, optimiser, learningRate, seed }, points, diverged, minutes } = result;
+  const rate = learningRate === undefined
+    ? "its own learning rate"
+    : `learning rate ${learningRate}`;
+  const from = lossText(points[0]?.loss ?? NaN);
+  const outcome = diverged ? "diverged" : `${from} to ${lossText(finalLoss(result))}`;
+  return `${name}: ${optimiser}, ${rate}, seed ${seed}: ${outcome}, ${minutes.toFixed(1)} min`;
+}

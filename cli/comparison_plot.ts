@@ -1,0 +1,75 @@
+/**
+ * Held-out losses of several optimisers over forwards as one picture.
+ *
+ * @module
+ */
+import * as Plot from "@observablehq/plot";
+import { compose, panel } from "./plot.ts";
+
+/** One line of the picture. */
+export interface ComparisonCurve {
+  /** In the legend. */
+  readonly name: string;
+  /** Losses that are not finite are left out. */
+  readonly points: readonly { readonly forwards: number; readonly loss: number }[];
+}
+
+const COLOURS = [
+  "#4269d0",
+  "#e4572e",
+  "#2f8f5b",
+  "#a463f2",
+  "#efb118",
+  "#3ca7b8",
+  "#9c6b4e",
+  "#ff8ab7",
+  "#6c7078",
+];
+const DASHES = ["none", "6 3", "2 3"];
+
+/**
+ * A standalone SVG; more than nine lines differ by their dashes too. Losses far above where all begin are cut off.
+ *
+ * @throws {RangeError} when there is nothing finite to draw
+ *
+ * @example Two optimisers
+ * ```ts
+ * import { comparisonSvg } from "./comparison_plot.ts";
+ * import { assertStringIncludes } from "@std/assert";
+ *
+ * const points = [{ forwards: 0, loss: 4 }, { forwards: 64, loss: 3.9 }];
+ * assertStringIncludes(comparisonSvg([{ name: "qzo", points }], "stories"), "<svg");
+ * ```
+ */
+export function comparisonSvg(curves: readonly ComparisonCurve[], title: string): string {
+  const shown = curves.map(({ name, points }) => ({
+    name,
+    points: points.filter(({ loss }) => Number.isFinite(loss)),
+  })).filter(({ points }) => points.length > 0);
+  if (shown.length === 0) throw new RangeError(`Cannot draw "${title}": no finite loss`);
+  const losses = shown.flatMap(({ points }) => points.map(({ loss }) => loss));
+  const begin = Math.max(...shown.map(({ points }) => points[0].loss));
+  const least = Math.min(...losses);
+  const top = Math.min(Math.max(...losses), begin + 0.5 * Math.max(0.01, begin - least));
+  const colour = (i: number) => COLOURS[i % COLOURS.length];
+  const marks = shown.map(({ points }, i) =>
+    Plot.lineY(points, {
+      x: "forwards",
+      y: "loss",
+      stroke: colour(i),
+      strokeWidth: 2,
+      strokeDasharray: DASHES[Math.floor(i / COLOURS.length) % DASHES.length],
+      clip: true,
+    })
+  );
+  const width = 800;
+  return compose(width, title, shown.map(({ name }, i) => [name, colour(i)]), [
+    panel({
+      width,
+      height: 420,
+      x: { label: "forwards" },
+      y: { label: "held-out loss (nats)", grid: true, domain: [least, top], nice: true },
+      marks,
+    }),
+  ]);
+}
