@@ -6,6 +6,7 @@
 import { type BlockPlace, inBlock } from "./blocks.ts";
 import { isOwnDirection } from "./direction_plan.ts";
 import { type Distribution, fillNoise, laws } from "./noise.ts";
+import { frozenOffset } from "./magnitude.ts";
 import { keepSign, type OffsetForm, type Projection } from "./offset.ts";
 import type { Seed } from "./seed.ts";
 
@@ -98,14 +99,18 @@ export function applyRecord(rule: OffsetRule, record: StepRecord, tensor: Offset
       // As on the device: an offset of -0 stays one.
       if (coefficients[q] === 0) continue;
       if (isOwnDirection(seeds[q])) {
-        for (let i = 0; i < part.length; i++) part[i] += coefficients[q] * part[i];
+        for (let i = 0; i < part.length; i++) {
+          if (part[i] !== frozenOffset) part[i] += coefficients[q] * part[i];
+        }
         continue;
       }
       if (blockwise && !inBlock(seeds[q], place!)) continue;
       fillNoise(rule.distribution, seeds[q], id, start + from, z, width);
       const coefficient = coefficients[q];
       // Exact product, then one rounding on storing: f64 is wide enough that rounding twice changes nothing.
-      for (let i = 0; i < part.length; i++) part[i] += coefficient * z[i];
+      for (let i = 0; i < part.length; i++) {
+        if (part[i] !== frozenOffset) part[i] += coefficient * z[i];
+      }
     }
     if (!projects) continue;
     for (let i = 0; i < part.length; i++) {

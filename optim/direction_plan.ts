@@ -7,6 +7,7 @@ import { type Blocks, blockSeed, completeBlocks } from "./blocks.ts";
 import { integerWithin } from "./check.ts";
 import type { JsonValue } from "./json.ts";
 import { completeLowRank, type LowRank, lowRankSeed } from "./low_rank.ts";
+import { type CompleteMagnitude, completeMagnitude, type Magnitude } from "./magnitude.ts";
 import { masterSeed, type Seed, stepSeed } from "./seed.ts";
 import { threefry2x32 } from "./threefry.ts";
 
@@ -40,6 +41,8 @@ export interface DirectionPlan {
   readonly blocks?: Required<Blocks>;
   /** The factors that directions are products of; none if absent. Neither with a mask nor with blocks. */
   readonly lowRank?: Required<LowRank>;
+  /** Which offsets are trained at all; all if absent. The others hold {@linkcode frozenOffset} from the start. */
+  readonly magnitude?: CompleteMagnitude;
 }
 
 /** The plan of most optimisers. */
@@ -47,8 +50,8 @@ export const plainDirections: DirectionPlan = { hold: 1, memory: 1 };
 
 /** Whether nothing but the step's own seeds is needed. */
 export function isPlain(plan: DirectionPlan): boolean {
-  const { hold, memory, decays, mask, blocks, lowRank } = plan;
-  return hold === 1 && memory === 1 && !decays && !mask && !blocks && !lowRank;
+  const { hold, memory, decays, mask, blocks, lowRank, magnitude } = plan;
+  return hold === 1 && memory === 1 && !decays && !mask && !blocks && !lowRank && !magnitude;
 }
 
 const largestStep = 0xffffffff;
@@ -155,7 +158,7 @@ export function moveSeeds(
 
 /** A plan as a ledger's header holds it. */
 export function describeDirections(
-  { hold, memory, decays, mask, blocks, lowRank }: DirectionPlan,
+  { hold, memory, decays, mask, blocks, lowRank, magnitude }: DirectionPlan,
 ): JsonValue {
   return {
     hold,
@@ -164,6 +167,7 @@ export function describeDirections(
     ...(mask ? { mask: { ...mask } } : {}),
     ...(blocks ? { blocks: { ...blocks } } : {}),
     ...(lowRank ? { lowRank: { ...lowRank } } : {}),
+    ...(magnitude ? { magnitude: { ...magnitude } } : {}),
   };
 }
 
@@ -176,7 +180,7 @@ export function parseDirections(value: unknown): DirectionPlan {
   if (typeof value !== "object" || value === null) {
     throw new TypeError(`Cannot read directions: ${JSON.stringify(value)} is not an object`);
   }
-  const { hold, memory, decays, mask, blocks, lowRank } = value as Readonly<
+  const { hold, memory, decays, mask, blocks, lowRank, magnitude } = value as Readonly<
     Record<string, unknown>
   >;
   return {
@@ -186,5 +190,6 @@ export function parseDirections(value: unknown): DirectionPlan {
     ...(mask === undefined ? {} : { mask: completeMask(mask as Mask) }),
     ...(blocks === undefined ? {} : { blocks: completeBlocks(blocks as Blocks) }),
     ...(lowRank === undefined ? {} : { lowRank: completeLowRank(lowRank as LowRank) }),
+    ...(magnitude === undefined ? {} : { magnitude: completeMagnitude(magnitude as Magnitude) }),
   };
 }

@@ -7,6 +7,7 @@
 import { applyRecord, type StepRecord } from "./apply_record.ts";
 import { type BlockPlace, blockPlace, inBlock } from "./blocks.ts";
 import { fillNoise } from "./noise.ts";
+import { frozenOffset, magnitudeMask } from "./magnitude.ts";
 import { applyOffset } from "./offset.ts";
 import type { Optimiser } from "./optimiser.ts";
 import { hostSide, scalarStep } from "./scalar_program.ts";
@@ -108,7 +109,7 @@ export interface HostStep extends StepRecord {
 export class Session {
   /** What drives it. */
   readonly optimiser: Optimiser;
-  /** The offsets so far. */
+  /** The offsets so far; {@linkcode frozenOffset} where none is trained. */
   readonly offsets: Float32Array;
   readonly #base: Float32Array;
   readonly #master: Seed;
@@ -116,7 +117,7 @@ export class Session {
   #step = 0;
   #state: readonly number[];
 
-  /** Starts at step 0 with all offsets 0. Throws a TypeError when the tensors are not the parameters, or are needed. */
+  /** Starts at step 0 with all offsets 0, or frozen. Throws a TypeError when the tensors are not the parameters, or are needed. */
   constructor(options: SessionOptions) {
     const { parameters, optimiser, seed = 0 } = options;
     this.optimiser = optimiser;
@@ -125,6 +126,14 @@ export class Session {
     this.#master = masterSeed(seed);
     this.#stretches = stretches(options, this.#base.length);
     this.#state = optimiser.transformation.init().map(Math.fround);
+    const { magnitude } = optimiser.plan;
+    if (!magnitude) return;
+    const parts = this.#stretches.map(({ from, to }) => this.#base.subarray(from, to));
+    magnitudeMask(magnitude, parts).forEach((mask, part) =>
+      mask.forEach((trained, i) => {
+        if (trained === 0) this.offsets[this.#stretches[part].from + i] = frozenOffset;
+      })
+    );
   }
 
   /** Steps made so far; the index of the step that comes next. */
@@ -169,9 +178,13 @@ export class Session {
         filled = seed;
       }
       const a = Math.fround(amplitude);
-      return this.#base.map((base, i) =>
-        applyOffset(form, base, Math.fround(this.offsets[i] + Math.fround(a * z[i])))
-      );
+      return this.#base.map((base, i) => {
+        const offset = this.offsets[i];
+        const moved = offset === frozenOffset
+          ? offset
+          : Math.fround(offset + Math.fround(a * z[i]));
+        return applyOffset(form, base, moved);
+      });
     });
   }
 

@@ -238,7 +238,8 @@ export interface SparseZoOptions extends NamedOptions {
  * and element, so that it costs no memory.
  *
  * Departures: the share that is asked for is the share left alone. ZO-Bench's code compares normal numbers with it, which
- * leaves alone its normal distribution function; `asReleased` does so too. Its masks by magnitude are not here.
+ * leaves alone its normal distribution function; `asReleased` does so too. Its shares by the magnitudes of tensors are not here; for single
+ * elements by magnitude see {@linkcode sparseMezo}.
  *
  * Source: ZO-Bench (arXiv 2402.11592), sparsity-induced perturbation.
  *

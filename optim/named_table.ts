@@ -22,6 +22,7 @@ import {
 import type { Optimiser } from "./optimiser.ts";
 import { mezoGreedy, mezoGv } from "./pool.ts";
 import { qzoPlus } from "./qzo_plus.ts";
+import { sparseMezo } from "./sparse_mezo.ts";
 
 /** Arguments that only some named optimisers have. */
 export interface ExtraOptions {
@@ -45,6 +46,10 @@ export interface ExtraOptions {
   readonly smoothness?: number;
   /** Candidates of a pool whose mean is the near end of the direction. */
   readonly top?: number;
+  /** Which end of the magnitudes is trained. */
+  readonly take?: "small" | "large";
+  /** What a share by magnitude is of. */
+  readonly budget?: "tensor" | "global";
   /** What a block is. */
   readonly blocks?: BlockKind;
   /** How many blocks there are. */
@@ -76,6 +81,7 @@ export type OptimiserName =
   | "fzoo"
   | "meazo"
   | "sparseZo"
+  | "sparseMezo"
   | "lozo"
   | "kerzoo"
   | "mezoGreedy"
@@ -109,6 +115,7 @@ export const namedOptimisers: Readonly<Record<OptimiserName, NamedOptimiser>> = 
   fzoo: { extras: [], queries: true, make: fzoo },
   meazo: { extras: ["decay"], queries: true, make: meazo },
   sparseZo: { extras: ["sparsity", "resample"], queries: true, make: sparseZo },
+  sparseMezo: { extras: ["sparsity", "take", "budget"], queries: true, make: sparseMezo },
   lozo: { extras: ["rank", "resample"], queries: true, make: lozo },
   kerzoo: { extras: ["smoothness"], queries: true, make: kerzoo },
   mezoGreedy: { extras: [], queries: true, make: mezoGreedy },

@@ -18,6 +18,7 @@ import {
 import { type Distribution, distributionOf, DISTRIBUTIONS, laws, type Structure } from "./law.ts";
 import { completeLowRank, type LowRank } from "./low_rank.ts";
 import { type OffsetForm, offsetForms, type Projection, projections } from "./offset.ts";
+import { completeMagnitude, type Magnitude } from "./magnitude.ts";
 import type { Transformation } from "./transformation.ts";
 
 /**
@@ -66,6 +67,8 @@ export interface OptimiserOptions {
   readonly blocks?: Blocks;
   /** Directions as products of thin factors; none by default. Neither with a mask nor with blocks. */
   readonly lowRank?: LowRank;
+  /** Which offsets are trained, by the magnitudes of their base values; all by default. With any of the above. */
+  readonly magnitude?: Magnitude;
   /** How an offset changes its base; `"absolute"` by default. */
   readonly form?: OffsetForm;
   /** What offsets may not do; `"none"` by default. */
@@ -134,6 +137,7 @@ export function optimiser(options: OptimiserOptions): Optimiser {
     ...(options.mask ? { mask: completeMask(options.mask) } : {}),
     ...(options.blocks ? { blocks: completeBlocks(options.blocks) } : {}),
     ...(options.lowRank ? { lowRank: completeLowRank(options.lowRank) } : {}),
+    ...(options.magnitude ? { magnitude: completeMagnitude(options.magnitude) } : {}),
   };
   if (plan.blocks?.order === "all" && estimator.directions % plan.blocks.count !== 0) {
     throw new RangeError(

@@ -42,6 +42,7 @@ export * from "./group_formats.ts";
 export * from "./hqq.ts";
 export * from "./input_statistics.ts";
 export * from "./layout.ts";
+export * from "./magnitudes.ts";
 export * from "./nearest_names.ts";
 export * from "./offsets.ts";
 export * from "./output_error.ts";

@@ -39,6 +39,8 @@ const extraKeys: readonly (keyof ExtraOptions)[] = [
   "rank",
   "smoothness",
   "top",
+  "take",
+  "budget",
   "blocks",
   "blockCount",
   "blockOrder",

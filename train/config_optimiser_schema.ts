@@ -9,6 +9,8 @@ import {
   type BlockOrder,
   blockOrders,
   type Distribution,
+  magnitudeBudgets,
+  magnitudeEnds,
   type OffsetForm,
   type OptimiserName,
   optimiserNames,
@@ -44,7 +46,7 @@ export interface OptimiserConfig {
   readonly momentum?: number;
   /** Steps that the momentum reaches back (zoSgdMomentum, zoAdam). */
   readonly length?: number;
-  /** Share of the elements that a step leaves alone (sparseZo). */
+  /** Share of the elements that are left alone (sparseZo, sparseMezo). */
   readonly sparsity?: number;
   /** Steps until other elements (sparseZo) or another kept factor (lozo) are drawn. */
   readonly resample?: number;
@@ -54,6 +56,10 @@ export interface OptimiserConfig {
   readonly smoothness?: number;
   /** Candidates whose mean is the near end of the direction (mezoGv). */
   readonly top?: number;
+  /** Which end of the magnitudes is trained (sparseMezo). */
+  readonly take?: "small" | "large";
+  /** What a share by magnitude is of (sparseMezo). */
+  readonly budget?: "tensor" | "global";
   /** What a block is (blockwiseZo). */
   readonly blocks?: BlockKind;
   /** How many blocks there are (blockwiseZo). */
@@ -102,7 +108,7 @@ export const optimiserSection: Field<OptimiserConfig> = section<OptimiserConfig>
     min: 2,
     max: 1024,
   }),
-  sparsity: number("share of the elements that a step leaves alone (sparseZo)", {
+  sparsity: number("share of the elements that are left alone (sparseZo, sparseMezo)", {
     min: 0,
     max: 1,
   }),
@@ -124,6 +130,14 @@ export const optimiserSection: Field<OptimiserConfig> = section<OptimiserConfig>
     ...count,
     max: 63,
   }),
+  take: choice(
+    "which end of the magnitudes is trained (sparseMezo); small if not given",
+    magnitudeEnds,
+  ),
+  budget: choice(
+    "what a share by magnitude is of (sparseMezo); each tensor if not given",
+    magnitudeBudgets,
+  ),
   blocks: choice("what a block is (blockwiseZo); part if not given", blockKinds),
   blockCount: number("how many blocks: layers or tensors trained (blockwiseZo)", {
     ...count,

@@ -10,7 +10,7 @@ import type { ModelSource } from "../models/source.ts";
 import { foldedSource } from "../models/source_folded.ts";
 import type { FoldCounts, TrainedTensor } from "../models/stored_values.ts";
 import { writeModel, type WriteOptions } from "../models/write_model.ts";
-import type { LedgerTrainable } from "../optim/mod.ts";
+import { frozenOffset, type LedgerTrainable } from "../optim/mod.ts";
 import { foldPatch } from "../quant/fold_patch.ts";
 import { mergeGguf, splitPaths } from "../quant/gguf_split.ts";
 import { patchGguf } from "../quant/gguf_write.ts";
@@ -23,7 +23,9 @@ export function trainedTensors(
   return new Map(trainables.map(({ name, form, span }) => {
     const values = offsets.get(name);
     if (!values) throw new RangeError(`Cannot fold: there are no offsets of "${name}"`);
-    return [name, { form, span, offsets: values }];
+    // What is frozen was not trained, and moves nothing.
+    const moved = values.map((offset) => offset === frozenOffset ? 0 : offset);
+    return [name, { form, span, offsets: moved }];
   }));
 }
 

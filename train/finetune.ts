@@ -4,7 +4,7 @@
  * @module
  */
 
-import { OffsetSet, type StepRecord } from "../kernels/mod.ts";
+import { freezeByMagnitude, OffsetSet, type StepRecord } from "../kernels/mod.ts";
 import { type Example, exampleCost, type Objective } from "../models/batch.ts";
 import { Evaluator } from "../models/evaluator.ts";
 import type { Model } from "../models/model.ts";
@@ -187,6 +187,8 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
   let step = ledger?.length ?? 0;
   checkState(optimiser, step, options.state);
   if (ledger) assertWritable(ledger, { model, optimiser, offsets, seed });
+  const { magnitude } = optimiser.plan;
+  if (magnitude) await freezeByMagnitude(model.gpu, magnitude, offsets, model.tensors);
   using trainer = new Trainer(model, optimiser, offsets, {
     seed,
     ...(options.state ? { state: options.state } : {}),

@@ -6,6 +6,7 @@
 
 import {
   type DeviceTensor,
+  freezeByMagnitude,
   OffsetSet,
   offsetWidth,
   replayMoves,
@@ -14,18 +15,21 @@ import {
   trainableOf,
 } from "../kernels/mod.ts";
 import { type Model, planModel } from "../models/model.ts";
-import { fingerprint, type ModelSource } from "../models/source.ts";
+import { fingerprint, type ModelSource, type TensorSource } from "../models/source.ts";
 import {
   applyRecord,
   assertLedgerFits,
   blockPlace,
+  frozenOffset,
   type Ledger,
   type LedgerHeader,
   type LedgerTrainable,
+  magnitudeMask,
   NOISE_VERSION,
   tensorId,
 } from "../optim/mod.ts";
 import { readScales } from "../quant/decode.ts";
+import { offsetMagnitudes } from "../quant/magnitudes.ts";
 import { offsetStride } from "../quant/offsets.ts";
 
 /** Which steps to replay. */
@@ -65,12 +69,13 @@ export async function replayLedger(
   ledger: Ledger,
   options: ReplayLedgerOptions = {},
 ): Promise<OffsetSet> {
-  const { header, records } = ledger;
+  const { header, records, head: { plan: { magnitude } } } = ledger;
   assertNoise(header);
   assertLedgerFits(header, model.fingerprint, header.trainables);
   assertLedgerFits(header, model.fingerprint, trainablesOf(header, model.tensors));
   const offsets = new OffsetSet(header.trainables, model.gpu.maxBinding).allocate(model.gpu);
   try {
+    if (magnitude) await freezeByMagnitude(model.gpu, magnitude, offsets, model.tensors);
     const count = Math.min(options.steps ?? records.length, records.length);
     const steps = Array.from({ length: count }, (_, i) => {
       const { seeds, coefficients } = records.record(i);
@@ -93,14 +98,18 @@ function ruleOf(header: LedgerHeader, trainable: LedgerTrainable) {
   };
 }
 
+function tensorOf(source: ModelSource, name: string): TensorSource {
+  const tensor = source.tensors.get(name);
+  if (!tensor) throw new RangeError(`Cannot replay: the model has no tensor "${name}"`);
+  return tensor;
+}
+
 /** The stored scales of a tensor in the order of its offsets, `[group][stride]`. */
 async function scalesInOffsetOrder(
   source: ModelSource,
   { name, rows, columns, span, count }: LedgerTrainable,
 ): Promise<Float32Array> {
-  const tensor = source.tensors.get(name);
-  if (!tensor) throw new RangeError(`Cannot replay: the model has no tensor "${name}"`);
-  const scales = readScales(await tensor.read(0, rows));
+  const scales = readScales(await tensorOf(source, name).read(0, rows));
   const groups = Math.ceil(columns / span);
   const stride = offsetStride(rows);
   // Rows that only pad have no sign to keep.
@@ -122,7 +131,7 @@ export async function replayOnHost(
   ledger: Ledger,
   options: ReplayLedgerOptions = {},
 ): Promise<Map<string, Float32Array<ArrayBuffer>>> {
-  const { header, records } = ledger;
+  const { header, records, head: { plan: { magnitude } } } = ledger;
   assertNoise(header);
   const id = await fingerprint(source);
   assertLedgerFits(header, id, header.trainables);
@@ -130,10 +139,19 @@ export async function replayOnHost(
   assertLedgerFits(header, id, trainablesOf(header, tensors));
   const count = Math.min(options.steps ?? records.length, records.length);
   const out = new Map<string, Float32Array<ArrayBuffer>>();
+  const masks = magnitude && magnitudeMask(
+    magnitude,
+    await Promise.all(
+      header.trainables.map(({ name, span, rows }) =>
+        tensorOf(source, name).read(0, rows).then((packed) => offsetMagnitudes(packed, span))
+      ),
+    ),
+  );
   for (const [index, trainable] of header.trainables.entries()) {
     options.signal?.throwIfAborted();
     const rule = ruleOf(header, trainable);
     const offsets = new Float32Array(trainable.count);
+    masks?.[index].forEach((trained, i) => offsets[i] = trained === 1 ? 0 : frozenOffset);
     const base = rule.projection === "keep-sign" && rule.form === "absolute"
       ? await scalesInOffsetOrder(source, trainable)
       : undefined;

@@ -61,7 +61,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
   var offset = offsets[e];
 #if NOISE
   let branch = branches[row / p.rows];
-  offset += branch.amplitude * noise4(branch.seed, p.tensor, e, quads);
+  offset += branch.amplitude * free4(offset, noise4(branch.seed, p.tensor, e, quads));
 #endif
   value = combine4(value, offset);
 #endif
@@ -70,10 +70,11 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
   var shift = stored.shift;
 #if FORM != none
   let index = ((quad * 4u) / p.span) * p.stride + token;
-  var offset = offsets[index >> 2u][index & 3u];
+  let held = offsets[index >> 2u];
+  var offset = held[index & 3u];
 #if NOISE
   let branch = branches[row / p.rows];
-  offset += branch.amplitude * noise4(branch.seed, p.tensor, index >> 2u, p.stride / 4u)[index & 3u];
+  offset += branch.amplitude * free4(held, noise4(branch.seed, p.tensor, index >> 2u, p.stride / 4u))[index & 3u];
 #endif
   scale = combine(scale, offset);
 #if LAYOUT == super

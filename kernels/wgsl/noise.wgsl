@@ -57,6 +57,16 @@ fn mask4(word: u32, tensor: u32, quad: u32) -> vec4<bool> {
 }
 #endif
 
+// An offset of 2^-120 is frozen (optim/magnitude.ts): neither perturbed nor moved.
+fn frozen4(w: vec4<f32>) -> vec4<bool> {
+  return w == vec4<f32>(bitcast<f32>(0x03800000u));
+}
+
+// z where offsets are not frozen.
+fn free4(w: vec4<f32>, z: vec4<f32>) -> vec4<f32> {
+  return select(z, vec4<f32>(), frozen4(w));
+}
+
 // z of elements 4 * quad .. 4 * quad + 3 of a matrix with rows of `width` quads.
 fn noise4(seed: vec2<u32>, tensor: u32, quad: u32, width: u32) -> vec4<f32> {
 #if STRUCTURE == lowRank

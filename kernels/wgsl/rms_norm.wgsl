@@ -74,7 +74,7 @@ fn main(
 #if FORM != none
     var offset = offsets[k];
 #if NOISE
-    offset += branches[b].amplitude * noise4(branches[b].seed, p.tensor, k, quads);
+    offset += branches[b].amplitude * free4(offset, noise4(branches[b].seed, p.tensor, k, quads));
 #endif
     g = combine4(g, offset);
 #endif

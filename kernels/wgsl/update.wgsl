@@ -51,7 +51,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
   let section = sections[low];
   let local = quad - section.first;
   if (local >= section.quads) { return; }
-  var w = offsets[quad];
+  let before = offsets[quad];
+  var w = before;
   for (var first = 0u; first < p.directions; first += p.per_step) {
     for (var d = first; d < first + p.per_step; d++) {
       let step = steps[d];
@@ -73,5 +74,5 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
     if (section.relative != 0u) { w = select(w, vec4<f32>(-1.0), vec4<f32>(-1.0) > w); }
 #endif
   }
-  offsets[quad] = w;
+  offsets[quad] = select(w, before, frozen4(before));
 }

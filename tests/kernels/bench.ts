@@ -17,10 +17,11 @@ import {
   trainableOf,
   type Value,
 } from "../../kernels/mod.ts";
-import type { Distribution, Seed } from "../../optim/mod.ts";
+import { type Distribution, frozenOffset, type Seed } from "../../optim/mod.ts";
 import { type Layout, numberToFloat16, type PackedTensor, planeWords } from "../../quant/mod.ts";
 import {
   effectiveWeights,
+  type NoiseTerm,
   noiseTerm,
   offsetCount,
   type OffsetForm,
@@ -236,6 +237,12 @@ export function perturb(
   const id = randomWord(random);
   const trainable = trainableOf(tensor, id, form, span);
   const offsets = normals(offsetCount(packed, trainable.span), random, 0.2);
+  // Some are frozen: no noise comes to them.
+  for (let i = 0; i < offsets.length; i += 1 + below(9, random)) offsets[i] = frozenOffset;
+  const free = (term: NoiseTerm): NoiseTerm => ({
+    ...term,
+    z: (index) => offsets[index] === frozenOffset ? 0 : term.z(index),
+  });
   const noise = randomBranches(branches, 0.3, random);
   const weights = noise.map(({ seed, amplitude }) =>
     effectiveWeights(
@@ -245,7 +252,7 @@ export function perturb(
       trainable.span,
       distribution === "none"
         ? null
-        : noiseTerm(distribution, seed, id, amplitude, offsetWidth(trainable)),
+        : free(noiseTerm(distribution, seed, id, amplitude, offsetWidth(trainable))),
     )
   );
   return {

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import {
   DeviceTensor,
+  freezeByMagnitude,
   Graph,
   OffsetSet,
   openGpu,
@@ -18,9 +19,11 @@ import {
   decayOffsets,
   type Distribution,
   DISTRIBUTIONS,
+  frozenOffset,
   fzoo,
   kerzoo,
   lozo,
+  magnitudeMask,
   meazo,
   mezo,
   mezoGreedy,
@@ -47,7 +50,7 @@ import {
   zoSgdMomentum,
   zoSgdSign,
 } from "../../optim/mod.ts";
-import type { Layout } from "../../quant/mod.ts";
+import { type Layout, offsetMagnitudes } from "../../quant/mod.ts";
 import { randomNumbers } from "../support/random_llama.ts";
 import { normals, randomPacked, randomWord } from "./bench.ts";
 import { type RigTensor, StepRig } from "./step_rig.ts";
@@ -314,6 +317,44 @@ for (
     await rig.assertReplays(coefficients);
   });
 }
+
+Deno.test("offsets frozen by magnitude keep their bits through steps, decays and replays, as on the host", async () => {
+  const rule = optimiser({
+    name: "frozen",
+    estimator: spsa({ epsilon: 0.5 }),
+    transformations: [decayOffsets(2 ** -4, { bits: 4 })],
+    form: "relative",
+    projection: "keep-sign",
+    magnitude: { density: 0.3, budget: "global" },
+  });
+  const tensors = rigTensors();
+  for (const maxBinding of [gpu.maxBinding, 4096]) {
+    using rig = new StepRig(gpu, rule, tensors, maxBinding);
+    await freezeByMagnitude(gpu, rule.plan.magnitude!, rig.offsets, rig.tensors);
+    const start = await rig.offsets.read(gpu);
+    const magnitudes = rig.offsets.trainables.map(({ name, span }) =>
+      offsetMagnitudes(tensors.find((t) => t.name === name)!.packed, span)
+    );
+    magnitudeMask(rule.plan.magnitude!, magnitudes).forEach((mask, i) => {
+      const held = start.get(rig.offsets.trainables[i].name)!;
+      assertEquals([...held].map((w) => w === frozenOffset ? 0 : 1), [...mask]);
+    });
+    for (let step = 0; step < 6; step++) rig.step(step, [...normals(2, random, 0.5)]);
+    const records = await rig.records();
+    await rig.assertReplays(records.map((r) => r.coefficients), start);
+    for (const [name, values] of await rig.offsets.read(gpu)) {
+      const before = start.get(name)!;
+      assert(values.every((w, i) => (w === frozenOffset) === (before[i] === frozenOffset)), name);
+    }
+    await freezeByMagnitude(gpu, rule.plan.magnitude!, rig.offsets, rig.tensors);
+    const other = { density: 0.1, take: "large" } as const;
+    await assertRejects(
+      () => freezeByMagnitude(gpu, other, rig.offsets, rig.tensors),
+      RangeError,
+      "trained without this mask",
+    );
+  }
+});
 
 Deno.test("only the tensor whose turn it is moves", async () => {
   const rule = optimiser({

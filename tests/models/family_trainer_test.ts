@@ -30,6 +30,7 @@ const rates: Partial<Record<OptimiserName, number>> = {
   zoSgdMomentum: 1e-3,
   sparseZo: 1e-3,
   lozo: 1e-3,
+  sparseMezo: 1e-3,
   kerzoo: 1e-3,
   mezoGreedy: 1e-3,
   mezoGv: 1e-3,

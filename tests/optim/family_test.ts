@@ -26,6 +26,7 @@ import {
   rejectSpikes,
   scaleBySchedule,
   Session,
+  sparseMezo,
   sparseZo,
   spsa,
   threePointDescent,
@@ -75,6 +76,7 @@ const family: Record<string, (rate: number, unit?: number) => Optimiser> = {
   sparseZo: (rate) =>
     sparseZo({ sparsity: 0.5, resample: 5, learningRate: fading(rate), distribution: "normal" }),
   lozo: (rate) => lozo({ learningRate: fading(rate) }),
+  "sparseMezo of all": (rate) => sparseMezo({ sparsity: 0, learningRate: fading(rate) }),
   kerzoo: (rate) => kerzoo({ learningRate: fading(rate / 2) }),
   "kerzoo of order 4": (rate) =>
     kerzoo({ smoothness: 4, learningRate: fading(rate / 4, 3 * steps) }),
@@ -248,6 +250,7 @@ Deno.test("hostile plans in a header of the second format are syntax errors", ()
     [{ hold: 1, memory: 2, blocks: { by: "part" } }, "distribution"],
     [{ hold: 1, memory: 2, blocks: { by: "layer", count: 1e6 } }, "count"],
     [{ hold: 1, memory: 2, lowRank: { rank: 2 } }, "distribution"],
+    [{ hold: 1, memory: 2, magnitude: { density: 2 } }, "density"],
     [{ hold: 1, memory: 2, lowRank: { rank: 9 } }, "rank"],
     [{ hold: 1, memory: 2, lowRank: { rank: 2, keep: 0.5 } }, "keep"],
   ];

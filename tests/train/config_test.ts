@@ -50,6 +50,8 @@ Deno.test("config: every kind of value arrives under its camelCase name", () => 
     rank: undefined,
     smoothness: undefined,
     top: undefined,
+    take: undefined,
+    budget: undefined,
     resample: undefined,
     weightDecay: undefined,
     queries: undefined,

@@ -11,6 +11,7 @@ import {
   type Optimiser,
   optimiser,
   scaleBySchedule,
+  sparseMezo,
   sparseZo,
   spsa,
   zoAdam,
@@ -47,6 +48,7 @@ const rules: Record<string, Optimiser> = {
     blocks: { by: "part", order: "all" },
   }),
   kerzoo: kerzoo({ ...shared, learningRate: 0.02, smoothness: 4 }),
+  sparseMezo: sparseMezo({ ...shared, learningRate: 0.02, sparsity: 0.6, budget: "global" }),
   "accumulated": optimiser({
     name: "accumulated",
     estimator: spsa({ epsilon: 0.02, queries: 2 }),

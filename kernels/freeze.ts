@@ -1,0 +1,77 @@
+/**
+ * Offsets that are never trained: they hold a value that noise and update leave alone.
+ *
+ * @module
+ */
+
+import { frozenOffset, type Magnitude, magnitudeMask } from "../optim/magnitude.ts";
+import { offsetMagnitudes } from "../quant/magnitudes.ts";
+import { planeWords } from "../quant/layout.ts";
+import type { Gpu } from "./gpu.ts";
+import type { OffsetSet, Trainable } from "./offsets.ts";
+import type { DeviceTensor } from "./tensor.ts";
+
+/** Reads scales (dense: elements) of a tensor back, piece by piece, and says how large what each offset tunes is. */
+async function magnitudesOf(
+  gpu: Gpu,
+  { layout, columns, rows, pieces, name }: DeviceTensor,
+  { span, count }: Trainable,
+): Promise<Float32Array> {
+  const out = new Float32Array(count).fill(NaN);
+  for (const piece of pieces) {
+    const words = planeWords(layout, piece.rows, columns);
+    const dense = layout.kind === "dense";
+    const storage = dense ? piece.codes : piece.scales;
+    if (!storage) throw new TypeError(`Cannot read the scales of "${name}": it has none`);
+    const bytes = (dense ? words.codes : words.scales) * 4;
+    const plane = new Uint32Array((await gpu.read([{ buffer: storage.buffer, bytes }]))[0]);
+    const empty = new Uint32Array(0);
+    // Of a quantised tensor the scales alone are looked at.
+    const packed = {
+      layout,
+      columns,
+      rows: piece.rows,
+      codes: dense ? plane : new Uint32Array(words.codes),
+      scales: dense ? empty : plane,
+      codebook: new Uint32Array(words.codebook),
+    };
+    offsetMagnitudes(packed, span, { firstRow: piece.firstRow, totalRows: rows })
+      .forEach((size, i) => {
+        if (!Number.isNaN(size)) out[i] = size;
+      });
+  }
+  return out;
+}
+
+/**
+ * Freezes all offsets that a mask by magnitude leaves out, as they lie over this base; offsets that are frozen already stay so.
+ *
+ * @param tensors The base
+ * @throws {RangeError} When an offset has moved that the mask leaves out
+ */
+export async function freezeByMagnitude(
+  gpu: Gpu,
+  magnitude: Magnitude,
+  offsets: OffsetSet,
+  tensors: ReadonlyMap<string, DeviceTensor>,
+): Promise<void> {
+  const magnitudes: Float32Array[] = [];
+  for (const trainable of offsets.trainables) {
+    magnitudes.push(await magnitudesOf(gpu, tensors.get(trainable.name)!, trainable));
+  }
+  const masks = magnitudeMask(magnitude, magnitudes);
+  const values = await offsets.read(gpu);
+  offsets.trainables.forEach(({ name }, tensor) => {
+    const held = values.get(name)!;
+    masks[tensor].forEach((trained, i) => {
+      if (trained === 1) return;
+      if (held[i] !== 0 && held[i] !== frozenOffset) {
+        throw new RangeError(
+          `Cannot freeze offset ${i} of "${name}": it is ${held[i]}, trained without this mask`,
+        );
+      }
+      held[i] = frozenOffset;
+    });
+  });
+  offsets.write(gpu, values);
+}

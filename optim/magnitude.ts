@@ -1,0 +1,138 @@
+/**
+ * Masks by magnitude: offsets of small, or of large, base values alone are trained.
+ *
+ * @module
+ */
+
+/** Which offsets are trained: those of base values that are small, or large. What is left out is frozen for the whole run. */
+export interface Magnitude {
+  /** Share of the offsets that are trained, above 0 to 1; met to the element. */
+  readonly density: number;
+  /** Which end of the magnitudes is trained; `"small"` by default. */
+  readonly take?: "small" | "large" | undefined;
+  /** Whether every tensor keeps that share of its own, or all together; `"tensor"` by default. */
+  readonly budget?: "tensor" | "global" | undefined;
+}
+
+/** Ends of the magnitudes. */
+export const magnitudeEnds: readonly ["small", "large"] = ["small", "large"];
+
+/** What a share can be of. */
+export const magnitudeBudgets: readonly ["tensor", "global"] = ["tensor", "global"];
+
+/** A complete {@linkcode Magnitude}. */
+export interface CompleteMagnitude {
+  /** Share of the offsets that are trained. */
+  readonly density: number;
+  /** Which end of the magnitudes is trained. */
+  readonly take: "small" | "large";
+  /** What the share is of. */
+  readonly budget: "tensor" | "global";
+}
+
+/** The same with nothing left open; throws a RangeError for what is not as said. */
+export function completeMagnitude(
+  { density, take = "small", budget = "tensor" }: Magnitude,
+): CompleteMagnitude {
+  if (!(density > 0 && density <= 1)) {
+    throw new RangeError(
+      `Cannot make a mask by magnitude: density must lie above 0, at most 1, not be ${density}`,
+    );
+  }
+  for (const [value, known] of [[take, magnitudeEnds], [budget, magnitudeBudgets]] as const) {
+    if (!(known as readonly string[]).includes(value)) {
+      throw new RangeError(
+        `Cannot make a mask by magnitude: unknown ${JSON.stringify(value)}, known are ${
+          known.join(", ")
+        }`,
+      );
+    }
+  }
+  return { density, take, budget };
+}
+
+/**
+ * What a frozen offset holds: 2^-120. Offsets that move are multiples of 2^-116 (coefficients below 2^-100 become 0 and have 16 bits, z
+ * is a multiple of a half), so none comes here; and what it is added to stays what it is. Who perturbs or moves an offset leaves it alone.
+ */
+export const frozenOffset: number = 2 ** -120;
+
+/** Numbers that are not negative in the order of their bits; NaN stands for what is not there. */
+class Order {
+  readonly #parts: readonly Float32Array[];
+  readonly #flip: number;
+
+  constructor(parts: readonly Float32Array[], take: "small" | "large") {
+    this.#parts = parts;
+    this.#flip = take === "small" ? 0 : 0x7fffffff;
+  }
+
+  /** Calls with the key of every number, its part and place. */
+  each(visit: (key: number, part: number, index: number) => void): void {
+    this.#parts.forEach((values, part) => {
+      const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
+      for (let i = 0; i < bits.length; i++) {
+        const size = bits[i] & 0x7fffffff;
+        if (size <= 0x7f800000) visit(size ^ this.#flip, part, i);
+      }
+    });
+  }
+}
+
+/** Marks the first `share` of all numbers of `parts` in order; of equal ones those that come first. */
+function markFirst(
+  parts: readonly Float32Array[],
+  { density, take }: CompleteMagnitude,
+  marks: readonly Uint8Array[],
+): void {
+  const order = new Order(parts, take);
+  const high = new Float64Array(32768);
+  let total = 0;
+  order.each((key) => {
+    high[key >>> 16]++;
+    total++;
+  });
+  let left = Math.round(density * total);
+  if (left === 0) return;
+  // The number of rank `left`: first the upper 15 bits of its key, then the lower 16.
+  let upper = 0;
+  while (left > high[upper]) left -= high[upper++];
+  const low = new Float64Array(65536);
+  order.each((key) => {
+    if (key >>> 16 === upper) low[key & 0xffff]++;
+  });
+  let lower = 0;
+  while (left > low[lower]) left -= low[lower++];
+  const last = upper * 65536 + lower;
+  order.each((key, part, index) => {
+    if (key < last || key === last && left-- > 0) marks[part][index] = 1;
+  });
+}
+
+/**
+ * Which elements a mask by magnitude leaves: 1 for those trained, 0 for others, by tensor.
+ *
+ * @param magnitudes by tensor, signs ignored; NaN for what only pads, which is not counted and not trained.
+ *
+ * @example The smaller half of each tensor, and of both together
+ * ```ts
+ * import { magnitudeMask } from "@qzo/qzo/optim";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const magnitudes = [new Float32Array([1, -4]), new Float32Array([2, 3, 5, NaN, 6])];
+ * const each = magnitudeMask({ density: 0.5 }, magnitudes);
+ * assertEquals(each.map((mask) => [...mask]), [[1, 0], [1, 1, 0, 0, 0]]);
+ * const all = magnitudeMask({ density: 0.5, budget: "global" }, magnitudes);
+ * assertEquals(all.map((mask) => [...mask]), [[1, 0], [1, 1, 0, 0, 0]]);
+ * ```
+ */
+export function magnitudeMask(
+  magnitude: Magnitude,
+  magnitudes: readonly Float32Array[],
+): Uint8Array[] {
+  const rule = completeMagnitude(magnitude);
+  const marks = magnitudes.map((values) => new Uint8Array(values.length));
+  if (rule.budget === "global") markFirst(magnitudes, rule, marks);
+  else magnitudes.forEach((values, i) => markFirst([values], rule, [marks[i]]));
+  return marks;
+}

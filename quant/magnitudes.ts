@@ -1,0 +1,85 @@
+/**
+ * How large the values are that a tensor's offsets tune.
+ *
+ * @module
+ */
+import { decode, readScales } from "./decode.ts";
+import { groupColumns, groupsPerRow, type PackedTensor, type SuperLayout } from "./layout.ts";
+import { type FoldOptions, offsetCount, offsetStride } from "./offsets.ts";
+import { planeBytes } from "./planes.ts";
+import { superByte } from "./super_rows.ts";
+import { emptySuperBlock, readSuperBlock, SUPER_SCALES, superFactor } from "./super_scales.ts";
+
+/** Sizes of scales, `units` to a row, each of so many columns. */
+interface ScaleSizes {
+  readonly columns: number;
+  readonly units: number;
+  readonly sizes: Float32Array;
+}
+
+/** The scales of a super-block's groups. */
+function superSizes(t: PackedTensor, layout: SuperLayout): ScaleSizes {
+  const { columns, group } = SUPER_SCALES[layout.scales];
+  const [blocks, groups] = [groupsPerRow(layout, t.columns), columns / group];
+  const sizes = new Float32Array(t.rows * blocks * groups);
+  const bytes = planeBytes(t.scales);
+  const block = emptySuperBlock(layout.scales);
+  for (let i = 0; i < t.rows * blocks; i++) {
+    const at = superByte(layout, t.columns, Math.floor(i / blocks), i % blocks);
+    readSuperBlock(layout.scales, bytes, at, block);
+    const factor = superFactor(layout.scales, block.d);
+    block.scales.forEach((scale, g) => sizes[i * groups + g] = Math.abs(factor * scale));
+  }
+  return { columns: group, units: blocks * groups, sizes };
+}
+
+function scaleSizes(t: PackedTensor): ScaleSizes {
+  if (t.layout.kind === "super") return superSizes(t, t.layout);
+  return {
+    columns: groupColumns(t.layout, t.columns),
+    units: groupsPerRow(t.layout, t.columns),
+    sizes: readScales(t).map(Math.abs),
+  };
+}
+
+/**
+ * The magnitude of what each offset tunes, in the order of offsets (see `offsets.ts`): the mean size of the scales that its columns
+ * have, or the size of a dense element. NaN for rows that only pad, and those of other pieces.
+ *
+ * @param span Columns per offset; 0 means the whole row; dense layouts ignore it.
+ * @throws {RangeError} for an impossible shape or span. @throws {TypeError} for a plane of the wrong length.
+ *
+ * @example Six rows take eight places
+ * ```ts
+ * import { offsetMagnitudes, quantize } from "@qzo/qzo/quant";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const tensor = quantize(new Float32Array(6 * 32).fill(-1), 6, 32, "int4_row");
+ * const sizes = offsetMagnitudes(tensor, 0);
+ * assertEquals([sizes.length, sizes[5] > 0, sizes[6]], [8, true, NaN]);
+ * ```
+ */
+export function offsetMagnitudes(
+  t: PackedTensor,
+  span: number,
+  { firstRow = 0, totalRows = t.rows }: FoldOptions = {},
+): Float32Array<ArrayBuffer> {
+  const out = new Float32Array(offsetCount(t.layout, totalRows, t.columns, span)).fill(NaN);
+  if (t.layout.kind === "dense") {
+    out.set(decode(t).map(Math.abs), firstRow * t.columns);
+    return out;
+  }
+  const { columns, units, sizes } = scaleSizes(t);
+  const width = span === 0 ? t.columns : Math.min(span, t.columns);
+  const stride = offsetStride(totalRows);
+  for (let s = 0; s * width < t.columns; s++) {
+    const from = Math.floor(s * width / columns);
+    const to = Math.min(units, Math.ceil((s + 1) * width / columns));
+    for (let row = 0; row < t.rows; row++) {
+      let sum = 0;
+      for (let u = from; u < to; u++) sum += sizes[row * units + u];
+      out[s * stride + firstRow + row] = sum / (to - from);
+    }
+  }
+  return out;
+}
