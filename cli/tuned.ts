@@ -97,7 +97,9 @@ export async function tunedOffsets(
 ): Promise<OffsetSet> {
   status(call.terminal, `Replaying ${steps} steps`);
   try {
-    return await replayLedger(session.model, ledger, { steps, signal: call.signal });
+    const offsets = await replayLedger(session.model, ledger, { steps, signal: call.signal });
+    offsets.freeMoments();
+    return offsets;
   } finally {
     status(call.terminal, "");
   }

@@ -6,6 +6,7 @@
 
 import { type BlockPlace, blockPlace, packPlace } from "../optim/blocks.ts";
 import type { OffsetForm } from "../optim/offset.ts";
+import type { UpdateRule } from "../optim/update_rule.ts";
 import { offsetStride } from "../quant/offsets.ts";
 import type { Gpu } from "./gpu.ts";
 import type { Range } from "./graph.ts";
@@ -108,6 +109,7 @@ export class OffsetSet implements Disposable {
   /** Per arena the update kernel's table: first quad, quads, tensor id, 1 if relative, packed place, quads of a row. */
   readonly tables: readonly Storage[];
   readonly #sections = new Map<string, Section>();
+  #moments: { readonly rule: string; readonly storages: Storage[][] } | undefined;
 
   /** Describes the memory; `allocate` makes it, zeroed. */
   constructor(trainables: readonly Trainable[], maxBinding: number) {
@@ -163,6 +165,36 @@ export class OffsetSet implements Disposable {
       gpu.device.queue.writeBuffer(table.allocate(gpu).buffer.buffer, 0, this.#table(i));
     });
     return this;
+  }
+
+  /**
+   * Per arena the values that an update rule keeps beside each offset, to be allocated: zero at first, then what training or replay
+   * with that rule left. Another rule begins at zero.
+   */
+  moments(rule: UpdateRule | undefined): readonly (readonly Storage[])[] {
+    if (!rule || rule.stateSize === 0) return this.arenas.map(() => []);
+    if (this.#moments?.rule !== rule.name) {
+      this.freeMoments();
+      const storages = this.arenas.map(({ bytes }, arena) =>
+        Array.from(
+          { length: rule.stateSize },
+          (_, i) => new Storage(`${rule.name} state ${i} of offsets ${arena}`, bytes, "optimiser"),
+        )
+      );
+      this.#moments = { rule: rule.name, storages };
+    }
+    return this.#moments!.storages;
+  }
+
+  /** Whether there is what `rule` keeps beside offsets that were trained or replayed. */
+  hasMoments(rule: UpdateRule): boolean {
+    return rule.stateSize === 0 || this.#moments?.rule === rule.name;
+  }
+
+  /** Frees what update rules keep: only who goes on training needs it. */
+  freeMoments(): void {
+    for (const storage of this.#moments?.storages.flat() ?? []) storage[Symbol.dispose]();
+    this.#moments = undefined;
   }
 
   /** What is trained of the tensor `name`, if anything. */
@@ -231,6 +263,7 @@ export class OffsetSet implements Disposable {
 
   /** Frees its memory. */
   [Symbol.dispose](): void {
+    this.freeMoments();
     for (const storage of [...this.arenas, ...this.tables]) storage[Symbol.dispose]();
   }
 }

@@ -8,17 +8,10 @@ import type { Gpu } from "./gpu.ts";
 import { compileGraph, Graph } from "./graph.ts";
 import { SHADER_LIBRARY } from "./library.ts";
 import type { OffsetSet } from "./offsets.ts";
+import type { StepRecord } from "../optim/apply_record.ts";
 import { moveOffsets, type MoveRule } from "./step.ts";
 import { Storage } from "./storage.ts";
 import type { DeviceTensor } from "./tensor.ts";
-
-/** One direction of one step. */
-export interface Move {
-  /** Of this step and direction. */
-  readonly seed: readonly [number, number];
-  /** What multiplies z; rounded. */
-  readonly coefficient: number;
-}
 
 /** How replay is bounded. */
 export interface ReplayOptions {
@@ -29,9 +22,10 @@ export interface ReplayOptions {
 }
 
 /**
- * Applies `steps` in order to offsets on the device, to the bits that training them gave.
+ * Applies `steps` in order to offsets on the device, and to what an update rule keeps beside them, to the bits that training them
+ * gave.
  *
- * @param rule The law of z and the projection
+ * @param rule The law of z, the update rule and the projection
  * @param tensors The base, whose scales bound absolute offsets that keep the sign
  */
 export async function replayMoves(
@@ -39,34 +33,52 @@ export async function replayMoves(
   rule: MoveRule,
   offsets: OffsetSet,
   tensors: ReadonlyMap<string, DeviceTensor>,
-  steps: Iterable<readonly Move[]>,
+  steps: Iterable<StepRecord>,
   { signal, onProgress }: ReplayOptions = {},
 ): Promise<void> {
-  const list = Array.isArray(steps) ? steps as readonly (readonly Move[])[] : [...steps];
+  const list = [...steps];
   if (list.length === 0) return;
-  const perStep = list[0].length;
+  const perStep = list[0].coefficients.length;
+  const perInputs = rule.update?.inputSize ?? 0;
+  for (const moments of offsets.moments(rule.update).flat()) moments.allocate(gpu);
   const bounded = rule.projection === "keep-sign" &&
     offsets.trainables.some((t) => t.form === "absolute" && t.span !== 1);
   // Where a projection reads the base between steps, each step is a dispatch of its own.
   const perDispatch = bounded ? 1 : 256;
   using coefficients = new Storage("replayed coefficients", perDispatch * perStep * 16, "optimiser")
     .allocate(gpu);
+  using scalars = new Storage("replayed scalars", perDispatch * perInputs * 4, "optimiser")
+    .allocate(gpu);
   const graph = new Graph();
   moveOffsets(graph, rule, offsets, tensors, {
     coefficients,
     directions: perDispatch * perStep,
     perStep,
+    inputs: scalars,
   });
   using plan = compileGraph(gpu, graph, SHADER_LIBRARY);
   for (let first = 0, sinceWait = 0; first < list.length; first += perDispatch) {
     signal?.throwIfAborted();
     const words = new Uint32Array(perDispatch * perStep * 4);
     const floats = new Float32Array(words.buffer);
-    list.slice(first, first + perDispatch).flat().forEach(({ seed, coefficient }, i) => {
-      words.set(seed, i * 4);
-      floats[i * 4 + 2] = coefficient;
+    const inputs = new Float32Array(perDispatch * perInputs);
+    list.slice(first, first + perDispatch).forEach((step, i) => {
+      step.seeds.forEach((seed, q) => {
+        words.set(seed, (i * perStep + q) * 4);
+        floats[(i * perStep + q) * 4 + 2] = step.coefficients[q];
+      });
+      if ((step.inputs?.length ?? 0) !== perInputs) {
+        throw new TypeError(
+          `Cannot replay step ${first + i}: ${
+            step.inputs?.length ?? 0
+          } host scalars of the update rule given, ${perInputs} needed`,
+        );
+      }
+      if (perInputs > 0) inputs.set(step.inputs!, i * perInputs);
     });
     gpu.device.queue.writeBuffer(coefficients.buffer.buffer, 0, words);
+    // Writing nothing makes Deno 2.9 panic.
+    if (perInputs > 0) gpu.device.queue.writeBuffer(scalars.buffer.buffer, 0, inputs);
     const encoder = gpu.device.createCommandEncoder();
     const pass = encoder.beginComputePass();
     plan.encode(pass);

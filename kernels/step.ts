@@ -6,12 +6,20 @@
  */
 
 import type { Optimiser } from "../optim/optimiser.ts";
-import { emitScalarProgram, hostScalarCount, isPlain, roundCoefficientWgsl } from "../optim/mod.ts";
+import {
+  elementOpsWgsl,
+  emitScalarProgram,
+  emitUpdateRule,
+  hostScalarCount,
+  isPlain,
+  roundCoefficientWgsl,
+} from "../optim/mod.ts";
 import type { Graph, Range } from "./graph.ts";
 import { type OffsetSet, offsetStride } from "./offsets.ts";
 import { lawKey } from "./perturbation.ts";
 import { Storage } from "./storage.ts";
 import type { DeviceTensor } from "./tensor.ts";
+import type { UpdateRule } from "../optim/update_rule.ts";
 import projectSource from "./wgsl/project.wgsl" with { type: "text" };
 import scalarSource from "./wgsl/scalar_step.wgsl" with { type: "text" };
 import updateSource from "./wgsl/update.wgsl" with { type: "text" };
@@ -102,8 +110,10 @@ export interface StepRecord {
 export interface StepInputs {
   /** Seed and amplitude by branch. */
   readonly branches: Range;
-  /** The transformation's inputs, f32. */
+  /** The scalars of the optimiser's program, f32. */
   readonly scalars: Range;
+  /** The update rule's host scalars, f32; needed where there is a rule. */
+  readonly update?: Range | undefined;
   /**
    * `moveSeeds` of the step, 8 bytes each. Needed where the optimiser's directions are not plain; who gives them also takes
    * the branches' seeds from `directionSeed`.
@@ -188,6 +198,11 @@ export function optimiserStep(
       `Cannot record a step of ${optimiser.name}: where it looks follows from its state, on the host alone`,
     );
   }
+  if (optimiser.update && !inputs.update) {
+    throw new TypeError(
+      `Cannot record a step of ${optimiser.name}: the host scalars of its update rule are not given`,
+    );
+  }
   const seeded = inputs.seeds !== undefined;
   if (!seeded && !isPlain(optimiser.plan)) {
     throw new TypeError(
@@ -212,11 +227,15 @@ export function optimiserStep(
     coefficients: state.coefficients,
     directions: optimiser.moves,
     perStep: optimiser.moves,
+    inputs: inputs.update,
   });
 }
 
 /** How offsets move: an optimiser is one, and a ledger's header holds the same facts. */
-export type MoveRule = Pick<Optimiser, "distribution" | "projection">;
+export type MoveRule = Pick<Optimiser, "distribution" | "projection"> & {
+  /** What becomes of each offset's gradient; absent where offsets move by the coefficients alone. */
+  readonly update?: UpdateRule | undefined;
+};
 
 /** Seeds and coefficients on the device: `directions` of them, `perStep` of each step. */
 export interface Moves {
@@ -226,9 +245,14 @@ export interface Moves {
   readonly directions: number;
   /** Directions of one step. */
   readonly perStep: number;
+  /** The update rule's host scalars, step after step; needed where there is a rule. */
+  readonly inputs?: Storage | Range | undefined;
 }
 
-/** Records `w += coefficient * z` for every arena, and where the rule asks for it the projection. */
+/**
+ * Records `w += coefficient * z`, or what the update rule says, for every arena, and where the rule asks for it the projection.
+ * What the rule keeps is allocated with the offsets' `moments`.
+ */
 export function moveOffsets(
   graph: Graph,
   rule: MoveRule,
@@ -237,15 +261,33 @@ export function moveOffsets(
   moves: Moves,
 ): void {
   const keepSign = rule.projection === "keep-sign";
+  const { update } = rule;
+  const moments = offsets.moments(update);
+  const source = update
+    ? updateSource.replace("/*RULE*/", elementOpsWgsl("p.zero") + emitUpdateRule(update))
+    : updateSource;
   offsets.arenas.forEach((arena, i) => {
     const quads = arena.bytes / 16;
     graph.add({
       label: `update ${arena.label}`,
-      source: updateSource,
-      key: { ...lawKey(rule.distribution), KEEP_SIGN: keepSign },
-      reads: { 1: offsets.tables[i], 2: moves.coefficients },
-      writes: { 3: arena },
-      parameters: [quads, offsets.sections(i), moves.directions, moves.perStep],
+      source,
+      key: {
+        ...lawKey(rule.distribution),
+        KEEP_SIGN: keepSign,
+        RULE: update !== undefined,
+        STATES: update?.stateSize ?? 0,
+        INPUTS: update?.inputSize ?? 0,
+      },
+      reads: {
+        1: offsets.tables[i],
+        2: moves.coefficients,
+        4: update && update.inputSize > 0 ? moves.inputs! : undefined,
+      },
+      writes: {
+        3: arena,
+        ...Object.fromEntries(moments[i].map((storage, s) => [5 + s, storage])),
+      },
+      parameters: [quads, offsets.sections(i), moves.directions, moves.perStep, 0],
       workgroups: Math.ceil(quads / 64),
     });
   });

@@ -80,6 +80,7 @@ export function planMemory(
     ...model.columnOrders.storages,
     ...offsets.arenas,
     ...offsets.tables,
+    ...offsets.moments(optimiser.update).flat(),
     ...state.storages,
     stagingFor(layout.bytes),
     ...storages,

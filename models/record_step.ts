@@ -32,6 +32,8 @@ export interface InputLayout {
   readonly perPass: number;
   /** Host scalars. */
   readonly scalars: number;
+  /** Host scalars of the update rule, if there is one. */
+  readonly update: number;
   /** Seeds of the moves, where they are not the branches' in one pass. */
   readonly seeds: number;
   /** The batch's words. */
@@ -92,15 +94,15 @@ function inputLayout(optimiser: Optimiser, shape: BatchShape, perPass: number): 
   const passBytes = 256 * Math.ceil(perPass * 16 / 256);
   const tableBytes = passBytes * Math.ceil(optimiser.estimator.branches.length / perPass);
   const scalars = tableBytes * tables(optimiser);
-  const seeds = scalars +
-    256 * Math.max(1, Math.ceil(hostScalarCount(optimiser) * 4 / 256));
+  const update = scalars + 256 * Math.max(1, Math.ceil(hostScalarCount(optimiser) * 4 / 256));
+  const seeds = update + (optimiser.update ? 256 : 0);
   const seedBytes = hasSeeds(optimiser, { perPass })
     ? 256 * Math.ceil(optimiser.moves * 8 / 256)
     : 0;
   const batch = seeds + seedBytes;
   const words = Math.ceil(batchLayout(shape).words / 4) * 4;
   const bytes = batch + words * 4;
-  return { branches, tableBytes, passBytes, perPass, scalars, seeds, batch, bytes };
+  return { branches, tableBytes, passBytes, perPass, scalars, update, seeds, batch, bytes };
 }
 
 /**
@@ -178,6 +180,7 @@ function recordPasses(
         offset: layout.scalars,
         bytes: Math.max(4, hostScalarCount(optimiser) * 4),
       },
+      update: optimiser.update && { storage: input, offset: layout.update, bytes: 256 },
       ...(hasSeeds(optimiser, layout)
         ? { seeds: { storage: input, offset: layout.seeds, bytes: optimiser.moves * 8 } }
         : {}),

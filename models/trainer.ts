@@ -21,6 +21,7 @@ import type { Optimiser } from "../optim/optimiser.ts";
 import { blockOf } from "../optim/blocks.ts";
 import { moveSeeds } from "../optim/direction_plan.ts";
 import { hostSide } from "../optim/scalar_program.ts";
+import { updateInputs } from "../optim/update_rule.ts";
 import { masterSeed, type Seed } from "../optim/seed.ts";
 import { assertBatchFits, type PackedBatch } from "./batch.ts";
 import type { Model } from "./model.ts";
@@ -68,7 +69,7 @@ export class Trainer implements Disposable {
   #queued = 0;
 
   /**
-   * Prepares to train `offsets`, which the caller has allocated. `seed` is the master seed; `state` the chain's state to go on
+   * Prepares to train `offsets`, which the caller has allocated, from what an update rule keeps beside them. `seed` is the master seed; `state` the chain's state to go on
    * from; `capacity` the most steps queued before a drain (default 1024); `activationBytes` the memory beyond which a step's branches
    * are evaluated in several passes (default 1 GiB); `onTimes` is told when the device was at work on the steps of a drain, where it
    * has a clock.
@@ -91,6 +92,7 @@ export class Trainer implements Disposable {
     this.#seed = masterSeed(options.seed);
     this.#state = new StepState(optimiser, options.capacity ?? 1024);
     for (const storage of this.#state.storages) storage.allocate(this.#gpu);
+    for (const moments of offsets.moments(optimiser.update).flat()) moments.allocate(this.#gpu);
     this.#staging = stagingFor(0).allocate(this.#gpu);
     this.#gpu.device.queue.writeBuffer(
       this.#state.control.buffer.buffer,
@@ -205,6 +207,9 @@ export class Trainer implements Disposable {
     });
     scalars.forEach((value, i) => {
       view.setFloat32(layout.scalars + i * 4, value, true);
+    });
+    updateInputs(this.#optimiser, step).forEach((value, i) => {
+      view.setFloat32(layout.update + i * 4, value, true);
     });
     if (hasSeeds(this.#optimiser, layout)) {
       moveSeeds(plan, estimator.directions, this.#seed, step).forEach(([low, high], i) => {

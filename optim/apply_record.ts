@@ -8,7 +8,9 @@ import { isOwnDirection } from "./direction_plan.ts";
 import { type Distribution, fillNoise, laws } from "./noise.ts";
 import { frozenOffset } from "./magnitude.ts";
 import { keepSign, type OffsetForm, type Projection } from "./offset.ts";
+import { elementOps } from "./element_ops.ts";
 import type { Seed } from "./seed.ts";
+import type { UpdateRule } from "./update_rule.ts";
 
 /** What a step did: all that is needed to do it again. */
 export interface StepRecord {
@@ -16,6 +18,8 @@ export interface StepRecord {
   readonly seeds: readonly Seed[];
   /** What multiplies z, per direction moved along; rounded by {@linkcode roundCoefficient}. */
   readonly coefficients: readonly number[];
+  /** The update rule's host scalars of the step; needed where there is a rule. */
+  readonly inputs?: readonly number[];
 }
 
 /** How offsets move: an {@linkcode Optimiser} is one, and a ledger's header holds the same facts. */
@@ -26,6 +30,8 @@ export interface OffsetRule {
   readonly form: OffsetForm;
   /** What offsets may not do. */
   readonly projection: Projection;
+  /** What becomes of each offset's gradient; absent where offsets move by the coefficients alone. */
+  readonly update?: UpdateRule | undefined;
 }
 
 /** The offsets of one tensor, or a stretch of them. */
@@ -42,19 +48,22 @@ export interface OffsetTensor {
   readonly place?: BlockPlace;
   /** Elements of a row of its matrix, for low-rank directions; all by default. */
   readonly width?: number;
+  /** The update rule's state, as long as the offsets, changed in place; needed where it has any, zero at first. */
+  readonly state?: readonly Float32Array[];
 }
 
 /** Elements of noise made at a time: 16 KiB, within a first-level cache. */
 const chunk = 4096;
 const noise = new Float32Array(chunk);
+const sums = new Float32Array(chunk);
 
 /**
- * Moves a tensor's offsets as a step did: `w += coefficient_q * z_q` for q = 0, 1, ..., then the projection.
+ * Moves a tensor's offsets as a step did: `w += coefficient_q * z_q` for q = 0, 1, ..., or by an update rule, then the projection.
  *
  * Every product is exact and every sum rounded once, so the bits are those of any other executor.
  *
- * @throws TypeError when seeds and coefficients differ in number, a base is missing or has another length, or a place is
- * missing.
+ * @throws TypeError when seeds and coefficients differ in number, a base is missing or has another length, or a place or what
+ * the update rule needs is missing.
  *
  * @example Stretches give what the whole gives
  * ```ts
@@ -92,9 +101,13 @@ export function applyRecord(rule: OffsetRule, record: StepRecord, tensor: Offset
       "Cannot apply a step: tensors move in turns, and the tensor's place is not given",
     );
   }
+  assertState(rule.update, record, tensor);
   for (let from = 0; from < offsets.length; from += chunk) {
-    const part = offsets.subarray(from, Math.min(from + chunk, offsets.length));
+    const to = Math.min(from + chunk, offsets.length);
+    const part = offsets.subarray(from, to);
     const z = noise.subarray(0, part.length);
+    const moved = rule.update ? sums.subarray(0, part.length).fill(0) : part;
+    let moves = false;
     for (let q = 0; q < seeds.length; q++) {
       // As on the device: an offset of -0 stays one.
       if (coefficients[q] === 0) continue;
@@ -105,16 +118,60 @@ export function applyRecord(rule: OffsetRule, record: StepRecord, tensor: Offset
         continue;
       }
       if (blockwise && !inBlock(seeds[q], place!)) continue;
+      moves = true;
       fillNoise(rule.distribution, seeds[q], id, start + from, z, width);
       const coefficient = coefficients[q];
       // Exact product, then one rounding on storing: f64 is wide enough that rounding twice changes nothing.
       for (let i = 0; i < part.length; i++) {
-        if (part[i] !== frozenOffset) part[i] += coefficient * z[i];
+        if (part[i] !== frozenOffset) moved[i] += coefficient * z[i];
       }
+    }
+    if (rule.update && moves) {
+      const state = tensor.state?.map((values) => values.subarray(from, to)) ?? [];
+      moveElements(rule.update, part, moved, state, record.inputs!);
     }
     if (!projects) continue;
     for (let i = 0; i < part.length; i++) {
       part[i] = keepSign(rule.form, needsBase ? base![from + i] : 1, part[i]);
     }
+  }
+}
+
+/** Refuses a step without what the update rule needs. */
+function assertState(
+  update: UpdateRule | undefined,
+  { inputs = [] }: StepRecord,
+  { offsets, state = [] }: OffsetTensor,
+): void {
+  if (!update) return;
+  const { name, inputSize, stateSize } = update;
+  if (
+    inputs.length !== inputSize || state.length !== stateSize ||
+    state.some((values) => values.length !== offsets.length)
+  ) {
+    throw new TypeError(
+      `Cannot apply a step of ${name}: it needs ${inputSize} host scalars and ${stateSize} values per offset, ` +
+        `given are ${inputs.length} and state of lengths [${
+          state.map((values) => values.length)
+        }] for ${offsets.length} offsets`,
+    );
+  }
+}
+
+/** Applies a rule to offsets whose negated gradients are `moves`. */
+function moveElements(
+  update: UpdateRule,
+  offsets: Float32Array,
+  moves: Float32Array,
+  state: readonly Float32Array[],
+  inputs: readonly number[],
+): void {
+  const rounded = inputs.map(Math.fround);
+  for (let i = 0; i < offsets.length; i++) {
+    if (offsets[i] === frozenOffset) continue;
+    const kept = state.map((values) => values[i]);
+    const next = update.update(elementOps, offsets[i], -moves[i], kept, rounded);
+    offsets[i] = next.offset;
+    next.state.forEach((value, s) => state[s][i] = value);
   }
 }

@@ -14,6 +14,7 @@ import { hostSide, scalarStep } from "./scalar_program.ts";
 import { moveSeeds } from "./direction_plan.ts";
 import { masterSeed, type Seed } from "./seed.ts";
 import { tensorId } from "./tensor_id.ts";
+import { updateInputs } from "./update_rule.ts";
 
 /** What a {@linkcode Session} starts from. */
 export interface SessionOptions {
@@ -114,6 +115,7 @@ export class Session {
   readonly #base: Float32Array;
   readonly #master: Seed;
   readonly #stretches: readonly Stretch[];
+  readonly #moments: readonly Float32Array[];
   #step = 0;
   #state: readonly number[];
 
@@ -125,6 +127,10 @@ export class Session {
     this.offsets = new Float32Array(this.#base.length);
     this.#master = masterSeed(seed);
     this.#stretches = stretches(options, this.#base.length);
+    this.#moments = Array.from(
+      { length: optimiser.update?.stateSize ?? 0 },
+      () => new Float32Array(this.#base.length),
+    );
     this.#state = optimiser.transformation.init().map(Math.fround);
     const { magnitude } = optimiser.plan;
     if (!magnitude) return;
@@ -224,17 +230,17 @@ export class Session {
           `${moves} and ${transformation.stateSize}`,
       );
     }
+    const inputs = updateInputs(this.optimiser, this.#step);
     for (const { id, from, to, place, width } of this.#stretches) {
-      const offsets = this.offsets.subarray(from, to);
-      const base = this.#base.subarray(from, to);
       const tensor = {
         id,
-        offsets,
-        base,
+        offsets: this.offsets.subarray(from, to),
+        base: this.#base.subarray(from, to),
+        state: this.#moments.map((values) => values.subarray(from, to)),
         ...(place ? { place } : {}),
         ...(width ? { width } : {}),
       };
-      applyRecord(this.optimiser, { seeds, coefficients }, tensor);
+      applyRecord(this.optimiser, { seeds, coefficients, inputs }, tensor);
     }
     this.#state = state;
     this.#step++;

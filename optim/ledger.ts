@@ -13,6 +13,7 @@ import { moveSeeds } from "./direction_plan.ts";
 import { decodeHeader, type LedgerHead, type LedgerHeader } from "./ledger_header.ts";
 import { roundCoefficient } from "./offset.ts";
 import { masterSeed, type Seed } from "./seed.ts";
+import { updateInputs } from "./update_rule.ts";
 
 /** A step as a ledger keeps it. */
 export interface LedgerRecord extends StepRecord {
@@ -167,6 +168,7 @@ export class LedgerReader implements Iterable<LedgerRecord> {
       step: index,
       seeds: this.seeds(index),
       coefficients: this.coefficients(index),
+      ...(this.#head.update ? { inputs: updateInputs(this.#head, index) } : {}),
       state: this.state(index),
     };
   }

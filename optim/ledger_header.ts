@@ -6,7 +6,8 @@
  *
  * Version 1 is of optimisers whose steps move along their own directions and forget them. Version 2 is of all others:
  * `optimiser.directions` in its JSON is their {@linkcode DirectionPlan}, and a record has a coefficient for every direction
- * remembered. Either is written where it says all; both are read.
+ * remembered. Version 3 is of optimisers with an update rule, `optimiser.update` in the JSON, whatever their directions: who knows
+ * only the first two would replay them as others. The lowest that says all is written; all are read.
  *
  * @module
  */
@@ -15,6 +16,8 @@ import { type DirectionPlan, movesOf, parseDirections, plainDirections } from ".
 import type { JsonValue } from "./json.ts";
 import { type Distribution, DISTRIBUTIONS, laws, NOISE_VERSION, type Structure } from "./noise.ts";
 import { type OffsetForm, offsetForms, type Projection, projections } from "./offset.ts";
+import type { UpdateRule } from "./update_rule.ts";
+import { parseUpdateRule } from "./update_rules.ts";
 
 /** One trained tensor. */
 export interface LedgerTrainable {
@@ -70,6 +73,8 @@ export interface LedgerHead {
   readonly crc: number;
   /** How the directions of a record follow from its index. */
   readonly plan: DirectionPlan;
+  /** What becomes of each offset's gradient; undefined where offsets move by the coefficients alone. */
+  readonly update: UpdateRule | undefined;
   /** Coefficients of every record. */
   readonly moves: number;
   /** Bytes of every record after it. */
@@ -77,7 +82,7 @@ export interface LedgerHead {
 }
 
 const magic = new TextEncoder().encode("QZOLEDGR");
-const versions = { plain: 1, planned: 2 };
+const versions = { plain: 1, planned: 2, ruled: 3 };
 const fixedBytes = 16;
 /** Far above any real manifest. */
 const longestJson = 16 * 2 ** 20;
@@ -102,13 +107,12 @@ export function encodeHeader(header: LedgerHeader): LedgerHead {
   const bytes = new Uint8Array(padded(fixedBytes + json.length + 4));
   const view = new DataView(bytes.buffer);
   bytes.set(magic);
-  const planned = plannedDirections(checked) !== undefined;
-  view.setUint32(8, planned ? versions.planned : versions.plain, true);
+  view.setUint32(8, versionOf(checked), true);
   view.setUint32(12, json.length, true);
   bytes.set(json, fixedBytes);
   const crc = crc32(bytes.subarray(0, fixedBytes + json.length));
   view.setUint32(fixedBytes + json.length, crc, true);
-  return { header: checked, bytes, crc, ...recordShape(checked, planned) };
+  return { header: checked, bytes, crc, ...recordShape(checked) };
 }
 
 /**
@@ -123,8 +127,8 @@ export function decodeHeader(bytes: Uint8Array): LedgerHead {
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const found = view.getUint32(8, true);
-  if (found !== versions.plain && found !== versions.planned) {
-    throw bad(`version ${found} is not known, only ${Object.values(versions).join(" and ")}`);
+  if (!Object.values(versions).includes(found)) {
+    throw bad(`version ${found} is not known, only ${Object.values(versions).join(", ")}`);
   }
   const length = view.getUint32(12, true);
   const end = fixedBytes + length;
@@ -139,25 +143,39 @@ export function decodeHeader(bytes: Uint8Array): LedgerHead {
   const head = bytes.slice(0, padded(end + 4));
   if (head.subarray(end + 4).some((byte) => byte !== 0)) throw bad("its padding is not zero");
   const header = checkHeader(parseJson(bytes.subarray(fixedBytes, end)));
-  const planned = found === versions.planned;
-  if (planned !== (plannedDirections(header) !== undefined)) {
-    throw bad(`its version is ${found}, its optimiser's directions are of the other`);
+  const needed = versionOf(header);
+  if (found !== needed) {
+    throw bad(
+      `its version is ${found}, its optimiser's directions and update rule are of ${needed}`,
+    );
   }
-  return { header, bytes: head, crc, ...recordShape(header, planned) };
+  return { header, bytes: head, crc, ...recordShape(header) };
 }
 
-/** What `optimiser.describe()` says of directions that are not plain. */
-function plannedDirections({ optimiser }: LedgerHeader): unknown {
-  return typeof optimiser === "object" && optimiser !== null && "directions" in optimiser
-    ? optimiser.directions
+/** What `optimiser.describe()` says of directions that are not plain, or of an update rule. */
+function described({ optimiser }: LedgerHeader, key: "directions" | "update"): unknown {
+  return typeof optimiser === "object" && optimiser !== null && !Array.isArray(optimiser)
+    ? (optimiser as Fields)[key]
     : undefined;
+}
+
+function versionOf(header: LedgerHeader): number {
+  if (described(header, "update") !== undefined) return versions.ruled;
+  return described(header, "directions") === undefined ? versions.plain : versions.planned;
 }
 
 function recordShape(
   header: LedgerHeader,
-  planned: boolean,
-): Pick<LedgerHead, "plan" | "moves" | "recordSize"> {
-  const plan = planned ? readPlan(plannedDirections(header)) : plainDirections;
+): Pick<LedgerHead, "plan" | "update" | "moves" | "recordSize"> {
+  const planned = described(header, "directions");
+  const plan = planned === undefined
+    ? plainDirections
+    : readPart("directions", planned, parseDirections);
+  const rule = described(header, "update");
+  const update = rule === undefined ? undefined : readPart("update rule", rule, parseUpdateRule);
+  if (update && (plan.memory > 1 || plan.decays)) {
+    throw bad("its update rule cannot follow directions that are remembered or decay");
+  }
   const moves = movesOf(plan, header.directions);
   if (moves > 1024) throw bad(`a step moves along ${moves} directions, at most 1024 may be`);
   const { structure } = laws[header.distribution];
@@ -168,14 +186,14 @@ function recordShape(
       );
     }
   }
-  return { plan, moves, recordSize: 3 * moves + 4 * header.stateSize + 2 };
+  return { plan, update, moves, recordSize: 3 * moves + 4 * header.stateSize + 2 };
 }
 
-function readPlan(value: unknown): DirectionPlan {
+function readPart<Part>(what: string, value: unknown, parse: (value: unknown) => Part): Part {
   try {
-    return parseDirections(value);
+    return parse(value);
   } catch (error) {
-    throw bad(`its directions cannot be used (${error instanceof Error ? error.message : error})`);
+    throw bad(`its ${what} cannot be used (${error instanceof Error ? error.message : error})`);
   }
 }
 

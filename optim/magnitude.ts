@@ -53,7 +53,7 @@ export function completeMagnitude(
 
 /**
  * What a frozen offset holds: 2^-120. Offsets that move are multiples of 2^-116 (coefficients below 2^-100 become 0 and have 16 bits, z
- * is a multiple of a half), so none comes here; and what it is added to stays what it is. Who perturbs or moves an offset leaves it alone.
+ * is a multiple of a half; so it is with products of update rules), so none comes here; and what it is added to stays what it is. Who perturbs or moves an offset leaves it alone.
  */
 export const frozenOffset: number = 2 ** -120;
 

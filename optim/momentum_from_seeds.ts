@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { integerWithin, positive } from "./check.ts";
+import { integerWithin, positive, share } from "./check.ts";
 import type { Transformation } from "./transformation.ts";
 
 /** Arguments of {@linkcode momentumFromSeeds}. */
@@ -33,11 +33,6 @@ function checked(what: string, options: MomentumFromSeedsOptions): Required<type
   integerWithin(what, "length", length, 2, Math.floor(mostMoves / directions));
   share(what, "decay", decay);
   return { decay, length, directions };
-}
-
-function share(what: string, name: string, value: number): void {
-  if (value > 0 && value < 1) return;
-  throw new RangeError(`Cannot make ${what}: ${name} must lie between 0 and 1, not ${value}`);
 }
 
 function assertDirections(values: readonly unknown[], directions: number): void {

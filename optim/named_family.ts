@@ -9,18 +9,14 @@
  */
 import { type Blocks, completeBlocks } from "./blocks.ts";
 import { acceptBest, lookThenTry } from "./conservative.ts";
-import { decayOffsets } from "./decay_offsets.ts";
 import { normaliseByRms } from "./normalise_by_rms.ts";
 import { normaliseBySpread } from "./normalise_by_spread.ts";
-import { adamFromSeeds, momentumFromSeeds } from "./momentum_from_seeds.ts";
 import type { NamedOptions } from "./named.ts";
 import { onePoint } from "./one_point.ts";
 import { oneSided } from "./one_sided.ts";
 import { type Optimiser, optimiser } from "./optimiser.ts";
 import { residualFeedback } from "./residual_feedback.ts";
 import { scaleBySchedule } from "./scale_by_schedule.ts";
-import { scaled } from "./schedule.ts";
-import { signDerivative } from "./sign_derivative.ts";
 import { releasedDensity } from "./sparsity.ts";
 import { spsa } from "./spsa.ts";
 import { threePoint } from "./three_point.ts";
@@ -48,115 +44,6 @@ export function zoSgd(options: NamedOptions = {}): Optimiser {
     name: "zoSgd",
     estimator: spsa(options),
     transformations: [scaleBySchedule(options.learningRate ?? 1e-6)],
-  });
-}
-
-/**
- * ZO-SGD-Sign: every element moves by the learning rate, 1e-6, against the sign of its estimate.
- *
- * Departures: directions are Rademacher, for which `sign(d) z` is the paper's `sign(d z)` exactly. ZO-Bench's code has
- * `sign(d) z` with normal z, which is no sign of the element (`distribution: "normal"` does that), and its sweep leaves
- * the step to AdamW by mistake; here it is plain.
- *
- * Source: Liu, Chen, Chen, Hong, "signSGD via zeroth-order oracle" (ICLR 2019); ZO-Bench (arXiv 2402.11592).
- *
- * @example Only the sign counts
- * ```ts
- * import { scalarStep, zoSgdSign } from "@qzo/qzo/optim";
- * import { assertEquals } from "@std/assert";
- *
- * const rule = zoSgdSign({ learningRate: 0.5 });
- * assertEquals(scalarStep(rule, [9, 1], [], rule.transformation.inputs(0)).coefficients, [-0.5]);
- * ```
- */
-export function zoSgdSign(options: NamedOptions = {}): Optimiser {
-  return optimiser({
-    ...options,
-    name: "zoSgdSign",
-    distribution: options.distribution ?? "rademacher",
-    estimator: spsa(options),
-    transformations: [signDerivative(), scaleBySchedule(options.learningRate ?? 1e-6)],
-  });
-}
-
-/** Arguments of {@linkcode zoSgdMomentum} and {@linkcode zoAdam}. */
-export interface MomentumOptions extends NamedOptions {
-  /** Share of the momentum that a step keeps; 0.9 by default. */
-  readonly momentum?: number;
-  /** Steps that the momentum reaches back; 32 by default. */
-  readonly length?: number;
-}
-
-/**
- * ZO-SGD-MMT: momentum 0.9, learning rate 1e-6, and no memory but the last steps' scalars: each step moves along the
- * directions of the last 32, made again from their seeds.
- *
- * Departure: momentum ends after `length` steps, 3 % of its weight. A replay gives the same bits on every adapter.
- *
- * Source: ZO-Bench (arXiv 2402.11592), `momentum 0.9`; recomputed as MeZO (arXiv 2305.17333, appendix B.2) proposes.
- *
- * @example A step moves along 32 directions
- * ```ts
- * import { zoSgdMomentum } from "@qzo/qzo/optim";
- * import { assertEquals } from "@std/assert";
- *
- * assertEquals([zoSgdMomentum().estimator.branches.length, zoSgdMomentum().moves], [2, 32]);
- * ```
- */
-export function zoSgdMomentum(options: MomentumOptions = {}): Optimiser {
-  const { momentum: decay, length, queries: directions, learningRate = 1e-6 } = options;
-  return optimiser({
-    ...options,
-    name: "zoSgdMomentum",
-    estimator: spsa(options),
-    transformations: [
-      momentumFromSeeds({ decay, length, directions }),
-      scaleBySchedule(learningRate),
-    ],
-  });
-}
-
-/** Arguments of {@linkcode zoAdam}. */
-export interface ZoAdamOptions extends MomentumOptions {
-  /** Share of the second moment that a step keeps; 0.999 by default. */
-  readonly secondMomentum?: number;
-  /** Share of itself that an offset loses a step, times the learning rate: AdamW's decay, towards the base; 0 by default. */
-  readonly weightDecay?: number;
-}
-
-/**
- * ZO-Adam: momenta 0.9 and 0.999, learning rate 1e-5, without a moment per element (see {@linkcode adamFromSeeds}).
- *
- * Departures: directions are Rademacher, of which one a step makes this Adam exactly up to the cut of the momentum after
- * `length` steps; several, or normal ones, share one second moment. Weight decay is AdamW's, in portions (see
- * {@linkcode decayOffsets}).
- *
- * Source: ZO-Bench (arXiv 2402.11592), MeZO (arXiv 2305.17333, appendix B.2).
- *
- * @example The first step has the size of the learning rate
- * ```ts
- * import { minimise, zoAdam } from "@qzo/qzo/optim";
- * import { assertAlmostEquals } from "@std/assert";
- *
- * const options = { parameters: [3, -2], optimiser: zoAdam({ learningRate: 0.5 }), steps: 1 };
- * for await (const { session } of minimise({ ...options, objective: ([x, y]) => 9 * x * x + y })) {
- *   assertAlmostEquals(Math.abs(session.offsets[1]), 0.5, 1e-4);
- * }
- * ```
- */
-export function zoAdam(options: ZoAdamOptions = {}): Optimiser {
-  const { momentum: decay, secondMomentum: secondDecay, length, queries: directions } = options;
-  const { learningRate = 1e-5, weightDecay = 0 } = options;
-  return optimiser({
-    ...options,
-    name: "zoAdam",
-    distribution: options.distribution ?? "rademacher",
-    estimator: spsa(options),
-    transformations: [
-      adamFromSeeds({ decay, secondDecay, length, directions }),
-      scaleBySchedule(learningRate),
-      ...weightDecay > 0 ? [decayOffsets(scaled(learningRate, weightDecay), { directions })] : [],
-    ],
   });
 }
 

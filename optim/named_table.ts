@@ -13,12 +13,10 @@ import {
   meazo,
   sparseZo,
   threePointDescent,
-  zoAdam,
   zoResidual,
   zoSgd,
-  zoSgdMomentum,
-  zoSgdSign,
 } from "./named_family.ts";
+import { type MomentState, zoAdam, zoAdamW, zoSgdMomentum, zoSgdSign } from "./named_state.ts";
 import type { Optimiser } from "./optimiser.ts";
 import { mezoGreedy, mezoGv } from "./pool.ts";
 import { qzoPlus } from "./qzo_plus.ts";
@@ -32,7 +30,9 @@ export interface ExtraOptions {
   readonly decay?: number;
   /** Kept share of the momentum. */
   readonly momentum?: number;
-  /** Steps that the momentum reaches back. */
+  /** Where momentum and Adam have their past. */
+  readonly state?: MomentState;
+  /** Steps that a momentum from seeds reaches back. */
   readonly length?: number;
   /** Share of itself that an offset loses a step, times the learning rate. */
   readonly weightDecay?: number;
@@ -78,6 +78,7 @@ export type OptimiserName =
   | "zoSgdSign"
   | "zoSgdMomentum"
   | "zoAdam"
+  | "zoAdamW"
   | "fzoo"
   | "meazo"
   | "sparseZo"
@@ -110,8 +111,9 @@ export const namedOptimisers: Readonly<Record<OptimiserName, NamedOptimiser>> = 
   mezo: { extras: [], queries: true, make: mezo },
   zoSgd: { extras: [], queries: true, make: zoSgd },
   zoSgdSign: { extras: [], queries: true, make: zoSgdSign },
-  zoSgdMomentum: { extras: ["momentum", "length"], queries: true, make: zoSgdMomentum },
-  zoAdam: { extras: ["momentum", "length", "weightDecay"], queries: true, make: zoAdam },
+  zoSgdMomentum: { extras: ["momentum", "state", "length"], queries: true, make: zoSgdMomentum },
+  zoAdam: { extras: ["momentum", "state", "length", "weightDecay"], queries: true, make: zoAdam },
+  zoAdamW: { extras: ["momentum", "state", "length", "weightDecay"], queries: true, make: zoAdamW },
   fzoo: { extras: [], queries: true, make: fzoo },
   meazo: { extras: ["decay"], queries: true, make: meazo },
   sparseZo: { extras: ["sparsity", "resample"], queries: true, make: sparseZo },

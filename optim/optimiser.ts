@@ -20,6 +20,7 @@ import { completeLowRank, type LowRank } from "./low_rank.ts";
 import { type OffsetForm, offsetForms, type Projection, projections } from "./offset.ts";
 import { completeMagnitude, type Magnitude } from "./magnitude.ts";
 import type { Transformation } from "./transformation.ts";
+import { describeUpdateRule, type UpdateRule } from "./update_rule.ts";
 
 /**
  * A zeroth-order optimiser. A step, whoever executes it:
@@ -28,6 +29,7 @@ import type { Transformation } from "./transformation.ts";
  * 2. Derivatives, then transformation: one value per direction (see {@linkcode scalarProgram}).
  * 3. `coefficient_q = roundCoefficient(-value_q / directions)`; then `w += coefficient_q * z_q` for q = 0, 1, ..., over the
  *    step's own directions, those of earlier steps that the transformation remembers, and the offset itself where it decays.
+ *    With an update rule the sum of these is not added: its negative is the gradient that the rule moves each offset by.
  * 4. Projection of `w`.
  */
 export interface Optimiser {
@@ -45,6 +47,8 @@ export interface Optimiser {
   readonly projection: Projection;
   /** How directions follow from steps: held and remembered as the transformation wants it, masked or not. */
   readonly plan: DirectionPlan;
+  /** What becomes of each offset's gradient; absent where offsets move by the coefficients alone. */
+  readonly update?: UpdateRule;
   /** Coefficients of a step: directions times the steps remembered, and one more where offsets decay. */
   readonly moves: number;
   /** Everything above as JSON, for a ledger's header. */
@@ -59,6 +63,8 @@ export interface OptimiserOptions {
   readonly estimator: Estimator;
   /** The scalar rules, in order; none by default. */
   readonly transformations?: readonly Transformation[];
+  /** What becomes of each offset's gradient; by default offsets move by the coefficients alone. */
+  readonly update?: UpdateRule | undefined;
   /** The law of z; `"normal"` by default. */
   readonly distribution?: Distribution;
   /** Which elements of z are not zero; all by default. */
@@ -145,6 +151,12 @@ export function optimiser(options: OptimiserOptions): Optimiser {
         `not ${estimator.directions} for all`,
     );
   }
+  const { update } = options;
+  if (update && (plan.memory > 1 || plan.decays)) {
+    throw new RangeError(
+      `Cannot make an optimiser: ${update.name} keeps its own state, its transformations remember directions or decay offsets`,
+    );
+  }
   const moves = movesOf(plan, estimator.directions);
   if (moves > 1024) {
     throw new RangeError(
@@ -159,6 +171,7 @@ export function optimiser(options: OptimiserOptions): Optimiser {
     form,
     projection,
     plan,
+    ...(update ? { update } : {}),
     moves,
     describe: () => ({
       name,
@@ -169,6 +182,7 @@ export function optimiser(options: OptimiserOptions): Optimiser {
       projection,
       // Absent where plain, so that such ledgers stay what they were.
       ...(isPlain(plan) ? {} : { directions: describeDirections(plan) }),
+      ...(update ? { update: describeUpdateRule(update) } : {}),
     }),
   };
 }

@@ -139,3 +139,37 @@ export function scaled(schedule: Schedule | number, factor: number): Schedule {
     at: (step) => factor * of.at(step),
   };
 }
+
+/** A schedule as a ledger's header holds it. */
+export function describeSchedule({ name, parameters }: Schedule): JsonValue {
+  return { schedule: name, ...parameters };
+}
+
+/**
+ * Reads what {@linkcode describeSchedule} wrote of a schedule of this file.
+ *
+ * @throws RangeError or TypeError when it is not that.
+ */
+export function parseSchedule(value: unknown): Schedule {
+  if (typeof value !== "object" || value === null) {
+    throw new TypeError(`Cannot read a schedule: ${JSON.stringify(value)} is not an object`);
+  }
+  const { schedule, value: level, peak, factor, ...options } = value as Readonly<
+    Record<string, unknown>
+  >;
+  const made = schedule === "constant"
+    ? constant(level as number, options)
+    : schedule === "linear"
+    ? linear(peak as number, options as unknown as DecayOptions)
+    : schedule === "cosine"
+    ? cosine(peak as number, options as unknown as DecayOptions)
+    : undefined;
+  if (!made) {
+    throw new RangeError(
+      `Cannot read a schedule: unknown name ${
+        JSON.stringify(schedule)
+      }, known are constant, linear, cosine`,
+    );
+  }
+  return factor === undefined ? made : scaled(made, factor as number);
+}

@@ -43,7 +43,8 @@ export class WgslEmitter implements Ops<string> {
     this.#prefix = prefix;
   }
 
-  #let(expression: string): string {
+  /** Adds a line and returns its name. */
+  protected line(expression: string): string {
     const name = `${this.#prefix}${this.lines.length}`;
     this.lines.push(`let ${name} = ${expression};`);
     return name;
@@ -51,55 +52,55 @@ export class WgslEmitter implements Ops<string> {
 
   /** An exact literal. */
   constant(value: number): string {
-    return this.#let(wgslLiteral(value));
+    return this.line(wgslLiteral(value));
   }
   /** `a + b` */
   add(a: string, b: string): string {
-    return this.#let(`${a} + ${b}`);
+    return this.line(`${a} + ${b}`);
   }
   /** `a - b` */
   sub(a: string, b: string): string {
-    return this.#let(`${a} - ${b}`);
+    return this.line(`${a} - ${b}`);
   }
   /** `a * b` */
   mul(a: string, b: string): string {
-    return this.#let(`${a} * ${b}`);
+    return this.line(`${a} * ${b}`);
   }
   /** `a / b` */
   div(a: string, b: string): string {
-    return this.#let(`${a} / ${b}`);
+    return this.line(`${a} / ${b}`);
   }
   /** `-a` */
   neg(a: string): string {
-    return this.#let(`-(${a})`);
+    return this.line(`-(${a})`);
   }
   /** `abs(a)` */
   abs(a: string): string {
-    return this.#let(`abs(${a})`);
+    return this.line(`abs(${a})`);
   }
   /** `min(a, b)` */
   min(a: string, b: string): string {
-    return this.#let(`min(${a}, ${b})`);
+    return this.line(`min(${a}, ${b})`);
   }
   /** `max(a, b)` */
   max(a: string, b: string): string {
-    return this.#let(`max(${a}, ${b})`);
+    return this.line(`max(${a}, ${b})`);
   }
   /** `sqrt(a)` */
   sqrt(a: string): string {
-    return this.#let(`sqrt(${a})`);
+    return this.line(`sqrt(${a})`);
   }
   /** `sign(a)` */
   sign(a: string): string {
-    return this.#let(`sign(${a})`);
+    return this.line(`sign(${a})`);
   }
   /** `select(0.0, 1.0, a < b)` */
   less(a: string, b: string): string {
-    return this.#let(`select(0.0, 1.0, ${a} < ${b})`);
+    return this.line(`select(0.0, 1.0, ${a} < ${b})`);
   }
   /** `select(whenFalse, whenTrue, condition != 0.0)` */
   select(condition: string, whenTrue: string, whenFalse: string): string {
-    return this.#let(`select(${whenFalse}, ${whenTrue}, ${condition} != 0.0)`);
+    return this.line(`select(${whenFalse}, ${whenTrue}, ${condition} != 0.0)`);
   }
 }
 

@@ -32,6 +32,7 @@ const extraKeys: readonly (keyof ExtraOptions)[] = [
   "clip",
   "decay",
   "momentum",
+  "state",
   "length",
   "weightDecay",
   "sparsity",

@@ -11,6 +11,8 @@ import {
   type Distribution,
   magnitudeBudgets,
   magnitudeEnds,
+  type MomentState,
+  momentStates,
   type OffsetForm,
   type OptimiserName,
   optimiserNames,
@@ -42,9 +44,11 @@ export interface OptimiserConfig {
   readonly clip?: number;
   /** Kept share of the running second moment (qzoNormalised, meazo). */
   readonly decay?: number;
-  /** Kept share of the momentum (zoSgdMomentum, zoAdam). */
+  /** Kept share of the momentum (zoSgdMomentum, zoAdam, zoAdamW). */
   readonly momentum?: number;
-  /** Steps that the momentum reaches back (zoSgdMomentum, zoAdam). */
+  /** Where the past of zoSgdMomentum, zoAdam and zoAdamW is kept. */
+  readonly state?: MomentState;
+  /** Steps that a momentum from seeds reaches back. */
   readonly length?: number;
   /** Share of the elements that are left alone (sparseZo, sparseMezo). */
   readonly sparsity?: number;
@@ -66,7 +70,7 @@ export interface OptimiserConfig {
   readonly blockCount?: number;
   /** Which block has its turn (blockwiseZo). */
   readonly blockOrder?: BlockOrder;
-  /** Share of itself that an offset loses a step, times the learning rate (zoAdam). */
+  /** Share of itself that an offset loses a step, times the learning rate (zoAdam, zoAdamW). */
   readonly weightDecay?: number;
   /** Directions of a step. */
   readonly queries?: number;
@@ -102,8 +106,15 @@ export const optimiserSection: Field<OptimiserConfig> = section<OptimiserConfig>
     min: 0,
     max: 1,
   }),
-  momentum: number("kept share of the momentum (zoSgdMomentum, zoAdam)", { min: 0, max: 1 }),
-  length: number("steps that the momentum reaches back (zoSgdMomentum, zoAdam)", {
+  momentum: number("kept share of the momentum (zoSgdMomentum, zoAdam, zoAdamW)", {
+    min: 0,
+    max: 1,
+  }),
+  state: choice(
+    "where zoSgdMomentum, zoAdam and zoAdamW have their past: in values per offset, or in the last steps' seeds",
+    momentStates,
+  ),
+  length: number("steps that a momentum from seeds reaches back", {
     ...count,
     min: 2,
     max: 1024,
@@ -112,7 +123,7 @@ export const optimiserSection: Field<OptimiserConfig> = section<OptimiserConfig>
     min: 0,
     max: 1,
   }),
-  weightDecay: number("share of an offset lost a step, times the learning rate (zoAdam)", {
+  weightDecay: number("share of an offset lost a step, times the learning rate (zoAdam, zoAdamW)", {
     min: 0,
     max: 1,
   }),

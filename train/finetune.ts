@@ -14,6 +14,7 @@ import { describeDirections } from "../optim/direction_plan.ts";
 import { assertLedgerFits } from "../optim/ledger_header.ts";
 import { NonFiniteLossError } from "../optim/non_finite_loss_error.ts";
 import type { Optimiser } from "../optim/optimiser.ts";
+import { describeUpdateRule } from "../optim/update_rule.ts";
 import { type BatchOrder, batchOrder } from "../tasks/order.ts";
 import { type Chunk, ChunkQueue } from "./chunk_queue.ts";
 import { evaluate, type Evaluation } from "./evaluate.ts";
@@ -123,12 +124,18 @@ function better(a: Evaluation, b: Evaluation | undefined): boolean {
 
 function checkState(
   optimiser: Optimiser,
+  offsets: OffsetSet,
   step: number,
   state: readonly number[] | undefined,
 ): void {
   const { stateSize } = optimiser.transformation;
   if (step > 0 && !state) {
     throw new TypeError(`Cannot go on from step ${step}: the chain's state is not given`);
+  }
+  if (step > 0 && optimiser.update && !offsets.hasMoments(optimiser.update)) {
+    throw new TypeError(
+      `Cannot go on from step ${step}: the offsets are without what ${optimiser.update.name} keeps beside them, replay the ledger for it`,
+    );
   }
   if (state && state.length !== stateSize) {
     throw new TypeError(
@@ -139,7 +146,7 @@ function checkState(
 
 /** Refuses a ledger whose head would replay these steps as others. */
 function assertWritable(
-  { head: { header, plan } }: LedgerFile,
+  { head: { header, plan, update } }: LedgerFile,
   { model, optimiser, offsets, seed }: Required<
     Pick<FinetuneOptions, "model" | "optimiser" | "offsets" | "seed">
   >,
@@ -149,6 +156,14 @@ function assertWritable(
   if (theirs !== mine) {
     throw new RangeError(
       `Cannot write to this ledger: it was begun with directions ${theirs}, not ${mine}`,
+    );
+  }
+  const [rule, myRule] = [update, optimiser.update].map((u) =>
+    JSON.stringify(u && describeUpdateRule(u))
+  );
+  if (rule !== myRule) {
+    throw new RangeError(
+      `Cannot write to this ledger: it was begun with the update rule ${rule}, not ${myRule}`,
     );
   }
   const ours = {
@@ -185,7 +200,9 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
   }
   const order = trainingOrder(train, options);
   let step = ledger?.length ?? 0;
-  checkState(optimiser, step, options.state);
+  checkState(optimiser, offsets, step, options.state);
+  // What an update rule kept in another fine-tune is none of this one's.
+  if (step === 0) offsets.freeMoments();
   if (ledger) assertWritable(ledger, { model, optimiser, offsets, seed });
   const { magnitude } = optimiser.plan;
   if (magnitude) await freezeByMagnitude(model.gpu, magnitude, offsets, model.tensors);

@@ -60,7 +60,8 @@ function trainablesOf(
 }
 
 /**
- * The offsets of a ledger on the device, allocated. Several may exist over one model.
+ * The offsets of a ledger on the device, allocated. Several may exist over one model. What an update rule keeps is with them, to go
+ * on training from; who does not frees it with their `freeMoments`.
  *
  * @throws {RangeError} When the ledger belongs to another model, or does not fit its tensors
  */
@@ -69,7 +70,8 @@ export async function replayLedger(
   ledger: Ledger,
   options: ReplayLedgerOptions = {},
 ): Promise<OffsetSet> {
-  const { header, records, head: { plan: { magnitude } } } = ledger;
+  const { header, head, records } = ledger;
+  const { magnitude } = head.plan;
   assertNoise(header);
   assertLedgerFits(header, model.fingerprint, header.trainables);
   assertLedgerFits(header, model.fingerprint, trainablesOf(header, model.tensors));
@@ -77,11 +79,9 @@ export async function replayLedger(
   try {
     if (magnitude) await freezeByMagnitude(model.gpu, magnitude, offsets, model.tensors);
     const count = Math.min(options.steps ?? records.length, records.length);
-    const steps = Array.from({ length: count }, (_, i) => {
-      const { seeds, coefficients } = records.record(i);
-      return seeds.map((seed, q) => ({ seed, coefficient: coefficients[q] }));
-    });
-    await replayMoves(model.gpu, header, offsets, model.tensors, steps, options);
+    const steps = Array.from({ length: count }, (_, i) => records.record(i));
+    const rule = { ...header, update: head.update };
+    await replayMoves(model.gpu, rule, offsets, model.tensors, steps, options);
     return offsets;
   } catch (error) {
     offsets[Symbol.dispose]();
@@ -90,8 +90,9 @@ export async function replayLedger(
 }
 
 /** How a tensor's offsets move: dense values have no sign to keep. */
-function ruleOf(header: LedgerHeader, trainable: LedgerTrainable) {
+function ruleOf({ header, head: { update } }: Ledger, trainable: LedgerTrainable) {
   return {
+    update,
     distribution: header.distribution,
     form: trainable.form,
     projection: trainable.span === 1 ? "none" as const : header.projection,
@@ -149,9 +150,13 @@ export async function replayOnHost(
   );
   for (const [index, trainable] of header.trainables.entries()) {
     options.signal?.throwIfAborted();
-    const rule = ruleOf(header, trainable);
+    const rule = ruleOf(ledger, trainable);
     const offsets = new Float32Array(trainable.count);
     masks?.[index].forEach((trained, i) => offsets[i] = trained === 1 ? 0 : frozenOffset);
+    const state = Array.from(
+      { length: rule.update?.stateSize ?? 0 },
+      () => new Float32Array(trainable.count),
+    );
     const base = rule.projection === "keep-sign" && rule.form === "absolute"
       ? await scalesInOffsetOrder(source, trainable)
       : undefined;
@@ -161,6 +166,7 @@ export async function replayOnHost(
         place: blockPlace(trainable.name, index),
         width: offsetWidth(trainable),
         offsets,
+        state,
         ...(base ? { base } : {}),
       });
     }

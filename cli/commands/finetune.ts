@@ -169,6 +169,7 @@ async function summarise(
   const ledger = await openLedger(folder.ledger);
   const { steps, before, after } = await measured(config);
   using offsets = await replayLedger(session.model, ledger, { steps, signal });
+  offsets.freeMoments();
   const limited = (config.evaluateLimit ?? Infinity) < validation.examples.length;
   // A task's own test file costs minutes on a slow device: only when it is asked for.
   const wanted = config.data.test !== undefined || config.data.testLimit !== undefined;

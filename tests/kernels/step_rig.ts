@@ -27,7 +27,9 @@ import {
   masterSeed,
   moveSeeds,
   type Optimiser,
+  type StepRecord,
   tensorId,
+  updateInputs,
 } from "../../optim/mod.ts";
 import { groupColumns, groupsPerRow, type PackedTensor } from "../../quant/mod.ts";
 import { halfToNumber } from "../reference/effective_weights.ts";
@@ -69,6 +71,7 @@ export class StepRig implements Disposable {
   readonly #inputs: Storage;
   readonly #plan: Plan;
   readonly #seedsAt: number;
+  readonly #updateAt: number;
   #recorded = 0;
 
   constructor(
@@ -92,11 +95,13 @@ export class StepRig implements Disposable {
     const { estimator } = optimiser;
     this.state = new StepState(optimiser, 64);
     for (const storage of this.state.storages) storage.allocate(gpu);
+    for (const moments of this.offsets.moments(optimiser.update).flat()) moments.allocate(gpu);
     gpu.device.queue.writeBuffer(this.state.control.buffer.buffer, 0, this.state.initialControl());
     this.#losses = new Storage("losses", estimator.branches.length * 4, "scratch").allocate(gpu);
     const scalars = 256 * Math.ceil(estimator.branches.length * 16 / 256);
     this.#seedsAt = scalars + 256;
-    const bytes = this.#seedsAt + 256 * Math.ceil(optimiser.moves * 8 / 256);
+    this.#updateAt = this.#seedsAt + 256 * Math.ceil(optimiser.moves * 8 / 256);
+    const bytes = this.#updateAt + 256;
     this.#inputs = new Storage("inputs", bytes, "scratch").allocate(gpu);
     const graph = new Graph();
     const ranges = {
@@ -106,6 +111,7 @@ export class StepRig implements Disposable {
         offset: scalars,
         bytes: Math.max(4, hostScalarCount(optimiser) * 4),
       },
+      update: { storage: this.#inputs, offset: this.#updateAt, bytes: 256 },
       ...isPlain(optimiser.plan) ? {} : {
         seeds: { storage: this.#inputs, offset: this.#seedsAt, bytes: optimiser.moves * 8 },
       },
@@ -130,6 +136,11 @@ export class StepRig implements Disposable {
     return hostSide(this.#optimiser, masterSeed(9), step).scalars;
   }
 
+  /** A step as it is replayed. */
+  record(step: number, coefficients: readonly number[]): StepRecord {
+    return { seeds: this.seeds(step), coefficients, inputs: updateInputs(this.#optimiser, step) };
+  }
+
   /** Queues a step from these losses. */
   step(step: number, losses: readonly number[]): void {
     const { estimator } = this.#optimiser;
@@ -149,6 +160,10 @@ export class StepRig implements Disposable {
       const at = 256 * Math.ceil(estimator.branches.length * 16 / 256);
       queue.writeBuffer(this.#inputs.buffer.buffer, at, inputs);
     }
+    const update = new Float32Array(updateInputs(this.#optimiser, step));
+    if (update.length > 0) {
+      queue.writeBuffer(this.#inputs.buffer.buffer, this.#updateAt, update);
+    }
     const encoder = this.#gpu.device.createCommandEncoder();
     const pass = encoder.beginComputePass();
     this.#plan.encode(pass);
@@ -167,30 +182,49 @@ export class StepRig implements Disposable {
     return Array.from({ length: this.#recorded }, (_, i) => this.state.parseRecord(words, i));
   }
 
-  /** Asserts that the offsets have the bits of a replay on the host of steps 0, 1, ... with the given coefficients. */
+  /** Asserts that the offsets, and what an update rule keeps, have the bits of a replay on the host of steps 0, 1, ... with the given coefficients. */
   async assertReplays(
     coefficients: readonly (readonly number[])[],
     start: ReadonlyMap<string, Float32Array> = new Map(),
   ): Promise<void> {
     const found = await this.offsets.read(this.#gpu);
+    const { update } = this.#optimiser;
+    const moments = await Promise.all(
+      this.offsets.moments(update).map((arena) =>
+        this.#gpu.read(arena.map(({ buffer }) => ({ buffer })))
+      ),
+    );
     for (const { name, packed } of this.#tensors) {
       const device = found.get(name)!;
       const offsets = start.get(name)?.slice() ?? new Float32Array(device.length);
       const base = offsetBases(packed, device.length);
+      const state = Array.from(
+        { length: update?.stateSize ?? 0 },
+        () => new Float32Array(offsets.length),
+      );
       coefficients.forEach((values, step) =>
         applyRecord(
           this.#optimiser,
-          { seeds: this.seeds(step), coefficients: values },
+          this.record(step, values),
           {
             id: tensorId(name),
             offsets,
             base,
+            state,
             place: this.offsets.place(name)!,
             width: offsetWidth(this.offsets.trainable(name)!),
           },
         )
       );
       assertEquals(new Uint32Array(device.buffer), new Uint32Array(offsets.buffer), name);
+      const { storage, offset = 0 } = this.offsets.range(name)!;
+      moments[this.offsets.arenas.indexOf(storage)].forEach((bytes, i) =>
+        assertEquals(
+          new Uint32Array(bytes, offset, offsets.length),
+          new Uint32Array(state[i].buffer),
+          `state ${i} of ${name}`,
+        )
+      );
     }
   }
 

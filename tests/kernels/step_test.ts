@@ -45,6 +45,7 @@ import {
   spsa,
   threePointDescent,
   zoAdam,
+  zoAdamW,
   zoResidual,
   zoSgdConservative,
   zoSgdMomentum,
@@ -165,14 +166,14 @@ Deno.test("a replay on the device gives the bits of the steps, over the end of a
       const count = form === "absolute" && projection === "keep-sign" ? 5 : 259;
       const steps = Array.from({ length: count }, (_, step) => {
         const coefficients = [...normals(2, random, 0.05)].map(roundCoefficient);
-        return rig.seeds(step).map((seed, d) => ({ seed, coefficient: coefficients[d] }));
+        return rig.record(step, coefficients);
       });
       const done: number[] = [];
       await replayMoves(gpu, rule, rig.offsets, rig.tensors, steps, {
         onProgress: (n) => done.push(n),
       });
       assertEquals(done.at(-1), count);
-      await rig.assertReplays(steps.map((moves) => moves.map((m) => m.coefficient)));
+      await rig.assertReplays(steps.map((made) => made.coefficients));
       await assertRejects(
         () =>
           replayMoves(gpu, rule, rig.offsets, rig.tensors, steps, { signal: AbortSignal.abort() }),
@@ -202,9 +203,18 @@ const named: readonly { rule: Optimiser; exact: boolean }[] = [
   { rule: qzoPlus({ queries: 4 }), exact: false },
   { rule: meazo({ queries: 2 }), exact: false },
   { rule: fzoo(), exact: false },
-  { rule: zoSgdMomentum({ queries: 2, length: 5, learningRate: 1e-2 }), exact: true },
-  { rule: zoAdam({ length: 5, learningRate: 1e-2 }), exact: false },
-  { rule: zoAdam({ length: 5, learningRate: 1e-2, weightDecay: 0.05 }), exact: false },
+  {
+    rule: zoSgdMomentum({ state: "seeds", queries: 2, length: 5, learningRate: 1e-2 }),
+    exact: true,
+  },
+  { rule: zoAdam({ state: "seeds", length: 5, learningRate: 1e-2 }), exact: false },
+  {
+    rule: zoAdamW({ state: "seeds", length: 5, learningRate: 1e-2, weightDecay: 0.05 }),
+    exact: false,
+  },
+  { rule: zoSgdMomentum({ queries: 2, learningRate: 1e-2 }), exact: true },
+  { rule: zoAdam({ queries: 3, learningRate: 1e-2 }), exact: true },
+  { rule: zoAdamW({ learningRate: 1e-2, projection: "keep-sign" }), exact: true },
   {
     rule: optimiser({
       name: "decaying",
@@ -310,9 +320,7 @@ for (
       gpu,
       new Map([...(await rig.offsets.read(gpu))].map(([n, w]) => [n, w.fill(0)])),
     );
-    const steps = coefficients.map((list, step) =>
-      rig.seeds(step).map((seed, i) => ({ seed, coefficient: list[i] }))
-    );
+    const steps = coefficients.map((list, step) => rig.record(step, list));
     await replayMoves(gpu, rule, rig.offsets, rig.tensors, steps);
     await rig.assertReplays(coefficients);
   });
@@ -372,7 +380,7 @@ Deno.test("only the tensor whose turn it is moves", async () => {
 });
 
 Deno.test("directions that are not plain need their seeds", () => {
-  const rule = zoAdam();
+  const rule = zoAdam({ state: "seeds" });
   const inputs = {
     branches: new Storage("b", 32, "scratch"),
     scalars: new Storage("s", 8, "scratch"),

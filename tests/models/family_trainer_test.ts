@@ -73,11 +73,17 @@ for (const name of optimiserNames) {
     assertEquals(broken.found, found);
     for (const [index, [tensor, values]] of [...found].entries()) {
       const offsets = new Float32Array(values.length);
+      const state = Array.from(
+        { length: rule.update?.stateSize ?? 0 },
+        () => new Float32Array(values.length),
+      );
       records.forEach(({ coefficients }, step) => {
         const seeds = moveSeeds(rule.plan, rule.estimator.directions, masterSeed(3), step);
         const place = blockPlace(tensor, index);
         const width = widths.get(tensor)!;
-        applyRecord(rule, { seeds, coefficients }, { id: tensorId(tensor), offsets, place, width });
+        const record = { seeds, coefficients, inputs: rule.update?.inputs(step) ?? [] };
+        const target = { id: tensorId(tensor), offsets, place, width, state };
+        applyRecord(rule, record, target);
       });
       assertEquals(new Uint32Array(values.slice().buffer), new Uint32Array(offsets.buffer), tensor);
     }

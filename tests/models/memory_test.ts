@@ -11,7 +11,7 @@ import {
   quantizedSource,
   Trainer,
 } from "../../models/mod.ts";
-import { qzo, qzoNormalised } from "../../optim/mod.ts";
+import { qzo, qzoNormalised, zoAdam } from "../../optim/mod.ts";
 import { randomLlama } from "../support/random_llama.ts";
 import { choiceExamples, ggufInMemory, smallShape, textExamples } from "./small_model.ts";
 
@@ -34,7 +34,11 @@ for (const format of ["Q4_0", "int3z_g64", "codebook1x8"]) {
   Deno.test(`the planned memory of a fine-tune in ${format} is what it takes, to the byte`, async () => {
     using dense = await ggufInMemory(shape, randomLlama(shape));
     const source = quantizedSource(dense, { format });
-    const optimiser = format === "Q4_0" ? qzoNormalised({ queries: 3 }) : qzo({ form: "relative" });
+    const optimiser = format === "Q4_0"
+      ? qzoNormalised({ queries: 3 })
+      : format === "int3z_g64"
+      ? zoAdam({ form: "relative" })
+      : qzo({ form: "relative" });
     const selection = { kinds: ["scales", "norms"], span: "row" } as const;
     const batch = packBatch(choiceExamples(290, [9, 14, 3]), "classification", 64);
     const { adapterClass, maxBinding } = gpu;

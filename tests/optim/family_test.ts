@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import {
   accumulate,
+  adam,
   chain,
   clipByQuantile,
   cosine,
@@ -8,6 +9,7 @@ import {
   encodeRecord,
   fzoo,
   type HostStep,
+  identity,
   kerzoo,
   type LedgerHead,
   lozo,
@@ -31,6 +33,7 @@ import {
   spsa,
   threePointDescent,
   zoAdam,
+  zoAdamW,
   zoResidual,
   zoSgd,
   zoSgdConservative,
@@ -70,7 +73,9 @@ const fading = (peak: number, total = steps) => cosine(peak, { total });
 const family: Record<string, (rate: number, unit?: number) => Optimiser> = {
   qzo: (rate) => qzo({ projection: "none", learningRate: fading(rate) }),
   zoSgd: (rate) => zoSgd({ learningRate: fading(rate), queries: 2 }),
-  zoSgdMomentum: (rate) => zoSgdMomentum({ learningRate: fading(rate / 10), length: 24 }),
+  zoSgdMomentum: (rate) => zoSgdMomentum({ learningRate: fading(rate / 10) }),
+  "zoSgdMomentum from seeds": (rate) =>
+    zoSgdMomentum({ state: "seeds", learningRate: fading(rate / 10), length: 24 }),
   "one-point residual": (rate) =>
     zoResidual({ epsilon: 0.02, learningRate: fading(rate / 10, 5 * steps) }),
   sparseZo: (rate) =>
@@ -89,9 +94,21 @@ const family: Record<string, (rate: number, unit?: number) => Optimiser> = {
       transformations: [accumulate(2, scaleBySchedule(cosine(rate, { total: steps / 2 })))],
     }),
   zoSgdSign: (_, unit = 1) => zoSgdSign({ learningRate: fading(0.03 * unit) }),
-  zoAdam: (_, unit = 1) => zoAdam({ learningRate: fading(0.05 * unit), length: 24 }),
-  "zoAdam with weight decay": (_, unit = 1) =>
-    zoAdam({ learningRate: fading(0.05 * unit), length: 24, weightDecay: 0.01 }),
+  zoAdam: (_, unit = 1) => zoAdam({ learningRate: fading(0.05 * unit) }),
+  zoAdamW: (_, unit = 1) => zoAdamW({ learningRate: fading(0.05 * unit) }),
+  "zoAdam, accumulated": (_, unit = 1) =>
+    optimiser({
+      name: "accumulated",
+      estimator: spsa(),
+      transformations: [accumulate(2, identity())],
+      update: adam({ learningRate: cosine(0.05 * unit, { total: steps / 2 }) }),
+    }),
+  "zoAdam from seeds": (_, unit = 1) =>
+    zoAdam({ state: "seeds", learningRate: fading(0.05 * unit), length: 24 }),
+  "zoAdamW from seeds": (_, unit = 1) =>
+    zoAdamW({ state: "seeds", learningRate: fading(0.05 * unit), length: 24 }),
+  "zoSgdSign as released": (_, unit = 1) =>
+    zoSgdSign({ asReleased: true, learningRate: fading(0.03 * unit) }),
   qzoPlus: (_, unit = 1) =>
     qzoPlus({
       form: "absolute",
@@ -230,14 +247,16 @@ for (const [name, make] of Object.entries(family)) {
   });
 }
 
-Deno.test("ledgers are of the first format unless directions need the second", () => {
+Deno.test("ledgers are of the first format unless directions need the second, or an update rule the third", () => {
   const version = (plan: Optimiser) => new DataView(headOf(plan).bytes.buffer).getUint32(8, true);
-  assertEquals([qzo(), mezo(), fzoo(), meazo(), zoSgdSign()].map(version), [1, 1, 1, 1, 1]);
-  assertEquals([zoSgdMomentum(), zoAdam(), sparseZo()].map(version), [2, 2, 2]);
+  const seeds = { state: "seeds" } as const;
+  assertEquals([qzo(), mezo(), fzoo(), meazo()].map(version), [1, 1, 1, 1]);
+  assertEquals([zoSgdMomentum(seeds), zoAdam(seeds), sparseZo()].map(version), [2, 2, 2]);
+  assertEquals([zoSgdMomentum(), zoAdam(), zoAdamW(), zoSgdSign()].map(version), [3, 3, 3, 3]);
 });
 
 Deno.test("hostile plans in a header of the second format are syntax errors", () => {
-  const { header } = headOf(zoSgdMomentum());
+  const { header } = headOf(zoSgdMomentum({ state: "seeds" }));
   const optimiserJson = header.optimiser as Record<string, never>;
   const forged: [unknown, string][] = [
     [null, "not an object"],
@@ -260,14 +279,25 @@ Deno.test("hostile plans in a header of the second format are syntax errors", ()
   }
   const wide = { ...header, directions: 64 };
   assertThrows(() => encodeHeader(wide), SyntaxError, "2048 directions");
-  const relabelled = headOf(qzo()).bytes.slice();
-  relabelled[8] = 2;
-  assertThrows(() => readLedger(relabelled), SyntaxError, "ledger header");
+  for (const version of [0, 2, 3, 4]) {
+    const relabelled = headOf(qzo()).bytes.slice();
+    relabelled[8] = version;
+    assertThrows(() => readLedger(relabelled), SyntaxError, "ledger header");
+  }
+  const own = { ...adam(), name: "mine" };
+  const plan = optimiser({ name: "own", estimator: spsa(), update: own });
+  assertThrows(() => headOf(plan), SyntaxError, '"mine" is not one of');
+  const ruled = headOf(zoAdam()).header;
+  const both = {
+    ...ruled,
+    optimiser: { ...ruled.optimiser as object, directions: { hold: 1, memory: 3 } },
+  };
+  assertThrows(() => encodeHeader(both as never), SyntaxError, "update rule cannot follow");
 });
 
 Deno.test("chains of chains with state, memory and losses are the flat chain", () => {
   const parts = () => [rejectSpikes({ warmup: 2 }), clipByQuantile(), normaliseByRms()];
-  const memory = zoSgdMomentum({ length: 4 }).transformation;
+  const memory = zoSgdMomentum({ state: "seeds", length: 4 }).transformation;
   const [a, b, c] = parts();
   const rules = [
     chain(a, b, c, memory),

@@ -181,7 +181,11 @@ function stored(adam: boolean, made: readonly { d: number; z: Float32Array }[]):
 
 for (const adam of [false, true]) {
   Deno.test(`${adam ? "Adam" : "momentum"} from seeds is the stored one, up to its cut`, () => {
-    const rule = (adam ? zoAdam : zoSgdMomentum)({ learningRate: 0.01, length: 128 });
+    const rule = (adam ? zoAdam : zoSgdMomentum)({
+      state: "seeds",
+      learningRate: 0.01,
+      length: 128,
+    });
     const objective = quadratic([1, -2, 0.5, 3], 5);
     const session = new Session({ parameters: [0, 0, 0, 0], optimiser: rule, seed: 2 });
     const made: { d: number; z: Float32Array }[] = [];

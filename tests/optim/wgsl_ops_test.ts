@@ -100,8 +100,8 @@ const optimisers: Record<string, Optimiser> = {
   zoSgdSign: zoSgdSign(),
   meazo: meazo(),
   fzoo: fzoo({ queries: 3 }),
-  zoSgdMomentum: zoSgdMomentum({ length: 5, queries: 2 }),
-  zoAdam: zoAdam({ length: 5 }),
+  zoSgdMomentum: zoSgdMomentum({ state: "seeds", length: 5, queries: 2 }),
+  zoAdam: zoAdam({ state: "seeds", length: 5 }),
   zoResidual: zoResidual(),
   threePointDescent: threePointDescent({ epsilon: 0.25 }),
   "spikes, quantile, accumulated": optimiser({

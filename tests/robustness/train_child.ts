@@ -6,7 +6,7 @@
  */
 import { openGpu } from "../../kernels/mod.ts";
 import type { Model } from "../../models/mod.ts";
-import { type Optimiser, qzoNormalised } from "../../optim/mod.ts";
+import { adam, normaliseByRms, type Optimiser, optimiser, spsa } from "../../optim/mod.ts";
 import { finetune, type FinetuneOptions, LedgerFile } from "../../train/mod.ts";
 import { loadTiny, tinyExamples, tinyHeader, tinyOffsets } from "../train/tiny_model.ts";
 
@@ -19,7 +19,15 @@ export function childOptions(
 ): Omit<FinetuneOptions, "offsets"> & { readonly optimiser: Optimiser } {
   return {
     model,
-    optimiser: qzoNormalised({ learningRate: 0.2 }),
+    // With a scalar of state in each record, and state per offset that only a replay brings back.
+    optimiser: optimiser({
+      name: "killed",
+      estimator: spsa({ epsilon: 0.02 }),
+      transformations: [normaliseByRms()],
+      update: adam({ learningRate: 0.02 }),
+      form: "relative",
+      projection: "keep-sign",
+    }),
     objective: "classification",
     train: tinyExamples(64),
     batchSize: 16,

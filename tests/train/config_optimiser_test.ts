@@ -7,6 +7,7 @@ import {
   qzo,
   qzoNormalised,
   zoAdam,
+  zoAdamW,
 } from "../../optim/mod.ts";
 import { parseTrainConfig, type TrainConfig } from "../../train/config.ts";
 import { optimiserOfConfig } from "../../train/config_optimiser.ts";
@@ -60,8 +61,10 @@ Deno.test("config optimiser: every name makes its optimiser, with its own defaul
     const made = optimiserOfConfig({ optimiser: { ...plain, name }, steps: 10 });
     assertEquals(made.name, name);
     assertEquals(made.distribution, namedOptimisers[name].make({}).distribution, name);
-    const rate = made.transformation.parts?.at(-1)?.inputs(3);
-    assertEquals(rate, [0.5], name);
+    const rate = made.update?.parameters.learningRate ??
+      made.transformation.parts?.at(-1)?.inputs(3);
+    const expected = made.update ? { schedule: "constant", value: 0.5, warmup: 0 } : [0.5];
+    assertEquals(rate, expected, name);
   }
   const made = optimiserOfConfig({ optimiser: { ...plain, name: "fzoo" }, steps: 10 });
   assertEquals(made.describe(), fzoo({ learningRate: 0.5 }).describe());
@@ -69,12 +72,32 @@ Deno.test("config optimiser: every name makes its optimiser, with its own defaul
 
 Deno.test("config optimiser: arguments of their own arrive, and at no other", () => {
   const one = optimiserOfConfig({
-    optimiser: { ...plain, name: "zoAdam", momentum: 0.8, length: 12, queries: 2 },
+    optimiser: {
+      ...plain,
+      name: "zoAdam",
+      momentum: 0.8,
+      state: "seeds",
+      length: 12,
+      queries: 2,
+    },
     steps: 10,
   });
-  const other = zoAdam({ learningRate: 0.5, momentum: 0.8, length: 12, queries: 2 });
+  const other = zoAdam({
+    learningRate: 0.5,
+    momentum: 0.8,
+    state: "seeds",
+    length: 12,
+    queries: 2,
+  });
   assertEquals(one.describe(), other.describe());
-  for (const [key, value] of [["momentum", 0.5], ["sparsity", 0.5], ["clip", 3]] as const) {
+  const yaml = optimiserOfConfig(config("{name: zoAdamW, weight_decay: 0.2, state: stored}"));
+  assertEquals(yaml.describe(), zoAdamW({ weightDecay: 0.2 }).describe());
+  for (
+    const [key, value] of [["momentum", 0.5], ["state", "seeds"], ["sparsity", 0.5], [
+      "clip",
+      3,
+    ]] as const
+  ) {
     const optimiser = { ...plain, name: "fzoo" as const, [key]: value };
     assertThrows(() => optimiserOfConfig({ optimiser, steps: 10 }), RangeError, `${key}: ${value}`);
   }

@@ -47,6 +47,7 @@ Deno.test("config: every kind of value arrives under its camelCase name", () => 
     blockCount: undefined,
     blockOrder: undefined,
     blocks: undefined,
+    state: undefined,
     rank: undefined,
     smoothness: undefined,
     top: undefined,

@@ -15,6 +15,9 @@ import {
   sparseZo,
   spsa,
   zoAdam,
+  zoAdamW,
+  zoSgdMomentum,
+  zoSgdSign,
 } from "../../optim/mod.ts";
 import { finetune, LedgerFile, openLedger, replayLedger, replayOnHost } from "../../train/mod.ts";
 import {
@@ -34,7 +37,17 @@ const shared = { form: "relative", epsilon: 0.02, projection: "keep-sign" } as c
 
 const rules: Record<string, Optimiser> = {
   fzoo: fzoo({ ...shared, learningRate: 0.05 }),
-  "zoAdam with decay": zoAdam({ ...shared, learningRate: 0.02, length: 6, weightDecay: 0.03 }),
+  zoSgdMomentum: zoSgdMomentum({ ...shared, learningRate: 0.01 }),
+  zoSgdSign: zoSgdSign({ ...shared, learningRate: 0.01, queries: 2 }),
+  zoAdamW: zoAdamW({ ...shared, learningRate: 0.02, weightDecay: 0.5 }),
+  "zoAdam, absolute": zoAdam({ projection: "keep-sign", learningRate: 1e-3 }),
+  "zoAdamW from seeds": zoAdamW({
+    ...shared,
+    state: "seeds",
+    learningRate: 0.02,
+    length: 6,
+    weightDecay: 0.03,
+  }),
   sparseZo: sparseZo({ ...shared, learningRate: 0.02, resample: 4 }),
   lozo: lozo({ ...shared, learningRate: 0.02, rank: 3, resample: 5 }),
   "blockwiseZo, absolute": blockwiseZo({
@@ -105,6 +118,31 @@ for (const [name, rule] of Object.entries(rules)) {
   });
 }
 
+Deno.test("a run with an update rule does not go on without its state, nor by another rule", async () => {
+  using model = await loadTiny(gpu, "Q4_0");
+  const begun = zoAdam({ ...shared, learningRate: 0.02 });
+  using offsets = tinyOffsets(model, begun, allScales);
+  const path = await Deno.makeTempFile({ suffix: ".ledger" });
+  await Deno.remove(path);
+  using ledger = await LedgerFile.create(path, tinyHeader(model, begun, offsets, 0));
+  const options = { model, offsets, objective: "classification", train, ledger } as const;
+  for await (const _ of finetune({ ...options, optimiser: begun, steps: 2 }));
+  const more = { ...options, steps: 4, state: [] };
+  const other = zoAdam({ ...shared, learningRate: 0.03 });
+  await assertRejects(
+    () => finetune({ ...more, optimiser: other }).next(),
+    RangeError,
+    "begun with the update rule",
+  );
+  offsets.freeMoments();
+  await assertRejects(
+    () => finetune({ ...more, optimiser: begun }).next(),
+    TypeError,
+    "replay the ledger",
+  );
+  await Deno.remove(path);
+});
+
 Deno.test("a ledger is not written by an optimiser whose directions are others", async () => {
   using model = await loadTiny(gpu, "Q4_0");
   const begun = sparseZo({ ...shared, resample: 4 });
@@ -123,5 +161,7 @@ Deno.test("a ledger is not written by an optimiser whose directions are others",
     ledger,
   } as const;
   await assertRejects(() => finetune(options).next(), RangeError, '"keep":4');
+  const adam = { ...options, optimiser: zoAdam(shared) };
+  await assertRejects(() => finetune(adam).next(), RangeError, "directions");
   await Deno.remove(path);
 });

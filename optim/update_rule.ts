@@ -1,0 +1,62 @@
+/**
+ * Update rules: how an offset follows from the estimate of its gradient, with state of its own.
+ *
+ * @module
+ */
+import type { JsonValue } from "./json.ts";
+import type { Ops } from "./ops.ts";
+
+/** An element after a step. */
+export interface Updated<T> {
+  /** The offset. */
+  readonly offset: T;
+  /** As many as the rule's `stateSize`. */
+  readonly state: readonly T[];
+}
+
+/**
+ * A rule applied to each offset by itself: pure, state goes in and comes out. Without one offsets move by the coefficients
+ * alone.
+ *
+ * A rule acts in steps that have a coefficient which is not 0 for the offset's tensor; the steps of an accumulation before the
+ * last, and tensors whose turn it is not, have none. What is computed has the same bits on every device (see
+ * {@linkcode elementOps}), so ledgers replay as they do without a rule.
+ */
+export interface UpdateRule {
+  /** As written into a ledger's header. */
+  readonly name: string;
+  /** As written into a ledger's header: all that the rule is made from. */
+  readonly parameters: Readonly<Record<string, JsonValue>>;
+  /** f32 values kept per offset, 0 at first. */
+  readonly stateSize: 0 | 1 | 2;
+  /** Host scalars needed at each step. */
+  readonly inputSize: number;
+  /** The host scalars of an update (from 0), such as a scheduled learning rate: `inputSize` numbers. */
+  inputs(update: number): readonly number[];
+  /** The offset after a step along `gradient`, the mean over directions of derivative times z as the transformations leave it. */
+  update<T>(
+    o: Ops<T>,
+    offset: T,
+    gradient: T,
+    state: readonly T[],
+    inputs: readonly T[],
+  ): Updated<T>;
+}
+
+/** The host scalars of an update rule at a step of a run, from 0; none without a rule. */
+export function updateInputs(
+  { update, plan }: {
+    /** The rule. */
+    readonly update?: UpdateRule | undefined;
+    /** A rule's updates are counted in steps that move: one in `hold`. */
+    readonly plan: { readonly hold: number };
+  },
+  step: number,
+): readonly number[] {
+  return update?.inputs(Math.floor(step / plan.hold)) ?? [];
+}
+
+/** A rule as a ledger's header holds it. */
+export function describeUpdateRule({ name, parameters }: UpdateRule): JsonValue {
+  return { name, parameters };
+}
