@@ -1,5 +1,8 @@
 /**
- * Which entries of one or two additive codebooks are nearest to each 8-vector.
+ * Which entries of additive codebooks are best for an 8-vector.
+ *
+ * With a symmetric H among the eight columns, the cost of entries that add up to y is `y H y / 2 - t . y`: half the squared error up to a
+ * constant, where `t = H x` for a vector x that stands alone.
  *
  * @module
  */
@@ -9,32 +12,70 @@ export const ENTRIES = 256;
 /** Columns that share a code. */
 export const VECTOR = 8;
 
-/** `|entry|^2 / 2` of each entry of a book (`[256][8]`, flat). */
-export function halfNorms(book: Float32Array): Float32Array {
-  const norms = new Float32Array(ENTRIES);
-  for (let e = 0; e < ENTRIES; e++) {
-    for (let k = 0; k < VECTOR; k++) norms[e] += book[e * VECTOR + k] ** 2 / 2;
-  }
-  return norms;
+/** What the entries of books cost by themselves and in pairs. */
+export interface BookTables {
+  /** By book: `c H c / 2` of each entry c. */
+  readonly own: readonly Float32Array[];
+  /** `[first][second]` for first < second: `a H b` of entry a of the one and b of the other, at `a * 256 + b`. */
+  readonly pairs: readonly (readonly Float32Array[])[];
 }
 
-/**
- * Writes `|entry|^2 / 2 - entry . x` of every entry for the vector at `at` into `costs`: half its squared distance up to
- * a constant of the vector. Returns the entry of least cost.
- */
+/** The tables of books (`[256][8]` each) under H, row-major 8 x 8. */
+export function bookTables(books: readonly Float32Array[], h: Float64Array): BookTables {
+  const turned = books.map((book) => timesBlock(book, h));
+  return {
+    own: books.map((book, c) =>
+      Float32Array.from({ length: ENTRIES }, (_, e) => dot(book, turned[c], e, e) / 2)
+    ),
+    pairs: books.map((_, a) =>
+      books.map((second, b) => b > a ? products(turned[a], second) : new Float32Array(0))
+    ),
+  };
+}
+
+function timesBlock(book: Float32Array, h: Float64Array): Float32Array {
+  const turned = new Float32Array(book.length);
+  for (let e = 0; e < ENTRIES; e++) {
+    for (let j = 0; j < VECTOR; j++) {
+      let sum = 0;
+      for (let i = 0; i < VECTOR; i++) sum += book[e * VECTOR + i] * h[i * VECTOR + j];
+      turned[e * VECTOR + j] = sum;
+    }
+  }
+  return turned;
+}
+
+function dot(first: Float32Array, second: Float32Array, a: number, b: number): number {
+  let sum = 0;
+  for (let k = 0; k < VECTOR; k++) sum += first[a * VECTOR + k] * second[b * VECTOR + k];
+  return sum;
+}
+
+function products(first: Float32Array, second: Float32Array): Float32Array {
+  const table = new Float32Array(ENTRIES * ENTRIES);
+  const none = new Float32Array(ENTRIES);
+  const row = new Float32Array(ENTRIES);
+  for (let a = 0; a < ENTRIES; a++) {
+    entryCosts(first, a * VECTOR, second, none, row);
+    for (let b = 0; b < ENTRIES; b++) table[a * ENTRIES + b] = -row[b];
+  }
+  return table;
+}
+
+/** Writes `own - entry . t` of every entry into `costs`, for the t at `at` of `targets`; returns the entry of least cost. */
 export function entryCosts(
-  vectors: Float32Array,
+  targets: Float32Array,
   at: number,
   book: Float32Array,
-  norms: Float32Array,
+  own: Float32Array,
   costs: Float32Array,
 ): number {
-  const x0 = vectors[at], x1 = vectors[at + 1], x2 = vectors[at + 2], x3 = vectors[at + 3];
-  const x4 = vectors[at + 4], x5 = vectors[at + 5], x6 = vectors[at + 6], x7 = vectors[at + 7];
+  const x0 = targets[at], x1 = targets[at + 1], x2 = targets[at + 2], x3 = targets[at + 3];
+  const x4 = targets[at + 4], x5 = targets[at + 5], x6 = targets[at + 6], x7 = targets[at + 7];
   let best = 0;
   let least = Infinity;
   for (let e = 0, i = 0; e < ENTRIES; e++, i += VECTOR) {
-    const cost = norms[e] - (x0 * book[i] + x1 * book[i + 1] + x2 * book[i + 2] + x3 * book[i + 3] +
+    const cost = own[e] - (x0 * book[i] + x1 * book[i + 1] + x2 * book[i + 2] + x3 * book[i + 3] +
       x4 * book[i + 4] + x5 * book[i + 5] + x6 * book[i + 6] + x7 * book[i + 7]);
     costs[e] = cost;
     if (cost < least) {
@@ -45,90 +86,125 @@ export function entryCosts(
   return best;
 }
 
-/** Codes of every vector in one book. */
-export function assignOne(vectors: Float32Array, book: Float32Array): Uint8Array {
-  const norms = halfNorms(book);
-  const costs = new Float32Array(ENTRIES);
-  const codes = new Uint8Array(vectors.length / VECTOR);
-  for (let v = 0; v < codes.length; v++) {
-    codes[v] = entryCosts(vectors, v * VECTOR, book, norms, costs);
-  }
-  return codes;
-}
+/** Writes the codes of one vector, one a book, that are best for `target`. */
+export type CodeChooser = (
+  books: readonly Float32Array[],
+  tables: BookTables,
+  target: Float32Array,
+  codes: Uint8Array,
+) => void;
 
 /**
- * Codes of every vector in two books whose entries add up. Of the first book the `beam` entries nearest to the vector
- * are tried, and the entry that was given before, each with its best partner; then the first is chosen anew.
+ * A beam search over the books: of the first `count - 1` books the `beam` cheapest sums are kept, each continued by every entry
+ * of the next. Then each book is chosen anew given the others.
  */
-export function assignTwo(
-  vectors: Float32Array,
-  first: Float32Array,
-  second: Float32Array,
-  beam: number,
-  before?: readonly Uint8Array[],
-): [Uint8Array, Uint8Array] {
-  const cross = products(first, second);
-  const [firstNorms, secondNorms] = [halfNorms(first), halfNorms(second)];
-  const [firstCosts, secondCosts] = [new Float32Array(ENTRIES), new Float32Array(ENTRIES)];
-  const count = vectors.length / VECTOR;
-  const [firstCodes, secondCodes] = [new Uint8Array(count), new Uint8Array(count)];
-  const tried = new Uint8Array(beam + (before === undefined ? 0 : 1));
-  for (let v = 0; v < count; v++) {
-    entryCosts(vectors, v * VECTOR, first, firstNorms, firstCosts);
-    entryCosts(vectors, v * VECTOR, second, secondNorms, secondCosts);
-    nearest(firstCosts, tried, beam);
-    if (before !== undefined) tried[beam] = before[0][v];
+export function codeChooser(count: number, beam: number): CodeChooser {
+  const costs = Array.from({ length: count }, () => new Float32Array(ENTRIES));
+  const row = new Float32Array(ENTRIES);
+  let kept = new Beam(count, beam);
+  let next = new Beam(count, beam);
+
+  return (books, { own, pairs }, target, codes) => {
+    for (let c = 0; c < count; c++) codes[c] = entryCosts(target, 0, books[c], own[c], costs[c]);
+    if (count === 1) return;
+    next.clear();
+    next.offer(costs[0], 0, 0, undefined);
+    const last = count - 1;
+    for (let c = 1; c < last; c++) {
+      [kept, next] = [next, kept];
+      next.clear();
+      for (let p = 0; p < kept.length; p++) {
+        row.set(costs[c]);
+        for (let d = 0; d < c; d++) addRow(row, pairs[d][c], kept.codes[p][d]);
+        next.offer(row, kept.costs[p], c, kept.codes[p]);
+      }
+    }
     let least = Infinity;
-    let bestSecond = 0;
-    for (let b = 0; b < tried.length; b++) {
-      const row = tried[b] * ENTRIES;
-      const start = firstCosts[tried[b]];
-      for (let e = 0; e < ENTRIES; e++) {
-        const cost = start + secondCosts[e] + cross[row + e];
+    let best = 0;
+    let bestLast = 0;
+    for (let p = 0; p < next.length; p++) {
+      let sums = costs[last];
+      if (last > 1) {
+        row.set(sums);
+        for (let d = 0; d < last - 1; d++) addRow(row, pairs[d][last], next.codes[p][d]);
+        sums = row;
+      }
+      const pair = pairs[last - 1][last];
+      const start = next.costs[p];
+      for (let e = 0, i = next.codes[p][last - 1] * ENTRIES; e < ENTRIES; e++, i++) {
+        const cost = start + sums[e] + pair[i];
         if (cost < least) {
           least = cost;
-          bestSecond = e;
+          best = p;
+          bestLast = e;
         }
       }
     }
-    let bestFirst = 0;
-    least = Infinity;
-    for (let e = 0; e < ENTRIES; e++) {
-      const cost = firstCosts[e] + cross[e * ENTRIES + bestSecond];
-      if (cost < least) {
-        least = cost;
-        bestFirst = e;
+    codes.set(next.codes[best]);
+    codes[last] = bestLast;
+    // The last book was chosen given all others.
+    for (let c = 0; c < last; c++) {
+      row.set(costs[c]);
+      for (let d = 0; d < c; d++) addRow(row, pairs[d][c], codes[d]);
+      for (let d = c + 1; d < count; d++) {
+        const pair = pairs[c][d];
+        for (let e = 0, i = codes[d]; e < ENTRIES; e++, i += ENTRIES) row[e] += pair[i];
       }
+      codes[c] = leastOf(row);
     }
-    firstCodes[v] = bestFirst;
-    secondCodes[v] = bestSecond;
-  }
-  return [firstCodes, secondCodes];
+  };
 }
 
-function products(first: Float32Array, second: Float32Array): Float32Array {
-  const cross = new Float32Array(ENTRIES * ENTRIES);
-  for (let a = 0; a < ENTRIES; a++) {
-    for (let b = 0; b < ENTRIES; b++) {
-      let sum = 0;
-      for (let k = 0; k < VECTOR; k++) sum += first[a * VECTOR + k] * second[b * VECTOR + k];
-      cross[a * ENTRIES + b] = sum;
-    }
-  }
-  return cross;
+function addRow(costs: Float32Array, pair: Float32Array, entry: number): void {
+  for (let e = 0, i = entry * ENTRIES; e < ENTRIES; e++, i++) costs[e] += pair[i];
 }
 
-/** The `count` entries of least cost, into the front of `found`, least first. */
-function nearest(costs: Float32Array, found: Uint8Array, count: number): void {
-  let kept = 0;
-  for (let e = 0; e < ENTRIES; e++) {
-    if (kept === count && costs[e] >= costs[found[count - 1]]) continue;
-    if (kept < count) kept++;
-    let place = kept - 1;
-    while (place > 0 && costs[found[place - 1]] > costs[e]) {
-      found[place] = found[place - 1];
-      place--;
+function leastOf(costs: Float32Array): number {
+  let best = 0;
+  let least = costs[0];
+  for (let e = 1; e < ENTRIES; e++) {
+    const cost = costs[e];
+    if (cost < least) {
+      least = cost;
+      best = e;
     }
-    found[place] = e;
+  }
+  return best;
+}
+
+/** The cheapest sums of entries of the first books, cheapest first. */
+class Beam {
+  readonly costs: Float64Array;
+  readonly codes: Uint8Array[];
+  length = 0;
+
+  constructor(books: number, beam: number) {
+    this.costs = new Float64Array(beam);
+    this.codes = Array.from({ length: beam }, () => new Uint8Array(books));
+  }
+
+  clear(): void {
+    this.length = 0;
+  }
+
+  /** Takes `start + costs[e]` for entries e of book `book` behind `before`, as far as it is among the cheapest. */
+  offer(costs: Float32Array, start: number, book: number, before: Uint8Array | undefined): void {
+    const most = this.codes.length;
+    for (let e = 0; e < ENTRIES; e++) {
+      const cost = start + costs[e];
+      if (this.length === most && cost >= this.costs[most - 1]) continue;
+      if (this.length < most) this.length++;
+      let place = this.length - 1;
+      const reused = this.codes[place];
+      while (place > 0 && this.costs[place - 1] > cost) {
+        this.costs[place] = this.costs[place - 1];
+        this.codes[place] = this.codes[place - 1];
+        place--;
+      }
+      this.costs[place] = cost;
+      this.codes[place] = reused;
+      if (before) reused.set(before);
+      reused[book] = e;
+    }
   }
 }

@@ -4,28 +4,29 @@
  * @module
  */
 
-import type { GroupFit } from "./fitted_group.ts";
+import { equalImportance } from "./column_importance.ts";
+import type { GroupFitter } from "./fitted_group.ts";
 import { numberToFloat16 } from "./float16.ts";
 import type { ScalarLayout } from "./layout.ts";
 import { tableFitter } from "./table_fit.ts";
 
-export type { GroupFit } from "./fitted_group.ts";
+export type { GroupFit, GroupFitter } from "./fitted_group.ts";
 
 const SHRINKS = 20;
 const SMALLEST_SHRINK = 0.5;
 const REFINEMENTS = 3;
 const LARGEST_FLOAT16 = 65504;
 
-/** A function that fits one group of `layout`. Values must be finite. */
+/** A function that fits one group of `layout`, by default with equal importance. Values must be finite. */
 export function groupFitter(
   layout: ScalarLayout,
   search: boolean,
-): (values: Float32Array) => GroupFit {
+): GroupFitter {
   const { bits, center, second, levels = 2 ** bits } = layout;
   const largest = levels - 1;
   if (layout.table) return tableFitter(layout.table, search);
 
-  return (values) => {
+  return (values, importance = equalImportance(values.length)) => {
     let bestScale = 0;
     let bestSecond = 0;
     let bestError = Infinity;
@@ -34,7 +35,7 @@ export function groupFitter(
       const other = second === "zero"
         ? Math.min(largest, Math.max(0, Math.round(wantedSecond)))
         : clampedFloat16(wantedSecond);
-      const error = squaredError(values, scale, other, layout);
+      const error = squaredError(values, importance, scale, other, layout);
       if (!(error < bestError)) return false;
       [bestScale, bestSecond, bestError] = [scale, other, error];
       return true;
@@ -61,7 +62,7 @@ export function groupFitter(
       }
     }
     for (let i = 0; search && i < REFINEMENTS; i++) {
-      const [scale, other] = leastSquares(values, bestScale, bestSecond, layout);
+      const [scale, other] = leastSquares(values, importance, bestScale, bestSecond, layout);
       if (!consider(scale, other)) break;
     }
     return { scale: numberToFloat16(bestScale), second: numberToFloat16(bestSecond) };
@@ -70,6 +71,7 @@ export function groupFitter(
   /** The scale (for minima also the minimum) that fits the codes of the given ones best. */
   function leastSquares(
     values: Float32Array,
+    importance: Float32Array,
     scale: number,
     other: number,
     { second }: ScalarLayout,
@@ -77,26 +79,29 @@ export function groupFitter(
     if (scale === 0) return [scale, other];
     const origin = second === "zero" ? other : center;
     const shift = second === "min" ? origin - other / scale : origin;
-    let [sumQ, sumX, sumQQ, sumQX] = [0, 0, 0, 0];
-    for (const x of values) {
+    let [sum, sumQ, sumX, sumQQ, sumQX] = [0, 0, 0, 0, 0];
+    for (let k = 0; k < values.length; k++) {
+      const x = values[k];
+      const weight = importance[k];
       const code = Math.floor(x / scale + shift + 0.5);
       const q = (code < 0 ? 0 : code > largest ? largest : code) - origin;
-      sumQ += q;
-      sumX += x;
-      sumQQ += q * q;
-      sumQX += q * x;
+      sum += weight;
+      sumQ += weight * q;
+      sumX += weight * x;
+      sumQQ += weight * q * q;
+      sumQX += weight * q * x;
     }
     if (second !== "min") return [sumQQ === 0 ? scale : sumQX / sumQQ, other];
-    const n = values.length;
-    const determinant = n * sumQQ - sumQ * sumQ;
+    const determinant = sum * sumQQ - sumQ * sumQ;
     if (determinant === 0) return [scale, other];
-    const slope = (n * sumQX - sumQ * sumX) / determinant;
-    return [slope, (sumX - slope * sumQ) / n];
+    const slope = (sum * sumQX - sumQ * sumX) / determinant;
+    return [slope, (sumX - slope * sumQ) / sum];
   }
 }
 
 function squaredError(
   values: Float32Array,
+  importance: Float32Array,
   scale: number,
   other: number,
   { bits, center, second, levels = 2 ** bits }: ScalarLayout,
@@ -112,7 +117,7 @@ function squaredError(
     const rounded = Math.floor(x * inverse + shift + 0.5);
     const code = rounded < 0 ? 0 : rounded > largest ? largest : rounded;
     const difference = x - (scale * code + added);
-    error += difference * difference;
+    error += importance[k] * difference * difference;
   }
   return error;
 }

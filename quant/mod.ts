@@ -12,7 +12,7 @@ export * from "./bitsandbytes.ts";
 export * from "./byte_source.ts";
 export * from "./code_tables.ts";
 export * from "./codebook_formats.ts";
-export * from "./codebook_kmeans.ts";
+export * from "./codebook_quantize.ts";
 export * from "./compressed_tensors.ts";
 export * from "./decode.ts";
 export * from "./dense_formats.ts";

@@ -6,11 +6,13 @@
  */
 
 import { checkValues } from "./check_values.ts";
-import { quantizeCodebook } from "./codebook_kmeans.ts";
+import { quantizeCodebook } from "./codebook_quantize.ts";
+import { columnImportance } from "./column_importance.ts";
 import { numbersToBfloat16Array, numbersToFloat16Array } from "./float16.ts";
 import { formatByName } from "./formats.ts";
 import { groupFitter } from "./group_fit.ts";
 import { groupCodes, GroupPlanes } from "./group_planes.ts";
+import type { InputStatistics } from "./input_statistics.ts";
 import { groupColumns, groupsPerRow, type PackedTensor, type ScalarLayout } from "./layout.ts";
 import { emptyPacked, halves } from "./planes.ts";
 import { quantizeSuper } from "./super_quantize.ts";
@@ -21,6 +23,11 @@ export interface QuantizeOptions {
   readonly search?: boolean;
   /** Of codebook formats only. Default 0. */
   readonly seed?: number;
+  /**
+   * Of the inputs of this layer. Scales are then fitted with the squared error of each column weighted by the mean square of its input (as by
+   * llama.cpp's importance matrix), codebooks to the error of the layer's outputs. Default: all columns count the same.
+   */
+  readonly statistics?: InputStatistics | undefined;
 }
 
 /**
@@ -32,7 +39,7 @@ export interface QuantizeOptions {
  * then takes the code that has no opposite. Dense formats are rounded; codebook formats go to `quantizeCodebook`.
  *
  * @throws {RangeError} for an unknown format, a shape it cannot hold, or a value that is not finite.
- * @throws {TypeError} when there are not `rows * columns` values.
+ * @throws {TypeError} when there are not `rows * columns` values, or the statistics are of other columns.
  *
  * @example Four bits in groups of 32
  * ```ts
@@ -52,6 +59,7 @@ export function quantize(
   options: QuantizeOptions = {},
 ): PackedTensor {
   const { layout } = formatByName(formatName);
+  const { search = true, seed = 0, statistics } = options;
   const t = emptyPacked(layout, rows, columns);
   checkValues(values, rows, columns, formatName);
   switch (layout.kind) {
@@ -63,20 +71,21 @@ export function quantize(
       }
       return t;
     case "scalar":
-      quantizeGroups(values, t, layout, options.search ?? true);
+      quantizeGroups(values, t, layout, columnImportance(columns, statistics), search);
       return t;
     case "super":
-      quantizeSuper(values, t, layout, options.search ?? true);
+      quantizeSuper(values, t, layout, columnImportance(columns, statistics), search);
       return t;
     case "codebook":
-      if ((layout.bits ?? 8) !== 8 || (layout.vector ?? 8) !== 8 || layout.books > 2) {
+      if ((layout.bits ?? 8) !== 8 || (layout.vector ?? 8) !== 8 || layout.books > 4) {
         throw new RangeError(
-          `Cannot quantise to ${formatName}: codebooks are made with one or two books of 8-bit codes of 8 columns`,
+          `Cannot quantise to ${formatName}: codebooks are made with one to four books of 8-bit codes of 8 columns`,
         );
       }
       return quantizeCodebook(values, rows, columns, {
-        books: layout.books === 1 ? 1 : 2,
-        seed: options.seed ?? 0,
+        books: layout.books,
+        seed,
+        statistics,
       });
   }
 }
@@ -85,6 +94,7 @@ function quantizeGroups(
   values: Float32Array,
   t: PackedTensor,
   layout: ScalarLayout,
+  importance: Float32Array,
   search: boolean,
 ): void {
   const { rows, columns } = t;
@@ -98,7 +108,10 @@ function quantizeGroups(
     for (let g = 0; g < groups; g++) {
       const from = g * group;
       const to = Math.min(columns, from + group);
-      const found = fit(values.subarray(row * columns + from, row * columns + to));
+      const found = fit(
+        values.subarray(row * columns + from, row * columns + to),
+        importance.subarray(from, to),
+      );
       planes.setGroup(row, g, found);
       const { code } = codesOf(found);
       for (let k = from; k < to; k++) codes[k] = code(values[row * columns + k]);

@@ -25,11 +25,18 @@ interface Fit {
   readonly min: number;
 }
 
-/** Fills the planes of `t`, whose layout is `layout`, with row-major finite `values`. */
+/** Neighbouring values of a row, and what the squared error of each counts. */
+interface Group {
+  readonly values: Float32Array;
+  readonly importance: Float32Array;
+}
+
+/** Fills the planes of `t`, whose layout is `layout`, with row-major finite `values`; `importance` is of the columns. */
 export function quantizeSuper(
   values: Float32Array,
   t: PackedTensor,
   layout: SuperLayout,
+  importance: Float32Array,
   search: boolean,
 ): void {
   const { rows, columns } = t;
@@ -45,10 +52,10 @@ export function quantizeSuper(
       const from = row * columns + b * width;
       const place = superByte(layout, columns, row, b);
       const block = quantizeBlock(
-        Array.from(
-          { length: width / group },
-          (_, g) => values.subarray(from + g * group, from + (g + 1) * group),
-        ),
+        Array.from({ length: width / group }, (_, g) => ({
+          values: values.subarray(from + g * group, from + (g + 1) * group),
+          importance: importance.subarray(b * width + g * group, b * width + (g + 1) * group),
+        })),
         codes.subarray(b * width, (b + 1) * width),
       );
       writeSuperBlock(layout.scales, scaleBytes, place, block);
@@ -58,7 +65,7 @@ export function quantizeSuper(
 }
 
 type BlockQuantizer = (
-  groups: readonly Float32Array[],
+  groups: readonly Group[],
   codes: Uint8Array,
 ) => ReturnType<typeof emptySuperBlock>;
 
@@ -69,9 +76,10 @@ function superBlock(layout: SuperLayout, search: boolean): BlockQuantizer {
   return (groups, codes) => {
     const block = emptySuperBlock(layout.scales);
     const fits = groups.map(fit);
-    block.d = chooseFactor(fits.map(({ scale }) => scale), range, search);
+    const sizes = groups.map(({ importance }) => importance.reduce((sum, weight) => sum + weight));
+    block.d = chooseFactor(fits.map(({ scale }) => scale), sizes, range, search);
     const d = float16ToNumber(block.d);
-    if (minima) block.dmin = chooseFactor(fits.map(({ min }) => min), range, search);
+    if (minima) block.dmin = chooseFactor(fits.map(({ min }) => min), sizes, range, search);
     const dmin = float16ToNumber(block.dmin);
     const reach = search ? 1 : 0;
     fits.forEach(({ scale, min }, g) => {
@@ -90,7 +98,7 @@ function superBlock(layout: SuperLayout, search: boolean): BlockQuantizer {
         }
       }
       const own = codes.subarray(g * group, (g + 1) * group);
-      coder.write(groups[g], d * block.scales[g], dmin * block.minima[g], own);
+      coder.write(groups[g].values, d * block.scales[g], dmin * block.minima[g], own);
     });
     return block;
   };
@@ -100,7 +108,8 @@ function superBlock(layout: SuperLayout, search: boolean): BlockQuantizer {
 function powerOfTwoBlock(layout: SuperLayout, search: boolean): BlockQuantizer {
   const coder = groupCoder(layout);
   const largest = layout.table ? Math.max(...CODE_TABLES[layout.table]) : 1;
-  return ([values], codes) => {
+  return ([group], codes) => {
+    const { values } = group;
     const block = emptySuperBlock(layout.scales);
     block.scales[0] = 1;
     const extreme = values.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
@@ -108,7 +117,7 @@ function powerOfTwoBlock(layout: SuperLayout, search: boolean): BlockQuantizer {
     let least = Infinity;
     for (let e = reaching - (search ? 2 : 0); e <= reaching; e++) {
       const clamped = Math.min(254, Math.max(0, e));
-      const error = coder.error(values, superFactor(layout.scales, clamped), 0);
+      const error = coder.error(group, superFactor(layout.scales, clamped), 0);
       if (!(error < least)) continue;
       least = error;
       block.d = clamped;
@@ -120,7 +129,7 @@ function powerOfTwoBlock(layout: SuperLayout, search: boolean): BlockQuantizer {
 
 /** The nearest codes of a group and what they miss. */
 function groupCoder(layout: SuperLayout): {
-  error(values: Float32Array, scale: number, min: number): number;
+  error(group: Group, scale: number, min: number): number;
   write(values: Float32Array, scale: number, min: number, codes: Uint8Array): void;
 } {
   const { bits, center, table } = layout;
@@ -134,13 +143,13 @@ function groupCoder(layout: SuperLayout): {
   };
   const codeOf = (x: number, inverse: number, min: number): number => nearest((x + min) * inverse);
   return {
-    error(values, scale, min): number {
+    error({ values, importance }, scale, min): number {
       const inverse = scale === 0 ? 0 : 1 / scale;
       let error = 0;
       for (let k = 0; k < values.length; k++) {
         const x = values[k];
         const missed = x + min - scale * meanings[codeOf(x, inverse, min)];
-        error += missed * missed;
+        error += importance[k] * missed * missed;
       }
       return error;
     },
@@ -151,22 +160,26 @@ function groupCoder(layout: SuperLayout): {
   };
 }
 
-function centredFitter(layout: SuperLayout, search: boolean): (values: Float32Array) => Fit {
+function centredFitter(layout: SuperLayout, search: boolean): (group: Group) => Fit {
   const { bits, center, table } = layout;
   const { group } = SUPER_SCALES[layout.scales];
   const fit = groupFitter({ kind: "scalar", bits, center, second: "none", group, table }, search);
-  return (values) => ({ scale: float16ToNumber(fit(values).scale), min: 0 });
+  return ({ values, importance }) => ({
+    scale: float16ToNumber(fit(values, importance).scale),
+    min: 0,
+  });
 }
 
 /** Scales and minima that are not negative: the range of a group always holds 0. */
-function minimumFitter(layout: SuperLayout, search: boolean): (values: Float32Array) => Fit {
+function minimumFitter(layout: SuperLayout, search: boolean): (group: Group) => Fit {
   const largest = 2 ** layout.bits - 1;
   const coder = groupCoder(layout);
-  return (values) => {
+  return (group) => {
+    const { values } = group;
     let best: Fit = { scale: 0, min: 0 };
     let least = Infinity;
     const consider = (scale: number, min: number): boolean => {
-      const error = coder.error(values, scale, min);
+      const error = coder.error(group, scale, min);
       if (!(error < least)) return false;
       [best, least] = [{ scale, min }, error];
       return true;
@@ -181,33 +194,35 @@ function minimumFitter(layout: SuperLayout, search: boolean): (values: Float32Ar
     const codes = new Uint8Array(values.length);
     for (let i = 0; search && best.scale > 0 && i < REFINEMENTS; i++) {
       coder.write(values, best.scale, best.min, codes);
-      const next = leastSquares(values, codes);
+      const next = leastSquares(group, codes);
       if (!next || !consider(next.scale, next.min)) break;
     }
     return best;
   };
 }
 
-function leastSquares(values: Float32Array, codes: Uint8Array): Fit | undefined {
-  let [sumQ, sumX, sumQQ, sumQX] = [0, 0, 0, 0];
+function leastSquares({ values, importance }: Group, codes: Uint8Array): Fit | undefined {
+  let [sum, sumQ, sumX, sumQQ, sumQX] = [0, 0, 0, 0, 0];
   for (let k = 0; k < values.length; k++) {
-    sumQ += codes[k];
-    sumX += values[k];
-    sumQQ += codes[k] * codes[k];
-    sumQX += codes[k] * values[k];
+    const weight = importance[k];
+    sum += weight;
+    sumQ += weight * codes[k];
+    sumX += weight * values[k];
+    sumQQ += weight * codes[k] * codes[k];
+    sumQX += weight * codes[k] * values[k];
   }
-  const n = values.length;
-  const determinant = n * sumQQ - sumQ * sumQ;
+  const determinant = sum * sumQQ - sumQ * sumQ;
   if (determinant === 0) return undefined;
-  const scale = (n * sumQX - sumQ * sumX) / determinant;
-  const min = (scale * sumQ - sumX) / n;
+  const scale = (sum * sumQX - sumQ * sumX) / determinant;
+  const min = (scale * sumQ - sumX) / sum;
   const fit = min >= 0 ? { scale, min } : { scale: sumQX / sumQQ, min: 0 };
   return fit.scale > 0 ? fit : undefined;
 }
 
-/** The f16 bits of the factor with which integers in range come nearest to `wanted`. */
+/** The f16 bits of the factor with which integers in range come nearest to `wanted`, each counting as much as its group. */
 function chooseFactor(
   wanted: readonly number[],
+  sizes: readonly number[],
   range: readonly [number, number],
   search: boolean,
 ): number {
@@ -222,7 +237,7 @@ function chooseFactor(
         Math.min(LARGEST_FLOAT16, Math.max(-LARGEST_FLOAT16, candidate * factor)),
       ) + 0;
       const error = wanted.reduce(
-        (sum, x) => sum + (x - rounded * toInteger(x, rounded, range)) ** 2,
+        (sum, x, g) => sum + sizes[g] * (x - rounded * toInteger(x, rounded, range)) ** 2,
         0,
       );
       if (error < least) [best, least] = [rounded, error];

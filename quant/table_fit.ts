@@ -5,7 +5,8 @@
  */
 
 import { CODE_TABLES, type CodeTable } from "./code_tables.ts";
-import type { GroupFit } from "./fitted_group.ts";
+import { equalImportance } from "./column_importance.ts";
+import type { GroupFitter } from "./fitted_group.ts";
 import { numberToFloat16 } from "./float16.ts";
 
 const SHRINKS = 20;
@@ -33,14 +34,11 @@ export function nearestCode(name: CodeTable): (value: number) => number {
 }
 
 /** As `groupFitter`, for layouts with a table: the scale brings the extreme to either end of the table, or shorter. */
-export function tableFitter(
-  name: CodeTable,
-  search: boolean,
-): (values: Float32Array) => GroupFit {
+export function tableFitter(name: CodeTable, search: boolean): GroupFitter {
   const table = CODE_TABLES[name];
   const nearest = nearestCode(name);
   const ends = [Math.min(...table), Math.max(...table)];
-  return (values) => {
+  return (values, importance = equalImportance(values.length)) => {
     let best = 0;
     let bestError = Infinity;
     const consider = (wanted: number): boolean => {
@@ -48,7 +46,10 @@ export function tableFitter(
         0;
       const inverse = scale === 0 ? 0 : 1 / scale;
       let error = 0;
-      for (const x of values) error += (x - scale * table[nearest(x * inverse)]) ** 2;
+      for (let k = 0; k < values.length; k++) {
+        const x = values[k];
+        error += importance[k] * (x - scale * table[nearest(x * inverse)]) ** 2;
+      }
       if (!(error < bestError)) return false;
       [best, bestError] = [scale, error];
       return true;
@@ -61,10 +62,10 @@ export function tableFitter(
     }
     for (let i = 0; search && best !== 0 && i < REFINEMENTS; i++) {
       let [along, length] = [0, 0];
-      for (const x of values) {
-        const value = table[nearest(x / best)];
-        along += x * value;
-        length += value * value;
+      for (let k = 0; k < values.length; k++) {
+        const value = table[nearest(values[k] / best)];
+        along += importance[k] * values[k] * value;
+        length += importance[k] * value * value;
       }
       if (length === 0 || !consider(along / length)) break;
     }

@@ -23,10 +23,7 @@ export function configToYaml(config: TrainConfig): string {
   const { layers } = config.trainables;
   const plain = {
     ...config,
-    trainables: {
-      ...config.trainables,
-      layers: typeof layers === "object" ? layers.join("-") : layers,
-    },
+    trainables: { ...config.trainables, layers: layers && layers.join("-") },
   };
   return stringify(section(plain), { lineWidth: 100 });
 }

@@ -59,10 +59,7 @@ export async function openRunSession(
   return { gpu, stored, source, model, [Symbol.dispose]: () => owned.dispose() };
 }
 
-/**
- * The configured selection, as models take it: what is not given keeps its default. All layers where a word stands for one that is not
- * found yet, see {@linkcode chooseLayers}.
- */
+/** The configured selection, as models take it: what is not given keeps its default. */
 export function selectionOfConfig({ trainables }: TrainConfig): Selection {
   const { include, exclude, layers, kinds, span } = trainables;
   return {
@@ -70,6 +67,6 @@ export function selectionOfConfig({ trainables }: TrainConfig): Selection {
     span,
     ...(include ? { include } : {}),
     ...(exclude ? { exclude } : {}),
-    ...(typeof layers === "object" ? { layers } : {}),
+    ...(layers ? { layers } : {}),
   };
 }

@@ -1,0 +1,242 @@
+/**
+ * A weight as codes, books and row scales while they are fitted.
+ *
+ * @module
+ */
+
+import { bookTables, codeChooser, ENTRIES, VECTOR } from "./codebook_assign.ts";
+import type { ColumnMetric } from "./column_metric.ts";
+
+const LARGEST_FLOAT16 = 65504;
+
+/** Codes, books and scales of a weight W, with what the error needs. Books and scales hold f16 values. */
+export interface CodebookFit {
+  readonly rows: number;
+  readonly columns: number;
+  /** What errors cost. */
+  readonly metric: ColumnMetric;
+  /** `[256][8]` each. */
+  books: Float32Array[];
+  /** One per row. */
+  readonly scales: Float64Array;
+  /** `[rows][columns / 8][books]`. */
+  readonly codes: Uint8Array;
+  /** `[rows][columns]`: what the codes stand for, without the scale. */
+  sums: Float64Array;
+  /** `sums` times H. */
+  products: Float64Array;
+  /** W times H. */
+  readonly wanted: Float64Array;
+  /** The error of all zeros: the sum of `w H w` over rows. */
+  readonly norm: number;
+}
+
+/** A fit that stands for `values` exactly, as if codes could be anything; to be followed by `chooseCodes` with `first`. */
+export function unfitted(
+  values: Float32Array,
+  rows: number,
+  metric: ColumnMetric,
+  books: Float32Array[],
+  scales: Float64Array,
+): CodebookFit {
+  const { columns } = metric;
+  const all = Float64Array.from(values);
+  const wanted = metric.times(all, rows);
+  const perScale = (of: Float64Array): Float64Array =>
+    of.map((value, i) => {
+      const scale = scales[Math.floor(i / columns)];
+      return scale === 0 ? 0 : value / scale;
+    });
+  return {
+    rows,
+    columns,
+    metric,
+    books,
+    scales,
+    codes: new Uint8Array(all.length / VECTOR * books.length),
+    sums: perScale(all),
+    products: perScale(wanted),
+    wanted,
+    norm: dot(all, wanted, 0, all.length),
+  };
+}
+
+/** The sum over rows of `(w - s y) H (w - s y)`, s the scale and y the sums of a row. */
+export function fitError(fit: CodebookFit): number {
+  const { rows, columns, scales, sums, products, wanted, norm } = fit;
+  let error = norm;
+  for (let row = 0; row < rows; row++) {
+    const scale = scales[row];
+    const from = row * columns;
+    error += scale * (scale * dot(products, sums, from, from + columns) -
+      2 * dot(wanted, sums, from, from + columns));
+  }
+  return error;
+}
+
+/**
+ * Goes through the vectors of all rows, columns in order, and gives each the codes that are best while all others stay. In the
+ * `first` round those not yet reached count as exact.
+ */
+export function chooseCodes(fit: CodebookFit, beam: number, first: boolean): void {
+  const { rows, columns, metric, books, scales, codes, sums, products, wanted } = fit;
+  const count = books.length;
+  const vectors = columns / VECTOR;
+  const choose = codeChooser(count, beam);
+  const target = new Float32Array(VECTOR);
+  const chosen = new Uint8Array(count);
+  const left = new Float64Array(VECTOR);
+  const delta = new Float64Array(VECTOR);
+  let h = metric.block(0, VECTOR);
+  let tables = bookTables(books, h);
+  for (let v = 0; v < vectors; v++) {
+    const block = metric.block(v * VECTOR, VECTOR);
+    if (block.some((value, i) => value !== h[i])) {
+      h = block;
+      tables = bookTables(books, h);
+    }
+    for (let row = 0; row < rows; row++) {
+      if (scales[row] === 0) continue;
+      const at = row * columns + v * VECTOR;
+      for (let i = 0; i < VECTOR; i++) {
+        left[i] = wanted[at + i] / scales[row] - products[at + i];
+        let own = 0;
+        for (let j = 0; j < VECTOR; j++) own += h[i * VECTOR + j] * sums[at + j];
+        target[i] = left[i] + own;
+      }
+      choose(books, tables, target, chosen);
+      let gain = 0;
+      for (let i = 0; i < VECTOR; i++) {
+        let sum = 0;
+        for (let c = 0; c < count; c++) sum += books[c][chosen[c] * VECTOR + i];
+        delta[i] = sum - sums[at + i];
+      }
+      for (let i = 0; i < VECTOR; i++) {
+        let turned = 0;
+        for (let j = 0; j < VECTOR; j++) turned += h[i * VECTOR + j] * delta[j];
+        gain += delta[i] * (left[i] - turned / 2);
+      }
+      if (!first && !(gain > 0)) continue;
+      codes.set(chosen, (row * vectors + v) * count);
+      for (let i = 0; i < VECTOR; i++) sums[at + i] += delta[i];
+      metric.add(delta, v * VECTOR, products, row * columns);
+    }
+  }
+}
+
+/** The least-squares scale of each row, in f16, where it is better. */
+export function fitScales(fit: CodebookFit): void {
+  const { rows, columns, scales, sums, products, wanted } = fit;
+  for (let row = 0; row < rows; row++) {
+    const from = row * columns;
+    const along = dot(wanted, sums, from, from + columns);
+    const length = dot(products, sums, from, from + columns);
+    if (!(length > 0)) continue;
+    const scale = Math.f16round(
+      Math.max(-LARGEST_FLOAT16, Math.min(LARGEST_FLOAT16, along / length)),
+    );
+    const cost = (s: number): number => s * (s * length - 2 * along);
+    if (cost(scale) < cost(scales[row])) scales[row] = scale;
+  }
+}
+
+/**
+ * `steps` conjugate-gradient steps towards the entries that are best for the codes and scales, rounded to f16. Returns whether that
+ * was better; else nothing changes.
+ */
+export function fitEntries(fit: CodebookFit, steps: number): boolean {
+  const { rows, columns, metric, scales, products, wanted, books } = fit;
+  const count = books.length * ENTRIES * VECTOR;
+  const before = fitError(fit);
+  const weighted = new Float64Array(wanted.length);
+  for (let row = 0; row < rows; row++) {
+    const scale = scales[row];
+    for (let k = row * columns; k < (row + 1) * columns; k++) {
+      weighted[k] = scale * (wanted[k] - scale * products[k]);
+    }
+  }
+  const residual = gather(fit, weighted);
+  const diagonal = entryDiagonal(fit);
+  const conditioned = (): Float64Array =>
+    residual.map((value, i) => diagonal[i] > 0 ? value / diagonal[i] : 0);
+  let z = conditioned();
+  let direction = z;
+  let size = dot(residual, z, 0, count);
+  const moved = new Float64Array(count);
+  for (let step = 0; step < steps && size > 0; step++) {
+    const spread = metric.times(scatter(fit, direction), rows);
+    for (let row = 0; row < rows; row++) {
+      for (let k = row * columns; k < (row + 1) * columns; k++) spread[k] *= scales[row] ** 2;
+    }
+    const image = gather(fit, spread);
+    const curvature = dot(direction, image, 0, count);
+    if (!(curvature > 0)) break;
+    const length = size / curvature;
+    for (let i = 0; i < count; i++) {
+      moved[i] += length * direction[i];
+      residual[i] -= length * image[i];
+    }
+    z = conditioned();
+    const next = dot(residual, z, 0, count);
+    direction = direction.map((value, i) => z[i] + next / size * value);
+    size = next;
+  }
+  const improved = books.map((book, c) =>
+    book.map((value, i) => Math.f16round(value + moved[c * ENTRIES * VECTOR + i]))
+  );
+  const sums = scatter(fit, Float64Array.from(improved.flatMap((book) => [...book])));
+  const better = { ...fit, books: improved, sums, products: metric.times(sums, rows) };
+  if (!(fitError(better) < before)) return false;
+  Object.assign(fit, better);
+  return true;
+}
+
+/** `[rows][columns]` sums of entries (`[books][256][8]`) by the codes. */
+function scatter(
+  { rows, columns, codes, books }: CodebookFit,
+  entries: Float64Array,
+): Float64Array {
+  const sums = new Float64Array(rows * columns);
+  const count = books.length;
+  for (let v = 0, at = 0; v < sums.length; v += VECTOR) {
+    for (let c = 0; c < count; c++, at++) {
+      const from = (c * ENTRIES + codes[at]) * VECTOR;
+      for (let k = 0; k < VECTOR; k++) sums[v + k] += entries[from + k];
+    }
+  }
+  return sums;
+}
+
+/** The transpose of `scatter`. */
+function gather({ codes, books }: CodebookFit, values: Float64Array): Float64Array {
+  const count = books.length;
+  const entries = new Float64Array(count * ENTRIES * VECTOR);
+  for (let v = 0, at = 0; v < values.length; v += VECTOR) {
+    for (let c = 0; c < count; c++, at++) {
+      const to = (c * ENTRIES + codes[at]) * VECTOR;
+      for (let k = 0; k < VECTOR; k++) entries[to + k] += values[v + k];
+    }
+  }
+  return entries;
+}
+
+/** The diagonal of the least-squares problem of the entries, but for what vectors of one row have in common. */
+function entryDiagonal(fit: CodebookFit): Float64Array {
+  const { rows, columns, metric, scales } = fit;
+  const values = new Float64Array(rows * columns);
+  for (let v = 0; v < columns; v += VECTOR) {
+    const h = metric.block(v, VECTOR);
+    for (let row = 0; row < rows; row++) {
+      for (let k = 0; k < VECTOR; k++) {
+        values[row * columns + v + k] = scales[row] ** 2 * h[k * VECTOR + k];
+      }
+    }
+  }
+  return gather(fit, values);
+}
+
+function dot(a: Float64Array, b: Float64Array, from: number, to: number): number {
+  let sum = 0;
+  for (let k = from; k < to; k++) sum += a[k] * b[k];
+  return sum;
+}
