@@ -18,7 +18,8 @@ export function layoutKey(layout: Layout): ShaderKey {
   const scalar = layout.kind === "scalar" ? layout : undefined;
   const blocks = layout.kind === "super" ? layout : undefined;
   const shape = blocks && SUPER_SCALES[blocks.scales];
-  const coded = scalar ?? blocks;
+  const coded = scalar ?? blocks ??
+    (layout.kind === "column" ? { bits: layout.bits, center: 0, table: undefined } : undefined);
   const [plane, top] = coded ? planeBits(coded.bits) : [8, 0];
   return {
     LAYOUT: layout.kind,

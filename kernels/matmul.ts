@@ -10,7 +10,7 @@ import { SUPER_SCALES } from "../quant/super_scales.ts";
 import type { AdapterClass } from "./gpu.ts";
 import type { Graph, Range, Value, ValueRange } from "./graph.ts";
 import { codebookBlock, layoutKey, UNIFORM_BYTES } from "./layout_key.ts";
-import { checkSuperBlocks } from "./offsets.ts";
+import { checkWeightOffsets } from "./offsets.ts";
 import type { DeviceTensor } from "./tensor.ts";
 import type { Storage } from "./storage.ts";
 import type { ShaderKey } from "./template.ts";
@@ -99,7 +99,7 @@ export function matmul(
           units,
           Math.ceil(weight.columns / units),
           ...ratios(weight, perturbation, units),
-          layout.kind === "super" ? weight.columns / 32 : weight.groups,
+          scaleGroups(weight),
           perturbation?.stride ?? 0,
           perturbation?.id ?? 0,
           rowTiles,
@@ -247,6 +247,7 @@ function codeWords(layout: Layout, columns: number): number {
     case "dense":
       return layout.type === "f32" || columns % 8 === 0 ? 4 : 2;
     case "scalar":
+    case "column":
     case "super":
       return layout.bits % 2 === 1 ? 1 : layout.bits === 6 ? 2 : Math.min(4, layout.bits);
     case "codebook": {
@@ -275,8 +276,14 @@ function scaleKey(weight: DeviceTensor, unit: number, held: boolean): ShaderKey 
 /** Columns that one partial dot product covers: the finer of scale group and offset span. */
 function unitColumns(weight: DeviceTensor, perturbation: Perturbation | undefined): number {
   if (weight.layout.kind === "dense") return weight.columns;
-  if (weight.layout.kind === "super") return 32;
+  if (weight.layout.kind === "super" || weight.layout.kind === "column") return 32;
   return Math.min(weight.groupColumns, perturbation?.span ?? weight.columns);
+}
+
+/** What kernels are told as groups: of super-blocks blocks of 32, of column layouts the classes of rows. */
+export function scaleGroups({ layout, columns, groups }: DeviceTensor): number {
+  if (layout.kind === "column") return layout.classes;
+  return layout.kind === "super" ? columns / 32 : groups;
 }
 
 function ratios(
@@ -286,8 +293,8 @@ function ratios(
 ): number[] {
   if (weight.layout.kind === "dense") return [1, 1];
   const span = perturbation?.span ?? weight.columns;
-  if (weight.layout.kind === "super") {
-    if (perturbation) checkSuperBlocks(weight.name, weight.columns, perturbation.form, span);
+  if (weight.layout.kind === "super" || weight.layout.kind === "column") {
+    if (perturbation) checkWeightOffsets(weight.name, weight.columns, perturbation.form, span);
     return [1, Math.ceil(span / unit)];
   }
   if (

@@ -7,6 +7,7 @@
 import { type BlockPlace, blockPlace, packPlace } from "../optim/blocks.ts";
 import type { OffsetForm } from "../optim/offset.ts";
 import type { UpdateRule } from "../optim/update_rule.ts";
+import { scaleRows } from "../quant/layout.ts";
 import { offsetStride } from "../quant/offsets.ts";
 import type { Gpu } from "./gpu.ts";
 import type { Range } from "./graph.ts";
@@ -25,7 +26,7 @@ export interface Trainable {
   readonly form: OffsetForm;
   /** Columns that share an offset; 1 for dense tensors. */
   readonly span: number;
-  /** Rows of the tensor. */
+  /** Rows of the tensor; of column layouts classes of rows. */
   readonly rows: number;
   /** Columns of the tensor. */
   readonly columns: number;
@@ -43,11 +44,14 @@ export function trainableOf(
   form: OffsetForm,
   span: number,
 ): Trainable {
-  const { name, rows, columns } = tensor;
-  if (tensor.layout.kind === "dense") {
+  const { name, columns, layout } = tensor;
+  const rows = scaleRows(layout, tensor.rows);
+  if (layout.kind === "dense") {
     return { name, id, count: rows * columns, form, span: 1, rows, columns };
   }
-  if (tensor.layout.kind === "super") checkSuperBlocks(name, columns, form, span);
+  if (layout.kind === "super" || layout.kind === "column") {
+    checkWeightOffsets(name, columns, form, span);
+  }
   if (form === "absolute" && Math.min(span, columns) !== tensor.groupColumns) {
     throw new RangeError(
       `Cannot train "${name}" absolutely with one offset per ${span} columns: an absolute offset belongs to one scale, which spans ${tensor.groupColumns}`,
@@ -60,11 +64,11 @@ export function trainableOf(
 export { offsetStride };
 
 /**
- * Checks that super-blocks can be trained in a form and span.
+ * Checks that a tensor can be trained in a form and span where offsets multiply weights: super-blocks, scales per column.
  *
  * @throws {RangeError} naming the tensor when they cannot.
  */
-export function checkSuperBlocks(
+export function checkWeightOffsets(
   name: string,
   columns: number,
   form: OffsetForm,
@@ -72,7 +76,7 @@ export function checkSuperBlocks(
 ): void {
   if (form === "absolute") {
     throw new RangeError(
-      `Cannot train tensor "${name}" absolutely: its scales are integers within super-blocks, which only the relative form moves`,
+      `Cannot train tensor "${name}" absolutely: its scales are integers within super-blocks or of single columns, which only the relative form moves`,
     );
   }
   if (span % 32 !== 0 && span < columns) {

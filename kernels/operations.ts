@@ -8,6 +8,7 @@ import type { BatchLayout } from "./batch_layout.ts";
 import type { AdapterClass } from "./gpu.ts";
 import type { Graph, Range, Value } from "./graph.ts";
 import { layoutKey } from "./layout_key.ts";
+import { scaleGroups } from "./matmul.ts";
 import { type Perturbation, perturbationKey } from "./perturbation.ts";
 import type { Storage } from "./storage.ts";
 import type { DeviceTensor } from "./tensor.ts";
@@ -63,7 +64,7 @@ export function embedding(context: ForwardContext, table: DeviceTensor): Value {
         piece.rows,
         piece.firstRow,
         table.groupColumns,
-        table.groups,
+        scaleGroups(table),
         perturbation?.span ?? table.columns,
         perturbation?.stride ?? 0,
         perturbation?.id ?? 0,

@@ -39,7 +39,7 @@ export class DeviceTensor implements Disposable {
   readonly columns: number;
   /** In the order of their rows. */
   readonly pieces: readonly TensorPiece[];
-  /** Only for codebook layouts. */
+  /** What rows share: only for codebook and column layouts. */
   readonly codebook: Storage | undefined;
 
   /**
@@ -75,7 +75,7 @@ export class DeviceTensor implements Disposable {
       });
     }
     this.pieces = pieces;
-    this.codebook = layout.kind === "codebook"
+    this.codebook = layout.kind === "codebook" || layout.kind === "column"
       ? new Storage(`${name} codebook`, planeWords(layout, 1, columns).codebook * 4, "weights")
       : undefined;
   }
@@ -162,10 +162,12 @@ function rowsPerPiece(
     return Math.max(words.codes, words.scales) * 4;
   };
   if (bytesFor(rows) <= max) return rows;
-  const fit = Math.floor(max / (bytesFor(64) / 64) / 64) * 64;
-  if (fit < 64) {
+  // Pieces of column layouts begin with the first class, so that kernels need not know where a piece lies.
+  const step = layout.kind === "column" ? 16 * layout.classes : 64;
+  const fit = Math.floor(max / (bytesFor(step) / step) / step) * step;
+  if (fit < step) {
     throw new RangeError(
-      `Cannot place tensor "${name}" of ${rows} x ${columns}: 64 rows exceed one binding of ${max} bytes`,
+      `Cannot place tensor "${name}" of ${rows} x ${columns}: ${step} rows exceed one binding of ${max} bytes`,
     );
   }
   return fit;

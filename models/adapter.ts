@@ -11,6 +11,7 @@ import {
   packedFromSafetensors,
   packedToSafetensors,
   trainedPlane,
+  trainedPlaneOf,
 } from "../quant/packed_safetensors.ts";
 import {
   readSafetensors,
@@ -98,7 +99,8 @@ export async function adaptedSource(base: ModelSource, path: string): Promise<Mo
       read: async (firstRow, rows) => {
         const trained = await trainedRows(firstRow, rows);
         if (format.layout.kind === "dense") return trained;
-        return { ...await read(firstRow, rows), scales: trained.scales };
+        const plane = trainedPlaneOf(format.layout);
+        return { ...await read(firstRow, rows), [plane]: trained[plane] };
       },
     });
   }

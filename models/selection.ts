@@ -96,8 +96,10 @@ function inLayers(name: string, layers: readonly [number, number] | undefined): 
 
 function columnsOf(tensor: DeviceTensor, span: "block" | "row" | number): number {
   if (span === "row") return tensor.columns;
-  if (span === "block") return tensor.groupColumns;
+  const { kind } = tensor.layout;
+  if (span === "block" && kind !== "column") return tensor.groupColumns;
   // Never finer than the stored scales: finer offsets could not be written back. Super-blocks have some every 32 columns.
-  const finest = tensor.layout.kind === "super" ? 32 : tensor.groupColumns;
+  const finest = kind === "super" || kind === "column" ? 32 : tensor.groupColumns;
+  if (span === "block") return finest;
   return Math.min(Math.max(span, finest), tensor.columns);
 }

@@ -29,10 +29,7 @@ import {
 import type { QuantizationMethod, StoredTensors, WantedTensor } from "./stored_tensors.ts";
 import { storedFloats } from "./stored_values.ts";
 
-/**
- * `quant_method` "hqq": 2, 3, 4 or 8 bits, groups of 32, 64, 128 or a row along axis 1. Along axis 0 neighbouring columns have
- * scales of their own, which no layout has.
- */
+/** `quant_method` "hqq": 2, 3, 4 or 8 bits, groups of 32, 64, 128 or a row along axis 1, any that divide the rows along axis 0. */
 export const hqqTensors: QuantizationMethod = (_settings, tensors) => {
   return linearLayers(tensors, [".W_q"], (wanted) => openLinear(tensors, wanted));
 };
@@ -46,10 +43,8 @@ async function openLinear(
   const one = async (field: string) => (await integersOf(tensors, `${stored}.${field}`, []))[0];
   await checkShapeRecord(tensors, wanted, "shape");
   const axis = await one("axis");
-  if (axis !== 1) {
-    throw new RangeError(
-      `${attempt}: axis is ${axis}, readable is 1; along axis 0 every column has scales of its own`,
-    );
+  if (axis !== 0 && axis !== 1) {
+    throw new RangeError(`${attempt}: axis is ${axis}, readable are 0 and 1`);
   }
   for (const field of ["quant_scale", "quant_zero"]) {
     if (tensors.has(`${stored}.${field}`) && await one(field) !== 0) {
@@ -58,14 +53,17 @@ async function openLinear(
   }
   const packing = await packingOf(tensors, stored);
   const group = await one("group_size");
-  const linear = { packing, group, rows, columns, name: stored };
+  const linear = { packing, axis, group, rows, columns, name: stored } as const;
   const format = formatOfLayout(hqqLayout(linear), stored);
-  const groups = columns / group;
+  const groups = rows * columns / group;
   const codes = codesOf(tensors, `${stored}.W_q`, hqqCodeBytes(linear));
-  const scale = planeOf(tensors, `${stored}.scale`, FLOATS, [rows * groups, 1]);
-  const zero = planeOf(tensors, `${stored}.zero`, FLOATS, [rows * groups, 1]);
+  const each = axis === 1 ? [groups, 1] : [1, groups];
+  const scale = planeOf(tensors, `${stored}.scale`, FLOATS, each);
+  const zero = planeOf(tensors, `${stored}.zero`, FLOATS, each);
   await checkNoBias(tensors, `${stored}.bias`);
-  const values = storedFloats(scale, (row, g) => row * groups + g);
+  // Along axis 0 a row is a class of rows, and every column is a group.
+  const perRow = axis === 1 ? columns / group : columns;
+  const values = storedFloats(scale, (row, g) => row * perRow + g);
   return wholeTensor(wanted, { format, stored: values }, async () =>
     hqqToPacked({
       codes: await bytesOf(codes),

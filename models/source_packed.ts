@@ -30,7 +30,9 @@ export const packedTensors: QuantizationMethod = ({ formats: table }, tensors, w
       const file = { tensors: codes.planes, metadata: new Map<string, string>() };
       const scales = tensors.get(`${stored}.scales`);
       const { layout } = format;
-      const step = layout.kind === "scalar" && layout.second !== "none" ? 2 : 1;
+      const paired = layout.kind === "column" ||
+        layout.kind === "scalar" && layout.second !== "none";
+      const step = paired ? 2 : 1;
       const groups = groupsPerRow(layout, columns);
       const where = { name: stored, format: format.name, rows, columns };
       return {
@@ -38,6 +40,8 @@ export const packedTensors: QuantizationMethod = ({ formats: table }, tensors, w
         rows,
         columns,
         format,
+        // Rows do not begin with the same class everywhere.
+        whole: layout.kind === "column",
         stored: scales && storedFloats(scales, (row, g) => (row * groups + g) * step),
         read: (firstRow, count) =>
           packedFromSafetensors(codes.file, file, where, { firstRow, rows: count }),

@@ -130,7 +130,15 @@ function rowsOf(t: PackedTensor, first: number, rows: number): PackedTensor {
     new Uint16Array(out.buffer).set(all.subarray(first * halves, (first + rows) * halves));
     return out;
   };
-  return { ...t, rows, codes: part(t.codes), scales: part(t.scales) };
+  const rest = { ...t, rows, codes: part(t.codes), scales: part(t.scales) };
+  if (t.layout.kind !== "column") return rest;
+  // The first row's class comes first.
+  const turn = first % t.layout.classes * t.columns;
+  const [head, tail] = [t.codebook.subarray(turn), t.codebook.subarray(0, turn)];
+  const codebook = new Uint32Array(t.codebook.length);
+  codebook.set(head);
+  codebook.set(tail, head.length);
+  return { ...rest, codebook };
 }
 
 /** The format that stores a layout's planes as they are. @throws {RangeError} naming the tensor when there is none. */

@@ -6,7 +6,7 @@
  */
 
 import { FLOAT_CODECS, type FloatCodec } from "../quant/float_codecs.ts";
-import { groupsPerRow, type Layout } from "../quant/layout.ts";
+import { groupsPerRow, type Layout, scaleRows } from "../quant/layout.ts";
 import {
   groupOffsets,
   offsetCount,
@@ -56,7 +56,7 @@ export interface StoredValues {
   readonly width: 1 | 2 | 4;
   /** How to read the bits of value `index`. */
   readonly codec: (index: number) => FloatCodec;
-  /** Which value is the scale of a row and group. Dense tensors: row-major, and this is not asked. */
+  /** Which value is the scale of a row (of column layouts: a class) and group. Dense tensors: row-major, and this is not asked. */
   readonly at?: (row: number, group: number) => number;
 }
 
@@ -150,7 +150,7 @@ export async function* foldStored(
   const offsetAt = groupOffsets(layout, rows, columns, span);
   const groups = groupsPerRow(layout, columns);
   const patch = await fold(0, stored.byteLength / stored.width, (apply) => {
-    for (let row = 0; row < rows; row++) {
+    for (let row = 0; row < scaleRows(layout, rows); row++) {
       for (let g = 0; g < groups; g++) apply(stored.at!(row, g), offsets[offsetAt(row, g)]);
     }
   });

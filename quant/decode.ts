@@ -9,6 +9,7 @@ import { bfloat16ToNumber, float16ToNumber } from "./float16.ts";
 import {
   type CodebookLayout,
   codebookShape,
+  type ColumnLayout,
   groupColumns,
   groupsPerRow,
   type PackedTensor,
@@ -53,11 +54,12 @@ export function decodeRow(t: PackedTensor, row: number): Float32Array<ArrayBuffe
   return values;
 }
 
-/** The scales, flat at `row * groups + g` (super: one per super-block; codebook: one per row; dense: empty). */
+/** The scales, flat at `row * groups + g` (super: one per super-block; codebook: one per row; column: per class and column; dense: empty). */
 export function readScales(t: PackedTensor): Float32Array<ArrayBuffer> {
   checkPacked(t);
   if (t.layout.kind === "dense") return new Float32Array(0);
   if (t.layout.kind === "super") return superScales(t, t.layout);
+  if (t.layout.kind === "column") return everySecondHalf(t.codebook, 0);
   const stored = halves(t.scales);
   const stride = t.layout.kind === "scalar" && t.layout.second !== "none" ? 2 : 1;
   return Float32Array.from(
@@ -69,6 +71,7 @@ export function readScales(t: PackedTensor): Float32Array<ArrayBuffer> {
 /** The zero points or minima, flat at `row * groups + g`; empty where the layout has none. */
 export function readSeconds(t: PackedTensor): Float32Array<ArrayBuffer> {
   checkPacked(t);
+  if (t.layout.kind === "column") return everySecondHalf(t.codebook, 1);
   if (t.layout.kind !== "scalar" || t.layout.second === "none") return new Float32Array(0);
   const stored = halves(t.scales);
   return Float32Array.from(
@@ -102,6 +105,7 @@ export function codeAt(t: PackedTensor, row: number, column: number, book = 0): 
       return (word >>> (width * Math.floor(index % wordColumns / vector))) & (entries - 1);
     }
     case "scalar":
+    case "column":
     case "super": {
       const codes = new Uint8Array(32);
       readCodes(planeBytes(t.codes), block * t.layout.bits * 4, t.layout.bits, 1, codes);
@@ -123,6 +127,8 @@ function rowDecoder(t: PackedTensor): RowDecoder {
       return superRows(t, t.layout);
     case "codebook":
       return codebookRows(t, t.layout);
+    case "column":
+      return columnRows(t, t.layout);
   }
 }
 
@@ -167,6 +173,25 @@ function scalarRows(
       }
     }
   };
+}
+
+function columnRows(t: PackedTensor, { bits, classes }: ColumnLayout): RowDecoder {
+  const { columns } = t;
+  const bytes = planeBytes(t.codes);
+  const [scales, zeros] = [readScales(t), readSeconds(t)];
+  const codes = new Uint8Array(columns);
+  return (row, values, at) => {
+    readCodes(bytes, row * columns * bits / 8, bits, columns / 32, codes);
+    const from = row % classes * columns;
+    for (let k = 0; k < columns; k++) {
+      values[at + k] = scales[from + k] * (codes[k] - zeros[from + k]);
+    }
+  };
+}
+
+function everySecondHalf(words: Uint32Array<ArrayBuffer>, first: 0 | 1): Float32Array<ArrayBuffer> {
+  const stored = halves(words);
+  return Float32Array.from(words, (_, i) => float16ToNumber(stored[2 * i + first]));
 }
 
 function codebookRows(t: PackedTensor, layout: CodebookLayout): RowDecoder {

@@ -5,6 +5,7 @@
  */
 
 import { CODEBOOK_FORMATS, codebookFormat, codebookFormatByName } from "./codebook_formats.ts";
+import { columnFormat, columnFormatByName } from "./column_formats.ts";
 import { DENSE_FORMATS } from "./dense_formats.ts";
 import type { Format } from "./format.ts";
 import { GGUF_BLOCK_FORMATS } from "./gguf_block_formats.ts";
@@ -16,7 +17,7 @@ import { type Layout, planeWords } from "./layout.ts";
 import { nearestNames } from "./nearest_names.ts";
 import { sameLayout } from "./planes.ts";
 
-/** Every format that can be loaded, trained and written; codebooks of other sizes are made by name. */
+/** Every format that can be loaded, trained and written; codebooks of other sizes and scales per column are made by name. */
 export const FORMATS: readonly Format[] = [
   ...DENSE_FORMATS,
   ...GGUF_BLOCK_FORMATS,
@@ -47,7 +48,7 @@ const byGgufType = new Map(
  * ```
  */
 export function formatByName(name: string): Format {
-  const format = byName.get(name) ?? codebookFormatByName(name);
+  const format = byName.get(name) ?? codebookFormatByName(name) ?? columnFormatByName(name);
   if (format === undefined) {
     const near = nearestNames(name, byName.keys());
     throw new RangeError(
@@ -63,7 +64,8 @@ export function formatByName(name: string): Format {
 /** The format that stores a layout's planes as they are, if there is one. */
 export function formatOfLayout(layout: Layout): Format | undefined {
   return FORMATS.find((format) => !format.gguf && sameLayout(format.layout, layout)) ??
-    (layout.kind === "codebook" ? codebookFormat(layout) : undefined);
+    (layout.kind === "codebook" ? codebookFormat(layout) : undefined) ??
+    (layout.kind === "column" ? columnFormat(layout) : undefined);
 }
 
 /** The format of a GGUF type number, or undefined when this library cannot read it. */

@@ -101,8 +101,23 @@ export interface SuperLayout {
   readonly table?: CodeTable;
 }
 
+/**
+ * Codes of a few bits where every column has scales of its own, which rows a fixed stride apart share: row `r` has those of class
+ * `r mod classes` (HQQ along axis 0). The value of code `q` is `scale * (q - zero)`.
+ *
+ * Trained by the relative form only: an offset per class and span of columns, any multiple of 32.
+ */
+export interface ColumnLayout {
+  /** The tag of the union. */
+  readonly kind: "column";
+  /** Width of a code. */
+  readonly bits: 2 | 3 | 4 | 8;
+  /** Rows that have scales of their own: a multiple of 4. */
+  readonly classes: number;
+}
+
 /** One of the layouts that kernels can read. */
-export type Layout = DenseLayout | ScalarLayout | CodebookLayout | SuperLayout;
+export type Layout = DenseLayout | ScalarLayout | CodebookLayout | SuperLayout | ColumnLayout;
 
 /**
  * A tensor of `rows x columns` (output features x input features, row-major) in packed form.
@@ -115,17 +130,21 @@ export type Layout = DenseLayout | ScalarLayout | CodebookLayout | SuperLayout;
  *   plane of the low two bits (two words) followed by one word with the top bit of quad `t` at bit `t` of each byte; five
  *   bits are a 4-bit plane followed by such a word, six bits a 4-bit plane followed by a 2-bit plane of the top bits.
  * - super: as scalar; columns are a multiple of the super-block.
+ * - column: as scalar.
  * - codebook: per row, per word of codes (of 4 vectors; of 2 where codes have more than 8 bits), `books` words; byte (half) `j`
  *   of word `c` is the code of the word's vector `j` in book `c`. Bits beyond those of a code are ignored.
  *
  * `scales` (f16 in the low half first)
- * - dense: empty.
+ * - dense, column: empty.
  * - scalar, second "none": f16 at flat index `row * groups + g`, two per word.
  * - scalar, otherwise: one word per (row, group): f16 scale in the low half, f16 zero or min in the high half.
  * - super: per row `superWords` words, see `SUPER_SCALES`.
  * - codebook: f16 per row, two per word.
  *
- * `codebook` (codebook only): f16 pairs, `[books][entries][vector]`.
+ * `codebook`, what rows share
+ * - codebook: f16 pairs, `[books][entries][vector]`.
+ * - column: one word per (class, column): f16 scale in the low half, f16 zero point in the high half.
+ * - else empty.
  */
 export interface PackedTensor {
   /** How to read the planes. */
@@ -138,13 +157,13 @@ export interface PackedTensor {
   readonly codes: Uint32Array<ArrayBuffer>;
   /** f16 scales, zero points, minima. */
   readonly scales: Uint32Array<ArrayBuffer>;
-  /** f16 entries; empty but for codebook layouts. */
+  /** What rows share; empty but for codebook and column layouts. */
   readonly codebook: Uint32Array<ArrayBuffer>;
 }
 
-/** Columns that share one scale: the super-block, the whole row for row-wise and codebook layouts, 1 for dense. */
+/** Columns that share one scale: the super-block, the whole row for row-wise and codebook layouts, 1 for dense and column. */
 export function groupColumns(layout: Layout, columns: number): number {
-  if (layout.kind === "dense") return 1;
+  if (layout.kind === "dense" || layout.kind === "column") return 1;
   if (layout.kind === "super") return SUPER_SCALES[layout.scales].columns;
   return layout.kind === "codebook" || layout.group === 0 ? columns : layout.group;
 }
@@ -152,6 +171,11 @@ export function groupColumns(layout: Layout, columns: number): number {
 /** Scales in a row: `ceil(columns / group)`; 0 for dense layouts. */
 export function groupsPerRow(layout: Layout, columns: number): number {
   return layout.kind === "dense" ? 0 : Math.ceil(columns / groupColumns(layout, columns));
+}
+
+/** Rows that have scales of their own: all, but for column layouts. */
+export function scaleRows(layout: Layout, rows: number): number {
+  return layout.kind === "column" ? layout.classes : rows;
 }
 
 /** What the columns of a tensor must be a multiple of. */
@@ -188,6 +212,12 @@ export function planeWords(
         codes: rows * (columns / 32) * layout.bits,
         scales: rows * superWords(layout.scales, columns),
         codebook: 0,
+      };
+    case "column":
+      return {
+        codes: rows * (columns / 32) * layout.bits,
+        scales: 0,
+        codebook: layout.classes * columns,
       };
     case "codebook": {
       const { books, entries, vector, wordColumns } = codebookShape(layout);

@@ -13,6 +13,7 @@ export * from "./byte_source.ts";
 export * from "./code_tables.ts";
 export * from "./codebook_formats.ts";
 export * from "./codebook_quantize.ts";
+export * from "./column_formats.ts";
 export * from "./compressed_tensors.ts";
 export * from "./decode.ts";
 export * from "./dense_formats.ts";

@@ -7,18 +7,20 @@
  *
  * The effective scale of column k is `base + offset` (absolute) or `base * (1 + offset)` (relative). Zero points and
  * minima are never touched, so a relative offset of a tensor with minima stretches `scale * q` and keeps `min`. Super-blocks are
- * the exception: there a relative offset multiplies scale and minimum, hence the weight, and an absolute one is refused.
+ * the exception: there a relative offset multiplies scale and minimum, hence the weight, and an absolute one is refused. Where
+ * every column has scales, rows are classes of rows, and an absolute offset is refused too.
  *
  * @module
  */
 
 import { FLOAT_CODECS } from "./float_codecs.ts";
 import {
+  type ColumnLayout,
   groupColumns,
   groupsPerRow,
   type Layout,
   type PackedTensor,
-  type SuperLayout,
+  scaleRows,
 } from "./layout.ts";
 import { offsetFold, type OffsetForm } from "./offset_fold.ts";
 import { checkPacked, checkShape, halves } from "./planes.ts";
@@ -66,7 +68,7 @@ export function offsetStride(rows: number): number {
 export function offsetCount(layout: Layout, rows: number, columns: number, span: number): number {
   checkShape(layout, rows, columns);
   if (layout.kind === "dense") return rows * columns;
-  return Math.ceil(columns / spanColumns(span, columns)) * offsetStride(rows);
+  return Math.ceil(columns / spanColumns(span, columns)) * offsetStride(scaleRows(layout, rows));
 }
 
 /**
@@ -118,8 +120,13 @@ export function foldScales(
       `Cannot fold ${offsets.length} offsets into ${totalRows} x ${t.columns}: expected ${count}`,
     );
   }
+  if (t.layout.kind === "column") {
+    checkedSpan("scales of single columns", t.columns, form, span);
+    return foldColumns(t, t.layout, offsets, span, firstRow);
+  }
   if (t.layout.kind === "super") {
-    const width = checkedSuperSpan(t.layout, t.columns, form, span);
+    const what = `the integer scales of ${t.layout.scales} super-blocks`;
+    const width = checkedSpan(what, t.columns, form, span);
     const stride = offsetStride(totalRows);
     return foldSuper(
       t,
@@ -140,8 +147,8 @@ function spanColumns(span: number, columns: number): number {
 }
 
 /** @throws {RangeError} for the absolute form, and spans that end within a group. */
-function checkedSuperSpan(
-  { scales }: SuperLayout,
+function checkedSpan(
+  what: string,
   columns: number,
   form: OffsetForm,
   span: number,
@@ -149,12 +156,12 @@ function checkedSuperSpan(
   const width = spanColumns(span, columns);
   if (form === "absolute") {
     throw new RangeError(
-      `Cannot fold absolute offsets into the integer scales of ${scales} super-blocks: only relative ones multiply them`,
+      `Cannot fold absolute offsets into ${what}: only relative ones multiply them`,
     );
   }
   if (width % 32 !== 0 && width < columns) {
     throw new RangeError(
-      `Cannot fold offsets per ${width} columns into super-blocks: expected a multiple of 32`,
+      `Cannot fold offsets per ${width} columns into ${what}: expected a multiple of 32`,
     );
   }
   return width;
@@ -183,8 +190,26 @@ function foldGroups(
   return { tensor, ...fold.counts };
 }
 
+function foldColumns(
+  t: PackedTensor,
+  layout: ColumnLayout,
+  offsets: Float32Array,
+  span: number,
+  firstRow: number,
+): FoldResult {
+  const offsetAt = groupOffsets(layout, t.rows, t.columns, span);
+  const tensor = { ...t, codebook: t.codebook.slice() };
+  const stored = halves(tensor.codebook);
+  const fold = offsetFold("relative", FLOAT_CODECS.f16);
+  for (let i = 0; i < t.codebook.length; i++) {
+    const row = (firstRow + Math.floor(i / t.columns)) % layout.classes;
+    stored[2 * i] = fold.apply(stored[2 * i], offsets[offsetAt(row, i % t.columns)]);
+  }
+  return { tensor, ...fold.counts };
+}
+
 /**
- * Where the offset of a row and group lies among those of a quantised `rows x columns` tensor.
+ * Where the offset of a row (of column layouts: a class) and group lies among those of a quantised `rows x columns` tensor.
  *
  * @param span Columns per offset; 0 means the whole row.
  * @throws {RangeError} for a span that ends within a group: the group would need two scales.
@@ -212,7 +237,7 @@ export function groupOffsets(
       `Cannot fold offsets per ${width} columns into scales per ${group} columns`,
     );
   }
-  const stride = offsetStride(rows);
+  const stride = offsetStride(scaleRows(layout, rows));
   return (row, g) => Math.floor(g * group / width) * stride + row;
 }
 

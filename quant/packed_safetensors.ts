@@ -3,7 +3,7 @@
  *
  * A tensor `NAME` of a quantised format is `NAME.codes` (U32, `[rows, words]`), `NAME.scales` (F16, `[rows, groups]`, or
  * `[rows, groups, 2]` with the zero point or minimum second) and for codebooks `NAME.codebook` (F16,
- * `[books, entries, vector]`); the scales of super-blocks are U32, `[rows, words]`. A dense tensor is `NAME` itself. Format and shape are not in the file: the folder's config.json
+ * `[books, entries, vector]`); where every column has scales `NAME.scales` is `[classes, columns, 2]`; the scales of super-blocks are U32, `[rows, words]`. A dense tensor is `NAME` itself. Format and shape are not in the file: the folder's config.json
  * has them.
  *
  * @module
@@ -112,6 +112,11 @@ export interface StoredPlane {
   readonly shape: number[];
 }
 
+/** The plane in which a quantised tensor's scales lie. */
+export function trainedPlaneOf(layout: Layout): "scales" | "codebook" {
+  return layout.kind === "column" ? "codebook" : "scales";
+}
+
 /** The plane that training changes: a quantised tensor's scales, a dense tensor's elements. */
 export function trainedPlane(
   name: string,
@@ -119,7 +124,7 @@ export function trainedPlane(
   rows: number,
   columns: number,
 ): StoredPlane {
-  const wanted = layout.kind === "dense" ? "codes" : "scales";
+  const wanted = layout.kind === "dense" ? "codes" : trainedPlaneOf(layout);
   return storedPlanes(name, layout, rows, columns).find(({ plane }) => plane === wanted)!;
 }
 
@@ -139,6 +144,13 @@ function storedPlanes(
     return [
       { plane: "codes", name: `${name}.codes`, dtype: "U32", shape: [rows, words] },
       { plane: "scales", name: `${name}.scales`, dtype: "U32", shape: [rows, scales] },
+    ];
+  }
+  if (layout.kind === "column") {
+    const shape = [layout.classes, columns, 2];
+    return [
+      { plane: "codes", name: `${name}.codes`, dtype: "U32", shape: [rows, words] },
+      { plane: "codebook", name: `${name}.scales`, dtype: "F16", shape },
     ];
   }
   const groups = groupsPerRow(layout, columns);

@@ -66,6 +66,8 @@ function planeRowBytes(layout: Layout, columns: number): number {
       const words = planeWords(layout, 1, columns);
       return 4 * (words.codes + words.scales);
     }
+    case "column":
+      return columns * layout.bits / 8;
     case "codebook":
       return 4 * planeWords(layout, 1, columns).codes + 2;
   }

@@ -91,6 +91,8 @@ export function sameLayout(a: Layout, b: Layout): boolean {
       return b.kind === "scalar" && a.bits === b.bits && a.center === b.center &&
         a.second === b.second && a.group === b.group && a.table === b.table &&
         a.levels === b.levels;
+    case "column":
+      return b.kind === "column" && a.bits === b.bits && a.classes === b.classes;
     case "super":
       return b.kind === "super" && a.bits === b.bits && a.center === b.center &&
         a.scales === b.scales && a.table === b.table;

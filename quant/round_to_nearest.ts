@@ -76,6 +76,8 @@ export function quantize(
     case "super":
       quantizeSuper(values, t, layout, columnImportance(columns, statistics), search);
       return t;
+    case "column":
+      throw new RangeError(`Cannot quantise to ${formatName}: scales per column are only read`);
     case "codebook":
       if ((layout.bits ?? 8) !== 8 || (layout.vector ?? 8) !== 8 || layout.books > 4) {
         throw new RangeError(

@@ -4,6 +4,17 @@ fn bytes4(i: u32) -> vec4<u32> {
   return vec4<u32>(i & 0xffu, (i >> 8u) & 0xffu, (i >> 16u) & 0xffu, i >> 24u);
 }
 
+#if LAYOUT == column
+// Four codes with the scales and zero points of their columns.
+fn column_values(q: vec4<f32>, words: vec4<u32>) -> vec4<f32> {
+  let a = unpack2x16float(words.x);
+  let b = unpack2x16float(words.y);
+  let c = unpack2x16float(words.z);
+  let d = unpack2x16float(words.w);
+  return (q - vec4<f32>(a.y, b.y, c.y, d.y)) * vec4<f32>(a.x, b.x, c.x, d.x);
+}
+#endif
+
 #if TABLE == iq4_nl
 // A quartic through the 16 integers, at most 0.434 from each: rounding gives them exactly, for less than a table costs.
 fn meaning4(i: u32) -> vec4<f32> {

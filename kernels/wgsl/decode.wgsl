@@ -3,6 +3,8 @@
 
 #if LAYOUT == scalar
 #include "code_table.wgsl"
+#elif LAYOUT == column
+#include "code_table.wgsl"
 #elif LAYOUT == super
 #include "code_table.wgsl"
 #include "super_scales.wgsl"
@@ -24,7 +26,7 @@ fn super_scales_at(row: u32, b: u32, blocks: u32) -> vec4<f32> {
 }
 #endif
 
-#if LAYOUT != dense
+#if LAYOUT != dense && LAYOUT != column
 fn half_at(index: u32) -> f32 {
   return unpack2x16float(scales[index >> 1u] >> ((index & 1u) * 16u)).x;
 }
@@ -36,9 +38,11 @@ struct Scale {
 }
 
 // The stored scale of a row and group, and its second value folded into `shift` where it is a minimum. Of super-blocks a
-// group is 32 columns; where they have two scales, codes4 has applied them.
+// group is 32 columns; where they have two scales, and where every column has one, codes4 has applied them.
 fn scale_of(row: u32, group: u32, groups: u32) -> Scale {
 #if LAYOUT == dense
+  return Scale(1.0, 0.0);
+#elif LAYOUT == column
   return Scale(1.0, 0.0);
 #elif LAYOUT == codebook
   return Scale(half_at(row), 0.0);
@@ -97,6 +101,8 @@ fn codes4(row: u32, quad: u32, columns: u32, group: u32, groups: u32) -> vec4<f3
 #if LAYOUT == super && SUPER_GROUP == 16
   let both = super_scales_at(row, quad >> 3u, columns / 32u);
   return meaning4(q) * select(both.x, both.y, t > 3u) + select(both.z, both.w, t > 3u);
+#elif LAYOUT == column
+  return column_values(meaning4(q), codebook[((row % groups) * columns) / 4u + quad]);
 #elif SECOND == zero
   return meaning4(q) - unpack2x16float(scales[row * groups + group]).y;
 #else

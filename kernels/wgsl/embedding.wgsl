@@ -20,10 +20,12 @@ struct Params {
 @group(0) @binding(1) var<storage, read> codes: array<u32>;
 @group(0) @binding(2) var<storage, read> batch: array<u32>;
 @group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;
-#if LAYOUT != dense
+#if LAYOUT != dense && LAYOUT != column
 @group(0) @binding(4) var<storage, read> scales: array<u32>;
 #endif
-#if LAYOUT == codebook
+#if LAYOUT == column
+@group(0) @binding(5) var<storage, read> codebook: array<vec4<u32>>;
+#elif LAYOUT == codebook
 @group(0) @binding(5) var<storage, read> codebook: array<vec2<u32>>;
 #endif
 #if FORM != none
@@ -69,7 +71,12 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
   var scale = stored.factor;
   var shift = stored.shift;
 #if FORM != none
-  let index = ((quad * 4u) / p.span) * p.stride + token;
+#if LAYOUT == column
+  let offset_row = token % groups;
+#else
+  let offset_row = token;
+#endif
+  let index = ((quad * 4u) / p.span) * p.stride + offset_row;
   let held = offsets[index >> 2u];
   var offset = held[index & 3u];
 #if NOISE

@@ -10,7 +10,7 @@ struct Params {
   units: u32,           // units in a row
   units_per_group: u32,
   units_per_span: u32,
-  groups: u32,          // scale groups in a row
+  groups: u32,          // scale groups in a row; LAYOUT == column: classes of rows
   stride: u32,          // offsets between spans
   tensor: u32,          // id for the noise
   row_tiles: u32,       // row tiles of one branch
@@ -36,14 +36,16 @@ struct Params {
 @group(0) @binding(2) var<storage, read> x: array<vec4<f32>>;
 #endif
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
-#if LAYOUT != dense
+#if LAYOUT != dense && LAYOUT != column
 #if SCALE_VECTOR
 @group(0) @binding(4) var<storage, read> scales: array<vec4<u32>>;
 #else
 @group(0) @binding(4) var<storage, read> scales: array<u32>;
 #endif
 #endif
-#if LAYOUT == codebook
+#if LAYOUT == column
+@group(0) @binding(5) var<storage, read> codebook: array<vec4<u32>>;
+#elif LAYOUT == codebook
 #if CODE_WORDS == 0
 @group(0) @binding(5) var<storage, read> codebook: array<vec2<u32>>;
 #elif SMALL_BOOKS
@@ -64,6 +66,15 @@ struct Params {
 @group(0) @binding(9) var<storage, read> branches: array<Branch>;
 #endif
 #endif
+
+// The row of the offsets that belong to output `n` of this piece: its class, or where it is in the whole tensor.
+fn offset_row(n: u32) -> u32 {
+#if LAYOUT == column
+  return n % p.groups;
+#else
+  return p.first_output + n;
+#endif
+}
 
 // The result of row `row` (of all branches) and column `n` of this piece: adds bias and residual and stores.
 fn store(row: u32, n: u32, sum: f32) {

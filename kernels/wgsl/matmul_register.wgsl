@@ -16,12 +16,14 @@
 #include "matmul_params.wgsl"
 #if LAYOUT == scalar
 #include "code_table.wgsl"
+#elif LAYOUT == column
+#include "code_table.wgsl"
 #elif LAYOUT == super
 #include "code_table.wgsl"
 #include "super_scales.wgsl"
 #endif
 
-#if LAYOUT != dense && LAYOUT != super && SCALE_UNITS == 1
+#if LAYOUT != dense && LAYOUT != super && LAYOUT != column && SCALE_UNITS == 1
 fn half_at(index: u32) -> f32 {
   return unpack2x16float(scales[index >> 1u] >> ((index & 1u) * 16u)).x;
 }
@@ -146,9 +148,12 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
   let blocks = p.columns / 32u;
   let unit_blocks = p.unit_columns / 32u;
 #if FORM != none
-  // Counted, since a division costs a software adapter as much as the noise. First: the quad of this tile's offsets.
+  // Counted, since a division costs a software adapter as much as the noise. First: where the span begins, in quads.
   var units_left = 0u;
-  var first = (p.first_output + column0) / 4u;
+  var first = 0u;
+#for q COL_QUADS
+  let row_quad{q} = offset_row(column0 + {q*4}u) / 4u;
+#endfor
   // Four neighbouring columns share one call of the generator.
 #if MIXED && NOISE
 #for r ROWS
@@ -187,10 +192,10 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
       units_left = p.units_per_span;
 #for q COL_QUADS
       {
-        let w = offsets[first + {q}u];
+        let w = offsets[first + row_quad{q}];
 #if MIXED && NOISE
 #if ROWS == 1
-        offset0[{q}] = w + branch0.amplitude * free4(w, noise4(branch0.seed, p.tensor, first + {q}u, p.stride / 4u));
+        offset0[{q}] = w + branch0.amplitude * free4(w, noise4(branch0.seed, p.tensor, first + row_quad{q}, p.stride / 4u));
 #else
         // Once for all rows when they share the seed: a loop, since software adapters run both sides of an if.
         var s = 0u;
@@ -199,7 +204,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
 #for r ROWS
           seed = select(seed, branch{r}.seed, s == {r}u);
 #endfor
-          let z = free4(w, noise4(seed, p.tensor, first + {q}u, p.stride / 4u));
+          let z = free4(w, noise4(seed, p.tensor, first + row_quad{q}, p.stride / 4u));
 #for r ROWS
           offset{r}[{q}] = select(offset{r}[{q}], w + branch{r}.amplitude * z, seeds == 1u || s == {r}u);
 #endfor
@@ -210,7 +215,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
         }
 #endif
 #elif NOISE
-        offset[{q}] = w + branch.amplitude * free4(w, noise4(branch.seed, p.tensor, first + {q}u, p.stride / 4u));
+        offset[{q}] = w + branch.amplitude * free4(w, noise4(branch.seed, p.tensor, first + row_quad{q}, p.stride / 4u));
 #else
         offset[{q}] = w;
 #endif
@@ -364,6 +369,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
 #else
           let v{c} = meaning4(i{c}) * both{c}[{s}u * PLANE_BITS / 4u];
 #endif
+#elif LAYOUT == column
+          let v{c} = column_values(meaning4(i{c}), codebook[(n{c} % p.groups) * quads + k]);
 #elif SECOND == zero
           let v{c} = meaning4(i{c}) - pair{c}.y;
 #else
@@ -396,6 +403,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
     {
 #if LAYOUT == super
       let base = both{c}.x;
+#elif LAYOUT == column
+      let base = 1.0;
 #elif LAYOUT == codebook
       let base = half_at(n{c});
 #elif SECOND == none && SCALE_UNITS != 1

@@ -50,7 +50,7 @@ fn main(
       let group = u / p.units_per_group;
       for (var q = t; q < {COL_QUADS}u; q += WORKGROUP) {
 #if FORM != none
-        let first = (u / p.units_per_span) * p.stride + p.first_output + column0 + q * 4u;
+        let first = (u / p.units_per_span) * p.stride + offset_row(column0 + q * 4u);
         var offset = offsets[first / 4u];
 #if NOISE
         offset += branches[b].amplitude * free4(offset, noise4(branches[b].seed, p.tensor, first >> 2u, p.stride / 4u));

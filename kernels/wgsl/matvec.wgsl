@@ -38,7 +38,7 @@ fn stage(slot: u32, u: u32, column0: u32) {
 #endif
 #endfor
 #else
-  let first = (u / p.units_per_span) * p.stride + p.first_output + column0;
+  let first = (u / p.units_per_span) * p.stride + offset_row(column0);
   let stored = offsets[first / 4u];
 #if NOISE
   var seed = branches[0].seed;

@@ -187,6 +187,11 @@ export function randomPacked(
     scales[i] = (randomScale(random) | high << 16) >>> 0;
   });
   codebook.forEach((_, i) => {
+    if (layout.kind === "column") {
+      const zero = numberToFloat16(random() * 2 ** layout.bits);
+      codebook[i] = (randomScale(random) | zero << 16) >>> 0;
+      return;
+    }
     codebook[i] = (numberToFloat16(random() - 0.5) | numberToFloat16(random() - 0.5) << 16) >>> 0;
   });
   return { layout, rows, columns, codes, scales, codebook };
@@ -261,7 +266,7 @@ export function perturb(
       offsets: bench.storage("offsets", offsets),
       form,
       span: trainable.span,
-      stride: Math.ceil(tensor.rows / 4) * 4,
+      stride: Math.ceil(trainable.rows / 4) * 4,
       id,
       noise: distribution === "none" ? undefined : {
         distribution,

@@ -49,6 +49,10 @@ const layouts: Record<string, Layout> = {
   "int5 min": { kind: "scalar", bits: 5, second: "min", group: 32, center: 0 },
   "int4 min about 8": { kind: "scalar", bits: 4, second: "min", group: 32, center: 8 },
   "int6 none": { kind: "scalar", bits: 6, second: "none", group: 32, center: 32 },
+  "columns of 2 bits": { kind: "column", bits: 2, classes: 8 },
+  "columns of 3 bits": { kind: "column", bits: 3, classes: 4 },
+  "columns of 4 bits": { kind: "column", bits: 4, classes: 8 },
+  "columns of 8 bits": { kind: "column", bits: 8, classes: 12 },
   "codebook 1x16": { kind: "codebook", books: 1, bits: 16 },
   "codebook 4x8": { kind: "codebook", books: 4 },
   "codebook 3x6": { kind: "codebook", books: 3, bits: 6 },
@@ -97,7 +101,8 @@ for (const format of FORMATS) {
 for (const [name, layout] of Object.entries(layouts)) {
   Deno.test(`matmul of ${name} equals the oracle`, async () => {
     // Scalar layouts differ in how a code is read, which each kernel's text says once: two kernels of each show it.
-    for (const way of layout.kind === "super" ? ways : [ways[0], ways[3]]) {
+    const both = layout.kind === "super" || layout.kind === "column";
+    for (const way of both ? ways : [ways[0], ways[3]]) {
       if (layout.kind === "scalar") {
         for (const [group, inputs] of [[layout.group, 96], [64, 160], [32, 256]]) {
           await check({ ...layout, group }, inputs, group, way);
@@ -108,7 +113,8 @@ for (const [name, layout] of Object.entries(layouts)) {
       } else {
         const form = way.perturbation && { ...way.perturbation, form: "relative" as const };
         // Exponents lie four to a word, which rows of 3 or 5 blocks do not fill.
-        const sizes = name === "MXFP4" ? [96, 160, 256] : [256, 512, 256];
+        const blocks = layout.kind === "column" || name === "MXFP4";
+        const sizes = blocks ? [96, 160, 256] : [256, 512, 256];
         for (const [i, inputs] of sizes.entries()) {
           const span = [32, inputs, 64][i];
           await check(layout, inputs, span, { ...way, perturbation: form });
@@ -137,7 +143,9 @@ function randomTensorOf(layout: Layout, rows: number, columns: number): PackedTe
 async function check(layout: Layout, inputs: number, span: number, way: Way): Promise<void> {
   using bench = new Bench(gpu);
   const { rows, branches, adapterClass, tile } = way;
-  const outputs = way.outputs ?? [1, 6, 13, 35][below(4, random)];
+  const outputs = way.outputs ?? (layout.kind === "column" ? [24, 48] : [1, 6, 13, 35])[
+    below(layout.kind === "column" ? 2 : 4, random)
+  ];
   const packed = randomTensorOf(layout, outputs, inputs);
   const tensor = bench.tensor("w", packed);
   const { perturbation, weights } = way.perturbation
@@ -168,6 +176,33 @@ async function checkGather(layout: Layout): Promise<void> {
       .map(normal),
   );
 }
+
+Deno.test("scales per column over pieces of rows equal the oracle, and a piece begins with the first class", async () => {
+  const layout = { kind: "column", bits: 4, classes: 12 } as const;
+  using bench = new Bench(gpu);
+  const packed = randomPacked(layout, 400, 64, random);
+  const tensor = bench.tensor("w", packed, 200 * 32);
+  assertEquals(tensor.pieces.map(({ firstRow }) => firstRow), [0, 192, 384]);
+  const { perturbation, weights } = perturb(
+    bench,
+    tensor,
+    packed,
+    { form: "relative", distribution: "normal", span: 64 },
+    2,
+    random,
+  );
+  const x = normals(2 * 3 * 64, random);
+  const y = matmul(bench.graph, bench.storage("x", x), tensor, {
+    rows: 3,
+    branches: 2,
+    perturbation,
+    adapterClass: "software",
+  });
+  const [actual] = await bench.run(y);
+  const shape = { branches: 2, rows: 3, inputs: 64, outputs: 400 };
+  assertClose(actual, oracle(shape, weights, x, null, null), "pieces");
+  assertThrows(() => bench.tensor("w", packed, 190 * 32), RangeError, "192 rows exceed");
+});
 
 Deno.test("Q6_K in the tile of many outputs, x in a uniform window, equals the oracle", async () => {
   await check(formatByName("Q6_K").layout, 256, 64, {

@@ -112,12 +112,12 @@ export async function withTemp(body: (folder: string) => Promise<void>): Promise
   }
 }
 
-/** Random relative offsets of all quantised tensors, one per group, up to half of `amplitude` either way. */
+/** Random relative offsets of all quantised tensors, one per group (of single columns: per 32), up to half of `amplitude` either way. */
 export function randomOffsets(source: ModelSource, amplitude = 1): Map<string, TrainedTensor> {
   const next = randomNumbers(11);
   const quantised = [...source.tensors].filter(([, t]) => t.format.layout.kind !== "dense");
   return new Map(quantised.map(([name, { format: { layout }, rows, columns }]) => {
-    const span = groupColumns(layout, columns);
+    const span = layout.kind === "column" ? 32 : groupColumns(layout, columns);
     const offsets = new Float32Array(offsetCount(layout, rows, columns, span));
     for (let i = 0; i < offsets.length; i++) {
       offsets[i] = next() < 0.2 ? 0 : amplitude * (next() - 0.5);

@@ -1,21 +1,34 @@
-import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
+import {
+  assert,
+  assertAlmostEquals,
+  assertEquals,
+  assertMatch,
+  assertNotEquals,
+  assertRejects,
+} from "@std/assert";
+import { join } from "@std/path";
 import { openGpu } from "../../kernels/mod.ts";
 import {
+  adaptedSource,
   Evaluator,
+  foldedSource,
   loadModel,
   openModelSource,
   packBatch,
   planOffsets,
   Trainer,
+  writeAdapter,
+  writeModel,
 } from "../../models/mod.ts";
 import { qzoNormalised } from "../../optim/mod.ts";
-import type { SafetensorsTensorData } from "../../quant/mod.ts";
+import { decode, type SafetensorsTensorData } from "../../quant/mod.ts";
 import type { LlamaShape } from "../reference/llama.ts";
 import {
   checkWrittenBack,
   folderShape,
   isLinear,
   quantisedTensors,
+  randomOffsets,
   type StoredLinear,
   storedName,
   tensorData,
@@ -40,7 +53,7 @@ interface Case {
   readonly settings: Settings;
   readonly linear: (module: string, rows: number, columns: number, seed: number) => StoredLinear;
   /** The format that its linear layers open as. */
-  readonly format: string;
+  readonly format: string | RegExp;
   readonly shape?: LlamaShape;
   /** The tensors that trained values may change. */
   readonly scales: RegExp;
@@ -95,6 +108,22 @@ const CASES: Record<string, Case> = {
     linear: hqqLinear("2bit_u8", 32, { asFloat: true }),
     format: "int2z_g32",
     scales: /\.scale$/,
+  },
+  "HQQ, 4 bits along axis 0": {
+    settings: hqq,
+    linear: hqqLinear("4bit_u8", 16, { axis: 0 }),
+    trains: true,
+    format: /^int4c_r(4|8|16)$/,
+    shape: wholeGroups,
+    scales: /\.scale$/,
+  },
+  "HQQ, 3 bits along axis 0, bf16": {
+    settings: hqq,
+    linear: hqqLinear("3bit_32", 8, { axis: 0, dtype: "BF16" }),
+    format: /^int3c_r(8|16|32)$/,
+    shape: wholeGroups,
+    scales: /\.scale$/,
+    tolerance: 2 ** -8,
   },
   "compressed-tensors, symmetric 4 bits in groups of 128, bf16": {
     settings: compressed({ num_bits: 4, strategy: "group", group_size: 128, symmetric: true }),
@@ -238,7 +267,11 @@ for (
       const found = await weightsOf(source);
       for (const [tensor, { format: opened }] of source.tensors) {
         const dense = !isLinear(storedName(tensor)) || tensor.includes("attn_k");
-        assertEquals(opened.name, dense ? "F32" : format, tensor);
+        assertMatch(
+          opened.name,
+          dense ? /^F32$/ : typeof format === "string" ? new RegExp(`^${format}$`) : format,
+          tensor,
+        );
         assertEquals(Float32Array.from(found[tensor]), weights[storedName(tensor)], tensor);
       }
       const q = source.tensors.get("blk.0.attn_q.weight")!;
@@ -293,6 +326,35 @@ Deno.test("HQQ's own folders have no settings; a head may be quantised, or stay 
       await checkWrittenBack(folder, /\.scale$/);
     });
   }
+});
+
+Deno.test("scales per column go into own folders and adapters, and by rows", async () => {
+  const { tensors } = quantisedTensors(wholeGroups, hqqLinear("4bit_u8", 16, { axis: 0 }));
+  await withTemp(async (out) => {
+    const folder = join(out, "base");
+    await Deno.mkdir(folder);
+    await writeFolder(folder, wholeGroups, tensors, { quantization_config: hqq });
+    using source = await openModelSource(folder);
+    const name = "blk.0.ffn_up.weight";
+    const up = source.tensors.get(name)!;
+    const whole = decode(await up.read(0, up.rows));
+    assertEquals(decode(await up.read(38, 5)), whole.slice(38 * up.columns, 43 * up.columns));
+
+    const own = join(out, "own");
+    await writeModel({ ...source, folder: undefined }, own);
+    using packed = await openModelSource(own);
+    assertEquals(packed.tensors.get(name)!.format.name, "int4c_r16");
+    assertEquals(await weightsOf(packed), await weightsOf(source));
+    await checkWrittenBack(own, /\.scales$/);
+
+    const trained = randomOffsets(source);
+    const adapter = join(out, "adapter.safetensors");
+    await writeAdapter(source, trained, adapter);
+    using adapted = await adaptedSource(source, adapter);
+    const folded = await weightsOf(foldedSource(source, trained));
+    assertEquals(await weightsOf(adapted), folded);
+    assertNotEquals(folded[name], (await weightsOf(source))[name]);
+  });
 });
 
 Deno.test("settings that cannot be read are refused by field", async () => {
@@ -350,7 +412,10 @@ const LIES: [string, string, Change, string][] = [
   ["HQQ, 3 bits in groups of 32", "scale", gone, "is missing"],
   ["HQQ, 3 bits in groups of 32", "zero", flat, "F16 of shape"],
   ["HQQ, 3 bits in groups of 32", "scale", as("I16"), "I16 of shape"],
-  ["HQQ, 3 bits in groups of 32", "axis", filled(0), "axis is 0"],
+  ["HQQ, 3 bits in groups of 32", "axis", filled(1), "axis is 16843009"],
+  ["HQQ, 3 bits in groups of 32", "axis", filled(0), "expected 8192 bytes"],
+  ["HQQ, 4 bits along axis 0", "group_size", filled(0), "groups of 0 along axis 0"],
+  ["HQQ, 4 bits along axis 0", "scale", flat, "F16 of shape"],
   ["HQQ, 3 bits in groups of 32", "axis", gone, "is missing"],
   ["HQQ, 3 bits in groups of 32", "shape", filled(1), "its shape is"],
   ["HQQ, 3 bits in groups of 32", "group_size", filled(0), "groups of 0"],

@@ -27,22 +27,28 @@ function scalesOf(count: number, next: () => number): number[] {
   return list(count, () => (next() < 0.5 ? -1 : 1) * (128 + Math.floor(next() * 128)) / 4096);
 }
 
-/** HQQ grouped along axis 1; a group of -1 is the row. */
+/** HQQ; a group of -1 is the row. */
 export function hqqLinear(
   packing: "8bit_u8" | "4bit_u8" | "3bit_32" | "2bit_u8",
   group: number,
-  { dtype = "F16", asFloat = false }: { dtype?: Floats; asFloat?: boolean } = {},
+  { dtype = "F16", asFloat = false, axis = 1 }: {
+    dtype?: Floats;
+    asFloat?: boolean;
+    axis?: 0 | 1;
+  } = {},
 ): Linear {
   const bits = Number(packing[0]);
   return (module, rows, columns, seed) => {
     const next = randomNumbers(seed);
-    const size = group === -1 ? columns : group;
-    const lines = rows * columns / size;
+    const shared = group === -1 ? columns : group;
+    const groups = rows * columns / shared;
+    // Along axis 0 the codes of a group lie one in each line.
+    const [lines, size] = axis === 1 ? [groups, shared] : [shared, groups];
     const codes = list(rows * columns, () => Math.floor(next() * 2 ** bits));
-    const scales = scalesOf(lines, next);
+    const scales = scalesOf(groups, next);
     // Quarters, so far as bf16 holds them.
     const fine = bits === 8 ? 1 : 4;
-    const zeros = list(lines, () => Math.floor(next() * 2 ** bits * fine) / fine - 1);
+    const zeros = list(groups, () => Math.floor(next() * 2 ** bits * fine) / fine - 1);
     const parts = packing === "3bit_32" ? 10 : 8 / bits;
     const step = Math.ceil(lines / parts);
     const words = list(step * size, (at) => {
@@ -74,10 +80,20 @@ export function hqqLinear(
             [step, size],
             data,
           ),
-        tensorData(`${module}.scale`, dtype, [lines, 1], floats(dtype, scales)),
-        tensorData(`${module}.zero`, dtype, [lines, 1], floats(dtype, zeros)),
-        field("axis", "I32", [], 1),
-        field("group_size", "I32", [], size),
+        tensorData(
+          `${module}.scale`,
+          dtype,
+          axis === 1 ? [groups, 1] : [1, groups],
+          floats(dtype, scales),
+        ),
+        tensorData(
+          `${module}.zero`,
+          dtype,
+          axis === 1 ? [groups, 1] : [1, groups],
+          floats(dtype, zeros),
+        ),
+        field("axis", "I32", [], axis),
+        field("group_size", "I32", [], shared),
         field("nbits", "I32", [], bits),
         field("shape", "I64", [2], rows, columns),
         field("packing", "U8", [packing.length], ...new TextEncoder().encode(packing)),
@@ -87,8 +103,8 @@ export function hqqLinear(
         field("encoded_state_dict", "U8", [], 1),
       ],
       weights: Float32Array.from(codes, (code, i) => {
-        const line = Math.floor(i / size);
-        return scales[line] * (code - zeros[line]);
+        const g = axis === 1 ? Math.floor(i / size) : i % size;
+        return scales[g] * (code - zeros[g]);
       }),
     };
   };

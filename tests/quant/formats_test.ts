@@ -134,7 +134,7 @@ Deno.test("scalar layouts decode by the word order of their documentation", () =
   }
 });
 
-Deno.test("codebooks of any size are formats by name, and pack and unpack", () => {
+Deno.test("codebooks of any size and scales per column are formats by name, and pack and unpack", () => {
   const names = [
     "codebook4x8",
     "codebook1x1",
@@ -152,6 +152,17 @@ Deno.test("codebooks of any size are formats by name, and pack and unpack", () =
     for (const name of ["codebook1x8", "int4_row"]) {
       assertThrows(() => formatByName(name).pack(t), TypeError, JSON.stringify(layout));
     }
+  }
+  for (const [i, name] of ["int4c_r4", "int3c_r8", "int8c_r64"].entries()) {
+    const format = formatByName(name);
+    const t = randomTensor(format, 9, 96, i);
+    assertEquals(format.unpack(format.pack(t), 9, 96), t);
+    assertEquals(decode(t), Float32Array.from(effectiveWeights(t)));
+    assertEquals(decodeRow(t, 8), decode(t).slice(8 * 96));
+    assertThrows(() => formatByName("int4_row").pack(t), TypeError, JSON.stringify(format.layout));
+  }
+  for (const name of ["int4c_r6", "int4c_r0", "int5c_r4"]) {
+    assertThrows(() => formatByName(name), RangeError, name);
   }
   for (
     const name of ["codebook0x8", "codebook9x8", "codebook1x0", "codebook1x17", "codebook2x08"]

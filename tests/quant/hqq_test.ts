@@ -6,8 +6,8 @@ const vectors = await referenceVectors("hqq");
 
 for (const { parameters, tensors, weights } of vectors) {
   const shape = parameters as unknown as HqqShape;
-  const { packing, group, rows, columns } = shape;
-  Deno.test(`HQQ ${packing}, ${rows} x ${columns} in groups of ${group}, is what hqq dequantises`, () => {
+  const { packing, axis = 1, group, rows, columns } = shape;
+  Deno.test(`HQQ ${packing}, ${rows} x ${columns} in groups of ${group} along axis ${axis}, is what hqq dequantises`, () => {
     const packed = hqqToPacked({
       codes: tensors.W_q.bytes,
       scales: new Uint16Array(tensors.scale.bytes.buffer),
@@ -38,9 +38,13 @@ Deno.test("HQQ: what cannot be is refused by name", () => {
     [{ group: 16 }, "groups of 16"],
     [{ group: 0 }, "groups of 0"],
     [{ group: 96 }, "groups of 96 in 64 columns"],
-    [{ rows: 1, columns: 32 }, "1 groups cannot be cut into 2 parts"],
+    [{ rows: 1, columns: 32 }, "1 lines cannot be cut into 2 parts"],
     [{ rows: -2 }, "not a shape"],
     [{ columns: 48 }, "groups of 32 in 48 columns"],
+    [{ axis: 0, group: 2 }, "groups of 2 along axis 0 of 2 rows"],
+    [{ axis: 0, group: 0 }, "groups of 0 along axis 0"],
+    [{ axis: 0, group: 1, rows: 4, columns: 48 }, "multiple of 32"],
+    [{ axis: 0, group: 1, rows: 4 }, "1 lines cannot be cut into 2 parts"],
   ];
   for (const [change, message] of wrong) {
     assertThrows(() => hqqToPacked(planes, { ...shape, ...change }), RangeError, message);

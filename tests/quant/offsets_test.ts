@@ -236,3 +236,26 @@ Deno.test("absolute offsets of super-blocks are refused, and nothing moves witho
     assertThrows(() => foldScales(t, none, "relative", 32), RangeError, "NaN");
   }
 });
+
+Deno.test("scales of single columns are folded by class of rows and span of columns", () => {
+  const [rows, columns, span] = [24, 96, 64];
+  const t = randomTensor(formatByName("int4c_r8"), rows, columns, 5);
+  const offsets = normals(3, offsetCount(t.layout, rows, columns, span)).map((value) =>
+    0.1 * value
+  );
+  assertEquals(offsets.length, 16);
+  const { tensor, changed, swallowed } = foldScales(t, offsets, "relative", span);
+  const [before, after] = [readScales(t), readScales(tensor)];
+  assertEquals(readSeconds(tensor), readSeconds(t));
+  assertEquals(tensor.codes, t.codes);
+  let different = 0;
+  before.forEach((scale, i) => {
+    const offset = offsets[Math.floor(i % columns / span) * 8 + Math.floor(i / columns)];
+    assertEquals(after[i], Math.f16round(scale * (1 + offset)));
+    if (after[i] !== scale) different++;
+  });
+  assertEquals([changed, changed + swallowed], [different, 8 * columns]);
+  assertThrows(() => foldScales(t, offsets, "absolute", span), RangeError, "absolute offsets");
+  const finer = new Float32Array(offsetCount(t.layout, rows, columns, 48));
+  assertThrows(() => foldScales(t, finer, "relative", 48), RangeError, "multiple of 32");
+});

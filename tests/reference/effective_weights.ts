@@ -58,11 +58,16 @@ export function offsetStride(rows: number): number {
   return Math.ceil(rows / 4) * 4;
 }
 
+/** Rows with scales of their own: fewer than all where rows a fixed stride apart share them. */
+function scaleRows({ layout, rows }: PackedTensor): number {
+  return layout.kind === "column" ? layout.classes : rows;
+}
+
 /** Offsets of a tensor: one an element when dense, else one a row and span of columns, rows padded. */
 export function offsetCount(tensor: PackedTensor, span: number): number {
   return tensor.layout.kind === "dense"
     ? tensor.rows * tensor.columns
-    : Math.ceil(tensor.columns / span) * offsetStride(tensor.rows);
+    : Math.ceil(tensor.columns / span) * offsetStride(scaleRows(tensor));
 }
 
 /** Where the offset of element (`row`, `column`) lies. */
@@ -74,12 +79,14 @@ export function offsetIndex(
 ): number {
   return tensor.layout.kind === "dense"
     ? row * tensor.columns + column
-    : Math.floor(column / span) * offsetStride(tensor.rows) + row;
+    : Math.floor(column / span) * offsetStride(scaleRows(tensor)) + row % scaleRows(tensor);
 }
 
 /** The integer code of a scalar layout at (`row`, `column`). */
 export function scalarCode(tensor: PackedTensor, row: number, column: number): number {
-  if (tensor.layout.kind !== "scalar") throw new TypeError("Cannot read a code: not scalar");
+  if (tensor.layout.kind !== "scalar" && tensor.layout.kind !== "column") {
+    throw new TypeError("Cannot read a code: not scalar");
+  }
   const { bits } = tensor.layout;
   const block = (row * tensor.columns / 32 + Math.floor(column / 32)) * bits;
   const byte = (column % 4) * 8;
@@ -126,6 +133,11 @@ function weightAt(
       const scale = move(halfToNumber(scales[group] & 0xffff));
       const second = halfToNumber(scales[group] >>> 16);
       return layout.second === "zero" ? scale * (q - second) : scale * (q - layout.center) + second;
+    }
+    case "column": {
+      const word = codebook[row % layout.classes * columns + column];
+      const [scale, zero] = [halfToNumber(word & 0xffff), halfToNumber(word >>> 16)];
+      return move(scale) * (scalarCode(tensor, row, column) - zero);
     }
     case "super":
       throw new TypeError("Cannot read one weight of a super-block: whole rows are");

@@ -35,6 +35,7 @@ const layouts: Layout[] = [
   { kind: "codebook", books: 1 },
   { kind: "codebook", books: 2 },
   { kind: "codebook", books: 1, bits: 16 },
+  { kind: "column", bits: 3, classes: 4 },
   { kind: "codebook", books: 3, bits: 5, vector: 16 },
   { kind: "codebook", books: 2, bits: 11, vector: 16 },
 ];
