@@ -280,7 +280,7 @@ async function runCase(
     recipe,
     seed,
     steps,
-    forwards: steps * optimiser.estimator.branches.length,
+    forwards: steps * optimiser.evaluations,
     minutes: Number(minutes.toFixed(2)),
     lossBefore: before.loss,
     lossAfter: after.loss,

@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { AcceptRule } from "../optim/accept.ts";
 import type { Optimiser } from "../optim/optimiser.ts";
 import {
   elementOpsWgsl,
@@ -13,6 +14,8 @@ import {
   hostScalarCount,
   isPlain,
   roundCoefficientWgsl,
+  WgslEmitter,
+  wgslLiteral,
 } from "../optim/mod.ts";
 import type { Graph, Range } from "./graph.ts";
 import { type OffsetSet, offsetStride } from "./offsets.ts";
@@ -20,6 +23,7 @@ import { lawKey } from "./perturbation.ts";
 import { Storage } from "./storage.ts";
 import type { DeviceTensor } from "./tensor.ts";
 import type { UpdateRule } from "../optim/update_rule.ts";
+import acceptSource from "./wgsl/accept.wgsl" with { type: "text" };
 import projectSource from "./wgsl/project.wgsl" with { type: "text" };
 import scalarSource from "./wgsl/scalar_step.wgsl" with { type: "text" };
 import updateSource from "./wgsl/update.wgsl" with { type: "text" };
@@ -43,11 +47,10 @@ export class StepState implements Disposable {
 
   /** Describes the memory for chunks of up to `capacity` steps. */
   constructor(optimiser: Optimiser, capacity: number) {
-    const { estimator, transformation, moves } = optimiser;
+    const { estimator, transformation, moves, evaluations } = optimiser;
     this.#optimiser = optimiser;
     this.capacity = capacity;
-    this.recordWords = 1 + estimator.branches.length + estimator.directions + moves +
-      transformation.stateSize;
+    this.recordWords = 1 + evaluations + estimator.directions + moves + transformation.stateSize;
     this.control = new Storage(
       "step control",
       (CONTROL_WORDS + transformation.stateSize) * 4,
@@ -73,13 +76,13 @@ export class StepState implements Disposable {
 
   /** Reads a drained record. */
   parseRecord(words: Float32Array, index: number): StepRecord {
-    const { estimator, transformation, moves } = this.#optimiser;
+    const { estimator, transformation, moves, evaluations } = this.#optimiser;
     let at = index * this.recordWords;
     const take = (count: number) => [...words.subarray(at, at += count)];
     const [status] = take(1);
     return {
       halted: status !== 1,
-      losses: take(estimator.branches.length),
+      losses: take(evaluations),
       derivatives: take(estimator.directions),
       coefficients: take(moves),
       state: take(transformation.stateSize),
@@ -96,7 +99,7 @@ export class StepState implements Disposable {
 export interface StepRecord {
   /** A loss or a coefficient was not finite, in this step or before: no offset was moved. */
   readonly halted: boolean;
-  /** One per branch. */
+  /** One per branch, then one per candidate of the accept rule. */
   readonly losses: readonly number[];
   /** One per direction. */
   readonly derivatives: readonly number[];
@@ -119,11 +122,27 @@ export interface StepInputs {
    * the branches' seeds from `directionSeed`.
    */
   readonly seeds?: Range;
+  /** How a step is tried; needed where the optimiser has an accept rule. */
+  readonly trial?: StepTrial | undefined;
+}
+
+/** How the candidates of an accept rule are evaluated. */
+export interface StepTrial {
+  /** Seeds and amplitudes, 16 bytes each, written by the step's scalar program. */
+  readonly branches: Storage;
+  /** Where those of each candidate stand in `branches`, in units of 16 bytes. */
+  readonly places: readonly number[];
+  /** Records the evaluation of `branches`; their losses follow those of the estimator's branches. */
+  readonly evaluate: () => void;
 }
 
 /** The WGSL of an optimiser's scalar part; its moves' seeds come with the step, or else are those of the branches. */
-export function scalarStepShader(optimiser: Optimiser, seeded = false): string {
-  const { estimator } = optimiser;
+export function scalarStepShader(
+  optimiser: Optimiser,
+  seeded = false,
+  trialPlaces: readonly number[] = [],
+): string {
+  const { estimator, accept } = optimiser;
   const program = emitScalarProgram(optimiser, {
     loss: (branch) => `losses[${branch}]`,
     state: (index) => `bitcast<f32>(control[${CONTROL_WORDS + index}])`,
@@ -135,6 +154,8 @@ export function scalarStepShader(optimiser: Optimiser, seeded = false): string {
     seeded ? `seeds[${move}]` : `branches[${directionBranch(move)}].seed`;
   const fields = [
     ...estimator.branches.map((_, i) => `losses[${i}]`),
+    // Of candidates that are not evaluated yet.
+    ...(accept?.candidates ?? []).map(() => "0.0"),
     ...program.derivatives,
     ...program.coefficients,
     ...program.state,
@@ -158,6 +179,17 @@ export function scalarStepShader(optimiser: Optimiser, seeded = false): string {
         ? "@group(0) @binding(7) var<storage, read> seeds: array<vec2<u32>>;"
         : "@group(0) @binding(2) var<storage, read> branches: array<Branch>;",
     )
+    .replace(
+      "/*TRIAL*/",
+      accept ? "@group(0) @binding(8) var<storage, read_write> trial: array<Branch>;" : "",
+    )
+    .replace(
+      "/*TRY*/",
+      (accept?.candidates ?? []).map((candidate, i) =>
+        `  trial[${trialPlaces[i]}] = Branch(${seed(0)}, round_coefficient(` +
+        `bitcast<f32>(steps[0].z) * ${wgslLiteral(candidate)}), 0u);`
+      ).join("\n"),
+    )
     .replace("/*PROGRAM*/", program.lines.map((l) => `  ${l}`).join("\n"))
     .replace("/*FINITE*/", finite.map((f) => `is_finite(${f})`).join(" && "))
     .replace(
@@ -178,11 +210,34 @@ export function scalarStepShader(optimiser: Optimiser, seeded = false): string {
     .replaceAll("/*RECORD_WORDS*/", `${fields.length + 1}u`);
 }
 
+/** The WGSL of the second half of a step that is tried. */
+function acceptShader(
+  { estimator, evaluations }: Optimiser,
+  accept: AcceptRule,
+  recordWords: number,
+): string {
+  const o = new WgslEmitter();
+  const places = accept.candidates.map((_, i) => estimator.branches.length + i);
+  const losses = places.map((place) => `losses[${place}]`);
+  const chosen = accept.choose(o, losses);
+  return acceptSource
+    .replace("/*ROUND*/", roundCoefficientWgsl)
+    .replace("/*PROGRAM*/", o.lines.map((line) => `  ${line}`).join("\n"))
+    .replace("/*CHOSEN*/", chosen)
+    .replace("/*FINITE*/", losses.map((loss) => `is_finite(${loss})`).join(" && "))
+    .replace(
+      "/*RECORD*/",
+      places.map((place) => `  records[at + ${place + 1}u] = losses[${place}];`).join("\n"),
+    )
+    .replace("/*COEFFICIENT*/", `${1 + evaluations + estimator.directions}u`)
+    .replace("/*RECORD_WORDS*/", `${recordWords}u`);
+}
+
 /**
  * Records the scalar program, the update of every arena and, where the optimiser asks for it, the projection.
  *
- * @throws TypeError when the optimiser holds, remembers or masks directions and the inputs bring no seeds, or when
- * where it looks follows from its state
+ * @throws TypeError when the inputs lack something: seeds of directions that are held, remembered or masked, the host scalars of
+ * an update rule, or how an accept rule's candidates are evaluated
  */
 export function optimiserStep(
   graph: Graph,
@@ -193,11 +248,6 @@ export function optimiserStep(
   offsets: OffsetSet,
   tensors: ReadonlyMap<string, DeviceTensor>,
 ): void {
-  if (optimiser.estimator.amplitudes) {
-    throw new TypeError(
-      `Cannot record a step of ${optimiser.name}: where it looks follows from its state, on the host alone`,
-    );
-  }
   if (optimiser.update && !inputs.update) {
     throw new TypeError(
       `Cannot record a step of ${optimiser.name}: the host scalars of its update rule are not given`,
@@ -209,9 +259,17 @@ export function optimiserStep(
       `Cannot record a step of ${optimiser.name}: its directions are not plain, and its seeds are not given`,
     );
   }
+  const { accept } = optimiser;
+  const { trial } = inputs;
+  if (accept && !trial) {
+    throw new TypeError(
+      `Cannot record a step of ${optimiser.name}: how ${accept.name}'s candidates are evaluated is not given`,
+    );
+  }
+  const tried: Record<number, Storage> = trial && accept ? { 8: trial.branches } : {};
   graph.add({
     label: `${optimiser.name} scalar step`,
-    source: scalarStepShader(optimiser, seeded),
+    source: scalarStepShader(optimiser, seeded, trial?.places),
     key: {},
     reads: {
       1: losses,
@@ -219,10 +277,27 @@ export function optimiserStep(
       7: inputs.seeds,
       5: hostScalarCount(optimiser) > 0 ? inputs.scalars : undefined,
     },
-    writes: { 3: state.control, 4: state.coefficients, 6: state.records },
+    writes: {
+      3: state.control,
+      4: state.coefficients,
+      6: state.records,
+      ...tried,
+    },
     parameters: [],
     workgroups: 1,
   });
+  if (trial && accept) {
+    trial.evaluate();
+    graph.add({
+      label: `${optimiser.name} accepts`,
+      source: acceptShader(optimiser, accept, state.recordWords),
+      key: {},
+      reads: { 1: losses },
+      writes: { 3: state.control, 4: state.coefficients, 6: state.records },
+      parameters: [],
+      workgroups: 1,
+    });
+  }
   moveOffsets(graph, optimiser, offsets, tensors, {
     coefficients: state.coefficients,
     directions: optimiser.moves,

@@ -10,6 +10,7 @@ import {
   Graph,
   type OffsetSet,
   optimiserStep,
+  type Range,
   type StepState,
   Storage,
 } from "../kernels/mod.ts";
@@ -117,7 +118,10 @@ export function recordStep(
   shape: BatchShape,
   { maxBinding, activationBytes = ACTIVATION_BYTES }: StepLimits,
 ): RecordedStep {
-  const branches = optimiser.estimator.branches.length;
+  const branches = Math.max(
+    optimiser.estimator.branches.length,
+    optimiser.accept?.candidates.length ?? 0,
+  );
   for (let passes = 1;; passes++) {
     const perPass = Math.ceil(branches / passes);
     const step = recordPasses(model, optimiser, offsets, state, shape, perPass);
@@ -140,34 +144,45 @@ function recordPasses(
   const layout = inputLayout(optimiser, shape, perPass);
   const branches = optimiser.estimator.branches.length;
   const input = new Storage("step inputs", layout.bytes, "activations");
-  const losses = new Storage("losses", branches * 4, "activations");
+  const losses = new Storage("losses", optimiser.evaluations * 4, "activations");
   const scores = new Storage("scores", perPass * shape.candidates * 4, "activations");
   const { blocks } = optimiser.plan;
-  for (let first = 0; first < branches; first += perPass) {
-    const count = Math.min(perPass, branches - first);
-    const tableAt = (table: number) => ({
-      storage: input,
-      offset: layout.branches + layout.tableBytes * table + branchPlace(layout, first),
-      bytes: count * 16,
-    });
-    recordLoss(
-      graph,
-      model,
-      shape,
-      count,
-      { storage: input, offset: layout.batch, bytes: layout.bytes - layout.batch },
-      { losses, first, scores },
-      {
-        offsets,
-        noise: {
-          distribution: optimiser.distribution,
-          branches: blocks
-            ? (name: string) => tableAt(tableOf(blocks, offsets.place(name)![blocks.by]))
-            : tableAt(0),
+  const forwards = (all: number, firstLoss: number, table: (number: number) => Range) => {
+    for (let first = 0; first < all; first += perPass) {
+      const count = Math.min(perPass, all - first);
+      const tableAt = (number: number) => {
+        const { storage, offset = 0 } = table(number);
+        return { storage, offset: offset + branchPlace(layout, first), bytes: count * 16 };
+      };
+      recordLoss(
+        graph,
+        model,
+        shape,
+        count,
+        { storage: input, offset: layout.batch, bytes: layout.bytes - layout.batch },
+        { losses, first: firstLoss + first, scores },
+        {
+          offsets,
+          noise: {
+            distribution: optimiser.distribution,
+            branches: blocks
+              ? (name: string) => tableAt(tableOf(blocks, offsets.place(name)![blocks.by]))
+              : tableAt(0),
+          },
         },
-      },
-    );
-  }
+      );
+    }
+  };
+  forwards(branches, 0, (table) => ({
+    storage: input,
+    offset: layout.branches + layout.tableBytes * table,
+  }));
+  const { accept } = optimiser;
+  const trial = accept && new Storage(
+    "tried branches",
+    layout.passBytes * Math.ceil(accept.candidates.length / perPass),
+    "activations",
+  );
   optimiserStep(
     graph,
     optimiser,
@@ -181,6 +196,11 @@ function recordPasses(
         bytes: Math.max(4, hostScalarCount(optimiser) * 4),
       },
       update: optimiser.update && { storage: input, offset: layout.update, bytes: 256 },
+      trial: trial && {
+        branches: trial,
+        places: accept!.candidates.map((_, i) => branchPlace(layout, i) / 16),
+        evaluate: () => forwards(accept!.candidates.length, branches, () => ({ storage: trial })),
+      },
       ...(hasSeeds(optimiser, layout)
         ? { seeds: { storage: input, offset: layout.seeds, bytes: optimiser.moves * 8 } }
         : {}),
@@ -188,5 +208,5 @@ function recordPasses(
     offsets,
     model.tensors,
   );
-  return { graph, storages: [input, losses, scores], layout, input };
+  return { graph, storages: [input, losses, scores, ...(trial ? [trial] : [])], layout, input };
 }

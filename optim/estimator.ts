@@ -33,11 +33,6 @@ export interface Estimator {
   readonly directions: number;
   /** The evaluations of a step, in the order of the losses. */
   readonly branches: readonly BranchSpec[];
-  /**
-   * Amplitudes of a step's branches that follow from the state, undefined for a branch that is not evaluated: its loss counts
-   * as 0. Absent where they are always those of `branches`. Where present, only the host can execute it.
-   */
-  amplitudes?(step: number, state: readonly number[]): readonly (number | undefined)[];
   /** How far a direction is looked along; always as far as its branches say if absent. */
   radius?(seed: Seed): Radius;
   /** The directional derivative of each direction, not weighted, from one finite loss per branch. */

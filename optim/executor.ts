@@ -4,13 +4,14 @@
  *
  * @module
  */
+import { acceptStep, candidateCoefficients } from "./accept.ts";
 import { applyRecord, type StepRecord } from "./apply_record.ts";
 import { type BlockPlace, blockPlace, inBlock } from "./blocks.ts";
 import { fillNoise } from "./noise.ts";
 import { frozenOffset, magnitudeMask } from "./magnitude.ts";
 import { applyOffset } from "./offset.ts";
 import type { Optimiser } from "./optimiser.ts";
-import { hostSide, scalarStep } from "./scalar_program.ts";
+import { hostSide, type Look, scalarStep } from "./scalar_program.ts";
 import { moveSeeds } from "./direction_plan.ts";
 import { masterSeed, type Seed } from "./seed.ts";
 import { tensorId } from "./tensor_id.ts";
@@ -79,12 +80,14 @@ function stretches(
 export interface HostStep extends StepRecord {
   /** Counted from 0. */
   readonly step: number;
-  /** One per branch. */
+  /** One per branch, then one per candidate of the accept rule. */
   readonly losses: readonly number[];
   /** The estimate of each direction, before any transformation. */
   readonly derivatives: readonly number[];
   /** The transformation's state after the step. */
   readonly state: readonly number[];
+  /** Whether it is only tried: nothing has moved, the accept rule's candidates are asked for next. False if absent. */
+  readonly tried?: boolean;
 }
 
 /**
@@ -117,6 +120,7 @@ export class Session {
   readonly #stretches: readonly Stretch[];
   readonly #moments: readonly Float32Array[];
   #step = 0;
+  #tried: HostStep | undefined;
   #state: readonly number[];
 
   /** Starts at step 0 with all offsets 0, or frozen. Throws a TypeError when the tensors are not the parameters, or are needed. */
@@ -158,23 +162,23 @@ export class Session {
     return this.#base.map((base, i) => applyOffset(form, base, this.offsets[i]));
   }
 
-  /** The branches of the step that comes next, with the amplitudes that they have in it; some may not be evaluated. */
-  #branches(): { readonly seed: Seed; readonly amplitude: number | undefined }[] {
-    const { looks } = hostSide(this.optimiser, this.#master, this.#step);
-    const amplitudes = this.optimiser.estimator.amplitudes?.(this.#step, this.#state);
-    return looks.map(({ seed, amplitude }, i) => ({
-      seed,
-      amplitude: amplitudes ? amplitudes[i] : amplitude,
-    }));
+  /** Where the points to evaluate next lie. */
+  #looks(): readonly Look[] {
+    const { accept } = this.optimiser;
+    if (!this.#tried || !accept) return hostSide(this.optimiser, this.#master, this.#step).looks;
+    const { seeds: [seed], coefficients: [coefficient] } = this.#tried;
+    return candidateCoefficients(accept, coefficient).map((amplitude) => ({ seed, amplitude }));
   }
 
-  /** The points to evaluate next, in the order of the estimator's branches. Asking again changes nothing. */
+  /**
+   * The points to evaluate next, in the order of the estimator's branches, or of the accept rule's candidates once the step is
+   * tried. Asking again changes nothing.
+   */
   ask(): Float32Array[] {
     const { distribution, form, plan } = this.optimiser;
     const z = new Float32Array(this.#base.length);
     let filled: Seed | undefined;
-    return this.#branches().flatMap(({ seed, amplitude }) => {
-      if (amplitude === undefined) return [];
+    return this.#looks().map(({ seed, amplitude }) => {
       if (seed !== filled) {
         for (const { id, from, to, place, width } of this.#stretches) {
           const part = z.subarray(from, to);
@@ -195,24 +199,27 @@ export class Session {
   }
 
   /**
-   * Makes the step from the losses of the points that `ask` gave, in their order.
+   * Makes the step from the losses of the points that `ask` gave, in their order. With an accept rule a step takes two rounds of
+   * `ask` and `tell`: the first only tries it, and says so.
    *
-   * @throws NonFiniteLossError when no finite step follows from the losses; TypeError when they are not one per branch.
+   * @throws NonFiniteLossError when no finite step follows from the losses; TypeError when they are not one per point.
    * Nothing has changed then.
    */
   tell(losses: readonly number[]): HostStep {
-    const branches = this.#branches();
-    const skipped = branches.filter(({ amplitude }) => amplitude === undefined).length;
-    if (skipped > 0 && losses.length === branches.length - skipped) {
-      const rest = [...losses];
-      losses = branches.map(({ amplitude }) => amplitude === undefined ? 0 : rest.shift()!);
-    }
-    const { estimator, plan } = this.optimiser;
+    const { estimator, plan, accept } = this.optimiser;
     const step = this.#step;
+    if (this.#tried && accept) {
+      const { tried: _, ...first } = this.#tried;
+      const coefficient = acceptStep(accept, first.coefficients[0], losses, step);
+      const made = { ...first, losses: [...first.losses, ...losses], coefficients: [coefficient] };
+      this.replay(made);
+      return made;
+    }
     const { scalars } = hostSide(this.optimiser, this.#master, step);
     const result = scalarStep(this.optimiser, losses, this.#state, scalars, step);
     const seeds = moveSeeds(plan, estimator.directions, this.#master, step);
     const made: HostStep = { step, seeds, losses, ...result };
+    if (accept) return this.#tried = { ...made, tried: true };
     this.replay(made);
     return made;
   }
@@ -243,6 +250,7 @@ export class Session {
       applyRecord(this.optimiser, { seeds, coefficients, inputs }, tensor);
     }
     this.#state = state;
+    this.#tried = undefined;
     this.#step++;
   }
 }
@@ -296,6 +304,7 @@ export async function* minimise(options: MinimiseOptions): AsyncGenerator<Minimi
       signal?.throwIfAborted();
       losses.push(await objective(point));
     }
-    yield { ...session.tell(losses), session };
+    const made = session.tell(losses);
+    if (!made.tried) yield { ...made, session };
   }
 }

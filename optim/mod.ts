@@ -4,6 +4,7 @@
  *
  * @module
  */
+export * from "./accept.ts";
 export * from "./accumulate.ts";
 export * from "./adam.ts";
 export * from "./apply_record.ts";
@@ -12,7 +13,6 @@ export * from "./centred.ts";
 export * from "./chain.ts";
 export * from "./clip_by_quantile.ts";
 export * from "./clip_derivative.ts";
-export * from "./conservative.ts";
 export * from "./decay_offsets.ts";
 export * from "./direction_plan.ts";
 export * from "./element_ops.ts";

@@ -8,7 +8,7 @@
  * @module
  */
 import { type Blocks, completeBlocks } from "./blocks.ts";
-import { acceptBest, lookThenTry } from "./conservative.ts";
+import { acceptBest } from "./accept.ts";
 import { normaliseByRms } from "./normalise_by_rms.ts";
 import { normaliseBySpread } from "./normalise_by_spread.ts";
 import type { NamedOptions } from "./named.ts";
@@ -153,32 +153,34 @@ export function sparseZo(options: SparseZoOptions = {}): Optimiser {
 }
 
 /**
- * ZO-SGD-Cons: after each estimate the lowest of staying, the step and its opposite; five evaluations a move, which takes two steps
- * of a session. Learning rate 1e-6. On the host alone; {@linkcode threePointDescent} is its like on the device.
+ * ZO-SGD-Cons: after each estimate the lowest of staying, the step and its opposite, on the same batch; five forwards in two passes.
+ * Learning rate 1e-6. {@linkcode threePointDescent} is its like with three forwards in one pass.
  *
  * Departures: the step is plain, as in the paper; ZO-Bench's code steps with AdamW by mistake, so that its three points are not
- * the rule's. The second step sees the batch that the objective gives it then.
+ * the rule's.
  *
  * Source: ZO-Bench (arXiv 2402.11592), `--trainer zo_conserv`.
  *
  * @example A step that would make it worse is not made
  * ```ts
- * import { Session, zoSgdConservative } from "@qzo/qzo/optim";
+ * import { minimise, zoSgdConservative } from "@qzo/qzo/optim";
  * import { assertEquals } from "@std/assert";
  *
- * const optimiser = zoSgdConservative({ learningRate: 10 });
- * const session = new Session({ parameters: [1], optimiser });
- * assertEquals(session.ask().length, 2);
- * for (let step = 0; step < 2; step++) session.tell(session.ask().map(([x]) => x * x));
- * assertEquals(session.parameters(), new Float32Array([1]));
+ * const optimiser = zoSgdConservative({ learningRate: 10, distribution: "rademacher" });
+ * const objective = ([x]: Float32Array) => x * x;
+ * for await (const { losses, session } of minimise({ parameters: [1], optimiser, steps: 1, objective })) {
+ *   assertEquals([losses.length, losses[2]], [5, 1]);
+ *   assertEquals(session.parameters(), new Float32Array([1]));
+ * }
  * ```
  */
 export function zoSgdConservative(options: Omit<NamedOptions, "queries"> = {}): Optimiser {
   return optimiser({
     ...options,
     name: "zoSgdConservative",
-    estimator: lookThenTry(options),
-    transformations: [acceptBest(scaleBySchedule(options.learningRate ?? 1e-6))],
+    estimator: spsa({ epsilon: options.epsilon }),
+    transformations: [scaleBySchedule(options.learningRate ?? 1e-6)],
+    accept: acceptBest(),
   });
 }
 

@@ -15,6 +15,7 @@ import {
   threePointDescent,
   zoResidual,
   zoSgd,
+  zoSgdConservative,
 } from "./named_family.ts";
 import { type MomentState, zoAdam, zoAdamW, zoSgdMomentum, zoSgdSign } from "./named_state.ts";
 import type { Optimiser } from "./optimiser.ts";
@@ -88,6 +89,7 @@ export type OptimiserName =
   | "mezoGreedy"
   | "mezoGv"
   | "blockwiseZo"
+  | "zoSgdConservative"
   | "zoResidual"
   | "threePointDescent";
 
@@ -128,6 +130,7 @@ export const namedOptimisers: Readonly<Record<OptimiserName, NamedOptimiser>> = 
     make: ({ blocks: by = "part", blockCount: count, blockOrder: order, ...options }) =>
       blockwiseZo({ ...options, blocks: { by, count, order } }),
   },
+  zoSgdConservative: { extras: [], queries: false, make: zoSgdConservative },
   zoResidual: { extras: [], queries: true, make: zoResidual },
   threePointDescent: { extras: [], queries: false, make: threePointDescent },
 };

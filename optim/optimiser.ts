@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { AcceptRule } from "./accept.ts";
 import { type Blocks, completeBlocks } from "./blocks.ts";
 import { chain } from "./chain.ts";
 import type { Estimator } from "./estimator.ts";
@@ -30,6 +31,7 @@ import { describeUpdateRule, type UpdateRule } from "./update_rule.ts";
  * 3. `coefficient_q = roundCoefficient(-value_q / directions)`; then `w += coefficient_q * z_q` for q = 0, 1, ..., over the
  *    step's own directions, those of earlier steps that the transformation remembers, and the offset itself where it decays.
  *    With an update rule the sum of these is not added: its negative is the gradient that the rule moves each offset by.
+ *    With an accept rule the loss is evaluated at multiples of the step first, and one of them is made.
  * 4. Projection of `w`.
  */
 export interface Optimiser {
@@ -49,6 +51,10 @@ export interface Optimiser {
   readonly plan: DirectionPlan;
   /** What becomes of each offset's gradient; absent where offsets move by the coefficients alone. */
   readonly update?: UpdateRule;
+  /** Which multiple of a step is made, by losses at each; absent where it is always made as it is. */
+  readonly accept?: AcceptRule;
+  /** Losses of a step: one a branch, and one a candidate of the accept rule. */
+  readonly evaluations: number;
   /** Coefficients of a step: directions times the steps remembered, and one more where offsets decay. */
   readonly moves: number;
   /** Everything above as JSON, for a ledger's header. */
@@ -65,6 +71,8 @@ export interface OptimiserOptions {
   readonly transformations?: readonly Transformation[];
   /** What becomes of each offset's gradient; by default offsets move by the coefficients alone. */
   readonly update?: UpdateRule | undefined;
+  /** Which multiple of a step is made; by default it is made as it is. For one direction, without blocks and update rule. */
+  readonly accept?: AcceptRule | undefined;
   /** The law of z; `"normal"` by default. */
   readonly distribution?: Distribution;
   /** Which elements of z are not zero; all by default. */
@@ -157,7 +165,13 @@ export function optimiser(options: OptimiserOptions): Optimiser {
       `Cannot make an optimiser: ${update.name} keeps its own state, its transformations remember directions or decay offsets`,
     );
   }
+  const { accept } = options;
   const moves = movesOf(plan, estimator.directions);
+  if (accept && (moves !== 1 || update || plan.blocks)) {
+    throw new RangeError(
+      `Cannot make an optimiser: ${accept.name} tries steps along one direction, without blocks and update rule`,
+    );
+  }
   if (moves > 1024) {
     throw new RangeError(
       `Cannot make an optimiser: a step may move along 1024 directions, not ${moves}`,
@@ -172,6 +186,8 @@ export function optimiser(options: OptimiserOptions): Optimiser {
     projection,
     plan,
     ...(update ? { update } : {}),
+    ...(accept ? { accept } : {}),
+    evaluations: estimator.branches.length + (accept?.candidates.length ?? 0),
     moves,
     describe: () => ({
       name,
@@ -183,6 +199,7 @@ export function optimiser(options: OptimiserOptions): Optimiser {
       // Absent where plain, so that such ledgers stay what they were.
       ...(isPlain(plan) ? {} : { directions: describeDirections(plan) }),
       ...(update ? { update: describeUpdateRule(update) } : {}),
+      ...(accept ? { accept: { name: accept.name, parameters: accept.parameters } } : {}),
     }),
   };
 }

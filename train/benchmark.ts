@@ -80,7 +80,7 @@ export async function benchmarkResult(job: BenchmarkJob): Promise<BenchmarkResul
     throw error;
   }
   const events = await readMetrics(runFolder(job.config.output).metrics);
-  const perStep = optimiserOfConfig(job.config).estimator.branches.length;
+  const perStep = optimiserOfConfig(job.config).evaluations;
   const { evaluateEvery, steps } = job.config;
   const evaluations = events.filter((event) => event.type === "evaluation");
   // A run that went on was also evaluated where it had stopped.

@@ -152,9 +152,9 @@ export function parseBenchmark(yaml: string, name: string): Benchmark {
         evaluate_every: evaluateEvery,
         output: join(settings.output, ...folderOf(wanted)),
       }, place);
-    // A warm-up must fit the steps, which follow from the branches.
-    const { estimator } = optimiserOfConfig(read(settings.forwards, 0));
-    const steps = Math.max(1, Math.round(settings.forwards / estimator.branches.length));
+    // A warm-up must fit the steps, which follow from their forwards.
+    const { evaluations } = optimiserOfConfig(read(settings.forwards, 0));
+    const steps = Math.max(1, Math.round(settings.forwards / evaluations));
     return { ...wanted, config: read(steps, Math.ceil(steps / settings.evaluations)) };
   };
   // What cannot run is refused before anything runs.

@@ -237,7 +237,7 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
   if (first) yield first;
   const queue = new ChunkQueue(trainer, order, options, {
     step,
-    branches: optimiser.estimator.branches.length,
+    branches: optimiser.evaluations,
   });
   let whole = true;
   const append = async (records: readonly StepRecord[]) => {

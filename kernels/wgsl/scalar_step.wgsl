@@ -12,6 +12,7 @@ struct Branch {
 @group(0) @binding(4) var<storage, read_write> steps: array<vec4<u32>>;
 /*INPUTS*/
 /*SEEDS*/
+/*TRIAL*/
 @group(0) @binding(6) var<storage, read_write> records: array<f32>;
 
 /*ROUND*/
@@ -25,6 +26,7 @@ fn main() {
 /*PROGRAM*/
   let moves = control[1] == 0u && /*FINITE*/;
 /*COEFFICIENTS*/
+/*TRY*/
   let at = control[0] * /*RECORD_WORDS*/;
   records[at] = select(0.0, 1.0, moves);
 /*RECORD*/

@@ -63,6 +63,8 @@ export interface RigTensor {
 export class StepRig implements Disposable {
   readonly offsets: OffsetSet;
   readonly state: StepState;
+  /** Seeds and amplitudes of an accept rule's candidates, 16 bytes each. */
+  readonly trial: Storage;
   readonly #gpu: Gpu;
   readonly #optimiser: Optimiser;
   readonly #tensors: readonly RigTensor[];
@@ -97,12 +99,13 @@ export class StepRig implements Disposable {
     for (const storage of this.state.storages) storage.allocate(gpu);
     for (const moments of this.offsets.moments(optimiser.update).flat()) moments.allocate(gpu);
     gpu.device.queue.writeBuffer(this.state.control.buffer.buffer, 0, this.state.initialControl());
-    this.#losses = new Storage("losses", estimator.branches.length * 4, "scratch").allocate(gpu);
+    this.#losses = new Storage("losses", optimiser.evaluations * 4, "scratch").allocate(gpu);
     const scalars = 256 * Math.ceil(estimator.branches.length * 16 / 256);
     this.#seedsAt = scalars + 256;
     this.#updateAt = this.#seedsAt + 256 * Math.ceil(optimiser.moves * 8 / 256);
     const bytes = this.#updateAt + 256;
     this.#inputs = new Storage("inputs", bytes, "scratch").allocate(gpu);
+    this.trial = new Storage("trial", 64 * 16, "scratch").allocate(gpu);
     const graph = new Graph();
     const ranges = {
       branches: { storage: this.#inputs, offset: 0, bytes: estimator.branches.length * 16 },
@@ -110,6 +113,12 @@ export class StepRig implements Disposable {
         storage: this.#inputs,
         offset: scalars,
         bytes: Math.max(4, hostScalarCount(optimiser) * 4),
+      },
+      trial: optimiser.accept && {
+        branches: this.trial,
+        places: optimiser.accept.candidates.map((_, i) => i),
+        // Whoever gives the losses gives those of the candidates too.
+        evaluate: () => {},
       },
       update: { storage: this.#inputs, offset: this.#updateAt, bytes: 256 },
       ...isPlain(optimiser.plan) ? {} : {
@@ -229,7 +238,7 @@ export class StepRig implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    const owned = [this.offsets, this.state, this.#plan, this.#losses, this.#inputs];
+    const owned = [this.offsets, this.state, this.trial, this.#plan, this.#losses, this.#inputs];
     for (const one of [...owned, ...this.#device.values()]) one[Symbol.dispose]();
   }
 }

@@ -411,7 +411,7 @@ Deno.test("directions that are not plain need their seeds", () => {
       optimiserStep(new Graph(), two, new StepState(two, 1), losses, ranges, offsets, new Map());
     },
     TypeError,
-    "on the host alone",
+    "candidates are evaluated is not given",
   );
 });
 

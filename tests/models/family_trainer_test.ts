@@ -11,6 +11,7 @@ import {
   type OptimiserName,
   optimiserNames,
   tensorId,
+  zoSgdConservative,
 } from "../../optim/mod.ts";
 import { textExamples } from "./small_model.ts";
 import { oneLayer, trainedModel } from "./trained_model.ts";
@@ -110,6 +111,30 @@ Deno.test("all blocks in a step: each is perturbed in its own branches alone", a
   assertEquals(attention[2], attention[3]);
   assertEquals(mlp[0], mlp[1]);
   assertEquals([...attention.slice(0, 2), ...mlp.slice(2)], [...whole]);
+});
+
+Deno.test("a conservative step lands where it looked: on one batch the next step stays at the lowest loss seen", async () => {
+  using trained = await trainedModel(gpu, "int4_g32");
+  for (const activationBytes of [2 ** 30, 1]) {
+    for (const form of ["relative", "absolute"] as const) {
+      const learningRate = form === "relative" ? 0.3 : 3e-3;
+      const rule = zoSgdConservative({ form, epsilon: 0.02, learningRate });
+      using offsets = trained.offsets(form);
+      using trainer = new Trainer(trained.model, rule, offsets, { seed: 3, activationBytes });
+      for (let step = 0; step < 20; step++) trainer.enqueue(step, batchOf(0));
+      const records = await trainer.drain();
+      const chosen = new Set<number>();
+      records.forEach(({ losses, coefficients: [coefficient] }, step) => {
+        const tried = losses.slice(2);
+        const best = tried.indexOf(Math.min(...tried));
+        chosen.add(best);
+        assertEquals(coefficient === 0, best === 0);
+        if (step > 0) assertEquals(losses[2], Math.min(...records[step - 1].losses.slice(2)));
+      });
+      assert(chosen.size > 1, "every step chose alike");
+      assert(records[19].losses[2] < records[0].losses[2]);
+    }
+  }
 });
 
 Deno.test("only the block whose turn it is is perturbed", async () => {

@@ -11,7 +11,7 @@ import {
   quantizedSource,
   Trainer,
 } from "../../models/mod.ts";
-import { qzo, qzoNormalised, zoAdam } from "../../optim/mod.ts";
+import { qzo, qzoNormalised, zoAdam, zoSgdConservative } from "../../optim/mod.ts";
 import { randomLlama } from "../support/random_llama.ts";
 import { choiceExamples, ggufInMemory, smallShape, textExamples } from "./small_model.ts";
 
@@ -38,7 +38,7 @@ for (const format of ["Q4_0", "int3z_g64", "codebook1x8"]) {
       ? qzoNormalised({ queries: 3 })
       : format === "int3z_g64"
       ? zoAdam({ form: "relative" })
-      : qzo({ form: "relative" });
+      : zoSgdConservative({ form: "relative" });
     const selection = { kinds: ["scales", "norms"], span: "row" } as const;
     const batch = packBatch(choiceExamples(290, [9, 14, 3]), "classification", 64);
     const { adapterClass, maxBinding } = gpu;

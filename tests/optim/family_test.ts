@@ -121,8 +121,7 @@ const family: Record<string, (rate: number, unit?: number) => Optimiser> = {
   meazo: (_, unit = 1) => meazo({ learningRate: fading(0.05 * unit) }),
   qzoNormalised: (_, unit = 1) =>
     qzoNormalised({ form: "absolute", projection: "none", learningRate: fading(0.05 * unit) }),
-  zoSgdConservative: (rate) =>
-    zoSgdConservative({ learningRate: cosine(2 * rate, { total: steps }) }),
+  zoSgdConservative: (rate) => zoSgdConservative({ learningRate: fading(2 * rate) }),
   threePointDescent: () => threePointDescent({ epsilon: 0.02, learningRate: fading(1) }),
   "guarded by spikes and quantile": (_, unit = 1) =>
     optimiser({
@@ -156,9 +155,15 @@ function least({ objective, start }: { objective: Objective; start: number[] }, 
   return objective.loss(x);
 }
 
+/** A step, tried first where the optimiser tries. */
+function stepOf(session: Session, loss: (x: ArrayLike<number>) => number): HostStep {
+  const made = session.tell(session.ask().map(loss));
+  return made.tried ? session.tell(session.ask().map(loss)) : made;
+}
+
 function run(objective: Objective, start: number[], plan: Optimiser, count: number): Session {
   const session = new Session({ parameters: start, optimiser: plan, seed: 11 });
-  for (let step = 0; step < count; step++) session.tell(session.ask().map(objective.loss));
+  for (let step = 0; step < count; step++) stepOf(session, objective.loss);
   return session;
 }
 
@@ -189,7 +194,7 @@ Deno.test("scales of a quantised net: every composition comes down", async (t) =
     await t.step(planName, () => {
       const session = new Session({ parameters: start, optimiser: make(2e-4, 0.05), seed: 4 });
       const count = steps * (longer[planName] ?? 1);
-      for (let step = 0; step < count; step++) session.tell(session.ask().map(loss));
+      for (let step = 0; step < count; step++) stepOf(session, loss);
       const after = loss(session.parameters());
       assert(after < 0.05 * before, `${planName}: ${after / before} of the loss is left`);
     });
@@ -222,7 +227,7 @@ for (const [name, make] of Object.entries(family)) {
     const bytes = [...head.bytes];
     const made: HostStep[] = [];
     for (let step = 0; step < 50; step++) {
-      const record = session.tell(session.ask().map(objective.loss));
+      const record = stepOf(session, objective.loss);
       made.push(record);
       bytes.push(...encodeRecord(head, step, record.coefficients, record.state));
     }
@@ -237,7 +242,7 @@ for (const [name, make] of Object.entries(family)) {
         resumed.replay(record);
       }
       assertEquals(resumed.step, length);
-      while (resumed.step < 50) resumed.tell(resumed.ask().map(objective.loss));
+      while (resumed.step < 50) stepOf(resumed, objective.loss);
       assertEquals(
         new Uint32Array(resumed.offsets.buffer),
         new Uint32Array(session.offsets.buffer),

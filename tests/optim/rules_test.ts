@@ -2,6 +2,7 @@ import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/ass
 import {
   acceptBest,
   accumulate,
+  adam,
   adamFromSeeds,
   applyRecord,
   type Blocks,
@@ -17,6 +18,7 @@ import {
   momentumFromSeeds,
   moveSeeds,
   noiseAt,
+  NonFiniteLossError,
   normaliseByRms,
   normaliseBySpread,
   onePoint,
@@ -234,11 +236,14 @@ Deno.test("conservative: the point of three that is lowest, along the direction 
   const tried = (losses: number[]) => {
     const session = new Session({ parameters: [0, 0, 0], optimiser: rule, seed: 5 });
     const [plus] = session.ask();
-    assertEquals(session.tell([3, 1]).coefficients, [0]);
+    const first = session.tell([3, 1]);
+    assertEquals([first.tried, first.coefficients, session.step], [true, [-0.5], 0]);
     const points = session.ask();
+    assertEquals(session.ask(), points);
     // d = 2, so the step is -0.5 z and plus was 0.5 z.
     assertEquals(points, [plus.map(() => 0), plus.map((x) => -x), plus]);
-    session.tell(losses);
+    const made = session.tell(losses);
+    assertEquals([made.losses, made.tried, session.step], [[3, 1, ...losses], undefined, 1]);
     return points.findIndex((point) => point.every((x, i) => x === session.offsets[i]));
   };
   assertEquals([[1, 0, 2], [1, 2, 0], [1, 1, 1], [0, 1, 2], [2, 1, 0.5]].map(tried), [
@@ -250,7 +255,32 @@ Deno.test("conservative: the point of three that is lowest, along the direction 
   ]);
   const session = new Session({ parameters: [0], optimiser: rule });
   assertThrows(() => session.tell([1, 2, 3, 4]), TypeError, "4 losses");
-  assertThrows(() => session.tell([1]), TypeError, "1 losses");
+  session.tell([2, 1]);
+  assertThrows(() => session.tell([1, 2]), TypeError, "2 losses");
+  assertThrows(() => session.tell([1, 2, NaN]), NonFiniteLossError);
+  assertEquals([session.step, session.offsets[0]], [0, 0]);
+  assertEquals(session.tell([1, 2, 2]).coefficients, [0]);
+});
+
+Deno.test("a search along the step makes the best multiple of it, exactly", () => {
+  const rule = optimiser({
+    name: "search",
+    estimator: spsa({ epsilon: 0.125 }),
+    transformations: [scaleBySchedule(0.03)],
+    accept: acceptBest([0, 1, -1, 2, 4, -0.25]),
+  });
+  const { loss } = quadratic([3, -2, 1], 4);
+  const session = new Session({ parameters: [0, 0, 0], optimiser: rule, seed: 1 });
+  const multiples = new Set<number>();
+  for (let step = 0; step < 60; step++) {
+    const { coefficients: [proposed] } = session.tell(session.ask().map(loss));
+    const points = session.ask().map(loss);
+    const { coefficients: [made] } = session.tell(points);
+    multiples.add(made / proposed);
+    assertEquals(loss(session.parameters()), Math.min(...points));
+  }
+  assert(multiples.size > 2 && [...multiples].every((m) => [0, 1, -1, 2, 4, -0.25].includes(m)));
+  assert(loss(session.parameters()) < 0.1);
 });
 
 Deno.test("offsets decay by the rates' sum, in portions, and on the bits of f32", () => {
@@ -445,8 +475,28 @@ Deno.test("parts that make no sense are refused with what they were", () => {
     [() => decayOffsets(1).inputs(0), "1"],
     [() => decayOffsets(0, { bits: 20 }), "20"],
     [() => chain(decayOffsets(0), scaleBySchedule(1)), "decayOffsets"],
-    [() => acceptBest(decayOffsets(0)), "decays"],
-    [() => acceptBest(momentumFromSeeds()), "remembers"],
+    [() => acceptBest([1]), "1"],
+    [() => acceptBest([0, 3]), "3"],
+    [() => acceptBest([0, 2 ** 9]), "512"],
+    [() => acceptBest([0, NaN]), "NaN"],
+    [
+      () => optimiser({ name: "x", estimator: spsa({ queries: 2 }), accept: acceptBest() }),
+      "one direction",
+    ],
+    [
+      () => optimiser({ name: "x", estimator: spsa(), accept: acceptBest(), update: adam() }),
+      "one direction",
+    ],
+    [
+      () =>
+        optimiser({
+          name: "x",
+          estimator: spsa(),
+          accept: acceptBest(),
+          blocks: { by: "part" },
+        }),
+      "one direction",
+    ],
     [() => threePoint({ epsilon: NaN }), "NaN"],
     [() => completeMask({ density: 0 }), "0"],
     [() => completeMask({ density: 2 }), "2"],

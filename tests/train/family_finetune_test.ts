@@ -16,6 +16,7 @@ import {
   spsa,
   zoAdam,
   zoAdamW,
+  zoSgdConservative,
   zoSgdMomentum,
   zoSgdSign,
 } from "../../optim/mod.ts";
@@ -38,6 +39,7 @@ const shared = { form: "relative", epsilon: 0.02, projection: "keep-sign" } as c
 const rules: Record<string, Optimiser> = {
   fzoo: fzoo({ ...shared, learningRate: 0.05 }),
   zoSgdMomentum: zoSgdMomentum({ ...shared, learningRate: 0.01 }),
+  zoSgdConservative: zoSgdConservative({ ...shared, learningRate: 0.3 }),
   zoSgdSign: zoSgdSign({ ...shared, learningRate: 0.01, queries: 2 }),
   zoAdamW: zoAdamW({ ...shared, learningRate: 0.02, weightDecay: 0.5 }),
   "zoAdam, absolute": zoAdam({ projection: "keep-sign", learningRate: 1e-3 }),
