@@ -21,7 +21,6 @@ import {
   quantizedSource,
   qzo,
   qzoNormalised,
-  qzoPlus,
   tokeniseExample,
 } from "../mod.ts";
 import { type ModelSource, type Objective, type Tokenizer, writeModel } from "../models/mod.ts";
@@ -44,7 +43,6 @@ Usage: deno task bench finetune [options]
   --lr X           another peak learning rate (kept under its own name)
   --steps N        another number of steps (kept under its own name)
   --plain          relative QZO without normalisation (kept under its own name)
-  --plus           qzoPlus at as many forwards, its own learning rate unless --lr is given (kept under its own name)
 
 Example: deno task bench finetune --only sst2 --seeds 1`;
 
@@ -216,19 +214,19 @@ interface Recipe {
   readonly steps: number;
 }
 
-/** Every recipe has the case's forwards: `steps` of two. */
-function recipeOf(args: { lr?: string; plain: boolean; plus: boolean }, c: Case): Recipe {
-  const peak = args.lr ? Number(args.lr) : args.plus ? 0.05 : c.learningRate;
-  const queries = 16;
-  const steps = args.plus ? Math.round(2 * c.steps / queries) : c.steps;
+function recipeOf(
+  args: { lr?: string; plain: boolean },
+  { steps, learningRate: usual }: Case,
+): Recipe {
+  const peak = args.lr ? Number(args.lr) : usual;
   const learningRate = linear(peak, { total: steps, warmup: Math.min(10, Math.ceil(steps / 10)) });
-  const name = `${args.plus ? "qzoPlus" : args.plain ? "relative" : "normalised"} ${peak} linear`;
-  const optimiser = args.plus
-    ? qzoPlus({ learningRate, queries })
-    : args.plain
-    ? qzo({ form: "relative", epsilon: 0.02, learningRate, clip: Infinity })
-    : qzoNormalised({ learningRate });
-  return { name, optimiser, steps };
+  return {
+    name: `${args.plain ? "relative" : "normalised"} ${peak} linear`,
+    optimiser: args.plain
+      ? qzo({ form: "relative", epsilon: 0.02, learningRate, clip: Infinity })
+      : qzoNormalised({ learningRate }),
+    steps,
+  };
 }
 
 async function runCase(
@@ -320,7 +318,7 @@ function table(results: readonly Result[]): string {
 export async function main(argv: string[]): Promise<void> {
   const args = parseArgs(argv, {
     string: ["seeds", "only", "lr", "steps"],
-    boolean: ["list", "table", "plain", "plus", "help"],
+    boolean: ["list", "table", "plain", "help"],
     default: { seeds: "3" },
   });
   if (args.help) return console.log(HELP);

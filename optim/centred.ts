@@ -10,8 +10,10 @@ import type { Estimator } from "./estimator.ts";
 export interface CentredOptions {
   /** How far to look, in units of the offset; 1e-3 by default. */
   readonly epsilon?: number;
-  /** Directions of a step, each one evaluation; 16 by default, 2 to 1024. */
+  /** Directions of a step, each one evaluation; 16 by default, 2 to 1023. */
   readonly queries?: number;
+  /** Evaluate the unperturbed point too, as the first branch: for who looks at curvature. False by default. */
+  readonly base?: boolean;
 }
 
 /**
@@ -33,22 +35,26 @@ export interface CentredOptions {
  * assertEquals(estimator.derivatives(hostOps, [2.5, 0.5]), [4, -4]);
  * ```
  */
-export function centred({ epsilon = 1e-3, queries = 16 }: CentredOptions = {}): Estimator {
+export function centred(
+  { epsilon = 1e-3, queries = 16, base = false }: CentredOptions = {},
+): Estimator {
   positive("centred", "epsilon", epsilon);
-  integerWithin("centred", "queries", queries, 2, 1024);
+  integerWithin("centred", "queries", queries, 2, 1023);
+  const along = Array.from({ length: queries }, (_, direction) => ({
+    direction,
+    amplitude: epsilon,
+  }));
   return {
     name: "centred",
-    parameters: { epsilon, queries },
+    parameters: { epsilon, queries, ...(base ? { base } : {}) },
     directions: queries,
-    branches: Array.from({ length: queries }, (_, direction) => ({
-      direction,
-      amplitude: epsilon,
-    })),
+    branches: base ? [{ direction: 0, amplitude: 0 }, ...along] : along,
     derivatives(o, losses) {
-      const sum = losses.reduce((total, loss) => o.add(total, loss));
+      const seen = base ? losses.slice(1) : losses;
+      const sum = seen.reduce((total, loss) => o.add(total, loss));
       const mean = o.mul(sum, o.constant(1 / queries));
       const factor = o.constant(queries / (queries - 1) / epsilon);
-      return losses.map((loss) => o.mul(o.sub(loss, mean), factor));
+      return seen.map((loss) => o.mul(o.sub(loss, mean), factor));
     },
   };
 }

@@ -45,6 +45,7 @@ export * from "./qzo_plus.ts";
 export * from "./reject_spikes.ts";
 export * from "./residual_feedback.ts";
 export * from "./scalar_program.ts";
+export * from "./scale_by_curvature.ts";
 export * from "./scale_by_schedule.ts";
 export * from "./schedule.ts";
 export * from "./sign_derivative.ts";

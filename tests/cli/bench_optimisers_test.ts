@@ -31,7 +31,7 @@ cases:
     batch_size: 4
 optimisers:
   two sided: {name: qzoNormalised, learning_rate: [1e-9, 0.05]}
-  sixteen: {name: qzoPlus, queries: 8}
+  eight: {name: qzoPlus, queries: 7}
 `,
     );
   } finally {
@@ -76,7 +76,7 @@ Deno.test("a comparison: each learning rate once, the best with other seeds, all
       ) => [optimiser, learningRate, finalists, runs.map(({ job }) => job.seed), diverged]),
       [
         ["two sided", better, true, [1, 2], 0],
-        ["sixteen", undefined, true, [1, 2], 0],
+        ["eight", undefined, true, [1, 2], 0],
       ],
     );
     assertEquals(rows[0].curve.map(({ forwards }) => forwards), [0, 8, 16]);
