@@ -71,7 +71,7 @@ const schema: Field<Parsed> = section<Parsed>("A comparison of optimisers", {
   ),
   cases: custom("model, data and batch: sections as of a fine-tune", "named sections", sections),
   optimisers: custom(
-    "sections as a fine-tune's optimiser; a list of learning rates is chosen from",
+    "sections as a fine-tune's optimiser, which may have trainables; a list of learning rates is chosen from",
     "named sections",
     sections,
   ),
@@ -140,12 +140,13 @@ export function parseBenchmark(yaml: string, name: string): Benchmark {
     return rate === undefined ? [] : Array.isArray(rate) ? rate : [rate as number];
   };
   const job = (wanted: Omit<BenchmarkJob, "config">): BenchmarkJob => {
-    const { learning_rate: _, ...inner } = optimisers.get(wanted.optimiser) ?? {};
+    const { learning_rate: _, trainables, ...inner } = optimisers.get(wanted.optimiser) ?? {};
     const rate = wanted.learningRate;
     const place = `${name}, ${wanted.case} with ${wanted.optimiser}`;
     const read = (steps: number, evaluateEvery: number) =>
       readTrainConfig({
         ...cases.get(wanted.case),
+        ...(trainables === undefined ? {} : { trainables }),
         optimiser: { ...inner, ...(rate === undefined ? {} : { learning_rate: rate }) },
         seed: wanted.seed,
         steps,

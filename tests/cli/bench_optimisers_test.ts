@@ -101,6 +101,21 @@ Deno.test("a comparison: each learning rate once, the best with other seeds, all
   });
 });
 
+Deno.test("an entry may say what it trains, for itself alone", () => {
+  const benchmark = parseBenchmark(
+    `cases: {a: {model: a.gguf, trainables: {span: row}}}
+optimisers: {q: {name: qzo}, norms: {name: qzo, trainables: {kinds: [scales, norms]}}}`,
+    "c.yaml",
+  );
+  const trainables = (optimiser: string) =>
+    benchmark.job({ case: "a", optimiser, learningRate: undefined, seed: 0 }).config.trainables;
+  assertEquals([trainables("q").span, trainables("q").kinds], ["row", ["scales"]]);
+  assertEquals([trainables("norms").span, trainables("norms").kinds], ["block", [
+    "scales",
+    "norms",
+  ]]);
+});
+
 Deno.test("a comparison that cannot run is refused before anything runs", () => {
   const cases = "cases: {a: {model: a.gguf, task: sst2}}\n";
   const parsed = (text: string) => () => parseBenchmark(text, "b.yaml");
