@@ -1,0 +1,46 @@
+/**
+ * The table of methods that a model can be quantised with. A new one is a file (or a value like these), and one line here.
+ *
+ * @module
+ */
+
+import { gptqApplies, gptqQuantizer } from "../quant/gptq_quantize.ts";
+import { nearestNames } from "../quant/nearest_names.ts";
+import { quantize } from "../quant/round_to_nearest.ts";
+import { layerMethod, type QuantizeMethod } from "./quantize_method.ts";
+
+/** By name. */
+export const QUANTIZE_METHODS: readonly QuantizeMethod[] = [
+  layerMethod({
+    name: "rtn",
+    summary: "round to nearest, with a search for good scales",
+    calibrated: false,
+    applies: ({ layout }) => layout.kind !== "dense",
+    quantizer: (_, options) => (values, rows, columns, format) =>
+      quantize(values, rows, columns, format, options),
+  }),
+  layerMethod({
+    name: "gptq",
+    summary: "later columns make up for the rounding of earlier ones (arXiv 2210.17323)",
+    calibrated: true,
+    applies: gptqApplies,
+    quantizer: gptqQuantizer,
+  }),
+];
+
+/**
+ * The method of that name.
+ *
+ * @throws {RangeError} naming the nearest known names.
+ */
+export function quantizeMethodByName(name: string): QuantizeMethod {
+  const found = QUANTIZE_METHODS.find((method) => method.name === name);
+  if (found) return found;
+  const known = QUANTIZE_METHODS.map((method) => method.name);
+  const near = nearestNames(name, known);
+  throw new RangeError(
+    `Cannot find method "${name}": ${
+      near.length > 0 ? `did you mean ${near.join(", ")}?` : `known are ${known.join(", ")}`
+    }`,
+  );
+}
