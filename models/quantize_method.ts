@@ -16,7 +16,7 @@ import type { CalibrationBlock } from "./calibration.ts";
 import type { TensorSource } from "./source.ts";
 
 /** Options of all methods; each reads its own. */
-export interface MethodOptions extends GptqOptions, QuantizeOptions {}
+export interface MethodOptions extends GptqOptions, Omit<QuantizeOptions, "statistics"> {}
 
 /** What became of a linear layer. */
 export interface QuantizedLayer {

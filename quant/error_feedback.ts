@@ -14,9 +14,19 @@ import { rowProducts, type RowsOf } from "./row_products.ts";
 /** Columns that the factorisation takes at once. */
 const PANEL = 16;
 
+/** The factors of the damped second moments `H = (I + U) D (I + U)ᵀ`. */
+export interface ErrorFeedback {
+  /**
+   * `Uᵀ`, row-major `columns x columns`: row k holds what the errors of the columns before k add to column k; the diagonal and what is
+   * right of it are to be ignored.
+   */
+  readonly feedback: Float64Array;
+  /** The diagonal of D: what the squared error counts that is left at a column when it is rounded. */
+  readonly pivots: Float64Array;
+}
+
 /**
- * `Uᵀ` of the damped second moments, row-major `columns x columns`: row k holds what the errors of the columns before k add to
- * column k; the diagonal and what is right of it are to be ignored.
+ * Factors the damped second moments of a layer's inputs.
  *
  * @param order Columns in the order of their rounding
  * @param damping What is added to the diagonal, as a share of its mean
@@ -27,7 +37,7 @@ export function errorFeedback(
   { moments, columns: n }: InputStatistics,
   order: Uint32Array,
   damping: number,
-): Float64Array {
+): ErrorFeedback {
   const h = dampedMoments(moments, order, damping);
   const pivots = new Float64Array(n);
   const scaled = new Float64Array(PANEL * n); // rows of U times D, of the panel
@@ -68,7 +78,7 @@ export function errorFeedback(
     }
   }
   transpose(h, n);
-  return h;
+  return { feedback: h, pivots };
 }
 
 /** @throws As {@linkcode errorFeedback} does */

@@ -6,7 +6,7 @@
  */
 
 import { checkValues } from "./check_values.ts";
-import { errorFeedback } from "./error_feedback.ts";
+import { type ErrorFeedback, errorFeedback } from "./error_feedback.ts";
 import type { Format } from "./format.ts";
 import { formatByName } from "./formats.ts";
 import { groupFitter } from "./group_fit.ts";
@@ -21,13 +21,16 @@ export interface GptqOptions {
   /** Added to the diagonal of the second moments, as a share of its mean. Default 0.01, as published. */
   readonly damping?: number;
   /**
-   * Round columns in the order of their inputs' second moments, largest first. Scales are then fitted to the weights as they were, so
-   * that codes stay in their columns (the published `static_groups`). Default false.
+   * Round columns in the order of their inputs' second moments, largest first: the groups by the largest of each, and columns within their
+   * group, so that a scale can be fitted when its group begins and codes stay in their columns. Default false.
    */
   readonly actOrder?: boolean;
   /** Columns after which errors are passed on to all later ones; changes only the time it takes. Default 128. */
   readonly blockSize?: number;
-  /** Look for good scales, as `quantize` does. Default true. */
+  /**
+   * Look for good scales, as `quantize` does, by what GPTQ itself minimises: the error left at a column counts as its pivot. Without, as
+   * published: the whole range. Default true.
+   */
   readonly search?: boolean;
 }
 
@@ -86,7 +89,7 @@ export function gptqQuantize(
  * {@linkcode gptqQuantize} for several layers that share their inputs: the second moments are factored once, in f64, which takes
  * `columns³ / 3` operations and 8 bytes for each of `columns²`. A layer takes `rows · columns²`.
  *
- * @throws As {@linkcode gptqQuantize} does for statistics and options; the function it returns for the rest
+ * @throws {RangeError} For a block size below 1; the function that it returns throws as {@linkcode gptqQuantize} does
  */
 export function gptqQuantizer(statistics: InputStatistics, options: GptqOptions = {}): Quantizer {
   const { damping = 0.01, actOrder = false, blockSize = 128, search = true } = options;
@@ -94,12 +97,17 @@ export function gptqQuantizer(statistics: InputStatistics, options: GptqOptions 
   if (!(Number.isInteger(blockSize) && blockSize > 0)) {
     throw new RangeError(`Cannot quantise in blocks of ${blockSize} columns: expected 1 or more`);
   }
-  const order = Uint32Array.from({ length: n }, (_, i) => i);
-  if (actOrder) {
-    const power = (i: number) => statistics.moments[i * n + i];
-    order.sort((a, b) => power(b) - power(a) || a - b);
-  }
-  const feedback = errorFeedback(statistics, order, damping);
+  const known = new Map<number, ErrorFeedback & { readonly order: Uint32Array }>();
+  const factorsFor = (group: number) => {
+    const key = actOrder ? group : 0;
+    let found = known.get(key);
+    if (!found) {
+      const order = actOrder ? activationOrder(statistics, group) : columnsOf(n);
+      found = { order, ...errorFeedback(statistics, order, damping) };
+      known.set(key, found);
+    }
+    return found;
+  };
   return (values, rows, columns, formatName) => {
     const { layout } = formatByName(formatName);
     if (layout.kind !== "scalar") {
@@ -115,7 +123,7 @@ export function gptqQuantizer(statistics: InputStatistics, options: GptqOptions 
       );
     }
     const planes = new GroupPlanes(t, layout);
-    const fixed = { order, feedback, actOrder, search, blockSize };
+    const fixed = { ...factorsFor(groupColumns(layout, n)), search, blockSize };
     for (let first = 0; first < rows; first += ROWS_AT_ONCE) {
       const count = Math.min(ROWS_AT_ONCE, rows - first);
       quantizeRows({ ...fixed, values, columns, layout, planes }, first, count);
@@ -124,14 +132,28 @@ export function gptqQuantizer(statistics: InputStatistics, options: GptqOptions 
   };
 }
 
-interface Rounding {
+function columnsOf(count: number): Uint32Array {
+  return Uint32Array.from({ length: count }, (_, i) => i);
+}
+
+/** Groups by the largest mean square of an input, a partial last one last, and within them columns by theirs. */
+function activationOrder({ moments, columns: n }: InputStatistics, group: number): Uint32Array {
+  const power = (column: number) => moments[column * n + column];
+  const whole = Math.floor(n / group);
+  const groups = Array.from({ length: Math.ceil(n / group) }, (_, g) => {
+    const columns = columnsOf(Math.min(group, n - g * group)).map((i) => g * group + i);
+    return columns.sort((a, b) => power(b) - power(a) || a - b);
+  });
+  const first = groups.splice(0, whole).sort((a, b) => power(b[0]) - power(a[0]) || a[0] - b[0]);
+  return Uint32Array.from([...first, ...groups].flatMap((columns) => [...columns]));
+}
+
+interface Rounding extends ErrorFeedback {
   readonly values: Float32Array;
   readonly columns: number;
   readonly layout: ScalarLayout;
   readonly order: Uint32Array;
-  readonly feedback: Float64Array;
   readonly planes: GroupPlanes;
-  readonly actOrder: boolean;
   readonly search: boolean;
   readonly blockSize: number;
 }
@@ -141,23 +163,12 @@ function quantizeRows(rounding: Rounding, first: number, count: number): void {
   const { values, columns: n, layout, order, feedback, planes } = rounding;
   const group = groupColumns(layout, n);
   const groups = groupsPerRow(layout, n);
-  const fitGroup = groupFitter(layout, rounding.search);
+  const fit = groupFitter(layout, rounding.search);
   const codesOf = groupCodes(layout);
-  const known = new Array<GroupCodes>(count * groups);
-  const fit = (row: number, g: number, weights: Float32Array) => {
-    const found = fitGroup(weights);
-    planes.setGroup(first + row, g, found);
-    known[row * groups + g] = codesOf(found);
-  };
-
-  // Scales for the weights as they were: of groups that do not come one after the other, or that begin before anything is rounded.
-  const asTheyWere = rounding.actOrder || groups === 1;
-  for (let row = 0; asTheyWere && row < count; row++) {
-    const weights = values.subarray((first + row) * n, (first + row + 1) * n);
-    for (let g = 0; g < groups; g++) fit(row, g, weights.subarray(g * group, (g + 1) * group));
-  }
-
-  const block = asTheyWere ? rounding.blockSize : Math.ceil(rounding.blockSize / group) * group;
+  const current = new Array<GroupCodes>(count); // of the group that a row has come to
+  // Where one scale holds for the row, it is fitted before anything is rounded.
+  const block = groups === 1 ? rounding.blockSize : Math.ceil(rounding.blockSize / group) * group;
+  const counts = rounding.search ? importanceOf(rounding.pivots) : undefined;
   const errors = new Float64Array(count * n); // of columns that are rounded, weight minus value
   const earlier = new Float64Array(count * block); // what errors of earlier blocks add to a column
   const codes = new Uint8Array(count * n);
@@ -181,19 +192,22 @@ function quantizeRows(rounding: Rounding, first: number, count: number): void {
         return sum;
       };
       for (let from = start, to; from < end; from = to) {
-        to = asTheyWere ? end : Math.min(end, from + group);
-        if (!asTheyWere) {
+        to = Math.min(end, from + (groups === 1 ? block : group));
+        if (groups > 1 || from === 0) {
           // The group's weights if none of it were rounded: then its errors would be what earlier ones made of it.
-          for (let k = from; k < to; k++) {
-            const change = added(k);
-            compensated[k - from] = values[weights + k] + change;
+          const length = Math.min(group, n - from);
+          for (let k = from; k < from + length; k++) {
+            const change = groups === 1 ? 0 : added(k);
+            compensated[k - from] = values[weights + order[k]] + change;
             errors[at + k] = -change;
           }
-          fit(row, from / group, compensated.subarray(0, to - from));
+          const found = fit(compensated.subarray(0, length), counts?.subarray(from, from + length));
+          planes.setGroup(first + row, Math.floor(order[from] / group), found);
+          current[row] = codesOf(found);
         }
+        const { code, value } = current[row];
         for (let k = from; k < to; k++) {
           const column = order[k];
-          const { code, value } = known[row * groups + Math.floor(column / group)];
           const chosen = code(values[weights + column] + added(k));
           codes[at + column] = chosen;
           errors[at + k] = values[weights + column] - value(chosen);
@@ -204,4 +218,10 @@ function quantizeRows(rounding: Rounding, first: number, count: number): void {
   for (let row = 0; row < count; row++) {
     planes.setCodes(first + row, codes.subarray(row * n, (row + 1) * n));
   }
+}
+
+/** Pivots as importance: the largest is 1. */
+function importanceOf(pivots: Float64Array): Float32Array {
+  const largest = pivots.reduce((a, b) => Math.max(a, b), 0);
+  return Float32Array.from(pivots, (pivot) => pivot / largest);
 }

@@ -52,19 +52,21 @@ def gptq(weights, moments, case):
     h[dead, dead] = mean
     h[np.arange(columns), np.arange(columns)] += case["damping"] * mean
     order = np.arange(columns)
-    static = [[fit(w[r, g : g + group], case) for g in range(0, columns, group)] for r in range(rows)]
+    groups = [np.arange(g, min(columns, g + group)) for g in range(0, columns, group)]
     if case["actOrder"]:
-        order = np.argsort(-moments.diagonal(), kind="stable")
+        # Groups by their largest input, a partial one last; columns within their group.
+        power = moments.diagonal()
+        groups = [g[np.argsort(-power[g], kind="stable")] for g in groups]
+        groups.sort(key=lambda g: (len(g) < group, -power[g[0]]))
+        order = np.concatenate(groups)
     w, h = w[:, order], h[order][:, order]
     upper = np.linalg.cholesky(np.linalg.inv(h)).T
     codes = np.zeros((rows, columns), np.uint8)
-    scales = np.zeros((rows, len(static[0]), 2))
+    scales = np.zeros((rows, len(groups), 2))
     for r in range(rows):
         for i in range(columns):
             g = order[i] // group
-            if case["actOrder"]:
-                scales[r, g] = static[r][g]
-            elif i % group == 0:
+            if i % group == 0:
                 scales[r, g] = fit(w[r, i : i + group], case)
             code, value = codes_of(w[r, i : i + 1], *scales[r, g], case)
             codes[r, order[i]] = code[0]
