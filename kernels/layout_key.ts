@@ -8,6 +8,7 @@ import { CODE_TABLES, type CodeTable } from "../quant/code_tables.ts";
 import { type CodebookLayout, codebookShape, type Layout } from "../quant/layout.ts";
 import { planeBits } from "../quant/scalar_codes.ts";
 import { SUPER_SCALES } from "../quant/super_scales.ts";
+import type { DeviceTensor } from "./tensor.ts";
 import type { ShaderKey } from "./template.ts";
 
 /** Bytes of a uniform binding that every adapter allows. */
@@ -75,4 +76,10 @@ function tableKey(table: CodeTable | undefined): ShaderKey {
 
 function wgslNumber(value: number): string {
   return Number.isInteger(value) ? `${value}.0` : String(value);
+}
+
+/** What kernels are told as groups: of super-blocks blocks of 32, of column layouts the classes of rows. */
+export function scaleGroups({ layout, columns, groups }: DeviceTensor): number {
+  if (layout.kind === "column") return layout.classes;
+  return layout.kind === "super" ? columns / 32 : groups;
 }

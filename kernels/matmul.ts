@@ -9,7 +9,7 @@ import { planeBits } from "../quant/scalar_codes.ts";
 import { SUPER_SCALES } from "../quant/super_scales.ts";
 import type { AdapterClass } from "./gpu.ts";
 import type { Graph, Range, Value, ValueRange } from "./graph.ts";
-import { codebookBlock, layoutKey, UNIFORM_BYTES } from "./layout_key.ts";
+import { codebookBlock, layoutKey, scaleGroups, UNIFORM_BYTES } from "./layout_key.ts";
 import { checkWeightOffsets } from "./offsets.ts";
 import type { DeviceTensor } from "./tensor.ts";
 import type { Storage } from "./storage.ts";
@@ -278,12 +278,6 @@ function unitColumns(weight: DeviceTensor, perturbation: Perturbation | undefine
   if (weight.layout.kind === "dense") return weight.columns;
   if (weight.layout.kind === "super" || weight.layout.kind === "column") return 32;
   return Math.min(weight.groupColumns, perturbation?.span ?? weight.columns);
-}
-
-/** What kernels are told as groups: of super-blocks blocks of 32, of column layouts the classes of rows. */
-export function scaleGroups({ layout, columns, groups }: DeviceTensor): number {
-  if (layout.kind === "column") return layout.classes;
-  return layout.kind === "super" ? columns / 32 : groups;
 }
 
 function ratios(

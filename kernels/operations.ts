@@ -7,8 +7,7 @@
 import type { BatchLayout } from "./batch_layout.ts";
 import type { AdapterClass } from "./gpu.ts";
 import type { Graph, Range, Value } from "./graph.ts";
-import { layoutKey } from "./layout_key.ts";
-import { scaleGroups } from "./matmul.ts";
+import { layoutKey, scaleGroups } from "./layout_key.ts";
 import { type Perturbation, perturbationKey } from "./perturbation.ts";
 import type { Storage } from "./storage.ts";
 import type { DeviceTensor } from "./tensor.ts";

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Format } from "../quant/format.ts";
 import { formatByName } from "../quant/formats.ts";
 import { groupsPerRow } from "../quant/layout.ts";
 import { packedFromSafetensors } from "../quant/packed_safetensors.ts";
@@ -16,7 +17,7 @@ export const packedTensors: QuantizationMethod = ({ formats: table }, tensors, w
     throw new RangeError(`Cannot read "${what}": its quantization method "qzo" has no formats`);
   }
   const formats = new Map(
-    Object.entries(table).map(([tensor, format]) => [tensor, formatByName(String(format))]),
+    Object.entries(table).map(([tensor, format]) => [tensor, formatOf(tensor, format)]),
   );
   return {
     has: (stored) => formats.has(stored),
@@ -42,10 +43,26 @@ export const packedTensors: QuantizationMethod = ({ formats: table }, tensors, w
         format,
         // Rows do not begin with the same class everywhere.
         whole: layout.kind === "column",
-        stored: scales && storedFloats(scales, (row, g) => (row * groups + g) * step),
+        // Integer scales are folded with their super-blocks, when the folder is written anew.
+        stored: scales && layout.kind !== "super"
+          ? storedFloats(scales, (row, g) => (row * groups + g) * step)
+          : undefined,
         read: (firstRow, count) =>
           packedFromSafetensors(codes.file, file, where, { firstRow, rows: count }),
       };
     },
   };
 };
+
+function formatOf(tensor: string, name: unknown): Format {
+  try {
+    return formatByName(String(name));
+  } catch (cause) {
+    throw new RangeError(
+      `Cannot load tensor "${tensor}": its format is ${JSON.stringify(name)}. ${
+        (cause as Error).message
+      }`,
+      { cause },
+    );
+  }
+}

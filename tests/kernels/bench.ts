@@ -18,7 +18,16 @@ import {
   type Value,
 } from "../../kernels/mod.ts";
 import { type Distribution, frozenOffset, type Seed } from "../../optim/mod.ts";
-import { type Layout, numberToFloat16, type PackedTensor, planeWords } from "../../quant/mod.ts";
+import {
+  FORMATS,
+  type Layout,
+  numberToFloat16,
+  type PackedTensor,
+  planeBytes,
+  planeWords,
+  sameLayout,
+} from "../../quant/mod.ts";
+import { randomTensor } from "../quant/random_tensor.ts";
 import {
   effectiveWeights,
   type NoiseTerm,
@@ -195,6 +204,23 @@ export function randomPacked(
     codebook[i] = (numberToFloat16(random() - 0.5) | numberToFloat16(random() - 0.5) << 16) >>> 0;
   });
   return { layout, rows, columns, codes, scales, codebook };
+}
+
+/** A tensor of random codes and scales of moderate size. */
+export function randomTensorOf(
+  layout: Layout,
+  rows: number,
+  columns: number,
+  random: Random,
+): PackedTensor {
+  if (layout.kind !== "super") return randomPacked(layout, rows, columns, random);
+  const format = FORMATS.find((one) => sameLayout(one.layout, layout))!;
+  const packed = randomTensor(format, rows, columns, below(1e6, random));
+  if (layout.scales === "e8m0") {
+    const exponents = planeBytes(packed.scales);
+    exponents.forEach((byte, i) => exponents[i] = 110 + byte % 30);
+  }
+  return packed;
 }
 
 /** One branch's noise. */

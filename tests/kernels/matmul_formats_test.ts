@@ -1,16 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { embedding, matmul, openGpu, type Tile } from "../../kernels/mod.ts";
-import {
-  decode,
-  formatByName,
-  FORMATS,
-  type Layout,
-  type PackedTensor,
-  planeBytes,
-  sameLayout,
-  type ScalarLayout,
-} from "../../quant/mod.ts";
-import { randomTensor } from "../quant/random_tensor.ts";
+import { decode, formatByName, FORMATS, type Layout, type ScalarLayout } from "../../quant/mod.ts";
 import { effectiveWeights } from "../reference/effective_weights.ts";
 import { matmul as oracle } from "../reference/matmul.ts";
 import { randomNumbers } from "../support/random_llama.ts";
@@ -21,6 +11,7 @@ import {
   normals,
   perturb,
   randomPacked,
+  randomTensorOf,
   type TestPerturbation,
 } from "./bench.ts";
 import { contextOf } from "./context.ts";
@@ -128,25 +119,13 @@ for (const [name, layout] of Object.entries(layouts)) {
   });
 }
 
-/** A tensor of random codes and scales of moderate size. */
-function randomTensorOf(layout: Layout, rows: number, columns: number): PackedTensor {
-  if (layout.kind !== "super") return randomPacked(layout, rows, columns, random);
-  const format = FORMATS.find((one) => sameLayout(one.layout, layout))!;
-  const packed = randomTensor(format, rows, columns, below(1e6, random));
-  if (layout.scales === "e8m0") {
-    const exponents = planeBytes(packed.scales);
-    exponents.forEach((byte, i) => exponents[i] = 110 + byte % 30);
-  }
-  return packed;
-}
-
 async function check(layout: Layout, inputs: number, span: number, way: Way): Promise<void> {
   using bench = new Bench(gpu);
   const { rows, branches, adapterClass, tile } = way;
   const outputs = way.outputs ?? (layout.kind === "column" ? [24, 48] : [1, 6, 13, 35])[
     below(layout.kind === "column" ? 2 : 4, random)
   ];
-  const packed = randomTensorOf(layout, outputs, inputs);
+  const packed = randomTensorOf(layout, outputs, inputs, random);
   const tensor = bench.tensor("w", packed);
   const { perturbation, weights } = way.perturbation
     ? perturb(bench, tensor, packed, { ...way.perturbation, span }, branches, random)
@@ -163,7 +142,7 @@ async function check(layout: Layout, inputs: number, span: number, way: Way): Pr
 async function checkGather(layout: Layout): Promise<void> {
   using bench = new Bench(gpu);
   const [vocabulary, columns] = [7, 256];
-  const packed = randomTensorOf(layout, vocabulary, columns);
+  const packed = randomTensorOf(layout, vocabulary, columns, random);
   const tokens = [3, 0, 6, 6, 2];
   const context = contextOf(bench, { rows: tokens.length }, 1, { tokens });
   const y = embedding(context, bench.tensor("e", packed));
@@ -217,7 +196,7 @@ Deno.test("Q6_K in the tile of many outputs, x in a uniform window, equals the o
 Deno.test("super-blocks are trained by relative offsets per multiple of 32 columns", () => {
   using bench = new Bench(gpu);
   const layout = formatByName("Q4_K").layout;
-  const tensor = bench.tensor("w", randomTensorOf(layout, 4, 256));
+  const tensor = bench.tensor("w", randomTensorOf(layout, 4, 256, random));
   const x = bench.storage("x", new Float32Array(256));
   const offsets = bench.storage("offsets", new Float32Array(64));
   const product = (form: "absolute" | "relative", span: number) =>

@@ -5,6 +5,7 @@ import {
   foldPatch,
   foldScales,
   formatByName,
+  FORMATS,
   offsetCount,
   patchGguf,
   quantize,
@@ -22,7 +23,9 @@ const CASES: Record<string, { scales: [number, number][]; span: number; size?: n
   Q5_1: { scales: [[0, 2]], span: 32 },
   Q8_0: { scales: [[0, 2]], span: 32 },
   IQ4_NL: { scales: [[0, 2]], span: 32 },
+  F32: { scales: [[0, 4]], span: 32 },
   F16: { scales: [[0, 2]], span: 32 },
+  BF16: { scales: [[0, 2]], span: 32 },
   Q2_K: { scales: [[0, 16], [80, 84]], span: 64 },
   Q3_K: { scales: [[96, 110]], span: 32 },
   Q4_K: { scales: [[0, 16]], span: 128 },
@@ -37,6 +40,8 @@ const CASES: Record<string, { scales: [number, number][]; span: number; size?: n
 Deno.test("a tuned copy differs in scale bytes only and decodes to the folded tensor", async () => {
   const [rows, columns] = [7, 512];
   const names = Object.keys(CASES);
+  const inGguf = FORMATS.filter(({ gguf }) => gguf).map(({ name }) => name);
+  assertEquals(names.toSorted(), inGguf.toSorted());
   const bases = names.map((name, i) => quantize(normals(i, rows * columns), rows, columns, name));
   const tensors = names.map((name, i) => ({
     name,
