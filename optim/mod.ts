@@ -20,6 +20,7 @@ export * from "./estimator.ts";
 export * from "./executor.ts";
 export * from "./json.ts";
 export * from "./kernel_smoothed.ts";
+export * from "./learning_rate_of.ts";
 export * from "./ledger.ts";
 export * from "./ledger_header.ts";
 export * from "./lozo.ts";

@@ -7,6 +7,7 @@ import {
   constant,
   cosine,
   type ExtraOptions,
+  learningRateOf,
   linear,
   namedOptimisers,
   type NamedOptions,
@@ -48,10 +49,11 @@ const extraKeys: readonly (keyof ExtraOptions)[] = [
 ];
 
 /**
- * The configured optimiser; what is not given is left to the optimiser's own defaults. A decaying schedule ends with the run.
+ * The configured optimiser; what is not given is left to the optimiser's own defaults. A decaying schedule begins at the
+ * learning rate, given or the optimiser's own, and ends with the run.
  *
- * @throws {RangeError} for an argument that the optimiser does not have, a schedule without a learning rate, or a
- * warm-up that is longer than the run.
+ * @throws {RangeError} for an argument that the optimiser does not have, a schedule of an optimiser without
+ * a learning rate, or a warm-up that is longer than the run.
  *
  * @example A learning rate that falls to zero over the run
  * ```ts
@@ -72,39 +74,42 @@ export function optimiserOfConfig({ optimiser: config, steps }: ConfiguredOptimi
     if (!named.extras.includes(key)) throw foreign(key, value, name);
     extras[key] = value;
   }
-  const learningRate = learningRateOf(config, steps);
   if (!named.queries && queries !== undefined && queries !== 1) {
     throw foreign("queries", queries, name);
   }
-  return named.make({
-    epsilon,
-    queries,
-    distribution,
-    form,
-    projection,
-    learningRate,
-    ...extras as ExtraOptions,
-  });
+  const make = (learningRate: Schedule | undefined) =>
+    named.make({
+      epsilon,
+      queries,
+      distribution,
+      form,
+      projection,
+      learningRate,
+      ...extras as ExtraOptions,
+    });
+  return make(scheduleOf(config, steps, () => learningRateOf(make(undefined))));
 }
 
 function foreign(key: string, value: number | string, name: string): RangeError {
   return new RangeError(`Cannot use optimiser.${key}: ${value}: ${name} has no such argument`);
 }
 
-function learningRateOf(
+function scheduleOf(
   { learningRate, schedule: { kind, warmup, end } }: ConfiguredOptimiser["optimiser"],
   steps: number,
+  usual: () => number | undefined,
 ): Schedule | undefined {
   if (kind === "constant" && end !== 0) {
     throw new RangeError(`Cannot use optimiser.schedule.end: ${end}: a constant schedule has none`);
   }
-  if (learningRate === undefined) {
-    if (kind === "constant" && warmup === 0) return undefined;
+  if (learningRate === undefined && kind === "constant" && warmup === 0) return undefined;
+  const peak = learningRate ?? usual();
+  if (peak === undefined) {
     throw new RangeError(
       `Cannot use optimiser.schedule: ${kind} with a warm-up of ${warmup} needs optimiser.learning_rate`,
     );
   }
-  if (kind === "constant") return constant(learningRate, { warmup });
+  if (kind === "constant") return constant(peak, { warmup });
   const total = Math.max(1, steps);
-  return (kind === "linear" ? linear : cosine)(learningRate, { total, warmup, end });
+  return (kind === "linear" ? linear : cosine)(peak, { total, warmup, end });
 }

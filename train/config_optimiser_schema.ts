@@ -88,7 +88,11 @@ const count = { min: 1, max: Number.MAX_SAFE_INTEGER, whole: true };
 export const optimiserSection: Field<OptimiserConfig> = section<OptimiserConfig>("How to learn", {
   name: choice("the optimiser", optimiserNames, "qzoNormalised"),
   epsilon: number("how far to look along a direction", { min: 0, above: true, max: 1 }),
-  learningRate: number("peak learning rate", { min: 0, above: true, max: 1000 }),
+  learningRate: number("peak learning rate; the optimiser's own if not given", {
+    min: 0,
+    above: true,
+    max: 1000,
+  }),
   schedule: section<ScheduleConfig>("The learning rate over the steps", {
     kind: choice("its shape", ["constant", "linear", "cosine"], "constant"),
     warmup: number("steps of linear warm-up", { ...count, min: 0 }, 0),

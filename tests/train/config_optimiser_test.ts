@@ -1,6 +1,7 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
 import {
   fzoo,
+  learningRateOf,
   linear,
   namedOptimisers,
   optimiserNames,
@@ -44,7 +45,6 @@ Deno.test("config optimiser: what would have no effect is refused", () => {
     const [text, message] of [
       ["{name: mezo, clip: 3}", "optimiser.clip: 3: mezo has no such argument"],
       ["{name: qzo, decay: 0.9}", "optimiser.decay: 0.9: qzo has no such argument"],
-      ["{schedule: {kind: cosine}}", "needs optimiser.learning_rate"],
       ["{schedule: {end: 1}}", "a constant schedule has none"],
       ["{learning_rate: 1, schedule: {kind: linear, warmup: 300}}", "warmup"],
     ]
@@ -55,6 +55,18 @@ Deno.test("config optimiser: what would have no effect is refused", () => {
 
 // As a configuration is that names neither directions nor their law.
 const { queries: _one, distribution: _normal, ...plain } = config("{learning_rate: 0.5}").optimiser;
+
+Deno.test("config optimiser: a schedule without a learning rate begins at the optimiser's own", () => {
+  for (const name of optimiserNames) {
+    const own = learningRateOf(namedOptimisers[name].make({}));
+    assert(own !== undefined && own > 0, name);
+    const described = (rate: string) =>
+      optimiserOfConfig(config(`{name: ${name}, ${rate}schedule: {kind: linear, warmup: 3}}`))
+        .describe();
+    assertEquals(described(""), described(`learning_rate: ${own}, `), name);
+    assertNotEquals(described(""), described(`learning_rate: ${2 * own}, `), name);
+  }
+});
 
 Deno.test("config optimiser: every name makes its optimiser, with its own defaults", () => {
   for (const name of optimiserNames) {
