@@ -28,7 +28,6 @@
 
 export { type Gpu, NoAdapterError, type OffsetSet, openGpu } from "./kernels/mod.ts";
 export {
-  calibratedSource,
   type Example,
   generate,
   loadModel,
@@ -72,7 +71,6 @@ export {
   tokeniseExample,
 } from "./tasks/mod.ts";
 export {
-  calibrationText,
   evaluate,
   exportTuned,
   finetune,

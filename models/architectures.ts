@@ -7,10 +7,12 @@
 import type { ForwardContext, Storage, Value } from "../kernels/mod.ts";
 import type { ModelConfig } from "./config.ts";
 import {
+  type ChannelScaling,
   type KeyValueCache,
   llamaBlock,
   llamaEmbedding,
   type LlamaParameters,
+  llamaScalings,
   llamaWeights,
   type WeightShape,
 } from "./llama.ts";
@@ -19,6 +21,8 @@ import {
 export interface DecoderParts {
   /** Every weight, in the order of the forward. */
   readonly weights: (config: ModelConfig) => WeightShape[];
+  /** What a block's channels may be scaled by without changing the model. */
+  readonly scalings: (config: ModelConfig, index: number) => ChannelScaling[];
   /** Records what enters the first block. */
   readonly embedding: (
     context: ForwardContext,
@@ -48,7 +52,12 @@ export interface Architecture extends DecoderParts {
 }
 
 const ARCHITECTURES: Readonly<Record<string, Architecture>> = {
-  llama: decoder({ weights: llamaWeights, embedding: llamaEmbedding, block: llamaBlock }),
+  llama: decoder({
+    weights: llamaWeights,
+    scalings: llamaScalings,
+    embedding: llamaEmbedding,
+    block: llamaBlock,
+  }),
 };
 
 function decoder(parts: DecoderParts): Architecture {

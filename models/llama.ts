@@ -86,6 +86,33 @@ export function llamaWeights(c: ModelConfig): WeightShape[] {
   ];
 }
 
+/** Channels that may be divided where they arise when the columns that read them are multiplied: the model stays the same. */
+export interface ChannelScaling {
+  /** A norm's gain, or a matrix whose rows are the channels. */
+  readonly from: string;
+  /** The matrices that read them, and nothing else does. */
+  readonly into: readonly string[];
+  /** By column of those, the channel that it reads. Default: that of the same number. */
+  readonly sources?: Uint32Array;
+}
+
+/** Those of a block: gains into what follows them, values into the output, the linear half of the gate into the way down. */
+export function llamaScalings(c: ModelConfig, i: number): ChannelScaling[] {
+  const name = (part: string) => `blk.${i}.${part}.weight`;
+  const d = c.headDimension;
+  const perHead = c.heads / c.keyValueHeads;
+  const sources = Uint32Array.from(
+    { length: c.heads * d },
+    (_, k) => Math.floor(k / d / perHead) * d + k % d,
+  );
+  return [
+    { from: name("attn_norm"), into: ["attn_q", "attn_k", "attn_v"].map(name) },
+    { from: name("attn_v"), into: [name("attn_output")], sources },
+    { from: name("ffn_norm"), into: ["ffn_gate", "ffn_up"].map(name) },
+    { from: name("ffn_up"), into: [name("ffn_down")] },
+  ];
+}
+
 /** The hidden states that enter the first block: `[B][M][hidden]`. */
 export function llamaEmbedding(
   x: ForwardContext,

@@ -13,6 +13,7 @@ import type { PackedTensor } from "../quant/layout.ts";
 import { outputError } from "../quant/output_error.ts";
 import type { QuantizeOptions } from "../quant/round_to_nearest.ts";
 import type { CalibrationBlock } from "./calibration.ts";
+import type { ModelConfig } from "./config.ts";
 import type { TensorSource } from "./source.ts";
 
 /** Options of all methods; each reads its own. */
@@ -36,6 +37,8 @@ export interface QuantizedLayer {
 
 /** The part of a model's quantisation that a method sees. */
 export interface BlockWork {
+  /** Of the model. */
+  readonly config: ModelConfig;
   /** The block at its turn; what is replaced is the result. */
   readonly block: CalibrationBlock;
   /** The format that a linear layer is to have; undefined: it stays as it is. */

@@ -4,10 +4,18 @@
  * @module
  */
 
-import { gptqApplies, gptqQuantizer } from "../quant/gptq_quantize.ts";
+import { gptqApplies, gptqQuantizer, type Quantizer } from "../quant/gptq_quantize.ts";
+import type { InputStatistics } from "../quant/input_statistics.ts";
 import { nearestNames } from "../quant/nearest_names.ts";
 import { quantize } from "../quant/round_to_nearest.ts";
-import { layerMethod, type QuantizeMethod } from "./quantize_method.ts";
+import { awqMethod } from "./quantize_awq.ts";
+import { layerMethod, type MethodOptions, type QuantizeMethod } from "./quantize_method.ts";
+
+/** `quantize` with what its inputs are. */
+const informed =
+  (statistics: InputStatistics, options: MethodOptions): Quantizer =>
+  (values, rows, columns, format) =>
+    quantize(values, rows, columns, format, { ...options, statistics });
 
 /** By name. */
 export const QUANTIZE_METHODS: readonly QuantizeMethod[] = [
@@ -25,6 +33,21 @@ export const QUANTIZE_METHODS: readonly QuantizeMethod[] = [
     calibrated: true,
     applies: gptqApplies,
     quantizer: gptqQuantizer,
+  }),
+  awqMethod,
+  layerMethod({
+    name: "imatrix",
+    summary: "round to nearest, errors weighed by the mean square of each input",
+    calibrated: true,
+    applies: ({ layout }) => layout.kind === "scalar" || layout.kind === "super",
+    quantizer: informed,
+  }),
+  layerMethod({
+    name: "codebook",
+    summary: "codebooks and codes fitted in turns to the outputs (AQLM, arXiv 2401.06118)",
+    calibrated: true,
+    applies: ({ layout }) => layout.kind === "codebook",
+    quantizer: informed,
   }),
 ];
 

@@ -64,6 +64,7 @@ export async function calibratedSource(
   const result = new Map<string, TensorSource>(nearest.tensors);
   for await (const block of calibrate(gpu, before, windows, signal ? { signal } : {})) {
     await method.quantizeBlock({
+      config: source.config,
       block,
       formatOf: (name) => formats.get(name),
       options,

@@ -12,7 +12,7 @@ import type { PackedTensor } from "../quant/layout.ts";
 import type { ModelSource, TensorSource } from "./source.ts";
 
 /** How to quantise. */
-export interface QuantizedSourceOptions extends PlanOptions, QuantizeOptions {
+export interface QuantizedSourceOptions extends PlanOptions, Omit<QuantizeOptions, "statistics"> {
   /** Format of the matrices, such as `"int4_g128"`, `"Q4_0"` or `"codebook2x8"`. */
   readonly format: string;
 }

@@ -8,6 +8,7 @@
 
 export * from "./aqlm.ts";
 export * from "./awq.ts";
+export * from "./awq_scales.ts";
 export * from "./bitsandbytes.ts";
 export * from "./byte_source.ts";
 export * from "./code_tables.ts";
