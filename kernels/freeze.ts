@@ -4,7 +4,13 @@
  * @module
  */
 
-import { frozenOffset, type Magnitude, magnitudeMask } from "../optim/magnitude.ts";
+import type { Mask } from "../optim/direction_plan.ts";
+import {
+  frozenOffset,
+  type Magnitude,
+  magnitudeMask,
+  magnitudeShares,
+} from "../optim/magnitude.ts";
 import { offsetMagnitudes } from "../quant/magnitudes.ts";
 import { planeWords } from "../quant/layout.ts";
 import type { Gpu } from "./gpu.ts";
@@ -41,6 +47,25 @@ async function magnitudesOf(
       });
   }
   return out;
+}
+
+/**
+ * The same trainables with their shares of a mask whose budget is global: what `optimiser` needs offsets to be made of.
+ *
+ * @param tensors The base
+ */
+export async function maskShares(
+  gpu: Gpu,
+  { density }: Pick<Mask, "density">,
+  trainables: readonly Trainable[],
+  tensors: ReadonlyMap<string, DeviceTensor>,
+): Promise<Trainable[]> {
+  const magnitudes: Float32Array[] = [];
+  for (const one of trainables) {
+    magnitudes.push(await magnitudesOf(gpu, tensors.get(one.name)!, one));
+  }
+  const shares = magnitudeShares(density, magnitudes);
+  return trainables.map((one, i) => ({ ...one, share: shares[i] }));
 }
 
 /**

@@ -11,6 +11,7 @@ import { scaleRows } from "../quant/layout.ts";
 import { offsetStride } from "../quant/offsets.ts";
 import type { Gpu } from "./gpu.ts";
 import type { Range } from "./graph.ts";
+import { packShare } from "./perturbation.ts";
 import { Storage } from "./storage.ts";
 import type { DeviceTensor } from "./tensor.ts";
 
@@ -30,6 +31,8 @@ export interface Trainable {
   readonly rows: number;
   /** Columns of the tensor. */
   readonly columns: number;
+  /** What a mask leaves of it, in 65536ths, where tensors differ: see `maskShares`. */
+  readonly share?: number | undefined;
 }
 
 /**
@@ -94,7 +97,7 @@ export function offsetWidth(
 }
 
 /** Words of a section in the update kernel's table. */
-const SECTION_WORDS = 6;
+const SECTION_WORDS = 7;
 
 interface Section {
   readonly trainable: Trainable;
@@ -110,7 +113,7 @@ export class OffsetSet implements Disposable {
   readonly trainables: readonly Trainable[];
   /** The arenas that hold them. */
   readonly arenas: readonly Storage[];
-  /** Per arena the update kernel's table: first quad, quads, tensor id, 1 if relative, packed place, quads of a row. */
+  /** Per arena the update kernel's table: first quad, quads, tensor id, 1 if relative, packed place, quads of a row, packed share. */
   readonly tables: readonly Storage[];
   readonly #sections = new Map<string, Section>();
   #moments: { readonly rule: string; readonly storages: Storage[][] } | undefined;
@@ -142,9 +145,10 @@ export class OffsetSet implements Disposable {
     const rows: number[] = [];
     for (const section of this.#sections.values()) {
       if (section.arena !== arena) continue;
-      const { trainable: { count, id, form }, offset, place } = section;
+      const { trainable: { count, id, form, share }, offset, place } = section;
       const width = offsetWidth(section.trainable) / 4;
       rows.push(offset / 16, count / 4, id, form === "relative" ? 1 : 0, packPlace(place), width);
+      rows.push(packShare(share));
     }
     return new Uint32Array(rows);
   }

@@ -22,6 +22,8 @@ export interface Perturbation {
   readonly stride: number;
   /** Tensor id of the noise: CRC-32 of its name. */
   readonly id: number;
+  /** What a mask leaves of the tensor, in 65536ths, where tensors differ. */
+  readonly share?: number | undefined;
   /** Absent: offsets only, for evaluation. */
   readonly noise?: BranchNoise | undefined;
 }
@@ -41,6 +43,11 @@ export function perturbationKey(perturbation: Perturbation | undefined): ShaderK
     NOISE: perturbation?.noise !== undefined,
     ...lawKey(perturbation?.noise?.distribution ?? "normal"),
   };
+}
+
+/** A share as kernels take it: 0 for none given. */
+export function packShare(share: number | undefined): number {
+  return share === undefined ? 0 : share + 1;
 }
 
 /** The part of a shader key that says how noise.wgsl draws. */

@@ -95,6 +95,7 @@ function perturbationOf(name: string, trained?: ForwardOffsets): Perturbation | 
     span: trainable.span,
     stride: offsetStride(trainable.rows),
     id: trainable.id,
+    share: trainable.share,
     noise: noise && {
       distribution: noise.distribution,
       branches: typeof noise.branches === "function" ? noise.branches(name) : noise.branches,

@@ -5,7 +5,7 @@
  */
 import { type BlockPlace, inBlock } from "./blocks.ts";
 import { isOwnDirection } from "./direction_plan.ts";
-import { type Distribution, fillNoise, laws } from "./noise.ts";
+import { type Distribution, fillNoise, laws, type NoisePlace } from "./noise.ts";
 import { frozenOffset } from "./magnitude.ts";
 import { keepSign, type OffsetForm, type Projection } from "./offset.ts";
 import { elementOps } from "./element_ops.ts";
@@ -35,7 +35,7 @@ export interface OffsetRule {
 }
 
 /** The offsets of one tensor, or a stretch of them. */
-export interface OffsetTensor {
+export interface OffsetTensor extends NoisePlace {
   /** The tensor's id, see {@linkcode tensorId}. */
   readonly id: number;
   /** The offsets, changed in place. */
@@ -46,8 +46,6 @@ export interface OffsetTensor {
   readonly base?: ArrayLike<number>;
   /** Where it belongs, see {@linkcode blockPlace}; needed where tensors move in turns, else ignored. */
   readonly place?: BlockPlace;
-  /** Elements of a row of its matrix, for low-rank directions; all by default. */
-  readonly width?: number;
   /** The update rule's state, as long as the offsets, changed in place; needed where it has any, zero at first. */
   readonly state?: readonly Float32Array[];
 }
@@ -80,7 +78,7 @@ const sums = new Float32Array(chunk);
  */
 export function applyRecord(rule: OffsetRule, record: StepRecord, tensor: OffsetTensor): void {
   const { seeds, coefficients } = record;
-  const { id, offsets, start = 0, base, place, width } = tensor;
+  const { id, offsets, start = 0, base, place } = tensor;
   if (seeds.length !== coefficients.length) {
     throw new TypeError(
       `Cannot apply a step: ${seeds.length} seeds for ${coefficients.length} coefficients`,
@@ -119,7 +117,7 @@ export function applyRecord(rule: OffsetRule, record: StepRecord, tensor: Offset
       }
       if (blockwise && !inBlock(seeds[q], place!)) continue;
       moves = true;
-      fillNoise(rule.distribution, seeds[q], id, start + from, z, width);
+      fillNoise(rule.distribution, seeds[q], id, start + from, z, tensor);
       const coefficient = coefficients[q];
       // Exact product, then one rounding on storing: f64 is wide enough that rounding twice changes nothing.
       for (let i = 0; i < part.length; i++) {

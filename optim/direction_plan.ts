@@ -18,8 +18,16 @@ export interface Mask {
   /** Steps until another mask is drawn; 1 by default. */
   readonly keep?: number;
   /** What is taken or left out as a whole; single elements by default. */
-  readonly unit?: MaskUnit;
+  readonly unit?: MaskUnit | undefined;
+  /**
+   * `"tensor"`, the default: every tensor keeps that share. `"global"`: tensors differ, each keeps the share of its elements that are among
+   * the largest of all base values, of which `density` is kept; which elements these are is random all the same.
+   */
+  readonly budget?: "tensor" | "global" | undefined;
 }
+
+/** A mask with nothing left open; its budget is there if it is global. */
+export type CompleteMask = Required<Omit<Mask, "budget">> & { readonly budget?: "global" };
 
 /** `"element"`: each offset by itself; `"tensor"`: all offsets of a tensor together. */
 export type MaskUnit = "element" | "tensor";
@@ -36,7 +44,7 @@ export interface DirectionPlan {
   /** Whether a step's last move is along the offset itself; not if absent. */
   readonly decays?: boolean;
   /** Which elements directions have; all if absent. */
-  readonly mask?: Required<Mask>;
+  readonly mask?: CompleteMask;
   /** Which tensors directions have; all if absent. Not with a mask: both are named by the seed's second word. */
   readonly blocks?: Required<Blocks>;
   /** The factors that directions are products of; none if absent. Neither with a mask nor with blocks. */
@@ -61,7 +69,9 @@ const largestStep = 0xffffffff;
  *
  * @throws RangeError when the density leaves no element or is above 1, or steps to keep it are not an integer from 1.
  */
-export function completeMask({ density, keep = 1, unit = "element" }: Mask): Required<Mask> {
+export function completeMask(
+  { density, keep = 1, unit = "element", budget = "tensor" }: Mask,
+): CompleteMask {
   const parts = Math.round(density * 65536);
   if (!(parts >= 1 && parts <= 65536)) {
     throw new RangeError(
@@ -74,7 +84,17 @@ export function completeMask({ density, keep = 1, unit = "element" }: Mask): Req
       `Cannot make a mask: unknown unit ${JSON.stringify(unit)}, known are ${maskUnits.join(", ")}`,
     );
   }
-  return { density: parts / 65536, keep, unit };
+  if (budget !== "tensor" && budget !== "global") {
+    throw new RangeError(
+      `Cannot make a mask: unknown budget ${JSON.stringify(budget)}, known are tensor, global`,
+    );
+  }
+  return {
+    density: parts / 65536,
+    keep,
+    unit: unit ?? "element",
+    ...(budget === "global" ? { budget } : {}),
+  };
 }
 
 /** Counters of masks keep clear of those of steps, whose second word has its top bit set. */
@@ -84,7 +104,7 @@ const maskDomain = 0x6d61736b;
  * The second word of a masked direction's seed: what noise reads the mask from. Bits 16-31 are the highest 16-bit lane
  * that stays, bit 15 is set for whole tensors, the rest names the mask.
  */
-function maskWord({ density, keep, unit }: Required<Mask>, master: Seed, draw: number): number {
+function maskWord({ density, keep, unit }: CompleteMask, master: Seed, draw: number): number {
   const [word] = threefry2x32(master, [Math.floor(draw / keep), maskDomain]);
   const highest = Math.round(density * 65536) - 1;
   return ((highest << 16) | (unit === "tensor" ? 0x8000 : 0) | (word & 0x7fff)) >>> 0;

@@ -7,8 +7,8 @@
 import { acceptStep, candidateCoefficients } from "./accept.ts";
 import { applyRecord, type StepRecord } from "./apply_record.ts";
 import { type BlockPlace, blockPlace, inBlock } from "./blocks.ts";
-import { fillNoise } from "./noise.ts";
-import { frozenOffset, magnitudeMask } from "./magnitude.ts";
+import { fillNoise, type NoisePlace } from "./noise.ts";
+import { frozenOffset, magnitudeMask, magnitudeShares } from "./magnitude.ts";
 import { applyOffset } from "./offset.ts";
 import type { Optimiser } from "./optimiser.ts";
 import { hostSide, type Look, scalarStep } from "./scalar_program.ts";
@@ -35,22 +35,19 @@ export interface SessionOptions {
 }
 
 /** A tensor among the parameters. */
-export interface SessionTensor {
+export interface SessionTensor extends Pick<NoisePlace, "width"> {
   /** Its name. */
   readonly name: string;
   /** Its elements. */
   readonly count: number;
-  /** Elements of a row of its matrix, for low-rank directions; all by default. */
-  readonly width?: number;
 }
 
 /** A stretch of the parameters. */
-interface Stretch {
+interface Stretch extends NoisePlace {
   readonly id: number;
   readonly from: number;
   readonly to: number;
   readonly place?: BlockPlace;
-  readonly width?: number;
 }
 
 function stretches(
@@ -136,9 +133,13 @@ export class Session {
       () => new Float32Array(this.#base.length),
     );
     this.#state = optimiser.transformation.init().map(Math.fround);
-    const { magnitude } = optimiser.plan;
-    if (!magnitude) return;
+    const { magnitude, mask } = optimiser.plan;
     const parts = this.#stretches.map(({ from, to }) => this.#base.subarray(from, to));
+    if (mask?.budget === "global") {
+      const shares = magnitudeShares(mask.density, parts);
+      this.#stretches = this.#stretches.map((one, i) => ({ ...one, share: shares[i] }));
+    }
+    if (!magnitude) return;
     magnitudeMask(magnitude, parts).forEach((mask, part) =>
       mask.forEach((trained, i) => {
         if (trained === 0) this.offsets[this.#stretches[part].from + i] = frozenOffset;
@@ -180,10 +181,11 @@ export class Session {
     let filled: Seed | undefined;
     return this.#looks().map(({ seed, amplitude }) => {
       if (seed !== filled) {
-        for (const { id, from, to, place, width } of this.#stretches) {
+        for (const stretch of this.#stretches) {
+          const { id, from, to, place } = stretch;
           const part = z.subarray(from, to);
           if (plan.blocks && !inBlock(seed, place!)) part.fill(0);
-          else fillNoise(distribution, seed, id, 0, part, width);
+          else fillNoise(distribution, seed, id, 0, part, stretch);
         }
         filled = seed;
       }
@@ -238,14 +240,15 @@ export class Session {
       );
     }
     const inputs = updateInputs(this.optimiser, this.#step);
-    for (const { id, from, to, place, width } of this.#stretches) {
+    for (const { id, from, to, place, width, share } of this.#stretches) {
       const tensor = {
         id,
         offsets: this.offsets.subarray(from, to),
         base: this.#base.subarray(from, to),
         state: this.#moments.map((values) => values.subarray(from, to)),
         ...(place ? { place } : {}),
-        ...(width ? { width } : {}),
+        width,
+        share,
       };
       applyRecord(this.optimiser, { seeds, coefficients, inputs }, tensor);
     }

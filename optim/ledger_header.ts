@@ -35,6 +35,8 @@ export interface LedgerTrainable {
   readonly rows: number;
   /** Columns of the tensor. */
   readonly columns: number;
+  /** Elements that a mask with a global budget leaves, in 65536ths; absent elsewhere. */
+  readonly share?: number | undefined;
 }
 
 /** What a ledger says about itself. */
@@ -186,6 +188,11 @@ function recordShape(
       );
     }
   }
+  for (const { name, share } of header.trainables) {
+    if ((share !== undefined) !== (plan.mask?.budget === "global")) {
+      throw bad(`"${name}" has ${share === undefined ? "no" : "a"} share of the mask`);
+    }
+  }
   return { plan, update, moves, recordSize: 3 * moves + 4 * header.stateSize + 2 };
 }
 
@@ -255,6 +262,7 @@ function checkTrainable(value: unknown): LedgerTrainable {
     span: integer(from, "span", 1, u32),
     rows: integer(from, "rows", 1, u32),
     columns: integer(from, "columns", 1, u32),
+    ...(from.share === undefined ? {} : { share: integer(from, "share", 0, 65536) }),
   };
 }
 
@@ -305,7 +313,7 @@ export function assertLedgerFits(
     if (!ours || ours.name !== theirs.name) {
       throw refuse(`its trainable ${i} is "${theirs.name}", ours "${ours?.name ?? "(none)"}"`);
     }
-    for (const key of ["id", "count", "form", "span", "rows", "columns"] as const) {
+    for (const key of ["id", "count", "form", "span", "rows", "columns", "share"] as const) {
       if (ours[key] !== theirs[key]) {
         throw refuse(`"${theirs.name}" has ${key} ${theirs[key]} in it, ours has ${ours[key]}`);
       }

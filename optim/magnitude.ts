@@ -110,6 +110,29 @@ function markFirst(
 }
 
 /**
+ * The share of each tensor, in 65536ths, when `density` of all values are kept, the largest.
+ *
+ * @param magnitudes as of {@linkcode magnitudeMask}.
+ *
+ * @example Three of four large values are in the second tensor
+ * ```ts
+ * import { magnitudeShares } from "@qzo/qzo/optim";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const magnitudes = [new Float32Array([1, 2, 3, 9]), new Float32Array([6, 7, 8, 5])];
+ * assertEquals(magnitudeShares(0.5, magnitudes), [0.25 * 65536, 0.75 * 65536]);
+ * ```
+ */
+export function magnitudeShares(density: number, magnitudes: readonly Float32Array[]): number[] {
+  const masks = magnitudeMask({ density, take: "large", budget: "global" }, magnitudes);
+  return masks.map((mask, i) => {
+    const kept = mask.reduce((sum, one) => sum + one, 0);
+    const all = magnitudes[i].reduce((sum, size) => sum + (Number.isNaN(size) ? 0 : 1), 0);
+    return Math.round(65536 * kept / Math.max(1, all));
+  });
+}
+
+/**
  * Which elements a mask by magnitude leaves: 1 for those trained, 0 for others, by tensor.
  *
  * @param magnitudes by tensor, signs ignored; NaN for what only pads, which is not counted and not trained.

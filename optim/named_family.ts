@@ -116,6 +116,8 @@ export interface SparseZoOptions extends NamedOptions {
   readonly resample?: number;
   /** `"tensor"`: whole tensors are left alone, drawn at random; `"element"` by default. */
   readonly unit?: "element" | "tensor";
+  /** `"global"`: tensors of large values keep more, see {@linkcode Mask}; `"tensor"` by default. */
+  readonly budget?: "tensor" | "global";
   /** Take the share that ZO-Bench's released code leaves alone instead: 0.816 where 0.9 is asked for. */
   readonly asReleased?: boolean;
 }
@@ -125,8 +127,8 @@ export interface SparseZoOptions extends NamedOptions {
  * and element, so that it costs no memory.
  *
  * Departures: the share that is asked for is the share left alone. ZO-Bench's code compares normal numbers with it, which
- * leaves alone its normal distribution function; `asReleased` does so too. Its shares by the magnitudes of tensors are not here; for single
- * elements by magnitude see {@linkcode sparseMezo}.
+ * leaves alone its normal distribution function; `asReleased` does so too. Shares by magnitude (its "global") are
+ * those of the base, and `asReleased` changes their sum. For elements by magnitude see {@linkcode sparseMezo}.
  *
  * Source: ZO-Bench (arXiv 2402.11592), sparsity-induced perturbation.
  *
@@ -141,14 +143,14 @@ export interface SparseZoOptions extends NamedOptions {
  * ```
  */
 export function sparseZo(options: SparseZoOptions = {}): Optimiser {
-  const { sparsity = 0.9, resample: keep = 100, unit, asReleased = false } = options;
+  const { sparsity = 0.9, resample: keep = 100, unit, budget, asReleased = false } = options;
   const density = asReleased ? releasedDensity(sparsity) : 1 - sparsity;
   return optimiser({
     ...options,
     name: "sparseZo",
     estimator: spsa(options),
     transformations: [scaleBySchedule(options.learningRate ?? 1e-6)],
-    mask: { density, keep, unit },
+    mask: { density, keep, unit, budget },
   });
 }
 

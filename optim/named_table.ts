@@ -118,7 +118,7 @@ export const namedOptimisers: Readonly<Record<OptimiserName, NamedOptimiser>> = 
   zoAdamW: { extras: ["momentum", "state", "length", "weightDecay"], queries: true, make: zoAdamW },
   fzoo: { extras: [], queries: true, make: fzoo },
   meazo: { extras: ["decay"], queries: true, make: meazo },
-  sparseZo: { extras: ["sparsity", "resample"], queries: true, make: sparseZo },
+  sparseZo: { extras: ["sparsity", "resample", "budget"], queries: true, make: sparseZo },
   sparseMezo: { extras: ["sparsity", "take", "budget"], queries: true, make: sparseMezo },
   lozo: { extras: ["rank", "resample"], queries: true, make: lozo },
   kerzoo: { extras: ["smoothness"], queries: true, make: kerzoo },

@@ -20,7 +20,7 @@ export { threefry2x32 } from "./threefry.ts";
 /** The second key word of masks. */
 const maskKey = 0x7370617e;
 
-/** The mask of four elements as two words of two lanes, each to compare with the highest lane that stays. */
+/** The mask of four elements as two words of two lanes, each to compare with the lanes that stay. */
 function maskWords([, word]: Seed, tensorId: number, quad: number): [number, number] {
   if ((word & 0x8000) === 0) return threefry2x32([word, maskKey], [quad, tensorId]);
   // One draw for the whole tensor, beyond the quads of any.
@@ -33,11 +33,19 @@ function maskWords([, word]: Seed, tensorId: number, quad: number): [number, num
 /** Changes whenever the same seed would give another direction; a ledger with another version is refused. */
 export const NOISE_VERSION = 1;
 
+/** What noise needs to know of a tensor besides its id. */
+export interface NoisePlace {
+  /** Elements of a row of its matrix, for low-rank directions; all by default. */
+  readonly width?: number | undefined;
+  /** Elements that a mask leaves, in 65536ths, where tensors differ (see {@linkcode Mask}); what the seed says by default. */
+  readonly share?: number | undefined;
+}
+
 function checkRange(
   distribution: Distribution,
   start: number,
   count: number,
-  width: number,
+  { width = longestRow, share = 0 }: NoisePlace,
 ): void {
   if (!DISTRIBUTIONS.includes(distribution)) {
     throw new RangeError(
@@ -52,6 +60,7 @@ function checkRange(
     );
   }
   integerWithin("noise", "the width", width, 1, longestRow);
+  integerWithin("noise", "the share", share, 0, 65536);
 }
 
 /**
@@ -59,7 +68,7 @@ function checkRange(
  *
  * @param tensorId u32, the CRC-32 of the tensor's name.
  * @param index u32, the element's index in its tensor.
- * @param width elements of a row of the tensor's matrix, which low-rank directions need to know; all by default.
+ * @param place what low-rank directions and masks need to know of the tensor.
  *
  * @example The same element, whoever asks
  * ```ts
@@ -76,19 +85,19 @@ export function noiseAt(
   seed: Seed,
   tensorId: number,
   index: number,
-  width: number = longestRow,
+  place: NoisePlace = {},
 ): number {
-  checkRange(distribution, index, 1, width);
+  checkRange(distribution, index, 1, place);
   const { dense, structure } = laws[distribution];
   if (structure === "lowRank") {
     const out = new Float32Array(1);
-    fillLowRank(dense, seed, tensorId, width, index, out);
+    fillLowRank(dense, seed, tensorId, place.width ?? longestRow, index, out);
     return out[0];
   }
   const words = threefry2x32(seed, [index >>> 2, tensorId]);
   if (structure === "mask") {
     const mask = laneOf(maskWords(seed, tensorId, index >>> 2), index);
-    if (mask > seed[1] >>> 16) return 0;
+    if (mask >= keptLanes(seed, place)) return 0;
   }
   return level(dense, laneOf(words, index));
 }
@@ -96,7 +105,7 @@ export function noiseAt(
 /**
  * Fills `out` with the elements `start`, `start + 1`, ... of a direction and returns it.
  *
- * @param width as of {@linkcode noiseAt}.
+ * @param place as of {@linkcode noiseAt}.
  */
 export function fillNoise<Out extends Float32Array>(
   distribution: Distribution,
@@ -104,38 +113,50 @@ export function fillNoise<Out extends Float32Array>(
   tensorId: number,
   start: number,
   out: Out,
-  width: number = longestRow,
+  place: NoisePlace = {},
 ): Out {
-  checkRange(distribution, start, out.length, width);
+  checkRange(distribution, start, out.length, place);
   const { dense, structure } = laws[distribution];
   if (structure === "lowRank") {
-    fillLowRank(dense, seed, tensorId, width, start, out);
+    fillLowRank(dense, seed, tensorId, place.width ?? longestRow, start, out);
     return out;
   }
   let at = 0;
   while (at < out.length && ((start + at) & 3) !== 0) {
-    out[at] = noiseAt(distribution, seed, tensorId, start + at);
+    out[at] = noiseAt(distribution, seed, tensorId, start + at, place);
     at++;
   }
   const whole = (out.length - at) & ~3;
   const quads = out.subarray(at, at + whole);
   fillQuads(dense === "normal", seed, tensorId, (start + at) / 4, quads);
-  if (structure === "mask") maskQuads(seed, tensorId, (start + at) / 4, quads);
+  if (structure === "mask") {
+    maskQuads(seed, tensorId, (start + at) / 4, quads, keptLanes(seed, place));
+  }
   for (at += whole; at < out.length; at++) {
-    out[at] = noiseAt(distribution, seed, tensorId, start + at);
+    out[at] = noiseAt(distribution, seed, tensorId, start + at, place);
   }
   return out;
 }
 
+/** Lanes, from 0, that a mask leaves. */
+function keptLanes(seed: Seed, { share }: NoisePlace): number {
+  return share ?? (seed[1] >>> 16) + 1;
+}
+
 /** Zeroes what the seed's mask leaves out. */
-function maskQuads(seed: Seed, tensorId: number, firstQuad: number, out: Float32Array): void {
-  const highest = seed[1] >>> 16;
+function maskQuads(
+  seed: Seed,
+  tensorId: number,
+  firstQuad: number,
+  out: Float32Array,
+  kept: number,
+): void {
   for (let at = 0, quad = firstQuad; at < out.length; at += 4, quad++) {
     const [a, b] = maskWords(seed, tensorId, quad);
-    if ((a & 0xffff) > highest) out[at] = 0;
-    if (a >>> 16 > highest) out[at + 1] = 0;
-    if ((b & 0xffff) > highest) out[at + 2] = 0;
-    if (b >>> 16 > highest) out[at + 3] = 0;
+    if ((a & 0xffff) >= kept) out[at] = 0;
+    if (a >>> 16 >= kept) out[at + 1] = 0;
+    if ((b & 0xffff) >= kept) out[at + 2] = 0;
+    if (b >>> 16 >= kept) out[at + 3] = 0;
   }
 }
 

@@ -62,7 +62,7 @@ export interface OptimiserConfig {
   readonly top?: number;
   /** Which end of the magnitudes is trained (sparseMezo). */
   readonly take?: "small" | "large";
-  /** What a share by magnitude is of (sparseMezo). */
+  /** What a share is of (sparseZo, sparseMezo). */
   readonly budget?: "tensor" | "global";
   /** What a block is (blockwiseZo). */
   readonly blocks?: BlockKind;
@@ -150,7 +150,7 @@ export const optimiserSection: Field<OptimiserConfig> = section<OptimiserConfig>
     magnitudeEnds,
   ),
   budget: choice(
-    "what a share by magnitude is of (sparseMezo); each tensor if not given",
+    "what a share is of (sparseZo, sparseMezo); each tensor if not given",
     magnitudeBudgets,
   ),
   blocks: choice("what a block is (blockwiseZo); part if not given", blockKinds),

@@ -52,10 +52,11 @@ function trainablesOf(
   header: LedgerHeader,
   tensors: ReadonlyMap<string, DeviceTensor>,
 ): Trainable[] {
-  return header.trainables.map(({ name, form, span }) => {
+  return header.trainables.map(({ name, form, span, share }) => {
     const tensor = tensors.get(name);
     if (!tensor) throw new RangeError(`Cannot replay: the model has no tensor "${name}"`);
-    return trainableOf(tensor, tensorId(name), form, span);
+    const shape = trainableOf(tensor, tensorId(name), form, span);
+    return share === undefined ? shape : { ...shape, share };
   });
 }
 
@@ -165,6 +166,7 @@ export async function replayOnHost(
         id: trainable.id,
         place: blockPlace(trainable.name, index),
         width: offsetWidth(trainable),
+        share: trainable.share,
         offsets,
         state,
         ...(base ? { base } : {}),

@@ -4,7 +4,7 @@
  * @module
  */
 import { createHash } from "node:crypto";
-import type { OffsetSet } from "../kernels/mod.ts";
+import { maskShares, OffsetSet } from "../kernels/mod.ts";
 import { planOffsets } from "../models/selection.ts";
 import { writeFileWhole } from "../models/file_source.ts";
 import {
@@ -106,12 +106,12 @@ export class Run implements Disposable {
     const optimiser = optimiserOfConfig(config);
     assertTrainable(config, options.session);
     using stack = new DisposableStack();
-    const planned = planOffsets(
-      model,
-      optimiser.form,
-      gpu.maxBinding,
-      selectionOfConfig(config),
-    );
+    const { mask } = optimiser.plan;
+    let planned = planOffsets(model, optimiser.form, gpu.maxBinding, selectionOfConfig(config));
+    if (mask?.budget === "global") {
+      const shared = await maskShares(gpu, mask, planned.trainables, model.tensors);
+      planned = new OffsetSet(shared, gpu.maxBinding);
+    }
     const header = ledgerHeader({
       model,
       optimiser,

@@ -13,6 +13,7 @@ struct Params {
   span: u32,
   stride: u32,
   tensor: u32,
+  share: u32,
   branches: u32,
 }
 
@@ -63,7 +64,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
   var offset = offsets[e];
 #if NOISE
   let branch = branches[row / p.rows];
-  offset += branch.amplitude * free4(offset, noise4(branch.seed, p.tensor, e, quads));
+  offset += branch.amplitude * free4(offset, noise4(branch.seed, p.tensor, p.share, e, quads));
 #endif
   value = combine4(value, offset);
 #endif
@@ -81,7 +82,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
   var offset = held[index & 3u];
 #if NOISE
   let branch = branches[row / p.rows];
-  offset += branch.amplitude * free4(held, noise4(branch.seed, p.tensor, index >> 2u, p.stride / 4u))[index & 3u];
+  offset += branch.amplitude * free4(held, noise4(branch.seed, p.tensor, p.share, index >> 2u, p.stride / 4u))[index & 3u];
 #endif
   scale = combine(scale, offset);
 #if LAYOUT == super

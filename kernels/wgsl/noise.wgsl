@@ -49,11 +49,11 @@ fn level4(lanes: vec4<u32>) -> vec4<f32> {
 
 #if STRUCTURE == mask
 // Which of four elements a mask leaves: the seed's second word says up to which 16-bit lane (bits 16-31), whether tensors stay
-// or go as a whole (bit 15), and names the mask.
-fn mask4(word: u32, tensor: u32, quad: u32) -> vec4<bool> {
+// or go as a whole (bit 15), and names the mask. Where tensors differ, `share` is 1 more than the lanes that stay.
+fn mask4(word: u32, tensor: u32, share: u32, quad: u32) -> vec4<bool> {
   let whole = (word & 0x8000u) != 0u;
   let lanes = lanes4(threefry(vec2<u32>(word, 0x7370617eu), vec2<u32>(select(quad, 0xffffffffu, whole), tensor)));
-  return select(lanes, lanes.xxxx, whole) <= vec4<u32>(word >> 16u);
+  return select(lanes, lanes.xxxx, whole) < vec4<u32>(select((word >> 16u) + 1u, share - 1u, share != 0u));
 }
 #endif
 
@@ -68,7 +68,7 @@ fn free4(w: vec4<f32>, z: vec4<f32>) -> vec4<f32> {
 }
 
 // z of elements 4 * quad .. 4 * quad + 3 of a matrix with rows of `width` quads.
-fn noise4(seed: vec2<u32>, tensor: u32, quad: u32, width: u32) -> vec4<f32> {
+fn noise4(seed: vec2<u32>, tensor: u32, share: u32, quad: u32, width: u32) -> vec4<f32> {
 #if STRUCTURE == lowRank
   // As optim/low_rank.ts has it: signs kept by the seed's second word, times factors of the whole seed.
   let row = quad % width;
@@ -82,7 +82,7 @@ fn noise4(seed: vec2<u32>, tensor: u32, quad: u32, width: u32) -> vec4<f32> {
 #else
   let z = level4(lanes4(threefry(seed, vec2<u32>(quad, tensor))));
 #if STRUCTURE == mask
-  return select(vec4<f32>(), z, mask4(seed.y, tensor, quad));
+  return select(vec4<f32>(), z, mask4(seed.y, tensor, share, quad));
 #else
   return z;
 #endif

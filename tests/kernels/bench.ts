@@ -275,15 +275,16 @@ export function perturb(
     z: (index) => offsets[index] === frozenOffset ? 0 : term.z(index),
   });
   const noise = randomBranches(branches, 0.3, random);
+  const share = [undefined, 0, 20000, 65536][below(4, random)];
   const weights = noise.map(({ seed, amplitude }) =>
     effectiveWeights(
       packed,
       offsets,
       form,
       trainable.span,
-      distribution === "none"
-        ? null
-        : free(noiseTerm(distribution, seed, id, amplitude, offsetWidth(trainable))),
+      distribution === "none" ? null : free(
+        noiseTerm(distribution, seed, id, amplitude, { width: offsetWidth(trainable), share }),
+      ),
     )
   );
   return {
@@ -294,6 +295,7 @@ export function perturb(
       span: trainable.span,
       stride: Math.ceil(trainable.rows / 4) * 4,
       id,
+      share,
       noise: distribution === "none" ? undefined : {
         distribution,
         branches: bench.storage("branches", branchWords(noise)),

@@ -81,6 +81,7 @@ export class StepRig implements Disposable {
     optimiser: Optimiser,
     tensors: readonly RigTensor[],
     maxBinding: number = gpu.maxBinding,
+    shares: readonly number[] = [],
   ) {
     this.#gpu = gpu;
     this.#optimiser = optimiser;
@@ -90,9 +91,10 @@ export class StepRig implements Disposable {
       tensor.write(gpu, packed);
       return [name, tensor];
     }));
-    const trainables = [...this.#device.values()].map((t) =>
-      trainableOf(t, tensorId(t.name), optimiser.form, groupColumns(t.layout, t.columns))
-    );
+    const trainables = [...this.#device.values()].map((t, i) => ({
+      ...trainableOf(t, tensorId(t.name), optimiser.form, groupColumns(t.layout, t.columns)),
+      share: shares.at(i),
+    }));
     this.offsets = new OffsetSet(trainables, maxBinding).allocate(gpu);
     const { estimator } = optimiser;
     this.state = new StepState(optimiser, 64);
@@ -222,6 +224,7 @@ export class StepRig implements Disposable {
             state,
             place: this.offsets.place(name)!,
             width: offsetWidth(this.offsets.trainable(name)!),
+            share: this.offsets.trainable(name)!.share,
           },
         )
       );

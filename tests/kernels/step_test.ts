@@ -3,6 +3,7 @@ import {
   DeviceTensor,
   freezeByMagnitude,
   Graph,
+  maskShares,
   OffsetSet,
   openGpu,
   optimiserStep,
@@ -24,6 +25,7 @@ import {
   kerzoo,
   lozo,
   magnitudeMask,
+  magnitudeShares,
   meazo,
   mezo,
   mezoGreedy,
@@ -92,10 +94,11 @@ for (const distribution of DISTRIBUTIONS) {
       // The last quads reach the end of the counter.
       const first = i === 2 ? 0x3fffffff - 15 : randomWord(random) >>> 3;
       const width = [2 ** 30, 4, 20, 2 ** 16 + 4][i % 4];
-      const found = await noiseOnDevice(gpu, distribution, seed, id, first, 16, width);
+      const share = [undefined, 30000, 0, undefined, 65536][i % 5];
+      const found = await noiseOnDevice(gpu, distribution, seed, id, first, 16, { width, share });
       const expected = Array.from(
         found,
-        (_, j) => noiseAt(distribution, seed, id, first * 4 + j, width),
+        (_, j) => noiseAt(distribution, seed, id, first * 4 + j, { width, share }),
       );
       assertEquals([...found], expected);
     }
@@ -361,6 +364,27 @@ Deno.test("offsets frozen by magnitude keep their bits through steps, decays and
       RangeError,
       "trained without this mask",
     );
+  }
+});
+
+Deno.test("masks with a share for each tensor have the host's bits, and need their shares", async () => {
+  const rule = sparseZo({ sparsity: 0.6, resample: 2, learningRate: 1, budget: "global" });
+  const tensors = rigTensors();
+  assertThrows(() => new StepRig(gpu, rule, tensors), TypeError, "has no share of the mask");
+  for (const maxBinding of [gpu.maxBinding, 4096]) {
+    using base = new StepRig(gpu, plain(), tensors, maxBinding);
+    const { trainables } = base.offsets;
+    const shares = magnitudeShares(
+      0.4,
+      trainables.map(({ span }, i) => offsetMagnitudes(tensors[i].packed, span)),
+    );
+    const shared = await maskShares(gpu, { density: 0.4 }, trainables, base.tensors);
+    assertEquals(shared.map(({ share }) => share), shares);
+    assert(new Set(shares).size > 2, "shares do not differ");
+    using rig = new StepRig(gpu, rule, tensors, maxBinding, shares);
+    for (let step = 0; step < 6; step++) rig.step(step, [...normals(2, random, 0.5)]);
+    const records = await rig.records();
+    await rig.assertReplays(records.map((r) => r.coefficients));
   }
 });
 

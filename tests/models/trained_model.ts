@@ -66,7 +66,7 @@ export class TrainedModel implements Disposable {
             noise.seed,
             tensorId(name),
             noise.amplitude,
-            offsetWidth(trainable),
+            { width: offsetWidth(trainable) },
           )
           : null,
       };

@@ -23,7 +23,7 @@ const seedOf = (plan: Plan, step: number, direction = 0, master = 3) =>
 
 /** A direction over a matrix of `spans` rows and `rows` columns. */
 function matrix(seed: Seed, spans: number, rows: number, law = "lowRankNormal" as const) {
-  const z = fillNoise(law, seed, 77, 0, new Float32Array(spans * rows), rows);
+  const z = fillNoise(law, seed, 77, 0, new Float32Array(spans * rows), { width: rows });
   return Array.from({ length: spans }, (_, i) => [...z.slice(i * rows, (i + 1) * rows)]);
 }
 
@@ -59,16 +59,18 @@ Deno.test("z is the product of its factors, drawn as the contract says", () => {
         expected += (signs >>> r & 1 ? 1 : -1) * u;
       }
       assertEquals(z[span][row], expected);
-      assertEquals(noiseAt("lowRankNormal", seed, 77, span * 11 + row, 11), expected);
+      assertEquals(noiseAt("lowRankNormal", seed, 77, span * 11 + row, { width: 11 }), expected);
     }
   }
 });
 
 Deno.test("stretches are those of the whole, wherever they begin", () => {
   const seed = seedOf({ rank: 5, keep: 1 }, 4);
-  const whole = fillNoise("lowRankRademacher", seed, 1, 0, new Float32Array(60), 20);
+  const whole = fillNoise("lowRankRademacher", seed, 1, 0, new Float32Array(60), { width: 20 });
   for (let start = 0; start < 60; start += 7) {
-    const part = fillNoise("lowRankRademacher", seed, 1, start, new Float32Array(60 - start), 20);
+    const part = fillNoise("lowRankRademacher", seed, 1, start, new Float32Array(60 - start), {
+      width: 20,
+    });
     assertEquals(part, whole.slice(start));
   }
 });
@@ -93,7 +95,7 @@ Deno.test("mean 0, variance the rank, and elements of a row or column uncorrelat
       const [mean, square, alongRow, alongSpan] = [0, 0, 0, 0].map(() => new Sample());
       for (let step = 0; step < 6000; step++) {
         const seed = seedOf({ rank, keep: 1 }, step);
-        const z = fillNoise(law, seed, 5, 0, new Float32Array(24), 8);
+        const z = fillNoise(law, seed, 5, 0, new Float32Array(24), { width: 8 });
         mean.add(z[3]);
         square.add(z[3] ** 2);
         alongRow.add(z[3] * z[4]);
@@ -142,7 +144,7 @@ Deno.test("coefficients times z are exact in f32 up to rank 8", () => {
       9,
       0,
       new Float32Array(64),
-      16,
+      { width: 16 },
     );
     const coefficient = roundCoefficient((next() - 0.5) * 10 ** (-20 * next()));
     for (const value of z) {

@@ -348,6 +348,54 @@ Deno.test("masks: the share asked for, the same for so many steps, tensors as a 
   assertAlmostEquals(share, 0.3, 4.5 * Math.sqrt(0.3 * 0.7 / 400));
 });
 
+Deno.test("a global budget: tensors keep their share of the largest values, other elements every so many steps", () => {
+  const next = random(15);
+  const parameters = Float32Array.from(
+    { length: 40_000 },
+    (_, i) => (next() - 0.5) * (i < 20_000 ? 1 : 3),
+  );
+  const tensors = [{ name: "a", count: 20_000 }, { name: "b", count: 20_000 }];
+  const sizes = [...parameters.map(Math.abs)].sort((a, b) => b - a);
+  const share = (from: number) =>
+    parameters.slice(from, from + 20_000).filter((x) => Math.abs(x) >= sizes[9_999]).length /
+    20_000;
+  const optimiser = sparseZo({
+    sparsity: 0.75,
+    resample: 2,
+    budget: "global",
+    distribution: "rademacher",
+  });
+  assertEquals(optimiser.plan.mask?.budget, "global");
+  const session = new Session({ parameters, tensors, optimiser });
+  const steps = Array.from({ length: 4 }, () => {
+    const [plus] = session.ask();
+    session.tell([1, 1]);
+    return [0, 20_000].map((from) =>
+      plus.slice(from, from + 20_000).reduce<number[]>(
+        (list, x, i) => (x !== parameters[from + i] && list.push(i), list),
+        [],
+      )
+    );
+  });
+  [0, 20_000].forEach((from, t) => {
+    const expected = share(from);
+    const error = 4.5 * Math.sqrt(expected * (1 - expected) / 20_000) + 1e-9;
+    for (const step of [0, 2]) assertAlmostEquals(steps[step][t].length / 20_000, expected, error);
+    assertEquals(steps[1][t], steps[0][t]);
+  });
+  // Uniform sizes up to 0.5 and 1.5: a quarter of all lies above 3/4, and none of the first tensor.
+  assertEquals(steps[0][0], []);
+  assertAlmostEquals(share(20_000), 0.5, 0.02);
+  const first = new Set(steps[0][1]);
+  const both = steps[2][1].filter((i) => first.has(i)).length / 20_000;
+  assertAlmostEquals(
+    both,
+    0.25,
+    4.5 * Math.sqrt(0.25 * 0.75 / 20_000) + 0.02,
+    "masks hang together",
+  );
+});
+
 Deno.test("a mask of density 1 leaves the direction as a seed gives it", () => {
   const rule = sparseZo({ sparsity: 0 });
   const [point] = new Session({ parameters: new Float32Array(999), optimiser: rule }).ask();

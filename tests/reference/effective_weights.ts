@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { type Distribution, noiseAt, type Seed } from "../../optim/noise.ts";
+import { type Distribution, noiseAt, type NoisePlace, type Seed } from "../../optim/noise.ts";
 import { CODE_TABLES } from "../../quant/code_tables.ts";
 import { FORMATS } from "../../quant/formats.ts";
 import { sameLayout } from "../../quant/planes.ts";
@@ -27,9 +27,9 @@ export function noiseTerm(
   seed: Seed,
   tensorId: number,
   amplitude: number,
-  width?: number,
+  place?: NoisePlace,
 ): NoiseTerm {
-  return { amplitude, z: (index) => noiseAt(distribution, seed, tensorId, index, width) };
+  return { amplitude, z: (index) => noiseAt(distribution, seed, tensorId, index, place) };
 }
 
 /** The number that 16 bits of IEEE half precision stand for. */

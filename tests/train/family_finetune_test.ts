@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { openGpu } from "../../kernels/mod.ts";
+import { maskShares, OffsetSet, openGpu } from "../../kernels/mod.ts";
 import {
   accumulate,
   blockwiseZo,
@@ -51,6 +51,12 @@ const rules: Record<string, Optimiser> = {
     weightDecay: 0.03,
   }),
   sparseZo: sparseZo({ ...shared, learningRate: 0.02, resample: 4 }),
+  "sparseZo with a global budget": sparseZo({
+    ...shared,
+    learningRate: 0.02,
+    resample: 4,
+    budget: "global",
+  }),
   lozo: lozo({ ...shared, learningRate: 0.02, rank: 3, resample: 5 }),
   "blockwiseZo, absolute": blockwiseZo({
     projection: "keep-sign",
@@ -83,7 +89,14 @@ for (const [name, rule] of Object.entries(rules)) {
       const path = await Deno.makeTempFile({ suffix: ".ledger" });
       await Deno.remove(path);
       {
-        using offsets = tinyOffsets(model, rule, allScales);
+        using planned = tinyOffsets(model, rule, allScales);
+        const { mask } = rule.plan;
+        using offsets = new OffsetSet(
+          mask?.budget === "global"
+            ? await maskShares(gpu, mask, planned.trainables, model.tensors)
+            : planned.trainables,
+          gpu.maxBinding,
+        ).allocate(gpu);
         using _new = await LedgerFile.create(path, tinyHeader(model, rule, offsets, 5));
       }
       let bits: Record<string, Uint32Array> = {};
