@@ -28,6 +28,7 @@
 
 export { type Gpu, NoAdapterError, type OffsetSet, openGpu } from "./kernels/mod.ts";
 export {
+  calibratedSource,
   type Example,
   generate,
   loadModel,
@@ -71,6 +72,7 @@ export {
   tokeniseExample,
 } from "./tasks/mod.ts";
 export {
+  calibrationText,
   evaluate,
   exportTuned,
   finetune,

@@ -7,8 +7,10 @@
 /** What can be measured, and by which file. */
 const BENCHES: Readonly<Record<string, string>> = {
   matmul: "the 4-bit matrix product against onnxruntime-web, noise and branches",
+  formats: "every format's matrix product against int4_g128, and what noise adds",
   steps: "training steps a second on a tiny model, and the device's idle share",
   memory: "memory of fine-tuning 7-8 B models, and planned against accounted",
+  "optimisers-cost": "memory and time of each optimiser's update beside the forwards of its step",
   finetune:
     "real models and tasks before and after QZO (needs ../shared/data, takes long, can be interrupted)",
 };
@@ -17,9 +19,11 @@ const [name, ...rest] = Deno.args;
 if (name === undefined || !Object.hasOwn(BENCHES, name)) {
   if (name !== undefined && name !== "--help") console.error(`Unknown bench "${name}".\n`);
   console.log("Usage: deno task bench NAME [options]\n");
-  for (const [key, what] of Object.entries(BENCHES)) console.log(`  ${key.padEnd(10)}${what}`);
+  for (const [key, what] of Object.entries(BENCHES)) console.log(`  ${key.padEnd(17)}${what}`);
   console.log("\nEach has --help.");
   Deno.exit(name === undefined || name === "--help" ? 0 : 1);
 }
-const { main } = await import(`./${name}.ts`) as { main?: (args: string[]) => Promise<void> };
+const { main } = await import(`./${name.replaceAll("-", "_")}.ts`) as {
+  main?: (args: string[]) => Promise<void>;
+};
 await main?.(rest);

@@ -14,10 +14,13 @@ import {
   type StepState,
   Storage,
 } from "../kernels/mod.ts";
-import type { Blocks } from "../optim/blocks.ts";
-import { isPlain } from "../optim/direction_plan.ts";
+import { blockOf, type Blocks } from "../optim/blocks.ts";
+import { isPlain, moveSeeds } from "../optim/direction_plan.ts";
 import type { Optimiser } from "../optim/optimiser.ts";
-import { hostScalarCount } from "../optim/scalar_program.ts";
+import { hostScalarCount, hostSide } from "../optim/scalar_program.ts";
+import type { Seed } from "../optim/seed.ts";
+import { updateInputs } from "../optim/update_rule.ts";
+import type { PackedBatch } from "./batch.ts";
 import { recordLoss } from "./forward.ts";
 import type { ModelPlan } from "./model.ts";
 
@@ -67,23 +70,23 @@ export interface RecordedStep {
 }
 
 /** Tables of seeds and amplitudes: one, or one for each block and one for what is in none. */
-export function tables({ plan: { blocks } }: Optimiser): number {
+function tables({ plan: { blocks } }: Optimiser): number {
   return blocks ? blocks.count + 1 : 1;
 }
 
 /** The number of the table that a block has: the last for what is in none. */
-export function tableOf(blocks: Required<Blocks>, block: number): number {
+function tableOf(blocks: Required<Blocks>, block: number): number {
   const at = block - (blocks.by === "tensor" ? 0 : 1);
   return at >= 0 && at < blocks.count ? at : blocks.count;
 }
 
 /** Where a branch's seed and amplitude stand in a table, in bytes. */
-export function branchPlace({ passBytes, perPass }: InputLayout, branch: number): number {
+function branchPlace({ passBytes, perPass }: InputLayout, branch: number): number {
   return Math.floor(branch / perPass) * passBytes + branch % perPass * 16;
 }
 
 /** Whether the seeds of a step's moves are written for themselves. */
-export function hasSeeds(
+function hasSeeds(
   optimiser: Optimiser,
   { perPass }: Pick<InputLayout, "perPass">,
 ): boolean {
@@ -209,4 +212,43 @@ function recordPasses(
     model.tensors,
   );
   return { graph, storages: [input, losses, scores, ...(trial ? [trial] : [])], layout, input };
+}
+
+/** What is written into a step's input for step number `step` of the run with that master seed. */
+export function stepInputs(
+  optimiser: Optimiser,
+  master: Seed,
+  step: number,
+  batch: PackedBatch,
+  layout: InputLayout,
+): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(layout.bytes);
+  const view = new DataView(bytes.buffer);
+  const { estimator, plan } = optimiser;
+  const { blocks } = plan;
+  const { looks, scalars } = hostSide(optimiser, master, step);
+  looks.forEach(({ seed, amplitude }, b) => {
+    const [low, high] = seed;
+    const turn = blocks ? tableOf(blocks, blockOf(seed)) : 0;
+    for (let table = 0; table < tables(optimiser); table++) {
+      const at = layout.branches + table * layout.tableBytes + branchPlace(layout, b);
+      view.setUint32(at, low, true);
+      view.setUint32(at + 4, high, true);
+      view.setFloat32(at + 8, table === turn ? amplitude : 0, true);
+    }
+  });
+  scalars.forEach((value, i) => {
+    view.setFloat32(layout.scalars + i * 4, value, true);
+  });
+  updateInputs(optimiser, step).forEach((value, i) => {
+    view.setFloat32(layout.update + i * 4, value, true);
+  });
+  if (hasSeeds(optimiser, layout)) {
+    moveSeeds(plan, estimator.directions, master, step).forEach(([low, high], i) => {
+      view.setUint32(layout.seeds + i * 8, low, true);
+      view.setUint32(layout.seeds + i * 8 + 4, high, true);
+    });
+  }
+  bytes.set(new Uint8Array(batch.words.buffer), layout.batch);
+  return bytes;
 }

@@ -18,22 +18,11 @@ import {
   Storage,
 } from "../kernels/mod.ts";
 import type { Optimiser } from "../optim/optimiser.ts";
-import { blockOf } from "../optim/blocks.ts";
-import { moveSeeds } from "../optim/direction_plan.ts";
-import { hostSide } from "../optim/scalar_program.ts";
-import { updateInputs } from "../optim/update_rule.ts";
 import { masterSeed, type Seed } from "../optim/seed.ts";
 import { assertBatchFits, type PackedBatch } from "./batch.ts";
 import type { Model } from "./model.ts";
 import { PlanCache } from "./plan_cache.ts";
-import {
-  branchPlace,
-  hasSeeds,
-  type InputLayout,
-  recordStep,
-  tableOf,
-  tables,
-} from "./record_step.ts";
+import { type InputLayout, recordStep, stepInputs } from "./record_step.ts";
 import { type DeviceSpan, parseTimes, StepClock } from "./step_clock.ts";
 
 /** The memory and the dispatches of one batch shape. */
@@ -159,7 +148,10 @@ export class Trainer implements Disposable {
       this.#staging = stagingFor(layout.bytes).allocate(this.#gpu);
     }
     const at = this.#staged.bytes;
-    this.#staged.parts.push({ at, bytes: this.#inputs(step, batch, layout) });
+    this.#staged.parts.push({
+      at,
+      bytes: stepInputs(this.#optimiser, this.#seed, step, batch, layout),
+    });
     this.#staged.bytes += Math.ceil(layout.bytes / 256) * 256;
     if (entry.copy.source !== this.#staging) {
       entry.copy = new BlockCopy(this.#gpu, this.#staging, input);
@@ -187,38 +179,6 @@ export class Trainer implements Disposable {
     this.#encoder = undefined;
     this.#staged = { bytes: 0, parts: [] };
     this.#unsent = 0;
-  }
-
-  #inputs(step: number, batch: PackedBatch, layout: InputLayout): Uint8Array<ArrayBuffer> {
-    const bytes = new Uint8Array(layout.bytes);
-    const view = new DataView(bytes.buffer);
-    const { estimator, plan } = this.#optimiser;
-    const { blocks } = plan;
-    const { looks, scalars } = hostSide(this.#optimiser, this.#seed, step);
-    looks.forEach(({ seed, amplitude }, b) => {
-      const [low, high] = seed;
-      const turn = blocks ? tableOf(blocks, blockOf(seed)) : 0;
-      for (let table = 0; table < tables(this.#optimiser); table++) {
-        const at = layout.branches + table * layout.tableBytes + branchPlace(layout, b);
-        view.setUint32(at, low, true);
-        view.setUint32(at + 4, high, true);
-        view.setFloat32(at + 8, table === turn ? amplitude : 0, true);
-      }
-    });
-    scalars.forEach((value, i) => {
-      view.setFloat32(layout.scalars + i * 4, value, true);
-    });
-    updateInputs(this.#optimiser, step).forEach((value, i) => {
-      view.setFloat32(layout.update + i * 4, value, true);
-    });
-    if (hasSeeds(this.#optimiser, layout)) {
-      moveSeeds(plan, estimator.directions, this.#seed, step).forEach(([low, high], i) => {
-        view.setUint32(layout.seeds + i * 8, low, true);
-        view.setUint32(layout.seeds + i * 8 + 4, high, true);
-      });
-    }
-    bytes.set(new Uint8Array(batch.words.buffer), layout.batch);
-    return bytes;
   }
 
   /**

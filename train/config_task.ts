@@ -23,8 +23,12 @@ const formatOfExtension: Readonly<Record<string, ExampleFormat>> = {
  * @throws {RangeError} when neither says it.
  */
 export function formatOfConfig({ task, data }: TrainConfig): ExampleFormat {
-  const file = data.train ?? data.validation ?? data.test ?? "";
-  const format = task.format ?? formatOfExtension[extname(file).toLowerCase()];
+  return task.format ?? formatOfFile(data.train ?? data.validation ?? data.test ?? "");
+}
+
+/** The format of a data file by its extension. @throws {RangeError} when it does not say it. */
+export function formatOfFile(file: string): ExampleFormat {
+  const format = formatOfExtension[extname(file).toLowerCase()];
   if (format === undefined) {
     throw new RangeError(
       `Cannot tell the format of "${file}": set task.format, or name a file that ends in ${

@@ -7,10 +7,12 @@ import { join } from "@std/path";
 import type { Example, Objective } from "../models/batch.ts";
 import type { Tokenizer } from "../models/tokenizer.ts";
 import {
+  type ExampleFormat,
   languageModellingExamples,
   loadTask,
   readDataFile,
   readExamples,
+  type ReadExamplesOptions,
   type Split,
   splitExamples,
   subsample,
@@ -134,22 +136,25 @@ async function text(
   }
   const body = await readDataFile(join(config.data.folder, file));
   const isProse = config.task.format === undefined && /\.txt$/i.test(file);
-  const documents = isProse ? [body] : textsOf(config, body, file);
+  const { columns } = config.task;
+  const documents = isProse ? [body] : textsOf(body, formatOfConfig(config), {
+    name: file,
+    ...(columns ? { columns } : {}),
+  });
   const windows = isProse ? "stream" : "document";
   const examples = languageModellingExamples(tokenizer, documents, { length, windows });
   return { examples, characters: charactersOf(tokenizer, examples) };
 }
 
-/** The documents of a file that holds several. */
-function textsOf(config: TrainConfig, body: string, name: string): string[] {
-  const { columns } = config.task;
-  const rows = readExamples(body, formatOfConfig(config), {
-    name,
-    ...(columns ? { columns } : {}),
-  });
-  return rows.map(({ text }) => {
+/** The documents of a file that holds several. @throws {TypeError} When one has no text */
+export function textsOf(
+  body: string,
+  format: ExampleFormat,
+  options: ReadExamplesOptions,
+): string[] {
+  return readExamples(body, format, options).map(({ text }) => {
     if (typeof text === "string") return text;
-    throw new TypeError(`Cannot read a text: an example of "${name}" has no field "text"`);
+    throw new TypeError(`Cannot read a text: an example of "${options.name}" has no field "text"`);
   });
 }
 

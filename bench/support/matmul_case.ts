@@ -12,6 +12,7 @@ import {
   type Perturbation,
   SHADER_LIBRARY,
   Storage,
+  trainableOf,
 } from "../../kernels/mod.ts";
 import { DeviceTensor } from "../../kernels/tensor.ts";
 import type { Gpu } from "../../kernels/gpu.ts";
@@ -36,7 +37,7 @@ export interface MatmulCase {
   readonly inputs: number;
   /** N. */
   readonly outputs: number;
-  /** Offsets and noise on the scales, a span of one group. Default: none. */
+  /** Offsets and noise on what a fine-tune trains by default: a span of one group (of scales per column: 32). Default: none. */
   readonly noise?: boolean;
   /** Products of one run. Default 1. */
   readonly passes?: number;
@@ -56,21 +57,26 @@ export function prepareMatmul(gpu: Gpu, problem: MatmulCase): PreparedMatmul {
   const words = planeWords(layout, outputs, inputs);
   const tensor = new DeviceTensor("weight", layout, outputs, inputs, gpu.maxBinding);
   const halfOfPlainSize = 0x2000; // 2^-7
+  const exponents = layout.kind === "super" && layout.scales === "e8m0";
+  // Random bits of floats would be NaN or too small for a processor's fast path.
+  const code = layout.kind === "dense" ? () => 0x3c003c00 : () => random() * 2 ** 32;
   tensor.write(gpu, {
     layout,
     rows: outputs,
     columns: inputs,
-    codes: Uint32Array.from({ length: words.codes }, () => random() * 2 ** 32),
-    scales: new Uint32Array(words.scales).fill(halfOfPlainSize * 0x10001),
+    codes: Uint32Array.from({ length: words.codes }, code),
+    scales: new Uint32Array(words.scales).fill(exponents ? 0x7f7f7f7f : halfOfPlainSize * 0x10001),
     codebook: new Uint32Array(words.codebook).fill(halfOfPlainSize * 0x10001),
   });
   const x = filled(gpu, "x", Float32Array.from({ length: rows * branches * inputs }, random));
   const owned: Disposable[] = [tensor, x];
   let perturbation: Perturbation | undefined;
-  if (noise && layout.kind === "scalar") {
-    const stride = offsetStride(outputs);
-    const span = layout.group;
-    const offsets = filled(gpu, "offsets", new Float32Array(Math.ceil(inputs / span) * stride));
+  if (noise) {
+    const absolute = layout.kind === "scalar" || layout.kind === "dense";
+    const form = absolute ? "absolute" : "relative";
+    const group = layout.kind === "column" ? 32 : tensor.groupColumns;
+    const { count, span, rows: scaleRows } = trainableOf(tensor, 7, form, group);
+    const offsets = filled(gpu, "offsets", new Float32Array(count));
     const seeds = new DataView(new ArrayBuffer(branches * 16));
     for (let b = 0; b < branches; b++) {
       seeds.setUint32(b * 16, 12345, true);
@@ -80,9 +86,9 @@ export function prepareMatmul(gpu: Gpu, problem: MatmulCase): PreparedMatmul {
     owned.push(offsets, branchStorage);
     perturbation = {
       offsets,
-      form: "absolute",
+      form,
       span,
-      stride,
+      stride: offsetStride(scaleRows),
       id: 7,
       noise: { distribution: "normal", branches: branchStorage },
     };

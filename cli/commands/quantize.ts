@@ -3,131 +3,201 @@
  *
  * @module
  */
+import { type Gpu, openGpu, OutOfMemoryError } from "../../kernels/mod.ts";
 import {
+  calibratedSource,
+  loadModel,
+  type MethodOptions,
+  type ModelSource,
   openModelSource,
+  QUANTIZE_METHODS,
   quantizedSource,
-  type TensorSource,
+  quantizeMethodByName,
   writeModel,
 } from "../../models/mod.ts";
-import { bitsPerWeight, decode, FORMATS, tensorKind } from "../../quant/mod.ts";
-import type { Command } from "../command.ts";
+import { FORMATS, type PlanOptions } from "../../quant/mod.ts";
+import { perplexity } from "../../tasks/mod.ts";
+import { type CalibrationText, calibrationText, evaluate, gpuOptions } from "../../train/mod.ts";
+import type { Call, Command, Options } from "../command.ts";
 import { formatBytes } from "../progress.ts";
-import { facts, grouped, status, table } from "../terminal.ts";
+import { TensorErrors } from "../tensor_errors.ts";
+import { facts, grouped, progressLine, status } from "../terminal.ts";
+import { evaluationStatus } from "../tuned.ts";
 import { UsageError } from "../usage_error.ts";
 
-/** Squared errors of the tensors of one kind. */
-interface KindError {
-  readonly format: string;
-  count: number;
-  bits: number;
-  weights: number;
-  difference: number;
-  norm: number;
-}
+/** Tokens of a calibration window. */
+const WINDOW = 512;
+
+/** Tokens of an evaluation's batch: long windows make many rows. */
+const ROWS = 2048;
 
 /** `qzo quantize`. */
 export const quantizeCommand: Command = {
   name: "quantize",
-  summary: "write a model in fewer bits, with the error of each kind of tensor",
+  summary: "write a model in fewer bits, with the error of each tensor",
   positional: "model",
   examples: [
     "quantize model.gguf --format Q4_0 --output small.gguf",
     "quantize folder --format int4_g128 --output small",
+    "quantize folder --method gptq --bits 4 --group 128 --calibration text.txt --output small",
   ],
   options: {
     output: { kind: "text", doc: "a .gguf file, or a folder for formats that GGUF has not" },
+    method: {
+      kind: "text",
+      doc: `${QUANTIZE_METHODS.map(({ name, summary }) => `${name}: ${summary}`).join("; ")} [rtn]`,
+    },
+    bits: { kind: "number", doc: "2, 3, 4 or 8, in place of a format: int4_g128 for 4" },
+    group: { kind: "number", doc: "columns that share a scale, with --bits; 0 for a row [128]" },
     embedding: { kind: "text", doc: "format of the embedding and the head [F16]" },
     keep: { kind: "text", doc: "parts of names that stay 16-bit, with commas between" },
+    calibration: { kind: "text", doc: "text to calibrate with: .txt, .jsonl, .tsv or .csv" },
+    "calibration-windows": { kind: "number", doc: "windows of it, at most [128]" },
+    "calibration-length": { kind: "number", doc: `tokens of a window [${WINDOW}, or the context]` },
+    evaluate: { kind: "text", doc: "text to measure perplexity on [a held-out part]" },
+    damping: { kind: "number", doc: "gptq: added to the second moments, relative [0.01]" },
+    "act-order": { kind: "flag", doc: "gptq: round columns with large inputs first" },
   },
-  keys: ["model", "quantize"],
+  keys: ["model", "quantize", "device"],
   run: async (call) => {
     const { options, terminal, signal } = call;
     const config = call.config();
     const path = options.required("output", "--output small.gguf");
-    const { format } = config.quantize;
-    if (format === undefined) {
+    const format = wantedFormat(options, config.quantize.format);
+    const method = quantizeMethodByName(options.text("method") ?? "rtn");
+    const calibration = options.text("calibration");
+    if (method.calibrated && calibration === undefined) {
       throw new UsageError(
-        `Missing --format, known are ${FORMATS.map((it) => it.name).join(", ")}`,
+        `Missing --calibration, for example --calibration text.txt: ${method.name} learns from text`,
       );
     }
     if (await Deno.stat(path).then(() => true, () => false)) {
       throw new Deno.errors.AlreadyExists(`Cannot write "${path}": it exists`);
     }
-    const embedding = options.text("embedding");
-    const keep = options.text("keep")?.split(",").map((part) => part.trim());
     using stored = await openModelSource(config.model);
-    const quantized = quantizedSource(stored, {
-      format,
-      ...(embedding === undefined ? {} : { embedding }),
-      ...(keep ? { keep } : {}),
-    });
-    const errors = new Map<string, KindError>();
-    const report = await writeModel(
-      {
-        ...quantized,
-        tensors: new Map(
-          [...quantized.tensors].map(([name, tensor]) => [
-            name,
-            compared(errors, stored.tensors.get(name) ?? tensor, tensor),
-          ]),
-        ),
-      },
-      path,
-      {
+    const how = { format, ...planOptions(options), ...methodOptions(options) };
+    const errors = new TensorErrors();
+    if (calibration === undefined) {
+      if (options.text("evaluate") !== undefined) {
+        throw new UsageError("Cannot use --evaluate without --calibration");
+      }
+      await write(call, stored, quantizedSource(stored, how), path, errors);
+      return;
+    }
+    const text = await readText(options, stored, calibration);
+    using gpu = await openGpu(gpuOptions(config));
+    const before = await measured(call, gpu, stored, text, "as it is");
+    const begun = performance.now();
+    let quantized: ModelSource;
+    {
+      using line = progressLine(terminal);
+      quantized = await calibratedSource(gpu, stored, text.calibration, {
+        ...how,
+        method: method.name,
         signal,
-        onProgress: ({ done, total }) =>
-          status(terminal, `Writing ${path}: ${done} of ${total} tensors`),
-      },
-    );
-    status(terminal, "");
+        onLayer: ({ name, outputError }, step, total) => {
+          errors.setOutput(name, outputError);
+          line.show({ step, total, seconds: (performance.now() - begun) / 1000 });
+        },
+      });
+    }
+    const after = await measured(call, gpu, quantized, text, "quantised");
+    await write(call, stored, quantized, path, errors);
     facts(terminal, [
-      ["written", `${path}, ${formatBytes(await sizeOf(path))}`],
-      ["bits", `${report.bitsPerWeight.toFixed(3)} per weight`],
+      ["calibrated", `${method.name}, ${grouped(text.calibration.length)} windows`],
+      ["perplexity", `${before} before, ${after} after, ${text.heldOut.length} held-out windows`],
     ]);
-    for (
-      const line of table([
-        ["kind", "format", "tensors", "weights", "bits", "relative error"],
-        ...[...errors].map(([key, it]) => [
-          key.split(" ")[0],
-          it.format,
-          it.count,
-          grouped(it.weights),
-          (it.bits / it.weights).toFixed(3),
-          it.norm > 0 ? Math.sqrt(it.difference / it.norm).toExponential(2) : "0",
-        ]),
-      ])
-    ) terminal.out(line);
   },
 };
 
-/** The tensor, adding up its differences from what it was as it is read. */
-function compared(
-  errors: Map<string, KindError>,
-  was: TensorSource,
-  now: TensorSource,
-): TensorSource {
-  const { rows, columns, format } = now;
-  const key = `${tensorKind(now.name, rows)} ${format.name}`;
-  const sum = errors.get(key) ??
-    { format: format.name, count: 0, bits: 0, weights: 0, difference: 0, norm: 0 };
-  errors.set(key, sum);
-  sum.count++;
-  sum.weights += rows * columns;
-  sum.bits += bitsPerWeight(format, rows, columns) * rows * columns;
-  if (was === now) return now;
+function wantedFormat(options: Options, format: string | undefined): string {
+  const [bits, group] = [options.number("bits"), options.number("group")];
+  if (format !== undefined) {
+    if (bits === undefined && group === undefined) return format;
+    throw new UsageError("Cannot use --bits and --group with --format, which says both");
+  }
+  if (bits === undefined) {
+    throw new UsageError(
+      `Missing --format or --bits, known formats are ${FORMATS.map((it) => it.name).join(", ")}`,
+    );
+  }
+  return `int${bits}_${group === 0 ? "row" : `g${group ?? 128}`}`;
+}
+
+function planOptions(options: Options): PlanOptions {
+  const embedding = options.text("embedding");
+  const keep = options.text("keep")?.split(",").map((part) => part.trim());
+  return { ...(embedding === undefined ? {} : { embedding }), ...(keep ? { keep } : {}) };
+}
+
+function methodOptions(options: Options): MethodOptions {
+  const damping = options.number("damping");
   return {
-    ...now,
-    read: async (first, count) => {
-      const packed = await now.read(first, count);
-      const a = decode(await was.read(first, count));
-      const b = decode(packed);
-      for (let i = 0; i < a.length; i++) {
-        sum.difference += (a[i] - b[i]) ** 2;
-        sum.norm += a[i] ** 2;
-      }
-      return packed;
-    },
+    actOrder: options.flag("act-order"),
+    ...(damping === undefined ? {} : { damping }),
   };
+}
+
+async function readText(
+  options: Options,
+  { tokenizer, config, name }: ModelSource,
+  path: string,
+): Promise<CalibrationText> {
+  if (!tokenizer) throw new RangeError(`Cannot calibrate "${name}": it has no tokenizer`);
+  const windows = options.number("calibration-windows");
+  return await calibrationText(path, tokenizer, {
+    length: options.number("calibration-length") ?? Math.min(WINDOW, config.context),
+    evaluate: options.text("evaluate"),
+    ...(windows === undefined ? {} : { windows }),
+  });
+}
+
+/** The perplexity of a model on the held-out windows, in words; a model that the device cannot hold has none. */
+async function measured(
+  { terminal, signal }: Call,
+  gpu: Gpu,
+  source: ModelSource,
+  { heldOut }: CalibrationText,
+  what: string,
+): Promise<string> {
+  const progress = evaluationStatus(terminal, `the model ${what}`);
+  try {
+    using model = await loadModel(gpu, source, { signal });
+    const { onProgress } = progress;
+    const longest = Math.max(...heldOut.map(({ candidates: [ids] }) => ids.length));
+    const batchSize = Math.max(1, Math.floor(ROWS / longest));
+    const options = { objective: "language-modelling", batchSize, signal, onProgress } as const;
+    return perplexity((await evaluate(model, heldOut, options)).loss).toFixed(3);
+  } catch (error) {
+    if (!(error instanceof OutOfMemoryError)) throw error;
+    terminal.note(`Not measured ${what}, as the device is too small: ${error.message}`);
+    return "not measured";
+  } finally {
+    progress.clear();
+  }
+}
+
+async function write(
+  { terminal, signal }: Call,
+  stored: ModelSource,
+  quantized: ModelSource,
+  path: string,
+  errors: TensorErrors,
+): Promise<void> {
+  const tensors = [...quantized.tensors].map(([name, tensor]) =>
+    [name, errors.compared(stored.tensors.get(name) ?? tensor, tensor)] as const
+  );
+  const report = await writeModel({ ...quantized, tensors: new Map(tensors) }, path, {
+    signal,
+    onProgress: ({ done, total }) =>
+      status(terminal, `Writing ${path}: ${done} of ${total} tensors`),
+  });
+  status(terminal, "");
+  for (const line of [...errors.byTensor(), "", ...errors.byKind(), ""]) terminal.out(line);
+  facts(terminal, [
+    ["written", `${path}, ${formatBytes(await sizeOf(path))}`],
+    ["bits", `${report.bitsPerWeight.toFixed(3)} per weight`],
+  ]);
 }
 
 async function sizeOf(path: string): Promise<number> {

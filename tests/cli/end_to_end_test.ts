@@ -138,6 +138,60 @@ Deno.test("qzo quantize: the file has the wanted formats and loads", async () =>
   });
 });
 
+Deno.test("qzo quantize --method gptq: errors by tensor, perplexity before and after", async () => {
+  await inFolder(async (folder) => {
+    const { model } = await writeTinyTask(folder);
+    const text = join(folder, "text.txt");
+    const rows = join(folder, "rows.jsonl");
+    const random = randomNumbers(3);
+    const lines = Array.from(
+      { length: 40 },
+      () => Array.from({ length: 30 }, () => "abcdefgh ijkl"[Math.floor(random() * 13)]).join(""),
+    );
+    await Deno.writeTextFile(text, lines.join("\n"));
+    await Deno.writeTextFile(rows, lines.map((text) => JSON.stringify({ text })).join("\n"));
+    const calibrated = ["quantize", model, "--method", "gptq", "--calibration"];
+    const small = join(folder, "small");
+    const bits = ["--bits", "3", "--group", "32", "--calibration-length", "32", "--act-order"];
+    const report = await printed(...calibrated, text, ...bits, "--output", small);
+    assertMatch(report, /^blk\.0\.ffn_down\.weight +int3_g32 +[\d.]+e-1 +[\d.]+e-[12]$/m);
+    assertMatch(report, /^perplexity +[\d.]+ before, [\d.]+ after, \d+ held-out windows$/m);
+    assertMatch(report, /^calibrated +gptq, \d+ windows$/m);
+    const { formats } = JSON.parse(await printed("inspect", small, "--json"));
+    assertEquals([formats.int3_g32.tensors, formats.F16.tensors], [7, 1]);
+
+    const file = join(folder, "small.gguf");
+    const more = ["--format", "Q4_0", "--calibration-windows", "3", "--damping", "0.1"];
+    const other = await printed(...calibrated, rows, ...more, "--evaluate", text, "--output", file);
+    assertMatch(other, /^calibrated +gptq, 3 windows$/m);
+    const written = JSON.parse(await printed("inspect", file, "--json"));
+    assertEquals(written.formats.Q4_0.tensors, 7);
+
+    const refused = async (...args: string[]) => {
+      const terminal = capture();
+      const output = ["--output", join(folder, "never")];
+      assertEquals(await runCli(["quantize", model, ...output, ...args], { terminal }), 1);
+      return terminal.noted;
+    };
+    assertStringIncludes(await refused("--bits", "4", "--method", "gptq"), "--calibration");
+    assertStringIncludes(await refused("--bits", "4", "--format", "Q4_0"), "says both");
+    assertStringIncludes(await refused("--bits", "5"), "int5_g128");
+    assertStringIncludes(await refused("--format", "Q4_0", "--method", "gtpq"), "gptq?");
+    assertStringIncludes(
+      await refused(
+        "--format",
+        "Q4_0",
+        "--method",
+        "gptq",
+        "--calibration",
+        text,
+        "--damping=-1",
+      ),
+      "by -1",
+    );
+  });
+});
+
 Deno.test("qzo finetune: Ctrl-C leaves a valid ledger and says how to resume", {
   ignore: Deno.build.os === "windows",
 }, async () => {

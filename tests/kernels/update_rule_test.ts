@@ -132,6 +132,7 @@ Deno.test("a long replay with an update rule goes over the end of a dispatch", a
 const selections: Record<string, Partial<Parameters<typeof optimiser>[0]>> = {
   "a mask": { mask: { density: 0.3, keep: 2 } },
   "whole tensors masked": { mask: { density: 0.5, unit: "tensor" } },
+  "directions of a low rank": { lowRank: { rank: 2 } },
   "blocks in turn": { blocks: { by: "part" } },
   "accumulation": { transformations: [accumulate(3, identity())] },
 };

@@ -1,0 +1,121 @@
+/**
+ * What the matrix product costs in every format, relative to int4_g128 in the same rounds, and what fused noise adds.
+ *
+ * @module
+ */
+import { parseArgs } from "@std/cli";
+import type { Gpu } from "../kernels/gpu.ts";
+import { openGpu } from "../kernels/mod.ts";
+import { bitsPerWeight, type Format, formatByName, FORMATS } from "../quant/mod.ts";
+import { describeMachine } from "./support/machine.ts";
+import { prepareMatmul } from "./support/matmul_case.ts";
+import { compareInterleaved, significant, type Timing } from "./support/timing.ts";
+
+const help = `Times the matrix product of every format and prints a markdown table of ratios.
+
+  deno run -A bench/formats.ts [options]
+
+Options:
+  --rounds <n>      turns that each entry has; ratios are taken within a turn (default 5)
+  --size <n>        inputs and outputs of the matrix (default 2048)
+  --rows <n>        rows of the wide product (default 64)
+  --formats <list>  names, or parts of names (default: all of GGUF's, own ones in groups of 128)
+  --help            this text
+
+A column is the time relative to int4_g128: of one row, of --rows rows. The last one is the time of two branches of --rows
+rows with noise, relative to twice the rows without, in the same format.`;
+
+const BASE = "int4_g128";
+
+/** Formats whose kernels differ from those of other groups in the length of loops only are left out. */
+function isMeasured({ name }: Format): boolean {
+  return !/_(g32|g64|g256|row)$/.test(name);
+}
+
+function chosen(list: string | undefined): Format[] {
+  const all = [...FORMATS.filter(isMeasured), formatByName("int4c_r64")];
+  const parts = list?.split(",");
+  const some = parts
+    ? [...new Set([...FORMATS, ...all])].filter(({ name }) => parts.some((p) => name.includes(p)))
+    : all;
+  return [formatByName(BASE), ...some.filter(({ name }) => name !== BASE)];
+}
+
+interface Settings {
+  readonly rounds: number;
+  readonly size: number;
+  readonly rows: number;
+}
+
+/** All formats in turns at so many rows. */
+async function compareFormats(
+  gpu: Gpu,
+  formats: readonly Format[],
+  rows: number,
+  batch: number,
+  { rounds, size }: Settings,
+): Promise<Timing[]> {
+  using stack = new DisposableStack();
+  const shape = { rows, inputs: size, outputs: size };
+  const entries = formats.map(({ name, layout }) =>
+    stack.use(prepareMatmul(gpu, { name, layout, ...shape }))
+  );
+  return await compareInterleaved(entries, { rounds, batch });
+}
+
+/** Two branches with noise against as many plain rows. */
+async function noiseOverhead(
+  gpu: Gpu,
+  { layout }: Format,
+  { rounds, size, rows }: Settings,
+): Promise<Timing> {
+  const shape = { layout, inputs: size, outputs: size };
+  using plain = prepareMatmul(gpu, { name: "plain", ...shape, rows: rows * 2 });
+  using noisy = prepareMatmul(gpu, { name: "noisy", ...shape, rows, branches: 2, noise: true });
+  return (await compareInterleaved([plain, noisy], { rounds, batch: 3 }))[1];
+}
+
+const ratioText = ({ ratio: { median, min, max } }: Timing): string =>
+  `${significant(median)} (${significant(min)}-${significant(max)})`;
+
+/** Prints the table. */
+export async function main(argv: string[]): Promise<void> {
+  const flags = parseArgs(argv, {
+    boolean: ["help"],
+    string: ["rounds", "size", "rows", "formats"],
+    default: { rounds: "5", size: "2048", rows: "64" },
+  });
+  if (flags.help) return console.log(help);
+  const settings = {
+    rounds: Number(flags.rounds),
+    size: Number(flags.size),
+    rows: Number(flags.rows),
+  };
+  const { rounds, size, rows } = settings;
+  if (!(rounds >= 1) || !(rows >= 1) || !(size >= 256) || size % 256 !== 0) {
+    throw new RangeError(
+      `Cannot time with rounds ${flags.rounds}, rows ${flags.rows} and size ${flags.size}: at least 1, and a multiple of 256`,
+    );
+  }
+  const formats = chosen(flags.formats);
+  using gpu = await openGpu();
+  const vector = await compareFormats(gpu, formats, 1, 64, settings);
+  const wide = await compareFormats(gpu, formats, rows, 4, settings);
+  console.log(await describeMachine(gpu.description));
+  console.log(`${size} x ${size}; ${rounds} rounds; median (range) of ratios within a round.\n`);
+  console.log(
+    `| format | bytes per weight | M = 1 ÷ ${BASE} | M = ${rows} ÷ ${BASE} | two branches with noise ÷ plain |`,
+  );
+  console.log("|---|---|---|---|---|");
+  for (const [i, format] of formats.entries()) {
+    const noise = await noiseOverhead(gpu, format, settings);
+    const bytes = significant(bitsPerWeight(format, size, size) / 8);
+    console.log(
+      `| ${format.name} | ${bytes} | ${ratioText(vector[i])} | ${ratioText(wide[i])} | ${
+        ratioText(noise)
+      } |`,
+    );
+  }
+}
+
+if (import.meta.main) await main(Deno.args);

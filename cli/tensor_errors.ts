@@ -1,0 +1,97 @@
+/**
+ * What quantising did to a model's tensors: bits and errors, by tensor and by kind.
+ *
+ * @module
+ */
+import type { TensorSource } from "../models/mod.ts";
+import { bitsPerWeight, decode, tensorKind } from "../quant/mod.ts";
+import { grouped, table } from "./terminal.ts";
+
+/** What became of a tensor. */
+interface TensorError {
+  readonly name: string;
+  readonly kind: string;
+  readonly format: string;
+  readonly weights: number;
+  readonly bits: number;
+  /** Squared, of its weights; grows as the tensor is read. */
+  difference: number;
+  /** Squared, of its weights as they were. */
+  norm: number;
+}
+
+/** Bits and errors of tensors, measured as they are read. */
+export class TensorErrors {
+  readonly #tensors: TensorError[] = [];
+  readonly #outputs = new Map<string, number>();
+
+  /** The tensor, adding up its differences from what it was as it is read. */
+  compared(was: TensorSource, now: TensorSource): TensorSource {
+    const { name, rows, columns, format } = now;
+    const error: TensorError = {
+      name,
+      kind: tensorKind(name, rows),
+      format: format.name,
+      weights: rows * columns,
+      bits: bitsPerWeight(format, rows, columns) * rows * columns,
+      difference: 0,
+      norm: 0,
+    };
+    this.#tensors.push(error);
+    if (was === now) return now;
+    return {
+      ...now,
+      read: async (first, count) => {
+        const packed = await now.read(first, count);
+        const a = decode(await was.read(first, count));
+        const b = decode(packed);
+        for (let i = 0; i < a.length; i++) {
+          error.difference += (a[i] - b[i]) ** 2;
+          error.norm += a[i] ** 2;
+        }
+        return packed;
+      },
+    };
+  }
+
+  /** The error of a layer's outputs. */
+  setOutput(name: string, error: number): void {
+    this.#outputs.set(name, error);
+  }
+
+  /** Lines by tensor, of those that are not as they were. */
+  byTensor(): string[] {
+    const changed = this.#tensors.filter(({ norm }) => norm > 0);
+    return table([
+      ["tensor", "format", "error of weights", "of outputs"],
+      ...changed.map(({ name, format, difference, norm }) => {
+        const output = this.#outputs.get(name);
+        return [name, format, relative(difference, norm), output?.toExponential(2) ?? ""];
+      }),
+    ]);
+  }
+
+  /** Lines by kind. */
+  byKind(): string[] {
+    const kinds = Map.groupBy(this.#tensors, ({ kind, format }) => `${kind} ${format}`);
+    return table([
+      ["kind", "format", "tensors", "weights", "bits", "relative error"],
+      ...[...kinds.values()].map((tensors) => {
+        const sum = (of: (it: TensorError) => number) => tensors.reduce((s, it) => s + of(it), 0);
+        const weights = sum((it) => it.weights);
+        return [
+          tensors[0].kind,
+          tensors[0].format,
+          tensors.length,
+          grouped(weights),
+          (sum((it) => it.bits) / weights).toFixed(3),
+          relative(sum((it) => it.difference), sum((it) => it.norm)),
+        ];
+      }),
+    ]);
+  }
+}
+
+function relative(difference: number, norm: number): string {
+  return norm > 0 ? Math.sqrt(difference / norm).toExponential(2) : "0";
+}
