@@ -11,6 +11,8 @@ const BENCHES: Readonly<Record<string, string>> = {
   steps: "training steps a second on a tiny model, and the device's idle share",
   memory: "memory of fine-tuning 7-8 B models, and planned against accounted",
   "optimisers-cost": "memory and time of each optimiser's update beside the forwards of its step",
+  quality:
+    "perplexity of real models in every format by every method (needs ../shared/data, can be interrupted)",
   finetune:
     "real models and tasks before and after QZO (needs ../shared/data, takes long, can be interrupted)",
 };
