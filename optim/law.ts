@@ -9,7 +9,8 @@
  *
  * - `"normal"`: `(popcount(lane) - 8) / 2`, the binomial approximation of a Gaussian in 17 levels from -4 to 4
  *   (kurtosis 2.875).
- * - `"rademacher"`: 1 or -1, by the lane's lowest bit.
+ * - `"rademacher"`: 1 or -1, by the lane's lowest bit: directions of length `sqrt(d)` exactly, on the sphere. Normal ones
+ *   are within about `0.7 / sqrt(d)` of that, relatively; projecting them onto it would change derivative and step by this factor alone.
  * - `"sparseNormal"`, `"sparseRademacher"`: the same where the mask in the seed's second word says so, else 0. Only seeds
  *   of a masked plan (see {@linkcode DirectionPlan}) have one; an optimiser made with a mask has these by itself.
  * - `"blockNormal"`, `"blockRademacher"`: the same in tensors of the block that the seed's second word names, which is for

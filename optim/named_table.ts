@@ -47,6 +47,8 @@ export interface ExtraOptions {
   readonly smoothness?: number;
   /** Candidates of a pool whose mean is the near end of the direction. */
   readonly top?: number;
+  /** Do as the released code does where that differs from the paper. */
+  readonly asReleased?: boolean;
   /** Which end of the magnitudes is trained. */
   readonly take?: "small" | "large";
   /** What a share by magnitude is of. */
@@ -112,13 +114,17 @@ export const namedOptimisers: Readonly<Record<OptimiserName, NamedOptimiser>> = 
   qzoPlus: { extras: [], queries: true, make: qzoPlus },
   mezo: { extras: [], queries: true, make: mezo },
   zoSgd: { extras: [], queries: true, make: zoSgd },
-  zoSgdSign: { extras: [], queries: true, make: zoSgdSign },
+  zoSgdSign: { extras: ["asReleased"], queries: true, make: zoSgdSign },
   zoSgdMomentum: { extras: ["momentum", "state", "length"], queries: true, make: zoSgdMomentum },
   zoAdam: { extras: ["momentum", "state", "length", "weightDecay"], queries: true, make: zoAdam },
   zoAdamW: { extras: ["momentum", "state", "length", "weightDecay"], queries: true, make: zoAdamW },
   fzoo: { extras: [], queries: true, make: fzoo },
   meazo: { extras: ["decay"], queries: true, make: meazo },
-  sparseZo: { extras: ["sparsity", "resample", "budget"], queries: true, make: sparseZo },
+  sparseZo: {
+    extras: ["sparsity", "resample", "budget", "asReleased"],
+    queries: true,
+    make: sparseZo,
+  },
   sparseMezo: { extras: ["sparsity", "take", "budget"], queries: true, make: sparseMezo },
   lozo: { extras: ["rank", "resample"], queries: true, make: lozo },
   kerzoo: { extras: ["smoothness"], queries: true, make: kerzoo },

@@ -41,6 +41,7 @@ const extraKeys: readonly (keyof ExtraOptions)[] = [
   "rank",
   "smoothness",
   "top",
+  "asReleased",
   "take",
   "budget",
   "blocks",
@@ -67,7 +68,7 @@ const extraKeys: readonly (keyof ExtraOptions)[] = [
 export function optimiserOfConfig({ optimiser: config, steps }: ConfiguredOptimiser): Optimiser {
   const { name, epsilon, queries, distribution, form, projection } = config;
   const named = namedOptimisers[name];
-  const extras: Partial<Record<keyof ExtraOptions, number | string>> = {};
+  const extras: Partial<Record<keyof ExtraOptions, number | string | boolean>> = {};
   for (const key of extraKeys) {
     const value = config[key];
     if (value === undefined) continue;
@@ -90,7 +91,7 @@ export function optimiserOfConfig({ optimiser: config, steps }: ConfiguredOptimi
   return make(scheduleOf(config, steps, () => learningRateOf(make(undefined))));
 }
 
-function foreign(key: string, value: number | string, name: string): RangeError {
+function foreign(key: string, value: number | string | boolean, name: string): RangeError {
   return new RangeError(`Cannot use optimiser.${key}: ${value}: ${name} has no such argument`);
 }
 

@@ -18,7 +18,7 @@ import {
   optimiserNames,
   type Projection,
 } from "../optim/mod.ts";
-import { choice, type Field, number, section } from "./config_field.ts";
+import { choice, custom, type Field, number, section } from "./config_field.ts";
 
 /** The learning rate over the steps. */
 export interface ScheduleConfig {
@@ -60,6 +60,8 @@ export interface OptimiserConfig {
   readonly smoothness?: number;
   /** Candidates whose mean is the near end of the direction (mezoGv). */
   readonly top?: number;
+  /** Do as the released code does where that differs from the paper (sparseZo, zoSgdSign). */
+  readonly asReleased?: boolean;
   /** Which end of the magnitudes is trained (sparseMezo). */
   readonly take?: "small" | "large";
   /** What a share is of (sparseZo, sparseMezo). */
@@ -145,6 +147,11 @@ export const optimiserSection: Field<OptimiserConfig> = section<OptimiserConfig>
     ...count,
     max: 63,
   }),
+  asReleased: custom(
+    "do as the released code does where that differs from the paper (sparseZo, zoSgdSign)",
+    "true or false",
+    (value) => typeof value === "boolean" ? value : undefined,
+  ),
   take: choice(
     "which end of the magnitudes is trained (sparseMezo); small if not given",
     magnitudeEnds,

@@ -282,6 +282,27 @@ Deno.test("hostile plans in a header of the second format are syntax errors", ()
     const value = { ...header, optimiser: { ...optimiserJson, directions: directions as never } };
     assertThrows(() => encodeHeader(value), SyntaxError, shown);
   }
+  const sparse = headOf(sparseZo({ budget: "global" })).header;
+  const shared = (share?: number) => ({
+    name: "blk.0.attn_q.weight",
+    id: 1,
+    count: 4,
+    form: "relative" as const,
+    span: 32,
+    rows: 4,
+    columns: 32,
+    ...(share === undefined ? {} : { share }),
+  });
+  for (
+    const [of, share, shown] of [[sparse, undefined, "no share"], [sparse, 65537, "65537"], [
+      header,
+      1,
+      "a share",
+    ]] as const
+  ) {
+    assertThrows(() => encodeHeader({ ...of, trainables: [shared(share)] }), SyntaxError, shown);
+  }
+  assertEquals(encodeHeader({ ...sparse, trainables: [shared(9)] }).header.trainables, [shared(9)]);
   const wide = { ...header, directions: 64 };
   assertThrows(() => encodeHeader(wide), SyntaxError, "2048 directions");
   for (const version of [0, 2, 3, 4]) {

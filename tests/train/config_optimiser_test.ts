@@ -1,4 +1,10 @@
-import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertAlmostEquals,
+  assertEquals,
+  assertNotEquals,
+  assertThrows,
+} from "@std/assert";
 import {
   fzoo,
   learningRateOf,
@@ -113,6 +119,12 @@ Deno.test("config optimiser: arguments of their own arrive, and at no other", ()
     const optimiser = { ...plain, name: "fzoo" as const, [key]: value };
     assertThrows(() => optimiserOfConfig({ optimiser, steps: 10 }), RangeError, `${key}: ${value}`);
   }
+  const released = optimiserOfConfig({
+    optimiser: { ...plain, name: "sparseZo", sparsity: 0.5, budget: "global", asReleased: true },
+    steps: 10,
+  });
+  assertEquals(released.plan.mask?.budget, "global");
+  assertAlmostEquals(released.plan.mask!.density, 0.3085, 1e-4);
   const optimiser = { ...plain, name: "threePointDescent" as const, queries: 2 };
   assertThrows(() => optimiserOfConfig({ optimiser, steps: 10 }), RangeError, "queries: 2");
 });

@@ -52,6 +52,7 @@ Deno.test("config: every kind of value arrives under its camelCase name", () => 
     smoothness: undefined,
     top: undefined,
     take: undefined,
+    asReleased: undefined,
     budget: undefined,
     resample: undefined,
     weightDecay: undefined,
