@@ -1,5 +1,6 @@
 import { assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import {
+  aqlmToPacked,
   bitsPerWeight,
   CODE_TABLES,
   codeAt,
@@ -13,8 +14,11 @@ import {
   groupColumns,
   groupsPerRow,
   halves,
+  planeBytes,
+  readCodes,
   readScales,
   readSeconds,
+  writeCodes,
 } from "../../quant/mod.ts";
 import { effectiveWeights } from "../reference/effective_weights.ts";
 import { codeFromWords, decodeGgufBytes } from "./plain_decoder.ts";
@@ -130,6 +134,43 @@ Deno.test("scalar layouts decode by the word order of their documentation", () =
         }
       }
       assertEquals(decodeRow(t, rows - 1), values.slice((rows - 1) * columns));
+    }
+  }
+});
+
+Deno.test("decode(pack(q)) is q for every width and shape", () => {
+  for (const bits of [2, 3, 4, 5, 6, 8] as const) {
+    for (const [i, [rows, columns]] of SHAPES.entries()) {
+      const codes = randomBytes(i + bits, rows * columns).map((byte) => byte % 2 ** bits);
+      const layout = { kind: "scalar", bits, center: 0, second: "none", group: 0 } as const;
+      const t = emptyPacked(layout, rows, columns);
+      writeCodes(codes, bits, codes.length / 32, planeBytes(t.codes), 0);
+      halves(t.scales).fill(0x3c00); // 1
+      assertEquals(decode(t), Float32Array.from(codes));
+      const back = new Uint8Array(codes.length);
+      readCodes(planeBytes(t.codes), 0, bits, codes.length / 32, back);
+      assertEquals(back, codes);
+    }
+  }
+  for (let bits = 1; bits <= 16; bits++) {
+    for (const vector of [8, 16] as const) {
+      const [books, rows, columns] = [1 + bits % 4, 3, 128];
+      const places = rows * columns / vector;
+      const width = bits > 8 ? 2 : 1;
+      const stored = randomBytes(bits, places * books * width);
+      const packed = aqlmToPacked({
+        codes: stored,
+        codebooks: new Uint16Array(books * 2 ** bits * vector),
+        scales: new Uint16Array(rows),
+      }, { books, bits, vector, rows, columns });
+      for (let place = 0; place < places; place++) {
+        for (let book = 0; book < books; book++) {
+          const at = (place * books + book) * width;
+          const code = (stored[at] + (width === 2 ? 256 * stored[at + 1] : 0)) % 2 ** bits;
+          const [row, column] = [Math.floor(place * vector / columns), place * vector % columns];
+          assertEquals(codeAt(packed, row, column + vector - 1, book), code);
+        }
+      }
     }
   }
 });
