@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { TensorSource } from "../models/mod.ts";
+import type { QuantizedLayer, TensorSource } from "../models/mod.ts";
 import { bitsPerWeight, decode, tensorKind } from "../quant/mod.ts";
 import { grouped, table } from "./terminal.ts";
 
@@ -23,7 +23,7 @@ interface TensorError {
 /** Bits and errors of tensors, measured as they are read. */
 export class TensorErrors {
   readonly #tensors: TensorError[] = [];
-  readonly #outputs = new Map<string, number>();
+  readonly #layers = new Map<string, QuantizedLayer>();
 
   /** The tensor, adding up its differences from what it was as it is read. */
   compared(was: TensorSource, now: TensorSource): TensorSource {
@@ -38,25 +38,29 @@ export class TensorErrors {
       norm: 0,
     };
     this.#tensors.push(error);
-    if (was === now) return now;
+    // Gains may have taken up factors of the matrices after them, which are no error.
+    if (was === now || error.kind === "vector") return now;
+    const layer = this.#layers.get(name);
     return {
       ...now,
       read: async (first, count) => {
         const packed = await now.read(first, count);
         const a = decode(await was.read(first, count));
-        const b = decode(packed);
-        for (let i = 0; i < a.length; i++) {
-          error.difference += (a[i] - b[i]) ** 2;
-          error.norm += a[i] ** 2;
+        const norm = a.reduce((sum, value) => sum + value ** 2, 0);
+        error.norm += norm;
+        if (layer) error.difference += norm * layer.weightError ** 2;
+        else {
+          const b = decode(packed);
+          error.difference += a.reduce((sum, value, i) => sum + (value - b[i]) ** 2, 0);
         }
         return packed;
       },
     };
   }
 
-  /** The error of a layer's outputs. */
-  setOutput(name: string, error: number): void {
-    this.#outputs.set(name, error);
+  /** What the method says of a layer, before its tensor is read. */
+  setLayer(layer: QuantizedLayer): void {
+    this.#layers.set(layer.name, layer);
   }
 
   /** Lines by tensor, of those that are not as they were. */
@@ -65,7 +69,7 @@ export class TensorErrors {
     return table([
       ["tensor", "format", "error of weights", "of outputs"],
       ...changed.map(({ name, format, difference, norm }) => {
-        const output = this.#outputs.get(name);
+        const output = this.#layers.get(name)?.outputError;
         return [name, format, relative(difference, norm), output?.toExponential(2) ?? ""];
       }),
     ]);

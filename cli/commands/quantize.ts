@@ -54,7 +54,10 @@ export const quantizeCommand: Command = {
     calibration: { kind: "text", doc: "text to calibrate with: .txt, .jsonl, .tsv or .csv" },
     "calibration-windows": { kind: "number", doc: "windows of it, at most [128]" },
     "calibration-length": { kind: "number", doc: `tokens of a window [${WINDOW}, or the context]` },
-    evaluate: { kind: "text", doc: "text to measure perplexity on [a held-out part]" },
+    evaluate: {
+      kind: "text",
+      doc: "text to measure perplexity on [the end of the calibration text]",
+    },
     damping: { kind: "number", doc: "gptq: added to the second moments, relative [0.01]" },
     "act-order": { kind: "flag", doc: "gptq: round columns with large inputs first" },
   },
@@ -77,26 +80,24 @@ export const quantizeCommand: Command = {
     using stored = await openModelSource(config.model);
     const how = { format, ...planOptions(options), ...methodOptions(options) };
     const errors = new TensorErrors();
-    if (calibration === undefined) {
-      if (options.text("evaluate") !== undefined) {
-        throw new UsageError("Cannot use --evaluate without --calibration");
-      }
+    const anyText = calibration ?? options.text("evaluate");
+    if (anyText === undefined) {
       await write(call, stored, quantizedSource(stored, how), path, errors);
       return;
     }
-    const text = await readText(options, stored, calibration);
+    const text = await readText(options, stored, anyText);
     using gpu = await openGpu(gpuOptions(config));
     const before = await measured(call, gpu, stored, text, "as it is");
     const begun = performance.now();
-    let quantized: ModelSource;
-    {
+    let quantized = quantizedSource(stored, how);
+    if (calibration !== undefined) {
       using line = progressLine(terminal);
       quantized = await calibratedSource(gpu, stored, text.calibration, {
         ...how,
         method: method.name,
         signal,
-        onLayer: ({ name, outputError }, step, total) => {
-          errors.setOutput(name, outputError);
+        onLayer: (layer, step, total) => {
+          errors.setLayer(layer);
           line.show({ step, total, seconds: (performance.now() - begun) / 1000 });
         },
       });
@@ -104,7 +105,9 @@ export const quantizeCommand: Command = {
     const after = await measured(call, gpu, quantized, text, "quantised");
     await write(call, stored, quantized, path, errors);
     facts(terminal, [
-      ["calibrated", `${method.name}, ${grouped(text.calibration.length)} windows`],
+      calibration === undefined
+        ? undefined
+        : ["calibrated", `${method.name}, ${grouped(text.calibration.length)} windows`],
       ["perplexity", `${before} before, ${after} after, ${text.heldOut.length} held-out windows`],
     ]);
   },

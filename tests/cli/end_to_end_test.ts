@@ -167,6 +167,11 @@ Deno.test("qzo quantize --method gptq: errors by tensor, perplexity before and a
     const written = JSON.parse(await printed("inspect", file, "--json"));
     assertEquals(written.formats.Q4_0.tensors, 7);
 
+    const plain = ["quantize", model, "--format", "Q4_0", "--evaluate", text];
+    const nearest = await printed(...plain, "--output", join(folder, "nearest.gguf"));
+    assertMatch(nearest, /^perplexity +[\d.]+ before, [\d.]+ after/m);
+    assert(!nearest.includes("calibrated"));
+
     const refused = async (...args: string[]) => {
       const terminal = capture();
       const output = ["--output", join(folder, "never")];
