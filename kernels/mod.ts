@@ -7,6 +7,7 @@
 export * from "./activation_pool.ts";
 export * from "./batch_layout.ts";
 export * from "./block_copy.ts";
+export * from "./extent.ts";
 export * from "./freeze.ts";
 export * from "./gather_columns.ts";
 export * from "./gpu.ts";

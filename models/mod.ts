@@ -10,6 +10,7 @@ export * from "./batch.ts";
 export * from "./calibration.ts";
 export * from "./column_order.ts";
 export * from "./config.ts";
+export * from "./dominant_layer.ts";
 export * from "./evaluator.ts";
 export * from "./file_source.ts";
 export * from "./forward.ts";

@@ -61,14 +61,17 @@ export interface DataConfig {
   readonly testLimit?: number;
 }
 
+/** Words for a layer: the one where outliers of activations arise, the one whose offsets the loss is steepest along. */
+export type LayerWord = "dominant" | "sensitive";
+
 /** Which parameters are trained, and how finely: a selection as the models know it. */
 export interface TrainablesConfig {
   /** Name patterns to take; undefined for all. */
   readonly include?: readonly string[];
   /** Name patterns to leave out; undefined: embedding and head. */
   readonly exclude?: readonly string[];
-  /** First and last layer; undefined for all. */
-  readonly layers?: readonly [number, number];
+  /** First and last layer, or the word for one that is found when the run begins; undefined for all. */
+  readonly layers?: readonly [number, number] | LayerWord;
   /** Kinds to take. */
   readonly kinds: readonly ("scales" | "norms" | "biases" | "dense")[];
   /** Columns that share an offset. */
@@ -160,8 +163,8 @@ const schema: Field<TrainConfig> = section<TrainConfig>("A fine-tune", {
     include: list("name patterns to take, * matches anything; all if not given", text("")),
     exclude: list("name patterns to leave out; embedding and head if not given", text("")),
     layers: custom(
-      "layers to take, counted from 0; all if not given",
-      "layers, 0-7 or 3",
+      "layers to take, counted from 0, or the one found to be dominant, or sensitive; all if not given",
+      "layers, 0-7 or 3, dominant or sensitive",
       readLayers,
     ),
     kinds: list("kinds to take", choice("", ["scales", "norms", "biases", "dense"]), ["scales"]),
@@ -263,11 +266,17 @@ function isLabelWord(entry: [string, unknown]): entry is [string, string] {
   return typeof entry[1] === "string" && entry[1] !== "";
 }
 
-function readLayers(value: unknown, place: Place): readonly [number, number] | undefined {
+function readLayers(
+  value: unknown,
+  place: Place,
+): readonly [number, number] | LayerWord | undefined {
+  if (value === "dominant" || value === "sensitive") return value;
   if (typeof value !== "string" && typeof value !== "number") return undefined;
   const [, first, last = first] = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(String(value)) ?? [];
   if (first === undefined || Number(first) > Number(last)) {
-    throw new RangeError(refusal(place, value, "a range of layers such as 0-7"));
+    throw new RangeError(
+      refusal(place, value, "a range of layers such as 0-7, dominant or sensitive"),
+    );
   }
   return [Number(first), Number(last)];
 }

@@ -23,7 +23,10 @@ export function configToYaml(config: TrainConfig): string {
   const { layers } = config.trainables;
   const plain = {
     ...config,
-    trainables: { ...config.trainables, layers: layers && layers.join("-") },
+    trainables: {
+      ...config.trainables,
+      layers: typeof layers === "object" ? layers.join("-") : layers,
+    },
   };
   return stringify(section(plain), { lineWidth: 100 });
 }

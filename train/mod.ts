@@ -8,6 +8,7 @@ export * from "./benchmark.ts";
 export * from "./benchmark_config.ts";
 export * from "./benchmark_table.ts";
 export * from "./calibration_text.ts";
+export * from "./choose_layers.ts";
 export * from "./config.ts";
 export * from "./config_yaml.ts";
 export * from "./evaluate.ts";

@@ -14,6 +14,7 @@ import {
   type LedgerHeader,
   type Optimiser,
 } from "../optim/mod.ts";
+import { chooseLayers } from "./choose_layers.ts";
 import { optimiserOfConfig } from "./config_optimiser.ts";
 import type { TrainConfig } from "./config_schema.ts";
 import { configToYaml } from "./config_yaml.ts";
@@ -33,6 +34,8 @@ export interface RunOptions {
   readonly examples: TaskExamples;
   /** Go on with the run in `config.output`. Default false: begin one, refusing a folder that holds one. */
   readonly resume?: boolean;
+  /** Told after each batch of the search for a layer, where the configuration has a word for it. */
+  readonly onChoice?: (done: number, total: number) => void;
 }
 
 /** How the data are ordered: with the seed, all that batches depend on. */
@@ -52,7 +55,7 @@ export function dataOfRun(config: TrainConfig, { objective, train }: TaskExample
 export class Run implements Disposable {
   /** Where its files lie. */
   readonly folder: RunFolder;
-  /** What is run. */
+  /** What is run; a word for a layer has become its number. */
   readonly config: TrainConfig;
   /** The configured optimiser. */
   readonly optimiser: Optimiser;
@@ -100,8 +103,9 @@ export class Run implements Disposable {
    * @throws {Deno.errors.NotFound} When there is no run to go on with
    * @throws {RangeError} When the ledger was made with another model, optimiser, seed or other data
    */
-  static async open(config: TrainConfig, options: RunOptions): Promise<Run> {
+  static async open(configured: TrainConfig, options: RunOptions): Promise<Run> {
     const { session: { gpu, model }, resume = false } = options;
+    const config = await chooseLayers(configured, model, options.examples, options.onChoice);
     const folder = runFolder(config.output);
     const optimiser = optimiserOfConfig(config);
     assertTrainable(config, options.session);

@@ -59,7 +59,10 @@ export async function openRunSession(
   return { gpu, stored, source, model, [Symbol.dispose]: () => owned.dispose() };
 }
 
-/** The configured selection, as models take it: what is not given keeps its default. */
+/**
+ * The configured selection, as models take it: what is not given keeps its default. All layers where a word stands for one that is not
+ * found yet, see {@linkcode chooseLayers}.
+ */
 export function selectionOfConfig({ trainables }: TrainConfig): Selection {
   const { include, exclude, layers, kinds, span } = trainables;
   return {
@@ -67,6 +70,6 @@ export function selectionOfConfig({ trainables }: TrainConfig): Selection {
     span,
     ...(include ? { include } : {}),
     ...(exclude ? { exclude } : {}),
-    ...(layers ? { layers } : {}),
+    ...(typeof layers === "object" ? { layers } : {}),
   };
 }

@@ -98,7 +98,15 @@ async function train(
 ): Promise<boolean> {
   const { options, terminal, signal } = call;
   const { gpu, model } = session;
-  using run = await Run.open(config, { session, examples, resume: options.flag("resume") });
+  const choice = evaluationStatus(terminal, "batches to choose a layer");
+  using run = await Run.open(config, {
+    session,
+    examples,
+    resume: options.flag("resume"),
+    onChoice: choice.onProgress,
+  });
+  choice.clear();
+  const { layers } = config.trainables;
   facts(terminal, [
     ["model", `${session.source.name} on ${gpu.description}`],
     [
@@ -113,6 +121,9 @@ async function train(
         grouped(run.offsets.scalars)
       } scalars of ${run.offsets.trainables.length} tensors by ${run.optimiser.name}`,
     ],
+    ...(typeof layers === "string"
+      ? [["layer", `${run.config.trainables.layers?.[0]}, the ${layers} one`] as const]
+      : []),
     ["output", run.resumedAt > 0 ? `${config.output}, from step ${run.resumedAt}` : config.output],
   ]);
   const line = progressLine(terminal);

@@ -68,6 +68,7 @@ function lookup(weights: NamedWeights, name: string): ArrayLike<number> | undefi
  *
  * The head is tied when either `lm_head` or the embedding is missing. Projections may have biases.
  *
+ * @param onHidden Told what enters the first layer, and what leaves each
  * @param onInput Told what each projection multiplies, `[tokens][inputs]`
  * @throws {TypeError} when a tensor is missing or does not have the size that the shape asks for.
  */
@@ -77,6 +78,7 @@ export function llamaLogits(
   tokens: ArrayLike<number>,
   packed: PackedRows | null = null,
   onInput: (name: string, x: Float64Array) => void = () => {},
+  onHidden: (x: Float64Array) => void = () => {},
 ): Float64Array {
   const { hidden, feedForward, heads, kvHeads, vocabulary, epsilon } = shape;
   const headSize = shape.headSize ?? hidden / heads;
@@ -111,6 +113,7 @@ export function llamaLogits(
   const head = lookup(weights, "lm_head.weight") ? "lm_head" : "model.embed_tokens";
 
   let x = embedding([tensor(`${tied}.weight`, vocabulary * hidden)], hidden, tokens);
+  onHidden(x);
   for (let layer = 0; layer < shape.layers; layer++) {
     const at = `model.layers.${layer}`;
     const a = rmsNorm(x, tensor(`${at}.input_layernorm.weight`, hidden), hidden, epsilon);
@@ -125,6 +128,7 @@ export function llamaLogits(
     const gate = project(`${at}.mlp.gate_proj`, f, hidden, feedForward);
     const up = project(`${at}.mlp.up_proj`, f, hidden, feedForward);
     x = project(`${at}.mlp.down_proj`, siluGate(gate, up), feedForward, hidden, x);
+    onHidden(x);
   }
   x = rmsNorm(x, tensor("model.norm.weight", hidden), hidden, epsilon);
   return project(head, x, hidden, vocabulary);

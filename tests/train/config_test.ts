@@ -93,6 +93,7 @@ Deno.test("config: mistakes are named with key, value and what is expected", () 
     ["trainables: {kinds: [scales, loras]}", RangeError, 'trainables.kinds.1: "loras"'],
     ["trainables: {include: [[a]]}", TypeError, "trainables.include.0: a list of 1"],
     ["trainables: {layers: 7-3}", RangeError, '"7-3"'],
+    ["trainables: {layers: best}", RangeError, "dominant or sensitive"],
     ["trainables: {layers: {a: 1}}", TypeError, "trainables.layers"],
     ["trainables: {span: 0}", RangeError, "trainables.span: 0"],
     ["trainables: {span: column}", RangeError, "expected block, row or a number of columns"],
