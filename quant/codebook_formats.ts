@@ -38,9 +38,10 @@ export function codebookFormatByName(name: string): Format | undefined {
   return format.name === name ? format : undefined;
 }
 
-/** Those of known models; others are made by name. */
+/** Those of known models and of three bits; others are made by name. */
 export const CODEBOOK_FORMATS: readonly Format[] = [
   codebookFormat({ kind: "codebook", books: 1 }),
   codebookFormat({ kind: "codebook", books: 2 }),
+  codebookFormat({ kind: "codebook", books: 3 }),
   codebookFormat({ kind: "codebook", books: 1, bits: 16 }),
 ];

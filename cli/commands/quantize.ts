@@ -40,6 +40,7 @@ export const quantizeCommand: Command = {
     "quantize model.gguf --format Q4_0 --output small.gguf",
     "quantize folder --format int4_g128 --output small",
     "quantize folder --method gptq --bits 4 --group 128 --calibration text.txt --output small",
+    "quantize folder --method codebook --format codebook2x8 --calibration text.txt --output small",
   ],
   options: {
     output: { kind: "text", doc: "a .gguf file, or a folder for formats that GGUF has not" },
