@@ -52,7 +52,8 @@ const rules: Record<string, UpdateRule> = {
 const losses = (count: number, step: number) => [...normals(count, random, 10 ** (1 - step % 7))];
 
 Deno.test("products, quotients and roots of update rules have the host's bits", async () => {
-  const sizes = [1e-45, 2 ** -126, 2 ** -93, 2 ** -92, 2 ** -91, 1e-8, 0.1, 1, 3, 1e8, 2 ** 90];
+  // Nothing that rules meet is subnormal.
+  const sizes = [2 ** -126, 2 ** -93, 2 ** -92, 2 ** -91, 1e-8, 0.1, 1, 3, 1e8, 2 ** 90];
   const drawn = normals(6000, random, 1);
   const pairs = [
     ...sizes.flatMap((a) => sizes.map((b) => [a, -b] as const)),
@@ -68,11 +69,9 @@ Deno.test("products, quotients and roots of update rules have the host's bits", 
     pairs,
   );
   pairs.forEach(([a, b], i) => {
-    // Subnormal operands are beyond what rules meet: a product of them is 0 whatever a device makes of them.
-    const usual = Math.abs(a) >= 2 ** -126 && Math.abs(b) >= 2 ** -92;
     const expected = [elementOps.mul(a, b), elementOps.div(a, b), elementOps.sqrt(Math.abs(a)), 0];
     expected.forEach((value, k) => {
-      if (k === 1 && !usual) return;
+      if (k === 1 && Math.abs(b) < 2 ** -92) return;
       assert(
         Object.is(found[4 * i + k], value),
         `${k} of ${a}, ${b}: ${found[4 * i + k]}, ${value}`,

@@ -20,6 +20,8 @@ import {
   qzoNormalised,
   readLedger,
   roundCoefficient,
+  zoAdamW,
+  zoSgdMomentum,
 } from "../../optim/mod.ts";
 import { randomNumbers } from "../support/random_llama.ts";
 import { allKinds, allScales, tinyHeader, tinySource } from "../train/tiny_model.ts";
@@ -77,6 +79,28 @@ export const replayCases: readonly ReplayCase[] = [
     selection: allKinds,
     reach: 1e-3,
     steps: 300,
+  },
+  {
+    name: "AdamW, two moments per offset",
+    format: "Q4_0",
+    optimiser: zoAdamW({
+      form: "relative",
+      projection: "keep-sign",
+      learningRate: 0.05,
+      weightDecay: 0.2,
+      queries: 2,
+    }),
+    selection: allScales,
+    reach: 1,
+    steps: 60,
+  },
+  {
+    name: "momentum, absolute, scales stopped at zero",
+    format: "Q4_0",
+    optimiser: zoSgdMomentum({ projection: "keep-sign", learningRate: 0.05 }),
+    selection: allScales,
+    reach: 0.5,
+    steps: 60,
   },
 ];
 

@@ -20,9 +20,8 @@ Deno.test("every kernel equals its oracle on a second adapter, SwiftShader", asy
     );
   }
   const kernels = fromFileUrl(new URL("../kernels/", import.meta.url));
-  const files = ["losses", "matmul", "operations", "step"].map((name) =>
-    `${kernels}${name}_test.ts`
-  );
+  const files = ["losses", "matmul", "operations", "step", "update_rule", "accept"]
+    .map((name) => `${kernels}${name}_test.ts`);
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["test", "-A", "--no-check", "--quiet", ...files],
     env: { VK_DRIVER_FILES: driver, VK_ICD_FILENAMES: driver, NO_COLOR: "1" },
