@@ -11,6 +11,7 @@ import {
   magnitudeMask,
   magnitudeShares,
 } from "../optim/magnitude.ts";
+import type { Optimiser } from "../optim/optimiser.ts";
 import { offsetMagnitudes } from "../quant/magnitudes.ts";
 import { planeWords } from "../quant/layout.ts";
 import type { Gpu } from "./gpu.ts";
@@ -66,6 +67,15 @@ export async function maskShares(
   }
   const shares = magnitudeShares(density, magnitudes);
   return trainables.map((one, i) => ({ ...one, share: shares[i] }));
+}
+
+/** Throws a TypeError where an optimiser's mask wants shares and offsets were made without. */
+export function assertShares({ name, plan }: Optimiser, { trainables }: OffsetSet): void {
+  const without = trainables.find(({ share }) => share === undefined);
+  if (plan.mask?.budget !== "global" || !without) return;
+  throw new TypeError(
+    `Cannot train by ${name}: "${without.name}" has no share of the mask, make its offsets of maskShares`,
+  );
 }
 
 /**

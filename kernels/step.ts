@@ -253,12 +253,6 @@ export function optimiserStep(
       `Cannot record a step of ${optimiser.name}: the host scalars of its update rule are not given`,
     );
   }
-  const unshared = offsets.trainables.find(({ share }) => share === undefined);
-  if (optimiser.plan.mask?.budget === "global" && unshared) {
-    throw new TypeError(
-      `Cannot record a step of ${optimiser.name}: "${unshared.name}" has no share of the mask, make its offsets of maskShares`,
-    );
-  }
   const seeded = inputs.seeds !== undefined;
   if (!seeded && !isPlain(optimiser.plan)) {
     throw new TypeError(

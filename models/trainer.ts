@@ -7,6 +7,7 @@
 
 import {
   ActivationPool,
+  assertShares,
   BlockCopy,
   compileGraph,
   type Gpu,
@@ -75,6 +76,7 @@ export class Trainer implements Disposable {
       readonly onTimes?: (times: readonly DeviceSpan[]) => void;
     },
   ) {
+    assertShares(optimiser, offsets);
     this.#model = model;
     this.#gpu = model.gpu;
     this.#optimiser = optimiser;

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import {
+  assertShares,
   DeviceTensor,
   freezeByMagnitude,
   Graph,
@@ -370,7 +371,6 @@ Deno.test("offsets frozen by magnitude keep their bits through steps, decays and
 Deno.test("masks with a share for each tensor have the host's bits, and need their shares", async () => {
   const rule = sparseZo({ sparsity: 0.6, resample: 2, learningRate: 1, budget: "global" });
   const tensors = rigTensors();
-  assertThrows(() => new StepRig(gpu, rule, tensors), TypeError, "has no share of the mask");
   for (const maxBinding of [gpu.maxBinding, 4096]) {
     using base = new StepRig(gpu, plain(), tensors, maxBinding);
     const { trainables } = base.offsets;
@@ -381,7 +381,9 @@ Deno.test("masks with a share for each tensor have the host's bits, and need the
     const shared = await maskShares(gpu, { density: 0.4 }, trainables, base.tensors);
     assertEquals(shared.map(({ share }) => share), shares);
     assert(new Set(shares).size > 2, "shares do not differ");
+    assertThrows(() => assertShares(rule, base.offsets), TypeError, "has no share of the mask");
     using rig = new StepRig(gpu, rule, tensors, maxBinding, shares);
+    assertShares(rule, rig.offsets);
     for (let step = 0; step < 6; step++) rig.step(step, [...normals(2, random, 0.5)]);
     const records = await rig.records();
     await rig.assertReplays(records.map((r) => r.coefficients));

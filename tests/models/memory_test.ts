@@ -11,7 +11,15 @@ import {
   quantizedSource,
   Trainer,
 } from "../../models/mod.ts";
-import { qzo, qzoNormalised, zoAdam, zoSgdConservative } from "../../optim/mod.ts";
+import {
+  namedOptimisers,
+  optimiserNames,
+  qzo,
+  qzoNormalised,
+  sparseZo,
+  zoAdam,
+  zoSgdConservative,
+} from "../../optim/mod.ts";
 import { randomLlama } from "../support/random_llama.ts";
 import { choiceExamples, ggufInMemory, smallShape, textExamples } from "./small_model.ts";
 
@@ -73,6 +81,22 @@ Deno.test("a model planned from its shape alone is the model planned from its fi
   const batch = packBatch(textExamples(290, [9]), "language-modelling", 64);
   const options = { optimiser: qzo(), shape: batch.shape };
   assertEquals(planMemory(shaped, options), planMemory(source, options));
+});
+
+Deno.test("every named optimiser is priced without a device, masks and magnitudes before their base is read", async () => {
+  using dense = await ggufInMemory(shape, randomLlama(shape));
+  const source = quantizedSource(dense, { format: "int4_g32" });
+  const { shape: batch } = packBatch(textExamples(290, [9]), "language-modelling", 64);
+  for (const name of optimiserNames) {
+    const { total } = planMemory(source, {
+      optimiser: namedOptimisers[name].make({ form: "relative" }),
+      shape: batch,
+    });
+    assert(total > 0, name);
+  }
+  const plain = planMemory(source, { optimiser: sparseZo(), shape: batch });
+  const optimiser = sparseZo({ budget: "global" });
+  assertEquals(planMemory(source, { optimiser, shape: batch }).total, plain.total);
 });
 
 Deno.test("a smaller binding makes more pieces of the same tensors", async () => {
