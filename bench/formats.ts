@@ -27,6 +27,36 @@ rows with noise, relative to twice the rows without, in the same format.`;
 
 const BASE = "int4_g128";
 
+/** How many times int4_g128 a format may take: those of about four bits, and codebooks of about two. */
+const BOUNDS: readonly { readonly names: RegExp; readonly most: number; readonly why: string }[] = [
+  {
+    names: /^codebook(1x|2x8)/,
+    most: 2,
+    why: "an entry per book and vector is looked up, which a software adapter does word by word",
+  },
+  {
+    names: /^int4c_/,
+    most: 1.5,
+    why: "every weight brings a scale and a zero point of its own: 4 bytes beside half a byte",
+  },
+  {
+    names: /^(IQ4|nf4|fp4|MXFP4)/,
+    most: 1.5,
+    why: "what a code stands for is computed, or chosen among 16 values",
+  },
+  { names: /^(Q4_|int4)/, most: 1.5, why: "a second value per group" },
+];
+
+/** The bound that a format exceeds, as a line of text. */
+function exceeded({ name }: Format, timings: readonly Timing[]): string | undefined {
+  const bound = BOUNDS.find(({ names }) => names.test(name));
+  const slowest = Math.max(...timings.map(({ ratio }) => ratio.median));
+  if (!bound || slowest <= bound.most) return undefined;
+  return `${name} takes ${
+    significant(slowest)
+  } times int4's time, more than ${bound.most}: ${bound.why}.`;
+}
+
 /** Formats whose kernels differ from those of other groups in the length of loops only are left out. */
 function isMeasured({ name }: Format): boolean {
   return !/_(g32|g64|g256|row)$/.test(name);
@@ -34,11 +64,14 @@ function isMeasured({ name }: Format): boolean {
 
 function chosen(list: string | undefined): Format[] {
   const all = [...FORMATS.filter(isMeasured), formatByName("int4c_r64")];
-  const parts = list?.split(",");
-  const some = parts
-    ? [...new Set([...FORMATS, ...all])].filter(({ name }) => parts.some((p) => name.includes(p)))
-    : all;
-  return [formatByName(BASE), ...some.filter(({ name }) => name !== BASE)];
+  // A name that is no part of a listed one may still be one that is made by name.
+  const named = (part: string): Format[] => {
+    const found = [...FORMATS, ...all].filter(({ name }) => name.includes(part));
+    return found.length > 0 ? found : [formatByName(part)];
+  };
+  const some = list === undefined ? all : list.split(",").flatMap(named);
+  const byName = new Map([formatByName(BASE), ...some].map((format) => [format.name, format]));
+  return [...byName.values()];
 }
 
 interface Settings {
@@ -107,7 +140,9 @@ export async function main(argv: string[]): Promise<void> {
     `| format | bytes per weight | M = 1 ÷ ${BASE} | M = ${rows} ÷ ${BASE} | two branches with noise ÷ plain |`,
   );
   console.log("|---|---|---|---|---|");
+  const over: string[] = [];
   for (const [i, format] of formats.entries()) {
+    over.push(exceeded(format, [vector[i], wide[i]]) ?? "");
     const noise = await noiseOverhead(gpu, format, settings);
     const bytes = significant(bitsPerWeight(format, size, size) / 8);
     console.log(
@@ -116,6 +151,8 @@ export async function main(argv: string[]): Promise<void> {
       } |`,
     );
   }
+  const lines = over.filter((line) => line !== "");
+  if (lines.length > 0) console.log(`\n${lines.join("\n")}`);
 }
 
 if (import.meta.main) await main(Deno.args);

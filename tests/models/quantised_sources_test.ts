@@ -22,6 +22,7 @@ import {
 } from "../../models/mod.ts";
 import { qzoNormalised } from "../../optim/mod.ts";
 import { decode, type SafetensorsTensorData } from "../../quant/mod.ts";
+import { exportTuned, trainedTensors } from "../../train/mod.ts";
 import type { LlamaShape } from "../reference/llama.ts";
 import {
   checkWrittenBack,
@@ -300,9 +301,21 @@ for (
       });
       trainer.enqueue(0, batch);
       assertEquals((await trainer.drain()).map((r) => r.halted), [false]);
-      for (const [tensor, values] of await offsets.read(gpu)) {
+      const moved = await offsets.read(gpu);
+      for (const [tensor, values] of moved) {
         assert(values.some((w) => w !== 0), `${tensor} did not move`);
       }
+      // What is written gives the loss of the offsets, but for the rounding of scales.
+      using offsetEvaluator = new Evaluator(model, offsets);
+      const [{ loss: tunedLoss }] = await offsetEvaluator.run([batch]);
+      const out = join(folder, "tuned");
+      await exportTuned(source, trainedTensors(offsets.trainables, moved), out);
+      using written = await openModelSource(out);
+      using tuned = await loadModel(gpu, written);
+      using fileEvaluator = new Evaluator(tuned);
+      const [{ loss: fileLoss }] = await fileEvaluator.run([batch]);
+      assertAlmostEquals(fileLoss, tunedLoss, 0.2 * Math.abs(tunedLoss - loss) + 1e-4);
+      assertNotEquals(tunedLoss, loss);
     });
   });
 }
