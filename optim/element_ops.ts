@@ -24,9 +24,12 @@ function fromBits(bits: number): number {
   return floatView[0];
 }
 
+/** Below this a product is 0. */
+const least = 2 ** -92;
+
 function product(a: number, b: number): number {
-  const bits = bitsOf(a * b);
-  return (bits & 0x7f800000) < 35 << 23 ? 0 : floatView[0];
+  const rounded = Math.fround(a * b);
+  return Math.abs(rounded) < least ? 0 : rounded;
 }
 
 /** Within 3.5 % at first; each round squares that and takes half again. */

@@ -93,7 +93,7 @@ function fromSeeds(name: string, { state = "stored", length }: MomentumOptions):
 /**
  * ZO-SGD-MMT: momentum 0.9, learning rate 1e-6; one f32 per offset.
  *
- * Departures: none known; ZO-Bench's sweep is of smaller learning rates, 1e-5 to 1e-8. With `state: "seeds"` momentum ends after
+ * Departures: none known in the rule. With `state: "seeds"` momentum ends after
  * `length` steps, 3 % of its weight.
  *
  * Source: ZO-Bench (arXiv 2402.11592), `momentum 0.9`; recomputed as MeZO (arXiv 2305.17333, appendix B.2) proposes.
