@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { OffsetSet } from "../../kernels/mod.ts";
 import {
   fingerprint,
   type ModelSource,
@@ -14,12 +15,15 @@ import {
   encodeHeader,
   encodeRecord,
   type Ledger,
+  lozo,
   mezo,
   type Optimiser,
   qzo,
   qzoNormalised,
   readLedger,
   roundCoefficient,
+  sparseMezo,
+  sparseZo,
   zoAdamW,
   zoSgdMomentum,
 } from "../../optim/mod.ts";
@@ -102,6 +106,44 @@ export const replayCases: readonly ReplayCase[] = [
     reach: 0.5,
     steps: 60,
   },
+  {
+    name: "low rank over scales",
+    format: "Q4_0",
+    optimiser: lozo({
+      form: "relative",
+      projection: "keep-sign",
+      rank: 8,
+      resample: 7,
+      queries: 2,
+    }),
+    selection: allScales,
+    reach: 0.1,
+    steps: 60,
+  },
+  {
+    name: "low rank over norms and dense matrices",
+    format: "F16",
+    optimiser: lozo({ rank: 3, resample: 7, distribution: "rademacher" }),
+    selection: allKinds,
+    reach: 1e-3,
+    steps: 60,
+  },
+  {
+    name: "small scales alone, the others frozen",
+    format: "Q4_0",
+    optimiser: sparseMezo({ form: "relative", projection: "keep-sign", budget: "global" }),
+    selection: allScales,
+    reach: 1,
+    steps: 60,
+  },
+  {
+    name: "masks with a share for each tensor",
+    format: "Q4_0",
+    optimiser: sparseZo({ form: "relative", resample: 5, budget: "global" }),
+    selection: allScales,
+    reach: 1,
+    steps: 60,
+  },
 ];
 
 /** The base model of a case. */
@@ -113,7 +155,11 @@ export function caseSource({ format }: ReplayCase): Promise<ModelSource> {
 export async function caseLedger(replayCase: ReplayCase, source: ModelSource): Promise<Ledger> {
   const { optimiser, selection, reach, steps } = replayCase;
   const plan = planModel(source, { adapterClass: "software", maxBinding: 2 ** 27 });
-  const offsets = planOffsets(plan, optimiser.form, 2 ** 27, selection);
+  const { trainables } = planOffsets(plan, optimiser.form, 2 ** 27, selection);
+  const shared = optimiser.plan.mask?.budget === "global"
+    ? trainables.map((one, i) => ({ ...one, share: [20000, 0, 65536][i % 3] }))
+    : trainables;
+  const offsets = new OffsetSet(shared, 2 ** 27);
   const head = encodeHeader(
     tinyHeader({ fingerprint: await fingerprint(source) }, optimiser, offsets, 2 ** 40 + 7),
   );
