@@ -278,45 +278,45 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
 #endfor
 #for i BLOCK_WORDS
       {
-      // Vectors of this word in this block; a word of several blocks starts at the block's own.
-      let vectors = WORD_VECTORS / WORD_BLOCKS;
-      let first_vector = (block % WORD_BLOCKS) * vectors;
-      var vector = 0u;
-      loop {
+        // Vectors of this word in this block; a word of several blocks starts at the block's own.
+        let vectors = WORD_VECTORS / WORD_BLOCKS;
+        let first_vector = (block % WORD_BLOCKS) * vectors;
+        var vector = 0u;
+        loop {
 #for c COLS
 #for book BOOKS
-        let code{c}_{book} = (codes{c}_{i}_{book} >> ((first_vector + vector) * CODE_WIDTH)) & (ENTRIES - 1u);
+          let code{c}_{book} = (codes{c}_{i}_{book} >> ((first_vector + vector) * CODE_WIDTH)) & (ENTRIES - 1u);
 #endfor
 #endfor
 #for o VECTOR_OCTETS
 #for c COLS
 #for book BOOKS
-        let entry{c}_{book}_{o} = codebook[({book}u * ENTRIES + code{c}_{book}) * VECTOR_OCTETS + {o}u];
+          let entry{c}_{book}_{o} = codebook[({book}u * ENTRIES + code{c}_{book}) * VECTOR_OCTETS + {o}u];
 #endfor
 #endfor
 #for h 2
-        {
-          let k = block * 8u + ({i}u * vectors + vector) * VECTOR_QUADS + {o*2+h}u;
+          {
+            let k = block * 8u + ({i}u * vectors + vector) * VECTOR_QUADS + {o*2+h}u;
 #for c COLS
-          var v{c} = vec4<f32>();
+            var v{c} = vec4<f32>();
 #for book BOOKS
-          v{c} += vec4<f32>(unpack2x16float(entry{c}_{book}_{o}[{h*2}]), unpack2x16float(entry{c}_{book}_{o}[{h*2+1}]));
+            v{c} += vec4<f32>(unpack2x16float(entry{c}_{book}_{o}[{h*2}]), unpack2x16float(entry{c}_{book}_{o}[{h*2+1}]));
 #endfor
 #endfor
 #for r ROWS
-          {
-            let xr = x[x{r} + k];
+            {
+              let xr = x[x{r} + k];
 #for c COLS
-            p{r}_{c} = fma(xr.x, v{c}.x, fma(xr.y, v{c}.y, fma(xr.z, v{c}.z, fma(xr.w, v{c}.w, p{r}_{c}))));
+              p{r}_{c} = fma(xr.x, v{c}.x, fma(xr.y, v{c}.y, fma(xr.z, v{c}.z, fma(xr.w, v{c}.w, p{r}_{c}))));
+#endfor
+            }
 #endfor
           }
 #endfor
+#endfor
+          vector++;
+          if (vector >= vectors) { break; }
         }
-#endfor
-#endfor
-        vector++;
-        if (vector >= vectors) { break; }
-      }
       }
 #endfor
 #else
