@@ -31,7 +31,6 @@ Usage: deno task bench quality [options]
   --only TEXT      cases whose name contains TEXT, for example "reviews-4m int4_g128 gptq"
   --list           the cases
   --table          print the table of what is done, run nothing
-  --act-order      GPTQ in the order of activations (kept under its own name)
 
 Example: deno task bench quality --only "Q4_0 gptq"`;
 
@@ -46,7 +45,6 @@ interface Case {
   readonly text: keyof typeof TEXTS;
   readonly format: string;
   readonly method: string;
-  readonly actOrder: boolean;
 }
 
 interface Result {
@@ -84,22 +82,17 @@ function fits(source: ModelSource, format: Format): boolean {
   return 2 * held.length >= matrices.length;
 }
 
-async function cases(actOrder: boolean): Promise<Case[]> {
+async function cases(): Promise<Case[]> {
   const found: Case[] = [];
   for (const [model, text] of MODELS) {
     using source = await openModelSource(join(DATA, "models", model));
     for (const format of FORMATS.filter((it) => canBeMade(it) && fits(source, it))) {
       for (const { name: method, applies } of QUANTIZE_METHODS) {
-        if (!applies(format) || actOrder && method !== "gptq") continue;
-        found.push({ model, text, format: format.name, method, actOrder });
+        if (applies(format)) found.push({ model, text, format: format.name, method });
       }
     }
   }
   return found;
-}
-
-function methodName({ method, actOrder }: Case): string {
-  return actOrder ? `${method} act-order` : method;
 }
 
 async function readResults(): Promise<Result[]> {
@@ -126,7 +119,6 @@ async function runCase(gpu: Gpu, c: Case): Promise<Result> {
   const quantised = await calibratedSource(gpu, source, train.slice(0, CALIBRATION / text.length), {
     format: c.format,
     method: c.method,
-    actOrder: c.actOrder,
     onLayer: ({ rows, columns, format, outputError }) => {
       squares += outputError ** 2;
       layers++;
@@ -140,7 +132,7 @@ async function runCase(gpu: Gpu, c: Case): Promise<Result> {
   return {
     model: c.model,
     format: c.format,
-    method: methodName(c),
+    method: c.method,
     bits: bits / weights,
     before,
     after: await lossOf(gpu, quantised, heldOut),
@@ -177,21 +169,20 @@ function table(results: readonly Result[]): string {
 export async function main(argv: string[]): Promise<void> {
   const args = parseArgs(argv, {
     string: ["only"],
-    boolean: ["list", "table", "act-order", "help"],
+    boolean: ["list", "table", "help"],
   });
   if (args.help) return console.log(HELP);
   if (args.table) return console.log(table(await readResults()));
   if (!await Deno.stat(DATA).then(() => true, () => false)) {
     return console.log(`Skipped, because the real models and data are not at ${DATA}`);
   }
-  const nameOf = (c: Case) => `${c.model} ${c.format} ${methodName(c)}`;
-  const all = (await cases(args["act-order"])).filter((c) => nameOf(c).includes(args.only ?? ""));
+  const nameOf = (it: Pick<Result, "model" | "format" | "method">) =>
+    `${it.model} ${it.format} ${it.method}`;
+  const all = (await cases()).filter((c) => nameOf(c).includes(args.only ?? ""));
   if (args.list) return console.log(all.map(nameOf).join("\n"));
   using gpu = await openGpu();
-  const key = (r: Pick<Result, "model" | "format" | "method">) =>
-    `${r.model} ${r.format} ${r.method}`;
   for (const c of all) {
-    if ((await readResults()).some((r) => key(r) === nameOf(c))) continue;
+    if ((await readResults()).some((r) => nameOf(r) === nameOf(c))) continue;
     const result = await runCase(gpu, c);
     await Deno.writeTextFile(RESULTS, `${JSON.stringify(result)}\n`, { append: true });
     console.log(row(result));

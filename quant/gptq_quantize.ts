@@ -22,7 +22,7 @@ export interface GptqOptions {
   readonly damping?: number;
   /**
    * Round columns in the order of their inputs' second moments, largest first: the groups by the largest of each, and columns within their
-   * group, so that a scale can be fitted when its group begins and codes stay in their columns. Default false.
+   * group, so that a scale can be fitted when its group begins and codes stay in their columns. Default true; false: from left to right.
    */
   readonly actOrder?: boolean;
   /** Columns after which errors are passed on to all later ones; changes only the time it takes. Default 128. */
@@ -92,7 +92,7 @@ export function gptqQuantize(
  * @throws {RangeError} For a block size below 1; the function that it returns throws as {@linkcode gptqQuantize} does
  */
 export function gptqQuantizer(statistics: InputStatistics, options: GptqOptions = {}): Quantizer {
-  const { damping = 0.01, actOrder = false, blockSize = 128, search = true } = options;
+  const { damping = 0.01, actOrder = true, blockSize = 128, search = true } = options;
   const n = statistics.columns;
   if (!(Number.isInteger(blockSize) && blockSize > 0)) {
     throw new RangeError(`Cannot quantise in blocks of ${blockSize} columns: expected 1 or more`);

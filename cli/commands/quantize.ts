@@ -60,7 +60,10 @@ export const quantizeCommand: Command = {
       doc: "text to measure perplexity on [the end of the calibration text]",
     },
     damping: { kind: "number", doc: "gptq: added to the second moments, relative [0.01]" },
-    "act-order": { kind: "flag", doc: "gptq: round columns with large inputs first" },
+    "act-order": {
+      kind: "text",
+      doc: "gptq: yes rounds columns with large inputs first, no from left to right [yes]",
+    },
   },
   keys: ["model", "quantize", "device"],
   run: async (call) => {
@@ -136,8 +139,12 @@ function planOptions(options: Options): PlanOptions {
 
 function methodOptions(options: Options): MethodOptions {
   const damping = options.number("damping");
+  const actOrder = options.text("act-order") ?? "yes";
+  if (actOrder !== "yes" && actOrder !== "no") {
+    throw new UsageError(`Cannot use --act-order ${actOrder}: expected yes or no`);
+  }
   return {
-    actOrder: options.flag("act-order"),
+    actOrder: actOrder === "yes",
     ...(damping === undefined ? {} : { damping }),
   };
 }

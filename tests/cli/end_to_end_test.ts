@@ -3,6 +3,7 @@ import {
   assertAlmostEquals,
   assertEquals,
   assertMatch,
+  assertNotEquals,
   assertStringIncludes,
 } from "@std/assert";
 import { fromFileUrl, join } from "@std/path";
@@ -152,7 +153,7 @@ Deno.test("qzo quantize --method gptq: errors by tensor, perplexity before and a
     await Deno.writeTextFile(rows, lines.map((text) => JSON.stringify({ text })).join("\n"));
     const calibrated = ["quantize", model, "--method", "gptq", "--calibration"];
     const small = join(folder, "small");
-    const bits = ["--bits", "3", "--group", "32", "--calibration-length", "32", "--act-order"];
+    const bits = ["--bits", "3", "--group", "32", "--calibration-length", "32"];
     const report = await printed(...calibrated, text, ...bits, "--output", small);
     assertMatch(report, /^blk\.0\.ffn_down\.weight +int3_g32 +[\d.]+e-1 +[\d.]+e-[12]$/m);
     assertMatch(report, /^perplexity +[\d.]+ before, [\d.]+ after, \d+ held-out windows$/m);
@@ -166,6 +167,11 @@ Deno.test("qzo quantize --method gptq: errors by tensor, perplexity before and a
     assertMatch(other, /^calibrated +gptq, 3 windows$/m);
     const written = JSON.parse(await printed("inspect", file, "--json"));
     assertEquals(written.formats.Q4_0.tensors, 7);
+
+    const inOrder = join(folder, "in_order");
+    await printed(...calibrated, text, ...bits, "--act-order", "no", "--output", inOrder);
+    const weights = (path: string) => Deno.readFile(join(path, "model.safetensors"));
+    assertNotEquals(await weights(small), await weights(inOrder));
 
     const plain = ["quantize", model, "--format", "Q4_0", "--evaluate", text];
     const nearest = await printed(...plain, "--output", join(folder, "nearest.gguf"));
@@ -181,6 +187,7 @@ Deno.test("qzo quantize --method gptq: errors by tensor, perplexity before and a
     assertStringIncludes(await refused("--bits", "4", "--method", "gptq"), "--calibration");
     assertStringIncludes(await refused("--bits", "4", "--format", "Q4_0"), "says both");
     assertStringIncludes(await refused("--bits", "5"), "int5_g128");
+    assertStringIncludes(await refused("--bits", "4", "--act-order", "on"), "yes or no");
     assertStringIncludes(await refused("--format", "Q4_0", "--method", "gtpq"), "gptq?");
     assertStringIncludes(
       await refused(
