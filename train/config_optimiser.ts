@@ -22,7 +22,6 @@ export interface ConfiguredOptimiser {
   /** A named optimiser and its arguments. */
   readonly optimiser:
     & Omit<OptimiserConfig, "name" | "queries" | "distribution">
-    & ExtraOptions
     & Pick<NamedOptions, "queries" | "distribution">
     & { readonly name: OptimiserName };
   /** Steps of the run. */

@@ -4,14 +4,12 @@
  * @module
  */
 import {
-  type BlockKind,
   blockKinds,
-  type BlockOrder,
   blockOrders,
   type Distribution,
+  type ExtraOptions,
   magnitudeBudgets,
   magnitudeEnds,
-  type MomentState,
   momentStates,
   type OffsetForm,
   type OptimiserName,
@@ -31,7 +29,7 @@ export interface ScheduleConfig {
 }
 
 /** A named optimiser and its arguments; undefined ones are the optimiser's own defaults. */
-export interface OptimiserConfig {
+export interface OptimiserConfig extends ExtraOptions {
   /** Which one. */
   readonly name: OptimiserName;
   /** How far to look, in units of the offset. */
@@ -40,40 +38,6 @@ export interface OptimiserConfig {
   readonly learningRate?: number;
   /** The learning rate over the steps. */
   readonly schedule: ScheduleConfig;
-  /** Threshold of the directional derivative (qzo). */
-  readonly clip?: number;
-  /** Kept share of the running second moment (qzoNormalised, meazo). */
-  readonly decay?: number;
-  /** Kept share of the momentum (zoSgdMomentum, zoAdam, zoAdamW). */
-  readonly momentum?: number;
-  /** Where the past of zoSgdMomentum, zoAdam and zoAdamW is kept. */
-  readonly state?: MomentState;
-  /** Steps that a momentum from seeds reaches back. */
-  readonly length?: number;
-  /** Share of the elements that are left alone (sparseZo, sparseMezo). */
-  readonly sparsity?: number;
-  /** Steps until other elements (sparseZo) or another kept factor (lozo) are drawn. */
-  readonly resample?: number;
-  /** Columns of the factors of a direction (lozo). */
-  readonly rank?: number;
-  /** Order of smoothness that the kernel of the radius is for (kerzoo). */
-  readonly smoothness?: number;
-  /** Candidates whose mean is the near end of the direction (mezoGv). */
-  readonly top?: number;
-  /** Do as the released code does where that differs from the paper (sparseZo, zoSgdSign). */
-  readonly asReleased?: boolean;
-  /** Which end of the magnitudes is trained (sparseMezo). */
-  readonly take?: "small" | "large";
-  /** What a share is of (sparseZo, sparseMezo). */
-  readonly budget?: "tensor" | "global";
-  /** What a block is (blockwiseZo). */
-  readonly blocks?: BlockKind;
-  /** How many blocks there are (blockwiseZo). */
-  readonly blockCount?: number;
-  /** Which block has its turn (blockwiseZo). */
-  readonly blockOrder?: BlockOrder;
-  /** Share of itself that an offset loses a step, times the learning rate (zoAdam, zoAdamW). */
-  readonly weightDecay?: number;
   /** Directions of a step. */
   readonly queries?: number;
   /** Law of the directions. */
