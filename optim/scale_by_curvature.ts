@@ -14,7 +14,7 @@ export interface ScaleByCurvatureOptions {
   readonly queries: number;
   /** Share of the running means that a step keeps, from 0 to below 1; 0.95 by default. */
   readonly decay?: number;
-  /** Most that a step moves an offset, as a root mean square over offsets; 0.1 by default. */
+  /** Most that a step moves an offset, as a root mean square over offsets and before the learning rate; 0.5 by default. */
   readonly largest?: number;
 }
 
@@ -49,7 +49,7 @@ export interface ScaleByCurvatureOptions {
  * ```
  */
 export function scaleByCurvature(
-  { epsilon, queries, decay = 0.95, largest = 0.1 }: ScaleByCurvatureOptions,
+  { epsilon, queries, decay = 0.95, largest = 0.5 }: ScaleByCurvatureOptions,
 ): Transformation {
   positive("scaleByCurvature", "epsilon", epsilon);
   positive("scaleByCurvature", "largest", largest);
