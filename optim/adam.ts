@@ -4,7 +4,7 @@
  * @module
  */
 import { notNegative, positive, share } from "./check.ts";
-import { constant, describeSchedule, type Schedule } from "./schedule.ts";
+import { describeSchedule, type Schedule, scheduleOf } from "./schedule.ts";
 import type { UpdateRule } from "./update_rule.ts";
 
 /** Arguments of {@linkcode adam}. */
@@ -72,7 +72,7 @@ function adamOf(name: string, options: AdamOptions, weightDecay?: number): Updat
   share(name, "secondDecay", secondDecay);
   positive(name, "epsilon", epsilon);
   notNegative(name, "weightDecay", weightDecay ?? 0);
-  const schedule = typeof learningRate === "number" ? constant(learningRate) : learningRate;
+  const schedule = scheduleOf(learningRate);
   return {
     name,
     parameters: {

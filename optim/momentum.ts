@@ -4,7 +4,7 @@
  * @module
  */
 import { share } from "./check.ts";
-import { constant, describeSchedule, type Schedule } from "./schedule.ts";
+import { describeSchedule, type Schedule, scheduleOf } from "./schedule.ts";
 import type { UpdateRule } from "./update_rule.ts";
 
 /** Arguments of {@linkcode momentum}. */
@@ -34,7 +34,7 @@ export interface MomentumRuleOptions {
 export function momentum(options: MomentumRuleOptions = {}): UpdateRule {
   const { learningRate = 1e-6, decay = 0.9 } = options;
   share("momentum", "decay", decay);
-  const schedule = typeof learningRate === "number" ? constant(learningRate) : learningRate;
+  const schedule = scheduleOf(learningRate);
   return {
     name: "momentum",
     parameters: { learningRate: describeSchedule(schedule), decay },

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { constant, type Schedule } from "./schedule.ts";
+import { type Schedule, scheduleOf } from "./schedule.ts";
 import type { Transformation } from "./transformation.ts";
 
 /**
@@ -20,7 +20,7 @@ import type { Transformation } from "./transformation.ts";
  * ```
  */
 export function scaleBySchedule(learningRate: Schedule | number): Transformation {
-  const schedule = typeof learningRate === "number" ? constant(learningRate) : learningRate;
+  const schedule = scheduleOf(learningRate);
   return {
     name: "scaleBySchedule",
     parameters: { schedule: schedule.name, ...schedule.parameters },

@@ -140,6 +140,11 @@ export function scaled(schedule: Schedule | number, factor: number): Schedule {
   };
 }
 
+/** A learning rate as a schedule; a number is a constant one. */
+export function scheduleOf(learningRate: number | Schedule): Schedule {
+  return typeof learningRate === "number" ? constant(learningRate) : learningRate;
+}
+
 /** A schedule as a ledger's header holds it. */
 export function describeSchedule({ name, parameters }: Schedule): JsonValue {
   return { schedule: name, ...parameters };

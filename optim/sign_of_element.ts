@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { constant, describeSchedule, type Schedule } from "./schedule.ts";
+import { describeSchedule, type Schedule, scheduleOf } from "./schedule.ts";
 import type { UpdateRule } from "./update_rule.ts";
 
 /** Arguments of {@linkcode signOfElement}. */
@@ -28,7 +28,7 @@ export interface SignOfElementOptions {
  * ```
  */
 export function signOfElement({ learningRate = 1e-6 }: SignOfElementOptions = {}): UpdateRule {
-  const schedule = typeof learningRate === "number" ? constant(learningRate) : learningRate;
+  const schedule = scheduleOf(learningRate);
   return {
     name: "signOfElement",
     parameters: { learningRate: describeSchedule(schedule) },

@@ -7,10 +7,7 @@
 @group(0) @binding(6) var<storage, read_write> records: array<f32>;
 
 /*ROUND*/
-// By bits: a shader may assume that comparisons never see NaN.
-fn is_finite(value: f32) -> bool {
-  return (bitcast<u32>(value) & 0x7f800000u) != 0x7f800000u;
-}
+#include "finite.wgsl"
 
 @compute @workgroup_size(1)
 fn main() {

@@ -8,6 +8,7 @@ import {
   type TensorSource,
 } from "../../models/mod.ts";
 import { decode, formatByName, type InputStatistics, quantize } from "../../quant/mod.ts";
+import { statisticsOf } from "../quant/calibration_inputs.ts";
 import { ggufName, llamaLogits, type LlamaShape, type NamedWeights } from "../reference/llama.ts";
 import { relativeL2 } from "../reference/nmse.ts";
 import { permuteHeads, randomLlama } from "../support/random_llama.ts";
@@ -34,22 +35,7 @@ function oracleStatistics(shape: LlamaShape, weights: NamedWeights): Map<string,
       inputs.set(ggufName(name), [...inputs.get(ggufName(name)) ?? [], ...x]);
     });
   }
-  return new Map([...inputs].map(([name, x]) => {
-    const columns = x.length / tokens;
-    const moments = new Float32Array(columns * columns);
-    const magnitudes = new Float32Array(columns);
-    for (let i = 0; i < columns; i++) {
-      for (let j = 0; j < columns; j++) {
-        let sum = 0;
-        for (let at = 0; at < x.length; at += columns) sum += x[at + i] * x[at + j];
-        moments[i * columns + j] = sum / tokens;
-      }
-      let sum = 0;
-      for (let at = 0; at < x.length; at += columns) sum += Math.abs(x[at + i]);
-      magnitudes[i] = sum / tokens;
-    }
-    return [name, { columns, tokens, moments, magnitudes }];
-  }));
+  return new Map([...inputs].map(([name, x]) => [name, statisticsOf(x, x.length / tokens)]));
 }
 
 function assertStatistics(actual: InputStatistics, expected: InputStatistics, what: string): void {
