@@ -69,8 +69,18 @@ export async function maskShares(
   return trainables.map((one, i) => ({ ...one, share: shares[i] }));
 }
 
-/** Throws a TypeError where an optimiser's mask wants shares and offsets were made without. */
+/** Throws a TypeError where an optimiser's mask wants shares, or its directions gains, and offsets were made without. */
 export function assertShares({ name, plan }: Optimiser, { trainables }: OffsetSet): void {
+  const alike = trainables.find(({ gain }) => (gain !== undefined) !== (plan.gains !== undefined));
+  if (alike) {
+    throw new TypeError(
+      `Cannot train by ${name}: "${alike.name}" has ${
+        plan.gains
+          ? "no gain, make its offsets of measureGains"
+          : "a gain that is of another optimiser"
+      }`,
+    );
+  }
   const without = trainables.find(({ share }) => share === undefined);
   if (plan.mask?.budget !== "global" || !without) return;
   throw new TypeError(

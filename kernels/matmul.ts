@@ -14,7 +14,7 @@ import { checkWeightOffsets } from "./offsets.ts";
 import type { DeviceTensor } from "./tensor.ts";
 import type { Storage } from "./storage.ts";
 import type { ShaderKey } from "./template.ts";
-import { packShare, type Perturbation, perturbationKey } from "./perturbation.ts";
+import { packNoise, type Perturbation, perturbationKey } from "./perturbation.ts";
 import { chooseTile, type Tile } from "./tiles.ts";
 import register from "./wgsl/matmul_register.wgsl" with { type: "text" };
 import tiled from "./wgsl/matmul_tile.wgsl" with { type: "text" };
@@ -102,7 +102,7 @@ export function matmul(
           scaleGroups(weight),
           perturbation?.stride ?? 0,
           perturbation?.id ?? 0,
-          packShare(perturbation?.share),
+          packNoise(perturbation),
           rowTiles,
           totalRows,
           columnTiles,

@@ -11,7 +11,7 @@ import { scaleRows } from "../quant/layout.ts";
 import { offsetStride } from "../quant/offsets.ts";
 import type { Gpu } from "./gpu.ts";
 import type { Range } from "./graph.ts";
-import { packShare } from "./perturbation.ts";
+import { packNoise } from "./perturbation.ts";
 import { Storage } from "./storage.ts";
 import type { DeviceTensor } from "./tensor.ts";
 
@@ -33,6 +33,8 @@ export interface Trainable {
   readonly columns: number;
   /** What a mask leaves of it, in 65536ths, where tensors differ: see `maskShares`. */
   readonly share?: number | undefined;
+  /** z of its offsets is multiplied by 2 to this power, where tensors differ: see `Gains`. */
+  readonly gain?: number | undefined;
 }
 
 /**
@@ -145,10 +147,10 @@ export class OffsetSet implements Disposable {
     const rows: number[] = [];
     for (const section of this.#sections.values()) {
       if (section.arena !== arena) continue;
-      const { trainable: { count, id, form, share }, offset, place } = section;
+      const { trainable: { count, id, form, share, gain }, offset, place } = section;
       const width = offsetWidth(section.trainable) / 4;
       rows.push(offset / 16, count / 4, id, form === "relative" ? 1 : 0, packPlace(place), width);
-      rows.push(packShare(share));
+      rows.push(packNoise({ share, gain }));
     }
     return new Uint32Array(rows);
   }

@@ -8,7 +8,7 @@ import type { BatchLayout } from "./batch_layout.ts";
 import type { AdapterClass } from "./gpu.ts";
 import type { Graph, Range, Value } from "./graph.ts";
 import { layoutKey, scaleGroups } from "./layout_key.ts";
-import { packShare, type Perturbation, perturbationKey } from "./perturbation.ts";
+import { packNoise, type Perturbation, perturbationKey } from "./perturbation.ts";
 import type { Storage } from "./storage.ts";
 import type { DeviceTensor } from "./tensor.ts";
 import attentionSource from "./wgsl/attention.wgsl" with { type: "text" };
@@ -67,7 +67,7 @@ export function embedding(context: ForwardContext, table: DeviceTensor): Value {
         perturbation?.span ?? table.columns,
         perturbation?.stride ?? 0,
         perturbation?.id ?? 0,
-        packShare(perturbation?.share),
+        packNoise(perturbation),
         branches,
       ],
       workgroups: Math.ceil(branches * rows * table.columns / 4 / 64),
@@ -124,7 +124,7 @@ export function rmsNorm(
       list?.first ?? 0,
       branches,
       perturbation?.id ?? 0,
-      packShare(perturbation?.share),
+      packNoise(perturbation),
       { f32: epsilon },
     ],
     workgroups: Math.ceil(branches * rows / (lanes === 1 ? 8 : 1)),

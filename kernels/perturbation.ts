@@ -24,6 +24,8 @@ export interface Perturbation {
   readonly id: number;
   /** What a mask leaves of the tensor, in 65536ths, where tensors differ. */
   readonly share?: number | undefined;
+  /** z is multiplied by 2 to this power, -8 to 0. Default 0. */
+  readonly gain?: number | undefined;
   /** Absent: offsets only, for evaluation. */
   readonly noise?: BranchNoise | undefined;
 }
@@ -45,9 +47,11 @@ export function perturbationKey(perturbation: Perturbation | undefined): ShaderK
   };
 }
 
-/** A share as kernels take it: 0 for none given. */
-export function packShare(share: number | undefined): number {
-  return share === undefined ? 0 : share + 1;
+/** What noise is told of a tensor: its gain in bits 24-31, and 1 more than its share of a mask below, 0 for none given. */
+export function packNoise(
+  { share, gain = 0 }: Pick<Perturbation, "share" | "gain"> = {},
+): number {
+  return ((gain << 24) | (share === undefined ? 0 : share + 1)) >>> 0;
 }
 
 /** The part of a shader key that says how noise.wgsl draws. */

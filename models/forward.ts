@@ -96,6 +96,7 @@ function perturbationOf(name: string, trained?: ForwardOffsets): Perturbation | 
     stride: offsetStride(trainable.rows),
     id: trainable.id,
     share: trainable.share,
+    gain: trainable.gain,
     noise: noise && {
       distribution: noise.distribution,
       branches: typeof noise.branches === "function" ? noise.branches(name) : noise.branches,

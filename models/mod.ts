@@ -14,6 +14,7 @@ export * from "./dominant_layer.ts";
 export * from "./evaluator.ts";
 export * from "./file_source.ts";
 export * from "./forward.ts";
+export * from "./gains.ts";
 export * from "./generate.ts";
 export * from "./head_order.ts";
 export * from "./llama.ts";

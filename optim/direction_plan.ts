@@ -6,6 +6,7 @@
 import { type Blocks, blockSeed, completeBlocks } from "./blocks.ts";
 import { integerWithin } from "./check.ts";
 import type { JsonValue } from "./json.ts";
+import { type CompleteGains, completeGains, type Gains } from "./gains.ts";
 import { completeLowRank, type LowRank, lowRankSeed } from "./low_rank.ts";
 import { type CompleteMagnitude, completeMagnitude, type Magnitude } from "./magnitude.ts";
 import { masterSeed, type Seed, stepSeed } from "./seed.ts";
@@ -51,6 +52,8 @@ export interface DirectionPlan {
   readonly lowRank?: Required<LowRank>;
   /** Which offsets are trained at all; all if absent. The others hold {@linkcode frozenOffset} from the start. */
   readonly magnitude?: CompleteMagnitude;
+  /** How z differs in size between tensors, each of which then has a gain; none differ if absent. */
+  readonly gains?: CompleteGains;
 }
 
 /** The plan of most optimisers. */
@@ -58,8 +61,9 @@ export const plainDirections: DirectionPlan = { hold: 1, memory: 1 };
 
 /** Whether nothing but the step's own seeds is needed. */
 export function isPlain(plan: DirectionPlan): boolean {
-  const { hold, memory, decays, mask, blocks, lowRank, magnitude } = plan;
-  return hold === 1 && memory === 1 && !decays && !mask && !blocks && !lowRank && !magnitude;
+  const { hold, memory, decays, mask, blocks, lowRank, magnitude, gains } = plan;
+  return hold === 1 && memory === 1 && !decays && !mask && !blocks && !lowRank && !magnitude &&
+    !gains;
 }
 
 const largestStep = 0xffffffff;
@@ -178,7 +182,7 @@ export function moveSeeds(
 
 /** A plan as a ledger's header holds it. */
 export function describeDirections(
-  { hold, memory, decays, mask, blocks, lowRank, magnitude }: DirectionPlan,
+  { hold, memory, decays, mask, blocks, lowRank, magnitude, gains }: DirectionPlan,
 ): JsonValue {
   return {
     hold,
@@ -188,6 +192,7 @@ export function describeDirections(
     ...(blocks ? { blocks: { ...blocks } } : {}),
     ...(lowRank ? { lowRank: { ...lowRank } } : {}),
     ...(magnitude ? { magnitude: { ...magnitude } } : {}),
+    ...(gains ? { gains: { ...gains } } : {}),
   };
 }
 
@@ -200,7 +205,7 @@ export function parseDirections(value: unknown): DirectionPlan {
   if (typeof value !== "object" || value === null) {
     throw new TypeError(`Cannot read directions: ${JSON.stringify(value)} is not an object`);
   }
-  const { hold, memory, decays, mask, blocks, lowRank, magnitude } = value as Readonly<
+  const { hold, memory, decays, mask, blocks, lowRank, magnitude, gains } = value as Readonly<
     Record<string, unknown>
   >;
   return {
@@ -211,5 +216,6 @@ export function parseDirections(value: unknown): DirectionPlan {
     ...(blocks === undefined ? {} : { blocks: completeBlocks(blocks as Blocks) }),
     ...(lowRank === undefined ? {} : { lowRank: completeLowRank(lowRank as LowRank) }),
     ...(magnitude === undefined ? {} : { magnitude: completeMagnitude(magnitude as Magnitude) }),
+    ...(gains === undefined ? {} : { gains: completeGains(gains as Gains) }),
   };
 }

@@ -35,7 +35,7 @@ export interface SessionOptions {
 }
 
 /** A tensor among the parameters. */
-export interface SessionTensor extends Pick<NoisePlace, "width"> {
+export interface SessionTensor extends Pick<NoisePlace, "width" | "gain"> {
   /** Its name. */
   readonly name: string;
   /** Its elements. */
@@ -61,8 +61,8 @@ function stretches(
     );
   }
   let at = 0;
-  const made = tensors.map(({ name, count, width = count }, i) => (
-    { id: tensorId(name), from: at, to: at += count, place: blockPlace(name, i), width }
+  const made = tensors.map(({ name, count, width = count, gain }, i) => (
+    { id: tensorId(name), from: at, to: at += count, place: blockPlace(name, i), width, gain }
   ));
   if (at === length && tensors.every(({ count }) => Number.isInteger(count) && count > 0)) {
     return made;
@@ -240,7 +240,7 @@ export class Session {
       );
     }
     const inputs = updateInputs(this.optimiser, this.#step);
-    for (const { id, from, to, place, width, share } of this.#stretches) {
+    for (const { id, from, to, place, width, share, gain } of this.#stretches) {
       const tensor = {
         id,
         offsets: this.offsets.subarray(from, to),
@@ -249,6 +249,7 @@ export class Session {
         ...(place ? { place } : {}),
         width,
         share,
+        gain,
       };
       applyRecord(this.optimiser, { seeds, coefficients, inputs }, tensor);
     }

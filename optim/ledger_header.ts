@@ -14,7 +14,14 @@
 import { crc32 } from "node:zlib";
 import { type DirectionPlan, movesOf, parseDirections, plainDirections } from "./direction_plan.ts";
 import type { JsonValue } from "./json.ts";
-import { type Distribution, DISTRIBUTIONS, laws, NOISE_VERSION, type Structure } from "./noise.ts";
+import {
+  type Distribution,
+  DISTRIBUTIONS,
+  largestGain,
+  laws,
+  NOISE_VERSION,
+  type Structure,
+} from "./noise.ts";
 import { type OffsetForm, offsetForms, type Projection, projections } from "./offset.ts";
 import type { UpdateRule } from "./update_rule.ts";
 import { parseUpdateRule } from "./update_rules.ts";
@@ -37,6 +44,8 @@ export interface LedgerTrainable {
   readonly columns: number;
   /** Elements that a mask with a global budget leaves, in 65536ths; absent elsewhere. */
   readonly share?: number | undefined;
+  /** The power of two that its z is multiplied by, where tensors differ; absent elsewhere. */
+  readonly gain?: number | undefined;
 }
 
 /** What a ledger says about itself. */
@@ -84,7 +93,7 @@ export interface LedgerHead {
 }
 
 const magic = new TextEncoder().encode("QZOLEDGR");
-const versions = { plain: 1, planned: 2, ruled: 3 };
+const versions = { plain: 1, planned: 2, ruled: 3, gained: 4 };
 const fixedBytes = 16;
 /** Far above any real manifest. */
 const longestJson = 16 * 2 ** 20;
@@ -162,6 +171,7 @@ function described({ optimiser }: LedgerHeader, key: "directions" | "update"): u
 }
 
 function versionOf(header: LedgerHeader): number {
+  if (header.trainables.some(({ gain }) => gain !== undefined)) return versions.gained;
   if (described(header, "update") !== undefined) return versions.ruled;
   return described(header, "directions") === undefined ? versions.plain : versions.planned;
 }
@@ -188,7 +198,10 @@ function recordShape(
       );
     }
   }
-  for (const { name, share } of header.trainables) {
+  for (const { name, share, gain } of header.trainables) {
+    if ((gain !== undefined) !== (plan.gains !== undefined)) {
+      throw bad(`"${name}" has ${gain === undefined ? "no" : "a"} gain`);
+    }
     if ((share !== undefined) !== (plan.mask?.budget === "global")) {
       throw bad(`"${name}" has ${share === undefined ? "no" : "a"} share of the mask`);
     }
@@ -263,6 +276,7 @@ function checkTrainable(value: unknown): LedgerTrainable {
     rows: integer(from, "rows", 1, u32),
     columns: integer(from, "columns", 1, u32),
     ...(from.share === undefined ? {} : { share: integer(from, "share", 0, 65536) }),
+    ...(from.gain === undefined ? {} : { gain: integer(from, "gain", -largestGain, largestGain) }),
   };
 }
 
@@ -291,6 +305,17 @@ function checkHeader(value: unknown): LedgerHeader {
   };
 }
 
+const trainableKeys = [
+  "id",
+  "count",
+  "form",
+  "span",
+  "rows",
+  "columns",
+  "share",
+  "gain",
+] as const;
+
 /**
  * Refuses a ledger that was written over another model or other trainables, or with other noise.
  *
@@ -313,7 +338,7 @@ export function assertLedgerFits(
     if (!ours || ours.name !== theirs.name) {
       throw refuse(`its trainable ${i} is "${theirs.name}", ours "${ours?.name ?? "(none)"}"`);
     }
-    for (const key of ["id", "count", "form", "span", "rows", "columns", "share"] as const) {
+    for (const key of trainableKeys) {
       if (ours[key] !== theirs[key]) {
         throw refuse(`"${theirs.name}" has ${key} ${theirs[key]} in it, ours has ${ours[key]}`);
       }

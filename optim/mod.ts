@@ -18,6 +18,7 @@ export * from "./direction_plan.ts";
 export * from "./element_ops.ts";
 export * from "./estimator.ts";
 export * from "./executor.ts";
+export * from "./gains.ts";
 export * from "./json.ts";
 export * from "./kernel_smoothed.ts";
 export * from "./learning_rate_of.ts";

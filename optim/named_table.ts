@@ -49,6 +49,8 @@ export interface ExtraOptions {
   readonly top?: number;
   /** Do as the released code does where that differs from the paper. */
   readonly asReleased?: boolean;
+  /** The power of a tensor's slope that its directions grow with. */
+  readonly gainPower?: number;
   /** Which end of the magnitudes is trained. */
   readonly take?: "small" | "large";
   /** What a share by magnitude is of. */
@@ -111,7 +113,7 @@ export type OptimiserName =
 export const namedOptimisers: Readonly<Record<OptimiserName, NamedOptimiser>> = {
   qzo: { extras: ["clip"], queries: true, make: qzo },
   qzoNormalised: { extras: ["clip", "decay"], queries: true, make: qzoNormalised },
-  qzoPlus: { extras: [], queries: true, make: qzoPlus },
+  qzoPlus: { extras: ["gainPower"], queries: true, make: qzoPlus },
   mezo: { extras: [], queries: true, make: mezo },
   zoSgd: { extras: [], queries: true, make: zoSgd },
   zoSgdSign: { extras: ["asReleased"], queries: true, make: zoSgdSign },

@@ -33,19 +33,24 @@ function maskWords([, word]: Seed, tensorId: number, quad: number): [number, num
 /** Changes whenever the same seed would give another direction; a ledger with another version is refused. */
 export const NOISE_VERSION = 1;
 
+/** The largest power of two by which tensors differ in z, either way. */
+export const largestGain = 8;
+
 /** What noise needs to know of a tensor besides its id. */
 export interface NoisePlace {
   /** Elements of a row of its matrix, for low-rank directions; all by default. */
   readonly width?: number | undefined;
   /** Elements that a mask leaves, in 65536ths, where tensors differ (see {@linkcode Mask}); what the seed says by default. */
   readonly share?: number | undefined;
+  /** z is multiplied by 2 to this power, -{@linkcode largestGain} to {@linkcode largestGain}, where tensors differ; 0 by default. */
+  readonly gain?: number | undefined;
 }
 
 function checkRange(
   distribution: Distribution,
   start: number,
   count: number,
-  { width = longestRow, share = 0 }: NoisePlace,
+  { width = longestRow, share = 0, gain = 0 }: NoisePlace,
 ): void {
   if (!DISTRIBUTIONS.includes(distribution)) {
     throw new RangeError(
@@ -61,6 +66,7 @@ function checkRange(
   }
   integerWithin("noise", "the width", width, 1, longestRow);
   integerWithin("noise", "the share", share, 0, 65536);
+  integerWithin("noise", "the gain", gain, -largestGain, largestGain);
 }
 
 /**
@@ -87,13 +93,18 @@ export function noiseAt(
   index: number,
   place: NoisePlace = {},
 ): number {
-  checkRange(distribution, index, 1, place);
+  return fillNoise(distribution, seed, tensorId, index, new Float32Array(1), place)[0];
+}
+
+/** One element, before its tensor's gain, of directions that are not of low rank. */
+function elementAt(
+  distribution: Distribution,
+  seed: Seed,
+  tensorId: number,
+  index: number,
+  place: NoisePlace,
+): number {
   const { dense, structure } = laws[distribution];
-  if (structure === "lowRank") {
-    const out = new Float32Array(1);
-    fillLowRank(dense, seed, tensorId, place.width ?? longestRow, index, out);
-    return out[0];
-  }
   const words = threefry2x32(seed, [index >>> 2, tensorId]);
   if (structure === "mask") {
     const mask = laneOf(maskWords(seed, tensorId, index >>> 2), index);
@@ -119,11 +130,27 @@ export function fillNoise<Out extends Float32Array>(
   const { dense, structure } = laws[distribution];
   if (structure === "lowRank") {
     fillLowRank(dense, seed, tensorId, place.width ?? longestRow, start, out);
-    return out;
+  } else {
+    fillElements(distribution, seed, tensorId, start, out, place);
   }
+  const { gain = 0 } = place;
+  // A power of two: as exact as z was.
+  if (gain !== 0) { for (let i = 0; i < out.length; i++) out[i] *= 2 ** gain; }
+  return out;
+}
+
+function fillElements(
+  distribution: Distribution,
+  seed: Seed,
+  tensorId: number,
+  start: number,
+  out: Float32Array,
+  place: NoisePlace,
+): void {
+  const { dense, structure } = laws[distribution];
   let at = 0;
   while (at < out.length && ((start + at) & 3) !== 0) {
-    out[at] = noiseAt(distribution, seed, tensorId, start + at, place);
+    out[at] = elementAt(distribution, seed, tensorId, start + at, place);
     at++;
   }
   const whole = (out.length - at) & ~3;
@@ -133,9 +160,8 @@ export function fillNoise<Out extends Float32Array>(
     maskQuads(seed, tensorId, (start + at) / 4, quads, keptLanes(seed, place));
   }
   for (at += whole; at < out.length; at++) {
-    out[at] = noiseAt(distribution, seed, tensorId, start + at, place);
+    out[at] = elementAt(distribution, seed, tensorId, start + at, place);
   }
-  return out;
 }
 
 /** Lanes, from 0, that a mask leaves. */

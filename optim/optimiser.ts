@@ -17,6 +17,7 @@ import {
   movesOf,
 } from "./direction_plan.ts";
 import { type Distribution, distributionOf, DISTRIBUTIONS, laws, type Structure } from "./law.ts";
+import { completeGains, type Gains } from "./gains.ts";
 import { completeLowRank, type LowRank } from "./low_rank.ts";
 import { type OffsetForm, offsetForms, type Projection, projections } from "./offset.ts";
 import { completeMagnitude, type Magnitude } from "./magnitude.ts";
@@ -83,6 +84,8 @@ export interface OptimiserOptions {
   readonly lowRank?: LowRank;
   /** Which offsets are trained, by the magnitudes of their base values; all by default. With any of the above. */
   readonly magnitude?: Magnitude;
+  /** How z differs in size between tensors; not by default. With any of the above. */
+  readonly gains?: Gains | undefined;
   /** How an offset changes its base; `"absolute"` by default. */
   readonly form?: OffsetForm;
   /** What offsets may not do; `"none"` by default. */
@@ -152,6 +155,7 @@ export function optimiser(options: OptimiserOptions): Optimiser {
     ...(options.blocks ? { blocks: completeBlocks(options.blocks) } : {}),
     ...(options.lowRank ? { lowRank: completeLowRank(options.lowRank) } : {}),
     ...(options.magnitude ? { magnitude: completeMagnitude(options.magnitude) } : {}),
+    ...(options.gains ? { gains: completeGains(options.gains) } : {}),
   };
   if (plan.blocks?.order === "all" && estimator.directions % plan.blocks.count !== 0) {
     throw new RangeError(

@@ -5,7 +5,9 @@
  */
 import { basename, join } from "@std/path";
 import { writeFileWhole } from "../models/file_source.ts";
+import { gainForwards } from "../models/gains.ts";
 import { openModelSource } from "../models/open.ts";
+import { planOffsets } from "../models/selection.ts";
 import { writeModel } from "../models/write_model.ts";
 import { NonFiniteLossError } from "../optim/mod.ts";
 import type { Benchmark, BenchmarkJob } from "./benchmark_config.ts";
@@ -13,7 +15,7 @@ import { optimiserOfConfig } from "./config_optimiser.ts";
 import type { TrainConfig } from "./config_schema.ts";
 import { Run } from "./run.ts";
 import { readMetrics, runFolder } from "./run_folder.ts";
-import { configuredSource, openRunSession, type RunSession } from "./session.ts";
+import { configuredSource, openRunSession, type RunSession, selectionOfConfig } from "./session.ts";
 import { type TaskExamples, taskExamples } from "./task_examples.ts";
 
 /** A held-out evaluation of a run. */
@@ -64,6 +66,30 @@ export type BenchmarkEvent =
 interface Stored {
   readonly minutes: number;
   readonly diverged: boolean;
+  /** What came of the job's steps; absent where results are older than forwards before the first. */
+  readonly spent?: Spent;
+}
+
+/** How the forwards of a run were spent. */
+interface Spent extends Pick<TrainConfig, "steps" | "evaluateEvery"> {
+  /** Before the first step. */
+  readonly forwardsBefore: number;
+}
+
+/** Steps that are left of a job's when the forwards before the first are paid for, evaluated as often. */
+function spentOn({ config }: BenchmarkJob, { model, gpu }: RunSession): Spent {
+  const optimiser = optimiserOfConfig(config);
+  const { trainables } = planOffsets(
+    model,
+    optimiser.form,
+    gpu.maxBinding,
+    selectionOfConfig(config),
+  );
+  const forwardsBefore = gainForwards(optimiser, trainables.length);
+  const paid = Math.round(forwardsBefore / optimiser.evaluations);
+  const steps = Math.max(1, config.steps - paid);
+  const evaluateEvery = Math.ceil(steps / Math.ceil(config.steps / config.evaluateEvery));
+  return { steps, evaluateEvery, forwardsBefore };
 }
 
 function storedPath({ config }: BenchmarkJob): string {
@@ -81,17 +107,19 @@ export async function benchmarkResult(job: BenchmarkJob): Promise<BenchmarkResul
   }
   const events = await readMetrics(runFolder(job.config.output).metrics);
   const perStep = optimiserOfConfig(job.config).evaluations;
-  const { evaluateEvery, steps } = job.config;
+  const { evaluateEvery, steps, forwardsBefore } = stored.spent ??
+    { ...job.config, forwardsBefore: 0 };
   const evaluations = events.filter((event) => event.type === "evaluation");
   // A run that went on was also evaluated where it had stopped.
   const points = evaluations.filter(({ step }) => step % evaluateEvery === 0 || step === steps).map(
     (event) => ({
-      forwards: event.step * perStep,
+      forwards: event.step === 0 ? 0 : forwardsBefore + event.step * perStep,
       loss: event.loss,
       ...(event.accuracy === undefined ? {} : { accuracy: event.accuracy }),
     }),
   );
-  return { job, points, ...stored };
+  const { minutes, diverged } = stored;
+  return { job, points, minutes, diverged };
 }
 
 /** The held-out loss that a run ended with: infinite where it diverged. */
@@ -133,10 +161,13 @@ async function* runJob(
 ): AsyncGenerator<BenchmarkEvent> {
   const { ledger } = runFolder(job.config.output);
   const resume = await Deno.stat(ledger).then(() => true, () => false);
+  const spent = spentOn(job, session);
   let diverged = false;
   const begun = performance.now();
   {
-    using run = await Run.open(job.config, { session, examples, resume });
+    const { steps, evaluateEvery } = spent;
+    const config = { ...job.config, steps, evaluateEvery };
+    using run = await Run.open(config, { session, examples, resume });
     try {
       for await (const event of run.train(signal)) {
         if (event.type === "step") {
@@ -150,7 +181,7 @@ async function* runJob(
     }
   }
   const minutes = (performance.now() - begun) / 60_000;
-  const stored: Stored = { minutes, diverged };
+  const stored: Stored = { minutes, diverged, spent };
   await writeFileWhole(storedPath(job), [new TextEncoder().encode(JSON.stringify(stored))]);
 }
 

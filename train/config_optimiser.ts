@@ -41,6 +41,7 @@ const extraKeys: readonly (keyof ExtraOptions)[] = [
   "smoothness",
   "top",
   "asReleased",
+  "gainPower",
   "take",
   "budget",
   "blocks",

@@ -116,6 +116,13 @@ export const optimiserSection: Field<OptimiserConfig> = section<OptimiserConfig>
     "true or false",
     (value) => typeof value === "boolean" ? value : undefined,
   ),
+  gainPower: number(
+    "power of a tensor's slope that its directions grow with, 0 for all alike (qzoPlus)",
+    {
+      min: 0,
+      max: 1,
+    },
+  ),
   take: choice(
     "which end of the magnitudes is trained (sparseMezo); small if not given",
     magnitudeEnds,

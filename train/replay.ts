@@ -52,11 +52,15 @@ function trainablesOf(
   header: LedgerHeader,
   tensors: ReadonlyMap<string, DeviceTensor>,
 ): Trainable[] {
-  return header.trainables.map(({ name, form, span, share }) => {
+  return header.trainables.map(({ name, form, span, share, gain }) => {
     const tensor = tensors.get(name);
     if (!tensor) throw new RangeError(`Cannot replay: the model has no tensor "${name}"`);
     const shape = trainableOf(tensor, tensorId(name), form, span);
-    return share === undefined ? shape : { ...shape, share };
+    return {
+      ...shape,
+      ...(share === undefined ? {} : { share }),
+      ...(gain === undefined ? {} : { gain }),
+    };
   });
 }
 
@@ -167,6 +171,7 @@ export async function replayOnHost(
         place: blockPlace(trainable.name, index),
         width: offsetWidth(trainable),
         share: trainable.share,
+        gain: trainable.gain,
         offsets,
         state,
         ...(base ? { base } : {}),

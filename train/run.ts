@@ -5,6 +5,8 @@
  */
 import { createHash } from "node:crypto";
 import { maskShares, OffsetSet } from "../kernels/mod.ts";
+import { packBatch } from "../models/batch.ts";
+import { measureGains } from "../models/gains.ts";
 import { planOffsets } from "../models/selection.ts";
 import { writeFileWhole } from "../models/file_source.ts";
 import {
@@ -18,7 +20,7 @@ import { chooseLayers } from "./choose_layers.ts";
 import { optimiserOfConfig } from "./config_optimiser.ts";
 import type { TrainConfig } from "./config_schema.ts";
 import { configToYaml } from "./config_yaml.ts";
-import { finetune, type TrainingEvent } from "./finetune.ts";
+import { finetune, type TrainingEvent, trainingOrder } from "./finetune.ts";
 import { LedgerFile } from "./ledger_file.ts";
 import { ledgerHeader } from "./ledger_header.ts";
 import { replayLedger } from "./replay.ts";
@@ -116,13 +118,14 @@ export class Run implements Disposable {
       const shared = await maskShares(gpu, mask, planned.trainables, model.tensors);
       planned = new OffsetSet(shared, gpu.maxBinding);
     }
-    const header = ledgerHeader({
-      model,
-      optimiser,
-      offsets: planned,
-      seed: config.seed,
-      data: dataOfRun(config, options.examples),
-    });
+    const headerOf = (of: OffsetSet) =>
+      ledgerHeader({
+        model,
+        optimiser,
+        offsets: of,
+        seed: config.seed,
+        data: dataOfRun(config, options.examples),
+      });
     await Deno.mkdir(folder.path, { recursive: true });
     let offsets: OffsetSet;
     let ledger: LedgerFile;
@@ -130,13 +133,18 @@ export class Run implements Disposable {
     if (resume) {
       const opened = await LedgerFile.resume(folder.ledger);
       ledger = stack.use(opened.file);
-      assertResumable(opened.ledger, header, folder.ledger);
+      // Gains are not measured again: an adapter's last bits could make them others.
+      const gains = new Map(opened.ledger.header.trainables.map(({ name, gain }) => [name, gain]));
+      const gained = planned.trainables.map((one) => ({ ...one, gain: gains.get(one.name) }));
+      planned = new OffsetSet(gained, gpu.maxBinding);
+      assertResumable(opened.ledger, headerOf(planned), folder.ledger);
       offsets = stack.use(await replayLedger(model, opened.ledger));
       const { records } = opened.ledger;
       state = records.length > 0 ? records.state(records.length - 1) : undefined;
     } else {
+      if (optimiser.plan.gains) planned = await withGains(planned, config, optimiser, options);
       offsets = stack.use(planned.allocate(gpu));
-      ledger = stack.use(await LedgerFile.create(folder.ledger, header));
+      ledger = stack.use(await LedgerFile.create(folder.ledger, headerOf(planned)));
     }
     await writeFileWhole(folder.config, [new TextEncoder().encode(configToYaml(config))]);
     const metrics = stack.use(await MetricsFile.open(folder.metrics, ledger.length));
@@ -204,6 +212,22 @@ export class Run implements Disposable {
   [Symbol.dispose](): void {
     this.#owned.dispose();
   }
+}
+
+/** Offsets with the gains that the first batch shows. */
+async function withGains(
+  { trainables }: OffsetSet,
+  config: TrainConfig,
+  optimiser: Optimiser,
+  { session: { gpu, model }, examples: { train, objective } }: RunOptions,
+): Promise<OffsetSet> {
+  const first = trainingOrder(train.examples, config).batch(0).map((i) => train.examples[i]);
+  const batch = packBatch(first, objective, model.maxPositions);
+  const { seed } = config;
+  return new OffsetSet(
+    await measureGains(model, optimiser, trainables, batch, { seed }),
+    gpu.maxBinding,
+  );
 }
 
 /** Says what to do about a model that has no scales, which the selection alone cannot know. */

@@ -68,7 +68,9 @@ fn free4(w: vec4<f32>, z: vec4<f32>) -> vec4<f32> {
 }
 
 // z of elements 4 * quad .. 4 * quad + 3 of a matrix with rows of `width` quads.
-fn noise4(seed: vec2<u32>, tensor: u32, share: u32, quad: u32, width: u32) -> vec4<f32> {
+// `told` is what packNoise (kernels/perturbation.ts) says of the tensor: an exponent that makes z smaller, and a mask's share.
+fn noise4(seed: vec2<u32>, tensor: u32, told: u32, quad: u32, width: u32) -> vec4<f32> {
+  let gain = bitcast<f32>(u32(127 + (bitcast<i32>(told) >> 24u)) << 23u);
 #if STRUCTURE == lowRank
   // As optim/low_rank.ts has it: signs kept by the seed's second word, times factors of the whole seed.
   let row = quad % width;
@@ -78,11 +80,11 @@ fn noise4(seed: vec2<u32>, tensor: u32, share: u32, quad: u32, width: u32) -> ve
     let u = level4(lanes4(threefry(seed, vec2<u32>(row | (r << 28u), tensor))));
     z += select(-u, u, ((signs >> r) & 1u) != 0u);
   }
-  return z;
+  return z * gain;
 #else
-  let z = level4(lanes4(threefry(seed, vec2<u32>(quad, tensor))));
+  let z = level4(lanes4(threefry(seed, vec2<u32>(quad, tensor)))) * gain;
 #if STRUCTURE == mask
-  return select(vec4<f32>(), z, mask4(seed.y, tensor, share, quad));
+  return select(vec4<f32>(), z, mask4(seed.y, tensor, told & 0x1ffffu, quad));
 #else
   return z;
 #endif

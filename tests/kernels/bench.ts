@@ -276,6 +276,7 @@ export function perturb(
   });
   const noise = randomBranches(branches, 0.3, random);
   const share = [undefined, 0, 20000, 65536][below(4, random)];
+  const gain = [undefined, -2, 1][below(3, random)];
   const weights = noise.map(({ seed, amplitude }) =>
     effectiveWeights(
       packed,
@@ -283,7 +284,11 @@ export function perturb(
       form,
       trainable.span,
       distribution === "none" ? null : free(
-        noiseTerm(distribution, seed, id, amplitude, { width: offsetWidth(trainable), share }),
+        noiseTerm(distribution, seed, id, amplitude, {
+          width: offsetWidth(trainable),
+          share,
+          gain,
+        }),
       ),
     )
   );
@@ -296,6 +301,7 @@ export function perturb(
       stride: Math.ceil(trainable.rows / 4) * 4,
       id,
       share,
+      gain,
       noise: distribution === "none" ? undefined : {
         distribution,
         branches: bench.storage("branches", branchWords(noise)),

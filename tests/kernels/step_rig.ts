@@ -225,6 +225,7 @@ export class StepRig implements Disposable {
             place: this.offsets.place(name)!,
             width: offsetWidth(this.offsets.trainable(name)!),
             share: this.offsets.trainable(name)!.share,
+            gain: this.offsets.trainable(name)!.gain,
           },
         )
       );

@@ -96,10 +96,11 @@ for (const distribution of DISTRIBUTIONS) {
       const first = i === 2 ? 0x3fffffff - 15 : randomWord(random) >>> 3;
       const width = [2 ** 30, 4, 20, 2 ** 16 + 4][i % 4];
       const share = [undefined, 30000, 0, undefined, 65536][i % 5];
-      const found = await noiseOnDevice(gpu, distribution, seed, id, first, 16, { width, share });
+      const place = { width, share, gain: [undefined, -8, 1, 8, 0, -3][i % 6] };
+      const found = await noiseOnDevice(gpu, distribution, seed, id, first, 16, place);
       const expected = Array.from(
         found,
-        (_, j) => noiseAt(distribution, seed, id, first * 4 + j, { width, share }),
+        (_, j) => noiseAt(distribution, seed, id, first * 4 + j, place),
       );
       assertEquals([...found], expected);
     }
@@ -204,12 +205,13 @@ const named: readonly { rule: Optimiser; exact: boolean }[] = [
   { rule: zoSgdSign({ queries: 2, learningRate: 1e-2 }), exact: true },
   { rule: threePointDescent({ epsilon: 0.01 }), exact: true },
   { rule: zoResidual({ learningRate: 1e-4 }), exact: true },
-  { rule: qzoPlus({ queries: 4 }), exact: false },
+  { rule: qzoPlus({ queries: 4, gainPower: 0 }), exact: false },
   { rule: meazo({ queries: 2 }), exact: false },
   { rule: fzoo(), exact: false },
   {
     rule: zoSgdMomentum({ state: "seeds", queries: 2, length: 5, learningRate: 1e-2 }),
-    exact: true,
+    // A driver may form a product of three in another order.
+    exact: false,
   },
   { rule: zoAdam({ state: "seeds", length: 5, learningRate: 1e-2 }), exact: false },
   {

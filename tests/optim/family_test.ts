@@ -5,6 +5,7 @@ import {
   chain,
   clipByQuantile,
   cosine,
+  decodeHeader,
   encodeHeader,
   encodeRecord,
   fzoo,
@@ -303,9 +304,23 @@ Deno.test("hostile plans in a header of the second format are syntax errors", ()
     assertThrows(() => encodeHeader({ ...of, trainables: [shared(share)] }), SyntaxError, shown);
   }
   assertEquals(encodeHeader({ ...sparse, trainables: [shared(9)] }).header.trainables, [shared(9)]);
+  const steep = headOf(qzoPlus()).header;
+  const gained = (gain?: number) => ({ ...shared(), ...(gain === undefined ? {} : { gain }) });
+  for (
+    const [of, gain, shown] of [[steep, undefined, "no gain"], [steep, 9, "-8 to 8"], [
+      header,
+      1,
+      "a gain",
+    ]] as const
+  ) {
+    assertThrows(() => encodeHeader({ ...of, trainables: [gained(gain)] }), SyntaxError, shown);
+  }
+  const written = encodeHeader({ ...steep, trainables: [gained(-3)] });
+  assertEquals(decodeHeader(written.bytes).header.trainables, [gained(-3)]);
+  assertEquals(written.bytes[8], 4, "what reads ledgers without gains refuses these");
   const wide = { ...header, directions: 64 };
   assertThrows(() => encodeHeader(wide), SyntaxError, "2048 directions");
-  for (const version of [0, 2, 3, 4]) {
+  for (const version of [0, 2, 3, 4, 5]) {
     const relabelled = headOf(qzo()).bytes.slice();
     relabelled[8] = version;
     assertThrows(() => readLedger(relabelled), SyntaxError, "ledger header");

@@ -20,6 +20,7 @@ import {
   type Optimiser,
   qzo,
   qzoNormalised,
+  qzoPlus,
   readLedger,
   roundCoefficient,
   sparseMezo,
@@ -144,6 +145,14 @@ export const replayCases: readonly ReplayCase[] = [
     reach: 1,
     steps: 60,
   },
+  {
+    name: "tensors with gains",
+    format: "Q4_K",
+    optimiser: qzoPlus(),
+    selection: allScales,
+    reach: 0.1,
+    steps: 60,
+  },
 ];
 
 /** The base model of a case. */
@@ -158,6 +167,8 @@ export async function caseLedger(replayCase: ReplayCase, source: ModelSource): P
   const { trainables } = planOffsets(plan, optimiser.form, 2 ** 27, selection);
   const shared = optimiser.plan.mask?.budget === "global"
     ? trainables.map((one, i) => ({ ...one, share: [20000, 0, 65536][i % 3] }))
+    : optimiser.plan.gains
+    ? trainables.map((one, i) => ({ ...one, gain: [-8, 0, 2, -1, 8][i % 5] }))
     : trainables;
   const offsets = new OffsetSet(shared, 2 ** 27);
   const head = encodeHeader(

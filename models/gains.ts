@@ -1,0 +1,91 @@
+/**
+ * How steep the loss is along each trained tensor, and how large z is to be in it for that.
+ *
+ * @module
+ */
+
+import { OffsetSet, type Trainable } from "../kernels/mod.ts";
+import { elementwise, gainsOf, laws, oneSided, type Optimiser, optimiser } from "../optim/mod.ts";
+import { assertBatchFits, type PackedBatch } from "./batch.ts";
+import type { Model } from "./model.ts";
+import { Trainer } from "./trainer.ts";
+
+/** Moves of a step are at most 1024: so many directions are looked along at a time. */
+const DIRECTIONS = 1024;
+
+/** Forwards that {@linkcode measureGains} takes. */
+export function gainForwards({ plan: { gains } }: Optimiser, tensors: number): number {
+  if (!gains) return 0;
+  const perPass = Math.floor(DIRECTIONS / gains.queries);
+  return tensors * gains.queries + Math.ceil(tensors / perPass);
+}
+
+/** How to measure. */
+export interface MeasureGainsOptions {
+  /** Of the directions; default 0. */
+  readonly seed?: number;
+  /** Stops between two passes. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * The same trainables with their gains: what an optimiser whose directions have gains needs offsets to be made of. Looks along
+ * `gains.queries` directions in each tensor alone, one-sided, on one batch of the task; nothing is changed. Of an optimiser
+ * without gains the trainables come back as they are.
+ *
+ * @param batch Training examples
+ * @throws {RangeError} When the batch does not fit the model, or a loss is not finite
+ *
+ * @example Gains of the bundled model
+ * ```ts
+ * import { openGpu } from "@qzo/qzo/kernels";
+ * import { loadModel, measureGains, openModelSource, packBatch, selectTrainables } from "@qzo/qzo/models";
+ * import { qzoPlus } from "@qzo/qzo/optim";
+ * import { assert } from "@std/assert";
+ *
+ * using gpu = await openGpu();
+ * using source = await openModelSource("demo/model.gguf");
+ * using model = await loadModel(gpu, source);
+ * const text = { prompt: [], candidates: [[1, 50, 60, 70, 80, 90]], label: 0 };
+ * const batch = packBatch([text], "language-modelling");
+ * const found = await measureGains(model, qzoPlus(), selectTrainables(model, "relative"), batch);
+ * assert(found.every(({ gain }) => Number.isInteger(gain)));
+ * ```
+ */
+export async function measureGains(
+  model: Model,
+  { plan: { gains }, distribution, form }: Optimiser,
+  trainables: readonly Trainable[],
+  batch: PackedBatch,
+  { seed = 0, signal }: MeasureGainsOptions = {},
+): Promise<Trainable[]> {
+  if (!gains) return [...trainables];
+  assertBatchFits(batch, model);
+  const { queries, epsilon } = gains;
+  const perPass = Math.floor(DIRECTIONS / queries);
+  const squares: number[] = [];
+  for (let first = 0; first < trainables.length; first += perPass) {
+    signal?.throwIfAborted();
+    const some = trainables.slice(first, first + perPass);
+    // Direction q looks along tensor q modulo their number.
+    const probe = optimiser({
+      name: "gains",
+      estimator: oneSided({ epsilon, queries: queries * some.length }),
+      transformations: [elementwise("still", {}, (o, d) => o.mul(d, o.constant(0)))],
+      distribution: laws[distribution].dense,
+      blocks: { by: "tensor", count: some.length, order: "all" },
+      form,
+    });
+    using offsets = new OffsetSet(some, model.gpu.maxBinding).allocate(model.gpu);
+    using trainer = new Trainer(model, probe, offsets, { seed, capacity: 1 });
+    trainer.enqueue(0, batch);
+    const [{ halted, derivatives }] = await trainer.drain();
+    if (halted) throw new RangeError("Cannot find gains: a loss of the first batch is not finite");
+    some.forEach((_, tensor) => {
+      const own = derivatives.filter((_, q) => q % some.length === tensor);
+      squares.push(own.reduce((sum, d) => sum + d * d, 0) / queries);
+    });
+  }
+  const found = gainsOf(gains, squares, trainables.map(({ count }) => count));
+  return trainables.map((one, i) => ({ ...one, gain: found[i] }));
+}
