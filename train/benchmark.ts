@@ -172,7 +172,7 @@ async function* runJob(
       for await (const event of run.train(signal)) {
         if (event.type === "step") {
           const { step, loss, tokensPerSecond } = event;
-          yield { type: "step", job, step, loss, tokensPerSecond };
+          yield { type: "step", job: { ...job, config }, step, loss, tokensPerSecond };
         } else if (event.type === "end" && event.reason === "aborted") return;
       }
     } catch (error) {

@@ -82,7 +82,6 @@ Deno.test("a comparison: each learning rate once, the best with other seeds, all
     // Of the 16 forwards gains took two for each of seven tensors and one more; a step there is at least.
     assertEquals(rows[1].curve.map(({ forwards }) => forwards), [0, 15 + 8]);
     assertEquals(rows[0].curve.map(({ forwards }) => forwards), [0, 8, 16]);
-    assertEquals(rows[1].curve.map(({ forwards }) => forwards), [0, 8, 16]);
     // One base for all: the quantised model was written once, and every curve begins where it is.
     assertEquals(rows[1].curve[0], rows[0].curve[0]);
     const [first] = rows;
