@@ -47,8 +47,9 @@ export interface MeasureGainsOptions {
  * using source = await openModelSource("demo/model.gguf");
  * using model = await loadModel(gpu, source);
  * const text = { prompt: [], candidates: [[1, 50, 60, 70, 80, 90]], label: 0 };
- * const batch = packBatch([text], "language-modelling");
- * const found = await measureGains(model, qzoPlus(), selectTrainables(model, "relative"), batch);
+ * const batch = packBatch([text], "language-modelling", model.maxPositions);
+ * const trainables = selectTrainables(model, "relative", { kinds: ["norms", "dense"] });
+ * const found = await measureGains(model, qzoPlus(), trainables, batch);
  * assert(found.every(({ gain }) => Number.isInteger(gain)));
  * ```
  */

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import { offsetWidth, openGpu, type StepRecord } from "../../kernels/mod.ts";
-import { packBatch, Trainer } from "../../models/mod.ts";
+import { OffsetSet, offsetWidth, openGpu, type StepRecord } from "../../kernels/mod.ts";
+import { packBatch, planOffsets, Trainer } from "../../models/mod.ts";
 import {
   applyRecord,
   blockPlace,
@@ -49,8 +49,13 @@ for (const name of optimiserNames) {
       epsilon: 0.02,
       learningRate: rates[name] ?? 1e-2,
     });
+    const make = () => {
+      const { trainables } = planOffsets(trained.model, "relative", gpu.maxBinding);
+      const gained = trainables.map((one, i) => ({ ...one, gain: [-2, 1, 0][i % 3] }));
+      return new OffsetSet(rule.plan.gains ? gained : trainables, gpu.maxBinding).allocate(gpu);
+    };
     const run = async (parts: readonly (readonly [number, number])[]) => {
-      using offsets = trained.offsets("relative");
+      using offsets = make();
       const records: StepRecord[] = [];
       for (const [from, to] of parts) {
         const state = records.at(-1)?.state;
@@ -64,8 +69,7 @@ for (const name of optimiserNames) {
       const found = await offsets.read(gpu);
       return { records, found };
     };
-    using shapes = trained.offsets("relative");
-    const widths = new Map(shapes.trainables.map((t) => [t.name, offsetWidth(t)]));
+    using shapes = make();
     const { records, found } = await run([[0, 10]]);
     assert(records.every((r) => !r.halted));
     assert([...found.values()].some((values) => values.some((w) => w !== 0)), "nothing moved");
@@ -81,9 +85,10 @@ for (const name of optimiserNames) {
       records.forEach(({ coefficients }, step) => {
         const seeds = moveSeeds(rule.plan, rule.estimator.directions, masterSeed(3), step);
         const place = blockPlace(tensor, index);
-        const width = widths.get(tensor)!;
+        const trainable = shapes.trainable(tensor)!;
+        const width = offsetWidth(trainable);
         const record = { seeds, coefficients, inputs: rule.update?.inputs(step) ?? [] };
-        const target = { id: tensorId(tensor), offsets, place, width, state };
+        const target = { id: tensorId(tensor), offsets, place, width, state, gain: trainable.gain };
         applyRecord(rule, record, target);
       });
       assertEquals(new Uint32Array(values.slice().buffer), new Uint32Array(offsets.buffer), tensor);

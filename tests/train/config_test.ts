@@ -58,6 +58,7 @@ Deno.test("config: every kind of value arrives under its camelCase name", () => 
     weightDecay: undefined,
     queries: undefined,
     distribution: "rademacher",
+    gainPower: undefined,
     form: "relative",
     projection: undefined,
   });
