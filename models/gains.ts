@@ -10,8 +10,8 @@ import { assertBatchFits, type PackedBatch } from "./batch.ts";
 import type { Model } from "./model.ts";
 import { Trainer } from "./trainer.ts";
 
-/** Moves of a step are at most 1024: so many directions are looked along at a time. */
-const DIRECTIONS = 1024;
+/** Directions looked along at a time, beside one look without any: few enough to tell how far it is. */
+const DIRECTIONS = 64;
 
 /** Forwards that {@linkcode measureGains} takes. */
 export function gainForwards({ plan: { gains } }: Optimiser, tensors: number): number {
@@ -24,8 +24,10 @@ export function gainForwards({ plan: { gains } }: Optimiser, tensors: number): n
 export interface MeasureGainsOptions {
   /** Of the directions; default 0. */
   readonly seed?: number;
-  /** Stops between two passes. */
+  /** Stops between some tensors and the next. */
   readonly signal?: AbortSignal;
+  /** Told after some tensors how many of how many have been looked at. */
+  readonly onProgress?: (done: number, total: number) => void;
 }
 
 /**
@@ -58,7 +60,7 @@ export async function measureGains(
   { plan: { gains }, distribution, form }: Optimiser,
   trainables: readonly Trainable[],
   batch: PackedBatch,
-  { seed = 0, signal }: MeasureGainsOptions = {},
+  { seed = 0, signal, onProgress }: MeasureGainsOptions = {},
 ): Promise<Trainable[]> {
   if (!gains) return [...trainables];
   assertBatchFits(batch, model);
@@ -86,6 +88,7 @@ export async function measureGains(
       const own = derivatives.filter((_, q) => q % some.length === tensor);
       squares.push(own.reduce((sum, d) => sum + d * d, 0) / queries);
     });
+    onProgress?.(squares.length, trainables.length);
   }
   const found = gainsOf(gains, squares, trainables.map(({ count }) => count));
   return trainables.map((one, i) => ({ ...one, gain: found[i] }));

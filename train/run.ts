@@ -38,6 +38,8 @@ export interface RunOptions {
   readonly resume?: boolean;
   /** Told after each batch of the search for a layer, where the configuration has a word for it. */
   readonly onChoice?: (done: number, total: number) => void;
+  /** Told how many of how many tensors have been looked at, where the optimiser wants to know which are steep. */
+  readonly onGains?: (done: number, total: number) => void;
 }
 
 /** How the data are ordered: with the seed, all that batches depend on. */
@@ -219,13 +221,16 @@ async function withGains(
   { trainables }: OffsetSet,
   config: TrainConfig,
   optimiser: Optimiser,
-  { session: { gpu, model }, examples: { train, objective } }: RunOptions,
+  { session: { gpu, model }, examples: { train, objective }, onGains }: RunOptions,
 ): Promise<OffsetSet> {
   const first = trainingOrder(train.examples, config).batch(0).map((i) => train.examples[i]);
   const batch = packBatch(first, objective, model.maxPositions);
   const { seed } = config;
   return new OffsetSet(
-    await measureGains(model, optimiser, trainables, batch, { seed }),
+    await measureGains(model, optimiser, trainables, batch, {
+      seed,
+      ...(onGains ? { onProgress: onGains } : {}),
+    }),
     gpu.maxBinding,
   );
 }

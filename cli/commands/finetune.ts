@@ -99,13 +99,16 @@ async function train(
   const { options, terminal, signal } = call;
   const { gpu, model } = session;
   const choice = evaluationStatus(terminal, "batches to choose a layer");
+  const gains = evaluationStatus(terminal, "tensors to see how steep the loss is along each");
   using run = await Run.open(config, {
     session,
     examples,
     resume: options.flag("resume"),
     onChoice: choice.onProgress,
+    onGains: gains.onProgress,
   });
   choice.clear();
+  gains.clear();
   const { layers } = config.trainables;
   facts(terminal, [
     ["model", `${session.source.name} on ${gpu.description}`],
