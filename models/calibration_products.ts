@@ -11,7 +11,7 @@ import { ProductWorkers } from "../quant/product_workers.ts";
 /** On the GPU; what must be exact, and everything where the GPU is software, on all cores of the host. */
 export class CalibrationProducts implements Products {
   readonly #device: DeviceProducts | undefined;
-  readonly #workers = new ProductWorkers();
+  readonly #workers = new ProductWorkers(navigator.hardwareConcurrency);
 
   /** Allocates nothing on the device yet. */
   constructor(gpu: Gpu) {

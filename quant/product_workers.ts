@@ -11,7 +11,7 @@ import { type RowProducts, rowProducts } from "./row_products.ts";
 const LEAST_WORK = 2 ** 21;
 
 /**
- * Computes products in f64 on `count` workers, by default as many as there are cores. Rows of `a` are dealt out among them; every
+ * Computes products in f64 on workers, as many as there are cores to use. Rows of `a` are dealt out among them; every
  * product is computed as on one thread, so the bits do not depend on how many there are. Where workers cannot be had, matrices are
  * not in shared memory (see `sharedFloats`) or small, products are computed on the caller's thread.
  */
@@ -19,7 +19,7 @@ export class ProductWorkers implements Products {
   #helpers: Helper[] = [];
 
   /** Starts the workers. */
-  constructor(count: number = navigator.hardwareConcurrency) {
+  constructor(count: number) {
     try {
       for (let i = 0; i < count; i++) this.#helpers.push(new Helper());
     } catch {
