@@ -157,9 +157,7 @@ class Watch implements Products {
     this.seconds += processorSeconds() - begun;
   }
 
-  [Symbol.dispose](): void {
-    this.#products[Symbol.dispose]();
-  }
+  [Symbol.dispose](): void {} // the products serve other parts too
 }
 
 const oneThread: Products = {
@@ -210,7 +208,7 @@ export async function main(argv: string[]): Promise<void> {
     if (!products) throw new RangeError(`Cannot compute products on "${where}": see --help`);
     for (const part of partsOf(rows, columns)) {
       if (!only.some((text) => part.name.includes(text))) continue;
-      using watch = new Watch(products);
+      const watch = new Watch(products);
       const [processor, begun] = [processorSeconds(), performance.now()];
       await runWith(part.run(), watch);
       const seconds = (performance.now() - begun) / 1000;
