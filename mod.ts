@@ -29,6 +29,7 @@
 export { type Gpu, NoAdapterError, type OffsetSet, openGpu } from "./kernels/mod.ts";
 export {
   calibratedSource,
+  calibratedStream,
   type Example,
   generate,
   loadModel,

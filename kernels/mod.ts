@@ -20,6 +20,7 @@ export * from "./operations.ts";
 export * from "./perturbation.ts";
 export * from "./pipeline.ts";
 export * from "./replay.ts";
+export * from "./row_products.ts";
 export * from "./step.ts";
 export * from "./storage.ts";
 export * from "./template.ts";

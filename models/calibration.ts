@@ -183,10 +183,11 @@ class Block implements CalibrationBlock, Disposable {
     });
     const { moments, absolute } = await sums.read(gpu);
     const { tokens } = states;
+    for (let i = 0; i < moments.length; i++) moments[i] /= tokens;
     return {
       columns: tensor.columns,
       tokens,
-      moments: moments.map((sum) => sum / tokens),
+      moments,
       magnitudes: absolute.map((sum) => sum / tokens),
     };
   }

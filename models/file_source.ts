@@ -61,20 +61,31 @@ export async function openFile(path: string | URL): Promise<FileSource> {
   };
 }
 
+/** Bytes that belong at an offset of a file. */
+export interface PlacedBytes {
+  /** From the start of the file. */
+  readonly offset: number;
+  /** What stands there. */
+  readonly bytes: Uint8Array;
+}
+
 /**
  * Writes a file beside its place, flushes, then renames: `path` is either the old file or the whole new one.
  *
+ * @param chunks One behind the other, or wherever they say
  * @throws What `chunks` or the disk throws; the part written is removed
  */
 export async function writeFileWhole(
   path: string,
-  chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+  chunks: Iterable<Uint8Array | PlacedBytes> | AsyncIterable<Uint8Array | PlacedBytes>,
 ): Promise<void> {
   const part = `${path}.${crypto.randomUUID().slice(0, 8)}.part`;
   try {
     using file = await Deno.open(part, { write: true, createNew: true });
     for await (const chunk of chunks) {
-      for (let done = 0; done < chunk.length;) done += await file.write(chunk.subarray(done));
+      const bytes = "offset" in chunk ? chunk.bytes : chunk;
+      if ("offset" in chunk) await file.seek(chunk.offset, Deno.SeekMode.Start);
+      for (let done = 0; done < bytes.length;) done += await file.write(bytes.subarray(done));
     }
     await file.sync();
   } catch (error) {

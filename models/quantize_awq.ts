@@ -5,20 +5,14 @@
  * @module
  */
 
-import { awqScales, dividedInputs, timesColumns } from "../quant/awq_scales.ts";
+import { awqComputation, dividedInputs, timesColumns } from "../quant/awq_scales.ts";
 import { decode } from "../quant/decode.ts";
 import type { InputStatistics } from "../quant/input_statistics.ts";
 import { quantize } from "../quant/round_to_nearest.ts";
 import { architectureOf } from "./architectures.ts";
 import type { CalibrationBlock } from "./calibration.ts";
 import type { ChannelScaling } from "./llama.ts";
-import {
-  type BlockWork,
-  heldTensor,
-  layerErrors,
-  type MethodOptions,
-  type QuantizeMethod,
-} from "./quantize_method.ts";
+import { type BlockWork, heldTensor, layerErrors, type QuantizeMethod } from "./quantize_method.ts";
 
 /** The method of that name. Layers whose inputs cannot be divided before them are rounded by importance alone. */
 export const awqMethod: QuantizeMethod = {
@@ -37,20 +31,19 @@ interface Layer {
   readonly format: string;
 }
 
-async function quantizeBlock(
-  { config, block, formatOf, options, done }: BlockWork,
-): Promise<void> {
-  const layers = await layersOf(block, formatOf);
+async function quantizeBlock(work: BlockWork): Promise<void> {
+  const { config, block, options, compute, done } = work;
+  const layers = await layersOf(block, work.formatOf);
   for (const scaling of architectureOf(config).scalings(config, block.index)) {
-    await fold(scaling, block, layers, options);
+    await fold(scaling, work, layers);
   }
   for (const [name, { values, statistics, rows, format }] of layers) {
     const tensor = block.tensors.get(name)!;
     const { columns } = tensor;
     const packed = quantize(values, rows, columns, format, { ...options, statistics });
     await block.replace(heldTensor(tensor, format, packed));
-    const error = layerErrors(values, decode(packed), rows, columns, statistics);
-    done({ name, format, rows, columns, ...error });
+    const errors = layerErrors(values, decode(packed), rows, columns, statistics);
+    done({ name, format, rows, columns, ...await compute(errors) });
   }
 }
 
@@ -75,9 +68,8 @@ async function layersOf(
 /** Looks for the factors of the layers that read the same channels, multiplies their columns, and divides the channels. */
 async function fold(
   { from, into, sources }: ChannelScaling,
-  block: CalibrationBlock,
+  { block, options, compute }: BlockWork,
   layers: Map<string, Layer>,
-  options: MethodOptions,
 ): Promise<void> {
   const readers = into.map((name) => layers.get(name));
   const gain = block.tensors.get(from);
@@ -85,7 +77,9 @@ async function fold(
   const isGain = gain?.rows === 1 && gain.format.layout.kind === "dense";
   if (!readers.every((layer) => layer !== undefined) || !source && !isGain) return;
   const { statistics } = readers[0];
-  const { factors, exponent } = awqScales(readers, statistics, { ...options, sources });
+  const { factors, exponent } = await compute(
+    awqComputation(readers, statistics, { ...options, sources }),
+  );
   if (exponent === 0) return;
   for (const reader of readers) {
     reader.values = timesColumns(reader.values, factors);

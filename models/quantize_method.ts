@@ -4,13 +4,14 @@
  * @module
  */
 
+import type { Computation } from "../quant/computation.ts";
 import { decode } from "../quant/decode.ts";
 import type { Format } from "../quant/format.ts";
 import { formatByName } from "../quant/formats.ts";
-import type { GptqOptions, Quantizer } from "../quant/gptq_quantize.ts";
+import type { ComputedQuantizer, GptqOptions } from "../quant/gptq_quantize.ts";
 import type { InputStatistics } from "../quant/input_statistics.ts";
 import type { PackedTensor } from "../quant/layout.ts";
-import { outputError } from "../quant/output_error.ts";
+import { outputErrorComputation } from "../quant/output_error.ts";
 import type { QuantizeOptions } from "../quant/round_to_nearest.ts";
 import type { CalibrationBlock } from "./calibration.ts";
 import type { ModelConfig } from "./config.ts";
@@ -45,6 +46,8 @@ export interface BlockWork {
   readonly formatOf: (name: string) => string | undefined;
   /** As they were given. */
   readonly options: MethodOptions;
+  /** Runs what needs large products where those are computed. */
+  readonly compute: <T>(computation: Computation<T>) => Promise<T>;
   /** To be called for each layer that has a format, when it is done. */
   readonly done: (layer: QuantizedLayer) => void;
 }
@@ -67,12 +70,12 @@ export interface QuantizeMethod {
 export function layerMethod(
   { quantizer, ...about }: Omit<QuantizeMethod, "quantizeBlock"> & {
     /** Made once for the layers that share an input. */
-    readonly quantizer: (statistics: InputStatistics, options: MethodOptions) => Quantizer;
+    readonly quantizer: (statistics: InputStatistics, options: MethodOptions) => ComputedQuantizer;
   },
 ): QuantizeMethod {
   return {
     ...about,
-    quantizeBlock: async ({ block, formatOf, options, done }) => {
+    quantizeBlock: async ({ block, formatOf, options, compute, done }) => {
       for (const stage of block.stages) {
         const names = stage.filter((name) => formatOf(name) !== undefined);
         if (names.length === 0) continue;
@@ -83,10 +86,10 @@ export function layerMethod(
           const { rows, columns } = tensor;
           const format = formatOf(name)!;
           const values = decode(await tensor.read(0, rows));
-          const packed = quantize(values, rows, columns, format);
+          const packed = await compute(quantize(values, rows, columns, format));
           await block.replace(heldTensor(tensor, format, packed));
-          const error = layerErrors(values, decode(packed), rows, columns, statistics);
-          done({ name, format, rows, columns, ...error });
+          const errors = layerErrors(values, decode(packed), rows, columns, statistics);
+          done({ name, format, rows, columns, ...await compute(errors) });
         }
       }
     },
@@ -109,13 +112,13 @@ export function heldTensor(
 }
 
 /** The errors of weights and outputs that other weights make. */
-export function layerErrors(
+export function* layerErrors(
   values: Float32Array,
   instead: Float32Array,
   rows: number,
   columns: number,
   statistics: InputStatistics,
-): Pick<QuantizedLayer, "weightError" | "outputError"> {
+): Computation<Pick<QuantizedLayer, "weightError" | "outputError">> {
   let error = 0;
   let power = 0;
   for (let i = 0; i < values.length; i++) {
@@ -124,6 +127,6 @@ export function layerErrors(
   }
   return {
     weightError: error > 0 ? Math.sqrt(error / power) : 0,
-    outputError: outputError(values, instead, rows, columns, statistics),
+    outputError: yield* outputErrorComputation(values, instead, rows, columns, statistics),
   };
 }

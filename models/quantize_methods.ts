@@ -4,18 +4,18 @@
  * @module
  */
 
-import { gptqApplies, gptqQuantizer, type Quantizer } from "../quant/gptq_quantize.ts";
+import { type ComputedQuantizer, gptqApplies, gptqComputation } from "../quant/gptq_quantize.ts";
 import type { InputStatistics } from "../quant/input_statistics.ts";
 import { nearestNames } from "../quant/nearest_names.ts";
-import { quantize } from "../quant/round_to_nearest.ts";
+import { quantizeComputation } from "../quant/round_to_nearest.ts";
 import { awqMethod } from "./quantize_awq.ts";
 import { layerMethod, type MethodOptions, type QuantizeMethod } from "./quantize_method.ts";
 
 /** `quantize` with what its inputs are. */
 const informed =
-  (statistics: InputStatistics, options: MethodOptions): Quantizer =>
+  (statistics: InputStatistics, options: MethodOptions): ComputedQuantizer =>
   (values, rows, columns, format) =>
-    quantize(values, rows, columns, format, { ...options, statistics });
+    quantizeComputation(values, rows, columns, format, { ...options, statistics });
 
 /** By name. */
 export const QUANTIZE_METHODS: readonly QuantizeMethod[] = [
@@ -25,14 +25,14 @@ export const QUANTIZE_METHODS: readonly QuantizeMethod[] = [
     calibrated: false,
     applies: ({ layout }) => layout.kind !== "dense",
     quantizer: (_, options) => (values, rows, columns, format) =>
-      quantize(values, rows, columns, format, options),
+      quantizeComputation(values, rows, columns, format, options),
   }),
   layerMethod({
     name: "gptq",
     summary: "later columns make up for the rounding of earlier ones (arXiv 2210.17323)",
     calibrated: true,
     applies: gptqApplies,
-    quantizer: gptqQuantizer,
+    quantizer: gptqComputation,
   }),
   awqMethod,
   layerMethod({

@@ -5,11 +5,13 @@
  */
 
 import type { Gpu } from "../kernels/mod.ts";
+import { runWith } from "../quant/computation.ts";
 import type { PlanOptions } from "../quant/plan.ts";
 import { architectureOf } from "./architectures.ts";
 import type { Example } from "./batch.ts";
 import { calibrate } from "./calibration.ts";
-import type { MethodOptions, QuantizedLayer } from "./quantize_method.ts";
+import { CalibrationProducts } from "./calibration_products.ts";
+import type { MethodOptions, QuantizedLayer, QuantizeMethod } from "./quantize_method.ts";
 import { quantizeMethodByName } from "./quantize_methods.ts";
 import type { ModelSource, TensorSource } from "./source.ts";
 import { quantizedSource } from "./source_quantized.ts";
@@ -40,10 +42,93 @@ export async function calibratedSource(
   windows: readonly Example[],
   options: CalibratedSourceOptions,
 ): Promise<ModelSource> {
-  const { onLayer, signal } = options;
+  const plan = planCalibration(source, options);
+  const tensors = new Map(plan.nearest.tensors);
+  for await (const block of quantizedBlocks(gpu, windows, options, plan)) {
+    for (const [name, tensor] of block) {
+      if (tensor !== plan.before.tensors.get(name)) tensors.set(name, tensor);
+    }
+  }
+  return { ...plan.nearest, tensors };
+}
+
+/** A model whose blocks are quantised as they are read; disposing it stops the calibration. */
+export interface CalibratedStream extends ModelSource, AsyncDisposable {}
+
+/**
+ * {@linkcode calibratedSource} for models larger than the host's memory: to be read once, in the order of its tensors, as `writeModel`
+ * does. A block is quantised when its first tensor is read, and forgotten when one of the next is.
+ *
+ * @throws {RangeError} As `calibratedSource` does, some of it when a tensor is read; and when one of a block is read that was forgotten
+ *
+ * @example Needs a model on disk
+ * ```ts no-eval
+ * import { calibratedStream, languageModellingExamples, openGpu, openModelSource, writeModel } from "@qzo/qzo";
+ *
+ * using gpu = await openGpu();
+ * using source = await openModelSource("folder");
+ * const text = await Deno.readTextFile("text.txt");
+ * const windows = languageModellingExamples(source.tokenizer!, [text], { length: 512 });
+ * await using stream = calibratedStream(gpu, source, windows, { method: "gptq", format: "Q4_0" });
+ * await writeModel(stream, "small.gguf");
+ * ```
+ */
+export function calibratedStream(
+  gpu: Gpu,
+  source: ModelSource,
+  windows: readonly Example[],
+  options: CalibratedSourceOptions,
+): CalibratedStream {
+  const plan = planCalibration(source, options);
+  const blocks = quantizedBlocks(gpu, windows, options, plan);
+  let current: ReadonlyMap<string, TensorSource> = new Map();
+  const now = async (name: string): Promise<TensorSource> => {
+    for (;;) {
+      const found = current.get(name);
+      if (found) return found;
+      current = new Map(); // before the next is made
+      const next = await blocks.next();
+      if (next.done) {
+        throw new RangeError(
+          `Cannot read tensor "${name}": its block has been left behind; tensors of a stream are to be read once, in their order`,
+        );
+      }
+      current = next.value;
+    }
+  };
+  const { tensors } = plan.nearest;
+  const inOrder = architectureOf(source.config).weights(source.config)
+    .map(({ name }) => name).filter((name) => tensors.has(name));
+  const ofBlocks = inOrder.filter((name) => plan.formats.has(name) || /^blk\./.test(name));
+  const streamed = ofBlocks.map((name): [string, TensorSource] => {
+    const read = async (first: number, rows: number) => (await now(name)).read(first, rows);
+    return [name, { ...tensors.get(name)!, whole: true, stored: undefined, read }];
+  });
+  const own = new Map(streamed);
+  const ordered = new Set([...inOrder, ...tensors.keys()]);
+  return {
+    ...plan.nearest,
+    tensors: new Map([...ordered].map((name) => [name, own.get(name) ?? tensors.get(name)!])),
+    [Symbol.asyncDispose]: async () => {
+      await blocks.return();
+    },
+  };
+}
+
+/** What is to become of a model's tensors. */
+interface CalibrationPlan {
+  readonly method: QuantizeMethod;
+  /** All quantised as they are read. */
+  readonly nearest: ModelSource;
+  /** What is calibrated: until its turn comes, a linear layer is what it was. */
+  readonly before: ModelSource;
+  /** By linear layer that is to be quantised. */
+  readonly formats: ReadonlyMap<string, string>;
+}
+
+function planCalibration(source: ModelSource, options: CalibratedSourceOptions): CalibrationPlan {
   const method = quantizeMethodByName(options.method);
   const nearest = quantizedSource(source, options);
-  // Until its turn comes, a linear layer is what it was.
   const formats = new Map<string, string>();
   const tensors = new Map<string, TensorSource>(nearest.tensors);
   for (const { name, kind } of architectureOf(source.config).weights(source.config)) {
@@ -59,20 +144,28 @@ export async function calibratedSource(
     formats.set(name, format.name);
     tensors.set(name, was);
   }
+  return { method, nearest, before: { ...nearest, tensors }, formats };
+}
+
+/** The tensors of each block when it is done. */
+async function* quantizedBlocks(
+  gpu: Gpu,
+  windows: readonly Example[],
+  options: CalibratedSourceOptions,
+  { method, before, formats }: CalibrationPlan,
+): AsyncGenerator<ReadonlyMap<string, TensorSource>, void, void> {
+  const { onLayer, signal } = options;
+  using products = new CalibrationProducts(gpu);
   let done = 0;
-  const before = { ...nearest, tensors };
-  const result = new Map<string, TensorSource>(nearest.tensors);
   for await (const block of calibrate(gpu, before, windows, signal ? { signal } : {})) {
     await method.quantizeBlock({
-      config: source.config,
+      config: before.config,
       block,
       formatOf: (name) => formats.get(name),
       options,
+      compute: (computation) => runWith(computation, products, signal),
       done: (layer) => onLayer?.(layer, ++done, formats.size),
     });
-    for (const [name, tensor] of block.tensors) {
-      if (tensor !== tensors.get(name)) result.set(name, tensor);
-    }
+    yield block.tensors;
   }
-  return { ...nearest, tensors: result };
 }

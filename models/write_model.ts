@@ -7,12 +7,12 @@
 import { join } from "@std/path";
 import { bitsPerWeight } from "../quant/formats.ts";
 import type { GgufTyped, GgufValue } from "../quant/mod.ts";
-import { packedToSafetensors } from "../quant/packed_safetensors.ts";
+import { packedToSafetensors, storedPlanes } from "../quant/packed_safetensors.ts";
 import { copiedMetadata } from "../quant/gguf_split.ts";
 import { writeGguf } from "../quant/gguf_write.ts";
-import { type SafetensorsTensorData, writeSafetensors } from "../quant/safetensors.ts";
+import { planSafetensors, type SafetensorsTensorData } from "../quant/safetensors.ts";
 import type { ModelConfig } from "./config.ts";
-import { writeFileWhole } from "./file_source.ts";
+import { type PlacedBytes, writeFileWhole } from "./file_source.ts";
 import { huggingFaceName } from "./names.ts";
 import { reorderHeads } from "./head_order.ts";
 import { type ModelSource, rowsPerPiece, type TensorSource } from "./source.ts";
@@ -143,31 +143,28 @@ function ggufMetadata(source: ModelSource): Map<string, GgufValue | GgufTyped> {
   return metadata;
 }
 
-const DTYPE: Readonly<Record<string, "F32" | "F16" | "BF16">> = {
-  F32: "F32",
-  F16: "F16",
-  BF16: "BF16",
-};
-
 async function writeFolder(
   source: ModelSource,
   folder: string,
   options: WriteOptions,
 ): Promise<void> {
-  const { config } = source;
   await Deno.mkdir(folder, { recursive: true });
-  const formats: Record<string, string> = {};
-  const list: SafetensorsTensorData[] = [];
-  let done = 0;
-  for (const tensor of source.tensors.values()) {
-    options.signal?.throwIfAborted();
-    const stored = `${huggingFaceName(tensor.name.replace(/\.weight$/, ""))}.weight`;
-    list.push(...await storedTensor(tensor, stored, config));
-    if (tensor.format.layout.kind !== "dense") formats[stored] = tensor.format.name;
-    done++;
-    options.onProgress?.({ tensor: tensor.name, done, total: source.tensors.size });
+  try {
+    await writeFolderFiles(source, folder, options);
+  } catch (error) {
+    await Deno.remove(folder).catch(() => {}); // unless something is in it
+    throw error;
   }
-  await writeFileWhole(join(folder, "model.safetensors"), writeSafetensors(list, { format: "pt" }));
+}
+
+async function writeFolderFiles(
+  source: ModelSource,
+  folder: string,
+  options: WriteOptions,
+): Promise<void> {
+  const { config } = source;
+  const tensors = [...source.tensors.values()].map((tensor) => storedTensor(tensor, config));
+  await writeFileWhole(join(folder, "model.safetensors"), weightsFile(tensors, options));
   const json = (
     value: unknown,
   ) => [new TextEncoder().encode(JSON.stringify(value, null, 2) + "\n")];
@@ -180,41 +177,77 @@ async function writeFolder(
       );
     }
   }
+  const formats = Object.fromEntries(
+    tensors.filter(({ tensor }) => tensor.format.layout.kind !== "dense")
+      .map(({ name, tensor }) => [name, tensor.format.name]),
+  );
   // Last: a folder with a config.json is a whole model.
   await writeFileWhole(join(folder, "config.json"), json(huggingFaceConfig(config, formats)));
 }
 
-async function storedTensor(
-  tensor: TensorSource,
-  name: string,
-  config: ModelConfig,
-): Promise<SafetensorsTensorData[]> {
+/** A tensor as a folder of this library's own has it. */
+interface FolderTensor {
+  readonly tensor: TensorSource;
+  /** In the folder. */
+  readonly name: string;
+  /** What it is stored as. */
+  readonly planes: readonly Omit<SafetensorsTensorData, "bytes">[];
+  /** Bytes of its planes by name: of a plane one behind the other. */
+  readonly pieces: () => AsyncIterable<{ readonly name: string; readonly bytes: Uint8Array }>;
+}
+
+/** The bytes of `model.safetensors`, tensor by tensor: its planes lie apart from each other. */
+async function* weightsFile(
+  tensors: readonly FolderTensor[],
+  { onProgress, signal }: WriteOptions,
+): AsyncGenerator<PlacedBytes> {
+  const { header, places } = planSafetensors(tensors.flatMap((it) => it.planes), { format: "pt" });
+  yield { offset: 0, bytes: header };
+  for (const [i, { tensor, planes, pieces }] of tensors.entries()) {
+    signal?.throwIfAborted();
+    const written = new Map(planes.map(({ name }) => [name, 0]));
+    for await (const { name, bytes } of pieces()) {
+      const before = written.get(name)!;
+      yield { offset: places.get(name)!.offset + before, bytes };
+      written.set(name, before + bytes.length);
+    }
+    for (const [name, length] of written) {
+      const { byteLength } = places.get(name)!;
+      if (length !== byteLength) {
+        throw new TypeError(
+          `Cannot write tensor "${name}": ${length} bytes, its shape needs ${byteLength}`,
+        );
+      }
+    }
+    onProgress?.({ tensor: tensor.name, done: i + 1, total: tensors.length });
+  }
+}
+
+function storedTensor(tensor: TensorSource, config: ModelConfig): FolderTensor {
   const { format, rows, columns, columnOrder } = tensor;
   if (columnOrder) {
     throw new RangeError(
       `Cannot write tensor "${tensor.name}": its columns are reordered, which only the folder it came from can hold`,
     );
   }
+  const name = `${huggingFaceName(tensor.name.replace(/\.weight$/, ""))}.weight`;
   // Folders have the pairs of a head half a head apart.
   const heads = config.ropeInterleaved ? headsOf(tensor.name, config) : 0;
-  const dtype = DTYPE[format.name];
-  if (heads > 0 || !dtype) {
-    const packed = await tensor.read(0, rows);
-    const ordered = heads > 0 ? reorderHeads(packed, heads, false) : packed;
-    if (!dtype) return packedToSafetensors(name, ordered);
-    return [{ name, dtype, shape: [rows, columns], bytes: format.pack(ordered) }];
-  }
-  return [{
+  const dense = format.layout.kind === "dense";
+  const step = dense && heads === 0 ? rowsPerPiece(tensor) : rows;
+  return {
+    tensor,
     name,
-    dtype,
-    shape: rows === 1 ? [columns] : [rows, columns],
-    bytes: async function* () {
-      const step = rowsPerPiece(tensor);
+    planes: rows === 1 && dense
+      ? storedPlanes(name, format.layout, rows, columns).map((it) => ({ ...it, shape: [columns] }))
+      : storedPlanes(name, format.layout, rows, columns),
+    pieces: async function* () {
       for (let first = 0; first < rows; first += step) {
-        yield format.pack(await tensor.read(first, Math.min(step, rows - first)));
+        const packed = await tensor.read(first, Math.min(step, rows - first));
+        yield* packedToSafetensors(name, heads > 0 ? reorderHeads(packed, heads, false) : packed);
       }
     },
-  }];
+  };
 }
 
 function huggingFaceConfig(config: ModelConfig, formats: Record<string, string>): unknown {

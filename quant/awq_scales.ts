@@ -6,6 +6,7 @@
  */
 
 import { outputMetric } from "./column_metric.ts";
+import { type Computation, runHere, sharedFloats } from "./computation.ts";
 import { decode } from "./decode.ts";
 import type { InputStatistics } from "./input_statistics.ts";
 import { quantize, type QuantizeOptions } from "./round_to_nearest.ts";
@@ -26,6 +27,8 @@ export interface AwqOptions extends Omit<QuantizeOptions, "statistics"> {
   readonly sources?: Uint32Array | undefined;
   /** Exponents that are tried: 0, 1 / grid, ... below 1. Default 20, as published. */
   readonly grid?: number;
+  /** Rows of each layer that are looked at, at most, evenly spread. Default 256. */
+  readonly sample?: number;
 }
 
 /** What the search found. */
@@ -68,36 +71,70 @@ export function awqScales(
   statistics: InputStatistics,
   options: AwqOptions = {},
 ): AwqScales {
+  return runHere(awqComputation(layers, statistics, options));
+}
+
+/** {@linkcode awqScales} with its products with the inputs' moments computed wherever; f32 will do. */
+export function* awqComputation(
+  layers: readonly AwqLayer[],
+  statistics: InputStatistics,
+  options: AwqOptions = {},
+): Computation<AwqScales> {
   const { columns } = statistics;
-  const { sources, grid = 20, ...rounding } = options;
+  const { sources, grid = 20, sample = 256, ...rounding } = options;
   if (sources && sources.length !== columns) {
     throw new TypeError(`Cannot scale ${columns} columns by ${sources.length} sources`);
   }
   const magnitudes = shared(statistics.magnitudes, sources);
   const metric = outputMetric(statistics, columns, 0);
-  const costs = (e: Float64Array, rows: number): number => {
-    const products = metric.times(e, rows);
+  function* costs(e: Float64Array, rows: number) {
+    const products = yield* metric.times(e, rows);
     return e.reduce((sum, x, i) => sum + x * products[i], 0);
-  };
-  const powers = layers.map(({ values, rows }) => costs(Float64Array.from(values), rows) || 1);
-  const errorOf = (factors: Float32Array): number => {
+  }
+  const sampled: (AwqLayer & { readonly power: number })[] = [];
+  for (const layer of layers) {
+    const { values, rows } = someRows(layer, columns, sample);
+    const all = sharedFloats(values.length);
+    all.set(values);
+    sampled.push({ ...layer, values, rows, power: (yield* costs(all, rows)) || 1 });
+  }
+  function* errorOf(factors: Float32Array) {
     const divided = dividedInputs(statistics, factors);
-    return layers.reduce((sum, { values, rows, format }, l) => {
+    let error = 0;
+    for (const { values, rows, format, power } of sampled) {
       const scaled = timesColumns(values, factors);
       const rounded = decode(
         quantize(scaled, rows, columns, format, { ...rounding, statistics: divided }),
       );
-      const e = new Float64Array(values.length);
+      const e = sharedFloats(values.length);
       for (let i = 0; i < e.length; i++) e[i] = values[i] - rounded[i] / factors[i % columns];
-      return sum + costs(e, rows) / powers[l];
-    }, 0);
-  };
-  const tries = Array.from({ length: grid }, (_, i) => {
+      error += (yield* costs(e, rows)) / power;
+    }
+    return error;
+  }
+  const tries = [];
+  for (let i = 0; i < grid; i++) {
     const factors = powersOf(magnitudes, i / grid);
-    return { factors, exponent: i / grid, error: errorOf(factors) };
-  });
+    tries.push({ factors, exponent: i / grid, error: yield* errorOf(factors) });
+  }
   const best = tries.reduce((a, b) => b.error < a.error ? b : a);
   return { ...best, plainError: tries[0].error };
+}
+
+/** At most `most` rows of a layer, evenly spread. */
+function someRows(
+  { values, rows }: AwqLayer,
+  columns: number,
+  most: number,
+): Pick<AwqLayer, "values" | "rows"> {
+  const step = Math.ceil(rows / most);
+  if (step === 1) return { values, rows };
+  const count = Math.ceil(rows / step);
+  const some = new Float32Array(count * columns);
+  for (let i = 0; i < count; i++) {
+    some.set(values.subarray(i * step * columns, (i * step + 1) * columns), i * columns);
+  }
+  return { values: some, rows: count };
 }
 
 /** Row-major values with every column multiplied by its factor. */
@@ -115,13 +152,14 @@ export function dividedInputs(
   { columns, tokens, moments, magnitudes }: InputStatistics,
   factors: Float32Array,
 ): InputStatistics {
+  const divided = new Float32Array(moments.length);
+  for (let i = 0, at = 0; i < columns; i++) {
+    for (let j = 0; j < columns; j++, at++) divided[at] = moments[at] / factors[i] / factors[j];
+  }
   return {
     columns,
     tokens,
-    moments: Float32Array.from(
-      moments,
-      (moment, i) => moment / factors[Math.floor(i / columns)] / factors[i % columns],
-    ),
+    moments: divided,
     magnitudes: Float32Array.from(magnitudes, (size, k) => size / factors[k]),
   };
 }

@@ -6,8 +6,12 @@
 
 import { bookTables, codeChooser, ENTRIES, VECTOR } from "./codebook_assign.ts";
 import type { ColumnMetric } from "./column_metric.ts";
+import { type Computation, sharedFloats } from "./computation.ts";
 
 const LARGEST_FLOAT16 = 65504;
+
+/** Columns after which the products of all later ones are computed anew. */
+const BLOCK = 128;
 
 /** Codes, books and scales of a weight W, with what the error needs. Books and scales hold f16 values. */
 export interface CodebookFit {
@@ -32,21 +36,25 @@ export interface CodebookFit {
 }
 
 /** A fit that stands for `values` exactly, as if codes could be anything; to be followed by `chooseCodes` with `first`. */
-export function unfitted(
+export function* unfitted(
   values: Float32Array,
   rows: number,
   metric: ColumnMetric,
   books: Float32Array[],
   scales: Float64Array,
-): CodebookFit {
+): Computation<CodebookFit> {
   const { columns } = metric;
-  const all = Float64Array.from(values);
-  const wanted = metric.times(all, rows);
-  const perScale = (of: Float64Array): Float64Array =>
-    of.map((value, i) => {
+  const all = sharedFloats(values.length);
+  all.set(values);
+  const wanted = yield* metric.times(all, rows);
+  const perScale = (of: Float64Array): Float64Array => {
+    const divided = sharedFloats(of.length);
+    of.forEach((value, i) => {
       const scale = scales[Math.floor(i / columns)];
-      return scale === 0 ? 0 : value / scale;
+      divided[i] = scale === 0 ? 0 : value / scale;
     });
+    return divided;
+  };
   return {
     rows,
     columns,
@@ -78,8 +86,8 @@ export function fitError(fit: CodebookFit): number {
  * Goes through the vectors of all rows, columns in order, and gives each the codes that are best while all others stay. In the
  * `first` round those not yet reached count as exact.
  */
-export function chooseCodes(fit: CodebookFit, beam: number, first: boolean): void {
-  const { rows, columns, metric, books, scales, codes, sums, products, wanted } = fit;
+export function* chooseCodes(fit: CodebookFit, beam: number, first: boolean): Computation<void> {
+  const { rows, columns, metric, books, scales, codes, sums, wanted } = fit;
   const count = books.length;
   const vectors = columns / VECTOR;
   const choose = codeChooser(count, beam);
@@ -89,39 +97,52 @@ export function chooseCodes(fit: CodebookFit, beam: number, first: boolean): voi
   const delta = new Float64Array(VECTOR);
   let h = metric.block(0, VECTOR);
   let tables = bookTables(books, h);
-  for (let v = 0; v < vectors; v++) {
-    const block = metric.block(v * VECTOR, VECTOR);
-    if (block.some((value, i) => value !== h[i])) {
-      h = block;
-      tables = bookTables(books, h);
-    }
-    for (let row = 0; row < rows; row++) {
-      if (scales[row] === 0) continue;
-      const at = row * columns + v * VECTOR;
-      for (let i = 0; i < VECTOR; i++) {
-        left[i] = wanted[at + i] / scales[row] - products[at + i];
-        let own = 0;
-        for (let j = 0; j < VECTOR; j++) own += h[i * VECTOR + j] * sums[at + j];
-        target[i] = left[i] + own;
+  for (let from = 0; from < columns; from += BLOCK) {
+    const to = Math.min(columns, from + BLOCK);
+    const width = to - from;
+    const products = yield* metric.part(
+      sums,
+      rows,
+      from,
+      width,
+      from > 0 ? [from - BLOCK, from] : undefined,
+    );
+    for (let v = from / VECTOR; v < to / VECTOR; v++) {
+      const block = metric.block(v * VECTOR, VECTOR);
+      if (block.some((value, i) => value !== h[i])) {
+        h = block;
+        tables = bookTables(books, h);
       }
-      choose(books, tables, target, chosen);
-      let gain = 0;
-      for (let i = 0; i < VECTOR; i++) {
-        let sum = 0;
-        for (let c = 0; c < count; c++) sum += books[c][chosen[c] * VECTOR + i];
-        delta[i] = sum - sums[at + i];
+      for (let row = 0; row < rows; row++) {
+        if (scales[row] === 0) continue;
+        const at = row * columns + v * VECTOR;
+        const product = row * width + v * VECTOR - from;
+        for (let i = 0; i < VECTOR; i++) {
+          left[i] = wanted[at + i] / scales[row] - products[product + i];
+          let own = 0;
+          for (let j = 0; j < VECTOR; j++) own += h[i * VECTOR + j] * sums[at + j];
+          target[i] = left[i] + own;
+        }
+        choose(books, tables, target, chosen);
+        let gain = 0;
+        for (let i = 0; i < VECTOR; i++) {
+          let sum = 0;
+          for (let c = 0; c < count; c++) sum += books[c][chosen[c] * VECTOR + i];
+          delta[i] = sum - sums[at + i];
+        }
+        for (let i = 0; i < VECTOR; i++) {
+          let turned = 0;
+          for (let j = 0; j < VECTOR; j++) turned += h[i * VECTOR + j] * delta[j];
+          gain += delta[i] * (left[i] - turned / 2);
+        }
+        if (!first && !(gain > 0)) continue;
+        codes.set(chosen, (row * vectors + v) * count);
+        for (let i = 0; i < VECTOR; i++) sums[at + i] += delta[i];
+        metric.add(delta, v * VECTOR, products, row * width, from, to);
       }
-      for (let i = 0; i < VECTOR; i++) {
-        let turned = 0;
-        for (let j = 0; j < VECTOR; j++) turned += h[i * VECTOR + j] * delta[j];
-        gain += delta[i] * (left[i] - turned / 2);
-      }
-      if (!first && !(gain > 0)) continue;
-      codes.set(chosen, (row * vectors + v) * count);
-      for (let i = 0; i < VECTOR; i++) sums[at + i] += delta[i];
-      metric.add(delta, v * VECTOR, products, row * columns);
     }
   }
+  fit.products = yield* metric.times(sums, rows);
 }
 
 /** The least-squares scale of each row, in f16, where it is better. */
@@ -144,15 +165,15 @@ export function fitScales(fit: CodebookFit): void {
  * `steps` conjugate-gradient steps towards the entries that are best for the codes and scales, rounded to f16. Returns whether that
  * was better; else nothing changes.
  */
-export function fitEntries(fit: CodebookFit, steps: number): boolean {
-  const { rows, columns, metric, scales, products, wanted, books } = fit;
+export function* fitEntries(fit: CodebookFit, steps: number): Computation<boolean> {
+  const { rows, columns, metric, scales, wanted, books } = fit;
   const count = books.length * ENTRIES * VECTOR;
   const before = fitError(fit);
   const weighted = new Float64Array(wanted.length);
   for (let row = 0; row < rows; row++) {
     const scale = scales[row];
     for (let k = row * columns; k < (row + 1) * columns; k++) {
-      weighted[k] = scale * (wanted[k] - scale * products[k]);
+      weighted[k] = scale * (wanted[k] - scale * fit.products[k]);
     }
   }
   const residual = gather(fit, weighted);
@@ -164,7 +185,7 @@ export function fitEntries(fit: CodebookFit, steps: number): boolean {
   let size = dot(residual, z, 0, count);
   const moved = new Float64Array(count);
   for (let step = 0; step < steps && size > 0; step++) {
-    const spread = metric.times(scatter(fit, direction), rows);
+    const spread = yield* metric.times(scatter(fit, direction), rows);
     for (let row = 0; row < rows; row++) {
       for (let k = row * columns; k < (row + 1) * columns; k++) spread[k] *= scales[row] ** 2;
     }
@@ -185,7 +206,8 @@ export function fitEntries(fit: CodebookFit, steps: number): boolean {
     book.map((value, i) => Math.f16round(value + moved[c * ENTRIES * VECTOR + i]))
   );
   const sums = scatter(fit, Float64Array.from(improved.flatMap((book) => [...book])));
-  const better = { ...fit, books: improved, sums, products: metric.times(sums, rows) };
+  const products = yield* metric.times(sums, rows);
+  const better = { ...fit, books: improved, sums, products };
   if (!(fitError(better) < before)) return false;
   Object.assign(fit, better);
   return true;
@@ -196,7 +218,7 @@ function scatter(
   { rows, columns, codes, books }: CodebookFit,
   entries: Float64Array,
 ): Float64Array {
-  const sums = new Float64Array(rows * columns);
+  const sums = sharedFloats(rows * columns);
   const count = books.length;
   for (let v = 0, at = 0; v < sums.length; v += VECTOR) {
     for (let c = 0; c < count; c++, at++) {

@@ -15,6 +15,7 @@ import {
 } from "./codebook_fit.ts";
 import { residualKMeans } from "./codebook_kmeans.ts";
 import { outputMetric, plainMetric } from "./column_metric.ts";
+import { type Computation, runHere } from "./computation.ts";
 import { numbersToFloat16Array, numberToFloat16 } from "./float16.ts";
 import type { InputStatistics } from "./input_statistics.ts";
 import type { PackedTensor } from "./layout.ts";
@@ -71,6 +72,16 @@ export function quantizeCodebook(
   columns: number,
   options: CodebookOptions,
 ): PackedTensor {
+  return runHere(codebookComputation(values, rows, columns, options));
+}
+
+/** {@linkcode quantizeCodebook} with its products with the inputs' moments computed wherever; f32 will do. */
+export function* codebookComputation(
+  values: Float32Array,
+  rows: number,
+  columns: number,
+  options: CodebookOptions,
+): Computation<PackedTensor> {
   const { books, seed, statistics, rounds = ROUNDS, onRound } = options;
   if (!(Number.isInteger(books) && books >= 1 && books <= 4)) {
     throw new RangeError(`Cannot fit ${books} codebooks: expected 1 to 4`);
@@ -87,12 +98,13 @@ export function quantizeCodebook(
     books,
     seed,
   );
-  const fit = unfitted(values, rows, metric, start.map((book) => book.map(Math.f16round)), scales);
+  const rounded = start.map((book) => book.map(Math.f16round));
+  const fit = yield* unfitted(values, rows, metric, rounded, scales);
   let error = Infinity;
   for (let round = 0; round < rounds; round++) {
-    chooseCodes(fit, BEAM, round === 0);
+    yield* chooseCodes(fit, BEAM, round === 0);
     fitScales(fit);
-    fitEntries(fit, STEPS);
+    yield* fitEntries(fit, STEPS);
     const last = error;
     error = fitError(fit);
     onRound?.(fit.norm > 0 ? error / fit.norm : 0);

@@ -4,33 +4,55 @@
  * @module
  */
 
+import { type Computation, sharedFloats, withoutProducts } from "./computation.ts";
 import type { InputStatistics } from "./input_statistics.ts";
-import { rowProducts } from "./row_products.ts";
 
 /** A symmetric positive matrix H over the columns of a weight, in units of its mean diagonal. */
 export interface ColumnMetric {
   /** Columns of the weight. */
   readonly columns: number;
-  /** Row-major `e H` of row-major `rows x columns` values. */
-  times(e: Float64Array, rows: number): Float64Array;
+  /** Row-major `e H` of row-major `rows x columns` values; f32 will do. */
+  times(e: Float64Array, rows: number): Computation<Float64Array>;
+  /** `width` columns of `e H` from `first` on, row-major. `changed` are the columns of `e` that are not what they were the last time. */
+  part(
+    e: Float64Array,
+    rows: number,
+    first: number,
+    width: number,
+    changed?: readonly [number, number],
+  ): Computation<Float64Array>;
   /** H among `width` columns from `first` on, row-major. */
   block(first: number, width: number): Float64Array;
-  /** Adds `delta H` to the row of `products` that starts at `at`, where `delta` stands at column `first` and zeros elsewhere. */
-  add(delta: Float64Array, first: number, products: Float64Array, at: number): void;
+  /** Adds columns `[from, to)` of `delta H` to `products` at `at`, where `delta` stands at column `first` and zeros elsewhere. */
+  add(
+    delta: Float64Array,
+    first: number,
+    products: Float64Array,
+    at: number,
+    from: number,
+    to: number,
+  ): void;
 }
 
 /** H = 1: the squared error of the weights themselves. */
 export function plainMetric(columns: number): ColumnMetric {
   return {
     columns,
-    times: (e) => e.slice(),
+    times: (e) => withoutProducts(() => e.slice()),
+    part: (e, rows, first, width) =>
+      withoutProducts(() =>
+        Float64Array.from(
+          { length: rows * width },
+          (_, i) => e[Math.floor(i / width) * columns + first + i % width],
+        )
+      ),
     block: (_, width) => {
       const h = new Float64Array(width * width);
       for (let k = 0; k < width; k++) h[k * width + k] = 1;
       return h;
     },
-    add: (delta, first, products, at) => {
-      for (let k = 0; k < delta.length; k++) products[at + first + k] += delta[k];
+    add: (delta, first, products, at, from) => {
+      for (let k = 0; k < delta.length; k++) products[at + first - from + k] += delta[k];
     },
   };
 }
@@ -57,29 +79,42 @@ export function outputMetric(
     throw new RangeError("Cannot use statistics of inputs: their moments are not finite");
   }
   if (trace === 0) return plainMetric(columns);
-  const h = Float64Array.from(moments, (value) => value * columns / trace);
+  const h = sharedFloats(columns * columns);
+  for (let i = 0; i < h.length; i++) h[i] = moments[i] * columns / trace;
   for (let k = 0; k < columns; k++) h[k * columns + k] += damping;
+  function* part(
+    e: Float64Array,
+    rows: number,
+    first: number,
+    width: number,
+    changed?: readonly [number, number],
+  ): Computation<Float64Array> {
+    const out = sharedFloats(rows * width);
+    yield {
+      a: { values: e, stride: columns, first: 0, count: rows },
+      b: { values: h, stride: columns, first, count: width },
+      from: 0,
+      to: columns,
+      out,
+      ...(changed ? { changed } : {}),
+    };
+    return out;
+  }
   return {
     columns,
-    times(e, rows): Float64Array {
-      const products = new Float64Array(rows * columns);
-      const a = { values: e, stride: columns, first: 0, count: rows };
-      const b = { values: h, stride: columns, first: 0, count: columns };
-      rowProducts(a, b, 0, columns, products);
-      return products;
-    },
+    times: (e, rows) => part(e, rows, 0, columns),
+    part,
     block(first, width): Float64Array {
       return Float64Array.from(
         { length: width * width },
         (_, i) => h[(first + Math.floor(i / width)) * columns + first + i % width],
       );
     },
-    add(delta, first, products, at): void {
+    add(delta, first, products, at, from, to): void {
       for (let k = 0; k < delta.length; k++) {
         const e = delta[k];
-        for (let j = 0, from = (first + k) * columns; j < columns; j++) {
-          products[at + j] += e * h[from + j];
-        }
+        const row = (first + k) * columns;
+        for (let j = from; j < to; j++) products[at + j - from] += e * h[row + j];
       }
     },
   };

@@ -8,11 +8,11 @@
  * @module
  */
 
+import { type Computation, sharedFloats } from "./computation.ts";
 import type { InputStatistics } from "./input_statistics.ts";
-import { rowProducts, type RowsOf } from "./row_products.ts";
 
-/** Columns that the factorisation takes at once. */
-const PANEL = 16;
+/** Columns that the factorisation takes at once. What it does within them, it does on one thread. */
+const PANEL = 32;
 
 /** The factors of the damped second moments `H = (I + U) D (I + U)ᵀ`. */
 export interface ErrorFeedback {
@@ -33,30 +33,34 @@ export interface ErrorFeedback {
  * @throws {TypeError} When the moments are not `columns x columns`
  * @throws {RangeError} When they are not finite or, with too little damping, not positive definite
  */
-export function errorFeedback(
+export function* errorFeedback(
   { moments, columns: n }: InputStatistics,
   order: Uint32Array,
   damping: number,
-): ErrorFeedback {
+): Computation<ErrorFeedback> {
   const h = dampedMoments(moments, order, damping);
   const pivots = new Float64Array(n);
-  const scaled = new Float64Array(PANEL * n); // rows of U times D, of the panel
-  const products = new Float64Array(2 * PANEL);
+  const scaled = sharedFloats(PANEL * n); // rows of U times D, of the panel
+  const products = sharedFloats(PANEL * n);
   const column = new Float64Array(PANEL);
   for (let end = n; end > 0; end -= PANEL) {
     const start = Math.max(0, end - PANEL);
     const width = end - start;
-    const panel: RowsOf = { values: scaled, stride: n, first: 0, count: width };
     for (let c = 0; c < width; c++) {
       const row = (start + c) * n;
       for (let j = end; j < n; j++) scaled[c * n + j] = h[row + j] * pivots[j];
     }
-    for (let i = 0; i < end; i += 2) {
-      const count = Math.min(2, end - i);
-      rowProducts({ values: h, stride: n, first: i, count }, panel, end, n, products);
-      for (let r = 0; r < count; r++) {
-        const at = (i + r) * n + start;
-        for (let c = 0; c < width; c++) h[at + c] -= products[r * width + c];
+    if (end < n) {
+      yield {
+        a: { values: h, stride: n, first: 0, count: end },
+        b: { values: scaled, stride: n, first: 0, count: width },
+        from: end,
+        to: n,
+        out: products,
+        exact: true,
+      };
+      for (let i = 0; i < end; i++) {
+        for (let c = 0; c < width; c++) h[i * n + start + c] -= products[i * width + c];
       }
     }
     for (let k = end - 1; k >= start; k--) {
@@ -95,7 +99,7 @@ function dampedMoments(moments: Float32Array, order: Uint32Array, damping: numbe
   let sum = 0;
   for (let i = 0; i < n; i++) sum += moments[i * n + i];
   const mean = sum / n;
-  const h = new Float64Array(n * n);
+  const h = sharedFloats(n * n);
   for (let i = 0; i < n; i++) {
     const from = order[i] * n;
     for (let j = i; j < n; j++) {

@@ -6,6 +6,7 @@
  */
 
 import { checkValues } from "./check_values.ts";
+import { type Computation, runHere, sharedFloats } from "./computation.ts";
 import { type ErrorFeedback, errorFeedback } from "./error_feedback.ts";
 import type { Format } from "./format.ts";
 import { formatByName } from "./formats.ts";
@@ -14,7 +15,6 @@ import { type GroupCodes, groupCodes, GroupPlanes } from "./group_planes.ts";
 import type { InputStatistics } from "./input_statistics.ts";
 import { groupColumns, groupsPerRow, type PackedTensor, type ScalarLayout } from "./layout.ts";
 import { emptyPacked } from "./planes.ts";
-import { rowProducts } from "./row_products.ts";
 
 /** How GPTQ rounds. */
 export interface GptqOptions {
@@ -42,8 +42,16 @@ export type Quantizer = (
   formatName: string,
 ) => PackedTensor;
 
-/** Rows that are taken through all columns together. */
-const ROWS_AT_ONCE = 64;
+/** Quantises as a {@linkcode Quantizer} does, with the large products computed wherever. */
+export type ComputedQuantizer = (
+  ...tensor: Parameters<Quantizer>
+) => Computation<PackedTensor>;
+
+/** Rows that are taken through all columns together: on one thread, so that their errors stay in the cache. */
+const ROWS_HERE = 64;
+
+/** Errors held at once where products are computed elsewhere, which pays for many rows. */
+const ERRORS_ELSEWHERE = 2 ** 24;
 
 /** Whether GPTQ can quantise to a format: codes whose groups of columns have a scale of their own. */
 export function gptqApplies({ layout }: Format): boolean {
@@ -92,23 +100,47 @@ export function gptqQuantize(
  * @throws {RangeError} For a block size below 1; the function that it returns throws as {@linkcode gptqQuantize} does
  */
 export function gptqQuantizer(statistics: InputStatistics, options: GptqOptions = {}): Quantizer {
+  const compute = quantizerOf(statistics, options, ROWS_HERE);
+  return (...tensor) => runHere(compute(...tensor));
+}
+
+/**
+ * {@linkcode gptqQuantizer} as computations: both the factorisation, whose products are to be exact, and what the errors of columns
+ * add to later ones, for which f32 will do. Holds 128 MiB of errors more.
+ *
+ * @throws As {@linkcode gptqQuantizer} does
+ */
+export function gptqComputation(
+  statistics: InputStatistics,
+  options: GptqOptions = {},
+): ComputedQuantizer {
+  const rows = Math.floor(ERRORS_ELSEWHERE / statistics.columns / ROWS_HERE) * ROWS_HERE;
+  return quantizerOf(statistics, options, Math.max(ROWS_HERE, rows));
+}
+
+function quantizerOf(
+  statistics: InputStatistics,
+  options: GptqOptions,
+  rowsAtOnce: number,
+): ComputedQuantizer {
   const { damping = 0.01, actOrder = true, blockSize = 128, search = true } = options;
   const n = statistics.columns;
   if (!(Number.isInteger(blockSize) && blockSize > 0)) {
     throw new RangeError(`Cannot quantise in blocks of ${blockSize} columns: expected 1 or more`);
   }
   const known = new Map<number, ErrorFeedback & { readonly order: Uint32Array }>();
-  const factorsFor = (group: number) => {
+  function* factorsFor(group: number) {
     const key = actOrder ? group : 0;
     let found = known.get(key);
     if (!found) {
       const order = actOrder ? activationOrder(statistics, group) : columnsOf(n);
-      found = { order, ...errorFeedback(statistics, order, damping) };
+      found = { order, ...yield* errorFeedback(statistics, order, damping) };
       known.set(key, found);
     }
     return found;
-  };
-  return (values, rows, columns, formatName) => {
+  }
+  let errors: Float64Array = new Float64Array();
+  return function* (values, rows, columns, formatName) {
     const { layout } = formatByName(formatName);
     if (layout.kind !== "scalar") {
       throw new RangeError(
@@ -123,10 +155,12 @@ export function gptqQuantizer(statistics: InputStatistics, options: GptqOptions 
       );
     }
     const planes = new GroupPlanes(t, layout);
-    const fixed = { ...factorsFor(groupColumns(layout, n)), search, blockSize };
-    for (let first = 0; first < rows; first += ROWS_AT_ONCE) {
-      const count = Math.min(ROWS_AT_ONCE, rows - first);
-      quantizeRows({ ...fixed, values, columns, layout, planes }, first, count);
+    const factors = yield* factorsFor(groupColumns(layout, n));
+    const most = Math.min(rowsAtOnce, rows);
+    if (errors.length < most * n) errors = sharedFloats(most * n);
+    const fixed = { ...factors, values, columns, layout, planes, errors, search, blockSize };
+    for (let first = 0; first < rows; first += most) {
+      yield* quantizeRows(fixed, first, Math.min(most, rows - first));
     }
     return t;
   };
@@ -154,13 +188,15 @@ interface Rounding extends ErrorFeedback {
   readonly layout: ScalarLayout;
   readonly order: Uint32Array;
   readonly planes: GroupPlanes;
+  /** Of columns that are rounded, weight minus value. */
+  readonly errors: Float64Array;
   readonly search: boolean;
   readonly blockSize: number;
 }
 
 /** Takes `count` rows from `first` on through all columns, which are counted in the order of their rounding. */
-function quantizeRows(rounding: Rounding, first: number, count: number): void {
-  const { values, columns: n, layout, order, feedback, planes } = rounding;
+function* quantizeRows(rounding: Rounding, first: number, count: number): Computation<void> {
+  const { values, columns: n, layout, order, feedback, planes, errors } = rounding;
   const group = groupColumns(layout, n);
   const groups = groupsPerRow(layout, n);
   const fit = groupFitter(layout, rounding.search);
@@ -169,27 +205,38 @@ function quantizeRows(rounding: Rounding, first: number, count: number): void {
   // Where one scale holds for the row, it is fitted before anything is rounded.
   const block = groups === 1 ? rounding.blockSize : Math.ceil(rounding.blockSize / group) * group;
   const counts = rounding.search ? importanceOf(rounding.pivots) : undefined;
-  const errors = new Float64Array(count * n); // of columns that are rounded, weight minus value
-  const earlier = new Float64Array(count * block); // what errors of earlier blocks add to a column
+  const earlier = sharedFloats(count * block); // what errors of earlier blocks add to a column
   const codes = new Uint8Array(count * n);
   const compensated = new Float32Array(group);
   for (let start = 0; start < n; start += block) {
     const end = Math.min(n, start + block);
     const width = end - start;
-    rowProducts(
-      { values: errors, stride: n, first: 0, count },
-      { values: feedback, stride: n, first: start, count: width },
-      0,
-      start,
-      earlier,
-    );
+    if (start > 0) {
+      yield {
+        a: { values: errors, stride: n, first: 0, count },
+        b: { values: feedback, stride: n, first: start, count: width },
+        from: 0,
+        to: start,
+        out: earlier,
+        changed: [start - block, start],
+      };
+    }
     for (let row = 0; row < count; row++) {
       const at = row * n;
       const weights = (first + row) * n;
       const added = (k: number): number => {
-        let sum = earlier[row * width + k - start];
-        for (let j = start; j < k; j++) sum += errors[at + j] * feedback[k * n + j];
-        return sum;
+        const f = k * n;
+        let s0 = earlier[row * width + k - start], s1 = 0, s2 = 0, s3 = 0;
+        let j = start;
+        // Four sums, as each waits for its last addition.
+        for (; j + 3 < k; j += 4) {
+          s0 += errors[at + j] * feedback[f + j];
+          s1 += errors[at + j + 1] * feedback[f + j + 1];
+          s2 += errors[at + j + 2] * feedback[f + j + 2];
+          s3 += errors[at + j + 3] * feedback[f + j + 3];
+        }
+        for (; j < k; j++) s0 += errors[at + j] * feedback[f + j];
+        return s0 + s1 + (s2 + s3);
       };
       for (let from = start, to; from < end; from = to) {
         to = Math.min(end, from + (groups === 1 ? block : group));

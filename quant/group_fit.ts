@@ -35,7 +35,7 @@ export function groupFitter(
       const other = second === "zero"
         ? Math.min(largest, Math.max(0, Math.round(wantedSecond)))
         : clampedFloat16(wantedSecond);
-      const error = squaredError(values, importance, scale, other, layout);
+      const error = squaredError(values, importance, scale, other, layout, bestError);
       if (!(error < bestError)) return false;
       [bestScale, bestSecond, bestError] = [scale, other, error];
       return true;
@@ -99,12 +99,14 @@ export function groupFitter(
   }
 }
 
+/** The error; or, once it has reached `limit`, what it has come to. */
 function squaredError(
   values: Float32Array,
   importance: Float32Array,
   scale: number,
   other: number,
   { bits, center, second, levels = 2 ** bits }: ScalarLayout,
+  limit: number,
 ): number {
   const largest = levels - 1;
   const inverse = scale === 0 ? 0 : 1 / scale;
@@ -118,6 +120,7 @@ function squaredError(
     const code = rounded < 0 ? 0 : rounded > largest ? largest : rounded;
     const difference = x - (scale * code + added);
     error += importance[k] * difference * difference;
+    if (error >= limit) break;
   }
   return error;
 }

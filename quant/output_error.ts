@@ -4,7 +4,11 @@
  * @module
  */
 
+import { type Computation, runHere, sharedFloats } from "./computation.ts";
 import type { InputStatistics } from "./input_statistics.ts";
+
+/** Rows that are looked at, at most. */
+const ROWS = 256;
 
 /**
  * `sqrt(tr(E H Eᵀ) / tr(W H Wᵀ))` for weights W, their error E and the second moments H of the inputs: the root mean squared error of the
@@ -27,24 +31,52 @@ export function outputError(
   instead: Float32Array,
   rows: number,
   columns: number,
-  { moments }: InputStatistics,
+  statistics: InputStatistics,
 ): number {
-  const step = Math.ceil(rows / 256);
+  return runHere(outputErrorComputation(weights, instead, rows, columns, statistics));
+}
+
+/** Rows of the moments that are multiplied at once. */
+const BLOCK = 256;
+
+/** {@linkcode outputError} with its products computed wherever; f32 will do. */
+export function* outputErrorComputation(
+  weights: Float32Array,
+  instead: Float32Array,
+  rows: number,
+  columns: number,
+  { moments }: InputStatistics,
+): Computation<number> {
+  const step = Math.ceil(rows / ROWS);
+  const count = Math.ceil(rows / step);
+  const x = sharedFloats(2 * count * columns); // errors, and behind them weights
+  const half = count * columns;
+  for (let i = 0; i < half; i++) {
+    const from = Math.floor(i / columns) * step * columns + i % columns;
+    x[i] = weights[from] - instead[from];
+    x[half + i] = weights[from];
+  }
+  const h = sharedFloats(BLOCK * columns);
+  const products = sharedFloats(2 * count * BLOCK);
   let error = 0;
   let power = 0;
-  const difference = new Float64Array(columns);
-  for (let row = 0; row < rows; row += step) {
-    const w = weights.subarray(row * columns, (row + 1) * columns);
-    for (let k = 0; k < columns; k++) difference[k] = w[k] - instead[row * columns + k];
-    for (let i = 0; i < columns; i++) {
-      let ofDifference = 0;
-      let ofWeights = 0;
-      for (let j = 0, at = i * columns; j < columns; j++, at++) {
-        ofDifference += moments[at] * difference[j];
-        ofWeights += moments[at] * w[j];
+  for (let first = 0; first < columns; first += BLOCK) {
+    const width = Math.min(BLOCK, columns - first);
+    h.set(moments.subarray(first * columns, (first + width) * columns));
+    yield {
+      a: { values: x, stride: columns, first: 0, count: 2 * count },
+      b: { values: h, stride: columns, first: 0, count: width },
+      from: 0,
+      to: columns,
+      out: products,
+      ...(first > 0 ? { changed: [0, 0] as const } : {}),
+    };
+    for (let row = 0; row < count; row++) {
+      for (let j = 0; j < width; j++) {
+        const at = row * columns + first + j;
+        error += x[at] * products[row * width + j];
+        power += x[half + at] * products[(count + row) * width + j];
       }
-      error += difference[i] * ofDifference;
-      power += w[i] * ofWeights;
     }
   }
   return error > 0 ? Math.sqrt(error / power) : 0;

@@ -128,7 +128,8 @@ export function trainedPlane(
   return storedPlanes(name, layout, rows, columns).find(({ plane }) => plane === wanted)!;
 }
 
-function storedPlanes(
+/** What a packed tensor of that shape is stored as; dense tensors as one. */
+export function storedPlanes(
   name: string,
   layout: Layout,
   rows: number,

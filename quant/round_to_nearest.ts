@@ -6,8 +6,9 @@
  */
 
 import { checkValues } from "./check_values.ts";
-import { quantizeCodebook } from "./codebook_quantize.ts";
+import { codebookComputation } from "./codebook_quantize.ts";
 import { columnImportance } from "./column_importance.ts";
+import { type Computation, runHere } from "./computation.ts";
 import { numbersToBfloat16Array, numbersToFloat16Array } from "./float16.ts";
 import { formatByName } from "./formats.ts";
 import { groupFitter } from "./group_fit.ts";
@@ -58,6 +59,17 @@ export function quantize(
   formatName: string,
   options: QuantizeOptions = {},
 ): PackedTensor {
+  return runHere(quantizeComputation(values, rows, columns, formatName, options));
+}
+
+/** {@linkcode quantize} with the products that codebooks need computed wherever; f32 will do. */
+export function* quantizeComputation(
+  values: Float32Array,
+  rows: number,
+  columns: number,
+  formatName: string,
+  options: QuantizeOptions = {},
+): Computation<PackedTensor> {
   const { layout } = formatByName(formatName);
   const { search = true, seed = 0, statistics } = options;
   const t = emptyPacked(layout, rows, columns);
@@ -84,7 +96,7 @@ export function quantize(
           `Cannot quantise to ${formatName}: codebooks are made with one to four books of 8-bit codes of 8 columns`,
         );
       }
-      return quantizeCodebook(values, rows, columns, {
+      return yield* codebookComputation(values, rows, columns, {
         books: layout.books,
         seed,
         statistics,

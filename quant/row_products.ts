@@ -17,9 +17,40 @@ export interface RowsOf {
 }
 
 /** `out[i][j] = sum over k in [from, to) of a[i][k] b[j][k]`, row-major `a.count x b.count`. */
-export function rowProducts(
+export interface RowProducts {
+  /** Rows i. */
+  readonly a: RowsOf;
+  /** Rows j. */
+  readonly b: RowsOf;
+  /** The first column that is summed over. */
+  readonly from: number;
+  /** The column behind the last. */
+  readonly to: number;
+  /** At least `a.count · b.count` values. */
+  readonly out: Float64Array;
+}
+
+/** Columns summed at once, and rows of b that meet those of a meanwhile: their values stay in the cache. */
+const CHUNK = 512;
+const ROWS_OF_B = 64;
+
+/** Computes products here and now. */
+export function rowProducts({ a, b, from, to, out }: RowProducts): void {
+  out.fill(0, 0, a.count * b.count);
+  for (let k = from; k < to; k += CHUNK) {
+    const end = Math.min(to, k + CHUNK);
+    for (let j = 0; j < b.count; j += ROWS_OF_B) {
+      addProducts(a, b, j, Math.min(b.count, j + ROWS_OF_B), k, end, out);
+    }
+  }
+}
+
+/** Adds the products with rows `[first, last)` of b over columns `[from, to)`. */
+function addProducts(
   a: RowsOf,
   b: RowsOf,
+  first: number,
+  last: number,
   from: number,
   to: number,
   out: Float64Array,
@@ -30,11 +61,11 @@ export function rowProducts(
   for (let i = 0; i < a.count; i += 2) {
     const a0 = (a.first + i) * a.stride;
     const a1 = i + 1 < a.count ? a0 + a.stride : a0;
-    for (let j = 0; j < b.count; j += 4) {
+    for (let j = first; j < last; j += 4) {
       const b0 = (b.first + j) * b.stride;
-      const b1 = j + 1 < b.count ? b0 + b.stride : b0;
-      const b2 = j + 2 < b.count ? b1 + b.stride : b0;
-      const b3 = j + 3 < b.count ? b2 + b.stride : b0;
+      const b1 = j + 1 < last ? b0 + b.stride : b0;
+      const b2 = j + 2 < last ? b1 + b.stride : b0;
+      const b3 = j + 3 < last ? b2 + b.stride : b0;
       let s00 = 0, s01 = 0, s02 = 0, s03 = 0;
       let s10 = 0, s11 = 0, s12 = 0, s13 = 0;
       for (let k = from; k < to; k++) {
@@ -54,17 +85,17 @@ export function rowProducts(
         s13 += v * s;
       }
       const at = i * b.count + j;
-      const left = b.count - j;
-      out[at] = s00;
-      if (left > 1) out[at + 1] = s01;
-      if (left > 2) out[at + 2] = s02;
-      if (left > 3) out[at + 3] = s03;
+      const left = last - j;
+      out[at] += s00;
+      if (left > 1) out[at + 1] += s01;
+      if (left > 2) out[at + 2] += s02;
+      if (left > 3) out[at + 3] += s03;
       if (i + 1 === a.count) continue;
       const below = at + b.count;
-      out[below] = s10;
-      if (left > 1) out[below + 1] = s11;
-      if (left > 2) out[below + 2] = s12;
-      if (left > 3) out[below + 3] = s13;
+      out[below] += s10;
+      if (left > 1) out[below + 1] += s11;
+      if (left > 2) out[below + 2] += s12;
+      if (left > 3) out[below + 3] += s13;
     }
   }
 }

@@ -116,6 +116,62 @@ export async function readSafetensors(source: ByteSource): Promise<SafetensorsFi
   return { tensors, metadata };
 }
 
+/** Where the tensors of a file are to lie. */
+export interface SafetensorsPlan {
+  /** What the file begins with. */
+  readonly header: Uint8Array<ArrayBuffer>;
+  /** By name, in the order of the file; offsets from its start, in bytes. */
+  readonly places: ReadonlyMap<string, { readonly offset: number; readonly byteLength: number }>;
+}
+
+/**
+ * Plans a safetensors file: for whoever has its tensors in another order. Tensors of wider elements come first, so that all lie aligned.
+ *
+ * @throws {RangeError} for impossible shapes and duplicate names.
+ *
+ * @example Two bytes, and before them a number of four
+ * ```ts
+ * import { planSafetensors } from "@qzo/qzo/quant";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const tensors = [{ name: "a", dtype: "U8", shape: [2] }, { name: "b", dtype: "F32", shape: [] }] as const;
+ * const { header, places } = planSafetensors(tensors);
+ * assertEquals(places.get("b"), { offset: header.length, byteLength: 4 });
+ * assertEquals(places.get("a"), { offset: header.length + 4, byteLength: 2 });
+ * ```
+ */
+export function planSafetensors(
+  tensors: readonly Omit<SafetensorsTensorData, "bytes">[],
+  metadata: { readonly [key: string]: string } = {},
+): SafetensorsPlan {
+  const ordered = tensors.toSorted((a, b) =>
+    SAFETENSORS_DTYPES[b.dtype] - SAFETENSORS_DTYPES[a.dtype]
+  );
+  const entries = new Map<string, unknown>();
+  if (Object.keys(metadata).length > 0) entries.set("__metadata__", metadata);
+  const lengths: [string, number][] = [];
+  let end = 0;
+  for (const { name, dtype, shape } of ordered) {
+    if (entries.has(name) || name === "__metadata__") {
+      throw new RangeError(`Cannot write tensor "${name}": the name is already taken`);
+    }
+    const byteLength = byteLengthOf(dtype, shape, `Cannot write tensor "${name}"`);
+    lengths.push([name, byteLength]);
+    entries.set(name, { dtype, shape, data_offsets: [end, end += byteLength] });
+  }
+  const text = new TextEncoder().encode(JSON.stringify(Object.fromEntries(entries)));
+  const header = new Uint8Array(8 + Math.ceil(text.length / 8) * 8).fill(0x20);
+  new DataView(header.buffer).setBigUint64(0, BigInt(header.length - 8), true);
+  header.set(text, 8);
+  let offset = header.length;
+  const places = lengths.map(([name, byteLength]) => {
+    const place = { offset, byteLength };
+    offset += byteLength;
+    return [name, place] as const;
+  });
+  return { header, places: new Map(places) };
+}
+
 /**
  * The bytes of a safetensors file, in order. Tensors of wider elements come first, so that all lie aligned. A chunk is
  * only valid until the next one is asked for.
@@ -127,41 +183,25 @@ export async function* writeSafetensors(
   tensors: readonly SafetensorsTensorData[],
   metadata: { readonly [key: string]: string } = {},
 ): AsyncGenerator<Uint8Array> {
-  const ordered = tensors.toSorted((a, b) =>
-    SAFETENSORS_DTYPES[b.dtype] - SAFETENSORS_DTYPES[a.dtype]
-  );
-  const header = new Map<string, unknown>();
-  if (Object.keys(metadata).length > 0) header.set("__metadata__", metadata);
-  let end = 0;
-  for (const { name, dtype, shape } of ordered) {
-    if (header.has(name) || name === "__metadata__") {
-      throw new RangeError(`Cannot write tensor "${name}": the name is already taken`);
-    }
-    const begin = end;
-    end += byteLengthOf(dtype, shape, `Cannot write tensor "${name}"`);
-    header.set(name, { dtype, shape, data_offsets: [begin, end] });
-  }
-  const text = new TextEncoder().encode(JSON.stringify(Object.fromEntries(header)));
-  const start = new Uint8Array(8 + Math.ceil(text.length / 8) * 8).fill(0x20);
-  new DataView(start.buffer).setBigUint64(0, BigInt(start.length - 8), true);
-  start.set(text, 8);
-  yield start;
-  for (const { name, dtype, shape, bytes } of ordered) {
-    const expected = byteLengthOf(dtype, shape, `Cannot write tensor "${name}"`);
+  const { header, places } = planSafetensors(tensors, metadata);
+  const byName = new Map(tensors.map((tensor) => [tensor.name, tensor.bytes]));
+  yield header;
+  for (const [name, { byteLength }] of places) {
+    const bytes = byName.get(name)!;
     let written = 0;
     if (typeof bytes === "function") {
       for await (const chunk of bytes()) {
         written += chunk.length;
-        if (written > expected) break;
+        if (written > byteLength) break;
         yield chunk;
       }
     } else {
       written = bytes.length;
-      if (written === expected) yield bytes;
+      if (written === byteLength) yield bytes;
     }
-    if (written !== expected) {
+    if (written !== byteLength) {
       throw new TypeError(
-        `Cannot write tensor "${name}": ${written} bytes, its shape and dtype need ${expected}`,
+        `Cannot write tensor "${name}": ${written} bytes, its shape and dtype need ${byteLength}`,
       );
     }
   }

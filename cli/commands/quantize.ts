@@ -5,7 +5,7 @@
  */
 import { type Gpu, openGpu, OutOfMemoryError } from "../../kernels/mod.ts";
 import {
-  calibratedSource,
+  calibratedStream,
   loadModel,
   type MethodOptions,
   type ModelSource,
@@ -14,6 +14,7 @@ import {
   quantizedSource,
   quantizeMethodByName,
   writeModel,
+  type WriteReport,
 } from "../../models/mod.ts";
 import { FORMATS, type PlanOptions } from "../../quant/mod.ts";
 import { perplexity } from "../../tasks/mod.ts";
@@ -85,18 +86,22 @@ export const quantizeCommand: Command = {
     const how = { format, ...planOptions(options), ...methodOptions(options) };
     const errors = new TensorErrors();
     const anyText = calibration ?? options.text("evaluate");
+    const writeNearest = () => {
+      const onProgress = ({ done, total }: { done: number; total: number }) =>
+        status(terminal, `Writing ${path}: ${done} of ${total} tensors`);
+      return write(call, stored, quantizedSource(stored, how), path, errors, onProgress);
+    };
     if (anyText === undefined) {
-      await write(call, stored, quantizedSource(stored, how), path, errors);
+      await report(call, await writeNearest(), errors);
       return;
     }
     const text = await readText(options, stored, anyText);
     using gpu = await openGpu(gpuOptions(config));
     const before = await measured(call, gpu, stored, text, "as it is");
-    const begun = performance.now();
-    let quantized = quantizedSource(stored, how);
-    if (calibration !== undefined) {
+    const writeCalibrated = async () => {
+      const begun = performance.now();
       using line = progressLine(terminal);
-      quantized = await calibratedSource(gpu, stored, text.calibration, {
+      await using quantized = calibratedStream(gpu, stored, text.calibration, {
         ...how,
         method: method.name,
         signal,
@@ -105,9 +110,15 @@ export const quantizeCommand: Command = {
           line.show({ step, total, seconds: (performance.now() - begun) / 1000 });
         },
       });
-    }
-    const after = await measured(call, gpu, quantized, text, "quantised");
-    await write(call, stored, quantized, path, errors);
+      return await write(call, stored, quantized, path, errors);
+    };
+    await report(
+      call,
+      await (calibration === undefined ? writeNearest : writeCalibrated)(),
+      errors,
+    );
+    using written = await openModelSource(path);
+    const after = await measured(call, gpu, written, text, "quantised");
     facts(terminal, [
       calibration === undefined
         ? undefined
@@ -188,26 +199,32 @@ async function measured(
   }
 }
 
+/** Writes the model, tensor by tensor as they are quantised. */
 async function write(
-  { terminal, signal }: Call,
+  { signal }: Call,
   stored: ModelSource,
   quantized: ModelSource,
   path: string,
   errors: TensorErrors,
-): Promise<void> {
+  onProgress?: (progress: { done: number; total: number }) => void,
+): Promise<WriteReport> {
   const tensors = [...quantized.tensors].map(([name, tensor]) =>
     [name, errors.compared(stored.tensors.get(name) ?? tensor, tensor)] as const
   );
-  const report = await writeModel({ ...quantized, tensors: new Map(tensors) }, path, {
-    signal,
-    onProgress: ({ done, total }) =>
-      status(terminal, `Writing ${path}: ${done} of ${total} tensors`),
-  });
+  const options = { signal, ...(onProgress ? { onProgress } : {}) };
+  return await writeModel({ ...quantized, tensors: new Map(tensors) }, path, options);
+}
+
+async function report(
+  { terminal }: Call,
+  { path, bitsPerWeight }: WriteReport,
+  errors: TensorErrors,
+): Promise<void> {
   status(terminal, "");
   for (const line of [...errors.byTensor(), "", ...errors.byKind(), ""]) terminal.out(line);
   facts(terminal, [
     ["written", `${path}, ${formatBytes(await sizeOf(path))}`],
-    ["bits", `${report.bitsPerWeight.toFixed(3)} per weight`],
+    ["bits", `${bitsPerWeight.toFixed(3)} per weight`],
   ]);
 }
 

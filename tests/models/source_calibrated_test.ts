@@ -3,12 +3,16 @@ import { openGpu } from "../../kernels/mod.ts";
 import {
   calibratedSource,
   type CalibratedSourceOptions,
+  calibratedStream,
   loadModel,
   type ModelSource,
+  openModelSource,
   QUANTIZE_METHODS,
   type QuantizedLayer,
   quantizedSource,
+  writeModel,
 } from "../../models/mod.ts";
+import { join } from "@std/path";
 import { formatByName, FORMATS } from "../../quant/mod.ts";
 import { permuteHeads, randomLlama } from "../support/random_llama.ts";
 import { ggufInMemory, smallShape, textExamples } from "./small_model.ts";
@@ -98,6 +102,51 @@ Deno.test("tensors that stay as they are are not touched", async () => {
   const again = await quantised(result, options);
   assertEquals(again.layers, []);
   await assertSameTensors(again.result, result);
+});
+
+Deno.test("a stream is written as what memory holds, whatever the order of the file, and is read once", async () => {
+  using inOrder = await smallModel(false);
+  const source = { ...inOrder, tensors: new Map([...inOrder.tensors].reverse()) };
+  const folder = await Deno.makeTempDir();
+  try {
+    for (const [method, format] of [["gptq", "Q4_0"], ["awq", "int3_g32"]]) {
+      const options = { format, method, keep: ["ffn_up"] };
+      const { result } = await quantised(source, options);
+      const held = join(folder, format === "Q4_0" ? "held.gguf" : "held");
+      await writeModel(result, held);
+      const streamed = held.replace("held", "streamed");
+      {
+        await using stream = calibratedStream(gpu, source, windows, options);
+        await writeModel(stream, streamed);
+        const first = stream.tensors.get("blk.0.attn_q.weight")!;
+        await assertRejects(() => first.read(0, first.rows), RangeError, "left behind");
+      }
+      assertEquals(gpu.memory.total, 0);
+      using a = await openModelSource(held);
+      using b = await openModelSource(streamed);
+      await assertSameTensors(a, {
+        ...b,
+        tensors: new Map([...a.tensors.keys()].map((name) => [name, b.tensors.get(name)!])),
+      });
+      assertEquals(a.tensors.size, b.tensors.size);
+    }
+    // Half-way: what was begun is stopped, and nothing is left.
+    const path = join(folder, "never");
+    const options = { format: "int4_g32", method: "gptq", damping: -1 };
+    {
+      await using stream = calibratedStream(gpu, source, windows, options);
+      await assertRejects(() => writeModel(stream, path), RangeError, "by -1");
+      await assertRejects(() => Deno.stat(path), Deno.errors.NotFound);
+    }
+    {
+      await using stream = calibratedStream(gpu, source, windows, { ...options, damping: 0.01 });
+      const tensor = stream.tensors.get("blk.0.ffn_down.weight")!;
+      await tensor.read(0, tensor.rows);
+    }
+    assertEquals(gpu.memory.total, 0);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });
 
 Deno.test("methods: names are one each, and what they cannot do is refused before any work", async () => {

@@ -8,6 +8,7 @@ import {
   unfitted,
 } from "../../quant/codebook_fit.ts";
 import { outputMetric, plainMetric } from "../../quant/column_metric.ts";
+import { runHere } from "../../quant/computation.ts";
 import {
   decode,
   type InputStatistics,
@@ -48,7 +49,7 @@ Deno.test("the metric of outputs is H in units of its mean diagonal, damped", ()
   const statistics = outlyingInputs(2, columns, 200);
   const metric = outputMetric(statistics, columns);
   const e = Float64Array.from(normals(1, 3 * columns));
-  const products = metric.times(e, 3);
+  const products = runHere(metric.times(e, 3));
   for (let row = 0; row < 3; row++) {
     const one = Float32Array.from(e.subarray(row * columns, (row + 1) * columns));
     let cost = 0;
@@ -59,12 +60,12 @@ Deno.test("the metric of outputs is H in units of its mean diagonal, damped", ()
   // A row put together from blocks and additions is the row of `times`.
   const added = new Float64Array(columns);
   for (let first = 0; first < columns; first += 8) {
-    metric.add(e.subarray(first, first + 8), first, added, 0);
+    metric.add(e.subarray(first, first + 8), first, added, 0, 0, columns);
   }
   for (let k = 0; k < columns; k++) assertAlmostEquals(added[k], products[k], 1e-9);
   const block = metric.block(8, 8);
   const unit = Float64Array.from({ length: columns }, (_, k) => k === 10 ? 1 : 0);
-  const row = metric.times(unit, 1);
+  const row = runHere(metric.times(unit, 1));
   for (let j = 0; j < 8; j++) assertEquals(block[2 * 8 + j], row[8 + j]);
 });
 
@@ -111,13 +112,13 @@ Deno.test("entries are refitted to the least error of all, under the inputs' mom
   const books = [normals(6, 2048), normals(7, 2048).map((x) => x / 2)].map((book) =>
     book.map(Math.f16round)
   );
-  const fit = unfitted(values, ROWS, metric, books, new Float64Array(ROWS).fill(1));
-  chooseCodes(fit, 4, true);
+  const fit = runHere(unfitted(values, ROWS, metric, books, new Float64Array(ROWS).fill(1)));
+  runHere(chooseCodes(fit, 4, true));
   let error = fitError(fit);
   assert(error > 0);
   fitScales(fit);
   assert(fitError(fit) < error);
-  assert(fitEntries(fit, 400));
+  assert(runHere(fitEntries(fit, 400)));
   error = fitError(fit);
   for (let seed = 0; seed < 8; seed++) {
     const moved = fit.books.map((book, c) => {
@@ -128,7 +129,7 @@ Deno.test("entries are refitted to the least error of all, under the inputs' mom
     fit.codes.forEach((code, at) => {
       for (let k = 0; k < 8; k++) sums[(at >> 1) * 8 + k] += moved[at & 1][code * 8 + k];
     });
-    const other = { ...fit, books: moved, sums, products: metric.times(sums, ROWS) };
+    const other = { ...fit, books: moved, sums, products: runHere(metric.times(sums, ROWS)) };
     assert(fitError(other) > error, `${fitError(other)} ${error}`);
   }
 });

@@ -1,0 +1,78 @@
+/**
+ * Algorithms that leave it to others where their large matrix products are computed: on this thread, on workers, on a GPU.
+ *
+ * @module
+ */
+
+import { type RowProducts, rowProducts } from "./row_products.ts";
+
+/** Products that an algorithm waits for. */
+export interface ProductRequest extends RowProducts {
+  /** Whether f32 will not do. */
+  readonly exact?: boolean;
+  /** Columns of `a` that changed since the last request with these rows, `[first, end)`. Default: all that are summed over. */
+  readonly changed?: readonly [number, number];
+}
+
+/** An algorithm that asks for products as it goes: each stands in its `out` when the algorithm goes on. */
+export type Computation<T> = Generator<ProductRequest, T, void>;
+
+/** Whoever computes products for an algorithm. */
+export interface Products extends Disposable {
+  /** Fills `out`. */
+  multiply(request: ProductRequest): Promise<void>;
+}
+
+/** Runs a computation on this thread. */
+export function runHere<T>(computation: Computation<T>): T {
+  for (;;) {
+    const step = computation.next();
+    if (step.done) return step.value;
+    rowProducts(step.value);
+  }
+}
+
+/**
+ * Runs a computation whose products others compute.
+ *
+ * @param signal Stops between two products
+ *
+ * @example GPTQ on all cores
+ * ```ts
+ * import { gptqComputation, gptqQuantize, ProductWorkers, runWith } from "@qzo/qzo/quant";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const n = 64;
+ * const moments = new Float32Array(n * n).map((_, i) => Math.floor(i / n) === i % n ? 1 : 0.9);
+ * const statistics = { columns: n, tokens: 100, moments, magnitudes: new Float32Array(n).fill(0.8) };
+ * const values = Float32Array.from({ length: 2 * n }, (_, i) => Math.sin(i * i));
+ * using workers = new ProductWorkers(2);
+ * const packed = await runWith(gptqComputation(statistics)(values, 2, n, "int4_g32"), workers);
+ * assertEquals(packed, gptqQuantize(values, 2, n, "int4_g32", statistics));
+ * ```
+ */
+export async function runWith<T>(
+  computation: Computation<T>,
+  products: Products,
+  signal?: AbortSignal,
+): Promise<T> {
+  for (;;) {
+    signal?.throwIfAborted();
+    const step = computation.next();
+    if (step.done) return step.value;
+    await products.multiply(step.value);
+  }
+}
+
+/** What needs no products, as a computation. */
+// deno-lint-ignore require-yield
+export function* withoutProducts<T>(compute: () => T): Computation<T> {
+  return compute();
+}
+
+/** Zeros that workers see too, where the runtime shares memory. */
+export function sharedFloats(count: number): Float64Array {
+  return typeof SharedArrayBuffer === "undefined"
+    ? new Float64Array(count)
+    : new Float64Array(new SharedArrayBuffer(count * 8));
+}
