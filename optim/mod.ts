@@ -18,6 +18,14 @@ export * from "./direction_plan.ts";
 export * from "./element_ops.ts";
 export * from "./estimator.ts";
 export * from "./executor.ts";
+export {
+  evenOut,
+  type FrozenBy,
+  frozenBy,
+  frozenOffset,
+  markFrozen,
+  trainedOffset,
+} from "./frozen.ts";
 export * from "./gains.ts";
 export * from "./json.ts";
 export * from "./kernel_smoothed.ts";

@@ -12,6 +12,7 @@ import type { DeviceSpan } from "../models/step_clock.ts";
 import { Trainer } from "../models/trainer.ts";
 import { describeDirections } from "../optim/direction_plan.ts";
 import { assertLedgerFits } from "../optim/ledger_header.ts";
+import { maskPeriods } from "../optim/magnitude.ts";
 import { NonFiniteLossError } from "../optim/non_finite_loss_error.ts";
 import type { Optimiser } from "../optim/optimiser.ts";
 import { describeUpdateRule } from "../optim/update_rule.ts";
@@ -205,7 +206,6 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
   if (step === 0) offsets.freeMoments();
   if (ledger) assertWritable(ledger, { model, optimiser, offsets, seed });
   const { magnitude } = optimiser.plan;
-  if (magnitude) await freezeByMagnitude(model.gpu, magnitude, offsets, model.tensors);
   using trainer = new Trainer(model, optimiser, offsets, {
     seed,
     ...(options.state ? { state: options.state } : {}),
@@ -235,10 +235,7 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
 
   const first = await evaluateNow();
   if (first) yield first;
-  const queue = new ChunkQueue(trainer, order, options, {
-    step,
-    branches: optimiser.evaluations,
-  });
+  let queue: ChunkQueue | undefined;
   let whole = true;
   const append = async (records: readonly StepRecord[]) => {
     whole = false;
@@ -246,28 +243,37 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
     whole = true;
   };
   try {
-    while (queue.pending) {
-      const chunk = await queue.next();
-      await append(chunk.made);
-      for (const record of chunk.made) {
-        step++;
-        yield stepEvent(step, record, chunk);
-      }
-      if (chunk.halted) {
-        const { losses, coefficients } = chunk.halted;
-        const finite = losses.every(Number.isFinite);
-        throw new NonFiniteLossError(step, losses, finite ? coefficients : undefined);
-      }
-      // Timers and signals stood still while the device was waited for.
-      await new Promise((resolve) => setTimeout(resolve, 0));
-      if (evaluateEvery > 0 && step % evaluateEvery === 0 && step < steps && !signal?.aborted) {
-        const event = await evaluateNow();
-        if (event) yield event;
+    for (const { from, to, draws } of maskPeriods(magnitude, step, steps)) {
+      // Stopped before the mask of the steps from here on.
+      if (step < from) break;
+      if (draws) await freezeByMagnitude(model.gpu, magnitude!, offsets, model.tensors);
+      queue = new ChunkQueue(trainer, order, { ...options, steps: to }, {
+        step: from,
+        branches: optimiser.evaluations,
+      });
+      while (queue.pending) {
+        const chunk = await queue.next();
+        await append(chunk.made);
+        for (const record of chunk.made) {
+          step++;
+          yield stepEvent(step, record, chunk);
+        }
+        if (chunk.halted) {
+          const { losses, coefficients } = chunk.halted;
+          const finite = losses.every(Number.isFinite);
+          throw new NonFiniteLossError(step, losses, finite ? coefficients : undefined);
+        }
+        // Timers and signals stood still while the device was waited for.
+        await new Promise((resolve) => setTimeout(resolve, 0));
+        if (evaluateEvery > 0 && step % evaluateEvery === 0 && step < steps && !signal?.aborted) {
+          const event = await evaluateNow();
+          if (event) yield event;
+        }
       }
     }
   } finally {
     // Left while more was on its way: it moves the offsets, so the ledger has it too.
-    const rest = await queue.rest();
+    const rest = await queue?.rest() ?? [];
     if (whole) await append(rest);
   }
   let aborted = step < steps;
