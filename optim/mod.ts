@@ -8,6 +8,7 @@ export * from "./accept.ts";
 export * from "./accumulate.ts";
 export * from "./adam.ts";
 export * from "./apply_record.ts";
+export * from "./batch_per_direction.ts";
 export * from "./blocks.ts";
 export * from "./centred.ts";
 export * from "./chain.ts";

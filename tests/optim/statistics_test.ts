@@ -6,6 +6,7 @@
  */
 import { assert, assertAlmostEquals } from "@std/assert";
 import {
+  batchPerDirection,
   centred,
   clipDerivative,
   type Distribution,
@@ -14,6 +15,9 @@ import {
   masterSeed,
   oneSided,
   type Ops,
+  optimiser,
+  scaleBySchedule,
+  Session,
   spsa,
   stepSeed,
 } from "../../optim/mod.ts";
@@ -93,6 +97,43 @@ for (const q of [2, 4, 16]) {
     along.assertMean(1, "mean along the gradient");
     const expected = (n + kurtosis.normal - 2) / q + (n + 1) / (q * (q - 1));
     error.assertMean(expected, "variance");
+  });
+}
+
+for (const q of [2, 4]) {
+  Deno.test(`noise of the batches with ${q} queries: a batch for each leaves 1 / ${q} of it, one for all only that of the directions`, () => {
+    const n = 2;
+    const epsilon = 0.5;
+    const next = random(40 + q);
+    const rate = scaleBySchedule(1);
+    const shared = { name: "noisy", distribution: "rademacher" } as const;
+    const rules = {
+      one: optimiser({
+        ...shared,
+        estimator: spsa({ epsilon, queries: q }),
+        transformations: [rate],
+      }),
+      each: optimiser({
+        ...shared,
+        estimator: spsa({ epsilon }),
+        transformations: [batchPerDirection(q, rate)],
+      }),
+    };
+    // Batches whose gradients are 0 in the mean, of variance 1 in each element.
+    const batch = () => Array.from({ length: n }, () => Math.sqrt(12) * (next() - 0.5));
+    for (const [which, rule] of Object.entries(rules)) {
+      const square = new Sample();
+      for (let trial = 0; trial < 6000; trial++) {
+        const session = new Session({ parameters: [0, 0], optimiser: rule, seed: trial });
+        while (session.step < (which === "one" ? 1 : q)) {
+          const g = batch();
+          session.tell(session.ask().map((x) => dot(g, x)));
+        }
+        square.add(dot(session.offsets, session.offsets));
+      }
+      // |g|^2 (1 + (n - 1) / q) where directions share g, |g|^2 n / q where they do not.
+      square.assertMean(which === "one" ? n * (1 + (n - 1) / q) : n * n / q, which);
+    }
   });
 }
 

@@ -3,6 +3,7 @@ import { maskShares, OffsetSet, openGpu } from "../../kernels/mod.ts";
 import {
   accumulate,
   adam,
+  batchPerDirection,
   blockwiseZo,
   chain,
   fzoo,
@@ -84,6 +85,13 @@ const rules: Record<string, Optimiser> = {
     update: adam({ learningRate: 1e-3 }),
     projection: "keep-sign",
     magnitude: { density: 0.5, take: "large", keep: 3 },
+  }),
+  "a batch for each direction": optimiser({
+    name: "batches",
+    estimator: spsa({ epsilon: 0.02 }),
+    transformations: [batchPerDirection(4, chain(normaliseByRms(), scaleBySchedule(0.05)))],
+    form: "relative",
+    projection: "keep-sign",
   }),
   "accumulated": optimiser({
     name: "accumulated",
