@@ -76,6 +76,7 @@ export {
   evaluate,
   exportTuned,
   finetune,
+  finetuneByFunction,
   LedgerFile,
   ledgerHeader,
   openLedger,
