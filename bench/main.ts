@@ -13,6 +13,8 @@ const BENCHES: Readonly<Record<string, string>> = {
   "optimisers-cost": "memory and time of each optimiser's update beside the forwards of its step",
   quality:
     "perplexity of real models in every format by every method (needs ../shared/data, can be interrupted)",
+  reference:
+    "QZO and MeZO against an implementation in PyTorch (needs it and ../shared/data, can be interrupted)",
   finetune:
     "real models and tasks before and after QZO (needs ../shared/data, takes long, can be interrupted)",
 };

@@ -87,8 +87,6 @@ const family: Record<string, (rate: number, unit?: number) => Optimiser> = {
     sparseZo({ sparsity: 0.5, resample: 5, learningRate: fading(rate), distribution: "normal" }),
   lozo: (rate) => lozo({ learningRate: fading(rate) }),
   "sparseMezo of all": (rate) => sparseMezo({ sparsity: 0, learningRate: fading(rate) }),
-  "sparseMezo, decided anew": (rate) =>
-    sparseMezo({ sparsity: 0.5, take: "large", resample: 5, learningRate: fading(rate) }),
   blockwiseZo: (rate) =>
     blockwiseZo({ blocks: { by: "tensor", count: 2 }, learningRate: fading(rate) }),
   "a batch for each of two directions": (rate) =>

@@ -221,6 +221,32 @@ Deno.test("losses in f32: the error of a derivative is ulp / (epsilon sqrt 24), 
   }
 });
 
+Deno.test("epsilon in f32: rounding below the best, curvature's change above it, and the sum of both at every one", () => {
+  // f(x) = level + slope x + third x^3 / 6: two-sided it is slope + epsilon^2 third / 6, in f32 with ulp / (epsilon sqrt 24) more.
+  const ulp = 2 ** -21;
+  const third = 3;
+  const next = random(13);
+  const squares = (epsilon: number) =>
+    (epsilon ** 2 * third / 6) ** 2 + ulp ** 2 / 24 / epsilon ** 2;
+  // Where the derivative of that sum is 0.
+  const best = (ulp ** 2 / 24 / 2 * 36 / third ** 2) ** (1 / 6);
+  const found = [best / 8, best / 2, best, 2 * best, 8 * best].map((epsilon) => {
+    const estimator = spsa({ epsilon });
+    const squared = new Sample();
+    for (let trial = 0; trial < 20000; trial++) {
+      const slope = 2 * next() - 1;
+      const base = 4.5 + next();
+      const at = (x: number) => Math.fround(base + slope * x + third * x ** 3 / 6);
+      const [d] = estimator.derivatives(f64, [at(epsilon), at(-epsilon)]);
+      squared.add((d - slope) ** 2);
+    }
+    squared.assertMean(squares(epsilon), `epsilon ${epsilon}`, 0.02 * squares(epsilon));
+    return squared.mean;
+  });
+  assert(found.every((mean) => mean >= found[2]), `least at another epsilon: ${found}`);
+  assert(found[0] > 10 * found[2] && found[4] > 10 * found[2]);
+});
+
 Deno.test("a masked direction estimates the masked gradient: its mean is density times the gradient", () => {
   const n = 16;
   const g = gradientOf(n);
