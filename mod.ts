@@ -77,6 +77,7 @@ export {
   evaluate,
   exportTuned,
   finetune,
+  finetuneByFunction,
   LedgerFile,
   ledgerHeader,
   openLedger,

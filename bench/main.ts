@@ -15,6 +15,8 @@ const BENCHES: Readonly<Record<string, string>> = {
     "quantising one matrix with calibration statistics, by method, and what a 7B model takes",
   quality:
     "perplexity of real models in every format by every method (needs ../shared/data, can be interrupted)",
+  reference:
+    "QZO and MeZO against an implementation in PyTorch (needs it and ../shared/data, can be interrupted)",
   finetune:
     "real models and tasks before and after QZO (needs ../shared/data, takes long, can be interrupted)",
 };

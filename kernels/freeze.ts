@@ -1,25 +1,25 @@
 /**
- * Offsets that are never trained: they hold a value that noise and update leave alone.
+ * Offsets that are not trained: they hold a value that noise and update leave alone.
  *
  * @module
  */
 
 import type { Mask } from "../optim/direction_plan.ts";
 import {
-  frozenOffset,
+  drawMask,
   type Magnitude,
-  magnitudeMask,
   magnitudeShares,
+  type MaskedTensor,
 } from "../optim/magnitude.ts";
 import type { Optimiser } from "../optim/optimiser.ts";
-import { offsetMagnitudes } from "../quant/magnitudes.ts";
+import { offsetBases } from "../quant/magnitudes.ts";
 import { planeWords } from "../quant/layout.ts";
 import type { Gpu } from "./gpu.ts";
 import type { OffsetSet, Trainable } from "./offsets.ts";
 import type { DeviceTensor } from "./tensor.ts";
 
-/** Reads scales (dense: elements) of a tensor back, piece by piece, and says how large what each offset tunes is. */
-async function magnitudesOf(
+/** Reads scales (dense: elements) of a tensor back, piece by piece, and says what each offset tunes. */
+async function basesOf(
   gpu: Gpu,
   { layout, columns, rows, pieces, name }: DeviceTensor,
   { span, count }: Trainable,
@@ -42,9 +42,9 @@ async function magnitudesOf(
       scales: dense ? empty : plane,
       codebook: new Uint32Array(words.codebook),
     };
-    offsetMagnitudes(packed, span, { firstRow: piece.firstRow, totalRows: rows })
-      .forEach((size, i) => {
-        if (!Number.isNaN(size)) out[i] = size;
+    offsetBases(packed, span, { firstRow: piece.firstRow, totalRows: rows })
+      .forEach((base, i) => {
+        if (!Number.isNaN(base)) out[i] = base;
       });
   }
   return out;
@@ -63,7 +63,7 @@ export async function maskShares(
 ): Promise<Trainable[]> {
   const magnitudes: Float32Array[] = [];
   for (const one of trainables) {
-    magnitudes.push(await magnitudesOf(gpu, tensors.get(one.name)!, one));
+    magnitudes.push(await basesOf(gpu, tensors.get(one.name)!, one));
   }
   const shares = magnitudeShares(density, magnitudes);
   return trainables.map((one, i) => ({ ...one, share: shares[i] }));
@@ -89,10 +89,11 @@ export function assertShares({ name, plan }: Optimiser, { trainables }: OffsetSe
 }
 
 /**
- * Freezes all offsets that a mask by magnitude leaves out, as they lie over this base; offsets that are frozen already stay so.
+ * Freezes all offsets that a mask by magnitude leaves out, as they lie over this base; doing so again changes nothing. A mask that is decided
+ * anew every so many steps thaws what it left out before: to be called before each step whose number is a multiple of them.
  *
  * @param tensors The base
- * @throws {RangeError} When an offset has moved that the mask leaves out
+ * @throws {RangeError} When an offset has moved that a mask for the whole run leaves out
  */
 export async function freezeByMagnitude(
   gpu: Gpu,
@@ -100,23 +101,12 @@ export async function freezeByMagnitude(
   offsets: OffsetSet,
   tensors: ReadonlyMap<string, DeviceTensor>,
 ): Promise<void> {
-  const magnitudes: Float32Array[] = [];
-  for (const trainable of offsets.trainables) {
-    magnitudes.push(await magnitudesOf(gpu, tensors.get(trainable.name)!, trainable));
-  }
-  const masks = magnitudeMask(magnitude, magnitudes);
   const values = await offsets.read(gpu);
-  offsets.trainables.forEach(({ name }, tensor) => {
-    const held = values.get(name)!;
-    masks[tensor].forEach((trained, i) => {
-      if (trained === 1) return;
-      if (held[i] !== 0 && held[i] !== frozenOffset) {
-        throw new RangeError(
-          `Cannot freeze offset ${i} of "${name}": it is ${held[i]}, trained without this mask`,
-        );
-      }
-      held[i] = frozenOffset;
-    });
-  });
+  const masked: MaskedTensor[] = [];
+  for (const one of offsets.trainables) {
+    const bases = await basesOf(gpu, tensors.get(one.name)!, one);
+    masked.push({ name: one.name, form: one.form, bases, offsets: values.get(one.name)! });
+  }
+  drawMask(magnitude, masked);
   offsets.write(gpu, values);
 }

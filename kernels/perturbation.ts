@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { FrozenBy } from "../optim/frozen.ts";
 import { type Distribution, laws } from "../optim/noise.ts";
 import type { OffsetForm } from "../optim/offset.ts";
 import type { Range } from "./graph.ts";
@@ -34,6 +35,8 @@ export interface Perturbation {
 export interface BranchNoise {
   /** The law of z. */
   readonly distribution: Distribution;
+  /** How frozen offsets are told; by their value if absent. */
+  readonly frozen?: FrozenBy | undefined;
   /** 16 bytes a branch. */
   readonly branches: Storage | Range;
 }
@@ -43,7 +46,7 @@ export function perturbationKey(perturbation: Perturbation | undefined): ShaderK
   return {
     FORM: perturbation?.form ?? "none",
     NOISE: perturbation?.noise !== undefined,
-    ...lawKey(perturbation?.noise?.distribution ?? "normal"),
+    ...lawKey(perturbation?.noise?.distribution ?? "normal", perturbation?.noise?.frozen),
   };
 }
 
@@ -55,7 +58,7 @@ export function packNoise(
 }
 
 /** The part of a shader key that says how noise.wgsl draws. */
-export function lawKey(distribution: Distribution): ShaderKey {
+export function lawKey(distribution: Distribution, frozen: FrozenBy = "value"): ShaderKey {
   const { dense, structure = "none" } = laws[distribution];
-  return { LAW: dense, STRUCTURE: structure };
+  return { LAW: dense, STRUCTURE: structure, FROZEN: frozen };
 }

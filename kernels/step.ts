@@ -6,11 +6,13 @@
  */
 
 import type { AcceptRule } from "../optim/accept.ts";
+import type { DirectionPlan } from "../optim/direction_plan.ts";
 import type { Optimiser } from "../optim/optimiser.ts";
 import {
   elementOpsWgsl,
   emitScalarProgram,
   emitUpdateRule,
+  frozenBy,
   hostScalarCount,
   isPlain,
   roundCoefficientWgsl,
@@ -310,6 +312,8 @@ export function optimiserStep(
 export type MoveRule = Pick<Optimiser, "distribution" | "projection"> & {
   /** What becomes of each offset's gradient; absent where offsets move by the coefficients alone. */
   readonly update?: UpdateRule | undefined;
+  /** How frozen offsets are told; by their value if absent. */
+  readonly plan?: Pick<DirectionPlan, "magnitude">;
 };
 
 /** Seeds and coefficients on the device: `directions` of them, `perStep` of each step. */
@@ -347,7 +351,7 @@ export function moveOffsets(
       label: `update ${arena.label}`,
       source,
       key: {
-        ...lawKey(rule.distribution),
+        ...lawKey(rule.distribution, frozenBy(rule.plan ?? {})),
         KEEP_SIGN: keepSign,
         RULE: update !== undefined,
         STATES: update?.stateSize ?? 0,

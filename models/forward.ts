@@ -23,6 +23,7 @@ import {
   targetLogProbability,
   type Value,
 } from "../kernels/mod.ts";
+import type { FrozenBy } from "../optim/frozen.ts";
 import type { Distribution } from "../optim/noise.ts";
 import { architectureOf } from "./architectures.ts";
 import type { ColumnOrders } from "./column_order.ts";
@@ -50,6 +51,8 @@ export interface ForwardOffsets {
   /** Absent: offsets without noise. */
   readonly noise?: {
     readonly distribution: Distribution;
+    /** How frozen offsets are told; by their value if absent. */
+    readonly frozen?: FrozenBy;
     /** Seeds and amplitudes; by tensor where tensors have their turns. */
     readonly branches: Range | ((name: string) => Range);
   } | undefined;
@@ -99,6 +102,7 @@ function perturbationOf(name: string, trained?: ForwardOffsets): Perturbation | 
     gain: trainable.gain,
     noise: noise && {
       distribution: noise.distribution,
+      frozen: noise.frozen,
       branches: typeof noise.branches === "function" ? noise.branches(name) : noise.branches,
     },
   };

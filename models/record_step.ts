@@ -16,6 +16,7 @@ import {
 } from "../kernels/mod.ts";
 import { blockOf, type Blocks } from "../optim/blocks.ts";
 import { isPlain, moveSeeds } from "../optim/direction_plan.ts";
+import { frozenBy } from "../optim/frozen.ts";
 import type { Optimiser } from "../optim/optimiser.ts";
 import { hostScalarCount, hostSide } from "../optim/scalar_program.ts";
 import type { Seed } from "../optim/seed.ts";
@@ -168,6 +169,7 @@ function recordPasses(
           offsets,
           noise: {
             distribution: optimiser.distribution,
+            frozen: frozenBy(optimiser.plan),
             branches: blocks
               ? (name: string) => tableAt(tableOf(blocks, offsets.place(name)![blocks.by]))
               : tableAt(0),

@@ -4,9 +4,9 @@
  * @module
  */
 import { type BlockPlace, inBlock } from "./blocks.ts";
-import { isOwnDirection } from "./direction_plan.ts";
+import { type DirectionPlan, isOwnDirection } from "./direction_plan.ts";
 import { type Distribution, fillNoise, laws, type NoisePlace } from "./noise.ts";
-import { frozenOffset } from "./magnitude.ts";
+import { evenOut, frozenBy, markFrozen } from "./frozen.ts";
 import { keepSign, type OffsetForm, type Projection } from "./offset.ts";
 import { elementOps } from "./element_ops.ts";
 import type { Seed } from "./seed.ts";
@@ -32,6 +32,8 @@ export interface OffsetRule {
   readonly projection: Projection;
   /** What becomes of each offset's gradient; absent where offsets move by the coefficients alone. */
   readonly update?: UpdateRule | undefined;
+  /** How frozen offsets are told; by their value if absent. */
+  readonly plan?: Pick<DirectionPlan, "magnitude">;
 }
 
 /** The offsets of one tensor, or a stretch of them. */
@@ -54,6 +56,7 @@ export interface OffsetTensor extends NoisePlace {
 const chunk = 4096;
 const noise = new Float32Array(chunk);
 const sums = new Float32Array(chunk);
+const frozen = new Uint8Array(chunk);
 
 /**
  * Moves a tensor's offsets as a step did: `w += coefficient_q * z_q` for q = 0, 1, ..., or by an update rule, then the projection.
@@ -100,10 +103,12 @@ export function applyRecord(rule: OffsetRule, record: StepRecord, tensor: Offset
     );
   }
   assertState(rule.update, record, tensor);
+  const by = frozenBy(rule.plan ?? {});
   for (let from = 0; from < offsets.length; from += chunk) {
     const to = Math.min(from + chunk, offsets.length);
     const part = offsets.subarray(from, to);
     const z = noise.subarray(0, part.length);
+    markFrozen(by, part, frozen);
     const moved = rule.update ? sums.subarray(0, part.length).fill(0) : part;
     let moves = false;
     for (let q = 0; q < seeds.length; q++) {
@@ -111,7 +116,7 @@ export function applyRecord(rule: OffsetRule, record: StepRecord, tensor: Offset
       if (coefficients[q] === 0) continue;
       if (isOwnDirection(seeds[q])) {
         for (let i = 0; i < part.length; i++) {
-          if (part[i] !== frozenOffset) part[i] += coefficients[q] * part[i];
+          if (frozen[i] === 0) part[i] += coefficients[q] * part[i];
         }
         continue;
       }
@@ -121,17 +126,19 @@ export function applyRecord(rule: OffsetRule, record: StepRecord, tensor: Offset
       const coefficient = coefficients[q];
       // Exact product, then one rounding on storing: f64 is wide enough that rounding twice changes nothing.
       for (let i = 0; i < part.length; i++) {
-        if (part[i] !== frozenOffset) moved[i] += coefficient * z[i];
+        if (frozen[i] === 0) moved[i] += coefficient * z[i];
       }
     }
     if (rule.update && moves) {
       const state = tensor.state?.map((values) => values.subarray(from, to)) ?? [];
       moveElements(rule.update, part, moved, state, record.inputs!);
     }
-    if (!projects) continue;
-    for (let i = 0; i < part.length; i++) {
-      part[i] = keepSign(rule.form, needsBase ? base![from + i] : 1, part[i]);
+    if (projects) {
+      for (let i = 0; i < part.length; i++) {
+        part[i] = keepSign(rule.form, needsBase ? base![from + i] : 1, part[i]);
+      }
     }
+    if (by === "bit") evenOut(part, frozen);
   }
 }
 
@@ -156,7 +163,7 @@ function assertState(
   }
 }
 
-/** Applies a rule to offsets whose negated gradients are `moves`. */
+/** Applies a rule to offsets whose negated gradients are `moves`; of a chunk, whose frozen ones are marked. */
 function moveElements(
   update: UpdateRule,
   offsets: Float32Array,
@@ -166,7 +173,7 @@ function moveElements(
 ): void {
   const rounded = inputs.map(Math.fround);
   for (let i = 0; i < offsets.length; i++) {
-    if (offsets[i] === frozenOffset) continue;
+    if (frozen[i] === 1) continue;
     const kept = state.map((values) => values[i]);
     const next = update.update(elementOps, offsets[i], -moves[i], kept, rounded);
     offsets[i] = next.offset;

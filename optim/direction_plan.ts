@@ -50,7 +50,7 @@ export interface DirectionPlan {
   readonly blocks?: Required<Blocks>;
   /** The factors that directions are products of; none if absent. Neither with a mask nor with blocks. */
   readonly lowRank?: Required<LowRank>;
-  /** Which offsets are trained at all; all if absent. The others hold {@linkcode frozenOffset} from the start. */
+  /** Which offsets are trained at all; all if absent. The others are frozen. */
   readonly magnitude?: CompleteMagnitude;
   /** How z differs in size between tensors, each of which then has a gain; none differ if absent. */
   readonly gains?: CompleteGains;

@@ -8,7 +8,8 @@ import { acceptStep, candidateCoefficients } from "./accept.ts";
 import { applyRecord, type StepRecord } from "./apply_record.ts";
 import { type BlockPlace, blockPlace, inBlock } from "./blocks.ts";
 import { fillNoise, type NoisePlace } from "./noise.ts";
-import { frozenOffset, magnitudeMask, magnitudeShares } from "./magnitude.ts";
+import { frozenBy, markFrozen } from "./frozen.ts";
+import { drawMask, magnitudeShares } from "./magnitude.ts";
 import { applyOffset } from "./offset.ts";
 import type { Optimiser } from "./optimiser.ts";
 import { hostSide, type Look, scalarStep } from "./scalar_program.ts";
@@ -110,13 +111,14 @@ export interface HostStep extends StepRecord {
 export class Session {
   /** What drives it. */
   readonly optimiser: Optimiser;
-  /** The offsets so far; {@linkcode frozenOffset} where none is trained. */
+  /** The offsets so far; see {@linkcode FrozenBy} for those that are not trained. */
   readonly offsets: Float32Array;
   readonly #base: Float32Array;
   readonly #master: Seed;
   readonly #stretches: readonly Stretch[];
   readonly #moments: readonly Float32Array[];
   #step = 0;
+  #drawn = -1;
   #tried: HostStep | undefined;
   #state: readonly number[];
 
@@ -133,17 +135,28 @@ export class Session {
       () => new Float32Array(this.#base.length),
     );
     this.#state = optimiser.transformation.init().map(Math.fround);
-    const { magnitude, mask } = optimiser.plan;
+    const { mask } = optimiser.plan;
     const parts = this.#stretches.map(({ from, to }) => this.#base.subarray(from, to));
     if (mask?.budget === "global") {
       const shares = magnitudeShares(mask.density, parts);
       this.#stretches = this.#stretches.map((one, i) => ({ ...one, share: shares[i] }));
     }
-    if (!magnitude) return;
-    magnitudeMask(magnitude, parts).forEach((mask, part) =>
-      mask.forEach((trained, i) => {
-        if (trained === 0) this.offsets[this.#stretches[part].from + i] = frozenOffset;
-      })
+    this.#draw();
+  }
+
+  /** Draws the mask by magnitude, where the next step has a new one. */
+  #draw(): void {
+    const { form, plan: { magnitude } } = this.optimiser;
+    const step = this.#step;
+    if (!magnitude || this.#drawn === step || step % (magnitude.keep ?? Infinity) !== 0) return;
+    this.#drawn = step;
+    drawMask(
+      magnitude,
+      this.#stretches.map(({ from, to }) => ({
+        ...{ name: "parameters", form },
+        bases: this.#base.subarray(from, to),
+        offsets: this.offsets.subarray(from, to),
+      })),
     );
   }
 
@@ -177,7 +190,10 @@ export class Session {
    */
   ask(): Float32Array[] {
     const { distribution, form, plan } = this.optimiser;
+    this.#draw();
     const z = new Float32Array(this.#base.length);
+    const frozen = new Uint8Array(z.length);
+    markFrozen(frozenBy(plan), this.offsets, frozen);
     let filled: Seed | undefined;
     return this.#looks().map(({ seed, amplitude }) => {
       if (seed !== filled) {
@@ -192,9 +208,7 @@ export class Session {
       const a = Math.fround(amplitude);
       return this.#base.map((base, i) => {
         const offset = this.offsets[i];
-        const moved = offset === frozenOffset
-          ? offset
-          : Math.fround(offset + Math.fround(a * z[i]));
+        const moved = frozen[i] === 1 ? offset : Math.fround(offset + Math.fround(a * z[i]));
         return applyOffset(form, base, moved);
       });
     });
@@ -239,6 +253,7 @@ export class Session {
           `${moves} and ${transformation.stateSize}`,
       );
     }
+    this.#draw();
     const inputs = updateInputs(this.optimiser, this.#step);
     for (const { id, from, to, place, width, share, gain } of this.#stretches) {
       const tensor = {

@@ -4,7 +4,11 @@
  * @module
  */
 
-/** Which offsets are trained: those of base values that are small, or large. What is left out is frozen for the whole run. */
+import { integerWithin } from "./check.ts";
+import { freeze, frozenOffset, thaw } from "./frozen.ts";
+import { applyOffset, type OffsetForm } from "./offset.ts";
+
+/** Which offsets are trained: those of base values that are small, or large. What is left out is frozen, for the whole run or for a while. */
 export interface Magnitude {
   /** Share of the offsets that are trained, above 0 to 1; met to the element. */
   readonly density: number;
@@ -12,6 +16,8 @@ export interface Magnitude {
   readonly take?: "small" | "large" | undefined;
   /** Whether every tensor keeps that share of its own, or all together; `"tensor"` by default. */
   readonly budget?: "tensor" | "global" | undefined;
+  /** Steps until it is decided anew, by the values as training has moved them; never by default. */
+  readonly keep?: number | undefined;
 }
 
 /** Ends of the magnitudes. */
@@ -28,11 +34,13 @@ export interface CompleteMagnitude {
   readonly take: "small" | "large";
   /** What the share is of. */
   readonly budget: "tensor" | "global";
+  /** Steps until it is decided anew; absent if never. */
+  readonly keep?: number;
 }
 
 /** The same with nothing left open; throws a RangeError for what is not as said. */
 export function completeMagnitude(
-  { density, take = "small", budget = "tensor" }: Magnitude,
+  { density, take = "small", budget = "tensor", keep }: Magnitude,
 ): CompleteMagnitude {
   if (!(density > 0 && density <= 1)) {
     throw new RangeError(
@@ -48,14 +56,12 @@ export function completeMagnitude(
       );
     }
   }
-  return { density, take, budget };
+  if (keep === undefined) return { density, take, budget };
+  return {
+    ...{ density, take, budget },
+    keep: integerWithin("a mask by magnitude", "keep", keep, 1, 0xffffffff),
+  };
 }
-
-/**
- * What a frozen offset holds: 2^-120. Offsets that move are multiples of 2^-116 (coefficients below 2^-100 become 0 and have 16 bits, z
- * is a multiple of a half; so it is with products of update rules), so none comes here; and what it is added to stays what it is. Who perturbs or moves an offset leaves it alone.
- */
-export const frozenOffset: number = 2 ** -120;
 
 /** Numbers that are not negative in the order of their bits; NaN stands for what is not there. */
 class Order {
@@ -158,4 +164,96 @@ export function magnitudeMask(
   if (rule.budget === "global") markFirst(magnitudes, rule, marks);
   else magnitudes.forEach((values, i) => markFirst([values], rule, [marks[i]]));
   return marks;
+}
+
+/** Steps over which one mask holds. */
+export interface MaskPeriod {
+  /** The first. */
+  readonly from: number;
+  /** The first of the next, or of none. */
+  readonly to: number;
+  /** Whether the mask is drawn before the first: not in the middle of a period. */
+  readonly draws: boolean;
+}
+
+/**
+ * The steps from `from` to before `to` by the masks they have.
+ *
+ * @example Masks of four steps, resumed after three of them
+ * ```ts
+ * import { maskPeriods } from "@qzo/qzo/optim";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(maskPeriods({ density: 0.5, keep: 4 }, 3, 10), [
+ *   { from: 3, to: 4, draws: false },
+ *   { from: 4, to: 8, draws: true },
+ *   { from: 8, to: 10, draws: true },
+ * ]);
+ * assertEquals(maskPeriods({ density: 0.5 }, 3, 10), [{ from: 3, to: 10, draws: true }]);
+ * ```
+ */
+export function maskPeriods(
+  magnitude: Pick<Magnitude, "keep"> | undefined,
+  from: number,
+  to: number,
+): MaskPeriod[] {
+  const keep = magnitude?.keep;
+  if (keep === undefined) return [{ from, to, draws: magnitude !== undefined }];
+  const periods: MaskPeriod[] = [];
+  for (let at = from; at < to;) {
+    const end = Math.min(to, at - at % keep + keep);
+    periods.push({ from: at, to: end, draws: at % keep === 0 });
+    at = end;
+  }
+  return periods;
+}
+
+/** A tensor that a mask is drawn over. */
+export interface MaskedTensor {
+  /** In errors. */
+  readonly name: string;
+  /** How an offset changes its base. */
+  readonly form: OffsetForm;
+  /** What each offset tunes, NaN where it only pads: a value, or the mean size of several. */
+  readonly bases: Float32Array;
+  /** The offsets, changed in place. */
+  readonly offsets: Float32Array;
+}
+
+/**
+ * Freezes all offsets that a mask leaves out; doing so again changes nothing. A mask that is decided once goes by the bases, one that is
+ * decided anew by what offsets have made of them, and thaws what the mask before it left out.
+ *
+ * @throws RangeError when an offset has moved that a mask for the whole run leaves out.
+ *
+ * @example An offset has made a small value large, and a large one small
+ * ```ts
+ * import { drawMask } from "@qzo/qzo/optim";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const bases = new Float32Array([1, 4]);
+ * const offsets = new Float32Array([5, -3.5]);
+ * drawMask({ density: 0.5, take: "large", keep: 10 }, [{ name: "w", form: "absolute", bases, offsets }]);
+ * assertEquals([offsets[0], offsets[1] > -3.5 && offsets[1] < -3.49], [5, true]);
+ * ```
+ */
+export function drawMask(magnitude: Magnitude, tensors: readonly MaskedTensor[]): void {
+  const again = magnitude.keep !== undefined;
+  if (again) tensors.forEach(({ offsets }) => thaw(offsets));
+  const sizes = tensors.map(({ form, bases, offsets }) =>
+    again ? bases.map((base, i) => applyOffset(form, base, offsets[i])) : bases
+  );
+  const masks = magnitudeMask(magnitude, sizes);
+  tensors.forEach(({ name, offsets }, tensor) => {
+    if (again) return freeze(offsets, masks[tensor]);
+    masks[tensor].forEach((trained, i) => {
+      if (trained === 1) return;
+      if (offsets[i] !== 0 && offsets[i] !== frozenOffset) {
+        throw new RangeError(
+          `Cannot freeze offset ${i} of "${name}": it is ${offsets[i]}, trained without this mask`,
+        );
+      }
+      offsets[i] = frozenOffset;
+    });
+  });
 }

@@ -8,6 +8,7 @@ export * from "./accept.ts";
 export * from "./accumulate.ts";
 export * from "./adam.ts";
 export * from "./apply_record.ts";
+export * from "./batch_per_direction.ts";
 export * from "./blocks.ts";
 export * from "./centred.ts";
 export * from "./chain.ts";
@@ -18,6 +19,14 @@ export * from "./direction_plan.ts";
 export * from "./element_ops.ts";
 export * from "./estimator.ts";
 export * from "./executor.ts";
+export {
+  evenOut,
+  type FrozenBy,
+  frozenBy,
+  frozenOffset,
+  markFrozen,
+  trainedOffset,
+} from "./frozen.ts";
 export * from "./gains.ts";
 export * from "./json.ts";
 export * from "./kernel_smoothed.ts";

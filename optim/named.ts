@@ -74,6 +74,17 @@ export function qzo(options: QzoOptions = {}): Optimiser {
  * Departures: z is a table-quantised normal, and the parameters move by an offset instead of in place.
  *
  * Source: arXiv 2305.17333, algorithm 1.
+ *
+ * @example Two forwards a step, one direction
+ * ```ts
+ * import { mezo, Session } from "@qzo/qzo/optim";
+ * import { assertAlmostEquals } from "@std/assert";
+ *
+ * const optimiser = mezo({ epsilon: 0.5, learningRate: 0.25, distribution: "rademacher" });
+ * const session = new Session({ parameters: [1], optimiser });
+ * session.tell(session.ask().map(([x]) => 2 * x));
+ * assertAlmostEquals(session.parameters()[0], 0.5);
+ * ```
  */
 export function mezo(options: NamedOptions = {}): Optimiser {
   return optimiser({

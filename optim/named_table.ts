@@ -127,7 +127,11 @@ export const namedOptimisers: Readonly<Record<OptimiserName, NamedOptimiser>> = 
     queries: true,
     make: sparseZo,
   },
-  sparseMezo: { extras: ["sparsity", "take", "budget"], queries: true, make: sparseMezo },
+  sparseMezo: {
+    extras: ["sparsity", "resample", "take", "budget"],
+    queries: true,
+    make: sparseMezo,
+  },
   lozo: { extras: ["rank", "resample"], queries: true, make: lozo },
   kerzoo: { extras: ["smoothness"], queries: true, make: kerzoo },
   mezoGreedy: { extras: [], queries: true, make: mezoGreedy },

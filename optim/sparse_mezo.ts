@@ -16,14 +16,16 @@ export interface SparseMezoOptions extends NamedOptions {
   readonly take?: "small" | "large";
   /** Whether every tensor keeps that share of its own, or all together; `"tensor"` by default. */
   readonly budget?: "tensor" | "global";
+  /** Steps until the mask is decided anew, by the values as they have moved; never by default. */
+  readonly resample?: number;
 }
 
 /**
  * Sparse-MeZO: only offsets whose base is small are perturbed and moved. Two-sided, epsilon 1e-3, learning rate 1e-6.
  *
  * Departures: magnitudes are those of what is trained, the scales (of several under one offset the mean), not of weights; the share is
- * met to the element, by tensor; the mask is that of the base for the whole run, where the paper's follows the weights as they move.
- * Learning rate and share are ours: of the paper only summaries were read.
+ * met to the element, by tensor; the mask is that of the base for the whole run, where the paper's follows the weights as they move:
+ * `resample` does so every so many steps, at the price of an offset's last bit. Learning rate and share are ours: of the paper only summaries were read.
  *
  * Source: Sparse-MeZO (arXiv 2402.15751).
  *
@@ -39,12 +41,12 @@ export interface SparseMezoOptions extends NamedOptions {
  * ```
  */
 export function sparseMezo(options: SparseMezoOptions = {}): Optimiser {
-  const { sparsity = 0.75, take, budget, learningRate = 1e-6 } = options;
+  const { sparsity = 0.75, take, budget, resample: keep, learningRate = 1e-6 } = options;
   return optimiser({
     ...options,
     name: "sparseMezo",
     estimator: spsa(options),
     transformations: [scaleBySchedule(learningRate)],
-    magnitude: { density: 1 - sparsity, take, budget },
+    magnitude: { density: 1 - sparsity, take, budget, keep },
   });
 }

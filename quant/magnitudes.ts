@@ -10,35 +10,35 @@ import { planeBytes } from "./planes.ts";
 import { superByte } from "./super_rows.ts";
 import { emptySuperBlock, readSuperBlock, SUPER_SCALES, superFactor } from "./super_scales.ts";
 
-/** Sizes of scales, `units` to a row, each of so many columns. */
-interface ScaleSizes {
+/** Scales, `units` to a row, each of so many columns. */
+interface Scales {
   readonly columns: number;
   readonly units: number;
-  readonly sizes: Float32Array;
+  readonly values: Float32Array;
 }
 
 /** The scales of a super-block's groups. */
-function superSizes(t: PackedTensor, layout: SuperLayout): ScaleSizes {
+function superScales(t: PackedTensor, layout: SuperLayout): Scales {
   const { columns, group } = SUPER_SCALES[layout.scales];
   const [blocks, groups] = [groupsPerRow(layout, t.columns), columns / group];
-  const sizes = new Float32Array(t.rows * blocks * groups);
+  const values = new Float32Array(t.rows * blocks * groups);
   const bytes = planeBytes(t.scales);
   const block = emptySuperBlock(layout.scales);
   for (let i = 0; i < t.rows * blocks; i++) {
     const at = superByte(layout, t.columns, Math.floor(i / blocks), i % blocks);
     readSuperBlock(layout.scales, bytes, at, block);
     const factor = superFactor(layout.scales, block.d);
-    block.scales.forEach((scale, g) => sizes[i * groups + g] = Math.abs(factor * scale));
+    block.scales.forEach((scale, g) => values[i * groups + g] = factor * scale);
   }
-  return { columns: group, units: blocks * groups, sizes };
+  return { columns: group, units: blocks * groups, values };
 }
 
-function scaleSizes(t: PackedTensor): ScaleSizes {
-  if (t.layout.kind === "super") return superSizes(t, t.layout);
+function scalesOf(t: PackedTensor): Scales {
+  if (t.layout.kind === "super") return superScales(t, t.layout);
   return {
     columns: groupColumns(t.layout, t.columns),
     units: groupsPerRow(t.layout, t.columns),
-    sizes: readScales(t).map(Math.abs),
+    values: readScales(t),
   };
 }
 
@@ -62,14 +62,36 @@ function scaleSizes(t: PackedTensor): ScaleSizes {
 export function offsetMagnitudes(
   t: PackedTensor,
   span: number,
+  options: FoldOptions = {},
+): Float32Array<ArrayBuffer> {
+  return offsetBases(t, span, options).map(Math.abs);
+}
+
+/**
+ * The same with its sign, where an offset tunes one scale or element.
+ *
+ * @throws {RangeError} for an impossible shape or span. @throws {TypeError} for a plane of the wrong length.
+ *
+ * @example A dense tensor
+ * ```ts
+ * import { offsetBases, quantize } from "@qzo/qzo/quant";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const tensor = quantize(new Float32Array([1, -2, 3, -4]), 1, 4, "F32");
+ * assertEquals([...offsetBases(tensor, 0)], [1, -2, 3, -4]);
+ * ```
+ */
+export function offsetBases(
+  t: PackedTensor,
+  span: number,
   { firstRow = 0, totalRows = t.rows }: FoldOptions = {},
 ): Float32Array<ArrayBuffer> {
   const out = new Float32Array(offsetCount(t.layout, totalRows, t.columns, span)).fill(NaN);
   if (t.layout.kind === "dense") {
-    out.set(decode(t).map(Math.abs), firstRow * t.columns);
+    out.set(decode(t), firstRow * t.columns);
     return out;
   }
-  const { columns, units, sizes } = scaleSizes(t);
+  const { columns, units, values } = scalesOf(t);
   const width = span === 0 ? t.columns : Math.min(span, t.columns);
   const stride = offsetStride(totalRows);
   for (let s = 0; s * width < t.columns; s++) {
@@ -77,8 +99,9 @@ export function offsetMagnitudes(
     const to = Math.min(units, Math.ceil((s + 1) * width / columns));
     for (let row = 0; row < t.rows; row++) {
       let sum = 0;
-      for (let u = from; u < to; u++) sum += sizes[row * units + u];
-      out[s * stride + firstRow + row] = sum / (to - from);
+      for (let u = from; u < to; u++) sum += Math.abs(values[row * units + u]);
+      const one = to === from + 1;
+      out[s * stride + firstRow + row] = one ? values[row * units + from] : sum / (to - from);
     }
   }
   return out;

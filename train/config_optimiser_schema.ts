@@ -98,7 +98,7 @@ export const optimiserSection: Field<OptimiserConfig> = section<OptimiserConfig>
     max: 1,
   }),
   resample: number(
-    "steps until other elements (sparseZo) or another kept factor (lozo) are drawn",
+    "steps until other elements (sparseZo, sparseMezo) or another kept factor (lozo) are drawn",
     count,
   ),
   rank: number("columns of the factors of a direction (lozo)", { ...count, max: 8 }),

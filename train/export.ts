@@ -10,7 +10,7 @@ import type { ModelSource } from "../models/source.ts";
 import { foldedSource } from "../models/source_folded.ts";
 import type { FoldCounts, TrainedTensor } from "../models/stored_values.ts";
 import { writeModel, type WriteOptions } from "../models/write_model.ts";
-import { frozenOffset, type LedgerTrainable } from "../optim/mod.ts";
+import { type LedgerTrainable, trainedOffset } from "../optim/mod.ts";
 import { foldPatch } from "../quant/fold_patch.ts";
 import { mergeGguf, splitPaths } from "../quant/gguf_split.ts";
 import { patchGguf } from "../quant/gguf_write.ts";
@@ -23,9 +23,7 @@ export function trainedTensors(
   return new Map(trainables.map(({ name, form, span }) => {
     const values = offsets.get(name);
     if (!values) throw new RangeError(`Cannot fold: there are no offsets of "${name}"`);
-    // What is frozen was not trained, and moves nothing.
-    const moved = values.map((offset) => offset === frozenOffset ? 0 : offset);
-    return [name, { form, span, offsets: moved }];
+    return [name, { form, span, offsets: values.map(trainedOffset) }];
   }));
 }
 

@@ -10,14 +10,13 @@ import { Evaluator } from "../models/evaluator.ts";
 import type { Model } from "../models/model.ts";
 import type { DeviceSpan } from "../models/step_clock.ts";
 import { Trainer } from "../models/trainer.ts";
-import { describeDirections } from "../optim/direction_plan.ts";
-import { assertLedgerFits } from "../optim/ledger_header.ts";
+import { maskPeriods } from "../optim/magnitude.ts";
 import { NonFiniteLossError } from "../optim/non_finite_loss_error.ts";
 import type { Optimiser } from "../optim/optimiser.ts";
-import { describeUpdateRule } from "../optim/update_rule.ts";
 import { type BatchOrder, batchOrder } from "../tasks/order.ts";
 import { type Chunk, ChunkQueue } from "./chunk_queue.ts";
 import { evaluate, type Evaluation } from "./evaluate.ts";
+import { assertState, assertWritable } from "./going_on.ts";
 import type { LedgerFile } from "./ledger_file.ts";
 
 /** What to train on what, and how long. */
@@ -122,66 +121,6 @@ function better(a: Evaluation, b: Evaluation | undefined): boolean {
   return difference > 0 || difference === 0 && a.loss < b.loss;
 }
 
-function checkState(
-  optimiser: Optimiser,
-  offsets: OffsetSet,
-  step: number,
-  state: readonly number[] | undefined,
-): void {
-  const { stateSize } = optimiser.transformation;
-  if (step > 0 && !state) {
-    throw new TypeError(`Cannot go on from step ${step}: the chain's state is not given`);
-  }
-  if (step > 0 && optimiser.update && !offsets.hasMoments(optimiser.update)) {
-    throw new TypeError(
-      `Cannot go on from step ${step}: the offsets are without what ${optimiser.update.name} keeps beside them, replay the ledger for it`,
-    );
-  }
-  if (state && state.length !== stateSize) {
-    throw new TypeError(
-      `Cannot go on from step ${step}: ${state.length} scalars of state given, ${optimiser.name} has ${stateSize}`,
-    );
-  }
-}
-
-/** Refuses a ledger whose head would replay these steps as others. */
-function assertWritable(
-  { head: { header, plan, update } }: LedgerFile,
-  { model, optimiser, offsets, seed }: Required<
-    Pick<FinetuneOptions, "model" | "optimiser" | "offsets" | "seed">
-  >,
-): void {
-  assertLedgerFits(header, model.fingerprint, offsets.trainables);
-  const [theirs, mine] = [plan, optimiser.plan].map((p) => JSON.stringify(describeDirections(p)));
-  if (theirs !== mine) {
-    throw new RangeError(
-      `Cannot write to this ledger: it was begun with directions ${theirs}, not ${mine}`,
-    );
-  }
-  const [rule, myRule] = [update, optimiser.update].map((u) =>
-    JSON.stringify(u && describeUpdateRule(u))
-  );
-  if (rule !== myRule) {
-    throw new RangeError(
-      `Cannot write to this ledger: it was begun with the update rule ${rule}, not ${myRule}`,
-    );
-  }
-  const ours = {
-    seed,
-    distribution: optimiser.distribution,
-    projection: optimiser.projection,
-    directions: optimiser.estimator.directions,
-    stateSize: optimiser.transformation.stateSize,
-  };
-  for (const key of ["seed", "distribution", "projection", "directions", "stateSize"] as const) {
-    if (header[key] !== ours[key]) {
-      throw new RangeError(
-        `Cannot write to this ledger: it was begun with ${key} ${header[key]}, not ${ours[key]}`,
-      );
-    }
-  }
-}
-
 /**
  * Fine-tunes a model's offsets. Steps run on the device in chunks of about 0.4 s, one ahead; after each the ledger is flushed, events are
  * yielded and signals served. At the end `offsets` hold the best state of the held-out evaluations, if there were any.
@@ -200,12 +139,11 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
   }
   const order = trainingOrder(train, options);
   let step = ledger?.length ?? 0;
-  checkState(optimiser, offsets, step, options.state);
+  assertState(optimiser, offsets, step, options.state);
   // What an update rule kept in another fine-tune is none of this one's.
   if (step === 0) offsets.freeMoments();
   if (ledger) assertWritable(ledger, { model, optimiser, offsets, seed });
   const { magnitude } = optimiser.plan;
-  if (magnitude) await freezeByMagnitude(model.gpu, magnitude, offsets, model.tensors);
   using trainer = new Trainer(model, optimiser, offsets, {
     seed,
     ...(options.state ? { state: options.state } : {}),
@@ -235,10 +173,7 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
 
   const first = await evaluateNow();
   if (first) yield first;
-  const queue = new ChunkQueue(trainer, order, options, {
-    step,
-    branches: optimiser.evaluations,
-  });
+  let queue: ChunkQueue | undefined;
   let whole = true;
   const append = async (records: readonly StepRecord[]) => {
     whole = false;
@@ -246,28 +181,37 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
     whole = true;
   };
   try {
-    while (queue.pending) {
-      const chunk = await queue.next();
-      await append(chunk.made);
-      for (const record of chunk.made) {
-        step++;
-        yield stepEvent(step, record, chunk);
-      }
-      if (chunk.halted) {
-        const { losses, coefficients } = chunk.halted;
-        const finite = losses.every(Number.isFinite);
-        throw new NonFiniteLossError(step, losses, finite ? coefficients : undefined);
-      }
-      // Timers and signals stood still while the device was waited for.
-      await new Promise((resolve) => setTimeout(resolve, 0));
-      if (evaluateEvery > 0 && step % evaluateEvery === 0 && step < steps && !signal?.aborted) {
-        const event = await evaluateNow();
-        if (event) yield event;
+    for (const { from, to, draws } of maskPeriods(magnitude, step, steps)) {
+      // Stopped before the mask of the steps from here on.
+      if (step < from) break;
+      if (draws) await freezeByMagnitude(model.gpu, magnitude!, offsets, model.tensors);
+      queue = new ChunkQueue(trainer, order, { ...options, steps: to }, {
+        step: from,
+        branches: optimiser.evaluations,
+      });
+      while (queue.pending) {
+        const chunk = await queue.next();
+        await append(chunk.made);
+        for (const record of chunk.made) {
+          step++;
+          yield stepEvent(step, record, chunk);
+        }
+        if (chunk.halted) {
+          const { losses, coefficients } = chunk.halted;
+          const finite = losses.every(Number.isFinite);
+          throw new NonFiniteLossError(step, losses, finite ? coefficients : undefined);
+        }
+        // Timers and signals stood still while the device was waited for.
+        await new Promise((resolve) => setTimeout(resolve, 0));
+        if (evaluateEvery > 0 && step % evaluateEvery === 0 && step < steps && !signal?.aborted) {
+          const event = await evaluateNow();
+          if (event) yield event;
+        }
       }
     }
   } finally {
     // Left while more was on its way: it moves the offsets, so the ledger has it too.
-    const rest = await queue.rest();
+    const rest = await queue?.rest() ?? [];
     if (whole) await append(rest);
   }
   let aborted = step < steps;

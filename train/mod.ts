@@ -15,6 +15,7 @@ export * from "./evaluate.ts";
 export * from "./export.ts";
 export * from "./export_run.ts";
 export * from "./finetune.ts";
+export * from "./host_objective.ts";
 export * from "./ledger_file.ts";
 export * from "./ledger_header.ts";
 export * from "./replay.ts";

@@ -20,16 +20,19 @@ import {
   applyRecord,
   assertLedgerFits,
   blockPlace,
-  frozenOffset,
+  drawMask,
   type Ledger,
   type LedgerHeader,
   type LedgerTrainable,
-  magnitudeMask,
+  type MaskedTensor,
+  maskPeriods,
   NOISE_VERSION,
+  type OffsetRule,
+  type OffsetTensor,
   tensorId,
 } from "../optim/mod.ts";
 import { readScales } from "../quant/decode.ts";
-import { offsetMagnitudes } from "../quant/magnitudes.ts";
+import { offsetBases } from "../quant/magnitudes.ts";
 import { offsetStride } from "../quant/offsets.ts";
 
 /** Which steps to replay. */
@@ -82,11 +85,16 @@ export async function replayLedger(
   assertLedgerFits(header, model.fingerprint, trainablesOf(header, model.tensors));
   const offsets = new OffsetSet(header.trainables, model.gpu.maxBinding).allocate(model.gpu);
   try {
-    if (magnitude) await freezeByMagnitude(model.gpu, magnitude, offsets, model.tensors);
     const count = Math.min(options.steps ?? records.length, records.length);
-    const steps = Array.from({ length: count }, (_, i) => records.record(i));
-    const rule = { ...header, update: head.update };
-    await replayMoves(model.gpu, rule, offsets, model.tensors, steps, options);
+    const rule = { ...header, update: head.update, plan: head.plan };
+    for (const { from, to, draws } of maskPeriods(magnitude, 0, count)) {
+      if (draws) await freezeByMagnitude(model.gpu, magnitude!, offsets, model.tensors);
+      const steps = Array.from({ length: to - from }, (_, i) => records.record(from + i));
+      await replayMoves(model.gpu, rule, offsets, model.tensors, steps, {
+        ...options,
+        onProgress: (done) => options.onProgress?.(from + done),
+      });
+    }
     return offsets;
   } catch (error) {
     offsets[Symbol.dispose]();
@@ -95,9 +103,10 @@ export async function replayLedger(
 }
 
 /** How a tensor's offsets move: dense values have no sign to keep. */
-function ruleOf({ header, head: { update } }: Ledger, trainable: LedgerTrainable) {
+function ruleOf({ header, head: { update, plan } }: Ledger, trainable: LedgerTrainable) {
   return {
     update,
+    plan,
     distribution: header.distribution,
     form: trainable.form,
     projection: trainable.span === 1 ? "none" as const : header.projection,
@@ -145,19 +154,11 @@ export async function replayOnHost(
   assertLedgerFits(header, id, trainablesOf(header, tensors));
   const count = Math.min(options.steps ?? records.length, records.length);
   const out = new Map<string, Float32Array<ArrayBuffer>>();
-  const masks = magnitude && magnitudeMask(
-    magnitude,
-    await Promise.all(
-      header.trainables.map(({ name, span, rows }) =>
-        tensorOf(source, name).read(0, rows).then((packed) => offsetMagnitudes(packed, span))
-      ),
-    ),
-  );
+  const replayed: Replayed[] = [];
   for (const [index, trainable] of header.trainables.entries()) {
-    options.signal?.throwIfAborted();
+    const { name, form, span, rows } = trainable;
     const rule = ruleOf(ledger, trainable);
     const offsets = new Float32Array(trainable.count);
-    masks?.[index].forEach((trained, i) => offsets[i] = trained === 1 ? 0 : frozenOffset);
     const state = Array.from(
       { length: rule.update?.stateSize ?? 0 },
       () => new Float32Array(trainable.count),
@@ -165,19 +166,30 @@ export async function replayOnHost(
     const base = rule.projection === "keep-sign" && rule.form === "absolute"
       ? await scalesInOffsetOrder(source, trainable)
       : undefined;
-    for (let i = 0; i < count; i++) {
-      applyRecord(rule, records.record(i), {
-        id: trainable.id,
-        place: blockPlace(trainable.name, index),
-        width: offsetWidth(trainable),
-        share: trainable.share,
-        gain: trainable.gain,
-        offsets,
-        state,
-        ...(base ? { base } : {}),
-      });
+    const tensor = {
+      ...{ id: trainable.id, place: blockPlace(name, index), width: offsetWidth(trainable) },
+      ...{ share: trainable.share, gain: trainable.gain, offsets, state },
+      ...(base ? { base } : {}),
+    };
+    const bases = magnitude
+      ? offsetBases(await tensorOf(source, name).read(0, rows), span)
+      : offsets;
+    replayed.push({ rule, tensor, masked: { name, form, bases, offsets } });
+    out.set(name, offsets);
+  }
+  for (const { from, to, draws } of maskPeriods(magnitude, 0, count)) {
+    if (draws) drawMask(magnitude!, replayed.map(({ masked }) => masked));
+    for (const { rule, tensor } of replayed) {
+      options.signal?.throwIfAborted();
+      for (let step = from; step < to; step++) applyRecord(rule, records.record(step), tensor);
     }
-    out.set(trainable.name, offsets);
   }
   return out;
+}
+
+/** A tensor that is replayed on the host. */
+interface Replayed {
+  readonly rule: OffsetRule;
+  readonly tensor: OffsetTensor;
+  readonly masked: MaskedTensor;
 }

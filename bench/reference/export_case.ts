@@ -10,6 +10,7 @@ import { parseArgs } from "@std/cli";
 import { join } from "@std/path";
 import { type Example, openModelSource, quantizedSource } from "../../mod.ts";
 import type { Tokenizer } from "../../models/mod.ts";
+import { fillNoise, masterSeed, stepSeed, tensorId } from "../../optim/mod.ts";
 import { codeAt, decode, groupColumns, type PackedTensor, readScales } from "../../quant/mod.ts";
 import { trainingOrder } from "../../train/mod.ts";
 import { DATA, type Split, type TextCase, TEXTS, windows } from "../finetune.ts";
@@ -22,6 +23,7 @@ Usage: deno run -A bench/reference/export_case.ts FOLDER [options]
   --format NAME    of the matrices: any with codes, a scale per group and no zero points (default int4_g32)
   --seeds N        batches of seeds 0 to N-1 (default 3)
   --steps N        batches of how many steps (default 320)
+  --noise          the library's noise of these seeds and steps too, for qzo_torch.py --given-noise
 
 Example: deno run -A bench/reference/export_case.ts /tmp/stories`;
 
@@ -102,6 +104,35 @@ function assertSame(
   });
 }
 
+/** What a tensor's noise follows from. */
+interface NoiseShape {
+  readonly name: string;
+  readonly rows: number;
+  /** Groups of a row, or columns. */
+  readonly width: number;
+}
+
+/** The library's noise of a run, row-major: twice each element, which is an integer. */
+function noiseOf(tensors: readonly NoiseShape[], seed: number, steps: number, dense: boolean) {
+  const size = tensors.reduce((sum, { rows, width }) => sum + rows * width, 0);
+  const out = new Int8Array(steps * size);
+  let at = 0;
+  for (let step = 0; step < steps; step++) {
+    for (const { name, rows, width } of tensors) {
+      // Scales lie [group][row], rows padded to fours.
+      const stride = dense ? width : Math.ceil(rows / 4) * 4;
+      const z = new Float32Array(dense ? rows * width : stride * width);
+      fillNoise("normal", stepSeed(masterSeed(seed), step, 0), tensorId(name), 0, z);
+      for (let row = 0; row < rows; row++) {
+        for (let i = 0; i < width; i++) {
+          out[at++] = 2 * (dense ? z[row * stride + i] : z[i * stride + row]);
+        }
+      }
+    }
+  }
+  return out;
+}
+
 /** The windows of a case. */
 export async function windowsOfCase(name: string, tokenizer: Tokenizer): Promise<Split> {
   return await windows(caseOf(name), tokenizer);
@@ -111,7 +142,7 @@ export async function windowsOfCase(name: string, tokenizer: Tokenizer): Promise
 export async function main(argv: string[]): Promise<void> {
   const args = parseArgs(argv, {
     string: ["case", "format", "seeds", "steps"],
-    boolean: ["help"],
+    boolean: ["help", "noise"],
     default: { case: "stories", format: "int4_g32", seeds: "3", steps: "320" },
   });
   const [folder] = args._.map(String);
@@ -125,6 +156,7 @@ export async function main(argv: string[]): Promise<void> {
   const source = quantizedSource(original, { format: args.format });
 
   const tensors = [];
+  const shapes: { scales: NoiseShape; elements: NoiseShape }[] = [];
   for (const [name, tensor] of source.tensors) {
     const { rows, columns } = tensor;
     const packed = await tensor.read(0, rows);
@@ -137,6 +169,10 @@ export async function main(argv: string[]): Promise<void> {
     const codes = centredCodes(packed);
     const scales = readScales(packed);
     assertSame(packed, codes, scales, name);
+    shapes.push({
+      scales: { name, rows, width: scales.length / rows },
+      elements: { name, rows, width: columns },
+    });
     tensors.push({
       name,
       codes: await store(folder, `${name}.codes`, codes, [rows, columns]),
@@ -156,6 +192,19 @@ export async function main(argv: string[]): Promise<void> {
     const order = trainingOrder(train, { batchSize: c.batchSize, seed });
     batches[seed] = Array.from({ length: Number(args.steps) }, (_, step) => order.batch(step));
   }
+  const noise: Record<string, Record<string, StoredArray>> = { qzo: {}, mezo: {} };
+  for (let seed = 0; args.noise && seed < Number(args.seeds); seed++) {
+    for (const [method, key] of [["qzo", "scales"], ["mezo", "elements"]] as const) {
+      const values = noiseOf(
+        shapes.map((s) => s[key]),
+        seed,
+        Number(args.steps),
+        method === "mezo",
+      );
+      const shape = [values.length];
+      noise[method][seed] = await store(folder, `noise.${method}.${seed}`, values, shape);
+    }
+  }
   const manifest = {
     case: args.case,
     model: c.model,
@@ -165,6 +214,7 @@ export async function main(argv: string[]): Promise<void> {
     train: await storeTokens("train", train),
     heldOut: await storeTokens("held_out", heldOut),
     batches,
+    ...(args.noise ? { noise } : {}),
   };
   await Deno.writeTextFile(join(folder, "manifest.json"), JSON.stringify(manifest));
   const scales = tensors.reduce(

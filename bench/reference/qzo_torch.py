@@ -129,6 +129,22 @@ class Rule:
         return -self.rate(step) * max(-o.clip, min(o.clip, d))
 
 
+def noise_of(o, manifest):
+    """What draws the next tensor's direction, step by step: this script's own noise, or with --given-noise the library's."""
+    if not o.given_noise:
+        generator = torch.Generator().manual_seed(o.seed if o.noise is None else o.noise)
+        return lambda shape: torch.randn(shape, generator=generator)
+    if "noise" not in manifest:
+        sys.exit(f"Cannot take the library's noise: {o.case} was exported without --noise")
+    stored, at = read_array(o.case, manifest["noise"][o.method][str(o.seed)]), [0]
+
+    def draw(shape):
+        first, at[0] = at[0], at[0] + shape.numel()
+        return stored[first:at[0]].view(shape).float() / 2
+
+    return draw
+
+
 def run(o):
     with open(os.path.join(o.case, "manifest.json"), encoding="utf-8") as file:
         manifest = json.load(file)
@@ -147,7 +163,7 @@ def run(o):
         Scales(o.case, quantised, o.form, dtype) if o.method == "qzo"
         else Weights(o.case, quantised, o.base, dtype)
     )
-    draw = torch.Generator().manual_seed(o.seed)
+    draw = noise_of(o, manifest)
     rule = Rule(o)
 
     def held_out_loss():
@@ -159,18 +175,19 @@ def run(o):
         curve.append([step, loss])
         print(f"step {step:4d}  held out {loss:.4f}  {seconds:6.1f} s", file=sys.stderr, flush=True)
 
-    curve, losses, seconds = [], [], 0.0
+    curve, losses, derivatives, seconds = [], [], [], 0.0
     note(0, held_out_loss())
     for step in range(stop):
         begun = time.perf_counter()
         windows = train[batches[step]]
-        z = {name: torch.randn(shape, generator=draw).to(dtype) for name, shape in tuned.shapes().items()}
+        z = {name: draw(shape).to(dtype) for name, shape in tuned.shapes().items()}
         plus = model.loss(dense | tuned.weights(z, o.epsilon), windows)
         minus = model.loss(dense | tuned.weights(z, -o.epsilon), windows)
         if not (math.isfinite(plus) and math.isfinite(minus)):
             sys.exit(f"Cannot go on from step {step}: the losses are {plus} and {minus}")
         tuned.move(z, rule.coefficient(step, plus, minus))
         losses.append((plus + minus) / 2)
+        derivatives.append((plus - minus) / (2 * o.epsilon))
         seconds += time.perf_counter() - begun
         if (step + 1) % o.every == 0 or step + 1 == stop:
             note(step + 1, held_out_loss())
@@ -182,7 +199,7 @@ def run(o):
         "steps": stop, "forwards": 2 * stop, "lossBefore": curve[0][1], "lossAfter": curve[-1][1],
         "curve": [[step, round(loss, 5)] for step, loss in curve],
         "derivativeRms": math.sqrt(rule.squares / max(1, stop)), "derivativeLargest": rule.largest,
-        "firstTrainingLosses": [round(x, 5) for x in losses[:8]], "movedRms": tuned.moved(),
+        "derivatives": derivatives[:16], "firstTrainingLosses": [round(x, 5) for x in losses[:8]], "movedRms": tuned.moved(),
         "secondsPerStep": round(seconds / max(1, stop), 4), "heldOut": len(held_out),
     }), flush=True)
 
@@ -196,6 +213,7 @@ def arguments(argv):
     p.add_argument("--form", choices=["absolute", "relative"], help="qzo's offsets (relative when normalised, else absolute)")
     p.add_argument("--base", choices=["quantised", "original"], default="quantised", help="mezo's weights at the start")
     p.add_argument("--normalised", action="store_true", help="divide the derivative by its running root mean square")
+    p.add_argument("--given-noise", action="store_true", help="the library's noise, from export_case.ts --noise")
     p.add_argument("--decay", type=float, default=0.99, help="of that mean square")
     p.add_argument("--clip", type=float, help="of the derivative, after normalising; inf for none")
     p.add_argument("--epsilon", type=float)
@@ -206,6 +224,7 @@ def arguments(argv):
     p.add_argument("--stop", type=int, help="end after so many of the steps, for a check")
     p.add_argument("--every", type=int, default=80, help="steps between held-out losses")
     p.add_argument("--seed", type=int, default=0, help="of the noise, and whose batches")
+    p.add_argument("--noise", type=int, help="seed of the noise, where it is another than that of the batches")
     p.add_argument("--threads", type=int, default=1, help="1 is the fastest beside other work")
     p.add_argument("--evaluation-batch", type=int, default=8)
     p.add_argument("--plain", action="store_true", help="f64 and torch's own products, slowly")

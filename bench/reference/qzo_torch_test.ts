@@ -1,39 +1,25 @@
-import { assertAlmostEquals, assertEquals } from "@std/assert";
-import { fromFileUrl } from "@std/path";
+import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import {
   finetune,
+  linear,
   loadModel,
+  mezo,
   openGpu,
   openModelSource,
   planOffsets,
   quantizedSource,
   qzo,
+  qzoNormalised,
 } from "../../mod.ts";
 import { evaluate } from "../../train/mod.ts";
 import { exists, sharedData } from "../../tests/support/shared_data.ts";
 import { main, windowsOfCase } from "./export_case.ts";
-
-// Not the first python3 of the path, which may be a version manager's: distributions package torch for their own.
-const python = Deno.env.get("PYTHON") ?? "/usr/bin/python3";
-
-async function runPython(...args: string[]): Promise<{ success: boolean; stdout: string }> {
-  const command = new Deno.Command(python, { args, stdout: "piped", stderr: "null" });
-  const { success, stdout } = await command.output();
-  return { success, stdout: new TextDecoder().decode(stdout) };
-}
+import { runTorch, torchMissing } from "./torch.ts";
 
 const folder = sharedData("models/tinystories-656k");
-const missing = !exists(folder)
-  ? "no real models beside the repository"
-  : !(await runPython("-c", "import torch, numpy").catch(() => ({ success: false }))).success
-  ? `${python} has no torch`
-  : undefined;
-
-/** What qzo_torch.py says of a run. */
-interface Run {
-  readonly lossBefore: number;
-  readonly firstTrainingLosses: readonly number[];
-}
+const missing = !exists(folder) ? "no real models beside the repository" : await torchMissing();
+const seed = 1;
+const objective = "language-modelling";
 
 Deno.test({
   name: "torch and the library begin at the same losses, held out and batch by batch" +
@@ -41,17 +27,14 @@ Deno.test({
   ignore: missing !== undefined,
   fn: async () => {
     const steps = 3;
-    const seed = 1;
     const directory = await Deno.makeTempDir();
     try {
       await main([directory, "--seeds", "2", "--steps", String(steps)]);
       // So little amplitude that both branches are the base, whatever the noise; and nothing moves.
-      const script = fromFileUrl(new URL("./qzo_torch.py", import.meta.url));
-      const { stdout } = await runPython(
-        ...[script, directory, "--form", "relative", "--epsilon", "1e-9", "--lr", "0"],
+      const torch = await runTorch(directory, [
+        ...["--form", "relative", "--epsilon", "1e-9", "--lr", "0"],
         ...["--schedule", "constant", "--steps", String(steps), "--seed", String(seed)],
-      );
-      const torch = JSON.parse(stdout) as Run;
+      ]);
 
       using gpu = await openGpu();
       using source = quantizedSource(await openModelSource(folder), { format: "int4_g32" });
@@ -59,7 +42,6 @@ Deno.test({
       const { train, heldOut } = await windowsOfCase("stories", model.tokenizer!);
       const optimiser = qzo({ form: "relative", epsilon: 1e-9, learningRate: 0 });
       using offsets = planOffsets(model, optimiser.form, gpu.maxBinding).allocate(gpu);
-      const objective = "language-modelling";
       const before = await evaluate(model, heldOut, { objective });
       assertAlmostEquals(torch.lossBefore, before.loss, 2e-5);
       const losses: number[] = [];
@@ -70,6 +52,74 @@ Deno.test({
       ) if (event.type === "step") losses.push(event.loss);
       assertEquals(losses.length, torch.firstTrainingLosses.length);
       losses.forEach((loss, i) => assertAlmostEquals(torch.firstTrainingLosses[i], loss, 2e-5));
+    } finally {
+      await Deno.remove(directory, { recursive: true });
+    }
+  },
+});
+
+/** Steps of a run with its learning rate, and how far the curves may be apart: sums in f32 of other order, and coefficients of 16 bits. */
+const steps = 6;
+const schedule = (peak: number) => linear(peak, { total: steps, warmup: steps });
+const rules = {
+  "qzo normalised": {
+    optimiser: qzoNormalised({ learningRate: schedule(0.02) }),
+    kind: "scales",
+    python: ["--normalised", "--lr", "0.02"],
+  },
+  "qzo, absolute": {
+    optimiser: qzo({ learningRate: schedule(2e-3) }),
+    kind: "scales",
+    python: ["--lr", "2e-3"],
+  },
+  "mezo on all weights": {
+    optimiser: mezo({ learningRate: schedule(0.05) }),
+    kind: "dense",
+    python: ["--method", "mezo", "--base", "original", "--lr", "0.05"],
+  },
+} as const;
+
+Deno.test({
+  name: "with the library's noise torch makes the library's steps" +
+    (missing ? ` (skipped: ${missing})` : ""),
+  ignore: missing !== undefined,
+  fn: async (t) => {
+    const directory = await Deno.makeTempDir();
+    try {
+      await main([directory, "--seeds", "2", "--steps", String(steps), "--noise"]);
+      using gpu = await openGpu();
+      for (const [name, { optimiser, kind, python }] of Object.entries(rules)) {
+        await t.step(name, async () => {
+          const torch = await runTorch(directory, [
+            ...python,
+            ...["--given-noise", "--seed", String(seed)],
+            ...["--steps", String(steps), "--warmup", String(steps), "--every", String(steps)],
+          ]);
+          using original = await openModelSource(folder);
+          const source = kind === "dense"
+            ? original
+            : quantizedSource(original, { format: "int4_g32" });
+          using model = await loadModel(gpu, source);
+          const { train, heldOut } = await windowsOfCase("stories", model.tokenizer!);
+          using offsets = planOffsets(model, optimiser.form, gpu.maxBinding, { kinds: [kind] })
+            .allocate(gpu);
+          const derivatives: number[] = [];
+          for await (
+            const event of finetune({
+              ...{ model, optimiser, offsets, objective, train, batchSize: 8, steps, seed },
+            })
+          ) if (event.type === "step") derivatives.push(event.derivatives[0]);
+          const { loss } = await evaluate(model, heldOut, { objective, offsets });
+          const [[, before], [, after]] = torch.curve;
+          assert(Math.abs(after - before) > 20 * 1e-4, `too little happened: ${before}, ${after}`);
+          assertAlmostEquals(loss, after, 1e-4);
+          // A difference of losses is good to some 1e-6, over 2 epsilon.
+          const error = 4e-6 / optimiser.estimator.branches[0].amplitude;
+          derivatives.forEach((d, i) =>
+            assertAlmostEquals(d, torch.derivatives[i], error + 2e-3 * Math.abs(d))
+          );
+        });
+      }
     } finally {
       await Deno.remove(directory, { recursive: true });
     }

@@ -57,9 +57,13 @@ fn mask4(word: u32, tensor: u32, share: u32, quad: u32) -> vec4<bool> {
 }
 #endif
 
-// An offset of 2^-120 is frozen (optim/magnitude.ts): neither perturbed nor moved.
+// Whether offsets are frozen (optim/frozen.ts): neither perturbed nor moved.
 fn frozen4(w: vec4<f32>) -> vec4<bool> {
+#if FROZEN == bit
+  return (bitcast<vec4<u32>>(w) & vec4<u32>(1u)) == vec4<u32>(1u);
+#else
   return w == vec4<f32>(bitcast<f32>(0x03800000u));
+#endif
 }
 
 // z where offsets are not frozen.

@@ -116,6 +116,11 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
     // A comparison, as on the host: max may turn NaN into -1 and so hide it.
     if (section.relative != 0u) { w = select(w, vec4<f32>(-1.0), vec4<f32>(-1.0) > w); }
 #endif
+#if FROZEN == bit
+    // Odd bits are those of frozen offsets.
+    let bits = bitcast<vec4<u32>>(w);
+    w = bitcast<vec4<f32>>((bits + ((bits >> vec4<u32>(1u)) & vec4<u32>(1u))) & vec4<u32>(0xfffffffeu));
+#endif
   }
   let frozen = frozen4(before);
   offsets[quad] = select(w, before, frozen);

@@ -1,6 +1,6 @@
 /** Every named optimiser on objectives with known answers: the device executor beside the host's, step by step. */
 import { assert, assertEquals } from "@std/assert";
-import { openGpu } from "../../kernels/mod.ts";
+import { freezeByMagnitude, openGpu } from "../../kernels/mod.ts";
 import {
   type ExtraOptions,
   namedOptimisers,
@@ -56,6 +56,11 @@ const optimisers: (readonly [string, boolean, (options: NamedOptions) => Optimis
     ] as const
   ),
   ["zoSgdMomentum from seeds", true, (o) => namedOptimisers.zoSgdMomentum.make({ ...o, ...seeds })],
+  [
+    "sparseMezo, decided anew",
+    true,
+    (o) => namedOptimisers.sparseMezo.make({ ...o, sparsity: 0.5, resample: 3 }),
+  ],
   ["zoAdamW from seeds", false, (o) => namedOptimisers.zoAdamW.make({ ...o, ...seeds })],
 ];
 
@@ -86,9 +91,11 @@ for (const [title, exact, make] of optimisers) {
         seed: 9,
         tensors: [{ name, count, width: count }],
       });
-      // Some may be frozen.
-      rig.offsets.write(gpu, new Map([[name, session.offsets.slice()]]));
+      const { magnitude } = rule.plan;
       for (let step = 0; step < steps; step++) {
+        if (magnitude && step % (magnitude.keep ?? Infinity) === 0) {
+          await freezeByMagnitude(gpu, magnitude, rig.offsets, rig.tensors);
+        }
         let made = session.tell(session.ask().map(loss));
         if (made.tried) made = session.tell(session.ask().map(loss));
         rig.step(step, made.losses);

@@ -15,6 +15,7 @@ import {
 } from "../../kernels/mod.ts";
 import {
   accumulate,
+  batchPerDirection,
   chain,
   clipByQuantile,
   clipDerivative,
@@ -249,6 +250,16 @@ const named: readonly { rule: Optimiser; exact: boolean }[] = [
       ],
     }),
     exact: false,
+  },
+  {
+    rule: optimiser({
+      name: "batches",
+      estimator: spsa({ epsilon: 0.5, queries: 2 }),
+      transformations: [
+        batchPerDirection(3, chain(clipDerivative(0.1), scaleBySchedule(0.1)), { directions: 2 }),
+      ],
+    }),
+    exact: true,
   },
   {
     rule: optimiser({

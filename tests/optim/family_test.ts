@@ -2,6 +2,8 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import {
   accumulate,
   adam,
+  batchPerDirection,
+  blockwiseZo,
   chain,
   clipByQuantile,
   cosine,
@@ -22,6 +24,7 @@ import {
   normaliseByRms,
   type Optimiser,
   optimiser,
+  optimiserNames,
   qzo,
   qzoNormalised,
   qzoPlus,
@@ -73,6 +76,7 @@ const fading = (peak: number, total = steps) => cosine(peak, { total });
 /** Every composition, with a rate for those that multiply derivatives and the parameters' unit for those that normalise them. */
 const family: Record<string, (rate: number, unit?: number) => Optimiser> = {
   qzo: (rate) => qzo({ projection: "none", learningRate: fading(rate) }),
+  mezo: (rate) => mezo({ learningRate: fading(rate) }),
   zoSgd: (rate) => zoSgd({ learningRate: fading(rate), queries: 2 }),
   zoSgdMomentum: (rate) => zoSgdMomentum({ learningRate: fading(rate / 10) }),
   "zoSgdMomentum from seeds": (rate) =>
@@ -83,6 +87,16 @@ const family: Record<string, (rate: number, unit?: number) => Optimiser> = {
     sparseZo({ sparsity: 0.5, resample: 5, learningRate: fading(rate), distribution: "normal" }),
   lozo: (rate) => lozo({ learningRate: fading(rate) }),
   "sparseMezo of all": (rate) => sparseMezo({ sparsity: 0, learningRate: fading(rate) }),
+  blockwiseZo: (rate) =>
+    blockwiseZo({ blocks: { by: "tensor", count: 2 }, learningRate: fading(rate) }),
+  "a batch for each of two directions": (rate) =>
+    optimiser({
+      name: "batches",
+      estimator: spsa(),
+      transformations: [
+        batchPerDirection(2, scaleBySchedule(cosine(rate, { total: steps / 2 }))),
+      ],
+    }),
   kerzoo: (rate) => kerzoo({ learningRate: fading(rate / 2) }),
   "kerzoo of order 4": (rate) =>
     kerzoo({ smoothness: 4, learningRate: fading(rate / 4, 3 * steps) }),
@@ -156,6 +170,19 @@ function least({ objective, start }: { objective: Objective; start: number[] }, 
   return objective.loss(x);
 }
 
+/** As two tensors, where those move in turns. */
+function session(parameters: readonly number[], plan: Optimiser, seed: number): Session {
+  const first = Math.floor(parameters.length / 2);
+  const tensors = [first, parameters.length - first]
+    .map((count, i) => ({ name: `blk.${i}.attn_q.weight`, count }));
+  return new Session({ parameters, optimiser: plan, seed, ...plan.plan.blocks ? { tensors } : {} });
+}
+
+Deno.test("every named optimiser is in the table", () => {
+  const made = new Set(Object.values(family).map((make) => make(0.01).name));
+  assertEquals(optimiserNames.filter((name) => !made.has(name)), []);
+});
+
 /** A step, tried first where the optimiser tries. */
 function stepOf(session: Session, loss: (x: ArrayLike<number>) => number): HostStep {
   const made = session.tell(session.ask().map(loss));
@@ -163,9 +190,9 @@ function stepOf(session: Session, loss: (x: ArrayLike<number>) => number): HostS
 }
 
 function run(objective: Objective, start: number[], plan: Optimiser, count: number): Session {
-  const session = new Session({ parameters: start, optimiser: plan, seed: 11 });
-  for (let step = 0; step < count; step++) stepOf(session, objective.loss);
-  return session;
+  const made = session(start, plan, 11);
+  for (let step = 0; step < count; step++) stepOf(made, objective.loss);
+  return made;
 }
 
 for (const [name, row] of Object.entries(objectives)) {
@@ -174,13 +201,13 @@ for (const [name, row] of Object.entries(objectives)) {
   Deno.test(`${name}: every composition comes down`, async (t) => {
     for (const [planName, make] of Object.entries(family)) {
       await t.step(planName, () => {
-        const session = run(
+        const made = run(
           row.objective,
           row.start,
           make(rates[name]),
           steps * (longer[planName] ?? 1),
         );
-        const after = row.objective.loss(session.parameters()) - floor;
+        const after = row.objective.loss(made.parameters()) - floor;
         assert(after < goals[name] * before, `${planName}: ${after / before} of the loss is left`);
       });
     }
@@ -193,10 +220,10 @@ Deno.test("scales of a quantised net: every composition comes down", async (t) =
   const before = loss(start);
   for (const [planName, make] of Object.entries(family)) {
     await t.step(planName, () => {
-      const session = new Session({ parameters: start, optimiser: make(2e-4, 0.05), seed: 4 });
+      const made = session(start, make(2e-4, 0.05), 4);
       const count = steps * (longer[planName] ?? 1);
-      for (let step = 0; step < count; step++) stepOf(session, loss);
-      const after = loss(session.parameters());
+      for (let step = 0; step < count; step++) stepOf(made, loss);
+      const after = loss(made.parameters());
       assert(after < 0.05 * before, `${planName}: ${after / before} of the loss is left`);
     });
   }
@@ -222,22 +249,21 @@ for (const [name, make] of Object.entries(family)) {
   Deno.test(`${name} replays from its ledger, wherever it broke off, to the same bits`, () => {
     const plan = make(0.01);
     const { objective, start } = objectives["quadratic of condition 10"];
-    const options = { parameters: start, optimiser: plan, seed: 6, tensorId: 77 };
-    const session = new Session(options);
+    const whole = session(start, plan, 6);
     const head = headOf(plan);
     const bytes = [...head.bytes];
     const made: HostStep[] = [];
     for (let step = 0; step < 50; step++) {
-      const record = stepOf(session, objective.loss);
+      const record = stepOf(whole, objective.loss);
       made.push(record);
       bytes.push(...encodeRecord(head, step, record.coefficients, record.state));
     }
-    assert(session.offsets.some((w) => w !== 0));
+    assert(whole.offsets.some((w) => w !== 0));
     for (const length of [0, 7, 50]) {
       const left = new Uint8Array(bytes.slice(0, head.bytes.length + length * head.recordSize + 1));
       const { records, header } = readLedger(left);
       assertEquals(header.optimiser, JSON.parse(JSON.stringify(plan.describe())));
-      const resumed = new Session(options);
+      const resumed = session(start, plan, 6);
       for (const record of records) {
         assertEquals(record.seeds, made[record.step].seeds);
         resumed.replay(record);
@@ -246,9 +272,9 @@ for (const [name, make] of Object.entries(family)) {
       while (resumed.step < 50) stepOf(resumed, objective.loss);
       assertEquals(
         new Uint32Array(resumed.offsets.buffer),
-        new Uint32Array(session.offsets.buffer),
+        new Uint32Array(whole.offsets.buffer),
       );
-      assertEquals(resumed.state, session.state);
+      assertEquals(resumed.state, whole.state);
     }
   });
 }

@@ -5,6 +5,7 @@ import {
   adam,
   adamFromSeeds,
   applyRecord,
+  batchPerDirection,
   type Blocks,
   blockwiseZo,
   chain,
@@ -162,6 +163,38 @@ Deno.test("accumulated batches see one direction and move as one large batch doe
     slow.offsets.forEach((w, i) => assertAlmostEquals(w, fast.offsets[i], 1e-5));
   }
   assert(Math.abs(slow.offsets[1]) > 0.1, "nothing moved");
+});
+
+Deno.test("a batch for each direction: all look from one point, and it moves along all of them by the mean", () => {
+  const objective = quadratic([1, -2, 0.5], 3);
+  const rule = chain(normaliseBySpread(6), scaleBySchedule(linear(0.3, { total: 8 })));
+  const plan = optimiser({
+    name: "batches",
+    estimator: spsa({ epsilon: 0.25, queries: 2 }),
+    transformations: [batchPerDirection(3, rule, { directions: 2 })],
+  });
+  const session = new Session({ parameters: [0, 0, 0], optimiser: plan, seed: 8 });
+  const expected = [0, 0, 0];
+  for (let move = 0; move < 5; move++) {
+    const seen: { d: number; z: Float32Array }[] = [];
+    for (let batch = 0; batch < 3; batch++) {
+      const before = session.offsets.slice();
+      const made = session.tell(
+        session.ask().map((x) => objective.loss(x) + (batch - 1) * x[0]),
+      );
+      seen.push(...made.derivatives.map((d, q) => ({
+        d,
+        z: fillNoise("normal", made.seeds[q], 0, 0, new Float32Array(3)),
+      })));
+      if (batch < 2) assertEquals(session.offsets, before);
+    }
+    const mean = seen.reduce((sum, { d }) => sum + d / 6, 0);
+    const deviation = Math.sqrt(seen.reduce((sum, { d }) => sum + (d - mean) ** 2 / 5, 0));
+    const rate = linear(0.3, { total: 8 }).at(move);
+    for (const { d, z } of seen) z.forEach((v, i) => expected[i] -= rate * d / deviation * v / 6);
+    session.offsets.forEach((w, i) => assertAlmostEquals(w, expected[i], 2e-4));
+  }
+  assert(Math.abs(expected[1]) > 0.1, "nothing moved");
 });
 
 /** Momentum or Adam with moments per element, in f64. */
@@ -523,6 +556,9 @@ Deno.test("parts that make no sense are refused with what they were", () => {
     [() => decayOffsets(1).inputs(0), "1"],
     [() => decayOffsets(0, { bits: 20 }), "20"],
     [() => chain(decayOffsets(0), scaleBySchedule(1)), "decayOffsets"],
+    [() => batchPerDirection(1, scaleBySchedule(1)), "1"],
+    [() => batchPerDirection(600, scaleBySchedule(1), { directions: 2 }), "512"],
+    [() => batchPerDirection(2, momentumFromSeeds()), "momentumFromSeeds"],
     [() => acceptBest([1]), "1"],
     [() => acceptBest([0, 3]), "3"],
     [() => acceptBest([0, 2 ** 9]), "512"],

@@ -6,6 +6,7 @@
  */
 import { assert, assertAlmostEquals } from "@std/assert";
 import {
+  batchPerDirection,
   centred,
   clipDerivative,
   type Distribution,
@@ -14,6 +15,9 @@ import {
   masterSeed,
   oneSided,
   type Ops,
+  optimiser,
+  scaleBySchedule,
+  Session,
   spsa,
   stepSeed,
 } from "../../optim/mod.ts";
@@ -93,6 +97,43 @@ for (const q of [2, 4, 16]) {
     along.assertMean(1, "mean along the gradient");
     const expected = (n + kurtosis.normal - 2) / q + (n + 1) / (q * (q - 1));
     error.assertMean(expected, "variance");
+  });
+}
+
+for (const q of [2, 4]) {
+  Deno.test(`noise of the batches with ${q} queries: a batch for each leaves 1 / ${q} of it, one for all only that of the directions`, () => {
+    const n = 2;
+    const epsilon = 0.5;
+    const next = random(40 + q);
+    const rate = scaleBySchedule(1);
+    const shared = { name: "noisy", distribution: "rademacher" } as const;
+    const rules = {
+      one: optimiser({
+        ...shared,
+        estimator: spsa({ epsilon, queries: q }),
+        transformations: [rate],
+      }),
+      each: optimiser({
+        ...shared,
+        estimator: spsa({ epsilon }),
+        transformations: [batchPerDirection(q, rate)],
+      }),
+    };
+    // Batches whose gradients are 0 in the mean, of variance 1 in each element.
+    const batch = () => Array.from({ length: n }, () => Math.sqrt(12) * (next() - 0.5));
+    for (const [which, rule] of Object.entries(rules)) {
+      const square = new Sample();
+      for (let trial = 0; trial < 6000; trial++) {
+        const session = new Session({ parameters: [0, 0], optimiser: rule, seed: trial });
+        while (session.step < (which === "one" ? 1 : q)) {
+          const g = batch();
+          session.tell(session.ask().map((x) => dot(g, x)));
+        }
+        square.add(dot(session.offsets, session.offsets));
+      }
+      // |g|^2 (1 + (n - 1) / q) where directions share g, |g|^2 n / q where they do not.
+      square.assertMean(which === "one" ? n * (1 + (n - 1) / q) : n * n / q, which);
+    }
   });
 }
 
@@ -178,6 +219,32 @@ Deno.test("losses in f32: the error of a derivative is ulp / (epsilon sqrt 24), 
     const expected = ulp ** 2 / 24 / epsilon ** 2;
     assertAlmostEquals(squared.mean / expected, 1, 4.5 * squared.error / expected + 0.02);
   }
+});
+
+Deno.test("epsilon in f32: rounding below the best, curvature's change above it, and the sum of both at every one", () => {
+  // f(x) = level + slope x + third x^3 / 6: two-sided it is slope + epsilon^2 third / 6, in f32 with ulp / (epsilon sqrt 24) more.
+  const ulp = 2 ** -21;
+  const third = 3;
+  const next = random(13);
+  const squares = (epsilon: number) =>
+    (epsilon ** 2 * third / 6) ** 2 + ulp ** 2 / 24 / epsilon ** 2;
+  // Where the derivative of that sum is 0.
+  const best = (ulp ** 2 / 24 / 2 * 36 / third ** 2) ** (1 / 6);
+  const found = [best / 8, best / 2, best, 2 * best, 8 * best].map((epsilon) => {
+    const estimator = spsa({ epsilon });
+    const squared = new Sample();
+    for (let trial = 0; trial < 20000; trial++) {
+      const slope = 2 * next() - 1;
+      const base = 4.5 + next();
+      const at = (x: number) => Math.fround(base + slope * x + third * x ** 3 / 6);
+      const [d] = estimator.derivatives(f64, [at(epsilon), at(-epsilon)]);
+      squared.add((d - slope) ** 2);
+    }
+    squared.assertMean(squares(epsilon), `epsilon ${epsilon}`, 0.02 * squares(epsilon));
+    return squared.mean;
+  });
+  assert(found.every((mean) => mean >= found[2]), `least at another epsilon: ${found}`);
+  assert(found[0] > 10 * found[2] && found[4] > 10 * found[2]);
 });
 
 Deno.test("a masked direction estimates the masked gradient: its mean is density times the gradient", () => {

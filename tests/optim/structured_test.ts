@@ -34,6 +34,10 @@ const rules: Record<string, [rule: Optimiser, left: number]> = {
     0.05,
   ],
   "the small scales": [sparseMezo({ sparsity: 0.25, learningRate }), 0.5],
+  "the scales that are small at the time": [
+    sparseMezo({ sparsity: 0.25, resample: 20, learningRate }),
+    0.5,
+  ],
 };
 
 Deno.test("scales of a quantised net, by structured directions: every rule comes down", async (t) => {

@@ -138,6 +138,19 @@ export const replayCases: readonly ReplayCase[] = [
     steps: 60,
   },
   {
+    name: "the scales that are small now, decided anew",
+    format: "Q4_0",
+    optimiser: sparseMezo({
+      form: "relative",
+      projection: "keep-sign",
+      budget: "global",
+      resample: 7,
+    }),
+    selection: allScales,
+    reach: 1,
+    steps: 60,
+  },
+  {
     name: "masks with a share for each tensor",
     format: "Q4_0",
     optimiser: sparseZo({ form: "relative", resample: 5, budget: "global" }),

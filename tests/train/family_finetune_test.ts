@@ -2,6 +2,8 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { maskShares, OffsetSet, openGpu } from "../../kernels/mod.ts";
 import {
   accumulate,
+  adam,
+  batchPerDirection,
   blockwiseZo,
   chain,
   fzoo,
@@ -70,6 +72,27 @@ const rules: Record<string, Optimiser> = {
   }),
   kerzoo: kerzoo({ ...shared, learningRate: 0.02, smoothness: 4 }),
   sparseMezo: sparseMezo({ ...shared, learningRate: 0.02, sparsity: 0.6, budget: "global" }),
+  "sparseMezo, decided anew": sparseMezo({
+    ...shared,
+    learningRate: 0.1,
+    sparsity: 0.6,
+    budget: "global",
+    resample: 4,
+  }),
+  "Adam on masks decided anew, absolute": optimiser({
+    name: "masked",
+    estimator: spsa({ epsilon: 1e-3 }),
+    update: adam({ learningRate: 1e-3 }),
+    projection: "keep-sign",
+    magnitude: { density: 0.5, take: "large", keep: 3 },
+  }),
+  "a batch for each direction": optimiser({
+    name: "batches",
+    estimator: spsa({ epsilon: 0.02 }),
+    transformations: [batchPerDirection(4, chain(normaliseByRms(), scaleBySchedule(0.05)))],
+    form: "relative",
+    projection: "keep-sign",
+  }),
   "accumulated": optimiser({
     name: "accumulated",
     estimator: spsa({ epsilon: 0.02, queries: 2 }),
