@@ -35,8 +35,8 @@ const HELP = `Loss curves of this library beside those of PyTorch, on stories at
 
 Usage: deno task bench reference [options]
 
-  --seeds N     seeds 0 to N-1 (default 5)
-  --library N   of which the library runs the first N (default: all)
+  --seeds N     seeds 0 to N-1 (default 8)
+  --library N   of which the library runs the first N (default 5)
   --steps N     steps of a run (default 60; others are kept beside)
   --only TEXT   recipes whose name contains TEXT
   --table       the table of what is done, run nothing
@@ -45,7 +45,7 @@ Runs are by the library; by PyTorch with the library's noise (given), whose curv
 (torch); and by that at half of the learning rate (control), which a test must be able to tell apart.
 Exits with 1 where a curve is not the library's, or PyTorch's own curves are told apart from those with the library's noise.
 
-Example: deno task bench reference --only mezo --seeds 3`;
+Example: deno task bench reference --only mezo --seeds 5 --library 2`;
 
 /** Examples of a step. */
 const BATCH = 8;
@@ -285,12 +285,12 @@ export async function main(argv: string[]): Promise<void> {
   const args = parseArgs(argv, {
     string: ["seeds", "library", "steps", "only"],
     boolean: ["table", "help"],
-    default: { seeds: "5", steps: "60" },
+    default: { seeds: "8", library: "5", steps: "60" },
   });
   if (args.help) return console.log(HELP);
   const steps = Number(args.steps);
   const seeds = Array.from({ length: Number(args.seeds) }, (_, seed) => seed);
-  if (!args.table) await run(seeds, Number(args.library ?? args.seeds), steps, args.only ?? "");
+  if (!args.table) await run(seeds, Number(args.library), steps, args.only ?? "");
   const runs = await readRuns();
   const { text, apart } = table(runs, steps);
   console.log(`\n${text}`);

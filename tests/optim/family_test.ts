@@ -302,6 +302,7 @@ Deno.test("hostile plans in a header of the second format are syntax errors", ()
     [{ hold: 1, memory: 2, blocks: { by: "layer", count: 1e6 } }, "count"],
     [{ hold: 1, memory: 2, lowRank: { rank: 2 } }, "distribution"],
     [{ hold: 1, memory: 2, magnitude: { density: 2 } }, "density"],
+    [{ hold: 1, memory: 2, magnitude: { density: 0.5, keep: "x" } }, "keep"],
     [{ hold: 1, memory: 2, lowRank: { rank: 9 } }, "rank"],
     [{ hold: 1, memory: 2, lowRank: { rank: 2, keep: 0.5 } }, "keep"],
   ];

@@ -226,8 +226,8 @@ Deno.test("hostile headers with right checksums are syntax errors that name the 
     assertThrows(() => readLedger(forge(JSON.stringify(header), length)), SyntaxError, "header");
   }
   const newer = whole.slice();
-  newer[8] = 4;
-  assertThrows(() => readLedger(newer), SyntaxError, "version 4");
+  newer[8] = 5;
+  assertThrows(() => readLedger(newer), SyntaxError, "version 5");
   assertThrows(() => readLedger(new Uint8Array(64)), SyntaxError, "begins with");
 });
 
