@@ -14,35 +14,37 @@ import {
 import type { Optimiser } from "../optim/optimiser.ts";
 import { offsetBases } from "../quant/magnitudes.ts";
 import { planeWords } from "../quant/layout.ts";
+import { partOf } from "../quant/trained_part.ts";
 import type { Gpu } from "./gpu.ts";
 import type { OffsetSet, Trainable } from "./offsets.ts";
 import type { DeviceTensor } from "./tensor.ts";
 
-/** Reads scales (dense: elements) of a tensor back, piece by piece, and says what each offset tunes. */
+/** Reads scales (dense: elements) or another part of a tensor back, piece by piece, and says what each offset tunes. */
 async function basesOf(
   gpu: Gpu,
-  { layout, columns, rows, pieces, name }: DeviceTensor,
-  { span, count }: Trainable,
+  tensors: ReadonlyMap<string, DeviceTensor>,
+  { name: trained, span, count }: Trainable,
 ): Promise<Float32Array> {
+  const { tensor, part } = partOf(trained);
+  const { layout, columns, rows, pieces, name, codebook } = tensors.get(tensor)!;
   const out = new Float32Array(count).fill(NaN);
-  for (const piece of pieces) {
+  for (const piece of part === "codebook" ? pieces.slice(0, 1) : pieces) {
     const words = planeWords(layout, piece.rows, columns);
-    const dense = layout.kind === "dense";
-    const storage = dense ? piece.codes : piece.scales;
+    const plane = layout.kind === "dense" ? "codes" : part === "codebook" ? "codebook" : "scales";
+    const storage = plane === "codebook" ? codebook : piece[plane];
     if (!storage) throw new TypeError(`Cannot read the scales of "${name}": it has none`);
-    const bytes = (dense ? words.codes : words.scales) * 4;
-    const plane = new Uint32Array((await gpu.read([{ buffer: storage.buffer, bytes }]))[0]);
-    const empty = new Uint32Array(0);
-    // Of a quantised tensor the scales alone are looked at.
+    const [bytes] = await gpu.read([{ buffer: storage.buffer, bytes: words[plane] * 4 }]);
+    // Nothing else is looked at.
     const packed = {
       layout,
       columns,
       rows: piece.rows,
-      codes: dense ? plane : new Uint32Array(words.codes),
-      scales: dense ? empty : plane,
+      codes: new Uint32Array(words.codes),
+      scales: new Uint32Array(words.scales),
       codebook: new Uint32Array(words.codebook),
+      [plane]: new Uint32Array(bytes),
     };
-    offsetBases(packed, span, { firstRow: piece.firstRow, totalRows: rows })
+    offsetBases(packed, span, { firstRow: piece.firstRow, totalRows: rows, part })
       .forEach((base, i) => {
         if (!Number.isNaN(base)) out[i] = base;
       });
@@ -63,7 +65,7 @@ export async function maskShares(
 ): Promise<Trainable[]> {
   const magnitudes: Float32Array[] = [];
   for (const one of trainables) {
-    magnitudes.push(await basesOf(gpu, tensors.get(one.name)!, one));
+    magnitudes.push(await basesOf(gpu, tensors, one));
   }
   const shares = magnitudeShares(density, magnitudes);
   return trainables.map((one, i) => ({ ...one, share: shares[i] }));
@@ -104,7 +106,7 @@ export async function freezeByMagnitude(
   const values = await offsets.read(gpu);
   const masked: MaskedTensor[] = [];
   for (const one of offsets.trainables) {
-    const bases = await basesOf(gpu, tensors.get(one.name)!, one);
+    const bases = await basesOf(gpu, tensors, one);
     masked.push({ name: one.name, form: one.form, bases, offsets: values.get(one.name)! });
   }
   drawMask(magnitude, masked);

@@ -15,6 +15,7 @@ import type { DeviceTensor } from "./tensor.ts";
 import type { Storage } from "./storage.ts";
 import type { ShaderKey } from "./template.ts";
 import { packNoise, type Perturbation, perturbationKey } from "./perturbation.ts";
+import { boundPlane, perturbedPlanes, planeKey, rowQuads } from "./perturbed_plane.ts";
 import { chooseTile, type Tile } from "./tiles.ts";
 import register from "./wgsl/matmul_register.wgsl" with { type: "text" };
 import tiled from "./wgsl/matmul_tile.wgsl" with { type: "text" };
@@ -30,8 +31,10 @@ export interface MatmulOptions {
   readonly bias?: Storage | undefined;
   /** Added to the result; `[B][M][N]`. */
   readonly residual?: Value | Storage | undefined;
-  /** Offsets and noise on the weights. */
+  /** Offsets and noise on the scales, or on a dense tensor's elements. */
   readonly perturbation?: Perturbation | undefined;
+  /** Offsets and noise on the entries of its codebooks, or on its minima (zero points). */
+  readonly plane?: Perturbation | undefined;
   /** The kind of adapter, which decides the tile. */
   readonly adapterClass: AdapterClass;
   /** Overrides the tile. */
@@ -42,7 +45,7 @@ export interface MatmulOptions {
  * Records `y[b, m, n] = sum_k W_b[n, k] x[b, m, k]` (+ bias + residual).
  *
  * `x` is `[B][M][K]`, the result `[B][M][N]`. `W_b` is the tensor with branch `b`'s scales: `base + offset` or
- * `base * (1 + offset)`, `offset = w + amplitude_b * z(seed_b)`.
+ * `base * (1 + offset)`, `offset = w + amplitude_b * z(seed_b)`; with `plane` its codebooks or minima too.
  */
 export function matmul(
   graph: Graph,
@@ -50,17 +53,19 @@ export function matmul(
   weight: DeviceTensor,
   options: MatmulOptions,
 ): Value {
-  const { rows, branches, bias, residual, perturbation } = options;
+  const { rows, branches, bias, residual, perturbation, plane } = options;
   const y = graph.value(`${weight.name} product`, rows * branches * weight.rows);
   const layout = weight.layout;
-  for (const piece of weight.pieces) {
+  const planes = plane && perturbedPlanes(graph, weight, plane, branches);
+  for (const [i, piece] of weight.pieces.entries()) {
     const tile = options.tile ??
-      chooseTile(options.adapterClass, layout, rows, branches, piece.rows);
+      chooseTile(options.adapterClass, layout, rows, branches, piece.rows, plane !== undefined);
     const totalRows = rows * branches;
     const rowTiles = Math.ceil(rows / tile.rows);
     const columnTiles = Math.ceil(piece.rows / tile.columns);
-    const kernel = kernelOf(tile, layout, weight.columns, rows, branches, rowTiles * columnTiles);
+    const kernel = kernelOf(tile, weight, options, rowTiles * columnTiles);
     const units = unitColumns(weight, perturbation);
+    const own = planes?.[i];
     const windows = kernel.source === register && options.adapterClass === "software"
       ? rowWindows(x, weight.columns, piece.rows, tile, options)
       : undefined;
@@ -73,6 +78,7 @@ export function matmul(
           ...layoutKey(layout),
           ...perturbationKey(perturbation),
           ...kernel.key,
+          ...planeKey(weight, own),
           ...scaleKey(weight, units, kernel.source === register),
           UNIT_BLOCKS: units === 32 ? 1 : 0,
           WINDOW: windows === undefined ? "none" : windows.length === 1 ? "all" : "rows",
@@ -83,7 +89,7 @@ export function matmul(
           1: piece.codes,
           2: window.x,
           4: piece.scales,
-          5: weight.codebook,
+          5: own && kernel.source === register ? boundPlane(weight, own) : own ?? weight.codebook,
           6: bias,
           7: residual,
           8: perturbation?.offsets,
@@ -108,6 +114,7 @@ export function matmul(
           columnTiles,
           window.first,
           window.end,
+          rowQuads(piece),
         ],
         workgroups: windows && windows.length > 1
           ? Math.ceil(tiles / tile.workgroup)
@@ -168,10 +175,8 @@ interface Kernel {
 
 function kernelOf(
   tile: Tile,
-  layout: Layout,
-  inputs: number,
-  rows: number,
-  branches: number,
+  { layout, columns: inputs }: DeviceTensor,
+  { rows, branches, plane }: MatmulOptions,
   branchTiles: number,
 ): Kernel {
   const { columns, workgroup } = tile;
@@ -191,7 +196,8 @@ function kernelOf(
         BLOCK_ITEMS: items,
         ITEM_QUADS: 8 / items,
         STAGED: 32,
-        SHIFT_BRANCHES: layout.kind === "super" ? branches : 1,
+        SHIFTED: layoutKey(layout).SECOND === "min" || plane !== undefined && "second" in layout,
+        SHIFT_BRANCHES: layout.kind === "super" || plane ? branches : 1,
       },
       workgroups: branchTiles,
     };
@@ -222,7 +228,8 @@ function kernelOf(
       workgroups: branchTiles * branches,
     };
   }
-  const mixed = rows < tile.rows;
+  // A tile of several branches would need the books or minima of each.
+  const mixed = rows < tile.rows && !plane;
   const words = codeWords(layout, inputs);
   const tiles = mixed
     ? Math.ceil(rows * branches / tile.rows) * branchTiles

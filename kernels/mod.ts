@@ -18,6 +18,7 @@ export * from "./matmul.ts";
 export * from "./offsets.ts";
 export * from "./operations.ts";
 export * from "./perturbation.ts";
+export * from "./perturbed_plane.ts";
 export * from "./pipeline.ts";
 export * from "./replay.ts";
 export * from "./row_products.ts";

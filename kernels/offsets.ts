@@ -7,17 +7,18 @@
 import { type BlockPlace, blockPlace, packPlace } from "../optim/blocks.ts";
 import type { OffsetForm } from "../optim/offset.ts";
 import type { UpdateRule } from "../optim/update_rule.ts";
-import { scaleRows } from "../quant/layout.ts";
-import { offsetStride } from "../quant/offsets.ts";
+import { codebookShape, scaleRows } from "../quant/layout.ts";
+import { offsetCount, offsetStride } from "../quant/offsets.ts";
+import { checkPart, partName, partOf, type TrainedPart } from "../quant/trained_part.ts";
 import type { Gpu } from "./gpu.ts";
 import type { Range } from "./graph.ts";
 import { packNoise } from "./perturbation.ts";
 import { Storage } from "./storage.ts";
 import type { DeviceTensor } from "./tensor.ts";
 
-/** What is trained of one tensor. */
+/** What is trained of one tensor, or of a part of it. */
 export interface Trainable {
-  /** The tensor's name. */
+  /** The tensor's name, or that of its part: see `partName`. */
   readonly name: string;
   /** Id of the tensor in the noise. */
   readonly id: number;
@@ -25,11 +26,11 @@ export interface Trainable {
   readonly count: number;
   /** How an offset changes its base. */
   readonly form: OffsetForm;
-  /** Columns that share an offset; 1 for dense tensors. */
+  /** Columns that share an offset; 1 for dense tensors and codebooks. */
   readonly span: number;
-  /** Rows of the tensor; of column layouts classes of rows. */
+  /** Rows of the tensor; of column layouts classes of rows, of codebooks their entries. */
   readonly rows: number;
-  /** Columns of the tensor. */
+  /** Columns of the tensor; of codebooks those of an entry. */
   readonly columns: number;
   /** What a mask leaves of it, in 65536ths, where tensors differ: see `maskShares`. */
   readonly share?: number | undefined;
@@ -38,32 +39,51 @@ export interface Trainable {
 }
 
 /**
- * Describes what is trained of `tensor`: scales with one offset per `span` columns, or every element of a dense tensor.
+ * Describes what is trained of `tensor`: scales with one offset per `span` columns, or every element of a dense tensor; or a part
+ * beside the scales, minima with one offset per `span` columns, or every entry of the codebooks.
  *
- * @throws {RangeError} for absolute offsets that do not belong to one scale each, and for spans that end within 32 columns of a
- * super-block.
+ * @throws {RangeError} for absolute offsets that do not belong to one scale or minimum each, for spans that end within 32 columns of a
+ * super-block or within the columns of a minimum, and for a part that the tensor does not have.
  */
 export function trainableOf(
   tensor: DeviceTensor,
   id: number,
   form: OffsetForm,
   span: number,
+  part: TrainedPart = "scales",
 ): Trainable {
-  const { name, columns, layout } = tensor;
+  const { columns, layout, groupColumns } = tensor;
+  checkPart(layout, part);
+  const name = partName(tensor.name, part);
   const rows = scaleRows(layout, tensor.rows);
   if (layout.kind === "dense") {
     return { name, id, count: rows * columns, form, span: 1, rows, columns };
   }
+  if (layout.kind === "codebook" && part === "codebook") {
+    const { books, entries, vector } = codebookShape(layout);
+    const count = offsetCount(layout, tensor.rows, columns, 0, part);
+    return { name, id, count, form, span: 1, rows: books * entries, columns: vector };
+  }
   if (layout.kind === "super" || layout.kind === "column") {
     checkWeightOffsets(name, columns, form, span);
   }
-  if (form === "absolute" && Math.min(span, columns) !== tensor.groupColumns) {
+  if (form === "absolute" && Math.min(span, columns) !== groupColumns) {
     throw new RangeError(
-      `Cannot train "${name}" absolutely with one offset per ${span} columns: an absolute offset belongs to one scale, which spans ${tensor.groupColumns}`,
+      `Cannot train "${name}" absolutely with one offset per ${span} columns: an absolute offset belongs to one scale, which spans ${groupColumns}`,
+    );
+  }
+  if (part === "minima" && span % groupColumns !== 0 && span < columns) {
+    throw new RangeError(
+      `Cannot train "${name}" with one offset per ${span} columns: a minimum or zero point spans ${groupColumns}`,
     );
   }
   const count = Math.ceil(columns / span) * offsetStride(rows);
   return { name, id, count, form, span: Math.min(span, columns), rows, columns };
+}
+
+/** Whether a projection that keeps signs keeps those of what `trainable` tunes: of scales only, all else may have either sign. */
+export function hasSign({ name, span }: Pick<Trainable, "name" | "span">): boolean {
+  return span !== 1 && partOf(name).part === "scales";
 }
 
 export { offsetStride };
@@ -91,7 +111,7 @@ export function checkWeightOffsets(
   }
 }
 
-/** Elements of a row of the matrix that a tensor's offsets are: the rows of a span, or the columns of a dense tensor. */
+/** Elements of a row of the matrix that a tensor's offsets are: the rows of a span, or the columns of a dense tensor or an entry. */
 export function offsetWidth(
   { span, rows, columns }: Pick<Trainable, "span" | "rows" | "columns">,
 ): number {
@@ -115,7 +135,7 @@ export class OffsetSet implements Disposable {
   readonly trainables: readonly Trainable[];
   /** The arenas that hold them. */
   readonly arenas: readonly Storage[];
-  /** Per arena the update kernel's table: first quad, quads, tensor id, 1 if relative, packed place, quads of a row, packed share. */
+  /** Per arena the update kernel's table: first quad, quads, tensor id, 1 if relative with a sign to keep, packed place, quads of a row, packed share. */
   readonly tables: readonly Storage[];
   readonly #sections = new Map<string, Section>();
   #moments: { readonly rule: string; readonly storages: Storage[][] } | undefined;
@@ -147,10 +167,12 @@ export class OffsetSet implements Disposable {
     const rows: number[] = [];
     for (const section of this.#sections.values()) {
       if (section.arena !== arena) continue;
-      const { trainable: { count, id, form, share, gain }, offset, place } = section;
-      const width = offsetWidth(section.trainable) / 4;
-      rows.push(offset / 16, count / 4, id, form === "relative" ? 1 : 0, packPlace(place), width);
-      rows.push(packNoise({ share, gain }));
+      const { trainable, offset, place } = section;
+      const { count, id, form } = trainable;
+      const width = offsetWidth(trainable) / 4;
+      const bounded = form === "relative" && hasSign(trainable);
+      rows.push(offset / 16, count / 4, id, bounded ? 1 : 0, packPlace(place), width);
+      rows.push(packNoise(trainable));
     }
     return new Uint32Array(rows);
   }

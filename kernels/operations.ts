@@ -9,6 +9,7 @@ import type { AdapterClass } from "./gpu.ts";
 import type { Graph, Range, Value } from "./graph.ts";
 import { layoutKey, scaleGroups } from "./layout_key.ts";
 import { packNoise, type Perturbation, perturbationKey } from "./perturbation.ts";
+import { perturbationsOf, perturbedPlanes, planeKey, rowQuads } from "./perturbed_plane.ts";
 import type { Storage } from "./storage.ts";
 import type { DeviceTensor } from "./tensor.ts";
 import attentionSource from "./wgsl/attention.wgsl" with { type: "text" };
@@ -34,25 +35,30 @@ export interface ForwardContext {
   readonly layout: BatchLayout;
   /** Decides tiles and how reductions are split. */
   readonly adapterClass: AdapterClass;
-  /** Offsets and noise of a tensor, by name; undefined when it is not trained. */
+  /** Offsets and noise of a tensor or of a part of it, by name; undefined when it is not trained. */
   readonly perturbation: (name: string) => Perturbation | undefined;
 }
 
 /** Rows of an embedding table by token: `[B][M][D]`. */
 export function embedding(context: ForwardContext, table: DeviceTensor): Value {
   const { graph, rows, branches, batch } = context;
-  const perturbation = context.perturbation(table.name);
+  const { perturbation, plane } = perturbationsOf(table, context.perturbation);
+  const planes = plane && perturbedPlanes(graph, table, plane, branches);
   const y = graph.value("embedding", branches * rows * table.columns);
-  for (const piece of table.pieces) {
+  for (const [i, piece] of table.pieces.entries()) {
     graph.add({
       label: `embedding ${table.name}`,
       source: embeddingSource,
-      key: { ...layoutKey(table.layout), ...perturbationKey(perturbation) },
+      key: {
+        ...layoutKey(table.layout),
+        ...perturbationKey(perturbation),
+        ...planeKey(table, planes?.[i]),
+      },
       reads: {
         1: piece.codes,
         2: batch,
         4: piece.scales,
-        5: table.codebook,
+        5: planes?.[i] ?? table.codebook,
         8: perturbation?.offsets,
         9: perturbation?.noise?.branches,
       },
@@ -69,6 +75,7 @@ export function embedding(context: ForwardContext, table: DeviceTensor): Value {
         perturbation?.id ?? 0,
         packNoise(perturbation),
         branches,
+        rowQuads(piece),
       ],
       workgroups: Math.ceil(branches * rows * table.columns / 4 / 64),
     });

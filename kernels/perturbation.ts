@@ -13,13 +13,13 @@ import type { ShaderKey } from "./template.ts";
 
 /** The offsets of one tensor, and the noise of the branches. */
 export interface Perturbation {
-  /** Where its offsets lie. Quantised: `[span][stride]`; dense: row-major. */
+  /** Where its offsets lie. Quantised: `[span][stride]`; dense tensors and codebooks: as their elements. */
   readonly offsets: Storage | Range;
   /** How an offset changes its base. */
   readonly form: OffsetForm;
-  /** Columns that share an offset (ignored for dense tensors, which have one per element). */
+  /** Columns that share an offset (ignored for dense tensors and codebooks, which have one per element). */
   readonly span: number;
-  /** Offsets from one span to the next: rows rounded up to 4. */
+  /** Offsets from one span to the next: rows rounded up to 4; of codebooks the columns of an entry. */
   readonly stride: number;
   /** Tensor id of the noise: CRC-32 of its name. */
   readonly id: number;

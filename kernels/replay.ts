@@ -7,7 +7,7 @@
 import type { Gpu } from "./gpu.ts";
 import { compileGraph, Graph } from "./graph.ts";
 import { SHADER_LIBRARY } from "./library.ts";
-import type { OffsetSet } from "./offsets.ts";
+import { hasSign, type OffsetSet } from "./offsets.ts";
 import type { StepRecord } from "../optim/apply_record.ts";
 import { moveOffsets, type MoveRule } from "./step.ts";
 import { Storage } from "./storage.ts";
@@ -42,7 +42,7 @@ export async function replayMoves(
   const perInputs = rule.update?.inputSize ?? 0;
   for (const moments of offsets.moments(rule.update).flat()) moments.allocate(gpu);
   const bounded = rule.projection === "keep-sign" &&
-    offsets.trainables.some((t) => t.form === "absolute" && t.span !== 1);
+    offsets.trainables.some((t) => t.form === "absolute" && hasSign(t));
   // Where a projection reads the base between steps, each step is a dispatch of its own.
   const perDispatch = bounded ? 1 : 256;
   using coefficients = new Storage("replayed coefficients", perDispatch * perStep * 16, "optimiser")

@@ -20,7 +20,7 @@ import {
   wgslLiteral,
 } from "../optim/mod.ts";
 import type { Graph, Range } from "./graph.ts";
-import { type OffsetSet, offsetStride } from "./offsets.ts";
+import { hasSign, type OffsetSet, offsetStride } from "./offsets.ts";
 import { lawKey } from "./perturbation.ts";
 import { Storage } from "./storage.ts";
 import type { DeviceTensor } from "./tensor.ts";
@@ -373,7 +373,7 @@ export function moveOffsets(
   if (!keepSign) return;
   for (const trainable of offsets.trainables) {
     const tensor = tensors.get(trainable.name);
-    if (trainable.form === "absolute" && tensor && tensor.layout.kind !== "dense") {
+    if (trainable.form === "absolute" && tensor && hasSign(trainable)) {
       project(graph, tensor, offsets);
     }
   }

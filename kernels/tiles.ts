@@ -24,16 +24,17 @@ export interface Tile {
   readonly workgroup: number;
 }
 
-/** The kernel and tile for `rows` rows a branch and `outputs` columns. */
+/** The kernel and tile for `rows` rows a branch and `outputs` columns; `apart` where a register tile must stay in one branch. */
 export function chooseTile(
   adapterClass: AdapterClass,
   _layout: Layout,
   rows: number,
   branches: number,
   outputs: number,
+  apart = false,
 ): Tile {
   return adapterClass === "software"
-    ? softwareTile(rows, branches, outputs)
+    ? softwareTile(rows, apart ? 1 : branches, outputs)
     : hardwareTile(rows, branches);
 }
 

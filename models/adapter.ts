@@ -1,8 +1,8 @@
 /**
  * A fine-tune as a small file: the folded scales alone, to be laid over the base they were trained on.
  *
- * A safetensors file. Of a quantised tensor `NAME` it has the plane `NAME.scales`, as own folders store it; of a dense tensor the
- * tensor itself. Its metadata names the base by fingerprint.
+ * A safetensors file. Of a quantised tensor `NAME` it has the plane `NAME.scales` (with the minima), and `NAME.codebook` where that
+ * was trained, as own folders store them; of a dense tensor the tensor itself. Its metadata names the base by fingerprint.
  *
  * @module
  */
@@ -10,9 +10,10 @@
 import {
   packedFromSafetensors,
   packedToSafetensors,
+  type StoredPlane,
   trainedPlane,
-  trainedPlaneOf,
 } from "../quant/packed_safetensors.ts";
+import { partOf, secondPart, type TrainedPart } from "../quant/trained_part.ts";
 import {
   readSafetensors,
   type SafetensorsTensorData,
@@ -38,19 +39,26 @@ export async function writeAdapter(
   { signal }: { readonly signal?: AbortSignal } = {},
 ): Promise<FoldCounts> {
   const folded = foldedSource(source, trained);
-  const tensors = [...trained.keys()].map((name): SafetensorsTensorData => {
-    const tensor = folded.tensors.get(name)!;
-    const { dtype, shape, name: stored } = planeOf(tensor);
+  // Minima and scales share a plane.
+  const planes = new Map([...trained.keys()].map((name) => {
+    const { tensor, part } = partOf(name);
+    const plane = planeOf(folded.tensors.get(tensor)!, part);
+    return [plane.name, { tensor: folded.tensors.get(tensor)!, plane }];
+  }));
+  const tensors = [...planes.values()].map(({ tensor, plane }): SafetensorsTensorData => {
+    const { dtype, shape, name: stored } = plane;
     return {
       name: stored,
       dtype,
       shape,
       bytes: async function* () {
         const step = rowsPerPiece(tensor);
-        for (let first = 0; first < tensor.rows; first += step) {
+        // Every piece of rows comes with the whole codebook.
+        const rows = plane.plane === "codebook" ? Math.min(step, tensor.rows) : tensor.rows;
+        for (let first = 0; first < rows; first += step) {
           signal?.throwIfAborted();
-          const packed = await tensor.read(first, Math.min(step, tensor.rows - first));
-          yield packedToSafetensors(name, packed).find((it) => it.name === stored)!.bytes;
+          const packed = await tensor.read(first, Math.min(step, rows - first));
+          yield packedToSafetensors(tensor.name, packed).find((it) => it.name === stored)!.bytes;
         }
       },
     };
@@ -86,10 +94,13 @@ export async function adaptedSource(base: ModelSource, path: string): Promise<Mo
   const tensors = new Map(base.tensors);
   for (const tensor of base.tensors.values()) {
     const { name, rows, columns, format, read } = tensor;
-    if (!left.delete(planeOf(tensor).name)) continue;
+    const second = secondPart(format.layout);
+    const planes = [planeOf(tensor), ...second === "codebook" ? [planeOf(tensor, second)] : []]
+      .filter((plane) => left.delete(plane.name)).map(({ plane }) => plane);
+    if (planes.length === 0) continue;
     const stored = { name, format: format.name, rows, columns };
     const trainedRows = (firstRow: number, rows: number) =>
-      packedFromSafetensors(bytes, file, stored, { firstRow, rows }, { trained: true });
+      packedFromSafetensors(bytes, file, stored, { firstRow, rows }, { planes });
     // Dtype and shape are checked here, not when the model is half loaded.
     await trainedRows(0, 0);
     tensors.set(name, {
@@ -99,8 +110,8 @@ export async function adaptedSource(base: ModelSource, path: string): Promise<Mo
       read: async (firstRow, rows) => {
         const trained = await trainedRows(firstRow, rows);
         if (format.layout.kind === "dense") return trained;
-        const plane = trainedPlaneOf(format.layout);
-        return { ...await read(firstRow, rows), [plane]: trained[plane] };
+        const tuned = Object.fromEntries(planes.map((plane) => [plane, trained[plane]]));
+        return { ...await read(firstRow, rows), ...tuned };
       },
     });
   }
@@ -118,6 +129,9 @@ export async function adaptedSource(base: ModelSource, path: string): Promise<Mo
   };
 }
 
-function planeOf({ name, format, rows, columns }: TensorSource): ReturnType<typeof trainedPlane> {
-  return trainedPlane(name, format.layout, rows, columns);
+function planeOf(
+  { name, format, rows, columns }: TensorSource,
+  part: TrainedPart = "scales",
+): StoredPlane {
+  return trainedPlane(name, format.layout, rows, columns, part);
 }

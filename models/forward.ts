@@ -15,8 +15,9 @@ import {
   Graph,
   matmul,
   type OffsetSet,
-  offsetStride,
+  offsetWidth,
   type Perturbation,
+  perturbationsOf,
   type Range,
   rmsNorm,
   type Storage,
@@ -96,7 +97,7 @@ function perturbationOf(name: string, trained?: ForwardOffsets): Perturbation | 
     offsets: trained.offsets.range(name)!,
     form: trainable.form,
     span: trainable.span,
-    stride: offsetStride(trainable.rows),
+    stride: offsetWidth(trainable),
     id: trainable.id,
     share: trainable.share,
     gain: trainable.gain,
@@ -127,7 +128,7 @@ function headLogits(
   return matmul(context.graph, input, head, {
     ...context,
     rows: count,
-    perturbation: context.perturbation(head.name),
+    ...perturbationsOf(head, context.perturbation),
   });
 }
 

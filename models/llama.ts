@@ -11,6 +11,7 @@ import {
   embedding,
   type ForwardContext,
   matmul,
+  perturbationsOf,
   rmsNorm,
   rope,
   siluGate,
@@ -132,12 +133,15 @@ export function llamaBlock(
   cache?: KeyValueCache,
 ): Value {
   const block = `blk.${i}`;
-  const linear = (input: Value, name: string, residual?: Value | Storage) =>
-    matmul(x.graph, inputOf(input, `${block}.${name}.weight`), weight(`${block}.${name}.weight`), {
+  const linear = (input: Value, name: string, residual?: Value | Storage) => {
+    const matrix = weight(`${block}.${name}.weight`);
+    const perturbations = perturbationsOf(matrix, x.perturbation);
+    return matmul(x.graph, inputOf(input, matrix.name), matrix, {
       ...x,
       residual,
-      perturbation: x.perturbation(`${block}.${name}.weight`),
+      ...perturbations,
     });
+  };
   const norm = (input: Value | Storage, name: string) =>
     rmsNorm(x, input, weight(`${block}.${name}.weight`), c.rmsEpsilon);
   const rotated = (input: Value, heads: number) =>

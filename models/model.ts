@@ -8,6 +8,7 @@ import { type AdapterClass, DeviceTensor, type Gpu, Storage } from "../kernels/m
 import { decode } from "../quant/decode.ts";
 import { formatByName } from "../quant/formats.ts";
 import type { PackedTensor } from "../quant/layout.ts";
+import { secondPart } from "../quant/trained_part.ts";
 import { architectureOf } from "./architectures.ts";
 import { ColumnOrders } from "./column_order.ts";
 import type { ModelConfig } from "./config.ts";
@@ -42,6 +43,8 @@ export interface ModelPlan extends ForwardModel {
   readonly maxPositions: number;
   /** Of matrices whose columns are not in their place. */
   readonly columnOrders: ColumnOrders;
+  /** Tensors whose files have zero points as integers, so that trained ones cannot go back. */
+  readonly integerMinima: ReadonlySet<string>;
 }
 
 /** A loaded model. Dispose to free its memory. */
@@ -56,6 +59,8 @@ export class Model implements ModelPlan, Disposable {
   readonly ropeTable: Storage;
   /** Of matrices whose columns are not in their place. */
   readonly columnOrders: ColumnOrders;
+  /** Tensors whose files have zero points as integers, so that trained ones cannot go back. */
+  readonly integerMinima: ReadonlySet<string>;
   /** Longest sequence. */
   readonly maxPositions: number;
   /** If the file brought one. */
@@ -77,6 +82,7 @@ export class Model implements ModelPlan, Disposable {
     this.tensors = plan.tensors;
     this.ropeTable = plan.ropeTable;
     this.columnOrders = plan.columnOrders;
+    this.integerMinima = plan.integerMinima;
     this.maxPositions = plan.maxPositions;
     this.tokenizer = source.tokenizer;
     this.fingerprint = fingerprint;
@@ -120,6 +126,11 @@ export function planModel(
     tensors,
     ropeTable: new Storage("rope table", maxPositions * config.headDimension * 4, "weights"),
     columnOrders: new ColumnOrders(source.tensors.values()),
+    integerMinima: new Set(
+      [...source.tensors.values()].filter(({ stored, format }) =>
+        stored && !stored.minima && secondPart(format.layout) === "minima"
+      ).map(({ name }) => name),
+    ),
     adapterClass: device.adapterClass,
     maxPositions,
   };

@@ -7,11 +7,26 @@
 import { type DeviceTensor, OffsetSet, type Trainable, trainableOf } from "../kernels/mod.ts";
 import type { OffsetForm } from "../optim/offset.ts";
 import { tensorId } from "../optim/tensor_id.ts";
+import { SUPER_SCALES } from "../quant/super_scales.ts";
+import { partName, secondPart, type TrainedPart } from "../quant/trained_part.ts";
 import { architectureOf } from "./architectures.ts";
 import type { ModelPlan } from "./model.ts";
 
-/** Kinds of trainable values: quantisation scales, gains of norms, biases, unquantised matrices. */
-export type TrainableKind = "scales" | "norms" | "biases" | "dense";
+/**
+ * Kinds of trainable values: quantisation scales, entries of codebooks, minima or zero points of groups, gains of norms, biases,
+ * unquantised matrices.
+ */
+export type TrainableKind = "scales" | "codebooks" | "minima" | "norms" | "biases" | "dense";
+
+/** All kinds. */
+export const trainableKinds: readonly TrainableKind[] = [
+  "scales",
+  "codebooks",
+  "minima",
+  "norms",
+  "biases",
+  "dense",
+];
 
 /** Which tensors to train, and how fine. */
 export interface Selection {
@@ -23,7 +38,7 @@ export interface Selection {
   readonly exclude?: readonly string[];
   /** First and last layer, inclusive; tensors outside layers are then not trained. Default: all. */
   readonly layers?: readonly [number, number];
-  /** One offset per quantisation block, per so many columns, or per row. Default `"block"`. */
+  /** One offset of scales and minima per quantisation block, per so many columns, or per row. Default `"block"`. */
   readonly span?: "block" | "row" | number;
 }
 
@@ -38,13 +53,16 @@ function matcher(patterns: readonly string[]): (name: string) => boolean {
   return (name) => expressions.some((e) => e.test(name));
 }
 
+/** What a selection looks at. */
+export type SelectableModel = Pick<ModelPlan, "config" | "tensors" | "integerMinima">;
+
 /**
- * The trainables of a model that a selection names, with dense ones (norms, biases, matrices) always absolute and scales in `form`.
+ * The trainables of a model that a selection names, with dense ones (norms, biases, matrices) always absolute and all others in `form`.
  *
- * @throws {RangeError} When nothing is selected, or a tensor cannot be trained at that span
+ * @throws {RangeError} When nothing is selected, or a tensor cannot be trained at that span, or its minima cannot be trained at all
  */
 export function selectTrainables(
-  model: Pick<ModelPlan, "config" | "tensors">,
+  model: SelectableModel,
   form: OffsetForm,
   selection: Selection = {},
 ): Trainable[] {
@@ -55,12 +73,22 @@ export function selectTrainables(
   const out: Trainable[] = [];
   for (const shape of architectureOf(model.config).weights(model.config)) {
     const tensor = model.tensors.get(shape.name)!;
-    if (!kinds.includes(kindOf(tensor, shape.kind))) continue;
     if (!included(shape.name) || excluded(shape.name) || !inLayers(shape.name, layers)) continue;
+    const add = (part: TrainedPart, form: OffsetForm) =>
+      out.push(
+        trainableOf(
+          tensor,
+          tensorId(partName(shape.name, part)),
+          form,
+          columnsOf(tensor, span),
+          part,
+        ),
+      );
     const dense = tensor.layout.kind === "dense";
-    out.push(
-      trainableOf(tensor, tensorId(shape.name), dense ? "absolute" : form, columnsOf(tensor, span)),
-    );
+    if (kinds.includes(kindOf(tensor, shape.kind))) add("scales", dense ? "absolute" : form);
+    const second = secondPart(tensor.layout);
+    if (kinds.includes("minima")) assertMinima(tensor, model);
+    if (second && kinds.includes(second === "codebook" ? "codebooks" : second)) add(second, form);
   }
   if (out.length === 0) {
     throw new RangeError(
@@ -72,9 +100,31 @@ export function selectTrainables(
   return out;
 }
 
+/** Refuses a tensor whose minima are there but cannot be trained for themselves. */
+function assertMinima(
+  { name, layout }: DeviceTensor,
+  { integerMinima }: Pick<ModelPlan, "integerMinima">,
+): void {
+  const refuse = (why: string) =>
+    new RangeError(
+      `Cannot train the minima or zero points of "${name}": ${why}; leave out kind minima, or exclude the tensor`,
+    );
+  if (integerMinima.has(name)) {
+    throw refuse("its file has them as integers, which trained ones cannot go back into");
+  }
+  if (layout.kind === "super" && SUPER_SCALES[layout.scales].minima) {
+    throw refuse(
+      "they are integers within super-blocks, where a relative offset of kind scales multiplies scale and minimum alike",
+    );
+  }
+  if (layout.kind === "column") {
+    throw refuse("every column has its own, where only a relative offset of kind scales is known");
+  }
+}
+
 /** Offsets, zero and not yet allocated, for a selection. */
 export function planOffsets(
-  model: Pick<ModelPlan, "config" | "tensors">,
+  model: SelectableModel,
   form: OffsetForm,
   maxBinding: number,
   selection?: Selection,

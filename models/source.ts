@@ -12,7 +12,7 @@ import type { GgufFile } from "../quant/gguf.ts";
 import type { GgufPart } from "../quant/gguf_split.ts";
 import type { ModelConfig } from "./config.ts";
 import type { FileSource } from "./file_source.ts";
-import type { FilePatch, StoredValues } from "./stored_values.ts";
+import type { FilePatch, StoredParts } from "./stored_values.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
 /** One tensor of a model file. */
@@ -31,8 +31,8 @@ export interface TensorSource {
   readonly whole?: boolean;
   /** The input feature that each column belongs to, where that is not its place: `columns` numbers, each once. */
   readonly columnOrder?: Uint32Array<ArrayBuffer> | undefined;
-  /** Where its scales (dense tensors: its elements) lie, when they can be changed there. */
-  readonly stored?: StoredValues | undefined;
+  /** Where its scales (dense tensors: its elements) and what else can be trained lie, when they can be changed there. */
+  readonly stored?: StoredParts | undefined;
   /** What of the files differs, when something has been folded in. */
   readonly patches?: (() => AsyncIterable<FilePatch>) | undefined;
 }

@@ -51,7 +51,10 @@ async function openLinear(
   await checkNoBias(tensors, `${stored}.bias`);
   return wholeTensor(
     wanted,
-    { format, stored: storedFloats(scales, (row) => row) },
+    {
+      format,
+      stored: { scales: storedFloats(scales, (row) => row), codebook: storedFloats(codebooks) },
+    },
     async () =>
       aqlmToPacked({
         codes: await bytesOf(codes),

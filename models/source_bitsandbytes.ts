@@ -81,7 +81,7 @@ async function openLinear(
     : plainAbsmax(tensors, stored, rows * groups, at);
   return wholeTensor(
     wanted,
-    { format, stored: values },
+    { format, stored: { scales: values } },
     async () =>
       bitsandbytesToPacked({ codes: await bytesOf(weight), absmax: await halves() }, shape),
   );

@@ -124,7 +124,7 @@ async function openLinear(
   const values = storedFloats(scale, (row, g) => row * groups + g);
   return wholeTensor(
     wanted,
-    { format, columnOrder, stored: values },
+    { format, columnOrder, stored: { scales: values } },
     async () =>
       compressedToPacked({
         codes: await integers(codes),

@@ -5,8 +5,14 @@
  */
 
 import { foldScales } from "../quant/offsets.ts";
+import { partOf } from "../quant/trained_part.ts";
 import type { ModelSource, TensorSource } from "./source.ts";
-import { type FoldCounts, foldStored, type TrainedTensor } from "./stored_values.ts";
+import {
+  type FoldCounts,
+  foldStored,
+  type StoredFold,
+  type TrainedTensor,
+} from "./stored_values.ts";
 
 /**
  * The same model with offsets folded in. `counts` grows as tensors are read, or as they are written back into the files they
@@ -20,28 +26,42 @@ export function foldedSource(
 ): ModelSource & { readonly counts: FoldCounts } {
   const counts: FoldCounts = { swallowed: 0, changed: 0 };
   const tensors = new Map<string, TensorSource>(source.tensors);
+  const storedFolds = new Map<string, readonly StoredFold[]>();
   let folder = source.folder;
   for (const [name, values] of trained) {
     const { form, span, offsets } = values;
-    const tensor = source.tensors.get(name);
-    if (!tensor) {
+    const { tensor: owner, part } = partOf(name);
+    const base = source.tensors.get(owner);
+    if (!base) {
       throw new RangeError(`Cannot fold offsets of "${name}": the model has no such tensor`);
     }
-    const { stored, rows, columns, format } = tensor;
+    // Another part of it may be folded already.
+    const tensor = tensors.get(owner)!;
+    const { rows, columns, format } = tensor;
+    const stored = tensor.stored?.[part];
     // What was folded before is not in the files.
-    if (!stored || tensor.patches) folder = undefined;
-    tensors.set(name, {
+    if (!stored || base.patches) folder = undefined;
+    const folds = [
+      ...storedFolds.get(owner) ?? [],
+      ...stored ? [{ part, stored, trained: values }] : [],
+    ];
+    storedFolds.set(owner, folds);
+    tensors.set(owner, {
       ...tensor,
-      patches: stored &&
-        (() => foldStored({ name, layout: format.layout, rows, columns }, stored, values, counts)),
+      patches: () =>
+        foldStored({ name: owner, layout: format.layout, rows, columns }, folds, counts),
       read: async (firstRow, rows) => {
         const packed = await tensor.read(firstRow, rows);
         const result = foldScales(packed, offsets, form, span, {
           firstRow,
           totalRows: tensor.rows,
+          part,
         });
-        counts.swallowed += result.swallowed;
-        counts.changed += result.changed;
+        // Every piece of rows comes with the whole codebook.
+        if (part !== "codebook" || firstRow === 0) {
+          counts.swallowed += result.swallowed;
+          counts.changed += result.changed;
+        }
         return result.tensor;
       },
     });

@@ -117,11 +117,15 @@ async function openLinear(
   }
   await checkNoBias(tensors, `${stored}.bias`);
   const values = storedFloats(scales, (row, g) => g * rows + row);
-  return wholeTensor(wanted, { format, columnOrder, stored: values }, async () =>
-    unpack({
-      qweight: await wordsOf(qweight),
-      qzeros: await wordsOf(qzeros),
-      scales: await halvesOf(scales),
-      gIdx: columnOrder && gIdx,
-    }, shape));
+  return wholeTensor(
+    wanted,
+    { format, columnOrder, stored: { scales: values } },
+    async () =>
+      unpack({
+        qweight: await wordsOf(qweight),
+        qzeros: await wordsOf(qzeros),
+        scales: await halvesOf(scales),
+        gIdx: columnOrder && gIdx,
+      }, shape),
+  );
 }

@@ -63,7 +63,8 @@ async function openLinear(
   await checkNoBias(tensors, `${stored}.bias`);
   // Along axis 0 a row is a class of rows, and every column is a group.
   const perRow = axis === 1 ? columns / group : columns;
-  const values = storedFloats(scale, (row, g) => row * perRow + g);
+  const at = (row: number, g: number) => row * perRow + g;
+  const values = { scales: storedFloats(scale, at), minima: storedFloats(zero, at) };
   return wholeTensor(wanted, { format, stored: values }, async () =>
     hqqToPacked({
       codes: await bytesOf(codes),

@@ -179,7 +179,7 @@ function denseTensor(
     rows,
     columns,
     format,
-    stored: storedFloats(at),
+    stored: { scales: storedFloats(at) },
     read: async (first, count) =>
       format.unpack(
         await at.file.read(at.offset + first * rowBytes, count * rowBytes),

@@ -8,6 +8,7 @@ import type { Format } from "../quant/format.ts";
 import { formatByName } from "../quant/formats.ts";
 import { groupsPerRow } from "../quant/layout.ts";
 import { packedFromSafetensors } from "../quant/packed_safetensors.ts";
+import { secondPart } from "../quant/trained_part.ts";
 import { storedFloats } from "./stored_values.ts";
 import type { QuantizationMethod } from "./stored_tensors.ts";
 
@@ -35,6 +36,8 @@ export const packedTensors: QuantizationMethod = ({ formats: table }, tensors, w
         layout.kind === "scalar" && layout.second !== "none";
       const step = paired ? 2 : 1;
       const groups = groupsPerRow(layout, columns);
+      const at = (row: number, g: number) => (row * groups + g) * step;
+      const codebook = tensors.get(`${stored}.codebook`);
       const where = { name: stored, format: format.name, rows, columns };
       return {
         name,
@@ -45,7 +48,13 @@ export const packedTensors: QuantizationMethod = ({ formats: table }, tensors, w
         whole: layout.kind === "column",
         // Integer scales are folded with their super-blocks, when the folder is written anew.
         stored: scales && layout.kind !== "super"
-          ? storedFloats(scales, (row, g) => (row * groups + g) * step)
+          ? {
+            scales: storedFloats(scales, at),
+            ...secondPart(layout) === "minima"
+              ? { minima: storedFloats(scales, (row, g) => at(row, g) + 1) }
+              : {},
+            ...codebook ? { codebook: storedFloats(codebook) } : {},
+          }
           : undefined,
         read: (firstRow, count) =>
           packedFromSafetensors(codes.file, file, where, { firstRow, rows: count }),

@@ -64,10 +64,14 @@ async function openLinear(
   await checkNoBias(tensors, `${stored}.bias`);
   const integers = async (from: typeof codes) => new Int8Array((await bytesOf(from)).buffer);
   const values = storedFloats(scale, (row, g) => row * groups + g);
-  return wholeTensor(wanted, { format, stored: values }, async () =>
-    compressedToPacked({
-      codes: await integers(codes),
-      scales: await halvesOf(scale),
-      zeros: zero && await integers(zero),
-    }, shape));
+  return wholeTensor(
+    wanted,
+    { format, stored: { scales: values } },
+    async () =>
+      compressedToPacked({
+        codes: await integers(codes),
+        scales: await halvesOf(scale),
+        zeros: zero && await integers(zero),
+      }, shape),
+  );
 }

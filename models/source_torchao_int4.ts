@@ -34,7 +34,8 @@ export async function openInt4Rows(
   const shape = { group: columns / groups, rows, columns, name: stored };
   const format = formatOfLayout(int4Layout(shape), stored);
   await checkNoBias(tensors, `${stored}.bias`);
-  const values = storedFloats(scale, (row, g) => g * rows + row);
+  const at = (row: number, g: number) => g * rows + row;
+  const values = { scales: storedFloats(scale, at), minima: storedFloats(zero, at) };
   return wholeTensor(wanted, { format, stored: values }, async () =>
     int4RowsToPacked({
       codes: await bytesOf(codes),
@@ -66,7 +67,11 @@ export async function openInt4Tiles(
   const shape = { group: width / groups, rows, columns, width, tiles, name: stored };
   const format = formatOfLayout(int4Layout(shape), stored);
   await checkNoBias(tensors, `${stored}.bias`);
-  const values = storedFloats(scaleAndZero, (row, g) => (g * height + row) * 2);
+  const at = (row: number, g: number) => (g * height + row) * 2;
+  const values = {
+    scales: storedFloats(scaleAndZero, at),
+    minima: storedFloats(scaleAndZero, (row, g) => at(row, g) + 1),
+  };
   return wholeTensor(wanted, { format, stored: values }, async () =>
     int4TilesToPacked({
       codes: await wordsOf(codes),

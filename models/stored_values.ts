@@ -1,6 +1,6 @@
 /**
  * Where the trainable values of a tensor lie in the files of a model, and how trained offsets are folded into them there: the
- * codes, the zero points and everything else are not touched.
+ * codes and everything else are not touched.
  *
  * @module
  */
@@ -14,15 +14,16 @@ import {
   offsetFold,
   type OffsetForm,
 } from "../quant/offsets.ts";
+import type { TrainedPart } from "../quant/trained_part.ts";
 import type { FileSource } from "./file_source.ts";
 
-/** What was trained of one tensor. */
+/** What was trained of one tensor, or of one part of it. */
 export interface TrainedTensor {
   /** How an offset changes its base. */
   readonly form: OffsetForm;
   /** Columns that share an offset; 1 for dense tensors. */
   readonly span: number;
-  /** All offsets of the tensor. */
+  /** All offsets of it. */
   readonly offsets: Float32Array;
 }
 
@@ -44,7 +45,7 @@ export interface FilePatch {
   readonly bytes: Uint8Array;
 }
 
-/** The scales of a quantised tensor, or the elements of a dense one, in a file. */
+/** The values of a part of a quantised tensor, or the elements of a dense one, in a file. */
 export interface StoredValues {
   /** Open as long as the model's source is. */
   readonly file: FileSource;
@@ -56,8 +57,24 @@ export interface StoredValues {
   readonly width: 1 | 2 | 4;
   /** How to read the bits of value `index`. */
   readonly codec: (index: number) => FloatCodec;
-  /** Which value is the scale of a row (of column layouts: a class) and group. Dense tensors: row-major, and this is not asked. */
+  /**
+   * Which value is that of a row (of column layouts: a class) and group. Dense tensors are row-major and codebooks in the order of
+   * their plane: there it is not asked.
+   */
   readonly at?: (row: number, group: number) => number;
+}
+
+/** Where the parts of a tensor that can be trained lie; one that is not there cannot be changed there. */
+export type StoredParts = Readonly<Partial<Record<TrainedPart, StoredValues>>>;
+
+/** Trained offsets and the values that they belong to. */
+export interface StoredFold {
+  /** What of the tensor it is. */
+  readonly part: TrainedPart;
+  /** Where the values lie. */
+  readonly stored: StoredValues;
+  /** The offsets. */
+  readonly trained: TrainedTensor;
 }
 
 const DTYPES: Readonly<Record<string, { width: 2 | 4; codec: FloatCodec }>> = {
@@ -85,7 +102,7 @@ export function storedFloats(
 const PIECE = 8 * 2 ** 20;
 
 /**
- * Folds trained offsets into stored values; yields the pieces of the file that change and adds to `counts`.
+ * Folds trained offsets of a tensor's parts into stored values; yields the pieces of the file that change and adds to `counts`.
  *
  * @throws {RangeError} for a span that no group can hold, or an offset that is not finite.
  * @throws {TypeError} when the number of offsets does not fit the tensor.
@@ -97,64 +114,75 @@ export async function* foldStored(
     readonly rows: number;
     readonly columns: number;
   },
-  stored: StoredValues,
-  { form, span, offsets }: TrainedTensor,
+  folds: readonly StoredFold[],
   counts: FoldCounts,
 ): AsyncGenerator<FilePatch> {
   const { name, layout, rows, columns } = tensor;
-  const count = offsetCount(layout, rows, columns, span);
-  if (offsets.length !== count) {
-    throw new TypeError(
-      `Cannot fold ${offsets.length} offsets into tensor "${name}" of ${rows} x ${columns}: expected ${count}`,
-    );
+  for (const { part, trained: { span, offsets } } of folds) {
+    const count = offsetCount(layout, rows, columns, span, part);
+    if (offsets.length !== count) {
+      throw new TypeError(
+        `Cannot fold ${offsets.length} offsets into the ${part} of tensor "${name}" of ${rows} x ${columns}: expected ${count}`,
+      );
+    }
   }
+  // Scales and minima may lie among each other: such values are read and written once.
+  const places = Map.groupBy(
+    folds,
+    ({ stored: { file, offset } }) =>
+      folds.find(({ stored }) => stored.file === file && stored.offset === offset)!,
+  );
+  for (const [{ stored: { file, offset, byteLength, width } }, together] of places) {
+    const values = byteLength / width;
+    // A dense tensor may be large; all else of a tensor is small.
+    const step = layout.kind === "dense" ? PIECE / 4 : values;
+    for (let first = 0; first < values; first += step) {
+      const length = Math.min(step, values - first);
+      const bytes = await file.read(offset + first * width, length * width);
+      const bits = bitsOf(bytes, width);
+      let changed = 0;
+      for (const one of together) {
+        const made = foldInto(bits, first, tensor, one);
+        changed += made.changed;
+        counts.changed += made.changed;
+        counts.swallowed += made.swallowed;
+      }
+      if (changed > 0) yield { file, offset: offset + first * width, bytes };
+    }
+  }
+}
+
+/** Folds the offsets of the values from `first` on into their bits. */
+function foldInto(
+  bits: Uint8Array | Uint16Array | Uint32Array,
+  first: number,
+  { layout, rows, columns }: {
+    readonly layout: Layout;
+    readonly rows: number;
+    readonly columns: number;
+  },
+  { part, stored, trained: { form, span, offsets } }: StoredFold,
+): FoldCounts {
   const folds = new Map<FloatCodec, OffsetFold>();
-  const foldOf = (codec: FloatCodec): OffsetFold => {
-    const made = folds.get(codec) ?? offsetFold(form, codec);
-    folds.set(codec, made);
-    return made;
+  const apply = (index: number, offset: number): void => {
+    const codec = stored.codec(first + index);
+    const fold = folds.get(codec) ?? offsetFold(form, codec);
+    folds.set(codec, fold);
+    bits[index] = fold.apply(bits[index], offset);
   };
-  // Folds the values `[from, from + length)`, if any of them changes.
-  const fold = async (
-    from: number,
-    length: number,
-    each: (apply: (index: number, offset: number) => void) => void,
-  ): Promise<FilePatch | undefined> => {
-    const { file, width } = stored;
-    const bytes = await file.read(stored.offset + from * width, length * width);
-    const values = bitsOf(bytes, width);
-    let changed = false;
-    each((index, offset) => {
-      const bits = values[index];
-      values[index] = foldOf(stored.codec(from + index)).apply(bits, offset);
-      changed ||= values[index] !== bits;
-    });
-    for (const { counts: made } of folds.values()) {
-      counts.changed += made.changed;
-      counts.swallowed += made.swallowed;
-    }
-    folds.clear();
-    return changed ? { file, offset: stored.offset + from * width, bytes } : undefined;
-  };
-  if (layout.kind === "dense") {
-    const step = PIECE / 4;
-    for (let first = 0; first < count; first += step) {
-      const length = Math.min(step, count - first);
-      const patch = await fold(first, length, (apply) => {
-        for (let i = 0; i < length; i++) apply(i, offsets[first + i]);
-      });
-      if (patch) yield patch;
-    }
-    return;
-  }
-  const offsetAt = groupOffsets(layout, rows, columns, span);
-  const groups = groupsPerRow(layout, columns);
-  const patch = await fold(0, stored.byteLength / stored.width, (apply) => {
+  if (layout.kind === "dense" || part === "codebook") {
+    for (let i = 0; i < bits.length; i++) apply(i, offsets[first + i]);
+  } else {
+    const offsetAt = groupOffsets(layout, rows, columns, span);
+    const groups = groupsPerRow(layout, columns);
     for (let row = 0; row < scaleRows(layout, rows); row++) {
       for (let g = 0; g < groups; g++) apply(stored.at!(row, g), offsets[offsetAt(row, g)]);
     }
-  });
-  if (patch) yield patch;
+  }
+  return [...folds.values()].reduce<FoldCounts>((sum, { counts }) => ({
+    swallowed: sum.swallowed + counts.swallowed,
+    changed: sum.changed + counts.changed,
+  }), { swallowed: 0, changed: 0 });
 }
 
 function bitsOf(

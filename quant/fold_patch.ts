@@ -8,6 +8,7 @@ import type { Format } from "./format.ts";
 import { formatOfGgufTensor, type GgufTensor } from "./gguf.ts";
 import type { RowPatch } from "./gguf_write.ts";
 import { foldScales, offsetCount, type OffsetForm } from "./offsets.ts";
+import type { TrainedPart } from "./trained_part.ts";
 
 /** A function for `patchGguf`, and what rounding did to the offsets it has folded so far. */
 export interface FoldPatch {
@@ -18,7 +19,8 @@ export interface FoldPatch {
 }
 
 /**
- * How to fold a tensor's offsets into its bytes, whole rows at a time: only scales (of dense tensors: elements) change.
+ * How to fold a tensor's offsets into its bytes, whole rows at a time: only scales (of dense tensors: elements), or what `part` says,
+ * change.
  *
  * @param offsets Those of the whole tensor.
  * @param span Columns per offset; 0 means the whole row; dense tensors ignore it.
@@ -50,11 +52,12 @@ export function foldPatch(
   offsets: Float32Array,
   form: OffsetForm,
   span: number,
+  part: TrainedPart = "scales",
 ): FoldPatch {
   const format: Format = formatOfGgufTensor(tensor);
   const [columns, ...rest] = tensor.dimensions;
   const totalRows = rest.reduce((product, dimension) => product * dimension, 1);
-  const count = offsetCount(format.layout, totalRows, columns, span);
+  const count = offsetCount(format.layout, totalRows, columns, span, part);
   if (offsets.length !== count) {
     throw new TypeError(
       `Cannot fold ${offsets.length} offsets into tensor "${tensor.name}" of ${totalRows} x ${columns}: ` +
@@ -65,7 +68,7 @@ export function foldPatch(
   const patch: RowPatch = (bytes, firstRow) => {
     const rows = bytes.length / format.rowBytes(columns);
     const piece = format.unpack(bytes, rows, columns);
-    const folded = foldScales(piece, offsets, form, span, { firstRow, totalRows });
+    const folded = foldScales(piece, offsets, form, span, { firstRow, totalRows, part });
     counts.swallowed += folded.swallowed;
     counts.changed += folded.changed;
     bytes.set(format.pack(folded.tensor));

@@ -3,12 +3,14 @@
  *
  * @module
  */
-import { decode, readScales } from "./decode.ts";
+import { decode, readScales, readSeconds } from "./decode.ts";
+import { float16ToNumber } from "./float16.ts";
 import { groupColumns, groupsPerRow, type PackedTensor, type SuperLayout } from "./layout.ts";
 import { type FoldOptions, offsetCount, offsetStride } from "./offsets.ts";
-import { planeBytes } from "./planes.ts";
+import { halves, planeBytes } from "./planes.ts";
 import { superByte } from "./super_rows.ts";
 import { emptySuperBlock, readSuperBlock, SUPER_SCALES, superFactor } from "./super_scales.ts";
+import type { TrainedPart } from "./trained_part.ts";
 
 /** Scales, `units` to a row, each of so many columns. */
 interface Scales {
@@ -33,18 +35,18 @@ function superScales(t: PackedTensor, layout: SuperLayout): Scales {
   return { columns: group, units: blocks * groups, values };
 }
 
-function scalesOf(t: PackedTensor): Scales {
+function scalesOf(t: PackedTensor, part: TrainedPart): Scales {
   if (t.layout.kind === "super") return superScales(t, t.layout);
   return {
     columns: groupColumns(t.layout, t.columns),
     units: groupsPerRow(t.layout, t.columns),
-    values: readScales(t),
+    values: part === "minima" ? readSeconds(t) : readScales(t),
   };
 }
 
 /**
  * The magnitude of what each offset tunes, in the order of offsets (see `offsets.ts`): the mean size of the scales that its columns
- * have, or the size of a dense element. NaN for rows that only pad, and those of other pieces.
+ * have (with `part`: of their minima or zero points), or the size of a dense element or a codebook's. NaN for rows that only pad, and those of other pieces.
  *
  * @param span Columns per offset; 0 means the whole row; dense layouts ignore it.
  * @throws {RangeError} for an impossible shape or span. @throws {TypeError} for a plane of the wrong length.
@@ -68,7 +70,7 @@ export function offsetMagnitudes(
 }
 
 /**
- * The same with its sign, where an offset tunes one scale or element.
+ * The same with its sign, where an offset tunes one value.
  *
  * @throws {RangeError} for an impossible shape or span. @throws {TypeError} for a plane of the wrong length.
  *
@@ -84,14 +86,17 @@ export function offsetMagnitudes(
 export function offsetBases(
   t: PackedTensor,
   span: number,
-  { firstRow = 0, totalRows = t.rows }: FoldOptions = {},
+  { firstRow = 0, totalRows = t.rows, part = "scales" }: FoldOptions = {},
 ): Float32Array<ArrayBuffer> {
-  const out = new Float32Array(offsetCount(t.layout, totalRows, t.columns, span)).fill(NaN);
+  const out = new Float32Array(offsetCount(t.layout, totalRows, t.columns, span, part)).fill(NaN);
+  if (part === "codebook") {
+    return Float32Array.from(halves(t.codebook), float16ToNumber);
+  }
   if (t.layout.kind === "dense") {
     out.set(decode(t), firstRow * t.columns);
     return out;
   }
-  const { columns, units, values } = scalesOf(t);
+  const { columns, units, values } = scalesOf(t, part);
   const width = span === 0 ? t.columns : Math.min(span, t.columns);
   const stride = offsetStride(totalRows);
   for (let s = 0; s * width < t.columns; s++) {

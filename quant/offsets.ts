@@ -6,9 +6,12 @@
  * or the whole row. Dense tensors have one offset per element, `offset[row * columns + column]`.
  *
  * The effective scale of column k is `base + offset` (absolute) or `base * (1 + offset)` (relative). Zero points and
- * minima are never touched, so a relative offset of a tensor with minima stretches `scale * q` and keeps `min`. Super-blocks are
+ * minima are not touched by it, so a relative offset of a tensor with minima stretches `scale * q` and keeps `min`. Super-blocks are
  * the exception: there a relative offset multiplies scale and minimum, hence the weight, and an absolute one is refused. Where
  * every column has scales, rows are classes of rows, and an absolute offset is refused too.
+ *
+ * Minima (or zero points) may have offsets of their own, laid out as those of the scales, and so may the entries of a codebook,
+ * one each in the order of its plane; see `TrainedPart`.
  *
  * @module
  */
@@ -20,11 +23,13 @@ import {
   groupsPerRow,
   type Layout,
   type PackedTensor,
+  planeWords,
   scaleRows,
 } from "./layout.ts";
 import { offsetFold, type OffsetForm } from "./offset_fold.ts";
 import { checkPacked, checkShape, halves } from "./planes.ts";
 import { foldSuper } from "./super_fold.ts";
+import { checkPart, type TrainedPart } from "./trained_part.ts";
 
 export { type OffsetFold, offsetFold, type OffsetForm } from "./offset_fold.ts";
 
@@ -34,13 +39,15 @@ export interface FoldOptions {
   readonly firstRow?: number;
   /** Rows of the whole tensor, which the offsets belong to. Default: those of the piece. */
   readonly totalRows?: number;
+  /** What the offsets tune. Default "scales". */
+  readonly part?: TrainedPart;
 }
 
 /** A tensor with offsets folded in, and what rounding did to them. */
 export interface FoldResult {
-  /** A copy; codes and codebook are shared with the base where they did not change. */
+  /** A copy; planes are shared with the base where they did not change. */
   readonly tensor: PackedTensor;
-  /** Stored values (scales, dense elements) whose offset is not zero but whose bits stayed: rounding swallowed it. */
+  /** Stored values (scales, minima, entries, dense elements) whose offset is not zero but whose bits stayed: rounding swallowed it. */
   readonly swallowed: number;
   /** Stored values whose bits changed. */
   readonly changed: number;
@@ -52,9 +59,10 @@ export function offsetStride(rows: number): number {
 }
 
 /**
- * How many offsets a tensor has, padding included. `span` 0 means the whole row; dense layouts ignore it.
+ * How many offsets a tensor (or a part of it) has, padding included. `span` 0 means the whole row; dense layouts and codebooks ignore
+ * it.
  *
- * @throws {RangeError} for an impossible shape or span.
+ * @throws {RangeError} for an impossible shape or span, or a part that the layout does not have.
  *
  * @example A row of 96 columns in spans of 64
  * ```ts
@@ -65,8 +73,16 @@ export function offsetStride(rows: number): number {
  * assertEquals(offsetCount(formatByName("F32").layout, 1, 96, 0), 96);
  * ```
  */
-export function offsetCount(layout: Layout, rows: number, columns: number, span: number): number {
+export function offsetCount(
+  layout: Layout,
+  rows: number,
+  columns: number,
+  span: number,
+  part: TrainedPart = "scales",
+): number {
   checkShape(layout, rows, columns);
+  checkPart(layout, part);
+  if (part === "codebook") return 2 * planeWords(layout, rows, columns).codebook;
   if (layout.kind === "dense") return rows * columns;
   return Math.ceil(columns / spanColumns(span, columns)) * offsetStride(scaleRows(layout, rows));
 }
@@ -77,7 +93,7 @@ export function offsetCount(layout: Layout, rows: number, columns: number, span:
  * Each stored f16 scale becomes the nearest f16 of `base + offset` or `base * (1 + offset)`, computed in f64. Where the
  * span is wider than the group, the groups of a span get the same offset. A span that ends within a group cannot be
  * folded, for the group would need two scales. Codebook layouts have one scale per row, so they need `span` 0 or at least
- * the columns. Dense elements are rounded to their type in the same way. Results beyond the type's range keep the base,
+ * the columns. With `part` the minima, zero points or entries of the codebook change instead. Dense elements are rounded to their type in the same way. Results beyond the type's range keep the base,
  * counted as swallowed; an offset that is not finite is refused. Super-blocks take spans of any multiple of 32, see
  * `foldSuper`.
  *
@@ -105,7 +121,7 @@ export function foldScales(
   options: FoldOptions = {},
 ): FoldResult {
   checkPacked(t);
-  const { firstRow = 0, totalRows = t.rows } = options;
+  const { firstRow = 0, totalRows = t.rows, part = "scales" } = options;
   if (
     !Number.isSafeInteger(firstRow) || !Number.isSafeInteger(totalRows) || firstRow < 0 ||
     firstRow + t.rows > totalRows
@@ -114,12 +130,13 @@ export function foldScales(
       `Cannot fold rows ${firstRow} to ${firstRow + t.rows} of a tensor with ${totalRows} rows`,
     );
   }
-  const count = offsetCount(t.layout, totalRows, t.columns, span);
+  const count = offsetCount(t.layout, totalRows, t.columns, span, part);
   if (offsets.length !== count) {
     throw new TypeError(
       `Cannot fold ${offsets.length} offsets into ${totalRows} x ${t.columns}: expected ${count}`,
     );
   }
+  if (part === "codebook") return foldBooks(t, offsets, form);
   if (t.layout.kind === "column") {
     checkedSpan("scales of single columns", t.columns, form, span);
     return foldColumns(t, t.layout, offsets, span, firstRow);
@@ -136,7 +153,7 @@ export function foldScales(
   }
   return t.layout.kind === "dense"
     ? foldDense(t, offsets, form, firstRow)
-    : foldGroups(t, offsets, form, span, firstRow, totalRows);
+    : foldGroups(t, offsets, form, span, firstRow, totalRows, part);
 }
 
 function spanColumns(span: number, columns: number): number {
@@ -174,6 +191,7 @@ function foldGroups(
   span: number,
   firstRow: number,
   totalRows: number,
+  part: TrainedPart,
 ): FoldResult {
   const groups = groupsPerRow(t.layout, t.columns);
   const offsetAt = groupOffsets(t.layout, totalRows, t.columns, span);
@@ -183,10 +201,18 @@ function foldGroups(
   const fold = offsetFold(form, FLOAT_CODECS.f16);
   for (let row = 0; row < t.rows; row++) {
     for (let g = 0; g < groups; g++) {
-      const at = (row * groups + g) * step;
+      const at = (row * groups + g) * step + (part === "minima" ? 1 : 0);
       stored[at] = fold.apply(stored[at], offsets[offsetAt(firstRow + row, g)]);
     }
   }
+  return { tensor, ...fold.counts };
+}
+
+function foldBooks(t: PackedTensor, offsets: Float32Array, form: OffsetForm): FoldResult {
+  const tensor = { ...t, codebook: t.codebook.slice() };
+  const stored = halves(tensor.codebook);
+  const fold = offsetFold(form, FLOAT_CODECS.f16);
+  offsets.forEach((offset, i) => stored[i] = fold.apply(stored[i], offset));
   return { tensor, ...fold.counts };
 }
 

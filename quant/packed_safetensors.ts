@@ -19,6 +19,7 @@ import {
   planeWords,
 } from "./layout.ts";
 import { checkPacked, checkShape, emptyPacked, planeBytes } from "./planes.ts";
+import type { TrainedPart } from "./trained_part.ts";
 import type {
   SafetensorsDtype,
   SafetensorsFile,
@@ -60,8 +61,8 @@ export function packedToSafetensors(
 }
 
 /**
- * Reads a packed tensor, or some of its rows (the codebook always whole). With `trained` only the plane that training changes
- * is read, and the others are zero.
+ * Reads a packed tensor, or some of its rows (the codebook always whole). With `planes` only those are read, and the others are
+ * zero.
  *
  * @throws {RangeError} for an unknown format, a tensor that is not in the file, or rows that are not in the tensor.
  * @throws {TypeError} when a stored plane has another dtype or shape than the format and shape ask for.
@@ -71,7 +72,7 @@ export async function packedFromSafetensors(
   file: SafetensorsFile,
   stored: StoredTensor,
   range: RowRange = { firstRow: 0, rows: stored.rows },
-  { trained = false }: { readonly trained?: boolean } = {},
+  { planes }: { readonly planes?: readonly PlaneName[] } = {},
 ): Promise<PackedTensor> {
   const { layout } = formatByName(stored.format);
   const { firstRow, rows } = range;
@@ -84,9 +85,8 @@ export async function packedFromSafetensors(
     );
   }
   const { name, columns } = stored;
-  const wanted = trained
-    ? [trainedPlane(name, layout, stored.rows, columns)]
-    : storedPlanes(name, layout, stored.rows, columns);
+  const wanted = storedPlanes(name, layout, stored.rows, columns)
+    .filter(({ plane }) => planes?.includes(plane) ?? true);
   const found = wanted.map((plane) => ({ ...plane, tensor: findPlane(source, file, plane) }));
   const t = emptyPacked(layout, rows, stored.columns);
   for (const { plane, tensor } of found) {
@@ -100,10 +100,13 @@ export async function packedFromSafetensors(
   return t;
 }
 
+/** One of the planes of a packed tensor. */
+export type PlaneName = "codes" | "scales" | "codebook";
+
 /** A plane of a packed tensor as a tensor of its own. */
 export interface StoredPlane {
   /** Which. */
-  readonly plane: "codes" | "scales" | "codebook";
+  readonly plane: PlaneName;
   /** In the file. */
   readonly name: string;
   /** In the file. */
@@ -112,19 +115,19 @@ export interface StoredPlane {
   readonly shape: number[];
 }
 
-/** The plane in which a quantised tensor's scales lie. */
-export function trainedPlaneOf(layout: Layout): "scales" | "codebook" {
-  return layout.kind === "column" ? "codebook" : "scales";
-}
-
-/** The plane that training changes: a quantised tensor's scales, a dense tensor's elements. */
+/** The plane that training a part of a tensor changes: minima lie beside scales, of a dense tensor its elements change. */
 export function trainedPlane(
   name: string,
   layout: Layout,
   rows: number,
   columns: number,
+  part: TrainedPart = "scales",
 ): StoredPlane {
-  const wanted = layout.kind === "dense" ? "codes" : trainedPlaneOf(layout);
+  const wanted = layout.kind === "dense"
+    ? "codes"
+    : part === "codebook" || layout.kind === "column"
+    ? "codebook"
+    : "scales";
   return storedPlanes(name, layout, rows, columns).find(({ plane }) => plane === wanted)!;
 }
 

@@ -4,6 +4,7 @@
  * @module
  */
 import { type OptimiserConfig, optimiserSection } from "./config_optimiser_schema.ts";
+import { type TrainableKind, trainableKinds } from "../models/selection.ts";
 import { type ExampleFormat, exampleFormats } from "../tasks/read_examples.ts";
 import {
   choice,
@@ -73,7 +74,7 @@ export interface TrainablesConfig {
   /** First and last layer, or the word for one that is found when the run begins; undefined for all. */
   readonly layers?: readonly [number, number] | LayerWord;
   /** Kinds to take. */
-  readonly kinds: readonly ("scales" | "norms" | "biases" | "dense")[];
+  readonly kinds: readonly TrainableKind[];
   /** Columns that share an offset. */
   readonly span: "block" | "row" | number;
 }
@@ -167,7 +168,7 @@ const schema: Field<TrainConfig> = section<TrainConfig>("A fine-tune", {
       "layers, 0-7 or 3, dominant or sensitive",
       readLayers,
     ),
-    kinds: list("kinds to take", choice("", ["scales", "norms", "biases", "dense"]), ["scales"]),
+    kinds: list("kinds to take", choice("", trainableKinds), ["scales"]),
     span: withDefault(custom("columns that share an offset", spans, readSpan), "block"),
   }),
   batchSize: number("examples of a step", { ...count, max: 65536 }, 16),

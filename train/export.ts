@@ -1,5 +1,5 @@
 /**
- * A tuned model as a file: the base with the scales of a ledger folded in.
+ * A tuned model as a file: the base with the trained values of a ledger folded in.
  *
  * @module
  */
@@ -13,7 +13,8 @@ import { writeModel, type WriteOptions } from "../models/write_model.ts";
 import { type LedgerTrainable, trainedOffset } from "../optim/mod.ts";
 import { foldPatch } from "../quant/fold_patch.ts";
 import { mergeGguf, splitPaths } from "../quant/gguf_split.ts";
-import { patchGguf } from "../quant/gguf_write.ts";
+import { patchGguf, type RowPatch } from "../quant/gguf_write.ts";
+import { partOf } from "../quant/trained_part.ts";
 
 /** Pairs a manifest with its offsets. */
 export function trainedTensors(
@@ -50,11 +51,16 @@ export async function exportTuned(
     return folded.counts;
   }
   const folds = [...trained].map(([name, { offsets, form, span }]) => {
-    const { file } = parts.find((part) => part.file.tensors.some((t) => t.name === name)) ??
+    const { tensor, part } = partOf(name);
+    const { file } = parts.find(({ file }) => file.tensors.some((t) => t.name === tensor)) ??
       parts[0];
-    return [name, foldPatch(file.tensorByName(name), offsets, form, span)] as const;
+    const fold = foldPatch(file.tensorByName(tensor), offsets, form, span, part);
+    return { tensor, ...fold };
   });
-  const patches = new Map(folds.map(([name, { patch }]) => [name, patch]));
+  const patches = new Map<string, RowPatch>();
+  for (const [tensor, own] of Map.groupBy(folds, ({ tensor }) => tensor)) {
+    patches.set(tensor, (bytes, firstRow) => own.forEach(({ patch }) => patch(bytes, firstRow)));
+  }
   const paths = parts.length === 1 ? [path] : splitPaths(path);
   if (paths && paths.length !== parts.length) {
     throw new RangeError(
@@ -70,7 +76,7 @@ export async function exportTuned(
     }
   } else await writeFileWhole(path, mergeGguf(parts, patches));
   return folds.reduce(
-    (sum, [, { counts }]) => ({
+    (sum, { counts }) => ({
       swallowed: sum.swallowed + counts.swallowed,
       changed: sum.changed + counts.changed,
     }),

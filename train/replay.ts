@@ -7,6 +7,7 @@
 import {
   type DeviceTensor,
   freezeByMagnitude,
+  hasSign,
   OffsetSet,
   offsetWidth,
   replayMoves,
@@ -34,6 +35,7 @@ import {
 import { readScales } from "../quant/decode.ts";
 import { offsetBases } from "../quant/magnitudes.ts";
 import { offsetStride } from "../quant/offsets.ts";
+import { partOf } from "../quant/trained_part.ts";
 
 /** Which steps to replay. */
 export interface ReplayLedgerOptions extends ReplayOptions {
@@ -56,9 +58,10 @@ function trainablesOf(
   tensors: ReadonlyMap<string, DeviceTensor>,
 ): Trainable[] {
   return header.trainables.map(({ name, form, span, share, gain }) => {
-    const tensor = tensors.get(name);
-    if (!tensor) throw new RangeError(`Cannot replay: the model has no tensor "${name}"`);
-    const shape = trainableOf(tensor, tensorId(name), form, span);
+    const { tensor: owner, part } = partOf(name);
+    const tensor = tensors.get(owner);
+    if (!tensor) throw new RangeError(`Cannot replay: the model has no tensor "${owner}"`);
+    const shape = trainableOf(tensor, tensorId(name), form, span, part);
     return {
       ...shape,
       ...(share === undefined ? {} : { share }),
@@ -102,14 +105,14 @@ export async function replayLedger(
   }
 }
 
-/** How a tensor's offsets move: dense values have no sign to keep. */
+/** How a tensor's offsets move: only scales have a sign to keep. */
 function ruleOf({ header, head: { update, plan } }: Ledger, trainable: LedgerTrainable) {
   return {
     update,
     plan,
     distribution: header.distribution,
     form: trainable.form,
-    projection: trainable.span === 1 ? "none" as const : header.projection,
+    projection: hasSign(trainable) ? header.projection : "none" as const,
   };
 }
 
@@ -117,6 +120,16 @@ function tensorOf(source: ModelSource, name: string): TensorSource {
   const tensor = source.tensors.get(name);
   if (!tensor) throw new RangeError(`Cannot replay: the model has no tensor "${name}"`);
   return tensor;
+}
+
+/** What each offset of a tensor, or of a part of it, tunes. */
+async function basesOf(
+  source: ModelSource,
+  { name, span }: LedgerTrainable,
+): Promise<Float32Array> {
+  const { tensor: owner, part } = partOf(name);
+  const tensor = tensorOf(source, owner);
+  return offsetBases(await tensor.read(0, tensor.rows), span, { part });
 }
 
 /** The stored scales of a tensor in the order of its offsets, `[group][stride]`. */
@@ -156,7 +169,7 @@ export async function replayOnHost(
   const out = new Map<string, Float32Array<ArrayBuffer>>();
   const replayed: Replayed[] = [];
   for (const [index, trainable] of header.trainables.entries()) {
-    const { name, form, span, rows } = trainable;
+    const { name, form } = trainable;
     const rule = ruleOf(ledger, trainable);
     const offsets = new Float32Array(trainable.count);
     const state = Array.from(
@@ -171,9 +184,7 @@ export async function replayOnHost(
       ...{ share: trainable.share, gain: trainable.gain, offsets, state },
       ...(base ? { base } : {}),
     };
-    const bases = magnitude
-      ? offsetBases(await tensorOf(source, name).read(0, rows), span)
-      : offsets;
+    const bases = magnitude ? await basesOf(source, trainable) : offsets;
     replayed.push({ rule, tensor, masked: { name, form, bases, offsets } });
     out.set(name, offsets);
   }

@@ -1,5 +1,6 @@
 // One quad (four neighbouring columns) of a packed tensor, before its scale. See quant/layout.ts for the planes.
-// Expects `codes`, and for quantised layouts `scales` and `codebook`, to be bound by the including file.
+// Expects `codes`, and for quantised layouts `scales` and `codebook`, to be bound by the including file. Where a plane differs by
+// branch (PLANE), `codebook` holds the f32 entries of each branch, or `minima` the minima and zero points, [B][groups][row_quads].
 
 #if LAYOUT == scalar
 #include "code_table.wgsl"
@@ -32,6 +33,21 @@ fn half_at(index: u32) -> f32 {
 }
 #endif
 
+#if PLANE == minima
+// What is added after scaling where minima or zero points differ by branch; codes4 then knows neither.
+fn shift_of(factor: f32, minimum: f32) -> f32 {
+#if SECOND == zero
+  return -factor * minimum;
+#else
+  return minimum;
+#endif
+}
+
+fn minimum_of(row: u32, group: u32, groups: u32, branch: u32) -> f32 {
+  return minima[(branch * groups + group) * p.row_quads + row / 4u][row % 4u];
+}
+#endif
+
 struct Scale {
   factor: f32,  // multiplies the centred code
   shift: f32,   // added after (minimum formats)
@@ -61,8 +77,8 @@ fn scale_of(row: u32, group: u32, groups: u32) -> Scale {
 #endif
 }
 
-// Centred codes (or codebook sums, or dense values) of columns 4 * quad .. 4 * quad + 3.
-fn codes4(row: u32, quad: u32, columns: u32, group: u32, groups: u32) -> vec4<f32> {
+// Centred codes (or codebook sums of a branch, or dense values) of columns 4 * quad .. 4 * quad + 3.
+fn codes4(row: u32, quad: u32, columns: u32, group: u32, groups: u32, branch: u32) -> vec4<f32> {
 #if LAYOUT == dense
 #if DENSE == f32
   let at = (row * (columns / 4u) + quad) * 4u;
@@ -84,8 +100,12 @@ fn codes4(row: u32, quad: u32, columns: u32, group: u32, groups: u32) -> vec4<f3
   var sum = vec4<f32>();
   for (var book = 0u; book < {BOOKS}u; book++) {
     let code = (codes[at + book] >> shift) & (ENTRIES - 1u);
+#if PLANE == codebook
+    sum += codebook[((branch * BOOKS + book) * ENTRIES + code) * VECTOR_QUADS + quad % VECTOR_QUADS];
+#else
     let entry = codebook[(book * ENTRIES + code) * VECTOR_QUADS + quad % VECTOR_QUADS];
     sum += vec4<f32>(unpack2x16float(entry.x), unpack2x16float(entry.y));
+#endif
   }
   return sum;
 #else
@@ -103,7 +123,7 @@ fn codes4(row: u32, quad: u32, columns: u32, group: u32, groups: u32) -> vec4<f3
   return meaning4(q) * select(both.x, both.y, t > 3u) + select(both.z, both.w, t > 3u);
 #elif LAYOUT == column
   return column_values(meaning4(q), codebook[((row % groups) * columns) / 4u + quad]);
-#elif SECOND == zero
+#elif SECOND == zero && PLANE == none
   return meaning4(q) - unpack2x16float(scales[row * groups + group]).y;
 #else
   return meaning4(q);

@@ -15,6 +15,7 @@ struct Params {
   tensor: u32,
   share: u32,
   branches: u32,
+  row_quads: u32,     // PLANE == minima: quads of rows of this piece
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -24,7 +25,11 @@ struct Params {
 #if LAYOUT != dense && LAYOUT != column
 @group(0) @binding(4) var<storage, read> scales: array<u32>;
 #endif
-#if LAYOUT == column
+#if PLANE == minima
+@group(0) @binding(5) var<storage, read> minima: array<vec4<f32>>;
+#elif PLANE == codebook
+@group(0) @binding(5) var<storage, read> codebook: array<vec4<f32>>;
+#elif LAYOUT == column
 @group(0) @binding(5) var<storage, read> codebook: array<vec4<u32>>;
 #elif LAYOUT == codebook
 @group(0) @binding(5) var<storage, read> codebook: array<vec2<u32>>;
@@ -56,14 +61,15 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
   let group = (quad * 4u) / p.group_columns;
   let groups = p.groups;
 #endif
+  let b = row / p.rows;
   let stored = scale_of(n, group, groups);
 #if LAYOUT == dense
-  var value = codes4(n, quad, p.columns, group, groups);
+  var value = codes4(n, quad, p.columns, group, groups, b);
 #if FORM != none
   let e = token * quads + quad;
   var offset = offsets[e];
 #if NOISE
-  let branch = branches[row / p.rows];
+  let branch = branches[b];
   offset += branch.amplitude * free4(offset, noise4(branch.seed, p.tensor, p.share, e, quads));
 #endif
   value = combine4(value, offset);
@@ -81,7 +87,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
   let held = offsets[index >> 2u];
   var offset = held[index & 3u];
 #if NOISE
-  let branch = branches[row / p.rows];
+  let branch = branches[b];
   offset += branch.amplitude * free4(held, noise4(branch.seed, p.tensor, p.share, index >> 2u, p.stride / 4u))[index & 3u];
 #endif
   scale = combine(scale, offset);
@@ -89,7 +95,10 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
   shift = combine(shift, offset);
 #endif
 #endif
-  let value = codes4(n, quad, p.columns, group, groups) * scale + shift;
+#if PLANE == minima
+  shift = shift_of(scale, minimum_of(n, group, groups, b));
+#endif
+  let value = codes4(n, quad, p.columns, group, groups, b) * scale + shift;
 #endif
   y[flat] = value;
 }

@@ -19,6 +19,7 @@ struct Params {
   column_tiles: u32,
   first_row: u32,       // WINDOW == rows: those (of all branches) of this dispatch, all of one branch
   end_row: u32,
+  row_quads: u32,       // PLANE == minima: quads of rows of this piece
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -44,7 +45,17 @@ struct Params {
 @group(0) @binding(4) var<storage, read> scales: array<u32>;
 #endif
 #endif
-#if LAYOUT == column
+#if PLANE == minima
+// By branch, [B][groups][row_quads].
+@group(0) @binding(5) var<storage, read> minima: array<vec4<f32>>;
+#elif PLANE == codebook
+// By branch.
+#if SMALL_PLANE && CODE_WORDS != 0
+@group(0) @binding(5) var<uniform> codebook: array<vec4<f32>, {PLANE_QUADS}>;
+#else
+@group(0) @binding(5) var<storage, read> codebook: array<vec4<f32>>;
+#endif
+#elif LAYOUT == column
 @group(0) @binding(5) var<storage, read> codebook: array<vec4<u32>>;
 #elif LAYOUT == codebook
 #if CODE_WORDS == 0

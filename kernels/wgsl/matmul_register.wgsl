@@ -242,11 +242,22 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
 #endif
 #endfor
 #elif SECOND != none
+#if PLANE == minima
+    var minima4 = array<vec4<f32>, {COL_QUADS}>();
+#for q COL_QUADS
+    minima4[{q}] = minima[(b * p.groups + u / p.units_per_group) * p.row_quads + column0 / 4u + {q}u];
+#endfor
+#endif
 #for c COLS
 #if SCALE_UNITS != 1
     let pair{c} = unpack2x16float(held{c}[u % SCALE_UNITS]);
 #else
     let pair{c} = unpack2x16float(scales[n{c} * p.groups + u / p.units_per_group]);
+#endif
+#if PLANE == minima
+    let second{c} = minima4[{c} / 4][{c} % 4];
+#else
+    let second{c} = pair{c}.y;
 #endif
 #endfor
 #endif
@@ -289,18 +300,24 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
 #endfor
 #endfor
 #for o VECTOR_OCTETS
+#if PLANE == none
 #for c COLS
 #for book BOOKS
           let entry{c}_{book}_{o} = codebook[({book}u * ENTRIES + code{c}_{book}) * VECTOR_OCTETS + {o}u];
 #endfor
 #endfor
+#endif
 #for h 2
           {
             let k = block * 8u + ({i}u * vectors + vector) * VECTOR_QUADS + {o*2+h}u;
 #for c COLS
             var v{c} = vec4<f32>();
 #for book BOOKS
+#if PLANE == codebook
+            v{c} += codebook[((b * BOOKS + {book}u) * ENTRIES + code{c}_{book}) * VECTOR_QUADS + {o*2+h}u];
+#else
             v{c} += vec4<f32>(unpack2x16float(entry{c}_{book}_{o}[{h*2}]), unpack2x16float(entry{c}_{book}_{o}[{h*2+1}]));
+#endif
 #endfor
 #endfor
 #for r ROWS
@@ -372,7 +389,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
 #elif LAYOUT == column
           let v{c} = column_values(meaning4(i{c}), codebook[(n{c} % p.groups) * quads + k]);
 #elif SECOND == zero
-          let v{c} = meaning4(i{c}) - pair{c}.y;
+          let v{c} = meaning4(i{c}) - second{c};
 #else
           let v{c} = meaning4(i{c});
 #endif
@@ -442,7 +459,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
 #endif
 #if LAYOUT == super
 #elif SECOND == min
-        + pair{c}.y * sum{r};
+        + second{c} * sum{r};
 #else
         ;
 #endif

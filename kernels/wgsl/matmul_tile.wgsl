@@ -64,7 +64,10 @@ fn main(
 #else
           factors[q * 4u + {i}u] = scale.factor;
 #endif
-#if FORM != none && LAYOUT == super
+#if PLANE == minima
+          let at = q * 4u + {i}u;
+          shifts[at] = shift_of(factors[at], minimum_of(min(column0 + at, p.outputs - 1u), group, p.groups, b));
+#elif FORM != none && LAYOUT == super
           shifts[q * 4u + {i}u] = combine(scale.shift, offset[{i}]);
 #else
           shifts[q * 4u + {i}u] = scale.shift;
@@ -91,7 +94,7 @@ fn main(
 #if LAYOUT == dense
       var value = vec4<f32>();
       if (quad < quads) {
-        value = codes4(n, quad, p.columns, 0u, 0u);
+        value = codes4(n, quad, p.columns, 0u, 0u, b);
 #if FORM != none
         let e = (p.first_output + n) * quads + quad;
         var offset = offsets[e];
@@ -104,7 +107,7 @@ fn main(
       ws[q * COLS + (c ^ q)] = value;
 #else
       let group = block / unit_blocks / p.units_per_group;
-      ws[q * COLS + (c ^ q)] = codes4(n, quad, p.columns, group, p.groups) * factors[c] + shifts[c];
+      ws[q * COLS + (c ^ q)] = codes4(n, quad, p.columns, group, p.groups, b) * factors[c] + shifts[c];
 #endif
     }
     workgroupBarrier();

@@ -12,8 +12,8 @@
 var<workgroup> sums: array<vec4<f32>, {WORKGROUP*TOTAL}>;
 #if LAYOUT != dense
 var<workgroup> factors: array<vec4<f32>, {STAGED*BRANCHES}>;
-#if SECOND == min
-// Offsets of super-blocks multiply minima too, so each branch has its own.
+#if SHIFTED
+// Offsets of super-blocks multiply minima too, so each branch has its own; so it has where minima or zero points are trained.
 var<workgroup> shifts: array<vec4<f32>, {STAGED*SHIFT_BRANCHES}>;
 #endif
 
@@ -27,7 +27,7 @@ fn stage(slot: u32, u: u32, column0: u32) {
   base[{c}] = scale{c}.factor;
   shift[{c}] = scale{c}.shift;
 #endfor
-#if SECOND == min && LAYOUT != super
+#if SECOND == min && LAYOUT != super && PLANE == none
   shifts[slot] = shift;
 #endif
 #if FORM == none
@@ -62,6 +62,15 @@ fn stage(slot: u32, u: u32, column0: u32) {
 #endfor
 #endif
 #endif
+#if PLANE == minima
+#for b BRANCHES
+  {
+    let minimum = minima[({b}u * p.groups + group) * p.row_quads + column0 / 4u];
+    let factor = factors[slot * {BRANCHES}u + {b}u];
+    shifts[slot * {BRANCHES}u + {b}u] = vec4<f32>(shift_of(factor.x, minimum.x), shift_of(factor.y, minimum.y), shift_of(factor.z, minimum.z), shift_of(factor.w, minimum.w));
+  }
+#endfor
+#endif
 }
 #endif
 
@@ -87,7 +96,7 @@ fn main(
 #if LAYOUT == dense
   for (var quad = t; quad < quads; quad += WORKGROUP) {
 #for c 4
-    let w{c} = codes4(n{c}, quad, p.columns, 0u, 0u);
+    let w{c} = codes4(n{c}, quad, p.columns, 0u, 0u, 0u);
 #if FORM != none
     let e{c} = (p.first_output + n{c}) * quads + quad;
     let stored{c} = offsets[e{c}];
@@ -144,23 +153,30 @@ fn main(
 #for s ITEM_QUADS
       {
         let quad = first_quad + {s*BLOCK_ITEMS}u;
+#if PLANE != codebook
 #for c 4
-        let w{c} = codes4(n{c}, quad, p.columns, group, p.groups);
+        let w{c} = codes4(n{c}, quad, p.columns, group, p.groups, 0u);
 #endfor
+#endif
 #for b BRANCHES
+        {
+#if PLANE == codebook
+#for c 4
+        let w{c} = codes4(n{c}, quad, p.columns, group, p.groups, {b}u);
+#endfor
+#endif
 #for r ROWS
         {
           let xr = x[({b}u * ROWS + {r}u) * quads + quad];
           acc{b}_{r} += factors[slot * {BRANCHES}u + {b}u] * vec4<f32>(dot(xr, w0), dot(xr, w1), dot(xr, w2), dot(xr, w3))
-#if SECOND == min && LAYOUT == super
-            + shifts[slot * {BRANCHES}u + {b}u] * dot(xr, vec4<f32>(1.0));
-#elif SECOND == min
-            + shifts[slot] * dot(xr, vec4<f32>(1.0));
+#if SHIFTED
+            + shifts[slot * SHIFT_BRANCHES + min({b}u, SHIFT_BRANCHES - 1u)] * dot(xr, vec4<f32>(1.0));
 #else
             ;
 #endif
         }
 #endfor
+        }
 #endfor
       }
 #endfor

@@ -20,7 +20,7 @@ struct Section {
   first: u32,   // quad
   quads: u32,
   tensor: u32,  // id for the noise
-  relative: u32,
+  bounded: u32, // 1 where offsets are relative to what has a sign to keep
   place: u32,
   width: u32,   // quads of a row of the offsets' matrix
   share: u32,   // what a mask leaves of it, see mask4
@@ -114,7 +114,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
 #if KEEP_SIGN
     // A relative offset of -1 brings its scale to zero; it goes no further.
     // A comparison, as on the host: max may turn NaN into -1 and so hide it.
-    if (section.relative != 0u) { w = select(w, vec4<f32>(-1.0), vec4<f32>(-1.0) > w); }
+    if (section.bounded != 0u) { w = select(w, vec4<f32>(-1.0), vec4<f32>(-1.0) > w); }
 #endif
 #if FROZEN == bit
     // Odd bits are those of frozen offsets.

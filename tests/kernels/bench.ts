@@ -14,6 +14,7 @@ import {
   type Perturbation,
   SHADER_LIBRARY,
   Storage,
+  type Trainable,
   trainableOf,
   type Value,
 } from "../../kernels/mod.ts";
@@ -26,14 +27,16 @@ import {
   planeBytes,
   planeWords,
   sameLayout,
+  secondPart,
+  type TrainedPart,
 } from "../../quant/mod.ts";
 import { randomTensor } from "../quant/random_tensor.ts";
 import {
   effectiveWeights,
   type NoiseTerm,
   noiseTerm,
-  offsetCount,
   type OffsetForm,
+  type PlaneMove,
 } from "../reference/effective_weights.ts";
 import { normalisedMeanSquaredError } from "../reference/nmse.ts";
 import { randomNormals } from "../support/random_llama.ts";
@@ -256,49 +259,39 @@ export interface TestPerturbation {
   readonly distribution: Distribution | "none";
 }
 
-/** Uploads random offsets and branches for `tensor`: the perturbation, and the weights of each branch it should lead to. */
-export function perturb(
+/** Random offsets and noise of `trainable`, uploaded, and by branch as the oracle takes them. */
+function uploadPerturbation(
   bench: Bench,
-  tensor: DeviceTensor,
-  packed: PackedTensor,
-  { form, span, distribution }: TestPerturbation,
-  branches: number,
+  trainable: Trainable,
+  distribution: TestPerturbation["distribution"],
+  noise: readonly TestBranch[],
   random: Random,
-): { perturbation: Perturbation; weights: Float64Array[] } {
-  const id = randomWord(random);
-  const trainable = trainableOf(tensor, id, form, span);
-  const offsets = normals(offsetCount(packed, trainable.span), random, 0.2);
+): { perturbation: Perturbation; moves: PlaneMove[] } {
+  const { id, form, span } = trainable;
+  const offsets = normals(trainable.count, random, 0.2);
   // Some are frozen: no noise comes to them.
   for (let i = 0; i < offsets.length; i += 1 + below(9, random)) offsets[i] = frozenOffset;
   const free = (term: NoiseTerm): NoiseTerm => ({
     ...term,
     z: (index) => offsets[index] === frozenOffset ? 0 : term.z(index),
   });
-  const noise = randomBranches(branches, 0.3, random);
   const share = [undefined, 0, 20000, 65536][below(4, random)];
   const gain = [undefined, -2, 1][below(3, random)];
-  const weights = noise.map(({ seed, amplitude }) =>
-    effectiveWeights(
-      packed,
+  const place = { width: offsetWidth(trainable), share, gain };
+  return {
+    moves: noise.map(({ seed, amplitude }) => ({
       offsets,
       form,
-      trainable.span,
-      distribution === "none" ? null : free(
-        noiseTerm(distribution, seed, id, amplitude, {
-          width: offsetWidth(trainable),
-          share,
-          gain,
-        }),
-      ),
-    )
-  );
-  return {
-    weights,
+      span,
+      noise: distribution === "none"
+        ? null
+        : free(noiseTerm(distribution, seed, id, amplitude, place)),
+    })),
     perturbation: {
       offsets: bench.storage("offsets", offsets),
       form,
-      span: trainable.span,
-      stride: Math.ceil(trainable.rows / 4) * 4,
+      span,
+      stride: place.width,
       id,
       share,
       gain,
@@ -307,5 +300,46 @@ export function perturb(
         branches: bench.storage("branches", branchWords(noise)),
       },
     },
+  };
+}
+
+/**
+ * Uploads random offsets and branches for `tensor`: the perturbation of its scales, and with `planed` of what it has besides them, and
+ * the weights of each branch that they should lead to.
+ */
+export function perturb(
+  bench: Bench,
+  tensor: DeviceTensor,
+  packed: PackedTensor,
+  scales: TestPerturbation | undefined,
+  branches: number,
+  random: Random,
+  planed?: TestPerturbation,
+): {
+  perturbation: Perturbation | undefined;
+  plane: Perturbation | undefined;
+  weights: Float64Array[];
+} {
+  const noise = randomBranches(branches, 0.3, random);
+  const upload = (test: TestPerturbation | undefined, part: TrainedPart) =>
+    test && uploadPerturbation(
+      bench,
+      trainableOf(tensor, randomWord(random), test.form, test.span, part),
+      test.distribution,
+      noise,
+      random,
+    );
+  const own = upload(scales, "scales");
+  const plane = upload(planed, secondPart(packed.layout) ?? "scales");
+  return {
+    perturbation: own?.perturbation,
+    plane: plane?.perturbation,
+    weights: noise.map((_, b) => {
+      const move = own?.moves[b];
+      const second = plane?.moves[b] ?? null;
+      return move
+        ? effectiveWeights(packed, move.offsets, move.form, move.span, move.noise, second)
+        : effectiveWeights(packed, null, "absolute", packed.columns, null, second);
+    }),
   };
 }

@@ -47,7 +47,8 @@ for (const format of ["Q4_0", "int3z_g64", "codebook1x8"]) {
       : format === "int3z_g64"
       ? zoAdam({ form: "relative" })
       : zoSgdConservative({ form: "relative" });
-    const selection = { kinds: ["scales", "norms"], span: "row" } as const;
+    const kinds = ["scales", "norms", "codebooks", "minima"] as const;
+    const selection = { kinds, span: "row" } as const;
     const batch = packBatch(choiceExamples(290, [9, 14, 3]), "classification", 64);
     const { adapterClass, maxBinding } = gpu;
     const plan = planMemory(source, {

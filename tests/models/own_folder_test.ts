@@ -2,7 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
 import { foldedSource, openModelSource, quantizedSource, writeModel } from "../../models/mod.ts";
-import { decode, type SafetensorsDtype } from "../../quant/mod.ts";
+import { decode, formatByName, type SafetensorsDtype, secondPart } from "../../quant/mod.ts";
 import type { LlamaShape } from "../reference/llama.ts";
 import { randomLlama } from "../support/random_llama.ts";
 import {
@@ -30,7 +30,7 @@ const FORMATS = [
 ];
 
 for (const format of FORMATS) {
-  Deno.test(`a folder in ${format} goes back into itself, scales changed alone`, async () => {
+  Deno.test(`a folder in ${format} goes back into itself, trained planes changed alone`, async () => {
     const shape: LlamaShape = format === "Q4_K"
       ? { ...folderShape, hidden: 256, feedForward: 256 }
       : folderShape;
@@ -42,6 +42,11 @@ for (const format of FORMATS) {
           await writeModel(quantizedSource(dense, { format }), own);
         }
         await checkWrittenBack(own, /\.scales$/);
+        const second = secondPart(formatByName(format).layout);
+        if (!second) return;
+        const plane = second === "codebook" ? /\.codebook$/ : /\.scales$/;
+        await checkWrittenBack(own, plane, { parts: ["second"] });
+        await checkWrittenBack(own, /\.(scales|codebook)$/, { parts: ["scales", "second"] });
       });
     });
   });

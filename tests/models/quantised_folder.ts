@@ -17,9 +17,13 @@ import {
 import {
   groupColumns,
   offsetCount,
+  type PackedTensor,
+  partName,
   readScales,
+  readSeconds,
   type SafetensorsDtype,
   type SafetensorsTensorData,
+  secondPart,
   writeSafetensors,
 } from "../../quant/mod.ts";
 import type { LlamaShape } from "../reference/llama.ts";
@@ -112,31 +116,51 @@ export async function withTemp(body: (folder: string) => Promise<void>): Promise
   }
 }
 
-/** Random relative offsets of all quantised tensors, one per group (of single columns: per 32), up to half of `amplitude` either way. */
-export function randomOffsets(source: ModelSource, amplitude = 1): Map<string, TrainedTensor> {
+/** Which parts of a tensor are trained: its scales, or what it has besides them. */
+export type TrainedParts = readonly ("scales" | "second")[];
+
+/**
+ * Random relative offsets of all quantised tensors, one per group (of single columns: per 32) or entry of a codebook, up to half of
+ * `amplitude` either way.
+ */
+export function randomOffsets(
+  source: ModelSource,
+  amplitude = 1,
+  parts: TrainedParts = ["scales"],
+): Map<string, TrainedTensor> {
   const next = randomNumbers(11);
-  const quantised = [...source.tensors].filter(([, t]) => t.format.layout.kind !== "dense");
-  return new Map(quantised.map(([name, { format: { layout }, rows, columns }]) => {
-    const span = layout.kind === "column" ? 32 : groupColumns(layout, columns);
-    const offsets = new Float32Array(offsetCount(layout, rows, columns, span));
-    for (let i = 0; i < offsets.length; i++) {
-      offsets[i] = next() < 0.2 ? 0 : amplitude * (next() - 0.5);
+  const trained = new Map<string, TrainedTensor>();
+  for (const [name, { format: { layout }, rows, columns }] of source.tensors) {
+    if (layout.kind === "dense") continue;
+    for (const which of parts) {
+      const part = which === "scales" ? which : secondPart(layout)!;
+      const span = layout.kind === "column" ? 32 : groupColumns(layout, columns);
+      const offsets = new Float32Array(offsetCount(layout, rows, columns, span, part));
+      for (let i = 0; i < offsets.length; i++) {
+        offsets[i] = next() < 0.2 ? 0 : amplitude * (next() - 0.5);
+      }
+      trained.set(partName(name, part), {
+        form: "relative",
+        span: part === "codebook" ? 1 : span,
+        offsets,
+      });
     }
-    return [name, { form: "relative", span, offsets }];
-  }));
+  }
+  return trained;
 }
 
 /**
  * Checks that the folder is written back byte for byte when nothing is trained, and that trained offsets change bytes of the
- * tensors that `scales` names only, and come back as the folded values, rounded at most by `tolerance`.
+ * tensors that `scales` names only, and come back as the folded values, rounded at most by `tolerance`. `parts` says what is trained.
  */
 export async function checkWrittenBack(
   folder: string,
   scales: RegExp,
-  { tolerance = 0, amplitude = 1, files = ["model.safetensors"] }: {
+  { tolerance = 0, amplitude = 1, files = ["model.safetensors"], parts = ["scales"] }: {
     readonly tolerance?: number;
     readonly amplitude?: number;
     readonly files?: readonly string[];
+    readonly parts?: TrainedParts;
   } = {},
 ): Promise<void> {
   using source = await openModelSource(folder);
@@ -145,7 +169,7 @@ export async function checkWrittenBack(
     await writeModel(source, same);
     assertEquals(await contents(same), await contents(folder));
 
-    const trained = randomOffsets(source, amplitude);
+    const trained = randomOffsets(source, amplitude, parts);
     assert(trained.size > 0);
     const folded = foldedSource(source, trained);
     const path = join(out, "tuned");
@@ -165,13 +189,21 @@ export async function checkWrittenBack(
       const expected = await folded.tensors.get(name)!.read(0, tensor.rows);
       assertEquals(found.codes, expected.codes, name);
       if (tolerance === 0) assertEquals(found, expected, name);
-      const wanted = readScales(expected);
-      readScales(found).forEach((scale, i) => {
-        const off = Math.abs(scale - wanted[i]);
-        assert(off <= tolerance * Math.abs(wanted[i]), `${name}: ${scale}, not ${wanted[i]}`);
-      });
+      for (const values of [readScales, readSeconds, entriesOf]) {
+        const wanted = values(expected);
+        values(found).forEach((value, i) => {
+          const off = Math.abs(value - wanted[i]);
+          assert(off <= tolerance * Math.abs(wanted[i]), `${name}: ${value}, not ${wanted[i]}`);
+        });
+      }
     }
   });
+}
+
+/** The entries of a codebook. */
+function entriesOf({ layout, codebook }: PackedTensor): Float32Array {
+  if (layout.kind !== "codebook") return new Float32Array(0);
+  return Float32Array.from(new Float16Array(codebook.buffer));
 }
 
 async function contents(folder: string): Promise<Map<string, Uint8Array<ArrayBuffer>>> {

@@ -5,6 +5,7 @@ import {
   assertMatch,
   assertNotEquals,
   assertRejects,
+  assertThrows,
 } from "@std/assert";
 import { join } from "@std/path";
 import { openGpu } from "../../kernels/mod.ts";
@@ -16,12 +17,13 @@ import {
   openModelSource,
   packBatch,
   planOffsets,
+  type Selection,
   Trainer,
   writeAdapter,
   writeModel,
 } from "../../models/mod.ts";
 import { qzoNormalised } from "../../optim/mod.ts";
-import { decode, type SafetensorsTensorData } from "../../quant/mod.ts";
+import { decode, type SafetensorsTensorData, secondPart } from "../../quant/mod.ts";
 import { exportTuned, trainedTensors } from "../../train/mod.ts";
 import type { LlamaShape } from "../reference/llama.ts";
 import {
@@ -58,6 +60,8 @@ interface Case {
   readonly shape?: LlamaShape;
   /** The tensors that trained values may change. */
   readonly scales: RegExp;
+  /** The tensors of codebooks or minima, where those can be trained. */
+  readonly second?: RegExp;
   /** Of values that are rounded twice, to f16 and to the file's type. */
   readonly tolerance?: number;
   /** Of the offsets; default 1. */
@@ -89,12 +93,14 @@ const CASES: Record<string, Case> = {
     trains: true,
     format: "int4z_g64",
     shape: wholeGroups,
+    second: /\.zero$/,
     scales: /\.scale$/,
   },
   "HQQ, 8 bits a row, bf16": {
     settings: hqq,
     linear: hqqLinear("8bit_u8", -1, BF16),
     format: "int8z_row",
+    second: /\.zero$/,
     scales: /\.scale$/,
     tolerance: 2 ** -8,
   },
@@ -179,12 +185,14 @@ const CASES: Record<string, Case> = {
     linear: torchaoInt4Linear("rows", 32),
     trains: true,
     format: "int4m_g32",
+    second: /\._weight_zero_point$/,
     scales: /\._weight_scale$/,
   },
   "torchao, int4 in tiles, groups of 64, bf16": {
     settings: { quant_method: "torchao" },
     linear: torchaoInt4Linear("tiles", 64, BF16),
     format: "int4m_g64",
+    second: /\._weight_scale_and_zero$/,
     scales: /\._weight_scale_and_zero$/,
     tolerance: 2 ** -8,
   },
@@ -193,12 +201,14 @@ const CASES: Record<string, Case> = {
     linear: aqlmLinear(1),
     trains: true,
     format: "codebook1x8",
+    second: /\.codebooks$/,
     scales: /\.scales$/,
   },
   "AQLM 2x8, bf16": {
     settings: { ...aqlm, num_codebooks: 2 },
     linear: aqlmLinear(2, BF16),
     format: "codebook2x8",
+    second: /\.codebooks$/,
     scales: /\.scales$/,
     tolerance: 2 ** -8,
   },
@@ -214,6 +224,7 @@ const CASES: Record<string, Case> = {
     trains: true,
     format: "codebook3x7_v16",
     shape: wholeGroups,
+    second: /\.codebooks$/,
     scales: /\.scales$/,
   },
 };
@@ -256,7 +267,7 @@ const gpu = await openGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 
 for (
-  const [name, { settings, linear, format, shape = folderShape, trains, ...back }] of Object
+  const [name, { settings, linear, format, shape = folderShape, trains, second, ...back }] of Object
     .entries(CASES)
 ) {
   Deno.test(`${name}: opens as ${format}, bit for bit; goes back with scales changed alone`, async () => {
@@ -278,11 +289,15 @@ for (
       const q = source.tensors.get("blk.0.attn_q.weight")!;
       await assertRejects(() => q.read(q.rows - 1, 2), RangeError, `it has ${q.rows}`);
       await checkWrittenBack(folder, back.scales, back);
+      if (!second) return;
+      await checkWrittenBack(folder, second, { ...back, parts: ["second"] });
+      const both = new RegExp(`${back.scales.source}|${second.source}`);
+      await checkWrittenBack(folder, both, { ...back, parts: ["scales", "second"] });
     });
   });
 
   if (!trains) continue;
-  Deno.test(`${name}: loss is the oracle's, a step moves every scale plane`, async () => {
+  Deno.test(`${name}: loss is the oracle's, a step moves every trained plane`, async () => {
     const { tensors } = quantisedTensors(shape, linear);
     await withTemp(async (folder) => {
       await writeFolder(folder, shape, tensors, { quantization_config: settings });
@@ -294,8 +309,16 @@ for (
       const [{ loss }] = await evaluator.run([batch]);
       const expected = oracleLoss(shape, await weightsOf(source), examples, "language-modelling");
       assertAlmostEquals(loss, expected, 1e-4 * expected);
-      using offsets = planOffsets(model, "relative", gpu.maxBinding).allocate(gpu);
-      assertEquals(offsets.trainables.length, 7);
+      const kinds = ["scales", "codebooks", "minima"] as const;
+      const [layout] = [...source.tensors.values()].map(({ format }) => format.layout)
+        .filter(({ kind }) => kind !== "dense");
+      const plan = (kinds?: Selection["kinds"]) =>
+        planOffsets(model, "relative", gpu.maxBinding, kinds ? { kinds } : {});
+      if (!second && (secondPart(layout) || layout.kind === "column")) {
+        assertThrows(() => plan(kinds), RangeError, "Cannot train the minima or zero points");
+      }
+      using offsets = plan(second ? kinds : undefined).allocate(gpu);
+      assertEquals(offsets.trainables.length, second ? 14 : 7);
       using trainer = new Trainer(model, qzoNormalised({ learningRate: 0.02 }), offsets, {
         seed: 1,
       });

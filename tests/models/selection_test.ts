@@ -38,3 +38,55 @@ Deno.test("super-blocks are selected for relative offsets per multiple of 32 col
   assertThrows(() => select("relative", 40), RangeError, "one offset per 40 columns");
   assertEquals(select("relative", 64).trainables.map(({ span }) => span), [64]);
 });
+
+/** Names that a selection of kinds has, of a model quantised to a format. */
+function names(
+  format: string,
+  kinds: Selection["kinds"],
+  form: "absolute" | "relative" = "relative",
+) {
+  const plan = planModel(quantizedSource(dense, { format }), device);
+  const selection = { ...kinds ? { kinds } : {}, include: ["*attn_q*", "*ffn_down*"] };
+  return planOffsets(plan, form, device.maxBinding, selection).trainables;
+}
+
+Deno.test("codebooks and minima are trainables of their own, beside their scales or alone", () => {
+  const of = (list: ReturnType<typeof names>) =>
+    list.map(({ name, form, span, count }) => [name, form, span, count]);
+  assertEquals(of(names("codebook1x8", ["scales", "codebooks"], "absolute")), [
+    ["blk.0.attn_q.weight", "absolute", 256, 256],
+    ["blk.0.attn_q.weight.codebook", "absolute", 1, 2048],
+    ["blk.0.ffn_down.weight", "absolute", 512, 256],
+    ["blk.0.ffn_down.weight.codebook", "absolute", 1, 2048],
+  ]);
+  assertEquals(of(names("Q4_1", ["minima"])), [
+    ["blk.0.attn_q.weight.minima", "relative", 32, 8 * 256],
+    ["blk.0.ffn_down.weight.minima", "relative", 32, 16 * 256],
+  ]);
+  assertEquals(new Set(names("Q4_1", ["scales", "minima"]).map(({ id }) => id)).size, 4);
+  assertThrows(() => names("Q4_0", ["codebooks", "minima"]), RangeError, "no tensor has kind");
+});
+
+Deno.test("minima that cannot be trained for themselves are refused by name", () => {
+  assertThrows(
+    () => names("Q4_K", ["scales", "minima"]),
+    RangeError,
+    'Cannot train the minima or zero points of "blk.0.attn_q.weight": they are integers within super-blocks',
+  );
+  const source = quantizedSource(dense, { format: "int4z_g32" });
+  const name = "blk.0.ffn_up.weight";
+  // As a folder that has zero points as integers says it.
+  const tensors = new Map(source.tensors).set(name, { ...source.tensors.get(name)!, stored: {} });
+  const plan = planModel({ ...source, tensors }, device);
+  assertThrows(
+    () => planOffsets(plan, "relative", device.maxBinding, { kinds: ["minima"] }),
+    RangeError,
+    `"${name}": its file has them as integers`,
+  );
+  const exclude = ["*ffn_up*", "output.*", "token_embd.*"];
+  const { trainables } = planOffsets(plan, "relative", device.maxBinding, {
+    kinds: ["minima"],
+    exclude,
+  });
+  assertEquals(trainables.length, 6);
+});

@@ -80,3 +80,32 @@ Deno.test("a tuned copy differs in scale bytes only and decodes to the folded te
     assertThrows(() => foldPatch(tensor, new Float32Array(1), "relative", span), TypeError, name);
   }
 });
+
+Deno.test("minima of a GGUF tensor are folded beside its scales, and nothing else", async () => {
+  const [rows, columns, name] = [7, 64, "Q5_1"];
+  const format = formatByName(name);
+  const base = quantize(normals(3, rows * columns), rows, columns, name);
+  const tensors = [{
+    name,
+    dimensions: [columns, rows],
+    type: format.gguf!.type,
+    bytes: format.pack(base),
+  }];
+  const bytes = await collect(writeGguf({ metadata: {}, tensors }));
+  const file = await readGguf(bytesSource(bytes));
+  const tensor = file.tensorByName(name);
+  const offsets = normals(4, offsetCount(base.layout, rows, columns, 32)).map((w) => w * 0.1);
+  const fold = foldPatch(tensor, offsets, "relative", 32, "minima");
+  const tuned = await collect(
+    patchGguf(bytesSource(bytes), file, new Map([[name, fold.patch]]), 100),
+  );
+  const { tensor: folded } = foldScales(base, offsets, "relative", 32, { part: "minima" });
+  const stored = tuned.slice(tensor.offset, tensor.offset + tensor.byteLength);
+  assertEquals(format.unpack(stored, rows, columns), folded);
+  const changed = [...bytes.keys()].filter((at) => tuned[at] !== bytes[at]);
+  assertEquals(changed.length > 0, true);
+  for (const at of changed) {
+    const inBlock = (at - tensor.offset) % format.gguf!.blockBytes;
+    assertEquals(inBlock === 2 || inBlock === 3, true, `byte ${inBlock} of a block`);
+  }
+});

@@ -106,6 +106,68 @@ Deno.test("folding by pieces of rows equals folding at once", () => {
   }
 });
 
+Deno.test("folded minima and zero points are the nearest f16 of the effective ones, scales stay", () => {
+  const [rows, columns] = [7, 160];
+  for (const name of ["Q4_1", "Q5_1", "int4z_g32", "int4m_g64", "int8z_row"]) {
+    const t = quantize(normals(6, rows * columns), rows, columns, name, { search: false });
+    const group = groupColumns(t.layout, columns);
+    const groups = groupsPerRow(t.layout, columns);
+    const base = readSeconds(t);
+    for (const form of FORMS) {
+      const span = form === "absolute" ? group : Math.min(2 * group, columns);
+      const count = offsetCount(t.layout, rows, columns, span, "minima");
+      const offsets = normals(7, count).map((value) => value * 0.1);
+      const options = { part: "minima" } as const;
+      const { tensor, changed, swallowed } = foldScales(t, offsets, form, span, options);
+      readSeconds(tensor).forEach((second, i) => {
+        const [row, g] = [Math.floor(i / groups), i % groups];
+        const offset = offsets[Math.floor(g * group / span) * 8 + row];
+        const wanted = form === "absolute" ? base[i] + offset : base[i] * (1 + offset);
+        assertEquals(second, float16ToNumber(numberToFloat16(wanted)));
+      });
+      assertEquals(changed + swallowed, rows * groups);
+      assertEquals(readScales(tensor), readScales(t));
+      assertEquals(tensor.codes, t.codes);
+    }
+    const half = () => foldScales(t, new Float32Array(8 * 40), "relative", 4, { part: "minima" });
+    assertThrows(half, RangeError, "per 4 columns");
+  }
+});
+
+Deno.test("folded entries of codebooks are the nearest f16 of the effective ones, scales stay", () => {
+  for (const name of ["codebook2x8", "codebook3x6_v16"]) {
+    const t = randomTensor(formatByName(name), 5, 128, 3);
+    const part = "codebook";
+    const base = Array.from(new Uint16Array(t.codebook.buffer), float16ToNumber);
+    assertEquals(offsetCount(t.layout, 5, 128, 0, part), base.length);
+    const offsets = normals(8, base.length).map((value) => value * 0.1);
+    for (const form of FORMS) {
+      const { tensor, changed, swallowed } = foldScales(t, offsets, form, 0, { part });
+      const entries = Array.from(new Uint16Array(tensor.codebook.buffer), float16ToNumber);
+      const wanted = base.map((value, i) =>
+        float16ToNumber(
+          numberToFloat16(form === "absolute" ? value + offsets[i] : value * (1 + offsets[i])),
+        )
+      );
+      assertEquals(entries, wanted);
+      assertEquals(changed + swallowed, base.length);
+      assertEquals([tensor.codes, tensor.scales], [t.codes, t.scales]);
+      assertEquals(Array.from(new Uint16Array(t.codebook.buffer), float16ToNumber), base);
+    }
+  }
+});
+
+Deno.test("parts that a layout does not have are refused", () => {
+  const t = quantize(normals(4, 64), 2, 32, "Q4_0");
+  for (const part of ["minima", "codebook"] as const) {
+    assertThrows(
+      () => foldScales(t, new Float32Array(4), "relative", 32, { part }),
+      RangeError,
+      `Cannot train the ${part}`,
+    );
+  }
+});
+
 Deno.test("swallowed offsets are counted, zero offsets are not", () => {
   const t = quantize(new Float32Array(64).fill(1), 2, 32, "int4_row");
   const [scale] = readScales(t);

@@ -107,12 +107,25 @@ function superWeights(tensor: PackedTensor): number[] {
   return decodeGgufBytes(format.name, format.pack(tensor));
 }
 
-/** The weight at (`row`, `column`), given how its scale (or, when dense, the weight itself) is moved. */
+/** Offsets and noise of what a tensor has besides its scales: entries of codebooks in their order, or minima as scales have them. */
+export interface PlaneMove {
+  readonly offsets: ArrayLike<number>;
+  readonly form: OffsetForm;
+  /** Columns that share an offset of minima. */
+  readonly span: number;
+  readonly noise: NoiseTerm | null;
+}
+
+/**
+ * The weight at (`row`, `column`), given how its scale (or, when dense, the weight itself) is moved, and entry `index` of its codebooks
+ * or its minimum (zero point).
+ */
 function weightAt(
   tensor: PackedTensor,
   row: number,
   column: number,
   move: (base: number) => number,
+  movePlane: (base: number, index?: number) => number,
 ): number {
   const { layout, columns, codes, scales, codebook } = tensor;
   switch (layout.kind) {
@@ -131,7 +144,7 @@ function weightAt(
         return move(halfToNumber(halfAt(scales, group))) * meaning;
       }
       const scale = move(halfToNumber(scales[group] & 0xffff));
-      const second = halfToNumber(scales[group] >>> 16);
+      const second = movePlane(halfToNumber(scales[group] >>> 16));
       return layout.second === "zero" ? scale * (q - second) : scale * (q - layout.center) + second;
     }
     case "column": {
@@ -150,9 +163,8 @@ function weightAt(
       for (let book = 0; book < books; book++) {
         const field = Math.floor((column % wordColumns) / vector);
         const code = (codes[word + book] >>> (width * field)) % 2 ** bits;
-        sum += halfToNumber(
-          halfAt(codebook, (book * 2 ** bits + code) * vector + column % vector),
-        );
+        const index = (book * 2 ** bits + code) * vector + column % vector;
+        sum += movePlane(halfToNumber(halfAt(codebook, index)), index);
       }
       return move(halfToNumber(halfAt(scales, row))) * sum;
     }
@@ -163,7 +175,7 @@ function weightAt(
  * Weights `[rows][columns]` of one branch in f64: scale (dense: weight) = base ⊕ (offset + amplitude z).
  *
  * `span` is the number of columns that share an offset; it is ignored by dense tensors. Without offsets and noise the
- * result is the plain decode.
+ * result is the plain decode. `plane` moves what is beside the scales.
  */
 export function effectiveWeights(
   tensor: PackedTensor,
@@ -171,6 +183,7 @@ export function effectiveWeights(
   form: OffsetForm = "absolute",
   span: number = tensor.columns,
   noise: NoiseTerm | null = null,
+  plane: PlaneMove | null = null,
 ): Float64Array {
   const { rows, columns } = tensor;
   const weights = new Float64Array(rows * columns);
@@ -192,6 +205,13 @@ export function effectiveWeights(
         row,
         column,
         (base) => form === "absolute" ? base + offset : base * (1 + offset),
+        (base, entry) => {
+          if (!plane) return base;
+          const at = entry ?? offsetIndex(tensor, plane.span, row, column);
+          const moved = plane.offsets[at] +
+            (plane.noise ? plane.noise.amplitude * plane.noise.z(at) : 0);
+          return plane.form === "absolute" ? base + moved : base * (1 + moved);
+        },
       );
     }
   }
