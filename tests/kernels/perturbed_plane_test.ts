@@ -34,7 +34,7 @@ const layouts: Record<string, Layout> = {
   "codebook 1x12": { kind: "codebook", books: 1, bits: 12 },
   "codebook 2x9 of 16": { kind: "codebook", books: 2, bits: 9, vector: 16 },
   "int4 min about 8": scalar(4, "min", 8),
-  "int3 zero": scalar(3, "zero"),
+  "int8 zero": scalar(8, "zero"),
 };
 
 interface Way {
@@ -73,7 +73,7 @@ const ways: Record<string, Way[]> = {
   vectors: [
     {
       rows: 2,
-      branches: 3,
+      branches: 2,
       adapterClass: "hardware",
       extras: true,
       scales: { form: "absolute", distribution: "rademacher" },
@@ -191,7 +191,7 @@ Deno.test("planes by branch in many pieces, windows and large tiles equal the or
 });
 
 Deno.test("noise of planes knows the matrix of the offsets and the share", async () => {
-  for (const layout of [layouts["codebook 2x8"], layouts["int3 zero"]]) {
+  for (const layout of [layouts["codebook 2x8"], layouts["int8 zero"]]) {
     for (const distribution of ["lowRankNormal", "sparseRademacher"] as const) {
       const plane = { form: "relative", distribution } as const;
       await check(layout, 160, {
@@ -235,7 +235,7 @@ Deno.test("what a tensor does not have is not trained, nor a minimum by half", (
   using bench = new Bench(gpu);
   const plain = bench.tensor("w", randomPacked({ kind: "dense", type: "f16" }, 4, 64, random));
   assertThrows(() => trainableOf(plain, 1, "absolute", 1, "minima"), RangeError, "none of its own");
-  const minima = bench.tensor("w", randomPacked(layouts["int3 zero"], 4, 64, random));
+  const minima = bench.tensor("w", randomPacked(layouts["int8 zero"], 4, 64, random));
   assertThrows(() => trainableOf(minima, 1, "relative", 32, "codebook"), RangeError, "codebook");
   const wide = bench.tensor(
     "w",

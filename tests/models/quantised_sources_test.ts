@@ -319,9 +319,9 @@ for (
       }
       using offsets = plan(second ? kinds : undefined).allocate(gpu);
       assertEquals(offsets.trainables.length, second ? 14 : 7);
-      using trainer = new Trainer(model, qzoNormalised({ learningRate: 0.02 }), offsets, {
-        seed: 1,
-      });
+      // Zero points near 8 have steps of 2^-7 in f16: a small step would drown in their rounding.
+      const learningRate = second ? 0.1 : 0.02;
+      using trainer = new Trainer(model, qzoNormalised({ learningRate }), offsets, { seed: 1 });
       trainer.enqueue(0, batch);
       assertEquals((await trainer.drain()).map((r) => r.halted), [false]);
       const moved = await offsets.read(gpu);

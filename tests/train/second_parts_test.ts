@@ -1,4 +1,4 @@
-import { assert, assertAlmostEquals, assertEquals, assertNotEquals } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { maskShares, type OffsetSet, openGpu } from "../../kernels/mod.ts";
 import {
   adaptedSource,
@@ -180,10 +180,11 @@ for (const [what, { format, kinds, mayChange }] of Object.entries(exports)) {
       using evaluator = new Evaluator(model, offsets);
       const [{ loss }] = await evaluator.run([batch]);
       const before = await lossOf(base);
-      assertNotEquals(loss, before);
+      assert(Math.abs(loss - before) > 5e-3, `the loss moved by ${loss - before}`);
       const trained = trainedTensors(offsets.trainables, await offsets.read(gpu));
       const counts = await exportTuned(base, trained, tunedPath);
-      assert(counts.changed > 0.8 * offsets.scalars, `${counts.changed} of ${offsets.scalars}`);
+      // Half of a tiny model's entries are zero, since nothing uses them: relative offsets leave them so.
+      assert(counts.changed > 0.4 * offsets.scalars, `${counts.changed} of ${offsets.scalars}`);
       const bound = 0.05 * Math.abs(loss - before) + 1e-4;
       using tuned = await openModelSource(tunedPath);
       assertAlmostEquals(await lossOf(tuned), loss, bound);
