@@ -170,7 +170,7 @@ export class OffsetSet implements Disposable {
       const { trainable, offset, place } = section;
       const { count, id, form } = trainable;
       const width = offsetWidth(trainable) / 4;
-      const bounded = form === "relative" && hasSign(trainable);
+      const bounded = form === "relative" && partOf(trainable.name).part === "scales";
       rows.push(offset / 16, count / 4, id, bounded ? 1 : 0, packPlace(place), width);
       rows.push(packNoise(trainable));
     }

@@ -46,7 +46,8 @@ function scalesOf(t: PackedTensor, part: TrainedPart): Scales {
 
 /**
  * The magnitude of what each offset tunes, in the order of offsets (see `offsets.ts`): the mean size of the scales that its columns
- * have (with `part`: of their minima or zero points), or the size of a dense element or a codebook's. NaN for rows that only pad, and those of other pieces.
+ * have (with `part`: of their minima or zero points), or the size of a dense element or of a codebook's. NaN for rows that only pad,
+ * and those of other pieces.
  *
  * @param span Columns per offset; 0 means the whole row; dense layouts ignore it.
  * @throws {RangeError} for an impossible shape or span. @throws {TypeError} for a plane of the wrong length.

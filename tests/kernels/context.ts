@@ -10,6 +10,7 @@ import {
   type ForwardContext,
   type Perturbation,
 } from "../../kernels/mod.ts";
+import { partOf } from "../../quant/mod.ts";
 import type { Bench } from "./bench.ts";
 
 /** A context whose batch holds `lists` and zeros elsewhere. */
@@ -32,6 +33,6 @@ export function contextOf(
     batch: bench.storage("batch", words),
     layout,
     adapterClass: options.adapterClass ?? bench.gpu.adapterClass,
-    perturbation: () => options.perturbation,
+    perturbation: (name) => partOf(name).part === "scales" ? options.perturbation : undefined,
   };
 }
