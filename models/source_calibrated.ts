@@ -61,16 +61,19 @@ export interface CalibratedStream extends ModelSource, AsyncDisposable {}
  *
  * @throws {RangeError} As `calibratedSource` does, some of it when a tensor is read; and when one of a block is read that was forgotten
  *
- * @example Needs a model on disk
- * ```ts no-eval
- * import { calibratedStream, languageModellingExamples, openGpu, openModelSource, writeModel } from "@qzo/qzo";
+ * @example The bundled model to four bits
+ * ```ts
+ * import { openGpu } from "@qzo/qzo/kernels";
+ * import { calibratedStream, openModelSource, writeModel } from "@qzo/qzo/models";
  *
  * using gpu = await openGpu();
- * using source = await openModelSource("folder");
- * const text = await Deno.readTextFile("text.txt");
- * const windows = languageModellingExamples(source.tokenizer!, [text], { length: 512 });
+ * using source = await openModelSource("demo/model.gguf");
+ * const tokens = source.tokenizer!.encode("a quiet film, and a good one");
+ * const windows = [{ prompt: [], candidates: [tokens], label: 0 }];
  * await using stream = calibratedStream(gpu, source, windows, { method: "gptq", format: "Q4_0" });
- * await writeModel(stream, "small.gguf");
+ * const path = await Deno.makeTempFile({ suffix: ".gguf" });
+ * await writeModel(stream, path);
+ * await Deno.remove(path);
  * ```
  */
 export function calibratedStream(

@@ -9,6 +9,22 @@ LLAMA=3.22.1
 ONNX=1.30.0
 skip() { echo "test tools: $1 skipped, because $2"; }
 
+# Where OpenGL alone is there, no second driver can be chosen.
+loader() {
+  if ldconfig -p 2>/dev/null | grep -q libvulkan.so.1; then return; fi
+  root=""
+  [ "$(id -u)" = 0 ] || root="sudo -n"
+  if command -v apt-get >/dev/null 2>&1; then
+    { $root apt-get update -qq; DEBIAN_FRONTEND=noninteractive $root apt-get install -y -qq \
+      --no-install-recommends libvulkan1 mesa-vulkan-drivers; } >/dev/null 2>&1
+  fi
+  if ldconfig -p 2>/dev/null | grep -q libvulkan.so.1; then
+    echo "test tools: the Vulkan loader and Mesa's driver are installed"
+  else
+    skip "the Vulkan loader" "apt-get could not install libvulkan1"
+  fi
+}
+
 swiftshader() {
   if [ -f .tools/swiftshader/vk_swiftshader_icd.json ] ||
     [ -f /usr/lib/chromium/vk_swiftshader_icd.json ]; then return; fi
@@ -59,6 +75,7 @@ peers() {
 }
 
 mkdir -p .tools
+loader
 swiftshader
 peers
 exit 0

@@ -5,18 +5,10 @@ import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { fromFileUrl } from "@std/path";
 import { readScales } from "../../quant/mod.ts";
 import { replayOnHost } from "../../train/mod.ts";
-import { exists } from "../support/shared_data.ts";
+import { lavapipe, swiftShader } from "../support/vulkan_drivers.ts";
 import { hashOf } from "../train/tiny_model.ts";
 import { caseLedger, caseSource, replayCases } from "./replay_cases.ts";
 import type { ReplayReport } from "./replay_child.ts";
-
-const swiftShader = [
-  fromFileUrl(new URL("../../.tools/swiftshader/vk_swiftshader_icd.json", import.meta.url)),
-  "/usr/lib/chromium/vk_swiftshader_icd.json",
-].find(exists);
-
-const lavapipe = ["x86_64", "aarch64"]
-  .map((machine) => `/usr/share/vulkan/icd.d/lvp_icd.${machine}.json`).find(exists);
 
 let onHost: Promise<Record<string, string>> | undefined;
 
@@ -82,11 +74,17 @@ Deno.test("replay: the same bits on this machine's adapter", async () => {
   await assertSameBits(undefined, /./);
 });
 
-Deno.test(`replay: the same bits on lavapipe${lavapipe ? "" : ": skipped, it is not installed"}`, {
-  ignore: lavapipe === undefined,
-}, async () => {
-  await assertSameBits(lavapipe, /llvmpipe/i);
-});
+Deno.test(
+  `replay: the same bits on lavapipe${
+    lavapipe ? "" : ": skipped, it or the Vulkan loader is not installed"
+  }`,
+  {
+    ignore: lavapipe === undefined,
+  },
+  async () => {
+    await assertSameBits(lavapipe, /llvmpipe/i);
+  },
+);
 
 Deno.test(
   `replay: the same bits on SwiftShader${
