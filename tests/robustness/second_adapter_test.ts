@@ -9,7 +9,15 @@ Deno.test("every kernel equals its oracle on a second adapter, SwiftShader", asy
     );
   }
   const kernels = fromFileUrl(new URL("../kernels/", import.meta.url));
-  const files = ["losses", "matmul", "operations", "step", "update_rule", "accept"]
+  const files = [
+    "losses",
+    "matmul",
+    "perturbed_plane",
+    "operations",
+    "step",
+    "update_rule",
+    "accept",
+  ]
     .map((name) => `${kernels}${name}_test.ts`);
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["test", "-A", "--no-check", "--quiet", ...files],
