@@ -80,6 +80,7 @@ export {
   finetuneByFunction,
   LedgerFile,
   ledgerHeader,
+  offsetsFor,
   openLedger,
   replayLedger,
   replayOnHost,

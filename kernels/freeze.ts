@@ -78,7 +78,7 @@ export function assertShares({ name, plan }: Optimiser, { trainables }: OffsetSe
     throw new TypeError(
       `Cannot train by ${name}: "${alike.name}" has ${
         plan.gains
-          ? "no gain, make its offsets of measureGains"
+          ? "no gain, make its offsets by offsetsFor"
           : "a gain that is of another optimiser"
       }`,
     );
@@ -86,7 +86,7 @@ export function assertShares({ name, plan }: Optimiser, { trainables }: OffsetSe
   const without = trainables.find(({ share }) => share === undefined);
   if (plan.mask?.budget !== "global" || !without) return;
   throw new TypeError(
-    `Cannot train by ${name}: "${without.name}" has no share of the mask, make its offsets of maskShares`,
+    `Cannot train by ${name}: "${without.name}" has no share of the mask, make its offsets by offsetsFor`,
   );
 }
 

@@ -18,6 +18,7 @@ export * from "./finetune.ts";
 export * from "./host_objective.ts";
 export * from "./ledger_file.ts";
 export * from "./ledger_header.ts";
+export * from "./offsets_for.ts";
 export * from "./replay.ts";
 export * from "./run.ts";
 export * from "./run_folder.ts";

@@ -4,9 +4,7 @@
  * @module
  */
 import { createHash } from "node:crypto";
-import { maskShares, OffsetSet } from "../kernels/mod.ts";
-import { packBatch } from "../models/batch.ts";
-import { measureGains } from "../models/gains.ts";
+import { OffsetSet } from "../kernels/mod.ts";
 import { planOffsets } from "../models/selection.ts";
 import { writeFileWhole } from "../models/file_source.ts";
 import {
@@ -20,9 +18,10 @@ import { chooseLayers } from "./choose_layers.ts";
 import { optimiserOfConfig } from "./config_optimiser.ts";
 import type { TrainConfig } from "./config_schema.ts";
 import { configToYaml } from "./config_yaml.ts";
-import { finetune, type TrainingEvent, trainingOrder } from "./finetune.ts";
+import { finetune, type TrainingEvent } from "./finetune.ts";
 import { LedgerFile } from "./ledger_file.ts";
 import { ledgerHeader } from "./ledger_header.ts";
+import { offsetsFor } from "./offsets_for.ts";
 import { replayLedger } from "./replay.ts";
 import { type EvaluationMetrics, MetricsFile, type RunFolder, runFolder } from "./run_folder.ts";
 import { type RunSession, selectionOfConfig } from "./session.ts";
@@ -114,12 +113,7 @@ export class Run implements Disposable {
     const optimiser = optimiserOfConfig(config);
     assertTrainable(config, options.session);
     using stack = new DisposableStack();
-    const { mask } = optimiser.plan;
-    let planned = planOffsets(model, optimiser.form, gpu.maxBinding, selectionOfConfig(config));
-    if (mask?.budget === "global") {
-      const shared = await maskShares(gpu, mask, planned.trainables, model.tensors);
-      planned = new OffsetSet(shared, gpu.maxBinding);
-    }
+    const selection = selectionOfConfig(config);
     const headerOf = (of: OffsetSet) =>
       ledgerHeader({
         model,
@@ -135,16 +129,25 @@ export class Run implements Disposable {
     if (resume) {
       const opened = await LedgerFile.resume(folder.ledger);
       ledger = stack.use(opened.file);
-      // Gains are not measured again: an adapter's last bits could make them others.
-      const gains = new Map(opened.ledger.header.trainables.map(({ name, gain }) => [name, gain]));
-      const gained = planned.trainables.map((one) => ({ ...one, gain: gains.get(one.name) }));
-      planned = new OffsetSet(gained, gpu.maxBinding);
+      // What was found of each tensor is not looked for again: an adapter's last bits could make it another.
+      const known = new Map(opened.ledger.header.trainables.map((one) => [one.name, one]));
+      const { trainables } = planOffsets(model, optimiser.form, gpu.maxBinding, selection);
+      const found = trainables.map((one) => {
+        const { share, gain } = known.get(one.name) ?? {};
+        return { ...one, share, gain };
+      });
+      const planned = new OffsetSet(found, gpu.maxBinding);
       assertResumable(opened.ledger, headerOf(planned), folder.ledger);
       offsets = stack.use(await replayLedger(model, opened.ledger));
       const { records } = opened.ledger;
       state = records.length > 0 ? records.state(records.length - 1) : undefined;
     } else {
-      if (optimiser.plan.gains) planned = await withGains(planned, config, optimiser, options);
+      const { train: { examples: train }, objective } = options.examples;
+      const { batchSize, seed } = config;
+      const planned = await offsetsFor(model, optimiser, {
+        ...{ selection, train, objective, batchSize, seed },
+        ...(options.onGains ? { onGains: options.onGains } : {}),
+      });
       offsets = stack.use(planned.allocate(gpu));
       ledger = stack.use(await LedgerFile.create(folder.ledger, headerOf(planned)));
     }
@@ -214,25 +217,6 @@ export class Run implements Disposable {
   [Symbol.dispose](): void {
     this.#owned.dispose();
   }
-}
-
-/** Offsets with the gains that the first batch shows. */
-async function withGains(
-  { trainables }: OffsetSet,
-  config: TrainConfig,
-  optimiser: Optimiser,
-  { session: { gpu, model }, examples: { train, objective }, onGains }: RunOptions,
-): Promise<OffsetSet> {
-  const first = trainingOrder(train.examples, config).batch(0).map((i) => train.examples[i]);
-  const batch = packBatch(first, objective, model.maxPositions);
-  const { seed } = config;
-  return new OffsetSet(
-    await measureGains(model, optimiser, trainables, batch, {
-      seed,
-      ...(onGains ? { onProgress: onGains } : {}),
-    }),
-    gpu.maxBinding,
-  );
 }
 
 /** Says what to do about a model that has no scales, which the selection alone cannot know. */
