@@ -7,20 +7,16 @@
 import { fromFileUrl } from "@std/path";
 import { exists } from "./shared_data.ts";
 
-function hasLoader(): boolean {
-  for (const name of ["libvulkan.so.1", "libvulkan.1.dylib", "vulkan-1.dll"]) {
-    try {
-      Deno.dlopen(name, {}).close();
-      return true;
-    } catch {
-      continue;
-    }
-  }
-  return false;
-}
+const loader = [
+  "/usr/lib/x86_64-linux-gnu",
+  "/usr/lib/aarch64-linux-gnu",
+  "/usr/lib64",
+  "/usr/lib",
+  "/usr/local/lib",
+].map((folder) => `${folder}/libvulkan.so.1`).find(exists);
 
 function firstOf(paths: readonly string[]): string | undefined {
-  return hasLoader() ? paths.find(exists) : undefined;
+  return loader === undefined ? undefined : paths.find(exists);
 }
 
 /** Mesa's. */
