@@ -1,193 +1,297 @@
 /**
- * Real models in every format, by every method that can quantise to it: bits and held-out perplexity. Finished rows are kept in a file and
- * not made again, so it can be interrupted; the table is printed from that file.
+ * Real models in every format, by every method that can quantise to it: bits, held-out perplexity, and the same after QZO. Finished rows are
+ * kept in files and not made again, so it can be interrupted; the tables are made from those files.
  *
  * @module
  */
 
+import { cpuUsage } from "node:process";
 import { parseArgs } from "@std/cli";
-import { fromFileUrl, join } from "@std/path";
+import { fromFileUrl } from "@std/path";
 import {
   calibratedSource,
   type Example,
   type Gpu,
+  linear,
   loadModel,
   openGpu,
-  openModelSource,
+  planOffsets,
+  quantizedSource,
+  qzoNormalised,
 } from "../mod.ts";
-import { architectureOf, type ModelSource, QUANTIZE_METHODS } from "../models/mod.ts";
-import { bitsPerWeight, chooseFormat, type Format, FORMATS } from "../quant/mod.ts";
-import { perplexity } from "../tasks/mod.ts";
-import { evaluate } from "../train/mod.ts";
-import { DATA, TEXTS, windows } from "./finetune.ts";
+import type { OffsetSet } from "../kernels/mod.ts";
+import { Evaluator, type Model, type ModelSource, packBatch } from "../models/mod.ts";
+import { formatByName } from "../quant/mod.ts";
+import { finetune } from "../train/mod.ts";
+import { DATA } from "./finetune.ts";
+import { describeMachine } from "./support/machine.ts";
+import { LEARNING_RATES, QUALITY_MODELS, type QualityModel } from "./support/quality_models.ts";
+import {
+  findingLines,
+  findings,
+  type Result,
+  tables,
+  type Tuned,
+} from "./support/quality_report.ts";
+import { bitsOfModel, rankOf, type Row, rowName, rowsOf, TUNED } from "./support/quality_rows.ts";
 
-const RESULTS = fromFileUrl(new URL("./results/quality.jsonl", import.meta.url));
+const results = (name: string) => fromFileUrl(new URL(`./results/${name}`, import.meta.url));
+const ROWS = results("quality.jsonl");
+const AFTER_QZO = results("quality_qzo.jsonl");
+const REPORT = results("quality.md");
 
 const HELP =
-  `Quantises real models to every format by every method and prints a table of perplexities.
+  `Quantises real models to every format by every method, tunes some with QZO, and makes tables of perplexities.
 
 Usage: deno task bench quality [options]
 
-  --only TEXT      cases whose name contains TEXT, for example "reviews-4m int4_g128 gptq"
-  --list           the cases
-  --table          print the table of what is done, run nothing
+  --only TEXT      rows whose name contains TEXT, for example "reviews-4m int4_g128 gptq"
+  --list           the rows that are not done yet, in the order in which they are measured
+  --table          write the tables of what is done, run nothing
+
+It fails when the results contradict what has to be true of them.
 
 Example: deno task bench quality --only "Q4_0 gptq"`;
 
 /** Tokens to calibrate with. */
-const CALIBRATION = 32768;
+const CALIBRATION = 8192;
+const WINDOWS_AT_ONCE = 32;
+/** Steps of QZO, each of two forwards of a batch. */
+const STEPS = 128;
+const BATCH = 4;
+const SEEDS = [0, 1, 2];
 
-/** Models and the text that each is calibrated and judged on; windows are those of `deno task bench finetune`. */
-const MODELS = [["tinystories-656k", "stories"], ["reviews-4m", "reviews"]] as const;
-
-interface Case {
-  readonly model: string;
-  readonly text: keyof typeof TEXTS;
-  readonly format: string;
-  readonly method: string;
+/** Something to measure: a row, or what QZO makes of it. */
+interface Work {
+  readonly row: Row;
+  /** Seeds to tune it with; none: the row itself. */
+  readonly seeds: readonly number[];
 }
 
-interface Result {
-  readonly model: string;
-  readonly format: string;
-  readonly method: string;
-  /** Of the matrices in this format, scales and codebooks included. */
-  readonly bits: number;
-  /** Nats a token, 16 bits and quantised. */
-  readonly before: number;
-  readonly after: number;
-  /** Root mean square over the layers of the relative errors of their outputs, on the calibration text. */
-  readonly outputError: number;
-  readonly heldOut: number;
-  readonly minutes: number;
-  readonly adapter: string;
-  readonly date: string;
+async function readLines<T>(path: string): Promise<T[]> {
+  const text = await Deno.readTextFile(path).catch(() => "");
+  return text.split("\n").filter((line) => line !== "").map((line) => JSON.parse(line) as T);
 }
 
-/** Whether values can be quantised to a format, and not only read in it. */
-function canBeMade({ layout }: Format): boolean {
-  if (layout.kind === "codebook") {
-    return (layout.bits ?? 8) === 8 && (layout.vector ?? 8) === 8 && layout.books <= 4;
+async function append(path: string, value: Result | Tuned): Promise<void> {
+  await Deno.writeTextFile(path, `${JSON.stringify(value)}\n`, { append: true });
+}
+
+const rounded = (value: number): number => Number(value.toFixed(6));
+
+function secondsSince(begun: NodeJS.CpuUsage): number {
+  const { user, system } = cpuUsage(begun);
+  return Number(((user + system) / 1e6).toFixed(1));
+}
+
+/** Nats a token of each window. */
+async function lossesOf(
+  model: Model,
+  windows: readonly Example[],
+  offsets?: OffsetSet,
+): Promise<number[]> {
+  using evaluator = new Evaluator(model, offsets);
+  const losses: number[] = [];
+  for (let first = 0; first < windows.length; first += WINDOWS_AT_ONCE) {
+    const some = windows.slice(first, first + WINDOWS_AT_ONCE);
+    const batch = packBatch(some, "language-modelling", model.maxPositions);
+    const [{ scores }] = await evaluator.run([batch]);
+    losses.push(...scores.map((score) => -score));
   }
-  return layout.kind === "scalar" || layout.kind === "super";
+  return losses;
 }
 
-/** Whether at least half of a model's matrices get the format, and not what stands in for it. */
-function fits(source: ModelSource, format: Format): boolean {
-  const matrices = architectureOf(source.config).weights(source.config)
-    .filter(({ kind }) => kind === "matrix");
-  const held = matrices.filter(({ name, rows, columns }) =>
-    chooseFormat(name, rows, columns, format.name) === format.name
+const mean = (values: readonly number[]): number =>
+  values.reduce((sum, x) => sum + x, 0) / values.length;
+
+/** The standard error of the mean difference. */
+function standardError(a: readonly number[], b: readonly number[]): number {
+  const differences = a.map((x, i) => x - b[i]);
+  const middle = mean(differences);
+  const squares = differences.reduce((sum, d) => sum + (d - middle) ** 2, 0);
+  return Math.sqrt(squares / (a.length - 1) / a.length);
+}
+
+/** Models as they are needed, opened once, with the losses of their windows before they are quantised. */
+class Models implements Disposable {
+  readonly gpu: Gpu;
+  readonly #open = new Map<string, { readonly about: QualityModel; before?: number[] }>();
+
+  constructor(gpu: Gpu) {
+    this.gpu = gpu;
+  }
+
+  async get(name: string): Promise<QualityModel> {
+    return (await this.#entry(name)).about;
+  }
+
+  async before(name: string): Promise<number[]> {
+    const entry = await this.#entry(name);
+    if (!entry.before) {
+      using model = await loadModel(this.gpu, entry.about.source);
+      entry.before = await lossesOf(model, entry.about.heldOut);
+    }
+    return entry.before;
+  }
+
+  async #entry(name: string): Promise<{ readonly about: QualityModel; before?: number[] }> {
+    const found = this.#open.get(name) ?? { about: await QUALITY_MODELS[name]() };
+    this.#open.set(name, found);
+    return found;
+  }
+
+  [Symbol.dispose](): void {
+    for (const { about } of this.#open.values()) about[Symbol.dispose]();
+  }
+}
+
+async function quantise(
+  gpu: Gpu,
+  { source, train }: QualityModel,
+  { format, method }: Row,
+): Promise<ModelSource> {
+  // What round-to-nearest makes does not depend on the text.
+  if (method === "rtn") return quantizedSource(source, { format });
+  const windows = train.slice(0, CALIBRATION / train[0].candidates[0].length);
+  return await calibratedSource(gpu, source, windows, { format, method });
+}
+
+async function measure(models: Models, { row, seeds }: Work): Promise<void> {
+  const { gpu } = models;
+  const about = await models.get(row.model);
+  const what = { adapter: gpu.description, date: new Date().toISOString().slice(0, 10) };
+  const before = seeds.length === 0 ? await models.before(row.model) : [];
+  const begun = cpuUsage();
+  using model = await loadModel(gpu, await quantise(gpu, about, row));
+  const seconds = secondsSince(begun);
+  const quantised = await lossesOf(model, about.heldOut);
+  if (seeds.length === 0) {
+    const result: Result = {
+      ...row,
+      bits: bitsOfModel(about.source, formatByName(row.format))!,
+      before: rounded(mean(before)),
+      after: rounded(mean(quantised)),
+      error: rounded(standardError(quantised, before)),
+      heldOut: about.heldOut.length,
+      seconds,
+      ...what,
+    };
+    await append(ROWS, result);
+    console.log(`${rowName(row)}: ${result.before} to ${result.after}, ${seconds} s`);
+  }
+  for (const seed of seeds) {
+    const begun = cpuUsage();
+    const { learningRate, train } = about;
+    const schedule = linear(learningRate, { total: STEPS, warmup: 10 });
+    const optimiser = qzoNormalised({ learningRate: schedule });
+    using offsets = planOffsets(model, optimiser.form, gpu.maxBinding).allocate(gpu);
+    const options = { model, optimiser, offsets, objective: "language-modelling" as const };
+    for await (const _ of finetune({ ...options, train, batchSize: BATCH, steps: STEPS, seed }));
+    const tuned = await lossesOf(model, about.heldOut, offsets);
+    const result: Tuned = {
+      ...row,
+      seed,
+      learningRate,
+      forwards: STEPS * optimiser.evaluations,
+      batchSize: BATCH,
+      after: rounded(mean(tuned)),
+      error: rounded(standardError(tuned, quantised)),
+      seconds: secondsSince(begun),
+      ...what,
+    };
+    await append(AFTER_QZO, result);
+    console.log(`${rowName(row)}, seed ${seed}: ${mean(quantised)} to ${result.after}`);
+  }
+}
+
+/** Of the formats that are tuned: rounded, and by the method with the lowest loss; those without all their rows have to wait. */
+function toTune(rows: readonly Row[], done: readonly Result[]): Row[] {
+  const tunable = rows.filter(({ format }) => TUNED.includes(format));
+  const groups = Map.groupBy(tunable, ({ model, format }) => `${model} ${format}`);
+  return [...groups.values()].flatMap((group) => {
+    const measured = group.map((row) => done.find((r) => rowName(r) === rowName(row)));
+    if (!measured.every((r) => r !== undefined)) return [];
+    const [best] = measured.filter(({ method }) => method !== "rtn")
+      .sort((a, b) => a.after - b.after);
+    return group.filter(({ method }) => method === "rtn" || method === best.method);
+  });
+}
+
+/** What is not done yet. What is to be tuned follows from rows, so it is asked for again after each. */
+async function workLeft(rows: readonly Row[]): Promise<Work[]> {
+  const done = await readLines<Result>(ROWS);
+  const tuned = await readLines<Tuned>(AFTER_QZO);
+  const left = rows.filter((row) => !done.some((r) => rowName(r) === rowName(row)));
+  const rank = (rank: number): Work[] =>
+    left.filter((row) => rankOf(row) === rank).map((row) => ({ row, seeds: [] }));
+  const tuning = toTune(rows, done)
+    .map((row) => ({
+      row,
+      seeds: SEEDS.filter((seed) =>
+        !tuned.some((t) => rowName(t) === rowName(row) && t.seed === seed)
+      ),
+    }))
+    .filter(({ seeds }) => seeds.length > 0);
+  return [...rank(0), ...rank(1), ...tuning, ...rank(2), ...rank(3)];
+}
+
+const NOTES = "## What it says";
+
+/** Writes the tables; the notes that someone has written below them stay. Returns whether all that has to be true is. */
+async function report(): Promise<boolean> {
+  const rows = await readLines<Result>(ROWS);
+  if (rows.length === 0) return true;
+  const found = findings(rows);
+  const old = await Deno.readTextFile(REPORT).catch(() => "");
+  const notes = old.includes(NOTES) ? old.slice(old.indexOf(NOTES)) : `${NOTES}\n`;
+  const rates = Object.entries(LEARNING_RATES).map(([name, rate]) => `${rate} (${name})`).join(
+    ", ",
   );
-  return 2 * held.length >= matrices.length;
+  const text = [
+    "# Formats and methods by perplexity, before and after QZO",
+    `\`deno task bench quality\` (what is done stays done). ${await describeMachine(
+      rows.at(-1)!.adapter,
+    )}`,
+    `Calibrated with ${CALIBRATION} tokens. Loss added: nats a token over held-out windows, with the standard error of the mean difference. QZO: ` +
+    `scales alone, relative, \`qzoNormalised\`, ${
+      2 * STEPS
+    } forwards of ${BATCH} windows, learning rate falling linearly to 0 from ${rates}; ` +
+    `seeds ${
+      SEEDS.join(", ")
+    }; round-to-nearest and the method with the lowest loss. CPU s: quantising and loading.`,
+    tables(rows, await readLines<Tuned>(AFTER_QZO)),
+    `## What has to be true\n\n${findingLines(found)}`,
+    notes,
+  ].join("\n\n");
+  await Deno.writeTextFile(REPORT, text);
+  console.log(findingLines(found));
+  return found.every(({ violations }) => violations.length === 0);
 }
 
-async function cases(): Promise<Case[]> {
-  const found: Case[] = [];
-  for (const [model, text] of MODELS) {
-    using source = await openModelSource(join(DATA, "models", model));
-    for (const format of FORMATS.filter((it) => canBeMade(it) && fits(source, it))) {
-      for (const { name: method, applies } of QUANTIZE_METHODS) {
-        if (applies(format)) found.push({ model, text, format: format.name, method });
-      }
+/** Runs what is not done yet, then writes the tables. */
+export async function main(argv: string[]): Promise<void> {
+  const args = parseArgs(argv, { string: ["only"], boolean: ["list", "table", "help"] });
+  if (args.help) return console.log(HELP);
+  if (!args.table) {
+    if (!await Deno.stat(DATA).then(() => true, () => false)) {
+      return console.log(`Skipped, because the real models and data are not at ${DATA}`);
+    }
+    using gpu = await openGpu();
+    using models = new Models(gpu);
+    const rows: Row[] = [];
+    for (const name of Object.keys(QUALITY_MODELS)) {
+      rows.push(...rowsOf(name, (await models.get(name)).source));
+    }
+    const chosen = rows.filter((row) => rowName(row).includes(args.only ?? ""));
+    if (args.list) {
+      const left = await workLeft(chosen);
+      return console.log(left.map(({ row, seeds }) => `${rowName(row)} ${seeds}`).join("\n"));
+    }
+    for (let [work] = await workLeft(chosen); work; [work] = await workLeft(chosen)) {
+      await measure(models, work);
     }
   }
-  return found;
-}
-
-async function readResults(): Promise<Result[]> {
-  const text = await Deno.readTextFile(RESULTS).catch(() => "");
-  return text.split("\n").filter((line) => line !== "").map((line) => JSON.parse(line) as Result);
-}
-
-async function lossOf(gpu: Gpu, source: ModelSource, heldOut: readonly Example[]): Promise<number> {
-  using model = await loadModel(gpu, source);
-  return (await evaluate(model, heldOut, { objective: "language-modelling" })).loss;
-}
-
-/** Loss at 16 bits by model: the same for all its rows. */
-const losses = new Map<string, number>();
-
-async function runCase(gpu: Gpu, c: Case): Promise<Result> {
-  using source = await openModelSource(join(DATA, "models", c.model));
-  const text = TEXTS[c.text];
-  const { train, heldOut } = await windows(text, source.tokenizer!);
-  const before = losses.get(c.model) ?? await lossOf(gpu, source, heldOut);
-  losses.set(c.model, before);
-  const begun = performance.now();
-  let [bits, weights, squares, layers] = [0, 0, 0, 0];
-  const quantised = await calibratedSource(gpu, source, train.slice(0, CALIBRATION / text.length), {
-    format: c.format,
-    method: c.method,
-    onLayer: ({ rows, columns, format, outputError }) => {
-      squares += outputError ** 2;
-      layers++;
-      if (format !== c.format) return;
-      weights += rows * columns;
-      bits += rows * columns *
-        bitsPerWeight(FORMATS.find(({ name }) => name === format)!, rows, columns);
-    },
-  });
-  const minutes = (performance.now() - begun) / 60_000;
-  return {
-    model: c.model,
-    format: c.format,
-    method: c.method,
-    bits: bits / weights,
-    before,
-    after: await lossOf(gpu, quantised, heldOut),
-    outputError: Math.sqrt(squares / layers),
-    heldOut: heldOut.length,
-    minutes: Number(minutes.toFixed(2)),
-    adapter: gpu.description,
-    date: new Date().toISOString().slice(0, 10),
-  };
-}
-
-function row(r: Result): string {
-  return `| ${r.model} | ${r.format} | ${r.method} | ${r.bits.toFixed(3)} | ${
-    perplexity(r.before).toFixed(2)
-  } | ${perplexity(r.after).toFixed(2)} | ${(r.after - r.before).toFixed(4)} | ${
-    (100 * r.outputError).toFixed(2)
-  } % | ${r.minutes.toFixed(1)} |`;
-}
-
-/** Rows by model and then bits, methods of a format side by side. */
-function table(results: readonly Result[]): string {
-  const order = [...results].sort((a, b) =>
-    a.model.localeCompare(b.model) || a.bits - b.bits || a.format.localeCompare(b.format) ||
-    a.after - b.after
-  );
-  return [
-    "| model | format | method | bits per weight | perplexity, 16 bits | quantised | loss added | error of outputs | minutes |",
-    "|---|---|---|---|---|---|---|---|---|",
-    ...order.map(row),
-  ].join("\n");
-}
-
-/** Runs what is not done yet, then prints the table. */
-export async function main(argv: string[]): Promise<void> {
-  const args = parseArgs(argv, {
-    string: ["only"],
-    boolean: ["list", "table", "help"],
-  });
-  if (args.help) return console.log(HELP);
-  if (args.table) return console.log(table(await readResults()));
-  if (!await Deno.stat(DATA).then(() => true, () => false)) {
-    return console.log(`Skipped, because the real models and data are not at ${DATA}`);
-  }
-  const nameOf = (it: Pick<Result, "model" | "format" | "method">) =>
-    `${it.model} ${it.format} ${it.method}`;
-  const all = (await cases()).filter((c) => nameOf(c).includes(args.only ?? ""));
-  if (args.list) return console.log(all.map(nameOf).join("\n"));
-  using gpu = await openGpu();
-  for (const c of all) {
-    if ((await readResults()).some((r) => nameOf(r) === nameOf(c))) continue;
-    const result = await runCase(gpu, c);
-    await Deno.writeTextFile(RESULTS, `${JSON.stringify(result)}\n`, { append: true });
-    console.log(row(result));
-  }
-  console.log(`\n${table(await readResults())}`);
+  if (!await report()) Deno.exitCode = 1;
 }
 
 if (import.meta.main) await main(Deno.args);

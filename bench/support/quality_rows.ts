@@ -1,0 +1,85 @@
+/**
+ * What `deno task bench quality` measures: which formats, by which methods, and which of them are tuned.
+ *
+ * @module
+ */
+import type { ModelSource } from "../../mod.ts";
+import { architectureOf, QUANTIZE_METHODS } from "../../models/mod.ts";
+import {
+  bitsPerWeight,
+  chooseFormat,
+  type Format,
+  formatByName,
+  FORMATS,
+  sameLayout,
+} from "../../quant/mod.ts";
+
+/** A model in a format, made by a method. */
+export interface Row {
+  readonly model: string;
+  readonly format: string;
+  readonly method: string;
+}
+
+/** `model format method`. */
+export function rowName({ model, format, method }: Row): string {
+  return `${model} ${format} ${method}`;
+}
+
+/** Of this library's own formats; those that are bit for bit a GGUF type (int4_g32 is Q4_0, int8_g32 is Q8_0) stand there as that. */
+const OWN = [
+  ...["int2_g32", "int2_g128", "int2z_g128", "int3_g32", "int3_g128", "int3z_g128"],
+  ...["int4_g32", "int4_g128", "int4z_g128", "int4m_g32", "int8_g32", "int8_g128"],
+  ...["nf4_g64", "fp4_g64", "codebook1x8", "codebook2x8", "codebook3x8", "codebook4x8"],
+];
+
+/** Formats whose rows are tuned with QZO as well. */
+export const TUNED: readonly string[] = [
+  ...["Q4_0", "Q4_K", "int4_g128", "int3_g128", "int2_g32", "nf4_g64", "codebook2x8"],
+];
+
+/** More bits than this and a model is too small for its codebooks. */
+const MOST_BITS = 9;
+
+/** All formats that are looked at, no two with one layout. */
+export function qualityFormats(): Format[] {
+  const quantised = FORMATS.filter(({ gguf, layout }) => gguf && layout.kind !== "dense");
+  const distinct: Format[] = [];
+  for (const format of [...quantised, ...OWN.map(formatByName)]) {
+    if (!distinct.some(({ layout }) => sameLayout(layout, format.layout))) distinct.push(format);
+  }
+  return distinct;
+}
+
+/** Bits a weight of all matrices that do not stay dense, scales and codebooks included; undefined where less than half get this format. */
+export function bitsOfModel({ config }: ModelSource, format: Format): number | undefined {
+  let [bits, weights, held] = [0, 0, 0];
+  const matrices = architectureOf(config).weights(config).filter(({ kind }) => kind === "matrix");
+  for (const { name, rows, columns } of matrices) {
+    const chosen = formatByName(chooseFormat(name, rows, columns, format.name));
+    if (chosen.layout.kind === "dense") continue;
+    bits += bitsPerWeight(chosen, rows, columns) * rows * columns;
+    weights += rows * columns;
+    if (chosen.name === format.name) held++;
+  }
+  return 2 * held >= matrices.length ? bits / weights : undefined;
+}
+
+/** The rows of a model: every format that it can have, by every method that makes it. */
+export function rowsOf(model: string, source: ModelSource): Row[] {
+  return qualityFormats()
+    .filter((format) => (bitsOfModel(source, format) ?? Infinity) <= MOST_BITS)
+    .flatMap((format) =>
+      QUANTIZE_METHODS.filter(({ applies }) => applies(format))
+        .map(({ name: method }) => ({ model, format: format.name, method }))
+    );
+}
+
+/**
+ * Earlier ranks are measured first, and tuning comes between 1 and 2. 0: rows that are compared with each other, of formats that are tuned; 1: by
+ * other methods, because tuning takes the best; 2 and 3: the same of other formats.
+ */
+export function rankOf({ format, method }: Row): number {
+  const compared = ["rtn", "gptq", "codebook"].includes(method);
+  return (TUNED.includes(format) ? 0 : 2) + (compared ? 0 : 1);
+}
