@@ -63,20 +63,18 @@ export async function maskShares(
   trainables: readonly Trainable[],
   tensors: ReadonlyMap<string, DeviceTensor>,
 ): Promise<Trainable[]> {
-  const magnitudes: Float32Array[] = [];
-  for (const one of trainables) {
-    magnitudes.push(await basesOf(gpu, tensors, one));
-  }
-  const shares = magnitudeShares(density, magnitudes);
+  const bases: Float32Array[] = [];
+  for (const one of trainables) bases.push(await basesOf(gpu, tensors, one));
+  const shares = magnitudeShares(density, bases);
   return trainables.map((one, i) => ({ ...one, share: shares[i] }));
 }
 
 /** Throws a TypeError where an optimiser's mask wants shares, or its directions gains, and offsets were made without. */
-export function assertShares({ name, plan }: Optimiser, { trainables }: OffsetSet): void {
-  const alike = trainables.find(({ gain }) => (gain !== undefined) !== (plan.gains !== undefined));
-  if (alike) {
+export function assertTrainables({ name, plan }: Optimiser, { trainables }: OffsetSet): void {
+  const other = trainables.find(({ gain }) => (gain !== undefined) !== (plan.gains !== undefined));
+  if (other) {
     throw new TypeError(
-      `Cannot train by ${name}: "${alike.name}" has ${
+      `Cannot train by ${name}: "${other.name}" has ${
         plan.gains
           ? "no gain, make its offsets by offsetsFor"
           : "a gain that is of another optimiser"

@@ -25,7 +25,7 @@ export interface Perturbation {
   readonly id: number;
   /** What a mask leaves of the tensor, in 65536ths, where tensors differ. */
   readonly share?: number | undefined;
-  /** z is multiplied by 2 to this power, -8 to 0. Default 0. */
+  /** z is multiplied by 2 to this power, see `largestGain`. Default 0. */
   readonly gain?: number | undefined;
   /** Absent: offsets only, for evaluation. */
   readonly noise?: BranchNoise | undefined;

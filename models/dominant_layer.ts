@@ -11,7 +11,7 @@ import { assertBatchFits, type Example, type Objective, packBatch } from "./batc
 import { forwardContext, weightOf } from "./forward.ts";
 import type { Model } from "./model.ts";
 import { planOffsets, type Selection } from "./selection.ts";
-import { Trainer } from "./trainer.ts";
+import { squaredSlopes } from "./slopes.ts";
 
 /** What makes a layer dominant: see {@linkcode dominantLayer}. */
 export type Dominance = "outliers" | "sensitivity";
@@ -164,15 +164,8 @@ async function sensitivity(
     blocks: { by: "layer", count: layers, order: "all" },
   });
   using offsets = planOffsets(model, probe.form, gpu.maxBinding, selection).allocate(gpu);
-  using trainer = new Trainer(model, probe, offsets, { seed: 0, capacity: 1 });
-  const squares = new Array<number>(layers).fill(0);
-  for (const [index, batch] of batches.entries()) {
-    signal?.throwIfAborted();
-    trainer.enqueue(index, batch);
-    const [{ halted, derivatives }] = await trainer.drain();
-    if (halted) throw new RangeError("Cannot find the dominant layer: a loss is not finite");
-    derivatives.forEach((d, layer) => squares[layer] += d * d / batches.length);
-    onProgress?.(index + 1, batches.length);
-  }
+  const squares = await squaredSlopes(model, probe, offsets, batches, {
+    ...{ what: "the dominant layer", signal, onProgress },
+  });
   return squares.map(Math.sqrt);
 }

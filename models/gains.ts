@@ -5,10 +5,17 @@
  */
 
 import { OffsetSet, type Trainable } from "../kernels/mod.ts";
-import { elementwise, gainsOf, laws, oneSided, type Optimiser, optimiser } from "../optim/mod.ts";
+import {
+  gainsOf,
+  laws,
+  oneSided,
+  type Optimiser,
+  optimiser,
+  scaleBySchedule,
+} from "../optim/mod.ts";
 import { assertBatchFits, type PackedBatch } from "./batch.ts";
 import type { Model } from "./model.ts";
-import { Trainer } from "./trainer.ts";
+import { squaredSlopes } from "./slopes.ts";
 
 /** Directions looked along at a time, beside one look without any: few enough to tell how far it is. */
 const DIRECTIONS = 64;
@@ -23,11 +30,11 @@ export function gainForwards({ plan: { gains } }: Optimiser, tensors: number): n
 /** How to measure. */
 export interface MeasureGainsOptions {
   /** Of the directions; default 0. */
-  readonly seed?: number;
+  readonly seed?: number | undefined;
   /** Stops between some tensors and the next. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Told after some tensors how many of how many have been looked at. */
-  readonly onProgress?: (done: number, total: number) => void;
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
 /**
@@ -70,24 +77,17 @@ export async function measureGains(
   for (let first = 0; first < trainables.length; first += perPass) {
     signal?.throwIfAborted();
     const some = trainables.slice(first, first + perPass);
-    // Direction q looks along tensor q modulo their number.
     const probe = optimiser({
       name: "gains",
       estimator: oneSided({ epsilon, queries: queries * some.length }),
-      transformations: [elementwise("still", {}, (o, d) => o.mul(d, o.constant(0)))],
+      transformations: [scaleBySchedule(0)],
       distribution: laws[distribution].dense,
       blocks: { by: "tensor", count: some.length, order: "all" },
       form,
     });
     using offsets = new OffsetSet(some, model.gpu.maxBinding).allocate(model.gpu);
-    using trainer = new Trainer(model, probe, offsets, { seed, capacity: 1 });
-    trainer.enqueue(0, batch);
-    const [{ halted, derivatives }] = await trainer.drain();
-    if (halted) throw new RangeError("Cannot find gains: a loss of the first batch is not finite");
-    some.forEach((_, tensor) => {
-      const own = derivatives.filter((_, q) => q % some.length === tensor);
-      squares.push(own.reduce((sum, d) => sum + d * d, 0) / queries);
-    });
+    const what = "how steep the loss is along tensors";
+    squares.push(...await squaredSlopes(model, probe, offsets, [batch], { what, seed, signal }));
     onProgress?.(squares.length, trainables.length);
   }
   const found = gainsOf(gains, squares, trainables.map(({ count }) => count));

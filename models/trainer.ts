@@ -7,7 +7,7 @@
 
 import {
   ActivationPool,
-  assertShares,
+  assertTrainables,
   BlockCopy,
   compileGraph,
   type Gpu,
@@ -76,7 +76,7 @@ export class Trainer implements Disposable {
       readonly onTimes?: (times: readonly DeviceSpan[]) => void;
     },
   ) {
-    assertShares(optimiser, offsets);
+    assertTrainables(optimiser, offsets);
     this.#model = model;
     this.#gpu = model.gpu;
     this.#optimiser = optimiser;

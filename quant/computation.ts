@@ -65,8 +65,8 @@ export async function runWith<T>(
 }
 
 /** What needs no products, as a computation. */
-// deno-lint-ignore require-yield
 export function* withoutProducts<T>(compute: () => T): Computation<T> {
+  yield* [];
   return compute();
 }
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { assertShares, freezeByMagnitude, OffsetSet, replayMoves } from "../kernels/mod.ts";
+import { assertTrainables, freezeByMagnitude, OffsetSet, replayMoves } from "../kernels/mod.ts";
 import type { Model } from "../models/model.ts";
 import {
   acceptStep,
@@ -106,7 +106,7 @@ export async function* finetuneByFunction(
   const { gpu, tensors } = model;
   const { distribution, projection, update, plan, estimator, accept } = optimiser;
   const first = ledger?.length ?? 0;
-  assertShares(optimiser, offsets);
+  assertTrainables(optimiser, offsets);
   assertState(optimiser, offsets, first, options.state);
   if (ledger) assertWritable(ledger, { model, optimiser, offsets, seed });
   // What an update rule kept in another fine-tune is none of this one's.

@@ -23,8 +23,10 @@ export interface OffsetsForOptions {
   readonly batchSize?: number;
   /** The run's seed; 0 by default. */
   readonly seed?: number;
+  /** Stops between looking at some tensors and the next. */
+  readonly signal?: AbortSignal | undefined;
   /** Told how many of how many tensors have been looked at. */
-  readonly onGains?: (done: number, total: number) => void;
+  readonly onGains?: ((done: number, total: number) => void) | undefined;
 }
 
 /**
@@ -32,6 +34,7 @@ export interface OffsetsForOptions {
  * with gains with a gain for each, which takes {@linkcode gainForwards} forwards on the first batch. For all others what `planOffsets` gives.
  *
  * @throws {RangeError} When nothing is selected, a batch does not fit the model, or a loss is not finite
+ * @throws The signal's reason when it aborts
  *
  * @example Trained by qzoPlus
  * ```ts
@@ -55,7 +58,7 @@ export async function offsetsFor(
   options: OffsetsForOptions,
 ): Promise<OffsetSet> {
   const { gpu } = model;
-  const { selection, train, objective, onGains } = options;
+  const { selection, train, objective, seed, signal, onGains } = options;
   const { mask, gains } = optimiser.plan;
   const planned = planOffsets(model, optimiser.form, gpu.maxBinding, selection);
   let { trainables } = planned;
@@ -66,10 +69,8 @@ export async function offsetsFor(
     if (train.length === 0) throw new RangeError("Cannot find gains: there are no examples");
     const first = trainingOrder(train, options).batch(0).map((i) => train[i]);
     const batch = packBatch(first, objective, model.maxPositions);
-    trainables = await measureGains(model, optimiser, trainables, batch, {
-      ...(options.seed === undefined ? {} : { seed: options.seed }),
-      ...(onGains ? { onProgress: onGains } : {}),
-    });
+    const how = { seed, signal, onProgress: onGains };
+    trainables = await measureGains(model, optimiser, trainables, batch, how);
   }
   return new OffsetSet(trainables, gpu.maxBinding);
 }

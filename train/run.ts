@@ -37,8 +37,10 @@ export interface RunOptions {
   readonly resume?: boolean;
   /** Told after each batch of the search for a layer, where the configuration has a word for it. */
   readonly onChoice?: (done: number, total: number) => void;
+  /** Stops while tensors are looked at, before there is a ledger; `train` has its own. */
+  readonly signal?: AbortSignal | undefined;
   /** Told how many of how many tensors have been looked at, where the optimiser wants to know which are steep. */
-  readonly onGains?: (done: number, total: number) => void;
+  readonly onGains?: ((done: number, total: number) => void) | undefined;
 }
 
 /** How the data are ordered: with the seed, all that batches depend on. */
@@ -144,9 +146,9 @@ export class Run implements Disposable {
     } else {
       const { train: { examples: train }, objective } = options.examples;
       const { batchSize, seed } = config;
+      const { signal, onGains } = options;
       const planned = await offsetsFor(model, optimiser, {
-        ...{ selection, train, objective, batchSize, seed },
-        ...(options.onGains ? { onGains: options.onGains } : {}),
+        ...{ selection, train, objective, batchSize, seed, signal, onGains },
       });
       offsets = stack.use(planned.allocate(gpu));
       ledger = stack.use(await LedgerFile.create(folder.ledger, headerOf(planned)));

@@ -69,7 +69,8 @@ export const finetuneCommand: Command = {
       const finished = await train(call, config, session, examples);
       if (finished) await summarise(call, config, session, examples);
     } finally {
-      if (signal.aborted) {
+      const { ledger } = runFolder(config.output);
+      if (signal.aborted && await Deno.stat(ledger).then(() => true, () => false)) {
         terminal.note(`To go on: ${invocation()} finetune ${quoted(config.output)} --resume`);
       }
     }
@@ -106,6 +107,7 @@ async function train(
     resume: options.flag("resume"),
     onChoice: choice.onProgress,
     onGains: gains.onProgress,
+    signal,
   });
   choice.clear();
   gains.clear();

@@ -13,7 +13,7 @@ struct Params {
   span: u32,
   stride: u32,
   tensor: u32,
-  share: u32,
+  told: u32,
   branches: u32,
   row_quads: u32,     // PLANE == minima: quads of rows of this piece
 }
@@ -70,7 +70,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
   var offset = offsets[e];
 #if NOISE
   let branch = branches[b];
-  offset += branch.amplitude * free4(offset, noise4(branch.seed, p.tensor, p.share, e, quads));
+  offset += branch.amplitude * free4(offset, noise4(branch.seed, p.tensor, p.told, e, quads));
 #endif
   value = combine4(value, offset);
 #endif
@@ -88,7 +88,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
   var offset = held[index & 3u];
 #if NOISE
   let branch = branches[b];
-  offset += branch.amplitude * free4(held, noise4(branch.seed, p.tensor, p.share, index >> 2u, p.stride / 4u))[index & 3u];
+  offset += branch.amplitude * free4(held, noise4(branch.seed, p.tensor, p.told, index >> 2u, p.stride / 4u))[index & 3u];
 #endif
   scale = combine(scale, offset);
 #if LAYOUT == super

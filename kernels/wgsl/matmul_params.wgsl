@@ -13,7 +13,7 @@ struct Params {
   groups: u32,          // scale groups in a row; LAYOUT == column: classes of rows
   stride: u32,          // offsets between spans
   tensor: u32,          // id for the noise
-  share: u32,           // what a mask leaves of it, see mask4
+  told: u32,            // what noise is told of it, see packNoise
   row_tiles: u32,       // row tiles of one branch
   total_rows: u32,      // B * M
   column_tiles: u32,

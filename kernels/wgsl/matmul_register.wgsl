@@ -111,7 +111,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
       let e{c} = (p.first_output + n{c}) * quads + k;
       let o{c} = offsets[e{c}];
 #if !MIXED && NOISE
-      let v{c} = combine4(w{c}, o{c} + branch.amplitude * free4(o{c}, noise4(branch.seed, p.tensor, p.share, e{c}, quads)));
+      let v{c} = combine4(w{c}, o{c} + branch.amplitude * free4(o{c}, noise4(branch.seed, p.tensor, p.told, e{c}, quads)));
 #elif !MIXED
       let v{c} = combine4(w{c}, o{c});
 #endif
@@ -125,7 +125,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
 #if MIXED && FORM != none
 #if NOISE
 #for c COLS
-        acc{r}_{c} += dot(xr, combine4(w{c}, o{c} + branch{r}.amplitude * free4(o{c}, noise4(branch{r}.seed, p.tensor, p.share, e{c}, quads))));
+        acc{r}_{c} += dot(xr, combine4(w{c}, o{c} + branch{r}.amplitude * free4(o{c}, noise4(branch{r}.seed, p.tensor, p.told, e{c}, quads))));
 #endfor
 #else
 #for c COLS
@@ -195,7 +195,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
         let w = offsets[first + row_quad{q}];
 #if MIXED && NOISE
 #if ROWS == 1
-        offset0[{q}] = w + branch0.amplitude * free4(w, noise4(branch0.seed, p.tensor, p.share, first + row_quad{q}, p.stride / 4u));
+        offset0[{q}] = w + branch0.amplitude * free4(w, noise4(branch0.seed, p.tensor, p.told, first + row_quad{q}, p.stride / 4u));
 #else
         // Once for all rows when they share the seed: a loop, since software adapters run both sides of an if.
         var s = 0u;
@@ -204,7 +204,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
 #for r ROWS
           seed = select(seed, branch{r}.seed, s == {r}u);
 #endfor
-          let z = free4(w, noise4(seed, p.tensor, p.share, first + row_quad{q}, p.stride / 4u));
+          let z = free4(w, noise4(seed, p.tensor, p.told, first + row_quad{q}, p.stride / 4u));
 #for r ROWS
           offset{r}[{q}] = select(offset{r}[{q}], w + branch{r}.amplitude * z, seeds == 1u || s == {r}u);
 #endfor
@@ -215,7 +215,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
         }
 #endif
 #elif NOISE
-        offset[{q}] = w + branch.amplitude * free4(w, noise4(branch.seed, p.tensor, p.share, first + row_quad{q}, p.stride / 4u));
+        offset[{q}] = w + branch.amplitude * free4(w, noise4(branch.seed, p.tensor, p.told, first + row_quad{q}, p.stride / 4u));
 #else
         offset[{q}] = w;
 #endif

@@ -53,7 +53,7 @@ fn main(
         let first = (u / p.units_per_span) * p.stride + offset_row(column0 + q * 4u);
         var offset = offsets[first / 4u];
 #if NOISE
-        offset += branches[b].amplitude * free4(offset, noise4(branches[b].seed, p.tensor, p.share, first >> 2u, p.stride / 4u));
+        offset += branches[b].amplitude * free4(offset, noise4(branches[b].seed, p.tensor, p.told, first >> 2u, p.stride / 4u));
 #endif
 #endif
 #for i 4
@@ -99,7 +99,7 @@ fn main(
         let e = (p.first_output + n) * quads + quad;
         var offset = offsets[e];
 #if NOISE
-        offset += branches[b].amplitude * free4(offset, noise4(branches[b].seed, p.tensor, p.share, e, quads));
+        offset += branches[b].amplitude * free4(offset, noise4(branches[b].seed, p.tensor, p.told, e, quads));
 #endif
         value = combine4(value, offset);
 #endif

@@ -42,11 +42,11 @@ fn stage(slot: u32, u: u32, column0: u32) {
   let stored = offsets[first / 4u];
 #if NOISE
   var seed = branches[0].seed;
-  var z = free4(stored, noise4(seed, p.tensor, p.share, first >> 2u, p.stride / 4u));
+  var z = free4(stored, noise4(seed, p.tensor, p.told, first >> 2u, p.stride / 4u));
 #for b BRANCHES
   if (any(branches[{b}].seed != seed)) {
     seed = branches[{b}].seed;
-    z = free4(stored, noise4(seed, p.tensor, p.share, first >> 2u, p.stride / 4u));
+    z = free4(stored, noise4(seed, p.tensor, p.told, first >> 2u, p.stride / 4u));
   }
   factors[slot * {BRANCHES}u + {b}u] = combine4(base, stored + branches[{b}].amplitude * z);
 #if SECOND == min && LAYOUT == super
@@ -101,7 +101,7 @@ fn main(
     let e{c} = (p.first_output + n{c}) * quads + quad;
     let stored{c} = offsets[e{c}];
 #if NOISE
-    var z{c} = free4(stored{c}, noise4(branches[0].seed, p.tensor, p.share, e{c}, quads));
+    var z{c} = free4(stored{c}, noise4(branches[0].seed, p.tensor, p.told, e{c}, quads));
 #endif
 #endif
 #endfor
@@ -114,7 +114,7 @@ fn main(
       if (any(branches[{b}].seed != seed)) {
         seed = branches[{b}].seed;
 #for c 4
-        z{c} = free4(stored{c}, noise4(seed, p.tensor, p.share, e{c}, quads));
+        z{c} = free4(stored{c}, noise4(seed, p.tensor, p.told, e{c}, quads));
 #endfor
       }
 #endif

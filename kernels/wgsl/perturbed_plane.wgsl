@@ -14,7 +14,7 @@ struct Params {
   first_quad: u32,      // where the piece's rows begin in a span of the offsets
   width: u32,           // quads of a row of the offsets' matrix
   tensor: u32,          // id for the noise
-  share: u32,           // what a mask leaves of it, see mask4
+  told: u32,            // what noise is told of it, see packNoise
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -45,7 +45,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
   var offset = offsets[at];
 #if NOISE
   let branch = branches[flat / p.quads];
-  offset += branch.amplitude * free4(offset, noise4(branch.seed, p.tensor, p.share, at, p.width));
+  offset += branch.amplitude * free4(offset, noise4(branch.seed, p.tensor, p.told, at, p.width));
 #endif
   y[flat] = combine4(value, offset);
 }

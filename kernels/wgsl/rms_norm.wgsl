@@ -11,7 +11,7 @@ struct Params {
   list: u32,        // where the row list starts in the batch
   branches: u32,
   tensor: u32,
-  share: u32,
+  told: u32,
   epsilon: f32,
 }
 
@@ -75,7 +75,7 @@ fn main(
 #if FORM != none
     var offset = offsets[k];
 #if NOISE
-    offset += branches[b].amplitude * free4(offset, noise4(branches[b].seed, p.tensor, p.share, k, quads));
+    offset += branches[b].amplitude * free4(offset, noise4(branches[b].seed, p.tensor, p.told, k, quads));
 #endif
     g = combine4(g, offset);
 #endif

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import {
-  assertShares,
+  assertTrainables,
   DeviceTensor,
   freezeByMagnitude,
   Graph,
@@ -21,7 +21,6 @@ import {
   clipDerivative,
   decayOffsets,
   type Distribution,
-  DISTRIBUTIONS,
   frozenOffset,
   fzoo,
   kerzoo,
@@ -33,7 +32,6 @@ import {
   mezoGreedy,
   mezoGv,
   momentumFromSeeds,
-  noiseAt,
   oneSided,
   type Optimiser,
   optimiser,
@@ -57,9 +55,8 @@ import {
 } from "../../optim/mod.ts";
 import { type Layout, offsetMagnitudes } from "../../quant/mod.ts";
 import { randomNumbers } from "../support/random_llama.ts";
-import { normals, randomPacked, randomWord } from "./bench.ts";
+import { normals, randomPacked } from "./bench.ts";
 import { type RigTensor, StepRig } from "./step_rig.ts";
-import { noiseOnDevice } from "./noise_on_device.ts";
 
 const gpu = await openGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
@@ -86,26 +83,6 @@ function rigTensors(): RigTensor[] {
     name,
     packed: randomPacked(layout, layout.kind === "dense" ? 1 : 130 + i, 96, random),
   }));
-}
-
-for (const distribution of DISTRIBUTIONS) {
-  Deno.test(`${distribution} noise on the device is the host's to the bit`, async () => {
-    for (let i = 0; i < 8; i++) {
-      const seed = [randomWord(random), randomWord(random)] as const;
-      const id = [0, 0xffffffff][i] ?? randomWord(random);
-      // The last quads reach the end of the counter.
-      const first = i === 2 ? 0x3fffffff - 15 : randomWord(random) >>> 3;
-      const width = [2 ** 30, 4, 20, 2 ** 16 + 4][i % 4];
-      const share = [undefined, 30000, 0, undefined, 65536][i % 5];
-      const place = { width, share, gain: [undefined, -8, 1, 8, 0, -3][i % 6] };
-      const found = await noiseOnDevice(gpu, distribution, seed, id, first, 16, place);
-      const expected = Array.from(
-        found,
-        (_, j) => noiseAt(distribution, seed, id, first * 4 + j, place),
-      );
-      assertEquals([...found], expected);
-    }
-  });
 }
 
 Deno.test("updates have the host's bits, in one arena and in several", async () => {
@@ -394,9 +371,9 @@ Deno.test("masks with a share for each tensor have the host's bits, and need the
     const shared = await maskShares(gpu, { density: 0.4 }, trainables, base.tensors);
     assertEquals(shared.map(({ share }) => share), shares);
     assert(new Set(shares).size > 2, "shares do not differ");
-    assertThrows(() => assertShares(rule, base.offsets), TypeError, "has no share of the mask");
+    assertThrows(() => assertTrainables(rule, base.offsets), TypeError, "has no share of the mask");
     using rig = new StepRig(gpu, rule, tensors, maxBinding, shares);
-    assertShares(rule, rig.offsets);
+    assertTrainables(rule, rig.offsets);
     for (let step = 0; step < 6; step++) rig.step(step, [...normals(2, random, 0.5)]);
     const records = await rig.records();
     await rig.assertReplays(records.map((r) => r.coefficients));

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { assertShares, OffsetSet, openGpu } from "../../kernels/mod.ts";
+import { assertTrainables, OffsetSet, openGpu } from "../../kernels/mod.ts";
 import {
   gainForwards,
   loadModel,
@@ -40,10 +40,10 @@ Deno.test("gains: loud tensors are found, those that do nothing get the least", 
   assertEquals(await measureGains(model, qzo(), trainables, batch), trainables);
 
   const without = new OffsetSet(trainables, gpu.maxBinding);
-  assertThrows(() => assertShares(rule, without), TypeError, "has no gain");
+  assertThrows(() => assertTrainables(rule, without), TypeError, "has no gain");
   const withGains = new OffsetSet(found, gpu.maxBinding);
-  assertShares(rule, withGains);
-  assertThrows(() => assertShares(qzo(), withGains), TypeError, "of another optimiser");
+  assertTrainables(rule, withGains);
+  assertThrows(() => assertTrainables(qzo(), withGains), TypeError, "of another optimiser");
 });
 
 Deno.test("gains: a loss that is not finite is refused", async () => {

@@ -14,6 +14,7 @@ Deno.test("every kernel equals its oracle on a second adapter, SwiftShader", asy
     "matmul",
     "perturbed_plane",
     "operations",
+    "noise",
     "step",
     "update_rule",
     "accept",
