@@ -35,6 +35,13 @@ Deno.test("gains: loud tensors are found, those that do nothing get the least", 
   assert(Math.min(...sizes) < Math.max(...sizes));
   assertEquals(await measureGains(model, rule, trainables, batch, { seed: 3 }), found, "again");
 
+  const signal = AbortSignal.abort();
+  await assertRejects(
+    () => measureGains(model, rule, trainables, batch, { signal }),
+    DOMException,
+    "abort",
+  );
+
   assertEquals(gainForwards(rule, trainables.length), 2 * trainables.length + 1);
   assertEquals(gainForwards(qzo(), trainables.length), 0);
   assertEquals(await measureGains(model, qzo(), trainables, batch), trainables);
