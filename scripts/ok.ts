@@ -2,12 +2,13 @@
  * Every check of the repository in order, the tests last: format, lint, types, documentation, publishing, suite with the
  * examples of the documentation. The last line is the suite's count; exits with 1 where anything failed.
  *
- * The suite runs unchecked, as types were checked before and examples import names of their module that they do not use.
- * A test that prints "skipped, because ..." is counted as skipped, not as passed.
+ * A test that prints "skipped, because ..." is counted as skipped, not as passed; what is counted how, and when the suite is run again:
+ * `test_run.ts`.
  *
  * @module
  */
 import { join } from "@std/path";
+import { testRun } from "./test_run.ts";
 
 const root = join(import.meta.dirname!, "..");
 const config = JSON.parse(await Deno.readTextFile(join(root, "deno.json")));
@@ -35,7 +36,12 @@ for (const [name, args] of Object.entries(steps)) {
   console.log(stdout + stderr);
 }
 
-const suite = await runSuite();
+// Unchecked: types were checked before, and examples import names of their module that they do not use.
+const suite = await testRun({
+  args: ["-A", "--doc", "--no-check", ...rooms, "tests"],
+  cwd: root,
+  onOutput: (chunk) => Deno.stdout.write(chunk),
+});
 if (failed.length > 0) console.log(`Failed before the tests: ${failed.join(", ")}`);
 console.log(
   `${suite.passed} passed, ${suite.failed + failed.length} failed, ${suite.skipped} skipped`,
@@ -51,44 +57,5 @@ async function deno(
     success: output.success,
     stdout: decoder.decode(output.stdout),
     stderr: decoder.decode(output.stderr),
-  };
-}
-
-async function runSuite(): Promise<
-  { success: boolean; passed: number; failed: number; skipped: number }
-> {
-  const junit = await Deno.makeTempFile({ suffix: ".xml" });
-  const args = [
-    "test",
-    "-A",
-    "--doc",
-    "--no-check",
-    "--quiet",
-    `--junit-path=${junit}`,
-    ...rooms,
-    "tests",
-  ];
-  const child = new Deno.Command(Deno.execPath(), { args, cwd: root, stdout: "piped" }).spawn();
-  const decoder = new TextDecoder();
-  let printed = "";
-  for await (const chunk of child.stdout) {
-    printed += decoder.decode(chunk, { stream: true });
-    await Deno.stdout.write(chunk);
-  }
-  const { success } = await child.status;
-  const xml = await Deno.readTextFile(junit).catch(() => "");
-  await Deno.remove(junit).catch(() => {});
-  const total = (name: string): number =>
-    Number(xml.match(`<testsuites[^>]* ${name}="(\\d+)"`)?.[1]);
-  const failures = total("failures") + total("errors");
-  const ignored = (xml.match(/<skipped\b/g) ?? []).length;
-  const saidSo = printed.split("\n")
-    .filter((line) => line.includes("skipped, because") && !line.includes("ignored")).length;
-  if (Number.isNaN(failures)) return { success: false, passed: 0, failed: 1, skipped: 0 };
-  return {
-    success,
-    passed: total("tests") - failures - ignored - saidSo,
-    failed: failures || (success ? 0 : 1),
-    skipped: ignored + saidSo,
   };
 }

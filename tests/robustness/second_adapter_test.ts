@@ -1,5 +1,6 @@
-import { assertEquals } from "@std/assert";
+import { assert } from "@std/assert";
 import { fromFileUrl } from "@std/path";
+import { testRun } from "../../scripts/test_run.ts";
 import { swiftShader } from "../support/vulkan_drivers.ts";
 
 Deno.test("every kernel equals its oracle on a second adapter, SwiftShader", async () => {
@@ -20,10 +21,10 @@ Deno.test("every kernel equals its oracle on a second adapter, SwiftShader", asy
     "accept",
   ]
     .map((name) => `${kernels}${name}_test.ts`);
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["test", "-A", "--no-check", "--quiet", ...files],
+  const run = await testRun({
+    args: ["-A", "--no-check", ...files],
+    cwd: fromFileUrl(new URL("../..", import.meta.url)),
     env: { VK_DRIVER_FILES: swiftShader, VK_ICD_FILENAMES: swiftShader, NO_COLOR: "1" },
-  }).output();
-  const decoder = new TextDecoder();
-  assertEquals(code, 0, decoder.decode(stdout) + decoder.decode(stderr));
+  });
+  assert(run.success && run.passed > files.length && run.skipped === 0, run.printed);
 });
