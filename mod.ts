@@ -15,7 +15,7 @@
  * const texts = await loadTask(builtInTask("sst2"), "train", "data/sst2");
  * const train = texts.map((text) => tokeniseExample(model.tokenizer!, text));
  * const optimiser = qzoNormalised();
- * using offsets = planOffsets(model, optimiser.form, gpu.maxBinding).allocate(gpu);
+ * using offsets = planOffsets(model, optimiser, gpu.maxBinding).allocate(gpu);
  * using ledger = await LedgerFile.create("run.ledger", ledgerHeader({ model, optimiser, offsets }));
  * for await (const event of finetune({ model, optimiser, offsets, objective: "classification", train, steps: 500, ledger })) {
  *   if (event.type === "step") console.log(event.step, event.loss);

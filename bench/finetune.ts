@@ -239,7 +239,7 @@ async function runCase(
   using source = await quantised.open(c);
   using model = await loadModel(gpu, source);
   const { train, heldOut } = await c.examples(model.tokenizer!, model.maxPositions);
-  using offsets = planOffsets(model, optimiser.form, gpu.maxBinding).allocate(gpu);
+  using offsets = planOffsets(model, optimiser, gpu.maxBinding).allocate(gpu);
   const options = { objective: c.objective, batchSize: 16 };
   const before = await evaluate(model, heldOut, options);
   const begun = performance.now();

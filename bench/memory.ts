@@ -125,7 +125,7 @@ async function plannedAgainstAccounted(): Promise<void> {
     maxBinding: gpu.maxBinding,
   });
   using model = await loadModel(gpu, source);
-  using offsets = planOffsets(model, optimiser.form, gpu.maxBinding).allocate(gpu);
+  using offsets = planOffsets(model, optimiser, gpu.maxBinding).allocate(gpu);
   using trainer = new Trainer(model, optimiser, offsets, { seed: 0 });
   trainer.enqueue(0, batch);
   const { current } = gpu.memory;

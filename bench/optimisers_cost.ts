@@ -108,7 +108,7 @@ async function measure(
   examples: readonly Example[],
   repeats: number,
 ): Promise<Cost> {
-  using offsets = planOffsets(model, rule.form, gpu.maxBinding).allocate(gpu);
+  using offsets = planOffsets(model, rule, gpu.maxBinding).allocate(gpu);
   using state = new StepState(rule, 256);
   const moments = offsets.moments(rule.update).flat();
   const batch = packBatch(examples, "classification", model.maxPositions);

@@ -185,7 +185,7 @@ async function measure(models: Models, { row, seeds }: Work): Promise<void> {
     const { learningRate, train } = about;
     const schedule = linear(learningRate, { total: STEPS, warmup: 10 });
     const optimiser = qzoNormalised({ learningRate: schedule });
-    using offsets = planOffsets(model, optimiser.form, gpu.maxBinding).allocate(gpu);
+    using offsets = planOffsets(model, optimiser, gpu.maxBinding).allocate(gpu);
     const options = { model, optimiser, offsets, objective: "language-modelling" as const };
     for await (const _ of finetune({ ...options, train, batchSize: BATCH, steps: STEPS, seed }));
     const tuned = await lossesOf(model, about.heldOut, offsets);

@@ -122,7 +122,7 @@ async function runLibrary(
   const { train, heldOut: validation } = await windowsOfCase("stories", model.tokenizer!);
   const optimiser = make(linear(peak, { total: steps, warmup: Math.min(10, steps) }));
   const selection: Selection = { kinds: [dense ? "dense" : "scales"] };
-  using offsets = planOffsets(model, optimiser.form, gpu.maxBinding, selection).allocate(gpu);
+  using offsets = planOffsets(model, optimiser, gpu.maxBinding, selection).allocate(gpu);
   const curve: [number, number][] = [];
   let squares = 0;
   for await (

@@ -64,7 +64,7 @@ async function measure(
   using source = quantizedSource(await randomModel(), { format: "int4_g32" });
   using model = await loadModel(gpu, source);
   const optimiser = qzoNormalised();
-  using offsets = planOffsets(model, optimiser.form, gpu.maxBinding).allocate(gpu);
+  using offsets = planOffsets(model, optimiser, gpu.maxBinding).allocate(gpu);
   const train = Array.from({ length: 256 }, (_, i): Example => ({
     prompt: Array.from({ length }, (_, j) => 3 + (i * 31 + j * 17) % 500),
     candidates: [[5], [6]],

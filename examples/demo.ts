@@ -92,7 +92,7 @@ async function run(seed: number, steps: number, output: string): Promise<Outcome
   const optimiser = qzoNormalised({
     learningRate: linear(0.02, { total: steps, warmup: Math.min(20, steps) }),
   });
-  using offsets = planOffsets(model, optimiser.form, gpu.maxBinding).allocate(gpu);
+  using offsets = planOffsets(model, optimiser, gpu.maxBinding).allocate(gpu);
   console.log(
     `Model: ${path("base.gguf")}, ${
       bitsPerWeight.toFixed(2)

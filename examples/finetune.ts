@@ -11,7 +11,7 @@ using model = await qzo.loadModel(gpu, source);
 const texts = await qzo.loadTask(qzo.builtInTask("sst2"), "train", Deno.args[1]);
 const train = texts.map((text) => qzo.tokeniseExample(model.tokenizer!, text));
 const optimiser = qzo.qzoNormalised({ learningRate: qzo.linear(0.02, { total: 250 }) });
-using offsets = qzo.planOffsets(model, optimiser.form, gpu.maxBinding).allocate(gpu);
+using offsets = qzo.planOffsets(model, optimiser, gpu.maxBinding).allocate(gpu);
 const header = qzo.ledgerHeader({ model, optimiser, offsets });
 using ledger = await qzo.LedgerFile.create("run.ledger", header);
 const options = { model, optimiser, offsets, train, ledger, steps: 250 };

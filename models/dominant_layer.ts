@@ -163,7 +163,7 @@ async function sensitivity(
     learningRate: 0,
     blocks: { by: "layer", count: layers, order: "all" },
   });
-  using offsets = planOffsets(model, probe.form, gpu.maxBinding, selection).allocate(gpu);
+  using offsets = planOffsets(model, probe, gpu.maxBinding, selection).allocate(gpu);
   const squares = await squaredSlopes(model, probe, offsets, batches, {
     ...{ what: "the dominant layer", signal, onProgress },
   });

@@ -58,7 +58,7 @@ export interface MeasureGainsOptions {
  * const text = { prompt: [], candidates: [[1, 50, 60, 70, 80, 90]], label: 0 };
  * const batch = packBatch([text], "language-modelling", model.maxPositions);
  * const trainables = selectTrainables(model, "relative", { kinds: ["norms", "dense"] });
- * const found = await measureGains(model, qzoPlus(), trainables, batch);
+ * const found = await measureGains(model, qzoPlus({ gainPower: 0.5 }), trainables, batch);
  * assert(found.every(({ gain }) => Number.isInteger(gain)));
  * ```
  */

@@ -59,7 +59,7 @@ export function planMemory(
   const { optimiser, shape, adapterClass = "hardware", maxBinding = 2 ** 31 - 256 } = options;
   const model = planModel(source, { adapterClass, maxBinding }, options.maxPositions);
   const offsets = new OffsetSet(
-    selectTrainables(model, optimiser.form, options.selection),
+    selectTrainables(model, optimiser, options.selection),
     maxBinding,
   );
   const state = new StepState(optimiser, options.capacity ?? 1024);

@@ -5,7 +5,7 @@
  */
 
 import { type DeviceTensor, OffsetSet, type Trainable, trainableOf } from "../kernels/mod.ts";
-import type { OffsetForm } from "../optim/offset.ts";
+import type { OffsetForm, OffsetSpan } from "../optim/offset.ts";
 import { tensorId } from "../optim/tensor_id.ts";
 import { SUPER_SCALES } from "../quant/super_scales.ts";
 import { partName, secondPart, type TrainedPart } from "../quant/trained_part.ts";
@@ -38,8 +38,8 @@ export interface Selection {
   readonly exclude?: readonly string[];
   /** First and last layer, inclusive; tensors outside layers are then not trained. Default: all. */
   readonly layers?: readonly [number, number];
-  /** One offset of scales and minima per quantisation block, per so many columns, or per row. Default `"block"`. */
-  readonly span?: "block" | "row" | number;
+  /** One offset of scales and minima per quantisation block, per so many columns, or per row. Default: what the optimiser wants. */
+  readonly span?: OffsetSpan | number;
 }
 
 const OUTSIDE_LAYERS = ["token_embd.*", "output.*"];
@@ -53,20 +53,30 @@ function matcher(patterns: readonly string[]): (name: string) => boolean {
   return (name) => expressions.some((e) => e.test(name));
 }
 
+/** Offsets as an optimiser wants them; an {@linkcode Optimiser} is one. */
+export interface WantedOffsets {
+  /** How an offset changes its base. */
+  readonly form: OffsetForm;
+  /** Columns that share one where the selection does not say. Default `"block"`. */
+  readonly span?: OffsetSpan;
+}
+
 /** What a selection looks at. */
 export type SelectableModel = Pick<ModelPlan, "config" | "tensors" | "integerMinima">;
 
 /**
- * The trainables of a model that a selection names, with dense ones (norms, biases, matrices) always absolute and all others in `form`.
+ * The trainables of a model that a selection names, with dense ones (norms, biases, matrices) always absolute and all others in the form
+ * that is wanted.
  *
  * @throws {RangeError} When nothing is selected, or a tensor cannot be trained at that span, or its minima cannot be trained at all
  */
 export function selectTrainables(
   model: SelectableModel,
-  form: OffsetForm,
+  wanted: OffsetForm | WantedOffsets,
   selection: Selection = {},
 ): Trainable[] {
-  const { kinds = ["scales"], include = ["*"], exclude = OUTSIDE_LAYERS, layers, span = "block" } =
+  const { form, span: usual = "block" } = typeof wanted === "string" ? { form: wanted } : wanted;
+  const { kinds = ["scales"], include = ["*"], exclude = OUTSIDE_LAYERS, layers, span = usual } =
     selection;
   const included = matcher(include);
   const excluded = matcher(exclude);
@@ -125,11 +135,11 @@ function assertMinima(
 /** Offsets, zero and not yet allocated, for a selection. */
 export function planOffsets(
   model: SelectableModel,
-  form: OffsetForm,
+  wanted: OffsetForm | WantedOffsets,
   maxBinding: number,
   selection?: Selection,
 ): OffsetSet {
-  return new OffsetSet(selectTrainables(model, form, selection), maxBinding);
+  return new OffsetSet(selectTrainables(model, wanted, selection), maxBinding);
 }
 
 function kindOf(tensor: DeviceTensor, kind: string): TrainableKind {
@@ -144,7 +154,7 @@ function inLayers(name: string, layers: readonly [number, number] | undefined): 
   return layer !== null && Number(layer[1]) >= layers[0] && Number(layer[1]) <= layers[1];
 }
 
-function columnsOf(tensor: DeviceTensor, span: "block" | "row" | number): number {
+function columnsOf(tensor: DeviceTensor, span: OffsetSpan | number): number {
   if (span === "row") return tensor.columns;
   const { kind } = tensor.layout;
   if (span === "block" && kind !== "column") return tensor.groupColumns;

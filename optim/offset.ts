@@ -10,6 +10,12 @@ export type OffsetForm = "absolute" | "relative";
 /** All forms. */
 export const offsetForms: readonly OffsetForm[] = ["absolute", "relative"];
 
+/** `"block"`: an offset for each quantisation block; `"row"`: one for all blocks of a row. */
+export type OffsetSpan = "block" | "row";
+
+/** All spans that an optimiser may want. */
+export const offsetSpans: readonly OffsetSpan[] = ["block", "row"];
+
 /** `"keep-sign"`: an offset may bring its scale to zero but not beyond; `"none"`: anything goes. */
 export type Projection = "none" | "keep-sign";
 

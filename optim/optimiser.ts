@@ -19,7 +19,14 @@ import {
 import { type Distribution, distributionOf, DISTRIBUTIONS, laws, type Structure } from "./law.ts";
 import { completeGains, type Gains } from "./gains.ts";
 import { completeLowRank, type LowRank } from "./low_rank.ts";
-import { type OffsetForm, offsetForms, type Projection, projections } from "./offset.ts";
+import {
+  type OffsetForm,
+  offsetForms,
+  type OffsetSpan,
+  offsetSpans,
+  type Projection,
+  projections,
+} from "./offset.ts";
 import { completeMagnitude, type Magnitude } from "./magnitude.ts";
 import type { Transformation } from "./transformation.ts";
 import { describeUpdateRule, type UpdateRule } from "./update_rule.ts";
@@ -48,6 +55,8 @@ export interface Optimiser {
   readonly form: OffsetForm;
   /** What offsets may not do. */
   readonly projection: Projection;
+  /** Columns that share an offset, where a selection does not say; absent: a quantisation block's. Parts without blocks have their own. */
+  readonly span?: OffsetSpan;
   /** How directions follow from steps: held and remembered as the transformation wants it, masked or not. */
   readonly plan: DirectionPlan;
   /** What becomes of each offset's gradient; absent where offsets move by the coefficients alone. */
@@ -90,6 +99,8 @@ export interface OptimiserOptions {
   readonly form?: OffsetForm;
   /** What offsets may not do; `"none"` by default. */
   readonly projection?: Projection;
+  /** Columns that share an offset, where a selection does not say; `"block"` by default, `"row"` for relative offsets alone. */
+  readonly span?: OffsetSpan;
 }
 
 /** Refuses what plain JavaScript or a config file may pass. */
@@ -147,6 +158,12 @@ export function optimiser(options: OptimiserOptions): Optimiser {
   const distribution = lawOf(options);
   const form = oneOf("form", options.form ?? "absolute", offsetForms);
   const projection = oneOf("projection", options.projection ?? "none", projections);
+  const span = oneOf("span", options.span ?? "block", offsetSpans);
+  if (span === "row" && form === "absolute") {
+    throw new RangeError(
+      "Cannot make an optimiser: absolute offsets belong to one block each, an offset a row must be relative",
+    );
+  }
   const plan: DirectionPlan = {
     hold: transformation.hold ?? 1,
     memory: transformation.memory ?? 1,
@@ -188,6 +205,7 @@ export function optimiser(options: OptimiserOptions): Optimiser {
     distribution,
     form,
     projection,
+    ...(span === "block" ? {} : { span }),
     plan,
     ...(update ? { update } : {}),
     ...(accept ? { accept } : {}),

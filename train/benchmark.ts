@@ -81,7 +81,7 @@ function spentOn({ config }: BenchmarkJob, { model, gpu }: RunSession): Spent {
   const optimiser = optimiserOfConfig(config);
   const { trainables } = planOffsets(
     model,
-    optimiser.form,
+    optimiser,
     gpu.maxBinding,
     selectionOfConfig(config),
   );

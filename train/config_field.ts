@@ -216,18 +216,6 @@ export function custom<T>(
   };
 }
 
-/** The field with a default for where it is not given. */
-export function withDefault<T extends string | number>(
-  inner: Field<T | undefined>,
-  fallback: NoInfer<T>,
-): Field<T> {
-  return {
-    ...inner,
-    shownDefault: String(fallback),
-    read: (value, place) => inner.read(value, place) ?? fallback,
-  };
-}
-
 /** A field that must be there. */
 export function required<T>(inner: Field<T | undefined>): Field<T> {
   return {

@@ -5,6 +5,7 @@
  */
 import { type OptimiserConfig, optimiserSection } from "./config_optimiser_schema.ts";
 import { type TrainableKind, trainableKinds } from "../models/selection.ts";
+import type { OffsetSpan } from "../optim/mod.ts";
 import { type ExampleFormat, exampleFormats } from "../tasks/read_examples.ts";
 import {
   choice,
@@ -19,7 +20,6 @@ import {
   required,
   section,
   text,
-  withDefault,
 } from "./config_field.ts";
 import { parseYaml } from "./parse_yaml.ts";
 
@@ -75,8 +75,8 @@ export interface TrainablesConfig {
   readonly layers?: readonly [number, number] | LayerWord;
   /** Kinds to take. */
   readonly kinds: readonly TrainableKind[];
-  /** Columns that share an offset. */
-  readonly span: "block" | "row" | number;
+  /** Columns that share an offset; undefined: as the optimiser wants it. */
+  readonly span?: OffsetSpan | number;
 }
 
 /** Where to run. */
@@ -169,7 +169,11 @@ const schema: Field<TrainConfig> = section<TrainConfig>("A fine-tune", {
       readLayers,
     ),
     kinds: list("kinds to take", choice("", trainableKinds), ["scales"]),
-    span: withDefault(custom("columns that share an offset", spans, readSpan), "block"),
+    span: custom(
+      "columns that share an offset; what the optimiser wants if not given",
+      spans,
+      readSpan,
+    ),
   }),
   batchSize: number("examples of a step", { ...count, max: 65536 }, 16),
   steps: number("steps of the run", countOrNone, 1000),
@@ -284,7 +288,7 @@ function readLayers(
 
 const widestSpan = 2 ** 20;
 
-function readSpan(value: unknown, place: Place): "block" | "row" | number | undefined {
+function readSpan(value: unknown, place: Place): OffsetSpan | number | undefined {
   if (value === "block" || value === "row") return value;
   if (typeof value !== "number" && typeof value !== "string") return undefined;
   if (Number.isInteger(value) && Number(value) > 0 && Number(value) <= widestSpan) {

@@ -86,7 +86,7 @@ export interface HostObjectiveStep extends ScalarResult<number> {
  * using source = await openModelSource("demo/model.gguf");
  * using model = await loadModel(gpu, source);
  * const optimiser = qzoNormalised();
- * using offsets = planOffsets(model, optimiser.form, gpu.maxBinding, { kinds: ["norms"] }).allocate(gpu);
+ * using offsets = planOffsets(model, optimiser, gpu.maxBinding, { kinds: ["norms"] }).allocate(gpu);
  * const prompt = model.tokenizer!.encode("The film was");
  * const run = finetuneByFunction({
  *   ...{ model, optimiser, offsets, steps: 1 },

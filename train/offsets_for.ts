@@ -36,7 +36,7 @@ export interface OffsetsForOptions {
  * @throws {RangeError} When nothing is selected, a batch does not fit the model, or a loss is not finite
  * @throws The signal's reason when it aborts
  *
- * @example Trained by qzoPlus
+ * @example Trained by qzoPlus with gains
  * ```ts
  * import { finetune, loadModel, offsetsFor, openGpu, openModelSource, quantizedSource, qzoPlus } from "@qzo/qzo";
  * import { assert } from "@std/assert";
@@ -45,7 +45,7 @@ export interface OffsetsForOptions {
  * using source = quantizedSource(await openModelSource("demo/model.gguf"), { format: "Q4_0" });
  * using model = await loadModel(gpu, source);
  * const train = [{ prompt: [], candidates: [[1, 50, 60, 70, 80, 90]], label: 0 }];
- * const [optimiser, objective] = [qzoPlus(), "language-modelling"] as const;
+ * const [optimiser, objective] = [qzoPlus({ gainPower: 0.5 }), "language-modelling"] as const;
  * using offsets = (await offsetsFor(model, optimiser, { train, objective })).allocate(gpu);
  * for await (const event of finetune({ model, optimiser, offsets, objective, train, steps: 2 })) {
  *   if (event.type === "step") assert(event.loss > 0);
@@ -60,7 +60,7 @@ export async function offsetsFor(
   const { gpu } = model;
   const { selection, train, objective, seed, signal, onGains } = options;
   const { mask, gains } = optimiser.plan;
-  const planned = planOffsets(model, optimiser.form, gpu.maxBinding, selection);
+  const planned = planOffsets(model, optimiser, gpu.maxBinding, selection);
   let { trainables } = planned;
   if (mask?.budget === "global") {
     trainables = await maskShares(gpu, mask, trainables, model.tensors);

@@ -133,7 +133,7 @@ export class Run implements Disposable {
       ledger = stack.use(opened.file);
       // What was found of each tensor is not looked for again: an adapter's last bits could make it another.
       const known = new Map(opened.ledger.header.trainables.map((one) => [one.name, one]));
-      const { trainables } = planOffsets(model, optimiser.form, gpu.maxBinding, selection);
+      const { trainables } = planOffsets(model, optimiser, gpu.maxBinding, selection);
       const found = trainables.map((one) => {
         const { share, gain } = known.get(one.name) ?? {};
         return { ...one, share, gain };

@@ -67,7 +67,7 @@ export function selectionOfConfig({ trainables }: TrainConfig): Selection {
   const { include, exclude, layers, kinds, span } = trainables;
   return {
     kinds,
-    span,
+    ...(span ? { span } : {}),
     ...(include ? { include } : {}),
     ...(exclude ? { exclude } : {}),
     ...(typeof layers === "object" ? { layers } : {}),

@@ -41,7 +41,7 @@ Deno.test({
       using model = await loadModel(gpu, source);
       const { train, heldOut } = await windowsOfCase("stories", model.tokenizer!);
       const optimiser = qzo({ form: "relative", epsilon: 1e-9, learningRate: 0 });
-      using offsets = planOffsets(model, optimiser.form, gpu.maxBinding).allocate(gpu);
+      using offsets = planOffsets(model, optimiser, gpu.maxBinding).allocate(gpu);
       const before = await evaluate(model, heldOut, { objective });
       assertAlmostEquals(torch.lossBefore, before.loss, 2e-5);
       const losses: number[] = [];
@@ -101,7 +101,7 @@ Deno.test({
             : quantizedSource(original, { format: "int4_g32" });
           using model = await loadModel(gpu, source);
           const { train, heldOut } = await windowsOfCase("stories", model.tokenizer!);
-          using offsets = planOffsets(model, optimiser.form, gpu.maxBinding, { kinds: [kind] })
+          using offsets = planOffsets(model, optimiser, gpu.maxBinding, { kinds: [kind] })
             .allocate(gpu);
           const derivatives: number[] = [];
           for await (

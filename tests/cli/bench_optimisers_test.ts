@@ -31,7 +31,7 @@ cases:
     batch_size: 4
 optimisers:
   two sided: {name: qzoNormalised, learning_rate: [1e-9, 0.05]}
-  eight: {name: qzoPlus, queries: 7}
+  eight: {name: qzoPlus, queries: 7, gain_power: 0.5}
 `,
     );
   } finally {
@@ -111,7 +111,7 @@ optimisers: {q: {name: qzo}, norms: {name: qzo, trainables: {kinds: [scales, nor
   const trainables = (optimiser: string) =>
     benchmark.job({ case: "a", optimiser, learningRate: undefined, seed: 0 }).config.trainables;
   assertEquals([trainables("q").span, trainables("q").kinds], ["row", ["scales"]]);
-  assertEquals([trainables("norms").span, trainables("norms").kinds], ["block", [
+  assertEquals([trainables("norms").span, trainables("norms").kinds], [undefined, [
     "scales",
     "norms",
   ]]);

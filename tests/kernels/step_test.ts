@@ -183,7 +183,7 @@ const named: readonly { rule: Optimiser; exact: boolean }[] = [
   { rule: zoSgdSign({ queries: 2, learningRate: 1e-2 }), exact: true },
   { rule: threePointDescent({ epsilon: 0.01 }), exact: true },
   { rule: zoResidual({ learningRate: 1e-4 }), exact: true },
-  { rule: qzoPlus({ queries: 4, gainPower: 0 }), exact: false },
+  { rule: qzoPlus({ queries: 4 }), exact: false },
   { rule: meazo({ queries: 2 }), exact: false },
   { rule: fzoo(), exact: false },
   {

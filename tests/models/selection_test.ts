@@ -1,4 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
+import { type Optimiser, optimiser, qzo, qzoNormalised, qzoPlus } from "../../optim/mod.ts";
 import { planModel, planOffsets, quantizedSource, type Selection } from "../../models/mod.ts";
 import type { LlamaShape } from "../reference/llama.ts";
 import { randomLlama } from "../support/random_llama.ts";
@@ -37,6 +38,22 @@ Deno.test("super-blocks are selected for relative offsets per multiple of 32 col
   );
   assertThrows(() => select("relative", 40), RangeError, "one offset per 40 columns");
   assertEquals(select("relative", 64).trainables.map(({ span }) => span), [64]);
+});
+
+Deno.test("an optimiser's own span is for where the selection does not say", () => {
+  const plan = planModel(quantizedSource(dense, { format: "int4_g32" }), device);
+  const of = (optimiser: Optimiser, selection?: Selection) =>
+    planOffsets(plan, optimiser, device.maxBinding, selection)
+      .trainable("blk.0.ffn_down.weight")?.span;
+  assertEquals([of(qzoPlus()), of(qzoPlus({ form: "absolute" })), of(qzo())], [512, 32, 32]);
+  assertEquals([of(qzoPlus(), { span: "block" }), of(qzoPlus(), { span: 64 })], [32, 64]);
+  assertEquals(of(qzoNormalised(), { span: "row" }), 512);
+  const estimator = qzo().estimator;
+  assertThrows(
+    () => optimiser({ name: "rows", estimator, form: "absolute", span: "row" }),
+    RangeError,
+    "an offset a row must be relative",
+  );
 });
 
 /** Names that a selection of kinds has, of a model quantised to a format. */

@@ -214,7 +214,7 @@ for (const distribution of ["normal", "blocks"] as const) {
   Deno.test(`branches split over passes leave the same bits, ${distribution}`, async () => {
     using trained = await trainedModel(gpu, "int4_g32");
     const rule = distribution === "normal"
-      ? qzoPlus({ queries: 20, learningRate: 0.05, gainPower: 0 })
+      ? qzoPlus({ queries: 20, learningRate: 0.05 })
       : blockwiseZo({ form: "relative", epsilon: 0.02, learningRate: 0.02, queries: 9 });
     const run = async (activationBytes: number) => {
       using offsets = trained.offsets("relative");

@@ -331,7 +331,7 @@ Deno.test("hostile plans in a header of the second format are syntax errors", ()
     assertThrows(() => encodeHeader({ ...of, trainables: [shared(share)] }), SyntaxError, shown);
   }
   assertEquals(encodeHeader({ ...sparse, trainables: [shared(9)] }).header.trainables, [shared(9)]);
-  const steep = headOf(qzoPlus()).header;
+  const steep = headOf(qzoPlus({ gainPower: 0.5 })).header;
   const gained = (gain?: number) => ({ ...shared(), ...(gain === undefined ? {} : { gain }) });
   for (
     const [of, gain, shown] of [[steep, undefined, "no gain"], [steep, 9, "-8 to 8"], [

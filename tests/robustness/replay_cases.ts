@@ -161,9 +161,33 @@ export const replayCases: readonly ReplayCase[] = [
   {
     name: "tensors with gains",
     format: "Q4_K",
+    optimiser: qzoPlus({ gainPower: 0.5 }),
+    selection: allScales,
+    reach: 0.1,
+    steps: 60,
+  },
+  {
+    name: "an offset a row",
+    format: "Q4_K",
     optimiser: qzoPlus(),
     selection: allScales,
     reach: 0.1,
+    steps: 60,
+  },
+  {
+    name: "scales and minima, absolute",
+    format: "int4m_g32",
+    optimiser: mezo({ queries: 2 }),
+    selection: { ...allScales, kinds: ["scales", "minima"] },
+    reach: 0.1,
+    steps: 60,
+  },
+  {
+    name: "scales and entries of codebooks",
+    format: "codebook2x8",
+    optimiser: qzoNormalised({ queries: 2 }),
+    selection: { ...allScales, kinds: ["scales", "codebooks"] },
+    reach: 0.3,
     steps: 60,
   },
 ];
@@ -177,7 +201,7 @@ export function caseSource({ format }: ReplayCase): Promise<ModelSource> {
 export async function caseLedger(replayCase: ReplayCase, source: ModelSource): Promise<Ledger> {
   const { optimiser, selection, reach, steps } = replayCase;
   const plan = planModel(source, { adapterClass: "software", maxBinding: 2 ** 27 });
-  const { trainables } = planOffsets(plan, optimiser.form, 2 ** 27, selection);
+  const { trainables } = planOffsets(plan, optimiser, 2 ** 27, selection);
   const shared = optimiser.plan.mask?.budget === "global"
     ? trainables.map((one, i) => ({ ...one, share: [20000, 0, 65536][i % 3] }))
     : optimiser.plan.gains

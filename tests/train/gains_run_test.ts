@@ -10,7 +10,7 @@ import {
 } from "../../train/mod.ts";
 import { writeTinyTask } from "../cli/tiny_model.ts";
 
-Deno.test("a run by qzoPlus, broken off and resumed, keeps its gains and ends with the same ledger", async () => {
+Deno.test("a run by qzoPlus with gains, broken off and resumed, keeps its gains and ends with the same ledger", async () => {
   const folder = await Deno.makeTempDir();
   try {
     const { model } = await writeTinyTask(folder);
@@ -23,7 +23,7 @@ data: {folder: ${folder}, train: train.jsonl, validation: dev.jsonl}
 batch_size: 4
 steps: 6
 evaluate_every: 2
-optimiser: {name: qzoPlus, queries: 4}
+optimiser: {name: qzoPlus, queries: 4, gain_power: 0.5}
 output: ${join(folder, output)}`,
         "a.yaml",
       );

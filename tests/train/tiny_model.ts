@@ -80,7 +80,7 @@ export function tinyOffsets(
   optimiser: Optimiser,
   selection: Selection = allScales,
 ): OffsetSet {
-  return planOffsets(model, optimiser.form, model.gpu.maxBinding, selection).allocate(model.gpu);
+  return planOffsets(model, optimiser, model.gpu.maxBinding, selection).allocate(model.gpu);
 }
 
 /** A ledger's header for a fine-tune; the same on every run. */

@@ -71,7 +71,7 @@ Deno.test("a tuned GGUF differs in scales only, loads in llama.cpp and gives our
     using base = await openModelSource(`${folder}/base.gguf`);
     using model = await loadModel(gpu, base);
     const optimiser = qzoNormalised({ learningRate: 0.05 });
-    using offsets = planOffsets(model, optimiser.form, gpu.maxBinding).allocate(gpu);
+    using offsets = planOffsets(model, optimiser, gpu.maxBinding).allocate(gpu);
     {
       using trainer = new Trainer(model, optimiser, offsets, { seed: 3 });
       const batch = packBatch(
