@@ -71,3 +71,4 @@ export * from "./update_rule.ts";
 export * from "./update_rule_wgsl.ts";
 export * from "./update_rules.ts";
 export * from "./wgsl_ops.ts";
+export * from "./with_rule.ts";

@@ -4,6 +4,10 @@
  * @module
  */
 import {
+  accumulate,
+  batchPerDirection,
+  chain,
+  clipByQuantile,
   constant,
   cosine,
   type ExtraOptions,
@@ -13,7 +17,10 @@ import {
   type NamedOptions,
   type Optimiser,
   type OptimiserName,
+  rejectSpikes,
   type Schedule,
+  type Transformation,
+  withRule,
 } from "../optim/mod.ts";
 import type { OptimiserConfig } from "./config_schema.ts";
 
@@ -88,7 +95,33 @@ export function optimiserOfConfig({ optimiser: config, steps }: ConfiguredOptimi
       learningRate,
       ...extras as ExtraOptions,
     });
-  return make(scheduleOf(config, steps, () => learningRateOf(make(undefined))));
+  const usual = make(undefined);
+  // A scalar rule within others counts its own steps, an update rule all.
+  const held = usual.update ? 1 : (config.accumulate ?? 1) * (config.batchPerDirection ?? 1);
+  const schedule = scheduleOf(config, Math.ceil(steps / held), () => learningRateOf(usual));
+  return around(make(schedule), config);
+}
+
+/** The optimiser with the parts that any may have laid around its rule. */
+function around(base: Optimiser, config: ConfiguredOptimiser["optimiser"]): Optimiser {
+  const { rejectSpikes: threshold, clipQuantile: quantile } = config;
+  const { accumulate: batches = 1, batchPerDirection: apart = 1 } = config;
+  if (batches > 1 && apart > 1) {
+    throw new RangeError(
+      `Cannot use optimiser.batch_per_direction: ${apart}: optimiser.accumulate: ${batches} keeps its directions`,
+    );
+  }
+  const first = [
+    ...threshold === undefined ? [] : [rejectSpikes({ threshold })],
+    ...quantile === undefined ? [] : [clipByQuantile({ quantile })],
+  ];
+  if (first.length === 0 && batches === 1 && apart === 1) return base;
+  const { directions } = base.estimator;
+  const over = (rule: Transformation): Transformation => {
+    if (batches > 1) return accumulate(batches, rule, { directions });
+    return apart > 1 ? batchPerDirection(apart, rule, { directions }) : rule;
+  };
+  return withRule(base, (rule) => chain(...first, over(rule)));
 }
 
 function foreign(key: string, value: number | string | boolean, name: string): RangeError {

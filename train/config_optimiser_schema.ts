@@ -46,6 +46,14 @@ export interface OptimiserConfig extends ExtraOptions {
   readonly form?: OffsetForm;
   /** What offsets may not do. */
   readonly projection?: Projection;
+  /** Steps with a mean loss so many standard deviations above the running mean move nothing. */
+  readonly rejectSpikes?: number;
+  /** The derivative is clipped at its own running quantile. */
+  readonly clipQuantile?: number;
+  /** Batches along the same directions before they are moved along. */
+  readonly accumulate?: number;
+  /** Directions, each with a batch of its own, before all are moved along. */
+  readonly batchPerDirection?: number;
 }
 
 const count = { min: 1, max: Number.MAX_SAFE_INTEGER, whole: true };
@@ -147,4 +155,20 @@ export const optimiserSection: Field<OptimiserConfig> = section<OptimiserConfig>
   ]),
   form: choice("base + offset, or base * (1 + offset)", ["absolute", "relative"]),
   projection: choice("what offsets may not do", ["none", "keep-sign"]),
+  rejectSpikes: number(
+    "a step whose loss is so many standard deviations above the running mean moves nothing",
+    { min: 0, above: true, max: 1000 },
+  ),
+  clipQuantile: number("share of its own sizes that the derivative is clipped at", {
+    min: 0.01,
+    max: 0.9999,
+  }),
+  accumulate: number("steps, each with its batch, along the same directions before a move", {
+    ...count,
+    max: 65536,
+  }),
+  batchPerDirection: number("steps, each with its batch and its directions, before a move", {
+    ...count,
+    max: 512,
+  }),
 });

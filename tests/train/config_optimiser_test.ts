@@ -6,6 +6,10 @@ import {
   assertThrows,
 } from "@std/assert";
 import {
+  accumulate,
+  batchPerDirection,
+  chain,
+  clipByQuantile,
   fzoo,
   learningRateOf,
   linear,
@@ -13,6 +17,8 @@ import {
   optimiserNames,
   qzo,
   qzoNormalised,
+  rejectSpikes,
+  withRule,
   zoAdam,
   zoAdamW,
 } from "../../optim/mod.ts";
@@ -127,4 +133,46 @@ Deno.test("config optimiser: arguments of their own arrive, and at no other", ()
   assertAlmostEquals(released.plan.mask!.density, 0.3085, 1e-4);
   const optimiser = { ...plain, name: "threePointDescent" as const, queries: 2 };
   assertThrows(() => optimiserOfConfig({ optimiser, steps: 10 }), RangeError, "queries: 2");
+});
+
+Deno.test("config optimiser: parts are laid around the rule of any optimiser", () => {
+  const one = optimiserOfConfig(
+    config(
+      "{name: qzo, learning_rate: 0.5, schedule: {kind: linear}, reject_spikes: 3, clip_quantile: 0.9, accumulate: 4, queries: 2}",
+    ),
+  );
+  const own = qzo({ learningRate: linear(0.5, { total: 50 }), queries: 2 });
+  const other = withRule(own, (rule) =>
+    chain(
+      rejectSpikes({ threshold: 3 }),
+      clipByQuantile({ quantile: 0.9 }),
+      accumulate(4, rule, { directions: 2 }),
+    ));
+  assertEquals(one.describe(), other.describe());
+  // The last of 200 steps is the last of the schedule.
+  const inputs = (step: number) => Number(one.transformation.inputs(step).at(-1)).toFixed(6);
+  assertEquals([199, 3, 4].map(inputs), ["0.010000", "0.500000", "0.490000"]);
+
+  const apart = optimiserOfConfig(config("{name: fzoo, batch_per_direction: 3, queries: 4}"));
+  assertEquals(
+    apart.describe(),
+    withRule(fzoo({ queries: 4 }), (rule) => batchPerDirection(3, rule, { directions: 4 }))
+      .describe(),
+  );
+  assertThrows(
+    () => optimiserOfConfig(config("{accumulate: 2, batch_per_direction: 2}")),
+    RangeError,
+    "optimiser.accumulate: 2 keeps its directions",
+  );
+  for (const part of ["reject_spikes: 4", "clip_quantile: 0.95", "accumulate: 2"]) {
+    const refused = optimiserNames.filter((name) => {
+      try {
+        return optimiserOfConfig(config(`{name: ${name}, ${part}}`)).name !== name;
+      } catch (error) {
+        assert(error instanceof RangeError && error.message.startsWith("Cannot"), `${error}`);
+        return true;
+      }
+    });
+    assertEquals([part, ...refused], [part]);
+  }
 });

@@ -61,6 +61,10 @@ Deno.test("config: every kind of value arrives under its camelCase name", () => 
     gainPower: undefined,
     form: "relative",
     projection: undefined,
+    rejectSpikes: undefined,
+    clipQuantile: undefined,
+    accumulate: undefined,
+    batchPerDirection: undefined,
   });
   assertEquals(config.trainables.layers, [0, 3]);
   assertEquals(config.trainables.include, ["blk.*.ffn_*", "attn"]);
