@@ -96,14 +96,16 @@ export function gptqWords(
     const line = lineOfWords(codes.slice(row * columns, (row + 1) * columns), bits);
     for (let r = 0; r < lines; r++) qweight[r * rows + row] = line[r];
   }
-  const stored = m.zeros.map((z) => version === "v2" ? z : z === 0 ? 2 ** bits - 1 : z - 1);
+  // v1 stores them less one: of 3 bits each by itself, else word by word, so that a 0 borrows from the next.
+  const [own, whole] = version === "v2" ? [0, 0] : bits === 3 ? [7, 0] : [0, 1];
+  const stored = m.zeros.map((z) => (z + own) % 2 ** bits);
   const qzeros: number[] = [];
   for (let i = 0; i < stored.length; i += rows) {
     qzeros.push(...lineOfWords(stored.slice(i, i + rows), bits));
   }
   return {
     qweight: new Int32Array(qweight.buffer),
-    qzeros: new Int32Array(Uint32Array.from(qzeros).buffer),
+    qzeros: Int32Array.from(qzeros, (word) => word - whole * (2 ** 32 - 1) / (2 ** bits - 1)),
     gIdx: Int32Array.from({ length: columns }, (_, i) => Math.floor(i / size)),
   };
 }
