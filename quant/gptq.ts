@@ -41,7 +41,8 @@ export interface GptqShape extends TransposedShape {
  * The planes of a linear layer in the scalar layout with a zero point per group, without loss. Where `gIdx` is not in
  * consecutive order (`desc_act`), the columns come in {@linkcode gptqColumnOrder}.
  *
- * A zero point of 0 is all ones in v1: one is added modulo `2 ** bits`.
+ * In v1 one is added to the zero points: of 3 bits to each modulo 8, of other widths in whole words, as GPTQModel takes it away. A
+ * zero point of 0, which older writers could not store, has then borrowed from its neighbour, and gives back.
  *
  * @throws {RangeError} for an impossible shape, width or group, and for `gIdx` whose groups have other sizes.
  * @throws {TypeError} for a plane of the wrong length.
@@ -72,14 +73,13 @@ export function gptqToPacked(planes: GptqPlanes, shape: GptqShape): PackedTensor
   checkLength(name, "qzeros", qzeros, groups * zeroWords);
   checkLength(name, "scales", scales, groups * rows);
   const order = gIdx && gptqColumnOrder(gIdx, group, columns, name);
-  const mask = 2 ** bits - 1;
-  const lessOne = version === "v1" ? 1 : 0;
+  const zeroAt = zerosOf(qzeros, bits, version);
   return packTransposed(
     layout,
     rows,
     columns,
     scales,
-    (g, row) => (bitsAt(qzeros, g * zeroWords, 1, row * bits, bits) + lessOne) & mask,
+    (g, row) => zeroAt(g * zeroWords, row),
     bits === 4 && !order ? fourBits(qweight, rows) : codeByCode(bits, (block, row, codes) => {
       for (let k = 0; k < 32; k++) {
         const column = order ? order[block * 32 + k] : block * 32 + k;
@@ -87,6 +87,19 @@ export function gptqToPacked(planes: GptqPlanes, shape: GptqShape): PackedTensor
       }
     }),
   );
+}
+
+// The zero points of a row of `qzeros`, which starts at word `first`.
+function zerosOf(
+  qzeros: StoredWords,
+  bits: number,
+  version: "v1" | "v2",
+): (first: number, row: number) => number {
+  const words = version === "v2" || bits === 3
+    ? qzeros
+    : Uint32Array.from(qzeros, (word) => word + (2 ** 32 - 1) / (2 ** bits - 1));
+  const each = version === "v1" && bits === 3 ? 1 : 0;
+  return (first, row) => (bitsAt(words, first, 1, row * bits, bits) + each) & (2 ** bits - 1);
 }
 
 /**

@@ -16,7 +16,14 @@ import {
 } from "../../models/mod.ts";
 import { qzoNormalised } from "../../optim/mod.ts";
 import { Bench } from "../kernels/bench.ts";
-import { gptqWords, plainWeights, randomMatrix, scaleBits } from "../quant/transposed_writer.ts";
+import {
+  gptqWords,
+  placed,
+  plainWeights,
+  randomMatrix,
+  scaleBits,
+  shuffled,
+} from "../quant/transposed_writer.ts";
 import { randomNumbers } from "../support/random_llama.ts";
 import {
   checkWrittenBack,
@@ -34,12 +41,6 @@ import { oracleLoss, textExamples, weightsOf } from "./small_model.ts";
 const gpu = await openGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 
-function shuffled(columns: number, seed: number): number[] {
-  const next = randomNumbers(seed);
-  const places = Array.from({ length: columns }, (_, i) => [next(), i]);
-  return places.sort(([a], [b]) => a - b).map(([, i]) => i);
-}
-
 /** GPTQ with `desc_act`: all matrices of one width share an order, but those that `other` names. */
 function reorderedLinear(
   module: string,
@@ -50,22 +51,17 @@ function reorderedLinear(
 ): StoredLinear {
   const m = randomMatrix(seed, 4, 32, rows, columns);
   const place = shuffled(columns, other.test(module) ? columns + 1 : columns);
-  const codes = m.codes.map((_, i) =>
-    m.codes[Math.floor(i / columns) * columns + place[i % columns]]
-  );
-  const { qweight } = gptqWords({ ...m, codes }, "v1");
-  const { qzeros } = gptqWords(m, "v1");
-  const weights = plainWeights(m);
+  const { qweight, qzeros, gIdx } = gptqWords(m, "v1", place);
   const i32 = (name: string, dimensions: number[], words: Int32Array<ArrayBuffer>) =>
     tensorData(`${module}.${name}`, "I32", dimensions, words);
   return {
     tensors: [
       i32("qweight", [columns / 8, rows], qweight),
       i32("qzeros", [columns / 32, rows / 8], qzeros),
-      i32("g_idx", [columns], Int32Array.from(place, (p) => Math.floor(p / 32))),
+      i32("g_idx", [columns], gIdx),
       tensorData(`${module}.scales`, "F16", [columns / 32, rows], scaleBits(m)),
     ],
-    weights: weights.map((_, i) => weights[Math.floor(i / columns) * columns + place[i % columns]]),
+    weights: placed(plainWeights(m), place),
   };
 }
 

@@ -107,6 +107,21 @@ Deno.test("GPTQ: symmetric four bits are 0x77777777 in v1 and 0x88888888 in v2",
   }
 });
 
+Deno.test("GPTQ: in v1 a zero point of 0 has borrowed from the next, as GPTQModel subtracts whole words", () => {
+  const stored = { qweight: new Int32Array(32), scales: new Uint16Array(8).fill(0x3c00) };
+  const shape = { bits: 4, group: -1, rows: 8, columns: 32, version: "v1" } as const;
+  // 0x76543080 and 0x08f10000, less 0x11111111.
+  for (
+    const [word, zeros] of [
+      [0x65431f6f, [0, 8, 0, 3, 4, 5, 6, 7]],
+      [0xf7dfeeef, [0, 0, 0, 0, 1, 15, 8, 0]],
+    ] as const
+  ) {
+    const packed = gptqToPacked({ ...stored, qzeros: Uint32Array.of(word) }, shape);
+    assertEquals([...readSeconds(packed)], [...zeros]);
+  }
+});
+
 Deno.test("GPTQ: three bits across word borders, by hand", () => {
   // Value 10 is 0b101: low two bits at the top of word 0, the third at the bottom of word 1; value 21 is 0b110.
   const qweight = new Uint32Array(3 * 32);

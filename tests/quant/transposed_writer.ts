@@ -46,6 +46,22 @@ export function plainWeights(m: PlainMatrix): Float32Array<ArrayBuffer> {
   });
 }
 
+/** The numbers below `columns`, each once, in a random order. */
+export function shuffled(columns: number, seed: number): number[] {
+  const next = seeded(seed);
+  const places = Array.from({ length: columns }, (_, i) => [next(), i]);
+  return places.sort(([a], [b]) => a - b).map(([, i]) => i);
+}
+
+/** Row-major values with column `place[i]` at place `i` of every row. */
+export function placed<Values extends number[] | Float32Array<ArrayBuffer>>(
+  values: Values,
+  place: readonly number[],
+): Values {
+  const columns = place.length;
+  return values.map((_, i) => values[i - i % columns + place[i % columns]]) as Values;
+}
+
 /** f16 bits of the scales. */
 export function scaleBits(m: PlainMatrix): Uint16Array<ArrayBuffer> {
   return new Uint16Array(new Float16Array(m.scales).buffer);
@@ -80,31 +96,35 @@ function lineOfWords(values: readonly number[], bits: number): number[] {
   return words;
 }
 
-/** `qweight`, `qzeros` and `g_idx` of a GPTQ file. */
+/** `qweight`, `qzeros` and `g_idx` of a GPTQ file; `place` says which column of the matrix each of the file is (`desc_act`). */
 export function gptqWords(
   m: PlainMatrix,
   version: "v1" | "v2",
+  place?: readonly number[],
 ): {
   qweight: Int32Array<ArrayBuffer>;
   qzeros: Int32Array<ArrayBuffer>;
   gIdx: Int32Array<ArrayBuffer>;
 } {
-  const { bits, rows, columns, codes, size } = m;
+  const { bits, rows, columns, size } = m;
+  const codes = place ? placed(m.codes, place) : m.codes;
   const lines = columns / 32 * bits;
   const qweight = new Uint32Array(lines * rows);
   for (let row = 0; row < rows; row++) {
     const line = lineOfWords(codes.slice(row * columns, (row + 1) * columns), bits);
     for (let r = 0; r < lines; r++) qweight[r * rows + row] = line[r];
   }
-  const stored = m.zeros.map((z) => version === "v2" ? z : z === 0 ? 2 ** bits - 1 : z - 1);
+  // v1 stores them less one: of 3 bits each by itself, else word by word, so that a 0 borrows from the next.
+  const [own, whole] = version === "v2" ? [0, 0] : bits === 3 ? [7, 0] : [0, 1];
+  const stored = m.zeros.map((z) => (z + own) % 2 ** bits);
   const qzeros: number[] = [];
   for (let i = 0; i < stored.length; i += rows) {
     qzeros.push(...lineOfWords(stored.slice(i, i + rows), bits));
   }
   return {
     qweight: new Int32Array(qweight.buffer),
-    qzeros: new Int32Array(Uint32Array.from(qzeros).buffer),
-    gIdx: Int32Array.from({ length: columns }, (_, i) => Math.floor(i / size)),
+    qzeros: Int32Array.from(qzeros, (word) => word - whole * (2 ** 32 - 1) / (2 ** bits - 1)),
+    gIdx: Int32Array.from({ length: columns }, (_, i) => Math.floor((place?.[i] ?? i) / size)),
   };
 }
 
