@@ -10,6 +10,7 @@ export * from "./adam.ts";
 export * from "./apply_record.ts";
 export * from "./batch_per_direction.ts";
 export * from "./blocks.ts";
+export * from "./centre_by_running_mean.ts";
 export * from "./centred.ts";
 export * from "./chain.ts";
 export * from "./clip_by_quantile.ts";

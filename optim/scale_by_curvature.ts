@@ -22,7 +22,7 @@ export interface ScaleByCurvatureOptions {
  * Divides derivatives by the trace of the Hessian per direction, so that a learning rate is the share of a Newton step along what
  * was seen, and means the same on every model, task and form.
  *
- * For losses at `epsilon` along z_q and one at 0 (the estimator `centred` with its base), `2 (mean_q L_q - L_0) / epsilon^2`
+ * For losses at `epsilon` along z_q and one at 0 (the estimators `oneSided`, and `centred` with its base), `2 (mean_q L_q - L_0) / epsilon^2`
  * estimates tr(H) = E[zᵀHz]. The mean of Q estimates d_q z_q is g in the mean and has a variance that grows the loss by
  * `|g|^2 tr(H) / 2Q` per squared step length; the step length where both balance is `Q / tr(H)`, times the share of |g|^2
  * that is not the batch's own noise. The running mean of tr(H) is known to a standard error, which is added to it: while little is

@@ -3,15 +3,8 @@
  * all branches share. And the composition that is built on it.
  */
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
-import {
-  centred,
-  fillNoise,
-  hostOps,
-  masterSeed,
-  qzoPlus,
-  Session,
-  stepSeed,
-} from "../../optim/mod.ts";
+import { centred, hostOps, qzoPlus, Session } from "../../optim/mod.ts";
+import { assertMean, estimateError } from "./estimate_error.ts";
 import { random } from "./random.ts";
 
 const kurtosis = 2.875;
@@ -19,40 +12,16 @@ const kurtosis = 2.875;
 Deno.test("centred: no bias, variance ((n + kurtosis - 2) / N + (n + 1) / (N (N - 1))) |g|^2", () => {
   const next = random(5);
   for (const [n, queries] of [[4, 2], [16, 4], [16, 16]] as const) {
-    const g = Float64Array.from({ length: n }, () => next() - 0.4);
-    const square = g.reduce((sum, x) => sum + x * x, 0);
+    const gradient = Float64Array.from({ length: n }, () => next() - 0.4);
     const estimator = centred({ epsilon: 1, queries });
-    const trials = 24000 / queries;
-    let along = 0, alongSquares = 0, error = 0, errorSquares = 0;
-    for (let trial = 0; trial < trials; trial++) {
-      const zs = Array.from(
-        { length: queries },
-        (_, q) => fillNoise("normal", stepSeed(masterSeed(3), trial, q), 9, 0, new Float32Array(n)),
-      );
-      const losses = zs.map((z) => g.reduce((sum, x, j) => sum + x * z[j], 100));
-      const estimate = new Float64Array(n);
-      estimator.derivatives(hostOps, losses).forEach((d, q) => {
-        for (let j = 0; j < n; j++) estimate[j] += d * zs[q][j] / queries;
-      });
-      const a = estimate.reduce((sum, x, j) => sum + x * g[j], 0) / square;
-      const e = estimate.reduce((sum, x, j) => sum + (x - g[j]) ** 2, 0) / square;
-      along += a;
-      alongSquares += a * a;
-      error += e;
-      errorSquares += e * e;
-    }
-    const check = (sum: number, squares: number, expected: number, what: string) => {
-      const mean = sum / trials;
-      const deviation = Math.sqrt((squares / trials - mean * mean) / trials);
-      assert(
-        // f32 rounding of losses near 100, beside 4.5 standard errors.
-        Math.abs(mean - expected) < 4.5 * deviation + 1e-4,
-        `${what} at n ${n}, N ${queries}: ${mean} +- ${deviation}, not ${expected}`,
-      );
-    };
-    check(along, alongSquares, 1, "mean along the gradient");
+    const { along, error } = estimateError(
+      { gradient, queries, trials: 24000 / queries },
+      (slopes) => estimator.derivatives(hostOps, slopes.map((slope) => 100 + slope)),
+    );
+    // f32 rounding of losses near 100, beside the standard errors.
+    assertMean(along, 1, `mean along the gradient at n ${n}, N ${queries}`, 1e-4);
     const variance = (n + kurtosis - 2) / queries + (n + 1) / (queries * (queries - 1));
-    check(error, errorSquares, variance, "variance");
+    assertMean(error, variance, `variance at n ${n}, N ${queries}`, 1e-4);
   }
 });
 
