@@ -65,8 +65,7 @@ export interface WantedOffsets {
 export type SelectableModel = Pick<ModelPlan, "config" | "tensors" | "integerMinima">;
 
 /**
- * The trainables of a model that a selection names, with dense ones (norms, biases, matrices) always absolute and all others in the form
- * that is wanted.
+ * The trainables of a model that a selection names, in the form that is wanted; biases, which may be zero, are always absolute.
  *
  * @throws {RangeError} When nothing is selected, or a tensor cannot be trained at that span, or its minima cannot be trained at all
  */
@@ -94,8 +93,8 @@ export function selectTrainables(
           part,
         ),
       );
-    const dense = tensor.layout.kind === "dense";
-    if (kinds.includes(kindOf(tensor, shape.kind))) add("scales", dense ? "absolute" : form);
+    const kind = kindOf(tensor, shape.kind);
+    if (kinds.includes(kind)) add("scales", kind === "biases" ? "absolute" : form);
     const second = secondPart(tensor.layout);
     if (kinds.includes("minima")) assertMinima(tensor, model);
     if (second && kinds.includes(second === "codebook" ? "codebooks" : second)) add(second, form);

@@ -107,3 +107,14 @@ Deno.test("minima that cannot be trained for themselves are refused by name", ()
   });
   assertEquals(trainables.length, 6);
 });
+
+Deno.test("gains of norms and unquantised matrices have offsets of the wanted form, as scales have", () => {
+  const plan = planModel(quantizedSource(dense, { format: "int4_g32" }), device);
+  const kinds = ["scales", "norms", "dense"] as const;
+  const tensors = ["blk.0.attn_q.weight", "blk.0.attn_norm.weight", "token_embd.weight"];
+  for (const form of ["absolute", "relative"] as const) {
+    const offsets = planOffsets(plan, form, device.maxBinding, { kinds, exclude: ["none"] });
+    const forms = tensors.map((name) => offsets.trainable(name)?.form);
+    assertEquals(forms, [form, form, form]);
+  }
+});
