@@ -34,6 +34,7 @@ export * from "./kernel_smoothed.ts";
 export * from "./learning_rate_of.ts";
 export * from "./ledger.ts";
 export * from "./ledger_header.ts";
+export * from "./limit_to_rms.ts";
 export * from "./lozo.ts";
 export { completeLowRank, type LowRank } from "./low_rank.ts";
 export * from "./magnitude.ts";

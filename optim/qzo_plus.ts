@@ -6,6 +6,7 @@
 import { centreByRunningMean } from "./centre_by_running_mean.ts";
 import type { NamedOptions } from "./named.ts";
 import { type Optimiser, optimiser } from "./optimiser.ts";
+import { limitToRms } from "./limit_to_rms.ts";
 import { oneSided } from "./one_sided.ts";
 import { scaleByCurvature } from "./scale_by_curvature.ts";
 import { scaleBySchedule } from "./scale_by_schedule.ts";
@@ -24,7 +25,8 @@ export interface QzoPlusOptions extends NamedOptions {
  * nearly every forward is a direction, so there are almost twice as many at equal forwards, with next to no variance added by the
  * baseline (see {@linkcode centreByRunningMean}); relative offsets do not depend on the size of scales; and the learning rate is a share of
  * the step that the curvature allows (see {@linkcode scaleByCurvature}), so it need not be tuned to a model, a task or a number of
- * queries. What it costs: activations of 9 branches instead of 2, or passes over the weights where memory is short.
+ * queries; and no step is longer than usual, whatever its batch (see {@linkcode limitToRms}). What it costs: activations of 9 branches
+ * instead of 2, or passes over the weights where memory is short.
  *
  * `gainPower: 0.5` makes directions larger in tensors along which the loss is steep (see {@linkcode gainsOf}), for two forwards a tensor before
  * the first step; in runs of a few hundred forwards it costs more than it brings. A {@linkcode Session} takes gains from its tensors.
@@ -51,6 +53,7 @@ export function qzoPlus(options: QzoPlusOptions = {}): Optimiser {
     transformations: [
       centreByRunningMean({ queries }),
       scaleByCurvature({ epsilon, queries }),
+      limitToRms(),
       scaleBySchedule(learningRate),
     ],
     ...power === 0 ? {} : { gains: { power } },
