@@ -10,6 +10,7 @@ import {
   finalLoss,
 } from "./benchmark.ts";
 import type { Benchmark } from "./benchmark_config.ts";
+import { forwardsTo } from "./forwards_to.ts";
 
 /** An optimiser on a case: its finalists, or where there are none yet its best trial. */
 export interface BenchmarkRow {
@@ -27,7 +28,10 @@ export interface BenchmarkRow {
   readonly diverged: number;
   /** Held-out evaluations, averaged over the runs that reached them. */
   readonly curve: readonly BenchmarkPoint[];
-  /** Forwards after which the averaged curve is at or below the final loss of the case's first optimiser, if it gets there. */
+  /**
+   * Forwards after which the averaged curve, straight between evaluations, is at or below the final loss of the case's first optimiser,
+   * if it gets there.
+   */
   readonly forwardsToFirst: number | undefined;
 }
 
@@ -100,7 +104,7 @@ async function rowOf(
     finalists: finals.length > 0,
     diverged: [...trials, ...finals].filter(({ diverged }) => diverged).length,
     curve,
-    forwardsToFirst: curve.find(({ loss }) => target !== undefined && loss <= target)?.forwards,
+    forwardsToFirst: target === undefined ? undefined : forwardsTo(curve, target),
   };
 }
 

@@ -9,6 +9,7 @@ import {
   parseBenchmark,
   runBenchmark,
 } from "../../train/mod.ts";
+import { forwardsTo } from "../../train/forwards_to.ts";
 import { capture } from "./capture.ts";
 import { writeTinyTask } from "./tiny_model.ts";
 
@@ -100,6 +101,21 @@ Deno.test("a comparison: each learning rate once, the best with other seeds, all
       terminal.printed,
     );
   });
+});
+
+Deno.test("forwards to a loss: between evaluations the curve is straight", () => {
+  const curve = [[0, 4], [10, 3], [20, 3.5], [30, 1], [40, 2]]
+    .map(([forwards, loss]) => ({ forwards, loss }));
+  const to = (target: number) => forwardsTo(curve, target);
+  assertEquals([to(5), to(4), to(3.25), to(3), to(2), to(1), to(0.9)], [
+    0,
+    0,
+    8,
+    10,
+    26,
+    30,
+    undefined,
+  ]);
 });
 
 Deno.test("an entry may say what it trains, for itself alone", () => {
