@@ -205,10 +205,15 @@ async function measure(models: Models, { row, seeds }: Work): Promise<void> {
   }
 }
 
-/** Of the formats that are tuned: rounded, and by the method with the lowest loss; those without all their rows have to wait. */
+/**
+ * Of every format: rounded, and by the method with the lowest loss; those without all their rows have to wait. The formats that others
+ * are compared by come first.
+ */
 function toTune(rows: readonly Row[], done: readonly Result[]): Row[] {
-  const tunable = rows.filter(({ format }) => TUNED.includes(format));
-  const groups = Map.groupBy(tunable, ({ model, format }) => `${model} ${format}`);
+  const [first, others] = [true, false].map((compared) =>
+    rows.filter(({ format }) => TUNED.includes(format) === compared)
+  );
+  const groups = Map.groupBy([...first, ...others], ({ model, format }) => `${model} ${format}`);
   return [...groups.values()].flatMap((group) => {
     const measured = group.map((row) => done.find((r) => rowName(r) === rowName(row)));
     if (!measured.every((r) => r !== undefined)) return [];

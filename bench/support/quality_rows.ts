@@ -33,7 +33,7 @@ const OWN = [
   ...["nf4_g64", "fp4_g64", "codebook1x8", "codebook2x8", "codebook3x8", "codebook4x8"],
 ];
 
-/** Formats whose rows are tuned with QZO as well. */
+/** Formats that others are compared by: measured, and tuned with QZO, before the rest. */
 export const TUNED: readonly string[] = [
   ...["Q4_0", "Q4_K", "int4_g128", "int3_g128", "int2_g32", "nf4_g64", "codebook2x8"],
 ];
@@ -76,7 +76,7 @@ export function rowsOf(model: string, source: ModelSource): Row[] {
 }
 
 /**
- * Earlier ranks are measured first, and tuning comes between 1 and 2. 0: rows that are compared with each other, of formats that are tuned; 1: by
+ * Earlier ranks are measured first, and tuning comes between 1 and 2. 0: rows that are compared with each other, of those formats; 1: by
  * other methods, because tuning takes the best; 2 and 3: the same of other formats.
  */
 export function rankOf({ format, method }: Row): number {
