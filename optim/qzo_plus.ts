@@ -46,16 +46,12 @@ export interface QzoPlusOptions extends NamedOptions {
 export function qzoPlus(options: QzoPlusOptions = {}): Optimiser {
   const { epsilon = 0.04, queries = 8, learningRate = 0.5, form = "relative" } = options;
   const { gainPower: power = 0 } = options;
+  const rules = [centreByRunningMean({ queries }), scaleByCurvature({ epsilon, queries })];
   return optimiser({
     ...options,
     name: "qzoPlus",
     estimator: oneSided({ epsilon, queries }),
-    transformations: [
-      centreByRunningMean({ queries }),
-      scaleByCurvature({ epsilon, queries }),
-      limitToRms(),
-      scaleBySchedule(learningRate),
-    ],
+    transformations: [...rules, limitToRms(), scaleBySchedule(learningRate)],
     ...power === 0 ? {} : { gains: { power } },
     form,
     span: form === "relative" ? "row" : "block",
