@@ -34,7 +34,14 @@ import {
   tables,
   type Tuned,
 } from "./support/quality_report.ts";
-import { bitsOfModel, rankOf, type Row, rowName, rowsOf, TUNED } from "./support/quality_rows.ts";
+import {
+  bitsOfModel,
+  COMPARED,
+  rankOf,
+  type Row,
+  rowName,
+  rowsOf,
+} from "./support/quality_rows.ts";
 
 const results = (name: string) => fromFileUrl(new URL(`./results/${name}`, import.meta.url));
 const ROWS = results("quality.jsonl");
@@ -42,7 +49,7 @@ const AFTER_QZO = results("quality_qzo.jsonl");
 const REPORT = results("quality.md");
 
 const HELP =
-  `Quantises real models to every format by every method, tunes some with QZO, and makes tables of perplexities.
+  `Quantises real models to every format by every method, tunes with QZO what is rounded and what is best, and makes tables of perplexities.
 
 Usage: deno task bench quality [options]
 
@@ -211,7 +218,7 @@ async function measure(models: Models, { row, seeds }: Work): Promise<void> {
  */
 function toTune(rows: readonly Row[], done: readonly Result[]): Row[] {
   const [first, others] = [true, false].map((compared) =>
-    rows.filter(({ format }) => TUNED.includes(format) === compared)
+    rows.filter(({ format }) => COMPARED.includes(format) === compared)
   );
   const groups = Map.groupBy([...first, ...others], ({ model, format }) => `${model} ${format}`);
   return [...groups.values()].flatMap((group) => {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { integerWithin } from "./check.ts";
+import { decayBelowOne, integerWithin } from "./check.ts";
 import type { Transformation } from "./transformation.ts";
 
 /** Arguments of {@linkcode centreByRunningMean}. */
@@ -49,11 +49,7 @@ export function centreByRunningMean(
   { queries, decay = 0.95 }: CentreByRunningMeanOptions,
 ): Transformation {
   integerWithin("centreByRunningMean", "queries", queries, 2, 1023);
-  if (!(decay >= 0 && decay < 1)) {
-    throw new RangeError(
-      `Cannot make centreByRunningMean: decay must be from 0 to below 1, not ${decay}`,
-    );
-  }
+  decayBelowOne("centreByRunningMean", decay);
   return {
     name: "centreByRunningMean",
     parameters: { queries, decay },

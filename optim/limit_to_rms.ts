@@ -1,8 +1,9 @@
 /**
- * Steps that no single batch decides.
+ * Steps that a single batch decides less.
  *
  * @module
  */
+import { decayBelowOne } from "./check.ts";
 import type { Transformation } from "./transformation.ts";
 
 /** Arguments of {@linkcode limitToRms}. */
@@ -18,14 +19,14 @@ export interface LimitToRmsOptions {
  * loss: a step along them would be long where least is known. Unlike a clip of single values it keeps their direction, unlike
  * normalisation of every step (FZOO, arXiv 2506.09034) it leaves short steps short, and its bound is in no unit.
  *
- * The present step is part of the running moment, and values are multiplied by
+ * The present step is part of the running moment, so what is far longer than usual becomes `sqrt(1 - decay)` of its length, and values are multiplied by
  * `min(1, sqrt(v / (1 - decay^(step + 1)) / mean(d^2)))` with `v = decay v + (1 - decay) mean(d^2)`.
  *
  * Source: this library.
  *
  * @throws {RangeError} for a decay out of range.
  *
- * @example Ten times as large as usual counts little more than usual
+ * @example Ten times as large as usual becomes 2.4 times
  * ```ts
  * import { hostOps, limitToRms } from "@qzo/qzo/optim";
  * import { assertAlmostEquals } from "@std/assert";
@@ -40,9 +41,7 @@ export interface LimitToRmsOptions {
  * ```
  */
 export function limitToRms({ decay = 0.95 }: LimitToRmsOptions = {}): Transformation {
-  if (!(decay >= 0 && decay < 1)) {
-    throw new RangeError(`Cannot make limitToRms: decay must be from 0 to below 1, not ${decay}`);
-  }
+  decayBelowOne("limitToRms", decay);
   return {
     name: "limitToRms",
     parameters: { decay },

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { positive } from "./check.ts";
+import { decayBelowOne, positive } from "./check.ts";
 import type { Transformation } from "./transformation.ts";
 
 /** Arguments of {@linkcode normaliseByRms}. */
@@ -45,11 +45,7 @@ export function normaliseByRms(
       `Cannot make normaliseByRms: the floor must be at least 1e-18, not ${floor}`,
     );
   }
-  if (!(decay >= 0 && decay < 1)) {
-    throw new RangeError(
-      `Cannot make normaliseByRms: decay must be from 0 to below 1, not ${decay}`,
-    );
-  }
+  decayBelowOne("normaliseByRms", decay);
   return {
     name: "normaliseByRms",
     parameters: { decay, floor },

@@ -25,7 +25,7 @@ export interface QzoPlusOptions extends NamedOptions {
  * nearly every forward is a direction, so there are almost twice as many at equal forwards, with next to no variance added by the
  * baseline (see {@linkcode centreByRunningMean}); relative offsets do not depend on the size of scales; and the learning rate is a share of
  * the step that the curvature allows (see {@linkcode scaleByCurvature}), so it need not be tuned to a model, a task or a number of
- * queries; and no step is longer than usual, whatever its batch (see {@linkcode limitToRms}). What it costs: activations of 9 branches
+ * queries; and a step longer than usual is shortened, as its batch is why (see {@linkcode limitToRms}). What it costs: activations of 9 branches
  * instead of 2, or passes over the weights where memory is short.
  *
  * `gainPower: 0.5` makes directions larger in tensors along which the loss is steep (see {@linkcode gainsOf}), for two forwards a tensor before

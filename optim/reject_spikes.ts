@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { integerWithin, positive } from "./check.ts";
+import { decayBelowOne, integerWithin, positive } from "./check.ts";
 import type { Transformation } from "./transformation.ts";
 
 /** Arguments of {@linkcode rejectSpikes}. */
@@ -44,9 +44,7 @@ export function rejectSpikes(
 ): Transformation {
   positive("rejectSpikes", "the threshold", threshold);
   integerWithin("rejectSpikes", "warmup", warmup, 2, Number.MAX_SAFE_INTEGER);
-  if (!(decay >= 0 && decay < 1)) {
-    throw new RangeError(`Cannot make rejectSpikes: decay must be from 0 to below 1, not ${decay}`);
-  }
+  decayBelowOne("rejectSpikes", decay);
   return {
     name: "rejectSpikes",
     parameters: { threshold, decay, warmup },

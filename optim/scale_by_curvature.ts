@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { integerWithin, positive } from "./check.ts";
+import { decayBelowOne, integerWithin, positive } from "./check.ts";
 import type { Transformation } from "./transformation.ts";
 
 /** Arguments of {@linkcode scaleByCurvature}. */
@@ -54,11 +54,7 @@ export function scaleByCurvature(
   positive("scaleByCurvature", "epsilon", epsilon);
   positive("scaleByCurvature", "largest", largest);
   integerWithin("scaleByCurvature", "queries", queries, 1, 1023);
-  if (!(decay >= 0 && decay < 1)) {
-    throw new RangeError(
-      `Cannot make scaleByCurvature: decay must be from 0 to below 1, not ${decay}`,
-    );
-  }
+  decayBelowOne("scaleByCurvature", decay);
   return {
     name: "scaleByCurvature",
     parameters: { epsilon, queries, decay, largest },

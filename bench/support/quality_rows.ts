@@ -34,7 +34,7 @@ const OWN = [
 ];
 
 /** Formats that others are compared by: measured, and tuned with QZO, before the rest. */
-export const TUNED: readonly string[] = [
+export const COMPARED: readonly string[] = [
   ...["Q4_0", "Q4_K", "int4_g128", "int3_g128", "int2_g32", "nf4_g64", "codebook2x8"],
 ];
 
@@ -81,5 +81,5 @@ export function rowsOf(model: string, source: ModelSource): Row[] {
  */
 export function rankOf({ format, method }: Row): number {
   const compared = ["rtn", "gptq", "codebook"].includes(method);
-  return (TUNED.includes(format) ? 0 : 2) + (compared ? 0 : 1);
+  return (COMPARED.includes(format) ? 0 : 2) + (compared ? 0 : 1);
 }

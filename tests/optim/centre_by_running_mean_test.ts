@@ -4,8 +4,9 @@
  */
 import { assert, assertAlmostEquals, assertThrows } from "@std/assert";
 import { centreByRunningMean, centred, hostOps, oneSided } from "../../optim/mod.ts";
-import { assertMean, estimateError, type Measured } from "./estimate_error.ts";
+import { estimateError } from "./estimate_error.ts";
 import { random } from "./random.ts";
+import type { Sample } from "./sample.ts";
 
 const kurtosis = 2.875;
 
@@ -35,17 +36,17 @@ Deno.test("no bias, and (n + kurtosis - 2) / N plus what a mean of 39 steps leav
       },
     );
     // Steps share a baseline, so they are not quite independent: half as much again.
-    const wider = ({ mean, deviation }: Measured) => ({ mean, deviation: 1.5 * deviation });
-    assertMean(wider(along), 1, `mean along the gradient at n ${n}, N ${queries}`);
+    const more = (sample: Sample) => 0.5 * 4.5 * sample.error;
+    along.assertMean(1, `mean along the gradient at n ${n}, N ${queries}`, more(along));
     const w = 0.05;
     const own = w / queries / (1 - w / queries);
     const remembered = ((1 - w) / (1 - w / queries)) ** 2 * w / (2 - w) / queries;
     const variance = (n + kurtosis - 2) / queries + own ** 2 * (queries - 1) * (n + 1) / queries +
       remembered * n / queries;
-    assertMean(wider(error), variance, `variance at n ${n}, N ${queries}`);
+    error.assertMean(variance, `variance at n ${n}, N ${queries}`, more(error));
     const leaveOneOut = (n + kurtosis - 2) / queries + (n + 1) / (queries * (queries - 1));
     assert(
-      error.mean + 4.5 * error.deviation < leaveOneOut,
+      error.mean + 4.5 * error.error < leaveOneOut,
       "not below the leave-one-out baseline",
     );
   }

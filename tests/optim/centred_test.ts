@@ -4,7 +4,7 @@
  */
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import { centred, hostOps, qzoPlus, Session } from "../../optim/mod.ts";
-import { assertMean, estimateError } from "./estimate_error.ts";
+import { estimateError } from "./estimate_error.ts";
 import { random } from "./random.ts";
 
 const kurtosis = 2.875;
@@ -19,9 +19,9 @@ Deno.test("centred: no bias, variance ((n + kurtosis - 2) / N + (n + 1) / (N (N 
       (slopes) => estimator.derivatives(hostOps, slopes.map((slope) => 100 + slope)),
     );
     // f32 rounding of losses near 100, beside the standard errors.
-    assertMean(along, 1, `mean along the gradient at n ${n}, N ${queries}`, 1e-4);
+    along.assertMean(1, `mean along the gradient at n ${n}, N ${queries}`, 1e-4);
     const variance = (n + kurtosis - 2) / queries + (n + 1) / (queries * (queries - 1));
-    assertMean(error, variance, `variance at n ${n}, N ${queries}`, 1e-4);
+    error.assertMean(variance, `variance at n ${n}, N ${queries}`, 1e-4);
   }
 });
 

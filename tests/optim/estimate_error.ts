@@ -1,23 +1,8 @@
 /**
- * How good an estimate of a known gradient is over many steps: its mean along the gradient and its squared error, each with a standard
- * error.
+ * How good an estimate of a known gradient is over many steps: its mean along the gradient and its squared error.
  */
-import { assert } from "@std/assert";
 import { fillNoise, masterSeed, stepSeed } from "../../optim/mod.ts";
-
-/** A mean over steps and its standard error. */
-export interface Measured {
-  readonly mean: number;
-  readonly deviation: number;
-}
-
-/** What is measured, in units of the gradient's squared length. */
-export interface EstimateError {
-  /** 1 without bias. */
-  readonly along: Measured;
-  /** Squared distance from the gradient. */
-  readonly error: Measured;
-}
+import { Sample } from "./sample.ts";
 
 /** Where to look: a gradient, directions of a step, steps that count and those before them. */
 export interface EstimateCase {
@@ -27,15 +12,17 @@ export interface EstimateCase {
   readonly before?: number;
 }
 
-/** Means over `trials` steps of what `derivatives` makes of each step's slopes `g . z_q`. */
+/**
+ * Over `trials` steps, of what `derivatives` makes of each step's slopes `g . z_q`: the part along the gradient (1 without bias) and the
+ * squared distance from it, both in units of its squared length.
+ */
 export function estimateError(
   { gradient, queries, trials, before = 0 }: EstimateCase,
   derivatives: (slopes: readonly number[], step: number) => readonly number[],
-): EstimateError {
+): { readonly along: Sample; readonly error: Sample } {
   const n = gradient.length;
   const square = gradient.reduce((sum, x) => sum + x * x, 0);
-  const along: number[] = [];
-  const error: number[] = [];
+  const [along, error] = [new Sample(), new Sample()];
   for (let step = 0; step < before + trials; step++) {
     const zs = Array.from(
       { length: queries },
@@ -48,27 +35,8 @@ export function estimateError(
     values.forEach((d, q) => {
       for (let j = 0; j < n; j++) estimate[j] += d * zs[q][j] / queries;
     });
-    along.push(estimate.reduce((sum, x, j) => sum + x * gradient[j], 0) / square);
-    error.push(estimate.reduce((sum, x, j) => sum + (x - gradient[j]) ** 2, 0) / square);
+    along.add(estimate.reduce((sum, x, j) => sum + x * gradient[j], 0) / square);
+    error.add(estimate.reduce((sum, x, j) => sum + (x - gradient[j]) ** 2, 0) / square);
   }
-  return { along: measured(along), error: measured(error) };
-}
-
-function measured(values: readonly number[]): Measured {
-  const mean = values.reduce((sum, x) => sum + x, 0) / values.length;
-  const square = values.reduce((sum, x) => sum + x * x, 0) / values.length;
-  return { mean, deviation: Math.sqrt((square - mean * mean) / values.length) };
-}
-
-/** Fails unless `expected` is within 4.5 standard errors of the mean, and `rounding`. */
-export function assertMean(
-  { mean, deviation }: Measured,
-  expected: number,
-  what: string,
-  rounding = 0,
-): void {
-  assert(
-    Math.abs(mean - expected) < 4.5 * deviation + rounding,
-    `${what}: ${mean} +- ${deviation}, not ${expected}`,
-  );
+  return { along, error };
 }
