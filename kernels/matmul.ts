@@ -15,7 +15,7 @@ import type { DeviceTensor } from "./tensor.ts";
 import type { Storage } from "./storage.ts";
 import type { ShaderKey } from "./template.ts";
 import { packNoise, type Perturbation, perturbationKey } from "./perturbation.ts";
-import { boundPlane, perturbedPlanes, planeKey, rowQuads } from "./perturbed_plane.ts";
+import { boundPlane, moveMinima, perturbedPlanes, planeKey, rowQuads } from "./perturbed_plane.ts";
 import { chooseTile, type Tile } from "./tiles.ts";
 import register from "./wgsl/matmul_register.wgsl" with { type: "text" };
 import tiled from "./wgsl/matmul_tile.wgsl" with { type: "text" };
@@ -45,7 +45,8 @@ export interface MatmulOptions {
  * Records `y[b, m, n] = sum_k W_b[n, k] x[b, m, k]` (+ bias + residual).
  *
  * `x` is `[B][M][K]`, the result `[B][M][N]`. `W_b` is the tensor with branch `b`'s scales: `base + offset` or
- * `base * (1 + offset)`, `offset = w + amplitude_b * z(seed_b)`; with `plane` its codebooks or minima too.
+ * `base * (1 + offset)`, `offset = w + amplitude_b * z(seed_b)`; with `plane` its codebooks or minima too. Without, relative offsets
+ * multiply minima like scales.
  */
 export function matmul(
   graph: Graph,
@@ -78,7 +79,7 @@ export function matmul(
           ...layoutKey(layout),
           ...perturbationKey(perturbation),
           ...kernel.key,
-          ...planeKey(weight, own),
+          ...planeKey(weight, options, own),
           ...scaleKey(weight, units, kernel.source === register),
           UNIT_BLOCKS: units === 32 ? 1 : 0,
           WINDOW: windows === undefined ? "none" : windows.length === 1 ? "all" : "rows",
@@ -176,9 +177,10 @@ interface Kernel {
 function kernelOf(
   tile: Tile,
   { layout, columns: inputs }: DeviceTensor,
-  { rows, branches, plane }: MatmulOptions,
+  options: MatmulOptions,
   branchTiles: number,
 ): Kernel {
+  const { rows, branches, plane } = options;
   const { columns, workgroup } = tile;
   if (tile.kernel === "vector") {
     if (columns !== 4) {
@@ -197,7 +199,7 @@ function kernelOf(
         ITEM_QUADS: 8 / items,
         STAGED: 32,
         SHIFTED: layoutKey(layout).SECOND === "min" || plane !== undefined && "second" in layout,
-        SHIFT_BRANCHES: layout.kind === "super" || plane ? branches : 1,
+        SHIFT_BRANCHES: plane || moveMinima(layout, options) ? branches : 1,
       },
       workgroups: branchTiles,
     };

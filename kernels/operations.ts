@@ -52,7 +52,7 @@ export function embedding(context: ForwardContext, table: DeviceTensor): Value {
       key: {
         ...layoutKey(table.layout),
         ...perturbationKey(perturbation),
-        ...planeKey(table, planes?.[i]),
+        ...planeKey(table, { perturbation, plane }, planes?.[i]),
       },
       reads: {
         1: piece.codes,

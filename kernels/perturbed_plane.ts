@@ -5,9 +5,10 @@
  * @module
  */
 
+import type { Layout } from "../quant/layout.ts";
 import { partName, secondPart } from "../quant/trained_part.ts";
 import type { Graph, Resource, Value } from "./graph.ts";
-import { UNIFORM_BYTES } from "./layout_key.ts";
+import { layoutKey, UNIFORM_BYTES } from "./layout_key.ts";
 import { packNoise, type Perturbation, perturbationKey } from "./perturbation.ts";
 import type { ShaderKey } from "./template.ts";
 import type { DeviceTensor, TensorPiece } from "./tensor.ts";
@@ -101,10 +102,29 @@ function isSmall({ layout }: DeviceTensor, plane: Value): boolean {
   return layout.kind === "codebook" && plane.words * 4 <= UNIFORM_BYTES;
 }
 
-/** The part of a shader key that says what a plane by branch is of, if there is one. */
-export function planeKey(tensor: DeviceTensor, plane: Value | undefined): ShaderKey {
+/**
+ * Whether offsets of scales multiply minima too, hence the whole weight: relative ones, where minima have none of their own. (Zero
+ * points are multiplied anyway.)
+ */
+export function moveMinima(
+  layout: Layout,
+  { perturbation, plane }: Partial<TensorPerturbations>,
+): boolean {
+  return layoutKey(layout).SECOND === "min" && perturbation?.form === "relative" && !plane;
+}
+
+/**
+ * The part of a shader key that says what a plane by branch is of, if there is one, and whether minima without one move with their
+ * scales.
+ */
+export function planeKey(
+  tensor: DeviceTensor,
+  perturbations: Partial<TensorPerturbations>,
+  plane: Value | undefined,
+): ShaderKey {
   const small = plane !== undefined && isSmall(tensor, plane);
   return {
+    MINIMA_MOVE: moveMinima(tensor.layout, perturbations),
     PLANE: plane ? secondPart(tensor.layout)! : "none",
     SMALL_PLANE: small,
     PLANE_QUADS: small ? plane.words / 4 : 0,

@@ -6,6 +6,7 @@
 
 import { foldScales } from "../quant/offsets.ts";
 import { partOf } from "../quant/trained_part.ts";
+import { withMovedMinima } from "./moved_minima.ts";
 import type { ModelSource, TensorSource } from "./source.ts";
 import {
   type FoldCounts,
@@ -15,7 +16,7 @@ import {
 } from "./stored_values.ts";
 
 /**
- * The same model with offsets folded in. `counts` grows as tensors are read, or as they are written back into the files they
+ * The same model with offsets folded in: relative ones of scales into minima too, where these have none of their own. `counts` grows as tensors are read, or as they are written back into the files they
  * came from.
  *
  * @throws {RangeError} When the model has no tensor of a name
@@ -28,7 +29,7 @@ export function foldedSource(
   const tensors = new Map<string, TensorSource>(source.tensors);
   const storedFolds = new Map<string, readonly StoredFold[]>();
   let folder = source.folder;
-  for (const [name, values] of trained) {
+  for (const [name, values] of withMovedMinima(source, trained)) {
     const { form, span, offsets } = values;
     const { tensor: owner, part } = partOf(name);
     const base = source.tensors.get(owner);

@@ -5,13 +5,14 @@
  * row]` with `stride = rows` rounded up to a multiple of 4. Span is the group of the format, any other number of columns,
  * or the whole row. Dense tensors have one offset per element, `offset[row * columns + column]`.
  *
- * The effective scale of column k is `base + offset` (absolute) or `base * (1 + offset)` (relative). Zero points and
- * minima are not touched by it, so a relative offset of a tensor with minima stretches `scale * q` and keeps `min`. Super-blocks are
- * the exception: there a relative offset multiplies scale and minimum, hence the weight, and an absolute one is refused. Where
- * every column has scales, rows are classes of rows, and an absolute offset is refused too.
+ * The effective scale of column k is `base + offset` (absolute) or `base * (1 + offset)` (relative). So a relative offset multiplies
+ * the weight, minimum included: stretching `scale * q` alone would move the mean of every group. An absolute one leaves zero points
+ * and minima where they are. Of super-blocks, and where every column has scales (there rows are classes of rows), an absolute offset
+ * is refused.
  *
- * Minima (or zero points) may have offsets of their own, laid out as those of the scales, and so may the entries of a codebook,
- * one each in the order of its plane; see `TrainedPart`.
+ * Minima (or zero points) may have offsets of their own, laid out as those of the scales, and then have no others; so may the entries
+ * of a codebook, one each in the order of its plane; see `TrainedPart`. Of scalar layouts a part is folded at a time: who folds
+ * relative offsets of scales folds them into the minima too, or those that these have.
  *
  * @module
  */

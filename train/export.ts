@@ -6,6 +6,7 @@
 
 import { writeAdapter } from "../models/adapter.ts";
 import { writeFileWhole } from "../models/file_source.ts";
+import { withMovedMinima } from "../models/moved_minima.ts";
 import type { ModelSource } from "../models/source.ts";
 import { foldedSource } from "../models/source_folded.ts";
 import type { FoldCounts, TrainedTensor } from "../models/stored_values.ts";
@@ -30,7 +31,7 @@ export function trainedTensors(
 
 /**
  * Writes the tuned model to `path`. From a GGUF file to a `.gguf` path, or from a Hugging Face folder to a folder, every byte but
- * those of trained scales stays as it was. A split GGUF model becomes one file, or again as many where `path` is named like
+ * those of trained scales (by relative offsets minima with them) stays as it was. A split GGUF model becomes one file, or again as many where `path` is named like
  * them (`NAME-00001-of-0000N.gguf`). A `.safetensors` path gets an adapter: the tuned scales alone. Otherwise the model is
  * written anew.
  *
@@ -50,7 +51,7 @@ export async function exportTuned(
     await writeModel(folded, path, options);
     return folded.counts;
   }
-  const folds = [...trained].map(([name, { offsets, form, span }]) => {
+  const folds = [...withMovedMinima(source, trained)].map(([name, { offsets, form, span }]) => {
     const { tensor, part } = partOf(name);
     const { file } = parts.find(({ file }) => file.tensors.some((t) => t.name === tensor)) ??
       parts[0];

@@ -91,7 +91,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
   offset += branch.amplitude * free4(held, noise4(branch.seed, p.tensor, p.told, index >> 2u, p.stride / 4u))[index & 3u];
 #endif
   scale = combine(scale, offset);
-#if LAYOUT == super
+#if MINIMA_MOVE
   shift = combine(shift, offset);
 #endif
 #endif

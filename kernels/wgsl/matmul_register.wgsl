@@ -240,6 +240,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
 #else
     let both{c} = super_scales(held{c}, 0u, u % SCALE_UNITS);
 #endif
+    let second{c} = both{c}.z;
 #endfor
 #elif SECOND != none
 #if PLANE == minima
@@ -418,7 +419,10 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
     }
 #for c COLS
     {
-#if LAYOUT == super
+#if LAYOUT == super && SUPER_GROUP == 16
+      // Scales are in the sum already.
+      let base = 1.0;
+#elif LAYOUT == super
       let base = both{c}.x;
 #elif LAYOUT == column
       let base = 1.0;
@@ -432,37 +436,30 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
       let base = pair{c}.x;
 #endif
 #for r ROWS
-#if LAYOUT == super
       {
+#if MINIMA_MOVE
         // Offsets multiply scale and minimum alike.
-#if SUPER_GROUP == 16
-        let part = p{r}_{c};
-#elif SECOND == min
-        let part = base * p{r}_{c} + both{c}.z * sum{r};
-#else
-        let part = base * p{r}_{c};
-#endif
-#if FORM == none
-        acc{r}_{c} += part;
-#elif MIXED && NOISE
+        let part = base * p{r}_{c} + second{c} * sum{r};
+#if MIXED && NOISE
         acc{r}_{c} += combine(part, offset{r}[{c} / 4][{c} % 4]);
 #else
         acc{r}_{c} += combine(part, offset[{c} / 4][{c} % 4]);
 #endif
-      }
-#elif FORM == none
-      acc{r}_{c} += base * p{r}_{c}
+#else
+#if FORM == none
+        let factor = base;
 #elif MIXED && NOISE
-      acc{r}_{c} += combine(base, offset{r}[{c} / 4][{c} % 4]) * p{r}_{c}
+        let factor = combine(base, offset{r}[{c} / 4][{c} % 4]);
 #else
-      acc{r}_{c} += combine(base, offset[{c} / 4][{c} % 4]) * p{r}_{c}
+        let factor = combine(base, offset[{c} / 4][{c} % 4]);
 #endif
-#if LAYOUT == super
-#elif SECOND == min
-        + second{c} * sum{r};
+#if SECOND == min
+        acc{r}_{c} += factor * p{r}_{c} + second{c} * sum{r};
 #else
-        ;
+        acc{r}_{c} += factor * p{r}_{c};
 #endif
+#endif
+      }
 #endfor
     }
 #endfor

@@ -67,7 +67,7 @@ fn main(
 #if PLANE == minima
           let at = q * 4u + {i}u;
           shifts[at] = shift_of(factors[at], minimum_of(min(column0 + at, p.outputs - 1u), group, p.groups, b));
-#elif FORM != none && LAYOUT == super
+#elif MINIMA_MOVE
           shifts[q * 4u + {i}u] = combine(scale.shift, offset[{i}]);
 #else
           shifts[q * 4u + {i}u] = scale.shift;

@@ -13,7 +13,7 @@ var<workgroup> sums: array<vec4<f32>, {WORKGROUP*TOTAL}>;
 #if LAYOUT != dense
 var<workgroup> factors: array<vec4<f32>, {STAGED*BRANCHES}>;
 #if SHIFTED
-// Offsets of super-blocks multiply minima too, so each branch has its own; so it has where minima or zero points are trained.
+// Each branch has its own where relative offsets multiply minima too, and where minima or zero points are trained.
 var<workgroup> shifts: array<vec4<f32>, {STAGED*SHIFT_BRANCHES}>;
 #endif
 
@@ -27,15 +27,12 @@ fn stage(slot: u32, u: u32, column0: u32) {
   base[{c}] = scale{c}.factor;
   shift[{c}] = scale{c}.shift;
 #endfor
-#if SECOND == min && LAYOUT != super && PLANE == none
+#if SECOND == min && !MINIMA_MOVE && PLANE == none
   shifts[slot] = shift;
 #endif
 #if FORM == none
 #for b BRANCHES
   factors[slot * {BRANCHES}u + {b}u] = base;
-#if SECOND == min && LAYOUT == super
-  shifts[slot * {BRANCHES}u + {b}u] = shift;
-#endif
 #endfor
 #else
   let first = (u / p.units_per_span) * p.stride + offset_row(column0);
@@ -49,14 +46,14 @@ fn stage(slot: u32, u: u32, column0: u32) {
     z = free4(stored, noise4(seed, p.tensor, p.told, first >> 2u, p.stride / 4u));
   }
   factors[slot * {BRANCHES}u + {b}u] = combine4(base, stored + branches[{b}].amplitude * z);
-#if SECOND == min && LAYOUT == super
+#if MINIMA_MOVE
   shifts[slot * {BRANCHES}u + {b}u] = combine4(shift, stored + branches[{b}].amplitude * z);
 #endif
 #endfor
 #else
 #for b BRANCHES
   factors[slot * {BRANCHES}u + {b}u] = combine4(base, stored);
-#if SECOND == min && LAYOUT == super
+#if MINIMA_MOVE
   shifts[slot * {BRANCHES}u + {b}u] = combine4(shift, stored);
 #endif
 #endfor

@@ -58,7 +58,7 @@ interface Case {
   /** The format that its linear layers open as. */
   readonly format: string | RegExp;
   readonly shape?: LlamaShape;
-  /** The tensors that trained values may change. */
+  /** The tensors that trained scales may change. */
   readonly scales: RegExp;
   /** The tensors of codebooks or minima, where those can be trained. */
   readonly second?: RegExp;
@@ -186,7 +186,8 @@ const CASES: Record<string, Case> = {
     trains: true,
     format: "int4m_g32",
     second: /\._weight_zero_point$/,
-    scales: /\._weight_scale$/,
+    // Relative offsets multiply what is added, too.
+    scales: /\._weight_(scale|zero_point)$/,
   },
   "torchao, int4 in tiles, groups of 64, bf16": {
     settings: { quant_method: "torchao" },

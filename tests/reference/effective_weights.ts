@@ -175,7 +175,7 @@ function weightAt(
  * Weights `[rows][columns]` of one branch in f64: scale (dense: weight) = base ⊕ (offset + amplitude z).
  *
  * `span` is the number of columns that share an offset; it is ignored by dense tensors. Without offsets and noise the
- * result is the plain decode. `plane` moves what is beside the scales.
+ * result is the plain decode. `plane` moves what is beside the scales; without, relative offsets multiply minima too.
  */
 export function effectiveWeights(
   tensor: PackedTensor,
@@ -187,6 +187,9 @@ export function effectiveWeights(
 ): Float64Array {
   const { rows, columns } = tensor;
   const weights = new Float64Array(rows * columns);
+  // Minima without offsets of their own are multiplied with their scales.
+  const follow = tensor.layout.kind === "scalar" && tensor.layout.second === "min" &&
+    form === "relative";
   const blocks = tensor.layout.kind === "super" ? superWeights(tensor) : undefined;
   for (let row = 0; row < rows; row++) {
     for (let column = 0; column < columns; column++) {
@@ -206,7 +209,7 @@ export function effectiveWeights(
         column,
         (base) => form === "absolute" ? base + offset : base * (1 + offset),
         (base, entry) => {
-          if (!plane) return base;
+          if (!plane) return follow ? base * (1 + offset) : base;
           const at = entry ?? offsetIndex(tensor, plane.span, row, column);
           const moved = plane.offsets[at] +
             (plane.noise ? plane.noise.amplitude * plane.noise.z(at) : 0);

@@ -158,6 +158,13 @@ const exports: Record<string, Omit<Case, "rule"> & { mayChange?: (byte: number) 
     kinds: ["scales", "minima"],
     mayChange: (byte) => scale(byte) || minimum(byte),
   },
+  // Minima without offsets of their own are multiplied with their scales.
+  "scales of a GGUF file, minima with them": {
+    format: "Q4_1",
+    kinds: ["scales"],
+    mayChange: (byte) => scale(byte) || minimum(byte),
+  },
+  "scales of an own folder, minima with them": { format: "int4m_g32", kinds: ["scales"] },
   "books of an own folder": { format: "codebook1x8", kinds: ["codebooks"] },
   "books and scales of an own folder": { format: "codebook2x8", kinds: ["scales", "codebooks"] },
 };
