@@ -7,7 +7,8 @@
 import { CODE_TABLES, type CodeTable } from "../quant/code_tables.ts";
 import { type CodebookLayout, codebookShape, type Layout } from "../quant/layout.ts";
 import { planeBits } from "../quant/scalar_codes.ts";
-import { SUPER_SCALES } from "../quant/super_scales.ts";
+import { gridNamed, GRIDS } from "../quant/grids.ts";
+import { SUPER_SCALES, type SuperScales } from "../quant/super_scales.ts";
 import type { DeviceTensor } from "./tensor.ts";
 import type { ShaderKey } from "./template.ts";
 
@@ -39,6 +40,7 @@ export function layoutKey(layout: Layout): ShaderKey {
     SUPER_WORDS: shape?.words ?? 0,
     ...tableKey(coded?.table),
     ...codebookKey(layout),
+    ...gridKey(blocks?.scales),
   };
 }
 
@@ -62,6 +64,26 @@ function codebookKey(layout: Layout): ShaderKey {
     BLOCK_WORDS: words,
     WORD_BLOCKS: blocks,
     SMALL_BOOKS: books * entries * vector * 2 <= UNIFORM_BYTES,
+  };
+}
+
+/** What points of a grid are made of; see grid_points.wgsl. */
+function gridKey(scales: SuperScales | undefined): ShaderKey {
+  const grid = scales && gridNamed(scales);
+  if (!scales || !grid) return { GRID: "none" };
+  const { columns, high, highWidth, signs } = GRIDS[grid];
+  const [nibbles, factor] = SUPER_SCALES[scales].nibbles ?? [0, 16];
+  return {
+    GRID: grid,
+    POINT_COLUMNS: columns,
+    POINT_QUADS: columns / 4,
+    BLOCK_POINTS: 32 / columns,
+    HIGH: high,
+    HIGH_MASK: 2 ** high - 1,
+    HIGH_WIDTH: highWidth,
+    SIGNS: signs,
+    NIBBLE_WORD: nibbles / 4,
+    FACTOR_WORD: factor / 4,
   };
 }
 

@@ -9,6 +9,7 @@ import codeTable from "./wgsl/code_table.wgsl" with { type: "text" };
 import combine from "./wgsl/combine.wgsl" with { type: "text" };
 import decode from "./wgsl/decode.wgsl" with { type: "text" };
 import finite from "./wgsl/finite.wgsl" with { type: "text" };
+import gridPoints from "./wgsl/grid_points.wgsl" with { type: "text" };
 import matmulParams from "./wgsl/matmul_params.wgsl" with { type: "text" };
 import noise from "./wgsl/noise.wgsl" with { type: "text" };
 import superScales from "./wgsl/super_scales.wgsl" with { type: "text" };
@@ -19,6 +20,7 @@ export const SHADER_LIBRARY: ShaderLibrary = {
   "combine.wgsl": combine,
   "decode.wgsl": decode,
   "finite.wgsl": finite,
+  "grid_points.wgsl": gridPoints,
   "matmul_params.wgsl": matmulParams,
   "noise.wgsl": noise,
   "super_scales.wgsl": superScales,

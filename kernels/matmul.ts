@@ -186,7 +186,8 @@ function kernelOf(
     if (columns !== 4) {
       throw new RangeError(`Cannot multiply few rows by ${columns} columns a workgroup: it is 4`);
     }
-    const items = "center" in layout ? planeBits(layout.bits)[0] : 8;
+    const words = "center" in layout && layoutKey(layout).GRID === "none";
+    const items = words ? planeBits(layout.bits)[0] : 8;
     return {
       source: vector,
       key: {

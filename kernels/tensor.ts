@@ -39,7 +39,7 @@ export class DeviceTensor implements Disposable {
   readonly columns: number;
   /** In the order of their rows. */
   readonly pieces: readonly TensorPiece[];
-  /** What rows share: only for codebook and column layouts. */
+  /** What rows share: only for codebook and column layouts, and grids. */
   readonly codebook: Storage | undefined;
 
   /**
@@ -75,9 +75,8 @@ export class DeviceTensor implements Disposable {
       });
     }
     this.pieces = pieces;
-    this.codebook = layout.kind === "codebook" || layout.kind === "column"
-      ? new Storage(`${name} codebook`, planeWords(layout, 1, columns).codebook * 4, "weights")
-      : undefined;
+    const shared = planeWords(layout, 1, columns).codebook;
+    this.codebook = shared > 0 ? new Storage(`${name} codebook`, shared * 4, "weights") : undefined;
   }
 
   /** All its memory. */

@@ -16,6 +16,7 @@ import {
   type ScalarLayout,
   type SuperLayout,
 } from "./layout.ts";
+import { gridNamed, GRIDS, highBits, pointOf } from "./grids.ts";
 import { checkPacked, halves, planeBytes } from "./planes.ts";
 import { readCodes } from "./scalar_codes.ts";
 import { superByte, superRows } from "./super_rows.ts";
@@ -81,7 +82,7 @@ export function readSeconds(t: PackedTensor): Float32Array<ArrayBuffer> {
 }
 
 /**
- * The stored code at one place: the scalar code, the code of the 8-vector in `book`, or the bits of a dense element.
+ * The stored code at one place: the scalar code, the code of the 8-vector in `book`, the point of a grid, or the bits of a dense element.
  *
  * @throws {RangeError} when there is no such place.
  */
@@ -107,6 +108,13 @@ export function codeAt(t: PackedTensor, row: number, column: number, book = 0): 
     case "scalar":
     case "column":
     case "super": {
+      const grid = t.layout.kind === "super" ? gridNamed(t.layout.scales) : undefined;
+      if (t.layout.kind === "super" && grid) {
+        const at = superByte(t.layout, t.columns, row, column >> 8);
+        const high = highBits(grid, planeBytes(t.scales), at, block & 7);
+        const point = Math.floor(inBlock / GRIDS[grid].columns);
+        return pointOf(grid, t.codes, block * t.layout.bits, high, point);
+      }
       const codes = new Uint8Array(32);
       readCodes(planeBytes(t.codes), block * t.layout.bits * 4, t.layout.bits, 1, codes);
       return codes[inBlock];

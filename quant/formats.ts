@@ -10,6 +10,7 @@ import { DENSE_FORMATS } from "./dense_formats.ts";
 import type { Format } from "./format.ts";
 import { GGUF_BLOCK_FORMATS } from "./gguf_block_formats.ts";
 import { GGUF_FIVE_BITS } from "./gguf_five_bits.ts";
+import { GGUF_GRID_FORMATS } from "./gguf_grid_formats.ts";
 import { GGUF_SUPER_FORMATS } from "./gguf_super_formats.ts";
 import { GGUF_TERNARY } from "./gguf_ternary.ts";
 import { GROUP_FORMATS } from "./group_formats.ts";
@@ -24,6 +25,7 @@ export const FORMATS: readonly Format[] = [
   ...GGUF_FIVE_BITS,
   ...GGUF_SUPER_FORMATS,
   ...GGUF_TERNARY,
+  ...GGUF_GRID_FORMATS,
   ...GROUP_FORMATS,
   ...CODEBOOK_FORMATS,
 ];
@@ -73,8 +75,9 @@ export function formatByGgufType(type: number): Format | undefined {
   return byGgufType.get(type);
 }
 
-/** Bits of a `rows x columns` tensor in a format, scales and codebook included, per element. */
+/** Bits of a `rows x columns` tensor in a format's file, scales and codebook included, per element. */
 export function bitsPerWeight(format: Format, rows: number, columns: number): number {
-  const codebook = planeWords(format.layout, 0, columns).codebook * 32;
+  // The points of a grid are in no file.
+  const codebook = format.gguf ? 0 : planeWords(format.layout, 0, columns).codebook * 32;
   return (format.rowBytes(columns) * rows * 8 + codebook) / (rows * columns);
 }

@@ -8,6 +8,7 @@
  */
 
 import type { CodeTable } from "./code_tables.ts";
+import { gridNamed, gridWords } from "./grids.ts";
 import { SUPER_SCALES, type SuperScales, superWords } from "./super_scales.ts";
 
 /** How dense (unquantised) elements are stored. */
@@ -85,14 +86,15 @@ export function codebookShape({ books, bits = 8, vector = 8 }: CodebookLayout): 
  * Codes in super-blocks: groups of 16 or 32 columns have integer scales (and minima), which one or two f16 of their
  * super-block multiply. They stay as packed as the file has them; see `SUPER_SCALES`.
  *
- * The value of code `q` is `scale * (q - center) - min`, or `scale * table[q]`. Trained by the relative form only, which
- * multiplies scale and minimum alike; a span is any multiple of 32 columns.
+ * The value of code `q` is `scale * (q - center) - min`, or `scale * table[q]`; or codes are points of a grid, where the scales' packing
+ * has that name (`GRIDS`). Trained by the relative form only, which multiplies scale and minimum alike; a span is any multiple of 32
+ * columns.
  */
 export interface SuperLayout {
   /** The tag of the union. */
   readonly kind: "super";
-  /** Width of a code. */
-  readonly bits: 2 | 3 | 4 | 5 | 6;
+  /** Width of a code; of grids the words of 32 columns. */
+  readonly bits: 1 | 2 | 3 | 4 | 5 | 6;
   /** Subtracted from codes. */
   readonly center: number;
   /** How scales and minima are packed. */
@@ -129,7 +131,8 @@ export type Layout = DenseLayout | ScalarLayout | CodebookLayout | SuperLayout |
  *   of its four bytes (column 4t in the lowest byte). For b = 8 that is plain byte order. Three bits are the 2-bit
  *   plane of the low two bits (two words) followed by one word with the top bit of quad `t` at bit `t` of each byte; five
  *   bits are a 4-bit plane followed by such a word, six bits a 4-bit plane followed by a 2-bit plane of the top bits.
- * - super: as scalar; columns are a multiple of the super-block.
+ * - super: as scalar; columns are a multiple of the super-block. Of grids a block's words are the low bytes of its codes (byte `i` of
+ *   point `i`: a word of 8-column points, two of 4-column ones), then its signs, bit `k` of column `k`, where it has any.
  * - column: as scalar.
  * - codebook: per row, per word of codes (of 4 vectors; of 2 where codes have more than 8 bits), `books` words; byte (half) `j`
  *   of word `c` is the code of the word's vector `j` in book `c`. Bits beyond those of a code are ignored.
@@ -144,6 +147,7 @@ export type Layout = DenseLayout | ScalarLayout | CodebookLayout | SuperLayout |
  * `codebook`, what rows share
  * - codebook: f16 pairs, `[books][entries][vector]`.
  * - column: one word per (class, column): f16 scale in the low half, f16 zero point in the high half.
+ * - super, of grids: the points, two a word; see `gridPlane`.
  * - else empty.
  */
 export interface PackedTensor {
@@ -157,7 +161,7 @@ export interface PackedTensor {
   readonly codes: Uint32Array<ArrayBuffer>;
   /** f16 scales, zero points, minima. */
   readonly scales: Uint32Array<ArrayBuffer>;
-  /** What rows share; empty but for codebook and column layouts. */
+  /** What rows share; empty but for codebook and column layouts, and grids. */
   readonly codebook: Uint32Array<ArrayBuffer>;
 }
 
@@ -207,12 +211,14 @@ export function planeWords(
         scales: layout.second === "none" ? Math.ceil(groups / 2) : groups,
         codebook: 0,
       };
-    case "super":
+    case "super": {
+      const grid = gridNamed(layout.scales);
       return {
         codes: rows * (columns / 32) * layout.bits,
         scales: rows * superWords(layout.scales, columns),
-        codebook: 0,
+        codebook: grid ? gridWords(grid) : 0,
       };
+    }
     case "column":
       return {
         codes: rows * (columns / 32) * layout.bits,

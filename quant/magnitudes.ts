@@ -21,7 +21,7 @@ interface Scales {
 
 /** The scales of a super-block's groups. */
 function superScales(t: PackedTensor, layout: SuperLayout): Scales {
-  const { columns, group } = SUPER_SCALES[layout.scales];
+  const { columns, group, plus = 0 } = SUPER_SCALES[layout.scales];
   const [blocks, groups] = [groupsPerRow(layout, t.columns), columns / group];
   const values = new Float32Array(t.rows * blocks * groups);
   const bytes = planeBytes(t.scales);
@@ -30,7 +30,7 @@ function superScales(t: PackedTensor, layout: SuperLayout): Scales {
     const at = superByte(layout, t.columns, Math.floor(i / blocks), i % blocks);
     readSuperBlock(layout.scales, bytes, at, block);
     const factor = superFactor(layout.scales, block.d);
-    block.scales.forEach((scale, g) => values[i * groups + g] = factor * scale);
+    block.scales.forEach((scale, g) => values[i * groups + g] = factor * (scale + plus));
   }
   return { columns: group, units: blocks * groups, values };
 }

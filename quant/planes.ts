@@ -6,6 +6,7 @@
  * @module
  */
 
+import { gridNamed, gridPlane } from "./grids.ts";
 import {
   codebookShape,
   columnMultiple,
@@ -63,17 +64,18 @@ export function checkPacked(t: PackedTensor): void {
   }
 }
 
-/** A packed tensor of zero words. Throws as {@linkcode checkShape} does. */
+/** A packed tensor of zero words, but for the points of a grid. Throws as {@linkcode checkShape} does. */
 export function emptyPacked(layout: Layout, rows: number, columns: number): PackedTensor {
   checkShape(layout, rows, columns);
   const words = planeWords(layout, rows, columns);
+  const grid = layout.kind === "super" ? gridNamed(layout.scales) : undefined;
   return {
     layout,
     rows,
     columns,
     codes: new Uint32Array(words.codes),
     scales: new Uint32Array(words.scales),
-    codebook: new Uint32Array(words.codebook),
+    codebook: grid ? gridPlane(grid) : new Uint32Array(words.codebook),
   };
 }
 

@@ -77,13 +77,14 @@ function refit(
   offsets: readonly number[],
   counts: { swallowed: number; changed: number },
 ): void {
-  const { range, minima } = SUPER_SCALES[layout.scales];
+  const { range, minima, plus = 0 } = SUPER_SCALES[layout.scales];
   const before = offsets.map((_, g) => effective(layout, block, g));
   block.d = nearestFactor(
     block.d,
     before.map(([scale], g) => scale * (1 + offsets[g])),
     range,
     block.scales,
+    plus,
   );
   if (minima) {
     block.dmin = nearestFactor(
@@ -102,36 +103,38 @@ function refit(
 }
 
 function effective(layout: SuperLayout, block: SuperBlock, g: number): [number, number] {
+  const { plus = 0 } = SUPER_SCALES[layout.scales];
   return [
-    superFactor(layout.scales, block.d) * block.scales[g],
+    superFactor(layout.scales, block.d) * (block.scales[g] + plus),
     float16ToNumber(block.dmin) * block.minima[g],
   ];
 }
 
-/** The f16 bits whose multiples come nearest to `wanted` (in squares); writes the multipliers into `integers`. */
+/** The f16 bits whose multiples, by integers and `plus`, come nearest to `wanted` (in squares); writes the integers. */
 function nearestFactor(
   stored: number,
   wanted: readonly number[],
   range: readonly [number, number],
   integers: Int16Array,
+  plus = 0,
 ): number {
   const [low, high] = range;
   const integerOf = (x: number, factor: number): number =>
-    factor === 0 ? 0 : Math.min(high, Math.max(low, Math.round(x / factor))) + 0;
+    factor === 0 ? 0 : Math.min(high, Math.max(low, Math.round(x / factor - plus))) + 0;
   let best = stored;
   let least = Infinity;
   const consider = (bits: number): void => {
     const factor = float16ToNumber(bits);
     if (!Number.isFinite(factor)) return;
     let error = 0;
-    for (const x of wanted) error += (x - factor * integerOf(x, factor)) ** 2;
+    for (const x of wanted) error += (x - factor * (integerOf(x, factor) + plus)) ** 2;
     if (error < least) [best, least] = [bits, error];
   };
   consider(stored);
   const extreme = wanted.reduce((most, x) => Math.abs(x) > Math.abs(most) ? x : most, 0);
   for (const end of low < 0 ? [low, high] : [high]) {
     for (let step = -STEPS; step <= STEPS; step++) {
-      consider(numberToFloat16(extreme / end * (1 + 0.1 * step / STEPS)));
+      consider(numberToFloat16(extreme / (end + plus) * (1 + 0.1 * step / STEPS)));
     }
   }
   const factor = float16ToNumber(best);

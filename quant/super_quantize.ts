@@ -7,6 +7,8 @@
 
 import { CODE_TABLES } from "./code_tables.ts";
 import { float16ToNumber, numberToFloat16 } from "./float16.ts";
+import { quantizeGrid } from "./grid_quantize.ts";
+import { gridNamed } from "./grids.ts";
 import { groupFitter } from "./group_fit.ts";
 import type { PackedTensor, SuperLayout } from "./layout.ts";
 import { planeBytes } from "./planes.ts";
@@ -39,6 +41,8 @@ export function quantizeSuper(
   importance: Float32Array,
   search: boolean,
 ): void {
+  const grid = gridNamed(layout.scales);
+  if (grid) return quantizeGrid(values, t, layout, grid, importance, search);
   const { rows, columns } = t;
   const { columns: width, group } = SUPER_SCALES[layout.scales];
   const bytes = planeBytes(t.codes);
@@ -161,7 +165,8 @@ function groupCoder(layout: SuperLayout): {
 }
 
 function centredFitter(layout: SuperLayout, search: boolean): (group: Group) => Fit {
-  const { bits, center, table } = layout;
+  const { center, table } = layout;
+  const bits = layout.bits as Exclude<SuperLayout["bits"], 1>;
   const { group } = SUPER_SCALES[layout.scales];
   const fit = groupFitter({ kind: "scalar", bits, center, second: "none", group, table }, search);
   return ({ values, importance }) => ({

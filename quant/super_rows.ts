@@ -5,6 +5,7 @@
  */
 
 import { CODE_TABLES } from "./code_tables.ts";
+import { type Grid, gridLevels, gridNamed, GRIDS, highBits, pointOf, signsWord } from "./grids.ts";
 import { float16ToNumber } from "./float16.ts";
 import type { PackedTensor, SuperLayout } from "./layout.ts";
 import { planeBytes } from "./planes.ts";
@@ -36,6 +37,8 @@ export function superRows(
   const { columns } = t;
   const { bits, center, scales: packing, table } = layout;
   const { columns: width, group } = SUPER_SCALES[packing];
+  const grid = gridNamed(packing);
+  if (grid) return gridRows(t, layout, grid);
   const meanings = table
     ? CODE_TABLES[table]
     : Float32Array.from({ length: 2 ** bits }, (_, q) => q - center);
@@ -54,6 +57,37 @@ export function superRows(
         const min = dmin * block.minima[g];
         const from = b * width + g * group;
         for (let k = from; k < from + group; k++) values[at + k] = scale * meanings[codes[k]] - min;
+      }
+    }
+  };
+}
+
+function gridRows(
+  t: PackedTensor,
+  layout: SuperLayout,
+  grid: Grid,
+): (row: number, values: Float32Array, at: number) => void {
+  const { columns } = t;
+  const { bits, scales: packing } = layout;
+  const { group, plus = 0 } = SUPER_SCALES[packing];
+  const { columns: width, levels, signs, shift } = GRIDS[grid];
+  const points = gridLevels(grid);
+  const scaleBytes = planeBytes(t.scales);
+  const block = emptySuperBlock(packing);
+  return (row, values, at) => {
+    for (let b = 0; b < columns / 32; b++) {
+      const superAt = superByte(layout, columns, row, b >> 3);
+      if (b % 8 === 0) readSuperBlock(packing, scaleBytes, superAt, block);
+      const d = superFactor(packing, block.d);
+      const high = highBits(grid, scaleBytes, superAt, b & 7);
+      const words = (row * columns / 32 + b) * bits;
+      const negative = signs ? t.codes[words + signsWord(grid)] : 0;
+      const added = high >> 15 ? -shift : shift;
+      for (let k = 0; k < 32; k++) {
+        const point = pointOf(grid, t.codes, words, high, Math.floor(k / width));
+        const level = levels[points[point * width + k % width]] + added;
+        const scale = d * (block.scales[Math.floor((b % 8 * 32 + k) / group)] + plus);
+        values[at + 32 * b + k] = scale * (negative >>> k & 1 ? -level : level);
       }
     }
   };

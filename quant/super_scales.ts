@@ -5,6 +5,7 @@
  */
 
 import { float16ToNumber } from "./float16.ts";
+import type { Grid } from "./grids.ts";
 
 /**
  * How a super-block's scales are packed.
@@ -15,8 +16,10 @@ import { float16ToNumber } from "./float16.ts";
  * - `"q6_k"`: 16 signed bytes; then f16 `d`, and two bytes of padding.
  * - `"iq4_xs"`: f16 `d`; 8 scales of 6 bits, less 32: two bytes of their top 2 bits, four bytes of their low 4.
  * - `"e8m0"`: a byte per 32 columns, the exponent of a power of two plus 127; rows are padded to words.
+ * - of grids: the upper bits of codes (see `grids.ts`), the scales of 4 bits, f16 `d`, and two bytes of padding. `"iq1_s"` has its 3 bits of
+ *   scale and a sign above those of the codes. A file's scales lie among the codes in some; they are moved here.
  */
-export type SuperScales = "q2_k" | "q3_k" | "q4_k" | "q6_k" | "iq4_xs" | "e8m0";
+export type SuperScales = "q2_k" | "q3_k" | "q4_k" | "q6_k" | "iq4_xs" | "e8m0" | Grid;
 
 /** Sizes of one packing. */
 export interface SuperScaleShape {
@@ -30,7 +33,13 @@ export interface SuperScaleShape {
   readonly minima: boolean;
   /** Least and greatest integer scale. */
   readonly range: readonly [number, number];
+  /** Added to integer scales. Default 0. */
+  readonly plus?: number;
+  /** Bytes before the scales of 4 bits, and before `d`, where that is all that differs. */
+  readonly nibbles?: readonly [number, number];
 }
+
+const FOUR_BITS = { columns: 256, minima: false, range: [0, 15], plus: 0.5 } as const;
 
 /** By packing. */
 export const SUPER_SCALES: Readonly<Record<SuperScales, SuperScaleShape>> = {
@@ -40,6 +49,12 @@ export const SUPER_SCALES: Readonly<Record<SuperScales, SuperScaleShape>> = {
   q6_k: { columns: 256, group: 16, words: 5, minima: false, range: [-128, 127] },
   iq4_xs: { columns: 256, group: 32, words: 2, minima: false, range: [-32, 31] },
   e8m0: { columns: 32, group: 32, words: 0, minima: false, range: [0, 255] },
+  iq2_xxs: { ...FOUR_BITS, group: 32, words: 2, nibbles: [0, 4] },
+  iq2_xs: { ...FOUR_BITS, group: 16, words: 4, nibbles: [4, 12] },
+  iq2_s: { ...FOUR_BITS, group: 16, words: 5, nibbles: [8, 16] },
+  iq3_xxs: { ...FOUR_BITS, group: 32, words: 2, nibbles: [0, 4] },
+  iq3_s: { ...FOUR_BITS, group: 32, words: 4, nibbles: [8, 12] },
+  iq1_s: { ...FOUR_BITS, group: 32, words: 5, range: [0, 7] },
 };
 
 /** Words of a row's scales. */
@@ -81,7 +96,19 @@ export function readSuperBlock(
 ): void {
   const { scales, minima } = block;
   const half = (offset: number): number => bytes[at + offset] | bytes[at + offset + 1] << 8;
+  const { nibbles } = SUPER_SCALES[packing];
+  if (nibbles) {
+    for (let g = 0; g < scales.length; g++) {
+      scales[g] = bytes[at + nibbles[0] + (g >> 1)] >> (4 * (g & 1)) & 15;
+    }
+    block.d = half(nibbles[1]);
+    return;
+  }
   switch (packing) {
+    case "iq1_s":
+      for (let g = 0; g < 8; g++) scales[g] = bytes[at + 2 * g + 1] >> 4 & 7;
+      block.d = half(16);
+      return;
     case "q2_k":
       for (let g = 0; g < 16; g++) {
         scales[g] = bytes[at + g] & 15;
@@ -138,7 +165,22 @@ export function writeSuperBlock(
     bytes[at + offset] = bits;
     bytes[at + offset + 1] = bits >> 8;
   };
+  const { nibbles } = SUPER_SCALES[packing];
+  if (nibbles) {
+    for (let g = 0; g < scales.length; g += 2) {
+      bytes[at + nibbles[0] + g / 2] = scales[g] | scales[g + 1] << 4;
+    }
+    half(nibbles[1], d);
+    return;
+  }
   switch (packing) {
+    case "iq1_s":
+      for (let g = 0; g < 8; g++) {
+        const byte = at + 2 * g + 1;
+        bytes[byte] = bytes[byte] & 0x8f | scales[g] << 4;
+      }
+      half(16, d);
+      return;
     case "q2_k":
       for (let g = 0; g < 16; g++) bytes[at + g] = scales[g] | minima[g] << 4;
       half(16, d);

@@ -17,6 +17,7 @@ import {
 import { DeviceTensor } from "../../kernels/tensor.ts";
 import type { Gpu } from "../../kernels/gpu.ts";
 import { type Layout, planeWords } from "../../quant/layout.ts";
+import { emptyPacked } from "../../quant/planes.ts";
 import { randomNumbers } from "../../tests/support/random_llama.ts";
 import type { TimedEntry } from "./timing.ts";
 
@@ -66,7 +67,10 @@ export function prepareMatmul(gpu: Gpu, problem: MatmulCase): PreparedMatmul {
     columns: inputs,
     codes: Uint32Array.from({ length: words.codes }, code),
     scales: new Uint32Array(words.scales).fill(exponents ? 0x7f7f7f7f : halfOfPlainSize * 0x10001),
-    codebook: new Uint32Array(words.codebook).fill(halfOfPlainSize * 0x10001),
+    // The points of a grid are what they are.
+    codebook: layout.kind === "super"
+      ? emptyPacked(layout, 0, inputs).codebook
+      : new Uint32Array(words.codebook).fill(halfOfPlainSize * 0x10001),
   });
   const x = filled(gpu, "x", Float32Array.from({ length: rows * branches * inputs }, random));
   const owned: Disposable[] = [tensor, x];

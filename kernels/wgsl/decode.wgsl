@@ -9,6 +9,9 @@
 #elif LAYOUT == super
 #include "code_table.wgsl"
 #include "super_scales.wgsl"
+#if GRID != none
+#include "grid_points.wgsl"
+#endif
 
 // Of the block of 32 columns `b` of a row with `blocks` of them.
 fn super_scales_at(row: u32, b: u32, blocks: u32) -> vec4<f32> {
@@ -108,6 +111,29 @@ fn codes4(row: u32, quad: u32, columns: u32, group: u32, groups: u32, branch: u3
 #endif
   }
   return sum;
+#elif GRID != none
+  let t = quad & 7u;
+  let block = quad >> 3u;
+  let base = (row * (columns / 32u) + block) * {BITS}u;
+#if HIGH_WIDTH == 0
+  let high = 0u;
+#else
+  let bit = (block & 7u) * HIGH_WIDTH;
+  let high = scales[(row * (columns / 256u) + (block >> 3u)) * {SUPER_WORDS}u + (bit >> 5u)] >> (bit & 31u);
+#endif
+  let i = t / POINT_QUADS;
+  let point = grid_point((codes[base + (i >> 2u)] >> (8u * (i & 3u))) & 255u, high, i) >> (8u * (t % POINT_QUADS));
+#if SIGNS
+  let value = grid4(point, codes[base + {BITS-1}u] >> (4u * t), high);
+#else
+  let value = grid4(point, 0u, high);
+#endif
+#if SUPER_GROUP == 16
+  let both = super_scales_at(row, block, columns / 32u);
+  return value * select(both.x, both.y, t > 3u);
+#else
+  return value;
+#endif
 #else
   let t = quad & 7u;
   let base = (row * (columns / 32u) + (quad >> 3u)) * {BITS}u;

@@ -31,6 +31,8 @@ struct Params {
 @group(0) @binding(5) var<storage, read> codebook: array<vec4<f32>>;
 #elif LAYOUT == column
 @group(0) @binding(5) var<storage, read> codebook: array<vec4<u32>>;
+#elif GRID != none
+@group(0) @binding(5) var<storage, read> codebook: array<u32>;
 #elif LAYOUT == codebook
 @group(0) @binding(5) var<storage, read> codebook: array<vec2<u32>>;
 #endif

@@ -57,6 +57,8 @@ struct Params {
 #endif
 #elif LAYOUT == column
 @group(0) @binding(5) var<storage, read> codebook: array<vec4<u32>>;
+#elif GRID != none
+@group(0) @binding(5) var<storage, read> codebook: array<u32>;
 #elif LAYOUT == codebook
 #if CODE_WORDS == 0
 @group(0) @binding(5) var<storage, read> codebook: array<vec2<u32>>;

@@ -21,6 +21,9 @@
 #elif LAYOUT == super
 #include "code_table.wgsl"
 #include "super_scales.wgsl"
+#if GRID != none
+#include "grid_points.wgsl"
+#endif
 #endif
 
 #if LAYOUT != dense && LAYOUT != super && LAYOUT != column && SCALE_UNITS == 1
@@ -337,6 +340,55 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
         }
       }
 #endfor
+#elif GRID != none
+#for c COLS
+      let at{c} = n{c} * blocks + block;
+#if BITS == 1
+      let low{c} = codes[at{c}];
+      let signs{c} = 0u;
+#elif BITS == 2
+      let low{c} = codes[at{c}].x;
+      let signs{c} = codes[at{c}].y;
+#else
+      let low{c} = codes[at{c} * 3u];
+      let upper{c} = codes[at{c} * 3u + 1u];
+      let signs{c} = codes[at{c} * 3u + 2u];
+#endif
+      let high{c} = grid_high(held{c}, u % SCALE_UNITS);
+#endfor
+      var i = 0u;
+      loop {
+#for c COLS
+#if BITS == 3
+        let point{c} = grid_point((select(low{c}, upper{c}, i > 3u) >> (8u * (i & 3u))) & 255u, high{c}, i);
+#else
+        let point{c} = grid_point((low{c} >> (8u * i)) & 255u, high{c}, i);
+#endif
+#endfor
+#for h POINT_QUADS
+        {
+          let t = i * POINT_QUADS + {h}u;
+          let k = block * 8u + t;
+#for c COLS
+#if SUPER_GROUP == 16
+          let v{c} = grid4(point{c} >> {h*8}u, signs{c} >> (4u * t), high{c}) * select(both{c}.x, both{c}.y, t > 3u);
+#else
+          let v{c} = grid4(point{c} >> {h*8}u, signs{c} >> (4u * t), high{c});
+#endif
+#endfor
+#for r ROWS
+          {
+            let xr = x[x{r} + k];
+#for c COLS
+            p{r}_{c} = fma(xr.x, v{c}.x, fma(xr.y, v{c}.y, fma(xr.z, v{c}.z, fma(xr.w, v{c}.w, p{r}_{c}))));
+#endfor
+          }
+#endfor
+        }
+#endfor
+        i++;
+        if (i >= BLOCK_POINTS) { break; }
+      }
 #else
 #for c COLS
       let at{c} = n{c} * blocks + block;

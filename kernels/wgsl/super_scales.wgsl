@@ -31,6 +31,22 @@ fn super_scales(w: vec4<u32>, last: u32, b: u32) -> vec4<f32> {
 #elif SCALES == iq4_xs
   let scale = ((w.y >> (b * 4u)) & 15u) | (((w.x >> (16u + b * 2u)) & 3u) << 4u);
   return vec4<f32>(vec2<f32>(unpack2x16float(w.x).x * (f32(scale) - 32.0)), 0.0, 0.0);
+#elif GRID == iq1_s
+  let scale = (w[b >> 1u] >> ((b & 1u) * 16u + 12u)) & 7u;
+  return vec4<f32>(vec2<f32>(unpack2x16float(last).x * (f32(scale) + 0.5)), 0.0, 0.0);
+#elif GRID != none
+#if FACTOR_WORD == 4
+  let factor = unpack2x16float(last).x;
+#else
+  let factor = unpack2x16float(w[{FACTOR_WORD}]).x;
+#endif
+#if SUPER_GROUP == 16
+  let pair = w[{NIBBLE_WORD}u + (b >> 2u)] >> ((b & 3u) * 8u);
+  let scales = vec2<f32>(vec2<u32>(pair & 15u, (pair >> 4u) & 15u));
+#else
+  let scales = vec2<f32>(f32((w[{NIBBLE_WORD}] >> (b * 4u)) & 15u));
+#endif
+  return vec4<f32>(factor * (scales + 0.5), 0.0, 0.0);
 #else
   // An exponent of 0 would be subnormal, which adapters may flush; 255 is no number.
   return vec4<f32>(vec2<f32>(bitcast<f32>(((w.x >> (b * 8u)) & 255u) << 23u)), 0.0, 0.0);

@@ -15,6 +15,15 @@ import {
 import { collect } from "./collect.ts";
 import { normals } from "./random.ts";
 
+/** `d`, and the top byte of each of eight words with a scale above signs. */
+const aboveSigns = (first: number, step: number): [number, number][] => [
+  [0, 2],
+  ...Array.from({ length: 8 }, (_, b): [number, number] => [
+    first + step * b + 3,
+    first + step * b + 4,
+  ]),
+];
+
 /** Where scales and minima lie in a block, how wide a span to train, how large the offsets. */
 const CASES: Record<string, { scales: [number, number][]; span: number; size?: number }> = {
   Q4_0: { scales: [[0, 2]], span: 32 },
@@ -33,6 +42,12 @@ const CASES: Record<string, { scales: [number, number][]; span: number; size?: n
   Q6_K: { scales: [[192, 210]], span: 64 },
   IQ4_XS: { scales: [[0, 8]], span: 96 },
   MXFP4: { scales: [[0, 1]], span: 32, size: 1 },
+  IQ1_S: { scales: [[0, 2], [34, 50]], span: 64 },
+  IQ2_XXS: { scales: aboveSigns(6, 8), span: 32, size: 0.3 },
+  IQ2_XS: { scales: [[0, 2], [66, 74]], span: 32, size: 0.3 },
+  IQ2_S: { scales: [[0, 2], [74, 82]], span: 256 },
+  IQ3_XXS: { scales: aboveSigns(66, 4), span: 128 },
+  IQ3_S: { scales: [[0, 2], [106, 110]], span: 32, size: 0.3 },
   TQ1_0: { scales: [[52, 54]], span: 256 },
   TQ2_0: { scales: [[64, 66]], span: 256 },
 };

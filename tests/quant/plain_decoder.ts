@@ -1,4 +1,6 @@
-// Decoders of file bytes, written from the format descriptions alone: no code shared with quant/.
+// Decoders of file bytes, written from the format descriptions alone: no code shared with quant/ but the points of grids.
+
+import { type Grid, gridPlane, GRIDS } from "../../quant/mod.ts";
 
 function half(view: DataView, at: number): number {
   const bits = view.getUint16(at, true);
@@ -125,6 +127,96 @@ const SUPER_BLOCKS: Record<
     },
   },
 };
+
+const POINTS = Object.fromEntries(
+  (Object.keys(GRIDS) as Grid[]).map((grid) => [grid, gridPlane(grid)]),
+) as Record<Grid, Uint32Array>;
+
+/** The f32 that a point of a grid has in one column, in the units of ggml's tables. */
+function gridValue(
+  grid: Grid,
+  levels: readonly number[],
+  width: number,
+  code: number,
+  k: number,
+): number {
+  const bits = width === 8 ? 2 : 3;
+  const half = POINTS[grid][Math.floor(code / 2)] / 2 ** (16 * (code % 2)) % 2 ** 16;
+  return levels[Math.floor(half / 2 ** (bits * k)) % 2 ** bits];
+}
+
+/** The sign of a column: 8 bits, or 7 of which the eighth follows. */
+function signOf(bits: number, k: number): number {
+  const ones = Array.from({ length: 7 }, (_, i) => Math.floor(bits / 2 ** i) % 2);
+  if (k === 7 && bits < 128) return ones.reduce((sum, bit) => sum + bit) % 2 ? -1 : 1;
+  return Math.floor(bits / 2 ** k) % 2 ? -1 : 1;
+}
+
+const IQ2 = [8, 25, 43];
+const IQ3 = [4, 12, 20, 28, 36, 44, 52, 62];
+
+Object.assign(SUPER_BLOCKS, {
+  IQ2_XXS: {
+    size: 66,
+    weight: (view: DataView, e: number) => {
+      const [b, l] = [Math.floor(e / 32), Math.floor(e / 8) % 4];
+      const word = view.getUint32(6 + 8 * b, true);
+      const scale = half(view, 0) * (0.5 + Math.floor(word / 2 ** 28)) / 4;
+      const point = gridValue("iq2_xxs", IQ2, 8, view.getUint8(2 + 8 * b + l), e % 8);
+      return scale * point * signOf(Math.floor(word / 2 ** (7 * l)) % 128, e % 8);
+    },
+  },
+  IQ2_XS: {
+    size: 74,
+    weight: (view: DataView, e: number) => {
+      const code = view.getUint16(2 + 2 * Math.floor(e / 8), true);
+      const nibble = field(view, 66 + Math.floor(e / 32), e % 32 < 16 ? 0 : 4, 4);
+      return half(view, 0) * (0.5 + nibble) / 4 *
+        gridValue("iq2_xs", IQ2, 8, code % 512, e % 8) * signOf(Math.floor(code / 512), e % 8);
+    },
+  },
+  IQ2_S: {
+    size: 82,
+    weight: (view: DataView, e: number) => {
+      const [b, v] = [Math.floor(e / 32), Math.floor(e / 8)];
+      const code = view.getUint8(2 + v) + 256 * field(view, 66 + b, 2 * (v % 4), 2);
+      const nibble = field(view, 74 + b, e % 32 < 16 ? 0 : 4, 4);
+      const sign = field(view, 34 + v, e % 8, 1) ? -1 : 1;
+      return half(view, 0) * (0.5 + nibble) / 4 * gridValue("iq2_s", IQ2, 8, code, e % 8) * sign;
+    },
+  },
+  IQ3_XXS: {
+    size: 98,
+    weight: (view: DataView, e: number) => {
+      const word = view.getUint32(66 + 4 * Math.floor(e / 32), true);
+      const point = gridValue("iq3_xxs", IQ3, 4, view.getUint8(2 + Math.floor(e / 4)), e % 4);
+      const signs = Math.floor(word / 2 ** (7 * (Math.floor(e / 8) % 4))) % 128;
+      return half(view, 0) * (0.5 + Math.floor(word / 2 ** 28)) / 2 * point * signOf(signs, e % 8);
+    },
+  },
+  IQ3_S: {
+    size: 110,
+    weight: (view: DataView, e: number) => {
+      const [b, v] = [Math.floor(e / 32), Math.floor(e / 4)];
+      const code = view.getUint8(2 + v) + 256 * field(view, 66 + b, v % 8, 1);
+      const nibble = field(view, 106 + Math.floor(b / 2), 4 * (b % 2), 4);
+      const sign = field(view, 74 + Math.floor(e / 8), e % 8, 1) ? -1 : 1;
+      const point = gridValue("iq3_s", [1, 3, 5, 7, 9, 11, 13, 15], 4, code, e % 4);
+      return half(view, 0) * (1 + 2 * nibble) * point * sign;
+    },
+  },
+  IQ1_S: {
+    size: 50,
+    weight: (view: DataView, e: number) => {
+      const [b, l] = [Math.floor(e / 32), Math.floor(e / 8) % 4];
+      const upper = view.getUint16(34 + 2 * b, true);
+      const code = view.getUint8(2 + 4 * b + l) + 256 * (Math.floor(upper / 8 ** l) % 8);
+      const scale = half(view, 0) * (2 * (Math.floor(upper / 4096) % 8) + 1);
+      const delta = upper < 32768 ? 0.125 : -0.125;
+      return scale * (gridValue("iq1_s", [-1, 0, 1], 8, code, e % 8) + delta);
+    },
+  },
+});
 
 /** Values of GGUF bytes, one block after the other. */
 export function decodeGgufBytes(type: string, bytes: Uint8Array): number[] {

@@ -10,7 +10,34 @@ const FACTORS: Readonly<Record<SuperScales, readonly number[]>> = {
   q6_k: [16],
   iq4_xs: [0],
   e8m0: [],
+  iq2_xxs: [4],
+  iq2_xs: [12],
+  iq2_s: [16],
+  iq3_xxs: [4],
+  iq3_s: [12],
+  iq1_s: [16],
 };
+
+const PADDING: Readonly<Partial<Record<SuperScales, number>>> = {
+  q3_k: 14,
+  q6_k: 18,
+  iq2_xxs: 6,
+  iq2_xs: 14,
+  iq2_s: 18,
+  iq3_xxs: 6,
+  iq3_s: 14,
+  iq1_s: 18,
+};
+
+/** Negative columns in even number among 8, where a file has no bit for the eighth sign. */
+function evenSigns(t: PackedTensor, bits: number): void {
+  for (let word = bits - 1; word < t.codes.length; word += bits) {
+    for (let byte = 0; byte < 4; byte++) {
+      const ones = (t.codes[word] >>> (8 * byte) & 127).toString(2).replaceAll("0", "").length;
+      t.codes[word] = t.codes[word] & ~(128 << (8 * byte)) | ones % 2 << (8 * byte + 7);
+    }
+  }
+}
 
 /** A tensor of random planes with finite scales, as a file could have it: no padding is set, ternary codes are ternary. */
 export function randomTensor(
@@ -21,11 +48,14 @@ export function randomTensor(
 ): PackedTensor {
   const t = emptyPacked(format.layout, rows, columns);
   const { layout } = t;
-  for (const plane of [t.codes, t.scales, t.codebook]) {
+  // The points of a grid are what they are.
+  const planes = layout.kind === "super" ? [t.codes, t.scales] : [t.codes, t.scales, t.codebook];
+  for (const plane of planes) {
     planeBytes(plane).set(randomBytes(seed++, plane.length * 4));
   }
   if (layout.kind === "super") {
     finiteFactors(t, layout.scales);
+    if (["iq2_xxs", "iq2_xs", "iq3_xxs"].includes(layout.scales)) evenSigns(t, layout.bits);
     return t;
   }
   // An exponent of all ones would be infinite or NaN.
@@ -56,7 +86,7 @@ function finiteFactors(t: PackedTensor, packing: SuperScales): void {
   }
   for (let at = 0; at < bytes.length; at += 4 * words) {
     for (const factor of FACTORS[packing]) bytes[at + factor + 1] &= 0xbf;
-    const padding = { q3_k: 14, q6_k: 18 }[packing as "q3_k" | "q6_k"];
+    const padding = PADDING[packing];
     if (padding !== undefined) bytes.fill(0, at + padding, at + padding + 2);
   }
 }

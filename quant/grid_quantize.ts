@@ -1,0 +1,263 @@
+/**
+ * Round-to-nearest onto grids: for each group the scale whose nearest points miss least, the super-block's f16 factor that brings
+ * those scales near integers, and the points again under each integer beside its own.
+ *
+ * @module
+ */
+
+import { float16ToNumber, numberToFloat16 } from "./float16.ts";
+import { addHighBits, type Grid, gridLevels, GRIDS, signsWord } from "./grids.ts";
+import type { PackedTensor, SuperLayout } from "./layout.ts";
+import { planeBytes } from "./planes.ts";
+import { superByte } from "./super_rows.ts";
+import { emptySuperBlock, SUPER_SCALES, writeSuperBlock } from "./super_scales.ts";
+
+/** Of the scale that brings the largest magnitude to the highest level. */
+const SHRINKS = [1, 1.1, 0.92, 0.84, 0.76, 0.68, 0.6, 0.5];
+const REFINEMENTS = 2;
+/** Of the factor that brings the largest scale to the highest integer. */
+const FACTORS = [1, 0.98, 0.96, 1.02, 0.94, 1.04];
+const LARGEST_FLOAT16 = 65504;
+
+/** How a group was quantised under one scale. */
+interface Points {
+  /** Codes by point. */
+  readonly codes: Uint16Array<ArrayBuffer>;
+  /** A bit a column. */
+  negative: number;
+  /** Whether levels were shifted down. */
+  down: boolean;
+  /** The weighted square of what is missed. */
+  error: number;
+  /** The scale that would miss least. */
+  best: number;
+}
+
+/** Fills the planes of `t`, whose layout is of `grid`, with row-major finite `values`; `importance` is of the columns. */
+export function quantizeGrid(
+  values: Float32Array,
+  t: PackedTensor,
+  layout: SuperLayout,
+  grid: Grid,
+  importance: Float32Array,
+  search: boolean,
+): void {
+  const { group, range, plus = 0 } = SUPER_SCALES[grid];
+  const { columns: width, levels, high, signs } = GRIDS[grid];
+  const [groups, perGroup] = [256 / group, group / width];
+  const scaleBytes = planeBytes(t.scales);
+  const assign = assigner(grid, group);
+  const block = emptySuperBlock(grid);
+  const trial = emptyPoints(perGroup);
+  const found = Array.from({ length: groups }, () => emptyPoints(perGroup));
+  for (let row = 0; row < t.rows; row++) {
+    for (let from = 0; from < t.columns; from += 256) {
+      const valuesOf = (g: number) =>
+        values.subarray(
+          row * t.columns + from + g * group,
+          row * t.columns + from + (g + 1) * group,
+        );
+      const importanceOf = (g: number) =>
+        importance.subarray(from + g * group, from + (g + 1) * group);
+      const wanted = found.map((_, g) => bestScale(valuesOf(g), importanceOf(g)));
+      const sizes = found.map((_, g) => importanceOf(g).reduce((sum, weight) => sum + weight));
+      const d = chooseFactor(wanted, sizes);
+      block.d = numberToFloat16(d);
+      block.scales.fill(0);
+      found.forEach((points, g) => {
+        points.error = Infinity;
+        const middle = integerOf(wanted[g], d);
+        for (let i = middle - (search ? 1 : 0); i <= middle + (search ? 1 : 0); i++) {
+          if (i < range[0] || i > range[1]) continue;
+          assign(valuesOf(g), importanceOf(g), d * (i + plus), trial);
+          if (!(trial.error < points.error)) continue;
+          copyPoints(trial, points);
+          block.scales[g] = i;
+        }
+      });
+      const at = superByte(layout, t.columns, row, from / 256);
+      write(row * t.columns + from, at);
+      writeSuperBlock(grid, scaleBytes, at, block);
+    }
+  }
+
+  function bestScale(values: Float32Array, importance: Float32Array): number {
+    let largest = 0;
+    for (const x of values) largest = Math.max(largest, Math.abs(x));
+    if (largest === 0) return 0;
+    const reaching = largest / levels[levels.length - 1];
+    let [best, least] = [reaching, Infinity];
+    const consider = (scale: number): void => {
+      assign(values, importance, scale, trial);
+      if (trial.error < least) [best, least] = [scale, trial.error];
+    };
+    // Equal magnitudes are best at the lowest level, where a point has all of them.
+    const lowest = signs && search ? [levels[levels.length - 1] / levels[0]] : [];
+    for (const shrink of search ? [...SHRINKS, ...lowest] : [1]) {
+      consider(reaching * shrink);
+      for (let i = 0; search && i < REFINEMENTS && trial.best > 0; i++) consider(trial.best);
+    }
+    return best;
+  }
+
+  function integerOf(scale: number, d: number): number {
+    if (d === 0) return 0;
+    return Math.min(range[1], Math.max(range[0], Math.round(scale / d - plus))) + 0;
+  }
+
+  function chooseFactor(wanted: readonly number[], sizes: readonly number[]): number {
+    const reaching = Math.max(...wanted) / (range[1] + plus);
+    let [best, least] = [0, Infinity];
+    for (const factor of search ? FACTORS : [1]) {
+      const d = Math.f16round(Math.min(LARGEST_FLOAT16, reaching * factor));
+      const error = wanted.reduce(
+        (sum, x, g) => sum + sizes[g] * (x - d * (integerOf(x, d) + plus)) ** 2,
+        0,
+      );
+      if (error < least) [best, least] = [d, error];
+    }
+    return float16ToNumber(numberToFloat16(best));
+  }
+
+  /** Writes the points of a super-block whose first element is `first` and whose scales are at `at`. */
+  function write(first: number, at: number): void {
+    const perBlock = 32 / width;
+    for (let b = 0; b < 8; b++) {
+      const words = (first / 32 + b) * layout.bits;
+      let upper = 0;
+      for (let i = 0; i < perBlock; i++) {
+        const point = b * perBlock + i;
+        const code = found[Math.floor(point / perGroup)].codes[point % perGroup];
+        t.codes[words + (i >> 2)] |= (code & 255) << (8 * (i & 3));
+        upper |= code >> 8 << (high * i);
+      }
+      const own = found[b * 32 / group];
+      if (own.down) upper |= 0x8000;
+      addHighBits(grid, scaleBytes, at, b, upper);
+      if (!signs) continue;
+      t.codes[words + signsWord(grid)] = group === 32
+        ? own.negative
+        : own.negative | found[2 * b + 1].negative << 16;
+    }
+  }
+}
+
+function emptyPoints(count: number): Points {
+  return { codes: new Uint16Array(count), negative: 0, down: false, error: Infinity, best: 0 };
+}
+
+function copyPoints(from: Points, to: Points): void {
+  to.codes.set(from.codes);
+  Object.assign(to, { ...from, codes: to.codes });
+}
+
+/** A function that finds the nearest points of a group under a scale. */
+function assigner(
+  grid: Grid,
+  group: number,
+): (values: Float32Array, importance: Float32Array, scale: number, out: Points) => void {
+  const { columns: width, levels, signs, even, shift } = GRIDS[grid];
+  const points = gridLevels(grid);
+  const near = neighbours(grid, points);
+  const magnitudes = new Float64Array(group);
+  const middles = levels.slice(1).map((level, l) => (level + levels[l]) / 2);
+  const shifted = Array.from(
+    shift === 0 ? [0] : [shift, -shift],
+    (added) => levels.map((level) => level + added),
+  );
+  const trial = emptyPoints(group / width);
+
+  const attempt = (
+    importance: Float32Array,
+    scale: number,
+    levels: Float32Array,
+    added: number,
+    out: Points,
+  ): void => {
+    out.error = 0;
+    let [product, square] = [0, 0];
+    for (let v = 0; v < group / width; v++) {
+      let key = 0;
+      const from = v * width;
+      for (let k = width - 1; k >= 0; k--) {
+        const x = scale === 0 ? 0 : magnitudes[from + k] / scale - added;
+        let level = 0;
+        for (const middle of middles) if (x > middle) level++;
+        key = key * levels.length + level;
+      }
+      let least = Infinity;
+      for (const point of near(key)) {
+        let error = 0;
+        for (let k = 0; k < width; k++) {
+          const missed = magnitudes[from + k] - scale * levels[points[point * width + k]];
+          error += importance[from + k] * missed * missed;
+        }
+        if (error < least) [out.codes[v], least] = [point, error];
+      }
+      out.error += least;
+      for (let k = 0; k < width; k++) {
+        const level = levels[points[out.codes[v] * width + k]];
+        product += importance[from + k] * magnitudes[from + k] * level;
+        square += importance[from + k] * level * level;
+      }
+    }
+    out.best = square > 0 ? product / square : 0;
+  };
+
+  return (values, importance, scale, out) => {
+    out.negative = 0;
+    out.down = false;
+    for (let k = 0; k < group; k++) {
+      const negative = signs && values[k] < 0;
+      magnitudes[k] = negative ? -values[k] : values[k];
+      if (negative) out.negative |= 1 << k;
+    }
+    for (let from = 0; even && from < group; from += 8) evenSigns(importance, from, out);
+    attempt(importance, scale, shifted[0], shift, out);
+    if (shift === 0) return;
+    attempt(importance, scale, shifted[1], -shift, trial);
+    if (!(trial.error < out.error)) return;
+    out.codes.set(trial.codes);
+    out.down = true;
+    [out.error, out.best] = [trial.error, trial.best];
+  };
+
+  /** Turns the sign that costs least where the negative ones are odd in number. */
+  function evenSigns(importance: Float32Array, from: number, out: Points): void {
+    let odd = 0;
+    let [cheapest, least] = [from, Infinity];
+    for (let k = from; k < from + 8; k++) {
+      odd ^= out.negative >>> k & 1;
+      const cost = importance[k] * magnitudes[k] ** 2;
+      if (cost < least) [cheapest, least] = [k, cost];
+    }
+    if (odd === 0) return;
+    out.negative ^= 1 << cheapest;
+    magnitudes[cheapest] = -magnitudes[cheapest];
+  }
+}
+
+/** Points at the two least distances from given levels, which are told as the digits of a number, the first column lowest. */
+function neighbours(grid: Grid, points: Uint8Array): (key: number) => Uint16Array {
+  const { columns: width, levels } = GRIDS[grid];
+  const known = new Map<number, Uint16Array>();
+  const distances = new Float64Array(points.length / width);
+  return (key) => {
+    const old = known.get(key);
+    if (old) return old;
+    const wanted = Array.from(
+      { length: width },
+      (_, k) => levels[Math.floor(key / levels.length ** k) % levels.length],
+    );
+    for (let p = 0; p < distances.length; p++) {
+      distances[p] = 0;
+      for (let k = 0; k < width; k++) {
+        distances[p] += (levels[points[p * width + k]] - wanted[k]) ** 2;
+      }
+    }
+    const [, second = Infinity] = [...new Set(distances)].sort((a, b) => a - b);
+    const list = Uint16Array.from(distances.keys().filter((p) => distances[p] <= second));
+    known.set(key, list);
+    return list;
+  };
+}
