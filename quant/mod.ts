@@ -42,7 +42,7 @@ export * from "./gguf_ternary.ts";
 export * from "./gguf_write.ts";
 export * from "./gptq.ts";
 export * from "./gptq_quantize.ts";
-export { type Grid, gridPlane, GRIDS, type GridShape } from "./grids.ts";
+export { type Grid, gridNamed, gridPlane, GRIDS, type GridShape } from "./grids.ts";
 export * from "./group_formats.ts";
 export * from "./hqq.ts";
 export * from "./input_statistics.ts";

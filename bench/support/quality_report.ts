@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { formatByName } from "../../quant/mod.ts";
+import { formatByName, gridNamed } from "../../quant/mod.ts";
 import { perplexity } from "../../tasks/mod.ts";
 import { type Row, rowName } from "./quality_rows.ts";
 
@@ -68,8 +68,10 @@ export function findings(results: readonly Result[]): Finding[] {
   const rtn = results.filter(({ method }) => method === "rtn");
   const twoBits = rtn.filter(({ format, bits }) => {
     const { layout } = formatByName(format);
-    return (layout.kind === "scalar" || layout.kind === "super") && layout.bits === 2 &&
-      bits < MOST_BITS_OF_TWO;
+    // Grids are codebooks themselves.
+    const integers = layout.kind === "scalar" ||
+      layout.kind === "super" && !gridNamed(layout.scales);
+    return integers && layout.bits === 2 && bits < MOST_BITS_OF_TWO;
   });
   const against = (method: string): Pair[] =>
     rtn.flatMap((higher) => {

@@ -25,13 +25,14 @@ const FORMATS = [
   "Q4_1",
   "Q5_0",
   "Q4_K",
+  "IQ2_XS",
   "MXFP4",
   "codebook1x8",
 ];
 
 for (const format of FORMATS) {
   Deno.test(`a folder in ${format} goes back into itself, trained planes changed alone`, async () => {
-    const shape: LlamaShape = format === "Q4_K"
+    const shape: LlamaShape = ["Q4_K", "IQ2_XS"].includes(format)
       ? { ...folderShape, hidden: 256, feedForward: 256 }
       : folderShape;
     await withFolder(shape, randomLlama(shape), async (folder) => {

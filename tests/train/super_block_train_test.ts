@@ -45,7 +45,7 @@ async function weightsOf(source: ModelSource): Promise<Float32Array> {
   return Float32Array.from(parts);
 }
 
-for (const format of ["Q3_K", "Q4_K"]) {
+for (const format of ["Q3_K", "Q4_K", "IQ1_S", "IQ2_XXS", "IQ3_S"]) {
   Deno.test(`a model in ${format} trains, and only its scale bytes change`, async () => {
     const folder = await Deno.makeTempDir();
     try {
