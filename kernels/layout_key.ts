@@ -38,6 +38,7 @@ export function layoutKey(layout: Layout): ShaderKey {
     SCALES: blocks?.scales ?? "none",
     SUPER_GROUP: shape?.group ?? 0,
     SUPER_WORDS: shape?.words ?? 0,
+    SUPER_TAIL: (shape?.words ?? 0) > 4,
     ...tableKey(coded?.table),
     ...codebookKey(layout),
     ...gridKey(blocks?.scales),
@@ -71,7 +72,7 @@ function codebookKey(layout: Layout): ShaderKey {
 function gridKey(scales: SuperScales | undefined): ShaderKey {
   const grid = scales && gridNamed(scales);
   if (!scales || !grid) return { GRID: "none" };
-  const { columns, high, highWidth, signs } = GRIDS[grid];
+  const { columns, high, highStep, highWidth, signs, shift, shiftOf } = GRIDS[grid];
   const [nibbles, factor] = SUPER_SCALES[scales].nibbles ?? [0, 16];
   return {
     GRID: grid,
@@ -80,7 +81,9 @@ function gridKey(scales: SuperScales | undefined): ShaderKey {
     BLOCK_POINTS: 32 / columns,
     HIGH: high,
     HIGH_MASK: 2 ** high - 1,
+    HIGH_STEP: highStep,
     HIGH_WIDTH: highWidth,
+    SHIFT_OF: shift === 0 ? "none" : shiftOf,
     SIGNS: signs,
     NIBBLE_WORD: nibbles / 4,
     FACTOR_WORD: factor / 4,

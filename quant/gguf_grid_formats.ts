@@ -1,12 +1,12 @@
 /**
- * GGUF's formats whose codes are points of a grid: IQ1_S, IQ2 and IQ3 (ggml/src/ggml-common.h and ggml-quants.c in
- * ggml-org/llama.cpp). In memory a block of 32 columns is its codes' low bytes and a word of signs; upper bits and scales lie apart. That takes 2 to
- * 6 bytes more for 256 columns than the file does: padding, scales that filled up words of signs, and the signs that follow from others.
+ * GGUF's formats whose codes are points of a grid: IQ1, IQ2 and IQ3 (ggml/src/ggml-common.h and ggml-quants.c in
+ * ggml-org/llama.cpp). In memory a block of 32 columns is its codes' low bytes and a word of signs; upper bits and scales lie apart. That takes up
+ * to 6 bytes more for 256 columns than the file does: padding, scales that filled up words of signs, and the signs that follow from others.
  *
  * @module
  */
 
-import { type BlockPlanes, formatOfBlocks } from "./block_format.ts";
+import { formatOfBlocks } from "./block_format.ts";
 import type { Format } from "./format.ts";
 import { addHighBits, type Grid, GRIDS, highBits, signsWord } from "./grids.ts";
 import { SUPER_SCALES } from "./super_scales.ts";
@@ -28,13 +28,15 @@ interface GridCodec {
   readonly type: number;
   readonly grid: Grid;
   readonly bytes: number;
+  /** Where 8 bytes with all scales and `d` lie. Without, `d` comes first. */
+  readonly scales?: number;
   /** Block `b` of the super-block whose bytes start at `at`. */
   read(file: DataView, at: number, b: number, block: GridBlock): void;
   /** The inverse; the file's bytes are zero before. */
   write(file: DataView, at: number, b: number, block: GridBlock): void;
 }
 
-/** IQ1_S, IQ2_XXS, IQ2_XS, IQ2_S, IQ3_XXS, IQ3_S. */
+/** IQ1_S, IQ1_M, IQ2_XXS, IQ2_XS, IQ2_S, IQ3_XXS, IQ3_S. */
 export const GGUF_GRID_FORMATS: readonly Format[] = [
   gridFormat({
     name: "IQ1_S",
@@ -48,6 +50,21 @@ export const GGUF_GRID_FORMATS: readonly Format[] = [
     write(file, at, b, block) {
       file.setUint32(at + 2 + 4 * b, block.low[0], true);
       file.setUint16(at + 34 + 2 * b, block.high, true);
+    },
+  }),
+  gridFormat({
+    name: "IQ1_M",
+    type: 29,
+    grid: "iq1_m",
+    bytes: 56,
+    scales: 48,
+    read(file, at, b, block) {
+      block.low[0] = file.getUint32(at + 4 * b, true);
+      block.high = file.getUint16(at + 32 + 2 * b, true);
+    },
+    write(file, at, b, block) {
+      file.setUint32(at + 4 * b, block.low[0], true);
+      file.setUint16(at + 32 + 2 * b, block.high, true);
     },
   }),
   gridFormat({
@@ -162,12 +179,13 @@ function writeSignsAndScale(file: DataView, at: number, { signs, scales }: GridB
   file.setUint32(at, word, true);
 }
 
-function gridFormat({ name, type, grid, bytes, read, write }: GridCodec): Format {
+function gridFormat({ name, type, grid, bytes, scales, read, write }: GridCodec): Format {
   const { signs } = GRIDS[grid];
   const { group, words, nibbles } = SUPER_SCALES[grid];
   const perBlock = group === 16 ? 8 : 4;
   const bits = signsWord(grid) + (signs ? 1 : 0);
-  const dAt = nibbles ? nibbles[1] : 16;
+  // Bytes that stay together: `d`, or it and all scales.
+  const [kept, from, length] = [nibbles ? nibbles[1] : 16, scales ?? 0, scales ? 8 : 2];
   const one: GridBlock = { low: new Uint32Array(2), signs: 0, high: 0, scales: 0 };
   return formatOfBlocks({
     name,
@@ -188,7 +206,9 @@ function gridFormat({ name, type, grid, bytes, read, write }: GridCodec): Format
           planes.scaleBytes[base + nibbles[0] + (bit >> 3)] |= one.scales << (bit & 7);
         }
       }
-      half(planes, base + dAt, file.getUint16(at, true));
+      for (let i = 0; i < length; i++) {
+        planes.scaleBytes[base + kept + i] = file.getUint8(at + from + i);
+      }
     },
     pack(file, at, planes, block) {
       const base = 4 * words * block;
@@ -204,13 +224,9 @@ function gridFormat({ name, type, grid, bytes, read, write }: GridCodec): Format
         }
         write(file, at, b, one);
       }
-      file.setUint8(at, planes.scaleBytes[base + dAt]);
-      file.setUint8(at + 1, planes.scaleBytes[base + dAt + 1]);
+      for (let i = 0; i < length; i++) {
+        file.setUint8(at + from + i, planes.scaleBytes[base + kept + i]);
+      }
     },
   });
-}
-
-function half({ scaleBytes }: BlockPlanes, at: number, bits: number): void {
-  scaleBytes[at] = bits;
-  scaleBytes[at + 1] = bits >> 8;
 }

@@ -6,7 +6,7 @@
  */
 
 import { float16ToNumber, numberToFloat16 } from "./float16.ts";
-import { addHighBits, type Grid, gridLevels, GRIDS, signsWord } from "./grids.ts";
+import { addHighBits, type Grid, gridLevels, GRIDS, shiftBit, signsWord } from "./grids.ts";
 import type { PackedTensor, SuperLayout } from "./layout.ts";
 import { planeBytes } from "./planes.ts";
 import { superByte } from "./super_rows.ts";
@@ -25,8 +25,8 @@ interface Points {
   readonly codes: Uint16Array<ArrayBuffer>;
   /** A bit a column. */
   negative: number;
-  /** Whether levels were shifted down. */
-  down: boolean;
+  /** Which points were shifted down. */
+  readonly down: Uint8Array<ArrayBuffer>;
   /** The weighted square of what is missed. */
   error: number;
   /** The scale that would miss least. */
@@ -43,7 +43,7 @@ export function quantizeGrid(
   search: boolean,
 ): void {
   const { group, range, plus = 0 } = SUPER_SCALES[grid];
-  const { columns: width, levels, high, signs } = GRIDS[grid];
+  const { columns: width, levels, highStep, signs } = GRIDS[grid];
   const [groups, perGroup] = [256 / group, group / width];
   const scaleBytes = planeBytes(t.scales);
   const assign = assigner(grid, group);
@@ -129,26 +129,29 @@ export function quantizeGrid(
         const point = b * perBlock + i;
         const code = found[Math.floor(point / perGroup)].codes[point % perGroup];
         t.codes[words + (i >> 2)] |= (code & 255) << (8 * (i & 3));
-        upper |= code >> 8 << (high * i);
+        upper |= code >> 8 << (highStep * i);
+        if (found[Math.floor(point / perGroup)].down[point % perGroup]) {
+          upper |= 1 << shiftBit(grid, i);
+        }
       }
-      const own = found[b * 32 / group];
-      if (own.down) upper |= 0x8000;
       addHighBits(grid, scaleBytes, at, b, upper);
       if (!signs) continue;
       t.codes[words + signsWord(grid)] = group === 32
-        ? own.negative
-        : own.negative | found[2 * b + 1].negative << 16;
+        ? found[b].negative
+        : found[2 * b].negative | found[2 * b + 1].negative << 16;
     }
   }
 }
 
 function emptyPoints(count: number): Points {
-  return { codes: new Uint16Array(count), negative: 0, down: false, error: Infinity, best: 0 };
+  const [codes, down] = [new Uint16Array(count), new Uint8Array(count)];
+  return { codes, down, negative: 0, error: Infinity, best: 0 };
 }
 
 function copyPoints(from: Points, to: Points): void {
   to.codes.set(from.codes);
-  Object.assign(to, { ...from, codes: to.codes });
+  to.down.set(from.down);
+  [to.negative, to.error, to.best] = [from.negative, from.error, from.best];
 }
 
 /** A function that finds the nearest points of a group under a scale. */
@@ -156,70 +159,69 @@ function assigner(
   grid: Grid,
   group: number,
 ): (values: Float32Array, importance: Float32Array, scale: number, out: Points) => void {
-  const { columns: width, levels, signs, even, shift } = GRIDS[grid];
+  const { columns: width, levels, signs, even, shift, shiftOf } = GRIDS[grid];
   const points = gridLevels(grid);
   const near = neighbours(grid, points);
   const magnitudes = new Float64Array(group);
   const middles = levels.slice(1).map((level, l) => (level + levels[l]) / 2);
-  const shifted = Array.from(
-    shift === 0 ? [0] : [shift, -shift],
-    (added) => levels.map((level) => level + added),
-  );
-  const trial = emptyPoints(group / width);
+  const perGroup = group / width;
+  const ways = (shift === 0 ? [0] : [shift, -shift]).map((added) => ({
+    added,
+    levels: levels.map((level) => level + added),
+    codes: new Uint16Array(perGroup),
+    errors: new Float64Array(perGroup),
+  }));
 
-  const attempt = (
-    importance: Float32Array,
-    scale: number,
-    levels: Float32Array,
-    added: number,
-    out: Points,
-  ): void => {
-    out.error = 0;
-    let [product, square] = [0, 0];
-    for (let v = 0; v < group / width; v++) {
+  /** The nearest points of a group in one way, and what each misses. */
+  const attempt = (importance: Float32Array, scale: number, way: typeof ways[number]): void => {
+    for (let v = 0; v < perGroup; v++) {
       let key = 0;
       const from = v * width;
       for (let k = width - 1; k >= 0; k--) {
-        const x = scale === 0 ? 0 : magnitudes[from + k] / scale - added;
+        const x = scale === 0 ? 0 : magnitudes[from + k] / scale - way.added;
         let level = 0;
         for (const middle of middles) if (x > middle) level++;
         key = key * levels.length + level;
       }
-      let least = Infinity;
+      way.errors[v] = Infinity;
       for (const point of near(key)) {
         let error = 0;
         for (let k = 0; k < width; k++) {
-          const missed = magnitudes[from + k] - scale * levels[points[point * width + k]];
+          const missed = magnitudes[from + k] - scale * way.levels[points[point * width + k]];
           error += importance[from + k] * missed * missed;
         }
-        if (error < least) [out.codes[v], least] = [point, error];
-      }
-      out.error += least;
-      for (let k = 0; k < width; k++) {
-        const level = levels[points[out.codes[v] * width + k]];
-        product += importance[from + k] * magnitudes[from + k] * level;
-        square += importance[from + k] * level * level;
+        if (error < way.errors[v]) [way.codes[v], way.errors[v]] = [point, error];
       }
     }
-    out.best = square > 0 ? product / square : 0;
   };
 
   return (values, importance, scale, out) => {
     out.negative = 0;
-    out.down = false;
     for (let k = 0; k < group; k++) {
       const negative = signs && values[k] < 0;
       magnitudes[k] = negative ? -values[k] : values[k];
       if (negative) out.negative |= 1 << k;
     }
     for (let from = 0; even && from < group; from += 8) evenSigns(importance, from, out);
-    attempt(importance, scale, shifted[0], shift, out);
-    if (shift === 0) return;
-    attempt(importance, scale, shifted[1], -shift, trial);
-    if (!(trial.error < out.error)) return;
-    out.codes.set(trial.codes);
-    out.down = true;
-    [out.error, out.best] = [trial.error, trial.best];
+    for (const way of ways) attempt(importance, scale, way);
+    const [up, down = up] = ways;
+    const total = (way: typeof up) => way.errors.reduce((sum, error) => sum + error);
+    const together = shiftOf === "block" && total(down) < total(up);
+    out.error = 0;
+    let [product, square] = [0, 0];
+    for (let v = 0; v < perGroup; v++) {
+      const lower = shiftOf === "block" ? together : down.errors[v] < up.errors[v];
+      const way = lower ? down : up;
+      out.down[v] = lower ? 1 : 0;
+      out.codes[v] = way.codes[v];
+      out.error += way.errors[v];
+      for (let k = v * width; k < (v + 1) * width; k++) {
+        const level = way.levels[points[way.codes[v] * width + k % width]];
+        product += importance[k] * magnitudes[k] * level;
+        square += importance[k] * level * level;
+      }
+    }
+    out.best = square > 0 ? product / square : 0;
   };
 
   /** Turns the sign that costs least where the negative ones are odd in number. */

@@ -8,10 +8,10 @@
  */
 
 /** The name of a grid, and of the packing of its scales. */
-export type Grid = "iq2_xxs" | "iq2_xs" | "iq2_s" | "iq3_xxs" | "iq3_s" | "iq1_s";
+export type Grid = "iq2_xxs" | "iq2_xs" | "iq2_s" | "iq3_xxs" | "iq3_s" | "iq1_s" | "iq1_m";
 
-/** Bytes of all points by grid. */
-export const GRID_TABLES: Readonly<Record<Grid, string>> = {
+/** Bytes of all points by grid; IQ1_M has those of IQ1_S. */
+export const GRID_TABLES: Readonly<Record<Exclude<Grid, "iq1_m">, string>> = {
   iq2_xxs: [
     "AAACAAUACAAKABEAFAAgACIAKAAqAEEARABQAFgAYQBkAIAAggCKAKIAAQEEARABFQFAAYQBmAEAAgICIgKCAgEEBAQQBCEE",
     "JARABEIESARgBIEEhASQBKQEAAUCBQgFIAVGBWkFgAWRBQkGEAZABoQGpAYACAUICAgUCCgIQQhECFAIUgiICAQJQAkCChQK",

@@ -20,14 +20,18 @@ export interface GridShape {
   readonly high: 0 | 1 | 2 | 3;
   /** Bits with a block's scales that hold these, those of its first point lowest. */
   readonly highWidth: 0 | 4 | 8 | 16;
-  /** What the levels of a point stand for, in halves of a scale: the sums of integer scale and 1/2 are of that unit. */
+  /** From those of one point to those of the next. */
+  readonly highStep: number;
+  /** What a point's levels stand for: a weight is `d * (integer scale + 1/2)` times that. */
   readonly levels: Float32Array<ArrayBuffer>;
   /** Whether columns have signs. */
   readonly signs: boolean;
   /** Whether the negative ones among 8 columns are even in number, so that a file has 7 bits for them. */
   readonly even: boolean;
-  /** Added to all levels of a block, or subtracted, as the top bit of its `highWidth` bits says. */
+  /** Added to levels, or subtracted, as a bit above those of codes says. */
   readonly shift: number;
+  /** Whether each point has such a bit, or the block one at its top. */
+  readonly shiftOf: "block" | "point";
 }
 
 const TWO_BITS = Float32Array.of(8, 25, 43).map((level) => level / 4);
@@ -43,6 +47,7 @@ export const GRIDS: Readonly<Record<Grid, GridShape>> = {
   iq3_xxs: grid(4, 0, 0, THREE_BITS, { even: true }),
   iq3_s: grid(4, 1, 8, ODD),
   iq1_s: grid(8, 3, 16, TERNARY, { signs: false, shift: 0.25 }),
+  iq1_m: grid(8, 3, 16, TERNARY, { signs: false, shift: 0.25, shiftOf: "point", highStep: 4 }),
 };
 
 function grid(
@@ -50,19 +55,21 @@ function grid(
   high: GridShape["high"],
   highWidth: GridShape["highWidth"],
   levels: GridShape["levels"],
-  { signs = true, even = false, shift = 0 }: Partial<GridShape> = {},
+  options: Partial<GridShape> = {},
 ): GridShape {
-  return { columns, high, highWidth, levels, signs, even, shift };
+  const usual = { highStep: high, signs: true, even: false, shift: 0, shiftOf: "block" } as const;
+  return { columns, high, highWidth, levels, ...usual, ...options };
 }
 
 /** The grid of that name, if it is one. */
 export function gridNamed(name: string): Grid | undefined {
-  return name in GRIDS ? name as Grid : undefined;
+  return Object.hasOwn(GRIDS, name) ? name as Grid : undefined;
 }
 
 /** The points as a plane of a packed tensor: two a word, the first one low. */
 export function gridPlane(grid: Grid): Uint32Array<ArrayBuffer> {
-  const bytes = Uint8Array.from(atob(GRID_TABLES[grid]), (character) => character.charCodeAt(0));
+  const table = GRID_TABLES[grid === "iq1_m" ? "iq1_s" : grid];
+  const bytes = Uint8Array.from(atob(table), (character) => character.charCodeAt(0));
   return new Uint32Array(bytes.buffer);
 }
 
@@ -125,8 +132,15 @@ export function pointOf(
   high: number,
   i: number,
 ): number {
-  const { high: bits } = GRIDS[grid];
-  return words[at + (i >> 2)] >>> (8 * (i & 3)) & 255 | (high >> (bits * i) & (2 ** bits - 1)) << 8;
+  const { high: bits, highStep } = GRIDS[grid];
+  return words[at + (i >> 2)] >>> (8 * (i & 3)) & 255 |
+    (high >> (highStep * i) & (2 ** bits - 1)) << 8;
+}
+
+/** The bit among those of `highBits` that says whether point `i` is shifted down. */
+export function shiftBit(grid: Grid, i: number): number {
+  const { high, highStep, shiftOf } = GRIDS[grid];
+  return shiftOf === "block" ? 15 : highStep * i + high;
 }
 
 /** The word with a block's signs, a byte for 8 columns: its last one. */

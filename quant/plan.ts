@@ -29,6 +29,7 @@ const SMALLER_BLOCKS: Readonly<Record<string, string>> = {
   Q3_K: "IQ4_NL",
   IQ4_XS: "IQ4_NL",
   IQ1_S: "IQ4_NL",
+  IQ1_M: "IQ4_NL",
   IQ2_XXS: "IQ4_NL",
   IQ2_XS: "IQ4_NL",
   IQ2_S: "IQ4_NL",

@@ -5,7 +5,16 @@
  */
 
 import { CODE_TABLES } from "./code_tables.ts";
-import { type Grid, gridLevels, gridNamed, GRIDS, highBits, pointOf, signsWord } from "./grids.ts";
+import {
+  type Grid,
+  gridLevels,
+  gridNamed,
+  GRIDS,
+  highBits,
+  pointOf,
+  shiftBit,
+  signsWord,
+} from "./grids.ts";
 import { float16ToNumber } from "./float16.ts";
 import type { PackedTensor, SuperLayout } from "./layout.ts";
 import { planeBytes } from "./planes.ts";
@@ -82,9 +91,10 @@ function gridRows(
       const high = highBits(grid, scaleBytes, superAt, b & 7);
       const words = (row * columns / 32 + b) * bits;
       const negative = signs ? t.codes[words + signsWord(grid)] : 0;
-      const added = high >> 15 ? -shift : shift;
       for (let k = 0; k < 32; k++) {
-        const point = pointOf(grid, t.codes, words, high, Math.floor(k / width));
+        const i = Math.floor(k / width);
+        const point = pointOf(grid, t.codes, words, high, i);
+        const added = high >> shiftBit(grid, i) & 1 ? -shift : shift;
         const level = levels[points[point * width + k % width]] + added;
         const scale = d * (block.scales[Math.floor((b % 8 * 32 + k) / group)] + plus);
         values[at + 32 * b + k] = scale * (negative >>> k & 1 ? -level : level);

@@ -17,7 +17,7 @@ import type { Grid } from "./grids.ts";
  * - `"iq4_xs"`: f16 `d`; 8 scales of 6 bits, less 32: two bytes of their top 2 bits, four bytes of their low 4.
  * - `"e8m0"`: a byte per 32 columns, the exponent of a power of two plus 127; rows are padded to words.
  * - of grids: the upper bits of codes (see `grids.ts`), the scales of 4 bits, f16 `d`, and two bytes of padding. `"iq1_s"` has its 3 bits of
- *   scale and a sign above those of the codes. A file's scales lie among the codes in some; they are moved here.
+ *   scale and a sign above those of the codes; `"iq1_m"` after them four times four scales of 3 bits, with a quarter of `d` above. A file's scales lie among the codes in some; they are moved here.
  */
 export type SuperScales = "q2_k" | "q3_k" | "q4_k" | "q6_k" | "iq4_xs" | "e8m0" | Grid;
 
@@ -55,6 +55,7 @@ export const SUPER_SCALES: Readonly<Record<SuperScales, SuperScaleShape>> = {
   iq3_xxs: { ...FOUR_BITS, group: 32, words: 2, nibbles: [0, 4] },
   iq3_s: { ...FOUR_BITS, group: 32, words: 4, nibbles: [8, 12] },
   iq1_s: { ...FOUR_BITS, group: 32, words: 5, range: [0, 7] },
+  iq1_m: { ...FOUR_BITS, group: 16, words: 6, range: [0, 7] },
 };
 
 /** Words of a row's scales. */
@@ -108,6 +109,13 @@ export function readSuperBlock(
     case "iq1_s":
       for (let g = 0; g < 8; g++) scales[g] = bytes[at + 2 * g + 1] >> 4 & 7;
       block.d = half(16);
+      return;
+    case "iq1_m":
+      block.d = 0;
+      for (let g = 0; g < 16; g++) {
+        scales[g] = half(16 + 2 * (g >> 2)) >> (3 * (g & 3)) & 7;
+        if (g % 4 === 0) block.d |= half(16 + g / 2) >> 12 << g;
+      }
       return;
     case "q2_k":
       for (let g = 0; g < 16; g++) {
@@ -180,6 +188,12 @@ export function writeSuperBlock(
         bytes[byte] = bytes[byte] & 0x8f | scales[g] << 4;
       }
       half(16, d);
+      return;
+    case "iq1_m":
+      for (let g = 0; g < 16; g += 4) {
+        const [a, b, c, last] = scales.subarray(g, g + 4);
+        half(16 + g / 2, a | b << 3 | c << 6 | last << 9 | (d >> g & 15) << 12);
+      }
       return;
     case "q2_k":
       for (let g = 0; g < 16; g++) bytes[at + g] = scales[g] | minima[g] << 4;

@@ -16,15 +16,15 @@
 // Of the block of 32 columns `b` of a row with `blocks` of them.
 fn super_scales_at(row: u32, b: u32, blocks: u32) -> vec4<f32> {
 #if SUPER_WORDS == 0
-  return super_scales(vec4<u32>(scales[row * ((blocks + 3u) / 4u) + b / 4u], 0u, 0u, 0u), 0u, b % 4u);
+  return super_scales(vec4<u32>(scales[row * ((blocks + 3u) / 4u) + b / 4u], 0u, 0u, 0u), vec2<u32>(), b % 4u);
 #else
   let at = (row * (blocks / 8u) + b / 8u) * {SUPER_WORDS}u;
 #if SUPER_WORDS == 2
-  return super_scales(vec4<u32>(scales[at], scales[at + 1u], 0u, 0u), 0u, b % 8u);
+  return super_scales(vec4<u32>(scales[at], scales[at + 1u], 0u, 0u), vec2<u32>(), b % 8u);
 #elif SUPER_WORDS == 4
-  return super_scales(vec4<u32>(scales[at], scales[at + 1u], scales[at + 2u], scales[at + 3u]), 0u, b % 8u);
+  return super_scales(vec4<u32>(scales[at], scales[at + 1u], scales[at + 2u], scales[at + 3u]), vec2<u32>(), b % 8u);
 #else
-  return super_scales(vec4<u32>(scales[at], scales[at + 1u], scales[at + 2u], scales[at + 3u]), scales[at + 4u], b % 8u);
+  return super_scales(vec4<u32>(scales[at], scales[at + 1u], scales[at + 2u], scales[at + 3u]), vec2<u32>(scales[at + 4u], scales[at + {SUPER_WORDS-1}u]), b % 8u);
 #endif
 #endif
 }
@@ -124,9 +124,9 @@ fn codes4(row: u32, quad: u32, columns: u32, group: u32, groups: u32, branch: u3
   let i = t / POINT_QUADS;
   let point = grid_point((codes[base + (i >> 2u)] >> (8u * (i & 3u))) & 255u, high, i) >> (8u * (t % POINT_QUADS));
 #if SIGNS
-  let value = grid4(point, codes[base + {BITS-1}u] >> (4u * t), high);
+  let value = grid4(point, codes[base + {BITS-1}u] >> (4u * t), high, i);
 #else
-  let value = grid4(point, 0u, high);
+  let value = grid4(point, 0u, high, i);
 #endif
 #if SUPER_GROUP == 16
   let both = super_scales_at(row, block, columns / 32u);

@@ -14,20 +14,22 @@ fn grid_point(low: u32, high: u32, i: u32) -> u32 {
 #if HIGH == 0
   let code = low;
 #else
-  let code = low | (((high >> (HIGH * i)) & HIGH_MASK) << 8u);
+  let code = low | (((high >> (HIGH_STEP * i)) & HIGH_MASK) << 8u);
 #endif
   return codebook[code >> 1u] >> ((code & 1u) * 16u);
 }
 
-// Four columns: the lowest levels of `point` under the lowest of `signs`.
-fn grid4(point: u32, signs: u32, high: u32) -> vec4<f32> {
+// Four columns of a block's point `i`: the lowest levels of `point` under the lowest of `signs`.
+fn grid4(point: u32, signs: u32, high: u32, i: u32) -> vec4<f32> {
 #if POINT_COLUMNS == 8
   let q = vec4<f32>((vec4<u32>(point) >> vec4<u32>(0u, 2u, 4u, 6u)) & vec4<u32>(3u));
 #else
   let q = vec4<f32>((vec4<u32>(point) >> vec4<u32>(0u, 3u, 6u, 9u)) & vec4<u32>(7u));
 #endif
-#if GRID == iq1_s
+#if SHIFT_OF == block
   return 2.0 * q - select(1.75, 2.25, (high & 0x8000u) != 0u);
+#elif SHIFT_OF == point
+  return 2.0 * q - select(1.75, 2.25, ((high >> (HIGH_STEP * i + HIGH)) & 1u) != 0u);
 #elif GRID == iq3_s
   let value = 4.0 * q + 2.0;
 #elif GRID == iq3_xxs

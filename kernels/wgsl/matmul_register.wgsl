@@ -180,9 +180,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
 #elif SUPER_WORDS == 4
     let held{c} = scales[(n{c} * p.groups + held_unit) / 8u];
 #else
-    let at_scales{c} = (n{c} * p.groups + held_unit) / 8u * 5u;
+    let at_scales{c} = (n{c} * p.groups + held_unit) / 8u * SUPER_WORDS;
     let held{c} = vec4<u32>(scales[at_scales{c}], scales[at_scales{c} + 1u], scales[at_scales{c} + 2u], scales[at_scales{c} + 3u]);
-    let last{c} = scales[at_scales{c} + 4u];
+    let last{c} = vec2<u32>(scales[at_scales{c} + 4u], scales[at_scales{c} + SUPER_WORDS - 1u]);
 #endif
 #endfor
   var u = held_unit;
@@ -238,10 +238,10 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
 #endfor
 #if LAYOUT == super
 #for c COLS
-#if SUPER_WORDS == 5
+#if SUPER_TAIL
     let both{c} = super_scales(held{c}, last{c}, u % SCALE_UNITS);
 #else
-    let both{c} = super_scales(held{c}, 0u, u % SCALE_UNITS);
+    let both{c} = super_scales(held{c}, vec2<u32>(), u % SCALE_UNITS);
 #endif
     let second{c} = both{c}.z;
 #endfor
@@ -371,9 +371,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
           let k = block * 8u + t;
 #for c COLS
 #if SUPER_GROUP == 16
-          let v{c} = grid4(point{c} >> {h*8}u, signs{c} >> (4u * t), high{c}) * select(both{c}.x, both{c}.y, t > 3u);
+          let v{c} = grid4(point{c} >> {h*8}u, signs{c} >> (4u * t), high{c}, i) * select(both{c}.x, both{c}.y, t > 3u);
 #else
-          let v{c} = grid4(point{c} >> {h*8}u, signs{c} >> (4u * t), high{c});
+          let v{c} = grid4(point{c} >> {h*8}u, signs{c} >> (4u * t), high{c}, i);
 #endif
 #endfor
 #for r ROWS

@@ -1,11 +1,11 @@
 // Scales and minima of 32 columns of a super-block, from its packed words; see quant/super_scales.ts. `w` are its first four
-// words, `last` its fifth; `b` is the block of 32 columns in it (of e8m0: the byte of the word).
+// words, `last` those after them; `b` is the block of 32 columns in it (of e8m0: the byte of the word).
 // Result: the scales of the two groups of 16 (or the scale of the group of 32, twice), then what is added, in the same order.
 
-fn super_scales(w: vec4<u32>, last: u32, b: u32) -> vec4<f32> {
+fn super_scales(w: vec4<u32>, last: vec2<u32>, b: u32) -> vec4<f32> {
 #if SCALES == q2_k
   let pair = w[b >> 1u] >> ((b & 1u) * 16u);
-  let factors = unpack2x16float(last);
+  let factors = unpack2x16float(last.x);
   let scales = vec2<f32>(vec2<u32>(pair & 15u, (pair >> 8u) & 15u));
   let minima = vec2<f32>(vec2<u32>((pair >> 4u) & 15u, (pair >> 12u) & 15u));
   return vec4<f32>(factors.x * scales, -factors.y * minima);
@@ -27,16 +27,22 @@ fn super_scales(w: vec4<u32>, last: u32, b: u32) -> vec4<f32> {
 #elif SCALES == q6_k
   let pair = bitcast<i32>(w[b >> 1u] << ((1u - (b & 1u)) * 16u));
   let scales = vec2<f32>(vec2<i32>((pair << 8u) >> 24u, pair >> 24u));
-  return vec4<f32>(unpack2x16float(last).x * scales, 0.0, 0.0);
+  return vec4<f32>(unpack2x16float(last.x).x * scales, 0.0, 0.0);
 #elif SCALES == iq4_xs
   let scale = ((w.y >> (b * 4u)) & 15u) | (((w.x >> (16u + b * 2u)) & 3u) << 4u);
   return vec4<f32>(vec2<f32>(unpack2x16float(w.x).x * (f32(scale) - 32.0)), 0.0, 0.0);
 #elif GRID == iq1_s
   let scale = (w[b >> 1u] >> ((b & 1u) * 16u + 12u)) & 7u;
-  return vec4<f32>(vec2<f32>(unpack2x16float(last).x * (f32(scale) + 0.5)), 0.0, 0.0);
+  return vec4<f32>(vec2<f32>(unpack2x16float(last.x).x * (f32(scale) + 0.5)), 0.0, 0.0);
+#elif GRID == iq1_m
+  // A quarter of the factor stands above four scales.
+  let quarters = (vec4<u32>(last.x, last.x, last.y, last.y) >> vec4<u32>(12u, 28u, 12u, 28u)) & vec4<u32>(15u);
+  let factor = unpack2x16float(quarters.x | (quarters.y << 4u) | (quarters.z << 8u) | (quarters.w << 12u)).x;
+  let pair = last[b >> 2u] >> (((b >> 1u) & 1u) * 16u + (b & 1u) * 6u);
+  return vec4<f32>(factor * (vec2<f32>(vec2<u32>(pair & 7u, (pair >> 3u) & 7u)) + 0.5), 0.0, 0.0);
 #elif GRID != none
 #if FACTOR_WORD == 4
-  let factor = unpack2x16float(last).x;
+  let factor = unpack2x16float(last.x).x;
 #else
   let factor = unpack2x16float(w[{FACTOR_WORD}]).x;
 #endif

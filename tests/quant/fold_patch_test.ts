@@ -43,6 +43,7 @@ const CASES: Record<string, { scales: [number, number][]; span: number; size?: n
   IQ4_XS: { scales: [[0, 8]], span: 96 },
   MXFP4: { scales: [[0, 1]], span: 32, size: 1 },
   IQ1_S: { scales: [[0, 2], [34, 50]], span: 64 },
+  IQ1_M: { scales: [[48, 56]], span: 64 },
   IQ2_XXS: { scales: aboveSigns(6, 8), span: 32, size: 0.3 },
   IQ2_XS: { scales: [[0, 2], [66, 74]], span: 32, size: 0.3 },
   IQ2_S: { scales: [[0, 2], [74, 82]], span: 256 },

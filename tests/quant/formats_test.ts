@@ -71,7 +71,7 @@ for (const format of FORMATS) {
 
 Deno.test("GGUF formats decode as a decoder written from the description alone", () => {
   const inGguf = FORMATS.filter((format) => format.gguf);
-  assertEquals(inGguf.length, 24);
+  assertEquals(inGguf.length, 25);
   for (const format of inGguf) {
     const { name } = format;
     for (const [i, shape] of SHAPES.entries()) {
@@ -238,7 +238,7 @@ Deno.test("formats are found by name and by GGUF type", () => {
     if (format.gguf) assertEquals(formatByGgufType(format.gguf.type), format);
   }
   assertEquals(FORMATS.length, new Set(FORMATS.map((format) => format.name)).size);
-  assertEquals(formatByGgufType(29), undefined);
+  assertEquals(formatByGgufType(40), undefined);
   assertThrows(() => formatByName("q4-0"), RangeError, "Q4_0");
   assertThrows(() => formatByName("int4_g129"), RangeError, "int4_g128");
 });

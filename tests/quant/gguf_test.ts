@@ -189,11 +189,11 @@ Deno.test("patching changes the chosen rows only and streams in pieces", async (
 Deno.test("a tensor of a type that cannot be decoded is listed and refused by name", async () => {
   const bytes = await collect(writeGguf({
     metadata: {},
-    tensors: [{ name: "k", dimensions: [256, 1], type: 29, bytes: new Uint8Array(56) }],
+    tensors: [{ name: "k", dimensions: [256, 1], type: 40, bytes: new Uint8Array(144) }],
   }));
   const file = await readGguf(bytesSource(bytes));
-  assertEquals(file.tensors[0].typeName, "IQ1_M");
-  assertThrows(() => formatOfGgufTensor(file.tensors[0]), RangeError, "IQ1_M");
+  assertEquals(file.tensors[0].typeName, "NVFP4");
+  assertThrows(() => formatOfGgufTensor(file.tensors[0]), RangeError, "NVFP4");
   // The type number follows name, rank and two dimensions.
   const unknown = bytes.slice();
   unknown[24 + 9 + 4 + 16] = 99;

@@ -205,6 +205,21 @@ Object.assign(SUPER_BLOCKS, {
       return half(view, 0) * (1 + 2 * nibble) * point * sign;
     },
   },
+  IQ1_M: {
+    size: 56,
+    weight: (view: DataView, e: number) => {
+      const [v, b] = [Math.floor(e / 8), Math.floor(e / 32)];
+      const quarter = (i: number) => field(view, 49 + 2 * i, 4, 4);
+      const factor = new DataView(new ArrayBuffer(2));
+      factor.setUint16(0, [0, 1, 2, 3].reduce((sum, i) => sum + quarter(i) * 16 ** i, 0), true);
+      const triples = view.getUint16(48 + 2 * Math.floor(b / 2), true);
+      const triple = Math.floor(triples / 8 ** (2 * (b % 2) + (e % 32 < 16 ? 0 : 1))) % 8;
+      const upper = field(view, 32 + Math.floor(v / 2), 4 * (v % 2), 4);
+      const code = view.getUint8(v) + 256 * (upper % 8);
+      const point = gridValue("iq1_m", [-1, 0, 1], 8, code, e % 8);
+      return half(factor, 0) * (2 * triple + 1) * (point + (upper < 8 ? 0.125 : -0.125));
+    },
+  },
   IQ1_S: {
     size: 50,
     weight: (view: DataView, e: number) => {

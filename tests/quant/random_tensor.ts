@@ -16,6 +16,8 @@ const FACTORS: Readonly<Record<SuperScales, readonly number[]>> = {
   iq3_xxs: [4],
   iq3_s: [12],
   iq1_s: [16],
+  // The top quarter of the factor lies in the last byte.
+  iq1_m: [22],
 };
 
 const PADDING: Readonly<Partial<Record<SuperScales, number>>> = {
