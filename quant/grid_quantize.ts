@@ -5,19 +5,17 @@
  * @module
  */
 
-import { float16ToNumber, numberToFloat16 } from "./float16.ts";
+import { float16ToNumber } from "./float16.ts";
 import { addHighBits, type Grid, gridLevels, GRIDS, shiftBit, signsWord } from "./grids.ts";
 import type { PackedTensor, SuperLayout } from "./layout.ts";
 import { planeBytes } from "./planes.ts";
+import { chooseFactor, nearestInteger } from "./super_factor.ts";
 import { superByte } from "./super_rows.ts";
 import { emptySuperBlock, SUPER_SCALES, writeSuperBlock } from "./super_scales.ts";
 
 /** Of the scale that brings the largest magnitude to the highest level. */
 const SHRINKS = [1, 1.1, 0.92, 0.84, 0.76, 0.68, 0.6, 0.5];
 const REFINEMENTS = 2;
-/** Of the factor that brings the largest scale to the highest integer. */
-const FACTORS = [1, 0.98, 0.96, 1.02, 0.94, 1.04];
-const LARGEST_FLOAT16 = 65504;
 
 /** How a group was quantised under one scale. */
 interface Points {
@@ -61,12 +59,12 @@ export function quantizeGrid(
         importance.subarray(from + g * group, from + (g + 1) * group);
       const wanted = found.map((_, g) => bestScale(valuesOf(g), importanceOf(g)));
       const sizes = found.map((_, g) => importanceOf(g).reduce((sum, weight) => sum + weight));
-      const d = chooseFactor(wanted, sizes);
-      block.d = numberToFloat16(d);
+      block.d = chooseFactor(wanted, sizes, grid, search);
+      const d = float16ToNumber(block.d);
       block.scales.fill(0);
       found.forEach((points, g) => {
         points.error = Infinity;
-        const middle = integerOf(wanted[g], d);
+        const middle = nearestInteger(wanted[g], d, grid);
         for (let i = middle - (search ? 1 : 0); i <= middle + (search ? 1 : 0); i++) {
           if (i < range[0] || i > range[1]) continue;
           assign(valuesOf(g), importanceOf(g), d * (i + plus), trial);
@@ -98,25 +96,6 @@ export function quantizeGrid(
       for (let i = 0; search && i < REFINEMENTS && trial.best > 0; i++) consider(trial.best);
     }
     return best;
-  }
-
-  function integerOf(scale: number, d: number): number {
-    if (d === 0) return 0;
-    return Math.min(range[1], Math.max(range[0], Math.round(scale / d - plus))) + 0;
-  }
-
-  function chooseFactor(wanted: readonly number[], sizes: readonly number[]): number {
-    const reaching = Math.max(...wanted) / (range[1] + plus);
-    let [best, least] = [0, Infinity];
-    for (const factor of search ? FACTORS : [1]) {
-      const d = Math.f16round(Math.min(LARGEST_FLOAT16, reaching * factor));
-      const error = wanted.reduce(
-        (sum, x, g) => sum + sizes[g] * (x - d * (integerOf(x, d) + plus)) ** 2,
-        0,
-      );
-      if (error < least) [best, least] = [d, error];
-    }
-    return float16ToNumber(numberToFloat16(best));
   }
 
   /** Writes the points of a super-block whose first element is `first` and whose scales are at `at`. */

@@ -6,21 +6,20 @@
  */
 
 import { CODE_TABLES } from "./code_tables.ts";
-import { float16ToNumber, numberToFloat16 } from "./float16.ts";
+import { float16ToNumber } from "./float16.ts";
 import { quantizeGrid } from "./grid_quantize.ts";
 import { gridNamed } from "./grids.ts";
 import { groupFitter } from "./group_fit.ts";
 import type { PackedTensor, SuperLayout } from "./layout.ts";
 import { planeBytes } from "./planes.ts";
 import { writeCodes } from "./scalar_codes.ts";
+import { chooseFactor, nearestInteger } from "./super_factor.ts";
 import { superByte } from "./super_rows.ts";
 import { emptySuperBlock, SUPER_SCALES, superFactor, writeSuperBlock } from "./super_scales.ts";
 import { nearestCode } from "./table_fit.ts";
 
 const SHRINKS = 20;
 const REFINEMENTS = 3;
-const FACTORS = [1, 0.98, 0.96, 1.02, 0.94, 1.04];
-const LARGEST_FLOAT16 = 65504;
 
 interface Fit {
   readonly scale: number;
@@ -81,14 +80,14 @@ function superBlock(layout: SuperLayout, search: boolean): BlockQuantizer {
     const block = emptySuperBlock(layout.scales);
     const fits = groups.map(fit);
     const sizes = groups.map(({ importance }) => importance.reduce((sum, weight) => sum + weight));
-    block.d = chooseFactor(fits.map(({ scale }) => scale), sizes, range, search);
+    block.d = chooseFactor(fits.map(({ scale }) => scale), sizes, layout.scales, search);
     const d = float16ToNumber(block.d);
-    if (minima) block.dmin = chooseFactor(fits.map(({ min }) => min), sizes, range, search);
+    if (minima) block.dmin = chooseFactor(fits.map(({ min }) => min), sizes, layout.scales, search);
     const dmin = float16ToNumber(block.dmin);
     const reach = search ? 1 : 0;
     fits.forEach(({ scale, min }, g) => {
-      const wanted = toInteger(scale, d, range);
-      const wantedMin = toInteger(min, dmin, range);
+      const wanted = nearestInteger(scale, d, layout.scales);
+      const wantedMin = nearestInteger(min, dmin, layout.scales);
       let least = Infinity;
       for (let i = wanted - reach; i <= wanted + reach; i++) {
         if (i < range[0] || i > range[1]) continue;
@@ -222,36 +221,4 @@ function leastSquares({ values, importance }: Group, codes: Uint8Array): Fit | u
   const min = (scale * sumQ - sumX) / sum;
   const fit = min >= 0 ? { scale, min } : { scale: sumQX / sumQQ, min: 0 };
   return fit.scale > 0 ? fit : undefined;
-}
-
-/** The f16 bits of the factor with which integers in range come nearest to `wanted`, each counting as much as its group. */
-function chooseFactor(
-  wanted: readonly number[],
-  sizes: readonly number[],
-  range: readonly [number, number],
-  search: boolean,
-): number {
-  const extreme = wanted.reduce((most, x) => Math.abs(x) > Math.abs(most) ? x : most, 0);
-  const reaching = [extreme / range[1]];
-  if (range[0] < 0) reaching.push(extreme / range[0]);
-  let best = 0;
-  let least = Infinity;
-  for (const factor of search ? FACTORS : [1]) {
-    for (const candidate of reaching) {
-      const rounded = Math.f16round(
-        Math.min(LARGEST_FLOAT16, Math.max(-LARGEST_FLOAT16, candidate * factor)),
-      ) + 0;
-      const error = wanted.reduce(
-        (sum, x, g) => sum + sizes[g] * (x - rounded * toInteger(x, rounded, range)) ** 2,
-        0,
-      );
-      if (error < least) [best, least] = [rounded, error];
-    }
-  }
-  return numberToFloat16(best);
-}
-
-function toInteger(x: number, factor: number, [low, high]: readonly [number, number]): number {
-  if (factor === 0) return 0;
-  return Math.min(high, Math.max(low, Math.round(x / factor))) + 0;
 }
