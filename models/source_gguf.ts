@@ -13,12 +13,17 @@ import type { ModelSource, TensorSource } from "./source.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 import { tokenizerFromGguf } from "./tokenizer_gguf.ts";
 
+const LARGEST_BIAS = 2 ** 22;
+
+/** Tensors that no product needs: factors of rotary frequencies are read apart, tables of them are made anew. */
+const WITHOUT_PLACE = /^rope_freqs\.weight$|rot_embd|rotary_emb/;
+
 /**
  * Reads the header of a GGUF file and checks that it holds the whole model, together with `others` where the model is split.
  * Tensors are read when asked for.
  *
  * @throws {SyntaxError | RangeError} When the file is damaged, the architecture or a tensor's type is not supported, or a
- * tensor is missing or of the wrong shape
+ * tensor is missing, of the wrong shape, or one that the architecture does not have (a bias, an expert, an NVFP4 scale)
  */
 export async function ggufModelSource(
   source: ByteSource & Partial<Disposable>,
@@ -66,6 +71,12 @@ export async function ggufModelSource(
         ),
     });
   }
+  for (const [name, tensor] of stored) {
+    if (tensors.has(name) || WITHOUT_PLACE.test(name) || await isZeroBias(tensor)) continue;
+    throw new RangeError(
+      `Cannot load tensor "${name}": architecture "${config.architecture}" has no place for it here, and without it the model would be another one`,
+    );
+  }
   return {
     name: source.name,
     config,
@@ -79,6 +90,14 @@ export async function ggufModelSource(
       for (const one of [source, ...others]) one[Symbol.dispose]?.();
     },
   };
+}
+
+/** Some writers give every layer a bias of zeros. */
+async function isZeroBias(
+  { name, source, offset, byteLength }: GgufTensor & { readonly source: ByteSource },
+): Promise<boolean> {
+  if (!name.endsWith(".bias") || byteLength > LARGEST_BIAS) return false;
+  return (await source.read(offset, byteLength)).every((byte) => byte === 0);
 }
 
 function embeddedTokenizer(metadata: ReadonlyMap<string, unknown>): Tokenizer | undefined {

@@ -13,6 +13,7 @@ import { type FileSource, openFile } from "./file_source.ts";
 import { huggingFaceName } from "./names.ts";
 import { quantizedTensors } from "./quantization_methods.ts";
 import type { ModelSource, TensorSource } from "./source.ts";
+import { checkNoBias } from "./stored_planes.ts";
 import { storedFloats } from "./stored_values.ts";
 import type { QuantizedTensors, StoredTensorPlace, StoredTensors } from "./stored_tensors.ts";
 import { tokenizerFromJson } from "./tokenizer.ts";
@@ -49,6 +50,7 @@ export async function huggingFaceModelSource(folder: string): Promise<ModelSourc
       if (!found) {
         throw new RangeError(`Cannot load "${folder}": it has no tensor "${base}.weight"`);
       }
+      await checkNoBias(located, found.replace(/weight$/, "bias"));
       tensors.set(
         name,
         quantized?.has(found)

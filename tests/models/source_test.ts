@@ -13,6 +13,7 @@ import {
 } from "../../models/mod.ts";
 import { bytesSource } from "../../quant/mod.ts";
 import {
+  f32Tensor,
   ggufBytes,
   type GgufTensor,
   llamaF32Tensors,
@@ -110,6 +111,32 @@ Deno.test("a model that lacks a tensor, or has one of another shape, names it", 
       RangeError,
       'Cannot load tensor "model.layers.0.mlp.up_proj.weight": its shape is [159,96], expected [160, 96]',
     );
+  });
+});
+
+Deno.test("what the architecture has no place for is refused by name, not left out", async () => {
+  const tensors = llamaF32Tensors(shape, weights);
+  const open = (extra: Record<string, GgufTensor>) =>
+    ggufModelSource(bytesSource(ggufBytes(llamaMetadata(shape), { ...tensors, ...extra })));
+  const zeros = f32Tensor(new Float32Array(96), [96]);
+  const ones = f32Tensor(new Float32Array(96).fill(1), [96]);
+  for (const name of ["blk.0.attn_q.bias", "blk.0.attn_q.scale", "blk.7.attn_norm.weight"]) {
+    await assertRejects(
+      () => open({ [name]: ones }),
+      RangeError,
+      `Cannot load tensor "${name}": architecture "llama" has no place for it`,
+    );
+  }
+  // Biases of zeros change nothing, tables of rotary frequencies are made anew.
+  using plain = await open({ "blk.0.attn_q.bias": zeros, "blk.0.attn_rot_embd.weight": ones });
+  assertEquals([...plain.tensors.keys()].sort(), Object.keys(tensors).sort());
+  const bias = "model.layers.0.self_attn.q_proj.bias";
+  await withFolder(neox, { ...weights, [bias]: new Float32Array(96).fill(1) }, async (folder) => {
+    await assertRejects(() => huggingFaceModelSource(folder), RangeError, `tensor "${bias}"`);
+  });
+  await withFolder(neox, { ...weights, [bias]: new Float32Array(96) }, async (folder) => {
+    using folded = await huggingFaceModelSource(folder);
+    assertEquals(folded.tensors.size, plain.tensors.size);
   });
 });
 
