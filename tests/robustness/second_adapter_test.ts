@@ -12,7 +12,9 @@ Deno.test("every kernel equals its oracle on a second adapter, SwiftShader", asy
   const kernels = fromFileUrl(new URL("../kernels/", import.meta.url));
   const files = [
     "losses",
+    "decode",
     "matmul",
+    "matmul_formats",
     "perturbed_plane",
     "operations",
     "noise",
