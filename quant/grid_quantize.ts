@@ -84,17 +84,19 @@ export function quantizeGrid(
     for (const x of values) largest = Math.max(largest, Math.abs(x));
     if (largest === 0) return 0;
     const reaching = largest / levels[levels.length - 1];
-    let [best, least] = [reaching, Infinity];
-    const consider = (scale: number): void => {
+    let [best, least, next] = [reaching, Infinity, 0];
+    const consider = (scale: number): boolean => {
       assign(values, importance, scale, trial);
-      if (trial.error < least) [best, least] = [scale, trial.error];
+      if (!(trial.error < least)) return false;
+      [best, least, next] = [scale, trial.error, trial.best];
+      return true;
     };
     // Equal magnitudes are best at the lowest level, where a point has all of them.
     const lowest = signs && search ? [levels[levels.length - 1] / levels[0]] : [];
     for (const shrink of search ? [...SHRINKS, ...lowest] : [1]) {
       consider(reaching * shrink);
-      for (let i = 0; search && i < REFINEMENTS && trial.best > 0; i++) consider(trial.best);
     }
+    for (let i = 0; search && i < REFINEMENTS && next > 0; i++) if (!consider(next)) break;
     return best;
   }
 
@@ -146,7 +148,8 @@ function assigner(
   const perGroup = group / width;
   const ways = (shift === 0 ? [0] : [shift, -shift]).map((added) => ({
     added,
-    levels: levels.map((level) => level + added),
+    /** Of every point, `[points][columns]`. */
+    levels: Float64Array.from(points, (level) => levels[level] + added),
     codes: new Uint16Array(perGroup),
     errors: new Float64Array(perGroup),
   }));
@@ -162,15 +165,21 @@ function assigner(
         for (const middle of middles) if (x > middle) level++;
         key = key * levels.length + level;
       }
-      way.errors[v] = Infinity;
-      for (const point of near(key)) {
+      let [code, least] = [0, Infinity];
+      const candidates = near(key);
+      for (let c = 0; c < candidates.length; c++) {
+        const first = candidates[c] * width;
         let error = 0;
         for (let k = 0; k < width; k++) {
-          const missed = magnitudes[from + k] - scale * way.levels[points[point * width + k]];
+          const missed = magnitudes[from + k] - scale * way.levels[first + k];
           error += importance[from + k] * missed * missed;
         }
-        if (error < way.errors[v]) [way.codes[v], way.errors[v]] = [point, error];
+        if (error >= least) continue;
+        code = candidates[c];
+        least = error;
       }
+      way.codes[v] = code;
+      way.errors[v] = least;
     }
   };
 
@@ -195,7 +204,7 @@ function assigner(
       out.codes[v] = way.codes[v];
       out.error += way.errors[v];
       for (let k = v * width; k < (v + 1) * width; k++) {
-        const level = way.levels[points[way.codes[v] * width + k % width]];
+        const level = way.levels[way.codes[v] * width + k % width];
         product += importance[k] * magnitudes[k] * level;
         square += importance[k] * level * level;
       }
@@ -221,11 +230,10 @@ function assigner(
 /** Points at the two least distances from given levels, which are told as the digits of a number, the first column lowest. */
 function neighbours(grid: Grid, points: Uint8Array): (key: number) => Uint16Array {
   const { columns: width, levels } = GRIDS[grid];
-  const known = new Map<number, Uint16Array>();
+  const known: Uint16Array[] = [];
   const distances = new Float64Array(points.length / width);
   return (key) => {
-    const old = known.get(key);
-    if (old) return old;
+    if (known[key]) return known[key];
     const wanted = Array.from(
       { length: width },
       (_, k) => levels[Math.floor(key / levels.length ** k) % levels.length],
@@ -237,8 +245,6 @@ function neighbours(grid: Grid, points: Uint8Array): (key: number) => Uint16Arra
       }
     }
     const [, second = Infinity] = [...new Set(distances)].sort((a, b) => a - b);
-    const list = Uint16Array.from(distances.keys().filter((p) => distances[p] <= second));
-    known.set(key, list);
-    return list;
+    return known[key] = Uint16Array.from(distances.keys().filter((p) => distances[p] <= second));
   };
 }
