@@ -12,6 +12,7 @@ import finite from "./wgsl/finite.wgsl" with { type: "text" };
 import gridPoints from "./wgsl/grid_points.wgsl" with { type: "text" };
 import matmulParams from "./wgsl/matmul_params.wgsl" with { type: "text" };
 import noise from "./wgsl/noise.wgsl" with { type: "text" };
+import rowDots from "./wgsl/row_dots.wgsl" with { type: "text" };
 import superScales from "./wgsl/super_scales.wgsl" with { type: "text" };
 
 /** Every text that `#include` knows. */
@@ -23,5 +24,6 @@ export const SHADER_LIBRARY: ShaderLibrary = {
   "grid_points.wgsl": gridPoints,
   "matmul_params.wgsl": matmulParams,
   "noise.wgsl": noise,
+  "row_dots.wgsl": rowDots,
   "super_scales.wgsl": superScales,
 };

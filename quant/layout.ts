@@ -84,7 +84,7 @@ export function codebookShape({ books, bits = 8, vector = 8 }: CodebookLayout): 
 
 /**
  * Codes in super-blocks: groups of 16 or 32 columns have integer scales (and minima), which one or two f16 of their
- * super-block multiply. They stay as packed as the file has them; see `SUPER_SCALES`.
+ * super-block multiply. They stay as packed as the file has them (of grids nearly); see `SUPER_SCALES`.
  *
  * The value of code `q` is `scale * (q - center) - min`, or `scale * table[q]`; or codes are points of a grid, where the scales' packing
  * has that name (`GRIDS`). Trained by the relative form only, which multiplies scale and minimum alike; a span is any multiple of 32

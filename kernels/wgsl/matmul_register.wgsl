@@ -324,14 +324,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
 #endif
 #endfor
 #endfor
-#for r ROWS
-            {
-              let xr = x[x{r} + k];
-#for c COLS
-              p{r}_{c} = fma(xr.x, v{c}.x, fma(xr.y, v{c}.y, fma(xr.z, v{c}.z, fma(xr.w, v{c}.w, p{r}_{c}))));
-#endfor
-            }
-#endfor
+#include "row_dots.wgsl"
           }
 #endfor
 #endfor
@@ -376,14 +369,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
           let v{c} = grid4(point{c} >> {h*8}u, signs{c} >> (4u * t), high{c}, i);
 #endif
 #endfor
-#for r ROWS
-          {
-            let xr = x[x{r} + k];
-#for c COLS
-            p{r}_{c} = fma(xr.x, v{c}.x, fma(xr.y, v{c}.y, fma(xr.z, v{c}.z, fma(xr.w, v{c}.w, p{r}_{c}))));
-#endfor
-          }
-#endfor
+#include "row_dots.wgsl"
         }
 #endfor
         i++;
@@ -447,17 +433,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
           let v{c} = meaning4(i{c});
 #endif
 #endfor
-#for r ROWS
-          {
-            let xr = x[x{r} + k];
-#if SECOND == min
-            sum{r} += dot(xr, vec4<f32>(1.0));
-#endif
-#for c COLS
-            p{r}_{c} = fma(xr.x, v{c}.x, fma(xr.y, v{c}.y, fma(xr.z, v{c}.z, fma(xr.w, v{c}.w, p{r}_{c}))));
-#endfor
-          }
-#endfor
+#include "row_dots.wgsl"
         }
 #endfor
         word++;

@@ -6,7 +6,7 @@ import { tinySource } from "../train/tiny_model.ts";
 
 const NAME = "blk.0.attn_q.weight";
 
-/** Scales and minima of the tensor, and what is folded in, by `name` and `values`. */
+/** Scales and minima (zero points) of the tensor. */
 async function secondsOf(source: ModelSource): Promise<{ scales: number[]; minima: number[] }> {
   const { read, rows } = source.tensors.get(NAME)!;
   const packed = await read(0, rows);
