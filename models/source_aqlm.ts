@@ -9,7 +9,6 @@ import { type CodebookLayout, codebookShape } from "../quant/layout.ts";
 import type { TensorSource } from "./source.ts";
 import {
   bytesOf,
-  checkNoBias,
   FLOATS,
   formatOfLayout,
   halvesOf,
@@ -35,11 +34,11 @@ export const aqlmTensors: QuantizationMethod = (settings, tensors, what) => {
 
 const BITS = Array.from({ length: 16 }, (_, i) => i + 1);
 
-async function openLinear(
+function openLinear(
   tensors: StoredTensors,
   layout: CodebookLayout,
   wanted: WantedTensor,
-): Promise<TensorSource> {
+): TensorSource {
   const { stored, rows, columns } = wanted;
   const format = formatOfLayout(layout, stored);
   const { books, bits, vector, entries, width } = codebookShape(layout);
@@ -48,7 +47,6 @@ async function openLinear(
   const codebooks = planeOf(tensors, `${stored}.codebooks`, FLOATS, [books, entries, 1, vector]);
   const scales = planeOf(tensors, `${stored}.scales`, FLOATS, [rows, 1, 1, 1]);
   format.rowBytes(columns);
-  await checkNoBias(tensors, `${stored}.bias`);
   return wholeTensor(
     wanted,
     {

@@ -16,7 +16,6 @@ import { float16ToNumber, numberToFloat16 } from "../quant/float16.ts";
 import type { TensorSource } from "./source.ts";
 import {
   bytesOf,
-  checkNoBias,
   formatOfLayout,
   halvesOf,
   planeOf,
@@ -73,7 +72,6 @@ async function openLinear(
     );
   }
   await checkTable(tensors, `${stored}.quant_map`, CODE_TABLES[type]);
-  await checkNoBias(tensors, stored.replace(/\.weight$/, ".bias"));
   const at = (row: number, g: number) => row * groups + g;
   const isNested = tensors.has(`${stored}.nested_absmax`);
   const { values, halves } = isNested

@@ -15,7 +15,6 @@ import { groupsPerRow } from "../quant/layout.ts";
 import type { TensorSource } from "./source.ts";
 import {
   bytesOf,
-  checkNoBias,
   checkShapeRecord,
   FLOATS,
   formatOfLayout,
@@ -118,7 +117,6 @@ async function openLinear(
     ? undefined
     : plane("weight_zero_point", isPacked ? Math.ceil(rows / each) : rows, groups);
   const columnOrder = await orderOf(tensors, stored, group, columns);
-  await checkNoBias(tensors, `${stored}.bias`);
   const integers = async (from: typeof codes) =>
     isPacked ? await wordsOf(from) : new Int8Array((await bytesOf(from)).buffer);
   const values = storedFloats(scale, (row, g) => row * groups + g);

@@ -16,8 +16,8 @@ import {
 } from "./stored_values.ts";
 
 /**
- * The same model with offsets folded in: relative ones of scales into minima too, where these have none of their own. `counts` grows as tensors are read, or as they are written back into the files they
- * came from.
+ * The same model with offsets folded in: relative ones of scales into minima too, where these have none of their own. `counts`
+ * grows as tensors are read, or as they are written back into the files they came from.
  *
  * @throws {RangeError} When the model has no tensor of a name
  */

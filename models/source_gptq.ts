@@ -13,7 +13,6 @@ import { groupsPerRow, type PackedTensor } from "../quant/layout.ts";
 import { transposedLayout, type TransposedShape } from "../quant/transposed.ts";
 import type { TensorSource } from "./source.ts";
 import {
-  checkNoBias,
   FLOATS,
   formatOfLayout,
   halvesOf,
@@ -115,7 +114,6 @@ async function openLinear(
     gIdx = await wordsOf(words("g_idx", [columns]));
     columnOrder = gptqColumnOrder(gIdx, group, columns, stored);
   }
-  await checkNoBias(tensors, `${stored}.bias`);
   const values = storedFloats(scales, (row, g) => g * rows + row);
   return wholeTensor(
     wanted,

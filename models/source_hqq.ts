@@ -15,7 +15,6 @@ import {
 import type { TensorSource } from "./source.ts";
 import {
   bytesOf,
-  checkNoBias,
   checkShapeRecord,
   FLOATS,
   formatOfLayout,
@@ -60,7 +59,6 @@ async function openLinear(
   const each = axis === 1 ? [groups, 1] : [1, groups];
   const scale = planeOf(tensors, `${stored}.scale`, FLOATS, each);
   const zero = planeOf(tensors, `${stored}.zero`, FLOATS, each);
-  await checkNoBias(tensors, `${stored}.bias`);
   // Along axis 0 a row is a class of rows, and every column is a group.
   const perRow = axis === 1 ? columns / group : columns;
   const at = (row: number, g: number) => row * perRow + g;

@@ -10,7 +10,6 @@ import { openInt4Rows, openInt4Tiles } from "./source_torchao_int4.ts";
 import type { TensorSource } from "./source.ts";
 import {
   bytesOf,
-  checkNoBias,
   FLOATS,
   formatOfLayout,
   halvesOf,
@@ -30,19 +29,19 @@ export const torchaoTensors: QuantizationMethod = (_settings, tensors) => {
   return linearLayers(tensors, ["._weight_qdata"], (wanted) => openLinear(tensors, wanted));
 };
 
-async function openLinear(
+function openLinear(
   tensors: StoredTensors,
   wanted: WantedTensor,
-): Promise<TensorSource> {
+): TensorSource {
   const { stored, rows, columns } = wanted;
   const plane = (suffix: string) => `${stored}._weight_${suffix}`;
   if (tensors.has(plane("act_pre_scale"))) {
     throw new RangeError(`Cannot load tensor "${plane("act_pre_scale")}": it is not supported`);
   }
   const { dtype, shape: dimensions } = tensors.get(plane("qdata"))!;
-  if (dtype === "I32" && dimensions.length === 4) return await openInt4Tiles(tensors, wanted);
+  if (dtype === "I32" && dimensions.length === 4) return openInt4Tiles(tensors, wanted);
   if ((dtype === "I8" || dtype === "U8") && dimensions.join() === `${rows},${columns / 2}`) {
-    return await openInt4Rows(tensors, wanted);
+    return openInt4Rows(tensors, wanted);
   }
   if (dtype !== "I8" || dimensions.join() !== `${rows},${columns}`) {
     throw new RangeError(
@@ -61,7 +60,6 @@ async function openLinear(
   const zero = symmetric
     ? undefined
     : planeOf(tensors, plane("zero_point"), ["I8"], [rows, groups]);
-  await checkNoBias(tensors, `${stored}.bias`);
   const integers = async (from: typeof codes) => new Int8Array((await bytesOf(from)).buffer);
   const values = storedFloats(scale, (row, g) => row * groups + g);
   return wholeTensor(

@@ -9,7 +9,6 @@ import { int4Layout, int4RowsToPacked, int4TilesToPacked } from "../quant/torcha
 import type { TensorSource } from "./source.ts";
 import {
   bytesOf,
-  checkNoBias,
   FLOATS,
   formatOfLayout,
   halvesOf,
@@ -21,10 +20,10 @@ import type { StoredTensors, WantedTensor } from "./stored_tensors.ts";
 import { storedFloats } from "./stored_values.ts";
 
 /** `Int4Tensor`: two signed codes a byte. */
-export async function openInt4Rows(
+export function openInt4Rows(
   tensors: StoredTensors,
   wanted: WantedTensor,
-): Promise<TensorSource> {
+): TensorSource {
   const { stored, rows, columns } = wanted;
   const plane = (suffix: string) => `${stored}._weight_${suffix}`;
   const codes = planeOf(tensors, plane("qdata"), ["I8", "U8"], [rows, columns / 2]);
@@ -33,7 +32,6 @@ export async function openInt4Rows(
   const zero = planeOf(tensors, plane("zero_point"), FLOATS, [groups, rows]);
   const shape = { group: columns / groups, rows, columns, name: stored };
   const format = formatOfLayout(int4Layout(shape), stored);
-  await checkNoBias(tensors, `${stored}.bias`);
   const at = (row: number, g: number) => g * rows + row;
   const values = { scales: storedFloats(scale, at), minima: storedFloats(zero, at) };
   return wholeTensor(wanted, { format, stored: values }, async () =>
@@ -45,10 +43,10 @@ export async function openInt4Rows(
 }
 
 /** `Int4TilePackedTo4dTensor`: as CUDA's tensor cores want it. AMD's own order cannot be told from the file. */
-export async function openInt4Tiles(
+export function openInt4Tiles(
   tensors: StoredTensors,
   wanted: WantedTensor,
-): Promise<TensorSource> {
+): TensorSource {
   const { stored, rows, columns } = wanted;
   const plane = (suffix: string) => `${stored}._weight_${suffix}`;
   const [, outers, , half] = tensors.get(plane("qdata"))!.shape;
@@ -66,7 +64,6 @@ export async function openInt4Tiles(
   }
   const shape = { group: width / groups, rows, columns, width, tiles, name: stored };
   const format = formatOfLayout(int4Layout(shape), stored);
-  await checkNoBias(tensors, `${stored}.bias`);
   const at = (row: number, g: number) => (g * height + row) * 2;
   const values = {
     scales: storedFloats(scaleAndZero, at),

@@ -178,7 +178,7 @@ export function oneOf<Value extends number | string | boolean>(
 export function linearLayers(
   tensors: StoredTensors,
   suffixes: readonly string[],
-  open: (wanted: WantedTensor) => Promise<TensorSource>,
+  open: QuantizedTensors["open"],
 ): QuantizedTensors {
   const module = (stored: string) => stored.replace(/\.weight$/, "");
   return {
