@@ -63,6 +63,11 @@ export function status(terminal: Terminal, text: string): void {
   }
 }
 
+/** Sentences that a user should read once, to standard error. */
+export function notes(terminal: Terminal, sentences: readonly string[] = []): void {
+  for (const sentence of sentences) terminal.note(`note: ${sentence}`);
+}
+
 /** Rows as aligned columns: numbers to the right, texts to the left. */
 export function table(rows: readonly (readonly (string | number)[])[]): string[] {
   const widths: number[] = [];

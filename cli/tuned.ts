@@ -17,7 +17,7 @@ import {
   type TrainConfig,
 } from "../train/mod.ts";
 import type { Call, OptionSpec } from "./command.ts";
-import { status, type Terminal } from "./terminal.ts";
+import { notes, status, type Terminal } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** The flags that name a fine-tune. */
@@ -77,13 +77,16 @@ export async function loadSession(config: TrainConfig, call: Call): Promise<RunS
   const adapter = options.text("adapter");
   status(terminal, `Opening ${config.model}`);
   try {
-    return await openRunSession(config, {
+    const session = await openRunSession(config, {
       signal,
       ...(adapter === undefined ? {} : { adapter }),
       onProgress: ({ done, total }) => {
         status(terminal, `Loading ${config.model}: ${done} of ${total} tensors`);
       },
     });
+    status(terminal, "");
+    notes(terminal, session.source.notes);
+    return session;
   } finally {
     status(terminal, "");
   }

@@ -65,6 +65,8 @@ export interface ModelSource extends Disposable {
   readonly folder?: StoredFolder | undefined;
   /** The header whose metadata a GGUF file written from this model keeps. */
   readonly header?: GgufFile | undefined;
+  /** What a user should know of how it was read, a sentence each: what was left out, what was told apart by the data. */
+  readonly notes?: readonly string[] | undefined;
   /** Metadata from which the tokenizer can be written into a GGUF file. */
   readonly tokenizerFiles?: { readonly json: unknown; readonly config: unknown } | undefined;
 }

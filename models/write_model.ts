@@ -30,6 +30,8 @@ export interface WriteReport {
   readonly bitsPerWeight: number;
   /** Number of tensors by format. */
   readonly formats: ReadonlyMap<string, number>;
+  /** What a user should know of how it was written, a sentence each. */
+  readonly notes?: readonly string[] | undefined;
 }
 
 /**

@@ -40,6 +40,8 @@ export interface TaskExamples {
   readonly validation: ExampleSet;
   /** Only when `data.test` names a file, or the task has one. */
   readonly test?: ExampleSet;
+  /** What a user should know of how they were made, a sentence each: what was cut, dropped or is there twice. */
+  readonly notes?: readonly string[];
 }
 
 /** How to cut examples. */

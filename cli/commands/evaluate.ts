@@ -15,7 +15,7 @@ import {
 } from "../../train/mod.ts";
 import type { Call, Command } from "../command.ts";
 import { accuracyText, lossText } from "../report.ts";
-import { facts, grouped, percent } from "../terminal.ts";
+import { facts, grouped, notes, percent } from "../terminal.ts";
 import {
   chosenLedger,
   evaluationStatus,
@@ -51,6 +51,7 @@ export const evaluateCommand: Command = {
     using session = await loadSession(config, call);
     const { maxPositions } = session.model;
     const all = await taskExamples(config, tokenizerOf(session), { maxPositions });
+    notes(terminal, all.notes);
     const set = setOf(all, split);
     using offsets = chosen && await tunedOffsets(session, chosen, call);
     const progress = evaluationStatus(terminal, describeTask(config));

@@ -23,7 +23,7 @@ import type { Call, Command } from "../command.ts";
 import { writeCurve } from "../curve_file.ts";
 import { invocation } from "../invocation.ts";
 import { lossText, resultText } from "../report.ts";
-import { facts, grouped, progressLine, status } from "../terminal.ts";
+import { facts, grouped, notes, progressLine, status } from "../terminal.ts";
 import { evaluationStatus, loadSession, tokenizerOf } from "../tuned.ts";
 
 /** `qzo finetune`. */
@@ -65,6 +65,7 @@ export const finetuneCommand: Command = {
     using session = await loadSession(config, call);
     const { maxPositions } = session.model;
     const examples = await taskExamples(config, tokenizerOf(session), { maxPositions });
+    notes(terminal, examples.notes);
     try {
       const finished = await train(call, config, session, examples);
       if (finished) await summarise(call, config, session, examples);

@@ -20,7 +20,7 @@ import {
 } from "../../train/mod.ts";
 import type { Call, Command } from "../command.ts";
 import { formatBytes } from "../progress.ts";
-import { facts, grouped, table } from "../terminal.ts";
+import { facts, grouped, notes, table } from "../terminal.ts";
 
 /** `qzo inspect`. */
 export const inspectCommand: Command = {
@@ -57,6 +57,7 @@ export const inspectCommand: Command = {
     if (path !== undefined && await isLedger(path)) return await inspectLedger(call, path);
     const config = call.config(path === undefined ? {} : { model: path });
     using stored = await openModelSource(config.model);
+    notes(call.terminal, stored.notes);
     inspectModel(call, config, configuredSource(stored, config));
   },
 };

@@ -22,7 +22,7 @@ import { type CalibrationText, calibrationText, evaluate, gpuOptions } from "../
 import type { Call, Command, Options } from "../command.ts";
 import { formatBytes } from "../progress.ts";
 import { TensorErrors } from "../tensor_errors.ts";
-import { facts, grouped, progressLine, status } from "../terminal.ts";
+import { facts, grouped, notes, progressLine, status } from "../terminal.ts";
 import { evaluationStatus } from "../tuned.ts";
 import { UsageError } from "../usage_error.ts";
 
@@ -83,6 +83,7 @@ export const quantizeCommand: Command = {
       throw new Deno.errors.AlreadyExists(`Cannot write "${path}": it exists`);
     }
     using stored = await openModelSource(config.model);
+    notes(terminal, stored.notes);
     const how = { format, ...planOptions(options), ...methodOptions(options) };
     const errors = new TensorErrors();
     const anyText = calibration ?? options.text("evaluate");
@@ -217,10 +218,11 @@ async function write(
 
 async function report(
   { terminal }: Call,
-  { path, bitsPerWeight }: WriteReport,
+  { path, bitsPerWeight, notes: said }: WriteReport,
   errors: TensorErrors,
 ): Promise<void> {
   status(terminal, "");
+  notes(terminal, said);
   for (const line of [...errors.byTensor(), "", ...errors.byKind(), ""]) terminal.out(line);
   facts(terminal, [
     ["written", `${path}, ${formatBytes(await sizeOf(path))}`],
