@@ -11,6 +11,7 @@ import {
   type Graph,
   SHADER_LIBRARY,
   Storage,
+  submitPlan,
   type Value,
 } from "../kernels/mod.ts";
 import {
@@ -121,19 +122,23 @@ export class CalibrationWindows implements Disposable {
       using plan = compileGraph(this.#gpu, graph, SHADER_LIBRARY, next ? [next] : []);
       for (const batch of batches) {
         signal?.throwIfAborted();
-        const encoder = device.createCommandEncoder();
-        const copy = (from: GPUBuffer, to: Storage) =>
+        const copyBy = (encoder: GPUCommandEncoder) => (from: GPUBuffer, to: Storage) =>
           encoder.copyBufferToBuffer(from, 0, to.buffer.buffer, 0, to.bytes);
-        copy(batch.words.buffer.buffer, input.batch);
-        copy(batch.used.buffer.buffer, input.used);
-        copy(batch.hidden.buffer.buffer, input.hidden);
-        const pass = encoder.beginComputePass();
-        plan.encode(pass);
-        pass.end();
-        if (next) copy(plan.buffer(next).buffer, batch.hidden);
-        device.queue.submit([encoder.finish()]);
+        submitPlan(this.#gpu, plan, {
+          before: (encoder) => {
+            const copy = copyBy(encoder);
+            copy(batch.words.buffer.buffer, input.batch);
+            copy(batch.used.buffer.buffer, input.used);
+            copy(batch.hidden.buffer.buffer, input.hidden);
+          },
+          after: (encoder) => {
+            if (next) copyBy(encoder)(plan.buffer(next).buffer, batch.hidden);
+          },
+        });
+        const passed = this.#gpu.pacing.mark();
         // A queue of many batches would answer to no signal, and may be too long for a driver's patience.
         await device.queue.onSubmittedWorkDone();
+        passed();
         this.#gpu.check();
       }
     }
