@@ -49,6 +49,24 @@ const space = "\u2581";
  * ```
  */
 export function tokenizerFromGguf(metadata: ReadonlyMap<string, unknown>): Tokenizer {
+  const { json, config } = tokenizerJsonFromGguf(metadata);
+  return tokenizerFromJson(json, config);
+}
+
+/** A tokenizer as a Hugging Face folder has it. */
+export interface SpelledTokenizer {
+  /** What `tokenizer.json` holds. */
+  readonly json: Readonly<Record<string, unknown>>;
+  /** What `tokenizer_config.json` holds. */
+  readonly config: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * The tokenizer of a GGUF file's metadata, spelled as the files of a folder.
+ *
+ * @throws As {@linkcode tokenizerFromGguf} does, but for what only the whole tells.
+ */
+export function tokenizerJsonFromGguf(metadata: ReadonlyMap<string, unknown>): SpelledTokenizer {
   const entries = new Entries(metadata);
   const model = entries.text("model");
   if (model !== "gpt2" && model !== "llama") {
@@ -85,11 +103,12 @@ export function tokenizerFromGguf(metadata: ReadonlyMap<string, unknown>): Token
     post_processor: template(addBos ? bos : undefined, addEos ? eos : undefined),
   };
   const chat = metadata.get("tokenizer.chat_template");
-  return tokenizerFromJson(json, {
+  const config = {
     bos_token: bos,
     eos_token: eos,
     chat_template: typeof chat === "string" ? chat : undefined,
-  });
+  };
+  return { json, config };
 }
 
 /** Control and user-defined tokens are found in a text before anything else. */
