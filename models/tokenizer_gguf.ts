@@ -56,9 +56,9 @@ export function tokenizerFromGguf(metadata: ReadonlyMap<string, unknown>): Token
 /** A GGUF file's tokenizer in the form that Hugging Face folders have. */
 export interface SpelledTokenizer {
   /** What `tokenizer.json` holds. */
-  readonly json: Record<string, unknown>;
+  readonly json: Readonly<Record<string, unknown>>;
   /** What `tokenizer_config.json` holds: the special tokens' texts, and the chat template if there is one. */
-  readonly config: Record<string, unknown>;
+  readonly config: Readonly<Record<string, unknown>>;
 }
 
 /**
