@@ -12,7 +12,7 @@ import { configFromHuggingFace } from "./config.ts";
 import { type FileSource, openFile } from "./file_source.ts";
 import { huggingFaceName } from "./names.ts";
 import { quantizedTensors } from "./quantization_methods.ts";
-import type { ModelSource, TensorSource } from "./source.ts";
+import type { ModelSource, TensorSource, TokenizerFiles } from "./source.ts";
 import { checkNoBias } from "./stored_planes.ts";
 import { storedFloats } from "./stored_values.ts";
 import type { QuantizedTensors, StoredTensorPlace, StoredTensors } from "./stored_tensors.ts";
@@ -58,18 +58,14 @@ export async function huggingFaceModelSource(folder: string): Promise<ModelSourc
           : denseTensor(name, found, rows, columns, located.get(found)!),
       );
     }
-    const tokenizerJson = await readJson(join(folder, "tokenizer.json"), true);
-    const tokenizerConfig = await readJson(join(folder, "tokenizer_config.json"), true);
+    const tokenizerFiles = await readTokenizerFiles(folder);
     return {
       name: folder,
       config: effective,
       tensors,
-      tokenizer: tokenizerJson === undefined
-        ? undefined
-        : tokenizerFromJson(tokenizerJson, tokenizerConfig),
-      tokenizerFiles: tokenizerJson === undefined
-        ? undefined
-        : { json: tokenizerJson, config: tokenizerConfig },
+      tokenizer: tokenizerFiles &&
+        tokenizerFromJson(tokenizerFiles.json, tokenizerFiles.config, tokenizerFiles),
+      tokenizerFiles,
       folder: { path: folder, files },
       [Symbol.dispose]: close,
     };
@@ -79,16 +75,38 @@ export async function huggingFaceModelSource(folder: string): Promise<ModelSourc
   }
 }
 
-async function readJson(path: string, optional = false): Promise<unknown> {
-  let text: string;
+/** What a folder says of its tokenizer; undefined where it has no `tokenizer.json`. */
+async function readTokenizerFiles(folder: string): Promise<TokenizerFiles | undefined> {
+  const json = await readJson(join(folder, "tokenizer.json"), true);
+  if (json === undefined) return undefined;
+  const config = await readJson(join(folder, "tokenizer_config.json"), true);
+  const chatTemplate = await readText(join(folder, "chat_template.jinja"), true) ??
+    await templateOfProcessor(folder, config);
+  return { json, config, ...(chatTemplate === undefined ? {} : { chatTemplate }) };
+}
+
+/** `chat_template.json` is a processor's: it counts where nothing else has a template. */
+async function templateOfProcessor(folder: string, config: unknown): Promise<string | undefined> {
+  if ((config as { chat_template?: unknown } | undefined)?.chat_template) return undefined;
+  const file = await readJson(join(folder, "chat_template.json"), true);
+  const template = (file as { chat_template?: unknown } | undefined)?.chat_template;
+  return typeof template === "string" ? template : undefined;
+}
+
+async function readText(path: string, optional: boolean): Promise<string | undefined> {
   try {
     const { size } = await Deno.stat(path);
-    if (size > LARGEST_JSON) throw new RangeError(`Cannot read "${path}": ${size} bytes of JSON`);
-    text = await Deno.readTextFile(path);
+    if (size > LARGEST_JSON) throw new RangeError(`Cannot read "${path}": it has ${size} bytes`);
+    return await Deno.readTextFile(path);
   } catch (error) {
     if (optional && error instanceof Deno.errors.NotFound) return undefined;
     throw error;
   }
+}
+
+async function readJson(path: string, optional = false): Promise<unknown> {
+  const text = await readText(path, optional);
+  if (text === undefined) return undefined;
   try {
     return JSON.parse(text);
   } catch (cause) {
