@@ -227,26 +227,44 @@ export class Gpu implements Disposable {
       );
       at += sizes[i];
     });
-    const passed = this.pacing.mark();
-    let bytes: ArrayBuffer;
-    try {
+    const bytes = await this.#passed(`read back ${total} bytes`, async () => {
       this.device.queue.submit([encoder.finish()]);
       await staging.buffer.mapAsync(GPUMapMode.READ);
-      bytes = staging.buffer.getMappedRange().slice(0);
+      const bytes = staging.buffer.getMappedRange().slice(0);
       staging.buffer.unmap();
+      return bytes;
+    });
+    at = 0;
+    return sizes.map((size) => bytes.slice(at, at += size));
+  }
+
+  /**
+   * Waits for all submitted work.
+   *
+   * @throws {DeviceLostError} When the device is gone
+   */
+  async settled(): Promise<void> {
+    await this.#passed("wait", () => this.device.queue.onSubmittedWorkDone());
+  }
+
+  /** Waits for the device, whose loss shows here as errors of many kinds. */
+  async #passed<T>(what: string, wait: () => Promise<T>): Promise<T> {
+    const passed = this.pacing.mark();
+    let result: T;
+    try {
+      result = await wait();
     } catch (cause) {
-      // The news of a lost device may come after the failure that it causes.
+      // The news of the loss may come after the failure that it causes.
       await new Promise((resolve) => setTimeout(resolve, 0));
       this.check();
       throw new DeviceLostError(
-        `Cannot read back ${total} bytes from "${this.description}": ${(cause as Error).message}`,
+        `Cannot ${what} on "${this.description}": ${(cause as Error).message}`,
         { cause },
       );
     }
     passed();
     this.check();
-    at = 0;
-    return sizes.map((size) => bytes.slice(at, at += size));
+    return result;
   }
 
   /** Reads one buffer as f32. */

@@ -116,7 +116,6 @@ export class CalibrationWindows implements Disposable {
 
   /** Runs a pass over all windows, recorded once for each shape. */
   async run(record: (input: WindowsInput) => RecordedPass, signal?: AbortSignal): Promise<void> {
-    const { device } = this.#gpu;
     for (const { input, batches } of this.#shapes) {
       const { graph, next } = record(input);
       using plan = compileGraph(this.#gpu, graph, SHADER_LIBRARY, next ? [next] : []);
@@ -135,11 +134,8 @@ export class CalibrationWindows implements Disposable {
             if (next) copyBy(encoder)(plan.buffer(next).buffer, batch.hidden);
           },
         });
-        const passed = this.#gpu.pacing.mark();
         // A queue of many batches would answer to no signal, and may be too long for a driver's patience.
-        await device.queue.onSubmittedWorkDone();
-        passed();
-        this.#gpu.check();
+        await this.#gpu.settled();
       }
     }
   }
