@@ -57,6 +57,19 @@ export async function readFileText(
   return new TextDecoder().decode(await readFileBytes(path, kind, options));
 }
 
+/** {@linkcode readFileText} of a file that need not be there; a link that leads nowhere is an error. */
+export async function readOptionalText(
+  path: string,
+  kind: FileKindName,
+): Promise<string | undefined> {
+  try {
+    return await readFileText(path, kind);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound && !await isLink(path)) return undefined;
+    throw error;
+  }
+}
+
 /** {@linkcode readFileText} for what does not wait. @throws As {@linkcode readFileBytes} does */
 export function readFileTextNow(
   path: string,
@@ -82,13 +95,10 @@ export async function readJsonFile(
   kind: FileKindName,
   { optional = false, hint }: ReadFileOptions & { readonly optional?: boolean } = {},
 ): Promise<unknown> {
-  let text: string;
-  try {
-    text = await readFileText(path, kind, { hint });
-  } catch (error) {
-    if (optional && error instanceof Deno.errors.NotFound && !await isLink(path)) return undefined;
-    throw error;
-  }
+  const text = optional
+    ? await readOptionalText(path, kind)
+    : await readFileText(path, kind, { hint });
+  if (text === undefined) return undefined;
   try {
     return JSON.parse(text);
   } catch (cause) {
