@@ -54,24 +54,13 @@ export function readingOf(kind: FileKindName, path: string, hint?: string): Atte
   return { what: `read ${FILE_KINDS[kind].what}`, path, hint };
 }
 
-type Info = Pick<
-  Deno.FileInfo,
-  | "isFile"
-  | "isDirectory"
-  | "isFifo"
-  | "isSocket"
-  | "isCharDevice"
-  | "isBlockDevice"
-  | "size"
->;
-
 /**
  * Refuses what is no regular file, or too large for its kind.
  *
  * @throws {TypeError} For a folder, a pipe, a socket or a device
  * @throws {RangeError} For more bytes than the kind allows
  */
-export function checkFile(info: Info, path: string, kind: FileKindName): void {
+export function checkFile(info: Deno.FileInfo, path: string, kind: FileKindName): void {
   const { what, most } = FILE_KINDS[kind];
   const attempt = `Cannot read ${what} "${path}"`;
   if (!info.isFile) {
@@ -82,7 +71,7 @@ export function checkFile(info: Info, path: string, kind: FileKindName): void {
   }
 }
 
-function thing(info: Info): string {
+function thing(info: Deno.FileInfo): string {
   if (info.isDirectory) return "a folder";
   if (info.isFifo) return "a pipe: save what comes out of it as a file";
   if (info.isSocket) return "a socket";
