@@ -110,7 +110,8 @@ export class LedgerFile implements Disposable {
 /** Reads a whole ledger. @throws {SyntaxError} When its head is damaged */
 export async function openLedger(path: string): Promise<Ledger> {
   try {
-    return readLedger(await Deno.readFile(path));
+    const ledger = readLedger(await Deno.readFile(path));
+    return { ...ledger, notes: ledger.notes.map((note) => `"${path}": ${note}`) };
   } catch (error) {
     if (error instanceof SyntaxError) error.message = `"${path}": ${error.message}`;
     throw error;
