@@ -5,6 +5,7 @@
  */
 
 import { type AdapterClass, DeviceTensor, type Gpu, Storage } from "../kernels/mod.ts";
+import { integerWithin } from "../optim/check.ts";
 import { secondPart } from "../quant/trained_part.ts";
 import { architectureOf } from "./architectures.ts";
 import { ColumnOrders } from "./column_order.ts";
@@ -111,6 +112,8 @@ export class Model implements ModelPlan, BaseIdentity, Disposable {
   }
 }
 
+const MOST_POSITIONS = 2 ** 24;
+
 /** The tensors of `source` as they will lie on a device, not allocated. Gains of norms become f32. */
 export function planModel(
   source: Pick<ModelSource, "config" | "tensors">,
@@ -118,6 +121,7 @@ export function planModel(
   maxPositions: number = Math.min(source.config.context, 4096),
 ): ModelPlan {
   const { config } = source;
+  integerWithin("a model's plan", "maxPositions", maxPositions, 1, MOST_POSITIONS);
   const tensors = new Map<string, DeviceTensor>();
   for (const { name, kind } of architectureOf(config).weights(config)) {
     const tensor = source.tensors.get(name);
@@ -159,7 +163,7 @@ export async function loadModel(
   using hash = new BaseHash(source);
   using held = new DisposableStack();
   for (const part of [...tensors.values(), plan.ropeTable, columnOrders]) held.use(part);
-  gpu.device.queue.writeBuffer(plan.ropeTable.allocate(gpu).buffer.buffer, 0, table);
+  gpu.write(plan.ropeTable.allocate(gpu).buffer, table);
   columnOrders.load(gpu);
   let done = 0;
   for await (const name of loadTensors(gpu, source.tensors, tensors.values(), { signal, hash })) {
