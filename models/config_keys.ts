@@ -18,13 +18,19 @@ export type KeyRule =
   /** It says nothing of the result; `why` in few words. */
   | { readonly kind: "harmless"; readonly why: string }
   /** It is not asked, here as in the reference: a value that says something makes a note. */
-  | { readonly kind: "noted"; readonly why: string }
+  | {
+    readonly kind: "noted";
+    readonly why: string;
+    readonly when?: (value: unknown) => boolean;
+  }
   /** With such values it changes nothing; any other is refused. */
   | {
     readonly kind: "only";
     readonly values: readonly unknown[];
     readonly fits?: (value: unknown, fields: Fields) => boolean;
     readonly why: string;
+    /** `false` is a value like any other. */
+    readonly exactly?: boolean;
   }
   /** An object with a table of its own; of `entries`, whose keys are names. */
   | { readonly kind: "nested"; readonly table: KeyTable; readonly entries: boolean };
@@ -38,8 +44,12 @@ export const read = (type?: "boolean"): KeyRule => ({ kind: "read", ...type && {
 /** A key that says nothing of the result. */
 export const harmless = (why: string): KeyRule => ({ kind: "harmless", why });
 
-/** A key that the reference does not ask either. */
-export const noted = (why: string): KeyRule => ({ kind: "noted", why });
+/** A key that the reference does not ask either; of other values than those of `when` there is nothing to say. */
+export const noted = (why: string, when?: (value: unknown) => boolean): KeyRule => ({
+  kind: "noted",
+  why,
+  ...when && { when },
+});
 
 /** A key that is refused but for values with which it changes nothing. No value, `false` and empty ones are always among them. */
 export const only = (
@@ -47,6 +57,14 @@ export const only = (
   why: string,
   fits?: (value: unknown, fields: Fields) => boolean,
 ): KeyRule => ({ kind: "only", values, why, ...fits && { fits } });
+
+/** The same, where `false` says something: only these values and `null` pass. */
+export const exactly = (values: readonly unknown[], why: string): KeyRule => ({
+  kind: "only",
+  values,
+  why,
+  exactly: true,
+});
 
 /** An object with a table of its own. */
 export const nested = (table: KeyTable): KeyRule => ({ kind: "nested", table, entries: false });
@@ -85,7 +103,8 @@ export function checkKeys(fields: Fields, table: KeyTable, place: KeyPlace): voi
     const path = place.path === undefined ? key : `${place.path}.${key}`;
     const attempt = `Cannot read ${what}: ${path} ${shown(value)}`;
     const rule = Object.hasOwn(table, key) ? table[key] : undefined;
-    if (isEmpty(value)) continue;
+    const saysNo = value === false && rule?.kind === "only" && rule.exactly === true;
+    if (isEmpty(value) && !saysNo) continue;
     if (rule === undefined) {
       if (key.startsWith("_")) continue;
       if (!DECORATION.test(key) || !isText(value)) {
@@ -101,6 +120,7 @@ export function checkKeys(fields: Fields, table: KeyTable, place: KeyPlace): voi
         throw new RangeError(`${attempt} is not a ${rule.type}`);
       }
     } else if (rule.kind === "noted") {
+      if (rule.when?.(value) === false) continue;
       note?.(`${what}: ${path} ${shown(value)} is not asked: ${rule.why}`);
     } else if (rule.kind === "only") {
       if (rule.values.includes(value) || rule.fits?.(value, fields)) continue;
