@@ -16,6 +16,7 @@ export interface FileKind {
 /** The name of a kind. */
 export type FileKindName =
   | "weights"
+  | "adapter"
   | "settings"
   | "index"
   | "tokenizer"
@@ -31,8 +32,10 @@ const MiB = 2 ** 20;
  * read in pieces and have none.
  */
 export const FILE_KINDS: Readonly<Record<FileKindName, FileKind>> = {
-  /** GGUF and safetensors files, adapters. */
+  /** GGUF and safetensors files. */
   weights: { what: "the weights", most: Infinity },
+  /** A fine-tune in a safetensors file. */
+  adapter: { what: "the adapter", most: Infinity },
   /** `config.json`, `tokenizer_config.json` and other settings in JSON. */
   settings: { what: "the settings", most: 16 * MiB },
   /** `model.safetensors.index.json`. */

@@ -20,6 +20,7 @@ import { storedFloats } from "./stored_values.ts";
 import type { QuantizedTensors, StoredTensorPlace, StoredTensors } from "./stored_tensors.ts";
 import { tokenizerFromJson } from "./tokenizer.ts";
 import { locateTensors, weightFiles } from "./weight_files.ts";
+import { notAModel } from "./what_is_this.ts";
 
 const DENSE: Partial<Record<SafetensorsDtype, string>> = { F32: "F32", F16: "F16", BF16: "BF16" };
 
@@ -30,14 +31,17 @@ const DENSE: Partial<Record<SafetensorsDtype, string>> = { F32: "F32", F16: "F16
  * @throws {SyntaxError | RangeError | TypeError} When a file is damaged or does not fit the configuration
  */
 export async function huggingFaceModelSource(folder: string): Promise<ModelSource> {
+  const entries = await folderEntries(folder);
+  const chosen = entries.files.includes("adapter_config.json")
+    ? undefined
+    : await weightFiles(folder, entries.files);
+  if (!chosen || !entries.files.includes("config.json")) throw await notAModel(folder);
   const configName = join(folder, "config.json");
   const json = await readJsonFile(configName, "settings");
   const config = configFromHuggingFace(json, configName);
   const files = new Map<string, FileSource>();
   const close = () => files.forEach((f) => f[Symbol.dispose]());
   try {
-    const chosen = await weightFiles(folder, (await folderEntries(folder)).files);
-    if (!chosen) throw new RangeError(`Cannot load "${folder}": it has no safetensors file`);
     const { tensors: located, notes } = await locateTensors(folder, chosen, files);
     const quantized = await quantizedOf(folder, json, configName, located);
     // Some exporters store the tied table under the head's name only.

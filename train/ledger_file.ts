@@ -121,7 +121,9 @@ export async function openLedger(path: string): Promise<Ledger> {
   try {
     return readLedger(await readFileBytes(path, "ledger", { hint: NO_LEDGER }));
   } catch (error) {
-    if (error instanceof SyntaxError) error.message = `"${path}": ${error.message}`;
+    if (error instanceof SyntaxError) {
+      error.message = `Cannot read "${path}": ${error.message.replace(/^Cannot read /, "")}`;
+    }
     throw error;
   }
 }
