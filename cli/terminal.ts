@@ -73,12 +73,37 @@ export function progressLine(terminal: Terminal): ProgressLine {
   return new ProgressLine(terminal.progress);
 }
 
-/** A short status that is drawn over the one before, on terminals only; `""` clears it. */
-export function status(terminal: Terminal, text: string): void {
-  const columns = terminal.progress.columns();
+/** How often a status is a plain line where there is no terminal, in milliseconds. */
+const PLAIN_EVERY = 5000;
+
+const plainLines = new WeakMap<ProgressTarget, number>();
+
+/**
+ * A short status that is drawn over the one before; `""` clears it. Where there is no terminal it is a plain line every five seconds, so
+ * that what is over sooner prints nothing.
+ *
+ * @param now Milliseconds; a test brings its own
+ */
+export function status(terminal: Terminal, text: string, now: number = performance.now()): void {
+  const { progress } = terminal;
+  const columns = progress.columns();
   if (columns !== undefined) {
-    terminal.progress.write(`\r\x1b[K${text.slice(0, Math.max(0, columns - 1))}`);
+    progress.write(`\r\x1b[K${printable(text).slice(0, Math.max(0, columns - 1))}`);
+    return;
   }
+  const last = plainLines.get(progress);
+  if (text === "") plainLines.delete(progress);
+  else if (last === undefined) plainLines.set(progress, now);
+  else if (now - last >= PLAIN_EVERY) {
+    plainLines.set(progress, now);
+    progress.write(`${printable(text)}\n`);
+  }
+}
+
+/** A status that is worth a line at once also where there is no terminal: what may take minutes begins. */
+export function begun(terminal: Terminal, text: string): void {
+  if (terminal.progress.columns() === undefined) terminal.note(text);
+  else status(terminal, text);
 }
 
 /** Sentences that a user should read once, to standard error. */

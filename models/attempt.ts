@@ -56,7 +56,10 @@ const ANSWERS: readonly Answer[] = [
     is: (_, code) => code === "ENOSPC" || code === "EDQUOT",
     words: () => "no space left on the disk. Free some, or write elsewhere",
   },
-  { is: (_, code) => code === "EFBIG", words: () => "the file would be larger than allowed there" },
+  {
+    is: (_, code) => code === "EFBIG",
+    words: () => "the file would be too large for its disk, or for a limit that is set (ulimit -f)",
+  },
   {
     is: (_, code) => code === "EROFS",
     words: () => "it lies on a disk that is mounted read-only. Write elsewhere",
@@ -95,7 +98,7 @@ function plainWords({ message }: Error): string {
 export function isOsError(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   return codeOf(error) !== "" || / \(os error \d+\)/.test(error.message) ||
-    error instanceof Deno.errors.NotCapable && /--allow-/.test(error.message);
+    error instanceof Deno.errors.NotCapable && /^Requires /.test(error.message);
 }
 
 /** Whether an error goes back to the system: a full disk, a right that is missing. */

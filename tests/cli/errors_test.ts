@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { join } from "@std/path";
+import { fromFileUrl, join } from "@std/path";
 import { COMMANDS, runCli } from "../../cli/main.ts";
 import { capture } from "./capture.ts";
 import { writeTinyTask } from "./tiny_model.ts";
@@ -89,5 +89,62 @@ Deno.test("errors: whatever lies at a path, every command says what it attempted
       }
     }
     assertEquals([...asked].sort(), COMMANDS.map(({ name }) => name).sort());
+  });
+});
+
+Deno.test("errors: rights that were not given are named, by every command", async () => {
+  await inFolder(async (folder) => {
+    const { model } = await writeTinyTask(folder);
+    const main = fromFileUrl(new URL("../../cli/main.ts", import.meta.url));
+    const root = fromFileUrl(new URL("../..", import.meta.url));
+    const lines = [
+      ["inspect", model],
+      ["generate", model, "--prompt", "a"],
+      ["evaluate", join(folder, "tiny.yaml")],
+    ];
+    await Promise.all(lines.map(async (args) => {
+      const { stderr, code } = await new Deno.Command(Deno.execPath(), {
+        args: [
+          "run",
+          "--no-prompt",
+          "--allow-env",
+          `--allow-read=${root}`,
+          "--no-check",
+          main,
+          ...args,
+        ],
+        stdout: "piped",
+        stderr: "piped",
+      }).output();
+      const text = new TextDecoder().decode(stderr);
+      assertEquals(code, 1, text);
+      assertMatch(text, /^Cannot (?:load|read the configuration) ".*": .*Run it with --allow-read/);
+    }));
+  });
+});
+
+Deno.test("errors: what cannot be written says where, and a run that a full disk stops says how to go on", async () => {
+  await inFolder(async (folder) => {
+    const { model, config } = await writeTinyTask(folder);
+    const inAFile = join(model, "x");
+    for (
+      const args of [
+        ["quantize", model, "--format", "Q4_0", "--output", `${inAFile}.gguf`],
+        ["finetune", config, "--output", inAFile],
+        ["finetune", config, "--output", join(folder, "n".repeat(300))],
+      ]
+    ) assertInWords(await refused(...args), args);
+
+    if (Deno.build.os === "windows") return;
+    // Files may have 8 or 16 KiB; the signal must not kill the process.
+    const script = `trap '' XFSZ; ulimit -f 16; exec "$0" run -A --no-check --cached-only "$@"`;
+    const main = fromFileUrl(new URL("../../cli/main.ts", import.meta.url));
+    const { stderr, code } = await new Deno.Command("sh", {
+      args: ["-c", script, Deno.execPath(), main, "finetune", config, "--steps", "400"],
+    }).output();
+    const lines = new TextDecoder().decode(stderr).trimEnd().split("\n");
+    assertEquals(code, 1, lines.join("\n"));
+    assertMatch(lines.at(-2)!, /^To go on: deno .* finetune .* --resume$/);
+    assertMatch(lines.at(-1)!, /^Cannot (?:write|append).*(?:too large|no space)/);
   });
 });
