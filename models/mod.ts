@@ -41,4 +41,5 @@ export * from "./tokenizer_gguf.ts";
 export * from "./tokenizer_stream.ts";
 export * from "./tokenizer_to_gguf.ts";
 export * from "./trainer.ts";
+export * from "./wide_values.ts";
 export * from "./write_model.ts";

@@ -9,7 +9,7 @@ import { loadModel, type LoadOptions, type Model } from "../models/model.ts";
 import { openModelSource } from "../models/open.ts";
 import type { Selection } from "../models/selection.ts";
 import type { ModelSource } from "../models/source.ts";
-import { quantizedSource } from "../models/source_quantized.ts";
+import { exactlyQuantizedSource } from "../models/wide_values.ts";
 import type { TrainConfig } from "./config_schema.ts";
 
 /** A loaded model with the device it lies on; dispose frees both. */
@@ -33,10 +33,17 @@ export function gpuOptions({ device: { adapter } }: TrainConfig): GpuOptions {
   return { adapter };
 }
 
-/** The stored model as it is loaded: quantised as it is read where `quantize.format` says so. */
-export function configuredSource(stored: ModelSource, config: TrainConfig): ModelSource {
+/**
+ * The stored model as it is loaded: quantised as it is read where `quantize.format` says so, but for tensors that F16 would have to hold
+ * and cannot; its notes name them.
+ */
+export async function configuredSource(
+  stored: ModelSource,
+  config: TrainConfig,
+  signal?: AbortSignal,
+): Promise<ModelSource> {
   const { format } = config.quantize;
-  return format === undefined ? stored : quantizedSource(stored, { format });
+  return format === undefined ? stored : await exactlyQuantizedSource(stored, { format }, signal);
 }
 
 /**
@@ -51,7 +58,7 @@ export async function openRunSession(
 ): Promise<RunSession> {
   using stack = new DisposableStack();
   const stored = stack.use(await openModelSource(config.model));
-  const base = configuredSource(stored, config);
+  const base = await configuredSource(stored, config, options.signal);
   const source = adapter === undefined ? base : stack.use(await adaptedSource(base, adapter));
   const gpu = stack.use(await openGpu(gpuOptions(config)));
   const model = stack.use(await loadModel(gpu, source, options));
