@@ -25,6 +25,7 @@ export * from "./open.ts";
 export * from "./quantization_methods.ts";
 export * from "./quantize_method.ts";
 export * from "./quantize_methods.ts";
+export * from "./rope_factors.ts";
 export * from "./rope_table.ts";
 export * from "./selection.ts";
 export * from "./source.ts";

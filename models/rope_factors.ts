@@ -48,7 +48,9 @@ export async function readRopeFactors(
   const wrong = factors.findIndex((value) => !(value > 0 && value < Infinity));
   if (wrong >= 0) {
     throw new RangeError(
-      `${attempt}: value ${wrong} is ${factors[wrong]}, expected a positive number that divides a frequency`,
+      `${attempt}: value ${wrong} is ${
+        factors[wrong]
+      }, expected a positive number that divides a frequency`,
     );
   }
   return factors;
@@ -89,7 +91,9 @@ export function scalingOfRopeFactors(
   throw new RangeError(
     `Cannot write "${ROPE_FACTORS_NAME}" into a folder: its ${factors.length} divisors from ${
       factors[0]
-    } to ${factors.at(-1)} are not those of a llama3 or linear rope_scaling; write a .gguf file instead`,
+    } to ${
+      factors.at(-1)
+    } are not those of a llama3 or linear rope_scaling; write a .gguf file instead`,
   );
 }
 

@@ -12,7 +12,11 @@ import { configFromGguf } from "./config.ts";
 import { readRopeFactors, ROPE_FACTORS_NAME } from "./rope_factors.ts";
 import type { ModelSource, TensorSource } from "./source.ts";
 import { leftOut } from "./tensor_places.ts";
-import { type SpelledTokenizer, tokenizerFromGguf, tokenizerJsonFromGguf } from "./tokenizer_gguf.ts";
+import {
+  type SpelledTokenizer,
+  tokenizerFromGguf,
+  tokenizerJsonFromGguf,
+} from "./tokenizer_gguf.ts";
 
 const LARGEST_BIAS = 2 ** 22;
 

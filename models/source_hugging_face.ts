@@ -11,10 +11,12 @@ import { architectureOf } from "./architectures.ts";
 import { configFromHuggingFace } from "./config.ts";
 import { type FileSource, openFile } from "./file_source.ts";
 import { huggingFaceName } from "./names.ts";
+import { plainTensors } from "./plain_names.ts";
 import { quantizedTensors } from "./quantization_methods.ts";
 import type { ModelSource, TensorSource, TokenizerFiles } from "./source.ts";
 import { checkNoBias } from "./stored_planes.ts";
 import { storedFloats } from "./stored_values.ts";
+import { ClaimedTensors, notesOfUnclaimed, refuseOtherModels, strangers } from "./tensor_places.ts";
 import type { QuantizedTensors, StoredTensorPlace, StoredTensors } from "./stored_tensors.ts";
 import { tokenizerFromJson } from "./tokenizer.ts";
 
@@ -34,7 +36,9 @@ export async function huggingFaceModelSource(folder: string): Promise<ModelSourc
   const files = new Map<string, FileSource>();
   const close = () => files.forEach((f) => f[Symbol.dispose]());
   try {
-    const located = await locate(folder, files);
+    const plain = plainTensors(folder, await locate(folder, files));
+    const located = new ClaimedTensors(plain.tensors);
+    refuseOtherModels(folder, located.keys());
     const quantized = await quantizedOf(folder, json, configName, located);
     // Some exporters store the tied table under the head's name only.
     const tied = config.tiedHead ||
@@ -48,9 +52,13 @@ export async function huggingFaceModelSource(folder: string): Promise<ModelSourc
         located.has(n) || quantized?.has(n)
       );
       if (!found) {
-        throw new RangeError(`Cannot load "${folder}": it has no tensor "${base}.weight"`);
+        throw new RangeError(
+          `Cannot load "${folder}": it has no tensor "${base}.weight"${
+            strangers(located.unclaimed, effective)
+          }`,
+        );
       }
-      await checkNoBias(located, found.replace(/weight$/, "bias"));
+      await checkNoBias(located, found.replace(/weight$/, "bias"), rows);
       tensors.set(
         name,
         quantized?.has(found)
@@ -58,11 +66,13 @@ export async function huggingFaceModelSource(folder: string): Promise<ModelSourc
           : denseTensor(name, found, rows, columns, located.get(found)!),
       );
     }
+    const notes = [...plain.notes, ...await notesOfUnclaimed(folder, located, effective)];
     const tokenizerFiles = await readTokenizerFiles(folder);
     return {
       name: folder,
       config: effective,
       tensors,
+      notes,
       tokenizer: tokenizerFiles &&
         tokenizerFromJson(tokenizerFiles.json, tokenizerFiles.config, tokenizerFiles),
       tokenizerFiles,

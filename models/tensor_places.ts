@@ -5,7 +5,9 @@
  * @module
  */
 
+import { architectureOf } from "./architectures.ts";
 import type { ModelConfig } from "./config.ts";
+import { huggingFaceName } from "./names.ts";
 import { bytesOf } from "./stored_planes.ts";
 import type { StoredTensorPlace } from "./stored_tensors.ts";
 
@@ -139,6 +141,19 @@ export function refuseOtherModels(what: string, names: Iterable<string>): void {
   }
 }
 
+/** What else is there, for the message that a tensor is missing: `; it has "a", "b" and 7 more without a place`. */
+export function strangers(unclaimed: readonly string[], config: ModelConfig): string {
+  const known = new Set(
+    architectureOf(config).weights(config).map(({ name }) =>
+      huggingFaceName(name.replace(/\.weight$/, ""))
+    ),
+  );
+  const unknown = unclaimed.filter((name) => !known.has(name.replace(/\.\w+$/, "")));
+  return unknown.length === 0
+    ? ""
+    : `; what it has and the architecture "${config.architecture}" does not know: ${few(unknown)}`;
+}
+
 /** A note, if there is something to say and somebody to say it of. */
 export function leftOut(why: string, names: readonly string[]): string[] {
   return why === "" || names.length === 0 ? [] : [`Left out: ${few(names)}: ${why}.`];
@@ -151,7 +166,7 @@ export function few(names: readonly string[]): string {
 }
 
 function refusal(what: string, names: readonly string[], why: string): string {
-  return `Cannot load "${what}": ${few(names)} ${names.length === 1 ? "is of" : "are"} ${why}`;
+  return `Cannot load "${what}": no place for ${few(names)}: ${why}`;
 }
 
 async function isAllZeros(place: StoredTensorPlace): Promise<boolean> {
