@@ -5,6 +5,7 @@
  */
 
 import { type AdapterClass, DeviceTensor, type Gpu, Storage } from "../kernels/mod.ts";
+import { integerWithin } from "../optim/check.ts";
 import { decode } from "../quant/decode.ts";
 import { formatByName } from "../quant/formats.ts";
 import type { PackedTensor } from "../quant/layout.ts";
@@ -103,6 +104,7 @@ export class Model implements ModelPlan, Disposable {
 }
 
 const F32 = formatByName("F32");
+const MOST_POSITIONS = 2 ** 24;
 
 /** The tensors of `source` as they will lie on a device, not allocated. Gains of norms become f32. */
 export function planModel(
@@ -111,6 +113,7 @@ export function planModel(
   maxPositions: number = Math.min(source.config.context, 4096),
 ): ModelPlan {
   const { config } = source;
+  integerWithin("a model's plan", "maxPositions", maxPositions, 1, MOST_POSITIONS);
   const tensors = new Map<string, DeviceTensor>();
   for (const { name, kind } of architectureOf(config).weights(config)) {
     const tensor = source.tensors.get(name);
@@ -151,7 +154,7 @@ export async function loadModel(
   const table = ropeTable(source.config, plan.maxPositions, source.ropeFactors);
   const model = new Model(gpu, plan, source, id);
   try {
-    gpu.device.queue.writeBuffer(plan.ropeTable.allocate(gpu).buffer.buffer, 0, table);
+    gpu.write(plan.ropeTable.allocate(gpu).buffer, table);
     plan.columnOrders.load(gpu);
     let done = 0;
     for await (const name of loadTensors(gpu, source.tensors, plan.tensors.values(), signal)) {

@@ -8,10 +8,10 @@ import { formatOfGgufTensor, type GgufTensor, readGguf } from "../quant/gguf.ts"
 import { checkParts, type GgufPart } from "../quant/gguf_split.ts";
 import type { ByteSource } from "../quant/byte_source.ts";
 import { architectureOf } from "./architectures.ts";
-import { configFromGguf } from "./config.ts";
+import { configFromGguf } from "./config_gguf.ts";
 import { readRopeFactors, ROPE_FACTORS_NAME } from "./rope_factors.ts";
 import type { ModelSource, TensorSource } from "./source.ts";
-import { leftOut } from "./tensor_places.ts";
+import { few, leftOut } from "./tensor_places.ts";
 import {
   type SpelledTokenizer,
   tokenizerFromGguf,
@@ -45,10 +45,13 @@ export async function ggufModelSource(
   if (!embedding) {
     throw new RangeError(`Cannot load "${source.name}": it has no tensor "token_embd.weight"`);
   }
-  const config = configFromGguf(file.metadata, {
-    embeddingRows: embedding.dimensions[1] ?? 0,
-    hasHead: stored.has("output.weight"),
-  }, source.name);
+  const notes: string[] = [];
+  const config = configFromGguf(
+    file.metadata,
+    { embeddingRows: embedding.dimensions[1] ?? 0, hasHead: stored.has("output.weight") },
+    source.name,
+    (sentence) => notes.push(sentence),
+  );
   const tensors = new Map<string, TensorSource>();
   for (const { name, rows, columns } of architectureOf(config).weights(config)) {
     const tensor = stored.get(name);
@@ -77,16 +80,22 @@ export async function ggufModelSource(
     });
   }
   const tables: string[] = [];
+  const strangers: string[] = [];
   for (const [name, tensor] of stored) {
     if (tensors.has(name) || name === ROPE_FACTORS_NAME || await isZeroBias(tensor)) continue;
-    if (ROTARY_TABLES.test(name)) {
-      tables.push(name);
-      continue;
-    }
+    (ROTARY_TABLES.test(name) ? tables : strangers).push(name);
+  }
+  if (strangers.length > 0) {
+    const [tensor, it] = strangers.length === 1 ? ["tensor", "it"] : ["tensors", "them"];
     throw new RangeError(
-      `Cannot load tensor "${name}": architecture "${config.architecture}" has no place for it here, and without it the model would be another one`,
+      `Cannot load ${tensor} ${
+        few(strangers)
+      }: architecture "${config.architecture}" has no place for ${it} here, and without ${it} the model would be another one`,
     );
   }
+  notes.push(
+    ...leftOut("tables of rotary frequencies, which are made anew, as llama.cpp does", tables),
+  );
   const factors = stored.get(ROPE_FACTORS_NAME);
   return {
     name: source.name,
@@ -94,10 +103,10 @@ export async function ggufModelSource(
     tensors,
     ...embeddedTokenizer(file.metadata),
     ropeFactors: factors && await readRopeFactors(factors, config),
-    notes: leftOut("tables of rotary frequencies, which are made anew, as llama.cpp does", tables),
     gguf: parts.length === 1 ? parts[0] : undefined,
     split: parts.length === 1 ? undefined : parts,
     header: file,
+    notes,
     [Symbol.dispose]: () => {
       for (const one of [source, ...others]) one[Symbol.dispose]?.();
     },

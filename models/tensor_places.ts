@@ -36,7 +36,7 @@ export class ClaimedTensors extends Map<string, StoredTensorPlace> {
 interface Rule {
   readonly matches: (name: string, config: ModelConfig) => boolean;
   /** In a note: what is left out and why. `""`: not worth a note. */
-  readonly leftOut?: (config: ModelConfig) => string;
+  readonly leftOut?: string;
   /** In an error: what they are, and what to do. */
   readonly refused?: string;
 }
@@ -65,23 +65,22 @@ const PLANE =
 const RULES: readonly Rule[] = [
   {
     matches: (name) => /(^|\.)rotary_emb\.\w+$/.test(name),
-    leftOut: () => "tables of rotary frequencies, which are made anew, as transformers does",
+    leftOut: "tables of rotary frequencies, which are made anew, as transformers does",
   },
   {
     matches: (name, { layers }) =>
       Number(/^model\.layers\.(\d+)\./.exec(name)?.[1] ?? -1) >= layers,
-    leftOut: ({ layers }) =>
-      `layers from ${layers} on, as num_hidden_layers is ${layers}; transformers leaves them out too`,
+    leftOut: "", // noted by layers_left_out.ts
   },
   {
     matches: (name, { tiedHead }) => tiedHead && /^lm_head\./.test(name),
-    leftOut: () => "the head, which tie_word_embeddings makes the same as the embedding",
+    leftOut: "the head, which tie_word_embeddings makes the same as the embedding",
   },
   {
     matches: (name) => OF_ACTIVATIONS.test(name),
-    leftOut: () => "scales of activations, which are not quantised here",
+    leftOut: "scales of activations, which are not quantised here",
   },
-  { matches: (name) => ABOUT_HQQ.test(name), leftOut: () => "" },
+  { matches: (name) => ABOUT_HQQ.test(name), leftOut: "" },
   {
     matches: (name) => /\.bias$/.test(name),
     refused: "biases, which this architecture has no place for",
@@ -124,7 +123,7 @@ export async function notesOfUnclaimed(
   }
   return RULES.flatMap((rule) => {
     const names = groups.get(rule);
-    return names ? leftOut(rule.leftOut!(config), names) : [];
+    return names ? leftOut(rule.leftOut ?? "", names) : [];
   });
 }
 

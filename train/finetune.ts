@@ -10,6 +10,7 @@ import { Evaluator } from "../models/evaluator.ts";
 import type { Model } from "../models/model.ts";
 import type { DeviceSpan } from "../models/step_clock.ts";
 import { Trainer } from "../models/trainer.ts";
+import { integerWithin } from "../optim/check.ts";
 import { maskPeriods } from "../optim/magnitude.ts";
 import { NonFiniteLossError } from "../optim/non_finite_loss_error.ts";
 import type { Optimiser } from "../optim/optimiser.ts";
@@ -136,6 +137,14 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
   if (train.length === 0) throw new RangeError("Cannot fine-tune: there are no training examples");
   if (!(Number.isSafeInteger(steps) && steps >= 0)) {
     throw new RangeError(`Cannot fine-tune for ${steps} steps`);
+  }
+  for (
+    const [name, least] of [["batchSize", 1], ["evaluateEvery", 0], ["activationBytes", 1]] as const
+  ) {
+    const value = options[name];
+    if (value !== undefined) {
+      integerWithin("a fine-tune", name, value, least, Number.MAX_SAFE_INTEGER);
+    }
   }
   const order = trainingOrder(train, options);
   let step = ledger?.length ?? 0;

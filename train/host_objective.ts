@@ -20,6 +20,7 @@ import {
   scalarStep,
   updateInputs,
 } from "../optim/mod.ts";
+import { integerWithin } from "../optim/check.ts";
 import { assertState, assertWritable } from "./going_on.ts";
 import type { LedgerFile } from "./ledger_file.ts";
 
@@ -105,6 +106,7 @@ export async function* finetuneByFunction(
   const { model, optimiser, offsets, objective, ledger, signal, seed = 0 } = options;
   const { gpu, tensors } = model;
   const { distribution, projection, update, plan, estimator, accept } = optimiser;
+  integerWithin("a fine-tune", "steps", options.steps, 0, Number.MAX_SAFE_INTEGER);
   const first = ledger?.length ?? 0;
   assertTrainables(optimiser, offsets);
   assertState(optimiser, offsets, first, options.state);
