@@ -224,7 +224,7 @@ class Block implements CalibrationBlock, Disposable {
 
   async #load(tensors: Iterable<DeviceTensor>): Promise<void> {
     const { gpu, signal } = this.#options;
-    for await (const _ of loadTensors(gpu, this.#tensors, tensors, signal));
+    for await (const _ of loadTensors(gpu, this.#tensors, tensors, { signal }));
     gpu.check();
   }
 

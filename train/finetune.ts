@@ -151,7 +151,7 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
   assertState(optimiser, offsets, step, options.state);
   // What an update rule kept in another fine-tune is none of this one's.
   if (step === 0) offsets.freeMoments();
-  if (ledger) assertWritable(ledger, { model, optimiser, offsets, seed });
+  if (ledger) await assertWritable(ledger, { model, optimiser, offsets, seed });
   const { magnitude } = optimiser.plan;
   using trainer = new Trainer(model, optimiser, offsets, {
     seed,

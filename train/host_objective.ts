@@ -110,7 +110,7 @@ export async function* finetuneByFunction(
   const first = ledger?.length ?? 0;
   assertTrainables(optimiser, offsets);
   assertState(optimiser, offsets, first, options.state);
-  if (ledger) assertWritable(ledger, { model, optimiser, offsets, seed });
+  if (ledger) await assertWritable(ledger, { model, optimiser, offsets, seed });
   // What an update rule kept in another fine-tune is none of this one's.
   if (first === 0) offsets.freeMoments();
   const master = masterSeed(seed);
