@@ -13,8 +13,9 @@ import type { FileSource } from "./file_source.ts";
 import { folderEntries } from "./look.ts";
 import { huggingFaceName } from "./names.ts";
 import { quantizedTensors } from "./quantization_methods.ts";
-import { readJsonFile, readOptionalText } from "./read_file.ts";
-import type { ModelSource, TensorSource, TokenizerFiles } from "./source.ts";
+import { readJsonFile } from "./read_file.ts";
+import type { ModelSource, TensorSource } from "./source.ts";
+import { readTokenizerFiles } from "./source_tokenizer.ts";
 import { checkNoBias } from "./stored_planes.ts";
 import { storedFloats } from "./stored_values.ts";
 import type { QuantizedTensors, StoredTensorPlace, StoredTensors } from "./stored_tensors.ts";
@@ -62,46 +63,23 @@ export async function huggingFaceModelSource(folder: string): Promise<ModelSourc
           : denseTensor(name, found, rows, columns, located.get(found)!),
       );
     }
-    const tokenizerFiles = await readTokenizerFiles(folder);
+    const tokenizerFiles = await readTokenizerFiles(folder, json);
+    const tokenizer = tokenizerFiles &&
+      tokenizerFromJson(tokenizerFiles.json, tokenizerFiles.config, tokenizerFiles);
     return {
       name: folder,
       config: effective,
       tensors,
-      tokenizer: tokenizerFiles &&
-        tokenizerFromJson(tokenizerFiles.json, tokenizerFiles.config, tokenizerFiles),
+      tokenizer,
       tokenizerFiles,
       folder: { path: folder, files },
-      notes,
+      notes: [...notes, ...tokenizer?.notes ?? []],
       [Symbol.dispose]: close,
     };
   } catch (error) {
     close();
     throw error;
   }
-}
-
-/** What a folder says of its tokenizer; undefined where it has no `tokenizer.json`. */
-async function readTokenizerFiles(folder: string): Promise<TokenizerFiles | undefined> {
-  const json = await readJsonFile(join(folder, "tokenizer.json"), "tokenizer", {
-    optional: true,
-  });
-  if (json === undefined) return undefined;
-  const config = await readJsonFile(join(folder, "tokenizer_config.json"), "settings", {
-    optional: true,
-  });
-  const chatTemplate = await readOptionalText(join(folder, "chat_template.jinja"), "settings") ??
-    await templateOfProcessor(folder, config);
-  return { json, config, ...(chatTemplate === undefined ? {} : { chatTemplate }) };
-}
-
-/** `chat_template.json` is a processor's: it counts where nothing else has a template. */
-async function templateOfProcessor(folder: string, config: unknown): Promise<string | undefined> {
-  if ((config as { chat_template?: unknown } | undefined)?.chat_template) return undefined;
-  const file = await readJsonFile(join(folder, "chat_template.json"), "settings", {
-    optional: true,
-  });
-  const template = (file as { chat_template?: unknown } | undefined)?.chat_template;
-  return typeof template === "string" ? template : undefined;
 }
 
 async function quantizedOf(

@@ -39,6 +39,7 @@ const ownTemplate = /^(Llama|CodeLlama|Gemma|Cohere)Tokenizer(Fast)?$/;
  *
  * @param processor `post_processor` of `tokenizer.json`
  * @param idOf The id of a token's text
+ * @param size One more than the largest id
  * @throws RangeError when a file names a token that is not in the vocabulary.
  */
 export function specialTokensOf(
@@ -46,6 +47,7 @@ export function specialTokensOf(
   config: Readonly<Record<string, unknown>>,
   files: SpecialTokenFiles,
   idOf: (token: string) => number | undefined,
+  size: number,
 ): SpecialTokens {
   const map = isRecord(files.specialTokens) ? files.specialTokens : {};
   const named = (name: "bos_token" | "eos_token"): number | undefined => {
@@ -60,6 +62,12 @@ export function specialTokensOf(
   };
   const [bos, eos] = [named("bos_token"), named("eos_token")];
   const around = surroundingsOf(processor, idOf);
+  for (const id of [...around.start, ...around.end]) {
+    if (id < size) continue;
+    throw new RangeError(
+      `Cannot load the tokenizer: its post-processor adds the id ${id}, the vocabulary has ${size}`,
+    );
+  }
   const type = config.tokenizer_class;
   const own = type === undefined || type === null || ownTemplate.test(String(type));
   const flag = (name: "add_bos_token" | "add_eos_token"): boolean | undefined => {

@@ -82,7 +82,13 @@ export function tokenizerFromJson(
     ? {}
     : record(tokenizerConfig, "tokenizer_config.json");
   const { ids, texts } = vocabularyOf(json, options.texts ?? []);
-  const special = specialTokensOf(json.post_processor, config, options, (text) => ids.get(text));
+  const special = specialTokensOf(
+    json.post_processor,
+    config,
+    options,
+    (text) => ids.get(text),
+    texts.length,
+  );
   const normalize = normalizerOf(json.normalizer);
   const split = splitterOf(json.pre_tokenizer);
   const model = modelOf(json.model);

@@ -3,6 +3,13 @@
  *
  * @module
  */
+import {
+  NFCNormalizer,
+  NFDNormalizer,
+  NFKCNormalizer,
+  NFKDNormalizer,
+  StripAccentsNormalizer,
+} from "@huggingface/tokenizers";
 import { checkComponent, type ComponentConfig } from "./tokenizer_components.ts";
 import { bytesAsLetters } from "./tokenizer_bytes.ts";
 import { precompiledMap } from "./tokenizer_charsmap.ts";
@@ -23,10 +30,10 @@ type Step = (text: string, limit: number) => string;
 
 /** The steps by type; `Sequence` is these one after another. */
 const steps: Readonly<Record<string, (config: ComponentConfig) => Step>> = {
-  NFC: () => (text) => text.normalize("NFC"),
-  NFD: () => (text) => text.normalize("NFD"),
-  NFKC: () => (text) => text.normalize("NFKC"),
-  NFKD: () => (text) => text.normalize("NFKD"),
+  NFC: () => ofEngine(NFCNormalizer),
+  NFD: () => ofEngine(NFDNormalizer),
+  NFKC: () => ofEngine(NFKCNormalizer),
+  NFKD: () => ofEngine(NFKDNormalizer),
   BertNormalizer: bertNormalizer,
   Lowercase: () => lowercase,
   Strip: (config) => {
@@ -37,7 +44,7 @@ const steps: Readonly<Record<string, (config: ComponentConfig) => Step>> = {
       return right ? trimEnd(start) : start;
     };
   },
-  StripAccents: () => (text) => text.replace(/\p{M}/gu, ""),
+  StripAccents: () => ofEngine(StripAccentsNormalizer),
   Replace: (config) => {
     const pattern = patternOf(config.pattern, "Replace");
     const content = insertion(config.content, "content of Replace");
@@ -48,6 +55,7 @@ const steps: Readonly<Record<string, (config: ComponentConfig) => Step>> = {
     return (text) => text === "" ? text : prefix + text;
   },
   Nmt: () => (text) =>
+    // deno-lint-ignore no-control-regex
     text.replace(/[\u0001-\u0008\u000B\u000E-\u001F\u007F\u008F\u009F]/g, "")
       .replace(/[\t\n\f\r\u1680\u200B-\u200F\u2028\u2029\u2581\uFEFF\uFFFD]/g, " "),
   ByteLevel: () => bytesAsLetters,
@@ -85,6 +93,14 @@ function flatten(value: unknown, depth: number): Step[] {
   if (config.type !== "Sequence") return [steps[config.type](config)];
   if (depth > 16) throw new RangeError("Cannot load the tokenizer: its normalizers nest too deep");
   return list(config.normalizers, "normalizers").flatMap((part) => flatten(part, depth + 1));
+}
+
+/** A normalizer of the engine that has no settings. */
+function ofEngine(
+  Engine: new (config: never) => { normalize: (text: string) => string },
+): Step {
+  const engine = new Engine({} as never);
+  return (text) => engine.normalize(text);
 }
 
 /** Letter by letter, as the Rust library does it: no letter knows its neighbours. */

@@ -89,7 +89,19 @@ function merging(words: readonly string[], more: readonly string[] = [], prefix 
   return { vocab, merges };
 }
 
-const words = ["film", "fine", "filming", "in", "ing", "ab", "abab", "a b", "e\u0301", "12", "don't"];
+const words = [
+  "film",
+  "fine",
+  "filming",
+  "in",
+  "ing",
+  "ab",
+  "abab",
+  "a b",
+  "e\u0301",
+  "12",
+  "don't",
+];
 
 function normalizers(): TokenizerCase[] {
   const all: Record<string, unknown>[] = [
@@ -154,8 +166,7 @@ const splitBehaviors = [
   "MergedWithNext",
   "Contiguous",
 ] as const;
-const gpt2 =
-  "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
+const gpt2 = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 const llama3 =
   "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
 
@@ -447,10 +458,33 @@ const pool: readonly (readonly string[])[] = [
   ["1", "12", "1234", "\u0663", "\u00b2", "\u2167", "\u00bd", "\u0967"],
   [".", ",", "!", "?", "$", "$&", "$1", "^", "`", "\u00bf", "\u3002", "\u2014", "_", "-", "#", "|"],
   ["'s", "'S", "n't", "don't", "'", "\u2019s", " '"],
-  ["\u{1F600}", "\u{1F468}\u200D\u{1F469}\u200D\u{1F467}", "\u{1F1E9}\u{1F1EA}", "\u{1F44D}\u{1F3FD}"],
+  [
+    "\u{1F600}",
+    "\u{1F468}\u200D\u{1F469}\u200D\u{1F467}",
+    "\u{1F1E9}\u{1F1EA}",
+    "\u{1F44D}\u{1F3FD}",
+  ],
   ["\u0645\u0631\u062d\u0628\u0627", "\u05e9\u05dc\u05d5\u05dd", "\u0650", "\u05b0"],
-  ["\u00e9", "e\u0301", "n\u0303", "\u0301", "\u1e9b\u0323", "\u00c5", "\u0130", "\u03a3", "\u03c2", "A\u03a3"],
-  ["\u4f60\u597d", "\u3072\u3089", "\u30ab\u30bf", "\ud55c\uad6d", "\u0e2a\u0e27\u0e31\u0e2a", "\uff21\uff11"],
+  [
+    "\u00e9",
+    "e\u0301",
+    "n\u0303",
+    "\u0301",
+    "\u1e9b\u0323",
+    "\u00c5",
+    "\u0130",
+    "\u03a3",
+    "\u03c2",
+    "A\u03a3",
+  ],
+  [
+    "\u4f60\u597d",
+    "\u3072\u3089",
+    "\u30ab\u30bf",
+    "\ud55c\uad6d",
+    "\u0e2a\u0e27\u0e31\u0e2a",
+    "\uff21\uff11",
+  ],
   ["\0", "\u0001", "\u007f", "\ufffd", "\u00ad", "\ue000"],
   ["\u2581", "\u2581a", "\u0120", "<s>", "</s>", "<x>", "<unk>", "<0x41>", "##", "</w>"],
   ["\ufb01", "\u00df", "\u2126", "\u00b5"],
@@ -472,10 +506,13 @@ export function seededTexts(count: number, seed: number): string[] {
 /** Lists of up to 24 ids below `size`, the same for the same seed. */
 export function seededIds(count: number, size: number, seed: number): number[][] {
   const next = random(seed);
-  return Array.from({ length: count }, () =>
-    Array.from({ length: 1 + Math.floor(next() * 24) }, () =>
-      // Texts come after the byte tokens.
-      next() < 0.3 ? Math.floor(next() * 256) : 256 + Math.floor(next() * (size - 256))));
+  return Array.from(
+    { length: count },
+    () =>
+      Array.from({ length: 1 + Math.floor(next() * 24) }, () =>
+        // Texts come after the byte tokens.
+        next() < 0.3 ? Math.floor(next() * 256) : 256 + Math.floor(next() * (size - 256))),
+  );
 }
 
 /** How many ids a case's tokenizer has. */
@@ -487,7 +524,9 @@ export function sizeOf({ json }: TokenizerCase): number {
 function settings(part: Record<string, unknown>): string {
   const { type, ...rest } = part;
   const text = JSON.stringify(rest);
-  return text === "{}" ? String(type) : `${type} ${text.length > 100 ? `${text.slice(0, 100)}...` : text}`;
+  return text === "{}"
+    ? String(type)
+    : `${type} ${text.length > 300 ? `${text.slice(0, 300)}...` : text}`;
 }
 
 /** A compiled map of a few entries, as SentencePiece writes it: units of a double array, then the texts. */
@@ -510,10 +549,12 @@ function charsmap(): string {
     return [encoder.encode(from).join(), at];
   }));
   // Each node of the trie takes a block of 256 units of its own, which wastes space and needs no search.
-  const paths = [...new Set(entries.flatMap(([from]) => {
-    const bytes = encoder.encode(from);
-    return Array.from({ length: bytes.length + 1 }, (_, i) => bytes.slice(0, i).join());
-  }))];
+  const paths = [
+    ...new Set(entries.flatMap(([from]) => {
+      const bytes = encoder.encode(from);
+      return Array.from({ length: bytes.length + 1 }, (_, i) => bytes.slice(0, i).join());
+    })),
+  ];
   const units = new Uint32Array(512 * (paths.length + 1));
   const blockOf = new Map(paths.map((path, i): [string, number] => [path, (i + 1) * 256]));
   const offsetBits = (from: number, to: number): number => {

@@ -13,9 +13,7 @@ for (const { json, inputs, decodes } of JSON.parse(readFileSync(input, "utf8")))
     const found = [];
     for (const one of inputs) {
       found.push(
-        decodes
-          ? await tokenizer.decode(one, true)
-          : [...(await tokenizer.encode(one)).getIds()],
+        decodes ? await tokenizer.decode(one, true) : [...(await tokenizer.encode(one)).getIds()],
       );
     }
     answers.push(found);
