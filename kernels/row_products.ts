@@ -10,7 +10,7 @@ import type { Gpu } from "./gpu.ts";
 import { compileGraph, Graph } from "./graph.ts";
 import { SHADER_LIBRARY } from "./library.ts";
 import { Storage } from "./storage.ts";
-import rowProducts from "./wgsl/row_products.wgsl" with { type: "text" };
+import rowProducts from "./wgsl/row_products.ts";
 
 /** Rows of both factors that a workgroup takes. */
 const TILE = 64;

@@ -5,7 +5,7 @@
  */
 
 import type { ProductRequest, Products } from "./computation.ts";
-import { type RowProducts, rowProducts } from "./row_products.ts";
+import { type RowProducts, rowProducts, rowProductsText } from "./row_products.ts";
 
 /** Multiply-adds below which telling workers takes longer than computing. */
 const LEAST_WORK = 2 ** 21;
@@ -60,11 +60,24 @@ export class ProductWorkers implements Products {
   }
 }
 
-/** A worker, or one that broke: a module that cannot be loaded is only told of later. */
+/**
+ * Starts a worker that computes the products that it is told of in shared memory, then says so. It is made of text: a module of a
+ * package from JSR cannot be a worker (jsr-io/jsr#322), bundlers and npm know it by another name, and text needs no right to read.
+ */
+function startWorker(): Worker {
+  const { text, name } = rowProductsText();
+  const source = `${text}\nonmessage = ({ data }) => { ${name}(data); postMessage("done"); };`;
+  const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+  try {
+    return new Worker(url, { type: "module" });
+  } finally {
+    URL.revokeObjectURL(url);
+  }
+}
+
+/** A worker, or one that broke: text that cannot be run is only told of later. */
 class Helper implements Disposable {
-  readonly #worker = new Worker(new URL("./product_worker.ts", import.meta.url), {
-    type: "module",
-  });
+  readonly #worker = startWorker();
   #broken = false;
   #finish: (done: boolean) => void = () => {};
 
