@@ -117,3 +117,18 @@ Deno.test("published: README has an example of the library", async () => {
   const example = new RegExp(`from "(?:jsr:)?${config.name}"`);
   assert(examples.some((code) => example.test(code)), "no example of the library");
 });
+
+Deno.test("published: public functions and interfaces name no type of Deno's, which npm's form has not", async () => {
+  const found: string[] = [];
+  for (const path of [...rooms.flatMap((room) => filesBelow(room, ".ts")), "mod.ts"]) {
+    const text = await Deno.readTextFile(join(root, path));
+    for (
+      const [line] of text.matchAll(
+        /^export (?:async )?(?:function|type|const) .*[:<|] ?Deno\.\w+.*$/gm,
+      )
+    ) {
+      found.push(`${path}: ${line}`);
+    }
+  }
+  assertEquals(found, []);
+});
