@@ -18,6 +18,7 @@ export * from "./dominant_layer.ts";
 export * from "./evaluator.ts";
 export * from "./file_kinds.ts";
 export * from "./file_source.ts";
+export * from "./fingerprint.ts";
 export * from "./forward.ts";
 export * from "./gains.ts";
 export * from "./generate.ts";

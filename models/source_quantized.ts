@@ -47,12 +47,12 @@ function quantized(
     format,
     whole,
     read: async (first, rows) => {
-      // Fingerprint and load ask for the same pieces; a codebook costs seconds to make.
+      // A codebook costs seconds to make, and who exports what was trained reads it again.
       const key = `${first}+${rows}`;
       if (last?.key === key) return last.packed;
       const dense = decode(await tensor.read(first, rows));
       const packed = quantize(dense, rows, tensor.columns, formatName, options);
-      last = { key, packed };
+      if (whole) last = { key, packed };
       return packed;
     },
   };

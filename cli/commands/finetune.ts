@@ -112,6 +112,7 @@ async function train(
   });
   choice.clear();
   gains.clear();
+  notes(terminal, run.notes);
   const { layers } = config.trainables;
   facts(terminal, [
     ["model", `${session.source.name} on ${gpu.description}`],
