@@ -6,6 +6,7 @@
 
 import type { ProductRequest, Products } from "./computation.ts";
 import { type RowProducts, rowProducts, rowProductsText } from "./row_products.ts";
+import { textWorker } from "./text_worker.ts";
 
 /** Multiply-adds below which telling workers takes longer than computing. */
 const LEAST_WORK = 2 ** 21;
@@ -60,24 +61,15 @@ export class ProductWorkers implements Products {
   }
 }
 
-/**
- * Starts a worker that computes the products that it is told of in shared memory, then says so. It is made of text: a module of a
- * package from JSR cannot be a worker (jsr-io/jsr#322), bundlers and npm know it by another name, and text needs no right to read.
- */
-function startWorker(): Worker {
+/** JavaScript of a module that computes the products that it is told of in shared memory, then says so. */
+function productWorkerText(): string {
   const { text, name } = rowProductsText();
-  const source = `${text}\nonmessage = ({ data }) => { ${name}(data); postMessage("done"); };`;
-  const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
-  try {
-    return new Worker(url, { type: "module" });
-  } finally {
-    URL.revokeObjectURL(url);
-  }
+  return `${text}\nonmessage = ({ data }) => { ${name}(data); postMessage("done"); };\n`;
 }
 
 /** A worker, or one that broke: text that cannot be run is only told of later. */
 class Helper implements Disposable {
-  readonly #worker = startWorker();
+  readonly #worker = textWorker(productWorkerText());
   #broken = false;
   #finish: (done: boolean) => void = () => {};
 
