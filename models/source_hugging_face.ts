@@ -14,11 +14,13 @@ import type { FileSource } from "./file_source.ts";
 import { noteLayersLeftOut } from "./layers_left_out.ts";
 import { folderEntries } from "./look.ts";
 import { huggingFaceName } from "./names.ts";
+import { plainTensors } from "./plain_names.ts";
 import { quantizedTensors } from "./quantization_methods.ts";
 import { readJsonFile, readOptionalText } from "./read_file.ts";
 import type { ModelSource, TensorSource, TokenizerFiles } from "./source.ts";
 import { checkNoBias } from "./stored_planes.ts";
 import { storedFloats } from "./stored_values.ts";
+import { ClaimedTensors, notesOfUnclaimed, refuseOtherModels, strangers } from "./tensor_places.ts";
 import type { QuantizedTensors, StoredTensorPlace, StoredTensors } from "./stored_tensors.ts";
 import { tokenizerFromJson } from "./tokenizer.ts";
 import { locateTensors, weightFiles } from "./weight_files.ts";
@@ -42,8 +44,11 @@ export async function huggingFaceModelSource(folder: string): Promise<ModelSourc
   try {
     const chosen = await weightFiles(folder, (await folderEntries(folder)).files);
     if (!chosen) throw new RangeError(`Cannot load "${folder}": it has no safetensors file`);
-    const { tensors: located, notes: ofFiles } = await locateTensors(folder, chosen, files);
-    notes.push(...ofFiles);
+    const ofFiles = await locateTensors(folder, chosen, files);
+    const plain = plainTensors(folder, ofFiles.tensors);
+    notes.push(...ofFiles.notes, ...plain.notes);
+    const located = new ClaimedTensors(plain.tensors);
+    refuseOtherModels(folder, located.keys());
     const quantized = await quantizedOf(folder, json, configName, located, note);
     const has = (name: string) => located.has(name) || quantized?.has(name) === true;
     const untied = saysUntied(json);
@@ -61,9 +66,13 @@ export async function huggingFaceModelSource(folder: string): Promise<ModelSourc
       const names = name === "token_embd.weight" && !untied ? [base, "lm_head"] : [base];
       const found = names.map((n) => `${n}.weight`).find(has);
       if (!found) {
-        throw new RangeError(`Cannot load "${folder}": it has no tensor "${base}.weight"`);
+        throw new RangeError(
+          `Cannot load "${folder}": it has no tensor "${base}.weight"${
+            strangers(located.unclaimed, effective)
+          }`,
+        );
       }
-      await checkNoBias(located, found.replace(/weight$/, "bias"));
+      await checkNoBias(located, found.replace(/weight$/, "bias"), rows);
       tensors.set(
         name,
         quantized?.has(found)
@@ -73,6 +82,7 @@ export async function huggingFaceModelSource(folder: string): Promise<ModelSourc
     }
     noteLayersLeftOut(located.keys(), config.layers, configName, note);
     quantized?.notes?.().forEach(note);
+    notes.push(...await notesOfUnclaimed(folder, located, effective));
     const tokenizerFiles = await readTokenizerFiles(folder);
     return {
       name: folder,

@@ -69,8 +69,9 @@ export const inspectCommand: Command = {
     if (path !== undefined && await isLedger(path)) return await inspectLedger(call, path);
     const config = call.config(path === undefined ? {} : { model: path });
     using stored = await openModelSource(config.model);
-    notes(call.terminal, stored.notes);
-    inspectModel(call, config, configuredSource(stored, config));
+    const source = await configuredSource(stored, config, call.signal);
+    notes(call.terminal, source.notes);
+    inspectModel(call, config, source);
   },
 };
 
