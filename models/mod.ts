@@ -44,6 +44,7 @@ export * from "./step_clock.ts";
 export * from "./stored_tensors.ts";
 export * from "./stored_values.ts";
 export * from "./special_tokens.ts";
+export type { Surroundings } from "./tokenizer_template.ts";
 export * from "./tokenizer.ts";
 export * from "./tokenizer_gguf.ts";
 export * from "./tokenizer_stream.ts";
