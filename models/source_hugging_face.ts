@@ -16,8 +16,9 @@ import { folderEntries } from "./look.ts";
 import { huggingFaceName } from "./names.ts";
 import { plainTensors } from "./plain_names.ts";
 import { quantizedTensors } from "./quantization_methods.ts";
-import { readJsonFile, readOptionalText } from "./read_file.ts";
-import type { ModelSource, TensorSource, TokenizerFiles } from "./source.ts";
+import { readJsonFile } from "./read_file.ts";
+import type { ModelSource, TensorSource } from "./source.ts";
+import { readTokenizerFiles } from "./source_tokenizer.ts";
 import { checkNoBias } from "./stored_planes.ts";
 import { storedFloats } from "./stored_values.ts";
 import { ClaimedTensors, notesOfUnclaimed, refuseOtherModels, strangers } from "./tensor_places.ts";
@@ -87,13 +88,15 @@ export async function huggingFaceModelSource(folder: string): Promise<ModelSourc
     noteLayersLeftOut(located.keys(), config.layers, configName, note);
     quantized?.notes?.().forEach(note);
     notes.push(...await notesOfUnclaimed(folder, located, effective));
-    const tokenizerFiles = await readTokenizerFiles(folder);
+    const tokenizerFiles = await readTokenizerFiles(folder, json);
+    const tokenizer = tokenizerFiles &&
+      tokenizerFromJson(tokenizerFiles.json, tokenizerFiles.config, tokenizerFiles);
+    tokenizer?.notes?.forEach(note);
     return {
       name: folder,
       config: effective,
       tensors,
-      tokenizer: tokenizerFiles &&
-        tokenizerFromJson(tokenizerFiles.json, tokenizerFiles.config, tokenizerFiles),
+      tokenizer,
       tokenizerFiles,
       folder: { path: folder, files },
       notes,
@@ -103,30 +106,6 @@ export async function huggingFaceModelSource(folder: string): Promise<ModelSourc
     close();
     throw error;
   }
-}
-
-/** What a folder says of its tokenizer; undefined where it has no `tokenizer.json`. */
-async function readTokenizerFiles(folder: string): Promise<TokenizerFiles | undefined> {
-  const json = await readJsonFile(join(folder, "tokenizer.json"), "tokenizer", {
-    optional: true,
-  });
-  if (json === undefined) return undefined;
-  const config = await readJsonFile(join(folder, "tokenizer_config.json"), "settings", {
-    optional: true,
-  });
-  const chatTemplate = await readOptionalText(join(folder, "chat_template.jinja"), "settings") ??
-    await templateOfProcessor(folder, config);
-  return { json, config, ...(chatTemplate === undefined ? {} : { chatTemplate }) };
-}
-
-/** `chat_template.json` is a processor's: it counts where nothing else has a template. */
-async function templateOfProcessor(folder: string, config: unknown): Promise<string | undefined> {
-  if ((config as { chat_template?: unknown } | undefined)?.chat_template) return undefined;
-  const file = await readJsonFile(join(folder, "chat_template.json"), "settings", {
-    optional: true,
-  });
-  const template = (file as { chat_template?: unknown } | undefined)?.chat_template;
-  return typeof template === "string" ? template : undefined;
 }
 
 async function quantizedOf(
