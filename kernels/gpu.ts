@@ -74,9 +74,6 @@ export class GpuBuffer implements Disposable {
   }
 }
 
-const STORAGE_USAGE = GPUBufferUsage.STORAGE | GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST |
-  GPUBufferUsage.COPY_SRC;
-
 const NO_MEMORY: MemoryByPart = {
   weights: 0,
   offsets: 0,
@@ -181,7 +178,7 @@ export class Gpu implements Disposable {
     const buffer = this.device.createBuffer({
       label,
       size,
-      usage: usage || STORAGE_USAGE,
+      usage: usage || storageUsage(),
     });
     this.#current[part] += size;
     this.#peak[part] = Math.max(this.#peak[part], this.#current[part]);
@@ -192,10 +189,15 @@ export class Gpu implements Disposable {
     });
   }
 
+  /** Writes `data` into a buffer, in the queue's order; nothing where there is nothing, which would end the process in Deno 2.9. */
+  write(buffer: GpuBuffer, data: ArrayBuffer | ArrayBufferView<ArrayBuffer>, offset = 0): void {
+    if (data.byteLength > 0) this.device.queue.writeBuffer(buffer.buffer, offset, data);
+  }
+
   /** Allocates a buffer and writes `data` into it. */
   upload(label: string, data: ArrayBufferView<ArrayBuffer>, part: Part): GpuBuffer {
     const buffer = this.buffer(label, data.byteLength, part);
-    this.device.queue.writeBuffer(buffer.buffer, 0, data);
+    this.write(buffer, data);
     return buffer;
   }
 
@@ -342,6 +344,12 @@ export async function openGpu(options: GpuOptions = {}): Promise<Gpu> {
 }
 
 const WANTED_FEATURES: readonly GPUFeatureName[] = ["shader-f16", "timestamp-query"];
+
+/** Not a constant: where there is no WebGPU, the module still loads. */
+function storageUsage(): number {
+  return GPUBufferUsage.STORAGE | GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST |
+    GPUBufferUsage.COPY_SRC;
+}
 
 function describe(info: GPUAdapterInfo): string {
   return info.description || [info.vendor, info.architecture, info.device].join(" ").trim() ||

@@ -5,6 +5,7 @@
  */
 import { createHash } from "node:crypto";
 import { OffsetSet } from "../kernels/mod.ts";
+import { fingerprintLike } from "../models/fingerprint.ts";
 import { planOffsets } from "../models/selection.ts";
 import { attempting } from "../models/attempt.ts";
 import { writeFileWhole } from "../models/file_source.ts";
@@ -73,6 +74,8 @@ export class Run implements Disposable {
   readonly metrics: MetricsFile;
   /** Steps that were made before it was opened. */
   readonly resumedAt: number;
+  /** What a user should know of how it was gone on with, a sentence each. */
+  readonly notes: readonly string[];
   readonly #options: RunOptions;
   readonly #state: readonly number[] | undefined;
   readonly #owned: DisposableStack;
@@ -86,6 +89,7 @@ export class Run implements Disposable {
       readonly ledger: LedgerFile;
       readonly metrics: MetricsFile;
       readonly state: readonly number[] | undefined;
+      readonly notes: readonly string[];
       readonly owned: DisposableStack;
     },
   ) {
@@ -96,6 +100,7 @@ export class Run implements Disposable {
     this.ledger = parts.ledger;
     this.metrics = parts.metrics;
     this.resumedAt = parts.ledger.length;
+    this.notes = parts.notes;
     this.#options = options;
     this.#state = parts.state;
     this.#owned = parts.owned;
@@ -132,9 +137,11 @@ export class Run implements Disposable {
     let offsets: OffsetSet;
     let ledger: LedgerFile;
     let state: readonly number[] | undefined;
+    let notes: readonly string[] = [];
     if (resume) {
       const opened = await LedgerFile.resume(folder.ledger);
       ledger = stack.use(opened.file);
+      notes = opened.ledger.notes;
       // What was found of each tensor is not looked for again: an adapter's last bits could make it another.
       const known = new Map(opened.ledger.header.trainables.map((one) => [one.name, one]));
       const { trainables } = planOffsets(model, optimiser, gpu.maxBinding, selection);
@@ -143,7 +150,8 @@ export class Run implements Disposable {
         return { ...one, share, gain };
       });
       const planned = new OffsetSet(found, gpu.maxBinding);
-      assertResumable(opened.ledger, headerOf(planned), folder.ledger);
+      const base = await fingerprintLike(opened.ledger.header.model, model);
+      assertResumable(opened.ledger, { ...headerOf(planned), model: base }, folder.ledger);
       offsets = stack.use(await replayLedger(model, opened.ledger));
       const { records } = opened.ledger;
       state = records.length > 0 ? records.state(records.length - 1) : undefined;
@@ -165,6 +173,7 @@ export class Run implements Disposable {
       ledger,
       metrics,
       state,
+      notes,
       owned: stack.move(),
     });
   }

@@ -4,6 +4,7 @@
  * @module
  */
 import { generate } from "../../models/mod.ts";
+import { promptTokens } from "../../tasks/mod.ts";
 import type { Command } from "../command.ts";
 import { chosenLedger, loadSession, tokenizerOf, tunedOffsets, tunedOptions } from "../tuned.ts";
 import { UsageError } from "../usage_error.ts";
@@ -20,10 +21,15 @@ export const generateCommand: Command = {
   ],
   options: {
     prompt: { kind: "text", doc: "text to go on from [standard input]" },
-    "max-tokens": { kind: "number", doc: "most new tokens [128]" },
-    temperature: { kind: "number", doc: "0 takes the likeliest token [0]" },
-    "top-k": { kind: "number", doc: "only the k likeliest tokens [all]" },
-    "top-p": { kind: "number", doc: "only the likeliest tokens of this probability together [1]" },
+    "max-tokens": { kind: "number", min: 1, whole: true, doc: "most new tokens [128]" },
+    temperature: { kind: "number", min: 0, doc: "0 takes the likeliest token [0]" },
+    "top-k": { kind: "number", min: 1, whole: true, doc: "only the k likeliest tokens [all]" },
+    "top-p": {
+      kind: "number",
+      min: 0,
+      max: 1,
+      doc: "only the likeliest tokens of this probability together [1]",
+    },
     base: { kind: "flag", doc: "the base model, although a run is named" },
     ...tunedOptions,
   },
@@ -41,7 +47,7 @@ export const generateCommand: Command = {
     using offsets = chosen && await tunedOffsets(session, chosen, call);
     const [maxTokens, temperature, topK, topP] = ["max-tokens", "temperature", "top-k", "top-p"]
       .map((name) => options.number(name));
-    const tokens = generate(session.model, tokenizerOf(session).encode(prompt), {
+    const tokens = generate(session.model, promptTokens(tokenizerOf(session), prompt), {
       seed: config.seed,
       signal,
       ...(offsets ? { offsets } : {}),
