@@ -150,6 +150,12 @@ export function scalarStepShader(
     state: (index) => `bitcast<f32>(control[${CONTROL_WORDS + index}])`,
     input: (index) => `inputs[${index}]`,
   });
+  if (optimiser.update && optimiser.plan.hold > 1 && program.acts === undefined) {
+    throw new TypeError(
+      `Cannot record a step of ${optimiser.name}: its rule holds directions and does not say which steps act`,
+    );
+  }
+  const acts = program.acts === undefined ? "u32(moves)" : `u32(moves && ${program.acts} != 0.0)`;
   const directionBranch = (direction: number) =>
     estimator.branches.findIndex((b) => b.direction === direction && b.amplitude !== 0);
   const seed = (move: number) =>
@@ -205,7 +211,7 @@ export function scalarStepShader(
     .replace(
       "/*COEFFICIENTS*/",
       program.coefficients.map((c, d) =>
-        `  steps[${d}] = vec4<u32>(${seed(d)}, select(0u, bitcast<u32>(${c}), moves), 0u);`
+        `  steps[${d}] = vec4<u32>(${seed(d)}, select(0u, bitcast<u32>(${c}), moves), ${acts});`
       ).join("\n"),
     )
     .replace("/*RECORD*/", fields.map((f, i) => `  records[at + ${i + 1}u] = ${f};`).join("\n"))
@@ -312,13 +318,13 @@ export function optimiserStep(
 export type MoveRule = Pick<Optimiser, "distribution" | "projection"> & {
   /** What becomes of each offset's gradient; absent where offsets move by the coefficients alone. */
   readonly update?: UpdateRule | undefined;
-  /** How frozen offsets are told; by their value if absent. */
-  readonly plan?: Pick<DirectionPlan, "magnitude">;
+  /** How frozen offsets are told, by their value if absent; and whether steps may only accumulate, not if absent. */
+  readonly plan?: Pick<DirectionPlan, "magnitude"> & Partial<Pick<DirectionPlan, "hold">>;
 };
 
 /** Seeds and coefficients on the device: `directions` of them, `perStep` of each step. */
 export interface Moves {
-  /** 16 bytes a direction: seed, coefficient. */
+  /** 16 bytes a direction: seed, coefficient, and 1 where an update rule acts, 0 where the step only accumulates, is halted or is none. */
   readonly coefficients: Storage;
   /** In all. */
   readonly directions: number;
@@ -356,6 +362,7 @@ export function moveOffsets(
         RULE: update !== undefined,
         STATES: update?.stateSize ?? 0,
         INPUTS: update?.inputSize ?? 0,
+        RESTS: update?.restsAtZero ?? false,
       },
       reads: {
         1: offsets.tables[i],

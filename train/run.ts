@@ -24,6 +24,7 @@ import { ledgerHeader } from "./ledger_header.ts";
 import { offsetsFor } from "./offsets_for.ts";
 import { replayLedger } from "./replay.ts";
 import { type EvaluationMetrics, MetricsFile, type RunFolder, runFolder } from "./run_folder.ts";
+import type { LeftOver } from "../tasks/order.ts";
 import { type RunSession, selectionOfConfig } from "./session.ts";
 import { describeTask, type TaskExamples } from "./task_examples.ts";
 
@@ -43,8 +44,16 @@ export interface RunOptions {
   readonly onGains?: ((done: number, total: number) => void) | undefined;
 }
 
-/** How the data are ordered: with the seed, all that batches depend on. */
-export function dataOfRun(config: TrainConfig, { objective, train }: TaskExamples): JsonValue {
+/**
+ * How the data are ordered: with the seed, all that batches depend on.
+ *
+ * @param leftOver who is in the smaller batch of an epoch; of runs from before it was said the longest.
+ */
+export function dataOfRun(
+  config: TrainConfig,
+  { objective, train }: TaskExamples,
+  leftOver: LeftOver = "random",
+): JsonValue {
   const hash = createHash("sha256");
   for (const example of train.examples) hash.update(JSON.stringify(example));
   return {
@@ -53,7 +62,13 @@ export function dataOfRun(config: TrainConfig, { objective, train }: TaskExample
     batchSize: config.batchSize,
     examples: train.examples.length,
     sha256: hash.digest("hex"),
+    ...(leftOver === "random" ? { leftOver } : {}),
   };
+}
+
+/** Who is in the smaller batch of an epoch, by a ledger's header. */
+function leftOverOf({ data }: LedgerHeader): LeftOver {
+  return isFields(data) && data.leftOver === "random" ? "random" : "longest";
 }
 
 /** A run that is open; dispose closes its files and frees its offsets. */
@@ -116,13 +131,13 @@ export class Run implements Disposable {
     assertTrainable(config, options.session);
     using stack = new DisposableStack();
     const selection = selectionOfConfig(config);
-    const headerOf = (of: OffsetSet) =>
+    const headerOf = (of: OffsetSet, leftOver?: LeftOver) =>
       ledgerHeader({
         model,
         optimiser,
         offsets: of,
         seed: config.seed,
-        data: dataOfRun(config, options.examples),
+        data: dataOfRun(config, options.examples, leftOver),
       });
     await Deno.mkdir(folder.path, { recursive: true });
     let offsets: OffsetSet;
@@ -139,7 +154,8 @@ export class Run implements Disposable {
         return { ...one, share, gain };
       });
       const planned = new OffsetSet(found, gpu.maxBinding);
-      assertResumable(opened.ledger, headerOf(planned), folder.ledger);
+      const { header } = opened.ledger;
+      assertResumable(opened.ledger, headerOf(planned, leftOverOf(header)), folder.ledger);
       offsets = stack.use(await replayLedger(model, opened.ledger));
       const { records } = opened.ledger;
       state = records.length > 0 ? records.state(records.length - 1) : undefined;
@@ -186,6 +202,7 @@ export class Run implements Disposable {
           batchSize: config.batchSize,
           steps: config.steps,
           seed: config.seed,
+          leftOver: leftOverOf(this.ledger.head.header),
           evaluateEvery: config.evaluateEvery,
           activationBytes: config.device.activations * 2 ** 20,
           ledger: this.ledger,
