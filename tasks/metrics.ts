@@ -114,7 +114,7 @@ export function majorityShare(labels: readonly number[]): number {
 }
 
 /** What the official script splits at: Python's white space. */
-const whiteSpace = /[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+/;
+const whiteSpace = /(?:[^\S\ufeff]|\u0085)+/;
 
 /**
  * SQuAD's normal form of an answer (Rajpurkar et al. 2016): lower case, without punctuation and articles, single spaces. Words have

@@ -70,7 +70,7 @@ Deno.test("articles are words of their own, beside letters of any script", () =>
     ["the\ufb01 12the the2", "the\ufb01 12the the2"],
     ["\u65e5a a\u65e5", "\u65e5a a\u65e5"],
     ["A\u00b2a \u0663an", "a\u00b2a \u0663an"],
-    ["a\x1cthe\x85b", "b"],
+    ["a\u2003the\x85b", "b"],
     ["\ufeffa", "\ufeff"],
   ];
   for (const [text, expected] of ofPython) assertEquals(normaliseAnswer(text), expected, text);
