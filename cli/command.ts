@@ -13,6 +13,12 @@ export interface OptionSpec {
   readonly kind: "text" | "number" | "flag";
   /** What it sets, in one line, with its default. */
   readonly doc: string;
+  /** Of a number: the smallest that is taken. */
+  readonly min?: number;
+  /** Of a number: the largest that is taken. */
+  readonly max?: number;
+  /** Of a number: without a fraction. */
+  readonly whole?: boolean;
 }
 
 /** A command of the command line. */

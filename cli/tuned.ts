@@ -14,6 +14,7 @@ import {
   replayLedger,
   runFolder,
   type RunSession,
+  type RunSessionOptions,
   type TrainConfig,
 } from "../train/mod.ts";
 import type { Call, OptionSpec } from "./command.ts";
@@ -36,7 +37,9 @@ export interface ChosenLedger {
 }
 
 /** The ledger that a command line names, if it does: by `--ledger`, or by the run's folder. */
-export async function chosenLedger({ options, runPath }: Call): Promise<ChosenLedger | undefined> {
+export async function chosenLedger(
+  { options, runPath, terminal }: Call,
+): Promise<ChosenLedger | undefined> {
   const named = options.text("ledger") ?? runPath;
   if (named === undefined) {
     if (options.text("step") !== undefined) {
@@ -47,6 +50,7 @@ export async function chosenLedger({ options, runPath }: Call): Promise<ChosenLe
   const isFolder = await Deno.stat(named).then((it) => it.isDirectory, () => false);
   const path = isFolder ? runFolder(named).ledger : named;
   const ledger = await openLedger(path);
+  notes(terminal, ledger.notes);
   return { path, ledger, steps: await chosenSteps(options.text("step"), path, ledger) };
 }
 
@@ -71,14 +75,19 @@ async function chosenSteps(
   );
 }
 
-/** Opens the configured session, telling how far loading is. */
-export async function loadSession(config: TrainConfig, call: Call): Promise<RunSession> {
+/** Opens the configured session, telling how far loading is. `check` is asked before the device is opened. */
+export async function loadSession(
+  config: TrainConfig,
+  call: Call,
+  check: RunSessionOptions["check"] = () => {},
+): Promise<RunSession> {
   const { terminal, signal, options } = call;
   const adapter = options.text("adapter");
   status(terminal, `Opening ${config.model}`);
   try {
     const session = await openRunSession(config, {
       signal,
+      check,
       ...(adapter === undefined ? {} : { adapter }),
       onProgress: ({ done, total }) => {
         status(terminal, `Loading ${config.model}: ${done} of ${total} tensors`);

@@ -8,6 +8,7 @@ import type { ProductRequest, Products } from "../quant/computation.ts";
 import type { RowsOf } from "../quant/row_products.ts";
 import type { Gpu } from "./gpu.ts";
 import { compileGraph, Graph } from "./graph.ts";
+import { submitPlan } from "./submit_plan.ts";
 import { SHADER_LIBRARY } from "./library.ts";
 import { Storage } from "./storage.ts";
 import rowProducts from "./wgsl/row_products.wgsl" with { type: "text" };
@@ -68,8 +69,7 @@ export class DeviceProducts implements Products {
       for (const piece of pieces) {
         const rows = { ...a, first: a.first + piece.first, count: piece.count };
         const bytes = byColumns(rows, k, columns, piece.padded);
-        const { buffer } = piece.storage.buffer;
-        this.#gpu.device.queue.writeBuffer(buffer, k * piece.padded * 4, bytes);
+        this.#gpu.write(piece.storage.buffer, bytes, k * piece.padded * 4);
       }
     }
     for (let j = 0; j < b.count; j += AT_ONCE) {
@@ -123,7 +123,7 @@ export class DeviceProducts implements Products {
     factor.allocate(gpu);
     for (let k = from; k < to; k += AT_ONCE) {
       const bytes = byColumns(b, k, Math.min(AT_ONCE, to - k), padded);
-      gpu.device.queue.writeBuffer(factor.buffer.buffer, (k - from) * padded * 4, bytes);
+      gpu.write(factor.buffer, bytes, (k - from) * padded * 4);
     }
     const graph = new Graph();
     const tiles = Math.ceil(padded / TILE);
@@ -142,11 +142,7 @@ export class DeviceProducts implements Products {
       return products;
     });
     const plan = owned.use(compileGraph(gpu, graph, SHADER_LIBRARY));
-    const encoder = gpu.device.createCommandEncoder();
-    const pass = encoder.beginComputePass();
-    plan.encode(pass);
-    pass.end();
-    gpu.device.queue.submit([encoder.finish()]);
+    submitPlan(gpu, plan);
     const read = await gpu.read(results.map(({ buffer }) => ({ buffer })));
     pieces.forEach((piece, i) => take(piece, new Float32Array(read[i]), padded));
   }

@@ -4,7 +4,14 @@
  * @module
  */
 
-import { compileGraph, extent, Graph, SHADER_LIBRARY, Storage } from "../kernels/mod.ts";
+import {
+  compileGraph,
+  extent,
+  Graph,
+  SHADER_LIBRARY,
+  Storage,
+  submitPlan,
+} from "../kernels/mod.ts";
 import { blockwiseZo } from "../optim/named_family.ts";
 import { architectureOf } from "./architectures.ts";
 import { assertBatchFits, type Example, type Objective, packBatch } from "./batch.ts";
@@ -117,7 +124,7 @@ async function outlierGrowth(
   for (const [index, batch] of batches.entries()) {
     signal?.throwIfAborted();
     using input = new Storage("batch", batch.words.byteLength, "activations").allocate(gpu);
-    gpu.device.queue.writeBuffer(input.buffer.buffer, 0, batch.words);
+    gpu.write(input.buffer, batch.words);
     const graph = new Graph();
     const context = forwardContext(model, graph, batch.shape, 1, input);
     const parameters = {
@@ -133,11 +140,7 @@ async function outlierGrowth(
       extent(graph, hidden, used, stats, layer + 1);
     }
     using plan = compileGraph(gpu, graph, SHADER_LIBRARY);
-    const encoder = gpu.device.createCommandEncoder();
-    const pass = encoder.beginComputePass();
-    plan.encode(pass);
-    pass.end();
-    gpu.device.queue.submit([encoder.finish()]);
+    submitPlan(gpu, plan);
     const found = await gpu.readFloats(stats.buffer, (config.layers + 1) * 2);
     gpu.pipelines.check();
     for (let slot = 0; slot <= config.layers; slot++) {

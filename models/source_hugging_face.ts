@@ -6,20 +6,26 @@
 
 import { join } from "@std/path";
 import { formatByName } from "../quant/formats.ts";
-import { readSafetensors, type SafetensorsDtype } from "../quant/safetensors.ts";
+import type { SafetensorsDtype } from "../quant/safetensors.ts";
 import { architectureOf } from "./architectures.ts";
-import { configFromHuggingFace } from "./config.ts";
-import { type FileSource, openFile } from "./file_source.ts";
+import { configFromHuggingFace, saysUntied } from "./config_hugging_face.ts";
+import type { Note } from "./config_keys.ts";
+import type { FileSource } from "./file_source.ts";
+import { noteLayersLeftOut } from "./layers_left_out.ts";
+import { folderEntries } from "./look.ts";
 import { huggingFaceName } from "./names.ts";
+import { plainTensors } from "./plain_names.ts";
 import { quantizedTensors } from "./quantization_methods.ts";
+import { readJsonFile, readOptionalText } from "./read_file.ts";
 import type { ModelSource, TensorSource, TokenizerFiles } from "./source.ts";
 import { checkNoBias } from "./stored_planes.ts";
 import { storedFloats } from "./stored_values.ts";
+import { ClaimedTensors, notesOfUnclaimed, refuseOtherModels, strangers } from "./tensor_places.ts";
 import type { QuantizedTensors, StoredTensorPlace, StoredTensors } from "./stored_tensors.ts";
 import { tokenizerFromJson } from "./tokenizer.ts";
+import { locateTensors, weightFiles } from "./weight_files.ts";
 
 const DENSE: Partial<Record<SafetensorsDtype, string>> = { F32: "F32", F16: "F16", BF16: "BF16" };
-const LARGEST_JSON = 64 * 2 ** 20;
 
 /**
  * Opens a folder and checks that it holds the whole model. Tensors quantised by a method of
@@ -29,28 +35,44 @@ const LARGEST_JSON = 64 * 2 ** 20;
  */
 export async function huggingFaceModelSource(folder: string): Promise<ModelSource> {
   const configName = join(folder, "config.json");
-  const json = await readJson(configName);
-  const config = configFromHuggingFace(json, configName);
+  const json = await readJsonFile(configName, "settings");
+  const notes: string[] = [];
+  const note: Note = (sentence) => notes.push(sentence);
+  const config = configFromHuggingFace(json, configName, note);
   const files = new Map<string, FileSource>();
   const close = () => files.forEach((f) => f[Symbol.dispose]());
   try {
-    const located = await locate(folder, files);
-    const quantized = await quantizedOf(folder, json, configName, located);
-    // Some exporters store the tied table under the head's name only.
-    const tied = config.tiedHead ||
-      !located.has("lm_head.weight") && !quantized?.has("lm_head.weight");
+    const chosen = await weightFiles(folder, (await folderEntries(folder)).files);
+    if (!chosen) throw new RangeError(`Cannot load "${folder}": it has no safetensors file`);
+    const ofFiles = await locateTensors(folder, chosen, files);
+    const plain = plainTensors(folder, ofFiles.tensors);
+    notes.push(...ofFiles.notes, ...plain.notes);
+    const located = new ClaimedTensors(plain.tensors);
+    refuseOtherModels(folder, located.keys());
+    const quantized = await quantizedOf(folder, json, configName, located, note);
+    const has = (name: string) => located.has(name) || quantized?.has(name) === true;
+    const untied = saysUntied(json);
+    if (untied && !has("lm_head.weight")) {
+      throw new RangeError(
+        `Cannot load "${folder}": tie_word_embeddings is false in its config.json and it has no tensor "lm_head.weight"; the upload is not whole, or the key should be true`,
+      );
+    }
+    const tied = config.tiedHead || !has("lm_head.weight");
     const effective = { ...config, tiedHead: tied };
     const tensors = new Map<string, TensorSource>();
     for (const { name, rows, columns } of architectureOf(config).weights(effective)) {
       const base = huggingFaceName(name.replace(/\.weight$/, ""))!;
-      const names = name === "token_embd.weight" ? [base, "lm_head"] : [base];
-      const found = names.map((n) => `${n}.weight`).find((n) =>
-        located.has(n) || quantized?.has(n)
-      );
+      // Some exporters store the tied table under the head's name only.
+      const names = name === "token_embd.weight" && !untied ? [base, "lm_head"] : [base];
+      const found = names.map((n) => `${n}.weight`).find(has);
       if (!found) {
-        throw new RangeError(`Cannot load "${folder}": it has no tensor "${base}.weight"`);
+        throw new RangeError(
+          `Cannot load "${folder}": it has no tensor "${base}.weight"${
+            strangers(located.unclaimed, effective)
+          }`,
+        );
       }
-      await checkNoBias(located, found.replace(/weight$/, "bias"));
+      await checkNoBias(located, found.replace(/weight$/, "bias"), rows);
       tensors.set(
         name,
         quantized?.has(found)
@@ -58,6 +80,9 @@ export async function huggingFaceModelSource(folder: string): Promise<ModelSourc
           : denseTensor(name, found, rows, columns, located.get(found)!),
       );
     }
+    noteLayersLeftOut(located.keys(), config.layers, configName, note);
+    quantized?.notes?.().forEach(note);
+    notes.push(...await notesOfUnclaimed(folder, located, effective));
     const tokenizerFiles = await readTokenizerFiles(folder);
     return {
       name: folder,
@@ -67,6 +92,7 @@ export async function huggingFaceModelSource(folder: string): Promise<ModelSourc
         tokenizerFromJson(tokenizerFiles.json, tokenizerFiles.config, tokenizerFiles),
       tokenizerFiles,
       folder: { path: folder, files },
+      notes,
       [Symbol.dispose]: close,
     };
   } catch (error) {
@@ -77,10 +103,14 @@ export async function huggingFaceModelSource(folder: string): Promise<ModelSourc
 
 /** What a folder says of its tokenizer; undefined where it has no `tokenizer.json`. */
 async function readTokenizerFiles(folder: string): Promise<TokenizerFiles | undefined> {
-  const json = await readJson(join(folder, "tokenizer.json"), true);
+  const json = await readJsonFile(join(folder, "tokenizer.json"), "tokenizer", {
+    optional: true,
+  });
   if (json === undefined) return undefined;
-  const config = await readJson(join(folder, "tokenizer_config.json"), true);
-  const chatTemplate = await readText(join(folder, "chat_template.jinja"), true) ??
+  const config = await readJsonFile(join(folder, "tokenizer_config.json"), "settings", {
+    optional: true,
+  });
+  const chatTemplate = await readOptionalText(join(folder, "chat_template.jinja"), "settings") ??
     await templateOfProcessor(folder, config);
   return { json, config, ...(chatTemplate === undefined ? {} : { chatTemplate }) };
 }
@@ -88,70 +118,11 @@ async function readTokenizerFiles(folder: string): Promise<TokenizerFiles | unde
 /** `chat_template.json` is a processor's: it counts where nothing else has a template. */
 async function templateOfProcessor(folder: string, config: unknown): Promise<string | undefined> {
   if ((config as { chat_template?: unknown } | undefined)?.chat_template) return undefined;
-  const file = await readJson(join(folder, "chat_template.json"), true);
+  const file = await readJsonFile(join(folder, "chat_template.json"), "settings", {
+    optional: true,
+  });
   const template = (file as { chat_template?: unknown } | undefined)?.chat_template;
   return typeof template === "string" ? template : undefined;
-}
-
-async function readText(path: string, optional: boolean): Promise<string | undefined> {
-  try {
-    const { size } = await Deno.stat(path);
-    if (size > LARGEST_JSON) throw new RangeError(`Cannot read "${path}": it has ${size} bytes`);
-    return await Deno.readTextFile(path);
-  } catch (error) {
-    if (optional && error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
-}
-
-async function readJson(path: string, optional = false): Promise<unknown> {
-  const text = await readText(path, optional);
-  if (text === undefined) return undefined;
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new SyntaxError(`Cannot read "${path}": ${(cause as Error).message}`, { cause });
-  }
-}
-
-async function locate(
-  folder: string,
-  files: Map<string, FileSource>,
-): Promise<Map<string, StoredTensorPlace>> {
-  const index = await readJson(join(folder, "model.safetensors.index.json"), true);
-  const map = index === undefined
-    ? undefined
-    : (index as { weight_map?: unknown } | null)?.weight_map;
-  if (index !== undefined && (typeof map !== "object" || map === null)) {
-    throw new SyntaxError(`Cannot read "${folder}": its safetensors index has no weight_map`);
-  }
-  const names = map
-    ? [...new Set(Object.values(map as Record<string, unknown>))]
-    : [await onlyFile(folder)];
-  const located = new Map<string, StoredTensorPlace>();
-  for (const name of names) {
-    if (typeof name !== "string" || name.length > 255 || /[\\/\0]|^\.\.?$/.test(name)) {
-      throw new SyntaxError(
-        `Cannot read "${folder}": its index names the file ${JSON.stringify(name)}`,
-      );
-    }
-    const file = await openFile(join(folder, name));
-    files.set(name, file);
-    const { tensors } = await readSafetensors(file);
-    for (const [tensor, where] of tensors) {
-      located.set(tensor, { ...where, file, planes: tensors });
-    }
-  }
-  return located;
-}
-
-// AutoGPTQ names its file after the settings, such as "gptq_model-4bit-128g.safetensors".
-async function onlyFile(folder: string): Promise<string> {
-  const found: string[] = [];
-  for await (const { name } of Deno.readDir(folder)) {
-    if (name.endsWith(".safetensors")) found.push(name);
-  }
-  return found.length === 1 ? found[0] : "model.safetensors";
 }
 
 async function quantizedOf(
@@ -159,18 +130,19 @@ async function quantizedOf(
   config: unknown,
   configName: string,
   tensors: StoredTensors,
+  note: Note,
 ): Promise<QuantizedTensors | undefined> {
   const { quantization_config: settings } = config as { quantization_config?: unknown };
   if (settings !== undefined && settings !== null) {
-    return quantizedTensors(settings, tensors, configName);
+    return quantizedTensors(settings, tensors, configName, { note });
   }
   // As AutoGPTQ wrote it before config.json took the settings in; it named no method.
   const name = join(folder, "quantize_config.json");
-  const own = await readJson(name, true);
-  if (own !== undefined) return quantizedTensors(own, tensors, name, "gptq");
+  const own = await readJsonFile(name, "settings", { optional: true });
+  if (own !== undefined) return quantizedTensors(own, tensors, name, { unnamed: "gptq", note });
   // HQQ's own library writes no settings: each layer has them.
   const isHqq = [...tensors.keys()].some((tensor) => tensor.endsWith(".W_q"));
-  return isHqq ? quantizedTensors({}, tensors, configName, "hqq") : undefined;
+  return isHqq ? quantizedTensors({}, tensors, configName, { unnamed: "hqq", note }) : undefined;
 }
 
 function denseTensor(

@@ -5,7 +5,7 @@
  */
 
 import type { Trainable } from "../kernels/mod.ts";
-import type { Model } from "../models/model.ts";
+import type { BaseIdentity } from "../models/fingerprint.ts";
 import {
   describeUpdateRule,
   type JsonValue,
@@ -19,7 +19,7 @@ import {
 /** What a ledger is about. */
 export interface LedgerSubject {
   /** The base. */
-  readonly model: Pick<Model, "fingerprint">;
+  readonly model: Pick<BaseIdentity, "fingerprint">;
   /** How it moves. */
   readonly optimiser: Optimiser;
   /** What is trained. */

@@ -5,7 +5,9 @@
  */
 import { createHash } from "node:crypto";
 import { OffsetSet } from "../kernels/mod.ts";
+import { fingerprintLike } from "../models/fingerprint.ts";
 import { planOffsets } from "../models/selection.ts";
+import { attempting } from "../models/attempt.ts";
 import { writeFileWhole } from "../models/file_source.ts";
 import {
   assertLedgerFits,
@@ -87,6 +89,8 @@ export class Run implements Disposable {
   readonly metrics: MetricsFile;
   /** Steps that were made before it was opened. */
   readonly resumedAt: number;
+  /** What a user should know of how it was gone on with, a sentence each. */
+  readonly notes: readonly string[];
   readonly #options: RunOptions;
   readonly #state: readonly number[] | undefined;
   readonly #owned: DisposableStack;
@@ -100,6 +104,7 @@ export class Run implements Disposable {
       readonly ledger: LedgerFile;
       readonly metrics: MetricsFile;
       readonly state: readonly number[] | undefined;
+      readonly notes: readonly string[];
       readonly owned: DisposableStack;
     },
   ) {
@@ -110,6 +115,7 @@ export class Run implements Disposable {
     this.ledger = parts.ledger;
     this.metrics = parts.metrics;
     this.resumedAt = parts.ledger.length;
+    this.notes = parts.notes;
     this.#options = options;
     this.#state = parts.state;
     this.#owned = parts.owned;
@@ -139,13 +145,18 @@ export class Run implements Disposable {
         seed: config.seed,
         data: dataOfRun(config, options.examples, leftOver),
       });
-    await Deno.mkdir(folder.path, { recursive: true });
+    await attempting(
+      { what: "make the run's folder", path: folder.path },
+      () => Deno.mkdir(folder.path, { recursive: true }),
+    );
     let offsets: OffsetSet;
     let ledger: LedgerFile;
     let state: readonly number[] | undefined;
+    let notes: readonly string[] = [];
     if (resume) {
       const opened = await LedgerFile.resume(folder.ledger);
       ledger = stack.use(opened.file);
+      notes = opened.ledger.notes;
       // What was found of each tensor is not looked for again: an adapter's last bits could make it another.
       const known = new Map(opened.ledger.header.trainables.map((one) => [one.name, one]));
       const { trainables } = planOffsets(model, optimiser, gpu.maxBinding, selection);
@@ -155,7 +166,9 @@ export class Run implements Disposable {
       });
       const planned = new OffsetSet(found, gpu.maxBinding);
       const { header } = opened.ledger;
-      assertResumable(opened.ledger, headerOf(planned, leftOverOf(header)), folder.ledger);
+      const base = await fingerprintLike(header.model, model);
+      const now = headerOf(planned, leftOverOf(header));
+      assertResumable(opened.ledger, { ...now, model: base }, folder.ledger);
       offsets = stack.use(await replayLedger(model, opened.ledger));
       const { records } = opened.ledger;
       state = records.length > 0 ? records.state(records.length - 1) : undefined;
@@ -177,6 +190,7 @@ export class Run implements Disposable {
       ledger,
       metrics,
       state,
+      notes,
       owned: stack.move(),
     });
   }

@@ -4,6 +4,7 @@
  * @module
  */
 import {
+  assertExportable,
   bestEvaluation,
   describeTask,
   evaluate,
@@ -62,7 +63,11 @@ export const finetuneCommand: Command = {
     const read = call.config();
     const config = runPath === undefined ? read : { ...read, output: runPath };
     await checkOutput(config.output, options.flag("resume"));
-    using session = await loadSession(config, call);
+    using session = await loadSession(config, call, async (source) => {
+      if (options.flag("export")) {
+        await assertExportable(source, tunedPath(config.output, { source }));
+      }
+    });
     const { maxPositions } = session.model;
     const examples = await taskExamples(config, tokenizerOf(session), { maxPositions });
     notes(terminal, examples.notes);
@@ -112,6 +117,7 @@ async function train(
   });
   choice.clear();
   gains.clear();
+  notes(terminal, run.notes);
   const { layers } = config.trainables;
   facts(terminal, [
     ["model", `${session.source.name} on ${gpu.description}`],
@@ -216,8 +222,11 @@ async function summarise(
   if (options.flag("export")) {
     const path = tunedPath(config.output, session);
     status(terminal, `Writing ${path}`);
-    const { changed, swallowed } = await exportOffsets(session, offsets, path, { signal });
+    const { changed, swallowed, notes: said } = await exportOffsets(session, offsets, path, {
+      signal,
+    });
     status(terminal, "");
+    notes(terminal, said);
     exported = `${path}, ${grouped(changed)} values changed, ${
       grouped(swallowed)
     } lost to rounding`;
