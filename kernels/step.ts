@@ -6,7 +6,7 @@
  */
 
 import type { AcceptRule } from "../optim/accept.ts";
-import type { DirectionPlan } from "../optim/direction_plan.ts";
+import type { OffsetRule } from "../optim/apply_record.ts";
 import type { Optimiser } from "../optim/optimiser.ts";
 import {
   elementOpsWgsl,
@@ -24,7 +24,6 @@ import { hasSign, type OffsetSet, offsetStride } from "./offsets.ts";
 import { lawKey } from "./perturbation.ts";
 import { Storage } from "./storage.ts";
 import type { DeviceTensor } from "./tensor.ts";
-import type { UpdateRule } from "../optim/update_rule.ts";
 import acceptSource from "./wgsl/accept.wgsl" with { type: "text" };
 import projectSource from "./wgsl/project.wgsl" with { type: "text" };
 import scalarSource from "./wgsl/scalar_step.wgsl" with { type: "text" };
@@ -150,12 +149,11 @@ export function scalarStepShader(
     state: (index) => `bitcast<f32>(control[${CONTROL_WORDS + index}])`,
     input: (index) => `inputs[${index}]`,
   });
-  if (optimiser.update && optimiser.plan.hold > 1 && program.acts === undefined) {
-    throw new TypeError(
-      `Cannot record a step of ${optimiser.name}: its rule holds directions and does not say which steps act`,
-    );
+  const { acts: says } = program;
+  if (optimiser.update && optimiser.plan.hold > 1 && !says) {
+    throw new TypeError(`Cannot record a step of ${optimiser.name}: which steps act is not said`);
   }
-  const acts = program.acts === undefined ? "u32(moves)" : `u32(moves && ${program.acts} != 0.0)`;
+  const acts = says ? `u32(moves && ${says} != 0.0)` : "u32(moves)";
   const directionBranch = (direction: number) =>
     estimator.branches.findIndex((b) => b.direction === direction && b.amplitude !== 0);
   const seed = (move: number) =>
@@ -315,12 +313,7 @@ export function optimiserStep(
 }
 
 /** How offsets move: an optimiser is one, and a ledger's header holds the same facts. */
-export type MoveRule = Pick<Optimiser, "distribution" | "projection"> & {
-  /** What becomes of each offset's gradient; absent where offsets move by the coefficients alone. */
-  readonly update?: UpdateRule | undefined;
-  /** How frozen offsets are told, by their value if absent; and whether steps may only accumulate, not if absent. */
-  readonly plan?: Pick<DirectionPlan, "magnitude"> & Partial<Pick<DirectionPlan, "hold">>;
-};
+export type MoveRule = Pick<OffsetRule, "distribution" | "projection" | "update" | "plan">;
 
 /** Seeds and coefficients on the device: `directions` of them, `perStep` of each step. */
 export interface Moves {
