@@ -43,6 +43,8 @@ export * from "./source_folded.ts";
 export * from "./step_clock.ts";
 export * from "./stored_tensors.ts";
 export * from "./stored_values.ts";
+export * from "./special_tokens.ts";
+export type { Surroundings } from "./tokenizer_template.ts";
 export * from "./tokenizer.ts";
 export * from "./tokenizer_gguf.ts";
 export * from "./tokenizer_stream.ts";

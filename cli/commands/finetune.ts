@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { isFromSystem } from "../../models/attempt.ts";
 import {
   assertExportable,
   bestEvaluation,
@@ -71,12 +72,18 @@ export const finetuneCommand: Command = {
     const { maxPositions } = session.model;
     const examples = await taskExamples(config, tokenizerOf(session), { maxPositions });
     notes(terminal, examples.notes);
+    let failed: unknown;
     try {
       const finished = await train(call, config, session, examples);
       if (finished) await summarise(call, config, session, examples);
+    } catch (error) {
+      failed = error;
+      throw error;
     } finally {
       const { ledger } = runFolder(config.output);
-      if (signal.aborted && await Deno.stat(ledger).then(() => true, () => false)) {
+      // A full disk stops a run as a signal does: its ledger is whole.
+      const stopped = signal.aborted || isFromSystem(failed);
+      if (stopped && await Deno.stat(ledger).then(({ isFile }) => isFile, () => false)) {
         terminal.note(`To go on: ${invocation()} finetune ${quoted(config.output)} --resume`);
       }
     }
