@@ -44,20 +44,12 @@ export function languageModellingExamples(
   options: LanguageModellingOptions,
 ): Example[] {
   const { length, windows = "stream" } = options;
-  if (!Number.isInteger(length) || length < 2) {
-    throw new RangeError(
-      `Cannot cut a text into windows: a window of ${length} tokens, expected at least 2`,
-    );
-  }
+  assertWindow(length);
   const start = startTokens(tokenizer);
   const encoded = documents.map((text) => tokenizer.encode(text, { addSpecial: false }));
-  const bodies = windows === "document"
-    ? encoded
-    : cut(join(encoded, tokenizer.eos), Math.max(1, length - start.length));
-  const examples = bodies
-    .map((body) => [...start, ...body].slice(0, length))
-    .filter((ids) => ids.length >= 2)
-    .map((ids): Example => ({ prompt: [], candidates: [ids], label: 0 }));
+  const examples = windows === "document"
+    ? encoded.map((ids) => documentWindow(start, ids, length)).filter((it) => it !== undefined)
+    : streamWindows(start, encoded, length, tokenizer.eos);
   if (examples.length === 0) {
     throw new RangeError(
       `Cannot cut a text into windows: ${documents.length} documents give no window of 2 tokens`,
@@ -66,14 +58,67 @@ export function languageModellingExamples(
   return examples;
 }
 
-function join(documents: readonly number[][], separator: number | undefined): number[] {
-  return documents.flatMap((ids, index) =>
-    index > 0 && separator !== undefined ? [separator, ...ids] : ids
-  );
+/** Refuses a window that predicts nothing. @throws RangeError if the length is below 2 */
+export function assertWindow(length: number): void {
+  if (!Number.isInteger(length) || length < 2) {
+    throw new RangeError(
+      `Cannot cut a text into windows: a window of ${length} tokens, expected at least 2`,
+    );
+  }
 }
 
-function cut(ids: readonly number[], length: number): number[][] {
-  const pieces: number[][] = [];
-  for (let at = 0; at < ids.length; at += length) pieces.push(ids.slice(at, at + length));
-  return pieces;
+/** The window that a document begins; undefined if it has fewer than 2 tokens. */
+export function documentWindow(
+  start: readonly number[],
+  ids: readonly number[],
+  length: number,
+): Example | undefined {
+  const window = [...start, ...ids.slice(0, length)].slice(0, length);
+  return window.length >= 2 ? { prompt: [], candidates: [window], label: 0 } : undefined;
+}
+
+function streamWindows(
+  start: readonly number[],
+  documents: readonly (readonly number[])[],
+  length: number,
+  separator: number | undefined,
+): Example[] {
+  const stream = new WindowStream(start, length);
+  const between = separator === undefined ? [] : [separator];
+  return [
+    ...documents.flatMap((ids, i) => [
+      ...(i > 0 ? stream.push(between) : []),
+      ...stream.push(ids),
+    ]),
+    ...stream.end(),
+  ];
+}
+
+/** Windows of a stream of tokens, each behind the start tokens; a last one of fewer than 2 tokens is left out. */
+export class WindowStream {
+  readonly #start: readonly number[];
+  readonly #room: number;
+  #held: number[] = [];
+
+  /** Windows of `length` tokens, of which `start` are the first. */
+  constructor(start: readonly number[], length: number) {
+    this.#start = start.slice(0, length);
+    this.#room = Math.max(1, length - start.length);
+  }
+
+  /** The windows that more tokens fill. */
+  *push(ids: readonly number[]): Generator<Example> {
+    for (const id of ids) {
+      this.#held.push(id);
+      if (this.#held.length === this.#room) yield* this.end();
+    }
+  }
+
+  /** The last window. */
+  *end(): Generator<Example> {
+    const window = [...this.#start, ...this.#held];
+    const filled = this.#held.length > 0 && window.length >= 2;
+    this.#held = [];
+    if (filled) yield { prompt: [], candidates: [window], label: 0 };
+  }
 }

@@ -126,13 +126,13 @@ Deno.test("COPA asks for causes too, and WinoGrande reads its original form", ()
   });
 });
 
-Deno.test("an example that does not fit is named with its number", () => {
+Deno.test("an example that does not fit is named with its line", () => {
   const text =
     '{"premise":"a","hypothesis":"b","label":"entailment"}\n{"premise":"a","hypothesis":"b"}';
   assertThrows(
     () => readTask(builtInTask("rte"), text, "x.jsonl"),
     RangeError,
-    "example 2 of x.jsonl",
+    "(line 2 of x.jsonl)",
   );
   assertThrows(() => readTask(builtInTask("copa"), '{"question":"why"}'), RangeError, '"why"');
   assertThrows(
