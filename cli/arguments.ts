@@ -6,6 +6,7 @@
 import { parseArgs } from "@std/cli";
 import { join } from "@std/path";
 import { parse } from "@std/yaml";
+import { readFileTextNow } from "../models/read_file.ts";
 import { nearestNames } from "../quant/nearest_names.ts";
 import {
   type ConfigKey,
@@ -223,7 +224,7 @@ function yamlValue(text: string): unknown {
 }
 
 function readYaml(path: string): Record<string, unknown> {
-  const text = Deno.readTextFileSync(path);
+  const text = readFileTextNow(path, "configuration", { hint: "Give the path of a YAML file" });
   if (text.length > 1_000_000) {
     throw new SyntaxError(`Cannot read ${path}: ${text.length} characters are no configuration`);
   }

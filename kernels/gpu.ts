@@ -4,6 +4,7 @@
  * @module
  */
 
+import { Pacing, type PacingLimits, pacingLimits } from "./pacing.ts";
 import { PipelineCache } from "./pipeline.ts";
 
 /** What a buffer is for; memory is accounted under these names. */
@@ -20,6 +21,11 @@ export interface GpuOptions {
   readonly powerPreference?: GPUPowerPreference;
   /** Part of the adapter's description that it must contain, case-insensitive (such as `"llvmpipe"`). */
   readonly adapter?: string;
+  /**
+   * Milliseconds that a dispatch and a submission may take; longer work is split. Default: 50 and 250, and 50 and 80 on macOS, where
+   * longer ones are ended; on software adapters dispatches are not split. No bit depends on it.
+   */
+  readonly pacing?: PacingLimits;
 }
 
 /** No adapter, or none that fits. */
@@ -108,6 +114,8 @@ export class Gpu implements Disposable {
   readonly features: ReadonlySet<string>;
   /** Its compiled pipelines. */
   readonly pipelines: PipelineCache;
+  /** How much work it is given at once. */
+  readonly pacing: Pacing;
   readonly #owned: boolean;
   #current: Record<Part, number> = { ...NO_MEMORY };
   #peak: Record<Part, number> = { ...NO_MEMORY };
@@ -117,13 +125,20 @@ export class Gpu implements Disposable {
   #disposed = false;
 
   /** Made by `openGpu`. */
-  constructor(device: GPUDevice, description: string, software: boolean, owned: boolean) {
+  constructor(
+    device: GPUDevice,
+    description: string,
+    software: boolean,
+    owned: boolean,
+    pacing: PacingLimits = pacingLimits(software),
+  ) {
     this.device = device;
     this.description = description;
     this.adapterClass = software ? "software" : "hardware";
     this.limits = readLimits(device.limits);
     this.features = new Set(device.features as unknown as Iterable<string>);
     this.pipelines = new PipelineCache(device);
+    this.pacing = new Pacing(pacing);
     this.#owned = owned;
     device.lost.then((info) => {
       this.#lost = info;
@@ -212,19 +227,44 @@ export class Gpu implements Disposable {
       );
       at += sizes[i];
     });
-    this.device.queue.submit([encoder.finish()]);
-    try {
+    const bytes = await this.#passed(`read back ${total} bytes`, async () => {
+      this.device.queue.submit([encoder.finish()]);
       await staging.buffer.mapAsync(GPUMapMode.READ);
-    } catch (cause) {
-      await Promise.resolve();
-      this.check();
-      throw new DeviceLostError(`Cannot read back ${total} bytes`, { cause });
-    }
-    const bytes = staging.buffer.getMappedRange().slice(0);
-    staging.buffer.unmap();
-    this.check();
+      const bytes = staging.buffer.getMappedRange().slice(0);
+      staging.buffer.unmap();
+      return bytes;
+    });
     at = 0;
     return sizes.map((size) => bytes.slice(at, at += size));
+  }
+
+  /**
+   * Waits for all submitted work.
+   *
+   * @throws {DeviceLostError} When the device is gone
+   */
+  async settled(): Promise<void> {
+    await this.#passed("wait", () => this.device.queue.onSubmittedWorkDone());
+  }
+
+  /** Waits for the device, whose loss shows here as errors of many kinds. */
+  async #passed<T>(what: string, wait: () => Promise<T>): Promise<T> {
+    const passed = this.pacing.mark();
+    let result: T;
+    try {
+      result = await wait();
+    } catch (cause) {
+      // The news of the loss may come after the failure that it causes.
+      await new Promise((resolve) => setTimeout(resolve, 0));
+      this.check();
+      throw new DeviceLostError(
+        `Cannot ${what} on "${this.description}": ${(cause as Error).message}`,
+        { cause },
+      );
+    }
+    passed();
+    this.check();
+    return result;
   }
 
   /** Reads one buffer as f32. */
@@ -273,7 +313,7 @@ export class Gpu implements Disposable {
 export async function openGpu(options: GpuOptions = {}): Promise<Gpu> {
   if (options.device) {
     const info = options.device.adapterInfo;
-    return new Gpu(options.device, describe(info), isSoftware(info), false);
+    return new Gpu(options.device, describe(info), isSoftware(info), false, options.pacing);
   }
   const adapter = await navigator.gpu?.requestAdapter({
     powerPreference: options.powerPreference ?? "high-performance",
@@ -298,7 +338,7 @@ export async function openGpu(options: GpuOptions = {}): Promise<Gpu> {
     requiredLimits: limits,
     requiredFeatures: WANTED_FEATURES.filter((f) => adapter.features.has(f)),
   });
-  return new Gpu(device, description, isSoftware(info), true);
+  return new Gpu(device, description, isSoftware(info), true, options.pacing);
 }
 
 const WANTED_FEATURES: readonly GPUFeatureName[] = ["shader-f16", "timestamp-query"];

@@ -60,6 +60,10 @@ export interface Dispatch {
   readonly parameters: readonly (number | { readonly f32: number })[];
   /** Number of workgroups; above the device's limit they are folded into y. */
   readonly workgroups: number;
+  /** Multiply-adds, about; default: a guess by the workgroups. */
+  readonly work?: number;
+  /** Which parameter the shader adds to a workgroup's number, if it has one: then the dispatch may be split. Recorded as 0. */
+  readonly firstGroup?: number;
 }
 
 /** Values, dispatches and what they cost. */
@@ -163,26 +167,51 @@ function takeSlot(slots: number[], free: number[], bytes: number): number {
   return slots.length - 1;
 }
 
+/** What a dispatch without a number of multiply-adds is taken for, by workgroup. */
+const WORK_OF_A_GROUP = 1024;
+
+/** What is sent to the device as one dispatch: one of the graph's, or a run of its workgroups. */
+interface DispatchPart {
+  /** Of the graph's dispatches. */
+  readonly index: number;
+  readonly pipeline: GPUComputePipeline;
+  readonly group: GPUBindGroup;
+  readonly x: number;
+  readonly y: number;
+  readonly work: number;
+}
+
 /** A compiled graph: replayed by `encode`. */
 export class Plan implements Disposable {
-  readonly #steps: { pipeline: GPUComputePipeline; group: GPUBindGroup; x: number; y: number }[];
+  readonly #parts: readonly DispatchPart[];
   readonly #owned: Disposable[];
   readonly #of: (value: Value) => Storage;
+  /** Number of dispatches of its graph. */
+  readonly dispatches: number;
+  /** Multiply-adds of the largest dispatch that is sent and can be split, about. */
+  readonly largest: number;
+  /** Whether a dispatch of the graph is sent as several. */
+  readonly isSplit: boolean;
 
   /** Made by `compileGraph`. */
   constructor(
-    steps: { pipeline: GPUComputePipeline; group: GPUBindGroup; x: number; y: number }[],
+    parts: readonly DispatchPart[],
+    dispatches: number,
+    largest: number,
     owned: Disposable[],
     of: (value: Value) => Storage,
   ) {
-    this.#steps = steps;
+    this.#parts = parts;
+    this.dispatches = dispatches;
+    this.largest = largest;
+    this.isSplit = parts.length > dispatches;
     this.#owned = owned;
     this.#of = of;
   }
 
-  /** Number of dispatches. */
-  get dispatches(): number {
-    return this.#steps.length;
+  /** Number of dispatches that are sent. */
+  get parts(): number {
+    return this.#parts.length;
   }
 
   /** The buffer that a kept value lives in. */
@@ -192,21 +221,61 @@ export class Plan implements Disposable {
 
   /** Records all dispatches into `pass`. */
   encode(pass: GPUComputePassEncoder): void {
-    for (let i = 0; i < this.#steps.length; i++) this.encodeOne(pass, i);
+    for (const part of this.#parts) encodePart(pass, part);
+  }
+
+  /**
+   * Records from part `first` on until `work` multiply-adds are reached, at least one part: returns where to go on and how many
+   * multiply-adds were recorded.
+   */
+  encodeWithin(
+    pass: GPUComputePassEncoder,
+    first: number,
+    work: number,
+  ): { readonly next: number; readonly work: number } {
+    let sum = 0;
+    let next = first;
+    while (next < this.#parts.length && (next === first || sum + this.#parts[next].work <= work)) {
+      encodePart(pass, this.#parts[next]);
+      sum += this.#parts[next++].work;
+    }
+    return { next, work: sum };
   }
 
   /** Records one dispatch, by its place in the graph: for measuring each on its own. */
   encodeOne(pass: GPUComputePassEncoder, index: number): void {
-    const step = this.#steps[index];
-    pass.setPipeline(step.pipeline);
-    pass.setBindGroup(0, step.group);
-    pass.dispatchWorkgroups(step.x, step.y);
+    for (const part of this.#parts) if (part.index === index) encodePart(pass, part);
   }
 
   /** Frees the plan's own buffers. */
   [Symbol.dispose](): void {
     for (const owned of this.#owned) owned[Symbol.dispose]();
   }
+}
+
+function encodePart(pass: GPUComputePassEncoder, part: DispatchPart): void {
+  pass.setPipeline(part.pipeline);
+  pass.setBindGroup(0, part.group);
+  pass.dispatchWorkgroups(part.x, part.y);
+}
+
+/** A dispatch's workgroups in runs of at most `most` multiply-adds and `limit` workgroups: one that folds cannot be split. */
+function runsOf(
+  { workgroups, work, firstGroup }: Dispatch,
+  most: number,
+  limit: number,
+): { readonly first: number; readonly count: number }[] {
+  const each = (work ?? workgroups * WORK_OF_A_GROUP) / workgroups;
+  const atMost = Math.max(1, Math.min(limit, Math.floor(most / each)));
+  if (firstGroup === undefined || workgroups <= atMost || each * workgroups <= most) {
+    return [{ first: 0, count: workgroups }];
+  }
+  const runs = Math.ceil(workgroups / atMost);
+  const count = Math.ceil(workgroups / runs);
+  return Array.from({ length: Math.ceil(workgroups / count) }, (_, i) => ({
+    first: i * count,
+    count: Math.min(count, workgroups - i * count),
+  }));
 }
 
 /**
@@ -224,27 +293,21 @@ export function compileGraph(
 ): Plan {
   const { storages, of } = graph.storages(keep, pool);
   for (const storage of storages) storage.allocate(gpu);
+  const limit = gpu.limits.maxComputeWorkgroupsPerDimension;
+  const runs = graph.dispatches.map((d) => runsOf(d, gpu.pacing.dispatchWork, limit));
+  const blocks = runs.reduce((sum, it) => sum + it.length, 0);
   const parameters = gpu.buffer(
     "parameters",
-    Math.max(PARAMETER_STRIDE, graph.parameterBytes),
+    Math.max(1, blocks) * PARAMETER_STRIDE,
     "scratch",
     GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
   );
   const block = new DataView(new ArrayBuffer(parameters.size));
-  const steps = graph.dispatches.map((d, i) => {
-    const at = i * PARAMETER_STRIDE;
-    d.parameters.forEach((word, j) => {
-      if (typeof word === "number") block.setUint32(at + j * 4, word, true);
-      else block.setFloat32(at + j * 4, word.f32, true);
-    });
+  let used = 0;
+  let largest = 0;
+  const parts = graph.dispatches.flatMap((d, index) => {
     const pipeline = gpu.pipelines.variant(d.label, d.source, d.key, library);
     const entries: GPUBindGroupEntry[] = [];
-    if (d.parameters.length > 0) {
-      entries.push({
-        binding: 0,
-        resource: { buffer: parameters.buffer, offset: at, size: PARAMETER_STRIDE },
-      });
-    }
     for (const [binding, r] of [...Object.entries(d.reads), ...Object.entries(d.writes)]) {
       if (!r) continue;
       const range: Range = "value" in r
@@ -263,15 +326,27 @@ export function compileGraph(
         },
       });
     }
-    const group = gpu.device.createBindGroup({
-      label: d.label,
-      layout: pipeline.getBindGroupLayout(0),
-      entries,
+    const each = (d.work ?? d.workgroups * WORK_OF_A_GROUP) / d.workgroups;
+    return runs[index].map(({ first, count }): DispatchPart => {
+      const at = used++ * PARAMETER_STRIDE;
+      d.parameters.forEach((word, j) => {
+        if (typeof word !== "number") block.setFloat32(at + j * 4, word.f32, true);
+        else block.setUint32(at + j * 4, j === d.firstGroup ? first : word, true);
+      });
+      const own: GPUBindGroupEntry = {
+        binding: 0,
+        resource: { buffer: parameters.buffer, offset: at, size: PARAMETER_STRIDE },
+      };
+      const group = gpu.device.createBindGroup({
+        label: d.label,
+        layout: pipeline.getBindGroupLayout(0),
+        entries: d.parameters.length > 0 ? [own, ...entries] : entries,
+      });
+      const x = Math.min(count, limit);
+      if (d.firstGroup !== undefined) largest = Math.max(largest, each * count);
+      return { index, pipeline, group, x, y: Math.ceil(count / x), work: each * count };
     });
-    const limit = gpu.limits.maxComputeWorkgroupsPerDimension;
-    const x = Math.min(d.workgroups, limit);
-    return { pipeline, group, x, y: Math.ceil(d.workgroups / x) };
   });
   gpu.device.queue.writeBuffer(parameters.buffer, 0, block.buffer);
-  return new Plan(steps, [...pool ? [] : storages, parameters], of);
+  return new Plan(parts, runs.length, largest, [...pool ? [] : storages, parameters], of);
 }

@@ -116,7 +116,10 @@ export function matmul(
           window.first,
           window.end,
           rowQuads(piece),
+          0,
         ],
+        firstGroup: 19,
+        work: (window.end - window.first) * weight.columns * piece.rows,
         workgroups: windows && windows.length > 1
           ? Math.ceil(tiles / tile.workgroup)
           : kernel.workgroups,

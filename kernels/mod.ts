@@ -17,6 +17,8 @@ export * from "./library.ts";
 export * from "./matmul.ts";
 export * from "./offsets.ts";
 export * from "./operations.ts";
+export * from "./pacing.ts";
+export * from "./submit_plan.ts";
 export * from "./perturbation.ts";
 export * from "./perturbed_plane.ts";
 export * from "./pipeline.ts";

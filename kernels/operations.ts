@@ -244,7 +244,11 @@ export function attention(
       layout.ownStart,
       layout.slots,
       { f32: 1 / Math.sqrt(headDimension) },
+      0,
     ],
+    firstGroup: 10,
+    // Of sequences without an end: how long they are is in the batch.
+    work: total * headDimension * (keyRows ?? rows),
     workgroups: Math.ceil(total / 32),
   });
   return y;

@@ -85,9 +85,8 @@ export async function replayMoves(
     pass.end();
     gpu.device.queue.submit([encoder.finish()]);
     if (++sinceWait >= 64 || first + perDispatch >= list.length) {
-      await gpu.device.queue.onSubmittedWorkDone();
+      await gpu.settled();
       gpu.pipelines.check();
-      gpu.check();
       sinceWait = 0;
       onProgress?.(Math.min(list.length, first + perDispatch));
     }

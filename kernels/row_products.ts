@@ -8,6 +8,7 @@ import type { ProductRequest, Products } from "../quant/computation.ts";
 import type { RowsOf } from "../quant/row_products.ts";
 import type { Gpu } from "./gpu.ts";
 import { compileGraph, Graph } from "./graph.ts";
+import { submitPlan } from "./submit_plan.ts";
 import { SHADER_LIBRARY } from "./library.ts";
 import { Storage } from "./storage.ts";
 import rowProducts from "./wgsl/row_products.wgsl" with { type: "text" };
@@ -142,11 +143,7 @@ export class DeviceProducts implements Products {
       return products;
     });
     const plan = owned.use(compileGraph(gpu, graph, SHADER_LIBRARY));
-    const encoder = gpu.device.createCommandEncoder();
-    const pass = encoder.beginComputePass();
-    plan.encode(pass);
-    pass.end();
-    gpu.device.queue.submit([encoder.finish()]);
+    submitPlan(gpu, plan);
     const read = await gpu.read(results.map(({ buffer }) => ({ buffer })));
     pieces.forEach((piece, i) => take(piece, new Float32Array(read[i]), padded));
   }

@@ -15,6 +15,7 @@ export class Storage implements Disposable {
   /** What it is for. */
   readonly part: Part;
   #buffer: GpuBuffer | undefined;
+  #freed = false;
 
   /** Describes `bytes` of memory for `part`. */
   constructor(label: string, bytes: number, part: Part) {
@@ -25,7 +26,13 @@ export class Storage implements Disposable {
 
   /** The buffer behind it. Throws a TypeError when it has not been allocated. */
   get buffer(): GpuBuffer {
-    if (!this.#buffer) throw new TypeError(`Cannot use "${this.label}": it is not allocated`);
+    if (!this.#buffer) {
+      throw new TypeError(
+        this.#freed
+          ? `Cannot use "${this.label}": it was freed, the model or the offsets that it belongs to were disposed of`
+          : `Cannot use "${this.label}": it is not allocated`,
+      );
+    }
     return this.#buffer;
   }
 
@@ -37,6 +44,7 @@ export class Storage implements Disposable {
 
   /** Frees the buffer, if there is one. */
   [Symbol.dispose](): void {
+    if (this.#buffer) this.#freed = true;
     this.#buffer?.[Symbol.dispose]();
     this.#buffer = undefined;
   }

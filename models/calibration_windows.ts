@@ -11,6 +11,7 @@ import {
   type Graph,
   SHADER_LIBRARY,
   Storage,
+  submitPlan,
   type Value,
 } from "../kernels/mod.ts";
 import {
@@ -115,26 +116,26 @@ export class CalibrationWindows implements Disposable {
 
   /** Runs a pass over all windows, recorded once for each shape. */
   async run(record: (input: WindowsInput) => RecordedPass, signal?: AbortSignal): Promise<void> {
-    const { device } = this.#gpu;
     for (const { input, batches } of this.#shapes) {
       const { graph, next } = record(input);
       using plan = compileGraph(this.#gpu, graph, SHADER_LIBRARY, next ? [next] : []);
       for (const batch of batches) {
         signal?.throwIfAborted();
-        const encoder = device.createCommandEncoder();
-        const copy = (from: GPUBuffer, to: Storage) =>
+        const copyBy = (encoder: GPUCommandEncoder) => (from: GPUBuffer, to: Storage) =>
           encoder.copyBufferToBuffer(from, 0, to.buffer.buffer, 0, to.bytes);
-        copy(batch.words.buffer.buffer, input.batch);
-        copy(batch.used.buffer.buffer, input.used);
-        copy(batch.hidden.buffer.buffer, input.hidden);
-        const pass = encoder.beginComputePass();
-        plan.encode(pass);
-        pass.end();
-        if (next) copy(plan.buffer(next).buffer, batch.hidden);
-        device.queue.submit([encoder.finish()]);
+        submitPlan(this.#gpu, plan, {
+          before: (encoder) => {
+            const copy = copyBy(encoder);
+            copy(batch.words.buffer.buffer, input.batch);
+            copy(batch.used.buffer.buffer, input.used);
+            copy(batch.hidden.buffer.buffer, input.hidden);
+          },
+          after: (encoder) => {
+            if (next) copyBy(encoder)(plan.buffer(next).buffer, batch.hidden);
+          },
+        });
         // A queue of many batches would answer to no signal, and may be too long for a driver's patience.
-        await device.queue.onSubmittedWorkDone();
-        this.#gpu.check();
+        await this.#gpu.settled();
       }
     }
   }

@@ -4,7 +4,14 @@
  * @module
  */
 
-import { compileGraph, extent, Graph, SHADER_LIBRARY, Storage } from "../kernels/mod.ts";
+import {
+  compileGraph,
+  extent,
+  Graph,
+  SHADER_LIBRARY,
+  Storage,
+  submitPlan,
+} from "../kernels/mod.ts";
 import { blockwiseZo } from "../optim/named_family.ts";
 import { architectureOf } from "./architectures.ts";
 import { assertBatchFits, type Example, type Objective, packBatch } from "./batch.ts";
@@ -133,11 +140,7 @@ async function outlierGrowth(
       extent(graph, hidden, used, stats, layer + 1);
     }
     using plan = compileGraph(gpu, graph, SHADER_LIBRARY);
-    const encoder = gpu.device.createCommandEncoder();
-    const pass = encoder.beginComputePass();
-    plan.encode(pass);
-    pass.end();
-    gpu.device.queue.submit([encoder.finish()]);
+    submitPlan(gpu, plan);
     const found = await gpu.readFloats(stats.buffer, (config.layers + 1) * 2);
     gpu.pipelines.check();
     for (let slot = 0; slot <= config.layers; slot++) {

@@ -14,6 +14,7 @@ import {
   type Plan,
   SHADER_LIBRARY,
   Storage,
+  submitPlan,
 } from "../kernels/mod.ts";
 import { assertBatchFits, type PackedBatch } from "./batch.ts";
 import { recordLoss } from "./forward.ts";
@@ -46,7 +47,9 @@ export class Evaluator implements Disposable {
   constructor(model: Model, offsets?: OffsetSet) {
     this.#model = model;
     this.#offsets = offsets;
-    this.#plans = new PlanCache((shape) => this.#build(shape));
+    this.#plans = new PlanCache((shape) => this.#build(shape), {
+      isStale: ({ plan }) => model.gpu.pacing.isStale(plan.largest, plan.isSplit),
+    });
     this.#activations = new ActivationPool(model.gpu, () => this.#plans.clear());
   }
 
@@ -96,19 +99,14 @@ export class Evaluator implements Disposable {
     for (const batch of batches) {
       const { plan, input, losses, scores } = this.#plans.get(batch.shape);
       gpu.device.queue.writeBuffer(input.buffer.buffer, 0, batch.words);
-      const encoder = gpu.device.createCommandEncoder();
-      const pass = encoder.beginComputePass();
-      plan.encode(pass);
-      pass.end();
-      encoder.copyBufferToBuffer(losses.buffer.buffer, 0, results.buffer.buffer, at, 4);
-      encoder.copyBufferToBuffer(
-        scores.buffer.buffer,
-        0,
-        results.buffer.buffer,
-        at + 16,
-        batch.shape.candidates * 4,
-      );
-      gpu.device.queue.submit([encoder.finish()]);
+      submitPlan(gpu, plan, {
+        after: (encoder) => {
+          const to = results.buffer.buffer;
+          const bytes = batch.shape.candidates * 4;
+          encoder.copyBufferToBuffer(losses.buffer.buffer, 0, to, at, 4);
+          encoder.copyBufferToBuffer(scores.buffer.buffer, 0, to, at + 16, bytes);
+        },
+      });
       at += wordsOf(batch) * 4;
     }
     gpu.pipelines.check();

@@ -5,30 +5,48 @@
  */
 
 import type { ByteSource } from "../quant/byte_source.ts";
+import { attempting } from "./attempt.ts";
+import { checkContents, CONTENTS_BYTES } from "./file_contents.ts";
+import { checkFile, type FileKindName, readingOf } from "./file_kinds.ts";
 
 /** A byte source over an open file; disposing closes it. */
 export interface FileSource extends ByteSource, Disposable {}
 
 /**
- * Opens a file for random reading.
+ * Opens a file for random reading. It is looked at before it is opened: opening a pipe would wait for a writer.
  *
+ * @param kind What it is to be; `weights` by default
+ * @param hint What to do when there is none, for the message
+ * @throws {TypeError} For what is no regular file
+ * @throws {RangeError} For one that is something else by its first bytes: a Git LFS pointer, an error page, an archive
  * @throws {Deno.errors.NotFound} When there is none
  */
-export async function openFile(path: string | URL): Promise<FileSource> {
-  const file = await Deno.open(path, { read: true });
-  const { size, isFile } = await file.stat();
+export async function openFile(
+  path: string | URL,
+  kind: FileKindName = "weights",
+  hint?: string,
+): Promise<FileSource> {
   const name = path instanceof URL ? path.pathname : path;
-  if (!isFile) {
-    file.close();
-    throw new TypeError(`Cannot open "${name}": it is not a file`);
-  }
+  const reading = readingOf(kind, name, hint);
+  const { file, size } = await attempting(reading, async () => {
+    checkFile(await Deno.stat(path), name, kind);
+    const file = await Deno.open(path, { read: true });
+    try {
+      const info = await file.stat();
+      checkFile(info, name, kind);
+      return { file, size: info.size };
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+  });
   let queue: Promise<unknown> = Promise.resolve();
   let closed = false;
   const readNow = async (offset: number, length: number) => {
     const bytes = new Uint8Array(length);
-    await file.seek(offset, Deno.SeekMode.Start);
+    await attempting(reading, () => file.seek(offset, Deno.SeekMode.Start));
     for (let done = 0; done < length;) {
-      const n = await file.read(bytes.subarray(done));
+      const n = await attempting(reading, () => file.read(bytes.subarray(done)));
       if (n === null) {
         throw new RangeError(
           `Cannot read "${name}": it ended at ${offset + done}, before ${offset + length}`,
@@ -38,7 +56,7 @@ export async function openFile(path: string | URL): Promise<FileSource> {
     }
     return bytes;
   };
-  return {
+  const source: FileSource = {
     name,
     size,
     read(offset, length) {
@@ -59,6 +77,13 @@ export async function openFile(path: string | URL): Promise<FileSource> {
       closed = true;
     },
   };
+  try {
+    checkContents(await source.read(0, Math.min(size, CONTENTS_BYTES)), size, name, kind);
+    return source;
+  } catch (error) {
+    source[Symbol.dispose]();
+    throw error;
+  }
 }
 
 /** Bytes that belong at an offset of a file. */
@@ -80,17 +105,20 @@ export async function writeFileWhole(
   chunks: Iterable<Uint8Array | PlacedBytes> | AsyncIterable<Uint8Array | PlacedBytes>,
 ): Promise<void> {
   const part = `${path}.${crypto.randomUUID().slice(0, 8)}.part`;
-  try {
-    using file = await Deno.open(part, { write: true, createNew: true });
-    for await (const chunk of chunks) {
-      const bytes = "offset" in chunk ? chunk.bytes : chunk;
-      if ("offset" in chunk) await file.seek(chunk.offset, Deno.SeekMode.Start);
-      for (let done = 0; done < bytes.length;) done += await file.write(bytes.subarray(done));
+  const writing = { what: "write", path, hint: "Make the folder that it is to lie in first" };
+  await attempting(writing, async () => {
+    try {
+      using file = await Deno.open(part, { write: true, createNew: true });
+      for await (const chunk of chunks) {
+        const bytes = "offset" in chunk ? chunk.bytes : chunk;
+        if ("offset" in chunk) await file.seek(chunk.offset, Deno.SeekMode.Start);
+        for (let done = 0; done < bytes.length;) done += await file.write(bytes.subarray(done));
+      }
+      await file.sync();
+    } catch (error) {
+      await Deno.remove(part).catch(() => {});
+      throw error;
     }
-    await file.sync();
-  } catch (error) {
-    await Deno.remove(part).catch(() => {});
-    throw error;
-  }
-  await Deno.rename(part, path);
+    await Deno.rename(part, path);
+  });
 }

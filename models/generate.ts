@@ -12,6 +12,7 @@ import {
   type Plan,
   SHADER_LIBRARY,
   Storage,
+  submitPlan,
   type Value,
 } from "../kernels/mod.ts";
 import { masterSeed, threefry2x32 } from "../optim/noise.ts";
@@ -129,11 +130,7 @@ class Decoding implements Disposable {
       const { plan, input, logits, shape } = this.#plan(piece.length === 1 ? 1 : PROMPT_ROWS);
       const { gpu } = this.#model;
       gpu.device.queue.writeBuffer(input.buffer.buffer, 0, this.#words(piece, shape));
-      const encoder = gpu.device.createCommandEncoder();
-      const pass = encoder.beginComputePass();
-      plan.encode(pass);
-      pass.end();
-      gpu.device.queue.submit([encoder.finish()]);
+      submitPlan(gpu, plan);
       this.#length += piece.length;
       if (first + PROMPT_ROWS >= tokens.length) {
         const values = await gpu.readFloats(plan.buffer(logits), this.#model.config.vocabulary);

@@ -6,12 +6,14 @@
 
 export * from "./adapter.ts";
 export * from "./architectures.ts";
+export * from "./attempt.ts";
 export * from "./batch.ts";
 export * from "./calibration.ts";
 export * from "./column_order.ts";
 export * from "./config.ts";
 export * from "./dominant_layer.ts";
 export * from "./evaluator.ts";
+export * from "./file_kinds.ts";
 export * from "./file_source.ts";
 export * from "./forward.ts";
 export * from "./gains.ts";

@@ -6,18 +6,33 @@
 
 import type { BatchShape } from "../kernels/mod.ts";
 
+/** How plans are kept. */
+export interface PlanCacheOptions<Built> {
+  /** Most plans. Default 6. */
+  readonly capacity?: number;
+  /** Submits what still refers to a plan about to be freed. */
+  readonly beforeEvict?: () => void;
+  /** Whether a plan is to be built anew: its dispatches are far from as large as they may be now. */
+  readonly isStale?: (built: Built) => boolean;
+}
+
 /** Keeps up to `capacity` plans. */
 export class PlanCache<Built extends Disposable> implements Disposable {
   readonly #build: (shape: BatchShape) => Built;
   readonly #capacity: number;
   readonly #beforeEvict: (() => void) | undefined;
+  readonly #isStale: ((built: Built) => boolean) | undefined;
   readonly #plans = new Map<string, Built>();
 
-  /** `build` makes what is missing; `beforeEvict` submits what still refers to a plan about to be freed. */
-  constructor(build: (shape: BatchShape) => Built, capacity = 6, beforeEvict?: () => void) {
+  /** `build` makes what is missing. */
+  constructor(
+    build: (shape: BatchShape) => Built,
+    { capacity = 6, beforeEvict, isStale }: PlanCacheOptions<Built> = {},
+  ) {
     this.#build = build;
     this.#capacity = capacity;
     this.#beforeEvict = beforeEvict;
+    this.#isStale = isStale;
   }
 
   /** The plan of a shape, built on first use. */
@@ -26,8 +41,12 @@ export class PlanCache<Built extends Disposable> implements Disposable {
     const found = this.#plans.get(key);
     if (found) {
       this.#plans.delete(key);
-      this.#plans.set(key, found);
-      return found;
+      if (!this.#isStale?.(found)) {
+        this.#plans.set(key, found);
+        return found;
+      }
+      this.#beforeEvict?.();
+      found[Symbol.dispose]();
     }
     while (this.#plans.size >= this.#capacity) {
       this.#beforeEvict?.();

@@ -13,7 +13,7 @@ import type { GgufPart } from "../quant/gguf_split.ts";
 import type { ModelConfig } from "./config.ts";
 import type { FileSource } from "./file_source.ts";
 import type { FilePatch, StoredParts } from "./stored_values.ts";
-import type { Tokenizer } from "./tokenizer.ts";
+import type { Tokenizer, TokenizerOptions } from "./tokenizer.ts";
 
 /** One tensor of a model file. */
 export interface TensorSource {
@@ -45,6 +45,14 @@ export interface StoredFolder {
   readonly files: ReadonlyMap<string, FileSource>;
 }
 
+/** What a folder holds of a tokenizer. */
+export interface TokenizerFiles extends TokenizerOptions {
+  /** Contents of `tokenizer.json`. */
+  readonly json: unknown;
+  /** Contents of `tokenizer_config.json`; undefined where there is none. */
+  readonly config: unknown;
+}
+
 /** A model as it lies on disk. */
 export interface ModelSource extends Disposable {
   /** Path. */
@@ -67,8 +75,8 @@ export interface ModelSource extends Disposable {
   readonly header?: GgufFile | undefined;
   /** What a user should know of how it was read, a sentence each: what was left out, what was told apart by the data. */
   readonly notes?: readonly string[] | undefined;
-  /** Metadata from which the tokenizer can be written into a GGUF file. */
-  readonly tokenizerFiles?: { readonly json: unknown; readonly config: unknown } | undefined;
+  /** The folder's files from which its tokenizer was made, and can be written again. */
+  readonly tokenizerFiles?: TokenizerFiles | undefined;
 }
 
 /**

@@ -6,20 +6,22 @@
 
 import { join } from "@std/path";
 import { formatByName } from "../quant/formats.ts";
-import { readSafetensors, type SafetensorsDtype } from "../quant/safetensors.ts";
+import type { SafetensorsDtype } from "../quant/safetensors.ts";
 import { architectureOf } from "./architectures.ts";
 import { configFromHuggingFace } from "./config.ts";
-import { type FileSource, openFile } from "./file_source.ts";
+import type { FileSource } from "./file_source.ts";
+import { folderEntries } from "./look.ts";
 import { huggingFaceName } from "./names.ts";
 import { quantizedTensors } from "./quantization_methods.ts";
-import type { ModelSource, TensorSource } from "./source.ts";
+import { readJsonFile, readOptionalText } from "./read_file.ts";
+import type { ModelSource, TensorSource, TokenizerFiles } from "./source.ts";
 import { checkNoBias } from "./stored_planes.ts";
 import { storedFloats } from "./stored_values.ts";
 import type { QuantizedTensors, StoredTensorPlace, StoredTensors } from "./stored_tensors.ts";
 import { tokenizerFromJson } from "./tokenizer.ts";
+import { locateTensors, weightFiles } from "./weight_files.ts";
 
 const DENSE: Partial<Record<SafetensorsDtype, string>> = { F32: "F32", F16: "F16", BF16: "BF16" };
-const LARGEST_JSON = 64 * 2 ** 20;
 
 /**
  * Opens a folder and checks that it holds the whole model. Tensors quantised by a method of
@@ -29,12 +31,14 @@ const LARGEST_JSON = 64 * 2 ** 20;
  */
 export async function huggingFaceModelSource(folder: string): Promise<ModelSource> {
   const configName = join(folder, "config.json");
-  const json = await readJson(configName);
+  const json = await readJsonFile(configName, "settings");
   const config = configFromHuggingFace(json, configName);
   const files = new Map<string, FileSource>();
   const close = () => files.forEach((f) => f[Symbol.dispose]());
   try {
-    const located = await locate(folder, files);
+    const chosen = await weightFiles(folder, (await folderEntries(folder)).files);
+    if (!chosen) throw new RangeError(`Cannot load "${folder}": it has no safetensors file`);
+    const { tensors: located, notes } = await locateTensors(folder, chosen, files);
     const quantized = await quantizedOf(folder, json, configName, located);
     // Some exporters store the tied table under the head's name only.
     const tied = config.tiedHead ||
@@ -58,19 +62,16 @@ export async function huggingFaceModelSource(folder: string): Promise<ModelSourc
           : denseTensor(name, found, rows, columns, located.get(found)!),
       );
     }
-    const tokenizerJson = await readJson(join(folder, "tokenizer.json"), true);
-    const tokenizerConfig = await readJson(join(folder, "tokenizer_config.json"), true);
+    const tokenizerFiles = await readTokenizerFiles(folder);
     return {
       name: folder,
       config: effective,
       tensors,
-      tokenizer: tokenizerJson === undefined
-        ? undefined
-        : tokenizerFromJson(tokenizerJson, tokenizerConfig),
-      tokenizerFiles: tokenizerJson === undefined
-        ? undefined
-        : { json: tokenizerJson, config: tokenizerConfig },
+      tokenizer: tokenizerFiles &&
+        tokenizerFromJson(tokenizerFiles.json, tokenizerFiles.config, tokenizerFiles),
+      tokenizerFiles,
       folder: { path: folder, files },
+      notes,
       [Symbol.dispose]: close,
     };
   } catch (error) {
@@ -79,61 +80,28 @@ export async function huggingFaceModelSource(folder: string): Promise<ModelSourc
   }
 }
 
-async function readJson(path: string, optional = false): Promise<unknown> {
-  let text: string;
-  try {
-    const { size } = await Deno.stat(path);
-    if (size > LARGEST_JSON) throw new RangeError(`Cannot read "${path}": ${size} bytes of JSON`);
-    text = await Deno.readTextFile(path);
-  } catch (error) {
-    if (optional && error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new SyntaxError(`Cannot read "${path}": ${(cause as Error).message}`, { cause });
-  }
+/** What a folder says of its tokenizer; undefined where it has no `tokenizer.json`. */
+async function readTokenizerFiles(folder: string): Promise<TokenizerFiles | undefined> {
+  const json = await readJsonFile(join(folder, "tokenizer.json"), "tokenizer", {
+    optional: true,
+  });
+  if (json === undefined) return undefined;
+  const config = await readJsonFile(join(folder, "tokenizer_config.json"), "settings", {
+    optional: true,
+  });
+  const chatTemplate = await readOptionalText(join(folder, "chat_template.jinja"), "settings") ??
+    await templateOfProcessor(folder, config);
+  return { json, config, ...(chatTemplate === undefined ? {} : { chatTemplate }) };
 }
 
-async function locate(
-  folder: string,
-  files: Map<string, FileSource>,
-): Promise<Map<string, StoredTensorPlace>> {
-  const index = await readJson(join(folder, "model.safetensors.index.json"), true);
-  const map = index === undefined
-    ? undefined
-    : (index as { weight_map?: unknown } | null)?.weight_map;
-  if (index !== undefined && (typeof map !== "object" || map === null)) {
-    throw new SyntaxError(`Cannot read "${folder}": its safetensors index has no weight_map`);
-  }
-  const names = map
-    ? [...new Set(Object.values(map as Record<string, unknown>))]
-    : [await onlyFile(folder)];
-  const located = new Map<string, StoredTensorPlace>();
-  for (const name of names) {
-    if (typeof name !== "string" || name.length > 255 || /[\\/\0]|^\.\.?$/.test(name)) {
-      throw new SyntaxError(
-        `Cannot read "${folder}": its index names the file ${JSON.stringify(name)}`,
-      );
-    }
-    const file = await openFile(join(folder, name));
-    files.set(name, file);
-    const { tensors } = await readSafetensors(file);
-    for (const [tensor, where] of tensors) {
-      located.set(tensor, { ...where, file, planes: tensors });
-    }
-  }
-  return located;
-}
-
-// AutoGPTQ names its file after the settings, such as "gptq_model-4bit-128g.safetensors".
-async function onlyFile(folder: string): Promise<string> {
-  const found: string[] = [];
-  for await (const { name } of Deno.readDir(folder)) {
-    if (name.endsWith(".safetensors")) found.push(name);
-  }
-  return found.length === 1 ? found[0] : "model.safetensors";
+/** `chat_template.json` is a processor's: it counts where nothing else has a template. */
+async function templateOfProcessor(folder: string, config: unknown): Promise<string | undefined> {
+  if ((config as { chat_template?: unknown } | undefined)?.chat_template) return undefined;
+  const file = await readJsonFile(join(folder, "chat_template.json"), "settings", {
+    optional: true,
+  });
+  const template = (file as { chat_template?: unknown } | undefined)?.chat_template;
+  return typeof template === "string" ? template : undefined;
 }
 
 async function quantizedOf(
@@ -148,7 +116,7 @@ async function quantizedOf(
   }
   // As AutoGPTQ wrote it before config.json took the settings in; it named no method.
   const name = join(folder, "quantize_config.json");
-  const own = await readJson(name, true);
+  const own = await readJsonFile(name, "settings", { optional: true });
   if (own !== undefined) return quantizedTensors(own, tensors, name, "gptq");
   // HQQ's own library writes no settings: each layer has them.
   const isHqq = [...tensors.keys()].some((tensor) => tensor.endsWith(".W_q"));

@@ -27,11 +27,13 @@ export class StepClock implements Disposable {
   readonly #gpu: Gpu;
   readonly #set: GPUQuerySet;
   readonly #resolved: GpuBuffer;
+  readonly #capacity: number;
   #passes = 0;
 
   /** For up to `capacity` passes; the device must have the feature `timestamp-query`. */
   constructor(gpu: Gpu, capacity: number) {
     this.#gpu = gpu;
+    this.#capacity = capacity;
     this.#set = gpu.device.createQuerySet({ type: "timestamp", count: 2 * capacity });
     this.#resolved = gpu.buffer(
       "timestamps",
@@ -41,8 +43,9 @@ export class StepClock implements Disposable {
     );
   }
 
-  /** For the next pass. */
-  next(): GPUComputePassDescriptor {
+  /** For the next pass; undefined where there were as many as it can hold. */
+  next(): GPUComputePassDescriptor | undefined {
+    if (this.#passes >= this.#capacity) return undefined;
     const first = 2 * this.#passes++;
     return {
       timestampWrites: {

@@ -20,6 +20,12 @@ export interface DecodeOptions {
   readonly skipSpecial?: boolean;
 }
 
+/** What other files of a folder say of its tokenizer. */
+export interface TokenizerOptions {
+  /** The text of `chat_template.jinja`, which holds whatever `tokenizer_config.json` says. */
+  readonly chatTemplate?: string | undefined;
+}
+
 /** Text to token ids and back. */
 export interface Tokenizer {
   /** The ids of a text; a TypeError if the tokenizer cannot spell it and has no token for the unknown. */
@@ -60,7 +66,11 @@ export interface Tokenizer {
  * assertEquals(tokenizer.decode([2, 3, 2]), "cabc");
  * ```
  */
-export function tokenizerFromJson(tokenizerJson: unknown, tokenizerConfig?: unknown): Tokenizer {
+export function tokenizerFromJson(
+  tokenizerJson: unknown,
+  tokenizerConfig?: unknown,
+  options: TokenizerOptions = {},
+): Tokenizer {
   const json = checkTokenizerJson(tokenizerJson);
   const config = tokenizerConfig === undefined || tokenizerConfig === null
     ? {}
@@ -73,7 +83,7 @@ export function tokenizerFromJson(tokenizerJson: unknown, tokenizerConfig?: unkn
   const known = new Set(ids.values());
   const addBos = config.add_bos_token === true && bos !== undefined;
   const addEos = config.add_eos_token === true && eos !== undefined;
-  const chatTemplate = chatTemplateOf(config.chat_template);
+  const chatTemplate = options.chatTemplate ?? chatTemplateOf(config.chat_template);
 
   return {
     vocabularySize,

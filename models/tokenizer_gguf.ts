@@ -49,6 +49,42 @@ const space = "\u2581";
  * ```
  */
 export function tokenizerFromGguf(metadata: ReadonlyMap<string, unknown>): Tokenizer {
+  const { json, config } = tokenizerJsonFromGguf(metadata);
+  return tokenizerFromJson(json, config);
+}
+
+/** A GGUF file's tokenizer in the form that Hugging Face folders have. */
+export interface SpelledTokenizer {
+  /** What `tokenizer.json` holds. */
+  readonly json: Readonly<Record<string, unknown>>;
+  /** What `tokenizer_config.json` holds: the special tokens' texts, and the chat template if there is one. */
+  readonly config: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * The contents of `tokenizer.json` and `tokenizer_config.json` for a GGUF file's tokenizer; what
+ * {@linkcode tokenizerFromGguf} reads.
+ *
+ * @throws TypeError for a missing entry or wrong type, RangeError for a wrong value or an unknown name.
+ *
+ * @example A tokenizer as a folder has it
+ * ```ts
+ * import { tokenizerJsonFromGguf } from "@qzo/qzo/models";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const { json, config } = tokenizerJsonFromGguf(new Map<string, unknown>([
+ *   ["tokenizer.ggml.model", "gpt2"],
+ *   ["tokenizer.ggml.pre", "gpt-2"],
+ *   ["tokenizer.ggml.tokens", ["a", "b", "ab", "<s>"]],
+ *   ["tokenizer.ggml.token_type", [1, 1, 1, 3]],
+ *   ["tokenizer.ggml.merges", ["a b"]],
+ *   ["tokenizer.ggml.bos_token_id", 3],
+ * ]));
+ * assertEquals((json.model as { merges: unknown }).merges, ["a b"]);
+ * assertEquals(config.bos_token, "<s>");
+ * ```
+ */
+export function tokenizerJsonFromGguf(metadata: ReadonlyMap<string, unknown>): SpelledTokenizer {
   const entries = new Entries(metadata);
   const model = entries.text("model");
   if (model !== "gpt2" && model !== "llama") {
@@ -75,6 +111,9 @@ export function tokenizerFromGguf(metadata: ReadonlyMap<string, unknown>): Token
     ? byteLevel(entries)
     : sentencePiece(entries, tokens, types, unknown ?? tokens[types.indexOf(tokenType.unknown)]);
   const json = {
+    version: "1.0",
+    truncation: null,
+    padding: null,
     ...parts,
     model: { ...parts.model, vocab: firstIds(tokens) },
     added_tokens: tokens.flatMap((content, id) =>
@@ -85,11 +124,14 @@ export function tokenizerFromGguf(metadata: ReadonlyMap<string, unknown>): Token
     post_processor: template(addBos ? bos : undefined, addEos ? eos : undefined),
   };
   const chat = metadata.get("tokenizer.chat_template");
-  return tokenizerFromJson(json, {
-    bos_token: bos,
-    eos_token: eos,
-    chat_template: typeof chat === "string" ? chat : undefined,
-  });
+  return {
+    json,
+    config: {
+      ...(bos === undefined ? {} : { bos_token: bos }),
+      ...(eos === undefined ? {} : { eos_token: eos }),
+      ...(typeof chat === "string" ? { chat_template: chat } : {}),
+    },
+  };
 }
 
 /** Control and user-defined tokens are found in a text before anything else. */

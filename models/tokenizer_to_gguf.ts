@@ -6,7 +6,7 @@
 import { checkTokenizerJson, record, type TokenizerJson } from "./tokenizer_check.ts";
 import { tokenType } from "./tokenizer_gguf.ts";
 import { preTokenizerName } from "./tokenizer_pre.ts";
-import { type Tokenizer, tokenizerFromJson } from "./tokenizer.ts";
+import { type Tokenizer, tokenizerFromJson, type TokenizerOptions } from "./tokenizer.ts";
 
 /**
  * Metadata for GGUF. Numbers are token ids, to be stored as uint32; lists of numbers are stored as their array's type.
@@ -16,8 +16,8 @@ export type TokenizerMetadata = Map<
   string | number | boolean | string[] | Int32Array<ArrayBuffer> | Float32Array<ArrayBuffer>
 >;
 
-/** What the model's configuration adds. */
-export interface TokenizerToGgufOptions {
+/** What the model's configuration and other files add. */
+export interface TokenizerToGgufOptions extends TokenizerOptions {
   /** Rows of the embedding; names are made up for those that no token has. Default: one more than the largest id. */
   readonly vocabularySize?: number;
 }
@@ -48,7 +48,7 @@ export function tokenizerToGguf(
   tokenizerConfig?: unknown,
   options: TokenizerToGgufOptions = {},
 ): TokenizerMetadata {
-  const tokenizer = tokenizerFromJson(tokenizerJson, tokenizerConfig);
+  const tokenizer = tokenizerFromJson(tokenizerJson, tokenizerConfig, options);
   const json = checkTokenizerJson(tokenizerJson);
   const config = tokenizerConfig === undefined || tokenizerConfig === null
     ? {}

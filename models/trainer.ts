@@ -56,6 +56,8 @@ export class Trainer implements Disposable {
   #encoder: GPUCommandEncoder | undefined;
   #pass: GPUComputePassEncoder | undefined;
   #unsent = 0;
+  /** Multiply-adds recorded and not yet sent. */
+  #work = 0;
   #queued = 0;
 
   /**
@@ -116,8 +118,10 @@ export class Trainer implements Disposable {
           },
         };
       },
-      6,
-      () => this.#submit(),
+      {
+        beforeEvict: () => this.#submit(),
+        isStale: ({ plan }) => this.#gpu.pacing.isStale(plan.largest, plan.isSplit),
+      },
     );
     this.#activations = new ActivationPool(this.#gpu, () => this.#plans.clear());
   }
@@ -158,26 +162,44 @@ export class Trainer implements Disposable {
     if (entry.copy.source !== this.#staging) {
       entry.copy = new BlockCopy(this.#gpu, this.#staging, input);
     }
-    const encoder = this.#encoder ??= this.#gpu.device.createCommandEncoder();
-    const pass = this.#pass ??= encoder.beginComputePass(this.#clock?.next());
-    entry.copy.encode(pass, at);
-    plan.encode(pass);
+    entry.copy.encode(this.#openPass(), at);
+    const { pacing } = this.#gpu;
+    for (let part = 0; part < plan.parts;) {
+      const { next, work } = plan.encodeWithin(
+        this.#openPass(),
+        part,
+        pacing.submissionWork - this.#work,
+      );
+      part = next;
+      this.#work += work;
+      if (this.#work >= pacing.submissionWork || part < plan.parts) this.#submit();
+    }
     this.#queued++;
     this.#unsent++;
     // Small submissions first, so that the device begins at once; larger ones then cost less each.
     if (this.#unsent >= Math.min(16, this.#queued - this.#unsent + 1)) this.#submit();
   }
 
-  /** Sends the recorded steps with their inputs in one write. */
+  /** The pass that dispatches are recorded into; a new one where the last was submitted. */
+  #openPass(): GPUComputePassEncoder {
+    this.#encoder ??= this.#gpu.device.createCommandEncoder();
+    return this.#pass ??= this.#encoder.beginComputePass(this.#clock?.next());
+  }
+
+  /** Sends what was recorded, with its steps' inputs in one write: steps, or a part of one that takes long. */
   #submit(): void {
     if (!this.#encoder || !this.#pass) return;
     this.#pass.end();
     this.#pass = undefined;
-    const bytes = new Uint8Array(this.#staged.bytes);
-    for (const part of this.#staged.parts) bytes.set(part.bytes, part.at);
     const { queue } = this.#gpu.device;
-    queue.writeBuffer(this.#staging.buffer.buffer, 0, bytes);
+    if (this.#staged.parts.length > 0) {
+      const bytes = new Uint8Array(this.#staged.bytes);
+      for (const part of this.#staged.parts) bytes.set(part.bytes, part.at);
+      queue.writeBuffer(this.#staging.buffer.buffer, 0, bytes);
+    }
     queue.submit([this.#encoder.finish()]);
+    this.#gpu.pacing.sent(this.#work);
+    this.#work = 0;
     this.#encoder = undefined;
     this.#staged = { bytes: 0, parts: [] };
     this.#unsent = 0;

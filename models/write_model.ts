@@ -136,6 +136,7 @@ function ggufMetadata(source: ModelSource): Map<string, GgufValue | GgufTyped> {
   }
   if (tokenizerFiles) {
     const tokenizer = tokenizerToGguf(tokenizerFiles.json, tokenizerFiles.config, {
+      ...tokenizerFiles,
       vocabularySize: config.vocabulary,
     });
     for (const [key, value] of tokenizer) {

@@ -5,6 +5,7 @@
  */
 import { basename, join } from "@std/path";
 import { writeFileWhole } from "../models/file_source.ts";
+import { readJsonFile } from "../models/read_file.ts";
 import { gainForwards } from "../models/gains.ts";
 import { openModelSource } from "../models/open.ts";
 import { planOffsets } from "../models/selection.ts";
@@ -98,13 +99,10 @@ function storedPath({ config }: BenchmarkJob): string {
 
 /** A run that is done, from its folder; undefined when it is not. */
 export async function benchmarkResult(job: BenchmarkJob): Promise<BenchmarkResult | undefined> {
-  let stored: Stored;
-  try {
-    stored = JSON.parse(await Deno.readTextFile(storedPath(job)));
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
+  const stored = await readJsonFile(storedPath(job), "settings", { optional: true }) as
+    | Stored
+    | undefined;
+  if (stored === undefined) return undefined;
   const events = await readMetrics(runFolder(job.config.output).metrics);
   const perStep = optimiserOfConfig(job.config).evaluations;
   const { evaluateEvery, steps, forwardsBefore } = stored.spent ??

@@ -123,7 +123,10 @@ export class ChunkQueue {
       tokens += batch.tokens * this.#branches;
       trainer.enqueue(this.#step, batch);
     }
-    return { records: trainer.drain(), steps: count, tokens, begun };
+    const records = trainer.drain();
+    // Awaited only after the chunk before: a device that is lost meanwhile must not end the process.
+    records.catch(() => {});
+    return { records, steps: count, tokens, begun };
   }
 }
 

@@ -85,6 +85,8 @@ export interface DeviceConfig {
   readonly adapter?: string;
   /** MiB of activations beyond which a step's branches are evaluated in several passes. */
   readonly activations: number;
+  /** Milliseconds that a submission may take, see {@linkcode PacingLimits}. */
+  readonly submission?: number;
 }
 
 /** How to quantise a model that is not quantised. */
@@ -188,6 +190,10 @@ const schema: Field<TrainConfig> = section<TrainConfig>("A fine-tune", {
       "MiB of activations beyond which a step's branches are evaluated in several passes",
       { ...count, max: 1 << 20 },
       1024,
+    ),
+    submission: number(
+      "milliseconds of work handed to the device at once; longer ones are split [80 on macOS, else 250]",
+      { min: 1, max: 60_000 },
     ),
   }),
   quantize: section<QuantizeConfig>("How to quantise first", {

@@ -4,7 +4,9 @@
  * @module
  */
 
+import { attempting, inWords } from "../models/attempt.ts";
 import { writeFileWhole } from "../models/file_source.ts";
+import { readFileBytes } from "../models/read_file.ts";
 import {
   encodeHeader,
   encodeRecord,
@@ -67,8 +69,10 @@ export class LedgerFile implements Disposable {
    */
   static async resume(path: string): Promise<{ file: LedgerFile; ledger: Ledger }> {
     const ledger = await openLedger(path);
-    if (ledger.tornBytes > 0) await Deno.truncate(path, ledger.validBytes);
-    const open = await Deno.open(path, { append: true });
+    const open = await attempting({ what: "go on with the ledger", path }, async () => {
+      if (ledger.tornBytes > 0) await Deno.truncate(path, ledger.validBytes);
+      return await Deno.open(path, { append: true });
+    });
     return { file: new LedgerFile(path, ledger.head, open, ledger.records.length), ledger };
   }
 
@@ -92,10 +96,7 @@ export class LedgerFile implements Disposable {
     } catch (error) {
       // Steps appended later would lie behind a torn record and be lost with it.
       await this.#file.truncate(this.head.bytes.length + this.#length * size).catch(() => {});
-      if (error instanceof Error) {
-        error.message = `Cannot append ${entries.length} steps to "${this.path}": ${error.message}`;
-      }
-      throw error;
+      throw inWords(error, { what: `append ${entries.length} steps to`, path: this.path });
     }
     this.#length += entries.length;
   }
@@ -107,10 +108,18 @@ export class LedgerFile implements Disposable {
   }
 }
 
-/** Reads a whole ledger. @throws {SyntaxError} When its head is damaged */
+const NO_LEDGER = "Name the run's folder, or the run.ledger in it";
+
+/**
+ * Reads a whole ledger.
+ *
+ * @throws {SyntaxError} When its head is damaged
+ * @throws {TypeError | RangeError} For what is no regular file, or larger than 1 GiB
+ * @throws {Deno.errors.NotFound} When there is none
+ */
 export async function openLedger(path: string): Promise<Ledger> {
   try {
-    return readLedger(await Deno.readFile(path));
+    return readLedger(await readFileBytes(path, "ledger", { hint: NO_LEDGER }));
   } catch (error) {
     if (error instanceof SyntaxError) error.message = `"${path}": ${error.message}`;
     throw error;

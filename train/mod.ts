@@ -17,6 +17,7 @@ export * from "./export_run.ts";
 export * from "./finetune.ts";
 export * from "./host_objective.ts";
 export * from "./ledger_file.ts";
+export * from "./lost_device.ts";
 export * from "./ledger_header.ts";
 export * from "./offsets_for.ts";
 export * from "./replay.ts";

@@ -6,6 +6,7 @@
 import { createHash } from "node:crypto";
 import { OffsetSet } from "../kernels/mod.ts";
 import { planOffsets } from "../models/selection.ts";
+import { attempting } from "../models/attempt.ts";
 import { writeFileWhole } from "../models/file_source.ts";
 import {
   assertLedgerFits,
@@ -124,7 +125,10 @@ export class Run implements Disposable {
         seed: config.seed,
         data: dataOfRun(config, options.examples),
       });
-    await Deno.mkdir(folder.path, { recursive: true });
+    await attempting(
+      { what: "make the run's folder", path: folder.path },
+      () => Deno.mkdir(folder.path, { recursive: true }),
+    );
     let offsets: OffsetSet;
     let ledger: LedgerFile;
     let state: readonly number[] | undefined;

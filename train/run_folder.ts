@@ -4,7 +4,9 @@
  * @module
  */
 import { join } from "@std/path";
+import { attempting, attemptingNow } from "../models/attempt.ts";
 import { writeFileWhole } from "../models/file_source.ts";
+import { readFileText } from "../models/read_file.ts";
 import type { EvaluationEvent, StepEvent } from "./finetune.ts";
 
 /** Where the files of a run lie. */
@@ -87,7 +89,7 @@ export function runEvent(event: StepEvent | EvaluationEvent): RunEvent {
 export async function readMetrics(path: string): Promise<RunEvent[]> {
   let text: string;
   try {
-    text = await Deno.readTextFile(path);
+    text = await readFileText(path, "metrics");
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return [];
     throw error;
@@ -129,10 +131,12 @@ function isBetter(a: EvaluationMetrics, b: EvaluationMetrics): boolean {
 export class MetricsFile implements Disposable {
   /** In order; grows. */
   readonly events: RunEvent[];
+  readonly #path: string;
   readonly #file: Deno.FsFile;
   #waiting = "";
 
-  private constructor(events: RunEvent[], file: Deno.FsFile) {
+  private constructor(path: string, events: RunEvent[], file: Deno.FsFile) {
+    this.#path = path;
     this.events = events;
     this.#file = file;
   }
@@ -142,7 +146,9 @@ export class MetricsFile implements Disposable {
     const events = (await readMetrics(path)).filter((event) => event.step <= steps);
     const lines = events.map((event) => `${JSON.stringify(event)}\n`).join("");
     await writeFileWhole(path, [new TextEncoder().encode(lines)]);
-    return new MetricsFile(events, await Deno.open(path, { append: true }));
+    const writing = { what: "write the metrics", path };
+    const file = await attempting(writing, () => Deno.open(path, { append: true }));
+    return new MetricsFile(path, events, file);
   }
 
   /** Keeps an event and returns it; an evaluation that was made before the run was resumed is not kept twice. */
@@ -170,7 +176,9 @@ export class MetricsFile implements Disposable {
   flush(): void {
     const bytes = new TextEncoder().encode(this.#waiting);
     this.#waiting = "";
-    for (let done = 0; done < bytes.length;) done += this.#file.writeSync(bytes.subarray(done));
+    attemptingNow({ what: "write the metrics", path: this.#path }, () => {
+      for (let done = 0; done < bytes.length;) done += this.#file.writeSync(bytes.subarray(done));
+    });
   }
 
   /** Writes the rest and closes the file. */

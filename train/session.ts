@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Gpu, type GpuOptions, openGpu } from "../kernels/mod.ts";
+import { type Gpu, type GpuOptions, openGpu, type PacingLimits } from "../kernels/mod.ts";
 import { adaptedSource } from "../models/adapter.ts";
 import { loadModel, type LoadOptions, type Model } from "../models/model.ts";
 import { openModelSource } from "../models/open.ts";
@@ -25,12 +25,17 @@ export interface RunSession extends Disposable {
 }
 
 /** The configured device. */
-export function gpuOptions({ device: { adapter } }: TrainConfig): GpuOptions {
-  if (adapter === undefined) return {};
-  if (adapter === "high-performance" || adapter === "low-power") {
-    return { powerPreference: adapter };
-  }
-  return { adapter };
+export function gpuOptions({ device: { adapter, submission } }: TrainConfig): GpuOptions {
+  return {
+    ...adapter === undefined
+      ? {}
+      : adapter === "high-performance" || adapter === "low-power"
+      ? { powerPreference: adapter }
+      : { adapter },
+    ...submission === undefined
+      ? {}
+      : { pacing: { dispatch: Math.min(50, submission), submission } },
+  };
 }
 
 /** The stored model as it is loaded: quantised as it is read where `quantize.format` says so. */
@@ -40,20 +45,24 @@ export function configuredSource(stored: ModelSource, config: TrainConfig): Mode
 }
 
 /**
- * Opens the device and loads the configured model; `adapter` is the path of one to lay over it.
+ * Opens the device and loads the configured model; `adapter` is the path of one to lay over it, `pacing`
+ * how long work may take in place of what is configured.
  *
  * @throws {NoAdapterError} Without a device of that name
  * @throws What opening and loading the model throw
  */
 export async function openRunSession(
   config: TrainConfig,
-  { adapter, ...options }: LoadOptions & { readonly adapter?: string } = {},
+  { adapter, pacing, ...options }: LoadOptions & {
+    readonly adapter?: string;
+    readonly pacing?: PacingLimits | undefined;
+  } = {},
 ): Promise<RunSession> {
   using stack = new DisposableStack();
   const stored = stack.use(await openModelSource(config.model));
   const base = configuredSource(stored, config);
   const source = adapter === undefined ? base : stack.use(await adaptedSource(base, adapter));
-  const gpu = stack.use(await openGpu(gpuOptions(config)));
+  const gpu = stack.use(await openGpu({ ...gpuOptions(config), ...pacing ? { pacing } : {} }));
   const model = stack.use(await loadModel(gpu, source, options));
   const owned = stack.move();
   return { gpu, stored, source, model, [Symbol.dispose]: () => owned.dispose() };

@@ -5,6 +5,7 @@
  */
 import { join } from "@std/path";
 import { writeFileWhole } from "../../models/file_source.ts";
+import { readFileText } from "../../models/read_file.ts";
 import {
   type BenchmarkResult,
   benchmarkRows,
@@ -35,7 +36,7 @@ export const benchOptimisersCommand: Command = {
   keys: [],
   run: async ({ options, terminal, signal }) => {
     const path = options.required("config", "--config examples/optimisers.yaml");
-    const benchmark = parseBenchmark(await Deno.readTextFile(path), path);
+    const benchmark = parseBenchmark(await readFileText(path, "configuration"), path);
     if (!options.flag("table")) {
       const total = benchmark.cases.length * benchmark.optimisers.reduce(
         (sum, it) => sum + Math.max(1, benchmark.learningRates(it).length) + benchmark.seeds,

@@ -13,6 +13,7 @@ struct Params {
   own_start: u32,
   slot: u32,       // these four: where each list starts in the batch
   scale: f32,
+  first_group: u32, // of a dispatch that is split: its first workgroup
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -24,7 +25,7 @@ struct Params {
 
 @compute @workgroup_size({WORKGROUP})
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) wg: vec3<u32>) {
-  let flat = id.y * (wg.x * {WORKGROUP}u) + id.x;
+  let flat = p.first_group * {WORKGROUP}u + id.y * (wg.x * {WORKGROUP}u) + id.x;
   if (flat >= p.total) { return; }
   let head = flat % p.heads;
   let row = flat / p.heads;

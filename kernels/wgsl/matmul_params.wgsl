@@ -20,6 +20,7 @@ struct Params {
   first_row: u32,       // WINDOW == rows: those (of all branches) of this dispatch, all of one branch
   end_row: u32,
   row_quads: u32,       // PLANE == minima: quads of rows of this piece
+  first_group: u32,     // of a dispatch that is split: its first workgroup
 }
 
 @group(0) @binding(0) var<uniform> p: Params;

@@ -34,7 +34,7 @@ fn half_at(index: u32) -> f32 {
 
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) wg: vec3<u32>) {
-  let flat = id.y * (wg.x * WORKGROUP) + id.x;
+  let flat = p.first_group * WORKGROUP + id.y * (wg.x * WORKGROUP) + id.x;
   let column0 = (flat % p.column_tiles) * COLS;
   let row_tile = flat / p.column_tiles;
 #if MIXED

@@ -23,7 +23,7 @@ fn main(
   @builtin(workgroup_id) wid: vec3<u32>,
   @builtin(num_workgroups) wg: vec3<u32>,
 ) {
-  let flat = wid.y * wg.x + wid.x;
+  let flat = p.first_group + wid.y * wg.x + wid.x;
   let column0 = (flat % p.column_tiles) * COLS;
   let row_tile = flat / p.column_tiles;
   let b = row_tile / p.row_tiles;

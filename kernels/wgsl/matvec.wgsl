@@ -77,7 +77,7 @@ fn main(
   @builtin(workgroup_id) wid: vec3<u32>,
   @builtin(num_workgroups) wg: vec3<u32>,
 ) {
-  let column_tile = wid.y * wg.x + wid.x;
+  let column_tile = p.first_group + wid.y * wg.x + wid.x;
   if (column_tile >= p.column_tiles) { return; }
   let column0 = column_tile * 4u;
   let quads = p.columns / 4u;

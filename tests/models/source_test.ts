@@ -175,9 +175,20 @@ Deno.test("an index cannot name files outside its folder, nor files that are not
       );
     }
     await Deno.writeTextFile(index, JSON.stringify({ weight_map: { a: "gone.safetensors" } }));
-    await assertRejects(() => huggingFaceModelSource(folder), Deno.errors.NotFound);
+    {
+      // As transformers: a whole file comes before an index.
+      using source = await huggingFaceModelSource(folder);
+      assert(source.notes?.some((note) => note.includes("left over")), String(source.notes));
+    }
     await Deno.writeTextFile(index, "[]");
     await assertRejects(() => huggingFaceModelSource(folder), SyntaxError, "no weight_map");
+    await Deno.writeTextFile(index, JSON.stringify({ weight_map: { a: "gone.safetensors" } }));
+    await Deno.remove(join(folder, "model.safetensors"));
+    await assertRejects(
+      () => huggingFaceModelSource(folder),
+      Deno.errors.NotFound,
+      "gone.safetensors",
+    );
   });
 });
 

@@ -88,6 +88,9 @@ Deno.test("the chat template is found in both forms", () => {
   const named = [{ name: "tool", template: "x" }, { name: "default", template }];
   assertEquals(tokenizerFromJson(json, { chat_template: named }).chatTemplate, template);
   assertEquals(tokenizerFromJson(json).chatTemplate, undefined);
+  // transformers: chat_template.jinja beats what the configuration says.
+  const both = tokenizerFromJson(json, { chat_template: "x" }, { chatTemplate: template });
+  assertEquals(both.chatTemplate, template);
 });
 
 Deno.test("wrong files are refused with the offending value", () => {

@@ -1,5 +1,11 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
-import { type OffsetSet, openGpu, StepState } from "../../kernels/mod.ts";
+import {
+  type AdapterClass,
+  type OffsetSet,
+  openGpu,
+  type PacingLimits,
+  StepState,
+} from "../../kernels/mod.ts";
 import { Evaluator, packBatch, Trainer } from "../../models/mod.ts";
 import { recordStep } from "../../models/record_step.ts";
 import {
@@ -65,6 +71,43 @@ for (const form of ["absolute", "relative"] as const) {
     assert([...found.values()].every((values) => values.some((w) => w !== 0)), "nothing moved");
     const coefficients = records.map((r) => r.coefficients);
     assertEquals(bits(found), bits(replayed(trained, offsets, rule, 3, coefficients)));
+  });
+}
+
+/** The bits after steps on a device of its own, paced like that; how many submissions it took. */
+async function stepsPaced(
+  pacing: PacingLimits,
+  adapterClass: AdapterClass,
+): Promise<{ found: ReturnType<typeof bits>; submissions: number; loss: number }> {
+  using own = await openGpu({ pacing });
+  Object.defineProperty(own, "adapterClass", { value: adapterClass });
+  using trained = await trainedModel(own, "int4_g32");
+  using offsets = trained.offsets("relative");
+  const rule = qzoNormalised({ queries: 2, epsilon: 1e-3, learningRate: 0.05 });
+  using trainer = new Trainer(trained.model, rule, offsets, { seed: 3 });
+  let submissions = 0;
+  const { queue } = own.device;
+  const submit = queue.submit.bind(queue);
+  queue.submit = (buffers) => {
+    submissions++;
+    submit(buffers);
+  };
+  for (let step = 0; step < 6; step++) trainer.enqueue(step, batchOf(step));
+  const records = await trainer.drain();
+  using evaluator = new Evaluator(trained.model, offsets);
+  const [{ loss }] = await evaluator.run([batchOf(1)]);
+  assertEquals(records.map((r) => r.halted), Array(6).fill(false));
+  return { found: bits(await offsets.read(own)), submissions, loss };
+}
+
+for (const adapterClass of ["software", "hardware"] as const) {
+  Deno.test(`steps on ${adapterClass} leave the same bits however short dispatches and submissions are kept`, async () => {
+    const whole = await stepsPaced({ dispatch: 1e9, submission: 1e9 }, adapterClass);
+    // 2e7 multiply-adds a millisecond are assumed at first: a few thousand a dispatch.
+    const split = await stepsPaced({ dispatch: 1e-4, submission: 1e-3 }, adapterClass);
+    assertEquals(split.found, whole.found);
+    assertEquals(split.loss, whole.loss);
+    assert(split.submissions > 5 * whole.submissions, `${split.submissions} submissions`);
   });
 }
 

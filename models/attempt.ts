@@ -1,0 +1,157 @@
+/**
+ * What the system answers when a file cannot be had, in words that say what was attempted, on what, and what to do.
+ *
+ * @module
+ */
+
+/** Something that is tried on a path. */
+export interface Attempt {
+  /** What, as it stands behind "Cannot": `read the configuration`, `write`. */
+  readonly what: string;
+  /** On which file or folder. */
+  readonly path: string;
+  /** What to do when there is nothing at the path, or who named it: a sentence without its full stop. */
+  readonly hint?: string | undefined;
+}
+
+interface Answer {
+  readonly is: (error: Error, code: string) => boolean;
+  /** What it means for `path`. */
+  readonly words: (error: Error, path: string) => string;
+  /** Whether the attempt's own hint says more than `words`: only where nothing lies at the path. */
+  readonly absent?: boolean;
+}
+
+const flagOf = (error: Error) => /--allow-[a-z]+/.exec(error.message)?.[0] ?? "--allow-read";
+
+/** What systems answer. The first row that fits speaks. */
+const ANSWERS: readonly Answer[] = [
+  {
+    is: (error) => error instanceof Deno.errors.NotCapable,
+    words: (error) => `Deno was started without the right to it. Run it with ${flagOf(error)}`,
+  },
+  {
+    is: (error) => error instanceof TypeError && /NUL byte/.test(error.message),
+    words: () => "its name has a NUL character, which no file's has",
+  },
+  { is: (_, code) => code === "ENOENT", words: absent, absent: true },
+  {
+    is: (_, code) => code === "EACCES" || code === "EPERM",
+    words: () => "permission denied. Change its owner or mode (chmod), or run as a user who may",
+  },
+  { is: (_, code) => code === "EISDIR", words: () => "it is a folder, not a file" },
+  {
+    is: (_, code) => code === "ENOTDIR",
+    words: () => "a part of the path is a file, where a folder was expected",
+  },
+  {
+    is: (_, code) => code === "ENAMETOOLONG",
+    words: () => "the name is too long: most systems allow 255 bytes for each part of a path",
+  },
+  {
+    is: (_, code) => code === "ELOOP",
+    words: () => "its links lead round in a circle, to no file",
+  },
+  {
+    is: (_, code) => code === "ENOSPC" || code === "EDQUOT",
+    words: () => "no space left on the disk. Free some, or write elsewhere",
+  },
+  { is: (_, code) => code === "EFBIG", words: () => "the file would be larger than allowed there" },
+  {
+    is: (_, code) => code === "EROFS",
+    words: () => "it lies on a disk that is mounted read-only. Write elsewhere",
+  },
+  {
+    is: (_, code) => code === "EMFILE" || code === "ENFILE",
+    words: () => "too many files are open. Close some, or raise the limit (ulimit -n)",
+  },
+  { is: (_, code) => code === "EEXIST", words: () => "it exists already" },
+  {
+    is: (_, code) => code === "EBUSY" || code === "ETXTBSY",
+    words: () => "another program is at work on it",
+  },
+  {
+    is: (_, code) => code === "EIO",
+    words: () => "the disk failed to read or write it (an input/output error)",
+  },
+];
+
+function absent(_: Error, path: string): string {
+  if (path === "") return "the path is empty";
+  try {
+    if (Deno.lstatSync(path).isSymlink) {
+      return `it is a link to "${Deno.readLinkSync(path)}", which is not there`;
+    }
+  } catch { /* Nothing at all, or nothing to be looked at. */ }
+  return "there is no such file or folder";
+}
+
+/** The system's own words without its number and call: `Device or resource busy`. */
+function plainWords({ message }: Error): string {
+  return message.replace(/ \(os error \d+\).*$/s, "").replace(/^./, (c) => c.toLowerCase());
+}
+
+/** Whether an error came from the system or from Deno's permissions, and not from this library. */
+export function isOsError(error: unknown): error is Error {
+  if (!(error instanceof Error)) return false;
+  return codeOf(error) !== "" || / \(os error \d+\)/.test(error.message) ||
+    error instanceof Deno.errors.NotCapable && /--allow-/.test(error.message);
+}
+
+function codeOf(error: Error): string {
+  const { code } = error as { code?: unknown };
+  return typeof code === "string" && /^E[A-Z]+$/.test(code) ? code : "";
+}
+
+/** The path that the system's message names, as in `... (os error 2): open 'a.gguf'`. */
+function pathIn({ message }: Error): string | undefined {
+  return /\(os error \d+\): [a-z]+ '(.*?)'(?: -> '.*')?$/s.exec(message)?.[1] ??
+    /access to "(.*?)", run again/s.exec(message)?.[1];
+}
+
+/** An error of the system in words: of the same class, with the first as its cause. Others come back as they are. */
+export function inWords(
+  error: unknown,
+  attempt: Omit<Attempt, "path"> & { path?: string },
+): unknown {
+  if (!isOsError(error)) return error;
+  const { what, path = pathIn(error), hint } = attempt;
+  const answer = ANSWERS.find(({ is }) => is(error, codeOf(error)));
+  const words = answer ? answer.words(error, path ?? "") : plainWords(error);
+  const advice = hint === undefined || answer && !answer.absent ? "" : `. ${hint}`;
+  const subject = path === undefined ? "" : ` "${path}"`;
+  const Class = error.constructor as new (message: string, options: ErrorOptions) => Error;
+  return new Class(`Cannot ${what}${subject}: ${words}${advice}`, { cause: error });
+}
+
+/**
+ * Runs what touches a file; errors of the system come out in words, of the same class (`Deno.errors.NotFound` stays one).
+ *
+ * @example A file that is not there
+ * ```ts
+ * import { attempting } from "@qzo/qzo/models";
+ * import { assertRejects } from "@std/assert";
+ *
+ * await assertRejects(
+ *   () => attempting({ what: "read the notes", path: "none.txt" }, () => Deno.readTextFile("none.txt")),
+ *   Deno.errors.NotFound,
+ *   'Cannot read the notes "none.txt": there is no such file or folder',
+ * );
+ * ```
+ */
+export async function attempting<T>(attempt: Attempt, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    throw inWords(error, attempt);
+  }
+}
+
+/** {@linkcode attempting} for what does not wait. */
+export function attemptingNow<T>(attempt: Attempt, run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    throw inWords(error, attempt);
+  }
+}

@@ -1,0 +1,79 @@
+/**
+ * What files are read as: their names in messages and the most bytes of them that are looked at.
+ *
+ * @module
+ */
+import type { Attempt } from "./attempt.ts";
+
+/** A kind of file. */
+export interface FileKind {
+  /** As messages name it: "Cannot read the configuration ...". */
+  readonly what: string;
+  /** Bytes beyond which a file is refused before anything of it is read. */
+  readonly most: number;
+}
+
+/** The name of a kind. */
+export type FileKindName =
+  | "weights"
+  | "settings"
+  | "index"
+  | "tokenizer"
+  | "configuration"
+  | "ledger"
+  | "metrics"
+  | "data";
+
+const MiB = 2 ** 20;
+
+/**
+ * Every kind of file that is read, with its limit. A limit is far above any real file and far below what would fill memory; weights are
+ * read in pieces and have none.
+ */
+export const FILE_KINDS: Readonly<Record<FileKindName, FileKind>> = {
+  /** GGUF and safetensors files, adapters. */
+  weights: { what: "the weights", most: Infinity },
+  /** `config.json`, `tokenizer_config.json` and other settings in JSON. */
+  settings: { what: "the settings", most: 16 * MiB },
+  /** `model.safetensors.index.json`. */
+  index: { what: "the index", most: 64 * MiB },
+  /** `tokenizer.json`. */
+  tokenizer: { what: "the tokenizer", most: 64 * MiB },
+  /** A configuration of this library in YAML. */
+  configuration: { what: "the configuration", most: 4 * MiB },
+  /** `run.ledger`: a step takes a few bytes. */
+  ledger: { what: "the ledger", most: 1024 * MiB },
+  /** `metrics.jsonl`. */
+  metrics: { what: "the metrics", most: 256 * MiB },
+  /** Training, evaluation and calibration text: as much as one string of the engine holds. */
+  data: { what: "the data file", most: 2 ** 29 - 24 },
+};
+
+/** The attempt to read a file of a kind, for messages. */
+export function readingOf(kind: FileKindName, path: string, hint?: string): Attempt {
+  return { what: `read ${FILE_KINDS[kind].what}`, path, hint };
+}
+
+/**
+ * Refuses what is no regular file, or too large for its kind.
+ *
+ * @throws {TypeError} For a folder, a pipe, a socket or a device
+ * @throws {RangeError} For more bytes than the kind allows
+ */
+export function checkFile(info: Deno.FileInfo, path: string, kind: FileKindName): void {
+  const { what, most } = FILE_KINDS[kind];
+  const attempt = `Cannot read ${what} "${path}"`;
+  if (!info.isFile) {
+    throw new TypeError(`${attempt}: it is not a file but ${thing(info)}`);
+  }
+  if (info.size > most) {
+    throw new RangeError(`${attempt}: it has ${info.size} bytes, at most ${most} are read`);
+  }
+}
+
+function thing(info: Deno.FileInfo): string {
+  if (info.isDirectory) return "a folder";
+  if (info.isFifo) return "a pipe: save what comes out of it as a file";
+  if (info.isSocket) return "a socket";
+  return info.isCharDevice || info.isBlockDevice ? "a device" : "something else";
+}

@@ -1,0 +1,67 @@
+/**
+ * A look at what lies at a path: enough to tell what it is, never much of it.
+ *
+ * @module
+ */
+import { join } from "@std/path";
+import { attempting } from "./attempt.ts";
+import { CONTENTS_BYTES, type FileHead, fileHead } from "./file_contents.ts";
+
+const MOST_ENTRIES = 20_000;
+
+/** The names in a folder, folders apart; what its links lead to counts. */
+export interface FolderEntries {
+  /** Its files, links to files too, and links that lead nowhere. */
+  readonly files: readonly string[];
+  /** Its folders. */
+  readonly folders: readonly string[];
+}
+
+/**
+ * The names in a folder.
+ *
+ * @throws {RangeError} For more than 20,000
+ * @throws What the system answers, in words
+ */
+export async function folderEntries(path: string): Promise<FolderEntries> {
+  return await attempting({ what: "read the folder", path }, async () => {
+    const files: string[] = [];
+    const folders: string[] = [];
+    for await (const { name, isDirectory, isSymlink } of Deno.readDir(path)) {
+      if (files.length + folders.length >= MOST_ENTRIES) {
+        throw new RangeError(
+          `Cannot read the folder "${path}": it has more than ${MOST_ENTRIES} entries`,
+        );
+      }
+      const folder = isSymlink
+        ? await Deno.stat(join(path, name)).then((it) => it.isDirectory, () => false)
+        : isDirectory;
+      (folder ? folders : files).push(name);
+    }
+    return { files: files.sort(), folders: folders.sort() };
+  });
+}
+
+/** The beginning of a regular file. @throws What the system answers */
+export async function headOfFile(path: string): Promise<FileHead> {
+  const { size } = await Deno.stat(path);
+  using file = await Deno.open(path);
+  const bytes = new Uint8Array(Math.min(size, CONTENTS_BYTES));
+  let done = 0;
+  while (done < bytes.length) {
+    const n = await file.read(bytes.subarray(done));
+    if (n === null) break;
+    done += n;
+  }
+  return fileHead(bytes.subarray(0, done), size);
+}
+
+/** Names in words, a few of them: `a, b and 3 more`. */
+export function list(names: readonly string[], most = 5): string {
+  if (names.length <= most) {
+    return names.length < 2
+      ? names.join("")
+      : `${names.slice(0, -1).join(", ")} and ${names[names.length - 1]}`;
+  }
+  return `${names.slice(0, most).join(", ")} and ${names.length - most} more`;
+}

@@ -1,0 +1,112 @@
+/**
+ * The one way to read a whole file: a regular file of a size that its kind allows, or an error before anything is read.
+ *
+ * @module
+ */
+import { attempting, attemptingNow } from "./attempt.ts";
+import { checkContents } from "./file_contents.ts";
+import { checkFile, type FileKindName, readingOf } from "./file_kinds.ts";
+
+/** What to say when there is no such file. */
+export interface ReadFileOptions {
+  /** What to do then, or who named the file; a sentence without its full stop. */
+  readonly hint?: string | undefined;
+}
+
+/** At the most `size` bytes of an open file, from its start: a file that grows meanwhile is read as it was. */
+async function bytesOf(file: Deno.FsFile, size: number): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = new Uint8Array(size);
+  let done = 0;
+  while (done < size) {
+    const n = await file.read(bytes.subarray(done));
+    if (n === null) break;
+    done += n;
+  }
+  return bytes.subarray(0, done);
+}
+
+/**
+ * The bytes of a file. It is looked at before it is opened: a pipe would wait, a device never ends.
+ *
+ * @throws {TypeError} For what is no regular file
+ * @throws {RangeError} For a file larger than its kind allows, or one that is something else: a Git LFS pointer, an archive
+ * @throws {Deno.errors.NotFound} When there is none, and what else the system answers, in words
+ */
+export async function readFileBytes(
+  path: string,
+  kind: FileKindName,
+  { hint }: ReadFileOptions = {},
+): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = await attempting(readingOf(kind, path, hint), async () => {
+    checkFile(await Deno.stat(path), path, kind);
+    using file = await Deno.open(path);
+    const info = await file.stat();
+    checkFile(info, path, kind);
+    return await bytesOf(file, info.size);
+  });
+  checkContents(bytes, bytes.length, path, kind);
+  return bytes;
+}
+
+/** The text of a file in UTF-8, without its byte order mark. @throws As {@linkcode readFileBytes} does */
+export async function readFileText(
+  path: string,
+  kind: FileKindName,
+  options: ReadFileOptions = {},
+): Promise<string> {
+  return new TextDecoder().decode(await readFileBytes(path, kind, options));
+}
+
+/** {@linkcode readFileText} of a file that need not be there; a link that leads nowhere is an error. */
+export async function readOptionalText(
+  path: string,
+  kind: FileKindName,
+): Promise<string | undefined> {
+  try {
+    return await readFileText(path, kind);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound && !await isLink(path)) return undefined;
+    throw error;
+  }
+}
+
+/** {@linkcode readFileText} for what does not wait. @throws As {@linkcode readFileBytes} does */
+export function readFileTextNow(
+  path: string,
+  kind: FileKindName,
+  { hint }: ReadFileOptions = {},
+): string {
+  return attemptingNow(readingOf(kind, path, hint), () => {
+    checkFile(Deno.statSync(path), path, kind);
+    const bytes = Deno.readFileSync(path);
+    checkContents(bytes, bytes.length, path, kind);
+    return new TextDecoder().decode(bytes);
+  });
+}
+
+/**
+ * The value of a JSON file; undefined when there is none and it is `optional`.
+ *
+ * @throws {SyntaxError} When it is no JSON
+ * @throws As {@linkcode readFileBytes} does
+ */
+export async function readJsonFile(
+  path: string,
+  kind: FileKindName,
+  { optional = false, hint }: ReadFileOptions & { readonly optional?: boolean } = {},
+): Promise<unknown> {
+  const text = optional
+    ? await readOptionalText(path, kind)
+    : await readFileText(path, kind, { hint });
+  if (text === undefined) return undefined;
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new SyntaxError(`Cannot read "${path}": ${(cause as Error).message}`, { cause });
+  }
+}
+
+/** Whether a name that leads nowhere is a link: then something was meant to be there. */
+async function isLink(path: string): Promise<boolean> {
+  return await Deno.lstat(path).then(({ isSymlink }) => isSymlink, () => false);
+}
