@@ -3,6 +3,9 @@
  *
  * @module
  */
+import { attempting } from "../models/attempt.ts";
+import { checkContents, CONTENTS_BYTES } from "../models/file_contents.ts";
+import { checkFile, readingOf } from "../models/file_kinds.ts";
 import { Pause } from "./pause.ts";
 import { TextBytes, type TextEncoding } from "./text_encoding.ts";
 
@@ -12,7 +15,7 @@ export interface DataFileOptions {
   readonly encoding?: TextEncoding | undefined;
   /** Stops reading. */
   readonly signal?: AbortSignal | undefined;
-  /** Called now and then with the bytes read and those there are. */
+  /** Called with the bytes read and those there are. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
@@ -21,8 +24,9 @@ const pieceBytes = 1 << 18;
 /**
  * The text of a file, in pieces of about 256 KiB; no piece ends within a character.
  *
- * @throws {Deno.errors.NotFound} when there is no such file; what else opening a file throws.
- * @throws TypeError for what is no regular file; SyntaxError as {@linkcode TextBytes} says.
+ * @throws {Deno.errors.NotFound} when there is no such file; what else the system answers, in words.
+ * @throws TypeError for what is no regular file; RangeError for one that is no text (packed, a pointer, a page); SyntaxError as
+ * {@linkcode TextBytes} says.
  */
 export async function* dataChunks(
   path: string,
@@ -34,13 +38,15 @@ export async function* dataChunks(
   const buffer = new Uint8Array(pieceBytes);
   let done = 0;
   for (let count = await opened.read(buffer); count !== null; count = await opened.read(buffer)) {
-    const piece = text.push(buffer.subarray(0, count));
+    const bytes = buffer.subarray(0, count);
+    if (done === 0 && (count >= CONTENTS_BYTES || count === opened.size)) {
+      checkContents(bytes, opened.size, path, "data");
+    }
+    const piece = text.push(bytes);
     if (piece !== "") yield piece;
     done += count;
-    if (pause.due) {
-      onProgress?.(done, opened.size);
-      await pause.rest();
-    }
+    onProgress?.(done, opened.size);
+    if (pause.due) await pause.rest();
   }
   const last = text.end();
   if (last !== "") yield last;
@@ -51,31 +57,19 @@ interface OpenedFile extends Disposable {
   read(into: Uint8Array): Promise<number | null>;
 }
 
-/** The one place where a data file is opened: only what is a regular file, and looked at before. */
+/** The one place where a data file is opened: looked at before, so that no pipe or device is waited for. */
 async function openDataFile(path: string): Promise<OpenedFile> {
-  let found: Deno.FileInfo;
-  try {
-    found = await Deno.stat(path);
-  } catch (cause) {
-    if (!(cause instanceof Deno.errors.NotFound)) throw cause;
-    const home = /(^|[\\/])~[\\/]/.test(path)
-      ? '; "~" is for the shell to replace: write the folder in full'
-      : "";
-    throw new Deno.errors.NotFound(`Cannot read data file "${path}": there is none${home}`, {
-      cause,
-    });
-  }
-  if (!found.isFile) {
-    throw new TypeError(
-      `Cannot read data file "${path}": it is ${
-        found.isDirectory ? "a folder; name the file within it" : "no regular file"
-      }`,
-    );
-  }
-  const file = await Deno.open(path);
-  return {
-    size: found.size,
-    read: (into) => file.read(into),
-    [Symbol.dispose]: () => file.close(),
-  };
+  const hint = /(^|[\\/])~[\\/]/.test(path)
+    ? '"~" is for the shell to replace: write the folder in full'
+    : undefined;
+  return await attempting(readingOf("data", path, hint), async () => {
+    const found = await Deno.stat(path);
+    checkFile(found, path, "data");
+    const file = await Deno.open(path);
+    return {
+      size: found.size,
+      read: (into) => file.read(into),
+      [Symbol.dispose]: () => file.close(),
+    };
+  });
 }

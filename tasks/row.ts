@@ -45,6 +45,19 @@ function rowsWithin(row: Row): string {
   return "";
 }
 
+/** The text of a row of a text file. @throws TypeError that names the line and the row's fields, if it has no text */
+export function rowText(row: Row, line: number, name: string): string {
+  const { text } = row;
+  if (typeof text === "string") return text;
+  const known = Object.keys(row).slice(0, 20).map((field) => JSON.stringify(field)).join(", ");
+  const why = Object.hasOwn(row, "text")
+    ? `its field "text" is ${
+      text === null ? "null" : Array.isArray(text) ? "an array" : typeof text
+    }, no text`
+    : `an example has no field "text", the row has ${known || "none"}${rowsWithin(row)}`;
+  throw new TypeError(`Cannot read a text: ${why} (line ${line} of ${name})`);
+}
+
 /** The items of a field that holds a list. @throws TypeError otherwise. */
 export function fieldItems(row: Row, field: string, what: string): unknown[] {
   const value = Object.hasOwn(row, field) ? row[field] : undefined;

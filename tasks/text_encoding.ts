@@ -23,25 +23,8 @@ const marks: readonly (readonly [readonly number[], TextEncoding | undefined, st
   [[0xfe, 0xff], "utf-16be", "UTF-16"],
 ];
 
-/** What other files than text begin with, what they are and what to do. */
-const signatures: readonly (readonly [readonly number[], string])[] = [
-  [[0x1f, 0x8b], "packed by gzip: unpack it (gunzip)"],
-  [[0x28, 0xb5, 0x2f, 0xfd], "packed by zstd: unpack it (unzstd)"],
-  [[0xfd, 0x37, 0x7a, 0x58, 0x5a], "packed by xz: unpack it (unxz)"],
-  [[0x42, 0x5a, 0x68, 0x39], "packed by bzip2: unpack it (bunzip2)"],
-  [[0x50, 0x4b, 3, 4], "a zip archive or an office document: unpack it, or save the table as csv"],
-  [ascii("PAR1"), "a Parquet file: write it as jsonl (pandas: to_json, orient records, lines)"],
-  [ascii("ARROW1"), "an Arrow file: write it as jsonl (pandas: to_json, orient records, lines)"],
-  [ascii("SQLite format 3"), "a SQLite data base: write the table as csv"],
-  [ascii("%PDF-"), "a PDF document: save its text"],
-  [ascii("version https://git-lfs"), "a Git LFS pointer, not the file: fetch it (git lfs pull)"],
-];
-
-function ascii(text: string): number[] {
-  return [...text].map((letter) => letter.charCodeAt(0));
-}
-
-const longestHead = 24;
+/** Bytes of the longest byte order mark. */
+const longestMark = 4;
 
 /** The text of a file's bytes as they come. */
 export class TextBytes {
@@ -68,11 +51,11 @@ export class TextBytes {
    * The text that more bytes complete; the byte order mark is left out.
    *
    * @throws SyntaxError, with byte offset and line, for bytes that are no text of the encoding, NUL among them; without,
-   * for a file that is no text at all, or whose byte order mark says another encoding.
+   * for a file whose byte order mark says another encoding.
    */
   push(bytes: Uint8Array<ArrayBuffer>): string {
     const all = this.#rest.length > 0 ? joined(this.#rest, bytes) : bytes;
-    if (!this.#begun && all.length < longestHead) {
+    if (!this.#begun && all.length < longestMark) {
       this.#rest = all.slice();
       return "";
     }
@@ -110,10 +93,6 @@ export class TextBytes {
       this.#encoding = encoding;
       this.#offset = bytes.length;
       return bytes.length;
-    }
-    const signature = signatures.find(([bytes]) => begins(bytes));
-    if (signature !== undefined) {
-      throw new SyntaxError(`Cannot read ${this.#name} as text: it is ${signature[1]}`);
     }
     this.#encoding = this.#wanted ?? "utf-8";
     return 0;

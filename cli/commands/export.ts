@@ -8,17 +8,17 @@ import {
   evaluate,
   type Evaluation,
   exportOffsets,
-  taskExamples,
+  otherDataNote,
   tunedPath,
 } from "../../train/mod.ts";
 import type { Command } from "../command.ts";
 import { resultText } from "../report.ts";
-import { facts, grouped, status } from "../terminal.ts";
+import { facts, grouped, notes, status } from "../terminal.ts";
 import {
   chosenLedger,
   evaluationStatus,
+  examplesFor,
   loadSession,
-  tokenizerOf,
   tunedOffsets,
   tunedOptions,
 } from "../tuned.ts";
@@ -75,12 +75,10 @@ export const exportCommand: Command = {
       ["swallowed", `${grouped(swallowed)} offsets too small for the stored precision`],
     ];
     if (options.flag("evaluate")) {
-      const { maxPositions } = session.model;
-      const { objective, validation: { examples } } = await taskExamples(
-        config,
-        tokenizerOf(session),
-        { maxPositions },
-      );
+      const { objective, validation: { examples } } = await examplesFor(session, config, call);
+      const data = chosen.ledger.header.data;
+      const other = otherDataNote(data, examples, { split: "validation", config });
+      notes(terminal, other === undefined ? [] : [other]);
       const progress = evaluationStatus(terminal, "held-out examples");
       const settings = {
         objective,

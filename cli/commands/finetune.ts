@@ -15,7 +15,6 @@ import {
   runFolder,
   type RunSession,
   type TaskExamples,
-  taskExamples,
   type TrainConfig,
   tunedPath,
 } from "../../train/mod.ts";
@@ -23,8 +22,8 @@ import type { Call, Command } from "../command.ts";
 import { writeCurve } from "../curve_file.ts";
 import { invocation } from "../invocation.ts";
 import { lossText, resultText } from "../report.ts";
-import { facts, grouped, notes, progressLine, status } from "../terminal.ts";
-import { evaluationStatus, loadSession, tokenizerOf } from "../tuned.ts";
+import { facts, grouped, progressLine, status } from "../terminal.ts";
+import { evaluationStatus, examplesFor, loadSession } from "../tuned.ts";
 
 /** `qzo finetune`. */
 export const finetuneCommand: Command = {
@@ -63,9 +62,7 @@ export const finetuneCommand: Command = {
     const config = runPath === undefined ? read : { ...read, output: runPath };
     await checkOutput(config.output, options.flag("resume"));
     using session = await loadSession(config, call);
-    const { maxPositions } = session.model;
-    const examples = await taskExamples(config, tokenizerOf(session), { maxPositions });
-    notes(terminal, examples.notes);
+    const examples = await examplesFor(session, config, call);
     try {
       const finished = await train(call, config, session, examples);
       if (finished) await summarise(call, config, session, examples);
