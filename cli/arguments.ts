@@ -111,7 +111,7 @@ export function parseCommandArguments(
   if (file !== undefined) {
     for (const [key, value] of Object.entries(readYaml(file))) {
       const name = key.replaceAll("_", "-");
-      const own = command.options[name];
+      const own = Object.hasOwn(command.options, name) ? command.options[name] : undefined;
       const isKey = trainConfigKeys().some(({ path }) => path.split(".")[0] === key);
       if (isKey) root[key] = value;
       else if (own) {
@@ -139,9 +139,16 @@ function parseFlags(
 ): { flags: Map<string, string[]>; positionals: string[] } {
   const isFlag = (name: string) => specs[name]?.kind === "flag";
   const known = [...Object.keys(specs), ...keys.keys()];
+  // Before parseArgs, to which some names mean what every object has (`constructor`).
+  const names = new Set(known);
+  for (const arg of args) {
+    if (arg === "--") break;
+    const name = /^--([^=]+)/.exec(arg)?.[1].replaceAll("_", "-");
+    if (name !== undefined && !names.has(name)) throw unknownFlag(name, known);
+  }
   // parseArgs nests names with dots; they come back as they were.
   const hide = (name: string) => name.replaceAll(".", "/");
-  const hidden = args.map((arg) =>
+  const hidden = withNegativeNumbers(args).map((arg) =>
     arg.replace(/^--[^=]+/, (name) => hide(name).replaceAll("_", "-"))
   );
   const parsed: Record<string, unknown> = parseArgs(hidden, {
@@ -169,6 +176,18 @@ function parseFlags(
   return { flags, positionals: Array.isArray(positionals) ? positionals.map(String) : [] };
 }
 
+/** `--flag -1` as `--flag=-1`: a negative number is a value, not a flag. */
+function withNegativeNumbers(args: readonly string[]): string[] {
+  const joined: string[] = [];
+  for (const arg of args) {
+    const last = joined.at(-1);
+    if (/^-[\d.]/.test(arg) && last !== undefined && /^--[^=]+$/.test(last)) {
+      joined[joined.length - 1] = `${last}=${arg}`;
+    } else joined.push(arg);
+  }
+  return joined;
+}
+
 function unknownFlag(name: string, known: readonly string[]): UsageError {
   // Within a section the last part is what people remember.
   const last = (flag: string) => flag.split(".").at(-1) ?? flag;
@@ -186,21 +205,40 @@ function optionValue(name: string, spec: OptionSpec, texts: readonly string[]): 
   const text = texts[texts.length - 1];
   if (spec.kind === "text") return text;
   const value = Number(text);
-  if (Number.isFinite(value)) return value;
-  throw new UsageError(`Cannot use --${name} ${JSON.stringify(text)}: expected a number`);
+  const expected = missed(spec, value);
+  if (text.trim() !== "" && expected === undefined) return value;
+  throw new UsageError(
+    `Cannot use --${name} ${JSON.stringify(text)}: expected ${expected ?? "a number"}`,
+  );
 }
 
-function fileValue(key: string, { kind }: OptionSpec, value: unknown, file: string): unknown {
+/** What a number should be and is not; undefined where it is. */
+function missed(
+  { min = -Infinity, max = Infinity, whole = false }: OptionSpec,
+  value: unknown,
+): string | undefined {
+  const fits = typeof value === "number" && Number.isFinite(value) && value >= min &&
+    value <= max && (!whole || Number.isInteger(value));
+  if (fits) return undefined;
+  const bounds = Number.isFinite(max)
+    ? ` from ${min} to ${max}`
+    : Number.isFinite(min)
+    ? ` of at least ${min}`
+    : "";
+  return `a ${whole ? "whole " : ""}number${bounds}`;
+}
+
+function fileValue(key: string, spec: OptionSpec, value: unknown, file: string): unknown {
   const type = typeof value;
-  const fits = kind === "flag"
-    ? type === "boolean"
-    : kind === "number"
-    ? type === "number"
-    : type === "string" || type === "number";
-  if (fits) return value;
-  throw new TypeError(
-    `Cannot use ${key} in ${file}: expected ${kind === "flag" ? "true or false" : `a ${kind}`}`,
-  );
+  const expected = spec.kind === "number"
+    ? missed(spec, value)
+    : spec.kind === "flag"
+    ? type === "boolean" ? undefined : "true or false"
+    : type === "string" || type === "number"
+    ? undefined
+    : "a text";
+  if (expected === undefined) return value;
+  throw new TypeError(`Cannot use ${key} in ${file}: expected ${expected}`);
 }
 
 /** A flag's text as what its key expects: the schema checks it afterwards. */

@@ -13,6 +13,12 @@ export interface OptionSpec {
   readonly kind: "text" | "number" | "flag";
   /** What it sets, in one line, with its default. */
   readonly doc: string;
+  /** Of a number: the smallest that is taken. */
+  readonly min?: number;
+  /** Of a number: the largest that is taken. */
+  readonly max?: number;
+  /** Of a number: without a fraction. */
+  readonly whole?: boolean;
 }
 
 /** A command of the command line. */
@@ -67,6 +73,18 @@ export class Options {
     const value = this.text(name);
     if (value === undefined) throw new UsageError(`Missing --${name}, for example ${example}`);
     return value;
+  }
+
+  /** Texts with commas between them. @throws {UsageError} when one of them is empty, as after a comma too many */
+  texts(name: string): string[] | undefined {
+    const value = this.text(name);
+    const parts = value?.split(",").map((part) => part.trim());
+    if (parts?.includes("")) {
+      throw new UsageError(
+        `Cannot use --${name} ${JSON.stringify(value)}: a part between its commas is empty`,
+      );
+    }
+    return parts;
   }
 
   /** A number. */

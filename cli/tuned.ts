@@ -38,7 +38,9 @@ export interface ChosenLedger {
 }
 
 /** The ledger that a command line names, if it does: by `--ledger`, or by the run's folder. */
-export async function chosenLedger({ options, runPath }: Call): Promise<ChosenLedger | undefined> {
+export async function chosenLedger(
+  { options, runPath, terminal }: Call,
+): Promise<ChosenLedger | undefined> {
   const named = options.text("ledger") ?? runPath;
   if (named === undefined) {
     if (options.text("step") !== undefined) {
@@ -49,6 +51,7 @@ export async function chosenLedger({ options, runPath }: Call): Promise<ChosenLe
   const isFolder = await Deno.stat(named).then((it) => it.isDirectory, () => false);
   const path = isFolder ? runFolder(named).ledger : named;
   const ledger = await openLedger(path);
+  notes(terminal, ledger.notes);
   return { path, ledger, steps: await chosenSteps(options.text("step"), path, ledger) };
 }
 

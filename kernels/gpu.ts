@@ -192,10 +192,15 @@ export class Gpu implements Disposable {
     });
   }
 
+  /** Writes `data` into a buffer, in the queue's order; nothing where there is nothing, which would end the process in Deno 2.9. */
+  write(buffer: GpuBuffer, data: ArrayBuffer | ArrayBufferView<ArrayBuffer>, offset = 0): void {
+    if (data.byteLength > 0) this.device.queue.writeBuffer(buffer.buffer, offset, data);
+  }
+
   /** Allocates a buffer and writes `data` into it. */
   upload(label: string, data: ArrayBufferView<ArrayBuffer>, part: Part): GpuBuffer {
     const buffer = this.buffer(label, data.byteLength, part);
-    this.device.queue.writeBuffer(buffer.buffer, 0, data);
+    this.write(buffer, data);
     return buffer;
   }
 

@@ -104,14 +104,19 @@ export class Graph {
     const slots: number[] = [];
     const slotOf = new Map<Value, number>();
     const free: number[] = [];
+    // By the dispatch after which they are free: logits of many rows come in thousands of pieces.
+    const ending = new Map<number, number[]>();
     this.dispatches.forEach((d, i) => {
       for (const r of Object.values(d.writes)) {
         if (!isValue(r) || slotOf.has(r)) continue;
-        slotOf.set(r, takeSlot(slots, free, bytesOf.get(r) ?? r.words * 4));
+        const slot = takeSlot(slots, free, bytesOf.get(r) ?? r.words * 4);
+        slotOf.set(r, slot);
+        const last = lastUse.get(r)!;
+        const others = ending.get(last);
+        if (others) others.push(slot);
+        else ending.set(last, [slot]);
       }
-      for (const [value, slot] of slotOf) {
-        if (lastUse.get(value) === i) free.push(slot);
-      }
+      free.push(...ending.get(i) ?? []);
     });
     return { slots, slotOf };
   }
@@ -347,6 +352,6 @@ export function compileGraph(
       return { index, pipeline, group, x, y: Math.ceil(count / x), work: each * count };
     });
   });
-  gpu.device.queue.writeBuffer(parameters.buffer, 0, block.buffer);
+  gpu.write(parameters, block.buffer);
   return new Plan(parts, runs.length, largest, [...pool ? [] : storages, parameters], of);
 }

@@ -194,7 +194,7 @@ export class OffsetSet implements Disposable {
   allocate(gpu: Gpu): this {
     this.arenas.forEach((arena) => arena.allocate(gpu));
     this.tables.forEach((table, i) => {
-      gpu.device.queue.writeBuffer(table.allocate(gpu).buffer.buffer, 0, this.#table(i));
+      gpu.write(table.allocate(gpu).buffer, this.#table(i));
     });
     return this;
   }
@@ -270,11 +270,7 @@ export class OffsetSet implements Disposable {
           }`,
         );
       }
-      gpu.device.queue.writeBuffer(
-        this.arenas[section.arena].buffer.buffer,
-        section.offset,
-        values,
-      );
+      gpu.write(this.arenas[section.arena].buffer, values, section.offset);
     }
   }
 

@@ -201,6 +201,9 @@ export function storeRows(
   });
 }
 
+/** Models in use have 64 to 256; wider ones, which compile for 22 s (512) and 117 s (1024) on lavapipe, are looped over. */
+const WIDEST_UNROLLED_HEAD = 256;
+
 /** Arguments of {@linkcode attention} besides its inputs. */
 export interface AttentionShape {
   /** Query heads. */
@@ -230,7 +233,7 @@ export function attention(
   graph.add({
     label: "attention",
     source: attentionSource,
-    key: { QUADS: headDimension / 4, WORKGROUP: 32 },
+    key: { QUADS: headDimension / 4, WORKGROUP: 32, LOOPED: headDimension > WIDEST_UNROLLED_HEAD },
     reads: { 1: q, 2: k, 4: v, 5: batch },
     writes: { 3: y },
     parameters: [

@@ -76,9 +76,8 @@ export async function replayMoves(
       }
       if (perInputs > 0) inputs.set(step.inputs!, i * perInputs);
     });
-    gpu.device.queue.writeBuffer(coefficients.buffer.buffer, 0, words);
-    // Writing nothing makes Deno 2.9 panic.
-    if (perInputs > 0) gpu.device.queue.writeBuffer(scalars.buffer.buffer, 0, inputs);
+    gpu.write(coefficients.buffer, words);
+    gpu.write(scalars.buffer, inputs);
     const encoder = gpu.device.createCommandEncoder();
     const pass = encoder.beginComputePass();
     plan.encode(pass);

@@ -69,8 +69,7 @@ export class DeviceProducts implements Products {
       for (const piece of pieces) {
         const rows = { ...a, first: a.first + piece.first, count: piece.count };
         const bytes = byColumns(rows, k, columns, piece.padded);
-        const { buffer } = piece.storage.buffer;
-        this.#gpu.device.queue.writeBuffer(buffer, k * piece.padded * 4, bytes);
+        this.#gpu.write(piece.storage.buffer, bytes, k * piece.padded * 4);
       }
     }
     for (let j = 0; j < b.count; j += AT_ONCE) {
@@ -124,7 +123,7 @@ export class DeviceProducts implements Products {
     factor.allocate(gpu);
     for (let k = from; k < to; k += AT_ONCE) {
       const bytes = byColumns(b, k, Math.min(AT_ONCE, to - k), padded);
-      gpu.device.queue.writeBuffer(factor.buffer.buffer, (k - from) * padded * 4, bytes);
+      gpu.write(factor.buffer, bytes, (k - from) * padded * 4);
     }
     const graph = new Graph();
     const tiles = Math.ceil(padded / TILE);

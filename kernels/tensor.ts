@@ -139,7 +139,7 @@ export class DeviceTensor implements Disposable {
     }
     if (this.codebook && packed.codebook.length > 0) {
       this.codebook.allocate(gpu);
-      gpu.device.queue.writeBuffer(this.codebook.buffer.buffer, 0, packed.codebook);
+      gpu.write(this.codebook.buffer, packed.codebook);
     }
   }
 
@@ -183,11 +183,6 @@ function copyRows(
 ): void {
   const start = Math.floor(fromRow * wordsPerRow);
   const end = Math.ceil((fromRow + rows) * wordsPerRow);
-  gpu.device.queue.writeBuffer(
-    to.allocate(gpu).buffer.buffer,
-    Math.floor(toRow * wordsPerRow) * 4,
-    words,
-    start,
-    Math.min(end, words.length) - start,
-  );
+  const piece = words.subarray(start, Math.min(end, words.length));
+  gpu.write(to.allocate(gpu).buffer, piece, Math.floor(toRow * wordsPerRow) * 4);
 }

@@ -7,6 +7,7 @@
  * @module
  */
 
+import { isOlderFingerprint, OLDER_FINGERPRINT } from "../optim/mod.ts";
 import {
   packedFromSafetensors,
   packedToSafetensors,
@@ -20,7 +21,8 @@ import {
   writeSafetensors,
 } from "../quant/safetensors.ts";
 import { openFile, writeFileWhole } from "./file_source.ts";
-import { fingerprint, type ModelSource, rowsPerPiece, type TensorSource } from "./source.ts";
+import { fingerprint, olderFingerprint } from "./fingerprint.ts";
+import { type ModelSource, rowsPerPiece, type TensorSource } from "./source.ts";
 import { foldedSource } from "./source_folded.ts";
 import type { FoldCounts, TrainedTensor } from "./stored_values.ts";
 
@@ -63,7 +65,7 @@ export async function writeAdapter(
       },
     };
   });
-  const metadata = { format: FORMAT, base: await fingerprint(source) };
+  const metadata = { format: FORMAT, base: await fingerprint(source, { signal }) };
   await writeFileWhole(path, writeSafetensors(tensors, metadata));
   return folded.counts;
 }
@@ -84,12 +86,16 @@ export async function adaptedSource(base: ModelSource, path: string): Promise<Mo
       `Cannot read "${path}": its format is "${file.metadata.get("format")}", not ${FORMAT}`,
     );
   }
-  const [made, own] = [file.metadata.get("base"), await fingerprint(base)];
+  const made = String(file.metadata.get("base"));
+  const own = isOlderFingerprint(made) ? await olderFingerprint(base) : await fingerprint(base);
   if (made !== own) {
     throw new RangeError(
-      `Cannot lay "${path}" over "${base.name}": it was trained on a base with fingerprint ${made}, this one has ${own}`,
+      `Cannot lay "${path}" over "${base.name}": that is not the base this adapter was made with. It was trained on a base with fingerprint ${made}, this one has ${own}`,
     );
   }
+  const notes = isOlderFingerprint(made)
+    ? [...base.notes ?? [], `"${path}": ${OLDER_FINGERPRINT}`]
+    : base.notes;
   const left = new Set(file.tensors.keys());
   const tensors = new Map(base.tensors);
   for (const tensor of base.tensors.values()) {
@@ -125,6 +131,7 @@ export async function adaptedSource(base: ModelSource, path: string): Promise<Mo
     gguf: undefined,
     split: undefined,
     folder: undefined,
+    notes,
     [Symbol.dispose]: () => owned.dispose(),
   };
 }

@@ -9,6 +9,7 @@
  */
 
 import { batchLayout, type BatchShape } from "../kernels/batch_layout.ts";
+import { integerWithin } from "../optim/check.ts";
 
 /** What a batch's log-probabilities are turned into. */
 export type Objective = "language-modelling" | "classification";
@@ -219,7 +220,11 @@ function checkExample({ prompt, candidates, label }: Example, context: number): 
       `Cannot pack an example: label ${label} is not one of its ${candidates.length} candidates`,
     );
   }
+  // A word of the device's would make another token of it in silence.
+  const check = (token: number) => integerWithin("a batch", "a token", token, 0, 0xffffffff);
+  prompt.forEach(check);
   for (const candidate of candidates) {
+    candidate.forEach(check);
     const length = prompt.length + candidate.length;
     if (candidate.length === 0 || length < 2) {
       throw new RangeError(

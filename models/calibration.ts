@@ -73,7 +73,7 @@ export async function* calibrate(
   using _rope = plan.ropeTable.allocate(gpu);
   using orders = plan.columnOrders;
   const table = ropeTable(config, plan.maxPositions, source.ropeFactors);
-  gpu.device.queue.writeBuffer(plan.ropeTable.buffer.buffer, 0, table);
+  gpu.write(plan.ropeTable.buffer, table);
   orders.load(gpu);
   const load = (index: number, record: PartOfForward) =>
     Block.load({ gpu, source, plan, states, signal, record }, index);
@@ -224,7 +224,7 @@ class Block implements CalibrationBlock, Disposable {
 
   async #load(tensors: Iterable<DeviceTensor>): Promise<void> {
     const { gpu, signal } = this.#options;
-    for await (const _ of loadTensors(gpu, this.#tensors, tensors, signal));
+    for await (const _ of loadTensors(gpu, this.#tensors, tensors, { signal }));
     gpu.check();
   }
 

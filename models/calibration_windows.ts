@@ -103,9 +103,8 @@ export class CalibrationWindows implements Disposable {
       this.#shapes.push(found);
     }
     const batch = storages(packed.words.length, "");
-    const { queue } = this.#gpu.device;
-    queue.writeBuffer(batch.words.buffer.buffer, 0, packed.words);
-    queue.writeBuffer(batch.used.buffer.buffer, 0, Uint32Array.of(packed.rows));
+    this.#gpu.write(batch.words.buffer, packed.words);
+    this.#gpu.write(batch.used.buffer, Uint32Array.of(packed.rows));
     found.batches.push(batch);
   }
 

@@ -34,7 +34,7 @@ export class ColumnOrders implements Disposable {
   /** Allocates and fills. */
   load(gpu: Gpu): void {
     for (const { order, storage } of this.#orders) {
-      gpu.device.queue.writeBuffer(storage.allocate(gpu).buffer.buffer, 0, order);
+      gpu.write(storage.allocate(gpu).buffer, order);
     }
   }
 

@@ -124,7 +124,7 @@ async function outlierGrowth(
   for (const [index, batch] of batches.entries()) {
     signal?.throwIfAborted();
     using input = new Storage("batch", batch.words.byteLength, "activations").allocate(gpu);
-    gpu.device.queue.writeBuffer(input.buffer.buffer, 0, batch.words);
+    gpu.write(input.buffer, batch.words);
     const graph = new Graph();
     const context = forwardContext(model, graph, batch.shape, 1, input);
     const parameters = {

@@ -98,7 +98,7 @@ export class Evaluator implements Disposable {
     let at = 0;
     for (const batch of batches) {
       const { plan, input, losses, scores } = this.#plans.get(batch.shape);
-      gpu.device.queue.writeBuffer(input.buffer.buffer, 0, batch.words);
+      gpu.write(input.buffer, batch.words);
       submitPlan(gpu, plan, {
         after: (encoder) => {
           const to = results.buffer.buffer;

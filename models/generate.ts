@@ -15,6 +15,7 @@ import {
   submitPlan,
   type Value,
 } from "../kernels/mod.ts";
+import { integerWithin } from "../optim/check.ts";
 import { masterSeed, threefry2x32 } from "../optim/noise.ts";
 import { recordLogits } from "./forward.ts";
 import type { KeyValueCache } from "./llama.ts";
@@ -78,7 +79,10 @@ export async function* generate(
       }`,
     );
   }
-  const strange = prompt.find((token) => !(token >= 0 && token < model.config.vocabulary));
+  integerWithin("a text", "maxTokens", maxTokens, 0, Number.MAX_SAFE_INTEGER);
+  const strange = prompt.find((token) =>
+    !(Number.isInteger(token) && token >= 0 && token < model.config.vocabulary)
+  );
   if (strange !== undefined) {
     throw new RangeError(
       `Cannot generate after token ${strange}: the model's vocabulary has ${model.config.vocabulary}`,
@@ -129,7 +133,7 @@ class Decoding implements Disposable {
       const piece = tokens.slice(first, first + PROMPT_ROWS);
       const { plan, input, logits, shape } = this.#plan(piece.length === 1 ? 1 : PROMPT_ROWS);
       const { gpu } = this.#model;
-      gpu.device.queue.writeBuffer(input.buffer.buffer, 0, this.#words(piece, shape));
+      gpu.write(input.buffer, this.#words(piece, shape));
       submitPlan(gpu, plan);
       this.#length += piece.length;
       if (first + PROMPT_ROWS >= tokens.length) {

@@ -5,16 +5,22 @@
  */
 
 import { type AdapterClass, DeviceTensor, type Gpu, Storage } from "../kernels/mod.ts";
-import { decode } from "../quant/decode.ts";
-import { formatByName } from "../quant/formats.ts";
-import type { PackedTensor } from "../quant/layout.ts";
+import { integerWithin } from "../optim/check.ts";
 import { secondPart } from "../quant/trained_part.ts";
 import { architectureOf } from "./architectures.ts";
 import { ColumnOrders } from "./column_order.ts";
 import type { ModelConfig } from "./config.ts";
+import {
+  asLoaded,
+  BaseHash,
+  type BaseIdentity,
+  loadedFormat,
+  olderFingerprint,
+  rememberFingerprint,
+} from "./fingerprint.ts";
 import type { ForwardModel } from "./forward.ts";
 import { ropeTable } from "./rope_table.ts";
-import { fingerprint, type ModelSource, rowsPerPiece, type TensorSource } from "./source.ts";
+import { type ModelSource, rowsOf, type TensorSource } from "./source.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
 /** Progress of loading. */
@@ -48,7 +54,7 @@ export interface ModelPlan extends ForwardModel {
 }
 
 /** A loaded model. Dispose to free its memory. */
-export class Model implements ModelPlan, Disposable {
+export class Model implements ModelPlan, BaseIdentity, Disposable {
   /** Where it lies. */
   readonly gpu: Gpu;
   /** Shape and constants. */
@@ -67,6 +73,8 @@ export class Model implements ModelPlan, Disposable {
   readonly tokenizer: Tokenizer | undefined;
   /** Identifies the base to ledgers. */
   readonly fingerprint: string;
+  /** As ledgers of older libraries know it, see {@linkcode olderFingerprint}; reads some rows of the source, which must be open. */
+  readonly olderFingerprint: () => Promise<string>;
   /** Format by tensor. */
   readonly formats: ReadonlyMap<string, string>;
 
@@ -86,6 +94,8 @@ export class Model implements ModelPlan, Disposable {
     this.maxPositions = plan.maxPositions;
     this.tokenizer = source.tokenizer;
     this.fingerprint = fingerprint;
+    let older: Promise<string> | undefined;
+    this.olderFingerprint = () => older ??= olderFingerprint(source);
     this.formats = new Map([...source.tensors].map(([name, t]) => [name, t.format.name]));
   }
 
@@ -102,7 +112,7 @@ export class Model implements ModelPlan, Disposable {
   }
 }
 
-const F32 = formatByName("F32");
+const MOST_POSITIONS = 2 ** 24;
 
 /** The tensors of `source` as they will lie on a device, not allocated. Gains of norms become f32. */
 export function planModel(
@@ -111,11 +121,12 @@ export function planModel(
   maxPositions: number = Math.min(source.config.context, 4096),
 ): ModelPlan {
   const { config } = source;
+  integerWithin("a model's plan", "maxPositions", maxPositions, 1, MOST_POSITIONS);
   const tensors = new Map<string, DeviceTensor>();
   for (const { name, kind } of architectureOf(config).weights(config)) {
     const tensor = source.tensors.get(name);
     if (!tensor) throw new RangeError(`Cannot plan a model: it has no tensor "${name}"`);
-    const layout = kind === "norm" ? F32.layout : tensor.format.layout;
+    const { layout } = loadedFormat(kind, tensor.format);
     tensors.set(
       name,
       new DeviceTensor(name, layout, tensor.rows, tensor.columns, device.maxBinding),
@@ -137,7 +148,7 @@ export function planModel(
 }
 
 /**
- * Streams a model to the device in pieces: host memory stays small whatever the file's size.
+ * Streams a model to the device in pieces: host memory stays small whatever the file's size. Its fingerprint is found on the way.
  *
  * @throws {RangeError} When a tensor does not fit the device
  */
@@ -147,23 +158,23 @@ export async function loadModel(
   { maxPositions, onProgress, signal }: LoadOptions = {},
 ): Promise<Model> {
   const plan = planModel(source, gpu, maxPositions);
-  const id = await fingerprint(source);
+  const { tensors, columnOrders } = plan;
   const table = ropeTable(source.config, plan.maxPositions, source.ropeFactors);
-  const model = new Model(gpu, plan, source, id);
-  try {
-    gpu.device.queue.writeBuffer(plan.ropeTable.allocate(gpu).buffer.buffer, 0, table);
-    plan.columnOrders.load(gpu);
-    let done = 0;
-    for await (const name of loadTensors(gpu, source.tensors, plan.tensors.values(), signal)) {
-      done++;
-      onProgress?.({ tensor: name, done, total: plan.tensors.size });
-    }
-    gpu.check();
-    return model;
-  } catch (error) {
-    model[Symbol.dispose]();
-    throw error;
+  using hash = new BaseHash(source);
+  using held = new DisposableStack();
+  for (const part of [...tensors.values(), plan.ropeTable, columnOrders]) held.use(part);
+  gpu.write(plan.ropeTable.allocate(gpu).buffer, table);
+  columnOrders.load(gpu);
+  let done = 0;
+  for await (const name of loadTensors(gpu, source.tensors, tensors.values(), { signal, hash })) {
+    done++;
+    onProgress?.({ tensor: name, done, total: tensors.size });
   }
+  gpu.check();
+  const fingerprint = await hash.digest(signal);
+  rememberFingerprint(source, fingerprint);
+  held.move();
+  return new Model(gpu, plan, source, fingerprint);
 }
 
 /**
@@ -175,14 +186,26 @@ export async function* loadTensors(
   gpu: Gpu,
   sources: ReadonlyMap<string, TensorSource>,
   tensors: Iterable<DeviceTensor>,
-  signal?: AbortSignal,
+  { signal, hash }: {
+    /** Stops between two pieces. */
+    readonly signal?: AbortSignal | undefined;
+    /** Sees what is loaded. */
+    readonly hash?: BaseHash;
+  } = {},
 ): AsyncGenerator<string> {
   const uploads = new Uploads(gpu);
   for (const tensor of tensors) {
-    signal?.throwIfAborted();
-    await loadTensor(gpu, sources.get(tensor.name)!, tensor, uploads);
+    const source = sources.get(tensor.name)!;
+    for await (const { firstRow, packed: read } of rowsOf(source, signal)) {
+      const packed = asLoaded(read, tensor.layout);
+      tensor.write(gpu, packed, firstRow);
+      await hash?.add(tensor.name, packed);
+      await uploads.add(packed.codes.byteLength + packed.scales.byteLength);
+    }
+    hash?.end(tensor.name);
     yield tensor.name;
   }
+  uploads.submit();
 }
 
 /** Queued writes hold host copies until they are submitted: submits them before they grow. */
@@ -197,29 +220,12 @@ class Uploads {
   async add(bytes: number): Promise<void> {
     this.#pending += bytes;
     if (this.#pending < 64 * 2 ** 20) return;
-    this.#pending = 0;
-    this.#gpu.device.queue.submit([]);
+    this.submit();
     await this.#gpu.device.queue.onSubmittedWorkDone();
   }
-}
 
-async function loadTensor(
-  gpu: Gpu,
-  source: TensorSource,
-  tensor: DeviceTensor,
-  uploads: Uploads,
-): Promise<void> {
-  const step = rowsPerPiece(source);
-  for (let first = 0; first < source.rows; first += step) {
-    const packed = await source.read(first, Math.min(step, source.rows - first));
-    tensor.write(gpu, asLayout(packed, tensor), first);
-    await uploads.add(packed.codes.byteLength + packed.scales.byteLength);
+  submit(): void {
+    this.#pending = 0;
+    this.#gpu.device.queue.submit([]);
   }
-}
-
-function asLayout(packed: PackedTensor, tensor: DeviceTensor): PackedTensor {
-  if (packed.layout.kind !== "dense" || tensor.layout.kind !== "dense") return packed;
-  if (packed.layout.type === tensor.layout.type) return packed;
-  const values = decode(packed);
-  return { ...packed, layout: tensor.layout, codes: new Uint32Array(values.buffer as ArrayBuffer) };
 }

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { checkKeys, isObject, type Note, shown } from "./config_keys.ts";
+import { QUANTIZATION_KEYS } from "./quantization_keys.ts";
 import { aqlmTensors } from "./source_aqlm.ts";
 import { bitsandbytesTensors } from "./source_bitsandbytes.ts";
 import { compressedTensors } from "./source_compressed_tensors.ts";
@@ -30,29 +32,45 @@ export const QUANTIZATION_METHODS: Readonly<Record<string, QuantizationMethod>> 
  *
  * @param settings `quantization_config` of `config.json`, or the whole of `quantize_config.json`
  * @param what The file of the settings, for messages
- * @param unnamed The method of settings that name none
+ * @param options `unnamed`: the method of settings that name none, which are a file of their own. `note`: told what a user should know
  * @throws {SyntaxError} for settings that are no object.
- * @throws {RangeError} for a method that this library cannot read, or settings that it cannot.
+ * @throws {RangeError} for a method that this library cannot read, settings that it cannot, and keys that are not known.
  */
 export function quantizedTensors(
   settings: unknown,
   tensors: StoredTensors,
   what: string,
-  unnamed?: string,
+  { unnamed, note }: { readonly unnamed?: string; readonly note?: Note } = {},
 ): QuantizedTensors | undefined {
   if (settings === undefined || settings === null) return undefined;
-  if (typeof settings !== "object" || Array.isArray(settings)) {
+  if (!isObject(settings)) {
     throw new SyntaxError(`Cannot read "${what}": its quantization settings are no object`);
   }
-  const fields = settings as Record<string, unknown>;
-  const method = fields.quant_method ?? unnamed;
+  // MLX writes its settings without a method, here and under "quantization".
+  if (settings.quant_method === undefined && unnamed === undefined && "group_size" in settings) {
+    const named = Object.hasOwn(settings, "mode") || Object.keys(settings).length === 2;
+    if (named) {
+      throw new RangeError(
+        `Cannot read "${what}": quantization_config ${
+          shown(settings)
+        } is of MLX, which is not read; convert the folder to a plain one with mlx_lm.convert --dequantize`,
+      );
+    }
+  }
+  const method = settings.quant_method ?? unnamed;
   if (typeof method !== "string" || !Object.hasOwn(QUANTIZATION_METHODS, method)) {
     const known = Object.keys(QUANTIZATION_METHODS).map((name) => `"${name}"`).join(", ");
     throw new RangeError(
       `Cannot read "${what}": quantization method ${
-        JSON.stringify(method)
+        shown(method)
       } is not supported, known are ${known}`,
     );
   }
-  return QUANTIZATION_METHODS[method](fields, tensors, what);
+  const path = unnamed === undefined ? "quantization_config" : undefined;
+  checkKeys(settings, QUANTIZATION_KEYS[method], {
+    what: `"${what}"`,
+    ...path && { path },
+    ...note && { note },
+  });
+  return QUANTIZATION_METHODS[method](settings, tensors, what);
 }

@@ -126,14 +126,24 @@ export function recordStep(
     optimiser.estimator.branches.length,
     optimiser.accept?.candidates.length ?? 0,
   );
-  for (let passes = 1;; passes++) {
-    const perPass = Math.ceil(branches / passes);
-    const step = recordPasses(model, optimiser, offsets, state, shape, perPass);
-    const slots = step.graph.storages().storages.map((s) => s.bytes);
-    const fits = slots.every((bytes) => bytes <= maxBinding) &&
+  const record = (perPass: number) =>
+    recordPasses(model, optimiser, offsets, state, shape, perPass);
+  const fits = ({ graph }: RecordedStep) => {
+    const slots = graph.storages().storages.map((s) => s.bytes);
+    return slots.every((bytes) => bytes <= maxBinding) &&
       slots.reduce((a, b) => a + b, 0) <= activationBytes;
-    if (fits || perPass === 1) return step;
+  };
+  const whole = record(branches);
+  if (branches === 1 || fits(whole)) return whole;
+  // A pass of fewer branches takes less: halving finds the most that fit, few recordings where there are hundreds of branches.
+  let most = 1;
+  for (let tooMany = branches; tooMany - most > 1;) {
+    const middle = Math.floor((most + tooMany) / 2);
+    if (fits(record(middle))) most = middle;
+    else tooMany = middle;
   }
+  // As even as the number of passes allows.
+  return record(Math.ceil(branches / Math.ceil(branches / most)));
 }
 
 function recordPasses(

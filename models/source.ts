@@ -4,7 +4,6 @@
  * @module
  */
 
-import { createHash } from "node:crypto";
 import type { PackedTensor } from "../quant/layout.ts";
 import type { Format } from "../quant/format.ts";
 import type { ByteSource } from "../quant/byte_source.ts";
@@ -79,30 +78,17 @@ export interface ModelSource extends Disposable {
   readonly tokenizerFiles?: TokenizerFiles | undefined;
 }
 
-/**
- * What identifies a base model to a ledger: SHA-256 over its configuration and, per tensor, name, shape, format and the
- * codes and scales of its first and last rows.
- */
-export async function fingerprint(source: ModelSource): Promise<string> {
-  const hash = createHash("sha256");
-  const { ropeScaling, ...config } = source.config;
-  hash.update(JSON.stringify(Object.entries(config).sort(([a], [b]) => a < b ? -1 : 1)));
-  if (ropeScaling) {
-    hash.update(JSON.stringify(Object.entries(ropeScaling).sort(([a], [b]) => a < b ? -1 : 1)));
+/** A tensor in the pieces that {@linkcode rowsPerPiece} says, in the order of its rows. */
+export async function* rowsOf(
+  tensor: TensorSource,
+  signal?: AbortSignal,
+): AsyncGenerator<{ readonly firstRow: number; readonly packed: PackedTensor }> {
+  const step = rowsPerPiece(tensor);
+  for (let firstRow = 0; firstRow < tensor.rows; firstRow += step) {
+    signal?.throwIfAborted();
+    const packed = await tensor.read(firstRow, Math.min(step, tensor.rows - firstRow));
+    yield { firstRow, packed };
   }
-  if (source.ropeFactors) hash.update(source.ropeFactors);
-  for (const name of [...source.tensors.keys()].sort()) {
-    const tensor = source.tensors.get(name)!;
-    hash.update(JSON.stringify([name, tensor.rows, tensor.columns, tensor.format.name]));
-    if (tensor.columnOrder) hash.update(tensor.columnOrder);
-    const firsts = tensor.whole || tensor.rows <= 2 ? [0] : [0, (tensor.rows - 1) & ~1];
-    for (const first of firsts) {
-      const rows = tensor.whole ? tensor.rows : Math.min(2, tensor.rows - first);
-      const packed = await tensor.read(first, rows);
-      for (const plane of [packed.codes, packed.scales, packed.codebook]) hash.update(plane);
-    }
-  }
-  return hash.digest("hex");
 }
 
 /** How many rows to read at once so that a piece stays near 8 MiB; even, because scales lie two to a word. */

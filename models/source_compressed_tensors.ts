@@ -37,6 +37,8 @@ interface Scheme {
   readonly bits: CompressedShape["bits"];
   readonly group: number;
   readonly symmetric: boolean;
+  /** The columns of a group are anywhere. */
+  readonly scattered: boolean;
 }
 
 /**
@@ -72,6 +74,7 @@ function schemeOf(settings: Settings, what: string): Scheme {
       ),
       group: strategy === "channel" ? -1 : oneOf(weights, ["group_size"], [32, 64, 128], what),
       symmetric: oneOf({ symmetric: true, ...weights }, ["symmetric"], [true, false], what),
+      scattered: ["group", "dynamic", true].includes(weights.actorder as string | boolean),
     };
   });
   const [scheme] = schemes;
@@ -96,7 +99,7 @@ function fieldsOf(value: unknown, name: string, what: string): Settings {
 
 async function openLinear(
   tensors: StoredTensors,
-  { form, bits, group, symmetric }: Scheme,
+  { form, bits, group, symmetric, scattered }: Scheme,
   wanted: WantedTensor,
 ): Promise<TensorSource> {
   const { stored, rows, columns } = wanted;
@@ -116,6 +119,11 @@ async function openLinear(
   const zero = symmetric
     ? undefined
     : plane("weight_zero_point", isPacked ? Math.ceil(rows / each) : rows, groups);
+  if (scattered && groups > 1 && !tensors.has(`${stored}.weight_g_idx`)) {
+    throw new RangeError(
+      `Cannot load tensor "${stored}.weight_g_idx": it is missing, and actorder is "group": the groups of columns are not known`,
+    );
+  }
   const columnOrder = await orderOf(tensors, stored, group, columns);
   const integers = async (from: typeof codes) =>
     isPacked ? await wordsOf(from) : new Int8Array((await bytesOf(from)).buffer);

@@ -8,7 +8,7 @@ import { formatOfGgufTensor, type GgufTensor, readGguf } from "../quant/gguf.ts"
 import { checkParts, type GgufPart } from "../quant/gguf_split.ts";
 import type { ByteSource } from "../quant/byte_source.ts";
 import { architectureOf } from "./architectures.ts";
-import { configFromGguf } from "./config.ts";
+import { configFromGguf } from "./config_gguf.ts";
 import type { ModelSource, TensorSource } from "./source.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 import { tokenizerFromGguf } from "./tokenizer_gguf.ts";
@@ -40,10 +40,13 @@ export async function ggufModelSource(
   if (!embedding) {
     throw new RangeError(`Cannot load "${source.name}": it has no tensor "token_embd.weight"`);
   }
-  const config = configFromGguf(file.metadata, {
-    embeddingRows: embedding.dimensions[1] ?? 0,
-    hasHead: stored.has("output.weight"),
-  }, source.name);
+  const notes: string[] = [];
+  const config = configFromGguf(
+    file.metadata,
+    { embeddingRows: embedding.dimensions[1] ?? 0, hasHead: stored.has("output.weight") },
+    source.name,
+    (sentence) => notes.push(sentence),
+  );
   const tensors = new Map<string, TensorSource>();
   for (const { name, rows, columns } of architectureOf(config).weights(config)) {
     const tensor = stored.get(name);
@@ -86,6 +89,7 @@ export async function ggufModelSource(
     gguf: parts.length === 1 ? parts[0] : undefined,
     split: parts.length === 1 ? undefined : parts,
     header: file,
+    notes,
     [Symbol.dispose]: () => {
       for (const one of [source, ...others]) one[Symbol.dispose]?.();
     },

@@ -8,8 +8,10 @@ import { join } from "@std/path";
 import { formatByName } from "../quant/formats.ts";
 import type { SafetensorsDtype } from "../quant/safetensors.ts";
 import { architectureOf } from "./architectures.ts";
-import { configFromHuggingFace } from "./config.ts";
+import { configFromHuggingFace, saysUntied } from "./config_hugging_face.ts";
+import type { Note } from "./config_keys.ts";
 import type { FileSource } from "./file_source.ts";
+import { noteLayersLeftOut } from "./layers_left_out.ts";
 import { folderEntries } from "./look.ts";
 import { huggingFaceName } from "./names.ts";
 import { quantizedTensors } from "./quantization_methods.ts";
@@ -32,25 +34,32 @@ const DENSE: Partial<Record<SafetensorsDtype, string>> = { F32: "F32", F16: "F16
 export async function huggingFaceModelSource(folder: string): Promise<ModelSource> {
   const configName = join(folder, "config.json");
   const json = await readJsonFile(configName, "settings");
-  const config = configFromHuggingFace(json, configName);
+  const notes: string[] = [];
+  const note: Note = (sentence) => notes.push(sentence);
+  const config = configFromHuggingFace(json, configName, note);
   const files = new Map<string, FileSource>();
   const close = () => files.forEach((f) => f[Symbol.dispose]());
   try {
     const chosen = await weightFiles(folder, (await folderEntries(folder)).files);
     if (!chosen) throw new RangeError(`Cannot load "${folder}": it has no safetensors file`);
-    const { tensors: located, notes } = await locateTensors(folder, chosen, files);
-    const quantized = await quantizedOf(folder, json, configName, located);
-    // Some exporters store the tied table under the head's name only.
-    const tied = config.tiedHead ||
-      !located.has("lm_head.weight") && !quantized?.has("lm_head.weight");
+    const { tensors: located, notes: ofFiles } = await locateTensors(folder, chosen, files);
+    notes.push(...ofFiles);
+    const quantized = await quantizedOf(folder, json, configName, located, note);
+    const has = (name: string) => located.has(name) || quantized?.has(name) === true;
+    const untied = saysUntied(json);
+    if (untied && !has("lm_head.weight")) {
+      throw new RangeError(
+        `Cannot load "${folder}": tie_word_embeddings is false in its config.json and it has no tensor "lm_head.weight"; the upload is not whole, or the key should be true`,
+      );
+    }
+    const tied = config.tiedHead || !has("lm_head.weight");
     const effective = { ...config, tiedHead: tied };
     const tensors = new Map<string, TensorSource>();
     for (const { name, rows, columns } of architectureOf(config).weights(effective)) {
       const base = huggingFaceName(name.replace(/\.weight$/, ""))!;
-      const names = name === "token_embd.weight" ? [base, "lm_head"] : [base];
-      const found = names.map((n) => `${n}.weight`).find((n) =>
-        located.has(n) || quantized?.has(n)
-      );
+      // Some exporters store the tied table under the head's name only.
+      const names = name === "token_embd.weight" && !untied ? [base, "lm_head"] : [base];
+      const found = names.map((n) => `${n}.weight`).find(has);
       if (!found) {
         throw new RangeError(`Cannot load "${folder}": it has no tensor "${base}.weight"`);
       }
@@ -62,6 +71,8 @@ export async function huggingFaceModelSource(folder: string): Promise<ModelSourc
           : denseTensor(name, found, rows, columns, located.get(found)!),
       );
     }
+    noteLayersLeftOut(located.keys(), config.layers, configName, note);
+    quantized?.notes?.().forEach(note);
     const tokenizerFiles = await readTokenizerFiles(folder);
     return {
       name: folder,
@@ -109,18 +120,19 @@ async function quantizedOf(
   config: unknown,
   configName: string,
   tensors: StoredTensors,
+  note: Note,
 ): Promise<QuantizedTensors | undefined> {
   const { quantization_config: settings } = config as { quantization_config?: unknown };
   if (settings !== undefined && settings !== null) {
-    return quantizedTensors(settings, tensors, configName);
+    return quantizedTensors(settings, tensors, configName, { note });
   }
   // As AutoGPTQ wrote it before config.json took the settings in; it named no method.
   const name = join(folder, "quantize_config.json");
   const own = await readJsonFile(name, "settings", { optional: true });
-  if (own !== undefined) return quantizedTensors(own, tensors, name, "gptq");
+  if (own !== undefined) return quantizedTensors(own, tensors, name, { unnamed: "gptq", note });
   // HQQ's own library writes no settings: each layer has them.
   const isHqq = [...tensors.keys()].some((tensor) => tensor.endsWith(".W_q"));
-  return isHqq ? quantizedTensors({}, tensors, configName, "hqq") : undefined;
+  return isHqq ? quantizedTensors({}, tensors, configName, { unnamed: "hqq", note }) : undefined;
 }
 
 function denseTensor(

@@ -6,7 +6,7 @@
 
 import { decode } from "../quant/decode.ts";
 import { formatByName } from "../quant/formats.ts";
-import { chooseFormat, type PlanOptions } from "../quant/plan.ts";
+import { assertKept, chooseFormat, type PlanOptions } from "../quant/plan.ts";
 import { quantize, type QuantizeOptions } from "../quant/round_to_nearest.ts";
 import type { PackedTensor } from "../quant/layout.ts";
 import type { ModelSource, TensorSource } from "./source.ts";
@@ -20,8 +20,11 @@ export interface QuantizedSourceOptions extends PlanOptions, Omit<QuantizeOption
 /**
  * The same model with its dense matrices in `options.format`; what stays unquantised is chosen per tensor. Tensors that are
  * quantised already stay as they are.
+ *
+ * @throws {RangeError} For a name to keep that no tensor has
  */
 export function quantizedSource(source: ModelSource, options: QuantizedSourceOptions): ModelSource {
+  assertKept(options.keep, [...source.tensors.keys()]);
   const tensors = new Map<string, TensorSource>();
   for (const [name, tensor] of source.tensors) {
     const chosen = tensor.format.layout.kind === "dense"
@@ -47,12 +50,12 @@ function quantized(
     format,
     whole,
     read: async (first, rows) => {
-      // Fingerprint and load ask for the same pieces; a codebook costs seconds to make.
+      // A codebook costs seconds to make, and who exports what was trained reads it again.
       const key = `${first}+${rows}`;
       if (last?.key === key) return last.packed;
       const dense = decode(await tensor.read(first, rows));
       const packed = quantize(dense, rows, tensor.columns, formatName, options);
-      last = { key, packed };
+      if (whole) last = { key, packed };
       return packed;
     },
   };

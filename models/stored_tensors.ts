@@ -37,6 +37,8 @@ export interface QuantizedTensors {
   has(stored: string): boolean;
   /** Checks the planes of a tensor that `has` knows. @throws {RangeError | TypeError} naming tensor and field. */
   open(wanted: WantedTensor): TensorSource | Promise<TensorSource>;
+  /** What a user should know of the tensors opened so far. */
+  notes?(): readonly string[];
 }
 
 /**

@@ -87,11 +87,7 @@ export class Trainer implements Disposable {
     for (const storage of this.#state.storages) storage.allocate(this.#gpu);
     for (const moments of offsets.moments(optimiser.update).flat()) moments.allocate(this.#gpu);
     this.#staging = stagingFor(0).allocate(this.#gpu);
-    this.#gpu.device.queue.writeBuffer(
-      this.#state.control.buffer.buffer,
-      0,
-      this.#state.initialControl(options.state),
-    );
+    this.#gpu.write(this.#state.control.buffer, this.#state.initialControl(options.state));
     this.#onTimes = options.onTimes;
     if (options.onTimes && this.#gpu.features.has("timestamp-query")) {
       this.#clock = new StepClock(this.#gpu, this.#state.capacity);
@@ -195,7 +191,7 @@ export class Trainer implements Disposable {
     if (this.#staged.parts.length > 0) {
       const bytes = new Uint8Array(this.#staged.bytes);
       for (const part of this.#staged.parts) bytes.set(part.bytes, part.at);
-      queue.writeBuffer(this.#staging.buffer.buffer, 0, bytes);
+      this.#gpu.write(this.#staging.buffer, bytes);
     }
     queue.submit([this.#encoder.finish()]);
     this.#gpu.pacing.sent(this.#work);
@@ -219,7 +215,7 @@ export class Trainer implements Disposable {
     const clock = this.#clock?.resolve();
     const read = this.#gpu.read(clock ? [...ranges, clock] : ranges);
     // In the queue's order: steps queued from here on begin again at record 0; the halted flag and the chain's state stay.
-    this.#gpu.device.queue.writeBuffer(this.#state.control.buffer.buffer, 0, new Uint32Array([0]));
+    this.#gpu.write(this.#state.control.buffer, new Uint32Array([0]));
     const [bytes, times] = await read;
     this.#gpu.pipelines.check();
     const words = new Float32Array(bytes);

@@ -10,7 +10,13 @@
 import type { StepRecord } from "./apply_record.ts";
 import { crc16 } from "./crc16.ts";
 import { moveSeeds } from "./direction_plan.ts";
-import { decodeHeader, type LedgerHead, type LedgerHeader } from "./ledger_header.ts";
+import {
+  decodeHeader,
+  isOlderFingerprint,
+  type LedgerHead,
+  type LedgerHeader,
+  OLDER_FINGERPRINT,
+} from "./ledger_header.ts";
 import { roundCoefficient } from "./offset.ts";
 import { masterSeed, type Seed } from "./seed.ts";
 import { updateInputs } from "./update_rule.ts";
@@ -35,6 +41,8 @@ export interface Ledger {
   readonly validBytes: number;
   /** Bytes dropped after them. */
   readonly tornBytes: number;
+  /** What a user should know, a sentence each. */
+  readonly notes: readonly string[];
   /** Whether a whole record was dropped for its checksum or its contents, and not only an unfinished tail. */
   readonly corrupt: boolean;
 }
@@ -236,5 +244,6 @@ export function readLedger(bytes: Uint8Array): Ledger {
     validBytes: head.bytes.length + valid,
     tornBytes,
     corrupt: tornBytes >= head.recordSize,
+    notes: isOlderFingerprint(head.header.model) ? [OLDER_FINGERPRINT] : [],
   };
 }

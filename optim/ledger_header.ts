@@ -50,7 +50,7 @@ export interface LedgerTrainable {
 
 /** What a ledger says about itself. */
 export interface LedgerHeader {
-  /** The fingerprint of the base model. */
+  /** The fingerprint of the base model: `2:` and a SHA-256, or without the `2:` an older one, see {@linkcode isOlderFingerprint}. */
   readonly model: string;
   /** What is trained, in order; ids are unique. */
   readonly trainables: readonly LedgerTrainable[];
@@ -317,6 +317,18 @@ const trainableKeys = [
 ] as const;
 
 /**
+ * Whether a base is known by a fingerprint of older libraries, a plain SHA-256: it covers the first and last rows of each tensor, and
+ * not those between.
+ */
+export function isOlderFingerprint(model: string): boolean {
+  return /^[0-9a-f]{64}$/.test(model);
+}
+
+/** What to say where {@linkcode isOlderFingerprint} holds and the base is the right one as far as can be seen. */
+export const OLDER_FINGERPRINT =
+  "its base is known by an older fingerprint, middle rows unchecked: a base whose first and last rows are the same is taken for it";
+
+/**
  * Refuses a ledger that was written over another model or other trainables, or with other noise.
  *
  * @throws RangeError that names the first difference.
@@ -328,7 +340,10 @@ export function assertLedgerFits(
 ): void {
   const refuse = (why: string) => new RangeError(`Cannot use ledger: ${why}`);
   if (header.model !== model) {
-    throw refuse(`it tunes the model ${header.model}, the loaded one is ${model}`);
+    throw refuse(
+      `the loaded model is not the base this ledger was made with: its fingerprint is ${model}, the ledger's base has ${header.model}. ` +
+        "Load the very model that was trained; one that was changed since, in a single byte or key, is another",
+    );
   }
   if (header.noiseVersion !== NOISE_VERSION) {
     throw refuse(`its noise is of version ${header.noiseVersion}, ours of ${NOISE_VERSION}`);

@@ -8,6 +8,7 @@ import type { OffsetSet } from "../kernels/mod.ts";
 import { type Example, type Objective, packBatch, type PackedBatch } from "../models/batch.ts";
 import { Evaluator } from "../models/evaluator.ts";
 import type { Model } from "../models/model.ts";
+import { integerWithin } from "../optim/check.ts";
 import { type Accuracy, accuracy, argmax } from "../tasks/metrics.ts";
 
 /** How to evaluate. */
@@ -50,7 +51,7 @@ function inBatches(examples: readonly Example[], batchSize: number): number[][] 
 /**
  * Evaluates examples in batches, about half a second of work to a wait.
  *
- * @throws {RangeError} When there are no examples, or a loss is not finite
+ * @throws {RangeError} When there are no examples, `batchSize` is no count, or a loss is not finite
  */
 export async function evaluate(
   model: Model,
@@ -59,6 +60,7 @@ export async function evaluate(
 ): Promise<Evaluation> {
   if (examples.length === 0) throw new RangeError("Cannot evaluate: there are no examples");
   const { objective, batchSize = 16, signal, onProgress } = options;
+  integerWithin("an evaluation", "batchSize", batchSize, 1, Number.MAX_SAFE_INTEGER);
   const evaluator = options.evaluator ?? new Evaluator(model, options.offsets);
   try {
     const groups = inBatches(examples, batchSize);

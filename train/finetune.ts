@@ -10,6 +10,7 @@ import { Evaluator } from "../models/evaluator.ts";
 import type { Model } from "../models/model.ts";
 import type { DeviceSpan } from "../models/step_clock.ts";
 import { Trainer } from "../models/trainer.ts";
+import { integerWithin } from "../optim/check.ts";
 import { maskPeriods } from "../optim/magnitude.ts";
 import { NonFiniteLossError } from "../optim/non_finite_loss_error.ts";
 import type { Optimiser } from "../optim/optimiser.ts";
@@ -137,12 +138,20 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
   if (!(Number.isSafeInteger(steps) && steps >= 0)) {
     throw new RangeError(`Cannot fine-tune for ${steps} steps`);
   }
+  for (
+    const [name, least] of [["batchSize", 1], ["evaluateEvery", 0], ["activationBytes", 1]] as const
+  ) {
+    const value = options[name];
+    if (value !== undefined) {
+      integerWithin("a fine-tune", name, value, least, Number.MAX_SAFE_INTEGER);
+    }
+  }
   const order = trainingOrder(train, options);
   let step = ledger?.length ?? 0;
   assertState(optimiser, offsets, step, options.state);
   // What an update rule kept in another fine-tune is none of this one's.
   if (step === 0) offsets.freeMoments();
-  if (ledger) assertWritable(ledger, { model, optimiser, offsets, seed });
+  if (ledger) await assertWritable(ledger, { model, optimiser, offsets, seed });
   const { magnitude } = optimiser.plan;
   using trainer = new Trainer(model, optimiser, offsets, {
     seed,

@@ -5,7 +5,7 @@
  */
 
 import type { OffsetSet } from "../kernels/mod.ts";
-import type { Model } from "../models/model.ts";
+import { type BaseIdentity, fingerprintLike } from "../models/fingerprint.ts";
 import { describeDirections } from "../optim/direction_plan.ts";
 import { assertLedgerFits } from "../optim/ledger_header.ts";
 import type { Optimiser } from "../optim/optimiser.ts";
@@ -36,16 +36,16 @@ export function assertState(
 }
 
 /** Refuses a ledger whose head would replay these steps as others. */
-export function assertWritable(
+export async function assertWritable(
   { head: { header, plan, update } }: LedgerFile,
   { model, optimiser, offsets, seed }: {
-    readonly model: Pick<Model, "fingerprint">;
+    readonly model: BaseIdentity;
     readonly optimiser: Optimiser;
     readonly offsets: OffsetSet;
     readonly seed: number;
   },
-): void {
-  assertLedgerFits(header, model.fingerprint, offsets.trainables);
+): Promise<void> {
+  assertLedgerFits(header, await fingerprintLike(header.model, model), offsets.trainables);
   const [theirs, mine] = [plan, optimiser.plan].map((p) => JSON.stringify(describeDirections(p)));
   if (theirs !== mine) {
     throw new RangeError(

@@ -20,6 +20,7 @@ import {
   scalarStep,
   updateInputs,
 } from "../optim/mod.ts";
+import { integerWithin } from "../optim/check.ts";
 import { assertState, assertWritable } from "./going_on.ts";
 import type { LedgerFile } from "./ledger_file.ts";
 
@@ -105,10 +106,11 @@ export async function* finetuneByFunction(
   const { model, optimiser, offsets, objective, ledger, signal, seed = 0 } = options;
   const { gpu, tensors } = model;
   const { distribution, projection, update, plan, estimator, accept } = optimiser;
+  integerWithin("a fine-tune", "steps", options.steps, 0, Number.MAX_SAFE_INTEGER);
   const first = ledger?.length ?? 0;
   assertTrainables(optimiser, offsets);
   assertState(optimiser, offsets, first, options.state);
-  if (ledger) assertWritable(ledger, { model, optimiser, offsets, seed });
+  if (ledger) await assertWritable(ledger, { model, optimiser, offsets, seed });
   // What an update rule kept in another fine-tune is none of this one's.
   if (first === 0) offsets.freeMoments();
   const master = masterSeed(seed);

@@ -119,7 +119,8 @@ const NO_LEDGER = "Name the run's folder, or the run.ledger in it";
  */
 export async function openLedger(path: string): Promise<Ledger> {
   try {
-    return readLedger(await readFileBytes(path, "ledger", { hint: NO_LEDGER }));
+    const ledger = readLedger(await readFileBytes(path, "ledger", { hint: NO_LEDGER }));
+    return { ...ledger, notes: ledger.notes.map((note) => `"${path}": ${note}`) };
   } catch (error) {
     if (error instanceof SyntaxError) error.message = `"${path}": ${error.message}`;
     throw error;

@@ -5,13 +5,13 @@
  */
 
 import type { Trainable } from "../kernels/mod.ts";
-import type { Model } from "../models/model.ts";
+import type { BaseIdentity } from "../models/fingerprint.ts";
 import { type JsonValue, type LedgerHeader, NOISE_VERSION, type Optimiser } from "../optim/mod.ts";
 
 /** What a ledger is about. */
 export interface LedgerSubject {
   /** The base. */
-  readonly model: Pick<Model, "fingerprint">;
+  readonly model: Pick<BaseIdentity, "fingerprint">;
   /** How it moves. */
   readonly optimiser: Optimiser;
   /** What is trained. */

@@ -15,13 +15,15 @@ import {
   type Trainable,
   trainableOf,
 } from "../kernels/mod.ts";
+import { fingerprint, fingerprintLike, olderFingerprint } from "../models/fingerprint.ts";
 import { type Model, planModel } from "../models/model.ts";
-import { fingerprint, type ModelSource, type TensorSource } from "../models/source.ts";
+import type { ModelSource, TensorSource } from "../models/source.ts";
 import {
   applyRecord,
   assertLedgerFits,
   blockPlace,
   drawMask,
+  isOlderFingerprint,
   type Ledger,
   type LedgerHeader,
   type LedgerTrainable,
@@ -84,8 +86,9 @@ export async function replayLedger(
   const { header, head, records } = ledger;
   const { magnitude } = head.plan;
   assertNoise(header);
-  assertLedgerFits(header, model.fingerprint, header.trainables);
-  assertLedgerFits(header, model.fingerprint, trainablesOf(header, model.tensors));
+  const base = await fingerprintLike(header.model, model);
+  assertLedgerFits(header, base, header.trainables);
+  assertLedgerFits(header, base, trainablesOf(header, model.tensors));
   const offsets = new OffsetSet(header.trainables, model.gpu.maxBinding).allocate(model.gpu);
   try {
     const count = Math.min(options.steps ?? records.length, records.length);
@@ -161,7 +164,9 @@ export async function replayOnHost(
 ): Promise<Map<string, Float32Array<ArrayBuffer>>> {
   const { header, records, head: { plan: { magnitude } } } = ledger;
   assertNoise(header);
-  const id = await fingerprint(source);
+  const id = isOlderFingerprint(header.model)
+    ? await olderFingerprint(source)
+    : await fingerprint(source, options);
   assertLedgerFits(header, id, header.trainables);
   const { tensors } = planModel(source, { adapterClass: "software", maxBinding: Infinity });
   assertLedgerFits(header, id, trainablesOf(header, tensors));

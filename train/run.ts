@@ -4,6 +4,7 @@
  * @module
  */
 import { OffsetSet } from "../kernels/mod.ts";
+import { fingerprintLike } from "../models/fingerprint.ts";
 import { planOffsets } from "../models/selection.ts";
 import { attempting } from "../models/attempt.ts";
 import { writeFileWhole } from "../models/file_source.ts";
@@ -60,6 +61,8 @@ export class Run implements Disposable {
   readonly metrics: MetricsFile;
   /** Steps that were made before it was opened. */
   readonly resumedAt: number;
+  /** What a user should know of how it was gone on with, a sentence each. */
+  readonly notes: readonly string[];
   readonly #options: RunOptions;
   readonly #state: readonly number[] | undefined;
   readonly #owned: DisposableStack;
@@ -73,6 +76,7 @@ export class Run implements Disposable {
       readonly ledger: LedgerFile;
       readonly metrics: MetricsFile;
       readonly state: readonly number[] | undefined;
+      readonly notes: readonly string[];
       readonly owned: DisposableStack;
     },
   ) {
@@ -83,6 +87,7 @@ export class Run implements Disposable {
     this.ledger = parts.ledger;
     this.metrics = parts.metrics;
     this.resumedAt = parts.ledger.length;
+    this.notes = parts.notes;
     this.#options = options;
     this.#state = parts.state;
     this.#owned = parts.owned;
@@ -119,9 +124,11 @@ export class Run implements Disposable {
     let offsets: OffsetSet;
     let ledger: LedgerFile;
     let state: readonly number[] | undefined;
+    let notes: readonly string[] = [];
     if (resume) {
       const opened = await LedgerFile.resume(folder.ledger);
       ledger = stack.use(opened.file);
+      notes = opened.ledger.notes;
       // What was found of each tensor is not looked for again: an adapter's last bits could make it another.
       const known = new Map(opened.ledger.header.trainables.map((one) => [one.name, one]));
       const { trainables } = planOffsets(model, optimiser, gpu.maxBinding, selection);
@@ -130,7 +137,8 @@ export class Run implements Disposable {
         return { ...one, share, gain };
       });
       const planned = new OffsetSet(found, gpu.maxBinding);
-      assertResumable(opened.ledger, headerOf(planned), folder.ledger, config);
+      const base = await fingerprintLike(opened.ledger.header.model, model);
+      assertResumable(opened.ledger, { ...headerOf(planned), model: base }, folder.ledger, config);
       offsets = stack.use(await replayLedger(model, opened.ledger));
       const { records } = opened.ledger;
       state = records.length > 0 ? records.state(records.length - 1) : undefined;
@@ -152,6 +160,7 @@ export class Run implements Disposable {
       ledger,
       metrics,
       state,
+      notes,
       owned: stack.move(),
     });
   }

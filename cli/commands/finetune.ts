@@ -22,7 +22,7 @@ import type { Call, Command } from "../command.ts";
 import { writeCurve } from "../curve_file.ts";
 import { invocation } from "../invocation.ts";
 import { lossText, resultText } from "../report.ts";
-import { facts, grouped, progressLine, status } from "../terminal.ts";
+import { facts, grouped, notes, progressLine, status } from "../terminal.ts";
 import { evaluationStatus, examplesFor, loadSession } from "../tuned.ts";
 
 /** `qzo finetune`. */
@@ -109,6 +109,7 @@ async function train(
   });
   choice.clear();
   gains.clear();
+  notes(terminal, run.notes);
   const { layers } = config.trainables;
   facts(terminal, [
     ["model", `${session.source.name} on ${gpu.description}`],

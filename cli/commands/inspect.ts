@@ -35,8 +35,20 @@ export const inspectCommand: Command = {
   ],
   options: {
     path: { kind: "text", doc: "GGUF file, model folder or ledger [the configuration's model]" },
-    length: { kind: "number", doc: "tokens of a planned sequence [max_length]" },
-    candidates: { kind: "number", doc: "candidates of a planned example [2]" },
+    length: {
+      kind: "number",
+      min: 1,
+      max: 2 ** 24,
+      whole: true,
+      doc: "tokens of a planned sequence [max_length]",
+    },
+    candidates: {
+      kind: "number",
+      min: 1,
+      max: 2 ** 16,
+      whole: true,
+      doc: "candidates of a planned example [2]",
+    },
     json: { kind: "flag", doc: "print JSON" },
   },
   keys: [

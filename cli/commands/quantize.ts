@@ -49,18 +49,40 @@ export const quantizeCommand: Command = {
       kind: "text",
       doc: `${QUANTIZE_METHODS.map(({ name, summary }) => `${name}: ${summary}`).join("; ")} [rtn]`,
     },
-    bits: { kind: "number", doc: "2, 3, 4 or 8, in place of a format: int4_g128 for 4" },
-    group: { kind: "number", doc: "columns that share a scale, with --bits; 0 for a row [128]" },
+    bits: {
+      kind: "number",
+      min: 2,
+      max: 8,
+      whole: true,
+      doc: "2, 3, 4 or 8, in place of a format: int4_g128 for 4",
+    },
+    group: {
+      kind: "number",
+      min: 0,
+      max: 2 ** 20,
+      whole: true,
+      doc: "columns that share a scale, with --bits; 0 for a row [128]",
+    },
     embedding: { kind: "text", doc: "format of the embedding and the head [F16]" },
     keep: { kind: "text", doc: "parts of names that stay 16-bit, with commas between" },
     calibration: { kind: "text", doc: "text to calibrate with: .txt, .jsonl, .tsv or .csv" },
-    "calibration-windows": { kind: "number", doc: "windows of it, at most [128]" },
-    "calibration-length": { kind: "number", doc: `tokens of a window [${WINDOW}, or the context]` },
+    "calibration-windows": {
+      kind: "number",
+      min: 1,
+      whole: true,
+      doc: "windows of it, at most [128]",
+    },
+    "calibration-length": {
+      kind: "number",
+      min: 2,
+      whole: true,
+      doc: `tokens of a window [${WINDOW}, or the context]`,
+    },
     evaluate: {
       kind: "text",
       doc: "text to measure perplexity on [the end of the calibration text]",
     },
-    damping: { kind: "number", doc: "gptq: added to the second moments, relative [0.01]" },
+    damping: { kind: "number", min: 0, doc: "gptq: added to the second moments, relative [0.01]" },
     "act-order": {
       kind: "text",
       doc: "gptq: yes rounds columns with large inputs first, no from left to right [yes]",
@@ -145,7 +167,7 @@ function wantedFormat(options: Options, format: string | undefined): string {
 
 function planOptions(options: Options): PlanOptions {
   const embedding = options.text("embedding");
-  const keep = options.text("keep")?.split(",").map((part) => part.trim());
+  const keep = options.texts("keep");
   return { ...(embedding === undefined ? {} : { embedding }), ...(keep ? { keep } : {}) };
 }
 

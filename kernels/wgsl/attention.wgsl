@@ -1,6 +1,6 @@
 // Causal grouped-query attention with a running softmax: nothing of size T x T is stored. Row m attends to the keys
 // [prefix_start, prefix_end) and [own_start, slot]: rows of other sequences, padding and later tokens are never read.
-// One invocation a (branch, row, head).
+// One invocation a (branch, row, head). Heads wider than usual are LOOPED over: unrolled, they would compile for minutes.
 
 struct Params {
   rows: u32,       // M
@@ -35,9 +35,13 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
   let first_key = b * p.key_rows;
   var query = array<vec4<f32>, {QUADS}>();
   var sum = array<vec4<f32>, {QUADS}>();
+#if LOOPED
+  for (var i = 0u; i < QUADS; i++) { query[i] = q[flat * QUADS + i] * p.scale; }
+#else
 #for i QUADS
   query[{i}] = q[flat * {QUADS}u + {i}u] * p.scale;
 #endfor
+#endif
   var highest = -3.0e38;
   var weight = 0.0;
   for (var part = 0u; part < 2u; part++) {
@@ -51,21 +55,33 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
     for (; key < end; key++) {
       let at = ((first_key + key) * p.kv_heads + kv) * {QUADS}u;
       var s = 0.0;
+#if LOOPED
+      for (var i = 0u; i < QUADS; i++) { s += dot(query[i], k[at + i]); }
+#else
 #for i QUADS
       s += dot(query[{i}], k[at + {i}u]);
 #endfor
+#endif
       let top = max(highest, s);
       let shrink = exp(highest - top);
       let e = exp(s - top);
       weight = weight * shrink + e;
+#if LOOPED
+      for (var i = 0u; i < QUADS; i++) { sum[i] = sum[i] * shrink + e * v[at + i]; }
+#else
 #for i QUADS
       sum[{i}] = sum[{i}] * shrink + e * v[at + {i}u];
 #endfor
+#endif
       highest = top;
     }
   }
   let normaliser = 1.0 / weight;
+#if LOOPED
+  for (var i = 0u; i < QUADS; i++) { y[flat * QUADS + i] = sum[i] * normaliser; }
+#else
 #for i QUADS
   y[flat * {QUADS}u + {i}u] = sum[{i}] * normaliser;
 #endfor
+#endif
 }

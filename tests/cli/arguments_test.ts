@@ -117,7 +117,14 @@ Deno.test("arguments: what is unknown is refused with the nearest known", () => 
 
 Deno.test("arguments: missing values, wrong values and too many arguments are refused", () => {
   assertThrows(() => parse("finetune", "--steps"), UsageError, "Missing value after --steps");
-  assertThrows(() => parse("generate", "--top-k", "few"), UsageError, "expected a number");
+  assertThrows(() => parse("generate", "--top-k", "few"), UsageError, "whole number");
+  assertThrows(() => parse("generate", "--temperature", "-1"), UsageError, "of at least 0");
+  assertThrows(() => parse("inspect", "m", "--length=-5"), UsageError, "--length");
+  assertThrows(() => parse("inspect", "m", "--candidates", "1e15"), UsageError, "from 1 to 65536");
+  // What every object has is no flag.
+  for (const name of ["constructor", "toString", "__proto__", "hasOwnProperty"]) {
+    assertThrows(() => parse("inspect", `--${name}`, "x"), UsageError, "Unknown flag");
+  }
   assertThrows(() => parse("evaluate", "a.gguf", "b.gguf"), UsageError, "Too many arguments");
   assertThrows(
     () => parse("finetune", "--model", "a", "--steps", "many").config(),

@@ -165,7 +165,13 @@ const packedRows: AttentionRow[] = [
 
 Deno.test("attention over prefixes and own rows, with shared key-value heads", async () => {
   const rows = packedRows.length;
-  for (const [heads, kvHeads, headSize] of [[6, 2, 8], [4, 4, 12], [3, 1, 64]]) {
+  for (
+    const [heads, kvHeads, headSize] of [[6, 2, 8], [4, 4, 12], [3, 1, 64], [2, 1, 512], [
+      1,
+      1,
+      1024,
+    ]]
+  ) {
     using bench = new Bench(gpu);
     const branches = 3;
     const q = normals(branches * rows * heads * headSize, random, 2);

@@ -18,6 +18,19 @@ function seen(words: Uint32Array, at: ReturnType<typeof batchLayout>, row: numbe
   return tokens.map((i) => words[at.tokens + i]);
 }
 
+Deno.test("tokens that are no words of the device are refused, not made others", () => {
+  for (const token of [-1, 1.5, NaN, Infinity, 2 ** 32]) {
+    for (
+      const example of [
+        { prompt: [1], candidates: [[token]], label: 0 },
+        { prompt: [token, 1], candidates: [[2]], label: 0 },
+      ]
+    ) {
+      assertThrows(() => packBatch([example], "language-modelling", 16), RangeError, String(token));
+    }
+  }
+});
+
 Deno.test("every loss row sees exactly the tokens before its target, at their positions", () => {
   const random = randomNumbers(1);
   for (let i = 0; i < 60; i++) {

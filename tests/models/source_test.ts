@@ -208,7 +208,10 @@ Deno.test("the fingerprint tells bases apart, formats and constants included", a
   using other = await ggufInMemory(shape, randomLlama(shape, { seed: 2 }));
   using warm = await ggufInMemory({ ...shape, ropeBase: 20000 }, weights);
   const quantised = quantizedSource(again, { format: "Q4_0" });
-  const prints = [base, ...await Promise.all([other, warm, quantised].map(fingerprint))];
+  const prints = [
+    base,
+    ...await Promise.all([other, warm, quantised].map((it) => fingerprint(it))),
+  ];
   assertEquals(new Set(prints).size, 4);
 });
 

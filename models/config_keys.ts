@@ -1,0 +1,157 @@
+/**
+ * What becomes of every key of a configuration, and the one checker of the tables that say it: a key is read, harmless, ignored with a note
+ * as the reference ignores it, fine with some values only, an object with a table of its own, or not known.
+ *
+ * @module
+ */
+
+/** Called with what a user should know, a sentence each. */
+export type Note = (sentence: string) => void;
+
+/** A configuration before it is checked. */
+export type Fields = Readonly<Record<string, unknown>>;
+
+/** What becomes of a key. */
+export type KeyRule =
+  /** The reader asks for it, and checks its value itself. */
+  | { readonly kind: "read"; readonly type?: "boolean" }
+  /** It says nothing of the result; `why` in few words. */
+  | { readonly kind: "harmless"; readonly why: string }
+  /** It is not asked, here as in the reference: a value that says something makes a note. */
+  | { readonly kind: "noted"; readonly why: string }
+  /** With such values it changes nothing; any other is refused. */
+  | {
+    readonly kind: "only";
+    readonly values: readonly unknown[];
+    readonly fits?: (value: unknown, fields: Fields) => boolean;
+    readonly why: string;
+  }
+  /** An object with a table of its own; of `entries`, whose keys are names. */
+  | { readonly kind: "nested"; readonly table: KeyTable; readonly entries: boolean };
+
+/** The keys of one kind of object. */
+export type KeyTable = Readonly<Record<string, KeyRule>>;
+
+/** A key that the reader asks for. */
+export const read = (type?: "boolean"): KeyRule => ({ kind: "read", ...type && { type } });
+
+/** A key that says nothing of the result. */
+export const harmless = (why: string): KeyRule => ({ kind: "harmless", why });
+
+/** A key that the reference does not ask either. */
+export const noted = (why: string): KeyRule => ({ kind: "noted", why });
+
+/** A key that is refused but for values with which it changes nothing. No value, `false` and empty ones are always among them. */
+export const only = (
+  values: readonly unknown[],
+  why: string,
+  fits?: (value: unknown, fields: Fields) => boolean,
+): KeyRule => ({ kind: "only", values, why, ...fits && { fits } });
+
+/** An object with a table of its own. */
+export const nested = (table: KeyTable): KeyRule => ({ kind: "nested", table, entries: false });
+
+/** An object whose keys are names, each with such an object. */
+export const entries = (table: KeyTable): KeyRule => ({ kind: "nested", table, entries: true });
+
+/** The same rule for several keys. */
+export function keysOf(names: string, rule: KeyRule): KeyTable {
+  return Object.fromEntries(names.trim().split(/\s+/).map((name) => [name, rule]));
+}
+
+/** Where a table's object lies. */
+export interface KeyPlace {
+  /** What is read, for messages, such as `"model/config.json"`. */
+  readonly what: string;
+  /** The keys that lead to the object, such as `quantization_config`; none for the whole file. */
+  readonly path?: string;
+  /** Told what a user should know. */
+  readonly note?: Note;
+}
+
+// By their names about a file's history, not about the model.
+const DECORATION =
+  /(^|_)(licen[cs]e|authors?|date|timestamp|created|url|repo|repository|datasets?|description|comments?|notes?|tags?|hash|commit|languages?|framework|uuid|title|citation|library|organi[sz]ation|company)($|_)|(^|_)(model|run|project|experiment|dataset|wandb)_name($|_)|(^|_)(base|parent|teacher|source)_model$|_version$|_path$/;
+
+/**
+ * Holds an object against its table. Unknown keys pass when they hold nothing (`null`, `false`, `""`, `[]`, `{}`), when they begin with `_`
+ * (a writer's private attributes), and, with a note, when name and value are text about the file (`license`, `base_model`, `x_version`).
+ *
+ * @throws {RangeError} naming key and value, for a value that is refused, of the wrong type, or of a key that is not known.
+ */
+export function checkKeys(fields: Fields, table: KeyTable, place: KeyPlace): void {
+  const { what, note } = place;
+  for (const [key, value] of Object.entries(fields)) {
+    const path = place.path === undefined ? key : `${place.path}.${key}`;
+    const attempt = `Cannot read ${what}: ${path} ${shown(value)}`;
+    const rule = Object.hasOwn(table, key) ? table[key] : undefined;
+    if (isEmpty(value)) continue;
+    if (rule === undefined) {
+      if (key.startsWith("_")) continue;
+      if (!DECORATION.test(key) || !isText(value)) {
+        throw new RangeError(
+          `${attempt} is not known here and may change the model; remove the key if it does not`,
+        );
+      }
+      note?.(
+        `${what}: ${path} ${shown(value)} is not known here; by its name it is about the file`,
+      );
+    } else if (rule.kind === "read") {
+      if (rule.type !== undefined && typeof value !== rule.type) {
+        throw new RangeError(`${attempt} is not a ${rule.type}`);
+      }
+    } else if (rule.kind === "noted") {
+      note?.(`${what}: ${path} ${shown(value)} is not asked: ${rule.why}`);
+    } else if (rule.kind === "only") {
+      if (rule.values.includes(value) || rule.fits?.(value, fields)) continue;
+      throw new RangeError(`${attempt} is not supported: ${rule.why}`);
+    } else if (rule.kind === "nested") {
+      checkNested(value, rule, attempt, { ...place, path });
+    }
+  }
+}
+
+function checkNested(
+  value: unknown,
+  { table, entries }: KeyRule & { kind: "nested" },
+  attempt: string,
+  place: KeyPlace,
+): void {
+  if (!isObject(value)) throw new RangeError(`${attempt} is not an object`);
+  if (!entries) return checkKeys(value, table, place);
+  for (const [name, entry] of Object.entries(value)) {
+    if (isEmpty(entry)) continue;
+    const path = `${place.path}.${name}`;
+    if (!isObject(entry)) {
+      throw new RangeError(
+        `Cannot read ${place.what}: ${path} ${shown(entry)} is not an object`,
+      );
+    }
+    checkKeys(entry, table, { ...place, path });
+  }
+}
+
+/** Whether a value is an object with keys. */
+export function isObject(value: unknown): value is Fields {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** Whether a value says nothing: none, `false`, or empty. Zero says something. */
+export function isEmpty(value: unknown): boolean {
+  if (value === undefined || value === null || value === false || value === "") return true;
+  return typeof value === "object" && Object.keys(value).length === 0;
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === "string" ||
+    Array.isArray(value) && value.every((item) => typeof item === "string");
+}
+
+const LONGEST = 160;
+
+/** A value as JSON for messages, cut where it is long. */
+export function shown(value: unknown): string {
+  const text = JSON.stringify(value, (_, v) => typeof v === "bigint" ? Number(v) : v) ??
+    "undefined";
+  return text.length > LONGEST ? `${text.slice(0, LONGEST)}...` : text;
+}

@@ -1,0 +1,66 @@
+/**
+ * Settings of single modules in GPTQModel's `dynamic`: `{"+:REGEX": {settings}, "-:REGEX": {}}`. The first rule whose expression matches
+ * from the start of a module's name holds, those with `-:` before all others; these leave a module unquantised.
+ *
+ * @module
+ */
+
+import { checkKeys, type Fields, isEmpty, isObject, type KeyTable, shown } from "./config_keys.ts";
+
+/** Settings as a module has them: the common ones with those of its rule. */
+export type SettingsOfModule = (module: string) => {
+  readonly settings: Fields;
+  /** Where they come from, for messages: `dynamic "+:.*down_proj"`; undefined for the common ones. */
+  readonly rule?: string;
+};
+
+/**
+ * The settings of each module.
+ *
+ * @param table The keys that a rule may have
+ * @throws {RangeError} naming the rule, for an expression that JavaScript does not read and keys that are not known.
+ */
+export function settingsByModule(
+  settings: Fields,
+  table: KeyTable,
+  what: string,
+): SettingsOfModule {
+  const { dynamic } = settings;
+  if (isEmpty(dynamic)) return () => ({ settings });
+  if (!isObject(dynamic)) {
+    throw new RangeError(
+      `Cannot read "${what}": quantization setting dynamic is ${shown(dynamic)}, not an object`,
+    );
+  }
+  const rules = Object.entries(dynamic).map(([rule, values]) => {
+    const named = `dynamic ${shown(rule)}`;
+    const own = isEmpty(values) ? {} : values;
+    if (!isObject(own)) {
+      throw new RangeError(`Cannot read "${what}": ${named} is ${shown(values)}, not an object`);
+    }
+    checkKeys(own, table, { what: `"${what}"`, path: named });
+    return { named, own, leaves: rule.startsWith("-"), expression: expressionOf(rule, what) };
+  });
+  const ordered = [...rules.filter((it) => it.leaves), ...rules.filter((it) => !it.leaves)];
+  return (module) => {
+    const found = ordered.find(({ expression }) => {
+      expression.lastIndex = 0;
+      return expression.test(module);
+    });
+    if (!found || found.leaves) return { settings };
+    return { settings: { ...settings, ...found.own }, rule: found.named };
+  };
+}
+
+function expressionOf(rule: string, what: string): RegExp {
+  try {
+    return new RegExp(rule.replace(/^[+-]:/, ""), "uy");
+  } catch (cause) {
+    throw new RangeError(
+      `Cannot read "${what}": quantization setting dynamic has the rule ${
+        shown(rule)
+      }, which is no regular expression here`,
+      { cause },
+    );
+  }
+}
