@@ -14,6 +14,7 @@ import {
   replayLedger,
   runFolder,
   type RunSession,
+  type RunSessionOptions,
   type TaskExamples,
   taskExamples,
   type TrainConfig,
@@ -76,14 +77,19 @@ async function chosenSteps(
   );
 }
 
-/** Opens the configured session, telling how far loading is. */
-export async function loadSession(config: TrainConfig, call: Call): Promise<RunSession> {
+/** Opens the configured session, telling how far loading is. `check` is asked before the device is opened. */
+export async function loadSession(
+  config: TrainConfig,
+  call: Call,
+  check: RunSessionOptions["check"] = () => {},
+): Promise<RunSession> {
   const { terminal, signal, options } = call;
   const adapter = options.text("adapter");
   status(terminal, `Opening ${config.model}`);
   try {
     const session = await openRunSession(config, {
       signal,
+      check,
       ...(adapter === undefined ? {} : { adapter }),
       onProgress: ({ done, total }) => {
         status(terminal, `Loading ${config.model}: ${done} of ${total} tensors`);

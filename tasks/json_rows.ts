@@ -9,7 +9,9 @@ import type { Row } from "./row.ts";
 
 /** A row and the line it begins on, counted from 1. */
 export interface PlacedRow {
+  /** What it holds. */
   readonly row: Row;
+  /** Where it begins. */
   readonly line: number;
 }
 
@@ -128,8 +130,8 @@ class ArrayRows implements RowReader {
     }
   }
 
-  *end(): Generator<PlacedRow> {
-    if (this.#state === "done") return;
+  end(): PlacedRow[] {
+    if (this.#state === "done") return [];
     throw this.#depth > 0
       ? this.#refused("the item that begins there does not end: the file is cut", this.#start)
       : this.#refused("the array is not closed by ]: the file is cut");

@@ -5,23 +5,24 @@
  */
 import type { Example } from "../models/batch.ts";
 import type { Tokenizer } from "../models/tokenizer.ts";
-import { startTokens } from "./tokenise.ts";
+import { bringsStart, withStart } from "../models/special_tokens.ts";
 
 /** Options of {@linkcode languageModellingExamples}. */
 export interface LanguageModellingOptions {
-  /** Tokens of a window, with the BOS token if there is one. At least 2. */
+  /** Tokens of a window, with those that the tokenizer puts before every text. At least 2. */
   readonly length: number;
   /**
-   * `stream`: the documents follow each other, with the EOS token between them if there is one, and are cut every
-   * `length` tokens; a last window of fewer than 2 tokens is left out. `document`: each document begins a window; what is
-   * beyond `length` is left out. Default `stream`.
+   * `stream`: the documents follow each other and are cut every `length` tokens; between them is what the tokenizer puts
+   * behind every text, else the EOS token if there is one; a last window of fewer than 2 tokens is left out. `document`:
+   * each document begins a window and ends as the tokenizer ends every text; what is beyond `length` is left out. Default
+   * `stream`.
    */
   readonly windows?: "stream" | "document";
 }
 
 /**
- * Windows of tokens. Every window begins with the tokenizer's BOS token where it has one, so the first token of the text
- * is predicted too; without one, the first token is context only.
+ * Windows of tokens. Every window begins with what the tokenizer puts before every text (once, where a document brings it
+ * itself), so with a BOS token the first token of the text is predicted too; without, the first token is context only.
  *
  * @throws RangeError if the length is below 2 or the documents give no window.
  *
@@ -45,11 +46,10 @@ export function languageModellingExamples(
 ): Example[] {
   const { length, windows = "stream" } = options;
   assertWindow(length);
-  const start = startTokens(tokenizer);
   const encoded = documents.map((text) => tokenizer.encode(text, { addSpecial: false }));
   const examples = windows === "document"
-    ? encoded.map((ids) => documentWindow(start, ids, length)).filter((it) => it !== undefined)
-    : streamWindows(start, encoded, length, tokenizer.eos);
+    ? encoded.map((ids) => documentWindow(tokenizer, ids, length)).filter((it) => it !== undefined)
+    : streamWindows(tokenizer, encoded, length);
   if (examples.length === 0) {
     throw new RangeError(
       `Cannot cut a text into windows: ${documents.length} documents give no window of 2 tokens`,
@@ -67,56 +67,76 @@ export function assertWindow(length: number): void {
   }
 }
 
+/** The tokens of a document with those that the tokenizer puts around every text, what is before it once. */
+export function documentTokens(
+  tokenizer: Pick<Tokenizer, "start" | "end">,
+  ids: readonly number[],
+): number[] {
+  return [...withStart(tokenizer, ids), ...tokenizer.end];
+}
+
 /** The window that a document begins; undefined if it has fewer than 2 tokens. */
 export function documentWindow(
-  start: readonly number[],
+  tokenizer: Pick<Tokenizer, "start" | "end">,
   ids: readonly number[],
   length: number,
 ): Example | undefined {
-  const window = [...start, ...ids.slice(0, length)].slice(0, length);
+  const window = documentTokens(tokenizer, ids).slice(0, length);
   return window.length >= 2 ? { prompt: [], candidates: [window], label: 0 } : undefined;
 }
 
 function streamWindows(
-  start: readonly number[],
+  tokenizer: Tokenizer,
   documents: readonly (readonly number[])[],
   length: number,
-  separator: number | undefined,
 ): Example[] {
-  const stream = new WindowStream(start, length);
-  const between = separator === undefined ? [] : [separator];
-  return [
-    ...documents.flatMap((ids, i) => [
-      ...(i > 0 ? stream.push(between) : []),
-      ...stream.push(ids),
-    ]),
-    ...stream.end(),
-  ];
+  const stream = new WindowStream(tokenizer, length);
+  return [...documents.flatMap((ids) => [...stream.document(ids)]), ...stream.end()];
 }
 
-/** Windows of a stream of tokens, each behind the start tokens; a last one of fewer than 2 tokens is left out. */
+/**
+ * Windows of documents that follow each other, each window behind the tokens that the tokenizer puts before every text; a last one of
+ * fewer than 2 tokens is left out.
+ */
 export class WindowStream {
-  readonly #start: readonly number[];
+  readonly #tokenizer: Pick<Tokenizer, "start" | "end" | "eos">;
+  readonly #length: number;
   readonly #room: number;
+  #documents = 0;
   #held: number[] = [];
 
-  /** Windows of `length` tokens, of which `start` are the first. */
-  constructor(start: readonly number[], length: number) {
-    this.#start = start.slice(0, length);
-    this.#room = Math.max(1, length - start.length);
+  /** Windows of `length` tokens, those before every text among them. */
+  constructor(tokenizer: Pick<Tokenizer, "start" | "end" | "eos">, length: number) {
+    this.#tokenizer = tokenizer;
+    this.#length = length;
+    this.#room = Math.max(1, length - tokenizer.start.length);
   }
 
-  /** The windows that more tokens fill. */
-  *push(ids: readonly number[]): Generator<Example> {
+  /** The windows that another document fills, given its tokens or the first of them. */
+  *document(ids: readonly number[]): Generator<Example> {
+    const { start, end, eos } = this.#tokenizer;
+    if (this.#documents++ > 0) {
+      yield* this.more(end.length > 0 ? end : eos === undefined ? [] : [eos]);
+    }
+    yield* this.more(bringsStart(this.#tokenizer, ids) ? ids.slice(start.length) : ids);
+  }
+
+  /** The windows that more tokens of the same document fill. */
+  *more(ids: readonly number[]): Generator<Example> {
     for (const id of ids) {
       this.#held.push(id);
-      if (this.#held.length === this.#room) yield* this.end();
+      if (this.#held.length === this.#room) yield* this.#window();
     }
   }
 
-  /** The last window. */
+  /** The last windows, with what stands behind the last text. */
   *end(): Generator<Example> {
-    const window = [...this.#start, ...this.#held];
+    if (this.#documents > 0) yield* this.more(this.#tokenizer.end);
+    yield* this.#window();
+  }
+
+  *#window(): Generator<Example> {
+    const window = [...this.#tokenizer.start, ...this.#held].slice(0, this.#length);
     const filled = this.#held.length > 0 && window.length >= 2;
     this.#held = [];
     if (filled) yield { prompt: [], candidates: [window], label: 0 };

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Example } from "../models/batch.ts";
+import { withStart } from "../models/special_tokens.ts";
 import type { Tokenizer } from "../models/tokenizer.ts";
 import { overlapOf } from "./distinct_texts.ts";
 import type { RenderedExample } from "./template.ts";
@@ -19,7 +20,8 @@ export interface TokeniseOptions {
  * all of these and the prompt alone begin with is the shared prompt, the rest is the candidate. (MeZO counts a candidate's
  * tokens from the same two tokenisations; here none of them is ever cut from the wrong side.)
  *
- * A prompt that is too long loses its beginning, but keeps its BOS token.
+ * A prompt that is too long loses its beginning, but keeps what the tokenizer puts before every text, such as a BOS token.
+ * What it puts behind a text is left out: a candidate is judged by its own tokens.
  *
  * @throws RangeError if a candidate adds no token, two have the same tokens, or the candidates alone are too long.
  *
@@ -47,7 +49,7 @@ export function tokeniseExample(
   const encoded = textsOfExample(rendered).map((text) =>
     tokenizer.encode(text, { addSpecial: false })
   );
-  return exampleOfTokens(startTokens(tokenizer), encoded, rendered, options).example;
+  return exampleOfTokens(tokenizer, encoded, rendered, options).example;
 }
 
 /** The texts that an example is tokenised by: its prompt, and its prompt with each candidate. */
@@ -66,17 +68,17 @@ export interface MeasuredExample {
 /**
  * An example from the tokens of its texts.
  *
- * @param start the tokens before every text.
- * @param encoded the tokens of {@linkcode textsOfExample}.
+ * @param encoded the tokens of {@linkcode textsOfExample}, without special ones around them.
  * @throws RangeError as {@linkcode tokeniseExample} does.
  */
 export function exampleOfTokens(
-  start: readonly number[],
+  tokenizer: Pick<Tokenizer, "start">,
   encoded: readonly (readonly number[])[],
   rendered: RenderedExample,
   { maximumLength = Infinity }: TokeniseOptions = {},
 ): MeasuredExample {
-  const [alone, ...whole] = encoded.map((ids) => [...start, ...ids]);
+  const { start } = tokenizer;
+  const [alone, ...whole] = encoded.map((ids) => withStart(tokenizer, ids));
   const shared = whole.reduce((length, ids) => commonPrefix(alone, ids, length), alone.length);
   const candidates = whole.map((ids) => ids.slice(shared));
   const bare = candidates.findIndex((ids) => ids.length === 0);
@@ -111,10 +113,17 @@ export function exampleOfTokens(
   };
 }
 
-/** The tokens that the tokenizer puts before every text: its BOS, or none. */
+/** The tokens that the tokenizer puts before every text, such as its BOS token. */
 export function startTokens(tokenizer: Tokenizer): number[] {
-  const first = tokenizer.encode("")[0];
-  return first !== undefined && first === tokenizer.bos ? [first] : [];
+  return [...tokenizer.start];
+}
+
+/**
+ * The tokens of a text that is gone on with: what the tokenizer puts before every text, once, also where the text brings
+ * it (templates of prompts and chats do), and nothing behind.
+ */
+export function promptTokens(tokenizer: Tokenizer, text: string): number[] {
+  return withStart(tokenizer, tokenizer.encode(text, { addSpecial: false }));
 }
 
 function commonPrefix(a: readonly number[], b: readonly number[], limit: number): number {

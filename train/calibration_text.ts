@@ -13,7 +13,6 @@ import { encodeLong, encodeStream } from "../tasks/long_text.ts";
 import { Pause } from "../tasks/pause.ts";
 import { rowText } from "../tasks/row.ts";
 import { subsample } from "../tasks/split.ts";
-import { startTokens } from "../tasks/tokenise.ts";
 import { formatOfFile } from "./config_task.ts";
 
 /** How to cut the text. */
@@ -83,24 +82,25 @@ async function windowsOf(
   const file = dataPath(path);
   const pause = new Pause(signal);
   const windows: Example[] = [];
-  const stream = new WindowStream(startTokens(tokenizer), length);
-  const tokens = async (ids: readonly number[]) => {
-    windows.push(...stream.push(ids));
+  const stream = new WindowStream(tokenizer, length);
+  const rest = async () => {
     if (!pause.due) return;
     onProgress?.(path, windows.length);
     await pause.rest();
   };
   if (/\.txt$/i.test(path)) {
+    let begun = false;
     for await (const ids of encodeStream(tokenizer, dataChunks(file, { signal }), { pause })) {
-      await tokens(ids);
+      windows.push(...(begun ? stream.more(ids) : stream.document(ids)));
+      begun = true;
+      await rest();
     }
   } else {
-    let first = true;
     for await (const { row, line } of dataRows(file, formatOfFile(path), { signal, name: path })) {
-      const text = rowText(row, line, path);
-      if (!first && tokenizer.eos !== undefined) await tokens([tokenizer.eos]);
-      first = false;
-      await tokens(await encodeLong(tokenizer, text, { pause }));
+      windows.push(
+        ...stream.document(await encodeLong(tokenizer, rowText(row, line, path), { pause })),
+      );
+      await rest();
     }
   }
   windows.push(...stream.end());

@@ -8,12 +8,17 @@ import type { Tokenizer } from "../models/tokenizer.ts";
 import { dataChunks } from "../tasks/data_file.ts";
 import { dataPath } from "../tasks/data_path.ts";
 import { dataRows, taskRows } from "../tasks/files.ts";
-import { assertWindow, documentWindow, WindowStream } from "../tasks/language_modelling.ts";
+import {
+  assertWindow,
+  documentTokens,
+  documentWindow,
+  WindowStream,
+} from "../tasks/language_modelling.ts";
 import { encodeLong, encodeStream } from "../tasks/long_text.ts";
 import { Pause } from "../tasks/pause.ts";
 import { rowText } from "../tasks/row.ts";
 import type { Split, Task } from "../tasks/task.ts";
-import { exampleOfTokens, startTokens, textsOfExample } from "../tasks/tokenise.ts";
+import { exampleOfTokens, textsOfExample } from "../tasks/tokenise.ts";
 import type { TrainConfig } from "./config_schema.ts";
 import { formatOfSplit } from "./config_task.ts";
 import { ExampleCounts } from "./data_notes.ts";
@@ -67,7 +72,6 @@ export class ExampleFile {
   readonly counts: ExampleCounts;
   readonly #reading: ExampleReading;
   readonly #split: Split;
-  readonly #start: readonly number[];
   readonly #pause: Pause;
   /** Of a text that is one stream: what there is is known only in tokens. */
   #windows: readonly Example[] | undefined;
@@ -85,7 +89,6 @@ export class ExampleFile {
     this.name = name;
     this.#reading = reading;
     this.#split = split;
-    this.#start = startTokens(reading.tokenizer);
     this.#pause = new Pause(reading.signal);
     this.counts = new ExampleCounts(name, reading.task ? "example" : "document");
     if (reading.task === undefined) assertWindow(reading.length);
@@ -178,10 +181,12 @@ export class ExampleFile {
     if (this.#windows !== undefined) return this.#windows;
     const { tokenizer, length } = this.#reading;
     const windows: Example[] = [];
-    const stream = new WindowStream(this.#start, length);
+    const stream = new WindowStream(tokenizer, length);
+    let begun = false;
     const pieces = dataChunks(this.#path, this.#howToRead);
     for await (const ids of encodeStream(tokenizer, pieces, { pause: this.#pause })) {
-      for (const window of stream.push(ids)) windows.push(window);
+      for (const window of begun ? stream.more(ids) : stream.document(ids)) windows.push(window);
+      begun = true;
       this.#reading.onProgress?.({
         file: this.name,
         examples: windows.length,
@@ -194,7 +199,7 @@ export class ExampleFile {
   }
 
   async *#items(): AsyncGenerator<Item> {
-    const { config, task, length } = this.#reading;
+    const { config, task, tokenizer, length } = this.#reading;
     const format = formatOfSplit(config, this.name);
     if (task === undefined) {
       const { columns } = config.task;
@@ -216,7 +221,7 @@ export class ExampleFile {
           const encoded = [];
           for (const text of textsOfExample(example)) encoded.push(await this.#encode(text));
           const maximumLength = length;
-          const made = exampleOfTokens(this.#start, encoded, example, { maximumLength });
+          const made = exampleOfTokens(tokenizer, encoded, example, { maximumLength });
           this.counts.measured(made.tokens, length);
           this.counts.answers(example.candidates, made.example.candidates);
           return made.example;
@@ -226,10 +231,10 @@ export class ExampleFile {
   }
 
   async #document(text: string): Promise<Example | undefined> {
-    const { length } = this.#reading;
+    const { tokenizer, length } = this.#reading;
     const ids = await this.#encode(text);
-    this.counts.measured(this.#start.length + ids.length, length);
-    const window = documentWindow(this.#start, ids, length);
+    this.counts.measured(documentTokens(tokenizer, ids).length, length);
+    const window = documentWindow(tokenizer, ids, length);
     if (window === undefined) this.counts.dropped++;
     return window;
   }

@@ -2,7 +2,7 @@
  * Bytes as text: every encoding against what the text was, in pieces of every length, and what is refused, with its place.
  */
 import { assertEquals, assertThrows } from "@std/assert";
-import { type TextEncoding } from "../../tasks/mod.ts";
+import type { TextEncoding } from "../../tasks/mod.ts";
 import { TextBytes } from "../../tasks/text_encoding.ts";
 import { random } from "../models/tokenizer_mutate.ts";
 
