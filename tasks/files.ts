@@ -7,7 +7,7 @@ import { dataChunks, type DataFileOptions } from "./data_file.ts";
 import { dataPath } from "./data_path.ts";
 import { longestText } from "./line_splitter.ts";
 import { type PlacedRow, rowReader } from "./row_reader.ts";
-import type { ExampleFormat } from "./read_examples.ts";
+import type { ExampleFormat } from "./example_format.ts";
 import { type PlacedExample, renderRow, type Split, type Task } from "./task.ts";
 import type { RenderedExample } from "./template.ts";
 

@@ -4,36 +4,11 @@
  *
  * @module
  */
+import { type ExampleFormat, exampleFormats, type ReadExamplesOptions } from "./example_format.ts";
 import type { Row } from "./row.ts";
 import { rowReader } from "./row_reader.ts";
 
-/** The forms of data files that {@linkcode readExamples} knows. */
-export const exampleFormats = [
-  "jsonl",
-  "tsv",
-  "csv",
-  "labelled",
-  "lines",
-  "paragraphs",
-  "json",
-] as const;
-
-/**
- * A form of data files:
- * - `jsonl`, `json`: an object a line, or one array of objects;
- * - `tsv`, `csv`: a table whose first line names the columns (csv with quotes as in RFC 4180, tsv without);
- * - `labelled`: `label text` a line, giving the fields `label` and `text`;
- * - `lines`, `paragraphs`: plain text, one `text` a line, or a paragraph between blank lines.
- */
-export type ExampleFormat = (typeof exampleFormats)[number];
-
-/** Options of {@linkcode readExamples}. */
-export interface ReadExamplesOptions {
-  /** Names the file in errors. Default "the data". */
-  readonly name?: string;
-  /** Names of the columns of a table without a first line that names them. */
-  readonly columns?: readonly string[];
-}
+export { type ExampleFormat, exampleFormats, type ReadExamplesOptions } from "./example_format.ts";
 
 /**
  * The rows of a data file's text. Empty lines are no rows. Integers of JSON that a number cannot hold to the unit are kept as

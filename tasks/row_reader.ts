@@ -6,7 +6,7 @@
 import { CsvRecords } from "./csv.ts";
 import { JsonRows, type PlacedRow, type RowReader } from "./json_rows.ts";
 import { LineSplitter } from "./line_splitter.ts";
-import type { ExampleFormat, ReadExamplesOptions } from "./read_examples.ts";
+import type { ExampleFormat, ReadExamplesOptions } from "./example_format.ts";
 
 export type { PlacedRow, RowReader } from "./json_rows.ts";
 

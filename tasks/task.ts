@@ -4,7 +4,7 @@
  * @module
  */
 import { assertDistinct } from "./distinct_texts.ts";
-import { type ExampleFormat, exampleFormats } from "./read_examples.ts";
+import { type ExampleFormat, exampleFormats } from "./example_format.ts";
 import { asRow, type Row } from "./row.ts";
 import { type PlacedRow, rowReader } from "./row_reader.ts";
 import {

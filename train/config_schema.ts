@@ -7,7 +7,7 @@ import { type OptimiserConfig, optimiserSection } from "./config_optimiser_schem
 import { type TrainableKind, trainableKinds } from "../models/selection.ts";
 import type { OffsetSpan } from "../optim/mod.ts";
 import { assertDistinct } from "../tasks/distinct_texts.ts";
-import { type ExampleFormat, exampleFormats } from "../tasks/read_examples.ts";
+import { type ExampleFormat, exampleFormats } from "../tasks/example_format.ts";
 import { type TextEncoding, textEncodings } from "../tasks/text_encoding.ts";
 import {
   choice,
