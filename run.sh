@@ -23,7 +23,7 @@ case "$command" in
 demo)
   set_up
   need_adapter
-  exec "$DENO" run -A examples/demo.ts "$@"
+  exec "$DENO" run --allow-read --allow-write --allow-env examples/demo.ts "$@"
   ;;
 test)
   set_up
@@ -34,7 +34,7 @@ test)
 qzo)
   set_up >&2
   want_adapter >&2
-  exec "$DENO" run -A cli/main.ts "$@"
+  exec "$DENO" run --allow-read --allow-write --allow-env cli/main.ts "$@"
   ;;
 help | --help | -h) usage ;;
 *)

@@ -270,7 +270,9 @@ function readYaml(path: string): Record<string, unknown> {
   try {
     value = parse(text, { schema: "core" });
   } catch (cause) {
-    const reason = cause instanceof SyntaxError ? cause.message : "it is nested too deeply";
+    const reason = cause instanceof SyntaxError
+      ? cause.message.split("\n")[0]
+      : "it is nested too deeply";
     throw new SyntaxError(`Cannot read ${path}: ${reason}`, { cause });
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) {

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { inWords } from "../models/attempt.ts";
 import { nearestNames } from "../quant/nearest_names.ts";
 import { parseCommandArguments } from "./arguments.ts";
 import type { Command } from "./command.ts";
@@ -18,7 +19,8 @@ import { inspectCommand } from "./commands/inspect.ts";
 import { quantizeCommand } from "./commands/quantize.ts";
 import { replayCommand } from "./commands/replay.ts";
 import { commandHelp, overview } from "./help.ts";
-import { processTerminal, type Terminal } from "./terminal.ts";
+import { message } from "./printable.ts";
+import { guarded, processTerminal, type Terminal } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
 
 export type { Call, Command, Options, OptionSpec } from "./command.ts";
@@ -61,8 +63,10 @@ export interface RunCliOptions {
  */
 export async function runCli(
   args: readonly string[],
-  { terminal = processTerminal(), signal = new AbortController().signal }: RunCliOptions = {},
+  { terminal: given = processTerminal(), signal = new AbortController().signal }: RunCliOptions =
+    {},
 ): Promise<number> {
+  const terminal = guarded(given);
   const verbose = args.includes("--verbose") || Boolean(Deno.env.get("QZO_DEBUG"));
   try {
     const [name, ...rest] = args;
@@ -86,7 +90,7 @@ export async function runCli(
       terminal.note("Interrupted");
       return 130;
     }
-    terminal.note(describeError(error, verbose));
+    terminal.note(describeError(error, args[0], verbose));
     return 1;
   }
 }
@@ -105,10 +109,12 @@ function isAbort(error: unknown): boolean {
   return error instanceof DOMException && error.name === "AbortError";
 }
 
-function describeError(error: unknown, verbose: boolean): string {
-  if (!(error instanceof Error)) return String(error);
+/** What went wrong, in one line; what the system said and nobody put into words says at least what was wanted. */
+function describeError(given: unknown, command: string, verbose: boolean): string {
+  const error = inWords(given, { what: command });
+  if (!(error instanceof Error)) return message(String(error));
   if (verbose) return error.stack ?? `${error.name}: ${error.message}`;
-  const [line] = error.message.split("\n");
+  const line = message(error.message);
   return line === "" ? error.name : line;
 }
 

@@ -14,6 +14,7 @@ import {
   replayLedger,
   runFolder,
   type RunSession,
+  type RunSessionOptions,
   type TrainConfig,
 } from "../train/mod.ts";
 import type { Call, OptionSpec } from "./command.ts";
@@ -80,14 +81,19 @@ async function chosenSteps(
   );
 }
 
-/** Opens the configured session, telling how far loading is. */
-export async function loadSession(config: TrainConfig, call: Call): Promise<RunSession> {
+/** Opens the configured session, telling how far loading is. `check` is asked before the device is opened. */
+export async function loadSession(
+  config: TrainConfig,
+  call: Call,
+  check: RunSessionOptions["check"] = () => {},
+): Promise<RunSession> {
   const { terminal, signal, options } = call;
   const adapter = options.text("adapter");
   status(terminal, `Opening ${config.model}`);
   try {
     const session = await openRunSession(config, {
       signal,
+      check,
       ...(adapter === undefined ? {} : { adapter }),
       onProgress: ({ done, total }) => {
         status(terminal, `Loading ${config.model}: ${done} of ${total} tensors`);

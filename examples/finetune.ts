@@ -1,5 +1,5 @@
 /**
- * A fine-tune in fifteen lines: `deno run -A examples/finetune.ts model.gguf data/sst2`.
+ * A fine-tune in fifteen lines: `deno run --allow-read --allow-write --allow-env examples/finetune.ts model.gguf data/sst2`.
  *
  * @module
  */

@@ -7,7 +7,7 @@
 
 import type { Gpu } from "./gpu.ts";
 import type { Storage } from "./storage.ts";
-import source from "./wgsl/copy_block.wgsl" with { type: "text" };
+import source from "./wgsl/copy_block.ts";
 
 /** Copies `target.bytes` bytes from somewhere in `source` to the whole of `target`. */
 export class BlockCopy {

@@ -6,7 +6,7 @@
 
 import type { Graph, Value } from "./graph.ts";
 import type { Storage } from "./storage.ts";
-import source from "./wgsl/extent.wgsl" with { type: "text" };
+import source from "./wgsl/extent.ts";
 
 /** Records `stats[slot] = (largest |x|, mean |x|)` over the first `count` values of `x`, a multiple of 4. */
 export function extent(graph: Graph, x: Value, count: number, stats: Storage, slot: number): void {

@@ -6,7 +6,7 @@
 
 import type { Graph, Value } from "./graph.ts";
 import type { Storage } from "./storage.ts";
-import source from "./wgsl/gather_columns.wgsl" with { type: "text" };
+import source from "./wgsl/gather_columns.ts";
 
 /**
  * `y[row][j] = x[row][order[j]]` for rows of `columns`, a multiple of 4.

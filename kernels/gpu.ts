@@ -74,9 +74,6 @@ export class GpuBuffer implements Disposable {
   }
 }
 
-const STORAGE_USAGE = GPUBufferUsage.STORAGE | GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST |
-  GPUBufferUsage.COPY_SRC;
-
 const NO_MEMORY: MemoryByPart = {
   weights: 0,
   offsets: 0,
@@ -181,7 +178,7 @@ export class Gpu implements Disposable {
     const buffer = this.device.createBuffer({
       label,
       size,
-      usage: usage || STORAGE_USAGE,
+      usage: usage || storageUsage(),
     });
     this.#current[part] += size;
     this.#peak[part] = Math.max(this.#peak[part], this.#current[part]);
@@ -347,6 +344,12 @@ export async function openGpu(options: GpuOptions = {}): Promise<Gpu> {
 }
 
 const WANTED_FEATURES: readonly GPUFeatureName[] = ["shader-f16", "timestamp-query"];
+
+/** Not a constant: where there is no WebGPU, the module still loads. */
+function storageUsage(): number {
+  return GPUBufferUsage.STORAGE | GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST |
+    GPUBufferUsage.COPY_SRC;
+}
 
 function describe(info: GPUAdapterInfo): string {
   return info.description || [info.vendor, info.architecture, info.device].join(" ").trim() ||

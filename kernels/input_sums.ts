@@ -7,8 +7,8 @@
 import type { Gpu } from "./gpu.ts";
 import type { Graph, Value } from "./graph.ts";
 import { Storage } from "./storage.ts";
-import absoluteSums from "./wgsl/absolute_sums.wgsl" with { type: "text" };
-import secondMoments from "./wgsl/second_moments.wgsl" with { type: "text" };
+import absoluteSums from "./wgsl/absolute_sums.ts";
+import secondMoments from "./wgsl/second_moments.ts";
 
 /** Columns and rows of the sums that a workgroup computes. */
 const TILE = 64;

@@ -5,15 +5,15 @@
  */
 
 import type { ShaderLibrary } from "./template.ts";
-import codeTable from "./wgsl/code_table.wgsl" with { type: "text" };
-import combine from "./wgsl/combine.wgsl" with { type: "text" };
-import decode from "./wgsl/decode.wgsl" with { type: "text" };
-import finite from "./wgsl/finite.wgsl" with { type: "text" };
-import gridPoints from "./wgsl/grid_points.wgsl" with { type: "text" };
-import matmulParams from "./wgsl/matmul_params.wgsl" with { type: "text" };
-import noise from "./wgsl/noise.wgsl" with { type: "text" };
-import rowDots from "./wgsl/row_dots.wgsl" with { type: "text" };
-import superScales from "./wgsl/super_scales.wgsl" with { type: "text" };
+import codeTable from "./wgsl/code_table.ts";
+import combine from "./wgsl/combine.ts";
+import decode from "./wgsl/decode.ts";
+import finite from "./wgsl/finite.ts";
+import gridPoints from "./wgsl/grid_points.ts";
+import matmulParams from "./wgsl/matmul_params.ts";
+import noise from "./wgsl/noise.ts";
+import rowDots from "./wgsl/row_dots.ts";
+import superScales from "./wgsl/super_scales.ts";
 
 /** Every text that `#include` knows. */
 export const SHADER_LIBRARY: ShaderLibrary = {

@@ -17,9 +17,9 @@ import type { ShaderKey } from "./template.ts";
 import { packNoise, type Perturbation, perturbationKey } from "./perturbation.ts";
 import { boundPlane, moveMinima, perturbedPlanes, planeKey, rowQuads } from "./perturbed_plane.ts";
 import { chooseTile, type Tile } from "./tiles.ts";
-import register from "./wgsl/matmul_register.wgsl" with { type: "text" };
-import tiled from "./wgsl/matmul_tile.wgsl" with { type: "text" };
-import vector from "./wgsl/matvec.wgsl" with { type: "text" };
+import register from "./wgsl/matmul_register.ts";
+import tiled from "./wgsl/matmul_tile.ts";
+import vector from "./wgsl/matvec.ts";
 
 /** What a matrix product takes besides its input and weights. */
 export interface MatmulOptions {

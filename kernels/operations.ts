@@ -12,14 +12,14 @@ import { packNoise, type Perturbation, perturbationKey } from "./perturbation.ts
 import { perturbationsOf, perturbedPlanes, planeKey, rowQuads } from "./perturbed_plane.ts";
 import type { Storage } from "./storage.ts";
 import type { DeviceTensor } from "./tensor.ts";
-import attentionSource from "./wgsl/attention.wgsl" with { type: "text" };
-import batchLossSource from "./wgsl/batch_loss.wgsl" with { type: "text" };
-import embeddingSource from "./wgsl/embedding.wgsl" with { type: "text" };
-import rmsNormSource from "./wgsl/rms_norm.wgsl" with { type: "text" };
-import ropeSource from "./wgsl/rope.wgsl" with { type: "text" };
-import siluGateSource from "./wgsl/silu_gate.wgsl" with { type: "text" };
-import storeRowsSource from "./wgsl/store_rows.wgsl" with { type: "text" };
-import targetSource from "./wgsl/target_log_probability.wgsl" with { type: "text" };
+import attentionSource from "./wgsl/attention.ts";
+import batchLossSource from "./wgsl/batch_loss.ts";
+import embeddingSource from "./wgsl/embedding.ts";
+import rmsNormSource from "./wgsl/rms_norm.ts";
+import ropeSource from "./wgsl/rope.ts";
+import siluGateSource from "./wgsl/silu_gate.ts";
+import storeRowsSource from "./wgsl/store_rows.ts";
+import targetSource from "./wgsl/target_log_probability.ts";
 
 /** What every operation of a forward shares. */
 export interface ForwardContext {

@@ -12,7 +12,7 @@ import { layoutKey, UNIFORM_BYTES } from "./layout_key.ts";
 import { packNoise, type Perturbation, perturbationKey } from "./perturbation.ts";
 import type { ShaderKey } from "./template.ts";
 import type { DeviceTensor, TensorPiece } from "./tensor.ts";
-import source from "./wgsl/perturbed_plane.wgsl" with { type: "text" };
+import source from "./wgsl/perturbed_plane.ts";
 
 /** Offsets and noise of a tensor. */
 export interface TensorPerturbations {

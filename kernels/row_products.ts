@@ -11,7 +11,7 @@ import { compileGraph, Graph } from "./graph.ts";
 import { submitPlan } from "./submit_plan.ts";
 import { SHADER_LIBRARY } from "./library.ts";
 import { Storage } from "./storage.ts";
-import rowProducts from "./wgsl/row_products.wgsl" with { type: "text" };
+import rowProducts from "./wgsl/row_products.ts";
 
 /** Rows of both factors that a workgroup takes. */
 const TILE = 64;

@@ -25,10 +25,10 @@ import { lawKey } from "./perturbation.ts";
 import { Storage } from "./storage.ts";
 import type { DeviceTensor } from "./tensor.ts";
 import type { UpdateRule } from "../optim/update_rule.ts";
-import acceptSource from "./wgsl/accept.wgsl" with { type: "text" };
-import projectSource from "./wgsl/project.wgsl" with { type: "text" };
-import scalarSource from "./wgsl/scalar_step.wgsl" with { type: "text" };
-import updateSource from "./wgsl/update.wgsl" with { type: "text" };
+import acceptSource from "./wgsl/accept.ts";
+import projectSource from "./wgsl/project.ts";
+import scalarSource from "./wgsl/scalar_step.ts";
+import updateSource from "./wgsl/update.ts";
 
 /** Words of the control block before the state: steps recorded, halted. */
 const CONTROL_WORDS = 2;

@@ -16,6 +16,7 @@ export interface FileKind {
 /** The name of a kind. */
 export type FileKindName =
   | "weights"
+  | "adapter"
   | "settings"
   | "index"
   | "tokenizer"
@@ -31,8 +32,10 @@ const MiB = 2 ** 20;
  * read in pieces and have none.
  */
 export const FILE_KINDS: Readonly<Record<FileKindName, FileKind>> = {
-  /** GGUF and safetensors files, adapters. */
+  /** GGUF and safetensors files. */
   weights: { what: "the weights", most: Infinity },
+  /** A fine-tune in a safetensors file. */
+  adapter: { what: "the adapter", most: Infinity },
   /** `config.json`, `tokenizer_config.json` and other settings in JSON. */
   settings: { what: "the settings", most: 16 * MiB },
   /** `model.safetensors.index.json`. */
@@ -54,13 +57,31 @@ export function readingOf(kind: FileKindName, path: string, hint?: string): Atte
   return { what: `read ${FILE_KINDS[kind].what}`, path, hint };
 }
 
+/** What is asked of a file before it is opened, of what `Deno.stat` says. Public types name no `Deno`: npm's form has none. */
+export interface FileFacts {
+  /** Bytes. */
+  readonly size: number;
+  /** Whether it is a regular file. */
+  readonly isFile: boolean;
+  /** Whether it is a folder. */
+  readonly isDirectory: boolean;
+  /** Whether it is a pipe, where that is known. */
+  readonly isFifo: boolean | null;
+  /** Whether it is a socket, where that is known. */
+  readonly isSocket: boolean | null;
+  /** Whether it is a device such as a terminal, where that is known. */
+  readonly isCharDevice: boolean | null;
+  /** Whether it is a device such as a disk, where that is known. */
+  readonly isBlockDevice: boolean | null;
+}
+
 /**
  * Refuses what is no regular file, or too large for its kind.
  *
  * @throws {TypeError} For a folder, a pipe, a socket or a device
  * @throws {RangeError} For more bytes than the kind allows
  */
-export function checkFile(info: Deno.FileInfo, path: string, kind: FileKindName): void {
+export function checkFile(info: FileFacts, path: string, kind: FileKindName): void {
   const { what, most } = FILE_KINDS[kind];
   const attempt = `Cannot read ${what} "${path}"`;
   if (!info.isFile) {
@@ -71,7 +92,7 @@ export function checkFile(info: Deno.FileInfo, path: string, kind: FileKindName)
   }
 }
 
-function thing(info: Deno.FileInfo): string {
+function thing(info: FileFacts): string {
   if (info.isDirectory) return "a folder";
   if (info.isFifo) return "a pipe: save what comes out of it as a file";
   if (info.isSocket) return "a socket";

@@ -34,7 +34,7 @@ export interface GenerateOptions {
   readonly topP?: number;
   /** Default 0. */
   readonly seed?: number;
-  /** Ends generation; not yielded. Default: the tokenizer's end token. */
+  /** Ends generation; not yielded. Default: all that the tokenizer's files name (`ends`). */
   readonly stopTokens?: readonly number[];
   /** A fine-tune's offsets. */
   readonly offsets?: OffsetSet;
@@ -90,7 +90,7 @@ export async function* generate(
   }
   const sample = sampler(options);
   const stop = new Set(
-    options.stopTokens ?? (model.tokenizer?.eos === undefined ? [] : [model.tokenizer.eos]),
+    options.stopTokens ?? model.tokenizer?.ends ?? [],
   );
   const decoder = model.tokenizer && streamDecoder(model.tokenizer);
   using session = new Decoding(model, options.offsets);

@@ -7,6 +7,13 @@
 
 import { type PackedTensor, planeWords } from "../quant/layout.ts";
 import { halves } from "../quant/planes.ts";
+import type { ModelConfig } from "./config.ts";
+
+/** How many heads the rows of a tensor are, if they are rotated; else 0. */
+export function headsOf(name: string, config: ModelConfig): number {
+  if (name.endsWith(".attn_q.weight")) return config.heads;
+  return name.endsWith(".attn_k.weight") ? config.keyValueHeads : 0;
+}
 
 /**
  * The same tensor with the rows of each head reordered.

@@ -11,6 +11,7 @@ import type { InputStatistics } from "../quant/input_statistics.ts";
 import { quantize } from "../quant/round_to_nearest.ts";
 import { architectureOf } from "./architectures.ts";
 import type { CalibrationBlock } from "./calibration.ts";
+import { checkTensorValues } from "./check_tensor_values.ts";
 import type { ChannelScaling } from "./llama.ts";
 import { type BlockWork, heldTensor, layerErrors, type QuantizeMethod } from "./quantize_method.ts";
 
@@ -40,6 +41,7 @@ async function quantizeBlock(work: BlockWork): Promise<void> {
   for (const [name, { values, statistics, rows, format }] of layers) {
     const tensor = block.tensors.get(name)!;
     const { columns } = tensor;
+    checkTensorValues(tensor, values, format);
     const packed = quantize(values, rows, columns, format, { ...options, statistics });
     await block.replace(heldTensor(tensor, format, packed));
     const errors = layerErrors(values, decode(packed), rows, columns, statistics);

@@ -14,6 +14,7 @@ import type { PackedTensor } from "../quant/layout.ts";
 import { outputErrorComputation } from "../quant/output_error.ts";
 import type { QuantizeOptions } from "../quant/round_to_nearest.ts";
 import type { CalibrationBlock } from "./calibration.ts";
+import { checkTensorValues } from "./check_tensor_values.ts";
 import type { ModelConfig } from "./config.ts";
 import type { TensorSource } from "./source.ts";
 
@@ -86,6 +87,7 @@ export function layerMethod(
           const { rows, columns } = tensor;
           const format = formatOf(name)!;
           const values = decode(await tensor.read(0, rows));
+          checkTensorValues(tensor, values, format);
           const packed = await compute(quantize(values, rows, columns, format));
           await block.replace(heldTensor(tensor, format, packed));
           const errors = layerErrors(values, decode(packed), rows, columns, statistics);

@@ -4,24 +4,36 @@
  * @module
  */
 
-import type { ModelConfig } from "./config.ts";
+import type { ModelConfig, RopeScaling } from "./config.ts";
 
-/** Angular frequency of each pair of a head, with scaling applied. `factors` divide them (GGUF's `rope_freqs.weight`). */
+/** Angular frequency of each pair of a head before any scaling. */
+export function unscaledFrequencies({ headDimension, ropeTheta }: ModelConfig): Float64Array {
+  return Float64Array.from(
+    { length: headDimension / 2 },
+    (_, i) => ropeTheta ** (-2 * i / headDimension),
+  );
+}
+
+/** What a scaling makes of an angular frequency. */
+export function scaledFrequency(frequency: number, scaling: RopeScaling | undefined): number {
+  if (!scaling) return frequency;
+  if (scaling.type === "linear") return frequency / scaling.factor;
+  const { factor, lowFrequencyFactor = 1, highFrequencyFactor = 4, originalContext = 8192 } =
+    scaling;
+  const turns = originalContext * frequency / (2 * Math.PI);
+  const smooth = (turns - lowFrequencyFactor) / (highFrequencyFactor - lowFrequencyFactor);
+  const share = Math.min(1, Math.max(0, smooth));
+  return frequency * (share + (1 - share) / factor);
+}
+
+/**
+ * Angular frequency of each pair of a head, with scaling applied. `factors` divide them (GGUF's `rope_freqs.weight`), beside a linear
+ * scaling if there is one, as in llama.cpp.
+ */
 export function ropeFrequencies(config: ModelConfig, factors?: Float32Array): Float64Array {
-  const { headDimension, ropeTheta, ropeScaling } = config;
-  const pairs = headDimension / 2;
-  return Float64Array.from({ length: pairs }, (_, i) => {
-    const frequency = ropeTheta ** (-2 * i / headDimension);
-    if (factors) return frequency / factors[i];
-    if (!ropeScaling) return frequency;
-    if (ropeScaling.type === "linear") return frequency / ropeScaling.factor;
-    const { factor, lowFrequencyFactor = 1, highFrequencyFactor = 4, originalContext = 8192 } =
-      ropeScaling;
-    const turns = originalContext * frequency / (2 * Math.PI);
-    const smooth = (turns - lowFrequencyFactor) / (highFrequencyFactor - lowFrequencyFactor);
-    const share = Math.min(1, Math.max(0, smooth));
-    return frequency * (share + (1 - share) / factor);
-  });
+  return unscaledFrequencies(config).map((frequency, i) =>
+    scaledFrequency(frequency, config.ropeScaling) / (factors?.[i] ?? 1)
+  );
 }
 
 /** `[positions][pairs](cos, sin)` for the kernels. */

@@ -9,14 +9,19 @@ import { checkParts, type GgufPart } from "../quant/gguf_split.ts";
 import type { ByteSource } from "../quant/byte_source.ts";
 import { architectureOf } from "./architectures.ts";
 import { configFromGguf } from "./config_gguf.ts";
+import { readRopeFactors, ROPE_FACTORS_NAME } from "./rope_factors.ts";
 import type { ModelSource, TensorSource } from "./source.ts";
-import type { Tokenizer } from "./tokenizer.ts";
-import { tokenizerFromGguf } from "./tokenizer_gguf.ts";
+import { few, leftOut } from "./tensor_places.ts";
+import {
+  type SpelledTokenizer,
+  tokenizerFromGguf,
+  tokenizerJsonFromGguf,
+} from "./tokenizer_gguf.ts";
 
 const LARGEST_BIAS = 2 ** 22;
 
-/** Tensors that no product needs: factors of rotary frequencies are read apart, tables of them are made anew. */
-const WITHOUT_PLACE = /^rope_freqs\.weight$|rot_embd|rotary_emb/;
+/** Tables of rotary frequencies, which are made anew; llama.cpp leaves them out too. */
+const ROTARY_TABLES = /rot_embd|rotary_emb/;
 
 /**
  * Reads the header of a GGUF file and checks that it holds the whole model, together with `others` where the model is split.
@@ -74,18 +79,30 @@ export async function ggufModelSource(
         ),
     });
   }
+  const tables: string[] = [];
+  const strangers: string[] = [];
   for (const [name, tensor] of stored) {
-    if (tensors.has(name) || WITHOUT_PLACE.test(name) || await isZeroBias(tensor)) continue;
+    if (tensors.has(name) || name === ROPE_FACTORS_NAME || await isZeroBias(tensor)) continue;
+    (ROTARY_TABLES.test(name) ? tables : strangers).push(name);
+  }
+  if (strangers.length > 0) {
+    const [tensor, it] = strangers.length === 1 ? ["tensor", "it"] : ["tensors", "them"];
     throw new RangeError(
-      `Cannot load tensor "${name}": architecture "${config.architecture}" has no place for it here, and without it the model would be another one`,
+      `Cannot load ${tensor} ${
+        few(strangers)
+      }: architecture "${config.architecture}" has no place for ${it} here, and without ${it} the model would be another one`,
     );
   }
+  notes.push(
+    ...leftOut("tables of rotary frequencies, which are made anew, as llama.cpp does", tables),
+  );
+  const factors = stored.get(ROPE_FACTORS_NAME);
   return {
     name: source.name,
     config,
     tensors,
-    tokenizer: embeddedTokenizer(file.metadata),
-    ropeFactors: await ropeFactors(stored.get("rope_freqs.weight")),
+    ...embeddedTokenizer(file.metadata),
+    ropeFactors: factors && await readRopeFactors(factors, config),
     gguf: parts.length === 1 ? parts[0] : undefined,
     split: parts.length === 1 ? undefined : parts,
     header: file,
@@ -104,13 +121,22 @@ async function isZeroBias(
   return (await source.read(offset, byteLength)).every((byte) => byte === 0);
 }
 
-function embeddedTokenizer(metadata: ReadonlyMap<string, unknown>): Tokenizer | undefined {
-  return metadata.has("tokenizer.ggml.tokens") ? tokenizerFromGguf(metadata) : undefined;
-}
-
-async function ropeFactors(
-  tensor: (GgufTensor & { readonly source: ByteSource }) | undefined,
-): Promise<Float32Array | undefined> {
-  if (!tensor || tensor.typeName !== "F32") return undefined;
-  return new Float32Array((await tensor.source.read(tensor.offset, tensor.byteLength)).buffer);
+/** The files that spell it are made when they are asked for: they are large, and only folders need them. */
+function embeddedTokenizer(
+  metadata: ReadonlyMap<string, unknown>,
+): Pick<ModelSource, "tokenizer" | "tokenizerFiles"> {
+  if (!metadata.has("tokenizer.ggml.tokens")) return { tokenizer: undefined };
+  let files: SpelledTokenizer | undefined;
+  const spelled = () => files ??= tokenizerJsonFromGguf(metadata);
+  return {
+    tokenizer: tokenizerFromGguf(metadata),
+    tokenizerFiles: {
+      get json() {
+        return spelled().json;
+      },
+      get config() {
+        return spelled().config;
+      },
+    },
+  };
 }

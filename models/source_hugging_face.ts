@@ -14,14 +14,18 @@ import type { FileSource } from "./file_source.ts";
 import { noteLayersLeftOut } from "./layers_left_out.ts";
 import { folderEntries } from "./look.ts";
 import { huggingFaceName } from "./names.ts";
+import { plainTensors } from "./plain_names.ts";
 import { quantizedTensors } from "./quantization_methods.ts";
-import { readJsonFile, readOptionalText } from "./read_file.ts";
-import type { ModelSource, TensorSource, TokenizerFiles } from "./source.ts";
+import { readJsonFile } from "./read_file.ts";
+import type { ModelSource, TensorSource } from "./source.ts";
+import { readTokenizerFiles } from "./source_tokenizer.ts";
 import { checkNoBias } from "./stored_planes.ts";
 import { storedFloats } from "./stored_values.ts";
+import { ClaimedTensors, notesOfUnclaimed, refuseOtherModels, strangers } from "./tensor_places.ts";
 import type { QuantizedTensors, StoredTensorPlace, StoredTensors } from "./stored_tensors.ts";
 import { tokenizerFromJson } from "./tokenizer.ts";
 import { locateTensors, weightFiles } from "./weight_files.ts";
+import { notAModel } from "./what_is_this.ts";
 
 const DENSE: Partial<Record<SafetensorsDtype, string>> = { F32: "F32", F16: "F16", BF16: "BF16" };
 
@@ -32,6 +36,11 @@ const DENSE: Partial<Record<SafetensorsDtype, string>> = { F32: "F32", F16: "F16
  * @throws {SyntaxError | RangeError | TypeError} When a file is damaged or does not fit the configuration
  */
 export async function huggingFaceModelSource(folder: string): Promise<ModelSource> {
+  const entries = await folderEntries(folder);
+  const chosen = entries.files.includes("adapter_config.json")
+    ? undefined
+    : await weightFiles(folder, entries.files);
+  if (!chosen || !entries.files.includes("config.json")) throw await notAModel(folder);
   const configName = join(folder, "config.json");
   const json = await readJsonFile(configName, "settings");
   const notes: string[] = [];
@@ -40,10 +49,11 @@ export async function huggingFaceModelSource(folder: string): Promise<ModelSourc
   const files = new Map<string, FileSource>();
   const close = () => files.forEach((f) => f[Symbol.dispose]());
   try {
-    const chosen = await weightFiles(folder, (await folderEntries(folder)).files);
-    if (!chosen) throw new RangeError(`Cannot load "${folder}": it has no safetensors file`);
-    const { tensors: located, notes: ofFiles } = await locateTensors(folder, chosen, files);
-    notes.push(...ofFiles);
+    const ofFiles = await locateTensors(folder, chosen, files);
+    const plain = plainTensors(folder, ofFiles.tensors);
+    notes.push(...ofFiles.notes, ...plain.notes);
+    const located = new ClaimedTensors(plain.tensors);
+    refuseOtherModels(folder, located.keys());
     const quantized = await quantizedOf(folder, json, configName, located, note);
     const has = (name: string) => located.has(name) || quantized?.has(name) === true;
     const untied = saysUntied(json);
@@ -61,9 +71,13 @@ export async function huggingFaceModelSource(folder: string): Promise<ModelSourc
       const names = name === "token_embd.weight" && !untied ? [base, "lm_head"] : [base];
       const found = names.map((n) => `${n}.weight`).find(has);
       if (!found) {
-        throw new RangeError(`Cannot load "${folder}": it has no tensor "${base}.weight"`);
+        throw new RangeError(
+          `Cannot load "${folder}": it has no tensor "${base}.weight"${
+            strangers(located.unclaimed, effective)
+          }`,
+        );
       }
-      await checkNoBias(located, found.replace(/weight$/, "bias"));
+      await checkNoBias(located, found.replace(/weight$/, "bias"), rows);
       tensors.set(
         name,
         quantized?.has(found)
@@ -73,13 +87,16 @@ export async function huggingFaceModelSource(folder: string): Promise<ModelSourc
     }
     noteLayersLeftOut(located.keys(), config.layers, configName, note);
     quantized?.notes?.().forEach(note);
-    const tokenizerFiles = await readTokenizerFiles(folder);
+    notes.push(...await notesOfUnclaimed(folder, located, effective));
+    const tokenizerFiles = await readTokenizerFiles(folder, json);
+    const tokenizer = tokenizerFiles &&
+      tokenizerFromJson(tokenizerFiles.json, tokenizerFiles.config, tokenizerFiles);
+    tokenizer?.notes?.forEach(note);
     return {
       name: folder,
       config: effective,
       tensors,
-      tokenizer: tokenizerFiles &&
-        tokenizerFromJson(tokenizerFiles.json, tokenizerFiles.config, tokenizerFiles),
+      tokenizer,
       tokenizerFiles,
       folder: { path: folder, files },
       notes,
@@ -89,30 +106,6 @@ export async function huggingFaceModelSource(folder: string): Promise<ModelSourc
     close();
     throw error;
   }
-}
-
-/** What a folder says of its tokenizer; undefined where it has no `tokenizer.json`. */
-async function readTokenizerFiles(folder: string): Promise<TokenizerFiles | undefined> {
-  const json = await readJsonFile(join(folder, "tokenizer.json"), "tokenizer", {
-    optional: true,
-  });
-  if (json === undefined) return undefined;
-  const config = await readJsonFile(join(folder, "tokenizer_config.json"), "settings", {
-    optional: true,
-  });
-  const chatTemplate = await readOptionalText(join(folder, "chat_template.jinja"), "settings") ??
-    await templateOfProcessor(folder, config);
-  return { json, config, ...(chatTemplate === undefined ? {} : { chatTemplate }) };
-}
-
-/** `chat_template.json` is a processor's: it counts where nothing else has a template. */
-async function templateOfProcessor(folder: string, config: unknown): Promise<string | undefined> {
-  if ((config as { chat_template?: unknown } | undefined)?.chat_template) return undefined;
-  const file = await readJsonFile(join(folder, "chat_template.json"), "settings", {
-    optional: true,
-  });
-  const template = (file as { chat_template?: unknown } | undefined)?.chat_template;
-  return typeof template === "string" ? template : undefined;
 }
 
 async function quantizedOf(

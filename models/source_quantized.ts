@@ -9,6 +9,7 @@ import { formatByName } from "../quant/formats.ts";
 import { chooseFormat, type PlanOptions } from "../quant/plan.ts";
 import { quantize, type QuantizeOptions } from "../quant/round_to_nearest.ts";
 import type { PackedTensor } from "../quant/layout.ts";
+import { checkTensorValues } from "./check_tensor_values.ts";
 import type { ModelSource, TensorSource } from "./source.ts";
 
 /** How to quantise. */
@@ -20,6 +21,9 @@ export interface QuantizedSourceOptions extends PlanOptions, Omit<QuantizeOption
 /**
  * The same model with its dense matrices in `options.format`; what stays unquantised is chosen per tensor. Tensors that are
  * quantised already stay as they are.
+ *
+ * Reading a tensor throws a RangeError that names it for a value that is not finite or that its format cannot hold, such as one beyond 65504
+ * in an embedding that becomes F16: {@linkcode exactlyQuantizedSource} looks for those first.
  */
 export function quantizedSource(source: ModelSource, options: QuantizedSourceOptions): ModelSource {
   const tensors = new Map<string, TensorSource>();
@@ -51,6 +55,7 @@ function quantized(
       const key = `${first}+${rows}`;
       if (last?.key === key) return last.packed;
       const dense = decode(await tensor.read(first, rows));
+      checkTensorValues(tensor, dense, formatName, first);
       const packed = quantize(dense, rows, tensor.columns, formatName, options);
       if (whole) last = { key, packed };
       return packed;

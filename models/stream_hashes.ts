@@ -5,7 +5,9 @@
  */
 
 import { createHash } from "node:crypto";
+import { textWorker } from "../quant/text_worker.ts";
 import type { HashReply, HashRequest } from "./hash_messages.ts";
+import { hashWorkerText } from "./serve_hashes.ts";
 
 /** Bytes below which a worker begins later than the hash is done. */
 const LEAST_WORK = 32 * 2 ** 20;
@@ -70,13 +72,13 @@ export class StreamHashes implements Disposable {
   }
 }
 
-/** A worker with the memory that it is handed bytes in, or one that broke: a module that cannot be loaded is only told of later. */
+/** A worker with the memory that it is handed bytes in, or one that broke: text that cannot be run is only told of later. */
 class Helper implements Disposable {
   /** Bytes of streams that have begun and not ended. */
   waiting = 0;
   /** Whether it cannot be used any more. */
   broken = false;
-  readonly #worker = new Worker(new URL("./hash_worker.ts", import.meta.url), { type: "module" });
+  readonly #worker = textWorker(hashWorkerText());
   readonly #memory = new Uint8Array(new SharedArrayBuffer(SLOTS * SLOT));
   readonly #free = Array.from({ length: SLOTS }, (_, i) => i * SLOT);
   readonly #ended = new Map<number, (digest: string | undefined) => void>();

@@ -1,12 +1,18 @@
 /**
- * Text to token ids and back, from the files that models come with. The algorithms are those of
- * `@huggingface/tokenizers`; what is added here is a narrow interface, checks that hold against hostile files, and typed
- * errors.
+ * Text to token ids and back, from the files that models come with: added tokens are found, what lies between them is
+ * normalized, cut into words and handed to the model. Tokens are those of the Rust library that Python uses; who computes
+ * each component, and where `@huggingface/tokenizers` would give other tokens, is said in `tokenizer_components.ts`.
  *
  * @module
  */
-import { Tokenizer as Engine } from "@huggingface/tokenizers";
-import { checkTokenizerJson, record, type TokenizerJson } from "./tokenizer_check.ts";
+import { type SpecialTokenFiles, type SpecialTokens, specialTokensOf } from "./special_tokens.ts";
+import { tokenFinder } from "./tokenizer_added.ts";
+import { checkTokenizerJson, type TokenizerJson } from "./tokenizer_check.ts";
+import { cleaned, decoderOf } from "./tokenizer_decoders.ts";
+import { modelOf } from "./tokenizer_models.ts";
+import { normalizerOf } from "./tokenizer_normalizers.ts";
+import { record } from "./tokenizer_record.ts";
+import { splitterOf } from "./tokenizer_splits.ts";
 
 /** Options of {@linkcode Tokenizer.encode}. */
 export interface EncodeOptions {
@@ -21,13 +27,15 @@ export interface DecodeOptions {
 }
 
 /** What other files of a folder say of its tokenizer. */
-export interface TokenizerOptions {
+export interface TokenizerOptions extends SpecialTokenFiles {
   /** The text of `chat_template.jinja`, which holds whatever `tokenizer_config.json` says. */
   readonly chatTemplate?: string | undefined;
+  /** Texts by id, for ids whose text `tokenizer.json` cannot say, since another id has it too. */
+  readonly texts?: readonly string[] | undefined;
 }
 
 /** Text to token ids and back. */
-export interface Tokenizer {
+export interface Tokenizer extends SpecialTokens {
   /** The ids of a text; a TypeError if the tokenizer cannot spell it and has no token for the unknown. */
   encode(text: string, options?: EncodeOptions): number[];
   /**
@@ -37,19 +45,17 @@ export interface Tokenizer {
   decode(ids: readonly number[], options?: DecodeOptions): string;
   /** One more than the largest id. */
   readonly vocabularySize: number;
-  /** The id that begins a text, if the tokenizer names one. */
-  readonly bos?: number;
-  /** The id that ends a text, if the tokenizer names one. */
-  readonly eos?: number;
   /** The Jinja template that lays out a conversation, if there is one. */
   readonly chatTemplate?: string;
+  /** What the files ask for that is not followed, a sentence each. */
+  readonly notes?: readonly string[];
 }
 
 /**
  * A tokenizer from the parsed contents of `tokenizer.json` and, if there is one, `tokenizer_config.json`.
  *
- * BOS and EOS are `bos_token` and `eos_token` of the configuration; `add_bos_token` and `add_eos_token`, where true,
- * hold whatever the post-processor does. Spaces are never cleaned up unless the configuration says so.
+ * What stands before and behind a text is decided as transformers does it (special_tokens.ts). Spaces are never cleaned up
+ * unless the configuration says so.
  *
  * @throws TypeError or RangeError if the contents are not those of a tokenizer, or would make it hang.
  *
@@ -75,129 +81,99 @@ export function tokenizerFromJson(
   const config = tokenizerConfig === undefined || tokenizerConfig === null
     ? {}
     : record(tokenizerConfig, "tokenizer_config.json");
-  const engine = attempt("load the tokenizer", () => new Engine(json, engineConfig(config)));
-  const ids = tokenIds(json);
-  const bos = namedToken(config, "bos_token", ids);
-  const eos = namedToken(config, "eos_token", ids);
-  const vocabularySize = Math.max(...chunkMaxima([...ids.values()])) + 1;
-  const known = new Set(ids.values());
-  const addBos = config.add_bos_token === true && bos !== undefined;
-  const addEos = config.add_eos_token === true && eos !== undefined;
+  const { ids, texts } = vocabularyOf(json, options.texts ?? []);
+  const special = specialTokensOf(
+    json.post_processor,
+    config,
+    options,
+    (text) => ids.get(text),
+    texts.length,
+  );
+  const normalize = normalizerOf(json.normalizer);
+  const split = splitterOf(json.pre_tokenizer);
+  const model = modelOf(json.model);
+  const join = decoderOf(json.decoder);
+  // Tokens that do not say otherwise are found in the text as it is, the others in what the normalizer makes of it.
+  const found = tokenFinder(json.added_tokens.filter((it) => !it.normalized), (it) => it.content);
+  const foundNormalized = tokenFinder(
+    json.added_tokens.filter((it) => it.normalized),
+    (it) => normalize(it.content),
+  );
+  const skipped = new Set(json.added_tokens.filter((it) => it.special).map((it) => it.content));
+  const tidy = config.clean_up_tokenization_spaces === true ? cleaned : (text: string) => text;
   const chatTemplate = options.chatTemplate ?? chatTemplateOf(config.chat_template);
 
-  return {
-    vocabularySize,
-    ...(bos === undefined ? {} : { bos }),
-    ...(eos === undefined ? {} : { eos }),
-    ...(chatTemplate === undefined ? {} : { chatTemplate }),
-    encode(text: string, options: EncodeOptions = {}): number[] {
-      const addSpecial = options.addSpecial ?? true;
-      const encoded = attempt(
-        `tokenise ${preview(text)}`,
-        () =>
-          text === "" && !addSpecial
-            ? []
-            : engine.encode(text, { add_special_tokens: addSpecial }).ids,
-      );
-      for (const id of encoded) {
-        if (!known.has(id)) {
-          throw new TypeError(
-            `Cannot tokenise ${
-              preview(text)
-            }: a part of it has no token, and there is no token for the unknown`,
-          );
+  function idsOf(text: string): number[] {
+    const result: number[] = [];
+    const append = (more: readonly number[]): void => more.forEach((id) => result.push(id));
+    for (const section of found(text)) {
+      if ("id" in section) {
+        result.push(section.id);
+        continue;
+      }
+      for (const part of foundNormalized(normalize(section.text))) {
+        if ("id" in part) result.push(part.id);
+        else {
+          const first = section.start === 0 && part.start === 0;
+          for (const piece of split([{ text: part.text, first }])) append(model(piece.text));
         }
       }
-      if (addSpecial && addBos && encoded[0] !== bos) encoded.unshift(bos);
-      if (addSpecial && addEos && encoded[encoded.length - 1] !== eos) encoded.push(eos);
-      return encoded;
+    }
+    return result;
+  }
+
+  return {
+    vocabularySize: texts.length,
+    ...special,
+    ...(chatTemplate === undefined ? {} : { chatTemplate }),
+    ...(json.notes.length === 0 ? {} : { notes: json.notes }),
+    encode(text: string, { addSpecial = true }: EncodeOptions = {}): number[] {
+      const encoded = attempt(`tokenise ${preview(text)}`, () => idsOf(text.toWellFormed()));
+      return addSpecial ? [...special.start, ...encoded, ...special.end] : encoded;
     },
-    decode(tokens: readonly number[], options: DecodeOptions = {}): string {
+    decode(tokens: readonly number[], { skipSpecial = true }: DecodeOptions = {}): string {
+      const spelled: string[] = [];
       for (const id of tokens) {
         if (!Number.isInteger(id) || id < 0) {
           throw new RangeError(`Cannot decode token id ${id}: it is not an integer of at least 0`);
         }
+        const text = texts[id];
+        if (text !== undefined && !(skipSpecial && skipped.has(text))) spelled.push(text);
       }
-      const spelled = tokens.filter((id) => known.has(id));
-      if (spelled.length === 0) return "";
-      return attempt(
-        `decode ${spelled.length} tokens`,
-        () => engine.decode(spelled, { skip_special_tokens: options.skipSpecial ?? true }),
-      );
+      return attempt(`decode ${spelled.length} tokens`, () => tidy(join(spelled)));
     },
   };
 }
 
-/** Runs library code, whose errors are of any kind, and turns them into a TypeError. */
+/** Errors of the engine are of any kind; ours stay as they are. */
 function attempt<T>(what: string, run: () => T): T {
   try {
     return run();
   } catch (error) {
+    if (error instanceof Error && error.message.startsWith("Cannot ")) throw error;
     const message = error instanceof Error ? error.message : String(error);
     throw new TypeError(`Cannot ${what}: ${message}`, { cause: error });
   }
 }
 
-/** Only the entries the library reads, and only of the types it expects. */
-function engineConfig(config: Record<string, unknown>): Record<string, unknown> {
-  const flags = ["remove_space", "do_lowercase_and_remove_accent"] as const;
-  const result: Record<string, unknown> = {
-    clean_up_tokenization_spaces: config.clean_up_tokenization_spaces === true,
+/** Ids by text and texts by id; a text that several ids have is spelled by the first. */
+function vocabularyOf(
+  json: TokenizerJson,
+  more: readonly string[],
+): { ids: ReadonlyMap<string, number>; texts: readonly (string | undefined)[] } {
+  const { vocab } = json.model;
+  const ids = new Map<string, number>();
+  const texts: (string | undefined)[] = [...more];
+  const add = (text: string, id: number): void => {
+    if (!ids.has(text)) ids.set(text, id);
+    while (texts.length <= id) texts.push(undefined);
+    texts[id] = text;
   };
-  for (const flag of flags) if (config[flag] === true) result[flag] = true;
-  const eos = tokenText(config.eos_token);
-  if (eos !== undefined) result.eos_token = eos;
-  const more = config.additional_special_tokens;
-  if (Array.isArray(more)) {
-    result.additional_special_tokens = more.map(tokenText).filter((text) => text !== undefined);
-  }
-  return result;
-}
-
-function tokenIds(json: TokenizerJson): Map<string, number> {
-  const vocab = json.model.vocab;
-  const ids = new Map<string, number>(
-    Array.isArray(vocab)
-      ? vocab.map(([text], id): [string, number] => [text, id])
-      : Object.entries(vocab),
-  );
-  for (const token of json.added_tokens) ids.set(token.content, token.id);
+  if (Array.isArray(vocab)) vocab.forEach(([text], id) => add(text, id));
+  else for (const [text, id] of Object.entries(vocab)) add(text, id);
+  for (const token of json.added_tokens) add(token.content, token.id);
   if (ids.size === 0) throw new RangeError("Cannot load the tokenizer: its vocabulary is empty");
-  return ids;
-}
-
-/** Maxima of slices: a call cannot take a whole vocabulary as arguments. */
-function chunkMaxima(values: readonly number[]): number[] {
-  const maxima: number[] = [];
-  for (let i = 0; i < values.length; i += 4096) {
-    maxima.push(Math.max(...values.slice(i, i + 4096)));
-  }
-  return maxima;
-}
-
-function namedToken(
-  config: Record<string, unknown>,
-  name: string,
-  ids: ReadonlyMap<string, number>,
-): number | undefined {
-  const text = tokenText(config[name]);
-  if (text === undefined) return undefined;
-  const id = ids.get(text);
-  if (id === undefined) {
-    throw new RangeError(
-      `Cannot load the tokenizer: ${name} ${JSON.stringify(text)} is not in the vocabulary`,
-    );
-  }
-  return id;
-}
-
-/** A token in a configuration is its text, or an object with the text as `content`. */
-function tokenText(value: unknown): string | undefined {
-  if (typeof value === "string") return value;
-  if (typeof value === "object" && value !== null && "content" in value) {
-    return typeof value.content === "string" ? value.content : undefined;
-  }
-  return undefined;
+  return { ids, texts };
 }
 
 /** One template, or a list of named ones of which "default" counts. */

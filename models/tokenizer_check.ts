@@ -1,26 +1,34 @@
 /**
- * Checks of a `tokenizer.json` before the library sees it: it throws anything on wrong shapes, and some values (a huge
- * id, a length of 0, an expression with nested repetition) would make it hang or fill the memory.
+ * Checks of a `tokenizer.json` before anything is made of it: shapes, ids, keys. Normalizers, pre-tokenizers,
+ * post-processors and decoders are checked where they are made.
  *
  * @module
  */
-import { checkRegex } from "./tokenizer_regex.ts";
+import { checkComponent } from "./tokenizer_components.ts";
+import { flag, kind, record } from "./tokenizer_record.ts";
 
 /** Ids are held in an array by the library; no known vocabulary comes near this. */
 const maximumId = 1 << 22;
-const maximumDepth = 24;
 
 /** An entry of `added_tokens`. */
 export interface AddedToken {
   readonly id: number;
   readonly content: string;
-  readonly special?: boolean;
-  readonly [flag: string]: unknown;
+  /** Left out of decoded text where that is asked for. */
+  readonly special: boolean;
+  /** Found only where it touches no word. */
+  readonly single_word: boolean;
+  /** White space before it belongs to it. */
+  readonly lstrip: boolean;
+  /** White space behind it belongs to it. */
+  readonly rstrip: boolean;
+  /** Looked for in the normalized text. */
+  readonly normalized: boolean;
 }
 
-/** `model` of a `tokenizer.json`: BPE and WordPiece map texts to ids, Unigram lists texts with scores. */
+/** `model` of a `tokenizer.json`: Unigram lists texts with scores, the others map texts to ids. */
 export interface TokenizerModel {
-  readonly type: "BPE" | "WordPiece" | "Unigram";
+  readonly type: "BPE" | "WordPiece" | "Unigram" | "WordLevel";
   readonly vocab: Readonly<Record<string, number>> | readonly (readonly [string, number])[];
   readonly merges?: readonly (readonly [string, string])[];
   readonly unk_token?: string | null;
@@ -35,14 +43,8 @@ export interface TokenizerJson {
   readonly pre_tokenizer: unknown;
   readonly post_processor: unknown;
   readonly decoder: unknown;
-}
-
-/** `value` as an object of entries; a TypeError that names `what` otherwise. */
-export function record(value: unknown, what: string): Record<string, unknown> {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new TypeError(`Cannot load the tokenizer: ${what} is ${kind(value)}, expected an object`);
-  }
-  return value as Record<string, unknown>;
+  /** What was read but is not followed, a sentence each. */
+  readonly notes: readonly string[];
 }
 
 /**
@@ -53,24 +55,31 @@ export function record(value: unknown, what: string): Record<string, unknown> {
 export function checkTokenizerJson(value: unknown): TokenizerJson {
   const json = record(value, "tokenizer.json");
   const model = checkModel(record(json.model, "its model"));
-  const component = (name: string): unknown => {
-    const value = json[name] ?? null;
-    if (value !== null) checkComponent(value, name, 0);
-    return value;
-  };
+  const vocab = model.vocab;
+  const ids = Array.isArray(vocab)
+    ? new Map(vocab.map(([text], id): [string, number] => [text, id]))
+    : new Map(Object.entries(vocab as Readonly<Record<string, number>>));
   return {
     model,
-    added_tokens: checkAddedTokens(json.added_tokens ?? []),
-    normalizer: component("normalizer"),
-    pre_tokenizer: component("pre_tokenizer"),
-    post_processor: component("post_processor"),
-    decoder: component("decoder"),
+    added_tokens: checkAddedTokens(json.added_tokens ?? [], ids),
+    normalizer: json.normalizer ?? null,
+    pre_tokenizer: json.pre_tokenizer ?? null,
+    post_processor: json.post_processor ?? null,
+    decoder: json.decoder ?? null,
+    notes: ["truncation", "padding"].filter((name) => (json[name] ?? null) !== null).map((name) =>
+      `tokenizer.json asks for ${name}, which is not followed, as transformers follows it only where a caller asks for it.`
+    ),
   };
 }
 
-function checkModel(model: Record<string, unknown>): TokenizerModel {
-  const type: unknown = model.type ??
-    (Array.isArray(model.vocab) ? "Unigram" : "merges" in model ? "BPE" : "WordPiece");
+function checkModel(named: Record<string, unknown>): TokenizerModel {
+  // Old files name no type.
+  const model = checkComponent("model", {
+    ...named,
+    type: named.type ??
+      (Array.isArray(named.vocab) ? "Unigram" : "merges" in named ? "BPE" : "WordPiece"),
+  });
+  const { type } = model;
   switch (type) {
     case "BPE": {
       const vocab = checkVocab(model.vocab);
@@ -78,8 +87,15 @@ function checkModel(model: Record<string, unknown>): TokenizerModel {
         "unk_token",
         "continuing_subword_prefix",
         "end_of_word_suffix",
-        "continuing_subword_suffix",
       ]);
+      optionalFlags(model, ["fuse_unk", "byte_fallback", "ignore_merges"]);
+      if (model.dropout !== undefined && model.dropout !== null && model.dropout !== 0) {
+        throw new RangeError(
+          `Cannot load the tokenizer: dropout of BPE is ${
+            JSON.stringify(model.dropout)
+          }, which would give other tokens for the same text every time; set it to null`,
+        );
+      }
       return {
         ...model,
         type,
@@ -89,14 +105,23 @@ function checkModel(model: Record<string, unknown>): TokenizerModel {
     }
     case "WordPiece":
       optionalTexts(model, ["unk_token", "continuing_subword_prefix"]);
+      if (!isCount(model.max_input_chars_per_word ?? 100)) {
+        throw new RangeError(
+          `Cannot load the tokenizer: max_input_chars_per_word is ${
+            JSON.stringify(model.max_input_chars_per_word)
+          }, expected an integer of at least 0`,
+        );
+      }
+      return { ...model, type, vocab: checkVocab(model.vocab) };
+    case "WordLevel":
+      optionalTexts(model, ["unk_token"]);
       return { ...model, type, vocab: checkVocab(model.vocab) };
     case "Unigram":
+      optionalFlags(model, ["byte_fallback"]);
       return { ...model, type, vocab: checkUnigram(model) };
     default:
       throw new TypeError(
-        `Cannot load the tokenizer: its model is of type ${
-          JSON.stringify(type)
-        }, known are BPE, WordPiece, Unigram`,
+        `Cannot load the tokenizer: its model is of type ${JSON.stringify(type)}`,
       );
   }
 }
@@ -130,7 +155,7 @@ function checkMerges(
   const prefix = typeof model.continuing_subword_prefix === "string"
     ? model.continuing_subword_prefix
     : "";
-  return value.map((merge, index): [string, string] => {
+  return Array.from(value, (merge, index): [string, string] => {
     const pair = typeof merge === "string" ? merge.split(" ") : merge;
     if (!Array.isArray(pair) || pair.length !== 2 || !pair.every((x) => typeof x === "string")) {
       throw new TypeError(
@@ -171,11 +196,8 @@ function checkUnigram(model: Record<string, unknown>): [string, number][] {
       );
     }
   });
-  const unknown = model.unk_id;
-  if (
-    typeof unknown !== "number" || !Number.isInteger(unknown) || unknown < 0 ||
-    unknown >= vocab.length
-  ) {
+  const unknown = model.unk_id ?? null;
+  if (unknown !== null && !(isCount(unknown) && unknown < vocab.length)) {
     throw new RangeError(
       `Cannot load the tokenizer: unk_id ${
         JSON.stringify(unknown)
@@ -185,71 +207,49 @@ function checkUnigram(model: Record<string, unknown>): [string, number][] {
   return vocab as [string, number][];
 }
 
-function checkAddedTokens(value: unknown): AddedToken[] {
+const tokenKeys = ["id", "content", "special", "single_word", "lstrip", "rstrip", "normalized"];
+
+function checkAddedTokens(value: unknown, ids: ReadonlyMap<string, number>): AddedToken[] {
   if (!Array.isArray(value)) {
     throw new TypeError(
       `Cannot load the tokenizer: added_tokens is ${kind(value)}, expected an array`,
     );
   }
-  return value.map((entry, index) => {
+  return Array.from(value, (entry, index) => {
     const token = record(entry, `added token ${index}`);
-    if (typeof token.content !== "string" || token.content === "") {
+    const { content, id } = token;
+    if (typeof content !== "string" || content === "") {
       throw new TypeError(`Cannot load the tokenizer: added token ${index} has no text`);
     }
-    checkId(token.id, token.content);
-    return token as unknown as AddedToken;
-  });
-}
-
-/** Normalizers, pre-tokenizers, post-processors and decoders nest; every object of theirs is checked. */
-function checkComponent(value: unknown, path: string, depth: number): void {
-  if (depth > maximumDepth) {
-    throw new RangeError(
-      `Cannot load the tokenizer: ${path} nests deeper than ${maximumDepth} levels`,
-    );
-  }
-  if (Array.isArray(value)) {
-    value.forEach((item, index) => checkComponent(item, `${path}[${index}]`, depth + 1));
-    return;
-  }
-  if (depth === 0) record(value, path);
-  if (typeof value === "number" && !(Math.abs(value) <= maximumId)) {
-    throw new RangeError(`Cannot load the tokenizer: ${path} is ${value}`);
-  }
-  if (typeof value !== "object" || value === null) return;
-  for (const [name, item] of Object.entries(value)) {
-    if (name === "Regex" || name === "String") {
-      if (typeof item !== "string" || item === "") {
-        throw new TypeError(
-          `Cannot load the tokenizer: ${path}.${name} is ${kind(item)}, expected a text`,
-        );
-      }
-      if (name === "Regex") checkRegex(item, path);
-    } else checkComponent(item, `${path}.${name}`, depth + 1);
-  }
-  const type = "type" in value ? value.type : undefined;
-  if (type === "Split" || type === "Replace") {
-    checkPattern("pattern" in value ? value.pattern : undefined, path);
-  }
-  if (type === "FixedLength") {
-    const length = "length" in value ? value.length : undefined;
-    if (typeof length !== "number" || !Number.isInteger(length) || length < 1) {
+    checkId(id, content);
+    const known = ids.get(content);
+    if (known !== undefined && known !== id) {
       throw new RangeError(
-        `Cannot load the tokenizer: ${path}.length is ${
-          JSON.stringify(length)
-        }, expected 1 or more`,
+        `Cannot load the tokenizer: added token ${JSON.stringify(content)} has the id ${id}, ` +
+          `the vocabulary has it as ${known}`,
       );
     }
-  }
-}
-
-/** The library would warn on the console and go on without. */
-function checkPattern(pattern: unknown, path: string): void {
-  const named = typeof pattern === "object" && pattern !== null &&
-    ("Regex" in pattern || "String" in pattern);
-  if (!named) {
-    throw new TypeError(`Cannot load the tokenizer: ${path}.pattern has neither Regex nor String`);
-  }
+    const strange = Object.keys(token).find((key) => !tokenKeys.includes(key));
+    if (strange !== undefined) {
+      throw new RangeError(
+        `Cannot load the tokenizer: added token ${JSON.stringify(content)} has the unknown key ${
+          JSON.stringify(strange)
+        }; known are ${tokenKeys.join(", ")}`,
+      );
+    }
+    const what = (name: string) => `${name} of added token ${JSON.stringify(content.slice(0, 80))}`;
+    const option = (name: string, otherwise = false) => flag(token[name], what(name), otherwise);
+    const special = option("special");
+    return {
+      id: id as number,
+      content,
+      special,
+      single_word: option("single_word"),
+      lstrip: option("lstrip"),
+      rstrip: option("rstrip"),
+      normalized: option("normalized", !special),
+    };
+  });
 }
 
 function optionalTexts(model: Record<string, unknown>, names: readonly string[]): void {
@@ -261,8 +261,10 @@ function optionalTexts(model: Record<string, unknown>, names: readonly string[])
   }
 }
 
-function kind(value: unknown): string {
-  if (value === null) return "null";
-  if (value === "") return "an empty text";
-  return Array.isArray(value) ? "an array" : typeof value;
+function optionalFlags(model: Record<string, unknown>, names: readonly string[]): void {
+  for (const name of names) flag(model[name], name, false);
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === "number" && Number.isInteger(value) && value >= 0;
 }

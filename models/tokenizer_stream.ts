@@ -18,11 +18,12 @@ export interface StreamDecoder {
 const windowLength = 24;
 /** Tokens that stay: decoders treat the first token of a text in their own way, so the next needs one before it. */
 const contextLength = 4;
-/** An incomplete character is at most three bytes, each shown as U+FFFD at worst. */
-const heldBack = 3;
+/** A character has at most four bytes: after so many tokens that complete none, what is there will never be one. */
+const mostIncomplete = 4;
 
 /**
- * A decoder for ids that arrive one at a time: the increments joined are the text of all ids.
+ * A decoder for ids that arrive one at a time: the increments joined are the text of all ids, but for bytes that are no
+ * UTF-8.
  *
  * @example A character in two tokens
  * ```ts
@@ -41,6 +42,7 @@ const heldBack = 3;
 export function streamDecoder(tokenizer: Tokenizer, options: DecodeOptions = {}): StreamDecoder {
   let window: number[] = [];
   let sent = 0;
+  let incomplete = 0;
 
   function emit(text: string, length: number): string {
     if (length <= sent) return "";
@@ -49,26 +51,35 @@ export function streamDecoder(tokenizer: Tokenizer, options: DecodeOptions = {})
     return increment;
   }
 
+  /** Forgets all but the last tokens. */
+  function cut(context: number[], contextText: string): void {
+    window = context;
+    sent = contextText.length;
+  }
+
   return {
     push(id: number): string {
       window.push(id);
       const text = tokenizer.decode(window, options);
       let complete = text.length;
       while (complete > 0 && text[complete - 1] === "\uFFFD") complete--;
-      if (complete === text.length) {
-        const increment = emit(text, complete);
-        if (window.length > windowLength) {
-          const context = window.slice(-contextLength);
-          const contextText = tokenizer.decode(context, options);
-          // A cut within a character would show its rest as U+FFFD; then the next token is a better place.
-          if (!contextText.includes("\uFFFD")) {
-            window = context;
-            sent = contextText.length;
-          }
-        }
+      if (complete < text.length) {
+        // A decoder may show all bytes before an incomplete character as U+FFFD until it is complete.
+        if (++incomplete < mostIncomplete) return emit(text, complete);
+        incomplete = 0;
+        const increment = emit(text, text.length);
+        cut([id], tokenizer.decode([id], options));
         return increment;
       }
-      return emit(text, Math.max(complete, text.length - heldBack));
+      incomplete = 0;
+      const increment = emit(text, complete);
+      if (window.length > windowLength) {
+        const context = window.slice(-contextLength);
+        const contextText = tokenizer.decode(context, options);
+        // A cut within a character would show its rest as U+FFFD; then the next token is a better place.
+        if (!contextText.includes("\uFFFD")) cut(context, contextText);
+      }
+      return increment;
     },
     end(): string {
       const text = tokenizer.decode(window, options);

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { checkTokenizerJson, record, type TokenizerJson } from "./tokenizer_check.ts";
+import { checkTokenizerJson, type TokenizerJson } from "./tokenizer_check.ts";
+import { record } from "./tokenizer_record.ts";
 import { tokenType } from "./tokenizer_gguf.ts";
 import { preTokenizerName } from "./tokenizer_pre.ts";
 import { type Tokenizer, tokenizerFromJson, type TokenizerOptions } from "./tokenizer.ts";

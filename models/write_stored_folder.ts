@@ -25,10 +25,8 @@ export async function writeStoredFolder(
   path: string,
   { onProgress, signal }: WriteOptions = {},
 ): Promise<void> {
+  await assertOtherFolder({ path: from }, path);
   await Deno.mkdir(path, { recursive: true });
-  if (await Deno.realPath(path) === await Deno.realPath(from)) {
-    throw new RangeError(`Cannot write a model to "${path}": that is the folder it is read from`);
-  }
   const parts = new Map<FileSource, { part: string; path: string; file: Deno.FsFile }>();
   try {
     for (const [name, file] of files) {
@@ -61,6 +59,17 @@ export async function writeStoredFolder(
   for (const name of await otherFiles(from)) {
     using file = await openFile(join(from, name));
     await writeFileWhole(join(path, name), piecesOf(file, signal));
+  }
+}
+
+/** @throws {RangeError} When `path` is the folder itself. */
+export async function assertOtherFolder(
+  { path: from }: Pick<StoredFolder, "path">,
+  path: string,
+): Promise<void> {
+  const there = await Deno.realPath(path).catch(() => undefined);
+  if (there !== undefined && there === await Deno.realPath(from)) {
+    throw new RangeError(`Cannot write a model to "${path}": that is the folder it is read from`);
   }
 }
 

@@ -7,6 +7,7 @@
 import { bookTables, codeChooser, ENTRIES, VECTOR } from "./codebook_assign.ts";
 import type { ColumnMetric } from "./column_metric.ts";
 import { type Computation, sharedFloats } from "./computation.ts";
+import { roundToFloat16 } from "./float16.ts";
 
 const LARGEST_FLOAT16 = 65504;
 
@@ -153,7 +154,7 @@ export function fitScales(fit: CodebookFit): void {
     const along = dot(wanted, sums, from, from + columns);
     const length = dot(products, sums, from, from + columns);
     if (!(length > 0)) continue;
-    const scale = Math.f16round(
+    const scale = roundToFloat16(
       Math.max(-LARGEST_FLOAT16, Math.min(LARGEST_FLOAT16, along / length)),
     );
     const cost = (s: number): number => s * (s * length - 2 * along);
@@ -203,7 +204,7 @@ export function* fitEntries(fit: CodebookFit, steps: number): Computation<boolea
     size = next;
   }
   const improved = books.map((book, c) =>
-    book.map((value, i) => Math.f16round(value + moved[c * ENTRIES * VECTOR + i]))
+    book.map((value, i) => roundToFloat16(value + moved[c * ENTRIES * VECTOR + i]))
   );
   const sums = scatter(fit, Float64Array.from(improved.flatMap((book) => [...book])));
   const products = yield* metric.times(sums, rows);

@@ -16,7 +16,7 @@ import {
 import { residualKMeans } from "./codebook_kmeans.ts";
 import { outputMetric, plainMetric } from "./column_metric.ts";
 import { type Computation, runHere } from "./computation.ts";
-import { numbersToFloat16Array, numberToFloat16 } from "./float16.ts";
+import { numbersToFloat16Array, numberToFloat16, roundToFloat16 } from "./float16.ts";
 import type { InputStatistics } from "./input_statistics.ts";
 import type { PackedTensor } from "./layout.ts";
 import { emptyPacked, halves, planeBytes } from "./planes.ts";
@@ -98,7 +98,7 @@ export function* codebookComputation(
     books,
     seed,
   );
-  const rounded = start.map((book) => book.map(Math.f16round));
+  const rounded = start.map((book) => book.map(roundToFloat16));
   const fit = yield* unfitted(values, rows, metric, rounded, scales);
   let error = Infinity;
   for (let round = 0; round < rounds; round++) {
@@ -123,7 +123,7 @@ function rowSizes(values: Float32Array, rows: number, columns: number): Float64A
     if (!Number.isFinite(sum)) {
       throw new RangeError(`Cannot quantise row ${row} to codebooks: a value is not finite`);
     }
-    sizes[row] = Math.f16round(Math.min(65504, Math.sqrt(sum / columns)));
+    sizes[row] = roundToFloat16(Math.min(65504, Math.sqrt(sum / columns)));
   }
   return sizes;
 }

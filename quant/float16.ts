@@ -4,14 +4,19 @@
  * @module
  */
 
-const oneHalf = new Float16Array(1);
+import { float16Bits, float16Value } from "./float16_bits.ts";
+
+const native = typeof Float16Array === "function";
+const oneHalf = native ? new Float16Array(1) : new Float32Array(1);
 const oneHalfBits = new Uint16Array(oneHalf.buffer);
 const oneFloat = new Float32Array(1);
 const oneFloatBits = new Uint32Array(oneFloat.buffer);
 
 // Every binary16 value by its bits: a lookup is faster than a conversion in the inner loops of the decoders.
 const float16Table: Float32Array<ArrayBuffer> = new Float32Array(
-  new Float16Array(Uint16Array.from({ length: 65536 }, (_, bits) => bits).buffer),
+  native
+    ? new Float16Array(Uint16Array.from({ length: 65536 }, (_, bits) => bits).buffer)
+    : Array.from({ length: 65536 }, (_, bits) => float16Value(bits)),
 );
 
 /**
@@ -32,9 +37,14 @@ export function float16ToNumber(bits: number): number {
 
 /** The nearest binary16 bit pattern (ties to even; beyond 65520 infinity; NaN stays NaN). */
 export function numberToFloat16(value: number): number {
+  if (!native) return float16Bits(value);
   oneHalf[0] = value;
   return oneHalfBits[0];
 }
+
+/** The nearest value of binary16, as `Math.f16round` gives it where there is one. */
+export const roundToFloat16: (value: number) => number = Math.f16round ??
+  ((value) => float16ToNumber(float16Bits(value)));
 
 /** The value of a bfloat16 bit pattern; only the low 16 bits of `bits` are read. */
 export function bfloat16ToNumber(bits: number): number {
@@ -60,7 +70,9 @@ export function float16ArrayToNumbers(bits: Uint16Array): Float32Array<ArrayBuff
 
 /** {@linkcode numberToFloat16} of each element. */
 export function numbersToFloat16Array(values: ArrayLike<number>): Uint16Array<ArrayBuffer> {
-  return new Uint16Array(new Float16Array(values).buffer);
+  return native
+    ? new Uint16Array(new Float16Array(values).buffer)
+    : Uint16Array.from(values, float16Bits);
 }
 
 /** {@linkcode bfloat16ToNumber} of each element. */

@@ -19,7 +19,7 @@ export interface GgufPart {
   readonly file: GgufFile;
 }
 
-const SPLIT_NAME = /^(.*)-(\d{5})-of-(\d{5})\.gguf$/s;
+const SPLIT_NAME = /^(.*)-(\d{5})-of-(\d{5})(\.gguf)$/si;
 const MOST_PARTS = 1000;
 
 /**
@@ -39,13 +39,13 @@ const MOST_PARTS = 1000;
 export function splitPaths(path: string): string[] | undefined {
   const match = SPLIT_NAME.exec(path);
   if (!match) return undefined;
-  const [, prefix, number, count] = match;
+  const [, prefix, number, count, ending] = match;
   if (!(Number(number) >= 1 && Number(number) <= Number(count) && Number(count) <= MOST_PARTS)) {
     throw new RangeError(`Cannot open "${path}": no part ${Number(number)} of ${Number(count)}`);
   }
   return Array.from(
     { length: Number(count) },
-    (_, i) => `${prefix}-${String(i + 1).padStart(5, "0")}-of-${count}.gguf`,
+    (_, i) => `${prefix}-${String(i + 1).padStart(5, "0")}-of-${count}${ending}`,
   );
 }
 

@@ -148,7 +148,7 @@ function quantizerOf(
       );
     }
     const t = emptyPacked(layout, rows, columns);
-    checkValues(values, rows, columns, formatName);
+    checkValues(values, rows, columns, formatName, layout);
     if (n !== columns) {
       throw new TypeError(
         `Cannot quantise ${rows} x ${columns} values with GPTQ: the statistics are of ${n} inputs`,

@@ -6,7 +6,7 @@
 
 import { equalImportance } from "./column_importance.ts";
 import type { GroupFitter } from "./fitted_group.ts";
-import { numberToFloat16 } from "./float16.ts";
+import { numberToFloat16, roundToFloat16 } from "./float16.ts";
 import type { ScalarLayout } from "./layout.ts";
 import { tableFitter } from "./table_fit.ts";
 
@@ -136,5 +136,5 @@ function range(values: Float32Array): [number, number] {
 
 function clampedFloat16(value: number): number {
   // Adding zero makes -0 positive, so that an all-zero group has one form.
-  return Math.f16round(Math.min(LARGEST_FLOAT16, Math.max(-LARGEST_FLOAT16, value))) + 0;
+  return roundToFloat16(Math.min(LARGEST_FLOAT16, Math.max(-LARGEST_FLOAT16, value))) + 0;
 }

@@ -21,6 +21,8 @@ export interface PlanOptions {
   readonly vectors?: string;
   /** Names that keep the fallback: each is a part of the name. Default none. */
   readonly keep?: readonly string[];
+  /** Formats of single tensors by name, before all else. Default none. */
+  readonly overrides?: ReadonlyMap<string, string>;
 }
 
 /** What llama.cpp (`llama_tensor_get_type` in src/llama-quant.cpp) takes where rows are no multiple of 256. */
@@ -97,6 +99,8 @@ export function chooseFormat(
   wanted: string,
   options: PlanOptions = {},
 ): string {
+  const single = options.overrides?.get(name);
+  if (single !== undefined) return formatByName(single).name;
   const { embedding = "F16", head = embedding, vectors = "F32" } = options;
   const kind = tensorKind(name, rows);
   const kept = options.keep?.some((part) => name.includes(part)) ?? false;

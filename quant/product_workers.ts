@@ -5,7 +5,8 @@
  */
 
 import type { ProductRequest, Products } from "./computation.ts";
-import { type RowProducts, rowProducts } from "./row_products.ts";
+import { type RowProducts, rowProducts, rowProductsText } from "./row_products.ts";
+import { textWorker } from "./text_worker.ts";
 
 /** Multiply-adds below which telling workers takes longer than computing. */
 const LEAST_WORK = 2 ** 21;
@@ -60,11 +61,15 @@ export class ProductWorkers implements Products {
   }
 }
 
-/** A worker, or one that broke: a module that cannot be loaded is only told of later. */
+/** JavaScript of a module that computes the products that it is told of in shared memory, then says so. */
+function productWorkerText(): string {
+  const { text, name } = rowProductsText();
+  return `${text}\nonmessage = ({ data }) => { ${name}(data); postMessage("done"); };\n`;
+}
+
+/** A worker, or one that broke: text that cannot be run is only told of later. */
 class Helper implements Disposable {
-  readonly #worker = new Worker(new URL("./product_worker.ts", import.meta.url), {
-    type: "module",
-  });
+  readonly #worker = textWorker(productWorkerText());
   #broken = false;
   #finish: (done: boolean) => void = () => {};
 

@@ -73,7 +73,8 @@ export function* quantizeComputation(
   const { layout } = formatByName(formatName);
   const { search = true, seed = 0, statistics } = options;
   const t = emptyPacked(layout, rows, columns);
-  checkValues(values, rows, columns, formatName);
+  // Codes and scales saturate; floats would become infinity.
+  checkValues(values, rows, columns, formatName, layout.kind === "dense" ? layout : undefined);
   switch (layout.kind) {
     case "dense":
       if (layout.type === "f32") new Float32Array(t.codes.buffer).set(values);

@@ -30,19 +30,22 @@ export interface RowProducts {
   readonly out: Float64Array;
 }
 
-/** Columns summed at once, and rows of b that meet those of a meanwhile: their values stay in the cache. */
-const CHUNK = 512;
-const ROWS_OF_B = 64;
-
-/** Computes products here and now. */
+/** Computes products here and now. Its text is run elsewhere (see `rowProductsText`): it may use nothing but `addProducts`. */
 export function rowProducts({ a, b, from, to, out }: RowProducts): void {
+  // Columns summed at once, and rows of b that meet those of a meanwhile: their values stay in the cache.
+  const chunk = 512, rowsOfB = 64;
   out.fill(0, 0, a.count * b.count);
-  for (let k = from; k < to; k += CHUNK) {
-    const end = Math.min(to, k + CHUNK);
-    for (let j = 0; j < b.count; j += ROWS_OF_B) {
-      addProducts(a, b, j, Math.min(b.count, j + ROWS_OF_B), k, end, out);
+  for (let k = from; k < to; k += chunk) {
+    const end = Math.min(to, k + chunk);
+    for (let j = 0; j < b.count; j += rowsOfB) {
+      addProducts(a, b, j, Math.min(b.count, j + rowsOfB), k, end, out);
     }
   }
+}
+
+/** JavaScript that defines `rowProducts`, for where no module can be imported from, and the name that it has there. */
+export function rowProductsText(): { text: string; name: string } {
+  return { text: `${addProducts}\n${rowProducts}`, name: rowProducts.name };
 }
 
 /** Adds the products with rows `[first, last)` of b over columns `[from, to)`. */

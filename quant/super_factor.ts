@@ -4,7 +4,7 @@
  * @module
  */
 
-import { numberToFloat16 } from "./float16.ts";
+import { numberToFloat16, roundToFloat16 } from "./float16.ts";
 import { SUPER_SCALES, type SuperScales } from "./super_scales.ts";
 
 /** Of the factor that brings the largest scale to the end of the range. */
@@ -26,7 +26,7 @@ export function chooseFactor(
   let least = Infinity;
   for (const factor of search ? FACTORS : [1]) {
     for (const candidate of reaching) {
-      const rounded = Math.f16round(
+      const rounded = roundToFloat16(
         Math.min(LARGEST_FLOAT16, Math.max(-LARGEST_FLOAT16, candidate * factor)),
       ) + 0;
       const error = wanted.reduce(

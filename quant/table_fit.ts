@@ -7,7 +7,7 @@
 import { CODE_TABLES, type CodeTable } from "./code_tables.ts";
 import { equalImportance } from "./column_importance.ts";
 import type { GroupFitter } from "./fitted_group.ts";
-import { numberToFloat16 } from "./float16.ts";
+import { numberToFloat16, roundToFloat16 } from "./float16.ts";
 
 const SHRINKS = 20;
 const SMALLEST_SHRINK = 0.5;
@@ -42,7 +42,7 @@ export function tableFitter(name: CodeTable, search: boolean): GroupFitter {
     let best = 0;
     let bestError = Infinity;
     const consider = (wanted: number): boolean => {
-      const scale = Math.f16round(Math.min(LARGEST_FLOAT16, Math.max(-LARGEST_FLOAT16, wanted))) +
+      const scale = roundToFloat16(Math.min(LARGEST_FLOAT16, Math.max(-LARGEST_FLOAT16, wanted))) +
         0;
       const inverse = scale === 0 ? 0 : 1 / scale;
       let error = 0;

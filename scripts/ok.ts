@@ -1,6 +1,7 @@
 /**
- * Every check of the repository in order, the tests last: format, lint, types, documentation, publishing, suite with the
- * examples of the documentation. The last line is the suite's count; exits with 1 where anything failed.
+ * Every check of the repository in order, the tests last: format, lint, types, generated files, documentation, publishing, suite with
+ * the examples of the documentation. The last line is the suite's count; exits with 1 where anything failed. `--no-suite` leaves out the
+ * suite.
  *
  * A test that prints "skipped, because ..." is counted as skipped, not as passed; what is counted how, and when the suite is run again:
  * `test_run.ts`.
@@ -21,8 +22,9 @@ const steps: Record<string, string[]> = {
   format: ["fmt", "--check"],
   lint: ["lint", "--quiet"],
   types: ["check", "--quiet", "."],
+  "generated files": ["run", "-A", "scripts/shaders.ts", "--check"],
   "documentation lint": ["doc", "--lint", ...entryPoints],
-  "publish dry run": ["run", "-A", "scripts/publish_dry_run.ts"],
+  "publish dry run": ["run", "-A", "scripts/publish.ts", "--dry-run"],
 };
 
 const failed: string[] = [];
@@ -34,6 +36,13 @@ for (const [name, args] of Object.entries(steps)) {
   if (success) continue;
   failed.push(name);
   console.log(stdout + stderr);
+}
+
+if (Deno.args.includes("--no-suite")) {
+  console.log(
+    failed.length > 0 ? `Failed: ${failed.join(", ")}` : "All passed; the suite was not run",
+  );
+  Deno.exit(failed.length > 0 ? 1 : 0);
 }
 
 // Unchecked: types were checked before, and examples import names of their module that they do not use.

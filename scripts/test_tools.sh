@@ -1,12 +1,13 @@
 #!/bin/sh
 # Second adapter and independent implementations that some tests compare with: SwiftShader, node-llama-cpp,
-# onnxruntime. Only where asked (CI, or QZO_TEST_TOOLS=1); what cannot be had is said, and its tests skip.
+# onnxruntime; and the oldest Node that the npm form is for. Only where asked (CI, or QZO_TEST_TOOLS=1); what cannot be had is said, and its tests skip.
 set -u
 cd "$(dirname "$0")/.."
 if [ "${CI:-}" = "" ] && [ "${QZO_TEST_TOOLS:-}" = "" ]; then exit 0; fi
 
 LLAMA=3.22.1
 ONNX=1.30.0
+NODE=22.23.3
 skip() { echo "test tools: $1 skipped, because $2"; }
 
 # Where OpenGL alone is there, no second driver can be chosen.
@@ -74,8 +75,20 @@ peers() {
   fi
 }
 
+node() {
+  [ -x .tools/node/node_modules/.bin/node ] && return
+  if ! command -v npm >/dev/null 2>&1; then skip "Node $NODE" "npm is not installed"; return; fi
+  # Its install script puts the binary of this platform where the package says it is.
+  if npm install --silent --no-save --no-audit --no-fund --prefix .tools/node "node@$NODE" >.tools/node.log 2>&1; then
+    echo "test tools: Node $NODE is in .tools/node"
+  else
+    skip "Node $NODE" "npm could not install it: $(tail -n1 .tools/node.log)"
+  fi
+}
+
 mkdir -p .tools
 loader
 swiftshader
 peers
+node
 exit 0

@@ -4,6 +4,7 @@
  * @module
  */
 import { join } from "@std/path";
+import { readFileBytes } from "../models/read_file.ts";
 import { readTask, type Split, type Task } from "./task.ts";
 import type { RenderedExample } from "./template.ts";
 
@@ -13,7 +14,7 @@ import type { RenderedExample } from "./template.ts";
  * @throws what `Deno.readFile` throws.
  */
 export async function readDataFile(path: string): Promise<string> {
-  const bytes = await Deno.readFile(path);
+  const bytes = await readFileBytes(path, "data");
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {

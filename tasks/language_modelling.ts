@@ -5,23 +5,24 @@
  */
 import type { Example } from "../models/batch.ts";
 import type { Tokenizer } from "../models/tokenizer.ts";
-import { startTokens } from "./tokenise.ts";
+import { bringsStart } from "../models/special_tokens.ts";
 
 /** Options of {@linkcode languageModellingExamples}. */
 export interface LanguageModellingOptions {
-  /** Tokens of a window, with the BOS token if there is one. At least 2. */
+  /** Tokens of a window, with those that the tokenizer puts before every text. At least 2. */
   readonly length: number;
   /**
-   * `stream`: the documents follow each other, with the EOS token between them if there is one, and are cut every
-   * `length` tokens; a last window of fewer than 2 tokens is left out. `document`: each document begins a window; what is
-   * beyond `length` is left out. Default `stream`.
+   * `stream`: the documents follow each other and are cut every `length` tokens; between them is what the tokenizer puts
+   * behind every text, else the EOS token if there is one; a last window of fewer than 2 tokens is left out. `document`:
+   * each document begins a window and ends as the tokenizer ends every text; what is beyond `length` is left out. Default
+   * `stream`.
    */
   readonly windows?: "stream" | "document";
 }
 
 /**
- * Windows of tokens. Every window begins with the tokenizer's BOS token where it has one, so the first token of the text
- * is predicted too; without one, the first token is context only.
+ * Windows of tokens. Every window begins with what the tokenizer puts before every text (once, where a document brings it
+ * itself), so with a BOS token the first token of the text is predicted too; without, the first token is context only.
  *
  * @throws RangeError if the length is below 2 or the documents give no window.
  *
@@ -49,11 +50,15 @@ export function languageModellingExamples(
       `Cannot cut a text into windows: a window of ${length} tokens, expected at least 2`,
     );
   }
-  const start = startTokens(tokenizer);
-  const encoded = documents.map((text) => tokenizer.encode(text, { addSpecial: false }));
+  const { start, end, eos } = tokenizer;
+  const encoded = documents.map((text) => {
+    const ids = tokenizer.encode(text, { addSpecial: false });
+    return bringsStart(tokenizer, ids) ? ids.slice(start.length) : ids;
+  });
+  const between = end.length > 0 ? end : eos === undefined ? [] : [eos];
   const bodies = windows === "document"
-    ? encoded
-    : cut(join(encoded, tokenizer.eos), Math.max(1, length - start.length));
+    ? encoded.map((ids) => [...ids, ...end])
+    : cut([...join(encoded, between), ...end], Math.max(1, length - start.length));
   const examples = bodies
     .map((body) => [...start, ...body].slice(0, length))
     .filter((ids) => ids.length >= 2)
@@ -66,10 +71,8 @@ export function languageModellingExamples(
   return examples;
 }
 
-function join(documents: readonly number[][], separator: number | undefined): number[] {
-  return documents.flatMap((ids, index) =>
-    index > 0 && separator !== undefined ? [separator, ...ids] : ids
-  );
+function join(documents: readonly number[][], between: readonly number[]): number[] {
+  return documents.flatMap((ids, index) => index > 0 ? [...between, ...ids] : ids);
 }
 
 function cut(ids: readonly number[], length: number): number[][] {

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Example } from "../models/batch.ts";
+import { withStart } from "../models/special_tokens.ts";
 import type { Tokenizer } from "../models/tokenizer.ts";
 import type { RenderedExample } from "./template.ts";
 
@@ -18,7 +19,8 @@ export interface TokeniseOptions {
  * all of these and the prompt alone begin with is the shared prompt, the rest is the candidate. (MeZO counts a candidate's
  * tokens from the same two tokenisations; here none of them is ever cut from the wrong side.)
  *
- * A prompt that is too long loses its beginning, but keeps its BOS token.
+ * A prompt that is too long loses its beginning, but keeps what the tokenizer puts before every text, such as a BOS token.
+ * What it puts behind a text is left out: a candidate is judged by its own tokens.
  *
  * @throws RangeError if a candidate adds no token, or the candidates alone are too long.
  *
@@ -43,10 +45,8 @@ export function tokeniseExample(
   rendered: RenderedExample,
   options: TokeniseOptions = {},
 ): Example {
-  const start = startTokens(tokenizer);
-  const encode = (
-    text: string,
-  ): number[] => [...start, ...tokenizer.encode(text, { addSpecial: false })];
+  const { start } = tokenizer;
+  const encode = (text: string): number[] => promptTokens(tokenizer, text);
   const alone = encode(rendered.prompt);
   const whole = rendered.candidates.map((candidate) => encode(rendered.prompt + candidate));
   const shared = whole.reduce((length, ids) => commonPrefix(alone, ids, length), alone.length);
@@ -73,10 +73,17 @@ export function tokeniseExample(
   };
 }
 
-/** The tokens that the tokenizer puts before every text: its BOS, or none. */
+/** The tokens that the tokenizer puts before every text, such as its BOS token. */
 export function startTokens(tokenizer: Tokenizer): number[] {
-  const first = tokenizer.encode("")[0];
-  return first !== undefined && first === tokenizer.bos ? [first] : [];
+  return [...tokenizer.start];
+}
+
+/**
+ * The tokens of a text that is gone on with: what the tokenizer puts before every text, once, also where the text brings
+ * it (templates of prompts and chats do), and nothing behind.
+ */
+export function promptTokens(tokenizer: Tokenizer, text: string): number[] {
+  return withStart(tokenizer, tokenizer.encode(text, { addSpecial: false }));
 }
 
 function commonPrefix(a: readonly number[], b: readonly number[], limit: number): number {

@@ -146,7 +146,11 @@ async function quantisedOnce(
   if (!await Deno.stat(join(model, "config.json")).then(() => true, () => false)) {
     using stored = await openModelSource(config.model);
     if (!stored.tokenizerFiles) return config;
-    await writeModel(configuredSource(stored, config), model, signal ? { signal } : {});
+    await writeModel(
+      await configuredSource(stored, config, signal),
+      model,
+      signal ? { signal } : {},
+    );
   }
   return { ...config, model, quantize: {} };
 }

@@ -10,10 +10,11 @@ import { withMovedMinima } from "../models/moved_minima.ts";
 import type { ModelSource } from "../models/source.ts";
 import { foldedSource } from "../models/source_folded.ts";
 import type { FoldCounts, TrainedTensor } from "../models/stored_values.ts";
-import { writeModel, type WriteOptions } from "../models/write_model.ts";
+import { targetKind } from "../models/target_kind.ts";
+import { assertWritable, writeModel, type WriteOptions } from "../models/write_model.ts";
 import { type LedgerTrainable, trainedOffset } from "../optim/mod.ts";
 import { foldPatch } from "../quant/fold_patch.ts";
-import { mergeGguf, splitPaths } from "../quant/gguf_split.ts";
+import { type GgufPart, mergeGguf, splitPaths } from "../quant/gguf_split.ts";
 import { patchGguf, type RowPatch } from "../quant/gguf_write.ts";
 import { partOf } from "../quant/trained_part.ts";
 
@@ -29,13 +30,19 @@ export function trainedTensors(
   }));
 }
 
+/** What became of a tuned model. */
+export interface ExportReport extends FoldCounts {
+  /** What a user should know of how it was written, a sentence each. */
+  readonly notes: readonly string[];
+}
+
 /**
  * Writes the tuned model to `path`. From a GGUF file to a `.gguf` path, or from a Hugging Face folder to a folder, every byte but
  * those of trained scales (by relative offsets minima with them) stays as it was. A split GGUF model becomes one file, or again as many where `path` is named like
  * them (`NAME-00001-of-0000N.gguf`). A `.safetensors` path gets an adapter: the tuned scales alone. Otherwise the model is
  * written anew.
  *
- * @returns How many stored values changed, and how many offsets rounding swallowed
+ * @returns How many stored values changed, how many offsets rounding swallowed, and notes
  * @throws {RangeError} When offsets do not fit the model, or its formats do not fit the path
  */
 export async function exportTuned(
@@ -43,13 +50,16 @@ export async function exportTuned(
   trained: ReadonlyMap<string, TrainedTensor>,
   path: string,
   options: WriteOptions = {},
-): Promise<FoldCounts> {
-  if (path.endsWith(".safetensors")) return await writeAdapter(source, trained, path, options);
-  const parts = source.gguf ? [source.gguf] : source.split;
-  if (!parts || !path.endsWith(".gguf")) {
+): Promise<ExportReport> {
+  await assertExportable(source, path);
+  if (targetKind(path) === "safetensors") {
+    return { ...await writeAdapter(source, trained, path, options), notes: [] };
+  }
+  const parts = partsOf(source, path);
+  if (!parts) {
     const folded = foldedSource(source, trained);
-    await writeModel(folded, path, options);
-    return folded.counts;
+    const { notes = [] } = await writeModel(folded, path, options);
+    return { ...folded.counts, notes };
   }
   const folds = [...withMovedMinima(source, trained)].map(([name, { offsets, form, span }]) => {
     const { tensor, part } = partOf(name);
@@ -62,12 +72,7 @@ export async function exportTuned(
   for (const [tensor, own] of Map.groupBy(folds, ({ tensor }) => tensor)) {
     patches.set(tensor, (bytes, firstRow) => own.forEach(({ patch }) => patch(bytes, firstRow)));
   }
-  const paths = parts.length === 1 ? [path] : splitPaths(path);
-  if (paths && paths.length !== parts.length) {
-    throw new RangeError(
-      `Cannot write "${path}": it is one of ${paths.length} files, the model has ${parts.length}`,
-    );
-  }
+  const paths = pathsOf(parts, path);
   if (paths) {
     for (const [i, { source: bytes, file }] of parts.entries()) {
       const own = new Map(
@@ -76,11 +81,41 @@ export async function exportTuned(
       await writeFileWhole(paths[i], patchGguf(bytes, file, own));
     }
   } else await writeFileWhole(path, mergeGguf(parts, patches));
-  return folds.reduce(
+  return folds.reduce<ExportReport>(
     (sum, { counts }) => ({
+      ...sum,
       swallowed: sum.swallowed + counts.swallowed,
       changed: sum.changed + counts.changed,
     }),
-    { swallowed: 0, changed: 0 },
+    { swallowed: 0, changed: 0, notes: [] },
   );
+}
+
+/**
+ * Throws what {@linkcode exportTuned} would throw for what is known before anything is trained: to be asked before the first step.
+ *
+ * @throws {RangeError | TypeError} As `assertWritable` does, and for a split model under names of another number of files
+ */
+export async function assertExportable(source: ModelSource, path: string): Promise<void> {
+  if (targetKind(path) === "safetensors") return;
+  const parts = partsOf(source, path);
+  if (parts) pathsOf(parts, path);
+  else await assertWritable(source, path);
+}
+
+/** The GGUF files that are copied but for what was trained. */
+function partsOf(source: ModelSource, path: string): readonly GgufPart[] | undefined {
+  if (targetKind(path) !== "gguf") return undefined;
+  return source.gguf ? [source.gguf] : source.split;
+}
+
+/** Where each of them goes; undefined when they become one file. */
+function pathsOf(parts: readonly GgufPart[], path: string): string[] | undefined {
+  const paths = parts.length === 1 ? [path] : splitPaths(path);
+  if (paths && paths.length !== parts.length) {
+    throw new RangeError(
+      `Cannot write "${path}": it is one of ${paths.length} files, the model has ${parts.length}`,
+    );
+  }
+  return paths;
 }

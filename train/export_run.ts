@@ -5,10 +5,9 @@
  */
 import { join } from "@std/path";
 import type { OffsetSet } from "../kernels/mod.ts";
-import type { FoldCounts } from "../models/stored_values.ts";
 import type { ModelSource } from "../models/source.ts";
 import type { WriteOptions } from "../models/write_model.ts";
-import { exportTuned, trainedTensors } from "./export.ts";
+import { type ExportReport, exportTuned, trainedTensors } from "./export.ts";
 import type { RunSession } from "./session.ts";
 
 /**
@@ -22,7 +21,7 @@ export async function exportOffsets(
   offsets: OffsetSet,
   path: string,
   options: WriteOptions = {},
-): Promise<FoldCounts> {
+): Promise<ExportReport> {
   const trained = trainedTensors(offsets.trainables, await offsets.read(gpu));
   return await exportTuned(source, trained, path, options);
 }

@@ -177,7 +177,9 @@ export async function openLedger(path: string): Promise<Ledger> {
     const ledger = readLedger(await readFileBytes(path, "ledger", { hint: NO_LEDGER }));
     return { ...ledger, notes: ledger.notes.map((note) => `"${path}": ${note}`) };
   } catch (error) {
-    if (error instanceof SyntaxError) error.message = `"${path}": ${error.message}`;
+    if (error instanceof SyntaxError) {
+      error.message = `Cannot read "${path}": ${error.message.replace(/^Cannot read /, "")}`;
+    }
     throw error;
   }
 }

@@ -9,7 +9,7 @@ import { loadModel, type LoadOptions, type Model } from "../models/model.ts";
 import { openModelSource } from "../models/open.ts";
 import type { Selection } from "../models/selection.ts";
 import type { ModelSource } from "../models/source.ts";
-import { quantizedSource } from "../models/source_quantized.ts";
+import { exactlyQuantizedSource } from "../models/wide_values.ts";
 import type { TrainConfig } from "./config_schema.ts";
 
 /** A loaded model with the device it lies on; dispose frees both. */
@@ -38,30 +38,44 @@ export function gpuOptions({ device: { adapter, submission } }: TrainConfig): Gp
   };
 }
 
-/** The stored model as it is loaded: quantised as it is read where `quantize.format` says so. */
-export function configuredSource(stored: ModelSource, config: TrainConfig): ModelSource {
+/**
+ * The stored model as it is loaded: quantised as it is read where `quantize.format` says so, but for tensors that F16 would have to hold
+ * and cannot; its notes name them.
+ */
+export async function configuredSource(
+  stored: ModelSource,
+  config: TrainConfig,
+  signal?: AbortSignal,
+): Promise<ModelSource> {
   const { format } = config.quantize;
-  return format === undefined ? stored : quantizedSource(stored, { format });
+  return format === undefined ? stored : await exactlyQuantizedSource(stored, { format }, signal);
+}
+
+/** How to open a session. */
+export interface RunSessionOptions extends LoadOptions {
+  /** Path of an adapter to lay over the model. */
+  readonly adapter?: string;
+  /** How long work may take, in place of what is configured. */
+  readonly pacing?: PacingLimits | undefined;
+  /** Asked with the base before the device is opened: what it throws stops everything, such as what `assertExportable` throws. */
+  readonly check?: ((source: ModelSource) => void | Promise<void>) | undefined;
 }
 
 /**
- * Opens the device and loads the configured model; `adapter` is the path of one to lay over it, `pacing`
- * how long work may take in place of what is configured.
+ * Opens the device and loads the configured model.
  *
  * @throws {NoAdapterError} Without a device of that name
  * @throws What opening and loading the model throw
  */
 export async function openRunSession(
   config: TrainConfig,
-  { adapter, pacing, ...options }: LoadOptions & {
-    readonly adapter?: string;
-    readonly pacing?: PacingLimits | undefined;
-  } = {},
+  { adapter, pacing, check, ...options }: RunSessionOptions = {},
 ): Promise<RunSession> {
   using stack = new DisposableStack();
   const stored = stack.use(await openModelSource(config.model));
-  const base = configuredSource(stored, config);
+  const base = await configuredSource(stored, config, options.signal);
   const source = adapter === undefined ? base : stack.use(await adaptedSource(base, adapter));
+  await check?.(source);
   const gpu = stack.use(await openGpu({ ...gpuOptions(config), ...pacing ? { pacing } : {} }));
   const model = stack.use(await loadModel(gpu, source, options));
   const owned = stack.move();

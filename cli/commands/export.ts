@@ -3,8 +3,9 @@
  *
  * @module
  */
-import { adaptedSource, loadModel, openModelSource } from "../../models/mod.ts";
+import { adaptedSource, loadModel, openModelSource, targetKind } from "../../models/mod.ts";
 import {
+  assertExportable,
   evaluate,
   type Evaluation,
   exportOffsets,
@@ -13,7 +14,7 @@ import {
 } from "../../train/mod.ts";
 import type { Command } from "../command.ts";
 import { resultText } from "../report.ts";
-import { facts, grouped, status } from "../terminal.ts";
+import { facts, grouped, notes, status } from "../terminal.ts";
 import {
   chosenLedger,
   evaluationStatus,
@@ -54,20 +55,26 @@ export const exportCommand: Command = {
     const config = call.config();
     const chosen = await chosenLedger(call);
     if (!chosen) throw new UsageError("Missing --ledger, for example --ledger runs/a/run.ledger");
-    using session = await loadSession(config, call);
-    const path = options.text("output") ??
-      (runPath === undefined ? undefined : tunedPath(runPath, session));
-    if (path === undefined) throw new UsageError("Missing --output, for example tuned.gguf");
-    if (await Deno.realPath(path).catch(() => "") === await Deno.realPath(config.model)) {
-      throw new RangeError(`Cannot write "${path}" over the model it is made from`);
+    let output = options.text("output");
+    if (output === undefined && runPath === undefined) {
+      throw new UsageError("Missing --output, for example tuned.gguf");
     }
+    using session = await loadSession(config, call, async (source) => {
+      output ??= tunedPath(runPath!, { source });
+      if (await Deno.realPath(output).catch(() => "") === await Deno.realPath(config.model)) {
+        throw new RangeError(`Cannot write "${output}" over the model it is made from`);
+      }
+      await assertExportable(source, output);
+    });
+    const path = output!;
     using offsets = await tunedOffsets(session, chosen, call);
-    const { changed, swallowed } = await exportOffsets(session, offsets, path, {
+    const { changed, swallowed, notes: said } = await exportOffsets(session, offsets, path, {
       signal,
       onProgress: ({ done, total }) =>
         status(terminal, `Writing ${path}: ${done} of ${total} tensors`),
     });
     status(terminal, "");
+    notes(terminal, said);
     const rows: [string, string][] = [
       ["written", path],
       ["step", `${chosen.steps} of ${chosen.ledger.records.length}`],
@@ -89,7 +96,7 @@ export const exportCommand: Command = {
         onProgress: progress.onProgress,
       };
       const before = await evaluate(session.model, examples, { ...settings, offsets });
-      using written = path.endsWith(".safetensors")
+      using written = targetKind(path) === "safetensors"
         ? await adaptedSource(session.source, path)
         : await openModelSource(path);
       using model = await loadModel(session.gpu, written, { signal });

@@ -3,7 +3,9 @@
  *
  * @module
  */
+import { isFromSystem } from "../../models/attempt.ts";
 import {
+  assertExportable,
   bestEvaluation,
   describeTask,
   evaluate,
@@ -63,16 +65,26 @@ export const finetuneCommand: Command = {
     const read = call.config();
     const config = runPath === undefined ? read : { ...read, output: runPath };
     await checkOutput(config.output, options.flag("resume"));
-    using session = await loadSession(config, call);
+    using session = await loadSession(config, call, async (source) => {
+      if (options.flag("export")) {
+        await assertExportable(source, tunedPath(config.output, { source }));
+      }
+    });
     const { maxPositions } = session.model;
     const examples = await taskExamples(config, tokenizerOf(session), { maxPositions });
     notes(terminal, examples.notes);
+    let failed: unknown;
     try {
       const finished = await train(call, config, session, examples);
       if (finished) await summarise(call, config, session, examples);
+    } catch (error) {
+      failed = error;
+      throw error;
     } finally {
       const { ledger } = runFolder(config.output);
-      if (signal.aborted && await Deno.stat(ledger).then(() => true, () => false)) {
+      // A full disk stops a run as a signal does: its ledger is whole.
+      const stopped = signal.aborted || isFromSystem(failed);
+      if (stopped && await Deno.stat(ledger).then(({ isFile }) => isFile, () => false)) {
         terminal.note(`To go on: ${invocation()} finetune ${quoted(config.output)} --resume`);
       }
     }
@@ -220,8 +232,11 @@ async function summarise(
   if (options.flag("export")) {
     const path = tunedPath(config.output, session);
     status(terminal, `Writing ${path}`);
-    const { changed, swallowed } = await exportOffsets(session, offsets, path, { signal });
+    const { changed, swallowed, notes: said } = await exportOffsets(session, offsets, path, {
+      signal,
+    });
     status(terminal, "");
+    notes(terminal, said);
     exported = `${path}, ${grouped(changed)} values changed, ${
       grouped(swallowed)
     } lost to rounding`;

@@ -4,6 +4,7 @@
  * @module
  */
 import { generate } from "../../models/mod.ts";
+import { promptTokens } from "../../tasks/mod.ts";
 import type { Command } from "../command.ts";
 import { chosenLedger, loadSession, tokenizerOf, tunedOffsets, tunedOptions } from "../tuned.ts";
 import { UsageError } from "../usage_error.ts";
@@ -46,7 +47,7 @@ export const generateCommand: Command = {
     using offsets = chosen && await tunedOffsets(session, chosen, call);
     const [maxTokens, temperature, topK, topP] = ["max-tokens", "temperature", "top-k", "top-p"]
       .map((name) => options.number(name));
-    const tokens = generate(session.model, tokenizerOf(session).encode(prompt), {
+    const tokens = generate(session.model, promptTokens(tokenizerOf(session), prompt), {
       seed: config.seed,
       signal,
       ...(offsets ? { offsets } : {}),

@@ -10,6 +10,7 @@ import {
   planMemory,
   roundedCapacity,
 } from "../../models/mod.ts";
+import { headOfFile } from "../../models/look.ts";
 import { bitsPerWeight } from "../../quant/mod.ts";
 import {
   configuredSource,
@@ -70,18 +71,19 @@ export const inspectCommand: Command = {
     if (path !== undefined && await isLedger(path)) return await inspectLedger(call, path);
     const config = call.config(path === undefined ? {} : { model: path });
     using stored = await openModelSource(config.model);
-    notes(call.terminal, stored.notes);
-    inspectModel(call, config, configuredSource(stored, config));
+    const source = await configuredSource(stored, config, call.signal);
+    notes(call.terminal, source.notes);
+    inspectModel(call, config, source);
   },
 };
 
 async function isLedger(path: string): Promise<boolean> {
-  const { isFile } = await Deno.stat(path);
-  if (!isFile) return false;
-  using file = await Deno.open(path);
-  const magic = new Uint8Array(8);
-  await file.read(magic);
-  return new TextDecoder().decode(magic) === "QZOLEDGR";
+  const isFile = await Deno.stat(path).then((it) => it.isFile, () => false);
+  // What is not there or may not be read, opening it as a model tells.
+  return isFile && await headOfFile(path).then(
+    ({ text }) => text.startsWith("QZOLEDGR"),
+    () => false,
+  );
 }
 
 function inspectModel({ options, terminal }: Call, config: TrainConfig, source: ModelSource): void {

@@ -5,7 +5,9 @@
  */
 import { type Gpu, openGpu, OutOfMemoryError } from "../../kernels/mod.ts";
 import {
+  assertWritable,
   calibratedStream,
+  exactPlan,
   loadModel,
   type MethodOptions,
   type ModelSource,
@@ -106,7 +108,10 @@ export const quantizeCommand: Command = {
     }
     using stored = await openModelSource(config.model);
     notes(terminal, stored.notes);
-    const how = { format, ...planOptions(options), ...methodOptions(options) };
+    const wanted = { format, ...planOptions(options), ...methodOptions(options) };
+    await assertWritable(quantizedSource(stored, wanted), path);
+    const { options: how, notes: kept } = await exactPlan(stored, wanted, signal);
+    notes(terminal, kept);
     const errors = new TensorErrors();
     const anyText = calibration ?? options.text("evaluate");
     const writeNearest = () => {

@@ -7,6 +7,7 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { fromFileUrl, join } from "@std/path";
+import { RIGHTS } from "../../cli/invocation.ts";
 import { runCli } from "../../cli/main.ts";
 import { readLedger } from "../../optim/mod.ts";
 import { capture } from "./capture.ts";
@@ -17,7 +18,7 @@ const main = fromFileUrl(new URL("../../cli/main.ts", import.meta.url));
 
 function qzo(...args: string[]): Deno.Command {
   return new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", main, ...args],
+    args: ["run", "--no-prompt", ...RIGHTS.split(" "), "--no-check", main, ...args],
     stdout: "piped",
     stderr: "piped",
     env: { NO_COLOR: "1" },

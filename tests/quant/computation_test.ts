@@ -66,17 +66,41 @@ Deno.test("workers compute the same bits as one thread, whatever their number", 
 });
 
 Deno.test({
-  name: "workers that may not be had are done without",
-  permissions: { read: false },
+  name: "workers need no rights",
+  permissions: "none",
   fn: async () => {
     using workers = new ProductWorkers(2);
-    const [a, b] = [randomRows(5, 300, 100), randomRows(6, 80, 100)];
-    const out = sharedFloats(300 * 80);
-    await workers.multiply({ a, b, from: 0, to: 100, out });
-    assertEquals(workers.count, 0);
-    assertAlmostEquals(out[0], plainProducts(a, b, 0, 100)[0], 1e-10);
+    await multiplyWith(workers);
+    assertEquals(workers.count, 2);
   },
 });
+
+Deno.test("workers that are not there or cannot run are done without", async () => {
+  const original = globalThis.Worker;
+  const broken = class extends original {
+    constructor() {
+      const text = "throw new Error('no products here')";
+      super(`data:text/javascript,${encodeURIComponent(text)}`, { type: "module" });
+    }
+  };
+  for (const instead of [undefined, broken]) {
+    Object.assign(globalThis, { Worker: instead });
+    try {
+      using workers = new ProductWorkers(2);
+      await multiplyWith(workers);
+      assertEquals(workers.count, 0);
+    } finally {
+      globalThis.Worker = original;
+    }
+  }
+});
+
+async function multiplyWith(workers: ProductWorkers): Promise<void> {
+  const [a, b] = [randomRows(5, 300, 100), randomRows(6, 80, 100)];
+  const out = sharedFloats(300 * 80);
+  await workers.multiply({ a, b, from: 0, to: 100, out });
+  assertAlmostEquals(out[0], plainProducts(a, b, 0, 100)[0], 1e-10);
+}
 
 Deno.test("GPTQ and output errors come out as on one thread, and can be stopped", async () => {
   const columns = 288;

@@ -9,6 +9,7 @@ import {
   numberToBfloat16,
   numberToFloat16,
 } from "../../quant/mod.ts";
+import { float16Bits, float16Value } from "../../quant/float16_bits.ts";
 
 const ALL = Uint16Array.from({ length: 65536 }, (_, bits) => bits);
 
@@ -48,4 +49,21 @@ Deno.test("array versions agree with the single ones", () => {
   const values = Float32Array.from({ length: 999 }, (_, i) => Math.sin(i) * 2 ** (i % 40 - 20));
   assertEquals([...numbersToFloat16Array(values)], [...values].map(numberToFloat16));
   assertEquals([...numbersToBfloat16Array(values)], [...values].map(numberToBfloat16));
+});
+
+Deno.test("without Float16Array the same bits come out, between neighbours as well", () => {
+  const neighbours = float16ArrayToNumbers(ALL);
+  for (const bits of ALL) {
+    const value = float16Value(bits);
+    assertEquals(value, neighbours[bits]);
+    if (Number.isNaN(value)) continue;
+    const middle = (value + neighbours[(bits + 1) & 0xffff]) / 2;
+    for (const x of [value, middle, middle * (1 + 2 ** -52), middle * (1 - 2 ** -52)]) {
+      if (!Number.isNaN(x)) assertEquals(float16Bits(x), numberToFloat16(x), String(x));
+    }
+  }
+  for (const x of [-0, 5e-324, -1e-8, 65519.99, 65520, 1e308, Infinity, -Infinity]) {
+    assertEquals(float16Bits(x), numberToFloat16(x), String(x));
+  }
+  assertEquals(float16Value(float16Bits(NaN)), NaN);
 });

@@ -100,7 +100,8 @@ Deno.test("rooms: quant and optim know no GPU and no Deno", async () => {
 Deno.test("rooms: every shader is imported by a module", () => {
   const imported = new Set([...graph.values()].flat().map(({ resolved }) => resolved));
   const shaders = rooms.flatMap((room) => filesBelow(room, ".wgsl"));
-  assertEquals(shaders.filter((path) => !imported.has(path)), []);
+  assert(shaders.length > 20);
+  assertEquals(shaders.filter((path) => !imported.has(path.replace(/\.wgsl$/, ".ts"))), []);
 });
 
 Deno.test("rooms: every module says what it is, is named in snake_case and has at most 400 lines", async () => {
@@ -111,7 +112,7 @@ Deno.test("rooms: every module says what it is, is named in snake_case and has a
     if (!head.includes("@module")) found.push(`${path} has no @module`);
     if (!/^(?:[a-z0-9_]+\/)*[a-z0-9_]+\.ts$/.test(path)) found.push(`${path} is not snake_case`);
     const lines = text.trimEnd().split("\n").length;
-    if (lines > 400) found.push(`${path} has ${lines} lines`);
+    if (lines > 400 && !path.startsWith("kernels/wgsl/")) found.push(`${path} has ${lines} lines`);
   }
   assertEquals(found, []);
 });

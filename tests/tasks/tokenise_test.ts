@@ -35,8 +35,10 @@ Deno.test("a prompt that is too long loses its beginning and keeps its BOS", () 
     RangeError,
     "3 tokens",
   );
-  const bare = tokenizerFromJson(smallTokenizer());
-  // Without a BOS that the configuration names, nothing is kept.
+  // The post-processor decides, whether or not a configuration names its token.
+  const unnamed = tokenizerFromJson(smallTokenizer());
+  assertEquals(tokeniseExample(unnamed, rendered, { maximumLength: 5 }).prompt, [0, 1]);
+  const bare = tokenizerFromJson({ ...smallTokenizer(), post_processor: null });
   assertEquals(tokeniseExample(bare, rendered, { maximumLength: 5 }).prompt, [7, 1]);
 });
 

@@ -1,0 +1,95 @@
+/**
+ * The text of attention.wgsl. Made by `deno task shaders`: edit the .wgsl file.
+ *
+ * @module
+ */
+
+const text: string = `// Causal grouped-query attention with a running softmax: nothing of size T x T is stored. Row m attends to the keys
+// [prefix_start, prefix_end) and [own_start, slot]: rows of other sequences, padding and later tokens are never read.
+// One invocation a (branch, row, head). Heads wider than usual are LOOPED over: unrolled, they would compile for minutes.
+
+struct Params {
+  rows: u32,       // M
+  total: u32,      // B * M * heads
+  heads: u32,
+  kv_heads: u32,
+  key_rows: u32,   // rows of one branch in k and v
+  prefix_start: u32,
+  prefix_end: u32,
+  own_start: u32,
+  slot: u32,       // these four: where each list starts in the batch
+  scale: f32,
+  first_group: u32, // of a dispatch that is split: its first workgroup
+}
+
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> q: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> k: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read> v: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read> batch: array<u32>;
+
+@compute @workgroup_size({WORKGROUP})
+fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) wg: vec3<u32>) {
+  let flat = p.first_group * {WORKGROUP}u + id.y * (wg.x * {WORKGROUP}u) + id.x;
+  if (flat >= p.total) { return; }
+  let head = flat % p.heads;
+  let row = flat / p.heads;
+  let m = row % p.rows;
+  let b = row / p.rows;
+  let kv = head / (p.heads / p.kv_heads);
+  let first_key = b * p.key_rows;
+  var query = array<vec4<f32>, {QUADS}>();
+  var sum = array<vec4<f32>, {QUADS}>();
+#if LOOPED
+  for (var i = 0u; i < QUADS; i++) { query[i] = q[flat * QUADS + i] * p.scale; }
+#else
+#for i QUADS
+  query[{i}] = q[flat * {QUADS}u + {i}u] * p.scale;
+#endfor
+#endif
+  var highest = -3.0e38;
+  var weight = 0.0;
+  for (var part = 0u; part < 2u; part++) {
+    var key = batch[p.prefix_start + m];
+    var end = batch[p.prefix_end + m];
+    if (part == 1u) {
+      key = batch[p.own_start + m];
+      end = batch[p.slot + m] + 1u;
+    }
+    end = min(end, p.key_rows);
+    for (; key < end; key++) {
+      let at = ((first_key + key) * p.kv_heads + kv) * {QUADS}u;
+      var s = 0.0;
+#if LOOPED
+      for (var i = 0u; i < QUADS; i++) { s += dot(query[i], k[at + i]); }
+#else
+#for i QUADS
+      s += dot(query[{i}], k[at + {i}u]);
+#endfor
+#endif
+      let top = max(highest, s);
+      let shrink = exp(highest - top);
+      let e = exp(s - top);
+      weight = weight * shrink + e;
+#if LOOPED
+      for (var i = 0u; i < QUADS; i++) { sum[i] = sum[i] * shrink + e * v[at + i]; }
+#else
+#for i QUADS
+      sum[{i}] = sum[{i}] * shrink + e * v[at + {i}u];
+#endfor
+#endif
+      highest = top;
+    }
+  }
+  let normaliser = 1.0 / weight;
+#if LOOPED
+  for (var i = 0u; i < QUADS; i++) { y[flat * QUADS + i] = sum[i] * normaliser; }
+#else
+#for i QUADS
+  y[flat * {QUADS}u + {i}u] = sum[{i}] * normaliser;
+#endfor
+#endif
+}
+`;
+export default text;

@@ -1,0 +1,113 @@
+/**
+ * The text of matmul_params.wgsl. Made by `deno task shaders`: edit the .wgsl file.
+ *
+ * @module
+ */
+
+const text: string = `// What every matrix product is told; see matmul.ts.
+
+struct Params {
+  rows: u32,            // M: rows of one branch
+  columns: u32,         // K
+  outputs: u32,         // N of this piece of the tensor
+  first_output: u32,    // where the piece starts in the whole tensor
+  total_outputs: u32,   // N of the whole tensor: row stride of y
+  unit_columns: u32,    // columns a partial dot product covers
+  units: u32,           // units in a row
+  units_per_group: u32,
+  units_per_span: u32,
+  groups: u32,          // scale groups in a row; LAYOUT == column: classes of rows
+  stride: u32,          // offsets between spans
+  tensor: u32,          // id for the noise
+  told: u32,            // what noise is told of it, see packNoise
+  row_tiles: u32,       // row tiles of one branch
+  total_rows: u32,      // B * M
+  column_tiles: u32,
+  first_row: u32,       // WINDOW == rows: those (of all branches) of this dispatch, all of one branch
+  end_row: u32,
+  row_quads: u32,       // PLANE == minima: quads of rows of this piece
+  first_group: u32,     // of a dispatch that is split: its first workgroup
+}
+
+@group(0) @binding(0) var<uniform> p: Params;
+// A software adapter spends a loop over lanes on every load, whatever its width: it reads CODE_WORDS words at once.
+#if CODE_WORDS == 4
+@group(0) @binding(1) var<storage, read> codes: array<vec4<u32>>;
+#elif CODE_WORDS == 2
+@group(0) @binding(1) var<storage, read> codes: array<vec2<u32>>;
+#else
+@group(0) @binding(1) var<storage, read> codes: array<u32>;
+#endif
+#if WINDOW != none
+// A software adapter reads a uniform buffer with a few instructions, a storage buffer with a loop over lanes.
+@group(0) @binding(2) var<uniform> x: array<vec4<f32>, 4096>;
+#else
+@group(0) @binding(2) var<storage, read> x: array<vec4<f32>>;
+#endif
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+#if LAYOUT != dense && LAYOUT != column
+#if SCALE_VECTOR
+@group(0) @binding(4) var<storage, read> scales: array<vec4<u32>>;
+#else
+@group(0) @binding(4) var<storage, read> scales: array<u32>;
+#endif
+#endif
+#if PLANE == minima
+// By branch, [B][groups][row_quads].
+@group(0) @binding(5) var<storage, read> minima: array<vec4<f32>>;
+#elif PLANE == codebook
+// By branch.
+#if SMALL_PLANE && CODE_WORDS != 0
+@group(0) @binding(5) var<uniform> codebook: array<vec4<f32>, {PLANE_QUADS}>;
+#else
+@group(0) @binding(5) var<storage, read> codebook: array<vec4<f32>>;
+#endif
+#elif LAYOUT == column
+@group(0) @binding(5) var<storage, read> codebook: array<vec4<u32>>;
+#elif GRID != none
+@group(0) @binding(5) var<storage, read> codebook: array<u32>;
+#elif LAYOUT == codebook
+#if CODE_WORDS == 0
+@group(0) @binding(5) var<storage, read> codebook: array<vec2<u32>>;
+#elif SMALL_BOOKS
+@group(0) @binding(5) var<uniform> codebook: array<vec4<u32>, {BOOKS*ENTRIES*VECTOR_OCTETS}>;
+#else
+@group(0) @binding(5) var<storage, read> codebook: array<vec4<u32>>;
+#endif
+#endif
+#if BIAS
+@group(0) @binding(6) var<storage, read> bias: array<f32>;
+#endif
+#if RESIDUAL
+@group(0) @binding(7) var<storage, read> residual: array<f32>;
+#endif
+#if FORM != none
+@group(0) @binding(8) var<storage, read> offsets: array<vec4<f32>>;
+#if NOISE
+@group(0) @binding(9) var<storage, read> branches: array<Branch>;
+#endif
+#endif
+
+// The row of the offsets that belong to output \`n\` of this piece: its class, or where it is in the whole tensor.
+fn offset_row(n: u32) -> u32 {
+#if LAYOUT == column
+  return n % p.groups;
+#else
+  return p.first_output + n;
+#endif
+}
+
+// The result of row \`row\` (of all branches) and column \`n\` of this piece: adds bias and residual and stores.
+fn store(row: u32, n: u32, sum: f32) {
+  let at = row * p.total_outputs + p.first_output + n;
+  var value = sum;
+#if BIAS
+  value += bias[p.first_output + n];
+#endif
+#if RESIDUAL
+  value += residual[at];
+#endif
+  y[at] = value;
+}
+`;
+export default text;

@@ -1,0 +1,104 @@
+/**
+ * The text of noise.wgsl. Made by `deno task shaders`: edit the .wgsl file.
+ *
+ * @module
+ */
+
+const text: string = `// z(seed, tensor, index): Threefry-2x32 with 13 rounds (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3"), four
+// 16-bit lanes a call. Element i is lane i & 3 of counter (i >> 2, tensor), so how work is split cannot change z.
+
+struct Branch {
+  seed: vec2<u32>,
+  amplitude: f32,
+  reserved: u32,
+}
+
+fn threefry_round(v: vec2<u32>, rotation: u32) -> vec2<u32> {
+  let a = v.x + v.y;
+  return vec2<u32>(a, ((v.y << rotation) | (v.y >> (32u - rotation))) ^ a);
+}
+
+fn threefry(key: vec2<u32>, counter: vec2<u32>) -> vec2<u32> {
+  let k2 = 0x1bd11bdau ^ key.x ^ key.y;
+  var v = counter + key;
+  v = threefry_round(v, 13u);
+  v = threefry_round(v, 15u);
+  v = threefry_round(v, 26u);
+  v = threefry_round(v, 6u);
+  v += vec2<u32>(key.y, k2 + 1u);
+  v = threefry_round(v, 17u);
+  v = threefry_round(v, 29u);
+  v = threefry_round(v, 16u);
+  v = threefry_round(v, 24u);
+  v += vec2<u32>(k2, key.x + 2u);
+  v = threefry_round(v, 13u);
+  v = threefry_round(v, 15u);
+  v = threefry_round(v, 26u);
+  v = threefry_round(v, 6u);
+  v += vec2<u32>(key.x, key.y + 3u);
+  return threefry_round(v, 17u);
+}
+
+// The four 16-bit lanes of two words.
+fn lanes4(h: vec2<u32>) -> vec4<u32> {
+  return vec4<u32>(h.x & 0xffffu, h.x >> 16u, h.y & 0xffffu, h.y >> 16u);
+}
+
+fn level4(lanes: vec4<u32>) -> vec4<f32> {
+#if LAW == rademacher
+  return vec4<f32>(lanes & vec4<u32>(1u)) * 2.0 - 1.0;
+#else
+  // Binomial(16, 1/2) centred and halved: 17 levels, mean 0, variance exactly 1.
+  return vec4<f32>(countOneBits(lanes)) * 0.5 - 4.0;
+#endif
+}
+
+#if STRUCTURE == mask
+// Which of four elements a mask leaves: the seed's second word says up to which 16-bit lane (bits 16-31), whether tensors stay
+// or go as a whole (bit 15), and names the mask. Where tensors differ, \`share\` is 1 more than the lanes that stay.
+fn mask4(word: u32, tensor: u32, share: u32, quad: u32) -> vec4<bool> {
+  let whole = (word & 0x8000u) != 0u;
+  let lanes = lanes4(threefry(vec2<u32>(word, 0x7370617eu), vec2<u32>(select(quad, 0xffffffffu, whole), tensor)));
+  return select(lanes, lanes.xxxx, whole) < vec4<u32>(select((word >> 16u) + 1u, share - 1u, share != 0u));
+}
+#endif
+
+// Whether offsets are frozen (optim/frozen.ts): neither perturbed nor moved.
+fn frozen4(w: vec4<f32>) -> vec4<bool> {
+#if FROZEN == bit
+  return (bitcast<vec4<u32>>(w) & vec4<u32>(1u)) == vec4<u32>(1u);
+#else
+  return w == vec4<f32>(bitcast<f32>(0x03800000u));
+#endif
+}
+
+// z where offsets are not frozen.
+fn free4(w: vec4<f32>, z: vec4<f32>) -> vec4<f32> {
+  return select(z, vec4<f32>(), frozen4(w));
+}
+
+// z of elements 4 * quad .. 4 * quad + 3 of a matrix with rows of \`width\` quads.
+// \`told\` is what packNoise (kernels/perturbation.ts) says of the tensor: the power of two that z is multiplied by, and a mask's share.
+fn noise4(seed: vec2<u32>, tensor: u32, told: u32, quad: u32, width: u32) -> vec4<f32> {
+  let gain = bitcast<f32>(u32(127 + (bitcast<i32>(told) >> 24u)) << 23u);
+#if STRUCTURE == lowRank
+  // As optim/low_rank.ts has it: signs kept by the seed's second word, times factors of the whole seed.
+  let row = quad % width;
+  let signs = threefry(vec2<u32>(seed.y, 0x6c6f7772u), vec2<u32>(quad / width, tensor)).x;
+  var z = vec4<f32>();
+  for (var r = 0u; r <= seed.y >> 29u; r++) {
+    let u = level4(lanes4(threefry(seed, vec2<u32>(row | (r << 28u), tensor))));
+    z += select(-u, u, ((signs >> r) & 1u) != 0u);
+  }
+  return z * gain;
+#else
+  let z = level4(lanes4(threefry(seed, vec2<u32>(quad, tensor)))) * gain;
+#if STRUCTURE == mask
+  return select(vec4<f32>(), z, mask4(seed.y, tensor, told & 0x1ffffu, quad));
+#else
+  return z;
+#endif
+#endif
+}
+`;
+export default text;

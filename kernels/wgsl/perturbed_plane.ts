@@ -1,0 +1,59 @@
+/**
+ * The text of perturbed_plane.wgsl. Made by `deno task shaders`: edit the .wgsl file.
+ *
+ * @module
+ */
+
+const text: string = `// y[b] = base (+) (offset + amplitude_b * z): the entries of a tensor's codebooks, or its minima (zero points), as each branch has
+// them, in f32. One invocation four neighbours: of the books' plane, or four rows of a group, [group][row].
+
+#include "noise.wgsl"
+#include "combine.wgsl"
+
+struct Params {
+  branches: u32,
+  quads: u32,           // of one branch's plane
+  row_quads: u32,       // PLANE == minima: quads of a group
+  rows: u32,            // of this piece of the tensor
+  groups: u32,
+  groups_per_span: u32,
+  first_quad: u32,      // where the piece's rows begin in a span of the offsets
+  width: u32,           // quads of a row of the offsets' matrix
+  tensor: u32,          // id for the noise
+  told: u32,            // what noise is told of it, see packNoise
+}
+
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> base: array<u32>;
+@group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;
+@group(0) @binding(8) var<storage, read> offsets: array<vec4<f32>>;
+#if NOISE
+@group(0) @binding(9) var<storage, read> branches: array<Branch>;
+#endif
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) wg: vec3<u32>) {
+  let flat = id.y * (wg.x * 64u) + id.x;
+  if (flat >= p.branches * p.quads) { return; }
+  let quad = flat % p.quads;
+#if PLANE == codebook
+  let at = quad;
+  let value = vec4<f32>(unpack2x16float(base[quad * 2u]), unpack2x16float(base[quad * 2u + 1u]));
+#else
+  let group = quad / p.row_quads;
+  let row = (quad % p.row_quads) * 4u;
+  let at = (group / p.groups_per_span) * p.width + p.first_quad + row / 4u;
+  var value = vec4<f32>();
+#for i 4
+  value[{i}] = unpack2x16float(base[min(row + {i}u, p.rows - 1u) * p.groups + group]).y;
+#endfor
+#endif
+  var offset = offsets[at];
+#if NOISE
+  let branch = branches[flat / p.quads];
+  offset += branch.amplitude * free4(offset, noise4(branch.seed, p.tensor, p.told, at, p.width));
+#endif
+  y[flat] = combine4(value, offset);
+}
+`;
+export default text;

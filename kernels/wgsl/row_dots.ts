@@ -1,0 +1,20 @@
+/**
+ * The text of row_dots.wgsl. Made by `deno task shaders`: edit the .wgsl file.
+ *
+ * @module
+ */
+
+const text: string = `// Within a register tile: adds quad \`k\` of every row to the partial sums, given four columns of each output in v0, v1, ...
+#for r ROWS
+          {
+            let xr = x[x{r} + k];
+#if SECOND == min
+            sum{r} += dot(xr, vec4<f32>(1.0));
+#endif
+#for c COLS
+            p{r}_{c} = fma(xr.x, v{c}.x, fma(xr.y, v{c}.y, fma(xr.z, v{c}.z, fma(xr.w, v{c}.w, p{r}_{c}))));
+#endfor
+          }
+#endfor
+`;
+export default text;

@@ -1,0 +1,141 @@
+/**
+ * The text of update.wgsl. Made by `deno task shaders`: edit the .wgsl file.
+ *
+ * @module
+ */
+
+const text: string = `// w[i] += sum over directions of coefficient * z: the only place a stored offset changes. The coefficient has at most 16
+// significant bits and z at most 7, so each product is exact, and fused or not the sum rounds once: same bits everywhere.
+// With an update rule that sum is minus the gradient that the rule moves w by, in arithmetic with the same bits everywhere too
+// (optim/element_ops.ts); its state lies beside the offsets.
+// One invocation a quad of one arena; a table of sections says which tensor a quad belongs to.
+// Where tensors move in turns, the seed's second word names the block that has its turn, the section its tensor's place.
+// A replay takes many steps at once: \`directions\` is then all of theirs, \`per_step\` those of one.
+
+#include "noise.wgsl"
+
+struct Params {
+  quads: u32,
+  sections: u32,
+  directions: u32,
+  per_step: u32,
+  zero: u32,
+}
+
+struct Section {
+  first: u32,   // quad
+  quads: u32,
+  tensor: u32,  // id for the noise
+  bounded: u32, // 1 where offsets are relative to what has a sign to keep
+  place: u32,
+  width: u32,   // quads of a row of the offsets' matrix
+  told: u32,    // what noise is told of it, see packNoise
+}
+
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> sections: array<Section>;
+// Per direction: seed lo, seed hi, coefficient (f32 bits), 0. Coefficients of a halted step are 0.
+@group(0) @binding(2) var<storage, read> steps: array<vec4<u32>>;
+@group(0) @binding(3) var<storage, read_write> offsets: array<vec4<f32>>;
+#if RULE
+// Of each step the rule's host scalars.
+@group(0) @binding(4) var<storage, read> rule_inputs: array<f32>;
+#for s STATES
+@group(0) @binding({s+5}) var<storage, read_write> state{s}: array<vec4<f32>>;
+#endfor
+
+/*RULE*/
+#endif
+
+// As optim/blocks.ts has it: kind in bits 30-31, number in bits 16-29.
+fn in_block(seed: u32, place: u32) -> bool {
+  let number = (seed >> 16u) & 0x3fffu;
+  switch seed >> 30u {
+    case 0u: { return (place & 0x3ffu) == number; }
+    case 1u: { return ((place >> 10u) & 3u) == number; }
+    default: { return (place >> 12u) == number; }
+  }
+}
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) wg: vec3<u32>) {
+  let quad = id.y * (wg.x * 64u) + id.x;
+  if (quad >= p.quads) { return; }
+  var low = 0u;
+  var high = p.sections;
+  while (high - low > 1u) {
+    let middle = (low + high) / 2u;
+    if (sections[middle].first <= quad) { low = middle; } else { high = middle; }
+  }
+  let section = sections[low];
+  let local = quad - section.first;
+  if (local >= section.quads) { return; }
+  let before = offsets[quad];
+  var w = before;
+#if RULE
+  var first_state = vec4<f32>(0.0);
+  var second_state = vec4<f32>(0.0);
+#if STATES != 0
+  first_state = state0[quad];
+#endif
+#if STATES == 2
+  second_state = state1[quad];
+#endif
+#endif
+  for (var first = 0u; first < p.directions; first += p.per_step) {
+#if RULE
+    var sum = vec4<f32>(0.0);
+    var acts = false;
+#endif
+    for (var d = first; d < first + p.per_step; d++) {
+      let step = steps[d];
+      let coefficient = bitcast<f32>(step.z);
+      // A decay moves along the offset itself, by a power of two: that product is exact as well.
+      let own = all(step.xy == vec2<u32>(0xffffffffu));
+#if STRUCTURE == blocks
+      let takes_part = own || in_block(step.y, section.place);
+#else
+      let takes_part = true;
+#endif
+      if (coefficient != 0.0 && takes_part) {
+#if RULE
+        sum += coefficient * noise4(step.xy, section.tensor, section.told, local, section.width);
+        acts = true;
+#else
+        if (own) { w += coefficient * w; } else { w += coefficient * noise4(step.xy, section.tensor, section.told, local, section.width); }
+#endif
+      }
+    }
+#if RULE
+    if (acts) {
+      let at = first / p.per_step * INPUTS;
+#for e 4
+      let moved{e} = move_element(w[{e}], -sum[{e}], vec2<f32>(first_state[{e}], second_state[{e}]), at);
+#endfor
+      w = vec4<f32>(moved0.x, moved1.x, moved2.x, moved3.x);
+      first_state = vec4<f32>(moved0.y, moved1.y, moved2.y, moved3.y);
+      second_state = vec4<f32>(moved0.z, moved1.z, moved2.z, moved3.z);
+    }
+#endif
+#if KEEP_SIGN
+    // A relative offset of -1 brings its scale to zero; it goes no further.
+    // A comparison, as on the host: max may turn NaN into -1 and so hide it.
+    if (section.bounded != 0u) { w = select(w, vec4<f32>(-1.0), vec4<f32>(-1.0) > w); }
+#endif
+#if FROZEN == bit
+    // Odd bits are those of frozen offsets.
+    let bits = bitcast<vec4<u32>>(w);
+    w = bitcast<vec4<f32>>((bits + ((bits >> vec4<u32>(1u)) & vec4<u32>(1u))) & vec4<u32>(0xfffffffeu));
+#endif
+  }
+  let frozen = frozen4(before);
+  offsets[quad] = select(w, before, frozen);
+#if RULE && STATES != 0
+  state0[quad] = select(first_state, state0[quad], frozen);
+#endif
+#if RULE && STATES == 2
+  state1[quad] = select(second_state, state1[quad], frozen);
+#endif
+}
+`;
+export default text;

@@ -1,0 +1,28 @@
+/**
+ * The check of a tensor's values before they are rounded to a format.
+ *
+ * @module
+ */
+
+import { badValue, badValueText } from "../quant/check_values.ts";
+import { formatByName } from "../quant/formats.ts";
+import type { TensorSource } from "./source.ts";
+
+/**
+ * @param firstRow Where `values` begin in the tensor
+ * @throws {RangeError} naming tensor, value, row and column for what is not finite, or what the format cannot hold.
+ */
+export function checkTensorValues(
+  { name, columns }: Pick<TensorSource, "name" | "columns">,
+  values: Float32Array,
+  format: string,
+  firstRow = 0,
+): void {
+  const bad = badValue(values, formatByName(format).layout);
+  if (!bad) return;
+  const place = badValueText(bad, columns, firstRow);
+  const advice = bad.limit ? "; keep the tensor as it is, or choose another format for it" : "";
+  throw new RangeError(
+    `Cannot quantise tensor "${name}" to ${format}: it holds ${place}${advice}`,
+  );
+}

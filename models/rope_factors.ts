@@ -1,0 +1,160 @@
+/**
+ * Divisors of the rotary frequencies: the form that GGUF files have for the scaling of Llama 3 (`rope_freqs.weight`), and the way between it
+ * and the `rope_scaling` of a folder.
+ *
+ * @module
+ */
+
+import { decode } from "../quant/decode.ts";
+import { formatOfGgufTensor, type GgufTensor } from "../quant/gguf.ts";
+import type { ByteSource } from "../quant/byte_source.ts";
+import type { ModelConfig, RopeScaling } from "./config.ts";
+import { scaledFrequency, unscaledFrequencies } from "./rope_table.ts";
+
+/** What the tensor is called in GGUF files. */
+export const ROPE_FACTORS_NAME = "rope_freqs.weight";
+
+const DENSE_TYPES = ["F32", "F16", "BF16"];
+/** What computing in f32 makes of a share between 0 and 1. */
+const SHARE_ERROR = 2e-6;
+const USUAL = { lowFrequencyFactor: 1, highFrequencyFactor: 4 };
+
+/**
+ * The divisors in a GGUF file's tensor, one for each rotated pair of a head.
+ *
+ * @throws {RangeError} naming the tensor for another type than F32, F16, BF16, another length, or a value that is no positive number.
+ */
+export async function readRopeFactors(
+  tensor: GgufTensor & { readonly source: ByteSource },
+  { headDimension }: ModelConfig,
+): Promise<Float32Array<ArrayBuffer>> {
+  const attempt = `Cannot load tensor "${tensor.name}"`;
+  const pairs = headDimension / 2;
+  const [length, ...rest] = tensor.dimensions;
+  if (length !== pairs || rest.some((dimension) => dimension !== 1)) {
+    throw new RangeError(
+      `${attempt}: its shape is ${
+        tensor.dimensions.join(" x ")
+      }, expected ${pairs}, one for each pair of a head of ${headDimension}`,
+    );
+  }
+  if (!DENSE_TYPES.includes(tensor.typeName)) {
+    throw new RangeError(
+      `${attempt}: its type is ${tensor.typeName}, readable are ${DENSE_TYPES.join(", ")}`,
+    );
+  }
+  const bytes = await tensor.source.read(tensor.offset, tensor.byteLength);
+  const factors = decode(formatOfGgufTensor(tensor).unpack(bytes, 1, pairs));
+  const wrong = factors.findIndex((value) => !(value > 0 && value < Infinity));
+  if (wrong >= 0) {
+    throw new RangeError(
+      `${attempt}: value ${wrong} is ${
+        factors[wrong]
+      }, expected a positive number that divides a frequency`,
+    );
+  }
+  return factors;
+}
+
+/**
+ * The divisors that a GGUF file needs to have the scaling of a configuration, as llama.cpp's converter writes them for `"llama3"`: 1 for
+ * short wavelengths, the factor for long ones, between them what lies between. Undefined where no tensor is needed: without
+ * scaling, and for `"linear"`, which has metadata.
+ */
+export function ropeFactorsOf(config: ModelConfig): Float32Array<ArrayBuffer> | undefined {
+  if (config.ropeScaling?.type !== "llama3") return undefined;
+  return Float32Array.from(
+    unscaledFrequencies(config),
+    (frequency) => frequency / scaledFrequency(frequency, config.ropeScaling),
+  );
+}
+
+/**
+ * The scaling that has these divisors, if one has: none, linear, or Llama 3's. Which factors of frequency and which context were meant
+ * does not follow from divisors; any that give them are as good.
+ *
+ * @throws {RangeError} When they are none of a scaling that `config.json` can name.
+ */
+export function scalingOfRopeFactors(
+  config: ModelConfig,
+  factors: Float32Array,
+): RopeScaling | undefined {
+  const before = config.ropeScaling?.factor ?? 1;
+  const largest = factors.reduce((most, value) => Math.max(most, value), 0);
+  if (factors.every((value) => value === largest)) {
+    return largest * before === 1 ? undefined : { type: "linear", factor: largest * before };
+  }
+  const found = before === 1
+    ? factorsNear(largest).map((factor) => llama3Of(config, factors, factor)).find((it) => it)
+    : undefined;
+  if (found) return found;
+  throw new RangeError(
+    `Cannot write "${ROPE_FACTORS_NAME}" into a folder: its ${factors.length} divisors from ${
+      factors[0]
+    } to ${
+      factors.at(-1)
+    } are not those of a llama3 or linear rope_scaling; write a .gguf file instead`,
+  );
+}
+
+/** The largest divisor is the factor, unless even the longest wavelength lies between the borders. */
+function factorsNear(largest: number): number[] {
+  const usual = [2, 4, 8, 16, 32, 64].filter((factor) => factor > largest);
+  const whole = Math.round(largest);
+  return Math.abs(whole / largest - 1) < 1e-6 ? [whole, ...usual] : [largest, ...usual];
+}
+
+/** Shares of the unscaled frequency rise as a straight line in frequency, from 0 to 1: two points between tell which. */
+function llama3Of(
+  config: ModelConfig,
+  factors: Float32Array,
+  factor: number,
+): RopeScaling | undefined {
+  const frequencies = unscaledFrequencies(config);
+  const shares = Float64Array.from(factors, (it) => (1 / it - 1 / factor) / (1 - 1 / factor));
+  const agrees = (scaling: RopeScaling): boolean =>
+    frequencies.every((frequency, i) => {
+      const share = (scaledFrequency(frequency, scaling) / frequency - 1 / factor) /
+        (1 - 1 / factor);
+      return Math.abs(share - shares[i]) <= SHARE_ERROR;
+    });
+  return candidates(config.context, frequencies, shares)
+    .map((it): RopeScaling => ({ type: "llama3", factor, ...it })).find(agrees);
+}
+
+type Borders = Required<
+  Pick<RopeScaling, "lowFrequencyFactor" | "highFrequencyFactor" | "originalContext">
+>;
+
+/** Those that the published models have first; borders that are no round numbers last. */
+function candidates(context: number, frequencies: Float64Array, shares: Float64Array): Borders[] {
+  const between = [...shares.keys()]
+    .filter((i) => shares[i] > SHARE_ERROR && shares[i] < 1 - SHARE_ERROR);
+  const turn = 2 * Math.PI;
+  if (between.length === 0) {
+    const contexts = [
+      ...Array.from({ length: 25 }, (_, power) => 2 ** power),
+      ...Array.from({ length: 7 }, (_, power) => Math.max(1, Math.round(context / 2 ** power))),
+    ];
+    return contexts.map((originalContext) => ({ ...USUAL, originalContext }));
+  }
+  const [i, k] = [between[0], between.at(-1)!];
+  const { lowFrequencyFactor: low, highFrequencyFactor: high } = USUAL;
+  const wanted = (low + shares[i] * (high - low)) * turn / frequencies[i];
+  const usual = { ...USUAL, originalContext: Math.max(1, Math.round(wanted)) };
+  if (i === k) return [usual];
+  const slope = (shares[i] - shares[k]) / (frequencies[i] - frequencies[k]);
+  // Where the share is 0.
+  const zero = frequencies[k] - shares[k] / slope;
+  const borders = (lowFrequencyFactor: number, originalContext: number): Borders[] => {
+    const exact = lowFrequencyFactor + originalContext / turn / slope;
+    return [Math.round(exact), Math.round(exact * 1e3) / 1e3, exact]
+      .filter((it) => it > lowFrequencyFactor)
+      .map((highFrequencyFactor) => ({ lowFrequencyFactor, highFrequencyFactor, originalContext }));
+  };
+  return [
+    usual,
+    ...[1, 2, 4, 8, 16, 32].flatMap((it) => borders(it, Math.max(1, Math.round(it * turn / zero)))),
+    ...borders(context * zero / turn, context),
+  ].filter((it) => it.lowFrequencyFactor > 0);
+}

@@ -1,0 +1,87 @@
+/**
+ * Added tokens: texts that are found in a text before anything else and become a token each.
+ *
+ * @module
+ */
+import type { AddedToken } from "./tokenizer_check.ts";
+
+/** A stretch of text, or the token that was found. */
+export type Found = { readonly text: string; readonly start: number } | { readonly id: number };
+
+/** Finds tokens in a text. */
+export type TokenFinder = (text: string) => Found[];
+
+interface Node {
+  readonly next: Map<string, Node>;
+  token?: AddedToken;
+}
+
+const endsWithWord = /[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]$/u;
+const startsWithWord = /^[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]/u;
+const isSpace = /^\p{White_Space}$/u;
+
+/**
+ * Finds `tokens` by the texts that `spelling` gives: the leftmost first, of several the longest. `single_word` tokens that
+ * touch a word are left where they are; `lstrip` and `rstrip` take the white space beside them along.
+ */
+export function tokenFinder(
+  tokens: readonly AddedToken[],
+  spelling: (token: AddedToken) => string,
+): TokenFinder {
+  const root: Node = { next: new Map() };
+  for (const token of tokens) {
+    let node = root;
+    const text = spelling(token);
+    for (let i = 0; i < text.length; i++) {
+      let next = node.next.get(text[i]);
+      if (next === undefined) node.next.set(text[i], next = { next: new Map() });
+      node = next;
+    }
+    if (node !== root) node.token = token;
+  }
+  return (text) => {
+    const found: Found[] = [];
+    let done = 0;
+    for (let at = 0; at < text.length && root.next.size > 0;) {
+      const match = longest(root, text, at);
+      if (match === undefined) {
+        at++;
+        continue;
+      }
+      const { token, end } = match;
+      const touching = token.single_word === true &&
+        (endsWithWord.test(text.slice(Math.max(0, at - 2), at)) ||
+          startsWithWord.test(text.slice(end, end + 2)));
+      if (!touching) {
+        let start = at;
+        let stop = end;
+        if (token.lstrip === true) {
+          while (start > done && isSpace.test(text[start - 1])) start--;
+        }
+        if (token.rstrip === true) {
+          while (stop < text.length && isSpace.test(text[stop])) stop++;
+        }
+        if (start > done) found.push({ text: text.slice(done, start), start: done });
+        found.push({ id: token.id });
+        done = Math.max(done, stop);
+      }
+      at = end;
+    }
+    if (done < text.length) found.push({ text: text.slice(done), start: done });
+    return found;
+  };
+}
+
+function longest(
+  root: Node,
+  text: string,
+  at: number,
+): { token: AddedToken; end: number } | undefined {
+  let best: { token: AddedToken; end: number } | undefined;
+  let node: Node | undefined = root;
+  for (let i = at; i < text.length && node !== undefined; i++) {
+    node = node.next.get(text[i]);
+    if (node?.token !== undefined) best = { token: node.token, end: i + 1 };
+  }
+  return best;
+}

@@ -1,0 +1,183 @@
+/**
+ * Byte pair encoding as the Rust library computes it: a word's letters become tokens, and neighbours are joined in the
+ * order of the merges, of equal ones the leftmost first.
+ *
+ * @module
+ */
+
+/** What a model of this kind is made of. */
+export interface BpeOptions {
+  readonly vocab: ReadonlyMap<string, number>;
+  /** Pairs that are joined, first ones first. */
+  readonly merges: readonly (readonly [string, string])[];
+  /** The token for what has none; without it such letters are dropped. */
+  readonly unknown?: string | undefined;
+  /** Put before letters that do not begin a word. */
+  readonly prefix?: string | undefined;
+  /** Put behind the letter that ends a word. */
+  readonly suffix?: string | undefined;
+  /** Neighbouring letters without a token become one unknown token. */
+  readonly fuseUnknown: boolean;
+  /** Letters without a token become the tokens `<0x00>` to `<0xFF>` of their bytes. */
+  readonly byteFallback: boolean;
+  /** A word that is a token stays whole. */
+  readonly ignoreMerges: boolean;
+}
+
+/** Ids are below 2^22 (tokenizer_check.ts), so a pair is a safe integer. */
+const pairBase = 2 ** 22;
+/** A place in a word, beside a rank, in the key of the queue. */
+const placeBase = 2 ** 29;
+const longestCached = 256;
+const mostCached = 10_000;
+const encoder = new TextEncoder();
+
+/** Ids of a word. @throws TypeError when a letter needs the unknown token and that is not in the vocabulary. */
+export function bpeModel(options: BpeOptions): (word: string) => readonly number[] {
+  const { vocab, unknown } = options;
+  const ranks = new Map<number, number>();
+  const results = new Int32Array(options.merges.length);
+  const prefixLength = options.prefix?.length ?? 0;
+  for (const [rank, [left, right]] of options.merges.entries()) {
+    results[rank] = vocab.get(left + right.slice(prefixLength))!;
+    ranks.set(vocab.get(left)! * pairBase + vocab.get(right)!, rank);
+  }
+  const rankOf = (left: number, right: number): number => ranks.get(left * pairBase + right) ?? -1;
+  const cache = new Map<string, readonly number[]>();
+
+  function unknownId(): number {
+    const id = vocab.get(unknown!);
+    if (id !== undefined) return id;
+    throw new TypeError(
+      `Cannot tokenise: a letter has no token, and unk_token ${
+        JSON.stringify(unknown)
+      } is not in the vocabulary`,
+    );
+  }
+
+  /** A word's letters as ids. An unknown token waits until the next letter that has one, as in the Rust library. */
+  function lettersOf(word: string): number[] {
+    const ids: number[] = [];
+    let waiting: number | undefined;
+    let at = 0;
+    for (const letter of word) {
+      const before = at === 0 ? "" : options.prefix ?? "";
+      at += letter.length;
+      const text = before + letter + (at === word.length ? options.suffix ?? "" : "");
+      const id = vocab.get(text);
+      if (id !== undefined) {
+        if (waiting !== undefined) ids.push(waiting);
+        waiting = undefined;
+        ids.push(id);
+        continue;
+      }
+      if (options.byteFallback) {
+        const bytes = byteTokens(text, vocab);
+        if (bytes !== undefined) {
+          ids.push(...bytes);
+          continue;
+        }
+      }
+      if (unknown === undefined) continue;
+      if (waiting !== undefined && !options.fuseUnknown) ids.push(waiting);
+      waiting = unknownId();
+    }
+    if (waiting !== undefined) ids.push(waiting);
+    return ids;
+  }
+
+  function merged(word: string): readonly number[] {
+    const ids = lettersOf(word);
+    if (ids.length < 2 || ranks.size === 0) return ids;
+    // A letter's neighbours by place; what is joined takes the left place.
+    const next = Int32Array.from(ids, (_, i) => i + 1);
+    const last = Int32Array.from(ids, (_, i) => i - 1);
+    const queue = new Queue();
+    const offer = (place: number): void => {
+      const right = next[place];
+      if (right >= ids.length) return;
+      const rank = rankOf(ids[place], ids[right]);
+      if (rank >= 0) queue.push(rank * placeBase + place);
+    };
+    for (let i = 0; i + 1 < ids.length; i++) offer(i);
+    for (let key = queue.pop(); key !== undefined; key = queue.pop()) {
+      const place = key % placeBase;
+      const right = ids[place] < 0 ? ids.length : next[place];
+      if (right >= ids.length) continue;
+      // The pair may have changed since it was offered; what counts is whether it still makes the same token.
+      const result = results[Math.floor(key / placeBase)];
+      const rank = rankOf(ids[place], ids[right]);
+      if (rank < 0 || results[rank] !== result) continue;
+      ids[place] = result;
+      ids[right] = -1;
+      next[place] = next[right];
+      if (next[place] < ids.length) last[next[place]] = place;
+      if (last[place] >= 0) offer(last[place]);
+      offer(place);
+    }
+    return ids.filter((id) => id >= 0);
+  }
+
+  return (word) => {
+    if (word === "") return [];
+    if (options.ignoreMerges) {
+      const id = vocab.get(word);
+      if (id !== undefined) return [id];
+    }
+    if (word.length >= longestCached) return merged(word);
+    let ids = cache.get(word);
+    if (ids === undefined) {
+      if (cache.size >= mostCached) cache.clear();
+      cache.set(word, ids = merged(word));
+    }
+    return ids;
+  };
+}
+
+/** The byte tokens of a text; undefined unless the vocabulary has all of them. */
+export function byteTokens(
+  text: string,
+  vocab: ReadonlyMap<string, number>,
+): number[] | undefined {
+  const ids: number[] = [];
+  for (const byte of encoder.encode(text)) {
+    const id = vocab.get(`<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`);
+    if (id === undefined) return undefined;
+    ids.push(id);
+  }
+  return ids;
+}
+
+/** The smallest number first: a binary heap. */
+class Queue {
+  readonly #keys: number[] = [];
+
+  push(key: number): void {
+    const keys = this.#keys;
+    let at = keys.length;
+    keys.push(key);
+    while (at > 0) {
+      const above = (at - 1) >> 1;
+      if (keys[above] <= key) break;
+      keys[at] = keys[above];
+      at = above;
+    }
+    keys[at] = key;
+  }
+
+  pop(): number | undefined {
+    const keys = this.#keys;
+    const smallest = keys[0];
+    const key = keys.pop();
+    if (key === undefined || keys.length === 0) return key;
+    let at = 0;
+    for (let below = 1; below < keys.length; below = 2 * at + 1) {
+      if (below + 1 < keys.length && keys[below + 1] < keys[below]) below++;
+      if (keys[below] >= key) break;
+      keys[at] = keys[below];
+      at = below;
+    }
+    keys[at] = key;
+    return smallest;
+  }
+}

@@ -1,0 +1,33 @@
+/**
+ * Bytes as letters: the alphabet of byte-level tokenizers, where printable bytes stand for themselves and each other byte
+ * for a letter from U+0100 on.
+ *
+ * @module
+ */
+
+const letters: string[] = [];
+const bytes = new Map<string, number>();
+for (let byte = 0, next = 0x100; byte < 256; byte++) {
+  const printable = byte >= 0x21 && byte <= 0x7e || byte >= 0xa1 && byte !== 0xad;
+  letters.push(String.fromCharCode(printable ? byte : next++));
+  bytes.set(letters[byte], byte);
+}
+const encoder = new TextEncoder();
+
+/** The UTF-8 bytes of a text, a letter each. */
+export function bytesAsLetters(text: string): string {
+  let result = "";
+  for (const byte of encoder.encode(text)) result += letters[byte];
+  return result;
+}
+
+/** The bytes of a token: of its letters where each stands for one, else of its text. */
+export function bytesOfLetters(token: string): Iterable<number> {
+  const found: number[] = [];
+  for (const letter of token) {
+    const byte = bytes.get(letter);
+    if (byte === undefined) return encoder.encode(token);
+    found.push(byte);
+  }
+  return found;
+}

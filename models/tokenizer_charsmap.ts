@@ -1,0 +1,80 @@
+/**
+ * SentencePiece's compiled normalisation (`precompiled_charsmap`): a double array that finds a text's replacement in a
+ * list of texts that end with NUL.
+ *
+ * @module
+ */
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+/** Graphemes of fewer bytes are looked up as a whole first. */
+const shortGrapheme = 6;
+
+/**
+ * What a text becomes by the map.
+ *
+ * @throws TypeError or RangeError for what is no map.
+ */
+export function precompiledMap(charsmap: unknown): (text: string) => string {
+  if (typeof charsmap !== "string") {
+    throw new TypeError("Cannot load the tokenizer: precompiled_charsmap is no text in base64");
+  }
+  const bytes = bytesOf(charsmap);
+  const length = bytes.length >= 4 ? new DataView(bytes.buffer).getUint32(0, true) : -1;
+  if (length < 4 || length % 4 !== 0 || length + 4 > bytes.length) {
+    throw new RangeError(
+      `Cannot load the tokenizer: precompiled_charsmap has ${bytes.length} bytes, its table would have ${length}`,
+    );
+  }
+  const view = new DataView(bytes.buffer, 4, length);
+  const units = Uint32Array.from({ length: length / 4 }, (_, i) => view.getUint32(i * 4, true));
+  const texts = bytes.subarray(4 + length);
+  const replacement = (part: string): string | undefined => {
+    const at = find(units, encoder.encode(part));
+    if (at === undefined || at >= texts.length) return undefined;
+    const end = texts.indexOf(0, at);
+    return decoder.decode(texts.subarray(at, end < 0 ? texts.length : end));
+  };
+  const graphemes = new Intl.Segmenter("en", { granularity: "grapheme" });
+  return (text) => {
+    let result = "";
+    for (const { segment } of graphemes.segment(text)) {
+      const whole = encoder.encode(segment).length < shortGrapheme
+        ? replacement(segment)
+        : undefined;
+      if (whole !== undefined) result += whole;
+      else for (const letter of segment) result += replacement(letter) ?? letter;
+    }
+    return result;
+  };
+}
+
+/** The value of the shortest entry that the bytes begin with. */
+function find(units: Uint32Array, bytes: Uint8Array): number | undefined {
+  let node = offset(units[0]);
+  for (const byte of bytes) {
+    if (byte === 0) return undefined;
+    node ^= byte;
+    const unit = units[node];
+    // The label's top bit is set in values only.
+    if (unit === undefined || (unit & 0x800000ff) !== byte) return undefined;
+    node ^= offset(unit);
+    if ((unit >>> 8 & 1) === 1) {
+      return units[node] === undefined ? undefined : units[node] & 0x7fffffff;
+    }
+  }
+  return undefined;
+}
+
+function offset(unit: number): number {
+  return (unit >>> 10) << ((unit & 0x200) >>> 6);
+}
+
+function bytesOf(base64: string): Uint8Array<ArrayBuffer> {
+  try {
+    const text = atob(base64);
+    return Uint8Array.from(text, (letter) => letter.charCodeAt(0));
+  } catch (cause) {
+    throw new TypeError("Cannot load the tokenizer: precompiled_charsmap is no base64", { cause });
+  }
+}

@@ -1,0 +1,83 @@
+/**
+ * Makes the modules that hold the shaders' texts: `x.ts` beside every `x.wgsl`. The `.wgsl` files stay the source; JSR, Node and
+ * browsers import modules only, no text (denoland/deno#35546).
+ *
+ * `deno task shaders` writes what is not current and removes modules whose shader is gone; with `--check` it names them and exits
+ * with 1 where there are any.
+ *
+ * @module
+ */
+import { basename, join } from "@std/path";
+
+const FOLDER = "kernels/wgsl";
+
+/** What has to be written or removed. */
+export interface StaleShader {
+  /** A path from the root. */
+  readonly path: string;
+  /** What the module has to be; undefined where it has no shader. */
+  readonly text: string | undefined;
+}
+
+/**
+ * The module of a shader.
+ *
+ * @param name The shader's file name
+ * @param wgsl Its text; line ends become `\n`, as some checkouts change them
+ */
+export function shaderModule(name: string, wgsl: string): string {
+  const text = wgsl.replaceAll("\r\n", "\n").replace(/[\\`]|\$\{/g, "\\$&");
+  return `/**
+ * The text of ${name}. Made by \`deno task shaders\`: edit the .wgsl file.
+ *
+ * @module
+ */
+
+const text: string = \`${text}\`;
+export default text;
+`;
+}
+
+/** The modules that are not what their shaders make them. */
+export async function staleShaders(root: string): Promise<StaleShader[]> {
+  const folder = join(root, FOLDER);
+  const names: string[] = [];
+  for await (const { name } of Deno.readDir(folder)) names.push(name);
+  const stale: StaleShader[] = [];
+  for (const name of names.sort()) {
+    const path = `${FOLDER}/${name}`;
+    if (name.endsWith(".ts") && !names.includes(name.replace(/\.ts$/, ".wgsl"))) {
+      stale.push({ path, text: undefined });
+    }
+    if (!name.endsWith(".wgsl")) continue;
+    const module = name.replace(/\.wgsl$/, ".ts");
+    const text = shaderModule(name, await Deno.readTextFile(join(folder, name)));
+    if (!names.includes(module) || await readLines(join(folder, module)) !== text) {
+      stale.push({ path: `${FOLDER}/${module}`, text });
+    }
+  }
+  return stale;
+}
+
+async function readLines(path: string): Promise<string> {
+  return (await Deno.readTextFile(path)).replaceAll("\r\n", "\n");
+}
+
+if (import.meta.main) {
+  const root = join(import.meta.dirname!, "..");
+  const stale = await staleShaders(root);
+  if (Deno.args.includes("--check")) {
+    for (const { path } of stale) console.error(`${path} is not what its shader makes it`);
+    if (stale.length > 0) {
+      console.error("Run: deno task shaders");
+      Deno.exit(1);
+    }
+  } else {
+    for (const { path, text } of stale) {
+      if (text === undefined) await Deno.remove(join(root, path));
+      else await Deno.writeTextFile(join(root, path), text);
+      console.log(`${text === undefined ? "removed" : "wrote"} ${basename(path)}`);
+    }
+    if (stale.length === 0) console.log("The shaders' modules are current");
+  }
+}
