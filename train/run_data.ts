@@ -5,7 +5,8 @@
  */
 import { createHash } from "node:crypto";
 import type { Example } from "../models/batch.ts";
-import type { JsonValue } from "../optim/mod.ts";
+import type { JsonValue, LedgerHeader } from "../optim/mod.ts";
+import type { LeftOver } from "../tasks/order.ts";
 import type { TrainConfig } from "./config_schema.ts";
 import { describeTask, type TaskExamples } from "./task_examples.ts";
 
@@ -14,10 +15,13 @@ type Fields = Readonly<Record<string, JsonValue>>;
 /**
  * What batches depend on, with the seed, and what the run is judged by: counts and SHA-256 of training, validation (as far as it is
  * evaluated while training) and test examples. Older ledgers have those of the training examples only.
+ *
+ * @param leftOver who is in the smaller batch of an epoch; of runs from before it was said the longest.
  */
 export function dataOfRun(
   config: TrainConfig,
   { objective, train, validation, test }: TaskExamples,
+  leftOver: LeftOver = "random",
 ): JsonValue {
   const judged = validation.examples.slice(0, config.evaluateLimit);
   return {
@@ -27,7 +31,13 @@ export function dataOfRun(
     ...fingerprint(train.examples),
     validation: fingerprint(judged),
     ...(test ? { test: fingerprint(test.examples) } : {}),
+    ...(leftOver === "random" ? { leftOver } : {}),
   };
+}
+
+/** Who is in the smaller batch of an epoch, by a ledger's header. */
+export function leftOverOf({ data }: Pick<LedgerHeader, "data">): LeftOver {
+  return isFields(data) && data.leftOver === "random" ? "random" : "longest";
 }
 
 function fingerprint(examples: readonly Example[]): Fields {

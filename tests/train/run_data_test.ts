@@ -127,6 +127,7 @@ Deno.test("a run whose validation file was changed is not resumed, and evaluatin
       "examples",
       "sha256",
       "validation",
+      "leftOver",
     ]);
   } finally {
     await Deno.remove(folder, { recursive: true });
