@@ -29,9 +29,10 @@ export const GGUF_KEYS: KeyTable = {
   ...keysOf(
     `context_length embedding_length block_count feed_forward_length attention.head_count attention.head_count_kv attention.key_length
      attention.value_length attention.layer_norm_rms_epsilon attention.sliding_window rope.dimension_count rope.freq_base rope.scale_linear
-     rope.scaling.type rope.scaling.factor vocab_size`,
+     rope.scaling.type rope.scaling.factor`,
     read(),
   ),
+  vocab_size: harmless("the rows of token_embd.weight say it"),
   "rope.scaling.attn_factor": only([1], "rotated heads are not scaled"),
   "rope.scaling.alpha": only([0], "of dynamic scaling"),
   "rope.scaling.yarn_log_multiplier": only([0], "yarn is not read"),
