@@ -23,6 +23,7 @@ export * from "./offsets_for.ts";
 export * from "./outputs.ts";
 export * from "./replay.ts";
 export * from "./run.ts";
+export * from "./run_data.ts";
 export * from "./run_folder.ts";
 export * from "./run_lock.ts";
 export * from "./session.ts";

@@ -20,7 +20,6 @@ import {
   RunLock,
   type RunSession,
   type TaskExamples,
-  taskExamples,
   type TrainConfig,
   tunedPath,
 } from "../../train/mod.ts";
@@ -29,7 +28,7 @@ import { writeCurve } from "../curve_file.ts";
 import { invocation } from "../invocation.ts";
 import { lossText, resultText } from "../report.ts";
 import { facts, grouped, notes, progressLine, status } from "../terminal.ts";
-import { evaluationStatus, forceOption, loadSession, outputRules, tokenizerOf } from "../tuned.ts";
+import { evaluationStatus, examplesFor, forceOption, loadSession, outputRules } from "../tuned.ts";
 
 /** `qzo finetune`. */
 export const finetuneCommand: Command = {
@@ -79,9 +78,7 @@ export const finetuneCommand: Command = {
         await assertExportable(source, path);
       }
     });
-    const { maxPositions } = session.model;
-    const examples = await taskExamples(config, tokenizerOf(session), { maxPositions });
-    notes(terminal, examples.notes);
+    const examples = await examplesFor(session, config, call);
     let failed: unknown;
     try {
       const finished = await train(call, config, session, examples);
