@@ -8,6 +8,7 @@ import type { ModelConfig, RopeScaling } from "./config.ts";
 import { checkedConfig, positiveInteger, positiveNumber } from "./config_checks.ts";
 import {
   checkKeys,
+  exactly,
   type Fields,
   harmless,
   isEmpty,
@@ -47,7 +48,7 @@ export const GGUF_KEYS: KeyTable = {
   ),
   tensor_data_layout: only(["reference", "Meta AI original pth"], "tensors in another order"),
   use_parallel_residual: only([], another),
-  "attention.causal": only([true], "positions see only those before them"),
+  "attention.causal": exactly([true, 1], "positions see only those before them"),
   "attention.max_alibi_bias": only([0], "only rotary positions are"),
   "attention.clamp_kqv": only([0], "nothing is clipped"),
   "attention.layer_norm_epsilon": noted("attention.layer_norm_rms_epsilon is"),

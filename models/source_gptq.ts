@@ -11,7 +11,7 @@ import { awqToPacked } from "../quant/awq.ts";
 import { gptqColumnOrder, gptqToPacked } from "../quant/gptq.ts";
 import { groupsPerRow, type PackedTensor } from "../quant/layout.ts";
 import { transposedLayout, type TransposedShape } from "../quant/transposed.ts";
-import type { Fields } from "./config_keys.ts";
+import { type Fields, shown } from "./config_keys.ts";
 import { type GptqVersion, shownVersion } from "./gptq_zeros.ts";
 import { settingsByModule } from "./module_rules.ts";
 import { DYNAMIC_KEYS } from "./quantization_keys.ts";
@@ -77,9 +77,7 @@ export const awqTensors: QuantizationMethod = (settings, tensors, what) => {
     const version = settings[key] ?? "gemm";
     if (typeof version === "string" && version.toLowerCase() === "gemm") continue;
     throw new RangeError(
-      `Cannot read "${what}": ${key} ${
-        JSON.stringify(version)
-      } of AWQ is not supported, only "gemm"`,
+      `Cannot read "${what}": ${key} ${shown(version)} of AWQ is not supported, only "gemm"`,
     );
   }
   const of = settingsByModule(settings, DYNAMIC_KEYS, what);
@@ -108,7 +106,7 @@ function versionOf(settings: Fields, what: string): GptqVersion {
   if (other !== undefined) {
     throw new RangeError(
       `Cannot read "${what}": checkpoint_format ${
-        JSON.stringify(other)
+        shown(other)
       } is not supported, known are "gptq", "gptq_v2"`,
     );
   }

@@ -19,7 +19,7 @@ import {
 } from "./ledger_header.ts";
 import { roundCoefficient } from "./offset.ts";
 import { masterSeed, type Seed } from "./seed.ts";
-import { updateInputs } from "./update_rule.ts";
+import { isHeld, updateInputs } from "./update_rule.ts";
 
 /** A step as a ledger keeps it. */
 export interface LedgerRecord extends StepRecord {
@@ -172,11 +172,19 @@ export class LedgerReader implements Iterable<LedgerRecord> {
 
   /** All of a step. */
   record(index: number): LedgerRecord {
+    const { update, plan } = this.#head;
+    const coefficients = this.coefficients(index);
     return {
       step: index,
       seeds: this.seeds(index),
-      coefficients: this.coefficients(index),
-      ...(this.#head.update ? { inputs: updateInputs(this.#head, index) } : {}),
+      coefficients,
+      ...(update
+        ? {
+          inputs: updateInputs(this.#head, index),
+          held: isHeld(plan, index) ||
+            update.restsAtZero === true && coefficients.every((c) => c === 0),
+        }
+        : {}),
       state: this.state(index),
     };
   }

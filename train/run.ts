@@ -26,6 +26,7 @@ import { ledgerHeader } from "./ledger_header.ts";
 import { offsetsFor } from "./offsets_for.ts";
 import { replayLedger } from "./replay.ts";
 import { type EvaluationMetrics, MetricsFile, type RunFolder, runFolder } from "./run_folder.ts";
+import type { LeftOver } from "../tasks/order.ts";
 import { type RunSession, selectionOfConfig } from "./session.ts";
 import { describeTask, type TaskExamples } from "./task_examples.ts";
 
@@ -45,8 +46,16 @@ export interface RunOptions {
   readonly onGains?: ((done: number, total: number) => void) | undefined;
 }
 
-/** How the data are ordered: with the seed, all that batches depend on. */
-export function dataOfRun(config: TrainConfig, { objective, train }: TaskExamples): JsonValue {
+/**
+ * How the data are ordered: with the seed, all that batches depend on.
+ *
+ * @param leftOver who is in the smaller batch of an epoch; of runs from before it was said the longest.
+ */
+export function dataOfRun(
+  config: TrainConfig,
+  { objective, train }: TaskExamples,
+  leftOver: LeftOver = "random",
+): JsonValue {
   const hash = createHash("sha256");
   for (const example of train.examples) hash.update(JSON.stringify(example));
   return {
@@ -55,7 +64,13 @@ export function dataOfRun(config: TrainConfig, { objective, train }: TaskExample
     batchSize: config.batchSize,
     examples: train.examples.length,
     sha256: hash.digest("hex"),
+    ...(leftOver === "random" ? { leftOver } : {}),
   };
+}
+
+/** Who is in the smaller batch of an epoch, by a ledger's header. */
+function leftOverOf({ data }: LedgerHeader): LeftOver {
+  return isFields(data) && data.leftOver === "random" ? "random" : "longest";
 }
 
 /** A run that is open; dispose closes its files and frees its offsets. */
@@ -122,13 +137,13 @@ export class Run implements Disposable {
     assertTrainable(config, options.session);
     using stack = new DisposableStack();
     const selection = selectionOfConfig(config);
-    const headerOf = (of: OffsetSet) =>
+    const headerOf = (of: OffsetSet, leftOver?: LeftOver) =>
       ledgerHeader({
         model,
         optimiser,
         offsets: of,
         seed: config.seed,
-        data: dataOfRun(config, options.examples),
+        data: dataOfRun(config, options.examples, leftOver),
       });
     await attempting(
       { what: "make the run's folder", path: folder.path },
@@ -150,8 +165,10 @@ export class Run implements Disposable {
         return { ...one, share, gain };
       });
       const planned = new OffsetSet(found, gpu.maxBinding);
-      const base = await fingerprintLike(opened.ledger.header.model, model);
-      assertResumable(opened.ledger, { ...headerOf(planned), model: base }, folder.ledger);
+      const { header } = opened.ledger;
+      const base = await fingerprintLike(header.model, model);
+      const now = headerOf(planned, leftOverOf(header));
+      assertResumable(opened.ledger, { ...now, model: base }, folder.ledger);
       offsets = stack.use(await replayLedger(model, opened.ledger));
       const { records } = opened.ledger;
       state = records.length > 0 ? records.state(records.length - 1) : undefined;
@@ -199,6 +216,7 @@ export class Run implements Disposable {
           batchSize: config.batchSize,
           steps: config.steps,
           seed: config.seed,
+          leftOver: leftOverOf(this.ledger.head.header),
           evaluateEvery: config.evaluateEvery,
           activationBytes: config.device.activations * 2 ** 20,
           ledger: this.ledger,
