@@ -5,7 +5,7 @@
  */
 import { dirname, join } from "@std/path";
 import type { OffsetSet } from "../kernels/mod.ts";
-import type { Ledger } from "../optim/mod.ts";
+import { damageText, type Ledger } from "../optim/mod.ts";
 import {
   bestEvaluation,
   openLedger,
@@ -57,8 +57,16 @@ export async function chosenLedger(
 async function chosenSteps(
   step: string | undefined,
   path: string,
-  { records }: Ledger,
+  { records, damage }: Ledger,
 ): Promise<number> {
+  const steps = Number(step ?? NaN);
+  if (Number.isInteger(steps) && steps >= 0 && steps <= records.length) return steps;
+  if (damage) {
+    throw new SyntaxError(
+      `Cannot use "${path}": ${damageText(damage)}. ` +
+        `The ${records.length} steps before it are good: use them with --step ${records.length}, or bring the file back from a copy`,
+    );
+  }
   if (step === "last") return records.length;
   if (step === undefined || step === "best") {
     const metrics = join(dirname(path), "metrics.jsonl");
@@ -68,8 +76,6 @@ async function chosenSteps(
     if (step === undefined) return records.length;
     throw new RangeError(`Cannot tell the best step of "${path}": "${metrics}" has no evaluation`);
   }
-  const steps = Number(step);
-  if (Number.isInteger(steps) && steps >= 0 && steps <= records.length) return steps;
   throw new RangeError(
     `Cannot replay ${step} steps of "${path}": expected best, last, or 0 to ${records.length}`,
   );

@@ -26,6 +26,7 @@ import { ledgerHeader } from "./ledger_header.ts";
 import { offsetsFor } from "./offsets_for.ts";
 import { replayLedger } from "./replay.ts";
 import { type EvaluationMetrics, MetricsFile, type RunFolder, runFolder } from "./run_folder.ts";
+import { RunLock } from "./run_lock.ts";
 import type { LeftOver } from "../tasks/order.ts";
 import { type RunSession, selectionOfConfig } from "./session.ts";
 import { describeTask, type TaskExamples } from "./task_examples.ts";
@@ -94,6 +95,7 @@ export class Run implements Disposable {
   readonly #options: RunOptions;
   readonly #state: readonly number[] | undefined;
   readonly #owned: DisposableStack;
+  readonly #begun: BegunFiles | undefined;
 
   private constructor(
     config: TrainConfig,
@@ -106,6 +108,7 @@ export class Run implements Disposable {
       readonly state: readonly number[] | undefined;
       readonly notes: readonly string[];
       readonly owned: DisposableStack;
+      readonly begun: BegunFiles | undefined;
     },
   ) {
     this.folder = runFolder(config.output);
@@ -119,6 +122,7 @@ export class Run implements Disposable {
     this.#options = options;
     this.#state = parts.state;
     this.#owned = parts.owned;
+    this.#begun = parts.begun;
   }
 
   /**
@@ -145,30 +149,33 @@ export class Run implements Disposable {
         seed: config.seed,
         data: dataOfRun(config, options.examples, leftOver),
       });
+    const begun = resume ? undefined : stack.use(new BegunFiles(folder));
     await attempting(
       { what: "make the run's folder", path: folder.path },
       () => Deno.mkdir(folder.path, { recursive: true }),
     );
+    stack.use(await RunLock.take(folder.path));
     let offsets: OffsetSet;
     let ledger: LedgerFile;
     let state: readonly number[] | undefined;
     let notes: readonly string[] = [];
     if (resume) {
-      const opened = await LedgerFile.resume(folder.ledger);
+      // What was found of each tensor is not looked for again: an adapter's last bits could make it another.
+      const check = async (theirs: Ledger) => {
+        const known = new Map(theirs.header.trainables.map((one) => [one.name, one]));
+        const { trainables } = planOffsets(model, optimiser, gpu.maxBinding, selection);
+        const found = trainables.map((one) => {
+          const { share, gain } = known.get(one.name) ?? {};
+          return { ...one, share, gain };
+        });
+        const planned = new OffsetSet(found, gpu.maxBinding);
+        const base = await fingerprintLike(theirs.header.model, model);
+        const now = headerOf(planned, leftOverOf(theirs.header));
+        assertResumable(theirs, { ...now, model: base }, folder.ledger);
+      };
+      const opened = await LedgerFile.resume(folder.ledger, { check });
       ledger = stack.use(opened.file);
       notes = opened.ledger.notes;
-      // What was found of each tensor is not looked for again: an adapter's last bits could make it another.
-      const known = new Map(opened.ledger.header.trainables.map((one) => [one.name, one]));
-      const { trainables } = planOffsets(model, optimiser, gpu.maxBinding, selection);
-      const found = trainables.map((one) => {
-        const { share, gain } = known.get(one.name) ?? {};
-        return { ...one, share, gain };
-      });
-      const planned = new OffsetSet(found, gpu.maxBinding);
-      const { header } = opened.ledger;
-      const base = await fingerprintLike(header.model, model);
-      const now = headerOf(planned, leftOverOf(header));
-      assertResumable(opened.ledger, { ...now, model: base }, folder.ledger);
       offsets = stack.use(await replayLedger(model, opened.ledger));
       const { records } = opened.ledger;
       state = records.length > 0 ? records.state(records.length - 1) : undefined;
@@ -181,9 +188,11 @@ export class Run implements Disposable {
       });
       offsets = stack.use(planned.allocate(gpu));
       ledger = stack.use(await LedgerFile.create(folder.ledger, headerOf(planned)));
+      begun?.made();
     }
     await writeFileWhole(folder.config, [new TextEncoder().encode(configToYaml(config))]);
     const metrics = stack.use(await MetricsFile.open(folder.metrics, ledger.length));
+    begun?.keep(true);
     return new Run(config, options, {
       optimiser,
       offsets,
@@ -191,6 +200,7 @@ export class Run implements Disposable {
       metrics,
       state,
       notes,
+      begun,
       owned: stack.move(),
     });
   }
@@ -236,6 +246,9 @@ export class Run implements Disposable {
           flushed = performance.now();
         }
       }
+    } catch (error) {
+      if (!signal?.aborted && this.ledger.length === 0) this.#begun?.keep(false);
+      throw error;
     } finally {
       metrics.flush();
     }
@@ -246,9 +259,55 @@ export class Run implements Disposable {
     return this.metrics.best;
   }
 
-  /** Closes files, frees offsets. */
+  /** Closes files, frees offsets. A run that was begun and failed before its first step leaves nothing. */
   [Symbol.dispose](): void {
     this.#owned.dispose();
+  }
+}
+
+/** The files that a new run begins with: taken back when it fails before its first step, so that the next try finds the folder free. */
+class BegunFiles implements Disposable {
+  readonly #folder: RunFolder;
+  readonly #hadFolder: boolean;
+  #taken = false;
+  #kept = false;
+
+  constructor(folder: RunFolder) {
+    this.#folder = folder;
+    this.#hadFolder = existsSync(folder.path);
+  }
+
+  /** The ledger is this run's own. */
+  made(): void {
+    this.#taken = true;
+  }
+
+  /** Whether they are to stay. */
+  keep(kept: boolean): void {
+    this.#kept = kept;
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#kept) return;
+    const { ledger, config, metrics, curve, path } = this.#folder;
+    for (const file of this.#taken ? [ledger, config, metrics, curve] : []) remove(file);
+    if (!this.#hadFolder) remove(path);
+  }
+}
+
+/** Removes a file, or a folder that is empty. */
+function remove(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch { /* There is none, or it is not empty. */ }
+}
+
+function existsSync(path: string): boolean {
+  try {
+    Deno.lstatSync(path);
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -15,6 +15,7 @@ import {
   replayLedger,
   Run,
   runFolder,
+  RunLock,
   type RunSession,
   type TaskExamples,
   taskExamples,
@@ -101,6 +102,8 @@ async function checkOutput(output: string, resume: boolean): Promise<void> {
   if (!exists && resume) {
     throw new Deno.errors.NotFound(`Cannot resume a run in "${output}": there is no ${ledger}`);
   }
+  // Told now, and not when the model is loaded; opening the run looks again.
+  if (exists) (await RunLock.take(output))[Symbol.dispose]();
 }
 
 /** Trains to the end or until interrupted; says which. */
