@@ -90,20 +90,30 @@ export function specialTokensOf(
   };
 }
 
-/** What a tokenizer puts before a text, unless the text brings it: templates of prompts and chats often do. */
-export function withStart(
-  { start }: Pick<Surroundings, "start">,
-  ids: readonly number[],
-): number[] {
-  return bringsStart({ start }, ids) ? [...ids] : [...start, ...ids];
+/** What {@linkcode withoutStart} asks of a tokenizer. */
+export interface StartingTokenizer extends Pick<Surroundings, "start"> {
+  /** As a tokenizer decodes. */
+  decode(ids: readonly number[], options?: { readonly skipSpecial?: boolean }): string;
 }
 
-/** Whether a text's tokens begin with what the tokenizer puts before every text. */
-export function bringsStart(
-  { start }: Pick<Surroundings, "start">,
-  ids: readonly number[],
-): boolean {
-  return start.length > 0 && start.every((id, i) => ids[i] === id);
+/**
+ * A text without the tokens that the tokenizer puts before every text, where it begins with them: templates copied from
+ * elsewhere often bring a BOS token, which is added anyway. A chat template's output brings its own too; there transformers
+ * adds nothing (`encode` with `addSpecial: false`).
+ */
+export function withoutStart(tokenizer: StartingTokenizer, text: string): string {
+  return bringsStart(tokenizer, text) ? text.slice(startText(tokenizer).length) : text;
+}
+
+/** Whether a text begins with the tokens that the tokenizer puts before every text. */
+export function bringsStart(tokenizer: StartingTokenizer, text: string): boolean {
+  const start = startText(tokenizer);
+  return start !== "" && text.startsWith(start);
+}
+
+function startText(tokenizer: StartingTokenizer): string {
+  const { start } = tokenizer;
+  return start.length === 0 ? "" : tokenizer.decode(start, { skipSpecial: false });
 }
 
 /** A token in a configuration is its text, or an object with the text as `content`. */

@@ -5,7 +5,7 @@
  */
 import type { Example } from "../models/batch.ts";
 import type { Tokenizer } from "../models/tokenizer.ts";
-import { bringsStart } from "../models/special_tokens.ts";
+import { withoutStart } from "../models/special_tokens.ts";
 
 /** Options of {@linkcode languageModellingExamples}. */
 export interface LanguageModellingOptions {
@@ -51,10 +51,9 @@ export function languageModellingExamples(
     );
   }
   const { start, end, eos } = tokenizer;
-  const encoded = documents.map((text) => {
-    const ids = tokenizer.encode(text, { addSpecial: false });
-    return bringsStart(tokenizer, ids) ? ids.slice(start.length) : ids;
-  });
+  const encoded = documents.map((text) =>
+    tokenizer.encode(withoutStart(tokenizer, text), { addSpecial: false })
+  );
   const between = end.length > 0 ? end : eos === undefined ? [] : [eos];
   const bodies = windows === "document"
     ? encoded.map((ids) => [...ids, ...end])

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Example } from "../models/batch.ts";
-import { withStart } from "../models/special_tokens.ts";
+import { bringsStart, withoutStart } from "../models/special_tokens.ts";
 import type { Tokenizer } from "../models/tokenizer.ts";
 import type { RenderedExample } from "./template.ts";
 
@@ -80,10 +80,21 @@ export function startTokens(tokenizer: Tokenizer): number[] {
 
 /**
  * The tokens of a text that is gone on with: what the tokenizer puts before every text, once, also where the text brings
- * it (templates of prompts and chats do), and nothing behind.
+ * it, and nothing behind.
  */
 export function promptTokens(tokenizer: Tokenizer, text: string): number[] {
-  return withStart(tokenizer, tokenizer.encode(text, { addSpecial: false }));
+  const ids = tokenizer.encode(withoutStart(tokenizer, text), { addSpecial: false });
+  return [...tokenizer.start, ...ids];
+}
+
+/** What a user should know of texts that bring what is added anyway: a sentence, or none. */
+export function startNotes(tokenizer: Tokenizer, texts: readonly string[]): string[] {
+  const count = texts.filter((text) => bringsStart(tokenizer, text)).length;
+  if (count === 0) return [];
+  const token = JSON.stringify(tokenizer.decode(tokenizer.start, { skipSpecial: false }));
+  return [
+    `${count} of ${texts.length} texts begin with the BOS token ${token}, which is added anyway: it is there once; remove it from the template or the data.`,
+  ];
 }
 
 function commonPrefix(a: readonly number[], b: readonly number[], limit: number): number {

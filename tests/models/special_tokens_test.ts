@@ -1,8 +1,8 @@
-import { assertEquals, assertThrows } from "@std/assert";
-import { bringsStart, withStart } from "../../models/special_tokens.ts";
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { bringsStart, withoutStart } from "../../models/special_tokens.ts";
 import { tokenizerFromJson, type TokenizerOptions } from "../../models/tokenizer.ts";
 import { languageModellingExamples } from "../../tasks/language_modelling.ts";
-import { promptTokens, tokeniseExample } from "../../tasks/tokenise.ts";
+import { promptTokens, startNotes, tokeniseExample } from "../../tasks/tokenise.ts";
 
 const special = (id: string) => ({ SpecialToken: { id, type_id: 0 } });
 const text = { Sequence: { id: "A", type_id: 0 } };
@@ -110,8 +110,27 @@ Deno.test("a text that brings its BOS has one, in prompts, chats, examples and w
   assertEquals(example("<s>a"), example("a"));
   const windows = (text: string) => languageModellingExamples(tokenizer, [text], { length: 8 });
   assertEquals(windows("<s>abc"), windows("abc"));
-  assertEquals(withStart({ start: [] }, [1]), [1]);
-  assertEquals([bringsStart({ start: [] }, [1]), bringsStart({ start: [3] }, [])], [false, false]);
+  assertEquals(["<s>ab", "ab", ""].map((text) => bringsStart(tokenizer, text)), [
+    true,
+    false,
+    false,
+  ]);
+  assertEquals(withoutStart(tokenizer, "<s><s>a"), "<s>a");
+  assertEquals(startNotes(tokenizer, ["a", "a<s>"]), []);
+  const [note] = startNotes(tokenizer, ["<s>a", "<s>b", "b"]);
+  assert(note.startsWith('2 of 3 texts begin with the BOS token "<s>"'), note);
+  // Nothing is taken from a text where nothing is added.
+  const bare = tokenizerFromJson(file(null), { bos_token: "<s>" });
+  assertEquals(promptTokens(bare, "<s>ab"), [3, 0, 1]);
+  // A chat template's output is tokenised as it is.
+  assertEquals(tokenizer.encode("<s>ab", { addSpecial: false }), [3, 0, 1]);
+  // A normalizer that puts a prefix before a text does not see the difference either.
+  const prefixed = tokenizerFromJson({
+    ...file(begins),
+    normalizer: { type: "Prepend", prepend: "b" },
+    added_tokens: [{ id: 3, content: "<s>", special: true, normalized: true }],
+  });
+  assertEquals(promptTokens(prefixed, "<s>a"), promptTokens(prefixed, "a"));
 });
 
 Deno.test("what stands behind every text ends documents, not prompts", () => {
