@@ -15,10 +15,12 @@ import {
   runFolder,
   type RunSession,
   type RunSessionOptions,
+  type TaskExamples,
+  taskExamples,
   type TrainConfig,
 } from "../train/mod.ts";
 import type { Call, OptionSpec } from "./command.ts";
-import { notes, status, type Terminal } from "./terminal.ts";
+import { grouped, notes, percent, status, type Terminal } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** The flags that name a fine-tune. */
@@ -140,4 +142,29 @@ export function evaluationStatus(
     onProgress: (done, total) => status(terminal, `Evaluating ${what}: ${done} of ${total}`),
     clear: () => status(terminal, ""),
   };
+}
+
+/** The examples of a configuration for a session's model, telling how far reading them is; their notes are printed. */
+export async function examplesFor(
+  session: RunSession,
+  config: TrainConfig,
+  { terminal, signal }: Call,
+): Promise<TaskExamples> {
+  const { maxPositions } = session.model;
+  try {
+    const examples = await taskExamples(config, tokenizerOf(session), {
+      maxPositions,
+      signal,
+      onProgress: ({ file, examples, share }) =>
+        status(
+          terminal,
+          `Reading ${file}: ${grouped(examples)} examples, ${percent(share)} of the file`,
+        ),
+    });
+    status(terminal, "");
+    notes(terminal, examples.notes);
+    return examples;
+  } finally {
+    status(terminal, "");
+  }
 }

@@ -62,20 +62,21 @@ export const DYNAMIC_KEYS: KeyTable = {
 const GPTQ: KeyTable = {
   ...MADE_WITH,
   ...keysOf(
-    "quant_method method bits group_size desc_act sym checkpoint_format format is_marlin_format dynamic",
+    "quant_method bits group_size desc_act sym checkpoint_format format version is_marlin_format dynamic",
     read(),
   ),
+  method: only(["gptq"], "another method than quant_method"),
   awq_gemm_checkpoint: only([], "a folder of AWQ under the name of GPTQ"),
-  version: only(["gptq", "gptq_v2"], "of AWQ"),
   packing_format: only(["auto_round:auto_gptq", "auto_round:gptq"], "codes in another order"),
 };
 
 const AWQ: KeyTable = {
   ...MADE_WITH,
   ...keysOf(
-    "quant_method method bits w_bit group_size q_group_size version checkpoint_format format dynamic",
+    "quant_method bits w_bit group_size q_group_size version checkpoint_format format dynamic",
     read(),
   ),
+  method: only(["awq"], "another method than quant_method"),
   zero_point: harmless("every group has a stored zero point"),
   sym: harmless("every group has a stored zero point"),
   desc_act: only([], "columns are in order"),

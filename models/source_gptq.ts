@@ -59,7 +59,13 @@ export const gptqTensors: QuantizationMethod = (settings, tensors, what) => {
       order: own.desc_act === true ? "given" : "any",
       codesShape: (rows, columns) => [columns * bits / 32, rows],
       unpacker: async (qzeros) => {
-        const shown = symmetric ? shownVersion(await wordsOf(qzeros), bits, stored) : undefined;
+        const shown = symmetric
+          ? shownVersion(await wordsOf(qzeros), {
+            bits,
+            tensor: stored,
+            declared: own.sym === true,
+          })
+          : undefined;
         if (shown !== undefined && shown !== version) told[shown]++;
         if (shown === undefined && own.sym === true) told.asymmetric++;
         return (planes, shape) => gptqToPacked(planes, { ...shape, version: shown ?? version });
@@ -100,7 +106,9 @@ export const awqTensors: QuantizationMethod = (settings, tensors, what) => {
 };
 
 function versionOf(settings: Fields, what: string): GptqVersion {
-  const found = [settings.checkpoint_format, settings.format].filter((form) => form !== undefined);
+  const found = [settings.checkpoint_format, settings.format, settings.version].filter((form) =>
+    form !== undefined && form !== null
+  );
   if (settings.is_marlin_format === true) found.push("marlin");
   const other = found.find((form) => form !== "gptq" && form !== "gptq_v2");
   if (other !== undefined) {

@@ -90,6 +90,22 @@ export function specialTokensOf(
   };
 }
 
+/** The ids of a text behind what a tokenizer puts before every text, which is there once where the ids begin with it. */
+export function withStart(
+  { start }: Pick<Surroundings, "start">,
+  ids: readonly number[],
+): number[] {
+  return bringsStart({ start }, ids) ? [...ids] : [...start, ...ids];
+}
+
+/** Whether ids begin with what the tokenizer puts before every text. */
+export function bringsStart(
+  { start }: Pick<Surroundings, "start">,
+  ids: readonly number[],
+): boolean {
+  return start.length > 0 && start.every((id, i) => ids[i] === id);
+}
+
 /** What {@linkcode withoutStart} asks of a tokenizer. */
 export interface StartingTokenizer extends Pick<Surroundings, "start"> {
   /** As a tokenizer decodes. */
@@ -97,21 +113,17 @@ export interface StartingTokenizer extends Pick<Surroundings, "start"> {
 }
 
 /**
- * A text without the tokens that the tokenizer puts before every text, where it begins with them: templates copied from
- * elsewhere often bring a BOS token, which is added anyway. A chat template's output brings its own too; there transformers
- * adds nothing (`encode` with `addSpecial: false`).
+ * A text without the texts of the tokens that the tokenizer puts before every text, where it begins with them: templates
+ * copied from elsewhere often bring a BOS token, which is added anyway. A chat template's output brings its own too; there
+ * transformers adds nothing (`encode` with `addSpecial: false`).
  */
 export function withoutStart(tokenizer: StartingTokenizer, text: string): string {
-  return bringsStart(tokenizer, text) ? text.slice(startText(tokenizer).length) : text;
-}
-
-/** Whether a text begins with the tokens that the tokenizer puts before every text. */
-export function bringsStart(tokenizer: StartingTokenizer, text: string): boolean {
   const start = startText(tokenizer);
-  return start !== "" && text.startsWith(start);
+  return start !== "" && text.startsWith(start) ? text.slice(start.length) : text;
 }
 
-function startText(tokenizer: StartingTokenizer): string {
+/** The text of the tokens that the tokenizer puts before every text; empty where it puts none. */
+export function startText(tokenizer: StartingTokenizer): string {
   const { start } = tokenizer;
   return start.length === 0 ? "" : tokenizer.decode(start, { skipSpecial: false });
 }

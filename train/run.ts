@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { createHash } from "node:crypto";
 import { OffsetSet } from "../kernels/mod.ts";
 import { fingerprintLike } from "../models/fingerprint.ts";
 import { planOffsets } from "../models/selection.ts";
@@ -26,10 +25,11 @@ import { ledgerHeader } from "./ledger_header.ts";
 import { offsetsFor } from "./offsets_for.ts";
 import { replayLedger } from "./replay.ts";
 import { type EvaluationMetrics, MetricsFile, type RunFolder, runFolder } from "./run_folder.ts";
+import { assertSameData, dataOfRun, leftOverOf } from "./run_data.ts";
 import { RunLock } from "./run_lock.ts";
 import type { LeftOver } from "../tasks/order.ts";
 import { type RunSession, selectionOfConfig } from "./session.ts";
-import { describeTask, type TaskExamples } from "./task_examples.ts";
+import type { TaskExamples } from "./task_examples.ts";
 
 /** What a run works with. */
 export interface RunOptions {
@@ -45,33 +45,6 @@ export interface RunOptions {
   readonly signal?: AbortSignal | undefined;
   /** Told how many of how many tensors have been looked at, where the optimiser wants to know which are steep. */
   readonly onGains?: ((done: number, total: number) => void) | undefined;
-}
-
-/**
- * How the data are ordered: with the seed, all that batches depend on.
- *
- * @param leftOver who is in the smaller batch of an epoch; of runs from before it was said the longest.
- */
-export function dataOfRun(
-  config: TrainConfig,
-  { objective, train }: TaskExamples,
-  leftOver: LeftOver = "random",
-): JsonValue {
-  const hash = createHash("sha256");
-  for (const example of train.examples) hash.update(JSON.stringify(example));
-  return {
-    task: describeTask(config),
-    objective,
-    batchSize: config.batchSize,
-    examples: train.examples.length,
-    sha256: hash.digest("hex"),
-    ...(leftOver === "random" ? { leftOver } : {}),
-  };
-}
-
-/** Who is in the smaller batch of an epoch, by a ledger's header. */
-function leftOverOf({ data }: LedgerHeader): LeftOver {
-  return isFields(data) && data.leftOver === "random" ? "random" : "longest";
 }
 
 /** A run that is open; dispose closes its files and frees its offsets. */
@@ -131,7 +104,7 @@ export class Run implements Disposable {
    *
    * @throws {Deno.errors.AlreadyExists} When a new run's folder holds a ledger
    * @throws {Deno.errors.NotFound} When there is no run to go on with
-   * @throws {RangeError} When the ledger was made with another model, optimiser, seed or other data
+   * @throws {RangeError} When the ledger was made with another model, optimiser, seed or other data, held out ones too
    */
   static async open(configured: TrainConfig, options: RunOptions): Promise<Run> {
     const { session: { gpu, model }, resume = false } = options;
@@ -171,7 +144,7 @@ export class Run implements Disposable {
         const planned = new OffsetSet(found, gpu.maxBinding);
         const base = await fingerprintLike(theirs.header.model, model);
         const now = headerOf(planned, leftOverOf(theirs.header));
-        assertResumable(theirs, { ...now, model: base }, folder.ledger);
+        assertResumable(theirs, { ...now, model: base }, folder.ledger, config);
       };
       const opened = await LedgerFile.resume(folder.ledger, { check });
       ledger = stack.use(opened.file);
@@ -324,9 +297,14 @@ function assertTrainable({ trainables: { kinds } }: TrainConfig, { source }: Run
 const METRICS_EVERY = 300;
 
 /** Refuses to go on with other settings than those a ledger was begun with: it would no longer be one fine-tune. */
-function assertResumable({ header: theirs }: Ledger, ours: LedgerHeader, path: string): void {
+function assertResumable(
+  { header: theirs }: Ledger,
+  ours: LedgerHeader,
+  path: string,
+  config: TrainConfig,
+): void {
   assertLedgerFits(theirs, ours.model, ours.trainables);
-  for (const key of ["seed", "optimiser", "data"] as const) {
+  for (const key of ["seed", "optimiser"] as const) {
     const [then, now] = [JSON.stringify(theirs[key]), JSON.stringify(ours[key])];
     if (then !== now) {
       throw new RangeError(
@@ -334,6 +312,7 @@ function assertResumable({ header: theirs }: Ledger, ours: LedgerHeader, path: s
       );
     }
   }
+  assertSameData(theirs.data, ours.data, { path, config });
 }
 
 /** The first difference of two JSON values, in words. */

@@ -18,7 +18,6 @@ import {
   RunLock,
   type RunSession,
   type TaskExamples,
-  taskExamples,
   type TrainConfig,
   tunedPath,
 } from "../../train/mod.ts";
@@ -27,7 +26,7 @@ import { writeCurve } from "../curve_file.ts";
 import { invocation } from "../invocation.ts";
 import { lossText, resultText } from "../report.ts";
 import { facts, grouped, notes, progressLine, status } from "../terminal.ts";
-import { evaluationStatus, loadSession, tokenizerOf } from "../tuned.ts";
+import { evaluationStatus, examplesFor, loadSession } from "../tuned.ts";
 
 /** `qzo finetune`. */
 export const finetuneCommand: Command = {
@@ -70,9 +69,7 @@ export const finetuneCommand: Command = {
         await assertExportable(source, tunedPath(config.output, { source }));
       }
     });
-    const { maxPositions } = session.model;
-    const examples = await taskExamples(config, tokenizerOf(session), { maxPositions });
-    notes(terminal, examples.notes);
+    const examples = await examplesFor(session, config, call);
     let failed: unknown;
     try {
       const finished = await train(call, config, session, examples);

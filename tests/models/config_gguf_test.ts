@@ -140,7 +140,7 @@ Deno.test("rotary scaling: none, the old key behind the new, and what is refused
   refused({ "rope.scaling.yarn_ext_factor": 1 }, "rope.scaling.yarn_ext_factor 1");
 });
 
-Deno.test("an array for each layer is one value where all are the same, else refused", () => {
+Deno.test("an array for each layer is one value where all are the same, else refused", async () => {
   for (
     const [key, value] of [["attention.head_count", 4], ["attention.head_count_kv", 2], [
       "feed_forward_length",
@@ -151,6 +151,15 @@ Deno.test("an array for each layer is one value where all are the same, else ref
     assertEquals(configOf({ [key]: [BigInt(value), BigInt(value)] }).config, configOf({}).config);
     refused({ [key]: [value, value / 2] }, key, `[${value},${value / 2}]`);
     refused({ [key]: [value] }, key, "2 layers");
+  }
+  // As they come from a file.
+  const key = "llama.attention.head_count";
+  for (const [value, message] of [[[4, 4], ""], [[4, 2], "[4,2]"]] as const) {
+    const metadata = { ...llamaMetadata(shape), [key]: { kind: "i32s", value } as const };
+    const bytes = ggufBytes(metadata, llamaF32Tensors(shape, randomLlama(shape)));
+    const open = () => ggufModelSource(bytesSource(bytes, "m.gguf"));
+    if (message === "") assertEquals((await open()).config.heads, 4);
+    else await assertRejects(open, RangeError, `attention.head_count ${message}`);
   }
   refused({ "attention.head_count": ["4", "4"] }, '"attention.head_count" is "4"');
 });
@@ -185,6 +194,7 @@ Deno.test("keys and values of other models are refused by name, those that do no
     ],
     [{ "classifier.output_labels": ["a", "b"] }, "classifier.output_labels"],
     [{ pooling_type: 4 }, "pooling_type 4"],
+    [{ "rope.dimension_sections": new Int32Array([8, 4, 4, 0]) }, "[8,4,4,0]"],
     [{ "ssm.conv_kernel": 4 }, "ssm.conv_kernel 4"],
     [{ frobnication: 2n }, "frobnication 2 is not known"],
     [
@@ -201,6 +211,8 @@ Deno.test("keys and values of other models are refused by name, those that do no
     expert_count: 0,
     expert_used_count: 0,
     "attention.clamp_kqv": 0,
+    "attention.recurrent_layers": [false, false],
+    "rope.dimension_sections": new Int32Array(4),
     "attention.causal": true,
     use_parallel_residual: false,
     tensor_data_layout: "Meta AI original pth",

@@ -134,6 +134,11 @@ Deno.test("GPTQ without sym is read by its label, with sym and other zero points
   // Asymmetric tensors may have any zero point, all 9 as well.
   assertEquals(await assertDecodes(gptqLinear({ zero: 9 }), { ...settings, sym: false }), []);
   assertEquals(await assertDecodes(gptqLinear({}), settings), []);
+  // Settings that do not say are no contradiction: some 7 and some 8 may be asymmetric.
+  const both = gptqLinear({ version: "v2", zero: 8, odd: 3 });
+  assertEquals(await assertDecodes(both, { ...settings, checkpoint_format: "gptq_v2" }), []);
+  const named = { method: "gptq", bits: 4, group_size: 32, format: "gptq" };
+  assertEquals(await assertDecodes(gptqLinear({ zero: 8 }), named), []);
   const [note, ...more] = await assertDecodes(gptqLinear({}), { ...settings, sym: true });
   assertStringIncludes(note, "sym is true, but 7 tensors have zero points other than the middle");
   assertEquals(more, []);
@@ -251,6 +256,8 @@ Deno.test("GPTQ's other settings: layouts that are not read, adapters, a missing
     [{ format: "gptq_p" }, 'checkpoint_format "gptq_p"'],
     [{ checkpoint_format: "gptq", format: "gptq_v2" }, "contradict"],
     [{ is_marlin_format: true }, "marlin"],
+    [{ version: "gemm" }, 'checkpoint_format "gemm"'],
+    [{ method: "awq" }, 'quantization_config.method "awq"'],
     [{ pack_dtype: "int16" }, 'quantization_config.pack_dtype "int16"'],
     [{ adapter: { name: "lora" } }, "quantization_config.adapter"],
     [{ eora: { rank: 8 } }, "quantization_config.eora"],

@@ -1,8 +1,8 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
-import { bringsStart, withoutStart } from "../../models/special_tokens.ts";
+import { assertEquals, assertThrows } from "@std/assert";
+import { bringsStart, startText, withoutStart, withStart } from "../../models/special_tokens.ts";
 import { tokenizerFromJson, type TokenizerOptions } from "../../models/tokenizer.ts";
 import { languageModellingExamples } from "../../tasks/language_modelling.ts";
-import { promptTokens, startNotes, tokeniseExample } from "../../tasks/tokenise.ts";
+import { promptTokens, tokeniseExample } from "../../tasks/tokenise.ts";
 
 const special = (id: string) => ({ SpecialToken: { id, type_id: 0 } });
 const text = { Sequence: { id: "A", type_id: 0 } };
@@ -110,15 +110,12 @@ Deno.test("a text that brings its BOS has one, in prompts, chats, examples and w
   assertEquals(example("<s>a"), example("a"));
   const windows = (text: string) => languageModellingExamples(tokenizer, [text], { length: 8 });
   assertEquals(windows("<s>abc"), windows("abc"));
-  assertEquals(["<s>ab", "ab", ""].map((text) => bringsStart(tokenizer, text)), [
-    true,
-    false,
-    false,
-  ]);
+  assertEquals(withStart(tokenizer, [3, 0]), [3, 0]);
+  assertEquals(withStart(tokenizer, [0, 3]), [3, 0, 3]);
+  assertEquals(withStart({ start: [] }, [1]), [1]);
+  assertEquals([bringsStart({ start: [] }, [1]), bringsStart({ start: [3] }, [])], [false, false]);
   assertEquals(withoutStart(tokenizer, "<s><s>a"), "<s>a");
-  assertEquals(startNotes(tokenizer, ["a", "a<s>"]), []);
-  const [note] = startNotes(tokenizer, ["<s>a", "<s>b", "b"]);
-  assert(note.startsWith('2 of 3 texts begin with the BOS token "<s>"'), note);
+  assertEquals(startText(tokenizer), "<s>");
   // Nothing is taken from a text where nothing is added.
   const bare = tokenizerFromJson(file(null), { bos_token: "<s>" });
   assertEquals(promptTokens(bare, "<s>ab"), [3, 0, 1]);
