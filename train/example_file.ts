@@ -4,6 +4,7 @@
  * @module
  */
 import type { Example } from "../models/batch.ts";
+import { startText, withoutStart } from "../models/special_tokens.ts";
 import type { Tokenizer } from "../models/tokenizer.ts";
 import { dataChunks } from "../tasks/data_file.ts";
 import { dataPath } from "../tasks/data_path.ts";
@@ -257,6 +258,9 @@ export class ExampleFile {
   async #encode(text: string): Promise<number[]> {
     const onProgress = () =>
       this.#reading.onProgress?.({ file: this.name, examples: this.#made, share: this.#share });
-    return await encodeLong(this.#reading.tokenizer, text, { pause: this.#pause, onProgress });
+    const { tokenizer } = this.#reading;
+    const bare = withoutStart(tokenizer, text);
+    if (bare !== text) this.counts.bringsStart = startText(tokenizer);
+    return await encodeLong(tokenizer, bare, { pause: this.#pause, onProgress });
   }
 }
