@@ -78,12 +78,12 @@ export async function runCli(
     const command = COMMANDS.find((it) => it.name === name);
     if (!command) throw unknownCommand(name);
     const ownKeys = new Set(COMMANDS.flatMap(({ options }) => Object.keys(options)));
-    const { options, config, runPath } = parseCommandArguments(rest, command, ownKeys);
+    const { options, config, runPath, configPath } = parseCommandArguments(rest, command, ownKeys);
     if (options.flag("help")) {
       terminal.out(commandHelp(command));
       return 0;
     }
-    await command.run({ options, config, runPath, terminal, signal });
+    await command.run({ options, config, runPath, configPath, terminal, signal });
     return signal.aborted ? 130 : 0;
   } catch (error) {
     if (signal.aborted && isAbort(error)) {
