@@ -22,7 +22,7 @@ export * from "./ledger_header.ts";
 export * from "./offsets_for.ts";
 export * from "./outputs.ts";
 export * from "./replay.ts";
-export * from "./pace.ts";
+export type { StepPace } from "./pace.ts";
 export * from "./run.ts";
 export * from "./run_data.ts";
 export * from "./run_folder.ts";

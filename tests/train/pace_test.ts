@@ -1,7 +1,8 @@
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { join } from "@std/path";
 import { runCli } from "../../cli/main.ts";
-import { Pace, readMetrics } from "../../train/mod.ts";
+import { readMetrics } from "../../train/mod.ts";
+import { Pace } from "../../train/pace.ts";
 import { capture } from "../cli/capture.ts";
 import { writeTinyTask } from "../cli/tiny_model.ts";
 
