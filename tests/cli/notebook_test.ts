@@ -161,7 +161,8 @@ Deno.test("notebook: outside of one nothing is displayed, and markup in cells st
   const curve = new LiveCurve();
   await display(new Table([{ a: 1 }]));
   const event = { type: "step", step: 1, loss: 0.5, losses: [], derivatives: [] } as const;
-  await curve.add({ ...event, coefficients: [], tokensPerSecond: 1, millisecondsPerStep: 1 });
+  const pace = { seconds: 1, millisecondsPerStep: 1 };
+  await curve.add({ ...event, coefficients: [], tokensPerSecond: 1, ...pace });
   assertStringIncludes(curve.bundle()["image/svg+xml"], "<svg");
   const table = new Table([{ "<b>": '<img src="x">&' }, { other: "\u001b[31m" }]);
   const html = table.bundle()["text/html"];
