@@ -4,10 +4,12 @@
  * @module
  */
 import { parseArgs } from "@std/cli";
-import { join } from "@std/path";
+import { dirname, isAbsolute, join, relative, resolve } from "@std/path";
 import { parse } from "@std/yaml";
 import { readFileTextNow } from "../models/read_file.ts";
 import { nearestNames } from "../quant/nearest_names.ts";
+import { pathFrom, withPathsFrom } from "../train/config_paths.ts";
+import { meantKey } from "../train/field_words.ts";
 import {
   type ConfigKey,
   readTrainConfig,
@@ -30,7 +32,7 @@ export const KEY_ALIASES: Readonly<Record<string, string>> = {
   optimiser: "optimiser.name",
   quantize: "quantize.format",
   format: "quantize.format",
-  adapter: "device.adapter",
+  device: "device.adapter",
   "learning-rate": "optimiser.learning_rate",
 };
 
@@ -101,37 +103,133 @@ export function parseCommandArguments(
       `Too many arguments: ${JSON.stringify(more[0])} after ${JSON.stringify(first)}`,
     );
   }
-  // To go on, the output says enough: its folder holds what was run.
-  const output = values.get("resume") === true ? flags.get("output")?.at(-1) : undefined;
-  const runPath = [first ?? output].find((path) => path !== undefined && isRunFolder(path));
-  const file = runPath !== undefined
-    ? join(runPath, "config.yaml")
-    : first !== undefined && /\.ya?ml$/i.test(first)
-    ? first
-    : undefined;
+  const named = fileNamed(first, flags, values, command);
+  const { runPath, ledger, file } = named;
+  if (ledger !== undefined && Object.hasOwn(specs, "ledger")) values.set("ledger", ledger);
   const root: Record<string, unknown> = {};
   if (file !== undefined) {
-    for (const [key, value] of Object.entries(readYaml(file))) {
+    const folder = dirname(file);
+    const written = readYaml(file);
+    for (const [key, value] of Object.entries(withPathsFrom(written, folder))) {
       const name = key.replaceAll("_", "-");
       const own = Object.hasOwn(command.options, name) ? command.options[name] : undefined;
       const isKey = trainConfigKeys().some(({ path }) => path.split(".")[0] === key);
       if (isKey) root[key] = value;
       else if (own) {
-        if (!values.has(name)) values.set(name, fileValue(key, own, value, file));
+        const read = fileValue(key, own, value, file);
+        const seen = own.path && typeof read === "string" ? pathFrom(folder, read) : read;
+        if (!values.has(name)) values.set(name, seen);
       } else if (!ownKeys.has(name)) root[key] = value; // readTrainConfig refuses it with the nearest key
     }
-  } else if (first !== undefined) {
+    const flagged = new Set(given.map(([path]) => path.join(".")));
+    // Typed, one of the two ways to say how long replaces what the file says.
+    for (const [one, other] of [["steps", "epochs"], ["epochs", "steps"]]) {
+      if (flagged.has(one) && !flagged.has(other)) delete root[other];
+    }
+    assertFound(written, root, file, flagged);
+    // Files within a folder that nobody named lie where whoever names them is.
+    if (folderOf(written) === undefined && !flagged.has("data.folder")) {
+      for (const one of given) {
+        if (DATA_FILES.has(one[0].join("."))) one[1] = resolve(String(one[1]));
+      }
+    }
+  } else if (first !== undefined && ledger === undefined) {
     const { positional } = command;
     if (keys.has(positional)) given.push([[positional], first]);
     else values.set(positional, first);
   }
   for (const [path, value] of given) setPath(root, path, value);
+  const sources = new Map(given.map(([path]) => [path.join("."), "the command line"]));
   return {
     options: new Options(values),
-    config: (over = {}) => readTrainConfig({ ...root, ...over }, file ?? "the command line"),
+    config: (over = {}) =>
+      readTrainConfig({ ...root, ...over }, file ?? "the command line", sources),
     runPath,
     configPath: runPath === undefined ? file : undefined,
   };
+}
+
+const DATA_FILES: ReadonlySet<string> = new Set(["data.train", "data.validation", "data.test"]);
+
+/** What the argument without a flag is, and the configuration that goes with it. */
+function fileNamed(
+  first: string | undefined,
+  flags: ReadonlyMap<string, readonly string[]>,
+  values: ReadonlyMap<string, unknown>,
+  { options }: Command,
+): { runPath?: string; ledger?: string; file?: string } {
+  if (first !== undefined && /\.ya?ml$/i.test(first)) return { file: first };
+  // To go on, the output says enough; so does the ledger of a run, where no model is named.
+  const output = values.get("resume") === true ? flags.get("output")?.at(-1) : undefined;
+  const tuned = Object.hasOwn(options, "ledger") && !flags.has("model")
+    ? flags.get("ledger")?.at(-1)
+    : undefined;
+  const path = first ?? output ?? tuned;
+  if (path === undefined) return {};
+  if (isRunFolder(path)) {
+    return {
+      ...path === tuned && first === undefined ? {} : { runPath: path },
+      file: join(path, "config.yaml"),
+    };
+  }
+  // Who inspects it looks at the file itself.
+  if (Object.hasOwn(options, "path") || !beginsAsLedger(path)) return {};
+  const run = dirname(path);
+  const about = isRunFolder(run) && !flags.has("model") ? { file: join(run, "config.yaml") } : {};
+  // Who takes no ledger takes the run that it is of.
+  if (!Object.hasOwn(options, "ledger") && "file" in about) return { runPath: run, ...about };
+  return { ledger: path, ...about };
+}
+
+/** Whether a path is a file that begins as a ledger does. */
+function beginsAsLedger(path: string): boolean {
+  try {
+    if (!Deno.statSync(path).isFile) return false;
+    using file = Deno.openSync(path);
+    const bytes = new Uint8Array(8);
+    file.readSync(bytes);
+    return new TextDecoder().decode(bytes) === "QZOLEDGR";
+  } catch {
+    return false; // Who opens it says why.
+  }
+}
+
+function folderOf({ data }: Readonly<Record<string, unknown>>): unknown {
+  return typeof data === "object" && data !== null ? Reflect.get(data, "folder") : undefined;
+}
+
+/** Says of paths that were written as seen from the current folder, what they should be. */
+function assertFound(
+  written: Readonly<Record<string, unknown>>,
+  root: Readonly<Record<string, unknown>>,
+  file: string,
+  flagged: ReadonlySet<string>,
+): void {
+  const pairs = [
+    ["model", written.model, root.model],
+    ["data.folder", folderOf(written), folderOf(root)],
+  ] as const;
+  for (const [key, from, seen] of pairs) {
+    if (typeof from !== "string" || typeof seen !== "string") continue;
+    if (flagged.has(key) || isAbsolute(from) || exists(seen) || !exists(from)) continue;
+    const right = relative(resolve(dirname(file)), resolve(from));
+    throw new Deno.errors.NotFound(
+      `Cannot use ${key} ${
+        JSON.stringify(from)
+      } of ${file}: paths count from the file that names them, and "${seen}" is not there. Write "${right}", or give it by --${
+        flagOf(key)
+      }`,
+    );
+  }
+}
+
+function exists(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Flags with their values, in the order of the first occurrence. */
@@ -192,6 +290,15 @@ function withNegativeNumbers(args: readonly string[]): string[] {
 }
 
 function unknownFlag(name: string, known: readonly string[]): UsageError {
+  const meant = meantKey(name, known.map((flag) => flag.replaceAll("-", "_")));
+  if (meant !== undefined) {
+    return new UsageError(`Unknown flag --${name}: did you mean --${flagOf(meant)}?`);
+  }
+  if (name === "adapter" && known.includes("device")) {
+    return new UsageError(
+      "Unknown flag --adapter: weights are not laid over the model here; the GPU is chosen by --device",
+    );
+  }
   // Within a section the last part is what people remember.
   const last = (flag: string) => flag.split(".").at(-1) ?? flag;
   const [nearest = known.find((flag) => last(flag) === last(name))] = [

@@ -22,9 +22,11 @@ import {
   type TaskExamples,
   type TrainConfig,
   tunedPath,
+  withSteps,
 } from "../../train/mod.ts";
 import type { Call, Command } from "../command.ts";
 import { writeCurve } from "../curve_file.ts";
+import { dryRun } from "../dry_run.ts";
 import { invocation, quoted } from "../invocation.ts";
 import { lossText, resultText } from "../report.ts";
 import { begun, facts, grouped, notes, progressLine, status } from "../terminal.ts";
@@ -39,11 +41,17 @@ export const finetuneCommand: Command = {
     "finetune config.yaml",
     "finetune config.yaml --steps 100 --optimiser.learning-rate 0.01",
     "finetune --model model.gguf --task sst2 --data data/sst2 --steps 200 --output runs/a",
+    "finetune config.yaml --dry-run",
+    "finetune config.yaml --epochs 3 --patience 5",
     "finetune runs/a --resume",
   ],
   options: {
     ...forceOption,
     resume: { kind: "flag", doc: "go on with the run in the output folder" },
+    "dry-run": {
+      kind: "flag",
+      doc: "show examples in tokens, what would be trained and for how long; train nothing",
+    },
     export: { kind: "flag", doc: "write the tuned model at the end: tuned.gguf, or tuned/" },
   },
   keys: [
@@ -54,10 +62,12 @@ export const finetuneCommand: Command = {
     "trainables",
     "batch_size",
     "steps",
+    "epochs",
     "seed",
     "max_length",
     "evaluate_every",
     "evaluate_limit",
+    "patience",
     "output",
     "device",
     "quantize",
@@ -66,6 +76,7 @@ export const finetuneCommand: Command = {
     const { options, runPath, terminal, signal } = call;
     const read = call.config();
     const config = runPath === undefined ? read : { ...read, output: runPath };
+    if (options.flag("dry-run")) return await dryRun(call, config);
     const rules = await outputRules(call, config);
     const resume = options.flag("resume");
     await checkRunOutput(config.output, { ...rules, resume });
@@ -81,8 +92,9 @@ export const finetuneCommand: Command = {
     const examples = await examplesFor(session, config, call);
     let failed: unknown;
     try {
-      const finished = await train(call, config, session, examples);
-      if (finished) await summarise(call, config, session, examples);
+      const counted = withSteps(config, examples);
+      const finished = await train(call, counted, session, examples);
+      if (finished) await summarise(call, counted, session, examples);
     } catch (error) {
       failed = error;
       throw error;
@@ -187,7 +199,12 @@ async function train(
         });
       } else {
         await writeCurve(run.folder.curve, run.metrics.events, describeTask(config));
-        return event.reason === "done";
+        if (event.reason === "patience") {
+          line.log(
+            `stopped early at step ${event.step}: the held-out loss has not fallen for ${config.patience} evaluations`,
+          );
+        }
+        return event.reason !== "aborted";
       }
     }
     return true;

@@ -53,7 +53,11 @@ export const quantizeCommand: Command = {
   ],
   options: {
     ...forceOption,
-    output: { kind: "text", doc: "a .gguf file, or a folder for formats that GGUF has not" },
+    output: {
+      kind: "text",
+      path: true,
+      doc: "a .gguf file, or a folder for formats that GGUF has not",
+    },
     method: {
       kind: "text",
       doc: `${QUANTIZE_METHODS.map(({ name, summary }) => `${name}: ${summary}`).join("; ")} [rtn]`,
@@ -74,7 +78,11 @@ export const quantizeCommand: Command = {
     },
     embedding: { kind: "text", doc: "format of the embedding and the head [F16]" },
     keep: { kind: "text", doc: "parts of names that stay 16-bit, with commas between" },
-    calibration: { kind: "text", doc: "text to calibrate with: .txt, .jsonl, .tsv or .csv" },
+    calibration: {
+      kind: "text",
+      path: true,
+      doc: "text to calibrate with: .txt, .jsonl, .tsv or .csv",
+    },
     "calibration-windows": {
       kind: "number",
       min: 1,
@@ -89,6 +97,7 @@ export const quantizeCommand: Command = {
     },
     evaluate: {
       kind: "text",
+      path: true,
       doc: "text to measure perplexity on [the end of the calibration text]",
     },
     damping: { kind: "number", min: 0, doc: "gptq: added to the second moments, relative [0.01]" },
