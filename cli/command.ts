@@ -75,6 +75,18 @@ export class Options {
     return value;
   }
 
+  /** Texts with commas between them. @throws {UsageError} when one of them is empty, as after a comma too many */
+  texts(name: string): string[] | undefined {
+    const value = this.text(name);
+    const parts = value?.split(",").map((part) => part.trim());
+    if (parts?.includes("")) {
+      throw new UsageError(
+        `Cannot use --${name} ${JSON.stringify(value)}: a part between its commas is empty`,
+      );
+    }
+    return parts;
+  }
+
   /** A number. */
   number(name: string): number | undefined {
     const value = this.#values.get(name);

@@ -5,7 +5,7 @@
  */
 import { dirname, join } from "@std/path";
 import type { OffsetSet } from "../kernels/mod.ts";
-import type { Ledger } from "../optim/mod.ts";
+import { damageText, type Ledger } from "../optim/mod.ts";
 import {
   bestEvaluation,
   openLedger,
@@ -15,10 +15,12 @@ import {
   runFolder,
   type RunSession,
   type RunSessionOptions,
+  type TaskExamples,
+  taskExamples,
   type TrainConfig,
 } from "../train/mod.ts";
 import type { Call, OptionSpec } from "./command.ts";
-import { notes, status, type Terminal } from "./terminal.ts";
+import { grouped, notes, percent, status, type Terminal } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** The flags that name a fine-tune. */
@@ -57,8 +59,16 @@ export async function chosenLedger(
 async function chosenSteps(
   step: string | undefined,
   path: string,
-  { records }: Ledger,
+  { records, damage }: Ledger,
 ): Promise<number> {
+  const steps = Number(step ?? NaN);
+  if (Number.isInteger(steps) && steps >= 0 && steps <= records.length) return steps;
+  if (damage) {
+    throw new SyntaxError(
+      `Cannot use "${path}": ${damageText(damage)}. ` +
+        `The ${records.length} steps before it are good: use them with --step ${records.length}, or bring the file back from a copy`,
+    );
+  }
   if (step === "last") return records.length;
   if (step === undefined || step === "best") {
     const metrics = join(dirname(path), "metrics.jsonl");
@@ -68,8 +78,6 @@ async function chosenSteps(
     if (step === undefined) return records.length;
     throw new RangeError(`Cannot tell the best step of "${path}": "${metrics}" has no evaluation`);
   }
-  const steps = Number(step);
-  if (Number.isInteger(steps) && steps >= 0 && steps <= records.length) return steps;
   throw new RangeError(
     `Cannot replay ${step} steps of "${path}": expected best, last, or 0 to ${records.length}`,
   );
@@ -134,4 +142,29 @@ export function evaluationStatus(
     onProgress: (done, total) => status(terminal, `Evaluating ${what}: ${done} of ${total}`),
     clear: () => status(terminal, ""),
   };
+}
+
+/** The examples of a configuration for a session's model, telling how far reading them is; their notes are printed. */
+export async function examplesFor(
+  session: RunSession,
+  config: TrainConfig,
+  { terminal, signal }: Call,
+): Promise<TaskExamples> {
+  const { maxPositions } = session.model;
+  try {
+    const examples = await taskExamples(config, tokenizerOf(session), {
+      maxPositions,
+      signal,
+      onProgress: ({ file, examples, share }) =>
+        status(
+          terminal,
+          `Reading ${file}: ${grouped(examples)} examples, ${percent(share)} of the file`,
+        ),
+    });
+    status(terminal, "");
+    notes(terminal, examples.notes);
+    return examples;
+  } finally {
+    status(terminal, "");
+  }
 }

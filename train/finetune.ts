@@ -150,6 +150,7 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
     }
   }
   const order = trainingOrder(train, options);
+  using _held = ledger?.hold();
   let step = ledger?.length ?? 0;
   assertState(optimiser, offsets, step, options.state);
   // What an update rule kept in another fine-tune is none of this one's.

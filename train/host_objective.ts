@@ -109,6 +109,7 @@ export async function* finetuneByFunction(
   const { gpu, tensors } = model;
   const { distribution, projection, update, plan, estimator, accept } = optimiser;
   integerWithin("a fine-tune", "steps", options.steps, 0, Number.MAX_SAFE_INTEGER);
+  using _held = ledger?.hold();
   const first = ledger?.length ?? 0;
   assertTrainables(optimiser, offsets);
   assertState(optimiser, offsets, first, options.state);

@@ -22,6 +22,8 @@ export * from "./ledger_header.ts";
 export * from "./offsets_for.ts";
 export * from "./replay.ts";
 export * from "./run.ts";
+export * from "./run_data.ts";
 export * from "./run_folder.ts";
+export * from "./run_lock.ts";
 export * from "./session.ts";
 export * from "./task_examples.ts";

@@ -9,7 +9,7 @@ import {
   evaluate,
   type Evaluation,
   exportOffsets,
-  taskExamples,
+  otherDataNote,
   tunedPath,
 } from "../../train/mod.ts";
 import type { Command } from "../command.ts";
@@ -18,8 +18,8 @@ import { facts, grouped, notes, status } from "../terminal.ts";
 import {
   chosenLedger,
   evaluationStatus,
+  examplesFor,
   loadSession,
-  tokenizerOf,
   tunedOffsets,
   tunedOptions,
 } from "../tuned.ts";
@@ -82,12 +82,10 @@ export const exportCommand: Command = {
       ["swallowed", `${grouped(swallowed)} offsets too small for the stored precision`],
     ];
     if (options.flag("evaluate")) {
-      const { maxPositions } = session.model;
-      const { objective, validation: { examples } } = await taskExamples(
-        config,
-        tokenizerOf(session),
-        { maxPositions },
-      );
+      const { objective, validation: { examples } } = await examplesFor(session, config, call);
+      const data = chosen.ledger.header.data;
+      const other = otherDataNote(data, examples, { split: "validation", config });
+      notes(terminal, other === undefined ? [] : [other]);
       const progress = evaluationStatus(terminal, "held-out examples");
       const settings = {
         objective,

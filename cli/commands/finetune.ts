@@ -15,9 +15,9 @@ import {
   replayLedger,
   Run,
   runFolder,
+  RunLock,
   type RunSession,
   type TaskExamples,
-  taskExamples,
   type TrainConfig,
   tunedPath,
 } from "../../train/mod.ts";
@@ -26,7 +26,7 @@ import { writeCurve } from "../curve_file.ts";
 import { invocation } from "../invocation.ts";
 import { lossText, resultText } from "../report.ts";
 import { facts, grouped, notes, progressLine, status } from "../terminal.ts";
-import { evaluationStatus, loadSession, tokenizerOf } from "../tuned.ts";
+import { evaluationStatus, examplesFor, loadSession } from "../tuned.ts";
 
 /** `qzo finetune`. */
 export const finetuneCommand: Command = {
@@ -69,9 +69,7 @@ export const finetuneCommand: Command = {
         await assertExportable(source, tunedPath(config.output, { source }));
       }
     });
-    const { maxPositions } = session.model;
-    const examples = await taskExamples(config, tokenizerOf(session), { maxPositions });
-    notes(terminal, examples.notes);
+    const examples = await examplesFor(session, config, call);
     let failed: unknown;
     try {
       const finished = await train(call, config, session, examples);
@@ -101,6 +99,8 @@ async function checkOutput(output: string, resume: boolean): Promise<void> {
   if (!exists && resume) {
     throw new Deno.errors.NotFound(`Cannot resume a run in "${output}": there is no ${ledger}`);
   }
+  // Told now, and not when the model is loaded; opening the run looks again.
+  if (exists) (await RunLock.take(output))[Symbol.dispose]();
 }
 
 /** Trains to the end or until interrupted; says which. */

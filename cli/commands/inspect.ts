@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { damageText } from "../../optim/mod.ts";
 import {
   type ModelSource,
   openModelSource,
@@ -208,12 +209,16 @@ function plan(
 
 async function inspectLedger({ options, terminal }: Call, path: string): Promise<void> {
   const ledger = await openLedger(path);
-  const { header, records, tornBytes } = ledger;
+  const { header, records, tornBytes, damage } = ledger;
   const { size } = await Deno.stat(path);
   const scalars = header.trainables.reduce((sum, it) => sum + it.count, 0);
   if (options.flag("json")) {
     terminal.out(
-      JSON.stringify({ ledger: path, bytes: size, steps: records.length, tornBytes, header }),
+      JSON.stringify({
+        ...{ ledger: path, bytes: size, steps: records.length, tornBytes },
+        ...(damage ? { damage } : {}),
+        header,
+      }),
     );
     return;
   }
@@ -227,7 +232,10 @@ async function inspectLedger({ options, terminal }: Call, path: string): Promise
   facts(terminal, [
     ["ledger", `${path}, ${formatBytes(size)}`],
     ["steps", `${grouped(records.length)}, ${ledger.head.recordSize} bytes each`],
-    tornBytes > 0 ? ["torn", `${tornBytes} bytes at the end, which resuming cuts off`] : undefined,
+    damage && ["damaged", `${damageText(damage)}: the steps from it on cannot be used`],
+    tornBytes > 0 && !damage
+      ? ["torn", `${tornBytes} bytes at the end, which resuming cuts off`]
+      : undefined,
     ["trains", `${grouped(scalars)} offsets of ${header.trainables.length} tensors`],
     ["optimiser", JSON.stringify(header.optimiser)],
     ["seed", String(header.seed)],

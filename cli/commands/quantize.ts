@@ -123,7 +123,7 @@ export const quantizeCommand: Command = {
       await report(call, await writeNearest(), errors);
       return;
     }
-    const text = await readText(options, stored, anyText);
+    const text = await readText(call, stored, anyText);
     using gpu = await openGpu(gpuOptions(config));
     const before = await measured(call, gpu, stored, text, "as it is");
     const writeCalibrated = async () => {
@@ -172,7 +172,7 @@ function wantedFormat(options: Options, format: string | undefined): string {
 
 function planOptions(options: Options): PlanOptions {
   const embedding = options.text("embedding");
-  const keep = options.text("keep")?.split(",").map((part) => part.trim());
+  const keep = options.texts("keep");
   return { ...(embedding === undefined ? {} : { embedding }), ...(keep ? { keep } : {}) };
 }
 
@@ -189,17 +189,21 @@ function methodOptions(options: Options): MethodOptions {
 }
 
 async function readText(
-  options: Options,
+  { options, terminal, signal }: Call,
   { tokenizer, config, name }: ModelSource,
   path: string,
 ): Promise<CalibrationText> {
   if (!tokenizer) throw new RangeError(`Cannot calibrate "${name}": it has no tokenizer`);
   const windows = options.number("calibration-windows");
-  return await calibrationText(path, tokenizer, {
+  const text = await calibrationText(path, tokenizer, {
+    signal,
+    onProgress: (file, count) => status(terminal, `Reading ${file}: ${grouped(count)} windows`),
     length: options.number("calibration-length") ?? Math.min(WINDOW, config.context),
     evaluate: options.text("evaluate"),
     ...(windows === undefined ? {} : { windows }),
   });
+  status(terminal, "");
+  return text;
 }
 
 /** The perplexity of a model on the held-out windows, in words; a model that the device cannot hold has none. */
