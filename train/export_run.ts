@@ -17,7 +17,7 @@ import type { RunSession } from "./session.ts";
  * @throws {RangeError} When the formats do not fit the path, or tuned numbers not their stored type (see `beyond`)
  */
 export async function exportOffsets(
-  { gpu, source }: RunSession,
+  { gpu, source }: Pick<RunSession, "gpu" | "source">,
   offsets: OffsetSet,
   path: string,
   options: FoldWriteOptions = {},
