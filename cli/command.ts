@@ -47,6 +47,8 @@ export interface Call {
   readonly config: (over?: Readonly<Record<string, unknown>>) => TrainConfig;
   /** The run's folder, when one was named in place of a configuration. */
   readonly runPath: string | undefined;
+  /** The configuration file that was named; a run's own is none. */
+  readonly configPath: string | undefined;
   /** Where to print. */
   readonly terminal: Terminal;
   /** Aborted by the first Ctrl-C. */

@@ -8,8 +8,10 @@ import type { OffsetSet } from "../kernels/mod.ts";
 import { damageText, type Ledger } from "../optim/mod.ts";
 import {
   bestEvaluation,
+  inputsOf,
   openLedger,
   openRunSession,
+  type OutputRules,
   readMetrics,
   replayLedger,
   runFolder,
@@ -30,6 +32,33 @@ export const tunedOptions: Readonly<Record<string, OptionSpec>> = {
   step: { kind: "text", doc: "best, last, or a number of steps [best, if the run was evaluated]" },
 };
 
+/** The flag of commands that write. */
+export const forceOption: Readonly<Record<string, OptionSpec>> = {
+  force: { kind: "flag", doc: "write over what exists; never over what is read" },
+};
+
+/** What a command may write, by what it was called with; `more` files are read too. */
+export async function outputRules(
+  { options, runPath, configPath }: Call,
+  config: TrainConfig,
+  ...more: readonly (string | undefined)[]
+): Promise<OutputRules> {
+  const named = options.text("ledger");
+  const ledger = named === undefined || !await isFolder(named) ? named : runFolder(named).ledger;
+  const run = runPath === undefined ? undefined : runFolder(runPath);
+  const inputs = await inputsOf(
+    config,
+    ...[configPath, ledger, ledger && join(dirname(ledger), "metrics.jsonl")],
+    ...[run?.ledger, run?.metrics, run?.config, run?.lock],
+    ...[options.text("adapter"), ...more],
+  );
+  return { inputs, force: options.flag("force") };
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return await Deno.stat(path).then((it) => it.isDirectory, () => false);
+}
+
 /** A ledger and how far to replay it. */
 export interface ChosenLedger {
   readonly path: string;
@@ -49,8 +78,7 @@ export async function chosenLedger(
     }
     return undefined;
   }
-  const isFolder = await Deno.stat(named).then((it) => it.isDirectory, () => false);
-  const path = isFolder ? runFolder(named).ledger : named;
+  const path = await isFolder(named) ? runFolder(named).ledger : named;
   const ledger = await openLedger(path);
   notes(terminal, ledger.notes);
   return { path, ledger, steps: await chosenSteps(options.text("step"), path, ledger) };
@@ -66,7 +94,7 @@ async function chosenSteps(
   if (damage) {
     throw new SyntaxError(
       `Cannot use "${path}": ${damageText(damage)}. ` +
-        `The ${records.length} steps before it are good: use them with --step ${records.length}, or bring the file back from a copy`,
+        `The ${records.length} steps before it are good: use them with --step ${records.length}, bring the file back from a copy, or go on from there with finetune --resume, which keeps one`,
     );
   }
   if (step === "last") return records.length;
@@ -151,15 +179,21 @@ export async function examplesFor(
   { terminal, signal }: Call,
 ): Promise<TaskExamples> {
   const { maxPositions } = session.model;
+  let told = performance.now();
   try {
     const examples = await taskExamples(config, tokenizerOf(session), {
       maxPositions,
       signal,
-      onProgress: ({ file, examples, share }) =>
-        status(
-          terminal,
-          `Reading ${file}: ${grouped(examples)} examples, ${percent(share)} of the file`,
-        ),
+      onProgress: ({ file, examples, share }) => {
+        const text = `Reading ${file}: ${grouped(examples)} examples, ${
+          percent(share)
+        } of the file`;
+        status(terminal, text);
+        // Where nothing can be drawn over, a line now and then says that it goes on.
+        if (terminal.progress.columns() !== undefined || performance.now() - told < 5000) return;
+        told = performance.now();
+        terminal.note(text);
+      },
     });
     status(terminal, "");
     notes(terminal, examples.notes);

@@ -43,13 +43,14 @@ export async function writeModel(
   options: WriteOptions = {},
 ): Promise<WriteReport> {
   const plan = await planOf(source, path, options);
+  const notes = [...plan.notes];
   switch (plan.kind) {
     case "gguf":
       await Deno.mkdir(dirname(path), { recursive: true });
       await writeFileWhole(path, writeGguf(plan.model));
       break;
     case "stored":
-      await writeStoredFolder(source, plan.folder, path, options);
+      notes.push(...await writeStoredFolder(source, plan.folder, path, options));
       break;
     case "own":
       await writeOwnFolder(plan.own, path, options);
@@ -62,7 +63,7 @@ export async function writeModel(
     bits += bitsPerWeight(format, rows, columns) * rows * columns;
     weights += rows * columns;
   }
-  return { path, bitsPerWeight: bits / weights, formats, notes: plan.notes };
+  return { path, bitsPerWeight: bits / weights, formats, notes };
 }
 
 /**

@@ -5,7 +5,7 @@
  */
 import type { Example } from "../models/batch.ts";
 import type { Tokenizer } from "../models/tokenizer.ts";
-import { bringsStart, withStart } from "../models/special_tokens.ts";
+import { bringsStart, withoutStart, withStart } from "../models/special_tokens.ts";
 
 /** Options of {@linkcode languageModellingExamples}. */
 export interface LanguageModellingOptions {
@@ -46,7 +46,9 @@ export function languageModellingExamples(
 ): Example[] {
   const { length, windows = "stream" } = options;
   assertWindow(length);
-  const encoded = documents.map((text) => tokenizer.encode(text, { addSpecial: false }));
+  const encoded = documents.map((text) =>
+    tokenizer.encode(withoutStart(tokenizer, text), { addSpecial: false })
+  );
   const examples = windows === "document"
     ? encoded.map((ids) => documentWindow(tokenizer, ids, length)).filter((it) => it !== undefined)
     : streamWindows(tokenizer, encoded, length);

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Example } from "../models/batch.ts";
-import { withStart } from "../models/special_tokens.ts";
+import { withoutStart, withStart } from "../models/special_tokens.ts";
 import type { Tokenizer } from "../models/tokenizer.ts";
 import { overlapOf } from "./distinct_texts.ts";
 import type { RenderedExample } from "./template.ts";
@@ -47,7 +47,7 @@ export function tokeniseExample(
   options: TokeniseOptions = {},
 ): Example {
   const encoded = textsOfExample(rendered).map((text) =>
-    tokenizer.encode(text, { addSpecial: false })
+    tokenizer.encode(withoutStart(tokenizer, text), { addSpecial: false })
   );
   return exampleOfTokens(tokenizer, encoded, rendered, options).example;
 }
@@ -120,10 +120,11 @@ export function startTokens(tokenizer: Tokenizer): number[] {
 
 /**
  * The tokens of a text that is gone on with: what the tokenizer puts before every text, once, also where the text brings
- * it (templates of prompts and chats do), and nothing behind.
+ * it, and nothing behind.
  */
 export function promptTokens(tokenizer: Tokenizer, text: string): number[] {
-  return withStart(tokenizer, tokenizer.encode(text, { addSpecial: false }));
+  const ids = tokenizer.encode(withoutStart(tokenizer, text), { addSpecial: false });
+  return [...tokenizer.start, ...ids];
 }
 
 function commonPrefix(a: readonly number[], b: readonly number[], limit: number): number {

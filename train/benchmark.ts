@@ -257,7 +257,10 @@ class OpenedCase implements Disposable {
     // A limited training set is drawn by the run's seed.
     let found = examples.get(config.seed);
     if (!found) {
-      examples.set(config.seed, found = await taskExamples(config, tokenizer, { maxPositions }));
+      examples.set(
+        config.seed,
+        found = await taskExamples(config, tokenizer, { maxPositions, signal }),
+      );
     }
     return [session, found];
   }

@@ -20,6 +20,8 @@ export class ExampleCounts {
   longest = 0;
   /** Documents of fewer than two tokens. */
   dropped = 0;
+  /** The token, in text, that items bring although the tokenizer puts it before every text. */
+  bringsStart: string | undefined;
   /** Items by the field of the prompt that is blank. */
   readonly blank: Map<string, number> = new Map();
   /** The first pair of answers of which one begins the other, and how many items have one. */
@@ -68,6 +70,13 @@ export class ExampleCounts {
     }
     if (this.dropped > 0) {
       out.push(`${of(this.dropped)} shorter than 2 tokens and left out`);
+    }
+    if (this.bringsStart !== undefined) {
+      out.push(
+        `${kind}s begin with the BOS token ${
+          JSON.stringify(this.bringsStart)
+        }, which is put before every text anyway: it is there once; remove it from the template or the data`,
+      );
     }
     for (const [field, count] of this.blank) {
       out.push(`${of(count)} without text in ${JSON.stringify(field)}`);

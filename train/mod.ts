@@ -20,6 +20,7 @@ export * from "./ledger_file.ts";
 export * from "./lost_device.ts";
 export * from "./ledger_header.ts";
 export * from "./offsets_for.ts";
+export * from "./outputs.ts";
 export * from "./replay.ts";
 export * from "./run.ts";
 export * from "./run_data.ts";

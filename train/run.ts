@@ -23,6 +23,7 @@ import { finetune, type TrainingEvent } from "./finetune.ts";
 import { LedgerFile } from "./ledger_file.ts";
 import { ledgerHeader } from "./ledger_header.ts";
 import { offsetsFor } from "./offsets_for.ts";
+import { checkRunOutput, inputsOf } from "./outputs.ts";
 import { replayLedger } from "./replay.ts";
 import { type EvaluationMetrics, MetricsFile, type RunFolder, runFolder } from "./run_folder.ts";
 import { assertSameData, dataOfRun, leftOverOf } from "./run_data.ts";
@@ -40,6 +41,8 @@ export interface RunOptions {
   readonly examples: TaskExamples;
   /** Go on with the run in `config.output`. Default false: begin one, refusing a folder that holds one. */
   readonly resume?: boolean;
+  /** A new run may write over files of its names, and among others. Default false; what it is read from, and a run, are never written over. */
+  readonly force?: boolean;
   /** Told after each batch of the search for a layer, where the configuration has a word for it. */
   readonly onChoice?: (done: number, total: number) => void;
   /** Stops while tensors are looked at, before there is a ledger; `train` has its own. */
@@ -109,7 +112,8 @@ export class Run implements Disposable {
    *
    * @throws {Deno.errors.AlreadyExists} When a new run's folder holds a ledger
    * @throws {Deno.errors.NotFound} When there is no run to go on with
-   * @throws {RangeError} When no file could hold what is trained and the ledger is not enough, or the ledger was made with another model, optimiser, seed or other data, held out ones too
+   * @throws {RangeError} When no file could hold what is trained and the ledger is not enough, a new run's folder holds foreign files, a link
+   * leads out of it, or the ledger was made with another model, optimiser, seed or other data, held out ones too
    */
   static async open(configured: TrainConfig, options: RunOptions): Promise<Run> {
     const { session: { gpu, model }, resume = false } = options;
@@ -127,6 +131,8 @@ export class Run implements Disposable {
         seed: config.seed,
         data: dataOfRun(config, options.examples, leftOver),
       });
+    const { force } = options;
+    await checkRunOutput(folder.path, { inputs: await inputsOf(config), force, resume });
     const begun = resume ? undefined : stack.use(new BegunFiles(folder));
     await attempting(
       { what: "make the run's folder", path: folder.path },

@@ -40,6 +40,12 @@ export function runFolder(path: string): RunFolder {
   };
 }
 
+/** Whether a file of this name in a run's folder is the run's own: written by training, resuming or exporting into it. */
+export function isOfRun(name: string): boolean {
+  return /^(run\.ledger(\.damaged(-\d+)?)?|run\.lock|metrics\.jsonl|curve\.svg|config\.yaml|tuned(\.gguf)?)$/
+    .test(name);
+}
+
 /** A step in a run's metrics. */
 export interface StepMetrics {
   /** What kind of line it is. */

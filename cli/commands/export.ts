@@ -6,6 +6,7 @@
 import { adaptedSource, loadModel, openModelSource, targetKind } from "../../models/mod.ts";
 import {
   assertExportable,
+  checkModelOutput,
   evaluate,
   type Evaluation,
   exportOffsets,
@@ -19,7 +20,9 @@ import {
   chosenLedger,
   evaluationStatus,
   examplesFor,
+  forceOption,
   loadSession,
+  outputRules,
   tunedOffsets,
   tunedOptions,
 } from "../tuned.ts";
@@ -38,6 +41,7 @@ export const exportCommand: Command = {
   ],
   options: {
     ...tunedOptions,
+    ...forceOption,
     output: {
       kind: "text",
       doc:
@@ -65,10 +69,9 @@ export const exportCommand: Command = {
       throw new UsageError("Missing --output, for example tuned.gguf");
     }
     using session = await loadSession(config, call, async (source) => {
+      const within = output === undefined ? runPath : undefined;
       output ??= tunedPath(runPath!, { source });
-      if (await Deno.realPath(output).catch(() => "") === await Deno.realPath(config.model)) {
-        throw new RangeError(`Cannot write "${output}" over the model it is made from`);
-      }
+      await checkModelOutput(output, { ...await outputRules(call, config), within });
       await assertExportable(source, output);
     });
     const path = output!;

@@ -7,6 +7,8 @@ import { isFromSystem } from "../../models/attempt.ts";
 import {
   assertExportable,
   bestEvaluation,
+  checkModelOutput,
+  checkRunOutput,
   compareEvaluations,
   describeTask,
   evaluate,
@@ -29,10 +31,10 @@ import {
 import type { Ledger } from "../../optim/mod.ts";
 import type { Call, Command } from "../command.ts";
 import { writeCurve } from "../curve_file.ts";
-import { invocation } from "../invocation.ts";
+import { invocation, quoted } from "../invocation.ts";
 import { evaluationText, foldRows, gainText, keptNotes, resultText } from "../report.ts";
 import { facts, grouped, notes, progressLine, status } from "../terminal.ts";
-import { evaluationStatus, examplesFor, loadSession } from "../tuned.ts";
+import { evaluationStatus, examplesFor, forceOption, loadSession, outputRules } from "../tuned.ts";
 
 /** `qzo finetune`. */
 export const finetuneCommand: Command = {
@@ -46,6 +48,7 @@ export const finetuneCommand: Command = {
     "finetune runs/a --resume",
   ],
   options: {
+    ...forceOption,
     resume: { kind: "flag", doc: "go on with the run in the output folder" },
     export: { kind: "flag", doc: "write the tuned model at the end: tuned.gguf, or tuned/" },
   },
@@ -69,10 +72,16 @@ export const finetuneCommand: Command = {
     const { options, runPath, terminal, signal } = call;
     const read = call.config();
     const config = runPath === undefined ? read : { ...read, output: runPath };
-    await checkOutput(config.output, options.flag("resume"));
+    const rules = await outputRules(call, config);
+    const resume = options.flag("resume");
+    await checkRunOutput(config.output, { ...rules, resume });
+    // Told now, and not when the model is loaded; opening the run looks again.
+    if (resume) (await RunLock.take(config.output))[Symbol.dispose]();
     using session = await loadSession(config, call, async (source) => {
       if (options.flag("export")) {
-        await assertExportable(source, tunedPath(config.output, { source }));
+        const path = tunedPath(config.output, { source });
+        await checkModelOutput(path, rules);
+        await assertExportable(source, path);
       }
     });
     const examples = await examplesFor(session, config, call);
@@ -88,26 +97,14 @@ export const finetuneCommand: Command = {
       // A full disk stops a run as a signal does: its ledger is whole.
       const stopped = signal.aborted || isFromSystem(failed);
       if (stopped && await Deno.stat(ledger).then(({ isFile }) => isFile, () => false)) {
-        terminal.note(`To go on: ${invocation()} finetune ${quoted(config.output)} --resume`);
+        const also = options.flag("export") ? " --export" : "";
+        terminal.note(
+          `To go on: ${invocation()} finetune ${quoted(config.output)} --resume${also}`,
+        );
       }
     }
   },
 };
-
-async function checkOutput(output: string, resume: boolean): Promise<void> {
-  const { ledger } = runFolder(output);
-  const exists = await Deno.stat(ledger).then(() => true, () => false);
-  if (exists && !resume) {
-    throw new Deno.errors.AlreadyExists(
-      `Cannot begin a run in "${output}": it holds one. Add --resume to go on with it, or choose another --output`,
-    );
-  }
-  if (!exists && resume) {
-    throw new Deno.errors.NotFound(`Cannot resume a run in "${output}": there is no ${ledger}`);
-  }
-  // Told now, and not when the model is loaded; opening the run looks again.
-  if (exists) (await RunLock.take(output))[Symbol.dispose]();
-}
 
 /** Trains to the end, or until interrupted: then undefined. */
 async function train(
@@ -124,6 +121,7 @@ async function train(
     session,
     examples,
     resume: options.flag("resume"),
+    force: options.flag("force"),
     onChoice: choice.onProgress,
     onGains: gains.onProgress,
     signal,
@@ -326,8 +324,4 @@ function looksAt(events: readonly RunEvent[]): Looks {
     last: evaluations.at(-1),
     count: new Set(evaluations.map(({ step }) => step)).size,
   };
-}
-
-function quoted(path: string): string {
-  return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }

@@ -20,12 +20,18 @@ import {
 } from "../../models/mod.ts";
 import { FORMATS, type PlanOptions } from "../../quant/mod.ts";
 import { perplexity } from "../../tasks/mod.ts";
-import { type CalibrationText, calibrationText, evaluate, gpuOptions } from "../../train/mod.ts";
+import {
+  type CalibrationText,
+  calibrationText,
+  checkModelOutput,
+  evaluate,
+  gpuOptions,
+} from "../../train/mod.ts";
 import type { Call, Command, Options } from "../command.ts";
 import { formatBytes } from "../progress.ts";
 import { TensorErrors } from "../tensor_errors.ts";
 import { facts, grouped, notes, progressLine, status } from "../terminal.ts";
-import { evaluationStatus } from "../tuned.ts";
+import { evaluationStatus, forceOption, outputRules } from "../tuned.ts";
 import { UsageError } from "../usage_error.ts";
 
 /** Tokens of a calibration window. */
@@ -46,6 +52,7 @@ export const quantizeCommand: Command = {
     "quantize folder --method codebook --format codebook2x8 --calibration text.txt --output small",
   ],
   options: {
+    ...forceOption,
     output: { kind: "text", doc: "a .gguf file, or a folder for formats that GGUF has not" },
     method: {
       kind: "text",
@@ -103,9 +110,10 @@ export const quantizeCommand: Command = {
         `Missing --calibration, for example --calibration text.txt: ${method.name} learns from text`,
       );
     }
-    if (await Deno.stat(path).then(() => true, () => false)) {
-      throw new Deno.errors.AlreadyExists(`Cannot write "${path}": it exists`);
-    }
+    await checkModelOutput(
+      path,
+      await outputRules(call, config, calibration, options.text("evaluate")),
+    );
     using stored = await openModelSource(config.model);
     notes(terminal, stored.notes);
     const wanted = { format, ...planOptions(options), ...methodOptions(options) };
