@@ -28,7 +28,7 @@ import {
 } from "../../train/mod.ts";
 import type { Call, Command } from "../command.ts";
 import { writeCurve } from "../curve_file.ts";
-import { invocation } from "../invocation.ts";
+import { invocation, quoted } from "../invocation.ts";
 import { lossText, resultText } from "../report.ts";
 import { facts, grouped, notes, progressLine, status } from "../terminal.ts";
 import { evaluationStatus, examplesFor, forceOption, loadSession, outputRules } from "../tuned.ts";
@@ -105,7 +105,10 @@ export const finetuneCommand: Command = {
       // A full disk stops a run as a signal does: its ledger is whole. So does a device that is lost once too often.
       const stopped = signal.aborted || isFromSystem(failed) || failed instanceof DeviceLostError;
       if (stopped && await canGoOn()) {
-        terminal.note(`To go on: ${invocation()} finetune ${quoted(config.output)} --resume`);
+        const also = options.flag("export") ? " --export" : "";
+        terminal.note(
+          `To go on: ${invocation()} finetune ${quoted(config.output)} --resume${also}`,
+        );
       }
     }
   },
@@ -294,8 +297,4 @@ function gain({ before, after }: { before?: Result; after?: Result }): string {
   }
   const difference = after.accuracy - before.accuracy;
   return `  (${difference < 0 ? "" : "+"}${(100 * difference).toFixed(1)} points)`;
-}
-
-function quoted(path: string): string {
-  return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }
