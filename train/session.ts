@@ -34,7 +34,7 @@ export function gpuOptions({ device: { adapter, submission } }: TrainConfig): Gp
       : { adapter },
     ...submission === undefined
       ? {}
-      : { pacing: { dispatch: Math.min(50, submission), submission } },
+      : { pacing: { dispatch: Math.min(50, submission / 5), submission } },
   };
 }
 
