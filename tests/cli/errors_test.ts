@@ -92,6 +92,29 @@ Deno.test("errors: whatever lies at a path, every command says what it attempted
   });
 });
 
+Deno.test("errors: a data file that is not there is told with the key that names it", async () => {
+  await inFolder(async (folder) => {
+    const { model, config } = await writeTinyTask(folder);
+    await Deno.writeTextFile(join(folder, "t.txt"), "a b c d e f g h i j k l m n o p");
+    const text = ["--model", model, "--task", "language-modelling", "--data", folder];
+    const cases: [string, string[]][] = [
+      ["data.train", [...text, "--data.train", "none.txt", "--data.validation", "t.txt"]],
+      ["data.validation", [...text, "--data.train", "t.txt", "--data.validation", "none.jsonl"]],
+      ["data.train", [config, "--data.train", "none.jsonl"]],
+      ["data.validation", [config, "--data.validation", "none.csv"]],
+      ["Task sst2", ["--model", model, "--task", "sst2", "--data", join(folder, "no")]],
+    ];
+    for (const [key, args] of cases) {
+      for (const command of ["finetune", "evaluate"]) {
+        const output = command === "finetune" ? ["--output", join(folder, "r")] : [];
+        const text = await refused(command, ...args, ...output);
+        assertMatch(text, /^Cannot read the data file ".*": there is no such file or folder\. /);
+        assert(text.includes(`. ${key} names it, and data.folder is "`), text);
+      }
+    }
+  });
+});
+
 Deno.test("errors: rights that were not given are named, by every command", async () => {
   await inFolder(async (folder) => {
     const { model } = await writeTinyTask(folder);
