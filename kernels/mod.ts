@@ -5,6 +5,7 @@
  */
 
 export * from "./activation_pool.ts";
+export { type SubgroupSizes } from "./adapter.ts";
 export * from "./batch_layout.ts";
 export * from "./block_copy.ts";
 export * from "./extent.ts";
