@@ -342,7 +342,7 @@ export async function openGpu(options: GpuOptions = {}): Promise<Gpu> {
   });
   if (!adapter) {
     throw new NoAdapterError(
-      "Cannot open a GPU: WebGPU found no adapter. Install a Vulkan driver (on Debian or Ubuntu: apt install mesa-vulkan-drivers)",
+      "Cannot open a GPU: WebGPU found no adapter. Install a Vulkan driver (on Debian or Ubuntu: apt install mesa-vulkan-drivers); qzo doctor says what is missing",
     );
   }
   const info = adapter.info;

@@ -119,3 +119,8 @@ let decided: WideVectors | undefined;
 export function widenOnce(wanted?: boolean): WideVectors {
   return decided ??= widenVectors(wanted, processHost);
 }
+
+/** What was done about wide vectors in this process; undefined before its first device. */
+export function wideVectors(): WideVectors | undefined {
+  return decided;
+}
