@@ -41,6 +41,8 @@ export interface ParsedArguments {
   readonly config: (over?: Readonly<Record<string, unknown>>) => TrainConfig;
   /** The run's folder, when one was named. */
   readonly runPath: string | undefined;
+  /** The configuration file, when one was named. */
+  readonly configPath: string | undefined;
 }
 
 /** A key's flag: `optimiser.learning_rate` is `optimiser.learning-rate`. */
@@ -128,6 +130,7 @@ export function parseCommandArguments(
     options: new Options(values),
     config: (over = {}) => readTrainConfig({ ...root, ...over }, file ?? "the command line"),
     runPath,
+    configPath: runPath === undefined ? file : undefined,
   };
 }
 
@@ -270,7 +273,9 @@ function readYaml(path: string): Record<string, unknown> {
   try {
     value = parse(text, { schema: "core" });
   } catch (cause) {
-    const reason = cause instanceof SyntaxError ? cause.message : "it is nested too deeply";
+    const reason = cause instanceof SyntaxError
+      ? cause.message.split("\n")[0]
+      : "it is nested too deeply";
     throw new SyntaxError(`Cannot read ${path}: ${reason}`, { cause });
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) {

@@ -47,6 +47,8 @@ export interface Call {
   readonly config: (over?: Readonly<Record<string, unknown>>) => TrainConfig;
   /** The run's folder, when one was named in place of a configuration. */
   readonly runPath: string | undefined;
+  /** The configuration file that was named; a run's own is none. */
+  readonly configPath: string | undefined;
   /** Where to print. */
   readonly terminal: Terminal;
   /** Aborted by the first Ctrl-C. */
@@ -73,6 +75,18 @@ export class Options {
     const value = this.text(name);
     if (value === undefined) throw new UsageError(`Missing --${name}, for example ${example}`);
     return value;
+  }
+
+  /** Texts with commas between them. @throws {UsageError} when one of them is empty, as after a comma too many */
+  texts(name: string): string[] | undefined {
+    const value = this.text(name);
+    const parts = value?.split(",").map((part) => part.trim());
+    if (parts?.includes("")) {
+      throw new UsageError(
+        `Cannot use --${name} ${JSON.stringify(value)}: a part between its commas is empty`,
+      );
+    }
+    return parts;
   }
 
   /** A number. */

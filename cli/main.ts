@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { inWords } from "../models/attempt.ts";
 import { nearestNames } from "../quant/nearest_names.ts";
 import { parseCommandArguments } from "./arguments.ts";
 import type { Command } from "./command.ts";
@@ -19,7 +20,8 @@ import { inspectCommand } from "./commands/inspect.ts";
 import { quantizeCommand } from "./commands/quantize.ts";
 import { replayCommand } from "./commands/replay.ts";
 import { commandHelp, overview } from "./help.ts";
-import { processTerminal, type Terminal } from "./terminal.ts";
+import { message } from "./printable.ts";
+import { guarded, processTerminal, type Terminal } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
 
 export type { Call, Command, Options, OptionSpec } from "./command.ts";
@@ -63,8 +65,10 @@ export interface RunCliOptions {
  */
 export async function runCli(
   args: readonly string[],
-  { terminal = processTerminal(), signal = new AbortController().signal }: RunCliOptions = {},
+  { terminal: given = processTerminal(), signal = new AbortController().signal }: RunCliOptions =
+    {},
 ): Promise<number> {
+  const terminal = guarded(given);
   const verbose = args.includes("--verbose") || Boolean(Deno.env.get("QZO_DEBUG"));
   try {
     const [name, ...rest] = args;
@@ -76,19 +80,19 @@ export async function runCli(
     const command = COMMANDS.find((it) => it.name === name);
     if (!command) throw unknownCommand(name);
     const ownKeys = new Set(COMMANDS.flatMap(({ options }) => Object.keys(options)));
-    const { options, config, runPath } = parseCommandArguments(rest, command, ownKeys);
+    const { options, config, runPath, configPath } = parseCommandArguments(rest, command, ownKeys);
     if (options.flag("help")) {
       terminal.out(commandHelp(command));
       return 0;
     }
-    await command.run({ options, config, runPath, terminal, signal });
+    await command.run({ options, config, runPath, configPath, terminal, signal });
     return signal.aborted ? 130 : 0;
   } catch (error) {
     if (signal.aborted && isAbort(error)) {
       terminal.note("Interrupted");
       return 130;
     }
-    terminal.note(describeError(error, verbose));
+    terminal.note(describeError(error, args[0], verbose));
     return 1;
   }
 }
@@ -107,10 +111,12 @@ function isAbort(error: unknown): boolean {
   return error instanceof DOMException && error.name === "AbortError";
 }
 
-function describeError(error: unknown, verbose: boolean): string {
-  if (!(error instanceof Error)) return String(error);
+/** What went wrong, in one line; what the system said and nobody put into words says at least what was wanted. */
+function describeError(given: unknown, command: string, verbose: boolean): string {
+  const error = inWords(given, { what: command });
+  if (!(error instanceof Error)) return message(String(error));
   if (verbose) return error.stack ?? `${error.name}: ${error.message}`;
-  const [line] = error.message.split("\n");
+  const line = message(error.message);
   return line === "" ? error.name : line;
 }
 

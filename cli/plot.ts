@@ -5,6 +5,7 @@
  */
 import * as Plot from "@observablehq/plot";
 import { DOMParser } from "linkedom";
+import { shortName, svgMarkup } from "./printable.ts";
 
 /** What a run recorded. Values that are not finite are left out of the picture. */
 export interface LossCurve {
@@ -195,9 +196,12 @@ export function compose(
     "font-size": 12,
   });
   root.append(element("rect", { width: "100%", height: "100%", fill: "white" }));
-  root.append(element("text", { x: 12, y: 20, "font-size": 15, "font-weight": "bold" }, title));
+  root.append(
+    element("text", { x: 12, y: 20, "font-size": 15, "font-weight": "bold" }, shortName(title)),
+  );
   let x = 12;
-  for (const [name, colour] of legend) {
+  for (const [given, colour] of legend) {
+    const name = shortName(given);
     root.append(element("rect", { x, y: 31, width: 12, height: 4, fill: colour }));
     root.append(element("text", { x: x + 17, y: 37 }, name));
     x += 38 + 6.5 * name.length;
@@ -208,5 +212,6 @@ export function compose(
     root.append(svg);
     y += height;
   }
-  return root.outerHTML.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"') + "\n";
+  const markup = root.outerHTML.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"');
+  return `${svgMarkup(markup)}\n`;
 }

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { printable } from "./printable.ts";
+
 /** What a run has come to. */
 export interface ProgressState {
   /** Steps done. */
@@ -191,8 +193,9 @@ export class ProgressLine implements Disposable {
 
   /** Prints a line above the bar. */
   log(message: string): void {
-    if (this.#drawn === "") this.#target.write(`${message}\n`);
-    else this.#target.write(`\r\x1b[K${message}\n${this.#drawn}`);
+    const line = printable(message);
+    if (this.#drawn === "") this.#target.write(`${line}\n`);
+    else this.#target.write(`\r\x1b[K${line}\n${this.#drawn}`);
   }
 
   /** Ends the line. */

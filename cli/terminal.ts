@@ -3,12 +3,13 @@
  *
  * @module
  */
+import { message, printable, shortName } from "./printable.ts";
 import { ProgressLine, type ProgressTarget } from "./progress.ts";
 
 /** Where a command prints. */
 export interface Terminal {
-  /** A line of results, to standard output. */
-  out(line: string): void;
+  /** A line of results, to standard output; its first `bold` characters stand out where colours are welcome. */
+  out(line: string, bold?: number): void;
   /** Text as it is, to standard output. */
   write(text: string): void;
   /** A line about what is going on, to standard error. */
@@ -17,8 +18,20 @@ export interface Terminal {
   readonly progress: ProgressTarget;
   /** All of standard input; undefined when it is a keyboard. */
   input(): Promise<string | undefined>;
-  /** Makes text bold where colours are welcome. */
-  bold(text: string): string;
+}
+
+/**
+ * A terminal that shows control characters and marks of direction by their numbers, whatever they come from: names in a file, its data,
+ * generated text. Everything that commands print passes here.
+ */
+export function guarded(terminal: Terminal): Terminal {
+  return {
+    out: (line, bold) => terminal.out(printable(line), bold),
+    write: (text) => terminal.write(printable(text)),
+    note: (line) => terminal.note(printable(line)),
+    progress: terminal.progress,
+    input: () => terminal.input(),
+  };
 }
 
 /** The process's own standard streams. Colours: on a terminal, unless NO_COLOR is set. */
@@ -30,7 +43,13 @@ export function processTerminal(): Terminal {
   };
   const coloured = !Deno.noColor && Deno.stdout.isTerminal();
   return {
-    out: (line) => put(Deno.stdout, `${line}\n`),
+    out: (line, bold = 0) =>
+      put(
+        Deno.stdout,
+        coloured && bold > 0
+          ? `\x1b[1m${line.slice(0, bold)}\x1b[22m${line.slice(bold)}\n`
+          : `${line}\n`,
+      ),
     write: (text) => put(Deno.stdout, text),
     note: (line) => put(Deno.stderr, `${line}\n`),
     progress: {
@@ -46,7 +65,6 @@ export function processTerminal(): Terminal {
     },
     input: async () =>
       Deno.stdin.isTerminal() ? undefined : await new Response(Deno.stdin.readable).text(),
-    bold: (text) => coloured ? `\x1b[1m${text}\x1b[22m` : text,
   };
 }
 
@@ -55,21 +73,52 @@ export function progressLine(terminal: Terminal): ProgressLine {
   return new ProgressLine(terminal.progress);
 }
 
-/** A short status that is drawn over the one before, on terminals only; `""` clears it. */
-export function status(terminal: Terminal, text: string): void {
-  const columns = terminal.progress.columns();
+/** How often a status is a plain line where there is no terminal, in milliseconds. */
+const PLAIN_EVERY = 5000;
+
+const plainLines = new WeakMap<ProgressTarget, number>();
+
+/**
+ * A short status that is drawn over the one before; `""` clears it. Where there is no terminal it is a plain line every five seconds, so
+ * that what is over sooner prints nothing.
+ *
+ * @param now Milliseconds; a test brings its own
+ */
+export function status(terminal: Terminal, text: string, now: number = performance.now()): void {
+  const { progress } = terminal;
+  const columns = progress.columns();
   if (columns !== undefined) {
-    terminal.progress.write(`\r\x1b[K${text.slice(0, Math.max(0, columns - 1))}`);
+    progress.write(`\r\x1b[K${printable(text).slice(0, Math.max(0, columns - 1))}`);
+    return;
   }
+  const last = plainLines.get(progress);
+  if (text === "") plainLines.delete(progress);
+  else if (last === undefined) plainLines.set(progress, now);
+  else if (now - last >= PLAIN_EVERY) {
+    plainLines.set(progress, now);
+    progress.write(`${printable(text)}\n`);
+  }
+}
+
+/** A status that is worth a line at once also where there is no terminal: what may take minutes begins. */
+export function begun(terminal: Terminal, text: string): void {
+  if (terminal.progress.columns() === undefined) terminal.note(text);
+  else status(terminal, text);
 }
 
 /** Sentences that a user should read once, to standard error. */
 export function notes(terminal: Terminal, sentences: readonly string[] = []): void {
-  for (const sentence of sentences) terminal.note(`note: ${sentence}`);
+  for (const sentence of sentences) terminal.note(`note: ${message(sentence)}`);
 }
 
+// Summaries of commands are longer than any name.
+const LONGEST_CELL = 600;
+
 /** Rows as aligned columns: numbers to the right, texts to the left. */
-export function table(rows: readonly (readonly (string | number)[])[]): string[] {
+export function table(given: readonly (readonly (string | number)[])[]): string[] {
+  const rows = given.map((row) =>
+    row.map((cell) => typeof cell === "number" ? cell : shortName(printable(cell), LONGEST_CELL))
+  );
   const widths: number[] = [];
   for (const row of rows) {
     row.forEach((cell, i) => widths[i] = Math.max(widths[i] ?? 0, String(cell).length));
@@ -89,7 +138,7 @@ export function facts(
   const shown = pairs.filter((pair) => pair !== undefined);
   const width = Math.max(...shown.map(([name]) => name.length));
   for (const [name, value] of shown) {
-    terminal.out(`${terminal.bold(name.padEnd(width))}  ${value}`);
+    terminal.out(`${name.padEnd(width)}  ${value}`, width);
   }
 }
 

@@ -5,20 +5,24 @@
  */
 import { dirname, join } from "@std/path";
 import type { OffsetSet } from "../kernels/mod.ts";
-import type { Ledger } from "../optim/mod.ts";
+import { damageText, type Ledger } from "../optim/mod.ts";
 import {
   bestEvaluation,
+  inputsOf,
   openLedger,
   openRunSession,
+  type OutputRules,
   readMetrics,
   replayLedger,
   runFolder,
   type RunSession,
   type RunSessionOptions,
+  type TaskExamples,
+  taskExamples,
   type TrainConfig,
 } from "../train/mod.ts";
 import type { Call, OptionSpec } from "./command.ts";
-import { notes, status, type Terminal } from "./terminal.ts";
+import { grouped, notes, percent, status, type Terminal } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** The flags that name a fine-tune. */
@@ -27,6 +31,33 @@ export const tunedOptions: Readonly<Record<string, OptionSpec>> = {
   adapter: { kind: "text", doc: "adapter (.safetensors, written by export) to lay over the model" },
   step: { kind: "text", doc: "best, last, or a number of steps [best, if the run was evaluated]" },
 };
+
+/** The flag of commands that write. */
+export const forceOption: Readonly<Record<string, OptionSpec>> = {
+  force: { kind: "flag", doc: "write over what exists; never over what is read" },
+};
+
+/** What a command may write, by what it was called with; `more` files are read too. */
+export async function outputRules(
+  { options, runPath, configPath }: Call,
+  config: TrainConfig,
+  ...more: readonly (string | undefined)[]
+): Promise<OutputRules> {
+  const named = options.text("ledger");
+  const ledger = named === undefined || !await isFolder(named) ? named : runFolder(named).ledger;
+  const run = runPath === undefined ? undefined : runFolder(runPath);
+  const inputs = await inputsOf(
+    config,
+    ...[configPath, ledger, ledger && join(dirname(ledger), "metrics.jsonl")],
+    ...[run?.ledger, run?.metrics, run?.config, run?.lock],
+    ...[options.text("adapter"), ...more],
+  );
+  return { inputs, force: options.flag("force") };
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return await Deno.stat(path).then((it) => it.isDirectory, () => false);
+}
 
 /** A ledger and how far to replay it. */
 export interface ChosenLedger {
@@ -47,8 +78,7 @@ export async function chosenLedger(
     }
     return undefined;
   }
-  const isFolder = await Deno.stat(named).then((it) => it.isDirectory, () => false);
-  const path = isFolder ? runFolder(named).ledger : named;
+  const path = await isFolder(named) ? runFolder(named).ledger : named;
   const ledger = await openLedger(path);
   notes(terminal, ledger.notes);
   return { path, ledger, steps: await chosenSteps(options.text("step"), path, ledger) };
@@ -57,8 +87,16 @@ export async function chosenLedger(
 async function chosenSteps(
   step: string | undefined,
   path: string,
-  { records }: Ledger,
+  { records, damage }: Ledger,
 ): Promise<number> {
+  const steps = Number(step ?? NaN);
+  if (Number.isInteger(steps) && steps >= 0 && steps <= records.length) return steps;
+  if (damage) {
+    throw new SyntaxError(
+      `Cannot use "${path}": ${damageText(damage)}. ` +
+        `The ${records.length} steps before it are good: use them with --step ${records.length}, or bring the file back from a copy`,
+    );
+  }
   if (step === "last") return records.length;
   if (step === undefined || step === "best") {
     const metrics = join(dirname(path), "metrics.jsonl");
@@ -68,8 +106,6 @@ async function chosenSteps(
     if (step === undefined) return records.length;
     throw new RangeError(`Cannot tell the best step of "${path}": "${metrics}" has no evaluation`);
   }
-  const steps = Number(step);
-  if (Number.isInteger(steps) && steps >= 0 && steps <= records.length) return steps;
   throw new RangeError(
     `Cannot replay ${step} steps of "${path}": expected best, last, or 0 to ${records.length}`,
   );
@@ -134,4 +170,29 @@ export function evaluationStatus(
     onProgress: (done, total) => status(terminal, `Evaluating ${what}: ${done} of ${total}`),
     clear: () => status(terminal, ""),
   };
+}
+
+/** The examples of a configuration for a session's model, telling how far reading them is; their notes are printed. */
+export async function examplesFor(
+  session: RunSession,
+  config: TrainConfig,
+  { terminal, signal }: Call,
+): Promise<TaskExamples> {
+  const { maxPositions } = session.model;
+  try {
+    const examples = await taskExamples(config, tokenizerOf(session), {
+      maxPositions,
+      signal,
+      onProgress: ({ file, examples, share }) =>
+        status(
+          terminal,
+          `Reading ${file}: ${grouped(examples)} examples, ${percent(share)} of the file`,
+        ),
+    });
+    status(terminal, "");
+    notes(terminal, examples.notes);
+    return examples;
+  } finally {
+    status(terminal, "");
+  }
 }

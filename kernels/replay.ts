@@ -8,7 +8,7 @@ import type { Gpu } from "./gpu.ts";
 import { compileGraph, Graph } from "./graph.ts";
 import { SHADER_LIBRARY } from "./library.ts";
 import { hasSign, type OffsetSet } from "./offsets.ts";
-import type { StepRecord } from "../optim/apply_record.ts";
+import { rests, type StepRecord } from "../optim/apply_record.ts";
 import { moveOffsets, type MoveRule } from "./step.ts";
 import { Storage } from "./storage.ts";
 import type { DeviceTensor } from "./tensor.ts";
@@ -66,6 +66,7 @@ export async function replayMoves(
       step.seeds.forEach((seed, q) => {
         words.set(seed, (i * perStep + q) * 4);
         floats[(i * perStep + q) * 4 + 2] = step.coefficients[q];
+        words[(i * perStep + q) * 4 + 3] = rests(rule, step) ? 0 : 1;
       });
       if ((step.inputs?.length ?? 0) !== perInputs) {
         throw new TypeError(

@@ -6,7 +6,7 @@
  */
 
 import type { AcceptRule } from "../optim/accept.ts";
-import type { DirectionPlan } from "../optim/direction_plan.ts";
+import type { OffsetRule } from "../optim/apply_record.ts";
 import type { Optimiser } from "../optim/optimiser.ts";
 import {
   elementOpsWgsl,
@@ -24,7 +24,6 @@ import { hasSign, type OffsetSet, offsetStride } from "./offsets.ts";
 import { lawKey } from "./perturbation.ts";
 import { Storage } from "./storage.ts";
 import type { DeviceTensor } from "./tensor.ts";
-import type { UpdateRule } from "../optim/update_rule.ts";
 import acceptSource from "./wgsl/accept.ts";
 import projectSource from "./wgsl/project.ts";
 import scalarSource from "./wgsl/scalar_step.ts";
@@ -150,6 +149,11 @@ export function scalarStepShader(
     state: (index) => `bitcast<f32>(control[${CONTROL_WORDS + index}])`,
     input: (index) => `inputs[${index}]`,
   });
+  const { acts: says } = program;
+  if (optimiser.update && optimiser.plan.hold > 1 && !says) {
+    throw new TypeError(`Cannot record a step of ${optimiser.name}: which steps act is not said`);
+  }
+  const acts = says ? `u32(moves && ${says} != 0.0)` : "u32(moves)";
   const directionBranch = (direction: number) =>
     estimator.branches.findIndex((b) => b.direction === direction && b.amplitude !== 0);
   const seed = (move: number) =>
@@ -205,7 +209,7 @@ export function scalarStepShader(
     .replace(
       "/*COEFFICIENTS*/",
       program.coefficients.map((c, d) =>
-        `  steps[${d}] = vec4<u32>(${seed(d)}, select(0u, bitcast<u32>(${c}), moves), 0u);`
+        `  steps[${d}] = vec4<u32>(${seed(d)}, select(0u, bitcast<u32>(${c}), moves), ${acts});`
       ).join("\n"),
     )
     .replace("/*RECORD*/", fields.map((f, i) => `  records[at + ${i + 1}u] = ${f};`).join("\n"))
@@ -309,16 +313,11 @@ export function optimiserStep(
 }
 
 /** How offsets move: an optimiser is one, and a ledger's header holds the same facts. */
-export type MoveRule = Pick<Optimiser, "distribution" | "projection"> & {
-  /** What becomes of each offset's gradient; absent where offsets move by the coefficients alone. */
-  readonly update?: UpdateRule | undefined;
-  /** How frozen offsets are told; by their value if absent. */
-  readonly plan?: Pick<DirectionPlan, "magnitude">;
-};
+export type MoveRule = Pick<OffsetRule, "distribution" | "projection" | "update" | "plan">;
 
 /** Seeds and coefficients on the device: `directions` of them, `perStep` of each step. */
 export interface Moves {
-  /** 16 bytes a direction: seed, coefficient. */
+  /** 16 bytes a direction: seed, coefficient, and 1 where an update rule acts, 0 where the step only accumulates, is halted or is none. */
   readonly coefficients: Storage;
   /** In all. */
   readonly directions: number;
@@ -356,6 +355,7 @@ export function moveOffsets(
         RULE: update !== undefined,
         STATES: update?.stateSize ?? 0,
         INPUTS: update?.inputSize ?? 0,
+        RESTS: update?.restsAtZero ?? false,
       },
       reads: {
         1: offsets.tables[i],

@@ -79,7 +79,7 @@ export async function writeAdapter(
  */
 export async function adaptedSource(base: ModelSource, path: string): Promise<ModelSource> {
   using stack = new DisposableStack();
-  const bytes = stack.use(await openFile(path));
+  const bytes = stack.use(await openFile(path, "adapter"));
   const file = await readSafetensors(bytes);
   if (file.metadata.get("format") !== FORMAT) {
     throw new RangeError(

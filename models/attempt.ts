@@ -56,7 +56,10 @@ const ANSWERS: readonly Answer[] = [
     is: (_, code) => code === "ENOSPC" || code === "EDQUOT",
     words: () => "no space left on the disk. Free some, or write elsewhere",
   },
-  { is: (_, code) => code === "EFBIG", words: () => "the file would be larger than allowed there" },
+  {
+    is: (_, code) => code === "EFBIG",
+    words: () => "the file would be too large for its disk, or for a limit that is set (ulimit -f)",
+  },
   {
     is: (_, code) => code === "EROFS",
     words: () => "it lies on a disk that is mounted read-only. Write elsewhere",
@@ -92,10 +95,22 @@ function plainWords({ message }: Error): string {
 }
 
 /** Whether an error came from the system or from Deno's permissions, and not from this library. */
-export function isOsError(error: unknown): error is Error {
+export function isOsError(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   return codeOf(error) !== "" || / \(os error \d+\)/.test(error.message) ||
-    error instanceof Deno.errors.NotCapable && /--allow-/.test(error.message);
+    error instanceof Deno.errors.NotCapable && /^Requires /.test(error.message);
+}
+
+/** Whether an error goes back to the system: a full disk, a right that is missing. */
+export function isFromSystem(error: unknown): boolean {
+  for (
+    let at: unknown = error, depth = 0;
+    at instanceof Error && depth < 8;
+    at = at.cause, depth++
+  ) {
+    if (isOsError(at)) return true;
+  }
+  return false;
 }
 
 function codeOf(error: Error): string {
@@ -114,7 +129,7 @@ export function inWords(
   error: unknown,
   attempt: Omit<Attempt, "path"> & { path?: string },
 ): unknown {
-  if (!isOsError(error)) return error;
+  if (!(error instanceof Error && isOsError(error))) return error;
   const { what, path = pathIn(error), hint } = attempt;
   const answer = ANSWERS.find(({ is }) => is(error, codeOf(error)));
   const words = answer ? answer.words(error, path ?? "") : plainWords(error);

@@ -8,6 +8,7 @@ import type { ModelConfig, RopeScaling } from "./config.ts";
 import { checkedConfig, positiveInteger, positiveNumber } from "./config_checks.ts";
 import {
   checkKeys,
+  exactly,
   type Fields,
   harmless,
   isEmpty,
@@ -21,16 +22,21 @@ import {
 } from "./config_keys.ts";
 import { contextWithin } from "./sliding_window.ts";
 
-const another = "another architecture";
+const another = only(
+  [0],
+  "another architecture",
+  (value) => Array.isArray(value) && value.every((it) => it === 0 || it === false),
+);
 
 /** Every key that llama.cpp knows under an architecture's prefix, and what becomes of it here in architecture `llama`. */
 export const GGUF_KEYS: KeyTable = {
   ...keysOf(
     `context_length embedding_length block_count feed_forward_length attention.head_count attention.head_count_kv attention.key_length
      attention.value_length attention.layer_norm_rms_epsilon attention.sliding_window rope.dimension_count rope.freq_base rope.scale_linear
-     rope.scaling.type rope.scaling.factor vocab_size`,
+     rope.scaling.type rope.scaling.factor`,
     read(),
   ),
+  vocab_size: harmless("the rows of token_embd.weight say it"),
   "rope.scaling.attn_factor": only([1], "rotated heads are not scaled"),
   "rope.scaling.alpha": only([0], "of dynamic scaling"),
   "rope.scaling.yarn_log_multiplier": only([0], "yarn is not read"),
@@ -43,11 +49,11 @@ export const GGUF_KEYS: KeyTable = {
   "rope.scaling.finetuned": harmless("how it came to be"),
   ...keysOf(
     "rope.freq_base_swa rope.dimension_count_swa attention.key_length_swa attention.value_length_swa rope.dimension_sections",
-    only([0], another),
+    another,
   ),
   tensor_data_layout: only(["reference", "Meta AI original pth"], "tensors in another order"),
-  use_parallel_residual: only([], another),
-  "attention.causal": only([true], "positions see only those before them"),
+  use_parallel_residual: another,
+  "attention.causal": exactly([true, 1], "positions see only those before them"),
   "attention.max_alibi_bias": only([0], "only rotary positions are"),
   "attention.clamp_kqv": only([0], "nothing is clipped"),
   "attention.layer_norm_epsilon": noted("attention.layer_norm_rms_epsilon is"),
@@ -65,7 +71,11 @@ export const GGUF_KEYS: KeyTable = {
     "attn_logit_softcapping final_logit_softcapping router_logit_softcapping swiglu_clamp_exp swiglu_clamp_shexp",
     only([0], "nothing is clipped"),
   ),
-  embedding_length_out: only([0], another, (value, from) => value === from.embedding_length),
+  embedding_length_out: only(
+    [0],
+    "another architecture",
+    (value, from) => value === from.embedding_length,
+  ),
   pooling_type: only([0, 1, 2, 3], "rankers are not read"),
   "classifier.output_labels": only([], "classifiers are not read"),
   ...keysOf(
@@ -91,7 +101,7 @@ export const GGUF_KEYS: KeyTable = {
      ssm.time_step_rank ssm.group_count ssm.dt_b_c_rms kda.head_dim wkv.head_size posnet.embedding_length posnet.block_count
      convnext.embedding_length convnext.block_count target_layers target_hidden_size norm_before_residual shortconv.l_cache dense_2_feat_in
      dense_2_feat_out dense_3_feat_in dense_3_feat_out`,
-    only([0], another),
+    another,
   ),
 };
 
@@ -180,8 +190,12 @@ function fieldsUnder(
   metadata: ReadonlyMap<string, unknown>,
   what: string,
 ): Record<string, unknown> {
-  const plain = (value: unknown): unknown =>
-    typeof value === "bigint" ? Number(value) : Array.isArray(value) ? value.map(plain) : value;
+  // Arrays of numbers are typed arrays.
+  const plain = (value: unknown): unknown => {
+    if (typeof value === "bigint") return Number(value);
+    const isList = Array.isArray(value) || ArrayBuffer.isView(value);
+    return isList ? Array.from(value as unknown as ArrayLike<unknown>, plain) : value;
+  };
   const from: Record<string, unknown> = {};
   for (const [key, value] of metadata) {
     if (key.startsWith(prefix)) from[key.slice(prefix.length)] = plain(value);

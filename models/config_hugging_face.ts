@@ -8,6 +8,7 @@ import type { ModelConfig } from "./config.ts";
 import { checkedConfig, positiveInteger, positiveNumber } from "./config_checks.ts";
 import {
   checkKeys,
+  exactly,
   type Fields,
   harmless,
   isEmpty,
@@ -41,6 +42,7 @@ export const CONFIG_KEYS: KeyTable = {
     "hidden_act hidden_activation activation_function",
     only(["silu", "swish"], "only silu is"),
   ),
+  activation: only(["swiglu", "silu", "swish"], "only silu is"),
   ...keysOf(
     "attention_bias mlp_bias qkv_bias use_bias use_qkv_bias lm_head_bias attention_out_bias",
     only([], "biases in attention, feed-forward or head"),
@@ -83,6 +85,16 @@ export const CONFIG_KEYS: KeyTable = {
     "alibi parallel_attn use_parallel_residual new_decoder_architecture is_encoder_decoder add_cross_attention",
     only([], "another architecture"),
   ),
+  ...keysOf("is_causal causal", exactly([true], "positions see only those before them")),
+  ...keysOf("use_rope apply_rope rope", exactly([true], "all layers rotate")),
+  ...keysOf(
+    "gated_mlp use_gated_mlp use_glu use_swiglu",
+    exactly([true], "the feed-forward layer is gated"),
+  ),
+  ...keysOf(
+    "rms_norm use_rms_norm rmsnorm scale_attn_weights",
+    exactly([true], "another architecture"),
+  ),
   position_embedding_type: only(["rope", "rotary"], "only rotary positions are"),
   pruned_heads: only([], "all layers have the same heads"),
   per_layer_config: only([], "all layers have the same configuration"),
@@ -108,7 +120,7 @@ export const CONFIG_KEYS: KeyTable = {
 
   // Nothing of the result.
   ...keysOf(
-    "transformers_version name_or_path tokenizer_class task_specific_params finetuning_task problem_type unsloth_fixed is_llama_config",
+    "transformers_version name_or_path tokenizer_class task_specific_params finetuning_task problem_type unsloth_fixed unsloth_version is_llama_config transformers.js_config",
     harmless("about the file"),
   ),
   ...keysOf("torch_dtype dtype use_bfloat16", harmless("tensors say their type")),
@@ -136,7 +148,8 @@ export const CONFIG_KEYS: KeyTable = {
     harmless("asked only of classifiers, which architectures names"),
   ),
   ...keysOf(
-    `bos_token_id eos_token_id pad_token_id unk_token_id sep_token_id cls_token_id mask_token_id decoder_start_token_id bos_token eos_token
+    `bos_token_id eos_token_id pad_token_id unk_token_id sep_token_id cls_token_id mask_token_id decoder_start_token_id eot_token_id
+     eom_token_id end_token_id system_token_id user_token_id assistant_token_id bos_token eos_token
      pad_token prefix`,
     harmless("of the tokenizer and of generating"),
   ),

@@ -18,13 +18,19 @@ export type KeyRule =
   /** It says nothing of the result; `why` in few words. */
   | { readonly kind: "harmless"; readonly why: string }
   /** It is not asked, here as in the reference: a value that says something makes a note. */
-  | { readonly kind: "noted"; readonly why: string }
+  | {
+    readonly kind: "noted";
+    readonly why: string;
+    readonly when?: (value: unknown) => boolean;
+  }
   /** With such values it changes nothing; any other is refused. */
   | {
     readonly kind: "only";
     readonly values: readonly unknown[];
     readonly fits?: (value: unknown, fields: Fields) => boolean;
     readonly why: string;
+    /** `false` is a value like any other. */
+    readonly exactly?: boolean;
   }
   /** An object with a table of its own; of `entries`, whose keys are names. */
   | { readonly kind: "nested"; readonly table: KeyTable; readonly entries: boolean };
@@ -38,8 +44,12 @@ export const read = (type?: "boolean"): KeyRule => ({ kind: "read", ...type && {
 /** A key that says nothing of the result. */
 export const harmless = (why: string): KeyRule => ({ kind: "harmless", why });
 
-/** A key that the reference does not ask either. */
-export const noted = (why: string): KeyRule => ({ kind: "noted", why });
+/** A key that the reference does not ask either; of other values than those of `when` there is nothing to say. */
+export const noted = (why: string, when?: (value: unknown) => boolean): KeyRule => ({
+  kind: "noted",
+  why,
+  ...when && { when },
+});
 
 /** A key that is refused but for values with which it changes nothing. No value, `false` and empty ones are always among them. */
 export const only = (
@@ -47,6 +57,14 @@ export const only = (
   why: string,
   fits?: (value: unknown, fields: Fields) => boolean,
 ): KeyRule => ({ kind: "only", values, why, ...fits && { fits } });
+
+/** The same, where `false` says something: only these values and `null` pass. */
+export const exactly = (values: readonly unknown[], why: string): KeyRule => ({
+  kind: "only",
+  values,
+  why,
+  exactly: true,
+});
 
 /** An object with a table of its own. */
 export const nested = (table: KeyTable): KeyRule => ({ kind: "nested", table, entries: false });
@@ -80,55 +98,55 @@ const DECORATION =
  * @throws {RangeError} naming key and value, for a value that is refused, of the wrong type, or of a key that is not known.
  */
 export function checkKeys(fields: Fields, table: KeyTable, place: KeyPlace): void {
-  const { what, note } = place;
   for (const [key, value] of Object.entries(fields)) {
-    const path = place.path === undefined ? key : `${place.path}.${key}`;
-    const attempt = `Cannot read ${what}: ${path} ${shown(value)}`;
     const rule = Object.hasOwn(table, key) ? table[key] : undefined;
-    if (isEmpty(value)) continue;
-    if (rule === undefined) {
-      if (key.startsWith("_")) continue;
-      if (!DECORATION.test(key) || !isText(value)) {
-        throw new RangeError(
-          `${attempt} is not known here and may change the model; remove the key if it does not`,
-        );
-      }
-      note?.(
-        `${what}: ${path} ${shown(value)} is not known here; by its name it is about the file`,
-      );
-    } else if (rule.kind === "read") {
-      if (rule.type !== undefined && typeof value !== rule.type) {
-        throw new RangeError(`${attempt} is not a ${rule.type}`);
-      }
-    } else if (rule.kind === "noted") {
-      note?.(`${what}: ${path} ${shown(value)} is not asked: ${rule.why}`);
-    } else if (rule.kind === "only") {
-      if (rule.values.includes(value) || rule.fits?.(value, fields)) continue;
-      throw new RangeError(`${attempt} is not supported: ${rule.why}`);
-    } else if (rule.kind === "nested") {
-      checkNested(value, rule, attempt, { ...place, path });
-    }
+    const saysNo = value === false && rule?.kind === "only" && rule.exactly === true;
+    if (isEmpty(value) && !saysNo) continue;
+    const path = place.path === undefined ? key : `${place.path}.${key}`;
+    const within = { ...place, path };
+    if (rule) checkRule(value, rule, fields, within);
+    else if (!key.startsWith("_")) checkUnknown(key, value, within);
   }
 }
 
-function checkNested(
-  value: unknown,
-  { table, entries }: KeyRule & { kind: "nested" },
-  attempt: string,
-  place: KeyPlace,
-): void {
-  if (!isObject(value)) throw new RangeError(`${attempt} is not an object`);
-  if (!entries) return checkKeys(value, table, place);
-  for (const [name, entry] of Object.entries(value)) {
-    if (isEmpty(entry)) continue;
-    const path = `${place.path}.${name}`;
-    if (!isObject(entry)) {
-      throw new RangeError(
-        `Cannot read ${place.what}: ${path} ${shown(entry)} is not an object`,
-      );
-    }
-    checkKeys(entry, table, { ...place, path });
+type Within = KeyPlace & { readonly path: string };
+
+function checkRule(value: unknown, rule: KeyRule, fields: Fields, place: Within): void {
+  const refuse = (because: string): never => {
+    throw new RangeError(`Cannot read ${place.what}: ${place.path} ${shown(value)} ${because}`);
+  };
+  switch (rule.kind) {
+    case "harmless":
+      return;
+    case "read":
+      if (rule.type !== undefined && typeof value !== rule.type) refuse(`is not a ${rule.type}`);
+      return;
+    case "noted":
+      if (rule.when?.(value) === false) return;
+      place.note?.(`${place.what}: ${place.path} ${shown(value)} is not asked: ${rule.why}`);
+      return;
+    case "only":
+      if (rule.values.includes(value) || rule.fits?.(value, fields)) return;
+      return refuse(`is not supported: ${rule.why}`);
+    case "nested":
+      if (!isObject(value)) return refuse("is not an object");
+      if (!rule.entries) return checkKeys(value, rule.table, place);
+      for (const [name, entry] of Object.entries(value)) {
+        const within = { ...place, path: `${place.path}.${name}` };
+        if (!isEmpty(entry)) checkRule(entry, nested(rule.table), value, within);
+      }
   }
+}
+
+function checkUnknown(key: string, value: unknown, { what, path, note }: Within): void {
+  if (!DECORATION.test(key) || !isText(value)) {
+    throw new RangeError(
+      `Cannot read ${what}: ${path} ${
+        shown(value)
+      } is not known here and may change the model; remove the key if it does not`,
+    );
+  }
+  note?.(`${what}: ${path} ${shown(value)} is not known here; by its name it is about the file`);
 }
 
 /** Whether a value is an object with keys. */
@@ -151,7 +169,8 @@ const LONGEST = 160;
 
 /** A value as JSON for messages, cut where it is long. */
 export function shown(value: unknown): string {
-  const text = JSON.stringify(value, (_, v) => typeof v === "bigint" ? Number(v) : v) ??
-    "undefined";
+  const plain = (_: string, v: unknown) =>
+    typeof v === "bigint" || typeof v === "number" && !Number.isFinite(v) ? String(v) : v;
+  const text = JSON.stringify(value, plain) ?? "undefined";
   return text.length > LONGEST ? `${text.slice(0, LONGEST)}...` : text;
 }

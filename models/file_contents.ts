@@ -160,7 +160,7 @@ export function checkContents(
   kind: FileKindName,
 ): void {
   const head = fileHead(bytes, size);
-  if (size === 0 && ["weights", "settings", "index", "tokenizer"].includes(kind)) {
+  if (size === 0 && ["weights", "adapter", "settings", "index", "tokenizer"].includes(kind)) {
     throw new RangeError(
       `Cannot read "${path}": it is empty. Its download or copy failed: get it again`,
     );

@@ -16,6 +16,7 @@ export interface FileKind {
 /** The name of a kind. */
 export type FileKindName =
   | "weights"
+  | "adapter"
   | "settings"
   | "index"
   | "tokenizer"
@@ -27,12 +28,14 @@ export type FileKindName =
 const MiB = 2 ** 20;
 
 /**
- * Every kind of file that is read, with its limit. A limit is far above any real file and far below what would fill memory; weights are
+ * Every kind of file that is read, with its limit. A limit is far above any real file and far below what would fill memory; weights and data are
  * read in pieces and have none.
  */
 export const FILE_KINDS: Readonly<Record<FileKindName, FileKind>> = {
-  /** GGUF and safetensors files, adapters. */
+  /** GGUF and safetensors files. */
   weights: { what: "the weights", most: Infinity },
+  /** A fine-tune in a safetensors file. */
+  adapter: { what: "the adapter", most: Infinity },
   /** `config.json`, `tokenizer_config.json` and other settings in JSON. */
   settings: { what: "the settings", most: 16 * MiB },
   /** `model.safetensors.index.json`. */
@@ -45,8 +48,8 @@ export const FILE_KINDS: Readonly<Record<FileKindName, FileKind>> = {
   ledger: { what: "the ledger", most: 1024 * MiB },
   /** `metrics.jsonl`. */
   metrics: { what: "the metrics", most: 256 * MiB },
-  /** Training, evaluation and calibration text: as much as one string of the engine holds. */
-  data: { what: "the data file", most: 2 ** 29 - 24 },
+  /** Training, evaluation and calibration text: read as a stream, which bounds a line, a cell or an object. */
+  data: { what: "the data file", most: Infinity },
 };
 
 /** The attempt to read a file of a kind, for messages. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { dirname } from "@std/path";
 import type { ByteSource } from "../quant/byte_source.ts";
 import { attempting } from "./attempt.ts";
 import { checkContents, CONTENTS_BYTES } from "./file_contents.ts";
@@ -103,6 +104,10 @@ export interface PlacedBytes {
 export async function writeFileWhole(
   path: string,
   chunks: Iterable<Uint8Array | PlacedBytes> | AsyncIterable<Uint8Array | PlacedBytes>,
+  { exclusive = false }: {
+    /** Fails when `path` exists, whoever made it and however lately. Default false: it is replaced. */
+    readonly exclusive?: boolean;
+  } = {},
 ): Promise<void> {
   const part = `${path}.${crypto.randomUUID().slice(0, 8)}.part`;
   const writing = { what: "write", path, hint: "Make the folder that it is to lie in first" };
@@ -115,10 +120,32 @@ export async function writeFileWhole(
         for (let done = 0; done < bytes.length;) done += await file.write(bytes.subarray(done));
       }
       await file.sync();
+      await (exclusive ? placeNew : Deno.rename)(part, path);
+      await syncFolder(dirname(path));
     } catch (error) {
       await Deno.remove(part).catch(() => {});
       throw error;
     }
-    await Deno.rename(part, path);
   });
+}
+
+/** Gives a file its name, or fails where there is one. */
+async function placeNew(part: string, path: string): Promise<void> {
+  try {
+    await Deno.link(part, path);
+  } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists) throw error;
+    // Not every file system has links: the name is taken first, by an empty file.
+    (await Deno.open(path, { write: true, createNew: true })).close();
+    return await Deno.rename(part, path);
+  }
+  await Deno.remove(part);
+}
+
+/** Brings the names in a folder to the disk, where the system has a way: without it a power cut may undo a rename. */
+export async function syncFolder(path: string): Promise<void> {
+  try {
+    using folder = await Deno.open(path);
+    await folder.sync();
+  } catch { /* Windows has none. */ }
 }

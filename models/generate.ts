@@ -63,7 +63,8 @@ interface LogitsPlan {
 /**
  * Generates tokens after `prompt`.
  *
- * @throws {RangeError} When the prompt is empty or leaves no room in the context, or an option is out of range
+ * @throws {RangeError} When the prompt is empty or leaves no room in the context, an option is out of range, or the model's output is not
+ * finite
  */
 export async function* generate(
   model: Model,
@@ -191,7 +192,18 @@ function uniform(seed: number, index: number): number {
   return threefry2x32([...masterSeed(seed)], [index, 0x67656e])[0] / 2 ** 32;
 }
 
-/** Chooses a token from logits, given a uniform number. */
+/** A model that is broken must not look like one that chose something. */
+function assertFinite(logits: Float32Array): void {
+  const at = logits.findIndex((logit) => !Number.isFinite(logit));
+  if (at < 0) return;
+  throw new RangeError(
+    `Cannot choose a token: the model's logit of token ${at} is ${
+      logits[at]
+    }. A weight is not finite, or offsets were trained too far: try fewer steps or a lower learning rate`,
+  );
+}
+
+/** Chooses a token from logits, given a uniform number; a RangeError for a logit that is not finite. */
 export function sampler(
   { temperature = 0, topK = Infinity, topP = 1 }: Pick<
     GenerateOptions,
@@ -207,6 +219,7 @@ export function sampler(
     );
   }
   return (logits, u) => {
+    assertFinite(logits);
     if (temperature === 0) return logits.reduce((best, x, i) => x > logits[best] ? i : best, 0);
     const order = [...logits.keys()].sort((a, b) => logits[b] - logits[a])
       .slice(0, Math.min(topK, logits.length));

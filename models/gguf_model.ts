@@ -36,8 +36,9 @@ export interface GgufModel {
  */
 export function ggufModel(source: ModelSource, options: WriteOptions = {}): GgufModel {
   const { config, ropeFactors = ropeFactorsOf(config) } = source;
-  const metadata = ggufMetadata(source);
-  const notes = fitVocabulary(metadata, config.vocabulary);
+  const said: string[] = [];
+  const metadata = ggufMetadata(source, (sentence) => said.push(sentence));
+  const notes = [...said, ...fitVocabulary(metadata, config.vocabulary)];
   if (!metadata.has("tokenizer.ggml.model")) {
     notes.push(
       `The file has no tokenizer, as "${source.name}" brings none: llama.cpp loads no such file.`,
@@ -113,7 +114,7 @@ async function* rowsAsBytes(tensor: TensorSource, config: ModelConfig): AsyncGen
   }
 }
 
-function ggufMetadata(source: ModelSource): GgufEntries {
+function ggufMetadata(source: ModelSource, onNote: (sentence: string) => void): GgufEntries {
   const { config, header, tokenizerFiles } = source;
   const u32 = (value: number): GgufTyped => ({ type: "uint32", value });
   const f32 = (value: number): GgufTyped => ({ type: "float32", value });
@@ -150,6 +151,7 @@ function ggufMetadata(source: ModelSource): GgufEntries {
     const tokenizer = tokenizerToGguf(tokenizerFiles.json, tokenizerFiles.config, {
       ...tokenizerFiles,
       vocabularySize: config.vocabulary,
+      onNote,
     });
     for (const [key, value] of tokenizer) {
       metadata.set(key, typeof value === "number" ? u32(value) : value);

@@ -14,12 +14,16 @@ export type GptqVersion = "v1" | "v2";
  * The version that the stored zero points of a symmetric tensor show: all half the codes less one are v1, all half the codes v2. Undefined
  * for others, which are not symmetric.
  *
- * @throws {RangeError} naming the tensor when some are the one and some the other, and none anything else.
+ * @param settings `declared`: the settings say that the tensor is symmetric
+ * @throws {RangeError} naming a tensor declared symmetric when some are the one and some the other, and none anything else.
  */
 export function shownVersion(
   qzeros: StoredWords,
-  bits: number,
-  tensor: string,
+  { bits, tensor, declared }: {
+    readonly bits: number;
+    readonly tensor: string;
+    readonly declared: boolean;
+  },
 ): GptqVersion | undefined {
   const half = 2 ** (bits - 1);
   let [v1, v2] = [false, false];
@@ -41,6 +45,7 @@ export function shownVersion(
     }
   }
   if (v1 && v2) {
+    if (!declared) return undefined;
     throw new RangeError(
       `Cannot load tensor "${tensor}.qzeros": sym is true, but some of its zero points are ${
         half - 1

@@ -26,6 +26,7 @@ export * from "./head_order.ts";
 export * from "./llama.ts";
 export * from "./memory_plan.ts";
 export * from "./model.ts";
+export * from "./model_folder.ts";
 export * from "./names.ts";
 export * from "./open.ts";
 export * from "./quantization_methods.ts";

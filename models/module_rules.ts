@@ -53,14 +53,32 @@ export function settingsByModule(
 }
 
 function expressionOf(rule: string, what: string): RegExp {
+  const attempt = `Cannot read "${what}": quantization setting dynamic has the rule ${shown(rule)}`;
+  const source = rule.replace(/^[+-]:/, "");
+  let expression: RegExp;
   try {
-    return new RegExp(rule.replace(/^[+-]:/, ""), "uy");
+    expression = new RegExp(source, "uy");
   } catch (cause) {
+    throw new RangeError(`${attempt}, which is no regular expression here`, { cause });
+  }
+  if (!isQuick(source)) {
     throw new RangeError(
-      `Cannot read "${what}": quantization setting dynamic has the rule ${
-        shown(rule)
-      }, which is no regular expression here`,
-      { cause },
+      `${attempt}, whose search could take forever: groups are not to be repeated, and at most ${MOST_REPETITIONS} parts are`,
     );
   }
+  return expression;
+}
+
+const MOST_REPETITIONS = 6;
+const MOST_OPTIONS = 16;
+
+/** Whether backtracking ends soon, whatever the name: a file is not trusted. */
+function isQuick(source: string): boolean {
+  const bare = source.replace(/\\./gsu, "a").replace(/\[[^\]]*\]/g, "a").replace(
+    /\(\?[:=!<]?/g,
+    "(",
+  );
+  return source.length <= 1000 && !/\)[*+{]/.test(bare) &&
+    bare.replace(/[^*+{]/g, "").length <= MOST_REPETITIONS &&
+    bare.replace(/[^?]/g, "").length <= MOST_OPTIONS;
 }

@@ -43,9 +43,12 @@ export function ownFolder(source: ModelSource): OwnFolder {
   );
   const files = new Map<string, string>();
   if (tokenizerFiles) {
-    const { json, config: settings, chatTemplate } = tokenizerFiles;
+    const { json, config: settings, chatTemplate, specialTokens } = tokenizerFiles;
     files.set("tokenizer.json", asJson(json));
     if (settings !== undefined) files.set("tokenizer_config.json", asJson(settings));
+    if (specialTokens !== undefined) files.set("special_tokens_map.json", asJson(specialTokens));
+    const ends = source.tokenizer?.ends ?? [];
+    if (ends.length > 0) files.set("generation_config.json", asJson({ eos_token_id: [...ends] }));
     if (chatTemplate !== undefined) files.set("chat_template.jinja", chatTemplate);
   }
   return {

@@ -25,16 +25,19 @@ const MADE_WITH: KeyTable = {
      act_order meta provider autoround_version enable_quanted_input enable_minmax_tuning enable_norm_bias_tuning low_gpu_mem_usage
      gradient_accumulate_steps data_type scale_dtype amp model_seqlen max_input_length cache_block_outputs cache_examples_on_gpu
      module_name_preceding_first_block pad_token_id offload_to_disk offload_to_disk_path device pack_impl preprocessors process
-     auto_forward_data_parallel weight_only moe parallel_packing hyb_act buffered_fwd vram_strategy`,
+     auto_forward_data_parallel weight_only moe parallel_packing hyb_act buffered_fwd vram_strategy
+     gc_mode wait_for_submodule_finalizers dense_vram_strategy dense_vram_strategy_devices moe_vram_strategy moe_vram_strategy_devices
+     failsafe_strategy nblocks not_use_best_mse dynamic_max_gap sampler seed enable_full_range adam low_cpu_mem_usage
+     enable_torch_compile momentum enable_quanted_input scale_search_chunked_activations`,
     harmless("how the codes were found"),
   ),
   ...keysOf(
-    "use_cuda_fp16 use_exllama disable_exllama exllama_config use_triton backend do_fuse fuse_max_seq_len modules_to_fuse trainable",
+    "use_cuda_fp16 use_exllama disable_exllama exllama_config use_triton backend do_fuse fuse_max_seq_len modules_to_fuse trainable inject_fused_attention inject_fused_mlp",
     harmless("how it is run elsewhere"),
   ),
   ...keysOf(
     `lm_head modules_in_block_to_quantize modules_to_not_convert block_name_to_quantize quant_block_list to_quant_block_names
-     modules_to_convert`,
+     modules_to_convert quant_lm_head`,
     harmless(bySuffix),
   ),
   ...keysOf(
@@ -42,7 +45,7 @@ const MADE_WITH: KeyTable = {
     harmless("asked only with act_bits"),
   ),
   act_bits: only([16, 32], "activations are not rounded"),
-  extra_config: only([], "settings for some modules, of AutoRound"),
+  ...keysOf("extra_config layer_config", only([], "settings for some modules, of AutoRound")),
   ...keysOf("adapter eora", only([], "an adapter beside the weights; merge it first")),
   rotation: only([], "inputs of modules would have to be rotated"),
   pack_dtype: only(["int32"], "codes lie in words of 32 bits"),
@@ -59,23 +62,26 @@ export const DYNAMIC_KEYS: KeyTable = {
 const GPTQ: KeyTable = {
   ...MADE_WITH,
   ...keysOf(
-    "quant_method method bits group_size desc_act sym checkpoint_format format is_marlin_format dynamic",
+    "quant_method bits group_size desc_act sym checkpoint_format format version is_marlin_format dynamic",
     read(),
   ),
+  method: only(["gptq"], "another method than quant_method"),
   awq_gemm_checkpoint: only([], "a folder of AWQ under the name of GPTQ"),
-  version: only(["gptq", "gptq_v2"], "of AWQ"),
+  packing_format: only(["auto_round:auto_gptq", "auto_round:gptq"], "codes in another order"),
 };
 
 const AWQ: KeyTable = {
   ...MADE_WITH,
   ...keysOf(
-    "quant_method method bits w_bit group_size q_group_size version checkpoint_format format dynamic",
+    "quant_method bits w_bit group_size q_group_size version checkpoint_format format dynamic",
     read(),
   ),
+  method: only(["awq"], "another method than quant_method"),
   zero_point: harmless("every group has a stored zero point"),
   sym: harmless("every group has a stored zero point"),
   desc_act: only([], "columns are in order"),
   backend: only(["autoawq"], "codes in another order"),
+  packing_format: only(["auto_round:auto_awq", "auto_round:awq"], "codes in another order"),
 };
 
 const HQQ: KeyTable = {
@@ -159,7 +165,10 @@ const BITSANDBYTES: KeyTable = {
 
 const TORCHAO: KeyTable = {
   quant_method: read(),
-  quant_type: harmless("each layer has its own form in the file"),
+  quant_type: noted(
+    "each layer has its own form in the file, and activations stay as they are; torchao would round them",
+    (value) => /activation/i.test(JSON.stringify(value)),
+  ),
   ...keysOf(
     "quant_type_kwargs include_input_output_embeddings untie_embedding_weights",
     harmless(bySuffix),

@@ -57,7 +57,7 @@ export function quantizedTensors(
       );
     }
   }
-  const method = settings.quant_method ?? unnamed;
+  const method = settings.quant_method ?? settings.method ?? unnamed;
   if (typeof method !== "string" || !Object.hasOwn(QUANTIZATION_METHODS, method)) {
     const known = Object.keys(QUANTIZATION_METHODS).map((name) => `"${name}"`).join(", ");
     throw new RangeError(

@@ -60,6 +60,22 @@ export async function readRopeFactors(
  * The divisors that a GGUF file needs to have the scaling of a configuration, as llama.cpp's converter writes them for `"llama3"`: 1 for
  * short wavelengths, the factor for long ones, between them what lies between. Undefined where no tensor is needed: without
  * scaling, and for `"linear"`, which has metadata.
+ *
+ * @example Short wavelengths stay, long ones are divided
+ * ```ts
+ * import { configFromHuggingFace, ropeFactorsOf } from "@qzo/qzo/models";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const config = configFromHuggingFace({
+ *   model_type: "llama", hidden_size: 64, intermediate_size: 160, num_hidden_layers: 2,
+ *   num_attention_heads: 4, vocab_size: 256, max_position_embeddings: 512,
+ *   rope_scaling: {
+ *     rope_type: "llama3", factor: 8, low_freq_factor: 1, high_freq_factor: 4, original_max_position_embeddings: 64,
+ *   },
+ * });
+ * assertEquals(ropeFactorsOf(config)?.[0], 1);
+ * assertEquals(ropeFactorsOf(config)?.at(-1), 8);
+ * ```
  */
 export function ropeFactorsOf(config: ModelConfig): Float32Array<ArrayBuffer> | undefined {
   if (config.ropeScaling?.type !== "llama3") return undefined;
@@ -131,30 +147,48 @@ function candidates(context: number, frequencies: Float64Array, shares: Float64A
   const between = [...shares.keys()]
     .filter((i) => shares[i] > SHARE_ERROR && shares[i] < 1 - SHARE_ERROR);
   const turn = 2 * Math.PI;
-  if (between.length === 0) {
-    const contexts = [
-      ...Array.from({ length: 25 }, (_, power) => 2 ** power),
-      ...Array.from({ length: 7 }, (_, power) => Math.max(1, Math.round(context / 2 ** power))),
-    ];
-    return contexts.map((originalContext) => ({ ...USUAL, originalContext }));
-  }
-  const [i, k] = [between[0], between.at(-1)!];
-  const { lowFrequencyFactor: low, highFrequencyFactor: high } = USUAL;
-  const wanted = (low + shares[i] * (high - low)) * turn / frequencies[i];
-  const usual = { ...USUAL, originalContext: Math.max(1, Math.round(wanted)) };
-  if (i === k) return [usual];
-  const slope = (shares[i] - shares[k]) / (frequencies[i] - frequencies[k]);
-  // Where the share is 0.
-  const zero = frequencies[k] - shares[k] / slope;
-  const borders = (lowFrequencyFactor: number, originalContext: number): Borders[] => {
-    const exact = lowFrequencyFactor + originalContext / turn / slope;
-    return [Math.round(exact), Math.round(exact * 1e3) / 1e3, exact]
-      .filter((it) => it > lowFrequencyFactor)
+  /** Shares go from 0 to 1 between two frequencies. */
+  const borders = (zero: number, one: number, originalContext: number, low?: number): Borders[] => {
+    const lowFrequencyFactor = low ?? originalContext * zero / turn;
+    const exact = lowFrequencyFactor + originalContext * (one - zero) / turn;
+    const highs = low === undefined ? [exact] : [Math.round(exact), round3(exact), exact];
+    return highs.filter((high) => high > lowFrequencyFactor && lowFrequencyFactor > 0)
       .map((highFrequencyFactor) => ({ lowFrequencyFactor, highFrequencyFactor, originalContext }));
   };
+  // Frequencies fall from pair to pair: the last that stays, and the first that is divided by the whole factor.
+  const stays = frequencies[shares.findLastIndex((share) => share >= 1 - SHARE_ERROR)] ?? Infinity;
+  const whole = frequencies[shares.findIndex((share) => share <= SHARE_ERROR)] ?? 0;
+  const { lowFrequencyFactor: low, highFrequencyFactor: high } = USUAL;
+  if (between.length === 0) {
+    const contexts = Array.from({ length: 25 }, (_, power) => 2 ** power);
+    const third = (stays / whole) ** (1 / 3);
+    return [
+      ...contexts.map((originalContext) => ({ ...USUAL, originalContext })),
+      ...borders(whole * third, stays / third, context),
+    ];
+  }
+  const [i, k] = [between[0], between.at(-1)!];
+  const wanted = (low + shares[i] * (high - low)) * turn / frequencies[i];
+  const usual = { ...USUAL, originalContext: Math.max(1, Math.round(wanted)) };
+  if (i === k) {
+    // Any line through the one point that is at its ends before the neighbours.
+    const [frequency, share] = [frequencies[i], shares[i]];
+    const least = Math.max(whole, (frequency / share - stays) / (1 / share - 1));
+    const zero = (least + frequency) / 2;
+    return [usual, ...borders(zero, zero + (frequency - zero) / share, context)];
+  }
+  const slope = (shares[i] - shares[k]) / (frequencies[i] - frequencies[k]);
+  const zero = frequencies[k] - shares[k] / slope;
+  const one = zero + 1 / slope;
   return [
     usual,
-    ...[1, 2, 4, 8, 16, 32].flatMap((it) => borders(it, Math.max(1, Math.round(it * turn / zero)))),
-    ...borders(context * zero / turn, context),
-  ].filter((it) => it.lowFrequencyFactor > 0);
+    ...[1, 2, 4, 8, 16, 32].flatMap((it) =>
+      borders(zero, one, Math.max(1, Math.round(it * turn / zero)), it)
+    ),
+    ...borders(zero, one, context),
+  ];
+}
+
+function round3(value: number): number {
+  return Math.round(value * 1e3) / 1e3;
 }

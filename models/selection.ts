@@ -7,6 +7,7 @@
 import { type DeviceTensor, OffsetSet, type Trainable, trainableOf } from "../kernels/mod.ts";
 import type { OffsetForm, OffsetSpan } from "../optim/offset.ts";
 import { tensorId } from "../optim/tensor_id.ts";
+import { nearestNames } from "../quant/nearest_names.ts";
 import { SUPER_SCALES } from "../quant/super_scales.ts";
 import { partName, secondPart, type TrainedPart } from "../quant/trained_part.ts";
 import { architectureOf } from "./architectures.ts";
@@ -67,7 +68,7 @@ export type SelectableModel = Pick<ModelPlan, "config" | "tensors" | "integerMin
 /**
  * The trainables of a model that a selection names, in the form that is wanted; biases, which may be zero, are always absolute.
  *
- * @throws {RangeError} When nothing is selected, or a tensor cannot be trained at that span, or its minima cannot be trained at all
+ * @throws {RangeError} When nothing is selected, a pattern is like no name, or a tensor cannot be trained at that span, or its minima cannot be trained at all
  */
 export function selectTrainables(
   model: SelectableModel,
@@ -79,6 +80,8 @@ export function selectTrainables(
     selection;
   const included = matcher(include);
   const excluded = matcher(exclude);
+  assertMatching("include", selection.include, model);
+  assertMatching("exclude", selection.exclude, model);
   const out: Trainable[] = [];
   for (const shape of architectureOf(model.config).weights(model.config)) {
     const tensor = model.tensors.get(shape.name)!;
@@ -107,6 +110,27 @@ export function selectTrainables(
     );
   }
   return out;
+}
+
+/** Refuses a pattern that no tensor's name is like: it would choose nothing without a word. */
+function assertMatching(
+  key: "include" | "exclude",
+  patterns: readonly string[] | undefined,
+  { config }: SelectableModel,
+): void {
+  if (patterns === undefined) return;
+  const names = architectureOf(config).weights(config).map(({ name }) => name);
+  for (const pattern of patterns) {
+    if (names.some(matcher([pattern])) || OUTSIDE_LAYERS.includes(pattern)) continue;
+    const [nearest] = nearestNames(pattern, names, 1);
+    throw new RangeError(
+      `Cannot select what to train: no tensor has a name like ${key} ${JSON.stringify(pattern)}${
+        nearest === undefined
+          ? `, names are such as ${names[1] ?? names[0]}`
+          : `; did you mean "${nearest}"?`
+      }`,
+    );
+  }
 }
 
 /** Refuses a tensor whose minima are there but cannot be trained for themselves. */

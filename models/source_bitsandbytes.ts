@@ -33,8 +33,9 @@ const LARGEST_STATE = 65536;
  * f16 in memory; they go back from the file's own. Doubly quantised ones go back as the nearest code.
  */
 export const bitsandbytesTensors: QuantizationMethod = (settings, tensors, what) => {
-  const { load_in_4bit = settings._load_in_4bit, load_in_8bit = settings._load_in_8bit } = settings;
-  if (load_in_8bit === true || load_in_4bit === false) {
+  const { load_in_4bit = settings._load_in_4bit } = settings;
+  const load_in_8bit = settings.load_in_8bit === true || settings._load_in_8bit === true;
+  if (load_in_8bit || load_in_4bit === false) {
     const found = load_in_4bit === false ? "load_in_4bit is false" : "load_in_8bit is true";
     throw new RangeError(
       `Cannot read "${what}": quantization setting ${found}, only the 4-bit form of bitsandbytes is readable`,

@@ -12,6 +12,7 @@ import {
 } from "../quant/compressed_tensors.ts";
 import { gptqColumnOrder } from "../quant/gptq.ts";
 import { groupsPerRow } from "../quant/layout.ts";
+import { shown } from "./config_keys.ts";
 import type { TensorSource } from "./source.ts";
 import {
   bytesOf,
@@ -89,9 +90,7 @@ function schemeOf(settings: Settings, what: string): Scheme {
 function fieldsOf(value: unknown, name: string, what: string): Settings {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new RangeError(
-      `Cannot read "${what}": quantization setting ${name} is ${
-        JSON.stringify(value)
-      }, expected an object`,
+      `Cannot read "${what}": quantization setting ${name} is ${shown(value)}, expected an object`,
     );
   }
   return value as Settings;

@@ -97,11 +97,13 @@ export async function ggufModelSource(
     ...leftOut("tables of rotary frequencies, which are made anew, as llama.cpp does", tables),
   );
   const factors = stored.get(ROPE_FACTORS_NAME);
+  const embedded = embeddedTokenizer(file.metadata);
+  notes.push(...embedded.tokenizer?.notes ?? []);
   return {
     name: source.name,
     config,
     tensors,
-    ...embeddedTokenizer(file.metadata),
+    ...embedded,
     ropeFactors: factors && await readRopeFactors(factors, config),
     gguf: parts.length === 1 ? parts[0] : undefined,
     split: parts.length === 1 ? undefined : parts,
@@ -136,6 +138,9 @@ function embeddedTokenizer(
       },
       get config() {
         return spelled().config;
+      },
+      get texts() {
+        return spelled().texts;
       },
     },
   };

@@ -11,7 +11,7 @@ import { awqToPacked } from "../quant/awq.ts";
 import { gptqColumnOrder, gptqToPacked } from "../quant/gptq.ts";
 import { groupsPerRow, type PackedTensor } from "../quant/layout.ts";
 import { transposedLayout, type TransposedShape } from "../quant/transposed.ts";
-import type { Fields } from "./config_keys.ts";
+import { type Fields, shown } from "./config_keys.ts";
 import { type GptqVersion, shownVersion } from "./gptq_zeros.ts";
 import { settingsByModule } from "./module_rules.ts";
 import { DYNAMIC_KEYS } from "./quantization_keys.ts";
@@ -59,7 +59,13 @@ export const gptqTensors: QuantizationMethod = (settings, tensors, what) => {
       order: own.desc_act === true ? "given" : "any",
       codesShape: (rows, columns) => [columns * bits / 32, rows],
       unpacker: async (qzeros) => {
-        const shown = symmetric ? shownVersion(await wordsOf(qzeros), bits, stored) : undefined;
+        const shown = symmetric
+          ? shownVersion(await wordsOf(qzeros), {
+            bits,
+            tensor: stored,
+            declared: own.sym === true,
+          })
+          : undefined;
         if (shown !== undefined && shown !== version) told[shown]++;
         if (shown === undefined && own.sym === true) told.asymmetric++;
         return (planes, shape) => gptqToPacked(planes, { ...shape, version: shown ?? version });
@@ -77,9 +83,7 @@ export const awqTensors: QuantizationMethod = (settings, tensors, what) => {
     const version = settings[key] ?? "gemm";
     if (typeof version === "string" && version.toLowerCase() === "gemm") continue;
     throw new RangeError(
-      `Cannot read "${what}": ${key} ${
-        JSON.stringify(version)
-      } of AWQ is not supported, only "gemm"`,
+      `Cannot read "${what}": ${key} ${shown(version)} of AWQ is not supported, only "gemm"`,
     );
   }
   const of = settingsByModule(settings, DYNAMIC_KEYS, what);
@@ -102,13 +106,15 @@ export const awqTensors: QuantizationMethod = (settings, tensors, what) => {
 };
 
 function versionOf(settings: Fields, what: string): GptqVersion {
-  const found = [settings.checkpoint_format, settings.format].filter((form) => form !== undefined);
+  const found = [settings.checkpoint_format, settings.format, settings.version].filter((form) =>
+    form !== undefined && form !== null
+  );
   if (settings.is_marlin_format === true) found.push("marlin");
   const other = found.find((form) => form !== "gptq" && form !== "gptq_v2");
   if (other !== undefined) {
     throw new RangeError(
       `Cannot read "${what}": checkpoint_format ${
-        JSON.stringify(other)
+        shown(other)
       } is not supported, known are "gptq", "gptq_v2"`,
     );
   }

@@ -25,6 +25,7 @@ import { ClaimedTensors, notesOfUnclaimed, refuseOtherModels, strangers } from "
 import type { QuantizedTensors, StoredTensorPlace, StoredTensors } from "./stored_tensors.ts";
 import { tokenizerFromJson } from "./tokenizer.ts";
 import { locateTensors, weightFiles } from "./weight_files.ts";
+import { notAModel } from "./what_is_this.ts";
 
 const DENSE: Partial<Record<SafetensorsDtype, string>> = { F32: "F32", F16: "F16", BF16: "BF16" };
 
@@ -35,6 +36,11 @@ const DENSE: Partial<Record<SafetensorsDtype, string>> = { F32: "F32", F16: "F16
  * @throws {SyntaxError | RangeError | TypeError} When a file is damaged or does not fit the configuration
  */
 export async function huggingFaceModelSource(folder: string): Promise<ModelSource> {
+  const entries = await folderEntries(folder);
+  const chosen = entries.files.includes("adapter_config.json")
+    ? undefined
+    : await weightFiles(folder, entries.files);
+  if (!chosen || !entries.files.includes("config.json")) throw await notAModel(folder);
   const configName = join(folder, "config.json");
   const json = await readJsonFile(configName, "settings");
   const notes: string[] = [];
@@ -43,8 +49,6 @@ export async function huggingFaceModelSource(folder: string): Promise<ModelSourc
   const files = new Map<string, FileSource>();
   const close = () => files.forEach((f) => f[Symbol.dispose]());
   try {
-    const chosen = await weightFiles(folder, (await folderEntries(folder)).files);
-    if (!chosen) throw new RangeError(`Cannot load "${folder}": it has no safetensors file`);
     const ofFiles = await locateTensors(folder, chosen, files);
     const plain = plainTensors(folder, ofFiles.tensors);
     notes.push(...ofFiles.notes, ...plain.notes);

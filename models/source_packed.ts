@@ -4,6 +4,7 @@
  * @module
  */
 
+import { shown } from "./config_keys.ts";
 import type { Format } from "../quant/format.ts";
 import { formatByName } from "../quant/formats.ts";
 import { groupsPerRow } from "../quant/layout.ts";
@@ -68,9 +69,7 @@ function formatOf(tensor: string, name: unknown): Format {
     return formatByName(String(name));
   } catch (cause) {
     throw new RangeError(
-      `Cannot load tensor "${tensor}": its format is ${JSON.stringify(name)}. ${
-        (cause as Error).message
-      }`,
+      `Cannot load tensor "${tensor}": its format is ${shown(name)}. ${(cause as Error).message}`,
       { cause },
     );
   }

@@ -6,7 +6,7 @@
 
 import { decode } from "../quant/decode.ts";
 import { formatByName } from "../quant/formats.ts";
-import { chooseFormat, type PlanOptions } from "../quant/plan.ts";
+import { assertKept, chooseFormat, type PlanOptions } from "../quant/plan.ts";
 import { quantize, type QuantizeOptions } from "../quant/round_to_nearest.ts";
 import type { PackedTensor } from "../quant/layout.ts";
 import { checkTensorValues } from "./check_tensor_values.ts";
@@ -24,8 +24,11 @@ export interface QuantizedSourceOptions extends PlanOptions, Omit<QuantizeOption
  *
  * Reading a tensor throws a RangeError that names it for a value that is not finite or that its format cannot hold, such as one beyond 65504
  * in an embedding that becomes F16: {@linkcode exactlyQuantizedSource} looks for those first.
+ *
+ * @throws {RangeError} For a name to keep that no tensor has
  */
 export function quantizedSource(source: ModelSource, options: QuantizedSourceOptions): ModelSource {
+  assertKept(options.keep, [...source.tensors.keys()]);
   const tensors = new Map<string, TensorSource>();
   for (const [name, tensor] of source.tensors) {
     const chosen = tensor.format.layout.kind === "dense"

@@ -90,7 +90,7 @@ export function specialTokensOf(
   };
 }
 
-/** What a tokenizer puts before a text, unless the text brings it: templates of prompts and chats often do. */
+/** The ids of a text behind what a tokenizer puts before every text, which is there once where the ids begin with it. */
 export function withStart(
   { start }: Pick<Surroundings, "start">,
   ids: readonly number[],
@@ -98,12 +98,34 @@ export function withStart(
   return bringsStart({ start }, ids) ? [...ids] : [...start, ...ids];
 }
 
-/** Whether a text's tokens begin with what the tokenizer puts before every text. */
+/** Whether ids begin with what the tokenizer puts before every text. */
 export function bringsStart(
   { start }: Pick<Surroundings, "start">,
   ids: readonly number[],
 ): boolean {
   return start.length > 0 && start.every((id, i) => ids[i] === id);
+}
+
+/** What {@linkcode withoutStart} asks of a tokenizer. */
+export interface StartingTokenizer extends Pick<Surroundings, "start"> {
+  /** As a tokenizer decodes. */
+  decode(ids: readonly number[], options?: { readonly skipSpecial?: boolean }): string;
+}
+
+/**
+ * A text without the texts of the tokens that the tokenizer puts before every text, where it begins with them: templates
+ * copied from elsewhere often bring a BOS token, which is added anyway. A chat template's output brings its own too; there
+ * transformers adds nothing (`encode` with `addSpecial: false`).
+ */
+export function withoutStart(tokenizer: StartingTokenizer, text: string): string {
+  const start = startText(tokenizer);
+  return start !== "" && text.startsWith(start) ? text.slice(start.length) : text;
+}
+
+/** The text of the tokens that the tokenizer puts before every text; empty where it puts none. */
+export function startText(tokenizer: StartingTokenizer): string {
+  const { start } = tokenizer;
+  return start.length === 0 ? "" : tokenizer.decode(start, { skipSpecial: false });
 }
 
 /** A token in a configuration is its text, or an object with the text as `content`. */

@@ -9,6 +9,7 @@ import type { Format } from "../quant/format.ts";
 import { formatOfLayout as ownFormat } from "../quant/formats.ts";
 import type { Layout, PackedTensor } from "../quant/layout.ts";
 import type { SafetensorsDtype } from "../quant/safetensors.ts";
+import { shown } from "./config_keys.ts";
 import type { TensorSource } from "./source.ts";
 import type {
   QuantizedTensors,
@@ -174,7 +175,7 @@ export function oneOf<Value extends number | string | boolean>(
   if (value === undefined) {
     throw new RangeError(
       `Cannot read "${what}": quantization setting ${key} is ${
-        JSON.stringify(settings[key])
+        shown(settings[key])
       }, readable are ${known.join(", ")}`,
     );
   }

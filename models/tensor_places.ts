@@ -109,8 +109,10 @@ export async function notesOfUnclaimed(
 ): Promise<string[]> {
   const unclaimed: string[] = [];
   for (const name of tensors.unclaimed) {
-    const isZero = /\.weight_zero_point$/.test(name) && await isAllZeros(tensors.get(name)!);
-    if (!isZero) unclaimed.push(name);
+    // Symmetric schemes may store zero points, which are zeros.
+    const isOfScales = /\.weight_zero_point$/.test(name) &&
+      tensors.isClaimed(name.replace(/zero_point$/, "scale"));
+    if (!(isOfScales && await isAllZeros(tensors.get(name)!))) unclaimed.push(name);
   }
   const groups = Map.groupBy(
     unclaimed,

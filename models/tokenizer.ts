@@ -32,6 +32,8 @@ export interface TokenizerOptions extends SpecialTokenFiles {
   readonly chatTemplate?: string | undefined;
   /** Texts by id, for ids whose text `tokenizer.json` cannot say, since another id has it too. */
   readonly texts?: readonly string[] | undefined;
+  /** What a user should know of how the files were made, a sentence each. */
+  readonly notes?: readonly string[] | undefined;
 }
 
 /** Text to token ids and back. */
@@ -101,6 +103,7 @@ export function tokenizerFromJson(
   );
   const skipped = new Set(json.added_tokens.filter((it) => it.special).map((it) => it.content));
   const tidy = config.clean_up_tokenization_spaces === true ? cleaned : (text: string) => text;
+  const notes = [...options.notes ?? [], ...json.notes];
   const chatTemplate = options.chatTemplate ?? chatTemplateOf(config.chat_template);
 
   function idsOf(text: string): number[] {
@@ -126,7 +129,7 @@ export function tokenizerFromJson(
     vocabularySize: texts.length,
     ...special,
     ...(chatTemplate === undefined ? {} : { chatTemplate }),
-    ...(json.notes.length === 0 ? {} : { notes: json.notes }),
+    ...(notes.length === 0 ? {} : { notes }),
     encode(text: string, { addSpecial = true }: EncodeOptions = {}): number[] {
       const encoded = attempt(`tokenise ${preview(text)}`, () => idsOf(text.toWellFormed()));
       return addSpecial ? [...special.start, ...encoded, ...special.end] : encoded;

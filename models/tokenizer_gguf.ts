@@ -7,8 +7,9 @@
  *
  * @module
  */
+import { endsOf, Entries } from "./tokenizer_gguf_entries.ts";
 import { preTokenizerOf } from "./tokenizer_pre.ts";
-import { type Tokenizer, tokenizerFromJson } from "./tokenizer.ts";
+import { type Tokenizer, tokenizerFromJson, type TokenizerOptions } from "./tokenizer.ts";
 
 /** Token types of GGUF (llama.h, `llama_token_type`). */
 export const tokenType = {
@@ -49,12 +50,12 @@ const space = "\u2581";
  * ```
  */
 export function tokenizerFromGguf(metadata: ReadonlyMap<string, unknown>): Tokenizer {
-  const { json, config } = tokenizerJsonFromGguf(metadata);
-  return tokenizerFromJson(json, config);
+  const { json, config, ...options } = tokenizerJsonFromGguf(metadata);
+  return tokenizerFromJson(json, config, options);
 }
 
 /** A GGUF file's tokenizer in the form that Hugging Face folders have. */
-export interface SpelledTokenizer {
+export interface SpelledTokenizer extends TokenizerOptions {
   /** What `tokenizer.json` holds. */
   readonly json: Readonly<Record<string, unknown>>;
   /** What `tokenizer_config.json` holds: the special tokens' texts, and the chat template if there is one. */
@@ -102,35 +103,55 @@ export function tokenizerJsonFromGguf(metadata: ReadonlyMap<string, unknown>): S
   }
   const types = entries.numbers("token_type") ?? tokens.map((): number => tokenType.normal);
   sameLength("token_type", types.length, tokens.length);
-  const bos = entries.token("bos_token_id", tokens);
-  const eos = entries.token("eos_token_id", tokens);
-  const unknown = entries.token("unknown_token_id", tokens);
-  const addBos = entries.flag("add_bos_token") ?? model === "llama";
+  const parts = model === "gpt2" ? byteLevel(entries) : sentencePiece(entries, tokens, types);
+  const addBos = entries.flag("add_bos_token") ?? parts.addBos;
   const addEos = entries.flag("add_eos_token") ?? false;
-  const parts = model === "gpt2"
-    ? byteLevel(entries)
-    : sentencePiece(entries, tokens, types, unknown ?? tokens[types.indexOf(tokenType.unknown)]);
+  const named = (name: string, otherwise: number): number | undefined =>
+    entries.id(name, tokens) ??
+      (model !== "llama" || entries.has(name) || otherwise >= tokens.length
+        ? undefined
+        : otherwise);
+  // Where a file names none, SentencePiece's own.
+  const bos = named("bos_token_id", 1);
+  const eos = named("eos_token_id", 2);
+  const notes = [[addBos, bos, "BOS", "before"], [addEos, eos, "EOS", "behind"]].flatMap(
+    ([add, id, name, where]) =>
+      add && id === undefined
+        ? [
+          `The GGUF file's tokenizer puts a ${name} token ${where} a text, but names none: none is put there.`,
+        ]
+        : [],
+  );
+  const first = firstIds(tokens);
   const json = {
     version: "1.0",
     truncation: null,
     padding: null,
-    ...parts,
-    model: { ...parts.model, vocab: firstIds(tokens) },
-    added_tokens: tokens.flatMap((content, id) =>
-      content !== "" && isAdded(types[id])
-        ? [{ id, content, special: types[id] !== tokenType.userDefined, normalized: false }]
-        : []
+    ...parts.json,
+    model: { ...parts.json.model, vocab: Object.fromEntries(first) },
+    added_tokens: tokens.flatMap((content, id) => {
+      // Of a text that occurs twice the first is found.
+      if (content === "" || !isAdded(types[id]) || first.get(content) !== id) return [];
+      const flags = { single_word: false, lstrip: false, rstrip: false, normalized: false };
+      return [{ id, content, ...flags, special: types[id] !== tokenType.userDefined }];
+    }),
+    post_processor: template(
+      addBos && bos !== undefined ? [bos] : [],
+      addEos && eos !== undefined ? [eos] : [],
+      tokens,
     ),
-    post_processor: template(addBos ? bos : undefined, addEos ? eos : undefined),
   };
   const chat = metadata.get("tokenizer.chat_template");
   return {
     json,
     config: {
-      ...(bos === undefined ? {} : { bos_token: bos }),
-      ...(eos === undefined ? {} : { eos_token: eos }),
+      ...(bos === undefined ? {} : { bos_token: tokens[bos] }),
+      ...(eos === undefined ? {} : { eos_token: tokens[eos] }),
       ...(typeof chat === "string" ? { chat_template: chat } : {}),
     },
+    generation: { eos_token_id: endsOf(entries, tokens, eos) },
+    texts: tokens,
+    ...(notes.length === 0 ? {} : { notes }),
   };
 }
 
@@ -140,23 +161,34 @@ function isAdded(type: number): boolean {
 }
 
 /** A text that occurs twice keeps its first id. */
-function firstIds(tokens: readonly string[]): Record<string, number> {
+function firstIds(tokens: readonly string[]): ReadonlyMap<string, number> {
   const ids = new Map<string, number>();
   tokens.forEach((token, id) => ids.has(token) || ids.set(token, id));
-  return Object.fromEntries(ids);
+  return ids;
 }
 
-function byteLevel(entries: Entries): { model: Record<string, unknown> } & Record<string, unknown> {
+/** Parts of a `tokenizer.json`, and whether a BOS token is added where a file does not say. */
+interface Parts {
+  readonly json: { readonly model: Record<string, unknown>; readonly [part: string]: unknown };
+  readonly addBos: boolean;
+}
+
+function byteLevel(entries: Entries): Parts {
   const merges = entries.texts("merges");
   if (merges === undefined) {
     throw new TypeError("Cannot load the tokenizer: tokenizer.ggml.merges is missing");
   }
-  const { preTokenizer, ignoreMerges } = preTokenizerOf(entries.optionalText("pre") ?? "default");
+  const { preTokenizer, ignoreMerges, addBos } = preTokenizerOf(
+    entries.optionalText("pre") ?? "default",
+  );
   return {
-    model: { type: "BPE", merges, ignore_merges: ignoreMerges },
-    normalizer: null,
-    pre_tokenizer: preTokenizer,
-    decoder: { type: "ByteLevel" },
+    json: {
+      model: { ...bpe, merges: merges.map(splitMerge), ignore_merges: ignoreMerges },
+      normalizer: null,
+      pre_tokenizer: preTokenizer,
+      decoder: { type: "ByteLevel", add_prefix_space: true, trim_offsets: true, use_regex: true },
+    },
+    addBos,
   };
 }
 
@@ -164,10 +196,9 @@ function sentencePiece(
   entries: Entries,
   tokens: readonly string[],
   types: readonly number[],
-  unknown: string | undefined,
-): { model: Record<string, unknown> } & Record<string, unknown> {
+): Parts {
   // Merges are not part of this model for other readers; ours writes them, as scores cannot say all that merges say.
-  let merges: unknown = entries.texts("merges");
+  let merges: unknown = entries.texts("merges")?.map(splitMerge);
   if (merges === undefined) {
     const scores = entries.numbers("scores");
     if (scores === undefined) {
@@ -178,21 +209,31 @@ function sentencePiece(
   }
   const prefix = entries.flag("add_space_prefix") ?? true;
   const replace = { type: "Replace", pattern: { String: " " }, content: space };
+  const unknown = entries.id("unknown_token_id", tokens) ?? types.indexOf(tokenType.unknown);
   return {
-    model: { type: "BPE", merges, byte_fallback: true, fuse_unk: true, unk_token: unknown ?? null },
-    normalizer: prefix
-      ? { type: "Sequence", normalizers: [{ type: "Prepend", prepend: space }, replace] }
-      : replace,
-    pre_tokenizer: null,
-    decoder: {
-      type: "Sequence",
-      decoders: [
-        { type: "Replace", pattern: { String: space }, content: " " },
-        { type: "ByteFallback" },
-        { type: "Fuse" },
-        ...(prefix ? [{ type: "Strip", content: " ", start: 1, stop: 0 }] : []),
-      ],
+    json: {
+      model: {
+        ...bpe,
+        merges,
+        byte_fallback: true,
+        fuse_unk: true,
+        unk_token: tokens[unknown] ?? null,
+      },
+      normalizer: prefix
+        ? { type: "Sequence", normalizers: [{ type: "Prepend", prepend: space }, replace] }
+        : replace,
+      pre_tokenizer: null,
+      decoder: {
+        type: "Sequence",
+        decoders: [
+          { type: "Replace", pattern: { String: space }, content: " " },
+          { type: "ByteFallback" },
+          { type: "Fuse" },
+          ...(prefix ? [{ type: "Strip", content: " ", start: 1, stop: 0 }] : []),
+        ],
+      },
     },
+    addBos: true,
   };
 }
 
@@ -232,17 +273,48 @@ function mergesOfScores(
   return merges;
 }
 
-function template(bos: string | undefined, eos: string | undefined): unknown {
-  if (bos === undefined && eos === undefined) return null;
-  const special = (id: string | undefined): unknown[] =>
-    id === undefined ? [] : [{ SpecialToken: { id, type_id: 0 } }];
-  const sequence = (id: string): unknown => ({ Sequence: { id, type_id: 0 } });
-  const single = [...special(bos), sequence("A"), ...special(eos)];
+/** All options of a BPE model, as Python reads them; each kind of tokenizer changes some. */
+const bpe = {
+  type: "BPE",
+  dropout: null,
+  unk_token: null,
+  continuing_subword_prefix: null,
+  end_of_word_suffix: null,
+  fuse_unk: false,
+  byte_fallback: false,
+  ignore_merges: false,
+};
+
+/** A merge's two texts; the first may be a space itself. */
+function splitMerge(merge: string): [string, string] {
+  const at = merge.indexOf(" ", 1);
+  return at < 0 ? [merge, ""] : [merge.slice(0, at), merge.slice(at + 1)];
+}
+
+function template(
+  start: readonly number[],
+  end: readonly number[],
+  tokens: readonly string[],
+): unknown {
+  if (start.length + end.length === 0) return null;
+  const special = (type_id: number) => (id: number): unknown => ({
+    SpecialToken: { id: tokens[id], type_id },
+  });
+  const around = (id: string, type_id: number): unknown[] => [
+    ...start.map(special(type_id)),
+    { Sequence: { id, type_id } },
+    ...end.map(special(type_id)),
+  ];
   return {
     type: "TemplateProcessing",
-    single,
-    pair: [...single, sequence("B")],
-    special_tokens: {},
+    single: around("A", 0),
+    pair: [...around("A", 0), ...around("B", 1)],
+    special_tokens: Object.fromEntries(
+      [...start, ...end].map((id) => [
+        tokens[id],
+        { id: tokens[id], ids: [id], tokens: [tokens[id]] },
+      ]),
+    ),
   };
 }
 
@@ -251,79 +323,5 @@ function sameLength(name: string, length: number, expected: number): void {
     throw new RangeError(
       `Cannot load the tokenizer: tokenizer.ggml.${name} has ${length} entries for ${expected} tokens`,
     );
-  }
-}
-
-/** Typed access to `tokenizer.ggml.*`. */
-class Entries {
-  readonly #metadata: ReadonlyMap<string, unknown>;
-
-  constructor(metadata: ReadonlyMap<string, unknown>) {
-    this.#metadata = metadata;
-  }
-
-  #get(name: string): unknown {
-    return this.#metadata.get(`tokenizer.ggml.${name}`);
-  }
-
-  #wrong(name: string, expected: string): TypeError {
-    const value = this.#get(name);
-    const found = value === undefined ? "missing" : typeof value;
-    return new TypeError(
-      `Cannot load the tokenizer: tokenizer.ggml.${name} is ${found}, expected ${expected}`,
-    );
-  }
-
-  optionalText(name: string): string | undefined {
-    return this.#get(name) === undefined ? undefined : this.text(name);
-  }
-
-  text(name: string): string {
-    const value = this.#get(name);
-    if (typeof value !== "string") throw this.#wrong(name, "a text");
-    return value;
-  }
-
-  flag(name: string): boolean | undefined {
-    const value = this.#get(name);
-    if (value !== undefined && typeof value !== "boolean") throw this.#wrong(name, "a boolean");
-    return value;
-  }
-
-  texts(name: string): string[] | undefined {
-    const value = this.#get(name);
-    if (value === undefined) return undefined;
-    if (!Array.isArray(value) || !value.every((item) => typeof item === "string")) {
-      throw this.#wrong(name, "an array of texts");
-    }
-    return value;
-  }
-
-  numbers(name: string): number[] | undefined {
-    const value = this.#get(name);
-    if (value === undefined) return undefined;
-    const items = Array.isArray(value) || (ArrayBuffer.isView(value) && Symbol.iterator in value)
-      ? Array.from<unknown>(value as Iterable<unknown>)
-      : undefined;
-    if (items === undefined || !items.every((item) => typeof item === "number")) {
-      throw this.#wrong(name, "an array of numbers");
-    }
-    return items as number[];
-  }
-
-  /** The text of the token whose id an entry holds. */
-  token(name: string, tokens: readonly string[]): string | undefined {
-    const value = this.#get(name);
-    if (value === undefined) return undefined;
-    const id = typeof value === "bigint" ? Number(value) : value;
-    if (typeof id !== "number") throw this.#wrong(name, "a token id");
-    // Files say "no such token" with an id of all ones.
-    if (id === 0xffffffff) return undefined;
-    if (!Number.isInteger(id) || id < 0 || id >= tokens.length) {
-      throw new RangeError(
-        `Cannot load the tokenizer: tokenizer.ggml.${name} is ${id}, there are ${tokens.length} tokens`,
-      );
-    }
-    return tokens[id];
   }
 }

@@ -21,11 +21,14 @@ export type TokenizerMetadata = Map<
 export interface TokenizerToGgufOptions extends TokenizerOptions {
   /** Rows of the embedding; names are made up for those that no token has. Default: one more than the largest id. */
   readonly vocabularySize?: number;
+  /** Told, a sentence each, what of the tokenizer GGUF has no form for. */
+  readonly onNote?: (sentence: string) => void;
 }
 
 /**
  * Metadata entries that spell a Hugging Face tokenizer: byte-level BPE as model "gpt2", BPE over `\u2581` with byte
- * fallback as model "llama". The latter also holds the merges, which {@linkcode tokenizerFromGguf} prefers to the scores;
+ * fallback as model "llama", whether a normalizer puts the `\u2581` there or a Metaspace pre-tokenizer that cuts nothing
+ * (then text behind a special token, and text that begins with a space, get one `\u2581` more from other readers). The latter also holds the merges, which {@linkcode tokenizerFromGguf} prefers to the scores;
  * other readers derive merges from the scores, which gives the same tokens for nearly every text.
  *
  * @throws TypeError for a tokenizer that GGUF has no form for, and what {@linkcode tokenizerFromJson} throws.
@@ -75,6 +78,16 @@ export function tokenizerToGguf(
   ): void => {
     metadata.set(`tokenizer.ggml.${name}`, value);
   };
+  for (const name of ["continuing_subword_prefix", "end_of_word_suffix"]) {
+    if ((json.model[name] ?? "") !== "") {
+      throw new TypeError(
+        `Cannot write the tokenizer as GGUF: it has no form for ${name} (${
+          JSON.stringify(json.model[name])
+        })`,
+      );
+    }
+  }
+  const note = options.onNote ?? (() => {});
   const spelledMerges = merges.map((pair) => pair.join(" "));
   const prefix = spacePrefix(json);
   if (json.model.byte_fallback === true && prefix !== undefined) {
@@ -86,12 +99,20 @@ export function tokenizerToGguf(
     set("merges", spelledMerges);
     set("add_space_prefix", prefix);
   } else {
-    const pre = json.normalizer === null || isNfc(json.normalizer)
+    const nfc = json.normalizer !== null && isNfc(json.normalizer);
+    const pre = json.normalizer === null || nfc
       ? preTokenizerName(json.pre_tokenizer, json.model.ignore_merges === true)
       : undefined;
     if (pre === undefined) {
       throw new TypeError(
-        "Cannot write the tokenizer as GGUF: its normalizer and pre-tokenizer are none of those that GGUF has names for",
+        `Cannot write the tokenizer as GGUF: its normalizer and pre-tokenizer are none of those that GGUF has names for (${
+          describe(json)
+        })`,
+      );
+    }
+    if (nfc) {
+      note(
+        "The tokenizer normalizes text (NFC), which GGUF has no form for: other readers take text as it is.",
       );
     }
     set("model", "gpt2");
@@ -99,6 +120,15 @@ export function tokenizerToGguf(
     set("tokens", tokens);
     set("token_type", types);
     set("merges", spelledMerges);
+  }
+  for (const token of json.added_tokens) {
+    const flags = (["single_word", "lstrip", "rstrip"] as const).filter((flag) => token[flag]);
+    if (flags.length === 0) continue;
+    note(
+      `Token ${JSON.stringify(token.content)} is ${
+        flags.join(" and ")
+      }, which GGUF has no form for: it is found wherever its text is.`,
+    );
   }
   specialEntries(tokenizer, json, config, set);
   if (tokenizer.chatTemplate !== undefined) {
@@ -112,10 +142,18 @@ function isNfc(normalizer: unknown): boolean {
   return record(normalizer, "normalizer").type === "NFC";
 }
 
-/** Whether the normalizer puts `\u2581` in front of a text; undefined if it is not that of SentencePiece. */
-function spacePrefix(json: TokenizerJson): boolean | undefined {
-  if (json.pre_tokenizer !== null) return undefined;
-  const steps = json.normalizer === null ? [] : record(json.normalizer, "normalizer");
+/** Whether `\u2581` is put in front of a text; undefined if spaces do not become that, or words are cut there. */
+function spacePrefix({ normalizer, pre_tokenizer: splitter }: TokenizerJson): boolean | undefined {
+  if (splitter !== null) {
+    const { type, replacement, split, prepend_scheme: scheme, add_prefix_space: prefix } = record(
+      splitter,
+      "pre_tokenizer",
+    );
+    // split is true where it is not said.
+    const whole = type === "Metaspace" && (replacement ?? "\u2581") === "\u2581" && split === false;
+    return whole && normalizer === null ? scheme !== "never" && prefix !== false : undefined;
+  }
+  const steps = normalizer === null ? [] : record(normalizer, "normalizer");
   const list = Array.isArray(steps)
     ? []
     : Array.isArray(steps.normalizers)
@@ -123,11 +161,18 @@ function spacePrefix(json: TokenizerJson): boolean | undefined {
     : [steps];
   const types = list.map((step): unknown => record(step, "normalizer").type);
   const last = record(list.at(-1) ?? {}, "normalizer");
-  if (last.type !== "Replace" || last.content !== "\u2581") return undefined;
+  const spaces = record(last.pattern ?? {}, "pattern").String === " ";
+  if (last.type !== "Replace" || last.content !== "\u2581" || !spaces) return undefined;
   if (types.length === 1) return false;
   return types.length === 2 && types[0] === "Prepend" && list[0].prepend === "\u2581"
     ? true
     : undefined;
+}
+
+/** What stands in the way, for a message. */
+function describe({ normalizer, pre_tokenizer: splitter }: TokenizerJson): string {
+  const text = JSON.stringify({ normalizer, pre_tokenizer: splitter });
+  return text.length > 300 ? `${text.slice(0, 300)}...` : text;
 }
 
 function tokenList(
@@ -169,8 +214,22 @@ function specialEntries(
   config: Record<string, unknown>,
   set: (name: string, value: number | boolean) => void,
 ): void {
-  if (tokenizer.bos !== undefined) set("bos_token_id", tokenizer.bos);
-  if (tokenizer.eos !== undefined) set("eos_token_id", tokenizer.eos);
+  const { start, end, ends } = tokenizer;
+  for (const [ids, where] of [[start, "before"], [end, "behind"]] as const) {
+    if (ids.length > 1) {
+      throw new TypeError(
+        `Cannot write the tokenizer as GGUF: it puts ${ids.length} tokens ${where} a text, GGUF has a form for one`,
+      );
+    }
+  }
+  const bos = start[0] ?? tokenizer.bos;
+  const eos = end[0] ?? tokenizer.eos;
+  if (bos !== undefined) set("bos_token_id", bos);
+  if (eos !== undefined) set("eos_token_id", eos);
+  // Further ends of an answer have two places.
+  const [turn, message] = ends.filter((id) => id !== eos);
+  if (turn !== undefined) set("eot_token_id", turn);
+  if (message !== undefined) set("eom_token_id", message);
   const vocab = json.model.vocab as Record<string, number>;
   const unknown = json.model.unk_token;
   if (typeof unknown === "string" && Object.hasOwn(vocab, unknown)) {
@@ -179,14 +238,6 @@ function specialEntries(
   const padding = config.pad_token;
   const pad = json.added_tokens.find((token) => token.content === padding);
   if (pad !== undefined) set("padding_token_id", pad.id);
-  // What the tokenizer does counts, not what its configuration says it should.
-  const bare = tokenizer.encode("a", { addSpecial: false }).length;
-  const dressed = tokenizer.encode("a");
-  const addBos = tokenizer.bos !== undefined && dressed.length > bare &&
-    dressed[0] === tokenizer.bos;
-  set("add_bos_token", addBos);
-  set(
-    "add_eos_token",
-    dressed.length > bare + (addBos ? 1 : 0) && dressed.at(-1) === tokenizer.eos,
-  );
+  set("add_bos_token", start.length > 0);
+  set("add_eos_token", end.length > 0);
 }

@@ -49,6 +49,17 @@ export async function exactPlan<Options extends QuantizedSourceOptions>(
 /**
  * As {@linkcode quantizedSource}, with tensors that hold values beyond F16 left in their own type where they would become F16. Notes of the
  * source say which.
+ *
+ * @example A model without such values is quantised as ever
+ * ```ts
+ * import { exactlyQuantizedSource, openModelSource } from "@qzo/qzo/models";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using source = await openModelSource("demo/model.gguf");
+ * const quantized = await exactlyQuantizedSource(source, { format: "Q4_0" });
+ * assertEquals(quantized.tensors.get("blk.0.ffn_up.weight")?.format.name, "Q4_0");
+ * assertEquals(quantized.notes, []);
+ * ```
  */
 export async function exactlyQuantizedSource(
   source: ModelSource,

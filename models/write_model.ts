@@ -43,13 +43,14 @@ export async function writeModel(
   options: WriteOptions = {},
 ): Promise<WriteReport> {
   const plan = await planOf(source, path, options);
+  const notes = [...plan.notes];
   switch (plan.kind) {
     case "gguf":
       await Deno.mkdir(dirname(path), { recursive: true });
       await writeFileWhole(path, writeGguf(plan.model));
       break;
     case "stored":
-      await writeStoredFolder(source, plan.folder, path, options);
+      notes.push(...await writeStoredFolder(source, plan.folder, path, options));
       break;
     case "own":
       await writeOwnFolder(plan.own, path, options);
@@ -62,7 +63,7 @@ export async function writeModel(
     bits += bitsPerWeight(format, rows, columns) * rows * columns;
     weights += rows * columns;
   }
-  return { path, bitsPerWeight: bits / weights, formats, notes: plan.notes };
+  return { path, bitsPerWeight: bits / weights, formats, notes };
 }
 
 /**
@@ -72,6 +73,17 @@ export async function writeModel(
  * @throws {RangeError} For a format, an order of columns or a rotary scaling that the kind of file has no form for, the folder that the model
  * is read from, a path that ends like an adapter
  * @throws {TypeError} For a tokenizer that GGUF has no form for, or a path where something of another kind is
+ *
+ * @example A format that only folders can hold
+ * ```ts
+ * import { assertWritable, openModelSource, quantizedSource } from "@qzo/qzo/models";
+ * import { assertRejects } from "@std/assert";
+ *
+ * using source = await openModelSource("demo/model.gguf");
+ * const quantized = quantizedSource(source, { format: "int4_g32" });
+ * await assertWritable(quantized, "small");
+ * await assertRejects(() => assertWritable(quantized, "small.gguf"), RangeError, "write a folder");
+ * ```
  */
 export async function assertWritable(source: ModelSource, path: string): Promise<void> {
   await planOf(source, path);

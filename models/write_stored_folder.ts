@@ -4,27 +4,32 @@
  * @module
  */
 
-import { join } from "@std/path";
-import { type FileSource, openFile, writeFileWhole } from "./file_source.ts";
+import { basename, dirname, join, SEPARATOR } from "@std/path";
+import { type FileSource, openFile, syncFolder, writeFileWhole } from "./file_source.ts";
+import { folderPart } from "./model_folder.ts";
 import type { ModelSource, StoredFolder } from "./source.ts";
 import type { WriteOptions } from "./write_options.ts";
 
-/** Weights in forms that are not read here: they would not be tuned. */
-const OTHER_WEIGHTS = /\.(safetensors|bin|pt|pth|gguf|ggml|h5|msgpack|onnx|part)$/i;
+const INDEX = "model.safetensors.index.json";
+/** Names of files that are left out, in a note. */
+const NAMED = 5;
 const PIECE = 8 * 2 ** 20;
 
 /**
- * Copies a folder byte for byte, except for what the `patches` of the source's tensors replace. Weight files that the model is
- * not read from stay behind, and so do sub-folders. Files appear under their names when they are whole, `config.json` last.
+ * Copies a folder byte for byte, except for what the `patches` of the source's tensors replace: the weights that the model is read from,
+ * and what {@linkcode folderPart} says a model needs or tells about it. All else stays behind, links out of the folder before all; they are
+ * followed where a model needs them. Files appear under their names when they are whole, `config.json` last.
  *
+ * @returns Notes of what was left out
  * @throws {RangeError} When `path` is the folder itself
  */
 export async function writeStoredFolder(
   source: ModelSource,
-  { path: from, files }: StoredFolder,
+  folder: StoredFolder,
   path: string,
   { onProgress, signal }: WriteOptions = {},
-): Promise<void> {
+): Promise<string[]> {
+  const { path: from, files } = folder;
   await assertOtherFolder({ path: from }, path);
   await Deno.mkdir(path, { recursive: true });
   const parts = new Map<FileSource, { part: string; path: string; file: Deno.FsFile }>();
@@ -56,10 +61,19 @@ export async function writeStoredFolder(
       await Deno.remove(part).catch(() => {});
     }
   }
-  for (const name of await otherFiles(from)) {
-    using file = await openFile(join(from, name));
+  await syncFolder(path);
+  const { copied, left } = await otherFiles(folder);
+  for (const name of copied) {
+    using file = await openFile(join(from, name), "data");
     await writeFileWhole(join(path, name), piecesOf(file, signal));
   }
+  if (left.length === 0) return [];
+  const more = left.length > NAMED ? ` and ${left.length - NAMED} more` : "";
+  return [
+    `Not copied from "${from}", as a model needs them not: ${
+      left.slice(0, NAMED).join(", ")
+    }${more}`,
+  ];
 }
 
 /** @throws {RangeError} When `path` is the folder itself. */
@@ -73,14 +87,46 @@ export async function assertOtherFolder(
   }
 }
 
-async function otherFiles(folder: string): Promise<string[]> {
-  const names: string[] = [];
-  for await (const { name, isSymlink, isFile } of Deno.readDir(folder)) {
-    if (OTHER_WEIGHTS.test(name) || name.startsWith(".")) continue;
-    if (isFile || isSymlink && (await Deno.stat(join(folder, name))).isFile) names.push(name);
+/** What of a folder goes along with its weights. */
+interface OtherFiles {
+  /** By name, `config.json` last: a folder with one is a whole model. */
+  readonly copied: readonly string[];
+  /** Names and why not. */
+  readonly left: readonly string[];
+}
+
+async function otherFiles({ path: folder, files }: StoredFolder): Promise<OtherFiles> {
+  const copied: string[] = [];
+  const left: string[] = [];
+  const roots = await rootsOf(folder);
+  const entries = await Array.fromAsync(Deno.readDir(folder));
+  for (const { name, isSymlink, isFile } of entries.sort((a, b) => a.name < b.name ? -1 : 1)) {
+    if (name.startsWith(".") || name.endsWith(".part") || files.has(name)) continue;
+    const part = folderPart(name);
+    const path = join(folder, name);
+    const leads = isSymlink ? await Deno.realPath(path).catch(() => undefined) : path;
+    const regular = isFile || leads !== undefined && isSymlink && (await Deno.stat(path)).isFile;
+    const out = isSymlink && !roots.some((root) => leads?.startsWith(root + SEPARATOR));
+    // A left-over one: shards that it names are not what was read.
+    const stale = name === INDEX && files.size === 1 && files.has("model.safetensors");
+    const wanted = part === "needed" && !stale || part === "about" && !out;
+    if (regular && wanted) copied.push(name);
+    else {left.push(
+        out ? `${JSON.stringify(name)} (a link out of the folder)` : JSON.stringify(name),
+      );}
   }
-  // Last: a folder with a config.json is a whole model.
-  return names.sort((a, b) => Number(a === "config.json") - Number(b === "config.json"));
+  return {
+    copied: copied.sort((a, b) => Number(a === "config.json") - Number(b === "config.json")),
+    left,
+  };
+}
+
+/** Where a folder's own files lie: in it, and for a snapshot of a hub's cache in the blobs that its snapshots share. */
+async function rootsOf(folder: string): Promise<string[]> {
+  const own = await Deno.realPath(folder);
+  const snapshots = dirname(own);
+  const blobs = join(dirname(snapshots), "blobs");
+  return basename(snapshots) === "snapshots" ? [own, blobs] : [own];
 }
 
 async function* piecesOf(file: FileSource, signal?: AbortSignal): AsyncGenerator<Uint8Array> {

@@ -9,7 +9,7 @@ import type { Transformation } from "./transformation.ts";
 /**
  * Looks along the same directions for `steps` steps, each with its own batch, and moves at the last of them by the mean:
  * a batch `steps` times as large in the memory of one. The rules inside see one step in `steps`, state and schedules
- * included; the steps between move nothing.
+ * included, which so count moves (a configuration counts steps and converts); the steps between move nothing.
  *
  * QZO's released code refuses accumulation; this is the usual one. With directions that change from step to step there
  * would be nothing to accumulate: each step could as well move.
@@ -74,6 +74,7 @@ export function accumulate(
       const moved = rule.update(o, sums.map((sum) => o.mul(sum, share)), kept, inputs, losses);
       return {
         values: moved.values.map((value) => o.select(last, value, zero)),
+        acts: last,
         state: [...sums, ...moved.state.map((value, i) => o.select(last, value, kept[i]))],
       };
     },

@@ -20,6 +20,8 @@ export interface StepRecord {
   readonly coefficients: readonly number[];
   /** The update rule's host scalars of the step; needed where there is a rule. */
   readonly inputs?: readonly number[];
+  /** Whether an update rule does not act: where the step only accumulates, see {@linkcode isHeld}. If absent see {@linkcode rests}. */
+  readonly held?: boolean;
 }
 
 /** How offsets move: an {@linkcode Optimiser} is one, and a ledger's header holds the same facts. */
@@ -32,8 +34,19 @@ export interface OffsetRule {
   readonly projection: Projection;
   /** What becomes of each offset's gradient; absent where offsets move by the coefficients alone. */
   readonly update?: UpdateRule | undefined;
-  /** How frozen offsets are told; by their value if absent. */
-  readonly plan?: Pick<DirectionPlan, "magnitude">;
+  /** How frozen offsets are told, by their value if absent; and whether steps may only accumulate, not if absent. */
+  readonly plan?: Pick<DirectionPlan, "magnitude"> & Partial<Pick<DirectionPlan, "hold">>;
+}
+
+/**
+ * Whether an update rule does not act in a step. Where the record does not say, one whose directions are held and whose coefficients are all 0
+ * is taken for one that only accumulates.
+ */
+export function rests(
+  { plan }: Pick<OffsetRule, "plan">,
+  { held, coefficients }: StepRecord,
+): boolean {
+  return held ?? ((plan?.hold ?? 1) > 1 && coefficients.every((coefficient) => coefficient === 0));
 }
 
 /** The offsets of one tensor, or a stretch of them. */
@@ -110,18 +123,20 @@ export function applyRecord(rule: OffsetRule, record: StepRecord, tensor: Offset
     const z = noise.subarray(0, part.length);
     markFrozen(by, part, frozen);
     const moved = rule.update ? sums.subarray(0, part.length).fill(0) : part;
-    let moves = false;
+    let acts = false;
     for (let q = 0; q < seeds.length; q++) {
+      const own = isOwnDirection(seeds[q]);
+      const takesPart = own || !blockwise || inBlock(seeds[q], place!);
+      if (takesPart && !rule.update?.restsAtZero) acts = true;
       // As on the device: an offset of -0 stays one.
-      if (coefficients[q] === 0) continue;
-      if (isOwnDirection(seeds[q])) {
+      if (coefficients[q] === 0 || !takesPart) continue;
+      acts = true;
+      if (own) {
         for (let i = 0; i < part.length; i++) {
           if (frozen[i] === 0) part[i] += coefficients[q] * part[i];
         }
         continue;
       }
-      if (blockwise && !inBlock(seeds[q], place!)) continue;
-      moves = true;
       fillNoise(rule.distribution, seeds[q], id, start + from, z, tensor);
       const coefficient = coefficients[q];
       // Exact product, then one rounding on storing: f64 is wide enough that rounding twice changes nothing.
@@ -129,7 +144,7 @@ export function applyRecord(rule: OffsetRule, record: StepRecord, tensor: Offset
         if (frozen[i] === 0) moved[i] += coefficient * z[i];
       }
     }
-    if (rule.update && moves) {
+    if (rule.update && acts && !rests(rule, record)) {
       const state = tensor.state?.map((values) => values.subarray(from, to)) ?? [];
       moveElements(rule.update, part, moved, state, record.inputs!);
     }

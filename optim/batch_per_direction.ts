@@ -9,7 +9,7 @@ import type { Transformation } from "./transformation.ts";
 /**
  * Stays where it is for `batches` steps, looks along other directions in each, on the step's own batch, and moves at the last of them
  * along all by the mean: a step of that many queries with a batch for each, where queries of one step share theirs. The rules inside
- * see the derivatives of all, newest first, once in `batches` steps, schedules included.
+ * see the derivatives of all, newest first, once in `batches` steps; schedules inside count these moves.
  *
  * Both sides of a direction always share a batch: the difference of two batches would be divided by epsilon. Every direction is
  * made again from its seed when it moves, so a ledger has a coefficient for each in every step.
@@ -53,6 +53,7 @@ export function batchPerDirection(
     stateSize: before + rule.stateSize,
     inputSize: 1 + rule.inputSize,
     memory: batches,
+    period: batches,
     init: () => [...new Array<number>(before).fill(0), ...rule.init()],
     inputs: (step) => [
       step % batches === batches - 1 ? 1 : 0,

@@ -44,6 +44,7 @@ export function chain(...transformations: readonly Transformation[]): Transforma
     inputSize: parts.reduce((sum, part) => sum + part.inputSize, 0),
     memory: parts.reduce((product, part) => product * (part.memory ?? 1), 1),
     hold: parts.reduce((product, part) => product * (part.hold ?? 1), 1),
+    period: parts.reduce((product, part) => product * (part.period ?? part.hold ?? 1), 1),
     decays: parts.some((part) => part.decays),
     parts,
     init: () => parts.flatMap((part) => part.init()),
@@ -58,6 +59,7 @@ export function chain(...transformations: readonly Transformation[]): Transforma
       const next: T[] = [];
       let stateAt = 0;
       let inputAt = 0;
+      let acts: T | undefined;
       for (const part of parts) {
         const transformed = part.update(
           o,
@@ -68,8 +70,10 @@ export function chain(...transformations: readonly Transformation[]): Transforma
         );
         values = transformed.values;
         next.push(...transformed.state);
+        // One part at most holds directions.
+        acts ??= transformed.acts;
       }
-      return { values, state: next };
+      return { values, state: next, ...(acts === undefined ? {} : { acts }) };
     },
   };
 }

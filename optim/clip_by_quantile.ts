@@ -20,9 +20,10 @@ const lowest = 1e-30;
 /**
  * Limits every directional derivative to a threshold that follows a quantile of their sizes: each size above it raises
  * it by a factor `exp(rate quantile)`, each below lowers it by `exp(rate (1 - quantile))`, which is level where a share
- * `quantile` lies below. The first step sets it to its mean size; the
+ * `quantile` lies below. The first step that has a size sets it to their mean; the
  * first steps move it faster, from the median on. A step is clipped by
- * the threshold that the steps before it left, so a spike cannot raise its own.
+ * the threshold that the steps before it left, so a spike cannot raise its own. Derivatives of exactly 0, as of objectives in steps, have
+ * no size: the quantile is one of the others.
  *
  * Biased like any clip, but by no number to choose for a model. Stochastic approximation as of Robbins and Monro (1951).
  *
@@ -52,29 +53,36 @@ export function clipByQuantile(
     name: "clipByQuantile",
     parameters: { quantile, rate },
     stateSize: 1,
-    inputSize: 3,
+    inputSize: 2,
+    // Until a size is seen.
     init: () => [0],
     inputs(step) {
       const early = 1 / (1 + step / 8);
       const now = Math.max(rate, early);
       // Towards the median at first: the very first size may have been a spike.
       const below = quantile + (0.5 - quantile) * early;
-      return [step === 0 ? 0 : 1, Math.exp(now * below), Math.exp(-now * (1 - below))];
+      return [Math.exp(now * below), Math.exp(-now * (1 - below))];
     },
-    update(o, values, [stored], [known, up, down]) {
+    update(o, values, [stored], [up, down]) {
       const sizes = values.map((value) => o.abs(value));
       const sum = sizes.reduce((total, size) => o.add(total, size));
-      const mean = o.mul(sum, o.constant(1 / values.length));
-      const floor = o.constant(lowest);
-      const threshold = o.max(o.select(known, stored, mean), floor);
-      const next = sizes.reduce(
-        (moved, size) => o.max(o.mul(moved, o.select(o.less(threshold, size), up, down)), floor),
-        threshold,
+      const [zero, one, floor] = [0, 1, lowest].map((value) => o.constant(value));
+      const seen = sizes.map((size) => o.less(zero, size));
+      const count = seen.reduce((total, one) => o.add(total, one));
+      const mean = o.select(
+        o.less(count, o.constant(values.length)),
+        o.div(sum, o.max(count, one)),
+        o.mul(sum, o.constant(1 / values.length)),
       );
+      const threshold = o.max(o.select(o.less(zero, stored), stored, mean), floor);
+      const next = sizes.reduce((moved, size, i) => {
+        const after = o.max(o.mul(moved, o.select(o.less(threshold, size), up, down)), floor);
+        return o.select(seen[i], after, moved);
+      }, threshold);
       const low = o.neg(threshold);
       return {
         values: values.map((value) => o.min(o.max(value, low), threshold)),
-        state: [next],
+        state: [o.select(o.add(count, stored), next, zero)],
       };
     },
   };

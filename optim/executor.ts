@@ -16,7 +16,7 @@ import { hostSide, type Look, scalarStep } from "./scalar_program.ts";
 import { moveSeeds } from "./direction_plan.ts";
 import { masterSeed, type Seed } from "./seed.ts";
 import { tensorId } from "./tensor_id.ts";
-import { updateInputs } from "./update_rule.ts";
+import { isHeld, updateInputs } from "./update_rule.ts";
 
 /** What a {@linkcode Session} starts from. */
 export interface SessionOptions {
@@ -244,7 +244,8 @@ export class Session {
    * Makes a step that was made before, as recorded, without evaluating anything: the way to resume. Throws a TypeError
    * when the record is not one of such an optimiser.
    */
-  replay({ seeds, coefficients, state }: StepRecord & { readonly state: readonly number[] }): void {
+  replay(record: StepRecord & { readonly state: readonly number[] }): void {
+    const { seeds, coefficients, state, held = isHeld(this.optimiser.plan, this.#step) } = record;
     const { moves, transformation } = this.optimiser;
     if (coefficients.length !== moves || state.length !== transformation.stateSize) {
       throw new TypeError(
@@ -266,7 +267,7 @@ export class Session {
         share,
         gain,
       };
-      applyRecord(this.optimiser, { seeds, coefficients, inputs }, tensor);
+      applyRecord(this.optimiser, { seeds, coefficients, inputs, held }, tensor);
     }
     this.#state = state;
     this.#tried = undefined;

@@ -28,6 +28,10 @@ function valueOf(schedule: JsonValue | undefined): number | undefined {
   if (typeof schedule !== "object" || schedule === null || Array.isArray(schedule)) {
     return undefined;
   }
-  const { schedule: kind, value, warmup } = schedule as { readonly [key: string]: JsonValue };
-  return kind === "constant" && typeof value === "number" && !warmup ? value : undefined;
+  const { schedule: kind, value, warmup, factor = 1 } = schedule as {
+    readonly [key: string]: JsonValue;
+  };
+  return kind === "constant" && typeof value === "number" && !warmup
+    ? Number(factor) * value
+    : undefined;
 }

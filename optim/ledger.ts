@@ -19,7 +19,7 @@ import {
 } from "./ledger_header.ts";
 import { roundCoefficient } from "./offset.ts";
 import { masterSeed, type Seed } from "./seed.ts";
-import { updateInputs } from "./update_rule.ts";
+import { isHeld, updateInputs } from "./update_rule.ts";
 
 /** A step as a ledger keeps it. */
 export interface LedgerRecord extends StepRecord {
@@ -43,8 +43,39 @@ export interface Ledger {
   readonly tornBytes: number;
   /** What a user should know, a sentence each. */
   readonly notes: readonly string[];
-  /** Whether a whole record was dropped for its checksum or its contents, and not only an unfinished tail. */
-  readonly corrupt: boolean;
+  /** The first whole record that does not check; undefined where there is only an unfinished tail, or none. */
+  readonly damage: LedgerDamage | undefined;
+}
+
+/** A record that is whole and yet wrong: damaged on the disk, for a torn one is short, or zeros. */
+export interface LedgerDamage {
+  /** Which one, counted from 0: as many steps before it are good. */
+  readonly record: number;
+  /** Whole records in the file, those behind it included. */
+  readonly records: number;
+  /** Where it begins in the file, in bytes. */
+  readonly offset: number;
+}
+
+/** What is wrong with a ledger, as a part of a sentence. */
+export function damageText({ record, records, offset }: LedgerDamage): string {
+  return `record ${record} of ${records}, counted from 0, is damaged (offset ${offset} of the file)`;
+}
+
+/**
+ * How many steps to replay: all by default.
+ *
+ * @param steps How many are wanted
+ * @throws {SyntaxError} When the ledger is damaged within them
+ */
+export function stepsToReplay({ records, damage }: Ledger, steps?: number): number {
+  if (damage && (steps ?? Infinity) > records.length) {
+    throw new SyntaxError(
+      `Cannot replay ${steps ?? "all"} steps of the ledger: ${damageText(damage)}. ` +
+        `The ${records.length} steps before it are good: replay those with --step ${records.length}, or bring the file back from a copy`,
+    );
+  }
+  return Math.min(steps ?? records.length, records.length);
 }
 
 /** Ties a record to its place: continued over the record's payload. */
@@ -172,11 +203,19 @@ export class LedgerReader implements Iterable<LedgerRecord> {
 
   /** All of a step. */
   record(index: number): LedgerRecord {
+    const { update, plan } = this.#head;
+    const coefficients = this.coefficients(index);
     return {
       step: index,
       seeds: this.seeds(index),
-      coefficients: this.coefficients(index),
-      ...(this.#head.update ? { inputs: updateInputs(this.#head, index) } : {}),
+      coefficients,
+      ...(update
+        ? {
+          inputs: updateInputs(this.#head, index),
+          held: isHeld(plan, index) ||
+            update.restsAtZero === true && coefficients.every((c) => c === 0),
+        }
+        : {}),
       state: this.state(index),
     };
   }
@@ -202,9 +241,18 @@ function countValid(head: LedgerHead, bytes: Uint8Array): number {
   return reader.length;
 }
 
+/** What is left behind the good records, where that is no unfinished tail. */
+function damageOf(head: LedgerHead, body: Uint8Array, record: number): LedgerDamage | undefined {
+  const at = record * head.recordSize;
+  const records = Math.floor(body.length / head.recordSize);
+  // A file that was made longer and not written yet when the power went has zeros there.
+  if (records === record || body.subarray(at).every((byte) => byte === 0)) return undefined;
+  return { record, records, offset: head.bytes.length + at };
+}
+
 /**
- * Reads a ledger. A torn tail is dropped and reported; so is everything from the first damaged record on, since later
- * steps mean nothing without it.
+ * Reads a ledger. A torn tail is dropped and reported. Everything from the first damaged record on is dropped too, since later
+ * steps mean nothing without it, and told apart: see {@linkcode stepsToReplay}.
  *
  * @throws SyntaxError when the head is damaged: nothing can be said about the records then.
  *
@@ -235,7 +283,8 @@ function countValid(head: LedgerHead, bytes: Uint8Array): number {
 export function readLedger(bytes: Uint8Array): Ledger {
   const head = decodeHeader(bytes);
   const body = bytes.subarray(head.bytes.length);
-  const valid = countValid(head, body) * head.recordSize;
+  const count = countValid(head, body);
+  const valid = count * head.recordSize;
   const tornBytes = body.length - valid;
   return {
     head,
@@ -243,7 +292,7 @@ export function readLedger(bytes: Uint8Array): Ledger {
     records: new LedgerReader(head, body.slice(0, valid)),
     validBytes: head.bytes.length + valid,
     tornBytes,
-    corrupt: tornBytes >= head.recordSize,
+    damage: damageOf(head, body, count),
     notes: isOlderFingerprint(head.header.model) ? [OLDER_FINGERPRINT] : [],
   };
 }

@@ -7,7 +7,8 @@
  * Version 1 is of optimisers whose steps move along their own directions and forget them. Version 2 is of all others:
  * `optimiser.directions` in its JSON is their {@linkcode DirectionPlan}, and a record has a coefficient for every direction
  * remembered. Version 3 is of optimisers with an update rule, `optimiser.update` in the JSON, whatever their directions: who knows
- * only the first two would replay them as others. The lowest that says all is written; all are read.
+ * only the first two would replay them as others. Version 4 is of tensors with gains, version 6 of update rules that move by gradients of
+ * zeros too, {@linkcode LedgerHeader.zeros}. The lowest that says all is written; all are read. There is no version 5.
  *
  * @module
  */
@@ -68,6 +69,11 @@ export interface LedgerHeader {
   readonly directions: number;
   /** f32 scalars of state in a record, 0 to 1024. */
   readonly stateSize: number;
+  /**
+   * `"move"`: the optimiser's update rule moves by a gradient of zeros too. Absent where there is no rule, and in ledgers of older
+   * versions, whose rules rested then (see {@linkcode UpdateRule.restsAtZero}).
+   */
+  readonly zeros?: "move" | undefined;
   /** How the data were ordered: what is needed to go on with the same batches. */
   readonly data: JsonValue;
   /** When it was begun, in ISO 8601. */
@@ -93,7 +99,7 @@ export interface LedgerHead {
 }
 
 const magic = new TextEncoder().encode("QZOLEDGR");
-const versions = { plain: 1, planned: 2, ruled: 3, gained: 4 };
+const versions = { plain: 1, planned: 2, ruled: 3, gained: 4, zeros: 6 };
 const fixedBytes = 16;
 /** Far above any real manifest. */
 const longestJson = 16 * 2 ** 20;
@@ -171,6 +177,7 @@ function described({ optimiser }: LedgerHeader, key: "directions" | "update"): u
 }
 
 function versionOf(header: LedgerHeader): number {
+  if (header.zeros !== undefined) return versions.zeros;
   if (header.trainables.some(({ gain }) => gain !== undefined)) return versions.gained;
   if (described(header, "update") !== undefined) return versions.ruled;
   return described(header, "directions") === undefined ? versions.plain : versions.planned;
@@ -184,7 +191,9 @@ function recordShape(
     ? plainDirections
     : readPart("directions", planned, parseDirections);
   const rule = described(header, "update");
-  const update = rule === undefined ? undefined : readPart("update rule", rule, parseUpdateRule);
+  const named = rule === undefined ? undefined : readPart("update rule", rule, parseUpdateRule);
+  if (header.zeros && !named) throw bad(`"zeros" is ${header.zeros}, without an update rule`);
+  const update = named && !header.zeros ? { ...named, restsAtZero: true } : named;
   if (update && (plan.memory > 1 || plan.decays)) {
     throw bad("its update rule cannot follow directions that are remembered or decay");
   }
@@ -300,6 +309,7 @@ function checkHeader(value: unknown): LedgerHeader {
     noiseVersion: integer(from, "noiseVersion", 0, u32),
     directions: integer(from, "directions", 1, 1024),
     stateSize: integer(from, "stateSize", 0, 1024),
+    ...(from.zeros === undefined ? {} : { zeros: choice(from, "zeros", ["move"] as const) }),
     data: json(from, "data"),
     created: text(from, "created"),
   };

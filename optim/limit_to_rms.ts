@@ -4,6 +4,7 @@
  * @module
  */
 import { decayBelowOne } from "./check.ts";
+import { runningSquare } from "./running_mean.ts";
 import type { Transformation } from "./transformation.ts";
 
 /** Arguments of {@linkcode limitToRms}. */
@@ -20,7 +21,8 @@ export interface LimitToRmsOptions {
  * normalisation of every step (FZOO, arXiv 2506.09034) it leaves short steps short, and its bound is in no unit.
  *
  * The present step is part of the running moment, so what is far longer than usual becomes `sqrt(1 - decay)` of its length, and values are multiplied by
- * `min(1, sqrt(v / (1 - decay^(step + 1)) / mean(d^2)))` with `v = decay v + (1 - decay) mean(d^2)`.
+ * `min(1, sqrt(v / (1 - decay^(step + 1)) / mean(d^2)))` with `v = decay v + (1 - decay) mean(d^2)`. A step whose derivatives are all exactly
+ * 0 leaves the root mean square as it is.
  *
  * Source: this library.
  *
@@ -52,7 +54,8 @@ export function limitToRms({ decay = 0.95 }: LimitToRmsOptions = {}): Transforma
     update(o, values, [moment], [correction]) {
       const sum = values.map((value) => o.mul(value, value)).reduce((a, b) => o.add(a, b));
       const fresh = o.mul(sum, o.constant(1 / values.length));
-      const next = o.add(o.mul(moment, o.constant(decay)), o.mul(fresh, o.constant(1 - decay)));
+      const share = o.mul(fresh, o.constant(1 - decay));
+      const next = runningSquare(o, moment, { decay, correction, value: fresh, share });
       // Below this both are nothing, and their ratio 1.
       const floor = o.constant(1e-30);
       const ratio = o.div(o.max(o.mul(next, correction), floor), o.max(fresh, floor));

@@ -23,7 +23,8 @@ export interface LozoOptions extends NamedOptions {
  *
  * Departures: `v` is 1 or -1 where the paper's is normal, so that z is exact (see {@linkcode LowRank}); of tensors that are not
  * quantised the factor of the rows is the kept one; there is no momentum (LOZO-M). Rank and interval are those of the released script
- * for RoBERTa; the one for OPT has rank 1 and 100 steps.
+ * for RoBERTa; the one for OPT has rank 1 and 100 steps. The learning rate is OPT's. That script for RoBERTa has 1e-6 and does not divide by the
+ * rank: in these units 4e-6, a step 40 times as long as the default here.
  *
  * Source: LOZO (arXiv 2410.07698), `optsuite/LOZO`.
  *

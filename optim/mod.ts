@@ -30,6 +30,7 @@ export {
 } from "./frozen.ts";
 export * from "./gains.ts";
 export * from "./json.ts";
+export * from "./keep.ts";
 export * from "./kernel_smoothed.ts";
 export * from "./learning_rate_of.ts";
 export * from "./ledger.ts";

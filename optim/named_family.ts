@@ -84,7 +84,8 @@ export interface MeazoOptions extends NamedOptions {
  * rate 1e-4.
  *
  * Departures: the moment is corrected for its start, as Adam's is. Decay and learning rate are ours: of the paper only
- * summaries were read.
+ * summaries were read. Of several queries the moment here is the mean of the squared derivatives; the paper's is the square of their mean,
+ * which is about `queries` times smaller where they differ by chance, so its steps are `sqrt(queries)` as long at the same learning rate.
  *
  * Source: MEAZO (arXiv 2605.03869).
  *

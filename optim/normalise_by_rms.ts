@@ -4,6 +4,7 @@
  * @module
  */
 import { decayBelowOne, positive } from "./check.ts";
+import { runningSquare } from "./running_mean.ts";
 import type { Transformation } from "./transformation.ts";
 
 /** Arguments of {@linkcode normaliseByRms}. */
@@ -18,7 +19,8 @@ export interface NormaliseByRmsOptions {
  * Divides the directional derivatives by their running root mean square, so that a learning rate means the same for
  * every model: `v = decay v + (1 - decay) mean(d^2)`, `d / max(sqrt(v / (1 - decay^(step + 1))), floor)`.
  *
- * The present derivative is part of the moment, so no single value exceeds `sqrt(directions / (1 - decay))`.
+ * The present derivative is part of the moment, so no single value exceeds `sqrt(directions / (1 - decay))`. A step whose derivatives are
+ * all exactly 0 leaves the root mean square as it is: an objective in steps has many, and they say nothing of the size of others.
  *
  * Source: MEAZO (arXiv 2605.03869): one running scalar does for zeroth-order steps what Adam's per-element moments do.
  * The bias correction is ours, as in Adam.
@@ -57,7 +59,8 @@ export function normaliseByRms(
       const squares = values.map((value) => o.mul(value, value));
       const sum = squares.reduce((total, square) => o.add(total, square));
       const fresh = o.mul(sum, o.constant((1 - decay) / values.length));
-      const next = o.add(o.mul(moment, o.constant(decay)), fresh);
+      const value = o.mul(sum, o.constant(1 / values.length));
+      const next = runningSquare(o, moment, { decay, correction, value, share: fresh });
       const meanSquare = o.max(o.mul(next, correction), o.constant(floor * floor));
       const reciprocal = o.div(o.constant(1), o.sqrt(meanSquare));
       return { values: values.map((value) => o.mul(value, reciprocal)), state: [next] };

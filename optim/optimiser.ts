@@ -27,6 +27,7 @@ import {
   type Projection,
   projections,
 } from "./offset.ts";
+import { keptInPlan } from "./keep.ts";
 import { completeMagnitude, type Magnitude } from "./magnitude.ts";
 import type { Transformation } from "./transformation.ts";
 import { describeUpdateRule, type UpdateRule } from "./update_rule.ts";
@@ -168,10 +169,15 @@ export function optimiser(options: OptimiserOptions): Optimiser {
     hold: transformation.hold ?? 1,
     memory: transformation.memory ?? 1,
     ...(transformation.decays ? { decays: true } : {}),
-    ...(options.mask ? { mask: completeMask(options.mask) } : {}),
-    ...(options.blocks ? { blocks: completeBlocks(options.blocks) } : {}),
-    ...(options.lowRank ? { lowRank: completeLowRank(options.lowRank) } : {}),
-    ...(options.magnitude ? { magnitude: completeMagnitude(options.magnitude) } : {}),
+    ...keptInPlan(
+      {
+        ...(options.mask ? { mask: completeMask(options.mask) } : {}),
+        ...(options.blocks ? { blocks: completeBlocks(options.blocks) } : {}),
+        ...(options.lowRank ? { lowRank: completeLowRank(options.lowRank) } : {}),
+        ...(options.magnitude ? { magnitude: completeMagnitude(options.magnitude) } : {}),
+      },
+      transformation,
+    ),
     ...(options.gains ? { gains: completeGains(options.gains) } : {}),
   };
   if (plan.blocks?.order === "all" && estimator.directions % plan.blocks.count !== 0) {

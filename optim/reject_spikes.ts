@@ -18,7 +18,7 @@ export interface RejectSpikesOptions {
 
 /**
  * Steps whose mean loss over the branches lies more than `threshold` running standard deviations above its running mean
- * do not move. A spike counts for mean and variance as if it lay at the threshold, so a loss that has risen for good is
+ * do not move by their own derivatives, which are taken to be 0 (momentum behind this rule goes on). A spike counts for mean and variance as if it lay at the threshold, so a loss that has risen for good is
  * accepted after some steps. A rise of less than a hundredth of the mean is none, however steady the losses were.
  *
  * Ours; the usual guard of large-scale training, applied to the loss that a step sees anyway.

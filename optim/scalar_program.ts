@@ -18,6 +18,8 @@ export interface ScalarResult<T> {
   readonly coefficients: readonly T[];
   /** The transformation's state after the step. */
   readonly state: readonly T[];
+  /** Whether an update rule acts, see {@linkcode Transformed}; always if absent. */
+  readonly acts?: T;
 }
 
 /** Host scalars of a step: a weight for each direction where radii are drawn, then what the transformation wants. */
@@ -102,6 +104,7 @@ export function scalarProgram<T>(
     derivatives,
     coefficients: next.values.map((value) => o.mul(value, share)),
     state: next.state,
+    ...(next.acts === undefined ? {} : { acts: next.acts }),
   };
 }
 

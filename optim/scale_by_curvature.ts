@@ -4,6 +4,7 @@
  * @module
  */
 import { decayBelowOne, integerWithin, positive } from "./check.ts";
+import { runningMean } from "./running_mean.ts";
 import type { Transformation } from "./transformation.ts";
 
 /** Arguments of {@linkcode scaleByCurvature}. */
@@ -27,6 +28,9 @@ export interface ScaleByCurvatureOptions {
  * `|g|^2 tr(H) / 2Q` per squared step length; the step length where both balance is `Q / tr(H)`, times the share of |g|^2
  * that is not the batch's own noise. The running mean of tr(H) is known to a standard error, which is added to it: while little is
  * known, steps are short, and where nothing curves, their length is bounded by `largest`.
+ *
+ * A step whose losses are all equal says nothing of either: the running means stay as they are, and the first that differs is all that is
+ * known.
  *
  * The first branch's loss is that of the unperturbed point. Values are multiplied by `Q / (tr(H) + its standard error)`.
  *
@@ -75,9 +79,13 @@ export function scaleByCurvature(
       }
       const mean = (terms: readonly (typeof values)[number][]) =>
         o.mul(terms.reduce((sum, term) => o.add(sum, term)), o.constant(1 / queries));
-      const running = (before: (typeof values)[number], fresh: (typeof values)[number]) =>
-        o.add(o.mul(before, o.constant(decay)), o.mul(fresh, o.constant(1 - decay)));
       const rises = losses.slice(1).map((loss) => o.sub(loss, losses[0]));
+      const says = rises.map((rise) => o.abs(rise)).reduce((sum, rise) => o.add(sum, rise));
+      const said = o.less(o.constant(0), square);
+      const running = (before: (typeof values)[number], value: (typeof values)[number]) => {
+        const share = o.mul(value, o.constant(1 - decay));
+        return runningMean(o, before, { decay, correction, value, share, says, said });
+      };
       const nextCurvature = running(
         curvature,
         o.mul(mean(rises), o.constant(2 / (epsilon * epsilon))),

@@ -12,7 +12,9 @@ export interface Schedule {
   readonly name: string;
   /** As written into a ledger's header. */
   readonly parameters: Readonly<Record<string, JsonValue>>;
-  /** The value at a step, counted from 0. */
+  /** What it multiplies by its factor; absent where it is no multiple of another. */
+  readonly of?: Schedule;
+  /** The value at a step, counted from 0. Of a schedule that a rule follows, a step is a move of the rule. */
   at(step: number): number;
 }
 
@@ -120,23 +122,28 @@ export function cosine(peak: number, options: DecayOptions): Schedule {
 }
 
 /**
- * A schedule times a factor.
+ * A schedule times a factor. Factors of factors are multiplied, so that what is written of it is what it does.
  *
  * @example A tenth of a learning rate
  * ```ts
  * import { linear, scaled } from "@qzo/qzo/optim";
  * import { assertAlmostEquals } from "@std/assert";
  *
- * assertAlmostEquals(scaled(linear(8, { total: 10 }), 0.1).at(5), 0.4);
+ * const tenth = scaled(linear(8, { total: 10 }), 0.1);
+ * assertAlmostEquals(tenth.at(5), 0.4);
+ * assertAlmostEquals(Number(scaled(tenth, 0.5).parameters.factor), 0.05);
  * ```
  */
 export function scaled(schedule: Schedule | number, factor: number): Schedule {
   notNegative("a scaled schedule", "the factor", factor);
-  const of = typeof schedule === "number" ? constant(schedule) : schedule;
+  const given = scheduleOf(schedule);
+  const of = given.of ?? given;
+  const all = given.of ? factor * Number(given.parameters.factor) : factor;
   return {
     name: of.name,
-    parameters: { ...of.parameters, factor },
-    at: (step) => factor * of.at(step),
+    parameters: { ...of.parameters, factor: all },
+    of,
+    at: (step) => all * of.at(step),
   };
 }
 

@@ -12,6 +12,8 @@ export interface Transformed<T> {
   readonly values: readonly T[];
   /** As many as the transformation's `stateSize`. */
   readonly state: readonly T[];
+  /** Whether an update rule acts in the step, 1 or 0: a rule that holds directions says so. Always if absent. */
+  readonly acts?: T;
 }
 
 /** One scalar rule, pure: state goes in and comes out. */
@@ -31,13 +33,18 @@ export interface Transformation {
   readonly memory?: number;
   /** Steps in a row that must look along the same directions; 1 if absent. */
   readonly hold?: number;
+  /** Steps to a move, of which those before the last move nothing; `hold` if absent. */
+  readonly period?: number;
   /** Whether it answers with one value more, of which the offset itself is the direction; false if absent. */
   readonly decays?: boolean;
   /** The flattened parts of a composition; absent for a single rule. */
   readonly parts?: readonly Transformation[];
   /** The state before the first step: `stateSize` numbers. */
   init(): readonly number[];
-  /** The host scalars of a step (from 0), such as a scheduled learning rate: `inputSize` numbers. */
+  /**
+   * The host scalars of a step (from 0), such as a scheduled learning rate: `inputSize` numbers. Of a rule within others that move once in a
+   * while (`period`) a step is a move.
+   */
   inputs(step: number): readonly number[];
   /**
    * Transforms one value per direction; `state` and `inputs` have the sizes above. `losses` are the step's, one per

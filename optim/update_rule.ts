@@ -18,8 +18,8 @@ export interface Updated<T> {
  * A rule applied to each offset by itself: pure, state goes in and comes out. Without one offsets move by the coefficients
  * alone.
  *
- * A rule acts in steps that have a coefficient which is not 0 for the offset's tensor; the steps of an accumulation before the
- * last, and tensors whose turn it is not, have none. What is computed has the same bits on every device (see
+ * A rule acts in every step that moves the offset's tensor, also by a gradient of zeros, where the losses of a step are equal: momentum goes
+ * on and decays, as in torch. The steps of an accumulation before the last do not act (see {@linkcode isHeld}), nor do tensors whose turn it is not. What is computed has the same bits on every device (see
  * {@linkcode elementOps}), so ledgers replay as they do without a rule.
  */
 export interface UpdateRule {
@@ -31,6 +31,8 @@ export interface UpdateRule {
   readonly stateSize: 0 | 1 | 2;
   /** Host scalars needed at each step. */
   readonly inputSize: number;
+  /** Whether it rests in steps whose coefficients are all 0, as in ledgers from before 2026-12; false if absent. No part of its description: a ledger's header says it. */
+  readonly restsAtZero?: boolean;
   /** The host scalars of an update (from 0), such as a scheduled learning rate: `inputSize` numbers. */
   inputs(update: number): readonly number[];
   /** The offset after a step along `gradient`, the mean over directions of derivative times z as the transformations leave it. */
@@ -54,6 +56,21 @@ export function updateInputs(
   step: number,
 ): readonly number[] {
   return update?.inputs(Math.floor(step / plan.hold)) ?? [];
+}
+
+/**
+ * Whether a step of a run, from 0, only accumulates: an update rule does not act in it.
+ *
+ * @example Three of four
+ * ```ts
+ * import { isHeld } from "@qzo/qzo/optim";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals([0, 1, 2, 3, 4].map((step) => isHeld({ hold: 4 }, step)), [true, true, true, false, true]);
+ * ```
+ */
+export function isHeld({ hold }: { readonly hold: number }, step: number): boolean {
+  return step % hold !== hold - 1;
 }
 
 /** A rule as a ledger's header holds it. */

@@ -124,6 +124,8 @@ export interface ScalarWgsl {
   readonly coefficients: readonly string[];
   /** The state after the step. */
   readonly state: readonly string[];
+  /** Whether an update rule acts: not 0 if so; always if absent. */
+  readonly acts?: string;
 }
 
 /**

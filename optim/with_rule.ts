@@ -3,12 +3,13 @@
  *
  * @module
  */
+import { keptInSteps } from "./keep.ts";
 import { type Optimiser, optimiser } from "./optimiser.ts";
 import type { Transformation } from "./transformation.ts";
 
 /**
  * `base` with the scalar rule that `change` makes of its own; directions, update rule and form stay as they are. So a part is laid
- * around any optimiser, a named one too.
+ * around any optimiser, a named one too. Times to keep a mask or a factor stay what they are in steps; schedules within the rule count its own moves.
  *
  * @throws {RangeError} When the optimiser cannot have that rule, see {@linkcode optimiser}
  *
@@ -26,7 +27,8 @@ export function withRule(
   change: (rule: Transformation) => Transformation,
 ): Optimiser {
   const { plan, transformation, ...rest } = base;
-  const { mask, blocks, lowRank, magnitude, gains } = plan;
+  const { gains } = plan;
+  const { mask, blocks, lowRank, magnitude } = keptInSteps(plan);
   return optimiser({
     ...rest,
     transformations: [change(transformation)],

@@ -5,6 +5,7 @@
  */
 
 import { CODE_TABLES } from "./code_tables.ts";
+import { gridNamed } from "./grids.ts";
 import type { Layout } from "./layout.ts";
 
 const LARGEST_FLOAT16 = 65504;
@@ -58,17 +59,25 @@ function reachOf(layout: Layout): number {
       return BEYOND[layout.type];
     case "scalar": {
       const { bits, center, second, levels = 2 ** bits, table } = layout;
-      const largest = table
+      // A minimum is a value itself.
+      const largest = second === "min"
+        ? 1
+        : table
         ? CODE_TABLES[table].reduce((most, value) => Math.max(most, Math.abs(value)), 0)
         : second === "zero"
-        ? levels - 1
+        ? (levels - 1) / 2 // on either side of zero
         : Math.max(center, levels - 1 - center);
       return BEYOND.f16 * largest;
     }
-    case "super":
+    case "super": {
+      // Integer scales are 1 at least.
+      const { bits, center, table, scales } = layout;
+      if (table || gridNamed(scales)) return BEYOND.f16;
+      return BEYOND.f16 * Math.max(center, 2 ** bits - 1 - center);
+    }
     case "codebook":
     case "column":
-      // A factor times integers, or a row's size times entries: what a value may be depends on its neighbours.
+      // A row's size times entries: what a value may be depends on its neighbours.
       return BEYOND.f16;
   }
 }

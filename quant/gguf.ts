@@ -247,7 +247,7 @@ function place(
         RangeError,
         source,
         field,
-        `offset ${offset} lies beyond the file's ${source.size} bytes`,
+        `offset ${offset} lies beyond the file's ${source.size} bytes: its download or copy is incomplete`,
       );
     }
     if (relativeOffset < end) {
@@ -262,7 +262,7 @@ function place(
         RangeError,
         source,
         field,
-        `${length} bytes at ${offset} lie beyond the file's ${source.size} bytes`,
+        `${length} bytes at ${offset} lie beyond the file's ${source.size} bytes: its download or copy is incomplete`,
       );
     }
     lengths.set(entry, length);

@@ -5,6 +5,7 @@
  */
 
 import { formatByName } from "./formats.ts";
+import { nearestNames } from "./nearest_names.ts";
 
 /** Formats for the tensors that are not quantised like the rest. */
 export interface PlanOptions {
@@ -72,6 +73,31 @@ export function tensorKind(name: string, rows: number): TensorKind {
   }
   // llama2.c and GGUF call the head "output", and GGUF attention outputs "attn_output".
   return /^((model|transformer)\.)?(lm_head|output)(\.|$)/.test(name) ? "head" : "matrix";
+}
+
+/**
+ * Refuses parts of names that would keep nothing, or everything.
+ *
+ * @param keep Parts of names, as in {@linkcode PlanOptions.keep}.
+ * @param names Of all tensors.
+ * @throws {RangeError} for an empty part, or one that no name has; it says which.
+ */
+export function assertKept(keep: readonly string[] | undefined, names: readonly string[]): void {
+  for (const part of keep ?? []) {
+    if (part.trim() === "") {
+      throw new RangeError(
+        `Cannot keep ${JSON.stringify(part)} unquantised: it is a part of every name; leave it out`,
+      );
+    }
+    if (names.some((name) => name.includes(part))) continue;
+    const pieces = [...new Set(names.flatMap((name) => [name, ...name.split(".")]))];
+    const [nearest] = nearestNames(part, pieces.filter((piece) => !/^\d+$/.test(piece)), 1);
+    throw new RangeError(
+      `Cannot keep ${JSON.stringify(part)} unquantised: no tensor's name has it${
+        nearest === undefined ? `, for example ${names[0]}` : `; did you mean "${nearest}"?`
+      }`,
+    );
+  }
 }
 
 /**

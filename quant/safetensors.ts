@@ -93,7 +93,9 @@ export async function readSafetensors(source: ByteSource): Promise<SafetensorsFi
   if (length > source.size - 8 || length > LARGEST_HEADER) {
     throw new RangeError(
       `Cannot read ${file}: a header of ${length} bytes, the file has ${source.size}` +
-        (length > LARGEST_HEADER ? ` and ${LARGEST_HEADER} are allowed` : ""),
+        (length > LARGEST_HEADER
+          ? ` and ${LARGEST_HEADER} are allowed: it is no safetensors file, or damaged`
+          : ": its download or copy is incomplete"),
     );
   }
   const header = parseHeader(await source.read(8, length), file);
@@ -318,7 +320,7 @@ function checkContiguous(
   for (const [name, { offset, byteLength }] of byOffset) {
     if (offset !== end || offset + byteLength > source.size) {
       const reason = offset + byteLength > source.size
-        ? `${byteLength} bytes at ${offset} lie beyond the file's ${source.size} bytes`
+        ? `${byteLength} bytes at ${offset} lie beyond the file's ${source.size} bytes: its download or copy is incomplete`
         : offset < end
         ? `offset ${offset} overlaps the tensor that ends at ${end}`
         : `a hole between ${end} and its offset ${offset}`;

@@ -1,8 +1,14 @@
 /**
- * Comma-separated values (RFC 4180): cells in double quotes may hold commas, line ends and doubled quotes.
+ * Comma-separated values (RFC 4180), by the library `csv-parse`: cells in double quotes may hold commas, line ends and doubled
+ * quotes; a quote that is out of place or never closed is an error.
+ *
+ * The library reads whole texts (or streams of Node.js); here a text that comes in pieces is handed over up to a line's end
+ * where all quotes are closed.
  *
  * @module
  */
+import { CsvError, parse } from "csv-parse/sync";
+import { longestText } from "./line_splitter.ts";
 
 /** A record of a table and the line it starts on, counted from 1. */
 export interface CsvRecord {
@@ -10,40 +16,104 @@ export interface CsvRecord {
   readonly number: number;
 }
 
-/** A cell, quoted or not, and what ends it; quotes inside an unquoted cell are left to the check below. */
-const cell = /(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\r?\n|$)/y;
+/** Records of a text that comes in pieces; empty lines are none. */
+export class CsvRecords {
+  readonly #name: string;
+  #parts: string[] = [];
+  #length = 0;
+  #open = false;
+  #line = 1;
 
-/**
- * The records of a table; empty lines are none.
- *
- * @throws SyntaxError with the line's number for a quote that is out of place or never closed.
- */
-export function readCsv(text: string, name: string): CsvRecord[] {
-  const records: CsvRecord[] = [];
-  let cells: string[] = [];
-  let number = 1;
-  let start = 1;
-  cell.lastIndex = 0;
-  while (cell.lastIndex < text.length) {
-    const at = cell.lastIndex;
-    const match = cell.exec(text);
-    if (match === null) {
-      throw new SyntaxError(
-        `Cannot read ${name}, line ${number}: misplaced or unclosed quote in ${
-          JSON.stringify(text.slice(at, at + 40))
-        }`,
+  constructor(name: string) {
+    this.#name = name;
+  }
+
+  /** The records that more text completes. @throws SyntaxError with the line's number for a quote out of place */
+  push(text: string): CsvRecord[] {
+    let cut = -1;
+    for (let from = 0; from < text.length;) {
+      const quote = text.indexOf('"', from);
+      const end = quote < 0 ? text.length : quote;
+      if (!this.#open) {
+        const feed = text.slice(from, end).lastIndexOf("\n");
+        if (feed >= 0) cut = from + feed;
+      }
+      if (quote >= 0) this.#open = !this.#open;
+      from = end + 1;
+    }
+    const whole = cut < 0 ? [] : this.#read(this.#parts.join("") + text.slice(0, cut + 1));
+    if (cut >= 0) [this.#parts, this.#length] = [[], 0];
+    this.#parts.push(text.slice(cut + 1));
+    this.#length += text.length - cut - 1;
+    if (this.#length > longestText) {
+      throw this.#refused(
+        this.#line,
+        `a record is longer than ${longestText} characters; a quote may be unclosed`,
       );
     }
-    const [whole, quoted, plain, end] = match;
-    cells.push(quoted?.replaceAll('""', '"') ?? plain);
-    number += whole.split("\n").length - 1;
-    if (end === ",") {
-      if (cell.lastIndex < text.length) continue;
-      cells.push("");
-    }
-    if (cells.length > 1 || cells[0] !== "") records.push({ cells, number: start });
-    cells = [];
-    start = number;
+    return whole;
   }
-  return records;
+
+  /** The last record. @throws SyntaxError with the line's number for a quote out of place, or never closed */
+  end(): CsvRecord[] {
+    return this.#read(this.#parts.join(""));
+  }
+
+  /** The records of a text that ends with one. */
+  #read(text: string): CsvRecord[] {
+    const records: CsvRecord[] = [];
+    const first = this.#line;
+    // Lines that are done, of this text.
+    let done = 0;
+    try {
+      parse(text, {
+        bom: false,
+        record_delimiter: ["\r\n", "\n", "\r"],
+        relax_column_count: true,
+        skip_empty_lines: true,
+        on_record(cells: string[], { lines }) {
+          let within = 0;
+          for (const cell of cells) within += lineEnds(cell);
+          // A cell of an empty text in quotes is an empty line.
+          if (cells.length > 1 || cells[0] !== "") {
+            records.push({ cells, number: first + lines - 1 - within });
+          }
+          done = lines;
+          return null;
+        },
+      });
+    } catch (error) {
+      if (!(error instanceof CsvError)) throw error;
+      const unclosed = error.code === "CSV_QUOTE_NOT_CLOSED";
+      const line = unclosed ? done + 1 : Number(error.lines ?? done + 1);
+      const near = text.split("\n", line)[line - 1] ?? "";
+      throw this.#refused(
+        first + line - 1,
+        unclosed
+          ? `unclosed quote in ${shown(near)}`
+          : `misplaced quote in ${shown(near)}: ${error.message}`,
+      );
+    }
+    this.#line += lineEnds(text);
+    return records;
+  }
+
+  #refused(line: number, why: string): SyntaxError {
+    return new SyntaxError(`Cannot read ${this.#name}, line ${line}: ${why}`);
+  }
+}
+
+/** The records of a whole table. @throws SyntaxError as {@linkcode CsvRecords} does */
+export function readCsv(text: string, name: string): CsvRecord[] {
+  const records = new CsvRecords(name);
+  return [...records.push(text), ...records.end()];
+}
+
+/** Line ends as the library counts them, those within quotes too. */
+function lineEnds(text: string): number {
+  return text.match(/\r\n|\n|\r/g)?.length ?? 0;
+}
+
+function shown(text: string): string {
+  return JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}...` : text);
 }

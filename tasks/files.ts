@@ -3,35 +3,77 @@
  *
  * @module
  */
-import { join } from "@std/path";
-import { readTask, type Split, type Task } from "./task.ts";
+import { dataChunks, type DataFileOptions } from "./data_file.ts";
+import { dataPath } from "./data_path.ts";
+import { longestText } from "./line_splitter.ts";
+import { type PlacedRow, rowReader } from "./row_reader.ts";
+import type { ExampleFormat } from "./example_format.ts";
+import { type PlacedExample, renderRow, type Split, type Task } from "./task.ts";
 import type { RenderedExample } from "./template.ts";
 
 /**
- * The text of a file: UTF-8 if it is valid, else Latin-1, as old data sets are.
+ * The text of a file: UTF-8, or what its byte order mark or the options say.
  *
- * @throws what `Deno.readFile` throws.
+ * @throws what opening the file throws; SyntaxError, with byte offset and line, for bytes that are no text of the encoding;
+ * RangeError for a text that is too long to be held as one.
  */
-export async function readDataFile(path: string): Promise<string> {
-  const bytes = await Deno.readFile(path);
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch {
-    return new TextDecoder("latin1").decode(bytes);
+export async function readDataFile(path: string, options: DataFileOptions = {}): Promise<string> {
+  const parts: string[] = [];
+  let length = 0;
+  for await (const part of dataChunks(path, options)) {
+    length += part.length;
+    if (length > longestText) {
+      throw new RangeError(
+        `Cannot read data file "${path}" as one text: it is longer than ${longestText} characters; bring it in parts`,
+      );
+    }
+    parts.push(part);
   }
+  return parts.join("");
+}
+
+/** How to read rows or examples of a file. */
+export interface DataRowsOptions extends DataFileOptions {
+  /** Names of the columns of a table without a first line that names them. */
+  readonly columns?: readonly string[] | undefined;
+  /** Names the file in errors. Default: its path. */
+  readonly name?: string | undefined;
 }
 
 /**
- * The examples of a task's split.
+ * The rows of a data file, one after the other: memory is a row's, not the file's.
  *
- * @param folder where the task's files are.
- * @throws RangeError if the task has no such split; what reading and {@linkcode readTask} throw.
+ * @throws what {@linkcode readDataFile} and {@linkcode readExamples} throw.
  */
-export async function loadTask(
+export async function* dataRows(
+  path: string,
+  format: ExampleFormat,
+  { columns, name = path, ...options }: DataRowsOptions = {},
+): AsyncGenerator<PlacedRow> {
+  const reader = rowReader(format, { name, ...(columns ? { columns } : {}) });
+  if (reader === undefined) throw new RangeError(`Cannot read ${name}: unknown format "${format}"`);
+  for await (const piece of dataChunks(path, options)) yield* reader.push(piece);
+  yield* reader.end();
+}
+
+/** How to read a split of a task. */
+export interface TaskRowsOptions extends DataFileOptions {
+  /** The form of the file. Default: the task's. */
+  readonly format?: ExampleFormat | undefined;
+}
+
+/**
+ * The examples of a task's split, one after the other, each with its line.
+ *
+ * @param folder what relative names of the task's files lie in.
+ * @throws RangeError if the task has no such split; what reading and rendering throw, with the line.
+ */
+export async function* taskRows(
   task: Task,
   split: Split,
   folder: string,
-): Promise<RenderedExample[]> {
+  { format = task.format, ...options }: TaskRowsOptions = {},
+): AsyncGenerator<PlacedExample> {
   const file = task.files[split];
   if (file === undefined) {
     const known = Object.keys(task.files).join(", ");
@@ -39,5 +81,40 @@ export async function loadTask(
       `Cannot load ${task.name}: it has no split ${JSON.stringify(split)}, known are ${known}`,
     );
   }
-  return readTask(task, await readDataFile(join(folder, file)), file);
+  const { columns } = task;
+  const path = dataPath(file, folder);
+  const encoding = options.encoding ??
+    (task.encoding === undefined || await isUnicode(path, options) ? undefined : task.encoding);
+  for await (const row of dataRows(path, format, { ...options, encoding, columns, name: file })) {
+    yield* renderRow(task, row, file);
+  }
+}
+
+/** Whether a file is UTF-8, or says by its byte order mark what it is: then copies of an old data set were converted. */
+async function isUnicode(path: string, { signal }: DataFileOptions): Promise<boolean> {
+  try {
+    const chunks = dataChunks(path, { signal });
+    while (!(await chunks.next()).done);
+    return true;
+  } catch (error) {
+    if (error instanceof SyntaxError) return false;
+    throw error;
+  }
+}
+
+/**
+ * The examples of a task's split.
+ *
+ * @param folder where the task's files are; those with absolute paths are where these say.
+ * @throws RangeError if the task has no such split; what reading and {@linkcode readTask} throw.
+ */
+export async function loadTask(
+  task: Task,
+  split: Split,
+  folder: string,
+  options: TaskRowsOptions = {},
+): Promise<RenderedExample[]> {
+  const examples: RenderedExample[] = [];
+  for await (const { example } of taskRows(task, split, folder, options)) examples.push(example);
+  return examples;
 }

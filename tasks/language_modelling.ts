@@ -5,7 +5,7 @@
  */
 import type { Example } from "../models/batch.ts";
 import type { Tokenizer } from "../models/tokenizer.ts";
-import { bringsStart } from "../models/special_tokens.ts";
+import { bringsStart, withoutStart, withStart } from "../models/special_tokens.ts";
 
 /** Options of {@linkcode languageModellingExamples}. */
 export interface LanguageModellingOptions {
@@ -45,24 +45,13 @@ export function languageModellingExamples(
   options: LanguageModellingOptions,
 ): Example[] {
   const { length, windows = "stream" } = options;
-  if (!Number.isInteger(length) || length < 2) {
-    throw new RangeError(
-      `Cannot cut a text into windows: a window of ${length} tokens, expected at least 2`,
-    );
-  }
-  const { start, end, eos } = tokenizer;
-  const encoded = documents.map((text) => {
-    const ids = tokenizer.encode(text, { addSpecial: false });
-    return bringsStart(tokenizer, ids) ? ids.slice(start.length) : ids;
-  });
-  const between = end.length > 0 ? end : eos === undefined ? [] : [eos];
-  const bodies = windows === "document"
-    ? encoded.map((ids) => [...ids, ...end])
-    : cut([...join(encoded, between), ...end], Math.max(1, length - start.length));
-  const examples = bodies
-    .map((body) => [...start, ...body].slice(0, length))
-    .filter((ids) => ids.length >= 2)
-    .map((ids): Example => ({ prompt: [], candidates: [ids], label: 0 }));
+  assertWindow(length);
+  const encoded = documents.map((text) =>
+    tokenizer.encode(withoutStart(tokenizer, text), { addSpecial: false })
+  );
+  const examples = windows === "document"
+    ? encoded.map((ids) => documentWindow(tokenizer, ids, length)).filter((it) => it !== undefined)
+    : streamWindows(tokenizer, encoded, length);
   if (examples.length === 0) {
     throw new RangeError(
       `Cannot cut a text into windows: ${documents.length} documents give no window of 2 tokens`,
@@ -71,12 +60,87 @@ export function languageModellingExamples(
   return examples;
 }
 
-function join(documents: readonly number[][], between: readonly number[]): number[] {
-  return documents.flatMap((ids, index) => index > 0 ? [...between, ...ids] : ids);
+/** Refuses a window that predicts nothing. @throws RangeError if the length is below 2 */
+export function assertWindow(length: number): void {
+  if (!Number.isInteger(length) || length < 2) {
+    throw new RangeError(
+      `Cannot cut a text into windows: a window of ${length} tokens, expected at least 2`,
+    );
+  }
 }
 
-function cut(ids: readonly number[], length: number): number[][] {
-  const pieces: number[][] = [];
-  for (let at = 0; at < ids.length; at += length) pieces.push(ids.slice(at, at + length));
-  return pieces;
+/** The tokens of a document with those that the tokenizer puts around every text, what is before it once. */
+export function documentTokens(
+  tokenizer: Pick<Tokenizer, "start" | "end">,
+  ids: readonly number[],
+): number[] {
+  return [...withStart(tokenizer, ids), ...tokenizer.end];
+}
+
+/** The window that a document begins; undefined if it has fewer than 2 tokens. */
+export function documentWindow(
+  tokenizer: Pick<Tokenizer, "start" | "end">,
+  ids: readonly number[],
+  length: number,
+): Example | undefined {
+  const window = documentTokens(tokenizer, ids).slice(0, length);
+  return window.length >= 2 ? { prompt: [], candidates: [window], label: 0 } : undefined;
+}
+
+function streamWindows(
+  tokenizer: Tokenizer,
+  documents: readonly (readonly number[])[],
+  length: number,
+): Example[] {
+  const stream = new WindowStream(tokenizer, length);
+  return [...documents.flatMap((ids) => [...stream.document(ids)]), ...stream.end()];
+}
+
+/**
+ * Windows of documents that follow each other, each window behind the tokens that the tokenizer puts before every text; a last one of
+ * fewer than 2 tokens is left out.
+ */
+export class WindowStream {
+  readonly #tokenizer: Pick<Tokenizer, "start" | "end" | "eos">;
+  readonly #length: number;
+  readonly #room: number;
+  #documents = 0;
+  #held: number[] = [];
+
+  /** Windows of `length` tokens, those before every text among them. */
+  constructor(tokenizer: Pick<Tokenizer, "start" | "end" | "eos">, length: number) {
+    this.#tokenizer = tokenizer;
+    this.#length = length;
+    this.#room = Math.max(1, length - tokenizer.start.length);
+  }
+
+  /** The windows that another document fills, given its tokens or the first of them. */
+  *document(ids: readonly number[]): Generator<Example> {
+    const { start, end, eos } = this.#tokenizer;
+    if (this.#documents++ > 0) {
+      yield* this.more(end.length > 0 ? end : eos === undefined ? [] : [eos]);
+    }
+    yield* this.more(bringsStart(this.#tokenizer, ids) ? ids.slice(start.length) : ids);
+  }
+
+  /** The windows that more tokens of the same document fill. */
+  *more(ids: readonly number[]): Generator<Example> {
+    for (const id of ids) {
+      this.#held.push(id);
+      if (this.#held.length === this.#room) yield* this.#window();
+    }
+  }
+
+  /** The last windows, with what stands behind the last text. */
+  *end(): Generator<Example> {
+    if (this.#documents > 0) yield* this.more(this.#tokenizer.end);
+    yield* this.#window();
+  }
+
+  *#window(): Generator<Example> {
+    const window = [...this.#tokenizer.start, ...this.#held].slice(0, this.#length);
+    const filled = this.#held.length > 0 && window.length >= 2;
+    this.#held = [];
+    if (filled) yield { prompt: [], candidates: [window], label: 0 };
+  }
 }

@@ -113,14 +113,27 @@ export function majorityShare(labels: readonly number[]): number {
   return Math.max(...counts.values()) / labels.length;
 }
 
+/** What the official script splits at: Python's white space. */
+const whiteSpace = /(?:[^\S\ufeff]|\u0085)+/;
+
 /**
- * SQuAD's normal form of an answer (Rajpurkar et al. 2016): lower case, without punctuation and articles, single spaces.
+ * SQuAD's normal form of an answer (Rajpurkar et al. 2016): lower case, without punctuation and articles, single spaces. Words have
+ * letters of any script, as in the official script, whose word boundary knows Unicode; accents that are characters of their own belong to
+ * their letters, where that script takes them for gaps.
+ *
+ * @example An article, and a name that ends like one
+ * ```ts
+ * import { normaliseAnswer } from "@qzo/qzo/tasks";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(normaliseAnswer("The  Th\u00e9a!"), "th\u00e9a");
+ * ```
  */
 export function normaliseAnswer(text: string): string {
   return text.toLowerCase()
     .replace(/[!-/:-@[-`{-~]/g, "")
-    .replace(/\b(?:a|an|the)\b/g, " ")
-    .split(/\s+/).filter((word) => word !== "").join(" ");
+    .replace(/(?<![\p{L}\p{M}\p{N}_])(?:a|an|the)(?![\p{L}\p{M}\p{N}_])/gu, " ")
+    .split(whiteSpace).filter((word) => word !== "").join(" ");
 }
 
 /**

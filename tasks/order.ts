@@ -5,11 +5,18 @@
  */
 import { permutation } from "./permutation.ts";
 
+/**
+ * Who is in the smaller batch of an epoch whose examples do not fill their batches. `"random"`: all take turns in random order, so that
+ * over epochs all examples weigh alike. `"longest"`: the longest of those that are sorted together last, as runs from before 2026-12 had it:
+ * the same ones in every epoch, who weigh more, for a step weighs as much whatever its batch holds.
+ */
+export type LeftOver = "random" | "longest";
+
 /** Options of {@linkcode batchOrder}. */
 export interface BatchOrderOptions {
   /** Examples in the data set, 1 to 2^21. */
   readonly count: number;
-  /** Examples a step; the last step of an epoch takes what is left. */
+  /** Examples a step; one step of an epoch takes what is left, if anything is. */
   readonly batchSize: number;
   /** Any safe integer of at least 0. Default 0. */
   readonly seed?: number;
@@ -17,6 +24,8 @@ export interface BatchOrderOptions {
   readonly lengths?: readonly number[];
   /** Batches that are sorted by length together; more make batches more even and less random. Default 32. */
   readonly pool?: number;
+  /** Who is in the smaller batch. Default `"random"`; without lengths there is no other. */
+  readonly leftOver?: LeftOver | undefined;
 }
 
 /** Which examples a step takes. */
@@ -46,13 +55,18 @@ export interface BatchOrder {
  * ```
  */
 export function batchOrder(options: BatchOrderOptions): BatchOrder {
-  const { count, batchSize, seed = 0, lengths, pool = 32 } = options;
+  const { count, batchSize, seed = 0, lengths, pool = 32, leftOver = "random" } = options;
   for (const [name, value] of Object.entries({ count, batchSize, pool })) {
     if (!Number.isInteger(value) || value < 1) {
       throw new RangeError(
         `Cannot order batches: ${name} is ${value}, expected an integer of at least 1`,
       );
     }
+  }
+  if (leftOver !== "random" && leftOver !== "longest") {
+    throw new RangeError(
+      `Cannot order batches: leftOver is ${JSON.stringify(leftOver)}, expected random or longest`,
+    );
   }
   if (lengths !== undefined && lengths.length !== count) {
     throw new TypeError(`Cannot order batches: ${lengths.length} lengths for ${count} examples`);
@@ -61,9 +75,13 @@ export function batchOrder(options: BatchOrderOptions): BatchOrder {
   const epochOf = (epoch: number): number[][] => {
     const order = permutation(count, seed, "epoch", epoch);
     if (lengths === undefined) return chunks(order, batchSize);
-    const byLength = chunks(order, batchSize * pool).flatMap((part) =>
+    const left = leftOver === "longest" ? [] : turnOf(count, count % batchSize, seed, epoch);
+    const taken = new Set(left);
+    const rest = order.filter((index) => !taken.has(index));
+    const byLength = chunks(rest, batchSize * pool).flatMap((part) =>
       chunks(part.sort((a, b) => lengths[a] - lengths[b]), batchSize)
     );
+    byLength.push(...chunks(left, batchSize));
     return permutation(byLength.length, seed, "batches", epoch).map((index) => byLength[index]);
   };
   let cached = { epoch: 0, batches: epochOf(0) };
@@ -78,6 +96,17 @@ export function batchOrder(options: BatchOrderOptions): BatchOrder {
       return [...cached.batches[step % stepsPerEpoch]];
     },
   };
+}
+
+/** Who is left over in an epoch, `size` of them: after enough epochs everyone was as often, then a new turn begins. */
+function turnOf(count: number, size: number, seed: number, epoch: number): number[] {
+  if (size === 0) return [];
+  let [divisor, rest] = [count, size];
+  while (rest > 0) [divisor, rest] = [rest, divisor % rest];
+  const epochs = count / divisor;
+  const order = permutation(count, seed, "left over", Math.floor(epoch / epochs));
+  const first = epoch % epochs * size;
+  return Array.from({ length: size }, (_, i) => order[(first + i) % count]);
 }
 
 function chunks(items: readonly number[], size: number): number[][] {

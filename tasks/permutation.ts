@@ -10,9 +10,14 @@ import { threefry2x32 } from "../optim/threefry.ts";
 const domain = 0x20000000;
 
 /** What a permutation is for; different uses of one seed give unrelated permutations. */
-export type PermutationUse = "split" | "epoch" | "batches";
+export type PermutationUse = "split" | "epoch" | "batches" | "left over";
 
-const uses: Readonly<Record<PermutationUse, number>> = { split: 0, epoch: 1, batches: 2 };
+const uses: Readonly<Record<PermutationUse, number>> = {
+  split: 0,
+  epoch: 1,
+  batches: 2,
+  "left over": 3,
+};
 
 /**
  * The numbers 0 to `count - 1` in a random order (Fisher and Yates), a function of the arguments alone.

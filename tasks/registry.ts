@@ -41,6 +41,8 @@ export const builtInTasks: readonly Task[] = [
     name: "trec",
     files: { train: "train.txt", test: "test.txt" },
     format: "labelled",
+    // One byte is beyond ASCII: 0xf0 in "the sister city".
+    encoding: "latin1",
     prepare: trecRows,
     template: {
       name: "trec",

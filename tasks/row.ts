@@ -16,7 +16,9 @@ export function fieldText(row: Row, field: string, what: string): string {
   if (!Object.hasOwn(row, field)) {
     const known = Object.keys(row).slice(0, 20).map((name) => JSON.stringify(name)).join(", ");
     throw new RangeError(
-      `Cannot ${what}: unknown field ${JSON.stringify(field)}, the row has ${known || "none"}`,
+      `Cannot ${what}: unknown field ${JSON.stringify(field)}, the row has ${known || "none"}${
+        rowsWithin(row)
+      }`,
     );
   }
   const value = row[field];
@@ -26,6 +28,34 @@ export function fieldText(row: Row, field: string, what: string): string {
   throw new TypeError(
     `Cannot ${what}: field ${JSON.stringify(field)} is ${found}, expected a text`,
   );
+}
+
+/** What to say of a row that is a whole data set: `{"data": [...]}`. */
+function rowsWithin(row: Row): string {
+  for (const [name, value] of Object.entries(row)) {
+    const isList = Array.isArray(value) && value.length > 0 &&
+      value.every((item) => typeof item === "object" && item !== null && !Array.isArray(item));
+    if (isList) {
+      const shown = JSON.stringify(name.slice(0, 40));
+      return `. ${shown} is a list of ${value.length} objects: if they are the rows, write that list alone into the file (jq ${
+        JSON.stringify(`.${name.slice(0, 40)}`)
+      })`;
+    }
+  }
+  return "";
+}
+
+/** The text of a row of a text file. @throws TypeError that names the line and the row's fields, if it has no text */
+export function rowText(row: Row, line: number, name: string): string {
+  const { text } = row;
+  if (typeof text === "string") return text;
+  const known = Object.keys(row).slice(0, 20).map((field) => JSON.stringify(field)).join(", ");
+  const why = Object.hasOwn(row, "text")
+    ? `its field "text" is ${
+      text === null ? "null" : Array.isArray(text) ? "an array" : typeof text
+    }, no text`
+    : `an example has no field "text", the row has ${known || "none"}${rowsWithin(row)}`;
+  throw new TypeError(`Cannot read a text: ${why} (line ${line} of ${name})`);
 }
 
 /** The items of a field that holds a list. @throws TypeError otherwise. */

@@ -3,14 +3,17 @@
  *
  * @module
  */
-import { type ExampleFormat, exampleFormats, readExamples } from "./read_examples.ts";
+import { assertDistinct } from "./distinct_texts.ts";
+import { type ExampleFormat, exampleFormats } from "./example_format.ts";
 import { asRow, type Row } from "./row.ts";
+import { type PlacedRow, rowReader } from "./row_reader.ts";
 import {
   type RenderedExample,
   renderExample,
   type TaskTemplate,
   templateFields,
 } from "./template.ts";
+import { type TextEncoding, textEncodings } from "./text_encoding.ts";
 
 /** Parts of a data set. */
 export type Split = "train" | "dev" | "test";
@@ -19,12 +22,14 @@ export type Split = "train" | "dev" | "test";
 export interface Task {
   /** Names the task, and the folder of its files. */
   readonly name: string;
-  /** Files of its splits, relative to the task's folder. */
+  /** Files of its splits: absolute, or relative to the task's folder. */
   readonly files: Readonly<Partial<Record<Split, string>>>;
   /** The form of its files. */
   readonly format: ExampleFormat;
   /** Names of a table's columns, if its first line does not give them. */
   readonly columns?: readonly string[];
+  /** The encoding of files that are neither UTF-8 nor begin with a byte order mark; without one they are refused. */
+  readonly encoding?: TextEncoding;
   /** What its rows become. */
   readonly template: TaskTemplate;
   /** Turns a row of the file into rows for the template: more fields, or several rows. */
@@ -35,7 +40,7 @@ export interface Task {
  * The examples in a file's text.
  *
  * @param name names the file in errors; default: the task's name.
- * @throws what {@linkcode readExamples} and {@linkcode renderExample} throw; the latter with the example's number.
+ * @throws what {@linkcode readExamples} and {@linkcode renderExample} throw; the latter with the row's line.
  *
  * @example Two sentences of SST-2
  * ```ts
@@ -47,22 +52,50 @@ export interface Task {
  * assertEquals(first.candidates[first.label], " great");
  * ```
  */
-export function readTask(task: Task, text: string, name?: string): RenderedExample[] {
-  const rows = readExamples(text, task.format, {
-    name: name ?? task.name,
-    ...(task.columns === undefined ? {} : { columns: task.columns }),
-  });
-  return rows.flatMap((row, index) => {
-    try {
-      return (task.prepare?.(row) ?? [row]).map((prepared) =>
-        renderExample(task.template, prepared)
-      );
-    } catch (error) {
-      if (error instanceof Error) {
-        error.message += ` (example ${index + 1} of ${name ?? task.name})`;
-      }
-      throw error;
-    }
+export function readTask(task: Task, text: string, name: string = task.name): RenderedExample[] {
+  const { columns } = task;
+  const reader = rowReader(task.format, { name, ...(columns ? { columns } : {}) });
+  if (reader === undefined) {
+    throw new RangeError(`Cannot read ${name}: unknown format ${JSON.stringify(task.format)}`);
+  }
+  return [...reader.push(text), ...reader.end()].flatMap((row) =>
+    renderRow(task, row, name).map(({ example }) => example)
+  );
+}
+
+/** An example and where it comes from. */
+export interface PlacedExample {
+  /** As text. */
+  readonly example: RenderedExample;
+  /** The line its row begins on, counted from 1. */
+  readonly line: number;
+  /** The first field of the prompt that has no text but white space, if there is one. */
+  readonly blank?: string;
+}
+
+/**
+ * The examples of a row.
+ *
+ * @param name names the file in errors.
+ * @throws what {@linkcode renderExample} throws, with the row's line.
+ */
+export function renderRow(task: Task, { row, line }: PlacedRow, name: string): PlacedExample[] {
+  try {
+    return (task.prepare?.(row) ?? [row]).map((prepared) => {
+      const example = renderExample(task.template, prepared);
+      const blank = blankField(task.template, prepared);
+      return { example, line, ...(blank === undefined ? {} : { blank }) };
+    });
+  } catch (error) {
+    if (error instanceof Error) error.message += ` (line ${line} of ${name})`;
+    throw error;
+  }
+}
+
+function blankField({ prompt }: TaskTemplate, row: Row): string | undefined {
+  return templateFields(prompt).find((field) => {
+    const value = row[field];
+    return typeof value === "string" && value.trim() === "";
   });
 }
 
@@ -72,6 +105,7 @@ const options = [
   "files",
   "format",
   "columns",
+  "encoding",
   "template",
   "labels",
   "candidates",
@@ -88,9 +122,11 @@ const options = [
  * template: "{sentence} It was{label}"                  # "{label}" may be left out, or come last
  * labels: { "0": " terrible", "1": " great" }           # or candidates: [" {choice1}", " {choice2}"]
  * labelField: label                                      # the default
+ * encoding: latin1                                       # of files that are not UTF-8 or UTF-16
  * ```
  *
- * @throws TypeError for a missing entry or wrong type, RangeError for an unknown entry or format.
+ * @throws TypeError for a missing entry or wrong type; RangeError for an unknown entry, format or encoding, for columns of
+ * files that are no tables, and for two labels with the same words.
  *
  * @example A task of one's own
  * ```ts
@@ -129,13 +165,30 @@ export function taskFromConfig(config: unknown): Task {
     );
   }
   const columns = optionalTexts(entries, "columns");
+  if (columns !== undefined && known !== "csv" && known !== "tsv") {
+    throw new RangeError(
+      `Cannot ${what}: columns name those of csv or tsv, the format is ${known}`,
+    );
+  }
   return {
     name,
     files: filesOf(entries),
     format: known,
     ...(columns === undefined ? {} : { columns }),
+    ...encodingOf(entries),
     template: templateOf(entries, name),
   };
+}
+
+function encodingOf({ encoding }: Row): { readonly encoding?: TextEncoding } {
+  if (encoding === undefined) return {};
+  const known = textEncodings.find((candidate) => candidate === encoding);
+  if (known !== undefined) return { encoding: known };
+  throw new RangeError(
+    `Cannot read a task's configuration: unknown encoding ${JSON.stringify(encoding)}, known are ${
+      textEncodings.join(", ")
+    }`,
+  );
 }
 
 function templateOf(entries: Row, name: string): TaskTemplate {
@@ -163,7 +216,9 @@ function templateOf(entries: Row, name: string): TaskTemplate {
 
 function labelsOf(value: unknown): Record<string, string> {
   const labels = asRow(value, "read the labels of a task's configuration");
-  return Object.fromEntries(Object.keys(labels).map((label) => [label, text(labels, label)]));
+  const words = Object.keys(labels).map((label): [string, string] => [label, text(labels, label)]);
+  assertDistinct(words, "labels", "read a task's configuration");
+  return Object.fromEntries(words);
 }
 
 function filesOf(entries: Row): Partial<Record<Split, string>> {

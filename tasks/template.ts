@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { assertDistinct } from "./distinct_texts.ts";
 import { fieldText, type Row } from "./row.ts";
 
 /**
@@ -37,7 +38,8 @@ export interface RenderedExample {
 /**
  * A row under a template.
  *
- * @throws RangeError for a field or label that is not known (it names those that are) or an empty candidate; SyntaxError
+ * @throws RangeError for a field or label that is not known (it names those that are), an empty candidate, or two with the
+ * same words; SyntaxError
  * for a brace without its partner; TypeError for a field without text, or a template without candidates.
  *
  * @example SST-2
@@ -91,7 +93,20 @@ export function renderExample(template: TaskTemplate, row: Row): RenderedExample
       `Cannot ${what}: ${candidates.length} candidates, expected two or more, none empty`,
     );
   }
+  assertDistinctOf(template, candidates, what);
   return { prompt, candidates, label };
+}
+
+/** Labels that were looked at: they are the same for every row. */
+const distinct = new WeakSet<object>();
+
+function assertDistinctOf({ labels }: TaskTemplate, texts: readonly string[], what: string): void {
+  if (labels === undefined) {
+    assertDistinct(texts.map((text, i) => [String(i), text]), "candidates", what);
+  } else if (!distinct.has(labels)) {
+    assertDistinct(Object.entries(labels), "labels", what);
+    distinct.add(labels);
+  }
 }
 
 /**

@@ -4,8 +4,9 @@
  * @module
  */
 import type { Example } from "../models/batch.ts";
-import { withStart } from "../models/special_tokens.ts";
+import { withoutStart, withStart } from "../models/special_tokens.ts";
 import type { Tokenizer } from "../models/tokenizer.ts";
+import { overlapOf } from "./distinct_texts.ts";
 import type { RenderedExample } from "./template.ts";
 
 /** Options of {@linkcode tokeniseExample}. */
@@ -22,7 +23,7 @@ export interface TokeniseOptions {
  * A prompt that is too long loses its beginning, but keeps what the tokenizer puts before every text, such as a BOS token.
  * What it puts behind a text is left out: a candidate is judged by its own tokens.
  *
- * @throws RangeError if a candidate adds no token, or the candidates alone are too long.
+ * @throws RangeError if a candidate adds no token, two have the same tokens, or the candidates alone are too long.
  *
  * @example A merge over the border
  * ```ts
@@ -45,10 +46,39 @@ export function tokeniseExample(
   rendered: RenderedExample,
   options: TokeniseOptions = {},
 ): Example {
+  const encoded = textsOfExample(rendered).map((text) =>
+    tokenizer.encode(withoutStart(tokenizer, text), { addSpecial: false })
+  );
+  return exampleOfTokens(tokenizer, encoded, rendered, options).example;
+}
+
+/** The texts that an example is tokenised by: its prompt, and its prompt with each candidate. */
+export function textsOfExample({ prompt, candidates }: RenderedExample): string[] {
+  return [prompt, ...candidates.map((candidate) => prompt + candidate)];
+}
+
+/** An example in tokens, and what it was before it was cut. */
+export interface MeasuredExample {
+  /** In tokens, cut where it was too long. */
+  readonly example: Example;
+  /** Tokens of the whole prompt and the longest candidate. */
+  readonly tokens: number;
+}
+
+/**
+ * An example from the tokens of its texts.
+ *
+ * @param encoded the tokens of {@linkcode textsOfExample}, without special ones around them.
+ * @throws RangeError as {@linkcode tokeniseExample} does.
+ */
+export function exampleOfTokens(
+  tokenizer: Pick<Tokenizer, "start">,
+  encoded: readonly (readonly number[])[],
+  rendered: RenderedExample,
+  { maximumLength = Infinity }: TokeniseOptions = {},
+): MeasuredExample {
   const { start } = tokenizer;
-  const encode = (text: string): number[] => promptTokens(tokenizer, text);
-  const alone = encode(rendered.prompt);
-  const whole = rendered.candidates.map((candidate) => encode(rendered.prompt + candidate));
+  const [alone, ...whole] = encoded.map((ids) => withStart(tokenizer, ids));
   const shared = whole.reduce((length, ids) => commonPrefix(alone, ids, length), alone.length);
   const candidates = whole.map((ids) => ids.slice(shared));
   const bare = candidates.findIndex((ids) => ids.length === 0);
@@ -59,17 +89,27 @@ export function tokeniseExample(
       } adds no token to its prompt`,
     );
   }
-  const longest = Math.max(...candidates.map((ids) => ids.length));
-  const room = (options.maximumLength ?? Infinity) - longest;
+  const overlap = overlapOf(candidates);
+  if (overlap?.same) {
+    const [one, other] = overlap.pair.map((i) => JSON.stringify(rendered.candidates[i]));
+    throw new RangeError(
+      `Cannot tokenise an example: candidates ${one} and ${other} have the same tokens, so nothing can tell them apart`,
+    );
+  }
+  const longest = candidates.reduce((most, ids) => Math.max(most, ids.length), 0);
+  const room = maximumLength - longest;
   if (room < 1) {
     throw new RangeError(
-      `Cannot tokenise an example: its longest candidate has ${longest} tokens, the maximum is ${options.maximumLength} with a prompt`,
+      `Cannot tokenise an example: its longest candidate has ${longest} tokens, the maximum is ${maximumLength} with a prompt`,
     );
   }
   return {
-    prompt: keepEnd(alone.slice(0, shared), room, start.length),
-    candidates,
-    label: rendered.label,
+    example: {
+      prompt: keepEnd(alone.slice(0, shared), room, start.length),
+      candidates,
+      label: rendered.label,
+    },
+    tokens: shared + longest,
   };
 }
 
@@ -80,10 +120,11 @@ export function startTokens(tokenizer: Tokenizer): number[] {
 
 /**
  * The tokens of a text that is gone on with: what the tokenizer puts before every text, once, also where the text brings
- * it (templates of prompts and chats do), and nothing behind.
+ * it, and nothing behind.
  */
 export function promptTokens(tokenizer: Tokenizer, text: string): number[] {
-  return withStart(tokenizer, tokenizer.encode(text, { addSpecial: false }));
+  const ids = tokenizer.encode(withoutStart(tokenizer, text), { addSpecial: false });
+  return [...tokenizer.start, ...ids];
 }
 
 function commonPrefix(a: readonly number[], b: readonly number[], limit: number): number {

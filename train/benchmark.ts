@@ -184,6 +184,8 @@ async function* runJob(
   }
   const minutes = (performance.now() - begun) / 60_000;
   const stored: Stored = { minutes, diverged, spent };
+  // A run that diverged at its first step has left nothing.
+  await Deno.mkdir(job.config.output, { recursive: true });
   await writeFileWhole(storedPath(job), [new TextEncoder().encode(JSON.stringify(stored))]);
 }
 

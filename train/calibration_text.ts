@@ -5,9 +5,15 @@
  */
 import type { Example } from "../models/batch.ts";
 import type { Tokenizer } from "../models/tokenizer.ts";
-import { languageModellingExamples, readDataFile, subsample } from "../tasks/mod.ts";
+import { dataChunks } from "../tasks/data_file.ts";
+import { dataPath } from "../tasks/data_path.ts";
+import { dataRows } from "../tasks/files.ts";
+import { assertWindow, WindowStream } from "../tasks/language_modelling.ts";
+import { encodeLong, encodeStream } from "../tasks/long_text.ts";
+import { Pause } from "../tasks/pause.ts";
+import { rowText } from "../tasks/row.ts";
+import { subsample } from "../tasks/split.ts";
 import { formatOfFile } from "./config_task.ts";
-import { textsOf } from "./task_examples.ts";
 
 /** How to cut the text. */
 export interface CalibrationTextOptions {
@@ -19,6 +25,10 @@ export interface CalibrationTextOptions {
   readonly evaluate?: string | undefined;
   /** Windows to measure on, at most. Default 64. */
   readonly heldOut?: number;
+  /** Stops. */
+  readonly signal?: AbortSignal | undefined;
+  /** Told about every 50 ms with the file and the windows so far. */
+  readonly onProgress?: ((file: string, windows: number) => void) | undefined;
 }
 
 /** Windows of a text, as language modelling sees them. */
@@ -38,16 +48,17 @@ export interface CalibrationText {
 export async function calibrationText(
   path: string,
   tokenizer: Tokenizer,
-  { windows = 128, length, evaluate, heldOut = 64 }: CalibrationTextOptions,
+  options: CalibrationTextOptions,
 ): Promise<CalibrationText> {
+  const { windows = 128, length, evaluate, heldOut = 64 } = options;
   for (const [what, count] of Object.entries({ windows, heldOut })) {
     if (!(Number.isInteger(count) && count > 0)) {
       throw new RangeError(`Cannot calibrate: ${what} is ${count}, expected 1 or more`);
     }
   }
-  const all = await windowsOf(path, tokenizer, length);
+  const all = await windowsOf(path, tokenizer, options);
   if (evaluate !== undefined) {
-    const others = await windowsOf(evaluate, tokenizer, length);
+    const others = await windowsOf(evaluate, tokenizer, options);
     return { calibration: subsample(all, windows), heldOut: others.slice(0, heldOut) };
   }
   const count = Math.min(heldOut, Math.floor(all.length / 5));
@@ -62,10 +73,39 @@ export async function calibrationText(
   };
 }
 
-async function windowsOf(path: string, tokenizer: Tokenizer, length: number): Promise<Example[]> {
-  const body = await readDataFile(path);
-  const documents = /\.txt$/i.test(path)
-    ? [body]
-    : textsOf(body, formatOfFile(path), { name: path });
-  return languageModellingExamples(tokenizer, documents, { length });
+async function windowsOf(
+  path: string,
+  tokenizer: Tokenizer,
+  { length, signal, onProgress }: CalibrationTextOptions,
+): Promise<Example[]> {
+  assertWindow(length);
+  const file = dataPath(path);
+  const pause = new Pause(signal);
+  const windows: Example[] = [];
+  const stream = new WindowStream(tokenizer, length);
+  const rest = async () => {
+    if (!pause.due) return;
+    onProgress?.(path, windows.length);
+    await pause.rest();
+  };
+  if (/\.txt$/i.test(path)) {
+    let begun = false;
+    for await (const ids of encodeStream(tokenizer, dataChunks(file, { signal }), { pause })) {
+      windows.push(...(begun ? stream.more(ids) : stream.document(ids)));
+      begun = true;
+      await rest();
+    }
+  } else {
+    for await (const { row, line } of dataRows(file, formatOfFile(path), { signal, name: path })) {
+      windows.push(
+        ...stream.document(await encodeLong(tokenizer, rowText(row, line, path), { pause })),
+      );
+      await rest();
+    }
+  }
+  windows.push(...stream.end());
+  if (windows.length === 0) {
+    throw new RangeError(`Cannot calibrate on "${path}": it gives no window of 2 tokens`);
+  }
+  return windows;
 }

@@ -58,7 +58,8 @@ const extraKeys: readonly (keyof ExtraOptions)[] = [
 
 /**
  * The configured optimiser; what is not given is left to the optimiser's own defaults. A decaying schedule begins at the
- * learning rate, given or the optimiser's own, and ends with the run.
+ * learning rate, given or the optimiser's own, and ends with the run. All times are in steps of the run, also where the optimiser moves once in
+ * several steps (`accumulate`, `batch_per_direction`); its schedules, which count moves, are made for that.
  *
  * @throws {RangeError} for an argument that the optimiser does not have, a schedule of an optimiser without
  * a learning rate, or a warm-up that is longer than the run.
@@ -96,10 +97,8 @@ export function optimiserOfConfig({ optimiser: config, steps }: ConfiguredOptimi
       ...extras as ExtraOptions,
     });
   const usual = make(undefined);
-  // A scalar rule within others counts its own steps, an update rule all.
-  const held = usual.update ? 1 : (config.accumulate ?? 1) * (config.batchPerDirection ?? 1);
-  const schedule = scheduleOf(config, Math.ceil(steps / held), () => learningRateOf(usual));
-  return around(make(schedule), config);
+  const period = (config.accumulate ?? 1) * (config.batchPerDirection ?? 1);
+  return around(make(scheduleOf(config, { steps, period }, () => learningRateOf(usual))), config);
 }
 
 /** The optimiser with the parts that any may have laid around its rule. */
@@ -130,7 +129,7 @@ function foreign(key: string, value: number | string | boolean, name: string): R
 
 function scheduleOf(
   { learningRate, schedule: { kind, warmup, end } }: ConfiguredOptimiser["optimiser"],
-  steps: number,
+  { steps, period }: { readonly steps: number; readonly period: number },
   usual: () => number | undefined,
 ): Schedule | undefined {
   if (kind === "constant" && end !== 0) {
@@ -143,7 +142,17 @@ function scheduleOf(
       `Cannot use optimiser.schedule: ${kind} with a warm-up of ${warmup} needs optimiser.learning_rate`,
     );
   }
-  if (kind === "constant") return constant(peak, { warmup });
-  const total = Math.max(1, steps);
-  return (kind === "linear" ? linear : cosine)(peak, { total, warmup, end });
+  // What a schedule counts: moves, of which the run makes whole ones only.
+  const rising = Math.ceil(warmup / period);
+  if (kind === "constant") return constant(peak, { warmup: rising });
+  if (warmup > steps) {
+    throw new RangeError(
+      `Cannot use optimiser.schedule.warmup: ${warmup}: the run has ${steps} steps`,
+    );
+  }
+  const total = Math.max(1, Math.floor(steps / period));
+  return (kind === "linear" ? linear : cosine)(peak, {
+    ...{ total, end },
+    warmup: Math.min(rising, total),
+  });
 }

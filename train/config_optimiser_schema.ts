@@ -169,6 +169,6 @@ export const optimiserSection: Field<OptimiserConfig> = section<OptimiserConfig>
   }),
   batchPerDirection: number("steps, each with its batch and its directions, before a move", {
     ...count,
-    max: 512,
+    max: 128, // the scalar program of 512 compiles for more than a minute
   }),
 });

@@ -6,7 +6,9 @@
 import { type OptimiserConfig, optimiserSection } from "./config_optimiser_schema.ts";
 import { type TrainableKind, trainableKinds } from "../models/selection.ts";
 import type { OffsetSpan } from "../optim/mod.ts";
-import { type ExampleFormat, exampleFormats } from "../tasks/read_examples.ts";
+import { assertDistinct } from "../tasks/distinct_texts.ts";
+import { type ExampleFormat, exampleFormats } from "../tasks/example_format.ts";
+import { type TextEncoding, textEncodings } from "../tasks/text_encoding.ts";
 import {
   choice,
   type ConfigKey,
@@ -44,10 +46,12 @@ export interface TaskConfig {
   readonly candidates?: readonly string[];
 }
 
-/** Files of examples and how many to take of each; paths are as written in the file. */
+/** Files of examples and how many to take of each; paths are as written in the file: absolute, or within the folder. */
 export interface DataConfig {
   /** What the files lie in. */
   readonly folder: string;
+  /** How their text became bytes; undefined: as their byte order marks say, UTF-8 without one. */
+  readonly encoding?: TextEncoding;
   /** Trained on; undefined: the built-in task's own. */
   readonly train?: string;
   /** Evaluated while training. */
@@ -153,7 +157,11 @@ const schema: Field<TrainConfig> = section<TrainConfig>("A fine-tune", {
       taskSection.read(typeof value === "string" ? { name: value } : value, place),
   },
   data: section<DataConfig>("Files of examples", {
-    folder: text("folder that the files lie in", "."),
+    folder: text("folder that the files lie in; absolute paths of files stay as they are", "."),
+    encoding: choice(
+      "the files' encoding; utf-8, or what their byte order marks say, if not given",
+      textEncodings,
+    ),
     train: text("file to train on; a built-in task knows its own"),
     validation: text("file to evaluate on while training"),
     test: text("file to evaluate on at the end"),
@@ -270,7 +278,9 @@ function readLabels(value: unknown, place: Place): Readonly<Record<string, strin
   if (entries.length < 2 || entries.length > mostLabels) {
     throw new RangeError(refusal(place, value, `2 to ${mostLabels} labels`));
   }
-  return entries.every(isLabelWord) ? Object.fromEntries(entries) : undefined;
+  if (!entries.every(isLabelWord)) return undefined;
+  assertDistinct(entries, "labels", `use ${place.path.join(".")} in ${place.file}`);
+  return Object.fromEntries(entries);
 }
 
 function isLabelWord(entry: [string, unknown]): entry is [string, string] {

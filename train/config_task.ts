@@ -12,18 +12,16 @@ export const languageModelling = "language-modelling";
 
 const formatOfExtension: Readonly<Record<string, ExampleFormat>> = {
   ".jsonl": "jsonl",
+  ".ndjson": "jsonl",
+  ".json": "json",
   ".tsv": "tsv",
   ".csv": "csv",
   ".txt": "paragraphs",
 };
 
-/**
- * The format of the configured files: as given, else by the extension of the training file, else of the validation file.
- *
- * @throws {RangeError} when neither says it.
- */
-export function formatOfConfig({ task, data }: TrainConfig): ExampleFormat {
-  return task.format ?? formatOfFile(data.train ?? data.validation ?? data.test ?? "");
+/** The format of a configured file: as given, else by its extension. @throws {RangeError} when neither says it. */
+export function formatOfSplit({ task }: TrainConfig, file: string): ExampleFormat {
+  return task.format ?? formatOfFile(file);
 }
 
 /** The format of a data file by its extension. @throws {RangeError} when it does not say it. */
@@ -60,18 +58,46 @@ export function formatOfFile(file: string): ExampleFormat {
  * ```
  */
 export function taskOfConfig(config: TrainConfig): Task | undefined {
-  const { name, template, columns, labels, candidates, labelField } = config.task;
+  const { name, template, columns, labels, candidates, labelField, format } = config.task;
   const { train, validation, test } = config.data;
   const files = given({ train, dev: validation, test });
   if (template === undefined) {
-    if (name === undefined || name === languageModelling) return undefined;
+    assertUnused({ labels, candidates, label_field: labelField });
+    if (name === undefined || name === languageModelling) {
+      assertColumns(config);
+      return undefined;
+    }
     const task = builtInTask(name);
-    return { ...task, files: { ...task.files, ...files } };
+    return { ...task, ...given({ format, columns }), files: { ...task.files, ...files } };
   }
-  const format = formatOfConfig(config);
-  return taskFromConfig(
-    given({ name, template, columns, labels, candidates, labelField, files, format }),
-  );
+  const [first = ""] = Object.values(files);
+  return taskFromConfig({
+    ...given({ name, template, columns, labels, candidates, labelField, files }),
+    format: formatOfSplit(config, first),
+  });
+}
+
+/** Refuses keys that only a template uses. */
+function assertUnused(keys: Readonly<Record<string, unknown>>): void {
+  for (const [key, value] of Object.entries(keys)) {
+    if (value !== undefined) {
+      throw new RangeError(
+        `Cannot use task.${key} without task.template: only a template has answers of its own`,
+      );
+    }
+  }
+}
+
+function assertColumns({ task: { columns, format }, data }: TrainConfig): void {
+  if (columns === undefined) return;
+  for (const file of [data.train, data.validation, data.test]) {
+    const found = file === undefined ? undefined : format ?? formatOfFile(file);
+    if (found !== undefined && found !== "csv" && found !== "tsv") {
+      throw new RangeError(
+        `Cannot use task.columns for "${file}": they name those of csv or tsv, the file is ${found}`,
+      );
+    }
+  }
 }
 
 /** The entries that are not undefined. */

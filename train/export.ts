@@ -4,6 +4,7 @@
  * @module
  */
 
+import { checkModelOutput } from "./outputs.ts";
 import { writeAdapter } from "../models/adapter.ts";
 import { writeFileWhole } from "../models/file_source.ts";
 import { withMovedMinima } from "../models/moved_minima.ts";
@@ -94,9 +95,15 @@ export async function exportTuned(
 /**
  * Throws what {@linkcode exportTuned} would throw for what is known before anything is trained: to be asked before the first step.
  *
- * @throws {RangeError | TypeError} As `assertWritable` does, and for a split model under names of another number of files
+ * @throws {RangeError | TypeError} As `assertWritable` does, for a split model under names of another number of files, and where a file of the
+ * model itself would be written over
  */
 export async function assertExportable(source: ModelSource, path: string): Promise<void> {
+  if (targetKind(path) !== "folder") {
+    const read = source.gguf ? [source.gguf] : source.split ?? [];
+    // What exists is the caller's to replace; what is read is nobody's.
+    await checkModelOutput(path, { inputs: read.map(({ source }) => source.name), force: true });
+  }
   if (targetKind(path) === "safetensors") return;
   const parts = partsOf(source, path);
   if (parts) pathsOf(parts, path);

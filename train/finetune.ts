@@ -14,10 +14,10 @@ import { integerWithin } from "../optim/check.ts";
 import { maskPeriods } from "../optim/magnitude.ts";
 import { NonFiniteLossError } from "../optim/non_finite_loss_error.ts";
 import type { Optimiser } from "../optim/optimiser.ts";
-import { type BatchOrder, batchOrder } from "../tasks/order.ts";
+import { type BatchOrder, batchOrder, type LeftOver } from "../tasks/order.ts";
 import { type Chunk, ChunkQueue } from "./chunk_queue.ts";
 import { evaluate, type Evaluation } from "./evaluate.ts";
-import { assertState, assertWritable } from "./going_on.ts";
+import { asReplayed, assertState, assertWritable } from "./going_on.ts";
 import type { LedgerFile } from "./ledger_file.ts";
 
 /** What to train on what, and how long. */
@@ -40,6 +40,8 @@ export interface FinetuneOptions {
   readonly steps: number;
   /** Seed of the noise and the order. Default 0. */
   readonly seed?: number;
+  /** Who is in the smaller batch of an epoch. Default `"random"`; runs from before 2026-12 go on with `"longest"`. */
+  readonly leftOver?: LeftOver | undefined;
   /** Steps between evaluations; 0 for none but at start and end. Default 0. */
   readonly evaluateEvery?: number;
   /** Bytes of activations beyond which a step's branches are evaluated in several passes; no bit depends on it. Default 1 GiB. */
@@ -106,13 +108,14 @@ export type TrainingEvent = StepEvent | EvaluationEvent | EndEvent;
 /** The order of training batches: a function of seed and step, so that a resumed run sees what an unbroken one would. */
 export function trainingOrder(
   train: readonly Example[],
-  { batchSize = 16, seed = 0 }: { readonly batchSize?: number; readonly seed?: number },
+  { batchSize = 16, seed = 0, leftOver }: Pick<FinetuneOptions, "batchSize" | "seed" | "leftOver">,
 ): BatchOrder {
   return batchOrder({
     count: train.length,
     batchSize: Math.min(batchSize, train.length),
     seed,
     lengths: train.map((e) => exampleCost(e).rows),
+    leftOver,
   });
 }
 
@@ -131,8 +134,8 @@ function better(a: Evaluation, b: Evaluation | undefined): boolean {
  * @throws {TypeError} When the state is missing or not the optimiser's
  */
 export async function* finetune(options: FinetuneOptions): AsyncGenerator<TrainingEvent> {
-  const { model, optimiser, offsets, objective, train, validation, steps, ledger, signal } =
-    options;
+  const { model, offsets, objective, train, validation, steps, ledger, signal } = options;
+  const optimiser = asReplayed(options.optimiser, ledger);
   const { seed = 0, evaluateEvery = 0 } = options;
   if (train.length === 0) throw new RangeError("Cannot fine-tune: there are no training examples");
   if (!(Number.isSafeInteger(steps) && steps >= 0)) {
@@ -147,6 +150,7 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
     }
   }
   const order = trainingOrder(train, options);
+  using _held = ledger?.hold();
   let step = ledger?.length ?? 0;
   assertState(optimiser, offsets, step, options.state);
   // What an update rule kept in another fine-tune is none of this one's.

@@ -12,6 +12,16 @@ import type { Optimiser } from "../optim/optimiser.ts";
 import { describeUpdateRule } from "../optim/update_rule.ts";
 import type { LedgerFile } from "./ledger_file.ts";
 
+/**
+ * The optimiser as the ledger that it writes to replays it: rules of older ledgers rest where a gradient is all zeros.
+ */
+export function asReplayed(optimiser: Optimiser, ledger: LedgerFile | undefined): Optimiser {
+  const theirs = ledger?.head.update;
+  if (!optimiser.update || !theirs) return optimiser;
+  const restsAtZero = theirs.restsAtZero === true;
+  return { ...optimiser, update: { ...optimiser.update, restsAtZero } };
+}
+
 /** Refuses to go on without what the steps so far have left. */
 export function assertState(
   optimiser: Optimiser,

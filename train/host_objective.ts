@@ -10,6 +10,7 @@ import {
   acceptStep,
   candidateCoefficients,
   hostSide,
+  isHeld,
   type Look,
   maskPeriods,
   masterSeed,
@@ -21,7 +22,7 @@ import {
   updateInputs,
 } from "../optim/mod.ts";
 import { integerWithin } from "../optim/check.ts";
-import { assertState, assertWritable } from "./going_on.ts";
+import { asReplayed, assertState, assertWritable } from "./going_on.ts";
 import type { LedgerFile } from "./ledger_file.ts";
 
 /** Where an objective is asked for. */
@@ -103,10 +104,12 @@ export interface HostObjectiveStep extends ScalarResult<number> {
 export async function* finetuneByFunction(
   options: HostObjectiveOptions,
 ): AsyncGenerator<HostObjectiveStep> {
-  const { model, optimiser, offsets, objective, ledger, signal, seed = 0 } = options;
+  const { model, offsets, objective, ledger, signal, seed = 0 } = options;
+  const optimiser = asReplayed(options.optimiser, ledger);
   const { gpu, tensors } = model;
   const { distribution, projection, update, plan, estimator, accept } = optimiser;
   integerWithin("a fine-tune", "steps", options.steps, 0, Number.MAX_SAFE_INTEGER);
+  using _held = ledger?.hold();
   const first = ledger?.length ?? 0;
   assertTrainables(optimiser, offsets);
   assertState(optimiser, offsets, first, options.state);
@@ -147,7 +150,7 @@ export async function* finetuneByFunction(
       }
       const inputs = updateInputs(optimiser, step);
       await replayMoves(gpu, { distribution, projection, update, plan }, offsets, tensors, [
-        { seeds, coefficients: made.coefficients, inputs },
+        { seeds, coefficients: made.coefficients, inputs, held: isHeld(plan, step) },
       ]);
       state = made.state;
       await ledger?.append([made]);

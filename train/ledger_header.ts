@@ -6,7 +6,15 @@
 
 import type { Trainable } from "../kernels/mod.ts";
 import type { BaseIdentity } from "../models/fingerprint.ts";
-import { type JsonValue, type LedgerHeader, NOISE_VERSION, type Optimiser } from "../optim/mod.ts";
+import {
+  describeUpdateRule,
+  type JsonValue,
+  type LedgerHeader,
+  NOISE_VERSION,
+  type Optimiser,
+  parseUpdateRule,
+  type UpdateRule,
+} from "../optim/mod.ts";
 
 /** What a ledger is about. */
 export interface LedgerSubject {
@@ -22,10 +30,41 @@ export interface LedgerSubject {
   readonly data?: JsonValue;
 }
 
-/** The header to create a ledger with. */
+/**
+ * Refuses an update rule whose description is read as another: its ledger would replay to another model. What is no rule of this library
+ * is refused where the header is encoded.
+ */
+function assertDescribed({ name, update }: Optimiser): void {
+  if (!update) return;
+  let read: UpdateRule;
+  try {
+    read = parseUpdateRule(JSON.parse(JSON.stringify(describeUpdateRule(update))));
+  } catch {
+    return;
+  }
+  const steps = [...Array(200).keys(), 1e3, 1e4, 1e5];
+  const step = steps.find((at) =>
+    update.inputs(at).some((value, i) => value !== read.inputs(at)[i])
+  );
+  if (step === undefined) return;
+  throw new RangeError(
+    `Cannot begin a ledger of ${name}: from ${
+      JSON.stringify(update.parameters)
+    } its update rule would be read with [${read.inputs(step)}] at move ${step}, it has [${
+      update.inputs(step)
+    }]. Take a schedule of this library`,
+  );
+}
+
+/**
+ * The header to create a ledger with.
+ *
+ * @throws {RangeError} For an update rule that would be read as another
+ */
 export function ledgerHeader(
   { model, optimiser, offsets, seed = 0, data = null }: LedgerSubject,
 ): LedgerHeader {
+  assertDescribed(optimiser);
   return {
     model: model.fingerprint,
     trainables: offsets.trainables,
@@ -36,6 +75,9 @@ export function ledgerHeader(
     noiseVersion: NOISE_VERSION,
     directions: optimiser.estimator.directions,
     stateSize: optimiser.transformation.stateSize,
+    ...(optimiser.update && optimiser.update.stateSize > 0 && !optimiser.update.restsAtZero
+      ? { zeros: "move" }
+      : {}),
     data,
     created: new Date().toISOString(),
   };

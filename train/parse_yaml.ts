@@ -23,7 +23,9 @@ export function parseYaml(yaml: string, name: string): unknown {
     return parse(yaml, { schema: "core" });
   } catch (error) {
     // Nesting that exhausts the stack arrives as a RangeError of the engine.
-    const reason = error instanceof SyntaxError ? error.message : "it is nested too deeply";
+    const reason = error instanceof SyntaxError
+      ? error.message.split("\n")[0]
+      : "it is nested too deeply";
     throw new SyntaxError(`Cannot read ${name}: ${reason}`, { cause: error });
   }
 }

@@ -32,6 +32,7 @@ import {
   NOISE_VERSION,
   type OffsetRule,
   type OffsetTensor,
+  stepsToReplay,
   tensorId,
 } from "../optim/mod.ts";
 import { readScales } from "../quant/decode.ts";
@@ -85,13 +86,13 @@ export async function replayLedger(
 ): Promise<OffsetSet> {
   const { header, head, records } = ledger;
   const { magnitude } = head.plan;
+  const count = stepsToReplay(ledger, options.steps);
   assertNoise(header);
   const base = await fingerprintLike(header.model, model);
   assertLedgerFits(header, base, header.trainables);
   assertLedgerFits(header, base, trainablesOf(header, model.tensors));
   const offsets = new OffsetSet(header.trainables, model.gpu.maxBinding).allocate(model.gpu);
   try {
-    const count = Math.min(options.steps ?? records.length, records.length);
     const rule = { ...header, update: head.update, plan: head.plan };
     for (const { from, to, draws } of maskPeriods(magnitude, 0, count)) {
       if (draws) await freezeByMagnitude(model.gpu, magnitude!, offsets, model.tensors);
@@ -163,6 +164,7 @@ export async function replayOnHost(
   options: ReplayLedgerOptions = {},
 ): Promise<Map<string, Float32Array<ArrayBuffer>>> {
   const { header, records, head: { plan: { magnitude } } } = ledger;
+  const count = stepsToReplay(ledger, options.steps);
   assertNoise(header);
   const id = isOlderFingerprint(header.model)
     ? await olderFingerprint(source)
@@ -170,7 +172,6 @@ export async function replayOnHost(
   assertLedgerFits(header, id, header.trainables);
   const { tensors } = planModel(source, { adapterClass: "software", maxBinding: Infinity });
   assertLedgerFits(header, id, trainablesOf(header, tensors));
-  const count = Math.min(options.steps ?? records.length, records.length);
   const out = new Map<string, Float32Array<ArrayBuffer>>();
   const replayed: Replayed[] = [];
   for (const [index, trainable] of header.trainables.entries()) {

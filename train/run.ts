@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { createHash } from "node:crypto";
 import { OffsetSet } from "../kernels/mod.ts";
 import { fingerprintLike } from "../models/fingerprint.ts";
 import { planOffsets } from "../models/selection.ts";
@@ -24,10 +23,14 @@ import { finetune, type TrainingEvent } from "./finetune.ts";
 import { LedgerFile } from "./ledger_file.ts";
 import { ledgerHeader } from "./ledger_header.ts";
 import { offsetsFor } from "./offsets_for.ts";
+import { checkRunOutput, inputsOf } from "./outputs.ts";
 import { replayLedger } from "./replay.ts";
 import { type EvaluationMetrics, MetricsFile, type RunFolder, runFolder } from "./run_folder.ts";
+import { assertSameData, dataOfRun, leftOverOf } from "./run_data.ts";
+import { RunLock } from "./run_lock.ts";
+import type { LeftOver } from "../tasks/order.ts";
 import { type RunSession, selectionOfConfig } from "./session.ts";
-import { describeTask, type TaskExamples } from "./task_examples.ts";
+import type { TaskExamples } from "./task_examples.ts";
 
 /** What a run works with. */
 export interface RunOptions {
@@ -37,25 +40,14 @@ export interface RunOptions {
   readonly examples: TaskExamples;
   /** Go on with the run in `config.output`. Default false: begin one, refusing a folder that holds one. */
   readonly resume?: boolean;
+  /** A new run may write over files of its names, and among others. Default false; what it is read from, and a run, are never written over. */
+  readonly force?: boolean;
   /** Told after each batch of the search for a layer, where the configuration has a word for it. */
   readonly onChoice?: (done: number, total: number) => void;
   /** Stops while tensors are looked at, before there is a ledger; `train` has its own. */
   readonly signal?: AbortSignal | undefined;
   /** Told how many of how many tensors have been looked at, where the optimiser wants to know which are steep. */
   readonly onGains?: ((done: number, total: number) => void) | undefined;
-}
-
-/** How the data are ordered: with the seed, all that batches depend on. */
-export function dataOfRun(config: TrainConfig, { objective, train }: TaskExamples): JsonValue {
-  const hash = createHash("sha256");
-  for (const example of train.examples) hash.update(JSON.stringify(example));
-  return {
-    task: describeTask(config),
-    objective,
-    batchSize: config.batchSize,
-    examples: train.examples.length,
-    sha256: hash.digest("hex"),
-  };
 }
 
 /** A run that is open; dispose closes its files and frees its offsets. */
@@ -79,6 +71,7 @@ export class Run implements Disposable {
   readonly #options: RunOptions;
   readonly #state: readonly number[] | undefined;
   readonly #owned: DisposableStack;
+  readonly #begun: BegunFiles | undefined;
 
   private constructor(
     config: TrainConfig,
@@ -91,6 +84,7 @@ export class Run implements Disposable {
       readonly state: readonly number[] | undefined;
       readonly notes: readonly string[];
       readonly owned: DisposableStack;
+      readonly begun: BegunFiles | undefined;
     },
   ) {
     this.folder = runFolder(config.output);
@@ -104,6 +98,7 @@ export class Run implements Disposable {
     this.#options = options;
     this.#state = parts.state;
     this.#owned = parts.owned;
+    this.#begun = parts.begun;
   }
 
   /**
@@ -112,7 +107,8 @@ export class Run implements Disposable {
    *
    * @throws {Deno.errors.AlreadyExists} When a new run's folder holds a ledger
    * @throws {Deno.errors.NotFound} When there is no run to go on with
-   * @throws {RangeError} When the ledger was made with another model, optimiser, seed or other data
+   * @throws {RangeError} When a new run's folder holds foreign files, a link leads out of it, or the ledger was made with another model,
+   * optimiser, seed or other data, held out ones too
    */
   static async open(configured: TrainConfig, options: RunOptions): Promise<Run> {
     const { session: { gpu, model }, resume = false } = options;
@@ -122,36 +118,43 @@ export class Run implements Disposable {
     assertTrainable(config, options.session);
     using stack = new DisposableStack();
     const selection = selectionOfConfig(config);
-    const headerOf = (of: OffsetSet) =>
+    const headerOf = (of: OffsetSet, leftOver?: LeftOver) =>
       ledgerHeader({
         model,
         optimiser,
         offsets: of,
         seed: config.seed,
-        data: dataOfRun(config, options.examples),
+        data: dataOfRun(config, options.examples, leftOver),
       });
+    const { force } = options;
+    await checkRunOutput(folder.path, { inputs: await inputsOf(config), force, resume });
+    const begun = resume ? undefined : stack.use(new BegunFiles(folder));
     await attempting(
       { what: "make the run's folder", path: folder.path },
       () => Deno.mkdir(folder.path, { recursive: true }),
     );
+    stack.use(await RunLock.take(folder.path));
     let offsets: OffsetSet;
     let ledger: LedgerFile;
     let state: readonly number[] | undefined;
     let notes: readonly string[] = [];
     if (resume) {
-      const opened = await LedgerFile.resume(folder.ledger);
+      // What was found of each tensor is not looked for again: an adapter's last bits could make it another.
+      const check = async (theirs: Ledger) => {
+        const known = new Map(theirs.header.trainables.map((one) => [one.name, one]));
+        const { trainables } = planOffsets(model, optimiser, gpu.maxBinding, selection);
+        const found = trainables.map((one) => {
+          const { share, gain } = known.get(one.name) ?? {};
+          return { ...one, share, gain };
+        });
+        const planned = new OffsetSet(found, gpu.maxBinding);
+        const base = await fingerprintLike(theirs.header.model, model);
+        const now = headerOf(planned, leftOverOf(theirs.header));
+        assertResumable(theirs, { ...now, model: base }, folder.ledger, config);
+      };
+      const opened = await LedgerFile.resume(folder.ledger, { check });
       ledger = stack.use(opened.file);
       notes = opened.ledger.notes;
-      // What was found of each tensor is not looked for again: an adapter's last bits could make it another.
-      const known = new Map(opened.ledger.header.trainables.map((one) => [one.name, one]));
-      const { trainables } = planOffsets(model, optimiser, gpu.maxBinding, selection);
-      const found = trainables.map((one) => {
-        const { share, gain } = known.get(one.name) ?? {};
-        return { ...one, share, gain };
-      });
-      const planned = new OffsetSet(found, gpu.maxBinding);
-      const base = await fingerprintLike(opened.ledger.header.model, model);
-      assertResumable(opened.ledger, { ...headerOf(planned), model: base }, folder.ledger);
       offsets = stack.use(await replayLedger(model, opened.ledger));
       const { records } = opened.ledger;
       state = records.length > 0 ? records.state(records.length - 1) : undefined;
@@ -164,9 +167,11 @@ export class Run implements Disposable {
       });
       offsets = stack.use(planned.allocate(gpu));
       ledger = stack.use(await LedgerFile.create(folder.ledger, headerOf(planned)));
+      begun?.made();
     }
     await writeFileWhole(folder.config, [new TextEncoder().encode(configToYaml(config))]);
     const metrics = stack.use(await MetricsFile.open(folder.metrics, ledger.length));
+    begun?.keep(true);
     return new Run(config, options, {
       optimiser,
       offsets,
@@ -174,6 +179,7 @@ export class Run implements Disposable {
       metrics,
       state,
       notes,
+      begun,
       owned: stack.move(),
     });
   }
@@ -199,6 +205,7 @@ export class Run implements Disposable {
           batchSize: config.batchSize,
           steps: config.steps,
           seed: config.seed,
+          leftOver: leftOverOf(this.ledger.head.header),
           evaluateEvery: config.evaluateEvery,
           activationBytes: config.device.activations * 2 ** 20,
           ledger: this.ledger,
@@ -218,6 +225,9 @@ export class Run implements Disposable {
           flushed = performance.now();
         }
       }
+    } catch (error) {
+      if (!signal?.aborted && this.ledger.length === 0) this.#begun?.keep(false);
+      throw error;
     } finally {
       metrics.flush();
     }
@@ -228,9 +238,55 @@ export class Run implements Disposable {
     return this.metrics.best;
   }
 
-  /** Closes files, frees offsets. */
+  /** Closes files, frees offsets. A run that was begun and failed before its first step leaves nothing. */
   [Symbol.dispose](): void {
     this.#owned.dispose();
+  }
+}
+
+/** The files that a new run begins with: taken back when it fails before its first step, so that the next try finds the folder free. */
+class BegunFiles implements Disposable {
+  readonly #folder: RunFolder;
+  readonly #hadFolder: boolean;
+  #taken = false;
+  #kept = false;
+
+  constructor(folder: RunFolder) {
+    this.#folder = folder;
+    this.#hadFolder = existsSync(folder.path);
+  }
+
+  /** The ledger is this run's own. */
+  made(): void {
+    this.#taken = true;
+  }
+
+  /** Whether they are to stay. */
+  keep(kept: boolean): void {
+    this.#kept = kept;
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#kept) return;
+    const { ledger, config, metrics, curve, path } = this.#folder;
+    for (const file of this.#taken ? [ledger, config, metrics, curve] : []) remove(file);
+    if (!this.#hadFolder) remove(path);
+  }
+}
+
+/** Removes a file, or a folder that is empty. */
+function remove(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch { /* There is none, or it is not empty. */ }
+}
+
+function existsSync(path: string): boolean {
+  try {
+    Deno.lstatSync(path);
+    return true;
+  } catch {
+    return false;
   }
 }
 
@@ -247,9 +303,14 @@ function assertTrainable({ trainables: { kinds } }: TrainConfig, { source }: Run
 const METRICS_EVERY = 300;
 
 /** Refuses to go on with other settings than those a ledger was begun with: it would no longer be one fine-tune. */
-function assertResumable({ header: theirs }: Ledger, ours: LedgerHeader, path: string): void {
+function assertResumable(
+  { header: theirs }: Ledger,
+  ours: LedgerHeader,
+  path: string,
+  config: TrainConfig,
+): void {
   assertLedgerFits(theirs, ours.model, ours.trainables);
-  for (const key of ["seed", "optimiser", "data"] as const) {
+  for (const key of ["seed", "optimiser"] as const) {
     const [then, now] = [JSON.stringify(theirs[key]), JSON.stringify(ours[key])];
     if (then !== now) {
       throw new RangeError(
@@ -257,6 +318,7 @@ function assertResumable({ header: theirs }: Ledger, ours: LedgerHeader, path: s
       );
     }
   }
+  assertSameData(theirs.data, ours.data, { path, config });
 }
 
 /** The first difference of two JSON values, in words. */

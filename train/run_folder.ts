@@ -23,6 +23,8 @@ export interface RunFolder {
   readonly config: string;
   /** The tuned model, where it was exported as one file. */
   readonly model: string;
+  /** There while a process trains. */
+  readonly lock: string;
 }
 
 /** The layout of a run's folder. */
@@ -34,7 +36,14 @@ export function runFolder(path: string): RunFolder {
     curve: join(path, "curve.svg"),
     config: join(path, "config.yaml"),
     model: join(path, "tuned.gguf"),
+    lock: join(path, "run.lock"),
   };
+}
+
+/** Whether a file of this name in a run's folder is the run's own: written by training, resuming or exporting into it. */
+export function isOfRun(name: string): boolean {
+  return /^(run\.ledger(\.damaged(-\d+)?)?|run\.lock|metrics\.jsonl|curve\.svg|config\.yaml|tuned(\.gguf)?)$/
+    .test(name);
 }
 
 /** A step in a run's metrics. */
@@ -85,8 +94,23 @@ export function runEvent(event: StepEvent | EvaluationEvent): RunEvent {
   return { type, step, loss, ...found, examples, best };
 }
 
-/** Reads a run's metrics; a torn last line is dropped, a missing file has none. */
+/**
+ * Reads a run's metrics; an unfinished last line is dropped, a missing file has none.
+ *
+ * @throws {SyntaxError} When a line before it is no JSON
+ * @throws {RangeError} When a value is out of bounds, such as a step below 0
+ */
 export async function readMetrics(path: string): Promise<RunEvent[]> {
+  return (await readLines(path)).flatMap(({ event }) => event ?? []);
+}
+
+/** A line of metrics: an event, or of a kind that is not known here. */
+interface MetricsLine {
+  readonly text: string;
+  readonly event: RunEvent | undefined;
+}
+
+async function readLines(path: string): Promise<MetricsLine[]> {
   let text: string;
   try {
     text = await readFileText(path, "metrics");
@@ -94,23 +118,54 @@ export async function readMetrics(path: string): Promise<RunEvent[]> {
     if (error instanceof Deno.errors.NotFound) return [];
     throw error;
   }
-  const events: RunEvent[] = [];
-  for (const line of text.split("\n")) {
-    const event = parseEvent(line);
-    if (event) events.push(event);
-  }
-  return events;
+  const lines = text.split("\n");
+  return lines.flatMap((text, i) => {
+    if (text.trim() === "") return [];
+    try {
+      return [{ text, event: eventOf(JSON.parse(text)) }];
+    } catch (error) {
+      // What a run was writing when it was killed.
+      if (error instanceof SyntaxError && i === lines.length - 1) return [];
+      const Class = error instanceof RangeError ? RangeError : SyntaxError;
+      throw new Class(
+        `Cannot read the metrics "${path}", line ${i + 1}: ${
+          (error as Error).message
+        }. Mend or remove the line, or name a step by --step`,
+      );
+    }
+  });
 }
 
-function parseEvent(line: string): RunEvent | undefined {
-  try {
-    const value = JSON.parse(line);
-    const known = (value?.type === "step" || value?.type === "evaluation") &&
-      Number.isSafeInteger(value.step) && typeof value.loss === "number";
-    return known ? value : undefined;
-  } catch {
-    return undefined;
+type Fields = Readonly<Record<string, unknown>>;
+
+/** What the numbers of an event must be. */
+const BOUNDS: Readonly<Record<string, { readonly most: number; readonly whole: boolean }>> = {
+  step: { most: 2 ** 32, whole: true },
+  examples: { most: Number.MAX_SAFE_INTEGER, whole: true },
+  correct: { most: Number.MAX_SAFE_INTEGER, whole: true },
+  accuracy: { most: 1, whole: false },
+};
+
+/** The event that a line says; undefined for what is none that is known here. */
+function eventOf(value: unknown): RunEvent | undefined {
+  if (typeof value !== "object" || value === null) return undefined;
+  const from = value as Fields;
+  const known = from.type === "step" || from.type === "evaluation";
+  if (!known || typeof from.loss !== "number") return undefined;
+  for (const [key, { most, whole }] of Object.entries(BOUNDS)) {
+    const number = from[key];
+    if (number === undefined && key !== "step") continue;
+    const fits = typeof number === "number" && number >= 0 && number <= most &&
+      (!whole || Number.isInteger(number));
+    if (!fits) {
+      throw new RangeError(
+        `its ${key} is ${JSON.stringify(number)}, not ${
+          whole ? "an integer" : "a number"
+        } from 0 to ${most}`,
+      );
+    }
   }
+  return value as RunEvent;
 }
 
 /** The best evaluation: highest accuracy, then lowest loss, then the earliest. */
@@ -141,10 +196,11 @@ export class MetricsFile implements Disposable {
     this.#file = file;
   }
 
-  /** Opens metrics to go on after `steps` steps; what lies beyond them is dropped. */
+  /** Opens metrics to go on after `steps` steps; events beyond them are dropped, lines of other kinds stay. */
   static async open(path: string, steps: number): Promise<MetricsFile> {
-    const events = (await readMetrics(path)).filter((event) => event.step <= steps);
-    const lines = events.map((event) => `${JSON.stringify(event)}\n`).join("");
+    const kept = (await readLines(path)).filter(({ event }) => !event || event.step <= steps);
+    const events = kept.flatMap(({ event }) => event ?? []);
+    const lines = kept.map(({ text }) => `${text}\n`).join("");
     await writeFileWhole(path, [new TextEncoder().encode(lines)]);
     const writing = { what: "write the metrics", path };
     const file = await attempting(writing, () => Deno.open(path, { append: true }));

@@ -3,24 +3,17 @@
  *
  * @module
  */
-import { join } from "@std/path";
 import type { Example, Objective } from "../models/batch.ts";
 import type { Tokenizer } from "../models/tokenizer.ts";
-import {
-  type ExampleFormat,
-  languageModellingExamples,
-  loadTask,
-  readDataFile,
-  readExamples,
-  type ReadExamplesOptions,
-  type Split,
-  splitExamples,
-  subsample,
-  type Task,
-  tokeniseExample,
-} from "../tasks/mod.ts";
+import { Pause } from "../tasks/pause.ts";
+import { splitExamples, subsample } from "../tasks/split.ts";
+import type { Split } from "../tasks/task.ts";
 import type { TrainConfig } from "./config_schema.ts";
-import { formatOfConfig, taskOfConfig } from "./config_task.ts";
+import { taskOfConfig } from "./config_task.ts";
+import { oneAnswerNote, sharedNote } from "./data_notes.ts";
+import { ExampleFile, type ExamplesProgress, fileOfSplit } from "./example_file.ts";
+
+export type { ExamplesProgress } from "./example_file.ts";
 
 /** Examples of one split. */
 export interface ExampleSet {
@@ -48,12 +41,17 @@ export interface TaskExamples {
 export interface TaskExamplesOptions {
   /** The model's longest sequence; `maxLength` of the configuration holds if it is shorter. */
   readonly maxPositions?: number;
+  /** Stops within a second. */
+  readonly signal?: AbortSignal | undefined;
+  /** Told about every 50 ms how far reading and tokenising are. */
+  readonly onProgress?: ((progress: ExamplesProgress) => void) | undefined;
 }
 
 const MOST_HELD_OUT = 500;
 
 /**
- * Reads and tokenises what a configuration trains and evaluates on.
+ * Reads and tokenises what a configuration trains and evaluates on. Files are read as streams: with a limit only the examples that
+ * are chosen are tokenised and kept.
  *
  * Language modelling: a `.txt` file without `task.format` is one stream, cut into windows of `maxLength` tokens; of other
  * files each row's `text` is a document that begins a window, and what is beyond the window is left out.
@@ -61,46 +59,98 @@ const MOST_HELD_OUT = 500;
  * Limits take a seeded sample: of the training
  * examples by the run's seed, of the others by seed 0, so that runs of different seeds are judged alike.
  *
- * @throws {RangeError} When a language-modelling configuration names no file, or a split is empty
- * @throws What reading and tokenising throw
+ * @throws {RangeError} When a language-modelling configuration names no file, a file has no examples, or a limit is for a file that is not named
+ * @throws What reading and tokenising throw; the signal's reason
  */
 export async function taskExamples(
   config: TrainConfig,
   tokenizer: Tokenizer,
-  { maxPositions = Infinity }: TaskExamplesOptions = {},
+  { maxPositions = Infinity, signal, onProgress }: TaskExamplesOptions = {},
 ): Promise<TaskExamples> {
   const length = Math.min(config.maxLength, maxPositions);
   const task = taskOfConfig(config);
-  const read = task
-    ? (split: Split) => classification(config, task, tokenizer, split, length)
-    : (split: Split) => text(config, tokenizer, split, length);
-  const has = (split: Split) => (task ? task.files[split] : fileOf(config, split)) !== undefined;
+  const reading = { config, task, tokenizer, length, signal, onProgress };
+  const open = (split: Split): ExampleFile | undefined =>
+    fileOfSplit(reading, split) === undefined ? undefined : new ExampleFile(reading, split);
   const { trainLimit, validationLimit, testLimit } = config.data;
+  const notes: string[] = [];
+  const trainFile = new ExampleFile(reading, "train");
+  const devFile = open("dev");
+  const testFile = open("test");
+  if (testFile === undefined && testLimit !== undefined) {
+    throw new RangeError(`Cannot use data.test_limit ${testLimit}: data.test names no file`);
+  }
 
-  let train = await read("train");
-  let validation: ExampleSet;
-  if (has("dev")) {
-    validation = limited(await read("dev"), validationLimit, 0);
-  } else {
-    const count = Math.min(
-      validationLimit ?? MOST_HELD_OUT,
-      Math.floor(train.examples.length / 10),
+  /** Which examples of a file a limit leaves: a seeded sample, or all in their order. */
+  const sample = async (
+    file: ExampleFile,
+    limit: number | undefined,
+    seed: number,
+    key: string,
+  ): Promise<number[] | undefined> => {
+    if (limit === undefined) return undefined;
+    const count = await file.count();
+    if (limit < count) return subsample(numbers(count), limit, seed);
+    if (limit > count) {
+      notes.push(`data.${key} ${limit} is more than the ${count} examples of "${file.name}"`);
+    }
+    return undefined;
+  };
+
+  let train: Example[];
+  let validation: Example[];
+  if (devFile) {
+    train = found(
+      await trainFile.read(await sample(trainFile, trainLimit, config.seed, "train_limit")),
     );
-    const rest = train.examples.length - count;
-    const parts = splitExamples(train.examples, { train: rest, dev: count, seed: 0 });
-    validation = part(train, parts.dev);
-    train = part(train, parts.train);
+    validation = found(
+      await devFile.read(await sample(devFile, validationLimit, 0, "validation_limit")),
+    );
+  } else {
+    const all = await trainFile.count();
+    const count = Math.min(validationLimit ?? MOST_HELD_OUT, Math.floor(all / 10));
+    const parts = splitExamples(numbers(all), { train: all - count, dev: count, seed: 0 });
+    const kept = trainLimit === undefined || trainLimit >= parts.train.length
+      ? parts.train
+      : subsample(parts.train, trainLimit, config.seed);
+    const read = await trainFile.read([...kept, ...parts.dev]);
+    train = found(read.slice(0, kept.length));
+    validation = found(read.slice(kept.length));
   }
-  train = limited(train, trainLimit, config.seed);
-  if (train.examples.length === 0) {
-    throw new RangeError(`Cannot train on ${describeTask(config)}: it has no examples`);
+  if (train.length === 0) {
+    throw new RangeError(
+      `Cannot train on ${describeTask(config)}: "${trainFile.name}" has no examples`,
+    );
   }
-  const test = has("test") ? limited(await read("test"), testLimit, 0) : undefined;
+  if (devFile && validation.length === 0) {
+    throw new RangeError(`Cannot evaluate on "${devFile.name}": it has no examples`);
+  }
+  const test = testFile &&
+    found(await testFile.read(await sample(testFile, testLimit, 0, "test_limit")));
+
+  const limit = config.maxLength <= maxPositions
+    ? `max_length ${length}`
+    : `the model's ${length} positions`;
+  for (const file of [trainFile, devFile, testFile]) {
+    if (file) notes.push(...file.counts.notes(limit));
+  }
+  if (task) {
+    const answers = task.template.labels && Object.values(task.template.labels);
+    for (const [set, what] of [[train, "training"], [validation, "validation"]] as const) {
+      notes.push(...given(oneAnswerNote(set, what, answers?.[set[0]?.label])));
+    }
+  }
+  notes.push(...given(sharedNote(train, validation, "validation")));
+  if (test) notes.push(...given(sharedNote(train, test, "test")));
+
+  const set = async (examples: readonly Example[]): Promise<ExampleSet> =>
+    task ? { examples } : { examples, characters: await charactersOf(tokenizer, examples, signal) };
   return {
     objective: task ? "classification" : "language-modelling",
-    train,
-    validation,
-    ...(test ? { test } : {}),
+    train: await set(train),
+    validation: await set(validation),
+    ...(test ? { test: await set(test) } : {}),
+    ...(notes.length > 0 ? { notes: [...new Set(notes)] } : {}),
   };
 }
 
@@ -109,75 +159,31 @@ export function describeTask({ task, data }: TrainConfig): string {
   return task.name ?? (task.template ? "the task" : `the text of ${data.train ?? data.folder}`);
 }
 
-async function classification(
-  { data }: TrainConfig,
-  task: Task,
-  tokenizer: Tokenizer,
-  split: Split,
-  maximumLength: number,
-): Promise<ExampleSet> {
-  const rendered = await loadTask(task, split, data.folder);
-  return { examples: rendered.map((it) => tokeniseExample(tokenizer, it, { maximumLength })) };
+function numbers(count: number): number[] {
+  return Array.from({ length: count }, (_, i) => i);
 }
 
-function fileOf({ data }: TrainConfig, split: Split): string | undefined {
-  return { train: data.train, dev: data.validation, test: data.test }[split];
+function found<T>(items: readonly (T | undefined)[]): T[] {
+  return items.filter((item) => item !== undefined);
 }
 
-async function text(
-  config: TrainConfig,
-  tokenizer: Tokenizer,
-  split: Split,
-  length: number,
-): Promise<ExampleSet> {
-  const file = fileOf(config, split);
-  if (file === undefined) {
-    throw new RangeError(
-      `Cannot read a text: data.${split === "dev" ? "validation" : split} names no file`,
-    );
-  }
-  const body = await readDataFile(join(config.data.folder, file));
-  const isProse = config.task.format === undefined && /\.txt$/i.test(file);
-  const { columns } = config.task;
-  const documents = isProse ? [body] : textsOf(body, formatOfConfig(config), {
-    name: file,
-    ...(columns ? { columns } : {}),
-  });
-  const windows = isProse ? "stream" : "document";
-  const examples = languageModellingExamples(tokenizer, documents, { length, windows });
-  return { examples, characters: charactersOf(tokenizer, examples) };
-}
-
-/** The documents of a file that holds several. @throws {TypeError} When one has no text */
-export function textsOf(
-  body: string,
-  format: ExampleFormat,
-  options: ReadExamplesOptions,
-): string[] {
-  return readExamples(body, format, options).map(({ text }) => {
-    if (typeof text === "string") return text;
-    throw new TypeError(`Cannot read a text: an example of "${options.name}" has no field "text"`);
-  });
+function given(sentence: string | undefined): string[] {
+  return sentence === undefined ? [] : [sentence];
 }
 
 /** Characters that the predicted tokens spell: all but the first token of each window. */
-function charactersOf(tokenizer: Tokenizer, examples: readonly Example[]): number {
-  return examples.reduce((sum, { candidates: [ids] }) => {
-    const whole = tokenizer.decode(ids).length;
-    return sum + whole - tokenizer.decode(ids.slice(0, 1)).length;
-  }, 0);
-}
-
-function limited(set: ExampleSet, limit: number | undefined, seed: number): ExampleSet {
-  if (limit === undefined || limit >= set.examples.length) return set;
-  return part(set, subsample(set.examples, limit, seed));
-}
-
-/** Some examples of a set, with their share of its characters. */
-function part(set: ExampleSet, examples: readonly Example[]): ExampleSet {
-  if (set.characters === undefined) return { examples };
-  const share = predicted(examples) / Math.max(1, predicted(set.examples));
-  return { examples, characters: set.characters * share };
+async function charactersOf(
+  tokenizer: Tokenizer,
+  examples: readonly Example[],
+  signal: AbortSignal | undefined,
+): Promise<number> {
+  const pause = new Pause(signal);
+  let sum = 0;
+  for (const { candidates: [ids] } of examples) {
+    sum += tokenizer.decode(ids).length - tokenizer.decode(ids.slice(0, 1)).length;
+    if (pause.due) await pause.rest();
+  }
+  return sum;
 }
 
 /** Tokens that language modelling predicts in `examples`. */

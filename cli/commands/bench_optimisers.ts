@@ -10,10 +10,12 @@ import {
   type BenchmarkResult,
   benchmarkRows,
   benchmarkTable,
+  checkFiles,
   finalLoss,
   parseBenchmark,
   runBenchmark,
 } from "../../train/mod.ts";
+import { forceOption } from "../tuned.ts";
 import type { Command } from "../command.ts";
 import { comparisonSvg } from "../comparison_plot.ts";
 import { invocation } from "../invocation.ts";
@@ -30,6 +32,7 @@ export const benchOptimisersCommand: Command = {
     "bench-optimisers --config examples/optimisers.yaml --table",
   ],
   options: {
+    ...forceOption,
     config: { kind: "text", doc: "YAML file of cases and optimisers" },
     table: { kind: "flag", doc: "print the table of what is done, run nothing" },
   },
@@ -37,6 +40,13 @@ export const benchOptimisersCommand: Command = {
   run: async ({ options, terminal, signal }) => {
     const path = options.required("config", "--config examples/optimisers.yaml");
     const benchmark = parseBenchmark(await readFileText(path, "configuration"), path);
+    if (!options.flag("table")) {
+      const names = ["table.md", ...benchmark.cases.map(curveName)];
+      // A comparison that goes on writes its table and its curves anew.
+      const force = options.flag("force") || await holdsRuns(benchmark.output);
+      const paths = names.map((name) => join(benchmark.output, name));
+      await checkFiles(paths, { inputs: [path], force });
+    }
     if (!options.flag("table")) {
       const total = benchmark.cases.length * benchmark.optimisers.reduce(
         (sum, it) => sum + Math.max(1, benchmark.learningRates(it).length) + benchmark.seeds,
@@ -79,10 +89,20 @@ export const benchOptimisersCommand: Command = {
     for (const name of new Set(rows.map((row) => row.case))) {
       const curves = rows.filter((row) => row.case === name)
         .map(({ optimiser, curve }) => ({ name: optimiser, points: curve }));
-      await write(`${name.replaceAll(" ", "-")}.svg`, comparisonSvg(curves, name));
+      await write(curveName(name), comparisonSvg(curves, name));
     }
   },
 };
+
+function curveName(name: string): string {
+  return `${name.replaceAll(" ", "-")}.svg`;
+}
+
+/** Whether a comparison was begun in a folder: its runs lie in folders of their own. */
+async function holdsRuns(folder: string): Promise<boolean> {
+  const entries = await Array.fromAsync(Deno.readDir(folder)).catch(() => []);
+  return entries.some(({ isDirectory }) => isDirectory);
+}
 
 function resultLine(result: BenchmarkResult): string {
   const { job: { case: name, optimiser, learningRate, seed }, points, diverged, minutes } = result;

@@ -9,9 +9,9 @@ import {
   evaluate,
   type Evaluation,
   type ExampleSet,
+  otherDataNote,
   predicted,
   type TaskExamples,
-  taskExamples,
 } from "../../train/mod.ts";
 import type { Call, Command } from "../command.ts";
 import { accuracyText, lossText } from "../report.ts";
@@ -19,8 +19,8 @@ import { facts, grouped, notes, percent } from "../terminal.ts";
 import {
   chosenLedger,
   evaluationStatus,
+  examplesFor,
   loadSession,
-  tokenizerOf,
   tunedOffsets,
   tunedOptions,
 } from "../tuned.ts";
@@ -49,10 +49,12 @@ export const evaluateCommand: Command = {
     const split = options.text("split") ?? "validation";
     const chosen = options.flag("base") ? undefined : await chosenLedger(call);
     using session = await loadSession(config, call);
-    const { maxPositions } = session.model;
-    const all = await taskExamples(config, tokenizerOf(session), { maxPositions });
-    notes(terminal, all.notes);
+    const all = await examplesFor(session, config, call);
     const set = setOf(all, split);
+    if (chosen && (split === "validation" || split === "test")) {
+      const other = otherDataNote(chosen.ledger.header.data, set.examples, { split, config });
+      notes(terminal, other === undefined ? [] : [other]);
+    }
     using offsets = chosen && await tunedOffsets(session, chosen, call);
     const progress = evaluationStatus(terminal, describeTask(config));
     const result = await evaluate(session.model, set.examples, {

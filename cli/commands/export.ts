@@ -6,10 +6,11 @@
 import { adaptedSource, loadModel, openModelSource, targetKind } from "../../models/mod.ts";
 import {
   assertExportable,
+  checkModelOutput,
   evaluate,
   type Evaluation,
   exportOffsets,
-  taskExamples,
+  otherDataNote,
   tunedPath,
 } from "../../train/mod.ts";
 import type { Command } from "../command.ts";
@@ -18,8 +19,10 @@ import { facts, grouped, notes, status } from "../terminal.ts";
 import {
   chosenLedger,
   evaluationStatus,
+  examplesFor,
+  forceOption,
   loadSession,
-  tokenizerOf,
+  outputRules,
   tunedOffsets,
   tunedOptions,
 } from "../tuned.ts";
@@ -38,6 +41,7 @@ export const exportCommand: Command = {
   ],
   options: {
     ...tunedOptions,
+    ...forceOption,
     output: {
       kind: "text",
       doc:
@@ -60,10 +64,9 @@ export const exportCommand: Command = {
       throw new UsageError("Missing --output, for example tuned.gguf");
     }
     using session = await loadSession(config, call, async (source) => {
+      const within = output === undefined ? runPath : undefined;
       output ??= tunedPath(runPath!, { source });
-      if (await Deno.realPath(output).catch(() => "") === await Deno.realPath(config.model)) {
-        throw new RangeError(`Cannot write "${output}" over the model it is made from`);
-      }
+      await checkModelOutput(output, { ...await outputRules(call, config), within });
       await assertExportable(source, output);
     });
     const path = output!;
@@ -82,12 +85,10 @@ export const exportCommand: Command = {
       ["swallowed", `${grouped(swallowed)} offsets too small for the stored precision`],
     ];
     if (options.flag("evaluate")) {
-      const { maxPositions } = session.model;
-      const { objective, validation: { examples } } = await taskExamples(
-        config,
-        tokenizerOf(session),
-        { maxPositions },
-      );
+      const { objective, validation: { examples } } = await examplesFor(session, config, call);
+      const data = chosen.ledger.header.data;
+      const other = otherDataNote(data, examples, { split: "validation", config });
+      notes(terminal, other === undefined ? [] : [other]);
       const progress = evaluationStatus(terminal, "held-out examples");
       const settings = {
         objective,

@@ -3,9 +3,12 @@
  *
  * @module
  */
+import { isFromSystem } from "../../models/attempt.ts";
 import {
   assertExportable,
   bestEvaluation,
+  checkModelOutput,
+  checkRunOutput,
   describeTask,
   evaluate,
   exportOffsets,
@@ -14,9 +17,9 @@ import {
   replayLedger,
   Run,
   runFolder,
+  RunLock,
   type RunSession,
   type TaskExamples,
-  taskExamples,
   type TrainConfig,
   tunedPath,
 } from "../../train/mod.ts";
@@ -25,7 +28,7 @@ import { writeCurve } from "../curve_file.ts";
 import { invocation } from "../invocation.ts";
 import { lossText, resultText } from "../report.ts";
 import { facts, grouped, notes, progressLine, status } from "../terminal.ts";
-import { evaluationStatus, loadSession, tokenizerOf } from "../tuned.ts";
+import { evaluationStatus, examplesFor, forceOption, loadSession, outputRules } from "../tuned.ts";
 
 /** `qzo finetune`. */
 export const finetuneCommand: Command = {
@@ -39,6 +42,7 @@ export const finetuneCommand: Command = {
     "finetune runs/a --resume",
   ],
   options: {
+    ...forceOption,
     resume: { kind: "flag", doc: "go on with the run in the output folder" },
     export: { kind: "flag", doc: "write the tuned model at the end: tuned.gguf, or tuned/" },
   },
@@ -62,39 +66,36 @@ export const finetuneCommand: Command = {
     const { options, runPath, terminal, signal } = call;
     const read = call.config();
     const config = runPath === undefined ? read : { ...read, output: runPath };
-    await checkOutput(config.output, options.flag("resume"));
+    const rules = await outputRules(call, config);
+    const resume = options.flag("resume");
+    await checkRunOutput(config.output, { ...rules, resume });
+    // Told now, and not when the model is loaded; opening the run looks again.
+    if (resume) (await RunLock.take(config.output))[Symbol.dispose]();
     using session = await loadSession(config, call, async (source) => {
       if (options.flag("export")) {
-        await assertExportable(source, tunedPath(config.output, { source }));
+        const path = tunedPath(config.output, { source });
+        await checkModelOutput(path, rules);
+        await assertExportable(source, path);
       }
     });
-    const { maxPositions } = session.model;
-    const examples = await taskExamples(config, tokenizerOf(session), { maxPositions });
-    notes(terminal, examples.notes);
+    const examples = await examplesFor(session, config, call);
+    let failed: unknown;
     try {
       const finished = await train(call, config, session, examples);
       if (finished) await summarise(call, config, session, examples);
+    } catch (error) {
+      failed = error;
+      throw error;
     } finally {
       const { ledger } = runFolder(config.output);
-      if (signal.aborted && await Deno.stat(ledger).then(() => true, () => false)) {
+      // A full disk stops a run as a signal does: its ledger is whole.
+      const stopped = signal.aborted || isFromSystem(failed);
+      if (stopped && await Deno.stat(ledger).then(({ isFile }) => isFile, () => false)) {
         terminal.note(`To go on: ${invocation()} finetune ${quoted(config.output)} --resume`);
       }
     }
   },
 };
-
-async function checkOutput(output: string, resume: boolean): Promise<void> {
-  const { ledger } = runFolder(output);
-  const exists = await Deno.stat(ledger).then(() => true, () => false);
-  if (exists && !resume) {
-    throw new Deno.errors.AlreadyExists(
-      `Cannot begin a run in "${output}": it holds one. Add --resume to go on with it, or choose another --output`,
-    );
-  }
-  if (!exists && resume) {
-    throw new Deno.errors.NotFound(`Cannot resume a run in "${output}": there is no ${ledger}`);
-  }
-}
 
 /** Trains to the end or until interrupted; says which. */
 async function train(
@@ -111,6 +112,7 @@ async function train(
     session,
     examples,
     resume: options.flag("resume"),
+    force: options.flag("force"),
     onChoice: choice.onProgress,
     onGains: gains.onProgress,
     signal,

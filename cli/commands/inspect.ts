@@ -3,12 +3,14 @@
  *
  * @module
  */
+import { damageText } from "../../optim/mod.ts";
 import {
   type ModelSource,
   openModelSource,
   planMemory,
   roundedCapacity,
 } from "../../models/mod.ts";
+import { headOfFile } from "../../models/look.ts";
 import { bitsPerWeight } from "../../quant/mod.ts";
 import {
   configuredSource,
@@ -76,12 +78,12 @@ export const inspectCommand: Command = {
 };
 
 async function isLedger(path: string): Promise<boolean> {
-  const { isFile } = await Deno.stat(path);
-  if (!isFile) return false;
-  using file = await Deno.open(path);
-  const magic = new Uint8Array(8);
-  await file.read(magic);
-  return new TextDecoder().decode(magic) === "QZOLEDGR";
+  const isFile = await Deno.stat(path).then((it) => it.isFile, () => false);
+  // What is not there or may not be read, opening it as a model tells.
+  return isFile && await headOfFile(path).then(
+    ({ text }) => text.startsWith("QZOLEDGR"),
+    () => false,
+  );
 }
 
 function inspectModel({ options, terminal }: Call, config: TrainConfig, source: ModelSource): void {
@@ -207,12 +209,16 @@ function plan(
 
 async function inspectLedger({ options, terminal }: Call, path: string): Promise<void> {
   const ledger = await openLedger(path);
-  const { header, records, tornBytes } = ledger;
+  const { header, records, tornBytes, damage } = ledger;
   const { size } = await Deno.stat(path);
   const scalars = header.trainables.reduce((sum, it) => sum + it.count, 0);
   if (options.flag("json")) {
     terminal.out(
-      JSON.stringify({ ledger: path, bytes: size, steps: records.length, tornBytes, header }),
+      JSON.stringify({
+        ...{ ledger: path, bytes: size, steps: records.length, tornBytes },
+        ...(damage ? { damage } : {}),
+        header,
+      }),
     );
     return;
   }
@@ -226,7 +232,10 @@ async function inspectLedger({ options, terminal }: Call, path: string): Promise
   facts(terminal, [
     ["ledger", `${path}, ${formatBytes(size)}`],
     ["steps", `${grouped(records.length)}, ${ledger.head.recordSize} bytes each`],
-    tornBytes > 0 ? ["torn", `${tornBytes} bytes at the end, which resuming cuts off`] : undefined,
+    damage && ["damaged", `${damageText(damage)}: the steps from it on cannot be used`],
+    tornBytes > 0 && !damage
+      ? ["torn", `${tornBytes} bytes at the end, which resuming cuts off`]
+      : undefined,
     ["trains", `${grouped(scalars)} offsets of ${header.trainables.length} tensors`],
     ["optimiser", JSON.stringify(header.optimiser)],
     ["seed", String(header.seed)],

@@ -20,12 +20,18 @@ import {
 } from "../../models/mod.ts";
 import { FORMATS, type PlanOptions } from "../../quant/mod.ts";
 import { perplexity } from "../../tasks/mod.ts";
-import { type CalibrationText, calibrationText, evaluate, gpuOptions } from "../../train/mod.ts";
+import {
+  type CalibrationText,
+  calibrationText,
+  checkModelOutput,
+  evaluate,
+  gpuOptions,
+} from "../../train/mod.ts";
 import type { Call, Command, Options } from "../command.ts";
 import { formatBytes } from "../progress.ts";
 import { TensorErrors } from "../tensor_errors.ts";
 import { facts, grouped, notes, progressLine, status } from "../terminal.ts";
-import { evaluationStatus } from "../tuned.ts";
+import { evaluationStatus, forceOption, outputRules } from "../tuned.ts";
 import { UsageError } from "../usage_error.ts";
 
 /** Tokens of a calibration window. */
@@ -46,6 +52,7 @@ export const quantizeCommand: Command = {
     "quantize folder --method codebook --format codebook2x8 --calibration text.txt --output small",
   ],
   options: {
+    ...forceOption,
     output: { kind: "text", doc: "a .gguf file, or a folder for formats that GGUF has not" },
     method: {
       kind: "text",
@@ -103,9 +110,10 @@ export const quantizeCommand: Command = {
         `Missing --calibration, for example --calibration text.txt: ${method.name} learns from text`,
       );
     }
-    if (await Deno.stat(path).then(() => true, () => false)) {
-      throw new Deno.errors.AlreadyExists(`Cannot write "${path}": it exists`);
-    }
+    await checkModelOutput(
+      path,
+      await outputRules(call, config, calibration, options.text("evaluate")),
+    );
     using stored = await openModelSource(config.model);
     notes(terminal, stored.notes);
     const wanted = { format, ...planOptions(options), ...methodOptions(options) };
@@ -123,7 +131,7 @@ export const quantizeCommand: Command = {
       await report(call, await writeNearest(), errors);
       return;
     }
-    const text = await readText(options, stored, anyText);
+    const text = await readText(call, stored, anyText);
     using gpu = await openGpu(gpuOptions(config));
     const before = await measured(call, gpu, stored, text, "as it is");
     const writeCalibrated = async () => {
@@ -172,7 +180,7 @@ function wantedFormat(options: Options, format: string | undefined): string {
 
 function planOptions(options: Options): PlanOptions {
   const embedding = options.text("embedding");
-  const keep = options.text("keep")?.split(",").map((part) => part.trim());
+  const keep = options.texts("keep");
   return { ...(embedding === undefined ? {} : { embedding }), ...(keep ? { keep } : {}) };
 }
 
@@ -189,17 +197,21 @@ function methodOptions(options: Options): MethodOptions {
 }
 
 async function readText(
-  options: Options,
+  { options, terminal, signal }: Call,
   { tokenizer, config, name }: ModelSource,
   path: string,
 ): Promise<CalibrationText> {
   if (!tokenizer) throw new RangeError(`Cannot calibrate "${name}": it has no tokenizer`);
   const windows = options.number("calibration-windows");
-  return await calibrationText(path, tokenizer, {
+  const text = await calibrationText(path, tokenizer, {
+    signal,
+    onProgress: (file, count) => status(terminal, `Reading ${file}: ${grouped(count)} windows`),
     length: options.number("calibration-length") ?? Math.min(WINDOW, config.context),
     evaluate: options.text("evaluate"),
     ...(windows === undefined ? {} : { windows }),
   });
+  status(terminal, "");
+  return text;
 }
 
 /** The perplexity of a model on the held-out windows, in words; a model that the device cannot hold has none. */

@@ -34,7 +34,7 @@ struct Section {
 
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> sections: array<Section>;
-// Per direction: seed lo, seed hi, coefficient (f32 bits), 0. Coefficients of a halted step are 0.
+// Per direction: seed lo, seed hi, coefficient (f32 bits), 1 where an update rule acts. Coefficients of a halted step are 0.
 @group(0) @binding(2) var<storage, read> steps: array<vec4<u32>>;
 @group(0) @binding(3) var<storage, read_write> offsets: array<vec4<f32>>;
 #if RULE
@@ -97,10 +97,14 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
 #else
       let takes_part = true;
 #endif
+#if RULE && !RESTS
+      // A gradient of zeros is one: momentum goes on.
+      acts = acts || (takes_part && step.w != 0u);
+#endif
       if (coefficient != 0.0 && takes_part) {
 #if RULE
+        acts = acts || step.w != 0u;
         sum += coefficient * noise4(step.xy, section.tensor, section.told, local, section.width);
-        acts = true;
 #else
         if (own) { w += coefficient * w; } else { w += coefficient * noise4(step.xy, section.tensor, section.told, local, section.width); }
 #endif

@@ -29,6 +29,5 @@ export function capture(): Captured {
     note: (line) => void (noted += `${line}\n`),
     progress: { write: (text) => void (noted += text), columns: () => undefined },
     input: () => Promise.resolve(undefined),
-    bold: (text) => text,
   };
 }

@@ -200,7 +200,7 @@ Deno.test("qzo quantize --method gptq: errors by tensor, perplexity before and a
         text,
         "--damping=-1",
       ),
-      "by -1",
+      'damping "-1"',
     );
   });
 });

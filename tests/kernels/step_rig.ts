@@ -23,6 +23,7 @@ import {
   applyRecord,
   hostScalarCount,
   hostSide,
+  isHeld,
   isPlain,
   masterSeed,
   moveSeeds,
@@ -149,7 +150,12 @@ export class StepRig implements Disposable {
 
   /** A step as it is replayed. */
   record(step: number, coefficients: readonly number[]): StepRecord {
-    return { seeds: this.seeds(step), coefficients, inputs: updateInputs(this.#optimiser, step) };
+    return {
+      seeds: this.seeds(step),
+      coefficients,
+      inputs: updateInputs(this.#optimiser, step),
+      held: isHeld(this.#optimiser.plan, step),
+    };
   }
 
   /** Queues a step from these losses. */

@@ -189,6 +189,55 @@ Deno.test("what has no coefficient keeps its momentum: accumulating steps, block
   assert(at[3].some((w, i) => w !== at[2][i]));
 });
 
+Deno.test("a derivative of 0 is a gradient of zeros on the device too, in training and in replay", async () => {
+  for (const name of ["momentum", "adam", "adamw"]) {
+    for (const transformations of [[], [accumulate(2, identity())]]) {
+      const options = { estimator: spsa({ epsilon: 0.5 }), transformations, update: rules[name] };
+      const rule = optimiser({ name, ...options });
+      using rig = new StepRig(gpu, rule, tensors(), 4096);
+      const all = [[2, 1], [3, 1], [1, 1], [1, 1], [5, 4], [4, 4], [1, 1], [1, 1]];
+      const at: Float32Array[] = [];
+      for (const [step, two] of all.entries()) {
+        rig.step(step, two);
+        at.push((await rig.offsets.read(gpu)).get("blk.0.attn_q.weight")!);
+      }
+      const coefficients = (await rig.records()).map((record) => record.coefficients);
+      await rig.assertReplays(coefficients);
+      const { hold } = rule.plan;
+      // Steps whose losses are equal move all the same, where they do not only accumulate.
+      for (const step of [3, 7]) assert(at[step].some((w, i) => w !== at[step - 1][i]), name);
+      assert(at[2].some((w, i) => w !== at[1][i]) === (hold === 1), name);
+      rig.offsets.write(
+        gpu,
+        new Map(rig.offsets.trainables.map((one) => [one.name, new Float32Array(one.count)])),
+      );
+      rig.offsets.freeMoments();
+      await replayMoves(
+        gpu,
+        rule,
+        rig.offsets,
+        rig.tensors,
+        coefficients.map((list, step) => rig.record(step, list)),
+      );
+      await rig.assertReplays(coefficients);
+    }
+  }
+});
+
+Deno.test("a rule of an old ledger rests where all coefficients are 0", async () => {
+  const update = { ...rules.momentum, restsAtZero: true };
+  const rule = optimiser({ name: "old", estimator: spsa({ epsilon: 0.5 }), update });
+  using rig = new StepRig(gpu, rule, tensors().slice(0, 1));
+  const at: Float32Array[] = [];
+  for (const [step, two] of [[2, 1], [1, 1], [2, 1]].entries()) {
+    rig.step(step, two);
+    at.push((await rig.offsets.read(gpu)).get("blk.0.attn_q.weight")!);
+  }
+  assertEquals(at[1], at[0]);
+  assert(at[2].some((w, i) => w !== at[1][i]));
+  await rig.assertReplays((await rig.records()).map((record) => record.coefficients));
+});
+
 Deno.test("a halted step leaves offsets and state alone", async () => {
   const rule = optimiser({ name: "adam", estimator: spsa(), update: rules.adam });
   using rig = new StepRig(gpu, rule, tensors(), 4096);

@@ -103,6 +103,19 @@ Deno.test("sampling depends on the seed and on nothing else", async () => {
   });
 });
 
+Deno.test("logits that are not finite are an error, however a token is chosen", () => {
+  for (const value of [NaN, Infinity, -Infinity]) {
+    for (const place of [0, 1, 2]) {
+      const logits = Float32Array.from([1, 4, 3]);
+      logits[place] = value;
+      for (const options of [{}, { temperature: 1 }, { temperature: 1, topK: 1 }, { topP: 0.5 }]) {
+        const error = assertThrows(() => sampler(options)(logits, 0.5), RangeError);
+        assert(error.message.includes(`logit of token ${place} is ${value}`), error.message);
+      }
+    }
+  }
+});
+
 Deno.test("samplers keep to their shares", () => {
   const logits = Float32Array.from([1, 4, 3, 2]);
   const share = (options: GenerateOptions) => {

@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { bringsStart, withStart } from "../../models/special_tokens.ts";
+import { bringsStart, startText, withoutStart, withStart } from "../../models/special_tokens.ts";
 import { tokenizerFromJson, type TokenizerOptions } from "../../models/tokenizer.ts";
 import { languageModellingExamples } from "../../tasks/language_modelling.ts";
 import { promptTokens, tokeniseExample } from "../../tasks/tokenise.ts";
@@ -110,8 +110,24 @@ Deno.test("a text that brings its BOS has one, in prompts, chats, examples and w
   assertEquals(example("<s>a"), example("a"));
   const windows = (text: string) => languageModellingExamples(tokenizer, [text], { length: 8 });
   assertEquals(windows("<s>abc"), windows("abc"));
+  assertEquals(withStart(tokenizer, [3, 0]), [3, 0]);
+  assertEquals(withStart(tokenizer, [0, 3]), [3, 0, 3]);
   assertEquals(withStart({ start: [] }, [1]), [1]);
   assertEquals([bringsStart({ start: [] }, [1]), bringsStart({ start: [3] }, [])], [false, false]);
+  assertEquals(withoutStart(tokenizer, "<s><s>a"), "<s>a");
+  assertEquals(startText(tokenizer), "<s>");
+  // Nothing is taken from a text where nothing is added.
+  const bare = tokenizerFromJson(file(null), { bos_token: "<s>" });
+  assertEquals(promptTokens(bare, "<s>ab"), [3, 0, 1]);
+  // A chat template's output is tokenised as it is.
+  assertEquals(tokenizer.encode("<s>ab", { addSpecial: false }), [3, 0, 1]);
+  // A normalizer that puts a prefix before a text does not see the difference either.
+  const prefixed = tokenizerFromJson({
+    ...file(begins),
+    normalizer: { type: "Prepend", prepend: "b" },
+    added_tokens: [{ id: 3, content: "<s>", special: true, normalized: true }],
+  });
+  assertEquals(promptTokens(prefixed, "<s>a"), promptTokens(prefixed, "a"));
 });
 
 Deno.test("what stands behind every text ends documents, not prompts", () => {

@@ -1,17 +1,23 @@
 import { assert, assertEquals } from "@std/assert";
 import { fromFileUrl, join } from "@std/path";
 import { type Tokenizer, tokenizerFromJson } from "../../models/tokenizer.ts";
+import { bytesAsLetters } from "../../models/tokenizer_bytes.ts";
+import { tokenizerFromGguf } from "../../models/tokenizer_gguf.ts";
+import { namedPreTokenizers } from "../../models/tokenizer_pre.ts";
 import { tokenizerToGguf } from "../../models/tokenizer_to_gguf.ts";
 import { encodeGgufHeader, type GgufTyped } from "../../quant/gguf_header.ts";
 import type { GgufValue } from "../../quant/gguf_value.ts";
 import { findPeer } from "../support/peers.ts";
-import { realTokenizer, type TokenizerFiles } from "./tokenizer_files.ts";
+import { realTokenizer } from "./tokenizer_files.ts";
+import { random } from "./tokenizer_mutate.ts";
 
 const child = fromFileUrl(new URL("./tokenizer_llama_cpp_child.mjs", import.meta.url));
 const peer = await findPeer("node-llama-cpp");
 
 /** A GGUF file that has a vocabulary and nothing else. */
-function vocabularyFile(files: TokenizerFiles): Uint8Array<ArrayBuffer> {
+function vocabularyFile(
+  entries: Iterable<readonly [string, GgufValue | GgufTyped]>,
+): Uint8Array<ArrayBuffer> {
   const count = (value: number): GgufTyped => ({ type: "uint32", value });
   const metadata = new Map<string, GgufValue | GgufTyped>([
     ["general.architecture", "llama"],
@@ -22,19 +28,30 @@ function vocabularyFile(files: TokenizerFiles): Uint8Array<ArrayBuffer> {
     ["llama.attention.head_count", count(8)],
     ["llama.attention.layer_norm_rms_epsilon", { type: "float32", value: 1e-5 }],
   ]);
-  for (const [key, value] of tokenizerToGguf(files.json, files.config)) {
+  for (const [key, value] of entries) {
     metadata.set(key, typeof value === "number" ? count(value) : value);
   }
   return encodeGgufHeader(metadata, [], 32);
 }
 
-async function llamaCppTokens(
-  file: Uint8Array<ArrayBuffer>,
+/** What llama.cpp says of a file. */
+interface Answer {
+  readonly error?: string;
+  readonly tokens: number[][];
+  readonly addBos: boolean;
+  readonly addEos: boolean;
+  readonly bos: number | null;
+  readonly eos: number | null;
+}
+
+async function llamaCpp(
+  contents: readonly Uint8Array<ArrayBuffer>[],
   lines: readonly string[],
-): Promise<number[][]> {
+): Promise<Answer[]> {
   const folder = await Deno.makeTempDir();
   try {
-    await Deno.writeFile(join(folder, "vocabulary.gguf"), file);
+    const files = contents.map((_, i) => join(folder, `vocabulary${i}.gguf`));
+    for (const [i, path] of files.entries()) await Deno.writeFile(path, contents[i]);
     const output = join(folder, "tokens.json");
     const process = new Deno.Command(Deno.execPath(), {
       args: [
@@ -44,7 +61,6 @@ async function llamaCppTokens(
         "--node-modules-dir=manual",
         child,
         peer.folder ?? "",
-        join(folder, "vocabulary.gguf"),
         output,
       ],
       env: { GGML_NO_BACKTRACE: "1" },
@@ -53,7 +69,7 @@ async function llamaCppTokens(
       stderr: "piped",
     }).spawn();
     const writer = process.stdin.getWriter();
-    await writer.write(new TextEncoder().encode(JSON.stringify(lines)));
+    await writer.write(new TextEncoder().encode(JSON.stringify({ files, lines })));
     await writer.close();
     const { code, stderr } = await process.output();
     assert(code === 0, new TextDecoder().decode(stderr));
@@ -86,8 +102,103 @@ for (const model of ["reviews-4m", "tinystories-656k"] as const) {
       ]
         .filter((line) => line !== "" && spelled(tokenizer, line));
       assert(lines.length > 30);
-      const tokens = await llamaCppTokens(vocabularyFile(files!), lines);
+      const file = vocabularyFile(tokenizerToGguf(files!.json, files!.config));
+      const [{ tokens }] = await llamaCpp([file], lines);
       assertEquals(tokens, lines.map((line) => tokenizer.encode(line, { addSpecial: false })));
     },
   });
 }
+
+const peerReason = peer.reason ? ` (skipped, because ${peer.reason})` : "";
+
+/** The letters of all bytes: GPT-2's alphabet. */
+const byteLetters: string[] = (() => {
+  const letters = [..."\u0021-\u007e\u00a1-\u00ac\u00ae-\u00ff".matchAll(/(.)-(.)/gu)].flatMap(
+    ([, first, last]) => {
+      const [from, to] = [first, last].map((letter) => letter.codePointAt(0)!);
+      return Array.from({ length: to - from + 1 }, (_, i) => String.fromCharCode(from + i));
+    },
+  );
+  return [...letters, ...Array.from({ length: 68 }, (_, i) => String.fromCharCode(256 + i))];
+})();
+
+/** Byte-level BPE in which many pairs of letters are a token: where words are cut shows in the pairs. */
+function pairs(pre: string, more: Record<string, unknown> = {}): Map<string, GgufValue> {
+  const common = [
+    ...bytesAsLetters(
+      " aAbzE1239'sStdmlL.,!?$+<=\n\r\t/\u00e9\u0663\u4f60\u{1F600}\u0301\u3000\u3002",
+    ),
+  ];
+  const merges = [...new Set(common.flatMap((a) => common.map((b) => `${a} ${b}`)))];
+  const tokens = [...byteLetters, ...merges.map((merge) => merge.replace(" ", "")), "<bos>"];
+  return new Map(Object.entries({
+    "tokenizer.ggml.model": "gpt2",
+    "tokenizer.ggml.pre": pre,
+    "tokenizer.ggml.tokens": tokens,
+    "tokenizer.ggml.token_type": Int32Array.from(tokens, (_, i) => i === tokens.length - 1 ? 3 : 1),
+    "tokenizer.ggml.merges": merges,
+    "tokenizer.ggml.bos_token_id": tokens.length - 1,
+    "tokenizer.ggml.eos_token_id": tokens.length - 1,
+    ...more,
+  } as Record<string, GgufValue>));
+}
+
+/** Texts of what the names tell apart: letters, cases, digits, marks, spaces, ends of lines, other scripts. */
+function texts(count: number): string[] {
+  const next = random(23);
+  const parts = [
+    ..."aAbzE1239.,!?$+<=/",
+    ..." \n\t",
+    " ",
+    " ",
+    "  ",
+    "\r\n",
+    "'s",
+    "'S",
+    "'ll",
+    "12345",
+    "don't",
+    "\u00e9",
+    "\u00c9",
+    "\u4f60",
+    "\u0939\u093f",
+    "\u{1F600}",
+    "\u3002",
+    "\u2026",
+    "\uac00",
+    "<sentinel:12>",
+    "IMGIMGABZ",
+  ];
+  return Array.from(
+    { length: count },
+    () =>
+      Array.from(
+        { length: 1 + Math.floor(next() * 14) },
+        () => parts[Math.floor(next() * parts.length)],
+      ).join(""),
+  );
+}
+
+Deno.test({
+  name: `llama.cpp cuts as we do, for every name of a pre-tokenizer${peerReason}`,
+  ignore: peer.reason !== undefined,
+  async fn() {
+    const names = namedPreTokenizers.flatMap((entry) => entry.names);
+    const lines = texts(300);
+    const files = names.map((name) => pairs(name));
+    const answers = await llamaCpp(files.map((it) => vocabularyFile(it)), lines);
+    for (const [i, name] of names.entries()) {
+      const { error, tokens, addBos } = answers[i];
+      assertEquals(error, undefined, name);
+      const tokenizer = tokenizerFromGguf(files[i]);
+      for (const [k, line] of lines.entries()) {
+        assertEquals(
+          tokenizer.encode(line, { addSpecial: false }),
+          tokens[k],
+          `${name}: ${JSON.stringify(line)}`,
+        );
+      }
+      assertEquals(tokenizer.start.length > 0, addBos, name);
+    }
+  },
+});

@@ -14,6 +14,7 @@ import {
   roundCoefficient,
   Session,
   stepSeed,
+  stepsToReplay,
 } from "../../optim/mod.ts";
 import { crc16 } from "../../optim/crc16.ts";
 import { quadratic } from "./objectives.ts";
@@ -88,7 +89,7 @@ function assertPrefix(bytes: Uint8Array): number {
 Deno.test("what was written is read", () => {
   const ledger = readLedger(whole);
   assertEquals(ledger.header, header);
-  assertEquals([ledger.tornBytes, ledger.corrupt], [0, false]);
+  assertEquals([ledger.tornBytes, ledger.damage, ledger.notes], [0, undefined, []]);
   assertEquals(ledger.records.length, made.length);
   assertEquals(ledger.head.bytes, head.bytes);
   assertEquals(assertPrefix(whole), made.length);
@@ -123,16 +124,16 @@ Deno.test("torn at every byte: whole records before the tear are kept, the rest 
     }
     const body = length - head.bytes.length;
     assertEquals(assertPrefix(torn), Math.floor(body / head.recordSize));
-    const { tornBytes, corrupt } = readLedger(torn);
-    assertEquals([tornBytes, corrupt], [body % head.recordSize, false]);
+    const { tornBytes, damage } = readLedger(torn);
+    assertEquals([tornBytes, damage], [body % head.recordSize, undefined]);
   }
 });
 
 Deno.test("a tail of zeros, as a crash may leave it, is dropped", () => {
   const bytes = new Uint8Array(whole.length + 500);
   bytes.set(whole);
-  const { records, tornBytes, corrupt } = readLedger(bytes);
-  assertEquals([records.length, tornBytes, corrupt], [made.length, 500, true]);
+  const { records, tornBytes, damage } = readLedger(bytes);
+  assertEquals([records.length, tornBytes, damage], [made.length, 500, undefined]);
 });
 
 Deno.test("a flipped bit anywhere: an error in the head, a cut at the record in the body", () => {
@@ -142,10 +143,27 @@ Deno.test("a flipped bit anywhere: an error in the head, a cut at the record in 
     if (at < head.bytes.length) {
       assertThrows(() => readLedger(bytes), SyntaxError, "ledger header");
     } else {
-      assertEquals(assertPrefix(bytes), Math.floor((at - head.bytes.length) / head.recordSize));
-      assert(readLedger(bytes).corrupt);
+      const record = Math.floor((at - head.bytes.length) / head.recordSize);
+      assertEquals(assertPrefix(bytes), record);
+      const offset = head.bytes.length + record * head.recordSize;
+      assertEquals(readLedger(bytes).damage, { record, records: made.length, offset });
     }
   }
+});
+
+Deno.test("a damaged ledger is replayed up to the damage, when that is said", () => {
+  const bytes = whole.slice();
+  bytes[head.bytes.length + 5 * head.recordSize] ^= 1;
+  const ledger = readLedger(bytes);
+  assertEquals([0, 3, 5].map((steps) => stepsToReplay(ledger, steps)), [0, 3, 5]);
+  for (const steps of [undefined, 6, 20]) {
+    assertThrows(() => stepsToReplay(ledger, steps), SyntaxError, "record 5 of 20");
+  }
+  assertEquals([undefined, 3, 99].map((steps) => stepsToReplay(readLedger(whole), steps)), [
+    20,
+    3,
+    20,
+  ]);
 });
 
 Deno.test("records out of place or of another ledger are dropped", () => {

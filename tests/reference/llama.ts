@@ -23,6 +23,8 @@ export interface LlamaShape {
   readonly epsilon: number;
   readonly ropeBase: number;
   readonly rope: RopeConvention;
+  /** Divisors of the rotary frequencies, one a pair (linear and Llama 3's scaling). */
+  readonly ropeFactors?: readonly number[];
 }
 
 /** Row-major matrices and vectors by their Hugging Face or GGUF names. */
@@ -118,7 +120,7 @@ export function llamaLogits(
     const at = `model.layers.${layer}`;
     const a = rmsNorm(x, tensor(`${at}.input_layernorm.weight`, hidden), hidden, epsilon);
     const turn = (y: Float64Array, n: number): Float64Array =>
-      rope(y, positions, n, headSize, shape.ropeBase, shape.rope);
+      rope(y, positions, n, headSize, shape.ropeBase, shape.rope, shape.ropeFactors);
     const q = turn(project(`${at}.self_attn.q_proj`, a, hidden, heads * headSize), heads);
     const k = turn(project(`${at}.self_attn.k_proj`, a, hidden, kvHeads * headSize), kvHeads);
     const v = project(`${at}.self_attn.v_proj`, a, hidden, kvHeads * headSize);

@@ -57,6 +57,28 @@ Deno.test("answers are compared as SQuAD does", () => {
   assertThrows(() => tokenF1("x", []), RangeError);
 });
 
+Deno.test("articles are words of their own, beside letters of any script", () => {
+  // As Python's `re.sub(r"\\b(a|an|the)\\b", " ", text.lower())` and `split` have them.
+  const ofPython: [string, string][] = [
+    ["Th\u00e9a", "th\u00e9a"],
+    ["Corr\u00eaa", "corr\u00eaa"],
+    ["R\u00e9an", "r\u00e9an"],
+    ["\u00c0 la an", "\u00e0 la"],
+    ["na\u00efve the", "na\u00efve"],
+    ["\u00d1an a", "\u00f1an"],
+    ["the\u2019s an\u2019b", "\u2019s \u2019b"],
+    ["the\ufb01 12the the2", "the\ufb01 12the the2"],
+    ["\u65e5a a\u65e5", "\u65e5a a\u65e5"],
+    ["A\u00b2a \u0663an", "a\u00b2a \u0663an"],
+    ["a\u2003the\x85b", "b"],
+    ["\ufeffa", "\ufeff"],
+  ];
+  for (const [text, expected] of ofPython) assertEquals(normaliseAnswer(text), expected, text);
+  // Accents of their own belong to their letters here.
+  assertEquals(normaliseAnswer("The\u0301a re\u0301an"), "the\u0301a re\u0301an");
+  assertEquals(tokenF1("Corr\u00ea", ["Corr\u00eaa"]), 0);
+});
+
 Deno.test("losses in other units", () => {
   assertAlmostEquals(perplexity(Math.log(50)), 50, 1e-9);
   assertAlmostEquals(bitsPerCharacter(Math.LN2 * 30, 10), 3);

@@ -54,6 +54,68 @@ Deno.test("batches by length are even, and still change with the epoch", () => {
   assert(spread(batchOrder(options)) > 50);
 });
 
+/** How much each example weighs over epochs, where every step weighs the same; 1 is even. */
+function weights(order: ReturnType<typeof batchOrder>, count: number, epochs: number) {
+  const all = new Float64Array(count);
+  const steps = epochs * order.stepsPerEpoch;
+  for (let step = 0; step < steps; step++) {
+    const batch = order.batch(step);
+    for (const index of batch) all[index] += count / steps / batch.length;
+  }
+  return all;
+}
+
+for (const [count, batchSize] of [[17, 16], [40, 16], [50, 7], [5, 8]] as const) {
+  Deno.test(`examples weigh alike, long or short: ${count} in batches of ${batchSize}`, () => {
+    const lengths = Array.from({ length: count }, (_, i) => i + 1);
+    const order = batchOrder({ count, batchSize, seed: 1, lengths });
+    // After as many epochs as there are examples each was left over as often as any.
+    for (const weight of weights(order, count, count)) assert(Math.abs(weight - 1) < 1e-9);
+    // And at any other time at most once more.
+    const size = count % batchSize;
+    const once = size === 0 || count < batchSize ? 0 : count / size / 60 / order.stepsPerEpoch;
+    const some = weights(order, count, 60);
+    assert(Math.max(...some) - Math.min(...some) <= once + 1e-9);
+    // Who that is changes with the seed, and with the turn.
+    const short = (seed: number, turn: number) => {
+      const other = batchOrder({ count, batchSize, seed, lengths });
+      return Array.from(
+        { length: count * order.stepsPerEpoch },
+        (_, step) => other.batch(turn * count * order.stepsPerEpoch + step),
+      ).filter((batch) => batch.length === size);
+    };
+    if (size > 0 && count > batchSize) {
+      assertNotEquals(short(1, 0), short(2, 0));
+      assertNotEquals(short(1, 0), short(1, 1));
+      assertEquals(short(1, 0).length, count);
+    }
+  });
+}
+
+Deno.test("runs from before go on with the longest in the smaller batch", () => {
+  const lengths = Array.from({ length: 17 }, (_, i) => i + 1);
+  const old = batchOrder({ count: 17, batchSize: 16, seed: 1, lengths, leftOver: "longest" });
+  for (let epoch = 0; epoch < 20; epoch++) {
+    const both = [old.batch(2 * epoch), old.batch(2 * epoch + 1)];
+    assertEquals(both.filter((batch) => batch.length === 1), [[16]]);
+  }
+  // The bits of that order are those that earlier versions had.
+  const before = batchOrder({
+    count: 7,
+    batchSize: 3,
+    seed: 5,
+    pool: 2,
+    leftOver: "longest",
+    lengths: [3, 1, 4, 1, 5, 9, 2],
+  });
+  assertEquals([0, 1, 2].map((step) => before.batch(step)), [[3, 1, 0], [6], [2, 4, 5]]);
+  assertThrows(
+    () => batchOrder({ count: 1, batchSize: 1, leftOver: "shortest" as never }),
+    RangeError,
+    "shortest",
+  );
+});
+
 Deno.test("a batch that a caller changes does not change the order", () => {
   const order = batchOrder({ count: 4, batchSize: 2 });
   const first = order.batch(0);

@@ -1,4 +1,5 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { join } from "@std/path";
 import { loadTask, readDataFile } from "../../tasks/files.ts";
 import { builtInTask, builtInTasks } from "../../tasks/registry.ts";
 import { readTask, type Split } from "../../tasks/task.ts";
@@ -126,13 +127,13 @@ Deno.test("COPA asks for causes too, and WinoGrande reads its original form", ()
   });
 });
 
-Deno.test("an example that does not fit is named with its number", () => {
+Deno.test("an example that does not fit is named with its line", () => {
   const text =
     '{"premise":"a","hypothesis":"b","label":"entailment"}\n{"premise":"a","hypothesis":"b"}';
   assertThrows(
     () => readTask(builtInTask("rte"), text, "x.jsonl"),
     RangeError,
-    "example 2 of x.jsonl",
+    "(line 2 of x.jsonl)",
   );
   assertThrows(() => readTask(builtInTask("copa"), '{"question":"why"}'), RangeError, '"why"');
   assertThrows(
@@ -143,14 +144,29 @@ Deno.test("an example that does not fit is named with its number", () => {
   assertThrows(() => builtInTask("sst3"), RangeError, "sst2, sst5");
 });
 
-Deno.test("files that are not UTF-8 are Latin-1", async () => {
-  const path = await Deno.makeTempFile();
+Deno.test("TREC's file may be Latin-1, as it is given out, or converted; others may not", async () => {
+  const folder = await Deno.makeTempDir();
   try {
-    await Deno.writeFile(path, new Uint8Array([0x63, 0xe9]));
-    assertEquals(await readDataFile(path), "cé");
-    await Deno.writeTextFile(path, "cé");
-    assertEquals(await readDataFile(path), "cé");
+    // "sister city" with the one byte beyond ASCII of the original file.
+    const line = [
+      ...new TextEncoder().encode("LOC:city Which is a sister"),
+      0xf0,
+      ...[..." city ?"].map((c) => c.charCodeAt(0)),
+      10,
+    ];
+    await Deno.writeFile(join(folder, "train.txt"), new Uint8Array(line));
+    await Deno.writeTextFile(join(folder, "test.txt"), "LOC:city Which is a sister\u00f0 city ?\n");
+    const trec = builtInTask("trec");
+    const wanted = "Which is a sister\u00f0 city ? Type:";
+    assertEquals((await loadTask(trec, "train", folder)).map(({ prompt }) => prompt), [wanted]);
+    assertEquals((await loadTask(trec, "test", folder)).map(({ prompt }) => prompt), [wanted]);
+    const sst2 = { ...builtInTask("sst2"), files: { train: "train.txt" } };
+    await assertRejects(
+      () => loadTask(sst2, "train", folder),
+      SyntaxError,
+      "byte 0xf0 at offset 26 (line 1)",
+    );
   } finally {
-    await Deno.remove(path);
+    await Deno.remove(folder, { recursive: true });
   }
 });

@@ -10,14 +10,19 @@ import {
   batchPerDirection,
   chain,
   clipByQuantile,
+  directionSeed,
   fzoo,
   learningRateOf,
   linear,
+  lozo,
+  maskPeriods,
   namedOptimisers,
+  type Optimiser,
   optimiserNames,
   qzo,
   qzoNormalised,
   rejectSpikes,
+  updateInputs,
   withRule,
   zoAdam,
   zoAdamW,
@@ -175,4 +180,94 @@ Deno.test("config optimiser: parts are laid around the rule of any optimiser", (
     });
     assertEquals([part, ...refused], [part]);
   }
+});
+
+/** Rates of all moves of a run, as its optimiser has them. */
+function ratesOf(made: Optimiser, steps: number, period: number): number[] {
+  const moves = Array.from({ length: Math.floor(steps / period) }, (_, i) => period * (i + 1) - 1);
+  return moves.map((step, i) => {
+    if (!made.update) return made.transformation.inputs(step).at(-1)!;
+    const [first] = updateInputs(made, step);
+    // Adam's first scalar is the rate over its bias correction, of the move.
+    return made.update.name.startsWith("adam") ? first * (1 - 0.9 ** (i + 1)) : first;
+  });
+}
+
+Deno.test("times are in steps of the run, whatever the period of a move and whatever the rule", () => {
+  const names = ["mezo", "qzo", "zoSgdSign", "zoSgdMomentum", "zoAdam", "zoAdamW"] as const;
+  for (const name of names) {
+    for (
+      const [part, period] of [["", 1], ["accumulate: 4, ", 4], [
+        "batch_per_direction: 4, ",
+        4,
+      ]] as const
+    ) {
+      if (part.startsWith("batch") && zoLike.has(name)) continue;
+      for (const kind of ["linear", "cosine", "constant"] as const) {
+        const end = kind === "constant" ? "" : ", end: 0.25";
+        const yaml =
+          `model: a.gguf\nsteps: 400\noptimiser: {name: ${name}, learning_rate: 1, ${part}schedule: {kind: ${kind}, warmup: 20${end}}}`;
+        const rates = ratesOf(optimiserOfConfig(parseTrainConfig(yaml, "a.yaml")), 400, period);
+        const where = `${name} ${part}${kind}`;
+        assertEquals(rates.length, 400 / period);
+        // Up to the peak at the end of the warm-up, and not before.
+        const peak = rates.findIndex((rate) => rate > 1 - 1e-6);
+        assertEquals(peak, 20 / period - 1, where);
+        rates.slice(0, peak + 1).forEach((rate, i) =>
+          assertAlmostEquals(rate, (i + 1) / (peak + 1), 1e-6, where)
+        );
+        // Down to a move's share from the end.
+        const last = kind === "constant" ? 1 : 0.25;
+        assert(
+          Math.abs(rates.at(-1)! - last) < 0.76 / (380 / period) + 1e-6,
+          `${where} ${rates.at(-1)}`,
+        );
+      }
+    }
+  }
+});
+
+/** What has its own state, along whose directions a move cannot be put together. */
+const zoLike = new Set<string>(["zoSgdSign", "zoSgdMomentum", "zoAdam", "zoAdamW"]);
+
+Deno.test("a warm-up may be as long as the run, also where the run is no whole number of moves", () => {
+  const of = (warmup: number) =>
+    optimiserOfConfig(
+      parseTrainConfig(
+        `model: a.gguf\nsteps: 402\noptimiser: {name: qzo, learning_rate: 1, accumulate: 4, schedule: {kind: linear, warmup: ${warmup}}}`,
+        "a.yaml",
+      ),
+    );
+  assertEquals(ratesOf(of(402), 402, 4).at(-1), 1);
+  assertEquals(ratesOf(of(120), 402, 4).findIndex((rate) => rate === 1), 29);
+  assertThrows(() => of(403), RangeError, "schedule.warmup: 403: the run has 402 steps");
+});
+
+Deno.test("what is kept for a while is kept for steps of the run", () => {
+  const changes = (text: string, steps = 600) => {
+    const { plan } = optimiserOfConfig(config(text));
+    if (plan.magnitude) {
+      return maskPeriods(plan.magnitude, 0, steps).map(({ from }) => from).slice(1);
+    }
+    const words = Array.from({ length: steps }, (_, step) => directionSeed(plan, 7, step, 0)[1]);
+    return words.flatMap((word, step) => step > 0 && word !== words[step - 1] ? [step] : []);
+  };
+  for (const part of ["", ", accumulate: 4", ", batch_per_direction: 4"]) {
+    for (const name of ["lozo", "sparseZo", "sparseMezo"]) {
+      assertEquals(changes(`{name: ${name}, resample: 100${part}}`), [100, 200, 300, 400, 500]);
+    }
+    // The optimiser's own 50 too; of accumulated steps whole moves, 13 of 4.
+    const own = part === ", accumulate: 4" ? 52 : 50;
+    assertEquals(
+      changes(`{name: lozo${part}}`, 160),
+      [own, 2 * own, 3 * own].filter((at) => at < 160),
+    );
+  }
+  // In the library as well, and where a rule is laid around twice.
+  const twice = withRule(
+    withRule(lozo({ resample: 60 }), (rule) => rule),
+    (rule) => accumulate(3, rule),
+  );
+  assertEquals([twice.plan.hold, twice.plan.lowRank?.keep], [3, 20]);
+  assertEquals(withRule(twice, (rule) => rule).plan, twice.plan);
 });

@@ -1,7 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { readTask } from "../../tasks/mod.ts";
 import { parseTrainConfig, type TrainConfig } from "../../train/config.ts";
-import { formatOfConfig, taskOfConfig } from "../../train/config_task.ts";
+import { formatOfSplit, taskOfConfig } from "../../train/config_task.ts";
 
 function config(yaml: string): TrainConfig {
   return parseTrainConfig(`model: a.gguf\n${yaml}`, "t.yaml");
@@ -23,8 +23,8 @@ data: {train: a.tsv, validation: b.tsv}
 Deno.test("config task: language modelling by name, or when nothing is said", () => {
   assertEquals(taskOfConfig(config("data: {train: a.txt}")), undefined);
   assertEquals(taskOfConfig(config("task: language-modelling")), undefined);
-  assertEquals(formatOfConfig(config("data: {train: a.TXT}")), "paragraphs");
-  assertEquals(formatOfConfig(config("task: {format: lines}\ndata: {train: a.txt}")), "lines");
+  assertEquals(formatOfSplit(config("data: {train: a.TXT}"), "a.TXT"), "paragraphs");
+  assertEquals(formatOfSplit(config("task: {format: lines}"), "a.txt"), "lines");
 });
 
 Deno.test("config task: what is missing is said", () => {

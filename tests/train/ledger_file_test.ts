@@ -100,8 +100,9 @@ Deno.test("ledger file: torn at any byte of the last record, it is cut, and goes
   });
 });
 
-Deno.test("ledger file: garbage behind the last record is cut", async () => {
+Deno.test("ledger file: garbage behind the last record is cut, and kept beside it where it may have been records", async () => {
   await inFolder(async (path) => {
+    let kept = 0;
     const other = encodeHeader({ ...header, seed: 2 });
     const tails: Record<string, Uint8Array> = {
       "random bytes": Uint8Array.from({ length: 3 * recordSize + 1 }, () => random() * 256),
@@ -110,9 +111,15 @@ Deno.test("ledger file: garbage behind the last record is cut", async () => {
       "the first record again": whole.slice(head.bytes.length, head.bytes.length + recordSize),
     };
     for (const [name, tail] of Object.entries(tails)) {
-      await Deno.writeFile(path, new Uint8Array([...whole, ...tail]));
+      const found = new Uint8Array([...whole, ...tail]);
+      await Deno.writeFile(path, found);
       const { file, ledger } = await LedgerFile.resume(path);
       file[Symbol.dispose]();
+      if (tail.some((byte) => byte !== 0)) {
+        const copy = `${path}.damaged${++kept === 1 ? "" : `-${kept}`}`;
+        assertEquals(await Deno.readFile(copy), found, name);
+        assert(ledger.notes[0].includes("record 7 of") && ledger.notes[0].includes(copy), name);
+      } else assertEquals(ledger.notes, [], name);
       assertEquals([ledger.tornBytes, ledger.records.length], [tail.length, 7], name);
       assertEquals(await Deno.readFile(path), whole, name);
     }
@@ -243,4 +250,78 @@ Deno.test({
       assertEquals((await openLedger(path)).records.length, count + 2);
     });
   },
+});
+
+Deno.test("ledger file: a damaged record is told from a torn one, and nothing is cut before the check has agreed", async () => {
+  await inFolder(async (path, folder) => {
+    const damaged = whole.slice();
+    damaged[head.bytes.length + 2 * recordSize + 1] ^= 16;
+    await Deno.writeFile(path, damaged);
+    const { damage, records } = await openLedger(path);
+    const offset = head.bytes.length + 2 * recordSize;
+    assertEquals([damage, records.length], [{ record: 2, records: 7, offset }, 2]);
+    const check = () => {
+      throw new RangeError("another model");
+    };
+    await assertRejects(() => LedgerFile.resume(path, { check }), RangeError, "another model");
+    assertEquals(await Deno.readFile(path), damaged);
+    assertEquals([...Deno.readDirSync(folder)].length, 1);
+  });
+});
+
+Deno.test("ledger file: of many that create one path at the same moment one succeeds, and its steps are there", async () => {
+  await inFolder(async (path, folder) => {
+    for (let round = 0; round < 20; round++) {
+      const name = `${path}${round}`;
+      const seeds = [1, 2, 3, 4, 5];
+      const made = await Promise.allSettled(
+        seeds.map((seed) => LedgerFile.create(name, { ...header, seed })),
+      );
+      const won = made.flatMap((it, i) => it.status === "fulfilled" ? [{ file: it.value, i }] : []);
+      assertEquals(won.length, 1);
+      for (const it of made) {
+        if (it.status === "rejected") assert(it.reason instanceof Deno.errors.AlreadyExists);
+      }
+      using file = won[0].file;
+      await file.append(entries);
+      const { header: { seed }, records } = await openLedger(name);
+      assertEquals([seed, records.length], [seeds[won[0].i], 7]);
+    }
+    assertEquals([...Deno.readDirSync(folder)].filter(({ name }) => name.endsWith(".part")), []);
+  });
+});
+
+Deno.test("ledger file: steps that are appended at the same moment take turns, and one that fails stops no other", async () => {
+  await inFolder(async (path) => {
+    using file = await LedgerFile.create(path, header);
+    const wrong: LedgerEntry = { coefficients: [0.5, NaN], state: [0] };
+    const results = await Promise.allSettled(
+      [...entries.slice(0, 3), wrong, ...entries.slice(3)].map((it) => file.append([it])),
+    );
+    assertEquals(results.map(({ status }) => status).indexOf("rejected"), 3);
+    assertEquals(file.length, 7);
+    assertEquals(await Deno.readFile(path), whole);
+  });
+});
+
+Deno.test("ledger file: two fine-tunes that write to one ledger: the second is refused, the first is whole", async () => {
+  await inFolder(async (path) => {
+    using gpu = await openGpu();
+    using model = await loadTiny(gpu);
+    const optimiser = qzoNormalised({ learningRate: 1e-2 });
+    using offsets = tinyOffsets(model, optimiser);
+    using others = tinyOffsets(model, optimiser);
+    using ledger = await LedgerFile.create(path, tinyHeader(model, optimiser, offsets));
+    const run = async (offsets: ReturnType<typeof tinyOffsets>) => {
+      const objective = "classification";
+      const common = { model, optimiser, objective, train: tinyExamples(8), steps: 6 } as const;
+      for await (const _ of finetune({ ...common, offsets, ledger }));
+    };
+    const ends = await Promise.allSettled([run(offsets), run(others)]);
+    assertEquals(ends.map(({ status }) => status).sort(), ["fulfilled", "rejected"]);
+    const refused = ends.find((it) => it.status === "rejected");
+    assert(refused?.status === "rejected" && refused.reason instanceof Deno.errors.Busy);
+    const { records, tornBytes } = await openLedger(path);
+    assertEquals([records.length, tornBytes], [6, 0]);
+  });
 });

@@ -144,3 +144,19 @@ Deno.test("parts that do not belong together are refused by field", async () => 
     await assertRejects(() => ggufModelSource(alone), RangeError, "it has no tensor");
   });
 });
+
+Deno.test("a tuned model is written over no part of its base, by whichever name, in the library too", async () => {
+  await withTemp(async (folder) => {
+    const one = await oneFile(folder);
+    const paths = await split(folder, await Deno.readFile(one));
+    const before = await Promise.all(paths.map((path) => Deno.readFile(path)));
+    const link = join(folder, "link.gguf");
+    await Deno.symlink(paths[1], link);
+    using source = await openModelSource(paths[0]);
+    for (const path of [...paths, link]) {
+      const error = "it is read for this very work";
+      await assertRejects(() => exportTuned(source, new Map(), path), RangeError, error);
+    }
+    assertEquals(await Promise.all(paths.map((path) => Deno.readFile(path))), before);
+  });
+});

@@ -1,0 +1,56 @@
+/**
+ * Text that comes from files, made fit to be seen: on a terminal it must not move the cursor, hide what follows, write a title or the
+ * clipboard, or turn the direction of the line; in an SVG it must be XML.
+ *
+ * @module
+ */
+
+/**
+ * What is shown by its number: C0 and C1 controls but newline and tab, DEL, marks of direction, separators of lines, invisible tags,
+ * halves of surrogate pairs and whatever else is no character. A carriage return before a newline is an end of line.
+ */
+const UNSEEN =
+  // deno-lint-ignore no-control-regex
+  /\r(?!\n)|[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u180e\u200e\u200f\u2028-\u202e\u2060-\u206f\ufff0-\ufffb\ufffe\uffff]|[\u{e0000}-\u{e007f}]|[\ud800-\udfff]/gu;
+
+function shown(match: string): string {
+  const code = match.codePointAt(0) ?? 0;
+  const digits = code.toString(16).padStart(4, "0");
+  return code > 0xffff ? `\\u{${digits}}` : `\\u${digits}`;
+}
+
+/**
+ * The text with what a terminal would obey as `\u001b`. Newlines and tabs stay.
+ *
+ * @example A name that would clear the screen
+ * ```ts
+ * import { printable } from "./printable.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(printable("blk\x1b[2J.weight\n"), "blk\\u001b[2J.weight\n");
+ * ```
+ */
+export function printable(text: string): string {
+  return text.replace(UNSEEN, shown);
+}
+
+const LONGEST_NAME = 100;
+const LONGEST_MESSAGE = 4000;
+
+/** A name of a file's own (a tensor, a column), cut to some 100 characters. */
+export function shortName(name: string, most: number = LONGEST_NAME): string {
+  if (name.length <= most) return name;
+  return `${name.slice(0, most - 20)}…${name.slice(-12)} (${name.length} characters)`;
+}
+
+/** A message for people: one line, what it quotes cut where no path would be as long, nothing that a terminal obeys. */
+export function message(text: string): string {
+  const line = text.trimEnd().replace(/\r?\n/g, "\\n");
+  const quotes = line.replace(/"[^"\s]{200,}"|[^"\s]{300,}/g, (quoted) => shortName(quoted, 200));
+  return printable(shortName(quotes, LONGEST_MESSAGE));
+}
+
+/** Markup of an SVG with nothing in its texts that XML forbids or that turns their direction. */
+export function svgMarkup(markup: string): string {
+  return printable(markup);
+}

@@ -1,0 +1,137 @@
+/**
+ * The `tokenizer.ggml.*` entries of a GGUF file's metadata, by type, and which tokens end generation by them.
+ *
+ * @module
+ */
+
+/** Typed access to `tokenizer.ggml.*`. */
+export class Entries {
+  readonly #metadata: ReadonlyMap<string, unknown>;
+
+  /** Reads those of `metadata`. */
+  constructor(metadata: ReadonlyMap<string, unknown>) {
+    this.#metadata = metadata;
+  }
+
+  #get(name: string): unknown {
+    return this.#metadata.get(`tokenizer.ggml.${name}`);
+  }
+
+  #wrong(name: string, expected: string): TypeError {
+    const value = this.#get(name);
+    const found = value === undefined ? "missing" : typeof value;
+    return new TypeError(
+      `Cannot load the tokenizer: tokenizer.ggml.${name} is ${found}, expected ${expected}`,
+    );
+  }
+
+  /** A text, or undefined where there is none. */
+  optionalText(name: string): string | undefined {
+    return this.#get(name) === undefined ? undefined : this.text(name);
+  }
+
+  /** A text. @throws TypeError for another value, or none. */
+  text(name: string): string {
+    const value = this.#get(name);
+    if (typeof value !== "string") throw this.#wrong(name, "a text");
+    return value;
+  }
+
+  /** A boolean, or undefined where there is none. */
+  flag(name: string): boolean | undefined {
+    const value = this.#get(name);
+    if (value !== undefined && typeof value !== "boolean") throw this.#wrong(name, "a boolean");
+    return value;
+  }
+
+  /** An array of texts, or undefined where there is none. */
+  texts(name: string): string[] | undefined {
+    const value = this.#get(name);
+    if (value === undefined) return undefined;
+    if (!Array.isArray(value) || !value.every((item) => typeof item === "string")) {
+      throw this.#wrong(name, "an array of texts");
+    }
+    return value;
+  }
+
+  /** An array of numbers, or undefined where there is none. */
+  numbers(name: string): number[] | undefined {
+    const value = this.#get(name);
+    if (value === undefined) return undefined;
+    const items = Array.isArray(value) || (ArrayBuffer.isView(value) && Symbol.iterator in value)
+      ? Array.from<unknown>(value as Iterable<unknown>)
+      : undefined;
+    if (items === undefined || !items.every((item) => typeof item === "number")) {
+      throw this.#wrong(name, "an array of numbers");
+    }
+    return items as number[];
+  }
+
+  /** Whether the file has an entry, whatever it says. */
+  has(name: string): boolean {
+    return this.#get(name) !== undefined;
+  }
+
+  /** The token id that an entry holds. */
+  id(name: string, tokens: readonly string[]): number | undefined {
+    const value = this.#get(name);
+    if (value === undefined) return undefined;
+    const id = typeof value === "bigint" ? Number(value) : value;
+    if (typeof id !== "number") throw this.#wrong(name, "a token id");
+    // Files say "no such token" with an id of all ones.
+    if (id === 0xffffffff) return undefined;
+    if (!Number.isInteger(id) || id < 0 || id >= tokens.length) {
+      throw new RangeError(
+        `Cannot load the tokenizer: tokenizer.ggml.${name} is ${id}, there are ${tokens.length} tokens`,
+      );
+    }
+    return id;
+  }
+}
+
+/** Texts of tokens that end generation wherever they occur, as llama.cpp has them. */
+const endTexts = [
+  "<|eot_id|>",
+  "<|im_end|>",
+  "<|end|>",
+  "<|return|>",
+  "<|call|>",
+  "<|flush|>",
+  "<|calls|>",
+  "<end_of_turn>",
+  "<|endoftext|>",
+  "</s>",
+  "<|eom_id|>",
+  "<EOT>",
+  "_<EOT>",
+  "[EOT]",
+  "[EOS]",
+  "<|end_of_text|>",
+  "<end_of_utterance>",
+  "<eos>",
+  "<turn|>",
+  "<|tool_response>",
+  "<\uFF5Cend\u2581of\u2581sentence\uFF5C>",
+  "[e~[",
+];
+
+/** Ids that end generation: those that the file names, and those of texts that always do. */
+export function endsOf(
+  entries: Entries,
+  tokens: readonly string[],
+  eos: number | undefined,
+): number[] {
+  const named = ["eot_token_id", "eom_token_id"].map((name) => entries.id(name, tokens));
+  const byText = endTexts.map((text) => tokens.indexOf(text)).filter((id) => id >= 0);
+  const all = new Set([eos, ...named, ...byText].filter((id) => id !== undefined));
+  const has = (text: string): boolean => all.has(tokens.indexOf(text));
+  // Tokenizers of several channels end a message with this, not the answer; Gemma 4 names the other, which is not its end.
+  if (
+    has("<|end|>") && (has("<|call|>") || has("<|calls|>")) &&
+    (has("<|return|>") || has("<|flush|>"))
+  ) {
+    all.delete(tokens.indexOf("<|end|>"));
+  }
+  if (has("<|tool_response>")) all.delete(tokens.indexOf("</s>"));
+  return [...all];
+}

@@ -1,0 +1,46 @@
+/**
+ * Where a data file lies: the one place that joins a folder and a name.
+ *
+ * @module
+ */
+import { fromFileUrl, isAbsolute, join } from "@std/path";
+
+/**
+ * The path of a data file: an absolute one as it is, `file:` URLs as their paths, relative ones within the folder. `~` is
+ * a shell's word and stays as it is.
+ *
+ * @param folder what relative names lie in; a path or a `file:` URL. Default: the working directory.
+ * @throws RangeError for an empty name, or a URL that is none of a file.
+ *
+ * @example Relative, absolute, URL
+ * ```ts
+ * import { dataPath } from "@qzo/qzo/tasks";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(dataPath("train.jsonl", "data"), "data/train.jsonl");
+ * assertEquals(dataPath("/tmp/train.jsonl", "data"), "/tmp/train.jsonl");
+ * assertEquals(dataPath("file:///tmp/a%20b.txt", "data"), "/tmp/a b.txt");
+ * ```
+ */
+export function dataPath(file: string, folder = "."): string {
+  const name = localPath(file);
+  return isAbsolute(name) ? name : join(localPath(folder), name);
+}
+
+function localPath(path: string): string {
+  if (path === "") throw new RangeError("Cannot read a data file: its name is empty");
+  // One letter before a colon is a drive.
+  const scheme = /^([a-z][a-z\d+.-]+):\/\//i.exec(path)?.[1].toLowerCase() ??
+    /^(file):/i.exec(path)?.[1].toLowerCase();
+  if (scheme === undefined) return path;
+  if (scheme === "file") {
+    try {
+      return fromFileUrl(new URL(path));
+    } catch (cause) {
+      throw new RangeError(`Cannot read data file "${path}": it is no URL of a file`, { cause });
+    }
+  }
+  throw new RangeError(
+    `Cannot read data file "${path}": only files of this machine are read; download it and name the file`,
+  );
+}

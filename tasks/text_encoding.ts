@@ -1,0 +1,228 @@
+/**
+ * Bytes of data files as text: what a file says of its encoding is obeyed, and what does not fit is an error with its place.
+ * Nothing is guessed: a text in the wrong encoding trains a model on other words.
+ *
+ * @module
+ */
+
+/** Encodings that {@linkcode TextBytes} knows. */
+export const textEncodings = ["utf-8", "utf-16le", "utf-16be", "latin1", "windows-1252"] as const;
+
+/**
+ * How text became bytes. `latin1` is ISO 8859-1, each byte the character of that number; `windows-1252` differs in 0x80 to
+ * 0x9f (quotation marks, dashes, the euro). UTF-16 with a byte order mark need not be named.
+ */
+export type TextEncoding = (typeof textEncodings)[number];
+
+/** Byte order marks, the longer ones first: UTF-16's is the beginning of UTF-32's. */
+const marks: readonly (readonly [readonly number[], TextEncoding | undefined, string])[] = [
+  [[0xff, 0xfe, 0, 0], undefined, "UTF-32"],
+  [[0, 0, 0xfe, 0xff], undefined, "UTF-32"],
+  [[0xef, 0xbb, 0xbf], "utf-8", "UTF-8"],
+  [[0xff, 0xfe], "utf-16le", "UTF-16"],
+  [[0xfe, 0xff], "utf-16be", "UTF-16"],
+];
+
+/** Bytes of the longest byte order mark. */
+const longestMark = 4;
+
+/** The text of a file's bytes as they come. */
+export class TextBytes {
+  readonly #name: string;
+  readonly #wanted: TextEncoding | undefined;
+  #encoding: TextEncoding = "utf-8";
+  #begun = false;
+  /** Bytes that wait for the rest of their character. */
+  #rest: Uint8Array<ArrayBuffer> = new Uint8Array();
+  /** Of the file, before `#rest`. */
+  #offset = 0;
+  #line = 1;
+
+  /**
+   * @param name names the file in errors.
+   * @param encoding Default: what its byte order mark says, UTF-8 without one.
+   */
+  constructor(name: string, encoding?: TextEncoding) {
+    this.#name = name;
+    this.#wanted = encoding;
+  }
+
+  /**
+   * The text that more bytes complete; the byte order mark is left out.
+   *
+   * @throws SyntaxError, with byte offset and line, for bytes that are no text of the encoding, NUL among them; without,
+   * for a file whose byte order mark says another encoding.
+   */
+  push(bytes: Uint8Array<ArrayBuffer>): string {
+    const all = this.#rest.length > 0 ? joined(this.#rest, bytes) : bytes;
+    if (!this.#begun && all.length < longestMark) {
+      this.#rest = all.slice();
+      return "";
+    }
+    const from = this.#begun ? 0 : this.#begin(all);
+    const end = from + wholeLength(all.subarray(from), this.#encoding);
+    this.#rest = all.slice(end);
+    return this.#decode(all.subarray(from, end));
+  }
+
+  /** The text of the last bytes. @throws SyntaxError as {@linkcode TextBytes.push} does */
+  end(): string {
+    const rest = this.#rest;
+    this.#rest = new Uint8Array();
+    return this.#decode(rest.subarray(this.#begun ? 0 : this.#begin(rest)));
+  }
+
+  /** Looks at a file's first bytes; the length of its byte order mark. */
+  #begin(head: Uint8Array<ArrayBuffer>): number {
+    this.#begun = true;
+    const begins = (with_: readonly number[]): boolean =>
+      with_.length <= head.length && with_.every((byte, i) => head[i] === byte);
+    const mark = marks.find(([bytes]) => begins(bytes));
+    if (mark !== undefined) {
+      const [bytes, encoding, spelled] = mark;
+      if (encoding === undefined) {
+        throw new SyntaxError(
+          `Cannot read ${this.#name}: it is ${spelled} by its byte order mark, which is not read; convert it to UTF-8 (iconv -f ${spelled} -t UTF-8)`,
+        );
+      }
+      if (this.#wanted !== undefined && this.#wanted !== encoding) {
+        throw new SyntaxError(
+          `Cannot read ${this.#name} as ${this.#wanted}: its byte order mark says ${spelled}; leave out the encoding`,
+        );
+      }
+      this.#encoding = encoding;
+      this.#offset = bytes.length;
+      return bytes.length;
+    }
+    this.#encoding = this.#wanted ?? "utf-8";
+    return 0;
+  }
+
+  #decode(bytes: Uint8Array<ArrayBuffer>): string {
+    const text = decoded(bytes, this.#encoding);
+    if (text === undefined) throw this.#refused(bytes);
+    const nul = text.indexOf("\0");
+    if (nul >= 0) throw this.#nul(bytes);
+    this.#offset += bytes.length;
+    this.#line += linesIn(text);
+    return text;
+  }
+
+  #refused(bytes: Uint8Array<ArrayBuffer>): SyntaxError {
+    const at = firstBad(bytes, this.#encoding);
+    const before = decoded(bytes.subarray(0, at), this.#encoding) ?? "";
+    const place = `byte ${hex(bytes[at])} at offset ${this.#offset + at} (line ${
+      this.#line + linesIn(before)
+    })`;
+    return new SyntaxError(
+      this.#encoding === "utf-8"
+        ? `Cannot read ${this.#name} as UTF-8: ${place} begins no whole character. Mend it there; if the file is in another encoding, convert it (iconv -t UTF-8), or name it: data.encoding latin1 or windows-1252`
+        : `Cannot read ${this.#name} as ${this.#encoding}: ${place} begins no whole character. Mend it there, or convert the file to UTF-8`,
+    );
+  }
+
+  #nul(bytes: Uint8Array<ArrayBuffer>): SyntaxError {
+    const wide = this.#encoding.startsWith("utf-16");
+    const at = wide
+      ? bytes.findIndex((byte, i) => i % 2 === 0 && byte + bytes[i + 1] === 0)
+      : bytes.indexOf(0);
+    const before = decoded(bytes.subarray(0, at), this.#encoding) ?? "";
+    const place = `a NUL at byte offset ${this.#offset + at} (line ${
+      this.#line + linesIn(before)
+    })`;
+    const order = wide ? undefined : wideOrder(bytes);
+    return new SyntaxError(
+      order === undefined
+        ? `Cannot read ${this.#name} as text: it has ${place}, so it is damaged or no text`
+        : `Cannot read ${this.#name} as ${this.#encoding}: it has ${place}, and every other byte is one. It looks like UTF-16 without a byte order mark: convert it to UTF-8, or name it: data.encoding ${order}`,
+    );
+  }
+}
+
+/** The text of bytes; undefined when they are none of that encoding. */
+function decoded(bytes: Uint8Array<ArrayBuffer>, encoding: TextEncoding): string | undefined {
+  if (encoding === "latin1") return latin1(bytes);
+  try {
+    // ignoreBOM: a mark within a file is a character like others, its first one is cut off by the caller.
+    return new TextDecoder(encoding, { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+/** TextDecoder means windows-1252 by "latin1". */
+function latin1(bytes: Uint8Array<ArrayBuffer>): string {
+  let text = "";
+  for (let at = 0; at < bytes.length; at += 8192) {
+    text += String.fromCharCode(...bytes.subarray(at, at + 8192));
+  }
+  return text;
+}
+
+/** Bytes without the beginning of a character at their end. */
+function wholeLength(bytes: Uint8Array<ArrayBuffer>, encoding: TextEncoding): number {
+  const { length } = bytes;
+  if (encoding === "utf-8") {
+    for (let back = 1; back <= Math.min(3, length); back++) {
+      const byte = bytes[length - back];
+      if (byte < 0x80) return length;
+      if (byte >= 0xc0) {
+        return (byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : 2) > back ? length - back : length;
+      }
+    }
+    return length;
+  }
+  if (encoding !== "utf-16le" && encoding !== "utf-16be") return length;
+  const even = length - length % 2;
+  const high = bytes[even - (encoding === "utf-16le" ? 1 : 2)];
+  return even > 0 && high >= 0xd8 && high < 0xdc ? even - 2 : even;
+}
+
+/** Where the first character begins that is none. */
+function firstBad(bytes: Uint8Array<ArrayBuffer>, encoding: TextEncoding): number {
+  const begins = (length: number): boolean => {
+    try {
+      new TextDecoder(encoding, { fatal: true }).decode(bytes.subarray(0, length), {
+        stream: true,
+      });
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  let [good, bad] = [0, bytes.length + 1];
+  while (bad - good > 1) {
+    const middle = (good + bad) >> 1;
+    if (begins(middle)) good = middle;
+    else bad = middle;
+  }
+  while (good > 0 && decoded(bytes.subarray(0, good), encoding) === undefined) good--;
+  return good;
+}
+
+/** The byte order of what looks like UTF-16: nearly all NULs stand on one side. */
+function wideOrder(bytes: Uint8Array<ArrayBuffer>): TextEncoding | undefined {
+  const seen = bytes.subarray(0, 4096);
+  const count = [0, 0];
+  seen.forEach((byte, i) => byte === 0 && count[i % 2]++);
+  const [even, odd] = count;
+  if (even + odd < seen.length / 4) return undefined;
+  return odd > 8 * even ? "utf-16le" : even > 8 * odd ? "utf-16be" : undefined;
+}
+
+function joined(a: Uint8Array, b: Uint8Array): Uint8Array<ArrayBuffer> {
+  const out = new Uint8Array(a.length + b.length);
+  out.set(a);
+  out.set(b, a.length);
+  return out;
+}
+
+function linesIn(text: string): number {
+  let count = 0;
+  for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", at + 1)) count++;
+  return count;
+}
+
+function hex(byte: number): string {
+  return `0x${byte.toString(16).padStart(2, "0")}`;
+}

@@ -1,0 +1,127 @@
+// Configurations that lie: whatever the value of whatever key, a typed error or a configuration, at once.
+import { assert } from "@std/assert";
+import { configFromGguf, configFromHuggingFace, quantizedTensors } from "../../models/mod.ts";
+import { GGUF_KEYS } from "../../models/config_gguf.ts";
+import { CONFIG_KEYS } from "../../models/config_hugging_face.ts";
+import type { KeyTable } from "../../models/config_keys.ts";
+import { ROPE_KEYS } from "../../models/config_rope.ts";
+import { QUANTIZATION_KEYS } from "../../models/quantization_keys.ts";
+import { huggingFaceConfig, smallShape } from "../models/small_model.ts";
+import { llamaMetadata } from "../support/gguf_writer.ts";
+import { randomNumbers } from "../support/random_llama.ts";
+
+const RUNS = 5000;
+const MOST_MILLISECONDS = 1000;
+
+const random = randomNumbers(7);
+const draw = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)];
+
+const deep = (levels: number): unknown => levels === 0 ? 1 : [deep(levels - 1)];
+const VALUES: readonly unknown[] = [
+  null,
+  true,
+  false,
+  0,
+  -1,
+  1,
+  3,
+  0.5,
+  1e300,
+  -0,
+  2 ** 31,
+  "",
+  "x",
+  "linear",
+  "llama3",
+  "default",
+  "sliding_attention",
+  "a".repeat(1e5),
+  [],
+  {},
+  [0],
+  ["x"],
+  [null],
+  [[]],
+  [{}],
+  { a: null },
+  { a: {} },
+  { a: [1] },
+  { full_attention: {} },
+  { full_attention: null },
+  { __proto__: null, type: 3 },
+  { config_groups: { a: { apply: [null] } } },
+  { "+:(a*)*": { bits: 8 } },
+  { "(": 3 },
+  { "-": {} },
+  { factor: "2", type: "linear" },
+  deep(500),
+  NaN,
+];
+
+const withKeys = (
+  table: KeyTable,
+): string[] => [...Object.keys(table), "unknown", "_own", "license", "toString", "__proto__x"];
+
+function changed(base: Record<string, unknown>, table: KeyTable): Record<string, unknown> {
+  const keys = withKeys(table);
+  const copy = { ...base };
+  for (let i = 0; i <= random() * 4; i++) copy[draw(keys)] = draw(VALUES);
+  return copy;
+}
+
+function run(read: () => unknown): "read" | "refused" {
+  const start = performance.now();
+  try {
+    read();
+    return "read";
+  } catch (error) {
+    const typed = error instanceof RangeError || error instanceof SyntaxError ||
+      error instanceof TypeError;
+    assert(typed && (error as Error).message.startsWith("Cannot "), String(error));
+    assert((error as Error).message.length < 2000);
+    return "refused";
+  } finally {
+    assert(performance.now() - start < MOST_MILLISECONDS);
+  }
+}
+
+const metadata = Object.fromEntries(
+  Object.entries(llamaMetadata(smallShape)).map(([key, { value }]) => [key, value]),
+);
+
+const ROPE = {
+  rope_type: "llama3",
+  factor: 8,
+  low_freq_factor: 1,
+  high_freq_factor: 4,
+  original_max_position_embeddings: 64,
+};
+
+const READERS: Record<string, () => unknown> = {
+  "config.json": () =>
+    configFromHuggingFace(changed(huggingFaceConfig(smallShape, true), CONFIG_KEYS)),
+  "rope_scaling": () =>
+    configFromHuggingFace({
+      ...huggingFaceConfig(smallShape, true),
+      [draw(["rope_scaling", "rope_parameters"])]: changed(ROPE, ROPE_KEYS),
+    }),
+  "GGUF metadata": () => {
+    const change = changed({}, GGUF_KEYS);
+    const map = new Map<string, unknown>(Object.entries(metadata));
+    for (const [key, value] of Object.entries(change)) map.set(`llama.${key}`, value);
+    return configFromGguf(map, { embeddingRows: smallShape.vocabulary, hasHead: false });
+  },
+  "quantization_config": () => {
+    const quant_method = draw(Object.keys(QUANTIZATION_KEYS));
+    const base = { quant_method, bits: 4, group_size: 32, formats: {} };
+    return quantizedTensors(changed(base, QUANTIZATION_KEYS[quant_method]), new Map(), "c.json");
+  },
+};
+
+for (const [name, read] of Object.entries(READERS)) {
+  Deno.test(`${RUNS} hostile values in ${name}: typed errors, at once`, () => {
+    const counts = { read: 0, refused: 0 };
+    for (let i = 0; i < RUNS; i++) counts[run(read)]++;
+    assert(counts.read > 50 && counts.refused > 50, JSON.stringify(counts));
+  });
+}
