@@ -6,6 +6,7 @@
 
 import { badValue, badValueText } from "../quant/check_values.ts";
 import { formatByName } from "../quant/formats.ts";
+import { tensorTitle } from "./non_finite_weight.ts";
 import type { TensorSource } from "./source.ts";
 
 /**
@@ -13,16 +14,16 @@ import type { TensorSource } from "./source.ts";
  * @throws {RangeError} naming tensor, value, row and column for what is not finite, or what the format cannot hold.
  */
 export function checkTensorValues(
-  { name, columns }: Pick<TensorSource, "name" | "columns">,
+  tensor: Pick<TensorSource, "name" | "fileName" | "columns">,
   values: Float32Array,
   format: string,
   firstRow = 0,
 ): void {
   const bad = badValue(values, formatByName(format).layout);
   if (!bad) return;
-  const place = badValueText(bad, columns, firstRow);
+  const place = badValueText(bad, tensor.columns, firstRow);
   const advice = bad.limit ? "; keep the tensor as it is, or choose another format for it" : "";
   throw new RangeError(
-    `Cannot quantise tensor "${name}" to ${format}: it holds ${place}${advice}`,
+    `Cannot quantise tensor ${tensorTitle(tensor)} to ${format}: it holds ${place}${advice}`,
   );
 }

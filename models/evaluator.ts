@@ -43,6 +43,11 @@ export class Evaluator implements Disposable {
   readonly #plans: PlanCache<EvaluationPlan>;
   readonly #activations: ActivationPool;
 
+  /** Whether it evaluates a fine-tune. */
+  get tuned(): boolean {
+    return this.#offsets !== undefined;
+  }
+
   /** Evaluates `model` with the fine-tune `offsets`, or the base without. */
   constructor(model: Model, offsets?: OffsetSet) {
     this.#model = model;

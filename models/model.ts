@@ -19,6 +19,7 @@ import {
   rememberFingerprint,
 } from "./fingerprint.ts";
 import type { ForwardModel } from "./forward.ts";
+import { assertFinite, whyNotFinite } from "./non_finite_weight.ts";
 import { ropeTable } from "./rope_table.ts";
 import { type ModelSource, rowsOf, type TensorSource } from "./source.ts";
 import type { Tokenizer } from "./tokenizer.ts";
@@ -75,6 +76,12 @@ export class Model implements ModelPlan, BaseIdentity, Disposable {
   readonly fingerprint: string;
   /** As ledgers of older libraries know it, see {@linkcode olderFingerprint}; reads some rows of the source, which must be open. */
   readonly olderFingerprint: () => Promise<string>;
+  /**
+   * Why a loss is not finite, in a sentence: looks through all weights of the source, which must be open.
+   *
+   * @param tuned Whether offsets were laid over the weights. Default false
+   */
+  readonly whyNotFinite: (tuned?: boolean) => Promise<string>;
   /** Format by tensor. */
   readonly formats: ReadonlyMap<string, string>;
 
@@ -96,6 +103,7 @@ export class Model implements ModelPlan, BaseIdentity, Disposable {
     this.fingerprint = fingerprint;
     let older: Promise<string> | undefined;
     this.olderFingerprint = () => older ??= olderFingerprint(source);
+    this.whyNotFinite = (tuned = false) => whyNotFinite(source.tensors.values(), tuned);
     this.formats = new Map([...source.tensors].map(([name, t]) => [name, t.format.name]));
   }
 
@@ -150,7 +158,7 @@ export function planModel(
 /**
  * Streams a model to the device in pieces: host memory stays small whatever the file's size. Its fingerprint is found on the way.
  *
- * @throws {RangeError} When a tensor does not fit the device
+ * @throws {RangeError} When a tensor does not fit the device, or holds a weight that is not finite
  */
 export async function loadModel(
   gpu: Gpu,
@@ -197,6 +205,7 @@ export async function* loadTensors(
   for (const tensor of tensors) {
     const source = sources.get(tensor.name)!;
     for await (const { firstRow, packed: read } of rowsOf(source, signal)) {
+      assertFinite(source, read, firstRow);
       const packed = asLoaded(read, tensor.layout);
       tensor.write(gpu, packed, firstRow);
       await hash?.add(tensor.name, packed);

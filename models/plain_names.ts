@@ -12,7 +12,8 @@ import { few } from "./tensor_places.ts";
 /** Anywhere in a name; all of it is the same model without. */
 const SEGMENTS = /(^|\.)(_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)(?=\.)/g;
 /** In front of a whole model. */
-const FRONTS = /^(module|base_model\.model)\.(?=(module|base_model|model|lm_head|score)\.)/;
+const FRONTS =
+  /^(?:(?:module|base_model\.model)\.)+(?=(?:model|lm_head|score|embed_tokens|layers|norm)\.)/;
 /** What a model without its head calls its parts; transformers takes those too. */
 const HEADLESS = /^(embed_tokens|layers\.\d+|norm|rotary_emb)\./;
 
@@ -49,7 +50,9 @@ export function plainTensors(
     const owner = owners.get(to);
     if (owner !== undefined) {
       throw new RangeError(
-        `Cannot load "${what}": both "${owner}" and "${name}" would be "${to}" without what wrappers of training add to names; remove the one that does not count`,
+        `Cannot load "${what}": both ${few([owner])} and ${few([name])} would be ${
+          few([to])
+        } without what wrappers of training add to names; remove the one that does not count`,
       );
     }
     owners.set(to, name);
@@ -70,17 +73,12 @@ export function plainTensors(
 }
 
 function unwrapped(name: string): string {
-  let bare = name.replace(SEGMENTS, "").replace(/^\./, "");
-  while (FRONTS.test(bare)) bare = bare.replace(FRONTS, "");
-  return bare;
+  return name.replace(SEGMENTS, "").replace(/^\./, "").replace(FRONTS, "");
 }
 
 /** What was taken away from a name. */
-function* addedTo(name: string): Generator<string> {
-  for (const [, , part] of name.matchAll(SEGMENTS)) yield part;
-  let bare = name.replace(SEGMENTS, "").replace(/^\./, "");
-  for (let front = FRONTS.exec(bare); front; front = FRONTS.exec(bare)) {
-    yield front[1];
-    bare = bare.slice(front[0].length);
-  }
+function addedTo(name: string): Set<string> {
+  const inside = name.matchAll(SEGMENTS).map(([, , part]) => part);
+  const [front = ""] = FRONTS.exec(name.replace(SEGMENTS, "").replace(/^\./, "")) ?? [];
+  return new Set([...inside, ...front.match(/base_model\.model|module/g) ?? []]);
 }

@@ -18,6 +18,8 @@ import type { Tokenizer, TokenizerOptions } from "./tokenizer.ts";
 export interface TensorSource {
   /** GGUF name, such as `blk.0.attn_q.weight`. */
   readonly name: string;
+  /** As its file names it, where that is not `name`: `model.layers.0.self_attn.q_proj.weight`. */
+  readonly fileName?: string | undefined;
   /** Output features; 1 for gains. */
   readonly rows: number;
   /** Input features. */
@@ -84,9 +86,18 @@ export async function* rowsOf(
   signal?: AbortSignal,
 ): AsyncGenerator<{ readonly firstRow: number; readonly packed: PackedTensor }> {
   const step = rowsPerPiece(tensor);
+  const readFrom = (firstRow: number): Promise<PackedTensor> => {
+    const packed = tensor.read(firstRow, Math.min(step, tensor.rows - firstRow));
+    packed.catch(() => {}); // It is awaited later, or by nobody when the caller leaves.
+    return packed;
+  };
+  signal?.throwIfAborted();
+  let next = readFrom(0);
   for (let firstRow = 0; firstRow < tensor.rows; firstRow += step) {
     signal?.throwIfAborted();
-    const packed = await tensor.read(firstRow, Math.min(step, tensor.rows - firstRow));
+    const packed = await next;
+    // The disk is at work on the next piece while the caller is on this one.
+    if (firstRow + step < tensor.rows) next = readFrom(firstRow + step);
     yield { firstRow, packed };
   }
 }

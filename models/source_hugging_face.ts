@@ -78,12 +78,10 @@ export async function huggingFaceModelSource(folder: string): Promise<ModelSourc
         );
       }
       await checkNoBias(located, found.replace(/weight$/, "bias"), rows);
-      tensors.set(
-        name,
-        quantized?.has(found)
-          ? await quantized.open({ name, stored: found, rows, columns })
-          : denseTensor(name, found, rows, columns, located.get(found)!),
-      );
+      const tensor = quantized?.has(found)
+        ? await quantized.open({ name, stored: found, rows, columns })
+        : denseTensor(name, found, rows, columns, located.get(found)!);
+      tensors.set(name, { ...tensor, fileName: found });
     }
     noteLayersLeftOut(located.keys(), config.layers, configName, note);
     quantized?.notes?.().forEach(note);

@@ -55,6 +55,9 @@ const OTHER_MODELS: readonly { readonly pattern: RegExp; readonly refused: strin
   },
 ];
 
+/** Characters of a name in a message. */
+const LONGEST = 200;
+
 const OF_ACTIVATIONS = /\.(input|output|q|k|v)_(scale|zero_point|global_scale)$/;
 const ABOUT_HQQ =
   /\.(nbits|view_as_float|unpack_view_dtype|compute_dtype|channel_wise|optimize|round_zero|offload_meta|stores_quant_config|encoded_state_dict)$/;
@@ -162,7 +165,8 @@ export function leftOut(why: string, names: readonly string[]): string[] {
 
 /** The first of many names, and how many more there are. */
 export function few(names: readonly string[]): string {
-  const first = names.slice(0, 3).map((name) => `"${name}"`).join(", ");
+  const short = (name: string) => name.length > LONGEST ? `${name.slice(0, LONGEST)}…` : name;
+  const first = names.slice(0, 3).map((name) => `"${short(name)}"`).join(", ");
   return names.length > 3 ? `${first} and ${names.length - 3} more` : first;
 }
 

@@ -143,7 +143,7 @@ export function tokenizerFromJson(
         const text = texts[id];
         if (text !== undefined && !(skipSpecial && skipped.has(text))) spelled.push(text);
       }
-      return attempt(`decode ${spelled.length} tokens`, () => tidy(join(spelled)));
+      return attempt(`decode ${spelled.length} tokens`, () => tidy(join(spelled)).toWellFormed());
     },
   };
 }

@@ -280,6 +280,13 @@ export const tokenizerComponents: readonly Component[] = [
   { kind: "decoder", type: "Sequence", by: "here", keys: ["decoders"] },
 ];
 
+/** A component as a line of the table in docs/tokenizers.md. */
+export function componentRow({ kind, type, by, keys, why, upstream }: Component): string {
+  const options = keys.map((key) => `\`${key}\``).join(", ");
+  const reason = [why ?? "", upstream === undefined ? "" : `(${upstream})`].join(" ").trim();
+  return `| ${kind} | ${type} | ${by} | ${options} | ${reason} |`;
+}
+
 /** A component of a file with its keys checked. */
 export type ComponentConfig = { readonly type: string; readonly [key: string]: unknown };
 

@@ -16,16 +16,20 @@ export class NonFiniteLossError extends Error {
   /** The losses of the step's branches. */
   readonly losses: readonly number[];
 
-  /** Describes step `step`; `coefficients` are given when the losses themselves were finite. */
-  constructor(step: number, losses: readonly number[], coefficients?: readonly number[]) {
+  /** Describes step `step`: `coefficients` are given when the losses themselves were finite, `why` says what it may come from. */
+  constructor(
+    step: number,
+    losses: readonly number[],
+    { coefficients, why }: {
+      readonly coefficients?: readonly number[] | undefined;
+      readonly why?: string | undefined;
+    } = {},
+  ) {
     const shown = losses.join(", ");
-    super(
-      coefficients
-        ? `Cannot make step ${step}: the losses ${shown} lead to the coefficients ${
-          coefficients.join(", ")
-        }`
-        : `Cannot make step ${step}: the losses of its branches are ${shown}`,
-    );
+    const what = coefficients
+      ? `the losses ${shown} lead to the coefficients ${coefficients.join(", ")}`
+      : `the losses of its branches are ${shown}`;
+    super(`Cannot make step ${step}: ${what}${why === undefined ? "" : `. ${why}`}`);
     this.step = step;
     this.losses = losses;
   }

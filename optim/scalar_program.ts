@@ -143,7 +143,7 @@ export function scalarStep(
   );
   const coefficients = result.coefficients.map(roundCoefficient);
   if (![...coefficients, ...result.state].every(Number.isFinite)) {
-    throw new NonFiniteLossError(step, losses, coefficients);
+    throw new NonFiniteLossError(step, losses, { coefficients });
   }
   return { ...result, coefficients };
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { bytesOfEscaped } from "./escaped_text.ts";
 import {
   GGUF_VALUE_TYPES,
   type GgufNumbers,
@@ -180,7 +181,7 @@ class GrowingBytes {
   }
 
   text(text: string): void {
-    const bytes = new TextEncoder().encode(text);
+    const bytes = bytesOfEscaped(text);
     this.uint64(bytes.length);
     this.bytes(bytes);
   }

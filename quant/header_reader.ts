@@ -5,13 +5,13 @@
  */
 
 import type { ByteSource } from "./byte_source.ts";
+import { escapedText } from "./escaped_text.ts";
 
 const FIRST_PIECE = 64 * 1024;
 // Far above any real vocabulary, far below what a lying length could ask of a large file.
 const LARGEST_HEADER = 256 * 1024 * 1024;
 const LARGEST_PIECE = 4 * 1024 * 1024;
-const anyText = new TextDecoder();
-const strictText = new TextDecoder("utf-8", { fatal: true });
+const strictText = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
  * Reads a header front to back, fetching growing pieces. Holds one piece at a time.
@@ -103,7 +103,7 @@ export class HeaderReader {
     return low + this.uint32() * 2 ** 32;
   }
 
-  /** `length` available bytes as UTF-8; what is no UTF-8 becomes U+FFFD, or with `strict` a TypeError. */
+  /** `length` available bytes as UTF-8; bytes that are none become code units of their own, or with `strict` a TypeError. */
   text(length: number, strict = false): string {
     const start = this.#at;
     this.#at += length;
@@ -114,6 +114,7 @@ export class HeaderReader {
       while (i < this.#at && this.#bytes[i] < 128) text += String.fromCharCode(this.#bytes[i++]);
       if (i === this.#at) return text;
     }
-    return (strict ? strictText : anyText).decode(this.#bytes.subarray(start, this.#at));
+    const bytes = this.#bytes.subarray(start, this.#at);
+    return strict ? strictText.decode(bytes) : escapedText(bytes);
   }
 }

@@ -49,6 +49,7 @@ export * from "./input_statistics.ts";
 export * from "./layout.ts";
 export * from "./magnitudes.ts";
 export * from "./nearest_names.ts";
+export * from "./non_finite.ts";
 export * from "./offsets.ts";
 export * from "./output_error.ts";
 export * from "./packed_safetensors.ts";

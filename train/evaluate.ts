@@ -19,6 +19,8 @@ export interface EvaluateOptions {
   readonly batchSize?: number;
   /** The fine-tune; absent for the base. */
   readonly offsets?: OffsetSet | undefined;
+  /** Whether they have moved, for the message of a loss that is not finite. Default: whether there are any. */
+  readonly tuned?: boolean;
   /** An evaluator to reuse, with its compiled plans; then `offsets` is not read. */
   readonly evaluator?: Evaluator;
   /** Stops between waits. */
@@ -96,7 +98,10 @@ export async function evaluate(
     }
     const loss = sum / weight;
     if (!Number.isFinite(loss)) {
-      throw new RangeError(`Cannot evaluate: the loss over ${examples.length} examples is ${loss}`);
+      const why = await model.whyNotFinite(options.tuned ?? evaluator.tuned);
+      throw new RangeError(
+        `Cannot evaluate: the loss over ${examples.length} examples is ${loss}. ${why}`,
+      );
     }
     return {
       loss,

@@ -172,6 +172,7 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
       const evaluation = await evaluate(model, validation, {
         objective,
         evaluator,
+        tuned: step > 0,
         ...(options.batchSize ? { batchSize: options.batchSize } : {}),
         ...(signal ? { signal } : {}),
       });
@@ -212,7 +213,10 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
         if (chunk.halted) {
           const { losses, coefficients } = chunk.halted;
           const finite = losses.every(Number.isFinite);
-          throw new NonFiniteLossError(step, losses, finite ? coefficients : undefined);
+          throw new NonFiniteLossError(step, losses, {
+            coefficients: finite ? coefficients : undefined,
+            why: await whyStepFailed(model, step, finite),
+          });
         }
         // Timers and signals stood still while the device was waited for.
         await new Promise((resolve) => setTimeout(resolve, 0));
@@ -241,6 +245,13 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
     bestStep: kept.step,
     best: kept.best,
   };
+}
+
+/** A first step fails by the weights, a later one by those before it. */
+async function whyStepFailed(model: Model, step: number, finiteLosses: boolean): Promise<string> {
+  if (!finiteLosses && step === 0) return await model.whyNotFinite();
+  const advice = "Use a smaller learning rate or epsilon, or clip the derivative";
+  return finiteLosses ? advice : `${await model.whyNotFinite(true)}. ${advice}`;
 }
 
 function stepEvent(step: number, record: StepRecord, chunk: Chunk): StepEvent {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertLess, assertRejects, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { openModelSource } from "../../models/mod.ts";
 import { f32Tensor, type GgufTensor } from "../support/gguf_writer.ts";
@@ -179,6 +179,30 @@ Deno.test("a tensor under two names is refused, whichever counts", async () => {
     const error = await assertRejects(() => openModelSource(folder), RangeError);
     assertStringIncludes(error.message, '"model.norm.weight" and "module.model.norm.weight"');
   });
+});
+
+Deno.test("names of a megabyte are refused in a moment, with their beginnings", async () => {
+  const parts = [
+    "module.",
+    "_orig_mod.",
+    ".",
+    "lora_a",
+    "rotary_emb.a",
+    "_weight_a",
+    "a".repeat(64),
+  ];
+  for (const part of parts) {
+    await withTemp(async (at) => {
+      const long = `model.${part.repeat(2 ** 20 / part.length)}`;
+      const folder = await writeKindFolder(at, {
+        change: (it) => ({ ...it, [long]: ones(1), [long.slice(6)]: ones(1) }),
+      });
+      const begun = performance.now();
+      const error = await assertRejects(() => openModelSource(folder), RangeError);
+      assertLess(performance.now() - begun, 1000, part);
+      assertLess(error.message.length, 2000);
+    });
+  }
 });
 
 Deno.test("names of a model that was saved without its head are read as transformers reads them", async () => {

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { tokenizerFromJson } from "../../models/tokenizer.ts";
-import { tokenizerComponents } from "../../models/tokenizer_components.ts";
+import { componentRow, tokenizerComponents } from "../../models/tokenizer_components.ts";
 import { tokenizerCases } from "../support/tokenizer_cases.ts";
 import {
   hashesOf,
@@ -105,3 +105,11 @@ function vocabularyOf(json: Record<string, unknown>): Record<string, number> {
     ? Object.fromEntries(vocab.map(([text], id): [string, number] => [text, id]))
     : vocab;
 }
+
+Deno.test("docs/tokenizers.md has the table of components", () => {
+  const text = Deno.readTextFileSync(new URL("../../docs/tokenizers.md", import.meta.url));
+  for (const component of tokenizerComponents) {
+    const row = componentRow(component);
+    assert(text.includes(row), `docs/tokenizers.md lacks the line ${row}`);
+  }
+});
