@@ -162,6 +162,6 @@ function print(terminal: Terminal, report: Report): void {
 function advise(terminal: Terminal, hints: readonly string[]): void {
   if (hints.length === 0) return;
   terminal.out("");
-  terminal.out(terminal.bold("For a GPU"));
+  terminal.out("For a GPU");
   for (const hint of hints) terminal.out(`- ${hint}`);
 }
