@@ -58,6 +58,9 @@ const LARGEST_RANK = 4;
 // The least that an entry takes: name length, one byte of name, type, one byte of value; name, rank, one dimension ...
 const LEAST_VALUE_BYTES = 8 + 1 + 4 + 1;
 const LEAST_TENSOR_BYTES = 8 + 1 + 4 + 8 + 4 + 8;
+// Hundreds of keys, tens of thousands of tensors (of split experts) are known.
+const MOST_VALUES = 2 ** 16;
+const MOST_TENSORS = 2 ** 18;
 
 /**
  * Reads the header of a GGUF file. Nothing is allocated that the file's own size does not cover.
@@ -176,9 +179,9 @@ async function readStart(
   const tensorCount = reader.uint64();
   const valueCount = reader.uint64();
   for (
-    const [count, least, what] of [
-      [valueCount, LEAST_VALUE_BYTES, "metadata count"],
-      [tensorCount, LEAST_TENSOR_BYTES, "tensor count"],
+    const [count, least, most, what] of [
+      [valueCount, LEAST_VALUE_BYTES, MOST_VALUES, "metadata count"],
+      [tensorCount, LEAST_TENSOR_BYTES, MOST_TENSORS, "tensor count"],
     ] as const
   ) {
     if (count * least > reader.remaining) {
@@ -189,6 +192,7 @@ async function readStart(
         `${count} do not fit into the remaining ${reader.remaining} bytes`,
       );
     }
+    if (count > most) fail(RangeError, source, `the ${what}`, `${count}, ${most} are allowed`);
   }
   return { version, tensorCount, valueCount };
 }

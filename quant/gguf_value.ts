@@ -73,6 +73,8 @@ const BYTES: { readonly [T in GgufValueType]: number } = {
   float64: 8,
 };
 const LONGEST_NAME = 65535;
+/** Far above any chat template. */
+const LONGEST_TEXT = 16 * 2 ** 20;
 
 /** The type with that number. @throws {SyntaxError} naming `field` when there is none. */
 export function valueType(number: number, field: string, file: string): GgufValueType {
@@ -109,9 +111,7 @@ export async function readValue(
   switch (type) {
     case "string": {
       await reader.need(8, `the length of ${field}`);
-      const length = reader.uint64();
-      await reader.need(length, field);
-      return reader.text(length);
+      return await readText(reader, reader.uint64(), field);
     }
     case "bool":
       await reader.need(1, field);
@@ -125,6 +125,17 @@ export async function readValue(
       return Number.isSafeInteger(Number(value)) ? Number(value) : value;
     }
   }
+}
+
+/** A text of `length` bytes. */
+async function readText(reader: HeaderReader, length: number, field: string): Promise<string> {
+  await reader.need(length, field);
+  if (length > LONGEST_TEXT) {
+    throw new RangeError(
+      `Cannot read ${field} of "${reader.source.name}": a text of ${length} bytes, ${LONGEST_TEXT} are allowed`,
+    );
+  }
+  return reader.text(length);
 }
 
 async function readArray(reader: HeaderReader, field: string): Promise<GgufValue> {
@@ -142,14 +153,18 @@ async function readArray(reader: HeaderReader, field: string): Promise<GgufValue
         `do not fit into the remaining ${reader.remaining} bytes`,
     );
   }
+  reader.count(count, field);
   switch (type) {
     case "string": {
       const texts: string[] = [];
       for (let i = 0; i < count; i++) {
         if (reader.available < 8) await reader.need(8, `the length of ${field}[${i}]`);
         const length = reader.uint64();
-        if (reader.available < length) await reader.need(length, `${field}[${i}]`);
-        texts.push(reader.text(length));
+        texts.push(
+          reader.available < length || length > LONGEST_TEXT
+            ? await readText(reader, length, `${field}[${i}]`)
+            : reader.text(length),
+        );
       }
       return texts;
     }

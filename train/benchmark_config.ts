@@ -77,7 +77,8 @@ const schema: Field<Parsed> = section<Parsed>("A comparison of optimisers", {
   ),
 });
 
-const NAME = /^[\w.+ -]{1,60}$/;
+// They become folders: dots alone would lead out of theirs.
+const NAME = /^(?!\.+$)[\w.+ -]{1,60}$/;
 
 function sections(value: unknown, place: Place): ReadonlyMap<string, Section> | undefined {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;

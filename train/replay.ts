@@ -46,6 +46,9 @@ export interface ReplayLedgerOptions extends ReplayOptions {
   readonly steps?: number;
 }
 
+/** How long the event loop stands still at most, about. */
+const SERVE_MILLISECONDS = 50;
+
 /** Refuses a ledger that this version's noise would replay differently. */
 function assertNoise(header: LedgerHeader): void {
   if (header.noiseVersion !== NOISE_VERSION) {
@@ -194,11 +197,19 @@ export async function replayOnHost(
     replayed.push({ rule, tensor, masked: { name, form, bases, offsets } });
     out.set(name, offsets);
   }
+  let served = performance.now();
   for (const { from, to, draws } of maskPeriods(magnitude, 0, count)) {
     if (draws) drawMask(magnitude!, replayed.map(({ masked }) => masked));
     for (const { rule, tensor } of replayed) {
-      options.signal?.throwIfAborted();
-      for (let step = from; step < to; step++) applyRecord(rule, records.record(step), tensor);
+      for (let step = from; step < to; step++) {
+        // Signals are served between steps: a long ledger takes minutes.
+        if (performance.now() - served > SERVE_MILLISECONDS) {
+          await new Promise((resolve) => setTimeout(resolve, 0));
+          served = performance.now();
+        }
+        options.signal?.throwIfAborted();
+        applyRecord(rule, records.record(step), tensor);
+      }
     }
   }
   return out;

@@ -18,7 +18,7 @@ import {
 import { forceOption } from "../tuned.ts";
 import type { Command } from "../command.ts";
 import { comparisonSvg } from "../comparison_plot.ts";
-import { invocation } from "../invocation.ts";
+import { invocation, quoted } from "../invocation.ts";
 import { lossText } from "../report.ts";
 import { progressLine } from "../terminal.ts";
 
@@ -75,7 +75,7 @@ export const benchOptimisersCommand: Command = {
       } finally {
         line[Symbol.dispose]();
         if (signal.aborted) {
-          terminal.note(`To go on: ${invocation()} bench-optimisers --config ${path}`);
+          terminal.note(`To go on: ${invocation()} bench-optimisers --config ${quoted(path)}`);
         }
       }
     }

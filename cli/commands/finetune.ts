@@ -25,7 +25,7 @@ import {
 } from "../../train/mod.ts";
 import type { Call, Command } from "../command.ts";
 import { writeCurve } from "../curve_file.ts";
-import { invocation } from "../invocation.ts";
+import { invocation, quoted } from "../invocation.ts";
 import { lossText, resultText } from "../report.ts";
 import { facts, grouped, notes, progressLine, status } from "../terminal.ts";
 import { evaluationStatus, examplesFor, forceOption, loadSession, outputRules } from "../tuned.ts";
@@ -91,7 +91,10 @@ export const finetuneCommand: Command = {
       // A full disk stops a run as a signal does: its ledger is whole.
       const stopped = signal.aborted || isFromSystem(failed);
       if (stopped && await Deno.stat(ledger).then(({ isFile }) => isFile, () => false)) {
-        terminal.note(`To go on: ${invocation()} finetune ${quoted(config.output)} --resume`);
+        const also = options.flag("export") ? " --export" : "";
+        terminal.note(
+          `To go on: ${invocation()} finetune ${quoted(config.output)} --resume${also}`,
+        );
       }
     }
   },
@@ -274,8 +277,4 @@ function gain({ before, after }: { before?: Result; after?: Result }): string {
   }
   const difference = after.accuracy - before.accuracy;
   return `  (${difference < 0 ? "" : "+"}${(100 * difference).toFixed(1)} points)`;
-}
-
-function quoted(path: string): string {
-  return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }

@@ -152,6 +152,9 @@ Deno.test("a comparison that cannot run is refused before anything runs", () => 
     "model",
   );
   assertThrows(parsed(`${cases}optimisers: {"../q": {name: qzo}}`), RangeError, "names of letters");
+  for (const name of [".", "..", "..."]) {
+    assertThrows(parsed(`${cases}optimisers: {"${name}": {name: qzo}}`), RangeError, "names of");
+  }
   assertThrows(parsed(cases), TypeError, 'Missing key "optimisers"');
   assertThrows(parsed(`${cases}seed: 1\noptimisers: {q: {name: qzo}}`), RangeError, "seeds");
 });

@@ -237,3 +237,24 @@ Deno.test("factors of rotary frequencies survive every method, folding, and merg
     }
   });
 });
+
+Deno.test("a chat template in a file of its own goes wherever the model goes", async () => {
+  await withTemp(async (at) => {
+    const template = "{% for m in messages %}[{{ m['role'] }}] {{ m['content'] }}{% endfor %}";
+    const source = await writeKindFolder(join(at, "source"));
+    await Deno.writeTextFile(join(source, "chat_template.jinja"), template);
+    using read = await openModelSource(source);
+    using opened = new DisposableStack();
+    const write = async (from: ModelSource, name: string) => {
+      await writeModel(from, join(at, name));
+      const again = opened.use(await openModelSource(join(at, name)));
+      assertEquals(again.tokenizer!.chatTemplate, template, name);
+      return again;
+    };
+    // From a folder into a file, from that into a folder, from that into a file; and into a folder at once.
+    const first = await write(quantizedSource(read, { format: "Q8_0" }), "first.gguf");
+    await write(await write(first, "second"), "third.gguf");
+    await write(quantizedSource(read, { format: "int8_g32" }), "fourth");
+    assertEquals(await Deno.readTextFile(join(at, "fourth", "chat_template.jinja")), template);
+  });
+});
