@@ -5,6 +5,7 @@
  */
 import {
   type Gpu,
+  type GpuOptions,
   NoAdapterError,
   openGpu,
   type SelfCheck,
@@ -14,6 +15,7 @@ import {
   wideVectors,
 } from "../../kernels/mod.ts";
 import { basename } from "@std/path";
+import { type DeviceConfig, gpuOptions } from "../../train/mod.ts";
 import type { Call, Command } from "../command.ts";
 import { driverHints, type Machine, thisMachine } from "../driver_hints.ts";
 import { formatBytes } from "../progress.ts";
@@ -27,9 +29,12 @@ export const doctorCommand: Command = {
   name: "doctor",
   summary: "the adapter, its features and limits, a check of its kernels, what is missing",
   positional: "adapter",
-  examples: ["doctor", "doctor --all", "doctor --json"],
+  examples: ["doctor", "doctor --all", "doctor config.yaml --json"],
   options: {
-    adapter: { kind: "text", doc: "high-performance, low-power, or a part of the adapter's name" },
+    adapter: {
+      kind: "text",
+      doc: "high-performance, low-power, or a part of the adapter's name [the configuration's]",
+    },
     all: { kind: "flag", doc: "make every check, however long the driver compiles" },
     json: { kind: "flag", doc: "print JSON" },
   },
@@ -54,20 +59,24 @@ interface Report {
   readonly hints: readonly string[];
 }
 
-async function examine({ options, terminal, signal }: Call, machine: Machine): Promise<void> {
-  const wanted = options.text("adapter");
+/** The device of a configuration or run that was named, else of `--adapter`. */
+function wantedDevice({ options, config, configPath, runPath }: Call): GpuOptions {
+  const adapter = options.text("adapter");
+  const { device } = configPath === undefined && runPath === undefined
+    ? { device: {} as Partial<DeviceConfig> }
+    : config();
+  return gpuOptions({ device: { activations: 0, ...device, ...adapter ? { adapter } : {} } });
+}
+
+async function examine(call: Call, machine: Machine): Promise<void> {
+  const { options, terminal, signal } = call;
+  const wanted = wantedDevice(call);
   const json = options.flag("json");
   let gpu: Gpu;
   try {
-    gpu = await openGpu(
-      wanted === undefined
-        ? {}
-        : wanted === "high-performance" || wanted === "low-power"
-        ? { powerPreference: wanted }
-        : { adapter: wanted },
-    );
+    gpu = await openGpu(wanted);
   } catch (error) {
-    if (!(error instanceof NoAdapterError) || wanted !== undefined) throw error;
+    if (!(error instanceof NoAdapterError) || wanted.adapter !== undefined) throw error;
     const hints = driverHints(machine, "none");
     if (json) terminal.out(JSON.stringify({ adapter: null, drivers: machine.drivers, hints }));
     else advise(terminal, hints);
