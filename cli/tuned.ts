@@ -94,7 +94,7 @@ async function chosenSteps(
   if (damage) {
     throw new SyntaxError(
       `Cannot use "${path}": ${damageText(damage)}. ` +
-        `The ${records.length} steps before it are good: use them with --step ${records.length}, or bring the file back from a copy`,
+        `The ${records.length} steps before it are good: use them with --step ${records.length}, bring the file back from a copy, or go on from there with finetune --resume, which keeps one`,
     );
   }
   if (step === "last") return records.length;
