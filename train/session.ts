@@ -36,7 +36,7 @@ export function gpuOptions(
       : { adapter },
     ...submission === undefined
       ? {}
-      : { pacing: { dispatch: Math.min(50, submission), submission } },
+      : { pacing: { dispatch: Math.min(50, submission / 5), submission } },
   };
 }
 
