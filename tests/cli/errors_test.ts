@@ -54,6 +54,7 @@ function commandLines(path: string, { model, data }: { model: string; data: stri
     ["export", path],
     ["export", "--model", model, "--ledger", path, "--output", `${output}.gguf`],
     ["bench-optimisers", path],
+    ["doctor", path],
   ];
 }
 
