@@ -10,6 +10,7 @@ import { targetKind } from "../models/target_kind.ts";
 import { splitPaths } from "../quant/gguf_split.ts";
 import { taskOfConfig } from "./config_task.ts";
 import type { TrainConfig } from "./config_schema.ts";
+import { dataPath } from "../tasks/data_path.ts";
 import { isOfRun, runFolder } from "./run_folder.ts";
 
 /** What a command reads, and what it may replace. */
@@ -39,7 +40,7 @@ export async function inputsOf(
     : partsOf(model);
   return [
     ...files,
-    ...dataFiles(config).map((name) => resolve(data.folder, name)),
+    ...dataFiles(config).map((name) => resolve(pathOf(name, data.folder))),
     ...more.filter((path) => path !== undefined),
   ];
 }
@@ -50,6 +51,15 @@ function partsOf(path: string): string[] {
     return splitPaths(path) ?? [path];
   } catch {
     return [path];
+  }
+}
+
+/** Where a data file lies; a name that leads nowhere is said when it is read. */
+function pathOf(name: string, folder: string): string {
+  try {
+    return dataPath(name, folder);
+  } catch {
+    return name;
   }
 }
 

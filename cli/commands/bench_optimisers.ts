@@ -54,18 +54,18 @@ export const benchOptimisersCommand: Command = {
       );
       const line = progressLine(terminal);
       let done = 0;
-      let begun = performance.now();
+      let first = 1;
       try {
         for await (const event of runBenchmark(benchmark, { signal })) {
           if (event.type === "step") {
-            if (event.step === 1) begun = performance.now();
+            if (event.pace.seconds === 0) first = event.step;
             line.show({
               step: event.step,
               total: event.job.config.steps,
-              seconds: (performance.now() - begun) / 1000,
-              resumedAt: 1,
+              seconds: event.pace.seconds,
+              countedFrom: first,
               loss: event.loss,
-              tokensPerSecond: event.tokensPerSecond,
+              tokensPerSecond: event.pace.tokensPerSecond,
             });
           } else {
             done++;

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { DeviceLostError, type PacingLimits } from "../../kernels/mod.ts";
 import { isFromSystem } from "../../models/attempt.ts";
 import {
   assertExportable,
@@ -12,6 +13,7 @@ import {
   describeTask,
   evaluate,
   exportOffsets,
+  gpuOptions,
   openLedger,
   readMetrics,
   replayLedger,
@@ -22,12 +24,13 @@ import {
   type TaskExamples,
   type TrainConfig,
   tunedPath,
+  withReopening,
 } from "../../train/mod.ts";
 import type { Call, Command } from "../command.ts";
 import { writeCurve } from "../curve_file.ts";
 import { invocation, quoted } from "../invocation.ts";
 import { lossText, resultText } from "../report.ts";
-import { facts, grouped, notes, progressLine, status } from "../terminal.ts";
+import { begun, facts, grouped, notes, progressLine, status } from "../terminal.ts";
 import { evaluationStatus, examplesFor, forceOption, loadSession, outputRules } from "../tuned.ts";
 
 /** `qzo finetune`. */
@@ -71,26 +74,37 @@ export const finetuneCommand: Command = {
     await checkRunOutput(config.output, { ...rules, resume });
     // Told now, and not when the model is loaded; opening the run looks again.
     if (resume) (await RunLock.take(config.output))[Symbol.dispose]();
-    using session = await loadSession(config, call, async (source) => {
-      if (options.flag("export")) {
-        const path = tunedPath(config.output, { source });
-        await checkModelOutput(path, rules);
-        await assertExportable(source, path);
-      }
-    });
-    const examples = await examplesFor(session, config, call);
+    const { ledger } = runFolder(config.output);
+    const canGoOn = () => Deno.stat(ledger).then(({ isFile }) => isFile, () => false);
     let failed: unknown;
     try {
-      const finished = await train(call, config, session, examples);
-      if (finished) await summarise(call, config, session, examples);
+      await withReopening(async ({ pacing, again }) => {
+        const own = pacing ? withSubmissions(config, pacing) : config;
+        using session = await loadSession(own, call, async (source) => {
+          if (options.flag("export")) {
+            const path = tunedPath(config.output, { source });
+            await checkModelOutput(path, rules);
+            await assertExportable(source, path);
+          }
+        });
+        const examples = await examplesFor(session, own, call);
+        const finished = await train(call, own, session, examples, resume || again);
+        if (finished) await summarise(call, own, session, examples);
+      }, {
+        pacing: gpuOptions(config).pacing,
+        canGoOn,
+        onLost: ({ message }, { submission }) =>
+          terminal.note(
+            `note: ${message}. It is opened anew, with at most ${submission} ms of work at a time (device.submission), and the run goes on from its ledger`,
+          ),
+      });
     } catch (error) {
       failed = error;
       throw error;
     } finally {
-      const { ledger } = runFolder(config.output);
-      // A full disk stops a run as a signal does: its ledger is whole.
-      const stopped = signal.aborted || isFromSystem(failed);
-      if (stopped && await Deno.stat(ledger).then(({ isFile }) => isFile, () => false)) {
+      // A full disk stops a run as a signal does: its ledger is whole. So does a device that is lost once too often.
+      const stopped = signal.aborted || isFromSystem(failed) || failed instanceof DeviceLostError;
+      if (stopped && await canGoOn()) {
         const also = options.flag("export") ? " --export" : "";
         terminal.note(
           `To go on: ${invocation()} finetune ${quoted(config.output)} --resume${also}`,
@@ -100,24 +114,37 @@ export const finetuneCommand: Command = {
   },
 };
 
+/** The configuration with that many milliseconds to a submission. */
+function withSubmissions(config: TrainConfig, { submission }: PacingLimits): TrainConfig {
+  return { ...config, device: { ...config.device, submission: Math.max(1, submission) } };
+}
+
 /** Trains to the end or until interrupted; says which. */
 async function train(
   call: Call,
   config: TrainConfig,
   session: RunSession,
   examples: TaskExamples,
+  resume: boolean,
 ): Promise<boolean> {
   const { options, terminal, signal } = call;
   const { gpu, model } = session;
   const choice = evaluationStatus(terminal, "batches to choose a layer");
   const gains = evaluationStatus(terminal, "tensors to see how steep the loss is along each");
+  const heldOut = (step: number, done: number, total: number) => {
+    const when = step === 0 ? " before the first step" : "";
+    const text = `Evaluating held-out examples${when}: ${done} of ${total}`;
+    if (step === 0 && done === 0) begun(terminal, text);
+    else status(terminal, text);
+  };
   using run = await Run.open(config, {
     session,
     examples,
-    resume: options.flag("resume"),
+    resume,
     force: options.flag("force"),
     onChoice: choice.onProgress,
     onGains: gains.onProgress,
+    onEvaluation: heldOut,
     signal,
   });
   choice.clear();
@@ -145,12 +172,15 @@ async function train(
   ]);
   const line = progressLine(terminal);
   try {
-    let begun: { readonly at: number; readonly step: number } | undefined;
+    let first: number | undefined;
+    let evaluationSeconds = 0;
     let loss: number | undefined;
     let accuracy: number | undefined;
     for await (const event of run.train(signal)) {
       if (event.type === "evaluation") {
         accuracy = event.evaluation.accuracy?.accuracy;
+        evaluationSeconds = event.seconds;
+        status(terminal, "");
         line.log(
           `step ${event.step}  held-out ${
             resultText({
@@ -162,13 +192,14 @@ async function train(
         await writeCurve(run.folder.curve, run.metrics.events, describeTask(config));
       } else if (event.type === "step") {
         // The first step compiles: time is told from those after it.
-        begun ??= { at: performance.now(), step: event.step };
+        first ??= event.step;
         loss = loss === undefined ? event.loss : 0.95 * loss + 0.05 * event.loss;
         line.show({
           step: event.step,
           total: config.steps,
-          seconds: (performance.now() - begun.at) / 1000,
-          resumedAt: begun.step,
+          seconds: event.seconds,
+          countedFrom: first,
+          secondsBeside: evaluationSeconds * evaluationsAfter(event.step, config),
           loss,
           ...(accuracy === undefined ? {} : { accuracy }),
           tokensPerSecond: event.tokensPerSecond,
@@ -183,6 +214,14 @@ async function train(
   } finally {
     line[Symbol.dispose]();
   }
+}
+
+/** Evaluations that are still to come after a step. */
+function evaluationsAfter(step: number, { steps, evaluateEvery }: TrainConfig): number {
+  const between = evaluateEvery > 0
+    ? Math.floor((steps - 1) / evaluateEvery) - Math.floor(step / evaluateEvery)
+    : 0;
+  return Math.max(0, between) + 1;
 }
 
 /** Before and after, on what was not trained on; the tuned model if it is wanted. */
