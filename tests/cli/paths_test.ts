@@ -159,7 +159,7 @@ Deno.test("inspect: a 16-bit folder says how to see what training takes", async 
     const said = await printed("inspect", dense, "--batch-size", "2", "--length", "16");
     assertMatch(said, /^training +no scales yet, as nothing is quantised: add --quantize Q4_0/m);
     const planned = await printed("inspect", dense, "--quantize", "Q4_0", "--batch-size", "2");
-    assertMatch(planned, /^memory +[\d.]+ kB for batches of 2 examples/m);
+    assertMatch(planned, /^memory +[\d.]+ [kM]B for batches of 2 examples/m);
   });
 });
 
