@@ -42,7 +42,7 @@ export interface TaskExamplesOptions {
   /** The model's longest sequence; `maxLength` of the configuration holds if it is shorter. */
   readonly maxPositions?: number;
   /** The splits that are wanted: what the others alone need is not read, and they stay empty. Default all. */
-  readonly splits?: readonly (typeof SPLITS)[number][] | undefined;
+  readonly splits?: readonly ("train" | "validation" | "test")[] | undefined;
   /** Stops within a second. */
   readonly signal?: AbortSignal | undefined;
   /** Told about every 50 ms how far reading and tokenising are. */
