@@ -25,6 +25,7 @@ import {
   sourceOf,
   text,
 } from "./config_field.ts";
+import { readFormatName, readTaskName, taskNames } from "./config_names.ts";
 import { type PathOptions, withPathsFrom } from "./config_paths.ts";
 import { parseYaml } from "./parse_yaml.ts";
 
@@ -146,7 +147,12 @@ const spans = "block, row or a number of columns";
 const countOrNone = { ...count, min: 0 };
 
 const taskSection: Field<TaskConfig> = section<TaskConfig>("What is learned", {
-  name: text("a built-in task, or language-modelling; `task: sst2` is short for it"),
+  name: custom(
+    "a built-in task, or language-modelling; `task: sst2` is short for it",
+    "text",
+    readTaskName,
+    taskNames,
+  ),
   format: choice("the files' format; by their extension if not given", exampleFormats),
   columns: list("names of a table's columns, if its first line does not give them", text("")),
   template: text("an example's fields in braces: {sentence} It was{label}"),
@@ -229,7 +235,11 @@ const schema: Field<TrainConfig> = section<TrainConfig>("A fine-tune", {
     ),
   }),
   quantize: section<QuantizeConfig>("How to quantise first", {
-    format: text("format name, for example int4_g128"),
+    format: custom(
+      "format name, for example int4_g128 (all: qzo quantize --formats)",
+      "the name of a format",
+      readFormatName,
+    ),
   }),
 });
 
