@@ -25,7 +25,9 @@ export interface RunSession extends Disposable {
 }
 
 /** The configured device. */
-export function gpuOptions({ device: { adapter, submission } }: TrainConfig): GpuOptions {
+export function gpuOptions(
+  { device: { adapter, submission } }: Pick<TrainConfig, "device">,
+): GpuOptions {
   return {
     ...adapter === undefined
       ? {}
