@@ -4,9 +4,8 @@
  * @module
  */
 import { parseArgs } from "@std/cli";
-import { dirname, isAbsolute, join, relative, resolve } from "@std/path";
+import { dirname, resolve } from "@std/path";
 import { parse } from "@std/yaml";
-import { readFileTextNow } from "../models/read_file.ts";
 import { nearestNames } from "../quant/nearest_names.ts";
 import { pathFrom, withPathsFrom } from "../train/config_paths.ts";
 import { meantKey } from "../train/field_words.ts";
@@ -17,6 +16,7 @@ import {
   trainConfigKeys,
 } from "../train/mod.ts";
 import { type Command, Options, type OptionSpec } from "./command.ts";
+import { assertFound, fileNamed, folderOf, readYaml } from "./configuration_file.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** Flags of every command. */
@@ -150,87 +150,6 @@ export function parseCommandArguments(
 }
 
 const DATA_FILES: ReadonlySet<string> = new Set(["data.train", "data.validation", "data.test"]);
-
-/** What the argument without a flag is, and the configuration that goes with it. */
-function fileNamed(
-  first: string | undefined,
-  flags: ReadonlyMap<string, readonly string[]>,
-  values: ReadonlyMap<string, unknown>,
-  { options }: Command,
-): { runPath?: string; ledger?: string; file?: string } {
-  if (first !== undefined && /\.ya?ml$/i.test(first)) return { file: first };
-  // To go on, the output says enough; so does the ledger of a run, where no model is named.
-  const output = values.get("resume") === true ? flags.get("output")?.at(-1) : undefined;
-  const tuned = Object.hasOwn(options, "ledger") && !flags.has("model")
-    ? flags.get("ledger")?.at(-1)
-    : undefined;
-  const path = first ?? output ?? tuned;
-  if (path === undefined) return {};
-  if (isRunFolder(path)) {
-    return {
-      ...path === tuned && first === undefined ? {} : { runPath: path },
-      file: join(path, "config.yaml"),
-    };
-  }
-  // Who inspects it looks at the file itself.
-  if (Object.hasOwn(options, "path") || !beginsAsLedger(path)) return {};
-  const run = dirname(path);
-  const about = isRunFolder(run) && !flags.has("model") ? { file: join(run, "config.yaml") } : {};
-  // Who takes no ledger takes the run that it is of.
-  if (!Object.hasOwn(options, "ledger") && "file" in about) return { runPath: run, ...about };
-  return { ledger: path, ...about };
-}
-
-/** Whether a path is a file that begins as a ledger does. */
-function beginsAsLedger(path: string): boolean {
-  try {
-    if (!Deno.statSync(path).isFile) return false;
-    using file = Deno.openSync(path);
-    const bytes = new Uint8Array(8);
-    file.readSync(bytes);
-    return new TextDecoder().decode(bytes) === "QZOLEDGR";
-  } catch {
-    return false; // Who opens it says why.
-  }
-}
-
-function folderOf({ data }: Readonly<Record<string, unknown>>): unknown {
-  return typeof data === "object" && data !== null ? Reflect.get(data, "folder") : undefined;
-}
-
-/** Says of paths that were written as seen from the current folder, what they should be. */
-function assertFound(
-  written: Readonly<Record<string, unknown>>,
-  root: Readonly<Record<string, unknown>>,
-  file: string,
-  flagged: ReadonlySet<string>,
-): void {
-  const pairs = [
-    ["model", written.model, root.model],
-    ["data.folder", folderOf(written), folderOf(root)],
-  ] as const;
-  for (const [key, from, seen] of pairs) {
-    if (typeof from !== "string" || typeof seen !== "string") continue;
-    if (flagged.has(key) || isAbsolute(from) || exists(seen) || !exists(from)) continue;
-    const right = relative(resolve(dirname(file)), resolve(from));
-    throw new Deno.errors.NotFound(
-      `Cannot use ${key} ${
-        JSON.stringify(from)
-      } of ${file}: paths count from the file that names them, and "${seen}" is not there. Write "${right}", or give it by --${
-        flagOf(key)
-      }`,
-    );
-  }
-}
-
-function exists(path: string): boolean {
-  try {
-    Deno.statSync(path);
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 /** Flags with their values, in the order of the first occurrence. */
 function parseFlags(
@@ -369,37 +288,6 @@ function yamlValue(text: string): unknown {
   } catch {
     return text;
   }
-}
-
-function readYaml(path: string): Record<string, unknown> {
-  const text = readFileTextNow(path, "configuration", { hint: "Give the path of a YAML file" });
-  if (text.length > 1_000_000) {
-    throw new SyntaxError(`Cannot read ${path}: ${text.length} characters are no configuration`);
-  }
-  let value: unknown;
-  try {
-    value = parse(text, { schema: "core" });
-  } catch (cause) {
-    const reason = cause instanceof SyntaxError
-      ? cause.message.split("\n")[0]
-      : "it is nested too deeply";
-    throw new SyntaxError(`Cannot read ${path}: ${reason}`, { cause });
-  }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new TypeError(`Cannot use ${path} as a configuration: expected keys such as "model"`);
-  }
-  return { ...value };
-}
-
-function isRunFolder(path: string): boolean {
-  const exists = (name: string) => {
-    try {
-      return Deno.statSync(join(path, name)).isFile;
-    } catch {
-      return false;
-    }
-  };
-  return exists("config.yaml") && !exists("config.json");
 }
 
 /** Sets a value under keys; a section written as one word (`task: sst2`) becomes a section. */

@@ -4,7 +4,6 @@
  * @module
  */
 import { isAbsolute, join, resolve } from "@std/path";
-import type { TrainConfig } from "./config_schema.ts";
 
 type Section = Readonly<Record<string, unknown>>;
 
@@ -37,8 +36,15 @@ export function withPathsFrom(keys: Section, folder: string): Section {
   return out;
 }
 
+/** What a configuration has of paths. */
+interface Paths {
+  readonly model: string;
+  readonly output: string;
+  readonly data: { readonly folder: string };
+}
+
 /** The configuration with absolute paths, which mean the same from everywhere. */
-export function withAbsolutePaths(config: TrainConfig): TrainConfig {
+export function withAbsolutePaths<Config extends Paths>(config: Config): Config {
   const absolute = (path: string) => SCHEME.test(path) && !isAbsolute(path) ? path : resolve(path);
   return {
     ...config,
