@@ -11,6 +11,7 @@ const BENCHES: Readonly<Record<string, string>> = {
   steps: "training steps a second on a tiny model, and the device's idle share",
   memory: "memory of fine-tuning 7-8 B models, and planned against accounted",
   "optimisers-cost": "memory and time of each optimiser's update beside the forwards of its step",
+  soak: "memory of the process and the device over 10,000 steps with evaluations",
   quantize:
     "quantising one matrix with calibration statistics, by method, and what a 7B model takes",
   quality:

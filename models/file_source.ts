@@ -8,6 +8,7 @@ import { dirname } from "@std/path";
 import type { ByteSource } from "../quant/byte_source.ts";
 import { attempting } from "./attempt.ts";
 import { checkContents, CONTENTS_BYTES } from "./file_contents.ts";
+import { openPart } from "./file_parts.ts";
 import { checkFile, type FileKindName, readingOf } from "./file_kinds.ts";
 
 /** A byte source over an open file; disposing closes it. */
@@ -96,7 +97,8 @@ export interface PlacedBytes {
 }
 
 /**
- * Writes a file beside its place, flushes, then renames: `path` is either the old file or the whole new one.
+ * Writes a file beside its place, flushes, then renames: `path` is either the old file or the whole new one. What a killed process left
+ * of an earlier try is removed.
  *
  * @param chunks One behind the other, or wherever they say
  * @throws What `chunks` or the disk throws; the part written is removed
@@ -109,16 +111,12 @@ export async function writeFileWhole(
     readonly exclusive?: boolean;
   } = {},
 ): Promise<void> {
-  const part = `${path}.${crypto.randomUUID().slice(0, 8)}.part`;
   const writing = { what: "write", path, hint: "Make the folder that it is to lie in first" };
   await attempting(writing, async () => {
+    const { part, file: opened } = await openPart(path);
     try {
-      using file = await Deno.open(part, { write: true, createNew: true });
-      for await (const chunk of chunks) {
-        const bytes = "offset" in chunk ? chunk.bytes : chunk;
-        if ("offset" in chunk) await file.seek(chunk.offset, Deno.SeekMode.Start);
-        for (let done = 0; done < bytes.length;) done += await file.write(bytes.subarray(done));
-      }
+      using file = opened;
+      await writeChunks(file, chunks);
       await file.sync();
       await (exclusive ? placeNew : Deno.rename)(part, path);
       await syncFolder(dirname(path));
@@ -127,6 +125,18 @@ export async function writeFileWhole(
       throw error;
     }
   });
+}
+
+/** Writes bytes into an open file: one behind the other, or wherever they say. */
+export async function writeChunks(
+  file: Deno.FsFile,
+  chunks: Iterable<Uint8Array | PlacedBytes> | AsyncIterable<Uint8Array | PlacedBytes>,
+): Promise<void> {
+  for await (const chunk of chunks) {
+    const bytes = "offset" in chunk ? chunk.bytes : chunk;
+    if ("offset" in chunk) await file.seek(chunk.offset, Deno.SeekMode.Start);
+    for (let done = 0; done < bytes.length;) done += await file.write(bytes.subarray(done));
+  }
 }
 
 /** Gives a file its name, or fails where there is one. */

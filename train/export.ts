@@ -13,6 +13,7 @@ import { foldedSource } from "../models/source_folded.ts";
 import type { FoldCounts, TrainedTensor } from "../models/stored_values.ts";
 import { targetKind } from "../models/target_kind.ts";
 import { assertWritable, writeModel, type WriteOptions } from "../models/write_model.ts";
+import { writeFilesTogether } from "../models/write_together.ts";
 import { type LedgerTrainable, trainedOffset } from "../optim/mod.ts";
 import { foldPatch } from "../quant/fold_patch.ts";
 import { type GgufPart, mergeGguf, splitPaths } from "../quant/gguf_split.ts";
@@ -75,12 +76,12 @@ export async function exportTuned(
   }
   const paths = pathsOf(parts, path);
   if (paths) {
-    for (const [i, { source: bytes, file }] of parts.entries()) {
+    await writeFilesTogether(parts.map(({ source: bytes, file }, i) => {
       const own = new Map(
         [...patches].filter(([name]) => file.tensors.some((t) => t.name === name)),
       );
-      await writeFileWhole(paths[i], patchGguf(bytes, file, own));
-    }
+      return { path: paths[i], chunks: patchGguf(bytes, file, own) };
+    }));
   } else await writeFileWhole(path, mergeGguf(parts, patches));
   return folds.reduce<ExportReport>(
     (sum, { counts }) => ({
