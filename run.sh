@@ -1,40 +1,76 @@
 #!/bin/sh
-# One command on a fresh machine: sh run.sh demo | test | qzo <arguments>. Sets up what is missing, then runs it.
+# One command on a fresh machine: sh run.sh demo | test | qzo <arguments> | ... Sets up what is missing, then runs it where it was called:
+# paths count from the caller's folder.
 set -eu
-cd "$(dirname "$0")"
-. scripts/set_up.sh
+here=$PWD
+root=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+rights="--allow-read --allow-write --allow-env"
 
 usage() {
   cat <<'TEXT'
 Usage: sh run.sh <command>
 
   demo              fine-tune the bundled model with QZO and show what changed
-  test              every check of the repository, the test suite last
   qzo <arguments>   the command line: finetune, evaluate, generate, quantize, inspect, ...
+  install           make `qzo` a command of its own, from this clone
+  link <folder>     let the scripts of a folder import @qzo/qzo from this clone
+  test              every check of the repository, the test suite last
 
-The first run sets up a recent Deno, a Vulkan driver and the dependencies (in .tools/ and Deno's
-own cache); later runs skip that.
+From any folder, with the path of run.sh; other paths count from where you are. The first run sets up a
+recent Deno, a Vulkan driver and the dependencies (in .tools/ and Deno's own cache); later runs skip that.
 TEXT
+}
+
+# Deno of this clone's configuration, whatever configuration the caller's folder has.
+run_here() {
+  cd "$here"
+  # shellcheck disable=SC2086 # several words
+  exec "$DENO" run $rights --config "$root/deno.json" "$@"
 }
 
 command="${1:-help}"
 [ $# -gt 0 ] && shift
 case "$command" in
+demo | qzo | install | link | test)
+  cd "$root"
+  . scripts/set_up.sh
+  ;;
+esac
+case "$command" in
 demo)
   set_up
   need_adapter
-  exec "$DENO" run --allow-read --allow-write --allow-env examples/demo.ts "$@"
+  run_here "$root/examples/demo.ts" "$@"
+  ;;
+qzo)
+  set_up >&2
+  want_adapter >&2
+  QZO_COMMAND="sh $(as_typed "$0") qzo"
+  export QZO_COMMAND
+  run_here "$root/cli/main.ts" "$@"
+  ;;
+install)
+  set_up
+  # shellcheck disable=SC2086
+  "$DENO" install --quiet --global --force --name qzo $rights --config "$root/deno.json" "$@" "$root/cli/main.ts"
+  bin="${DENO_INSTALL_ROOT:-$HOME/.deno}/bin"
+  echo "Installed qzo in $bin. It runs this clone: after an update of it, install again."
+  missing=""
+  for folder in "$bin" "$(dirname "$DENO")"; do
+    # The command itself calls deno; set_up has put the second one into this script's own PATH.
+    case ":$caller_path:$missing" in *":$folder:"*) ;; *) missing="$missing$folder:" ;; esac
+  done
+  [ -z "$missing" ] || echo "Add to PATH: export PATH=\"$missing\$PATH\""
+  ;;
+link)
+  set_up
+  run_here "$root/scripts/link.ts" "$@"
   ;;
 test)
   set_up
   want_adapter
   sh scripts/test_tools.sh
   exec "$DENO" run -A scripts/ok.ts "$@"
-  ;;
-qzo)
-  set_up >&2
-  want_adapter >&2
-  exec "$DENO" run --allow-read --allow-write --allow-env cli/main.ts "$@"
   ;;
 help | --help | -h) usage ;;
 *)

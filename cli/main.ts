@@ -118,11 +118,19 @@ function describeError(given: unknown, command: string, verbose: boolean): strin
   return line === "" ? error.name : line;
 }
 
+/** Milliseconds in which a signal is the same key press: who runs a program, such as `deno task`, hands on what the program got too. */
+const SAME_PRESS = 300;
+
 /** The first signal asks the command to stop, the second stops at once. */
 function stopOnSignals(terminal: Terminal): AbortSignal {
   const controller = new AbortController();
+  let first = 0;
   const stop = () => {
-    if (controller.signal.aborted) Deno.exit(130);
+    if (controller.signal.aborted) {
+      if (performance.now() - first < SAME_PRESS) return;
+      Deno.exit(130);
+    }
+    first = performance.now();
     terminal.note("\nStopping after the work in flight; once more to stop at once");
     controller.abort();
   };

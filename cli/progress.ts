@@ -12,15 +12,17 @@ export interface ProgressState {
   readonly step: number;
   /** Steps of the whole run. */
   readonly total: number;
-  /** Seconds since the first step of this session began. */
+  /** Seconds that the steps since `countedFrom` took; 0 while that is not known, as before the first is compiled and done. */
   readonly seconds: number;
-  /** Steps done before this session, when a run is resumed; 0 by default. */
-  readonly resumedAt?: number;
+  /** The step after which `seconds` are counted; 0 by default. */
+  readonly countedFrom?: number;
+  /** Seconds that will go into something else than steps: evaluations to come; 0 by default. */
+  readonly secondsBeside?: number;
   /** Training loss, smoothed or not. */
   readonly loss?: number;
   /** Held-out accuracy, 0 to 1. */
   readonly accuracy?: number;
-  /** Tokens through the model in a second. */
+  /** Tokens through the model in a second, a mean; shown once time has passed. */
   readonly tokensPerSecond?: number;
   /** GPU memory in bytes. */
   readonly memory?: number;
@@ -58,10 +60,10 @@ function progressFields(state: ProgressState): string[] {
   const fields = [`${state.step}/${state.total}`];
   if (state.loss !== undefined) fields.push(`loss ${threeDigits(state.loss)}`);
   if (state.accuracy !== undefined) fields.push(`accuracy ${(100 * state.accuracy).toFixed(1)} %`);
-  if (state.tokensPerSecond !== undefined) {
+  if (state.tokensPerSecond !== undefined && state.seconds > 0) {
     fields.push(`${Math.round(state.tokensPerSecond)} tokens/s`);
   }
-  if (state.memory !== undefined) fields.push(formatBytes(state.memory));
+  if (state.memory !== undefined) fields.push(`${formatBytes(state.memory)} GPU memory`);
   const left = secondsLeft(state);
   if (left !== undefined) fields.push(`${formatSeconds(left)} left`);
   return fields;
@@ -80,10 +82,12 @@ function bar(done: number, length: number): string {
   return "█".repeat(full) + "░".repeat(length - full);
 }
 
-function secondsLeft({ step, total, seconds, resumedAt = 0 }: ProgressState): number | undefined {
-  const done = step - resumedAt;
+function secondsLeft(
+  { step, total, seconds, countedFrom = 0, secondsBeside = 0 }: ProgressState,
+): number | undefined {
+  const done = step - countedFrom;
   if (done <= 0 || seconds <= 0 || step >= total) return undefined;
-  return (total - step) * seconds / done;
+  return (total - step) * seconds / done + secondsBeside;
 }
 
 function threeDigits(value: number): string {

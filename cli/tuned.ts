@@ -94,7 +94,7 @@ async function chosenSteps(
   if (damage) {
     throw new SyntaxError(
       `Cannot use "${path}": ${damageText(damage)}. ` +
-        `The ${records.length} steps before it are good: use them with --step ${records.length}, or bring the file back from a copy`,
+        `The ${records.length} steps before it are good: use them with --step ${records.length}, bring the file back from a copy, or go on from there with finetune --resume, which keeps one`,
     );
   }
   if (step === "last") return records.length;
@@ -179,15 +179,21 @@ export async function examplesFor(
   { terminal, signal }: Call,
 ): Promise<TaskExamples> {
   const { maxPositions } = session.model;
+  let told = performance.now();
   try {
     const examples = await taskExamples(config, tokenizerOf(session), {
       maxPositions,
       signal,
-      onProgress: ({ file, examples, share }) =>
-        status(
-          terminal,
-          `Reading ${file}: ${grouped(examples)} examples, ${percent(share)} of the file`,
-        ),
+      onProgress: ({ file, examples, share }) => {
+        const text = `Reading ${file}: ${grouped(examples)} examples, ${
+          percent(share)
+        } of the file`;
+        status(terminal, text);
+        // Where nothing can be drawn over, a line now and then says that it goes on.
+        if (terminal.progress.columns() !== undefined || performance.now() - told < 5000) return;
+        told = performance.now();
+        terminal.note(text);
+      },
     });
     status(terminal, "");
     notes(terminal, examples.notes);

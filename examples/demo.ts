@@ -140,7 +140,8 @@ async function run(seed: number, steps: number, output: string): Promise<Outcome
       bar.show({
         step: event.step,
         total: steps,
-        seconds: (performance.now() - begun) / 1000,
+        seconds: event.seconds,
+        countedFrom: 1,
         loss: mean(curve.slice(-50).map((c) => c.loss)),
         tokensPerSecond: event.tokensPerSecond,
         memory: gpu.memory.total,

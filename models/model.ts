@@ -102,7 +102,7 @@ export class Model implements ModelPlan, BaseIdentity, Disposable {
     this.tokenizer = source.tokenizer;
     this.fingerprint = fingerprint;
     let older: Promise<string> | undefined;
-    this.olderFingerprint = () => older ??= olderFingerprint(source);
+    this.olderFingerprint = () => older ??= olderFingerprint(source).catch(stillOpen);
     this.whyNotFinite = (tuned = false) => whyNotFinite(source.tensors.values(), tuned);
     this.formats = new Map([...source.tensors].map(([name, t]) => [name, t.format.name]));
   }
@@ -121,6 +121,15 @@ export class Model implements ModelPlan, BaseIdentity, Disposable {
 }
 
 const MOST_POSITIONS = 2 ** 24;
+
+/** Says what is amiss when a model's files were closed before a ledger came that needs them. */
+function stillOpen(error: unknown): never {
+  if (!(error instanceof Deno.errors.BadResource)) throw error;
+  throw new Deno.errors.BadResource(
+    "Cannot find the older fingerprint of a model whose source was disposed of: keep it open while older ledgers are used",
+    { cause: error },
+  );
+}
 
 /** The tensors of `source` as they will lie on a device, not allocated. Gains of norms become f32. */
 export function planModel(

@@ -222,6 +222,15 @@ export const namedPreTokenizers: readonly NamedPreTokenizer[] = [
   },
 ];
 
+const known = new Set(
+  namedPreTokenizers.flatMap((entry) => [...entry.expressions, ...entry.spellings ?? []]),
+);
+
+/** Whether an expression is one of the known pre-tokenizers', and not only a file's own. */
+export function isKnownExpression(source: string): boolean {
+  return known.has(source);
+}
+
 /**
  * `pre_tokenizer` of a `tokenizer.json` for a name of GGUF, and what else llama.cpp ties to the name.
  *

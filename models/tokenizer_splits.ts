@@ -6,7 +6,14 @@
 import { bytesAsLetters } from "./tokenizer_bytes.ts";
 import { checkComponent, type ComponentConfig } from "./tokenizer_components.ts";
 import { flag, list, record } from "./tokenizer_record.ts";
-import { patternOf, type Stretch, stretches, whitespace } from "./tokenizer_text.ts";
+import {
+  type Pattern,
+  patternOf,
+  placesOf,
+  type Stretch,
+  stretches,
+  whitespace,
+} from "./tokenizer_text.ts";
 
 /** A stretch of a text. */
 export interface Piece {
@@ -28,12 +35,14 @@ const behaviors = {
 } as const;
 
 /** GPT-2's expression, with the white space of Unicode. */
-const gpt2 =
-  /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\p{White_Space}\p{L}\p{N}]+|\p{White_Space}+(?!\P{White_Space})|\p{White_Space}+/gu;
-const word =
-  /[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]+|[^\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}\p{White_Space}]+/gu;
-const punctuation = /[\p{P}!-/:-@[-`{-~]/gu;
-const digit = /\p{N}/gu;
+const gpt2 = placesOf(
+  /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\p{White_Space}\p{L}\p{N}]+|\p{White_Space}+(?!\P{White_Space})|\p{White_Space}+/gu,
+);
+const word = placesOf(
+  /[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]+|[^\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}\p{White_Space}]+/gu,
+);
+const punctuation = placesOf(/[\p{P}!-/:-@[-`{-~]/gu);
+const digit = placesOf(/\p{N}/gu);
 
 /** The cutters by type; `Sequence` is these one after another. */
 const splitters: Readonly<Record<string, (config: ComponentConfig) => Splitter>> = {
@@ -83,7 +92,7 @@ const splitters: Readonly<Record<string, (config: ComponentConfig) => Splitter>>
         }, expected 1 or more`,
       );
     }
-    return each(cutter(new RegExp(`[\\s\\S]{1,${length}}`, "gu"), "Isolated"));
+    return each(cutter(placesOf(new RegExp(`[\\s\\S]{1,${length}}`, "gu")), "Isolated"));
   },
 };
 
@@ -145,7 +154,7 @@ function metaspace(config: ComponentConfig): Splitter {
 
 /** A piece's stretches by what becomes of matches. */
 function cutter(
-  pattern: RegExp,
+  pattern: Pattern,
   behavior: keyof typeof behaviors,
   invert = false,
 ): (piece: Piece) => Piece[] {

@@ -5,8 +5,14 @@
  * @module
  */
 import { SplitPreTokenizer } from "@huggingface/tokenizers";
+import { matchesOf, programOf } from "./tokenizer_automaton.ts";
+import { parseExpression } from "./tokenizer_expression.ts";
+import { isKnownExpression } from "./tokenizer_pre.ts";
 import { record } from "./tokenizer_record.ts";
 import { checkRegex } from "./tokenizer_regex.ts";
+
+/** Finds places in a text, one after another. */
+export type Pattern = (text: string) => Iterable<readonly [number, number]>;
 
 /** A stretch of a text that is a match, or what lies between matches. */
 export interface Stretch {
@@ -19,7 +25,16 @@ export interface Stretch {
 const longestInsertion = 4096;
 
 /** White space as Unicode (and so Rust) has it; JavaScript's `\s` also has U+FEFF and lacks U+0085. */
-export const whitespace: RegExp = /\p{White_Space}/gu;
+export const whitespace: Pattern = placesOf(/\p{White_Space}/gu);
+
+/** The places that an expression of ours finds. */
+export function placesOf(expression: RegExp): Pattern {
+  return function* (text) {
+    for (const match of text.matchAll(expression)) {
+      yield [match.index, match.index + match[0].length];
+    }
+  };
+}
 
 /** The most characters that a component may make of `length`. */
 export function growthLimit(length: number): number {
@@ -52,8 +67,11 @@ export function insertion(value: unknown, what: string): string {
   return value;
 }
 
-/** A `pattern`: `{ String }` or `{ Regex }`, the latter in Oniguruma's syntax, which the engine translates. */
-export function patternOf(value: unknown, where: string): RegExp {
+/**
+ * A `pattern`: `{ String }` or `{ Regex }`, the latter in Oniguruma's syntax, which the engine translates. Expressions of known
+ * tokenizers run as JavaScript runs them, those that only a file has without backtracking.
+ */
+export function patternOf(value: unknown, where: string): Pattern {
   const pattern = record(value, `the pattern of ${where}`);
   const [[kind, source], ...more] = Object.entries(pattern).length > 0
     ? Object.entries(pattern)
@@ -70,7 +88,9 @@ export function patternOf(value: unknown, where: string): RegExp {
       }, expected a text`,
     );
   }
-  if (kind === "String") return new RegExp(source.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&"), "gu");
+  if (kind === "String") {
+    return placesOf(new RegExp(source.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&"), "gu"));
+  }
   checkRegex(source, where);
   try {
     const { pattern } = new SplitPreTokenizer({
@@ -79,8 +99,9 @@ export function patternOf(value: unknown, where: string): RegExp {
       behavior: "Isolated",
       invert: false,
     });
-    if (pattern !== null) return pattern;
+    if (pattern !== null) return isKnownExpression(source) ? placesOf(pattern) : bounded(pattern);
   } catch (cause) {
+    if (cause instanceof RangeError) throw cause;
     throw new TypeError(
       `Cannot load the tokenizer: the expression of ${where} is not understood: ${
         (cause as Error).message
@@ -89,16 +110,19 @@ export function patternOf(value: unknown, where: string): RegExp {
     );
   }
   throw new TypeError(`Cannot load the tokenizer: the expression of ${where} is not understood`);
+
+  function bounded({ source }: RegExp): Pattern {
+    const program = programOf(parseExpression(source, where), where);
+    return (text) => matchesOf(program, text, where);
+  }
 }
 
 /** The whole text as matches and what lies between them. Empty matches count, but not right behind another match. */
-export function stretches(text: string, pattern: RegExp): Stretch[] {
+export function stretches(text: string, pattern: Pattern): Stretch[] {
   const found: Stretch[] = [];
   let end = 0;
   let last = -1;
-  for (const match of text.matchAll(pattern)) {
-    const start = match.index;
-    const stop = start + match[0].length;
+  for (const [start, stop] of pattern(text)) {
     if (start === stop && start === last) continue;
     if (start > end) found.push({ start: end, end: start, match: false });
     found.push({ start, end: stop, match: true });
@@ -111,7 +135,7 @@ export function stretches(text: string, pattern: RegExp): Stretch[] {
 /** Every match replaced by `content` as it is. @throws RangeError when the text grows beyond the limit. */
 export function replaceMatches(
   text: string,
-  pattern: RegExp,
+  pattern: Pattern,
   content: string,
   limit: number,
 ): string {

@@ -338,6 +338,11 @@ export function isOlderFingerprint(model: string): boolean {
 export const OLDER_FINGERPRINT =
   "its base is known by an older fingerprint, middle rows unchecked: a base whose first and last rows are the same is taken for it";
 
+/** The beginning of a fingerprint: enough to tell two apart. */
+function shortened(model: string): string {
+  return model.length > 20 ? `${model.slice(0, 18)}…` : model;
+}
+
 /**
  * Refuses a ledger that was written over another model or other trainables, or with other noise.
  *
@@ -351,7 +356,9 @@ export function assertLedgerFits(
   const refuse = (why: string) => new RangeError(`Cannot use ledger: ${why}`);
   if (header.model !== model) {
     throw refuse(
-      `the loaded model is not the base this ledger was made with: its fingerprint is ${model}, the ledger's base has ${header.model}. ` +
+      `the loaded model is not the base this ledger was made with: its fingerprint is ${
+        shortened(model)
+      }, the ledger's base has ${shortened(header.model)}. ` +
         "Load the very model that was trained; one that was changed since, in a single byte or key, is another",
     );
   }

@@ -20,6 +20,9 @@ export interface PackageConfig {
   readonly version: string;
   exports: Record<string, string>;
   imports: Record<string, string>;
+  /** Where the stand-ins lie in the repository. */
+  workspace?: string[];
+  /** Where they lie in a copy that has them beside it. */
   links?: string[];
 }
 
@@ -43,11 +46,11 @@ export async function repositoryFiles(): Promise<string[]> {
 
 /** The configuration with the stand-ins elsewhere. */
 export async function withStandIns(config: PackageConfig, where: StandIns): Promise<PackageConfig> {
-  const { links, ...rest } = config;
-  if (where === "none" || links === undefined) return rest;
-  if (where === "beside") return { ...rest, links: links.map((path) => join("..", path)) };
+  const { workspace, ...rest } = config;
+  if (where === "none" || workspace === undefined) return rest;
+  if (where === "beside") return { ...rest, links: workspace.map((path) => join("..", path)) };
   const imports = { ...rest.imports };
-  for (const path of links) {
+  for (const path of workspace) {
     const link = JSON.parse(await Deno.readTextFile(join(root, path, "deno.json")));
     Object.assign(imports, link.imports);
     delete imports[link.name];

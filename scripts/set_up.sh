@@ -6,6 +6,14 @@ DENO_OLDEST=2.9
 
 say() { echo "set-up: $*"; }
 
+# A path as it can be typed again.
+as_typed() {
+  case "$1" in
+  *[!A-Za-z0-9_./-]*) printf "'%s'" "$(printf %s "$1" | sed "s/'/'\\\\''/g")" ;;
+  *) printf %s "$1" ;;
+  esac
+}
+
 is_recent_deno() {
   version=$("$1" --version 2>/dev/null | sed -n 's/^deno \([0-9]*\.[0-9]*\).*/\1/p') || return 1
   [ -n "$version" ] || return 1
@@ -131,6 +139,7 @@ set_up() {
   DENO_TLS_CA_STORE="${DENO_TLS_CA_STORE:-mozilla,system}"
   export DENO_TLS_CA_STORE
   find_deno
+  caller_path=$PATH
   PATH="$(dirname "$DENO"):$PATH"
   export PATH DENO
   fetch_dependencies

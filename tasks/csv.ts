@@ -63,8 +63,9 @@ export class CsvRecords {
   #read(text: string): CsvRecord[] {
     const records: CsvRecord[] = [];
     const first = this.#line;
-    // Lines that are done, of this text.
+    // Lines that are done, of this text, and how many more the library counted: two for \r\n within quotes.
     let done = 0;
+    let more = 0;
     try {
       parse(text, {
         bom: false,
@@ -73,19 +74,23 @@ export class CsvRecords {
         skip_empty_lines: true,
         on_record(cells: string[], { lines }) {
           let within = 0;
-          for (const cell of cells) within += lineEnds(cell);
+          for (const cell of cells) {
+            const ends = lineEnds(cell);
+            within += ends;
+            if (ends > 0) more += cell.split("\r\n").length - 1;
+          }
+          done = lines - more;
           // A cell of an empty text in quotes is an empty line.
           if (cells.length > 1 || cells[0] !== "") {
-            records.push({ cells, number: first + lines - 1 - within });
+            records.push({ cells, number: first + done - 1 - within });
           }
-          done = lines;
           return null;
         },
       });
     } catch (error) {
       if (!(error instanceof CsvError)) throw error;
       const unclosed = error.code === "CSV_QUOTE_NOT_CLOSED";
-      const line = unclosed ? done + 1 : Number(error.lines ?? done + 1);
+      const line = unclosed ? done + 1 : Number(error.lines ?? done + more + 1) - more;
       const near = text.split("\n", line)[line - 1] ?? "";
       throw this.#refused(
         first + line - 1,
@@ -109,7 +114,7 @@ export function readCsv(text: string, name: string): CsvRecord[] {
   return [...records.push(text), ...records.end()];
 }
 
-/** Line ends as the library counts them, those within quotes too. */
+/** Line ends, those within quotes too. */
 function lineEnds(text: string): number {
   return text.match(/\r\n|\n|\r/g)?.length ?? 0;
 }

@@ -41,7 +41,8 @@ export interface DataRowsOptions extends DataFileOptions {
 }
 
 /**
- * The rows of a data file, one after the other: memory is a row's, not the file's.
+ * The rows of a data file, some at a time: memory is a piece's of the file, not the file's. A batch is read as it is gone through, so go
+ * through it before the next.
  *
  * @throws what {@linkcode readDataFile} and {@linkcode readExamples} throw.
  */
@@ -49,11 +50,11 @@ export async function* dataRows(
   path: string,
   format: ExampleFormat,
   { columns, name = path, ...options }: DataRowsOptions = {},
-): AsyncGenerator<PlacedRow> {
+): AsyncGenerator<Iterable<PlacedRow>> {
   const reader = rowReader(format, { name, ...(columns ? { columns } : {}) });
   if (reader === undefined) throw new RangeError(`Cannot read ${name}: unknown format "${format}"`);
-  for await (const piece of dataChunks(path, options)) yield* reader.push(piece);
-  yield* reader.end();
+  for await (const piece of dataChunks(path, options)) yield reader.push(piece);
+  yield reader.end();
 }
 
 /** How to read a split of a task. */
@@ -63,7 +64,8 @@ export interface TaskRowsOptions extends DataFileOptions {
 }
 
 /**
- * The examples of a task's split, one after the other, each with its line.
+ * The examples of a task's split, some at a time, each with its line. A batch is read as it is gone through, so go through it before the
+ * next.
  *
  * @param folder what relative names of the task's files lie in.
  * @throws RangeError if the task has no such split; what reading and rendering throw, with the line.
@@ -73,7 +75,7 @@ export async function* taskRows(
   split: Split,
   folder: string,
   { format = task.format, ...options }: TaskRowsOptions = {},
-): AsyncGenerator<PlacedExample> {
+): AsyncGenerator<Iterable<PlacedExample>> {
   const file = task.files[split];
   if (file === undefined) {
     const known = Object.keys(task.files).join(", ");
@@ -85,9 +87,12 @@ export async function* taskRows(
   const path = dataPath(file, folder);
   const encoding = options.encoding ??
     (task.encoding === undefined || await isUnicode(path, options) ? undefined : task.encoding);
-  for await (const row of dataRows(path, format, { ...options, encoding, columns, name: file })) {
-    yield* renderRow(task, row, file);
-  }
+  const reading = { ...options, encoding, columns, name: file };
+  for await (const rows of dataRows(path, format, reading)) yield rendered(task, rows, file);
+}
+
+function* rendered(task: Task, rows: Iterable<PlacedRow>, file: string): Generator<PlacedExample> {
+  for (const row of rows) yield* renderRow(task, row, file);
 }
 
 /** Whether a file is UTF-8, or says by its byte order mark what it is: then copies of an old data set were converted. */
@@ -115,6 +120,8 @@ export async function loadTask(
   options: TaskRowsOptions = {},
 ): Promise<RenderedExample[]> {
   const examples: RenderedExample[] = [];
-  for await (const { example } of taskRows(task, split, folder, options)) examples.push(example);
+  for await (const batch of taskRows(task, split, folder, options)) {
+    for (const { example } of batch) examples.push(example);
+  }
   return examples;
 }

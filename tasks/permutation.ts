@@ -5,6 +5,7 @@
  */
 import { masterSeed } from "../optim/seed.ts";
 import { threefry2x32 } from "../optim/threefry.ts";
+import { scaledWord } from "./scaled_word.ts";
 
 /** Keeps these words apart from those that the optimiser draws with the same seed. */
 const domain = 0x20000000;
@@ -37,9 +38,8 @@ const uses: Readonly<Record<PermutationUse, number>> = {
  * ```
  */
 export function permutation(count: number, seed: number, use: PermutationUse, round = 0): number[] {
-  // Above 2^21 the product below is no longer exact.
-  if (!Number.isInteger(count) || count < 0 || count > 2 ** 21) {
-    throw new RangeError(`Cannot permute ${count} items: expected an integer from 0 to 2^21`);
+  if (!Number.isInteger(count) || count < 0 || count > 2 ** 28) {
+    throw new RangeError(`Cannot permute ${count} items: expected an integer from 0 to 2^28`);
   }
   if (!Number.isInteger(round) || round < 0 || round >= 2 ** 26) {
     throw new RangeError(`Cannot permute items: round ${round} is not an integer below 2^26`);
@@ -48,7 +48,7 @@ export function permutation(count: number, seed: number, use: PermutationUse, ro
   const order = Array.from({ length: count }, (_, i) => i);
   for (let i = count - 1; i > 0; i--) {
     const [word] = threefry2x32(key, [i, domain | (uses[use] << 26) | round]);
-    const j = Math.floor(word * (i + 1) / 2 ** 32);
+    const j = scaledWord(word, i + 1);
     [order[i], order[j]] = [order[j], order[i]];
   }
   return order;

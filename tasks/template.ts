@@ -132,7 +132,20 @@ interface Part {
   readonly literal: string;
 }
 
-function parts(text: string, what: string): Part[] {
+/** Templates are few and rows many. */
+const read = new Map<string, readonly Part[]>();
+const mostRead = 256;
+
+function parts(text: string, what: string): readonly Part[] {
+  const known = read.get(text);
+  if (known !== undefined) return known;
+  const made = partsOf(text, what);
+  if (read.size >= mostRead) read.clear();
+  read.set(text, made);
+  return made;
+}
+
+function partsOf(text: string, what: string): Part[] {
   return (text.match(/\{\{|\}\}|\{[^{}]*\}|[^{}]+|[{}]/g) ?? []).map((part): Part => {
     if (part === "{{" || part === "}}") return { literal: part[0] };
     if (part === "{" || part === "}") {

@@ -15,6 +15,7 @@ import type { Benchmark, BenchmarkJob } from "./benchmark_config.ts";
 import { optimiserOfConfig } from "./config_optimiser.ts";
 import type { TrainConfig } from "./config_schema.ts";
 import { Run } from "./run.ts";
+import type { StepPace } from "./pace.ts";
 import { readMetrics, runFolder } from "./run_folder.ts";
 import { configuredSource, openRunSession, type RunSession, selectionOfConfig } from "./session.ts";
 import { type TaskExamples, taskExamples } from "./task_examples.ts";
@@ -52,8 +53,8 @@ export type BenchmarkEvent =
     readonly step: number;
     /** Training loss. */
     readonly loss: number;
-    /** Of the chunk the step was in. */
-    readonly tokensPerSecond: number;
+    /** As of the step. */
+    readonly pace: StepPace;
   }
   | {
     /** Tells events apart. */
@@ -173,8 +174,8 @@ async function* runJob(
     try {
       for await (const event of run.train(signal)) {
         if (event.type === "step") {
-          const { step, loss, tokensPerSecond } = event;
-          yield { type: "step", job: { ...job, config }, step, loss, tokensPerSecond };
+          const { step, loss } = event;
+          yield { type: "step", job: { ...job, config }, step, loss, pace: event };
         } else if (event.type === "end" && event.reason === "aborted") return;
       }
     } catch (error) {
@@ -257,7 +258,10 @@ class OpenedCase implements Disposable {
     // A limited training set is drawn by the run's seed.
     let found = examples.get(config.seed);
     if (!found) {
-      examples.set(config.seed, found = await taskExamples(config, tokenizer, { maxPositions }));
+      examples.set(
+        config.seed,
+        found = await taskExamples(config, tokenizer, { maxPositions, signal }),
+      );
     }
     return [session, found];
   }

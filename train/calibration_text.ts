@@ -96,11 +96,12 @@ async function windowsOf(
       await rest();
     }
   } else {
-    for await (const { row, line } of dataRows(file, formatOfFile(path), { signal, name: path })) {
-      windows.push(
-        ...stream.document(await encodeLong(tokenizer, rowText(row, line, path), { pause })),
-      );
-      await rest();
+    for await (const rows of dataRows(file, formatOfFile(path), { signal, name: path })) {
+      for (const { row, line } of rows) {
+        const ids = await encodeLong(tokenizer, rowText(row, line, path), { pause });
+        windows.push(...stream.document(ids));
+        await rest();
+      }
     }
   }
   windows.push(...stream.end());

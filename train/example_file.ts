@@ -18,7 +18,8 @@ import {
 import { encodeLong, encodeStream } from "../tasks/long_text.ts";
 import { Pause } from "../tasks/pause.ts";
 import { rowText } from "../tasks/row.ts";
-import type { Split, Task } from "../tasks/task.ts";
+import type { PlacedRow } from "../tasks/row_reader.ts";
+import type { PlacedExample, Split, Task } from "../tasks/task.ts";
 import { exampleOfTokens, textsOfExample } from "../tasks/tokenise.ts";
 import type { TrainConfig } from "./config_schema.ts";
 import { formatOfSplit } from "./config_task.ts";
@@ -103,9 +104,11 @@ export class ExampleFile {
   async count(): Promise<number> {
     if (this.#isStream) return (await this.#stream()).length;
     let count = 0;
-    for await (const _ of this.#items()) {
-      count++;
-      if (this.#pause.due) await this.#rest(0);
+    for await (const items of this.#items()) {
+      for (const _ of items) {
+        count++;
+        if (this.#pause.due) await this.#rest(0);
+      }
     }
     return this.#some(count);
   }
@@ -124,15 +127,17 @@ export class ExampleFile {
     const out = new Array<Example | undefined>(wanted?.length ?? 0);
     const last = wanted ? wanted.reduce((a, b) => Math.max(a, b), -1) : Infinity;
     let index = 0;
-    for await (const item of this.#items()) {
-      if (index > last) break;
-      const place = places ? places.get(index) : index;
-      index++;
-      if (place !== undefined) {
-        out[place] = await this.#tokenised(item);
-        this.#made++;
+    reading: for await (const items of this.#items()) {
+      for (const item of items) {
+        if (index > last) break reading;
+        const place = places ? places.get(index) : index;
+        index++;
+        if (place !== undefined) {
+          out[place] = await this.#tokenised(item);
+          this.#made++;
+        }
+        if (this.#pause.due) await this.#rest(this.#made);
       }
-      if (this.#pause.due) await this.#rest(this.#made);
     }
     if (wanted && index <= last) {
       throw new RangeError(`Cannot read "${this.name}": it became shorter while it was read`);
@@ -199,36 +204,46 @@ export class ExampleFile {
     return this.#windows = windows;
   }
 
-  async *#items(): AsyncGenerator<Item> {
-    const { config, task, tokenizer, length } = this.#reading;
-    const format = formatOfSplit(config, this.name);
+  async *#items(): AsyncGenerator<Iterable<Item>> {
+    const { config, task } = this.#reading;
     if (task === undefined) {
+      const format = formatOfSplit(config, this.name);
       const { columns } = config.task;
       const options = { ...this.#howToRead, columns, name: this.name };
-      for await (const { row, line } of dataRows(this.#path, format, options)) {
-        const text = rowText(row, line, this.name);
-        yield { line, tokenised: () => this.#document(text) };
-      }
+      for await (const rows of dataRows(this.#path, format, options)) yield this.#documents(rows);
       return;
     }
-    const options = { ...this.#howToRead, ...(config.task.template ? { format } : {}) };
+    // A built-in task knows the form of its files, whatever they are called.
+    const format = config.task.template ? formatOfSplit(config, this.name) : task.format;
+    const options = { ...this.#howToRead, format };
     const { folder } = config.data;
-    for await (const placed of taskRows(task, this.#split, folder, options)) {
-      const { example, line, blank } = placed;
-      yield {
-        line,
-        tokenised: async () => {
-          if (blank !== undefined) this.counts.blankField(blank);
-          const encoded = [];
-          for (const text of textsOfExample(example)) encoded.push(await this.#encode(text));
-          const maximumLength = length;
-          const made = exampleOfTokens(tokenizer, encoded, example, { maximumLength });
-          this.counts.measured(made.tokens, length);
-          this.counts.answers(example.candidates, made.example.candidates);
-          return made.example;
-        },
-      };
+    for await (const examples of taskRows(task, this.#split, folder, options)) {
+      yield this.#answered(examples);
     }
+  }
+
+  *#documents(rows: Iterable<PlacedRow>): Generator<Item> {
+    for (const { row, line } of rows) {
+      const text = rowText(row, line, this.name);
+      yield { line, tokenised: () => this.#document(text) };
+    }
+  }
+
+  *#answered(examples: Iterable<PlacedExample>): Generator<Item> {
+    for (const placed of examples) {
+      yield { line: placed.line, tokenised: () => this.#example(placed) };
+    }
+  }
+
+  async #example({ example, blank }: PlacedExample): Promise<Example> {
+    const { tokenizer, length } = this.#reading;
+    if (blank !== undefined) this.counts.blankField(blank);
+    const encoded = [];
+    for (const text of textsOfExample(example)) encoded.push(await this.#encode(text));
+    const made = exampleOfTokens(tokenizer, encoded, example, { maximumLength: length });
+    this.counts.measured(made.tokens, length);
+    this.counts.answers(example.candidates, made.example.candidates);
+    return made.example;
   }
 
   async #document(text: string): Promise<Example | undefined> {

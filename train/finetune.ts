@@ -15,8 +15,9 @@ import { maskPeriods } from "../optim/magnitude.ts";
 import { NonFiniteLossError } from "../optim/non_finite_loss_error.ts";
 import type { Optimiser } from "../optim/optimiser.ts";
 import { type BatchOrder, batchOrder, type LeftOver } from "../tasks/order.ts";
-import { type Chunk, ChunkQueue } from "./chunk_queue.ts";
+import { ChunkQueue } from "./chunk_queue.ts";
 import { evaluate, type Evaluation } from "./evaluate.ts";
+import { Pace, type StepPace } from "./pace.ts";
 import { asReplayed, assertState, assertWritable } from "./going_on.ts";
 import type { LedgerFile } from "./ledger_file.ts";
 
@@ -52,12 +53,14 @@ export interface FinetuneOptions {
   readonly state?: readonly number[];
   /** Stops after the chunk in flight, or within an evaluation; the ledger is then whole. */
   readonly signal?: AbortSignal;
+  /** Called as an evaluation begins and after each of its waits: steps made before it, examples done, examples in all. */
+  readonly onEvaluation?: ((step: number, done: number, total: number) => void) | undefined;
   /** Called after each chunk with when the device was at work on it, by its own clock, where it has one: for measuring. */
   readonly onChunkTimes?: (times: readonly DeviceSpan[]) => void;
 }
 
 /** A step that was made. */
-export interface StepEvent {
+export interface StepEvent extends StepPace {
   /** Tells events apart. */
   readonly type: "step";
   /** Counted from 1: steps done. */
@@ -70,10 +73,6 @@ export interface StepEvent {
   readonly derivatives: readonly number[];
   /** One per direction. */
   readonly coefficients: readonly number[];
-  /** Of the chunk this step was in. */
-  readonly tokensPerSecond: number;
-  /** Of the chunk this step was in. */
-  readonly millisecondsPerStep: number;
 }
 
 /** A held-out evaluation. */
@@ -84,6 +83,8 @@ export interface EvaluationEvent {
   readonly step: number;
   /** Over the whole validation set. */
   readonly evaluation: Evaluation;
+  /** How long it took. */
+  readonly seconds: number;
   /** Whether it is the best so far: highest accuracy, then lowest loss. */
   readonly best: boolean;
 }
@@ -168,17 +169,21 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
   // Undefined without anything held out, and when the signal came meanwhile.
   const evaluateNow = async (): Promise<EvaluationEvent | undefined> => {
     if (!validation || validation.length === 0) return undefined;
+    const begun = performance.now();
+    options.onEvaluation?.(step, 0, validation.length);
     try {
       const evaluation = await evaluate(model, validation, {
         objective,
         evaluator,
         tuned: step > 0,
+        onProgress: (done, total) => options.onEvaluation?.(step, done, total),
         ...(options.batchSize ? { batchSize: options.batchSize } : {}),
         ...(signal ? { signal } : {}),
       });
       const best = better(evaluation, kept.best);
       if (best) kept.keep(evaluation, step);
-      return { type: "evaluation", step, evaluation, best };
+      const seconds = (performance.now() - begun) / 1000;
+      return { type: "evaluation", step, evaluation, seconds, best };
     } catch (error) {
       if (signal?.aborted && error === signal.reason) return undefined;
       throw error;
@@ -187,6 +192,7 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
 
   const first = await evaluateNow();
   if (first) yield first;
+  const pace = new Pace();
   let queue: ChunkQueue | undefined;
   let whole = true;
   const append = async (records: readonly StepRecord[]) => {
@@ -206,9 +212,10 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
       while (queue.pending) {
         const chunk = await queue.next();
         await append(chunk.made);
-        for (const record of chunk.made) {
+        const paceOf = pace.add(chunk);
+        for (const [i, record] of chunk.made.entries()) {
           step++;
-          yield stepEvent(step, record, chunk);
+          yield stepEvent(step, record, paceOf(i));
         }
         if (chunk.halted) {
           const { losses, coefficients } = chunk.halted;
@@ -254,7 +261,7 @@ async function whyStepFailed(model: Model, step: number, finiteLosses: boolean):
   return finiteLosses ? advice : `${await model.whyNotFinite(true)}. ${advice}`;
 }
 
-function stepEvent(step: number, record: StepRecord, chunk: Chunk): StepEvent {
+function stepEvent(step: number, record: StepRecord, pace: StepPace): StepEvent {
   const { losses, derivatives, coefficients } = record;
   return {
     type: "step",
@@ -263,8 +270,7 @@ function stepEvent(step: number, record: StepRecord, chunk: Chunk): StepEvent {
     losses,
     derivatives,
     coefficients,
-    tokensPerSecond: chunk.tokens / chunk.milliseconds * 1000,
-    millisecondsPerStep: chunk.milliseconds / chunk.steps,
+    ...pace,
   };
 }
 

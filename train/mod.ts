@@ -22,6 +22,7 @@ export * from "./ledger_header.ts";
 export * from "./offsets_for.ts";
 export * from "./outputs.ts";
 export * from "./replay.ts";
+export type { StepPace } from "./pace.ts";
 export * from "./run.ts";
 export * from "./run_data.ts";
 export * from "./run_folder.ts";

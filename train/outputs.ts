@@ -11,6 +11,7 @@ import { targetKind } from "../models/target_kind.ts";
 import { splitPaths } from "../quant/gguf_split.ts";
 import { taskOfConfig } from "./config_task.ts";
 import type { TrainConfig } from "./config_schema.ts";
+import { dataPath } from "../tasks/data_path.ts";
 import { isOfRun, runFolder } from "./run_folder.ts";
 
 /** What a command reads, and what it may replace. */
@@ -40,7 +41,7 @@ export async function inputsOf(
     : partsOf(model);
   return [
     ...files,
-    ...dataFiles(config).map((name) => resolve(data.folder, name)),
+    ...dataFiles(config).map((name) => resolve(pathOf(name, data.folder))),
     ...more.filter((path) => path !== undefined),
   ];
 }
@@ -51,6 +52,15 @@ function partsOf(path: string): string[] {
     return splitPaths(path) ?? [path];
   } catch {
     return [path];
+  }
+}
+
+/** Where a data file lies; a name that leads nowhere is said when it is read. */
+function pathOf(name: string, folder: string): string {
+  try {
+    return dataPath(name, folder);
+  } catch {
+    return name;
   }
 }
 
@@ -161,7 +171,14 @@ export async function checkRunOutput(
   const written = [ledger, metrics, curve, config].filter(has);
   // What a run has written it goes on with; its own configuration may be the one that was given.
   if (resume) return;
-  for (const file of written) await read.refuse(file);
+  for (const file of written) {
+    if (!await read.has(file)) continue;
+    throw new RangeError(
+      `Cannot begin a run in "${path}": the run would write over "${file}", and is read from it. Choose another --output, such as ${
+        JSON.stringify(join(path, "run"))
+      }`,
+    );
+  }
   const taken = written.map((file) => basename(file));
   if (taken.length > 0 && !force) {
     throw new Deno.errors.AlreadyExists(
@@ -220,16 +237,22 @@ class Inputs {
     return new Inputs(known);
   }
 
-  /** @throws {RangeError} When what lies at `path` is read, or what it is a link to. */
-  async refuse(path: string): Promise<void> {
+  /** The file that is read and lies at `path`, or that it is a link to. */
+  async has(path: string): Promise<string | undefined> {
     for (const key of await identities(path)) {
-      const input = this.#known.get(key);
-      if (input === undefined) continue;
-      const same = resolve(input) === resolve(path) ? "" : ` (it is "${input}")`;
-      throw new RangeError(
-        `Cannot write "${path}": it is read for this very work${same}. Choose another name`,
-      );
+      if (this.#known.has(key)) return this.#known.get(key);
     }
+    return undefined;
+  }
+
+  /** @throws {RangeError} When what lies at `path` is read */
+  async refuse(path: string): Promise<void> {
+    const input = await this.has(path);
+    if (input === undefined) return;
+    const same = resolve(input) === resolve(path) ? "" : ` (it is "${input}")`;
+    throw new RangeError(
+      `Cannot write "${path}": it is read for this very work${same}. Choose another name`,
+    );
   }
 }
 

@@ -44,6 +44,8 @@ export interface RunOptions {
   readonly force?: boolean;
   /** Told after each batch of the search for a layer, where the configuration has a word for it. */
   readonly onChoice?: (done: number, total: number) => void;
+  /** Told as an evaluation begins and after each of its waits: steps made before it, examples done, examples in all. */
+  readonly onEvaluation?: ((step: number, done: number, total: number) => void) | undefined;
   /** Stops while tensors are looked at, before there is a ledger; `train` has its own. */
   readonly signal?: AbortSignal | undefined;
   /** Told how many of how many tensors have been looked at, where the optimiser wants to know which are steep. */
@@ -209,6 +211,7 @@ export class Run implements Disposable {
           evaluateEvery: config.evaluateEvery,
           activationBytes: config.device.activations * 2 ** 20,
           ledger: this.ledger,
+          onEvaluation: this.#options.onEvaluation,
           ...(this.#state ? { state: this.#state } : {}),
           ...(signal ? { signal } : {}),
         })

@@ -58,7 +58,7 @@ export interface StepMetrics {
   readonly derivatives: readonly number[];
   /** What multiplied the directions. */
   readonly coefficients: readonly number[];
-  /** Of the chunk that the step was in. */
+  /** As of the step, see {@linkcode StepPace}. */
   readonly tokensPerSecond: number;
 }
 

@@ -18,7 +18,7 @@ import {
 import { forceOption } from "../tuned.ts";
 import type { Command } from "../command.ts";
 import { comparisonSvg } from "../comparison_plot.ts";
-import { invocation } from "../invocation.ts";
+import { invocation, quoted } from "../invocation.ts";
 import { lossText } from "../report.ts";
 import { progressLine } from "../terminal.ts";
 
@@ -54,18 +54,18 @@ export const benchOptimisersCommand: Command = {
       );
       const line = progressLine(terminal);
       let done = 0;
-      let begun = performance.now();
+      let first = 1;
       try {
         for await (const event of runBenchmark(benchmark, { signal })) {
           if (event.type === "step") {
-            if (event.step === 1) begun = performance.now();
+            if (event.pace.seconds === 0) first = event.step;
             line.show({
               step: event.step,
               total: event.job.config.steps,
-              seconds: (performance.now() - begun) / 1000,
-              resumedAt: 1,
+              seconds: event.pace.seconds,
+              countedFrom: first,
               loss: event.loss,
-              tokensPerSecond: event.tokensPerSecond,
+              tokensPerSecond: event.pace.tokensPerSecond,
             });
           } else {
             done++;
@@ -75,7 +75,7 @@ export const benchOptimisersCommand: Command = {
       } finally {
         line[Symbol.dispose]();
         if (signal.aborted) {
-          terminal.note(`To go on: ${invocation()} bench-optimisers --config ${path}`);
+          terminal.note(`To go on: ${invocation()} bench-optimisers --config ${quoted(path)}`);
         }
       }
     }

@@ -25,9 +25,9 @@ import {
 } from "../../train/mod.ts";
 import type { Call, Command } from "../command.ts";
 import { writeCurve } from "../curve_file.ts";
-import { invocation } from "../invocation.ts";
+import { invocation, quoted } from "../invocation.ts";
 import { lossText, resultText } from "../report.ts";
-import { facts, grouped, notes, progressLine, status } from "../terminal.ts";
+import { begun, facts, grouped, notes, progressLine, status } from "../terminal.ts";
 import { evaluationStatus, examplesFor, forceOption, loadSession, outputRules } from "../tuned.ts";
 
 /** `qzo finetune`. */
@@ -91,7 +91,10 @@ export const finetuneCommand: Command = {
       // A full disk stops a run as a signal does: its ledger is whole.
       const stopped = signal.aborted || isFromSystem(failed);
       if (stopped && await Deno.stat(ledger).then(({ isFile }) => isFile, () => false)) {
-        terminal.note(`To go on: ${invocation()} finetune ${quoted(config.output)} --resume`);
+        const also = options.flag("export") ? " --export" : "";
+        terminal.note(
+          `To go on: ${invocation()} finetune ${quoted(config.output)} --resume${also}`,
+        );
       }
     }
   },
@@ -108,6 +111,12 @@ async function train(
   const { gpu, model } = session;
   const choice = evaluationStatus(terminal, "batches to choose a layer");
   const gains = evaluationStatus(terminal, "tensors to see how steep the loss is along each");
+  const heldOut = (step: number, done: number, total: number) => {
+    const when = step === 0 ? " before the first step" : "";
+    const text = `Evaluating held-out examples${when}: ${done} of ${total}`;
+    if (step === 0 && done === 0) begun(terminal, text);
+    else status(terminal, text);
+  };
   using run = await Run.open(config, {
     session,
     examples,
@@ -115,6 +124,7 @@ async function train(
     force: options.flag("force"),
     onChoice: choice.onProgress,
     onGains: gains.onProgress,
+    onEvaluation: heldOut,
     signal,
   });
   choice.clear();
@@ -142,12 +152,15 @@ async function train(
   ]);
   const line = progressLine(terminal);
   try {
-    let begun: { readonly at: number; readonly step: number } | undefined;
+    let first: number | undefined;
+    let evaluationSeconds = 0;
     let loss: number | undefined;
     let accuracy: number | undefined;
     for await (const event of run.train(signal)) {
       if (event.type === "evaluation") {
         accuracy = event.evaluation.accuracy?.accuracy;
+        evaluationSeconds = event.seconds;
+        status(terminal, "");
         line.log(
           `step ${event.step}  held-out ${
             resultText({
@@ -159,13 +172,14 @@ async function train(
         await writeCurve(run.folder.curve, run.metrics.events, describeTask(config));
       } else if (event.type === "step") {
         // The first step compiles: time is told from those after it.
-        begun ??= { at: performance.now(), step: event.step };
+        first ??= event.step;
         loss = loss === undefined ? event.loss : 0.95 * loss + 0.05 * event.loss;
         line.show({
           step: event.step,
           total: config.steps,
-          seconds: (performance.now() - begun.at) / 1000,
-          resumedAt: begun.step,
+          seconds: event.seconds,
+          countedFrom: first,
+          secondsBeside: evaluationSeconds * evaluationsAfter(event.step, config),
           loss,
           ...(accuracy === undefined ? {} : { accuracy }),
           tokensPerSecond: event.tokensPerSecond,
@@ -180,6 +194,14 @@ async function train(
   } finally {
     line[Symbol.dispose]();
   }
+}
+
+/** Evaluations that are still to come after a step. */
+function evaluationsAfter(step: number, { steps, evaluateEvery }: TrainConfig): number {
+  const between = evaluateEvery > 0
+    ? Math.floor((steps - 1) / evaluateEvery) - Math.floor(step / evaluateEvery)
+    : 0;
+  return Math.max(0, between) + 1;
 }
 
 /** Before and after, on what was not trained on; the tuned model if it is wanted. */
@@ -274,8 +296,4 @@ function gain({ before, after }: { before?: Result; after?: Result }): string {
   }
   const difference = after.accuracy - before.accuracy;
   return `  (${difference < 0 ? "" : "+"}${(100 * difference).toFixed(1)} points)`;
-}
-
-function quoted(path: string): string {
-  return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }

@@ -1,4 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
+import { begun, status } from "../../cli/terminal.ts";
+import { capture } from "./capture.ts";
 import {
   formatBytes,
   formatSeconds,
@@ -20,7 +22,7 @@ const middle: ProgressState = {
 Deno.test("progress: a wide line holds everything", () => {
   assertEquals(
     renderProgress(middle, 120),
-    "████████░░░░░░░░░░░░░░░░░░░░░░  250/1000  loss 0.693  accuracy 56.8 %  4321 tokens/s  4.3 GB  2 min 30 s left",
+    "████████░░░░░░░░░░░░░░░░░░░░░░  250/1000  loss 0.693  accuracy 56.8 %  4321 tokens/s  4.3 GB GPU memory  2 min 30 s left",
   );
 });
 
@@ -38,7 +40,7 @@ Deno.test("progress: nothing known yet, a finished run, a run without steps, a r
   assertEquals(renderProgress({ step: 10, total: 10, seconds: 9 }, 15), "████████  10/10");
   assertEquals(renderProgress({ step: 0, total: 0, seconds: 0 }, 13), "████████  0/0");
   assertEquals(
-    renderProgress({ step: 60, total: 100, resumedAt: 50, seconds: 10 }, 20),
+    renderProgress({ step: 60, total: 100, countedFrom: 50, seconds: 10 }, 20),
     "60/100  40 s left",
   );
   assertEquals(renderProgress({ step: 1, total: 2, seconds: 0, loss: NaN }, 16), "1/2  loss NaN");
@@ -95,4 +97,41 @@ Deno.test("progress: elsewhere a plain line every ten seconds and at the end", (
     line.show({ step, total: 25, seconds: step });
   }
   assertEquals(written, "1/25  24 s left\n11/25  14 s left\n21/25  4 s left\n25/25\n");
+});
+
+Deno.test("progress: neither time left nor speed is shown before a step was timed, then evaluations to come count too", () => {
+  const line = (seconds: number, secondsBeside = 0) =>
+    renderProgress({
+      step: 5,
+      total: 15,
+      countedFrom: 3,
+      seconds,
+      secondsBeside,
+      tokensPerSecond: 7,
+    }, 50);
+  assertEquals(line(0), "██████████░░░░░░░░░░░░░░░░░░░░  5/15");
+  assertEquals(line(4), "███████░░░░░░░░░░░░░░  5/15  7 tokens/s  20 s left");
+  assertEquals(line(4, 30), "███████░░░░░░░░░░░░░░  5/15  7 tokens/s  50 s left");
+  // Of the step that is counted from, nothing is known either.
+  assertEquals(renderProgress({ step: 3, total: 15, countedFrom: 3, seconds: 9 }, 9), "3/15");
+});
+
+Deno.test("progress: a status is a plain line every five seconds where there is no terminal, at once where much begins", () => {
+  const terminal = capture();
+  for (let now = 0; now <= 14_000; now += 500) status(terminal, `${now}`, now);
+  assertEquals(terminal.noted, "5000\n10000\n");
+  // What is over begins anew.
+  status(terminal, "", 14_500);
+  status(terminal, "next", 15_100);
+  assertEquals(terminal.noted, "5000\n10000\n");
+  begun(terminal, "Evaluating: 0 of 9");
+  assertEquals(terminal.noted, "5000\n10000\nEvaluating: 0 of 9\n");
+  let drawn = "";
+  const screen = {
+    ...terminal,
+    progress: { write: (text: string) => drawn += text, columns: () => 9 },
+  };
+  status(screen, "a status that is too long");
+  begun(screen, "b");
+  assertEquals(drawn, "\r\x1b[Ka status\r\x1b[Kb");
 });

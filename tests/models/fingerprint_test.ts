@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import { join } from "@std/path";
 import { openGpu } from "../../kernels/mod.ts";
 import {
@@ -248,5 +248,21 @@ Deno.test("the older fingerprint is what it was, whatever fields configurations 
       await olderFingerprint(source),
       "85de092b6b4b4ae31a135de2e3bc3e4b166199cdb5f45de9a31af0986ac164ca",
     );
+  });
+});
+
+Deno.test("a model finds its older fingerprint while its source is open, and says so when it is not", async () => {
+  await withTemp(async (folder) => {
+    const { paths } = await writeSplitBase(folder);
+    const open = await openModelSource(paths[0]);
+    const closed = await openModelSource(paths[0]);
+    using one = await loadModel(gpu, open);
+    using other = await loadModel(gpu, closed);
+    closed[Symbol.dispose]();
+    assertEquals(await one.olderFingerprint(), await olderFingerprint(open));
+    await assertRejects(() => other.olderFingerprint(), Deno.errors.BadResource, "keep it open");
+    open[Symbol.dispose]();
+    // It is remembered.
+    assert(/^[0-9a-f]{64}$/.test(await one.olderFingerprint()));
   });
 });

@@ -118,3 +118,20 @@ Deno.test("gains of norms and unquantised matrices have offsets of the wanted fo
     assertEquals(forms, [form, form, form]);
   }
 });
+
+Deno.test("a pattern that is like no name is named", () => {
+  const plan = planModel(quantizedSource(dense, { format: "Q4_0" }), device);
+  const select = (selection: Selection) =>
+    planOffsets(plan, "relative", device.maxBinding, selection);
+  assertThrows(
+    () => select({ include: ["blk.*", "blk.0.atn_q.weight"] }),
+    RangeError,
+    'include "blk.0.atn_q.weight"; did you mean "blk.0.attn_q.weight"?',
+  );
+  assertThrows(() => select({ exclude: ["*fnn*"] }), RangeError, 'exclude "*fnn*"');
+  // The default's own patterns may be written out, for a model without a head too.
+  assertEquals(
+    select({ exclude: ["token_embd.*", "output.*"] }).trainables.length,
+    select({}).trainables.length,
+  );
+});

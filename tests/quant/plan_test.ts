@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { chooseFormat, nearestNames, tensorKind } from "../../quant/mod.ts";
+import { assertKept, chooseFormat, nearestNames, tensorKind } from "../../quant/mod.ts";
 
 Deno.test("tensors are told apart by the names of both families", () => {
   const kinds: [string, number, string][] = [
@@ -39,4 +39,14 @@ Deno.test("formats follow kind, options and what a format can hold", () => {
 Deno.test("nearest names", () => {
   assertEquals(nearestNames("int4_g182", ["int4_g128", "int4_row", "F16"], 1), ["int4_g128"]);
   assertEquals(nearestNames("zzzzzzzz", ["F16", "Q4_0"]), []);
+});
+
+Deno.test("a part of names that keeps nothing or everything is named", () => {
+  const names = ["blk.0.ffn_down.weight", "blk.0.attn_q.weight", "output.weight"];
+  assertKept(undefined, names);
+  assertKept(["ffn_down", "output.weight", "blk.0."], names);
+  assertThrows(() => assertKept(["ffn_down", ""], names), RangeError, 'Cannot keep ""');
+  assertThrows(() => assertKept([" "], names), RangeError, "part of every name");
+  assertThrows(() => assertKept(["ffn_dwn"], names), RangeError, 'did you mean "ffn_down"?');
+  assertThrows(() => assertKept(["lm_heda"], names), RangeError, "no tensor's name has it");
 });

@@ -1,6 +1,8 @@
 import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
 import { batchOrder } from "../../tasks/order.ts";
 import { permutation } from "../../tasks/permutation.ts";
+import { scaledWord } from "../../tasks/scaled_word.ts";
+import { random } from "../models/tokenizer_mutate.ts";
 
 const lengths = Array.from({ length: 103 }, (_, i) => (i * 37) % 101);
 const variants = [
@@ -145,5 +147,17 @@ Deno.test("orders without sense are refused", () => {
   );
   assertThrows(() => batchOrder({ count: 2, batchSize: 1 }).batch(-1), RangeError, "-1");
   assertThrows(() => batchOrder({ count: 2, batchSize: 1, seed: -1 }), RangeError);
-  assertThrows(() => permutation(2 ** 22, 0, "epoch"), RangeError);
+  assertThrows(() => permutation(2 ** 28 + 1, 0, "epoch"), RangeError);
+});
+
+Deno.test("a word becomes one of so many numbers exactly, of more than 2^21 too", () => {
+  const next = random(4);
+  for (let i = 0; i < 20_000; i++) {
+    const word = Math.floor(next() * 2 ** 32);
+    const count = 1 + Math.floor(next() * 2 ** (i % 37));
+    assertEquals(scaledWord(word, count), Number(BigInt(word) * BigInt(count) >> 32n));
+  }
+  for (const word of [0, 1, 0xffff, 0x10000, 2 ** 32 - 1]) {
+    assertEquals(scaledWord(word, 2 ** 28), Number(BigInt(word) << 28n >> 32n));
+  }
 });

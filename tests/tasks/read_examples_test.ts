@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { type ExampleFormat, readExamples } from "../../tasks/read_examples.ts";
+import { rowReader } from "../../tasks/row_reader.ts";
 import { mutatedText, random } from "../models/tokenizer_mutate.ts";
 
 Deno.test("each form gives its rows, whatever the line ends, with or without a last one", () => {
@@ -82,4 +83,55 @@ Deno.test("a large damaged csv takes no quadratic time", () => {
   assertThrows(() => readExamples("a\n" + '"x""'.repeat(200_000), "csv"), SyntaxError);
   readExamples("a\n" + "x\n".repeat(200_000), "csv");
   assert(performance.now() - start < 2000);
+});
+
+Deno.test("csv: a cell of 20 MB, and a quote that is never closed in as much, by its line", () => {
+  const long = "abc ".repeat(5_000_000);
+  assertEquals(readExamples(`text,label\n"${long}",1\n`, "csv"), [{ text: long, label: "1" }]);
+  const unclosed = `text,label\n"${"abc,1\n".repeat(3_300_000)}`;
+  assertThrows(
+    () => readExamples(unclosed, "csv", { name: "a.csv" }),
+    SyntaxError,
+    "Cannot read a.csv, line 2: unclosed quote",
+  );
+  const later = `text,label\nx,1\n\n"two\nlines",2\n"${"abc,1\n".repeat(100)}`;
+  assertThrows(() => readExamples(later, "csv"), SyntaxError, "line 6: unclosed quote");
+  assertThrows(
+    () => readExamples('a,b\n"two\nlines",2\n1,"x"y\n', "csv"),
+    SyntaxError,
+    "line 4: misplaced quote",
+  );
+});
+
+Deno.test("every form gives the same rows and lines in pieces of any length", () => {
+  const texts: [ExampleFormat, string][] = [
+    ["csv", 'a,b\r\n"x, ""y""","two\r\nlines"\r\n\r\n,\n"",last\n1,2'],
+    ["csv", "a,b\n1,2\n3,4\n"],
+    ["tsv", '\uFEFFa\tb\r\n1\t"2\n\n3\t4'],
+    ["labelled", "1 one \u0085 line\n\n0 two\u2028still\r\n"],
+    ["lines", "one\r\n \ntwo"],
+    ["paragraphs", "\n\none\r\nmore\n \t\ntwo\n\n\n"],
+  ];
+  const next = random(8);
+  for (const [format, text] of texts) {
+    const all = rowReader(format, {})!;
+    const wanted = [...all.push(text), ...all.end()];
+    assert(wanted.length > 1 && new Set(wanted.map(({ line }) => line)).size === wanted.length);
+    for (let i = 0; i < 50; i++) {
+      const reader = rowReader(format, {})!;
+      const found = [];
+      for (let at = 0; at < text.length;) {
+        const end = at + 1 + Math.floor(next() * 6);
+        found.push(...reader.push(text.slice(at, end)));
+        at = end;
+      }
+      found.push(...reader.end());
+      assertEquals(found, wanted, format);
+    }
+  }
+});
+
+Deno.test("a table of old Macs is read, lines of such are refused by name", () => {
+  assertEquals(readExamples("a,b\r1,2\r", "csv"), [{ a: "1", b: "2" }]);
+  assertThrows(() => readExamples("one\rtwo\rthree", "lines"), SyntaxError, "carriage returns");
 });

@@ -60,6 +60,15 @@ Deno.test("examples: absolute paths and file URLs in every key, with a folder se
         assertEquals(given.validation, wanted.validation);
         assertEquals(given.test, wanted.test);
       }
+      // A built-in task's own files, whose names say nothing.
+      await Deno.writeTextFile(join(folder, "stsa.binary.train"), "1 fine\n0 poor\n1 great\n");
+      await Deno.writeTextFile(join(folder, "stsa.binary.dev"), "0 sad\n1 glad\n");
+      await Deno.writeTextFile(join(folder, "stsa.binary.test"), "0 dull\n");
+      const own = await examplesOf(`task: sst2\ndata: {folder: ${folder}}`);
+      assertEquals(
+        [own.train, own.validation, own.test].map((set) => set?.examples.length),
+        [3, 2, 1],
+      );
       // A built-in task and language modelling find theirs the same way.
       const rows = join(folder, "rows.tsv");
       await Deno.writeTextFile(rows, "1 fine\n0 poor\n");
