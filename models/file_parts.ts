@@ -20,6 +20,26 @@ function partName(path: string): string {
   return `${path}.${crypto.randomUUID().slice(0, 8)}.part`;
 }
 
+/** Bytes that belong at an offset of a file. */
+export interface PlacedBytes {
+  /** From the start of the file. */
+  readonly offset: number;
+  /** What stands there. */
+  readonly bytes: Uint8Array;
+}
+
+/** Writes bytes into an open file: one behind the other, or wherever they say. */
+export async function writeChunks(
+  file: Deno.FsFile,
+  chunks: Iterable<Uint8Array | PlacedBytes> | AsyncIterable<Uint8Array | PlacedBytes>,
+): Promise<void> {
+  for await (const chunk of chunks) {
+    const bytes = "offset" in chunk ? chunk.bytes : chunk;
+    if ("offset" in chunk) await file.seek(chunk.offset, Deno.SeekMode.Start);
+    for (let done = 0; done < bytes.length;) done += await file.write(bytes.subarray(done));
+  }
+}
+
 /** A file in the making. */
 export interface PartFile {
   /** Where it lies until it is whole. */

@@ -8,8 +8,10 @@ import { dirname } from "@std/path";
 import type { ByteSource } from "../quant/byte_source.ts";
 import { attempting } from "./attempt.ts";
 import { checkContents, CONTENTS_BYTES } from "./file_contents.ts";
-import { openPart } from "./file_parts.ts";
+import { openPart, type PlacedBytes, writeChunks } from "./file_parts.ts";
 import { checkFile, type FileKindName, readingOf } from "./file_kinds.ts";
+
+export type { PlacedBytes } from "./file_parts.ts";
 
 /** A byte source over an open file; disposing closes it. */
 export interface FileSource extends ByteSource, Disposable {}
@@ -88,14 +90,6 @@ export async function openFile(
   }
 }
 
-/** Bytes that belong at an offset of a file. */
-export interface PlacedBytes {
-  /** From the start of the file. */
-  readonly offset: number;
-  /** What stands there. */
-  readonly bytes: Uint8Array;
-}
-
 /**
  * Writes a file beside its place, flushes, then renames: `path` is either the old file or the whole new one. What a killed process left
  * of an earlier try is removed.
@@ -125,18 +119,6 @@ export async function writeFileWhole(
       throw error;
     }
   });
-}
-
-/** Writes bytes into an open file: one behind the other, or wherever they say. */
-export async function writeChunks(
-  file: Deno.FsFile,
-  chunks: Iterable<Uint8Array | PlacedBytes> | AsyncIterable<Uint8Array | PlacedBytes>,
-): Promise<void> {
-  for await (const chunk of chunks) {
-    const bytes = "offset" in chunk ? chunk.bytes : chunk;
-    if ("offset" in chunk) await file.seek(chunk.offset, Deno.SeekMode.Start);
-    for (let done = 0; done < bytes.length;) done += await file.write(bytes.subarray(done));
-  }
 }
 
 /** Gives a file its name, or fails where there is one. */

@@ -5,7 +5,8 @@
  */
 
 import { basename, dirname, join, SEPARATOR } from "@std/path";
-import { type FileSource, openFile, writeChunks, writeFileWhole } from "./file_source.ts";
+import { writeChunks } from "./file_parts.ts";
+import { type FileSource, openFile, writeFileWhole } from "./file_source.ts";
 import { folderPart } from "./model_folder.ts";
 import type { ModelSource, StoredFolder } from "./source.ts";
 import type { WriteOptions } from "./write_options.ts";

@@ -5,8 +5,14 @@
  */
 import { basename, dirname, join, resolve } from "@std/path";
 import { attempting } from "./attempt.ts";
-import { makePartFolder, openPart, type PartFile } from "./file_parts.ts";
-import { type PlacedBytes, syncFolder, writeChunks } from "./file_source.ts";
+import {
+  makePartFolder,
+  openPart,
+  type PartFile,
+  type PlacedBytes,
+  writeChunks,
+} from "./file_parts.ts";
+import { syncFolder } from "./file_source.ts";
 
 /** One of several files. */
 export interface FileToWrite {
