@@ -7,6 +7,7 @@
 /** What can be measured, and by which file. */
 const BENCHES: Readonly<Record<string, string>> = {
   matmul: "the 4-bit matrix product against onnxruntime-web, noise and branches",
+  width: "products on lavapipe in vectors of 256 and of 512 bits, where the processor has AVX-512",
   formats: "every format's matrix product against int4_g128, and what noise adds",
   steps: "training steps a second on a tiny model, and the device's idle share",
   memory: "memory of fine-tuning 7-8 B models, and planned against accounted",

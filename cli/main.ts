@@ -1,6 +1,6 @@
 /**
  * The command line: `qzo finetune | evaluate | generate | quantize | inspect | replay | export |
- * bench-optimisers`.
+ * bench-optimisers | doctor`.
  *
  * Exit codes: 0 done, 1 an error (one line; with its origin if `--verbose` or `QZO_DEBUG` is set), 130 interrupted.
  *
@@ -11,6 +11,7 @@ import { nearestNames } from "../quant/nearest_names.ts";
 import { parseCommandArguments } from "./arguments.ts";
 import type { Command } from "./command.ts";
 import { benchOptimisersCommand } from "./commands/bench_optimisers.ts";
+import { doctorCommand } from "./commands/doctor.ts";
 import { evaluateCommand } from "./commands/evaluate.ts";
 import { exportCommand } from "./commands/export.ts";
 import { finetuneCommand } from "./commands/finetune.ts";
@@ -37,6 +38,7 @@ export const COMMANDS: readonly Command[] = [
   replayCommand,
   exportCommand,
   benchOptimisersCommand,
+  doctorCommand,
 ];
 
 /** Where and under which signal to run; by default the process's streams and none. */

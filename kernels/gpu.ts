@@ -4,8 +4,17 @@
  * @module
  */
 
+import {
+  describeAdapter,
+  isSoftware,
+  readLimits,
+  requestDevice,
+  type SubgroupSizes,
+  vendorOf,
+} from "./adapter.ts";
 import { Pacing, type PacingLimits, pacingLimits } from "./pacing.ts";
 import { PipelineCache } from "./pipeline.ts";
+import { widenOnce } from "./wide_vectors.ts";
 
 /** What a buffer is for; memory is accounted under these names. */
 export type Part = "weights" | "offsets" | "activations" | "optimiser" | "scratch";
@@ -26,6 +35,11 @@ export interface GpuOptions {
    * longer ones are ended; on software adapters dispatches are not split. No bit depends on it.
    */
   readonly pacing?: PacingLimits;
+  /**
+   * Whether Mesa's software adapter is to compute in vectors of 512 bits where the processor has AVX-512: somewhat sooner in products of many
+   * rows, later in those of one, with the same bits. The first device of a process decides. Default: where `QZO_VECTOR_WIDTH` is 512.
+   */
+  readonly wideVectors?: boolean;
 }
 
 /** No adapter, or none that fits. */
@@ -103,12 +117,16 @@ export class Gpu implements Disposable {
   readonly device: GPUDevice;
   /** The adapter in words. */
   readonly description: string;
+  /** Who made the adapter, `"unknown"` where it does not say. */
+  readonly vendor: string;
   /** What kind of adapter it is. */
   readonly adapterClass: AdapterClass;
   /** The device's limits as plain numbers. */
   readonly limits: Readonly<Record<keyof GPUSupportedLimits, number>>;
   /** The features it was opened with. */
   readonly features: ReadonlySet<string>;
+  /** Lanes of a subgroup, where the device was opened here and granted subgroups; no kernel depends on them. */
+  readonly subgroups: SubgroupSizes | undefined;
   /** Its compiled pipelines. */
   readonly pipelines: PipelineCache;
   /** How much work it is given at once. */
@@ -124,14 +142,16 @@ export class Gpu implements Disposable {
   /** Made by `openGpu`. */
   constructor(
     device: GPUDevice,
-    description: string,
-    software: boolean,
+    info: GPUAdapterInfo,
     owned: boolean,
-    pacing: PacingLimits = pacingLimits(software),
+    pacing: PacingLimits = pacingLimits(isSoftware(info)),
+    subgroups?: SubgroupSizes,
   ) {
     this.device = device;
-    this.description = description;
-    this.adapterClass = software ? "software" : "hardware";
+    this.description = describeAdapter(info);
+    this.vendor = vendorOf(info);
+    this.adapterClass = isSoftware(info) ? "software" : "hardware";
+    this.subgroups = subgroups;
     this.limits = readLimits(device.limits);
     this.features = new Set(device.features as unknown as Iterable<string>);
     this.pipelines = new PipelineCache(device);
@@ -314,65 +334,33 @@ export class Gpu implements Disposable {
  */
 export async function openGpu(options: GpuOptions = {}): Promise<Gpu> {
   if (options.device) {
-    const info = options.device.adapterInfo;
-    return new Gpu(options.device, describe(info), isSoftware(info), false, options.pacing);
+    return new Gpu(options.device, options.device.adapterInfo, false, options.pacing);
   }
+  const wide = widenOnce(options.wideVectors);
   const adapter = await navigator.gpu?.requestAdapter({
     powerPreference: options.powerPreference ?? "high-performance",
   });
   if (!adapter) {
     throw new NoAdapterError(
-      "Cannot open a GPU: WebGPU found no adapter. Install a Vulkan driver (on Debian or Ubuntu: apt install mesa-vulkan-drivers)",
+      "Cannot open a GPU: WebGPU found no adapter. Install a Vulkan driver (on Debian or Ubuntu: apt install mesa-vulkan-drivers); qzo doctor says what is missing",
     );
   }
   const info = adapter.info;
-  const description = describe(info);
+  const description = describeAdapter(info);
+  if (!/llvmpipe/i.test(description)) wide.undo();
   if (options.adapter && !description.toLowerCase().includes(options.adapter.toLowerCase())) {
     throw new NoAdapterError(
       `Cannot open the adapter "${options.adapter}": this machine offers "${description}". With Vulkan, VK_DRIVER_FILES picks the driver`,
     );
   }
-  const limits: Record<string, number> = {};
-  for (const [name, value] of Object.entries(readLimits(adapter.limits))) {
-    if (Number.isSafeInteger(value)) limits[name] = value;
-  }
-  const device = await adapter.requestDevice({
-    requiredLimits: limits,
-    requiredFeatures: WANTED_FEATURES.filter((f) => adapter.features.has(f)),
-  });
-  return new Gpu(device, description, isSoftware(info), true, options.pacing);
+  const { device, subgroups } = await requestDevice(adapter);
+  return new Gpu(device, info, true, options.pacing, subgroups);
 }
-
-const WANTED_FEATURES: readonly GPUFeatureName[] = ["shader-f16", "timestamp-query"];
 
 /** Not a constant: where there is no WebGPU, the module still loads. */
 function storageUsage(): number {
   return GPUBufferUsage.STORAGE | GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST |
     GPUBufferUsage.COPY_SRC;
-}
-
-function describe(info: GPUAdapterInfo): string {
-  return info.description || [info.vendor, info.architecture, info.device].join(" ").trim() ||
-    "unnamed adapter";
-}
-
-function isSoftware(info: GPUAdapterInfo): boolean {
-  return /llvmpipe|swiftshader|lavapipe|software|basic render/i.test(describe(info));
-}
-
-function readLimits(limits: GPUSupportedLimits): Record<keyof GPUSupportedLimits, number> {
-  const out: Record<string, number> = {};
-  for (
-    const name of new Set([
-      ...Object.keys(limits),
-      ...Object.getOwnPropertyNames(Object.getPrototypeOf(limits)),
-    ])
-  ) {
-    const value = (limits as unknown as Record<string, unknown>)[name];
-    // Some versions hand limits over as BigInt.
-    if (typeof value === "number" || typeof value === "bigint") out[name] = Number(value);
-  }
-  return out as Record<keyof GPUSupportedLimits, number>;
 }
 
 function sum(memory: MemoryByPart): number {

@@ -13,6 +13,8 @@ import { TextBytes, type TextEncoding } from "./text_encoding.ts";
 export interface DataFileOptions {
   /** Default: what the file's byte order mark says, UTF-8 without one. */
   readonly encoding?: TextEncoding | undefined;
+  /** Who named the file, or what to do when it is not there: a sentence without its full stop. */
+  readonly hint?: string | undefined;
   /** Stops reading. */
   readonly signal?: AbortSignal | undefined;
   /** Called with the bytes read and those there are. */
@@ -30,9 +32,9 @@ const pieceBytes = 1 << 18;
  */
 export async function* dataChunks(
   path: string,
-  { encoding, signal, onProgress }: DataFileOptions = {},
+  { encoding, hint, signal, onProgress }: DataFileOptions = {},
 ): AsyncGenerator<string> {
-  using opened = await openDataFile(path);
+  using opened = await openDataFile(path, hint);
   const text = new TextBytes(path, encoding);
   const pause = new Pause(signal);
   const buffer = new Uint8Array(pieceBytes);
@@ -58,10 +60,10 @@ interface OpenedFile extends Disposable {
 }
 
 /** The one place where a data file is opened: looked at before, so that no pipe or device is waited for. */
-async function openDataFile(path: string): Promise<OpenedFile> {
+async function openDataFile(path: string, given?: string): Promise<OpenedFile> {
   const hint = /(^|[\\/])~[\\/]/.test(path)
     ? '"~" is for the shell to replace: write the folder in full'
-    : undefined;
+    : given;
   return await attempting(readingOf("data", path, hint), async () => {
     const found = await Deno.stat(path);
     checkFile(found, path, "data");

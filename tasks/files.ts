@@ -96,9 +96,9 @@ function* rendered(task: Task, rows: Iterable<PlacedRow>, file: string): Generat
 }
 
 /** Whether a file is UTF-8, or says by its byte order mark what it is: then copies of an old data set were converted. */
-async function isUnicode(path: string, { signal }: DataFileOptions): Promise<boolean> {
+async function isUnicode(path: string, { hint, signal }: DataFileOptions): Promise<boolean> {
   try {
-    const chunks = dataChunks(path, { signal });
+    const chunks = dataChunks(path, { hint, signal });
     while (!(await chunks.next()).done);
     return true;
   } catch (error) {

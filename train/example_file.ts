@@ -180,7 +180,7 @@ export class ExampleFile {
   get #howToRead() {
     const { config, signal } = this.#reading;
     const onProgress = (done: number, total: number) => this.#share = total > 0 ? done / total : 1;
-    return { encoding: config.data.encoding, signal, onProgress };
+    return { encoding: config.data.encoding, hint: hintOf(config, this.name), signal, onProgress };
   }
 
   async #stream(): Promise<readonly Example[]> {
@@ -263,4 +263,15 @@ export class ExampleFile {
     if (bare !== text) this.counts.bringsStart = startText(tokenizer);
     return await encodeLong(tokenizer, bare, { pause: this.#pause, onProgress });
   }
+}
+
+/** Who names a data file: a key of the configuration, or a task that brings the names of its files. */
+function hintOf({ data, task }: TrainConfig, name: string): string {
+  const key = (["train", "validation", "test"] as const).find((it) => data[it] === name);
+  const where = `and data.folder is "${data.folder}"`;
+  return key === undefined
+    ? `Task ${
+      task.name ?? "of the configuration"
+    } names it, ${where}: get the data set and put its files there, or name yours by data.train and data.validation`
+    : `data.${key} names it, ${where}`;
 }

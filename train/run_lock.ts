@@ -4,6 +4,7 @@
  * @module
  */
 import { attempting } from "../models/attempt.ts";
+import { readFileText } from "../models/read_file.ts";
 import { runFolder } from "./run_folder.ts";
 
 /** A run's folder that no other process trains in, until disposed of or until this process ends, however it ends. */
@@ -59,7 +60,7 @@ export class RunLock implements Disposable {
 
 /** The process that holds a lock, where the file says it. */
 async function ownerOf(path: string): Promise<string | undefined> {
-  const text = await Deno.readTextFile(path).catch(() => "");
+  const text = await readFileText(path, "settings").catch(() => "");
   return /^\d{1,10}$/.exec(text.trim())?.[0];
 }
 

@@ -25,7 +25,9 @@ export interface RunSession extends Disposable {
 }
 
 /** The configured device. */
-export function gpuOptions({ device: { adapter, submission } }: TrainConfig): GpuOptions {
+export function gpuOptions(
+  { device: { adapter, submission } }: Pick<TrainConfig, "device">,
+): GpuOptions {
   return {
     ...adapter === undefined
       ? {}
@@ -34,7 +36,7 @@ export function gpuOptions({ device: { adapter, submission } }: TrainConfig): Gp
       : { adapter },
     ...submission === undefined
       ? {}
-      : { pacing: { dispatch: Math.min(50, submission), submission } },
+      : { pacing: { dispatch: Math.min(50, submission / 5), submission } },
   };
 }
 

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { DeviceLostError, type PacingLimits } from "../../kernels/mod.ts";
 import { isFromSystem } from "../../models/attempt.ts";
 import {
   assertExportable,
@@ -12,6 +13,7 @@ import {
   describeTask,
   evaluate,
   exportOffsets,
+  gpuOptions,
   openLedger,
   readMetrics,
   replayLedger,
@@ -22,6 +24,7 @@ import {
   type TaskExamples,
   type TrainConfig,
   tunedPath,
+  withReopening,
 } from "../../train/mod.ts";
 import type { Call, Command } from "../command.ts";
 import { writeCurve } from "../curve_file.ts";
@@ -71,26 +74,37 @@ export const finetuneCommand: Command = {
     await checkRunOutput(config.output, { ...rules, resume });
     // Told now, and not when the model is loaded; opening the run looks again.
     if (resume) (await RunLock.take(config.output))[Symbol.dispose]();
-    using session = await loadSession(config, call, async (source) => {
-      if (options.flag("export")) {
-        const path = tunedPath(config.output, { source });
-        await checkModelOutput(path, rules);
-        await assertExportable(source, path);
-      }
-    });
-    const examples = await examplesFor(session, config, call);
+    const { ledger } = runFolder(config.output);
+    const canGoOn = () => Deno.stat(ledger).then(({ isFile }) => isFile, () => false);
     let failed: unknown;
     try {
-      const finished = await train(call, config, session, examples);
-      if (finished) await summarise(call, config, session, examples);
+      await withReopening(async ({ pacing, again }) => {
+        const own = pacing ? withSubmissions(config, pacing) : config;
+        using session = await loadSession(own, call, async (source) => {
+          if (options.flag("export")) {
+            const path = tunedPath(config.output, { source });
+            await checkModelOutput(path, rules);
+            await assertExportable(source, path);
+          }
+        });
+        const examples = await examplesFor(session, own, call);
+        const finished = await train(call, own, session, examples, resume || again);
+        if (finished) await summarise(call, own, session, examples);
+      }, {
+        pacing: gpuOptions(config).pacing,
+        canGoOn,
+        onLost: ({ message }, { submission }) =>
+          terminal.note(
+            `note: ${message}. It is opened anew, with at most ${submission} ms of work at a time (device.submission), and the run goes on from its ledger`,
+          ),
+      });
     } catch (error) {
       failed = error;
       throw error;
     } finally {
-      const { ledger } = runFolder(config.output);
-      // A full disk stops a run as a signal does: its ledger is whole.
-      const stopped = signal.aborted || isFromSystem(failed);
-      if (stopped && await Deno.stat(ledger).then(({ isFile }) => isFile, () => false)) {
+      // A full disk stops a run as a signal does: its ledger is whole. So does a device that is lost once too often.
+      const stopped = signal.aborted || isFromSystem(failed) || failed instanceof DeviceLostError;
+      if (stopped && await canGoOn()) {
         const also = options.flag("export") ? " --export" : "";
         terminal.note(
           `To go on: ${invocation()} finetune ${quoted(config.output)} --resume${also}`,
@@ -100,12 +114,18 @@ export const finetuneCommand: Command = {
   },
 };
 
+/** The configuration with that many milliseconds to a submission. */
+function withSubmissions(config: TrainConfig, { submission }: PacingLimits): TrainConfig {
+  return { ...config, device: { ...config.device, submission: Math.max(1, submission) } };
+}
+
 /** Trains to the end or until interrupted; says which. */
 async function train(
   call: Call,
   config: TrainConfig,
   session: RunSession,
   examples: TaskExamples,
+  resume: boolean,
 ): Promise<boolean> {
   const { options, terminal, signal } = call;
   const { gpu, model } = session;
@@ -120,7 +140,7 @@ async function train(
   using run = await Run.open(config, {
     session,
     examples,
-    resume: options.flag("resume"),
+    resume,
     force: options.flag("force"),
     onChoice: choice.onProgress,
     onGains: gains.onProgress,

@@ -54,6 +54,7 @@ function commandLines(path: string, { model, data }: { model: string; data: stri
     ["export", path],
     ["export", "--model", model, "--ledger", path, "--output", `${output}.gguf`],
     ["bench-optimisers", path],
+    ["doctor", path],
   ];
 }
 
@@ -89,6 +90,29 @@ Deno.test("errors: whatever lies at a path, every command says what it attempted
       }
     }
     assertEquals([...asked].sort(), COMMANDS.map(({ name }) => name).sort());
+  });
+});
+
+Deno.test("errors: a data file that is not there is told with the key that names it", async () => {
+  await inFolder(async (folder) => {
+    const { model, config } = await writeTinyTask(folder);
+    await Deno.writeTextFile(join(folder, "t.txt"), "a b c d e f g h i j k l m n o p");
+    const text = ["--model", model, "--task", "language-modelling", "--data", folder];
+    const cases: [string, string[]][] = [
+      ["data.train", [...text, "--data.train", "none.txt", "--data.validation", "t.txt"]],
+      ["data.validation", [...text, "--data.train", "t.txt", "--data.validation", "none.jsonl"]],
+      ["data.train", [config, "--data.train", "none.jsonl"]],
+      ["data.validation", [config, "--data.validation", "none.csv"]],
+      ["Task sst2", ["--model", model, "--task", "sst2", "--data", join(folder, "no")]],
+    ];
+    for (const [key, args] of cases) {
+      for (const command of ["finetune", "evaluate"]) {
+        const output = command === "finetune" ? ["--output", join(folder, "r")] : [];
+        const text = await refused(command, ...args, ...output);
+        assertMatch(text, /^Cannot read the data file ".*": there is no such file or folder\. /);
+        assert(text.includes(`. ${key} names it, and data.folder is "`), text);
+      }
+    }
   });
 });
 

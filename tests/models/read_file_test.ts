@@ -146,3 +146,14 @@ Deno.test("in words: a hint is for what is not there, not for what may not be re
     assert(!error.message.includes("Make it"), error.message);
   });
 });
+
+Deno.test("one door: the document has every kind with its limit", async () => {
+  const document = await Deno.readTextFile(
+    new URL("../../docs/files-and-errors.md", import.meta.url),
+  );
+  const rows = [...document.matchAll(/^\| `(\w+)` \|.*\| (any|\d+) \|$/gm)];
+  assertEquals(
+    rows.map(([, kind, most]) => [kind, most === "any" ? Infinity : Number(most)]),
+    kinds.map((kind) => [kind, FILE_KINDS[kind].most]),
+  );
+});

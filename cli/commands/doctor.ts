@@ -1,0 +1,176 @@
+/**
+ * `qzo doctor`: what this machine computes on, whether it computes rightly, and what to install where something is missing.
+ *
+ * @module
+ */
+import {
+  type Gpu,
+  type GpuOptions,
+  NoAdapterError,
+  openGpu,
+  type SelfCheck,
+  selfCheck,
+  subgroupSizes,
+  type WideVectors,
+  wideVectors,
+} from "../../kernels/mod.ts";
+import { basename } from "@std/path";
+import { type DeviceConfig, gpuOptions } from "../../train/mod.ts";
+import type { Call, Command } from "../command.ts";
+import { driverHints, type Machine, thisMachine } from "../driver_hints.ts";
+import { formatBytes } from "../progress.ts";
+import { facts, grouped, status, table, type Terminal } from "../terminal.ts";
+
+/** Milliseconds of checks, unless all are asked for. */
+const CHECK_FOR = 1000;
+
+/** `qzo doctor`. */
+export const doctorCommand: Command = {
+  name: "doctor",
+  summary: "the adapter, its features and limits, a check of its kernels, what is missing",
+  positional: "adapter",
+  examples: ["doctor", "doctor --all", "doctor config.yaml --json"],
+  options: {
+    adapter: {
+      kind: "text",
+      doc: "high-performance, low-power, or a part of the adapter's name [the configuration's]",
+    },
+    all: { kind: "flag", doc: "make every check, however long the driver compiles" },
+    json: { kind: "flag", doc: "print JSON" },
+  },
+  keys: [],
+  run: async (call) => await examine(call, thisMachine()),
+};
+
+/** What an adapter offers, as it is printed. */
+interface Report {
+  readonly adapter: string;
+  readonly vendor: string;
+  readonly class: string;
+  readonly drivers: readonly string[];
+  readonly features: readonly string[];
+  readonly subgroups:
+    | { readonly min: number; readonly max: number; readonly seen: number[] }
+    | null;
+  readonly limits: Readonly<Record<string, number>>;
+  readonly wideVectors: { readonly on: boolean; readonly reason: string };
+  readonly checks: SelfCheck["checks"];
+  readonly left: readonly string[];
+  readonly hints: readonly string[];
+}
+
+/** The device of a configuration or run that was named, else of `--adapter`. */
+function wantedDevice({ options, config, configPath, runPath }: Call): GpuOptions {
+  const adapter = options.text("adapter");
+  const { device } = configPath === undefined && runPath === undefined
+    ? { device: {} as Partial<DeviceConfig> }
+    : config();
+  return gpuOptions({ device: { activations: 0, ...device, ...adapter ? { adapter } : {} } });
+}
+
+async function examine(call: Call, machine: Machine): Promise<void> {
+  const { options, terminal, signal } = call;
+  const wanted = wantedDevice(call);
+  const json = options.flag("json");
+  let gpu: Gpu;
+  try {
+    gpu = await openGpu(wanted);
+  } catch (error) {
+    if (!(error instanceof NoAdapterError) || wanted.adapter !== undefined) throw error;
+    const hints = driverHints(machine, "none");
+    if (json) terminal.out(JSON.stringify({ adapter: null, drivers: machine.drivers, hints }));
+    else advise(terminal, hints);
+    throw error;
+  }
+  using opened = gpu;
+  status(terminal, "Checking kernels");
+  const milliseconds = options.flag("all") ? Infinity : CHECK_FOR;
+  const { checks, left } = await selfCheck(opened, { milliseconds, signal });
+  const seen = await subgroupSizes(opened);
+  status(terminal, "");
+  const report: Report = {
+    adapter: opened.description,
+    vendor: opened.vendor,
+    class: opened.adapterClass,
+    drivers: machine.drivers,
+    features: [...opened.features].sort(),
+    subgroups: opened.subgroups === undefined ? null : { ...opened.subgroups, seen },
+    limits: opened.limits,
+    wideVectors: told(wideVectors()),
+    checks,
+    left,
+    hints: hintsFor(opened, machine),
+  };
+  if (json) terminal.out(JSON.stringify(report));
+  else print(terminal, report);
+  const wrong = checks.filter(({ right }) => !right).map(({ name }) => name);
+  if (wrong.length > 0) {
+    throw new Error(
+      `Cannot trust the adapter "${opened.description}": it computes wrongly: ${
+        wrong.join("; ")
+      }. Update its driver, or choose another adapter`,
+    );
+  }
+}
+
+function told(wide: WideVectors | undefined): Report["wideVectors"] {
+  return { on: wide?.on ?? false, reason: wide?.reason ?? "no adapter was asked for" };
+}
+
+function hintsFor(gpu: Gpu, machine: Machine): string[] {
+  const hints: string[] = [];
+  if (gpu.adapterClass === "software") hints.push(...driverHints(machine, "software"));
+  else if (machine.os === "windows" && gpu.subgroups === undefined) {
+    hints.push(
+      "The device has no subgroups, as with the old compiler of Direct3D: with DENO_WEBGPU_BACKEND=vulkan it may be faster",
+    );
+  }
+  return hints;
+}
+
+function print(terminal: Terminal, report: Report): void {
+  const { limits, subgroups, checks, left, hints } = report;
+  const software = report.class === "software";
+  facts(terminal, [
+    ["adapter", `${report.adapter}${software ? " (software: it computes on the processor)" : ""}`],
+    ["vendor", report.vendor],
+    report.drivers.length > 0
+      ? ["drivers", report.drivers.map((path) => basename(path)).join(", ")]
+      : undefined,
+    ["features", report.features.join(", ") || "none"],
+    [
+      "subgroups",
+      subgroups === null
+        ? "not granted"
+        : `granted, ${subgroups.min} to ${subgroups.max} lanes; seen: ${subgroups.seen.join(", ")}`,
+    ],
+    software
+      ? ["512 bits", `${report.wideVectors.on ? "on" : "off"}: ${report.wideVectors.reason}`]
+      : undefined,
+    ["buffers", `at most ${formatBytes(limits.maxBufferSize)}`],
+    ["bindings", `at most ${formatBytes(limits.maxStorageBufferBindingSize)}`],
+    [
+      "workgroups",
+      `${grouped(limits.maxComputeInvocationsPerWorkgroup)} invocations, ${
+        formatBytes(limits.maxComputeWorkgroupStorageSize)
+      } of memory`,
+    ],
+  ]);
+  terminal.out("");
+  for (
+    const line of table(
+      checks.map(({ name, right, found }) => [right ? "ok" : "WRONG", name, found]),
+    )
+  ) terminal.out(line);
+  if (left.length > 0) {
+    terminal.out(`${left.length} more checks were not made within a second; --all makes them`);
+  }
+  advise(terminal, hints);
+}
+
+function advise(terminal: Terminal, hints: readonly string[]): void {
+  if (hints.length === 0) return;
+  terminal.out("");
+  terminal.out("For a GPU");
+  for (const hint of hints) terminal.out(`- ${hint}`);
+}

@@ -1,0 +1,124 @@
+/**
+ * What to install where WebGPU finds no adapter, or only the processor.
+ *
+ * @module
+ */
+
+/** What is known of the machine; the process's own by {@linkcode thisMachine}. */
+export interface Machine {
+  /** `linux`, `darwin`, `windows` and others. */
+  readonly os: string;
+  /** `/etc/os-release`, where there is one. */
+  readonly release: string | undefined;
+  /** Paths of the Vulkan loader that are there. */
+  readonly loaders: readonly string[];
+  /** Files that name Vulkan drivers. */
+  readonly drivers: readonly string[];
+  /** The variable that names drivers, and those of its files that are not there. */
+  readonly named: { readonly variable: string; readonly missing: readonly string[] } | undefined;
+}
+
+interface Packages {
+  readonly install: string;
+  readonly loader: string;
+  readonly software: string;
+}
+
+/** How distributions name the loader and the drivers, by `ID` or `ID_LIKE` of their release file. */
+const DISTRIBUTIONS: Readonly<Record<string, Packages>> = {
+  debian: { install: "apt install", loader: "libvulkan1", software: "mesa-vulkan-drivers" },
+  fedora: { install: "dnf install", loader: "vulkan-loader", software: "mesa-vulkan-drivers" },
+  rhel: { install: "dnf install", loader: "vulkan-loader", software: "mesa-vulkan-drivers" },
+  suse: { install: "zypper install", loader: "libvulkan1", software: "libvulkan_lvp" },
+  arch: { install: "pacman -S", loader: "vulkan-icd-loader", software: "vulkan-swrast" },
+  alpine: { install: "apk add", loader: "vulkan-loader", software: "mesa-vulkan-swrast" },
+};
+
+function packagesOf(release: string | undefined): Packages | undefined {
+  const ids = [...(release ?? "").matchAll(/^ID(?:_LIKE)?="?([^"\n]*)"?$/gm)]
+    .flatMap(([, value]) => value.split(" "));
+  return ids.map((id) => DISTRIBUTIONS[/suse/.test(id) ? "suse" : id]).find((it) => it);
+}
+
+/**
+ * What to do, in sentences, the likeliest first.
+ *
+ * @param found Whether there is no adapter, or only software's
+ */
+export function driverHints(machine: Machine, found: "none" | "software"): string[] {
+  const { os, release, loaders, drivers, named } = machine;
+  if (os === "darwin") {
+    return [
+      found === "none"
+        ? "macOS brings Metal with it: a virtual machine needs a GPU passed through, a Mac at least macOS 10.15"
+        : "This virtual machine passes no GPU through",
+    ];
+  }
+  if (os === "windows") {
+    return [
+      "Install the newest driver from the maker of the GPU (NVIDIA, AMD or Intel), not the one that Windows brings",
+      "Over remote desktop and in virtual machines the GPU may have to be passed through",
+    ];
+  }
+  const packages = packagesOf(release);
+  const install = (of: "loader" | "software", words: string): string =>
+    packages ? `${words}: ${packages.install} ${packages[of]}` : words;
+  const hints: string[] = [];
+  if (named !== undefined && named.missing.length > 0) {
+    hints.push(`${named.variable} names ${named.missing.join(", ")}, which is not there: unset it`);
+  }
+  if (loaders.length === 0) hints.push(install("loader", "Install the Vulkan loader"));
+  if (drivers.length === 0) {
+    hints.push(
+      install("software", "Install a Vulkan driver, Mesa's for AMD and Intel and without a GPU"),
+    );
+  }
+  hints.push(
+    "For NVIDIA, install its own driver; in containers, NVIDIA_DRIVER_CAPABILITIES has to be all or hold graphics",
+  );
+  if (loaders.length > 0 && drivers.length > 0) {
+    hints.push(
+      "For AMD and Intel, the user has to be in the group render or video (ls -l /dev/dri)",
+    );
+  }
+  return hints;
+}
+
+const LOADERS = [
+  "/usr/lib/x86_64-linux-gnu",
+  "/usr/lib/aarch64-linux-gnu",
+  "/usr/lib64",
+  "/usr/lib",
+  "/usr/local/lib",
+  "/lib",
+].map((folder) => `${folder}/libvulkan.so.1`);
+const DRIVERS = ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d", "/usr/local/share/vulkan/icd.d"];
+
+/** What this process may see of its machine; what it may not is as if it were not there. */
+export function thisMachine(): Machine {
+  const tried = <T>(ask: () => T): T | undefined => {
+    try {
+      return ask();
+    } catch {
+      return undefined;
+    }
+  };
+  const isThere = (path: string): boolean => tried(() => Deno.statSync(path)) !== undefined;
+  const variable = ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"].find((it) =>
+    tried(() => Deno.env.get(it))
+  );
+  const files = variable === undefined ? [] : Deno.env.get(variable)!.split(":");
+  return {
+    os: Deno.build.os,
+    release: tried(() => Deno.readTextFileSync("/etc/os-release")),
+    loaders: LOADERS.filter(isThere),
+    drivers: variable === undefined
+      ? DRIVERS.flatMap((folder) =>
+        (tried(() => [...Deno.readDirSync(folder)]) ?? []).map(({ name }) => `${folder}/${name}`)
+      ).sort()
+      : files.filter(isThere),
+    named: variable === undefined
+      ? undefined
+      : { variable, missing: files.filter((path) => !isThere(path)) },
+  };
+}

@@ -1,0 +1,94 @@
+/**
+ * What an adapter is, and a device of it with all that it offers.
+ *
+ * @module
+ */
+
+/** Lanes that one subgroup has, at least and at most. */
+export interface SubgroupSizes {
+  /** The fewest. */
+  readonly min: number;
+  /** The most. */
+  readonly max: number;
+}
+
+/** The adapter in words. */
+export function describeAdapter(info: GPUAdapterInfo): string {
+  return info.description || [info.vendor, info.architecture, info.device].join(" ").trim() ||
+    "unnamed adapter";
+}
+
+/** Whether an adapter computes on the processor. */
+export function isSoftware(info: GPUAdapterInfo): boolean {
+  return /llvmpipe|swiftshader|lavapipe|software|basic render/i.test(describeAdapter(info));
+}
+
+/** PCI and Khronos vendor ids, as Deno gives them in decimals. */
+const VENDORS: Readonly<Record<string, string>> = {
+  "4098": "AMD",
+  "4203": "Apple",
+  "4318": "NVIDIA",
+  "4112": "Imagination",
+  "5045": "Arm",
+  "5140": "Microsoft",
+  "6880": "Google",
+  "20803": "Qualcomm",
+  "32902": "Intel",
+  "65541": "Mesa",
+};
+
+/** Who made the adapter: a name where the id is known, else what the adapter says. Metal's adapters say nothing but their name. */
+export function vendorOf(info: GPUAdapterInfo): string {
+  const { vendor } = info;
+  if (vendor in VENDORS) return VENDORS[vendor];
+  if (/^apple\b/i.test(info.description)) return "Apple";
+  return vendor === "" || vendor === "0" ? "unknown" : vendor;
+}
+
+const WANTED_FEATURES: readonly GPUFeatureName[] = ["shader-f16", "timestamp-query"];
+
+/**
+ * Requests a device with the adapter's own limits, and with subgroups where they are granted. Deno grants them and does not list
+ * them, so it is tried.
+ */
+export async function requestDevice(
+  adapter: GPUAdapter,
+): Promise<{ device: GPUDevice; subgroups: SubgroupSizes | undefined }> {
+  const requiredLimits: Record<string, number> = {};
+  for (const [name, value] of Object.entries(readLimits(adapter.limits))) {
+    if (Number.isSafeInteger(value)) requiredLimits[name] = value;
+  }
+  const requiredFeatures = WANTED_FEATURES.filter((f) => adapter.features.has(f));
+  const { subgroupMinSize: min, subgroupMaxSize: max } = adapter.info;
+  // An adapter that cannot have them says a size of 0, and asking would cost a device.
+  if (max !== 0) {
+    try {
+      const device = await adapter.requestDevice({
+        requiredLimits,
+        requiredFeatures: [...requiredFeatures, "subgroups"],
+      });
+      return { device, subgroups: { min: min ?? 4, max: max ?? 128 } };
+    } catch {
+      // Refused, which uses up nothing: the same without is asked for below, and what else is wrong shows there.
+    }
+  }
+  return {
+    device: await adapter.requestDevice({ requiredLimits, requiredFeatures }),
+    subgroups: undefined,
+  };
+}
+
+/** Limits as plain numbers; some versions hand them over as BigInt. */
+export function readLimits(limits: GPUSupportedLimits): Record<keyof GPUSupportedLimits, number> {
+  const out: Record<string, number> = {};
+  for (
+    const name of new Set([
+      ...Object.keys(limits),
+      ...Object.getOwnPropertyNames(Object.getPrototypeOf(limits)),
+    ])
+  ) {
+    const value = (limits as unknown as Record<string, unknown>)[name];
+    if (typeof value === "number" || typeof value === "bigint") out[name] = Number(value);
+  }
+  return out as Record<keyof GPUSupportedLimits, number>;
+}
