@@ -5,6 +5,7 @@
  * @module
  */
 import { basename, dirname, join } from "@std/path";
+import type { PlacedBytes } from "./placed_bytes.ts";
 
 const PART = /^(.*)\.[0-9a-f]{8}\.part$/s;
 /** Stands, locked, in a folder in the making. */
@@ -18,14 +19,6 @@ export function isPart(name: string): boolean {
 /** A new name beside `path`, see {@linkcode isPart}. */
 function partName(path: string): string {
   return `${path}.${crypto.randomUUID().slice(0, 8)}.part`;
-}
-
-/** Bytes that belong at an offset of a file. */
-export interface PlacedBytes {
-  /** From the start of the file. */
-  readonly offset: number;
-  /** What stands there. */
-  readonly bytes: Uint8Array;
 }
 
 /** Writes bytes into an open file: one behind the other, or wherever they say. */

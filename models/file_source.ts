@@ -8,10 +8,11 @@ import { dirname } from "@std/path";
 import type { ByteSource } from "../quant/byte_source.ts";
 import { attempting } from "./attempt.ts";
 import { checkContents, CONTENTS_BYTES } from "./file_contents.ts";
-import { openPart, type PlacedBytes, writeChunks } from "./file_parts.ts";
 import { checkFile, type FileKindName, readingOf } from "./file_kinds.ts";
+import { openPart, writeChunks } from "./file_parts.ts";
+import type { PlacedBytes } from "./placed_bytes.ts";
 
-export type { PlacedBytes } from "./file_parts.ts";
+export type { PlacedBytes } from "./placed_bytes.ts";
 
 /** A byte source over an open file; disposing closes it. */
 export interface FileSource extends ByteSource, Disposable {}

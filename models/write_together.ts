@@ -13,6 +13,7 @@ import {
   writeChunks,
 } from "./file_parts.ts";
 import { syncFolder } from "./file_source.ts";
+import type { PlacedBytes } from "./placed_bytes.ts";
 
 /** One of several files. */
 export interface FileToWrite {
