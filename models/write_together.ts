@@ -5,13 +5,7 @@
  */
 import { basename, dirname, join, resolve } from "@std/path";
 import { attempting } from "./attempt.ts";
-import {
-  makePartFolder,
-  openPart,
-  type PartFile,
-  type PlacedBytes,
-  writeChunks,
-} from "./file_parts.ts";
+import { makePartFolder, openPart, type PartFile, writeChunks } from "./file_parts.ts";
 import { syncFolder } from "./file_source.ts";
 import type { PlacedBytes } from "./placed_bytes.ts";
 
