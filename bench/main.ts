@@ -10,6 +10,7 @@ const BENCHES: Readonly<Record<string, string>> = {
   width: "products on lavapipe in vectors of 256 and of 512 bits, where the processor has AVX-512",
   formats: "every format's matrix product against int4_g128, and what noise adds",
   steps: "training steps a second on a tiny model, and the device's idle share",
+  "export-gains": "the gain of a fine-tune by its ledger and in the written file, in every format",
   memory: "memory of fine-tuning 7-8 B models, and planned against accounted",
   "optimisers-cost": "memory and time of each optimiser's update beside the forwards of its step",
   soak: "memory of the process and the device over 10,000 steps with evaluations",

@@ -96,7 +96,11 @@ export async function main(argv: string[]): Promise<void> {
   console.log("|---|---|---|---|---|---|---|---|---|---|");
   for (const { name, config, embedding, paper, target } of SHAPES) {
     const source = modelOfShape(configFromHuggingFace(config), "int4_g128", { embedding });
-    const plan = planMemory(source, { optimiser: qzo(), shape: BATCH_OF_ONE });
+    const plan = planMemory(source, {
+      optimiser: qzo(),
+      shape: BATCH_OF_ONE,
+      evaluates: true,
+    });
     console.log(
       `| ${name} | ${embedding} | ${gigabytes(plan.weights)} | ${gigabytes(plan.offsets)} | ${
         gigabytes(plan.activations)

@@ -3,8 +3,9 @@
  *
  * @module
  */
-import type { Accuracy } from "../tasks/mod.ts";
-import { percent } from "./terminal.ts";
+import type { Accuracy, AccuracyDifference, Difference } from "../tasks/mod.ts";
+import type { Evaluation, ExportReport } from "../train/mod.ts";
+import { grouped, percent } from "./terminal.ts";
 
 /** A loss with its digits. */
 export function lossText(loss: number): string {
@@ -21,4 +22,65 @@ export function resultText(
   { loss, accuracy }: { readonly loss: number; readonly accuracy?: number },
 ): string {
   return `loss ${lossText(loss)}${accuracy === undefined ? "" : `  accuracy ${percent(accuracy)}`}`;
+}
+
+/** {@linkcode resultText} of an evaluation. */
+export function evaluationText({ loss, accuracy }: Evaluation): string {
+  return resultText({ loss, ...(accuracy ? { accuracy: accuracy.accuracy } : {}) });
+}
+
+/** How much better it got, with the 95 % interval of the difference: in points where there are accuracies, else in nats. */
+export function gainText(loss: Difference, accuracy: AccuracyDifference | undefined): string {
+  if (!accuracy) {
+    const { difference, low, high } = loss;
+    return `${lossText(-difference)} lower, 95 % interval ${lossText(-high)} to ${lossText(-low)}`;
+  }
+  const { difference, low, high, gained, lost, p } = accuracy;
+  const points = (share: number) => `${share < 0 ? "" : "+"}${(100 * share).toFixed(1)}`;
+  return `${points(difference)} points, 95 % interval ${points(low)} to ${
+    points(high)
+  }: ${gained} gained, ${lost} lost, p ${p.toPrecision(2)}`;
+}
+
+/** What folding did to stored values. */
+export function foldRows(
+  { changed, swallowed, exceeded = 0, kept, keptByFormat }: ExportReport,
+): [string, string][] {
+  const formats = [...keptByFormat].map(([name, share]) => `${name} ${keptText(share)}`);
+  return [
+    ["changed", `${grouped(changed)} stored values`],
+    [
+      "swallowed",
+      `${grouped(swallowed)} offsets too small for the stored precision`,
+    ],
+    ...(exceeded > 0
+      ? [
+        ["exceeded", `${grouped(exceeded)} tuned values beyond what their type reaches`] as [
+          string,
+          string,
+        ],
+      ]
+      : []),
+    [
+      "kept",
+      `${keptText(kept)} of the trained change of the weights${
+        formats.length > 1 ? `: ${formats.join(", ")}` : ""
+      }`,
+    ],
+  ];
+}
+
+function keptText(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
+}
+
+/** Says loudly that most of what was trained is not in a file. */
+export function keptNotes({ kept, exceeded = 0 }: ExportReport): string[] {
+  if (kept >= 0.5 || exceeded > 0) return [];
+  return [
+    `The file holds ${
+      keptText(kept)
+    } of what was trained: its format stores scales too coarsely for the rest, which only the ledger has. ` +
+    `Evaluate it (export --evaluate), or train another format.`,
+  ];
 }

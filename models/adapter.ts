@@ -25,6 +25,7 @@ import { fingerprint, olderFingerprint } from "./fingerprint.ts";
 import { type ModelSource, rowsPerPiece, type TensorSource } from "./source.ts";
 import { foldedSource } from "./source_folded.ts";
 import type { FoldCounts, TrainedTensor } from "./stored_values.ts";
+import type { FoldWriteOptions } from "./write_options.ts";
 
 const FORMAT = "qzo-adapter-1";
 
@@ -32,15 +33,15 @@ const FORMAT = "qzo-adapter-1";
  * Writes what `trained` makes of the scales of `source` to `path`, and nothing else of the model.
  *
  * @returns How many stored values changed, and how many offsets rounding swallowed
- * @throws {RangeError} When offsets do not fit the model
+ * @throws {RangeError} When offsets do not fit the model, or tuned numbers not their stored type (see `beyond`)
  */
 export async function writeAdapter(
   source: ModelSource,
   trained: ReadonlyMap<string, TrainedTensor>,
   path: string,
-  { signal }: { readonly signal?: AbortSignal } = {},
+  { signal, beyond = "refuse" }: Pick<FoldWriteOptions, "signal" | "beyond"> = {},
 ): Promise<FoldCounts> {
-  const folded = foldedSource(source, trained);
+  const folded = foldedSource(source, trained, { beyond });
   // Minima and scales share a plane.
   const planes = new Map([...trained.keys()].map((name) => {
     const { tensor, part } = partOf(name);

@@ -18,7 +18,7 @@ import {
 } from "../kernels/mod.ts";
 import { assertBatchFits, type PackedBatch } from "./batch.ts";
 import { recordLoss } from "./forward.ts";
-import type { Model } from "./model.ts";
+import type { Model, ModelPlan } from "./model.ts";
 import { PlanCache } from "./plan_cache.ts";
 
 /** What an evaluation of one batch gives. */
@@ -34,6 +34,25 @@ interface EvaluationPlan extends Disposable {
   readonly input: Storage;
   readonly losses: Storage;
   readonly scores: Storage;
+}
+
+/** The graph of one batch's evaluation, and what it reads and writes; nothing is allocated. */
+export function recordEvaluation(
+  model: ModelPlan,
+  shape: BatchShape,
+  offsets: OffsetSet | undefined,
+): {
+  readonly graph: Graph;
+  readonly input: Storage;
+  readonly losses: Storage;
+  readonly scores: Storage;
+} {
+  const input = new Storage("batch", batchLayout(shape).words * 4, "activations");
+  const losses = new Storage("losses", 4, "activations");
+  const scores = new Storage("scores", shape.candidates * 4, "activations");
+  const graph = new Graph();
+  recordLoss(graph, model, shape, 1, input, { losses, scores }, offsets && { offsets });
+  return { graph, input, losses, scores };
 }
 
 /** Evaluates batches on a model with a fine-tune's offsets, or without. */
@@ -60,19 +79,9 @@ export class Evaluator implements Disposable {
 
   #build(shape: BatchShape): EvaluationPlan {
     const { gpu } = this.#model;
-    const input = new Storage("batch", batchLayout(shape).words * 4, "activations").allocate(gpu);
-    const losses = new Storage("losses", 4, "activations").allocate(gpu);
-    const scores = new Storage("scores", shape.candidates * 4, "activations").allocate(gpu);
-    const graph = new Graph();
-    recordLoss(
-      graph,
-      this.#model,
-      shape,
-      1,
-      input,
-      { losses, scores },
-      this.#offsets && { offsets: this.#offsets },
-    );
+    const { graph, ...storages } = recordEvaluation(this.#model, shape, this.#offsets);
+    const [input, losses, scores] = [storages.input, storages.losses, storages.scores]
+      .map((storage) => storage.allocate(gpu));
     const plan = compileGraph(gpu, graph, SHADER_LIBRARY, [], this.#activations);
     return {
       plan,

@@ -17,6 +17,7 @@ import { formatByName } from "../quant/formats.ts";
 import { chooseFormat, type PlanOptions } from "../quant/plan.ts";
 import { architectureOf } from "./architectures.ts";
 import type { ModelConfig } from "./config.ts";
+import { recordEvaluation } from "./evaluator.ts";
 import { planModel } from "./model.ts";
 import { type Selection, selectTrainables } from "./selection.ts";
 import type { ModelSource, TensorSource } from "./source.ts";
@@ -31,6 +32,8 @@ export interface MemoryPlanOptions {
   readonly selection?: Selection;
   /** Capacities of a batch. */
   readonly shape: BatchShape;
+  /** Whether something is held out, so that an evaluator of batches of that shape stays beside the training; not by default. */
+  readonly evaluates?: boolean;
   /** Default: software adapters' 128 MiB bindings make more pieces, not more bytes. */
   readonly adapterClass?: AdapterClass;
   /** Bytes one binding may cover. Default 2 GiB - 256. */
@@ -51,7 +54,10 @@ export interface MemoryPlan extends MemoryByPart {
   readonly trainableScalars: number;
 }
 
-/** Bytes that training `source` takes on a device: what a run accounts for, to the byte, apart from readbacks. */
+/**
+ * Bytes that training `source` takes on a device: what a run accounts for, to the byte, apart from readbacks. The best state of a run takes none:
+ * it is made again from the ledger, or waits in the host's memory.
+ */
 export function planMemory(
   source: Pick<ModelSource, "config" | "tensors">,
   options: MemoryPlanOptions,
@@ -86,6 +92,11 @@ export function planMemory(
     ...storages,
     ...graph.storages().storages,
   ];
+  if (options.evaluates) {
+    const { graph: evaluation, input, losses, scores } = recordEvaluation(model, shape, offsets);
+    all.push(input, losses, scores, ...evaluation.storages().storages);
+    bytes.scratch += Math.max(256, evaluation.parameterBytes);
+  }
   for (const storage of all) bytes[storage.part] += storage.bytes;
   return {
     ...bytes,

@@ -24,6 +24,7 @@ export * from "./gains.ts";
 export * from "./generate.ts";
 export * from "./head_order.ts";
 export * from "./llama.ts";
+export * from "./kept_share.ts";
 export * from "./memory_plan.ts";
 export * from "./model.ts";
 export * from "./model_folder.ts";

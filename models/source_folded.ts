@@ -4,7 +4,7 @@
  * @module
  */
 
-import { foldScales } from "../quant/offsets.ts";
+import { addTally, assertWithin, type Beyond, foldScales } from "../quant/offsets.ts";
 import { partOf } from "../quant/trained_part.ts";
 import { withMovedMinima } from "./moved_minima.ts";
 import type { ModelSource, TensorSource } from "./source.ts";
@@ -24,6 +24,9 @@ import {
 export function foldedSource(
   source: ModelSource,
   trained: ReadonlyMap<string, TrainedTensor>,
+  { beyond = "keep" }: {
+    /** What becomes of numbers that their type does not reach. */ readonly beyond?: Beyond;
+  } = {},
 ): ModelSource & { readonly counts: FoldCounts } {
   const counts: FoldCounts = { swallowed: 0, changed: 0 };
   const tensors = new Map<string, TensorSource>(source.tensors);
@@ -50,18 +53,19 @@ export function foldedSource(
     tensors.set(owner, {
       ...tensor,
       patches: () =>
-        foldStored({ name: owner, layout: format.layout, rows, columns }, folds, counts),
+        foldStored({ name: owner, layout: format.layout, rows, columns }, folds, counts, beyond),
       read: async (firstRow, rows) => {
         const packed = await tensor.read(firstRow, rows);
         const result = foldScales(packed, offsets, form, span, {
           firstRow,
           totalRows: tensor.rows,
           part,
+          beyond: beyond === "refuse" ? "keep" : beyond,
         });
+        assertWithin(`"${name}"`, result, beyond);
         // Every piece of rows comes with the whole codebook.
         if (part !== "codebook" || firstRow === 0) {
-          counts.swallowed += result.swallowed;
-          counts.changed += result.changed;
+          addTally(counts, result);
         }
         return result.tensor;
       },

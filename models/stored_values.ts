@@ -8,6 +8,10 @@
 import { FLOAT_CODECS, type FloatCodec } from "../quant/float_codecs.ts";
 import { groupsPerRow, type Layout, scaleRows } from "../quant/layout.ts";
 import {
+  addTally,
+  assertWithin,
+  type Beyond,
+  type FoldTally,
   groupOffsets,
   offsetCount,
   type OffsetFold,
@@ -28,12 +32,7 @@ export interface TrainedTensor {
 }
 
 /** What rounding to the stored precision did, summed over what has been read so far. */
-export interface FoldCounts {
-  /** Values whose offset is not zero but whose stored bits stayed the same. */
-  swallowed: number;
-  /** Values whose stored bits changed. */
-  changed: number;
-}
+export type FoldCounts = FoldTally;
 
 /** Bytes that replace others of the same length in a file. */
 export interface FilePatch {
@@ -116,6 +115,7 @@ export async function* foldStored(
   },
   folds: readonly StoredFold[],
   counts: FoldCounts,
+  beyond: Beyond = "keep",
 ): AsyncGenerator<FilePatch> {
   const { name, layout, rows, columns } = tensor;
   for (const { part, trained: { span, offsets } } of folds) {
@@ -142,10 +142,10 @@ export async function* foldStored(
       const bits = bitsOf(bytes, width);
       let changed = 0;
       for (const one of together) {
-        const made = foldInto(bits, first, tensor, one);
+        const made = foldInto(bits, first, tensor, one, beyond);
         changed += made.changed;
-        counts.changed += made.changed;
-        counts.swallowed += made.swallowed;
+        addTally(counts, made);
+        assertWithin(`"${name}" (${one.part})`, made, beyond);
       }
       if (changed > 0) yield { file, offset: offset + first * width, bytes };
     }
@@ -162,11 +162,12 @@ function foldInto(
     readonly columns: number;
   },
   { part, stored, trained: { form, span, offsets } }: StoredFold,
+  beyond: Beyond,
 ): FoldCounts {
   const folds = new Map<FloatCodec, OffsetFold>();
   const apply = (index: number, offset: number): void => {
     const codec = stored.codec(first + index);
-    const fold = folds.get(codec) ?? offsetFold(form, codec);
+    const fold = folds.get(codec) ?? offsetFold(form, codec, beyond);
     folds.set(codec, fold);
     bits[index] = fold.apply(bits[index], offset);
   };
@@ -179,10 +180,9 @@ function foldInto(
       for (let g = 0; g < groups; g++) apply(stored.at!(row, g), offsets[offsetAt(row, g)]);
     }
   }
-  return [...folds.values()].reduce<FoldCounts>((sum, { counts }) => ({
-    swallowed: sum.swallowed + counts.swallowed,
-    changed: sum.changed + counts.changed,
-  }), { swallowed: 0, changed: 0 });
+  const counts: FoldCounts = { swallowed: 0, changed: 0 };
+  for (const fold of folds.values()) addTally(counts, fold.counts);
+  return counts;
 }
 
 function bitsOf(

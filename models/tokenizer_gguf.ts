@@ -80,7 +80,7 @@ export interface SpelledTokenizer extends TokenizerOptions {
  *   ["tokenizer.ggml.merges", ["a b"]],
  *   ["tokenizer.ggml.bos_token_id", 3],
  * ]));
- * assertEquals((json.model as { merges: unknown }).merges, ["a b"]);
+ * assertEquals((json.model as { merges: unknown }).merges, [["a", "b"]]);
  * assertEquals(config.bos_token, "<s>");
  * ```
  */

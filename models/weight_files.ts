@@ -19,6 +19,9 @@ const SHARD = /^(.+)-(\d{5})-of-(\d{5})((?:\.[\w-]+)?)\.safetensors$/;
 const VARIANT = /^model\.([\w-]+)\.safetensors$/;
 const VARIANT_INDEX = /^model\.safetensors\.index\.([\w-]+)\.json$/;
 
+/** Far more than the shards of any model. */
+const MOST_FILES = 10_000;
+
 /** Files of a folder that hold its weights. */
 export interface WeightFiles {
   /** Their names. */
@@ -109,6 +112,7 @@ async function readIndex(folder: string, name: string): Promise<Map<string, stri
     throw new SyntaxError(`Cannot read "${path}": this safetensors index has no weight_map`);
   }
   const files = new Map<string, string>();
+  const names = new Set<string>();
   for (const [tensor, file] of Object.entries(map as Record<string, unknown>)) {
     if (typeof file !== "string" || file.length > 255 || /[\\/\0]|^\.{0,2}$/.test(file)) {
       throw new SyntaxError(
@@ -118,6 +122,9 @@ async function readIndex(folder: string, name: string): Promise<Map<string, stri
       );
     }
     files.set(tensor, file);
+    if (names.add(file).size > MOST_FILES) {
+      throw new RangeError(`Cannot read "${path}": it names more than ${MOST_FILES} files`);
+    }
   }
   if (files.size === 0) throw new RangeError(`Cannot read "${path}": its weight_map is empty`);
   return files;

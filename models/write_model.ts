@@ -17,7 +17,7 @@ import { assertOtherFolder, writeStoredFolder } from "./write_stored_folder.ts";
 
 export { modelAsGguf } from "./gguf_model.ts";
 export { type TargetKind, targetKind } from "./target_kind.ts";
-export type { WriteOptions } from "./write_options.ts";
+export type { FoldWriteOptions, WriteOptions } from "./write_options.ts";
 
 /** What was written. */
 export interface WriteReport {

@@ -4,10 +4,18 @@
  * @module
  */
 
+import type { Beyond } from "../quant/offsets.ts";
+
 /** Progress of writing. */
 export interface WriteOptions {
   /** Called after each tensor. */
   readonly onProgress?: (progress: { tensor: string; done: number; total: number }) => void;
   /** Stops before the next tensor; nothing is left half-written. */
   readonly signal?: AbortSignal;
+}
+
+/** How trained values are written. */
+export interface FoldWriteOptions extends WriteOptions {
+  /** What becomes of tuned numbers beyond what their stored type reaches. Default `"refuse"`. */
+  readonly beyond?: Beyond;
 }

@@ -7,15 +7,23 @@
 import type { Format } from "./format.ts";
 import { formatOfGgufTensor, type GgufTensor } from "./gguf.ts";
 import type { RowPatch } from "./gguf_write.ts";
-import { foldScales, offsetCount, type OffsetForm } from "./offsets.ts";
+import {
+  addTally,
+  assertWithin,
+  type Beyond,
+  foldScales,
+  type FoldTally,
+  offsetCount,
+  type OffsetForm,
+} from "./offsets.ts";
 import type { TrainedPart } from "./trained_part.ts";
 
 /** A function for `patchGguf`, and what rounding did to the offsets it has folded so far. */
 export interface FoldPatch {
   /** Folds the offsets of the rows it is given. */
   readonly patch: RowPatch;
-  /** Sums of `FoldResult.swallowed` and `changed` over the pieces. */
-  readonly counts: { swallowed: number; changed: number };
+  /** Sums of what `FoldResult` says over the pieces. */
+  readonly counts: FoldTally;
 }
 
 /**
@@ -24,6 +32,7 @@ export interface FoldPatch {
  *
  * @param offsets Those of the whole tensor.
  * @param span Columns per offset; 0 means the whole row; dense tensors ignore it.
+ * @param beyond What becomes of numbers that their type does not reach; the base stays by default. Refused when the last rows come.
  * @throws {RangeError} for a type that this library cannot read; the patch throws as `foldScales` does.
  * @throws {TypeError} when the number of offsets does not fit the tensor.
  *
@@ -53,6 +62,7 @@ export function foldPatch(
   form: OffsetForm,
   span: number,
   part: TrainedPart = "scales",
+  beyond: Beyond = "keep",
 ): FoldPatch {
   const format: Format = formatOfGgufTensor(tensor);
   const [columns, ...rest] = tensor.dimensions;
@@ -64,13 +74,18 @@ export function foldPatch(
         `expected ${count}`,
     );
   }
-  const counts = { swallowed: 0, changed: 0 };
+  const counts: FoldTally = { swallowed: 0, changed: 0 };
   const patch: RowPatch = (bytes, firstRow) => {
     const rows = bytes.length / format.rowBytes(columns);
     const piece = format.unpack(bytes, rows, columns);
-    const folded = foldScales(piece, offsets, form, span, { firstRow, totalRows, part });
-    counts.swallowed += folded.swallowed;
-    counts.changed += folded.changed;
+    // Counted over the whole tensor, so refused there.
+    const kept = beyond === "refuse" ? "keep" : beyond;
+    const folded = foldScales(piece, offsets, form, span, {
+      ...{ firstRow, totalRows, part },
+      beyond: kept,
+    });
+    addTally(counts, folded);
+    if (firstRow + rows === totalRows) assertWithin(`"${tensor.name}" (${part})`, counts, beyond);
     bytes.set(format.pack(folded.tensor));
   };
   return { patch, counts };

@@ -63,4 +63,5 @@ export * from "./scalar_codes.ts";
 export * from "./super_scales.ts";
 export * from "./torchao_int4.ts";
 export * from "./trained_part.ts";
+export * from "./tuned_rows.ts";
 export { packedToGptqScales, type StoredWords, type TransposedShape } from "./transposed.ts";

@@ -27,12 +27,20 @@ import {
   planeWords,
   scaleRows,
 } from "./layout.ts";
-import { offsetFold, type OffsetForm } from "./offset_fold.ts";
+import { assertWithin, type Beyond, offsetFold, type OffsetForm } from "./offset_fold.ts";
 import { checkPacked, checkShape, halves } from "./planes.ts";
 import { foldSuper } from "./super_fold.ts";
 import { checkPart, type TrainedPart } from "./trained_part.ts";
 
-export { type OffsetFold, offsetFold, type OffsetForm } from "./offset_fold.ts";
+export {
+  addTally,
+  assertWithin,
+  type Beyond,
+  type FoldTally,
+  type OffsetFold,
+  offsetFold,
+  type OffsetForm,
+} from "./offset_fold.ts";
 
 /** Which rows of a larger tensor the folded one is. */
 export interface FoldOptions {
@@ -42,16 +50,23 @@ export interface FoldOptions {
   readonly totalRows?: number;
   /** What the offsets tune. Default "scales". */
   readonly part?: TrainedPart;
+  /** What happens to numbers that the stored type does not reach. Default "keep": the base stays. */
+  readonly beyond?: Beyond;
 }
 
 /** A tensor with offsets folded in, and what rounding did to them. */
 export interface FoldResult {
   /** A copy; planes are shared with the base where they did not change. */
   readonly tensor: PackedTensor;
-  /** Stored values (scales, minima, entries, dense elements) whose offset is not zero but whose bits stayed: rounding swallowed it. */
+  /**
+   * Stored values (scales, minima, entries, dense elements) whose offset is not zero but whose bits stayed: rounding swallowed it, or the
+   * type does not reach it.
+   */
   readonly swallowed: number;
   /** Stored values whose bits changed. */
   readonly changed: number;
+  /** Stored values that would lie beyond what their type reaches, among the others; absent if none do. */
+  readonly exceeded?: number;
 }
 
 /** Offsets between one span of columns and the next: `rows` rounded up to a multiple of 4. */
@@ -94,13 +109,14 @@ export function offsetCount(
  * Each stored f16 scale becomes the nearest f16 of `base + offset` or `base * (1 + offset)`, computed in f64. Where the
  * span is wider than the group, the groups of a span get the same offset. A span that ends within a group cannot be
  * folded, for the group would need two scales. Codebook layouts have one scale per row, so they need `span` 0 or at least
- * the columns. With `part` the minima, zero points or entries of the codebook change instead. Dense elements are rounded to their type in the same way. Results beyond the type's range keep the base,
- * counted as swallowed; an offset that is not finite is refused. Super-blocks take spans of any multiple of 32, see
+ * the columns. With `part` the minima, zero points or entries of the codebook change instead. Dense elements are rounded to their type in the same way. Results beyond the type's range keep the base
+ * unless `beyond` says else, and are counted; an offset that is not finite is refused. Super-blocks take spans of any multiple of 32, see
  * `foldSuper`.
  *
  * @param offsets Those of the whole tensor.
  * @param span Columns per offset; 0 means the whole row; dense layouts ignore it.
- * @throws {RangeError} for a span that no group can hold, an offset that is not finite, or rows outside the whole tensor.
+ * @throws {RangeError} for a span that no group can hold, an offset that is not finite, rows outside the whole tensor, or numbers beyond the
+ * type where these are to be refused.
  * @throws {TypeError} when the number of offsets does not fit.
  *
  * @example Half again
@@ -137,10 +153,24 @@ export function foldScales(
       `Cannot fold ${offsets.length} offsets into ${totalRows} x ${t.columns}: expected ${count}`,
     );
   }
-  if (part === "codebook") return foldBooks(t, offsets, form);
+  const { beyond = "keep" } = options;
+  const made = foldPart(t, offsets, form, span, { firstRow, totalRows, part, beyond });
+  assertWithin(`rows ${firstRow} to ${firstRow + t.rows} (${part})`, made, beyond);
+  return made;
+}
+
+function foldPart(
+  t: PackedTensor,
+  offsets: Float32Array,
+  form: OffsetForm,
+  span: number,
+  options: Required<FoldOptions>,
+): FoldResult {
+  const { firstRow, totalRows, part, beyond } = options;
+  if (part === "codebook") return foldBooks(t, offsets, form, beyond);
   if (t.layout.kind === "column") {
     checkedSpan("scales of single columns", t.columns, form, span);
-    return foldColumns(t, t.layout, offsets, span, firstRow);
+    return foldColumns(t, t.layout, offsets, span, options);
   }
   if (t.layout.kind === "super") {
     const what = `the integer scales of ${t.layout.scales} super-blocks`;
@@ -150,11 +180,12 @@ export function foldScales(
       t,
       t.layout,
       (row, column) => offsets[Math.floor(column / width) * stride + firstRow + row],
+      beyond,
     );
   }
   return t.layout.kind === "dense"
-    ? foldDense(t, offsets, form, firstRow)
-    : foldGroups(t, offsets, form, span, firstRow, totalRows, part);
+    ? foldDense(t, offsets, form, options)
+    : foldGroups(t, offsets, form, span, options);
 }
 
 function spanColumns(span: number, columns: number): number {
@@ -190,16 +221,14 @@ function foldGroups(
   offsets: Float32Array,
   form: OffsetForm,
   span: number,
-  firstRow: number,
-  totalRows: number,
-  part: TrainedPart,
+  { firstRow, totalRows, part, beyond }: Required<FoldOptions>,
 ): FoldResult {
   const groups = groupsPerRow(t.layout, t.columns);
   const offsetAt = groupOffsets(t.layout, totalRows, t.columns, span);
   const tensor = { ...t, scales: t.scales.slice() };
   const stored = halves(tensor.scales);
   const step = t.layout.kind === "scalar" && t.layout.second !== "none" ? 2 : 1;
-  const fold = offsetFold(form, FLOAT_CODECS.f16);
+  const fold = offsetFold(form, FLOAT_CODECS.f16, beyond);
   for (let row = 0; row < t.rows; row++) {
     for (let g = 0; g < groups; g++) {
       const at = (row * groups + g) * step + (part === "minima" ? 1 : 0);
@@ -209,10 +238,15 @@ function foldGroups(
   return { tensor, ...fold.counts };
 }
 
-function foldBooks(t: PackedTensor, offsets: Float32Array, form: OffsetForm): FoldResult {
+function foldBooks(
+  t: PackedTensor,
+  offsets: Float32Array,
+  form: OffsetForm,
+  beyond: Beyond,
+): FoldResult {
   const tensor = { ...t, codebook: t.codebook.slice() };
   const stored = halves(tensor.codebook);
-  const fold = offsetFold(form, FLOAT_CODECS.f16);
+  const fold = offsetFold(form, FLOAT_CODECS.f16, beyond);
   offsets.forEach((offset, i) => stored[i] = fold.apply(stored[i], offset));
   return { tensor, ...fold.counts };
 }
@@ -222,12 +256,12 @@ function foldColumns(
   layout: ColumnLayout,
   offsets: Float32Array,
   span: number,
-  firstRow: number,
+  { firstRow, beyond }: Required<FoldOptions>,
 ): FoldResult {
   const offsetAt = groupOffsets(layout, t.rows, t.columns, span);
   const tensor = { ...t, codebook: t.codebook.slice() };
   const stored = halves(tensor.codebook);
-  const fold = offsetFold("relative", FLOAT_CODECS.f16);
+  const fold = offsetFold("relative", FLOAT_CODECS.f16, beyond);
   for (let i = 0; i < t.codebook.length; i++) {
     const row = (firstRow + Math.floor(i / t.columns)) % layout.classes;
     stored[2 * i] = fold.apply(stored[2 * i], offsets[offsetAt(row, i % t.columns)]);
@@ -272,13 +306,13 @@ function foldDense(
   t: PackedTensor,
   offsets: Float32Array,
   form: OffsetForm,
-  firstRow: number,
+  { firstRow, beyond }: Required<FoldOptions>,
 ): FoldResult {
   const tensor = { ...t, codes: t.codes.slice() };
   const from = firstRow * t.columns;
   const type = t.layout.kind === "dense" ? t.layout.type : "f32";
   const stored = type === "f32" ? tensor.codes : halves(tensor.codes);
-  const fold = offsetFold(form, FLOAT_CODECS[type]);
+  const fold = offsetFold(form, FLOAT_CODECS[type], beyond);
   for (let i = 0; i < t.rows * t.columns; i++) {
     stored[i] = fold.apply(stored[i], offsets[from + i]);
   }

@@ -1,6 +1,6 @@
 /**
- * Folding trained offsets into super-blocks: into the f16 factors where a span covers the super-block, else into the nearest
- * integer scales and minima that some f16 factor allows.
+ * Folding trained offsets into super-blocks: into the f16 factors where a span covers the super-block, else into the integer scales and
+ * minima, under whatever f16 factors, that bring the weights nearest to the trained ones.
  *
  * @module
  */
@@ -8,9 +8,16 @@
 import { float16ToNumber, numberToFloat16 } from "./float16.ts";
 import { FLOAT_CODECS } from "./float_codecs.ts";
 import type { PackedTensor, SuperLayout } from "./layout.ts";
-import { offsetFold } from "./offset_fold.ts";
+import {
+  addTally,
+  type Beyond,
+  type FoldTally,
+  type OffsetFold,
+  offsetFold,
+} from "./offset_fold.ts";
 import { planeBytes } from "./planes.ts";
-import { superByte } from "./super_rows.ts";
+import { type CodeMoments, fitSuperBlock } from "./super_fit.ts";
+import { superByte, superRows } from "./super_rows.ts";
 import {
   emptySuperBlock,
   readSuperBlock,
@@ -20,8 +27,7 @@ import {
   writeSuperBlock,
 } from "./super_scales.ts";
 
-/** Factors to try beside the stored one: within a tenth of what reaches the range. */
-const STEPS = 40;
+const LARGEST_FLOAT16 = 65504;
 
 /**
  * Folds relative offsets into a copy of the scales; codes are shared.
@@ -31,20 +37,25 @@ const STEPS = 40;
  * Exponents (MXFP4) become the nearest power of two, so offsets below a third or so are swallowed.
  *
  * @param offsetAt The offset of a row and column.
+ * @param beyond What becomes of factors that f16 does not reach.
  * @throws {RangeError} for an offset that is not finite.
  */
 export function foldSuper(
   t: PackedTensor,
   layout: SuperLayout,
   offsetAt: (row: number, column: number) => number,
-): { tensor: PackedTensor; swallowed: number; changed: number } {
+  beyond: Beyond = "keep",
+): { tensor: PackedTensor } & FoldTally {
   const tensor = { ...t, scales: t.scales.slice() };
   const { columns: width, group } = SUPER_SCALES[layout.scales];
   const bytes = planeBytes(tensor.scales);
-  const counts = { swallowed: 0, changed: 0 };
-  const fold = layout.scales === "e8m0" ? powerFold() : offsetFold("relative", FLOAT_CODECS.f16);
+  const counts: FoldTally = { swallowed: 0, changed: 0 };
+  const fold = layout.scales === "e8m0"
+    ? powerFold(beyond)
+    : offsetFold("relative", FLOAT_CODECS.f16, beyond);
   const block = emptySuperBlock(layout.scales);
   const groups = width / group;
+  const moments = codeMoments(t, layout);
   for (let row = 0; row < t.rows; row++) {
     for (let b = 0; b < t.columns / width; b++) {
       const offsets = Array.from({ length: groups }, (_, g) => {
@@ -59,15 +70,46 @@ export function foldSuper(
         block.d = fold.apply(block.d, offsets[0]);
         if (SUPER_SCALES[layout.scales].minima) block.dmin = fold.apply(block.dmin, offsets[0]);
       } else {
-        refit(layout, block, offsets, counts);
+        refit(layout, block, offsets, moments(row, b), counts);
       }
       writeSuperBlock(layout.scales, bytes, at, block);
     }
   }
-  return {
-    tensor,
-    swallowed: counts.swallowed + fold.counts.swallowed,
-    changed: counts.changed + fold.counts.changed,
+  addTally(counts, fold.counts);
+  return { tensor, ...counts };
+}
+
+/** What a group's scale multiplies, as sums over the group, of each group of a super-block. */
+type MomentsAt = (row: number, block: number) => CodeMoments[];
+
+/** Reads codes as numbers: decodes a copy whose scales are all 1 and whose minima are 0. */
+function codeMoments(t: PackedTensor, layout: SuperLayout): MomentsAt {
+  const { columns: width, group, plus = 0 } = SUPER_SCALES[layout.scales];
+  const unit = { ...t, scales: t.scales.slice() };
+  const bytes = planeBytes(unit.scales);
+  const block = emptySuperBlock(layout.scales);
+  block.scales.fill(1);
+  block.d = numberToFloat16(1);
+  const values = new Float32Array(t.columns);
+  let read = -1;
+  return (row, b) => {
+    if (read !== row) {
+      for (let at = 0; at < t.columns / width; at++) {
+        writeSuperBlock(layout.scales, bytes, superByte(layout, t.columns, row, at), block);
+      }
+      superRows(unit, layout)(row, values, 0);
+      read = row;
+    }
+    return Array.from({ length: width / group }, (_, g) => {
+      let [sum, squares] = [0, 0];
+      const from = b * width + g * group;
+      for (let k = from; k < from + group; k++) {
+        const q = values[k] / (1 + plus);
+        sum += q;
+        squares += q * q;
+      }
+      return { sum, squares };
+    });
   };
 }
 
@@ -75,30 +117,25 @@ function refit(
   layout: SuperLayout,
   block: SuperBlock,
   offsets: readonly number[],
-  counts: { swallowed: number; changed: number },
+  moments: readonly CodeMoments[],
+  counts: FoldTally,
 ): void {
-  const { range, minima, plus = 0 } = SUPER_SCALES[layout.scales];
+  const { range } = SUPER_SCALES[layout.scales];
   const before = offsets.map((_, g) => effective(layout, block, g));
-  block.d = nearestFactor(
-    block.d,
-    before.map(([scale], g) => scale * (1 + offsets[g])),
-    range,
-    block.scales,
-    plus,
-  );
-  if (minima) {
-    block.dmin = nearestFactor(
-      block.dmin,
-      before.map(([, min], g) => min * (1 + offsets[g])),
-      range,
-      block.minima,
-    );
-  }
+  const wanted = before.map(([scale, min], g) => ({
+    scale: scale * (1 + offsets[g]),
+    min: min * (1 + offsets[g]),
+  }));
+  fitSuperBlock(layout.scales, block, wanted, moments);
   offsets.forEach((offset, g) => {
     if (offset === 0) return;
     const [scale, min] = effective(layout, block, g);
     if (scale === before[g][0] && min === before[g][1]) counts.swallowed++;
     else counts.changed++;
+    // The largest integer under the largest factor; what is wanted beyond it is not reached.
+    const reach = LARGEST_FLOAT16 * Math.max(...range.map(Math.abs));
+    if (Math.max(Math.abs(wanted[g].scale), Math.abs(wanted[g].min)) <= reach) return;
+    counts.exceeded = (counts.exceeded ?? 0) + 1;
   });
 }
 
@@ -110,43 +147,8 @@ function effective(layout: SuperLayout, block: SuperBlock, g: number): [number, 
   ];
 }
 
-/** The f16 bits whose multiples, by integers and `plus`, come nearest to `wanted` (in squares); writes the integers. */
-function nearestFactor(
-  stored: number,
-  wanted: readonly number[],
-  range: readonly [number, number],
-  integers: Int16Array,
-  plus = 0,
-): number {
-  const [low, high] = range;
-  const integerOf = (x: number, factor: number): number =>
-    factor === 0 ? 0 : Math.min(high, Math.max(low, Math.round(x / factor - plus))) + 0;
-  let best = stored;
-  let least = Infinity;
-  const consider = (bits: number): void => {
-    const factor = float16ToNumber(bits);
-    if (!Number.isFinite(factor)) return;
-    let error = 0;
-    for (const x of wanted) error += (x - factor * (integerOf(x, factor) + plus)) ** 2;
-    if (error < least) [best, least] = [bits, error];
-  };
-  consider(stored);
-  const extreme = wanted.reduce((most, x) => Math.abs(x) > Math.abs(most) ? x : most, 0);
-  for (const end of low < 0 ? [low, high] : [high]) {
-    for (let step = -STEPS; step <= STEPS; step++) {
-      consider(numberToFloat16(extreme / (end + plus) * (1 + 0.1 * step / STEPS)));
-    }
-  }
-  const factor = float16ToNumber(best);
-  wanted.forEach((x, g) => integers[g] = integerOf(x, factor));
-  return best;
-}
-
-function powerFold(): {
-  apply(bits: number, offset: number): number;
-  counts: { swallowed: number; changed: number };
-} {
-  const counts = { swallowed: 0, changed: 0 };
+function powerFold(beyond: Beyond): OffsetFold {
+  const counts: FoldTally = { swallowed: 0, changed: 0 };
   return {
     counts,
     apply(exponent, offset): number {
@@ -155,8 +157,12 @@ function powerFold(): {
       // The border between neighbouring powers is their mean.
       const down = factor > 0 ? Math.floor(Math.log2(factor)) : 0;
       const steps = factor > 0 && factor >= 1.5 * 2 ** down ? down + 1 : down;
-      const folded = exponent + steps;
-      if (steps === 0 || folded < 0 || folded > 254) {
+      let folded = exponent + steps;
+      if (folded > 254) {
+        counts.exceeded = (counts.exceeded ?? 0) + 1;
+        if (beyond === "clamp") folded = 254;
+      }
+      if (folded === exponent || folded < 0 || folded > 254) {
         counts.swallowed++;
         return exponent;
       }

@@ -14,9 +14,8 @@ import { testRun } from "./test_run.ts";
 const root = join(import.meta.dirname!, "..");
 const config = JSON.parse(await Deno.readTextFile(join(root, "deno.json")));
 const entryPoints: string[] = Object.values(config.exports);
-const rooms = entryPoints.map((path) => path.replace(/\/[^/]+$/, "")).filter((path) =>
-  path !== "."
-);
+const folders = entryPoints.map((path) => path.replace(/\/[^/]+$/, ""));
+const rooms = [...new Set(folders)].filter((path) => path !== ".");
 
 const steps: Record<string, string[]> = {
   format: ["fmt", "--check"],

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Second adapter and independent implementations that some tests compare with: SwiftShader, node-llama-cpp,
-# onnxruntime; and the oldest Node that the npm form is for. Only where asked (CI, or QZO_TEST_TOOLS=1); what cannot be had is said, and its tests skip.
+# onnxruntime; the oldest Node that the npm form is for; and a Jupyter client. Only where asked (CI, or QZO_TEST_TOOLS=1); what cannot be had is said, and its tests skip.
 set -u
 cd "$(dirname "$0")/.."
 if [ "${CI:-}" = "" ] && [ "${QZO_TEST_TOOLS:-}" = "" ]; then exit 0; fi
@@ -86,9 +86,30 @@ node() {
   fi
 }
 
+# A Jupyter client without a notebook server; of Python, Debian's own sees it.
+jupyter() {
+  for python in /usr/bin/python3 python3; do
+    "$python" -c "import nbclient, nbformat" >/dev/null 2>&1 && return
+  done
+  if ! command -v apt-get >/dev/null 2>&1; then
+    skip "the Jupyter client" "it is Debian's package python3-nbclient, and there is no apt-get"
+    return
+  fi
+  root=""
+  [ "$(id -u)" = 0 ] || root="sudo -n"
+  { $root apt-get update -qq; DEBIAN_FRONTEND=noninteractive $root apt-get install -y -qq \
+    --no-install-recommends python3-nbclient python3-nbformat; } >/dev/null 2>&1
+  if /usr/bin/python3 -c "import nbclient, nbformat" >/dev/null 2>&1; then
+    echo "test tools: the Jupyter client is installed"
+  else
+    skip "the Jupyter client" "apt-get could not install python3-nbclient"
+  fi
+}
+
 mkdir -p .tools
 loader
 swiftshader
 peers
 node
+jupyter
 exit 0

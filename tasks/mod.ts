@@ -9,6 +9,7 @@ export * from "./files.ts";
 export * from "./language_modelling.ts";
 export * from "./metrics.ts";
 export * from "./order.ts";
+export * from "./paired.ts";
 export * from "./permutation.ts";
 export * from "./read_examples.ts";
 export * from "./registry.ts";

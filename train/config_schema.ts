@@ -81,6 +81,8 @@ export interface TrainablesConfig {
   readonly kinds: readonly TrainableKind[];
   /** Columns that share an offset; undefined: as the optimiser wants it. */
   readonly span?: OffsetSpan | number;
+  /** Whether the ledger is enough: else what no file could hold is refused. */
+  readonly ledgerOnly?: boolean;
 }
 
 /** Where to run. */
@@ -183,6 +185,11 @@ const schema: Field<TrainConfig> = section<TrainConfig>("A fine-tune", {
       "columns that share an offset; what the optimiser wants if not given",
       spans,
       readSpan,
+    ),
+    ledgerOnly: custom(
+      "train also what an export could not hold, such as scales of MXFP4",
+      "true or false",
+      (value) => typeof value === "boolean" ? value : undefined,
     ),
   }),
   batchSize: number("examples of a step", { ...count, max: 65536 }, 16),

@@ -5,11 +5,23 @@
  */
 
 import type { OffsetSet } from "../kernels/mod.ts";
-import { type Example, type Objective, packBatch, type PackedBatch } from "../models/batch.ts";
+import {
+  type Example,
+  exampleCost,
+  type Objective,
+  packBatch,
+  type PackedBatch,
+} from "../models/batch.ts";
 import { Evaluator } from "../models/evaluator.ts";
 import type { Model } from "../models/model.ts";
 import { integerWithin } from "../optim/check.ts";
 import { type Accuracy, accuracy, argmax } from "../tasks/metrics.ts";
+import {
+  type AccuracyDifference,
+  type Difference,
+  pairedAccuracy,
+  pairedMean,
+} from "../tasks/paired.ts";
 
 /** How to evaluate. */
 export interface EvaluateOptions {
@@ -39,6 +51,58 @@ export interface Evaluation {
   readonly predictions: readonly number[];
   /** How many were evaluated. */
   readonly examples: number;
+  /** Nats of each example (language modelling: a token), and how much each counts for the loss; what {@linkcode compareEvaluations} needs. */
+  readonly byExample?: { readonly losses: readonly number[]; readonly weights: readonly number[] };
+}
+
+/** Two evaluations of the same examples beside each other. */
+export interface Comparison {
+  /** After less before, in nats: negative where it got better. */
+  readonly loss: Difference;
+  /** After less before; only for classification. */
+  readonly accuracy?: AccuracyDifference;
+}
+
+/**
+ * How two evaluations of the same examples differ, with 95 % intervals of the differences: paired, so that what makes examples hard does not
+ * count. What was chosen as the best of several evaluations on these examples cannot be judged by them.
+ *
+ * @throws {TypeError} When they are not of the same examples
+ */
+export function compareEvaluations(
+  before: Evaluation,
+  after: Evaluation,
+  examples: readonly Example[],
+): Comparison {
+  const { byExample: first } = before;
+  const { byExample: second } = after;
+  if (!first || !second) throw new TypeError("Cannot compare evaluations without their examples");
+  return {
+    loss: pairedMean(first.losses, second.losses, first.weights),
+    ...(after.accuracy
+      ? {
+        accuracy: pairedAccuracy(
+          before.predictions,
+          after.predictions,
+          examples.map(({ label }) => label),
+        ),
+      }
+      : {}),
+  };
+}
+
+/** Loss and weight of one example from its candidates' mean log-probabilities, as the device sums them. */
+function lossOf(
+  example: Example,
+  scores: Float32Array,
+  objective: Objective,
+): { readonly loss: number; readonly weight: number } {
+  if (objective === "language-modelling") {
+    return { loss: -scores[0], weight: exampleCost(example).lossRows };
+  }
+  const top = scores.reduce((most, score) => Math.max(most, score), -Infinity);
+  const mass = scores.reduce((sum, score) => sum + Math.exp(score - top), 0);
+  return { loss: Math.log(mass) + top - scores[example.label], weight: 1 };
 }
 
 /** Shortest first, so that a batch's rows are few; results come back in the given order. */
@@ -67,6 +131,7 @@ export async function evaluate(
   try {
     const groups = inBatches(examples, batchSize);
     const predictions = new Array<number>(examples.length);
+    const [losses, weights] = [predictions.slice(), predictions.slice()];
     let sum = 0;
     let weight = 0;
     let perWait = 1;
@@ -89,6 +154,9 @@ export async function evaluate(
           const count = examples[i].candidates.length;
           const scores = result.scores.subarray(candidate, candidate += count);
           predictions[i] = scores.every(Number.isFinite) ? argmax(scores) : 0;
+          const own = lossOf(examples[i], scores, objective);
+          losses[i] = own.loss;
+          weights[i] = own.weight;
         }
         done += chunk[j].length;
       });
@@ -107,6 +175,7 @@ export async function evaluate(
       loss,
       predictions,
       examples: examples.length,
+      byExample: { losses, weights },
       ...(objective === "classification"
         ? { accuracy: accuracy(predictions, examples.map((e) => e.label)) }
         : {}),

@@ -12,10 +12,12 @@ import type { ModelSource } from "../models/source.ts";
 import { foldedSource } from "../models/source_folded.ts";
 import type { FoldCounts, TrainedTensor } from "../models/stored_values.ts";
 import { targetKind } from "../models/target_kind.ts";
-import { assertWritable, writeModel, type WriteOptions } from "../models/write_model.ts";
+import { keptShare } from "../models/kept_share.ts";
+import { assertWritable, type FoldWriteOptions, writeModel } from "../models/write_model.ts";
 import { writeFilesTogether } from "../models/write_together.ts";
 import { type LedgerTrainable, trainedOffset } from "../optim/mod.ts";
 import { foldPatch } from "../quant/fold_patch.ts";
+import { addTally } from "../quant/offsets.ts";
 import { type GgufPart, mergeGguf, splitPaths } from "../quant/gguf_split.ts";
 import { patchGguf, type RowPatch } from "../quant/gguf_write.ts";
 import { partOf } from "../quant/trained_part.ts";
@@ -36,6 +38,10 @@ export function trainedTensors(
 export interface ExportReport extends FoldCounts {
   /** What a user should know of how it was written, a sentence each. */
   readonly notes: readonly string[];
+  /** The share of the trained change of the weights that the file has, from 0 to 1; by `keptShare`. */
+  readonly kept: number;
+  /** The same for each format that was trained. */
+  readonly keptByFormat: ReadonlyMap<string, number>;
 }
 
 /**
@@ -45,29 +51,32 @@ export interface ExportReport extends FoldCounts {
  * written anew.
  *
  * @returns How many stored values changed, how many offsets rounding swallowed, and notes
- * @throws {RangeError} When offsets do not fit the model, or its formats do not fit the path
+ * @throws {RangeError} When offsets do not fit the model, its formats not the path, or tuned numbers not their stored type (see `beyond`)
  */
 export async function exportTuned(
   source: ModelSource,
   trained: ReadonlyMap<string, TrainedTensor>,
   path: string,
-  options: WriteOptions = {},
+  options: FoldWriteOptions = {},
 ): Promise<ExportReport> {
   await assertExportable(source, path);
+  const { beyond = "refuse" } = options;
+  const { share, formats } = await keptShare(source, trained, options);
+  const kept = { kept: share, keptByFormat: formats };
   if (targetKind(path) === "safetensors") {
-    return { ...await writeAdapter(source, trained, path, options), notes: [] };
+    return { ...await writeAdapter(source, trained, path, options), notes: [], ...kept };
   }
   const parts = partsOf(source, path);
   if (!parts) {
-    const folded = foldedSource(source, trained);
+    const folded = foldedSource(source, trained, { beyond });
     const { notes = [] } = await writeModel(folded, path, options);
-    return { ...folded.counts, notes };
+    return { ...folded.counts, notes, ...kept };
   }
   const folds = [...withMovedMinima(source, trained)].map(([name, { offsets, form, span }]) => {
     const { tensor, part } = partOf(name);
     const { file } = parts.find(({ file }) => file.tensors.some((t) => t.name === tensor)) ??
       parts[0];
-    const fold = foldPatch(file.tensorByName(tensor), offsets, form, span, part);
+    const fold = foldPatch(file.tensorByName(tensor), offsets, form, span, part, beyond);
     return { tensor, ...fold };
   });
   const patches = new Map<string, RowPatch>();
@@ -83,14 +92,9 @@ export async function exportTuned(
       return { path: paths[i], chunks: patchGguf(bytes, file, own) };
     }));
   } else await writeFileWhole(path, mergeGguf(parts, patches));
-  return folds.reduce<ExportReport>(
-    (sum, { counts }) => ({
-      ...sum,
-      swallowed: sum.swallowed + counts.swallowed,
-      changed: sum.changed + counts.changed,
-    }),
-    { swallowed: 0, changed: 0, notes: [] },
-  );
+  const counts: FoldCounts = { swallowed: 0, changed: 0 };
+  for (const fold of folds) addTally(counts, fold.counts);
+  return { ...counts, notes: [], ...kept };
 }
 
 /**

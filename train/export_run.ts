@@ -6,7 +6,7 @@
 import { join } from "@std/path";
 import type { OffsetSet } from "../kernels/mod.ts";
 import type { ModelSource } from "../models/source.ts";
-import type { WriteOptions } from "../models/write_model.ts";
+import type { FoldWriteOptions } from "../models/write_model.ts";
 import { type ExportReport, exportTuned, trainedTensors } from "./export.ts";
 import type { RunSession } from "./session.ts";
 
@@ -14,13 +14,13 @@ import type { RunSession } from "./session.ts";
  * Writes what `offsets` make of a session's model: GGUF for a `.gguf` path, else a folder. A model that was loaded as it is
  * stored keeps every byte but those of trained scales; one that was quantised on loading keeps its metadata.
  *
- * @throws {RangeError} When the formats do not fit the path
+ * @throws {RangeError} When the formats do not fit the path, or tuned numbers not their stored type (see `beyond`)
  */
 export async function exportOffsets(
-  { gpu, source }: RunSession,
+  { gpu, source }: Pick<RunSession, "gpu" | "source">,
   offsets: OffsetSet,
   path: string,
-  options: WriteOptions = {},
+  options: FoldWriteOptions = {},
 ): Promise<ExportReport> {
   const trained = trainedTensors(offsets.trainables, await offsets.read(gpu));
   return await exportTuned(source, trained, path, options);

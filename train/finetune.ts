@@ -4,7 +4,7 @@
  * @module
  */
 
-import { freezeByMagnitude, OffsetSet, type StepRecord } from "../kernels/mod.ts";
+import { freezeByMagnitude, type OffsetSet, type StepRecord } from "../kernels/mod.ts";
 import { type Example, exampleCost, type Objective } from "../models/batch.ts";
 import { Evaluator } from "../models/evaluator.ts";
 import type { Model } from "../models/model.ts";
@@ -53,6 +53,11 @@ export interface FinetuneOptions {
   readonly state?: readonly number[];
   /** Stops after the chunk in flight, or within an evaluation; the ledger is then whole. */
   readonly signal?: AbortSignal;
+  /**
+   * Whether `offsets` hold the best state at the end: a copy of it waits in the host's memory, none on the device. Default true; who replays a
+   * ledger for it needs none, and then `offsets` hold the last state.
+   */
+  readonly keepBest?: boolean;
   /** Called as an evaluation begins and after each of its waits: steps made before it, examples done, examples in all. */
   readonly onEvaluation?: ((step: number, done: number, total: number) => void) | undefined;
   /** Called after each chunk with when the device was at work on it, by its own clock, where it has one: for measuring. */
@@ -97,10 +102,17 @@ export interface EndEvent {
   readonly step: number;
   /** All steps done, or stopped by the signal. */
   readonly reason: "done" | "aborted";
-  /** Steps of the best evaluation, when there was a validation set; `offsets` then hold that state if `reason` is done. */
+  /**
+   * Steps of the best evaluation, when there was a validation set; `offsets` then hold that state if `reason` is done, unless `keepBest` is
+   * false. The best of several looks at the same examples flatters: judge it by others.
+   */
   readonly bestStep: number | undefined;
   /** The best evaluation. */
   readonly best: Evaluation | undefined;
+  /** How many evaluations it is the best of. */
+  readonly looks: number;
+  /** The evaluation after the last step, which was not chosen; undefined if there was none. */
+  readonly last: Evaluation | undefined;
 }
 
 /** What `finetune` yields. */
@@ -165,7 +177,9 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
     ...(options.onChunkTimes ? { onTimes: options.onChunkTimes } : {}),
   });
   using evaluator = new Evaluator(model, offsets);
-  using kept = new Kept(model, offsets);
+  const kept = new Kept(model, offsets, options.keepBest ?? true);
+  let looks = 0;
+  let last: Evaluation | undefined;
   // Undefined without anything held out, and when the signal came meanwhile.
   const evaluateNow = async (): Promise<EvaluationEvent | undefined> => {
     if (!validation || validation.length === 0) return undefined;
@@ -181,7 +195,8 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
         ...(signal ? { signal } : {}),
       });
       const best = better(evaluation, kept.best);
-      if (best) kept.keep(evaluation, step);
+      if (best) await kept.keep(evaluation, step);
+      looks++;
       const seconds = (performance.now() - begun) / 1000;
       return { type: "evaluation", step, evaluation, seconds, best };
     } catch (error) {
@@ -240,9 +255,10 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
   }
   let aborted = step < steps;
   if (!aborted) {
-    const last = await evaluateNow();
-    if (last) yield last;
-    aborted = !last && (validation?.length ?? 0) > 0;
+    const final = await evaluateNow();
+    if (final) yield final;
+    last = final?.evaluation;
+    aborted = !final && (validation?.length ?? 0) > 0;
     if (!aborted) kept.restore();
   }
   yield {
@@ -251,6 +267,8 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
     reason: aborted ? "aborted" : "done",
     bestStep: kept.step,
     best: kept.best,
+    looks,
+    last,
   };
 }
 
@@ -274,32 +292,28 @@ function stepEvent(step: number, record: StepRecord, pace: StepPace): StepEvent 
   };
 }
 
-/** The best state so far, in a second set of offsets. */
-class Kept implements Disposable {
+/** The best state so far, in the host's memory. */
+class Kept {
   readonly #model: Model;
   readonly #offsets: OffsetSet;
-  #copy: OffsetSet | undefined;
+  readonly #wanted: boolean;
+  #values: ReadonlyMap<string, Float32Array<ArrayBuffer>> | undefined;
   best: Evaluation | undefined;
   step: number | undefined;
 
-  constructor(model: Model, offsets: OffsetSet) {
+  constructor(model: Model, offsets: OffsetSet, wanted: boolean) {
     this.#model = model;
     this.#offsets = offsets;
+    this.#wanted = wanted;
   }
 
-  keep(evaluation: Evaluation, step: number): void {
-    const { gpu } = this.#model;
+  async keep(evaluation: Evaluation, step: number): Promise<void> {
     this.best = evaluation;
     this.step = step;
-    this.#copy ??= new OffsetSet(this.#offsets.trainables, gpu.maxBinding).allocate(gpu);
-    this.#copy.copyFrom(gpu, this.#offsets);
+    if (this.#wanted) this.#values = await this.#offsets.read(this.#model.gpu);
   }
 
   restore(): void {
-    if (this.#copy) this.#offsets.copyFrom(this.#model.gpu, this.#copy);
-  }
-
-  [Symbol.dispose](): void {
-    this.#copy?.[Symbol.dispose]();
+    if (this.#values) this.#offsets.write(this.#model.gpu, this.#values);
   }
 }

@@ -28,4 +28,5 @@ export * from "./run_data.ts";
 export * from "./run_folder.ts";
 export * from "./run_lock.ts";
 export * from "./session.ts";
+export * from "./storable.ts";
 export * from "./task_examples.ts";

@@ -30,6 +30,7 @@ import { assertSameData, dataOfRun, leftOverOf } from "./run_data.ts";
 import { RunLock } from "./run_lock.ts";
 import type { LeftOver } from "../tasks/order.ts";
 import { type RunSession, selectionOfConfig } from "./session.ts";
+import { assertStorable, pairNotes, type Storable, storable } from "./storable.ts";
 import type { TaskExamples } from "./task_examples.ts";
 
 /** What a run works with. */
@@ -70,6 +71,8 @@ export class Run implements Disposable {
   readonly resumedAt: number;
   /** What a user should know of how it was gone on with, a sentence each. */
   readonly notes: readonly string[];
+  /** What a file would keep of what is trained, by kind; of a run that is begun. */
+  readonly storables: readonly Storable[];
   readonly #options: RunOptions;
   readonly #state: readonly number[] | undefined;
   readonly #owned: DisposableStack;
@@ -85,6 +88,7 @@ export class Run implements Disposable {
       readonly metrics: MetricsFile;
       readonly state: readonly number[] | undefined;
       readonly notes: readonly string[];
+      readonly storables: readonly Storable[];
       readonly owned: DisposableStack;
       readonly begun: BegunFiles | undefined;
     },
@@ -97,6 +101,7 @@ export class Run implements Disposable {
     this.metrics = parts.metrics;
     this.resumedAt = parts.ledger.length;
     this.notes = parts.notes;
+    this.storables = parts.storables;
     this.#options = options;
     this.#state = parts.state;
     this.#owned = parts.owned;
@@ -109,8 +114,8 @@ export class Run implements Disposable {
    *
    * @throws {Deno.errors.AlreadyExists} When a new run's folder holds a ledger
    * @throws {Deno.errors.NotFound} When there is no run to go on with
-   * @throws {RangeError} When a new run's folder holds foreign files, a link leads out of it, or the ledger was made with another model,
-   * optimiser, seed or other data, held out ones too
+   * @throws {RangeError} When no file could hold what is trained and the ledger is not enough, a new run's folder holds foreign files, a link
+   * leads out of it, or the ledger was made with another model, optimiser, seed or other data, held out ones too
    */
   static async open(configured: TrainConfig, options: RunOptions): Promise<Run> {
     const { session: { gpu, model }, resume = false } = options;
@@ -140,6 +145,7 @@ export class Run implements Disposable {
     let ledger: LedgerFile;
     let state: readonly number[] | undefined;
     let notes: readonly string[] = [];
+    let storables: readonly Storable[] = [];
     if (resume) {
       // What was found of each tensor is not looked for again: an adapter's last bits could make it another.
       const check = async (theirs: Ledger) => {
@@ -167,6 +173,9 @@ export class Run implements Disposable {
       const planned = await offsetsFor(model, optimiser, {
         ...{ selection, train, objective, batchSize, seed, signal, onGains },
       });
+      const { ledgerOnly = false } = config.trainables;
+      storables = await storable(options.session.source, planned.trainables);
+      notes = [...assertStorable(storables, ledgerOnly), ...pairNotes(planned.trainables)];
       offsets = stack.use(planned.allocate(gpu));
       ledger = stack.use(await LedgerFile.create(folder.ledger, headerOf(planned)));
       begun?.made();
@@ -181,6 +190,7 @@ export class Run implements Disposable {
       metrics,
       state,
       notes,
+      storables,
       begun,
       owned: stack.move(),
     });
@@ -211,6 +221,7 @@ export class Run implements Disposable {
           evaluateEvery: config.evaluateEvery,
           activationBytes: config.device.activations * 2 ** 20,
           ledger: this.ledger,
+          keepBest: false,
           onEvaluation: this.#options.onEvaluation,
           ...(this.#state ? { state: this.#state } : {}),
           ...(signal ? { signal } : {}),

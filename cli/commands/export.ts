@@ -14,8 +14,8 @@ import {
   tunedPath,
 } from "../../train/mod.ts";
 import type { Command } from "../command.ts";
-import { resultText } from "../report.ts";
-import { facts, grouped, notes, status } from "../terminal.ts";
+import { evaluationText, foldRows, keptNotes } from "../report.ts";
+import { facts, notes, status } from "../terminal.ts";
 import {
   chosenLedger,
   evaluationStatus,
@@ -47,6 +47,11 @@ export const exportCommand: Command = {
       doc:
         "a .gguf file, a folder, or a .safetensors file for the tuned scales alone [tuned.gguf or tuned/ in the run's folder]",
     },
+    clamp: {
+      kind: "flag",
+      doc:
+        "where a tuned number is beyond what its stored type reaches, write the largest there is",
+    },
     evaluate: {
       kind: "flag",
       doc:
@@ -71,18 +76,19 @@ export const exportCommand: Command = {
     });
     const path = output!;
     using offsets = await tunedOffsets(session, chosen, call);
-    const { changed, swallowed, notes: said } = await exportOffsets(session, offsets, path, {
+    const report = await exportOffsets(session, offsets, path, {
       signal,
+      beyond: options.flag("clamp") ? "clamp" : "refuse",
       onProgress: ({ done, total }) =>
         status(terminal, `Writing ${path}: ${done} of ${total} tensors`),
     });
     status(terminal, "");
-    notes(terminal, said);
+    notes(terminal, report.notes);
+    notes(terminal, keptNotes(report));
     const rows: [string, string][] = [
       ["written", path],
       ["step", `${chosen.steps} of ${chosen.ledger.records.length}`],
-      ["changed", `${grouped(changed)} stored values`],
-      ["swallowed", `${grouped(swallowed)} offsets too small for the stored precision`],
+      ...foldRows(report),
     ];
     if (options.flag("evaluate")) {
       const { objective, validation: { examples } } = await examplesFor(session, config, call);
@@ -109,6 +115,6 @@ export const exportCommand: Command = {
   },
 };
 
-function asText({ loss, accuracy }: Evaluation): string {
-  return `held-out ${resultText({ loss, ...(accuracy ? { accuracy: accuracy.accuracy } : {}) })}`;
+function asText(evaluation: Evaluation): string {
+  return `held-out ${evaluationText(evaluation)}`;
 }

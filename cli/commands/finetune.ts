@@ -10,26 +10,32 @@ import {
   bestEvaluation,
   checkModelOutput,
   checkRunOutput,
+  compareEvaluations,
   describeTask,
   evaluate,
+  type Evaluation,
+  type EvaluationMetrics,
   exportOffsets,
   gpuOptions,
   openLedger,
   readMetrics,
   replayLedger,
   Run,
+  type RunEvent,
   runFolder,
   RunLock,
   type RunSession,
+  storableText,
   type TaskExamples,
   type TrainConfig,
   tunedPath,
   withReopening,
 } from "../../train/mod.ts";
+import type { Ledger } from "../../optim/mod.ts";
 import type { Call, Command } from "../command.ts";
 import { writeCurve } from "../curve_file.ts";
 import { invocation, quoted } from "../invocation.ts";
-import { lossText, resultText } from "../report.ts";
+import { evaluationText, foldRows, gainText, keptNotes, resultText } from "../report.ts";
 import { begun, facts, grouped, notes, progressLine, status } from "../terminal.ts";
 import { evaluationStatus, examplesFor, forceOption, loadSession, outputRules } from "../tuned.ts";
 
@@ -88,8 +94,8 @@ export const finetuneCommand: Command = {
           }
         });
         const examples = await examplesFor(session, own, call);
-        const finished = await train(call, own, session, examples, resume || again);
-        if (finished) await summarise(call, own, session, examples);
+        const seen = await train(call, own, session, examples, resume || again);
+        if (seen) await summarise(call, own, session, examples, seen);
       }, {
         pacing: gpuOptions(config).pacing,
         canGoOn,
@@ -119,14 +125,14 @@ function withSubmissions(config: TrainConfig, { submission }: PacingLimits): Tra
   return { ...config, device: { ...config.device, submission: Math.max(1, submission) } };
 }
 
-/** Trains to the end or until interrupted; says which. */
+/** Trains to the end, or until interrupted: then undefined. */
 async function train(
   call: Call,
   config: TrainConfig,
   session: RunSession,
   examples: TaskExamples,
   resume: boolean,
-): Promise<boolean> {
+): Promise<Seen | undefined> {
   const { options, terminal, signal } = call;
   const { gpu, model } = session;
   const choice = evaluationStatus(terminal, "batches to choose a layer");
@@ -168,6 +174,7 @@ async function train(
     ...(typeof layers === "string"
       ? [["layer", `${run.config.trainables.layers?.[0]}, the ${layers} one`] as const]
       : []),
+    ...run.storables.map((one) => ["an export keeps", storableText(one)] as const),
     ["output", run.resumedAt > 0 ? `${config.output}, from step ${run.resumedAt}` : config.output],
   ]);
   const line = progressLine(terminal);
@@ -176,9 +183,11 @@ async function train(
     let evaluationSeconds = 0;
     let loss: number | undefined;
     let accuracy: number | undefined;
+    let base: Evaluation | undefined;
     for await (const event of run.train(signal)) {
       if (event.type === "evaluation") {
         accuracy = event.evaluation.accuracy?.accuracy;
+        if (event.step === 0) base = event.evaluation;
         evaluationSeconds = event.seconds;
         status(terminal, "");
         line.log(
@@ -207,10 +216,12 @@ async function train(
         });
       } else {
         await writeCurve(run.folder.curve, run.metrics.events, describeTask(config));
-        return event.reason === "done";
+        if (event.reason !== "done") return undefined;
+        const { last } = event;
+        return { ...base ? { first: base } : {}, ...last ? { last } : {} };
       }
     }
-    return true;
+    return undefined;
   } finally {
     line[Symbol.dispose]();
   }
@@ -229,91 +240,127 @@ async function summarise(
   call: Call,
   config: TrainConfig,
   session: RunSession,
-  { objective, validation, test }: TaskExamples,
+  examples: TaskExamples,
+  seen: Seen,
 ): Promise<void> {
   const { options, terminal, signal } = call;
   const folder = runFolder(config.output);
   const ledger = await openLedger(folder.ledger);
-  const { steps, before, after } = await measured(config);
-  using offsets = await replayLedger(session.model, ledger, { steps, signal });
-  offsets.freeMoments();
-  const limited = (config.evaluateLimit ?? Infinity) < validation.examples.length;
-  // A task's own test file costs minutes on a slow device: only when it is asked for.
-  const wanted = config.data.test !== undefined || config.data.testLimit !== undefined;
-  const tested = wanted ? test : undefined;
-  const set = tested ?? (limited ? validation : undefined);
-  const name = tested ? "test" : "held-out";
-  let results = { before, after };
-  if (set) {
-    const progress = evaluationStatus(terminal, `${name} examples`);
-    const settings = {
-      objective,
-      batchSize: config.batchSize,
-      signal,
-      onProgress: progress.onProgress,
-    };
-    const one = async (tuned: boolean) => {
-      const { loss, accuracy } = await evaluate(session.model, set.examples, {
-        ...settings,
-        ...(tuned ? { offsets } : {}),
-      });
-      return { loss, ...(accuracy ? { accuracy: accuracy.accuracy } : {}) };
-    };
-    results = { before: await one(false), after: await one(true) };
-    progress.clear();
-  }
-  let exported: string | undefined;
+  const looks = looksAt(await readMetrics(folder.metrics));
+  const chosen = looks.best?.step ?? ledger.records.length;
+  const rows = await resultRows(call, config, session, examples, { seen, looks, ledger });
+  let exported: [string, string][] = [];
   if (options.flag("export")) {
+    using offsets = await replayLedger(session.model, ledger, { steps: chosen, signal });
+    offsets.freeMoments();
     const path = tunedPath(config.output, session);
     status(terminal, `Writing ${path}`);
-    const { changed, swallowed, notes: said } = await exportOffsets(session, offsets, path, {
-      signal,
-    });
+    const report = await exportOffsets(session, offsets, path, { signal });
     status(terminal, "");
-    notes(terminal, said);
-    exported = `${path}, ${grouped(changed)} values changed, ${
-      grouped(swallowed)
-    } lost to rounding`;
+    notes(terminal, report.notes);
+    notes(terminal, keptNotes(report));
+    exported = [["model", path], ...foldRows(report)];
   }
   facts(terminal, [
-    results.before && [`${name} before`, resultText(results.before)],
-    results.after && [`${name} after`, `${resultText(results.after)}${gain(results)}`],
-    [
-      "best step",
-      steps === 0
-        ? "0: no step was better than the base model"
-        : `${steps} of ${ledger.records.length}`,
-    ],
+    ...rows,
     ["ledger", `${folder.ledger}, ${grouped((await Deno.stat(folder.ledger)).size)} bytes`],
     ["curve", folder.curve],
-    exported === undefined ? undefined : ["model", exported],
+    ...exported,
   ]);
 }
 
-interface Result {
-  readonly loss: number;
-  readonly accuracy?: number;
-}
-
-/** What the run's own evaluations say: at the beginning, and where it was best. */
-async function measured(
-  { output, steps }: TrainConfig,
-): Promise<{ steps: number; before?: Result; after?: Result }> {
-  const events = await readMetrics(runFolder(output).metrics);
-  const before = events.find((it) => it.type === "evaluation" && it.step === 0);
-  const after = bestEvaluation(events);
-  return {
-    steps: after?.step ?? steps,
-    ...(before?.type === "evaluation" ? { before } : {}),
-    ...(after ? { after } : {}),
-  };
-}
-
-function gain({ before, after }: { before?: Result; after?: Result }): string {
-  if (!before || !after) return "";
-  if (before.accuracy === undefined || after.accuracy === undefined) {
-    return `  (${lossText(before.loss - after.loss)} lower)`;
+/**
+ * The result: of the chosen step on the task's test examples where these are asked for; else of the last step, which nobody chose, on
+ * the held-out ones. The best of many looks at the held-out examples says nothing about the gain on them.
+ */
+async function resultRows(
+  call: Call,
+  config: TrainConfig,
+  session: RunSession,
+  { objective, validation, test }: TaskExamples,
+  { seen, looks, ledger }: { readonly seen: Seen; readonly looks: Looks; readonly ledger: Ledger },
+): Promise<[string, string][]> {
+  const { terminal, signal } = call;
+  const { model } = session;
+  const total = ledger.records.length;
+  const chosen = looks.best?.step ?? total;
+  // A task's own test file costs minutes on a slow device: only when it is asked for.
+  const wanted = config.data.test !== undefined || config.data.testLimit !== undefined;
+  const tested = wanted ? test : undefined;
+  const name = tested ? "test" : "held-out";
+  const set = (tested ?? validation).examples;
+  const rows: [string, string][] = [];
+  if (set.length > 0) {
+    const limited = (config.evaluateLimit ?? Infinity) < validation.examples.length;
+    const progress = evaluationStatus(terminal, `${name} examples`);
+    const { batchSize } = config;
+    const settings = { objective, batchSize, signal, onProgress: progress.onProgress };
+    const at = async (steps: number): Promise<Evaluation> => {
+      using offsets = await replayLedger(model, ledger, { steps, signal });
+      offsets.freeMoments();
+      return await evaluate(model, set, { ...settings, offsets });
+    };
+    // What this session has seen of these examples is not looked at again.
+    const known = tested || limited ? {} : seen;
+    const before = known.first ?? await evaluate(model, set, settings);
+    const steps = tested ? chosen : total;
+    const after = known.last ?? await at(steps);
+    progress.clear();
+    const { loss, accuracy } = compareEvaluations(before, after, set);
+    rows.push(
+      [`${name} before`, evaluationText(before)],
+      [`${name} after`, `${evaluationText(after)}  (${gainText(loss, accuracy)})`],
+      [
+        "result",
+        `step ${steps} of ${total}, ${
+          tested ? "chosen by other examples" : "the last one, chosen by none"
+        }`,
+      ],
+    );
   }
-  const difference = after.accuracy - before.accuracy;
-  return `  (${difference < 0 ? "" : "+"}${(100 * difference).toFixed(1)} points)`;
+  return [...rows, ...chosenRows(looks, total, !tested)];
+}
+
+/** Which step was chosen, and by how many looks at which examples. */
+function chosenRows(
+  { best, last, count }: Looks,
+  total: number,
+  advise: boolean,
+): [string, string][] {
+  if (!best) return [["best step", `${total} of ${total}`]];
+  const looked = `the best of ${count} looks at ${grouped(best.examples)} held-out examples`;
+  const advice = advise && count > 1 ? "; a test split (data.test) would measure it" : "";
+  return [
+    [
+      "best step",
+      best.step === 0
+        ? `0: no step was better than the base model, ${looked}`
+        : `${best.step} of ${total}: ${resultText(best)}, ${looked}${advice}`,
+    ],
+    ...(!advise && last && last.step !== best.step
+      ? [["last step", `${last.step}: ${resultText(last)} on the same`] as [string, string]]
+      : []),
+  ];
+}
+
+/** What a session saw itself of the base and of the last step, on all that is held out. */
+interface Seen {
+  readonly first?: Evaluation;
+  readonly last?: Evaluation;
+}
+
+/** The evaluations of a run, of earlier sessions too. */
+interface Looks {
+  readonly best: EvaluationMetrics | undefined;
+  readonly last: EvaluationMetrics | undefined;
+  readonly count: number;
+}
+
+function looksAt(events: readonly RunEvent[]): Looks {
+  const evaluations = events.filter((event) => event.type === "evaluation");
+  return {
+    best: bestEvaluation(events),
+    last: evaluations.at(-1),
+    count: new Set(evaluations.map(({ step }) => step)).size,
+  };
 }

@@ -193,6 +193,8 @@ function plan(
       optimiser: optimiserOfConfig(config),
       selection: selectionOfConfig(config),
       activationBytes: config.device.activations * 2 ** 20,
+      // What the command line trains has something held out.
+      evaluates: true,
       shape: {
         rows: roundedCapacity(rows, 8),
         lossRows: roundedCapacity(modelling ? rows : batch * choices, 8),

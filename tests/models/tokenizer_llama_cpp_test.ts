@@ -184,7 +184,7 @@ Deno.test({
   ignore: peer.reason !== undefined,
   async fn() {
     const names = namedPreTokenizers.flatMap((entry) => entry.names);
-    const lines = texts(300);
+    const lines = texts(120);
     const files = names.map((name) => pairs(name));
     const answers = await llamaCpp(files.map((it) => vocabularyFile(it)), lines);
     for (const [i, name] of names.entries()) {

@@ -127,6 +127,16 @@ Deno.test("weight files: all shards without an index are read with a note, some 
   });
 });
 
+Deno.test("weight files: an index of very many files is refused at once", async () => {
+  const many = Array.from({ length: 200_000 }, (_, i) => [`t${i}`, `f${i}.safetensors`]);
+  const files = { "model.safetensors.index.json": indexOf(Object.fromEntries(many)) };
+  await inFolder(files, async (folder) => {
+    const begun = performance.now();
+    await assertRejects(() => openModelSource(folder), RangeError, "more than 10000 files");
+    assert(performance.now() - begun < 1000);
+  });
+});
+
 Deno.test("weight files: a variant alone is read and said, two of them are asked about", async () => {
   await inFolder({ "model.fp16.safetensors": part(current, names) }, async (folder) => {
     using source = await openModelSource(folder);

@@ -1,0 +1,60 @@
+/** What a run holds is what is planned: offsets once, an evaluator beside the training. */
+import { assert, assertEquals } from "@std/assert";
+import { openGpu } from "../../kernels/mod.ts";
+import {
+  loadModel,
+  packBatch,
+  planMemory,
+  planOffsets,
+  quantizedSource,
+} from "../../models/mod.ts";
+import { qzoNormalised } from "../../optim/mod.ts";
+import { finetune } from "../../train/mod.ts";
+import { choiceExamples, ggufInMemory, smallShape } from "../models/small_model.ts";
+import { randomLlama } from "../support/random_llama.ts";
+
+const gpu = await openGpu();
+Deno.test.afterAll(() => gpu[Symbol.dispose]());
+
+const shape = { ...smallShape, layers: 1 };
+
+for (const kinds of [["scales"], ["dense", "norms"]] as const) {
+  Deno.test(`a fine-tune of ${kinds} with held-out examples holds what is planned with an evaluator, and no second offsets`, async () => {
+    using dense = await ggufInMemory(shape, randomLlama(shape));
+    const source = kinds[0] === "scales" ? quantizedSource(dense, { format: "Q4_K" }) : dense;
+    const optimiser = qzoNormalised({ form: "relative" });
+    const selection = { kinds };
+    // One shape for all: training and held-out batches alike.
+    const examples = Array.from({ length: 4 }, () => choiceExamples(290, [9, 14, 3])[0]);
+    const batch = packBatch(examples, "classification", 64);
+    const { adapterClass, maxBinding } = gpu;
+    const options = { optimiser, selection, shape: batch.shape, adapterClass, maxBinding };
+    const plan = planMemory(source, { ...options, maxPositions: 77, evaluates: true });
+    const without = planMemory(source, { ...options, maxPositions: 77 });
+    assert(plan.activations > without.activations);
+    assertEquals(plan.offsets, without.offsets);
+    const before = gpu.memory.current;
+    {
+      using model = await loadModel(gpu, source, { maxPositions: 77 });
+      using offsets = planOffsets(model, optimiser, maxBinding, selection).allocate(gpu);
+      const run = finetune({
+        ...{ model, optimiser, offsets, objective: "classification", steps: 6, batchSize: 4 },
+        ...{ train: examples, validation: examples, evaluateEvery: 2 },
+      });
+      let looks = 0;
+      for await (const event of run) {
+        if (event.type === "step") {
+          for (const part of ["weights", "offsets", "activations", "optimiser"] as const) {
+            assertEquals(gpu.memory.current[part] - before[part], plan[part], part);
+          }
+          // Besides what is planned only records on their way to the host.
+          const scratch = gpu.memory.current.scratch - before.scratch - plan.scratch;
+          assert(scratch >= 0 && scratch < 4096, `${scratch}`);
+        } else if (event.type === "evaluation") looks++;
+        else assertEquals([event.looks, event.last !== undefined], [looks, true]);
+      }
+      assertEquals(looks, 4);
+    }
+    assertEquals(gpu.memory.current, before, "not all was freed");
+  });
+}
