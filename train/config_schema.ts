@@ -8,6 +8,7 @@ import { type TrainableKind, trainableKinds } from "../models/selection.ts";
 import type { OffsetSpan } from "../optim/mod.ts";
 import { assertDistinct } from "../tasks/distinct_texts.ts";
 import { type ExampleFormat, exampleFormats } from "../tasks/example_format.ts";
+import { separatorOf } from "../tasks/separator.ts";
 import { type TextEncoding, textEncodings } from "../tasks/text_encoding.ts";
 import {
   choice,
@@ -41,6 +42,8 @@ export interface TaskConfig {
   readonly format?: ExampleFormat;
   /** Names of a table's columns, if its first line does not give them. */
   readonly columns?: readonly string[];
+  /** What stands between the cells of a table; undefined: of csv told from its beginning, of tsv a tab. */
+  readonly separator?: string;
   /** Fields of an example in braces, for example `{sentence} It was{label}`. */
   readonly template?: string;
   /** The field that holds the label. */
@@ -155,8 +158,13 @@ const taskSection: Field<TaskConfig> = section<TaskConfig>("What is learned", {
   ),
   format: choice("the files' format; by their extension if not given", exampleFormats),
   columns: list("names of a table's columns, if its first line does not give them", text("")),
-  template: text("an example's fields in braces: {sentence} It was{label}"),
-  labelField: text("the field that holds the label; label if not given"),
+  separator: custom(
+    "what stands between the cells of a table; told from its beginning if not given",
+    "one character, or tab",
+    (value) => typeof value === "string" ? separatorOf(value) : undefined,
+  ),
+  template: text("an example's fields in braces, {a.b} within others: {sentence} It was{label}"),
+  labelField: text("the field that holds the label, a.b within others; label if not given"),
   labels: custom(
     "what labels are written as: a list, or label: word",
     "a list of words or a section of label: word",
@@ -340,6 +348,16 @@ function readLabels(value: unknown, place: Place): Readonly<Record<string, strin
     : Object.entries(value);
   if (entries.length < 2 || entries.length > mostLabels) {
     throw new RangeError(refusal(place, value, `2 to ${mostLabels} labels`));
+  }
+  const spoken = entries.find(([, word]) => typeof word === "boolean" || typeof word === "number");
+  if (spoken !== undefined) {
+    throw new TypeError(
+      refusal(
+        place,
+        spoken[1],
+        `words; put quotes around it: "${spoken[1]}", as it shall be written`,
+      ),
+    );
   }
   if (!entries.every(isLabelWord)) return undefined;
   assertDistinct(entries, "labels", `use ${place.path.join(".")} in ${sourceOf(place)}`);
