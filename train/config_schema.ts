@@ -372,7 +372,8 @@ function readLayers(
   value: unknown,
   place: Place,
 ): readonly [number, number] | LayerWord | undefined {
-  if (value === "dominant" || value === "sensitive") return value;
+  const word = typeof value === "string" ? value.toLowerCase() : value;
+  if (word === "dominant" || word === "sensitive") return word;
   if (typeof value !== "string" && typeof value !== "number") return undefined;
   const [, first, last = first] = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(String(value)) ?? [];
   if (first === undefined || Number(first) > Number(last)) {
@@ -386,7 +387,8 @@ function readLayers(
 const widestSpan = 2 ** 20;
 
 function readSpan(value: unknown, place: Place): OffsetSpan | number | undefined {
-  if (value === "block" || value === "row") return value;
+  const word = typeof value === "string" ? value.toLowerCase() : value;
+  if (word === "block" || word === "row") return word;
   if (typeof value !== "number" && typeof value !== "string") return undefined;
   if (Number.isInteger(value) && Number(value) > 0 && Number(value) <= widestSpan) {
     return Number(value);
