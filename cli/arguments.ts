@@ -247,9 +247,9 @@ function oneOf(values: readonly string[], text: string, what: string): string {
   if (found !== undefined) return found;
   const [nearest] = nearestNames(text, values, 1);
   throw new UsageError(
-    `Cannot use ${what} ${JSON.stringify(text)}: expected one of ${values.join(", ")}${
-      nearest === undefined ? "" : `; did you mean ${nearest}?`
-    }`,
+    `Cannot use ${what} ${JSON.stringify(text)}: expected ${values.slice(0, -1).join(", ")} or ${
+      values.at(-1)
+    }${nearest === undefined ? "" : `; did you mean ${nearest}?`}`,
   );
 }
 
