@@ -9,6 +9,7 @@
  */
 import { endsOf, Entries } from "./tokenizer_gguf_entries.ts";
 import { preTokenizerOf } from "./tokenizer_pre.ts";
+import { mergesOfScores } from "./tokenizer_scores.ts";
 import { type Tokenizer, tokenizerFromJson, type TokenizerOptions } from "./tokenizer.ts";
 
 /** Token types of GGUF (llama.h, `llama_token_type`). */
@@ -22,8 +23,6 @@ export const tokenType = {
 } as const;
 
 const maximumTokens = 1 << 22;
-/** A longer piece would take quadratic time; SentencePiece itself stops far below. */
-const maximumPiece = 512;
 const space = "\u2581";
 
 /**
@@ -205,7 +204,9 @@ function sentencePiece(
       throw new TypeError("Cannot load the tokenizer: tokenizer.ggml.scores is missing");
     }
     sameLength("scores", scores.length, tokens.length);
-    merges = mergesOfScores(tokens, types, scores);
+    const mergeable = (id: number) =>
+      types[id] === tokenType.normal || types[id] === tokenType.userDefined;
+    merges = mergesOfScores(tokens, mergeable, scores);
   }
   const prefix = entries.flag("add_space_prefix") ?? true;
   const replace = { type: "Replace", pattern: { String: " " }, content: space };
@@ -235,42 +236,6 @@ function sentencePiece(
     },
     addBos: true,
   };
-}
-
-/** Every split of a piece into two pieces, best scores first; among equal scores the lower id. */
-function mergesOfScores(
-  tokens: readonly string[],
-  types: readonly number[],
-  scores: readonly number[],
-): [string, string][] {
-  const mergeable = (id: number): boolean =>
-    types[id] === tokenType.normal || types[id] === tokenType.userDefined;
-  const pieces = new Set(tokens.filter((_, id) => mergeable(id)));
-  const order = tokens.map((_, id) => id).filter(mergeable);
-  for (const id of order) {
-    if (Number.isNaN(scores[id])) {
-      throw new RangeError(`Cannot load the tokenizer: the score of token ${id} is NaN`);
-    }
-    if (tokens[id].length > maximumPiece) {
-      throw new RangeError(
-        `Cannot load the tokenizer: token ${id} has ${
-          tokens[id].length
-        } characters, at most ${maximumPiece} are taken`,
-      );
-    }
-  }
-  order.sort((a, b) => scores[a] === scores[b] ? a - b : scores[b] > scores[a] ? 1 : -1);
-  const merges: [string, string][] = [];
-  for (const id of order) {
-    const characters = Array.from(tokens[id]);
-    let left = "";
-    for (let i = 0; i + 1 < characters.length; i++) {
-      left += characters[i];
-      const right = tokens[id].slice(left.length);
-      if (pieces.has(left) && pieces.has(right)) merges.push([left, right]);
-    }
-  }
-  return merges;
 }
 
 /** All options of a BPE model, as Python reads them; each kind of tokenizer changes some. */
