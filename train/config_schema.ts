@@ -267,8 +267,12 @@ export function readTrainConfig(value: unknown, name: string): TrainConfig {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new TypeError(`Cannot use ${name} as a configuration: expected keys such as "model"`);
   }
-  return schema.read(value, place);
+  const { [RESOLVED]: _, ...own } = value as Record<string, unknown>;
+  return schema.read(own, place);
 }
+
+/** The key under which a run's folder says what was used; it follows from the others, so nothing is read of it. */
+export const RESOLVED = "resolved";
 
 /** Every key with its meaning, in the order of the file. */
 export function trainConfigKeys(): readonly ConfigKey[] {

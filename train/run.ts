@@ -180,7 +180,9 @@ export class Run implements Disposable {
       ledger = stack.use(await LedgerFile.create(folder.ledger, headerOf(planned)));
       begun?.made();
     }
-    await writeFileWhole(folder.config, [new TextEncoder().encode(configToYaml(config))]);
+    await writeFileWhole(folder.config, [
+      new TextEncoder().encode(configToYaml(config, optimiser)),
+    ]);
     const metrics = stack.use(await MetricsFile.open(folder.metrics, ledger.length));
     begun?.keep(true);
     return new Run(config, options, {
