@@ -58,7 +58,11 @@ export const quantizeCommand: Command = {
   ],
   options: {
     ...forceOption,
-    output: { kind: "text", doc: "a .gguf file, or a folder for formats that GGUF has not" },
+    output: {
+      kind: "text",
+      path: true,
+      doc: "a .gguf file, or a folder for formats that GGUF has not",
+    },
     method: {
       kind: "text",
       doc: `${QUANTIZE_METHODS.map(({ name, summary }) => `${name}: ${summary}`).join("; ")} [rtn]`,
@@ -84,7 +88,11 @@ export const quantizeCommand: Command = {
         "take a model that is quantised already, by its decoded weights: the errors of both add up",
     },
     keep: { kind: "text", doc: "parts of names that stay 16-bit, with commas between" },
-    calibration: { kind: "text", doc: "text to calibrate with: .txt, .jsonl, .tsv or .csv" },
+    calibration: {
+      kind: "text",
+      path: true,
+      doc: "text to calibrate with: .txt, .jsonl, .tsv or .csv",
+    },
     "calibration-windows": {
       kind: "number",
       min: 1,
@@ -99,6 +107,7 @@ export const quantizeCommand: Command = {
     },
     evaluate: {
       kind: "text",
+      path: true,
       doc: "text to measure perplexity on [the end of the calibration text]",
     },
     damping: { kind: "number", min: 0, doc: "gptq: added to the second moments, relative [0.01]" },
