@@ -26,11 +26,20 @@ import {
   sourceOf,
   text,
 } from "./config_field.ts";
-import { readFormatName, readTaskName, taskNames } from "./config_names.ts";
+import {
+  type LayerWord,
+  readFormatName,
+  readLayers,
+  readSpan,
+  readTaskName,
+  spans,
+  taskNames,
+} from "./config_names.ts";
 import { type PathOptions, withPathsFrom } from "./config_paths.ts";
 import { parseYaml } from "./parse_yaml.ts";
 
 export type { ConfigKey } from "./config_field.ts";
+export type { LayerWord } from "./config_names.ts";
 export type { PathOptions } from "./config_paths.ts";
 export type { OptimiserConfig, ScheduleConfig } from "./config_optimiser_schema.ts";
 
@@ -73,9 +82,6 @@ export interface DataConfig {
   /** Most test examples; undefined for all. */
   readonly testLimit?: number;
 }
-
-/** Words for a layer: the one where outliers of activations arise, the one whose offsets the loss is steepest along. */
-export type LayerWord = "dominant" | "sensitive";
 
 /** Which parameters are trained, and how finely: a selection as the models know it. */
 export interface TrainablesConfig {
@@ -146,7 +152,6 @@ export interface TrainConfig {
 }
 
 const count = { min: 1, max: Number.MAX_SAFE_INTEGER, whole: true };
-const spans = "block, row or a number of columns";
 const countOrNone = { ...count, min: 0 };
 
 const taskSection: Field<TaskConfig> = section<TaskConfig>("What is learned", {
@@ -309,7 +314,8 @@ export function readTrainConfig(
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new TypeError(`Cannot use ${name} as a configuration: expected keys such as "model"`);
   }
-  const config = schema.read(value, place);
+  const { [RESOLVED]: _, ...own } = value as Record<string, unknown>;
+  const config = schema.read(own, place);
   const { steps, epochs } = value as Record<string, unknown>;
   if (steps !== undefined && epochs !== undefined) {
     throw new RangeError(
@@ -325,6 +331,9 @@ export function readTrainConfig(
   }
   return config;
 }
+
+/** The key under which a run's folder says what was used; it follows from the others, so nothing is read of it. */
+export const RESOLVED = "resolved";
 
 /** Every key with its meaning, in the order of the file. */
 export function trainConfigKeys(): readonly ConfigKey[] {
@@ -366,32 +375,4 @@ function readLabels(value: unknown, place: Place): Readonly<Record<string, strin
 
 function isLabelWord(entry: [string, unknown]): entry is [string, string] {
   return typeof entry[1] === "string" && entry[1] !== "";
-}
-
-function readLayers(
-  value: unknown,
-  place: Place,
-): readonly [number, number] | LayerWord | undefined {
-  const word = typeof value === "string" ? value.toLowerCase() : value;
-  if (word === "dominant" || word === "sensitive") return word;
-  if (typeof value !== "string" && typeof value !== "number") return undefined;
-  const [, first, last = first] = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(String(value)) ?? [];
-  if (first === undefined || Number(first) > Number(last)) {
-    throw new RangeError(
-      refusal(place, value, "a range of layers such as 0-7, dominant or sensitive"),
-    );
-  }
-  return [Number(first), Number(last)];
-}
-
-const widestSpan = 2 ** 20;
-
-function readSpan(value: unknown, place: Place): OffsetSpan | number | undefined {
-  const word = typeof value === "string" ? value.toLowerCase() : value;
-  if (word === "block" || word === "row") return word;
-  if (typeof value !== "number" && typeof value !== "string") return undefined;
-  if (Number.isInteger(value) && Number(value) > 0 && Number(value) <= widestSpan) {
-    return Number(value);
-  }
-  throw new RangeError(refusal(place, value, spans));
 }

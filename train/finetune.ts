@@ -11,6 +11,7 @@ import type { Model } from "../models/model.ts";
 import type { DeviceSpan } from "../models/step_clock.ts";
 import { Trainer } from "../models/trainer.ts";
 import { integerWithin } from "../optim/check.ts";
+import { learningRateAt } from "../optim/learning_rate_of.ts";
 import { maskPeriods } from "../optim/magnitude.ts";
 import { NonFiniteLossError } from "../optim/non_finite_loss_error.ts";
 import type { Optimiser } from "../optim/optimiser.ts";
@@ -83,6 +84,8 @@ export interface StepEvent extends StepPace {
   readonly derivatives: readonly number[];
   /** One per direction. */
   readonly coefficients: readonly number[];
+  /** As the optimiser used it in this step; undefined where it has none that is known. */
+  readonly learningRate?: number | undefined;
 }
 
 /** A held-out evaluation. */
@@ -229,6 +232,7 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
     yield first;
   }
   const pace = new Pace();
+  const rateOf = learningRateAt(optimiser);
   let queue: ChunkQueue | undefined;
   let whole = true;
   const append = async (records: readonly StepRecord[]) => {
@@ -252,7 +256,7 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
         const paceOf = pace.add(chunk);
         for (const [i, record] of chunk.made.entries()) {
           step++;
-          yield stepEvent(step, record, paceOf(i));
+          yield stepEvent(step, record, { ...paceOf(i), learningRate: rateOf?.(step - 1) });
         }
         if (chunk.halted) {
           const { losses, coefficients } = chunk.halted;
@@ -310,7 +314,11 @@ async function whyStepFailed(model: Model, step: number, finiteLosses: boolean):
   return finiteLosses ? advice : `${await model.whyNotFinite(true)}. ${advice}`;
 }
 
-function stepEvent(step: number, record: StepRecord, pace: StepPace): StepEvent {
+function stepEvent(
+  step: number,
+  record: StepRecord,
+  { learningRate, ...pace }: StepPace & Pick<StepEvent, "learningRate">,
+): StepEvent {
   const { losses, derivatives, coefficients } = record;
   return {
     type: "step",
@@ -319,6 +327,7 @@ function stepEvent(step: number, record: StepRecord, pace: StepPace): StepEvent 
     losses,
     derivatives,
     coefficients,
+    ...(learningRate === undefined ? {} : { learningRate }),
     ...pace,
   };
 }

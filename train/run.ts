@@ -184,7 +184,7 @@ export class Run implements Disposable {
       begun?.made();
     }
     await writeFileWhole(folder.config, [
-      new TextEncoder().encode(configToYaml(withAbsolutePaths(config))),
+      new TextEncoder().encode(configToYaml(withAbsolutePaths(config), optimiser)),
     ]);
     const metrics = stack.use(await MetricsFile.open(folder.metrics, ledger.length));
     begun?.keep(true);

@@ -5,20 +5,31 @@
  */
 import { type Gpu, openGpu, OutOfMemoryError } from "../../kernels/mod.ts";
 import {
+  assertNotQuantized,
   assertWritable,
   calibratedStream,
+  decodedSource,
   exactPlan,
   loadModel,
   type MethodOptions,
   type ModelSource,
   openModelSource,
+  quantizationNotes,
+  quantizationReason,
   QUANTIZE_METHODS,
   quantizedSource,
   quantizeMethodByName,
+  type WantedFormats,
   writeModel,
   type WriteReport,
 } from "../../models/mod.ts";
-import { bitsPerWeight, formatNameOf, FORMATS, type PlanOptions } from "../../quant/mod.ts";
+import {
+  bitsPerWeight,
+  formatByName,
+  formatNameOf,
+  FORMATS,
+  type PlanOptions,
+} from "../../quant/mod.ts";
 import { perplexity } from "../../tasks/mod.ts";
 import {
   type CalibrationText,
@@ -81,6 +92,11 @@ export const quantizeCommand: Command = {
       doc: "columns that share a scale, with --bits; 0 for a row [128]",
     },
     embedding: { kind: "text", doc: "format of the embedding and the head [F16]" },
+    requantize: {
+      kind: "flag",
+      doc:
+        "take a model that is quantised already, by its decoded weights: the errors of both add up",
+    },
     keep: { kind: "text", doc: "parts of names that stay 16-bit, with commas between" },
     calibration: {
       kind: "text",
@@ -132,18 +148,23 @@ export const quantizeCommand: Command = {
     using stored = await openModelSource(config.model);
     notes(terminal, stored.notes);
     const wanted = { format, ...planOptions(options), ...methodOptions(options) };
-    await assertWritable(quantizedSource(stored, wanted), path);
-    const { options: how, notes: kept } = await exactPlan(stored, wanted, signal);
-    notes(terminal, kept);
+    if (!options.flag("requantize")) {
+      assertNotQuantized(stored, "Bring the 16-bit model, or say --requantize");
+    }
+    const base = options.flag("requantize") ? decodedSource(stored, wanted) : stored;
+    await assertWritable(quantizedSource(base, wanted), path);
+    const { options: how, notes: kept } = await exactPlan(base, wanted, signal);
+    notes(terminal, [...quantizationNotes(base, how), ...kept]);
+    const writing = { base, how, path };
     const errors = new TensorErrors();
     const anyText = calibration ?? options.text("evaluate");
     const writeNearest = () => {
       const onProgress = ({ done, total }: { done: number; total: number }) =>
         status(terminal, `Writing ${path}: ${done} of ${total} tensors`);
-      return write(call, stored, quantizedSource(stored, how), path, errors, onProgress);
+      return write(call, writing, quantizedSource(base, how), errors, onProgress);
     };
     if (anyText === undefined) {
-      await report(call, await writeNearest(), errors);
+      await report(call, await writeNearest(), errors, format);
       return;
     }
     const text = await readText(call, stored, anyText);
@@ -152,7 +173,7 @@ export const quantizeCommand: Command = {
     const writeCalibrated = async () => {
       const begun = performance.now();
       using line = progressLine(terminal);
-      await using quantized = calibratedStream(gpu, stored, text.calibration, {
+      await using quantized = calibratedStream(gpu, base, text.calibration, {
         ...how,
         method: method.name,
         signal,
@@ -161,12 +182,13 @@ export const quantizeCommand: Command = {
           line.show({ step, total, seconds: (performance.now() - begun) / 1000 });
         },
       });
-      return await write(call, stored, quantized, path, errors);
+      return await write(call, writing, quantized, errors);
     };
     await report(
       call,
       await (calibration === undefined ? writeNearest : writeCalibrated)(),
       errors,
+      format,
     );
     using written = await openModelSource(path);
     const after = await measured(call, gpu, written, text, "quantised");
@@ -287,15 +309,20 @@ async function measured(
 /** Writes the model, tensor by tensor as they are quantised. */
 async function write(
   { signal }: Call,
-  stored: ModelSource,
+  { base, how, path }: {
+    readonly base: ModelSource;
+    readonly how: WantedFormats;
+    readonly path: string;
+  },
   quantized: ModelSource,
-  path: string,
   errors: TensorErrors,
   onProgress?: (progress: { done: number; total: number }) => void,
 ): Promise<WriteReport> {
-  const tensors = [...quantized.tensors].map(([name, tensor]) =>
-    [name, errors.compared(stored.tensors.get(name) ?? tensor, tensor)] as const
-  );
+  const tensors = [...quantized.tensors].map(([name, tensor]) => {
+    const was = base.tensors.get(name);
+    const reason = was === undefined ? "" : quantizationReason(was, how);
+    return [name, errors.compared(was ?? tensor, tensor, reason)] as const;
+  });
   const options = { signal, ...(onProgress ? { onProgress } : {}) };
   return await writeModel({ ...quantized, tensors: new Map(tensors) }, path, options);
 }
@@ -304,12 +331,14 @@ async function report(
   { terminal }: Call,
   { path, bitsPerWeight, notes: said }: WriteReport,
   errors: TensorErrors,
+  format: string,
 ): Promise<void> {
   status(terminal, "");
   notes(terminal, said);
   for (const line of [...errors.byTensor(), "", ...errors.byKind(), ""]) terminal.out(line);
   facts(terminal, [
     ["written", `${path}, ${formatBytes(await sizeOf(path))}`],
+    ["as asked", `${errors.shareOf(formatByName(format).name)} in ${format}`],
     ["bits", `${bitsPerWeight.toFixed(3)} per weight`],
   ]);
 }
