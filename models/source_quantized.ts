@@ -4,10 +4,11 @@
  * @module
  */
 
+import { PRODUCTS_HERE, runWith } from "../quant/computation.ts";
 import { decode } from "../quant/decode.ts";
 import { formatByName } from "../quant/formats.ts";
 import { assertKept, type PlanOptions } from "../quant/plan.ts";
-import { quantize, type QuantizeOptions } from "../quant/round_to_nearest.ts";
+import { quantizeComputation, type QuantizeOptions } from "../quant/round_to_nearest.ts";
 import type { PackedTensor } from "../quant/layout.ts";
 import { checkTensorValues } from "./check_tensor_values.ts";
 import { quantizationOf } from "./quantization_plan.ts";
@@ -17,6 +18,8 @@ import type { ModelSource, TensorSource } from "./source.ts";
 export interface QuantizedSourceOptions extends PlanOptions, Omit<QuantizeOptions, "statistics"> {
   /** Format of the matrices, such as `"int4_g128"`, `"Q4_0"` or `"codebook2x8"`. */
   readonly format: string;
+  /** Stops reading a tensor, within a second. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -58,7 +61,12 @@ function quantized(
       if (last?.key === key) return last.packed;
       const dense = decode(await tensor.read(first, rows));
       checkTensorValues(tensor, dense, formatName, first);
-      const packed = quantize(dense, rows, tensor.columns, formatName, options);
+      const { columns } = tensor;
+      const packed = await runWith(
+        quantizeComputation(dense, rows, columns, formatName, options),
+        PRODUCTS_HERE,
+        options.signal,
+      );
       if (whole) last = { key, packed };
       return packed;
     },

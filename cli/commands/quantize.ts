@@ -147,7 +147,7 @@ export const quantizeCommand: Command = {
     );
     using stored = await openModelSource(config.model);
     notes(terminal, stored.notes);
-    const wanted = { format, ...planOptions(options), ...methodOptions(options) };
+    const wanted = { format, ...planOptions(options), ...methodOptions(options), signal };
     if (!options.flag("requantize")) {
       assertNotQuantized(stored, "Bring the 16-bit model, or say --requantize");
     }
