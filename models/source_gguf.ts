@@ -142,6 +142,9 @@ function embeddedTokenizer(
       get texts() {
         return spelled().texts;
       },
+      get mergeOrder() {
+        return spelled().mergeOrder;
+      },
     },
   };
 }

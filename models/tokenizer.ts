@@ -12,6 +12,7 @@ import { cleaned, decoderOf } from "./tokenizer_decoders.ts";
 import { modelOf } from "./tokenizer_models.ts";
 import { normalizerOf } from "./tokenizer_normalizers.ts";
 import { record } from "./tokenizer_record.ts";
+import { splitsSpecial, withSettings } from "./tokenizer_settings.ts";
 import { splitterOf } from "./tokenizer_splits.ts";
 
 /** Options of {@linkcode Tokenizer.encode}. */
@@ -28,10 +29,14 @@ export interface DecodeOptions {
 
 /** What other files of a folder say of its tokenizer. */
 export interface TokenizerOptions extends SpecialTokenFiles {
+  /** Contents of `added_tokens.json`, which older folders have in place of `added_tokens_decoder`. */
+  readonly addedTokens?: unknown;
   /** The text of `chat_template.jinja`, which holds whatever `tokenizer_config.json` says. */
   readonly chatTemplate?: string | undefined;
   /** Texts by id, for ids whose text `tokenizer.json` cannot say, since another id has it too. */
   readonly texts?: readonly string[] | undefined;
+  /** A number for each merge of the model: the lowest first, of equal ones the leftmost pair. Default: in the order of the list. */
+  readonly mergeOrder?: readonly number[] | undefined;
   /** What a user should know of how the files were made, a sentence each. */
   readonly notes?: readonly string[] | undefined;
 }
@@ -79,10 +84,10 @@ export function tokenizerFromJson(
   tokenizerConfig?: unknown,
   options: TokenizerOptions = {},
 ): Tokenizer {
-  const json = checkTokenizerJson(tokenizerJson);
   const config = tokenizerConfig === undefined || tokenizerConfig === null
     ? {}
     : record(tokenizerConfig, "tokenizer_config.json");
+  const json = settledJson(tokenizerJson, config, options);
   const { ids, texts } = vocabularyOf(json, options.texts ?? []);
   const special = specialTokensOf(
     json.post_processor,
@@ -93,12 +98,15 @@ export function tokenizerFromJson(
   );
   const normalize = normalizerOf(json.normalizer);
   const split = splitterOf(json.pre_tokenizer);
-  const model = modelOf(json.model);
+  const model = modelOf(json.model, options.mergeOrder);
   const join = decoderOf(json.decoder);
   // Tokens that do not say otherwise are found in the text as it is, the others in what the normalizer makes of it.
-  const found = tokenFinder(json.added_tokens.filter((it) => !it.normalized), (it) => it.content);
+  const sought = splitsSpecial(config)
+    ? json.added_tokens.filter((it) => !it.special)
+    : json.added_tokens;
+  const found = tokenFinder(sought.filter((it) => !it.normalized), (it) => it.content);
   const foundNormalized = tokenFinder(
-    json.added_tokens.filter((it) => it.normalized),
+    sought.filter((it) => it.normalized),
     (it) => normalize(it.content),
   );
   const skipped = new Set(json.added_tokens.filter((it) => it.special).map((it) => it.content));
@@ -146,6 +154,17 @@ export function tokenizerFromJson(
       return attempt(`decode ${spelled.length} tokens`, () => tidy(join(spelled)).toWellFormed());
     },
   };
+}
+
+/** A checked `tokenizer.json` with what the folder's other files make of it. @throws as {@linkcode tokenizerFromJson} */
+export function settledJson(
+  tokenizerJson: unknown,
+  config: Readonly<Record<string, unknown>>,
+  options: TokenizerOptions,
+): TokenizerJson {
+  const json = checkTokenizerJson(tokenizerJson);
+  // A GGUF file's tokens have their types, whatever role they have.
+  return options.texts === undefined ? withSettings(json, config, options) : json;
 }
 
 /** Errors of the engine are of any kind; ours stay as they are. */

@@ -5,6 +5,7 @@
  * @module
  */
 import { checkComponent } from "./tokenizer_components.ts";
+import { placedTokens } from "./tokenizer_added_ids.ts";
 import { flag, kind, record } from "./tokenizer_record.ts";
 
 /** Ids are held in an array by the library; no known vocabulary comes near this. */
@@ -59,16 +60,20 @@ export function checkTokenizerJson(value: unknown): TokenizerJson {
   const ids = Array.isArray(vocab)
     ? new Map(vocab.map(([text], id): [string, number] => [text, id]))
     : new Map(Object.entries(vocab as Readonly<Record<string, number>>));
+  const placed = placedTokens(checkAddedTokens(json.added_tokens ?? [], ids), ids, model);
   return {
     model,
-    added_tokens: checkAddedTokens(json.added_tokens ?? [], ids),
+    added_tokens: placed.tokens,
     normalizer: json.normalizer ?? null,
     pre_tokenizer: json.pre_tokenizer ?? null,
     post_processor: json.post_processor ?? null,
     decoder: json.decoder ?? null,
-    notes: ["truncation", "padding"].filter((name) => (json[name] ?? null) !== null).map((name) =>
-      `tokenizer.json asks for ${name}, which is not followed, as transformers follows it only where a caller asks for it.`
-    ),
+    notes: [
+      ...["truncation", "padding"].filter((name) => (json[name] ?? null) !== null).map((name) =>
+        `tokenizer.json asks for ${name}, which is not followed, as transformers follows it only where a caller asks for it.`
+      ),
+      ...movedNote(placed.moved),
+    ],
   };
 }
 
@@ -207,9 +212,27 @@ function checkUnigram(model: Record<string, unknown>): [string, number][] {
   return vocab as [string, number][];
 }
 
+/** The sentence about tokens whose ids are others than a file says. */
+export function movedNote(
+  tokens: readonly AddedToken[],
+  file = "tokenizer.json",
+): string[] {
+  if (tokens.length === 0) return [];
+  const shown = tokens.slice(0, 3).map(({ content, id }) => `${JSON.stringify(content)} is ${id}`);
+  return [
+    `${file} gives added tokens ids that are not the next free ones; as in Python, ${
+      shown.join(", ")
+    }${tokens.length > 3 ? ` and ${tokens.length - 3} more` : ""}.`,
+  ];
+}
+
 const tokenKeys = ["id", "content", "special", "single_word", "lstrip", "rstrip", "normalized"];
 
-function checkAddedTokens(value: unknown, ids: ReadonlyMap<string, number>): AddedToken[] {
+/** The entries of `added_tokens`. @throws TypeError or RangeError for what is none, or has another id than in `ids` */
+export function checkAddedTokens(
+  value: unknown,
+  ids: ReadonlyMap<string, number> = new Map(),
+): AddedToken[] {
   if (!Array.isArray(value)) {
     throw new TypeError(
       `Cannot load the tokenizer: added_tokens is ${kind(value)}, expected an array`,

@@ -7,19 +7,9 @@
  *
  * @module
  */
-import { endsOf, Entries } from "./tokenizer_gguf_entries.ts";
+import { endsOf, Entries, tokenType, typesOf } from "./tokenizer_gguf_entries.ts";
 import { preTokenizerOf } from "./tokenizer_pre.ts";
 import { type Tokenizer, tokenizerFromJson, type TokenizerOptions } from "./tokenizer.ts";
-
-/** Token types of GGUF (llama.h, `llama_token_type`). */
-export const tokenType = {
-  normal: 1,
-  unknown: 2,
-  control: 3,
-  userDefined: 4,
-  unused: 5,
-  byte: 6,
-} as const;
 
 const maximumTokens = 1 << 22;
 /** A longer piece would take quadratic time; SentencePiece itself stops far below. */
@@ -101,17 +91,15 @@ export function tokenizerJsonFromGguf(metadata: ReadonlyMap<string, unknown>): S
       `Cannot load the tokenizer: tokenizer.ggml.tokens has ${tokens?.length ?? "no"} entries`,
     );
   }
-  const types = entries.numbers("token_type") ?? tokens.map((): number => tokenType.normal);
+  const types = typesOf(entries, tokens);
   sameLength("token_type", types.length, tokens.length);
   const parts = model === "gpt2" ? byteLevel(entries) : sentencePiece(entries, tokens, types);
   const addBos = entries.flag("add_bos_token") ?? parts.addBos;
   const addEos = entries.flag("add_eos_token") ?? false;
   const named = (name: string, otherwise: number): number | undefined =>
     entries.id(name, tokens) ??
-      (model !== "llama" || entries.has(name) || otherwise >= tokens.length
-        ? undefined
-        : otherwise);
-  // Where a file names none, SentencePiece's own.
+      (model !== "llama" || otherwise >= tokens.length ? undefined : otherwise);
+  // Where a file names none, or one beyond all, SentencePiece's own.
   const bos = named("bos_token_id", 1);
   const eos = named("eos_token_id", 2);
   const notes = [[addBos, bos, "BOS", "before"], [addEos, eos, "EOS", "behind"]].flatMap(
@@ -123,6 +111,7 @@ export function tokenizerJsonFromGguf(metadata: ReadonlyMap<string, unknown>): S
         : [],
   );
   const first = firstIds(tokens);
+  const phi3 = /phi-?3/i.test(String(metadata.get("general.name") ?? ""));
   const json = {
     version: "1.0",
     truncation: null,
@@ -132,7 +121,8 @@ export function tokenizerJsonFromGguf(metadata: ReadonlyMap<string, unknown>): S
     added_tokens: tokens.flatMap((content, id) => {
       // Of a text that occurs twice the first is found.
       if (content === "" || !isAdded(types[id]) || first.get(content) !== id) return [];
-      const flags = { single_word: false, lstrip: false, rstrip: false, normalized: false };
+      const rstrip = phi3 && phi3Strips(content, types[id]);
+      const flags = { single_word: false, lstrip: false, rstrip, normalized: false };
       return [{ id, content, ...flags, special: types[id] !== tokenType.userDefined }];
     }),
     post_processor: template(
@@ -151,6 +141,7 @@ export function tokenizerJsonFromGguf(metadata: ReadonlyMap<string, unknown>): S
     },
     generation: { eos_token_id: endsOf(entries, tokens, eos) },
     texts: tokens,
+    ...(parts.mergeOrder === undefined ? {} : { mergeOrder: parts.mergeOrder }),
     ...(notes.length === 0 ? {} : { notes }),
   };
 }
@@ -158,6 +149,12 @@ export function tokenizerJsonFromGguf(metadata: ReadonlyMap<string, unknown>): S
 /** Control and user-defined tokens are found in a text before anything else. */
 function isAdded(type: number): boolean {
   return type === tokenType.control || type === tokenType.userDefined || type === tokenType.unknown;
+}
+
+/** By the model's name llama.cpp knows that these take the white space behind them along, which no entry of a file can say. */
+function phi3Strips(content: string, type: number): boolean {
+  return content === "</s>" ||
+    type !== tokenType.unknown && !["<unk>", "<s>", "<|endoftext|>"].includes(content);
 }
 
 /** A text that occurs twice keeps its first id. */
@@ -171,6 +168,8 @@ function firstIds(tokens: readonly string[]): ReadonlyMap<string, number> {
 interface Parts {
   readonly json: { readonly model: Record<string, unknown>; readonly [part: string]: unknown };
   readonly addBos: boolean;
+  /** The order of merges where several are alike. */
+  readonly mergeOrder?: readonly number[];
 }
 
 function byteLevel(entries: Entries): Parts {
@@ -197,16 +196,15 @@ function sentencePiece(
   tokens: readonly string[],
   types: readonly number[],
 ): Parts {
-  // Merges are not part of this model for other readers; ours writes them, as scores cannot say all that merges say.
-  let merges: unknown = entries.texts("merges")?.map(splitMerge);
-  if (merges === undefined) {
-    const scores = entries.numbers("scores");
-    if (scores === undefined) {
-      throw new TypeError("Cannot load the tokenizer: tokenizer.ggml.scores is missing");
-    }
-    sameLength("scores", scores.length, tokens.length);
-    merges = mergesOfScores(tokens, types, scores);
-  }
+  // A file without scores has zeros for llama.cpp.
+  const scores = entries.numbers("scores") ?? tokens.map(() => 0);
+  sameLength("scores", scores.length, tokens.length);
+  // Merges are not part of this model for other readers, who go by the scores. Ours writes both, as scores cannot say all that merges
+  // say; others' may contradict their scores, which then hold.
+  const listed = entries.texts("merges")?.map(splitMerge);
+  const { merges, order } = listed !== undefined && agree(listed, tokens, types, scores)
+    ? { merges: listed, order: undefined }
+    : mergesOfScores(tokens, types, scores);
   const prefix = entries.flag("add_space_prefix") ?? true;
   const replace = { type: "Replace", pattern: { String: " " }, content: space };
   const unknown = entries.id("unknown_token_id", tokens) ?? types.indexOf(tokenType.unknown);
@@ -234,17 +232,43 @@ function sentencePiece(
       },
     },
     addBos: true,
+    ...(order === undefined ? {} : { mergeOrder: order }),
   };
 }
 
-/** Every split of a piece into two pieces, best scores first; among equal scores the lower id. */
+/** Whether merges make tokens in the order of their scores, and what no merge makes has one score below: as ours writes them. */
+function agree(
+  merges: readonly (readonly [string, string])[],
+  tokens: readonly string[],
+  types: readonly number[],
+  scores: readonly number[],
+): boolean {
+  const ids = firstIds(tokens);
+  const seen = new Set<number>();
+  let last = Infinity;
+  for (const [left, right] of merges) {
+    const id = ids.get(left + right);
+    if (id === undefined || seen.has(id)) continue;
+    if (!(scores[id] < last)) return false;
+    last = scores[id];
+    seen.add(id);
+  }
+  const rest = scores.filter((_, id) => types[id] === tokenType.normal && !seen.has(id));
+  return rest.every((score) => score === rest[0] && score < last);
+}
+
+/**
+ * Every split of a piece into two pieces, best scores first. Where pieces have equal scores the leftmost pair is joined first, which a list of
+ * merges cannot say: `order` does, a number for each merge.
+ */
 function mergesOfScores(
   tokens: readonly string[],
   types: readonly number[],
   scores: readonly number[],
-): [string, string][] {
+): { merges: [string, string][]; order?: number[] } {
+  // Whatever its type; those that are found as a whole need no merges.
   const mergeable = (id: number): boolean =>
-    types[id] === tokenType.normal || types[id] === tokenType.userDefined;
+    types[id] !== tokenType.control && types[id] !== tokenType.unknown;
   const pieces = new Set(tokens.filter((_, id) => mergeable(id)));
   const order = tokens.map((_, id) => id).filter(mergeable);
   for (const id of order) {
@@ -261,16 +285,29 @@ function mergesOfScores(
   }
   order.sort((a, b) => scores[a] === scores[b] ? a - b : scores[b] > scores[a] ? 1 : -1);
   const merges: [string, string][] = [];
+  const ranks: number[] = [];
+  let rank = -1;
+  let last: number | undefined;
+  let ties = false;
   for (const id of order) {
+    const alike = scores[id] === last;
+    const before = merges.length;
     const characters = Array.from(tokens[id]);
     let left = "";
     for (let i = 0; i + 1 < characters.length; i++) {
       left += characters[i];
       const right = tokens[id].slice(left.length);
-      if (pieces.has(left) && pieces.has(right)) merges.push([left, right]);
+      if (!pieces.has(left) || !pieces.has(right)) continue;
+      if (merges.length === before) {
+        if (!alike) rank++;
+        else ties = true;
+        last = scores[id];
+      }
+      merges.push([left, right]);
+      ranks.push(rank);
     }
   }
-  return merges;
+  return ties ? { merges, order: ranks } : { merges };
 }
 
 /** All options of a BPE model, as Python reads them; each kind of tokenizer changes some. */

@@ -3,11 +3,16 @@
  *
  * @module
  */
-import { checkTokenizerJson, type TokenizerJson } from "./tokenizer_check.ts";
+import type { TokenizerJson } from "./tokenizer_check.ts";
 import { record } from "./tokenizer_record.ts";
-import { tokenType } from "./tokenizer_gguf.ts";
+import { tokenType } from "./tokenizer_gguf_entries.ts";
 import { preTokenizerName } from "./tokenizer_pre.ts";
-import { type Tokenizer, tokenizerFromJson, type TokenizerOptions } from "./tokenizer.ts";
+import {
+  settledJson,
+  type Tokenizer,
+  tokenizerFromJson,
+  type TokenizerOptions,
+} from "./tokenizer.ts";
 
 /**
  * Metadata for GGUF. Numbers are token ids, to be stored as uint32; lists of numbers are stored as their array's type.
@@ -53,10 +58,10 @@ export function tokenizerToGguf(
   options: TokenizerToGgufOptions = {},
 ): TokenizerMetadata {
   const tokenizer = tokenizerFromJson(tokenizerJson, tokenizerConfig, options);
-  const json = checkTokenizerJson(tokenizerJson);
   const config = tokenizerConfig === undefined || tokenizerConfig === null
     ? {}
     : record(tokenizerConfig, "tokenizer_config.json");
+  const json = settledJson(tokenizerJson, config, options);
   const { vocab, merges } = json.model;
   if (json.model.type !== "BPE" || Array.isArray(vocab) || merges === undefined) {
     throw new TypeError(

@@ -1,0 +1,234 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { tokenizerFromJson, type TokenizerOptions } from "../../models/tokenizer.ts";
+import { tokenizerToGguf } from "../../models/tokenizer_to_gguf.ts";
+
+// Right values: the Rust library (npm tokenizers 0.23.2), of a tokenizer.json into which the other files' words were put by hand.
+
+const vocab = Object.fromEntries(
+  [
+    ...["<unk>", "<s>", "</s>", "\u2581", "a", "b", "<", "s", ">", "/", "|", "x", "\u2581a", " "],
+    ...["\u0120", "\u0120a", "u", "n", "k", "A"],
+  ].map((text, id) => [text, id]),
+);
+const token = (id: number, content: string, more: Record<string, unknown> = {}) => ({
+  id,
+  content,
+  single_word: false,
+  lstrip: false,
+  rstrip: false,
+  normalized: false,
+  special: true,
+  ...more,
+});
+const flags = ({ id: _, ...rest }: ReturnType<typeof token>) => rest;
+const json = (parts: Record<string, unknown> = {}) => ({
+  model: { type: "BPE", unk_token: "<unk>", vocab, merges: ["\u2581 a", "\u0120 a"] },
+  ...parts,
+});
+const replace = { type: "Replace", pattern: { String: " " }, content: "\u2581" };
+const prepend = { type: "Prepend", prepend: "\u2581" };
+const metaspace = (prepend_scheme: string) => ({
+  type: "Metaspace",
+  replacement: "\u2581",
+  prepend_scheme,
+  split: false,
+});
+const byteLevel = (add_prefix_space: boolean) => ({ type: "ByteLevel", add_prefix_space });
+const bert = (lowercase: boolean) => ({
+  type: "BertNormalizer",
+  clean_text: true,
+  handle_chinese_chars: true,
+  strip_accents: null,
+  lowercase,
+});
+
+interface Case {
+  readonly parts?: Record<string, unknown>;
+  readonly config?: Record<string, unknown>;
+  readonly options?: TokenizerOptions;
+  readonly text: string;
+  readonly ids: readonly number[];
+  readonly note?: string;
+}
+
+const decoder = {
+  "20": flags(token(20, "<x>")),
+  "21": { ...flags(token(21, "<|a|>", { rstrip: true })), __type: "AddedToken" },
+};
+const cases: Readonly<Record<string, Case>> = {
+  "added_tokens_decoder adds what tokenizer.json lacks": {
+    config: { added_tokens_decoder: decoder },
+    text: "a<x>b<|a|> a",
+    ids: [4, 20, 5, 21, 4],
+  },
+  "its ids are the next free ones, whatever it says": {
+    config: { added_tokens_decoder: { "40": decoder["20"], "41": decoder["21"] } },
+    text: "a<x>b<|a|> a",
+    ids: [4, 20, 5, 21, 4],
+    note: '"<x>" is 20',
+  },
+  "its flags hold over those of tokenizer.json": {
+    parts: { added_tokens: [token(1, "<s>")] },
+    config: { added_tokens_decoder: { "1": flags(token(1, "<s>", { lstrip: true })) } },
+    text: "a <s>b",
+    ids: [4, 1, 5],
+  },
+  "added_tokens.json where there is none": {
+    options: { addedTokens: { "<|a|>": 21, "<x>": 20 } },
+    text: "a<x>b<|a|>a",
+    ids: [4, 20, 5, 21, 4],
+  },
+  "added_tokens.json beside it is of older versions": {
+    config: { added_tokens_decoder: {} },
+    options: { addedTokens: { "<x>": 20 } },
+    text: "<x>",
+    ids: [6, 11, 8],
+  },
+  "tokens with a role are found as a whole": {
+    config: { bos_token: "<s>", eos_token: { content: "</s>", lstrip: false } },
+    text: "a<s>b</s>",
+    ids: [4, 1, 5, 2],
+  },
+  "also by special_tokens_map.json": {
+    options: { specialTokens: { bos_token: "<s>", eos_token: "</s>" } },
+    text: "a<s>b</s>",
+    ids: [4, 1, 5, 2],
+  },
+  "lists of roles add tokens": {
+    config: { additional_special_tokens: ["<x>", "<|a|>"] },
+    text: "<|a|><x>",
+    ids: [21, 20],
+  },
+  "a padding token without a row is not made": {
+    config: { pad_token: "<x>" },
+    text: "<x>",
+    ids: [6, 11, 8],
+  },
+  "ids with a gap": {
+    parts: { added_tokens: [token(40, "<x>"), token(30, "<|a|>")] },
+    text: "a<x><|a|>b",
+    ids: [4, 20, 21, 5],
+    note: '"<x>" is 20, "<|a|>" is 21',
+  },
+  "an id that another token has": {
+    parts: { added_tokens: [token(4, "<x>"), token(21, "<|a|>"), token(22, "<|a|>")] },
+    text: "a<x><|a|>",
+    ids: [4, 20, 21],
+    note: "tokenizer.json",
+  },
+  "split_special_tokens": {
+    parts: { added_tokens: [token(1, "<s>"), token(20, "<x>", { special: false })] },
+    config: { split_special_tokens: true },
+    text: "a<s><x>",
+    ids: [4, 6, 7, 8, 20],
+  },
+  "GPT-2's class puts the space in front by its configuration": {
+    parts: { pre_tokenizer: byteLevel(false) },
+    config: { tokenizer_class: "GPT2Tokenizer", add_prefix_space: true },
+    text: "a a",
+    ids: [15, 15],
+  },
+  "and none where that does not say": {
+    parts: { pre_tokenizer: byteLevel(true) },
+    config: { tokenizer_class: "GPT2TokenizerFast" },
+    text: "a a",
+    ids: [4, 15],
+  },
+  "another class does not look": {
+    parts: { pre_tokenizer: byteLevel(false) },
+    config: { tokenizer_class: "PreTrainedTokenizerFast", add_prefix_space: true },
+    text: "a a",
+    ids: [4, 15],
+    note: "add_prefix_space true",
+  },
+  "Llama without a word's beginning": {
+    parts: { normalizer: { type: "Sequence", normalizers: [prepend, replace] } },
+    config: { tokenizer_class: "LlamaTokenizer", add_prefix_space: false },
+    text: "a a",
+    ids: [4, 12],
+  },
+  "Llama with one": {
+    parts: { normalizer: replace },
+    config: { tokenizer_class: "LlamaTokenizerFast", add_prefix_space: true },
+    text: "a a",
+    ids: [12, 12],
+  },
+  "Metaspace without": {
+    parts: { pre_tokenizer: metaspace("first") },
+    config: { tokenizer_class: "LlamaTokenizer", add_prefix_space: false },
+    text: "a a",
+    ids: [4, 12],
+  },
+  "Metaspace with": {
+    parts: { pre_tokenizer: metaspace("never") },
+    config: { tokenizer_class: "LlamaTokenizer", add_prefix_space: true },
+    text: "a a",
+    ids: [12, 12],
+  },
+  "null says nothing": {
+    parts: { pre_tokenizer: metaspace("first") },
+    config: { tokenizer_class: "LlamaTokenizer", add_prefix_space: null },
+    text: "a a",
+    ids: [12, 12],
+  },
+  "a tokenizer of bytes is none of Llama's, whatever its class is called": {
+    parts: { pre_tokenizer: byteLevel(false) },
+    config: { tokenizer_class: "LlamaTokenizerFast", add_prefix_space: false, legacy: true },
+    text: "a a",
+    ids: [4, 15],
+  },
+  "BERT's class lowers by its configuration": {
+    parts: { normalizer: bert(false) },
+    config: { tokenizer_class: "BertTokenizer", do_lower_case: true },
+    text: "Aa",
+    ids: [4, 4],
+  },
+  "or keeps": {
+    parts: { normalizer: bert(true) },
+    config: { tokenizer_class: "BertTokenizerFast", do_lower_case: false },
+    text: "Aa",
+    ids: [19, 4],
+  },
+};
+
+for (const [name, { parts, config, options, text, ids, note }] of Object.entries(cases)) {
+  Deno.test(`tokenizer settings: ${name}`, () => {
+    const tokenizer = tokenizerFromJson(json(parts), config, options);
+    assertEquals(tokenizer.encode(text, { addSpecial: false }), [...ids]);
+    const notes = (tokenizer.notes ?? []).join("\n");
+    if (note === undefined) assertEquals(notes, "");
+    else assert(notes.includes(note), notes);
+  });
+}
+
+Deno.test("tokenizer settings: what is no setting is refused by name", () => {
+  for (
+    const [config, message] of [
+      [{ added_tokens_decoder: [] }, "added_tokens_decoder"],
+      [{ added_tokens_decoder: { x: { content: "<x>" } } }, "<x>"],
+      [{ added_tokens_decoder: { "20": { content: "<x>", lstrip: 1 } } }, "lstrip"],
+      [{ split_special_tokens: "yes" }, "split_special_tokens"],
+      [{ add_prefix_space: 1 }, "add_prefix_space"],
+    ] as const
+  ) {
+    const error = assertThrows(() => tokenizerFromJson(json(), config));
+    assert(error instanceof TypeError || error instanceof RangeError);
+    assert(error.message.includes(message), error.message);
+  }
+});
+
+Deno.test("tokenizer settings: a GGUF file gets the tokens of the other files too", () => {
+  const parts = {
+    pre_tokenizer: byteLevel(false),
+    added_tokens: [token(0, "<unk>")],
+  };
+  const config = { bos_token: "<s>", added_tokens_decoder: { "20": flags(token(20, "<x>")) } };
+  const metadata = tokenizerToGguf(json(parts), config);
+  const [tokens, types] = ["tokens", "token_type"].map((it) =>
+    metadata.get(`tokenizer.ggml.${it}`)
+  ) as [
+    string[],
+    Int32Array,
+  ];
+  assertEquals([tokens[20], types[20], types[1], types[2]], ["<x>", 3, 3, 1]);
+});
