@@ -4,10 +4,11 @@
  * @module
  */
 import { parseArgs } from "@std/cli";
-import { join } from "@std/path";
+import { dirname, resolve } from "@std/path";
 import { parse } from "@std/yaml";
-import { readFileTextNow } from "../models/read_file.ts";
 import { nearestNames } from "../quant/nearest_names.ts";
+import { pathFrom, withPathsFrom } from "../train/config_paths.ts";
+import { meantKey } from "../train/field_words.ts";
 import {
   type ConfigKey,
   readTrainConfig,
@@ -15,6 +16,7 @@ import {
   trainConfigKeys,
 } from "../train/mod.ts";
 import { type Command, Options, type OptionSpec } from "./command.ts";
+import { assertFound, fileNamed, folderOf, readYaml } from "./configuration_file.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** Flags of every command. */
@@ -30,7 +32,7 @@ export const KEY_ALIASES: Readonly<Record<string, string>> = {
   optimiser: "optimiser.name",
   quantize: "quantize.format",
   format: "quantize.format",
-  adapter: "device.adapter",
+  device: "device.adapter",
   "learning-rate": "optimiser.learning_rate",
 };
 
@@ -101,38 +103,53 @@ export function parseCommandArguments(
       `Too many arguments: ${JSON.stringify(more[0])} after ${JSON.stringify(first)}`,
     );
   }
-  // To go on, the output says enough: its folder holds what was run.
-  const output = values.get("resume") === true ? flags.get("output")?.at(-1) : undefined;
-  const runPath = [first ?? output].find((path) => path !== undefined && isRunFolder(path));
-  const file = runPath !== undefined
-    ? join(runPath, "config.yaml")
-    : first !== undefined && /\.ya?ml$/i.test(first)
-    ? first
-    : undefined;
+  const named = fileNamed(first, flags, values, command);
+  const { runPath, ledger, file } = named;
+  if (ledger !== undefined && Object.hasOwn(specs, "ledger")) values.set("ledger", ledger);
   const root: Record<string, unknown> = {};
   if (file !== undefined) {
-    for (const [key, value] of Object.entries(readYaml(file))) {
+    const folder = dirname(file);
+    const written = readYaml(file);
+    for (const [key, value] of Object.entries(withPathsFrom(written, folder))) {
       const name = key.replaceAll("_", "-");
       const own = Object.hasOwn(command.options, name) ? command.options[name] : undefined;
       const isKey = trainConfigKeys().some(({ path }) => path.split(".")[0] === key);
       if (isKey) root[key] = value;
       else if (own) {
-        if (!values.has(name)) values.set(name, fileValue(key, own, value, file));
+        const read = fileValue(key, own, value, file);
+        const seen = own.path && typeof read === "string" ? pathFrom(folder, read) : read;
+        if (!values.has(name)) values.set(name, seen);
       } else if (!ownKeys.has(name)) root[key] = value; // readTrainConfig refuses it with the nearest key
     }
-  } else if (first !== undefined) {
+    const flagged = new Set(given.map(([path]) => path.join(".")));
+    // Typed, one of the two ways to say how long replaces what the file says.
+    for (const [one, other] of [["steps", "epochs"], ["epochs", "steps"]]) {
+      if (flagged.has(one) && !flagged.has(other)) delete root[other];
+    }
+    assertFound(written, root, file, flagged);
+    // Files within a folder that nobody named lie where whoever names them is.
+    if (folderOf(written) === undefined && !flagged.has("data.folder")) {
+      for (const one of given) {
+        if (DATA_FILES.has(one[0].join("."))) one[1] = resolve(String(one[1]));
+      }
+    }
+  } else if (first !== undefined && ledger === undefined) {
     const { positional } = command;
     if (keys.has(positional)) given.push([[positional], first]);
     else values.set(positional, first);
   }
   for (const [path, value] of given) setPath(root, path, value);
+  const sources = new Map(given.map(([path]) => [path.join("."), "the command line"]));
   return {
     options: new Options(values),
-    config: (over = {}) => readTrainConfig({ ...root, ...over }, file ?? "the command line"),
+    config: (over = {}) =>
+      readTrainConfig({ ...root, ...over }, file ?? "the command line", sources),
     runPath,
     configPath: runPath === undefined ? file : undefined,
   };
 }
+
+const DATA_FILES: ReadonlySet<string> = new Set(["data.train", "data.validation", "data.test"]);
 
 /** Flags with their values, in the order of the first occurrence. */
 function parseFlags(
@@ -192,6 +209,15 @@ function withNegativeNumbers(args: readonly string[]): string[] {
 }
 
 function unknownFlag(name: string, known: readonly string[]): UsageError {
+  const meant = meantKey(name, known.map((flag) => flag.replaceAll("-", "_")));
+  if (meant !== undefined) {
+    return new UsageError(`Unknown flag --${name}: did you mean --${flagOf(meant)}?`);
+  }
+  if (name === "adapter" && known.includes("device")) {
+    return new UsageError(
+      "Unknown flag --adapter: weights are not laid over the model here; the GPU is chosen by --device",
+    );
+  }
   // Within a section the last part is what people remember.
   const last = (flag: string) => flag.split(".").at(-1) ?? flag;
   const [nearest = known.find((flag) => last(flag) === last(name))] = [
@@ -262,37 +288,6 @@ function yamlValue(text: string): unknown {
   } catch {
     return text;
   }
-}
-
-function readYaml(path: string): Record<string, unknown> {
-  const text = readFileTextNow(path, "configuration", { hint: "Give the path of a YAML file" });
-  if (text.length > 1_000_000) {
-    throw new SyntaxError(`Cannot read ${path}: ${text.length} characters are no configuration`);
-  }
-  let value: unknown;
-  try {
-    value = parse(text, { schema: "core" });
-  } catch (cause) {
-    const reason = cause instanceof SyntaxError
-      ? cause.message.split("\n")[0]
-      : "it is nested too deeply";
-    throw new SyntaxError(`Cannot read ${path}: ${reason}`, { cause });
-  }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new TypeError(`Cannot use ${path} as a configuration: expected keys such as "model"`);
-  }
-  return { ...value };
-}
-
-function isRunFolder(path: string): boolean {
-  const exists = (name: string) => {
-    try {
-      return Deno.statSync(join(path, name)).isFile;
-    } catch {
-      return false;
-    }
-  };
-  return exists("config.yaml") && !exists("config.json");
 }
 
 /** Sets a value under keys; a section written as one word (`task: sst2`) becomes a section. */

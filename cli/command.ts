@@ -19,6 +19,8 @@ export interface OptionSpec {
   readonly max?: number;
   /** Of a number: without a fraction. */
   readonly whole?: boolean;
+  /** Of a text: a path, which in a file counts from the file. */
+  readonly path?: boolean;
 }
 
 /** A command of the command line. */

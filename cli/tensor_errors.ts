@@ -12,6 +12,10 @@ interface TensorError {
   readonly name: string;
   readonly kind: string;
   readonly format: string;
+  /** Why it is not what was asked for; "" where it is. */
+  readonly reason: string;
+  /** Whether nothing was done to it. */
+  readonly same: boolean;
   readonly weights: number;
   readonly bits: number;
   /** Squared, of its weights; grows as the tensor is read. */
@@ -25,13 +29,15 @@ export class TensorErrors {
   readonly #tensors: TensorError[] = [];
   readonly #layers = new Map<string, QuantizedLayer>();
 
-  /** The tensor, adding up its differences from what it was as it is read. */
-  compared(was: TensorSource, now: TensorSource): TensorSource {
+  /** The tensor, adding up its differences from what it was as it is read; `reason` says why it is not what was asked for. */
+  compared(was: TensorSource, now: TensorSource, reason = ""): TensorSource {
     const { name, rows, columns, format } = now;
     const error: TensorError = {
       name,
       kind: tensorKind(name, rows),
       format: format.name,
+      reason,
+      same: was === now,
       weights: rows * columns,
       bits: bitsPerWeight(format, rows, columns) * rows * columns,
       difference: 0,
@@ -63,16 +69,26 @@ export class TensorErrors {
     this.#layers.set(layer.name, layer);
   }
 
-  /** Lines by tensor, of those that are not as they were. */
+  /** Lines by tensor, but for vectors: what it is now, why that is not what was asked for, and what that costs. */
   byTensor(): string[] {
-    const changed = this.#tensors.filter(({ norm }) => norm > 0);
+    const named = this.#tensors.filter(({ kind }) => kind !== "vector");
     return table([
-      ["tensor", "format", "error of weights", "of outputs"],
-      ...changed.map(({ name, format, difference, norm }) => {
+      ["tensor", "format", "error of weights", "of outputs", "why not as asked"],
+      ...named.map(({ name, format, difference, norm, same, reason }) => {
         const output = this.#layers.get(name)?.outputError;
-        return [name, format, relative(difference, norm), output?.toExponential(2) ?? ""];
+        const error = same ? "as it was" : relative(difference, norm);
+        return [name, format, error, output?.toExponential(2) ?? "", reason];
       }),
     ]);
+  }
+
+  /** How many matrices, and which part of the weights, are in a format, in words. */
+  shareOf(format: string): string {
+    const matrices = this.#tensors.filter(({ kind }) => kind === "matrix");
+    const reached = matrices.filter((it) => it.format === format);
+    const weights = (of: readonly TensorError[]) => of.reduce((sum, it) => sum + it.weights, 0);
+    const share = 100 * weights(reached) / Math.max(1, weights(this.#tensors));
+    return `${reached.length} of ${matrices.length} matrices, ${share.toFixed(1)} % of all weights`;
   }
 
   /** Lines by kind. */

@@ -5,6 +5,7 @@
  */
 import { dirname, join } from "@std/path";
 import type { OffsetSet } from "../kernels/mod.ts";
+import type { Tokenizer } from "../models/mod.ts";
 import { damageText, type Ledger } from "../optim/mod.ts";
 import {
   bestEvaluation,
@@ -19,6 +20,7 @@ import {
   type RunSessionOptions,
   type TaskExamples,
   taskExamples,
+  type TaskExamplesOptions,
   type TrainConfig,
 } from "../train/mod.ts";
 import type { Call, OptionSpec } from "./command.ts";
@@ -27,8 +29,12 @@ import { UsageError } from "./usage_error.ts";
 
 /** The flags that name a fine-tune. */
 export const tunedOptions: Readonly<Record<string, OptionSpec>> = {
-  ledger: { kind: "text", doc: "ledger or run folder of the fine-tune" },
-  adapter: { kind: "text", doc: "adapter (.safetensors, written by export) to lay over the model" },
+  ledger: { kind: "text", path: true, doc: "ledger or run folder of the fine-tune" },
+  adapter: {
+    kind: "text",
+    path: true,
+    doc: "adapter (.safetensors, written by export) to lay over the model",
+  },
   step: { kind: "text", doc: "best, last, or a number of steps [best, if the run was evaluated]" },
 };
 
@@ -173,16 +179,28 @@ export function evaluationStatus(
 }
 
 /** The examples of a configuration for a session's model, telling how far reading them is; their notes are printed. */
-export async function examplesFor(
+export function examplesFor(
   session: RunSession,
   config: TrainConfig,
-  { terminal, signal }: Call,
+  call: Call,
+  splits?: TaskExamplesOptions["splits"],
 ): Promise<TaskExamples> {
   const { maxPositions } = session.model;
+  return readExamples(tokenizerOf(session), config, call, { maxPositions, splits });
+}
+
+/** {@linkcode examplesFor} without a model on a device. */
+export async function readExamples(
+  tokenizer: Tokenizer,
+  config: TrainConfig,
+  { terminal, signal }: Call,
+  { maxPositions, splits }: Pick<TaskExamplesOptions, "maxPositions" | "splits">,
+): Promise<TaskExamples> {
   let told = performance.now();
   try {
-    const examples = await taskExamples(config, tokenizerOf(session), {
-      maxPositions,
+    const examples = await taskExamples(config, tokenizer, {
+      ...(maxPositions === undefined ? {} : { maxPositions }),
+      splits,
       signal,
       onProgress: ({ file, examples, share }) => {
         const text = `Reading ${file}: ${grouped(examples)} examples, ${

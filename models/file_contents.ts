@@ -165,7 +165,7 @@ export function checkContents(
       `Cannot read "${path}": it is empty. Its download or copy failed: get it again`,
     );
   }
-  const prose = kind === "data" && /\.(?:txt|html?|md|xml)$/i.test(path);
+  const prose = kind === "data" && /\.(?:txt|html?|md|xml)(?:\.gz)?$/i.test(path);
   const found = foreignContents(head, prose);
   if (found !== undefined) throw new RangeError(`Cannot read "${path}": it is ${found}`);
 }

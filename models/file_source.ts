@@ -9,6 +9,10 @@ import type { ByteSource } from "../quant/byte_source.ts";
 import { attempting } from "./attempt.ts";
 import { checkContents, CONTENTS_BYTES } from "./file_contents.ts";
 import { checkFile, type FileKindName, readingOf } from "./file_kinds.ts";
+import { openPart, writeChunks } from "./file_parts.ts";
+import type { PlacedBytes } from "./placed_bytes.ts";
+
+export type { PlacedBytes } from "./placed_bytes.ts";
 
 /** A byte source over an open file; disposing closes it. */
 export interface FileSource extends ByteSource, Disposable {}
@@ -87,16 +91,9 @@ export async function openFile(
   }
 }
 
-/** Bytes that belong at an offset of a file. */
-export interface PlacedBytes {
-  /** From the start of the file. */
-  readonly offset: number;
-  /** What stands there. */
-  readonly bytes: Uint8Array;
-}
-
 /**
- * Writes a file beside its place, flushes, then renames: `path` is either the old file or the whole new one.
+ * Writes a file beside its place, flushes, then renames: `path` is either the old file or the whole new one. What a killed process left
+ * of an earlier try is removed.
  *
  * @param chunks One behind the other, or wherever they say
  * @throws What `chunks` or the disk throws; the part written is removed
@@ -109,16 +106,12 @@ export async function writeFileWhole(
     readonly exclusive?: boolean;
   } = {},
 ): Promise<void> {
-  const part = `${path}.${crypto.randomUUID().slice(0, 8)}.part`;
   const writing = { what: "write", path, hint: "Make the folder that it is to lie in first" };
   await attempting(writing, async () => {
+    const { part, file: opened } = await openPart(path);
     try {
-      using file = await Deno.open(part, { write: true, createNew: true });
-      for await (const chunk of chunks) {
-        const bytes = "offset" in chunk ? chunk.bytes : chunk;
-        if ("offset" in chunk) await file.seek(chunk.offset, Deno.SeekMode.Start);
-        for (let done = 0; done < bytes.length;) done += await file.write(bytes.subarray(done));
-      }
+      using file = opened;
+      await writeChunks(file, chunks);
       await file.sync();
       await (exclusive ? placeNew : Deno.rename)(part, path);
       await syncFolder(dirname(path));

@@ -40,6 +40,8 @@ export * from "./source.ts";
 export * from "./source_calibrated.ts";
 export * from "./source_gguf.ts";
 export * from "./source_hugging_face.ts";
+export * from "./quantization_plan.ts";
+export * from "./source_decoded.ts";
 export * from "./source_quantized.ts";
 export * from "./source_folded.ts";
 export * from "./step_clock.ts";

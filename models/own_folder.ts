@@ -14,6 +14,7 @@ import { huggingFaceName } from "./names.ts";
 import { scalingOfRopeFactors } from "./rope_factors.ts";
 import { type ModelSource, rowsPerPiece, type TensorSource } from "./source.ts";
 import type { WriteOptions } from "./write_options.ts";
+import { writeFolderWhole } from "./write_together.ts";
 
 /** What a folder is to hold. */
 export interface OwnFolder {
@@ -66,24 +67,20 @@ export function ownFolder(source: ModelSource): OwnFolder {
   };
 }
 
-/** Writes it; `config.json` last, as a folder with one is a whole model. */
+/** Writes it, all at once; into a folder that is there `config.json` goes last, as a folder with one is a whole model. */
 export async function writeOwnFolder(
   plan: OwnFolder,
   folder: string,
   options: WriteOptions = {},
 ): Promise<void> {
-  await Deno.mkdir(folder, { recursive: true });
-  try {
+  await writeFolderWhole(folder, "config.json", async (folder) => {
     await writeFileWhole(join(folder, "model.safetensors"), weightsFile(plan.tensors, options));
     for (const [name, text] of plan.files) {
       await writeFileWhole(join(folder, name), [new TextEncoder().encode(text)]);
     }
     const config = new TextEncoder().encode(asJson(plan.config));
     await writeFileWhole(join(folder, "config.json"), [config]);
-  } catch (error) {
-    await Deno.remove(folder).catch(() => {}); // unless something is in it
-    throw error;
-  }
+  });
 }
 
 function asJson(value: unknown): string {

@@ -6,10 +6,11 @@
 
 import { decode } from "../quant/decode.ts";
 import { formatByName } from "../quant/formats.ts";
-import { assertKept, chooseFormat, type PlanOptions } from "../quant/plan.ts";
+import { assertKept, type PlanOptions } from "../quant/plan.ts";
 import { quantize, type QuantizeOptions } from "../quant/round_to_nearest.ts";
 import type { PackedTensor } from "../quant/layout.ts";
 import { checkTensorValues } from "./check_tensor_values.ts";
+import { quantizationOf } from "./quantization_plan.ts";
 import type { ModelSource, TensorSource } from "./source.ts";
 
 /** How to quantise. */
@@ -31,10 +32,8 @@ export function quantizedSource(source: ModelSource, options: QuantizedSourceOpt
   assertKept(options.keep, [...source.tensors.keys()]);
   const tensors = new Map<string, TensorSource>();
   for (const [name, tensor] of source.tensors) {
-    const chosen = tensor.format.layout.kind === "dense"
-      ? chooseFormat(name, tensor.rows, tensor.columns, options.format, options)
-      : tensor.format.name;
-    tensors.set(name, chosen === tensor.format.name ? tensor : quantized(tensor, chosen, options));
+    const { format } = quantizationOf(tensor, options);
+    tensors.set(name, format === tensor.format.name ? tensor : quantized(tensor, format, options));
   }
   const name = `${source.name} as ${options.format}`;
   return { ...source, name, tensors, gguf: undefined, split: undefined, folder: undefined };

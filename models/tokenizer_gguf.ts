@@ -9,11 +9,10 @@
  */
 import { endsOf, Entries, tokenType, typesOf } from "./tokenizer_gguf_entries.ts";
 import { preTokenizerOf } from "./tokenizer_pre.ts";
+import { mergesOfScores, orderOfScores } from "./tokenizer_scores.ts";
 import { type Tokenizer, tokenizerFromJson, type TokenizerOptions } from "./tokenizer.ts";
 
 const maximumTokens = 1 << 22;
-/** A longer piece would take quadratic time; SentencePiece itself stops far below. */
-const maximumPiece = 512;
 const space = "\u2581";
 
 /**
@@ -202,9 +201,12 @@ function sentencePiece(
   // Merges are not part of this model for other readers, who go by the scores. Ours writes both, as scores cannot say all that merges
   // say; others' may contradict their scores, which then hold.
   const listed = entries.texts("merges")?.map(splitMerge);
-  const { merges, order } = listed !== undefined && agree(listed, tokens, types, scores)
-    ? { merges: listed, order: undefined }
-    : mergesOfScores(tokens, types, scores);
+  const own = listed !== undefined && agree(listed, tokens, types, scores) ? listed : undefined;
+  // Pieces of any type are made; what is found as a whole needs no merges.
+  const mergeable = (id: number): boolean =>
+    types[id] !== tokenType.control && types[id] !== tokenType.unknown;
+  const merges = own ?? mergesOfScores(tokens, mergeable, scores);
+  const order = own === undefined ? orderOfScores(merges, tokens, scores) : undefined;
   const prefix = entries.flag("add_space_prefix") ?? true;
   const replace = { type: "Replace", pattern: { String: " " }, content: space };
   const unknown = entries.id("unknown_token_id", tokens) ?? types.indexOf(tokenType.unknown);
@@ -255,59 +257,6 @@ function agree(
   }
   const rest = scores.filter((_, id) => types[id] === tokenType.normal && !seen.has(id));
   return rest.every((score) => score === rest[0] && score < last);
-}
-
-/**
- * Every split of a piece into two pieces, best scores first. Where pieces have equal scores the leftmost pair is joined first, which a list of
- * merges cannot say: `order` does, a number for each merge.
- */
-function mergesOfScores(
-  tokens: readonly string[],
-  types: readonly number[],
-  scores: readonly number[],
-): { merges: [string, string][]; order?: number[] } {
-  // Whatever its type; those that are found as a whole need no merges.
-  const mergeable = (id: number): boolean =>
-    types[id] !== tokenType.control && types[id] !== tokenType.unknown;
-  const pieces = new Set(tokens.filter((_, id) => mergeable(id)));
-  const order = tokens.map((_, id) => id).filter(mergeable);
-  for (const id of order) {
-    if (Number.isNaN(scores[id])) {
-      throw new RangeError(`Cannot load the tokenizer: the score of token ${id} is NaN`);
-    }
-    if (tokens[id].length > maximumPiece) {
-      throw new RangeError(
-        `Cannot load the tokenizer: token ${id} has ${
-          tokens[id].length
-        } characters, at most ${maximumPiece} are taken`,
-      );
-    }
-  }
-  order.sort((a, b) => scores[a] === scores[b] ? a - b : scores[b] > scores[a] ? 1 : -1);
-  const merges: [string, string][] = [];
-  const ranks: number[] = [];
-  let rank = -1;
-  let last: number | undefined;
-  let ties = false;
-  for (const id of order) {
-    const alike = scores[id] === last;
-    const before = merges.length;
-    const characters = Array.from(tokens[id]);
-    let left = "";
-    for (let i = 0; i + 1 < characters.length; i++) {
-      left += characters[i];
-      const right = tokens[id].slice(left.length);
-      if (!pieces.has(left) || !pieces.has(right)) continue;
-      if (merges.length === before) {
-        if (!alike) rank++;
-        else ties = true;
-        last = scores[id];
-      }
-      merges.push([left, right]);
-      ranks.push(rank);
-    }
-  }
-  return ties ? { merges, order: ranks } : { merges };
 }
 
 /** All options of a BPE model, as Python reads them; each kind of tokenizer changes some. */

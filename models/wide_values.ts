@@ -9,6 +9,7 @@ import { badValue, badValueText } from "../quant/check_values.ts";
 import { decode } from "../quant/decode.ts";
 import { formatByName } from "../quant/formats.ts";
 import { chooseFormat } from "../quant/plan.ts";
+import { quantizationNotes } from "./quantization_plan.ts";
 import { type ModelSource, rowsPerPiece, type TensorSource } from "./source.ts";
 import { quantizedSource, type QuantizedSourceOptions } from "./source_quantized.ts";
 
@@ -68,7 +69,8 @@ export async function exactlyQuantizedSource(
 ): Promise<ModelSource> {
   const plan = await exactPlan(source, options, signal);
   const quantized = quantizedSource(source, plan.options);
-  return { ...quantized, notes: [...source.notes ?? [], ...plan.notes] };
+  const notes = quantizationNotes(source, options);
+  return { ...quantized, notes: [...source.notes ?? [], ...notes, ...plan.notes] };
 }
 
 /** In words; what is not finite is for whoever reads the values to refuse. */

@@ -5,10 +5,12 @@
  */
 
 import { basename, dirname, join, SEPARATOR } from "@std/path";
-import { type FileSource, openFile, syncFolder, writeFileWhole } from "./file_source.ts";
+import { writeChunks } from "./file_parts.ts";
+import { type FileSource, openFile, writeFileWhole } from "./file_source.ts";
 import { folderPart } from "./model_folder.ts";
 import type { ModelSource, StoredFolder } from "./source.ts";
 import type { WriteOptions } from "./write_options.ts";
+import { writeFolderWhole } from "./write_together.ts";
 
 const INDEX = "model.safetensors.index.json";
 /** Names of files that are left out, in a note. */
@@ -18,7 +20,7 @@ const PIECE = 8 * 2 ** 20;
 /**
  * Copies a folder byte for byte, except for what the `patches` of the source's tensors replace: the weights that the model is read from,
  * and what {@linkcode folderPart} says a model needs or tells about it. All else stays behind, links out of the folder before all; they are
- * followed where a model needs them. Files appear under their names when they are whole, `config.json` last.
+ * followed where a model needs them. The folder appears when all of it is written; into one that is there the files go together, `config.json` last.
  *
  * @returns Notes of what was left out
  * @throws {RangeError} When `path` is the folder itself
@@ -31,42 +33,14 @@ export async function writeStoredFolder(
 ): Promise<string[]> {
   const { path: from, files } = folder;
   await assertOtherFolder({ path: from }, path);
-  await Deno.mkdir(path, { recursive: true });
-  const parts = new Map<FileSource, { part: string; path: string; file: Deno.FsFile }>();
-  try {
-    for (const [name, file] of files) {
-      const part = join(path, `${name}.${crypto.randomUUID().slice(0, 8)}.part`);
-      const written = await Deno.open(part, { write: true, createNew: true });
-      parts.set(file, { part, path: join(path, name), file: written });
-      for await (const piece of piecesOf(file, signal)) await writeAll(written, piece);
-    }
-    let done = 0;
-    for (const { name, patches } of source.tensors.values()) {
-      signal?.throwIfAborted();
-      for await (const { file, offset, bytes } of patches?.() ?? []) {
-        const written = parts.get(file)!.file;
-        await written.seek(offset, Deno.SeekMode.Start);
-        await writeAll(written, bytes);
-      }
-      done++;
-      onProgress?.({ tensor: name, done, total: source.tensors.size });
-    }
-    for (const { part, path, file } of parts.values()) {
-      await file.sync();
-      await Deno.rename(part, path);
-    }
-  } finally {
-    for (const { part, file } of parts.values()) {
-      file.close();
-      await Deno.remove(part).catch(() => {});
-    }
-  }
-  await syncFolder(path);
   const { copied, left } = await otherFiles(folder);
-  for (const name of copied) {
-    using file = await openFile(join(from, name), "data");
-    await writeFileWhole(join(path, name), piecesOf(file, signal));
-  }
+  await writeFolderWhole(path, "config.json", async (path) => {
+    await writeWeights(source, files, path, { onProgress, signal });
+    for (const name of copied) {
+      using file = await openFile(join(from, name), "data");
+      await writeFileWhole(join(path, name), piecesOf(file, signal));
+    }
+  });
   if (left.length === 0) return [];
   const more = left.length > NAMED ? ` and ${left.length - NAMED} more` : "";
   return [
@@ -74,6 +48,32 @@ export async function writeStoredFolder(
       left.slice(0, NAMED).join(", ")
     }${more}`,
   ];
+}
+
+/** Copies files of weights into a folder, then writes over what was trained. */
+async function writeWeights(
+  source: ModelSource,
+  files: StoredFolder["files"],
+  folder: string,
+  { onProgress, signal }: WriteOptions,
+): Promise<void> {
+  using stack = new DisposableStack();
+  const written = new Map<FileSource, Deno.FsFile>();
+  for (const [name, file] of files) {
+    const copy = stack.use(await Deno.open(join(folder, name), { write: true, createNew: true }));
+    written.set(file, copy);
+    await writeChunks(copy, piecesOf(file, signal));
+  }
+  let done = 0;
+  for (const { name, patches } of source.tensors.values()) {
+    signal?.throwIfAborted();
+    for await (const { file, offset, bytes } of patches?.() ?? []) {
+      await writeChunks(written.get(file)!, [{ offset, bytes }]);
+    }
+    done++;
+    onProgress?.({ tensor: name, done, total: source.tensors.size });
+  }
+  for (const file of written.values()) await file.sync();
 }
 
 /** @throws {RangeError} When `path` is the folder itself. */
@@ -134,8 +134,4 @@ async function* piecesOf(file: FileSource, signal?: AbortSignal): AsyncGenerator
     signal?.throwIfAborted();
     yield await file.read(at, Math.min(PIECE, file.size - at));
   }
-}
-
-async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
-  for (let done = 0; done < bytes.length;) done += await file.write(bytes.subarray(done));
 }

@@ -125,17 +125,61 @@ export function chooseFormat(
   wanted: string,
   options: PlanOptions = {},
 ): string {
+  return formatChoice(name, rows, columns, wanted, options).format;
+}
+
+/** Why a tensor has another format than the one asked for. */
+export type FormatReason = "embedding" | "head" | "vector" | "kept" | "columns" | "override";
+
+/** The format of a tensor, and why it is not the one asked for. */
+export interface FormatChoice {
+  /** Name of the format. */
+  readonly format: string;
+  /** Why it is not the wanted one; undefined where it is. */
+  readonly reason?: FormatReason;
+  /** What its columns should be a multiple of and are not, where that is the reason. */
+  readonly multiple?: number;
+}
+
+/**
+ * As {@linkcode chooseFormat}, with the reason.
+ *
+ * @throws {RangeError} for a format name that is not in the table.
+ *
+ * @example Rows that fit no block
+ * ```ts
+ * import { formatChoice } from "@qzo/qzo/quant";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const choice = formatChoice("blk.0.ffn_down.weight", 64, 160, "Q4_K");
+ * assertEquals(choice, { format: "Q5_0", reason: "columns", multiple: 256 });
+ * ```
+ */
+export function formatChoice(
+  name: string,
+  rows: number,
+  columns: number,
+  wanted: string,
+  options: PlanOptions = {},
+): FormatChoice {
   const single = options.overrides?.get(name);
-  if (single !== undefined) return formatByName(single).name;
+  if (single !== undefined) {
+    const format = formatByName(single).name;
+    return format === wanted ? { format } : { format, reason: "override" };
+  }
   const { embedding = "F16", head = embedding, vectors = "F32" } = options;
   const kind = tensorKind(name, rows);
-  const kept = options.keep?.some((part) => name.includes(part)) ?? false;
-  const chosen = kept && kind !== "vector"
+  const kept = kind !== "vector" && (options.keep?.some((part) => name.includes(part)) ?? false);
+  const chosen = kept
     ? options.fallback ?? "F16"
     : { embedding, head, vector: vectors, matrix: wanted }[kind];
   const { layout, gguf } = formatByName(chosen);
   const multiple = layout.kind === "dense" ? 1 : gguf?.blockElements ?? 32;
-  if (columns % multiple === 0) return chosen;
+  if (columns % multiple === 0) {
+    if (chosen === wanted) return { format: chosen };
+    return { format: chosen, reason: kept || kind === "matrix" ? "kept" : kind };
+  }
   const near = columns % 32 === 0 ? SMALLER_BLOCKS[chosen] : undefined;
-  return formatByName(options.fallback ?? near ?? "F16").name;
+  const format = formatByName(options.fallback ?? near ?? "F16").name;
+  return { format, reason: "columns", multiple };
 }

@@ -1,5 +1,5 @@
 /**
- * Comma-separated values (RFC 4180), by the library `csv-parse`: cells in double quotes may hold commas, line ends and doubled
+ * Comma-separated values (RFC 4180; by other separators too), by the library `csv-parse`: cells in double quotes may hold commas, line ends and doubled
  * quotes; a quote that is out of place or never closed is an error.
  *
  * The library reads whole texts (or streams of Node.js); here a text that comes in pieces is handed over up to a line's end
@@ -19,13 +19,16 @@ export interface CsvRecord {
 /** Records of a text that comes in pieces; empty lines are none. */
 export class CsvRecords {
   readonly #name: string;
+  readonly #separator: string;
   #parts: string[] = [];
   #length = 0;
   #open = false;
   #line = 1;
 
-  constructor(name: string) {
+  /** @param separator what stands between cells; a character. */
+  constructor(name: string, separator = ",") {
     this.#name = name;
+    this.#separator = separator;
   }
 
   /** The records that more text completes. @throws SyntaxError with the line's number for a quote out of place */
@@ -69,6 +72,7 @@ export class CsvRecords {
     try {
       parse(text, {
         bom: false,
+        delimiter: this.#separator,
         record_delimiter: ["\r\n", "\n", "\r"],
         relax_column_count: true,
         skip_empty_lines: true,

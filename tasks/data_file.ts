@@ -6,6 +6,7 @@
 import { attempting } from "../models/attempt.ts";
 import { checkContents, CONTENTS_BYTES } from "../models/file_contents.ts";
 import { checkFile, readingOf } from "../models/file_kinds.ts";
+import { gunzipped, isGzip } from "./gunzip.ts";
 import { Pause } from "./pause.ts";
 import { TextBytes, type TextEncoding } from "./text_encoding.ts";
 
@@ -24,7 +25,7 @@ export interface DataFileOptions {
 const pieceBytes = 1 << 18;
 
 /**
- * The text of a file, in pieces of about 256 KiB; no piece ends within a character.
+ * The text of a file, in pieces of about 256 KiB; no piece ends within a character. What is packed with gzip, by its first bytes, is unpacked.
  *
  * @throws {Deno.errors.NotFound} when there is no such file; what else the system answers, in words.
  * @throws TypeError for what is no regular file; RangeError for one that is no text (packed, a pointer, a page); SyntaxError as
@@ -37,21 +38,62 @@ export async function* dataChunks(
   using opened = await openDataFile(path, hint);
   const text = new TextBytes(path, encoding);
   const pause = new Pause(signal);
-  const buffer = new Uint8Array(pieceBytes);
-  let done = 0;
-  for (let count = await opened.read(buffer); count !== null; count = await opened.read(buffer)) {
-    const bytes = buffer.subarray(0, count);
-    if (done === 0 && (count >= CONTENTS_BYTES || count === opened.size)) {
-      checkContents(bytes, opened.size, path, "data");
-    }
+  const stored = pieces(opened, onProgress);
+  const { value: first = new Uint8Array() } = await stored.next();
+  const whole = ahead(first, stored);
+  const unpacked = isGzip(first) ? gunzipped(whole, path) : whole;
+  for await (const bytes of checked(unpacked, path)) {
     const piece = text.push(bytes);
     if (piece !== "") yield piece;
-    done += count;
-    onProgress?.(done, opened.size);
     if (pause.due) await pause.rest();
   }
   const last = text.end();
   if (last !== "") yield last;
+}
+
+type Pieces = AsyncGenerator<Uint8Array<ArrayBuffer>>;
+
+/** The bytes of a file. Each piece is another array: who unpacks holds several. */
+async function* pieces(file: OpenedFile, onProgress: DataFileOptions["onProgress"]): Pieces {
+  let done = 0;
+  for (;;) {
+    const buffer = new Uint8Array(pieceBytes);
+    const count = await file.read(buffer);
+    if (count === null) return;
+    done += count;
+    yield buffer.subarray(0, count);
+    onProgress?.(done, file.size);
+  }
+}
+
+async function* ahead(first: Uint8Array<ArrayBuffer>, rest: Pieces): Pieces {
+  if (first.length > 0) yield first;
+  yield* rest;
+}
+
+/** Looks at the first {@linkcode CONTENTS_BYTES} bytes, or all, before any is used. */
+async function* checked(bytes: Pieces, path: string): Pieces {
+  let head: Uint8Array<ArrayBuffer> | undefined = new Uint8Array();
+  for await (const piece of bytes) {
+    if (head === undefined) {
+      yield piece;
+      continue;
+    }
+    const seen: Uint8Array<ArrayBuffer> = head.length === 0
+      ? piece
+      : new Uint8Array([...head, ...piece]);
+    if (seen.length < CONTENTS_BYTES) {
+      head = seen;
+      continue;
+    }
+    checkContents(seen, seen.length, path, "data");
+    head = undefined;
+    yield seen;
+  }
+  if (head !== undefined && head.length > 0) {
+    checkContents(head, head.length, path, "data");
+    yield head;
+  }
 }
 
 interface OpenedFile extends Disposable {

@@ -30,4 +30,6 @@ export interface ReadExamplesOptions {
   readonly name?: string;
   /** Names of the columns of a table without a first line that names them. */
   readonly columns?: readonly string[];
+  /** What stands between the cells of a table: one character, or `tab`. Default: of csv told from its beginning, of tsv a tab. */
+  readonly separator?: string;
 }

@@ -36,6 +36,8 @@ export async function readDataFile(path: string, options: DataFileOptions = {}):
 export interface DataRowsOptions extends DataFileOptions {
   /** Names of the columns of a table without a first line that names them. */
   readonly columns?: readonly string[] | undefined;
+  /** What stands between the cells of a table. Default: told from its beginning. */
+  readonly separator?: string | undefined;
   /** Names the file in errors. Default: its path. */
   readonly name?: string | undefined;
 }
@@ -49,9 +51,13 @@ export interface DataRowsOptions extends DataFileOptions {
 export async function* dataRows(
   path: string,
   format: ExampleFormat,
-  { columns, name = path, ...options }: DataRowsOptions = {},
+  { columns, separator, name = path, ...options }: DataRowsOptions = {},
 ): AsyncGenerator<Iterable<PlacedRow>> {
-  const reader = rowReader(format, { name, ...(columns ? { columns } : {}) });
+  const reader = rowReader(format, {
+    name,
+    ...(columns ? { columns } : {}),
+    ...(separator === undefined ? {} : { separator }),
+  });
   if (reader === undefined) throw new RangeError(`Cannot read ${name}: unknown format "${format}"`);
   for await (const piece of dataChunks(path, options)) yield reader.push(piece);
   yield reader.end();
@@ -83,11 +89,11 @@ export async function* taskRows(
       `Cannot load ${task.name}: it has no split ${JSON.stringify(split)}, known are ${known}`,
     );
   }
-  const { columns } = task;
+  const { columns, separator } = task;
   const path = dataPath(file, folder);
   const encoding = options.encoding ??
     (task.encoding === undefined || await isUnicode(path, options) ? undefined : task.encoding);
-  const reading = { ...options, encoding, columns, name: file };
+  const reading = { ...options, encoding, columns, separator, name: file };
   for await (const rows of dataRows(path, format, reading)) yield rendered(task, rows, file);
 }
 

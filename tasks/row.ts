@@ -8,26 +8,71 @@
 export type Row = Readonly<Record<string, unknown>>;
 
 /**
- * The text of a field; numbers and booleans are spelled out.
+ * The value of a field, undefined where there is none: the one of that name, else the one that dots lead to, through objects and lists
+ * (`input.text`, `answers.0.text`).
+ */
+export function fieldValue(row: Row, field: string): unknown {
+  if (Object.hasOwn(row, field)) return row[field];
+  let value: unknown = row;
+  for (const name of field.split(".")) {
+    value = within(value, name);
+  }
+  return value;
+}
+
+/** One step of such a path: a key of an object, or the place of an item of a list. */
+function within(value: unknown, name: string): unknown {
+  const may = Array.isArray(value) ? /^\d{1,9}$/.test(name) : isObject(value);
+  return may && Object.hasOwn(value as Row, name) ? (value as Row)[name] : undefined;
+}
+
+/**
+ * The text of a field, see {@linkcode fieldValue}; numbers and booleans are spelled out.
  *
  * @throws RangeError if there is no such field (it names those there are), TypeError if it holds no text.
  */
 export function fieldText(row: Row, field: string, what: string): string {
-  if (!Object.hasOwn(row, field)) {
-    const known = Object.keys(row).slice(0, 20).map((name) => JSON.stringify(name)).join(", ");
+  const value = fieldValue(row, field);
+  if (value === undefined) {
     throw new RangeError(
-      `Cannot ${what}: unknown field ${JSON.stringify(field)}, the row has ${known || "none"}${
+      `Cannot ${what}: unknown field ${JSON.stringify(field)}, ${fieldsThere(row, field)}${
         rowsWithin(row)
       }`,
     );
   }
-  const value = row[field];
   if (typeof value === "string") return value;
   if (typeof value === "number" || typeof value === "boolean") return String(value);
   const found = value === null ? "null" : Array.isArray(value) ? "an array" : typeof value;
+  const [inner] = Object.keys(value ?? {});
+  const advice = inner === undefined
+    ? ""
+    : `; fields within it are named by dots: ${JSON.stringify(`${field}.${inner}`.slice(0, 80))}`;
   throw new TypeError(
-    `Cannot ${what}: field ${JSON.stringify(field)} is ${found}, expected a text`,
+    `Cannot ${what}: field ${JSON.stringify(field)} is ${found}, expected a text${advice}`,
   );
+}
+
+/** The fields among which one is missing: of the row, or of what its name leads to. */
+function fieldsThere(row: Row, field: string): string {
+  let path = "";
+  let value: unknown = row;
+  for (const name of field.split(".")) {
+    const next = within(value, name);
+    if (next === undefined) break;
+    path += path === "" ? name : `.${name}`;
+    value = next;
+  }
+  const where = path === "" ? "the row" : JSON.stringify(path);
+  if (!isObject(value) && !Array.isArray(value)) {
+    return `${where} is ${value === null ? "null" : `a ${typeof value}`} and has no fields`;
+  }
+  if (Array.isArray(value)) return `${where} is a list of ${value.length}, counted from 0`;
+  const known = Object.keys(value).slice(0, 20).map((name) => JSON.stringify(name)).join(", ");
+  return `${where} has ${known || "none"}`;
+}
+
+function isObject(value: unknown): value is Row {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** What to say of a row that is a whole data set: `{"data": [...]}`. */

@@ -6,6 +6,7 @@
 import { CsvRecords } from "./csv.ts";
 import { JsonRows, type PlacedRow, type RowReader } from "./json_rows.ts";
 import { LineSplitter } from "./line_splitter.ts";
+import { bySeparator, separatorOf, type TableOptions } from "./separator.ts";
 import type { ExampleFormat, ReadExamplesOptions } from "./example_format.ts";
 
 export type { PlacedRow, RowReader } from "./json_rows.ts";
@@ -13,32 +14,56 @@ export type { PlacedRow, RowReader } from "./json_rows.ts";
 /** A reader of that form; undefined for an unknown form. */
 export function rowReader(
   format: ExampleFormat,
-  { name = "the data", columns }: ReadExamplesOptions,
+  { name = "the data", columns, separator }: ReadExamplesOptions,
 ): RowReader | undefined {
   const make = readers[format];
-  return make && withoutMark(make(name, columns));
+  if (separator !== undefined && format !== "csv" && format !== "tsv") {
+    throw new RangeError(
+      `Cannot read ${name}: a separator is for csv or tsv, the format is ${format}`,
+    );
+  }
+  const between = separator === undefined ? undefined : separatorOf(separator);
+  return make && withoutMark(make({ name, columns, separator: between }));
 }
 
 type Columns = readonly string[] | undefined;
 
-const readers: Readonly<Record<ExampleFormat, (name: string, columns: Columns) => RowReader>> = {
-  jsonl: (name) => new JsonRows(name),
-  json: (name) => new JsonRows(name),
-  tsv: (name, columns) => {
+const readers: Readonly<Record<ExampleFormat, (options: TableOptions) => RowReader>> = {
+  jsonl: ({ name }) => new JsonRows(name),
+  json: ({ name }) => new JsonRows(name),
+  tsv: ({ name, columns, separator = "\t" }) => {
     const table = new Table(name, columns);
-    return byLines(name, (line, number) => table.row(line.split("\t"), number));
+    return byLines(name, (line, number) => {
+      if (separator === "\t" && !table.begun) assertTabs(line, number, name);
+      return table.row(line.split(separator), number);
+    });
   },
-  csv: (name, columns) => {
-    const records = new CsvRecords(name);
-    const table = new Table(name, columns);
-    const rows = (found: ReturnType<CsvRecords["end"]>): PlacedRow[] =>
-      found.map(({ cells, number }) => table.row(cells, number)).filter((row) => row !== undefined);
-    return { push: (text) => rows(records.push(text)), end: () => rows(records.end()) };
-  },
-  labelled: (name) => byLines(name, (line, number) => labelled(line, number, name)),
-  lines: (name) => byLines(name, (line, number) => ({ row: { text: line }, line: number })),
-  paragraphs: (name) => new Paragraphs(name),
+  csv: (options) =>
+    bySeparator(options, (separator) => {
+      const records = new CsvRecords(options.name, separator);
+      const table = new Table(options.name, options.columns);
+      const rows = (found: ReturnType<CsvRecords["end"]>): PlacedRow[] =>
+        found.map(({ cells, number }) => table.row(cells, number)).filter((row) =>
+          row !== undefined
+        );
+      return { push: (text) => rows(records.push(text)), end: () => rows(records.end()) };
+    }),
+  labelled: ({ name }) => byLines(name, (line, number) => labelled(line, number, name)),
+  lines: ({ name }) => byLines(name, (line, number) => ({ row: { text: line }, line: number })),
+  paragraphs: ({ name }) => new Paragraphs(name),
 };
+
+/** Refuses a line of names that something else separates. */
+function assertTabs(line: string, number: number, name: string): void {
+  const other = line.includes("\t") ? undefined : /[,;|]/.exec(line)?.[0];
+  if (other !== undefined) {
+    throw new SyntaxError(
+      `Cannot read ${name}, line ${number}: it names the columns and has no tab, but ${
+        JSON.stringify(other)
+      }: set task.format csv, or task.separator`,
+    );
+  }
+}
 
 /** Leaves out a byte order mark, which texts that were not read as files may still have. */
 function withoutMark(reader: RowReader): RowReader {
@@ -88,6 +113,11 @@ class Table {
   constructor(name: string, columns: Columns) {
     this.#name = name;
     this.#columns = columns && this.#checked(columns, 1);
+  }
+
+  /** Whether its columns have names. */
+  get begun(): boolean {
+    return this.#columns !== undefined;
   }
 
   row(cells: readonly string[], number: number): PlacedRow | undefined {

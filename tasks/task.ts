@@ -5,7 +5,8 @@
  */
 import { assertDistinct } from "./distinct_texts.ts";
 import { type ExampleFormat, exampleFormats } from "./example_format.ts";
-import { asRow, type Row } from "./row.ts";
+import { asRow, fieldValue, type Row } from "./row.ts";
+import { separatorOf } from "./separator.ts";
 import { type PlacedRow, rowReader } from "./row_reader.ts";
 import {
   type RenderedExample,
@@ -28,6 +29,8 @@ export interface Task {
   readonly format: ExampleFormat;
   /** Names of a table's columns, if its first line does not give them. */
   readonly columns?: readonly string[];
+  /** What stands between the cells of a table; see {@linkcode ReadExamplesOptions}. */
+  readonly separator?: string;
   /** The encoding of files that are neither UTF-8 nor begin with a byte order mark; without one they are refused. */
   readonly encoding?: TextEncoding;
   /** What its rows become. */
@@ -53,8 +56,12 @@ export interface Task {
  * ```
  */
 export function readTask(task: Task, text: string, name: string = task.name): RenderedExample[] {
-  const { columns } = task;
-  const reader = rowReader(task.format, { name, ...(columns ? { columns } : {}) });
+  const { columns, separator } = task;
+  const reader = rowReader(task.format, {
+    name,
+    ...(columns ? { columns } : {}),
+    ...(separator === undefined ? {} : { separator }),
+  });
   if (reader === undefined) {
     throw new RangeError(`Cannot read ${name}: unknown format ${JSON.stringify(task.format)}`);
   }
@@ -94,7 +101,7 @@ export function renderRow(task: Task, { row, line }: PlacedRow, name: string): P
 
 function blankField({ prompt }: TaskTemplate, row: Row): string | undefined {
   return templateFields(prompt).find((field) => {
-    const value = row[field];
+    const value = fieldValue(row, field);
     return typeof value === "string" && value.trim() === "";
   });
 }
@@ -105,6 +112,7 @@ const options = [
   "files",
   "format",
   "columns",
+  "separator",
   "encoding",
   "template",
   "labels",
@@ -121,7 +129,8 @@ const options = [
  * files: { train: mood.train.tsv, dev: mood.dev.tsv }   # or file: mood.tsv, as train
  * template: "{sentence} It was{label}"                  # "{label}" may be left out, or come last
  * labels: { "0": " terrible", "1": " great" }           # or candidates: [" {choice1}", " {choice2}"]
- * labelField: label                                      # the default
+ * labelField: label                                      # the default; output.label for a field within another
+ * separator: ";"                                         # of tables; told from the first line if not given
  * encoding: latin1                                       # of files that are not UTF-8 or UTF-16
  * ```
  *
@@ -170,11 +179,20 @@ export function taskFromConfig(config: unknown): Task {
       `Cannot ${what}: columns name those of csv or tsv, the format is ${known}`,
     );
   }
+  const separator = entries.separator === undefined
+    ? undefined
+    : separatorOf(text(entries, "separator"));
+  if (separator !== undefined && known !== "csv" && known !== "tsv") {
+    throw new RangeError(
+      `Cannot ${what}: a separator is for csv or tsv, the format is ${known}`,
+    );
+  }
   return {
     name,
     files: filesOf(entries),
     format: known,
     ...(columns === undefined ? {} : { columns }),
+    ...(separator === undefined ? {} : { separator }),
     ...encodingOf(entries),
     template: templateOf(entries, name),
   };
@@ -193,10 +211,14 @@ function encodingOf({ encoding }: Row): { readonly encoding?: TextEncoding } {
 
 function templateOf(entries: Row, name: string): TaskTemplate {
   const whole = text(entries, "template");
-  const prompt = whole.endsWith("{label}") ? whole.slice(0, -"{label}".length) : whole;
-  if (templateFields(prompt).includes("label")) {
+  // The answer, by its own name or as {label}.
+  const answers = new Set(["label", text(entries, "labelField", "label")]);
+  const last = /\{([^{}]*)\}$/.exec(whole);
+  const prompt = last && answers.has(last[1].trim()) ? whole.slice(0, last.index) : whole;
+  const early = templateFields(prompt).find((field) => answers.has(field));
+  if (early !== undefined) {
     throw new RangeError(
-      "Cannot read a task's configuration: {label} of the template is not at its end",
+      `Cannot read a task's configuration: {${early}} of the template is not at its end`,
     );
   }
   const candidates = optionalTexts(entries, "candidates");

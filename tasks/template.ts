@@ -7,10 +7,12 @@ import { assertDistinct } from "./distinct_texts.ts";
 import { fieldText, type Row } from "./row.ts";
 
 /**
- * How a row becomes a prompt and its candidates. `{field}` stands for a field's text, `{{` and `}}` for braces.
+ * How a row becomes a prompt and its candidates. `{field}` stands for a field's text, `{input.text}` for that of a field
+ * within another, `{{` and `}}` for braces.
  *
  * Either `labels` (each value of the label field has its words) or `candidates` (the row itself brings the choices, and
- * the label field holds the right one's index).
+ * the label field holds the right one's index). A label that says true or false, as a boolean or as a text, is the one of `labels` of that
+ * name, else the one called 1 or 0.
  */
 export interface TaskTemplate {
   /** Names the task in errors. */
@@ -68,7 +70,7 @@ export function renderExample(template: TaskTemplate, row: Row): RenderedExample
   if (template.labels !== undefined && template.candidates === undefined) {
     const values = Object.keys(template.labels);
     candidates = Object.values(template.labels);
-    label = values.indexOf(answer);
+    label = labelOf(answer, values);
     if (label < 0) {
       const known = values.map((value) => JSON.stringify(value)).join(", ");
       throw new RangeError(
@@ -95,6 +97,19 @@ export function renderExample(template: TaskTemplate, row: Row): RenderedExample
   }
   assertDistinctOf(template, candidates, what);
   return { prompt, candidates, label };
+}
+
+/**
+ * The place of an answer among labels. What says true or false is the label of that name, however it is capitalised, or the one called 1 or 0;
+ * -1 where there is none.
+ */
+function labelOf(answer: string, labels: readonly string[]): number {
+  const same = labels.indexOf(answer);
+  if (same >= 0 || !/^(?:true|false)$/i.test(answer)) return same;
+  const truth = answer.toLowerCase();
+  const spelled = labels.filter((label) => label.toLowerCase() === truth);
+  if (spelled.length === 1) return labels.indexOf(spelled[0]);
+  return spelled.length === 0 ? labels.indexOf(truth === "true" ? "1" : "0") : -1;
 }
 
 /** Labels that were looked at: they are the same for every row. */

@@ -7,6 +7,7 @@ import { join } from "@std/path";
 import { custom, type Field, number, type Place, refusal, section, text } from "./config_field.ts";
 import { optimiserOfConfig } from "./config_optimiser.ts";
 import { readTrainConfig, type TrainConfig } from "./config_schema.ts";
+import { pathFrom, type PathOptions, withPathsFrom } from "./config_paths.ts";
 import { parseYaml } from "./parse_yaml.ts";
 
 /** A comparison of optimisers. */
@@ -107,6 +108,7 @@ function folderOf({ case: name, optimiser, learningRate, seed }: Omit<BenchmarkJ
  * Reads a comparison. Every run is a fine-tune: what a case says, and the optimiser with one of its learning rates.
  *
  * @param name The file's name, for messages
+ * @param options Where its paths count from
  * @throws {SyntaxError} When it is not YAML
  * @throws {RangeError | TypeError} For unknown keys, values out of range, or a run that no fine-tune can be
  *
@@ -128,11 +130,16 @@ function folderOf({ case: name, optimiser, learningRate, seed }: Omit<BenchmarkJ
  * assertEquals(benchmark.job(job).config.output, "runs/optimisers/reviews/qzo/lr-0.01-seed-3");
  * ```
  */
-export function parseBenchmark(yaml: string, name: string): Benchmark {
-  const { cases, optimisers, ...settings } = schema.read(parseYaml(yaml, name), {
+export function parseBenchmark(
+  yaml: string,
+  name: string,
+  { folder }: PathOptions = {},
+): Benchmark {
+  const { cases, optimisers, ...given } = schema.read(parseYaml(yaml, name), {
     file: name,
     path: [],
   });
+  const settings = { ...given, output: pathFrom(folder ?? "", given.output) };
   if (!cases || !optimisers) {
     throw new TypeError(`Missing key "${cases ? "optimisers" : "cases"}" in ${name}`);
   }
@@ -146,7 +153,9 @@ export function parseBenchmark(yaml: string, name: string): Benchmark {
     const place = `${name}, ${wanted.case} with ${wanted.optimiser}`;
     const read = (steps: number, evaluateEvery: number) =>
       readTrainConfig({
-        ...cases.get(wanted.case),
+        ...(folder === undefined
+          ? cases.get(wanted.case)
+          : withPathsFrom(cases.get(wanted.case) ?? {}, folder)),
         ...(trainables === undefined ? {} : { trainables }),
         optimiser: { ...inner, ...(rate === undefined ? {} : { learning_rate: rate }) },
         seed: wanted.seed,

@@ -6,6 +6,7 @@
 import type { Example } from "../models/batch.ts";
 import type { Tokenizer } from "../models/tokenizer.ts";
 import { dataChunks } from "../tasks/data_file.ts";
+import { dataExtension } from "../tasks/data_name.ts";
 import { dataPath } from "../tasks/data_path.ts";
 import { dataRows } from "../tasks/files.ts";
 import { assertWindow, WindowStream } from "../tasks/language_modelling.ts";
@@ -88,7 +89,7 @@ async function windowsOf(
     onProgress?.(path, windows.length);
     await pause.rest();
   };
-  if (/\.txt$/i.test(path)) {
+  if (dataExtension(path) === ".txt") {
     let begun = false;
     for await (const ids of encodeStream(tokenizer, dataChunks(file, { signal }), { pause })) {
       windows.push(...(begun ? stream.more(ids) : stream.document(ids)));

@@ -6,11 +6,14 @@
  * @module
  */
 import { distance } from "fastest-levenshtein";
+import { meantKey } from "./field_words.ts";
 
 /** Where a value stands: the file's name and the keys that lead to it. */
 export interface Place {
   /** The file's name, for messages. */
   readonly file: string;
+  /** What names a key in place of the file, by the key's path, as of a flag that is laid over it. */
+  readonly sources?: ReadonlyMap<string, string> | undefined;
   /** Keys from the outermost one, as written in the file. */
   readonly path: readonly string[];
 }
@@ -34,6 +37,15 @@ export interface Field<T> {
   read(value: unknown, place: Place): T;
 }
 
+/** What names the value at a place: the file, or what was laid over it. */
+export function sourceOf({ file, path, sources }: Place): string {
+  for (let length = path.length; length > 0 && sources; length--) {
+    const source = sources.get(path.slice(0, length).join("."));
+    if (source !== undefined) return source;
+  }
+  return file;
+}
+
 /** The file's spelling of a name: `learningRate` is `learning_rate`. */
 export function snakeCase(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
@@ -51,9 +63,9 @@ export function showValue(value: unknown): string {
 
 /** The message that refuses a value at a place. */
 export function refusal(place: Place, value: unknown, expects: string): string {
-  return `Cannot use ${place.path.join(".")}: ${
-    showValue(value)
-  } in ${place.file}: expected ${expects}`;
+  return `Cannot use ${place.path.join(".")}: ${showValue(value)} in ${
+    sourceOf(place)
+  }: expected ${expects}`;
 }
 
 /** A field whose `accept` gives undefined for a value of another kind. */
@@ -263,9 +275,9 @@ export function section<T extends object>(
   };
   const unknownKey = (key: string, place: Place): string => {
     const short = key.slice(0, longestShown);
-    return `Unknown key ${
-      JSON.stringify([...place.path, short].join("."))
-    } in ${place.file}: did you mean "${nearestKey(short, own)}"?`;
+    return `Unknown key ${JSON.stringify([...place.path, short].join("."))} in ${
+      sourceOf({ ...place, path: [...place.path, key] })
+    }: did you mean "${nearestKey(short, own)}"?`;
   };
   return own;
 }
@@ -297,9 +309,12 @@ function nearestKey(key: string, inside: Field<unknown>): string {
   const sections = Object.entries(inside.fields ?? {})
     .filter(([, child]) => child.fields !== undefined)
     .map(([name]) => snakeCase(name));
+  const known = [...sections, ...keysOf(inside).map((it) => it.path)];
+  const meant = meantKey(key, known);
+  if (meant !== undefined) return meant;
   let best = "";
   let least = Infinity;
-  for (const path of [...sections, ...keysOf(inside).map((it) => it.path)]) {
+  for (const path of known) {
     const parts = path.split(".");
     const cost = distance(key, parts[parts.length - 1]) + (parts.length - 1);
     if (cost < least) [best, least] = [path, cost];

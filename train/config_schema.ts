@@ -8,6 +8,7 @@ import { type TrainableKind, trainableKinds } from "../models/selection.ts";
 import type { OffsetSpan } from "../optim/mod.ts";
 import { assertDistinct } from "../tasks/distinct_texts.ts";
 import { type ExampleFormat, exampleFormats } from "../tasks/example_format.ts";
+import { separatorOf } from "../tasks/separator.ts";
 import { type TextEncoding, textEncodings } from "../tasks/text_encoding.ts";
 import {
   choice,
@@ -21,11 +22,15 @@ import {
   refusal,
   required,
   section,
+  showValue,
+  sourceOf,
   text,
 } from "./config_field.ts";
+import { type PathOptions, withPathsFrom } from "./config_paths.ts";
 import { parseYaml } from "./parse_yaml.ts";
 
 export type { ConfigKey } from "./config_field.ts";
+export type { PathOptions } from "./config_paths.ts";
 export type { OptimiserConfig, ScheduleConfig } from "./config_optimiser_schema.ts";
 
 /** What is learned: a built-in task, or a template with labels or candidates; neither: language modelling. */
@@ -36,6 +41,8 @@ export interface TaskConfig {
   readonly format?: ExampleFormat;
   /** Names of a table's columns, if its first line does not give them. */
   readonly columns?: readonly string[];
+  /** What stands between the cells of a table; undefined: of csv told from its beginning, of tsv a tab. */
+  readonly separator?: string;
   /** Fields of an example in braces, for example `{sentence} It was{label}`. */
   readonly template?: string;
   /** The field that holds the label. */
@@ -46,7 +53,7 @@ export interface TaskConfig {
   readonly candidates?: readonly string[];
 }
 
-/** Files of examples and how many to take of each; paths are as written in the file: absolute, or within the folder. */
+/** Files of examples and how many to take of each; their paths are absolute, or within the folder. */
 export interface DataConfig {
   /** What the files lie in. */
   readonly folder: string;
@@ -115,8 +122,10 @@ export interface TrainConfig {
   readonly trainables: TrainablesConfig;
   /** Examples of a step. */
   readonly batchSize: number;
-  /** Steps of the run. */
+  /** Steps of the run; without meaning while there are `epochs`. */
   readonly steps: number;
+  /** Passes over the training examples in place of steps, which follow when the data are read, see {@linkcode withSteps}. */
+  readonly epochs?: number;
   /** Seed of everything that is random. */
   readonly seed: number;
   /** Most tokens of an example; longer ones are cut. */
@@ -125,6 +134,8 @@ export interface TrainConfig {
   readonly evaluateEvery: number;
   /** Most examples of an evaluation while training; undefined for all. */
   readonly evaluateLimit?: number;
+  /** Evaluations without a lower held-out loss after which the run stops; undefined: it makes all its steps. */
+  readonly patience?: number;
   /** Folder for the ledger, the curve and the tuned model. */
   readonly output: string;
   /** Where to run. */
@@ -141,8 +152,13 @@ const taskSection: Field<TaskConfig> = section<TaskConfig>("What is learned", {
   name: text("a built-in task, or language-modelling; `task: sst2` is short for it"),
   format: choice("the files' format; by their extension if not given", exampleFormats),
   columns: list("names of a table's columns, if its first line does not give them", text("")),
-  template: text("an example's fields in braces: {sentence} It was{label}"),
-  labelField: text("the field that holds the label; label if not given"),
+  separator: custom(
+    "what stands between the cells of a table; told from its beginning if not given",
+    "one character, or tab",
+    (value) => typeof value === "string" ? separatorOf(value) : undefined,
+  ),
+  template: text("an example's fields in braces, {a.b} within others: {sentence} It was{label}"),
+  labelField: text("the field that holds the label, a.b within others; label if not given"),
   labels: custom(
     "what labels are written as: a list, or label: word",
     "a list of words or a section of label: word",
@@ -159,7 +175,10 @@ const schema: Field<TrainConfig> = section<TrainConfig>("A fine-tune", {
       taskSection.read(typeof value === "string" ? { name: value } : value, place),
   },
   data: section<DataConfig>("Files of examples", {
-    folder: text("folder that the files lie in; absolute paths of files stay as they are", "."),
+    folder: text(
+      "folder that the files lie in, of a file's own where it names none; absolute paths of files stay as they are",
+      ".",
+    ),
     encoding: choice(
       "the files' encoding; utf-8, or what their byte order marks say, if not given",
       textEncodings,
@@ -194,10 +213,16 @@ const schema: Field<TrainConfig> = section<TrainConfig>("A fine-tune", {
   }),
   batchSize: number("examples of a step", { ...count, max: 65536 }, 16),
   steps: number("steps of the run", countOrNone, 1000),
+  epochs: number("passes over the training examples, in place of steps", {
+    min: 0,
+    max: 1e6,
+    above: true,
+  }),
   seed: number("seed of everything that is random", countOrNone, 0),
   maxLength: number("most tokens of an example; longer ones are cut", { ...count, min: 2 }, 256),
   evaluateEvery: number("steps between two evaluations; 0 for none", countOrNone, 100),
   evaluateLimit: number("most examples of an evaluation while training", count),
+  patience: number("evaluations without a lower held-out loss after which training stops", count),
   output: text("folder for the ledger, the curve and the tuned model", "runs/latest"),
   device: section<DeviceConfig>("Where to run", {
     adapter: text("high-performance, low-power, or a part of the adapter's name"),
@@ -223,6 +248,7 @@ const mostLabels = 10_000;
  * snake_case; what is not given has its default.
  *
  * @param name The file's name, for messages.
+ * @param options Where its paths count from.
  * @throws {SyntaxError} for text that is no YAML, is nested too deeply or is longer than 1,000,000 characters.
  * @throws {TypeError} for a value of another kind than expected, or a missing required key.
  * @throws {RangeError} for a value out of range, or an unknown key (naming the nearest known one).
@@ -243,24 +269,56 @@ const mostLabels = 10_000;
  * );
  * ```
  */
-export function parseTrainConfig(yaml: string, name: string): TrainConfig {
-  return readTrainConfig(parseYaml(yaml, name), name);
+export function parseTrainConfig(
+  yaml: string,
+  name: string,
+  { folder }: PathOptions = {},
+): TrainConfig {
+  const value = parseYaml(yaml, name);
+  const isSection = typeof value === "object" && value !== null && !Array.isArray(value);
+  return readTrainConfig(
+    folder !== undefined && isSection ? withPathsFrom({ ...value }, folder) : value,
+    name,
+  );
 }
 
 /**
  * The same for a value that is already parsed, for example one made of command line flags.
  *
  * @param name Where it comes from, for messages.
+ * @param sources Where single keys come from, by their paths such as `optimiser.clip`, if from elsewhere.
  * @throws {TypeError} for a value of another kind than expected, or a missing required key.
  * @throws {RangeError} for a value out of range, or an unknown key (naming the nearest known one).
  */
-export function readTrainConfig(value: unknown, name: string): TrainConfig {
-  const place = { file: name, path: [] };
+export function readTrainConfig(
+  value: unknown,
+  name: string,
+  sources?: ReadonlyMap<string, string>,
+): TrainConfig {
+  const place = { file: name, path: [], sources };
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new TypeError(`Cannot use ${name} as a configuration: expected keys such as "model"`);
   }
-  return schema.read(value, place);
+  const { [RESOLVED]: _, ...own } = value as Record<string, unknown>;
+  const config = schema.read(own, place);
+  const { steps, epochs } = value as Record<string, unknown>;
+  if (steps !== undefined && epochs !== undefined) {
+    throw new RangeError(
+      `Cannot use both steps ${showValue(steps)} and epochs ${showValue(epochs)} in ${
+        sources?.get("epochs") ?? name
+      }: leave out one`,
+    );
+  }
+  if (config.patience !== undefined && config.evaluateEvery === 0) {
+    throw new RangeError(
+      `Cannot use patience ${config.patience} in ${name}: evaluate_every is 0, so no evaluation says when to stop`,
+    );
+  }
+  return config;
 }
+
+/** The key under which a run's folder says what was used; it follows from the others, so nothing is read of it. */
+export const RESOLVED = "resolved";
 
 /** Every key with its meaning, in the order of the file. */
 export function trainConfigKeys(): readonly ConfigKey[] {
@@ -285,8 +343,18 @@ function readLabels(value: unknown, place: Place): Readonly<Record<string, strin
   if (entries.length < 2 || entries.length > mostLabels) {
     throw new RangeError(refusal(place, value, `2 to ${mostLabels} labels`));
   }
+  const spoken = entries.find(([, word]) => typeof word === "boolean" || typeof word === "number");
+  if (spoken !== undefined) {
+    throw new TypeError(
+      refusal(
+        place,
+        spoken[1],
+        `words; put quotes around it: "${spoken[1]}", as it shall be written`,
+      ),
+    );
+  }
   if (!entries.every(isLabelWord)) return undefined;
-  assertDistinct(entries, "labels", `use ${place.path.join(".")} in ${place.file}`);
+  assertDistinct(entries, "labels", `use ${place.path.join(".")} in ${sourceOf(place)}`);
   return Object.fromEntries(entries);
 }
 

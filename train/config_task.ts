@@ -3,21 +3,12 @@
  *
  * @module
  */
-import { extname } from "@std/path";
 import { builtInTask, type ExampleFormat, type Task, taskFromConfig } from "../tasks/mod.ts";
+import { dataExtension, formatOfExtension } from "../tasks/data_name.ts";
 import type { TrainConfig } from "./config_schema.ts";
 
 /** The name of language modelling as a task. */
 export const languageModelling = "language-modelling";
-
-const formatOfExtension: Readonly<Record<string, ExampleFormat>> = {
-  ".jsonl": "jsonl",
-  ".ndjson": "jsonl",
-  ".json": "json",
-  ".tsv": "tsv",
-  ".csv": "csv",
-  ".txt": "paragraphs",
-};
 
 /** The format of a configured file: as given, else by its extension. @throws {RangeError} when neither says it. */
 export function formatOfSplit({ task }: TrainConfig, file: string): ExampleFormat {
@@ -26,12 +17,12 @@ export function formatOfSplit({ task }: TrainConfig, file: string): ExampleForma
 
 /** The format of a data file by its extension. @throws {RangeError} when it does not say it. */
 export function formatOfFile(file: string): ExampleFormat {
-  const format = formatOfExtension[extname(file).toLowerCase()];
+  const format = formatOfExtension[dataExtension(file)];
   if (format === undefined) {
     throw new RangeError(
       `Cannot tell the format of "${file}": set task.format, or name a file that ends in ${
         Object.keys(formatOfExtension).join(", ")
-      }`,
+      }, or those with .gz`,
     );
   }
   return format;
@@ -58,7 +49,8 @@ export function formatOfFile(file: string): ExampleFormat {
  * ```
  */
 export function taskOfConfig(config: TrainConfig): Task | undefined {
-  const { name, template, columns, labels, candidates, labelField, format } = config.task;
+  const { name, template, columns, separator, labels, candidates, labelField, format } =
+    config.task;
   const { train, validation, test } = config.data;
   const files = given({ train, dev: validation, test });
   if (template === undefined) {
@@ -68,11 +60,15 @@ export function taskOfConfig(config: TrainConfig): Task | undefined {
       return undefined;
     }
     const task = builtInTask(name);
-    return { ...task, ...given({ format, columns }), files: { ...task.files, ...files } };
+    return {
+      ...task,
+      ...given({ format, columns, separator }),
+      files: { ...task.files, ...files },
+    };
   }
   const [first = ""] = Object.values(files);
   return taskFromConfig({
-    ...given({ name, template, columns, labels, candidates, labelField, files }),
+    ...given({ name, template, columns, separator, labels, candidates, labelField, files }),
     format: formatOfSplit(config, first),
   });
 }
@@ -88,13 +84,15 @@ function assertUnused(keys: Readonly<Record<string, unknown>>): void {
   }
 }
 
-function assertColumns({ task: { columns, format }, data }: TrainConfig): void {
-  if (columns === undefined) return;
+/** Refuses keys that only tables use, for files that are none. */
+function assertColumns({ task: { columns, separator, format }, data }: TrainConfig): void {
+  const key = columns ? "columns" : separator === undefined ? undefined : "separator";
+  if (key === undefined) return;
   for (const file of [data.train, data.validation, data.test]) {
     const found = file === undefined ? undefined : format ?? formatOfFile(file);
     if (found !== undefined && found !== "csv" && found !== "tsv") {
       throw new RangeError(
-        `Cannot use task.columns for "${file}": they name those of csv or tsv, the file is ${found}`,
+        `Cannot use task.${key} for "${file}": it is for csv or tsv, the file is ${found}`,
       );
     }
   }

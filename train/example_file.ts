@@ -7,6 +7,7 @@ import type { Example } from "../models/batch.ts";
 import { startText, withoutStart } from "../models/special_tokens.ts";
 import type { Tokenizer } from "../models/tokenizer.ts";
 import { dataChunks } from "../tasks/data_file.ts";
+import { dataExtension } from "../tasks/data_name.ts";
 import { dataPath } from "../tasks/data_path.ts";
 import { dataRows, taskRows } from "../tasks/files.ts";
 import {
@@ -170,7 +171,8 @@ export class ExampleFile {
   /** A `.txt` file whose form is not given. */
   get #isStream(): boolean {
     const { task, config } = this.#reading;
-    return task === undefined && config.task.format === undefined && /\.txt$/i.test(this.name);
+    return task === undefined && config.task.format === undefined &&
+      dataExtension(this.name) === ".txt";
   }
 
   get #path(): string {
@@ -208,8 +210,8 @@ export class ExampleFile {
     const { config, task } = this.#reading;
     if (task === undefined) {
       const format = formatOfSplit(config, this.name);
-      const { columns } = config.task;
-      const options = { ...this.#howToRead, columns, name: this.name };
+      const { columns, separator } = config.task;
+      const options = { ...this.#howToRead, columns, separator, name: this.name };
       for await (const rows of dataRows(this.#path, format, options)) yield this.#documents(rows);
       return;
     }

@@ -14,6 +14,7 @@ import type { FoldCounts, TrainedTensor } from "../models/stored_values.ts";
 import { targetKind } from "../models/target_kind.ts";
 import { keptShare } from "../models/kept_share.ts";
 import { assertWritable, type FoldWriteOptions, writeModel } from "../models/write_model.ts";
+import { writeFilesTogether } from "../models/write_together.ts";
 import { type LedgerTrainable, trainedOffset } from "../optim/mod.ts";
 import { foldPatch } from "../quant/fold_patch.ts";
 import { addTally } from "../quant/offsets.ts";
@@ -84,12 +85,12 @@ export async function exportTuned(
   }
   const paths = pathsOf(parts, path);
   if (paths) {
-    for (const [i, { source: bytes, file }] of parts.entries()) {
+    await writeFilesTogether(parts.map(({ source: bytes, file }, i) => {
       const own = new Map(
         [...patches].filter(([name]) => file.tensors.some((t) => t.name === name)),
       );
-      await writeFileWhole(paths[i], patchGguf(bytes, file, own));
-    }
+      return { path: paths[i], chunks: patchGguf(bytes, file, own) };
+    }));
   } else await writeFileWhole(path, mergeGguf(parts, patches));
   const counts: FoldCounts = { swallowed: 0, changed: 0 };
   for (const fold of folds) addTally(counts, fold.counts);

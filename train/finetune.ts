@@ -11,6 +11,7 @@ import type { Model } from "../models/model.ts";
 import type { DeviceSpan } from "../models/step_clock.ts";
 import { Trainer } from "../models/trainer.ts";
 import { integerWithin } from "../optim/check.ts";
+import { learningRateAt } from "../optim/learning_rate_of.ts";
 import { maskPeriods } from "../optim/magnitude.ts";
 import { NonFiniteLossError } from "../optim/non_finite_loss_error.ts";
 import type { Optimiser } from "../optim/optimiser.ts";
@@ -20,6 +21,7 @@ import { evaluate, type Evaluation } from "./evaluate.ts";
 import { Pace, type StepPace } from "./pace.ts";
 import { asReplayed, assertState, assertWritable } from "./going_on.ts";
 import type { LedgerFile } from "./ledger_file.ts";
+import { Patience } from "./patience.ts";
 
 /** What to train on what, and how long. */
 export interface FinetuneOptions {
@@ -45,6 +47,10 @@ export interface FinetuneOptions {
   readonly leftOver?: LeftOver | undefined;
   /** Steps between evaluations; 0 for none but at start and end. Default 0. */
   readonly evaluateEvery?: number;
+  /** Evaluations without a lower held-out loss after which it stops. Default: it makes all its steps. */
+  readonly patience?: number | undefined;
+  /** Held-out losses of this fine-tune before it is gone on with, in order: patience counts on from them. */
+  readonly lossesBefore?: readonly number[] | undefined;
   /** Bytes of activations beyond which a step's branches are evaluated in several passes; no bit depends on it. Default 1 GiB. */
   readonly activationBytes?: number;
   /** Where steps are written; those it holds are not made again. */
@@ -78,6 +84,8 @@ export interface StepEvent extends StepPace {
   readonly derivatives: readonly number[];
   /** One per direction. */
   readonly coefficients: readonly number[];
+  /** As the optimiser used it in this step; undefined where it has none that is known. */
+  readonly learningRate?: number | undefined;
 }
 
 /** A held-out evaluation. */
@@ -100,10 +108,10 @@ export interface EndEvent {
   readonly type: "end";
   /** Steps in the ledger. */
   readonly step: number;
-  /** All steps done, or stopped by the signal. */
-  readonly reason: "done" | "aborted";
+  /** All steps done, out of patience, or stopped by the signal. */
+  readonly reason: "done" | "patience" | "aborted";
   /**
-   * Steps of the best evaluation, when there was a validation set; `offsets` then hold that state if `reason` is done, unless `keepBest` is
+   * Steps of the best evaluation, when there was a validation set; `offsets` then hold that state unless `reason` is aborted or `keepBest` is
    * false. The best of several looks at the same examples flatters: judge it by others.
    */
   readonly bestStep: number | undefined;
@@ -155,13 +163,25 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
     throw new RangeError(`Cannot fine-tune for ${steps} steps`);
   }
   for (
-    const [name, least] of [["batchSize", 1], ["evaluateEvery", 0], ["activationBytes", 1]] as const
+    const [name, least] of [["batchSize", 1], ["evaluateEvery", 0], ["activationBytes", 1], [
+      "patience",
+      1,
+    ]] as const
   ) {
     const value = options[name];
     if (value !== undefined) {
       integerWithin("a fine-tune", name, value, least, Number.MAX_SAFE_INTEGER);
     }
   }
+  const { patience } = options;
+  if (patience !== undefined && (evaluateEvery === 0 || !validation?.length)) {
+    throw new RangeError(
+      `Cannot fine-tune with patience ${patience}: ${
+        evaluateEvery === 0 ? "evaluateEvery is 0" : "there are no validation examples"
+      }`,
+    );
+  }
+  const waiting = new Patience(patience ?? Infinity, options.lossesBefore);
   const order = trainingOrder(train, options);
   using _held = ledger?.hold();
   let step = ledger?.length ?? 0;
@@ -206,8 +226,13 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
   };
 
   const first = await evaluateNow();
-  if (first) yield first;
+  if (first) {
+    // Where a run is gone on with, it was evaluated there already.
+    if (!options.lossesBefore?.length) waiting.add(first.evaluation.loss);
+    yield first;
+  }
   const pace = new Pace();
+  const rateOf = learningRateAt(optimiser);
   let queue: ChunkQueue | undefined;
   let whole = true;
   const append = async (records: readonly StepRecord[]) => {
@@ -219,6 +244,7 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
     for (const { from, to, draws } of maskPeriods(magnitude, step, steps)) {
       // Stopped before the mask of the steps from here on.
       if (step < from) break;
+      if (waiting.isOver) break;
       if (draws) await freezeByMagnitude(model.gpu, magnitude!, offsets, model.tensors);
       queue = new ChunkQueue(trainer, order, { ...options, steps: to }, {
         step: from,
@@ -230,7 +256,7 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
         const paceOf = pace.add(chunk);
         for (const [i, record] of chunk.made.entries()) {
           step++;
-          yield stepEvent(step, record, paceOf(i));
+          yield stepEvent(step, record, { ...paceOf(i), learningRate: rateOf?.(step - 1) });
         }
         if (chunk.halted) {
           const { losses, coefficients } = chunk.halted;
@@ -244,7 +270,14 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
         await new Promise((resolve) => setTimeout(resolve, 0));
         if (evaluateEvery > 0 && step % evaluateEvery === 0 && step < steps && !signal?.aborted) {
           const event = await evaluateNow();
-          if (event) yield event;
+          if (event) {
+            waiting.add(event.evaluation.loss);
+            yield event;
+            if (waiting.isOver) {
+              last = event.evaluation;
+              break;
+            }
+          }
         }
       }
     }
@@ -253,8 +286,10 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
     const rest = await queue?.rest() ?? [];
     if (whole) await append(rest);
   }
-  let aborted = step < steps;
-  if (!aborted) {
+  const impatient = waiting.isOver && step < steps;
+  let aborted = step < steps && !impatient;
+  if (impatient) kept.restore();
+  else if (!aborted) {
     const final = await evaluateNow();
     if (final) yield final;
     last = final?.evaluation;
@@ -264,7 +299,7 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
   yield {
     type: "end",
     step,
-    reason: aborted ? "aborted" : "done",
+    reason: aborted ? "aborted" : impatient ? "patience" : "done",
     bestStep: kept.step,
     best: kept.best,
     looks,
@@ -279,7 +314,11 @@ async function whyStepFailed(model: Model, step: number, finiteLosses: boolean):
   return finiteLosses ? advice : `${await model.whyNotFinite(true)}. ${advice}`;
 }
 
-function stepEvent(step: number, record: StepRecord, pace: StepPace): StepEvent {
+function stepEvent(
+  step: number,
+  record: StepRecord,
+  { learningRate, ...pace }: StepPace & Pick<StepEvent, "learningRate">,
+): StepEvent {
   const { losses, derivatives, coefficients } = record;
   return {
     type: "step",
@@ -288,6 +327,7 @@ function stepEvent(step: number, record: StepRecord, pace: StepPace): StepEvent 
     losses,
     derivatives,
     coefficients,
+    ...(learningRate === undefined ? {} : { learningRate }),
     ...pace,
   };
 }

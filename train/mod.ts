@@ -14,6 +14,7 @@ export * from "./config_yaml.ts";
 export * from "./evaluate.ts";
 export * from "./export.ts";
 export * from "./export_run.ts";
+export * from "./epochs.ts";
 export * from "./finetune.ts";
 export * from "./host_objective.ts";
 export * from "./ledger_file.ts";

@@ -5,6 +5,7 @@
  * @module
  */
 import { basename, dirname, join, resolve } from "@std/path";
+import { isPart } from "../models/file_parts.ts";
 import { folderPart } from "../models/model_folder.ts";
 import { targetKind } from "../models/target_kind.ts";
 import { splitPaths } from "../quant/gguf_split.ts";
@@ -265,11 +266,6 @@ async function identities(path: string): Promise<string[]> {
     ...(real === undefined ? [] : [real]),
     ...(info?.ino ? [`${info.dev}:${info.ino}`] : []),
   ];
-}
-
-/** Whether a name is that of a file in the making, left behind by a process that was killed. */
-function isPart(name: string): boolean {
-  return /\.[0-9a-f]{8}\.part$/.test(name);
 }
 
 function listed(names: readonly string[]): string {

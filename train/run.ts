@@ -17,11 +17,13 @@ import {
 } from "../optim/mod.ts";
 import { chooseLayers } from "./choose_layers.ts";
 import { optimiserOfConfig } from "./config_optimiser.ts";
+import { withAbsolutePaths } from "./config_paths.ts";
 import type { TrainConfig } from "./config_schema.ts";
 import { configToYaml } from "./config_yaml.ts";
 import { finetune, type TrainingEvent } from "./finetune.ts";
 import { LedgerFile } from "./ledger_file.ts";
 import { ledgerHeader } from "./ledger_header.ts";
+import { withSteps } from "./epochs.ts";
 import { offsetsFor } from "./offsets_for.ts";
 import { checkRunOutput, inputsOf } from "./outputs.ts";
 import { replayLedger } from "./replay.ts";
@@ -119,7 +121,8 @@ export class Run implements Disposable {
    */
   static async open(configured: TrainConfig, options: RunOptions): Promise<Run> {
     const { session: { gpu, model }, resume = false } = options;
-    const config = await chooseLayers(configured, model, options.examples, options.onChoice);
+    const counted = withSteps(configured, options.examples);
+    const config = await chooseLayers(counted, model, options.examples, options.onChoice);
     const folder = runFolder(config.output);
     const optimiser = optimiserOfConfig(config);
     assertTrainable(config, options.session);
@@ -180,7 +183,9 @@ export class Run implements Disposable {
       ledger = stack.use(await LedgerFile.create(folder.ledger, headerOf(planned)));
       begun?.made();
     }
-    await writeFileWhole(folder.config, [new TextEncoder().encode(configToYaml(config))]);
+    await writeFileWhole(folder.config, [
+      new TextEncoder().encode(configToYaml(withAbsolutePaths(config), optimiser)),
+    ]);
     const metrics = stack.use(await MetricsFile.open(folder.metrics, ledger.length));
     begun?.keep(true);
     return new Run(config, options, {
@@ -219,6 +224,8 @@ export class Run implements Disposable {
           seed: config.seed,
           leftOver: leftOverOf(this.ledger.head.header),
           evaluateEvery: config.evaluateEvery,
+          patience: config.patience,
+          lossesBefore: metrics.events.flatMap((it) => it.type === "evaluation" ? [it.loss] : []),
           activationBytes: config.device.activations * 2 ** 20,
           ledger: this.ledger,
           keepBest: false,

@@ -58,8 +58,14 @@ export interface StepMetrics {
   readonly derivatives: readonly number[];
   /** What multiplied the directions. */
   readonly coefficients: readonly number[];
+  /** As the optimiser used it; undefined where it has none that is known, and in metrics from before 2026-12. */
+  readonly learningRate?: number;
   /** As of the step, see {@linkcode StepPace}. */
   readonly tokensPerSecond: number;
+  /** Seconds of training since the session's first step was done, evaluations not among them. */
+  readonly seconds?: number;
+  /** When it was told, ISO 8601 in UTC. */
+  readonly time?: string;
 }
 
 /** An evaluation in a run's metrics. */
@@ -78,20 +84,30 @@ export interface EvaluationMetrics {
   readonly accuracy?: number;
   /** Whether it was the best so far: highest accuracy, then lowest loss. */
   readonly best: boolean;
+  /** How long it took. */
+  readonly seconds?: number;
+  /** When it was done, ISO 8601 in UTC. */
+  readonly time?: string;
 }
 
 /** A line of a run's metrics. */
 export type RunEvent = StepMetrics | EvaluationMetrics;
 
-/** What is kept of a training event. */
-export function runEvent(event: StepEvent | EvaluationEvent): RunEvent {
+/** What is kept of a training event that was told at a time; now by default. */
+export function runEvent(event: StepEvent | EvaluationEvent, at: Date = new Date()): RunEvent {
+  const time = at.toISOString();
   if (event.type === "step") {
-    const { type, step, loss, derivatives, coefficients, tokensPerSecond } = event;
-    return { type, step, loss, derivatives, coefficients, tokensPerSecond };
+    const { type, step, loss, derivatives, coefficients, learningRate, tokensPerSecond, seconds } =
+      event;
+    return {
+      ...{ type, step, loss, derivatives, coefficients },
+      ...(learningRate === undefined ? {} : { learningRate }),
+      ...{ tokensPerSecond, seconds, time },
+    };
   }
-  const { type, step, best, evaluation: { loss, accuracy, examples } } = event;
+  const { type, step, best, seconds, evaluation: { loss, accuracy, examples } } = event;
   const found = accuracy && { correct: accuracy.correct, accuracy: accuracy.accuracy };
-  return { type, step, loss, ...found, examples, best };
+  return { type, step, loss, ...found, examples, best, seconds, time };
 }
 
 /**

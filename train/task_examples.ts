@@ -41,6 +41,8 @@ export interface TaskExamples {
 export interface TaskExamplesOptions {
   /** The model's longest sequence; `maxLength` of the configuration holds if it is shorter. */
   readonly maxPositions?: number;
+  /** The splits that are wanted: what the others alone need is not read, and they stay empty. Default all. */
+  readonly splits?: readonly ("train" | "validation" | "test")[] | undefined;
   /** Stops within a second. */
   readonly signal?: AbortSignal | undefined;
   /** Told about every 50 ms how far reading and tokenising are. */
@@ -48,6 +50,8 @@ export interface TaskExamplesOptions {
 }
 
 const MOST_HELD_OUT = 500;
+
+const SPLITS = ["train", "validation", "test"] as const;
 
 /**
  * Reads and tokenises what a configuration trains and evaluates on. Files are read as streams: with a limit only the examples that
@@ -65,7 +69,7 @@ const MOST_HELD_OUT = 500;
 export async function taskExamples(
   config: TrainConfig,
   tokenizer: Tokenizer,
-  { maxPositions = Infinity, signal, onProgress }: TaskExamplesOptions = {},
+  { maxPositions = Infinity, splits = SPLITS, signal, onProgress }: TaskExamplesOptions = {},
 ): Promise<TaskExamples> {
   const length = Math.min(config.maxLength, maxPositions);
   const task = taskOfConfig(config);
@@ -74,9 +78,13 @@ export async function taskExamples(
     fileOfSplit(reading, split) === undefined ? undefined : new ExampleFile(reading, split);
   const { trainLimit, validationLimit, testLimit } = config.data;
   const notes: string[] = [];
-  const trainFile = new ExampleFile(reading, "train");
+  const wants = (split: (typeof SPLITS)[number]): boolean => splits.includes(split);
   const devFile = open("dev");
   const testFile = open("test");
+  // Where nothing is held out by a file of its own, it is a part of the training file.
+  const trainFile = wants("train") || wants("validation") && !devFile
+    ? new ExampleFile(reading, "train")
+    : undefined;
   if (testFile === undefined && testLimit !== undefined) {
     throw new RangeError(`Cannot use data.test_limit ${testLimit}: data.test names no file`);
   }
@@ -97,36 +105,43 @@ export async function taskExamples(
     return undefined;
   };
 
-  let train: Example[];
-  let validation: Example[];
+  let train: Example[] = [];
+  let validation: Example[] = [];
   if (devFile) {
-    train = found(
-      await trainFile.read(await sample(trainFile, trainLimit, config.seed, "train_limit")),
-    );
-    validation = found(
-      await devFile.read(await sample(devFile, validationLimit, 0, "validation_limit")),
-    );
-  } else {
+    if (trainFile) {
+      train = found(
+        await trainFile.read(await sample(trainFile, trainLimit, config.seed, "train_limit")),
+      );
+    }
+    if (wants("validation")) {
+      validation = found(
+        await devFile.read(await sample(devFile, validationLimit, 0, "validation_limit")),
+      );
+    }
+  } else if (trainFile) {
     const all = await trainFile.count();
     const count = Math.min(validationLimit ?? MOST_HELD_OUT, Math.floor(all / 10));
     const parts = splitExamples(numbers(all), { train: all - count, dev: count, seed: 0 });
-    const kept = trainLimit === undefined || trainLimit >= parts.train.length
+    const kept = !wants("train")
+      ? []
+      : trainLimit === undefined || trainLimit >= parts.train.length
       ? parts.train
       : subsample(parts.train, trainLimit, config.seed);
     const read = await trainFile.read([...kept, ...parts.dev]);
     train = found(read.slice(0, kept.length));
     validation = found(read.slice(kept.length));
   }
-  if (train.length === 0) {
+  if (trainFile && wants("train") && train.length === 0) {
     throw new RangeError(
       `Cannot train on ${describeTask(config)}: "${trainFile.name}" has no examples`,
     );
   }
-  if (devFile && validation.length === 0) {
+  if (devFile && wants("validation") && validation.length === 0) {
     throw new RangeError(`Cannot evaluate on "${devFile.name}": it has no examples`);
   }
-  const test = testFile &&
-    found(await testFile.read(await sample(testFile, testLimit, 0, "test_limit")));
+  const test = testFile && wants("test")
+    ? found(await testFile.read(await sample(testFile, testLimit, 0, "test_limit")))
+    : undefined;
 
   const limit = config.maxLength <= maxPositions
     ? `max_length ${length}`

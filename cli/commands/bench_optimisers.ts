@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { join } from "@std/path";
+import { dirname, join } from "@std/path";
 import { writeFileWhole } from "../../models/file_source.ts";
 import { readFileText } from "../../models/read_file.ts";
 import {
@@ -33,13 +33,15 @@ export const benchOptimisersCommand: Command = {
   ],
   options: {
     ...forceOption,
-    config: { kind: "text", doc: "YAML file of cases and optimisers" },
+    config: { kind: "text", path: true, doc: "YAML file of cases and optimisers" },
     table: { kind: "flag", doc: "print the table of what is done, run nothing" },
   },
   keys: [],
   run: async ({ options, terminal, signal }) => {
     const path = options.required("config", "--config examples/optimisers.yaml");
-    const benchmark = parseBenchmark(await readFileText(path, "configuration"), path);
+    const benchmark = parseBenchmark(await readFileText(path, "configuration"), path, {
+      folder: dirname(path),
+    });
     if (!options.flag("table")) {
       const names = ["table.md", ...benchmark.cases.map(curveName)];
       // A comparison that goes on writes its table and its curves anew.

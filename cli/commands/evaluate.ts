@@ -46,10 +46,10 @@ export const evaluateCommand: Command = {
   run: async (call) => {
     const { options, terminal, signal } = call;
     const config = call.config();
-    const split = options.text("split") ?? "validation";
+    const split = splitNamed(options.text("split") ?? "validation");
     const chosen = options.flag("base") ? undefined : await chosenLedger(call);
     using session = await loadSession(config, call);
-    const all = await examplesFor(session, config, call);
+    const all = await examplesFor(session, config, call, [split]);
     const set = setOf(all, split);
     if (chosen && (split === "validation" || split === "test")) {
       const other = otherDataNote(chosen.ledger.header.data, set.examples, { split, config });
@@ -75,11 +75,17 @@ export const evaluateCommand: Command = {
   },
 };
 
-function setOf(all: TaskExamples, split: string): ExampleSet {
-  if (split === "train" || split === "validation") return all[split];
-  if (split !== "test") {
-    throw new UsageError(`Unknown split "${split}": expected validation, test or train`);
-  }
+const SPLITS = ["validation", "test", "train"] as const;
+type SplitName = (typeof SPLITS)[number];
+
+function splitNamed(name: string): SplitName {
+  const split = SPLITS.find((it) => it === name.toLowerCase());
+  if (split) return split;
+  throw new UsageError(`Unknown split "${name}": expected validation, test or train`);
+}
+
+function setOf(all: TaskExamples, split: SplitName): ExampleSet {
+  if (split !== "test") return all[split];
   if (all.test) return all.test;
   throw new UsageError("Cannot evaluate the test split: data.test names no file");
 }

@@ -44,6 +44,7 @@ export const exportCommand: Command = {
     ...forceOption,
     output: {
       kind: "text",
+      path: true,
       doc:
         "a .gguf file, a folder, or a .safetensors file for the tuned scales alone [tuned.gguf or tuned/ in the run's folder]",
     },
@@ -91,7 +92,9 @@ export const exportCommand: Command = {
       ...foldRows(report),
     ];
     if (options.flag("evaluate")) {
-      const { objective, validation: { examples } } = await examplesFor(session, config, call);
+      const { objective, validation: { examples } } = await examplesFor(session, config, call, [
+        "validation",
+      ]);
       const data = chosen.ledger.header.data;
       const other = otherDataNote(data, examples, { split: "validation", config });
       notes(terminal, other === undefined ? [] : [other]);

@@ -30,10 +30,12 @@ import {
   type TrainConfig,
   tunedPath,
   withReopening,
+  withSteps,
 } from "../../train/mod.ts";
 import type { Ledger } from "../../optim/mod.ts";
 import type { Call, Command } from "../command.ts";
 import { writeCurve } from "../curve_file.ts";
+import { dryRun } from "../dry_run.ts";
 import { invocation, quoted } from "../invocation.ts";
 import { evaluationText, foldRows, gainText, keptNotes, resultText } from "../report.ts";
 import { begun, facts, grouped, notes, progressLine, status } from "../terminal.ts";
@@ -48,11 +50,17 @@ export const finetuneCommand: Command = {
     "finetune config.yaml",
     "finetune config.yaml --steps 100 --optimiser.learning-rate 0.01",
     "finetune --model model.gguf --task sst2 --data data/sst2 --steps 200 --output runs/a",
+    "finetune config.yaml --dry-run",
+    "finetune config.yaml --epochs 3 --patience 5",
     "finetune runs/a --resume",
   ],
   options: {
     ...forceOption,
     resume: { kind: "flag", doc: "go on with the run in the output folder" },
+    "dry-run": {
+      kind: "flag",
+      doc: "show examples in tokens, what would be trained and for how long; train nothing",
+    },
     export: { kind: "flag", doc: "write the tuned model at the end: tuned.gguf, or tuned/" },
   },
   keys: [
@@ -63,10 +71,12 @@ export const finetuneCommand: Command = {
     "trainables",
     "batch_size",
     "steps",
+    "epochs",
     "seed",
     "max_length",
     "evaluate_every",
     "evaluate_limit",
+    "patience",
     "output",
     "device",
     "quantize",
@@ -75,6 +85,7 @@ export const finetuneCommand: Command = {
     const { options, runPath, terminal, signal } = call;
     const read = call.config();
     const config = runPath === undefined ? read : { ...read, output: runPath };
+    if (options.flag("dry-run")) return await dryRun(call, config);
     const rules = await outputRules(call, config);
     const resume = options.flag("resume");
     await checkRunOutput(config.output, { ...rules, resume });
@@ -85,15 +96,16 @@ export const finetuneCommand: Command = {
     let failed: unknown;
     try {
       await withReopening(async ({ pacing, again }) => {
-        const own = pacing ? withSubmissions(config, pacing) : config;
-        using session = await loadSession(own, call, async (source) => {
+        const paced = pacing ? withSubmissions(config, pacing) : config;
+        using session = await loadSession(paced, call, async (source) => {
           if (options.flag("export")) {
             const path = tunedPath(config.output, { source });
             await checkModelOutput(path, rules);
             await assertExportable(source, path);
           }
         });
-        const examples = await examplesFor(session, own, call);
+        const examples = await examplesFor(session, paced, call);
+        const own = withSteps(paced, examples);
         const seen = await train(call, own, session, examples, resume || again);
         if (seen) await summarise(call, own, session, examples, seen);
       }, {
@@ -216,7 +228,12 @@ async function train(
         });
       } else {
         await writeCurve(run.folder.curve, run.metrics.events, describeTask(config));
-        if (event.reason !== "done") return undefined;
+        if (event.reason === "patience") {
+          line.log(
+            `stopped early at step ${event.step}: the held-out loss has not fallen for ${config.patience} evaluations`,
+          );
+        }
+        if (event.reason === "aborted") return undefined;
         const { last } = event;
         return { ...base ? { first: base } : {}, ...last ? { last } : {} };
       }

@@ -4,25 +4,14 @@
  * @module
  */
 import { damageText } from "../../optim/mod.ts";
-import {
-  type ModelSource,
-  openModelSource,
-  planMemory,
-  roundedCapacity,
-} from "../../models/mod.ts";
+import { type ModelSource, openModelSource } from "../../models/mod.ts";
 import { headOfFile } from "../../models/look.ts";
 import { bitsPerWeight } from "../../quant/mod.ts";
-import {
-  configuredSource,
-  openLedger,
-  optimiserOfConfig,
-  runFolder,
-  selectionOfConfig,
-  type TrainConfig,
-} from "../../train/mod.ts";
+import { configuredSource, openLedger, runFolder, type TrainConfig } from "../../train/mod.ts";
 import type { Call, Command } from "../command.ts";
 import { formatBytes } from "../progress.ts";
 import { facts, grouped, notes, table } from "../terminal.ts";
+import { trainingPlan } from "../training_plan.ts";
 
 /** `qzo inspect`. */
 export const inspectCommand: Command = {
@@ -36,7 +25,11 @@ export const inspectCommand: Command = {
     "inspect runs/a/run.ledger",
   ],
   options: {
-    path: { kind: "text", doc: "GGUF file, model folder or ledger [the configuration's model]" },
+    path: {
+      kind: "text",
+      path: true,
+      doc: "GGUF file, model folder or ledger [the configuration's model]",
+    },
     length: {
       kind: "number",
       min: 1,
@@ -104,7 +97,10 @@ function inspectModel({ options, terminal }: Call, config: TrainConfig, source: 
   }
   const weights = tensors.reduce((sum, it) => sum + it.rows * it.columns, 0);
   const bytes = tensors.reduce((sum, it) => sum + it.bytes, 0);
-  const memory = plan(options.number("length"), options.number("candidates"), config, source);
+  const memory = trainingPlan(source, config, {
+    length: options.number("length"),
+    candidates: options.number("candidates"),
+  });
   if (options.flag("json")) {
     terminal.out(JSON.stringify({
       model: source.name,
@@ -163,50 +159,6 @@ function inspectModel({ options, terminal }: Call, config: TrainConfig, source: 
       Object.entries(parts).map(([part, size]) => [`  ${part}`, formatBytes(size).padStart(9)]),
     )
   ) terminal.out(line);
-}
-
-type Plan =
-  | { readonly refused: string }
-  | {
-    readonly batch: number;
-    readonly length: number;
-    readonly trainableScalars: number;
-    readonly total: number;
-    readonly parts: Readonly<Record<string, number>>;
-  };
-
-/** Memory of a training step on batches of whole length; or why the selection cannot be trained. */
-function plan(
-  wantedLength: number | undefined,
-  candidates: number | undefined,
-  config: TrainConfig,
-  source: ModelSource,
-): Plan {
-  const length = Math.min(wantedLength ?? config.maxLength, source.config.context);
-  const batch = config.batchSize;
-  const modelling = config.task.name === undefined && config.task.template === undefined ||
-    config.task.name === "language-modelling";
-  const choices = modelling && candidates === undefined ? 1 : candidates ?? 2;
-  const rows = batch * length;
-  try {
-    const { total, trainableScalars, ...parts } = planMemory(source, {
-      optimiser: optimiserOfConfig(config),
-      selection: selectionOfConfig(config),
-      activationBytes: config.device.activations * 2 ** 20,
-      // What the command line trains has something held out.
-      evaluates: true,
-      shape: {
-        rows: roundedCapacity(rows, 8),
-        lossRows: roundedCapacity(modelling ? rows : batch * choices, 8),
-        candidates: roundedCapacity(batch * choices, 8),
-        examples: roundedCapacity(batch, 4),
-      },
-    });
-    return { batch, length, trainableScalars, total, parts };
-  } catch (error) {
-    if (error instanceof RangeError) return { refused: error.message };
-    throw error;
-  }
 }
 
 async function inspectLedger({ options, terminal }: Call, path: string): Promise<void> {

@@ -5,20 +5,25 @@
  */
 import { type Gpu, openGpu, OutOfMemoryError } from "../../kernels/mod.ts";
 import {
+  assertNotQuantized,
   assertWritable,
   calibratedStream,
+  decodedSource,
   exactPlan,
   loadModel,
   type MethodOptions,
   type ModelSource,
   openModelSource,
+  quantizationNotes,
+  quantizationReason,
   QUANTIZE_METHODS,
   quantizedSource,
   quantizeMethodByName,
+  type WantedFormats,
   writeModel,
   type WriteReport,
 } from "../../models/mod.ts";
-import { FORMATS, type PlanOptions } from "../../quant/mod.ts";
+import { formatByName, FORMATS, type PlanOptions } from "../../quant/mod.ts";
 import { perplexity } from "../../tasks/mod.ts";
 import {
   type CalibrationText,
@@ -53,7 +58,11 @@ export const quantizeCommand: Command = {
   ],
   options: {
     ...forceOption,
-    output: { kind: "text", doc: "a .gguf file, or a folder for formats that GGUF has not" },
+    output: {
+      kind: "text",
+      path: true,
+      doc: "a .gguf file, or a folder for formats that GGUF has not",
+    },
     method: {
       kind: "text",
       doc: `${QUANTIZE_METHODS.map(({ name, summary }) => `${name}: ${summary}`).join("; ")} [rtn]`,
@@ -73,8 +82,17 @@ export const quantizeCommand: Command = {
       doc: "columns that share a scale, with --bits; 0 for a row [128]",
     },
     embedding: { kind: "text", doc: "format of the embedding and the head [F16]" },
+    requantize: {
+      kind: "flag",
+      doc:
+        "take a model that is quantised already, by its decoded weights: the errors of both add up",
+    },
     keep: { kind: "text", doc: "parts of names that stay 16-bit, with commas between" },
-    calibration: { kind: "text", doc: "text to calibrate with: .txt, .jsonl, .tsv or .csv" },
+    calibration: {
+      kind: "text",
+      path: true,
+      doc: "text to calibrate with: .txt, .jsonl, .tsv or .csv",
+    },
     "calibration-windows": {
       kind: "number",
       min: 1,
@@ -89,6 +107,7 @@ export const quantizeCommand: Command = {
     },
     evaluate: {
       kind: "text",
+      path: true,
       doc: "text to measure perplexity on [the end of the calibration text]",
     },
     damping: { kind: "number", min: 0, doc: "gptq: added to the second moments, relative [0.01]" },
@@ -117,18 +136,23 @@ export const quantizeCommand: Command = {
     using stored = await openModelSource(config.model);
     notes(terminal, stored.notes);
     const wanted = { format, ...planOptions(options), ...methodOptions(options) };
-    await assertWritable(quantizedSource(stored, wanted), path);
-    const { options: how, notes: kept } = await exactPlan(stored, wanted, signal);
-    notes(terminal, kept);
+    if (!options.flag("requantize")) {
+      assertNotQuantized(stored, "Bring the 16-bit model, or say --requantize");
+    }
+    const base = options.flag("requantize") ? decodedSource(stored, wanted) : stored;
+    await assertWritable(quantizedSource(base, wanted), path);
+    const { options: how, notes: kept } = await exactPlan(base, wanted, signal);
+    notes(terminal, [...quantizationNotes(base, how), ...kept]);
+    const writing = { base, how, path };
     const errors = new TensorErrors();
     const anyText = calibration ?? options.text("evaluate");
     const writeNearest = () => {
       const onProgress = ({ done, total }: { done: number; total: number }) =>
         status(terminal, `Writing ${path}: ${done} of ${total} tensors`);
-      return write(call, stored, quantizedSource(stored, how), path, errors, onProgress);
+      return write(call, writing, quantizedSource(base, how), errors, onProgress);
     };
     if (anyText === undefined) {
-      await report(call, await writeNearest(), errors);
+      await report(call, await writeNearest(), errors, format);
       return;
     }
     const text = await readText(call, stored, anyText);
@@ -137,7 +161,7 @@ export const quantizeCommand: Command = {
     const writeCalibrated = async () => {
       const begun = performance.now();
       using line = progressLine(terminal);
-      await using quantized = calibratedStream(gpu, stored, text.calibration, {
+      await using quantized = calibratedStream(gpu, base, text.calibration, {
         ...how,
         method: method.name,
         signal,
@@ -146,12 +170,13 @@ export const quantizeCommand: Command = {
           line.show({ step, total, seconds: (performance.now() - begun) / 1000 });
         },
       });
-      return await write(call, stored, quantized, path, errors);
+      return await write(call, writing, quantized, errors);
     };
     await report(
       call,
       await (calibration === undefined ? writeNearest : writeCalibrated)(),
       errors,
+      format,
     );
     using written = await openModelSource(path);
     const after = await measured(call, gpu, written, text, "quantised");
@@ -242,15 +267,20 @@ async function measured(
 /** Writes the model, tensor by tensor as they are quantised. */
 async function write(
   { signal }: Call,
-  stored: ModelSource,
+  { base, how, path }: {
+    readonly base: ModelSource;
+    readonly how: WantedFormats;
+    readonly path: string;
+  },
   quantized: ModelSource,
-  path: string,
   errors: TensorErrors,
   onProgress?: (progress: { done: number; total: number }) => void,
 ): Promise<WriteReport> {
-  const tensors = [...quantized.tensors].map(([name, tensor]) =>
-    [name, errors.compared(stored.tensors.get(name) ?? tensor, tensor)] as const
-  );
+  const tensors = [...quantized.tensors].map(([name, tensor]) => {
+    const was = base.tensors.get(name);
+    const reason = was === undefined ? "" : quantizationReason(was, how);
+    return [name, errors.compared(was ?? tensor, tensor, reason)] as const;
+  });
   const options = { signal, ...(onProgress ? { onProgress } : {}) };
   return await writeModel({ ...quantized, tensors: new Map(tensors) }, path, options);
 }
@@ -259,12 +289,14 @@ async function report(
   { terminal }: Call,
   { path, bitsPerWeight, notes: said }: WriteReport,
   errors: TensorErrors,
+  format: string,
 ): Promise<void> {
   status(terminal, "");
   notes(terminal, said);
   for (const line of [...errors.byTensor(), "", ...errors.byKind(), ""]) terminal.out(line);
   facts(terminal, [
     ["written", `${path}, ${formatBytes(await sizeOf(path))}`],
+    ["as asked", `${errors.shareOf(formatByName(format).name)} in ${format}`],
     ["bits", `${bitsPerWeight.toFixed(3)} per weight`],
   ]);
 }

@@ -82,7 +82,7 @@ Deno.test("arguments: one file serves all commands, each takes its own keys", as
   await withFile("all.yaml", yaml, (path) => {
     assertEquals(parse("finetune", path).options.flag("export"), true);
     const { options, config } = parse("generate", path, "--max-tokens", "6");
-    assertEquals(config().model, "a.gguf");
+    assertEquals(config().model, join(path, "..", "a.gguf"));
     assertEquals(options.text("prompt"), "Once");
     assertEquals(options.number("max-tokens"), 6);
     assertEquals(options.number("temperature"), 0.5);
@@ -143,8 +143,9 @@ Deno.test("arguments: an argument without a flag is the model, the ledger, the f
     await Deno.writeTextFile(join(folder, "config.yaml"), "model: here.gguf\n");
     const { runPath, config } = parse("evaluate", folder);
     assertEquals(runPath, folder);
-    assertEquals(config().model, "here.gguf");
-    assertEquals(parse("finetune", "--resume", "--output", folder).config().model, "here.gguf");
+    const here = join(folder, "here.gguf");
+    assertEquals(config().model, here);
+    assertEquals(parse("finetune", "--resume", "--output", folder).config().model, here);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

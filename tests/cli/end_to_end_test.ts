@@ -11,6 +11,7 @@ import { RIGHTS } from "../../cli/invocation.ts";
 import { runCli } from "../../cli/main.ts";
 import { readLedger } from "../../optim/mod.ts";
 import { capture } from "./capture.ts";
+import { killSeed, killsOr } from "../support/kills.ts";
 import { randomNumbers } from "../support/random_llama.ts";
 import { writeTinyTask } from "./tiny_model.ts";
 
@@ -228,10 +229,10 @@ Deno.test("qzo finetune: Ctrl-C leaves a valid ledger and says how to resume", {
   });
 });
 
-const kills = Number(Deno.env.get("QZO_KILLS") ?? 5);
+const kills = killsOr(5);
 
 Deno.test(
-  `qzo finetune: killed at ${kills} random moments (QZO_KILLS), it reaches the bits of an unbroken run`,
+  `qzo finetune: killed at ${kills} random moments (QZO_KILLS, seed ${killSeed}), it reaches the bits of an unbroken run`,
   {
     ignore: Deno.build.os === "windows",
   },
@@ -240,7 +241,7 @@ Deno.test(
       const { config } = await writeTinyTask(folder);
       const ledger = join(folder, "run", "run.ledger");
       const endless = ["--steps", "1000000", "--evaluate-every", "0"];
-      const random = randomNumbers(Date.now());
+      const random = randomNumbers(killSeed);
       let size = 0;
       for (let kill = 0; kill < kills; kill++) {
         const child = qzo("finetune", config, ...endless, ...(kill > 0 ? ["--resume"] : []))

@@ -108,7 +108,9 @@ Deno.test("errors: a data file that is not there is told with the key that names
     for (const [key, args] of cases) {
       for (const command of ["finetune", "evaluate"]) {
         const output = command === "finetune" ? ["--output", join(folder, "r")] : [];
-        const text = await refused(command, ...args, ...output);
+        // What is judged by held-out examples reads no others.
+        const split = command === "evaluate" && key === "data.train" ? ["--split", "train"] : [];
+        const text = await refused(command, ...args, ...output, ...split);
         assertMatch(text, /^Cannot read the data file ".*": there is no such file or folder\. /);
         assert(text.includes(`. ${key} names it, and data.folder is "`), text);
       }

@@ -69,3 +69,64 @@ Deno.test("templates without sense are refused", () => {
     assertThrows(() => renderExample(two, { label }), RangeError, "not an index");
   }
 });
+
+Deno.test("dots lead to fields within fields and to items of lists; a field of that very name comes first", () => {
+  const template = {
+    name: "x",
+    prompt: "{input.text}|{tags.1}|{a.b}",
+    labels: { "0": "no", "1": "yes" },
+  };
+  const row = { input: { text: "hi" }, tags: ["p", 7], "a.b": "own", a: { b: "inner" } };
+  const render = (more: object, answer = "out.0.label") =>
+    renderExample({ ...template, labelField: answer }, { ...row, ...more });
+  assertEquals(render({ out: [{ label: 1 }] }), {
+    prompt: "hi|7|own",
+    candidates: ["no", "yes"],
+    label: 1,
+  });
+  const refused = (more: object, error: ErrorConstructor, message: string) =>
+    assertThrows(() => render(more), error, message);
+  refused({ out: [{ lable: 1 }] }, RangeError, 'unknown field "out.0.label", "out.0" has "lable"');
+  refused({ out: [] }, RangeError, '"out" is a list of 0, counted from 0');
+  refused({ out: ["x"] }, RangeError, '"out.0" is a string and has no fields');
+  refused({ out: null }, RangeError, '"out" is null and has no fields');
+  refused({ input: {} }, RangeError, '"input" has none');
+  // Nothing but what the file has.
+  refused({ out: [], input: { constructor: 1 } }, RangeError, '"input" has "constructor"');
+  assertThrows(
+    () => renderExample({ ...template, labelField: "tags.length" }, row),
+    RangeError,
+    '"tags" is a list of 2',
+  );
+  assertThrows(
+    () => renderExample({ ...template, prompt: "{input}" }, { ...row, label: 1 }),
+    TypeError,
+    'fields within it are named by dots: "input.text"',
+  );
+});
+
+Deno.test("true and false are labels of that name in any case, else 1 and 0", () => {
+  const labelOf = (labels: Record<string, string>, label: unknown) =>
+    renderExample({ name: "x", prompt: "", labels }, { label }).label;
+  for (
+    const [no, yes] of [[false, true], ["false", "true"], ["False", "True"], ["FALSE", "TRUE"]]
+  ) {
+    for (
+      const labels of [
+        { false: "n", true: "y" },
+        { False: "n", True: "y" },
+        { "0": "n", "1": "y" },
+      ] as Record<string, string>[]
+    ) {
+      const values = Object.values(labels);
+      assertEquals(values[labelOf(labels, no)], "n");
+      assertEquals(values[labelOf(labels, yes)], "y");
+    }
+  }
+  assertThrows(() => labelOf({ no: "n", yes: "y" }, true), RangeError, 'unknown label "true"');
+  assertThrows(
+    () => labelOf({ true: "a", True: "b", x: "c" }, "TRUE"),
+    RangeError,
+    "unknown label",
+  );
+});

@@ -1,0 +1,158 @@
+/**
+ * Ten thousand steps of a tiny model with evaluations in between: the process's memory and the device's over time, and whether they are flat.
+ *
+ * @module
+ */
+
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { parseArgs } from "@std/cli";
+import {
+  type Example,
+  finetune,
+  type Gpu,
+  LedgerFile,
+  ledgerHeader,
+  loadModel,
+  openGpu,
+  planOffsets,
+  quantizedSource,
+  qzoNormalised,
+} from "../mod.ts";
+import { ggufModelSource } from "../models/mod.ts";
+import { bytesSource } from "../quant/mod.ts";
+import { ggufBytes, llamaF32Tensors, llamaMetadata } from "../tests/support/gguf_writer.ts";
+import { permuteHeads, randomLlama } from "../tests/support/random_llama.ts";
+import { describeMachine } from "./support/machine.ts";
+
+const HELP = `Memory over a long fine-tune as a markdown table.
+
+Usage: deno task bench soak [options]
+
+  --steps N            steps (default 10000)
+  --evaluate-every N   steps between evaluations, and between rows of the table (default 500)
+  --help               this text
+
+Garbage is collected before each row: what is left is held. The last line says whether that was flat; exits with 1 where it was not.`;
+
+const SHAPE = {
+  hidden: 32,
+  layers: 1,
+  feedForward: 64,
+  heads: 2,
+  kvHeads: 1,
+  vocabulary: 272,
+  epsilon: 1e-5,
+  ropeBase: 1e4,
+  rope: "norm",
+} as const;
+
+/** What the process may grow by between the second fifth and the last: pages that its allocators keep. */
+const MOST_GROWTH_MIB = 6;
+
+/** One row of the table. */
+interface Sample {
+  readonly step: number;
+  readonly seconds: number;
+  /** MiB. */
+  readonly resident: number;
+  /** MiB that are in use, of JavaScript's own. */
+  readonly heap: number;
+  /** KiB that the device's account holds. */
+  readonly device: number;
+}
+
+/** Collects garbage, that of wrapped native objects too: V8 does not know their weight, and lets it lie for up to 60,000 steps. */
+function collector(): () => void {
+  setFlagsFromString("--expose-gc");
+  return runInNewContext("gc");
+}
+
+function sample(gpu: Gpu, step: number, begun: number): Sample {
+  const { rss, heapUsed } = Deno.memoryUsage();
+  const device = gpu.memory.total;
+  return {
+    step,
+    seconds: (performance.now() - begun) / 1000,
+    resident: rss / 2 ** 20,
+    heap: heapUsed / 2 ** 20,
+    device: device / 2 ** 10,
+  };
+}
+
+/** The mean of one fifth of the samples. */
+function fifth(values: readonly number[], which: 2 | 5): number {
+  const size = Math.max(1, Math.floor(values.length / 5));
+  const part = values.slice((which - 1) * size, which === 5 ? undefined : which * size);
+  return part.reduce((a, b) => a + b, 0) / part.length;
+}
+
+/** Prints the table. */
+export async function main(argv: string[]): Promise<void> {
+  const args = parseArgs(argv, {
+    string: ["steps", "evaluate-every"],
+    boolean: ["help"],
+    default: { steps: "10000", "evaluate-every": "500" },
+  });
+  if (args.help) return console.log(HELP);
+  const [steps, evaluateEvery] = [Number(args.steps), Number(args["evaluate-every"])];
+  using gpu = await openGpu();
+  const weights = permuteHeads(SHAPE, randomLlama(SHAPE, { seed: 1, tied: true }));
+  const bytes = ggufBytes(llamaMetadata(SHAPE), llamaF32Tensors(SHAPE, weights));
+  const dense = await ggufModelSource(bytesSource(bytes, "soak.gguf"));
+  using source = quantizedSource(dense, { format: "Q4_0" });
+  using model = await loadModel(gpu, source);
+  const optimiser = qzoNormalised();
+  using offsets = planOffsets(model, optimiser, gpu.maxBinding).allocate(gpu);
+  // Lengths vary, so that several batch shapes are planned.
+  const examples = (count: number, seed: number) =>
+    Array.from({ length: count }, (_, i): Example => ({
+      prompt: Array.from({ length: 4 + (i * 7) % 9 }, (_, j) => 3 + (i * 31 + j * 17 + seed) % 120),
+      candidates: [[5], [6]],
+      label: i % 2,
+    }));
+  const folder = await Deno.makeTempDir();
+  const samples: Sample[] = [];
+  const collect = collector();
+  console.log(`${await describeMachine(gpu.description)}\n`);
+  console.log("| step | s | resident MiB | heap MiB | device KiB |\n|---|---|---|---|---|");
+  try {
+    const header = ledgerHeader({ model, optimiser, offsets, seed: 0 });
+    using ledger = await LedgerFile.create(`${folder}/soak.ledger`, header);
+    const begun = performance.now();
+    const options = { model, optimiser, offsets, ledger, steps, evaluateEvery, batchSize: 4 };
+    for await (
+      const event of finetune({
+        ...options,
+        objective: "classification",
+        train: examples(256, 0),
+        validation: examples(64, 1),
+      })
+    ) {
+      if (event.type !== "evaluation") continue;
+      collect();
+      const now = sample(gpu, event.step, begun);
+      samples.push(now);
+      const { step, seconds, resident, heap, device } = now;
+      const numbers = [seconds.toFixed(0), resident.toFixed(1), heap.toFixed(1), device.toFixed(1)];
+      console.log(`| ${[step, ...numbers].join(" | ")} |`);
+    }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+  const resident = samples.map((it) => it.resident);
+  const growth = fifth(resident, 5) - fifth(resident, 2);
+  const device = samples.slice(Math.floor(samples.length / 5)).map((it) => it.device);
+  const deviceGrowth = Math.max(...device) - device[0];
+  const flat = growth <= MOST_GROWTH_MIB && deviceGrowth === 0;
+  console.log(
+    `\n${flat ? "Flat" : "NOT flat"}: from the second fifth to the last the process grew by ${
+      growth.toFixed(1)
+    } MiB (at most ${MOST_GROWTH_MIB}), the device's account by ${
+      deviceGrowth.toFixed(1)
+    } KiB (none).`,
+  );
+  if (!flat) Deno.exitCode = 1;
+}
+
+if (import.meta.main) await main(Deno.args);
