@@ -7,12 +7,12 @@
  */
 import { type SpecialTokenFiles, type SpecialTokens, specialTokensOf } from "./special_tokens.ts";
 import { tokenFinder } from "./tokenizer_added.ts";
-import { checkTokenizerJson, type TokenizerJson } from "./tokenizer_check.ts";
+import type { TokenizerJson } from "./tokenizer_check.ts";
 import { cleaned, decoderOf } from "./tokenizer_decoders.ts";
 import { modelOf } from "./tokenizer_models.ts";
 import { normalizerOf } from "./tokenizer_normalizers.ts";
 import { record } from "./tokenizer_record.ts";
-import { splitsSpecial, withSettings } from "./tokenizer_settings.ts";
+import { settledJson, splitsSpecial } from "./tokenizer_settings.ts";
 import { splitterOf } from "./tokenizer_splits.ts";
 
 /** Options of {@linkcode Tokenizer.encode}. */
@@ -154,17 +154,6 @@ export function tokenizerFromJson(
       return attempt(`decode ${spelled.length} tokens`, () => tidy(join(spelled)).toWellFormed());
     },
   };
-}
-
-/** A checked `tokenizer.json` with what the folder's other files make of it. @throws as {@linkcode tokenizerFromJson} */
-export function settledJson(
-  tokenizerJson: unknown,
-  config: Readonly<Record<string, unknown>>,
-  options: TokenizerOptions,
-): TokenizerJson {
-  const json = checkTokenizerJson(tokenizerJson);
-  // A GGUF file's tokens have their types, whatever role they have.
-  return options.texts === undefined ? withSettings(json, config, options) : json;
 }
 
 /** Errors of the engine are of any kind; ours stay as they are. */

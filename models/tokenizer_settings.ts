@@ -10,6 +10,7 @@
 import {
   type AddedToken,
   checkAddedTokens,
+  checkTokenizerJson,
   movedNote,
   type TokenizerJson,
 } from "./tokenizer_check.ts";
@@ -51,11 +52,26 @@ type Setting = (json: TokenizerJson, config: Config) => TokenizerJson | string |
 const settings: readonly Setting[] = [prefixSpace, bertNormalizer];
 
 /**
+ * A checked `tokenizer.json` with what the folder's other files make of it. A GGUF file's tokens (`texts`) have their types, whatever role
+ * they have.
+ *
+ * @throws as {@linkcode checkTokenizerJson} and for what the other files say
+ */
+export function settledJson(
+  tokenizerJson: unknown,
+  config: Config,
+  files: SettingFiles & { readonly texts?: readonly string[] | undefined },
+): TokenizerJson {
+  const json = checkTokenizerJson(tokenizerJson);
+  return files.texts === undefined ? withSettings(json, config, files) : json;
+}
+
+/**
  * The tokenizer with what the other files add.
  *
  * @throws TypeError or RangeError for what is no token, or a setting of the wrong type.
  */
-export function withSettings(
+function withSettings(
   json: TokenizerJson,
   config: Config,
   files: SettingFiles = {},

@@ -6,13 +6,9 @@
 import type { TokenizerJson } from "./tokenizer_check.ts";
 import { record } from "./tokenizer_record.ts";
 import { tokenType } from "./tokenizer_gguf_entries.ts";
+import { settledJson } from "./tokenizer_settings.ts";
 import { preTokenizerName } from "./tokenizer_pre.ts";
-import {
-  settledJson,
-  type Tokenizer,
-  tokenizerFromJson,
-  type TokenizerOptions,
-} from "./tokenizer.ts";
+import { type Tokenizer, tokenizerFromJson, type TokenizerOptions } from "./tokenizer.ts";
 
 /**
  * Metadata for GGUF. Numbers are token ids, to be stored as uint32; lists of numbers are stored as their array's type.
