@@ -51,8 +51,9 @@ qzo)
   ;;
 install)
   set_up
+  linked=$("$DENO" run --allow-read --allow-write scripts/linked_tree.ts)
   # shellcheck disable=SC2086
-  "$DENO" install --quiet --global --force --name qzo $rights --config "$root/deno.json" "$@" "$root/cli/main.ts"
+  "$DENO" install --quiet --global --force --name qzo $rights --config "$linked/deno.json" "$@" "$linked/cli/main.ts"
   bin="${DENO_INSTALL_ROOT:-$HOME/.deno}/bin"
   echo "Installed qzo in $bin. It runs this clone: after an update of it, install again."
   missing=""
