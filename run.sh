@@ -3,7 +3,15 @@
 # paths count from the caller's folder.
 set -eu
 here=$PWD
-root=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+self=$0
+while [ -h "$self" ]; do # called by a link to it
+  target=$(readlink -- "$self")
+  case "$target" in
+  /*) self=$target ;;
+  *) self=$(dirname -- "$self")/$target ;;
+  esac
+done
+root=$(CDPATH='' cd -- "$(dirname -- "$self")" && pwd)
 rights="--allow-read --allow-write --allow-env"
 
 usage() {

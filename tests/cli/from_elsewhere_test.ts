@@ -25,9 +25,13 @@ Deno.test({
     const here = join(clone.folder, "my models", "small");
     await Deno.mkdir(here, { recursive: true });
     await writeTinyTask(here);
+    await Deno.mkdir(join(clone.folder, "my models", "link"));
+    await Deno.symlink("../../qzo/run.sh", join(clone.folder, "my models", "link", "p"));
+    await Deno.symlink("p", join(clone.folder, "my models", "link", "q"));
     for (
       const [i, start] of [
         "sh ../../qzo/run.sh qzo",
+        "../link/q qzo", // a link to a link to it
         "deno task --config ../../qzo/deno.json qzo",
       ].entries()
     ) {
