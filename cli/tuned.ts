@@ -90,7 +90,7 @@ export async function chosenLedger(
   return {
     path,
     ledger,
-    steps: await chosenSteps(options.text("step")?.toLowerCase(), path, ledger),
+    steps: await chosenSteps(options.text("step")?.toLowerCase(), path, ledger, terminal),
   };
 }
 
@@ -98,6 +98,7 @@ async function chosenSteps(
   step: string | undefined,
   path: string,
   { records, damage }: Ledger,
+  terminal: Terminal,
 ): Promise<number> {
   const steps = Number(step ?? NaN);
   if (Number.isInteger(steps) && steps >= 0 && steps <= records.length) return steps;
@@ -112,6 +113,12 @@ async function chosenSteps(
     const metrics = join(dirname(path), "metrics.jsonl");
     const evaluated = (await readMetrics(metrics)).filter((it) => it.step <= records.length);
     const best = bestEvaluation(evaluated);
+    const last = evaluated.reduce((most, it) => Math.max(most, it.step), 0);
+    if (best && last < records.length) {
+      notes(terminal, [
+        `the run was evaluated up to step ${last} of ${records.length}: step ${best.step} is the best of those; --step last takes all`,
+      ]);
+    }
     if (best) return best.step;
     if (step === undefined) return records.length;
     throw new RangeError(`Cannot tell the best step of "${path}": "${metrics}" has no evaluation`);
