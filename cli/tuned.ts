@@ -6,6 +6,7 @@
 import { dirname, join } from "@std/path";
 import type { OffsetSet } from "../kernels/mod.ts";
 import type { Tokenizer } from "../models/mod.ts";
+import { noTokenizer } from "../models/no_tokenizer.ts";
 import { damageText, type Ledger } from "../optim/mod.ts";
 import {
   bestEvaluation,
@@ -175,7 +176,7 @@ export function tokenizerOf(
   { model, source }: RunSession,
 ): NonNullable<RunSession["model"]["tokenizer"]> {
   if (model.tokenizer) return model.tokenizer;
-  throw new RangeError(`Cannot tokenise for "${source.name}": it has no tokenizer`);
+  throw noTokenizer(source.name);
 }
 
 /** What tells about an evaluation in progress; call `clear` after it. */

@@ -4,21 +4,26 @@
  *
  * @module
  */
-import type { AddedToken, TokenizerModel } from "./tokenizer_check.ts";
+
+/** What has a text and an id. */
+export interface Placed {
+  readonly id: number;
+  readonly content: string;
+}
 
 /**
- * Added tokens with their ids; of a text that occurs twice the last flags hold.
+ * Added tokens with their ids; of a text that occurs twice the last flags hold. `moved` are those whose ids were others.
  *
  * @param ids The vocabulary's texts
+ * @param size How many tokens the vocabulary has
  */
-export function placedTokens(
-  tokens: readonly AddedToken[],
+export function placedTokens<T extends Placed>(
+  tokens: readonly T[],
   ids: ReadonlyMap<string, number>,
-  model: Pick<TokenizerModel, "vocab">,
-): { readonly tokens: AddedToken[]; readonly moved: AddedToken[] } {
-  const size = Array.isArray(model.vocab) ? model.vocab.length : ids.size;
-  const placed = new Map<string, AddedToken>();
-  const moved: AddedToken[] = [];
+  size: number,
+): { readonly tokens: T[]; readonly moved: T[] } {
+  const placed = new Map<string, T>();
+  const moved: T[] = [];
   let largest = -1;
   for (const token of tokens) {
     const id = ids.get(token.content) ?? placed.get(token.content)?.id ??

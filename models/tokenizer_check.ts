@@ -60,7 +60,11 @@ export function checkTokenizerJson(value: unknown): TokenizerJson {
   const ids = Array.isArray(vocab)
     ? new Map(vocab.map(([text], id): [string, number] => [text, id]))
     : new Map(Object.entries(vocab as Readonly<Record<string, number>>));
-  const placed = placedTokens(checkAddedTokens(json.added_tokens ?? [], ids), ids, model);
+  const placed = placedTokens(
+    checkAddedTokens(json.added_tokens ?? [], ids),
+    ids,
+    Array.isArray(vocab) ? vocab.length : ids.size,
+  );
   return {
     model,
     added_tokens: placed.tokens,
@@ -73,6 +77,7 @@ export function checkTokenizerJson(value: unknown): TokenizerJson {
         `tokenizer.json asks for ${name}, which is not followed, as transformers follows it only where a caller asks for it.`
       ),
       ...movedNote(placed.moved),
+      ...unreadParts(json),
     ],
   };
 }
@@ -224,6 +229,35 @@ export function movedNote(
       shown.join(", ")
     }${tokens.length > 3 ? ` and ${tokens.length - 3} more` : ""}.`,
   ];
+}
+
+/** Parts of a `tokenizer.json`; the last one names chat roles' tokens. */
+const parts = [
+  "version",
+  "truncation",
+  "padding",
+  "added_tokens",
+  "normalizer",
+  "pre_tokenizer",
+  "post_processor",
+  "decoder",
+  "model",
+  "role_to_token",
+];
+
+/** The sentences about parts that nobody reads. @throws RangeError for a version that the library does not know */
+function unreadParts(json: Record<string, unknown>): string[] {
+  if ((json.version ?? "1.0") !== "1.0") {
+    throw new RangeError(
+      `Cannot load the tokenizer: version of tokenizer.json is ${
+        JSON.stringify(json.version)
+      }, known is "1.0"`,
+    );
+  }
+  const more = Object.keys(json).filter((key) => !parts.includes(key));
+  if (more.length === 0) return [];
+  const shown = more.slice(0, 5).map((key) => JSON.stringify(key.slice(0, 40))).join(", ");
+  return [`tokenizer.json has parts that are not read, nor by Python's tokenizers: ${shown}.`];
 }
 
 const tokenKeys = ["id", "content", "special", "single_word", "lstrip", "rstrip", "normalized"];

@@ -119,7 +119,11 @@ function withTokens(json: TokenizerJson, config: Config, files: SettingFiles): T
   }
   if (more.length === 0) return json;
   const wanted = new Set(declaredIds(config, files));
-  const placed = placedTokens([...json.added_tokens, ...more], vocabulary, json.model);
+  const placed = placedTokens(
+    [...json.added_tokens, ...more],
+    vocabulary,
+    Array.isArray(json.model.vocab) ? json.model.vocab.length : vocabulary.size,
+  );
   const elsewhere = placed.tokens.filter(({ content, id }) =>
     wanted.has(content) && declaredId(config, files, content) !== id
   );

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { tokenizerFromJson, type TokenizerOptions } from "../../models/tokenizer.ts";
+import { noTokenizer } from "../../models/no_tokenizer.ts";
 import { tokenizerToGguf } from "../../models/tokenizer_to_gguf.ts";
 
 // Right values: the Rust library (npm tokenizers 0.23.2), of a tokenizer.json into which the other files' words were put by hand.
@@ -209,6 +210,8 @@ Deno.test("tokenizer settings: what is no setting is refused by name", () => {
       [{ added_tokens_decoder: { "20": { content: "<x>", lstrip: 1 } } }, "lstrip"],
       [{ split_special_tokens: "yes" }, "split_special_tokens"],
       [{ add_prefix_space: 1 }, "add_prefix_space"],
+      [{ add_bos_token: "true" }, "add_bos_token"],
+      [{ additional_special_tokens: "<x>" }, "special tokens"],
     ] as const
   ) {
     const error = assertThrows(() => tokenizerFromJson(json(), config));
@@ -231,4 +234,35 @@ Deno.test("tokenizer settings: a GGUF file gets the tokens of the other files to
     Int32Array,
   ];
   assertEquals([tokens[20], types[20], types[1], types[2]], ["<x>", 3, 3, 1]);
+});
+
+Deno.test("tokenizer settings: another version is refused, parts that nobody reads are noted", () => {
+  assertThrows(() => tokenizerFromJson(json({ version: "2.0" })), RangeError, '"2.0"');
+  assertEquals(tokenizerFromJson(json({ version: "1.0", role_to_token: null })).notes, undefined);
+  assert(tokenizerFromJson(json({ surprise: 1 })).notes?.[0].includes('"surprise"'));
+});
+
+Deno.test("tokenizer settings: a folder without tokenizer.json says what it has in its place, and what to do", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const says = (...parts: string[]) => {
+      const { message } = noTokenizer(folder);
+      for (const part of parts) assert(message.includes(part), message);
+    };
+    says(`Cannot tokenise for "${folder}"`, "Put the tokenizer.json");
+    for (
+      const [file, form] of [
+        ["tokenizer.model", "SentencePiece's"],
+        ["tekken.json", "Mistral's"],
+        ["qwen.tiktoken", "tiktoken's"],
+        ["vocab.json", "an older form"],
+      ]
+    ) {
+      await Deno.writeTextFile(`${folder}/${file}`, "");
+      says(`${file} (${form})`, "save_pretrained");
+    }
+    assert(noTokenizer(`${folder}/tekken.json`).message.includes("tokenizer.ggml"));
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });
