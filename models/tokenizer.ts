@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { defaultTemplate, type NamedTemplates } from "./chat_templates.ts";
+import { defaultTemplate } from "./chat_templates.ts";
 import { type SpecialTokenFiles, type SpecialTokens, specialTokensOf } from "./special_tokens.ts";
 import { tokenFinder } from "./tokenizer_added.ts";
 import { checkTokenizerJson, type TokenizerJson } from "./tokenizer_check.ts";
@@ -32,7 +32,7 @@ export interface TokenizerOptions extends SpecialTokenFiles {
   /** The text of `chat_template.jinja`, which holds whatever `tokenizer_config.json` says. */
   readonly chatTemplate?: string | undefined;
   /** The texts of other templates that lie in files of their own, by name; not used here. */
-  readonly otherTemplates?: NamedTemplates | undefined;
+  readonly otherTemplates?: ReadonlyMap<string, string> | undefined;
   /** Texts by id, for ids whose text `tokenizer.json` cannot say, since another id has it too. */
   readonly texts?: readonly string[] | undefined;
   /** What a user should know of how the files were made, a sentence each. */
