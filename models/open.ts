@@ -13,7 +13,8 @@ import type { ModelSource } from "./source.ts";
 import { ggufModelSource } from "./source_gguf.ts";
 import { huggingFaceModelSource } from "./source_hugging_face.ts";
 import { isWeights, weightFiles } from "./weight_files.ts";
-import { isGgufModel, isUnfinished, notAModel } from "./what_is_this.ts";
+import { notAModel } from "./what_is_this.ts";
+import { isGgufModel, isUnfinished } from "./model_names.ts";
 
 /**
  * Opens a model by path: a `.gguf` file, any file of a split one (`NAME-00001-of-0000N.gguf`), a folder with `config.json` and

@@ -7,6 +7,7 @@ import { basename, dirname, join } from "@std/path";
 import { inWords } from "./attempt.ts";
 import { type FileHead, foreignContents } from "./file_contents.ts";
 import { type FolderEntries, folderEntries, headOfFile, list } from "./look.ts";
+import { isGgufModel, isUnfinished } from "./model_names.ts";
 import { isThere, nothingThere } from "./nothing_there.ts";
 import { readJsonFile } from "./read_file.ts";
 import { isWeights } from "./weight_files.ts";
@@ -303,16 +304,6 @@ const FOLDERS: readonly Row[] = [
       }`,
   },
 ];
-
-/** Whether a file name is that of a GGUF model, and not of what lies beside one. */
-export function isGgufModel(name: string): boolean {
-  return /\.gguf$/i.test(name) && !/mmproj|imatrix/i.test(name);
-}
-
-/** Whether a name is one that programs give to what they have not downloaded to its end. */
-export function isUnfinished(path: string): boolean {
-  return /\.(?:part|partial|incomplete|crdownload|download|aria2|tmp)$/i.test(path);
-}
 
 const MOST_LOOKED_AT = 20;
 const NO_ENTRIES: FolderEntries = { files: [], folders: [] };
