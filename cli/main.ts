@@ -21,7 +21,7 @@ import { quantizeCommand } from "./commands/quantize.ts";
 import { replayCommand } from "./commands/replay.ts";
 import { commandHelp, overview } from "./help.ts";
 import { message } from "./printable.ts";
-import { guarded, processTerminal, type Terminal } from "./terminal.ts";
+import { guarded, notes, processTerminal, type Terminal } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
 
 export type { Call, Command, Options, OptionSpec } from "./command.ts";
@@ -80,11 +80,13 @@ export async function runCli(
     const command = COMMANDS.find((it) => it.name === name);
     if (!command) throw unknownCommand(name);
     const ownKeys = new Set(COMMANDS.flatMap(({ options }) => Object.keys(options)));
-    const { options, config, runPath, configPath } = parseCommandArguments(rest, command, ownKeys);
+    const parsed = parseCommandArguments(rest, command, ownKeys);
+    const { options, config, runPath, configPath } = parsed;
     if (options.flag("help")) {
       terminal.out(commandHelp(command));
       return 0;
     }
+    notes(terminal, parsed.notes);
     await command.run({ options, config, runPath, configPath, terminal, signal });
     return signal.aborted ? 130 : 0;
   } catch (error) {

@@ -10,11 +10,17 @@ import { limitToRms } from "./limit_to_rms.ts";
 import { oneSided } from "./one_sided.ts";
 import { scaleByCurvature } from "./scale_by_curvature.ts";
 import { scaleBySchedule } from "./scale_by_schedule.ts";
+import { linear } from "./schedule.ts";
 
 /** Arguments of {@linkcode qzoPlus}. */
 export interface QzoPlusOptions extends NamedOptions {
   /** The size of z in a tensor is the length of its gradient to this power, 0 to 1; 0 by default: all alike. */
   readonly gainPower?: number;
+  /**
+   * Steps of the run: the learning rate falls in a straight line to 0 by the last, as it does by default in configurations, on the command line
+   * and in this library's tables. Without it, and with a schedule of your own as `learningRate`, nothing falls by itself.
+   */
+  readonly steps?: number;
 }
 
 /**
@@ -44,8 +50,11 @@ export interface QzoPlusOptions extends NamedOptions {
  * ```
  */
 export function qzoPlus(options: QzoPlusOptions = {}): Optimiser {
-  const { epsilon = 0.04, queries = 8, learningRate = 0.5, form = "relative" } = options;
-  const { gainPower: power = 0 } = options;
+  const { epsilon = 0.04, queries = 8, form = "relative" } = options;
+  const { gainPower: power = 0, steps, learningRate: rate = 0.5 } = options;
+  const learningRate = steps === undefined || typeof rate !== "number"
+    ? rate
+    : linear(rate, { total: steps });
   const rules = [centreByRunningMean({ queries }), scaleByCurvature({ epsilon, queries })];
   return optimiser({
     ...options,
