@@ -146,6 +146,10 @@ const fields = section<ReadOptimiser>("How to learn", {
       max: 1,
     },
   ),
+  largest: number(
+    "most that a step moves an offset, before the learning rate (qzoPlus); twice epsilon if not given",
+    { min: 0, above: true, max: 1000 },
+  ),
   take: choice(
     "which end of the magnitudes is trained (sparseMezo); small if not given",
     magnitudeEnds,
