@@ -125,10 +125,11 @@ export function tokenizerFromJson(
         result.push(section.id);
         continue;
       }
+      const begins = section.start === 0 && !normalize.takesFirst(section.text);
       for (const part of foundNormalized(normalize(section.text))) {
         if ("id" in part) result.push(part.id);
         else {
-          const first = section.start === 0 && part.start === 0;
+          const first = begins && part.start === 0;
           for (const piece of split([{ text: part.text, first }])) append(model(piece.text));
         }
       }

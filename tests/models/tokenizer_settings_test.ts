@@ -43,6 +43,11 @@ const bert = (lowercase: boolean) => ({
   lowercase,
 });
 
+const strip = (left: boolean) => ({ type: "Strip", strip_left: left, strip_right: true });
+const taking = (more: Record<string, unknown> = {}) => ({
+  added_tokens: [token(20, "<x>", { rstrip: true }), token(21, "  ", more)],
+});
+
 interface Case {
   readonly parts?: Record<string, unknown>;
   readonly config?: Record<string, unknown>;
@@ -177,6 +182,54 @@ const cases: Readonly<Record<string, Case>> = {
     config: { tokenizer_class: "LlamaTokenizerFast", add_prefix_space: false, legacy: true },
     text: "a a",
     ids: [4, 15],
+  },
+  "a token within the space that another took along counts too": {
+    parts: taking(),
+    text: "<x>     <x>",
+    ids: [20, 21, 21, 13, 20],
+  },
+  "and what is behind it is text again": {
+    parts: taking(),
+    text: "<x>   a",
+    ids: [20, 21, 13, 4],
+  },
+  "unless that takes it along as well": {
+    parts: taking({ rstrip: true }),
+    text: "<x>   a",
+    ids: [20, 21, 4],
+  },
+  "one that takes the space before it is empty there": {
+    parts: taking({ lstrip: true }),
+    text: "a<x>  b",
+    ids: [4, 20, 5],
+  },
+  "Metaspace puts nothing before a word whose beginning was taken away": {
+    parts: { normalizer: strip(true), pre_tokenizer: metaspace("first") },
+    text: " a a",
+    ids: [4, 12],
+  },
+  "and does where it was not": {
+    parts: { normalizer: strip(false), pre_tokenizer: metaspace("first") },
+    text: " a ",
+    ids: [12],
+  },
+  "control characters are taken away as well": {
+    parts: { normalizer: { type: "Nmt" }, pre_tokenizer: metaspace("first") },
+    text: "\u0001a",
+    ids: [4],
+  },
+  "a beginning that becomes another is still there": {
+    parts: {
+      normalizer: {
+        type: "Sequence",
+        normalizers: [{ type: "Replace", pattern: { Regex: "x+" }, content: "a" }, {
+          type: "Lowercase",
+        }],
+      },
+      pre_tokenizer: metaspace("first"),
+    },
+    text: "xAa",
+    ids: [12, 4, 4],
   },
   "BERT's class lowers by its configuration": {
     parts: { normalizer: bert(false) },
