@@ -101,6 +101,8 @@ export function tokenizerFromJson(
   );
   const normalize = normalizerOf(json.normalizer);
   const split = splitterOf(json.pre_tokenizer);
+  // Only Metaspace wants to know whether a piece begins the text.
+  const asksFirst = JSON.stringify(json.pre_tokenizer)?.includes('"first"') === true;
   const model = modelOf(json.model, options.mergeOrder);
   const join = decoderOf(json.decoder);
   // Tokens that do not say otherwise are found in the text as it is, the others in what the normalizer makes of it.
@@ -125,7 +127,7 @@ export function tokenizerFromJson(
         result.push(section.id);
         continue;
       }
-      const begins = section.start === 0 && !normalize.takesFirst(section.text);
+      const begins = section.start === 0 && !(asksFirst && normalize.takesFirst(section.text));
       for (const part of foundNormalized(normalize(section.text))) {
         if ("id" in part) result.push(part.id);
         else {
