@@ -8,7 +8,7 @@
  * @module
  */
 import { templatesOfGguf, templateValue } from "./chat_templates.ts";
-import { endsOf, Entries, tokenType, typesOf } from "./tokenizer_gguf_entries.ts";
+import { endsOf, Entries, tokenType, typesOf, unreadEntries } from "./tokenizer_gguf_entries.ts";
 import { preTokenizerOf } from "./tokenizer_pre.ts";
 import { mergesOfScores, orderOfScores } from "./tokenizer_scores.ts";
 import { type Tokenizer, tokenizerFromJson, type TokenizerOptions } from "./tokenizer.ts";
@@ -110,6 +110,7 @@ export function tokenizerJsonFromGguf(metadata: ReadonlyMap<string, unknown>): S
         ]
         : [],
   );
+  notes.push(...unreadEntries(metadata));
   const first = firstIds(tokens);
   const phi3 = /phi-?3/i.test(String(metadata.get("general.name") ?? ""));
   const json = {

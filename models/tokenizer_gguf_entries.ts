@@ -227,3 +227,26 @@ export function endsOf(
   if (has("<|tool_response>")) all.delete(tokens.indexOf("</s>"));
   return [...all];
 }
+
+/** Entries of `tokenizer.ggml.` that are read, or that concern nothing of a language model's texts. */
+const knownEntries = new Set(
+  `model pre tokens token_type token_type_count scores merges bos_token_id eos_token_id eot_token_id eom_token_id unknown_token_id
+   separator_token_id seperator_token_id padding_token_id cls_token_id mask_token_id image_token_id add_bos_token add_eos_token add_sep_token
+   add_space_prefix fim_pre_token_id fim_suf_token_id fim_mid_token_id fim_pad_token_id fim_rep_token_id fim_sep_token_id
+   prefix_token_id suffix_token_id middle_token_id remove_extra_whitespaces precompiled_charsmap`
+    .split(/\s+/),
+);
+
+/** The sentences about entries that llama.cpp does not follow for such tokenizers either. */
+export function unreadEntries(metadata: ReadonlyMap<string, unknown>): string[] {
+  const prefix = "tokenizer.ggml.";
+  const names = [...metadata.keys()].filter((key) => key.startsWith(prefix))
+    .map((key) => key.slice(prefix.length));
+  const unread = names.filter((name) =>
+    !knownEntries.has(name) || name === "precompiled_charsmap" ||
+    name === "remove_extra_whitespaces" && metadata.get(prefix + name) === true
+  );
+  if (unread.length === 0) return [];
+  const shown = unread.slice(0, 5).map((name) => prefix + name.slice(0, 60)).join(", ");
+  return [`The GGUF file says ${shown}, which is not followed, nor by llama.cpp for such a model.`];
+}
