@@ -7,6 +7,7 @@
  * @module
  */
 import { inWords } from "../models/attempt.ts";
+import { removeParts } from "../models/file_parts.ts";
 import { nearestNames } from "../quant/nearest_names.ts";
 import { parseCommandArguments } from "./arguments.ts";
 import type { Command } from "./command.ts";
@@ -133,18 +134,28 @@ function describeError(given: unknown, command: string, verbose: boolean): strin
 /** Milliseconds in which a signal is the same key press: who runs a program, such as `deno task`, hands on what the program got too. */
 const SAME_PRESS = 300;
 
-/** The first signal asks the command to stop, the second stops at once. */
-function stopOnSignals(terminal: Terminal): AbortSignal {
+/** Milliseconds until a command that has nothing to keep is ended. */
+const PATIENCE = 700;
+
+/** The first signal asks the command to stop, the second stops at once; so does time, where there is nothing to keep. */
+function stopOnSignals(terminal: Terminal, finishes: boolean): AbortSignal {
   const controller = new AbortController();
   let first = 0;
+  const end = () => {
+    removeParts();
+    Deno.exit(130);
+  };
   const stop = () => {
     if (controller.signal.aborted) {
       if (performance.now() - first < SAME_PRESS) return;
-      Deno.exit(130);
+      end();
     }
     first = performance.now();
-    terminal.note("\nStopping after the work in flight; once more to stop at once");
+    terminal.note(
+      finishes ? "\nStopping after the work in flight; once more to stop at once" : "\nStopping",
+    );
     controller.abort();
+    if (!finishes) setTimeout(end, PATIENCE);
   };
   const signals: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
   for (const signal of signals) Deno.addSignalListener(signal, stop);
@@ -153,5 +164,7 @@ function stopOnSignals(terminal: Terminal): AbortSignal {
 
 if (import.meta.main) {
   const terminal = processTerminal();
-  Deno.exit(await runCli(Deno.args, { terminal, signal: stopOnSignals(terminal) }));
+  const command = COMMANDS.find(({ name }) => name === Deno.args[0]);
+  const signal = stopOnSignals(terminal, command?.finishes ?? false);
+  Deno.exit(await runCli(Deno.args, { terminal, signal }));
 }

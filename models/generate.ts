@@ -12,7 +12,7 @@ import {
   type Plan,
   SHADER_LIBRARY,
   Storage,
-  submitPlan,
+  submitPlanInTurns,
   type Value,
 } from "../kernels/mod.ts";
 import { integerWithin } from "../optim/check.ts";
@@ -95,13 +95,13 @@ export async function* generate(
   );
   const decoder = model.tokenizer && streamDecoder(model.tokenizer);
   using session = new Decoding(model, options.offsets);
-  let logits = await session.feed(prompt);
+  let logits = await session.feed(prompt, signal);
   for (let i = 0; i < Math.min(maxTokens, room); i++) {
     signal?.throwIfAborted();
     const token = sample(logits, uniform(seed, i));
     if (stop.has(token)) break;
     yield { token, text: decoder?.push(token) ?? "" };
-    if (i + 1 < Math.min(maxTokens, room)) logits = await session.feed([token]);
+    if (i + 1 < Math.min(maxTokens, room)) logits = await session.feed([token], signal);
   }
   const rest = decoder?.end() ?? "";
   if (rest !== "") yield { token: -1, text: rest };
@@ -129,13 +129,13 @@ class Decoding implements Disposable {
   }
 
   /** Appends tokens; returns the logits after the last. */
-  async feed(tokens: readonly number[]): Promise<Float32Array> {
+  async feed(tokens: readonly number[], signal?: AbortSignal): Promise<Float32Array> {
     for (let first = 0; first < tokens.length; first += PROMPT_ROWS) {
       const piece = tokens.slice(first, first + PROMPT_ROWS);
       const { plan, input, logits, shape } = this.#plan(piece.length === 1 ? 1 : PROMPT_ROWS);
       const { gpu } = this.#model;
       gpu.write(input.buffer, this.#words(piece, shape));
-      submitPlan(gpu, plan);
+      await submitPlanInTurns(gpu, plan, { signal });
       this.#length += piece.length;
       if (first + PROMPT_ROWS >= tokens.length) {
         const values = await gpu.readFloats(plan.buffer(logits), this.#model.config.vocabulary);

@@ -4,7 +4,7 @@
  * @module
  */
 import { generate } from "../../models/mod.ts";
-import { promptTokens } from "../../tasks/mod.ts";
+import { longPromptTokens } from "../../tasks/mod.ts";
 import type { Command } from "../command.ts";
 import { chosenLedger, loadSession, tokenizerOf, tunedOffsets, tunedOptions } from "../tuned.ts";
 import { UsageError } from "../usage_error.ts";
@@ -48,7 +48,8 @@ export const generateCommand: Command = {
     using offsets = chosen && await tunedOffsets(session, chosen, call);
     const [maxTokens, temperature, topK, topP] = ["max-tokens", "temperature", "top-k", "top-p"]
       .map((name) => options.number(name));
-    const tokens = generate(session.model, promptTokens(tokenizerOf(session), prompt), {
+    const promptIds = await longPromptTokens(tokenizerOf(session), prompt, signal);
+    const tokens = generate(session.model, promptIds, {
       seed: config.seed,
       signal,
       ...(offsets ? { offsets } : {}),
