@@ -109,6 +109,7 @@ export class Evaluator implements Disposable {
 
   async #run(batches: readonly PackedBatch[], signal?: AbortSignal): Promise<BatchResult[]> {
     if (batches.length === 0) return [];
+    this.#model.assertHeld();
     for (const batch of batches) assertBatchFits(batch, this.#model);
     const { gpu } = this.#model;
     const wordsOf = (batch: PackedBatch) => 4 + Math.ceil(batch.shape.candidates / 4) * 4;

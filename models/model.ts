@@ -85,6 +85,9 @@ export class Model implements ModelPlan, BaseIdentity, Disposable {
   /** Format by tensor. */
   readonly formats: ReadonlyMap<string, string>;
 
+  readonly #name: string;
+  #disposed = false;
+
   /** Made by {@linkcode loadModel}. */
   constructor(
     gpu: Gpu,
@@ -92,6 +95,7 @@ export class Model implements ModelPlan, BaseIdentity, Disposable {
     source: ModelSource,
     fingerprint: string,
   ) {
+    this.#name = source.name;
     this.gpu = gpu;
     this.config = plan.config;
     this.tensors = plan.tensors;
@@ -112,8 +116,16 @@ export class Model implements ModelPlan, BaseIdentity, Disposable {
     return this.gpu.adapterClass;
   }
 
+  /** @throws {TypeError} When it was disposed of */
+  assertHeld(): void {
+    if (this.#disposed) {
+      throw new TypeError(`Cannot use the model "${this.#name}": it was disposed of`);
+    }
+  }
+
   /** Frees its tensors. */
   [Symbol.dispose](): void {
+    this.#disposed = true;
     for (const tensor of this.tensors.values()) tensor[Symbol.dispose]();
     this.ropeTable[Symbol.dispose]();
     this.columnOrders[Symbol.dispose]();

@@ -141,6 +141,7 @@ export class Trainer implements Disposable {
     if (this.#queued >= this.#state.capacity) {
       throw new RangeError(`Cannot queue step ${step}: ${this.#queued} steps wait to be drained`);
     }
+    this.#model.assertHeld();
     assertBatchFits(batch, this.#model);
     const entry = this.#plans.get(batch.shape);
     const { plan, input, layout } = entry;

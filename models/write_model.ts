@@ -6,6 +6,7 @@
 
 import { dirname } from "@std/path";
 import { bitsPerWeight } from "../quant/formats.ts";
+import { assertOneFile } from "../quant/gguf_split.ts";
 import { writeGguf } from "../quant/gguf_write.ts";
 import { writeFileWhole } from "./file_source.ts";
 import { type GgufModel, ggufModel } from "./gguf_model.ts";
@@ -113,6 +114,7 @@ async function planOf(source: ModelSource, path: string, options?: WriteOptions)
     );
   }
   if (kind === "gguf") {
+    assertOneFile(path);
     const model = ggufModel(source, options);
     return { kind, model, notes: model.notes };
   }
