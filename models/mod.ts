@@ -42,7 +42,7 @@ export * from "./source_gguf.ts";
 export * from "./source_hugging_face.ts";
 export * from "./quantization_plan.ts";
 export * from "./source_decoded.ts";
-export * from "./source_quantized.ts";
+export { quantizedSource, type QuantizedSourceOptions } from "./source_quantized.ts";
 export * from "./source_folded.ts";
 export * from "./step_clock.ts";
 export * from "./stored_tensors.ts";

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { OptionRules } from "../optim/options.ts";
 import type { Beyond } from "../quant/offsets.ts";
 
 /** Progress of writing. */
@@ -19,3 +20,10 @@ export interface FoldWriteOptions extends WriteOptions {
   /** What becomes of tuned numbers beyond what their stored type reaches. Default `"refuse"`. */
   readonly beyond?: Beyond;
 }
+
+/** The options of writing that there are. */
+export const foldWriteRules: OptionRules<FoldWriteOptions> = {
+  onProgress: "any",
+  signal: "any",
+  beyond: "any",
+};

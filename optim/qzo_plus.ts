@@ -3,8 +3,9 @@
  *
  * @module
  */
+import { assertOptions } from "./options.ts";
 import { centreByRunningMean } from "./centre_by_running_mean.ts";
-import type { NamedOptions } from "./named.ts";
+import { type NamedOptions, namedRules } from "./named.ts";
 import { type Optimiser, optimiser } from "./optimiser.ts";
 import { limitToRms } from "./limit_to_rms.ts";
 import { oneSided } from "./one_sided.ts";
@@ -44,6 +45,7 @@ export interface QzoPlusOptions extends NamedOptions {
  * ```
  */
 export function qzoPlus(options: QzoPlusOptions = {}): Optimiser {
+  assertOptions("make qzoPlus", options, { ...namedRules, gainPower: "any" });
   const { epsilon = 0.04, queries = 8, learningRate = 0.5, form = "relative" } = options;
   const { gainPower: power = 0 } = options;
   const rules = [centreByRunningMean({ queries }), scaleByCurvature({ epsilon, queries })];

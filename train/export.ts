@@ -4,6 +4,8 @@
  * @module
  */
 
+import { foldWriteRules } from "../models/write_options.ts";
+import { assertOptions } from "../optim/options.ts";
 import { checkModelOutput } from "./outputs.ts";
 import { writeAdapter } from "../models/adapter.ts";
 import { writeFileWhole } from "../models/file_source.ts";
@@ -59,6 +61,7 @@ export async function exportTuned(
   path: string,
   options: FoldWriteOptions = {},
 ): Promise<ExportReport> {
+  assertOptions("export a model", options, foldWriteRules);
   await assertExportable(source, path);
   const { beyond = "refuse" } = options;
   const { share, formats } = await keptShare(source, trained, options);
