@@ -21,7 +21,7 @@ import { UsageError } from "./usage_error.ts";
 
 /** Flags of every command. */
 export const GLOBAL_OPTIONS: Readonly<Record<string, OptionSpec>> = {
-  help: { kind: "flag", doc: "explain the command" },
+  help: { kind: "flag", doc: "explain the command; --help all with every flag" },
   verbose: { kind: "flag", doc: "show where an error comes from (QZO_DEBUG=1 does too)" },
 };
 
@@ -136,7 +136,7 @@ export function parseCommandArguments(
   } else if (first !== undefined && ledger === undefined) {
     const { positional } = command;
     if (keys.has(positional)) given.push([[positional], first]);
-    else values.set(positional, first);
+    else values.set(positional, optionValue(positional, specs[positional], [first]));
   }
   for (const [path, value] of given) setPath(root, path, value);
   const sources = new Map(given.map(([path]) => [path.join("."), "the command line"]));
@@ -232,12 +232,24 @@ function unknownFlag(name: string, known: readonly string[]): UsageError {
 function optionValue(name: string, spec: OptionSpec, texts: readonly string[]): unknown {
   if (spec.kind === "flag") return true;
   const text = texts[texts.length - 1];
-  if (spec.kind === "text") return text;
+  if (spec.kind === "text") return spec.values ? oneOf(spec.values, text, `--${name}`) : text;
   const value = Number(text);
   const expected = missed(spec, value);
   if (text.trim() !== "" && expected === undefined) return value;
   throw new UsageError(
     `Cannot use --${name} ${JSON.stringify(text)}: expected ${expected ?? "a number"}`,
+  );
+}
+
+/** The value of a closed set that a text is, in any case. */
+function oneOf(values: readonly string[], text: string, what: string): string {
+  const found = values.find((it) => it.toLowerCase() === text.toLowerCase());
+  if (found !== undefined) return found;
+  const [nearest] = nearestNames(text, values, 1);
+  throw new UsageError(
+    `Cannot use ${what} ${JSON.stringify(text)}: expected ${values.slice(0, -1).join(", ")} or ${
+      values.at(-1)
+    }${nearest === undefined ? "" : `; did you mean ${nearest}?`}`,
   );
 }
 
@@ -266,7 +278,9 @@ function fileValue(key: string, spec: OptionSpec, value: unknown, file: string):
     : type === "string" || type === "number"
     ? undefined
     : "a text";
-  if (expected === undefined) return value;
+  if (expected === undefined) {
+    return spec.values ? oneOf(spec.values, String(value), `${key} in ${file}`) : value;
+  }
   throw new TypeError(`Cannot use ${key} in ${file}: expected ${expected}`);
 }
 

@@ -19,6 +19,8 @@ export interface OptionSpec {
   readonly max?: number;
   /** Of a number: without a fraction. */
   readonly whole?: boolean;
+  /** Of a text: all that it can be; taken in any case. */
+  readonly values?: readonly string[];
   /** Of a text: a path, which in a file counts from the file. */
   readonly path?: boolean;
 }
@@ -31,6 +33,8 @@ export interface Command {
   readonly summary: string;
   /** The option that an argument without a flag sets, when it is neither a configuration nor a run's folder. */
   readonly positional: string;
+  /** The flags that matter first, six at most: `--help` shows these. */
+  readonly first: readonly string[];
   /** Command lines as people would type them, without the program's name. */
   readonly examples: readonly string[];
   /** Its own flags, in kebab-case. */

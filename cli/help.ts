@@ -1,5 +1,5 @@
 /**
- * The texts of `--help`.
+ * The texts of `--help`: the flags that matter first, and all of them by `--help all`.
  *
  * @module
  */
@@ -16,15 +16,84 @@ export function overview(commands: readonly Command[]): string {
     "",
     ...table(commands.map(({ name, summary }) => [`  ${name}`, summary])),
     "",
-    "`qzo <command> --help` explains one. A configuration file may hold the keys of all commands; flags override it.",
+    "`qzo <command> --help` explains one, `--help all` with every flag; `qzo --version` says which this is.",
+    "A configuration file may hold the keys of all commands; flags override it.",
   ].join("\n");
 }
 
-/** What one command does, with its flags. */
-export function commandHelp(command: Command): string {
-  const keys = keysOfCommand(command);
+/** A flag as it is explained and completed. */
+export interface FlagHelp {
+  /** Without its dashes. */
+  readonly name: string;
+  /** What follows it; undefined: nothing. */
+  readonly takes?: string;
+  /** What it sets. */
+  readonly doc: string;
+  /** The values that it can have, where they are few enough to name. */
+  readonly values?: readonly string[];
+  /** The name that is longer, where this is short for one. */
+  readonly shortFor?: string;
+  /** The section of the configuration that it is a key of; `""` for keys without one. */
+  readonly section?: string;
+}
+
+/** Beyond these a command says where its values are listed. */
+const MOST_VALUES = 30;
+
+/** Every flag of a command, its own first. */
+export function flagsOf(command: Command): FlagHelp[] {
   const own = Object.entries({ ...command.options, ...GLOBAL_OPTIONS });
-  const aliases = aliasesOfCommand(command);
+  const keys = keysOfCommand(command).filter(({ path }) =>
+    !Object.hasOwn(command.options, flagOf(path))
+  );
+  return [
+    ...own.map(([name, { kind, doc, values }]) => ({
+      name,
+      doc,
+      ...(kind === "flag" ? {} : { takes: kind }),
+      ...(values ? { values } : {}),
+    })),
+    ...keys.map(({ path, doc, expects, shownDefault, values }) => ({
+      name: flagOf(path),
+      takes: expects.startsWith("a whole number") || expects.startsWith("a number")
+        ? "number"
+        : "text",
+      doc: `${doc}${shownDefault === undefined ? "" : ` [${shownDefault}]`}`,
+      section: path.includes(".") ? path.split(".")[0] : "",
+      ...(values ? { values } : {}),
+    })),
+    ...aliasesOfCommand(command).map(([alias, path]) => {
+      const key = keys.find((it) => it.path === path);
+      return {
+        name: alias,
+        takes: "text",
+        doc: key?.doc ?? "",
+        shortFor: flagOf(path),
+        ...(key?.values ? { values: key.values } : {}),
+      };
+    }),
+  ];
+}
+
+function row({ name, takes, doc, values }: FlagHelp): string[] {
+  const listed = values && values.length <= MOST_VALUES && !values.every((it) => doc.includes(it))
+    ? `; one of ${values.join(", ")}`
+    : "";
+  return [`  --${name}${takes === undefined ? "" : ` <${takes}>`}`, `${doc}${listed}`];
+}
+
+/** What one command does: with the flags that matter first, or with all. */
+export function commandHelp(command: Command, all = false): string {
+  const flags = flagsOf(command);
+  const first = command.first.flatMap((name) => flags.find((flag) => flag.name === name) ?? []);
+  const rest = flags.filter((flag) => !first.includes(flag));
+  const own = rest.filter(({ section, shortFor }) =>
+    section === undefined && shortFor === undefined
+  );
+  const sections = [...new Set(rest.flatMap(({ section }) => section ?? []))];
+  const aliases = rest.filter(({ shortFor }) => shortFor !== undefined);
+  const titled = (title: string, rows: readonly (readonly string[])[]) =>
+    rows.length === 0 ? [] : ["", title, ...table(rows)];
   return [
     `qzo ${command.name}: ${command.summary}`,
     "",
@@ -32,24 +101,25 @@ export function commandHelp(command: Command): string {
     "",
     "Examples:",
     ...command.examples.map((example) => `  qzo ${example}`),
-    "",
-    "Options:",
-    ...table(own.map(([name, { kind, doc }]) => [
-      `  --${name}${kind === "flag" ? "" : ` <${kind}>`}`,
-      doc,
-    ])),
-    ...(keys.length === 0 ? [] : [
-      "",
-      "Keys of the configuration, as flags too:",
-      ...table(keys.map(({ path, doc, shownDefault }) => [
-        `  --${flagOf(path)}`,
-        `${doc}${shownDefault === undefined ? "" : ` [${shownDefault}]`}`,
-      ])),
-    ]),
-    ...(aliases.length === 0 ? [] : [
-      "",
-      "Short for:",
-      ...table(aliases.map(([alias, path]) => [`  --${alias}`, `--${flagOf(path)}`])),
-    ]),
+    ...titled("The flags that matter first:", first.map(row)),
+    ...(all
+      ? [
+        ...titled("Other options:", own.map(row)),
+        ...sections.flatMap((section) =>
+          titled(
+            section === ""
+              ? "Keys of the configuration, as flags too:"
+              : `Keys of its section ${section}:`,
+            rest.filter((flag) => flag.section === section).map(row),
+          )
+        ),
+        ...titled(
+          "Short for:",
+          aliases.map(({ name, shortFor }) => [`  --${name}`, `--${shortFor}`]),
+        ),
+      ]
+      : rest.length > 0
+      ? ["", `${rest.length} more: qzo ${command.name} --help all`]
+      : []),
   ].join("\n");
 }

@@ -1,6 +1,6 @@
 /**
  * The command line: `qzo finetune | evaluate | generate | quantize | inspect | replay | export |
- * bench-optimisers | doctor`.
+ * bench-optimisers | doctor | completion`.
  *
  * Exit codes: 0 done, 1 an error (one line; with its origin if `--verbose` or `QZO_DEBUG` is set), 130 interrupted.
  *
@@ -11,6 +11,7 @@ import { nearestNames } from "../quant/nearest_names.ts";
 import { parseCommandArguments } from "./arguments.ts";
 import type { Command } from "./command.ts";
 import { benchOptimisersCommand } from "./commands/bench_optimisers.ts";
+import { completionCommand } from "./commands/completion.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { evaluateCommand } from "./commands/evaluate.ts";
 import { exportCommand } from "./commands/export.ts";
@@ -20,6 +21,7 @@ import { inspectCommand } from "./commands/inspect.ts";
 import { quantizeCommand } from "./commands/quantize.ts";
 import { replayCommand } from "./commands/replay.ts";
 import { commandHelp, overview } from "./help.ts";
+import { versionLine } from "./version.ts";
 import { message } from "./printable.ts";
 import { guarded, processTerminal, type Terminal } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
@@ -39,6 +41,7 @@ export const COMMANDS: readonly Command[] = [
   exportCommand,
   benchOptimisersCommand,
   doctorCommand,
+  completionCommand(() => COMMANDS),
 ];
 
 /** Where and under which signal to run; by default the process's streams and none. */
@@ -72,19 +75,24 @@ export async function runCli(
   const verbose = args.includes("--verbose") || Boolean(Deno.env.get("QZO_DEBUG"));
   try {
     const [name, ...rest] = args;
+    if (name === "--version" || name === "-V" || name === "version") {
+      terminal.out(versionLine());
+      return 0;
+    }
+    const all = rest.includes("all");
     if (name === undefined || ["help", "--help", "-h"].includes(name)) {
       const about = COMMANDS.find((it) => it.name === rest[0]);
-      terminal.out(about ? commandHelp(about) : overview(COMMANDS));
+      terminal.out(about ? commandHelp(about, all) : overview(COMMANDS));
       return 0;
     }
     const command = COMMANDS.find((it) => it.name === name);
     if (!command) throw unknownCommand(name);
-    const ownKeys = new Set(COMMANDS.flatMap(({ options }) => Object.keys(options)));
-    const { options, config, runPath, configPath } = parseCommandArguments(rest, command, ownKeys);
-    if (options.flag("help")) {
-      terminal.out(commandHelp(command));
+    if (rest.some((arg) => arg === "--help" || arg === "-h")) {
+      terminal.out(commandHelp(command, all));
       return 0;
     }
+    const ownKeys = new Set(COMMANDS.flatMap(({ options }) => Object.keys(options)));
+    const { options, config, runPath, configPath } = parseCommandArguments(rest, command, ownKeys);
     await command.run({ options, config, runPath, configPath, terminal, signal });
     return signal.aborted ? 130 : 0;
   } catch (error) {

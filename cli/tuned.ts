@@ -87,7 +87,11 @@ export async function chosenLedger(
   const path = await isFolder(named) ? runFolder(named).ledger : named;
   const ledger = await openLedger(path);
   notes(terminal, ledger.notes);
-  return { path, ledger, steps: await chosenSteps(options.text("step"), path, ledger) };
+  return {
+    path,
+    ledger,
+    steps: await chosenSteps(options.text("step")?.toLowerCase(), path, ledger),
+  };
 }
 
 async function chosenSteps(

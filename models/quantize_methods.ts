@@ -57,7 +57,7 @@ export const QUANTIZE_METHODS: readonly QuantizeMethod[] = [
  * @throws {RangeError} naming the nearest known names.
  */
 export function quantizeMethodByName(name: string): QuantizeMethod {
-  const found = QUANTIZE_METHODS.find((method) => method.name === name);
+  const found = QUANTIZE_METHODS.find((method) => method.name === name.toLowerCase());
   if (found) return found;
   const known = QUANTIZE_METHODS.map((method) => method.name);
   const near = nearestNames(name, known);

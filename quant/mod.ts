@@ -23,6 +23,7 @@ export * from "./float16.ts";
 export * from "./float_codecs.ts";
 export * from "./fold_patch.ts";
 export * from "./format.ts";
+export * from "./format_names.ts";
 export * from "./formats.ts";
 export * from "./ggml_types.ts";
 export * from "./gguf.ts";

@@ -135,7 +135,7 @@ export const builtInTasks: readonly Task[] = [
  * ```
  */
 export function builtInTask(name: string): Task {
-  const task = builtInTasks.find((candidate) => candidate.name === name);
+  const task = builtInTasks.find((candidate) => candidate.name === name.toLowerCase());
   if (task === undefined) {
     const known = builtInTasks.map((candidate) => candidate.name).join(", ");
     throw new RangeError(`Cannot find task ${JSON.stringify(name)}, known are ${known}`);

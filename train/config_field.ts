@@ -26,6 +26,8 @@ export interface Field<T> {
   readonly expects: string;
   /** Shown as the default; undefined for none. */
   readonly shownDefault?: string;
+  /** The values that it can have, or that are known, where they are few enough to name. */
+  readonly values?: readonly string[];
   /** The fields of a section. */
   readonly fields?: Readonly<Record<string, Field<unknown>>>;
   /**
@@ -70,17 +72,19 @@ export function refusal(place: Place, value: unknown, expects: string): string {
 
 /** A field whose `accept` gives undefined for a value of another kind. */
 function field<T, F>(
-  { doc, expects, fallback, shownDefault, accept }: {
+  { doc, expects, fallback, shownDefault, values, accept }: {
     doc: string;
     expects: string;
     fallback: F | undefined;
     shownDefault?: string;
+    values?: readonly string[];
     accept(value: unknown): { ok: T } | { outside: true } | undefined;
   },
 ): Field<T | F> {
   return {
     doc,
     expects,
+    ...(values ? { values } : {}),
     shownDefault: shownDefault ?? (fallback === undefined ? undefined : String(fallback)),
     read(value, place) {
       if (value === undefined || value === null) return fallback as F;
@@ -143,12 +147,17 @@ export function number(
   });
 }
 
-/** One of the given values. */
+/** Names as they are compared: in any case, however their words are joined. */
+function plainName(name: unknown): string {
+  return String(name).toLowerCase().replace(/[-_ ]/g, "");
+}
+
+/** One of the given values; names in any case, their words joined in any way. */
 export function choice<const C extends string | number>(
   doc: string,
   choices: readonly C[],
 ): Field<C | undefined>;
-/** One of the given values, with a default. */
+/** One of the given values, as above, with a default. */
 export function choice<const C extends string | number>(
   doc: string,
   choices: readonly C[],
@@ -162,9 +171,13 @@ export function choice<const C extends string | number>(
   return field<C, C | undefined>({
     doc,
     expects: `one of ${choices.join(", ")}`,
+    values: choices.map(String),
     fallback,
     accept(value) {
-      const found = choices.find((it) => it === value);
+      const found = choices.find((it) => it === value) ??
+        (typeof value === "string"
+          ? choices.find((it) => typeof it === "string" && plainName(it) === plainName(value))
+          : undefined);
       if (found !== undefined) return { ok: found };
       return choices.some((it) => typeof it === typeof value) ? { outside: true } : undefined;
     },
@@ -193,6 +206,7 @@ export function list<T>(
   return {
     doc,
     expects,
+    ...(item.values ? { values: item.values } : {}),
     shownDefault: fallback?.join(", "),
     read(value, place) {
       if (value === undefined || value === null) return fallback;
@@ -215,10 +229,12 @@ export function custom<T>(
   doc: string,
   expects: string,
   accept: (value: unknown, place: Place) => T | undefined,
+  values?: readonly string[],
 ): Field<T | undefined> {
   return {
     doc,
     expects,
+    ...(values ? { values } : {}),
     read(value, place) {
       if (value === undefined || value === null) return undefined;
       const read = accept(value, place);
@@ -292,6 +308,8 @@ export interface ConfigKey {
   readonly expects: string;
   /** The default as text; undefined for none. */
   readonly shownDefault?: string;
+  /** The values that it can have, or that are known, where they are few enough to name. */
+  readonly values?: readonly string[];
 }
 
 /** Every key of a schema, without the sections themselves, in order. */
@@ -299,8 +317,8 @@ export function keysOf(field: Field<unknown>, before: readonly string[] = []): C
   return Object.entries(field.fields ?? {}).flatMap(([name, child]) => {
     const path = [...before, snakeCase(name)];
     if (child.fields !== undefined) return keysOf(child, path);
-    const { doc, expects, shownDefault } = child;
-    return [{ path: path.join("."), doc, expects, shownDefault }];
+    const { doc, expects, shownDefault, values } = child;
+    return [{ path: path.join("."), doc, expects, shownDefault, ...(values ? { values } : {}) }];
   });
 }
 

@@ -26,10 +26,20 @@ import {
   sourceOf,
   text,
 } from "./config_field.ts";
+import {
+  type LayerWord,
+  readFormatName,
+  readLayers,
+  readSpan,
+  readTaskName,
+  spans,
+  taskNames,
+} from "./config_names.ts";
 import { type PathOptions, withPathsFrom } from "./config_paths.ts";
 import { parseYaml } from "./parse_yaml.ts";
 
 export type { ConfigKey } from "./config_field.ts";
+export type { LayerWord } from "./config_names.ts";
 export type { PathOptions } from "./config_paths.ts";
 export type { OptimiserConfig, ScheduleConfig } from "./config_optimiser_schema.ts";
 
@@ -72,9 +82,6 @@ export interface DataConfig {
   /** Most test examples; undefined for all. */
   readonly testLimit?: number;
 }
-
-/** Words for a layer: the one where outliers of activations arise, the one whose offsets the loss is steepest along. */
-export type LayerWord = "dominant" | "sensitive";
 
 /** Which parameters are trained, and how finely: a selection as the models know it. */
 export interface TrainablesConfig {
@@ -145,11 +152,15 @@ export interface TrainConfig {
 }
 
 const count = { min: 1, max: Number.MAX_SAFE_INTEGER, whole: true };
-const spans = "block, row or a number of columns";
 const countOrNone = { ...count, min: 0 };
 
 const taskSection: Field<TaskConfig> = section<TaskConfig>("What is learned", {
-  name: text("a built-in task, or language-modelling; `task: sst2` is short for it"),
+  name: custom(
+    "a built-in task, or language-modelling; `task: sst2` is short for it",
+    "text",
+    readTaskName,
+    taskNames,
+  ),
   format: choice("the files' format; by their extension if not given", exampleFormats),
   columns: list("names of a table's columns, if its first line does not give them", text("")),
   separator: custom(
@@ -237,7 +248,11 @@ const schema: Field<TrainConfig> = section<TrainConfig>("A fine-tune", {
     ),
   }),
   quantize: section<QuantizeConfig>("How to quantise first", {
-    format: text("format name, for example int4_g128"),
+    format: custom(
+      "format name, for example int4_g128 (all: qzo quantize --formats)",
+      "the name of a format",
+      readFormatName,
+    ),
   }),
 });
 
@@ -360,30 +375,4 @@ function readLabels(value: unknown, place: Place): Readonly<Record<string, strin
 
 function isLabelWord(entry: [string, unknown]): entry is [string, string] {
   return typeof entry[1] === "string" && entry[1] !== "";
-}
-
-function readLayers(
-  value: unknown,
-  place: Place,
-): readonly [number, number] | LayerWord | undefined {
-  if (value === "dominant" || value === "sensitive") return value;
-  if (typeof value !== "string" && typeof value !== "number") return undefined;
-  const [, first, last = first] = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(String(value)) ?? [];
-  if (first === undefined || Number(first) > Number(last)) {
-    throw new RangeError(
-      refusal(place, value, "a range of layers such as 0-7, dominant or sensitive"),
-    );
-  }
-  return [Number(first), Number(last)];
-}
-
-const widestSpan = 2 ** 20;
-
-function readSpan(value: unknown, place: Place): OffsetSpan | number | undefined {
-  if (value === "block" || value === "row") return value;
-  if (typeof value !== "number" && typeof value !== "string") return undefined;
-  if (Number.isInteger(value) && Number(value) > 0 && Number(value) <= widestSpan) {
-    return Number(value);
-  }
-  throw new RangeError(refusal(place, value, spans));
 }

@@ -28,10 +28,11 @@ const CHECK_FOR = 1000;
 export const doctorCommand: Command = {
   name: "doctor",
   summary: "the adapter, its features and limits, a check of its kernels, what is missing",
-  positional: "adapter",
+  positional: "device",
+  first: ["device", "all", "json"],
   examples: ["doctor", "doctor --all", "doctor config.yaml --json"],
   options: {
-    adapter: {
+    device: {
       kind: "text",
       doc: "high-performance, low-power, or a part of the adapter's name [the configuration's]",
     },
@@ -59,9 +60,9 @@ interface Report {
   readonly hints: readonly string[];
 }
 
-/** The device of a configuration or run that was named, else of `--adapter`. */
+/** The device of a configuration or run that was named, else of `--device`. */
 function wantedDevice({ options, config, configPath, runPath }: Call): GpuOptions {
-  const adapter = options.text("adapter");
+  const adapter = options.text("device");
   const { device } = configPath === undefined && runPath === undefined
     ? { device: {} as Partial<DeviceConfig> }
     : config();

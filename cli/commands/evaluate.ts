@@ -26,11 +26,15 @@ import {
 } from "../tuned.ts";
 import { UsageError } from "../usage_error.ts";
 
+const SPLITS = ["validation", "test", "train"] as const;
+type SplitName = (typeof SPLITS)[number];
+
 /** `qzo evaluate`. */
 export const evaluateCommand: Command = {
   name: "evaluate",
   summary: "held-out loss and accuracy of a model or a fine-tune",
   positional: "model",
+  first: ["model", "task", "data", "split", "ledger", "json"],
   examples: [
     "evaluate --model model.gguf --task sst2 --data data/sst2",
     "evaluate runs/a --split test",
@@ -38,7 +42,7 @@ export const evaluateCommand: Command = {
   ],
   options: {
     ...tunedOptions,
-    split: { kind: "text", doc: "validation, test or train [validation]" },
+    split: { kind: "text", doc: "validation, test or train [validation]", values: SPLITS },
     base: { kind: "flag", doc: "the base model, although a run is named" },
     json: { kind: "flag", doc: "print JSON" },
   },
@@ -46,7 +50,7 @@ export const evaluateCommand: Command = {
   run: async (call) => {
     const { options, terminal, signal } = call;
     const config = call.config();
-    const split = splitNamed(options.text("split") ?? "validation");
+    const split = SPLITS.find((it) => it === options.text("split")) ?? "validation";
     const chosen = options.flag("base") ? undefined : await chosenLedger(call);
     using session = await loadSession(config, call);
     const all = await examplesFor(session, config, call, [split]);
@@ -74,15 +78,6 @@ export const evaluateCommand: Command = {
     });
   },
 };
-
-const SPLITS = ["validation", "test", "train"] as const;
-type SplitName = (typeof SPLITS)[number];
-
-function splitNamed(name: string): SplitName {
-  const split = SPLITS.find((it) => it === name.toLowerCase());
-  if (split) return split;
-  throw new UsageError(`Unknown split "${name}": expected validation, test or train`);
-}
 
 function setOf(all: TaskExamples, split: SplitName): ExampleSet {
   if (split !== "test") return all[split];

@@ -33,6 +33,7 @@ export const exportCommand: Command = {
   name: "export",
   summary: "write a fine-tune as a model of its own: GGUF or a folder",
   positional: "ledger",
+  first: ["ledger", "output", "step", "evaluate", "model"],
   examples: [
     "export runs/a",
     "export runs/a --step best --output tuned.gguf --evaluate",

@@ -14,6 +14,7 @@ export const generateCommand: Command = {
   name: "generate",
   summary: "write on after a prompt, by a model or a fine-tune",
   positional: "model",
+  first: ["model", "prompt", "max-tokens", "temperature", "ledger", "base"],
   examples: [
     'generate model.gguf --prompt "Once upon a time"',
     'generate runs/a --prompt "A film that" --temperature 0.8 --top-p 0.95 --seed 1',

@@ -18,6 +18,7 @@ export const inspectCommand: Command = {
   name: "inspect",
   summary: "tensors, formats, trainable scalars and planned memory of a model; or a ledger",
   positional: "path",
+  first: ["path", "quantize", "batch-size", "length", "optimiser", "json"],
   examples: [
     "inspect model.gguf",
     "inspect config.yaml --batch-size 1 --length 512",

@@ -23,7 +23,13 @@ import {
   writeModel,
   type WriteReport,
 } from "../../models/mod.ts";
-import { formatByName, FORMATS, type PlanOptions } from "../../quant/mod.ts";
+import {
+  bitsPerWeight,
+  formatByName,
+  formatNameOf,
+  FORMATS,
+  type PlanOptions,
+} from "../../quant/mod.ts";
 import { perplexity } from "../../tasks/mod.ts";
 import {
   type CalibrationText,
@@ -35,7 +41,7 @@ import {
 import type { Call, Command, Options } from "../command.ts";
 import { formatBytes } from "../progress.ts";
 import { TensorErrors } from "../tensor_errors.ts";
-import { facts, grouped, notes, progressLine, status } from "../terminal.ts";
+import { facts, grouped, notes, progressLine, status, table, type Terminal } from "../terminal.ts";
 import { evaluationStatus, forceOption, outputRules } from "../tuned.ts";
 import { UsageError } from "../usage_error.ts";
 
@@ -50,10 +56,12 @@ export const quantizeCommand: Command = {
   name: "quantize",
   summary: "write a model in fewer bits, with the error of each tensor",
   positional: "model",
+  first: ["model", "format", "output", "method", "calibration", "formats"],
   examples: [
     "quantize model.gguf --format Q4_0 --output small.gguf",
     "quantize folder --format int4_g128 --output small",
     "quantize folder --method gptq --bits 4 --group 128 --calibration text.txt --output small",
+    "quantize --formats",
     "quantize folder --method codebook --format codebook2x8 --calibration text.txt --output small",
   ],
   options: {
@@ -63,8 +71,10 @@ export const quantizeCommand: Command = {
       path: true,
       doc: "a .gguf file, or a folder for formats that GGUF has not",
     },
+    formats: { kind: "flag", doc: "list the formats with their bits, and stop" },
     method: {
       kind: "text",
+      values: QUANTIZE_METHODS.map(({ name }) => name),
       doc: `${QUANTIZE_METHODS.map(({ name, summary }) => `${name}: ${summary}`).join("; ")} [rtn]`,
     },
     bits: {
@@ -113,12 +123,14 @@ export const quantizeCommand: Command = {
     damping: { kind: "number", min: 0, doc: "gptq: added to the second moments, relative [0.01]" },
     "act-order": {
       kind: "text",
+      values: ["yes", "no"],
       doc: "gptq: yes rounds columns with large inputs first, no from left to right [yes]",
     },
   },
   keys: ["model", "quantize", "device"],
   run: async (call) => {
     const { options, terminal, signal } = call;
+    if (options.flag("formats")) return listFormats(terminal);
     const config = call.config();
     const path = options.required("output", "--output small.gguf");
     const format = wantedFormat(options, config.quantize.format);
@@ -190,6 +202,33 @@ export const quantizeCommand: Command = {
   },
 };
 
+/** Columns and rows of a matrix that is large enough for what does not grow with it. */
+const LARGE = 4096;
+
+/** Every format with the bits that a weight takes, by where it can be written. */
+function listFormats(terminal: Terminal): void {
+  for (
+    const [title, ofGguf] of [
+      ["GGUF files, by llama.cpp's names:", true],
+      ["Folders of this library, by values, bits and the columns that share a scale:", false],
+    ] as const
+  ) {
+    terminal.out(title);
+    const rows = FORMATS.filter(({ gguf }) => (gguf !== undefined) === ofGguf).map((format) =>
+      [
+        `  ${format.name}`,
+        `${bitsPerWeight(format, LARGE, LARGE).toFixed(3)} bits per weight`,
+        format.layout.kind,
+      ] as const
+    );
+    for (const line of table(rows)) terminal.out(line);
+    terminal.out("");
+  }
+  terminal.out(
+    "In any case; nf4 and fp4 are short for groups of 64, int2 to int8 of 128. Of llama.cpp's mixes such as Q4_K_M take the format that most of it is: Q4_K.",
+  );
+}
+
 function wantedFormat(options: Options, format: string | undefined): string {
   const [bits, group] = [options.number("bits"), options.number("group")];
   if (format !== undefined) {
@@ -198,7 +237,7 @@ function wantedFormat(options: Options, format: string | undefined): string {
   }
   if (bits === undefined) {
     throw new UsageError(
-      `Missing --format or --bits, known formats are ${FORMATS.map((it) => it.name).join(", ")}`,
+      "Missing --format or --bits, for example --format Q4_0; quantize --formats lists them",
     );
   }
   return `int${bits}_${group === 0 ? "row" : `g${group ?? 128}`}`;
@@ -207,7 +246,10 @@ function wantedFormat(options: Options, format: string | undefined): string {
 function planOptions(options: Options): PlanOptions {
   const embedding = options.text("embedding");
   const keep = options.texts("keep");
-  return { ...(embedding === undefined ? {} : { embedding }), ...(keep ? { keep } : {}) };
+  return {
+    ...(embedding === undefined ? {} : { embedding: formatNameOf(embedding) }),
+    ...(keep ? { keep } : {}),
+  };
 }
 
 function methodOptions(options: Options): MethodOptions {

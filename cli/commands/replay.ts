@@ -17,6 +17,7 @@ export const replayCommand: Command = {
   name: "replay",
   summary: "rebuild a fine-tune from its ledger on device and host, and compare the bits",
   positional: "ledger",
+  first: ["ledger", "model", "step", "json"],
   examples: [
     "replay runs/a",
     "replay --model model.gguf --ledger runs/a/run.ledger --step 100",

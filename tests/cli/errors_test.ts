@@ -55,6 +55,7 @@ function commandLines(path: string, { model, data }: { model: string; data: stri
     ["export", "--model", model, "--ledger", path, "--output", `${output}.gguf`],
     ["bench-optimisers", path],
     ["doctor", path],
+    ["completion", path],
   ];
 }
 

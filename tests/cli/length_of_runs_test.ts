@@ -120,6 +120,7 @@ Deno.test("dry run: three examples with tokens and labels, counts, what would be
     await assertRejects(() => Deno.stat(join(folder, "run")), Deno.errors.NotFound);
     // Cuts are counted.
     const cut = await run("finetune", config, "--dry-run", "--max-length", "3");
+    assertMatch(cut.err, /24 of 24 examples are longer than max_length 3/);
     assertMatch(cut.out, /^training .* [1-9]\d* at the limit of 3/m);
   });
 });

@@ -36,6 +36,7 @@ Deno.test("every command works with the rights that its hints name", async () =>
     export: [at("run"), "--output", at("tuned.gguf")],
     generate: ["--model", model, "--prompt", "ab", "--max-tokens", "2"],
     doctor: [],
+    completion: ["bash"],
     "bench-optimisers": ["--help"],
   };
   try {
