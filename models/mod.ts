@@ -10,6 +10,7 @@ export * from "./attempt.ts";
 export * from "./batch.ts";
 export * from "./calibration.ts";
 export * from "./column_order.ts";
+export * from "./chat_template.ts";
 export * from "./config.ts";
 export * from "./config_gguf.ts";
 export * from "./config_hugging_face.ts";

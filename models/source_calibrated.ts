@@ -144,7 +144,7 @@ function planCalibration(source: ModelSource, options: CalibratedSourceOptions):
   assertOptions("calibrate a model", options, {
     ...quantizedSourceRules,
     method: "any",
-    damping: { min: 0 },
+    damping: "any",
     actOrder: "any",
     blockSize: count,
     onLayer: "any",

@@ -79,7 +79,7 @@ const finetuneRules: OptionRules<FinetuneOptions> = {
   train: "any",
   validation: "any",
   batchSize: count,
-  steps: countOrNone,
+  steps: "any",
   seed: countOrNone,
   leftOver: "any",
   evaluateEvery: countOrNone,
