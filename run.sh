@@ -3,7 +3,15 @@
 # paths count from the caller's folder.
 set -eu
 here=$PWD
-root=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+self=$0
+while [ -h "$self" ]; do # called by a link to it
+  target=$(readlink -- "$self")
+  case "$target" in
+  /*) self=$target ;;
+  *) self=$(dirname -- "$self")/$target ;;
+  esac
+done
+root=$(CDPATH='' cd -- "$(dirname -- "$self")" && pwd)
 rights="--allow-read --allow-write --allow-env"
 
 usage() {
@@ -51,8 +59,9 @@ qzo)
   ;;
 install)
   set_up
+  linked=$("$DENO" run --allow-read --allow-write scripts/linked_tree.ts)
   # shellcheck disable=SC2086
-  "$DENO" install --quiet --global --force --name qzo $rights --config "$root/deno.json" "$@" "$root/cli/main.ts"
+  "$DENO" install --quiet --global --force --name qzo $rights --config "$linked/deno.json" "$@" "$linked/cli/main.ts"
   bin="${DENO_INSTALL_ROOT:-$HOME/.deno}/bin"
   echo "Installed qzo in $bin. It runs this clone: after an update of it, install again."
   missing=""

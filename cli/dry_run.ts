@@ -1,14 +1,19 @@
 /**
- * What a fine-tune would do, without a device: examples as the model sees them, and what would be trained for how long.
+ * What a fine-tune would do: examples as the model sees them, and what would be trained for how long. All but the time is found without
+ * a device.
  *
  * @module
  */
+import { NoAdapterError, OutOfMemoryError } from "../kernels/mod.ts";
 import { openModelSource, type Tokenizer } from "../models/mod.ts";
 import type { Example } from "../models/batch.ts";
 import {
   configuredSource,
   describeTask,
+  finetune,
   optimiserOfConfig,
+  selectionOfConfig,
+  type StepEvent,
   stepsPerEpoch,
   type TaskExamples,
   taskOfConfig,
@@ -16,10 +21,11 @@ import {
   withSteps,
 } from "../train/mod.ts";
 import type { Call } from "./command.ts";
-import { formatBytes } from "./progress.ts";
-import { facts, grouped, notes } from "./terminal.ts";
+import { offsetsFor } from "../train/offsets_for.ts";
+import { formatBytes, formatSeconds } from "./progress.ts";
+import { facts, grouped, notes, status } from "./terminal.ts";
 import { trainingPlan } from "./training_plan.ts";
-import { readExamples } from "./tuned.ts";
+import { loadSession, readExamples } from "./tuned.ts";
 
 const SHOWN = 3;
 
@@ -50,7 +56,53 @@ export async function dryRun(call: Call, asked: TrainConfig): Promise<void> {
     ...setFacts(examples, limit, names),
     ...planFacts(config, examples, trainingPlan(source, config)),
   ]);
-  terminal.out("Nothing was trained: leave out --dry-run to begin");
+  terminal.out("");
+  facts(terminal, [["time", await timeOf(call, config, examples)]]);
+  terminal.out("Nothing was kept: leave out --dry-run to begin");
+}
+
+/** Steps that are made, and forgotten, to see how long one takes; the first of them compiles. */
+const MEASURED = 8;
+
+/** How long the steps would take on this device, in words. */
+async function timeOf(
+  call: Call,
+  config: TrainConfig,
+  { objective, train: { examples: train } }: TaskExamples,
+): Promise<string> {
+  const { terminal, signal } = call;
+  const { batchSize, seed } = config;
+  const optimiser = optimiserOfConfig(config);
+  try {
+    using session = await loadSession(config, call);
+    status(terminal, `Measuring ${MEASURED} steps`);
+    const { gpu, model } = session;
+    const selection = selectionOfConfig(config);
+    const planned = await offsetsFor(model, optimiser, {
+      ...{ selection, train, objective, batchSize, seed, signal },
+    });
+    using offsets = planned.allocate(gpu);
+    const steps = Math.min(MEASURED, config.steps);
+    let pace: StepEvent | undefined;
+    const options = { model, optimiser, offsets, objective, train, batchSize, seed, signal, steps };
+    for await (const event of finetune(options)) if (event.type === "step") pace = event;
+    signal.throwIfAborted();
+    if (!pace || config.steps === 0) return "none, as there are no steps";
+    const seconds = pace.millisecondsPerStep * config.steps / 1000;
+    // What was made in one go has its compilation in it.
+    const about = pace.seconds > 0 ? "about" : "at most";
+    return `${about} ${formatSeconds(seconds)} for ${
+      grouped(config.steps)
+    } steps, evaluations not counted, by ${steps} steps on ${gpu.description}`;
+  } catch (error) {
+    // Without a device, or for a selection that cannot be trained, the rest is worth reading.
+    const unmeasured = error instanceof NoAdapterError || error instanceof RangeError ||
+      error instanceof OutOfMemoryError;
+    if (!unmeasured) throw error;
+    return `not measured: ${error.message}`;
+  } finally {
+    status(terminal, "");
+  }
 }
 
 type Fact = readonly [string, string];

@@ -7,6 +7,7 @@
  * @module
  */
 import { join, relative } from "@std/path";
+import { linkedTree } from "./linked_tree.ts";
 
 const clone = join(import.meta.dirname!, "..");
 const { name, version } = JSON.parse(Deno.readTextFileSync(join(clone, "deno.json")));
@@ -46,8 +47,10 @@ async function textOf(path: string): Promise<string | undefined> {
 export async function linkFolder(path: string): Promise<string> {
   await Deno.mkdir(path, { recursive: true });
   const folder = await Deno.realPath(path);
-  const link = pathFrom(folder, await Deno.realPath(clone));
-  if (link === "./") throw new Error(`Cannot link "${path}": it is the clone itself`);
+  const real = await Deno.realPath(clone);
+  if (folder === real) throw new Error(`Cannot link "${path}": it is the clone itself`);
+  await linkedTree();
+  const link = pathFrom(folder, join(real, ".linked"));
   const commented = join(path, "deno.jsonc");
   if (await textOf(commented) !== undefined) {
     const { imports, links } = linked({}, link);

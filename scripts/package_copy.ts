@@ -20,9 +20,7 @@ export interface PackageConfig {
   readonly version: string;
   exports: Record<string, string>;
   imports: Record<string, string>;
-  /** Where the stand-ins lie in the repository. */
-  workspace?: string[];
-  /** Where they lie in a copy that has them beside it. */
+  /** Where the stand-ins lie. */
   links?: string[];
 }
 
@@ -46,11 +44,11 @@ export async function repositoryFiles(): Promise<string[]> {
 
 /** The configuration with the stand-ins elsewhere. */
 export async function withStandIns(config: PackageConfig, where: StandIns): Promise<PackageConfig> {
-  const { workspace, ...rest } = config;
-  if (where === "none" || workspace === undefined) return rest;
-  if (where === "beside") return { ...rest, links: workspace.map((path) => join("..", path)) };
+  const { links, ...rest } = config;
+  if (where === "none" || links === undefined) return rest;
+  if (where === "beside") return { ...rest, links: links.map((path) => join("..", path)) };
   const imports = { ...rest.imports };
-  for (const path of workspace) {
+  for (const path of links) {
     const link = JSON.parse(await Deno.readTextFile(join(root, path, "deno.json")));
     Object.assign(imports, link.imports);
     delete imports[link.name];

@@ -25,9 +25,13 @@ Deno.test({
     const here = join(clone.folder, "my models", "small");
     await Deno.mkdir(here, { recursive: true });
     await writeTinyTask(here);
+    await Deno.mkdir(join(clone.folder, "my models", "link"));
+    await Deno.symlink("../../qzo/run.sh", join(clone.folder, "my models", "link", "p"));
+    await Deno.symlink("p", join(clone.folder, "my models", "link", "q"));
     for (
       const [i, start] of [
         "sh ../../qzo/run.sh qzo",
+        "../link/q qzo", // a link to a link to it
         "deno task --config ../../qzo/deno.json qzo",
       ].entries()
     ) {
@@ -73,11 +77,11 @@ console.log(source.tensors.size > 3, builtInTask("sst2").name);
     assertEquals(config, {
       ...before,
       imports: { "b": "./b.ts", "@qzo/qzo": "jsr:@qzo/qzo@^0.1.0" },
-      links: ["../qzo"],
+      links: ["../qzo/.linked"],
     });
     assertStringIncludes(
       readme,
-      '"imports": { "@qzo/qzo": "jsr:@qzo/qzo@^0.1.0" }, "links": ["../qzo"]',
+      '"imports": { "@qzo/qzo": "jsr:@qzo/qzo@^0.1.0" }, "links": ["../qzo/.linked"]',
     );
     // Again: nothing is there twice.
     await shell("sh ../qzo/run.sh link .", project, { PATH: path });
@@ -86,7 +90,7 @@ console.log(source.tensors.size > 3, builtInTask("sst2").name);
     await Deno.writeTextFile(join(project, "deno.jsonc"), "// mine\n{}");
     const refused = await shell("sh ../qzo/run.sh link .", project, { PATH: path });
     assertEquals(refused.code, 1);
-    assertStringIncludes(refused.err, '"links": ["../qzo"]');
+    assertStringIncludes(refused.err, '"links": ["../qzo/.linked"]');
   },
 });
 

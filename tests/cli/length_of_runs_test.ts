@@ -5,12 +5,15 @@ import {
   assertRejects,
   assertStringIncludes,
 } from "@std/assert";
-import { join } from "@std/path";
+import { fromFileUrl, join } from "@std/path";
+import { RIGHTS } from "../../cli/invocation.ts";
 import { runCli } from "../../cli/main.ts";
 import { openLedger, parseTrainConfig, readMetrics, withSteps } from "../../train/mod.ts";
 import { Patience } from "../../train/patience.ts";
 import { capture } from "./capture.ts";
 import { writeTinyTask } from "./tiny_model.ts";
+
+const main = fromFileUrl(new URL("../../cli/main.ts", import.meta.url));
 
 async function inFolder(use: (folder: string, config: string) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir();
@@ -100,7 +103,7 @@ Deno.test("patience: it counts from the lowest loss, over a break too", () => {
   assert(!anew.isOver);
 });
 
-Deno.test("dry run: three examples with tokens and labels, counts, what would be trained; no file, no device", async () => {
+Deno.test("dry run: three examples with tokens and labels, counts, what would be trained and for how long; no file", async () => {
   await inFolder(async (folder, config) => {
     const args = ["finetune", config, "--dry-run", "--epochs", "2", "--patience", "3"];
     const { code, out, err } = await run(...args);
@@ -117,7 +120,17 @@ Deno.test("dry run: three examples with tokens and labels, counts, what would be
     assertMatch(out, /^steps +12 of 4 examples: 2\.00 passes over/m);
     assertMatch(out, /^forwards +24, 2 a step: about [\d,]+ tokens$/m);
     assertMatch(out, /stops after 3 without a lower loss$/m);
+    assertMatch(out, /^time +(?:about|at most) [\d.]+ \w+ .*for 12 steps, .* by 8 steps on .+$/m);
     await assertRejects(() => Deno.stat(join(folder, "run")), Deno.errors.NotFound);
+    // Without a device all but the time is told.
+    const bare = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "--no-check", ...RIGHTS.split(" "), main, ...args],
+      env: { NO_COLOR: "1", VK_DRIVER_FILES: "/nowhere.json", VK_ICD_FILENAMES: "/nowhere.json" },
+    }).output();
+    const told = new TextDecoder().decode(bare.stdout);
+    assertEquals(bare.code, 0, new TextDecoder().decode(bare.stderr));
+    assertMatch(told, /^steps +12 of 4 examples/m);
+    assertMatch(told, /^time +/m);
     // Cuts are counted.
     const cut = await run("finetune", config, "--dry-run", "--max-length", "3");
     assertMatch(cut.err, /24 of 24 examples are longer than max_length 3/);

@@ -64,7 +64,8 @@ Deno.test("the scripts and tasks that users run ask for no more", async () => {
   // As a command of its own too; tests and tools may do more.
   assertEquals(script.match(/"\$DENO" (?:run|install)[^\n]*/g), [
     '"$DENO" run $rights --config "$root/deno.json" "$@"',
-    '"$DENO" install --quiet --global --force --name qzo $rights --config "$root/deno.json" "$@" "$root/cli/main.ts"',
+    '"$DENO" run --allow-read --allow-write scripts/linked_tree.ts)',
+    '"$DENO" install --quiet --global --force --name qzo $rights --config "$linked/deno.json" "$@" "$linked/cli/main.ts"',
     '"$DENO" run -A scripts/ok.ts "$@"',
   ]);
   const { tasks } = JSON.parse(await Deno.readTextFile(new URL("deno.json", root)));
