@@ -4,7 +4,8 @@
  * @module
  */
 
-type GgufName =
+/** The name of a format of GGUF, or of a dense one. */
+export type GgufFormatName =
   | "F32"
   | "F16"
   | "BF16"
@@ -31,7 +32,8 @@ type GgufName =
   | "TQ1_0"
   | "TQ2_0";
 
-type GroupValues =
+/** What the values of a group are. */
+export type GroupValues =
   | "int2"
   | "int2z"
   | "int3"
@@ -46,7 +48,7 @@ type GroupValues =
 
 /** The name of every format of the table `FORMATS`. */
 export type KnownFormatName =
-  | GgufName
+  | GgufFormatName
   | `${GroupValues}_${"g32" | "g64" | "g128" | "row"}`
   | "int4m_g256"
   | "codebook1x8"

@@ -78,6 +78,7 @@ export const finetuneCommand: Command = {
     "evaluate_every",
     "evaluate_limit",
     "patience",
+    "log",
     "output",
     "device",
     "quantize",
