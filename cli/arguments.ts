@@ -17,6 +17,7 @@ import {
 } from "../train/mod.ts";
 import { type Command, Options, type OptionSpec } from "./command.ts";
 import { assertFound, fileNamed, folderOf, readYaml } from "./configuration_file.ts";
+import { withoutOthersArguments } from "./other_optimiser.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** Flags of every command. */
@@ -45,6 +46,8 @@ export interface ParsedArguments {
   readonly runPath: string | undefined;
   /** The configuration file, when one was named. */
   readonly configPath: string | undefined;
+  /** What a user should know of how file and command line went together, a sentence each. */
+  readonly notes: readonly string[];
 }
 
 /** A key's flag: `optimiser.learning_rate` is `optimiser.learning-rate`. */
@@ -107,6 +110,7 @@ export function parseCommandArguments(
   const { runPath, ledger, file } = named;
   if (ledger !== undefined && Object.hasOwn(specs, "ledger")) values.set("ledger", ledger);
   const root: Record<string, unknown> = {};
+  const notes: string[] = [];
   if (file !== undefined) {
     const folder = dirname(file);
     const written = readYaml(file);
@@ -127,6 +131,10 @@ export function parseCommandArguments(
       if (flagged.has(one) && !flagged.has(other)) delete root[other];
     }
     assertFound(written, root, file, flagged);
+    const name = given.findLast(([path]) => path.join(".") === "optimiser.name")?.[1];
+    const without = withoutOthersArguments(root.optimiser, { name, given: flagged, file });
+    if (without.section !== undefined) root.optimiser = without.section;
+    notes.push(...without.notes);
     // Files within a folder that nobody named lie where whoever names them is.
     if (folderOf(written) === undefined && !flagged.has("data.folder")) {
       for (const one of given) {
@@ -146,6 +154,7 @@ export function parseCommandArguments(
       readTrainConfig({ ...root, ...over }, file ?? "the command line", sources),
     runPath,
     configPath: runPath === undefined ? file : undefined,
+    notes,
   };
 }
 

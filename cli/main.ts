@@ -24,7 +24,7 @@ import { replayCommand } from "./commands/replay.ts";
 import { commandHelp, overview } from "./help.ts";
 import { versionLine } from "./version.ts";
 import { message } from "./printable.ts";
-import { guarded, processTerminal, type Terminal } from "./terminal.ts";
+import { guarded, notes, processTerminal, type Terminal } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
 
 export type { Call, Command, OnInterrupt, Options, OptionSpec } from "./command.ts";
@@ -96,7 +96,9 @@ export async function runCli(
       return 0;
     }
     const ownKeys = new Set(COMMANDS.flatMap(({ options }) => Object.keys(options)));
-    const { options, config, runPath, configPath } = parseCommandArguments(rest, command, ownKeys);
+    const parsed = parseCommandArguments(rest, command, ownKeys);
+    const { options, config, runPath, configPath } = parsed;
+    notes(terminal, parsed.notes);
     await command.run({ options, config, runPath, configPath, terminal, signal, onInterrupt });
     return signal.aborted ? 130 : 0;
   } catch (error) {

@@ -5,6 +5,7 @@
  */
 
 import { join } from "@std/path";
+import { templatesOfFolder } from "./chat_templates.ts";
 import { readJsonFile, readOptionalText } from "./read_file.ts";
 import type { TokenizerFiles } from "./source.ts";
 
@@ -27,6 +28,7 @@ export async function readTokenizerFiles(
   const generation = await settings("generation_config.json");
   const chatTemplate = await readOptionalText(join(folder, "chat_template.jinja"), "settings") ??
     templateOfProcessor(config, await settings("chat_template.json"));
+  const otherTemplates = await templatesOfFolder(folder);
   return {
     json,
     config,
@@ -34,6 +36,7 @@ export async function readTokenizerFiles(
     ...(specialTokens === undefined ? {} : { specialTokens }),
     ...(generation === undefined ? {} : { generation }),
     ...(chatTemplate === undefined ? {} : { chatTemplate }),
+    ...(otherTemplates.size === 0 ? {} : { otherTemplates }),
   };
 }
 

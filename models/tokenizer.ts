@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { defaultTemplate } from "./chat_templates.ts";
 import { type SpecialTokenFiles, type SpecialTokens, specialTokensOf } from "./special_tokens.ts";
 import { tokenFinder } from "./tokenizer_added.ts";
 import { checkTokenizerJson, type TokenizerJson } from "./tokenizer_check.ts";
@@ -30,6 +31,8 @@ export interface DecodeOptions {
 export interface TokenizerOptions extends SpecialTokenFiles {
   /** The text of `chat_template.jinja`, which holds whatever `tokenizer_config.json` says. */
   readonly chatTemplate?: string | undefined;
+  /** The texts of other templates that lie in files of their own, by name; not used here. */
+  readonly otherTemplates?: ReadonlyMap<string, string> | undefined;
   /** Texts by id, for ids whose text `tokenizer.json` cannot say, since another id has it too. */
   readonly texts?: readonly string[] | undefined;
   /** What a user should know of how the files were made, a sentence each. */
@@ -104,7 +107,7 @@ export function tokenizerFromJson(
   const skipped = new Set(json.added_tokens.filter((it) => it.special).map((it) => it.content));
   const tidy = config.clean_up_tokenization_spaces === true ? cleaned : (text: string) => text;
   const notes = [...options.notes ?? [], ...json.notes];
-  const chatTemplate = options.chatTemplate ?? chatTemplateOf(config.chat_template);
+  const chatTemplate = options.chatTemplate ?? defaultTemplate(config.chat_template);
 
   function idsOf(text: string): number[] {
     const result: number[] = [];
@@ -177,18 +180,6 @@ function vocabularyOf(
   for (const token of json.added_tokens) add(token.content, token.id);
   if (ids.size === 0) throw new RangeError("Cannot load the tokenizer: its vocabulary is empty");
   return { ids, texts };
-}
-
-/** One template, or a list of named ones of which "default" counts. */
-function chatTemplateOf(value: unknown): string | undefined {
-  if (typeof value === "string") return value;
-  if (!Array.isArray(value)) return undefined;
-  for (const entry of value) {
-    if (typeof entry === "object" && entry !== null && entry.name === "default") {
-      return typeof entry.template === "string" ? entry.template : undefined;
-    }
-  }
-  return undefined;
 }
 
 function preview(text: string): string {

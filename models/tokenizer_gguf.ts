@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { templatesOfGguf, templateValue } from "./chat_templates.ts";
 import { endsOf, Entries } from "./tokenizer_gguf_entries.ts";
 import { preTokenizerOf } from "./tokenizer_pre.ts";
 import { mergesOfScores } from "./tokenizer_scores.ts";
@@ -57,7 +58,7 @@ export function tokenizerFromGguf(metadata: ReadonlyMap<string, unknown>): Token
 export interface SpelledTokenizer extends TokenizerOptions {
   /** What `tokenizer.json` holds. */
   readonly json: Readonly<Record<string, unknown>>;
-  /** What `tokenizer_config.json` holds: the special tokens' texts, and the chat template if there is one. */
+  /** What `tokenizer_config.json` holds: the special tokens' texts, and the chat templates if there are any. */
   readonly config: Readonly<Record<string, unknown>>;
 }
 
@@ -140,13 +141,23 @@ export function tokenizerJsonFromGguf(metadata: ReadonlyMap<string, unknown>): S
       tokens,
     ),
   };
-  const chat = metadata.get("tokenizer.chat_template");
+  const { single, others } = templatesOfGguf(metadata);
+  const chat = templateValue(single, others);
+  // Neither is met in a text by itself, so an id that no token has does no harm.
+  const spelled = (name: string): string | undefined => {
+    const id = metadata.get(`tokenizer.ggml.${name}`);
+    return typeof id === "number" ? tokens[id] : undefined;
+  };
+  const unknown = spelled("unknown_token_id");
+  const padding = spelled("padding_token_id");
   return {
     json,
     config: {
       ...(bos === undefined ? {} : { bos_token: tokens[bos] }),
       ...(eos === undefined ? {} : { eos_token: tokens[eos] }),
-      ...(typeof chat === "string" ? { chat_template: chat } : {}),
+      ...(unknown === undefined ? {} : { unk_token: unknown }),
+      ...(padding === undefined ? {} : { pad_token: padding }),
+      ...(chat === undefined ? {} : { chat_template: chat }),
     },
     generation: { eos_token_id: endsOf(entries, tokens, eos) },
     texts: tokens,

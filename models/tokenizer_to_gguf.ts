@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { otherTemplates, templatesToGguf } from "./chat_templates.ts";
 import { checkTokenizerJson, type TokenizerJson } from "./tokenizer_check.ts";
 import { record } from "./tokenizer_record.ts";
 import { tokenType } from "./tokenizer_gguf.ts";
@@ -131,8 +132,12 @@ export function tokenizerToGguf(
     );
   }
   specialEntries(tokenizer, json, config, set);
-  if (tokenizer.chatTemplate !== undefined) {
-    metadata.set("tokenizer.chat_template", tokenizer.chatTemplate);
+  const others = new Map([
+    ...otherTemplates(config.chat_template),
+    ...options.otherTemplates ?? [],
+  ]);
+  for (const [key, value] of templatesToGguf(tokenizer.chatTemplate, others)) {
+    metadata.set(key, value);
   }
   return metadata;
 }

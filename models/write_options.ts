@@ -19,6 +19,8 @@ export interface WriteOptions {
 export interface FoldWriteOptions extends WriteOptions {
   /** What becomes of tuned numbers beyond what their stored type reaches. Default `"refuse"`. */
   readonly beyond?: Beyond;
+  /** What becomes of a fine-tune of which nothing would be in the file. Default `"write"`; an export of a run refuses it. */
+  readonly unchanged?: "write" | "refuse";
 }
 
 /** The options of writing that there are. */
@@ -26,4 +28,5 @@ export const foldWriteRules: OptionRules<FoldWriteOptions> = {
   onProgress: "any",
   signal: "any",
   beyond: "any",
+  unchanged: "any",
 };

@@ -51,6 +51,8 @@ export interface ExtraOptions {
   readonly asReleased?: boolean;
   /** The power of a tensor's slope that its directions grow with. */
   readonly gainPower?: number;
+  /** Most that a step moves an offset before the learning rate, as a root mean square. */
+  readonly largest?: number;
   /** Which end of the magnitudes is trained. */
   readonly take?: "small" | "large";
   /** What a share by magnitude is of. */
@@ -69,6 +71,8 @@ export interface NamedOptimiser {
   readonly extras: readonly (keyof ExtraOptions)[];
   /** Whether a step may have several directions. */
   readonly queries: boolean;
+  /** What its learning rate does over a run whose length is known, where nothing else is asked for; constant if absent. */
+  readonly schedule?: "linear";
   /** Makes it; undefined arguments are its own defaults. */
   make(options: NamedOptions & ExtraOptions): Optimiser;
 }
@@ -113,7 +117,7 @@ export type OptimiserName =
 export const namedOptimisers: Readonly<Record<OptimiserName, NamedOptimiser>> = {
   qzo: { extras: ["clip"], queries: true, make: qzo },
   qzoNormalised: { extras: ["clip", "decay"], queries: true, make: qzoNormalised },
-  qzoPlus: { extras: ["gainPower"], queries: true, make: qzoPlus },
+  qzoPlus: { extras: ["gainPower", "largest"], queries: true, schedule: "linear", make: qzoPlus },
   mezo: { extras: [], queries: true, make: mezo },
   zoSgd: { extras: [], queries: true, make: zoSgd },
   zoSgdSign: { extras: ["asReleased"], queries: true, make: zoSgdSign },

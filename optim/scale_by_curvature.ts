@@ -15,7 +15,10 @@ export interface ScaleByCurvatureOptions {
   readonly queries: number;
   /** Share of the running means that a step keeps, from 0 to below 1; 0.95 by default. */
   readonly decay?: number;
-  /** Most that a step moves an offset, as a root mean square over offsets and before the learning rate; 0.5 by default. */
+  /**
+   * Most that a step moves an offset, as a root mean square over offsets and before the learning rate; twice epsilon by default, so that
+   * at a learning rate of a half no step is longer than what its branches looked at.
+   */
   readonly largest?: number;
 }
 
@@ -27,7 +30,8 @@ export interface ScaleByCurvatureOptions {
  * estimates tr(H) = E[zᵀHz]. The mean of Q estimates d_q z_q is g in the mean and has a variance that grows the loss by
  * `|g|^2 tr(H) / 2Q` per squared step length; the step length where both balance is `Q / tr(H)`, times the share of |g|^2
  * that is not the batch's own noise. The running mean of tr(H) is known to a standard error, which is added to it: while little is
- * known, steps are short, and where nothing curves, their length is bounded by `largest`.
+ * known, steps are short, and where nothing curves, or noise of the batches says so, their length is bounded by `largest`: differences of losses
+ * say nothing of what lies beyond the points that they are of. Without that bound a model in a flat place is thrown out of it.
  *
  * A step whose losses are all equal says nothing of either: the running means stay as they are, and the first that differs is all that is
  * known.
@@ -53,7 +57,7 @@ export interface ScaleByCurvatureOptions {
  * ```
  */
 export function scaleByCurvature(
-  { epsilon, queries, decay = 0.95, largest = 0.5 }: ScaleByCurvatureOptions,
+  { epsilon, queries, decay = 0.95, largest = 2 * epsilon }: ScaleByCurvatureOptions,
 ): Transformation {
   positive("scaleByCurvature", "epsilon", epsilon);
   positive("scaleByCurvature", "largest", largest);

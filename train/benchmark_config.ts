@@ -147,6 +147,11 @@ export function parseBenchmark(
     const rate = optimisers.get(optimiser)?.learning_rate;
     return rate === undefined ? [] : Array.isArray(rate) ? rate : [rate as number];
   };
+  for (const [at, { optimiser }] of cases) {
+    if (optimiser === undefined) continue;
+    const place = { file: name, path: ["cases", at, "optimiser"] };
+    throw new RangeError(refusal(place, optimiser, "it below optimisers, which all cases share"));
+  }
   const job = (wanted: Omit<BenchmarkJob, "config">): BenchmarkJob => {
     const { learning_rate: _, trainables, ...inner } = optimisers.get(wanted.optimiser) ?? {};
     const rate = wanted.learningRate;

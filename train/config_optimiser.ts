@@ -49,6 +49,7 @@ const extraKeys: readonly (keyof ExtraOptions)[] = [
   "top",
   "asReleased",
   "gainPower",
+  "largest",
   "take",
   "budget",
   "blocks",

@@ -11,12 +11,13 @@ import {
   magnitudeBudgets,
   magnitudeEnds,
   momentStates,
+  namedOptimisers,
   type OffsetForm,
   type OptimiserName,
   optimiserNames,
   type Projection,
 } from "../optim/mod.ts";
-import { choice, custom, type Field, number, section } from "./config_field.ts";
+import { choice, custom, type Field, number, section, snakeCase } from "./config_field.ts";
 
 /** The learning rate over the steps. */
 export interface ScheduleConfig {
@@ -58,8 +59,14 @@ export interface OptimiserConfig extends ExtraOptions {
 
 const count = { min: 1, max: Number.MAX_SAFE_INTEGER, whole: true };
 
-/** The section `optimiser`. */
-export const optimiserSection: Field<OptimiserConfig> = section<OptimiserConfig>("How to learn", {
+/** As read: what a schedule is that nobody asked for depends on the optimiser. */
+interface ReadOptimiser extends Omit<OptimiserConfig, "schedule"> {
+  readonly schedule: Omit<ScheduleConfig, "kind"> & { readonly kind?: ScheduleConfig["kind"] };
+}
+
+const falling = optimiserNames.filter((name) => namedOptimisers[name].schedule === "linear");
+
+const fields = section<ReadOptimiser>("How to learn", {
   name: choice("the optimiser", optimiserNames, "qzoNormalised"),
   epsilon: number("how far to look along a direction", { min: 0, above: true, max: 1 }),
   learningRate: number("peak learning rate; the optimiser's own if not given", {
@@ -67,8 +74,16 @@ export const optimiserSection: Field<OptimiserConfig> = section<OptimiserConfig>
     above: true,
     max: 1000,
   }),
-  schedule: section<ScheduleConfig>("The learning rate over the steps", {
-    kind: choice("its shape", ["constant", "linear", "cosine"], "constant"),
+  schedule: section<ReadOptimiser["schedule"]>("The learning rate over the steps", {
+    kind: {
+      ...choice(
+        `its shape; linear means to \`end\` by the last step, which ${
+          falling.join(", ")
+        } does if nothing is given`,
+        ["constant", "linear", "cosine"],
+      ),
+      shownDefault: `constant, of ${falling.join(", ")} linear`,
+    },
     warmup: number("steps of linear warm-up", { ...count, min: 0 }, 0),
     end: number("learning rate at the last step", { min: 0, max: 1000 }, 0),
   }),
@@ -131,6 +146,10 @@ export const optimiserSection: Field<OptimiserConfig> = section<OptimiserConfig>
       max: 1,
     },
   ),
+  largest: number(
+    "most that a step moves an offset, before the learning rate (qzoPlus); twice epsilon if not given",
+    { min: 0, above: true, max: 1000 },
+  ),
   take: choice(
     "which end of the magnitudes is trained (sparseMezo); small if not given",
     magnitudeEnds,
@@ -172,3 +191,27 @@ export const optimiserSection: Field<OptimiserConfig> = section<OptimiserConfig>
     max: 128, // the scalar program of 512 compiles for more than a minute
   }),
 });
+
+/** The section `optimiser`; its schedule is the optimiser's own where none is given. */
+export const optimiserSection: Field<OptimiserConfig> = {
+  ...fields,
+  read(value, place) {
+    const { schedule, ...read } = fields.read(value, place);
+    const { kind = namedOptimisers[read.name].schedule ?? "constant" } = schedule;
+    return { ...read, schedule: { ...schedule, kind } };
+  },
+};
+
+/** Keys that lie around any optimiser and mean the same with each. */
+const AROUND: ReadonlySet<string> = new Set([
+  "reject_spikes",
+  "clip_quantile",
+  "accumulate",
+  "batch_per_direction",
+]);
+
+/** Keys of the section whose values are chosen for one optimiser and mean something else to another, as the file spells them. */
+export const parameterKeys: ReadonlySet<string> = new Set(
+  Object.keys(fields.fields ?? {}).map(snakeCase)
+    .filter((key) => key !== "name" && !AROUND.has(key)),
+);

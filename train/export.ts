@@ -36,6 +36,24 @@ export function trainedTensors(
   }));
 }
 
+/** Refuses offsets that are all 0, or that rounding would swallow: the file would be the base, by another name. */
+async function assertChanges(
+  source: ModelSource,
+  trained: ReadonlyMap<string, TrainedTensor>,
+  share: number,
+): Promise<void> {
+  if ([...trained.values()].every(({ offsets }) => offsets.every((offset) => offset === 0))) {
+    throw new RangeError(
+      `Cannot export "${source.name}": all offsets are 0, so nothing would change. Take a later step, or train further`,
+    );
+  }
+  // Measured on some rows; that all lose everything is asked of all.
+  if (share !== 0 || (await keptShare(source, trained, { rows: Infinity })).share !== 0) return;
+  throw new RangeError(
+    `Cannot export "${source.name}": nothing would change, as its formats store scales too coarsely for what was trained. The ledger has it; train longer or at a higher learning rate, or another format`,
+  );
+}
+
 /** What became of a tuned model. */
 export interface ExportReport extends FoldCounts {
   /** What a user should know of how it was written, a sentence each. */
@@ -65,6 +83,7 @@ export async function exportTuned(
   await assertExportable(source, path);
   const { beyond = "refuse" } = options;
   const { share, formats } = await keptShare(source, trained, options);
+  if (options.unchanged === "refuse") await assertChanges(source, trained, share);
   const kept = { kept: share, keptByFormat: formats };
   if (targetKind(path) === "safetensors") {
     return { ...await writeAdapter(source, trained, path, options), notes: [], ...kept };

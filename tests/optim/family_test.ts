@@ -128,9 +128,10 @@ const family: Record<string, (rate: number, unit?: number) => Optimiser> = {
     qzoPlus({
       form: "absolute",
       projection: "none",
-      epsilon: 1e-3,
+      // No step is longer than twice this, times the learning rate.
+      epsilon: 0.03 * unit,
       queries: 6,
-      learningRate: fading(0.1 * unit),
+      learningRate: fading(0.5),
     }),
   fzoo: (_, unit = 1) => fzoo({ learningRate: fading(0.05 * unit) }),
   meazo: (_, unit = 1) => meazo({ learningRate: fading(0.05 * unit) }),

@@ -1,9 +1,10 @@
 /** Ledgers that earlier versions wrote, on six numbers: they replay to the bits they were written with. */
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertNotEquals } from "@std/assert";
 import {
   linear,
   type Optimiser,
   qzoNormalised,
+  qzoPlus,
   readLedger,
   Session,
   tensorId,
@@ -85,3 +86,33 @@ for (const [version, fixture] of Object.entries(fixtures)) {
     assertEquals(session.state, fixture.state);
   });
 }
+
+Deno.test("a ledger of qzoPlus from before its steps were bounded by epsilon still replays to its bits", async () => {
+  const url = new URL("./fixtures/qzo_plus_before_bound.ledger", import.meta.url);
+  const { header, records, tornBytes } = readLedger(await Deno.readFile(url));
+  assertEquals([records.length, tornBytes], [40, 0]);
+  const options = { queries: 2, learningRate: linear(0.5, { total: 40 }) };
+  const described = JSON.stringify(header.optimiser);
+  assertEquals(described, JSON.stringify(qzoPlus({ ...options, largest: 0.5 }).describe()));
+  assertNotEquals(described, JSON.stringify(qzoPlus(options).describe()));
+  // Coefficients are what is kept: the optimiser of today replays them too.
+  for (const optimiser of [qzoPlus({ ...options, largest: 0.5 }), qzoPlus(options)]) {
+    const session = new Session({
+      parameters: [0.5, -1, 1, 2, -0.25, 3],
+      optimiser,
+      seed: header.seed,
+      tensorId: tensorId(header.trainables[0].name),
+    });
+    for (const record of records) session.replay(record);
+    assertEquals(
+      [...new Uint32Array(session.offsets.buffer)],
+      [0x3da4f482, 0x3e30bcb4, 0x3de5a52b, 0x3e2c963d, 0xbd1165d5, 0x3e426561],
+    );
+    assertEquals(session.state, [
+      0.10769472271203995,
+      5.38473653793335,
+      0.06092602759599686,
+      0.0021215728484094143,
+    ]);
+  }
+});

@@ -21,6 +21,7 @@ import {
   optimiserNames,
   qzo,
   qzoNormalised,
+  qzoPlus,
   rejectSpikes,
   updateInputs,
   withRule,
@@ -28,6 +29,7 @@ import {
   zoAdamW,
 } from "../../optim/mod.ts";
 import { parseTrainConfig, type TrainConfig } from "../../train/config.ts";
+import { parseBenchmark } from "../../train/benchmark_config.ts";
 import { optimiserOfConfig } from "../../train/config_optimiser.ts";
 
 function config(optimiser: string): TrainConfig {
@@ -55,6 +57,47 @@ Deno.test("config optimiser: arguments arrive, schedules end with the run", () =
     distribution: "rademacher",
   });
   assertEquals(one.describe(), other.describe());
+});
+
+Deno.test("config optimiser: one without a schedule has its own, which is the library's and that of tables", () => {
+  for (const name of optimiserNames) {
+    const { kind } = config(`{name: ${name}}`).optimiser.schedule;
+    assertEquals(kind, name === "qzoPlus" ? "linear" : "constant", name);
+  }
+  assertEquals(
+    optimiserOfConfig(config("{name: qzoPlus}")).describe(),
+    qzoPlus({ steps: 200 }).describe(),
+  );
+  assertEquals(
+    optimiserOfConfig(config("{name: qzoPlus, schedule: {kind: constant}}")).describe(),
+    qzoPlus().describe(),
+  );
+  assertEquals(
+    optimiserOfConfig(config("{name: qzoPlus, schedule: {warmup: 9}, learning_rate: 0.3}"))
+      .describe(),
+    qzoPlus({ learningRate: linear(0.3, { total: 200, warmup: 9 }) }).describe(),
+  );
+  const compared = parseBenchmark(
+    "forwards: 90\ncases: {a: {model: a.gguf, task: sst2}}\noptimisers: {plus: {name: qzoPlus}}",
+    "b.yaml",
+  );
+  const job = { case: "a", optimiser: "plus", learningRate: undefined, seed: 0 };
+  assertEquals(
+    optimiserOfConfig(compared.job(job).config).describe(),
+    qzoPlus({ steps: 10 }).describe(),
+  );
+});
+
+Deno.test("config optimiser: the bound of runs from before 2026-12 can be asked for", () => {
+  const { parts } = optimiserOfConfig(config("{name: qzoPlus, largest: 0.5}")).transformation;
+  assertEquals(parts?.map(({ parameters }) => parameters.largest).filter((x) => x), [0.5]);
+  assertThrows(() => optimiserOfConfig(config("{largest: 0.5}")), RangeError, "largest");
+});
+
+Deno.test("a comparison's case has no optimiser of its own", () => {
+  const yaml =
+    "cases: {a: {model: a.gguf, optimiser: {epsilon: 1}}}\noptimisers: {plus: {name: qzoPlus}}";
+  assertThrows(() => parseBenchmark(yaml, "b.yaml"), RangeError, "cases.a.optimiser");
 });
 
 Deno.test("config optimiser: what would have no effect is refused", () => {

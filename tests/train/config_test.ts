@@ -59,6 +59,7 @@ Deno.test("config: every kind of value arrives under its camelCase name", () => 
     queries: undefined,
     distribution: "rademacher",
     gainPower: undefined,
+    largest: undefined,
     form: "relative",
     projection: undefined,
     rejectSpikes: undefined,
