@@ -9,12 +9,8 @@
 import { join } from "@std/path";
 import { attempting, attemptingNow } from "../models/attempt.ts";
 import { crc32c } from "./crc32c.ts";
+import { eventFileName, isEventFile } from "./event_file_name.ts";
 import type { RunEvent } from "./run_folder.ts";
-
-/** Whether a file of this name is one that {@linkcode EventFile} wrote. */
-export function isEventFile(name: string): boolean {
-  return /^events\.out\.tfevents\.\d{10}\.\d+\.qzo$/.test(name);
-}
 
 /** The event file of a session of a run; it grows as {@linkcode MetricsFile} does. */
 export class EventFile implements Disposable {
@@ -45,9 +41,8 @@ export class EventFile implements Disposable {
       if (step === 0) await Deno.remove(join(folder, name));
       else last = Math.max(last, Number(name.split(".")[3]));
     }
-    // Files are read in the order of their names.
     const seconds = Math.max(Math.floor(Date.now() / 1000), last + 1);
-    const path = join(folder, `events.out.tfevents.${seconds}.${Deno.pid}.qzo`);
+    const path = join(folder, eventFileName(seconds, Deno.pid));
     const file = await attempting(
       { what: "write the events", path },
       () => Deno.open(path, { write: true, createNew: true }),

@@ -12,7 +12,7 @@ import { splitPaths } from "../quant/gguf_split.ts";
 import { taskOfConfig } from "./config_task.ts";
 import type { TrainConfig } from "./config_schema.ts";
 import { dataPath } from "../tasks/data_path.ts";
-import { isEventFile } from "./event_file.ts";
+import { isEventFile } from "./event_file_name.ts";
 import { isOfRun, runFolder } from "./run_folder.ts";
 
 /** What a command reads, and what it may replace. */

@@ -7,7 +7,7 @@ import { join } from "@std/path";
 import { attempting, attemptingNow } from "../models/attempt.ts";
 import { writeFileWhole } from "../models/file_source.ts";
 import { readFileText } from "../models/read_file.ts";
-import { isEventFile } from "./event_file.ts";
+import { isEventFile } from "./event_file_name.ts";
 import type { EvaluationEvent, StepEvent } from "./finetune.ts";
 
 /** Where the files of a run lie. */

@@ -4,7 +4,7 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import { fromFileUrl, join } from "@std/path";
 import { crc32c } from "../../train/crc32c.ts";
-import { isEventFile } from "../../train/event_file.ts";
+import { isEventFile } from "../../train/event_file_name.ts";
 import { readMetrics, type RunEvent } from "../../train/mod.ts";
 import { withTemp } from "../models/quantised_folder.ts";
 import { writeTinyTask } from "../cli/tiny_model.ts";
