@@ -41,6 +41,8 @@ export interface Command {
   readonly options: Readonly<Record<string, OptionSpec>>;
   /** Keys and sections of the configuration that it reads; they are flags too. */
   readonly keys: readonly string[];
+  /** Whether it ends what is in flight when it is told to stop, as what was trained is to be kept; others are ended within a second. */
+  readonly finishes?: boolean;
   /** Does it. */
   readonly run: (call: Call) => Promise<void>;
 }

@@ -7,6 +7,7 @@
  * @module
  */
 import { inWords } from "../models/attempt.ts";
+import { removeParts } from "../models/file_parts.ts";
 import { nearestNames } from "../quant/nearest_names.ts";
 import { parseCommandArguments } from "./arguments.ts";
 import type { Command, OnInterrupt } from "./command.ts";
@@ -137,27 +138,41 @@ function describeError(given: unknown, command: string, verbose: boolean): strin
 /** Milliseconds in which a signal is the same key press: who runs a program, such as `deno task`, hands on what the program got too. */
 const SAME_PRESS = 300;
 
-/** The first signal asks the command to stop, the second stops at once; Ctrl-C is the command's own where it takes it. */
+/** Milliseconds until a command that has nothing to keep is ended. */
+const PATIENCE = 700;
+
+/**
+ * The first signal asks the command to stop, the second stops at once; so does time, where there is nothing to keep. Ctrl-C is the command's own
+ * where it takes it.
+ */
 function stopOnSignals(
   terminal: Terminal,
+  finishes: boolean,
 ): { readonly signal: AbortSignal; readonly onInterrupt: OnInterrupt } {
   const controller = new AbortController();
   let first = -Infinity;
   let take: (() => boolean) | undefined;
+  const end = () => {
+    removeParts();
+    Deno.exit(130);
+  };
   const interrupt = () => {
     if (take === undefined) return stop();
     if (performance.now() - first < SAME_PRESS) return;
     first = performance.now();
-    if (!take()) Deno.exit(130);
+    if (!take()) end();
   };
   const stop = () => {
     if (controller.signal.aborted) {
       if (performance.now() - first < SAME_PRESS) return;
-      Deno.exit(130);
+      end();
     }
     first = performance.now();
-    terminal.note("\nStopping after the work in flight; once more to stop at once");
+    terminal.note(
+      finishes ? "\nStopping after the work in flight; once more to stop at once" : "\nStopping",
+    );
     controller.abort();
+    if (!finishes) setTimeout(end, PATIENCE);
   };
   Deno.addSignalListener("SIGINT", interrupt);
   if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", stop);
@@ -170,5 +185,7 @@ function stopOnSignals(
 
 if (import.meta.main) {
   const terminal = processTerminal();
-  Deno.exit(await runCli(Deno.args, { terminal, ...stopOnSignals(terminal) }));
+  const command = COMMANDS.find(({ name }) => name === Deno.args[0]);
+  const signals = stopOnSignals(terminal, command?.finishes ?? false);
+  Deno.exit(await runCli(Deno.args, { terminal, ...signals }));
 }

@@ -6,6 +6,7 @@
 import { dirname, join } from "@std/path";
 import type { OffsetSet } from "../kernels/mod.ts";
 import type { Tokenizer } from "../models/mod.ts";
+import { noTokenizer } from "../models/no_tokenizer.ts";
 import { damageText, type Ledger } from "../optim/mod.ts";
 import {
   bestEvaluation,
@@ -123,8 +124,17 @@ async function chosenSteps(
     const looks = new Set(evaluated.flatMap((it) => it.type === "evaluation" ? [it.step] : []));
     // The base alone was looked at: that it is the best of one says nothing.
     const unseen = best !== undefined && looks.size === 1 && looks.has(0) && records.length > 0;
+    const end = evaluated.reduce((most, it) => Math.max(most, it.step), 0);
     if (best && !unseen) {
-      return { steps: best.step, why: `the best of ${looks.size} evaluations` };
+      return {
+        steps: best.step,
+        why: `the best of ${looks.size} evaluations`,
+        notes: end < records.length
+          ? [
+            `the run was evaluated up to step ${end} of ${records.length}: step ${best.step} is the best of those; --step last takes all`,
+          ]
+          : [],
+      };
     }
     const after = "after no step but the 0th, which is the base model";
     if (step === undefined) {
@@ -193,7 +203,7 @@ export function tokenizerOf(
   { model, source }: RunSession,
 ): NonNullable<RunSession["model"]["tokenizer"]> {
   if (model.tokenizer) return model.tokenizer;
-  throw new RangeError(`Cannot tokenise for "${source.name}": it has no tokenizer`);
+  throw noTokenizer(source.name);
 }
 
 /** What tells about an evaluation in progress; call `clear` after it. */

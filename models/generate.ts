@@ -14,7 +14,7 @@ import {
   type Plan,
   SHADER_LIBRARY,
   Storage,
-  submitPlan,
+  submitPlanInTurns,
   type Value,
 } from "../kernels/mod.ts";
 import { masterSeed, threefry2x32 } from "../optim/noise.ts";
@@ -109,7 +109,7 @@ export async function* generate(
   const decoder = model.tokenizer && streamDecoder(model.tokenizer);
   using session = new Decoding(model, options.offsets);
   const seen = new Set(prompt);
-  let logits = await session.feed(prompt);
+  let logits = await session.feed(prompt, signal);
   for (let i = 0; i < Math.min(maxTokens, room); i++) {
     signal?.throwIfAborted();
     if (repetitionPenalty !== 1) penalise(logits, seen, repetitionPenalty);
@@ -119,7 +119,7 @@ export async function* generate(
     const { text, found } = ending.push(decoder?.push(token) ?? "");
     yield { token, text };
     if (found) return;
-    if (i + 1 < Math.min(maxTokens, room)) logits = await session.feed([token]);
+    if (i + 1 < Math.min(maxTokens, room)) logits = await session.feed([token], signal);
   }
   const { text, found } = ending.push(decoder?.end() ?? "");
   const rest = found ? text : text + ending.end();
@@ -168,13 +168,13 @@ class Decoding implements Disposable {
   }
 
   /** Appends tokens; returns the logits after the last. */
-  async feed(tokens: readonly number[]): Promise<Float32Array> {
+  async feed(tokens: readonly number[], signal?: AbortSignal): Promise<Float32Array> {
     for (let first = 0; first < tokens.length; first += PROMPT_ROWS) {
       const piece = tokens.slice(first, first + PROMPT_ROWS);
       const { plan, input, logits, shape } = this.#plan(piece.length === 1 ? 1 : PROMPT_ROWS);
       const { gpu } = this.#model;
       gpu.write(input.buffer, this.#words(piece, shape));
-      submitPlan(gpu, plan);
+      await submitPlanInTurns(gpu, plan, { signal });
       this.#length += piece.length;
       if (first + PROMPT_ROWS >= tokens.length) {
         const values = await gpu.readFloats(plan.buffer(logits), this.#model.config.vocabulary);

@@ -45,10 +45,12 @@ export function ownFolder(source: ModelSource): OwnFolder {
   );
   const files = new Map<string, string>();
   if (tokenizerFiles) {
-    const { json, config: settings, chatTemplate, otherTemplates, specialTokens } = tokenizerFiles;
+    const { json, config: settings, chatTemplate, otherTemplates, specialTokens, addedTokens } =
+      tokenizerFiles;
     files.set("tokenizer.json", asJson(json));
     if (settings !== undefined) files.set("tokenizer_config.json", asJson(settings));
     if (specialTokens !== undefined) files.set("special_tokens_map.json", asJson(specialTokens));
+    if (addedTokens !== undefined) files.set("added_tokens.json", asJson(addedTokens));
     const ends = source.tokenizer?.ends ?? [];
     if (ends.length > 0) files.set("generation_config.json", asJson({ eos_token_id: [...ends] }));
     if (chatTemplate !== undefined) files.set("chat_template.jinja", chatTemplate);
@@ -58,9 +60,13 @@ export function ownFolder(source: ModelSource): OwnFolder {
     tensors,
     config: huggingFaceConfig(source, scaling, formats),
     files,
-    notes: tokenizerFiles ? [] : [
-      `The folder has no tokenizer, as "${source.name}" brings none: put a tokenizer.json into it before it is used with text.`,
-    ],
+    notes: tokenizerFiles
+      ? tokenizerFiles.mergeOrder === undefined ? [] : [
+        "Tokens of the file have equal scores, of which the leftmost in a text is made first; a folder has no form for that, so the tokens of some words may be others there.",
+      ]
+      : [
+        `The folder has no tokenizer, as "${source.name}" brings none: put a tokenizer.json into it before it is used with text.`,
+      ],
   };
 }
 

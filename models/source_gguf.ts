@@ -146,6 +146,9 @@ function embeddedTokenizer(
       get texts() {
         return spelled().texts;
       },
+      get mergeOrder() {
+        return spelled().mergeOrder;
+      },
     },
   };
 }

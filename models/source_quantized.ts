@@ -6,12 +6,14 @@
 
 import type { FormatName } from "../quant/format_name.ts";
 import { assertOptions, countOrNone, type OptionRules } from "../optim/options.ts";
+import { PRODUCTS_HERE, runWith } from "../quant/computation.ts";
 import { decode } from "../quant/decode.ts";
 import { formatByName } from "../quant/formats.ts";
 import { assertKept, type PlanOptions } from "../quant/plan.ts";
-import { quantize, type QuantizeOptions } from "../quant/round_to_nearest.ts";
+import { quantizeComputation, type QuantizeOptions } from "../quant/round_to_nearest.ts";
 import type { PackedTensor } from "../quant/layout.ts";
 import { checkTensorValues } from "./check_tensor_values.ts";
+import { assertFinite } from "./non_finite_weight.ts";
 import { quantizationOf } from "./quantization_plan.ts";
 import type { ModelSource, TensorSource } from "./source.ts";
 
@@ -19,13 +21,15 @@ import type { ModelSource, TensorSource } from "./source.ts";
 export interface QuantizedSourceOptions extends PlanOptions, Omit<QuantizeOptions, "statistics"> {
   /** Format of the matrices, such as `"int4_g128"`, `"Q4_0"` or `"codebook2x8"`. */
   readonly format: FormatName;
+  /** Stops reading a tensor, within a second. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
  * The same model with its dense matrices in `options.format`; what stays unquantised is chosen per tensor. Tensors that are
  * quantised already stay as they are.
  *
- * Reading a tensor throws a RangeError that names it for a value that is not finite or that its format cannot hold, such as one beyond 65504
+ * Reading a tensor throws a RangeError that names it for a value that is not finite, or that its format cannot hold, such as one beyond 65504
  * in an embedding that becomes F16: {@linkcode exactlyQuantizedSource} looks for those first.
  *
  * @throws {RangeError} For a name to keep that no tensor has
@@ -45,6 +49,7 @@ export const quantizedSourceRules: OptionRules<QuantizedSourceOptions> = {
   keep: "any",
   overrides: "any",
   search: "any",
+  signal: "any",
   seed: countOrNone,
 };
 
@@ -57,10 +62,26 @@ export function quantizedNearest(
   const tensors = new Map<string, TensorSource>();
   for (const [name, tensor] of source.tensors) {
     const { format } = quantizationOf(tensor, options);
-    tensors.set(name, format === tensor.format.name ? tensor : quantized(tensor, format, options));
+    tensors.set(
+      name,
+      format === tensor.format.name ? checked(tensor) : quantized(tensor, format, options),
+    );
   }
   const name = `${source.name} as ${options.format}`;
   return { ...source, name, tensors, gguf: undefined, split: undefined, folder: undefined };
+}
+
+/** A tensor that stays dense is looked at when it is read, as it may be written unseen. */
+function checked(tensor: TensorSource): TensorSource {
+  if (tensor.format.layout.kind !== "dense") return tensor;
+  return {
+    ...tensor,
+    read: async (first, rows) => {
+      const packed = await tensor.read(first, rows);
+      assertFinite(tensor, packed, first);
+      return packed;
+    },
+  };
 }
 
 function quantized(
@@ -82,7 +103,12 @@ function quantized(
       if (last?.key === key) return last.packed;
       const dense = decode(await tensor.read(first, rows));
       checkTensorValues(tensor, dense, formatName, first);
-      const packed = quantize(dense, rows, tensor.columns, formatName, options);
+      const { columns } = tensor;
+      const packed = await runWith(
+        quantizeComputation(dense, rows, columns, formatName, options),
+        PRODUCTS_HERE,
+        options.signal,
+      );
       if (whole) last = { key, packed };
       return packed;
     },

@@ -25,6 +25,7 @@ export async function readTokenizerFiles(
     readJsonFile(join(folder, name), "settings", { optional: true });
   const config = await settings("tokenizer_config.json");
   const specialTokens = await settings("special_tokens_map.json");
+  const addedTokens = await settings("added_tokens.json");
   const generation = await settings("generation_config.json");
   const chatTemplate = await readOptionalText(join(folder, "chat_template.jinja"), "settings") ??
     templateOfProcessor(config, await settings("chat_template.json"));
@@ -34,6 +35,7 @@ export async function readTokenizerFiles(
     config,
     modelConfig,
     ...(specialTokens === undefined ? {} : { specialTokens }),
+    ...(addedTokens === undefined ? {} : { addedTokens }),
     ...(generation === undefined ? {} : { generation }),
     ...(chatTemplate === undefined ? {} : { chatTemplate }),
     ...(otherTemplates.size === 0 ? {} : { otherTemplates }),

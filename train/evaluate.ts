@@ -154,7 +154,7 @@ export async function evaluate(
         packBatch(group.map((i) => examples[i]), objective, model.maxPositions)
       );
       const begun = performance.now();
-      const results = await evaluator.run(packed);
+      const results = await evaluator.run(packed, signal);
       const took = (performance.now() - begun) / chunk.length;
       results.forEach((result, j) => {
         const share = objective === "classification" ? packed[j].examples : packed[j].lossRows;

@@ -10,7 +10,7 @@ import { checkModelOutput } from "./outputs.ts";
 import { writeAdapter } from "../models/adapter.ts";
 import { writeFileWhole } from "../models/file_source.ts";
 import { withMovedMinima } from "../models/moved_minima.ts";
-import type { ModelSource } from "../models/source.ts";
+import { type ModelSource, rowsOf } from "../models/source.ts";
 import { foldedSource } from "../models/source_folded.ts";
 import type { FoldCounts, TrainedTensor } from "../models/stored_values.ts";
 import { targetKind } from "../models/target_kind.ts";
@@ -19,7 +19,7 @@ import { assertWritable, type FoldWriteOptions, writeModel } from "../models/wri
 import { writeFilesTogether } from "../models/write_together.ts";
 import { type LedgerTrainable, trainedOffset } from "../optim/mod.ts";
 import { foldPatch } from "../quant/fold_patch.ts";
-import { addTally } from "../quant/offsets.ts";
+import { addTally, type Beyond } from "../quant/offsets.ts";
 import { type GgufPart, mergeGguf, splitPaths } from "../quant/gguf_split.ts";
 import { patchGguf, type RowPatch } from "../quant/gguf_write.ts";
 import { partOf } from "../quant/trained_part.ts";
@@ -41,14 +41,22 @@ async function assertChanges(
   source: ModelSource,
   trained: ReadonlyMap<string, TrainedTensor>,
   share: number,
+  beyond: Beyond,
 ): Promise<void> {
   if ([...trained.values()].every(({ offsets }) => offsets.every((offset) => offset === 0))) {
     throw new RangeError(
       `Cannot export "${source.name}": all offsets are 0, so nothing would change. Take a later step, or train further`,
     );
   }
-  // Measured on some rows; that all lose everything is asked of all.
-  if (share !== 0 || (await keptShare(source, trained, { rows: Infinity })).share !== 0) return;
+  if (share !== 0) return;
+  // Measured on some rows: that no value changes is asked of all.
+  const { tensors, counts } = foldedSource(source, trained, { beyond });
+  for (const name of new Set([...trained.keys()].map((it) => partOf(it).tensor))) {
+    for await (const _ of rowsOf(tensors.get(name)!)) {
+      if (counts.changed > 0 || (counts.exceeded ?? 0) > 0) return;
+    }
+  }
+  if (counts.changed > 0 || (counts.exceeded ?? 0) > 0) return;
   throw new RangeError(
     `Cannot export "${source.name}": nothing would change, as its formats store scales too coarsely for what was trained. The ledger has it; train longer or at a higher learning rate, or another format`,
   );
@@ -83,7 +91,7 @@ export async function exportTuned(
   await assertExportable(source, path);
   const { beyond = "refuse" } = options;
   const { share, formats } = await keptShare(source, trained, options);
-  if (options.unchanged === "refuse") await assertChanges(source, trained, share);
+  if (options.unchanged === "refuse") await assertChanges(source, trained, share, beyond);
   const kept = { kept: share, keptByFormat: formats };
   if (targetKind(path) === "safetensors") {
     return { ...await writeAdapter(source, trained, path, options), notes: [], ...kept };

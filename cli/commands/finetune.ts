@@ -46,6 +46,7 @@ export const finetuneCommand: Command = {
   name: "finetune",
   summary: "train a model's scales on a task, into a run's folder",
   positional: "model",
+  finishes: true,
   first: ["model", "task", "data", "steps", "learning-rate", "output"],
   examples: [
     "finetune config.yaml",

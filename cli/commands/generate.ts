@@ -4,7 +4,7 @@
  * @module
  */
 import { generate } from "../../models/mod.ts";
-import { promptTokens } from "../../tasks/mod.ts";
+import { longPromptTokens } from "../../tasks/mod.ts";
 import type { Command } from "../command.ts";
 import { samplingOf, samplingOptions, Speed } from "../sampling.ts";
 import { chosenLedger, loadSession, tokenizerOf, tunedOffsets, tunedOptions } from "../tuned.ts";
@@ -41,7 +41,8 @@ export const generateCommand: Command = {
     using session = await loadSession(config, call);
     using offsets = chosen && await tunedOffsets(session, chosen, call);
     const maxTokens = options.number("max-tokens");
-    const tokens = generate(session.model, promptTokens(tokenizerOf(session), prompt), {
+    const promptIds = await longPromptTokens(tokenizerOf(session), prompt, signal);
+    const tokens = generate(session.model, promptIds, {
       seed: config.seed,
       signal,
       ...samplingOf(options),

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { noTokenizer } from "../../models/no_tokenizer.ts";
 import { type Gpu, openGpu, OutOfMemoryError } from "../../kernels/mod.ts";
 import {
   assertNotQuantized,
@@ -147,7 +148,7 @@ export const quantizeCommand: Command = {
     );
     using stored = await openModelSource(config.model);
     notes(terminal, stored.notes);
-    const wanted = { format, ...planOptions(options) };
+    const wanted = { format, ...planOptions(options), signal };
     if (!options.flag("requantize")) {
       assertNotQuantized(stored, "Bring the 16-bit model, or say --requantize");
     }
@@ -269,7 +270,7 @@ async function readText(
   { tokenizer, config, name }: ModelSource,
   path: string,
 ): Promise<CalibrationText> {
-  if (!tokenizer) throw new RangeError(`Cannot calibrate "${name}": it has no tokenizer`);
+  if (!tokenizer) throw noTokenizer(name, `calibrate ${JSON.stringify(name)}`);
   const windows = options.number("calibration-windows");
   const text = await calibrationText(path, tokenizer, {
     signal,
