@@ -4,6 +4,8 @@
  * @module
  */
 
+import type { FormatName } from "../quant/format_name.ts";
+import { assertOptions, countOrNone, type OptionRules } from "../optim/options.ts";
 import { PRODUCTS_HERE, runWith } from "../quant/computation.ts";
 import { decode } from "../quant/decode.ts";
 import { formatByName } from "../quant/formats.ts";
@@ -18,7 +20,7 @@ import type { ModelSource, TensorSource } from "./source.ts";
 /** How to quantise. */
 export interface QuantizedSourceOptions extends PlanOptions, Omit<QuantizeOptions, "statistics"> {
   /** Format of the matrices, such as `"int4_g128"`, `"Q4_0"` or `"codebook2x8"`. */
-  readonly format: string;
+  readonly format: FormatName;
   /** Stops reading a tensor, within a second. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -33,6 +35,29 @@ export interface QuantizedSourceOptions extends PlanOptions, Omit<QuantizeOption
  * @throws {RangeError} For a name to keep that no tensor has
  */
 export function quantizedSource(source: ModelSource, options: QuantizedSourceOptions): ModelSource {
+  assertOptions("quantise a model", options, quantizedSourceRules);
+  return quantizedNearest(source, options);
+}
+
+/** The options of {@linkcode quantizedSource} that there are. */
+export const quantizedSourceRules: OptionRules<QuantizedSourceOptions> = {
+  format: "any",
+  embedding: "any",
+  head: "any",
+  fallback: "any",
+  vectors: "any",
+  keep: "any",
+  overrides: "any",
+  search: "any",
+  signal: "any",
+  seed: countOrNone,
+};
+
+/** {@linkcode quantizedSource} for options that hold more. */
+export function quantizedNearest(
+  source: ModelSource,
+  options: QuantizedSourceOptions,
+): ModelSource {
   assertKept(options.keep, [...source.tensors.keys()]);
   const tensors = new Map<string, TensorSource>();
   for (const [name, tensor] of source.tensors) {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { assertOptions, count } from "../optim/options.ts";
 import type { Example } from "../models/batch.ts";
 import { withoutStart, withStart } from "../models/special_tokens.ts";
 import type { Tokenizer } from "../models/tokenizer.ts";
@@ -48,6 +49,9 @@ export function tokeniseExample(
   rendered: RenderedExample,
   options: TokeniseOptions = {},
 ): Example {
+  assertOptions("tokenise an example", options, {
+    maximumLength: { ...count, infinite: true, whole: false },
+  });
   const encoded = textsOfExample(rendered).map((text) =>
     tokenizer.encode(withoutStart(tokenizer, text), { addSpecial: false })
   );

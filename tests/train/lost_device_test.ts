@@ -107,7 +107,7 @@ Deno.test("a model that was disposed of says so", async () => {
   await assertRejects(() => evaluate(model, train, { objective }), TypeError, "disposed of");
 });
 
-Deno.test("a model that is disposed of while it trains, evaluates or generates says so", async () => {
+Deno.test("a model that is disposed of while it trains, between two steps, says so", async () => {
   using gpu = await openGpu();
   const model = await loadTiny(gpu);
   using offsets = tinyOffsets(model, optimiser);
@@ -120,8 +120,6 @@ Deno.test("a model that is disposed of while it trains, evaluates or generates s
       }
     },
     TypeError,
-    "it was disposed of",
+    "the model was disposed of",
   );
-  await assertRejects(() => evaluate(model, train, { objective }), TypeError, "was disposed of");
-  await assertRejects(() => generate(model, [1]).next(), TypeError, "was disposed of");
 });
