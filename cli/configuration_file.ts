@@ -22,6 +22,17 @@ export function fileNamed(
     ? flags.get("ledger")?.at(-1)
     : undefined;
   const path = first ?? output ?? tuned;
+  // What only a run has is asked of something that is not there.
+  const ofRun = ["resume", "step"].find((name) => values.has(name));
+  const elsewhere = ["model", "ledger", ...first === undefined ? [] : ["output"]];
+  if (
+    ofRun !== undefined && path !== undefined && path !== tuned && !exists(path) &&
+    !elsewhere.some((name) => flags.has(name))
+  ) {
+    throw new Deno.errors.NotFound(
+      `Cannot use --${ofRun} with "${path}": there is no such file or folder; name the run's folder`,
+    );
+  }
   if (path === undefined) return {};
   if (isRunFolder(path)) {
     return {

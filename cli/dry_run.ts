@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { noTokenizer } from "../models/no_tokenizer.ts";
 import { NoAdapterError, OutOfMemoryError } from "../kernels/mod.ts";
 import { openModelSource, type Tokenizer } from "../models/mod.ts";
 import type { Example } from "../models/batch.ts";
@@ -39,7 +40,7 @@ export async function dryRun(call: Call, asked: TrainConfig): Promise<void> {
   const source = await configuredSource(stored, asked, signal);
   notes(terminal, source.notes);
   const { tokenizer } = source;
-  if (!tokenizer) throw new RangeError(`Cannot tokenise for "${source.name}": it has no tokenizer`);
+  if (!tokenizer) throw noTokenizer(source.name);
   const { context } = source.config;
   const examples = await readExamples(tokenizer, asked, call, { maxPositions: context });
   const config = withSteps(asked, examples);

@@ -6,6 +6,7 @@
 import { dirname, join } from "@std/path";
 import type { OffsetSet } from "../kernels/mod.ts";
 import type { Tokenizer } from "../models/mod.ts";
+import { noTokenizer } from "../models/no_tokenizer.ts";
 import { damageText, type Ledger } from "../optim/mod.ts";
 import {
   bestEvaluation,
@@ -90,7 +91,7 @@ export async function chosenLedger(
   return {
     path,
     ledger,
-    steps: await chosenSteps(options.text("step")?.toLowerCase(), path, ledger),
+    steps: await chosenSteps(options.text("step")?.toLowerCase(), path, ledger, terminal),
   };
 }
 
@@ -98,6 +99,7 @@ async function chosenSteps(
   step: string | undefined,
   path: string,
   { records, damage }: Ledger,
+  terminal: Terminal,
 ): Promise<number> {
   const steps = Number(step ?? NaN);
   if (Number.isInteger(steps) && steps >= 0 && steps <= records.length) return steps;
@@ -112,6 +114,12 @@ async function chosenSteps(
     const metrics = join(dirname(path), "metrics.jsonl");
     const evaluated = (await readMetrics(metrics)).filter((it) => it.step <= records.length);
     const best = bestEvaluation(evaluated);
+    const last = evaluated.reduce((most, it) => Math.max(most, it.step), 0);
+    if (best && last < records.length) {
+      notes(terminal, [
+        `the run was evaluated up to step ${last} of ${records.length}: step ${best.step} is the best of those; --step last takes all`,
+      ]);
+    }
     if (best) return best.step;
     if (step === undefined) return records.length;
     throw new RangeError(`Cannot tell the best step of "${path}": "${metrics}" has no evaluation`);
@@ -168,7 +176,7 @@ export function tokenizerOf(
   { model, source }: RunSession,
 ): NonNullable<RunSession["model"]["tokenizer"]> {
   if (model.tokenizer) return model.tokenizer;
-  throw new RangeError(`Cannot tokenise for "${source.name}": it has no tokenizer`);
+  throw noTokenizer(source.name);
 }
 
 /** What tells about an evaluation in progress; call `clear` after it. */

@@ -22,7 +22,10 @@ import {
   shown,
 } from "./config_keys.ts";
 
-/** The keys of `rope_scaling` and `rope_parameters` for the types that are read: default, linear, llama3. */
+/** The types that are read; dynamic is none within the context. */
+const ROPE_TYPES: readonly string[] = ["default", "linear", "llama3", "dynamic"];
+
+/** The keys of `rope_scaling` and `rope_parameters` for the types that are read. */
 export const ROPE_KEYS: KeyTable = {
   ...keysOf(
     "rope_type type factor rope_theta low_freq_factor high_freq_factor original_max_position_embeddings",
@@ -145,16 +148,26 @@ function settingsOf(
   const type =
     agreed(`${path} rope_type`, [value.rope_type ?? undefined, value.type ?? undefined], what) ??
       (value.factor === undefined ? "default" : undefined);
-  if (type !== "default" && type !== "linear" && type !== "llama3") {
+  if (typeof type !== "string" || !ROPE_TYPES.includes(type)) {
     throw new RangeError(
       `Cannot read ${what}: ${path} ${
-        shown(type)
-      } is not supported, known are "default", "linear", "llama3"`,
+        type === undefined
+          ? `${shown(value)} has no rope_type; `
+          : `${shown(type)} is not supported, `
+      }known are ${ROPE_TYPES.map((it) => `"${it}"`).join(", ")}`,
     );
   }
   checkKeys(value, ROPE_KEYS, { what, path, note });
   const theta = value.rope_theta ?? undefined;
   const at = `${what} ${path}`;
+  if (type === "dynamic") {
+    note(
+      `${what}: ${path} "dynamic" changes nothing up to max_position_embeddings ${
+        shown(config.max_position_embeddings)
+      }, and longer sequences are not read`,
+    );
+    return { theta, scaling: undefined };
+  }
   if (type === "default") {
     if (value.factor !== undefined && value.factor !== null && value.factor !== 1) {
       note(`${what}: ${path}.factor ${shown(value.factor)} is not asked: its rope_type is default`);
@@ -179,7 +192,7 @@ function settingsOf(
   return {
     theta,
     scaling: {
-      type,
+      type: "llama3",
       factor,
       lowFrequencyFactor: low,
       highFrequencyFactor: high,

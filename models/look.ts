@@ -42,6 +42,12 @@ export async function folderEntries(path: string): Promise<FolderEntries> {
   });
 }
 
+/** The files of a folder that need not be there. @throws As {@linkcode folderEntries} does, but for what is no folder */
+export async function namesIn(path: string): Promise<readonly string[]> {
+  const isFolder = await Deno.stat(path).then((it) => it.isDirectory, () => false);
+  return isFolder ? (await folderEntries(path)).files : [];
+}
+
 /** The beginning of a regular file. @throws What the system answers */
 export async function headOfFile(path: string): Promise<FileHead> {
   const { size } = await Deno.stat(path);

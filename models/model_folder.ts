@@ -14,6 +14,7 @@ const NEEDED: readonly RegExp[] = [
   /^(tokenizer|sentencepiece|spiece)(\.bpe)?\.(model|vocab)$/,
   /^tekken\.json$/,
   /^chat_template\.(jinja|json)$/,
+  /^additional_chat_templates$/,
   /^model\.safetensors\.index\.json$/,
 ];
 

@@ -13,6 +13,13 @@ type Guess = (path: string) => string | undefined;
 const GUESSES: readonly Guess[] = [
   (path) => path.trim() === "" ? "no path is given" : undefined,
   (path) => {
+    if (!/^~[\\/]/.test(path)) return undefined;
+    const home = homeFolder();
+    return `there is no folder called "~" here: a shell puts the home folder in its place, but not within quotes, behind "=" or in a YAML file. Write ${
+      home === undefined ? "the whole path" : `"${join(home, path.slice(2))}"`
+    }`;
+  },
+  (path) => {
     if (!/^[a-z][a-z\d+.-]+:\/\//i.test(path)) return undefined;
     const repository =
       /^(?:https?:\/\/(?:www\.)?(?:huggingface\.co|hf\.co)\/|hf:\/\/)([\w.-]+\/[\w.-]+)/i.exec(
@@ -76,6 +83,14 @@ export function isThere(path: string): boolean {
     return true;
   } catch {
     return false;
+  }
+}
+
+function homeFolder(): string | undefined {
+  try {
+    return Deno.env.get("HOME") ?? Deno.env.get("USERPROFILE");
+  } catch {
+    return undefined; // No right to ask.
   }
 }
 

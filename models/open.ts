@@ -13,7 +13,8 @@ import type { ModelSource } from "./source.ts";
 import { ggufModelSource } from "./source_gguf.ts";
 import { huggingFaceModelSource } from "./source_hugging_face.ts";
 import { isWeights, weightFiles } from "./weight_files.ts";
-import { isUnfinished, notAModel } from "./what_is_this.ts";
+import { notAModel } from "./what_is_this.ts";
+import { isGgufModel, isUnfinished } from "./model_names.ts";
 
 /**
  * Opens a model by path: a `.gguf` file, any file of a split one (`NAME-00001-of-0000N.gguf`), a folder with `config.json` and
@@ -47,7 +48,7 @@ async function isGguf(path: string): Promise<boolean> {
 
 async function openFolder(path: string): Promise<ModelSource> {
   const { files } = await folderEntries(path);
-  const found = files.filter((name) => /\.gguf$/i.test(name) && !/^mmproj|imatrix/i.test(name));
+  const found = files.filter(isGgufModel);
   const models = new Set(found.map((name) => splitPaths(name)?.[0] ?? name));
   if (models.size !== 1 || files.some(isWeights)) return await huggingFaceModelSource(path);
   const source = await openGguf(join(path, found[0]));

@@ -4,9 +4,10 @@
  * @module
  */
 
-import { join } from "@std/path";
+import { dirname, join } from "@std/path";
 import { packedToSafetensors, storedPlanes } from "../quant/packed_safetensors.ts";
 import { planSafetensors, type SafetensorsTensorData } from "../quant/safetensors.ts";
+import { templateFile } from "./chat_templates.ts";
 import type { ModelConfig, RopeScaling } from "./config.ts";
 import { type PlacedBytes, writeFileWhole } from "./file_source.ts";
 import { headsOf, reorderHeads } from "./head_order.ts";
@@ -44,21 +45,28 @@ export function ownFolder(source: ModelSource): OwnFolder {
   );
   const files = new Map<string, string>();
   if (tokenizerFiles) {
-    const { json, config: settings, chatTemplate, specialTokens } = tokenizerFiles;
+    const { json, config: settings, chatTemplate, otherTemplates, specialTokens, addedTokens } =
+      tokenizerFiles;
     files.set("tokenizer.json", asJson(json));
     if (settings !== undefined) files.set("tokenizer_config.json", asJson(settings));
     if (specialTokens !== undefined) files.set("special_tokens_map.json", asJson(specialTokens));
+    if (addedTokens !== undefined) files.set("added_tokens.json", asJson(addedTokens));
     const ends = source.tokenizer?.ends ?? [];
     if (ends.length > 0) files.set("generation_config.json", asJson({ eos_token_id: [...ends] }));
     if (chatTemplate !== undefined) files.set("chat_template.jinja", chatTemplate);
+    for (const [name, text] of otherTemplates ?? []) files.set(templateFile(name), text);
   }
   return {
     tensors,
     config: huggingFaceConfig(source, scaling, formats),
     files,
-    notes: tokenizerFiles ? [] : [
-      `The folder has no tokenizer, as "${source.name}" brings none: put a tokenizer.json into it before it is used with text.`,
-    ],
+    notes: tokenizerFiles
+      ? tokenizerFiles.mergeOrder === undefined ? [] : [
+        "Tokens of the file have equal scores, of which the leftmost in a text is made first; a folder has no form for that, so the tokens of some words may be others there.",
+      ]
+      : [
+        `The folder has no tokenizer, as "${source.name}" brings none: put a tokenizer.json into it before it is used with text.`,
+      ],
   };
 }
 
@@ -71,6 +79,7 @@ export async function writeOwnFolder(
   await writeFolderWhole(folder, "config.json", async (folder) => {
     await writeFileWhole(join(folder, "model.safetensors"), weightsFile(plan.tensors, options));
     for (const [name, text] of plan.files) {
+      await Deno.mkdir(dirname(join(folder, name)), { recursive: true });
       await writeFileWhole(join(folder, name), [new TextEncoder().encode(text)]);
     }
     const config = new TextEncoder().encode(asJson(plan.config));

@@ -48,13 +48,18 @@ export async function readFileBytes(
   return bytes;
 }
 
-/** The text of a file in UTF-8, without its byte order mark. @throws As {@linkcode readFileBytes} does */
+/**
+ * The text of a file in UTF-8, or in UTF-16 where its byte order mark says so, without the mark.
+ *
+ * @throws {SyntaxError} When it is no UTF-8: with the first byte that is none
+ * @throws As {@linkcode readFileBytes} does
+ */
 export async function readFileText(
   path: string,
   kind: FileKindName,
   options: ReadFileOptions = {},
 ): Promise<string> {
-  return new TextDecoder().decode(await readFileBytes(path, kind, options));
+  return textOf(await readFileBytes(path, kind, options), path);
 }
 
 /** {@linkcode readFileText} of a file that need not be there; a link that leads nowhere is an error. */
@@ -80,7 +85,7 @@ export function readFileTextNow(
     checkFile(Deno.statSync(path), path, kind);
     const bytes = Deno.readFileSync(path);
     checkContents(bytes, bytes.length, path, kind);
-    return new TextDecoder().decode(bytes);
+    return textOf(bytes, path);
   });
 }
 
@@ -103,6 +108,34 @@ export async function readJsonFile(
     return JSON.parse(text);
   } catch (cause) {
     throw new SyntaxError(`Cannot read "${path}": ${(cause as Error).message}`, { cause });
+  }
+}
+
+function textOf(bytes: Uint8Array, path: string): string {
+  const mark = bytes.length >= 2 ? bytes[0] << 8 | bytes[1] : 0;
+  const encoding = mark === 0xfffe ? "utf-16le" : mark === 0xfeff ? "utf-16be" : "utf-8";
+  try {
+    return new TextDecoder(encoding, { fatal: true }).decode(bytes);
+  } catch (cause) {
+    const whole = (length: number, stream = true): boolean => {
+      try {
+        new TextDecoder(encoding, { fatal: true }).decode(bytes.subarray(0, length), { stream });
+        return true;
+      } catch {
+        return false;
+      }
+    };
+    let [good, bad] = [0, bytes.length];
+    while (good + 1 < bad) {
+      const middle = (good + bad) >> 1;
+      if (whole(middle)) good = middle;
+      else bad = middle;
+    }
+    while (good > 0 && !whole(good, false)) good--; // to where the character begins
+    throw new SyntaxError(
+      `Cannot read "${path}" as ${encoding.toUpperCase()}: the byte at offset ${good} belongs to no whole character. Mend it there, or save the file as UTF-8`,
+      { cause },
+    );
   }
 }
 

@@ -9,6 +9,8 @@ import { checkParts, type GgufPart } from "../quant/gguf_split.ts";
 import type { ByteSource } from "../quant/byte_source.ts";
 import { architectureOf } from "./architectures.ts";
 import { configFromGguf } from "./config_gguf.ts";
+import { checkGain } from "./check_gain.ts";
+import { refuseOtherPurposes } from "./gguf_purpose.ts";
 import { readRopeFactors, ROPE_FACTORS_NAME } from "./rope_factors.ts";
 import type { ModelSource, TensorSource } from "./source.ts";
 import { few, leftOut } from "./tensor_places.ts";
@@ -38,6 +40,7 @@ export async function ggufModelSource(
   const parts: GgufPart[] = [{ source, file }];
   for (const other of others) parts.push({ source: other, file: await readGguf(other) });
   if (parts.length > 1) checkParts(parts);
+  else refuseOtherPurposes(source.name, file);
   const stored = new Map(
     parts.flatMap(({ source, file }) => file.tensors.map((t) => [t.name, { ...t, source }])),
   );
@@ -65,6 +68,7 @@ export async function ggufModelSource(
       );
     }
     const format = formatOfGgufTensor(tensor);
+    checkGain({ name, rows, format });
     const rowBytes = format.rowBytes(columns);
     tensors.set(name, {
       name,
@@ -141,6 +145,9 @@ function embeddedTokenizer(
       },
       get texts() {
         return spelled().texts;
+      },
+      get mergeOrder() {
+        return spelled().mergeOrder;
       },
     },
   };

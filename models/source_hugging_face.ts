@@ -8,6 +8,7 @@ import { join } from "@std/path";
 import { formatByName } from "../quant/formats.ts";
 import type { SafetensorsDtype } from "../quant/safetensors.ts";
 import { architectureOf } from "./architectures.ts";
+import { checkGain } from "./check_gain.ts";
 import { configFromHuggingFace, saysUntied } from "./config_hugging_face.ts";
 import type { Note } from "./config_keys.ts";
 import type { FileSource } from "./file_source.ts";
@@ -21,17 +22,22 @@ import type { ModelSource, TensorSource } from "./source.ts";
 import { readTokenizerFiles } from "./source_tokenizer.ts";
 import { checkNoBias } from "./stored_planes.ts";
 import { storedFloats } from "./stored_values.ts";
+import { noteOnTiedHead } from "./tied_head.ts";
 import { ClaimedTensors, notesOfUnclaimed, refuseOtherModels, strangers } from "./tensor_places.ts";
 import type { QuantizedTensors, StoredTensorPlace, StoredTensors } from "./stored_tensors.ts";
 import { tokenizerFromJson } from "./tokenizer.ts";
 import { locateTensors, weightFiles } from "./weight_files.ts";
 import { notAModel } from "./what_is_this.ts";
 
+/** As AutoGPTQ and AutoAWQ wrote them before config.json took the settings in; they named no method. */
+const SETTINGS = { "quantize_config.json": "gptq", "quant_config.json": "awq" };
+
 const DENSE: Partial<Record<SafetensorsDtype, string>> = { F32: "F32", F16: "F16", BF16: "BF16" };
 
 /**
  * Opens a folder and checks that it holds the whole model. Tensors quantised by a method of
- * {@linkcode QUANTIZATION_METHODS} (`quantization_config` of `config.json`, or `quantize_config.json`) are read as they are.
+ * {@linkcode QUANTIZATION_METHODS} (`quantization_config` of `config.json`, or
+ * `quantize_config.json` or `quant_config.json`) are read as they are.
  *
  * @throws {SyntaxError | RangeError | TypeError} When a file is damaged or does not fit the configuration
  */
@@ -55,6 +61,7 @@ export async function huggingFaceModelSource(folder: string): Promise<ModelSourc
     const located = new ClaimedTensors(plain.tensors);
     refuseOtherModels(folder, located.keys());
     const quantized = await quantizedOf(folder, json, configName, located, note);
+    located.isQuantised = quantized !== undefined;
     const has = (name: string) => located.has(name) || quantized?.has(name) === true;
     const untied = saysUntied(json);
     if (untied && !has("lm_head.weight")) {
@@ -73,7 +80,7 @@ export async function huggingFaceModelSource(folder: string): Promise<ModelSourc
       if (!found) {
         throw new RangeError(
           `Cannot load "${folder}": it has no tensor "${base}.weight"${
-            strangers(located.unclaimed, effective)
+            strangers(base, located, effective)
           }`,
         );
       }
@@ -81,10 +88,14 @@ export async function huggingFaceModelSource(folder: string): Promise<ModelSourc
       const tensor = quantized?.has(found)
         ? await quantized.open({ name, stored: found, rows, columns })
         : denseTensor(name, found, rows, columns, located.get(found)!);
-      tensors.set(name, { ...tensor, fileName: found });
+      const named = { ...tensor, fileName: found };
+      checkGain(named);
+      tensors.set(name, named);
     }
     noteLayersLeftOut(located.keys(), config.layers, configName, note);
     quantized?.notes?.().forEach(note);
+    const ofHead = config.tiedHead ? await noteOnTiedHead(located) : undefined;
+    if (ofHead !== undefined) note(ofHead);
     notes.push(...await notesOfUnclaimed(folder, located, effective));
     const tokenizerFiles = await readTokenizerFiles(folder, json);
     const tokenizer = tokenizerFiles &&
@@ -117,10 +128,11 @@ async function quantizedOf(
   if (settings !== undefined && settings !== null) {
     return quantizedTensors(settings, tensors, configName, { note });
   }
-  // As AutoGPTQ wrote it before config.json took the settings in; it named no method.
-  const name = join(folder, "quantize_config.json");
-  const own = await readJsonFile(name, "settings", { optional: true });
-  if (own !== undefined) return quantizedTensors(own, tensors, name, { unnamed: "gptq", note });
+  for (const [file, unnamed] of Object.entries(SETTINGS)) {
+    const name = join(folder, file);
+    const own = await readJsonFile(name, "settings", { optional: true });
+    if (own !== undefined) return quantizedTensors(own, tensors, name, { unnamed, note });
+  }
   // HQQ's own library writes no settings: each layer has them.
   const isHqq = [...tensors.keys()].some((tensor) => tensor.endsWith(".W_q"));
   return isHqq ? quantizedTensors({}, tensors, configName, { unnamed: "hqq", note }) : undefined;
@@ -142,7 +154,7 @@ function denseTensor(
   const shape = at.shape.length === 1 ? [1, ...at.shape] : at.shape;
   if (shape.length !== 2 || shape[0] !== rows || shape[1] !== columns) {
     throw new RangeError(
-      `Cannot load tensor "${stored}": its shape is [${at.shape}], expected [${rows}, ${columns}]`,
+      `Cannot load tensor "${stored}": its shape is [${at.shape}], expected [${rows}, ${columns}] by config.json`,
     );
   }
   const format = formatByName(formatName);

@@ -10,6 +10,7 @@ import { assertKept, type PlanOptions } from "../quant/plan.ts";
 import { quantize, type QuantizeOptions } from "../quant/round_to_nearest.ts";
 import type { PackedTensor } from "../quant/layout.ts";
 import { checkTensorValues } from "./check_tensor_values.ts";
+import { assertFinite } from "./non_finite_weight.ts";
 import { quantizationOf } from "./quantization_plan.ts";
 import type { ModelSource, TensorSource } from "./source.ts";
 
@@ -23,7 +24,7 @@ export interface QuantizedSourceOptions extends PlanOptions, Omit<QuantizeOption
  * The same model with its dense matrices in `options.format`; what stays unquantised is chosen per tensor. Tensors that are
  * quantised already stay as they are.
  *
- * Reading a tensor throws a RangeError that names it for a value that is not finite or that its format cannot hold, such as one beyond 65504
+ * Reading a tensor throws a RangeError that names it for a value that is not finite, or that its format cannot hold, such as one beyond 65504
  * in an embedding that becomes F16: {@linkcode exactlyQuantizedSource} looks for those first.
  *
  * @throws {RangeError} For a name to keep that no tensor has
@@ -33,10 +34,26 @@ export function quantizedSource(source: ModelSource, options: QuantizedSourceOpt
   const tensors = new Map<string, TensorSource>();
   for (const [name, tensor] of source.tensors) {
     const { format } = quantizationOf(tensor, options);
-    tensors.set(name, format === tensor.format.name ? tensor : quantized(tensor, format, options));
+    tensors.set(
+      name,
+      format === tensor.format.name ? checked(tensor) : quantized(tensor, format, options),
+    );
   }
   const name = `${source.name} as ${options.format}`;
   return { ...source, name, tensors, gguf: undefined, split: undefined, folder: undefined };
+}
+
+/** A tensor that stays dense is looked at when it is read, as it may be written unseen. */
+function checked(tensor: TensorSource): TensorSource {
+  if (tensor.format.layout.kind !== "dense") return tensor;
+  return {
+    ...tensor,
+    read: async (first, rows) => {
+      const packed = await tensor.read(first, rows);
+      assertFinite(tensor, packed, first);
+      return packed;
+    },
+  };
 }
 
 function quantized(

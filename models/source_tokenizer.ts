@@ -5,6 +5,7 @@
  */
 
 import { join } from "@std/path";
+import { templatesOfFolder } from "./chat_templates.ts";
 import { readJsonFile, readOptionalText } from "./read_file.ts";
 import type { TokenizerFiles } from "./source.ts";
 
@@ -24,16 +25,20 @@ export async function readTokenizerFiles(
     readJsonFile(join(folder, name), "settings", { optional: true });
   const config = await settings("tokenizer_config.json");
   const specialTokens = await settings("special_tokens_map.json");
+  const addedTokens = await settings("added_tokens.json");
   const generation = await settings("generation_config.json");
   const chatTemplate = await readOptionalText(join(folder, "chat_template.jinja"), "settings") ??
     templateOfProcessor(config, await settings("chat_template.json"));
+  const otherTemplates = await templatesOfFolder(folder);
   return {
     json,
     config,
     modelConfig,
     ...(specialTokens === undefined ? {} : { specialTokens }),
+    ...(addedTokens === undefined ? {} : { addedTokens }),
     ...(generation === undefined ? {} : { generation }),
     ...(chatTemplate === undefined ? {} : { chatTemplate }),
+    ...(otherTemplates.size === 0 ? {} : { otherTemplates }),
   };
 }
 

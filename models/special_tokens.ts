@@ -71,8 +71,15 @@ export function specialTokensOf(
   const type = config.tokenizer_class;
   const own = type === undefined || type === null || ownTemplate.test(String(type));
   const flag = (name: "add_bos_token" | "add_eos_token"): boolean | undefined => {
-    const value = config[name];
-    return own && typeof value === "boolean" ? value : undefined;
+    const value = config[name] ?? undefined;
+    if (value !== undefined && typeof value !== "boolean") {
+      throw new TypeError(
+        `Cannot load the tokenizer: ${name} of tokenizer_config.json is ${
+          JSON.stringify(value)
+        }, expected true or false`,
+      );
+    }
+    return own ? value : undefined;
   };
   // Without a post-processor such a class puts its BOS before a text unless told not to.
   const unsaid = processor === null && ownTemplate.test(String(type)) ? true : undefined;

@@ -14,6 +14,8 @@ import type { StoredTensorPlace } from "./stored_tensors.ts";
 /** The tensors of a folder, and which of them nobody has asked for yet. */
 export class ClaimedTensors extends Map<string, StoredTensorPlace> {
   readonly #claimed = new Set<string>();
+  /** Whether settings say how some of them are quantised. */
+  isQuantised = false;
 
   /** The place of a tensor, which is in use from now on. */
   override get(name: string): StoredTensorPlace | undefined {
@@ -145,14 +147,30 @@ export function refuseOtherModels(what: string, names: Iterable<string>): void {
   }
 }
 
-/** What else is there, for the message that a tensor is missing: `; it has "a", "b" and 7 more without a place`. */
-export function strangers(unclaimed: readonly string[], config: ModelConfig): string {
+/**
+ * What else is there, for the message that a tensor is missing: planes of that module, or names that the architecture does not know.
+ *
+ * @param module The module whose weight is missing
+ */
+export function strangers(
+  module: string,
+  tensors: ClaimedTensors,
+  config: ModelConfig,
+): string {
+  const planes = [...tensors.keys()].filter((name) => name.startsWith(`${module}.`));
+  if (planes.some((name) => PLANE.test(name))) {
+    return `; it has ${few(planes)}, planes of a quantised tensor${
+      tensors.isQuantised
+        ? " of another form than the quantization settings say, or not all of its planes"
+        : ", and no settings that say how: config.json has no quantization_config, and there is no quantize_config.json or quant_config.json. Copy them from where the model comes from"
+    }`;
+  }
   const known = new Set(
     architectureOf(config).weights(config).map(({ name }) =>
       huggingFaceName(name.replace(/\.weight$/, ""))
     ),
   );
-  const unknown = unclaimed.filter((name) => !known.has(name.replace(/\.\w+$/, "")));
+  const unknown = tensors.unclaimed.filter((name) => !known.has(name.replace(/\.\w+$/, "")));
   return unknown.length === 0
     ? ""
     : `; what it has and the architecture "${config.architecture}" does not know: ${few(unknown)}`;

@@ -5,13 +5,15 @@
  *
  * @module
  */
+import { defaultTemplate } from "./chat_templates.ts";
 import { type SpecialTokenFiles, type SpecialTokens, specialTokensOf } from "./special_tokens.ts";
 import { tokenFinder } from "./tokenizer_added.ts";
-import { checkTokenizerJson, type TokenizerJson } from "./tokenizer_check.ts";
+import type { TokenizerJson } from "./tokenizer_check.ts";
 import { cleaned, decoderOf } from "./tokenizer_decoders.ts";
 import { modelOf } from "./tokenizer_models.ts";
 import { normalizerOf } from "./tokenizer_normalizers.ts";
 import { record } from "./tokenizer_record.ts";
+import { settledJson, splitsSpecial } from "./tokenizer_settings.ts";
 import { splitterOf } from "./tokenizer_splits.ts";
 
 /** Options of {@linkcode Tokenizer.encode}. */
@@ -28,10 +30,16 @@ export interface DecodeOptions {
 
 /** What other files of a folder say of its tokenizer. */
 export interface TokenizerOptions extends SpecialTokenFiles {
+  /** Contents of `added_tokens.json`, which older folders have in place of `added_tokens_decoder`. */
+  readonly addedTokens?: unknown;
   /** The text of `chat_template.jinja`, which holds whatever `tokenizer_config.json` says. */
   readonly chatTemplate?: string | undefined;
+  /** The texts of other templates that lie in files of their own, by name; not used here. */
+  readonly otherTemplates?: ReadonlyMap<string, string> | undefined;
   /** Texts by id, for ids whose text `tokenizer.json` cannot say, since another id has it too. */
   readonly texts?: readonly string[] | undefined;
+  /** A number for each merge of the model: the lowest first, of equal ones the leftmost pair. Default: in the order of the list. */
+  readonly mergeOrder?: readonly number[] | undefined;
   /** What a user should know of how the files were made, a sentence each. */
   readonly notes?: readonly string[] | undefined;
 }
@@ -79,10 +87,10 @@ export function tokenizerFromJson(
   tokenizerConfig?: unknown,
   options: TokenizerOptions = {},
 ): Tokenizer {
-  const json = checkTokenizerJson(tokenizerJson);
   const config = tokenizerConfig === undefined || tokenizerConfig === null
     ? {}
     : record(tokenizerConfig, "tokenizer_config.json");
+  const json = settledJson(tokenizerJson, config, options);
   const { ids, texts } = vocabularyOf(json, options.texts ?? []);
   const special = specialTokensOf(
     json.post_processor,
@@ -93,18 +101,23 @@ export function tokenizerFromJson(
   );
   const normalize = normalizerOf(json.normalizer);
   const split = splitterOf(json.pre_tokenizer);
-  const model = modelOf(json.model);
+  // Only Metaspace wants to know whether a piece begins the text.
+  const asksFirst = JSON.stringify(json.pre_tokenizer)?.includes('"first"') === true;
+  const model = modelOf(json.model, options.mergeOrder);
   const join = decoderOf(json.decoder);
   // Tokens that do not say otherwise are found in the text as it is, the others in what the normalizer makes of it.
-  const found = tokenFinder(json.added_tokens.filter((it) => !it.normalized), (it) => it.content);
+  const sought = splitsSpecial(config)
+    ? json.added_tokens.filter((it) => !it.special)
+    : json.added_tokens;
+  const found = tokenFinder(sought.filter((it) => !it.normalized), (it) => it.content);
   const foundNormalized = tokenFinder(
-    json.added_tokens.filter((it) => it.normalized),
+    sought.filter((it) => it.normalized),
     (it) => normalize(it.content),
   );
   const skipped = new Set(json.added_tokens.filter((it) => it.special).map((it) => it.content));
   const tidy = config.clean_up_tokenization_spaces === true ? cleaned : (text: string) => text;
   const notes = [...options.notes ?? [], ...json.notes];
-  const chatTemplate = options.chatTemplate ?? chatTemplateOf(config.chat_template);
+  const chatTemplate = options.chatTemplate ?? defaultTemplate(config.chat_template);
 
   function idsOf(text: string): number[] {
     const result: number[] = [];
@@ -114,10 +127,11 @@ export function tokenizerFromJson(
         result.push(section.id);
         continue;
       }
+      const begins = section.start === 0 && !(asksFirst && normalize.takesFirst(section.text));
       for (const part of foundNormalized(normalize(section.text))) {
         if ("id" in part) result.push(part.id);
         else {
-          const first = section.start === 0 && part.start === 0;
+          const first = begins && part.start === 0;
           for (const piece of split([{ text: part.text, first }])) append(model(piece.text));
         }
       }
@@ -177,18 +191,6 @@ function vocabularyOf(
   for (const token of json.added_tokens) add(token.content, token.id);
   if (ids.size === 0) throw new RangeError("Cannot load the tokenizer: its vocabulary is empty");
   return { ids, texts };
-}
-
-/** One template, or a list of named ones of which "default" counts. */
-function chatTemplateOf(value: unknown): string | undefined {
-  if (typeof value === "string") return value;
-  if (!Array.isArray(value)) return undefined;
-  for (const entry of value) {
-    if (typeof entry === "object" && entry !== null && entry.name === "default") {
-      return typeof entry.template === "string" ? entry.template : undefined;
-    }
-  }
-  return undefined;
 }
 
 function preview(text: string): string {

@@ -56,14 +56,18 @@ export function tokenFinder(
         let start = at;
         let stop = end;
         if (token.lstrip === true) {
-          while (start > done && isSpace.test(text[start - 1])) start--;
+          while (start > 0 && isSpace.test(text[start - 1])) start--;
+          start = Math.max(start, done);
         }
         if (token.rstrip === true) {
           while (stop < text.length && isSpace.test(text[stop])) stop++;
         }
         if (start > done) found.push({ text: text.slice(done, start), start: done });
-        found.push({ id: token.id });
-        done = Math.max(done, stop);
+        // Within the space that the last one took along a token counts all the same, and space behind it is text again.
+        if (start < stop) {
+          found.push({ id: token.id });
+          done = stop;
+        }
       }
       at = end;
     }

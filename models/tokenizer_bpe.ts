@@ -10,6 +10,8 @@ export interface BpeOptions {
   readonly vocab: ReadonlyMap<string, number>;
   /** Pairs that are joined, first ones first. */
   readonly merges: readonly (readonly [string, string])[];
+  /** A number for each merge: the lowest first, of equal ones the leftmost pair. Default: their places. */
+  readonly order?: readonly number[] | undefined;
   /** The token for what has none; without it such letters are dropped. */
   readonly unknown?: string | undefined;
   /** Put before letters that do not begin a word. */
@@ -42,6 +44,7 @@ export function bpeModel(options: BpeOptions): (word: string) => readonly number
     results[rank] = vocab.get(left + right.slice(prefixLength))!;
     ranks.set(vocab.get(left)! * pairBase + vocab.get(right)!, rank);
   }
+  const { order } = options;
   const rankOf = (left: number, right: number): number => ranks.get(left * pairBase + right) ?? -1;
   const cache = new Map<string, readonly number[]>();
 
@@ -97,7 +100,7 @@ export function bpeModel(options: BpeOptions): (word: string) => readonly number
       const right = next[place];
       if (right >= ids.length) return;
       const rank = rankOf(ids[place], ids[right]);
-      if (rank >= 0) queue.push(rank * placeBase + place);
+      if (rank >= 0) queue.push((order?.[rank] ?? rank) * placeBase + place);
     };
     for (let i = 0; i + 1 < ids.length; i++) offer(i);
     for (let key = queue.pop(); key !== undefined; key = queue.pop()) {
@@ -105,9 +108,11 @@ export function bpeModel(options: BpeOptions): (word: string) => readonly number
       const right = ids[place] < 0 ? ids.length : next[place];
       if (right >= ids.length) continue;
       // The pair may have changed since it was offered; what counts is whether it still makes the same token.
-      const result = results[Math.floor(key / placeBase)];
+      const offered = Math.floor(key / placeBase);
       const rank = rankOf(ids[place], ids[right]);
-      if (rank < 0 || results[rank] !== result) continue;
+      if (rank < 0) continue;
+      const result = results[rank];
+      if (order === undefined ? result !== results[offered] : order[rank] !== offered) continue;
       ids[place] = result;
       ids[right] = -1;
       next[place] = next[right];

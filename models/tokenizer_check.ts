@@ -5,6 +5,7 @@
  * @module
  */
 import { checkComponent } from "./tokenizer_components.ts";
+import { placedTokens } from "./tokenizer_added_ids.ts";
 import { flag, kind, record } from "./tokenizer_record.ts";
 
 /** Ids are held in an array by the library; no known vocabulary comes near this. */
@@ -59,16 +60,25 @@ export function checkTokenizerJson(value: unknown): TokenizerJson {
   const ids = Array.isArray(vocab)
     ? new Map(vocab.map(([text], id): [string, number] => [text, id]))
     : new Map(Object.entries(vocab as Readonly<Record<string, number>>));
+  const placed = placedTokens(
+    checkAddedTokens(json.added_tokens ?? [], ids),
+    ids,
+    Array.isArray(vocab) ? vocab.length : ids.size,
+  );
   return {
     model,
-    added_tokens: checkAddedTokens(json.added_tokens ?? [], ids),
+    added_tokens: placed.tokens,
     normalizer: json.normalizer ?? null,
     pre_tokenizer: json.pre_tokenizer ?? null,
     post_processor: json.post_processor ?? null,
     decoder: json.decoder ?? null,
-    notes: ["truncation", "padding"].filter((name) => (json[name] ?? null) !== null).map((name) =>
-      `tokenizer.json asks for ${name}, which is not followed, as transformers follows it only where a caller asks for it.`
-    ),
+    notes: [
+      ...["truncation", "padding"].filter((name) => (json[name] ?? null) !== null).map((name) =>
+        `tokenizer.json asks for ${name}, which is not followed, as transformers follows it only where a caller asks for it.`
+      ),
+      ...movedNote(placed.moved),
+      ...unreadParts(json),
+    ],
   };
 }
 
@@ -207,9 +217,56 @@ function checkUnigram(model: Record<string, unknown>): [string, number][] {
   return vocab as [string, number][];
 }
 
+/** The sentence about tokens whose ids are others than a file says. */
+export function movedNote(
+  tokens: readonly AddedToken[],
+  file = "tokenizer.json",
+): string[] {
+  if (tokens.length === 0) return [];
+  const shown = tokens.slice(0, 3).map(({ content, id }) => `${JSON.stringify(content)} is ${id}`);
+  return [
+    `${file} gives added tokens ids that are not the next free ones; as in Python, ${
+      shown.join(", ")
+    }${tokens.length > 3 ? ` and ${tokens.length - 3} more` : ""}.`,
+  ];
+}
+
+/** Parts of a `tokenizer.json`; the last one names chat roles' tokens. */
+const parts = [
+  "version",
+  "truncation",
+  "padding",
+  "added_tokens",
+  "normalizer",
+  "pre_tokenizer",
+  "post_processor",
+  "decoder",
+  "model",
+  "role_to_token",
+];
+
+/** The sentences about parts that nobody reads. @throws RangeError for a version that the library does not know */
+function unreadParts(json: Record<string, unknown>): string[] {
+  if ((json.version ?? "1.0") !== "1.0") {
+    throw new RangeError(
+      `Cannot load the tokenizer: version of tokenizer.json is ${
+        JSON.stringify(json.version)
+      }, known is "1.0"`,
+    );
+  }
+  const more = Object.keys(json).filter((key) => !parts.includes(key));
+  if (more.length === 0) return [];
+  const shown = more.slice(0, 5).map((key) => JSON.stringify(key.slice(0, 40))).join(", ");
+  return [`tokenizer.json has parts that are not read, nor by Python's tokenizers: ${shown}.`];
+}
+
 const tokenKeys = ["id", "content", "special", "single_word", "lstrip", "rstrip", "normalized"];
 
-function checkAddedTokens(value: unknown, ids: ReadonlyMap<string, number>): AddedToken[] {
+/** The entries of `added_tokens`. @throws TypeError or RangeError for what is none, or has another id than in `ids` */
+export function checkAddedTokens(
+  value: unknown,
+  ids: ReadonlyMap<string, number> = new Map(),
+): AddedToken[] {
   if (!Array.isArray(value)) {
     throw new TypeError(
       `Cannot load the tokenizer: added_tokens is ${kind(value)}, expected an array`,

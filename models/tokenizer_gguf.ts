@@ -7,20 +7,11 @@
  *
  * @module
  */
-import { endsOf, Entries } from "./tokenizer_gguf_entries.ts";
+import { templatesOfGguf, templateValue } from "./chat_templates.ts";
+import { endsOf, Entries, tokenType, typesOf, unreadEntries } from "./tokenizer_gguf_entries.ts";
 import { preTokenizerOf } from "./tokenizer_pre.ts";
-import { mergesOfScores } from "./tokenizer_scores.ts";
+import { mergesOfScores, orderOfScores } from "./tokenizer_scores.ts";
 import { type Tokenizer, tokenizerFromJson, type TokenizerOptions } from "./tokenizer.ts";
-
-/** Token types of GGUF (llama.h, `llama_token_type`). */
-export const tokenType = {
-  normal: 1,
-  unknown: 2,
-  control: 3,
-  userDefined: 4,
-  unused: 5,
-  byte: 6,
-} as const;
 
 const maximumTokens = 1 << 22;
 const space = "\u2581";
@@ -57,7 +48,7 @@ export function tokenizerFromGguf(metadata: ReadonlyMap<string, unknown>): Token
 export interface SpelledTokenizer extends TokenizerOptions {
   /** What `tokenizer.json` holds. */
   readonly json: Readonly<Record<string, unknown>>;
-  /** What `tokenizer_config.json` holds: the special tokens' texts, and the chat template if there is one. */
+  /** What `tokenizer_config.json` holds: the special tokens' texts, and the chat templates if there are any. */
   readonly config: Readonly<Record<string, unknown>>;
 }
 
@@ -100,17 +91,15 @@ export function tokenizerJsonFromGguf(metadata: ReadonlyMap<string, unknown>): S
       `Cannot load the tokenizer: tokenizer.ggml.tokens has ${tokens?.length ?? "no"} entries`,
     );
   }
-  const types = entries.numbers("token_type") ?? tokens.map((): number => tokenType.normal);
+  const types = typesOf(entries, tokens);
   sameLength("token_type", types.length, tokens.length);
   const parts = model === "gpt2" ? byteLevel(entries) : sentencePiece(entries, tokens, types);
   const addBos = entries.flag("add_bos_token") ?? parts.addBos;
   const addEos = entries.flag("add_eos_token") ?? false;
   const named = (name: string, otherwise: number): number | undefined =>
     entries.id(name, tokens) ??
-      (model !== "llama" || entries.has(name) || otherwise >= tokens.length
-        ? undefined
-        : otherwise);
-  // Where a file names none, SentencePiece's own.
+      (model !== "llama" || otherwise >= tokens.length ? undefined : otherwise);
+  // Where a file names none, or one beyond all, SentencePiece's own.
   const bos = named("bos_token_id", 1);
   const eos = named("eos_token_id", 2);
   const notes = [[addBos, bos, "BOS", "before"], [addEos, eos, "EOS", "behind"]].flatMap(
@@ -121,7 +110,9 @@ export function tokenizerJsonFromGguf(metadata: ReadonlyMap<string, unknown>): S
         ]
         : [],
   );
+  notes.push(...unreadEntries(metadata));
   const first = firstIds(tokens);
+  const phi3 = /phi-?3/i.test(String(metadata.get("general.name") ?? ""));
   const json = {
     version: "1.0",
     truncation: null,
@@ -131,7 +122,8 @@ export function tokenizerJsonFromGguf(metadata: ReadonlyMap<string, unknown>): S
     added_tokens: tokens.flatMap((content, id) => {
       // Of a text that occurs twice the first is found.
       if (content === "" || !isAdded(types[id]) || first.get(content) !== id) return [];
-      const flags = { single_word: false, lstrip: false, rstrip: false, normalized: false };
+      const rstrip = phi3 && phi3Strips(content, types[id]);
+      const flags = { single_word: false, lstrip: false, rstrip, normalized: false };
       return [{ id, content, ...flags, special: types[id] !== tokenType.userDefined }];
     }),
     post_processor: template(
@@ -140,16 +132,27 @@ export function tokenizerJsonFromGguf(metadata: ReadonlyMap<string, unknown>): S
       tokens,
     ),
   };
-  const chat = metadata.get("tokenizer.chat_template");
+  const { single, others } = templatesOfGguf(metadata);
+  const chat = templateValue(single, others);
+  // Neither is met in a text by itself, so an id that no token has does no harm.
+  const spelled = (name: string): string | undefined => {
+    const id = metadata.get(`tokenizer.ggml.${name}`);
+    return typeof id === "number" ? tokens[id] : undefined;
+  };
+  const unknown = spelled("unknown_token_id");
+  const padding = spelled("padding_token_id");
   return {
     json,
     config: {
       ...(bos === undefined ? {} : { bos_token: tokens[bos] }),
       ...(eos === undefined ? {} : { eos_token: tokens[eos] }),
-      ...(typeof chat === "string" ? { chat_template: chat } : {}),
+      ...(unknown === undefined ? {} : { unk_token: unknown }),
+      ...(padding === undefined ? {} : { pad_token: padding }),
+      ...(chat === undefined ? {} : { chat_template: chat }),
     },
     generation: { eos_token_id: endsOf(entries, tokens, eos) },
     texts: tokens,
+    ...(parts.mergeOrder === undefined ? {} : { mergeOrder: parts.mergeOrder }),
     ...(notes.length === 0 ? {} : { notes }),
   };
 }
@@ -157,6 +160,12 @@ export function tokenizerJsonFromGguf(metadata: ReadonlyMap<string, unknown>): S
 /** Control and user-defined tokens are found in a text before anything else. */
 function isAdded(type: number): boolean {
   return type === tokenType.control || type === tokenType.userDefined || type === tokenType.unknown;
+}
+
+/** By the model's name llama.cpp knows that these take the white space behind them along, which no entry of a file can say. */
+function phi3Strips(content: string, type: number): boolean {
+  return content === "</s>" ||
+    type !== tokenType.unknown && !["<unk>", "<s>", "<|endoftext|>"].includes(content);
 }
 
 /** A text that occurs twice keeps its first id. */
@@ -170,6 +179,8 @@ function firstIds(tokens: readonly string[]): ReadonlyMap<string, number> {
 interface Parts {
   readonly json: { readonly model: Record<string, unknown>; readonly [part: string]: unknown };
   readonly addBos: boolean;
+  /** The order of merges where several are alike. */
+  readonly mergeOrder?: readonly number[];
 }
 
 function byteLevel(entries: Entries): Parts {
@@ -196,18 +207,18 @@ function sentencePiece(
   tokens: readonly string[],
   types: readonly number[],
 ): Parts {
-  // Merges are not part of this model for other readers; ours writes them, as scores cannot say all that merges say.
-  let merges: unknown = entries.texts("merges")?.map(splitMerge);
-  if (merges === undefined) {
-    const scores = entries.numbers("scores");
-    if (scores === undefined) {
-      throw new TypeError("Cannot load the tokenizer: tokenizer.ggml.scores is missing");
-    }
-    sameLength("scores", scores.length, tokens.length);
-    const mergeable = (id: number) =>
-      types[id] === tokenType.normal || types[id] === tokenType.userDefined;
-    merges = mergesOfScores(tokens, mergeable, scores);
-  }
+  // A file without scores has zeros for llama.cpp.
+  const scores = entries.numbers("scores") ?? tokens.map(() => 0);
+  sameLength("scores", scores.length, tokens.length);
+  // Merges are not part of this model for other readers, who go by the scores. Ours writes both, as scores cannot say all that merges
+  // say; others' may contradict their scores, which then hold.
+  const listed = entries.texts("merges")?.map(splitMerge);
+  const own = listed !== undefined && agree(listed, tokens, types, scores) ? listed : undefined;
+  // Pieces of any type are made; what is found as a whole needs no merges.
+  const mergeable = (id: number): boolean =>
+    types[id] !== tokenType.control && types[id] !== tokenType.unknown;
+  const merges = own ?? mergesOfScores(tokens, mergeable, scores);
+  const order = own === undefined ? orderOfScores(merges, tokens, scores) : undefined;
   const prefix = entries.flag("add_space_prefix") ?? true;
   const replace = { type: "Replace", pattern: { String: " " }, content: space };
   const unknown = entries.id("unknown_token_id", tokens) ?? types.indexOf(tokenType.unknown);
@@ -235,7 +246,29 @@ function sentencePiece(
       },
     },
     addBos: true,
+    ...(order === undefined ? {} : { mergeOrder: order }),
   };
+}
+
+/** Whether merges make tokens in the order of their scores, and what no merge makes has one score below: as ours writes them. */
+function agree(
+  merges: readonly (readonly [string, string])[],
+  tokens: readonly string[],
+  types: readonly number[],
+  scores: readonly number[],
+): boolean {
+  const ids = firstIds(tokens);
+  const seen = new Set<number>();
+  let last = Infinity;
+  for (const [left, right] of merges) {
+    const id = ids.get(left + right);
+    if (id === undefined || seen.has(id)) continue;
+    if (!(scores[id] < last)) return false;
+    last = scores[id];
+    seen.add(id);
+  }
+  const rest = scores.filter((_, id) => types[id] === tokenType.normal && !seen.has(id));
+  return rest.every((score) => score === rest[0] && score < last);
 }
 
 /** All options of a BPE model, as Python reads them; each kind of tokenizer changes some. */

@@ -115,6 +115,94 @@ const endTexts = [
   "[e~[",
 ];
 
+/** Token types of GGUF (llama.h, `llama_token_type`). */
+export const tokenType = {
+  normal: 1,
+  unknown: 2,
+  control: 3,
+  userDefined: 4,
+  unused: 5,
+  byte: 6,
+} as const;
+
+/** Tokens for filling in a middle, by role, as llama.cpp finds them where a file names none. */
+const middleTexts: readonly (readonly [key: string, ends: boolean, texts: readonly string[]])[] = [
+  [
+    "fim_pre_token_id",
+    false,
+    [
+      "<|fim_prefix|>",
+      "<fim-prefix>",
+      "<fim_prefix>",
+      "<\uFF5Cfim\u2581begin\uFF5C>",
+      "<PRE>",
+      "\u2581<PRE>",
+      "<|code_prefix|>",
+      "<|prefix|>",
+    ],
+  ],
+  [
+    "fim_suf_token_id",
+    false,
+    [
+      "<|fim_suffix|>",
+      "<fim-suffix>",
+      "<fim_suffix>",
+      "<\uFF5Cfim\u2581hole\uFF5C>",
+      "<SUF>",
+      "\u2581<SUF>",
+      "<|code_suffix|>",
+      "<|suffix|>",
+    ],
+  ],
+  [
+    "fim_mid_token_id",
+    false,
+    [
+      "<|fim_middle|>",
+      "<fim-middle>",
+      "<fim_middle>",
+      "<\uFF5Cfim\u2581end\uFF5C>",
+      "<MID>",
+      "\u2581<MID>",
+      "<|code_middle|>",
+      "<|middle|>",
+    ],
+  ],
+  [
+    "fim_pad_token_id",
+    true,
+    ["<|fim_pad|>", "<fim-pad>", "<fim_pad>", "<PAD>", "[PAD]"],
+  ],
+  [
+    "fim_rep_token_id",
+    true,
+    ["<|fim_repo|>", "<|repo_name|>", "<fim-repo>", "<REPO>", "<reponame>"],
+  ],
+  ["fim_sep_token_id", true, ["<|file_sep|>"]],
+];
+
+/** Marks of channels, which llama.cpp shows in answers whatever a file says of them. */
+const channelTexts = ["<|channel|>", "<|message|>", "<|start|>", "<|constrain|>"];
+
+/**
+ * The types of tokens as llama.cpp has them: those of the file, normal where it has none, but a text that ends an answer or is for
+ * filling in a middle is a control token whatever its type, so that it is found in prompts.
+ */
+export function typesOf(entries: Entries, tokens: readonly string[]): number[] {
+  const types = [...entries.numbers("token_type") ?? tokens.map((): number => tokenType.normal)];
+  const middles = middleTexts.flatMap(([key, , texts]) => entries.has(key) ? [] : texts);
+  const set = (texts: readonly string[], type: number): void => {
+    for (const text of texts) {
+      const id = tokens.indexOf(text);
+      if (id >= 0 && id < types.length) types[id] = type;
+    }
+  };
+  set([...endTexts, ...middles], tokenType.control);
+  set(channelTexts, tokenType.userDefined);
+  return types;
+}
+
 /** Ids that end generation: those that the file names, and those of texts that always do. */
 export function endsOf(
   entries: Entries,
@@ -122,8 +210,12 @@ export function endsOf(
   eos: number | undefined,
 ): number[] {
   const named = ["eot_token_id", "eom_token_id"].map((name) => entries.id(name, tokens));
+  const middles = middleTexts.filter(([, ends]) => ends).map(([key, , texts]) =>
+    entries.id(key, tokens) ??
+      texts.map((text) => tokens.indexOf(text)).find((id) => id >= 0)
+  );
   const byText = endTexts.map((text) => tokens.indexOf(text)).filter((id) => id >= 0);
-  const all = new Set([eos, ...named, ...byText].filter((id) => id !== undefined));
+  const all = new Set([eos, ...named, ...byText, ...middles].filter((id) => id !== undefined));
   const has = (text: string): boolean => all.has(tokens.indexOf(text));
   // Tokenizers of several channels end a message with this, not the answer; Gemma 4 names the other, which is not its end.
   if (
@@ -134,4 +226,27 @@ export function endsOf(
   }
   if (has("<|tool_response>")) all.delete(tokens.indexOf("</s>"));
   return [...all];
+}
+
+/** Entries of `tokenizer.ggml.` that are read, or that concern nothing of a language model's texts. */
+const knownEntries = new Set(
+  `model pre tokens token_type token_type_count scores merges bos_token_id eos_token_id eot_token_id eom_token_id unknown_token_id
+   separator_token_id seperator_token_id padding_token_id cls_token_id mask_token_id image_token_id add_bos_token add_eos_token add_sep_token
+   add_space_prefix fim_pre_token_id fim_suf_token_id fim_mid_token_id fim_pad_token_id fim_rep_token_id fim_sep_token_id
+   prefix_token_id suffix_token_id middle_token_id remove_extra_whitespaces precompiled_charsmap`
+    .split(/\s+/),
+);
+
+/** The sentences about entries that llama.cpp does not follow for such tokenizers either. */
+export function unreadEntries(metadata: ReadonlyMap<string, unknown>): string[] {
+  const prefix = "tokenizer.ggml.";
+  const names = [...metadata.keys()].filter((key) => key.startsWith(prefix))
+    .map((key) => key.slice(prefix.length));
+  const unread = names.filter((name) =>
+    !knownEntries.has(name) || name === "precompiled_charsmap" ||
+    name === "remove_extra_whitespaces" && metadata.get(prefix + name) === true
+  );
+  if (unread.length === 0) return [];
+  const shown = unread.slice(0, 5).map((name) => prefix + name.slice(0, 60)).join(", ");
+  return [`The GGUF file says ${shown}, which is not followed, nor by llama.cpp for such a model.`];
 }

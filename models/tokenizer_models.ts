@@ -12,11 +12,17 @@ import { unigramModel } from "./tokenizer_unigram.ts";
 export type WordModel = (word: string) => readonly number[];
 
 /** The models by type. */
-const models: Readonly<Record<TokenizerModel["type"], (model: TokenizerModel) => WordModel>> = {
-  BPE: (model) =>
+const models: Readonly<
+  Record<
+    TokenizerModel["type"],
+    (model: TokenizerModel, order: readonly number[] | undefined) => WordModel
+  >
+> = {
+  BPE: (model, order) =>
     bpeModel({
       vocab: vocabulary(model),
       merges: model.merges ?? [],
+      order,
       unknown: model.unk_token ?? undefined,
       prefix: text(model.continuing_subword_prefix),
       suffix: text(model.end_of_word_suffix),
@@ -52,9 +58,9 @@ const models: Readonly<Record<TokenizerModel["type"], (model: TokenizerModel) =>
   },
 };
 
-/** The model that a checked `tokenizer.json` describes. */
-export function modelOf(model: TokenizerModel): WordModel {
-  return models[model.type](model);
+/** The model that a checked `tokenizer.json` describes; `order` is that of its merges, where several are alike. */
+export function modelOf(model: TokenizerModel, order?: readonly number[]): WordModel {
+  return models[model.type](model, order);
 }
 
 function vocabulary(model: TokenizerModel): ReadonlyMap<string, number> {

@@ -22,8 +22,13 @@ import {
   replaceMatches,
 } from "./tokenizer_text.ts";
 
-/** A text made into another. @throws RangeError when it grows beyond 64 times its length. */
-export type Normalizer = (text: string) => string;
+/** A text made into another. */
+export interface Normalizer {
+  /** @throws RangeError when it grows beyond 64 times its length. */
+  (text: string): string;
+  /** Whether it takes the first character away, so that what it makes begins later in the text. */
+  readonly takesFirst: (text: string) => boolean;
+}
 
 /** One step; the limit is what it may make of the text. */
 type Step = (text: string, limit: number) => string;
@@ -62,6 +67,10 @@ const steps: Readonly<Record<string, (config: ComponentConfig) => Step>> = {
   Precompiled: (config) => precompiledMap(config.precompiled_charsmap),
 };
 
+/** A letter that stays. */
+const other = "Q";
+/** Characters that tell what becomes of the first. */
+const beginning = 64;
 /** Nesting and steps, at most. */
 const mostSteps = 256;
 
@@ -77,7 +86,17 @@ export function normalizerOf(value: unknown): Normalizer {
       `Cannot load the tokenizer: ${all.length} normalizers, at most ${mostSteps} are taken`,
     );
   }
-  return (text) => {
+  const takesFirst = (text: string): boolean => {
+    let current = text.slice(0, beginning).toWellFormed();
+    return all.some((step) => {
+      const letter = /^[^]/u.exec(current)?.[0] ?? "";
+      const probe = (text: string): string => step(text, growthLimit(text.length));
+      if (letter !== "" && probe(letter + other) === probe(other)) return true;
+      current = step(current, growthLimit(current.length));
+      return false;
+    });
+  };
+  const normalize = (text: string): string => {
     const limit = growthLimit(text.length);
     return all.reduce((current, step) => {
       const next = step(current, limit);
@@ -85,6 +104,7 @@ export function normalizerOf(value: unknown): Normalizer {
       return next;
     }, text);
   };
+  return Object.assign(normalize, { takesFirst });
 }
 
 function flatten(value: unknown, depth: number): Step[] {

@@ -56,6 +56,30 @@ export function mergesOfScores(
   return merges;
 }
 
+/**
+ * The order of such merges where tokens have equal scores: of those the leftmost in a text is made first, whichever it is, which the place in a list
+ * cannot say.
+ *
+ * @returns A number for each merge, the lowest first; undefined where no two tokens have one score
+ */
+export function orderOfScores(
+  merges: readonly (readonly [string, string])[],
+  tokens: readonly string[],
+  scores: readonly number[],
+): number[] | undefined {
+  const ids = new Map<string, number>();
+  tokens.forEach((token, id) => ids.has(token) || ids.set(token, id));
+  let [rank, last, ties] = [-1, -1, false];
+  const order = merges.map(([left, right]) => {
+    const id = ids.get(left + right)!;
+    if (last < 0 || scores[id] !== scores[last]) rank++;
+    else if (id !== last) ties = true;
+    last = id;
+    return rank;
+  });
+  return ties ? order : undefined;
+}
+
 function refuse(why: string): never {
   throw new RangeError(`Cannot load the tokenizer: ${why}`);
 }

@@ -3,9 +3,11 @@
  *
  * @module
  */
-import { checkTokenizerJson, type TokenizerJson } from "./tokenizer_check.ts";
+import { otherTemplates, templatesToGguf } from "./chat_templates.ts";
+import type { TokenizerJson } from "./tokenizer_check.ts";
 import { record } from "./tokenizer_record.ts";
-import { tokenType } from "./tokenizer_gguf.ts";
+import { tokenType } from "./tokenizer_gguf_entries.ts";
+import { settledJson } from "./tokenizer_settings.ts";
 import { preTokenizerName } from "./tokenizer_pre.ts";
 import { type Tokenizer, tokenizerFromJson, type TokenizerOptions } from "./tokenizer.ts";
 
@@ -53,10 +55,10 @@ export function tokenizerToGguf(
   options: TokenizerToGgufOptions = {},
 ): TokenizerMetadata {
   const tokenizer = tokenizerFromJson(tokenizerJson, tokenizerConfig, options);
-  const json = checkTokenizerJson(tokenizerJson);
   const config = tokenizerConfig === undefined || tokenizerConfig === null
     ? {}
     : record(tokenizerConfig, "tokenizer_config.json");
+  const json = settledJson(tokenizerJson, config, options);
   const { vocab, merges } = json.model;
   if (json.model.type !== "BPE" || Array.isArray(vocab) || merges === undefined) {
     throw new TypeError(
@@ -131,8 +133,12 @@ export function tokenizerToGguf(
     );
   }
   specialEntries(tokenizer, json, config, set);
-  if (tokenizer.chatTemplate !== undefined) {
-    metadata.set("tokenizer.chat_template", tokenizer.chatTemplate);
+  const others = new Map([
+    ...otherTemplates(config.chat_template),
+    ...options.otherTemplates ?? [],
+  ]);
+  for (const [key, value] of templatesToGguf(tokenizer.chatTemplate, others)) {
+    metadata.set(key, value);
   }
   return metadata;
 }

@@ -5,7 +5,7 @@
  */
 
 import type { GgufTyped, GgufValue } from "../quant/mod.ts";
-import { tokenType } from "./tokenizer_gguf.ts";
+import { tokenType } from "./tokenizer_gguf_entries.ts";
 
 /** Metadata to write. */
 export type GgufEntries = Map<string, GgufValue | GgufTyped>;

@@ -32,9 +32,12 @@ export interface WeightFiles {
   readonly notes: readonly string[];
 }
 
-/** Whether a file name is that of weights in safetensors, and not of an adapter. */
+/** Beside a model, and never what it is read from: adapters, states of training, and the form of a model's makers, which has other names. */
+const OTHERS = /^(?:adapter(?:_model)?|consolidated|optimizer|scheduler|rng_state\w*)[.-]/;
+
+/** Whether a file name is that of weights in safetensors which a model may be read from. */
 export function isWeights(name: string): boolean {
-  return name.endsWith(".safetensors") && !/^adapter(?:_model)?[.-]/.test(name);
+  return name.endsWith(".safetensors") && !OTHERS.test(name);
 }
 
 /**
@@ -56,7 +59,9 @@ export async function weightFiles(
     ? { names: [WHOLE], notes: [] }
     : await withoutIndex(folder, entries, weights);
   if (!chosen) return undefined;
-  const left = weights.filter((name) => !chosen.names.includes(name));
+  const left = entries.filter((name) =>
+    name.endsWith(".safetensors") && !chosen.names.includes(name)
+  ).sort();
   const said = chosen.notes.join(" ");
   const unsaid = left.filter((name) => !said.includes(name));
   return {
@@ -113,7 +118,9 @@ async function readIndex(folder: string, name: string): Promise<Map<string, stri
   }
   const files = new Map<string, string>();
   const names = new Set<string>();
-  for (const [tensor, file] of Object.entries(map as Record<string, unknown>)) {
+  for (const [tensor, given] of Object.entries(map as Record<string, unknown>)) {
+    // Some writers say that it is the same folder.
+    const file = typeof given === "string" ? given.replace(/^\.\//, "") : given;
     if (typeof file !== "string" || file.length > 255 || /[\\/\0]|^\.{0,2}$/.test(file)) {
       throw new SyntaxError(
         `Cannot read "${folder}": its index names the file ${

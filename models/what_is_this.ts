@@ -7,6 +7,7 @@ import { basename, dirname, join } from "@std/path";
 import { inWords } from "./attempt.ts";
 import { type FileHead, foreignContents } from "./file_contents.ts";
 import { type FolderEntries, folderEntries, headOfFile, list } from "./look.ts";
+import { isGgufModel, isUnfinished } from "./model_names.ts";
 import { isThere, nothingThere } from "./nothing_there.ts";
 import { readJsonFile } from "./read_file.ts";
 import { isWeights } from "./weight_files.ts";
@@ -149,6 +150,19 @@ const FOLDERS: readonly Row[] = [
     },
   },
   {
+    says: async ({ path, entries }) => {
+      const cached = entries!.folders.filter((name) => name.startsWith("models--"));
+      if (cached.length === 0) return undefined;
+      const found: string[] = [];
+      for (const name of cached.slice(0, MOST_LOOKED_AT)) {
+        found.push(...await modelsBelow(join(path, name, "snapshots")).catch(() => []));
+      }
+      return `it is the Hugging Face cache of ${cached.length} models: give a snapshot in it${
+        found.length === 0 ? "" : `, such as ${list(found.map((it) => `"${it}"`))}`
+      }`;
+    },
+  },
+  {
     says: (found) => {
       const unfinished = has(found, /\.(?:part|partial|incomplete|crdownload|download|aria2)$/i);
       return unfinished.length > 0 && has(found, /\.(?:gguf|safetensors)$/i).length === 0
@@ -161,11 +175,15 @@ const FOLDERS: readonly Row[] = [
   {
     says: (found) => {
       const files = has(found, /\.gguf$/i);
-      return files.length > 0
-        ? `it has several GGUF files: give one of them, ${
-          list(files.map((it) => `"${join(found.path, it)}"`))
-        }`
-        : undefined;
+      if (files.length === 0) return undefined;
+      const models = files.filter(isGgufModel);
+      return models.length === 0
+        ? `it has no model, only ${
+          list(files)
+        } beside one (mmproj: what sees images, imatrix: measured inputs): get the model's own file too`
+        : `it has several GGUF files: give one of them, ${
+          list(models.map((it) => `"${join(found.path, it)}"`))
+        }`;
     },
   },
   {
@@ -287,11 +305,7 @@ const FOLDERS: readonly Row[] = [
   },
 ];
 
-/** Whether a name is one that programs give to what they have not downloaded to its end. */
-export function isUnfinished(path: string): boolean {
-  return /\.(?:part|partial|incomplete|crdownload|download|aria2|tmp)$/i.test(path);
-}
-
+const MOST_LOOKED_AT = 20;
 const NO_ENTRIES: FolderEntries = { files: [], folders: [] };
 
 /**

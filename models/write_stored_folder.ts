@@ -6,6 +6,7 @@
 
 import { basename, dirname, join, SEPARATOR } from "@std/path";
 import { writeChunks } from "./file_parts.ts";
+import { templateFile } from "./chat_templates.ts";
 import { type FileSource, openFile, writeFileWhole } from "./file_source.ts";
 import { folderPart } from "./model_folder.ts";
 import type { ModelSource, StoredFolder } from "./source.ts";
@@ -39,6 +40,10 @@ export async function writeStoredFolder(
     for (const name of copied) {
       using file = await openFile(join(from, name), "data");
       await writeFileWhole(join(path, name), piecesOf(file, signal));
+    }
+    for (const [name, text] of source.tokenizerFiles?.otherTemplates ?? []) {
+      await Deno.mkdir(dirname(join(path, templateFile(name))), { recursive: true });
+      await writeFileWhole(join(path, templateFile(name)), [new TextEncoder().encode(text)]);
     }
   });
   if (left.length === 0) return [];
@@ -102,6 +107,7 @@ async function otherFiles({ path: folder, files }: StoredFolder): Promise<OtherF
   const entries = await Array.fromAsync(Deno.readDir(folder));
   for (const { name, isSymlink, isFile } of entries.sort((a, b) => a.name < b.name ? -1 : 1)) {
     if (name.startsWith(".") || name.endsWith(".part") || files.has(name)) continue;
+    if (name === dirname(templateFile("default"))) continue; // Written by who has read them.
     const part = folderPart(name);
     const path = join(folder, name);
     const leads = isSymlink ? await Deno.realPath(path).catch(() => undefined) : path;

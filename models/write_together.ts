@@ -81,6 +81,12 @@ async function settle(moves: readonly { readonly from: string; readonly to: stri
   const { to: whole } = moves[moves.length - 1];
   const replaced = await Deno.remove(whole).then(() => true, () => false);
   if (replaced) await syncFolder(dirname(whole));
-  for (const { from, to } of moves) await Deno.rename(from, to);
+  for (const { from, to } of moves) {
+    // A folder takes the place of no other that has something in it.
+    if ((await Deno.stat(from)).isDirectory) {
+      await Deno.remove(to, { recursive: true }).catch(() => {});
+    }
+    await Deno.rename(from, to);
+  }
   await syncFolder(dirname(whole));
 }

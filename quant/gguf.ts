@@ -172,7 +172,11 @@ async function readStart(
       SyntaxError,
       source,
       "the version",
-      bigEndian ? "big-endian files are not supported" : `${version} is neither 2 nor 3`,
+      bigEndian
+        ? "the file is big-endian, which is not read: get the little-endian one, or convert it with gguf-convert-endian of llama.cpp"
+        : version === 1
+        ? "version 1, of 2023, is not read (nor by llama.cpp): get a newer file of the model, or convert it anew"
+        : `${version} is neither 2 nor 3, which are read`,
     );
   }
   await reader.need(16, "the counts");

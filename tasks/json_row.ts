@@ -8,7 +8,8 @@ import type { Row } from "./row.ts";
 /**
  * The row of an object's text. Integers that a number cannot hold to the unit are kept as their digits, a text.
  *
- * @throws SyntaxError with the line's number for what is no object, a key that is there twice, or a number beyond all numbers.
+ * @throws SyntaxError with the line's number for what is no object, a key that is there twice, a number beyond all numbers, or half a
+ * character.
  */
 export function jsonRow(text: string, number: number, name: string): Row {
   const refused = (why: string, cause?: unknown): SyntaxError =>
@@ -25,7 +26,26 @@ export function jsonRow(text: string, number: number, name: string): Row {
   }
   const twice = repeatedKey(text);
   if (twice !== undefined) throw refused(`the key ${JSON.stringify(twice)} is there twice`);
+  const half = /\\u[dD][89a-fA-F]/.test(text) ? halfCharacter(value) : undefined;
+  if (half !== undefined) {
+    throw refused(
+      `${
+        JSON.stringify(half.slice(0, 40))
+      } has half of a surrogate pair, which is no character: it was cut there, mend it`,
+    );
+  }
   return value as Row;
+}
+
+/** The first text within a value that no encoding can hold. */
+function halfCharacter(value: unknown): string | undefined {
+  if (typeof value === "string") return value.isWellFormed() ? undefined : value;
+  if (typeof value !== "object" || value === null) return undefined;
+  for (const [key, item] of Object.entries(value)) {
+    const found = key.isWellFormed() ? halfCharacter(item) : key;
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 type Reviver = (key: string, value: unknown, context: { readonly source?: string }) => unknown;

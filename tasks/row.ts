@@ -46,6 +46,8 @@ export function fieldText(row: Row, field: string, what: string): string {
   const [inner] = Object.keys(value ?? {});
   const advice = inner === undefined
     ? ""
+    : holdsColumns(row)
+    ? '; the object holds columns, not a row: write an object a row (in pandas: to_json(orient="records", lines=True))'
     : `; fields within it are named by dots: ${JSON.stringify(`${field}.${inner}`.slice(0, 80))}`;
   throw new TypeError(
     `Cannot ${what}: field ${JSON.stringify(field)} is ${found}, expected a text${advice}`,
@@ -73,6 +75,17 @@ function fieldsThere(row: Row, field: string): string {
 
 function isObject(value: unknown): value is Row {
   return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** Whether an object is a table by its columns: lists, or objects by the number of their row, of one length. */
+function holdsColumns(row: Row): boolean {
+  const lengths = Object.values(row).map((value) => {
+    if (Array.isArray(value)) return value.length;
+    if (!isObject(value)) return -1;
+    const keys = Object.keys(value);
+    return keys.every((key) => /^\d+$/.test(key)) ? keys.length : -1;
+  });
+  return lengths.length > 1 && lengths[0] > 0 && lengths.every((it) => it === lengths[0]);
 }
 
 /** What to say of a row that is a whole data set: `{"data": [...]}`. */

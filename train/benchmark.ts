@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { noTokenizer } from "../models/no_tokenizer.ts";
 import { basename, join } from "@std/path";
 import { writeFileWhole } from "../models/file_source.ts";
 import { readJsonFile } from "../models/read_file.ts";
@@ -252,9 +253,7 @@ class OpenedCase implements Disposable {
     };
     const { session, examples } = this.#opened;
     const { tokenizer, maxPositions } = session.model;
-    if (!tokenizer) {
-      throw new RangeError(`Cannot tokenise for "${session.source.name}": it has no tokenizer`);
-    }
+    if (!tokenizer) throw noTokenizer(session.source.name);
     // A limited training set is drawn by the run's seed.
     let found = examples.get(config.seed);
     if (!found) {

@@ -312,11 +312,18 @@ function existsSync(path: string): boolean {
 }
 
 /** Says what to do about a model that has no scales, which the selection alone cannot know. */
-function assertTrainable({ trainables: { kinds } }: TrainConfig, { source }: RunSession): void {
+function assertTrainable(
+  { trainables: { kinds }, quantize }: TrainConfig,
+  { source }: RunSession,
+): void {
   const dense = [...source.tensors.values()].every(({ format }) => format.layout.kind === "dense");
   if (dense && kinds.every((kind) => kind === "scales")) {
     throw new RangeError(
-      `Cannot train the scales of "${source.name}": it is not quantised. Set quantize.format, for example to Q4_0, or trainables.kinds to dense`,
+      `Cannot train the scales of "${source.name}": ${
+        quantize?.format === undefined
+          ? "it is not quantised. Set quantize.format, for example to Q4_0, or"
+          : `quantize.format ${quantize.format} fits none of its matrices, as the notes say. Choose a format with smaller blocks, or set`
+      } trainables.kinds to dense`,
     );
   }
 }

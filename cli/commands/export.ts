@@ -63,9 +63,9 @@ export const exportCommand: Command = {
   keys: ["model", "task", "data", "batch_size", "max_length", "seed", "device", "quantize"],
   run: async (call) => {
     const { options, runPath, terminal, signal } = call;
-    const config = call.config();
     const chosen = await chosenLedger(call);
     if (!chosen) throw new UsageError("Missing --ledger, for example --ledger runs/a/run.ledger");
+    const config = call.config();
     let output = options.text("output");
     if (output === undefined && runPath === undefined) {
       throw new UsageError("Missing --output, for example tuned.gguf");

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { noTokenizer } from "../../models/no_tokenizer.ts";
 import { type Gpu, openGpu, OutOfMemoryError } from "../../kernels/mod.ts";
 import {
   assertNotQuantized,
@@ -268,7 +269,7 @@ async function readText(
   { tokenizer, config, name }: ModelSource,
   path: string,
 ): Promise<CalibrationText> {
-  if (!tokenizer) throw new RangeError(`Cannot calibrate "${name}": it has no tokenizer`);
+  if (!tokenizer) throw noTokenizer(name, `calibrate ${JSON.stringify(name)}`);
   const windows = options.number("calibration-windows");
   const text = await calibrationText(path, tokenizer, {
     signal,

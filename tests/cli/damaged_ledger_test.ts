@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { runCli } from "../../cli/main.ts";
 import { readLedger } from "../../optim/mod.ts";
@@ -52,6 +52,25 @@ Deno.test("one flipped bit in a ledger: every command names record and offset, g
     assertEquals(await Deno.readFile(`${path}.damaged`), damaged);
     assertEquals(await Deno.readFile(path), whole);
     assert((await qzo("replay", run)).code === 0);
+  });
+});
+
+Deno.test("metrics that end before the ledger: the best of what was evaluated is taken, and a note says how far that went", async () => {
+  await withTemp(async (folder) => {
+    const { config } = await writeTinyTask(folder);
+    const run = join(folder, "run");
+    assertEquals((await qzo("finetune", config, "--steps", "4")).code, 0);
+    const metrics = join(run, "metrics.jsonl");
+    const lines = (await Deno.readTextFile(metrics)).split("\n");
+    const first = lines.filter((line) => line.includes('"evaluation"')).slice(0, 1);
+    const note = /note: the run was evaluated up to step 0 of 4: step 0 is the best of those/;
+    assert(!note.test((await qzo("evaluate", run)).err));
+    await Deno.writeTextFile(metrics, first.join("\n") + "\n");
+    const { code, out, err } = await qzo("evaluate", run);
+    assertEquals(code, 0, err);
+    assertMatch(err, note);
+    assertMatch(out, /after 0 steps/);
+    assertMatch((await qzo("evaluate", run, "--step", "last")).out, /after 4 steps/);
   });
 });
 

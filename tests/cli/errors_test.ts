@@ -119,6 +119,29 @@ Deno.test("errors: a data file that is not there is told with the key that names
   });
 });
 
+Deno.test("errors: a run that is not there is told as such, by whatever asks for it", async () => {
+  await inFolder(async (folder) => {
+    const { model } = await writeTinyTask(folder);
+    const none = join(folder, "none");
+    const cases: [string[], RegExp][] = [
+      [["finetune", none, "--resume"], /^Cannot use --resume with ".*none": there is no such/],
+      [
+        ["finetune", "--resume", "--output", none],
+        /^Cannot use --resume with ".*none": there is no/,
+      ],
+      [["finetune", model, "--resume", "--output", none], /^Cannot resume a run in ".*none"/],
+      [["evaluate", none, "--step", "last"], /^Cannot use --step with ".*none": there is no such/],
+      [["generate", none, "--step", "2", "--prompt", "a"], /^Cannot use --step with ".*none"/],
+      [["export", none, "--output", join(folder, "x.gguf")], /^Cannot read the ledger ".*none"/],
+      [["export", none], /^Cannot read the ledger ".*none"/],
+      [["replay", none], /^Cannot read the ledger ".*none"/],
+    ];
+    for (const [[command, ...args], message] of cases) {
+      assertMatch(await refused(command, ...args), message);
+    }
+  });
+});
+
 Deno.test("errors: rights that were not given are named, by every command", async () => {
   await inFolder(async (folder) => {
     const { model } = await writeTinyTask(folder);

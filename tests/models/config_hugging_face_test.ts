@@ -186,6 +186,13 @@ Deno.test("rotations: types, old and new keys, layers that agree", () => {
     configOf({ rope_scaling: { type: "linear", factor: 4, beta_fast: 32 } }).notes.length,
     1,
   );
+  // transformers scales by the sequence's length over the context, from the context on.
+  for (const key of ["rope_type", "type"]) {
+    const dynamic = configOf({ rope_scaling: { [key]: "dynamic", factor: 2 } });
+    assertEquals(dynamic.config.ropeScaling, undefined);
+    assertEquals(dynamic.notes.length, 1);
+    assertStringIncludes(dynamic.notes[0], "longer sequences are not read");
+  }
   const top = { ...LLAMA3, original_max_position_embeddings: undefined };
   assertEquals(
     frequencies({ rope_scaling: top, original_max_position_embeddings: 64 }),
@@ -194,7 +201,7 @@ Deno.test("rotations: types, old and new keys, layers that agree", () => {
 });
 
 Deno.test("rotations that are not read are refused by key and value", () => {
-  for (const type of ["yarn", "dynamic", "longrope", "su", "mrope", "llama4", "ntk", 3]) {
+  for (const type of ["yarn", "longrope", "su", "mrope", "llama4", "ntk", 3]) {
     refused(
       { rope_scaling: { rope_type: type, factor: 2 } },
       `rope_scaling ${JSON.stringify(type)}`,
@@ -205,7 +212,8 @@ Deno.test("rotations that are not read are refused by key and value", () => {
       `rope_parameters ${JSON.stringify(type)}`,
     );
   }
-  refused({ rope_scaling: { factor: 2 } }, "rope_scaling undefined");
+  refused({ rope_scaling: { factor: 2 } }, 'rope_scaling {"factor":2} has no rope_type');
+  refused({ rope_scaling: { type: "dynamic", factor: 2, alpha: 1000 } }, "alpha 1000");
   refused({ rope_scaling: { type: "linear" } }, '"factor" is undefined');
   refused({ rope_scaling: { type: "linear", factor: "4" } }, '"factor" is "4"');
   refused({ rope_scaling: { type: "linear", rope_type: "llama3" } }, '"llama3" and "linear"');

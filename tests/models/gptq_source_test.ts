@@ -171,6 +171,21 @@ Deno.test("settings in quantize_config.json serve as those in config.json", asyn
   });
 });
 
+Deno.test("settings in quant_config.json are AutoAWQ's of before they went into config.json", async () => {
+  const { tensors, weights } = quantisedLlama({ quant_method: "awq", bits: 4, group_size: 64 });
+  await withTemp(async (folder) => {
+    await writeFolder(folder, tensors, {});
+    const settings = { zero_point: true, q_group_size: 64, w_bit: 4, version: "GEMM" };
+    await Deno.writeTextFile(join(folder, "quant_config.json"), JSON.stringify(settings));
+    using source = await openModelSource(folder);
+    const found = await weightsOf(source);
+    assertEquals(
+      [...found["blk.0.ffn_down.weight"]],
+      [...weights["model.layers.0.mlp.down_proj.weight"]],
+    );
+  });
+});
+
 for (const method of ["gptq", "awq"]) {
   Deno.test(`${method}: loss is the oracle's, training moves scales, folding keeps the rest`, async () => {
     const settings = { quant_method: method, bits: 4, group_size: 64 };

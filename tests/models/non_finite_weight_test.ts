@@ -108,6 +108,23 @@ Deno.test("non-finite: loading names the tensor as its file does, and as GGUF do
   );
 });
 
+Deno.test("non-finite: what quantising leaves as it is is looked at before it is written", async () => {
+  for (const name of ["model.norm.weight", "model.layers.1.input_layernorm.weight"]) {
+    await withFolder(neox, withValue(name, 2, Infinity), async (folder) => {
+      for (const output of ["q.gguf", "q"]) {
+        const path = join(folder, output);
+        const terminal = capture();
+        const format = output === "q" ? "int4_g32" : "Q4_0";
+        const args = ["quantize", folder, "--format", format, "--output", path];
+        assertEquals(await runCli(args, { terminal }), 1);
+        assert(terminal.noted.includes(`"${name}"`), terminal.noted);
+        assert(terminal.noted.includes("Infinity at row 0, column 2"), terminal.noted);
+        await assertRejects(() => Deno.stat(path), Deno.errors.NotFound);
+      }
+    });
+  }
+});
+
 Deno.test("non-finite: a scale of a packed tensor is found, and where its weights lie", async () => {
   const folder = await Deno.makeTempDir();
   try {

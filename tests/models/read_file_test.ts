@@ -157,3 +157,28 @@ Deno.test("one door: the document has every kind with its limit", async () => {
     kinds.map((kind) => [kind, FILE_KINDS[kind].most]),
   );
 });
+
+Deno.test("one door: settings in UTF-16 are read by their mark, a byte that is no character is named with its offset", async () => {
+  await inFolder(async (folder) => {
+    const path = join(folder, "config.json");
+    const text = '{"name": "é😀"}';
+    const little = new Uint8Array(2 * text.length + 2);
+    const whole = Array.from({ length: text.length }, (_, i) => text.charCodeAt(i));
+    const view = new DataView(little.buffer);
+    [0xfeff, ...whole].forEach((unit, i) => view.setUint16(2 * i, unit, true));
+    const big = little.slice();
+    [0xfeff, ...whole].forEach((unit, i) => new DataView(big.buffer).setUint16(2 * i, unit));
+    for (const bytes of [new TextEncoder().encode(`\uFEFF${text}`), little, big]) {
+      await Deno.writeFile(path, bytes);
+      assertEquals(await readJsonFile(path, "settings"), { name: "é😀" });
+      assertEquals(readFileTextNow(path, "settings"), text);
+    }
+    await Deno.writeFile(
+      path,
+      new Uint8Array([...new TextEncoder().encode('{"a":"'), 0xe9, 34, 125]),
+    );
+    const says = "as UTF-8: the byte at offset 6 ";
+    await assertRejects(() => readJsonFile(path, "tokenizer"), SyntaxError, says);
+    assertThrows(() => readFileTextNow(path, "settings"), SyntaxError, says);
+  });
+});

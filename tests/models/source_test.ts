@@ -109,7 +109,7 @@ Deno.test("a model that lacks a tensor, or has one of another shape, names it", 
     await assertRejects(
       () => huggingFaceModelSource(folder),
       RangeError,
-      'Cannot load tensor "model.layers.0.mlp.up_proj.weight": its shape is [159,96], expected [160, 96]',
+      'Cannot load tensor "model.layers.0.mlp.up_proj.weight": its shape is [159,96], expected [160, 96] by config.json',
     );
   });
 });

@@ -298,3 +298,41 @@ Deno.test("tables of rotary frequencies in a GGUF file are left out with a note"
     assertStringIncludes(source.notes!.join(), "blk.0.attn_rot_embd.weight");
   });
 });
+
+Deno.test("tensors: a stored head that tie_word_embeddings leaves out is told by its values", async () => {
+  await withTemp(async (temp) => {
+    for (const same of [true, false]) {
+      const folder = await writeKindFolder(join(temp, String(same)), {
+        config: { tie_word_embeddings: true },
+        change: (tensors) =>
+          same ? { ...tensors, "lm_head.weight": tensors["model.embed_tokens.weight"] } : tensors,
+      });
+      using source = await openModelSource(folder);
+      assertEquals([source.config.tiedHead, source.tensors.has("output.weight")], [true, false]);
+      assertEquals(source.notes!.length, 1);
+      const says = same
+        ? "makes the same as the embedding"
+        : "the stored head has other values, and transformers 5 takes it. Set tie_word_embeddings to false";
+      assertStringIncludes(source.notes![0], says);
+    }
+  });
+});
+
+Deno.test("tensors: planes without settings that say what they are", async () => {
+  await withTemp(async (temp) => {
+    const folder = await writeKindFolder(join(temp, "it"), {
+      change: ({ [`${layer}.self_attn.q_proj.weight`]: _, ...rest }) => ({
+        ...rest,
+        ...Object.fromEntries(
+          ["qweight", "qzeros", "scales"].map((it) => [
+            `${layer}.self_attn.q_proj.${it}`,
+            ones(8, hidden),
+          ]),
+        ),
+      }),
+    });
+    const { message } = await assertRejects(() => openModelSource(folder), RangeError);
+    assertStringIncludes(message, `it has "${layer}.self_attn.q_proj.qweight"`);
+    assertStringIncludes(message, "config.json has no quantization_config");
+  });
+});

@@ -320,3 +320,26 @@ Deno.test("tokens with the same text are decoded by id, and all are counted", ()
   assertEquals(control.decode([0, 2, 1], { skipSpecial: false }), "a<s><s>");
   assertEquals(control.decode([0, 2, 1]), "a");
 });
+
+Deno.test("entries that llama.cpp does not follow either are noted, those that concern nothing are not", () => {
+  const notes = (more: Record<string, unknown>) =>
+    tokenizerFromGguf(
+      new Map<string, unknown>(Object.entries({
+        "tokenizer.ggml.model": "llama",
+        "tokenizer.ggml.tokens": ["<unk>", "<s>", "</s>", "a"],
+        "tokenizer.ggml.token_type": [2, 3, 3, 1],
+        ...more,
+      })),
+    ).notes ?? [];
+  assertEquals(
+    notes({
+      "tokenizer.ggml.padding_token_id": 0,
+      "tokenizer.ggml.remove_extra_whitespaces": false,
+    }),
+    [],
+  );
+  for (const [key, value] of [["remove_extra_whitespaces", true], ["surprise", 1]] as const) {
+    const [note] = notes({ [`tokenizer.ggml.${key}`]: value });
+    assert(note.includes(`tokenizer.ggml.${key}`), note);
+  }
+});

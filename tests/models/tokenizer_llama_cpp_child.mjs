@@ -6,7 +6,7 @@ import { pathToFileURL } from "node:url";
 import process from "node:process";
 
 const [folder, outputPath] = process.argv.slice(2);
-const { files, lines } = JSON.parse(readFileSync(0, "utf8"));
+const { files, lines, special } = JSON.parse(readFileSync(0, "utf8"));
 const entry = createRequire(`${folder}/`).resolve("node-llama-cpp");
 const { getLlama } = await import(pathToFileURL(entry).href);
 const llama = await getLlama({
@@ -25,7 +25,7 @@ for (const modelPath of files) {
       vocabOnly: true,
     });
     answers.push({
-      tokens: lines.map((line) => [...model.tokenize(line)]),
+      tokens: lines.map((line) => [...model.tokenize(line, special === true)]),
       addBos: model.tokens.shouldPrependBosToken,
       addEos: model.tokens.shouldAppendEosToken,
       bos: model.tokens.bos,

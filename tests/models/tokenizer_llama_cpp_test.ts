@@ -47,6 +47,7 @@ interface Answer {
 async function llamaCpp(
   contents: readonly Uint8Array<ArrayBuffer>[],
   lines: readonly string[],
+  special = false,
 ): Promise<Answer[]> {
   const folder = await Deno.makeTempDir();
   try {
@@ -69,7 +70,7 @@ async function llamaCpp(
       stderr: "piped",
     }).spawn();
     const writer = process.stdin.getWriter();
-    await writer.write(new TextEncoder().encode(JSON.stringify({ files, lines })));
+    await writer.write(new TextEncoder().encode(JSON.stringify({ files, lines, special })));
     await writer.close();
     const { code, stderr } = await process.output();
     assert(code === 0, new TextDecoder().decode(stderr));
@@ -200,5 +201,107 @@ Deno.test({
       }
       assertEquals(tokenizer.start.length > 0, addBos, name);
     }
+  },
+});
+
+/** A SentencePiece vocabulary of bytes and a few pieces: entries, pieces with types, and how pieces score. */
+function pieces(
+  { more = {}, without = [], added = [], score = (_: string, i: number) => -i - 1, types = {} }: {
+    readonly more?: Record<string, unknown>;
+    readonly without?: readonly string[];
+    readonly added?: readonly (readonly [string, number])[];
+    readonly score?: (piece: string, i: number) => number;
+    readonly types?: Readonly<Record<string, number>>;
+  } = {},
+): Map<string, GgufValue> {
+  const words = "\u2581 a b c d e f ab bc cd abc bcd de \u2581a \u2581ab abcd \u00e9 \u00e9a ef def"
+    .split(" ");
+  const bytes = Array.from(
+    { length: 256 },
+    (_, i) => `<0x${i.toString(16).toUpperCase().padStart(2, "0")}>`,
+  );
+  const tokens = ["<unk>", "<s>", "</s>", ...bytes, ...words, ...added.map(([text]) => text)];
+  const typed = new Map<string, number>([
+    ...["<s>", "</s>"].map((it): [string, number] => [it, 3]),
+    ...bytes.map((it): [string, number] => [it, 6]),
+    ...added,
+    ["<unk>", 2],
+    ...Object.entries(types),
+  ]);
+  const all: Record<string, unknown> = {
+    model: "llama",
+    tokens,
+    scores: Float32Array.from(
+      tokens,
+      (it) => words.includes(it) ? score(it, words.indexOf(it)) : 0,
+    ),
+    token_type: Int32Array.from(tokens, (it) => typed.get(it) ?? 1),
+    bos_token_id: 1,
+    eos_token_id: 2,
+    unknown_token_id: 0,
+    ...more,
+  };
+  const entries = Object.entries(all).filter(([name]) => !without.includes(name));
+  return new Map(
+    entries.map(([name, value]) => [
+      name.startsWith("general.") ? name : `tokenizer.ggml.${name}`,
+      value as GgufValue,
+    ]),
+  );
+}
+
+/** What files in the wild leave out or say otherwise. */
+const oddPieces: Readonly<Record<string, Map<string, GgufValue>>> = {
+  plain: pieces(),
+  "all scores alike, as convert.py wrote for tokenizers without any": pieces({
+    score: () => -1000,
+  }),
+  "scores by length": pieces({ score: (it) => -Math.ceil(10 / [...it].length) }),
+  "no scores": pieces({ without: ["scores"] }),
+  "no types": pieces({ without: ["token_type"] }),
+  "no space in front": pieces({ more: { add_space_prefix: false } }),
+  "unused pieces": pieces({ types: { bc: 5, cd: 5, abc: 5 } }),
+  "special tokens of type normal": pieces({
+    added: [["<|im_end|>", 1], ["<|eot_id|>", 4], ["<|fim_pad|>", 1], ["<|file_sep|>", 1]],
+    types: { "<s>": 1, "</s>": 1 },
+  }),
+  "texts of the user": pieces({ added: [["  ", 4], ["abc d", 4], ["<pad>", 5]] }),
+  "a BOS beyond all ids": pieces({ more: { bos_token_id: 0xffffffff } }),
+  "merges that its scores do not know": pieces({ more: { merges: ["a b"] } }),
+  "Phi-3 by its name": pieces({
+    more: { "general.name": "Phi-3 Mini" },
+    added: [["<|user|>", 4], ["<|end|>", 3], ["<|endoftext|>", 3]],
+  }),
+};
+
+Deno.test({
+  name: `llama.cpp makes the same pieces of files that leave things out${peerReason}`,
+  ignore: peer.reason !== undefined,
+  async fn() {
+    const lines = [
+      ..."abcdef|ab cd|abcabcd|  abcd de| a|\u00e9abc|a<s> b|<unk>a|cdef|bbcdd|bcdbcd".split("|"),
+      "<s>abc</s> de",
+      "abc d<|im_end|> a<|eot_id|>b",
+      "\n\nab\t c \u{1F600}a",
+      "a<|fim_pad|>b<|file_sep|>c",
+      "<|user|> a <|end|>\n b<pad>",
+    ];
+    const files = Object.values(oddPieces);
+    const answers = await llamaCpp(files.map((it) => vocabularyFile(it)), lines, true);
+    for (const [i, name] of Object.keys(oddPieces).entries()) {
+      assertEquals(answers[i].error, undefined, name);
+      const tokenizer = tokenizerFromGguf(files[i]);
+      for (const [k, line] of lines.entries()) {
+        assertEquals(
+          tokenizer.encode(line, { addSpecial: false }),
+          answers[i].tokens[k],
+          `${name}: ${JSON.stringify(line)}`,
+        );
+      }
+      assertEquals(tokenizer.start, [1], name);
+    }
+    // What fills in a middle or separates files ends an answer as well.
+    const { ends } = tokenizerFromGguf(oddPieces["special tokens of type normal"]);
+    assertEquals([...ends].sort((a, b) => a - b), [2, 279, 280, 281, 282]);
   },
 });

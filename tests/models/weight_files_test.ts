@@ -227,3 +227,47 @@ Deno.test("weight files: a tensor that the index has in a shard without it is na
     );
   });
 });
+
+Deno.test("weight files: the form of a model's makers and states of training are not what is meant", async () => {
+  const shards = { [shard(0)]: part(current, halves[0]), [shard(1)]: part(current, halves[1]) };
+  const others = ["consolidated.safetensors", "optimizer.safetensors"];
+  for (const other of others) {
+    const beside: Readonly<Record<string, Uint8Array | string>>[] = [
+      { "model.safetensors": part(current, names) },
+      { ...shards, "model.safetensors.index.json": indexOf(places) },
+      shards,
+    ];
+    for (const files of beside) {
+      await inFolder({ ...files, [other]: part(old, names) }, async (folder) => {
+        using source = await openModelSource(folder);
+        await assertWeights(source, current);
+        assert(source.notes!.some((note) => note.includes(`read, not ${other}`)), other);
+      });
+    }
+    // Nor when they are all there is.
+    await inFolder({ [other]: part(old, names) }, async (folder) => {
+      const error = await assertRejects(() => openModelSource(folder), RangeError);
+      assert(error.message.includes(other), error.message);
+    });
+  }
+});
+
+Deno.test("weight files: an index may say that its files lie in the same folder, and nowhere else", async () => {
+  const shards = { [shard(0)]: part(current, halves[0]), [shard(1)]: part(current, halves[1]) };
+  const under = (prefix: string) => ({
+    ...shards,
+    "model.safetensors.index.json": indexOf(
+      Object.fromEntries(Object.entries(places).map(([name, file]) => [name, prefix + file])),
+    ),
+  });
+  await inFolder(under("./"), async (folder) => {
+    using source = await openModelSource(folder);
+    await assertWeights(source, current);
+    assertEquals(source.notes, []);
+  });
+  for (const prefix of ["../", "/", "././../", "a/", ".//"]) {
+    await inFolder(under(prefix), async (folder) => {
+      await assertRejects(() => openModelSource(folder), SyntaxError, "its index names the file");
+    });
+  }
+});

@@ -113,6 +113,17 @@ Deno.test("what is this: folders", async () => {
     [{ "weights.npz": "", ...tokenizer }, "weights.npz (MLX)", "convert"],
     [{}, "the folder is empty"],
     [{ "a.gguf": gguf, "b.gguf": gguf }, "several GGUF files", "a.gguf", "b.gguf"],
+    [{ "m-mmproj-f16.gguf": gguf, "imatrix.gguf": gguf }, "no model", "m-mmproj-f16.gguf"],
+    [
+      { "models--a--b/snapshots/0a1b/config.json": config, "models--c--d/blobs/x": "" },
+      "the Hugging Face cache of 2 models",
+      "models--a--b/snapshots/0a1b",
+    ],
+    [
+      { "consolidated.safetensors": safetensors, "params.json": "{}", ...tokenizer },
+      "consolidated.safetensors",
+      "in the form of its makers",
+    ],
     [
       { "snapshots/0a1b/config.json": config, "refs/main": "0a1b", "blobs/x": "" },
       "Hugging Face cache",
@@ -271,4 +282,22 @@ Deno.test("what is this: names of hubs, addresses, and paths with nothing at the
       error.message,
     );
   });
+});
+
+Deno.test("what is this: what lies beside a GGUF model is not it, wherever its name says so", async () => {
+  for (const other of ["mmproj-f16.gguf", "m-mmproj-f16.gguf", "m.imatrix.gguf"]) {
+    await inFolder({ "m-Q4_0.gguf": gguf, [other]: "GGUF" }, async (folder) => {
+      using source = await openModelSource(folder);
+      assert(source.notes![0].includes("m-Q4_0.gguf is read"), source.notes![0]);
+    });
+  }
+});
+
+Deno.test("what is this: a home folder that no shell has put in", async () => {
+  const { message } = await assertRejects(
+    () => openModelSource("~/models/it"),
+    Deno.errors.NotFound,
+  );
+  assert(message.includes(join(Deno.env.get("HOME") ?? "", "models/it")), message);
+  assert(message.includes('no folder called "~"'), message);
 });

@@ -224,7 +224,8 @@ Deno.test("lies about counts, lengths, shapes and offsets are told by file, tens
   assertEquals((await readGguf(lyingFile([]))).tensors[0].byteLength, 68);
   const cases: [number, number[], new (message: string) => Error, string][] = [
     [0, [88], SyntaxError, "magic"],
-    [4, [1], SyntaxError, "neither 2 nor 3"],
+    [4, [1], SyntaxError, "version 1, of 2023, is not read"],
+    [4, [4], SyntaxError, "4 is neither 2 nor 3"],
     [4, [0, 0, 0, 3], SyntaxError, "big-endian"],
     [8, [255, 255], RangeError, "tensor count"],
     [15, [255], RangeError, "tensor count"],

@@ -109,3 +109,10 @@ Deno.test("hostile shapes take no quadratic time and no stack", () => {
   assertEquals(Object.keys(readExamples(many, "jsonl")[0]).length, 50_000);
   assert(performance.now() - start < 5000);
 });
+
+Deno.test("half a character is refused with its line, a whole pair is read", () => {
+  const row = String.raw`{"a": "x\ud83d\ude00", "b": {"c": ["\ud83d"]}}`;
+  const error = assertThrows(() => readExamples(`{"a": 1}\n${row}`, "jsonl"), SyntaxError);
+  assert(error.message.includes("line 2") && error.message.includes("surrogate"), error.message);
+  assertEquals(readExamples(String.raw`{"a": "\ud83d\ude00"}`, "jsonl"), [{ a: "\u{1f600}" }]);
+});

@@ -130,3 +130,12 @@ Deno.test("true and false are labels of that name in any case, else 1 and 0", ()
     "unknown label",
   );
 });
+
+Deno.test("a table by its columns is told as such", () => {
+  const template = { name: "t", prompt: "{text}", labels: { "0": " a", "1": " b" } };
+  for (const row of [{ text: ["x", "y"], label: [0, 1] }, { text: { 0: "x" }, label: { 0: 1 } }]) {
+    assertThrows(() => renderExample(template, row), TypeError, "columns, not a row");
+  }
+  const nested = { text: { sentence: "x" }, label: 0 };
+  assertThrows(() => renderExample(template, nested), TypeError, "text.sentence");
+});
