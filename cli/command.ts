@@ -41,6 +41,8 @@ export interface Command {
   readonly options: Readonly<Record<string, OptionSpec>>;
   /** Keys and sections of the configuration that it reads; they are flags too. */
   readonly keys: readonly string[];
+  /** Whether it ends what is in flight when it is told to stop, as what was trained is to be kept; others are ended within a second. */
+  readonly finishes?: boolean;
   /** Does it. */
   readonly run: (call: Call) => Promise<void>;
 }
@@ -59,7 +61,14 @@ export interface Call {
   readonly terminal: Terminal;
   /** Aborted by the first Ctrl-C. */
   readonly signal: AbortSignal;
+  /** Lets a command take Ctrl-C itself, where the process has such; see {@linkcode OnInterrupt}. */
+  readonly onInterrupt?: OnInterrupt | undefined;
 }
+
+/**
+ * Hands each Ctrl-C to a function until disposed: what it answers says whether it took it. What it did not take ends the process at once.
+ */
+export type OnInterrupt = (take: () => boolean) => Disposable;
 
 /** Values of a command's own flags. */
 export class Options {

@@ -1,5 +1,5 @@
 /**
- * The command line: `qzo finetune | evaluate | generate | quantize | inspect | replay | export |
+ * The command line: `qzo finetune | evaluate | generate | chat | quantize | inspect | replay | export |
  * bench-optimisers | doctor | completion`.
  *
  * Exit codes: 0 done, 1 an error (one line; with its origin if `--verbose` or `QZO_DEBUG` is set), 130 interrupted.
@@ -7,11 +7,13 @@
  * @module
  */
 import { inWords } from "../models/attempt.ts";
+import { removeParts } from "../models/file_parts.ts";
 import { nearestNames } from "../quant/nearest_names.ts";
 import { parseCommandArguments } from "./arguments.ts";
-import type { Command } from "./command.ts";
+import type { Command, OnInterrupt } from "./command.ts";
 import { benchOptimisersCommand } from "./commands/bench_optimisers.ts";
 import { completionCommand } from "./commands/completion.ts";
+import { chatCommand } from "./commands/chat.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { evaluateCommand } from "./commands/evaluate.ts";
 import { exportCommand } from "./commands/export.ts";
@@ -26,7 +28,7 @@ import { message } from "./printable.ts";
 import { guarded, notes, processTerminal, type Terminal } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
 
-export type { Call, Command, Options, OptionSpec } from "./command.ts";
+export type { Call, Command, OnInterrupt, Options, OptionSpec } from "./command.ts";
 export type { ProgressTarget } from "./progress.ts";
 export { processTerminal, type Terminal } from "./terminal.ts";
 
@@ -35,6 +37,7 @@ export const COMMANDS: readonly Command[] = [
   finetuneCommand,
   evaluateCommand,
   generateCommand,
+  chatCommand,
   quantizeCommand,
   inspectCommand,
   replayCommand,
@@ -50,6 +53,8 @@ export interface RunCliOptions {
   readonly terminal?: Terminal;
   /** Stops the command; none by default. */
   readonly signal?: AbortSignal;
+  /** Lets a command take Ctrl-C itself; none by default. */
+  readonly onInterrupt?: OnInterrupt;
 }
 
 /**
@@ -68,8 +73,8 @@ export interface RunCliOptions {
  */
 export async function runCli(
   args: readonly string[],
-  { terminal: given = processTerminal(), signal = new AbortController().signal }: RunCliOptions =
-    {},
+  { terminal: given = processTerminal(), signal = new AbortController().signal, onInterrupt }:
+    RunCliOptions = {},
 ): Promise<number> {
   const terminal = guarded(given);
   const verbose = args.includes("--verbose") || Boolean(Deno.env.get("QZO_DEBUG"));
@@ -95,7 +100,7 @@ export async function runCli(
     const parsed = parseCommandArguments(rest, command, ownKeys);
     const { options, config, runPath, configPath } = parsed;
     notes(terminal, parsed.notes);
-    await command.run({ options, config, runPath, configPath, terminal, signal });
+    await command.run({ options, config, runPath, configPath, terminal, signal, onInterrupt });
     return signal.aborted ? 130 : 0;
   } catch (error) {
     if (signal.aborted && isAbort(error)) {
@@ -133,25 +138,54 @@ function describeError(given: unknown, command: string, verbose: boolean): strin
 /** Milliseconds in which a signal is the same key press: who runs a program, such as `deno task`, hands on what the program got too. */
 const SAME_PRESS = 300;
 
-/** The first signal asks the command to stop, the second stops at once. */
-function stopOnSignals(terminal: Terminal): AbortSignal {
+/** Milliseconds until a command that has nothing to keep is ended. */
+const PATIENCE = 700;
+
+/**
+ * The first signal asks the command to stop, the second stops at once; so does time, where there is nothing to keep. Ctrl-C is the command's own
+ * where it takes it.
+ */
+function stopOnSignals(
+  terminal: Terminal,
+  finishes: boolean,
+): { readonly signal: AbortSignal; readonly onInterrupt: OnInterrupt } {
   const controller = new AbortController();
-  let first = 0;
+  let first = -Infinity;
+  let take: (() => boolean) | undefined;
+  const end = () => {
+    removeParts();
+    Deno.exit(130);
+  };
+  const interrupt = () => {
+    if (take === undefined) return stop();
+    if (performance.now() - first < SAME_PRESS) return;
+    first = performance.now();
+    if (!take()) end();
+  };
   const stop = () => {
     if (controller.signal.aborted) {
       if (performance.now() - first < SAME_PRESS) return;
-      Deno.exit(130);
+      end();
     }
     first = performance.now();
-    terminal.note("\nStopping after the work in flight; once more to stop at once");
+    terminal.note(
+      finishes ? "\nStopping after the work in flight; once more to stop at once" : "\nStopping",
+    );
     controller.abort();
+    if (!finishes) setTimeout(end, PATIENCE);
   };
-  const signals: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
-  for (const signal of signals) Deno.addSignalListener(signal, stop);
-  return controller.signal;
+  Deno.addSignalListener("SIGINT", interrupt);
+  if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", stop);
+  const onInterrupt: OnInterrupt = (own) => {
+    take = own;
+    return { [Symbol.dispose]: () => take = undefined };
+  };
+  return { signal: controller.signal, onInterrupt };
 }
 
 if (import.meta.main) {
   const terminal = processTerminal();
-  Deno.exit(await runCli(Deno.args, { terminal, signal: stopOnSignals(terminal) }));
+  const command = COMMANDS.find(({ name }) => name === Deno.args[0]);
+  const signals = stopOnSignals(terminal, command?.finishes ?? false);
+  Deno.exit(await runCli(Deno.args, { terminal, ...signals }));
 }

@@ -18,6 +18,10 @@ export interface Terminal {
   readonly progress: ProgressTarget;
   /** All of standard input; undefined when it is a keyboard. */
   input(): Promise<string | undefined>;
+  /** Lines of standard input as they come; a terminal without has none. */
+  lines?(): AsyncIterable<string>;
+  /** Whether standard input is a keyboard. Default false. */
+  readonly keyboard?: boolean;
 }
 
 /**
@@ -31,6 +35,8 @@ export function guarded(terminal: Terminal): Terminal {
     note: (line) => terminal.note(printable(line)),
     progress: terminal.progress,
     input: () => terminal.input(),
+    ...(terminal.lines ? { lines: () => terminal.lines!() } : {}),
+    keyboard: terminal.keyboard ?? false,
   };
 }
 
@@ -65,7 +71,20 @@ export function processTerminal(): Terminal {
     },
     input: async () =>
       Deno.stdin.isTerminal() ? undefined : await new Response(Deno.stdin.readable).text(),
+    lines: standardLines,
+    keyboard: Deno.stdin.isTerminal(),
   };
+}
+
+/** Lines of standard input, without their ends. */
+async function* standardLines(): AsyncGenerator<string> {
+  let held = "";
+  for await (const text of Deno.stdin.readable.pipeThrough(new TextDecoderStream())) {
+    const lines = (held + text).split(/\r?\n/);
+    held = lines.pop() ?? "";
+    yield* lines;
+  }
+  if (held !== "") yield held;
 }
 
 /** A progress line on a terminal. */

@@ -72,6 +72,8 @@ export interface ChosenLedger {
   readonly ledger: Ledger;
   /** Steps from its beginning. */
   readonly steps: number;
+  /** Why it is so many, where nobody asked for a number: `the last`, `the best of 5 evaluations`. */
+  readonly why?: string | undefined;
 }
 
 /** The ledger that a command line names, if it does: by `--ledger`, or by the run's folder. */
@@ -88,41 +90,66 @@ export async function chosenLedger(
   const path = await isFolder(named) ? runFolder(named).ledger : named;
   const ledger = await openLedger(path);
   notes(terminal, ledger.notes);
-  return {
-    path,
-    ledger,
-    steps: await chosenSteps(options.text("step")?.toLowerCase(), path, ledger, terminal),
-  };
+  const chosen = await chosenSteps(options.text("step")?.toLowerCase(), path, ledger);
+  notes(terminal, chosen.notes);
+  return { path, ledger, ...chosen };
+}
+
+/** How far to replay a ledger, and what a user should know of the choice. */
+interface ChosenSteps {
+  readonly steps: number;
+  readonly why?: string;
+  readonly notes?: readonly string[];
 }
 
 async function chosenSteps(
   step: string | undefined,
   path: string,
   { records, damage }: Ledger,
-  terminal: Terminal,
-): Promise<number> {
+): Promise<ChosenSteps> {
   const steps = Number(step ?? NaN);
-  if (Number.isInteger(steps) && steps >= 0 && steps <= records.length) return steps;
+  if (Number.isInteger(steps) && steps >= 0 && steps <= records.length) return { steps };
   if (damage) {
     throw new SyntaxError(
       `Cannot use "${path}": ${damageText(damage)}. ` +
         `The ${records.length} steps before it are good: use them with --step ${records.length}, bring the file back from a copy, or go on from there with finetune --resume, which keeps one`,
     );
   }
-  if (step === "last") return records.length;
+  const last = { steps: records.length, why: "the last" };
+  if (step === "last") return last;
   if (step === undefined || step === "best") {
     const metrics = join(dirname(path), "metrics.jsonl");
     const evaluated = (await readMetrics(metrics)).filter((it) => it.step <= records.length);
     const best = bestEvaluation(evaluated);
-    const last = evaluated.reduce((most, it) => Math.max(most, it.step), 0);
-    if (best && last < records.length) {
-      notes(terminal, [
-        `the run was evaluated up to step ${last} of ${records.length}: step ${best.step} is the best of those; --step last takes all`,
-      ]);
+    const looks = new Set(evaluated.flatMap((it) => it.type === "evaluation" ? [it.step] : []));
+    // The base alone was looked at: that it is the best of one says nothing.
+    const unseen = best !== undefined && looks.size === 1 && looks.has(0) && records.length > 0;
+    const end = evaluated.reduce((most, it) => Math.max(most, it.step), 0);
+    if (best && !unseen) {
+      return {
+        steps: best.step,
+        why: `the best of ${looks.size} evaluations`,
+        notes: end < records.length
+          ? [
+            `the run was evaluated up to step ${end} of ${records.length}: step ${best.step} is the best of those; --step last takes all`,
+          ]
+          : [],
+      };
     }
-    if (best) return best.step;
-    if (step === undefined) return records.length;
-    throw new RangeError(`Cannot tell the best step of "${path}": "${metrics}" has no evaluation`);
+    const after = "after no step but the 0th, which is the base model";
+    if (step === undefined) {
+      return unseen
+        ? {
+          ...last,
+          notes: [`"${path}" was evaluated ${after}: its last step is taken, ${records.length}`],
+        }
+        : last;
+    }
+    throw new RangeError(
+      `Cannot tell the best step of "${path}": ${
+        unseen ? `it was evaluated ${after}` : `"${metrics}" has no evaluation`
+      }. Take the last one by --step last`,
+    );
   }
   throw new RangeError(
     `Cannot replay ${step} steps of "${path}": expected best, last, or 0 to ${records.length}`,

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { assertOptions } from "../optim/options.ts";
 import {
   describeAdapter,
   isSoftware,
@@ -333,6 +334,13 @@ export class Gpu implements Disposable {
  * @throws {NoAdapterError} When the machine has no adapter, or none of that name
  */
 export async function openGpu(options: GpuOptions = {}): Promise<Gpu> {
+  assertOptions("open a GPU", options, {
+    device: "any",
+    powerPreference: "any",
+    adapter: "any",
+    pacing: "any",
+    wideVectors: "any",
+  });
   if (options.device) {
     return new Gpu(options.device, options.device.adapterInfo, false, options.pacing);
   }

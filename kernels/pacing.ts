@@ -11,13 +11,15 @@ export interface PacingLimits {
   readonly dispatch: number;
   /** One submission. */
   readonly submission: number;
+  /** Multiply-adds a millisecond that are assumed before anything was measured. Default: those of the slowest GPU that is thought of. */
+  readonly firstRate?: number;
 }
 
 /** The limits of macOS, whose window server wants its turn, of all others, and of software, which no driver watches. */
 export const PACING_LIMITS: Readonly<Record<"apple" | "other" | "software", PacingLimits>> = {
   apple: { dispatch: 50, submission: 80 },
   other: { dispatch: 50, submission: 250 },
-  software: { dispatch: Infinity, submission: 250 },
+  software: { dispatch: Infinity, submission: 250, firstRate: 2e6 },
 };
 
 /** The limits of an adapter on this machine. */
@@ -29,7 +31,7 @@ export function pacingLimits(
   return /^mac/i.test(platform) ? PACING_LIMITS.apple : PACING_LIMITS.other;
 }
 
-/** Multiply-adds a millisecond of the slowest device that is thought of: what is assumed before anything was measured. */
+/** Multiply-adds a millisecond of the slowest GPU that is thought of. */
 const FIRST_RATE = 2e7;
 /** Below this the wait itself is most of what is measured. */
 const SHORTEST_SAMPLE = 30;
@@ -40,7 +42,7 @@ export class Pacing {
   readonly #limits: PacingLimits;
   readonly #now: () => number;
   readonly #samples: { readonly work: number; readonly milliseconds: number }[] = [];
-  #rate = FIRST_RATE;
+  #rate: number;
   #sent = 0;
   #begun: number | undefined;
   #done = -Infinity;
@@ -55,6 +57,7 @@ export class Pacing {
       }
     }
     this.#limits = limits;
+    this.#rate = limits.firstRate ?? FIRST_RATE;
     this.#now = now;
   }
 

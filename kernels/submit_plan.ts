@@ -16,8 +16,39 @@ export interface SubmitPlanOptions {
 }
 
 /** Submits all dispatches of `plan`, a submission for as much work as the device's pacing allows at once. */
-export function submitPlan(gpu: Gpu, plan: Plan, { before, after }: SubmitPlanOptions = {}): void {
-  const { device, pacing } = gpu;
+export function submitPlan(gpu: Gpu, plan: Plan, options: SubmitPlanOptions = {}): void {
+  for (const _ of submissions(gpu, plan, options));
+}
+
+/** Milliseconds of submitting after which timers and signals have their turn. */
+const TURN = 100;
+
+/**
+ * {@linkcode submitPlan} where submitting takes as long as the work, as it does on software adapters: timers and signals have their turn in between. What
+ * the plan reads and writes is not to be touched meanwhile.
+ *
+ * @param signal Stops between two submissions: the plan is then not run to its end
+ */
+export async function submitPlanInTurns(
+  gpu: Gpu,
+  plan: Plan,
+  { signal, ...options }: SubmitPlanOptions & { readonly signal?: AbortSignal | undefined } = {},
+): Promise<void> {
+  let last = performance.now();
+  for (const _ of submissions(gpu, plan, options)) {
+    if (performance.now() - last < TURN) continue;
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    signal?.throwIfAborted();
+    last = performance.now();
+  }
+}
+
+/** Submits, and yields after each submission. */
+function* submissions(
+  { device, pacing }: Gpu,
+  plan: Plan,
+  { before, after }: SubmitPlanOptions,
+): Generator<void> {
   for (let at = 0, first = true; first || at < plan.parts; first = false) {
     const encoder = device.createCommandEncoder();
     if (first) before?.(encoder);
@@ -28,5 +59,6 @@ export function submitPlan(gpu: Gpu, plan: Plan, { before, after }: SubmitPlanOp
     if (at >= plan.parts) after?.(encoder);
     device.queue.submit([encoder.finish()]);
     pacing.sent(work);
+    yield;
   }
 }

@@ -11,7 +11,7 @@ import {
   type Graph,
   SHADER_LIBRARY,
   Storage,
-  submitPlan,
+  submitPlanInTurns,
   type Value,
 } from "../kernels/mod.ts";
 import {
@@ -122,7 +122,8 @@ export class CalibrationWindows implements Disposable {
         signal?.throwIfAborted();
         const copyBy = (encoder: GPUCommandEncoder) => (from: GPUBuffer, to: Storage) =>
           encoder.copyBufferToBuffer(from, 0, to.buffer.buffer, 0, to.bytes);
-        submitPlan(this.#gpu, plan, {
+        await submitPlanInTurns(this.#gpu, plan, {
+          signal,
           before: (encoder) => {
             const copy = copyBy(encoder);
             copy(batch.words.buffer.buffer, input.batch);

@@ -14,7 +14,7 @@ import {
   type Plan,
   SHADER_LIBRARY,
   Storage,
-  submitPlan,
+  submitPlanInTurns,
 } from "../kernels/mod.ts";
 import { assertBatchFits, type PackedBatch } from "./batch.ts";
 import { recordLoss } from "./forward.ts";
@@ -61,6 +61,7 @@ export class Evaluator implements Disposable {
   readonly #offsets: OffsetSet | undefined;
   readonly #plans: PlanCache<EvaluationPlan>;
   readonly #activations: ActivationPool;
+  #last: Promise<unknown> = Promise.resolve();
 
   /** Whether it evaluates a fine-tune. */
   get tuned(): boolean {
@@ -95,11 +96,18 @@ export class Evaluator implements Disposable {
   }
 
   /**
-   * Evaluates `batches` with one wait for all: keep them to about half a second of work.
+   * Evaluates `batches` with one wait for all: keep them to about half a second of work. Calls at the same time take turns.
    *
+   * @param signal Stops between two submissions
    * @throws {RangeError} When a batch does not fit the model
    */
-  async run(batches: readonly PackedBatch[]): Promise<BatchResult[]> {
+  run(batches: readonly PackedBatch[], signal?: AbortSignal): Promise<BatchResult[]> {
+    const results = this.#last.then(() => this.#run(batches, signal));
+    this.#last = results.catch(() => {});
+    return results;
+  }
+
+  async #run(batches: readonly PackedBatch[], signal?: AbortSignal): Promise<BatchResult[]> {
     if (batches.length === 0) return [];
     for (const batch of batches) assertBatchFits(batch, this.#model);
     const { gpu } = this.#model;
@@ -113,7 +121,8 @@ export class Evaluator implements Disposable {
     for (const batch of batches) {
       const { plan, input, losses, scores } = this.#plans.get(batch.shape);
       gpu.write(input.buffer, batch.words);
-      submitPlan(gpu, plan, {
+      await submitPlanInTurns(gpu, plan, {
+        signal,
         after: (encoder) => {
           const to = results.buffer.buffer;
           const bytes = batch.shape.candidates * 4;

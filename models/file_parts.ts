@@ -41,10 +41,23 @@ export interface PartFile {
   readonly file: Deno.FsFile;
 }
 
+/** What this process has in the making. */
+const made = new Set<string>();
+
+/** Removes all that this process has in the making: for a process that ends in the middle of it. */
+export function removeParts(): void {
+  for (const part of made) {
+    try {
+      Deno.removeSync(part, { recursive: true });
+    } catch { /* It has its name by now, or is in nobody's way. */ }
+  }
+}
+
 /** Opens the part of a file that is to be `path`; removes those that killed processes left of it. */
 export async function openPart(path: string): Promise<PartFile> {
   await removeAbandoned(path);
   const part = partName(path);
+  made.add(part);
   const file = await Deno.open(part, { write: true, createNew: true });
   await hold(file);
   return { part, file };
@@ -62,6 +75,7 @@ export interface PartFolder extends Disposable {
 export async function makePartFolder(path: string): Promise<PartFolder> {
   await removeAbandoned(path);
   const part = partName(path);
+  made.add(part);
   await Deno.mkdir(part);
   const file = await Deno.open(join(part, LOCK), { write: true, createNew: true });
   await hold(file);

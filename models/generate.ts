@@ -4,6 +4,8 @@
  * @module
  */
 
+import { assertOptions, countOrNone, type OptionRules } from "../optim/options.ts";
+import { StopStrings } from "./stop_strings.ts";
 import {
   batchLayout,
   type BatchShape,
@@ -12,14 +14,13 @@ import {
   type Plan,
   SHADER_LIBRARY,
   Storage,
-  submitPlan,
+  submitPlanInTurns,
   type Value,
 } from "../kernels/mod.ts";
-import { integerWithin } from "../optim/check.ts";
 import { masterSeed, threefry2x32 } from "../optim/noise.ts";
 import { recordLogits } from "./forward.ts";
 import type { KeyValueCache } from "./llama.ts";
-import type { Model } from "./model.ts";
+import { assertNotDisposed, type Model } from "./model.ts";
 import { streamDecoder } from "./tokenizer_stream.ts";
 
 /** How to sample. */
@@ -32,8 +33,15 @@ export interface GenerateOptions {
   readonly topK?: number;
   /** Only the likeliest tokens that together have this probability. Default 1. */
   readonly topP?: number;
+  /**
+   * What logits of tokens that are there already, in the prompt too, are divided by where they are above 0 and multiplied by where below (arXiv
+   * 1909.05858), as transformers does it: above 1 discourages them. Default 1.
+   */
+  readonly repetitionPenalty?: number;
   /** Default 0. */
   readonly seed?: number;
+  /** Texts that end generation; neither they nor what is behind them is yielded. They may lie across tokens. Default: none. */
+  readonly stop?: readonly string[];
   /** Ends generation; not yielded. Default: all that the tokenizer's files name (`ends`). */
   readonly stopTokens?: readonly number[];
   /** A fine-tune's offsets. */
@@ -71,7 +79,13 @@ export async function* generate(
   prompt: readonly number[],
   options: GenerateOptions = {},
 ): AsyncGenerator<GeneratedToken> {
-  const { maxTokens = 128, seed = 0, signal } = options;
+  assertOptions("generate", options, generateRules);
+  assertNotDisposed(model, "generate");
+  const { maxTokens = 128, seed = 0, signal, repetitionPenalty = 1, stop: stops = [] } = options;
+  if (stops.length > 0 && !model.tokenizer) {
+    throw new RangeError("Cannot generate up to a text: the model brings no tokenizer");
+  }
+  const ending = new StopStrings(stops);
   const room = model.maxPositions - prompt.length;
   if (prompt.length === 0 || room < 1) {
     throw new RangeError(
@@ -80,7 +94,6 @@ export async function* generate(
       }`,
     );
   }
-  integerWithin("a text", "maxTokens", maxTokens, 0, Number.MAX_SAFE_INTEGER);
   const strange = prompt.find((token) =>
     !(Number.isInteger(token) && token >= 0 && token < model.config.vocabulary)
   );
@@ -95,16 +108,42 @@ export async function* generate(
   );
   const decoder = model.tokenizer && streamDecoder(model.tokenizer);
   using session = new Decoding(model, options.offsets);
-  let logits = await session.feed(prompt);
+  const seen = new Set(prompt);
+  let logits = await session.feed(prompt, signal);
   for (let i = 0; i < Math.min(maxTokens, room); i++) {
     signal?.throwIfAborted();
+    if (repetitionPenalty !== 1) penalise(logits, seen, repetitionPenalty);
     const token = sample(logits, uniform(seed, i));
     if (stop.has(token)) break;
-    yield { token, text: decoder?.push(token) ?? "" };
-    if (i + 1 < Math.min(maxTokens, room)) logits = await session.feed([token]);
+    seen.add(token);
+    const { text, found } = ending.push(decoder?.push(token) ?? "");
+    yield { token, text };
+    if (found) return;
+    if (i + 1 < Math.min(maxTokens, room)) logits = await session.feed([token], signal);
   }
-  const rest = decoder?.end() ?? "";
+  const { text, found } = ending.push(decoder?.end() ?? "");
+  const rest = found ? text : text + ending.end();
   if (rest !== "") yield { token: -1, text: rest };
+}
+
+const generateRules: OptionRules<GenerateOptions> = {
+  maxTokens: countOrNone,
+  temperature: { min: 0 },
+  topK: { min: 1, infinite: true },
+  topP: { min: 0, max: 1, above: true },
+  repetitionPenalty: { min: 0, above: true },
+  seed: countOrNone,
+  stop: "any",
+  stopTokens: "any",
+  offsets: "any",
+  signal: "any",
+};
+
+/** Divides or multiplies the logits of tokens, towards less likely where `penalty` is above 1. */
+function penalise(logits: Float32Array, tokens: Iterable<number>, penalty: number): void {
+  for (const token of tokens) {
+    logits[token] = logits[token] > 0 ? logits[token] / penalty : logits[token] * penalty;
+  }
 }
 
 /** A sequence being extended: the cache and the plans for a prompt's pieces and for one token. */
@@ -129,13 +168,13 @@ class Decoding implements Disposable {
   }
 
   /** Appends tokens; returns the logits after the last. */
-  async feed(tokens: readonly number[]): Promise<Float32Array> {
+  async feed(tokens: readonly number[], signal?: AbortSignal): Promise<Float32Array> {
     for (let first = 0; first < tokens.length; first += PROMPT_ROWS) {
       const piece = tokens.slice(first, first + PROMPT_ROWS);
       const { plan, input, logits, shape } = this.#plan(piece.length === 1 ? 1 : PROMPT_ROWS);
       const { gpu } = this.#model;
       gpu.write(input.buffer, this.#words(piece, shape));
-      submitPlan(gpu, plan);
+      await submitPlanInTurns(gpu, plan, { signal });
       this.#length += piece.length;
       if (first + PROMPT_ROWS >= tokens.length) {
         const values = await gpu.readFloats(plan.buffer(logits), this.#model.config.vocabulary);

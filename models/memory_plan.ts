@@ -4,6 +4,7 @@
  * @module
  */
 
+import { assertOptions } from "../optim/options.ts";
 import {
   type AdapterClass,
   type BatchShape,
@@ -62,6 +63,17 @@ export function planMemory(
   source: Pick<ModelSource, "config" | "tensors">,
   options: MemoryPlanOptions,
 ): MemoryPlan {
+  assertOptions("plan memory", options, {
+    optimiser: "any",
+    selection: "any",
+    shape: "any",
+    evaluates: "any",
+    adapterClass: "any",
+    maxBinding: "any",
+    activationBytes: "any",
+    maxPositions: "any",
+    capacity: "any",
+  });
   const { optimiser, shape, adapterClass = "hardware", maxBinding = 2 ** 31 - 256 } = options;
   const model = planModel(source, { adapterClass, maxBinding }, options.maxPositions);
   const offsets = new OffsetSet(

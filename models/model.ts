@@ -4,6 +4,7 @@
  * @module
  */
 
+import { assertOptions } from "../optim/options.ts";
 import { type AdapterClass, DeviceTensor, type Gpu, Storage } from "../kernels/mod.ts";
 import { integerWithin } from "../optim/check.ts";
 import { secondPart } from "../quant/trained_part.ts";
@@ -85,6 +86,8 @@ export class Model implements ModelPlan, BaseIdentity, Disposable {
   /** Format by tensor. */
   readonly formats: ReadonlyMap<string, string>;
 
+  #disposed = false;
+
   /** Made by {@linkcode loadModel}. */
   constructor(
     gpu: Gpu,
@@ -112,12 +115,26 @@ export class Model implements ModelPlan, BaseIdentity, Disposable {
     return this.gpu.adapterClass;
   }
 
+  /** Whether its memory was freed. */
+  get isDisposed(): boolean {
+    return this.#disposed;
+  }
+
   /** Frees its tensors. */
   [Symbol.dispose](): void {
+    this.#disposed = true;
     for (const tensor of this.tensors.values()) tensor[Symbol.dispose]();
     this.ropeTable[Symbol.dispose]();
     this.columnOrders[Symbol.dispose]();
   }
+}
+
+/** Refuses a model whose memory was freed. @throws {TypeError} That says so */
+export function assertNotDisposed({ isDisposed }: Pick<Model, "isDisposed">, what: string): void {
+  if (!isDisposed) return;
+  throw new TypeError(
+    `Cannot ${what}: the model was disposed of, its memory is freed; keep it while it is used (a block with "using" ends it), or load it again`,
+  );
 }
 
 const MOST_POSITIONS = 2 ** 24;
@@ -172,8 +189,10 @@ export function planModel(
 export async function loadModel(
   gpu: Gpu,
   source: ModelSource,
-  { maxPositions, onProgress, signal }: LoadOptions = {},
+  options: LoadOptions = {},
 ): Promise<Model> {
+  assertOptions("load a model", options, { maxPositions: "any", onProgress: "any", signal: "any" });
+  const { maxPositions, onProgress, signal } = options;
   const plan = planModel(source, gpu, maxPositions);
   const { tensors, columnOrders } = plan;
   const table = ropeTable(source.config, plan.maxPositions, source.ropeFactors);

@@ -53,8 +53,19 @@ export function settingsByModule(
 }
 
 function expressionOf(rule: string, what: string): RegExp {
-  const attempt = `Cannot read "${what}": quantization setting dynamic has the rule ${shown(rule)}`;
-  const source = rule.replace(/^[+-]:/, "");
+  return moduleExpression(
+    rule.replace(/^[+-]:/, ""),
+    `Cannot read "${what}": quantization setting dynamic has the rule ${shown(rule)}`,
+  );
+}
+
+/**
+ * An expression that a file has for names of modules, to be matched from their start (`lastIndex` 0).
+ *
+ * @param attempt The beginning of a message
+ * @throws {RangeError} for one that JavaScript does not read, or whose search could take forever.
+ */
+export function moduleExpression(source: string, attempt: string): RegExp {
   let expression: RegExp;
   try {
     expression = new RegExp(source, "uy");

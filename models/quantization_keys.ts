@@ -127,8 +127,7 @@ const SPARSITY: KeyTable = {
 const COMPRESSED_TENSORS: KeyTable = {
   ...keysOf("quant_method format", read()),
   config_groups: entries({
-    targets: harmless(bySuffix),
-    format: read(),
+    ...keysOf("targets format", read()),
     weights: nested(WEIGHTS),
     ...keysOf("input_activations output_activations", activations),
   }),

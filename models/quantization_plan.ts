@@ -3,13 +3,14 @@
  *
  * @module
  */
+import type { FormatName } from "../quant/format_name.ts";
 import { formatChoice, type FormatReason, type PlanOptions, tensorKind } from "../quant/plan.ts";
 import type { ModelSource, TensorSource } from "./source.ts";
 
 /** What is asked for. */
 export interface WantedFormats extends PlanOptions {
   /** Format of the matrices. */
-  readonly format: string;
+  readonly format: FormatName;
 }
 
 /** What becomes of a tensor. */

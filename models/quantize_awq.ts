@@ -8,7 +8,7 @@
 import { awqComputation, dividedInputs, timesColumns } from "../quant/awq_scales.ts";
 import { decode } from "../quant/decode.ts";
 import type { InputStatistics } from "../quant/input_statistics.ts";
-import { quantize } from "../quant/round_to_nearest.ts";
+import { quantize, quantizeComputation } from "../quant/round_to_nearest.ts";
 import { architectureOf } from "./architectures.ts";
 import type { CalibrationBlock } from "./calibration.ts";
 import { checkTensorValues } from "./check_tensor_values.ts";
@@ -42,7 +42,9 @@ async function quantizeBlock(work: BlockWork): Promise<void> {
     const tensor = block.tensors.get(name)!;
     const { columns } = tensor;
     checkTensorValues(tensor, values, format);
-    const packed = quantize(values, rows, columns, format, { ...options, statistics });
+    const packed = await compute(
+      quantizeComputation(values, rows, columns, format, { ...options, statistics }),
+    );
     await block.replace(heldTensor(tensor, format, packed));
     const errors = layerErrors(values, decode(packed), rows, columns, statistics);
     done({ name, format, rows, columns, ...await compute(errors) });

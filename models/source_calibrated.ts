@@ -4,6 +4,8 @@
  * @module
  */
 
+import { assertOptions, count } from "../optim/options.ts";
+import type { FormatName } from "../quant/format_name.ts";
 import type { Gpu } from "../kernels/mod.ts";
 import { runWith } from "../quant/computation.ts";
 import type { PlanOptions } from "../quant/plan.ts";
@@ -14,14 +16,23 @@ import { CalibrationProducts } from "./calibration_products.ts";
 import type { MethodOptions, QuantizedLayer, QuantizeMethod } from "./quantize_method.ts";
 import { quantizeMethodByName } from "./quantize_methods.ts";
 import type { ModelSource, TensorSource } from "./source.ts";
-import { quantizedSource } from "./source_quantized.ts";
+import { quantizedNearest, quantizedSourceRules } from "./source_quantized.ts";
+
+/** The name of a method: one of {@linkcode QUANTIZE_METHODS}. */
+export type MethodName =
+  | "rtn"
+  | "gptq"
+  | "imatrix"
+  | "codebook"
+  | "awq"
+  | (string & Record<never, never>);
 
 /** How to quantise. */
 export interface CalibratedSourceOptions extends PlanOptions, MethodOptions {
   /** Format of the matrices, such as `"int4_g128"` or `"Q4_0"`. */
-  readonly format: string;
+  readonly format: FormatName;
   /** A name of {@linkcode QUANTIZE_METHODS}. */
-  readonly method: string;
+  readonly method: MethodName;
   /** Called after each layer. */
   readonly onLayer?: (layer: QuantizedLayer, done: number, total: number) => void;
   /** Stops between two batches. */
@@ -130,8 +141,17 @@ interface CalibrationPlan {
 }
 
 function planCalibration(source: ModelSource, options: CalibratedSourceOptions): CalibrationPlan {
+  assertOptions("calibrate a model", options, {
+    ...quantizedSourceRules,
+    method: "any",
+    damping: "any",
+    actOrder: "any",
+    blockSize: count,
+    onLayer: "any",
+    signal: "any",
+  });
   const method = quantizeMethodByName(options.method);
-  const nearest = quantizedSource(source, options);
+  const nearest = quantizedNearest(source, options);
   const formats = new Map<string, string>();
   const tensors = new Map<string, TensorSource>(nearest.tensors);
   for (const { name, kind } of architectureOf(source.config).weights(source.config)) {

@@ -13,6 +13,7 @@ import {
 import { gptqColumnOrder } from "../quant/gptq.ts";
 import { groupsPerRow } from "../quant/layout.ts";
 import { shown } from "./config_keys.ts";
+import { isSame, schemeByModule, type Targeted } from "./module_targets.ts";
 import type { TensorSource } from "./source.ts";
 import {
   bytesOf,
@@ -45,18 +46,23 @@ interface Scheme {
 /**
  * `quant_method` "compressed-tensors": weights of 2, 3, 4 (packed) or 8 bits, per row or in groups of 32, 64, 128, with columns in any
  * order. How activations
- * would be quantised is not asked: they stay as they are. All schemes of `config_groups` must be one and the same.
+ * would be quantised is not asked: they stay as they are. Modules have the scheme of the
+ * group of `config_groups` that targets them.
  */
 export const compressedTensors: QuantizationMethod = (settings, tensors, what) => {
-  const scheme = schemeOf(settings, what);
-  return linearLayers(tensors, [".weight_scale"], (wanted) => openLinear(tensors, scheme, wanted));
+  const schemeOf = schemesOf(settings, what);
+  return linearLayers(
+    tensors,
+    [".weight_scale"],
+    (wanted) => openLinear(tensors, schemeOf(wanted.stored), wanted),
+  );
 };
 
-function schemeOf(settings: Settings, what: string): Scheme {
-  const groups = Object.values(fieldsOf(settings.config_groups, "config_groups", what));
-  const schemes = groups.map((entry, i) => {
-    const group = fieldsOf(entry, `config_groups.${i}`, what);
-    const weights = fieldsOf(group.weights, `config_groups.${i}.weights`, what);
+function schemesOf(settings: Settings, what: string): (module: string) => Scheme {
+  const groups = Object.entries(fieldsOf(settings.config_groups, "config_groups", what));
+  const schemes = groups.map(([name, entry]): Targeted<Scheme> => {
+    const group = fieldsOf(entry, `config_groups.${name}`, what);
+    const weights = fieldsOf(group.weights, `config_groups.${name}.weights`, what);
     const form = group.format ?? settings.format;
     oneOf({ type: "int", ...weights }, ["type"], ["int"], what);
     const strategy = oneOf(
@@ -65,7 +71,7 @@ function schemeOf(settings: Settings, what: string): Scheme {
       ["group", "channel"],
       what,
     );
-    return {
+    const scheme: Scheme = {
       form: oneOf({ format: form }, ["format"], FORMATS, what),
       bits: oneOf(
         weights,
@@ -77,14 +83,16 @@ function schemeOf(settings: Settings, what: string): Scheme {
       symmetric: oneOf({ symmetric: true, ...weights }, ["symmetric"], [true, false], what),
       scattered: ["group", "dynamic", true].includes(weights.actorder as string | boolean),
     };
+    return { group: name, targets: group.targets, scheme };
   });
-  const [scheme] = schemes;
-  if (!scheme || schemes.some((other) => JSON.stringify(other) !== JSON.stringify(scheme))) {
-    throw new RangeError(
-      `Cannot read "${what}": quantization setting config_groups has ${schemes.length} schemes, readable is one`,
-    );
+  const [first, ...others] = schemes;
+  if (!first) {
+    throw new RangeError(`Cannot read "${what}": quantization setting config_groups has no group`);
   }
-  return scheme;
+  // One scheme is that of whatever is quantised, whichever classes its targets name.
+  return others.every(({ scheme }) => isSame(scheme, first.scheme))
+    ? () => first.scheme
+    : schemeByModule(schemes, what);
 }
 
 function fieldsOf(value: unknown, name: string, what: string): Settings {

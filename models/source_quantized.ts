@@ -4,10 +4,13 @@
  * @module
  */
 
+import type { FormatName } from "../quant/format_name.ts";
+import { assertOptions, countOrNone, type OptionRules } from "../optim/options.ts";
+import { PRODUCTS_HERE, runWith } from "../quant/computation.ts";
 import { decode } from "../quant/decode.ts";
 import { formatByName } from "../quant/formats.ts";
 import { assertKept, type PlanOptions } from "../quant/plan.ts";
-import { quantize, type QuantizeOptions } from "../quant/round_to_nearest.ts";
+import { quantizeComputation, type QuantizeOptions } from "../quant/round_to_nearest.ts";
 import type { PackedTensor } from "../quant/layout.ts";
 import { checkTensorValues } from "./check_tensor_values.ts";
 import { assertFinite } from "./non_finite_weight.ts";
@@ -17,7 +20,9 @@ import type { ModelSource, TensorSource } from "./source.ts";
 /** How to quantise. */
 export interface QuantizedSourceOptions extends PlanOptions, Omit<QuantizeOptions, "statistics"> {
   /** Format of the matrices, such as `"int4_g128"`, `"Q4_0"` or `"codebook2x8"`. */
-  readonly format: string;
+  readonly format: FormatName;
+  /** Stops reading a tensor, within a second. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -30,6 +35,29 @@ export interface QuantizedSourceOptions extends PlanOptions, Omit<QuantizeOption
  * @throws {RangeError} For a name to keep that no tensor has
  */
 export function quantizedSource(source: ModelSource, options: QuantizedSourceOptions): ModelSource {
+  assertOptions("quantise a model", options, quantizedSourceRules);
+  return quantizedNearest(source, options);
+}
+
+/** The options of {@linkcode quantizedSource} that there are. */
+export const quantizedSourceRules: OptionRules<QuantizedSourceOptions> = {
+  format: "any",
+  embedding: "any",
+  head: "any",
+  fallback: "any",
+  vectors: "any",
+  keep: "any",
+  overrides: "any",
+  search: "any",
+  signal: "any",
+  seed: countOrNone,
+};
+
+/** {@linkcode quantizedSource} for options that hold more. */
+export function quantizedNearest(
+  source: ModelSource,
+  options: QuantizedSourceOptions,
+): ModelSource {
   assertKept(options.keep, [...source.tensors.keys()]);
   const tensors = new Map<string, TensorSource>();
   for (const [name, tensor] of source.tensors) {
@@ -75,7 +103,12 @@ function quantized(
       if (last?.key === key) return last.packed;
       const dense = decode(await tensor.read(first, rows));
       checkTensorValues(tensor, dense, formatName, first);
-      const packed = quantize(dense, rows, tensor.columns, formatName, options);
+      const { columns } = tensor;
+      const packed = await runWith(
+        quantizeComputation(dense, rows, columns, formatName, options),
+        PRODUCTS_HERE,
+        options.signal,
+      );
       if (whole) last = { key, packed };
       return packed;
     },

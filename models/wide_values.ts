@@ -5,13 +5,18 @@
  * @module
  */
 
+import { assertOptions } from "../optim/options.ts";
 import { badValue, badValueText } from "../quant/check_values.ts";
 import { decode } from "../quant/decode.ts";
 import { formatByName } from "../quant/formats.ts";
 import { chooseFormat } from "../quant/plan.ts";
 import { quantizationNotes } from "./quantization_plan.ts";
 import { type ModelSource, rowsPerPiece, type TensorSource } from "./source.ts";
-import { quantizedSource, type QuantizedSourceOptions } from "./source_quantized.ts";
+import {
+  quantizedSource,
+  type QuantizedSourceOptions,
+  quantizedSourceRules,
+} from "./source_quantized.ts";
 
 /** How to quantise a model, and what of it should be known. */
 export interface ExactPlan<Options> {
@@ -67,6 +72,7 @@ export async function exactlyQuantizedSource(
   options: QuantizedSourceOptions,
   signal?: AbortSignal,
 ): Promise<ModelSource> {
+  assertOptions("quantise a model", options, quantizedSourceRules);
   const plan = await exactPlan(source, options, signal);
   const quantized = quantizedSource(source, plan.options);
   const notes = quantizationNotes(source, options);

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { assertOptions } from "../optim/options.ts";
 import { dirname } from "@std/path";
 import { bitsPerWeight } from "../quant/formats.ts";
 import { writeGguf } from "../quant/gguf_write.ts";
@@ -12,7 +13,7 @@ import { type GgufModel, ggufModel } from "./gguf_model.ts";
 import { type OwnFolder, ownFolder, writeOwnFolder } from "./own_folder.ts";
 import type { ModelSource, StoredFolder } from "./source.ts";
 import { targetKind } from "./target_kind.ts";
-import type { WriteOptions } from "./write_options.ts";
+import { foldWriteRules, type WriteOptions } from "./write_options.ts";
 import { assertOtherFolder, writeStoredFolder } from "./write_stored_folder.ts";
 
 export { modelAsGguf } from "./gguf_model.ts";
@@ -42,6 +43,7 @@ export async function writeModel(
   path: string,
   options: WriteOptions = {},
 ): Promise<WriteReport> {
+  assertOptions("write a model", options, foldWriteRules);
   const plan = await planOf(source, path, options);
   const notes = [...plan.notes];
   switch (plan.kind) {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { OptionRules } from "../optim/options.ts";
 import type { Beyond } from "../quant/offsets.ts";
 
 /** Progress of writing. */
@@ -18,4 +19,14 @@ export interface WriteOptions {
 export interface FoldWriteOptions extends WriteOptions {
   /** What becomes of tuned numbers beyond what their stored type reaches. Default `"refuse"`. */
   readonly beyond?: Beyond;
+  /** What becomes of a fine-tune of which nothing would be in the file. Default `"write"`; an export of a run refuses it. */
+  readonly unchanged?: "write" | "refuse";
 }
+
+/** The options of writing that there are. */
+export const foldWriteRules: OptionRules<FoldWriteOptions> = {
+  onProgress: "any",
+  signal: "any",
+  beyond: "any",
+  unchanged: "any",
+};

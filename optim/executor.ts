@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { assertOptions } from "./options.ts";
 import { acceptStep, candidateCoefficients } from "./accept.ts";
 import { applyRecord, type StepRecord } from "./apply_record.ts";
 import { type BlockPlace, blockPlace, inBlock } from "./blocks.ts";
@@ -315,6 +316,17 @@ export interface MinimiseStep extends HostStep {
  * ```
  */
 export async function* minimise(options: MinimiseOptions): AsyncGenerator<MinimiseStep> {
+  assertOptions("minimise", options, {
+    parameters: "any",
+    optimiser: "any",
+    seed: "any",
+    tensorId: "any",
+    tensors: "any",
+    objective: "any",
+    steps: "any",
+    records: "any",
+    signal: "any",
+  });
   const { objective, steps, records = [], signal } = options;
   const session = new Session(options);
   for (const record of records) session.replay(record);

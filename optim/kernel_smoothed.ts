@@ -3,8 +3,9 @@
  *
  * @module
  */
+import { assertOptions } from "./options.ts";
 import type { Estimator, Radius } from "./estimator.ts";
-import type { NamedOptions } from "./named.ts";
+import { type NamedOptions, namedRules } from "./named.ts";
 import { type Optimiser, optimiser } from "./optimiser.ts";
 import { scaleBySchedule } from "./scale_by_schedule.ts";
 import type { Seed } from "./seed.ts";
@@ -100,6 +101,7 @@ export interface KerzooOptions extends NamedOptions {
  * ```
  */
 export function kerzoo(options: KerzooOptions = {}): Optimiser {
+  assertOptions("make kerzoo", options, { ...namedRules, smoothness: "any" });
   return optimiser({
     ...options,
     name: "kerzoo",

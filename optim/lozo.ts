@@ -3,7 +3,8 @@
  *
  * @module
  */
-import type { NamedOptions } from "./named.ts";
+import { assertOptions } from "./options.ts";
+import { type NamedOptions, namedRules } from "./named.ts";
 import { type Optimiser, optimiser } from "./optimiser.ts";
 import { scaleBySchedule } from "./scale_by_schedule.ts";
 import { spsa } from "./spsa.ts";
@@ -41,6 +42,7 @@ export interface LozoOptions extends NamedOptions {
  * ```
  */
 export function lozo(options: LozoOptions = {}): Optimiser {
+  assertOptions("make lozo", options, { ...namedRules, rank: "any", resample: "any" });
   const { rank = 4, resample: keep, learningRate = 1e-7 } = options;
   return optimiser({
     ...options,

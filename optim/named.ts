@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { assertOptions, type OptionRules } from "./options.ts";
 import { clipDerivative } from "./clip_derivative.ts";
 import { normaliseByRms } from "./normalise_by_rms.ts";
 import type { Distribution } from "./noise.ts";
@@ -27,6 +28,16 @@ export interface NamedOptions {
   /** What offsets may not do. */
   readonly projection?: Projection;
 }
+
+/** Rules of the options that all named optimisers share; their values are looked at by the parts that use them. */
+export const namedRules: OptionRules<NamedOptions> = {
+  epsilon: "any",
+  queries: "any",
+  learningRate: "any",
+  distribution: "any",
+  form: "any",
+  projection: "any",
+};
 
 /** Arguments of {@linkcode qzo}. */
 export interface QzoOptions extends NamedOptions {
@@ -54,6 +65,7 @@ export interface QzoOptions extends NamedOptions {
  * ```
  */
 export function qzo(options: QzoOptions = {}): Optimiser {
+  assertOptions("make qzo", options, { ...namedRules, clip: "any" });
   const { clip = 100, learningRate = 1e-7, form = "absolute", projection = "keep-sign" } = options;
   return optimiser({
     name: "qzo",
@@ -87,6 +99,7 @@ export function qzo(options: QzoOptions = {}): Optimiser {
  * ```
  */
 export function mezo(options: NamedOptions = {}): Optimiser {
+  assertOptions("make mezo", options, namedRules);
   return optimiser({
     name: "mezo",
     estimator: spsa(options),
@@ -123,6 +136,7 @@ export interface QzoNormalisedOptions extends NamedOptions {
  * ```
  */
 export function qzoNormalised(options: QzoNormalisedOptions = {}): Optimiser {
+  assertOptions("make qzoNormalised", options, { ...namedRules, decay: "any", clip: "any" });
   const { epsilon = 0.02, queries, decay, learningRate = 8e-3, form = "relative" } = options;
   const { clip = 3 } = options;
   return optimiser({

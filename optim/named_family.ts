@@ -7,11 +7,12 @@
  *
  * @module
  */
+import { assertOptions } from "./options.ts";
 import { type Blocks, completeBlocks } from "./blocks.ts";
 import { acceptBest } from "./accept.ts";
 import { normaliseByRms } from "./normalise_by_rms.ts";
 import { normaliseBySpread } from "./normalise_by_spread.ts";
-import type { NamedOptions } from "./named.ts";
+import { type NamedOptions, namedRules } from "./named.ts";
 import { onePoint } from "./one_point.ts";
 import { oneSided } from "./one_sided.ts";
 import { type Optimiser, optimiser } from "./optimiser.ts";
@@ -39,6 +40,7 @@ import { elementwise } from "./transformation.ts";
  * ```
  */
 export function zoSgd(options: NamedOptions = {}): Optimiser {
+  assertOptions("make zoSgd", options, namedRules);
   return optimiser({
     ...options,
     name: "zoSgd",
@@ -63,6 +65,7 @@ export function zoSgd(options: NamedOptions = {}): Optimiser {
  * ```
  */
 export function fzoo(options: NamedOptions = {}): Optimiser {
+  assertOptions("make fzoo", options, namedRules);
   const { epsilon, queries = 8, learningRate = 1e-4 } = options;
   return optimiser({
     ...options,
@@ -100,6 +103,7 @@ export interface MeazoOptions extends NamedOptions {
  * ```
  */
 export function meazo(options: MeazoOptions = {}): Optimiser {
+  assertOptions("make meazo", options, { ...namedRules, decay: "any" });
   const { decay, learningRate = 1e-4 } = options;
   return optimiser({
     ...options,
@@ -144,6 +148,14 @@ export interface SparseZoOptions extends NamedOptions {
  * ```
  */
 export function sparseZo(options: SparseZoOptions = {}): Optimiser {
+  assertOptions("make sparseZo", options, {
+    ...namedRules,
+    sparsity: "any",
+    resample: "any",
+    unit: "any",
+    budget: "any",
+    asReleased: "any",
+  });
   const { sparsity = 0.9, resample: keep = 100, unit, budget, asReleased = false } = options;
   const density = asReleased ? releasedDensity(sparsity) : 1 - sparsity;
   return optimiser({
@@ -178,6 +190,7 @@ export function sparseZo(options: SparseZoOptions = {}): Optimiser {
  * ```
  */
 export function zoSgdConservative(options: Omit<NamedOptions, "queries"> = {}): Optimiser {
+  assertOptions("make zoSgdConservative", options, namedRules);
   return optimiser({
     ...options,
     name: "zoSgdConservative",
@@ -218,6 +231,7 @@ export interface BlockwiseZoOptions extends NamedOptions {
  * ```
  */
 export function blockwiseZo(options: BlockwiseZoOptions = {}): Optimiser {
+  assertOptions("make blockwiseZo", options, { ...namedRules, blocks: "any" });
   const { epsilon, queries = 1, learningRate = 1e-6 } = options;
   const blocks = completeBlocks(options.blocks ?? { by: "part" });
   // Directions of all blocks are averaged; those of different blocks are to be added.
@@ -250,6 +264,7 @@ export function blockwiseZo(options: BlockwiseZoOptions = {}): Optimiser {
  * ```
  */
 export function zoResidual(options: NamedOptions = {}): Optimiser {
+  assertOptions("make zoResidual", options, namedRules);
   return optimiser({
     ...options,
     name: "zoResidual",
@@ -274,6 +289,7 @@ export function zoResidual(options: NamedOptions = {}): Optimiser {
  * ```
  */
 export function threePointDescent(options: Omit<NamedOptions, "queries"> = {}): Optimiser {
+  assertOptions("make threePointDescent", options, namedRules);
   return optimiser({
     ...options,
     name: "threePointDescent",

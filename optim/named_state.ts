@@ -7,11 +7,12 @@
  *
  * @module
  */
+import { assertOptions } from "./options.ts";
 import { adam, adamw } from "./adam.ts";
 import { decayOffsets } from "./decay_offsets.ts";
 import { momentum as momentumRule } from "./momentum.ts";
 import { adamFromSeeds, momentumFromSeeds } from "./momentum_from_seeds.ts";
-import type { NamedOptions } from "./named.ts";
+import { type NamedOptions, namedRules } from "./named.ts";
 import { type Optimiser, optimiser } from "./optimiser.ts";
 import { scaleBySchedule } from "./scale_by_schedule.ts";
 import { scaled } from "./schedule.ts";
@@ -45,6 +46,7 @@ export interface ZoSgdSignOptions extends NamedOptions {
  * ```
  */
 export function zoSgdSign(options: ZoSgdSignOptions = {}): Optimiser {
+  assertOptions("make zoSgdSign", options, { ...namedRules, asReleased: "any" });
   const { learningRate = 1e-6, asReleased = false } = options;
   return optimiser({
     ...options,
@@ -108,6 +110,12 @@ function fromSeeds(name: string, { state = "stored", length }: MomentumOptions):
  * ```
  */
 export function zoSgdMomentum(options: MomentumOptions = {}): Optimiser {
+  assertOptions("make zoSgdMomentum", options, {
+    ...namedRules,
+    momentum: "any",
+    state: "any",
+    length: "any",
+  });
   const { momentum: decay, length, queries: directions, learningRate = 1e-6 } = options;
   return optimiser({
     ...options,
@@ -154,6 +162,14 @@ export interface ZoAdamOptions extends MomentumOptions {
  * ```
  */
 export function zoAdam(options: ZoAdamOptions = {}): Optimiser {
+  assertOptions("make zoAdam", options, {
+    ...namedRules,
+    momentum: "any",
+    state: "any",
+    length: "any",
+    secondMomentum: "any",
+    weightDecay: "any",
+  });
   return adamNamed("zoAdam", options);
 }
 
@@ -171,6 +187,14 @@ export function zoAdam(options: ZoAdamOptions = {}): Optimiser {
  * ```
  */
 export function zoAdamW(options: ZoAdamOptions = {}): Optimiser {
+  assertOptions("make zoAdamW", options, {
+    ...namedRules,
+    momentum: "any",
+    state: "any",
+    length: "any",
+    secondMomentum: "any",
+    weightDecay: "any",
+  });
   return adamNamed("zoAdamW", { ...options, weightDecay: options.weightDecay ?? 0.01 });
 }
 

@@ -3,9 +3,10 @@
  *
  * @module
  */
+import { assertOptions } from "./options.ts";
 import { integerWithin, positive } from "./check.ts";
 import type { Estimator } from "./estimator.ts";
-import type { NamedOptions } from "./named.ts";
+import { type NamedOptions, namedRules } from "./named.ts";
 import type { Ops } from "./ops.ts";
 import { type Optimiser, optimiser } from "./optimiser.ts";
 import { scaleBySchedule } from "./scale_by_schedule.ts";
@@ -153,6 +154,7 @@ export function contrastOf(
  * ```
  */
 export function mezoGreedy(options: NamedOptions = {}): Optimiser {
+  assertOptions("make mezoGreedy", options, namedRules);
   return optimiser({
     ...options,
     name: "mezoGreedy",
@@ -185,6 +187,7 @@ export interface MezoGvOptions extends NamedOptions {
  * ```
  */
 export function mezoGv(options: MezoGvOptions = {}): Optimiser {
+  assertOptions("make mezoGv", options, { ...namedRules, top: "any" });
   const { epsilon, queries: candidates = 8, learningRate = 1e-6 } = options;
   const { top = Math.max(1, Math.floor(candidates / 4)) } = options;
   return optimiser({

@@ -3,8 +3,9 @@
  *
  * @module
  */
+import { assertOptions } from "./options.ts";
 import { centreByRunningMean } from "./centre_by_running_mean.ts";
-import type { NamedOptions } from "./named.ts";
+import { type NamedOptions, namedRules } from "./named.ts";
 import { type Optimiser, optimiser } from "./optimiser.ts";
 import { limitToRms } from "./limit_to_rms.ts";
 import { oneSided } from "./one_sided.ts";
@@ -53,6 +54,12 @@ export interface QzoPlusOptions extends NamedOptions {
  * ```
  */
 export function qzoPlus(options: QzoPlusOptions = {}): Optimiser {
+  assertOptions("make qzoPlus", options, {
+    ...namedRules,
+    gainPower: "any",
+    largest: "any",
+    steps: "any",
+  });
   const { epsilon = 0.04, queries = 8, form = "relative" } = options;
   const { gainPower: power = 0, largest, steps, learningRate: rate = 0.5 } = options;
   const learningRate = steps === undefined || typeof rate !== "number"

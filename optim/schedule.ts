@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { assertOptions } from "./options.ts";
 import { integerWithin, notNegative } from "./check.ts";
 import type { JsonValue } from "./json.ts";
 
@@ -51,7 +52,9 @@ function warmUp(step: number, warmup: number): number {
  * assertEquals([0, 1, 3, 1000].map((step) => schedule.at(step)), [2, 4, 8, 8]);
  * ```
  */
-export function constant(value: number, { warmup = 0 }: ConstantOptions = {}): Schedule {
+export function constant(value: number, options: ConstantOptions = {}): Schedule {
+  assertOptions("make a constant schedule", options, { warmup: "any" });
+  const { warmup = 0 } = options;
   notNegative("a constant schedule", "the value", value);
   integerWithin("a constant schedule", "warmup", warmup, 0, Number.MAX_SAFE_INTEGER);
   return {
@@ -64,9 +67,11 @@ export function constant(value: number, { warmup = 0 }: ConstantOptions = {}): S
 function decaying(
   name: string,
   peak: number,
-  { total, warmup = 0, end = 0 }: DecayOptions,
+  options: DecayOptions,
   share: (progress: number) => number,
 ): Schedule {
+  assertOptions(`make a ${name} schedule`, options, { total: "any", warmup: "any", end: "any" });
+  const { total, warmup = 0, end = 0 } = options;
   notNegative(`a ${name} schedule`, "the peak", peak);
   notNegative(`a ${name} schedule`, "the end", end);
   integerWithin(`a ${name} schedule`, "total", total, 1, Number.MAX_SAFE_INTEGER);

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import type { NamedOptions } from "./named.ts";
+import { assertOptions } from "./options.ts";
+import { type NamedOptions, namedRules } from "./named.ts";
 import { type Optimiser, optimiser } from "./optimiser.ts";
 import { scaleBySchedule } from "./scale_by_schedule.ts";
 import { spsa } from "./spsa.ts";
@@ -41,6 +42,13 @@ export interface SparseMezoOptions extends NamedOptions {
  * ```
  */
 export function sparseMezo(options: SparseMezoOptions = {}): Optimiser {
+  assertOptions("make sparseMezo", options, {
+    ...namedRules,
+    sparsity: "any",
+    take: "any",
+    budget: "any",
+    resample: "any",
+  });
   const { sparsity = 0.75, take, budget, resample: keep, learningRate = 1e-6 } = options;
   return optimiser({
     ...options,

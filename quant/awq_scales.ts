@@ -9,7 +9,7 @@ import { outputMetric } from "./column_metric.ts";
 import { type Computation, runHere, sharedFloats } from "./computation.ts";
 import { decode } from "./decode.ts";
 import type { InputStatistics } from "./input_statistics.ts";
-import { quantize, type QuantizeOptions } from "./round_to_nearest.ts";
+import { quantizeComputation, type QuantizeOptions } from "./round_to_nearest.ts";
 
 /** A linear layer that shall have fewer bits. */
 export interface AwqLayer {
@@ -104,7 +104,10 @@ export function* awqComputation(
     for (const { values, rows, format, power } of sampled) {
       const scaled = timesColumns(values, factors);
       const rounded = decode(
-        quantize(scaled, rows, columns, format, { ...rounding, statistics: divided }),
+        yield* quantizeComputation(scaled, rows, columns, format, {
+          ...rounding,
+          statistics: divided,
+        }),
       );
       const e = sharedFloats(values.length);
       for (let i = 0; i < e.length; i++) e[i] = values[i] - rounded[i] / factors[i % columns];

@@ -11,6 +11,9 @@ import { roundToFloat16 } from "./float16.ts";
 
 const LARGEST_FLOAT16 = 65504;
 
+/** Rows whose codes are chosen in milliseconds. */
+const ROWS_A_TURN = 64;
+
 /** Columns after which the products of all later ones are computed anew. */
 const BLOCK = 128;
 
@@ -50,10 +53,12 @@ export function* unfitted(
   const wanted = yield* metric.times(all, rows);
   const perScale = (of: Float64Array): Float64Array => {
     const divided = sharedFloats(of.length);
-    of.forEach((value, i) => {
-      const scale = scales[Math.floor(i / columns)];
-      divided[i] = scale === 0 ? 0 : value / scale;
-    });
+    for (let row = 0; row < rows; row++) {
+      const scale = scales[row];
+      for (let k = row * columns; k < (row + 1) * columns; k++) {
+        divided[k] = scale === 0 ? 0 : of[k] / scale;
+      }
+    }
     return divided;
   };
   return {
@@ -115,6 +120,7 @@ export function* chooseCodes(fit: CodebookFit, beam: number, first: boolean): Co
         tables = bookTables(books, h);
       }
       for (let row = 0; row < rows; row++) {
+        if (row % ROWS_A_TURN === 0) yield;
         if (scales[row] === 0) continue;
         const at = row * columns + v * VECTOR;
         const product = row * width + v * VECTOR - from;
@@ -177,8 +183,11 @@ export function* fitEntries(fit: CodebookFit, steps: number): Computation<boolea
       weighted[k] = scale * (wanted[k] - scale * fit.products[k]);
     }
   }
+  yield;
   const residual = gather(fit, weighted);
+  yield;
   const diagonal = entryDiagonal(fit);
+  yield;
   const conditioned = (): Float64Array =>
     residual.map((value, i) => diagonal[i] > 0 ? value / diagonal[i] : 0);
   let z = conditioned();
@@ -187,10 +196,12 @@ export function* fitEntries(fit: CodebookFit, steps: number): Computation<boolea
   const moved = new Float64Array(count);
   for (let step = 0; step < steps && size > 0; step++) {
     const spread = yield* metric.times(scatter(fit, direction), rows);
+    yield;
     for (let row = 0; row < rows; row++) {
       for (let k = row * columns; k < (row + 1) * columns; k++) spread[k] *= scales[row] ** 2;
     }
     const image = gather(fit, spread);
+    yield;
     const curvature = dot(direction, image, 0, count);
     if (!(curvature > 0)) break;
     const length = size / curvature;

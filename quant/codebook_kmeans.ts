@@ -6,6 +6,7 @@
 
 import { bookTables, ENTRIES, entryCosts, VECTOR } from "./codebook_assign.ts";
 import { plainMetric } from "./column_metric.ts";
+import type { Computation } from "./computation.ts";
 
 // Books start from at most this many vectors.
 const SAMPLE = 8192;
@@ -22,23 +23,30 @@ interface Sample {
  *
  * @param rowWeights What the squared error of each row counts.
  */
-export function residualKMeans(
+export function* residualKMeans(
   values: Float64Array,
   rowWeights: Float64Array,
   count: number,
   seed: number,
-): Float32Array[] {
+): Computation<Float32Array[]> {
   const next = randomNumbers(seed);
   const sample = sampleOf(values, rowWeights, next);
-  return Array.from({ length: count }, () => {
+  const books: Float32Array[] = [];
+  for (let c = 0; c < count; c++) {
     const book = startBook(sample, next);
-    for (let i = 0; i < ROUNDS; i++) refit(book, sample, assign(sample.vectors, book));
+    yield;
+    for (let i = 0; i < ROUNDS; i++) {
+      refit(book, sample, assign(sample.vectors, book));
+      yield;
+    }
     const codes = assign(sample.vectors, book);
     for (let i = 0; i < sample.vectors.length; i++) {
       sample.vectors[i] -= book[codes[i >> 3] * VECTOR + (i & 7)];
     }
-    return book;
-  });
+    books.push(book);
+    yield;
+  }
+  return books;
 }
 
 function sampleOf(all: Float64Array, rowWeights: Float64Array, next: () => number): Sample {

@@ -92,8 +92,8 @@ export function* codebookComputation(
   }
   const metric = statistics ? outputMetric(statistics, columns) : plainMetric(columns);
   const scales = rowSizes(values, rows, columns);
-  const start = residualKMeans(
-    Float64Array.from(values, (value, i) => value / (scales[Math.floor(i / columns)] || 1)),
+  const start = yield* residualKMeans(
+    perRow(values, scales, columns),
     scales.map((scale) => scale * scale),
     books,
     seed,
@@ -107,11 +107,22 @@ export function* codebookComputation(
     yield* fitEntries(fit, STEPS);
     const last = error;
     error = fitError(fit);
+    yield;
     onRound?.(fit.norm > 0 ? error / fit.norm : 0);
     if (!(error < (1 - SMALLEST_GAIN) * last)) break;
   }
   pack(fit, t);
   return t;
+}
+
+/** Values over the scales of their rows, where those are not 0. */
+function perRow(values: Float32Array, scales: Float64Array, columns: number): Float64Array {
+  const divided = new Float64Array(values.length);
+  for (let row = 0; row < scales.length; row++) {
+    const scale = scales[row] || 1;
+    for (let k = row * columns; k < (row + 1) * columns; k++) divided[k] = values[k] / scale;
+  }
+  return divided;
 }
 
 /** The f16 root mean square of each row. */

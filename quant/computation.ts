@@ -14,8 +14,11 @@ export interface ProductRequest extends RowProducts {
   readonly changed?: readonly [number, number];
 }
 
-/** An algorithm that asks for products as it goes: each stands in its `out` when the algorithm goes on. */
-export type Computation<T> = Generator<ProductRequest, T, void>;
+/**
+ * An algorithm that asks for products as it goes: each stands in its `out` when the algorithm goes on. Now and then it yields nothing: there
+ * others may have their turn, so that a signal is answered within a second.
+ */
+export type Computation<T> = Generator<ProductRequest | undefined, T, void>;
 
 /** Whoever computes products for an algorithm. */
 export interface Products extends Disposable {
@@ -28,14 +31,23 @@ export function runHere<T>(computation: Computation<T>): T {
   for (;;) {
     const step = computation.next();
     if (step.done) return step.value;
-    rowProducts(step.value);
+    if (step.value) rowProducts(step.value);
   }
 }
 
+/** Computes products on the caller's thread. */
+export const PRODUCTS_HERE: Products = {
+  multiply: (request) => Promise.resolve(rowProducts(request)),
+  [Symbol.dispose]() {},
+};
+
+/** Milliseconds after which others have their turn. */
+const TURN = 100;
+
 /**
- * Runs a computation whose products others compute.
+ * Runs a computation whose products others compute, and lets timers and signals have their turn.
  *
- * @param signal Stops between two products
+ * @param signal Stops where it yields
  *
  * @example GPTQ on all cores
  * ```ts
@@ -56,11 +68,15 @@ export async function runWith<T>(
   products: Products,
   signal?: AbortSignal,
 ): Promise<T> {
+  let last = performance.now();
   for (;;) {
     signal?.throwIfAborted();
     const step = computation.next();
     if (step.done) return step.value;
-    await products.multiply(step.value);
+    if (step.value) await products.multiply(step.value);
+    if (performance.now() - last < TURN) continue;
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    last = performance.now();
   }
 }
 

@@ -38,7 +38,7 @@ export function* errorFeedback(
   order: Uint32Array,
   damping: number,
 ): Computation<ErrorFeedback> {
-  const h = dampedMoments(moments, order, damping);
+  const h = yield* dampedMoments(moments, order, damping);
   const pivots = new Float64Array(n);
   const scaled = sharedFloats(PANEL * n); // rows of U times D, of the panel
   const products = sharedFloats(PANEL * n);
@@ -63,6 +63,7 @@ export function* errorFeedback(
         for (let c = 0; c < width; c++) h[i * n + start + c] -= products[i * width + c];
       }
     }
+    yield;
     for (let k = end - 1; k >= start; k--) {
       const pivot = h[k * n + k];
       if (!(pivot > 0)) {
@@ -81,12 +82,16 @@ export function* errorFeedback(
       }
     }
   }
-  transpose(h, n);
+  yield* transpose(h, n);
   return { feedback: h, pivots };
 }
 
 /** @throws As {@linkcode errorFeedback} does */
-function dampedMoments(moments: Float32Array, order: Uint32Array, damping: number): Float64Array {
+function* dampedMoments(
+  moments: Float32Array,
+  order: Uint32Array,
+  damping: number,
+): Computation<Float64Array> {
   const n = order.length;
   if (moments.length !== n * n) {
     throw new TypeError(
@@ -114,16 +119,18 @@ function dampedMoments(moments: Float32Array, order: Uint32Array, damping: numbe
     // An input that was always zero has no part in any product: any weight of its own will do.
     if (h[i * n + i] === 0) h[i * n + i] = mean || 1;
     h[i * n + i] += damping * mean;
+    yield;
   }
   return h;
 }
 
-function transpose(square: Float64Array, n: number): void {
+function* transpose(square: Float64Array, n: number): Computation<void> {
   for (let i = 0; i < n; i++) {
     for (let j = i + 1; j < n; j++) {
       const value = square[i * n + j];
       square[i * n + j] = square[j * n + i];
       square[j * n + i] = value;
     }
+    yield;
   }
 }

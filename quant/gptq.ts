@@ -104,7 +104,7 @@ function zerosOf(
 
 /**
  * The columns in an order in which those of a group are neighbours: by group, and within a group as they are. Undefined
- * when they are so already. A tensor in this order multiplies inputs in this order, `x[order[j]]`.
+ * when they are so already, which zeros alone mean too. A tensor in this order multiplies inputs in this order, `x[order[j]]`.
  *
  * @param gIdx The group of each column
  * @throws {RangeError} naming the tensor when a group is not there, or has not as many columns as the others.
@@ -129,6 +129,8 @@ export function gptqColumnOrder(
   checkLength(name, "g_idx", gIdx, columns);
   const size = group === -1 ? columns : group;
   const groups = Math.ceil(columns / size);
+  // Writers without an order of their own leave the plane as it was made.
+  if (gIdx.every((g) => g === 0)) return undefined;
   const filled = new Uint32Array(groups);
   const order = new Uint32Array(columns);
   let inOrder = true;

@@ -260,6 +260,7 @@ function* quantizeRows(rounding: Rounding, first: number, count: number): Comput
           errors[at + k] = values[weights + column] - value(chosen);
         }
       }
+      yield;
     }
   }
   for (let row = 0; row < count; row++) {

@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { Computation } from "./computation.ts";
 import { float16ToNumber } from "./float16.ts";
 import { addHighBits, type Grid, gridLevels, GRIDS, shiftBit, signsWord } from "./grids.ts";
 import type { PackedTensor, SuperLayout } from "./layout.ts";
@@ -32,14 +33,14 @@ interface Points {
 }
 
 /** Fills the planes of `t`, whose layout is of `grid`, with row-major finite `values`; `importance` is of the columns. */
-export function quantizeGrid(
+export function* quantizeGrid(
   values: Float32Array,
   t: PackedTensor,
   layout: SuperLayout,
   grid: Grid,
   importance: Float32Array,
   search: boolean,
-): void {
+): Computation<void> {
   const { group, range, plus = 0 } = SUPER_SCALES[grid];
   const { columns: width, levels, highStep, signs } = GRIDS[grid];
   const [groups, perGroup] = [256 / group, group / width];
@@ -76,6 +77,7 @@ export function quantizeGrid(
       const at = superByte(layout, t.columns, row, from / 256);
       write(row * t.columns + from, at);
       writeSuperBlock(grid, scaleBytes, at, block);
+      yield;
     }
   }
 

@@ -54,6 +54,7 @@ export * from "./non_finite.ts";
 export * from "./offsets.ts";
 export * from "./output_error.ts";
 export * from "./packed_safetensors.ts";
+export * from "./format_name.ts";
 export * from "./plan.ts";
 export * from "./planes.ts";
 export * from "./product_workers.ts";

@@ -4,22 +4,23 @@
  * @module
  */
 
+import type { FormatName } from "./format_name.ts";
 import { formatByName } from "./formats.ts";
 import { nearestNames } from "./nearest_names.ts";
 
 /** Formats for the tensors that are not quantised like the rest. */
 export interface PlanOptions {
   /** Of the token embedding. Default "F16". */
-  readonly embedding?: string;
+  readonly embedding?: FormatName;
   /** Of the output head, where it is a tensor of its own. Default: as the embedding. */
-  readonly head?: string;
+  readonly head?: FormatName;
   /**
    * Of matrices that the wanted format cannot hold. Default: as in llama.cpp, for formats with blocks of 256 a near one with
    * blocks of 32 (`Q5_0` for `Q4_K`); else "F16".
    */
-  readonly fallback?: string;
+  readonly fallback?: FormatName;
   /** Of norms, biases and other vectors. Default "F32". */
-  readonly vectors?: string;
+  readonly vectors?: FormatName;
   /** Names that keep the fallback: each is a part of the name. Default none. */
   readonly keep?: readonly string[];
   /** Formats of single tensors by name, before all else. Default none. */

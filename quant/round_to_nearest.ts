@@ -84,10 +84,10 @@ export function* quantizeComputation(
       }
       return t;
     case "scalar":
-      quantizeGroups(values, t, layout, columnImportance(columns, statistics), search);
+      yield* quantizeGroups(values, t, layout, columnImportance(columns, statistics), search);
       return t;
     case "super":
-      quantizeSuper(values, t, layout, columnImportance(columns, statistics), search);
+      yield* quantizeSuper(values, t, layout, columnImportance(columns, statistics), search);
       return t;
     case "column":
       throw new RangeError(`Cannot quantise to ${formatName}: scales per column are only read`);
@@ -105,13 +105,13 @@ export function* quantizeComputation(
   }
 }
 
-function quantizeGroups(
+function* quantizeGroups(
   values: Float32Array,
   t: PackedTensor,
   layout: ScalarLayout,
   importance: Float32Array,
   search: boolean,
-): void {
+): Computation<void> {
   const { rows, columns } = t;
   const group = groupColumns(layout, columns);
   const groups = groupsPerRow(layout, columns);
@@ -132,5 +132,6 @@ function quantizeGroups(
       for (let k = from; k < to; k++) codes[k] = code(values[row * columns + k]);
     }
     planes.setCodes(row, codes);
+    yield;
   }
 }

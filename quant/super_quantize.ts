@@ -6,6 +6,7 @@
  */
 
 import { CODE_TABLES } from "./code_tables.ts";
+import type { Computation } from "./computation.ts";
 import { float16ToNumber } from "./float16.ts";
 import { quantizeGrid } from "./grid_quantize.ts";
 import { gridNamed } from "./grids.ts";
@@ -33,15 +34,15 @@ interface Group {
 }
 
 /** Fills the planes of `t`, whose layout is `layout`, with row-major finite `values`; `importance` is of the columns. */
-export function quantizeSuper(
+export function* quantizeSuper(
   values: Float32Array,
   t: PackedTensor,
   layout: SuperLayout,
   importance: Float32Array,
   search: boolean,
-): void {
+): Computation<void> {
   const grid = gridNamed(layout.scales);
-  if (grid) return quantizeGrid(values, t, layout, grid, importance, search);
+  if (grid) return yield* quantizeGrid(values, t, layout, grid, importance, search);
   const { rows, columns } = t;
   const { columns: width, group } = SUPER_SCALES[layout.scales];
   const bytes = planeBytes(t.codes);
@@ -64,6 +65,7 @@ export function quantizeSuper(
       writeSuperBlock(layout.scales, scaleBytes, place, block);
     }
     writeCodes(codes, layout.bits, columns / 32, bytes, row * columns * layout.bits / 8);
+    yield;
   }
 }
 

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { assertOptions } from "../optim/options.ts";
 import { dataChunks, type DataFileOptions } from "./data_file.ts";
 import { dataPath } from "./data_path.ts";
 import { longestText } from "./line_splitter.ts";
@@ -125,6 +126,13 @@ export async function loadTask(
   folder: string,
   options: TaskRowsOptions = {},
 ): Promise<RenderedExample[]> {
+  assertOptions("load a task", options, {
+    format: "any",
+    encoding: "any",
+    hint: "any",
+    signal: "any",
+    onProgress: "any",
+  });
   const examples: RenderedExample[] = [];
   for await (const batch of taskRows(task, split, folder, options)) {
     for (const { example } of batch) examples.push(example);

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { assertOptions } from "../optim/options.ts";
 import type { Example } from "../models/batch.ts";
 import type { Tokenizer } from "../models/tokenizer.ts";
 import { bringsStart, withoutStart, withStart } from "../models/special_tokens.ts";
@@ -44,6 +45,7 @@ export function languageModellingExamples(
   documents: readonly string[],
   options: LanguageModellingOptions,
 ): Example[] {
+  assertOptions("cut a text into windows", options, { length: "any", windows: "any" });
   const { length, windows = "stream" } = options;
   assertWindow(length);
   const encoded = documents.map((text) =>

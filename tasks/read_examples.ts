@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { assertOptions } from "../optim/options.ts";
 import { type ExampleFormat, exampleFormats, type ReadExamplesOptions } from "./example_format.ts";
 import type { Row } from "./row.ts";
 import { rowReader } from "./row_reader.ts";
@@ -33,6 +34,7 @@ export function readExamples(
   format: ExampleFormat,
   options: ReadExamplesOptions = {},
 ): Row[] {
+  assertOptions("read examples", options, { name: "any", columns: "any", separator: "any" });
   const reader = rowReader(format, options);
   if (reader === undefined) {
     throw new RangeError(

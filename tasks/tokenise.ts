@@ -3,10 +3,13 @@
  *
  * @module
  */
+import { assertOptions, count } from "../optim/options.ts";
 import type { Example } from "../models/batch.ts";
 import { withoutStart, withStart } from "../models/special_tokens.ts";
 import type { Tokenizer } from "../models/tokenizer.ts";
 import { overlapOf } from "./distinct_texts.ts";
+import { encodeLong } from "./long_text.ts";
+import { Pause } from "./pause.ts";
 import type { RenderedExample } from "./template.ts";
 
 /** Options of {@linkcode tokeniseExample}. */
@@ -46,6 +49,9 @@ export function tokeniseExample(
   rendered: RenderedExample,
   options: TokeniseOptions = {},
 ): Example {
+  assertOptions("tokenise an example", options, {
+    maximumLength: { ...count, infinite: true, whole: false },
+  });
   const encoded = textsOfExample(rendered).map((text) =>
     tokenizer.encode(withoutStart(tokenizer, text), { addSpecial: false })
   );
@@ -116,6 +122,21 @@ export function exampleOfTokens(
 /** The tokens that the tokenizer puts before every text, such as its BOS token. */
 export function startTokens(tokenizer: Tokenizer): number[] {
   return [...tokenizer.start];
+}
+
+/**
+ * {@linkcode promptTokens} of a text of any length.
+ *
+ * @param signal Stops within a second
+ */
+export async function longPromptTokens(
+  tokenizer: Tokenizer,
+  text: string,
+  signal?: AbortSignal,
+): Promise<number[]> {
+  const pause = new Pause(signal);
+  const ids = await encodeLong(tokenizer, withoutStart(tokenizer, text), { pause });
+  return [...tokenizer.start, ...ids];
 }
 
 /**

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { assertOptions } from "../optim/options.ts";
 import type { Example } from "../models/batch.ts";
 import type { Tokenizer } from "../models/tokenizer.ts";
 import { dataChunks } from "../tasks/data_file.ts";
@@ -51,6 +52,14 @@ export async function calibrationText(
   tokenizer: Tokenizer,
   options: CalibrationTextOptions,
 ): Promise<CalibrationText> {
+  assertOptions("calibrate", options, {
+    windows: "any",
+    length: "any",
+    evaluate: "any",
+    heldOut: "any",
+    signal: "any",
+    onProgress: "any",
+  });
   const { windows = 128, length, evaluate, heldOut = 64 } = options;
   for (const [what, count] of Object.entries({ windows, heldOut })) {
     if (!(Number.isInteger(count) && count > 0)) {

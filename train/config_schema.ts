@@ -144,6 +144,8 @@ export interface TrainConfig {
   readonly evaluateLimit?: number;
   /** Evaluations without a lower held-out loss after which the run stops; undefined: it makes all its steps. */
   readonly patience?: number;
+  /** What the run is logged for besides `metrics.jsonl`. */
+  readonly log?: "tensorboard";
   /** Folder for the ledger, the curve and the tuned model. */
   readonly output: string;
   /** Where to run. */
@@ -234,6 +236,9 @@ const schema: Field<TrainConfig> = section<TrainConfig>("A fine-tune", {
   maxLength: number("most tokens of an example; longer ones are cut", { ...count, min: 2 }, 256),
   evaluateEvery: number("steps between two evaluations; 0 for none", countOrNone, 100),
   evaluateLimit: number("most examples of an evaluation while training", count),
+  log: choice("what is written besides metrics.jsonl: event files in the run's folder", [
+    "tensorboard",
+  ]),
   patience: number("evaluations without a lower held-out loss after which training stops", count),
   output: text("folder for the ledger, the curve and the tuned model", "runs/latest"),
   device: section<DeviceConfig>("Where to run", {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { assertOptions, count } from "../optim/options.ts";
 import type { OffsetSet } from "../kernels/mod.ts";
 import {
   type Example,
@@ -13,7 +14,7 @@ import {
   type PackedBatch,
 } from "../models/batch.ts";
 import { Evaluator } from "../models/evaluator.ts";
-import type { Model } from "../models/model.ts";
+import { assertNotDisposed, type Model } from "../models/model.ts";
 import { integerWithin } from "../optim/check.ts";
 import { type Accuracy, accuracy, argmax } from "../tasks/metrics.ts";
 import {
@@ -124,6 +125,16 @@ export async function evaluate(
   examples: readonly Example[],
   options: EvaluateOptions,
 ): Promise<Evaluation> {
+  assertOptions("evaluate", options, {
+    objective: "any",
+    batchSize: count,
+    offsets: "any",
+    tuned: "any",
+    evaluator: "any",
+    signal: "any",
+    onProgress: "any",
+  });
+  assertNotDisposed(model, "evaluate");
   if (examples.length === 0) throw new RangeError("Cannot evaluate: there are no examples");
   const { objective, batchSize = 16, signal, onProgress } = options;
   integerWithin("an evaluation", "batchSize", batchSize, 1, Number.MAX_SAFE_INTEGER);
@@ -143,7 +154,7 @@ export async function evaluate(
         packBatch(group.map((i) => examples[i]), objective, model.maxPositions)
       );
       const begun = performance.now();
-      const results = await evaluator.run(packed);
+      const results = await evaluator.run(packed, signal);
       const took = (performance.now() - begun) / chunk.length;
       results.forEach((result, j) => {
         const share = objective === "classification" ? packed[j].examples : packed[j].lossRows;

@@ -4,11 +4,13 @@
  * @module
  */
 
+import { foldWriteRules } from "../models/write_options.ts";
+import { assertOptions } from "../optim/options.ts";
 import { checkModelOutput } from "./outputs.ts";
 import { writeAdapter } from "../models/adapter.ts";
 import { writeFileWhole } from "../models/file_source.ts";
 import { withMovedMinima } from "../models/moved_minima.ts";
-import type { ModelSource } from "../models/source.ts";
+import { type ModelSource, rowsOf } from "../models/source.ts";
 import { foldedSource } from "../models/source_folded.ts";
 import type { FoldCounts, TrainedTensor } from "../models/stored_values.ts";
 import { targetKind } from "../models/target_kind.ts";
@@ -17,7 +19,7 @@ import { assertWritable, type FoldWriteOptions, writeModel } from "../models/wri
 import { writeFilesTogether } from "../models/write_together.ts";
 import { type LedgerTrainable, trainedOffset } from "../optim/mod.ts";
 import { foldPatch } from "../quant/fold_patch.ts";
-import { addTally } from "../quant/offsets.ts";
+import { addTally, type Beyond } from "../quant/offsets.ts";
 import { type GgufPart, mergeGguf, splitPaths } from "../quant/gguf_split.ts";
 import { patchGguf, type RowPatch } from "../quant/gguf_write.ts";
 import { partOf } from "../quant/trained_part.ts";
@@ -32,6 +34,32 @@ export function trainedTensors(
     if (!values) throw new RangeError(`Cannot fold: there are no offsets of "${name}"`);
     return [name, { form, span, offsets: values.map(trainedOffset) }];
   }));
+}
+
+/** Refuses offsets that are all 0, or that rounding would swallow: the file would be the base, by another name. */
+async function assertChanges(
+  source: ModelSource,
+  trained: ReadonlyMap<string, TrainedTensor>,
+  share: number,
+  beyond: Beyond,
+): Promise<void> {
+  if ([...trained.values()].every(({ offsets }) => offsets.every((offset) => offset === 0))) {
+    throw new RangeError(
+      `Cannot export "${source.name}": all offsets are 0, so nothing would change. Take a later step, or train further`,
+    );
+  }
+  if (share !== 0) return;
+  // Measured on some rows: that no value changes is asked of all.
+  const { tensors, counts } = foldedSource(source, trained, { beyond });
+  for (const name of new Set([...trained.keys()].map((it) => partOf(it).tensor))) {
+    for await (const _ of rowsOf(tensors.get(name)!)) {
+      if (counts.changed > 0 || (counts.exceeded ?? 0) > 0) return;
+    }
+  }
+  if (counts.changed > 0 || (counts.exceeded ?? 0) > 0) return;
+  throw new RangeError(
+    `Cannot export "${source.name}": nothing would change, as its formats store scales too coarsely for what was trained. The ledger has it; train longer or at a higher learning rate, or another format`,
+  );
 }
 
 /** What became of a tuned model. */
@@ -59,9 +87,11 @@ export async function exportTuned(
   path: string,
   options: FoldWriteOptions = {},
 ): Promise<ExportReport> {
+  assertOptions("export a model", options, foldWriteRules);
   await assertExportable(source, path);
   const { beyond = "refuse" } = options;
   const { share, formats } = await keptShare(source, trained, options);
+  if (options.unchanged === "refuse") await assertChanges(source, trained, share, beyond);
   const kept = { kept: share, keptByFormat: formats };
   if (targetKind(path) === "safetensors") {
     return { ...await writeAdapter(source, trained, path, options), notes: [], ...kept };

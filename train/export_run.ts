@@ -14,7 +14,7 @@ import type { RunSession } from "./session.ts";
  * Writes what `offsets` make of a session's model: GGUF for a `.gguf` path, else a folder. A model that was loaded as it is
  * stored keeps every byte but those of trained scales; one that was quantised on loading keeps its metadata.
  *
- * @throws {RangeError} When the formats do not fit the path, or tuned numbers not their stored type (see `beyond`)
+ * @throws {RangeError} When nothing would change, the formats do not fit the path, or tuned numbers not their stored type (see `beyond`)
  */
 export async function exportOffsets(
   { gpu, source }: Pick<RunSession, "gpu" | "source">,
@@ -23,7 +23,7 @@ export async function exportOffsets(
   options: FoldWriteOptions = {},
 ): Promise<ExportReport> {
   const trained = trainedTensors(offsets.trainables, await offsets.read(gpu));
-  return await exportTuned(source, trained, path, options);
+  return await exportTuned(source, trained, path, { unchanged: "refuse", ...options });
 }
 
 /**

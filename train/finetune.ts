@@ -4,10 +4,11 @@
  * @module
  */
 
+import { assertOptions, count, countOrNone, type OptionRules } from "../optim/options.ts";
 import { freezeByMagnitude, type OffsetSet, type StepRecord } from "../kernels/mod.ts";
 import { type Example, exampleCost, type Objective } from "../models/batch.ts";
 import { Evaluator } from "../models/evaluator.ts";
-import type { Model } from "../models/model.ts";
+import { assertNotDisposed, type Model } from "../models/model.ts";
 import type { DeviceSpan } from "../models/step_clock.ts";
 import { Trainer } from "../models/trainer.ts";
 import { integerWithin } from "../optim/check.ts";
@@ -69,6 +70,29 @@ export interface FinetuneOptions {
   /** Called after each chunk with when the device was at work on it, by its own clock, where it has one: for measuring. */
   readonly onChunkTimes?: (times: readonly DeviceSpan[]) => void;
 }
+
+const finetuneRules: OptionRules<FinetuneOptions> = {
+  model: "any",
+  optimiser: "any",
+  offsets: "any",
+  objective: "any",
+  train: "any",
+  validation: "any",
+  batchSize: count,
+  steps: "any",
+  seed: countOrNone,
+  leftOver: "any",
+  evaluateEvery: countOrNone,
+  activationBytes: count,
+  ledger: "any",
+  state: "any",
+  signal: "any",
+  patience: count,
+  lossesBefore: "any",
+  keepBest: "any",
+  onEvaluation: "any",
+  onChunkTimes: "any",
+};
 
 /** A step that was made. */
 export interface StepEvent extends StepPace {
@@ -155,7 +179,9 @@ function better(a: Evaluation, b: Evaluation | undefined): boolean {
  * @throws {TypeError} When the state is missing or not the optimiser's
  */
 export async function* finetune(options: FinetuneOptions): AsyncGenerator<TrainingEvent> {
+  assertOptions("fine-tune", options, finetuneRules);
   const { model, offsets, objective, train, validation, steps, ledger, signal } = options;
+  assertNotDisposed(model, "fine-tune");
   const optimiser = asReplayed(options.optimiser, ledger);
   const { seed = 0, evaluateEvery = 0 } = options;
   if (train.length === 0) throw new RangeError("Cannot fine-tune: there are no training examples");

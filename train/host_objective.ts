@@ -4,8 +4,9 @@
  * @module
  */
 
+import { assertOptions, countOrNone } from "../optim/options.ts";
 import { assertTrainables, freezeByMagnitude, OffsetSet, replayMoves } from "../kernels/mod.ts";
-import type { Model } from "../models/model.ts";
+import { assertNotDisposed, type Model } from "../models/model.ts";
 import {
   acceptStep,
   candidateCoefficients,
@@ -104,7 +105,19 @@ export interface HostObjectiveStep extends ScalarResult<number> {
 export async function* finetuneByFunction(
   options: HostObjectiveOptions,
 ): AsyncGenerator<HostObjectiveStep> {
+  assertOptions("fine-tune", options, {
+    model: "any",
+    optimiser: "any",
+    offsets: "any",
+    objective: "any",
+    steps: "any",
+    seed: countOrNone,
+    ledger: "any",
+    state: "any",
+    signal: "any",
+  });
   const { model, offsets, objective, ledger, signal, seed = 0 } = options;
+  assertNotDisposed(model, "fine-tune");
   const optimiser = asReplayed(options.optimiser, ledger);
   const { gpu, tensors } = model;
   const { distribution, projection, update, plan, estimator, accept } = optimiser;

@@ -3,10 +3,11 @@
  *
  * @module
  */
+import { assertOptions, count, countOrNone } from "../optim/options.ts";
 import { maskShares, OffsetSet } from "../kernels/mod.ts";
 import { type Example, type Objective, packBatch } from "../models/batch.ts";
 import { measureGains } from "../models/gains.ts";
-import type { Model } from "../models/model.ts";
+import { assertNotDisposed, type Model } from "../models/model.ts";
 import { planOffsets, type Selection } from "../models/selection.ts";
 import type { Optimiser } from "../optim/mod.ts";
 import { trainingOrder } from "./finetune.ts";
@@ -57,6 +58,16 @@ export async function offsetsFor(
   optimiser: Optimiser,
   options: OffsetsForOptions,
 ): Promise<OffsetSet> {
+  assertOptions("make offsets", options, {
+    selection: "any",
+    train: "any",
+    objective: "any",
+    batchSize: count,
+    seed: countOrNone,
+    signal: "any",
+    onGains: "any",
+  });
+  assertNotDisposed(model, "make offsets");
   const { gpu } = model;
   const { selection, train, objective, seed, signal, onGains } = options;
   const { mask, gains } = optimiser.plan;

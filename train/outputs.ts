@@ -12,6 +12,7 @@ import { splitPaths } from "../quant/gguf_split.ts";
 import { taskOfConfig } from "./config_task.ts";
 import type { TrainConfig } from "./config_schema.ts";
 import { dataPath } from "../tasks/data_path.ts";
+import { isEventFile } from "./event_file_name.ts";
 import { isOfRun, runFolder } from "./run_folder.ts";
 
 /** What a command reads, and what it may replace. */
@@ -168,7 +169,8 @@ export async function checkRunOutput(
   }
   await checkLinks(path, names.filter((name) => isOfRun(name)));
   const read = await Inputs.of(inputs);
-  const written = [ledger, metrics, curve, config].filter(has);
+  const events = names.filter(isEventFile).map((name) => join(path, name));
+  const written = [...[ledger, metrics, curve, config].filter(has), ...events];
   // What a run has written it goes on with; its own configuration may be the one that was given.
   if (resume) return;
   for (const file of written) {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { assertOptions, type OptionRules } from "../optim/options.ts";
 import {
   type DeviceTensor,
   freezeByMagnitude,
@@ -16,7 +17,7 @@ import {
   trainableOf,
 } from "../kernels/mod.ts";
 import { fingerprint, fingerprintLike, olderFingerprint } from "../models/fingerprint.ts";
-import { type Model, planModel } from "../models/model.ts";
+import { assertNotDisposed, type Model, planModel } from "../models/model.ts";
 import type { ModelSource, TensorSource } from "../models/source.ts";
 import {
   applyRecord,
@@ -76,6 +77,12 @@ function trainablesOf(
   });
 }
 
+const replayRules: OptionRules<ReplayLedgerOptions> = {
+  steps: "any",
+  signal: "any",
+  onProgress: "any",
+};
+
 /**
  * The offsets of a ledger on the device, allocated. Several may exist over one model. What an update rule keeps is with them, to go
  * on training from; who does not frees it with their `freeMoments`.
@@ -87,6 +94,8 @@ export async function replayLedger(
   ledger: Ledger,
   options: ReplayLedgerOptions = {},
 ): Promise<OffsetSet> {
+  assertOptions("replay a ledger", options, replayRules);
+  assertNotDisposed(model, "replay a ledger");
   const { header, head, records } = ledger;
   const { magnitude } = head.plan;
   const count = stepsToReplay(ledger, options.steps);
@@ -166,6 +175,7 @@ export async function replayOnHost(
   ledger: Ledger,
   options: ReplayLedgerOptions = {},
 ): Promise<Map<string, Float32Array<ArrayBuffer>>> {
+  assertOptions("replay a ledger", options, replayRules);
   const { header, records, head: { plan: { magnitude } } } = ledger;
   const count = stepsToReplay(ledger, options.steps);
   assertNoise(header);

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { join } from "@std/path";
 import { OffsetSet } from "../kernels/mod.ts";
 import { fingerprintLike } from "../models/fingerprint.ts";
 import { planOffsets } from "../models/selection.ts";
@@ -20,6 +21,8 @@ import { optimiserOfConfig } from "./config_optimiser.ts";
 import { withAbsolutePaths } from "./config_paths.ts";
 import type { TrainConfig } from "./config_schema.ts";
 import { configToYaml } from "./config_yaml.ts";
+import { EventFile } from "./event_file.ts";
+import { isEventFile } from "./event_file_name.ts";
 import { finetune, type TrainingEvent } from "./finetune.ts";
 import { LedgerFile } from "./ledger_file.ts";
 import { ledgerHeader } from "./ledger_header.ts";
@@ -75,6 +78,7 @@ export class Run implements Disposable {
   readonly notes: readonly string[];
   /** What a file would keep of what is trained, by kind; of a run that is begun. */
   readonly storables: readonly Storable[];
+  readonly #events: EventFile | undefined;
   readonly #options: RunOptions;
   readonly #state: readonly number[] | undefined;
   readonly #owned: DisposableStack;
@@ -88,6 +92,7 @@ export class Run implements Disposable {
       readonly offsets: OffsetSet;
       readonly ledger: LedgerFile;
       readonly metrics: MetricsFile;
+      readonly events: EventFile | undefined;
       readonly state: readonly number[] | undefined;
       readonly notes: readonly string[];
       readonly storables: readonly Storable[];
@@ -101,6 +106,7 @@ export class Run implements Disposable {
     this.offsets = parts.offsets;
     this.ledger = parts.ledger;
     this.metrics = parts.metrics;
+    this.#events = parts.events;
     this.resumedAt = parts.ledger.length;
     this.notes = parts.notes;
     this.storables = parts.storables;
@@ -182,17 +188,23 @@ export class Run implements Disposable {
       offsets = stack.use(planned.allocate(gpu));
       ledger = stack.use(await LedgerFile.create(folder.ledger, headerOf(planned)));
       begun?.made();
+      // Of a run that is written over.
+      eventFilesOf(folder.path).forEach(remove);
     }
     await writeFileWhole(folder.config, [
       new TextEncoder().encode(configToYaml(withAbsolutePaths(config), optimiser)),
     ]);
     const metrics = stack.use(await MetricsFile.open(folder.metrics, ledger.length));
+    const events = config.log === undefined
+      ? undefined
+      : stack.use(await EventFile.create(folder.path, ledger.length, metrics.events));
     begun?.keep(true);
     return new Run(config, options, {
       optimiser,
       offsets,
       ledger,
       metrics,
+      events,
       state,
       notes,
       storables,
@@ -235,7 +247,9 @@ export class Run implements Disposable {
         })
       ) {
         if (event.type !== "end") {
+          const before = metrics.events.length;
           const kept = metrics.add(event);
+          if (metrics.events.length > before) this.#events?.add(kept);
           // Of the whole run: the loop knows only this session's evaluations.
           yield event.type === "evaluation" && kept.type === "evaluation"
             ? { ...event, best: kept.best }
@@ -243,6 +257,7 @@ export class Run implements Disposable {
         } else yield event;
         if (event.type !== "step" || performance.now() - flushed > METRICS_EVERY) {
           metrics.flush();
+          this.#events?.flush();
           flushed = performance.now();
         }
       }
@@ -251,6 +266,7 @@ export class Run implements Disposable {
       throw error;
     } finally {
       metrics.flush();
+      this.#events?.flush();
     }
   }
 
@@ -291,7 +307,17 @@ class BegunFiles implements Disposable {
     if (this.#kept) return;
     const { ledger, config, metrics, curve, path } = this.#folder;
     for (const file of this.#taken ? [ledger, config, metrics, curve] : []) remove(file);
+    for (const file of this.#taken ? eventFilesOf(path) : []) remove(file);
     if (!this.#hadFolder) remove(path);
+  }
+}
+
+function eventFilesOf(folder: string): string[] {
+  try {
+    return [...Deno.readDirSync(folder)].map(({ name }) => name).filter(isEventFile)
+      .map((name) => join(folder, name));
+  } catch {
+    return [];
   }
 }
 

@@ -7,6 +7,7 @@ import { join } from "@std/path";
 import { attempting, attemptingNow } from "../models/attempt.ts";
 import { writeFileWhole } from "../models/file_source.ts";
 import { readFileText } from "../models/read_file.ts";
+import { isEventFile } from "./event_file_name.ts";
 import type { EvaluationEvent, StepEvent } from "./finetune.ts";
 
 /** Where the files of a run lie. */
@@ -42,8 +43,9 @@ export function runFolder(path: string): RunFolder {
 
 /** Whether a file of this name in a run's folder is the run's own: written by training, resuming or exporting into it. */
 export function isOfRun(name: string): boolean {
-  return /^(run\.ledger(\.damaged(-\d+)?)?|run\.lock|metrics\.jsonl|curve\.svg|config\.yaml|tuned(\.gguf)?)$/
-    .test(name);
+  return isEventFile(name) ||
+    /^(run\.ledger(\.damaged(-\d+)?)?|run\.lock|metrics\.jsonl|curve\.svg|config\.yaml|tuned(\.gguf)?)$/
+      .test(name);
 }
 
 /** A step in a run's metrics. */

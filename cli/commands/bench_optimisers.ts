@@ -27,6 +27,7 @@ export const benchOptimisersCommand: Command = {
   name: "bench-optimisers",
   summary: "compare optimisers on models and tasks at equal numbers of forwards",
   positional: "config",
+  finishes: true,
   first: ["config", "table"],
   examples: [
     "bench-optimisers --config examples/optimisers.yaml",

@@ -73,7 +73,9 @@ export const evaluateCommand: Command = {
       task: describeTask(config),
       split,
       model: chosen
-        ? `${config.model} after ${chosen.steps} steps of ${chosen.path}`
+        ? `${config.model} after ${chosen.steps} steps of ${chosen.path}${
+          chosen.why === undefined ? "" : ` (${chosen.why})`
+        }`
         : config.model,
     });
   },

@@ -17,6 +17,7 @@ import type { Command } from "../command.ts";
 import { evaluationText, foldRows, keptNotes } from "../report.ts";
 import { facts, notes, status } from "../terminal.ts";
 import {
+  type ChosenLedger,
   chosenLedger,
   evaluationStatus,
   examplesFor,
@@ -65,6 +66,7 @@ export const exportCommand: Command = {
     const { options, runPath, terminal, signal } = call;
     const chosen = await chosenLedger(call);
     if (!chosen) throw new UsageError("Missing --ledger, for example --ledger runs/a/run.ledger");
+    if (chosen.steps === 0) throw nothingToExport(chosen);
     const config = call.config();
     let output = options.text("output");
     if (output === undefined && runPath === undefined) {
@@ -89,7 +91,12 @@ export const exportCommand: Command = {
     notes(terminal, keptNotes(report));
     const rows: [string, string][] = [
       ["written", path],
-      ["step", `${chosen.steps} of ${chosen.ledger.records.length}`],
+      [
+        "step",
+        `${chosen.steps} of ${chosen.ledger.records.length}${
+          chosen.why === undefined ? "" : `, ${chosen.why}`
+        }`,
+      ],
       ...foldRows(report),
     ];
     if (options.flag("evaluate")) {
@@ -118,6 +125,18 @@ export const exportCommand: Command = {
     facts(terminal, rows);
   },
 };
+
+/** Step 0 is the base: its file would be no fine-tune's. */
+function nothingToExport({ path, why, ledger: { records: { length } } }: ChosenLedger): RangeError {
+  const which = why === undefined ? "" : ` (${why})`;
+  return new RangeError(
+    `Cannot export step 0${which} of "${path}": it is the base model, so nothing would change. ${
+      length > 0
+        ? `The ledger has ${length} steps: take another by --step, the last one by --step last`
+        : "The ledger has no steps yet: go on with finetune --resume"
+    }`,
+  );
+}
 
 function asText(evaluation: Evaluation): string {
   return `held-out ${evaluationText(evaluation)}`;

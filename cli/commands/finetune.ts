@@ -46,6 +46,7 @@ export const finetuneCommand: Command = {
   name: "finetune",
   summary: "train a model's scales on a task, into a run's folder",
   positional: "model",
+  finishes: true,
   first: ["model", "task", "data", "steps", "learning-rate", "output"],
   examples: [
     "finetune config.yaml",
@@ -78,6 +79,7 @@ export const finetuneCommand: Command = {
     "evaluate_every",
     "evaluate_limit",
     "patience",
+    "log",
     "output",
     "device",
     "quantize",
@@ -268,7 +270,12 @@ async function summarise(
   const chosen = looks.best?.step ?? ledger.records.length;
   const rows = await resultRows(call, config, session, examples, { seen, looks, ledger });
   let exported: [string, string][] = [];
-  if (options.flag("export")) {
+  if (options.flag("export") && chosen === 0) {
+    const last = ledger.records.length > 0
+      ? `: ${invocation()} export ${quoted(config.output)} --step last writes the last step`
+      : "";
+    exported = [["model", `not written, as no step was better than the base model${last}`]];
+  } else if (options.flag("export")) {
     using offsets = await replayLedger(session.model, ledger, { steps: chosen, signal });
     offsets.freeMoments();
     const path = tunedPath(config.output, session);

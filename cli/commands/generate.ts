@@ -4,8 +4,9 @@
  * @module
  */
 import { generate } from "../../models/mod.ts";
-import { promptTokens } from "../../tasks/mod.ts";
+import { longPromptTokens } from "../../tasks/mod.ts";
 import type { Command } from "../command.ts";
+import { samplingOf, samplingOptions, Speed } from "../sampling.ts";
 import { chosenLedger, loadSession, tokenizerOf, tunedOffsets, tunedOptions } from "../tuned.ts";
 import { UsageError } from "../usage_error.ts";
 
@@ -23,14 +24,7 @@ export const generateCommand: Command = {
   options: {
     prompt: { kind: "text", doc: "text to go on from [standard input]" },
     "max-tokens": { kind: "number", min: 1, whole: true, doc: "most new tokens [128]" },
-    temperature: { kind: "number", min: 0, doc: "0 takes the likeliest token [0]" },
-    "top-k": { kind: "number", min: 1, whole: true, doc: "only the k likeliest tokens [all]" },
-    "top-p": {
-      kind: "number",
-      min: 0,
-      max: 1,
-      doc: "only the likeliest tokens of this probability together [1]",
-    },
+    ...samplingOptions,
     base: { kind: "flag", doc: "the base model, although a run is named" },
     ...tunedOptions,
   },
@@ -46,22 +40,25 @@ export const generateCommand: Command = {
     const chosen = options.flag("base") ? undefined : await chosenLedger(call);
     using session = await loadSession(config, call);
     using offsets = chosen && await tunedOffsets(session, chosen, call);
-    const [maxTokens, temperature, topK, topP] = ["max-tokens", "temperature", "top-k", "top-p"]
-      .map((name) => options.number(name));
-    const tokens = generate(session.model, promptTokens(tokenizerOf(session), prompt), {
+    const maxTokens = options.number("max-tokens");
+    const promptIds = await longPromptTokens(tokenizerOf(session), prompt, signal);
+    const tokens = generate(session.model, promptIds, {
       seed: config.seed,
       signal,
+      ...samplingOf(options),
       ...(offsets ? { offsets } : {}),
       ...(maxTokens === undefined ? {} : { maxTokens }),
-      ...(temperature === undefined ? {} : { temperature }),
-      ...(topK === undefined ? {} : { topK }),
-      ...(topP === undefined ? {} : { topP }),
     });
+    const speed = new Speed();
     terminal.write(prompt);
     try {
-      for await (const { text } of tokens) terminal.write(text);
+      for await (const { token, text } of tokens) {
+        if (token >= 0) speed.add();
+        terminal.write(text);
+      }
     } finally {
       terminal.write("\n");
+      terminal.note(String(speed));
     }
   },
 };

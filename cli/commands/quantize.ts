@@ -148,7 +148,7 @@ export const quantizeCommand: Command = {
     );
     using stored = await openModelSource(config.model);
     notes(terminal, stored.notes);
-    const wanted = { format, ...planOptions(options), ...methodOptions(options) };
+    const wanted = { format, ...planOptions(options), signal };
     if (!options.flag("requantize")) {
       assertNotQuantized(stored, "Bring the 16-bit model, or say --requantize");
     }
@@ -176,6 +176,7 @@ export const quantizeCommand: Command = {
       using line = progressLine(terminal);
       await using quantized = calibratedStream(gpu, base, text.calibration, {
         ...how,
+        ...methodOptions(options),
         method: method.name,
         signal,
         onLayer: (layer, step, total) => {

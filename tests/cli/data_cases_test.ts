@@ -155,17 +155,21 @@ Deno.test("one broken byte is named with its offset, and Latin-1 is read when it
   await inFolder(async (folder) => {
     const { config } = await writeTinyTask(folder);
     const train = join(folder, "train.jsonl");
+    const split = ["--split", "train"];
     const bytes = await Deno.readFile(train);
     await Deno.writeFile(train, new Uint8Array([...bytes, 0xc3]));
-    const bad = await qzo("evaluate", config);
+    const bad = await qzo("evaluate", config, ...split);
     assertEquals(bad.code, 1);
     assertMatch(bad.noted, new RegExp(`byte 0xc3 at offset ${bytes.length} \\(line 24\\)`));
-    const broken = await qzo("evaluate", config, "--data.encoding", "latin-1");
+    const broken = await qzo("evaluate", config, ...split, "--data.encoding", "iso-8859-15");
     assertStringIncludes(broken.noted, "latin1");
     const latin = new TextDecoder().decode(bytes).replace(/"(ab|cd)/, '"\u00e9');
     await Deno.writeFile(train, Uint8Array.from(latin, (letter) => letter.charCodeAt(0)));
-    assertStringIncludes((await qzo("evaluate", config)).noted, "byte 0xe9 at offset 9 (line 1)");
-    const read = await qzo("evaluate", config, "--data.encoding", "latin1");
+    assertStringIncludes(
+      (await qzo("evaluate", config, ...split)).noted,
+      "byte 0xe9 at offset 9 (line 1)",
+    );
+    const read = await qzo("evaluate", config, ...split, "--data.encoding", "latin1");
     assertEquals(read.code, 0, read.noted);
   });
 });

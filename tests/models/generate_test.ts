@@ -143,3 +143,25 @@ Deno.test("samplers keep to their shares", () => {
     assertThrows(() => sampler(wrong), RangeError, "Cannot sample");
   }
 });
+
+Deno.test("a repetition penalty divides and multiplies the logits of what is there, the prompt too", async () => {
+  await withModel(64, async (model) => {
+    const prompt = randomTokens(vocabulary, 6, 3);
+    const penalty = 1.7;
+    const tokens = await tokensOf(model, prompt, { maxTokens: 8, repetitionPenalty: penalty });
+    const all = [...prompt, ...tokens];
+    const logits = llamaLogits(shape, weights, all);
+    tokens.forEach((token, i) => {
+      const at = prompt.length + i;
+      const seen = new Set(all.slice(0, at));
+      const row = Array.from(
+        logits.subarray((at - 1) * vocabulary, at * vocabulary),
+        (logit, id) => !seen.has(id) ? logit : logit > 0 ? logit / penalty : logit * penalty,
+      );
+      assert(row[token] >= Math.max(...row) - 1e-4, `token ${i}`);
+    });
+    const plain = await tokensOf(model, prompt, { maxTokens: 8 });
+    assert(plain.join() !== tokens.join(), "the penalty did nothing");
+    assertEquals(await tokensOf(model, prompt, { maxTokens: 8, repetitionPenalty: 1 }), plain);
+  });
+});

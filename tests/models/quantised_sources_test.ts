@@ -405,7 +405,7 @@ Deno.test("settings that cannot be read are refused by field", async () => {
     [compressed(good, "marlin-24"), 'format is "marlin-24"'],
     [compressed(good, "int-quantized"), "num_bits is 4"],
     [{ ...compressed(good), config_groups: undefined }, "config_groups is undefined"],
-    [{ ...compressed(good), config_groups: {} }, "config_groups has 0 schemes"],
+    [{ ...compressed(good), config_groups: {} }, "config_groups has no group"],
     [{ ...compressed(good), config_groups: { a: { weights: null } } }, "weights is null"],
     [{ ...aqlm, num_codebooks: 1, nbits_per_codebook: 17 }, "nbits_per_codebook is 17"],
     [{ ...aqlm, num_codebooks: 8 }, "num_codebooks is 8"],

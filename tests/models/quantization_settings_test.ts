@@ -422,3 +422,70 @@ Deno.test("a key that is not known is refused under every method", async () => {
   }
   assert(methods.length > 5);
 });
+
+Deno.test("compressed-tensors: modules have the scheme of the group that targets them", async () => {
+  const [ofFour, ofEight] = [compressedLinear(4, 32, true), compressedLinear(8, -1, true)];
+  const linear: Linear = (module, ...rest) =>
+    (module.includes("down_proj") ? ofEight : ofFour)(module, ...rest);
+  const weights = (bits: number, group?: number) => ({
+    num_bits: bits,
+    type: "int",
+    symmetric: true,
+    ...group ? { strategy: "group", group_size: group } : { strategy: "channel" },
+  });
+  const settings = (eight: unknown, four: unknown = ["Linear"]) => ({
+    quant_method: "compressed-tensors",
+    format: "pack-quantized",
+    config_groups: {
+      group_0: { targets: four, weights: weights(4, 32) },
+      group_1: { targets: eight, weights: weights(8) },
+    },
+    ignore: ["lm_head"],
+  });
+  const down = "model.layers.0.mlp.down_proj";
+  for (
+    const [eight, four] of [
+      [["re:.*down_proj$"]],
+      [["re:.*down"]],
+      [[down]],
+      // A name counts before an expression, whatever the order of the groups.
+      [[down], ["re:.*mlp.*", "Linear"]],
+      [["re:.*down_proj"], ["re:.*self_attn.*", "re:.*(gate|up)_proj$"]],
+    ]
+  ) assertEquals(await assertDecodes(linear, settings(eight, four)), []);
+  const { tensors } = quantisedTensors(shape, linear);
+  const refused: [unknown, unknown, ...string[]][] = [
+    [["re:.*down_proj"], ["re:.*mlp.*", "Linear"], `"${down}"`, "both target it", '"re:.*mlp.*"'],
+    [["Linear"], ["Linear"], "both target it"],
+    [[down], ["re:.*self_attn.*"], `"model.layers.0.mlp.gate_proj"`, "none of the config_groups"],
+    [["re:.*down_proj"], "Linear", 'group_0.targets is "Linear"'],
+    [["re:("], ["Linear"], '"re:("', "no regular expression"],
+    [["re:(.*)*x"], ["Linear"], "forever"],
+  ];
+  for (const [eight, four, ...parts] of refused) {
+    await assertRefused(tensors, settings(eight, four), ...parts);
+  }
+  // As vLLM's tools write it where the groups have forms of their own.
+  const { config_groups: { group_0, group_1 }, ...rest } = settings(["re:.*down_proj"]);
+  const format = "pack-quantized";
+  const mixed = {
+    ...rest,
+    format: "mixed-precision",
+    config_groups: { group_0: { ...group_0, format }, group_1: { ...group_1, format } },
+  };
+  assertEquals(await assertDecodes(linear, mixed), []);
+  await assertRefused(
+    tensors,
+    {
+      ...mixed,
+      config_groups: { ...mixed.config_groups, c: { ...group_0, format: "float-quantized" } },
+    },
+    'format is "float-quantized"',
+  );
+  // Expressions are matched from the start of a name: down_proj is then of the other group, whose codes are narrower.
+  await withTemp(async (folder) => {
+    const quantization_config = settings(["re:down_proj"]);
+    await writeFolder(folder, shape, tensors, { quantization_config });
+    await assertRejects(() => openModelSource(folder), TypeError, `${down}.weight_packed`);
+  });
+});

@@ -138,8 +138,8 @@ Deno.test("only the factorisation asks for exact products, and what changed is s
   let exact = 0;
   runHere(function* () {
     for (const request of steps) {
-      if (request.exact) exact++;
-      else changed.push(`${request.changed}, up to ${request.to}`);
+      if (request?.exact) exact++;
+      else if (request) changed.push(`${request.changed}, up to ${request.to}`);
       yield request;
     }
   }());

@@ -67,6 +67,8 @@ Deno.test("GPTQ: any order of columns gives groups that are whole, partial last 
     assertEquals([...order!].sort((a, b) => a - b), [...shuffled.keys()]);
     order!.forEach((column, place) => assertEquals(gIdx[column], Math.floor(place / group)));
   }
+  // A plane that was never filled: AutoGPTQ's exllama layers take it for none.
+  assertEquals(gptqColumnOrder(new Int32Array(96), 32, 96), undefined);
   const refused = (change: (gIdx: Int32Array) => void, message: string) => {
     const gIdx = Int32Array.from({ length: 96 }, (_, i) => Math.floor(i / 32));
     change(gIdx);

@@ -1,5 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { join } from "@std/path";
+import { gzipSync } from "node:zlib";
 import { tokenizerFromJson } from "../../models/mod.ts";
 import { calibrationText } from "../../train/mod.ts";
 
@@ -8,13 +9,14 @@ const tokenizer = tokenizerFromJson({ model: { type: "BPE", vocab, merges: [] } 
 
 async function withFile(
   name: string,
-  text: string,
+  text: string | Uint8Array,
   use: (path: string) => Promise<void>,
 ): Promise<void> {
   const folder = await Deno.makeTempDir();
   try {
     const path = join(folder, name);
-    await Deno.writeTextFile(path, text);
+    const bytes = typeof text === "string" ? new TextEncoder().encode(text) : text;
+    await Deno.writeFile(path, bytes);
     await use(path);
   } finally {
     await Deno.remove(folder, { recursive: true });
@@ -43,6 +45,19 @@ Deno.test("a fifth of the text is held out, at its end, and the rest is sampled"
       const both = await calibrationText(path, tokenizer, { length: 3, evaluate });
       assertEquals(letters(both.heldOut), ["hee", "hhh"].toSorted());
       assertEquals(both.calibration.length, 11);
+    });
+  });
+});
+
+Deno.test("packed text and tables by other separators are the same text", async () => {
+  const text = "aaabbbcccdddeeefffggghhhaabbccdd";
+  await withFile("text.txt", text, async (plain) => {
+    const wanted = await calibrationText(plain, tokenizer, { length: 3 });
+    await withFile("text.txt.gz", new Uint8Array(gzipSync(text)), async (path) => {
+      assertEquals(await calibrationText(path, tokenizer, { length: 3 }), wanted);
+    });
+    await withFile("text.CSV", `id;text\n1;${text}\n`, async (path) => {
+      assertEquals(await calibrationText(path, tokenizer, { length: 3 }), wanted);
     });
   });
 });

@@ -1,0 +1,225 @@
+/**
+ * `qzo chat`: a conversation with a model that is loaded once.
+ *
+ * @module
+ */
+import {
+  chatEnds,
+  type ChatMessage,
+  chatTokens,
+  generate,
+  type GenerateOptions,
+  type Tokenizer,
+} from "../../models/mod.ts";
+import { readFileText } from "../../models/read_file.ts";
+import type { RunSession } from "../../train/mod.ts";
+import type { Call, Command } from "../command.ts";
+import { samplingOf, samplingOptions, Speed } from "../sampling.ts";
+import { UsageError } from "../usage_error.ts";
+import { chosenLedger, loadSession, tokenizerOf, tunedOffsets, tunedOptions } from "../tuned.ts";
+
+/** Most new tokens of an answer, unless a flag says otherwise. */
+const MOST_TOKENS = 512;
+
+/** `qzo chat`. */
+export const chatCommand: Command = {
+  name: "chat",
+  summary: "talk with a model or a fine-tune, by its chat template",
+  positional: "model",
+  examples: [
+    "chat model.gguf",
+    'chat runs/a --system "Answer in one sentence." --temperature 0.7',
+    "chat model.gguf < questions.txt",
+  ],
+  options: {
+    system: { kind: "text", doc: "what the model is told before the conversation [nothing]" },
+    "chat-template": { kind: "text", doc: "file of a Jinja template [the model's own]" },
+    "max-tokens": {
+      kind: "number",
+      min: 1,
+      whole: true,
+      doc: `most new tokens of an answer [${MOST_TOKENS}]`,
+    },
+    ...samplingOptions,
+    base: { kind: "flag", doc: "the base model, although a run is named" },
+    ...tunedOptions,
+  },
+  first: ["system", "temperature", "max-tokens", "step"],
+  keys: ["model", "seed", "device", "quantize"],
+  run: async (call) => {
+    const { options, terminal } = call;
+    const config = call.config();
+    const path = options.text("chat-template");
+    const template = path === undefined ? undefined : await readFileText(path, "settings");
+    const sampling = samplingOf(options);
+    const chosen = options.flag("base") ? undefined : await chosenLedger(call);
+    using session = await loadSession(config, call, ({ name, tokenizer }) => {
+      if (tokenizer) void endsOf(tokenizer, template, name);
+    });
+    const tokenizer = tokenizerOf(session);
+    const ends = endsOf(tokenizer, template, session.source.name);
+    using offsets = chosen && await tunedOffsets(session, chosen, call);
+    const system = options.text("system");
+    const conversation = new Conversation(session, tokenizer, {
+      template,
+      system,
+      seed: config.seed,
+      settings: {
+        ...sampling,
+        maxTokens: options.number("max-tokens") ?? MOST_TOKENS,
+        stopTokens: ends,
+        ...(offsets ? { offsets } : {}),
+      },
+    });
+    if (terminal.keyboard) {
+      terminal.note(
+        `${session.source.name} on ${session.gpu.description}. Ctrl-C ends an answer, Ctrl-D the conversation`,
+      );
+    }
+    await talk(call, conversation);
+  },
+};
+
+/** The tokens that end an answer; looked for before the model is loaded, as a template may be missing. */
+function endsOf(tokenizer: Tokenizer, template: string | undefined, name: string): number[] {
+  if (template === undefined && tokenizer.chatTemplate === undefined) {
+    throw new UsageError(
+      `Cannot chat with "${name}": it brings no chat template. Name a file by --chat-template, or let it go on from a text: qzo generate`,
+    );
+  }
+  return chatEnds(tokenizer, { template });
+}
+
+/** Takes message after message: from a keyboard, or a line each from a pipe. */
+async function talk(call: Call, conversation: Conversation): Promise<void> {
+  const { terminal, signal } = call;
+  const keyboard = terminal.keyboard ?? false;
+  let answer: AbortController | undefined;
+  let pressed = false;
+  using _interrupts = call.onInterrupt?.(() => {
+    if (pressed) return false;
+    pressed = true;
+    if (answer) answer.abort();
+    else terminal.note("\nCtrl-C once more, or Ctrl-D, to leave");
+    return true;
+  });
+  const lines = (terminal.lines?.() ?? noLines())[Symbol.asyncIterator]();
+  const stopped = new Promise<never>((_, reject) => {
+    const stop = () => reject(signal.reason);
+    if (signal.aborted) stop();
+    else signal.addEventListener("abort", stop, { once: true });
+  });
+  stopped.catch(() => {}); // It is waited for, or the conversation is over.
+  for (;;) {
+    if (keyboard) terminal.write("> ");
+    const { value: line, done } = await Promise.race([lines.next(), stopped]);
+    if (done) break;
+    if (line.trim() === "") continue;
+    pressed = false;
+    answer = new AbortController();
+    try {
+      const speed = new Speed();
+      const pieces = conversation.answer(line, AbortSignal.any([answer.signal, signal]));
+      for await (const { token, text } of pieces) {
+        if (token >= 0) speed.add();
+        terminal.write(text);
+      }
+      terminal.write("\n");
+      for (const note of conversation.notes()) terminal.note(`note: ${note}`);
+      terminal.note(`${speed}${answer.signal.aborted ? ", ended by Ctrl-C" : ""}`);
+    } catch (error) {
+      // A message that is too long costs no conversation.
+      if (!keyboard || !(error instanceof RangeError)) throw error;
+      terminal.note(error.message);
+    } finally {
+      answer = undefined;
+    }
+  }
+  if (keyboard) terminal.write("\n");
+}
+
+async function* noLines(): AsyncGenerator<string> {}
+
+/** What was said so far, and how answers are made. */
+class Conversation {
+  readonly #session: RunSession;
+  readonly #tokenizer: Tokenizer;
+  readonly #template: string | undefined;
+  readonly #settings: GenerateOptions;
+  readonly #seed: number;
+  readonly #system: readonly ChatMessage[];
+  #messages: ChatMessage[] = [];
+  #notes: string[] = [];
+  #turn = 0;
+
+  constructor(
+    session: RunSession,
+    tokenizer: Tokenizer,
+    { template, system, seed, settings }: {
+      readonly template: string | undefined;
+      readonly system: string | undefined;
+      readonly seed: number;
+      readonly settings: GenerateOptions;
+    },
+  ) {
+    this.#session = session;
+    this.#tokenizer = tokenizer;
+    this.#template = template;
+    this.#settings = settings;
+    this.#seed = seed;
+    this.#system = system === undefined ? [] : [{ role: "system", content: system }];
+  }
+
+  /** The answer to a message, in pieces. One that is ended by the signal counts as said so far. */
+  async *answer(
+    content: string,
+    signal: AbortSignal,
+  ): AsyncGenerator<{ readonly token: number; readonly text: string }> {
+    this.#messages.push({ role: "user", content });
+    let said = "";
+    let begun = false;
+    try {
+      const { model } = this.#session;
+      const prompt = this.#prompt();
+      const seed = this.#seed + this.#turn++;
+      for await (const piece of generate(model, prompt, { ...this.#settings, seed, signal })) {
+        begun = true;
+        said += piece.text;
+        yield piece;
+      }
+    } catch (error) {
+      if (!signal.aborted || error !== signal.reason) {
+        if (!begun) this.#messages.pop();
+        throw error;
+      }
+    }
+    this.#messages.push({ role: "assistant", content: said });
+  }
+
+  /** What a user should know since it was asked last. */
+  notes(): string[] {
+    return this.#notes.splice(0);
+  }
+
+  /** The conversation in tokens, without its oldest messages where it is too long for the model. */
+  #prompt(): number[] {
+    const { maxPositions } = this.#session.model;
+    const room = Math.min(this.#settings.maxTokens ?? MOST_TOKENS, Math.floor(maxPositions / 4));
+    let left = 0;
+    for (;;) {
+      const tokens = chatTokens(this.#tokenizer, [...this.#system, ...this.#messages], {
+        template: this.#template,
+      });
+      if (tokens.length + room <= maxPositions || this.#messages.length < 3) {
+        if (left > 0) {
+          this.#notes.push(
+            `the conversation is longer than the model's ${maxPositions} positions: its ${left} oldest messages are left out`,
+          );
+        }
+        return tokens;
+      }
+      this.#messages = this.#messages.slice(2);
+      left += 2;
+    }
+  }
+}

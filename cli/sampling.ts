@@ -1,0 +1,88 @@
+/**
+ * Flags that say how tokens are chosen, for the commands that generate.
+ *
+ * @module
+ */
+import type { GenerateOptions } from "../models/mod.ts";
+import type { Options, OptionSpec } from "./command.ts";
+import { UsageError } from "./usage_error.ts";
+
+/** The flags. */
+export const samplingOptions: Readonly<Record<string, OptionSpec>> = {
+  temperature: { kind: "number", min: 0, doc: "0 takes the likeliest token [0]" },
+  "top-k": { kind: "number", min: 1, whole: true, doc: "only the k likeliest tokens [all]" },
+  "top-p": {
+    kind: "number",
+    min: 0,
+    max: 1,
+    doc: "only the likeliest tokens of this probability together [1]",
+  },
+  "repetition-penalty": {
+    kind: "number",
+    min: 0,
+    doc: "above 1 discourages tokens that are there already [1]",
+  },
+  stop: {
+    kind: "text",
+    doc: 'text that ends it, \\n for an end of line; several as a list, ["###", "\\n\\n"]',
+  },
+};
+
+/** What the flags say. @throws {UsageError} For a list of stops that is none */
+export function samplingOf(
+  options: Options,
+): Pick<GenerateOptions, "temperature" | "topK" | "topP" | "repetitionPenalty" | "stop"> {
+  const [temperature, topK, topP, repetitionPenalty] = [
+    ...["temperature", "top-k", "top-p", "repetition-penalty"],
+  ].map((name) => options.number(name));
+  const stop = options.text("stop");
+  return {
+    ...(temperature === undefined ? {} : { temperature }),
+    ...(topK === undefined ? {} : { topK }),
+    ...(topP === undefined ? {} : { topP }),
+    ...(repetitionPenalty === undefined ? {} : { repetitionPenalty }),
+    ...(stop === undefined ? {} : { stop: stopsOf(stop) }),
+  };
+}
+
+function stopsOf(text: string): string[] {
+  if (!text.startsWith("[")) {
+    return [text.replace(/\\([nrt\\])/g, (_, letter) => ESCAPES[letter])];
+  }
+  try {
+    const value: unknown = JSON.parse(text);
+    if (Array.isArray(value) && value.every((it) => typeof it === "string")) return value;
+  } catch { /* Said below. */ }
+  throw new UsageError(
+    `Cannot use --stop ${
+      JSON.stringify(text)
+    }: expected a text, or a list of texts such as ["###", "\\n\\n"]`,
+  );
+}
+
+const ESCAPES: Readonly<Record<string, string>> = { n: "\n", r: "\r", t: "\t", "\\": "\\" };
+
+/** How fast tokens came, told from the first one on: what is before it is the prompt. */
+export class Speed {
+  readonly #begun = performance.now();
+  #first = 0;
+  #last = 0;
+  #count = 0;
+
+  /** A token came. */
+  add(): void {
+    this.#last = performance.now();
+    if (this.#count++ === 0) this.#first = this.#last;
+  }
+
+  /** In words: `24 tokens, 31.2 tokens/s, the first after 0.42 s`. */
+  toString(): string {
+    const count = `${this.#count} token${this.#count === 1 ? "" : "s"}`;
+    if (this.#count === 0) return count;
+    const seconds = (this.#last - this.#first) / 1000;
+    const rate = this.#count > 1 && seconds > 0
+      ? `, ${((this.#count - 1) / seconds).toPrecision(3)} tokens/s`
+      : "";
+    return `${count}${rate}, the first after ${((this.#first - this.#begun) / 1000).toFixed(2)} s`;
+  }
+}

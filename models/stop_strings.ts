@@ -1,0 +1,57 @@
+/**
+ * Texts that end generation, found in a text that comes in pieces.
+ *
+ * @module
+ */
+
+/** Most texts, and most characters of one. */
+const most = { texts: 64, characters: 1024 };
+
+/** Looks for the first of several texts; what may be the beginning of one is held back until it is known. */
+export class StopStrings {
+  readonly #stops: readonly string[];
+  #held = "";
+
+  /** @throws RangeError for an empty text, too many or too long ones; TypeError for what is no list of texts. */
+  constructor(stops: readonly string[]) {
+    if (!Array.isArray(stops) || !stops.every((stop) => typeof stop === "string")) {
+      throw new TypeError("Cannot generate: stop is no list of texts");
+    }
+    const bad = stops.find((stop) => stop === "" || stop.length > most.characters);
+    if (bad !== undefined || stops.length > most.texts) {
+      throw new RangeError(
+        `Cannot generate: stop ${
+          bad === ""
+            ? "has an empty text"
+            : bad
+            ? "has a text that is too long"
+            : "has too many texts"
+        }, expected at most ${most.texts} of 1 to ${most.characters} characters`,
+      );
+    }
+    this.#stops = stops;
+  }
+
+  /** The text that is certain after this piece, and whether one of the texts was found behind it. */
+  push(piece: string): { readonly text: string; readonly found: boolean } {
+    const all = this.#held + piece;
+    const places = this.#stops.map((stop) => all.indexOf(stop)).filter((at) => at >= 0);
+    if (places.length > 0) {
+      this.#held = "";
+      return { text: all.slice(0, Math.min(...places)), found: true };
+    }
+    let kept = 0;
+    for (const stop of this.#stops) {
+      for (let length = Math.min(stop.length - 1, all.length); length > kept; length--) {
+        if (all.endsWith(stop.slice(0, length))) kept = length;
+      }
+    }
+    this.#held = all.slice(all.length - kept);
+    return { text: all.slice(0, all.length - kept), found: false };
+  }
+
+  /** What was held back; call once, at the end. */
+  end(): string {
+    return this.#held;
+  }
+}
