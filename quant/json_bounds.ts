@@ -21,7 +21,7 @@ export interface JsonBounds {
 
 /** Bounds by what a text is; each about twice what the largest known models have or more, and parsed within a second and 256 MB. */
 export const JSON_BOUNDS: Readonly<
-  Record<"settings" | "index" | "tokenizer" | "header", JsonBounds>
+  Record<"settings" | "index" | "tokenizer" | "header" | "row", JsonBounds>
 > = {
   /** `config.json`, `tokenizer_config.json`, a ledger's header and the like. */
   settings: { depth: 64, objects: 2 ** 16, lists: 2 ** 16, keys: 2 ** 18, values: 2 ** 20 },
@@ -37,6 +37,8 @@ export const JSON_BOUNDS: Readonly<
     keys: 2 ** 19 + 2 ** 16,
     values: 2 ** 21,
   },
+  /** An object of a data file. */
+  row: { depth: 64, objects: 2 ** 16, lists: 2 ** 18, keys: 2 ** 18, values: 2 ** 20 },
 };
 
 /**
@@ -55,15 +57,32 @@ export const JSON_BOUNDS: Readonly<
  * ```
  */
 export function checkJson(bytes: Uint8Array, bounds: JsonBounds, what: string): void {
+  count(bytes.length, (at) => bytes[at], bounds, what);
+}
+
+/** {@linkcode checkJson} of a text. */
+export function checkJsonText(text: string, bounds: JsonBounds, what: string): void {
+  count(text.length, (at) => text.charCodeAt(at), bounds, what);
+}
+
+function count(
+  length: number,
+  codeAt: (at: number) => number,
+  bounds: JsonBounds,
+  what: string,
+): void {
   let [depth, objects, lists, keys, values] = [0, 0, 0, 0, 0];
   const refuse = (many: string): never => {
-    throw new RangeError(`Cannot read ${what}: its JSON has ${many}; no model's has so many`);
+    throw new RangeError(`Cannot read ${what}: its JSON has ${many}; nothing known has so many`);
   };
-  const { length } = bytes;
   for (let at = 0; at < length; at++) {
-    switch (bytes[at]) {
+    switch (codeAt(at)) {
       case 0x22: // "
-        for (at++; at < length && bytes[at] !== 0x22; at++) if (bytes[at] === 0x5c) at++;
+        for (at++; at < length; at++) {
+          const code = codeAt(at);
+          if (code === 0x22) break;
+          if (code === 0x5c) at++;
+        }
         break;
       case 0x2c: // ,
         if (++values > bounds.values) refuse(`more than ${bounds.values} values`);

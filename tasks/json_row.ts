@@ -3,17 +3,20 @@
  *
  * @module
  */
+import { checkJsonText, JSON_BOUNDS } from "../quant/json_bounds.ts";
 import type { Row } from "./row.ts";
 
 /**
  * The row of an object's text. Integers that a number cannot hold to the unit are kept as their digits, a text.
  *
  * @throws SyntaxError with the line's number for what is no object, a key that is there twice, a number beyond all numbers, or half a
- * character.
+ * character. RangeError for one that holds more than any example: a hundred brackets within each other, a million values.
  */
 export function jsonRow(text: string, number: number, name: string): Row {
   const refused = (why: string, cause?: unknown): SyntaxError =>
     new SyntaxError(`Cannot read ${name}, line ${number}: ${why}`, { cause });
+  // Shorter ones cannot hold much.
+  if (text.length > 2 ** 16) checkJsonText(text, JSON_BOUNDS.row, `${name}, line ${number}`);
   let value: unknown;
   try {
     value = JSON.parse(text);
