@@ -18,7 +18,7 @@ import {
 } from "../kernels/mod.ts";
 import { assertBatchFits, type PackedBatch } from "./batch.ts";
 import { recordLoss } from "./forward.ts";
-import type { Model, ModelPlan } from "./model.ts";
+import { assertNotDisposed, type Model, type ModelPlan } from "./model.ts";
 import { PlanCache } from "./plan_cache.ts";
 
 /** What an evaluation of one batch gives. */
@@ -109,6 +109,7 @@ export class Evaluator implements Disposable {
 
   async #run(batches: readonly PackedBatch[], signal?: AbortSignal): Promise<BatchResult[]> {
     if (batches.length === 0) return [];
+    assertNotDisposed(this.#model, "evaluate");
     for (const batch of batches) assertBatchFits(batch, this.#model);
     const { gpu } = this.#model;
     const wordsOf = (batch: PackedBatch) => 4 + Math.ceil(batch.shape.candidates / 4) * 4;

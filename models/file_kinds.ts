@@ -37,9 +37,9 @@ export const FILE_KINDS: Readonly<Record<FileKindName, FileKind>> = {
   /** A fine-tune in a safetensors file. */
   adapter: { what: "the adapter", most: Infinity },
   /** `config.json`, `tokenizer_config.json` and other settings in JSON. */
-  settings: { what: "the settings", most: 16 * MiB },
+  settings: { what: "the settings", most: 8 * MiB },
   /** `model.safetensors.index.json`. */
-  index: { what: "the index", most: 64 * MiB },
+  index: { what: "the index", most: 32 * MiB },
   /** `tokenizer.json`. */
   tokenizer: { what: "the tokenizer", most: 64 * MiB },
   /** A configuration of this library in YAML. */

@@ -169,6 +169,7 @@ class Decoding implements Disposable {
 
   /** Appends tokens; returns the logits after the last. */
   async feed(tokens: readonly number[], signal?: AbortSignal): Promise<Float32Array> {
+    assertNotDisposed(this.#model, "generate");
     for (let first = 0; first < tokens.length; first += PROMPT_ROWS) {
       const piece = tokens.slice(first, first + PROMPT_ROWS);
       const { plan, input, logits, shape } = this.#plan(piece.length === 1 ? 1 : PROMPT_ROWS);

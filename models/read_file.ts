@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkJson, JSON_BOUNDS } from "../quant/json_bounds.ts";
 import { attempting, attemptingNow } from "./attempt.ts";
 import { checkContents } from "./file_contents.ts";
 import { checkFile, type FileKindName, readingOf } from "./file_kinds.ts";
@@ -67,8 +68,16 @@ export async function readOptionalText(
   path: string,
   kind: FileKindName,
 ): Promise<string | undefined> {
+  const bytes = await readOptionalBytes(path, kind);
+  return bytes && textOf(bytes, path);
+}
+
+async function readOptionalBytes(
+  path: string,
+  kind: FileKindName,
+): Promise<Uint8Array | undefined> {
   try {
-    return await readFileText(path, kind);
+    return await readFileBytes(path, kind);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound && !await isLink(path)) return undefined;
     throw error;
@@ -90,30 +99,42 @@ export function readFileTextNow(
 }
 
 /**
- * The value of a JSON file; undefined when there is none and it is `optional`.
+ * The value of a JSON file; undefined when there is none and it is `optional`. Counted before it is parsed, see `checkJson`.
  *
  * @throws {SyntaxError} When it is no JSON
+ * @throws {RangeError} When it holds more than its kind allows
  * @throws As {@linkcode readFileBytes} does
  */
 export async function readJsonFile(
   path: string,
-  kind: FileKindName,
+  kind: FileKindName & keyof typeof JSON_BOUNDS,
   { optional = false, hint }: ReadFileOptions & { readonly optional?: boolean } = {},
 ): Promise<unknown> {
-  const text = optional
-    ? await readOptionalText(path, kind)
-    : await readFileText(path, kind, { hint });
-  if (text === undefined) return undefined;
+  const bytes = optional
+    ? await readOptionalBytes(path, kind)
+    : await readFileBytes(path, kind, { hint });
+  if (!bytes) return undefined;
+  // Counting takes UTF-8 for granted.
+  const utf8 = encodingOf(bytes) === "utf-8"
+    ? bytes
+    : new TextEncoder().encode(textOf(bytes, path));
+  checkJson(utf8, JSON_BOUNDS[kind], `"${path}"`);
   try {
-    return JSON.parse(text);
+    return JSON.parse(textOf(utf8, path));
   } catch (cause) {
-    throw new SyntaxError(`Cannot read "${path}": ${(cause as Error).message}`, { cause });
+    if (!(cause instanceof SyntaxError) || cause.message.startsWith("Cannot read")) throw cause;
+    throw new SyntaxError(`Cannot read "${path}": ${cause.message}`, { cause });
   }
 }
 
-function textOf(bytes: Uint8Array, path: string): string {
+/** The encoding that a byte order mark names; UTF-8 without one. */
+function encodingOf(bytes: Uint8Array): "utf-16le" | "utf-16be" | "utf-8" {
   const mark = bytes.length >= 2 ? bytes[0] << 8 | bytes[1] : 0;
-  const encoding = mark === 0xfffe ? "utf-16le" : mark === 0xfeff ? "utf-16be" : "utf-8";
+  return mark === 0xfffe ? "utf-16le" : mark === 0xfeff ? "utf-16be" : "utf-8";
+}
+
+function textOf(bytes: Uint8Array, path: string): string {
+  const encoding = encodingOf(bytes);
   try {
     return new TextDecoder(encoding, { fatal: true }).decode(bytes);
   } catch (cause) {

@@ -21,7 +21,7 @@ import {
 import type { Optimiser } from "../optim/optimiser.ts";
 import { masterSeed, type Seed } from "../optim/seed.ts";
 import { assertBatchFits, type PackedBatch } from "./batch.ts";
-import type { Model } from "./model.ts";
+import { assertNotDisposed, type Model } from "./model.ts";
 import { PlanCache } from "./plan_cache.ts";
 import { type InputLayout, recordStep, stepInputs } from "./record_step.ts";
 import { type DeviceSpan, parseTimes, StepClock } from "./step_clock.ts";
@@ -141,6 +141,7 @@ export class Trainer implements Disposable {
     if (this.#queued >= this.#state.capacity) {
       throw new RangeError(`Cannot queue step ${step}: ${this.#queued} steps wait to be drained`);
     }
+    assertNotDisposed(this.#model, "train");
     assertBatchFits(batch, this.#model);
     const entry = this.#plans.get(batch.shape);
     const { plan, input, layout } = entry;

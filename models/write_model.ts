@@ -7,6 +7,7 @@
 import { assertOptions } from "../optim/options.ts";
 import { dirname } from "@std/path";
 import { bitsPerWeight } from "../quant/formats.ts";
+import { assertOneFile } from "../quant/gguf_split.ts";
 import { writeGguf } from "../quant/gguf_write.ts";
 import { writeFileWhole } from "./file_source.ts";
 import { type GgufModel, ggufModel } from "./gguf_model.ts";
@@ -115,6 +116,7 @@ async function planOf(source: ModelSource, path: string, options?: WriteOptions)
     );
   }
   if (kind === "gguf") {
+    assertOneFile(path);
     const model = ggufModel(source, options);
     return { kind, model, notes: model.notes };
   }

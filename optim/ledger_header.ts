@@ -102,7 +102,7 @@ const magic = new TextEncoder().encode("QZOLEDGR");
 const versions = { plain: 1, planned: 2, ruled: 3, gained: 4, zeros: 6 };
 const fixedBytes = 16;
 /** Far above any real manifest. */
-const longestJson = 16 * 2 ** 20;
+const longestJson = 8 * 2 ** 20;
 
 function padded(length: number): number {
   return Math.ceil(length / 8) * 8;

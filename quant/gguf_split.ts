@@ -50,6 +50,19 @@ export function splitPaths(path: string): string[] | undefined {
 }
 
 /**
+ * Refuses the name of one part of several for a model that is written as one file: nobody could open it by that.
+ *
+ * @throws {RangeError} For such a name
+ */
+export function assertOneFile(path: string): void {
+  const count = splitPaths(path)?.length ?? 1;
+  if (count === 1) return;
+  throw new RangeError(
+    `Cannot write "${path}": that is the name of one of ${count} files, the model becomes one. Choose a name without -0000N-of-0000M`,
+  );
+}
+
+/**
  * Checks that files are the parts of one model, in order.
  *
  * @throws {RangeError} naming the file and the field that does not fit, or a tensor that two of them have.

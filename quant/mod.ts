@@ -47,6 +47,7 @@ export { type Grid, gridNamed, gridPlane, GRIDS, type GridShape } from "./grids.
 export * from "./group_formats.ts";
 export * from "./hqq.ts";
 export * from "./input_statistics.ts";
+export * from "./json_bounds.ts";
 export * from "./layout.ts";
 export * from "./magnitudes.ts";
 export * from "./nearest_names.ts";

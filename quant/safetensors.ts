@@ -5,6 +5,7 @@
  */
 
 import type { ByteSource } from "./byte_source.ts";
+import { checkJson, JSON_BOUNDS } from "./json_bounds.ts";
 
 /** Bytes of an element by dtype. */
 export const SAFETENSORS_DTYPES = {
@@ -61,7 +62,7 @@ export interface SafetensorsTensorData {
 }
 
 // The limit of the reference implementation.
-const LARGEST_HEADER = 100_000_000;
+const LARGEST_HEADER = 64 * 2 ** 20;
 
 /**
  * Reads the header of a safetensors file. The tensors must fill the file without holes or overlaps.
@@ -210,6 +211,7 @@ export async function* writeSafetensors(
 }
 
 function parseHeader(bytes: Uint8Array, file: string): { [key: string]: unknown } {
+  checkJson(bytes, JSON_BOUNDS.header, `the header of ${file}`);
   let text: string;
   let header: unknown;
   try {

@@ -99,6 +99,12 @@ export function optimiserOfConfig({ optimiser: config, steps }: ConfiguredOptimi
     });
   const usual = make(undefined);
   const period = (config.accumulate ?? 1) * (config.batchPerDirection ?? 1);
+  if (period > 1 && period > steps) {
+    const key = config.accumulate === period ? "accumulate" : "batch_per_direction";
+    throw new RangeError(
+      `Cannot use optimiser.${key}: ${period} with steps: ${steps}: so many steps make one move, so nothing would be trained`,
+    );
+  }
   return around(make(scheduleOf(config, { steps, period }, () => learningRateOf(usual))), config);
 }
 

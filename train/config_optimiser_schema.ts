@@ -68,7 +68,7 @@ const falling = optimiserNames.filter((name) => namedOptimisers[name].schedule =
 
 const fields = section<ReadOptimiser>("How to learn", {
   name: choice("the optimiser", optimiserNames, "qzoNormalised"),
-  epsilon: number("how far to look along a direction", { min: 0, above: true, max: 1 }),
+  epsilon: number("how far to look along a direction", { min: 1e-30, max: 1 }),
   learningRate: number("peak learning rate; the optimiser's own if not given", {
     min: 0,
     above: true,

@@ -20,7 +20,7 @@ import { writeFilesTogether } from "../models/write_together.ts";
 import { type LedgerTrainable, trainedOffset } from "../optim/mod.ts";
 import { foldPatch } from "../quant/fold_patch.ts";
 import { addTally, type Beyond } from "../quant/offsets.ts";
-import { type GgufPart, mergeGguf, splitPaths } from "../quant/gguf_split.ts";
+import { assertOneFile, type GgufPart, mergeGguf, splitPaths } from "../quant/gguf_split.ts";
 import { patchGguf, type RowPatch } from "../quant/gguf_write.ts";
 import { partOf } from "../quant/trained_part.ts";
 
@@ -153,7 +153,11 @@ function partsOf(source: ModelSource, path: string): readonly GgufPart[] | undef
 
 /** Where each of them goes; undefined when they become one file. */
 function pathsOf(parts: readonly GgufPart[], path: string): string[] | undefined {
-  const paths = parts.length === 1 ? [path] : splitPaths(path);
+  if (parts.length === 1) {
+    assertOneFile(path);
+    return [path];
+  }
+  const paths = splitPaths(path);
   if (paths && paths.length !== parts.length) {
     throw new RangeError(
       `Cannot write "${path}": it is one of ${paths.length} files, the model has ${parts.length}`,

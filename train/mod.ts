@@ -30,4 +30,5 @@ export * from "./run_folder.ts";
 export * from "./run_lock.ts";
 export * from "./session.ts";
 export * from "./storable.ts";
+export * from "./still_steps.ts";
 export * from "./task_examples.ts";

@@ -128,6 +128,9 @@ interface MetricsLine {
   readonly event: RunEvent | undefined;
 }
 
+/** Far above a step of 512 directions. */
+const LONGEST_LINE = 2 ** 20;
+
 async function readLines(path: string): Promise<MetricsLine[]> {
   let text: string;
   try {
@@ -140,6 +143,7 @@ async function readLines(path: string): Promise<MetricsLine[]> {
   return lines.flatMap((text, i) => {
     if (text.trim() === "") return [];
     try {
+      if (text.length > LONGEST_LINE) throw new RangeError(`it has ${text.length} characters`);
       return [{ text, event: eventOf(JSON.parse(text)) }];
     } catch (error) {
       // What a run was writing when it was killed.

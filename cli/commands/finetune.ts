@@ -25,6 +25,7 @@ import {
   runFolder,
   RunLock,
   type RunSession,
+  StillSteps,
   storableText,
   type TaskExamples,
   type TrainConfig,
@@ -199,6 +200,8 @@ async function train(
     let loss: number | undefined;
     let accuracy: number | undefined;
     let base: Evaluation | undefined;
+    const still = new StillSteps(config.optimiser.epsilon);
+    const warn = (words: string | undefined) => words && line.log(`note: ${words}`);
     for await (const event of run.train(signal)) {
       if (event.type === "evaluation") {
         accuracy = event.evaluation.accuracy?.accuracy;
@@ -217,6 +220,7 @@ async function train(
       } else if (event.type === "step") {
         // The first step compiles: time is told from those after it.
         first ??= event.step;
+        warn(still.add(event.derivatives));
         loss = loss === undefined ? event.loss : 0.95 * loss + 0.05 * event.loss;
         line.show({
           step: event.step,
@@ -230,6 +234,7 @@ async function train(
           memory: model.gpu.memory.total,
         });
       } else {
+        warn(still.end());
         await writeCurve(run.folder.curve, run.metrics.events, describeTask(config));
         if (event.reason === "patience") {
           line.log(

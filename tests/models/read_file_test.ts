@@ -182,3 +182,19 @@ Deno.test("one door: settings in UTF-16 are read by their mark, a byte that is n
     assertThrows(() => readFileTextNow(path, "settings"), SyntaxError, says);
   });
 });
+
+Deno.test("one door: JSON is counted before it is parsed, in UTF-16 too", async () => {
+  await inFolder(async (folder) => {
+    const path = join(folder, "config.json");
+    const deep = "[".repeat(65) + "]".repeat(65);
+    // U+2234 has a quotation mark for a byte.
+    const utf16 = (text: string) =>
+      new Uint8Array(Uint16Array.from(`\ufeff${text}`, (letter) => letter.charCodeAt(0)).buffer);
+    for (const bytes of [new TextEncoder().encode(deep), utf16(`["\u2234",${deep}]`)]) {
+      await Deno.writeFile(path, bytes);
+      await assertRejects(() => readJsonFile(path, "settings"), RangeError, "64 deep");
+    }
+    await Deno.writeFile(path, utf16('["\u5b5b\u5b5b"]'));
+    assertEquals(await readJsonFile(path, "settings"), ["\u5b5b\u5b5b"]);
+  });
+});

@@ -106,3 +106,20 @@ Deno.test("a model that was disposed of says so", async () => {
   model[Symbol.dispose]();
   await assertRejects(() => evaluate(model, train, { objective }), TypeError, "disposed of");
 });
+
+Deno.test("a model that is disposed of while it trains, between two steps, says so", async () => {
+  using gpu = await openGpu();
+  const model = await loadTiny(gpu);
+  using offsets = tinyOffsets(model, optimiser);
+  await assertRejects(
+    async () => {
+      for await (
+        const event of finetune({ model, optimiser, offsets, objective, train, steps: STEPS })
+      ) {
+        if (event.type === "step") model[Symbol.dispose]();
+      }
+    },
+    TypeError,
+    "the model was disposed of",
+  );
+});

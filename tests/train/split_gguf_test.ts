@@ -141,7 +141,7 @@ Deno.test("parts that do not belong together are refused by field", async () => 
     await assertRejects(() => openModelSource(none), RangeError, "no part 4 of 3");
     const [first] = await split(folder, bytes);
     const alone = bytesSource(await Deno.readFile(first), "alone");
-    await assertRejects(() => ggufModelSource(alone), RangeError, "it has no tensor");
+    await assertRejects(() => ggufModelSource(alone), RangeError, "under names like");
   });
 });
 
@@ -158,5 +158,18 @@ Deno.test("a tuned model is written over no part of its base, by whichever name,
       await assertRejects(() => exportTuned(source, new Map(), path), RangeError, error);
     }
     assertEquals(await Promise.all(paths.map((path) => Deno.readFile(path))), before);
+  });
+});
+
+Deno.test("a model that becomes one file gets no name of one of several", async () => {
+  await withTemp(async (folder) => {
+    using source = await openModelSource(await oneFile(folder));
+    const path = join(folder, "q-00001-of-00002.gguf");
+    const words = "that is the name of one of 2 files";
+    await assertRejects(() => exportTuned(source, new Map(), path), RangeError, words);
+    const quantized = quantizedSource(source, { format: "Q4_0" });
+    await assertRejects(() => writeModel(quantized, path), RangeError, words);
+    await writeModel(quantized, join(folder, "q-00001-of-00001.gguf"));
+    (await openModelSource(join(folder, "q-00001-of-00001.gguf")))[Symbol.dispose]?.();
   });
 });
