@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { join } from "@std/path";
+import process from "node:process";
 import { huggingFaceModelSource, type ModelSource, openModelSource } from "../../models/mod.ts";
 import { decode } from "../../quant/mod.ts";
 import { randomLlama } from "../support/random_llama.ts";
@@ -131,9 +132,11 @@ Deno.test("weight files: an index of very many files is refused at once", async 
   const many = Array.from({ length: 200_000 }, (_, i) => [`t${i}`, `f${i}.safetensors`]);
   const files = { "model.safetensors.index.json": indexOf(Object.fromEntries(many)) };
   await inFolder(files, async (folder) => {
-    const begun = performance.now();
+    // Of the processor: a clock on the wall runs while other processes do.
+    const begun = process.cpuUsage();
     await assertRejects(() => openModelSource(folder), RangeError, "more than 10000 files");
-    assert(performance.now() - begun < 1000);
+    const { user, system } = process.cpuUsage(begun);
+    assert(user + system < 1e6, `${(user + system) / 1e6} s`);
   });
 });
 
