@@ -16,7 +16,7 @@ const DEFAULT = "default";
 const NAMES = "tokenizer.chat_templates";
 const ONE = "tokenizer.chat_template";
 /** Where a folder has them beside its `chat_template.jinja`. */
-const FOLDER = "additional_chat_templates";
+export const TEMPLATES = "additional_chat_templates";
 const MOST = 100;
 
 /** The list in `chat_template` of `tokenizer_config.json`, whatever else may stand there; empty for a single template. */
@@ -88,7 +88,7 @@ export function templatesToGguf(
  * @throws {RangeError} For more than 100
  */
 export async function templatesOfFolder(folder: string): Promise<NamedTemplates> {
-  const path = join(folder, FOLDER);
+  const path = join(folder, TEMPLATES);
   const names = (await namesIn(path)).filter((name) => name.endsWith(".jinja")).sort();
   if (names.length > MOST) {
     throw new RangeError(
@@ -106,5 +106,5 @@ export async function templatesOfFolder(folder: string): Promise<NamedTemplates>
 
 /** The path of such a file, from its folder. */
 export function templateFile(name: string): string {
-  return join(FOLDER, `${name}.jinja`);
+  return join(TEMPLATES, `${name}.jinja`);
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-/** Files that loading, tokenising or a chat needs, by name. They are copied wherever a link leads: a hub's snapshots are links. */
+/** Files that loading, tokenising or a chat needs, by name. What of them is a link out of the folder: `folder_links.ts`. */
 const NEEDED: readonly RegExp[] = [
   /^config\.json$/,
   /^generation_config\.json$/,

@@ -5,7 +5,9 @@
  */
 
 import { join } from "@std/path";
-import { templatesOfFolder } from "./chat_templates.ts";
+import { TEMPLATES, templatesOfFolder } from "./chat_templates.ts";
+import { FolderLinks } from "./folder_links.ts";
+import { namesIn } from "./look.ts";
 import { readJsonFile, readOptionalText } from "./read_file.ts";
 import type { TokenizerFiles } from "./source.ts";
 
@@ -13,14 +15,17 @@ import type { TokenizerFiles } from "./source.ts";
  * What a folder says of its tokenizer; undefined where it has no `tokenizer.json`.
  *
  * @param modelConfig Contents of its `config.json`
- * @throws {SyntaxError | RangeError} When a file is damaged or too large
+ * @throws {SyntaxError | RangeError} When a file is damaged or too large, or a link out of the folder
  */
 export async function readTokenizerFiles(
   folder: string,
   modelConfig: unknown,
 ): Promise<TokenizerFiles | undefined> {
+  const links = await FolderLinks.of(folder);
+  await links.assertOwn(["tokenizer.json"]);
   const json = await readJsonFile(join(folder, "tokenizer.json"), "tokenizer", { optional: true });
   if (json === undefined) return undefined;
+  await links.assertOwn(await sideFiles(folder));
   const settings = (name: string): Promise<unknown> =>
     readJsonFile(join(folder, name), "settings", { optional: true });
   const config = await settings("tokenizer_config.json");
@@ -40,6 +45,16 @@ export async function readTokenizerFiles(
     ...(chatTemplate === undefined ? {} : { chatTemplate }),
     ...(otherTemplates.size === 0 ? {} : { otherTemplates }),
   };
+}
+
+/** What is read beside `config.json` and weights, and goes along where the model is written. */
+async function sideFiles(folder: string): Promise<string[]> {
+  const templates = await namesIn(join(folder, TEMPLATES));
+  return [
+    ...["tokenizer_config.json", "special_tokens_map.json"],
+    ...["added_tokens.json", "generation_config.json", "chat_template.jinja"],
+    ...["chat_template.json", TEMPLATES, ...templates.map((name) => join(TEMPLATES, name))],
+  ];
 }
 
 /** `chat_template.json` is a processor's: it counts where nothing else has a template. */

@@ -4,10 +4,11 @@
  * @module
  */
 
-import { basename, dirname, join, SEPARATOR } from "@std/path";
+import { dirname, join } from "@std/path";
 import { writeChunks } from "./file_parts.ts";
 import { templateFile } from "./chat_templates.ts";
 import { type FileSource, openFile, writeFileWhole } from "./file_source.ts";
+import { FolderLinks } from "./folder_links.ts";
 import { folderPart } from "./model_folder.ts";
 import type { ModelSource, StoredFolder } from "./source.ts";
 import type { WriteOptions } from "./write_options.ts";
@@ -20,8 +21,8 @@ const PIECE = 8 * 2 ** 20;
 
 /**
  * Copies a folder byte for byte, except for what the `patches` of the source's tensors replace: the weights that the model is read from,
- * and what {@linkcode folderPart} says a model needs or tells about it. All else stays behind, links out of the folder before all; they are
- * followed where a model needs them. The folder appears when all of it is written; into one that is there the files go together, `config.json` last.
+ * and what {@linkcode folderPart} says a model needs or tells about it. All else stays behind, links out of the folder before all; what a model
+ * needs is followed where `config.json` is a link out too. The folder appears when all of it is written; into one that is there the files go together, `config.json` last.
  *
  * @returns Notes of what was left out
  * @throws {RangeError} When `path` is the folder itself
@@ -103,7 +104,7 @@ interface OtherFiles {
 async function otherFiles({ path: folder, files }: StoredFolder): Promise<OtherFiles> {
   const copied: string[] = [];
   const left: string[] = [];
-  const roots = await rootsOf(folder);
+  const links = await FolderLinks.of(folder);
   const entries = await Array.fromAsync(Deno.readDir(folder));
   for (const { name, isSymlink, isFile } of entries.sort((a, b) => a.name < b.name ? -1 : 1)) {
     if (name.startsWith(".") || name.endsWith(".part") || files.has(name)) continue;
@@ -112,10 +113,11 @@ async function otherFiles({ path: folder, files }: StoredFolder): Promise<OtherF
     const path = join(folder, name);
     const leads = isSymlink ? await Deno.realPath(path).catch(() => undefined) : path;
     const regular = isFile || leads !== undefined && isSymlink && (await Deno.stat(path)).isFile;
-    const out = isSymlink && !roots.some((root) => leads?.startsWith(root + SEPARATOR));
+    const out = isSymlink && await links.leadsOut(name);
     // A left-over one: shards that it names are not what was read.
     const stale = name === INDEX && files.size === 1 && files.has("model.safetensors");
-    const wanted = part === "needed" && !stale || part === "about" && !out;
+    const wanted = part === "needed" && !stale && !(out && await links.isForeign(name)) ||
+      part === "about" && !out;
     if (regular && wanted) copied.push(name);
     else {left.push(
         out ? `${JSON.stringify(name)} (a link out of the folder)` : JSON.stringify(name),
@@ -125,14 +127,6 @@ async function otherFiles({ path: folder, files }: StoredFolder): Promise<OtherF
     copied: copied.sort((a, b) => Number(a === "config.json") - Number(b === "config.json")),
     left,
   };
-}
-
-/** Where a folder's own files lie: in it, and for a snapshot of a hub's cache in the blobs that its snapshots share. */
-async function rootsOf(folder: string): Promise<string[]> {
-  const own = await Deno.realPath(folder);
-  const snapshots = dirname(own);
-  const blobs = join(dirname(snapshots), "blobs");
-  return basename(snapshots) === "snapshots" ? [own, blobs] : [own];
 }
 
 async function* piecesOf(file: FileSource, signal?: AbortSignal): AsyncGenerator<Uint8Array> {

@@ -1,5 +1,5 @@
 /** What a tuned folder gets of its base's, and what it does not. */
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { openModelSource, writeModel } from "../../models/mod.ts";
 import { randomLlama } from "../support/random_llama.ts";
@@ -7,6 +7,8 @@ import { withTemp } from "./quantised_folder.ts";
 import { smallShape, withFolder } from "./small_model.ts";
 
 const weights = randomLlama({ ...smallShape, layers: 1 });
+/** As small as one may be. */
+const tokenizer = { model: { type: "BPE", vocab: { a: 0 }, merges: [] } };
 const shape = { ...smallShape, layers: 1 };
 const names = (folder: string) => [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
 
@@ -45,33 +47,55 @@ Deno.test("a tuned folder gets what a model needs and what tells about it, and n
   });
 });
 
-Deno.test("links out of the folder are followed where a model needs them, left out and noted elsewhere", async () => {
+Deno.test("links out of the folder are left out and noted, but in a folder of links", async () => {
   await withFolder(shape, weights, async (folder) => {
     await withTemp(async (outside) => {
       const secret = join(outside, "private.txt");
       await Deno.writeTextFile(secret, "private: not part of the model");
-      const template = join(outside, "template");
-      await Deno.writeTextFile(template, "{{ messages }}");
       // Case 05, and its neighbours: names that would be copied were they files.
-      for (const name of ["notes.txt", "README.md", "LICENSE"]) {
-        await Deno.symlink(secret, join(folder, name));
-      }
+      const about = ["notes.txt", "README.md", "LICENSE"];
+      const needed = ["tokenizer.model", "vocab.txt", "merges.txt", "chat_template.jinja"];
+      for (const name of [...about, ...needed]) await Deno.symlink(secret, join(folder, name));
       await Deno.symlink(outside, join(folder, "extra"));
       await Deno.symlink(join(outside, "nothing"), join(folder, "NOTICE"));
-      await Deno.symlink(template, join(folder, "chat_template.jinja"));
       await Deno.symlink("config.json", join(folder, "generation_config.json"));
-      const { files, notes, path } = await copied(folder);
-      assertEquals(files, [
-        "chat_template.jinja",
-        "config.json",
-        "generation_config.json",
-        "model.safetensors",
-      ]);
-      for (const name of ["notes.txt", "README.md", "LICENSE", "NOTICE", "extra"]) {
-        assertStringIncludes(notes, `"${name}" (a link out of the folder)`);
+      const own = ["config.json", "generation_config.json", "model.safetensors"];
+      const first = await copied(folder);
+      assertEquals(first.files, own);
+      for (const name of ["LICENSE", "NOTICE", "README.md", "chat_template.jinja", "extra"]) {
+        assertStringIncludes(first.notes, `"${name}" (a link out of the folder)`);
       }
-      for (const { name, isSymlink } of Deno.readDirSync(path)) assert(!isSymlink, name);
-      await Deno.remove(path, { recursive: true });
+      for (const { name, isSymlink } of Deno.readDirSync(first.path)) assert(!isSymlink, name);
+      // As a data store has it: config.json and the rest are links into it.
+      await Deno.rename(join(folder, "config.json"), join(outside, "config"));
+      await Deno.symlink(join(outside, "config"), join(folder, "config.json"));
+      const second = await copied(folder);
+      assertEquals(second.files, [...own, ...needed].sort());
+      for (const { path } of [first, second]) await Deno.remove(path, { recursive: true });
+    });
+  });
+});
+
+Deno.test("a tokenizer's file or a template that is a link out of the folder is refused by name", async () => {
+  await withFolder(shape, weights, async (folder) => {
+    await withTemp(async (outside) => {
+      await Deno.writeTextFile(join(folder, "tokenizer.json"), JSON.stringify(tokenizer));
+      await Deno.writeTextFile(join(outside, "secret"), "{}");
+      await Deno.writeTextFile(join(outside, "a.jinja"), "secret");
+      const links: [string, string][] = [
+        ["chat_template.jinja", "secret"],
+        ["tokenizer_config.json", "secret"],
+        ["special_tokens_map.json", "secret"],
+        ["additional_chat_templates", "."],
+        ["generation_config.json", "nothing"],
+      ];
+      for (const [name, target] of links) {
+        await Deno.symlink(join(outside, target), join(folder, name));
+        const error = `${name}": it is a link out of the model's folder`;
+        await assertRejects(() => openModelSource(folder), RangeError, error);
+        await Deno.remove(join(folder, name));
+      }
+      (await openModelSource(folder))[Symbol.dispose]?.();
     });
   });
 });
