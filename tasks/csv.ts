@@ -10,6 +10,9 @@
 import { CsvError, parse } from "csv-parse/sync";
 import { longestText } from "./line_splitter.ts";
 
+/** Cells of a record, above any table that people make. */
+const mostCells = 1 << 16;
+
 /** A record of a table and the line it starts on, counted from 1. */
 export interface CsvRecord {
   readonly cells: readonly string[];
@@ -64,6 +67,13 @@ export class CsvRecords {
 
   /** The records of a text that ends with one. */
   #read(text: string): CsvRecord[] {
+    const wide = wideRecord(text, this.#separator);
+    if (wide !== undefined) {
+      throw this.#refused(
+        this.#line + wide,
+        `a record has more than ${mostCells} cells; is the separator right?`,
+      );
+    }
     const records: CsvRecord[] = [];
     const first = this.#line;
     // Lines that are done, of this text, and how many more the library counted: two for \r\n within quotes.
@@ -110,6 +120,24 @@ export class CsvRecords {
   #refused(line: number, why: string): SyntaxError {
     return new SyntaxError(`Cannot read ${this.#name}, line ${line}: ${why}`);
   }
+}
+
+/** Lines before the first record with more cells than are taken, which the library would take seconds and a gigabyte for. */
+function wideRecord(text: string, separator: string): number | undefined {
+  if (text.length <= mostCells) return undefined;
+  const between = separator.charCodeAt(0);
+  let quoted = false;
+  let cells = 0;
+  let lines = 0;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === 0x22) quoted = !quoted;
+    else if (code === 0x0a || code === 0x0d) {
+      if (code === 0x0a || text.charCodeAt(at + 1) !== 0x0a) lines++;
+      if (!quoted) cells = 0;
+    } else if (code === between && !quoted && ++cells >= mostCells) return lines;
+  }
+  return undefined;
 }
 
 /** The records of a whole table. @throws SyntaxError as {@linkcode CsvRecords} does */

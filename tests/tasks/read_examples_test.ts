@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { type ExampleFormat, readExamples } from "../../tasks/read_examples.ts";
 import { rowReader } from "../../tasks/row_reader.ts";
 import { mutatedText, random } from "../models/tokenizer_mutate.ts";
@@ -134,4 +134,18 @@ Deno.test("every form gives the same rows and lines in pieces of any length", ()
 Deno.test("a table of old Macs is read, lines of such are refused by name", () => {
   assertEquals(readExamples("a,b\r1,2\r", "csv"), [{ a: "1", b: "2" }]);
   assertThrows(() => readExamples("one\rtwo\rthree", "lines"), SyntaxError, "carriage returns");
+});
+
+Deno.test("a table of too many columns is refused by its line, commas in a long quoted cell are none", () => {
+  const row = (cells: number) => Array.from({ length: cells }, (_, i) => i).join();
+  const most = 2 ** 16;
+  assertEquals(Object.keys(readExamples(`${row(most)}\n${row(most)}\n`, "csv")[0]).length, most);
+  const begun = performance.now();
+  const wide = `a,b\n"x\ny",2\n${row(2_000_000)}\n`;
+  const error = assertThrows(() => readExamples(wide, "csv"), SyntaxError, "than 65536 cells");
+  assertStringIncludes(error.message, "line 4");
+  assert(performance.now() - begun < 1000);
+  assertEquals(readExamples("a,b\r" + "1,2\r".repeat(70_000), "csv").length, 70_000);
+  const long = `a,b\n"${",".repeat(200_000)}",2\n`;
+  assertEquals(readExamples(long, "csv"), [{ a: ",".repeat(200_000), b: "2" }]);
 });
