@@ -44,6 +44,8 @@ function commandLines(path: string, { model, data }: { model: string; data: stri
     ["evaluate", "--model", model, ...task, "--data.train", path, "--data.validation", path],
     ["evaluate", "--model", model, ...task, ...texts, "--ledger", path],
     ["evaluate", "--model", model, ...task, ...texts, "--adapter", path],
+    ["chat", path],
+    ["chat", "--model", model, "--chat-template", path],
     ["generate", path, "--prompt", "a"],
     ["generate", "--model", model, "--prompt", "a", "--ledger", path],
     ["quantize", path, "--format", "Q4_0", "--output", `${output}.gguf`],
