@@ -5,6 +5,7 @@ import {
   Evaluator,
   huggingFaceModelSource,
   loadModel,
+  openModelSource,
   packBatch,
   quantizedSource,
   writeModel,
@@ -40,15 +41,17 @@ for (const { name, gguf } of FORMATS) {
       using dense = await huggingFaceModelSource(folder);
       const windows = readReviews().slice(-6).map((text) => [...dense.tokenizer!.encode(text)]);
       const lists = windows.map((tokens) => tokens.slice(0, 64));
-      const source = quantizedSource(dense, { format: name });
-      using model = await loadModel(gpu, source);
-      using evaluator = new Evaluator(model);
-      const examples = lists.map((tokens) => ({ prompt: [], candidates: [tokens], label: 0 }));
-      const batch = packBatch(examples, "language-modelling", model.maxPositions);
-      const [{ loss }] = await evaluator.run([batch]);
       await withTemp(async (out) => {
         const file = join(out, "model.gguf");
-        await writeModel(source, file);
+        // Grids take seconds a layer to search: once, of one layer, and both read what was written.
+        const keep = /^IQ[123]/.test(name) ? ["blk.1.", "blk.2.", "blk.3."] : [];
+        await writeModel(quantizedSource(dense, { format: name, keep }), file);
+        using source = await openModelSource(file);
+        using model = await loadModel(gpu, source);
+        using evaluator = new Evaluator(model);
+        const examples = lists.map((tokens) => ({ prompt: [], candidates: [tokens], label: 0 }));
+        const batch = packBatch(examples, "language-modelling", model.maxPositions);
+        const [{ loss }] = await evaluator.run([batch]);
         const logits = await llamaCppLogitsOf(file, lists);
         const nats = lists.flatMap((tokens, i) =>
           tokens.slice(1).map((token, at) => -logSoftmax(logits[i][at])[token])
