@@ -46,7 +46,9 @@ export class FolderLinks {
   /** @throws {RangeError} For the first of `names` that {@linkcode FolderLinks.isForeign} */
   async assertOwn(names: readonly string[]): Promise<void> {
     for (const name of names) {
-      if (!await this.isForeign(name)) continue;
+      const info = await Deno.stat(join(this.#folder, name)).catch(() => undefined);
+      // What is a device or a pipe whoever opens it says.
+      if (info && !info.isFile && !info.isDirectory || !await this.isForeign(name)) continue;
       throw new RangeError(
         `Cannot read "${
           join(this.#folder, name)
