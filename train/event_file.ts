@@ -1,7 +1,7 @@
 /**
  * Event files that TensorBoard reads: losses, accuracy, learning rate and speed of a run as scalars.
  *
- * A file is a sequence of records (length, checksum, an `Event` as protobuf, checksum). No kept package of npm writes them, and of the
+ * A file is a sequence of records (length, checksum, an `Event` as protobuf, checksum). It is small enough to write here: of the
  * protobuf five fields are needed.
  *
  * @module
