@@ -8,6 +8,7 @@ import type { Layout } from "../../quant/layouts/layout.ts";
 import { planeBits } from "../../quant/layouts/scalar_codes.ts";
 import { SUPER_SCALES } from "../../quant/layouts/super_scales.ts";
 import type { AdapterClass } from "../device/gpu.ts";
+import { type Operand, type Operation, recordOperation } from "../device/operation.ts";
 import type { Graph, Range, Value, ValueRange } from "../device/graph.ts";
 import { codebookBlock, layoutKey, scaleGroups, UNIFORM_BYTES } from "./layout_key.ts";
 import { checkWeightOffsets } from "../offsets/offset_set.ts";
@@ -27,8 +28,8 @@ export interface MatmulOptions {
   readonly rows: number;
   /** Branches (B). */
   readonly branches: number;
-  /** Added to every row; `[N]`. */
-  readonly bias?: Storage | undefined;
+  /** Added to every row; `[N]`, or as every branch has it, `[B][N]`. */
+  readonly bias?: Storage | Value | undefined;
   /** Added to the result; `[B][M][N]`. */
   readonly residual?: Value | Storage | undefined;
   /** Offsets and noise on the scales, or on a dense tensor's elements. */
@@ -41,6 +42,18 @@ export interface MatmulOptions {
   readonly tile?: Tile | undefined;
 }
 
+/** What {@linkcode matmulOperation} takes: the weights, and what {@linkcode MatmulOptions} says of its inputs. */
+export interface MatmulAttributes extends MatmulOptions {
+  /** `[N][K]`, packed or dense. */
+  readonly weight: DeviceTensor;
+}
+
+/** x, then the bias by branch and the residual where there are any, to the product. */
+export const matmulOperation: Operation<MatmulAttributes> = {
+  name: "matmul",
+  record: (graph, [x], { weight, ...options }) => recordProduct(graph, x, weight, options),
+};
+
 /**
  * Records `y[b, m, n] = sum_k W_b[n, k] x[b, m, k]` (+ bias + residual).
  *
@@ -51,6 +64,17 @@ export interface MatmulOptions {
 export function matmul(
   graph: Graph,
   x: Value | Storage | Range,
+  weight: DeviceTensor,
+  options: MatmulOptions,
+): Value {
+  const { bias, residual } = options;
+  const inputs = [x, bias, residual].filter((input) => input !== undefined);
+  return recordOperation(graph, matmulOperation, inputs, { ...options, weight });
+}
+
+function recordProduct(
+  graph: Graph,
+  x: Operand,
   weight: DeviceTensor,
   options: MatmulOptions,
 ): Value {
@@ -84,6 +108,7 @@ export function matmul(
           UNIT_BLOCKS: units === 32 ? 1 : 0,
           WINDOW: windows === undefined ? "none" : windows.length === 1 ? "all" : "rows",
           BIAS: bias !== undefined,
+          BIAS_BY_BRANCH: bias !== undefined && "words" in bias,
           RESIDUAL: residual !== undefined,
         },
         reads: {
@@ -143,7 +168,7 @@ interface RowWindow {
  * a dispatch of its own. Undefined where that does not pay or the windows would not be aligned.
  */
 function rowWindows(
-  x: Value | Storage | Range,
+  x: Operand,
   columns: number,
   outputs: number,
   tile: Tile,

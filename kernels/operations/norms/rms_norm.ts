@@ -1,0 +1,81 @@
+/**
+ * Rows over their root mean square.
+ *
+ * @module
+ */
+
+import type { Value } from "../../device/graph.ts";
+import { type Operation, recordOperation } from "../../device/operation.ts";
+import type { Storage } from "../../device/storage.ts";
+import type { DeviceTensor } from "../../device/tensor.ts";
+import { packNoise, perturbationKey } from "../../offsets/perturbation.ts";
+import type { ForwardContext, RowList } from "../context.ts";
+import source from "./rms_norm.wgsl.ts";
+
+/** What {@linkcode rmsNormOperation} takes. */
+export interface RmsNormAttributes {
+  /** Rows and branches. */
+  readonly context: ForwardContext;
+  /** A row of f32. */
+  readonly gain: DeviceTensor;
+  /** Added to the mean square. */
+  readonly epsilon: number;
+  /** The rows that are kept. Default: all. */
+  readonly list?: RowList | undefined;
+}
+
+/** x to `x / sqrt(mean(x^2) + epsilon) * gain` by row. */
+export const rmsNormOperation: Operation<RmsNormAttributes> = {
+  name: "rms norm",
+  record(graph, [x], { context, gain, epsilon, list }) {
+    const { branches, batch, adapterClass } = context;
+    const perturbation = context.perturbation(gain.name);
+    const rows = list?.count ?? context.rows;
+    const y = graph.value(`${gain.name} norm`, branches * rows * gain.columns);
+    const lanes = adapterClass === "software" ? 1 : 64;
+    graph.add({
+      label: `rms norm ${gain.name}`,
+      source,
+      key: {
+        ...perturbationKey(perturbation),
+        LANES: lanes,
+        WORKGROUP: lanes === 1 ? 8 : lanes,
+        ROW_LIST: list !== undefined,
+      },
+      reads: {
+        1: gain.pieces[0].codes,
+        2: x,
+        4: list ? batch : undefined,
+        8: perturbation?.offsets,
+        9: perturbation?.noise?.branches,
+      },
+      writes: { 3: y },
+      parameters: [
+        rows,
+        gain.columns,
+        context.rows,
+        list?.first ?? 0,
+        branches,
+        perturbation?.id ?? 0,
+        packNoise(perturbation),
+        { f32: epsilon },
+      ],
+      workgroups: Math.ceil(branches * rows / (lanes === 1 ? 8 : 1)),
+    });
+    return y;
+  },
+};
+
+/**
+ * `x / sqrt(mean(x^2) + epsilon) * gain` by row (Zhang and Sennrich, arXiv 1910.07467); with `list` only those rows,
+ * compactly.
+ */
+export function rmsNorm(
+  context: ForwardContext,
+  x: Value | Storage,
+  gain: DeviceTensor,
+  epsilon: number,
+  list?: RowList,
+): Value {
+  return recordOperation(context.graph, rmsNormOperation, [x], { context, gain, epsilon, list });
+}
