@@ -32,6 +32,7 @@ export * from "./operations/context.ts";
 export * from "./device/pacing.ts";
 export * from "./device/subgroups_check.ts";
 export * from "./device/submit_plan.ts";
+export * from "./offsets/bind.ts";
 export * from "./offsets/perturbation.ts";
 export * from "./matmul/perturbed_plane.ts";
 export * from "./operations/pick_rows.ts";

@@ -15,7 +15,8 @@ import { checkWeightOffsets } from "../offsets/offset_set.ts";
 import type { DeviceTensor } from "../device/tensor.ts";
 import type { Storage } from "../device/storage.ts";
 import type { ShaderKey } from "../device/template.ts";
-import { packNoise, type Perturbation, perturbationKey } from "../offsets/perturbation.ts";
+import { bindPerturbation } from "../offsets/bind.ts";
+import type { Perturbation } from "../offsets/perturbation.ts";
 import { boundPlane, moveMinima, perturbedPlanes, planeKey, rowQuads } from "./perturbed_plane.ts";
 import { chooseTile, type Tile } from "./tiles.ts";
 import register from "./matmul_register.wgsl.ts";
@@ -81,6 +82,7 @@ function recordProduct(
   const { rows, branches, bias, residual, perturbation, plane } = options;
   const y = graph.value(`${weight.name} product`, rows * branches * weight.rows);
   const layout = weight.layout;
+  const bound = bindPerturbation(perturbation);
   const planes = plane && perturbedPlanes(graph, weight, plane, branches);
   for (const [i, piece] of weight.pieces.entries()) {
     const tile = options.tile ??
@@ -101,7 +103,7 @@ function recordProduct(
         source: kernel.source,
         key: {
           ...layoutKey(layout),
-          ...perturbationKey(perturbation),
+          ...bound.key,
           ...kernel.key,
           ...planeKey(weight, options, own),
           ...scaleKey(weight, units, kernel.source === register),
@@ -118,8 +120,7 @@ function recordProduct(
           5: own && kernel.source === register ? boundPlane(weight, own) : own ?? weight.codebook,
           6: bias,
           7: residual,
-          8: perturbation?.offsets,
-          9: perturbation?.noise?.branches,
+          ...bound.reads,
         },
         writes: { 3: y },
         parameters: [
@@ -132,9 +133,7 @@ function recordProduct(
           Math.ceil(weight.columns / units),
           ...ratios(weight, perturbation, units),
           scaleGroups(weight),
-          perturbation?.stride ?? 0,
-          perturbation?.id ?? 0,
-          packNoise(perturbation),
+          ...bound.parameters,
           rowTiles,
           totalRows,
           columnTiles,

@@ -9,7 +9,7 @@ import { type Operation, recordOperation } from "../device/operation.ts";
 import type { DeviceTensor } from "../device/tensor.ts";
 import { layoutKey, scaleGroups } from "../matmul/layout_key.ts";
 import { perturbationsOf, perturbedPlanes, planeKey, rowQuads } from "../matmul/perturbed_plane.ts";
-import { packNoise, perturbationKey } from "../offsets/perturbation.ts";
+import { bindPerturbation } from "../offsets/bind.ts";
 import type { ForwardContext } from "./context.ts";
 import source from "./embedding.wgsl.ts";
 
@@ -35,6 +35,7 @@ export const embeddingOperation: Operation<EmbeddingAttributes> = {
   record(graph, _inputs, { context, table, by = "tokens", shift = 0 }) {
     const { rows, branches, batch, layout } = context;
     const { perturbation, plane } = perturbationsOf(table, context.perturbation);
+    const bound = bindPerturbation(perturbation);
     const planes = plane && perturbedPlanes(graph, table, plane, branches);
     const y = graph.value("embedding", branches * rows * table.columns);
     for (const [i, piece] of table.pieces.entries()) {
@@ -43,7 +44,7 @@ export const embeddingOperation: Operation<EmbeddingAttributes> = {
         source,
         key: {
           ...layoutKey(table.layout),
-          ...perturbationKey(perturbation),
+          ...bound.key,
           ...planeKey(table, { perturbation, plane }, planes?.[i]),
           POSITIONS: by === "positions",
         },
@@ -52,8 +53,7 @@ export const embeddingOperation: Operation<EmbeddingAttributes> = {
           2: batch,
           4: piece.scales,
           5: planes?.[i] ?? table.codebook,
-          8: perturbation?.offsets,
-          9: perturbation?.noise?.branches,
+          ...bound.reads,
         },
         writes: { 3: y },
         parameters: [
@@ -64,9 +64,7 @@ export const embeddingOperation: Operation<EmbeddingAttributes> = {
           table.groupColumns,
           scaleGroups(table),
           perturbation?.span ?? table.columns,
-          perturbation?.stride ?? 0,
-          perturbation?.id ?? 0,
-          packNoise(perturbation),
+          ...bound.parameters,
           branches,
           rowQuads(piece),
           ...(by === "positions" ? [layout.positions, shift] : []),

@@ -8,7 +8,7 @@ import type { Value } from "../../device/graph.ts";
 import { type Operation, recordOperation } from "../../device/operation.ts";
 import type { Storage } from "../../device/storage.ts";
 import type { DeviceTensor } from "../../device/tensor.ts";
-import { packNoise, perturbationKey } from "../../offsets/perturbation.ts";
+import { bindPerturbation } from "../../offsets/bind.ts";
 import type { ForwardContext, RowList } from "../context.ts";
 import source from "./rms_norm.wgsl.ts";
 
@@ -29,7 +29,7 @@ export const rmsNormOperation: Operation<RmsNormAttributes> = {
   name: "rms norm",
   record(graph, [x], { context, gain, epsilon, list }) {
     const { branches, batch, adapterClass } = context;
-    const perturbation = context.perturbation(gain.name);
+    const bound = bindPerturbation(context.perturbation(gain.name));
     const rows = list?.count ?? context.rows;
     const y = graph.value(`${gain.name} norm`, branches * rows * gain.columns);
     const lanes = adapterClass === "software" ? 1 : 64;
@@ -37,7 +37,7 @@ export const rmsNormOperation: Operation<RmsNormAttributes> = {
       label: `rms norm ${gain.name}`,
       source,
       key: {
-        ...perturbationKey(perturbation),
+        ...bound.key,
         LANES: lanes,
         WORKGROUP: lanes === 1 ? 8 : lanes,
         ROW_LIST: list !== undefined,
@@ -46,8 +46,7 @@ export const rmsNormOperation: Operation<RmsNormAttributes> = {
         1: gain.pieces[0].codes,
         2: x,
         4: list ? batch : undefined,
-        8: perturbation?.offsets,
-        9: perturbation?.noise?.branches,
+        ...bound.reads,
       },
       writes: { 3: y },
       parameters: [
@@ -56,8 +55,7 @@ export const rmsNormOperation: Operation<RmsNormAttributes> = {
         context.rows,
         list?.first ?? 0,
         branches,
-        perturbation?.id ?? 0,
-        packNoise(perturbation),
+        ...bound.parameters,
         { f32: epsilon },
       ],
       workgroups: Math.ceil(branches * rows / (lanes === 1 ? 8 : 1)),
