@@ -5,6 +5,8 @@
  */
 
 export * from "./activation_pool.ts";
+export * from "./activations.ts";
+export { add } from "./add.ts";
 export { type SubgroupSizes } from "./adapter.ts";
 export * from "./batch_layout.ts";
 export * from "./block_copy.ts";
@@ -17,12 +19,14 @@ export * from "./input_sums.ts";
 export * from "./library.ts";
 export * from "./matmul.ts";
 export * from "./offsets.ts";
+export * from "./norms.ts";
 export * from "./operations.ts";
 export * from "./pacing.ts";
 export * from "./subgroups_check.ts";
 export * from "./submit_plan.ts";
 export * from "./perturbation.ts";
 export * from "./perturbed_plane.ts";
+export { pickRows } from "./pick_rows.ts";
 export * from "./pipeline.ts";
 export * from "./replay.ts";
 export * from "./row_products.ts";

@@ -5,6 +5,7 @@
  */
 
 export * from "./adapter.ts";
+export * from "./architecture.ts";
 export * from "./architectures.ts";
 export * from "./attempt.ts";
 export * from "./batch.ts";
@@ -29,11 +30,11 @@ export * from "./kept_share.ts";
 export * from "./memory_plan.ts";
 export * from "./model.ts";
 export * from "./model_folder.ts";
-export * from "./names.ts";
 export * from "./open.ts";
 export * from "./quantization_methods.ts";
 export * from "./quantize_method.ts";
 export * from "./quantize_methods.ts";
+export * from "./recorder.ts";
 export * from "./rope_factors.ts";
 export * from "./rope_table.ts";
 export * from "./selection.ts";

@@ -8,8 +8,8 @@
 import { decode } from "../quant/decode.ts";
 import { formatOfGgufTensor, type GgufTensor } from "../quant/gguf.ts";
 import type { ByteSource } from "../quant/byte_source.ts";
-import type { ModelConfig, RopeScaling } from "./config.ts";
-import { scaledFrequency, unscaledFrequencies } from "./rope_table.ts";
+import type { RopeScaling } from "./config.ts";
+import { type RotaryShape, scaledFrequency, unscaledFrequencies } from "./rope_table.ts";
 
 /** What the tensor is called in GGUF files. */
 export const ROPE_FACTORS_NAME = "rope_freqs.weight";
@@ -26,7 +26,7 @@ const USUAL = { lowFrequencyFactor: 1, highFrequencyFactor: 4 };
  */
 export async function readRopeFactors(
   tensor: GgufTensor & { readonly source: ByteSource },
-  { headDimension }: ModelConfig,
+  { headDimension }: { readonly headDimension: number },
 ): Promise<Float32Array<ArrayBuffer>> {
   const attempt = `Cannot load tensor "${tensor.name}"`;
   const pairs = headDimension / 2;
@@ -63,25 +63,25 @@ export async function readRopeFactors(
  *
  * @example Short wavelengths stay, long ones are divided
  * ```ts
- * import { configFromHuggingFace, ropeFactorsOf } from "@qzo/qzo/models";
+ * import { ropeFactorsOf } from "@qzo/qzo/models";
  * import { assertEquals } from "@std/assert";
  *
- * const config = configFromHuggingFace({
- *   model_type: "llama", hidden_size: 64, intermediate_size: 160, num_hidden_layers: 2,
- *   num_attention_heads: 4, vocab_size: 256, max_position_embeddings: 512,
- *   rope_scaling: {
- *     rope_type: "llama3", factor: 8, low_freq_factor: 1, high_freq_factor: 4, original_max_position_embeddings: 64,
+ * const config = {
+ *   headDimension: 16,
+ *   ropeTheta: 1e4,
+ *   ropeScaling: {
+ *     type: "llama3" as const, factor: 8, lowFrequencyFactor: 1, highFrequencyFactor: 4, originalContext: 64,
  *   },
- * });
+ * };
  * assertEquals(ropeFactorsOf(config)?.[0], 1);
  * assertEquals(ropeFactorsOf(config)?.at(-1), 8);
  * ```
  */
-export function ropeFactorsOf(config: ModelConfig): Float32Array<ArrayBuffer> | undefined {
-  if (config.ropeScaling?.type !== "llama3") return undefined;
+export function ropeFactorsOf(shape: RotaryShape): Float32Array<ArrayBuffer> | undefined {
+  if (shape.ropeScaling?.type !== "llama3") return undefined;
   return Float32Array.from(
-    unscaledFrequencies(config),
-    (frequency) => frequency / scaledFrequency(frequency, config.ropeScaling),
+    unscaledFrequencies(shape),
+    (frequency) => frequency / scaledFrequency(frequency, shape.ropeScaling),
   );
 }
 
@@ -92,7 +92,7 @@ export function ropeFactorsOf(config: ModelConfig): Float32Array<ArrayBuffer> | 
  * @throws {RangeError} When they are none of a scaling that `config.json` can name.
  */
 export function scalingOfRopeFactors(
-  config: ModelConfig,
+  config: RotaryShape & { readonly context: number },
   factors: Float32Array,
 ): RopeScaling | undefined {
   const before = config.ropeScaling?.factor ?? 1;
@@ -122,7 +122,7 @@ function factorsNear(largest: number): number[] {
 
 /** Shares of the unscaled frequency rise as a straight line in frequency, from 0 to 1: two points between tell which. */
 function llama3Of(
-  config: ModelConfig,
+  config: RotaryShape & { readonly context: number },
   factors: Float32Array,
   factor: number,
 ): RopeScaling | undefined {

@@ -7,7 +7,7 @@
 import { formatOfGgufTensor, type GgufTensor, readGguf } from "../quant/gguf.ts";
 import { checkParts, type GgufPart } from "../quant/gguf_split.ts";
 import type { ByteSource } from "../quant/byte_source.ts";
-import { architectureOf } from "./architectures.ts";
+import { architectureOf, weightsOf } from "./architectures.ts";
 import { configFromGguf } from "./config_gguf.ts";
 import { checkGain } from "./check_gain.ts";
 import { refuseOtherPurposes } from "./gguf_purpose.ts";
@@ -56,7 +56,7 @@ export async function ggufModelSource(
     (sentence) => notes.push(sentence),
   );
   const tensors = new Map<string, TensorSource>();
-  for (const { name, rows, columns } of architectureOf(config).weights(config)) {
+  for (const { name, rows, columns } of weightsOf(config)) {
     const tensor = stored.get(name);
     if (!tensor) throw new RangeError(`Cannot load "${source.name}": it has no tensor "${name}"`);
     const [inFile, rowsInFile = 1, ...more] = tensor.dimensions;
@@ -83,10 +83,11 @@ export async function ggufModelSource(
         ),
     });
   }
+  const factors = architectureOf(config).gguf?.ropeFactors && stored.get(ROPE_FACTORS_NAME);
   const tables: string[] = [];
   const strangers: string[] = [];
   for (const [name, tensor] of stored) {
-    if (tensors.has(name) || name === ROPE_FACTORS_NAME || await isZeroBias(tensor)) continue;
+    if (tensors.has(name) || name === factors?.name || await isZeroBias(tensor)) continue;
     (ROTARY_TABLES.test(name) ? tables : strangers).push(name);
   }
   if (strangers.length > 0) {
@@ -100,7 +101,6 @@ export async function ggufModelSource(
   notes.push(
     ...leftOut("tables of rotary frequencies, which are made anew, as llama.cpp does", tables),
   );
-  const factors = stored.get(ROPE_FACTORS_NAME);
   const embedded = embeddedTokenizer(file.metadata);
   notes.push(...embedded.tokenizer?.notes ?? []);
   return {

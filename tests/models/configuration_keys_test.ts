@@ -12,11 +12,13 @@ import {
   read,
   shown,
 } from "../../models/config_keys.ts";
-import { GGUF_KEYS } from "../../models/config_gguf.ts";
-import { CONFIG_KEYS } from "../../models/config_hugging_face.ts";
 import { ROPE_KEYS } from "../../models/config_rope.ts";
+import { llama } from "../../models/llama.ts";
 import { DYNAMIC_KEYS, QUANTIZATION_KEYS } from "../../models/quantization_keys.ts";
 import { configurationKeysDocument } from "./configuration_keys_document.ts";
+
+const CONFIG_KEYS = llama.huggingFace.keys;
+const GGUF_KEYS = llama.gguf!.keys;
 
 const words = (text: string): string[] => text.trim().split(/\s+/);
 
