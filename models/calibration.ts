@@ -19,7 +19,7 @@ import type { Example } from "./batch.ts";
 import { CalibrationWindows, type RecordedPass, type WindowsInput } from "./calibration_windows.ts";
 import { forwardContext, type ForwardModel, recorderOf } from "./forward.ts";
 import { loadConstants, loadTensors, type ModelPlan, planModel } from "./model.ts";
-import type { Recorder } from "./recorder.ts";
+import type { Hidden, Recorder } from "./recorder.ts";
 import type { ModelSource, TensorSource } from "./source.ts";
 
 /** How to calibrate. */
@@ -105,7 +105,7 @@ interface BlockOptions {
 /** Told of what a part of the forward reads, while it is recorded. */
 interface Watch {
   readonly weight?: (name: string, tensor: DeviceTensor) => void;
-  readonly input?: (input: Value, name: string, graph: Graph) => void;
+  readonly input?: (input: Hidden, name: string, graph: Graph) => void;
 }
 
 class Block implements CalibrationBlock, Disposable {
@@ -119,7 +119,7 @@ class Block implements CalibrationBlock, Disposable {
     this.#options = options;
     this.index = index;
     const { source, plan, states } = options;
-    const stages = new Map<Value, string[]>();
+    const stages = new Map<Hidden, string[]>();
     // A head that is the embedding's table is no layer of its own.
     const tables = new Set(
       weightsOf(source.config).filter(({ role }) => role === "embedding").map(({ name }) => name),

@@ -14,7 +14,7 @@ import { headsToReorder, reorderHeads } from "./head_order.ts";
 import type { GgufForm, Weight } from "./architecture.ts";
 import { architectureOf, weightsOf } from "./architectures.ts";
 import type { ModelConfig } from "./config.ts";
-import { ROPE_FACTORS_NAME } from "./rope_factors.ts";
+import { ROPE_FACTORS_NAME } from "./rope_scaling.ts";
 import { type ModelSource, rowsPerPiece, type TensorSource } from "./source.ts";
 import { tokenizerToGguf } from "./tokenizer_to_gguf.ts";
 import { fitVocabulary, type GgufEntries } from "./vocabulary_rows.ts";

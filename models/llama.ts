@@ -20,7 +20,7 @@ import { exactly, harmless, keysOf, noted, only, read, shown } from "./config_ke
 import { ropeSettings, ropeSettingsAsJson } from "./config_rope.ts";
 import { ggufRopeScaling } from "./config_rope_gguf.ts";
 import type { Hidden, Recorder } from "./recorder.ts";
-import { ropeFactorsOf, scalingOfRopeFactors } from "./rope_factors.ts";
+import { ropeFactorsOf, scalingOfRopeFactors } from "./rope_scaling.ts";
 import { ropeTable } from "./rope_table.ts";
 import { headWidth, ownCode, SHARED_CONFIG_KEYS } from "./shared_config_keys.ts";
 import { another, SHARED_GGUF_KEYS } from "./shared_gguf_keys.ts";

@@ -36,6 +36,7 @@ export * from "./quantize_method.ts";
 export * from "./quantize_methods.ts";
 export * from "./recorder.ts";
 export * from "./rope_factors.ts";
+export * from "./rope_scaling.ts";
 export * from "./rope_table.ts";
 export * from "./selection.ts";
 export * from "./source.ts";

@@ -76,7 +76,7 @@ export interface Recorder {
     options?: { readonly by?: "tokens" | "positions"; readonly shift?: number },
   ): Value;
   /** The product with a matrix, its bias if it has one, and `residual`. */
-  linear(x: Value, name: string, options?: { readonly residual?: Hidden }): Value;
+  linear(x: Hidden, name: string, options?: { readonly residual?: Hidden }): Value;
   /** Rows normalised, multiplied by the gain and moved by the bias of that name, each if the architecture lists it. */
   norm(x: Hidden, name: string, shape: NormShape): Value;
   /** Some rows alone, as they are. */
@@ -105,7 +105,7 @@ export interface RecorderOptions {
   /** Tables of the architecture by name. */
   readonly constant: (name: string) => Storage;
   /** What a matrix multiplies: its input as it is, or with the columns in the matrix's order. */
-  readonly inputOf: (input: Value, matrix: string) => Value;
+  readonly inputOf: (input: Hidden, matrix: string) => Hidden;
   /** Keys and values of earlier tokens. Default: the forward sees its own alone. */
   readonly cache?: KeyValueCache | undefined;
 }
@@ -132,7 +132,7 @@ export class GraphRecorder implements Recorder {
     return embedding(context, this.#weight(`${name}.weight`), { by, shift });
   }
 
-  linear(x: Value, name: string, { residual }: { readonly residual?: Hidden } = {}): Value {
+  linear(x: Hidden, name: string, { residual }: { readonly residual?: Hidden } = {}): Value {
     const { context, inputOf } = this.#options;
     const matrix = this.#weight(`${name}.weight`);
     const rows = this.#rowsOf(x);

@@ -11,7 +11,8 @@ import { architectureOf, weightsOf } from "./architectures.ts";
 import { configFromGguf } from "./config_gguf.ts";
 import { checkGain } from "./check_gain.ts";
 import { refuseOtherPurposes } from "./gguf_purpose.ts";
-import { readRopeFactors, ROPE_FACTORS_NAME } from "./rope_factors.ts";
+import { readRopeFactors } from "./rope_factors.ts";
+import { ROPE_FACTORS_NAME } from "./rope_scaling.ts";
 import type { ModelSource, TensorSource } from "./source.ts";
 import { few, leftOut } from "./tensor_places.ts";
 import {
