@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { Value } from "./graph.ts";
-import { type ForwardContext, siluGate } from "./operations.ts";
+import type { Value } from "./device/graph.ts";
+import { type ForwardContext, siluGate } from "./operations/context.ts";
 
 /** Functions by name. */
 export type ActivationKind = "silu";

@@ -4,9 +4,9 @@
  * @module
  */
 
-import type { Graph, Value } from "./graph.ts";
-import type { Storage } from "./storage.ts";
-import source from "./wgsl/add.ts";
+import type { Graph, Value } from "./device/graph.ts";
+import type { Storage } from "./device/storage.ts";
+import source from "./operations/add.wgsl.ts";
 
 /** Records `a + b`, element by element, of values with as many elements as `b` has. */
 export function add(

@@ -7,8 +7,8 @@
 
 import type { RowList, Value } from "../kernels/mod.ts";
 import type { GgufTyped, GgufValue } from "../quant/mod.ts";
-import type { ModelConfig } from "./config.ts";
-import type { Fields, KeyTable, Note } from "./config_keys.ts";
+import type { ModelConfig } from "./model_config.ts";
+import type { Fields, KeyTable, Note } from "./config/config_keys.ts";
 import type { Hidden, Recorder } from "./recorder.ts";
 
 /**

@@ -5,8 +5,8 @@
  */
 
 import type { Architecture, Weight } from "./architecture.ts";
-import type { ModelConfig } from "./config.ts";
-import { llama } from "./llama.ts";
+import type { ModelConfig } from "./model_config.ts";
+import { llama } from "./architectures/llama.ts";
 
 /** Every architecture that there is. */
 export const ARCHITECTURES: readonly Architecture[] = [llama];

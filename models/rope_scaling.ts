@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { RopeScaling } from "./config.ts";
+import type { RopeScaling } from "./model_config.ts";
 import { type RotaryShape, scaledFrequency, unscaledFrequencies } from "./rope_table.ts";
 
 /** What the tensor of divisors is called in GGUF files. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { RopeScaling } from "./config.ts";
+import type { RopeScaling } from "./model_config.ts";
 
 /** What rotary positions are made of. */
 export interface RotaryShape {

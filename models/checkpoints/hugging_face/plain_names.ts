@@ -1,0 +1,97 @@
+/**
+ * Names of tensors without what wrappers of training put around them: `torch.compile`, data parallelism, sharding, checkpoints of
+ * activations, adapters.
+ *
+ * @module
+ */
+
+import type { SafetensorsTensor } from "../../../quant/files/safetensors.ts";
+import type { FolderNames } from "../../folder_names.ts";
+import type { StoredTensorPlace } from "./stored_tensors.ts";
+import { few } from "../tensor_places.ts";
+
+/** Anywhere in a name; all of it is the same model without. */
+const SEGMENTS = /(^|\.)(_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)(?=\.)/g;
+/** In front of a whole model. */
+const FRONTS = /^(?:(?:module|base_model\.model)\.)+(?=([^.]+)\.)/;
+
+/** Tensors by their plain names. */
+export interface PlainTensors {
+  /** By plain name, in the order of the files. */
+  readonly tensors: ReadonlyMap<string, StoredTensorPlace>;
+  /** A sentence when names were not plain. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * The same tensors by plain names.
+ *
+ * @param what The model, for messages
+ * @param names Those that the architecture has
+ * @throws {RangeError} When two tensors have the same plain name.
+ */
+export function plainTensors(
+  what: string,
+  stored: ReadonlyMap<string, StoredTensorPlace>,
+  { base, first }: Pick<FolderNames, "base" | "first">,
+): PlainTensors {
+  const known = new Set([...first.ofAll, ...first.behindBase, "score"]);
+  const unwrapped = (name: string): string => {
+    const bare = withoutSegments(name);
+    return bare.slice(frontOf(bare, known).length);
+  };
+  // What a model without its head calls its parts; transformers takes those too.
+  const headless = ![...stored.keys()].some((name) => `.${unwrapped(name)}`.includes(`.${base}.`));
+  const parts = new Set([...first.behindBase, "rotary_emb"]);
+  const plain = (name: string): string => {
+    const bare = unwrapped(name);
+    return headless && parts.has(bare.split(".", 1)[0]) ? `${base}.${bare}` : bare;
+  };
+  const renamed = [...stored.keys()].filter((name) => unwrapped(name) !== name);
+  if (renamed.length === 0 && !headless) return { tensors: stored, notes: [] };
+  const planes = new Map<StoredTensorPlace["planes"], Map<string, SafetensorsTensor>>();
+  const tensors = new Map<string, StoredTensorPlace>();
+  const owners = new Map<string, string>();
+  for (const [name, place] of stored) {
+    const to = plain(name);
+    const owner = owners.get(to);
+    if (owner !== undefined) {
+      throw new RangeError(
+        `Cannot load "${what}": both ${few([owner])} and ${few([name])} would be ${
+          few([to])
+        } without what wrappers of training add to names; remove the one that does not count`,
+      );
+    }
+    owners.set(to, name);
+    const own = planes.get(place.planes) ??
+      new Map([...place.planes].map(([other, it]) => [plain(other), it]));
+    planes.set(place.planes, own);
+    tensors.set(to, { ...place, planes: own });
+  }
+  const added = new Set(renamed.flatMap((name) => [...addedTo(name, known)]));
+  return {
+    tensors,
+    notes: renamed.length === 0 ? [] : [
+      `Names of ${renamed.length} tensors are read without ${
+        [...added].map((part) => `"${part}."`).join(", ")
+      }, which wrappers of training add: ${few(renamed)}.`,
+    ],
+  };
+}
+
+function withoutSegments(name: string): string {
+  return name.replace(SEGMENTS, "").replace(/^\./, "");
+}
+
+/** What stands before a whole model's name, whose first part is one of `known`. */
+function frontOf(bare: string, known: ReadonlySet<string>): string {
+  const [front = "", next = ""] = FRONTS.exec(bare) ?? [];
+  return known.has(next) ? front : "";
+}
+
+/** What was taken away from a name. */
+function addedTo(name: string, known: ReadonlySet<string>): Set<string> {
+  const inside = name.matchAll(SEGMENTS).map(([, , part]) => part);
+  const front = frontOf(withoutSegments(name), known);
+  return new Set([...inside, ...front.match(/base_model\.model|module/g) ?? []]);
+}

@@ -1,0 +1,48 @@
+/**
+ * Divisors of the rotary frequencies in a GGUF file.
+ *
+ * @module
+ */
+
+import { decode } from "../../quant/layouts/decode.ts";
+import { formatOfGgufTensor, type GgufTensor } from "../../quant/files/gguf.ts";
+import type { ByteSource } from "../../quant/files/byte_source.ts";
+
+const DENSE_TYPES = ["F32", "F16", "BF16"];
+
+/**
+ * The divisors in a GGUF file's tensor, one for each rotated pair of a head.
+ *
+ * @throws {RangeError} naming the tensor for another type than F32, F16, BF16, another length, or a value that is no positive number.
+ */
+export async function readRopeFactors(
+  tensor: GgufTensor & { readonly source: ByteSource },
+  { headDimension }: { readonly headDimension: number },
+): Promise<Float32Array<ArrayBuffer>> {
+  const attempt = `Cannot load tensor "${tensor.name}"`;
+  const pairs = headDimension / 2;
+  const [length, ...rest] = tensor.dimensions;
+  if (length !== pairs || rest.some((dimension) => dimension !== 1)) {
+    throw new RangeError(
+      `${attempt}: its shape is ${
+        tensor.dimensions.join(" x ")
+      }, expected ${pairs}, one for each pair of a head of ${headDimension}`,
+    );
+  }
+  if (!DENSE_TYPES.includes(tensor.typeName)) {
+    throw new RangeError(
+      `${attempt}: its type is ${tensor.typeName}, readable are ${DENSE_TYPES.join(", ")}`,
+    );
+  }
+  const bytes = await tensor.source.read(tensor.offset, tensor.byteLength);
+  const factors = decode(formatOfGgufTensor(tensor).unpack(bytes, 1, pairs));
+  const wrong = factors.findIndex((value) => !(value > 0 && value < Infinity));
+  if (wrong >= 0) {
+    throw new RangeError(
+      `${attempt}: value ${wrong} is ${
+        factors[wrong]
+      }, expected a positive number that divides a frequency`,
+    );
+  }
+  return factors;
+}

@@ -1,0 +1,90 @@
+/**
+ * The configuration of a model from GGUF metadata.
+ *
+ * @module
+ */
+
+import type { GgufForm } from "../architecture.ts";
+import { ARCHITECTURES } from "../architectures.ts";
+import type { ModelConfig } from "../model_config.ts";
+import { checkedConfig } from "./config_checks.ts";
+import { checkKeys, type KeyTable, type Note, only, read, shown } from "./config_keys.ts";
+
+/**
+ * Keys outside the prefix. What begins with `general.` is about the file, `tokenizer.` is read by the tokenizer, `split.` by who opens the
+ * parts; any other prefix is of another program, and llama.cpp asks it nothing either.
+ */
+export const GGUF_GENERAL_KEYS: KeyTable = {
+  "general.architecture": read(),
+  "general.type": only(["model"], "only models are read, no adapters, projectors or measurements"),
+};
+
+/**
+ * The configuration in GGUF metadata, by the form of the architecture that `general.architecture` names. Every key under its prefix is read,
+ * known to change nothing, or refused (see `docs/configuration-keys.md`).
+ *
+ * @param tensors Rows of the embedding table, which are the vocabulary, and whether a head is there
+ * @param note Told what a user should know, such as a context limited to a sliding window
+ * @throws {RangeError} For another architecture, a value that is missing or out of range, and a key that is not known
+ */
+export function configFromGguf(
+  metadata: ReadonlyMap<string, unknown>,
+  tensors: { readonly embeddingRows: number; readonly hasHead: boolean },
+  name = "GGUF file",
+  note: Note = () => {},
+): ModelConfig {
+  const what = `"${name}"`;
+  const architecture = metadata.get("general.architecture");
+  const general = Object.fromEntries(
+    Object.keys(GGUF_GENERAL_KEYS).map((key) => [key, metadata.get(key)]),
+  );
+  checkKeys(general, GGUF_GENERAL_KEYS, { what, note });
+  const form = formOf(architecture, what);
+  const from = fieldsUnder(`${architecture}.`, metadata, what);
+  checkKeys(from, form.keys, { what: `${what} metadata`, note });
+  return checkedConfig(form.read(from, tensors, { what, note }), what);
+}
+
+function formOf(architecture: unknown, what: string): GgufForm<ModelConfig> {
+  const known = ARCHITECTURES.filter(({ gguf }) => gguf);
+  const found = known.find(({ name }) => name === architecture);
+  if (found) return found.gguf!;
+  throw new RangeError(
+    `Cannot read ${what}: architecture ${shown(architecture)} is not supported, known ${
+      known.length === 1 ? "is" : "are"
+    } ${known.map(({ name }) => name).join(", ")}`,
+  );
+}
+
+// llama.cpp has numbers for each layer in an array: where all are the same they are one.
+const PER_LAYER = ["attention.head_count", "attention.head_count_kv", "feed_forward_length"];
+
+function fieldsUnder(
+  prefix: string,
+  metadata: ReadonlyMap<string, unknown>,
+  what: string,
+): Record<string, unknown> {
+  // Arrays of numbers are typed arrays.
+  const plain = (value: unknown): unknown => {
+    if (typeof value === "bigint") return Number(value);
+    const isList = Array.isArray(value) || ArrayBuffer.isView(value);
+    return isList ? Array.from(value as unknown as ArrayLike<unknown>, plain) : value;
+  };
+  const from: Record<string, unknown> = {};
+  for (const [key, value] of metadata) {
+    if (key.startsWith(prefix)) from[key.slice(prefix.length)] = plain(value);
+  }
+  for (const key of PER_LAYER) {
+    const values = from[key];
+    if (!Array.isArray(values)) continue;
+    if (values.length !== from.block_count || values.some((value) => value !== values[0])) {
+      throw new RangeError(
+        `Cannot read ${what}: ${key} ${shown(values)} is not one number for all of ${
+          shown(from.block_count)
+        } layers`,
+      );
+    }
+    from[key] = values[0];
+  }
+  return from;
+}

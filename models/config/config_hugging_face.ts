@@ -1,0 +1,88 @@
+/**
+ * The configuration of a model from a Hugging Face `config.json`.
+ *
+ * @module
+ */
+
+import type { HuggingFaceForm } from "../architecture.ts";
+import { ARCHITECTURES } from "../architectures.ts";
+import type { ModelConfig } from "../model_config.ts";
+import { checkedConfig } from "./config_checks.ts";
+import { checkKeys, isEmpty, isObject, type Note, shown } from "./config_keys.ts";
+
+/**
+ * The configuration in a Hugging Face `config.json` of transformers 4 or 5, by the form of the architecture that its `model_type` names. Every
+ * key is read, known to change nothing, or refused (see `docs/configuration-keys.md`).
+ *
+ * @param note Told what a user should know, such as a context limited to a sliding window
+ * @throws {SyntaxError} For what is no object
+ * @throws {RangeError} For another architecture, a value that is missing or out of range, and a key that is not known
+ *
+ * @example A small model
+ * ```ts
+ * import { configFromHuggingFace } from "@qzo/qzo/models";
+ * import { assertEquals, assertThrows } from "@std/assert";
+ *
+ * const json = {
+ *   model_type: "llama", hidden_size: 64, intermediate_size: 160, num_hidden_layers: 2,
+ *   num_attention_heads: 4, vocab_size: 256, rms_norm_eps: 1e-5, max_position_embeddings: 128,
+ * };
+ * assertEquals(configFromHuggingFace(json).headDimension, 16);
+ * assertThrows(() => configFromHuggingFace({ ...json, logit_scale: 0.5 }), RangeError, "logit_scale 0.5");
+ * ```
+ */
+export function configFromHuggingFace(
+  json: unknown,
+  name = "config.json",
+  note: Note = () => {},
+): ModelConfig {
+  if (!isObject(json)) throw new SyntaxError(`Cannot read "${name}": not a JSON object`);
+  const what = `"${name}"`;
+  const form = formOf(json.model_type, what);
+  checkKeys(json, form.keys, { what, note });
+  checkArchitectures(json.architectures, form, what, note);
+  return checkedConfig(form.read(json, { what, note }), what);
+}
+
+function formOf(type: unknown, what: string): HuggingFaceForm<ModelConfig> {
+  const forms = ARCHITECTURES.map(({ huggingFace }) => huggingFace);
+  const found = forms.find(({ modelTypes }) => modelTypes.some((it) => it === type));
+  if (found) return found;
+  throw new RangeError(
+    `Cannot read ${what}: model_type ${shown(type)} is not supported, known are ${
+      forms.flatMap(({ modelTypes }) => modelTypes).join(", ")
+    }`,
+  );
+}
+
+/** Whether a `config.json` says that head and embedding are different tables. */
+export function saysUntied(json: unknown): boolean {
+  return isObject(json) && json.tie_word_embeddings === false;
+}
+
+function checkArchitectures(
+  value: unknown,
+  { classes }: HuggingFaceForm<ModelConfig>,
+  what: string,
+  note: Note,
+): void {
+  if (isEmpty(value)) return;
+  const plain = new RegExp(`^(${classes.join("|")})(ForCausalLM|Model)$`, "i");
+  for (const name of Array.isArray(value) ? value : [value]) {
+    if (typeof name === "string" && plain.test(name)) continue;
+    if (typeof name !== "string" || !/(ForCausalLM|LMHeadModel)$/.test(name)) {
+      throw new RangeError(
+        `Cannot read ${what}: architectures ${
+          shown(value)
+        } is not supported: only language models are (${
+          classes.map((it) => `${it}ForCausalLM`).join(", ")
+        }), no classifiers, reward models or others with a head of their own`,
+      );
+    }
+    note(
+      `${what}: architectures ${shown(value)} is read as plain ${
+        classes[0]
+      }, as its model_type says`,
+    );
+  }
+}
