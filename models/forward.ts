@@ -24,7 +24,6 @@ import {
 import type { FrozenBy } from "../optim/preparations/frozen.ts";
 import type { Distribution } from "../optim/directions/noise.ts";
 import { architectureOf } from "./architectures.ts";
-import type { ColumnOrders } from "./inference/column_orders.ts";
 import type { ModelConfig } from "./model_config.ts";
 import {
   GraphRecorder,
@@ -41,8 +40,8 @@ export interface ForwardModel {
   readonly tensors: ReadonlyMap<string, DeviceTensor>;
   /** Tables of the architecture by name. */
   readonly constants: ReadonlyMap<string, Storage>;
-  /** Of matrices whose columns are not in their place. */
-  readonly columnOrders: ColumnOrders;
+  /** Gives matrices their inputs: as they are, or with the columns in a matrix's order. */
+  readonly columnOrders: { inputs(graph: Graph): RecorderOptions["inputOf"] };
   /** Decides tiles. */
   readonly adapterClass: AdapterClass;
 }

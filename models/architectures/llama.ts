@@ -18,12 +18,12 @@ import type { ModelConfig, RopeScaling } from "../model_config.ts";
 import { positiveInteger, positiveNumber } from "../config/config_checks.ts";
 import { exactly, harmless, keysOf, noted, only, read, shown } from "../config/config_keys.ts";
 import { ropeSettings, ropeSettingsAsJson } from "../config/config_rope.ts";
-import { ggufRopeScaling } from "../config_rope_gguf.ts";
+import { ggufRopeScaling } from "../config/config_rope_gguf.ts";
 import type { Hidden, Recorder } from "../recorder.ts";
 import { ropeFactorsOf, scalingOfRopeFactors } from "../rope_scaling.ts";
 import { ropeTable } from "../rope_table.ts";
-import { headWidth, ownCode, SHARED_CONFIG_KEYS } from "../shared_config_keys.ts";
-import { another, SHARED_GGUF_KEYS } from "../shared_gguf_keys.ts";
+import { headWidth, ownCode, SHARED_CONFIG_KEYS } from "../config/shared_config_keys.ts";
+import { another, SHARED_GGUF_KEYS } from "../config/shared_gguf_keys.ts";
 import { contextWithin, slidingWindow } from "../config/sliding_window.ts";
 
 /** Shape and constants of a Llama model. */

@@ -6,7 +6,7 @@
  */
 
 import type { ModelConfig } from "../model_config.ts";
-import type { FolderNames } from "../folder_names.ts";
+import type { FolderNames } from "./folder_names.ts";
 import { bytesOf } from "./hugging_face/stored_planes.ts";
 import type { StoredTensorPlace } from "./hugging_face/stored_tensors.ts";
 

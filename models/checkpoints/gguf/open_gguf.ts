@@ -13,7 +13,7 @@ import { checkGain } from "../check_gain.ts";
 import { refuseOtherPurposes } from "./gguf_purpose.ts";
 import { readRopeFactors } from "../rope_factors.ts";
 import { ROPE_FACTORS_NAME } from "../../rope_scaling.ts";
-import type { ModelSource, TensorSource } from "../checkpoint.ts";
+import { forCaller, type ModelSource, type TensorSource } from "../checkpoint.ts";
 import { few, leftOut } from "../tensor_places.ts";
 import {
   type SpelledTokenizer,
@@ -76,12 +76,13 @@ export async function ggufModelSource(
       rows,
       columns,
       format,
-      read: async (first, count) =>
+      read: forCaller(async (first, count) =>
         format.unpack(
           await tensor.source.read(tensor.offset + first * rowBytes, count * rowBytes),
           count,
           columns,
-        ),
+        )
+      ),
     });
   }
   const factors = architectureOf(config).gguf?.ropeFactors && stored.get(ROPE_FACTORS_NAME);

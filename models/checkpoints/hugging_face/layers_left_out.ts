@@ -6,7 +6,7 @@
 
 import type { ModelConfig } from "../../model_config.ts";
 import type { Note } from "../../config/config_keys.ts";
-import type { FolderNames } from "../../folder_names.ts";
+import type { FolderNames } from "../folder_names.ts";
 
 /** As transformers does: of a file with more layers than the configuration the first are the model. */
 export function noteLayersLeftOut(

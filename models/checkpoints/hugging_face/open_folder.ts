@@ -12,13 +12,13 @@ import { checkGain } from "../check_gain.ts";
 import { configFromHuggingFace, saysUntied } from "../../config/config_hugging_face.ts";
 import type { Note } from "../../config/config_keys.ts";
 import type { FileSource } from "../disk/files.ts";
-import { folderNames } from "../../folder_names.ts";
+import { folderNames } from "../folder_names.ts";
 import { noteLayersLeftOut } from "./layers_left_out.ts";
 import { folderEntries } from "../disk/look.ts";
 import { plainTensors } from "./plain_names.ts";
 import { quantizedTensors } from "./methods.ts";
 import { readJsonFile } from "../disk/read_file.ts";
-import type { ModelSource, TensorSource } from "../checkpoint.ts";
+import { forCaller, type ModelSource, type TensorSource } from "../checkpoint.ts";
 import { readTokenizerFiles } from "./source_tokenizer.ts";
 import { checkNoBias } from "./stored_planes.ts";
 import { storedFloats } from "../stored_values.ts";
@@ -172,11 +172,12 @@ function denseTensor(
     columns,
     format,
     stored: { scales: storedFloats(at) },
-    read: async (first, count) =>
+    read: forCaller(async (first, count) =>
       format.unpack(
         await at.file.read(at.offset + first * rowBytes, count * rowBytes),
         count,
         columns,
-      ),
+      )
+    ),
   };
 }

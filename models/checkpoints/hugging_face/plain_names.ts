@@ -6,7 +6,7 @@
  */
 
 import type { SafetensorsTensor } from "../../../quant/files/safetensors.ts";
-import type { FolderNames } from "../../folder_names.ts";
+import type { FolderNames } from "../folder_names.ts";
 import type { StoredTensorPlace } from "./stored_tensors.ts";
 import { few } from "../tensor_places.ts";
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { FolderNames } from "../../folder_names.ts";
+import type { FolderNames } from "../folder_names.ts";
 import type { ClaimedTensors } from "../tensor_places.ts";
 
 /** Bytes of a look; a head that is another table differs everywhere. */

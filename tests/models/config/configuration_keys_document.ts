@@ -11,8 +11,8 @@ import {
   DYNAMIC_KEYS,
   QUANTIZATION_KEYS,
 } from "../../../models/checkpoints/hugging_face/quantization_keys.ts";
-import { SHARED_CONFIG_KEYS } from "../../../models/shared_config_keys.ts";
-import { SHARED_GGUF_KEYS } from "../../../models/shared_gguf_keys.ts";
+import { SHARED_CONFIG_KEYS } from "../../../models/config/shared_config_keys.ts";
+import { SHARED_GGUF_KEYS } from "../../../models/config/shared_gguf_keys.ts";
 
 const HEAD = `# Configuration keys
 

@@ -4,10 +4,10 @@
  * @module
  */
 
-import type { Value } from "./device/graph.ts";
-import type { ForwardContext, RowList } from "./operations/context.ts";
-import type { Storage } from "./device/storage.ts";
-import source from "./operations/pick_rows.wgsl.ts";
+import type { Value } from "../device/graph.ts";
+import type { ForwardContext, RowList } from "./context.ts";
+import type { Storage } from "../device/storage.ts";
+import source from "./pick_rows.wgsl.ts";
 
 /** Records `y[b][i] = x[b][list[i]]` for rows of `width` elements, a multiple of 4: `[B][list.count][width]`. */
 export function pickRows(

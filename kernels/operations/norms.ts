@@ -4,10 +4,10 @@
  * @module
  */
 
-import type { Storage } from "./device/storage.ts";
-import type { Value } from "./device/graph.ts";
-import { type ForwardContext, rmsNorm, type RowList } from "./operations/context.ts";
-import type { DeviceTensor } from "./device/tensor.ts";
+import type { Storage } from "../device/storage.ts";
+import type { Value } from "../device/graph.ts";
+import { type ForwardContext, rmsNorm, type RowList } from "./context.ts";
+import type { DeviceTensor } from "../device/tensor.ts";
 
 /** Formulas by which rows are normalised. */
 export type NormKind = "rms";

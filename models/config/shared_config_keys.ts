@@ -14,7 +14,7 @@ import {
   noted,
   only,
   read,
-} from "./config/config_keys.ts";
+} from "./config_keys.ts";
 
 const experts = "mixtures of experts are not read";
 const images = "models of images or sound are not read, nor their text part";

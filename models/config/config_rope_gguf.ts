@@ -4,9 +4,9 @@
  * @module
  */
 
-import type { RopeScaling } from "./model_config.ts";
-import { positiveNumber } from "./config/config_checks.ts";
-import { type Fields, isEmpty, type Note, shown } from "./config/config_keys.ts";
+import type { RopeScaling } from "../model_config.ts";
+import { positiveNumber } from "./config_checks.ts";
+import { type Fields, isEmpty, type Note, shown } from "./config_keys.ts";
 
 /**
  * How rotary frequencies are stretched, by the fields under an architecture's prefix; undefined for not. As llama.cpp: a factor without a type

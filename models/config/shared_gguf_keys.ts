@@ -13,7 +13,7 @@ import {
   keysOf,
   type KeyTable,
   only,
-} from "./config/config_keys.ts";
+} from "./config_keys.ts";
 
 /** Of a key that says that a file has something else. */
 export const another: KeyRule = only(

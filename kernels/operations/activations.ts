@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { Value } from "./device/graph.ts";
-import { type ForwardContext, siluGate } from "./operations/context.ts";
+import type { Value } from "../device/graph.ts";
+import { type ForwardContext, siluGate } from "./context.ts";
 
 /** Functions by name. */
 export type ActivationKind = "silu";

@@ -4,9 +4,9 @@
  * @module
  */
 
-import type { Graph, Value } from "./device/graph.ts";
-import type { Storage } from "./device/storage.ts";
-import source from "./operations/add.wgsl.ts";
+import type { Graph, Value } from "../device/graph.ts";
+import type { Storage } from "../device/storage.ts";
+import source from "./add.wgsl.ts";
 
 /** Records `a + b`, element by element, of values with as many elements as `b` has. */
 export function add(

@@ -1,8 +1,8 @@
-import { matmul, openGpu, perturbedVector, type Tile } from "../../kernels/mod.ts";
-import type { Layout } from "../../quant/mod.ts";
-import { effectiveWeights } from "../reference/effective_weights.ts";
-import { matmul as oracle } from "../reference/matmul.ts";
-import { randomNumbers } from "../support/random_llama.ts";
+import { matmul, openGpu, perturbedVector, type Tile } from "../../../kernels/mod.ts";
+import type { Layout } from "../../../quant/mod.ts";
+import { effectiveWeights } from "../../reference/effective_weights.ts";
+import { matmul as oracle } from "../../reference/matmul.ts";
+import { randomNumbers } from "../../support/random_llama.ts";
 import {
   assertClose,
   Bench,
@@ -10,7 +10,7 @@ import {
   perturb,
   randomPacked,
   type TestPerturbation,
-} from "./bench.ts";
+} from "../bench.ts";
 
 // Vectors, such as biases, that differ by branch: alone, and as every kernel of matrix products adds them.
 

@@ -4,9 +4,9 @@
  * @module
  */
 
-import type { Weight } from "./architecture.ts";
-import { architectureOf } from "./architectures.ts";
-import type { ModelConfig } from "./model_config.ts";
+import type { Weight } from "../architecture.ts";
+import { architectureOf } from "../architectures.ts";
+import type { ModelConfig } from "../model_config.ts";
 
 /** Names of a model's tensors in a folder. */
 export interface FolderNames {
