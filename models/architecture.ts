@@ -1,6 +1,6 @@
 /**
  * What an architecture is to the rest of the library: a value that says how files spell its configuration, what its weights are, and what its
- * forward does. A new one is a file like `llama.ts` and a line in `architectures.ts` (docs/adding/architecture.md).
+ * forward does. A new one is a file in `architectures/` and a line in `architectures/mod.ts` (docs/adding/architecture.md).
  *
  * @module
  */

@@ -1,15 +1,15 @@
 /**
- * The table of architectures: a new one is a file like `llama.ts` and a line here.
+ * The architecture of a configuration, out of the table in `architectures/mod.ts`.
  *
  * @module
  */
 
 import type { Architecture, Weight } from "./architecture.ts";
 import type { ModelConfig } from "./model_config.ts";
-import { llama } from "./architectures/llama.ts";
+import * as table from "./architectures/mod.ts";
 
 /** Every architecture that there is. */
-export const ARCHITECTURES: readonly Architecture[] = [llama];
+export const ARCHITECTURES: readonly Architecture[] = Object.values(table);
 
 /** The architecture of a configuration. @throws {RangeError} When it is not known */
 export function architectureOf(config: ModelConfig): Architecture {

@@ -25,7 +25,7 @@ export * from "./forward.ts";
 export * from "../train/probes/gains.ts";
 export * from "./inference/generate.ts";
 export * from "./checkpoints/head_order.ts";
-export * from "./architectures/llama.ts";
+export * from "./architectures/mod.ts";
 export * from "./checkpoints/derived/kept_share.ts";
 export * from "../train/steps/memory_plan.ts";
 export * from "./inference/model.ts";
