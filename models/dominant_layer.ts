@@ -12,7 +12,7 @@ import {
   Storage,
   submitPlan,
 } from "../kernels/mod.ts";
-import { blockwiseZo } from "../optim/named_family.ts";
+import { blockwiseZo } from "../optim/named/blockwise_zo.ts";
 import { architectureOf } from "./architectures.ts";
 import { assertBatchFits, type Example, type Objective, packBatch } from "./batch.ts";
 import { forwardContext, weightOf } from "./forward.ts";

@@ -36,14 +36,32 @@ export * from "./learning_rate_of.ts";
 export * from "./ledger.ts";
 export * from "./ledger_header.ts";
 export * from "./limit_to_rms.ts";
-export * from "./lozo.ts";
 export { completeLowRank, type LowRank } from "./low_rank.ts";
 export * from "./magnitude.ts";
 export * from "./momentum.ts";
 export * from "./momentum_from_seeds.ts";
-export * from "./named.ts";
-export * from "./named_family.ts";
-export * from "./named_state.ts";
+export * from "./declared_option.ts";
+export * from "./named/all.ts";
+export { BlockwiseZoOptions } from "./named/blockwise_zo.ts";
+export { KerzooOptions } from "./named/kerzoo.ts";
+export { LozoOptions } from "./named/lozo.ts";
+export { MeazoOptions } from "./named/meazo.ts";
+export { MezoGvOptions } from "./named/mezo_gv.ts";
+export { type MomentState, momentStates, MomentumOptions, ZoAdamOptions } from "./named/moments.ts";
+export { QzoNormalisedOptions } from "./named/qzo_normalised.ts";
+export { QzoOptions } from "./named/qzo.ts";
+export { QzoPlusOptions } from "./named/qzo_plus.ts";
+export { SparseMezoOptions } from "./named/sparse_mezo.ts";
+export { SparseZoOptions } from "./named/sparse_zo.ts";
+export { ZoSgdSignOptions } from "./named/zo_sgd_sign.ts";
+export {
+  type Composition,
+  named,
+  type NamedDeclaration,
+  type NamedOptimiser,
+  NamedOptions,
+  type NoOptions,
+} from "./named_optimiser.ts";
 export * from "./named_table.ts";
 export * from "./noise.ts";
 export * from "./non_finite_loss_error.ts";
@@ -56,7 +74,6 @@ export * from "./ops.ts";
 export * from "./optimiser.ts";
 export type { NumberRule, OptionRule, OptionRules } from "./options.ts";
 export * from "./pool.ts";
-export * from "./qzo_plus.ts";
 export * from "./reject_spikes.ts";
 export * from "./residual_feedback.ts";
 export * from "./scalar_program.ts";
@@ -65,7 +82,6 @@ export * from "./scale_by_schedule.ts";
 export * from "./schedule.ts";
 export * from "./sign_derivative.ts";
 export * from "./sign_of_element.ts";
-export * from "./sparse_mezo.ts";
 export * from "./sparsity.ts";
 export * from "./spsa.ts";
 export * from "./tensor_id.ts";

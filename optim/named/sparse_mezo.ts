@@ -1,0 +1,72 @@
+/**
+ * Sparse-MeZO: descent along the small values alone.
+ *
+ * @module
+ */
+import type { OptionsOf } from "../declared_option.ts";
+import { spsa } from "../spsa.ts";
+import { named, type NamedOptimiser, type NamedOptions } from "../named_optimiser.ts";
+import { scaleBySchedule } from "../scale_by_schedule.ts";
+
+/** What {@linkcode sparseMezo} takes besides {@linkcode NamedOptions}. */
+export const SparseMezoOptions = {
+  sparsity: {
+    doc: "share of the offsets that are never trained",
+    min: 0,
+    max: 1,
+    below: true,
+    default: 0.75,
+  },
+  take: {
+    doc: "which end of the magnitudes is trained",
+    of: ["small", "large"],
+    default: "small",
+  },
+  budget: {
+    doc: "what the share is of: every tensor by itself, or all together",
+    of: ["tensor", "global"],
+    default: "tensor",
+  },
+  resample: {
+    doc: "steps until the mask is decided anew, by the values as they have moved",
+    whole: true,
+    min: 1,
+    max: 0xffffffff,
+    shown: "never",
+  },
+} as const;
+/** Arguments of {@linkcode sparseMezo}. */
+export type SparseMezoOptions = NamedOptions & OptionsOf<typeof SparseMezoOptions>;
+
+/**
+ * Sparse-MeZO: only offsets whose base is small are perturbed and moved. Two-sided, epsilon 1e-3, learning rate 1e-6.
+ *
+ * Departures: magnitudes are those of what is trained, the scales (of several under one offset the mean), not of weights; the share is
+ * met to the element, by tensor; the mask is that of the base for the whole run, where the paper's follows the weights as they move:
+ * `resample` does so every so many steps, at the price of an offset's last bit. Learning rate and share are ours: of the paper only summaries were read.
+ *
+ * Source: Sparse-MeZO (arXiv 2402.15751).
+ *
+ * @example The two largest of four stay
+ * ```ts
+ * import { Session, sparseMezo } from "@qzo/qzo/optim";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const optimiser = sparseMezo({ sparsity: 0.5, distribution: "rademacher" });
+ * const session = new Session({ parameters: [3, -1, 0.5, -8], optimiser });
+ * session.tell([1, 2]);
+ * assertEquals([...session.parameters()].map((x, i) => x !== [3, -1, 0.5, -8][i]), [false, true, true, false]);
+ * ```
+ */
+export const sparseMezo: NamedOptimiser<typeof SparseMezoOptions> = named({
+  name: "sparseMezo",
+  summary: "small scales alone",
+  source: "arXiv 2402.15751",
+  defaults: { learningRate: 1e-6 },
+  options: SparseMezoOptions,
+  make: ({ epsilon, queries, learningRate, sparsity, take, budget, resample: keep }) => ({
+    estimator: spsa({ epsilon, queries }),
+    transformations: [scaleBySchedule(learningRate)],
+    magnitude: { density: 1 - sparsity, take, budget, keep },
+  }),
+});
