@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { assertOptions, magnitude, share } from "./options.ts";
+import { assertOptions, magnitude, rate, scheduled, share } from "./options.ts";
 import { describeSchedule, type Schedule, scheduleOf } from "./schedule.ts";
 import type { UpdateRule } from "./update_rule.ts";
 
@@ -68,13 +68,13 @@ export function adamw(options: AdamwOptions = {}): UpdateRule {
 
 function adamOf(name: "adam" | "adamw", options: AdamwOptions): UpdateRule {
   const rules = {
-    learningRate: "any",
+    learningRate: scheduled,
     decay: share,
     secondDecay: share,
     epsilon: magnitude,
-  } as const;
+  };
   if (name === "adam") assertOptions<AdamOptions>("make adam", options, rules);
-  else assertOptions("make adamw", options, { ...rules, weightDecay: { min: 0, max: 1e30 } });
+  else assertOptions("make adamw", options, { ...rules, weightDecay: rate });
   const { learningRate = 1e-5, decay = 0.9, secondDecay = 0.999, epsilon = 1e-8 } = options;
   const { weightDecay = name === "adamw" ? 0.01 : undefined } = options;
   const schedule = scheduleOf(learningRate);

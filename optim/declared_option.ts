@@ -11,7 +11,7 @@ import type { Schedule } from "./schedule.ts";
 /** Values that are no number, word or flag, by the name that a declaration has for them. */
 export interface OtherValues {
   /** A learning rate over the steps. */
-  readonly schedule: Schedule;
+  readonly "a schedule": Schedule;
   /** Blocks with all that there is to say of them. */
   readonly blocks: Blocks;
 }

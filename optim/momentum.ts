@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { assertOptions, share } from "./options.ts";
+import { assertOptions, scheduled, share } from "./options.ts";
 import { describeSchedule, type Schedule, scheduleOf } from "./schedule.ts";
 import type { UpdateRule } from "./update_rule.ts";
 
@@ -32,7 +32,7 @@ export interface MomentumRuleOptions {
  * ```
  */
 export function momentum(options: MomentumRuleOptions = {}): UpdateRule {
-  assertOptions("make momentum", options, { learningRate: "any", decay: share });
+  assertOptions("make momentum", options, { learningRate: scheduled, decay: share });
   const { learningRate = 1e-6, decay = 0.9 } = options;
   const schedule = scheduleOf(learningRate);
   return {

@@ -19,8 +19,9 @@ import { type Optimiser, optimiser, type OptimiserOptions } from "./optimiser.ts
 export const NamedOptions = {
   epsilon: {
     doc: "how far to look along a direction, in units of the offset",
-    min: 1e-30,
-    max: 1e30,
+    // A derivative is a loss over this, and some rules square it: f32 holds both.
+    min: 1e-18,
+    max: 1e18,
     default: 1e-3,
     file: { max: 1 },
   },
@@ -36,7 +37,7 @@ export const NamedOptions = {
     doc: "peak learning rate",
     min: 0,
     max: 1e30,
-    or: "schedule",
+    or: "a schedule",
     default: 1e-6,
     file: { above: true, max: 1000 },
   },

@@ -29,11 +29,15 @@ export interface WordRule {
   readonly flag?: true;
 }
 
-/** What an option must be; `"any"`: whoever uses it looks at it. With `or`, an object is taken too, and looked at by whoever uses it.
- * One that is `required` has no default. */
+/** What an option must be; `"any"`: whoever uses it looks at it. */
 export type OptionRule =
   | "any"
-  | (NumberRule | WordRule) & { readonly or?: string; readonly required?: true };
+  | (NumberRule | WordRule) & {
+    /** What it may be besides, in words: an object that whoever uses it looks at. */
+    readonly or?: string;
+    /** It has no default. */
+    readonly required?: true;
+  };
 
 /** A rule for every option there is. */
 export type OptionRules<Options extends object> = {
@@ -50,12 +54,21 @@ function rangeText(
   { min = -Infinity, max = Infinity, above = false, below = false, infinite = false }: NumberRule,
 ): string {
   const most = max !== Infinity && max !== Number.MAX_SAFE_INTEGER;
+  const [least, largest] = [numberWord(min), numberWord(max)];
   const or = infinite && most ? ", or infinity" : "";
   if (!most) {
-    return min === -Infinity ? "that is finite" : `${above ? "above" : "of at least"} ${min}`;
+    return min === -Infinity ? "that is finite" : `${above ? "above" : "of at least"} ${least}`;
   }
-  const to = below ? `below ${max}` : above ? `at most ${max}` : `${max}`;
-  return (above ? `above ${min} and ${to}` : `from ${min} to ${to}`) + or;
+  const to = below ? `below ${largest}` : above ? `at most ${largest}` : largest;
+  return `${above ? `above ${least} and` : `from ${least} to`} ${to}${or}`;
+}
+
+/** A number for people: 1e18 and 1e-6 as such. */
+export function numberWord(value: number): string {
+  const size = Math.abs(value);
+  return size > 0 && (size < 1e-4 || size >= 1e10) && size < Infinity
+    ? value.toExponential().replace("e+", "e")
+    : String(value);
 }
 
 /** Whether a rule allows a number. */
@@ -82,6 +95,10 @@ export const decay: NumberRule = { min: 0, max: 1, below: true };
 export const magnitude: NumberRule = { min: 1e-30, max: 1e30 };
 /** A number above 0 whose square and the square's reciprocal are f32 that no device flushes. */
 export const squared: NumberRule = { min: 1e-18, max: 1e18 };
+/** A learning rate: f32 holds it. */
+export const rate: NumberRule = { min: 0, max: 1e30 };
+/** A learning rate, or one over the steps. */
+export const scheduled: NumberRule & { readonly or: string } = { ...rate, or: "a schedule" };
 /** Directions of a step. */
 export const directions: NumberRule = { min: 1, max: 1024, whole: true };
 
@@ -119,18 +136,8 @@ export function assertOptions<Options extends object>(
         `Cannot ${what}: unknown option ${JSON.stringify(name.slice(0, 60))}, ${advice}`,
       );
     }
-    const rule = known[name];
-    if (rule === "any" || rule.or !== undefined && typeof value === "object" && value !== null) {
-      continue;
-    }
-    if ("of" in rule && rule.of) assertWord(what, name, value, rule.of);
-    else if ("flag" in rule) assertFlag(what, name, value);
-    else assertNumber(what, name, value, rule as NumberRule);
+    if (known[name] !== "any") assertValue(what, name, value, known[name]);
   }
-}
-
-function shownValue(value: unknown): string {
-  return typeof value === "string" ? JSON.stringify(value.slice(0, 60)) : String(value);
 }
 
 /**
@@ -140,22 +147,27 @@ function shownValue(value: unknown): string {
  * @throws RangeError, or TypeError for what is no number.
  */
 export function assertNumber(what: string, name: string, value: unknown, rule: NumberRule): void {
-  if (typeof value === "number" && isWithin(value, rule)) return;
-  const Class = typeof value === "number" ? RangeError : TypeError;
-  throw new Class(
-    `Cannot ${what}: ${name} must be ${numberText(rule)}, not ${shownValue(value)}`,
-  );
+  assertValue(what, name, value, rule);
 }
 
-function assertWord(what: string, name: string, value: unknown, of: readonly string[]): void {
-  if (typeof value === "string" && of.includes(value)) return;
-  const Class = typeof value === "string" ? RangeError : TypeError;
+function assertValue(
+  what: string,
+  name: string,
+  value: unknown,
+  rule: Exclude<OptionRule, "any">,
+): void {
+  if (rule.or !== undefined && Object(value) === value && !Array.isArray(value)) return;
+  const bounds = rule as NumberRule;
+  const [kind, right, wanted] = "of" in rule && rule.of
+    ? ["string", rule.of.includes(value as string), `one of ${rule.of.join(", ")}`]
+    : "flag" in rule
+    ? ["boolean", true, "true or false"]
+    : ["number", isWithin(value as number, bounds), numberText(bounds)];
+  const found = typeof value;
+  if (found === kind && right) return;
+  const Class = found === kind ? RangeError : TypeError;
+  const shown = typeof value === "string" ? JSON.stringify(value.slice(0, 60)) : String(value);
   throw new Class(
-    `Cannot ${what}: ${name} must be one of ${of.join(", ")}, not ${shownValue(value)}`,
+    `Cannot ${what}: ${name} must be ${wanted}${rule.or ? `, or ${rule.or}` : ""}, not ${shown}`,
   );
-}
-
-function assertFlag(what: string, name: string, value: unknown): void {
-  if (typeof value === "boolean") return;
-  throw new TypeError(`Cannot ${what}: ${name} must be true or false, not ${shownValue(value)}`);
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import type { JsonValue } from "./json.ts";
-import { assertNumber, assertOptions, count, countOrNone, type NumberRule } from "./options.ts";
+import { assertNumber, assertOptions, count, countOrNone, rate } from "./options.ts";
 
 /** A number for every step. */
 export interface Schedule {
@@ -33,9 +33,6 @@ export interface DecayOptions {
   /** The value from step `total` on; 0 by default. */
   readonly end?: number;
 }
-
-/** What a learning rate may be: f32 holds it. */
-const rate: NumberRule = { min: 0, max: 1e30 };
 
 /** The warm-up's factor: `(step + 1) / warmup`, so that the first step moves and step `warmup - 1` is at the peak. */
 function warmUp(step: number, warmup: number): number {
@@ -158,9 +155,8 @@ export function scaled(schedule: Schedule | number, factor: number): Schedule {
 /** A learning rate as a schedule; a number is a constant one. Throws a TypeError for what is neither. */
 export function scheduleOf(learningRate: number | Schedule): Schedule {
   if (typeof learningRate === "number") return constant(learningRate);
-  if (typeof Object(learningRate).at === "function" && typeof learningRate === "object") {
-    return learningRate;
-  }
+  const { at, parameters } = Object(learningRate);
+  if (typeof at === "function" && typeof parameters === "object") return learningRate;
   throw new TypeError(
     `Cannot make a schedule: a learning rate is a number or a schedule, not ${
       JSON.stringify(learningRate)

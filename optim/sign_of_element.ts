@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { assertOptions } from "./options.ts";
+import { assertOptions, scheduled } from "./options.ts";
 import { describeSchedule, type Schedule, scheduleOf } from "./schedule.ts";
 import type { UpdateRule } from "./update_rule.ts";
 
@@ -29,7 +29,7 @@ export interface SignOfElementOptions {
  * ```
  */
 export function signOfElement(options: SignOfElementOptions = {}): UpdateRule {
-  assertOptions("make signOfElement", options, { learningRate: "any" });
+  assertOptions("make signOfElement", options, { learningRate: scheduled });
   const { learningRate = 1e-6 } = options;
   const schedule = scheduleOf(learningRate);
   return {

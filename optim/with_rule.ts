@@ -26,11 +26,12 @@ export function withRule(
   base: Optimiser,
   change: (rule: Transformation) => Transformation,
 ): Optimiser {
-  const { plan, transformation, ...rest } = base;
+  const { plan, transformation } = base;
+  const { name, estimator, update, accept, distribution, form, projection, span } = base;
   const { gains } = plan;
   const { mask, blocks, lowRank, magnitude } = keptInSteps(plan);
   return optimiser({
-    ...rest,
+    ...{ name, estimator, update, accept, distribution, form, projection, span },
     transformations: [change(transformation)],
     ...mask ? { mask } : {},
     ...blocks ? { blocks } : {},

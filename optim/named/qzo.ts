@@ -12,7 +12,7 @@ import { scaleBySchedule } from "../scale_by_schedule.ts";
 /** What {@linkcode qzo} takes besides {@linkcode NamedOptions}. */
 export const QzoOptions = {
   clip: {
-    doc: "threshold of the directional derivative, Infinity for none",
+    doc: "threshold of the directional derivative, infinite for none",
     min: 1e-30,
     max: 1e30,
     infinite: true,

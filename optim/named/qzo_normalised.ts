@@ -20,7 +20,7 @@ export const QzoNormalisedOptions = {
     default: 0.99,
   },
   clip: {
-    doc: "threshold of the normalised derivative, in root mean squares, Infinity for none",
+    doc: "threshold of the normalised derivative, in root mean squares, infinite for none",
     min: 1e-30,
     max: 1e30,
     infinite: true,

@@ -76,11 +76,7 @@ export const qzoPlus: NamedOptimiser<typeof QzoPlusOptions> = named({
     form: "relative",
     projection: "keep-sign",
   },
-  limits: {
-    // Its square is a constant of the scalar program too.
-    epsilon: { min: 1e-18, max: 1e18 },
-    queries: { min: 2, max: 1023 },
-  },
+  limits: { queries: { min: 2, max: 1023 } },
   schedule: "linear",
   options: QzoPlusOptions,
   make: ({ epsilon, queries, learningRate: rate, form, gainPower: power, largest, steps }) => {

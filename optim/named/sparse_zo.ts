@@ -14,8 +14,7 @@ export const SparseZoOptions = {
   sparsity: {
     doc: "share of the elements that a step leaves alone",
     min: 0,
-    max: 1,
-    below: true,
+    max: 0.99998, // shares are counted in 65536ths
     default: 0.9,
   },
   resample: {

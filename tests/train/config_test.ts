@@ -95,7 +95,11 @@ Deno.test("config: mistakes are named with key, value and what is expected", () 
     ["steps: -1", RangeError, "steps: -1"],
     ["batch_size: .nan", RangeError, "batch_size: NaN"],
     ["optimiser: {epsilon: 0}", RangeError, "optimiser.epsilon: 0"],
-    ["optimiser: {name: adam}", RangeError, "expected one of blockwiseZo, fzoo, kerzoo, lozo, meazo, mezo"],
+    [
+      "optimiser: {name: adam}",
+      RangeError,
+      "expected one of blockwiseZo, fzoo, kerzoo, lozo, meazo, mezo",
+    ],
     ["optimiser: [1]", TypeError, "optimiser: a list of 1"],
     ["optimiser: {queries: {a: 1}}", TypeError, "optimiser.queries: a section"],
     ["trainables: {kinds: [scales, loras]}", RangeError, 'trainables.kinds.1: "loras"'],
