@@ -72,7 +72,7 @@ export * from "./one_point.ts";
 export * from "./one_sided.ts";
 export * from "./ops.ts";
 export * from "./optimiser.ts";
-export type { NumberRule, OptionRule, OptionRules } from "./options.ts";
+export type { NumberRule, OptionRule, OptionRules, WordRule } from "./options.ts";
 export * from "./pool.ts";
 export * from "./reject_spikes.ts";
 export * from "./residual_feedback.ts";

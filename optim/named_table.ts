@@ -5,7 +5,6 @@
  */
 import type { OptionsOf } from "./declared_option.ts";
 import * as all from "./named/all.ts";
-import type { NamedOptimiser } from "./named_optimiser.ts";
 
 /** What people write to have an optimiser. */
 export type OptimiserName = keyof typeof all;
@@ -28,11 +27,7 @@ export const namedOptimisers: typeof all = all;
 /** Their names. */
 export const optimiserNames: readonly OptimiserName[] = Object.keys(all) as OptimiserName[];
 
-/** The options of an optimiser's own. */
-type OwnOf<Named> = Named extends NamedOptimiser<infer Own> ? Own : never;
-
-type Intersection<Union> = (Union extends unknown ? (of: Union) => void : never) extends
-  (of: infer All) => void ? All : never;
-
 /** Options that only some named optimisers have. */
-export type ExtraOptions = Intersection<OptionsOf<OwnOf<(typeof all)[OptimiserName]>>>;
+export type ExtraOptions = {
+  readonly [Name in OptimiserName]: (options: OptionsOf<(typeof all)[Name]["options"]>) => void;
+}[OptimiserName] extends (options: infer All) => void ? All : never;

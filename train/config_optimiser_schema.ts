@@ -27,7 +27,7 @@ export interface ScheduleConfig {
 }
 
 /** Parts that a configuration lays around the rule of any optimiser. */
-const around = {
+export const PartOptions = {
   rejectSpikes: {
     doc: "a step whose loss is so many standard deviations above the running mean moves nothing",
     min: 0,
@@ -52,10 +52,12 @@ const around = {
     max: 128, // the scalar program of 512 compiles for more than a minute
   },
 } as const;
+/** The same, as configured. */
+export type PartOptions = OptionsOf<typeof PartOptions>;
 
 /** A named optimiser and its options; undefined ones are the optimiser's own defaults. */
 export interface OptimiserConfig
-  extends ExtraOptions, Omit<NamedOptions, "learningRate">, OptionsOf<typeof around> {
+  extends ExtraOptions, Omit<NamedOptions, "learningRate">, PartOptions {
   /** Which one. */
   readonly name: OptimiserName;
   /** Peak learning rate. */
@@ -191,7 +193,7 @@ const fieldsByName: Readonly<Record<string, Field<unknown>>> = {
   distribution: sharedField("distribution"),
   form: sharedField("form"),
   projection: sharedField("projection"),
-  ...Object.fromEntries(Object.entries(around).map(([key, option]) => [key, fieldOf(option)])),
+  ...Object.fromEntries(Object.entries(PartOptions).map(([key, option]) => [key, fieldOf(option)])),
 };
 
 const fields = section<ReadOptimiser>(
@@ -217,6 +219,6 @@ export const optimiserSection: Field<OptimiserConfig> = {
 /** Keys of the section whose values are chosen for one optimiser and mean something else to another, as the file spells them. */
 export const parameterKeys: ReadonlySet<string> = new Set(
   Object.keys(fieldsByName)
-    .filter((key) => key !== "name" && !Object.hasOwn(around, key))
+    .filter((key) => key !== "name" && !Object.hasOwn(PartOptions, key))
     .map(snakeCase),
 );

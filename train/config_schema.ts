@@ -41,7 +41,7 @@ import { parseYaml } from "./parse_yaml.ts";
 export type { ConfigKey } from "./config_field.ts";
 export type { LayerWord } from "./config_names.ts";
 export type { PathOptions } from "./config_paths.ts";
-export { parameterKeys } from "./config_optimiser_schema.ts";
+export { parameterKeys, PartOptions } from "./config_optimiser_schema.ts";
 export type { OptimiserConfig, ScheduleConfig } from "./config_optimiser_schema.ts";
 
 /** What is learned: a built-in task, or a template with labels or candidates; neither: language modelling. */
