@@ -4,9 +4,9 @@
  *
  * @module
  */
-import type { Blocks } from "./blocks.ts";
+import type { Blocks } from "./directions/blocks.ts";
 import type { NumberRule } from "./options.ts";
-import type { Schedule } from "./schedule.ts";
+import type { Schedule } from "./transformations/schedule.ts";
 
 /** Values that are no number, word or flag, by the name that a declaration has for them. */
 export interface OtherValues {

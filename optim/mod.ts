@@ -4,22 +4,22 @@
  *
  * @module
  */
-export * from "./accept.ts";
-export * from "./accumulate.ts";
-export * from "./adam.ts";
-export * from "./apply_record.ts";
-export * from "./batch_per_direction.ts";
-export * from "./blocks.ts";
-export * from "./centre_by_running_mean.ts";
-export * from "./centred.ts";
-export * from "./chain.ts";
-export * from "./clip_by_quantile.ts";
-export * from "./clip_derivative.ts";
-export * from "./decay_offsets.ts";
-export * from "./direction_plan.ts";
-export * from "./element_ops.ts";
-export * from "./estimator.ts";
-export * from "./executor.ts";
+export * from "./updates/accept.ts";
+export * from "./transformations/accumulate.ts";
+export * from "./updates/adam.ts";
+export * from "./steps/apply_record.ts";
+export * from "./transformations/batch_per_direction.ts";
+export * from "./directions/blocks.ts";
+export * from "./transformations/centre_by_running_mean.ts";
+export * from "./estimators/centred.ts";
+export * from "./transformations/chain.ts";
+export * from "./transformations/clip_by_quantile.ts";
+export * from "./transformations/clip_derivative.ts";
+export * from "./transformations/decay_offsets.ts";
+export * from "./directions/direction_plan.ts";
+export * from "./algebra/element_ops.ts";
+export * from "./estimators/estimator.ts";
+export * from "./steps/executor.ts";
 export {
   evenOut,
   type FrozenBy,
@@ -27,19 +27,19 @@ export {
   frozenOffset,
   markFrozen,
   trainedOffset,
-} from "./frozen.ts";
-export * from "./gains.ts";
+} from "./preparations/frozen.ts";
+export * from "./preparations/gains.ts";
 export * from "./json.ts";
-export * from "./keep.ts";
-export * from "./kernel_smoothed.ts";
-export * from "./learning_rate_of.ts";
-export * from "./ledger.ts";
-export * from "./ledger_header.ts";
-export * from "./limit_to_rms.ts";
-export { completeLowRank, type LowRank } from "./low_rank.ts";
-export * from "./magnitude.ts";
-export * from "./momentum.ts";
-export * from "./momentum_from_seeds.ts";
+export * from "./directions/keep.ts";
+export * from "./estimators/kernel_smoothed.ts";
+export * from "./named/learning_rate_of.ts";
+export * from "./ledger/ledger.ts";
+export * from "./ledger/ledger_header.ts";
+export * from "./transformations/limit_to_rms.ts";
+export { completeLowRank, type LowRank } from "./directions/low_rank.ts";
+export * from "./preparations/magnitude.ts";
+export * from "./updates/momentum.ts";
+export * from "./transformations/momentum_from_seeds.ts";
 export * from "./declared_option.ts";
 export * from "./named/all.ts";
 export { BlockwiseZoOptions } from "./named/blockwise_zo.ts";
@@ -62,33 +62,33 @@ export {
   NamedOptions,
   type NoOptions,
 } from "./named_optimiser.ts";
-export * from "./named_table.ts";
-export * from "./noise.ts";
+export * from "./named/named_table.ts";
+export * from "./directions/noise.ts";
 export * from "./non_finite_loss_error.ts";
-export * from "./normalise_by_rms.ts";
-export * from "./normalise_by_spread.ts";
+export * from "./transformations/normalise_by_rms.ts";
+export * from "./transformations/normalise_by_spread.ts";
 export * from "./offset.ts";
-export * from "./one_point.ts";
-export * from "./one_sided.ts";
-export * from "./ops.ts";
+export * from "./estimators/one_point.ts";
+export * from "./estimators/one_sided.ts";
+export * from "./algebra/ops.ts";
 export * from "./optimiser.ts";
 export type { NumberRule, OptionRule, OptionRules, WordRule } from "./options.ts";
-export * from "./pool.ts";
-export * from "./reject_spikes.ts";
-export * from "./residual_feedback.ts";
-export * from "./scalar_program.ts";
-export * from "./scale_by_curvature.ts";
-export * from "./scale_by_schedule.ts";
-export * from "./schedule.ts";
-export * from "./sign_derivative.ts";
-export * from "./sign_of_element.ts";
-export * from "./sparsity.ts";
-export * from "./spsa.ts";
-export * from "./tensor_id.ts";
-export * from "./three_point.ts";
-export * from "./transformation.ts";
-export * from "./update_rule.ts";
-export * from "./update_rule_wgsl.ts";
-export * from "./update_rules.ts";
-export * from "./wgsl_ops.ts";
-export * from "./with_rule.ts";
+export * from "./estimators/pool.ts";
+export * from "./transformations/reject_spikes.ts";
+export * from "./transformations/residual_feedback.ts";
+export * from "./steps/scalar_program.ts";
+export * from "./transformations/scale_by_curvature.ts";
+export * from "./transformations/scale_by_schedule.ts";
+export * from "./transformations/schedule.ts";
+export * from "./transformations/sign_derivative.ts";
+export * from "./updates/sign_of_element.ts";
+export * from "./preparations/sparsity.ts";
+export * from "./estimators/spsa.ts";
+export * from "./directions/tensor_id.ts";
+export * from "./estimators/three_point.ts";
+export * from "./transformations/transformation.ts";
+export * from "./updates/update_rule.ts";
+export * from "./updates/update_rule_wgsl.ts";
+export * from "./updates/update_rules.ts";
+export * from "./algebra/wgsl_ops.ts";
+export * from "./named/with_rule.ts";

@@ -4,11 +4,11 @@
  * @module
  */
 import type { OptionsOf } from "../declared_option.ts";
-import { completeBlocks } from "../blocks.ts";
-import { spsa } from "../spsa.ts";
+import { completeBlocks } from "../directions/blocks.ts";
+import { spsa } from "../estimators/spsa.ts";
 import { named, type NamedOptimiser, type NamedOptions } from "../named_optimiser.ts";
-import { scaleBySchedule } from "../scale_by_schedule.ts";
-import { elementwise } from "../transformation.ts";
+import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
+import { elementwise } from "../transformations/transformation.ts";
 
 /** What {@linkcode blockwiseZo} takes besides {@linkcode NamedOptions}. */
 export const BlockwiseZoOptions = {

@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { oneSided } from "../one_sided.ts";
+import { oneSided } from "../estimators/one_sided.ts";
 import { named, type NamedOptimiser } from "../named_optimiser.ts";
-import { normaliseBySpread } from "../normalise_by_spread.ts";
-import { scaleBySchedule } from "../scale_by_schedule.ts";
+import { normaliseBySpread } from "../transformations/normalise_by_spread.ts";
+import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
 
 /**
  * FZOO: eight one-sided Rademacher branches and the base, `sum (L_i - L_0) u_i / (8 std(L))`, learning rate 1e-4 (ours).

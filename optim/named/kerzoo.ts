@@ -4,10 +4,10 @@
  * @module
  */
 import type { OptionsOf } from "../declared_option.ts";
-import { kernelSmoothed } from "../kernel_smoothed.ts";
-import { spsa } from "../spsa.ts";
+import { kernelSmoothed } from "../estimators/kernel_smoothed.ts";
+import { spsa } from "../estimators/spsa.ts";
 import { named, type NamedOptimiser, type NamedOptions } from "../named_optimiser.ts";
-import { scaleBySchedule } from "../scale_by_schedule.ts";
+import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
 
 /** What {@linkcode kerzoo} takes besides {@linkcode NamedOptions}. */
 export const KerzooOptions = {

@@ -4,10 +4,10 @@
  * @module
  */
 import type { OptionsOf } from "../declared_option.ts";
-import { spsa } from "../spsa.ts";
+import { spsa } from "../estimators/spsa.ts";
 import { named, type NamedOptimiser, type NamedOptions } from "../named_optimiser.ts";
-import { normaliseByRms } from "../normalise_by_rms.ts";
-import { scaleBySchedule } from "../scale_by_schedule.ts";
+import { normaliseByRms } from "../transformations/normalise_by_rms.ts";
+import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
 
 /** What {@linkcode meazo} takes besides {@linkcode NamedOptions}. */
 export const MeazoOptions = {

@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { spsa } from "../spsa.ts";
+import { spsa } from "../estimators/spsa.ts";
 import { named, type NamedOptimiser } from "../named_optimiser.ts";
-import { scaleBySchedule } from "../scale_by_schedule.ts";
+import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
 
 /**
  * MeZO: two-sided, absolute offsets, epsilon 1e-3, learning rate 1e-6, nothing clipped.

@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { bestOf } from "../pool.ts";
+import { bestOf } from "../estimators/pool.ts";
 import { named, type NamedOptimiser } from "../named_optimiser.ts";
-import { scaleBySchedule } from "../scale_by_schedule.ts";
+import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
 
 /**
  * MeZO-Greedy: moves along the best of 8 candidates, see {@linkcode bestOf}; `queries` are the candidates. Epsilon 1e-3, learning

@@ -4,9 +4,9 @@
  * @module
  */
 import type { OptionsOf } from "../declared_option.ts";
-import { contrastOf } from "../pool.ts";
+import { contrastOf } from "../estimators/pool.ts";
 import { named, type NamedOptimiser, type NamedOptions } from "../named_optimiser.ts";
-import { scaleBySchedule } from "../scale_by_schedule.ts";
+import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
 
 /** What {@linkcode mezoGv} takes besides {@linkcode NamedOptions}. */
 export const MezoGvOptions = {

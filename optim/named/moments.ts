@@ -7,13 +7,13 @@
  * @module
  */
 import type { Completed, OptionsOf } from "../declared_option.ts";
-import { spsa } from "../spsa.ts";
+import { spsa } from "../estimators/spsa.ts";
 import type { Composition, NamedOptions } from "../named_optimiser.ts";
-import { decayOffsets } from "../decay_offsets.ts";
-import { adamFromSeeds } from "../momentum_from_seeds.ts";
-import { scaleBySchedule } from "../scale_by_schedule.ts";
-import { scaled } from "../schedule.ts";
-import { adam, adamw } from "../adam.ts";
+import { decayOffsets } from "../transformations/decay_offsets.ts";
+import { adamFromSeeds } from "../transformations/momentum_from_seeds.ts";
+import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
+import { scaled } from "../transformations/schedule.ts";
+import { adam, adamw } from "../updates/adam.ts";
 
 /** What optimisers with a momentum take besides {@linkcode NamedOptions}. */
 export const MomentumOptions = {

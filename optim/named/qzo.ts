@@ -4,10 +4,10 @@
  * @module
  */
 import type { OptionsOf } from "../declared_option.ts";
-import { spsa } from "../spsa.ts";
+import { spsa } from "../estimators/spsa.ts";
 import { named, type NamedOptimiser, type NamedOptions } from "../named_optimiser.ts";
-import { clipDerivative } from "../clip_derivative.ts";
-import { scaleBySchedule } from "../scale_by_schedule.ts";
+import { clipDerivative } from "../transformations/clip_derivative.ts";
+import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
 
 /** What {@linkcode qzo} takes besides {@linkcode NamedOptions}. */
 export const QzoOptions = {

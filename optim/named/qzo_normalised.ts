@@ -4,11 +4,11 @@
  * @module
  */
 import type { OptionsOf } from "../declared_option.ts";
-import { spsa } from "../spsa.ts";
+import { spsa } from "../estimators/spsa.ts";
 import { named, type NamedOptimiser, type NamedOptions } from "../named_optimiser.ts";
-import { clipDerivative } from "../clip_derivative.ts";
-import { normaliseByRms } from "../normalise_by_rms.ts";
-import { scaleBySchedule } from "../scale_by_schedule.ts";
+import { clipDerivative } from "../transformations/clip_derivative.ts";
+import { normaliseByRms } from "../transformations/normalise_by_rms.ts";
+import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
 
 /** What {@linkcode qzoNormalised} takes besides {@linkcode NamedOptions}. */
 export const QzoNormalisedOptions = {

@@ -4,13 +4,13 @@
  * @module
  */
 import type { OptionsOf } from "../declared_option.ts";
-import { oneSided } from "../one_sided.ts";
+import { oneSided } from "../estimators/one_sided.ts";
 import { named, type NamedOptimiser, type NamedOptions } from "../named_optimiser.ts";
-import { centreByRunningMean } from "../centre_by_running_mean.ts";
-import { limitToRms } from "../limit_to_rms.ts";
-import { scaleByCurvature } from "../scale_by_curvature.ts";
-import { scaleBySchedule } from "../scale_by_schedule.ts";
-import { linear } from "../schedule.ts";
+import { centreByRunningMean } from "../transformations/centre_by_running_mean.ts";
+import { limitToRms } from "../transformations/limit_to_rms.ts";
+import { scaleByCurvature } from "../transformations/scale_by_curvature.ts";
+import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
+import { linear } from "../transformations/schedule.ts";
 
 /** What {@linkcode qzoPlus} takes besides {@linkcode NamedOptions}. */
 export const QzoPlusOptions = {

@@ -4,9 +4,9 @@
  * @module
  */
 import type { OptionsOf } from "../declared_option.ts";
-import { spsa } from "../spsa.ts";
+import { spsa } from "../estimators/spsa.ts";
 import { named, type NamedOptimiser, type NamedOptions } from "../named_optimiser.ts";
-import { scaleBySchedule } from "../scale_by_schedule.ts";
+import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
 
 /** What {@linkcode sparseMezo} takes besides {@linkcode NamedOptions}. */
 export const SparseMezoOptions = {

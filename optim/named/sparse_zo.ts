@@ -4,10 +4,10 @@
  * @module
  */
 import type { OptionsOf } from "../declared_option.ts";
-import { spsa } from "../spsa.ts";
+import { spsa } from "../estimators/spsa.ts";
 import { named, type NamedOptimiser, type NamedOptions } from "../named_optimiser.ts";
-import { releasedDensity } from "../sparsity.ts";
-import { scaleBySchedule } from "../scale_by_schedule.ts";
+import { releasedDensity } from "../preparations/sparsity.ts";
+import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
 
 /** What {@linkcode sparseZo} takes besides {@linkcode NamedOptions}. */
 export const SparseZoOptions = {

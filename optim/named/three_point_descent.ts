@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { threePoint } from "../three_point.ts";
+import { threePoint } from "../estimators/three_point.ts";
 import { named, type NamedOptimiser } from "../named_optimiser.ts";
-import { scaleBySchedule } from "../scale_by_schedule.ts";
+import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
 
 /**
  * Stay, forward or back by epsilon, 1e-3, whichever loss is lowest: never moves to a point that it saw to be worse. A schedule

@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { onePoint } from "../one_point.ts";
+import { onePoint } from "../estimators/one_point.ts";
 import { named, type NamedOptimiser } from "../named_optimiser.ts";
-import { residualFeedback } from "../residual_feedback.ts";
-import { scaleBySchedule } from "../scale_by_schedule.ts";
+import { residualFeedback } from "../transformations/residual_feedback.ts";
+import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
 
 /**
  * One forward a step: the loss at a perturbed point against the last step's. Learning rate 1e-7.

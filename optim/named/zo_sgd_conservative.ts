@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { spsa } from "../spsa.ts";
+import { spsa } from "../estimators/spsa.ts";
 import { named, type NamedOptimiser } from "../named_optimiser.ts";
-import { scaleBySchedule } from "../scale_by_schedule.ts";
-import { acceptBest } from "../accept.ts";
+import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
+import { acceptBest } from "../updates/accept.ts";
 
 /**
  * ZO-SGD-Cons: after each estimate the lowest of staying, the step and its opposite, on the same batch; five forwards in two passes.

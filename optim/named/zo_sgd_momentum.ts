@@ -3,11 +3,11 @@
  *
  * @module
  */
-import { spsa } from "../spsa.ts";
+import { spsa } from "../estimators/spsa.ts";
 import { named, type NamedOptimiser } from "../named_optimiser.ts";
-import { momentumFromSeeds } from "../momentum_from_seeds.ts";
-import { scaleBySchedule } from "../scale_by_schedule.ts";
-import { momentum as momentumRule } from "../momentum.ts";
+import { momentumFromSeeds } from "../transformations/momentum_from_seeds.ts";
+import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
+import { momentum as momentumRule } from "../updates/momentum.ts";
 import { fromSeeds, MomentumOptions } from "./moments.ts";
 
 /**

@@ -4,11 +4,11 @@
  * @module
  */
 import type { OptionsOf } from "../declared_option.ts";
-import { spsa } from "../spsa.ts";
+import { spsa } from "../estimators/spsa.ts";
 import { named, type NamedOptimiser, type NamedOptions } from "../named_optimiser.ts";
-import { scaleBySchedule } from "../scale_by_schedule.ts";
-import { signDerivative } from "../sign_derivative.ts";
-import { signOfElement } from "../sign_of_element.ts";
+import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
+import { signDerivative } from "../transformations/sign_derivative.ts";
+import { signOfElement } from "../updates/sign_of_element.ts";
 
 /** What {@linkcode zoSgdSign} takes besides {@linkcode NamedOptions}. */
 export const ZoSgdSignOptions = {

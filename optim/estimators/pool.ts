@@ -1,0 +1,135 @@
+/**
+ * Guided pools: several candidate directions on one batch, of which the losses choose one, or a contrast of them, to move along.
+ *
+ * @module
+ */
+import type { Estimator } from "./estimator.ts";
+import { assertOptions, magnitude, type NumberRule } from "../options.ts";
+import type { Ops } from "../algebra/ops.ts";
+
+/** For each loss, how many of the others are lower; of equal ones the first counts as lower. */
+function ranks<T>(o: Ops<T>, losses: readonly T[]): T[] {
+  const one = o.constant(1);
+  return losses.map((loss, i) =>
+    losses.reduce(
+      (rank, other, j) =>
+        i === j ? rank : o.add(rank, j < i ? o.sub(one, o.less(loss, other)) : o.less(other, loss)),
+      o.constant(0),
+    )
+  );
+}
+
+function sum<T>(o: Ops<T>, values: readonly T[]): T {
+  return values.reduce((total, value) => o.add(total, value));
+}
+
+/** Candidates that are ranked by each other. */
+const pool: NumberRule = { min: 2, max: 64, whole: true };
+
+/** Arguments of {@linkcode bestOf}. */
+export interface BestOfOptions {
+  /** How far to look, in units of the offset; 1e-3 by default. */
+  readonly epsilon?: number;
+  /** Candidates, 2 to 64; 8 by default. */
+  readonly candidates?: number;
+}
+
+/**
+ * The best candidate alone: `(L(w + epsilon z_i) - L(w)) / epsilon` for the `z_i` of the lowest loss, times the candidates; 0 for the
+ * others, so that a step is the derivative along the best times it. Branches: the base, then plus per candidate.
+ *
+ * The estimate of the best is biased: it was chosen for being low, on the batch that it is judged by.
+ *
+ * Source: MeZO-Greedy (arXiv 2601.04710).
+ *
+ * @example The second of two candidates is better
+ * ```ts
+ * import { bestOf, hostOps } from "@qzo/qzo/optim";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const estimator = bestOf({ epsilon: 0.5, candidates: 2 });
+ * assertEquals(estimator.derivatives(hostOps, [3, 4, 2]), [0, -4]);
+ * ```
+ */
+export function bestOf(options: BestOfOptions = {}): Estimator {
+  assertOptions("make bestOf", options, { epsilon: magnitude, candidates: pool });
+  const { epsilon = 1e-3, candidates = 8 } = options;
+  return {
+    name: "bestOf",
+    parameters: { epsilon, candidates },
+    directions: candidates,
+    branches: [
+      { direction: 0, amplitude: 0 },
+      ...Array.from({ length: candidates }, (_, direction) => ({ direction, amplitude: epsilon })),
+    ],
+    derivatives(o, [base, ...losses]) {
+      const factor = o.constant(candidates / epsilon);
+      const first = o.constant(0.5);
+      return ranks(o, losses).map((rank, i) =>
+        o.select(o.less(rank, first), o.mul(o.sub(losses[i], base), factor), o.constant(0))
+      );
+    },
+  };
+}
+
+/** Arguments of {@linkcode contrastOf}. */
+export interface ContrastOfOptions extends BestOfOptions {
+  /** Candidates of the lowest losses whose mean is one end; 1 by default. */
+  readonly top?: number;
+  /** Candidates of the highest losses whose mean is the other; 1 by default. */
+  readonly bottom?: number;
+}
+
+/**
+ * Best against worst: along `v = mean of the top z_i - mean of the bottom z_i` by
+ * `(mean of the top losses - mean of the bottom losses) / epsilon`. Branches: plus per candidate; there is no base.
+ *
+ * Source: MeZO-GV (arXiv 2601.04710), whose derivative along `v` takes two more evaluations.
+ *
+ * @example The better minus the worse of two candidates
+ * ```ts
+ * import { contrastOf, hostOps } from "@qzo/qzo/optim";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const estimator = contrastOf({ epsilon: 0.5, candidates: 2 });
+ * assertEquals(estimator.derivatives(hostOps, [4, 2]), [8, -8]);
+ * ```
+ */
+export function contrastOf(options: ContrastOfOptions = {}): Estimator {
+  const { epsilon = 1e-3, candidates = 8, top = 1, bottom = 1 } = options;
+  assertOptions("make contrastOf", options, {
+    epsilon: magnitude,
+    candidates: pool,
+    top: { min: 1, max: candidates - 1, whole: true },
+    bottom: { min: 1, max: candidates - top, whole: true },
+  });
+  return {
+    name: "contrastOf",
+    parameters: { epsilon, candidates, top, bottom },
+    directions: candidates,
+    branches: Array.from(
+      { length: candidates },
+      (_, direction) => ({ direction, amplitude: epsilon }),
+    ),
+    derivatives(o, losses) {
+      const zero = o.constant(0);
+      const near = o.constant(1 / top);
+      const far = o.constant(-1 / bottom);
+      // Each candidate's share of v.
+      const shares = ranks(o, losses).map((rank) =>
+        o.select(
+          o.less(rank, o.constant(top - 0.5)),
+          near,
+          o.select(o.less(o.constant(candidates - bottom - 0.5), rank), far, zero),
+        )
+      );
+      // Against the first loss, so that a small difference is not lost in large sums.
+      const along = sum(
+        o,
+        shares.slice(1).map((share, i) => o.mul(share, o.sub(losses[i + 1], losses[0]))),
+      );
+      const derivative = o.mul(along, o.constant(candidates / epsilon));
+      return shares.map((share) => o.mul(derivative, share));
+    },
+  };
+}

@@ -1,0 +1,348 @@
+/**
+ * Declarative schemas of configuration files: fields that say what they expect and read an untrusted value.
+ *
+ * A section's fields are named in camelCase, as in TypeScript; the file's keys are the same names in snake_case.
+ *
+ * @module
+ */
+import { distance } from "fastest-levenshtein";
+import { isWithin, type NumberRule } from "../../optim/options.ts";
+import { meantKey } from "./field_words.ts";
+
+/** Where a value stands: the file's name and the keys that lead to it. */
+export interface Place {
+  /** The file's name, for messages. */
+  readonly file: string;
+  /** What names a key in place of the file, by the key's path, as of a flag that is laid over it. */
+  readonly sources?: ReadonlyMap<string, string> | undefined;
+  /** Keys from the outermost one, as written in the file. */
+  readonly path: readonly string[];
+}
+
+/** A value of a configuration file: how to read it and what to tell about it. */
+export interface Field<T> {
+  /** What it sets, in one line. */
+  readonly doc: string;
+  /** What is accepted, as a noun phrase. */
+  readonly expects: string;
+  /** Shown as the default; undefined for none. */
+  readonly shownDefault?: string;
+  /** The values that it can have, or that are known, where they are few enough to name. */
+  readonly values?: readonly string[];
+  /** The fields of a section. */
+  readonly fields?: Readonly<Record<string, Field<unknown>>>;
+  /**
+   * The value of the type, or the default when `value` is undefined.
+   *
+   * @throws {TypeError} for a value of another kind, or a required one that is missing.
+   * @throws {RangeError} for a value outside of what is allowed, or an unknown key.
+   */
+  read(value: unknown, place: Place): T;
+}
+
+/** What names the value at a place: the file, or what was laid over it. */
+export function sourceOf({ file, path, sources }: Place): string {
+  for (let length = path.length; length > 0 && sources; length--) {
+    const source = sources.get(path.slice(0, length).join("."));
+    if (source !== undefined) return source;
+  }
+  return file;
+}
+
+/** The file's spelling of a name: `learningRate` is `learning_rate`. */
+export function snakeCase(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+const longestShown = 60;
+
+/** An untrusted value in a message: scalars as written, never the inside of lists and sections. */
+export function showValue(value: unknown): string {
+  if (Array.isArray(value)) return `a list of ${value.length}`;
+  if (typeof value === "object" && value !== null) return "a section";
+  const text = typeof value === "string" ? JSON.stringify(value) : String(value);
+  return text.length > longestShown ? `${text.slice(0, longestShown)}...` : text;
+}
+
+/** The message that refuses a value at a place. */
+export function refusal(place: Place, value: unknown, expects: string): string {
+  return `Cannot use ${place.path.join(".")}: ${showValue(value)} in ${
+    sourceOf(place)
+  }: expected ${expects}`;
+}
+
+/** A field whose `accept` gives undefined for a value of another kind. */
+function field<T, F>(
+  { doc, expects, fallback, shownDefault, values, accept }: {
+    doc: string;
+    expects: string;
+    fallback: F | undefined;
+    shownDefault?: string;
+    values?: readonly string[];
+    accept(value: unknown): { ok: T } | { outside: true } | undefined;
+  },
+): Field<T | F> {
+  return {
+    doc,
+    expects,
+    ...(values ? { values } : {}),
+    shownDefault: shownDefault ?? (fallback === undefined ? undefined : String(fallback)),
+    read(value, place) {
+      if (value === undefined || value === null) return fallback as F;
+      const result = accept(value);
+      if (result === undefined) throw new TypeError(refusal(place, value, expects));
+      if ("outside" in result) throw new RangeError(refusal(place, value, expects));
+      return result.ok;
+    },
+  };
+}
+
+/** Text of at least one character. */
+export function text(doc: string): Field<string | undefined>;
+/** Text of at least one character, with a default. */
+export function text(doc: string, fallback: string): Field<string>;
+export function text(doc: string, fallback?: string): Field<string | undefined> {
+  return field<string, string | undefined>({
+    doc,
+    expects: "text",
+    fallback,
+    accept: (value) =>
+      typeof value !== "string" ? undefined : value === "" ? { outside: true } : { ok: value },
+  });
+}
+
+/** Bounds of a number; infinity is taken where it is the largest value, or where they say so. */
+export interface NumberBounds extends NumberRule {
+  /** Smallest value. */
+  readonly min: number;
+  /** Largest value. */
+  readonly max: number;
+}
+
+/** What bounds allow, for people. */
+function boundsText(
+  { min, max, above = false, below = false, whole, infinite }: NumberBounds,
+): string {
+  if (min === max) return String(min);
+  const open = max === Infinity || max >= Number.MAX_SAFE_INTEGER && whole;
+  const to = below ? `below ${max}` : above ? `at most ${max}` : `${max}`;
+  const range = `${above ? "above" : "from"} ${min}${
+    open ? "" : above ? ` and ${to}` : ` to ${to}`
+  }`;
+  return `${whole ? "a whole number" : "a number"} ${range}${infinite && !open ? ", or .inf" : ""}`;
+}
+
+/** A number within bounds. */
+export function number(doc: string, bounds: NumberBounds): Field<number | undefined>;
+/** A number within bounds, with a default. */
+export function number(doc: string, bounds: NumberBounds, fallback: number): Field<number>;
+export function number(
+  doc: string,
+  bounds: NumberBounds,
+  fallback?: number,
+): Field<number | undefined> {
+  const rule = { infinite: bounds.max === Infinity, ...bounds };
+  return field<number, number | undefined>({
+    doc,
+    expects: boundsText(bounds),
+    fallback,
+    accept(value) {
+      // YAML reads 1e-3 as a number and 1e-3 in quotes as text; text is never taken for a number.
+      if (typeof value !== "number") return undefined;
+      return isWithin(value, rule) ? { ok: value } : { outside: true };
+    },
+  });
+}
+
+/** Names as they are compared: in any case, however their words are joined. */
+function plainName(name: unknown): string {
+  return String(name).toLowerCase().replace(/[-_ ]/g, "");
+}
+
+/** One of the given values; names in any case, their words joined in any way. */
+export function choice<const C extends string | number>(
+  doc: string,
+  choices: readonly C[],
+): Field<C | undefined>;
+/** One of the given values, as above, with a default. */
+export function choice<const C extends string | number>(
+  doc: string,
+  choices: readonly C[],
+  fallback: NoInfer<C>,
+): Field<C>;
+export function choice<const C extends string | number>(
+  doc: string,
+  choices: readonly C[],
+  fallback?: C,
+): Field<C | undefined> {
+  return field<C, C | undefined>({
+    doc,
+    expects: `one of ${choices.join(", ")}`,
+    values: choices.map(String),
+    fallback,
+    accept(value) {
+      const found = choices.find((it) => it === value) ??
+        (typeof value === "string"
+          ? choices.find((it) => typeof it === "string" && plainName(it) === plainName(value))
+          : undefined);
+      if (found !== undefined) return { ok: found };
+      return choices.some((it) => typeof it === typeof value) ? { outside: true } : undefined;
+    },
+  });
+}
+
+const longestList = 1000;
+
+/** A list of at most 1000 items that are read by a field; one item alone may stand without a list. */
+export function list<T>(
+  doc: string,
+  item: Field<T | undefined>,
+): Field<readonly T[] | undefined>;
+/** A list of at most 1000 items that are read by a field, with a default. */
+export function list<T>(
+  doc: string,
+  item: Field<T | undefined>,
+  fallback: readonly T[],
+): Field<readonly T[]>;
+export function list<T>(
+  doc: string,
+  item: Field<T | undefined>,
+  fallback?: readonly T[],
+): Field<readonly T[] | undefined> {
+  const expects = `a list of ${item.expects}`;
+  return {
+    doc,
+    expects,
+    ...(item.values ? { values: item.values } : {}),
+    shownDefault: fallback?.join(", "),
+    read(value, place) {
+      if (value === undefined || value === null) return fallback;
+      const items: readonly unknown[] = Array.isArray(value) ? value : [value];
+      if (items.length === 0 || items.length > longestList) {
+        throw new RangeError(refusal(place, value, `${expects}, 1 to ${longestList} of them`));
+      }
+      return items.map((it, index) => {
+        const at = { ...place, path: [...place.path, String(index)] };
+        const read = item.read(it, at);
+        if (read === undefined) throw new TypeError(refusal(at, it, item.expects));
+        return read;
+      });
+    },
+  };
+}
+
+/** What another reader makes of a value; see {@linkcode Field.read} for what `read` does. */
+export function custom<T>(
+  doc: string,
+  expects: string,
+  accept: (value: unknown, place: Place) => T | undefined,
+  values?: readonly string[],
+): Field<T | undefined> {
+  return {
+    doc,
+    expects,
+    ...(values ? { values } : {}),
+    read(value, place) {
+      if (value === undefined || value === null) return undefined;
+      const read = accept(value, place);
+      if (read === undefined) throw new TypeError(refusal(place, value, expects));
+      return read;
+    },
+  };
+}
+
+/** A field that must be there. */
+export function required<T>(inner: Field<T | undefined>): Field<T> {
+  return {
+    ...inner,
+    shownDefault: "required",
+    read(value, place) {
+      const read = inner.read(value, place);
+      if (read === undefined) {
+        throw new TypeError(
+          `Missing key "${place.path.join(".")}" in ${place.file}: expected ${inner.expects}`,
+        );
+      }
+      return read;
+    },
+  };
+}
+
+/** A section: its own keys and no others. */
+export function section<T extends object>(
+  doc: string,
+  fields: { readonly [Name in keyof T]-?: Field<T[Name]> },
+): Field<T> {
+  const entries = Object.entries(fields) as [string, Field<unknown>][];
+  const names = new Map(entries.map(([name]) => [snakeCase(name), name]));
+  const own: Field<T> = {
+    doc,
+    expects: "a section of keys",
+    fields: Object.fromEntries(entries),
+    read(value, place) {
+      const given = value ?? {};
+      if (typeof given !== "object" || Array.isArray(given)) {
+        throw new TypeError(refusal(place, value, own.expects));
+      }
+      for (const key of Object.keys(given)) {
+        if (!names.has(key)) throw new RangeError(unknownKey(key, place));
+      }
+      return Object.fromEntries(entries.map(([name, child]) => {
+        const key = snakeCase(name);
+        const inner = Object.hasOwn(given, key)
+          ? (given as Record<string, unknown>)[key]
+          : undefined;
+        return [name, child.read(inner, { ...place, path: [...place.path, key] })];
+      })) as T;
+    },
+  };
+  const unknownKey = (key: string, place: Place): string => {
+    const short = key.slice(0, longestShown);
+    return `Unknown key ${JSON.stringify([...place.path, short].join("."))} in ${
+      sourceOf({ ...place, path: [...place.path, key] })
+    }: did you mean "${nearestKey(short, own)}"?`;
+  };
+  return own;
+}
+
+/** A documented key of a schema. */
+export interface ConfigKey {
+  /** Keys joined by dots, as in the file. */
+  readonly path: string;
+  /** What it sets, in one line. */
+  readonly doc: string;
+  /** What is accepted. */
+  readonly expects: string;
+  /** The default as text; undefined for none. */
+  readonly shownDefault?: string;
+  /** The values that it can have, or that are known, where they are few enough to name. */
+  readonly values?: readonly string[];
+}
+
+/** Every key of a schema, without the sections themselves, in order. */
+export function keysOf(field: Field<unknown>, before: readonly string[] = []): ConfigKey[] {
+  return Object.entries(field.fields ?? {}).flatMap(([name, child]) => {
+    const path = [...before, snakeCase(name)];
+    if (child.fields !== undefined) return keysOf(child, path);
+    const { doc, expects, shownDefault, values } = child;
+    return [{ path: path.join("."), doc, expects, shownDefault, ...(values ? { values } : {}) }];
+  });
+}
+
+/** The known key that is spelled most like the given one; at equal distance, the one that is not deeper. */
+function nearestKey(key: string, inside: Field<unknown>): string {
+  const sections = Object.entries(inside.fields ?? {})
+    .filter(([, child]) => child.fields !== undefined)
+    .map(([name]) => snakeCase(name));
+  const known = [...sections, ...keysOf(inside).map((it) => it.path)];
+  const meant = meantKey(key, known);
+  if (meant !== undefined) return meant;
+  let best = "";
+  let least = Infinity;
+  for (const path of known) {
+    const parts = path.split(".");
+    const cost = distance(key, parts[parts.length - 1]) + (parts.length - 1);
+    if (cost < least) [best, least] = [path, cost];
+  }
+  return best;
+}
