@@ -32,7 +32,7 @@ export * from "./preparations/gains.ts";
 export * from "./json.ts";
 export * from "./directions/keep.ts";
 export * from "./estimators/kernel_smoothed.ts";
-export * from "./named/learning_rate_of.ts";
+export * from "./learning_rate_of.ts";
 export * from "./ledger/ledger.ts";
 export * from "./ledger/ledger_header.ts";
 export * from "./transformations/limit_to_rms.ts";
@@ -62,7 +62,7 @@ export {
   NamedOptions,
   type NoOptions,
 } from "./named_optimiser.ts";
-export * from "./named/named_table.ts";
+export * from "./named_table.ts";
 export * from "./directions/noise.ts";
 export * from "./non_finite_loss_error.ts";
 export * from "./transformations/normalise_by_rms.ts";
@@ -91,4 +91,4 @@ export * from "./updates/update_rule.ts";
 export * from "./updates/update_rule_wgsl.ts";
 export * from "./updates/update_rules.ts";
 export * from "./algebra/wgsl_ops.ts";
-export * from "./named/with_rule.ts";
+export * from "./with_rule.ts";

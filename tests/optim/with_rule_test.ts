@@ -9,7 +9,7 @@ import {
   rejectSpikes,
   Session,
   withRule,
-} from "../../../optim/mod.ts";
+} from "../../optim/mod.ts";
 
 Deno.test("with its own rule, or identities around it, every named optimiser is what it was", () => {
   for (const name of optimiserNames) {

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { OptionsOf } from "../declared_option.ts";
-import * as all from "./all.ts";
+import type { OptionsOf } from "./declared_option.ts";
+import * as all from "./named/all.ts";
 
 /** What people write to have an optimiser. */
 export type OptimiserName = keyof typeof all;
