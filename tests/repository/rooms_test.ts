@@ -36,21 +36,6 @@ const OWED_IMPORTS: readonly {
   { from: "models/mod.ts", to: "models/inference", step: "8, a mod.ts shows its own folder" },
   { from: "models/mod.ts", to: "train", step: "8, a mod.ts shows its own folder" },
   { from: "models/forward.ts", to: "models/inference", step: "2, a forward takes inputOf" },
-  {
-    from: "models/tokenizers/tokenizer.ts",
-    to: "models/checkpoints",
-    step: "1, templates of files",
-  },
-  {
-    from: "models/tokenizers/tokenizer_gguf.ts",
-    to: "models/checkpoints",
-    step: "1, templates of files",
-  },
-  {
-    from: "models/tokenizers/tokenizer_to_gguf.ts",
-    to: "models/checkpoints",
-    step: "1, templates of files",
-  },
 ];
 
 /** Files that a folder may have. */
