@@ -18,7 +18,7 @@ import { huggingFaceName } from "../../weight_names.ts";
 import { plainTensors } from "./plain_names.ts";
 import { quantizedTensors } from "./methods.ts";
 import { readJsonFile } from "../disk/read_file.ts";
-import type { ModelSource, TensorSource } from "../checkpoint.ts";
+import { forCaller, type ModelSource, type TensorSource } from "../checkpoint.ts";
 import { readTokenizerFiles } from "./source_tokenizer.ts";
 import { checkNoBias } from "./stored_planes.ts";
 import { storedFloats } from "../stored_values.ts";
@@ -170,11 +170,12 @@ function denseTensor(
     columns,
     format,
     stored: { scales: storedFloats(at) },
-    read: async (first, count) =>
+    read: forCaller(async (first, count) =>
       format.unpack(
         await at.file.read(at.offset + first * rowBytes, count * rowBytes),
         count,
         columns,
-      ),
+      )
+    ),
   };
 }

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { type Gpu, OffsetSet, type Trainable } from "../../kernels/mod.ts";
+import { type Gpu, OffsetSet, type Trainable } from "../../../kernels/mod.ts";
 import {
   ggufModelSource,
   loadModel,
@@ -12,7 +12,7 @@ import {
   type ModelSource,
   planOffsets,
   type Selection,
-} from "../../models/mod.ts";
+} from "../../../models/mod.ts";
 import {
   acceptBest,
   accumulate,
@@ -50,10 +50,10 @@ import {
   zoSgdConservative,
   zoSgdMomentum,
   zoSgdSign,
-} from "../../optim/mod.ts";
-import { bytesSource } from "../../quant/mod.ts";
-import { finetuneByFunction, type LedgerFile } from "../../train/mod.ts";
-import { hashOf, tinyHeader } from "./tiny_model.ts";
+} from "../../../optim/mod.ts";
+import { bytesSource } from "../../../quant/mod.ts";
+import { finetuneByFunction, type LedgerFile } from "../../../train/mod.ts";
+import { hashOf, tinyHeader } from "../tiny_model.ts";
 
 /** A kind of ledger. */
 export interface LedgerCase {
@@ -281,7 +281,7 @@ export const ledgerCases: Readonly<Record<string, LedgerCase>> = {
 
 /** Where a fixture lies. */
 export function fixtureUrl(name: string, folder = "ledgers"): URL {
-  return new URL(`../fixtures/${folder}/${name}`, import.meta.url);
+  return new URL(`../../fixtures/${folder}/${name}`, import.meta.url);
 }
 
 /** The model that all of them are of. */

@@ -3,9 +3,9 @@
  * today, replay to the bits that they were written with, on the device, on the host and in a session, and the same steps are made again.
  */
 import { assertEquals } from "@std/assert";
-import { openGpu } from "../../kernels/mod.ts";
-import { moveSeeds, readLedger } from "../../optim/mod.ts";
-import { LedgerFile, replayLedger, replayOnHost } from "../../train/mod.ts";
+import { openGpu } from "../../../kernels/mod.ts";
+import { moveSeeds, readLedger } from "../../../optim/mod.ts";
+import { LedgerFile, replayLedger, replayOnHost } from "../../../train/mod.ts";
 import {
   type CaseBits,
   caseOffsets,
@@ -21,7 +21,7 @@ import {
   makeSession,
   sessionSeed,
 } from "./ledger_cases.ts";
-import { hashOf } from "./tiny_model.ts";
+import { hashOf } from "../tiny_model.ts";
 
 const gpu = await openGpu();
 const model = await loadCase(gpu);
