@@ -8,6 +8,7 @@ import type { ShaderLibrary } from "./device/template.ts";
 import codeTable from "./matmul/code_table.wgsl.ts";
 import combine from "./offsets/combine.wgsl.ts";
 import decode from "./matmul/decode.wgsl.ts";
+import { DIRECTION_SHADERS } from "./offsets/directions.ts";
 import finite from "./step/finite.wgsl.ts";
 import gridPoints from "./matmul/grid_points.wgsl.ts";
 import matmulParams from "./matmul/matmul_params.wgsl.ts";
@@ -17,6 +18,7 @@ import superScales from "./matmul/super_scales.wgsl.ts";
 
 /** Every text that `#include` knows. */
 export const SHADER_LIBRARY: ShaderLibrary = {
+  ...DIRECTION_SHADERS,
   "code_table.wgsl": codeTable,
   "combine.wgsl": combine,
   "decode.wgsl": decode,

@@ -6,6 +6,7 @@
 
 import { type DeviceTensor, OffsetSet, type Trainable, trainableOf } from "../kernels/mod.ts";
 import type { OffsetForm, OffsetSpan } from "../optim/offset.ts";
+import type { Placed } from "../optim/directions/blocks.ts";
 import { tensorId } from "../optim/directions/tensor_id.ts";
 import { nearestNames } from "../quant/nearest_names.ts";
 import { SUPER_SCALES } from "../quant/layouts/super_scales.ts";
@@ -87,15 +88,16 @@ export function selectTrainables(
     const tensor = model.tensors.get(shape.name)!;
     if (!included(shape.name) || excluded(shape.name) || !inLayers(shape.name, layers)) continue;
     const add = (part: TrainedPart, form: OffsetForm) =>
-      out.push(
-        trainableOf(
+      out.push({
+        ...trainableOf(
           tensor,
           tensorId(partName(shape.name, part)),
           form,
           columnsOf(tensor, span),
           part,
         ),
-      );
+        ...placeOf(shape.name),
+      });
     const kind = kindOf(tensor, shape.kind);
     if (kinds.includes(kind)) add("scales", kind === "biases" ? "absolute" : form);
     const second = secondPart(tensor.layout);
@@ -169,6 +171,15 @@ function kindOf(tensor: DeviceTensor, kind: string): TrainableKind {
   if (tensor.layout.kind !== "dense") return "scales";
   if (tensor.name.endsWith(".bias")) return "biases";
   return kind === "norm" ? "norms" : "dense";
+}
+
+/** Where a weight belongs, by its name: until architectures say it with their weights. */
+function placeOf(name: string): Placed {
+  const [, layer, part] = /^blk\.(\d+)\.(attn|ffn)?/.exec(name) ?? [];
+  return {
+    ...(layer === undefined ? {} : { layer: Number(layer) }),
+    ...(part === undefined ? {} : { part: part === "attn" ? "attention" : "mlp" }),
+  };
 }
 
 function inLayers(name: string, layers: readonly [number, number] | undefined): boolean {

@@ -223,7 +223,7 @@ export interface BlockwiseZoOptions extends NamedOptions {
  *
  * const session = new Session({
  *   parameters: [0, 0],
- *   tensors: [{ name: "blk.0.attn_q.weight", count: 1 }, { name: "blk.1.attn_q.weight", count: 1 }],
+ *   tensors: [{ name: "a", count: 1, layer: 0 }, { name: "b", count: 1, layer: 1 }],
  *   optimiser: blockwiseZo({ blocks: { by: "layer", count: 2 }, distribution: "rademacher" }),
  * });
  * session.tell([1, 2]);

@@ -27,15 +27,9 @@ export function withRule(
   change: (rule: Transformation) => Transformation,
 ): Optimiser {
   const { plan, transformation, ...rest } = base;
-  const { gains } = plan;
-  const { mask, blocks, lowRank, magnitude } = keptInSteps(plan);
   return optimiser({
     ...rest,
     transformations: [change(transformation)],
-    ...mask ? { mask } : {},
-    ...blocks ? { blocks } : {},
-    ...lowRank ? { lowRank } : {},
-    ...magnitude ? { magnitude } : {},
-    ...gains ? { gains } : {},
+    ...keptInSteps(plan),
   });
 }
