@@ -13,7 +13,9 @@ import {
   type DirectionPlan,
   isPlain,
   movesOf,
+  type PlanPart,
   type PlanPartOptions,
+  planParts,
 } from "./directions/direction_plan.ts";
 import { keptInPlan } from "./directions/keep.ts";
 import { type Distribution, DISTRIBUTIONS, type Law, lawOf } from "./directions/noise.ts";
@@ -26,6 +28,7 @@ import {
   type Projection,
   projections,
 } from "./offset.ts";
+import { assertOptions, type OptionRules } from "./options.ts";
 import type { Transformation } from "./transformations/transformation.ts";
 import { describeUpdateRule, type UpdateRule } from "./updates/update_rule.ts";
 
@@ -110,6 +113,25 @@ function oneOf<Choice extends string>(
   );
 }
 
+/** Parts of plans: what completes them looks at them. */
+const partRules = Object.fromEntries(planParts.map((part) => [part, "any"])) as {
+  readonly [Part in PlanPart]: "any";
+};
+
+/** What there is to compose; each part looks at its own. */
+const optimiserRules: OptionRules<OptimiserOptions> = {
+  ...partRules,
+  name: "any",
+  estimator: "any",
+  transformations: "any",
+  update: "any",
+  accept: "any",
+  distribution: "any",
+  form: "any",
+  projection: "any",
+  span: "any",
+};
+
 /**
  * Composes an optimiser from its parts.
  *
@@ -128,6 +150,7 @@ function oneOf<Choice extends string>(
  * ```
  */
 export function optimiser(options: OptimiserOptions): Optimiser {
+  assertOptions("make an optimiser", options, optimiserRules);
   const { name, estimator } = options;
   const transformation = chain(...options.transformations ?? []);
   const distribution = oneOf("distribution", options.distribution ?? "normal", DISTRIBUTIONS);

@@ -12,7 +12,7 @@ import { assertNotDisposed, type Model } from "../models/inference/model.ts";
 import type { DeviceSpan } from "./steps/step_clock.ts";
 import { Trainer } from "./steps/trainer.ts";
 import { integerWithin } from "../optim/check.ts";
-import { learningRateAt } from "../optim/named/learning_rate_of.ts";
+import { learningRateAt } from "../optim/learning_rate_of.ts";
 import { periods } from "../optim/preparations/preparation.ts";
 import { preparationsOf } from "../optim/preparations/preparations.ts";
 import { NonFiniteLossError } from "../optim/non_finite_loss_error.ts";
