@@ -24,6 +24,7 @@ import registerSuper from "./matmul/layouts/register_super.wgsl.ts";
 import registerWords from "./matmul/layouts/register_words.wgsl.ts";
 import rowDots from "./matmul/layouts/row_dots.wgsl.ts";
 import superScales from "./matmul/layouts/super_scales.wgsl.ts";
+import { DIRECTION_SHADERS } from "./offsets/directions.ts";
 import matmulParams from "./matmul/matmul_params.wgsl.ts";
 import combine from "./offsets/combine.wgsl.ts";
 import moved from "./offsets/moved.wgsl.ts";
@@ -32,6 +33,7 @@ import finite from "./step/finite.wgsl.ts";
 
 /** Every text that `#include` knows. */
 export const SHADER_LIBRARY: ShaderLibrary = {
+  ...DIRECTION_SHADERS,
   "code_table.wgsl": codeTable,
   "combine.wgsl": combine,
   "decode.wgsl": decode,

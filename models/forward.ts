@@ -22,7 +22,7 @@ import {
   type Value,
 } from "../kernels/mod.ts";
 import type { FrozenBy } from "../optim/preparations/frozen.ts";
-import type { Distribution } from "../optim/directions/noise.ts";
+import type { Law } from "../optim/directions/noise.ts";
 import { architectureOf } from "./architectures.ts";
 import type { ModelConfig } from "./model_config.ts";
 import {
@@ -52,7 +52,7 @@ export interface ForwardOffsets {
   readonly offsets: OffsetSet;
   /** Absent: offsets without noise. */
   readonly noise?: {
-    readonly distribution: Distribution;
+    readonly law: Law;
     /** How frozen offsets are told; by their value if absent. */
     readonly frozen?: FrozenBy;
     /** Seeds and amplitudes; by tensor where tensors have their turns. */
@@ -96,7 +96,7 @@ function perturbationOf(name: string, trained?: ForwardOffsets): Perturbation | 
     share: trainable.share,
     gain: trainable.gain,
     noise: noise && {
-      distribution: noise.distribution,
+      law: noise.law,
       frozen: noise.frozen,
       branches: typeof noise.branches === "function" ? noise.branches(name) : noise.branches,
     },

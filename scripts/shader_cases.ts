@@ -35,13 +35,14 @@ import {
   trainableOf,
 } from "../kernels/mod.ts";
 import {
-  type Distribution,
   DISTRIBUTIONS,
   hostScalarCount,
   isPlain,
+  type Law,
   namedOptimisers,
   type OffsetForm,
   type Optimiser,
+  structureNames,
   tensorId,
 } from "../optim/mod.ts";
 import { columnMultiple, FORMATS, type Layout, partName, secondPart } from "../quant/mod.ts";
@@ -54,10 +55,29 @@ export interface ShaderText {
   readonly text: string;
 }
 
+/** What cases call the laws that have a structure: as they did when law and structure were one word, so that commits can be compared. */
+const PREFIXES: Readonly<Record<string, string>> = {
+  mask: "sparse",
+  blocks: "block",
+  lowRank: "lowRank",
+};
+
+/** Every law, by what cases call it. */
+const LAWS: ReadonlyMap<string, Law> = new Map(
+  [undefined, ...structureNames].flatMap((structure) =>
+    DISTRIBUTIONS.map((dense) => structure ? { dense, structure } : { dense })
+  ).map((law) => [wordOf(law), law]),
+);
+
+function wordOf({ dense, structure }: Law): string {
+  if (structure === undefined) return dense;
+  return (PREFIXES[structure] ?? structure) + dense[0].toUpperCase() + dense.slice(1);
+}
+
 /** A way to perturb a tensor; no distribution: offsets without noise. */
 interface Way {
   readonly form: OffsetForm;
-  readonly distribution?: Distribution;
+  readonly distribution?: string;
   readonly frozen?: "bit" | "value";
   /** Blocks that share an offset; absent: the row. */
   readonly blocks?: number;
@@ -128,7 +148,9 @@ function perturbationOf(
     span: trainable.span,
     stride: offsetWidth(trainable),
     id: trainable.id,
-    noise: distribution && { distribution, frozen, branches: storage("branches") },
+    noise: distribution === undefined
+      ? undefined
+      : { law: LAWS.get(distribution)!, frozen, branches: storage("branches") },
   };
 }
 
@@ -235,7 +257,7 @@ function products(texts: Texts): void {
     for (const [bias, residual] of [[true, false], [false, true], [true, true]]) {
       product(texts, layout, 512, shape, { own: normal }, { bias, residual });
     }
-    for (const distribution of DISTRIBUTIONS) {
+    for (const distribution of LAWS.keys()) {
       for (const frozen of ["value", "bit"] as const) {
         const own: Way = { form: "relative", distribution, frozen, blocks: 1 };
         product(texts, layout, 512, shape, { own });
@@ -271,7 +293,7 @@ function allWays(forms: readonly OffsetForm[]): (Way | undefined)[] {
     undefined,
     ...forms.flatMap((form): Way[] => [
       { form, blocks: 1 },
-      ...DISTRIBUTIONS.flatMap((distribution) =>
+      ...[...LAWS.keys()].flatMap((distribution) =>
         (["value", "bit"] as const).map((frozen) => ({ form, distribution, frozen, blocks: 1 }))
       ),
     ]),
@@ -403,12 +425,12 @@ function steps(texts: Texts): void {
       if (isPlain(made.plan)) step(texts, named, made, false);
     }
   }
-  for (const distribution of DISTRIBUTIONS) {
+  for (const distribution of LAWS.keys()) {
     for (const projection of ["none", "keep-sign"] as const) {
       for (const form of ["relative", "absolute"] as const) {
         const { tensors, offsets } = trained(form);
         const graph = new Graph();
-        moveOffsets(graph, { distribution, projection }, offsets, tensors, {
+        moveOffsets(graph, { law: LAWS.get(distribution)!, projection }, offsets, tensors, {
           coefficients: storage("coefficients"),
           directions: 1,
           perStep: 1,

@@ -6,6 +6,7 @@
 
 import { type DeviceTensor, OffsetSet, type Trainable, trainableOf } from "../kernels/mod.ts";
 import type { OffsetForm, OffsetSpan } from "../optim/offset.ts";
+import type { Placed } from "../optim/directions/blocks.ts";
 import { tensorId } from "../optim/directions/tensor_id.ts";
 import { nearestNames } from "../quant/nearest_names.ts";
 import { SUPER_SCALES } from "../quant/layouts/super_scales.ts";
@@ -94,15 +95,16 @@ export function selectTrainables(
     const isLeft = exclude ? excluded(name) : TABLES[role] !== undefined;
     if (!included(name) || isLeft || !inLayers(weight, layers)) continue;
     const add = (part: TrainedPart, form: OffsetForm) =>
-      out.push(
-        trainableOf(
+      out.push({
+        ...trainableOf(
           tensor,
           tensorId(partName(name, part)),
           form,
           columnsOf(tensor, span),
           part,
         ),
-      );
+        ...placeOf(weight),
+      });
     const kind = kindOf(tensor, role);
     if (kinds.includes(kind)) add("scales", kind === "biases" ? "absolute" : form);
     const second = secondPart(tensor.layout);
@@ -184,6 +186,14 @@ function kindOf({ layout }: DeviceTensor, role: Weight["role"]): TrainableKind {
   if (layout.kind !== "dense") return "scales";
   if (role === "bias") return "biases";
   return role === "norm" ? "norms" : "dense";
+}
+
+/** Where a weight belongs, as its architecture says. */
+function placeOf({ layer, part }: Weight): Placed {
+  return {
+    ...(layer === undefined ? {} : { layer }),
+    ...(part === undefined ? {} : { part }),
+  };
 }
 
 function inLayers(

@@ -4,7 +4,12 @@
  * @module
  */
 
-import { type BlockPlace, blockPlace, packPlace } from "../../optim/directions/blocks.ts";
+import {
+  type BlockPlace,
+  blockPlace,
+  packPlace,
+  type Placed,
+} from "../../optim/directions/blocks.ts";
 import type { OffsetForm } from "../../optim/offset.ts";
 import type { UpdateRule } from "../../optim/updates/update_rule.ts";
 import { codebookShape, scaleRows } from "../../quant/layouts/layout.ts";
@@ -17,7 +22,7 @@ import { Storage } from "../device/storage.ts";
 import type { DeviceTensor } from "../device/tensor.ts";
 
 /** What is trained of one tensor, or of a part of it. */
-export interface Trainable {
+export interface Trainable extends Placed {
   /** The tensor's name, or that of its part: see `partName`. */
   readonly name: string;
   /** Id of the tensor in the noise. */
@@ -153,7 +158,7 @@ export class OffsetSet implements Disposable {
       }
       if (sizes.length === 0 || sizes[sizes.length - 1] + bytes > maxBinding) sizes.push(0);
       const arena = sizes.length - 1;
-      const place = blockPlace(trainable.name, this.#sections.size);
+      const place = blockPlace(trainable, this.#sections.size);
       this.#sections.set(trainable.name, { trainable, arena, offset: sizes[arena], place });
       sizes[arena] += bytes;
     }

@@ -5,7 +5,7 @@
  */
 
 import type { FrozenBy } from "../../optim/preparations/frozen.ts";
-import { type Distribution, laws } from "../../optim/directions/noise.ts";
+import type { Law } from "../../optim/directions/noise.ts";
 import type { OffsetForm } from "../../optim/offset.ts";
 import type { Range } from "../device/graph.ts";
 import type { Storage } from "../device/storage.ts";
@@ -34,7 +34,7 @@ export interface Perturbation {
 /** Seeds and amplitudes by branch, on the device: 16 bytes each (seed lo, seed hi, f32 amplitude, 0). */
 export interface BranchNoise {
   /** The law of z. */
-  readonly distribution: Distribution;
+  readonly law: Law;
   /** How frozen offsets are told; by their value if absent. */
   readonly frozen?: FrozenBy | undefined;
   /** 16 bytes a branch. */
@@ -46,7 +46,7 @@ export function perturbationKey(perturbation: Perturbation | undefined): ShaderK
   return {
     FORM: perturbation?.form ?? "none",
     NOISE: perturbation?.noise !== undefined,
-    ...lawKey(perturbation?.noise?.distribution ?? "normal", perturbation?.noise?.frozen),
+    ...lawKey(perturbation?.noise?.law, perturbation?.noise?.frozen),
   };
 }
 
@@ -58,7 +58,9 @@ export function packNoise(
 }
 
 /** The part of a shader key that says how noise.wgsl draws. */
-export function lawKey(distribution: Distribution, frozen: FrozenBy = "value"): ShaderKey {
-  const { dense, structure = "none" } = laws[distribution];
-  return { LAW: dense, STRUCTURE: structure, FROZEN: frozen };
+export function lawKey(
+  { dense, structure }: Law = { dense: "normal" },
+  frozen: FrozenBy = "value",
+): ShaderKey {
+  return { LAW: dense, STRUCTURE: structure ?? "none", FROZEN: frozen };
 }

@@ -317,7 +317,7 @@ export function optimiserStep(
 }
 
 /** How offsets move: an optimiser is one, and a ledger's header holds the same facts. */
-export type MoveRule = Pick<OffsetRule, "distribution" | "projection" | "update" | "plan">;
+export type MoveRule = Pick<OffsetRule, "law" | "projection" | "update" | "plan">;
 
 /** Seeds and coefficients on the device: `directions` of them, `perStep` of each step. */
 export interface Moves {
@@ -351,7 +351,7 @@ export function moveOffsets(
       label: `update ${arena.label}`,
       source: updateSource,
       key: {
-        ...lawKey(rule.distribution, frozenBy(rule.plan ?? {})),
+        ...lawKey(rule.law, frozenBy(rule.plan ?? {})),
         KEEP_SIGN: keepSign,
         RULE: update !== undefined,
         RULE_PROGRAM: update ? elementOpsWgsl("p.zero") + emitUpdateRule(update) : "",

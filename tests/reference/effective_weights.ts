@@ -7,6 +7,7 @@
  */
 import {
   type Distribution,
+  type Law,
   noiseAt,
   type NoisePlace,
   type Seed,
@@ -28,13 +29,13 @@ export interface NoiseTerm {
 
 /** The noise of a branch by the library's generator, which has its own tests against published vectors. */
 export function noiseTerm(
-  distribution: Distribution,
+  law: Law | Distribution,
   seed: Seed,
   tensorId: number,
   amplitude: number,
   place?: NoisePlace,
 ): NoiseTerm {
-  return { amplitude, z: (index) => noiseAt(distribution, seed, tensorId, index, place) };
+  return { amplitude, z: (index) => noiseAt(law, seed, tensorId, index, place) };
 }
 
 /** The number that 16 bits of IEEE half precision stand for. */

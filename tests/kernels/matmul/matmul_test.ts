@@ -150,7 +150,12 @@ Deno.test("matmul takes groups longer than the row and partial last groups", asy
 Deno.test("noise knows the matrix of the offsets and the share of the tensor in every layout and at every number of rows", async () => {
   for (const rows of [1, 3, 9]) {
     for (const layout of [scalar(4, "none", 32), kinds.f32(0), kinds.f16(0)]) {
-      for (const distribution of ["lowRankNormal", "lowRankRademacher", "sparseNormal"] as const) {
+      for (
+        const distribution of [{ dense: "normal", structure: "lowRank" }, {
+          dense: "rademacher",
+          structure: "lowRank",
+        }, { dense: "normal", structure: "mask" }] as const
+      ) {
         await check({
           layout,
           inputs: 160,
