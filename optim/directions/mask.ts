@@ -6,7 +6,8 @@
 import { integerWithin } from "../check.ts";
 import { fillElements } from "./elements.ts";
 import type { Seed } from "./seed.ts";
-import type { NoisePlace, Structure } from "./structure.ts";
+import type { NoisePlace } from "../trainable.ts";
+import type { Structure } from "./structure.ts";
 import { threefry2x32 } from "./threefry.ts";
 
 /** A sparse direction: most elements of z are zero. */
