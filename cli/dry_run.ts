@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { noTokenizer } from "../models/tokenizers/no_tokenizer.ts";
+import { noTokenizer } from "../models/checkpoints/disk/no_tokenizer.ts";
 import { NoAdapterError, OutOfMemoryError } from "../kernels/mod.ts";
 import { openModelSource, type Tokenizer } from "../models/mod.ts";
 import type { Example } from "../models/batch.ts";

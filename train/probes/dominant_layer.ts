@@ -12,7 +12,7 @@ import {
   Storage,
   submitPlan,
 } from "../../kernels/mod.ts";
-import { blockwiseZo } from "../../optim/named/named_family.ts";
+import { blockwiseZo } from "../../optim/named/blockwise_zo.ts";
 import { architectureOf } from "../../models/architectures.ts";
 import { assertBatchFits, type Example, type Objective, packBatch } from "../../models/batch.ts";
 import { forwardContext, weightOf } from "../../models/forward.ts";

@@ -7,7 +7,6 @@
 import { dirname, join } from "@std/path";
 import { packedToSafetensors, storedPlanes } from "../../../quant/files/packed_safetensors.ts";
 import { planSafetensors, type SafetensorsTensorData } from "../../../quant/files/safetensors.ts";
-import { templateFile } from "../chat_templates.ts";
 import type { ModelConfig, RopeScaling } from "../../model_config.ts";
 import { type PlacedBytes, writeFileWhole } from "../disk/files.ts";
 import { headsOf, reorderHeads } from "../head_order.ts";
@@ -16,6 +15,7 @@ import { scalingOfRopeFactors } from "../rope_factors.ts";
 import { type ModelSource, rowsPerPiece, type TensorSource } from "../checkpoint.ts";
 import type { WriteOptions } from "../write_options.ts";
 import { writeFolderWhole } from "../disk/write_together.ts";
+import { templateFile } from "./source_tokenizer.ts";
 
 /** What a folder is to hold. */
 export interface OwnFolder {

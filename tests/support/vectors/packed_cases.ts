@@ -10,22 +10,22 @@ import {
   QUANTIZATION_METHODS,
   type StoredTensorPlace,
   type TensorSource,
-} from "../../models/mod.ts";
+} from "../../../models/mod.ts";
 import {
   bytesSource,
   decode,
   readSafetensors,
   type SafetensorsTensorData,
   writeSafetensors,
-} from "../../quant/mod.ts";
-import { randomOffsets, type StoredLinear, tensorData } from "../models/quantised_folder.ts";
+} from "../../../quant/mod.ts";
+import { randomOffsets, type StoredLinear, tensorData } from "../../models/quantised_folder.ts";
 import {
   aqlmLinear,
   bitsandbytesLinear,
   compressedLinear,
   hqqLinear,
   torchaoLinear,
-} from "../models/stored_linears.ts";
+} from "../../models/stored_linears.ts";
 import {
   awqWords,
   gptqWords,
@@ -34,7 +34,7 @@ import {
   randomMatrix,
   scaleBits,
   shuffled,
-} from "../quant/transposed_writer.ts";
+} from "../../quant/transposed_writer.ts";
 
 /** The module's name in the files. */
 const MODULE = "layer";

@@ -9,11 +9,11 @@ import {
   rejectSpikes,
   Session,
   withRule,
-} from "../../../optim/mod.ts";
+} from "../../optim/mod.ts";
 
 Deno.test("with its own rule, or identities around it, every named optimiser is what it was", () => {
   for (const name of optimiserNames) {
-    const base = namedOptimisers[name].make({});
+    const base = namedOptimisers[name]({});
     for (const rule of [base.transformation, chain(identity(), base.transformation, identity())]) {
       const other = withRule(base, () => rule);
       assertEquals(other.describe(), base.describe(), name);

@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { keptInSteps } from "../directions/keep.ts";
-import { type Optimiser, optimiser } from "../optimiser.ts";
-import type { Transformation } from "../transformations/transformation.ts";
+import { keptInSteps } from "./directions/keep.ts";
+import { type Optimiser, optimiser } from "./optimiser.ts";
+import type { Transformation } from "./transformations/transformation.ts";
 
 /**
  * `base` with the scalar rule that `change` makes of its own; directions, update rule and form stay as they are. So a part is laid
@@ -26,11 +26,12 @@ export function withRule(
   base: Optimiser,
   change: (rule: Transformation) => Transformation,
 ): Optimiser {
-  const { plan, transformation, ...rest } = base;
+  const { plan, transformation } = base;
+  const { name, estimator, update, accept, distribution, form, projection, span } = base;
   const { gains } = plan;
   const { mask, blocks, lowRank, magnitude } = keptInSteps(plan);
   return optimiser({
-    ...rest,
+    ...{ name, estimator, update, accept, distribution, form, projection, span },
     transformations: [change(transformation)],
     ...mask ? { mask } : {},
     ...blocks ? { blocks } : {},

@@ -3,8 +3,8 @@
 The code is not part of this repository: FOLDER holds clones of the repositories of SOURCES, as OWNER+NAME/repo, bare or not, of which
 the definitions that are named here are read and run.
 
-Run: deno run -A tests/support/packed_vectors.ts > packed.json
-     python3 tests/support/packed_vectors.py FOLDER packed.json > tests/fixtures/packed.json
+Run: deno run -A tests/support/vectors/packed_vectors.ts > packed.json
+     python3 tests/support/vectors/packed_vectors.py FOLDER packed.json > tests/fixtures/packed.json
 with numpy and torch (made with Debian's python3-torch).
 """
 
@@ -367,8 +367,8 @@ def main():
     commits = {name: f"{path} at {git(name, 'rev-parse', '--short=8', 'HEAD').strip()}" for name, path in SOURCES.items()}
     made = {start: f"{commits[source]}: {how}" for start, (_, source, how) in DECODERS.items()}
     note = (
-        "tests/support/packed_cases.ts packed these tensors with the tests' own packers (packed_vectors.ts, all from fixed seeds); "
-        "tests/support/packed_vectors.py, which says how to run both, had the formats' own code decode them, with torch "
+        "tests/support/vectors/packed_cases.ts packed these tensors with the tests' own packers (packed_vectors.ts, all from fixed seeds); "
+        "tests/support/vectors/packed_vectors.py, which says how to run both, had the formats' own code decode them, with torch "
         f"{torch.__version__}. By the start of a name, what decoded. Little endian bytes; weights are row-major, deflated (zlib); "
         "tensors above 64 KiB are kept as their SHA-256. Left out is int4 of torchao, whose forms only kernels of its devices unpack."
     )

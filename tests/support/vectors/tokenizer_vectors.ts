@@ -4,7 +4,7 @@
  *
  * ```sh
  * npm install --prefix /tmp/tokenizers tokenizers@0.23.2
- * deno run -A --no-check tests/support/tokenizer_vectors.ts /tmp/tokenizers/node_modules
+ * deno run -A --no-check tests/support/vectors/tokenizer_vectors.ts /tmp/tokenizers/node_modules
  * ```
  *
  * @module
@@ -36,7 +36,7 @@ const explicit = 2;
 
 /** Where the vectors are. */
 export const vectorsFile: string = fromFileUrl(
-  new URL("../fixtures/tokenizer_vectors.json", import.meta.url),
+  new URL("../../fixtures/tokenizer_vectors.json", import.meta.url),
 );
 
 /** The texts, or the lists of ids, of a case. */

@@ -3,9 +3,9 @@
  *
  * @module
  */
-import type { JsonValue } from "../json.ts";
-import type { Optimiser } from "../optimiser.ts";
-import { parseSchedule, type Schedule } from "../transformations/schedule.ts";
+import type { JsonValue } from "./json.ts";
+import type { Optimiser } from "./optimiser.ts";
+import { parseSchedule, type Schedule } from "./transformations/schedule.ts";
 
 /**
  * The constant learning rate of `optimiser`, wherever it is applied: a named optimiser made without one has its default. Undefined

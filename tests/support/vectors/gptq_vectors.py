@@ -1,7 +1,7 @@
 """Makes tests/fixtures/gptq_quantize.json: GPTQ as the paper states it (arXiv 2210.17323, algorithm 1), column by column with
 the inverse Hessian's Cholesky factor in f64, on random inputs that go together.
 
-Run: python3 tests/support/gptq_vectors.py > tests/fixtures/gptq_quantize.json
+Run: python3 tests/support/vectors/gptq_vectors.py > tests/fixtures/gptq_quantize.json
 """
 
 import base64
@@ -122,7 +122,7 @@ def main():
     print(
         json.dumps(
             {
-                "made": "tests/support/gptq_vectors.py, with numpy "
+                "made": "tests/support/vectors/gptq_vectors.py, with numpy "
                 + np.__version__
                 + ": GPTQ by the inverse Hessian's Cholesky factor. Little endian bytes; inputs are int8, tokens x columns.",
                 "rows": rows,

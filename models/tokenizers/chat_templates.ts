@@ -5,19 +5,12 @@
  * @module
  */
 
-import { join } from "@std/path";
-import { list as inWords, namesIn } from "./disk/look.ts";
-import { readFileText } from "./disk/read_file.ts";
-
 /** Templates by name, without the default one. */
 export type NamedTemplates = ReadonlyMap<string, string>;
 
 const DEFAULT = "default";
 const NAMES = "tokenizer.chat_templates";
 const ONE = "tokenizer.chat_template";
-/** Where a folder has them beside its `chat_template.jinja`. */
-export const TEMPLATES = "additional_chat_templates";
-const MOST = 100;
 
 /** The list in `chat_template` of `tokenizer_config.json`, whatever else may stand there; empty for a single template. */
 function listed(value: unknown): Map<string, string> {
@@ -80,31 +73,4 @@ export function templatesToGguf(
   if (named.size > 0) entries.set(NAMES, [...named.keys()]);
   if (single !== undefined) entries.set(ONE, single);
   return entries;
-}
-
-/**
- * Those that a folder has as files of their own.
- *
- * @throws {RangeError} For more than 100
- */
-export async function templatesOfFolder(folder: string): Promise<NamedTemplates> {
-  const path = join(folder, TEMPLATES);
-  const names = (await namesIn(path)).filter((name) => name.endsWith(".jinja")).sort();
-  if (names.length > MOST) {
-    throw new RangeError(
-      `Cannot read "${path}": it has ${names.length} templates (${
-        inWords(names)
-      }), at most ${MOST} are read`,
-    );
-  }
-  const templates = new Map<string, string>();
-  for (const name of names) {
-    templates.set(name.replace(/\.jinja$/, ""), await readFileText(join(path, name), "settings"));
-  }
-  return templates;
-}
-
-/** The path of such a file, from its folder. */
-export function templateFile(name: string): string {
-  return join(TEMPLATES, `${name}.jinja`);
 }
