@@ -66,7 +66,7 @@ export function offsetWidth(
   return span === 1 ? columns : Math.ceil(rows / 4) * 4;
 }
 
-/** What noise is told of what is trained. */
+/** What noise needs to know of what is trained. */
 export function noisePlace(trainable: Trainable): NoisePlace & Pick<Trainable, "id"> {
   const { id, share, gain } = trainable;
   return { id, width: offsetWidth(trainable), share, gain };

@@ -107,7 +107,7 @@ export class OffsetSet implements Disposable {
   readonly trainables: readonly Trainable[];
   /** The arenas that hold them. */
   readonly arenas: readonly Storage[];
-  /** Per arena the update kernel's table: first quad, quads, tensor id, 1 if relative with a sign to keep, packed place, quads of a row, what noise is told. */
+  /** Per arena the update kernel's table: first quad, quads, tensor id, 1 if relative with a sign to keep, packed place, quads of a row, traits of its noise. */
   readonly tables: readonly Storage[];
   readonly #sections = new Map<string, Section>();
   #moments: { readonly rule: string; readonly storages: Storage[][] } | undefined;

@@ -40,7 +40,7 @@ export function perturbationKey(perturbation: Perturbation | undefined): ShaderK
   };
 }
 
-/** What noise is told of a tensor: its gain in bits 24-31, and 1 more than its share of a mask below, 0 for none given. */
+/** What the noise of a tensor differs by, its traits: its gain in bits 24-31, and 1 more than its share of a mask below, 0 for none given. */
 export function packNoise(
   { share, gain = 0 }: Pick<Perturbation, "share" | "gain"> = {},
 ): number {

@@ -32,7 +32,7 @@ export interface StructureShader {
   /** Functions that `z` calls; none by default. */
   readonly functions?: string;
   /**
-   * The body of `noise4`, from `gain` on: returns four elements; that of the law alone if absent. It sees `seed`, `tensor`, `told`, `quad`, `width` and `gain`, and the functions
+   * The body of `noise4`, from `gain` on: returns four elements; that of the law alone if absent. It sees `seed`, `tensor`, `traits`, `quad`, `width` and `gain`, and the functions
    * `threefry`, `lanes4` and `level4`.
    */
   readonly z?: string;
