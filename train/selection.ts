@@ -6,7 +6,7 @@
 
 import { type DeviceTensor, OffsetSet, trainableOf } from "../kernels/mod.ts";
 import type { OffsetForm, OffsetSpan } from "../optim/offset.ts";
-import type { Placed, Trainable } from "../optim/trainable.ts";
+import type { Trainable } from "../optim/trainable.ts";
 import { tensorId } from "../optim/directions/tensor_id.ts";
 import { nearestNames } from "../quant/nearest_names.ts";
 import { SUPER_SCALES } from "../quant/layouts/super_scales.ts";
@@ -103,7 +103,8 @@ export function selectTrainables(
           columnsOf(tensor, span),
           part,
         ),
-        ...placeOf(weight),
+        layer: weight.layer,
+        part: weight.part,
       });
     const kind = kindOf(tensor, role);
     if (kinds.includes(kind)) add("scales", kind === "biases" ? "absolute" : form);
@@ -186,14 +187,6 @@ function kindOf({ layout }: DeviceTensor, role: Weight["role"]): TrainableKind {
   if (layout.kind !== "dense") return "scales";
   if (role === "bias") return "biases";
   return role === "norm" ? "norms" : "dense";
-}
-
-/** Where a weight belongs, as its architecture says. */
-function placeOf({ layer, part }: Weight): Placed {
-  return {
-    ...(layer === undefined ? {} : { layer }),
-    ...(part === undefined ? {} : { part }),
-  };
 }
 
 function inLayers(

@@ -1,5 +1,4 @@
 import { matmul, openGpu, perturbedVector, type Tile } from "../../../kernels/mod.ts";
-import type { Law } from "../../../optim/mod.ts";
 import type { Layout } from "../../../quant/mod.ts";
 import { effectiveWeights } from "../../reference/effective_weights.ts";
 import { matmul as oracle } from "../../reference/matmul.ts";
@@ -18,7 +17,6 @@ import {
 const gpu = await openGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 const random = randomNumbers(31);
-const LOW_RANK: Law = { dense: "normal", structure: "lowRank" };
 const f32: Layout = { kind: "dense", type: "f32" };
 
 function vector(bench: Bench, columns: number, branches: number, test: TestPerturbation) {
@@ -32,7 +30,14 @@ function vector(bench: Bench, columns: number, branches: number, test: TestPertu
 Deno.test("a vector as every branch has it equals the oracle", async () => {
   for (const columns of [4, 68, 300]) {
     for (const form of ["absolute", "relative"] as const) {
-      for (const distribution of ["normal", "rademacher", LOW_RANK, "none"] as const) {
+      for (
+        const distribution of [
+          "normal",
+          "rademacher",
+          { dense: "normal", structure: "lowRank" },
+          "none",
+        ] as const
+      ) {
         using bench = new Bench(gpu);
         const test = { form, distribution, span: 1 };
         const { value, weights } = vector(bench, columns, 3, test);
