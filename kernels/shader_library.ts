@@ -27,6 +27,7 @@ import superScales from "./matmul/layouts/super_scales.wgsl.ts";
 import { DIRECTION_SHADERS } from "./offsets/directions.ts";
 import matmulParams from "./matmul/matmul_params.wgsl.ts";
 import combine from "./offsets/combine.wgsl.ts";
+import moved from "./offsets/moved.wgsl.ts";
 import noise from "./offsets/noise.wgsl.ts";
 import finite from "./step/finite.wgsl.ts";
 
@@ -46,6 +47,7 @@ export const SHADER_LIBRARY: ShaderLibrary = {
   "finite.wgsl": finite,
   "grid_points.wgsl": gridPoints,
   "matmul_params.wgsl": matmulParams,
+  "moved.wgsl": moved,
   "noise.wgsl": noise,
   "register_codebook.wgsl": registerCodebook,
   "register_column.wgsl": registerColumn,
