@@ -3,20 +3,20 @@
  *
  * @module
  */
-import { blocks } from "./blocks.ts";
-import { lowRank } from "./low_rank.ts";
-import { mask } from "./mask.ts";
+import { type Blocks, blocks } from "./blocks.ts";
+import { type LowRank, lowRank } from "./low_rank.ts";
+import { type CompleteMask, type Mask, mask } from "./mask.ts";
 import type { Seed } from "./seed.ts";
 import type { Structure } from "./structure.ts";
 
 /** A line for each: plans, options, ledgers, noise and shaders follow. */
 export interface Structures {
   /** Which elements of z are not zero. */
-  readonly mask: typeof mask;
+  readonly mask: Structure<Mask, CompleteMask>;
   /** Which tensors have their turn. */
-  readonly blocks: typeof blocks;
+  readonly blocks: Structure<Blocks, Required<Blocks>>;
   /** The thin factors that directions are products of. */
-  readonly lowRank: typeof lowRank;
+  readonly lowRank: Structure<LowRank, Required<LowRank>>;
 }
 
 /** All structures, by name; a direction has one of them at most, for its seed's second word says all of it. */
@@ -38,12 +38,9 @@ export type CompleteStructures = {
   readonly [Name in StructureName]?: ReturnType<Structures[Name]["complete"]>;
 };
 
-/** A structure that may be any. */
-type AnyStructure = Structure<object, object>;
-
 /** A structure of the table, whichever it is. */
-export function structureOf(name: StructureName): AnyStructure {
-  return structures[name] as unknown as AnyStructure;
+export function structureOf(name: StructureName): Structure<object, object> {
+  return structures[name] as unknown as Structure<object, object>;
 }
 
 /** Which structure a plan has, if any. */

@@ -4,17 +4,17 @@
  * @module
  */
 import type { CompleteStructures } from "../directions/structures.ts";
-import { gains } from "./gains.ts";
-import { magnitude } from "./magnitude.ts";
+import { type CompleteGains, type Gains, gains } from "./gains.ts";
+import { type CompleteMagnitude, type Magnitude, magnitude } from "./magnitude.ts";
 import type { Preparation, PreparationKind } from "./preparation.ts";
 import { preparedShares } from "./shares.ts";
 
 /** A line for each: plans, options and ledgers follow. */
 export interface Preparations {
   /** Which offsets are trained at all. The others are frozen. */
-  readonly magnitude: typeof magnitude;
+  readonly magnitude: PreparationKind<Magnitude, CompleteMagnitude>;
   /** How z differs in size between tensors, each of which then has a gain. */
-  readonly gains: typeof gains;
+  readonly gains: PreparationKind<Gains, CompleteGains>;
 }
 
 /** All preparations with options of their own, by name. */
