@@ -4,11 +4,12 @@
  * @module
  */
 
-import { dirname, join } from "@std/path";
+import { join } from "@std/path";
 import { packedToSafetensors, storedPlanes } from "../../../quant/files/packed_safetensors.ts";
 import { planSafetensors, type SafetensorsTensorData } from "../../../quant/files/safetensors.ts";
 import type { ModelConfig, RopeScaling } from "../../model_config.ts";
 import { type PlacedBytes, writeFileWhole } from "../disk/files.ts";
+import { makeFolderOf } from "../disk/places.ts";
 import { headsOf, reorderHeads } from "../head_order.ts";
 import { huggingFaceName } from "../../weight_names.ts";
 import { scalingOfRopeFactors } from "../rope_factors.ts";
@@ -79,7 +80,7 @@ export async function writeOwnFolder(
   await writeFolderWhole(folder, "config.json", async (folder) => {
     await writeFileWhole(join(folder, "model.safetensors"), weightsFile(plan.tensors, options));
     for (const [name, text] of plan.files) {
-      await Deno.mkdir(dirname(join(folder, name)), { recursive: true });
+      await makeFolderOf(join(folder, name));
       await writeFileWhole(join(folder, name), [new TextEncoder().encode(text)]);
     }
     const config = new TextEncoder().encode(asJson(plan.config));
