@@ -5,6 +5,8 @@
  */
 
 export * from "./device/activation_pool.ts";
+export * from "./operations/activations.ts";
+export { add } from "./operations/add.ts";
 export { type SubgroupSizes } from "./device/adapter.ts";
 export * from "./operations/batch_layout.ts";
 export * from "./step/block_copy.ts";
@@ -17,12 +19,14 @@ export * from "./operations/input_sums.ts";
 export * from "./shader_library.ts";
 export * from "./matmul/matmul.ts";
 export * from "./offsets/offset_set.ts";
+export * from "./operations/norms.ts";
 export * from "./operations/context.ts";
 export * from "./device/pacing.ts";
 export * from "./device/subgroups_check.ts";
 export * from "./device/submit_plan.ts";
 export * from "./offsets/perturbation.ts";
 export * from "./matmul/perturbed_plane.ts";
+export { pickRows } from "./operations/pick_rows.ts";
 export * from "./device/pipeline.ts";
 export * from "./step/replay.ts";
 export * from "./operations/row_products.ts";

@@ -27,8 +27,8 @@ export interface MatmulOptions {
   readonly rows: number;
   /** Branches (B). */
   readonly branches: number;
-  /** Added to every row; `[N]`. */
-  readonly bias?: Storage | undefined;
+  /** Added to every row; `[N]`, or as every branch has it, `[B][N]`. */
+  readonly bias?: Storage | Value | undefined;
   /** Added to the result; `[B][M][N]`. */
   readonly residual?: Value | Storage | undefined;
   /** Offsets and noise on the scales, or on a dense tensor's elements. */
@@ -84,6 +84,7 @@ export function matmul(
           UNIT_BLOCKS: units === 32 ? 1 : 0,
           WINDOW: windows === undefined ? "none" : windows.length === 1 ? "all" : "rows",
           BIAS: bias !== undefined,
+          BIAS_BY_BRANCH: bias !== undefined && "words" in bias,
           RESIDUAL: residual !== undefined,
         },
         reads: {

@@ -95,7 +95,9 @@ fn offset_row(n: u32) -> u32 {
 fn store(row: u32, n: u32, sum: f32) {
   let at = row * p.total_outputs + p.first_output + n;
   var value = sum;
-#if BIAS
+#if BIAS_BY_BRANCH
+  value += bias[(row / p.rows) * p.total_outputs + p.first_output + n];
+#elif BIAS
   value += bias[p.first_output + n];
 #endif
 #if RESIDUAL

@@ -216,7 +216,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
 #for c COLS
     if (column0 + {c}u < p.outputs) {
       var value = acc{r}_{c};
-#if BIAS
+#if BIAS_BY_BRANCH
+      value += bias[((row0 + {r}u) / p.rows) * p.total_outputs + p.first_output + column0 + {c}u];
+#elif BIAS
       value += bias[p.first_output + column0 + {c}u];
 #endif
 #if RESIDUAL

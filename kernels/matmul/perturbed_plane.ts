@@ -1,6 +1,6 @@
 /**
- * What of a tensor differs by branch besides its scales: the entries of its codebooks, or its minima (zero points). Scales are moved
- * where they are read; these are read too often for that, so every branch gets a copy.
+ * What of a tensor differs by branch besides its scales: the entries of its codebooks, or its minima (zero points); and vectors, such as
+ * biases. Scales are moved where they are read; these are read too often for that, so every branch gets a copy.
  *
  * @module
  */
@@ -92,6 +92,30 @@ function perturbedPlane(
       perturbation.id,
       packNoise(perturbation),
     ],
+    workgroups: Math.ceil(branches * quads / 64),
+  });
+  return y;
+}
+
+/**
+ * Records a vector of f32, such as a bias, as `branches` branches see it: `[B][columns]`. What adds or multiplies a vector reads that, and
+ * needs to know nothing of noise.
+ */
+export function perturbedVector(
+  graph: Graph,
+  { name, pieces: [{ codes }], columns }: DeviceTensor,
+  perturbation: Perturbation,
+  branches: number,
+): Value {
+  const quads = columns / 4;
+  const y = graph.value(`${name} by branch`, branches * columns);
+  graph.add({
+    label: `perturb ${name}`,
+    source,
+    key: { ...perturbationKey(perturbation), PLANE: "vector" },
+    reads: { 1: codes, 8: perturbation.offsets, 9: perturbation.noise?.branches },
+    writes: { 3: y },
+    parameters: [branches, quads, 0, 1, 0, 1, 0, quads, perturbation.id, packNoise(perturbation)],
     workgroups: Math.ceil(branches * quads / 64),
   });
   return y;

@@ -33,6 +33,11 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
 #if PLANE == codebook
   let at = quad;
   let value = vec4<f32>(unpack2x16float(base[quad * 2u]), unpack2x16float(base[quad * 2u + 1u]));
+#elif PLANE == vector
+  // A vector of f32, such as a bias.
+  let at = quad;
+  let first = quad * 4u;
+  let value = bitcast<vec4<f32>>(vec4(base[first], base[first + 1u], base[first + 2u], base[first + 3u]));
 #else
   let group = quad / p.row_quads;
   let row = (quad % p.row_quads) * 4u;

@@ -39,9 +39,21 @@ export interface ForwardContext {
   readonly perturbation: (name: string) => Perturbation | undefined;
 }
 
-/** Rows of an embedding table by token: `[B][M][D]`. */
-export function embedding(context: ForwardContext, table: DeviceTensor): Value {
-  const { graph, rows, branches, batch } = context;
+/** Which row of a table a row of the batch gets. */
+export interface EmbeddingIndex {
+  /** By its token, or by its position. Default `"tokens"`. */
+  readonly by?: "tokens" | "positions";
+  /** Added to the position. Default 0. */
+  readonly shift?: number;
+}
+
+/** Rows of an embedding table by token or position: `[B][M][D]`. */
+export function embedding(
+  context: ForwardContext,
+  table: DeviceTensor,
+  { by = "tokens", shift = 0 }: EmbeddingIndex = {},
+): Value {
+  const { graph, rows, branches, batch, layout } = context;
   const { perturbation, plane } = perturbationsOf(table, context.perturbation);
   const planes = plane && perturbedPlanes(graph, table, plane, branches);
   const y = graph.value("embedding", branches * rows * table.columns);
@@ -53,6 +65,7 @@ export function embedding(context: ForwardContext, table: DeviceTensor): Value {
         ...layoutKey(table.layout),
         ...perturbationKey(perturbation),
         ...planeKey(table, { perturbation, plane }, planes?.[i]),
+        POSITIONS: by === "positions",
       },
       reads: {
         1: piece.codes,
@@ -76,6 +89,7 @@ export function embedding(context: ForwardContext, table: DeviceTensor): Value {
         packNoise(perturbation),
         branches,
         rowQuads(piece),
+        ...(by === "positions" ? [layout.positions, shift] : []),
       ],
       workgroups: Math.ceil(branches * rows * table.columns / 4 / 64),
     });

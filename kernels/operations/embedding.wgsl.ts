@@ -22,6 +22,10 @@ struct Params {
   told: u32,
   branches: u32,
   row_quads: u32,     // PLANE == minima: quads of rows of this piece
+#if POSITIONS
+  positions: u32,     // where positions start in the batch
+  shift: u32,         // added to them
+#endif
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -58,7 +62,12 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
   let quad = flat % quads;
   let row = flat / quads;
   if (row >= p.rows * p.branches) { return; }
+#if POSITIONS
+  // Rows by position, not by token.
+  let token = batch[p.positions + row % p.rows] + p.shift;
+#else
   let token = batch[row % p.rows];
+#endif
   // Tables split over bindings: each piece writes the rows it holds.
   if (token < p.first_row || token - p.first_row >= p.table_rows) { return; }
   let n = token - p.first_row;

@@ -15,12 +15,13 @@ import source from "./gather_columns.wgsl.ts";
  */
 export function gatherColumns(
   { graph }: { readonly graph: Graph },
-  x: Value,
+  x: Value | Storage,
   order: Storage,
   columns: number,
 ): Value {
-  const y = graph.value("gathered", x.words);
-  const total = x.words / 4;
+  const words = "words" in x ? x.words : x.bytes / 4;
+  const y = graph.value("gathered", words);
+  const total = words / 4;
   graph.add({
     label: "gather columns",
     source,

@@ -12,14 +12,16 @@ import {
   read,
   shown,
 } from "../../../models/config/config_keys.ts";
-import { GGUF_KEYS } from "../../../models/config/config_gguf.ts";
-import { CONFIG_KEYS } from "../../../models/config/config_hugging_face.ts";
 import { ROPE_KEYS } from "../../../models/config/config_rope.ts";
+import { llama } from "../../../models/architectures/llama.ts";
 import {
   DYNAMIC_KEYS,
   QUANTIZATION_KEYS,
 } from "../../../models/checkpoints/hugging_face/quantization_keys.ts";
 import { configurationKeysDocument } from "./configuration_keys_document.ts";
+
+const CONFIG_KEYS = llama.huggingFace.keys;
+const GGUF_KEYS = llama.gguf!.keys;
 
 const words = (text: string): string[] => text.trim().split(/\s+/);
 

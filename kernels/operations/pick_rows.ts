@@ -1,0 +1,31 @@
+/**
+ * Some rows of a value: those that a list in the batch names.
+ *
+ * @module
+ */
+
+import type { Value } from "../device/graph.ts";
+import type { ForwardContext, RowList } from "./context.ts";
+import type { Storage } from "../device/storage.ts";
+import source from "./pick_rows.wgsl.ts";
+
+/** Records `y[b][i] = x[b][list[i]]` for rows of `width` elements, a multiple of 4: `[B][list.count][width]`. */
+export function pickRows(
+  { graph, branches, batch, rows }: ForwardContext,
+  x: Value | Storage,
+  width: number,
+  { first, count }: RowList,
+): Value {
+  const y = graph.value("picked rows", branches * count * width);
+  const total = y.words / 4;
+  graph.add({
+    label: "pick rows",
+    source,
+    key: {},
+    reads: { 1: x, 2: batch },
+    writes: { 3: y },
+    parameters: [total, width / 4, count, rows, first],
+    workgroups: Math.ceil(total / 64),
+  });
+  return y;
+}

@@ -1,0 +1,7 @@
+/**
+ * The table of architectures: a line each.
+ *
+ * @module
+ */
+
+export { llama, type LlamaConfig } from "./llama.ts";
