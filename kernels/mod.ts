@@ -19,6 +19,7 @@ export * from "./operations/input_sums.ts";
 export * from "./shader_library.ts";
 export * from "./matmul/matmul.ts";
 export * from "./offsets/offset_set.ts";
+export * from "./operations/norm_operation.ts";
 export * from "./operations/norms.ts";
 export * from "./operations/context.ts";
 export * from "./device/pacing.ts";
