@@ -78,6 +78,7 @@ const UNFIT: Readonly<Record<string, RegExp>> = {
   length: /^Cannot make an optimiser: a step may move along 1024 directions/,
   blockCount: /^Cannot make blocks: count must be/,
   top: /^Cannot make contrastOf: top must be/,
+  bottom: /^Cannot make contrastOf: bottom must be/,
 };
 
 /** Two steps on a host, on a function of two parameters that is bounded, and the text for a device. */

@@ -4,10 +4,10 @@
  * @module
  */
 
-import type { Value } from "../device/graph.ts";
-import type { Storage } from "../device/storage.ts";
-import type { DeviceTensor } from "../device/tensor.ts";
-import type { ForwardContext, RowList } from "./context.ts";
+import type { Value } from "../../device/graph.ts";
+import type { Storage } from "../../device/storage.ts";
+import type { DeviceTensor } from "../../device/tensor.ts";
+import type { ForwardContext, RowList } from "../context.ts";
 
 /** What a normalised row is multiplied by and moved by: vectors of f32, those that there are. */
 export interface NormVectors {

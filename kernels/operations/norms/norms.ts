@@ -4,8 +4,8 @@
  * @module
  */
 
-import { rmsNorm } from "./context.ts";
 import type { NormOperation } from "./norm_operation.ts";
+import { rmsNorm } from "./rms_norm.ts";
 
 /** Formulas by which rows are normalised. */
 export type NormKind = "rms";
