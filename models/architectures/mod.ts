@@ -5,3 +5,4 @@
  */
 
 export { llama, type LlamaConfig } from "./llama.ts";
+export { opt, type OptConfig } from "./opt.ts";

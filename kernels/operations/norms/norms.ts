@@ -4,17 +4,19 @@
  * @module
  */
 
+import { layerNorm } from "./layer_norm.ts";
 import type { NormOperation } from "./norm_operation.ts";
 import { rmsNorm } from "./rms_norm.ts";
 
 /** Formulas by which rows are normalised. */
-export type NormKind = "rms";
+export type NormKind = "rms" | "layer";
 
 const NORMS: Readonly<Record<NormKind, NormOperation>> = {
   rms: (context, x, { gain, bias }, { epsilon, list }) => {
     if (!gain || bias) throw new TypeError("Cannot record an RMS norm: it has a gain and no bias");
     return rmsNorm(context, x, gain, epsilon, list);
   },
+  layer: layerNorm,
 };
 
 /** The operation of a kind. */
