@@ -6,3 +6,4 @@
 
 export { llama, type LlamaConfig } from "./llama.ts";
 export { opt, type OptConfig } from "./opt.ts";
+export { qwen2 } from "./qwen2.ts";

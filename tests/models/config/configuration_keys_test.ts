@@ -13,7 +13,7 @@ import {
   shown,
 } from "../../../models/config/config_keys.ts";
 import { ROPE_KEYS } from "../../../models/config/config_rope.ts";
-import { llama, opt } from "../../../models/architectures/mod.ts";
+import { llama, opt, qwen2 } from "../../../models/architectures/mod.ts";
 import {
   DYNAMIC_KEYS,
   QUANTIZATION_KEYS,
@@ -88,6 +88,13 @@ const REFERENCES: Record<string, [KeyTable, string]> = {
      word_embed_proj_dim dropout attention_dropout num_attention_heads activation_function layerdrop init_std use_cache pad_token_id
      bos_token_id eos_token_id enable_bias layer_norm_elementwise_affine tie_word_embeddings activation_dropout prefix learned_embeddings
      scale_embeddings torch_dtype transformers_version architectures model_type quantization_config`,
+  ],
+  // models/qwen2/configuration_qwen2.py: v4.57 and v5.
+  "Qwen2Config": [
+    qwen2.huggingFace.keys,
+    `vocab_size hidden_size intermediate_size num_hidden_layers num_attention_heads num_key_value_heads hidden_act
+     max_position_embeddings initializer_range rms_norm_eps use_cache tie_word_embeddings rope_theta rope_scaling rope_parameters
+     use_sliding_window sliding_window max_window_layers layer_types attention_dropout pad_token_id bos_token_id eos_token_id`,
   ],
   // configuration_utils.py, PretrainedConfig.__init__ of v4.46 with its generation parameters.
   "PretrainedConfig of v4": [
