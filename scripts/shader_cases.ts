@@ -20,6 +20,7 @@ import {
   InputSums,
   matmul,
   moveOffsets,
+  normOf,
   OffsetSet,
   offsetWidth,
   optimiserStep,
@@ -367,6 +368,13 @@ function others(texts: Texts): void {
       attention(context, q, q, q, { heads: 4, keyValueHeads: 2, headDimension });
     }
     add(context, value(768), value(768));
+    activationOf("relu")(context, value(768));
+    activationOf("relu")(context, value(768), value(768));
+    for (const vectors of [{}, { gain }, { bias: gain }, { gain, bias: gain }]) {
+      for (const list of [undefined, { first: 0, count: 4 }]) {
+        normOf("layer")(context, value(768), vectors, { width: 64, epsilon: 1e-5, list });
+      }
+    }
     pickRows(context, value(768), 64, { first: 0, count: 4 });
     siluGate(context, value(768), value(768));
     storeRows(context, value(768), storage("cache"), 64, 32);
