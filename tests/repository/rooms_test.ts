@@ -35,7 +35,6 @@ const OWED_IMPORTS: readonly {
   { from: "models/mod.ts", to: "models/checkpoints", step: "8, a mod.ts shows its own folder" },
   { from: "models/mod.ts", to: "models/inference", step: "8, a mod.ts shows its own folder" },
   { from: "models/mod.ts", to: "train", step: "8, a mod.ts shows its own folder" },
-  { from: "models/forward.ts", to: "models/inference", step: "2, a forward takes inputOf" },
 ];
 
 /** Files that a folder may have. */

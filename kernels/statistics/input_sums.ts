@@ -59,7 +59,7 @@ export class InputSums implements Disposable {
    * @param x `[rows][columns]`
    * @param used One word: how many of its rows count
    */
-  record(graph: Graph, x: Value, used: Storage): void {
+  record(graph: Graph, x: Value | Storage, used: Storage): void {
     const quads = this.columns / 4;
     const tiles = Math.ceil(this.columns / TILE);
     for (const { first, rows, sums } of this.#pieces) {
