@@ -5,6 +5,7 @@
  * @module
  */
 import {
+  activationOf,
   type AdapterClass,
   add,
   attention,
