@@ -6,11 +6,12 @@
 import { join } from "@std/path";
 import { OffsetSet } from "../../kernels/mod.ts";
 import { fingerprintLike } from "../../models/checkpoints/fingerprint.ts";
-import { planOffsets } from "../selection.ts";
+import { planOffsets, type Selection } from "../selection.ts";
 import { attempting } from "../../models/checkpoints/disk/attempt.ts";
 import { writeFileWhole } from "../../models/checkpoints/disk/files.ts";
 import {
   assertLedgerFits,
+  foundFacts,
   type JsonValue,
   type Ledger,
   type LedgerHeader,
@@ -44,18 +45,56 @@ export interface RunOptions {
   readonly session: RunSession;
   /** What it learns from and is judged by. */
   readonly examples: TaskExamples;
-  /** Go on with the run in `config.output`. Default false: begin one, refusing a folder that holds one. */
-  readonly resume?: boolean;
-  /** A new run may write over files of its names, and among others. Default false; what it is read from, and a run, are never written over. */
-  readonly force?: boolean;
   /** Told after each batch of the search for a layer, where the configuration has a word for it. */
   readonly onChoice?: (done: number, total: number) => void;
   /** Told as an evaluation begins and after each of its waits: steps made before it, examples done, examples in all. */
   readonly onEvaluation?: ((step: number, done: number, total: number) => void) | undefined;
+}
+
+/** What a new run works with. */
+export interface BeginRunOptions extends RunOptions {
+  /** It may write over files of its names, and among others. Default false; what it is read from, and a run, are never written over. */
+  readonly force?: boolean;
   /** Stops while tensors are looked at, before there is a ledger; `train` has its own. */
   readonly signal?: AbortSignal | undefined;
   /** Told how many of how many tensors have been looked at, where the optimiser wants to know which are steep. */
   readonly onGains?: ((done: number, total: number) => void) | undefined;
+}
+
+/** A run before its files are looked at. */
+interface PlannedRun {
+  readonly config: TrainConfig;
+  readonly folder: RunFolder;
+  readonly optimiser: Optimiser;
+  readonly selection: Selection;
+  readonly headerOf: (offsets: OffsetSet, leftOver?: LeftOver) => LedgerHeader;
+}
+
+/** What a configuration says of a run, its words for a layer and for a number of steps found. */
+async function planRun(configured: TrainConfig, options: RunOptions): Promise<PlannedRun> {
+  const { session: { model }, examples, onChoice } = options;
+  const config = await chooseLayers(withSteps(configured, examples), model, examples, onChoice);
+  const optimiser = optimiserOfConfig(config);
+  assertTrainable(config, options.session);
+  return {
+    config,
+    folder: runFolder(config.output),
+    optimiser,
+    selection: selectionOfConfig(config),
+    headerOf: (offsets, leftOver) => {
+      const data = dataOfRun(config, examples, leftOver);
+      return ledgerHeader({ model, optimiser, offsets, seed: config.seed, data });
+    },
+  };
+}
+
+/** Makes a run's folder, if need be, and locks it. */
+async function takeFolder({ path }: RunFolder, stack: DisposableStack): Promise<void> {
+  await attempting(
+    { what: "make the run's folder", path },
+    () => Deno.mkdir(path, { recursive: true }),
+  );
+  stack.use(await RunLock.take(path));
 }
 
 /** A run that is open; dispose closes its files and frees its offsets. */
@@ -117,80 +156,80 @@ export class Run implements Disposable {
   }
 
   /**
-   * Begins the configured run, or goes on with it: offsets are replayed from the ledger, the optimiser's state is that of
-   * its last record, and a torn tail is cut off.
+   * Begins the configured run in a folder of its own.
    *
-   * @throws {Deno.errors.AlreadyExists} When a new run's folder holds a ledger
-   * @throws {Deno.errors.NotFound} When there is no run to go on with
-   * @throws {RangeError} When no file could hold what is trained and the ledger is not enough, a new run's folder holds foreign files, a link
-   * leads out of it, or the ledger was made with another model, optimiser, seed or other data, held out ones too
+   * @throws {Deno.errors.AlreadyExists} When the folder holds a ledger
+   * @throws {RangeError} When no file could hold what is trained and the ledger is not enough, the folder holds foreign files, or a link leads
+   * out of it
    */
-  static async open(configured: TrainConfig, options: RunOptions): Promise<Run> {
-    const { session: { gpu, model }, resume = false } = options;
-    const counted = withSteps(configured, options.examples);
-    const config = await chooseLayers(counted, model, options.examples, options.onChoice);
-    const folder = runFolder(config.output);
-    const optimiser = optimiserOfConfig(config);
-    assertTrainable(config, options.session);
+  static async begin(configured: TrainConfig, options: BeginRunOptions): Promise<Run> {
     using stack = new DisposableStack();
-    const selection = selectionOfConfig(config);
-    const headerOf = (of: OffsetSet, leftOver?: LeftOver) =>
-      ledgerHeader({
-        model,
-        optimiser,
-        offsets: of,
-        seed: config.seed,
-        data: dataOfRun(config, options.examples, leftOver),
-      });
-    const { force } = options;
-    await checkRunOutput(folder.path, { inputs: await inputsOf(config), force, resume });
-    const begun = resume ? undefined : stack.use(new BegunFiles(folder));
-    await attempting(
-      { what: "make the run's folder", path: folder.path },
-      () => Deno.mkdir(folder.path, { recursive: true }),
-    );
-    stack.use(await RunLock.take(folder.path));
-    let offsets: OffsetSet;
-    let ledger: LedgerFile;
-    let state: readonly number[] | undefined;
-    let notes: readonly string[] = [];
-    let storables: readonly Storable[] = [];
-    if (resume) {
-      // What was found of each tensor is not looked for again: an adapter's last bits could make it another.
-      const check = async (theirs: Ledger) => {
-        const known = new Map(theirs.header.trainables.map((one) => [one.name, one]));
-        const { trainables } = planOffsets(model, optimiser, gpu.maxBinding, selection);
-        const found = trainables.map((one) => {
-          const { share, gain } = known.get(one.name) ?? {};
-          return { ...one, share, gain };
-        });
-        const planned = new OffsetSet(found, gpu.maxBinding);
-        const base = await fingerprintLike(theirs.header.model, model);
-        const now = headerOf(planned, leftOverOf(theirs.header));
-        assertResumable(theirs, { ...now, model: base }, folder.ledger, config);
-      };
-      const opened = await LedgerFile.resume(folder.ledger, { check });
-      ledger = stack.use(opened.file);
-      notes = opened.ledger.notes;
-      offsets = stack.use(await replayLedger(model, opened.ledger));
-      const { records } = opened.ledger;
-      state = records.length > 0 ? records.state(records.length - 1) : undefined;
-    } else {
-      const { train: { examples: train }, objective } = options.examples;
-      const { batchSize, seed } = config;
-      const { signal, onGains } = options;
-      const planned = await offsetsFor(model, optimiser, {
-        ...{ selection, train, objective, batchSize, seed, signal, onGains },
-      });
-      const { ledgerOnly = false } = config.trainables;
-      storables = await storable(options.session.source, planned.trainables);
-      notes = [...assertStorable(storables, ledgerOnly), ...pairNotes(planned.trainables)];
-      offsets = stack.use(planned.allocate(gpu));
-      ledger = stack.use(await LedgerFile.create(folder.ledger, headerOf(planned)));
-      begun?.made();
-      // Of a run that is written over.
-      eventFilesOf(folder.path).forEach(remove);
-    }
+    const planned = await planRun(configured, options);
+    const { config, folder, optimiser, selection } = planned;
+    const { session: { gpu, model, source }, examples, force, signal, onGains } = options;
+    await checkRunOutput(folder.path, { inputs: await inputsOf(config), force, resume: false });
+    const begun = stack.use(new BegunFiles(folder));
+    await takeFolder(folder, stack);
+    const { train: { examples: train }, objective } = examples;
+    const { batchSize, seed, trainables: { ledgerOnly = false } } = config;
+    const found = await offsetsFor(model, optimiser, {
+      ...{ selection, train, objective, batchSize, seed, signal, onGains },
+    });
+    const storables = await storable(source, found.trainables);
+    const notes = [...assertStorable(storables, ledgerOnly), ...pairNotes(found.trainables)];
+    const offsets = stack.use(found.allocate(gpu));
+    const ledger = stack.use(await LedgerFile.create(folder.ledger, planned.headerOf(found)));
+    begun.made();
+    // Of a run that is written over.
+    eventFilesOf(folder.path).forEach(remove);
+    return await Run.#open(planned, options, { offsets, ledger, notes, storables, begun, stack });
+  }
+
+  /**
+   * Goes on with the configured run: offsets are replayed from the ledger, the optimiser's state is that of its last record, and a torn tail
+   * is cut off.
+   *
+   * @throws {Deno.errors.NotFound} When there is no run to go on with
+   * @throws {RangeError} When the ledger was made with another model, optimiser, seed or other data, held out ones too
+   */
+  static async resume(configured: TrainConfig, options: RunOptions): Promise<Run> {
+    using stack = new DisposableStack();
+    const planned = await planRun(configured, options);
+    const { config, folder, optimiser, selection, headerOf } = planned;
+    const { session: { gpu, model } } = options;
+    await checkRunOutput(folder.path, { inputs: await inputsOf(config), resume: true });
+    await takeFolder(folder, stack);
+    // What was found of each tensor is not looked for again: an adapter's last bits could make it another.
+    const check = async (theirs: Ledger) => {
+      const known = new Map(theirs.header.trainables.map((one) => [one.name, one]));
+      const { trainables } = planOffsets(model, optimiser, gpu.maxBinding, selection);
+      const found = trainables.map((one) => ({ ...one, ...foundFacts(known.get(one.name)) }));
+      const base = await fingerprintLike(theirs.header.model, model);
+      const now = headerOf(new OffsetSet(found, gpu.maxBinding), leftOverOf(theirs.header));
+      assertResumable(theirs, { ...now, model: base }, folder.ledger, config);
+    };
+    const opened = await LedgerFile.resume(folder.ledger, { check });
+    const ledger = stack.use(opened.file);
+    const { notes, records } = opened.ledger;
+    const offsets = stack.use(await replayLedger(model, opened.ledger));
+    const state = records.length > 0 ? records.state(records.length - 1) : undefined;
+    return await Run.#open(planned, options, { offsets, ledger, notes, state, stack });
+  }
+
+  /** With the ledger there, and the offsets where it ends: the files beside it. */
+  static async #open(
+    { config, folder, optimiser }: PlannedRun,
+    options: RunOptions,
+    { offsets, ledger, notes, storables = [], state, begun, stack }: {
+      readonly offsets: OffsetSet;
+      readonly ledger: LedgerFile;
+      readonly notes: readonly string[];
+      readonly storables?: readonly Storable[];
+      readonly state?: readonly number[] | undefined;
+      readonly begun?: BegunFiles;
+      readonly stack: DisposableStack;
+    },
+  ): Promise<Run> {
     await writeFileWhole(folder.config, [
       new TextEncoder().encode(configToYaml(withAbsolutePaths(config), optimiser)),
     ]);
@@ -199,18 +238,9 @@ export class Run implements Disposable {
       ? undefined
       : stack.use(await EventFile.create(folder.path, ledger.length, metrics.events));
     begun?.keep(true);
-    return new Run(config, options, {
-      optimiser,
-      offsets,
-      ledger,
-      metrics,
-      events,
-      state,
-      notes,
-      storables,
-      begun,
-      owned: stack.move(),
-    });
+    const owned = stack.move();
+    const parts = { optimiser, offsets, ledger, metrics, events, state, notes, storables, begun };
+    return new Run(config, options, { ...parts, owned });
   }
 
   /**
