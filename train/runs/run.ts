@@ -166,19 +166,17 @@ export class Run implements Disposable {
     using stack = new DisposableStack();
     const planned = await planRun(configured, options);
     const { config, folder, optimiser, selection } = planned;
-    const { session: { gpu, model, source }, examples, force, signal, onGains } = options;
+    const { session: { model, source }, examples, force, signal, onGains } = options;
     await checkRunOutput(folder.path, { inputs: await inputsOf(config), force, resume: false });
     const begun = stack.use(new BegunFiles(folder));
     await takeFolder(folder, stack);
     const { train: { examples: train }, objective } = examples;
     const { batchSize, seed, trainables: { ledgerOnly = false } } = config;
-    const found = await offsetsFor(model, optimiser, {
-      ...{ selection, train, objective, batchSize, seed, signal, onGains },
-    });
-    const storables = await storable(source, found.trainables);
-    const notes = [...assertStorable(storables, ledgerOnly), ...pairNotes(found.trainables)];
-    const offsets = stack.use(found.allocate(gpu));
-    const ledger = stack.use(await LedgerFile.create(folder.ledger, planned.headerOf(found)));
+    const how = { selection, train, objective, batchSize, seed, signal, onGains };
+    const offsets = stack.use(await offsetsFor(model, optimiser, how));
+    const storables = await storable(source, offsets.trainables);
+    const notes = [...assertStorable(storables, ledgerOnly), ...pairNotes(offsets.trainables)];
+    const ledger = stack.use(await LedgerFile.create(folder.ledger, planned.headerOf(offsets)));
     begun.made();
     // Of a run that is written over.
     eventFilesOf(folder.path).forEach(remove);
