@@ -32,6 +32,7 @@ export * from "./directions/direction_plan.ts";
 export * from "./algebra/element_ops.ts";
 export * from "./estimators/estimator.ts";
 export * from "./steps/executor.ts";
+export * from "./steps/minimise.ts";
 export {
   evenOut,
   type FrozenBy,

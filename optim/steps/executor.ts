@@ -4,7 +4,6 @@
  *
  * @module
  */
-import { assertOptions } from "../options.ts";
 import { blockPlace } from "../directions/blocks.ts";
 import { fillNoise } from "../directions/noise.ts";
 import { masterSeed, type Seed } from "../directions/seed.ts";
@@ -188,12 +187,12 @@ export class Session {
    * tried. Asking again changes nothing.
    */
   ask(): Float32Array[] {
-    this.#prepare();
-    return this.#points(this.#making.looks);
+    return this.points(this.#making.looks);
   }
 
-  /** The points at which looks look. */
-  #points(looks: readonly Look[]): Float32Array[] {
+  /** The points at which looks look, before the step that comes next. */
+  points(looks: readonly Look[]): Float32Array[] {
+    this.#prepare();
     const { law, form, plan } = this.optimiser;
     const takesPart = law.structure && structureOf(law.structure).takesPart;
     const z = new Float32Array(this.#base.length);
@@ -259,70 +258,5 @@ export class Session {
     this.#state = state;
     this.#step++;
     this.#making = this.#next();
-  }
-}
-
-/** Arguments of {@linkcode minimise}. */
-export interface MinimiseOptions extends SessionOptions {
-  /** The loss at a point; the array is the callee's to keep. */
-  readonly objective: (parameters: Float32Array) => number | Promise<number>;
-  /** Steps to have been made in the end, replayed ones included. */
-  readonly steps: number;
-  /** Records of earlier steps, such as a ledger's, to replay first; none by default. */
-  readonly records?: Iterable<StepRecord & { readonly state: readonly number[] }>;
-  /** Aborts between evaluations. */
-  readonly signal?: AbortSignal;
-}
-
-/** A step of {@linkcode minimise}. */
-export interface MinimiseStep extends HostStep {
-  /** The session, as it is after the step. */
-  readonly session: Session;
-}
-
-/**
- * Minimises a function on the host, yielding every step.
- *
- * @throws NonFiniteLossError see {@linkcode Session}; the signal's reason when it aborts.
- *
- * @example Follow the point
- * ```ts
- * import { mezo, minimise } from "@qzo/qzo/optim";
- * import { assert } from "@std/assert";
- *
- * let found = new Float32Array();
- * const run = minimise({
- *   objective: ([x, y]) => (x - 3) ** 2 + (y + 1) ** 2,
- *   parameters: [0, 0],
- *   optimiser: mezo({ learningRate: 0.05 }),
- *   steps: 300,
- * });
- * for await (const { session } of run) found = session.parameters();
- * assert(Math.hypot(found[0] - 3, found[1] + 1) < 0.01);
- * ```
- */
-export async function* minimise(options: MinimiseOptions): AsyncGenerator<MinimiseStep> {
-  assertOptions("minimise", options, {
-    parameters: "any",
-    optimiser: "any",
-    seed: "any",
-    tensorId: "any",
-    tensors: "any",
-    objective: "any",
-    steps: "any",
-    records: "any",
-    signal: "any",
-  });
-  const { objective, steps, records = [], signal } = options;
-  const session = new Session(options);
-  for (const record of records) session.replay(record);
-  while (session.step < steps) {
-    const losses: number[] = [];
-    for (const point of session.ask()) {
-      signal?.throwIfAborted();
-      losses.push(await objective(point));
-    }
-    const made = session.tell(losses);
-    if (!made.tried) yield { ...made, session };
   }
 }

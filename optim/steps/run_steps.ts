@@ -83,12 +83,12 @@ export class StepInMaking {
   }
 }
 
-/** Who has the offsets and what they tune. */
-export interface StepExecutor {
+/** Who has the offsets and what they tune. Steps are those that are made, or records of steps that were. */
+export interface StepExecutor<Step extends StepRecord = StepRecord> {
   /** The losses of step number `step` where offsets are moved along each look's direction by its amplitude; the offsets stay. */
   losses(looks: readonly Look[], step: number): Promise<readonly number[]>;
   /** Moves the offsets as steps did, in order; they may be gone through more than once. */
-  move(steps: Iterable<StepRecord>): void | Promise<void>;
+  move(steps: Iterable<Step>): void | Promise<void>;
   /** Changes the offsets as a preparation does. */
   prepare(preparation: OffsetsPreparation): void | Promise<void>;
 }
@@ -110,7 +110,7 @@ export interface RunState {
  */
 export async function* runSteps(
   optimiser: Optimiser,
-  executor: StepExecutor,
+  executor: StepExecutor<MadeStep>,
   { master, step: first, state }: RunState,
   steps: number,
 ): AsyncGenerator<MadeStep> {

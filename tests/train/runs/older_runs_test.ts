@@ -37,7 +37,10 @@ Deno.test("a run whose ledger says nothing of the left-over batch goes on with t
     const losses: number[][] = [];
     const file = join(config.output, "run.ledger");
     const train = async (steps: number, resume: boolean) => {
-      using run = await Run.open({ ...config, steps }, { session, examples, resume });
+      using run = await (resume ? Run.resume : Run.begin)({ ...config, steps }, {
+        session,
+        examples,
+      });
       const made: number[] = [];
       for await (const event of run.train()) if (event.type === "step") made.push(...event.losses);
       losses.push(made);
