@@ -29,6 +29,7 @@ import matmulParams from "./matmul/matmul_params.wgsl.ts";
 import combine from "./offsets/combine.wgsl.ts";
 import moved from "./offsets/moved.wgsl.ts";
 import noise from "./offsets/noise.wgsl.ts";
+import rows from "./operations/rows.wgsl.ts";
 import finite from "./step/finite.wgsl.ts";
 
 /** Every text that `#include` knows. */
@@ -57,5 +58,6 @@ export const SHADER_LIBRARY: ShaderLibrary = {
   "register_super.wgsl": registerSuper,
   "register_words.wgsl": registerWords,
   "row_dots.wgsl": rowDots,
+  "rows.wgsl": rows,
   "super_scales.wgsl": superScales,
 };

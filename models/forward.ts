@@ -14,7 +14,6 @@ import {
   type ForwardContext,
   Graph,
   type OffsetSet,
-  offsetWidth,
   type Perturbation,
   type Range,
   type Storage,
@@ -84,23 +83,14 @@ export function forwardContext(
 }
 
 function perturbationOf(name: string, trained?: ForwardOffsets): Perturbation | undefined {
-  const trainable = trained?.offsets.trainable(name);
-  if (!trained || !trainable) return undefined;
-  const { noise } = trained;
-  return {
-    offsets: trained.offsets.range(name)!,
-    form: trainable.form,
-    span: trainable.span,
-    stride: offsetWidth(trainable),
-    id: trainable.id,
-    share: trainable.share,
-    gain: trainable.gain,
-    noise: noise && {
-      law: noise.law,
-      frozen: noise.frozen,
+  const { offsets, noise } = trained ?? {};
+  return offsets?.perturbation(
+    name,
+    noise && {
+      ...noise,
       branches: typeof noise.branches === "function" ? noise.branches(name) : noise.branches,
     },
-  };
+  );
 }
 
 /** What an architecture records a part of the forward with. */

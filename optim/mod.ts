@@ -20,10 +20,7 @@ export {
   type Blocks,
   completeBlocks,
   inBlock,
-  type LayerPart,
-  layerParts,
   packPlace,
-  type Placed,
 } from "./directions/blocks.ts";
 export * from "./transformations/centre_by_running_mean.ts";
 export * from "./estimators/centred.ts";
@@ -142,6 +139,7 @@ export * from "./preparations/sparsity.ts";
 export * from "./estimators/spsa.ts";
 export * from "./directions/tensor_id.ts";
 export * from "./estimators/three_point.ts";
+export * from "./trainable.ts";
 export * from "./transformations/transformation.ts";
 export * from "./updates/update_rule.ts";
 export * from "./updates/update_rule_wgsl.ts";

@@ -6,6 +6,7 @@
  */
 import {
   type AdapterClass,
+  add,
   attention,
   batchLayout,
   batchLoss,
@@ -23,6 +24,8 @@ import {
   offsetWidth,
   optimiserStep,
   type Perturbation,
+  perturbedVector,
+  pickRows,
   rmsNorm,
   rope,
   SHADER_LIBRARY,
@@ -195,7 +198,7 @@ function product(
   columns: number,
   shape: Product,
   ways: { own?: Way | undefined; plane?: Way | undefined } = {},
-  options: { bias?: boolean; residual?: boolean; input?: "storage" } = {},
+  options: { bias?: boolean | "branches"; residual?: boolean; input?: "storage" } = {},
 ): void {
   const { rows, branches, outputs, tile, adapterClass } = shape;
   const tensor = new DeviceTensor("w", layout, outputs, columns, MAX_BINDING);
@@ -208,7 +211,11 @@ function product(
     branches,
     adapterClass,
     tile,
-    bias: options.bias ? storage("bias") : undefined,
+    bias: options.bias === "branches"
+      ? graph.value("bias", branches * outputs)
+      : options.bias
+      ? storage("bias")
+      : undefined,
     residual: options.residual ? storage("residual") : undefined,
     perturbation: ways.own && perturbationOf(tensor, ways.own),
     plane: ways.plane && part ? perturbationOf(tensor, ways.plane, part) : undefined,
@@ -254,7 +261,14 @@ function products(texts: Texts): void {
   }
   const layout: Layout = { kind: "scalar", bits: 4, center: 8, second: "none", group: 32 };
   for (const shape of PRODUCTS) {
-    for (const [bias, residual] of [[true, false], [false, true], [true, true]]) {
+    for (
+      const [bias, residual] of [
+        [true, false],
+        [false, true],
+        [true, true],
+        ["branches", false],
+      ] as const
+    ) {
       product(texts, layout, 512, shape, { own: normal }, { bias, residual });
     }
     for (const distribution of LAWS.keys()) {
@@ -311,6 +325,9 @@ function embeddings(texts: Texts): void {
     for (const way of allWays(formsOf(layout))) {
       add(ofOneName("w", way && perturbationOf(table, way)), way);
     }
+    const context = contextOf(() => undefined, "software");
+    embedding(context, table, { by: "positions", shift: 2 });
+    texts.add(`embedding ${JSON.stringify({ layout, by: "positions" })}`, context.graph);
     const part = secondPart(layout);
     if (!part) continue;
     for (const way of allWays(["relative", "absolute"])) {
@@ -320,6 +337,12 @@ function embeddings(texts: Texts): void {
 }
 
 function others(texts: Texts): void {
+  for (const way of allWays(["relative", "absolute"]).filter((one) => one !== undefined)) {
+    const bias = new DeviceTensor("bias", { kind: "dense", type: "f32" }, 1, 64, MAX_BINDING);
+    const graph = new Graph();
+    perturbedVector(graph, bias, perturbationOf(bias, way), 2);
+    texts.add(`vector ${JSON.stringify(way)}`, graph);
+  }
   const gain = new DeviceTensor("gain", { kind: "dense", type: "f32" }, 1, 64, MAX_BINDING);
   for (const adapterClass of ["software", "hardware"] as const) {
     for (const way of allWays(["relative", "absolute"])) {
@@ -343,6 +366,8 @@ function others(texts: Texts): void {
       const q = value(2 * 6 * 4 * headDimension);
       attention(context, q, q, q, { heads: 4, keyValueHeads: 2, headDimension });
     }
+    add(context, value(768), value(768));
+    pickRows(context, value(768), 64, { first: 0, count: 4 });
     siluGate(context, value(768), value(768));
     storeRows(context, value(768), storage("cache"), 64, 32);
     for (const vocabulary of [64, 67]) {

@@ -4,8 +4,9 @@
  * @module
  */
 
-import { type DeviceTensor, OffsetSet, type Trainable, trainableOf } from "../kernels/mod.ts";
+import { type DeviceTensor, OffsetSet, trainableOf } from "../kernels/mod.ts";
 import type { OffsetForm, OffsetSpan } from "../optim/offset.ts";
+import type { Trainable } from "../optim/trainable.ts";
 import { tensorId } from "../optim/directions/tensor_id.ts";
 import { nearestNames } from "../quant/nearest_names.ts";
 import { SUPER_SCALES } from "../quant/layouts/super_scales.ts";

@@ -70,9 +70,9 @@ fn free4(w: vec4<f32>, z: vec4<f32>) -> vec4<f32> {
 }
 
 // z of elements 4 * quad .. 4 * quad + 3 of a matrix with rows of \`width\` quads.
-// \`told\` is what packNoise (kernels/perturbation.ts) says of the tensor: the power of two that z is multiplied by, and a mask's share.
-fn noise4(seed: vec2<u32>, tensor: u32, told: u32, quad: u32, width: u32) -> vec4<f32> {
-  let gain = bitcast<f32>(u32(127 + (bitcast<i32>(told) >> 24u)) << 23u);
+// \`traits\` is what packNoise (kernels/offsets/perturbation.ts) says of the tensor: the power of two that z is multiplied by, and a mask's share.
+fn noise4(seed: vec2<u32>, tensor: u32, traits: u32, quad: u32, width: u32) -> vec4<f32> {
+  let gain = bitcast<f32>(u32(127 + (bitcast<i32>(traits) >> 24u)) << 23u);
 #include "direction_z.wgsl"
 }
 `;

@@ -6,27 +6,17 @@
 
 import type { FrozenBy } from "../../optim/preparations/frozen.ts";
 import type { Law } from "../../optim/directions/noise.ts";
-import type { OffsetForm } from "../../optim/offset.ts";
+import type { Trainable } from "../../optim/trainable.ts";
 import type { Range } from "../device/graph.ts";
 import type { Storage } from "../device/storage.ts";
 import type { ShaderKey } from "../device/template.ts";
 
 /** The offsets of one tensor, and the noise of the branches. */
-export interface Perturbation {
+export interface Perturbation extends Pick<Trainable, "id" | "form" | "span" | "share" | "gain"> {
   /** Where its offsets lie. Quantised: `[span][stride]`; dense tensors and codebooks: as their elements. */
   readonly offsets: Storage | Range;
-  /** How an offset changes its base. */
-  readonly form: OffsetForm;
-  /** Columns that share an offset (ignored for dense tensors and codebooks, which have one per element). */
-  readonly span: number;
   /** Offsets from one span to the next: rows rounded up to 4; of codebooks the columns of an entry. */
   readonly stride: number;
-  /** Tensor id of the noise: CRC-32 of its name. */
-  readonly id: number;
-  /** What a mask leaves of the tensor, in 65536ths, where tensors differ. */
-  readonly share?: number | undefined;
-  /** z is multiplied by 2 to this power, see `largestGain`. Default 0. */
-  readonly gain?: number | undefined;
   /** Absent: offsets only, for evaluation. */
   readonly noise?: BranchNoise | undefined;
 }
@@ -50,7 +40,7 @@ export function perturbationKey(perturbation: Perturbation | undefined): ShaderK
   };
 }
 
-/** What noise is told of a tensor: its gain in bits 24-31, and 1 more than its share of a mask below, 0 for none given. */
+/** What the noise of a tensor differs by, its traits: its gain in bits 24-31, and 1 more than its share of a mask below, 0 for none given. */
 export function packNoise(
   { share, gain = 0 }: Pick<Perturbation, "share" | "gain"> = {},
 ): number {

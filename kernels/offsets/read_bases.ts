@@ -114,7 +114,7 @@ export async function prepareOffsets(
   const changed: MaskedTensor[] = [];
   for (const one of offsets.trainables) {
     const bases = await basesOf(gpu, tensors, one);
-    changed.push({ name: one.name, form: one.form, bases, offsets: values.get(one.name)! });
+    changed.push({ ...one, bases, offsets: values.get(one.name)! });
   }
   preparation.change(changed);
   offsets.write(gpu, values);

@@ -23,7 +23,7 @@ struct Section {
   bounded: u32, // 1 where offsets are relative to what has a sign to keep
   place: u32,
   width: u32,   // quads of a row of the offsets' matrix
-  told: u32,    // what noise is told of it, see packNoise
+  traits: u32,  // what its noise differs by, see packNoise
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -86,9 +86,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
       if (coefficient != 0.0 && takes_part) {
 #if RULE
         acts = acts || step.w != 0u;
-        sum += coefficient * noise4(step.xy, section.tensor, section.told, local, section.width);
+        sum += coefficient * noise4(step.xy, section.tensor, section.traits, local, section.width);
 #else
-        if (own) { w += coefficient * w; } else { w += coefficient * noise4(step.xy, section.tensor, section.told, local, section.width); }
+        if (own) { w += coefficient * w; } else { w += coefficient * noise4(step.xy, section.tensor, section.traits, local, section.width); }
 #endif
       }
     }

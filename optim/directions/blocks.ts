@@ -4,6 +4,7 @@
  * @module
  */
 import { integerWithin } from "../check.ts";
+import { layerParts, type Placed } from "../trainable.ts";
 import type { Seed } from "./seed.ts";
 import type { BlockPlace, Structure } from "./structure.ts";
 import { threefry2x32 } from "./threefry.ts";
@@ -65,20 +66,6 @@ export function completeBlocks({ by, count, order = "cycle", keep = 1 }: Blocks)
   const given = count ?? (by === "part" ? 2 : NaN);
   integerWithin("blocks", "count", given, 1, by === "part" ? 2 : largest[by]);
   return { by, count: given, order, keep };
-}
-
-/** Halves of a layer. */
-export type LayerPart = "attention" | "mlp";
-
-/** All halves, in the order of their numbers from 1. */
-export const layerParts: readonly LayerPart[] = ["attention", "mlp"];
-
-/** What is known of where a tensor belongs. */
-export interface Placed {
-  /** Its layer, counted from 0; absent if it is in none. */
-  readonly layer?: number | undefined;
-  /** The half of its layer that it is in; absent if it is in none. */
-  readonly part?: LayerPart | undefined;
 }
 
 /**

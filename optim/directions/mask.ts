@@ -6,7 +6,8 @@
 import { integerWithin } from "../check.ts";
 import { fillElements } from "./elements.ts";
 import type { Seed } from "./seed.ts";
-import type { NoisePlace, Structure } from "./structure.ts";
+import type { NoisePlace } from "../trainable.ts";
+import type { Structure } from "./structure.ts";
 import { threefry2x32 } from "./threefry.ts";
 
 /** A sparse direction: most elements of z are zero. */
@@ -130,6 +131,6 @@ fn mask4(word: u32, tensor: u32, share: u32, quad: u32) -> vec4<bool> {
 }`,
     z: `\
   let z = level4(lanes4(threefry(seed, vec2<u32>(quad, tensor)))) * gain;
-  return select(vec4<f32>(), z, mask4(seed.y, tensor, told & 0x1ffffu, quad));`,
+  return select(vec4<f32>(), z, mask4(seed.y, tensor, traits & 0x1ffffu, quad));`,
   },
 };

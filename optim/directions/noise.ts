@@ -12,7 +12,7 @@ import { fillElements } from "./elements.ts";
 import { type Distribution, DISTRIBUTIONS } from "./law.ts";
 import { longestRow } from "./low_rank.ts";
 import type { Seed } from "./seed.ts";
-import type { NoisePlace } from "./structure.ts";
+import type { NoisePlace } from "../trainable.ts";
 import {
   type CompleteStructures,
   structureIn,
@@ -23,7 +23,7 @@ import {
 
 export { type Distribution, DISTRIBUTIONS } from "./law.ts";
 export { masterSeed, type Seed, stepSeed } from "./seed.ts";
-export type { FillNoise, NoisePlace, Structure, StructureShader } from "./structure.ts";
+export type { FillNoise, Structure, StructureShader } from "./structure.ts";
 export { threefry2x32 } from "./threefry.ts";
 
 /** The law of a direction: of its elements, and of how they hang together. */

@@ -4,17 +4,8 @@
  * @module
  */
 import type { Distribution } from "./law.ts";
+import type { NoisePlace } from "../trainable.ts";
 import type { Seed } from "./seed.ts";
-
-/** What noise needs to know of a tensor besides its id. */
-export interface NoisePlace {
-  /** Elements of a row of its matrix, for low-rank directions; all by default. */
-  readonly width?: number | undefined;
-  /** Elements that a mask leaves, in 65536ths, where tensors differ (see {@linkcode Mask}); what the seed says by default. */
-  readonly share?: number | undefined;
-  /** z is multiplied by 2 to this power, -{@linkcode largestGain} to {@linkcode largestGain}, where tensors differ; 0 by default. */
-  readonly gain?: number | undefined;
-}
 
 /** Where a tensor belongs. Layers and parts are counted from 1; 0 is what belongs to none, and is never taken. */
 export interface BlockPlace {
@@ -41,7 +32,7 @@ export interface StructureShader {
   /** Functions that `z` calls; none by default. */
   readonly functions?: string;
   /**
-   * The body of `noise4`, from `gain` on: returns four elements; that of the law alone if absent. It sees `seed`, `tensor`, `told`, `quad`, `width` and `gain`, and the functions
+   * The body of `noise4`, from `gain` on: returns four elements; that of the law alone if absent. It sees `seed`, `tensor`, `traits`, `quad`, `width` and `gain`, and the functions
    * `threefry`, `lanes4` and `level4`.
    */
   readonly z?: string;

@@ -16,7 +16,7 @@ import {
   parseDirections,
   plainDirections,
 } from "../directions/direction_plan.ts";
-import { largestLayer, type LayerPart, layerParts } from "../directions/blocks.ts";
+import { largestLayer } from "../directions/blocks.ts";
 import {
   type Distribution,
   DISTRIBUTIONS,
@@ -26,40 +26,15 @@ import {
   NOISE_VERSION,
 } from "../directions/noise.ts";
 import type { JsonValue } from "../json.ts";
-import { type OffsetForm, offsetForms, type Projection, projections } from "../offset.ts";
+import { offsetForms, type Projection, projections } from "../offset.ts";
 import { factNames, wrongFact } from "../preparations/preparation.ts";
 import { preparationsOf } from "../preparations/preparations.ts";
+import { layerParts, type Trainable } from "../trainable.ts";
 import type { UpdateRule } from "../updates/update_rule.ts";
 import { parseUpdateRule } from "../updates/update_rules.ts";
 import { assertFeatures, featuresOf, type LedgerFeature, saidFeatures } from "./features.ts";
 import { bad, choice, fields, integer, isFields, json, text } from "./fields.ts";
 import { assertVersion, oldVersions, renewed } from "./old_versions.ts";
-
-/** One trained tensor. */
-export interface LedgerTrainable {
-  /** The tensor's name. */
-  readonly name: string;
-  /** Its id in the noise generator, a u32. */
-  readonly id: number;
-  /** Offsets, including those that only pad. */
-  readonly count: number;
-  /** How its offsets change their base. */
-  readonly form: OffsetForm;
-  /** Columns that share an offset. */
-  readonly span: number;
-  /** Rows of the tensor. */
-  readonly rows: number;
-  /** Columns of the tensor. */
-  readonly columns: number;
-  /** Elements that a mask with a global budget leaves, in 65536ths; absent elsewhere. */
-  readonly share?: number | undefined;
-  /** The power of two that its z is multiplied by, where tensors differ; absent elsewhere. */
-  readonly gain?: number | undefined;
-  /** The layer that it is in, from 0, where blocks take turns; absent elsewhere, and for what is in none. */
-  readonly layer?: number | undefined;
-  /** The half of its layer that it is in; absent where {@linkcode layer} is, and for what is in neither. */
-  readonly part?: LayerPart | undefined;
-}
 
 /** What a ledger says about itself. */
 export interface LedgerHeader {
@@ -68,7 +43,7 @@ export interface LedgerHeader {
   /** The fingerprint of the base model: `2:` and a SHA-256, or without the `2:` an older one, see {@linkcode isOlderFingerprint}. */
   readonly model: string;
   /** What is trained, in order; ids are unique. */
-  readonly trainables: readonly LedgerTrainable[];
+  readonly trainables: readonly Trainable[];
   /** `optimiser.describe()`. */
   readonly optimiser: JsonValue;
   /** The master seed. */
@@ -236,7 +211,7 @@ function parseJson(bytes: Uint8Array): unknown {
 
 const u32 = 0xffffffff;
 
-function checkTrainable(value: unknown): LedgerTrainable {
+function checkTrainable(value: unknown): Trainable {
   const from = fields(value, "a trainable");
   return {
     name: text(from, "name"),
@@ -254,7 +229,7 @@ function checkTrainable(value: unknown): LedgerTrainable {
 }
 
 /** Where tensors belong is part of a ledger where something follows from it. */
-function withPlaces({ blocks }: DirectionPlan, trainable: LedgerTrainable): LedgerTrainable {
+function withPlaces({ blocks }: DirectionPlan, trainable: Trainable): Trainable {
   if (blocks && blocks.by !== "tensor") return trainable;
   const { layer: _, part: __, ...rest } = trainable;
   return rest;
@@ -335,7 +310,7 @@ function shortened(model: string): string {
 export function assertLedgerFits(
   header: LedgerHeader,
   model: string,
-  trainables: readonly LedgerTrainable[],
+  trainables: readonly Trainable[],
 ): void {
   const refuse = (why: string) => new RangeError(`Cannot use ledger: ${why}`);
   if (header.model !== model) {

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import type { Placed } from "../directions/blocks.ts";
+import type { Placed } from "../trainable.ts";
 import type { Distribution } from "../directions/law.ts";
 import { structureIn, type StructureName } from "../directions/structures.ts";
 import { bad, type Fields, fields, isFields } from "./fields.ts";

@@ -3,13 +3,13 @@
  *
  * @module
  */
-import type { OffsetForm } from "../offset.ts";
+import type { Trainable } from "../trainable.ts";
 
 /** Facts of a tensor that preparations find; a ledger keeps them, nothing looks for them again. */
 export type FoundFact = "share" | "gain";
 
 /** Facts that were found of a tensor. */
-export type FoundFacts = { readonly [Fact in FoundFact]?: number | undefined };
+export type FoundFacts = Pick<Trainable, FoundFact>;
 
 /** How the steepness of a loss is looked at: along so many directions in each tensor alone, so far. */
 export interface SlopeLooks {
@@ -20,11 +20,7 @@ export interface SlopeLooks {
 }
 
 /** A tensor whose offsets a preparation changes. */
-export interface MaskedTensor {
-  /** In errors. */
-  readonly name: string;
-  /** How an offset changes its base. */
-  readonly form: OffsetForm;
+export interface MaskedTensor extends Pick<Trainable, "name" | "form"> {
   /** What each offset tunes, NaN where it only pads: a value, or the mean size of several. */
   readonly bases: Float32Array;
   /** The offsets, changed in place. */

@@ -5,10 +5,11 @@
  */
 import type { BlockPlace } from "../directions/blocks.ts";
 import { type DirectionPlan, isOwnDirection } from "../directions/direction_plan.ts";
-import { fillNoise, type Law, type NoisePlace } from "../directions/noise.ts";
+import { fillNoise, type Law } from "../directions/noise.ts";
 import { structureOf } from "../directions/structures.ts";
 import { evenOut, frozenBy, markFrozen } from "../preparations/frozen.ts";
 import { keepSign, type OffsetForm, type Projection } from "../offset.ts";
+import type { NoisePlace, Trainable } from "../trainable.ts";
 import { elementOps } from "../algebra/element_ops.ts";
 import type { Seed } from "../directions/seed.ts";
 import type { UpdateRule } from "../updates/update_rule.ts";
@@ -51,9 +52,7 @@ export function rests(
 }
 
 /** The offsets of one tensor, or a stretch of them. */
-export interface OffsetTensor extends NoisePlace {
-  /** The tensor's id, see {@linkcode tensorId}. */
-  readonly id: number;
+export interface OffsetTensor extends NoisePlace, Pick<Trainable, "id"> {
   /** The offsets, changed in place. */
   readonly offsets: Float32Array;
   /** Index of `offsets[0]` in the whole tensor; 0 by default. */

@@ -4,8 +4,8 @@
  *
  * @module
  */
-import { type BlockPlace, blockPlace, type Placed } from "../directions/blocks.ts";
-import { fillNoise, type NoisePlace } from "../directions/noise.ts";
+import { blockPlace } from "../directions/blocks.ts";
+import { fillNoise } from "../directions/noise.ts";
 import { masterSeed, type Seed } from "../directions/seed.ts";
 import { structureOf } from "../directions/structures.ts";
 import { tensorId } from "../directions/tensor_id.ts";
@@ -15,7 +15,8 @@ import { frozenBy, markFrozen } from "../preparations/frozen.ts";
 import { dueBefore } from "../preparations/preparation.ts";
 import { preparationsOf } from "../preparations/preparations.ts";
 import { isHeld, updateInputs } from "../updates/update_rule.ts";
-import { applyRecord, type StepRecord } from "./apply_record.ts";
+import type { NoisePlace, Trainable } from "../trainable.ts";
+import { applyRecord, type OffsetTensor, type StepRecord } from "./apply_record.ts";
 import { type MadeStep, StepInMaking } from "./run_steps.ts";
 import type { Look } from "./scalar_program.ts";
 
@@ -37,19 +38,15 @@ export interface SessionOptions {
 }
 
 /** A tensor among the parameters. */
-export interface SessionTensor extends Pick<NoisePlace, "width" | "gain">, Placed {
-  /** Its name, which its id follows from. */
-  readonly name: string;
-  /** Its elements. */
-  readonly count: number;
-}
+export interface SessionTensor
+  extends
+    Pick<Trainable, "name" | "count" | "gain" | "layer" | "part">,
+    Pick<NoisePlace, "width"> {}
 
 /** A stretch of the parameters. */
-interface Stretch extends NoisePlace {
-  readonly id: number;
+interface Stretch extends Omit<OffsetTensor, "offsets" | "start" | "base" | "state"> {
   readonly from: number;
   readonly to: number;
-  readonly place?: BlockPlace;
 }
 
 function stretches(

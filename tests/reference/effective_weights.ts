@@ -5,13 +5,8 @@
  *
  * @module
  */
-import {
-  type Distribution,
-  type Law,
-  noiseAt,
-  type NoisePlace,
-  type Seed,
-} from "../../optim/directions/noise.ts";
+import { type Distribution, type Law, noiseAt, type Seed } from "../../optim/directions/noise.ts";
+import type { NoisePlace } from "../../optim/trainable.ts";
 import { CODE_TABLES } from "../../quant/layouts/code_tables.ts";
 import { FORMATS } from "../../quant/formats/formats.ts";
 import { sameLayout } from "../../quant/layouts/planes.ts";

@@ -9,11 +9,9 @@ import {
   type DeviceTensor,
   hasSign,
   OffsetSet,
-  offsetWidth,
   prepareOffsets,
   replayMoves,
   type ReplayOptions,
-  type Trainable,
   trainableOf,
 } from "../../kernels/mod.ts";
 import {
@@ -31,15 +29,16 @@ import {
   isOlderFingerprint,
   type Ledger,
   type LedgerHeader,
-  type LedgerTrainable,
   type MaskedTensor,
   NOISE_VERSION,
+  noisePlace,
   type OffsetRule,
   type OffsetTensor,
   preparationsOf,
   replaySteps,
   stepsToReplay,
   tensorId,
+  type Trainable,
 } from "../../optim/mod.ts";
 import { readScales } from "../../quant/layouts/decode.ts";
 import { offsetBases } from "../../quant/fold/magnitudes.ts";
@@ -126,7 +125,7 @@ export async function replayLedger(
 }
 
 /** How a tensor's offsets move: only scales have a sign to keep. */
-function ruleOf({ header, head: { law, update, plan } }: Ledger, trainable: LedgerTrainable) {
+function ruleOf({ header, head: { law, update, plan } }: Ledger, trainable: Trainable) {
   return {
     update,
     plan,
@@ -145,7 +144,7 @@ function tensorOf(source: ModelSource, name: string): TensorSource {
 /** What each offset of a tensor, or of a part of it, tunes. */
 async function basesOf(
   source: ModelSource,
-  { name, span }: LedgerTrainable,
+  { name, span }: Trainable,
 ): Promise<Float32Array> {
   const { tensor: owner, part } = partOf(name);
   const tensor = tensorOf(source, owner);
@@ -155,7 +154,7 @@ async function basesOf(
 /** The stored scales of a tensor in the order of its offsets, `[group][stride]`. */
 async function scalesInOffsetOrder(
   source: ModelSource,
-  { name, rows, columns, span, count }: LedgerTrainable,
+  { name, rows, columns, span, count }: Trainable,
 ): Promise<Float32Array> {
   const scales = readScales(await tensorOf(source, name).read(0, rows));
   const groups = Math.ceil(columns / span);
@@ -193,7 +192,6 @@ export async function replayOnHost(
   const replayed: Replayed[] = [];
   const changes = preparationsOf(plan).some(({ looks }) => looks === "offsets");
   for (const [index, trainable] of header.trainables.entries()) {
-    const { name, form } = trainable;
     const rule = ruleOf(ledger, trainable);
     const offsets = new Float32Array(trainable.count);
     const state = Array.from(
@@ -204,13 +202,13 @@ export async function replayOnHost(
       ? await scalesInOffsetOrder(source, trainable)
       : undefined;
     const tensor = {
-      ...{ id: trainable.id, place: blockPlace(trainable, index), width: offsetWidth(trainable) },
-      ...{ share: trainable.share, gain: trainable.gain, offsets, state },
+      ...noisePlace(trainable),
+      ...{ place: blockPlace(trainable, index), offsets, state },
       ...(base ? { base } : {}),
     };
     const bases = changes ? await basesOf(source, trainable) : offsets;
-    replayed.push({ rule, tensor, masked: { name, form, bases, offsets } });
-    out.set(name, offsets);
+    replayed.push({ rule, tensor, masked: { ...trainable, bases, offsets } });
+    out.set(trainable.name, offsets);
   }
   let served = performance.now();
   await replaySteps(plan, records, {

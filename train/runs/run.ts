@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { join } from "@std/path";
 import { OffsetSet } from "../../kernels/mod.ts";
 import { fingerprintLike } from "../../models/checkpoints/fingerprint.ts";
 import { planOffsets, type Selection } from "../selection.ts";
@@ -17,13 +16,13 @@ import {
   type LedgerHeader,
   type Optimiser,
 } from "../../optim/mod.ts";
+import { BegunFiles, eventFilesOf, remove } from "./begun_files.ts";
 import { chooseLayers } from "./choose_layers.ts";
 import { optimiserOfConfig } from "../config/optimiser.ts";
 import { withAbsolutePaths } from "../config/paths.ts";
 import type { TrainConfig } from "../config/schema.ts";
 import { configToYaml } from "../config/write_yaml.ts";
 import { EventFile } from "./event_file.ts";
-import { isEventFile } from "./event_file_name.ts";
 import { finetune, type TrainingEvent } from "../finetune.ts";
 import { LedgerFile } from "../ledgers/ledger_file.ts";
 import { ledgerHeader } from "../ledgers/ledger_header.ts";
@@ -306,62 +305,6 @@ export class Run implements Disposable {
   /** Closes files, frees offsets. A run that was begun and failed before its first step leaves nothing. */
   [Symbol.dispose](): void {
     this.#owned.dispose();
-  }
-}
-
-/** The files that a new run begins with: taken back when it fails before its first step, so that the next try finds the folder free. */
-class BegunFiles implements Disposable {
-  readonly #folder: RunFolder;
-  readonly #hadFolder: boolean;
-  #taken = false;
-  #kept = false;
-
-  constructor(folder: RunFolder) {
-    this.#folder = folder;
-    this.#hadFolder = existsSync(folder.path);
-  }
-
-  /** The ledger is this run's own. */
-  made(): void {
-    this.#taken = true;
-  }
-
-  /** Whether they are to stay. */
-  keep(kept: boolean): void {
-    this.#kept = kept;
-  }
-
-  [Symbol.dispose](): void {
-    if (this.#kept) return;
-    const { ledger, config, metrics, curve, path } = this.#folder;
-    for (const file of this.#taken ? [ledger, config, metrics, curve] : []) remove(file);
-    for (const file of this.#taken ? eventFilesOf(path) : []) remove(file);
-    if (!this.#hadFolder) remove(path);
-  }
-}
-
-function eventFilesOf(folder: string): string[] {
-  try {
-    return [...Deno.readDirSync(folder)].map(({ name }) => name).filter(isEventFile)
-      .map((name) => join(folder, name));
-  } catch {
-    return [];
-  }
-}
-
-/** Removes a file, or a folder that is empty. */
-function remove(path: string): void {
-  try {
-    Deno.removeSync(path);
-  } catch { /* There is none, or it is not empty. */ }
-}
-
-function existsSync(path: string): boolean {
-  try {
-    Deno.lstatSync(path);
-    return true;
-  } catch {
-    return false;
   }
 }
 
