@@ -7,3 +7,4 @@
 export { llama, type LlamaConfig } from "./llama.ts";
 export { qwen2 } from "./qwen2.ts";
 export { qwen3 } from "./qwen3.ts";
+export { phi3, type Phi3Config } from "./phi3.ts";
