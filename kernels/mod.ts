@@ -5,6 +5,7 @@
  */
 
 export * from "./device/activation_pool.ts";
+export * from "./operations/activations/activation_operation.ts";
 export * from "./operations/activations/activations.ts";
 export * from "./operations/activations/silu_gate.ts";
 export * from "./operations/add.ts";
