@@ -26,6 +26,7 @@ import rowDots from "./matmul/layouts/row_dots.wgsl.ts";
 import superScales from "./matmul/layouts/super_scales.wgsl.ts";
 import matmulParams from "./matmul/matmul_params.wgsl.ts";
 import combine from "./offsets/combine.wgsl.ts";
+import moved from "./offsets/moved.wgsl.ts";
 import noise from "./offsets/noise.wgsl.ts";
 import finite from "./step/finite.wgsl.ts";
 
@@ -44,6 +45,7 @@ export const SHADER_LIBRARY: ShaderLibrary = {
   "finite.wgsl": finite,
   "grid_points.wgsl": gridPoints,
   "matmul_params.wgsl": matmulParams,
+  "moved.wgsl": moved,
   "noise.wgsl": noise,
   "register_codebook.wgsl": registerCodebook,
   "register_column.wgsl": registerColumn,

@@ -10,8 +10,7 @@
 //
 // Layouts: x [B][M][K], y [B][M][N], offsets [span][stride].
 
-#include "noise.wgsl"
-#include "combine.wgsl"
+#include "moved.wgsl"
 
 #include "matmul_params.wgsl"
 #include "register_{LAYOUT}.wgsl" functions
@@ -113,7 +112,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
         let w = offsets[first + row_quad{q}];
 #if MIXED && NOISE
 #if ROWS == 1
-        offset0[{q}] = w + branch0.amplitude * free4(w, noise4(branch0.seed, p.tensor, p.told, first + row_quad{q}, p.stride / 4u));
+        offset0[{q}] = moved4(w, branch0, first + row_quad{q});
 #else
         // Once for all rows when they share the seed: a loop, since software adapters run both sides of an if.
         var s = 0u;
@@ -122,7 +121,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
 #for r ROWS
           seed = select(seed, branch{r}.seed, s == {r}u);
 #endfor
-          let z = free4(w, noise4(seed, p.tensor, p.told, first + row_quad{q}, p.stride / 4u));
+          let z = drawn4(w, seed, first + row_quad{q});
 #for r ROWS
           offset{r}[{q}] = select(offset{r}[{q}], w + branch{r}.amplitude * z, seeds == 1u || s == {r}u);
 #endfor
@@ -133,13 +132,13 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
         }
 #endif
 #elif NOISE
-        offset[{q}] = w + branch.amplitude * free4(w, noise4(branch.seed, p.tensor, p.told, first + row_quad{q}, p.stride / 4u));
+        offset[{q}] = moved4(w, branch, first + row_quad{q});
 #else
         offset[{q}] = w;
 #endif
       }
 #endfor
-      first += p.stride / 4u;
+      first += p.width;
     }
     units_left--;
 #endif

@@ -9,7 +9,8 @@ import type { Layout } from "../../quant/layouts/layout.ts";
 import { partName, secondPart } from "../../quant/layouts/trained_part.ts";
 import type { Graph, Resource, Value } from "../device/graph.ts";
 import { layoutKey, UNIFORM_BYTES } from "./layout_key.ts";
-import { packNoise, type Perturbation, perturbationKey } from "../offsets/perturbation.ts";
+import { bindPerturbation } from "../offsets/bind.ts";
+import type { Perturbation } from "../offsets/perturbation.ts";
 import type { ShaderKey } from "../device/template.ts";
 import type { DeviceTensor, TensorPiece } from "../device/tensor.ts";
 import source from "./perturbed_plane.wgsl.ts";
@@ -74,11 +75,12 @@ function perturbedPlane(
   const name = partName(tensor.name, part);
   const quads = part === "codebook" ? base.bytes / 8 : groups * rowQuads(piece);
   const y = graph.value(`${name} by branch`, branches * quads * 4);
+  const bound = bindPerturbation(perturbation);
   graph.add({
     label: `perturb ${name}`,
     source,
-    key: { ...perturbationKey(perturbation), PLANE: part },
-    reads: { 1: base, 8: perturbation.offsets, 9: perturbation.noise?.branches },
+    key: { ...bound.key, PLANE: part },
+    reads: { 1: base, ...bound.reads },
     writes: { 3: y },
     parameters: [
       branches,
@@ -88,9 +90,7 @@ function perturbedPlane(
       groups,
       Math.ceil(perturbation.span / groupColumns),
       piece.firstRow / 4,
-      perturbation.stride / 4,
-      perturbation.id,
-      packNoise(perturbation),
+      ...bound.parameters,
     ],
     workgroups: Math.ceil(branches * quads / 64),
   });
@@ -109,13 +109,14 @@ export function perturbedVector(
 ): Value {
   const quads = columns / 4;
   const y = graph.value(`${name} by branch`, branches * columns);
+  const bound = bindPerturbation(perturbation);
   graph.add({
     label: `perturb ${name}`,
     source,
-    key: { ...perturbationKey(perturbation), PLANE: "vector" },
-    reads: { 1: codes, 8: perturbation.offsets, 9: perturbation.noise?.branches },
+    key: { ...bound.key, PLANE: "vector" },
+    reads: { 1: codes, ...bound.reads },
     writes: { 3: y },
-    parameters: [branches, quads, 0, 1, 0, 1, 0, quads, perturbation.id, packNoise(perturbation)],
+    parameters: [branches, quads, 0, 1, 0, 1, 0, ...bound.parameters],
     workgroups: Math.ceil(branches * quads / 64),
   });
   return y;

@@ -5,3 +5,5 @@
  */
 
 export { llama, type LlamaConfig } from "./llama.ts";
+export { qwen2 } from "./qwen2.ts";
+export { qwen3 } from "./qwen3.ts";

@@ -17,12 +17,19 @@ export const MezoGvOptions = {
     max: 63,
     shown: "a quarter of them",
   },
+  bottom: {
+    doc: "candidates whose mean is the far end of the direction",
+    whole: true,
+    min: 1,
+    max: 63,
+    shown: "all others",
+  },
 } as const;
 /** Arguments of {@linkcode mezoGv}. */
 export type MezoGvOptions = NamedOptions & OptionsOf<typeof MezoGvOptions>;
 
 /**
- * MeZO-GV: moves along the mean of the best candidates minus the mean of all others, see {@linkcode contrastOf}; `queries` are the
+ * MeZO-GV: moves along the mean of the best candidates minus the mean of all others (or of the `bottom` worst), see {@linkcode contrastOf}; `queries` are the
  * candidates, 8 by default. Epsilon 1e-3, learning rate 1e-6.
  *
  * Departures: as of {@linkcode mezoGreedy}.
@@ -49,9 +56,9 @@ export const mezoGv: NamedOptimiser<typeof MezoGvOptions> = named({
   options: MezoGvOptions,
   make: (options) => {
     const { epsilon, queries: candidates, learningRate } = options;
-    const { top = Math.max(1, Math.floor(candidates / 4)) } = options;
+    const { top = Math.max(1, Math.floor(candidates / 4)), bottom = candidates - top } = options;
     return {
-      estimator: contrastOf({ epsilon, candidates, top, bottom: candidates - top }),
+      estimator: contrastOf({ epsilon, candidates, top, bottom }),
       transformations: [scaleBySchedule(learningRate)],
     };
   },

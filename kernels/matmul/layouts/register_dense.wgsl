@@ -30,7 +30,7 @@
       let e{c} = (p.first_output + n{c}) * quads + k;
       let o{c} = offsets[e{c}];
 #if !MIXED && NOISE
-      let v{c} = combine4(w{c}, o{c} + branch.amplitude * free4(o{c}, noise4(branch.seed, p.tensor, p.told, e{c}, quads)));
+      let v{c} = combine4(w{c}, moved4(o{c}, branch, e{c}));
 #elif !MIXED
       let v{c} = combine4(w{c}, o{c});
 #endif
@@ -44,7 +44,7 @@
 #if MIXED && FORM != none
 #if NOISE
 #for c COLS
-        acc{r}_{c} += dot(xr, combine4(w{c}, o{c} + branch{r}.amplitude * free4(o{c}, noise4(branch{r}.seed, p.tensor, p.told, e{c}, quads))));
+        acc{r}_{c} += dot(xr, combine4(w{c}, moved4(o{c}, branch{r}, e{c})));
 #endfor
 #else
 #for c COLS

@@ -7,8 +7,7 @@
 const text: string = `// y[r, :] = x[row(r), :] / sqrt(mean(x^2) + eps) * g_b. With ROW_LIST only the listed rows of each branch are normalised
 // and written compactly: the positions that the loss needs.
 
-#include "noise.wgsl"
-#include "combine.wgsl"
+#include "moved.wgsl"
 
 struct Params {
   rows: u32,        // output rows of one branch
@@ -17,7 +16,8 @@ struct Params {
   list: u32,        // where the row list starts in the batch
   branches: u32,
   tensor: u32,
-  told: u32,
+  traits: u32,
+  width: u32,
   epsilon: f32,
 }
 
@@ -27,12 +27,6 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;
 #if ROW_LIST
 @group(0) @binding(4) var<storage, read> batch: array<u32>;
-#endif
-#if FORM != none
-@group(0) @binding(8) var<storage, read> offsets: array<vec4<f32>>;
-#if NOISE
-@group(0) @binding(9) var<storage, read> branches: array<Branch>;
-#endif
 #endif
 
 #if LANES != 1
@@ -79,11 +73,7 @@ fn main(
   for (var k = lane; k < quads; k += LANES) {
     var g = bitcast<vec4<f32>>(gain[k]);
 #if FORM != none
-    var offset = offsets[k];
-#if NOISE
-    offset += branches[b].amplitude * free4(offset, noise4(branches[b].seed, p.tensor, p.told, k, quads));
-#endif
-    g = combine4(g, offset);
+    g = combine4(g, offset4(b, k));
 #endif
     y[row * quads + k] = x[source + k] * factor * g;
   }

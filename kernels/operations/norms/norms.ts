@@ -4,10 +4,11 @@
  * @module
  */
 
-import type { Storage } from "../device/storage.ts";
-import type { Value } from "../device/graph.ts";
-import { type ForwardContext, rmsNorm, type RowList } from "./context.ts";
-import type { DeviceTensor } from "../device/tensor.ts";
+import type { Storage } from "../../device/storage.ts";
+import type { Value } from "../../device/graph.ts";
+import type { ForwardContext, RowList } from "../context.ts";
+import { rmsNorm } from "./rms_norm.ts";
+import type { DeviceTensor } from "../../device/tensor.ts";
 
 /** Formulas by which rows are normalised. */
 export type NormKind = "rms";

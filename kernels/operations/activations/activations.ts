@@ -4,8 +4,9 @@
  * @module
  */
 
-import type { Value } from "../device/graph.ts";
-import { type ForwardContext, siluGate } from "./context.ts";
+import type { Value } from "../../device/graph.ts";
+import type { ForwardContext } from "../context.ts";
+import { siluGate } from "./silu_gate.ts";
 
 /** Functions by name. */
 export type ActivationKind = "silu";
