@@ -1,0 +1,24 @@
+/**
+ * The rectified linear unit.
+ *
+ * @module
+ */
+
+import type { Value } from "../../device/graph.ts";
+import { type Operation, recordOperation } from "../../device/operation.ts";
+import type { ForwardContext } from "../context.ts";
+import { elementwise } from "../elementwise.ts";
+import source from "./relu.wgsl.ts";
+
+/** x, and a gate if there is one, to `max(x, 0)`, times the gate. */
+export const reluOperation: Operation<null> = elementwise(
+  "relu",
+  "relu",
+  source,
+  (inputs) => ({ TIMES: inputs.length > 1 }),
+);
+
+/** `max(x, 0)`, times `times` if that is given; what is not a number stays so. */
+export function relu({ graph }: Pick<ForwardContext, "graph">, x: Value, times?: Value): Value {
+  return recordOperation(graph, reluOperation, times ? [x, times] : [x], null);
+}
