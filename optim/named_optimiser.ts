@@ -36,7 +36,7 @@ export const NamedOptions = {
   learningRate: {
     doc: "peak learning rate",
     min: 0,
-    max: 1e30,
+    max: 3e38,
     or: "a schedule",
     default: 1e-6,
     file: { above: true, max: 1000 },

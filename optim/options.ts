@@ -96,7 +96,7 @@ export const magnitude: NumberRule = { min: 1e-30, max: 1e30 };
 /** A number above 0 whose square and the square's reciprocal are f32 that no device flushes. */
 export const squared: NumberRule = { min: 1e-18, max: 1e18 };
 /** A learning rate: f32 holds it. */
-export const rate: NumberRule = { min: 0, max: 1e30 };
+export const rate: NumberRule = { min: 0, max: 3e38 };
 /** A learning rate, or one over the steps. */
 export const scheduled: NumberRule & { readonly or: string } = { ...rate, or: "a schedule" };
 /** Directions of a step. */

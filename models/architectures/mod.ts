@@ -5,3 +5,4 @@
  */
 
 export { llama, type LlamaConfig } from "./llama.ts";
+export { qwen2 } from "./qwen2.ts";

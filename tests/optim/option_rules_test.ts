@@ -25,6 +25,7 @@ import {
   momentum,
   momentumFromSeeds,
   namedOptimisers,
+  NonFiniteLossError,
   normaliseByRms,
   normaliseBySpread,
   onePoint,
@@ -119,6 +120,8 @@ for (const name of optimiserNames) {
         try {
           runs(make({ ...more, [key]: value }));
         } catch (error) {
+          // A rate that f32 holds may lead beyond it; that is a step's own error.
+          if (key === "learningRate" && error instanceof NonFiniteLossError) continue;
           assert(error instanceof RangeError, `${key}: ${value}: ${error}`);
           assert(UNFIT[key]?.test(error.message), error.message);
         }
