@@ -202,6 +202,14 @@ Deno.test("rooms: models know Deno in the folder of the disk alone", async () =>
   assertEquals(found, []);
 });
 
+Deno.test("rooms: what a module exports of others it lists by name", async () => {
+  const found: string[] = [];
+  for (const path of modules) {
+    if (/^export \*/m.test(withoutComments(await read(path)))) found.push(path);
+  }
+  assertEquals(found, []);
+});
+
 Deno.test("rooms: every shader is imported by a module", () => {
   const imported = new Set([...graph.values()].flat().map(({ resolved }) => resolved));
   const shaders = rooms.flatMap((room) => filesBelow(room, ".wgsl"));
