@@ -7,7 +7,6 @@
  * @module
  */
 
-import type { PlaneWords } from "./layout_rules.ts";
 import { type Layout, rulesOf } from "./layout_table.ts";
 
 export { type CodebookLayout, type CodebookShape, codebookShape } from "./codebook_layout.ts";
@@ -82,6 +81,10 @@ export function columnMultiple(layout: Layout): number {
 }
 
 /** Words in each plane of a `rows x columns` tensor. */
-export function planeWords(layout: Layout, rows: number, columns: number): PlaneWords {
+export function planeWords(
+  layout: Layout,
+  rows: number,
+  columns: number,
+): { codes: number; scales: number; codebook: number } {
   return rulesOf(layout).planeWords(layout, rows, columns);
 }
