@@ -33,13 +33,8 @@ export {
   targetLogProbability,
   targetLogProbabilityOperation,
 } from "./operations/losses.ts";
-export {
-  type NormKind,
-  normOf,
-  type NormOperation,
-  type NormOptions,
-  type NormVectors,
-} from "./operations/norms/norms.ts";
+export type { NormOperation, NormOptions, NormVectors } from "./operations/norms/norm_operation.ts";
+export { type NormKind, normOf } from "./operations/norms/norms.ts";
 export { rmsNorm, type RmsNormAttributes, rmsNormOperation } from "./operations/norms/rms_norm.ts";
 export { type HeadShape, rope, type RopeAttributes, ropeOperation } from "./operations/rope.ts";
 export {
