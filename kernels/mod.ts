@@ -53,7 +53,13 @@ export { type SubgroupSizes } from "./device/adapter.ts";
 export { type BatchLayout, batchLayout, type BatchShape } from "./operations/batch_layout.ts";
 export { BlockCopy } from "./step/block_copy.ts";
 export { extent } from "./statistics/extent.ts";
-export { assertTrainables, freezeByMagnitude, maskShares } from "./offsets/read_bases.ts";
+export {
+  assertTrainables,
+  basesOf,
+  freezeByMagnitude,
+  maskShares,
+  prepareOffsets,
+} from "./offsets/read_bases.ts";
 export {
   gatherColumns,
   type GatherColumnsAttributes,
@@ -130,17 +136,10 @@ export {
   selfCheck,
   type SelfCheckOptions,
 } from "./self_check.ts";
-export {
-  moveOffsets,
-  type MoveRule,
-  type Moves,
-  optimiserStep,
-  scalarStepShader,
-  type StepInputs,
-  type StepRecord,
-  StepState,
-  type StepTrial,
-} from "./step/step.ts";
+export { scalarStepShader } from "./step/scalar_step.ts";
+export { type StepRecord, StepState } from "./step/state.ts";
+export { moveOffsets, type MoveRule, type Moves } from "./offsets/move_offsets.ts";
+export { optimiserStep, type StepInputs, type StepTrial } from "./step/step.ts";
 export { Storage } from "./device/storage.ts";
 export { expandShader, type ShaderKey, type ShaderLibrary } from "./device/template.ts";
 export { DeviceTensor, type TensorPiece } from "./device/tensor.ts";

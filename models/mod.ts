@@ -94,7 +94,12 @@ export {
   recordLogits,
   recordLoss,
 } from "./forward.ts";
-export { gainForwards, measureGains, type MeasureGainsOptions } from "../train/probes/gains.ts";
+export {
+  gainForwards,
+  measureGains,
+  type MeasureGainsOptions,
+  slopesOf,
+} from "../train/probes/gains.ts";
 export {
   generate,
   type GeneratedToken,
@@ -102,7 +107,7 @@ export {
   sampler,
 } from "./inference/generate.ts";
 export { headsToReorder, reorderHeads } from "./checkpoints/head_order.ts";
-export { llama, type LlamaConfig, qwen2 } from "./architectures/mod.ts";
+export { llama, type LlamaConfig, opt, type OptConfig, qwen2, qwen3 } from "./architectures/mod.ts";
 export {
   type KeptChange,
   keptOfRows,
@@ -193,6 +198,7 @@ export {
   type TensorQuantization,
   type WantedFormats,
 } from "./checkpoints/derived/quantization_plan.ts";
+export { kindOf } from "./checkpoints/tensor_kind.ts";
 export { decodedSource } from "./checkpoints/derived/decoded.ts";
 export { quantizedSource, type QuantizedSourceOptions } from "./checkpoints/derived/quantised.ts";
 export { foldedSource } from "./checkpoints/derived/folded.ts";

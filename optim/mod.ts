@@ -29,7 +29,6 @@ export {
   type BlockPlace,
   blockPlace,
   type Blocks,
-  blockSeed,
   completeBlocks,
   inBlock,
   packPlace,
@@ -44,33 +43,33 @@ export { clipByQuantile, type ClipByQuantileOptions } from "./transformations/cl
 export { clipDerivative } from "./transformations/clip_derivative.ts";
 export { decayOffsets, type DecayOffsetsOptions } from "./transformations/decay_offsets.ts";
 export {
-  type CompleteMask,
-  completeMask,
+  completeParts,
   describeDirections,
   type DirectionPlan,
   directionSeed,
   isOwnDirection,
   isPlain,
-  type Mask,
-  type MaskUnit,
-  maskUnits,
+  isStructure,
+  mapParts,
   moveSeeds,
   movesOf,
   ownDirection,
   parseDirections,
   plainDirections,
+  type PlanPart,
+  type PlanPartOptions,
+  type PlanParts,
+  planParts,
 } from "./directions/direction_plan.ts";
 export { ElementEmitter, elementOps, elementOpsWgsl } from "./algebra/element_ops.ts";
 export type { BranchSpec, Estimator, Radius } from "./estimators/estimator.ts";
 export {
   type HostStep,
-  minimise,
-  type MinimiseOptions,
-  type MinimiseStep,
   Session,
   type SessionOptions,
   type SessionTensor,
 } from "./steps/executor.ts";
+export { minimise, type MinimiseOptions, type MinimiseStep } from "./steps/minimise.ts";
 export {
   evenOut,
   type FrozenBy,
@@ -83,6 +82,7 @@ export { type CompleteGains, completeGains, type Gains, gainsOf } from "./prepar
 export type { JsonValue } from "./json.ts";
 export { type Kept, keptInPlan, keptInSteps } from "./directions/keep.ts";
 export { kernelSmoothed } from "./estimators/kernel_smoothed.ts";
+export { type LedgerFeature, ledgerFeatures } from "./ledger/features.ts";
 export { learningRateAt, learningRateOf } from "./learning_rate_of.ts";
 export {
   damageText,
@@ -101,7 +101,6 @@ export {
   isOlderFingerprint,
   type LedgerHead,
   type LedgerHeader,
-  type LedgerTrainable,
   OLDER_FINGERPRINT,
 } from "./ledger/ledger_header.ts";
 export { limitToRms, type LimitToRmsOptions } from "./transformations/limit_to_rms.ts";
@@ -119,6 +118,13 @@ export {
   type MaskPeriod,
   maskPeriods,
 } from "./preparations/magnitude.ts";
+export {
+  type CompleteMask,
+  completeMask,
+  type Mask,
+  type MaskUnit,
+  maskUnits,
+} from "./directions/mask.ts";
 export { momentum, type MomentumRuleOptions } from "./updates/momentum.ts";
 export {
   adamFromSeeds,
@@ -191,17 +197,19 @@ export {
 export {
   type Distribution,
   DISTRIBUTIONS,
+  type FillNoise,
   fillNoise,
   largestGain,
   type Law,
+  lawOf,
   laws,
   masterSeed,
   NOISE_VERSION,
   noiseAt,
-  type NoisePlace,
   type Seed,
   stepSeed,
   type Structure,
+  type StructureShader,
   threefry2x32,
 } from "./directions/noise.ts";
 export { NonFiniteLossError } from "./non_finite_loss_error.ts";
@@ -236,6 +244,42 @@ export {
 export { rejectSpikes, type RejectSpikesOptions } from "./transformations/reject_spikes.ts";
 export { residualFeedback } from "./transformations/residual_feedback.ts";
 export {
+  type BasesPreparation,
+  dueBefore,
+  factNames,
+  findFacts,
+  type FoundFact,
+  type FoundFacts,
+  foundFacts,
+  type Looker,
+  type OffsetsPreparation,
+  type Period,
+  periods,
+  type Preparation,
+  type PreparationKind,
+  type SlopeLooks,
+  type SlopesPreparation,
+  wrongFact,
+} from "./preparations/preparation.ts";
+export {
+  type CompletePreparations,
+  type PreparationName,
+  preparationNames,
+  type PreparationOptions,
+  type Preparations,
+  preparations,
+  preparationsOf,
+} from "./preparations/preparations.ts";
+export {
+  type MadeStep,
+  type MadeSteps,
+  replaySteps,
+  type RunState,
+  runSteps,
+  type StepExecutor,
+  StepInMaking,
+} from "./steps/run_steps.ts";
+export {
   hostScalarCount,
   type HostSide,
   hostSide,
@@ -244,6 +288,15 @@ export {
   type ScalarResult,
   scalarStep,
 } from "./steps/scalar_program.ts";
+export {
+  type CompleteStructures,
+  type StructureName,
+  structureNames,
+  structureOf,
+  type StructureOptions,
+  type Structures,
+  structures,
+} from "./directions/structures.ts";
 export {
   scaleByCurvature,
   type ScaleByCurvatureOptions,
@@ -267,6 +320,15 @@ export { releasedDensity } from "./preparations/sparsity.ts";
 export { spsa, type SpsaOptions } from "./estimators/spsa.ts";
 export { tensorId } from "./directions/tensor_id.ts";
 export { threePoint, type ThreePointOptions } from "./estimators/three_point.ts";
+export {
+  type LayerPart,
+  layerParts,
+  type NoisePlace,
+  noisePlace,
+  offsetWidth,
+  type Placed,
+  type Trainable,
+} from "./trainable.ts";
 export {
   elementwise,
   type Transformation,

@@ -195,6 +195,7 @@ export {
   type FormatChoice,
   formatChoice,
   type FormatReason,
+  type FormatSubject,
   type PlanOptions,
   type TensorKind,
   tensorKind,

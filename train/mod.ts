@@ -95,7 +95,7 @@ export {
 } from "./runs/outputs.ts";
 export { replayLedger, type ReplayLedgerOptions, replayOnHost } from "./ledgers/replay.ts";
 export type { StepPace } from "./steps/pace.ts";
-export { Run, type RunOptions } from "./runs/run.ts";
+export { type BeginRunOptions, Run, type RunOptions } from "./runs/run.ts";
 export { assertSameData, dataOfRun, leftOverOf, otherDataNote } from "./runs/run_data.ts";
 export {
   bestEvaluation,
