@@ -48,6 +48,16 @@ Deno.test({
 const NAMED =
   /(?<![\w./@-])(?:quant|optim|kernels|models|tasks|train|show|cli|tests|scripts|bench|docs|examples)\/[\w/]+\.(?:wgsl\.ts|wgsl|ts|mjs|py|md|sh)(?![\w.]*\w)(?! in [\w-]+\/)/g;
 
+/** Named and yet not there. */
+const NOT_THERE: ReadonlySet<string> = new Set([
+  // To be made by whoever follows the page.
+  "docs/adding/directions.md: optim/directions/comb.ts",
+  "docs/adding/operation.md: tests/reference/name.ts",
+  // Text of a shader, which stays as it is byte by byte.
+  "optim/directions/blocks.ts: optim/blocks.ts",
+  "optim/directions/low_rank.ts: optim/low_rank.ts",
+]);
+
 Deno.test({
   name: `documents: they and the code's comments name files that are there${noGit}`,
   ignore: !listed.success,
@@ -62,7 +72,7 @@ Deno.test({
       for (const [path] of (await readTracked(text)).matchAll(NAMED)) {
         named++;
         const there = await Deno.stat(join(root, path)).then(() => true, () => false);
-        if (!there) missing.push(`${text}: ${path}`);
+        if (!there && !NOT_THERE.has(`${text}: ${path}`)) missing.push(`${text}: ${path}`);
       }
     }
     assert(named > 200, `${named} names`);
