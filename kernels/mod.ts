@@ -5,11 +5,8 @@
  */
 
 export { ActivationPool } from "./device/activation_pool.ts";
-export {
-  type ActivationKind,
-  activationOf,
-  type ActivationOperation,
-} from "./operations/activations/activations.ts";
+export type { ActivationOperation } from "./operations/activations/activation_operation.ts";
+export { type ActivationKind, activationOf } from "./operations/activations/activations.ts";
 export { siluGate, siluGateOperation } from "./operations/activations/silu_gate.ts";
 export { add, addOperation } from "./operations/add.ts";
 export {
@@ -126,6 +123,7 @@ export {
   rowQuads,
   type TensorPerturbations,
 } from "./matmul/perturbed_plane.ts";
+export { type ColumnRange, pickColumns, pickColumnsOperation } from "./operations/pick_columns.ts";
 export { pickRows, type PickRowsAttributes, pickRowsOperation } from "./operations/pick_rows.ts";
 export { PipelineCache } from "./device/pipeline.ts";
 export { replayMoves, type ReplayOptions } from "./step/replay.ts";

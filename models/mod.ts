@@ -107,7 +107,17 @@ export {
   sampler,
 } from "./inference/generate.ts";
 export { headsToReorder, reorderHeads } from "./checkpoints/head_order.ts";
-export { llama, type LlamaConfig, opt, type OptConfig, qwen2, qwen3 } from "./architectures/mod.ts";
+export {
+  llama,
+  type LlamaConfig,
+  type LongRope,
+  opt,
+  type OptConfig,
+  phi3,
+  type Phi3Config,
+  qwen2,
+  qwen3,
+} from "./architectures/mod.ts";
 export {
   type KeptChange,
   keptOfRows,
