@@ -4,12 +4,12 @@ import {
   chooseFormat,
   decode,
   formatByName,
-  packedFromSafetensors,
   quantize,
   readGguf,
   readSafetensors,
   writeGguf,
 } from "../../../quant/mod.ts";
+import { packedFromSafetensors } from "../../../quant/files/packed_safetensors.ts";
 import { exists, sharedData } from "../../support/shared_data.ts";
 import { collect } from "../collect.ts";
 
