@@ -51,6 +51,7 @@ export {
   type FormatChoice,
   formatChoice,
   type FormatReason,
+  type FormatSubject,
   type PlanOptions,
   type TensorKind,
   tensorKind,

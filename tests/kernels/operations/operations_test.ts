@@ -1,9 +1,10 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import {
   add,
   attention,
   embedding,
   openGpu,
+  pickColumns,
   pickRows,
   rmsNorm,
   rope,
@@ -76,9 +77,21 @@ Deno.test("embedding of dense, packed and perturbed tables, whole and in pieces"
   await checkEmbedding(q4, { ...absolute, span: 32 });
   await checkEmbedding(q3, { ...relative, span: 128 }, 64 * 36);
   await checkEmbedding(q41, { ...relative, span: 32 });
-  await checkEmbedding(q41, { form: "relative", distribution: "lowRankNormal", span: 32 }, 64 * 48);
-  await checkEmbedding(f32, { form: "absolute", distribution: "lowRankNormal", span: 1 });
-  await checkEmbedding(q41, { form: "relative", distribution: "sparseNormal", span: 32 });
+  await checkEmbedding(q41, {
+    form: "relative",
+    distribution: { dense: "normal", structure: "lowRank" },
+    span: 32,
+  }, 64 * 48);
+  await checkEmbedding(f32, {
+    form: "absolute",
+    distribution: { dense: "normal", structure: "lowRank" },
+    span: 1,
+  });
+  await checkEmbedding(q41, {
+    form: "relative",
+    distribution: { dense: "normal", structure: "mask" },
+    span: 32,
+  });
   await checkEmbedding(q8, { ...relative, span: 32, distribution: "none" });
   await checkEmbedding({ kind: "codebook", books: 2 }, { ...absolute, span: 96 });
 });
@@ -104,6 +117,30 @@ Deno.test("embedding by position, shifted, of whole tables and of pieces", async
       assertClose(actual, embeddingOracle(weights, columns, rows), `pieces of ${maxBinding}`);
     }
   }
+});
+
+Deno.test("columns alone are the same bits, and multiples of 4", async () => {
+  using bench = new Bench(gpu);
+  const [rows, of, branches] = [7, 68, 3];
+  const x = normals(branches * rows * of, random);
+  const context = contextOf(bench, { rows }, branches, {});
+  const ranges = [[0, 4], [12, 40], [64, 4], [0, 68]];
+  const found = await bench.run(
+    ...ranges.map(([first, count]) =>
+      pickColumns(context, bench.value("x", x), { of, first, count })
+    ),
+  );
+  ranges.forEach(([first, count], i) => {
+    const expected = range(branches * rows).flatMap((row) => [
+      ...x.subarray(row * of + first, row * of + first + count),
+    ]);
+    assertEquals([...found[i]], expected, `${first} to ${first + count}`);
+  });
+  assertThrows(
+    () => pickColumns(context, bench.value("x", x), { of, first: 2, count: 4 }),
+    RangeError,
+    "multiples of 4",
+  );
 });
 
 Deno.test("listed rows alone, and sums, are the same bits", async () => {

@@ -67,7 +67,7 @@ for (const { format, form, distribution, epsilon, selection, quantiseTables } of
         const weights = await trained.weights(
           offsets.trainables,
           start,
-          { distribution, seed, amplitude },
+          { law: { dense: distribution }, seed, amplitude },
         );
         expected.push(oracleLoss(oneLayer, weights, examples, objective));
       }
@@ -94,7 +94,7 @@ Deno.test("the derivative by the device converges to the oracle's gradient", asy
     oracleLoss(
       oneLayer,
       await trained.weights(offsets.trainables, new Map(), {
-        distribution: "normal",
+        law: { dense: "normal" },
         seed,
         amplitude,
       }),

@@ -6,7 +6,7 @@
 import { type Gpu, type OffsetSet, offsetWidth, type Trainable } from "../../../kernels/mod.ts";
 import { loadModel, type Model, type ModelSource, quantizedSource } from "../../../models/mod.ts";
 import { planOffsets, type Selection } from "../../../train/selection.ts";
-import { type Distribution, type Seed, tensorId } from "../../../optim/mod.ts";
+import { type Law, type Seed, tensorId } from "../../../optim/mod.ts";
 import type { PackedTensor } from "../../../quant/mod.ts";
 import { noiseTerm, type OffsetForm } from "../../reference/effective_weights.ts";
 import type { LlamaShape } from "../../reference/llama.ts";
@@ -45,7 +45,7 @@ export class TrainedModel implements Disposable {
   weights(
     trainables: readonly Trainable[],
     offsets: ReadonlyMap<string, Float32Array>,
-    noise?: { distribution: Distribution; seed: Seed; amplitude: number },
+    noise?: { law: Law; seed: Seed; amplitude: number },
   ): Promise<Record<string, Float64Array>> {
     const byName = new Map(trainables.map((t) => [t.name, t]));
     return weightsOf(this.source, (name) => {
@@ -56,7 +56,7 @@ export class TrainedModel implements Disposable {
         offsets: offsets.get(name) ?? null,
         noise: noise
           ? noiseTerm(
-            noise.distribution,
+            noise.law,
             noise.seed,
             tensorId(name),
             noise.amplitude,
