@@ -6,8 +6,6 @@ import { join } from "@std/path";
 import { root } from "./module_graph.ts";
 
 const { exports } = JSON.parse(await Deno.readTextFile(join(root, "deno.json")));
-/** Entries that still show whole files, until a later step. */
-const OWED: readonly string[] = ["./kernels/mod.ts", "./optim/mod.ts"];
 
 Deno.test("surface: entries list what they show", async () => {
   const whole: string[] = [];
@@ -15,7 +13,7 @@ Deno.test("surface: entries list what they show", async () => {
     const text = await Deno.readTextFile(join(root, entry));
     if (/^export \*/m.test(text)) whole.push(entry);
   }
-  assertEquals(whole.toSorted(), OWED);
+  assertEquals(whole, []);
 });
 
 Deno.test("surface: no script of ours asks a device for the size of a binding", async () => {
