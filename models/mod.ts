@@ -4,59 +4,87 @@
  * @module
  */
 
-export * from "./checkpoints/derived/tuned_values.ts";
-export * from "./architecture.ts";
-export * from "./architectures.ts";
-export * from "./checkpoints/disk/attempt.ts";
-export * from "./batch.ts";
-export * from "./inference/calibration/calibrate.ts";
-export * from "./inference/column_orders.ts";
-export * from "./tokenizers/chat_template.ts";
-export * from "./model_config.ts";
-export * from "./config/config_gguf.ts";
-export * from "./config/config_hugging_face.ts";
-export type { Fields, KeyRule, KeyTable, Note } from "./config/config_keys.ts";
-export * from "../train/probes/dominant_layer.ts";
-export * from "./inference/evaluator.ts";
-export * from "./checkpoints/disk/file_kinds.ts";
-export * from "./checkpoints/disk/files.ts";
-export * from "./checkpoints/fingerprint.ts";
-export * from "./forward.ts";
-export * from "../train/probes/gains.ts";
-export * from "./inference/generate.ts";
-export * from "./checkpoints/head_order.ts";
-export * from "./architectures/mod.ts";
-export * from "./checkpoints/derived/kept_share.ts";
-export * from "../train/steps/memory_plan.ts";
-export * from "./inference/model.ts";
-export * from "./checkpoints/hugging_face/model_folder.ts";
-export * from "./checkpoints/open.ts";
-export * from "./checkpoints/hugging_face/methods.ts";
-export * from "./inference/calibration/method.ts";
-export * from "./inference/calibration/methods.ts";
-export * from "./recorder.ts";
-export * from "./checkpoints/rope_factors.ts";
-export * from "./rope_scaling.ts";
-export * from "./rope_table.ts";
-export * from "../train/selection.ts";
-export * from "./checkpoints/checkpoint.ts";
-export * from "./inference/calibration/calibrated.ts";
-export * from "./checkpoints/gguf/open_gguf.ts";
-export * from "./checkpoints/hugging_face/open_folder.ts";
-export * from "./checkpoints/derived/quantization_plan.ts";
-export { kindOf } from "./checkpoints/tensor_kind.ts";
-export * from "./checkpoints/derived/decoded.ts";
+export type { WeightRole } from "./architecture.ts";
+export { type Example, type Objective, packBatch, type PackedBatch } from "./batch.ts";
+export type {
+  ModelSource,
+  StoredFolder,
+  TensorSource,
+  TokenizerFiles,
+} from "./checkpoints/checkpoint.ts";
+export { decodedSource } from "./checkpoints/derived/decoded.ts";
 export { quantizedSource, type QuantizedSourceOptions } from "./checkpoints/derived/quantised.ts";
-export * from "./checkpoints/derived/folded.ts";
-export * from "../train/steps/step_clock.ts";
-export * from "./checkpoints/hugging_face/stored_tensors.ts";
-export * from "./checkpoints/stored_values.ts";
-export * from "./tokenizers/special_tokens.ts";
+export type { WantedFormats } from "./checkpoints/derived/quantization_plan.ts";
+export { writeAdapter } from "./checkpoints/derived/tuned_values.ts";
+export { exactlyQuantizedSource } from "./checkpoints/derived/wide_values.ts";
+export { type Attempt, attempting } from "./checkpoints/disk/attempt.ts";
+export type { FileSource } from "./checkpoints/disk/files.ts";
+export { type TargetKind, targetKind } from "./checkpoints/disk/target_kind.ts";
+export { type BaseIdentity, fingerprint, type HashedModel } from "./checkpoints/fingerprint.ts";
+export { type FolderPart, folderPart } from "./checkpoints/hugging_face/model_folder.ts";
+export { openModelSource } from "./checkpoints/open.ts";
+export type {
+  FilePatch,
+  FoldCounts,
+  StoredParts,
+  StoredValues,
+  TrainedTensor,
+} from "./checkpoints/stored_values.ts";
+export { assertWritable, writeModel, type WriteReport } from "./checkpoints/write_checkpoint.ts";
+export type { FoldWriteOptions, WriteOptions } from "./checkpoints/write_options.ts";
+export { configFromHuggingFace } from "./config/config_hugging_face.ts";
+export type { Note } from "./config/config_keys.ts";
+export type { ForwardModel } from "./forward.ts";
+export {
+  calibratedSource,
+  type CalibratedSourceOptions,
+  type CalibratedStream,
+  calibratedStream,
+  type MethodName,
+} from "./inference/calibration/calibrated.ts";
+export type { MethodOptions, QuantizedLayer } from "./inference/calibration/method.ts";
+export { ColumnOrders } from "./inference/column_orders.ts";
+export { type BatchResult, Evaluator } from "./inference/evaluator.ts";
+export {
+  generate,
+  type GeneratedToken,
+  type GenerateOptions,
+  sampler,
+} from "./inference/generate.ts";
+export {
+  loadModel,
+  type LoadOptions,
+  type LoadProgress,
+  Model,
+  type ModelPlan,
+} from "./inference/model.ts";
+export type { ModelConfig, RopeScaling } from "./model_config.ts";
+export type { Hidden, KeyValueCache, RecorderOptions } from "./recorder.ts";
+export { ropeFactorsOf } from "./rope_scaling.ts";
+export type { RotaryShape } from "./rope_table.ts";
+export {
+  type ChatMessage,
+  type ChatOptions,
+  chatText,
+  chatTokens,
+} from "./tokenizers/chat_template.ts";
 export type { Surroundings } from "./tokenizers/components/tokenizer_template.ts";
-export * from "./tokenizers/tokenizer.ts";
-export * from "./tokenizers/tokenizer_gguf.ts";
-export * from "./tokenizers/tokenizer_stream.ts";
-export * from "./tokenizers/tokenizer_to_gguf.ts";
-export * from "../train/steps/trainer.ts";
-export * from "./checkpoints/derived/wide_values.ts";
-export * from "./checkpoints/write_checkpoint.ts";
+export type { SpecialTokenFiles, SpecialTokens } from "./tokenizers/special_tokens.ts";
+export {
+  type DecodeOptions,
+  type EncodeOptions,
+  type Tokenizer,
+  tokenizerFromJson,
+  type TokenizerOptions,
+} from "./tokenizers/tokenizer.ts";
+export {
+  type SpelledTokenizer,
+  tokenizerFromGguf,
+  tokenizerJsonFromGguf,
+} from "./tokenizers/tokenizer_gguf.ts";
+export { type StreamDecoder, streamDecoder } from "./tokenizers/tokenizer_stream.ts";
+export {
+  type TokenizerMetadata,
+  tokenizerToGguf,
+  type TokenizerToGgufOptions,
+} from "./tokenizers/tokenizer_to_gguf.ts";

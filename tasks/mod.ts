@@ -3,21 +3,35 @@
  *
  * @module
  */
+
 export type { DataFileOptions } from "./data/data_file.ts";
-export * from "./data/data_path.ts";
-export * from "./files.ts";
-export * from "./language_modelling.ts";
-export { loadExamples, type LoadExamplesOptions } from "./load_examples.ts";
-export * from "./metrics.ts";
-export * from "./order.ts";
-export * from "./paired.ts";
-export * from "./permutation.ts";
-export * from "./data/read_examples.ts";
-export * from "./registry.ts";
+export { dataPath } from "./data/data_path.ts";
+export {
+  type ExampleFormat,
+  exampleFormats,
+  type ReadExamplesOptions,
+} from "./data/example_format.ts";
+export { readExamples } from "./data/read_examples.ts";
 export type { Row } from "./data/row.ts";
-export type { PlacedRow } from "./data/row_reader.ts";
-export * from "./split.ts";
-export * from "./task.ts";
-export * from "./template.ts";
 export { type TextEncoding, textEncodings } from "./data/text_encoding.ts";
-export * from "./tokenise.ts";
+export { loadTask, type TaskRowsOptions } from "./files.ts";
+export { languageModellingExamples, type LanguageModellingOptions } from "./language_modelling.ts";
+export { loadExamples, type LoadExamplesOptions } from "./load_examples.ts";
+export {
+  type Accuracy,
+  accuracy,
+  bitsPerCharacter,
+  macroF1,
+  majorityShare,
+  normaliseAnswer,
+  perplexity,
+  tokenF1,
+} from "./metrics.ts";
+export { type BatchOrder, batchOrder, type BatchOrderOptions, type LeftOver } from "./order.ts";
+export { type AccuracyDifference, type Difference, pairedAccuracy, pairedMean } from "./paired.ts";
+export { permutation, type PermutationUse } from "./permutation.ts";
+export { builtInTask, builtInTasks } from "./registry.ts";
+export { kShot, splitExamples, type SplitOptions, subsample } from "./split.ts";
+export { readTask, type Split, type Task, taskFromConfig } from "./task.ts";
+export { type RenderedExample, renderExample, type TaskTemplate } from "./template.ts";
+export { tokeniseExample, type TokeniseOptions } from "./tokenise.ts";

@@ -4,31 +4,108 @@
  * @module
  */
 
-export * from "./comparison/benchmark.ts";
-export * from "./comparison/benchmark_config.ts";
-export * from "./comparison/benchmark_table.ts";
-export * from "./calibration_text.ts";
-export * from "./runs/choose_layers.ts";
-export * from "./config/mod.ts";
-export * from "./config/write_yaml.ts";
-export * from "./evaluate.ts";
-export * from "./export.ts";
-export * from "./runs/export_run.ts";
-export * from "./runs/epochs.ts";
-export * from "./finetune.ts";
-export * from "./finetune_by_function.ts";
-export * from "./ledgers/ledger_file.ts";
-export * from "./runs/lost_device.ts";
-export * from "./ledgers/ledger_header.ts";
-export * from "./probes/offsets_for.ts";
-export * from "./runs/outputs.ts";
-export * from "./ledgers/replay.ts";
+export {
+  type CalibrationText,
+  calibrationText,
+  type CalibrationTextOptions,
+} from "./calibration_text.ts";
+export {
+  type BenchmarkEvent,
+  type BenchmarkPoint,
+  type BenchmarkResult,
+  runBenchmark,
+} from "./comparison/benchmark.ts";
+export {
+  type Benchmark,
+  type BenchmarkJob,
+  parseBenchmark,
+} from "./comparison/benchmark_config.ts";
+export { type BenchmarkRow, benchmarkTable } from "./comparison/benchmark_table.ts";
+export type { ConfigKey } from "./config/field.ts";
+export type { LayerWord } from "./config/names.ts";
+export { type ConfiguredOptimiser, optimiserOfConfig } from "./config/optimiser.ts";
+export {
+  type OptimiserConfig,
+  PartOptions,
+  type ScheduleConfig,
+} from "./config/optimiser_schema.ts";
+export type { PathOptions } from "./config/paths.ts";
+export {
+  type DataConfig,
+  describeConfig,
+  type DeviceConfig,
+  parseTrainConfig,
+  type QuantizeConfig,
+  type TaskConfig,
+  type TrainablesConfig,
+  type TrainConfig,
+  trainConfigKeys,
+} from "./config/schema.ts";
+export { taskOfConfig } from "./config/task.ts";
+export { configToYaml } from "./config/write_yaml.ts";
+export { evaluate, type EvaluateOptions, type Evaluation } from "./evaluate.ts";
+export { assertExportable, type ExportReport, exportTuned, trainedTensors } from "./export.ts";
+export {
+  type EndEvent,
+  type EvaluationEvent,
+  finetune,
+  type FinetuneOptions,
+  type StepEvent,
+  type TrainingEvent,
+} from "./finetune.ts";
+export {
+  finetuneByFunction,
+  type HostObjectiveOptions,
+  type HostObjectiveStep,
+  type ObjectivePoint,
+} from "./finetune_by_function.ts";
+export { type LedgerEntry, LedgerFile, openLedger } from "./ledgers/ledger_file.ts";
+export { ledgerHeader, type LedgerSubject } from "./ledgers/ledger_header.ts";
+export { replayLedger, type ReplayLedgerOptions, replayOnHost } from "./ledgers/replay.ts";
+export {
+  type Dominance,
+  type DominantLayer,
+  dominantLayer,
+  type DominantLayerOptions,
+} from "./probes/dominant_layer.ts";
+export { measureGains, type MeasureGainsOptions } from "./probes/gains.ts";
+export { offsetsFor, type OffsetsForOptions } from "./probes/offsets_for.ts";
+export type { ExamplesProgress } from "./runs/example_file.ts";
+export { exportOffsets } from "./runs/export_run.ts";
+export { type DeviceAttempt, type ReopeningOptions, withReopening } from "./runs/lost_device.ts";
+export { Run } from "./runs/run.ts";
+export {
+  type EvaluationMetrics,
+  MetricsFile,
+  readMetrics,
+  type RunEvent,
+  type RunFolder,
+  runFolder,
+  type StepMetrics,
+} from "./runs/run_folder.ts";
+export {
+  configuredSource,
+  openRunSession,
+  type RunSession,
+  type RunSessionOptions,
+  selectionOfConfig,
+} from "./runs/session.ts";
+export type { Storable } from "./runs/storable.ts";
+export {
+  type ExampleSet,
+  type TaskExamples,
+  taskExamples,
+  type TaskExamplesOptions,
+} from "./runs/task_examples.ts";
+export {
+  planOffsets,
+  type SelectableModel,
+  type Selection,
+  selectTrainables,
+  type TrainableKind,
+  type WantedOffsets,
+} from "./selection.ts";
+export { type MemoryPlan, type MemoryPlanOptions, planMemory } from "./steps/memory_plan.ts";
 export type { StepPace } from "./steps/pace.ts";
-export * from "./runs/run.ts";
-export * from "./runs/run_data.ts";
-export * from "./runs/run_folder.ts";
-export * from "./runs/run_lock.ts";
-export * from "./runs/session.ts";
-export * from "./runs/storable.ts";
-export * from "./steps/still_steps.ts";
-export * from "./runs/task_examples.ts";
+export type { DeviceSpan } from "./steps/step_clock.ts";
+export { StillSteps } from "./steps/still_steps.ts";

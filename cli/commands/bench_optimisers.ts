@@ -8,13 +8,13 @@ import { writeFileWhole } from "../../models/checkpoints/disk/files.ts";
 import { readFileText } from "../../models/checkpoints/disk/read_file.ts";
 import {
   type BenchmarkResult,
-  benchmarkRows,
   benchmarkTable,
-  checkFiles,
-  finalLoss,
   parseBenchmark,
   runBenchmark,
 } from "../../train/mod.ts";
+import { finalLoss } from "../../train/comparison/benchmark.ts";
+import { benchmarkRows } from "../../train/comparison/benchmark_table.ts";
+import { checkFiles } from "../../train/runs/outputs.ts";
 import { forceOption } from "../tuned.ts";
 import type { Command } from "../command.ts";
 import { comparisonSvg } from "../../show/comparison_plot.ts";
@@ -66,6 +66,7 @@ export const benchOptimisersCommand: Command = {
             line.show({
               step: event.step,
               total: event.job.config.steps,
+              run: `run ${done + 1} of ${total}: ${event.job.optimiser}`,
               seconds: event.pace.seconds,
               countedFrom: first,
               loss: event.loss,
@@ -84,9 +85,13 @@ export const benchOptimisersCommand: Command = {
       }
     }
     const rows = await benchmarkRows(benchmark);
+    if (rows.length === 0) {
+      terminal.note(`no run of "${benchmark.output}" is done yet: there is no table`);
+      return;
+    }
     const table = benchmarkTable(rows);
     terminal.out(table);
-    if (options.flag("table") || rows.length === 0) return;
+    if (options.flag("table")) return;
     const write = async (name: string, text: string) =>
       await writeFileWhole(join(benchmark.output, name), [new TextEncoder().encode(text)]);
     await write("table.md", `${table}\n`);

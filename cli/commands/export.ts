@@ -3,16 +3,12 @@
  *
  * @module
  */
-import { adaptedSource, loadModel, openModelSource, targetKind } from "../../models/mod.ts";
-import {
-  assertExportable,
-  checkModelOutput,
-  evaluate,
-  type Evaluation,
-  exportOffsets,
-  otherDataNote,
-  tunedPath,
-} from "../../train/mod.ts";
+import { loadModel, openModelSource, targetKind } from "../../models/mod.ts";
+import { adaptedSource } from "../../models/checkpoints/derived/tuned_values.ts";
+import { assertExportable, evaluate, type Evaluation, exportOffsets } from "../../train/mod.ts";
+import { tunedPath } from "../../train/runs/export_run.ts";
+import { checkModelOutput } from "../../train/runs/outputs.ts";
+import { otherDataNote } from "../../train/runs/run_data.ts";
 import type { Command } from "../command.ts";
 import { evaluationText, foldRows, keptNotes } from "../report.ts";
 import { facts, notes, status } from "../../show/terminal.ts";
@@ -106,20 +102,20 @@ export const exportCommand: Command = {
       const data = chosen.ledger.header.data;
       const other = otherDataNote(data, examples, { split: "validation", config });
       notes(terminal, other === undefined ? [] : [other]);
-      const progress = evaluationStatus(terminal, "held-out examples");
-      const settings = {
-        objective,
-        batchSize: config.batchSize,
-        signal,
-        onProgress: progress.onProgress,
+      const settings = (what: string) => {
+        const { onProgress } = evaluationStatus(terminal, `held-out examples ${what}`);
+        return { objective, batchSize: config.batchSize, signal, onProgress };
       };
-      const before = await evaluate(session.model, examples, { ...settings, offsets });
+      const before = await evaluate(session.model, examples, {
+        ...settings("before folding"),
+        offsets,
+      });
       using written = targetKind(path) === "safetensors"
         ? await adaptedSource(session.source, path)
         : await openModelSource(path);
       using model = await loadModel(session.gpu, written, { signal });
-      const after = await evaluate(model, examples, settings);
-      progress.clear();
+      const after = await evaluate(model, examples, settings("after folding"));
+      status(terminal, "");
       rows.push(["before folding", asText(before)], ["after folding", asText(after)]);
     }
     facts(terminal, rows);
