@@ -37,6 +37,7 @@ export * from "./device/submit_plan.ts";
 export * from "./offsets/bind.ts";
 export * from "./offsets/perturbation.ts";
 export * from "./matmul/perturbed_plane.ts";
+export * from "./operations/pick_columns.ts";
 export * from "./operations/pick_rows.ts";
 export * from "./device/pipeline.ts";
 export * from "./step/replay.ts";
