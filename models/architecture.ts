@@ -74,6 +74,8 @@ export interface HuggingFaceForm<C extends ModelConfig> {
   readonly modelTypes: readonly string[];
   /** What the names in `architectures` begin with, such as `Llama` of `LlamaForCausalLM`; the first names the architecture in messages. */
   readonly classes: readonly string[];
+  /** What they end with in a language model. Default `ForCausalLM`. */
+  readonly headClass?: string;
   /** What the names of weights begin with, and do not in the file of a model without its head: `model`. */
   readonly base: string;
   /** Tensors that folders may have beside the weights and that say nothing: what they are, and by which names. */
