@@ -108,6 +108,8 @@ export {
 } from "./inference/generate.ts";
 export { headsToReorder, reorderHeads } from "./checkpoints/head_order.ts";
 export {
+  gpt2,
+  type Gpt2Config,
   llama,
   type LlamaConfig,
   type LongRope,
