@@ -3,6 +3,7 @@ import { assert, assertAlmostEquals, assertEquals, assertRejects, assertThrows }
 import { join } from "@std/path";
 import { openGpu } from "../../kernels/mod.ts";
 import {
+  adaptedSource,
   assertWritable,
   calibratedSource,
   configFromHuggingFace,
@@ -21,6 +22,7 @@ import {
   quantizedSource,
   type Selection,
   Trainer,
+  writeAdapter,
   writeModel,
 } from "../../models/mod.ts";
 import { masterSeed, mezo, qzoNormalised, stepSeed, tensorId } from "../../optim/mod.ts";
@@ -379,6 +381,10 @@ Deno.test("an OPT model goes into a folder and comes back, dense, quantised and 
       await writeModel(tuned, path("tuned"));
       using again = await openModelSource(path("tuned"));
       assertEquals(await weightsOf(again), await weightsOf(tuned));
+      // And as an adapter alone, biases and norms too.
+      await writeAdapter(small, trained, path("tuned.safetensors"));
+      using adapted = await adaptedSource(small, path("tuned.safetensors"));
+      assertEquals(await weightsOf(adapted), await weightsOf(tuned));
       using before = new Evaluator(model, offsets);
       using loaded = await loadModel(gpu, again);
       using after = new Evaluator(loaded);
