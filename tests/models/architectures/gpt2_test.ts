@@ -6,16 +6,16 @@ import {
   calibratedSource,
   configFromHuggingFace,
   Evaluator,
-  foldedSource,
-  type Gpt2Config,
   loadModel,
   type ModelSource,
   openModelSource,
   packBatch,
-  planOffsets,
   quantizedSource,
   writeModel,
 } from "../../../models/mod.ts";
+import type { Gpt2Config } from "../../../models/architectures/gpt2.ts";
+import { foldedSource } from "../../../models/checkpoints/derived/folded.ts";
+import { planOffsets } from "../../../train/selection.ts";
 import { type SafetensorsTensorData, writeSafetensors } from "../../../quant/mod.ts";
 import { trainedTensors } from "../../../train/mod.ts";
 import { relativeL2 } from "../../reference/nmse.ts";

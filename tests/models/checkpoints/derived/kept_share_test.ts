@@ -1,11 +1,10 @@
 /** What a file keeps of a trained change: every writable format, fine and coarse spans, three sizes of offsets. */
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
-import { keptOfRows, shareOf } from "../../../../models/mod.ts";
+import { keptOfRows, shareOf } from "../../../../models/checkpoints/derived/kept_share.ts";
 import {
   decode,
   foldScales,
   FORMATS,
-  groupColumns,
   offsetCount,
   type OffsetForm,
   type PackedTensor,
@@ -14,6 +13,7 @@ import {
   type TrainedPart,
   tunedRows,
 } from "../../../../quant/mod.ts";
+import { groupColumns } from "../../../../quant/layouts/layout.ts";
 import { randomNumbers } from "../../../support/random_llama.ts";
 
 const random = randomNumbers(19);
