@@ -51,6 +51,8 @@ export {
   openModelSource,
   planMemory,
   planOffsets,
+  type PromptMemory,
+  promptMemory,
   quantizedSource,
   type QuantizedSourceOptions,
   type Selection,

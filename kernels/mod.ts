@@ -32,4 +32,5 @@ export * from "./storage.ts";
 export * from "./template.ts";
 export * from "./tensor.ts";
 export * from "./tiles.ts";
+export { Turns } from "./turns.ts";
 export { type WideVectors, wideVectors } from "./wide_vectors.ts";

@@ -22,6 +22,7 @@ import {
 import type { Graph, Range } from "./graph.ts";
 import { hasSign, type OffsetSet, offsetStride } from "./offsets.ts";
 import { lawKey } from "./perturbation.ts";
+import { rolledLines } from "./rolled_lines.ts";
 import { Storage } from "./storage.ts";
 import type { DeviceTensor } from "./tensor.ts";
 import acceptSource from "./wgsl/accept.ts";
@@ -171,6 +172,23 @@ export function scalarStepShader(
     ...program.coefficients,
     ...program.state,
   ];
+  const statements = {
+    program: [...program.lines],
+    finite: finite.map((f) => `is_finite(${f})`),
+    coefficients: program.coefficients.map((c, d) =>
+      `steps[${d}] = vec4<u32>(${seed(d)}, select(0u, bitcast<u32>(${c}), moves), ${acts});`
+    ),
+    record: fields.map((f, i) => `records[at + ${i + 1}u] = ${f};`),
+    // All before any is written: a scalar may move from one place to another.
+    state: [
+      ...program.state.map((s, i) => `let next${i} = bitcast<u32>(${s});`),
+      ...program.state.map((_, i) => `control[${CONTROL_WORDS + i}] = next${i};`),
+    ],
+  };
+  const { allFinite, ...text } = fields.length + program.lines.length > LONGEST_UNROLLED
+    ? rolled(statements)
+    : { ...statements, allFinite: statements.finite.join(" && ") };
+  const indented = (lines: readonly string[], by = "  ") => lines.map((l) => by + l).join("\n");
   return scalarSource
     .replace("/*ROUND*/", roundCoefficientWgsl)
     .replace(
@@ -196,24 +214,37 @@ export function scalarStepShader(
         `bitcast<f32>(steps[0].z) * ${wgslLiteral(candidate)}), 0u);`
       ).join("\n"),
     )
-    .replace("/*PROGRAM*/", program.lines.map((l) => `  ${l}`).join("\n"))
-    .replace("/*FINITE*/", finite.map((f) => `is_finite(${f})`).join(" && "))
-    .replace(
-      "/*STATE*/",
-      // All before any is written: a scalar may move from one place to another.
-      [
-        ...program.state.map((s, i) => `    let next${i} = bitcast<u32>(${s});`),
-        ...program.state.map((_, i) => `    control[${CONTROL_WORDS + i}] = next${i};`),
-      ].join("\n"),
-    )
-    .replace(
-      "/*COEFFICIENTS*/",
-      program.coefficients.map((c, d) =>
-        `  steps[${d}] = vec4<u32>(${seed(d)}, select(0u, bitcast<u32>(${c}), moves), ${acts});`
-      ).join("\n"),
-    )
-    .replace("/*RECORD*/", fields.map((f, i) => `  records[at + ${i + 1}u] = ${f};`).join("\n"))
+    .replace("/*PROGRAM*/", indented(text.program))
+    .replace("/*FINITE*/", allFinite)
+    .replace("/*STATE*/", indented(text.state, "    "))
+    .replace("/*COEFFICIENTS*/", indented(text.coefficients))
+    .replace("/*RECORD*/", indented(text.record))
     .replaceAll("/*RECORD_WORDS*/", `${fields.length + 1}u`);
+}
+
+/** Statements up to which a program is left as it is: drivers compile longer ones for seconds to minutes. */
+const LONGEST_UNROLLED = 512;
+
+/** The statements of a scalar step. */
+interface ScalarStatements {
+  readonly program: readonly string[];
+  readonly finite: readonly string[];
+  readonly coefficients: readonly string[];
+  readonly record: readonly string[];
+  readonly state: readonly string[];
+}
+
+/** A long program with loops for what it does to each of many scalars: the same operations in the same order. */
+function rolled({ program, finite, coefficients, record, state }: ScalarStatements) {
+  const conditions = finite.map((condition) => `all_finite = all_finite && ${condition};`);
+  const [first, second, third, fourth] = rolledLines(
+    [[...program, "var all_finite = true;", ...conditions], coefficients, record, state],
+    (name) => name.startsWith("next") ? "u32" : "f32",
+  );
+  return {
+    ...{ program: first, coefficients: second, record: third, state: fourth },
+    allFinite: "all_finite",
+  };
 }
 
 /** The WGSL of the second half of a step that is tried. */
@@ -312,6 +343,15 @@ export function optimiserStep(
   });
 }
 
+/** What a call of the generator and four offsets moved by it are taken for, in multiply-adds. */
+const WORK_OF_A_MOVE = 64;
+
+/** Multiply-adds, about, of moving all offsets along one direction. */
+export function workOfMoves(offsets: OffsetSet, directions: number): number {
+  return offsets.arenas.reduce((sum, { bytes }) => sum + bytes / 16, 0) * directions *
+    WORK_OF_A_MOVE;
+}
+
 /** How offsets move: an optimiser is one, and a ledger's header holds the same facts. */
 export type MoveRule = Pick<OffsetRule, "distribution" | "projection" | "update" | "plan">;
 
@@ -367,6 +407,7 @@ export function moveOffsets(
         ...Object.fromEntries(moments[i].map((storage, s) => [5 + s, storage])),
       },
       parameters: [quads, offsets.sections(i), moves.directions, moves.perStep, 0],
+      work: quads * moves.directions * WORK_OF_A_MOVE,
       workgroups: Math.ceil(quads / 64),
     });
   });

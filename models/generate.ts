@@ -46,6 +46,8 @@ export interface GenerateOptions {
   readonly stopTokens?: readonly number[];
   /** A fine-tune's offsets. */
   readonly offsets?: OffsetSet;
+  /** What earlier prompts that began alike left to go on from; it must be of the same model and offsets. Default: nothing. */
+  readonly memory?: PromptMemory;
   /** Stops before the next token. */
   readonly signal?: AbortSignal;
 }
@@ -107,9 +109,10 @@ export async function* generate(
     options.stopTokens ?? model.tokenizer?.ends ?? [],
   );
   const decoder = model.tokenizer && streamDecoder(model.tokenizer);
-  using session = new Decoding(model, options.offsets);
+  using lent = decodingFor(model, options);
+  const session = lent.decoding;
   const seen = new Set(prompt);
-  let logits = await session.feed(prompt, signal);
+  let logits = await session.begin(prompt, signal);
   for (let i = 0; i < Math.min(maxTokens, room); i++) {
     signal?.throwIfAborted();
     if (repetitionPenalty !== 1) penalise(logits, seen, repetitionPenalty);
@@ -136,6 +139,7 @@ const generateRules: OptionRules<GenerateOptions> = {
   stop: "any",
   stopTokens: "any",
   offsets: "any",
+  memory: "any",
   signal: "any",
 };
 
@@ -152,6 +156,8 @@ class Decoding implements Disposable {
   readonly #cache: KeyValueCache;
   readonly #offsets: OffsetSet | undefined;
   readonly #plans = new Map<number, LogitsPlan>();
+  /** Tokens of a prompt whose keys and values were made a whole piece at a time. */
+  readonly #kept: number[] = [];
   #length = 0;
 
   constructor(model: Model, offsets: OffsetSet | undefined) {
@@ -167,8 +173,31 @@ class Decoding implements Disposable {
     this.#cache = { rows: maxPositions, keys: make("keys"), values: make("values") };
   }
 
-  /** Appends tokens; returns the logits after the last. */
-  async feed(tokens: readonly number[], signal?: AbortSignal): Promise<Float32Array> {
+  /** Tokens that another sequence may go on from. */
+  get kept(): number {
+    return this.#kept.length;
+  }
+
+  /**
+   * Begins a sequence with a prompt; returns the logits after it. What is there of a prompt that began alike is gone on from, in whole pieces, so that
+   * every key and value is made in the company that it has without.
+   */
+  async begin(prompt: readonly number[], signal?: AbortSignal): Promise<Float32Array> {
+    // At least one token is read, for its logits.
+    const most = Math.min(this.#kept.length, prompt.length - 1);
+    let alike = 0;
+    while (alike < most && this.#kept[alike] === prompt[alike]) alike++;
+    this.#length = alike - alike % PROMPT_ROWS;
+    this.#kept.length = this.#length;
+    return await this.feed(prompt.slice(this.#length), signal, this.#kept);
+  }
+
+  /** Appends tokens, and those of whole pieces to `kept`; returns the logits after the last. */
+  async feed(
+    tokens: readonly number[],
+    signal?: AbortSignal,
+    kept?: number[],
+  ): Promise<Float32Array> {
     assertNotDisposed(this.#model, "generate");
     for (let first = 0; first < tokens.length; first += PROMPT_ROWS) {
       const piece = tokens.slice(first, first + PROMPT_ROWS);
@@ -177,6 +206,7 @@ class Decoding implements Disposable {
       gpu.write(input.buffer, this.#words(piece, shape));
       await submitPlanInTurns(gpu, plan, { signal });
       this.#length += piece.length;
+      if (piece.length === PROMPT_ROWS) kept?.push(...piece);
       if (first + PROMPT_ROWS >= tokens.length) {
         const values = await gpu.readFloats(plan.buffer(logits), this.#model.config.vocabulary);
         gpu.pipelines.check();
@@ -225,6 +255,102 @@ class Decoding implements Disposable {
     }
     for (const storage of [...this.#cache.keys, ...this.#cache.values]) storage[Symbol.dispose]();
   }
+}
+
+/** Keys and values of prompts, one after another, made by {@linkcode promptMemory}. Disposing frees them. */
+export interface PromptMemory extends Disposable {
+  /** Tokens of the last prompt that the next one, if it begins alike, need not read again. */
+  readonly length: number;
+}
+
+/**
+ * Room for keys and values of prompts, one after another: of a prompt that begins as the last one did, as those of a conversation do, only what is new
+ * is read. The text is the same to the bit. One generation at a time has it.
+ *
+ * @param offsets A fine-tune's; where they are changed, another memory is to be made.
+ *
+ * @example A conversation's second turn goes on from the first
+ * ```ts
+ * import { generate, loadModel, openGpu, openModelSource, promptMemory } from "@qzo/qzo";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using gpu = await openGpu();
+ * using source = await openModelSource("demo/model.gguf");
+ * using model = await loadModel(gpu, source);
+ * using memory = promptMemory(model);
+ * const first = Array.from({ length: 70 }, (_, i) => 5 + i);
+ * const tokens = async (prompt: number[], more = {}) =>
+ *   (await Array.fromAsync(generate(model, prompt, { maxTokens: 3, ...more }))).map((it) => it.token);
+ * const second = [...first, ...await tokens(first, { memory }), 9];
+ * assertEquals(await tokens(second, { memory }), await tokens(second));
+ * ```
+ */
+export function promptMemory(model: Model, offsets?: OffsetSet): PromptMemory {
+  return new Remembered(model, offsets);
+}
+
+class Remembered implements PromptMemory {
+  readonly #model: Model;
+  readonly #offsets: OffsetSet | undefined;
+  #decoding: Decoding | undefined;
+  #state: "free" | "taken" | "disposed" = "free";
+
+  constructor(model: Model, offsets?: OffsetSet) {
+    this.#model = model;
+    this.#offsets = offsets;
+  }
+
+  get length(): number {
+    return this.#decoding?.kept ?? 0;
+  }
+
+  /** Lends what a generation works on until `free` is called. */
+  lend(model: Model, offsets?: OffsetSet): Lent {
+    const why = this.#state === "disposed"
+      ? "it was disposed"
+      : this.#state === "taken"
+      ? "another generation has it"
+      : model !== this.#model
+      ? "it is of another model"
+      : offsets !== this.#offsets
+      ? "it is of other offsets"
+      : undefined;
+    if (why !== undefined) throw new TypeError(`Cannot generate with this memory: ${why}`);
+    this.#state = "taken";
+    this.#decoding ??= new Decoding(model, offsets);
+    return {
+      decoding: this.#decoding,
+      [Symbol.dispose]: () => {
+        if (this.#state === "disposed") this.#free();
+        else this.#state = "free";
+      },
+    };
+  }
+
+  #free(): void {
+    this.#decoding?.[Symbol.dispose]();
+    this.#decoding = undefined;
+  }
+
+  [Symbol.dispose](): void {
+    // A generation that has it frees it at its end.
+    if (this.#state === "free") this.#free();
+    this.#state = "disposed";
+  }
+}
+
+/** A sequence for the time of a generation. */
+interface Lent extends Disposable {
+  readonly decoding: Decoding;
+}
+
+function decodingFor(model: Model, { memory, offsets }: GenerateOptions): Lent {
+  if (memory === undefined) {
+    const decoding = new Decoding(model, offsets);
+    return { decoding, [Symbol.dispose]: () => decoding[Symbol.dispose]() };
+  }
+  if (memory instanceof Remembered) return memory.lend(model, offsets);
+  throw new TypeError("Cannot generate with this memory: promptMemory makes them");
 }
 
 /** A number in [0, 1) that depends on seed and index only. */

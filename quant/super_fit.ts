@@ -24,10 +24,14 @@ export interface WantedGroup {
   readonly min: number;
 }
 
-/** Factors beside the stored one to begin from. */
-const STARTS = [1, 0.95, 1.05];
+/** Factors to begin from, over an octave: integers fall anew in each. */
+const SCALE_STARTS = 48;
+/** The same where a minimum's factor is begun from too, and of those. */
+const PAIR_STARTS = [24, 8] as const;
+/** Beginnings that are gone on with. */
+const KEPT_STARTS = 6;
 /** Rounds of integers for factors and factors for integers. */
-const ROUNDS = 3;
+const ROUNDS = 4;
 /** Integer scales to either side of the nearest one that a minimum may make better. */
 const REACH = 3;
 
@@ -59,15 +63,21 @@ export function fitSuperBlock(
   let least = errorOf(block);
   // The same weights again: nothing can be nearer.
   if (!(least > 0)) return;
-  for (const [d, dmin] of starts(packing, block, wanted)) {
+  const begun = starts(packing, block, wanted).map(([d, dmin]) => {
     const tried = { ...copyOf(block), d, dmin };
+    chooseIntegers(packing, tried, wanted, moments);
+    return { tried, error: errorOf(tried) };
+  }).sort((one, other) => one.error - other.error).slice(0, KEPT_STARTS);
+  for (const { tried } of begun) {
     for (let round = 0; round < ROUNDS; round++) {
-      chooseIntegers(packing, tried, wanted, moments);
+      if (round > 0) chooseIntegers(packing, tried, wanted, moments);
       const error = errorOf(tried);
       if (error < least) [best, least] = [copyOf(tried), error];
       const before = [tried.d, tried.dmin];
       chooseFactors(tried, wanted, moments, { count, plus, minima });
       if (tried.d === before[0] && tried.dmin === before[1]) break;
+      const moved = errorOf(tried);
+      if (moved < least) [best, least] = [copyOf(tried), moved];
     }
   }
   block.d = best.d;
@@ -85,7 +95,7 @@ function bitsOf(value: number): number {
   return numberToFloat16(Math.min(65504, Math.max(-65504, value)));
 }
 
-/** Factors to begin from: as stored, and such that the largest scale and minimum are about at the end of their range. */
+/** Factors to begin from: as stored, and from those that the largest scale and minimum just fit to twice as large ones. */
 function starts(
   packing: SuperScales,
   { d, dmin }: SuperBlock,
@@ -94,14 +104,16 @@ function starts(
   const { range: [low, high], plus = 0, minima } = SUPER_SCALES[packing];
   const largest = (values: readonly number[]) =>
     values.reduce((most, x) => Math.abs(x) > Math.abs(most) ? x : most, 0);
+  const octave = (value: number, count: number) =>
+    Array.from({ length: count }, (_, i) => bitsOf(value * 2 ** ((i - 1) / count)));
   const scale = largest(wanted.map((group) => group.scale));
   const min = largest(wanted.map((group) => group.min));
   const found: [number, number][] = [[d, dmin]];
   for (const end of low < 0 ? [low, high] : [high]) {
-    for (const factor of STARTS) {
-      const first = bitsOf(scale / (end + plus) * factor);
+    const [scales, mins] = minima ? PAIR_STARTS : [SCALE_STARTS, 0];
+    for (const first of octave(scale / (end + plus), scales)) {
       if (!minima) found.push([first, dmin]);
-      else for (const second of STARTS) found.push([first, bitsOf(min / high * second)]);
+      else for (const second of octave(min / high, mins)) found.push([first, second]);
     }
   }
   return found;

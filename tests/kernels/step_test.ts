@@ -32,6 +32,7 @@ import {
   mezoGreedy,
   mezoGv,
   momentumFromSeeds,
+  normaliseByRms,
   oneSided,
   type Optimiser,
   optimiser,
@@ -238,6 +239,33 @@ const named: readonly { rule: Optimiser; exact: boolean }[] = [
     }),
     exact: true,
   },
+  // Long enough to be written in loops.
+  {
+    rule: optimiser({
+      name: "many batches",
+      estimator: spsa({ epsilon: 0.5, queries: 2 }),
+      transformations: [
+        rejectSpikes({ warmup: 2, threshold: 1 }),
+        batchPerDirection(512, chain(clipDerivative(0.1), scaleBySchedule(0.1)), { directions: 2 }),
+      ],
+    }),
+    exact: false,
+  },
+  {
+    rule: optimiser({
+      name: "many normalised batches",
+      estimator: spsa({ epsilon: 0.5 }),
+      transformations: [
+        batchPerDirection(512, chain(normaliseByRms(), clipByQuantile(), scaleBySchedule(0.1))),
+      ],
+    }),
+    exact: false,
+  },
+  {
+    rule: zoSgdMomentum({ state: "seeds", length: 1024, learningRate: 1e-2 }),
+    exact: false,
+  },
+  { rule: qzo({ clip: 3, queries: 128 }), exact: true },
   {
     rule: optimiser({
       name: "sign",

@@ -1,0 +1,376 @@
+/**
+ * Straight-line WGSL made short: runs of statements that say the same of one element after another become loops over arrays. The operations and
+ * their order by element stay, and so do the bits; what becomes less is the text, which drivers compile in more than proportional time.
+ *
+ * @module
+ */
+
+/** What a statement names that differs from element to element: a scalar declared by `let`, or an index in brackets. */
+interface Hole {
+  readonly word: string;
+  /** A scalar's name; undefined for an index. */
+  readonly name: string | undefined;
+  readonly index: number;
+}
+
+interface Statement {
+  readonly text: string;
+  /** Text between the holes, and what else must be alike. */
+  readonly shape: string;
+  readonly pieces: readonly string[];
+  readonly holes: readonly Hole[];
+  /** The scalar that it declares. */
+  readonly declares: string | undefined;
+}
+
+/** Where a hole's value comes from in each pass of a loop. */
+type Source =
+  | { readonly kind: "same"; readonly name: string }
+  | { readonly kind: "array"; readonly first: string; readonly by: number }
+  | { readonly kind: "own"; readonly line: number }
+  | { readonly kind: "before"; readonly line: number; readonly first: string }
+  | { readonly kind: "index"; readonly first: number; readonly by: number };
+
+/** A loop: `count` times `lines` statements from the statement `from` on. */
+interface Run {
+  readonly from: number;
+  readonly lines: number;
+  readonly count: number;
+  readonly sources: readonly (readonly Source[])[];
+}
+
+interface Place {
+  readonly run: Run;
+  readonly line: number;
+  readonly pass: number;
+}
+
+/** Statements that a loop must stand for at least. */
+const LEAST = 24;
+/** Statements of one pass at most. */
+const MOST_LINES = 32;
+
+/**
+ * The same statements with loops in place of long runs.
+ *
+ * @param sections Statements, one a text, each section in a place of its own; what one declares by `let` later ones may name
+ * @param typeOf The type of the scalar that a name stands for
+ *
+ * @example A sum over what a map makes
+ * ```ts
+ * import { rolledLines } from "./rolled_lines.ts";
+ * import { assert, assertEquals } from "@std/assert";
+ *
+ * const squares = Array.from({ length: 100 }, (_, i) => `let v${i} = x[${i}] * x[${i}];`);
+ * const sums = Array.from({ length: 99 }, (_, i) => `let v${100 + i} = v${i ? 99 + i : 0} + v${i + 1};`);
+ * const [lines] = rolledLines([[...squares, ...sums, "y[0] = v198;"]], () => "f32");
+ * assert(lines.length < 20);
+ * assertEquals(lines.at(-1), "y[0] = carry1_0;");
+ * ```
+ */
+export function rolledLines(
+  sections: readonly (readonly string[])[],
+  typeOf: (name: string) => string,
+): string[][] {
+  const declared = new Set(
+    sections.flat().flatMap((text) => /^let (\w+) =/.exec(text)?.[1] ?? []),
+  );
+  const parsed = sections.map((lines) => lines.map((text) => statement(text, declared)));
+  const places = new Map<string, Place>();
+  const plans = parsed.map((statements) => planned(statements, places));
+  const names = new Names(plans.flat(), places);
+  return plans.map((steps, s) =>
+    steps.flatMap((step) =>
+      "text" in step ? [names.statement(step)] : names.loop(step, parsed[s], typeOf)
+    )
+  );
+}
+
+function statement(text: string, declared: ReadonlySet<string>): Statement {
+  const pieces: string[] = [];
+  const holes: Hole[] = [];
+  let at = 0;
+  for (const match of text.matchAll(/\b[A-Za-z_]\w*|(?<=\[(?:\w+ \+ )?)\d+u?(?=\])/g)) {
+    const [word] = match;
+    const isIndex = /^\d/.test(word);
+    if (!isIndex && !declared.has(word)) continue;
+    pieces.push(text.slice(at, match.index));
+    holes.push({
+      word,
+      name: isIndex ? undefined : word,
+      index: isIndex ? Number.parseInt(word) : 0,
+    });
+    at = match.index + word.length;
+  }
+  pieces.push(text.slice(at));
+  const declares = /^let (\w+) =/.exec(text)?.[1];
+  const kinds = holes.map(({ name }) => name === undefined ? "#" : "$").join("");
+  return { text, shape: `${pieces.join("\0")}\0${kinds}`, pieces, holes, declares };
+}
+
+/** The statements of a section, those of a loop together. */
+function planned(
+  statements: readonly Statement[],
+  places: Map<string, Place>,
+): (Statement | Run)[] {
+  const steps: (Statement | Run)[] = [];
+  for (let at = 0; at < statements.length;) {
+    const run = longestRun(statements, at, places);
+    if (!run) {
+      steps.push(statements[at++]);
+      continue;
+    }
+    for (let pass = 0; pass < run.count; pass++) {
+      for (let line = 0; line < run.lines; line++) {
+        const name = statements[at + pass * run.lines + line].declares;
+        if (name !== undefined) places.set(name, { run, line, pass });
+      }
+    }
+    steps.push(run);
+    at += run.lines * run.count;
+  }
+  return steps;
+}
+
+function longestRun(
+  statements: readonly Statement[],
+  from: number,
+  places: ReadonlyMap<string, Place>,
+): Run | undefined {
+  let best: Run | undefined;
+  for (let lines = 1; lines <= MOST_LINES && from + 2 * lines <= statements.length; lines++) {
+    if (best && best.lines * best.count >= (statements.length - from) / 2) break;
+    const run = runOf(statements, { from, lines }, places);
+    if (!run || run.count * lines < LEAST || run.count < 3) continue;
+    if (!best || run.count * lines > best.count * best.lines) best = run;
+  }
+  return best;
+}
+
+/** The longest loop of so many statements a pass. */
+function runOf(
+  statements: readonly Statement[],
+  { from, lines }: { readonly from: number; readonly lines: number },
+  places: ReadonlyMap<string, Place>,
+): Run | undefined {
+  let count = 1;
+  for (;; count++) {
+    const next = from + count * lines;
+    if (next + lines > statements.length) break;
+    let alike = true;
+    for (let line = 0; alike && line < lines; line++) {
+      alike = statements[next + line].shape === statements[from + line].shape;
+    }
+    if (!alike) break;
+  }
+  const own = new Map<string, { readonly line: number; readonly pass: number }>();
+  for (let i = 0; i < count * lines; i++) {
+    const { declares } = statements[from + i];
+    if (declares !== undefined) own.set(declares, { line: i % lines, pass: Math.floor(i / lines) });
+  }
+  const sources: Source[][] = [];
+  for (let line = 0; line < lines; line++) {
+    sources[line] = [];
+    const { holes, declares } = statements[from + line];
+    for (let h = 0; h < holes.length; h++) {
+      if (h === 0 && declares !== undefined) continue; // what it declares
+      const over = (pass: number) => statements[from + pass * lines + line].holes[h];
+      const found = sourceOf(over, count, line, { own, places });
+      if (!found || found.count < 2) return undefined;
+      count = found.count;
+      sources[line][h] = found.source;
+    }
+  }
+  return { from, lines, count, sources };
+}
+
+/** Where a hole's values come from, and for how many passes that holds. */
+function sourceOf(
+  over: (pass: number) => Hole,
+  count: number,
+  line: number,
+  { own, places }: {
+    readonly own: ReadonlyMap<string, { readonly line: number; readonly pass: number }>;
+    readonly places: ReadonlyMap<string, Place>;
+  },
+): { readonly source: Source; readonly count: number } | undefined {
+  const passes = (holds: (pass: number) => boolean) => {
+    let pass = 0;
+    while (pass < count && holds(pass)) pass++;
+    return pass;
+  };
+  const first = over(0);
+  if (count < 2) return undefined;
+  const second = over(1);
+  if (first.name === undefined) {
+    const by = second.index - first.index;
+    return {
+      source: { kind: "index", first: first.index, by },
+      count: passes((pass) => over(pass).index === first.index + pass * by),
+    };
+  }
+  const name = first.name;
+  const next = second.name!;
+  if (name === next) {
+    // Not one of the loop itself.
+    if (own.has(name)) return undefined;
+    return { source: { kind: "same", name }, count: passes((pass) => over(pass).name === name) };
+  }
+  const mine = own.get(next);
+  if (mine && mine.pass === 1 && mine.line < line) {
+    const of = mine.line;
+    const holds = (pass: number) => {
+      const it = own.get(over(pass).name!);
+      return it !== undefined && it.pass === pass && it.line === of;
+    };
+    return { source: { kind: "own", line: of }, count: passes(holds) };
+  }
+  if (mine && mine.pass === 0 && !own.has(name)) {
+    const of = mine.line;
+    const holds = (pass: number) => {
+      const it = own.get(over(pass).name!);
+      return pass === 0 || it !== undefined && it.pass === pass - 1 && it.line === of;
+    };
+    return { source: { kind: "before", line: of, first: name }, count: passes(holds) };
+  }
+  const [a, b] = [places.get(name), places.get(next)];
+  if (!a || !b || a.run !== b.run || a.line !== b.line) return undefined;
+  const by = b.pass - a.pass;
+  const holds = (pass: number) => {
+    const it = places.get(over(pass).name!);
+    return it !== undefined && it.run === a.run && it.line === a.line &&
+      it.pass === a.pass + pass * by;
+  };
+  return { source: { kind: "array", first: name, by }, count: passes(holds) };
+}
+
+/** How scalars are called once some are elements of arrays. */
+class Names {
+  readonly #places: ReadonlyMap<string, Place>;
+  readonly #numbers = new Map<Run, number>();
+  /** Lines of runs whose values are named outside their pass; of those, where only the last value is. */
+  readonly #kept = new Map<Run, Map<number, "last" | "all">>();
+
+  constructor(steps: readonly (Statement | Run)[], places: ReadonlyMap<string, Place>) {
+    this.#places = places;
+    const carried = new Map<Run, Set<number>>();
+    for (const step of steps) {
+      if ("text" in step) {
+        for (const { name } of step.holes) if (name !== step.declares) this.#use(name);
+        continue;
+      }
+      this.#numbers.set(step, this.#numbers.size);
+      for (const source of step.sources.flat()) {
+        if (source?.kind === "same") this.#use(source.name);
+        if (source?.kind === "before") {
+          this.#use(source.first);
+          const lines = carried.get(step) ?? new Set();
+          carried.set(step, lines.add(source.line));
+        }
+        // An element of another loop in each pass.
+        if (source?.kind === "array") this.#keep(places.get(source.first)!, "all");
+      }
+    }
+    // What a loop hands on from pass to pass is there behind it as well.
+    for (const [run, lines] of carried) {
+      for (const line of lines) this.#keep({ run, line, pass: run.count - 1 }, "last");
+    }
+  }
+
+  #use(name: string | undefined): void {
+    const place = name === undefined ? undefined : this.#places.get(name);
+    if (place) this.#keep(place, place.pass === place.run.count - 1 ? "last" : "all");
+  }
+
+  #keep({ run, line }: Place, how: "last" | "all"): void {
+    const lines = this.#kept.get(run) ?? new Map<number, "last" | "all">();
+    this.#kept.set(run, lines);
+    if (lines.get(line) !== "all") lines.set(line, how);
+  }
+
+  #array(run: Run, line: number): string {
+    return `run${this.#numbers.get(run)}_${line}`;
+  }
+
+  #carry(run: Run, line: number): string {
+    return `carry${this.#numbers.get(run)}_${line}`;
+  }
+
+  /** A scalar, outside of the loop that makes it. */
+  #named(name: string): string {
+    const place = this.#places.get(name);
+    if (!place) return name;
+    const { run, line, pass } = place;
+    const isLast = pass === run.count - 1;
+    return isLast && this.#isCarried(run, line)
+      ? this.#carry(run, line)
+      : `${this.#array(run, line)}[${pass}]`;
+  }
+
+  #isCarried(run: Run, line: number): boolean {
+    return this.#kept.get(run)?.get(line) === "last" ||
+      run.sources.flat().some((source) => source?.kind === "before" && source.line === line);
+  }
+
+  /** A statement outside of loops. */
+  statement({ pieces, holes, declares }: Statement): string {
+    return pieces[0] + holes.map(({ word, name }, h) => {
+      const now = name === undefined || name === declares ? word : this.#named(name);
+      return `${now}${pieces[h + 1]}`;
+    }).join("");
+  }
+
+  /** A loop and what it declares. */
+  loop(
+    run: Run,
+    statements: readonly Statement[],
+    typeOf: (name: string) => string,
+  ): string[] {
+    const before: string[] = [];
+    const body: string[] = [];
+    const after: string[] = [];
+    const number = this.#numbers.get(run)!;
+    const at = (first: number, by: number) =>
+      by === 0
+        ? `${first}u`
+        : `${first}u ${by < 0 ? "-" : "+"} ${
+          Math.abs(by) === 1 ? "" : `${Math.abs(by)}u * `
+        }i${number}`;
+    for (let line = 0; line < run.lines; line++) {
+      const { pieces, holes, declares } = statements[run.from + line];
+      const words = holes.map((_, h) => {
+        if (h === 0 && declares !== undefined) return `own${line}`;
+        const source = run.sources[line][h];
+        switch (source.kind) {
+          case "same":
+            return this.#named(source.name);
+          case "own":
+            return `own${source.line}`;
+          case "before":
+            return this.#carry(run, source.line);
+          case "index":
+            return at(source.first, source.by);
+          case "array": {
+            const place = this.#places.get(source.first)!;
+            return `${this.#array(place.run, place.line)}[${at(place.pass, source.by)}]`;
+          }
+        }
+      });
+      body.push(`  ${pieces[0]}${words.map((word, h) => `${word}${pieces[h + 1]}`).join("")}`);
+      if (declares === undefined) continue;
+      const type = typeOf(declares);
+      if (this.#kept.get(run)?.get(line) === "all") {
+        before.push(`var ${this.#array(run, line)}: array<${type}, ${run.count}>;`);
+        body.push(`  ${this.#array(run, line)}[i${number}] = own${line};`);
+      }
+      if (this.#isCarried(run, line)) {
+        const first = run.sources.flat().find((it) => it?.kind === "before" && it.line === line);
+        const from = first?.kind === "before" ? ` = ${this.#named(first.first)}` : "";
+        before.push(`var ${this.#carry(run, line)}: ${type}${from};`);
+        after.push(`  ${this.#carry(run, line)} = own${line};`);
+      }
+    }
+    const head = `for (var i${number} = 0u; i${number} < ${run.count}u; i${number}++) {`;
+    return [...before, head, ...body, ...after, "}"];
+  }
+}
