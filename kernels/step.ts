@@ -21,9 +21,11 @@ import {
 } from "../optim/mod.ts";
 import type { Graph, Range } from "./graph.ts";
 import { hasSign, type OffsetSet, offsetStride } from "./offsets.ts";
+import { SHADER_LIBRARY } from "./library.ts";
 import { lawKey } from "./perturbation.ts";
 import { rolledLines } from "./rolled_lines.ts";
 import { Storage } from "./storage.ts";
+import { expandShader, type ShaderKey } from "./template.ts";
 import type { DeviceTensor } from "./tensor.ts";
 import acceptSource from "./wgsl/accept.ts";
 import projectSource from "./wgsl/project.ts";
@@ -138,12 +140,18 @@ export interface StepTrial {
   readonly evaluate: () => void;
 }
 
-/** The WGSL of an optimiser's scalar part; its moves' seeds come with the step, or else are those of the branches. */
-export function scalarStepShader(
+/** A shader whose variants are programs: its text, and what its key inserts. */
+interface ProgramShader {
+  readonly source: string;
+  readonly key: ShaderKey;
+}
+
+/** An optimiser's scalar part; its moves' seeds come with the step, or else are those of the branches. */
+function scalarStep(
   optimiser: Optimiser,
-  seeded = false,
+  seeded: boolean,
   trialPlaces: readonly number[] = [],
-): string {
+): ProgramShader {
   const { estimator, accept } = optimiser;
   const program = emitScalarProgram(optimiser, {
     loss: (branch) => `losses[${branch}]`,
@@ -159,67 +167,55 @@ export function scalarStepShader(
     estimator.branches.findIndex((b) => b.direction === direction && b.amplitude !== 0);
   const seed = (move: number) =>
     seeded ? `seeds[${move}]` : `branches[${directionBranch(move)}].seed`;
+  const losses = estimator.branches.map((_, i) => `losses[${i}]`);
   const fields = [
-    ...estimator.branches.map((_, i) => `losses[${i}]`),
+    ...losses,
     // Of candidates that are not evaluated yet.
     ...(accept?.candidates ?? []).map(() => "0.0"),
     ...program.derivatives,
     ...program.coefficients,
     ...program.state,
   ];
-  const finite = [
-    ...estimator.branches.map((_, i) => `losses[${i}]`),
-    ...program.coefficients,
-    ...program.state,
-  ];
-  const statements = {
-    program: [...program.lines],
+  const finite = [...losses, ...program.coefficients, ...program.state];
+  const statements: ScalarStatements = {
+    program: program.lines,
     finite: finite.map((f) => `is_finite(${f})`),
     coefficients: program.coefficients.map((c, d) =>
       `steps[${d}] = vec4<u32>(${seed(d)}, select(0u, bitcast<u32>(${c}), moves), ${acts});`
     ),
-    record: fields.map((f, i) => `records[at + ${i + 1}u] = ${f};`),
+    record: fields.map((field, i) => `records[at + ${i + 1}u] = ${field};`),
     // All before any is written: a scalar may move from one place to another.
     state: [
       ...program.state.map((s, i) => `let next${i} = bitcast<u32>(${s});`),
       ...program.state.map((_, i) => `control[${CONTROL_WORDS + i}] = next${i};`),
     ],
   };
-  const { allFinite, ...text } = fields.length + program.lines.length > LONGEST_UNROLLED
+  const text = fields.length + program.lines.length > LONGEST_UNROLLED
     ? rolled(statements)
     : { ...statements, allFinite: statements.finite.join(" && ") };
-  const indented = (lines: readonly string[], by = "  ") => lines.map((l) => by + l).join("\n");
-  return scalarSource
-    .replace("/*ROUND*/", roundCoefficientWgsl)
-    .replace(
-      "/*INPUTS*/",
-      hostScalarCount(optimiser) > 0
-        ? "@group(0) @binding(5) var<storage, read> inputs: array<f32>;"
-        : "",
-    )
-    .replace(
-      "/*SEEDS*/",
-      seeded
-        ? "@group(0) @binding(7) var<storage, read> seeds: array<vec2<u32>>;"
-        : "@group(0) @binding(2) var<storage, read> branches: array<Branch>;",
-    )
-    .replace(
-      "/*TRIAL*/",
-      accept ? "@group(0) @binding(8) var<storage, read_write> trial: array<Branch>;" : "",
-    )
-    .replace(
-      "/*TRY*/",
-      (accept?.candidates ?? []).map((candidate, i) =>
+  const key = {
+    ROUND: roundCoefficientWgsl,
+    INPUTS: hostScalarCount(optimiser) > 0
+      ? "@group(0) @binding(5) var<storage, read> inputs: array<f32>;"
+      : "",
+    SEEDS: seeded
+      ? "@group(0) @binding(7) var<storage, read> seeds: array<vec2<u32>>;"
+      : "@group(0) @binding(2) var<storage, read> branches: array<Branch>;",
+    TRIAL: accept ? "@group(0) @binding(8) var<storage, read_write> trial: array<Branch>;" : "",
+    TRY: lines(
+      accept?.candidates ?? [],
+      (candidate, i) =>
         `  trial[${trialPlaces[i]}] = Branch(${seed(0)}, round_coefficient(` +
-        `bitcast<f32>(steps[0].z) * ${wgslLiteral(candidate)}), 0u);`
-      ).join("\n"),
-    )
-    .replace("/*PROGRAM*/", indented(text.program))
-    .replace("/*FINITE*/", allFinite)
-    .replace("/*STATE*/", indented(text.state, "    "))
-    .replace("/*COEFFICIENTS*/", indented(text.coefficients))
-    .replace("/*RECORD*/", indented(text.record))
-    .replaceAll("/*RECORD_WORDS*/", `${fields.length + 1}u`);
+        `bitcast<f32>(steps[0].z) * ${wgslLiteral(candidate)}), 0u);`,
+    ),
+    PROGRAM: lines(text.program, (line) => `  ${line}`),
+    FINITE: text.allFinite,
+    STATE: lines(text.state, (line) => `    ${line}`),
+    COEFFICIENTS: lines(text.coefficients, (line) => `  ${line}`),
+    RECORD: lines(text.record, (line) => `  ${line}`),
+    RECORD_WORDS: `${fields.length + 1}u`,
+  };
+  return { source: scalarSource, key };
 }
 
 /** Statements up to which a program is left as it is: drivers compile longer ones for seconds to minutes. */
@@ -247,27 +243,40 @@ function rolled({ program, finite, coefficients, record, state }: ScalarStatemen
   };
 }
 
-/** The WGSL of the second half of a step that is tried. */
-function acceptShader(
+function lines<T>(of: readonly T[], text: (one: T, i: number) => string = String): string {
+  return of.map(text).join("\n");
+}
+
+/** The WGSL of an optimiser's scalar part; its moves' seeds come with the step, or else are those of the branches. */
+export function scalarStepShader(
+  optimiser: Optimiser,
+  seeded = false,
+  trialPlaces: readonly number[] = [],
+): string {
+  const { source, key } = scalarStep(optimiser, seeded, trialPlaces);
+  return expandShader(source, key, SHADER_LIBRARY);
+}
+
+/** The second half of a step that is tried. */
+function acceptStep(
   { estimator, evaluations }: Optimiser,
   accept: AcceptRule,
   recordWords: number,
-): string {
+): ProgramShader {
   const o = new WgslEmitter();
   const places = accept.candidates.map((_, i) => estimator.branches.length + i);
   const losses = places.map((place) => `losses[${place}]`);
   const chosen = accept.choose(o, losses);
-  return acceptSource
-    .replace("/*ROUND*/", roundCoefficientWgsl)
-    .replace("/*PROGRAM*/", o.lines.map((line) => `  ${line}`).join("\n"))
-    .replace("/*CHOSEN*/", chosen)
-    .replace("/*FINITE*/", losses.map((loss) => `is_finite(${loss})`).join(" && "))
-    .replace(
-      "/*RECORD*/",
-      places.map((place) => `  records[at + ${place + 1}u] = losses[${place}];`).join("\n"),
-    )
-    .replace("/*COEFFICIENT*/", `${1 + evaluations + estimator.directions}u`)
-    .replace("/*RECORD_WORDS*/", `${recordWords}u`);
+  const key = {
+    ROUND: roundCoefficientWgsl,
+    PROGRAM: lines(o.lines, (line) => `  ${line}`),
+    CHOSEN: chosen,
+    FINITE: losses.map((loss) => `is_finite(${loss})`).join(" && "),
+    RECORD: lines(places, (place) => `  records[at + ${place + 1}u] = losses[${place}];`),
+    COEFFICIENT: `${1 + evaluations + estimator.directions}u`,
+    RECORD_WORDS: `${recordWords}u`,
+  };
+  return { source: acceptSource, key };
 }
 
 /**
@@ -306,8 +315,7 @@ export function optimiserStep(
   const tried: Record<number, Storage> = trial && accept ? { 8: trial.branches } : {};
   graph.add({
     label: `${optimiser.name} scalar step`,
-    source: scalarStepShader(optimiser, seeded, trial?.places),
-    key: {},
+    ...scalarStep(optimiser, seeded, trial?.places),
     reads: {
       1: losses,
       2: seeded ? undefined : inputs.branches,
@@ -327,8 +335,7 @@ export function optimiserStep(
     trial.evaluate();
     graph.add({
       label: `${optimiser.name} accepts`,
-      source: acceptShader(optimiser, accept, state.recordWords),
-      key: {},
+      ...acceptStep(optimiser, accept, state.recordWords),
       reads: { 1: losses },
       writes: { 3: state.control, 4: state.coefficients, 6: state.records },
       parameters: [],
@@ -381,18 +388,16 @@ export function moveOffsets(
   const keepSign = rule.projection === "keep-sign";
   const { update } = rule;
   const moments = offsets.moments(update);
-  const source = update
-    ? updateSource.replace("/*RULE*/", elementOpsWgsl("p.zero") + emitUpdateRule(update))
-    : updateSource;
   offsets.arenas.forEach((arena, i) => {
     const quads = arena.bytes / 16;
     graph.add({
       label: `update ${arena.label}`,
-      source,
+      source: updateSource,
       key: {
         ...lawKey(rule.distribution, frozenBy(rule.plan ?? {})),
         KEEP_SIGN: keepSign,
         RULE: update !== undefined,
+        RULE_PROGRAM: update ? elementOpsWgsl("p.zero") + emitUpdateRule(update) : "",
         STATES: update?.stateSize ?? 0,
         INPUTS: update?.inputSize ?? 0,
         RESTS: update?.restsAtZero ?? false,

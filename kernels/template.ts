@@ -1,18 +1,23 @@
 /**
- * Turns a `.wgsl` file into the shader of one variant: `#if`, `#for` and `#include` lines, and constants from a key.
+ * Turns a `.wgsl` file into the shader of one variant: `#if`, `#for`, `#include` and `#insert` lines, and constants from a key.
  *
  * The files stay readable WGSL. What varies between variants (bits, tile, what is fused) is decided by the key; what
  * varies between steps (seeds, sizes, learning rates) lives in buffers and never reaches the text.
  *
  * - `#if NAME`, `#if !NAME`, `#if NAME == value`, `#if A && B`, `#elif …`, `#else`, `#endif`
  * - `#for i COUNT` … `#endfor` repeats the lines with `{i}` replaced (COUNT is a number or a key's name); `{i+1}` works
- * - `#include "name"`
+ * - `#include "name"`, where `{NAME}` in the name is replaced: so a frame takes in the file of its layout
+ * - `#include "name" part` takes the lines between `#part part` and `#endpart` of that file alone; what such a file says outside of its
+ *   parts is for its readers
+ * - `#insert NAME` puts the text NAME of the key there as it is: WGSL that a program wrote, such as an optimiser's steps
  * - every number of the key becomes `const NAME: u32 = …u;`, and `{NAME}` is replaced in the text
+ *
+ * What is not taken, of a condition or a part, is not looked at.
  *
  * @module
  */
 
-/** What selects a variant of a shader: numbers become constants, booleans and strings steer `#if`. */
+/** What selects a variant of a shader: numbers become constants, booleans and strings steer `#if`, strings may be inserted. */
 export type ShaderKey = Readonly<Record<string, number | boolean | string>>;
 
 /** Where `#include "name"` finds its text. */
@@ -25,7 +30,7 @@ export type ShaderLibrary = Readonly<Record<string, string>>;
  * @param key Names the directives see
  * @param library Texts for `#include`
  * @returns Plain WGSL
- * @throws {SyntaxError} On an unknown directive, name or include, or blocks that do not close
+ * @throws {SyntaxError} On an unknown directive, name, include or part, or blocks that do not close
  *
  * @example Repeat a line per row of a register tile
  * ```ts
@@ -40,22 +45,19 @@ export function expandShader(source: string, key: ShaderKey, library: ShaderLibr
   const constants = Object.entries(key)
     .filter((entry): entry is [string, number] => typeof entry[1] === "number")
     .map(([name, value]) => `const ${name}: u32 = ${value}u;`);
-  const body = expandLines(inline(source, library, 0).split("\n"), { ...key });
+  const body = expandLines(source.split("\n"), { ...key }, { library, depth: 0 });
   return [...constants, ...body].join("\n");
-}
-
-function inline(source: string, library: ShaderLibrary, depth: number): string {
-  if (depth > 8) throw new SyntaxError("Cannot expand shader: includes nest deeper than 8");
-  return source.replace(/^[ \t]*#include "([^"]+)".*$/gm, (_, name: string) => {
-    const text = library[name];
-    if (text === undefined) throw new SyntaxError(`Cannot expand shader: no include "${name}"`);
-    return inline(text, library, depth + 1);
-  });
 }
 
 type Names = Record<string, number | boolean | string>;
 
-function expandLines(lines: readonly string[], names: Names): string[] {
+/** Where includes are found, and how deep in them the lines are. */
+interface Source {
+  readonly library: ShaderLibrary;
+  readonly depth: number;
+}
+
+function expandLines(lines: readonly string[], names: Names, source: Source): string[] {
   const out: string[] = [];
   for (let i = 0; i < lines.length; i++) {
     const line = lines[i];
@@ -68,21 +70,44 @@ function expandLines(lines: readonly string[], names: Names): string[] {
     if (word === "if") {
       const { branches, end } = splitConditional(lines, i, rest);
       const taken = branches.find((b) => b.condition === undefined || holds(b.condition, names));
-      if (taken) out.push(...expandLines(taken.lines, names));
+      if (taken) out.push(...expandLines(taken.lines, names, source));
       i = end;
     } else if (word === "for") {
       const end = blockEnd(lines, i, "for", "endfor");
       const [name, count] = rest.split(/\s+/);
       const limit = lookUpNumber(count, names);
       for (let v = 0; v < limit; v++) {
-        out.push(...expandLines(lines.slice(i + 1, end), { ...names, [name]: v }));
+        out.push(...expandLines(lines.slice(i + 1, end), { ...names, [name]: v }, source));
       }
       i = end;
+    } else if (word === "include") {
+      const included = includedLines(rest, names, source);
+      out.push(...expandLines(included, names, { ...source, depth: source.depth + 1 }));
+    } else if (word === "insert") {
+      out.push(lookUpText(rest, names));
     } else {
       throw new SyntaxError(`Cannot expand shader: unexpected "#${word}" in line ${i + 1}`);
     }
   }
   return out;
+}
+
+/** The lines that `#include` stands for: of a file, or of a part of it. */
+function includedLines(rest: string, names: Names, { library, depth }: Source): string[] {
+  const match = /^"([^"]+)"(?:\s+(\w+))?/.exec(rest);
+  if (!match) throw new SyntaxError(`Cannot expand shader: "#include ${rest}" names no file`);
+  if (depth >= 8) throw new SyntaxError("Cannot expand shader: includes nest deeper than 8");
+  const name = substitute(match[1], names);
+  const text = library[name];
+  if (text === undefined) throw new SyntaxError(`Cannot expand shader: no include "${name}"`);
+  const lines = text.split("\n");
+  const part = match[2];
+  if (part === undefined) return lines;
+  const start = lines.findIndex((line) => /^\s*#part\s+(\w+)/.exec(line)?.[1] === part);
+  if (start < 0) {
+    throw new SyntaxError(`Cannot expand shader: include "${name}" has no part "${part}"`);
+  }
+  return lines.slice(start + 1, blockEnd(lines, start, "part", "endpart"));
 }
 
 function substitute(line: string, names: Names): string {
@@ -105,6 +130,14 @@ function lookUpNumber(name: string, names: Names): number {
   const value = /^\d+$/.test(name) ? Number(name) : names[name];
   if (typeof value !== "number") {
     throw new SyntaxError(`Cannot expand shader: "${name}" is not a number of the key`);
+  }
+  return value;
+}
+
+function lookUpText(name: string, names: Names): string {
+  const value = names[name];
+  if (typeof value !== "string") {
+    throw new SyntaxError(`Cannot expand shader: "${name}" is not a text of the key`);
   }
   return value;
 }

@@ -12,8 +12,9 @@ import { formatByName } from "../quant/formats.ts";
 import type { Layout, PackedTensor } from "../quant/layout.ts";
 import { architectureOf } from "./architectures.ts";
 import type { WeightShape } from "./llama.ts";
-import { type ModelSource, rowsOf, type TensorSource } from "./source.ts";
-import { type StreamHash, StreamHashes } from "./stream_hashes.ts";
+import { isForCaller, type ModelSource, rowsOf, type TensorSource } from "./source.ts";
+import { assertFinite } from "./non_finite_weight.ts";
+import { type StreamDigest, type StreamHash, StreamHashes } from "./stream_hashes.ts";
 
 /** What a base is known by. */
 export interface BaseIdentity {
@@ -41,7 +42,9 @@ export class BaseHash implements Disposable {
   readonly #source: HashedModel;
   readonly #weights: ReadonlyMap<string, Weight>;
   readonly #begun = new Map<string, Record<Plane, StreamHash>>();
-  readonly #digests = new Map<string, Promise<Record<Plane, string | undefined>>>();
+  readonly #digests = new Map<string, Promise<Record<Plane, StreamDigest | undefined>>>();
+  /** Tensors that have a part which was not looked through before it was added. */
+  readonly #unseen = new Set<string>();
   readonly #workers: StreamHashes;
 
   /**
@@ -62,10 +65,15 @@ export class BaseHash implements Disposable {
     this.#workers = new StreamHashes(bytes.reduce((sum, it) => sum + it, 0), workers);
   }
 
-  /** Takes the next rows of a tensor, which may be changed when the promise resolves. */
-  async add(name: string, rows: PackedTensor): Promise<void> {
+  /**
+   * Takes the next rows of a tensor, which may be changed when the promise resolves; rows that are made for the caller may be taken away.
+   *
+   * @param look Is called with rows that are not looked through for NaN and infinity beside the hash; of others, {@linkcode digest} throws
+   */
+  async add(name: string, rows: PackedTensor, look?: () => void): Promise<void> {
     const weight = this.#weights.get(name);
-    if (weight) await this.#add(name, weight, rows, this.#workers);
+    if (weight) await this.#add(name, weight, rows, this.#workers, look);
+    else look?.();
   }
 
   async #add(
@@ -73,6 +81,7 @@ export class BaseHash implements Disposable {
     { tensor, format }: Weight,
     rows: PackedTensor,
     hashes: StreamHashes,
+    look?: () => void,
   ): Promise<void> {
     const packed = asLoaded(rows, format.layout);
     const begun = this.#begun.get(name);
@@ -82,7 +91,17 @@ export class BaseHash implements Disposable {
       codebook: hashes.open(4 * packed.codebook.length),
     };
     this.#begun.set(name, planes);
-    await planes.codes.update(bytesIn(packed.codes));
+    const codes = bytesIn(packed.codes);
+    const { take } = planes.codes;
+    if (take && isForCaller(tensor) && codes.byteLength === codes.buffer.byteLength) {
+      const floats = look && packed.layout.kind === "dense" ? packed.layout.type : undefined;
+      if (floats) this.#unseen.add(name);
+      else look?.();
+      await take(codes, floats);
+    } else {
+      look?.();
+      await planes.codes.update(codes);
+    }
     await planes.scales.update(bytesIn(packed.scales));
     // Every piece of rows comes with the whole of it.
     if (!begun) await planes.codebook.update(bytesIn(packed.codebook));
@@ -101,13 +120,18 @@ export class BaseHash implements Disposable {
     const weight = this.#weights.get(name)!;
     this.#begun.delete(name);
     this.#digests.delete(name);
-    for await (const { packed } of rowsOf(weight.tensor, signal)) {
+    for await (const { firstRow, packed } of rowsOf(weight.tensor, signal)) {
+      if (this.#unseen.has(name)) assertFinite(weight.tensor, packed, firstRow);
       await this.#add(name, weight, packed, hashes);
     }
     this.end(name);
   }
 
-  /** The fingerprint. Tensors whose end has not been told are read for it. */
+  /**
+   * The fingerprint. Tensors whose end has not been told are read for it.
+   *
+   * @throws {RangeError} Naming a weight that is not finite, of tensors that were looked through beside the hash
+   */
   async digest(signal?: AbortSignal): Promise<string> {
     for (const name of this.#weights.keys()) {
       if (!this.#digests.has(name)) await this.#read(name, this.#workers, signal);
@@ -116,14 +140,15 @@ export class BaseHash implements Disposable {
     const tensors: unknown[] = [];
     for (const name of [...this.#weights.keys()].sort()) {
       let planes = await this.#digests.get(name)!;
-      if (PLANES.some((plane) => planes[plane] === undefined)) {
-        // Its worker broke.
+      if (PLANES.some((plane) => planes[plane] === undefined) || planes.codes?.nonFinite) {
+        // Its worker broke, or a weight is to be named.
         await this.#read(name, here, signal);
         planes = await this.#digests.get(name)!;
       }
+      const hex = Object.fromEntries(PLANES.map((plane) => [plane, planes[plane]!.sha256]));
       const { tensor: { rows, columns, columnOrder }, format } = this.#weights.get(name)!;
       const order = columnOrder && sha256(columnOrder);
-      tensors.push({ name, rows, columns, format: format.name, order, ...planes });
+      tensors.push({ name, rows, columns, format: format.name, order, ...hex });
     }
     const { config, ropeFactors } = this.#source;
     const rope = ropeFactors && sha256(ropeFactors);

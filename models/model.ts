@@ -233,11 +233,13 @@ export async function* loadTensors(
   for (const tensor of tensors) {
     const source = sources.get(tensor.name)!;
     for await (const { firstRow, packed: read } of rowsOf(source, signal)) {
-      assertFinite(source, read, firstRow);
+      const look = () => assertFinite(source, read, firstRow);
       const packed = asLoaded(read, tensor.layout);
       tensor.write(gpu, packed, firstRow);
-      await hash?.add(tensor.name, packed);
-      await uploads.add(packed.codes.byteLength + packed.scales.byteLength);
+      const bytes = packed.codes.byteLength + packed.scales.byteLength;
+      if (hash) await hash.add(tensor.name, packed, look);
+      else look();
+      await uploads.add(bytes);
     }
     hash?.end(tensor.name);
     yield tensor.name;

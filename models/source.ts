@@ -80,6 +80,19 @@ export interface ModelSource extends Disposable {
   readonly tokenizerFiles?: TokenizerFiles | undefined;
 }
 
+const madeForCaller = new WeakSet<TensorSource["read"]>();
+
+/** Says of a `read` that what it resolves to is made for the caller, who may hand its memory on to a worker. */
+export function forCaller(read: TensorSource["read"]): TensorSource["read"] {
+  madeForCaller.add(read);
+  return read;
+}
+
+/** Whether a tensor's rows are made for the caller ({@linkcode forCaller}). A tensor with another `read` is another. */
+export function isForCaller({ read }: TensorSource): boolean {
+  return madeForCaller.has(read);
+}
+
 /** A tensor in the pieces that {@linkcode rowsPerPiece} says, in the order of its rows. */
 export async function* rowsOf(
   tensor: TensorSource,
@@ -102,9 +115,9 @@ export async function* rowsOf(
   }
 }
 
-/** How many rows to read at once so that a piece stays near 8 MiB; even, because scales lie two to a word. */
+/** How many rows to read at once so that a piece stays near 2 MiB, which caches hold between its reading, checking, hashing and upload; even, because scales lie two to a word. */
 export function rowsPerPiece(tensor: TensorSource): number {
   if (tensor.whole) return tensor.rows;
   const perRow = tensor.format.rowBytes(tensor.columns);
-  return Math.max(2, Math.floor(8 * 2 ** 20 / perRow / 2) * 2);
+  return Math.max(2, Math.floor(2 * 2 ** 20 / perRow / 2) * 2);
 }

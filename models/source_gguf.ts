@@ -12,7 +12,7 @@ import { configFromGguf } from "./config_gguf.ts";
 import { checkGain } from "./check_gain.ts";
 import { refuseOtherPurposes } from "./gguf_purpose.ts";
 import { readRopeFactors, ROPE_FACTORS_NAME } from "./rope_factors.ts";
-import type { ModelSource, TensorSource } from "./source.ts";
+import { forCaller, type ModelSource, type TensorSource } from "./source.ts";
 import { few, leftOut } from "./tensor_places.ts";
 import {
   type SpelledTokenizer,
@@ -75,12 +75,13 @@ export async function ggufModelSource(
       rows,
       columns,
       format,
-      read: async (first, count) =>
+      read: forCaller(async (first, count) =>
         format.unpack(
           await tensor.source.read(tensor.offset + first * rowBytes, count * rowBytes),
           count,
           columns,
-        ),
+        )
+      ),
     });
   }
   const tables: string[] = [];

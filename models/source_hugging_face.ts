@@ -18,7 +18,7 @@ import { huggingFaceName } from "./names.ts";
 import { plainTensors } from "./plain_names.ts";
 import { quantizedTensors } from "./quantization_methods.ts";
 import { readJsonFile } from "./read_file.ts";
-import type { ModelSource, TensorSource } from "./source.ts";
+import { forCaller, type ModelSource, type TensorSource } from "./source.ts";
 import { readTokenizerFiles } from "./source_tokenizer.ts";
 import { checkNoBias } from "./stored_planes.ts";
 import { storedFloats } from "./stored_values.ts";
@@ -165,11 +165,12 @@ function denseTensor(
     columns,
     format,
     stored: { scales: storedFloats(at) },
-    read: async (first, count) =>
+    read: forCaller(async (first, count) =>
       format.unpack(
         await at.file.read(at.offset + first * rowBytes, count * rowBytes),
         count,
         columns,
-      ),
+      )
+    ),
   };
 }

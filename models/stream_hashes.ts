@@ -5,6 +5,7 @@
  */
 
 import { createHash } from "node:crypto";
+import type { DenseType } from "../quant/layout.ts";
 import { textWorker } from "../quant/text_worker.ts";
 import type { HashReply, HashRequest } from "./hash_messages.ts";
 import { hashWorkerText } from "./serve_hashes.ts";
@@ -18,13 +19,31 @@ const MOST_WORKERS = 2;
 const SLOT = 2 * 2 ** 20;
 /** Enough that loading does not wait for a worker to begin; memory that is not needed is not touched. */
 const SLOTS = 16;
+/** Bytes handed over that may wait: as many as the slots have, so that memory is bounded alike. */
+const MOST_HANDED = SLOTS * SLOT;
 
 /** A stream that is hashed as it comes. */
 export interface StreamHash {
-  /** Takes the next bytes; they may be changed when the promise resolves. */
+  /**
+   * Takes the next bytes; they may be changed when the promise resolves.
+   */
   update(bytes: Uint8Array<ArrayBuffer>): Promise<void>;
-  /** The SHA-256 of all, in hex; undefined when a worker broke, so that the bytes are to be hashed again. */
-  digest(): Promise<string | undefined>;
+  /**
+   * Takes the next bytes, the whole of a buffer, for good: it is empty afterwards. Undefined where they would be hashed on this thread.
+   *
+   * @param floats Looks through them for NaN and infinity
+   */
+  readonly take?: (bytes: Uint8Array<ArrayBuffer>, floats?: DenseType) => Promise<void>;
+  /** What all were; undefined when a worker broke, so that the bytes are to be hashed again. */
+  digest(): Promise<StreamDigest | undefined>;
+}
+
+/** What the bytes of a stream were. */
+export interface StreamDigest {
+  /** Their SHA-256, in hex. */
+  readonly sha256: string;
+  /** Whether among the floats that were to be looked through may be one that is not finite. */
+  readonly nonFinite: boolean;
 }
 
 /** Hashes streams; dispose ends its workers. */
@@ -62,7 +81,7 @@ export class StreamHashes implements Disposable {
         hash.update(bytes);
         return Promise.resolve();
       },
-      digest: () => Promise.resolve(hash.digest("hex")),
+      digest: () => Promise.resolve({ sha256: hash.digest("hex"), nonFinite: false }),
     };
   }
 
@@ -81,7 +100,8 @@ class Helper implements Disposable {
   readonly #worker = textWorker(hashWorkerText());
   readonly #memory = new Uint8Array(new SharedArrayBuffer(SLOTS * SLOT));
   readonly #free = Array.from({ length: SLOTS }, (_, i) => i * SLOT);
-  readonly #ended = new Map<number, (digest: string | undefined) => void>();
+  readonly #ended = new Map<number, (digest: StreamDigest | undefined) => void>();
+  #handed = 0;
   #waiters: (() => void)[] = [];
 
   constructor() {
@@ -89,8 +109,12 @@ class Helper implements Disposable {
       if ("free" in data) {
         this.#free.push(data.free);
         this.#wake();
+      } else if ("done" in data) {
+        this.#handed -= data.done;
+        this.#wake();
       } else {
-        this.#ended.get(data.ended)?.(data.digest);
+        const { digest: sha256, nonFinite } = data;
+        this.#ended.get(data.ended)?.({ sha256, nonFinite });
         this.#ended.delete(data.ended);
       }
     };
@@ -104,7 +128,8 @@ class Helper implements Disposable {
   open(stream: number, expected: number): StreamHash {
     this.waiting += expected;
     return {
-      update: (bytes) => this.#update(stream, bytes),
+      update: (bytes) => this.#copy(stream, bytes),
+      take: (bytes, floats) => this.#handOver(stream, bytes, floats),
       digest: () => {
         this.waiting -= expected;
         if (this.broken) return Promise.resolve(undefined);
@@ -116,16 +141,32 @@ class Helper implements Disposable {
     };
   }
 
-  async #update(stream: number, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+  async #handOver(
+    stream: number,
+    bytes: Uint8Array<ArrayBuffer>,
+    floats: DenseType | undefined,
+  ): Promise<void> {
+    await this.#until(() => this.#handed < MOST_HANDED);
+    if (this.broken) return;
+    this.#handed += bytes.length;
+    this.#worker.postMessage({ stream, bytes, floats } satisfies HashRequest, [bytes.buffer]);
+  }
+
+  async #copy(stream: number, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
     for (let at = 0; at < bytes.length; at += SLOT) {
-      while (this.#free.length === 0 && !this.broken) {
-        await new Promise<void>((resolve) => this.#waiters.push(resolve));
-      }
+      await this.#until(() => this.#free.length > 0);
       if (this.broken) return;
       const offset = this.#free.pop()!;
       const part = bytes.subarray(at, at + SLOT);
       this.#memory.set(part, offset);
       this.#tell({ stream, offset, length: part.length });
+    }
+  }
+
+  /** Until there is room, or the worker broke. */
+  async #until(isRoom: () => boolean): Promise<void> {
+    while (!isRoom() && !this.broken) {
+      await new Promise<void>((resolve) => this.#waiters.push(resolve));
     }
   }
 

@@ -86,7 +86,8 @@ function anyBf16(ints: Int32Array): boolean {
   return ((a | b | c | d) & 0x80008000) !== 0;
 }
 
-const LOOKS: Readonly<Record<DenseType, (ints: Int32Array) => boolean>> = {
+/** Looks through floats, two of 16 bits to a word. Each is a function by itself, so that its text can be run in a worker. */
+export const LOOKS: Readonly<Record<DenseType, (ints: Int32Array) => boolean>> = {
   f32: anyF32,
   f16: anyF16,
   bf16: anyBf16,

@@ -12,20 +12,20 @@ const text: string = `// The second half of a step that was tried: the losses of
 @group(0) @binding(4) var<storage, read_write> steps: array<vec4<u32>>;
 @group(0) @binding(6) var<storage, read_write> records: array<f32>;
 
-/*ROUND*/
+#insert ROUND
 #include "finite.wgsl"
 
 @compute @workgroup_size(1)
 fn main() {
-/*PROGRAM*/
+#insert PROGRAM
   // The step's record is begun, and counted.
-  let at = (control[0] - 1u) * /*RECORD_WORDS*/;
-/*RECORD*/
+  let at = (control[0] - 1u) * {RECORD_WORDS};
+#insert RECORD
   if (control[1] != 0u) { return; }
-  let accepted = round_coefficient(bitcast<f32>(steps[0].z) * /*CHOSEN*/);
-  if (/*FINITE*/) {
+  let accepted = round_coefficient(bitcast<f32>(steps[0].z) * {CHOSEN});
+  if ({FINITE}) {
     steps[0].z = bitcast<u32>(accepted);
-    records[at + /*COEFFICIENT*/] = accepted;
+    records[at + {COEFFICIENT}] = accepted;
   } else {
     steps[0].z = 0u;
     records[at] = 0.0;

@@ -16,26 +16,26 @@ struct Branch {
 @group(0) @binding(1) var<storage, read> losses: array<f32>;
 @group(0) @binding(3) var<storage, read_write> control: array<u32>;
 @group(0) @binding(4) var<storage, read_write> steps: array<vec4<u32>>;
-/*INPUTS*/
-/*SEEDS*/
-/*TRIAL*/
+#insert INPUTS
+#insert SEEDS
+#insert TRIAL
 @group(0) @binding(6) var<storage, read_write> records: array<f32>;
 
-/*ROUND*/
+#insert ROUND
 #include "finite.wgsl"
 
 @compute @workgroup_size(1)
 fn main() {
-/*PROGRAM*/
-  let moves = control[1] == 0u && /*FINITE*/;
-/*COEFFICIENTS*/
-/*TRY*/
-  let at = control[0] * /*RECORD_WORDS*/;
+#insert PROGRAM
+  let moves = control[1] == 0u && {FINITE};
+#insert COEFFICIENTS
+#insert TRY
+  let at = control[0] * {RECORD_WORDS};
   records[at] = select(0.0, 1.0, moves);
-/*RECORD*/
+#insert RECORD
   control[0] += 1u;
   if (moves) {
-/*STATE*/
+#insert STATE
   } else {
     control[1] = 1u;
   }

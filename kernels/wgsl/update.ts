@@ -44,7 +44,7 @@ struct Section {
 @group(0) @binding({s+5}) var<storage, read_write> state{s}: array<vec4<f32>>;
 #endfor
 
-/*RULE*/
+#insert RULE_PROGRAM
 #endif
 
 // As optim/blocks.ts has it: kind in bits 30-31, number in bits 16-29.

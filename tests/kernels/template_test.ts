@@ -77,6 +77,34 @@ Deno.test("includes are texts, and may include", () => {
   assertEquals(body('#include "a.wgsl"\nmain', { A: true }, library), ["b", "a", "main"]);
 });
 
+Deno.test("an include's name may depend on the key, and one of its parts may be taken alone", () => {
+  const library = {
+    "of_a.wgsl":
+      '// For readers.\n\n#part one\na{c}\n#if A\n#include "of_a.wgsl" two\n#endif\n#endpart\n#part two\n  two\n#endpart\n',
+    "of_b.wgsl": "#part none\n#endpart",
+  };
+  const source = '#for c 2\n#include "of_{KIND}.wgsl" one\n#endfor\nend';
+  assertEquals(body(source, { KIND: "a", A: true }, library), [
+    "a0",
+    "  two",
+    "a1",
+    "  two",
+    "end",
+  ]);
+  assertEquals(body(source, { KIND: "a", A: false }, library), ["a0", "a1", "end"]);
+  assertEquals(body('#include "of_{KIND}.wgsl" none\nend', { KIND: "b" }, library), ["end"]);
+});
+
+Deno.test("what is not taken is not included", () => {
+  assertEquals(body('#if A\n#include "no.wgsl"\n#endif', { A: false }), [""]);
+});
+
+Deno.test("texts of the key are inserted as they are", () => {
+  const source = "  #insert PROGRAM\nlet x = {CHOSEN};\n#insert NOTHING\nend";
+  const key = { PROGRAM: "  {A}\n#if A", CHOSEN: "b", NOTHING: "", A: 1 };
+  assertEquals(body(source, key), ["  {A}", "#if A", "let x = b;", "", "end"]);
+});
+
 Deno.test("mistakes are named", () => {
   const fails = (source: string, message: string, library = {}) => {
     assertThrows(() => expandShader(source, { A: 1, S: "s" }, library), SyntaxError, message);
@@ -91,5 +119,12 @@ Deno.test("mistakes are named", () => {
   fails("#define X", 'unexpected "#define" in line 1');
   fails("{A+S}", '"S" is not a number of the key');
   fails('#include "no.wgsl"', 'no include "no.wgsl"');
+  fails('#include "{S}.wgsl"', 'no include "s.wgsl"');
+  fails("#include s.wgsl", '"#include s.wgsl" names no file');
+  fails('#include "a" b', 'include "a" has no part "b"', { a: "#part c\n#endpart" });
+  fails('#include "a" b', '"#part" in line 1 does not close', { a: "#part b" });
+  fails("#part b\n#endpart", 'unexpected "#part" in line 1');
+  fails("#insert A", '"A" is not a text of the key');
+  fails("#insert B", '"B" is not a text of the key');
   fails('#include "loop"', "includes nest deeper than 8", { loop: '#include "loop"' });
 });

@@ -1,10 +1,11 @@
-import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertNotEquals, assertRejects, fail } from "@std/assert";
 import { join } from "@std/path";
 import { openGpu } from "../../kernels/mod.ts";
 import {
   BaseHash,
   fingerprint,
   foldedSource,
+  ggufModelSource,
   huggingFaceModelSource,
   loadModel,
   type ModelSource,
@@ -14,7 +15,10 @@ import {
   type TensorSource,
   writeModel,
 } from "../../models/mod.ts";
+import { numbersToBfloat16Array, numbersToFloat16Array } from "../../quant/float16.ts";
+import { bytesSource } from "../../quant/mod.ts";
 import { randomLlama } from "../support/random_llama.ts";
+import { ggufBytes, llamaF32Tensors, llamaMetadata } from "../support/gguf_writer.ts";
 import { CHANGES, writeSplitBase } from "../support/split_base.ts";
 import { tinySource } from "../train/tiny_model.ts";
 import { randomOffsets, withTemp } from "./quantised_folder.ts";
@@ -80,6 +84,50 @@ Deno.test("streams of two workers at once, and of none, have one digest", async 
     digests.push(await hash.digest());
   }
   assertEquals(new Set(digests).size, 1);
+});
+
+const DENSE_TYPES = {
+  F32: [0, (values: Float32Array<ArrayBuffer>) => values],
+  F16: [1, numbersToFloat16Array],
+  BF16: [30, numbersToBfloat16Array],
+} as const;
+
+Deno.test("rows made for the caller are hashed without a copy, and a weight that is not finite is named", async () => {
+  const NAME = "blk.0.ffn_down.weight";
+  const columns = 768;
+  const shape = { ...smallShape, layers: 1, hidden: 256, feedForward: columns };
+  const tensors = llamaF32Tensors(shape, randomLlama(shape));
+  const dense = new Float32Array(tensors[NAME].bytes.slice().buffer);
+  for (
+    const [[type, encode], bad] of [
+      [DENSE_TYPES.F32, NaN],
+      [DENSE_TYPES.F16, Infinity],
+      [DENSE_TYPES.BF16, -Infinity],
+    ] as const
+  ) {
+    for (const place of [undefined, [0, 0], [255, 767], [131, 5]]) {
+      const values = dense.slice();
+      if (place) values[place[0] * columns + place[1]] = bad;
+      const bytes = new Uint8Array(encode(values).buffer);
+      const file = ggufBytes(llamaMetadata(shape), {
+        ...tensors,
+        [NAME]: { ...tensors[NAME], type, bytes },
+      });
+      using source = await ggufModelSource(bytesSource(file, "memory.gguf"));
+      using hash = new BaseHash(source, 1);
+      const tensor = source.tensors.get(NAME)!;
+      for (let first = 0; first < tensor.rows; first += 64) {
+        const rows = await tensor.read(first, 64);
+        await hash.add(NAME, rows, () => fail("looked through on this thread"));
+        assertEquals(rows.codes.length, 0, "a copy was hashed");
+      }
+      hash.end(NAME);
+      if (place) {
+        const { message } = await assertRejects(() => hash.digest(), RangeError);
+        assert(message.includes(`${bad} at row ${place[0]}, column ${place[1]}`), message);
+      } else assertEquals(await hash.digest(), await fingerprint(fresh(source)));
+    }
+  }
 });
 
 /** Puts another class in the place of workers while `body` runs. */

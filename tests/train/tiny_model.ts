@@ -40,10 +40,9 @@ export function tinyWeights(seed = 1): Record<string, Float32Array<ArrayBuffer>>
 }
 
 /** The tiny model as a GGUF file of F32 tensors, without a tokenizer. */
-export function tinyGguf(seed = 1): Uint8Array<ArrayBuffer> {
+export function tinyGguf(seed = 1, s: LlamaShape = tinyShape): Uint8Array<ArrayBuffer> {
   const u32 = (value: number): GgufValue => ({ kind: "u32", value });
   const f32 = (value: number): GgufValue => ({ kind: "f32", value });
-  const s = tinyShape;
   return ggufBytes({
     "general.architecture": { kind: "string", value: "llama" },
     "llama.context_length": u32(32),
@@ -54,7 +53,7 @@ export function tinyGguf(seed = 1): Uint8Array<ArrayBuffer> {
     "llama.attention.head_count_kv": u32(s.kvHeads),
     "llama.attention.layer_norm_rms_epsilon": f32(s.epsilon),
     "llama.rope.freq_base": f32(s.ropeBase),
-  }, llamaF32Tensors(s, tinyWeights(seed)));
+  }, llamaF32Tensors(s, randomLlama(s, { seed })));
 }
 
 /** The tiny model quantised, its vocabulary tables too. */

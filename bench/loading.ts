@@ -1,0 +1,148 @@
+/**
+ * What looking at every byte costs while a model is loaded: the fingerprint and the check for weights that are not finite.
+ *
+ * @module
+ */
+
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { parseArgs } from "@std/cli";
+import { join } from "@std/path";
+import { bytesSource } from "../quant/mod.ts";
+import { type Gpu, openGpu } from "../kernels/mod.ts";
+import {
+  ggufModelSource,
+  loadModel,
+  openModelSource,
+  planModel,
+  quantizedSource,
+  writeModel,
+} from "../models/mod.ts";
+import { asLoaded } from "../models/fingerprint.ts";
+import { loadTensors } from "../models/model.ts";
+import { rowsOf } from "../models/source.ts";
+import { ggufOf } from "../tests/models/small_model.ts";
+import { randomLlama } from "../tests/support/random_llama.ts";
+import { describeMachine } from "./support/machine.ts";
+
+const HELP =
+  `Time to load models of random weights from the page cache, with and without what looks at their bytes, as a markdown table.
+
+Usage: deno task bench loading [options]
+
+  --formats LIST   comma-separated (default F16,Q4_0,Q4_K)
+  --layers N       layers of 25 M weights (default 6)
+  --rounds N       how often each is loaded, all ways in turn (default 21)
+  --folder DIR     where the models are written, some 400 MB (default a temporary folder, removed at the end)
+  --help           this text
+
+"fingerprint" is its share of what loading takes without it, "check" that of the look for weights that are not finite; medians.`;
+
+const SHAPE = {
+  hidden: 1024,
+  feedForward: 3072,
+  heads: 8,
+  kvHeads: 8,
+  vocabulary: 320,
+  epsilon: 1e-5,
+  ropeBase: 1e4,
+  rope: "norm",
+} as const;
+
+/** Bytes after which `loadTensors` submits. */
+const UPLOAD = 64 * 2 ** 20;
+
+type Way = "whole" | "without the fingerprint" | "bare";
+
+/** Prints the table. */
+export async function main(args: string[]): Promise<void> {
+  const options = parseArgs(args, {
+    string: ["formats", "layers", "rounds", "folder"],
+    boolean: ["help"],
+    default: { formats: "F16,Q4_0,Q4_K", layers: "6", rounds: "21" },
+  });
+  if (options.help) return console.log(HELP);
+  const rounds = Number(options.rounds);
+  const folder = options.folder ?? await Deno.makeTempDir({ prefix: "qzo-loading-" });
+  try {
+    using gpu = await openGpu();
+    console.log(await describeMachine(gpu.description));
+    console.log("\n| format | MiB | loading, ms | fingerprint, ms | check, ms |");
+    console.log("|---|---|---|---|---|");
+    const shape = { ...SHAPE, layers: Number(options.layers) };
+    const weights = await ggufModelSource(
+      bytesSource(ggufOf(shape, randomLlama(shape, { tied: true })), "random"),
+    );
+    for (const format of options.formats.split(",")) {
+      const path = join(folder, `${format}.gguf`);
+      await writeModel(quantizedSource(weights, { format }), path);
+      const times: Record<Way, number[]> = {
+        "whole": [],
+        "without the fingerprint": [],
+        "bare": [],
+      };
+      const ways = Object.keys(times) as Way[];
+      for (let round = -2; round < rounds; round++) {
+        for (let i = 0; i < ways.length; i++) {
+          // Each behind each other one as often.
+          const way = ways[(round & 1 ? 2 * i + round + 2 : i + round + 3) % ways.length];
+          const time = await load(gpu, path, way);
+          if (round >= 0) times[way].push(time);
+        }
+      }
+      const [whole, plain, bare] = ways.map((way) => median(times[way]));
+      const mib = (await Deno.stat(path)).size / 2 ** 20;
+      const share = (more: number, less: number) =>
+        `${(more - less).toFixed(0)} (${(100 * (more - less) / less).toFixed(1)} %)`;
+      console.log(
+        `| ${format} | ${mib.toFixed(0)} | ${whole.toFixed(0)} | ${share(whole, plain)} | ${
+          share(plain, bare)
+        } |`,
+      );
+    }
+  } finally {
+    if (options.folder === undefined) await Deno.remove(folder, { recursive: true });
+  }
+}
+
+setFlagsFromString("--expose-gc");
+const collect = runInNewContext("gc") as () => void;
+
+/** Milliseconds from an open file to weights on the device. */
+async function load(gpu: Gpu, path: string, way: Way): Promise<number> {
+  using source = await openModelSource(path);
+  // What the load before left is freed on its own time.
+  gpu.device.queue.submit([]);
+  await gpu.device.queue.onSubmittedWorkDone();
+  collect();
+  const before = performance.now();
+  if (way === "whole") {
+    using _ = await loadModel(gpu, source);
+    return performance.now() - before;
+  }
+  using held = new DisposableStack();
+  const { tensors } = planModel(source, gpu);
+  for (const tensor of tensors.values()) held.use(tensor);
+  if (way === "bare") {
+    let waiting = 0;
+    for (const tensor of tensors.values()) {
+      for await (const { firstRow, packed } of rowsOf(source.tensors.get(tensor.name)!)) {
+        tensor.write(gpu, asLoaded(packed, tensor.layout), firstRow);
+        waiting += packed.codes.byteLength + packed.scales.byteLength;
+        if (waiting < UPLOAD) continue;
+        waiting = 0;
+        gpu.device.queue.submit([]);
+        await gpu.device.queue.onSubmittedWorkDone();
+      }
+    }
+    gpu.device.queue.submit([]);
+  } else {
+    for await (const _ of loadTensors(gpu, source.tensors, tensors.values()));
+  }
+  gpu.check();
+  return performance.now() - before;
+}
+
+function median(of: readonly number[]): number {
+  return of.toSorted((a, b) => a - b)[of.length >> 1];
+}

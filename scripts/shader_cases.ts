@@ -1,0 +1,430 @@
+/**
+ * The texts of shaders, over tables of layouts, tiles and options: what graphs that are recorded without a device would compile. Wider than
+ * any model, and the same list on every machine.
+ *
+ * @module
+ */
+import {
+  type AdapterClass,
+  attention,
+  batchLayout,
+  batchLoss,
+  DeviceTensor,
+  embedding,
+  expandShader,
+  extent,
+  type ForwardContext,
+  gatherColumns,
+  Graph,
+  InputSums,
+  matmul,
+  moveOffsets,
+  OffsetSet,
+  offsetWidth,
+  optimiserStep,
+  type Perturbation,
+  rmsNorm,
+  rope,
+  SHADER_LIBRARY,
+  siluGate,
+  StepState,
+  Storage,
+  storeRows,
+  targetLogProbability,
+  type Tile,
+  trainableOf,
+} from "../kernels/mod.ts";
+import {
+  type Distribution,
+  DISTRIBUTIONS,
+  hostScalarCount,
+  isPlain,
+  namedOptimisers,
+  type OffsetForm,
+  type Optimiser,
+  tensorId,
+} from "../optim/mod.ts";
+import { columnMultiple, FORMATS, type Layout, partName, secondPart } from "../quant/mod.ts";
+
+/** A shader of a case. */
+export interface ShaderText {
+  /** Which case, and which of its dispatches. */
+  readonly name: string;
+  /** What is compiled. */
+  readonly text: string;
+}
+
+/** A way to perturb a tensor; no distribution: offsets without noise. */
+interface Way {
+  readonly form: OffsetForm;
+  readonly distribution?: Distribution;
+  readonly frozen?: "bit" | "value";
+  /** Blocks that share an offset; absent: the row. */
+  readonly blocks?: number;
+}
+
+const MAX_BINDING = 2 ** 27;
+
+/** Dispatches by their first case. */
+class Texts {
+  readonly #names = new Map<string, Map<string, string>>();
+  readonly found: ShaderText[] = [];
+
+  add(name: string, graph: Graph): void {
+    graph.dispatches.forEach(({ source, key }, i) => {
+      let keys = this.#names.get(source);
+      if (!keys) this.#names.set(source, keys = new Map());
+      const of = JSON.stringify(key);
+      if (keys.has(of)) return;
+      keys.set(of, name);
+      const text = expandShader(source, key, SHADER_LIBRARY);
+      this.found.push({ name: `${name}, dispatch ${i}`, text });
+    });
+  }
+}
+
+/** Layouts that no format of the table has. */
+const OTHER_LAYOUTS: readonly Layout[] = [
+  { kind: "scalar", bits: 4, second: "min", group: 32, center: 8 },
+  { kind: "scalar", bits: 5, second: "zero", group: 64, center: 0 },
+  { kind: "scalar", bits: 6, second: "none", group: 0, center: 32 },
+  { kind: "scalar", bits: 6, second: "min", group: 128, center: 0 },
+  { kind: "column", bits: 2, classes: 8 },
+  { kind: "column", bits: 3, classes: 4 },
+  { kind: "column", bits: 4, classes: 8 },
+  { kind: "column", bits: 8, classes: 12 },
+  { kind: "codebook", books: 1, bits: 16 },
+  { kind: "codebook", books: 4 },
+  { kind: "codebook", books: 3, bits: 6 },
+  { kind: "codebook", books: 2, bits: 12 },
+  { kind: "codebook", books: 1, vector: 16 },
+  { kind: "codebook", books: 3, bits: 9, vector: 16 },
+];
+
+function layouts(): Layout[] {
+  const known = new Map<string, Layout>();
+  for (const layout of [...FORMATS.map((format) => format.layout), ...OTHER_LAYOUTS]) {
+    known.set(JSON.stringify(layout), layout);
+  }
+  return [...known.values()];
+}
+
+function storage(label: string, bytes = 4096): Storage {
+  return new Storage(label, bytes, "scratch");
+}
+
+function perturbationOf(
+  tensor: DeviceTensor,
+  { form, distribution, frozen, blocks }: Way,
+  part: "scales" | "minima" | "codebook" = "scales",
+): Perturbation {
+  const { kind } = tensor.layout;
+  const block = kind === "super" || kind === "column" ? 32 : tensor.groupColumns;
+  const span = blocks === undefined ? tensor.columns : Math.min(block * blocks, tensor.columns);
+  const trainable = trainableOf(tensor, 7, form, span, part);
+  return {
+    offsets: storage("offsets"),
+    form,
+    span: trainable.span,
+    stride: offsetWidth(trainable),
+    id: trainable.id,
+    noise: distribution && { distribution, frozen, branches: storage("branches") },
+  };
+}
+
+/** Forms that a layout can be trained in. */
+function formsOf({ kind }: Layout): readonly OffsetForm[] {
+  return kind === "super" || kind === "column" ? ["relative"] : ["relative", "absolute"];
+}
+
+interface Product {
+  readonly adapterClass: AdapterClass;
+  readonly rows: number;
+  readonly branches: number;
+  readonly outputs: number;
+  readonly tile?: Tile;
+}
+
+const SMALL_TILE: Tile = { rows: 2, columns: 4, workgroup: 32 };
+
+/** Shapes that lead to every kernel and tile. */
+const PRODUCTS: readonly Product[] = [
+  { adapterClass: "software", rows: 5, branches: 2, outputs: 48, tile: SMALL_TILE },
+  { adapterClass: "software", rows: 1, branches: 2, outputs: 48, tile: SMALL_TILE },
+  { adapterClass: "software", rows: 1, branches: 1, outputs: 48 },
+  { adapterClass: "software", rows: 3, branches: 2, outputs: 48 },
+  { adapterClass: "software", rows: 16, branches: 2, outputs: 48 },
+  { adapterClass: "hardware", rows: 1, branches: 1, outputs: 48 },
+  { adapterClass: "hardware", rows: 2, branches: 2, outputs: 48 },
+  { adapterClass: "hardware", rows: 9, branches: 2, outputs: 48 },
+  { adapterClass: "hardware", rows: 64, branches: 2, outputs: 48 },
+];
+
+/** Those whose texts are long: for few ways each. */
+const LARGE_PRODUCTS: readonly Product[] = [
+  { adapterClass: "software", rows: 1, branches: 2, outputs: 1056 },
+  { adapterClass: "software", rows: 4, branches: 2, outputs: 1056 },
+  { adapterClass: "software", rows: 64, branches: 2, outputs: 1056 },
+];
+
+function product(
+  texts: Texts,
+  layout: Layout,
+  columns: number,
+  shape: Product,
+  ways: { own?: Way | undefined; plane?: Way | undefined } = {},
+  options: { bias?: boolean; residual?: boolean; input?: "storage" } = {},
+): void {
+  const { rows, branches, outputs, tile, adapterClass } = shape;
+  const tensor = new DeviceTensor("w", layout, outputs, columns, MAX_BINDING);
+  const part = secondPart(layout);
+  const graph = new Graph();
+  const bytes = rows * branches * columns * 4;
+  const x = options.input ? storage("x", bytes) : graph.value("x", bytes / 4);
+  matmul(graph, x, tensor, {
+    rows,
+    branches,
+    adapterClass,
+    tile,
+    bias: options.bias ? storage("bias") : undefined,
+    residual: options.residual ? storage("residual") : undefined,
+    perturbation: ways.own && perturbationOf(tensor, ways.own),
+    plane: ways.plane && part ? perturbationOf(tensor, ways.plane, part) : undefined,
+  });
+  const name = JSON.stringify({ layout, columns, ...shape, ...ways, ...options });
+  texts.add(`matmul ${name}`, graph);
+}
+
+function products(texts: Texts): void {
+  const normal: Way = { form: "relative", distribution: "normal", blocks: 1 };
+  for (const layout of layouts()) {
+    const sizes = [512, columnMultiple(layout) <= 32 ? 160 : 1024];
+    const ways: readonly (Way | undefined)[] = [
+      undefined,
+      { form: "relative", blocks: 1 },
+      normal,
+      { form: "relative", distribution: "rademacher" },
+      ...formsOf(layout).includes("absolute")
+        ? [{ form: "absolute", distribution: "rademacher", blocks: 1 } as const]
+        : [],
+    ];
+    for (const shape of PRODUCTS) {
+      for (const own of ways) product(texts, layout, sizes[0], shape, { own });
+      product(texts, layout, sizes[0], shape, { own: normal }, { input: "storage" });
+    }
+    for (const own of ways) product(texts, layout, sizes[1], PRODUCTS[0], { own });
+    for (const shape of LARGE_PRODUCTS) {
+      for (const own of [undefined, normal]) product(texts, layout, 512, shape, { own });
+    }
+    if (!secondPart(layout)) continue;
+    const planes: readonly Way[] = [
+      { form: "relative", blocks: 1 },
+      normal,
+      { form: "absolute", distribution: "normal", blocks: 1 },
+    ];
+    for (const shape of [...PRODUCTS, LARGE_PRODUCTS[2]]) {
+      for (const plane of planes) {
+        for (const own of [undefined, normal]) {
+          product(texts, layout, sizes[0], shape, { own, plane });
+        }
+      }
+    }
+  }
+  const layout: Layout = { kind: "scalar", bits: 4, center: 8, second: "none", group: 32 };
+  for (const shape of PRODUCTS) {
+    for (const [bias, residual] of [[true, false], [false, true], [true, true]]) {
+      product(texts, layout, 512, shape, { own: normal }, { bias, residual });
+    }
+    for (const distribution of DISTRIBUTIONS) {
+      for (const frozen of ["value", "bit"] as const) {
+        const own: Way = { form: "relative", distribution, frozen, blocks: 1 };
+        product(texts, layout, 512, shape, { own });
+        product(texts, { kind: "dense", type: "f16" }, 512, shape, { own });
+      }
+    }
+  }
+}
+
+function contextOf(
+  perturbation: (name: string) => Perturbation | undefined,
+  adapterClass: AdapterClass,
+): ForwardContext {
+  const shape = { rows: 6, lossRows: 4, candidates: 2, examples: 1 };
+  return {
+    graph: new Graph(),
+    branches: 2,
+    rows: 6,
+    batch: storage("batch"),
+    layout: batchLayout(shape),
+    adapterClass,
+    perturbation,
+  };
+}
+
+function ofOneName(name: string, one: Perturbation | undefined) {
+  return (asked: string) => asked === name ? one : undefined;
+}
+
+/** Ways of what has a perturbation of its own: all laws, all forms. */
+function allWays(forms: readonly OffsetForm[]): (Way | undefined)[] {
+  return [
+    undefined,
+    ...forms.flatMap((form): Way[] => [
+      { form, blocks: 1 },
+      ...DISTRIBUTIONS.flatMap((distribution) =>
+        (["value", "bit"] as const).map((frozen) => ({ form, distribution, frozen, blocks: 1 }))
+      ),
+    ]),
+  ];
+}
+
+function embeddings(texts: Texts): void {
+  for (const layout of layouts()) {
+    const table = new DeviceTensor("w", layout, 96, 512, MAX_BINDING);
+    const add = (of: (name: string) => Perturbation | undefined, way: unknown) => {
+      const context = contextOf(of, "software");
+      embedding(context, table);
+      texts.add(`embedding ${JSON.stringify({ layout, way })}`, context.graph);
+    };
+    for (const way of allWays(formsOf(layout))) {
+      add(ofOneName("w", way && perturbationOf(table, way)), way);
+    }
+    const part = secondPart(layout);
+    if (!part) continue;
+    for (const way of allWays(["relative", "absolute"])) {
+      add(ofOneName(partName("w", part), way && perturbationOf(table, way, part)), { part, way });
+    }
+  }
+}
+
+function others(texts: Texts): void {
+  const gain = new DeviceTensor("gain", { kind: "dense", type: "f32" }, 1, 64, MAX_BINDING);
+  for (const adapterClass of ["software", "hardware"] as const) {
+    for (const way of allWays(["relative", "absolute"])) {
+      const of = ofOneName("gain", way && perturbationOf(gain, way));
+      const context = contextOf(of, adapterClass);
+      const x = context.graph.value("x", 2 * 6 * 64);
+      rmsNorm(context, x, gain, 1e-5);
+      rmsNorm(context, x, gain, 1e-5, { first: 0, count: 3 });
+      texts.add(`rms norm ${JSON.stringify({ adapterClass, way })}`, context.graph);
+    }
+    const context = contextOf(() => undefined, adapterClass);
+    const { graph } = context;
+    const value = (words: number) => graph.value("value", words);
+    for (const interleaved of [false, true]) {
+      for (const headDimension of [64, 20, 12, 6]) {
+        const x = value(2 * 6 * 4 * headDimension);
+        rope(context, x, storage("rope"), { heads: 4, headDimension, interleaved });
+      }
+    }
+    for (const headDimension of [16, 32, 64, 80, 96, 128, 256, 512]) {
+      const q = value(2 * 6 * 4 * headDimension);
+      attention(context, q, q, q, { heads: 4, keyValueHeads: 2, headDimension });
+    }
+    siluGate(context, value(768), value(768));
+    storeRows(context, value(768), storage("cache"), 64, 32);
+    for (const vocabulary of [64, 67]) {
+      targetLogProbability(context, value(2 * 4 * vocabulary), vocabulary, value(8), {
+        first: 0,
+        count: 4,
+        lossRows: 4,
+      });
+    }
+    batchLoss(context, value(8), { lossRows: 4, candidates: 2 }, {
+      losses: storage("losses"),
+      scores: storage("scores"),
+    });
+    gatherColumns(context, value(768), storage("order"), 64);
+    new InputSums(64, MAX_BINDING).record(graph, value(768), storage("used"));
+    extent(graph, value(768), 768, storage("stats"), 0);
+    texts.add(`operations ${adapterClass}`, graph);
+  }
+}
+
+const TRAINED: Readonly<Record<string, Layout>> = {
+  "blk.0.attn_q.weight": { kind: "scalar", bits: 4, center: 8, second: "none", group: 32 },
+  "blk.0.attn_k.weight": { kind: "scalar", bits: 4, center: 0, second: "zero", group: 32 },
+  "blk.0.ffn_up.weight": { kind: "codebook", books: 1 },
+  "blk.0.attn_norm.weight": { kind: "dense", type: "f32" },
+};
+
+/** Tensors to train, and their offsets. */
+function trained(form: OffsetForm): { tensors: Map<string, DeviceTensor>; offsets: OffsetSet } {
+  const tensors = new Map(
+    Object.entries(TRAINED).map(([name, layout]) => [
+      name,
+      new DeviceTensor(name, layout, 8, 64, MAX_BINDING),
+    ]),
+  );
+  const trainables = [...tensors.values()].map((tensor) =>
+    trainableOf(tensor, tensorId(tensor.name), form, tensor.groupColumns)
+  );
+  return { tensors, offsets: new OffsetSet(trainables, MAX_BINDING) };
+}
+
+function step(texts: Texts, name: string, made: Optimiser, seeded: boolean): void {
+  const { tensors, offsets } = trained(made.form);
+  const graph = new Graph();
+  optimiserStep(
+    graph,
+    made,
+    new StepState(made, 8),
+    storage("losses"),
+    {
+      branches: { storage: storage("inputs") },
+      scalars: { storage: storage("scalars", Math.max(4, hostScalarCount(made) * 4)) },
+      update: { storage: storage("update") },
+      trial: made.accept && {
+        branches: storage("trial"),
+        places: made.accept.candidates.map((_, i) => i),
+        evaluate: () => {},
+      },
+      ...seeded ? { seeds: { storage: storage("seeds") } } : {},
+    },
+    offsets,
+    tensors,
+  );
+  texts.add(`step of ${name}${seeded ? ", seeds given" : ""}`, graph);
+}
+
+function steps(texts: Texts): void {
+  for (const [name, { make, queries }] of Object.entries(namedOptimisers)) {
+    const options = name === "blockwiseZo" ? [{}, { blocks: "tensor" as const, blockCount: 4 }] : [
+      {},
+      ...queries ? [{ queries: 3 }] : [],
+      ...["zoSgdMomentum", "zoAdam", "zoAdamW"].includes(name)
+        ? [{ state: "seeds" as const, length: 4 }]
+        : [],
+    ];
+    for (const option of options) {
+      const made = make(option);
+      const named = `${name} ${JSON.stringify(option)}`;
+      step(texts, named, made, true);
+      if (isPlain(made.plan)) step(texts, named, made, false);
+    }
+  }
+  for (const distribution of DISTRIBUTIONS) {
+    for (const projection of ["none", "keep-sign"] as const) {
+      for (const form of ["relative", "absolute"] as const) {
+        const { tensors, offsets } = trained(form);
+        const graph = new Graph();
+        moveOffsets(graph, { distribution, projection }, offsets, tensors, {
+          coefficients: storage("coefficients"),
+          directions: 1,
+          perStep: 1,
+        });
+        texts.add(`moves ${JSON.stringify({ distribution, projection, form })}`, graph);
+      }
+    }
+  }
+}
+
+/** Every text, in the order of the tables. */
+export function shaderTexts(): readonly ShaderText[] {
+  const texts = new Texts();
+  products(texts);
+  embeddings(texts);
+  others(texts);
+  steps(texts);
+  return texts.found;
+}
