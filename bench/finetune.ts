@@ -7,7 +7,7 @@
 
 import { parseArgs } from "@std/cli";
 import { dirname, fromFileUrl, join } from "@std/path";
-import { ProgressLine } from "../cli/progress.ts";
+import { ProgressLine } from "../show/progress.ts";
 import {
   type Example,
   type Gpu,

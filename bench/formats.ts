@@ -4,7 +4,7 @@
  * @module
  */
 import { parseArgs } from "@std/cli";
-import type { Gpu } from "../kernels/gpu.ts";
+import type { Gpu } from "../kernels/device/gpu.ts";
 import { openGpu } from "../kernels/mod.ts";
 import { bitsPerWeight, type Format, formatByName, FORMATS } from "../quant/mod.ts";
 import { describeMachine } from "./support/machine.ts";

@@ -18,9 +18,9 @@ import {
   quantizedSource,
   writeModel,
 } from "../models/mod.ts";
-import { asLoaded } from "../models/fingerprint.ts";
-import { loadTensors } from "../models/model.ts";
-import { rowsOf } from "../models/source.ts";
+import { asLoaded } from "../models/checkpoints/fingerprint.ts";
+import { loadTensors } from "../models/inference/model.ts";
+import { rowsOf } from "../models/checkpoints/checkpoint.ts";
 import { ggufOf } from "../tests/models/small_model.ts";
 import { randomLlama } from "../tests/support/random_llama.ts";
 import { describeMachine } from "./support/machine.ts";

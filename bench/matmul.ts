@@ -6,7 +6,7 @@
  */
 import { parseArgs } from "@std/cli";
 import { openGpu } from "../kernels/mod.ts";
-import type { Gpu } from "../kernels/gpu.ts";
+import type { Gpu } from "../kernels/device/gpu.ts";
 import { randomNumbers } from "../tests/support/random_llama.ts";
 import { createOnnxMatmul, onnxMissing } from "./reference/onnx_matmul.ts";
 import { describeMachine } from "./support/machine.ts";

@@ -18,7 +18,7 @@ import {
 } from "../mod.ts";
 import { compileGraph, SHADER_LIBRARY, StepState } from "../kernels/mod.ts";
 import { ggufModelSource, packBatch, parseTimes, StepClock } from "../models/mod.ts";
-import { recordStep, stepInputs } from "../models/record_step.ts";
+import { recordStep, stepInputs } from "../train/steps/record_step.ts";
 import {
   masterSeed,
   moveSeeds,

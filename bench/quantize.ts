@@ -19,8 +19,8 @@ import {
   quantizeComputation,
   runWith,
 } from "../quant/mod.ts";
-import { codebookComputation } from "../quant/codebook_quantize.ts";
-import { rowProducts } from "../quant/row_products.ts";
+import { codebookComputation } from "../quant/quantisers/codebook_quantize.ts";
+import { rowProducts } from "../quant/quantisers/row_products.ts";
 import { describeMachine } from "./support/machine.ts";
 import { significant } from "./support/timing.ts";
 

@@ -8,7 +8,7 @@
 import { parseArgs } from "@std/cli";
 import { fromFileUrl } from "@std/path";
 import * as Plot from "@observablehq/plot";
-import { compose, panel } from "../cli/plot.ts";
+import { compose, panel } from "../show/plot.ts";
 import {
   finetune,
   type Gpu,

@@ -8,7 +8,7 @@ import { parseArgs } from "@std/cli";
 import { fromFileUrl } from "@std/path";
 import { cpuUsage } from "node:process";
 import { openGpu } from "../kernels/mod.ts";
-import { WIDTH_VARIABLE } from "../kernels/wide_vectors.ts";
+import { WIDTH_VARIABLE } from "../kernels/device/wide_vectors.ts";
 import { describeMachine } from "./support/machine.ts";
 import { fourBits, prepareMatmul } from "./support/matmul_case.ts";
 

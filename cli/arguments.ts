@@ -7,8 +7,8 @@ import { parseArgs } from "@std/cli";
 import { dirname, resolve } from "@std/path";
 import { parse } from "@std/yaml";
 import { nearestNames } from "../quant/nearest_names.ts";
-import { pathFrom, withPathsFrom } from "../train/config_paths.ts";
-import { meantKey } from "../train/field_words.ts";
+import { pathFrom, withPathsFrom } from "../train/config/paths.ts";
+import { meantKey } from "../train/config/field_words.ts";
 import {
   type ConfigKey,
   readTrainConfig,

@@ -4,7 +4,7 @@
  * @module
  */
 import type { TrainConfig } from "../train/mod.ts";
-import type { Terminal } from "./terminal.ts";
+import type { Terminal } from "../show/terminal.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** A flag of a command that is not a key of the configuration. */

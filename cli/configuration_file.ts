@@ -5,7 +5,7 @@
  */
 import { dirname, isAbsolute, join, relative, resolve } from "@std/path";
 import { parse } from "@std/yaml";
-import { readFileTextNow } from "../models/read_file.ts";
+import { readFileTextNow } from "../models/checkpoints/disk/read_file.ts";
 import type { Command } from "./command.ts";
 
 /** What the argument without a flag is, and the configuration that goes with it. */

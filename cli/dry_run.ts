@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { noTokenizer } from "../models/no_tokenizer.ts";
+import { noTokenizer } from "../models/tokenizers/no_tokenizer.ts";
 import { NoAdapterError, OutOfMemoryError } from "../kernels/mod.ts";
 import { openModelSource, type Tokenizer } from "../models/mod.ts";
 import type { Example } from "../models/batch.ts";
@@ -22,9 +22,9 @@ import {
   withSteps,
 } from "../train/mod.ts";
 import type { Call } from "./command.ts";
-import { offsetsFor } from "../train/offsets_for.ts";
-import { formatBytes, formatSeconds } from "./progress.ts";
-import { facts, grouped, notes, status } from "./terminal.ts";
+import { offsetsFor } from "../train/probes/offsets_for.ts";
+import { formatBytes, formatSeconds } from "../show/progress.ts";
+import { facts, grouped, notes, status } from "../show/terminal.ts";
 import { trainingPlan } from "./training_plan.ts";
 import { loadSession, readExamples } from "./tuned.ts";
 

@@ -5,7 +5,7 @@
  */
 import { aliasesOfCommand, flagOf, GLOBAL_OPTIONS, keysOfCommand } from "./arguments.ts";
 import type { Command } from "./command.ts";
-import { table } from "./terminal.ts";
+import { table } from "../show/terminal.ts";
 
 /** The overview of all commands. */
 export function overview(commands: readonly Command[]): string {

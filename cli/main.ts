@@ -6,8 +6,8 @@
  *
  * @module
  */
-import { inWords } from "../models/attempt.ts";
-import { removeParts } from "../models/file_parts.ts";
+import { inWords } from "../models/checkpoints/disk/attempt.ts";
+import { removeParts } from "../models/checkpoints/disk/file_parts.ts";
 import { nearestNames } from "../quant/nearest_names.ts";
 import { parseCommandArguments } from "./arguments.ts";
 import type { Command, OnInterrupt } from "./command.ts";
@@ -24,13 +24,13 @@ import { quantizeCommand } from "./commands/quantize.ts";
 import { replayCommand } from "./commands/replay.ts";
 import { commandHelp, overview } from "./help.ts";
 import { versionLine } from "./version.ts";
-import { message } from "./printable.ts";
-import { guarded, notes, processTerminal, type Terminal } from "./terminal.ts";
+import { message } from "../show/printable.ts";
+import { guarded, notes, processTerminal, type Terminal } from "../show/terminal.ts";
 import { UsageError } from "./usage_error.ts";
 
 export type { Call, Command, OnInterrupt, Options, OptionSpec } from "./command.ts";
-export type { ProgressTarget } from "./progress.ts";
-export { processTerminal, type Terminal } from "./terminal.ts";
+export type { ProgressTarget } from "../show/progress.ts";
+export { processTerminal, type Terminal } from "../show/terminal.ts";
 
 /** Every command: a new one is a file and a line here. */
 export const COMMANDS: readonly Command[] = [

@@ -5,7 +5,7 @@
  */
 import type { Accuracy, AccuracyDifference, Difference } from "../tasks/mod.ts";
 import type { Evaluation, ExportReport } from "../train/mod.ts";
-import { grouped, percent } from "./terminal.ts";
+import { grouped, percent } from "../show/terminal.ts";
 
 /** A loss with its digits. */
 export function lossText(loss: number): string {

@@ -5,7 +5,7 @@
  */
 import type { QuantizedLayer, TensorSource } from "../models/mod.ts";
 import { bitsPerWeight, decode, tensorKind } from "../quant/mod.ts";
-import { grouped, table } from "./terminal.ts";
+import { grouped, table } from "../show/terminal.ts";
 
 /** What became of a tensor. */
 interface TensorError {

@@ -6,7 +6,7 @@
 import { dirname, join } from "@std/path";
 import type { OffsetSet } from "../kernels/mod.ts";
 import type { Tokenizer } from "../models/mod.ts";
-import { noTokenizer } from "../models/no_tokenizer.ts";
+import { noTokenizer } from "../models/tokenizers/no_tokenizer.ts";
 import { damageText, type Ledger } from "../optim/mod.ts";
 import {
   bestEvaluation,
@@ -25,7 +25,7 @@ import {
   type TrainConfig,
 } from "../train/mod.ts";
 import type { Call, OptionSpec } from "./command.ts";
-import { grouped, notes, percent, status, type Terminal } from "./terminal.ts";
+import { grouped, notes, percent, status, type Terminal } from "../show/terminal.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** The flags that name a fine-tune. */

@@ -10,8 +10,8 @@
 
 import { parseArgs } from "@std/cli";
 import { join } from "@std/path";
-import { lossCurveSvg } from "../cli/plot.ts";
-import { ProgressLine } from "../cli/progress.ts";
+import { lossCurveSvg } from "../show/plot.ts";
+import { ProgressLine } from "../show/progress.ts";
 import { writeFileWhole } from "../models/mod.ts";
 import {
   evaluate,

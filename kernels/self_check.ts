@@ -4,20 +4,20 @@
  * @module
  */
 
-import { applyRecord } from "../optim/apply_record.ts";
-import { masterSeed, stepSeed } from "../optim/noise.ts";
-import { decode } from "../quant/decode.ts";
-import { quantize } from "../quant/round_to_nearest.ts";
-import { batchLayout } from "./batch_layout.ts";
-import type { Gpu } from "./gpu.ts";
-import { compileGraph, Graph, type Value } from "./graph.ts";
-import { SHADER_LIBRARY } from "./library.ts";
-import { matmul } from "./matmul.ts";
-import { OffsetSet, trainableOf } from "./offsets.ts";
-import { attention, rmsNorm } from "./operations.ts";
-import { replayMoves } from "./replay.ts";
-import { Storage } from "./storage.ts";
-import { DeviceTensor } from "./tensor.ts";
+import { applyRecord } from "../optim/steps/apply_record.ts";
+import { masterSeed, stepSeed } from "../optim/directions/noise.ts";
+import { decode } from "../quant/layouts/decode.ts";
+import { quantize } from "../quant/quantisers/round_to_nearest.ts";
+import { batchLayout } from "./operations/batch_layout.ts";
+import type { Gpu } from "./device/gpu.ts";
+import { compileGraph, Graph, type Value } from "./device/graph.ts";
+import { SHADER_LIBRARY } from "./shader_library.ts";
+import { matmul } from "./matmul/matmul.ts";
+import { OffsetSet, trainableOf } from "./offsets/offset_set.ts";
+import { attention, rmsNorm } from "./operations/context.ts";
+import { replayMoves } from "./step/replay.ts";
+import { Storage } from "./device/storage.ts";
+import { DeviceTensor } from "./device/tensor.ts";
 
 /** What one check found. */
 export interface KernelCheck {

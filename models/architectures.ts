@@ -5,7 +5,7 @@
  */
 
 import type { ForwardContext, Storage, Value } from "../kernels/mod.ts";
-import type { ModelConfig } from "./config.ts";
+import type { ModelConfig } from "./model_config.ts";
 import {
   type ChannelScaling,
   type KeyValueCache,
@@ -15,7 +15,7 @@ import {
   llamaScalings,
   llamaWeights,
   type WeightShape,
-} from "./llama.ts";
+} from "./architectures/llama.ts";
 
 /** The parts of a decoder's forward. */
 export interface DecoderParts {

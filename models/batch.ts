@@ -8,7 +8,7 @@
  * @module
  */
 
-import { batchLayout, type BatchShape } from "../kernels/batch_layout.ts";
+import { batchLayout, type BatchShape } from "../kernels/operations/batch_layout.ts";
 import { integerWithin } from "../optim/check.ts";
 
 /** What a batch's log-probabilities are turned into. */

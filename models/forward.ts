@@ -24,12 +24,12 @@ import {
   targetLogProbability,
   type Value,
 } from "../kernels/mod.ts";
-import type { FrozenBy } from "../optim/frozen.ts";
-import type { Distribution } from "../optim/noise.ts";
+import type { FrozenBy } from "../optim/preparations/frozen.ts";
+import type { Distribution } from "../optim/directions/noise.ts";
 import { architectureOf } from "./architectures.ts";
-import type { ColumnOrders } from "./column_order.ts";
-import type { ModelConfig } from "./config.ts";
-import type { KeyValueCache } from "./llama.ts";
+import type { ColumnOrders } from "./inference/column_orders.ts";
+import type { ModelConfig } from "./model_config.ts";
+import type { KeyValueCache } from "./architectures/llama.ts";
 
 /** What a forward is recorded over. */
 export interface ForwardModel {

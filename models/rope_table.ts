@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { ModelConfig, RopeScaling } from "./config.ts";
+import type { ModelConfig, RopeScaling } from "./model_config.ts";
 
 /** Angular frequency of each pair of a head before any scaling. */
 export function unscaledFrequencies({ headDimension, ropeTheta }: ModelConfig): Float64Array {

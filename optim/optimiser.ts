@@ -3,10 +3,10 @@
  *
  * @module
  */
-import type { AcceptRule } from "./accept.ts";
-import { type Blocks, completeBlocks } from "./blocks.ts";
-import { chain } from "./chain.ts";
-import type { Estimator } from "./estimator.ts";
+import type { AcceptRule } from "./updates/accept.ts";
+import { type Blocks, completeBlocks } from "./directions/blocks.ts";
+import { chain } from "./transformations/chain.ts";
+import type { Estimator } from "./estimators/estimator.ts";
 import type { JsonValue } from "./json.ts";
 import {
   completeMask,
@@ -15,10 +15,16 @@ import {
   isPlain,
   type Mask,
   movesOf,
-} from "./direction_plan.ts";
-import { type Distribution, distributionOf, DISTRIBUTIONS, laws, type Structure } from "./law.ts";
-import { completeGains, type Gains } from "./gains.ts";
-import { completeLowRank, type LowRank } from "./low_rank.ts";
+} from "./directions/direction_plan.ts";
+import {
+  type Distribution,
+  distributionOf,
+  DISTRIBUTIONS,
+  laws,
+  type Structure,
+} from "./directions/law.ts";
+import { completeGains, type Gains } from "./preparations/gains.ts";
+import { completeLowRank, type LowRank } from "./directions/low_rank.ts";
 import {
   type OffsetForm,
   offsetForms,
@@ -27,10 +33,10 @@ import {
   type Projection,
   projections,
 } from "./offset.ts";
-import { keptInPlan } from "./keep.ts";
-import { completeMagnitude, type Magnitude } from "./magnitude.ts";
-import type { Transformation } from "./transformation.ts";
-import { describeUpdateRule, type UpdateRule } from "./update_rule.ts";
+import { keptInPlan } from "./directions/keep.ts";
+import { completeMagnitude, type Magnitude } from "./preparations/magnitude.ts";
+import type { Transformation } from "./transformations/transformation.ts";
+import { describeUpdateRule, type UpdateRule } from "./updates/update_rule.ts";
 
 /**
  * A zeroth-order optimiser. A step, whoever executes it:

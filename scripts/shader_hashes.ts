@@ -5,7 +5,7 @@
  * deno run -A scripts/shader_hashes.ts                            # of the tables in shader_cases.ts: "hash  case"
  * deno run -A scripts/shader_hashes.ts --compiled tests/kernels   # of what these test files compile
  * deno run -A scripts/shader_hashes.ts --compare main             # against another commit, or a file with such lines
- * deno run -A scripts/shader_hashes.ts --compare main --compiled tests/kernels/operations_test.ts
+ * deno run -A scripts/shader_hashes.ts --compare main --compiled tests/kernels/operations/operations_test.ts
  * ```
  *
  * A comparison runs the other commit's own script in a worktree below the temporary folder; where that commit has none, this one. Tables are

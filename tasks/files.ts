@@ -4,11 +4,11 @@
  * @module
  */
 import { assertOptions } from "../optim/options.ts";
-import { dataChunks, type DataFileOptions } from "./data_file.ts";
-import { dataPath } from "./data_path.ts";
-import { longestText } from "./line_splitter.ts";
-import { type PlacedRow, rowReader } from "./row_reader.ts";
-import type { ExampleFormat } from "./example_format.ts";
+import { dataChunks, type DataFileOptions } from "./data/data_file.ts";
+import { dataPath } from "./data/data_path.ts";
+import { longestText } from "./data/line_splitter.ts";
+import { type PlacedRow, rowReader } from "./data/row_reader.ts";
+import type { ExampleFormat } from "./data/example_format.ts";
 import { type PlacedExample, renderRow, type Split, type Task } from "./task.ts";
 import type { RenderedExample } from "./template.ts";
 

@@ -5,8 +5,8 @@
  */
 import { assertOptions } from "../optim/options.ts";
 import type { Example } from "../models/batch.ts";
-import type { Tokenizer } from "../models/tokenizer.ts";
-import { bringsStart, withoutStart, withStart } from "../models/special_tokens.ts";
+import type { Tokenizer } from "../models/tokenizers/tokenizer.ts";
+import { bringsStart, withoutStart, withStart } from "../models/tokenizers/special_tokens.ts";
 
 /** Options of {@linkcode languageModellingExamples}. */
 export interface LanguageModellingOptions {

@@ -8,7 +8,7 @@
  *
  * @module
  */
-import type { Tokenizer } from "../models/tokenizer.ts";
+import type { Tokenizer } from "../models/tokenizers/tokenizer.ts";
 import type { Pause } from "./pause.ts";
 
 /** Characters of a slice: what a slow tokenizer does in a quarter of a second. */

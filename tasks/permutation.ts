@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { masterSeed } from "../optim/seed.ts";
-import { threefry2x32 } from "../optim/threefry.ts";
+import { masterSeed } from "../optim/directions/seed.ts";
+import { threefry2x32 } from "../optim/directions/threefry.ts";
 import { scaledWord } from "./scaled_word.ts";
 
 /** Keeps these words apart from those that the optimiser draws with the same seed. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { asRow, fieldItems, fieldText, type Row } from "./row.ts";
+import { asRow, fieldItems, fieldText, type Row } from "./data/row.ts";
 
 /** TREC: the coarse half of `COARSE:fine`. */
 export function trecRows(row: Row): Row[] {

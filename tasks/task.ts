@@ -4,17 +4,17 @@
  * @module
  */
 import { assertDistinct } from "./distinct_texts.ts";
-import { type ExampleFormat, exampleFormats } from "./example_format.ts";
-import { asRow, fieldValue, type Row } from "./row.ts";
-import { separatorOf } from "./separator.ts";
-import { type PlacedRow, rowReader } from "./row_reader.ts";
+import { type ExampleFormat, exampleFormats } from "./data/example_format.ts";
+import { asRow, fieldValue, type Row } from "./data/row.ts";
+import { separatorOf } from "./data/separator.ts";
+import { type PlacedRow, rowReader } from "./data/row_reader.ts";
 import {
   type RenderedExample,
   renderExample,
   type TaskTemplate,
   templateFields,
 } from "./template.ts";
-import { type TextEncoding, textEncodings } from "./text_encoding.ts";
+import { type TextEncoding, textEncodings } from "./data/text_encoding.ts";
 
 /** Parts of a data set. */
 export type Split = "train" | "dev" | "test";

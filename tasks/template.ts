@@ -4,7 +4,7 @@
  * @module
  */
 import { assertDistinct } from "./distinct_texts.ts";
-import { fieldText, type Row } from "./row.ts";
+import { fieldText, type Row } from "./data/row.ts";
 
 /**
  * How a row becomes a prompt and its candidates. `{field}` stands for a field's text, `{input.text}` for that of a field

@@ -5,8 +5,8 @@
  */
 import { assertOptions, count } from "../optim/options.ts";
 import type { Example } from "../models/batch.ts";
-import { withoutStart, withStart } from "../models/special_tokens.ts";
-import type { Tokenizer } from "../models/tokenizer.ts";
+import { withoutStart, withStart } from "../models/tokenizers/special_tokens.ts";
+import type { Tokenizer } from "../models/tokenizers/tokenizer.ts";
 import { overlapOf } from "./distinct_texts.ts";
 import { encodeLong } from "./long_text.ts";
 import { Pause } from "./pause.ts";

@@ -5,17 +5,17 @@
  */
 import { assertOptions } from "../optim/options.ts";
 import type { Example } from "../models/batch.ts";
-import type { Tokenizer } from "../models/tokenizer.ts";
-import { dataChunks } from "../tasks/data_file.ts";
-import { dataExtension } from "../tasks/data_name.ts";
-import { dataPath } from "../tasks/data_path.ts";
+import type { Tokenizer } from "../models/tokenizers/tokenizer.ts";
+import { dataChunks } from "../tasks/data/data_file.ts";
+import { dataExtension } from "../tasks/data/data_name.ts";
+import { dataPath } from "../tasks/data/data_path.ts";
 import { dataRows } from "../tasks/files.ts";
 import { assertWindow, WindowStream } from "../tasks/language_modelling.ts";
 import { encodeLong, encodeStream } from "../tasks/long_text.ts";
 import { Pause } from "../tasks/pause.ts";
-import { rowText } from "../tasks/row.ts";
+import { rowText } from "../tasks/data/row.ts";
 import { subsample } from "../tasks/split.ts";
-import { formatOfFile } from "./config_task.ts";
+import { formatOfFile } from "./config/task.ts";
 
 /** How to cut the text. */
 export interface CalibrationTextOptions {

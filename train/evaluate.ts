@@ -13,8 +13,8 @@ import {
   packBatch,
   type PackedBatch,
 } from "../models/batch.ts";
-import { Evaluator } from "../models/evaluator.ts";
-import { assertNotDisposed, type Model } from "../models/model.ts";
+import { Evaluator } from "../models/inference/evaluator.ts";
+import { assertNotDisposed, type Model } from "../models/inference/model.ts";
 import { integerWithin } from "../optim/check.ts";
 import { type Accuracy, accuracy, argmax } from "../tasks/metrics.ts";
 import {

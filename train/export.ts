@@ -4,25 +4,29 @@
  * @module
  */
 
-import { foldWriteRules } from "../models/write_options.ts";
+import { foldWriteRules } from "../models/checkpoints/write_options.ts";
 import { assertOptions } from "../optim/options.ts";
-import { checkModelOutput } from "./outputs.ts";
-import { writeAdapter } from "../models/adapter.ts";
-import { writeFileWhole } from "../models/file_source.ts";
-import { withMovedMinima } from "../models/moved_minima.ts";
-import { type ModelSource, rowsOf } from "../models/source.ts";
-import { foldedSource } from "../models/source_folded.ts";
-import type { FoldCounts, TrainedTensor } from "../models/stored_values.ts";
-import { targetKind } from "../models/target_kind.ts";
-import { keptShare } from "../models/kept_share.ts";
-import { assertWritable, type FoldWriteOptions, writeModel } from "../models/write_model.ts";
-import { writeFilesTogether } from "../models/write_together.ts";
+import { checkModelOutput } from "./runs/outputs.ts";
+import { writeAdapter } from "../models/checkpoints/derived/tuned_values.ts";
+import { writeFileWhole } from "../models/checkpoints/disk/files.ts";
+import { withMovedMinima } from "../models/checkpoints/derived/moved_minima.ts";
+import { type ModelSource, rowsOf } from "../models/checkpoints/checkpoint.ts";
+import { foldedSource } from "../models/checkpoints/derived/folded.ts";
+import type { FoldCounts, TrainedTensor } from "../models/checkpoints/stored_values.ts";
+import { targetKind } from "../models/checkpoints/disk/target_kind.ts";
+import { keptShare } from "../models/checkpoints/derived/kept_share.ts";
+import {
+  assertWritable,
+  type FoldWriteOptions,
+  writeModel,
+} from "../models/checkpoints/write_checkpoint.ts";
+import { writeFilesTogether } from "../models/checkpoints/disk/write_together.ts";
 import { type LedgerTrainable, trainedOffset } from "../optim/mod.ts";
-import { foldPatch } from "../quant/fold_patch.ts";
-import { addTally, type Beyond } from "../quant/offsets.ts";
-import { assertOneFile, type GgufPart, mergeGguf, splitPaths } from "../quant/gguf_split.ts";
-import { patchGguf, type RowPatch } from "../quant/gguf_write.ts";
-import { partOf } from "../quant/trained_part.ts";
+import { foldPatch } from "../quant/files/fold_patch.ts";
+import { addTally, type Beyond } from "../quant/fold/fold_offsets.ts";
+import { assertOneFile, type GgufPart, mergeGguf, splitPaths } from "../quant/files/gguf_split.ts";
+import { patchGguf, type RowPatch } from "../quant/files/gguf_write.ts";
+import { partOf } from "../quant/layouts/trained_part.ts";
 
 /** Pairs a manifest with its offsets. */
 export function trainedTensors(

@@ -7,22 +7,22 @@
 import { assertOptions, count, countOrNone, type OptionRules } from "../optim/options.ts";
 import { freezeByMagnitude, type OffsetSet, type StepRecord } from "../kernels/mod.ts";
 import { type Example, exampleCost, type Objective } from "../models/batch.ts";
-import { Evaluator } from "../models/evaluator.ts";
-import { assertNotDisposed, type Model } from "../models/model.ts";
-import type { DeviceSpan } from "../models/step_clock.ts";
-import { Trainer } from "../models/trainer.ts";
+import { Evaluator } from "../models/inference/evaluator.ts";
+import { assertNotDisposed, type Model } from "../models/inference/model.ts";
+import type { DeviceSpan } from "./steps/step_clock.ts";
+import { Trainer } from "./steps/trainer.ts";
 import { integerWithin } from "../optim/check.ts";
-import { learningRateAt } from "../optim/learning_rate_of.ts";
-import { maskPeriods } from "../optim/magnitude.ts";
+import { learningRateAt } from "../optim/named/learning_rate_of.ts";
+import { maskPeriods } from "../optim/preparations/magnitude.ts";
 import { NonFiniteLossError } from "../optim/non_finite_loss_error.ts";
 import type { Optimiser } from "../optim/optimiser.ts";
 import { type BatchOrder, batchOrder, type LeftOver } from "../tasks/order.ts";
-import { ChunkQueue } from "./chunk_queue.ts";
+import { ChunkQueue } from "./steps/chunk_queue.ts";
 import { evaluate, type Evaluation } from "./evaluate.ts";
-import { Pace, type StepPace } from "./pace.ts";
-import { asReplayed, assertState, assertWritable } from "./going_on.ts";
-import type { LedgerFile } from "./ledger_file.ts";
-import { Patience } from "./patience.ts";
+import { Pace, type StepPace } from "./steps/pace.ts";
+import { asReplayed, assertState, assertWritable } from "./steps/going_on.ts";
+import type { LedgerFile } from "./ledgers/ledger_file.ts";
+import { Patience } from "./steps/patience.ts";
 
 /** What to train on what, and how long. */
 export interface FinetuneOptions {

@@ -14,10 +14,10 @@ import {
   Storage,
   trainableOf,
 } from "../../kernels/mod.ts";
-import { DeviceTensor } from "../../kernels/tensor.ts";
-import type { Gpu } from "../../kernels/gpu.ts";
-import { type Layout, planeWords } from "../../quant/layout.ts";
-import { emptyPacked } from "../../quant/planes.ts";
+import { DeviceTensor } from "../../kernels/device/tensor.ts";
+import type { Gpu } from "../../kernels/device/gpu.ts";
+import { type Layout, planeWords } from "../../quant/layouts/layout.ts";
+import { emptyPacked } from "../../quant/layouts/planes.ts";
 import { randomNumbers } from "../../tests/support/random_llama.ts";
 import type { TimedEntry } from "./timing.ts";
 

@@ -4,8 +4,8 @@
  * @module
  */
 import { dirname, join } from "@std/path";
-import { writeFileWhole } from "../../models/file_source.ts";
-import { readFileText } from "../../models/read_file.ts";
+import { writeFileWhole } from "../../models/checkpoints/disk/files.ts";
+import { readFileText } from "../../models/checkpoints/disk/read_file.ts";
 import {
   type BenchmarkResult,
   benchmarkRows,
@@ -17,10 +17,10 @@ import {
 } from "../../train/mod.ts";
 import { forceOption } from "../tuned.ts";
 import type { Command } from "../command.ts";
-import { comparisonSvg } from "../comparison_plot.ts";
+import { comparisonSvg } from "../../show/comparison_plot.ts";
 import { invocation, quoted } from "../invocation.ts";
 import { lossText } from "../report.ts";
-import { progressLine } from "../terminal.ts";
+import { progressLine } from "../../show/terminal.ts";
 
 /** `qzo bench-optimisers`. */
 export const benchOptimisersCommand: Command = {

@@ -12,7 +12,7 @@ import {
   promptMemory,
   type Tokenizer,
 } from "../../models/mod.ts";
-import { readFileText } from "../../models/read_file.ts";
+import { readFileText } from "../../models/checkpoints/disk/read_file.ts";
 import type { RunSession } from "../../train/mod.ts";
 import type { Call, Command } from "../command.ts";
 import { samplingOf, samplingOptions, Speed } from "../sampling.ts";

@@ -18,8 +18,8 @@ import { basename } from "@std/path";
 import { type DeviceConfig, gpuOptions } from "../../train/mod.ts";
 import type { Call, Command } from "../command.ts";
 import { driverHints, type Machine, thisMachine } from "../driver_hints.ts";
-import { formatBytes } from "../progress.ts";
-import { facts, grouped, status, table, type Terminal } from "../terminal.ts";
+import { formatBytes } from "../../show/progress.ts";
+import { facts, grouped, status, table, type Terminal } from "../../show/terminal.ts";
 
 /** Milliseconds of checks, unless all are asked for. */
 const CHECK_FOR = 1000;

@@ -15,7 +15,7 @@ import {
 } from "../../train/mod.ts";
 import type { Call, Command } from "../command.ts";
 import { accuracyText, lossText } from "../report.ts";
-import { facts, grouped, notes, percent } from "../terminal.ts";
+import { facts, grouped, notes, percent } from "../../show/terminal.ts";
 import {
   chosenLedger,
   evaluationStatus,

@@ -15,7 +15,7 @@ import {
 } from "../../train/mod.ts";
 import type { Command } from "../command.ts";
 import { evaluationText, foldRows, keptNotes } from "../report.ts";
-import { facts, notes, status } from "../terminal.ts";
+import { facts, notes, status } from "../../show/terminal.ts";
 import {
   type ChosenLedger,
   chosenLedger,

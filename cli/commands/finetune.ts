@@ -4,7 +4,7 @@
  * @module
  */
 import { DeviceLostError, type PacingLimits } from "../../kernels/mod.ts";
-import { isFromSystem } from "../../models/attempt.ts";
+import { isFromSystem } from "../../models/checkpoints/disk/attempt.ts";
 import {
   assertExportable,
   bestEvaluation,
@@ -35,11 +35,11 @@ import {
 } from "../../train/mod.ts";
 import type { Ledger } from "../../optim/mod.ts";
 import type { Call, Command } from "../command.ts";
-import { writeCurve } from "../curve_file.ts";
+import { writeCurve } from "../../show/curve_file.ts";
 import { dryRun } from "../dry_run.ts";
 import { invocation, quoted } from "../invocation.ts";
 import { evaluationText, foldRows, gainText, keptNotes, resultText } from "../report.ts";
-import { begun, facts, grouped, notes, progressLine, status } from "../terminal.ts";
+import { begun, facts, grouped, notes, progressLine, status } from "../../show/terminal.ts";
 import { evaluationStatus, examplesFor, forceOption, loadSession, outputRules } from "../tuned.ts";
 
 /** `qzo finetune`. */

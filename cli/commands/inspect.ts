@@ -5,12 +5,12 @@
  */
 import { damageText } from "../../optim/mod.ts";
 import { type ModelSource, openModelSource } from "../../models/mod.ts";
-import { headOfFile } from "../../models/look.ts";
+import { headOfFile } from "../../models/checkpoints/disk/look.ts";
 import { bitsPerWeight } from "../../quant/mod.ts";
 import { configuredSource, openLedger, runFolder, type TrainConfig } from "../../train/mod.ts";
 import type { Call, Command } from "../command.ts";
-import { formatBytes } from "../progress.ts";
-import { facts, grouped, notes, table } from "../terminal.ts";
+import { formatBytes } from "../../show/progress.ts";
+import { facts, grouped, notes, table } from "../../show/terminal.ts";
 import { trainingPlan } from "../training_plan.ts";
 
 /** `qzo inspect`. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { noTokenizer } from "../../models/no_tokenizer.ts";
+import { noTokenizer } from "../../models/tokenizers/no_tokenizer.ts";
 import { type Gpu, openGpu, OutOfMemoryError } from "../../kernels/mod.ts";
 import {
   assertNotQuantized,
@@ -40,9 +40,17 @@ import {
   gpuOptions,
 } from "../../train/mod.ts";
 import type { Call, Command, Options } from "../command.ts";
-import { formatBytes } from "../progress.ts";
+import { formatBytes } from "../../show/progress.ts";
 import { TensorErrors } from "../tensor_errors.ts";
-import { facts, grouped, notes, progressLine, status, table, type Terminal } from "../terminal.ts";
+import {
+  facts,
+  grouped,
+  notes,
+  progressLine,
+  status,
+  table,
+  type Terminal,
+} from "../../show/terminal.ts";
 import { evaluationStatus, forceOption, outputRules } from "../tuned.ts";
 import { UsageError } from "../usage_error.ts";
 

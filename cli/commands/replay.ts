@@ -6,7 +6,7 @@
 import { createHash } from "node:crypto";
 import { replayOnHost } from "../../train/mod.ts";
 import type { Command } from "../command.ts";
-import { facts, grouped, status } from "../terminal.ts";
+import { facts, grouped, status } from "../../show/terminal.ts";
 import { chosenLedger, loadSession, tunedOffsets, tunedOptions } from "../tuned.ts";
 import { UsageError } from "../usage_error.ts";
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Terminal } from "../../cli/terminal.ts";
+import type { Terminal } from "../../show/terminal.ts";
 
 /** What was printed on it. */
 export interface Captured extends Terminal {

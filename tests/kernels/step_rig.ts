@@ -18,7 +18,7 @@ import {
   Storage,
   trainableOf,
 } from "../../kernels/mod.ts";
-import type { StepRecord as DeviceRecord } from "../../kernels/step.ts";
+import type { StepRecord as DeviceRecord } from "../../kernels/step/step.ts";
 import {
   applyRecord,
   hostScalarCount,

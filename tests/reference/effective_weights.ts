@@ -1,16 +1,21 @@
 /**
  * The f64 oracle of a packed tensor under a perturbation: every weight as a kernel should see it.
  *
- * Written from the comments of `quant/layout.ts` alone, so that it can judge packers and kernels alike.
+ * Written from the comments of `quant/layouts/layout.ts` alone, so that it can judge packers and kernels alike.
  *
  * @module
  */
-import { type Distribution, noiseAt, type NoisePlace, type Seed } from "../../optim/noise.ts";
-import { CODE_TABLES } from "../../quant/code_tables.ts";
-import { FORMATS } from "../../quant/formats.ts";
-import { sameLayout } from "../../quant/planes.ts";
+import {
+  type Distribution,
+  noiseAt,
+  type NoisePlace,
+  type Seed,
+} from "../../optim/directions/noise.ts";
+import { CODE_TABLES } from "../../quant/layouts/code_tables.ts";
+import { FORMATS } from "../../quant/formats/formats.ts";
+import { sameLayout } from "../../quant/layouts/planes.ts";
 import { decodeGgufBytes } from "../quant/plain_decoder.ts";
-import { groupColumns, groupsPerRow, type PackedTensor } from "../../quant/layout.ts";
+import { groupColumns, groupsPerRow, type PackedTensor } from "../../quant/layouts/layout.ts";
 
 /** Absolute: `base + offset`. Relative: `base * (1 + offset)`. */
 export type OffsetForm = "absolute" | "relative";

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { effectiveWeights, offsetCount } from "./effective_weights.ts";
 import { decode, type PackedTensor } from "../../quant/mod.ts";
-import { type Layout, planeWords } from "../../quant/layout.ts";
+import { type Layout, planeWords } from "../../quant/layouts/layout.ts";
 import { randomNumbers } from "../support/random_llama.ts";
 
 /** A tensor of random words whose scales are finite: halves of 2^-10 to 2^-6. */

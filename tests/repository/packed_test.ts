@@ -116,5 +116,5 @@ async function computes(folder: string): Promise<void> {
     assertEquals(said.loaded[`${name}/${room}`], own, room);
   }
   assertEquals(said.computed, JSON.parse(JSON.stringify(await computed({ quant, optim, tasks }))));
-  assertEquals(said.noise, await Deno.readTextFile(join(root, "kernels/wgsl/noise.wgsl")));
+  assertEquals(said.noise, await Deno.readTextFile(join(root, "kernels/offsets/noise.wgsl")));
 }

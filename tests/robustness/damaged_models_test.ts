@@ -7,7 +7,7 @@ import { type Gpu, openGpu } from "../../kernels/mod.ts";
 import { huggingFaceName, loadModel, openModelSource } from "../../models/mod.ts";
 import { bytesSource, readGguf, writeSafetensors } from "../../quant/mod.ts";
 import { evaluate } from "../../train/mod.ts";
-import { mutated, mutatedText } from "../models/tokenizer_mutate.ts";
+import { mutated, mutatedText } from "../models/tokenizers/tokenizer_mutate.ts";
 import { collect } from "../quant/collect.ts";
 import { mutate } from "../quant/mutations.ts";
 import { randomNumbers } from "../support/random_llama.ts";

@@ -21,10 +21,10 @@ import {
 import { bytesSource } from "../../quant/mod.ts";
 import { loadTask, taskFromConfig } from "../../tasks/mod.ts";
 import { readMetrics, readTrainConfig } from "../../train/mod.ts";
-import { parseYaml } from "../../train/parse_yaml.ts";
+import { parseYaml } from "../../train/config/parse_yaml.ts";
 import { huggingFaceConfig, safetensorsOf } from "../models/small_model.ts";
-import { smallTokenizer } from "../models/tokenizer_files.ts";
-import { mutated, mutatedText, random } from "../models/tokenizer_mutate.ts";
+import { smallTokenizer } from "../models/tokenizers/tokenizer_files.ts";
+import { mutated, mutatedText, random } from "../models/tokenizers/tokenizer_mutate.ts";
 import { mutate } from "../quant/mutations.ts";
 import type { LlamaShape } from "../reference/llama.ts";
 import { ggufBytes, llamaF32Tensors, llamaMetadata } from "../support/gguf_writer.ts";

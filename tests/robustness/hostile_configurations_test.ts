@@ -1,11 +1,11 @@
 // Configurations that lie: whatever the value of whatever key, a typed error or a configuration, at once.
 import { assert } from "@std/assert";
 import { configFromGguf, configFromHuggingFace, quantizedTensors } from "../../models/mod.ts";
-import { GGUF_KEYS } from "../../models/config_gguf.ts";
-import { CONFIG_KEYS } from "../../models/config_hugging_face.ts";
-import type { KeyTable } from "../../models/config_keys.ts";
-import { ROPE_KEYS } from "../../models/config_rope.ts";
-import { QUANTIZATION_KEYS } from "../../models/quantization_keys.ts";
+import { GGUF_KEYS } from "../../models/config/config_gguf.ts";
+import { CONFIG_KEYS } from "../../models/config/config_hugging_face.ts";
+import type { KeyTable } from "../../models/config/config_keys.ts";
+import { ROPE_KEYS } from "../../models/config/config_rope.ts";
+import { QUANTIZATION_KEYS } from "../../models/checkpoints/hugging_face/quantization_keys.ts";
 import { huggingFaceConfig, smallShape } from "../models/small_model.ts";
 import { llamaMetadata } from "../support/gguf_writer.ts";
 import { randomNumbers } from "../support/random_llama.ts";

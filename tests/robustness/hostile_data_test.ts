@@ -8,7 +8,7 @@ import process from "node:process";
 import { tokenizerFromJson } from "../../models/mod.ts";
 import { exampleFormats } from "../../tasks/mod.ts";
 import { parseTrainConfig, taskExamples } from "../../train/mod.ts";
-import { random } from "../models/tokenizer_mutate.ts";
+import { random } from "../models/tokenizers/tokenizer_mutate.ts";
 
 const TRIES = Number(Deno.env.get("QZO_HOSTILE_DATA") ?? 1500);
 const SEED = Number(Deno.env.get("QZO_HOSTILE_SEED") ?? 27);

@@ -46,7 +46,7 @@ import {
   torchaoInt4Linear,
   torchaoLinear,
 } from "../models/stored_linears.ts";
-import { mutated } from "../models/tokenizer_mutate.ts";
+import { mutated } from "../models/tokenizers/tokenizer_mutate.ts";
 import { collect } from "../quant/collect.ts";
 import { mutate } from "../quant/mutations.ts";
 import { randomBytes } from "../quant/random.ts";

@@ -5,7 +5,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { fromFileUrl, join } from "@std/path";
 import { runCli } from "../../cli/main.ts";
-import { isPart } from "../../models/file_parts.ts";
+import { isPart } from "../../models/checkpoints/disk/file_parts.ts";
 import { capture } from "../cli/capture.ts";
 import { killSeed, killsOr } from "../support/kills.ts";
 import type { LlamaShape } from "../reference/llama.ts";

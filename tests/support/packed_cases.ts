@@ -1,6 +1,6 @@
 /**
  * Linear layers packed by the tests' own packers, as a file holds them: what `packed_vectors.py` has the formats' own code decode,
- * and what `tests/quant/packed_test.ts` packs again.
+ * and what `tests/quant/packings/packed_test.ts` packs again.
  *
  * @module
  */

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { random } from "../models/tokenizer_mutate.ts";
+import { random } from "../models/tokenizers/tokenizer_mutate.ts";
 
 /** One tokenizer. */
 export interface TokenizerCase {

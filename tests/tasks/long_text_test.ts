@@ -5,8 +5,8 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { type Tokenizer, tokenizerFromJson } from "../../models/mod.ts";
 import { encodeLong, encodeStream } from "../../tasks/long_text.ts";
 import { Pause } from "../../tasks/pause.ts";
-import { random } from "../models/tokenizer_mutate.ts";
-import { realTokenizer, smallTokenizer } from "../models/tokenizer_files.ts";
+import { random } from "../models/tokenizers/tokenizer_mutate.ts";
+import { realTokenizer, smallTokenizer } from "../models/tokenizers/tokenizer_files.ts";
 
 const letters = [..."abc1 \n"];
 const numbered = (tokens: readonly string[]) =>

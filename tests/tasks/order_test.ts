@@ -2,7 +2,7 @@ import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert
 import { batchOrder } from "../../tasks/order.ts";
 import { permutation } from "../../tasks/permutation.ts";
 import { scaledWord } from "../../tasks/scaled_word.ts";
-import { random } from "../models/tokenizer_mutate.ts";
+import { random } from "../models/tokenizers/tokenizer_mutate.ts";
 
 const lengths = Array.from({ length: 103 }, (_, i) => (i * 37) % 101);
 const variants = [

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { parse } from "@std/yaml";
 import { readTask, taskFromConfig } from "../../tasks/task.ts";
-import { mutated, random } from "../models/tokenizer_mutate.ts";
+import { mutated, random } from "../models/tokenizers/tokenizer_mutate.ts";
 
 const yaml = `
 name: mood

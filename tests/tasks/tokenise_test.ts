@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { tokenizerFromJson } from "../../models/tokenizer.ts";
+import { tokenizerFromJson } from "../../models/tokenizers/tokenizer.ts";
 import { languageModellingExamples } from "../../tasks/language_modelling.ts";
 import { tokeniseExample } from "../../tasks/tokenise.ts";
-import { realTokenizer, smallTokenizer } from "../models/tokenizer_files.ts";
+import { realTokenizer, smallTokenizer } from "../models/tokenizers/tokenizer_files.ts";
 
 const small = tokenizerFromJson(smallTokenizer(), { bos_token: "<s>" });
 

@@ -1,0 +1,376 @@
+/**
+ * The device: picked, its real limits requested, every buffer accounted for by part, disposable.
+ *
+ * @module
+ */
+
+import { assertOptions } from "../../optim/options.ts";
+import {
+  describeAdapter,
+  isSoftware,
+  readLimits,
+  requestDevice,
+  type SubgroupSizes,
+  vendorOf,
+} from "./adapter.ts";
+import { Pacing, type PacingLimits, pacingLimits } from "./pacing.ts";
+import { PipelineCache } from "./pipeline.ts";
+import { widenOnce } from "./wide_vectors.ts";
+
+/** What a buffer is for; memory is accounted under these names. */
+export type Part = "weights" | "offsets" | "activations" | "optimiser" | "scratch";
+
+/** Bytes by part. */
+export type MemoryByPart = Readonly<Record<Part, number>>;
+
+/** How to pick the device. */
+export interface GpuOptions {
+  /** A device to use instead of requesting one; it is not destroyed by `dispose`. */
+  readonly device?: GPUDevice;
+  /** Which adapter to prefer when there are several. Default: `"high-performance"`. */
+  readonly powerPreference?: GPUPowerPreference;
+  /** Part of the adapter's description that it must contain, case-insensitive (such as `"llvmpipe"`). */
+  readonly adapter?: string;
+  /**
+   * Milliseconds that a dispatch and a submission may take; longer work is split. Default: 50 and 250, and 50 and 80 on macOS, where
+   * longer ones are ended; 250 and 250 on software adapters. No bit depends on it.
+   */
+  readonly pacing?: PacingLimits;
+  /**
+   * Whether Mesa's software adapter is to compute in vectors of 512 bits where the processor has AVX-512: somewhat sooner in products of many
+   * rows, later in those of one, with the same bits. The first device of a process decides. Default: where `QZO_VECTOR_WIDTH` is 512.
+   */
+  readonly wideVectors?: boolean;
+}
+
+/** No adapter, or none that fits. */
+export class NoAdapterError extends Error {
+  /** The class's name. */
+  override name = "NoAdapterError";
+}
+
+/** The device was lost: driver reset, unplugged, or destroyed. */
+export class DeviceLostError extends Error {
+  /** The class's name. */
+  override name = "DeviceLostError";
+}
+
+/** A buffer did not fit. */
+export class OutOfMemoryError extends Error {
+  /** The class's name. */
+  override name = "OutOfMemoryError";
+}
+
+/** What kernels need to know to choose tiles. */
+export type AdapterClass = "software" | "hardware";
+
+/** A buffer with its label, size and part; freed by `dispose`. */
+export class GpuBuffer implements Disposable {
+  /** The WebGPU buffer. */
+  readonly buffer: GPUBuffer;
+  /** Bytes allocated. */
+  readonly size: number;
+  /** What it is for. */
+  readonly part: Part;
+  #free: (() => void) | undefined;
+
+  /** Made by `Gpu.buffer`. */
+  constructor(buffer: GPUBuffer, size: number, part: Part, free: () => void) {
+    this.buffer = buffer;
+    this.size = size;
+    this.part = part;
+    this.#free = free;
+  }
+
+  /** Destroys the buffer and takes it off the account; later calls do nothing. */
+  [Symbol.dispose](): void {
+    this.#free?.();
+    this.#free = undefined;
+  }
+}
+
+const NO_MEMORY: MemoryByPart = {
+  weights: 0,
+  offsets: 0,
+  activations: 0,
+  optimiser: 0,
+  scratch: 0,
+};
+
+/**
+ * A WebGPU device with accounting and a pipeline cache.
+ *
+ * @example Open the default adapter and account for a buffer
+ * ```ts
+ * import { openGpu } from "@qzo/qzo/kernels";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using gpu = await openGpu();
+ * {
+ *   using buffer = gpu.buffer("x", 1024, "activations");
+ *   assertEquals(gpu.memory.current.activations, buffer.size);
+ * }
+ * assertEquals(gpu.memory.current.activations, 0);
+ * ```
+ */
+export class Gpu implements Disposable {
+  /** The WebGPU device. */
+  readonly device: GPUDevice;
+  /** The adapter in words. */
+  readonly description: string;
+  /** Who made the adapter, `"unknown"` where it does not say. */
+  readonly vendor: string;
+  /** What kind of adapter it is. */
+  readonly adapterClass: AdapterClass;
+  /** The device's limits as plain numbers. */
+  readonly limits: Readonly<Record<keyof GPUSupportedLimits, number>>;
+  /** The features it was opened with. */
+  readonly features: ReadonlySet<string>;
+  /** Lanes of a subgroup, where the device was opened here and granted subgroups; no kernel depends on them. */
+  readonly subgroups: SubgroupSizes | undefined;
+  /** Its compiled pipelines. */
+  readonly pipelines: PipelineCache;
+  /** How much work it is given at once. */
+  readonly pacing: Pacing;
+  readonly #owned: boolean;
+  #current: Record<Part, number> = { ...NO_MEMORY };
+  #peak: Record<Part, number> = { ...NO_MEMORY };
+  #peakTotal = 0;
+  #lost: GPUDeviceLostInfo | undefined;
+  #uncaptured: string | undefined;
+  #disposed = false;
+
+  /** Made by `openGpu`. */
+  constructor(
+    device: GPUDevice,
+    info: GPUAdapterInfo,
+    owned: boolean,
+    pacing: PacingLimits = pacingLimits(isSoftware(info)),
+    subgroups?: SubgroupSizes,
+  ) {
+    this.device = device;
+    this.description = describeAdapter(info);
+    this.vendor = vendorOf(info);
+    this.adapterClass = isSoftware(info) ? "software" : "hardware";
+    this.subgroups = subgroups;
+    this.limits = readLimits(device.limits);
+    this.features = new Set(device.features as unknown as Iterable<string>);
+    this.pipelines = new PipelineCache(device, this.adapterClass === "software");
+    this.pacing = new Pacing(pacing);
+    this.#owned = owned;
+    device.lost.then((info) => {
+      this.#lost = info;
+    }, () => {});
+    device.addEventListener("uncapturederror", (event) => {
+      event.preventDefault();
+      this.#uncaptured ??= (event as GPUUncapturedErrorEvent).error.message;
+    });
+  }
+
+  /** Current and peak bytes by part, and the peak of the total. */
+  get memory(): { current: MemoryByPart; peak: MemoryByPart; total: number; peakTotal: number } {
+    return {
+      current: { ...this.#current },
+      peak: { ...this.#peak },
+      total: sum(this.#current),
+      peakTotal: this.#peakTotal,
+    };
+  }
+
+  /** Largest number of bytes one storage binding may cover. */
+  get maxBinding(): number {
+    return Math.min(this.limits.maxStorageBufferBindingSize, this.limits.maxBufferSize);
+  }
+
+  /**
+   * Allocates a storage buffer, rounded up to 16 bytes.
+   *
+   * @throws {RangeError} When it exceeds what the device allows in one buffer
+   * @throws {DeviceLostError} When the device is gone
+   */
+  buffer(label: string, bytes: number, part: Part, usage: number = 0): GpuBuffer {
+    this.check();
+    const size = Math.max(16, Math.ceil(bytes / 16) * 16);
+    if (size > this.limits.maxBufferSize) {
+      throw new RangeError(
+        `Cannot allocate "${label}": ${size} bytes exceed this device's largest buffer, ${this.limits.maxBufferSize}`,
+      );
+    }
+    const buffer = this.device.createBuffer({
+      label,
+      size,
+      usage: usage || storageUsage(),
+    });
+    this.#current[part] += size;
+    this.#peak[part] = Math.max(this.#peak[part], this.#current[part]);
+    this.#peakTotal = Math.max(this.#peakTotal, sum(this.#current));
+    return new GpuBuffer(buffer, size, part, () => {
+      this.#current[part] -= size;
+      buffer.destroy();
+    });
+  }
+
+  /** Writes `data` into a buffer, in the queue's order; nothing where there is nothing, which would end the process in Deno 2.9. */
+  write(buffer: GpuBuffer, data: ArrayBuffer | ArrayBufferView<ArrayBuffer>, offset = 0): void {
+    if (data.byteLength > 0) this.device.queue.writeBuffer(buffer.buffer, offset, data);
+  }
+
+  /** Allocates a buffer and writes `data` into it. */
+  upload(label: string, data: ArrayBufferView<ArrayBuffer>, part: Part): GpuBuffer {
+    const buffer = this.buffer(label, data.byteLength, part);
+    this.write(buffer, data);
+    return buffer;
+  }
+
+  /**
+   * Waits for all submitted work and returns a copy of the given ranges, all in one wait (a wait costs about 11 ms in
+   * Deno whatever it waits for).
+   */
+  async read(
+    ranges: readonly { buffer: GpuBuffer; offset?: number; bytes?: number }[],
+  ): Promise<ArrayBuffer[]> {
+    this.check();
+    const sizes = ranges.map((r) => r.bytes ?? r.buffer.size - (r.offset ?? 0));
+    const total = sizes.reduce((a, b) => a + b, 0);
+    using staging = this.buffer(
+      "readback",
+      total,
+      "scratch",
+      GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
+    );
+    const encoder = this.device.createCommandEncoder();
+    let at = 0;
+    ranges.forEach((range, i) => {
+      encoder.copyBufferToBuffer(
+        range.buffer.buffer,
+        range.offset ?? 0,
+        staging.buffer,
+        at,
+        sizes[i],
+      );
+      at += sizes[i];
+    });
+    const bytes = await this.#passed(`read back ${total} bytes`, async () => {
+      this.device.queue.submit([encoder.finish()]);
+      await staging.buffer.mapAsync(GPUMapMode.READ);
+      const bytes = staging.buffer.getMappedRange().slice(0);
+      staging.buffer.unmap();
+      return bytes;
+    });
+    at = 0;
+    return sizes.map((size) => bytes.slice(at, at += size));
+  }
+
+  /**
+   * Waits for all submitted work.
+   *
+   * @throws {DeviceLostError} When the device is gone
+   */
+  async settled(): Promise<void> {
+    await this.#passed("wait", () => this.device.queue.onSubmittedWorkDone());
+  }
+
+  /** Waits for the device, whose loss shows here as errors of many kinds. */
+  async #passed<T>(what: string, wait: () => Promise<T>): Promise<T> {
+    const passed = this.pacing.mark();
+    let result: T;
+    try {
+      result = await wait();
+    } catch (cause) {
+      // The news of the loss may come after the failure that it causes.
+      await new Promise((resolve) => setTimeout(resolve, 0));
+      this.check();
+      throw new DeviceLostError(
+        `Cannot ${what} on "${this.description}": ${(cause as Error).message}`,
+        { cause },
+      );
+    }
+    passed();
+    this.check();
+    return result;
+  }
+
+  /** Reads one buffer as f32. */
+  async readFloats(buffer: GpuBuffer, count: number = buffer.size / 4): Promise<Float32Array> {
+    const [bytes] = await this.read([{ buffer, bytes: count * 4 }]);
+    return new Float32Array(bytes);
+  }
+
+  /** Throws what the device has reported since the last call: lost, a broken shader, out of memory, validation. */
+  check(): void {
+    if (this.#disposed) throw new DeviceLostError("Cannot use the device: it was disposed");
+    if (this.#lost) {
+      throw new DeviceLostError(
+        `Cannot use the device "${this.description}": it was lost (${this.#lost.reason}): ${this.#lost.message}`,
+      );
+    }
+    const message = this.#uncaptured;
+    this.#uncaptured = undefined;
+    // A shader that did not compile is the cause of what was reported after it.
+    this.pipelines.check();
+    if (message !== undefined) {
+      if (/memory/i.test(message)) {
+        throw new OutOfMemoryError(
+          `Cannot allocate on "${this.description}" with ${
+            sum(this.#current)
+          } bytes in use: ${message}`,
+        );
+      }
+      throw new Error(`The device "${this.description}" reported: ${message}`);
+    }
+  }
+
+  /** Destroys the device when it was opened here. */
+  [Symbol.dispose](): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    if (this.#owned) this.device.destroy();
+  }
+}
+
+/**
+ * Opens a device with the adapter's own limits and features.
+ *
+ * @throws {NoAdapterError} When the machine has no adapter, or none of that name
+ */
+export async function openGpu(options: GpuOptions = {}): Promise<Gpu> {
+  assertOptions("open a GPU", options, {
+    device: "any",
+    powerPreference: "any",
+    adapter: "any",
+    pacing: "any",
+    wideVectors: "any",
+  });
+  if (options.device) {
+    return new Gpu(options.device, options.device.adapterInfo, false, options.pacing);
+  }
+  const wide = widenOnce(options.wideVectors);
+  const adapter = await navigator.gpu?.requestAdapter({
+    powerPreference: options.powerPreference ?? "high-performance",
+  });
+  if (!adapter) {
+    throw new NoAdapterError(
+      "Cannot open a GPU: WebGPU found no adapter. Install a Vulkan driver (on Debian or Ubuntu: apt install mesa-vulkan-drivers); qzo doctor says what is missing",
+    );
+  }
+  const info = adapter.info;
+  const description = describeAdapter(info);
+  if (!/llvmpipe/i.test(description)) wide.undo();
+  if (options.adapter && !description.toLowerCase().includes(options.adapter.toLowerCase())) {
+    throw new NoAdapterError(
+      `Cannot open the adapter "${options.adapter}": this machine offers "${description}". With Vulkan, VK_DRIVER_FILES picks the driver`,
+    );
+  }
+  const { device, subgroups } = await requestDevice(adapter);
+  return new Gpu(device, info, true, options.pacing, subgroups);
+}
+
+/** Not a constant: where there is no WebGPU, the module still loads. */
+function storageUsage(): number {
+  return GPUBufferUsage.STORAGE | GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST |
+    GPUBufferUsage.COPY_SRC;
+}
+
+function sum(memory: MemoryByPart): number {
+  return Object.values(memory).reduce((a, b) => a + b, 0);
+}

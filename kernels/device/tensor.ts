@@ -1,0 +1,188 @@
+/**
+ * A packed tensor on the device, and the offsets that training moves.
+ *
+ * @module
+ */
+
+import {
+  columnMultiple,
+  groupColumns,
+  groupsPerRow,
+  type Layout,
+  type PackedTensor,
+  planeWords,
+} from "../../quant/layouts/layout.ts";
+import type { Gpu } from "./gpu.ts";
+import { Storage } from "./storage.ts";
+
+/** Some rows of a tensor: as many as one binding can cover. */
+export interface TensorPiece {
+  /** In the whole tensor. */
+  readonly firstRow: number;
+  /** How many. */
+  readonly rows: number;
+  /** The packed codes. */
+  readonly codes: Storage;
+  /** The packed scales; dense tensors have none. */
+  readonly scales: Storage | undefined;
+}
+
+/** A tensor of `rows x columns` in packed planes on the device, split by rows where one binding is too small. */
+export class DeviceTensor implements Disposable {
+  /** As models and ledgers spell it. */
+  readonly name: string;
+  /** How its planes are read. */
+  readonly layout: Layout;
+  /** Output features. */
+  readonly rows: number;
+  /** Input features. */
+  readonly columns: number;
+  /** In the order of their rows. */
+  readonly pieces: readonly TensorPiece[];
+  /** What rows share: only for codebook and column layouts, and grids. */
+  readonly codebook: Storage | undefined;
+
+  /**
+   * Describes the tensor; nothing is allocated yet.
+   *
+   * @param maxBinding Bytes one binding may cover
+   * @throws {RangeError} When a row does not fit, or the columns do not fit the layout
+   */
+  constructor(name: string, layout: Layout, rows: number, columns: number, maxBinding: number) {
+    const multiple = layout.kind === "dense" ? 4 : columnMultiple(layout);
+    if (!(rows > 0) || !(columns > 0) || columns % multiple !== 0) {
+      throw new RangeError(
+        `Cannot place tensor "${name}" of ${rows} x ${columns}: columns must be a multiple of ${multiple} in this layout`,
+      );
+    }
+    this.name = name;
+    this.layout = layout;
+    this.rows = rows;
+    this.columns = columns;
+    const perPiece = rowsPerPiece(name, layout, rows, columns, maxBinding);
+    const pieces: TensorPiece[] = [];
+    for (let first = 0; first < rows; first += perPiece) {
+      const count = Math.min(perPiece, rows - first);
+      const words = planeWords(layout, count, columns);
+      const suffix = perPiece < rows ? ` rows ${first}..${first + count - 1}` : "";
+      pieces.push({
+        firstRow: first,
+        rows: count,
+        codes: new Storage(`${name} codes${suffix}`, words.codes * 4, "weights"),
+        scales: words.scales > 0
+          ? new Storage(`${name} scales${suffix}`, words.scales * 4, "weights")
+          : undefined,
+      });
+    }
+    this.pieces = pieces;
+    const shared = planeWords(layout, 1, columns).codebook;
+    this.codebook = shared > 0 ? new Storage(`${name} codebook`, shared * 4, "weights") : undefined;
+  }
+
+  /** All its memory. */
+  get storages(): Storage[] {
+    return [
+      ...this.pieces.flatMap((p) => p.scales ? [p.codes, p.scales] : [p.codes]),
+      ...(this.codebook ? [this.codebook] : []),
+    ];
+  }
+
+  /** Columns that share a scale, at most the row; 1 for dense. */
+  get groupColumns(): number {
+    return Math.min(groupColumns(this.layout, this.columns), this.columns);
+  }
+
+  /** Scales in a row; 0 for dense. */
+  get groups(): number {
+    return groupsPerRow(this.layout, this.columns);
+  }
+
+  /**
+   * Writes `packed`, which holds rows from `firstRow` on; allocates what it touches. Rows may come in several calls whose
+   * `firstRow` is even (scales lie two to a word).
+   */
+  write(gpu: Gpu, packed: PackedTensor, firstRow = 0): void {
+    if (
+      packed.columns !== this.columns || firstRow + packed.rows > this.rows || firstRow % 2 !== 0
+    ) {
+      throw new RangeError(
+        `Cannot write rows ${firstRow}..${
+          firstRow + packed.rows - 1
+        } of "${this.name}": it has ${this.rows} x ${this.columns}, given ${packed.columns} columns`,
+      );
+    }
+    const one = planeWords(this.layout, 2, this.columns);
+    for (const piece of this.pieces) {
+      const from = Math.max(firstRow, piece.firstRow);
+      const to = Math.min(firstRow + packed.rows, piece.firstRow + piece.rows);
+      if (from >= to) continue;
+      copyRows(
+        gpu,
+        packed.codes,
+        one.codes / 2,
+        from - firstRow,
+        to - from,
+        piece.codes,
+        from - piece.firstRow,
+      );
+      if (piece.scales) {
+        copyRows(
+          gpu,
+          packed.scales,
+          one.scales / 2,
+          from - firstRow,
+          to - from,
+          piece.scales,
+          from - piece.firstRow,
+        );
+      }
+    }
+    if (this.codebook && packed.codebook.length > 0) {
+      this.codebook.allocate(gpu);
+      gpu.write(this.codebook.buffer, packed.codebook);
+    }
+  }
+
+  /** Frees its buffers. */
+  [Symbol.dispose](): void {
+    for (const storage of this.storages) storage[Symbol.dispose]();
+  }
+}
+
+function rowsPerPiece(
+  name: string,
+  layout: Layout,
+  rows: number,
+  columns: number,
+  max: number,
+): number {
+  const bytesFor = (n: number) => {
+    const words = planeWords(layout, n, columns);
+    return Math.max(words.codes, words.scales) * 4;
+  };
+  if (bytesFor(rows) <= max) return rows;
+  // Pieces of column layouts begin with the first class, so that kernels need not know where a piece lies.
+  const step = layout.kind === "column" ? 16 * layout.classes : 64;
+  const fit = Math.floor(max / (bytesFor(step) / step) / step) * step;
+  if (fit < step) {
+    throw new RangeError(
+      `Cannot place tensor "${name}" of ${rows} x ${columns}: ${step} rows exceed one binding of ${max} bytes`,
+    );
+  }
+  return fit;
+}
+
+function copyRows(
+  gpu: Gpu,
+  words: Uint32Array<ArrayBuffer>,
+  wordsPerRow: number,
+  fromRow: number,
+  rows: number,
+  to: Storage,
+  toRow: number,
+): void {
+  const start = Math.floor(fromRow * wordsPerRow);
+  const end = Math.ceil((fromRow + rows) * wordsPerRow);
+  const piece = words.subarray(start, Math.min(end, words.length));
+  gpu.write(to.allocate(gpu).buffer, piece, Math.floor(toRow * wordsPerRow) * 4);
+}

@@ -1,0 +1,137 @@
+/**
+ * What of a tensor differs by branch besides its scales: the entries of its codebooks, or its minima (zero points). Scales are moved
+ * where they are read; these are read too often for that, so every branch gets a copy.
+ *
+ * @module
+ */
+
+import type { Layout } from "../../quant/layouts/layout.ts";
+import { partName, secondPart } from "../../quant/layouts/trained_part.ts";
+import type { Graph, Resource, Value } from "../device/graph.ts";
+import { layoutKey, UNIFORM_BYTES } from "./layout_key.ts";
+import { packNoise, type Perturbation, perturbationKey } from "../offsets/perturbation.ts";
+import type { ShaderKey } from "../device/template.ts";
+import type { DeviceTensor, TensorPiece } from "../device/tensor.ts";
+import source from "./perturbed_plane.wgsl.ts";
+
+/** Offsets and noise of a tensor. */
+export interface TensorPerturbations {
+  /** On its scales; of a dense tensor on its elements. */
+  readonly perturbation: Perturbation | undefined;
+  /** On the entries of its codebooks, or its minima (zero points). */
+  readonly plane: Perturbation | undefined;
+}
+
+/** What `of` says of each part of a tensor that can be trained. */
+export function perturbationsOf(
+  { name, layout }: DeviceTensor,
+  of: (name: string) => Perturbation | undefined,
+): TensorPerturbations {
+  const second = secondPart(layout);
+  return { perturbation: of(name), plane: second && of(partName(name, second)) };
+}
+
+/** Quads of rows in a piece of a tensor: the length of a group in a plane of minima. */
+export function rowQuads({ rows }: TensorPiece): number {
+  return Math.ceil(rows / 4);
+}
+
+/**
+ * Records the plane of a tensor that `perturbation` is on, as `branches` branches see it, in f32: `[B][books][entries][vector]`, or
+ * minima as `[B][groups][rows of the piece, rounded up to 4]`. One for each piece of the tensor; books are the same in all.
+ *
+ * @throws {RangeError} for a tensor that has neither.
+ */
+export function perturbedPlanes(
+  graph: Graph,
+  tensor: DeviceTensor,
+  perturbation: Perturbation,
+  branches: number,
+): Value[] {
+  const { layout, pieces } = tensor;
+  if (layout.kind === "codebook") {
+    const books = perturbedPlane(graph, tensor, pieces[0], perturbation, branches);
+    return pieces.map(() => books);
+  }
+  return pieces.map((piece) => perturbedPlane(graph, tensor, piece, perturbation, branches));
+}
+
+function perturbedPlane(
+  graph: Graph,
+  tensor: DeviceTensor,
+  piece: TensorPiece,
+  perturbation: Perturbation,
+  branches: number,
+): Value {
+  const { layout, groups, groupColumns } = tensor;
+  const part = secondPart(layout);
+  const base = part === "codebook" ? tensor.codebook : piece.scales;
+  if (!part || !base) {
+    throw new RangeError(
+      `Cannot perturb what "${tensor.name}" has besides its scales: its layout ${layout.kind} has nothing`,
+    );
+  }
+  const name = partName(tensor.name, part);
+  const quads = part === "codebook" ? base.bytes / 8 : groups * rowQuads(piece);
+  const y = graph.value(`${name} by branch`, branches * quads * 4);
+  graph.add({
+    label: `perturb ${name}`,
+    source,
+    key: { ...perturbationKey(perturbation), PLANE: part },
+    reads: { 1: base, 8: perturbation.offsets, 9: perturbation.noise?.branches },
+    writes: { 3: y },
+    parameters: [
+      branches,
+      quads,
+      rowQuads(piece),
+      piece.rows,
+      groups,
+      Math.ceil(perturbation.span / groupColumns),
+      piece.firstRow / 4,
+      perturbation.stride / 4,
+      perturbation.id,
+      packNoise(perturbation),
+    ],
+    workgroups: Math.ceil(branches * quads / 64),
+  });
+  return y;
+}
+
+/** Whether the books of all branches fit a uniform binding, which software adapters read faster. */
+function isSmall({ layout }: DeviceTensor, plane: Value): boolean {
+  return layout.kind === "codebook" && plane.words * 4 <= UNIFORM_BYTES;
+}
+
+/**
+ * Whether offsets of scales multiply minima too, hence the whole weight: relative ones, where minima have none of their own. (Zero
+ * points are multiplied anyway.)
+ */
+export function moveMinima(
+  layout: Layout,
+  { perturbation, plane }: Partial<TensorPerturbations>,
+): boolean {
+  return layoutKey(layout).SECOND === "min" && perturbation?.form === "relative" && !plane;
+}
+
+/**
+ * The part of a shader key that says what a plane by branch is of, if there is one, and whether minima without one move with their
+ * scales.
+ */
+export function planeKey(
+  tensor: DeviceTensor,
+  perturbations: Partial<TensorPerturbations>,
+  plane: Value | undefined,
+): ShaderKey {
+  const small = plane !== undefined && isSmall(tensor, plane);
+  return {
+    MINIMA_MOVE: moveMinima(tensor.layout, perturbations),
+    PLANE: plane ? secondPart(tensor.layout)! : "none",
+    SMALL_PLANE: small,
+    PLANE_QUADS: small ? plane.words / 4 : 0,
+  };
+}
+
+/** A plane by branch as a kernel binds it that has uniform bindings for small ones. */
+export function boundPlane(tensor: DeviceTensor, plane: Value): Resource {
+  return isSmall(tensor, plane) ? { value: plane, offset: 0, bytes: plane.words * 4 } : plane;
+}

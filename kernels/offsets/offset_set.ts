@@ -1,0 +1,297 @@
+/**
+ * The offsets of all trained tensors, in as few buffers as bindings allow: what a fine-tune is on the device.
+ *
+ * @module
+ */
+
+import { type BlockPlace, blockPlace, packPlace } from "../../optim/directions/blocks.ts";
+import type { OffsetForm } from "../../optim/offset.ts";
+import type { UpdateRule } from "../../optim/updates/update_rule.ts";
+import { codebookShape, scaleRows } from "../../quant/layouts/layout.ts";
+import { offsetCount, offsetStride } from "../../quant/fold/fold_offsets.ts";
+import { checkPart, partName, partOf, type TrainedPart } from "../../quant/layouts/trained_part.ts";
+import type { Gpu } from "../device/gpu.ts";
+import type { Range } from "../device/graph.ts";
+import { packNoise } from "./perturbation.ts";
+import { Storage } from "../device/storage.ts";
+import type { DeviceTensor } from "../device/tensor.ts";
+
+/** What is trained of one tensor, or of a part of it. */
+export interface Trainable {
+  /** The tensor's name, or that of its part: see `partName`. */
+  readonly name: string;
+  /** Id of the tensor in the noise. */
+  readonly id: number;
+  /** f32 offsets, padding rows included; a multiple of 4. */
+  readonly count: number;
+  /** How an offset changes its base. */
+  readonly form: OffsetForm;
+  /** Columns that share an offset; 1 for dense tensors and codebooks. */
+  readonly span: number;
+  /** Rows of the tensor; of column layouts classes of rows, of codebooks their entries. */
+  readonly rows: number;
+  /** Columns of the tensor; of codebooks those of an entry. */
+  readonly columns: number;
+  /** What a mask leaves of it, in 65536ths, where tensors differ: see `maskShares`. */
+  readonly share?: number | undefined;
+  /** z of its offsets is multiplied by 2 to this power, where tensors differ: see `Gains`. */
+  readonly gain?: number | undefined;
+}
+
+/**
+ * Describes what is trained of `tensor`: scales with one offset per `span` columns, or every element of a dense tensor; or a part
+ * beside the scales, minima with one offset per `span` columns, or every entry of the codebooks.
+ *
+ * @throws {RangeError} for absolute offsets that do not belong to one scale or minimum each, for spans that end within 32 columns of a
+ * super-block or within the columns of a minimum, and for a part that the tensor does not have.
+ */
+export function trainableOf(
+  tensor: DeviceTensor,
+  id: number,
+  form: OffsetForm,
+  span: number,
+  part: TrainedPart = "scales",
+): Trainable {
+  const { columns, layout, groupColumns } = tensor;
+  checkPart(layout, part);
+  const name = partName(tensor.name, part);
+  const rows = scaleRows(layout, tensor.rows);
+  if (layout.kind === "dense") {
+    return { name, id, count: rows * columns, form, span: 1, rows, columns };
+  }
+  if (layout.kind === "codebook" && part === "codebook") {
+    const { books, entries, vector } = codebookShape(layout);
+    const count = offsetCount(layout, tensor.rows, columns, 0, part);
+    return { name, id, count, form, span: 1, rows: books * entries, columns: vector };
+  }
+  if (layout.kind === "super" || layout.kind === "column") {
+    checkWeightOffsets(name, columns, form, span);
+  }
+  if (form === "absolute" && Math.min(span, columns) !== groupColumns) {
+    throw new RangeError(
+      `Cannot train "${name}" absolutely with one offset per ${span} columns: an absolute offset belongs to one scale, which spans ${groupColumns}`,
+    );
+  }
+  if (part === "minima" && span % groupColumns !== 0 && span < columns) {
+    throw new RangeError(
+      `Cannot train "${name}" with one offset per ${span} columns: a minimum or zero point spans ${groupColumns}`,
+    );
+  }
+  const count = Math.ceil(columns / span) * offsetStride(rows);
+  return { name, id, count, form, span: Math.min(span, columns), rows, columns };
+}
+
+/** Whether a projection that keeps signs keeps those of what `trainable` tunes: of scales only, all else may have either sign. */
+export function hasSign({ name, span }: Pick<Trainable, "name" | "span">): boolean {
+  return span !== 1 && partOf(name).part === "scales";
+}
+
+export { offsetStride };
+
+/**
+ * Checks that a tensor can be trained in a form and span where offsets multiply weights: super-blocks, scales per column.
+ *
+ * @throws {RangeError} naming the tensor when they cannot.
+ */
+export function checkWeightOffsets(
+  name: string,
+  columns: number,
+  form: OffsetForm,
+  span: number,
+): void {
+  if (form === "absolute") {
+    throw new RangeError(
+      `Cannot train tensor "${name}" absolutely: its scales are integers within super-blocks or of single columns, which only the relative form moves`,
+    );
+  }
+  if (span % 32 !== 0 && span < columns) {
+    throw new RangeError(
+      `Cannot train tensor "${name}" with one offset per ${span} columns: expected a multiple of 32`,
+    );
+  }
+}
+
+/** Elements of a row of the matrix that a tensor's offsets are: the rows of a span, or the columns of a dense tensor or an entry. */
+export function offsetWidth(
+  { span, rows, columns }: Pick<Trainable, "span" | "rows" | "columns">,
+): number {
+  return span === 1 ? columns : offsetStride(rows);
+}
+
+/** Words of a section in the update kernel's table. */
+const SECTION_WORDS = 7;
+
+interface Section {
+  readonly trainable: Trainable;
+  readonly arena: number;
+  /** Bytes from the arena's start; a multiple of 256. */
+  readonly offset: number;
+  readonly place: BlockPlace;
+}
+
+/** One fine-tune's offsets. Several may exist beside one loaded model. */
+export class OffsetSet implements Disposable {
+  /** What is trained, in order. */
+  readonly trainables: readonly Trainable[];
+  /** The arenas that hold them. */
+  readonly arenas: readonly Storage[];
+  /** Per arena the update kernel's table: first quad, quads, tensor id, 1 if relative with a sign to keep, packed place, quads of a row, what noise is told. */
+  readonly tables: readonly Storage[];
+  readonly #sections = new Map<string, Section>();
+  #moments: { readonly rule: string; readonly storages: Storage[][] } | undefined;
+
+  /** Describes the memory; `allocate` makes it, zeroed. */
+  constructor(trainables: readonly Trainable[], maxBinding: number) {
+    this.trainables = trainables;
+    const sizes: number[] = [];
+    for (const trainable of trainables) {
+      const bytes = Math.ceil(trainable.count * 4 / 256) * 256;
+      if (bytes > maxBinding) {
+        throw new RangeError(
+          `Cannot train "${trainable.name}": its ${trainable.count} offsets exceed one binding of ${maxBinding} bytes`,
+        );
+      }
+      if (sizes.length === 0 || sizes[sizes.length - 1] + bytes > maxBinding) sizes.push(0);
+      const arena = sizes.length - 1;
+      const place = blockPlace(trainable.name, this.#sections.size);
+      this.#sections.set(trainable.name, { trainable, arena, offset: sizes[arena], place });
+      sizes[arena] += bytes;
+    }
+    this.arenas = sizes.map((bytes, i) => new Storage(`offsets ${i}`, bytes, "offsets"));
+    this.tables = sizes.map((_, i) =>
+      new Storage(`offset table ${i}`, this.#table(i).byteLength, "offsets")
+    );
+  }
+
+  #table(arena: number): Uint32Array<ArrayBuffer> {
+    const rows: number[] = [];
+    for (const section of this.#sections.values()) {
+      if (section.arena !== arena) continue;
+      const { trainable, offset, place } = section;
+      const { count, id, form } = trainable;
+      const width = offsetWidth(trainable) / 4;
+      const bounded = form === "relative" && partOf(trainable.name).part === "scales";
+      rows.push(offset / 16, count / 4, id, bounded ? 1 : 0, packPlace(place), width);
+      rows.push(packNoise(trainable));
+    }
+    return new Uint32Array(rows);
+  }
+
+  /** Sections in an arena. */
+  sections(arena: number): number {
+    return this.#table(arena).length / SECTION_WORDS;
+  }
+
+  /** Trained scalars, without padding rows. */
+  get scalars(): number {
+    return this.trainables.reduce(
+      (sum, t) => sum + (t.span === 1 ? t.count : Math.ceil(t.columns / t.span) * t.rows),
+      0,
+    );
+  }
+
+  /** Allocates all memory; offsets start at zero. */
+  allocate(gpu: Gpu): this {
+    this.arenas.forEach((arena) => arena.allocate(gpu));
+    this.tables.forEach((table, i) => {
+      gpu.write(table.allocate(gpu).buffer, this.#table(i));
+    });
+    return this;
+  }
+
+  /**
+   * Per arena the values that an update rule keeps beside each offset, to be allocated: zero at first, then what training or replay
+   * with that rule left. Another rule begins at zero.
+   */
+  moments(rule: UpdateRule | undefined): readonly (readonly Storage[])[] {
+    if (!rule || rule.stateSize === 0) return this.arenas.map(() => []);
+    if (this.#moments?.rule !== rule.name) {
+      this.freeMoments();
+      const storages = this.arenas.map(({ bytes }, arena) =>
+        Array.from(
+          { length: rule.stateSize },
+          (_, i) => new Storage(`${rule.name} state ${i} of offsets ${arena}`, bytes, "optimiser"),
+        )
+      );
+      this.#moments = { rule: rule.name, storages };
+    }
+    return this.#moments!.storages;
+  }
+
+  /** Whether there is what `rule` keeps beside offsets that were trained or replayed. */
+  hasMoments(rule: UpdateRule): boolean {
+    return rule.stateSize === 0 || this.#moments?.rule === rule.name;
+  }
+
+  /** Frees what update rules keep: only who goes on training needs it. */
+  freeMoments(): void {
+    for (const storage of this.#moments?.storages.flat() ?? []) storage[Symbol.dispose]();
+    this.#moments = undefined;
+  }
+
+  /** What is trained of the tensor `name`, if anything. */
+  trainable(name: string): Trainable | undefined {
+    return this.#sections.get(name)?.trainable;
+  }
+
+  /** Where the tensor `name` belongs, if it is trained. */
+  place(name: string): BlockPlace | undefined {
+    return this.#sections.get(name)?.place;
+  }
+
+  /** Where the offsets of `name` lie. */
+  range(name: string): Range | undefined {
+    const section = this.#sections.get(name);
+    return section && {
+      storage: this.arenas[section.arena],
+      offset: section.offset,
+      bytes: section.trainable.count * 4,
+    };
+  }
+
+  /** Copies the offsets of all tensors back, by name. */
+  async read(gpu: Gpu): Promise<Map<string, Float32Array<ArrayBuffer>>> {
+    const arenas = await gpu.read(this.arenas.map((a) => ({ buffer: a.buffer })));
+    const out = new Map<string, Float32Array<ArrayBuffer>>();
+    for (const [name, { trainable, arena, offset }] of this.#sections) {
+      out.set(name, new Float32Array(arenas[arena], offset, trainable.count).slice());
+    }
+    return out;
+  }
+
+  /** Writes offsets by name; those not named keep their values. */
+  write(gpu: Gpu, offsets: ReadonlyMap<string, Float32Array<ArrayBuffer>>): void {
+    for (const [name, values] of offsets) {
+      const section = this.#sections.get(name);
+      if (!section || values.length !== section.trainable.count) {
+        throw new RangeError(
+          `Cannot write ${values.length} offsets of "${name}": ${
+            section ? `it has ${section.trainable.count}` : "it is not trained"
+          }`,
+        );
+      }
+      gpu.write(this.arenas[section.arena].buffer, values, section.offset);
+    }
+  }
+
+  /** Copies all offsets from `other`, which must have the same trainables. */
+  copyFrom(gpu: Gpu, other: OffsetSet): void {
+    const encoder = gpu.device.createCommandEncoder();
+    this.arenas.forEach((arena, i) => {
+      encoder.copyBufferToBuffer(
+        other.arenas[i].buffer.buffer,
+        0,
+        arena.buffer.buffer,
+        0,
+        arena.bytes,
+      );
+    });
+    gpu.device.queue.submit([encoder.finish()]);
+  }
+
+  /** Frees its memory. */
+  [Symbol.dispose](): void {
+    this.freeMoments();
+    for (const storage of [...this.arenas, ...this.tables]) storage[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,112 @@
+/**
+ * Offsets that are not trained: they hold a value that noise and update leave alone.
+ *
+ * @module
+ */
+
+import type { Mask } from "../../optim/directions/direction_plan.ts";
+import {
+  drawMask,
+  type Magnitude,
+  magnitudeShares,
+  type MaskedTensor,
+} from "../../optim/preparations/magnitude.ts";
+import type { Optimiser } from "../../optim/optimiser.ts";
+import { offsetBases } from "../../quant/fold/magnitudes.ts";
+import { planeWords } from "../../quant/layouts/layout.ts";
+import { partOf } from "../../quant/layouts/trained_part.ts";
+import type { Gpu } from "../device/gpu.ts";
+import type { OffsetSet, Trainable } from "./offset_set.ts";
+import type { DeviceTensor } from "../device/tensor.ts";
+
+/** Reads scales (dense: elements) or another part of a tensor back, piece by piece, and says what each offset tunes. */
+async function basesOf(
+  gpu: Gpu,
+  tensors: ReadonlyMap<string, DeviceTensor>,
+  { name: trained, span, count }: Trainable,
+): Promise<Float32Array> {
+  const { tensor, part } = partOf(trained);
+  const { layout, columns, rows, pieces, name, codebook } = tensors.get(tensor)!;
+  const out = new Float32Array(count).fill(NaN);
+  for (const piece of part === "codebook" ? pieces.slice(0, 1) : pieces) {
+    const words = planeWords(layout, piece.rows, columns);
+    const plane = layout.kind === "dense" ? "codes" : part === "codebook" ? "codebook" : "scales";
+    const storage = plane === "codebook" ? codebook : piece[plane];
+    if (!storage) throw new TypeError(`Cannot read the scales of "${name}": it has none`);
+    const [bytes] = await gpu.read([{ buffer: storage.buffer, bytes: words[plane] * 4 }]);
+    // Nothing else is looked at.
+    const packed = {
+      layout,
+      columns,
+      rows: piece.rows,
+      codes: new Uint32Array(words.codes),
+      scales: new Uint32Array(words.scales),
+      codebook: new Uint32Array(words.codebook),
+      [plane]: new Uint32Array(bytes),
+    };
+    offsetBases(packed, span, { firstRow: piece.firstRow, totalRows: rows, part })
+      .forEach((base, i) => {
+        if (!Number.isNaN(base)) out[i] = base;
+      });
+  }
+  return out;
+}
+
+/**
+ * The same trainables with their shares of a mask whose budget is global: what `optimiser` needs offsets to be made of.
+ *
+ * @param tensors The base
+ */
+export async function maskShares(
+  gpu: Gpu,
+  { density }: Pick<Mask, "density">,
+  trainables: readonly Trainable[],
+  tensors: ReadonlyMap<string, DeviceTensor>,
+): Promise<Trainable[]> {
+  const bases: Float32Array[] = [];
+  for (const one of trainables) bases.push(await basesOf(gpu, tensors, one));
+  const shares = magnitudeShares(density, bases);
+  return trainables.map((one, i) => ({ ...one, share: shares[i] }));
+}
+
+/** Throws a TypeError where an optimiser's mask wants shares, or its directions gains, and offsets were made without. */
+export function assertTrainables({ name, plan }: Optimiser, { trainables }: OffsetSet): void {
+  const other = trainables.find(({ gain }) => (gain !== undefined) !== (plan.gains !== undefined));
+  if (other) {
+    throw new TypeError(
+      `Cannot train by ${name}: "${other.name}" has ${
+        plan.gains
+          ? "no gain, make its offsets by offsetsFor"
+          : "a gain that is of another optimiser"
+      }`,
+    );
+  }
+  const without = trainables.find(({ share }) => share === undefined);
+  if (plan.mask?.budget !== "global" || !without) return;
+  throw new TypeError(
+    `Cannot train by ${name}: "${without.name}" has no share of the mask, make its offsets by offsetsFor`,
+  );
+}
+
+/**
+ * Freezes all offsets that a mask by magnitude leaves out, as they lie over this base; doing so again changes nothing. A mask that is decided
+ * anew every so many steps thaws what it left out before: to be called before each step whose number is a multiple of them.
+ *
+ * @param tensors The base
+ * @throws {RangeError} When an offset has moved that a mask for the whole run leaves out
+ */
+export async function freezeByMagnitude(
+  gpu: Gpu,
+  magnitude: Magnitude,
+  offsets: OffsetSet,
+  tensors: ReadonlyMap<string, DeviceTensor>,
+): Promise<void> {
+  const values = await offsets.read(gpu);
+  const masked: MaskedTensor[] = [];
+  for (const one of offsets.trainables) {
+    const bases = await basesOf(gpu, tensors, one);
+    masked.push({ name: one.name, form: one.form, bases, offsets: values.get(one.name)! });
+  }
+  drawMask(magnitude, masked);
+  offsets.write(gpu, values);
+}

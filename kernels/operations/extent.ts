@@ -1,0 +1,22 @@
+/**
+ * How large the values of a forward get.
+ *
+ * @module
+ */
+
+import type { Graph, Value } from "../device/graph.ts";
+import type { Storage } from "../device/storage.ts";
+import source from "./extent.wgsl.ts";
+
+/** Records `stats[slot] = (largest |x|, mean |x|)` over the first `count` values of `x`, a multiple of 4. */
+export function extent(graph: Graph, x: Value, count: number, stats: Storage, slot: number): void {
+  graph.add({
+    label: `extent of ${x.label}`,
+    source,
+    key: {},
+    reads: { 1: x },
+    writes: { 3: stats },
+    parameters: [count / 4, slot],
+    workgroups: 1,
+  });
+}

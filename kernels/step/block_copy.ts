@@ -1,0 +1,48 @@
+/**
+ * Copies of one block out of a larger buffer as dispatches, so that many steps can stand in one pass: a pass that ends to copy a
+ * few hundred bytes leaves the device idle for as long as a small step takes.
+ *
+ * @module
+ */
+
+import type { Gpu } from "../device/gpu.ts";
+import type { Storage } from "../device/storage.ts";
+import source from "./copy_block.wgsl.ts";
+
+/** Copies `target.bytes` bytes from somewhere in `source` to the whole of `target`. */
+export class BlockCopy {
+  /** Where blocks are copied from. */
+  readonly source: Storage;
+  readonly #gpu: Gpu;
+  readonly #target: Storage;
+  readonly #pipeline: GPUComputePipeline;
+  readonly #groups = new Map<number, GPUBindGroup>();
+
+  /** Both are allocated and stay so. */
+  constructor(gpu: Gpu, from: Storage, target: Storage) {
+    this.source = from;
+    this.#gpu = gpu;
+    this.#target = target;
+    this.#pipeline = gpu.pipelines.get("copy block", source);
+  }
+
+  /** Records the copy of the block that begins at byte `offset`, a multiple of 256. */
+  encode(pass: GPUComputePassEncoder, offset: number): void {
+    let group = this.#groups.get(offset);
+    if (!group) {
+      const { bytes } = this.#target;
+      group = this.#gpu.device.createBindGroup({
+        label: "copy block",
+        layout: this.#pipeline.getBindGroupLayout(0),
+        entries: [
+          { binding: 1, resource: { buffer: this.source.buffer.buffer, offset, size: bytes } },
+          { binding: 3, resource: { buffer: this.#target.buffer.buffer, size: bytes } },
+        ],
+      });
+      this.#groups.set(offset, group);
+    }
+    pass.setPipeline(this.#pipeline);
+    pass.setBindGroup(0, group);
+    pass.dispatchWorkgroups(Math.ceil(this.#target.bytes / 16 / 64));
+  }
+}

@@ -1,0 +1,151 @@
+/**
+ * Replaying steps from their seeds and coefficients, many to a dispatch: no forward, one hash per offset and direction.
+ *
+ * @module
+ */
+
+import type { Gpu } from "../device/gpu.ts";
+import { compileGraph, Graph, type Plan } from "../device/graph.ts";
+import { SHADER_LIBRARY } from "../shader_library.ts";
+import { hasSign, type OffsetSet } from "../offsets/offset_set.ts";
+import { rests, type StepRecord } from "../../optim/steps/apply_record.ts";
+import { moveOffsets, type MoveRule, workOfMoves } from "./step.ts";
+import { Storage } from "../device/storage.ts";
+import type { DeviceTensor } from "../device/tensor.ts";
+import { Turns } from "../turns.ts";
+
+/** How replay is bounded. */
+export interface ReplayOptions {
+  /** Stops between chunks; the offsets are then those of the steps done. */
+  readonly signal?: AbortSignal;
+  /** Called after each chunk with the steps done. */
+  readonly onProgress?: (steps: number) => void;
+}
+
+/** Most steps of one dispatch. */
+const MOST_STEPS = 256;
+/** Most dispatches that are waited for at once. */
+const MOST_WAITING = 64;
+
+/**
+ * Applies `steps` in order to offsets on the device, and to what an update rule keeps beside them, to the bits that training them
+ * gave. How many go into a dispatch and a submission follows from how long they take on this device.
+ *
+ * @param rule The law of z, the update rule and the projection
+ * @param tensors The base, whose scales bound absolute offsets that keep the sign
+ */
+export async function replayMoves(
+  gpu: Gpu,
+  rule: MoveRule,
+  offsets: OffsetSet,
+  tensors: ReadonlyMap<string, DeviceTensor>,
+  steps: Iterable<StepRecord>,
+  { signal, onProgress }: ReplayOptions = {},
+): Promise<void> {
+  const list = [...steps];
+  if (list.length === 0) return;
+  const perStep = list[0].coefficients.length;
+  for (const moments of offsets.moments(rule.update).flat()) moments.allocate(gpu);
+  const bounded = rule.projection === "keep-sign" &&
+    offsets.trainables.some((t) => t.form === "absolute" && hasSign(t));
+  const work = Math.max(1, workOfMoves(offsets, perStep));
+  const allowed = () => {
+    const { dispatchWork, submissionWork } = gpu.pacing;
+    return Math.max(1, Math.floor(Math.min(dispatchWork, submissionWork) / work));
+  };
+  const turns = new Turns();
+  let done = 0;
+  while (done < list.length) {
+    // Where a projection reads the base between steps, each step is a dispatch of its own.
+    const perDispatch = bounded ? 1 : Math.min(MOST_STEPS, allowed());
+    using replay = new Replay(gpu, rule, offsets, tensors, { perStep, perDispatch });
+    // Until the device has shown that it is much faster or slower.
+    const stale = () => !bounded && Math.min(MOST_STEPS, allowed()) > 2 * perDispatch;
+    do {
+      const most = Math.floor(2 * gpu.pacing.submissionWork / (work * perDispatch));
+      // A wait stops everything until the device is done, and each costs some milliseconds.
+      for (let i = 0; i < Math.max(1, Math.min(MOST_WAITING, most)) && done < list.length; i++) {
+        if (turns.due) await turns.give();
+        signal?.throwIfAborted();
+        const some = list.slice(done, done + perDispatch);
+        replay.send(some, done);
+        gpu.pacing.sent(work * perDispatch);
+        done += some.length;
+      }
+      await gpu.settled();
+      gpu.pipelines.check();
+      onProgress?.(done);
+    } while (done < list.length && !stale());
+  }
+}
+
+/** A dispatch of up to `perDispatch` steps, and what it reads. */
+class Replay implements Disposable {
+  readonly #gpu: Gpu;
+  readonly #rule: MoveRule;
+  readonly #perStep: number;
+  readonly #perDispatch: number;
+  readonly #inputs: number;
+  readonly #coefficients: Storage;
+  readonly #scalars: Storage;
+  readonly #plan: Plan;
+
+  constructor(
+    gpu: Gpu,
+    rule: MoveRule,
+    offsets: OffsetSet,
+    tensors: ReadonlyMap<string, DeviceTensor>,
+    { perStep, perDispatch }: { readonly perStep: number; readonly perDispatch: number },
+  ) {
+    this.#gpu = gpu;
+    this.#rule = rule;
+    this.#perStep = perStep;
+    this.#perDispatch = perDispatch;
+    this.#inputs = rule.update?.inputSize ?? 0;
+    const directions = perDispatch * perStep;
+    this.#coefficients = new Storage("replayed coefficients", directions * 16, "optimiser")
+      .allocate(gpu);
+    this.#scalars = new Storage("replayed scalars", perDispatch * this.#inputs * 4, "optimiser")
+      .allocate(gpu);
+    const graph = new Graph();
+    moveOffsets(graph, rule, offsets, tensors, {
+      ...{ coefficients: this.#coefficients, directions, perStep, inputs: this.#scalars },
+    });
+    this.#plan = compileGraph(gpu, graph, SHADER_LIBRARY);
+  }
+
+  /** Sends steps, the first of which has that number; those that are missing move nothing. */
+  send(steps: readonly StepRecord[], first: number): void {
+    const [perStep, perInputs] = [this.#perStep, this.#inputs];
+    const words = new Uint32Array(this.#perDispatch * perStep * 4);
+    const floats = new Float32Array(words.buffer);
+    const inputs = new Float32Array(this.#perDispatch * perInputs);
+    steps.forEach((step, i) => {
+      step.seeds.forEach((seed, q) => {
+        words.set(seed, (i * perStep + q) * 4);
+        floats[(i * perStep + q) * 4 + 2] = step.coefficients[q];
+        words[(i * perStep + q) * 4 + 3] = rests(this.#rule, step) ? 0 : 1;
+      });
+      if ((step.inputs?.length ?? 0) !== perInputs) {
+        throw new TypeError(
+          `Cannot replay step ${first + i}: ${
+            step.inputs?.length ?? 0
+          } host scalars of the update rule given, ${perInputs} needed`,
+        );
+      }
+      if (perInputs > 0) inputs.set(step.inputs!, i * perInputs);
+    });
+    const { device: { queue } } = this.#gpu;
+    this.#gpu.write(this.#coefficients.buffer, words);
+    this.#gpu.write(this.#scalars.buffer, inputs);
+    const encoder = this.#gpu.device.createCommandEncoder();
+    const pass = encoder.beginComputePass();
+    this.#plan.encode(pass);
+    pass.end();
+    queue.submit([encoder.finish()]);
+  }
+
+  [Symbol.dispose](): void {
+    for (const owned of [this.#plan, this.#coefficients, this.#scalars]) owned[Symbol.dispose]();
+  }
+}

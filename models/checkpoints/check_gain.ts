@@ -1,0 +1,26 @@
+/**
+ * Gains of norms must be dense: no program quantises them, and a forward would take their codes for numbers.
+ *
+ * @module
+ */
+
+import { DENSE_FORMATS } from "../../quant/formats/dense_formats.ts";
+import type { TensorSource } from "./checkpoint.ts";
+
+/**
+ * @param tensor As the architecture wants it: gains have one row.
+ * @throws {RangeError} naming tensor and format.
+ */
+export function checkGain(
+  { name, fileName = name, rows, format }: Pick<
+    TensorSource,
+    "name" | "fileName" | "rows" | "format"
+  >,
+): void {
+  if (rows !== 1 || format.layout.kind === "dense") return;
+  throw new RangeError(
+    `Cannot load tensor "${fileName}": its type is ${format.name}, and gains of a norm are readable as ${
+      DENSE_FORMATS.map(({ name }) => name).join(", ")
+    } only (llama.cpp multiplies by no others either): leave it unquantised`,
+  );
+}

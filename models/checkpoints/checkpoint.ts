@@ -1,0 +1,123 @@
+/**
+ * Where a model's tensors come from, in the form they are loaded in: rows of packed planes, in pieces.
+ *
+ * @module
+ */
+
+import type { PackedTensor } from "../../quant/layouts/layout.ts";
+import type { Format } from "../../quant/formats/format.ts";
+import type { ByteSource } from "../../quant/files/byte_source.ts";
+import type { GgufFile } from "../../quant/files/gguf.ts";
+import type { GgufPart } from "../../quant/files/gguf_split.ts";
+import type { ModelConfig } from "../model_config.ts";
+import type { FileSource } from "./disk/files.ts";
+import type { FilePatch, StoredParts } from "./stored_values.ts";
+import type { Tokenizer, TokenizerOptions } from "../tokenizers/tokenizer.ts";
+
+/** One tensor of a model file. */
+export interface TensorSource {
+  /** GGUF name, such as `blk.0.attn_q.weight`. */
+  readonly name: string;
+  /** As its file names it, where that is not `name`: `model.layers.0.self_attn.q_proj.weight`. */
+  readonly fileName?: string | undefined;
+  /** Output features; 1 for gains. */
+  readonly rows: number;
+  /** Input features. */
+  readonly columns: number;
+  /** As stored, or as quantised on reading. */
+  readonly format: Format;
+  /** Reads rows `[firstRow, firstRow + rows)` as planes. */
+  readonly read: (firstRow: number, rows: number) => Promise<PackedTensor>;
+  /** Rows are only to be read all at once (formats with a codebook, or planes that do not split by rows). */
+  readonly whole?: boolean;
+  /** The input feature that each column belongs to, where that is not its place: `columns` numbers, each once. */
+  readonly columnOrder?: Uint32Array<ArrayBuffer> | undefined;
+  /** Where its scales (dense tensors: its elements) and what else can be trained lie, when they can be changed there. */
+  readonly stored?: StoredParts | undefined;
+  /** What of the files differs, when something has been folded in. */
+  readonly patches?: (() => AsyncIterable<FilePatch>) | undefined;
+}
+
+/** A Hugging Face folder on disk. */
+export interface StoredFolder {
+  /** Where it lies. */
+  readonly path: string;
+  /** Its safetensors files by name, those that the model is read from. */
+  readonly files: ReadonlyMap<string, FileSource>;
+}
+
+/** What a folder holds of a tokenizer. */
+export interface TokenizerFiles extends TokenizerOptions {
+  /** Contents of `tokenizer.json`. */
+  readonly json: unknown;
+  /** Contents of `tokenizer_config.json`; undefined where there is none. */
+  readonly config: unknown;
+}
+
+/** A model as it lies on disk. */
+export interface ModelSource extends Disposable {
+  /** Path. */
+  readonly name: string;
+  /** Shape and constants. */
+  readonly config: ModelConfig;
+  /** By GGUF name. */
+  readonly tensors: ReadonlyMap<string, TensorSource>;
+  /** If the file brings one. */
+  readonly tokenizer: Tokenizer | undefined;
+  /** Divisors of the rotary frequencies, when the file brings them. */
+  readonly ropeFactors?: Float32Array | undefined;
+  /** The file itself, when it is one GGUF file whose tensors are read as they are. */
+  readonly gguf?: { readonly source: ByteSource; readonly file: GgufFile } | undefined;
+  /** The files themselves, when they are the parts of a split GGUF model whose tensors are read as they are. */
+  readonly split?: readonly GgufPart[] | undefined;
+  /** The folder itself, when its tensors are read as they are. */
+  readonly folder?: StoredFolder | undefined;
+  /** The header whose metadata a GGUF file written from this model keeps. */
+  readonly header?: GgufFile | undefined;
+  /** What a user should know of how it was read, a sentence each: what was left out, what was told apart by the data. */
+  readonly notes?: readonly string[] | undefined;
+  /** The folder's files from which its tokenizer was made, and can be written again. */
+  readonly tokenizerFiles?: TokenizerFiles | undefined;
+}
+
+const madeForCaller = new WeakSet<TensorSource["read"]>();
+
+/** Says of a `read` that what it resolves to is made for the caller, who may hand its memory on to a worker. */
+export function forCaller(read: TensorSource["read"]): TensorSource["read"] {
+  madeForCaller.add(read);
+  return read;
+}
+
+/** Whether a tensor's rows are made for the caller ({@linkcode forCaller}). A tensor with another `read` is another. */
+export function isForCaller({ read }: TensorSource): boolean {
+  return madeForCaller.has(read);
+}
+
+/** A tensor in the pieces that {@linkcode rowsPerPiece} says, in the order of its rows. */
+export async function* rowsOf(
+  tensor: TensorSource,
+  signal?: AbortSignal,
+): AsyncGenerator<{ readonly firstRow: number; readonly packed: PackedTensor }> {
+  const step = rowsPerPiece(tensor);
+  const readFrom = (firstRow: number): Promise<PackedTensor> => {
+    const packed = tensor.read(firstRow, Math.min(step, tensor.rows - firstRow));
+    packed.catch(() => {}); // It is awaited later, or by nobody when the caller leaves.
+    return packed;
+  };
+  signal?.throwIfAborted();
+  let next = readFrom(0);
+  for (let firstRow = 0; firstRow < tensor.rows; firstRow += step) {
+    signal?.throwIfAborted();
+    const packed = await next;
+    // The disk is at work on the next piece while the caller is on this one.
+    if (firstRow + step < tensor.rows) next = readFrom(firstRow + step);
+    yield { firstRow, packed };
+  }
+}
+
+/** How many rows to read at once so that a piece stays near 2 MiB, which caches hold between its reading, checking, hashing and upload; even, because scales lie two to a word. */
+export function rowsPerPiece(tensor: TensorSource): number {
+  if (tensor.whole) return tensor.rows;
+  const perRow = tensor.format.rowBytes(tensor.columns);
+  return Math.max(2, Math.floor(2 * 2 ** 20 / perRow / 2) * 2);
+}

@@ -1,0 +1,65 @@
+/**
+ * A quantised model as a dense one, to be quantised anew.
+ *
+ * @module
+ */
+import { decode } from "../../../quant/layouts/decode.ts";
+import { formatByName } from "../../../quant/formats/formats.ts";
+import { formatChoice, tensorKind } from "../../../quant/formats/choose_format.ts";
+import { quantize } from "../../../quant/quantisers/round_to_nearest.ts";
+import type { WantedFormats } from "./quantization_plan.ts";
+import type { ModelSource, TensorSource } from "../checkpoint.ts";
+
+/**
+ * The same model with what is quantised decoded to F32 as it is read, its columns in their own order: what quantising to
+ * `options` begins with. Tensors that have the wanted format already stay as they are, and so do embedding and head unless
+ * `options` say what they become.
+ *
+ * @example A Q8_0 model that is to become Q4_0
+ * ```ts
+ * import { decodedSource, openModelSource, quantizedSource } from "@qzo/qzo/models";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using source = await openModelSource("demo/model.gguf");
+ * const eight = quantizedSource(source, { format: "Q8_0" });
+ * const four = quantizedSource(decodedSource(eight, { format: "Q4_0" }), { format: "Q4_0" });
+ * assertEquals(four.tensors.get("blk.0.ffn_up.weight")?.format.name, "Q4_0");
+ * ```
+ */
+export function decodedSource(source: ModelSource, options: WantedFormats): ModelSource {
+  const tensors = new Map<string, TensorSource>();
+  for (const [name, tensor] of source.tensors) {
+    const { rows, columns, format } = tensor;
+    const kind = tensorKind(name, rows);
+    const asked = kind === "matrix" || kind === "vector" || options.embedding !== undefined ||
+      kind === "head" && options.head !== undefined;
+    const chosen = formatChoice(name, rows, columns, options.format, options).format;
+    const stays = format.layout.kind === "dense" || format.name === chosen || !asked;
+    tensors.set(name, stays ? tensor : decoded(tensor));
+  }
+  return { ...source, tensors, gguf: undefined, split: undefined, folder: undefined };
+}
+
+function decoded(tensor: TensorSource): TensorSource {
+  const { columns, columnOrder } = tensor;
+  return {
+    ...tensor,
+    format: formatByName("F32"),
+    columnOrder: undefined,
+    stored: undefined,
+    patches: undefined,
+    read: async (first, rows) => {
+      const values = decode(await tensor.read(first, rows));
+      return quantize(columnOrder ? inOrder(values, columnOrder) : values, rows, columns, "F32");
+    },
+  };
+}
+
+/** Rows whose columns stand where their input features do. */
+function inOrder(values: Float32Array<ArrayBuffer>, order: Uint32Array): Float32Array<ArrayBuffer> {
+  const out = new Float32Array(values.length);
+  for (let row = 0; row < values.length; row += order.length) {
+    order.forEach((feature, column) => out[row + feature] = values[row + column]);
+  }
+  return out;
+}

@@ -1,0 +1,80 @@
+/**
+ * A model with trained offsets folded into its stored scales, tensor by tensor as it is read.
+ *
+ * @module
+ */
+
+import {
+  addTally,
+  assertWithin,
+  type Beyond,
+  foldScales,
+} from "../../../quant/fold/fold_offsets.ts";
+import { partOf } from "../../../quant/layouts/trained_part.ts";
+import { withMovedMinima } from "./moved_minima.ts";
+import type { ModelSource, TensorSource } from "../checkpoint.ts";
+import {
+  type FoldCounts,
+  foldStored,
+  type StoredFold,
+  type TrainedTensor,
+} from "../stored_values.ts";
+
+/**
+ * The same model with offsets folded in: relative ones of scales into minima too, where these have none of their own. `counts`
+ * grows as tensors are read, or as they are written back into the files they came from.
+ *
+ * @throws {RangeError} When the model has no tensor of a name
+ */
+export function foldedSource(
+  source: ModelSource,
+  trained: ReadonlyMap<string, TrainedTensor>,
+  { beyond = "keep" }: {
+    /** What becomes of numbers that their type does not reach. */ readonly beyond?: Beyond;
+  } = {},
+): ModelSource & { readonly counts: FoldCounts } {
+  const counts: FoldCounts = { swallowed: 0, changed: 0 };
+  const tensors = new Map<string, TensorSource>(source.tensors);
+  const storedFolds = new Map<string, readonly StoredFold[]>();
+  let folder = source.folder;
+  for (const [name, values] of withMovedMinima(source, trained)) {
+    const { form, span, offsets } = values;
+    const { tensor: owner, part } = partOf(name);
+    const base = source.tensors.get(owner);
+    if (!base) {
+      throw new RangeError(`Cannot fold offsets of "${name}": the model has no such tensor`);
+    }
+    // Another part of it may be folded already.
+    const tensor = tensors.get(owner)!;
+    const { rows, columns, format } = tensor;
+    const stored = tensor.stored?.[part];
+    // What was folded before is not in the files.
+    if (!stored || base.patches) folder = undefined;
+    const folds = [
+      ...storedFolds.get(owner) ?? [],
+      ...stored ? [{ part, stored, trained: values }] : [],
+    ];
+    storedFolds.set(owner, folds);
+    tensors.set(owner, {
+      ...tensor,
+      patches: () =>
+        foldStored({ name: owner, layout: format.layout, rows, columns }, folds, counts, beyond),
+      read: async (firstRow, rows) => {
+        const packed = await tensor.read(firstRow, rows);
+        const result = foldScales(packed, offsets, form, span, {
+          firstRow,
+          totalRows: tensor.rows,
+          part,
+          beyond: beyond === "refuse" ? "keep" : beyond,
+        });
+        assertWithin(`"${name}"`, result, beyond);
+        // Every piece of rows comes with the whole codebook.
+        if (part !== "codebook" || firstRow === 0) {
+          addTally(counts, result);
+        }
+        return result.tensor;
+      },
+    });
+  }
+  return { ...source, tensors, folder, gguf: undefined, split: undefined, counts };
+}

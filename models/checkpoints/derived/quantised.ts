@@ -1,0 +1,119 @@
+/**
+ * A model quantised while it is loaded: 16-bit weights in, packed planes out, one tensor at a time.
+ *
+ * @module
+ */
+
+import type { FormatName } from "../../../quant/formats/format_name.ts";
+import { assertOptions, countOrNone, type OptionRules } from "../../../optim/options.ts";
+import { PRODUCTS_HERE, runWith } from "../../../quant/quantisers/computation.ts";
+import { decode } from "../../../quant/layouts/decode.ts";
+import { formatByName } from "../../../quant/formats/formats.ts";
+import { assertKept, type PlanOptions } from "../../../quant/formats/choose_format.ts";
+import {
+  quantizeComputation,
+  type QuantizeOptions,
+} from "../../../quant/quantisers/round_to_nearest.ts";
+import type { PackedTensor } from "../../../quant/layouts/layout.ts";
+import { checkTensorValues } from "./check_tensor_values.ts";
+import { assertFinite } from "../non_finite_weight.ts";
+import { quantizationOf } from "./quantization_plan.ts";
+import type { ModelSource, TensorSource } from "../checkpoint.ts";
+
+/** How to quantise. */
+export interface QuantizedSourceOptions extends PlanOptions, Omit<QuantizeOptions, "statistics"> {
+  /** Format of the matrices, such as `"int4_g128"`, `"Q4_0"` or `"codebook2x8"`. */
+  readonly format: FormatName;
+  /** Stops reading a tensor, within a second. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * The same model with its dense matrices in `options.format`; what stays unquantised is chosen per tensor. Tensors that are
+ * quantised already stay as they are.
+ *
+ * Reading a tensor throws a RangeError that names it for a value that is not finite, or that its format cannot hold, such as one beyond 65504
+ * in an embedding that becomes F16: {@linkcode exactlyQuantizedSource} looks for those first.
+ *
+ * @throws {RangeError} For a name to keep that no tensor has
+ */
+export function quantizedSource(source: ModelSource, options: QuantizedSourceOptions): ModelSource {
+  assertOptions("quantise a model", options, quantizedSourceRules);
+  return quantizedNearest(source, options);
+}
+
+/** The options of {@linkcode quantizedSource} that there are. */
+export const quantizedSourceRules: OptionRules<QuantizedSourceOptions> = {
+  format: "any",
+  embedding: "any",
+  head: "any",
+  fallback: "any",
+  vectors: "any",
+  keep: "any",
+  overrides: "any",
+  search: "any",
+  signal: "any",
+  seed: countOrNone,
+};
+
+/** {@linkcode quantizedSource} for options that hold more. */
+export function quantizedNearest(
+  source: ModelSource,
+  options: QuantizedSourceOptions,
+): ModelSource {
+  assertKept(options.keep, [...source.tensors.keys()]);
+  const tensors = new Map<string, TensorSource>();
+  for (const [name, tensor] of source.tensors) {
+    const { format } = quantizationOf(tensor, options);
+    tensors.set(
+      name,
+      format === tensor.format.name ? checked(tensor) : quantized(tensor, format, options),
+    );
+  }
+  const name = `${source.name} as ${options.format}`;
+  return { ...source, name, tensors, gguf: undefined, split: undefined, folder: undefined };
+}
+
+/** A tensor that stays dense is looked at when it is read, as it may be written unseen. */
+function checked(tensor: TensorSource): TensorSource {
+  if (tensor.format.layout.kind !== "dense") return tensor;
+  return {
+    ...tensor,
+    read: async (first, rows) => {
+      const packed = await tensor.read(first, rows);
+      assertFinite(tensor, packed, first);
+      return packed;
+    },
+  };
+}
+
+function quantized(
+  tensor: TensorSource,
+  formatName: string,
+  options: QuantizedSourceOptions,
+): TensorSource {
+  const format = formatByName(formatName);
+  const whole = format.layout.kind === "codebook";
+  let last: { key: string; packed: PackedTensor } | undefined;
+  return {
+    ...tensor,
+    stored: undefined,
+    format,
+    whole,
+    read: async (first, rows) => {
+      // A codebook costs seconds to make, and who exports what was trained reads it again.
+      const key = `${first}+${rows}`;
+      if (last?.key === key) return last.packed;
+      const dense = decode(await tensor.read(first, rows));
+      checkTensorValues(tensor, dense, formatName, first);
+      const { columns } = tensor;
+      const packed = await runWith(
+        quantizeComputation(dense, rows, columns, formatName, options),
+        PRODUCTS_HERE,
+        options.signal,
+      );
+      if (whole) last = { key, packed };
+      return packed;
+    },
+  };
+}

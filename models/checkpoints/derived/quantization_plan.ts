@@ -1,0 +1,115 @@
+/**
+ * What quantising does to each tensor in place of what was asked, and why.
+ *
+ * @module
+ */
+import type { FormatName } from "../../../quant/formats/format_name.ts";
+import {
+  formatChoice,
+  type FormatReason,
+  type PlanOptions,
+  tensorKind,
+} from "../../../quant/formats/choose_format.ts";
+import type { ModelSource, TensorSource } from "../checkpoint.ts";
+
+/** What is asked for. */
+export interface WantedFormats extends PlanOptions {
+  /** Format of the matrices. */
+  readonly format: FormatName;
+}
+
+/** What becomes of a tensor. */
+export interface TensorQuantization {
+  /** Name of its format then. */
+  readonly format: string;
+  /** Why it is not the one asked for; undefined where it is. */
+  readonly reason?: FormatReason | "quantised";
+  /** What its columns should be a multiple of and are not, where that is the reason. */
+  readonly multiple?: number;
+}
+
+/**
+ * What becomes of a tensor; those that are quantised already stay as they are.
+ *
+ * @throws {RangeError} For a format name that is not in the table
+ */
+export function quantizationOf(
+  { name, rows, columns, format }: TensorSource,
+  options: WantedFormats,
+): TensorQuantization {
+  if (format.layout.kind !== "dense") return { format: format.name, reason: "quantised" };
+  return formatChoice(name, rows, columns, options.format, options);
+}
+
+/** Why a tensor is not what was asked for, in a few words for a table; "" where it is. */
+export function quantizationReason(
+  tensor: TensorSource,
+  options: WantedFormats,
+): string {
+  const { reason, multiple } = quantizationOf(tensor, options);
+  return reason === undefined ? "" : {
+    embedding: "the embedding",
+    head: "the head",
+    vector: "a vector",
+    kept: "kept",
+    columns: `${tensor.columns} columns, no multiple of ${multiple}`,
+    override: "its values",
+    quantised: "quantised already",
+  }[reason];
+}
+
+/**
+ * Sentences about matrices that do not become what was asked for: rows that its blocks do not fit, names that are kept, and what is quantised
+ * already. Embedding and head, which `--embedding` is for, and vectors are not spoken of.
+ */
+export function quantizationNotes(source: ModelSource, options: WantedFormats): string[] {
+  const matrices = [...source.tensors.values()].filter(({ name, rows }) =>
+    tensorKind(name, rows) === "matrix"
+  );
+  const whys = matrices.map((tensor) => ({ tensor, ...quantizationOf(tensor, options) }));
+  const groups = Map.groupBy(
+    whys.filter(({ reason }) => reason !== undefined && reason !== "override"),
+    ({ tensor, reason, format }) =>
+      `${reason} ${format} ${reason === "columns" ? tensor.columns : ""}`,
+  );
+  return [...groups.values()].map((group) => {
+    const [{ tensor, format, reason, multiple }] = group;
+    const one = group.length === 1;
+    const count = `${group.length} of ${matrices.length} matrices`;
+    const names = namesOf(group.map((it) => it.tensor.name));
+    if (reason === "quantised") {
+      return `${count} ${one ? "is" : "are"} quantised already and ${
+        one ? "stays" : "stay"
+      } ${format}, not ${options.format}: ${names}`;
+    }
+    const why = reason === "kept"
+      ? `${one ? "its name is" : "their names are"} to be kept`
+      : `rows of ${tensor.columns} columns are no multiple of its blocks of ${multiple}`;
+    return `${count} ${
+      one ? "becomes" : "become"
+    } ${format} instead of ${options.format}, because ${why}: ${names}`;
+  });
+}
+
+/**
+ * Refuses a model that is quantised already: doing it again adds the errors of both.
+ *
+ * @throws {RangeError} That says how many tensors of which format there are
+ */
+export function assertNotQuantized(source: ModelSource, hint: string): void {
+  const formats = new Map<string, number>();
+  for (const { format } of source.tensors.values()) {
+    if (format.layout.kind === "dense") continue;
+    formats.set(format.name, (formats.get(format.name) ?? 0) + 1);
+  }
+  if (formats.size === 0) return;
+  const counts = [...formats].map(([format, count]) => `${count} ${format}`).join(", ");
+  throw new RangeError(
+    `Cannot quantise "${source.name}": it is quantised already (tensors: ${counts}), and doing it again adds the errors of both. ${hint}`,
+  );
+}
+
+function namesOf(names: readonly string[]): string {
+  const shown = names.slice(0, 3).join(", ");
+  return names.length > 3 ? `${shown} and ${names.length - 3} more` : shown;
+}

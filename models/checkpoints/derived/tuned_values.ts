@@ -1,0 +1,145 @@
+/**
+ * A fine-tune as a small file: the folded scales alone, to be laid over the base they were trained on.
+ *
+ * A safetensors file. Of a quantised tensor `NAME` it has the plane `NAME.scales` (with the minima), and `NAME.codebook` where that
+ * was trained, as own folders store them; of a dense tensor the tensor itself. Its metadata names the base by fingerprint.
+ *
+ * @module
+ */
+
+import { isOlderFingerprint, OLDER_FINGERPRINT } from "../../../optim/mod.ts";
+import {
+  packedFromSafetensors,
+  packedToSafetensors,
+  type StoredPlane,
+  trainedPlane,
+} from "../../../quant/files/packed_safetensors.ts";
+import { partOf, secondPart, type TrainedPart } from "../../../quant/layouts/trained_part.ts";
+import {
+  readSafetensors,
+  type SafetensorsTensorData,
+  writeSafetensors,
+} from "../../../quant/files/safetensors.ts";
+import { openFile, writeFileWhole } from "../disk/files.ts";
+import { fingerprint, olderFingerprint } from "../fingerprint.ts";
+import { type ModelSource, rowsPerPiece, type TensorSource } from "../checkpoint.ts";
+import { foldedSource } from "./folded.ts";
+import type { FoldCounts, TrainedTensor } from "../stored_values.ts";
+import type { FoldWriteOptions } from "../write_options.ts";
+
+const FORMAT = "qzo-adapter-1";
+
+/**
+ * Writes what `trained` makes of the scales of `source` to `path`, and nothing else of the model.
+ *
+ * @returns How many stored values changed, and how many offsets rounding swallowed
+ * @throws {RangeError} When offsets do not fit the model, or tuned numbers not their stored type (see `beyond`)
+ */
+export async function writeAdapter(
+  source: ModelSource,
+  trained: ReadonlyMap<string, TrainedTensor>,
+  path: string,
+  { signal, beyond = "refuse" }: Pick<FoldWriteOptions, "signal" | "beyond"> = {},
+): Promise<FoldCounts> {
+  const folded = foldedSource(source, trained, { beyond });
+  // Minima and scales share a plane.
+  const planes = new Map([...trained.keys()].map((name) => {
+    const { tensor, part } = partOf(name);
+    const plane = planeOf(folded.tensors.get(tensor)!, part);
+    return [plane.name, { tensor: folded.tensors.get(tensor)!, plane }];
+  }));
+  const tensors = [...planes.values()].map(({ tensor, plane }): SafetensorsTensorData => {
+    const { dtype, shape, name: stored } = plane;
+    return {
+      name: stored,
+      dtype,
+      shape,
+      bytes: async function* () {
+        const step = rowsPerPiece(tensor);
+        // Every piece of rows comes with the whole codebook.
+        const rows = plane.plane === "codebook" ? Math.min(step, tensor.rows) : tensor.rows;
+        for (let first = 0; first < rows; first += step) {
+          signal?.throwIfAborted();
+          const packed = await tensor.read(first, Math.min(step, rows - first));
+          yield packedToSafetensors(tensor.name, packed).find((it) => it.name === stored)!.bytes;
+        }
+      },
+    };
+  });
+  const metadata = { format: FORMAT, base: await fingerprint(source, { signal }) };
+  await writeFileWhole(path, writeSafetensors(tensors, metadata));
+  return folded.counts;
+}
+
+/**
+ * The model with the adapter at `path` laid over it; disposing closes the adapter, not `base`.
+ *
+ * @throws {SyntaxError} When the file is no safetensors file
+ * @throws {RangeError} When it is no adapter, or one of another base
+ * @throws {TypeError} When a tensor in it is none of the base's, or has another shape or type
+ */
+export async function adaptedSource(base: ModelSource, path: string): Promise<ModelSource> {
+  using stack = new DisposableStack();
+  const bytes = stack.use(await openFile(path, "adapter"));
+  const file = await readSafetensors(bytes);
+  if (file.metadata.get("format") !== FORMAT) {
+    throw new RangeError(
+      `Cannot read "${path}": its format is "${file.metadata.get("format")}", not ${FORMAT}`,
+    );
+  }
+  const made = String(file.metadata.get("base"));
+  const own = isOlderFingerprint(made) ? await olderFingerprint(base) : await fingerprint(base);
+  if (made !== own) {
+    throw new RangeError(
+      `Cannot lay "${path}" over "${base.name}": that is not the base this adapter was made with. It was trained on a base with fingerprint ${made}, this one has ${own}`,
+    );
+  }
+  const notes = isOlderFingerprint(made)
+    ? [...base.notes ?? [], `"${path}": ${OLDER_FINGERPRINT}`]
+    : base.notes;
+  const left = new Set(file.tensors.keys());
+  const tensors = new Map(base.tensors);
+  for (const tensor of base.tensors.values()) {
+    const { name, rows, columns, format, read } = tensor;
+    const second = secondPart(format.layout);
+    const planes = [planeOf(tensor), ...second === "codebook" ? [planeOf(tensor, second)] : []]
+      .filter((plane) => left.delete(plane.name)).map(({ plane }) => plane);
+    if (planes.length === 0) continue;
+    const stored = { name, format: format.name, rows, columns };
+    const trainedRows = (firstRow: number, rows: number) =>
+      packedFromSafetensors(bytes, file, stored, { firstRow, rows }, { planes });
+    // Dtype and shape are checked here, not when the model is half loaded.
+    await trainedRows(0, 0);
+    tensors.set(name, {
+      ...tensor,
+      stored: undefined,
+      patches: undefined,
+      read: async (firstRow, rows) => {
+        const trained = await trainedRows(firstRow, rows);
+        if (format.layout.kind === "dense") return trained;
+        const tuned = Object.fromEntries(planes.map((plane) => [plane, trained[plane]]));
+        return { ...await read(firstRow, rows), ...tuned };
+      },
+    });
+  }
+  if (left.size > 0) {
+    throw new TypeError(`Cannot lay "${path}" over "${base.name}": it has no "${[...left][0]}"`);
+  }
+  const owned = stack.move();
+  return {
+    ...base,
+    tensors,
+    gguf: undefined,
+    split: undefined,
+    folder: undefined,
+    notes,
+    [Symbol.dispose]: () => owned.dispose(),
+  };
+}
+
+function planeOf(
+  { name, format, rows, columns }: TensorSource,
+  part: TrainedPart = "scales",
+): StoredPlane {
+  return trainedPlane(name, format.layout, rows, columns, part);
+}

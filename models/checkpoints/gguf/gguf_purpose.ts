@@ -1,0 +1,63 @@
+/**
+ * GGUF files that are no whole model: adapters, projectors, measurements, vocabularies, one part of several. One table says which, and
+ * what to do.
+ *
+ * @module
+ */
+
+import type { GgufFile } from "../../../quant/files/gguf.ts";
+
+interface Purpose {
+  readonly is: (file: GgufFile) => boolean;
+  /** What it is and what to do, as it goes on behind `Cannot load "...": it is `. */
+  readonly says: (file: GgufFile) => string;
+}
+
+const typed = (type: string, key: string, architecture?: string) => ({ metadata }: GgufFile) =>
+  metadata.get("general.type") === type || metadata.has(key) ||
+  architecture !== undefined && metadata.get("general.architecture") === architecture;
+
+const PURPOSES: readonly Purpose[] = [
+  {
+    is: typed("adapter", "adapter.type"),
+    says: () =>
+      "a LoRA adapter (general.type adapter), which is not laid over a model here: merge it into its model with llama-export-lora of llama.cpp, and give the merged file",
+  },
+  {
+    is: typed("mmproj", "clip.projector_type", "clip"),
+    says: () =>
+      "the part of a model that sees images or hears sound (mmproj), not its language model: give the file of that",
+  },
+  {
+    is: typed("imatrix", "imatrix.datasets"),
+    says: () => "a table of measured inputs (imatrix), not a model: give the model's own file",
+  },
+  {
+    is: typed("controlvector", "controlvector.layer_count", "controlvector"),
+    says: () =>
+      "a control vector, which is added to a model while it runs and is not read: give the model's own file",
+  },
+  {
+    is: ({ metadata }) => Number(metadata.get("split.count") ?? 1) > 1,
+    says: ({ metadata }) => {
+      const count = String(metadata.get("split.count")).padStart(5, "0");
+      return `part ${Number(metadata.get("split.no") ?? 0) + 1} of a model in ${
+        Number(count)
+      } files (split.count) under a name of its own: put all of them into one folder under names like MODEL-00001-of-${count}.gguf, or merge them with llama-gguf-split --merge, and do not join them byte by byte`;
+    },
+  },
+  {
+    is: ({ tensors }) => tensors.length === 0,
+    says: () => "a vocabulary alone, without a tensor: give the model's own file",
+  },
+];
+
+/**
+ * Refuses a file that was opened as the only one of its model and is no whole model.
+ *
+ * @throws {RangeError} saying what it is and what to do.
+ */
+export function refuseOtherPurposes(name: string, file: GgufFile): void {
+  const found = PURPOSES.find(({ is }) => is(file));
+  if (found) throw new RangeError(`Cannot load "${name}": it is ${found.says(file)}`);
+}

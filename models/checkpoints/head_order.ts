@@ -1,0 +1,52 @@
+/**
+ * The order of rows within a head: the two halves of a rotated pair lie side by side in GGUF, half a head apart in Hugging Face
+ * folders. Rows move whole, so packed tensors are reordered without loss.
+ *
+ * @module
+ */
+
+import { type PackedTensor, planeWords } from "../../quant/layouts/layout.ts";
+import { halves } from "../../quant/layouts/planes.ts";
+import type { ModelConfig } from "../model_config.ts";
+
+/** How many heads the rows of a tensor are, if they are rotated; else 0. */
+export function headsOf(name: string, config: ModelConfig): number {
+  if (name.endsWith(".attn_q.weight")) return config.heads;
+  return name.endsWith(".attn_k.weight") ? config.keyValueHeads : 0;
+}
+
+/**
+ * The same tensor with the rows of each head reordered.
+ *
+ * @param interleave True from half a head apart to side by side, false for the way back
+ * @throws {RangeError} When the rows are not a multiple of `2 * heads`
+ */
+export function reorderHeads(t: PackedTensor, heads: number, interleave: boolean): PackedTensor {
+  const head = t.rows / heads;
+  if (head % 2 !== 0) {
+    throw new RangeError(
+      `Cannot reorder ${t.rows} rows as ${heads} heads: a head has ${head} rows`,
+    );
+  }
+  const sideBySide = (row: number) => {
+    const within = row % head;
+    return row - within + (within < head / 2 ? within * 2 : (within - head / 2) * 2 + 1);
+  };
+  const move = <Plane extends Uint32Array<ArrayBuffer> | Uint16Array<ArrayBuffer>>(
+    from: Plane,
+    to: Plane,
+    perRow: number,
+  ) => {
+    for (let row = 0; row < t.rows; row++) {
+      const [source, target] = interleave ? [row, sideBySide(row)] : [sideBySide(row), row];
+      to.set(from.subarray(source * perRow, (source + 1) * perRow), target * perRow);
+    }
+    return to;
+  };
+  const codes = move(t.codes, t.codes.slice(), t.codes.length / t.rows);
+  const scales = t.scales.slice();
+  // Words of two rows are halves of one.
+  const perRow = planeWords(t.layout, 2, t.columns).scales;
+  if (perRow > 0) move(halves(t.scales), halves(scales), perRow);
+  return { ...t, codes, scales };
+}

@@ -1,0 +1,56 @@
+/**
+ * Which of GPTQ's two ways zero points are stored in: v1 stores them less one, v2 as they are. Writers have put either under either name, but
+ * symmetric quantisation has only one zero point, half the codes, so its data say which.
+ *
+ * @module
+ */
+
+import type { StoredWords } from "../../../quant/packings/transposed.ts";
+
+/** How zero points are stored. */
+export type GptqVersion = "v1" | "v2";
+
+/**
+ * The version that the stored zero points of a symmetric tensor show: all half the codes less one are v1, all half the codes v2. Undefined
+ * for others, which are not symmetric.
+ *
+ * @param settings `declared`: the settings say that the tensor is symmetric
+ * @throws {RangeError} naming a tensor declared symmetric when some are the one and some the other, and none anything else.
+ */
+export function shownVersion(
+  qzeros: StoredWords,
+  { bits, tensor, declared }: {
+    readonly bits: number;
+    readonly tensor: string;
+    readonly declared: boolean;
+  },
+): GptqVersion | undefined {
+  const half = 2 ** (bits - 1);
+  let [v1, v2] = [false, false];
+  // Whole values: three words of 32 bits hold 32 values of 3 bits.
+  const words = bits === 3 ? 3 : 1;
+  let last: bigint | undefined;
+  for (let at = 0; at < qzeros.length; at += words) {
+    let block = 0n;
+    for (let i = 0; i < words; i++) {
+      block |= BigInt(qzeros[at + i] >>> 0) << BigInt(32 * i);
+    }
+    if (block === last) continue;
+    last = block;
+    for (let i = 0; i < words * 32 / bits; i++) {
+      const stored = Number((block >> BigInt(i * bits)) & BigInt(2 ** bits - 1));
+      if (stored !== half && stored !== half - 1) return undefined;
+      if (stored === half) v2 = true;
+      else v1 = true;
+    }
+  }
+  if (v1 && v2) {
+    if (!declared) return undefined;
+    throw new RangeError(
+      `Cannot load tensor "${tensor}.qzeros": sym is true, but some of its zero points are ${
+        half - 1
+      } and some ${half}: neither "gptq" nor "gptq_v2" stores them so`,
+    );
+  }
+  return v1 ? "v1" : v2 ? "v2" : undefined;
+}

@@ -1,0 +1,181 @@
+/**
+ * A model in a Hugging Face folder: `config.json`, `model.safetensors` or a sharded index, `tokenizer.json`.
+ *
+ * @module
+ */
+
+import { join } from "@std/path";
+import { formatByName } from "../../../quant/formats/formats.ts";
+import type { SafetensorsDtype } from "../../../quant/files/safetensors.ts";
+import { architectureOf } from "../../architectures.ts";
+import { checkGain } from "../check_gain.ts";
+import { configFromHuggingFace, saysUntied } from "../../config/config_hugging_face.ts";
+import type { Note } from "../../config/config_keys.ts";
+import type { FileSource } from "../disk/files.ts";
+import { noteLayersLeftOut } from "./layers_left_out.ts";
+import { folderEntries } from "../disk/look.ts";
+import { huggingFaceName } from "../../weight_names.ts";
+import { plainTensors } from "./plain_names.ts";
+import { quantizedTensors } from "./methods.ts";
+import { readJsonFile } from "../disk/read_file.ts";
+import { forCaller, type ModelSource, type TensorSource } from "../checkpoint.ts";
+import { readTokenizerFiles } from "./source_tokenizer.ts";
+import { checkNoBias } from "./stored_planes.ts";
+import { storedFloats } from "../stored_values.ts";
+import { noteOnTiedHead } from "./tied_head.ts";
+import {
+  ClaimedTensors,
+  notesOfUnclaimed,
+  refuseOtherModels,
+  strangers,
+} from "../tensor_places.ts";
+import type { QuantizedTensors, StoredTensorPlace, StoredTensors } from "./stored_tensors.ts";
+import { tokenizerFromJson } from "../../tokenizers/tokenizer.ts";
+import { locateTensors, weightFiles } from "./weight_files.ts";
+import { notAModel } from "../disk/what_is_this.ts";
+
+/** As AutoGPTQ and AutoAWQ wrote them before config.json took the settings in; they named no method. */
+const SETTINGS = { "quantize_config.json": "gptq", "quant_config.json": "awq" };
+
+const DENSE: Partial<Record<SafetensorsDtype, string>> = { F32: "F32", F16: "F16", BF16: "BF16" };
+
+/**
+ * Opens a folder and checks that it holds the whole model. Tensors quantised by a method of
+ * {@linkcode QUANTIZATION_METHODS} (`quantization_config` of `config.json`, or
+ * `quantize_config.json` or `quant_config.json`) are read as they are.
+ *
+ * @throws {SyntaxError | RangeError | TypeError} When a file is damaged or does not fit the configuration
+ */
+export async function huggingFaceModelSource(folder: string): Promise<ModelSource> {
+  const entries = await folderEntries(folder);
+  const chosen = entries.files.includes("adapter_config.json")
+    ? undefined
+    : await weightFiles(folder, entries.files);
+  if (!chosen || !entries.files.includes("config.json")) throw await notAModel(folder);
+  const configName = join(folder, "config.json");
+  const json = await readJsonFile(configName, "settings");
+  const notes: string[] = [];
+  const note: Note = (sentence) => notes.push(sentence);
+  const config = configFromHuggingFace(json, configName, note);
+  const files = new Map<string, FileSource>();
+  const close = () => files.forEach((f) => f[Symbol.dispose]());
+  try {
+    const ofFiles = await locateTensors(folder, chosen, files);
+    const plain = plainTensors(folder, ofFiles.tensors);
+    notes.push(...ofFiles.notes, ...plain.notes);
+    const located = new ClaimedTensors(plain.tensors);
+    refuseOtherModels(folder, located.keys());
+    const quantized = await quantizedOf(folder, json, configName, located, note);
+    located.isQuantised = quantized !== undefined;
+    const has = (name: string) => located.has(name) || quantized?.has(name) === true;
+    const untied = saysUntied(json);
+    if (untied && !has("lm_head.weight")) {
+      throw new RangeError(
+        `Cannot load "${folder}": tie_word_embeddings is false in its config.json and it has no tensor "lm_head.weight"; the upload is not whole, or the key should be true`,
+      );
+    }
+    const tied = config.tiedHead || !has("lm_head.weight");
+    const effective = { ...config, tiedHead: tied };
+    const tensors = new Map<string, TensorSource>();
+    for (const { name, rows, columns } of architectureOf(config).weights(effective)) {
+      const base = huggingFaceName(name.replace(/\.weight$/, ""))!;
+      // Some exporters store the tied table under the head's name only.
+      const names = name === "token_embd.weight" && !untied ? [base, "lm_head"] : [base];
+      const found = names.map((n) => `${n}.weight`).find(has);
+      if (!found) {
+        throw new RangeError(
+          `Cannot load "${folder}": it has no tensor "${base}.weight"${
+            strangers(base, located, effective)
+          }`,
+        );
+      }
+      await checkNoBias(located, found.replace(/weight$/, "bias"), rows);
+      const tensor = quantized?.has(found)
+        ? await quantized.open({ name, stored: found, rows, columns })
+        : denseTensor(name, found, rows, columns, located.get(found)!);
+      const named = { ...tensor, fileName: found };
+      checkGain(named);
+      tensors.set(name, named);
+    }
+    noteLayersLeftOut(located.keys(), config.layers, configName, note);
+    quantized?.notes?.().forEach(note);
+    const ofHead = config.tiedHead ? await noteOnTiedHead(located) : undefined;
+    if (ofHead !== undefined) note(ofHead);
+    notes.push(...await notesOfUnclaimed(folder, located, effective));
+    const tokenizerFiles = await readTokenizerFiles(folder, json);
+    const tokenizer = tokenizerFiles &&
+      tokenizerFromJson(tokenizerFiles.json, tokenizerFiles.config, tokenizerFiles);
+    tokenizer?.notes?.forEach(note);
+    return {
+      name: folder,
+      config: effective,
+      tensors,
+      tokenizer,
+      tokenizerFiles,
+      folder: { path: folder, files },
+      notes,
+      [Symbol.dispose]: close,
+    };
+  } catch (error) {
+    close();
+    throw error;
+  }
+}
+
+async function quantizedOf(
+  folder: string,
+  config: unknown,
+  configName: string,
+  tensors: StoredTensors,
+  note: Note,
+): Promise<QuantizedTensors | undefined> {
+  const { quantization_config: settings } = config as { quantization_config?: unknown };
+  if (settings !== undefined && settings !== null) {
+    return quantizedTensors(settings, tensors, configName, { note });
+  }
+  for (const [file, unnamed] of Object.entries(SETTINGS)) {
+    const name = join(folder, file);
+    const own = await readJsonFile(name, "settings", { optional: true });
+    if (own !== undefined) return quantizedTensors(own, tensors, name, { unnamed, note });
+  }
+  // HQQ's own library writes no settings: each layer has them.
+  const isHqq = [...tensors.keys()].some((tensor) => tensor.endsWith(".W_q"));
+  return isHqq ? quantizedTensors({}, tensors, configName, { unnamed: "hqq", note }) : undefined;
+}
+
+function denseTensor(
+  name: string,
+  stored: string,
+  rows: number,
+  columns: number,
+  at: StoredTensorPlace,
+): TensorSource {
+  const formatName = DENSE[at.dtype];
+  if (!formatName) {
+    throw new RangeError(
+      `Cannot load tensor "${stored}": its type is ${at.dtype}, readable are F32, F16, BF16`,
+    );
+  }
+  const shape = at.shape.length === 1 ? [1, ...at.shape] : at.shape;
+  if (shape.length !== 2 || shape[0] !== rows || shape[1] !== columns) {
+    throw new RangeError(
+      `Cannot load tensor "${stored}": its shape is [${at.shape}], expected [${rows}, ${columns}] by config.json`,
+    );
+  }
+  const format = formatByName(formatName);
+  const rowBytes = format.rowBytes(columns);
+  return {
+    name,
+    rows,
+    columns,
+    format,
+    stored: { scales: storedFloats(at) },
+    read: forCaller(async (first, count) =>
+      format.unpack(
+        await at.file.read(at.offset + first * rowBytes, count * rowBytes),
+        count,
+        columns,
+      )
+    ),
+  };
+}

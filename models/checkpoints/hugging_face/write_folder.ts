@@ -1,0 +1,137 @@
+/**
+ * A Hugging Face folder written as it was, but for trained values.
+ *
+ * @module
+ */
+
+import { dirname, join } from "@std/path";
+import { writeChunks } from "../disk/file_parts.ts";
+import { templateFile } from "../chat_templates.ts";
+import { type FileSource, openFile, writeFileWhole } from "../disk/files.ts";
+import { FolderLinks } from "../disk/folder_links.ts";
+import { folderPart } from "./model_folder.ts";
+import type { ModelSource, StoredFolder } from "../checkpoint.ts";
+import type { WriteOptions } from "../write_options.ts";
+import { writeFolderWhole } from "../disk/write_together.ts";
+
+const INDEX = "model.safetensors.index.json";
+/** Names of files that are left out, in a note. */
+const NAMED = 5;
+const PIECE = 8 * 2 ** 20;
+
+/**
+ * Copies a folder byte for byte, except for what the `patches` of the source's tensors replace: the weights that the model is read from,
+ * and what {@linkcode folderPart} says a model needs or tells about it. All else stays behind, links out of the folder before all; what a model
+ * needs is followed where `config.json` is a link out too. The folder appears when all of it is written; into one that is there the files go together, `config.json` last.
+ *
+ * @returns Notes of what was left out
+ * @throws {RangeError} When `path` is the folder itself
+ */
+export async function writeStoredFolder(
+  source: ModelSource,
+  folder: StoredFolder,
+  path: string,
+  { onProgress, signal }: WriteOptions = {},
+): Promise<string[]> {
+  const { path: from, files } = folder;
+  await assertOtherFolder({ path: from }, path);
+  const { copied, left } = await otherFiles(folder);
+  await writeFolderWhole(path, "config.json", async (path) => {
+    await writeWeights(source, files, path, { onProgress, signal });
+    for (const name of copied) {
+      using file = await openFile(join(from, name), "data");
+      await writeFileWhole(join(path, name), piecesOf(file, signal));
+    }
+    for (const [name, text] of source.tokenizerFiles?.otherTemplates ?? []) {
+      await Deno.mkdir(dirname(join(path, templateFile(name))), { recursive: true });
+      await writeFileWhole(join(path, templateFile(name)), [new TextEncoder().encode(text)]);
+    }
+  });
+  if (left.length === 0) return [];
+  const more = left.length > NAMED ? ` and ${left.length - NAMED} more` : "";
+  return [
+    `Not copied from "${from}", as a model needs them not: ${
+      left.slice(0, NAMED).join(", ")
+    }${more}`,
+  ];
+}
+
+/** Copies files of weights into a folder, then writes over what was trained. */
+async function writeWeights(
+  source: ModelSource,
+  files: StoredFolder["files"],
+  folder: string,
+  { onProgress, signal }: WriteOptions,
+): Promise<void> {
+  using stack = new DisposableStack();
+  const written = new Map<FileSource, Deno.FsFile>();
+  for (const [name, file] of files) {
+    const copy = stack.use(await Deno.open(join(folder, name), { write: true, createNew: true }));
+    written.set(file, copy);
+    await writeChunks(copy, piecesOf(file, signal));
+  }
+  let done = 0;
+  for (const { name, patches } of source.tensors.values()) {
+    signal?.throwIfAborted();
+    for await (const { file, offset, bytes } of patches?.() ?? []) {
+      await writeChunks(written.get(file)!, [{ offset, bytes }]);
+    }
+    done++;
+    onProgress?.({ tensor: name, done, total: source.tensors.size });
+  }
+  for (const file of written.values()) await file.sync();
+}
+
+/** @throws {RangeError} When `path` is the folder itself. */
+export async function assertOtherFolder(
+  { path: from }: Pick<StoredFolder, "path">,
+  path: string,
+): Promise<void> {
+  const there = await Deno.realPath(path).catch(() => undefined);
+  if (there !== undefined && there === await Deno.realPath(from)) {
+    throw new RangeError(`Cannot write a model to "${path}": that is the folder it is read from`);
+  }
+}
+
+/** What of a folder goes along with its weights. */
+interface OtherFiles {
+  /** By name, `config.json` last: a folder with one is a whole model. */
+  readonly copied: readonly string[];
+  /** Names and why not. */
+  readonly left: readonly string[];
+}
+
+async function otherFiles({ path: folder, files }: StoredFolder): Promise<OtherFiles> {
+  const copied: string[] = [];
+  const left: string[] = [];
+  const links = await FolderLinks.of(folder);
+  const entries = await Array.fromAsync(Deno.readDir(folder));
+  for (const { name, isSymlink, isFile } of entries.sort((a, b) => a.name < b.name ? -1 : 1)) {
+    if (name.startsWith(".") || name.endsWith(".part") || files.has(name)) continue;
+    if (name === dirname(templateFile("default"))) continue; // Written by who has read them.
+    const part = folderPart(name);
+    const path = join(folder, name);
+    const leads = isSymlink ? await Deno.realPath(path).catch(() => undefined) : path;
+    const regular = isFile || leads !== undefined && isSymlink && (await Deno.stat(path)).isFile;
+    const out = isSymlink && await links.leadsOut(name);
+    // A left-over one: shards that it names are not what was read.
+    const stale = name === INDEX && files.size === 1 && files.has("model.safetensors");
+    const wanted = part === "needed" && !stale && !(out && await links.isForeign(name)) ||
+      part === "about" && !out;
+    if (regular && wanted) copied.push(name);
+    else {left.push(
+        out ? `${JSON.stringify(name)} (a link out of the folder)` : JSON.stringify(name),
+      );}
+  }
+  return {
+    copied: copied.sort((a, b) => Number(a === "config.json") - Number(b === "config.json")),
+    left,
+  };
+}
+
+async function* piecesOf(file: FileSource, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < file.size; at += PIECE) {
+    signal?.throwIfAborted();
+    yield await file.read(at, Math.min(PIECE, file.size - at));
+  }
+}

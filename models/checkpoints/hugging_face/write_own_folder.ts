@@ -1,0 +1,201 @@
+/**
+ * A model as a folder in this library's own form: safetensors whose packed tensors keep their formats.
+ *
+ * @module
+ */
+
+import { dirname, join } from "@std/path";
+import { packedToSafetensors, storedPlanes } from "../../../quant/files/packed_safetensors.ts";
+import { planSafetensors, type SafetensorsTensorData } from "../../../quant/files/safetensors.ts";
+import { templateFile } from "../chat_templates.ts";
+import type { ModelConfig, RopeScaling } from "../../model_config.ts";
+import { type PlacedBytes, writeFileWhole } from "../disk/files.ts";
+import { headsOf, reorderHeads } from "../head_order.ts";
+import { huggingFaceName } from "../../weight_names.ts";
+import { scalingOfRopeFactors } from "../rope_factors.ts";
+import { type ModelSource, rowsPerPiece, type TensorSource } from "../checkpoint.ts";
+import type { WriteOptions } from "../write_options.ts";
+import { writeFolderWhole } from "../disk/write_together.ts";
+
+/** What a folder is to hold. */
+export interface OwnFolder {
+  /** Their bytes are read when they are written. */
+  readonly tensors: readonly FolderTensor[];
+  /** What `config.json` is to say. */
+  readonly config: unknown;
+  /** Other files by name. */
+  readonly files: ReadonlyMap<string, string>;
+  /** What a user should know of it, a sentence each. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * Plans a folder without reading a tensor.
+ *
+ * @throws {RangeError} For what such a folder has no form for: columns in an order of their own, divisors of rotary frequencies that no
+ * `rope_scaling` has
+ */
+export function ownFolder(source: ModelSource): OwnFolder {
+  const { config, ropeFactors, tokenizerFiles } = source;
+  const scaling = ropeFactors ? scalingOfRopeFactors(config, ropeFactors) : config.ropeScaling;
+  const tensors = [...source.tensors.values()].map((tensor) => storedTensor(tensor, config));
+  const formats = Object.fromEntries(
+    tensors.filter(({ tensor }) => tensor.format.layout.kind !== "dense")
+      .map(({ name, tensor }) => [name, tensor.format.name]),
+  );
+  const files = new Map<string, string>();
+  if (tokenizerFiles) {
+    const { json, config: settings, chatTemplate, otherTemplates, specialTokens, addedTokens } =
+      tokenizerFiles;
+    files.set("tokenizer.json", asJson(json));
+    if (settings !== undefined) files.set("tokenizer_config.json", asJson(settings));
+    if (specialTokens !== undefined) files.set("special_tokens_map.json", asJson(specialTokens));
+    if (addedTokens !== undefined) files.set("added_tokens.json", asJson(addedTokens));
+    const ends = source.tokenizer?.ends ?? [];
+    if (ends.length > 0) files.set("generation_config.json", asJson({ eos_token_id: [...ends] }));
+    if (chatTemplate !== undefined) files.set("chat_template.jinja", chatTemplate);
+    for (const [name, text] of otherTemplates ?? []) files.set(templateFile(name), text);
+  }
+  return {
+    tensors,
+    config: huggingFaceConfig(source, scaling, formats),
+    files,
+    notes: tokenizerFiles
+      ? tokenizerFiles.mergeOrder === undefined ? [] : [
+        "Tokens of the file have equal scores, of which the leftmost in a text is made first; a folder has no form for that, so the tokens of some words may be others there.",
+      ]
+      : [
+        `The folder has no tokenizer, as "${source.name}" brings none: put a tokenizer.json into it before it is used with text.`,
+      ],
+  };
+}
+
+/** Writes it, all at once; into a folder that is there `config.json` goes last, as a folder with one is a whole model. */
+export async function writeOwnFolder(
+  plan: OwnFolder,
+  folder: string,
+  options: WriteOptions = {},
+): Promise<void> {
+  await writeFolderWhole(folder, "config.json", async (folder) => {
+    await writeFileWhole(join(folder, "model.safetensors"), weightsFile(plan.tensors, options));
+    for (const [name, text] of plan.files) {
+      await Deno.mkdir(dirname(join(folder, name)), { recursive: true });
+      await writeFileWhole(join(folder, name), [new TextEncoder().encode(text)]);
+    }
+    const config = new TextEncoder().encode(asJson(plan.config));
+    await writeFileWhole(join(folder, "config.json"), [config]);
+  });
+}
+
+function asJson(value: unknown): string {
+  return JSON.stringify(value, null, 2) + "\n";
+}
+
+/** A tensor as a folder of this library's own has it. */
+export interface FolderTensor {
+  readonly tensor: TensorSource;
+  /** In the folder. */
+  readonly name: string;
+  /** What it is stored as. */
+  readonly planes: readonly Omit<SafetensorsTensorData, "bytes">[];
+  /** Bytes of its planes by name: of a plane one behind the other. */
+  readonly pieces: () => AsyncIterable<{ readonly name: string; readonly bytes: Uint8Array }>;
+}
+
+/** The bytes of `model.safetensors`, tensor by tensor: its planes lie apart from each other. */
+async function* weightsFile(
+  tensors: readonly FolderTensor[],
+  { onProgress, signal }: WriteOptions,
+): AsyncGenerator<PlacedBytes> {
+  const { header, places } = planSafetensors(tensors.flatMap((it) => it.planes), { format: "pt" });
+  yield { offset: 0, bytes: header };
+  for (const [i, { tensor, planes, pieces }] of tensors.entries()) {
+    signal?.throwIfAborted();
+    const written = new Map(planes.map(({ name }) => [name, 0]));
+    for await (const { name, bytes } of pieces()) {
+      const before = written.get(name)!;
+      yield { offset: places.get(name)!.offset + before, bytes };
+      written.set(name, before + bytes.length);
+    }
+    for (const [name, length] of written) {
+      const { byteLength } = places.get(name)!;
+      if (length !== byteLength) {
+        throw new TypeError(
+          `Cannot write tensor "${name}": ${length} bytes, its shape needs ${byteLength}`,
+        );
+      }
+    }
+    onProgress?.({ tensor: tensor.name, done: i + 1, total: tensors.length });
+  }
+}
+
+function storedTensor(tensor: TensorSource, config: ModelConfig): FolderTensor {
+  const { format, rows, columns, columnOrder } = tensor;
+  if (columnOrder) {
+    throw new RangeError(
+      `Cannot write tensor "${tensor.name}": its columns are reordered, which only the folder it came from can hold`,
+    );
+  }
+  const name = `${huggingFaceName(tensor.name.replace(/\.weight$/, ""))}.weight`;
+  // Folders have the pairs of a head half a head apart.
+  const heads = config.ropeInterleaved ? headsOf(tensor.name, config) : 0;
+  const dense = format.layout.kind === "dense";
+  const step = dense && heads === 0 ? rowsPerPiece(tensor) : rows;
+  return {
+    tensor,
+    name,
+    planes: rows === 1 && dense
+      ? storedPlanes(name, format.layout, rows, columns).map((it) => ({ ...it, shape: [columns] }))
+      : storedPlanes(name, format.layout, rows, columns),
+    pieces: async function* () {
+      for (let first = 0; first < rows; first += step) {
+        const packed = await tensor.read(first, Math.min(step, rows - first));
+        yield* packedToSafetensors(name, heads > 0 ? reorderHeads(packed, heads, false) : packed);
+      }
+    },
+  };
+}
+
+function huggingFaceConfig(
+  { config, tokenizer }: ModelSource,
+  scaling: RopeScaling | undefined,
+  formats: Record<string, string>,
+): unknown {
+  return {
+    architectures: ["LlamaForCausalLM"],
+    model_type: "llama",
+    hidden_size: config.hidden,
+    intermediate_size: config.feedForward,
+    num_hidden_layers: config.layers,
+    num_attention_heads: config.heads,
+    num_key_value_heads: config.keyValueHeads,
+    head_dim: config.headDimension,
+    vocab_size: config.vocabulary,
+    max_position_embeddings: config.context,
+    rms_norm_eps: config.rmsEpsilon,
+    rope_theta: config.ropeTheta,
+    ...(scaling
+      ? {
+        rope_scaling: {
+          rope_type: scaling.type,
+          factor: scaling.factor,
+          ...(scaling.type === "llama3"
+            ? {
+              low_freq_factor: scaling.lowFrequencyFactor,
+              high_freq_factor: scaling.highFrequencyFactor,
+              original_max_position_embeddings: scaling.originalContext,
+            }
+            : {}),
+        },
+      }
+      : {}),
+    hidden_act: "silu",
+    tie_word_embeddings: config.tiedHead,
+    // Without these transformers takes 1 and 2.
+    bos_token_id: tokenizer?.bos ?? null,
+    eos_token_id: tokenizer?.eos ?? null,
+    ...(Object.keys(formats).length > 0
+      ? { quantization_config: { quant_method: "qzo", formats } }
+      : {}),
+  };
+}

@@ -1,0 +1,197 @@
+/**
+ * Every tensor of a file has a place: it is asked for when the model is opened, or a rule here says why it is left out (and a note says
+ * so), or the file is refused with its name.
+ *
+ * @module
+ */
+
+import { architectureOf } from "../architectures.ts";
+import type { ModelConfig } from "../model_config.ts";
+import { huggingFaceName } from "../weight_names.ts";
+import { bytesOf } from "./hugging_face/stored_planes.ts";
+import type { StoredTensorPlace } from "./hugging_face/stored_tensors.ts";
+
+/** The tensors of a folder, and which of them nobody has asked for yet. */
+export class ClaimedTensors extends Map<string, StoredTensorPlace> {
+  readonly #claimed = new Set<string>();
+  /** Whether settings say how some of them are quantised. */
+  isQuantised = false;
+
+  /** The place of a tensor, which is in use from now on. */
+  override get(name: string): StoredTensorPlace | undefined {
+    this.#claimed.add(name);
+    return super.get(name);
+  }
+
+  /** Whether a tensor of that name was asked for. */
+  isClaimed(name: string): boolean {
+    return this.#claimed.has(name);
+  }
+
+  /** Names that nobody asked for, in the order of the files. */
+  get unclaimed(): string[] {
+    return [...this.keys()].filter((name) => !this.#claimed.has(name));
+  }
+}
+
+/** What to do with tensors that have no place in the forward. */
+interface Rule {
+  readonly matches: (name: string, config: ModelConfig) => boolean;
+  /** In a note: what is left out and why. `""`: not worth a note. */
+  readonly leftOut?: string;
+  /** In an error: what they are, and what to do. */
+  readonly refused?: string;
+}
+
+/** What explains why other tensors are missing: looked for first. */
+const OTHER_MODELS: readonly { readonly pattern: RegExp; readonly refused: string }[] = [
+  {
+    pattern: /(^|\.)(lora_\w+|base_layer|modules_to_save|original_module)(\.|$)/,
+    refused:
+      "tensors of an adapter (LoRA) that was not merged into the weights. Merge it (PEFT: merge_and_unload) and save the model again",
+  },
+  {
+    pattern: /^(score|classifier|qa_outputs|v_head|value_head|reward_head|regression_head)\./,
+    refused:
+      "the head of a classifier or reward model, which is no language model. Save the language model alone",
+  },
+];
+
+/** Characters of a name in a message. */
+const LONGEST = 200;
+
+const OF_ACTIVATIONS = /\.(input|output|q|k|v)_(scale|zero_point|global_scale)$/;
+const ABOUT_HQQ =
+  /\.(nbits|view_as_float|unpack_view_dtype|compute_dtype|channel_wise|optimize|round_zero|offload_meta|stores_quant_config|encoded_state_dict)$/;
+const PLANE =
+  /\.(qweight|qzeros|scales?|zero|g_idx|SCB|weight_format|(nested_)?(absmax|quant_map)|quant_state\.\w+|weight_(packed|shape|scale|scale_inv|zero_point|g_idx)|_weight_\w+|W_q|codes|codebooks?)$/;
+
+/** The first that fits counts. */
+const RULES: readonly Rule[] = [
+  {
+    matches: (name) => /(^|\.)rotary_emb\.\w+$/.test(name),
+    leftOut: "tables of rotary frequencies, which are made anew, as transformers does",
+  },
+  {
+    matches: (name, { layers }) =>
+      Number(/^model\.layers\.(\d+)\./.exec(name)?.[1] ?? -1) >= layers,
+    leftOut: "", // noted by layers_left_out.ts
+  },
+  {
+    matches: (name, { tiedHead }) => tiedHead && /^lm_head\./.test(name),
+    leftOut: "the head, which tie_word_embeddings makes the same as the embedding",
+  },
+  {
+    matches: (name) => OF_ACTIVATIONS.test(name),
+    leftOut: "scales of activations, which are not quantised here",
+  },
+  { matches: (name) => ABOUT_HQQ.test(name), leftOut: "" },
+  {
+    matches: (name) => /\.bias$/.test(name),
+    refused: "biases, which this architecture has no place for",
+  },
+  {
+    matches: (name) => PLANE.test(name),
+    refused:
+      "planes of quantised tensors that the quantization settings do not account for: the module is missing, dense, or of another method",
+  },
+  {
+    matches: () => true,
+    refused:
+      "tensors that the architecture has no place for, and without them the model would be another one",
+  },
+];
+
+/**
+ * Says what is left out.
+ *
+ * @throws {RangeError} naming the first tensors without a place and their number, and what they are.
+ */
+export async function notesOfUnclaimed(
+  what: string,
+  tensors: ClaimedTensors,
+  config: ModelConfig,
+): Promise<string[]> {
+  const unclaimed: string[] = [];
+  for (const name of tensors.unclaimed) {
+    // Symmetric schemes may store zero points, which are zeros.
+    const isOfScales = /\.weight_zero_point$/.test(name) &&
+      tensors.isClaimed(name.replace(/zero_point$/, "scale"));
+    if (!(isOfScales && await isAllZeros(tensors.get(name)!))) unclaimed.push(name);
+  }
+  const groups = Map.groupBy(
+    unclaimed,
+    (name) => RULES.find(({ matches }) => matches(name, config))!,
+  );
+  // Rules are in the order of what explains most.
+  for (const rule of RULES) {
+    const names = groups.get(rule);
+    if (names && rule.refused) throw new RangeError(refusal(what, names, rule.refused));
+  }
+  return RULES.flatMap((rule) => {
+    const names = groups.get(rule);
+    return names ? leftOut(rule.leftOut ?? "", names) : [];
+  });
+}
+
+/**
+ * Refuses what explains why other tensors are missing, before these are looked for.
+ *
+ * @throws {RangeError} As {@linkcode notesOfUnclaimed} does.
+ */
+export function refuseOtherModels(what: string, names: Iterable<string>): void {
+  const all = [...names];
+  for (const { pattern, refused } of OTHER_MODELS) {
+    const found = all.filter((name) => pattern.test(name));
+    if (found.length > 0) throw new RangeError(refusal(what, found, refused));
+  }
+}
+
+/**
+ * What else is there, for the message that a tensor is missing: planes of that module, or names that the architecture does not know.
+ *
+ * @param module The module whose weight is missing
+ */
+export function strangers(
+  module: string,
+  tensors: ClaimedTensors,
+  config: ModelConfig,
+): string {
+  const planes = [...tensors.keys()].filter((name) => name.startsWith(`${module}.`));
+  if (planes.some((name) => PLANE.test(name))) {
+    return `; it has ${few(planes)}, planes of a quantised tensor${
+      tensors.isQuantised
+        ? " of another form than the quantization settings say, or not all of its planes"
+        : ", and no settings that say how: config.json has no quantization_config, and there is no quantize_config.json or quant_config.json. Copy them from where the model comes from"
+    }`;
+  }
+  const known = new Set(
+    architectureOf(config).weights(config).map(({ name }) =>
+      huggingFaceName(name.replace(/\.weight$/, ""))
+    ),
+  );
+  const unknown = tensors.unclaimed.filter((name) => !known.has(name.replace(/\.\w+$/, "")));
+  return unknown.length === 0
+    ? ""
+    : `; what it has and the architecture "${config.architecture}" does not know: ${few(unknown)}`;
+}
+
+/** A note, if there is something to say and somebody to say it of. */
+export function leftOut(why: string, names: readonly string[]): string[] {
+  return why === "" || names.length === 0 ? [] : [`Left out: ${few(names)}: ${why}.`];
+}
+
+/** The first of many names, and how many more there are. */
+export function few(names: readonly string[]): string {
+  const short = (name: string) => name.length > LONGEST ? `${name.slice(0, LONGEST)}…` : name;
+  const first = names.slice(0, 3).map((name) => `"${short(name)}"`).join(", ");
+  return names.length > 3 ? `${first} and ${names.length - 3} more` : first;
+}
+
+function refusal(what: string, names: readonly string[], why: string): string {
+  return `Cannot load "${what}": no place for ${few(names)}: ${why}`;
+}
+
+async function isAllZeros(place: StoredTensorPlace): Promise<boolean> {
+  return (await bytesOf(place)).every((byte) => byte === 0);
+}

@@ -1,0 +1,129 @@
+/**
+ * Writes a model: one GGUF file, or a Hugging Face folder whose packed tensors keep their own formats.
+ *
+ * @module
+ */
+
+import { assertOptions } from "../../optim/options.ts";
+import { dirname } from "@std/path";
+import { bitsPerWeight } from "../../quant/formats/formats.ts";
+import { assertOneFile } from "../../quant/files/gguf_split.ts";
+import { writeGguf } from "../../quant/files/gguf_write.ts";
+import { writeFileWhole } from "./disk/files.ts";
+import { type GgufModel, ggufModel } from "./gguf/write_gguf.ts";
+import { type OwnFolder, ownFolder, writeOwnFolder } from "./hugging_face/write_own_folder.ts";
+import type { ModelSource, StoredFolder } from "./checkpoint.ts";
+import { targetKind } from "./disk/target_kind.ts";
+import { foldWriteRules, type WriteOptions } from "./write_options.ts";
+import { assertOtherFolder, writeStoredFolder } from "./hugging_face/write_folder.ts";
+
+export { modelAsGguf } from "./gguf/write_gguf.ts";
+export { type TargetKind, targetKind } from "./disk/target_kind.ts";
+export type { FoldWriteOptions, WriteOptions } from "./write_options.ts";
+
+/** What was written. */
+export interface WriteReport {
+  /** Where it was written. */
+  readonly path: string;
+  /** Bits per weight over all tensors. */
+  readonly bitsPerWeight: number;
+  /** Number of tensors by format. */
+  readonly formats: ReadonlyMap<string, number>;
+  /** What a user should know of how it was written, a sentence each. */
+  readonly notes?: readonly string[] | undefined;
+}
+
+/**
+ * Writes `source` to `path`: a GGUF file when the path ends in `.gguf` (in any case), else a folder. A folder whose tensors are those of a
+ * folder on disk, but for trained values, is written as it was, in its own form; any other in this library's.
+ *
+ * @throws {RangeError | TypeError} What {@linkcode assertWritable} throws, before anything is written
+ */
+export async function writeModel(
+  source: ModelSource,
+  path: string,
+  options: WriteOptions = {},
+): Promise<WriteReport> {
+  assertOptions("write a model", options, foldWriteRules);
+  const plan = await planOf(source, path, options);
+  const notes = [...plan.notes];
+  switch (plan.kind) {
+    case "gguf":
+      await Deno.mkdir(dirname(path), { recursive: true });
+      await writeFileWhole(path, writeGguf(plan.model));
+      break;
+    case "stored":
+      notes.push(...await writeStoredFolder(source, plan.folder, path, options));
+      break;
+    case "own":
+      await writeOwnFolder(plan.own, path, options);
+  }
+  const formats = new Map<string, number>();
+  let bits = 0;
+  let weights = 0;
+  for (const { format, rows, columns } of source.tensors.values()) {
+    formats.set(format.name, (formats.get(format.name) ?? 0) + 1);
+    bits += bitsPerWeight(format, rows, columns) * rows * columns;
+    weights += rows * columns;
+  }
+  return { path, bitsPerWeight: bits / weights, formats, notes };
+}
+
+/**
+ * Throws what writing `source` to `path` would throw for what can be known without reading a tensor: so that hours of work are not begun
+ * whose result cannot be kept.
+ *
+ * @throws {RangeError} For a format, an order of columns or a rotary scaling that the kind of file has no form for, the folder that the model
+ * is read from, a path that ends like an adapter
+ * @throws {TypeError} For a tokenizer that GGUF has no form for, or a path where something of another kind is
+ *
+ * @example A format that only folders can hold
+ * ```ts
+ * import { assertWritable, openModelSource, quantizedSource } from "@qzo/qzo/models";
+ * import { assertRejects } from "@std/assert";
+ *
+ * using source = await openModelSource("demo/model.gguf");
+ * const quantized = quantizedSource(source, { format: "int4_g32" });
+ * await assertWritable(quantized, "small");
+ * await assertRejects(() => assertWritable(quantized, "small.gguf"), RangeError, "write a folder");
+ * ```
+ */
+export async function assertWritable(source: ModelSource, path: string): Promise<void> {
+  await planOf(source, path);
+}
+
+type Plan =
+  & { readonly notes: readonly string[] }
+  & (
+    | { readonly kind: "gguf"; readonly model: GgufModel }
+    | { readonly kind: "stored"; readonly folder: StoredFolder }
+    | { readonly kind: "own"; readonly own: OwnFolder }
+  );
+
+async function planOf(source: ModelSource, path: string, options?: WriteOptions): Promise<Plan> {
+  const kind = targetKind(path);
+  if (kind === "safetensors") {
+    throw new RangeError(
+      `Cannot write a model to "${path}": only adapters are single .safetensors files; name a .gguf file or a folder`,
+    );
+  }
+  const there = await Deno.stat(path).catch(() => undefined);
+  if (there && there.isDirectory !== (kind === "folder")) {
+    throw new TypeError(
+      `Cannot write a ${kind === "folder" ? "folder" : "GGUF file"} to "${path}": there is a ${
+        there.isDirectory ? "folder" : "file"
+      } of that name`,
+    );
+  }
+  if (kind === "gguf") {
+    assertOneFile(path);
+    const model = ggufModel(source, options);
+    return { kind, model, notes: model.notes };
+  }
+  if (source.folder) {
+    await assertOtherFolder(source.folder, path);
+    return { kind: "stored", folder: source.folder, notes: [] };
+  }
+  const own = ownFolder(source);
+  return { kind: "own", own, notes: own.notes };
+}

@@ -1,0 +1,50 @@
+/**
+ * Checks of numbers in a configuration.
+ *
+ * @module
+ */
+
+import type { ModelConfig } from "../model_config.ts";
+import { type Fields, shown } from "./config_keys.ts";
+
+/** The positive integer below 2^31 under a key. @throws {RangeError} naming key and value. */
+export function positiveInteger(
+  from: Fields,
+  key: string,
+  what: string,
+  fallback?: number,
+): number {
+  const value = from[key] ?? fallback;
+  if (Number.isInteger(value) && (value as number) > 0 && (value as number) < 2 ** 31) {
+    return value as number;
+  }
+  throw new RangeError(`Cannot read ${what}: "${key}" is ${shown(value)}, not a positive integer`);
+}
+
+/** The positive number under a key. @throws {RangeError} naming key and value. */
+export function positiveNumber(from: Fields, key: string, what: string, fallback?: number): number {
+  const value = from[key] ?? fallback;
+  if (typeof value === "number" && value > 0 && Number.isFinite(value)) return value;
+  throw new RangeError(`Cannot read ${what}: "${key}" is ${shown(value)}, not a positive number`);
+}
+
+/** Checks what holds for every model: heads divide, dimensions fit the kernels. @throws {RangeError} where they do not. */
+export function checkedConfig(config: ModelConfig, what: string): ModelConfig {
+  const { heads, keyValueHeads, headDimension, hidden, layers } = config;
+  if (heads % keyValueHeads !== 0) {
+    throw new RangeError(
+      `Cannot read ${what}: ${heads} heads are not a multiple of ${keyValueHeads} key-value heads`,
+    );
+  }
+  if (layers > 4096) {
+    throw new RangeError(
+      `Cannot read ${what}: ${layers} layers are more than the 4096 of any known model`,
+    );
+  }
+  if (headDimension % 4 !== 0 || hidden % 4 !== 0 || headDimension > 1024) {
+    throw new RangeError(
+      `Cannot read ${what}: head dimension ${headDimension} and hidden size ${hidden} must be multiples of 4`,
+    );
+  }
+  return config;
+}

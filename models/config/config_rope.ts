@@ -1,0 +1,206 @@
+/**
+ * Rotary embeddings in a Hugging Face `config.json`: `rope_theta` and `rope_scaling` (transformers 4), or `rope_parameters` with both in it
+ * (transformers 5), once or per type of layer.
+ *
+ * @module
+ */
+
+import type { RopeScaling } from "../model_config.ts";
+import { positiveInteger, positiveNumber } from "./config_checks.ts";
+import {
+  checkKeys,
+  type Fields,
+  harmless,
+  isEmpty,
+  isObject,
+  keysOf,
+  type KeyTable,
+  type Note,
+  noted,
+  only,
+  read,
+  shown,
+} from "./config_keys.ts";
+
+/** The types that are read; dynamic is none within the context. */
+const ROPE_TYPES: readonly string[] = ["default", "linear", "llama3", "dynamic"];
+
+/** The keys of `rope_scaling` and `rope_parameters` for the types that are read. */
+export const ROPE_KEYS: KeyTable = {
+  ...keysOf(
+    "rope_type type factor rope_theta low_freq_factor high_freq_factor original_max_position_embeddings",
+    read(),
+  ),
+  ...keysOf(
+    "partial_rotary_factor attention_factor",
+    only([1], "only all of a head, as it is, is rotated"),
+  ),
+  ...keysOf("mscale mscale_all_dim", only([0, 1], "attention is not scaled")),
+  ...keysOf(
+    "beta_fast beta_slow truncate extrapolation_factor attn_factor",
+    noted("only yarn has it"),
+  ),
+  ...keysOf(
+    "short_factor long_factor short_mscale long_mscale",
+    only([], "factors for each pair of a head, of longrope"),
+  ),
+  alpha: only([1], "of dynamic scaling"),
+  mrope_section: only([], "positions of images"),
+  mrope_interleaved: only([], "positions of images"),
+  finetuned: harmless("how it came to be"),
+};
+
+/** Theta and scaling of a model. */
+export interface RopeSettings {
+  /** Base of the frequencies. */
+  readonly theta: number;
+  /** How they are stretched; undefined for not. */
+  readonly scaling: RopeScaling | undefined;
+}
+
+/**
+ * Theta and scaling of a configuration. Where old and new keys are both there they must agree.
+ *
+ * @throws {RangeError} naming key and value, for a type that is not read, keys that contradict each other, and layers that differ.
+ */
+export function ropeSettings(
+  from: Fields,
+  layers: number,
+  what: string,
+  note: Note,
+): RopeSettings {
+  const parameters = oneForAll(from, layers, what);
+  const found = [
+    settingsOf(parameters, "rope_parameters", from, what, note),
+    settingsOf(from.rope_scaling, "rope_scaling", from, what, note),
+  ].filter((it) => it !== undefined);
+  const [first, second] = found;
+  const theta = agreed(
+    "rope_theta",
+    [from.rope_theta ?? undefined, ...found.map((it) => it.theta)],
+    what,
+  );
+  if (second && JSON.stringify(first.scaling) !== JSON.stringify(second.scaling)) {
+    throw new RangeError(
+      `Cannot read ${what}: rope_parameters ${shown(from.rope_parameters)} and rope_scaling ${
+        shown(from.rope_scaling)
+      } contradict each other; remove the wrong one`,
+    );
+  }
+  return {
+    theta: positiveNumber({ rope_theta: theta }, "rope_theta", what, 1e4),
+    scaling: first?.scaling,
+  };
+}
+
+/** The one value of several that are there. */
+function agreed(key: string, values: readonly unknown[], what: string): unknown {
+  const there = values.filter((value) => value !== undefined);
+  if (there.some((value) => value !== there[0])) {
+    throw new RangeError(
+      `Cannot read ${what}: ${key} is ${
+        there.map(shown).join(" and ")
+      } in different places; remove the wrong one`,
+    );
+  }
+  return there[0];
+}
+
+// A table of types of layers, such as {full_attention: {...}, sliding_attention: {...}}.
+function oneForAll(from: Fields, layers: number, what: string): unknown {
+  const given = from.rope_parameters;
+  if (!isObject(given) || !Object.keys(given).some((key) => key.endsWith("_attention"))) {
+    return given;
+  }
+  const types = Array.isArray(from.layer_types)
+    ? [...new Set(from.layer_types.slice(0, layers))]
+    : Object.keys(given);
+  const used = types.map((type) => given[String(type)]);
+  const wanting = types.find((_, i) => !isObject(used[i]));
+  if (wanting !== undefined) {
+    throw new RangeError(
+      `Cannot read ${what}: rope_parameters ${shown(given)} has no object for ${shown(wanting)}`,
+    );
+  }
+  const sorted = (value: unknown) =>
+    JSON.stringify(Object.entries(value as Fields).sort(([a], [b]) => a < b ? -1 : 1));
+  if (used.some((value) => sorted(value) !== sorted(used[0]))) {
+    throw new RangeError(
+      `Cannot read ${what}: rope_parameters ${
+        shown(given)
+      } differ between layers, readable is one rotation for all`,
+    );
+  }
+  return used[0];
+}
+
+function settingsOf(
+  value: unknown,
+  path: string,
+  config: Fields,
+  what: string,
+  note: Note,
+): { theta: unknown; scaling: RopeScaling | undefined } | undefined {
+  if (isEmpty(value)) return undefined;
+  if (!isObject(value)) {
+    throw new RangeError(`Cannot read ${what}: ${path} ${shown(value)} is not an object`);
+  }
+  const type =
+    agreed(`${path} rope_type`, [value.rope_type ?? undefined, value.type ?? undefined], what) ??
+      (value.factor === undefined ? "default" : undefined);
+  if (typeof type !== "string" || !ROPE_TYPES.includes(type)) {
+    throw new RangeError(
+      `Cannot read ${what}: ${path} ${
+        type === undefined
+          ? `${shown(value)} has no rope_type; `
+          : `${shown(type)} is not supported, `
+      }known are ${ROPE_TYPES.map((it) => `"${it}"`).join(", ")}`,
+    );
+  }
+  checkKeys(value, ROPE_KEYS, { what, path, note });
+  const theta = value.rope_theta ?? undefined;
+  const at = `${what} ${path}`;
+  if (type === "dynamic") {
+    note(
+      `${what}: ${path} "dynamic" changes nothing up to max_position_embeddings ${
+        shown(config.max_position_embeddings)
+      }, and longer sequences are not read`,
+    );
+    return { theta, scaling: undefined };
+  }
+  if (type === "default") {
+    if (value.factor !== undefined && value.factor !== null && value.factor !== 1) {
+      note(`${what}: ${path}.factor ${shown(value.factor)} is not asked: its rope_type is default`);
+    }
+    return { theta, scaling: undefined };
+  }
+  const factor = positiveNumber(value, "factor", at);
+  if (type === "linear") return { theta, scaling: { type, factor } };
+  const original = agreed(
+    "original_max_position_embeddings",
+    [value, config].map((it) => it.original_max_position_embeddings ?? undefined),
+    what,
+  );
+  const [low, high] = ["low_freq_factor", "high_freq_factor"].map((key) =>
+    positiveNumber(value, key, at)
+  );
+  if (low >= high) {
+    throw new RangeError(
+      `Cannot read ${at}: high_freq_factor ${high} is not above low_freq_factor ${low}`,
+    );
+  }
+  return {
+    theta,
+    scaling: {
+      type: "llama3",
+      factor,
+      lowFrequencyFactor: low,
+      highFrequencyFactor: high,
+      originalContext: positiveInteger(
+        { original_max_position_embeddings: original },
+        "original_max_position_embeddings",
+        at,
+      ),
+    },
+  };
+}

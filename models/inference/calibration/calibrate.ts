@@ -1,0 +1,257 @@
+/**
+ * What calibration text says of the inputs of a model's linear layers, block by block: a quantiser looks at a block's inputs, replaces
+ * its tensors, and the next block sees what the replaced ones leave (GPTQ, arXiv 2210.17323, section 4).
+ *
+ * @module
+ */
+
+import {
+  type DeviceTensor,
+  type ForwardContext,
+  type Gpu,
+  Graph,
+  InputSums,
+  rmsNorm,
+  type Storage,
+  type Value,
+} from "../../../kernels/mod.ts";
+import type { InputStatistics } from "../../../quant/quantisers/input_statistics.ts";
+import { architectureOf } from "../../architectures.ts";
+import type { Example } from "../../batch.ts";
+import { CalibrationWindows, type RecordedPass, type WindowsInput } from "./windows.ts";
+import { forwardContext, type ForwardModel, weightOf } from "../../forward.ts";
+import type { LlamaParameters } from "../../architectures/llama.ts";
+import { loadTensors, type ModelPlan, planModel } from "../model.ts";
+import { ropeTable } from "../../rope_table.ts";
+import type { ModelSource, TensorSource } from "../../checkpoints/checkpoint.ts";
+
+/** How to calibrate. */
+export interface CalibrationOptions {
+  /** Token rows of a forward; longer windows run alone. Default 2048. */
+  readonly rows?: number;
+  /** Stops between two batches. */
+  readonly signal?: AbortSignal;
+}
+
+/** One block of a model at its turn, or after the last the head where it is a tensor of its own. */
+export interface CalibrationBlock {
+  /** Its number; the head's is the number of blocks. */
+  readonly index: number;
+  /** Names of linear layers in the order of the forward; those of a stage share one input. */
+  readonly stages: readonly (readonly string[])[];
+  /** All tensors that the block reads, as they are at this moment. */
+  readonly tensors: ReadonlyMap<string, TensorSource>;
+  /**
+   * Statistics of a linear layer's inputs, with the block's tensors as they are at this moment: what comes before the layer may have been
+   * replaced. Columns are in the order of the tensor's columns.
+   *
+   * @throws {RangeError} When no linear layer of the block has that name
+   */
+  statistics(name: string): Promise<InputStatistics>;
+  /** Takes a tensor in place of that of the same name. @throws {RangeError} For another name or shape */
+  replace(tensor: TensorSource): Promise<void>;
+}
+
+/**
+ * Visits the blocks of a model in the order of the forward. Whoever asks for the next block is done with the one before: the windows
+ * pass through it as it is then. On the device lie one block's weights, the sums of one layer's inputs while they are gathered, and
+ * the windows' hidden states (4 bytes for each token and hidden unit).
+ *
+ * @param windows Text as the model is to see it, such as `languageModellingExamples` makes; the last token of each is not an input
+ * @throws {RangeError} When there are no windows, or one does not fit the model
+ */
+export async function* calibrate(
+  gpu: Gpu,
+  source: ModelSource,
+  windows: readonly Example[],
+  { rows = 2048, signal }: CalibrationOptions = {},
+): AsyncGenerator<CalibrationBlock> {
+  const { config } = source;
+  const { embedding, block } = architectureOf(config);
+  const plan = planModel(source, gpu);
+  using states = new CalibrationWindows(gpu, windows, plan, rows);
+  using _rope = plan.ropeTable.allocate(gpu);
+  using orders = plan.columnOrders;
+  const table = ropeTable(config, plan.maxPositions, source.ropeFactors);
+  gpu.write(plan.ropeTable.buffer, table);
+  orders.load(gpu);
+  const load = (index: number, record: PartOfForward) =>
+    Block.load({ gpu, source, plan, states, signal, record }, index);
+  {
+    using first = await load(-1, (x, _, parameters) => embedding(x, config, parameters));
+    await first.pass();
+  }
+  for (let index = 0; index < config.layers; index++) {
+    using current = await load(
+      index,
+      (x, hidden, parameters) => block(x, config, parameters, hidden, index),
+    );
+    yield current;
+    await current.pass();
+  }
+  if (config.tiedHead) return;
+  using head = await load(config.layers, (x, hidden, { weight, inputOf }) => {
+    inputOf(rmsNorm(x, hidden, weight("output_norm.weight"), config.rmsEpsilon), "output.weight");
+    weight("output.weight");
+    return undefined;
+  });
+  yield head;
+}
+
+/** Records a part of the forward over hidden states; returns what they become, if they change. */
+type PartOfForward = (
+  context: ForwardContext,
+  hidden: Storage,
+  parameters: LlamaParameters,
+) => Value | undefined;
+
+/** What all blocks of a calibration share, and what one of them records. */
+interface BlockOptions {
+  readonly gpu: Gpu;
+  readonly source: ModelSource;
+  readonly plan: ModelPlan;
+  readonly states: CalibrationWindows;
+  readonly signal: AbortSignal | undefined;
+  readonly record: PartOfForward;
+}
+
+/** Told of what a part of the forward reads, while it is recorded. */
+interface Watch {
+  readonly weight?: (name: string) => void;
+  readonly input?: (input: Value, name: string, graph: Graph) => void;
+}
+
+class Block implements CalibrationBlock, Disposable {
+  readonly index: number;
+  readonly stages: readonly (readonly string[])[];
+  readonly #tensors = new Map<string, TensorSource>();
+  readonly #onDevice = new Map<string, DeviceTensor>();
+  readonly #options: BlockOptions;
+
+  constructor(options: BlockOptions, index: number) {
+    this.#options = options;
+    this.index = index;
+    const { source, plan, states } = options;
+    const stages = new Map<Value, string[]>();
+    this.#record(states.shapes[0], plan, {
+      weight: (name) => {
+        this.#tensors.set(name, source.tensors.get(name)!);
+        this.#onDevice.set(name, weightOf(plan, name));
+      },
+      input: (value, name) => stages.set(value, [...stages.get(value) ?? [], name]),
+    });
+    this.stages = [...stages.values()];
+  }
+
+  static async load(options: BlockOptions, index: number): Promise<Block> {
+    const block = new Block(options, index);
+    try {
+      await block.#load(block.#onDevice.values());
+      return block;
+    } catch (error) {
+      block[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  get tensors(): ReadonlyMap<string, TensorSource> {
+    return this.#tensors;
+  }
+
+  async statistics(name: string): Promise<InputStatistics> {
+    const { gpu, states } = this.#options;
+    const tensor = this.#tensors.get(name);
+    if (!tensor || !this.stages.some((names) => names.includes(name))) {
+      throw new RangeError(
+        `Cannot calibrate "${name}": the linear layers of block ${this.index} are ${
+          this.stages.flat().join(", ")
+        }`,
+      );
+    }
+    using sums = new InputSums(tensor.columns, gpu.maxBinding).allocate(gpu);
+    await this.#run((input) => {
+      let end = 0;
+      const { graph } = this.#recordLoaded(input, {
+        input: (value, tapped, graph) => {
+          if (tapped !== name) return;
+          sums.record(graph, value, input.used);
+          end = graph.dispatches.length;
+        },
+      });
+      graph.dispatches.splice(end); // what follows does not change the sums
+      return { graph };
+    });
+    const { moments, absolute } = await sums.read(gpu);
+    const { tokens } = states;
+    for (let i = 0; i < moments.length; i++) moments[i] /= tokens;
+    return {
+      columns: tensor.columns,
+      tokens,
+      moments,
+      magnitudes: absolute.map((sum) => sum / tokens),
+    };
+  }
+
+  async replace(tensor: TensorSource): Promise<void> {
+    const { name, rows, columns } = tensor;
+    const was = this.#tensors.get(name);
+    if (!was || was.rows !== rows || was.columns !== columns) {
+      throw new RangeError(
+        `Cannot replace "${name}" of ${rows} x ${columns} in block ${this.index}: ${
+          was
+            ? `it has ${was.rows} x ${was.columns}`
+            : `it reads ${[...this.#tensors.keys()].join(", ")}`
+        }`,
+      );
+    }
+    const { gpu, source } = this.#options;
+    this.#tensors.set(name, tensor);
+    const tensors = new Map([...source.tensors, ...this.#tensors]);
+    const planned = weightOf(planModel({ ...source, tensors }, gpu), name);
+    this.#onDevice.get(name)?.[Symbol.dispose]();
+    this.#onDevice.set(name, planned);
+    await this.#load([planned]);
+  }
+
+  /** Moves the windows through the block as it is. */
+  async pass(): Promise<void> {
+    await this.#run((input) => this.#recordLoaded(input, {}));
+  }
+
+  [Symbol.dispose](): void {
+    for (const tensor of this.#onDevice.values()) tensor[Symbol.dispose]();
+  }
+
+  async #load(tensors: Iterable<DeviceTensor>): Promise<void> {
+    const { gpu, signal } = this.#options;
+    for await (const _ of loadTensors(gpu, this.#tensors, tensors, { signal }));
+    gpu.check();
+  }
+
+  async #run(record: (input: WindowsInput) => RecordedPass): Promise<void> {
+    await this.#options.states.run(record, this.#options.signal);
+  }
+
+  #recordLoaded(input: WindowsInput, watch: Watch): RecordedPass {
+    return this.#record(input, { ...this.#options.plan, tensors: this.#onDevice }, watch);
+  }
+
+  #record(input: WindowsInput, model: ForwardModel, watch: Watch): RecordedPass {
+    const graph = new Graph();
+    const context = forwardContext(model, graph, input.shape, 1, input.batch);
+    const inputs = model.columnOrders.inputs(graph);
+    const next = this.#options.record(context, input.hidden, {
+      ropeTable: model.ropeTable,
+      weight: (name) => {
+        watch.weight?.(name);
+        return weightOf(model, name);
+      },
+      inputOf: (input, name) => {
+        const value = inputs(input, name);
+        watch.input?.(value, name, graph);
+        return value;
+      },
+    });
+    return { graph, next };
+  }
+}

@@ -1,0 +1,73 @@
+/**
+ * The table of methods that a model can be quantised with. A new one is a file (or a value like these), and one line here.
+ *
+ * @module
+ */
+
+import {
+  type ComputedQuantizer,
+  gptqApplies,
+  gptqComputation,
+} from "../../../quant/quantisers/gptq_quantize.ts";
+import type { InputStatistics } from "../../../quant/quantisers/input_statistics.ts";
+import { nearestNames } from "../../../quant/nearest_names.ts";
+import { quantizeComputation } from "../../../quant/quantisers/round_to_nearest.ts";
+import { awqMethod } from "./awq.ts";
+import { layerMethod, type MethodOptions, type QuantizeMethod } from "./method.ts";
+
+/** `quantize` with what its inputs are. */
+const informed =
+  (statistics: InputStatistics, options: MethodOptions): ComputedQuantizer =>
+  (values, rows, columns, format) =>
+    quantizeComputation(values, rows, columns, format, { ...options, statistics });
+
+/** By name. */
+export const QUANTIZE_METHODS: readonly QuantizeMethod[] = [
+  layerMethod({
+    name: "rtn",
+    summary: "round to nearest, with a search for good scales",
+    calibrated: false,
+    applies: ({ layout }) => layout.kind !== "dense",
+    quantizer: (_, options) => (values, rows, columns, format) =>
+      quantizeComputation(values, rows, columns, format, options),
+  }),
+  layerMethod({
+    name: "gptq",
+    summary: "later columns make up for the rounding of earlier ones (arXiv 2210.17323)",
+    calibrated: true,
+    applies: gptqApplies,
+    quantizer: gptqComputation,
+  }),
+  awqMethod,
+  layerMethod({
+    name: "imatrix",
+    summary: "round to nearest, errors weighed by the mean square of each input",
+    calibrated: true,
+    applies: ({ layout }) => layout.kind === "scalar" || layout.kind === "super",
+    quantizer: informed,
+  }),
+  layerMethod({
+    name: "codebook",
+    summary: "codebooks and codes fitted in turns to the outputs (AQLM, arXiv 2401.06118)",
+    calibrated: true,
+    applies: ({ layout }) => layout.kind === "codebook",
+    quantizer: informed,
+  }),
+];
+
+/**
+ * The method of that name.
+ *
+ * @throws {RangeError} naming the nearest known names.
+ */
+export function quantizeMethodByName(name: string): QuantizeMethod {
+  const found = QUANTIZE_METHODS.find((method) => method.name === name.toLowerCase());
+  if (found) return found;
+  const known = QUANTIZE_METHODS.map((method) => method.name);
+  const near = nearestNames(name, known);
+  throw new RangeError(
+    `Cannot find method "${name}": ${
+      near.length > 0 ? `did you mean ${near.join(", ")}?` : `known are ${known.join(", ")}`
+    }`,
+  );
+}

@@ -1,0 +1,169 @@
+/**
+ * The calibration text on its way through a model: windows of tokens in batches, and their hidden states on the device.
+ *
+ * @module
+ */
+
+import {
+  type BatchShape,
+  compileGraph,
+  type Gpu,
+  type Graph,
+  SHADER_LIBRARY,
+  Storage,
+  submitPlanInTurns,
+  type Value,
+} from "../../../kernels/mod.ts";
+import {
+  assertBatchFits,
+  type Example,
+  exampleCost,
+  packBatch,
+  type PackedBatch,
+} from "../../batch.ts";
+
+/** What a pass over the windows is recorded over; the same for all batches of a shape. */
+export interface WindowsInput {
+  /** Capacities. */
+  readonly shape: BatchShape;
+  /** The batch's words. */
+  readonly batch: Storage;
+  /** `[rows][hidden]`. */
+  readonly hidden: Storage;
+  /** One word: rows that hold tokens. */
+  readonly used: Storage;
+}
+
+/** A recorded pass. */
+export interface RecordedPass {
+  /** Its dispatches. */
+  readonly graph: Graph;
+  /** The hidden states from now on: `[rows][hidden]`. Absent: they stay. */
+  readonly next?: Value | undefined;
+}
+
+interface Batch {
+  readonly words: Storage;
+  readonly used: Storage;
+  readonly hidden: Storage;
+}
+
+/** Windows in batches of one shape or several, with their hidden states. */
+export class CalibrationWindows implements Disposable {
+  /** Tokens that a forward sees. */
+  readonly tokens: number;
+  readonly #gpu: Gpu;
+  readonly #shapes: { readonly input: WindowsInput; readonly batches: Batch[] }[] = [];
+
+  /**
+   * Packs and uploads windows.
+   *
+   * @param rows Token rows of a batch, where windows are shorter
+   * @throws {RangeError} When there are no windows, or one does not fit the model
+   * @throws {OutOfMemoryError} When their hidden states do not fit the device
+   */
+  constructor(
+    gpu: Gpu,
+    windows: readonly Example[],
+    model: {
+      readonly config: { readonly vocabulary: number; readonly hidden: number };
+      readonly maxPositions: number;
+    },
+    rows: number,
+  ) {
+    if (windows.length === 0) {
+      throw new RangeError("Cannot calibrate: there are no windows of text");
+    }
+    this.#gpu = gpu;
+    let tokens = 0;
+    for (const windowsOfBatch of inBatches(windows, rows)) {
+      const packed = packBatch(windowsOfBatch, "language-modelling", model.maxPositions);
+      assertBatchFits(packed, model);
+      tokens += packed.rows;
+      this.#add(packed, model.config.hidden);
+    }
+    this.tokens = tokens;
+  }
+
+  #add(packed: PackedBatch, width: number): void {
+    const storages = (words: number, what: string) => {
+      const storage = (label: string, bytes: number) =>
+        new Storage(`calibration ${label}${what}`, bytes, "activations").allocate(this.#gpu);
+      return {
+        words: storage("tokens", words * 4),
+        used: storage("rows", 4),
+        hidden: storage("hidden states", packed.shape.rows * width * 4),
+      };
+    };
+    const key = JSON.stringify(packed.shape);
+    let found = this.#shapes.find(({ input }) => JSON.stringify(input.shape) === key);
+    if (!found) {
+      const { words, ...rest } = storages(packed.words.length, " of a pass");
+      found = { input: { shape: packed.shape, batch: words, ...rest }, batches: [] };
+      this.#shapes.push(found);
+    }
+    const batch = storages(packed.words.length, "");
+    this.#gpu.write(batch.words.buffer, packed.words);
+    this.#gpu.write(batch.used.buffer, Uint32Array.of(packed.rows));
+    found.batches.push(batch);
+  }
+
+  /** What passes are recorded over, by shape of batch. */
+  get shapes(): WindowsInput[] {
+    return this.#shapes.map(({ input }) => input);
+  }
+
+  /** Runs a pass over all windows, recorded once for each shape. */
+  async run(record: (input: WindowsInput) => RecordedPass, signal?: AbortSignal): Promise<void> {
+    for (const { input, batches } of this.#shapes) {
+      const { graph, next } = record(input);
+      using plan = compileGraph(this.#gpu, graph, SHADER_LIBRARY, next ? [next] : []);
+      for (const batch of batches) {
+        signal?.throwIfAborted();
+        const copyBy = (encoder: GPUCommandEncoder) => (from: GPUBuffer, to: Storage) =>
+          encoder.copyBufferToBuffer(from, 0, to.buffer.buffer, 0, to.bytes);
+        await submitPlanInTurns(this.#gpu, plan, {
+          signal,
+          before: (encoder) => {
+            const copy = copyBy(encoder);
+            copy(batch.words.buffer.buffer, input.batch);
+            copy(batch.used.buffer.buffer, input.used);
+            copy(batch.hidden.buffer.buffer, input.hidden);
+          },
+          after: (encoder) => {
+            if (next) copyBy(encoder)(plan.buffer(next).buffer, batch.hidden);
+          },
+        });
+        // A queue of many batches would answer to no signal, and may be too long for a driver's patience.
+        await this.#gpu.settled();
+      }
+    }
+  }
+
+  /** Frees their memory. */
+  [Symbol.dispose](): void {
+    for (const { input, batches } of this.#shapes) {
+      for (const storage of [input.batch, input.used, input.hidden]) storage[Symbol.dispose]();
+      for (const batch of batches) {
+        for (const storage of Object.values(batch)) storage[Symbol.dispose]();
+      }
+    }
+  }
+}
+
+/** As many windows together as have `rows` token rows, at least one. */
+function* inBatches(windows: readonly Example[], rows: number): Generator<Example[]> {
+  let batch: Example[] = [];
+  let filled = 0;
+  for (const window of windows) {
+    const cost = exampleCost(window).rows;
+    if (batch.length > 0 && filled + cost > rows) {
+      yield batch;
+      batch = [];
+      filled = 0;
+    }
+    batch.push(window);
+    filled += cost;
+  }
+  yield batch;
+}

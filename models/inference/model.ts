@@ -1,0 +1,270 @@
+/**
+ * A model on the device: packed tensors, read once, that any number of fine-tunes share.
+ *
+ * @module
+ */
+
+import { assertOptions } from "../../optim/options.ts";
+import { type AdapterClass, DeviceTensor, type Gpu, Storage } from "../../kernels/mod.ts";
+import { integerWithin } from "../../optim/check.ts";
+import { secondPart } from "../../quant/layouts/trained_part.ts";
+import { architectureOf } from "../architectures.ts";
+import { ColumnOrders } from "./column_orders.ts";
+import type { ModelConfig } from "../model_config.ts";
+import {
+  asLoaded,
+  BaseHash,
+  type BaseIdentity,
+  loadedFormat,
+  olderFingerprint,
+  rememberFingerprint,
+} from "../checkpoints/fingerprint.ts";
+import type { ForwardModel } from "../forward.ts";
+import { assertFinite, whyNotFinite } from "../checkpoints/non_finite_weight.ts";
+import { ropeTable } from "../rope_table.ts";
+import { type ModelSource, rowsOf, type TensorSource } from "../checkpoints/checkpoint.ts";
+import type { Tokenizer } from "../tokenizers/tokenizer.ts";
+
+/** Progress of loading. */
+export interface LoadProgress {
+  /** The tensor just done. */
+  readonly tensor: string;
+  /** Tensors done. */
+  readonly done: number;
+  /** Tensors in all. */
+  readonly total: number;
+}
+
+/** How to load. */
+export interface LoadOptions {
+  /** Longest sequence to prepare for. Default: the model's context, at most 4096. */
+  readonly maxPositions?: number;
+  /** Called after each tensor. */
+  readonly onProgress?: (progress: LoadProgress) => void;
+  /** Stops loading. */
+  readonly signal?: AbortSignal;
+}
+
+/** What a model's tensors look like on a device, with or without one. */
+export interface ModelPlan extends ForwardModel {
+  /** Longest sequence. */
+  readonly maxPositions: number;
+  /** Of matrices whose columns are not in their place. */
+  readonly columnOrders: ColumnOrders;
+  /** Tensors whose files have zero points as integers, so that trained ones cannot go back. */
+  readonly integerMinima: ReadonlySet<string>;
+}
+
+/** A loaded model. Dispose to free its memory. */
+export class Model implements ModelPlan, BaseIdentity, Disposable {
+  /** Where it lies. */
+  readonly gpu: Gpu;
+  /** Shape and constants. */
+  readonly config: ModelConfig;
+  /** By GGUF name. */
+  readonly tensors: ReadonlyMap<string, DeviceTensor>;
+  /** `[positions][pairs](cos, sin)`. */
+  readonly ropeTable: Storage;
+  /** Of matrices whose columns are not in their place. */
+  readonly columnOrders: ColumnOrders;
+  /** Tensors whose files have zero points as integers, so that trained ones cannot go back. */
+  readonly integerMinima: ReadonlySet<string>;
+  /** Longest sequence. */
+  readonly maxPositions: number;
+  /** If the file brought one. */
+  readonly tokenizer: Tokenizer | undefined;
+  /** Identifies the base to ledgers. */
+  readonly fingerprint: string;
+  /** As ledgers of older libraries know it, see {@linkcode olderFingerprint}; reads some rows of the source, which must be open. */
+  readonly olderFingerprint: () => Promise<string>;
+  /**
+   * Why a loss is not finite, in a sentence: looks through all weights of the source, which must be open.
+   *
+   * @param tuned Whether offsets were laid over the weights. Default false
+   */
+  readonly whyNotFinite: (tuned?: boolean) => Promise<string>;
+  /** Format by tensor. */
+  readonly formats: ReadonlyMap<string, string>;
+
+  #disposed = false;
+
+  /** Made by {@linkcode loadModel}. */
+  constructor(
+    gpu: Gpu,
+    plan: ModelPlan,
+    source: ModelSource,
+    fingerprint: string,
+  ) {
+    this.gpu = gpu;
+    this.config = plan.config;
+    this.tensors = plan.tensors;
+    this.ropeTable = plan.ropeTable;
+    this.columnOrders = plan.columnOrders;
+    this.integerMinima = plan.integerMinima;
+    this.maxPositions = plan.maxPositions;
+    this.tokenizer = source.tokenizer;
+    this.fingerprint = fingerprint;
+    let older: Promise<string> | undefined;
+    this.olderFingerprint = () => older ??= olderFingerprint(source).catch(stillOpen);
+    this.whyNotFinite = (tuned = false) => whyNotFinite(source.tensors.values(), tuned);
+    this.formats = new Map([...source.tensors].map(([name, t]) => [name, t.format.name]));
+  }
+
+  /** Of the device. */
+  get adapterClass(): AdapterClass {
+    return this.gpu.adapterClass;
+  }
+
+  /** Whether its memory was freed. */
+  get isDisposed(): boolean {
+    return this.#disposed;
+  }
+
+  /** Frees its tensors. */
+  [Symbol.dispose](): void {
+    this.#disposed = true;
+    for (const tensor of this.tensors.values()) tensor[Symbol.dispose]();
+    this.ropeTable[Symbol.dispose]();
+    this.columnOrders[Symbol.dispose]();
+  }
+}
+
+/** Refuses a model whose memory was freed. @throws {TypeError} That says so */
+export function assertNotDisposed({ isDisposed }: Pick<Model, "isDisposed">, what: string): void {
+  if (!isDisposed) return;
+  throw new TypeError(
+    `Cannot ${what}: the model was disposed of, its memory is freed; keep it while it is used (a block with "using" ends it), or load it again`,
+  );
+}
+
+const MOST_POSITIONS = 2 ** 24;
+
+/** Says what is amiss when a model's files were closed before a ledger came that needs them. */
+function stillOpen(error: unknown): never {
+  if (!(error instanceof Deno.errors.BadResource)) throw error;
+  throw new Deno.errors.BadResource(
+    "Cannot find the older fingerprint of a model whose source was disposed of: keep it open while older ledgers are used",
+    { cause: error },
+  );
+}
+
+/** The tensors of `source` as they will lie on a device, not allocated. Gains of norms become f32. */
+export function planModel(
+  source: Pick<ModelSource, "config" | "tensors">,
+  device: { readonly adapterClass: AdapterClass; readonly maxBinding: number },
+  maxPositions: number = Math.min(source.config.context, 4096),
+): ModelPlan {
+  const { config } = source;
+  integerWithin("a model's plan", "maxPositions", maxPositions, 1, MOST_POSITIONS);
+  const tensors = new Map<string, DeviceTensor>();
+  for (const { name, kind } of architectureOf(config).weights(config)) {
+    const tensor = source.tensors.get(name);
+    if (!tensor) throw new RangeError(`Cannot plan a model: it has no tensor "${name}"`);
+    const { layout } = loadedFormat(kind, tensor.format);
+    tensors.set(
+      name,
+      new DeviceTensor(name, layout, tensor.rows, tensor.columns, device.maxBinding),
+    );
+  }
+  return {
+    config,
+    tensors,
+    ropeTable: new Storage("rope table", maxPositions * config.headDimension * 4, "weights"),
+    columnOrders: new ColumnOrders(source.tensors.values()),
+    integerMinima: new Set(
+      [...source.tensors.values()].filter(({ stored, format }) =>
+        stored && !stored.minima && secondPart(format.layout) === "minima"
+      ).map(({ name }) => name),
+    ),
+    adapterClass: device.adapterClass,
+    maxPositions,
+  };
+}
+
+/**
+ * Streams a model to the device in pieces: host memory stays small whatever the file's size. Its fingerprint is found on the way.
+ *
+ * @throws {RangeError} When a tensor does not fit the device, or holds a weight that is not finite
+ */
+export async function loadModel(
+  gpu: Gpu,
+  source: ModelSource,
+  options: LoadOptions = {},
+): Promise<Model> {
+  assertOptions("load a model", options, { maxPositions: "any", onProgress: "any", signal: "any" });
+  const { maxPositions, onProgress, signal } = options;
+  const plan = planModel(source, gpu, maxPositions);
+  const { tensors, columnOrders } = plan;
+  const table = ropeTable(source.config, plan.maxPositions, source.ropeFactors);
+  using hash = new BaseHash(source);
+  using held = new DisposableStack();
+  for (const part of [...tensors.values(), plan.ropeTable, columnOrders]) held.use(part);
+  gpu.write(plan.ropeTable.allocate(gpu).buffer, table);
+  columnOrders.load(gpu);
+  let done = 0;
+  for await (const name of loadTensors(gpu, source.tensors, tensors.values(), { signal, hash })) {
+    done++;
+    onProgress?.({ tensor: name, done, total: tensors.size });
+  }
+  gpu.check();
+  const fingerprint = await hash.digest(signal);
+  rememberFingerprint(source, fingerprint);
+  held.move();
+  return new Model(gpu, plan, source, fingerprint);
+}
+
+/**
+ * Streams tensors to the device in pieces, and names each when it is done.
+ *
+ * @param sources Where they come from, by name
+ */
+export async function* loadTensors(
+  gpu: Gpu,
+  sources: ReadonlyMap<string, TensorSource>,
+  tensors: Iterable<DeviceTensor>,
+  { signal, hash }: {
+    /** Stops between two pieces. */
+    readonly signal?: AbortSignal | undefined;
+    /** Sees what is loaded. */
+    readonly hash?: BaseHash;
+  } = {},
+): AsyncGenerator<string> {
+  const uploads = new Uploads(gpu);
+  for (const tensor of tensors) {
+    const source = sources.get(tensor.name)!;
+    for await (const { firstRow, packed: read } of rowsOf(source, signal)) {
+      const look = () => assertFinite(source, read, firstRow);
+      const packed = asLoaded(read, tensor.layout);
+      tensor.write(gpu, packed, firstRow);
+      const bytes = packed.codes.byteLength + packed.scales.byteLength;
+      if (hash) await hash.add(tensor.name, packed, look);
+      else look();
+      await uploads.add(bytes);
+    }
+    hash?.end(tensor.name);
+    yield tensor.name;
+  }
+  uploads.submit();
+}
+
+/** Queued writes hold host copies until they are submitted: submits them before they grow. */
+class Uploads {
+  readonly #gpu: Gpu;
+  #pending = 0;
+
+  constructor(gpu: Gpu) {
+    this.#gpu = gpu;
+  }
+
+  async add(bytes: number): Promise<void> {
+    this.#pending += bytes;
+    if (this.#pending < 64 * 2 ** 20) return;
+    this.submit();
+    await this.#gpu.device.queue.onSubmittedWorkDone();
+  }
+
+  submit(): void {
+    this.#pending = 0;
+    this.#gpu.device.queue.submit([]);
+  }
+}

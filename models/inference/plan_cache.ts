@@ -1,0 +1,73 @@
+/**
+ * Plans by batch shape, the least recently used freed first: shapes are few, and a plan holds activations.
+ *
+ * @module
+ */
+
+import type { BatchShape } from "../../kernels/mod.ts";
+
+/** How plans are kept. */
+export interface PlanCacheOptions<Built> {
+  /** Most plans. Default 6. */
+  readonly capacity?: number;
+  /** Submits what still refers to a plan about to be freed. */
+  readonly beforeEvict?: () => void;
+  /** Whether a plan is to be built anew: its dispatches are far from as large as they may be now. */
+  readonly isStale?: (built: Built) => boolean;
+}
+
+/** Keeps up to `capacity` plans. */
+export class PlanCache<Built extends Disposable> implements Disposable {
+  readonly #build: (shape: BatchShape) => Built;
+  readonly #capacity: number;
+  readonly #beforeEvict: (() => void) | undefined;
+  readonly #isStale: ((built: Built) => boolean) | undefined;
+  readonly #plans = new Map<string, Built>();
+
+  /** `build` makes what is missing. */
+  constructor(
+    build: (shape: BatchShape) => Built,
+    { capacity = 6, beforeEvict, isStale }: PlanCacheOptions<Built> = {},
+  ) {
+    this.#build = build;
+    this.#capacity = capacity;
+    this.#beforeEvict = beforeEvict;
+    this.#isStale = isStale;
+  }
+
+  /** The plan of a shape, built on first use. */
+  get(shape: BatchShape): Built {
+    const key = [shape.rows, shape.lossRows, shape.candidates, shape.examples].join(" ");
+    const found = this.#plans.get(key);
+    if (found) {
+      this.#plans.delete(key);
+      if (!this.#isStale?.(found)) {
+        this.#plans.set(key, found);
+        return found;
+      }
+      this.#beforeEvict?.();
+      found[Symbol.dispose]();
+    }
+    while (this.#plans.size >= this.#capacity) {
+      this.#beforeEvict?.();
+      const [oldest, plan] = this.#plans.entries().next().value!;
+      this.#plans.delete(oldest);
+      plan[Symbol.dispose]();
+    }
+    const built = this.#build(shape);
+    this.#plans.set(key, built);
+    return built;
+  }
+
+  /** Frees all plans, after what still refers to one was submitted. */
+  clear(): void {
+    if (this.#plans.size > 0) this.#beforeEvict?.();
+    this[Symbol.dispose]();
+  }
+
+  /** Frees all plans. */
+  [Symbol.dispose](): void {
+    for (const plan of this.#plans.values()) plan[Symbol.dispose]();
+    this.#plans.clear();
+  }
+}

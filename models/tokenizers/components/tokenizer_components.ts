@@ -1,0 +1,333 @@
+/**
+ * The components of a `tokenizer.json`: which there are, which keys they have, who computes them. Right is what the Rust
+ * library `tokenizers` (0.23) gives, which Python uses; `tests/models/tokenizers/tokenizer_components_test.ts` compares.
+ *
+ * `@huggingface/tokenizers` computes a component where it gives the same tokens ("engine"); where it does not, the
+ * component is computed here ("here") and the difference is said; a component that neither computes is refused by name.
+ *
+ * @module
+ */
+
+/** What a component does. */
+export type ComponentKind = "normalizer" | "pre-tokenizer" | "model" | "post-processor" | "decoder";
+
+/** One component of the format. */
+export interface Component {
+  /** What it does. */
+  readonly kind: ComponentKind;
+  /** Its `type`. */
+  readonly type: string;
+  /** Who computes it. */
+  readonly by: "engine" | "here" | "refused";
+  /** Keys beside `type` that are read. */
+  readonly keys: readonly string[];
+  /** Keys that change no token. */
+  readonly harmless?: readonly string[];
+  /** How the engine (0.2.0) differs, or why it is refused. */
+  readonly why?: string;
+  /** Where that was reported. */
+  readonly upstream?: string;
+}
+
+const noIssue = "not in the engine";
+
+/** All components. */
+export const tokenizerComponents: readonly Component[] = [
+  { kind: "normalizer", type: "NFC", by: "engine", keys: [] },
+  { kind: "normalizer", type: "NFD", by: "engine", keys: [] },
+  { kind: "normalizer", type: "NFKC", by: "engine", keys: [] },
+  { kind: "normalizer", type: "NFKD", by: "engine", keys: [] },
+  {
+    kind: "normalizer",
+    type: "BertNormalizer",
+    by: "here",
+    keys: ["clean_text", "handle_chinese_chars", "strip_accents", "lowercase"],
+    why: "keeps private-use and format characters, drops halves of pairs, strips after lower case",
+  },
+  {
+    kind: "normalizer",
+    type: "Lowercase",
+    by: "here",
+    keys: [],
+    why: "a sigma at the end of a word becomes its final form",
+  },
+  {
+    kind: "normalizer",
+    type: "Strip",
+    by: "here",
+    keys: ["strip_left", "strip_right"],
+    why: "U+FEFF counts as white space, U+0085 does not",
+  },
+  { kind: "normalizer", type: "StripAccents", by: "engine", keys: [] },
+  {
+    kind: "normalizer",
+    type: "Replace",
+    by: "here",
+    keys: ["pattern", "content"],
+    why: "a dollar sign in the content is taken for JavaScript's patterns",
+  },
+  {
+    kind: "normalizer",
+    type: "Prepend",
+    by: "here",
+    keys: ["prepend"],
+    why: "an empty text gets the prefix too",
+  },
+  { kind: "normalizer", type: "Nmt", by: "here", keys: [], why: noIssue },
+  { kind: "normalizer", type: "ByteLevel", by: "here", keys: [], why: noIssue },
+  {
+    kind: "normalizer",
+    type: "Precompiled",
+    by: "here",
+    keys: ["precompiled_charsmap"],
+    why: "the map is not read; NFKC and a list of characters stand for it",
+  },
+  { kind: "normalizer", type: "Sequence", by: "here", keys: ["normalizers"] },
+
+  {
+    kind: "pre-tokenizer",
+    type: "ByteLevel",
+    by: "here",
+    keys: ["add_prefix_space", "use_regex"],
+    harmless: ["trim_offsets"],
+    why: "JavaScript's white space (U+FEFF, not U+0085)",
+  },
+  {
+    kind: "pre-tokenizer",
+    type: "Metaspace",
+    by: "here",
+    keys: ["replacement", "prepend_scheme", "split", "add_prefix_space"],
+    harmless: ["str_rep"],
+    why:
+      "split is ignored, so merges cross spaces; the first piece of a sequence is not told from others",
+    upstream: "https://github.com/huggingface/transformers.js/issues/866",
+  },
+  {
+    kind: "pre-tokenizer",
+    type: "Split",
+    by: "here",
+    keys: ["pattern", "behavior", "invert"],
+    why:
+      "Contiguous, MergedWithPrevious and MergedWithNext are taken for Isolated, invert for Removed",
+  },
+  {
+    kind: "pre-tokenizer",
+    type: "Punctuation",
+    by: "here",
+    keys: ["behavior"],
+    why: "neighbouring punctuation stays together, behavior is ignored",
+  },
+  {
+    kind: "pre-tokenizer",
+    type: "Digits",
+    by: "here",
+    keys: ["individual_digits"],
+    why: "only 0 to 9 are digits",
+  },
+  {
+    kind: "pre-tokenizer",
+    type: "Whitespace",
+    by: "here",
+    keys: [],
+    why: "only ASCII letters and digits are of a word",
+  },
+  { kind: "pre-tokenizer", type: "WhitespaceSplit", by: "here", keys: [], why: "U+FEFF, U+0085" },
+  { kind: "pre-tokenizer", type: "BertPreTokenizer", by: "here", keys: [], why: "U+FEFF, U+0085" },
+  {
+    kind: "pre-tokenizer",
+    type: "CharDelimiterSplit",
+    by: "here",
+    keys: ["delimiter"],
+    why: noIssue,
+  },
+  {
+    kind: "pre-tokenizer",
+    type: "FixedLength",
+    by: "here",
+    keys: ["length"],
+    why: "counts UTF-16 units, so it cuts pairs",
+  },
+  {
+    kind: "pre-tokenizer",
+    type: "UnicodeScripts",
+    by: "refused",
+    keys: [],
+    why:
+      "needs the scripts of Unicode as the Rust library has them; no language model is known to use it",
+  },
+  { kind: "pre-tokenizer", type: "Sequence", by: "here", keys: ["pretokenizers"] },
+
+  {
+    kind: "model",
+    type: "BPE",
+    by: "here",
+    keys: [
+      "vocab",
+      "merges",
+      "unk_token",
+      "continuing_subword_prefix",
+      "end_of_word_suffix",
+      "fuse_unk",
+      "byte_fallback",
+      "ignore_merges",
+      "dropout",
+    ],
+    harmless: ["cache_capacity"],
+    why:
+      "continuing_subword_prefix is ignored, unknown parts of different words are fused; minutes and 380 bytes a character for text without words",
+  },
+  {
+    kind: "model",
+    type: "WordPiece",
+    by: "engine",
+    keys: ["vocab", "unk_token", "continuing_subword_prefix", "max_input_chars_per_word"],
+  },
+  {
+    kind: "model",
+    type: "Unigram",
+    by: "here",
+    keys: ["vocab", "unk_id", "byte_fallback"],
+    why: "byte_fallback is ignored, unknown parts of different words are fused",
+    upstream: "https://github.com/huggingface/tokenizers.js/issues/26",
+  },
+  { kind: "model", type: "WordLevel", by: "here", keys: ["vocab", "unk_token"], why: noIssue },
+
+  {
+    kind: "post-processor",
+    type: "TemplateProcessing",
+    by: "here",
+    keys: ["single", "special_tokens"],
+    harmless: ["pair"],
+    why: "the ids of special_tokens are not read",
+  },
+  {
+    kind: "post-processor",
+    type: "BertProcessing",
+    by: "here",
+    keys: ["sep", "cls"],
+    why: "the ids are not read",
+  },
+  {
+    kind: "post-processor",
+    type: "RobertaProcessing",
+    by: "here",
+    keys: ["sep", "cls"],
+    harmless: ["trim_offsets", "add_prefix_space"],
+    why: "the ids are not read",
+  },
+  {
+    kind: "post-processor",
+    type: "ByteLevel",
+    by: "here",
+    keys: [],
+    harmless: ["add_prefix_space", "trim_offsets", "use_regex"],
+  },
+  { kind: "post-processor", type: "Sequence", by: "here", keys: ["processors"] },
+
+  {
+    kind: "decoder",
+    type: "ByteLevel",
+    by: "here",
+    keys: [],
+    harmless: ["add_prefix_space", "trim_offsets", "use_regex"],
+    why: "characters that stand for no byte become NUL",
+  },
+  {
+    kind: "decoder",
+    type: "WordPiece",
+    by: "here",
+    keys: ["prefix", "cleanup"],
+    why: 'one rule of cleanup (" do not") is missing',
+  },
+  {
+    kind: "decoder",
+    type: "Metaspace",
+    by: "here",
+    keys: ["replacement", "prepend_scheme", "add_prefix_space"],
+    harmless: ["split", "str_rep"],
+    why: "prepend_scheme is ignored",
+  },
+  { kind: "decoder", type: "BPEDecoder", by: "here", keys: ["suffix"], why: "an empty suffix" },
+  {
+    kind: "decoder",
+    type: "CTC",
+    by: "here",
+    keys: ["pad_token", "word_delimiter_token", "cleanup"],
+    why: "cleanup works on the whole text, not on its tokens",
+  },
+  {
+    kind: "decoder",
+    type: "Replace",
+    by: "here",
+    keys: ["pattern", "content"],
+    why: "a dollar sign in the content is taken for JavaScript's patterns",
+  },
+  { kind: "decoder", type: "Fuse", by: "here", keys: [] },
+  {
+    kind: "decoder",
+    type: "Strip",
+    by: "here",
+    keys: ["content", "start", "stop"],
+    why: "counts UTF-16 units",
+  },
+  {
+    kind: "decoder",
+    type: "ByteFallback",
+    by: "here",
+    keys: [],
+    why: "bytes that are no UTF-8 give one U+FFFD a sequence, not one a byte",
+  },
+  { kind: "decoder", type: "Sequence", by: "here", keys: ["decoders"] },
+];
+
+/** A component as a line of the table in docs/tokenizers.md. */
+export function componentRow({ kind, type, by, keys, why, upstream }: Component): string {
+  const options = keys.map((key) => `\`${key}\``).join(", ");
+  const reason = [why ?? "", upstream === undefined ? "" : `(${upstream})`].join(" ").trim();
+  return `| ${kind} | ${type} | ${by} | ${options} | ${reason} |`;
+}
+
+/** A component of a file with its keys checked. */
+export type ComponentConfig = { readonly type: string; readonly [key: string]: unknown };
+
+/**
+ * The component that a part of a file names.
+ *
+ * @throws TypeError for a part of no known type; RangeError for a type that is refused, or a key that is unknown.
+ */
+export function checkComponent(
+  kind: ComponentKind,
+  value: Readonly<Record<string, unknown>>,
+): ComponentConfig {
+  const { type } = value;
+  if (typeof type !== "string") {
+    throw new TypeError(
+      `Cannot load the tokenizer: a ${kind} has the type ${JSON.stringify(type)}, expected a text`,
+    );
+  }
+  const known = tokenizerComponents.filter((entry) => entry.kind === kind);
+  const component = known.find((entry) => entry.type === type);
+  if (component === undefined) {
+    throw new TypeError(
+      `Cannot load the tokenizer: unknown ${kind} ${JSON.stringify(type)}, known are ${
+        known.filter(({ by }) => by !== "refused").map((entry) => entry.type).join(", ")
+      }`,
+    );
+  }
+  if (component.by === "refused") {
+    throw new RangeError(
+      `Cannot load the tokenizer: ${kind} ${type} is not read: ${component.why}`,
+    );
+  }
+  for (const key of Object.keys(value)) {
+    if (key === "type" || component.keys.includes(key) || component.harmless?.includes(key)) {
+      continue;
+    }
+    throw new RangeError(
+      `Cannot load the tokenizer: ${kind} ${type} has the unknown key ${JSON.stringify(key)} (${
+        JSON.stringify(value[key])?.slice(0, 80)
+      }); known are ${[...component.keys, ...component.harmless ?? []].join(", ") || "none"}`,
+    );
+  }
+  return value as ComponentConfig;
+}

@@ -1,0 +1,198 @@
+/**
+ * Text to token ids and back, from the files that models come with: added tokens are found, what lies between them is
+ * normalized, cut into words and handed to the model. Tokens are those of the Rust library that Python uses; who computes
+ * each component, and where `@huggingface/tokenizers` would give other tokens, is said in `tokenizer_components.ts`.
+ *
+ * @module
+ */
+import { defaultTemplate } from "../checkpoints/chat_templates.ts";
+import { type SpecialTokenFiles, type SpecialTokens, specialTokensOf } from "./special_tokens.ts";
+import { tokenFinder } from "./tokenizer_added.ts";
+import type { TokenizerJson } from "./tokenizer_check.ts";
+import { cleaned, decoderOf } from "./components/tokenizer_decoders.ts";
+import { modelOf } from "./components/tokenizer_models.ts";
+import { normalizerOf } from "./components/tokenizer_normalizers.ts";
+import { record } from "./tokenizer_record.ts";
+import { settledJson, splitsSpecial } from "./tokenizer_settings.ts";
+import { splitterOf } from "./components/tokenizer_splits.ts";
+
+/** Options of {@linkcode Tokenizer.encode}. */
+export interface EncodeOptions {
+  /** Whether to add what the model expects around a text, such as its BOS token. Default true. */
+  readonly addSpecial?: boolean;
+}
+
+/** Options of {@linkcode Tokenizer.decode}. */
+export interface DecodeOptions {
+  /** Whether to leave special tokens out of the text. Default true. */
+  readonly skipSpecial?: boolean;
+}
+
+/** What other files of a folder say of its tokenizer. */
+export interface TokenizerOptions extends SpecialTokenFiles {
+  /** Contents of `added_tokens.json`, which older folders have in place of `added_tokens_decoder`. */
+  readonly addedTokens?: unknown;
+  /** The text of `chat_template.jinja`, which holds whatever `tokenizer_config.json` says. */
+  readonly chatTemplate?: string | undefined;
+  /** The texts of other templates that lie in files of their own, by name; not used here. */
+  readonly otherTemplates?: ReadonlyMap<string, string> | undefined;
+  /** Texts by id, for ids whose text `tokenizer.json` cannot say, since another id has it too. */
+  readonly texts?: readonly string[] | undefined;
+  /** A number for each merge of the model: the lowest first, of equal ones the leftmost pair. Default: in the order of the list. */
+  readonly mergeOrder?: readonly number[] | undefined;
+  /** What a user should know of how the files were made, a sentence each. */
+  readonly notes?: readonly string[] | undefined;
+}
+
+/** Text to token ids and back. */
+export interface Tokenizer extends SpecialTokens {
+  /** The ids of a text; a TypeError if the tokenizer cannot spell it and has no token for the unknown. */
+  encode(text: string, options?: EncodeOptions): number[];
+  /**
+   * The text of ids. Ids that no token has (models may have more rows than tokens) give no text.
+   * A RangeError is thrown for what is not an integer of at least 0.
+   */
+  decode(ids: readonly number[], options?: DecodeOptions): string;
+  /** One more than the largest id. */
+  readonly vocabularySize: number;
+  /** The Jinja template that lays out a conversation, if there is one. */
+  readonly chatTemplate?: string;
+  /** What the files ask for that is not followed, a sentence each. */
+  readonly notes?: readonly string[];
+}
+
+/**
+ * A tokenizer from the parsed contents of `tokenizer.json` and, if there is one, `tokenizer_config.json`.
+ *
+ * What stands before and behind a text is decided as transformers does it (special_tokens.ts). Spaces are never cleaned up
+ * unless the configuration says so.
+ *
+ * @throws TypeError or RangeError if the contents are not those of a tokenizer, or would make it hang.
+ *
+ * @example A tokenizer of three letters and one merge
+ * ```ts
+ * import { tokenizerFromJson } from "@qzo/qzo/models";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const tokenizer = tokenizerFromJson({
+ *   model: { type: "BPE", vocab: { a: 0, b: 1, c: 2, ab: 3 }, merges: ["a b"] },
+ *   decoder: { type: "Fuse" },
+ * });
+ * assertEquals(tokenizer.encode("cabc"), [2, 3, 2]);
+ * assertEquals(tokenizer.decode([2, 3, 2]), "cabc");
+ * ```
+ */
+export function tokenizerFromJson(
+  tokenizerJson: unknown,
+  tokenizerConfig?: unknown,
+  options: TokenizerOptions = {},
+): Tokenizer {
+  const config = tokenizerConfig === undefined || tokenizerConfig === null
+    ? {}
+    : record(tokenizerConfig, "tokenizer_config.json");
+  const json = settledJson(tokenizerJson, config, options);
+  const { ids, texts } = vocabularyOf(json, options.texts ?? []);
+  const special = specialTokensOf(
+    json.post_processor,
+    config,
+    options,
+    (text) => ids.get(text),
+    texts.length,
+  );
+  const normalize = normalizerOf(json.normalizer);
+  const split = splitterOf(json.pre_tokenizer);
+  // Only Metaspace wants to know whether a piece begins the text.
+  const asksFirst = JSON.stringify(json.pre_tokenizer)?.includes('"first"') === true;
+  const model = modelOf(json.model, options.mergeOrder);
+  const join = decoderOf(json.decoder);
+  // Tokens that do not say otherwise are found in the text as it is, the others in what the normalizer makes of it.
+  const sought = splitsSpecial(config)
+    ? json.added_tokens.filter((it) => !it.special)
+    : json.added_tokens;
+  const found = tokenFinder(sought.filter((it) => !it.normalized), (it) => it.content);
+  const foundNormalized = tokenFinder(
+    sought.filter((it) => it.normalized),
+    (it) => normalize(it.content),
+  );
+  const skipped = new Set(json.added_tokens.filter((it) => it.special).map((it) => it.content));
+  const tidy = config.clean_up_tokenization_spaces === true ? cleaned : (text: string) => text;
+  const notes = [...options.notes ?? [], ...json.notes];
+  const chatTemplate = options.chatTemplate ?? defaultTemplate(config.chat_template);
+
+  function idsOf(text: string): number[] {
+    const result: number[] = [];
+    const append = (more: readonly number[]): void => more.forEach((id) => result.push(id));
+    for (const section of found(text)) {
+      if ("id" in section) {
+        result.push(section.id);
+        continue;
+      }
+      const begins = section.start === 0 && !(asksFirst && normalize.takesFirst(section.text));
+      for (const part of foundNormalized(normalize(section.text))) {
+        if ("id" in part) result.push(part.id);
+        else {
+          const first = begins && part.start === 0;
+          for (const piece of split([{ text: part.text, first }])) append(model(piece.text));
+        }
+      }
+    }
+    return result;
+  }
+
+  return {
+    vocabularySize: texts.length,
+    ...special,
+    ...(chatTemplate === undefined ? {} : { chatTemplate }),
+    ...(notes.length === 0 ? {} : { notes }),
+    encode(text: string, { addSpecial = true }: EncodeOptions = {}): number[] {
+      const encoded = attempt(`tokenise ${preview(text)}`, () => idsOf(text.toWellFormed()));
+      return addSpecial ? [...special.start, ...encoded, ...special.end] : encoded;
+    },
+    decode(tokens: readonly number[], { skipSpecial = true }: DecodeOptions = {}): string {
+      const spelled: string[] = [];
+      for (const id of tokens) {
+        if (!Number.isInteger(id) || id < 0) {
+          throw new RangeError(`Cannot decode token id ${id}: it is not an integer of at least 0`);
+        }
+        const text = texts[id];
+        if (text !== undefined && !(skipSpecial && skipped.has(text))) spelled.push(text);
+      }
+      return attempt(`decode ${spelled.length} tokens`, () => tidy(join(spelled)).toWellFormed());
+    },
+  };
+}
+
+/** Errors of the engine are of any kind; ours stay as they are. */
+function attempt<T>(what: string, run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    if (error instanceof Error && error.message.startsWith("Cannot ")) throw error;
+    const message = error instanceof Error ? error.message : String(error);
+    throw new TypeError(`Cannot ${what}: ${message}`, { cause: error });
+  }
+}
+
+/** Ids by text and texts by id; a text that several ids have is spelled by the first. */
+function vocabularyOf(
+  json: TokenizerJson,
+  more: readonly string[],
+): { ids: ReadonlyMap<string, number>; texts: readonly (string | undefined)[] } {
+  const { vocab } = json.model;
+  const ids = new Map<string, number>();
+  const texts: (string | undefined)[] = [...more];
+  const add = (text: string, id: number): void => {
+    if (!ids.has(text)) ids.set(text, id);
+    while (texts.length <= id) texts.push(undefined);
+    texts[id] = text;
+  };
+  if (Array.isArray(vocab)) vocab.forEach(([text], id) => add(text, id));
+  else for (const [text, id] of Object.entries(vocab)) add(text, id);
+  for (const token of json.added_tokens) add(token.content, token.id);
+  if (ids.size === 0) throw new RangeError("Cannot load the tokenizer: its vocabulary is empty");
+  return { ids, texts };
+}
+
+function preview(text: string): string {
+  return JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}...` : text);
+}

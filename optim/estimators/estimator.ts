@@ -1,0 +1,40 @@
+/**
+ * Estimators: from the losses of a step's branches to one directional derivative per direction.
+ *
+ * @module
+ */
+import type { JsonValue } from "../json.ts";
+import type { Ops } from "../algebra/ops.ts";
+import type { Seed } from "../directions/seed.ts";
+
+/** One forward evaluation of a step: at `offset + amplitude * z(direction)`. */
+export interface BranchSpec {
+  /** Which of the step's directions, from 0. */
+  readonly direction: number;
+  /** What multiplies z, in units of the offset: `+epsilon`, `-epsilon`, or 0 for the unperturbed point. */
+  readonly amplitude: number;
+}
+
+/** How far a direction is looked along, drawn from its seed. */
+export interface Radius {
+  /** What multiplies the amplitudes of its branches. */
+  readonly factor: number;
+  /** What multiplies its derivative; a host scalar of the step. */
+  readonly weight: number;
+}
+
+/** How a step looks around itself. */
+export interface Estimator {
+  /** As written into a ledger's header. */
+  readonly name: string;
+  /** As written into a ledger's header. */
+  readonly parameters: Readonly<Record<string, JsonValue>>;
+  /** Directions of a step. */
+  readonly directions: number;
+  /** The evaluations of a step, in the order of the losses. */
+  readonly branches: readonly BranchSpec[];
+  /** How far a direction is looked along; always as far as its branches say if absent. */
+  radius?(seed: Seed): Radius;
+  /** The directional derivative of each direction, not weighted, from one finite loss per branch. */
+  derivatives<T>(o: Ops<T>, losses: readonly T[]): T[];
+}

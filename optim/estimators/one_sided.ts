@@ -1,0 +1,50 @@
+/**
+ * The one-sided estimate.
+ *
+ * @module
+ */
+import { integerWithin, positive } from "../check.ts";
+import type { Estimator } from "./estimator.ts";
+
+/** Arguments of {@linkcode oneSided}. */
+export interface OneSidedOptions {
+  /** How far to look, in units of the offset; 1e-3 by default. */
+  readonly epsilon?: number;
+  /** Directions of a step, which share one unperturbed evaluation; 1 by default, at most 1024. */
+  readonly queries?: number;
+}
+
+/**
+ * One-sided: `(L(w + epsilon z) - L(w)) / epsilon` for each of `queries` directions, with one shared base evaluation:
+ * `queries + 1` forwards a step instead of `2 queries`, at a bias of order epsilon.
+ * Branches: the base, then plus per direction.
+ *
+ * @example A slope of 3
+ * ```ts
+ * import { hostOps, oneSided } from "@qzo/qzo/optim";
+ * import { assertAlmostEquals } from "@std/assert";
+ *
+ * const estimator = oneSided({ epsilon: 0.5, queries: 2 });
+ * assertAlmostEquals(estimator.derivatives(hostOps, [1, 2.5, 1])[0], 3);
+ * ```
+ */
+export function oneSided({ epsilon = 1e-3, queries = 1 }: OneSidedOptions = {}): Estimator {
+  positive("oneSided", "epsilon", epsilon);
+  integerWithin("oneSided", "queries", queries, 1, 1024);
+  return {
+    name: "oneSided",
+    parameters: { epsilon, queries },
+    directions: queries,
+    branches: [
+      { direction: 0, amplitude: 0 },
+      ...Array.from({ length: queries }, (_, direction) => ({ direction, amplitude: epsilon })),
+    ],
+    derivatives(o, losses) {
+      const reciprocal = o.constant(1 / epsilon);
+      return Array.from(
+        { length: queries },
+        (_, q) => o.mul(o.sub(losses[q + 1], losses[0]), reciprocal),
+      );
+    },
+  };
+}

@@ -1,0 +1,47 @@
+/**
+ * The best of three points.
+ *
+ * @module
+ */
+import { positive } from "../check.ts";
+import type { Estimator } from "./estimator.ts";
+
+/** Arguments of {@linkcode threePoint}. */
+export interface ThreePointOptions {
+  /** How far the outer points lie, in units of the offset, and so how far a step goes; 1e-3 by default. */
+  readonly epsilon?: number;
+}
+
+/**
+ * Stay, forward, back: of `L(w)`, `L(w + epsilon z)` and `L(w - epsilon z)` the lowest decides; a tie stays. Its value is
+ * what moves there exactly when nothing changes it on the way: 0, `-epsilon`, `epsilon`.
+ * Branches: the base, plus, minus.
+ *
+ * Source: the stochastic three-point method, Bergou, Gorbunov, Richtarik (arXiv 1902.03591, algorithm 1).
+ *
+ * @example Forward is best
+ * ```ts
+ * import { hostOps, threePoint } from "@qzo/qzo/optim";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(threePoint({ epsilon: 0.5 }).derivatives(hostOps, [3, 2, 4]), [-0.5]);
+ * assertEquals(threePoint({ epsilon: 0.5 }).derivatives(hostOps, [1, 2, 4]), [0]);
+ * ```
+ */
+export function threePoint({ epsilon = 1e-3 }: ThreePointOptions = {}): Estimator {
+  positive("threePoint", "epsilon", epsilon);
+  return {
+    name: "threePoint",
+    parameters: { epsilon },
+    directions: 1,
+    branches: [0, epsilon, -epsilon].map((amplitude) => ({ direction: 0, amplitude })),
+    derivatives(o, [stay, forward, back]) {
+      const better = o.select(
+        o.less(back, forward),
+        o.constant(epsilon),
+        o.constant(-epsilon),
+      );
+      return [o.select(o.less(o.min(forward, back), stay), better, o.constant(0))];
+    },
+  };
+}

@@ -1,0 +1,298 @@
+/**
+ * The ledger: a fine-tune as a file of seeds and coefficients. A head (see {@linkcode LedgerHeader}) and one record of
+ * fixed size a step. Bytes only; who owns a file appends and flushes them.
+ *
+ * A record, little-endian: per direction moved along the top 24 bits of the coefficient's f32 (the low 8 are zero), the f32
+ * state after the step, and a CRC-16 over the head's checksum, the record's index and the record.
+ *
+ * @module
+ */
+import type { StepRecord } from "../steps/apply_record.ts";
+import { crc16 } from "./crc16.ts";
+import { moveSeeds } from "../directions/direction_plan.ts";
+import {
+  decodeHeader,
+  isOlderFingerprint,
+  type LedgerHead,
+  type LedgerHeader,
+  OLDER_FINGERPRINT,
+} from "./ledger_header.ts";
+import { roundCoefficient } from "../offset.ts";
+import { masterSeed, type Seed } from "../directions/seed.ts";
+import { isHeld, updateInputs } from "../updates/update_rule.ts";
+
+/** A step as a ledger keeps it. */
+export interface LedgerRecord extends StepRecord {
+  /** Counted from 0: the record's index. */
+  readonly step: number;
+  /** The transformation's state after the step. */
+  readonly state: readonly number[];
+}
+
+/** A ledger that was read. */
+export interface Ledger {
+  /** The head with its bytes, to append records after. */
+  readonly head: LedgerHead;
+  /** What the head says. */
+  readonly header: LedgerHeader;
+  /** The records up to the first that is torn or damaged. */
+  readonly records: LedgerReader;
+  /** Bytes of the file that are good: cut it here before appending. */
+  readonly validBytes: number;
+  /** Bytes dropped after them. */
+  readonly tornBytes: number;
+  /** What a user should know, a sentence each. */
+  readonly notes: readonly string[];
+  /** The first whole record that does not check; undefined where there is only an unfinished tail, or none. */
+  readonly damage: LedgerDamage | undefined;
+}
+
+/** A record that is whole and yet wrong: damaged on the disk, for a torn one is short, or zeros. */
+export interface LedgerDamage {
+  /** Which one, counted from 0: as many steps before it are good. */
+  readonly record: number;
+  /** Whole records in the file, those behind it included. */
+  readonly records: number;
+  /** Where it begins in the file, in bytes. */
+  readonly offset: number;
+}
+
+/** What is wrong with a ledger, as a part of a sentence. */
+export function damageText({ record, records, offset }: LedgerDamage): string {
+  return `record ${record} of ${records}, counted from 0, is damaged (offset ${offset} of the file)`;
+}
+
+/**
+ * How many steps to replay: all by default.
+ *
+ * @param steps How many are wanted
+ * @throws {SyntaxError} When the ledger is damaged within them
+ */
+export function stepsToReplay({ records, damage }: Ledger, steps?: number): number {
+  if (damage && (steps ?? Infinity) > records.length) {
+    throw new SyntaxError(
+      `Cannot replay ${steps ?? "all"} steps of the ledger: ${damageText(damage)}. ` +
+        `The ${records.length} steps before it are good: replay those with --step ${records.length}, or bring the file back from a copy`,
+    );
+  }
+  return Math.min(steps ?? records.length, records.length);
+}
+
+/** Ties a record to its place: continued over the record's payload. */
+function startChecksum(head: LedgerHead, index: number): number {
+  const view = new DataView(new ArrayBuffer(8));
+  view.setUint32(0, head.crc, true);
+  view.setUint32(4, index, true);
+  return crc16(new Uint8Array(view.buffer));
+}
+
+/**
+ * The bytes of one record.
+ *
+ * @param index the step, counted from 0.
+ * @param coefficients one per direction moved along, rounded by {@linkcode roundCoefficient}.
+ * @param state the transformation's state after the step, finite f32.
+ * @throws TypeError when there are too many or too few of either; RangeError when one of them is not as said.
+ */
+export function encodeRecord(
+  head: LedgerHead,
+  index: number,
+  coefficients: readonly number[],
+  state: readonly number[],
+): Uint8Array<ArrayBuffer> {
+  const { moves, header: { stateSize } } = head;
+  if (coefficients.length !== moves || state.length !== stateSize) {
+    throw new TypeError(
+      `Cannot encode record ${index}: ${coefficients.length} coefficients and ${state.length} state scalars given, ` +
+        `${moves} and ${stateSize} needed`,
+    );
+  }
+  if (!(Number.isInteger(index) && index >= 0 && index < 2 ** 32)) {
+    throw new RangeError(`Cannot encode record ${index}: the index is not a u32`);
+  }
+  const bytes = new Uint8Array(head.recordSize);
+  const view = new DataView(bytes.buffer);
+  let at = 0;
+  for (const coefficient of coefficients) {
+    if (!isCoefficient(coefficient)) {
+      throw new RangeError(
+        `Cannot encode record ${index}: coefficient ${coefficient} is not rounded`,
+      );
+    }
+    const bits = floatBits(coefficient) >>> 8;
+    view.setUint16(at, bits & 0xffff, true);
+    view.setUint8(at + 2, bits >>> 16);
+    at += 3;
+  }
+  for (const value of state) {
+    if (!Number.isFinite(value) || Math.fround(value) !== value) {
+      throw new RangeError(
+        `Cannot encode record ${index}: state scalar ${value} is not a finite f32`,
+      );
+    }
+    view.setFloat32(at, value, true);
+    at += 4;
+  }
+  view.setUint16(at, crc16(bytes.subarray(0, at), startChecksum(head, index)), true);
+  return bytes;
+}
+
+const scratch = new DataView(new ArrayBuffer(4));
+
+function floatBits(value: number): number {
+  scratch.setFloat32(0, value);
+  return scratch.getUint32(0);
+}
+
+function bitsFloat(bits: number): number {
+  scratch.setUint32(0, bits);
+  return scratch.getFloat32(0);
+}
+
+/** Whether rounding would leave a coefficient as it is. */
+function isCoefficient(value: number): boolean {
+  return Number.isFinite(value) && Object.is(roundCoefficient(value), value);
+}
+
+/** The records of a ledger, by step. */
+export class LedgerReader implements Iterable<LedgerRecord> {
+  /** How many records there are. */
+  readonly length: number;
+  readonly #head: LedgerHead;
+  readonly #view: DataView;
+  readonly #master: Seed;
+
+  /** Reads the whole records in `bytes`, which begin after the head; {@linkcode readLedger} has checked them. */
+  constructor(head: LedgerHead, bytes: Uint8Array) {
+    this.#head = head;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.length = Math.floor(bytes.length / head.recordSize);
+    this.#master = masterSeed(head.header.seed);
+  }
+
+  #at(index: number): number {
+    if (Number.isInteger(index) && index >= 0 && index < this.length) {
+      return index * this.#head.recordSize;
+    }
+    throw new RangeError(`Cannot read record ${index} of a ledger of ${this.length} records`);
+  }
+
+  /** What multiplied z at a step, per direction moved along. */
+  coefficients(index: number): number[] {
+    const start = this.#at(index);
+    return Array.from({ length: this.#head.moves }, (_, move) => {
+      const at = start + 3 * move;
+      const bits = this.#view.getUint16(at, true) | (this.#view.getUint8(at + 2) << 16);
+      return bitsFloat(bits << 8);
+    });
+  }
+
+  /** The transformation's state after a step. */
+  state(index: number): number[] {
+    const { moves, header: { stateSize } } = this.#head;
+    const start = this.#at(index) + 3 * moves;
+    return Array.from({ length: stateSize }, (_, i) => this.#view.getFloat32(start + 4 * i, true));
+  }
+
+  /** The seed of every direction that a step moved along. */
+  seeds(index: number): Seed[] {
+    this.#at(index);
+    const { plan, header: { directions } } = this.#head;
+    return moveSeeds(plan, directions, this.#master, index);
+  }
+
+  /** All of a step. */
+  record(index: number): LedgerRecord {
+    const { update, plan } = this.#head;
+    const coefficients = this.coefficients(index);
+    return {
+      step: index,
+      seeds: this.seeds(index),
+      coefficients,
+      ...(update
+        ? {
+          inputs: updateInputs(this.#head, index),
+          held: isHeld(plan, index) ||
+            update.restsAtZero === true && coefficients.every((c) => c === 0),
+        }
+        : {}),
+      state: this.state(index),
+    };
+  }
+
+  /** All steps in order. */
+  *[Symbol.iterator](): Generator<LedgerRecord> {
+    for (let index = 0; index < this.length; index++) yield this.record(index);
+  }
+}
+
+/** Records of `bytes` before the first that is torn or damaged. */
+function countValid(head: LedgerHead, bytes: Uint8Array): number {
+  const reader = new LedgerReader(head, bytes);
+  const payload = head.recordSize - 2;
+  for (let index = 0; index < reader.length; index++) {
+    const at = index * head.recordSize;
+    const crc = crc16(bytes.subarray(at, at + payload), startChecksum(head, index));
+    const stored = bytes[at + payload] | (bytes[at + payload + 1] << 8);
+    const good = crc === stored && reader.coefficients(index).every(isCoefficient) &&
+      reader.state(index).every(Number.isFinite);
+    if (!good) return index;
+  }
+  return reader.length;
+}
+
+/** What is left behind the good records, where that is no unfinished tail. */
+function damageOf(head: LedgerHead, body: Uint8Array, record: number): LedgerDamage | undefined {
+  const at = record * head.recordSize;
+  const records = Math.floor(body.length / head.recordSize);
+  // A file that was made longer and not written yet when the power went has zeros there.
+  if (records === record || body.subarray(at).every((byte) => byte === 0)) return undefined;
+  return { record, records, offset: head.bytes.length + at };
+}
+
+/**
+ * Reads a ledger. A torn tail is dropped and reported. Everything from the first damaged record on is dropped too, since later
+ * steps mean nothing without it, and told apart: see {@linkcode stepsToReplay}.
+ *
+ * @throws SyntaxError when the head is damaged: nothing can be said about the records then.
+ *
+ * @example Write, tear, read
+ * ```ts
+ * import { encodeHeader, encodeRecord, NOISE_VERSION, qzo, readLedger } from "@qzo/qzo/optim";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const head = encodeHeader({
+ *   model: "toy",
+ *   trainables: [],
+ *   optimiser: qzo().describe(),
+ *   seed: 1,
+ *   distribution: "normal",
+ *   projection: "keep-sign",
+ *   noiseVersion: NOISE_VERSION,
+ *   directions: 1,
+ *   stateSize: 0,
+ *   data: null,
+ *   created: "2026-01-01T00:00:00Z",
+ * });
+ * const file = [...head.bytes, ...encodeRecord(head, 0, [-0.25], []), 1, 2];
+ * const { records, tornBytes } = readLedger(new Uint8Array(file));
+ * assertEquals(records.coefficients(0), [-0.25]);
+ * assertEquals([records.length, tornBytes], [1, 2]);
+ * ```
+ */
+export function readLedger(bytes: Uint8Array): Ledger {
+  const head = decodeHeader(bytes);
+  const body = bytes.subarray(head.bytes.length);
+  const count = countValid(head, body);
+  const valid = count * head.recordSize;
+  const tornBytes = body.length - valid;
+  return {
+    head,
+    header: head.header,
+    records: new LedgerReader(head, body.slice(0, valid)),
+    validBytes: head.bytes.length + valid,
+    tornBytes,
+    damage: damageOf(head, body, count),
+    notes: isOlderFingerprint(head.header.model) ? [OLDER_FINGERPRINT] : [],
+  };
+}

@@ -1,0 +1,387 @@
+/**
+ * The header of a ledger: which model, what is trained, by which optimiser, from which seed.
+ *
+ * Bytes, little-endian: `QZOLEDGR`, u32 version, u32 length of the JSON, the JSON (UTF-8), u32 CRC-32 of all before,
+ * zeros up to a multiple of 8.
+ *
+ * Version 1 is of optimisers whose steps move along their own directions and forget them. Version 2 is of all others:
+ * `optimiser.directions` in its JSON is their {@linkcode DirectionPlan}, and a record has a coefficient for every direction
+ * remembered. Version 3 is of optimisers with an update rule, `optimiser.update` in the JSON, whatever their directions: who knows
+ * only the first two would replay them as others. Version 4 is of tensors with gains, version 6 of update rules that move by gradients of
+ * zeros too, {@linkcode LedgerHeader.zeros}. The lowest that says all is written; all are read. There is no version 5.
+ *
+ * @module
+ */
+import { crc32 } from "node:zlib";
+import {
+  type DirectionPlan,
+  movesOf,
+  parseDirections,
+  plainDirections,
+} from "../directions/direction_plan.ts";
+import type { JsonValue } from "../json.ts";
+import {
+  type Distribution,
+  DISTRIBUTIONS,
+  largestGain,
+  laws,
+  NOISE_VERSION,
+  type Structure,
+} from "../directions/noise.ts";
+import { type OffsetForm, offsetForms, type Projection, projections } from "../offset.ts";
+import type { UpdateRule } from "../updates/update_rule.ts";
+import { parseUpdateRule } from "../updates/update_rules.ts";
+
+/** One trained tensor. */
+export interface LedgerTrainable {
+  /** The tensor's name. */
+  readonly name: string;
+  /** Its id in the noise generator, a u32. */
+  readonly id: number;
+  /** Offsets, including those that only pad. */
+  readonly count: number;
+  /** How its offsets change their base. */
+  readonly form: OffsetForm;
+  /** Columns that share an offset. */
+  readonly span: number;
+  /** Rows of the tensor. */
+  readonly rows: number;
+  /** Columns of the tensor. */
+  readonly columns: number;
+  /** Elements that a mask with a global budget leaves, in 65536ths; absent elsewhere. */
+  readonly share?: number | undefined;
+  /** The power of two that its z is multiplied by, where tensors differ; absent elsewhere. */
+  readonly gain?: number | undefined;
+}
+
+/** What a ledger says about itself. */
+export interface LedgerHeader {
+  /** The fingerprint of the base model: `2:` and a SHA-256, or without the `2:` an older one, see {@linkcode isOlderFingerprint}. */
+  readonly model: string;
+  /** What is trained, in order; ids are unique. */
+  readonly trainables: readonly LedgerTrainable[];
+  /** `optimiser.describe()`. */
+  readonly optimiser: JsonValue;
+  /** The master seed. */
+  readonly seed: number;
+  /** The law of z. */
+  readonly distribution: Distribution;
+  /** What offsets may not do. */
+  readonly projection: Projection;
+  /** {@linkcode NOISE_VERSION} of the writer. */
+  readonly noiseVersion: number;
+  /** Directions of a step, 1 to 1024. */
+  readonly directions: number;
+  /** f32 scalars of state in a record, 0 to 1024. */
+  readonly stateSize: number;
+  /**
+   * `"move"`: the optimiser's update rule moves by a gradient of zeros too. Absent where there is no rule, and in ledgers of older
+   * versions, whose rules rested then (see {@linkcode UpdateRule.restsAtZero}).
+   */
+  readonly zeros?: "move" | undefined;
+  /** How the data were ordered: what is needed to go on with the same batches. */
+  readonly data: JsonValue;
+  /** When it was begun, in ISO 8601. */
+  readonly created: string;
+}
+
+/** A header with its bytes: what every record's checksum depends on. */
+export interface LedgerHead {
+  /** What the bytes say. */
+  readonly header: LedgerHeader;
+  /** The head of the file. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** The checksum in it. */
+  readonly crc: number;
+  /** How the directions of a record follow from its index. */
+  readonly plan: DirectionPlan;
+  /** What becomes of each offset's gradient; undefined where offsets move by the coefficients alone. */
+  readonly update: UpdateRule | undefined;
+  /** Coefficients of every record. */
+  readonly moves: number;
+  /** Bytes of every record after it. */
+  readonly recordSize: number;
+}
+
+const magic = new TextEncoder().encode("QZOLEDGR");
+const versions = { plain: 1, planned: 2, ruled: 3, gained: 4, zeros: 6 };
+const fixedBytes = 16;
+/** Far above any real manifest. */
+const longestJson = 8 * 2 ** 20;
+
+function padded(length: number): number {
+  return Math.ceil(length / 8) * 8;
+}
+
+function bad(why: string): SyntaxError {
+  return new SyntaxError(`Cannot read ledger header: ${why}`);
+}
+
+/** The bytes of a ledger's head. Throws a SyntaxError when the header does not hold what its type promises. */
+export function encodeHeader(header: LedgerHeader): LedgerHead {
+  const checked = checkHeader(header);
+  const json = new TextEncoder().encode(JSON.stringify(checked));
+  if (json.length > longestJson) {
+    throw new RangeError(
+      `Cannot encode ledger header: ${json.length} bytes of JSON, at most ${longestJson}`,
+    );
+  }
+  const bytes = new Uint8Array(padded(fixedBytes + json.length + 4));
+  const view = new DataView(bytes.buffer);
+  bytes.set(magic);
+  view.setUint32(8, versionOf(checked), true);
+  view.setUint32(12, json.length, true);
+  bytes.set(json, fixedBytes);
+  const crc = crc32(bytes.subarray(0, fixedBytes + json.length));
+  view.setUint32(fixedBytes + json.length, crc, true);
+  return { header: checked, bytes, crc, ...recordShape(checked) };
+}
+
+/**
+ * Reads the head of a ledger; records may follow it.
+ *
+ * @throws SyntaxError when the bytes are no whole and undamaged head of a known version.
+ */
+export function decodeHeader(bytes: Uint8Array): LedgerHead {
+  if (bytes.length < fixedBytes) throw bad(`${bytes.length} bytes are too few`);
+  if (magic.some((byte, i) => bytes[i] !== byte)) {
+    throw bad(`it begins with ${JSON.stringify(String.fromCharCode(...bytes.subarray(0, 8)))}`);
+  }
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const found = view.getUint32(8, true);
+  if (!Object.values(versions).includes(found)) {
+    throw bad(`version ${found} is not known, only ${Object.values(versions).join(", ")}`);
+  }
+  const length = view.getUint32(12, true);
+  const end = fixedBytes + length;
+  if (length > longestJson || padded(end + 4) > bytes.length) {
+    throw bad(`it says ${length} bytes of JSON, the file has ${bytes.length} bytes`);
+  }
+  const crc = view.getUint32(end, true);
+  const actual = crc32(bytes.subarray(0, end));
+  if (crc !== actual) {
+    throw bad(`its checksum is ${actual.toString(16)}, it says ${crc.toString(16)}`);
+  }
+  const head = bytes.slice(0, padded(end + 4));
+  if (head.subarray(end + 4).some((byte) => byte !== 0)) throw bad("its padding is not zero");
+  const header = checkHeader(parseJson(bytes.subarray(fixedBytes, end)));
+  const needed = versionOf(header);
+  if (found !== needed) {
+    throw bad(
+      `its version is ${found}, its optimiser's directions and update rule are of ${needed}`,
+    );
+  }
+  return { header, bytes: head, crc, ...recordShape(header) };
+}
+
+/** What `optimiser.describe()` says of directions that are not plain, or of an update rule. */
+function described({ optimiser }: LedgerHeader, key: "directions" | "update"): unknown {
+  return typeof optimiser === "object" && optimiser !== null && !Array.isArray(optimiser)
+    ? (optimiser as Fields)[key]
+    : undefined;
+}
+
+function versionOf(header: LedgerHeader): number {
+  if (header.zeros !== undefined) return versions.zeros;
+  if (header.trainables.some(({ gain }) => gain !== undefined)) return versions.gained;
+  if (described(header, "update") !== undefined) return versions.ruled;
+  return described(header, "directions") === undefined ? versions.plain : versions.planned;
+}
+
+function recordShape(
+  header: LedgerHeader,
+): Pick<LedgerHead, "plan" | "update" | "moves" | "recordSize"> {
+  const planned = described(header, "directions");
+  const plan = planned === undefined
+    ? plainDirections
+    : readPart("directions", planned, parseDirections);
+  const rule = described(header, "update");
+  const named = rule === undefined ? undefined : readPart("update rule", rule, parseUpdateRule);
+  if (header.zeros && !named) throw bad(`"zeros" is ${header.zeros}, without an update rule`);
+  const update = named && !header.zeros ? { ...named, restsAtZero: true } : named;
+  if (update && (plan.memory > 1 || plan.decays)) {
+    throw bad("its update rule cannot follow directions that are remembered or decay");
+  }
+  const moves = movesOf(plan, header.directions);
+  if (moves > 1024) throw bad(`a step moves along ${moves} directions, at most 1024 may be`);
+  const { structure } = laws[header.distribution];
+  for (const key of ["mask", "blocks", "lowRank"] satisfies Structure[]) {
+    if ((structure === key) !== (plan[key] !== undefined)) {
+      throw bad(
+        `"distribution" is ${header.distribution}, ${plan[key] ? "with" : "without"} ${key}`,
+      );
+    }
+  }
+  for (const { name, share, gain } of header.trainables) {
+    if ((gain !== undefined) !== (plan.gains !== undefined)) {
+      throw bad(`"${name}" has ${gain === undefined ? "no" : "a"} gain`);
+    }
+    if ((share !== undefined) !== (plan.mask?.budget === "global")) {
+      throw bad(`"${name}" has ${share === undefined ? "no" : "a"} share of the mask`);
+    }
+  }
+  return { plan, update, moves, recordSize: 3 * moves + 4 * header.stateSize + 2 };
+}
+
+function readPart<Part>(what: string, value: unknown, parse: (value: unknown) => Part): Part {
+  try {
+    return parse(value);
+  } catch (error) {
+    throw bad(`its ${what} cannot be used (${error instanceof Error ? error.message : error})`);
+  }
+}
+
+function parseJson(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch (error) {
+    throw bad(`its JSON does not parse (${error instanceof Error ? error.message : error})`);
+  }
+}
+
+/** One field of a record of unknown shape. */
+type Fields = Readonly<Record<string, unknown>>;
+
+function fields(value: unknown, what: string): Fields {
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Fields;
+  throw bad(`${what} is not an object`);
+}
+
+function text(from: Fields, key: string): string {
+  const value = from[key];
+  if (typeof value === "string") return value;
+  throw bad(`"${key}" is ${JSON.stringify(value)}, not a string`);
+}
+
+function integer(from: Fields, key: string, minimum: number, maximum: number): number {
+  const value = from[key];
+  if (Number.isInteger(value) && value as number >= minimum && value as number <= maximum) {
+    return value as number;
+  }
+  throw bad(`"${key}" is ${JSON.stringify(value)}, not an integer from ${minimum} to ${maximum}`);
+}
+
+function choice<Choice extends string>(
+  from: Fields,
+  key: string,
+  choices: readonly Choice[],
+): Choice {
+  const value = choices.find((known) => known === from[key]);
+  if (value !== undefined) return value;
+  throw bad(`"${key}" is ${JSON.stringify(from[key])}, not one of ${choices.join(", ")}`);
+}
+
+function json(from: Fields, key: string): JsonValue {
+  const value = from[key];
+  if (value === undefined) throw bad(`"${key}" is missing`);
+  return value as JsonValue;
+}
+
+const u32 = 0xffffffff;
+
+function checkTrainable(value: unknown): LedgerTrainable {
+  const from = fields(value, "a trainable");
+  return {
+    name: text(from, "name"),
+    id: integer(from, "id", 0, u32),
+    count: integer(from, "count", 0, u32),
+    form: choice(from, "form", offsetForms),
+    span: integer(from, "span", 1, u32),
+    rows: integer(from, "rows", 1, u32),
+    columns: integer(from, "columns", 1, u32),
+    ...(from.share === undefined ? {} : { share: integer(from, "share", 0, 65536) }),
+    ...(from.gain === undefined ? {} : { gain: integer(from, "gain", -largestGain, largestGain) }),
+  };
+}
+
+function checkHeader(value: unknown): LedgerHeader {
+  const from = fields(value, "the JSON");
+  const list = from.trainables;
+  if (!Array.isArray(list)) throw bad(`"trainables" is not an array`);
+  const trainables = list.map(checkTrainable);
+  const ids = new Map<number, string>();
+  for (const { id, name } of trainables) {
+    if (ids.has(id)) throw bad(`"${ids.get(id)}" and "${name}" have the same id ${id}`);
+    ids.set(id, name);
+  }
+  return {
+    model: text(from, "model"),
+    trainables,
+    optimiser: json(from, "optimiser"),
+    seed: integer(from, "seed", 0, Number.MAX_SAFE_INTEGER),
+    distribution: choice(from, "distribution", DISTRIBUTIONS),
+    projection: choice(from, "projection", projections),
+    noiseVersion: integer(from, "noiseVersion", 0, u32),
+    directions: integer(from, "directions", 1, 1024),
+    stateSize: integer(from, "stateSize", 0, 1024),
+    ...(from.zeros === undefined ? {} : { zeros: choice(from, "zeros", ["move"] as const) }),
+    data: json(from, "data"),
+    created: text(from, "created"),
+  };
+}
+
+const trainableKeys = [
+  "id",
+  "count",
+  "form",
+  "span",
+  "rows",
+  "columns",
+  "share",
+  "gain",
+] as const;
+
+/**
+ * Whether a base is known by a fingerprint of older libraries, a plain SHA-256: it covers the first and last rows of each tensor, and
+ * not those between.
+ */
+export function isOlderFingerprint(model: string): boolean {
+  return /^[0-9a-f]{64}$/.test(model);
+}
+
+/** What to say where {@linkcode isOlderFingerprint} holds and the base is the right one as far as can be seen. */
+export const OLDER_FINGERPRINT =
+  "its base is known by an older fingerprint, middle rows unchecked: a base whose first and last rows are the same is taken for it";
+
+/** The beginning of a fingerprint: enough to tell two apart. */
+function shortened(model: string): string {
+  return model.length > 20 ? `${model.slice(0, 18)}…` : model;
+}
+
+/**
+ * Refuses a ledger that was written over another model or other trainables, or with other noise.
+ *
+ * @throws RangeError that names the first difference.
+ */
+export function assertLedgerFits(
+  header: LedgerHeader,
+  model: string,
+  trainables: readonly LedgerTrainable[],
+): void {
+  const refuse = (why: string) => new RangeError(`Cannot use ledger: ${why}`);
+  if (header.model !== model) {
+    throw refuse(
+      `the loaded model is not the base this ledger was made with: its fingerprint is ${
+        shortened(model)
+      }, the ledger's base has ${shortened(header.model)}. ` +
+        "Load the very model that was trained; one that was changed since, in a single byte or key, is another",
+    );
+  }
+  if (header.noiseVersion !== NOISE_VERSION) {
+    throw refuse(`its noise is of version ${header.noiseVersion}, ours of ${NOISE_VERSION}`);
+  }
+  header.trainables.forEach((theirs, i) => {
+    const ours = trainables.at(i);
+    if (!ours || ours.name !== theirs.name) {
+      throw refuse(`its trainable ${i} is "${theirs.name}", ours "${ours?.name ?? "(none)"}"`);
+    }
+    for (const key of trainableKeys) {
+      if (ours[key] !== theirs[key]) {
+        throw refuse(`"${theirs.name}" has ${key} ${theirs[key]} in it, ours has ${ours[key]}`);
+      }
+    }
+  });
+  if (trainables.length > header.trainables.length) {
+    throw refuse(`our trainable "${trainables[header.trainables.length].name}" is not in it`);
+  }
+}

@@ -1,0 +1,259 @@
+/**
+ * Masks by magnitude: offsets of small, or of large, base values alone are trained.
+ *
+ * @module
+ */
+
+import { integerWithin } from "../check.ts";
+import { freeze, frozenOffset, thaw } from "./frozen.ts";
+import { applyOffset, type OffsetForm } from "../offset.ts";
+
+/** Which offsets are trained: those of base values that are small, or large. What is left out is frozen, for the whole run or for a while. */
+export interface Magnitude {
+  /** Share of the offsets that are trained, above 0 to 1; met to the element. */
+  readonly density: number;
+  /** Which end of the magnitudes is trained; `"small"` by default. */
+  readonly take?: "small" | "large" | undefined;
+  /** Whether every tensor keeps that share of its own, or all together; `"tensor"` by default. */
+  readonly budget?: "tensor" | "global" | undefined;
+  /** Steps until it is decided anew, by the values as training has moved them; never by default. */
+  readonly keep?: number | undefined;
+}
+
+/** Ends of the magnitudes. */
+export const magnitudeEnds: readonly ["small", "large"] = ["small", "large"];
+
+/** What a share can be of. */
+export const magnitudeBudgets: readonly ["tensor", "global"] = ["tensor", "global"];
+
+/** A complete {@linkcode Magnitude}. */
+export interface CompleteMagnitude {
+  /** Share of the offsets that are trained. */
+  readonly density: number;
+  /** Which end of the magnitudes is trained. */
+  readonly take: "small" | "large";
+  /** What the share is of. */
+  readonly budget: "tensor" | "global";
+  /** Steps until it is decided anew; absent if never. */
+  readonly keep?: number;
+}
+
+/** The same with nothing left open; throws a RangeError for what is not as said. */
+export function completeMagnitude(
+  { density, take = "small", budget = "tensor", keep }: Magnitude,
+): CompleteMagnitude {
+  if (!(density > 0 && density <= 1)) {
+    throw new RangeError(
+      `Cannot make a mask by magnitude: density must lie above 0, at most 1, not be ${density}`,
+    );
+  }
+  for (const [value, known] of [[take, magnitudeEnds], [budget, magnitudeBudgets]] as const) {
+    if (!(known as readonly string[]).includes(value)) {
+      throw new RangeError(
+        `Cannot make a mask by magnitude: unknown ${JSON.stringify(value)}, known are ${
+          known.join(", ")
+        }`,
+      );
+    }
+  }
+  if (keep === undefined) return { density, take, budget };
+  return {
+    ...{ density, take, budget },
+    keep: integerWithin("a mask by magnitude", "keep", keep, 1, 0xffffffff),
+  };
+}
+
+/** Numbers that are not negative in the order of their bits; NaN stands for what is not there. */
+class Order {
+  readonly #parts: readonly Float32Array[];
+  readonly #flip: number;
+
+  constructor(parts: readonly Float32Array[], take: "small" | "large") {
+    this.#parts = parts;
+    this.#flip = take === "small" ? 0 : 0x7fffffff;
+  }
+
+  /** Calls with the key of every number, its part and place. */
+  each(visit: (key: number, part: number, index: number) => void): void {
+    this.#parts.forEach((values, part) => {
+      const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
+      for (let i = 0; i < bits.length; i++) {
+        const size = bits[i] & 0x7fffffff;
+        if (size <= 0x7f800000) visit(size ^ this.#flip, part, i);
+      }
+    });
+  }
+}
+
+/** Marks the first `share` of all numbers of `parts` in order; of equal ones those that come first. */
+function markFirst(
+  parts: readonly Float32Array[],
+  { density, take }: CompleteMagnitude,
+  marks: readonly Uint8Array[],
+): void {
+  const order = new Order(parts, take);
+  const high = new Float64Array(32768);
+  let total = 0;
+  order.each((key) => {
+    high[key >>> 16]++;
+    total++;
+  });
+  let left = Math.round(density * total);
+  if (left === 0) return;
+  // The number of rank `left`: first the upper 15 bits of its key, then the lower 16.
+  let upper = 0;
+  while (left > high[upper]) left -= high[upper++];
+  const low = new Float64Array(65536);
+  order.each((key) => {
+    if (key >>> 16 === upper) low[key & 0xffff]++;
+  });
+  let lower = 0;
+  while (left > low[lower]) left -= low[lower++];
+  const last = upper * 65536 + lower;
+  order.each((key, part, index) => {
+    if (key < last || key === last && left-- > 0) marks[part][index] = 1;
+  });
+}
+
+/**
+ * The share of each tensor, in 65536ths, when `density` of all values are kept, the largest.
+ *
+ * @param magnitudes as of {@linkcode magnitudeMask}.
+ *
+ * @example Three of four large values are in the second tensor
+ * ```ts
+ * import { magnitudeShares } from "@qzo/qzo/optim";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const magnitudes = [new Float32Array([1, 2, 3, 9]), new Float32Array([6, 7, 8, 5])];
+ * assertEquals(magnitudeShares(0.5, magnitudes), [0.25 * 65536, 0.75 * 65536]);
+ * ```
+ */
+export function magnitudeShares(density: number, magnitudes: readonly Float32Array[]): number[] {
+  const masks = magnitudeMask({ density, take: "large", budget: "global" }, magnitudes);
+  return masks.map((mask, i) => {
+    const kept = mask.reduce((sum, one) => sum + one, 0);
+    const all = magnitudes[i].reduce((sum, size) => sum + (Number.isNaN(size) ? 0 : 1), 0);
+    return Math.round(65536 * kept / Math.max(1, all));
+  });
+}
+
+/**
+ * Which elements a mask by magnitude leaves: 1 for those trained, 0 for others, by tensor.
+ *
+ * @param magnitudes by tensor, signs ignored; NaN for what only pads, which is not counted and not trained.
+ *
+ * @example The smaller half of each tensor, and of both together
+ * ```ts
+ * import { magnitudeMask } from "@qzo/qzo/optim";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const magnitudes = [new Float32Array([1, -4]), new Float32Array([2, 3, 5, NaN, 6])];
+ * const each = magnitudeMask({ density: 0.5 }, magnitudes);
+ * assertEquals(each.map((mask) => [...mask]), [[1, 0], [1, 1, 0, 0, 0]]);
+ * const all = magnitudeMask({ density: 0.5, budget: "global" }, magnitudes);
+ * assertEquals(all.map((mask) => [...mask]), [[1, 0], [1, 1, 0, 0, 0]]);
+ * ```
+ */
+export function magnitudeMask(
+  magnitude: Magnitude,
+  magnitudes: readonly Float32Array[],
+): Uint8Array[] {
+  const rule = completeMagnitude(magnitude);
+  const marks = magnitudes.map((values) => new Uint8Array(values.length));
+  if (rule.budget === "global") markFirst(magnitudes, rule, marks);
+  else magnitudes.forEach((values, i) => markFirst([values], rule, [marks[i]]));
+  return marks;
+}
+
+/** Steps over which one mask holds. */
+export interface MaskPeriod {
+  /** The first. */
+  readonly from: number;
+  /** The first of the next, or of none. */
+  readonly to: number;
+  /** Whether the mask is drawn before the first: not in the middle of a period. */
+  readonly draws: boolean;
+}
+
+/**
+ * The steps from `from` to before `to` by the masks they have.
+ *
+ * @example Masks of four steps, resumed after three of them
+ * ```ts
+ * import { maskPeriods } from "@qzo/qzo/optim";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(maskPeriods({ density: 0.5, keep: 4 }, 3, 10), [
+ *   { from: 3, to: 4, draws: false },
+ *   { from: 4, to: 8, draws: true },
+ *   { from: 8, to: 10, draws: true },
+ * ]);
+ * assertEquals(maskPeriods({ density: 0.5 }, 3, 10), [{ from: 3, to: 10, draws: true }]);
+ * ```
+ */
+export function maskPeriods(
+  magnitude: Pick<Magnitude, "keep"> | undefined,
+  from: number,
+  to: number,
+): MaskPeriod[] {
+  const keep = magnitude?.keep;
+  if (keep === undefined) return [{ from, to, draws: magnitude !== undefined }];
+  const periods: MaskPeriod[] = [];
+  for (let at = from; at < to;) {
+    const end = Math.min(to, at - at % keep + keep);
+    periods.push({ from: at, to: end, draws: at % keep === 0 });
+    at = end;
+  }
+  return periods;
+}
+
+/** A tensor that a mask is drawn over. */
+export interface MaskedTensor {
+  /** In errors. */
+  readonly name: string;
+  /** How an offset changes its base. */
+  readonly form: OffsetForm;
+  /** What each offset tunes, NaN where it only pads: a value, or the mean size of several. */
+  readonly bases: Float32Array;
+  /** The offsets, changed in place. */
+  readonly offsets: Float32Array;
+}
+
+/**
+ * Freezes all offsets that a mask leaves out; doing so again changes nothing. A mask that is decided once goes by the bases, one that is
+ * decided anew by what offsets have made of them, and thaws what the mask before it left out.
+ *
+ * @throws RangeError when an offset has moved that a mask for the whole run leaves out.
+ *
+ * @example An offset has made a small value large, and a large one small
+ * ```ts
+ * import { drawMask } from "@qzo/qzo/optim";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const bases = new Float32Array([1, 4]);
+ * const offsets = new Float32Array([5, -3.5]);
+ * drawMask({ density: 0.5, take: "large", keep: 10 }, [{ name: "w", form: "absolute", bases, offsets }]);
+ * assertEquals([offsets[0], offsets[1] > -3.5 && offsets[1] < -3.49], [5, true]);
+ * ```
+ */
+export function drawMask(magnitude: Magnitude, tensors: readonly MaskedTensor[]): void {
+  const again = magnitude.keep !== undefined;
+  if (again) tensors.forEach(({ offsets }) => thaw(offsets));
+  const sizes = tensors.map(({ form, bases, offsets }) =>
+    again ? bases.map((base, i) => applyOffset(form, base, offsets[i])) : bases
+  );
+  const masks = magnitudeMask(magnitude, sizes);
+  tensors.forEach(({ name, offsets }, tensor) => {
+    if (again) return freeze(offsets, masks[tensor]);
+    masks[tensor].forEach((trained, i) => {
+      if (trained === 1) return;
+      if (offsets[i] !== 0 && offsets[i] !== frozenOffset) {
+        throw new RangeError(
+          `Cannot freeze offset ${i} of "${name}": it is ${offsets[i]}, trained without this mask`,
+        );
+      }
+      offsets[i] = frozenOffset;
+    });
+  });
+}

@@ -1,0 +1,197 @@
+/**
+ * Replay on the host: one step of one tensor, to the same bits as on any device.
+ *
+ * @module
+ */
+import { type BlockPlace, inBlock } from "../directions/blocks.ts";
+import { type DirectionPlan, isOwnDirection } from "../directions/direction_plan.ts";
+import { type Distribution, fillNoise, laws, type NoisePlace } from "../directions/noise.ts";
+import { evenOut, frozenBy, markFrozen } from "../preparations/frozen.ts";
+import { keepSign, type OffsetForm, type Projection } from "../offset.ts";
+import { elementOps } from "../algebra/element_ops.ts";
+import type { Seed } from "../directions/seed.ts";
+import type { UpdateRule } from "../updates/update_rule.ts";
+
+/** What a step did: all that is needed to do it again. */
+export interface StepRecord {
+  /** One seed per direction moved along: the step's own, then those of earlier steps that it remembers. */
+  readonly seeds: readonly Seed[];
+  /** What multiplies z, per direction moved along; rounded by {@linkcode roundCoefficient}. */
+  readonly coefficients: readonly number[];
+  /** The update rule's host scalars of the step; needed where there is a rule. */
+  readonly inputs?: readonly number[];
+  /** Whether an update rule does not act: where the step only accumulates, see {@linkcode isHeld}. If absent see {@linkcode rests}. */
+  readonly held?: boolean;
+}
+
+/** How offsets move: an {@linkcode Optimiser} is one, and a ledger's header holds the same facts. */
+export interface OffsetRule {
+  /** The law of z. */
+  readonly distribution: Distribution;
+  /** How an offset changes its base. */
+  readonly form: OffsetForm;
+  /** What offsets may not do. */
+  readonly projection: Projection;
+  /** What becomes of each offset's gradient; absent where offsets move by the coefficients alone. */
+  readonly update?: UpdateRule | undefined;
+  /** How frozen offsets are told, by their value if absent; and whether steps may only accumulate, not if absent. */
+  readonly plan?: Pick<DirectionPlan, "magnitude"> & Partial<Pick<DirectionPlan, "hold">>;
+}
+
+/**
+ * Whether an update rule does not act in a step. Where the record does not say, one whose directions are held and whose coefficients are all 0
+ * is taken for one that only accumulates.
+ */
+export function rests(
+  { plan }: Pick<OffsetRule, "plan">,
+  { held, coefficients }: StepRecord,
+): boolean {
+  return held ?? ((plan?.hold ?? 1) > 1 && coefficients.every((coefficient) => coefficient === 0));
+}
+
+/** The offsets of one tensor, or a stretch of them. */
+export interface OffsetTensor extends NoisePlace {
+  /** The tensor's id, see {@linkcode tensorId}. */
+  readonly id: number;
+  /** The offsets, changed in place. */
+  readonly offsets: Float32Array;
+  /** Index of `offsets[0]` in the whole tensor; 0 by default. */
+  readonly start?: number;
+  /** What the offsets are added to; needed for absolute offsets that keep the sign, else ignored. */
+  readonly base?: ArrayLike<number>;
+  /** Where it belongs, see {@linkcode blockPlace}; needed where tensors move in turns, else ignored. */
+  readonly place?: BlockPlace;
+  /** The update rule's state, as long as the offsets, changed in place; needed where it has any, zero at first. */
+  readonly state?: readonly Float32Array[];
+}
+
+/** Elements of noise made at a time: 16 KiB, within a first-level cache. */
+const chunk = 4096;
+const noise = new Float32Array(chunk);
+const sums = new Float32Array(chunk);
+const frozen = new Uint8Array(chunk);
+
+/**
+ * Moves a tensor's offsets as a step did: `w += coefficient_q * z_q` for q = 0, 1, ..., or by an update rule, then the projection.
+ *
+ * Every product is exact and every sum rounded once, so the bits are those of any other executor.
+ *
+ * @throws TypeError when seeds and coefficients differ in number, a base is missing or has another length, or a place or what
+ * the update rule needs is missing.
+ *
+ * @example Stretches give what the whole gives
+ * ```ts
+ * import { applyRecord, masterSeed, mezo, stepSeed } from "@qzo/qzo/optim";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const record = { seeds: [stepSeed(masterSeed(1), 0, 0)], coefficients: [0.25] };
+ * const whole = new Float32Array(10);
+ * applyRecord(mezo(), record, { id: 7, offsets: whole });
+ * const tail = new Float32Array(4);
+ * applyRecord(mezo(), record, { id: 7, offsets: tail, start: 6 });
+ * assertEquals(tail, whole.slice(6));
+ * ```
+ */
+export function applyRecord(rule: OffsetRule, record: StepRecord, tensor: OffsetTensor): void {
+  const { seeds, coefficients } = record;
+  const { id, offsets, start = 0, base, place } = tensor;
+  if (seeds.length !== coefficients.length) {
+    throw new TypeError(
+      `Cannot apply a step: ${seeds.length} seeds for ${coefficients.length} coefficients`,
+    );
+  }
+  const projects = rule.projection === "keep-sign";
+  const needsBase = projects && rule.form === "absolute";
+  if (needsBase && base?.length !== offsets.length) {
+    throw new TypeError(
+      `Cannot keep the sign of ${offsets.length} absolute offsets: ${
+        base ? `${base.length} base values given` : "no base given"
+      }`,
+    );
+  }
+  const blockwise = laws[rule.distribution].structure === "blocks";
+  if (blockwise && !place) {
+    throw new TypeError(
+      "Cannot apply a step: tensors move in turns, and the tensor's place is not given",
+    );
+  }
+  assertState(rule.update, record, tensor);
+  const by = frozenBy(rule.plan ?? {});
+  for (let from = 0; from < offsets.length; from += chunk) {
+    const to = Math.min(from + chunk, offsets.length);
+    const part = offsets.subarray(from, to);
+    const z = noise.subarray(0, part.length);
+    markFrozen(by, part, frozen);
+    const moved = rule.update ? sums.subarray(0, part.length).fill(0) : part;
+    let acts = false;
+    for (let q = 0; q < seeds.length; q++) {
+      const own = isOwnDirection(seeds[q]);
+      const takesPart = own || !blockwise || inBlock(seeds[q], place!);
+      if (takesPart && !rule.update?.restsAtZero) acts = true;
+      // As on the device: an offset of -0 stays one.
+      if (coefficients[q] === 0 || !takesPart) continue;
+      acts = true;
+      if (own) {
+        for (let i = 0; i < part.length; i++) {
+          if (frozen[i] === 0) part[i] += coefficients[q] * part[i];
+        }
+        continue;
+      }
+      fillNoise(rule.distribution, seeds[q], id, start + from, z, tensor);
+      const coefficient = coefficients[q];
+      // Exact product, then one rounding on storing: f64 is wide enough that rounding twice changes nothing.
+      for (let i = 0; i < part.length; i++) {
+        if (frozen[i] === 0) moved[i] += coefficient * z[i];
+      }
+    }
+    if (rule.update && acts && !rests(rule, record)) {
+      const state = tensor.state?.map((values) => values.subarray(from, to)) ?? [];
+      moveElements(rule.update, part, moved, state, record.inputs!);
+    }
+    if (projects) {
+      for (let i = 0; i < part.length; i++) {
+        part[i] = keepSign(rule.form, needsBase ? base![from + i] : 1, part[i]);
+      }
+    }
+    if (by === "bit") evenOut(part, frozen);
+  }
+}
+
+/** Refuses a step without what the update rule needs. */
+function assertState(
+  update: UpdateRule | undefined,
+  { inputs = [] }: StepRecord,
+  { offsets, state = [] }: OffsetTensor,
+): void {
+  if (!update) return;
+  const { name, inputSize, stateSize } = update;
+  if (
+    inputs.length !== inputSize || state.length !== stateSize ||
+    state.some((values) => values.length !== offsets.length)
+  ) {
+    throw new TypeError(
+      `Cannot apply a step of ${name}: it needs ${inputSize} host scalars and ${stateSize} values per offset, ` +
+        `given are ${inputs.length} and state of lengths [${
+          state.map((values) => values.length)
+        }] for ${offsets.length} offsets`,
+    );
+  }
+}
+
+/** Applies a rule to offsets whose negated gradients are `moves`; of a chunk, whose frozen ones are marked. */
+function moveElements(
+  update: UpdateRule,
+  offsets: Float32Array,
+  moves: Float32Array,
+  state: readonly Float32Array[],
+  inputs: readonly number[],
+): void {
+  const rounded = inputs.map(Math.fround);
+  for (let i = 0; i < offsets.length; i++) {
+    if (frozen[i] === 1) continue;
+    const kept = state.map((values) => values[i]);
+    const next = update.update(elementOps, offsets[i], -moves[i], kept, rounded);
+    offsets[i] = next.offset;
+    next.state.forEach((value, s) => state[s][i] = value);
+  }
+}

@@ -1,0 +1,149 @@
+/**
+ * The scalar part of a step, from losses to coefficients, written once for host and device.
+ *
+ * @module
+ */
+import { directionSeed } from "../directions/direction_plan.ts";
+import { NonFiniteLossError } from "../non_finite_loss_error.ts";
+import { hostOps, type Ops } from "../algebra/ops.ts";
+import { roundCoefficient } from "../offset.ts";
+import type { Optimiser } from "../optimiser.ts";
+import type { Seed } from "../directions/seed.ts";
+
+/** What a step's losses lead to. */
+export interface ScalarResult<T> {
+  /** The estimate of each direction, before any transformation. */
+  readonly derivatives: readonly T[];
+  /** What multiplies z, per direction of this step, then of the steps before that the transformation remembers. */
+  readonly coefficients: readonly T[];
+  /** The transformation's state after the step. */
+  readonly state: readonly T[];
+  /** Whether an update rule acts, see {@linkcode Transformed}; always if absent. */
+  readonly acts?: T;
+}
+
+/** Host scalars of a step: a weight for each direction where radii are drawn, then what the transformation wants. */
+export function hostScalarCount(
+  { estimator, transformation }: Pick<Optimiser, "estimator" | "transformation">,
+): number {
+  return (estimator.radius ? estimator.directions : 0) + transformation.inputSize;
+}
+
+/** A branch as a step evaluates it. */
+export interface Look {
+  /** Of its direction. */
+  readonly seed: Seed;
+  /** Where it looks: what the estimator says, times its radius. */
+  readonly amplitude: number;
+}
+
+/** What the host says of a step: where its branches look, and the scalars of its program. */
+export interface HostSide {
+  /** By branch. */
+  readonly looks: readonly Look[];
+  /** {@linkcode hostScalarCount} numbers. */
+  readonly scalars: readonly number[];
+}
+
+/**
+ * Where a step looks and what its program is told, before anything is evaluated.
+ */
+export function hostSide(
+  { estimator, transformation, plan }: Pick<Optimiser, "estimator" | "transformation" | "plan">,
+  master: Seed,
+  step: number,
+): HostSide {
+  const seeds = Array.from(
+    { length: estimator.directions },
+    (_, direction) => directionSeed(plan, master, step, direction),
+  );
+  const radii = estimator.radius && seeds.map((seed) => estimator.radius!(seed));
+  return {
+    looks: estimator.branches.map(({ direction, amplitude }) => ({
+      seed: seeds[direction],
+      amplitude: radii ? amplitude * radii[direction].factor : amplitude,
+    })),
+    scalars: [
+      ...(radii ?? []).map(({ weight }) => weight),
+      ...transformation.inputs(step),
+    ],
+  };
+}
+
+/** Throws a TypeError unless `values` has `length` entries. */
+function checkLength(what: string, values: readonly unknown[], length: number): void {
+  if (values.length === length) return;
+  throw new TypeError(`Cannot make a step: ${values.length} ${what} given, ${length} needed`);
+}
+
+/**
+ * The program of a step over any scalar algebra. Coefficients are **not yet rounded**: who executes it applies
+ * {@linkcode roundCoefficient} (or its WGSL) to each.
+ *
+ * @param losses one finite loss per branch, in the order of `estimator.branches`.
+ * @param state the transformation's state before the step.
+ * @param inputs the host scalars of the step, see {@linkcode hostSide}: `transformation.inputs(step)` where no radii are drawn.
+ */
+export function scalarProgram<T>(
+  o: Ops<T>,
+  parts: Pick<Optimiser, "estimator" | "transformation">,
+  losses: readonly T[],
+  state: readonly T[],
+  inputs: readonly T[],
+): ScalarResult<T> {
+  const { estimator, transformation } = parts;
+  checkLength("losses", losses, estimator.branches.length);
+  checkLength("state scalars", state, transformation.stateSize);
+  checkLength("host scalars", inputs, hostScalarCount(parts));
+  const weights = inputs.slice(0, inputs.length - transformation.inputSize);
+  const derivatives = estimator.derivatives(o, losses)
+    .map((d, q) => weights.length > 0 ? o.mul(d, weights[q]) : d);
+  const next = transformation.update(o, derivatives, state, inputs.slice(weights.length), losses);
+  const share = o.constant(-1 / estimator.directions);
+  return {
+    derivatives,
+    coefficients: next.values.map((value) => o.mul(value, share)),
+    state: next.state,
+    ...(next.acts === undefined ? {} : { acts: next.acts }),
+  };
+}
+
+/**
+ * The host's execution of {@linkcode scalarProgram}, coefficients rounded. Pure.
+ *
+ * @param step only named in errors; 0 by default.
+ * @throws NonFiniteLossError when a loss is not a finite f32, or when finite losses lead to a coefficient or state
+ * that is not.
+ *
+ * @example One step of plain descent
+ * ```ts
+ * import { mezo, scalarStep } from "@qzo/qzo/optim";
+ * import { assertAlmostEquals } from "@std/assert";
+ *
+ * const plain = mezo({ epsilon: 0.5, learningRate: 0.1 });
+ * const { coefficients } = scalarStep(plain, [3, 1], [], plain.transformation.inputs(0));
+ * assertAlmostEquals(coefficients[0], -0.2, 1e-5);
+ * ```
+ */
+export function scalarStep(
+  optimiser: Pick<Optimiser, "estimator" | "transformation">,
+  losses: readonly number[],
+  state: readonly number[],
+  inputs: readonly number[],
+  step = 0,
+): ScalarResult<number> {
+  const rounded = losses.map(Math.fround);
+  if (!rounded.every(Number.isFinite)) throw new NonFiniteLossError(step, losses);
+  const result = scalarProgram(
+    hostOps,
+    optimiser,
+    rounded,
+    state.map(Math.fround),
+    inputs.map(Math.fround),
+  );
+  const coefficients = result.coefficients.map(roundCoefficient);
+  if (![...coefficients, ...result.state].every(Number.isFinite)) {
+    throw new NonFiniteLossError(step, losses, { coefficients });
+  }
+  return { ...result, coefficients };
+}

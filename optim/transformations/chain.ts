@@ -1,0 +1,84 @@
+/**
+ * Composition of transformations.
+ *
+ * @module
+ */
+import type { Ops } from "../algebra/ops.ts";
+import type { Transformation, Transformed } from "./transformation.ts";
+
+/**
+ * One transformation after the other, each with its own share of the state and of the host scalars. Chains of chains
+ * are flattened, so `chain` is associative, and {@linkcode identity} is its neutral element.
+ *
+ * @throws RangeError when more than one part holds directions or remembers them: their steps would not be the same; or when
+ * one that decays offsets is not the last.
+ *
+ * @example Clip, then multiply by the learning rate
+ * ```ts
+ * import { chain, clipDerivative, hostOps, scaleBySchedule } from "@qzo/qzo/optim";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const rule = chain(clipDerivative(100), scaleBySchedule(0.5));
+ * assertEquals(rule.update(hostOps, [250], rule.init(), rule.inputs(0)).values, [50]);
+ * ```
+ */
+export function chain(...transformations: readonly Transformation[]): Transformation {
+  const parts = transformations.flatMap((part) => part.parts ?? [part]);
+  for (const key of ["memory", "hold"] as const) {
+    const several = parts.filter((part) => (part[key] ?? 1) > 1);
+    if (several.length > 1) {
+      throw new RangeError(
+        `Cannot chain ${
+          several.map(({ name }) => name).join(" and ")
+        }: one part at most has a ${key}`,
+      );
+    }
+  }
+  if (parts.slice(0, -1).some((part) => part.decays)) {
+    throw new RangeError("Cannot chain decayOffsets before others: they would scale the decay");
+  }
+  return {
+    name: "chain",
+    parameters: { parts: parts.map(({ name, parameters }) => ({ name, parameters })) },
+    stateSize: parts.reduce((sum, part) => sum + part.stateSize, 0),
+    inputSize: parts.reduce((sum, part) => sum + part.inputSize, 0),
+    memory: parts.reduce((product, part) => product * (part.memory ?? 1), 1),
+    hold: parts.reduce((product, part) => product * (part.hold ?? 1), 1),
+    period: parts.reduce((product, part) => product * (part.period ?? part.hold ?? 1), 1),
+    decays: parts.some((part) => part.decays),
+    parts,
+    init: () => parts.flatMap((part) => part.init()),
+    inputs: (step) => parts.flatMap((part) => part.inputs(step)),
+    update<T>(
+      o: Ops<T>,
+      values: readonly T[],
+      state: readonly T[],
+      inputs: readonly T[],
+      losses?: readonly T[],
+    ): Transformed<T> {
+      const next: T[] = [];
+      let stateAt = 0;
+      let inputAt = 0;
+      let acts: T | undefined;
+      for (const part of parts) {
+        const transformed = part.update(
+          o,
+          values,
+          state.slice(stateAt, stateAt += part.stateSize),
+          inputs.slice(inputAt, inputAt += part.inputSize),
+          losses,
+        );
+        values = transformed.values;
+        next.push(...transformed.state);
+        // One part at most holds directions.
+        acts ??= transformed.acts;
+      }
+      return { values, state: next, ...(acts === undefined ? {} : { acts }) };
+    },
+  };
+}
+
+/** The transformation that changes nothing: a chain of no parts. */
+export function identity(): Transformation {
+  return chain();
+}

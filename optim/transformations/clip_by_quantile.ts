@@ -1,0 +1,89 @@
+/**
+ * Clipping at a running quantile.
+ *
+ * @module
+ */
+import { positive } from "../check.ts";
+import type { Transformation } from "./transformation.ts";
+
+/** Arguments of {@linkcode clipByQuantile}. */
+export interface ClipByQuantileOptions {
+  /** Share of the sizes that lie below the threshold, between 0 and 1; 0.95 by default. */
+  readonly quantile?: number;
+  /** How fast the threshold moves once settled, in natural logarithms a value; 0.05 by default. */
+  readonly rate?: number;
+}
+
+/** The threshold never falls below: far from subnormal numbers. */
+const lowest = 1e-30;
+
+/**
+ * Limits every directional derivative to a threshold that follows a quantile of their sizes: each size above it raises
+ * it by a factor `exp(rate quantile)`, each below lowers it by `exp(rate (1 - quantile))`, which is level where a share
+ * `quantile` lies below. The first step that has a size sets it to their mean; the
+ * first steps move it faster, from the median on. A step is clipped by
+ * the threshold that the steps before it left, so a spike cannot raise its own. Derivatives of exactly 0, as of objectives in steps, have
+ * no size: the quantile is one of the others.
+ *
+ * Biased like any clip, but by no number to choose for a model. Stochastic approximation as of Robbins and Monro (1951).
+ *
+ * @example A spike is cut to the size of what came before
+ * ```ts
+ * import { clipByQuantile, hostOps } from "@qzo/qzo/optim";
+ * import { assert } from "@std/assert";
+ *
+ * const rule = clipByQuantile();
+ * let state = rule.init();
+ * for (let step = 0; step < 100; step++) {
+ *   state = rule.update(hostOps, [step % 2 ? 3 : -1], state, rule.inputs(step)).state;
+ * }
+ * assert(rule.update(hostOps, [1e6], state, rule.inputs(100)).values[0] < 4);
+ * ```
+ */
+export function clipByQuantile(
+  { quantile = 0.95, rate = 0.05 }: ClipByQuantileOptions = {},
+): Transformation {
+  positive("clipByQuantile", "the rate", rate);
+  if (!(quantile > 0 && quantile < 1)) {
+    throw new RangeError(
+      `Cannot make clipByQuantile: the quantile must lie between 0 and 1, not ${quantile}`,
+    );
+  }
+  return {
+    name: "clipByQuantile",
+    parameters: { quantile, rate },
+    stateSize: 1,
+    inputSize: 2,
+    // Until a size is seen.
+    init: () => [0],
+    inputs(step) {
+      const early = 1 / (1 + step / 8);
+      const now = Math.max(rate, early);
+      // Towards the median at first: the very first size may have been a spike.
+      const below = quantile + (0.5 - quantile) * early;
+      return [Math.exp(now * below), Math.exp(-now * (1 - below))];
+    },
+    update(o, values, [stored], [up, down]) {
+      const sizes = values.map((value) => o.abs(value));
+      const sum = sizes.reduce((total, size) => o.add(total, size));
+      const [zero, one, floor] = [0, 1, lowest].map((value) => o.constant(value));
+      const seen = sizes.map((size) => o.less(zero, size));
+      const count = seen.reduce((total, one) => o.add(total, one));
+      const mean = o.select(
+        o.less(count, o.constant(values.length)),
+        o.div(sum, o.max(count, one)),
+        o.mul(sum, o.constant(1 / values.length)),
+      );
+      const threshold = o.max(o.select(o.less(zero, stored), stored, mean), floor);
+      const next = sizes.reduce((moved, size, i) => {
+        const after = o.max(o.mul(moved, o.select(o.less(threshold, size), up, down)), floor);
+        return o.select(seen[i], after, moved);
+      }, threshold);
+      const low = o.neg(threshold);
+      return {
+        values: values.map((value) => o.min(o.max(value, low), threshold)),
+        state: [o.select(o.add(count, stored), next, zero)],
+      };
+    },
+  };
+}

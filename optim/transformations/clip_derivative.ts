@@ -1,0 +1,32 @@
+/**
+ * Clipping of directional derivatives.
+ *
+ * @module
+ */
+import { positive } from "../check.ts";
+import { elementwise, type Transformation } from "./transformation.ts";
+
+/**
+ * Limits every directional derivative to `[-threshold, threshold]`.
+ *
+ * Source: QZO (arXiv 2505.13430), where the threshold is 100. The clipped estimate is biased: whether it is clipped
+ * depends on the direction.
+ *
+ * @param threshold in units of loss per offset, above 0.
+ *
+ * @example Both signs are limited
+ * ```ts
+ * import { clipDerivative, hostOps } from "@qzo/qzo/optim";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(clipDerivative(100).update(hostOps, [250, -7], [], []).values, [100, -7]);
+ * ```
+ */
+export function clipDerivative(threshold: number): Transformation {
+  positive("clipDerivative", "the threshold", threshold);
+  return elementwise(
+    "clipDerivative",
+    { threshold },
+    (o, value) => o.min(o.max(value, o.constant(-threshold)), o.constant(threshold)),
+  );
+}

@@ -1,0 +1,72 @@
+/**
+ * Normalisation of directional derivatives by their spread within a step.
+ *
+ * @module
+ */
+import { integerWithin, positive } from "../check.ts";
+import type { Transformation } from "./transformation.ts";
+
+/** Arguments of {@linkcode normaliseBySpread}. */
+export interface NormaliseBySpreadOptions {
+  /** The standard deviation is taken to be at least this, in units of loss per offset; 1e-8 by default. */
+  readonly floor?: number;
+}
+
+/**
+ * Divides the derivatives of a step by their own standard deviation (of a sample: over `directions - 1`). Of one-sided
+ * estimates this gives `(L_i - L_0) / std(L)`, whatever epsilon is. Needs no state.
+ *
+ * Source: FZOO (arXiv 2506.09034, algorithm 1).
+ *
+ * @param directions of a step, at least 2: one value has no spread.
+ *
+ * @example The spread of 1, 2 and 3 is 1
+ * ```ts
+ * import { hostOps, normaliseBySpread } from "@qzo/qzo/optim";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(normaliseBySpread(3).update(hostOps, [1, 2, 3], [], []).values, [1, 2, 3]);
+ * assertEquals(normaliseBySpread(3).update(hostOps, [4, 8, 12], [], []).values, [1, 2, 3]);
+ * ```
+ */
+export function normaliseBySpread(
+  directions: number,
+  { floor = 1e-8 }: NormaliseBySpreadOptions = {},
+): Transformation {
+  integerWithin("normaliseBySpread", "directions", directions, 2, 1024);
+  positive("normaliseBySpread", "the floor", floor);
+  // Beyond this the floor's square would be subnormal, which a device may flush.
+  if (floor < 1e-18) {
+    throw new RangeError(
+      `Cannot make normaliseBySpread: the floor must be at least 1e-18, not ${floor}`,
+    );
+  }
+  return {
+    name: "normaliseBySpread",
+    parameters: { directions, floor },
+    stateSize: 0,
+    inputSize: 0,
+    init: () => [],
+    inputs: () => [],
+    update(o, values) {
+      if (values.length !== directions) {
+        throw new TypeError(
+          `Cannot normalise by the spread of ${directions} values: ${values.length} given`,
+        );
+      }
+      const sum = values.reduce((total, value) => o.add(total, value));
+      const mean = o.mul(sum, o.constant(1 / directions));
+      const squares = values.map((value) => {
+        const difference = o.sub(value, mean);
+        return o.mul(difference, difference);
+      });
+      const squared = squares.reduce((total, square) => o.add(total, square));
+      const variance = o.mul(squared, o.constant(1 / (directions - 1)));
+      const reciprocal = o.div(
+        o.constant(1),
+        o.sqrt(o.max(variance, o.constant(floor * floor))),
+      );
+      return { values: values.map((value) => o.mul(value, reciprocal)), state: [] };
+    },
+  };
+}

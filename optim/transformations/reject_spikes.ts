@@ -1,0 +1,78 @@
+/**
+ * Rejection of steps whose loss stands out.
+ *
+ * @module
+ */
+import { decayBelowOne, integerWithin, positive } from "../check.ts";
+import type { Transformation } from "./transformation.ts";
+
+/** Arguments of {@linkcode rejectSpikes}. */
+export interface RejectSpikesOptions {
+  /** A loss so many standard deviations above the running mean is a spike; 4 by default. */
+  readonly threshold?: number;
+  /** Share of mean and variance that a step keeps, from 0 to below 1; 0.98 by default. */
+  readonly decay?: number;
+  /** Steps that only watch; 20 by default, at least 2. */
+  readonly warmup?: number;
+}
+
+/**
+ * Steps whose mean loss over the branches lies more than `threshold` running standard deviations above its running mean
+ * do not move by their own derivatives, which are taken to be 0 (momentum behind this rule goes on). A spike counts for mean and variance as if it lay at the threshold, so a loss that has risen for good is
+ * accepted after some steps. A rise of less than a hundredth of the mean is none, however steady the losses were.
+ *
+ * Ours; the usual guard of large-scale training, applied to the loss that a step sees anyway.
+ *
+ * @example A loss of 50 among losses of about 2
+ * ```ts
+ * import { hostOps, rejectSpikes } from "@qzo/qzo/optim";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const rule = rejectSpikes();
+ * let state = rule.init();
+ * for (let step = 0; step < 40; step++) {
+ *   const losses = [2 + step % 2, 2];
+ *   const made = rule.update(hostOps, [3], state, rule.inputs(step), losses);
+ *   assertEquals(made.values, [3]);
+ *   state = made.state;
+ * }
+ * assertEquals(rule.update(hostOps, [3], state, rule.inputs(40), [50, 50]).values, [0]);
+ * ```
+ */
+export function rejectSpikes(
+  { threshold = 4, decay = 0.98, warmup = 20 }: RejectSpikesOptions = {},
+): Transformation {
+  positive("rejectSpikes", "the threshold", threshold);
+  integerWithin("rejectSpikes", "warmup", warmup, 2, Number.MAX_SAFE_INTEGER);
+  decayBelowOne("rejectSpikes", decay);
+  return {
+    name: "rejectSpikes",
+    parameters: { threshold, decay, warmup },
+    stateSize: 2,
+    inputSize: 2,
+    init: () => [0, 0],
+    // The plain average of the first steps, then an exponential one.
+    inputs: (step) => [Math.max(1 - decay, 1 / (step + 1)), step < warmup ? 0 : 1],
+    update(o, values, [mean, variance], [share, watching], losses) {
+      if (!losses) throw new TypeError("Cannot reject spikes: the losses are not given");
+      const sum = losses.reduce((total, loss) => o.add(total, loss));
+      const above = o.sub(o.mul(sum, o.constant(1 / losses.length)), mean);
+      const least = o.mul(mean, o.constant(0.01));
+      const limit = o.max(o.mul(variance, o.constant(threshold * threshold)), o.mul(least, least));
+      const square = o.mul(above, above);
+      const high = o.mul(o.less(o.constant(0), above), o.less(limit, square));
+      const spike = o.mul(high, watching);
+      // Of a spike only its limit is learned.
+      const seen = o.select(spike, limit, square);
+      const step = o.select(spike, o.sqrt(limit), above);
+      const kept = o.sub(o.constant(1), share);
+      return {
+        values: values.map((value) => o.select(spike, o.constant(0), value)),
+        state: [
+          o.add(mean, o.mul(share, step)),
+          o.mul(kept, o.add(variance, o.mul(share, seen))),
+        ],
+      };
+    },
+  };
+}

@@ -1,0 +1,186 @@
+/**
+ * Which format each tensor of a model gets when the model is quantised.
+ *
+ * @module
+ */
+
+import type { FormatName } from "./format_name.ts";
+import { formatByName } from "./formats.ts";
+import { nearestNames } from "../nearest_names.ts";
+
+/** Formats for the tensors that are not quantised like the rest. */
+export interface PlanOptions {
+  /** Of the token embedding. Default "F16". */
+  readonly embedding?: FormatName;
+  /** Of the output head, where it is a tensor of its own. Default: as the embedding. */
+  readonly head?: FormatName;
+  /**
+   * Of matrices that the wanted format cannot hold. Default: as in llama.cpp, for formats with blocks of 256 a near one with
+   * blocks of 32 (`Q5_0` for `Q4_K`); else "F16".
+   */
+  readonly fallback?: FormatName;
+  /** Of norms, biases and other vectors. Default "F32". */
+  readonly vectors?: FormatName;
+  /** Names that keep the fallback: each is a part of the name. Default none. */
+  readonly keep?: readonly string[];
+  /** Formats of single tensors by name, before all else. Default none. */
+  readonly overrides?: ReadonlyMap<string, string>;
+}
+
+/** What llama.cpp (`llama_tensor_get_type` in src/llama-quant.cpp) takes where rows are no multiple of 256. */
+const SMALLER_BLOCKS: Readonly<Record<string, string>> = {
+  Q2_K: "IQ4_NL",
+  Q3_K: "IQ4_NL",
+  IQ4_XS: "IQ4_NL",
+  IQ1_S: "IQ4_NL",
+  IQ1_M: "IQ4_NL",
+  IQ2_XXS: "IQ4_NL",
+  IQ2_XS: "IQ4_NL",
+  IQ2_S: "IQ4_NL",
+  IQ3_XXS: "IQ4_NL",
+  IQ3_S: "IQ4_NL",
+  Q4_K: "Q5_0",
+  Q5_K: "Q5_1",
+  Q6_K: "Q8_0",
+  TQ1_0: "Q4_0",
+  TQ2_0: "Q4_0",
+};
+
+/** A tensor's place in the model, by Hugging Face or GGUF names. */
+export type TensorKind = "embedding" | "head" | "vector" | "matrix";
+
+/**
+ * The kind of a tensor by its name and rows: one row, or a name with "norm" or "bias", is a vector.
+ *
+ * @example GGUF and Hugging Face names
+ * ```ts
+ * import { tensorKind } from "@qzo/qzo/quant";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(tensorKind("token_embd.weight", 4096), "embedding");
+ * assertEquals(tensorKind("lm_head.weight", 4096), "head");
+ * assertEquals(tensorKind("model.layers.0.input_layernorm.weight", 1), "vector");
+ * assertEquals(tensorKind("blk.0.attn_q.weight", 256), "matrix");
+ * ```
+ */
+export function tensorKind(name: string, rows: number): TensorKind {
+  if (rows === 1 || /norm|(^|[._])bias$/i.test(name)) return "vector";
+  if (
+    /(^|\.)(token_embd|embed_tokens|wte|tok_embeddings|position_embd|embed_positions)(\.|$)/.test(
+      name,
+    )
+  ) {
+    return "embedding";
+  }
+  // llama2.c and GGUF call the head "output", and GGUF attention outputs "attn_output".
+  return /^((model|transformer)\.)?(lm_head|output)(\.|$)/.test(name) ? "head" : "matrix";
+}
+
+/**
+ * Refuses parts of names that would keep nothing, or everything.
+ *
+ * @param keep Parts of names, as in {@linkcode PlanOptions.keep}.
+ * @param names Of all tensors.
+ * @throws {RangeError} for an empty part, or one that no name has; it says which.
+ */
+export function assertKept(keep: readonly string[] | undefined, names: readonly string[]): void {
+  for (const part of keep ?? []) {
+    if (part.trim() === "") {
+      throw new RangeError(
+        `Cannot keep ${JSON.stringify(part)} unquantised: it is a part of every name; leave it out`,
+      );
+    }
+    if (names.some((name) => name.includes(part))) continue;
+    const pieces = [...new Set(names.flatMap((name) => [name, ...name.split(".")]))];
+    const [nearest] = nearestNames(part, pieces.filter((piece) => !/^\d+$/.test(piece)), 1);
+    throw new RangeError(
+      `Cannot keep ${JSON.stringify(part)} unquantised: no tensor's name has it${
+        nearest === undefined ? `, for example ${names[0]}` : `; did you mean "${nearest}"?`
+      }`,
+    );
+  }
+}
+
+/**
+ * The name of the format for one tensor: `wanted` for projections whose columns it can hold, what the options say for
+ * embedding, head and vectors, and the fallback for the rest.
+ *
+ * @param wanted The format asked for.
+ * @throws {RangeError} for a format name that is not in the table.
+ *
+ * @example What stays unquantised
+ * ```ts
+ * import { chooseFormat } from "@qzo/qzo/quant";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(chooseFormat("blk.0.ffn_up.weight", 704, 256, "Q4_0"), "Q4_0");
+ * assertEquals(chooseFormat("blk.0.ffn_norm.weight", 1, 256, "Q4_0"), "F32");
+ * assertEquals(chooseFormat("token_embd.weight", 4096, 256, "Q4_0", { embedding: "Q8_0" }), "Q8_0");
+ * assertEquals(chooseFormat("blk.0.ffn_down.weight", 64, 172, "Q4_0"), "F16");
+ * ```
+ */
+export function chooseFormat(
+  name: string,
+  rows: number,
+  columns: number,
+  wanted: string,
+  options: PlanOptions = {},
+): string {
+  return formatChoice(name, rows, columns, wanted, options).format;
+}
+
+/** Why a tensor has another format than the one asked for. */
+export type FormatReason = "embedding" | "head" | "vector" | "kept" | "columns" | "override";
+
+/** The format of a tensor, and why it is not the one asked for. */
+export interface FormatChoice {
+  /** Name of the format. */
+  readonly format: string;
+  /** Why it is not the wanted one; undefined where it is. */
+  readonly reason?: FormatReason;
+  /** What its columns should be a multiple of and are not, where that is the reason. */
+  readonly multiple?: number;
+}
+
+/**
+ * As {@linkcode chooseFormat}, with the reason.
+ *
+ * @throws {RangeError} for a format name that is not in the table.
+ *
+ * @example Rows that fit no block
+ * ```ts
+ * import { formatChoice } from "@qzo/qzo/quant";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const choice = formatChoice("blk.0.ffn_down.weight", 64, 160, "Q4_K");
+ * assertEquals(choice, { format: "Q5_0", reason: "columns", multiple: 256 });
+ * ```
+ */
+export function formatChoice(
+  name: string,
+  rows: number,
+  columns: number,
+  wanted: string,
+  options: PlanOptions = {},
+): FormatChoice {
+  const single = options.overrides?.get(name);
+  if (single !== undefined) {
+    const format = formatByName(single).name;
+    return format === wanted ? { format } : { format, reason: "override" };
+  }
+  const { embedding = "F16", head = embedding, vectors = "F32" } = options;
+  const kind = tensorKind(name, rows);
+  const kept = kind !== "vector" && (options.keep?.some((part) => name.includes(part)) ?? false);
+  const chosen = kept
+    ? options.fallback ?? "F16"
+    : { embedding, head, vector: vectors, matrix: wanted }[kind];
+  const { layout, gguf } = formatByName(chosen);
+  const multiple = layout.kind === "dense" ? 1 : gguf?.blockElements ?? 32;
+  if (columns % multiple === 0) {
+    if (chosen === wanted) return { format: chosen };
+    return { format: chosen, reason: kept || kind === "matrix" ? "kept" : kind };
+  }
+  const near = columns % 32 === 0 ? SMALLER_BLOCKS[chosen] : undefined;
+  const format = formatByName(options.fallback ?? near ?? "F16").name;
+  return { format, reason: "columns", multiple };
+}

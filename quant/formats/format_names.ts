@@ -1,0 +1,90 @@
+/**
+ * Names of formats as people write them.
+ *
+ * @module
+ */
+import { formatByName, FORMATS } from "./formats.ts";
+import { nearestNames } from "../nearest_names.ts";
+
+/** Names for which others say the same more exactly: without group, it is what the method's own tools take. */
+const SAME: Readonly<Record<string, string>> = {
+  nf4: "nf4_g64",
+  fp4: "fp4_g64",
+  int2: "int2_g128",
+  int3: "int3_g128",
+  int4: "int4_g128",
+  int8: "int8_g128",
+  fp32: "F32",
+  float32: "F32",
+  fp16: "F16",
+  float16: "F16",
+  half: "F16",
+  bfloat16: "BF16",
+};
+
+/** llama.cpp's mixes: what most of their matrices are, and what the others are. */
+const MIX = /^(Q[2-6]_K)_([SML])$/i;
+
+const WHAT_THEN: Readonly<Record<string, string>> = {
+  gptq: "it is a method: --method gptq --format Q4_0",
+  awq: "it is a method: --method awq --format Q4_0",
+  aqlm: "take a codebook, for example codebook2x8",
+  "4bit": "take Q4_0 for a GGUF file, or nf4 or int4 for a folder",
+  "8bit": "take Q8_0 for a GGUF file, or int8 for a folder",
+  "2bit": "take Q2_K for a GGUF file, or codebook2x8 for a folder",
+  gguf: "name one of its formats, for example Q4_0",
+};
+
+/**
+ * The exact name of a format from how people write it: in any case, `nf4` for `nf4_g64` (bitsandbytes' blocks of 64), `int4` for
+ * `int4_g128`.
+ *
+ * @throws {RangeError} For what is no format, with what to take: llama.cpp's mixes such as `Q4_K_M` too
+ *
+ * @example Ways to write it
+ * ```ts
+ * import { formatNameOf } from "@qzo/qzo/quant";
+ * import { assertEquals, assertThrows } from "@std/assert";
+ *
+ * assertEquals(["q4_0", "NF4", "int4-g128"].map(formatNameOf), ["Q4_0", "nf4_g64", "int4_g128"]);
+ * assertThrows(() => formatNameOf("Q4_K_M"), RangeError, "take Q4_K");
+ * ```
+ */
+export function formatNameOf(name: string): string {
+  const wanted = name.toLowerCase().replaceAll("-", "_");
+  const exact = Object.hasOwn(SAME, wanted)
+    ? SAME[wanted]
+    : FORMATS.find((format) => format.name.toLowerCase() === wanted)?.name;
+  if (exact !== undefined) return exact;
+  const mixed = MIX.exec(wanted.toUpperCase());
+  if (mixed) {
+    throw new RangeError(
+      `Cannot find format "${name}": it is llama.cpp's mix of ${
+        mixed[1]
+      } with wider formats for single matrices; take ${
+        mixed[1]
+      }, with --embedding Q6_K for an embedding and head as wide as the mix has`,
+    );
+  }
+  if (Object.hasOwn(WHAT_THEN, wanted)) {
+    throw new RangeError(`Cannot find format "${name}": ${WHAT_THEN[wanted]}`);
+  }
+  // Codebooks and scales per column of other sizes are made by name.
+  const made = [name, wanted].find((it) => isFormatName(it));
+  if (made !== undefined) return made;
+  const near = nearestNames(name, FORMATS.map((format) => format.name));
+  throw new RangeError(
+    `Cannot find format "${name}": ${
+      near.length > 0 ? `did you mean ${near.join(", ")}?` : "known are F16, Q4_0, int4_g128 ..."
+    } All of them: qzo quantize --formats`,
+  );
+}
+
+function isFormatName(name: string): boolean {
+  try {
+    formatByName(name);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,74 @@
+/**
+ * AWQ checkpoints in the GEMM layout of AutoAWQ (Lin et al. 2023, arXiv 2306.00978, is the method).
+ *
+ * Four bits. Each word of `qweight [columns, rows / 8]` and `qzeros [groups, rows / 8]` holds eight output features in the
+ * order 0, 2, 4, 6, 1, 3, 5, 7, lowest nibble first. Zero points are stored as they are: `scales * (q - zero)`.
+ *
+ * @module
+ */
+
+import { groupsPerRow, type PackedTensor } from "../layouts/layout.ts";
+import {
+  checkLength,
+  codeByCode,
+  packTransposed,
+  type StoredWords,
+  transposedLayout,
+  type TransposedShape,
+} from "./transposed.ts";
+
+/** What a file has of one linear layer. */
+export interface AwqPlanes {
+  /** Codes, `[columns, rows / 8]`. */
+  readonly qweight: StoredWords;
+  /** Zero points, `[groups, rows / 8]`. */
+  readonly qzeros: StoredWords;
+  /** f16 bits, `[groups, rows]`. */
+  readonly scales: Uint16Array;
+}
+
+// The bit at which output feature `row % 8` starts: the inverse of the order in which nibbles hold features.
+const SHIFT = [0, 16, 4, 20, 8, 24, 12, 28] as const;
+
+/**
+ * The planes of a linear layer in the scalar layout with a zero point per group, without loss.
+ *
+ * @throws {RangeError} for an impossible shape or group, or other than 4 bits.
+ * @throws {TypeError} for a plane of the wrong length.
+ *
+ * @example Output feature 1 is in the fifth nibble
+ * ```ts
+ * import { awqToPacked, decode } from "@qzo/qzo/quant";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const packed = awqToPacked({
+ *   qweight: new Int32Array(32).fill(0x00050000),
+ *   qzeros: new Int32Array(1).fill(0x00020000),
+ *   scales: new Uint16Array(8).fill(0x3c00),
+ * }, { bits: 4, group: -1, rows: 8, columns: 32 });
+ * assertEquals([...decode(packed).subarray(31, 33)], [0, 3]);
+ * ```
+ */
+export function awqToPacked(planes: AwqPlanes, shape: TransposedShape): PackedTensor {
+  const { qweight, qzeros, scales } = planes;
+  const { bits, rows, columns, name = "tensor" } = shape;
+  if (bits !== 4) throw new RangeError(`Cannot unpack "${name}": ${bits} bits, AWQ has 4`);
+  const layout = transposedLayout(shape);
+  const groups = groupsPerRow(layout, columns);
+  const words = rows / 8;
+  checkLength(name, "qweight", qweight, columns * words);
+  checkLength(name, "qzeros", qzeros, groups * words);
+  checkLength(name, "scales", scales, groups * rows);
+  const nibble = (from: StoredWords, line: number, row: number) =>
+    (from[line * words + (row >>> 3)] >>> SHIFT[row & 7]) & 15;
+  return packTransposed(
+    layout,
+    rows,
+    columns,
+    scales,
+    (g, row) => nibble(qzeros, g, row),
+    codeByCode(4, (block, row, codes) => {
+      for (let k = 0; k < 32; k++) codes[k] = nibble(qweight, block * 32 + k, row);
+    }),
+  );
+}

@@ -1,0 +1,105 @@
+/**
+ * The check of values before they are quantised.
+ *
+ * @module
+ */
+
+import { CODE_TABLES } from "../layouts/code_tables.ts";
+import { gridNamed } from "../layouts/grids.ts";
+import type { Layout } from "../layouts/layout.ts";
+
+const LARGEST_FLOAT16 = 65504;
+/** From here on rounding to the type gives infinity. */
+const BEYOND = { f16: 65520, bf16: (2 - 2 ** -8) * 2 ** 127, f32: Infinity } as const;
+
+/** A value that a format cannot hold. */
+export interface BadValue {
+  /** In the list. */
+  readonly index: number;
+  /** The value. */
+  readonly value: number;
+  /** What it is too large for; undefined when it is not finite. */
+  readonly limit?: string;
+}
+
+/**
+ * The first value that is not finite, or larger than the layout can say: more than its dense type, or than its largest code under the
+ * largest scale, which is an f16.
+ */
+export function badValue(values: Float32Array, layout: Layout): BadValue | undefined {
+  const reach = reachOf(layout);
+  for (let index = 0; index < values.length; index++) {
+    const value = values[index];
+    if (Math.abs(value) < reach) continue;
+    if (!Number.isFinite(value)) return { index, value };
+    const limit = layout.kind !== "dense"
+      ? "beyond what scales of type F16 can reach"
+      : layout.type === "f16"
+      ? `beyond F16's ${LARGEST_FLOAT16}`
+      : "beyond BF16";
+    return { index, value, limit };
+  }
+  return undefined;
+}
+
+/** The value and its place in words. */
+export function badValueText(
+  { index, value, limit }: BadValue,
+  columns: number,
+  firstRow = 0,
+): string {
+  const row = firstRow + Math.floor(index / columns);
+  return `${value} at row ${row}, column ${index % columns}${limit ? `, ${limit}` : ""}`;
+}
+
+/** Magnitudes from here on have no form in a layout. */
+function reachOf(layout: Layout): number {
+  switch (layout.kind) {
+    case "dense":
+      return BEYOND[layout.type];
+    case "scalar": {
+      const { bits, center, second, levels = 2 ** bits, table } = layout;
+      // A minimum is a value itself.
+      const largest = second === "min"
+        ? 1
+        : table
+        ? CODE_TABLES[table].reduce((most, value) => Math.max(most, Math.abs(value)), 0)
+        : second === "zero"
+        ? (levels - 1) / 2 // on either side of zero
+        : Math.max(center, levels - 1 - center);
+      return BEYOND.f16 * largest;
+    }
+    case "super": {
+      // Integer scales are 1 at least.
+      const { bits, center, table, scales } = layout;
+      if (table || gridNamed(scales)) return BEYOND.f16;
+      return BEYOND.f16 * Math.max(center, 2 ** bits - 1 - center);
+    }
+    case "codebook":
+    case "column":
+      // A row's size times entries: what a value may be depends on its neighbours.
+      return BEYOND.f16;
+  }
+}
+
+/**
+ * @param layout If what it cannot hold is to be refused too; else only what is not finite is
+ * @throws {TypeError} for a wrong count. @throws {RangeError} naming the value and its place.
+ */
+export function checkValues(
+  values: Float32Array,
+  rows: number,
+  columns: number,
+  formatName: string,
+  layout: Layout = { kind: "dense", type: "f32" },
+): void {
+  if (values.length !== rows * columns) {
+    throw new TypeError(
+      `Cannot quantise ${values.length} values as ${rows} x ${columns} of ${formatName}`,
+    );
+  }
+  const bad = badValue(values, layout);
+  if (bad) {
+    throw new RangeError(`Cannot quantise to ${formatName}: ${badValueText(bad, columns)}`);
+  }
+}

@@ -1,0 +1,280 @@
+/**
+ * GPTQ (Frantar et al., arXiv 2210.17323): columns are rounded one after the other, and later columns make up for the errors of earlier
+ * ones, as far as the second moments of the layer's inputs allow.
+ *
+ * @module
+ */
+
+import { checkValues } from "./check_values.ts";
+import { type Computation, runHere, sharedFloats } from "./computation.ts";
+import { type ErrorFeedback, errorFeedback } from "./error_feedback.ts";
+import type { Format } from "../formats/format.ts";
+import { formatByName } from "../formats/formats.ts";
+import { groupFitter } from "./group_fit.ts";
+import { type GroupCodes, groupCodes, GroupPlanes } from "./group_planes.ts";
+import type { InputStatistics } from "./input_statistics.ts";
+import {
+  groupColumns,
+  groupsPerRow,
+  type PackedTensor,
+  type ScalarLayout,
+} from "../layouts/layout.ts";
+import { emptyPacked } from "../layouts/planes.ts";
+
+/** How GPTQ rounds. */
+export interface GptqOptions {
+  /** Added to the diagonal of the second moments, as a share of its mean. Default 0.01, as published. */
+  readonly damping?: number;
+  /**
+   * Round columns in the order of their inputs' second moments, largest first: the groups by the largest of each, and columns within their
+   * group, so that a scale can be fitted when its group begins and codes stay in their columns. Default true; false: from left to right.
+   */
+  readonly actOrder?: boolean;
+  /** Columns after which errors are passed on to all later ones; changes only the time it takes. Default 128. */
+  readonly blockSize?: number;
+  /**
+   * Look for good scales, as `quantize` does, by what GPTQ itself minimises: the error left at a column counts as its pivot. Without, as
+   * published: the whole range. Default true.
+   */
+  readonly search?: boolean;
+}
+
+/** Quantises `rows x columns` values, row-major, to a format of the table. */
+export type Quantizer = (
+  values: Float32Array,
+  rows: number,
+  columns: number,
+  formatName: string,
+) => PackedTensor;
+
+/** Quantises as a {@linkcode Quantizer} does, with the large products computed wherever. */
+export type ComputedQuantizer = (
+  ...tensor: Parameters<Quantizer>
+) => Computation<PackedTensor>;
+
+/** Rows that are taken through all columns together: on one thread, so that their errors stay in the cache. */
+const ROWS_HERE = 64;
+
+/** Errors held at once where products are computed elsewhere, which pays for many rows. */
+const ERRORS_ELSEWHERE = 2 ** 24;
+
+/** Whether GPTQ can quantise to a format: codes whose groups of columns have a scale of their own. */
+export function gptqApplies({ layout }: Format): boolean {
+  return layout.kind === "scalar";
+}
+
+/**
+ * Quantises row-major `rows x columns` values with calibration statistics, to any format with codes and a scale per group. The scale of a
+ * group is fitted, as by `quantize`, to the weights as earlier columns have changed them. Inputs that were always zero leave their
+ * columns rounded to nearest.
+ *
+ * @param statistics Of the inputs of this layer
+ * @throws {RangeError} for an unknown format, one without groups of scalar codes, a shape it cannot hold, values or moments that are not
+ * finite, or moments that are not positive definite with this damping.
+ * @throws {TypeError} when there are not `rows * columns` values, or the statistics are of other columns.
+ *
+ * @example Inputs that go together
+ * ```ts
+ * import { decode, gptqQuantize, quantize } from "@qzo/qzo/quant";
+ * import { assert } from "@std/assert";
+ *
+ * const n = 32;
+ * const moments = new Float32Array(n * n).map((_, i) => Math.floor(i / n) === i % n ? 1 : 0.9);
+ * const statistics = { columns: n, tokens: 100, moments, magnitudes: new Float32Array(n).fill(0.8) };
+ * const values = Float32Array.from({ length: n }, (_, i) => Math.sin(i * i));
+ * const errorOfSum = (q: Float32Array) => Math.abs(q.reduce((sum, x, i) => sum + x - values[i], 0));
+ * const nearest = errorOfSum(decode(quantize(values, 1, n, "int2_g32")));
+ * assert(errorOfSum(decode(gptqQuantize(values, 1, n, "int2_g32", statistics))) < 0.5 * nearest);
+ * ```
+ */
+export function gptqQuantize(
+  values: Float32Array,
+  rows: number,
+  columns: number,
+  formatName: string,
+  statistics: InputStatistics,
+  options: GptqOptions = {},
+): PackedTensor {
+  return gptqQuantizer(statistics, options)(values, rows, columns, formatName);
+}
+
+/**
+ * {@linkcode gptqQuantize} for several layers that share their inputs: the second moments are factored once, in f64, which takes
+ * `columns³ / 3` operations and 8 bytes for each of `columns²`. A layer takes `rows · columns²`.
+ *
+ * @throws {RangeError} For a block size below 1; the function that it returns throws as {@linkcode gptqQuantize} does
+ */
+export function gptqQuantizer(statistics: InputStatistics, options: GptqOptions = {}): Quantizer {
+  const compute = quantizerOf(statistics, options, ROWS_HERE);
+  return (...tensor) => runHere(compute(...tensor));
+}
+
+/**
+ * {@linkcode gptqQuantizer} as computations: both the factorisation, whose products are to be exact, and what the errors of columns
+ * add to later ones, for which f32 will do. Holds 128 MiB of errors more.
+ *
+ * @throws As {@linkcode gptqQuantizer} does
+ */
+export function gptqComputation(
+  statistics: InputStatistics,
+  options: GptqOptions = {},
+): ComputedQuantizer {
+  const rows = Math.floor(ERRORS_ELSEWHERE / statistics.columns / ROWS_HERE) * ROWS_HERE;
+  return quantizerOf(statistics, options, Math.max(ROWS_HERE, rows));
+}
+
+function quantizerOf(
+  statistics: InputStatistics,
+  options: GptqOptions,
+  rowsAtOnce: number,
+): ComputedQuantizer {
+  const { damping = 0.01, actOrder = true, blockSize = 128, search = true } = options;
+  const n = statistics.columns;
+  if (!(Number.isInteger(blockSize) && blockSize > 0)) {
+    throw new RangeError(`Cannot quantise in blocks of ${blockSize} columns: expected 1 or more`);
+  }
+  const known = new Map<number, ErrorFeedback & { readonly order: Uint32Array }>();
+  function* factorsFor(group: number) {
+    const key = actOrder ? group : 0;
+    let found = known.get(key);
+    if (!found) {
+      const order = actOrder ? activationOrder(statistics, group) : columnsOf(n);
+      found = { order, ...yield* errorFeedback(statistics, order, damping) };
+      known.set(key, found);
+    }
+    return found;
+  }
+  let errors: Float64Array = new Float64Array();
+  return function* (values, rows, columns, formatName) {
+    const { layout } = formatByName(formatName);
+    if (layout.kind !== "scalar") {
+      throw new RangeError(
+        `Cannot quantise to ${formatName} with GPTQ: it takes formats with codes and a scale per group, such as int4_g128 or Q4_0`,
+      );
+    }
+    const t = emptyPacked(layout, rows, columns);
+    checkValues(values, rows, columns, formatName, layout);
+    if (n !== columns) {
+      throw new TypeError(
+        `Cannot quantise ${rows} x ${columns} values with GPTQ: the statistics are of ${n} inputs`,
+      );
+    }
+    const planes = new GroupPlanes(t, layout);
+    const factors = yield* factorsFor(groupColumns(layout, n));
+    const most = Math.min(rowsAtOnce, rows);
+    if (errors.length < most * n) errors = sharedFloats(most * n);
+    const fixed = { ...factors, values, columns, layout, planes, errors, search, blockSize };
+    for (let first = 0; first < rows; first += most) {
+      yield* quantizeRows(fixed, first, Math.min(most, rows - first));
+    }
+    return t;
+  };
+}
+
+function columnsOf(count: number): Uint32Array {
+  return Uint32Array.from({ length: count }, (_, i) => i);
+}
+
+/** Groups by the largest mean square of an input, a partial last one last, and within them columns by theirs. */
+function activationOrder({ moments, columns: n }: InputStatistics, group: number): Uint32Array {
+  const power = (column: number) => moments[column * n + column];
+  const whole = Math.floor(n / group);
+  const groups = Array.from({ length: Math.ceil(n / group) }, (_, g) => {
+    const columns = columnsOf(Math.min(group, n - g * group)).map((i) => g * group + i);
+    return columns.sort((a, b) => power(b) - power(a) || a - b);
+  });
+  const first = groups.splice(0, whole).sort((a, b) => power(b[0]) - power(a[0]) || a[0] - b[0]);
+  return Uint32Array.from([...first, ...groups].flatMap((columns) => [...columns]));
+}
+
+interface Rounding extends ErrorFeedback {
+  readonly values: Float32Array;
+  readonly columns: number;
+  readonly layout: ScalarLayout;
+  readonly order: Uint32Array;
+  readonly planes: GroupPlanes;
+  /** Of columns that are rounded, weight minus value. */
+  readonly errors: Float64Array;
+  readonly search: boolean;
+  readonly blockSize: number;
+}
+
+/** Takes `count` rows from `first` on through all columns, which are counted in the order of their rounding. */
+function* quantizeRows(rounding: Rounding, first: number, count: number): Computation<void> {
+  const { values, columns: n, layout, order, feedback, planes, errors } = rounding;
+  const group = groupColumns(layout, n);
+  const groups = groupsPerRow(layout, n);
+  const fit = groupFitter(layout, rounding.search);
+  const codesOf = groupCodes(layout);
+  const current = new Array<GroupCodes>(count); // of the group that a row has come to
+  // Where one scale holds for the row, it is fitted before anything is rounded.
+  const block = groups === 1 ? rounding.blockSize : Math.ceil(rounding.blockSize / group) * group;
+  const counts = rounding.search ? importanceOf(rounding.pivots) : undefined;
+  const earlier = sharedFloats(count * block); // what errors of earlier blocks add to a column
+  const codes = new Uint8Array(count * n);
+  const compensated = new Float32Array(group);
+  for (let start = 0; start < n; start += block) {
+    const end = Math.min(n, start + block);
+    const width = end - start;
+    if (start > 0) {
+      yield {
+        a: { values: errors, stride: n, first: 0, count },
+        b: { values: feedback, stride: n, first: start, count: width },
+        from: 0,
+        to: start,
+        out: earlier,
+        changed: [start - block, start],
+      };
+    }
+    for (let row = 0; row < count; row++) {
+      const at = row * n;
+      const weights = (first + row) * n;
+      const added = (k: number): number => {
+        const f = k * n;
+        let s0 = earlier[row * width + k - start], s1 = 0, s2 = 0, s3 = 0;
+        let j = start;
+        // Four sums, as each waits for its last addition.
+        for (; j + 3 < k; j += 4) {
+          s0 += errors[at + j] * feedback[f + j];
+          s1 += errors[at + j + 1] * feedback[f + j + 1];
+          s2 += errors[at + j + 2] * feedback[f + j + 2];
+          s3 += errors[at + j + 3] * feedback[f + j + 3];
+        }
+        for (; j < k; j++) s0 += errors[at + j] * feedback[f + j];
+        return s0 + s1 + (s2 + s3);
+      };
+      for (let from = start, to; from < end; from = to) {
+        to = Math.min(end, from + (groups === 1 ? block : group));
+        if (groups > 1 || from === 0) {
+          // The group's weights if none of it were rounded: then its errors would be what earlier ones made of it.
+          const length = Math.min(group, n - from);
+          for (let k = from; k < from + length; k++) {
+            const change = groups === 1 ? 0 : added(k);
+            compensated[k - from] = values[weights + order[k]] + change;
+            errors[at + k] = -change;
+          }
+          const found = fit(compensated.subarray(0, length), counts?.subarray(from, from + length));
+          planes.setGroup(first + row, Math.floor(order[from] / group), found);
+          current[row] = codesOf(found);
+        }
+        const { code, value } = current[row];
+        for (let k = from; k < to; k++) {
+          const column = order[k];
+          const chosen = code(values[weights + column] + added(k));
+          codes[at + column] = chosen;
+          errors[at + k] = values[weights + column] - value(chosen);
+        }
+      }
+      yield;
+    }
+  }
+  for (let row = 0; row < count; row++) {
+    planes.setCodes(first + row, codes.subarray(row * n, (row + 1) * n));
+  }
+}
+
+/** Pivots as importance: the largest is 1. */
+function importanceOf(pivots: Float64Array): Float32Array {
+  const largest = pivots.reduce((a, b) => Math.max(a, b), 0);
+  return Float32Array.from(pivots, (pivot) => pivot / largest);
+}

@@ -1,0 +1,142 @@
+/**
+ * Round-to-nearest quantisation: per group the best of a few scales in squared error, the scale rounded to f16 before
+ * the codes are chosen.
+ *
+ * @module
+ */
+
+import { checkValues } from "./check_values.ts";
+import { codebookComputation } from "./codebook_quantize.ts";
+import { columnImportance } from "./column_importance.ts";
+import { type Computation, runHere } from "./computation.ts";
+import { numbersToBfloat16Array, numbersToFloat16Array } from "../layouts/float16.ts";
+import { formatByName } from "../formats/formats.ts";
+import { groupFitter } from "./group_fit.ts";
+import { groupCodes, GroupPlanes } from "./group_planes.ts";
+import type { InputStatistics } from "./input_statistics.ts";
+import {
+  groupColumns,
+  groupsPerRow,
+  type PackedTensor,
+  type ScalarLayout,
+} from "../layouts/layout.ts";
+import { emptyPacked, halves } from "../layouts/planes.ts";
+import { quantizeSuper } from "./super_quantize.ts";
+
+/** How hard to look for good scales. */
+export interface QuantizeOptions {
+  /** Try clipped ranges and a least-squares fit beside the whole range. Default true. */
+  readonly search?: boolean;
+  /** Of codebook formats only. Default 0. */
+  readonly seed?: number;
+  /**
+   * Of the inputs of this layer. Scales are then fitted with the squared error of each column weighted by the mean square of its input (as by
+   * llama.cpp's importance matrix), codebooks to the error of the layer's outputs. Default: all columns count the same.
+   */
+  readonly statistics?: InputStatistics | undefined;
+}
+
+/**
+ * Quantises row-major `rows x columns` values to a format of the table.
+ *
+ * Scalar formats: for each group the candidates are the scales that reach the largest magnitude, with `search` also 20
+ * clipped ones (down to half of it) and least-squares refinements of the best; the one with the least squared error
+ * wins. Scales of symmetric formats may be negative, as llama.cpp's Q4_0 has them: the value of the largest magnitude
+ * then takes the code that has no opposite. Dense formats are rounded; codebook formats go to `quantizeCodebook`.
+ *
+ * @throws {RangeError} for an unknown format, a shape it cannot hold, or a value that is not finite.
+ * @throws {TypeError} when there are not `rows * columns` values, or the statistics are of other columns.
+ *
+ * @example Four bits in groups of 32
+ * ```ts
+ * import { decode, quantize } from "@qzo/qzo/quant";
+ * import { assertAlmostEquals } from "@std/assert";
+ *
+ * const values = Float32Array.from({ length: 64 }, (_, i) => Math.sin(i));
+ * const packed = quantize(values, 2, 32, "int4_g32");
+ * assertAlmostEquals(decode(packed)[5], values[5], 0.08);
+ * ```
+ */
+export function quantize(
+  values: Float32Array,
+  rows: number,
+  columns: number,
+  formatName: string,
+  options: QuantizeOptions = {},
+): PackedTensor {
+  return runHere(quantizeComputation(values, rows, columns, formatName, options));
+}
+
+/** {@linkcode quantize} with the products that codebooks need computed wherever; f32 will do. */
+export function* quantizeComputation(
+  values: Float32Array,
+  rows: number,
+  columns: number,
+  formatName: string,
+  options: QuantizeOptions = {},
+): Computation<PackedTensor> {
+  const { layout } = formatByName(formatName);
+  const { search = true, seed = 0, statistics } = options;
+  const t = emptyPacked(layout, rows, columns);
+  // Codes and scales saturate; floats would become infinity.
+  checkValues(values, rows, columns, formatName, layout.kind === "dense" ? layout : undefined);
+  switch (layout.kind) {
+    case "dense":
+      if (layout.type === "f32") new Float32Array(t.codes.buffer).set(values);
+      else {
+        const round = layout.type === "f16" ? numbersToFloat16Array : numbersToBfloat16Array;
+        halves(t.codes).set(round(values));
+      }
+      return t;
+    case "scalar":
+      yield* quantizeGroups(values, t, layout, columnImportance(columns, statistics), search);
+      return t;
+    case "super":
+      yield* quantizeSuper(values, t, layout, columnImportance(columns, statistics), search);
+      return t;
+    case "column":
+      throw new RangeError(`Cannot quantise to ${formatName}: scales per column are only read`);
+    case "codebook":
+      if ((layout.bits ?? 8) !== 8 || (layout.vector ?? 8) !== 8 || layout.books > 4) {
+        throw new RangeError(
+          `Cannot quantise to ${formatName}: codebooks are made with one to four books of 8-bit codes of 8 columns`,
+        );
+      }
+      return yield* codebookComputation(values, rows, columns, {
+        books: layout.books,
+        seed,
+        statistics,
+      });
+  }
+}
+
+function* quantizeGroups(
+  values: Float32Array,
+  t: PackedTensor,
+  layout: ScalarLayout,
+  importance: Float32Array,
+  search: boolean,
+): Computation<void> {
+  const { rows, columns } = t;
+  const group = groupColumns(layout, columns);
+  const groups = groupsPerRow(layout, columns);
+  const codes = new Uint8Array(columns);
+  const fit = groupFitter(layout, search);
+  const codesOf = groupCodes(layout);
+  const planes = new GroupPlanes(t, layout);
+  for (let row = 0; row < rows; row++) {
+    for (let g = 0; g < groups; g++) {
+      const from = g * group;
+      const to = Math.min(columns, from + group);
+      const found = fit(
+        values.subarray(row * columns + from, row * columns + to),
+        importance.subarray(from, to),
+      );
+      planes.setGroup(row, g, found);
+      const { code } = codesOf(found);
+      for (let k = from; k < to; k++) codes[k] = code(values[row * columns + k]);
+    }
+    planes.setCodes(row, codes);
+    yield;
+  }
+}

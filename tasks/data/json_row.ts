@@ -1,0 +1,148 @@
+/**
+ * A JSON object of a data file as a row: nothing that the file says is lost on the way, and an error says what the text is.
+ *
+ * @module
+ */
+import { checkJsonText, JSON_BOUNDS } from "../../quant/files/json_bounds.ts";
+import type { Row } from "./row.ts";
+
+/**
+ * The row of an object's text. Integers that a number cannot hold to the unit are kept as their digits, a text.
+ *
+ * @throws SyntaxError with the line's number for what is no object, a key that is there twice, a number beyond all numbers, or half a
+ * character. RangeError for one that holds more than any example: a hundred brackets within each other, a million values.
+ */
+export function jsonRow(text: string, number: number, name: string): Row {
+  const refused = (why: string, cause?: unknown): SyntaxError =>
+    new SyntaxError(`Cannot read ${name}, line ${number}: ${why}`, { cause });
+  // Shorter ones cannot hold much.
+  if (text.length > 2 ** 16) checkJsonText(text, JSON_BOUNDS.row, `${name}, line ${number}`);
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+    if (/\d{16}|\d[eE]/.test(text)) value = exactNumbers(text);
+  } catch (error) {
+    throw refused(describeFault(text, error as Error), error);
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw refused(`not an object: ${text.trim().slice(0, 40)}`);
+  }
+  const twice = repeatedKey(text);
+  if (twice !== undefined) throw refused(`the key ${JSON.stringify(twice)} is there twice`);
+  const half = /\\u[dD][89a-fA-F]/.test(text) ? halfCharacter(value) : undefined;
+  if (half !== undefined) {
+    throw refused(
+      `${
+        JSON.stringify(half.slice(0, 40))
+      } has half of a surrogate pair, which is no character: it was cut there, mend it`,
+    );
+  }
+  return value as Row;
+}
+
+/** The first text within a value that no encoding can hold. */
+function halfCharacter(value: unknown): string | undefined {
+  if (typeof value === "string") return value.isWellFormed() ? undefined : value;
+  if (typeof value !== "object" || value === null) return undefined;
+  for (const [key, item] of Object.entries(value)) {
+    const found = key.isWellFormed() ? halfCharacter(item) : key;
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+type Reviver = (key: string, value: unknown, context: { readonly source?: string }) => unknown;
+
+function exactNumbers(text: string): unknown {
+  const exact: Reviver = (key, value, { source }) => {
+    if (typeof value !== "number" || source === undefined) return value;
+    if (!Number.isFinite(value)) {
+      throw new SyntaxError(
+        `${source.slice(0, 40)} under ${JSON.stringify(key)} is beyond the largest number`,
+      );
+    }
+    return /^-?\d+$/.test(source) && !Number.isSafeInteger(value) ? source : value;
+  };
+  return JSON.parse(text, exact as (key: string, value: unknown) => unknown);
+}
+
+/** The first key that an object of valid JSON has twice, as JSON.parse would not tell. */
+function repeatedKey(text: string): string | undefined {
+  const open: Set<string>[] = [];
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === 0x7b) open.push(new Set());
+    else if (code === 0x7d) open.pop();
+    else if (code === 0x22) {
+      const end = stringEnd(text, at);
+      let next = end + 1;
+      while (text.charCodeAt(next) <= 0x20) next++;
+      if (text.charCodeAt(next) === 0x3a) {
+        const written = text.slice(at + 1, end);
+        const key: string = written.includes("\\") ? JSON.parse(`"${written}"`) : written;
+        const keys = open[open.length - 1];
+        if (keys?.has(key)) return key;
+        keys?.add(key);
+      }
+      at = end;
+    }
+  }
+  return undefined;
+}
+
+/** The place of the quotation mark that ends the text beginning at `from`; the end of all, if there is none. */
+function stringEnd(text: string, from: number): number {
+  for (let end = text.indexOf('"', from + 1); end >= 0; end = text.indexOf('"', end + 1)) {
+    let slashes = 0;
+    while (text.charCodeAt(end - 1 - slashes) === 0x5c) slashes++;
+    if (slashes % 2 === 0) return end;
+  }
+  return text.length;
+}
+
+/** Where the first value of a text ends; -1 if it goes on beyond, undefined if no bracket begins it. */
+function valueEnd(text: string): number | undefined {
+  let depth = 0;
+  for (let at = 0; at < text.length; at++) {
+    const letter = text[at];
+    if (letter === '"') at = stringEnd(text, at);
+    else if (letter === "{" || letter === "[") depth++;
+    else if (letter === "}" || letter === "]") depth--;
+    if (depth === 0 && at < text.length && (letter === "}" || letter === "]")) return at + 1;
+    if (depth <= 0 && letter.trim() !== "") return undefined;
+  }
+  return depth > 0 ? -1 : undefined;
+}
+
+/** What is wrong with a line that should be an object, in words that say what to do. */
+function describeFault(text: string, error: Error): string {
+  const end = valueEnd(text);
+  if (end === -1) {
+    return `the object does not end on this line: the file is cut there, or its objects go over several lines. An object a line is wanted, or one array [...] of all; jq -c . writes the first. It begins ${
+      shown(text)
+    }`;
+  }
+  if (end !== undefined) {
+    const rest = text.slice(end).trim();
+    if (rest === ",") {
+      return "there is a comma behind the object: remove it, or write [ and ] around all";
+    }
+    if (rest !== "") {
+      return `something stands behind the object: ${shown(rest)}; an object a line is wanted`;
+    }
+    if (/[:,[]\s*-?(NaN|Infinity)\b/.test(text)) {
+      return "NaN and Infinity are no JSON: leave the value out, or write null";
+    }
+    if (/^\s*\{\s*(u?'|\})/.test(text)) {
+      return `keys and texts stand in double quotes: ${
+        shown(text)
+      } looks like Python, write it by json.dumps`;
+    }
+  }
+  return error.message;
+}
+
+function shown(text: string): string {
+  const start = text.trim();
+  return start.length > 40 ? `${start.slice(0, 40)}...` : start;
+}

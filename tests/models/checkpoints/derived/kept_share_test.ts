@@ -1,0 +1,176 @@
+/** What a file keeps of a trained change: every writable format, fine and coarse spans, three sizes of offsets. */
+import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
+import { keptOfRows, shareOf } from "../../../../models/mod.ts";
+import {
+  decode,
+  foldScales,
+  FORMATS,
+  groupColumns,
+  offsetCount,
+  type OffsetForm,
+  type PackedTensor,
+  type PartOffsets,
+  quantize,
+  type TrainedPart,
+  tunedRows,
+} from "../../../../quant/mod.ts";
+import { randomNumbers } from "../../../support/random_llama.ts";
+
+const random = randomNumbers(19);
+const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
+const [rows, columns] = [16, 512];
+const values = Float32Array.from({ length: rows * columns }, () => 0.05 * normal());
+const sizes = [0.003, 0.02, 0.1];
+
+function offsetsOf(t: PackedTensor, span: number, size: number, part: TrainedPart = "scales") {
+  return Float32Array.from(
+    { length: offsetCount(t.layout, t.rows, t.columns, span, part) },
+    () => size * normal(),
+  );
+}
+
+/** Relative offsets of scales, with the minima that they move. */
+function relative(t: PackedTensor, span: number, offsets: Float32Array) {
+  const own: PartOffsets = { form: "relative", span, offsets };
+  const moves = t.layout.kind === "scalar" && t.layout.second === "min";
+  return new Map<TrainedPart, PartOffsets>([
+    ["scales", own],
+    ...moves ? [["minima", own] as const] : [],
+  ]);
+}
+
+/** Spans that a format can be trained at. */
+function spansOf(t: PackedTensor): number[] {
+  if (t.layout.kind === "dense") return [1];
+  const group = t.layout.kind === "super" ? 32 : groupColumns(t.layout, columns);
+  return [...new Set([group, 32, 64, 128, 256, 0])].filter((span) =>
+    span === 0 || group > 0 && span % group === 0 && group < columns
+  );
+}
+
+/**
+ * Least shares, at offsets of 0.3, 2 and 10 %: of what is trained at the default span, and finer. Integer scales of 3 to 6 bits (super-blocks below
+ * the block, IQ, bf16 with its 8) hold small changes in part; powers of two (MXFP4) hold none below 50 %.
+ */
+function leastOf(name: string, fine: boolean): readonly number[] {
+  if (name === "MXFP4") return [0, 0, 0];
+  if (name === "BF16") return [0.5, 0.95, 0.99];
+  if (!fine) return [0.95, 0.99, 0.99];
+  if (name === "Q2_K") return [0, 0.1, 0.75];
+  if (name.startsWith("IQ1")) return [0, 0, 0.5];
+  if (name.startsWith("IQ2")) return [0, 0.2, 0.9];
+  return [0, 0.3, 0.9];
+}
+
+// Of codebooks with 16 bits a code only files exist; the layout is that of the others.
+for (const format of FORMATS.filter(({ name }) => name !== "codebook1x16")) {
+  Deno.test(`${format.name}: a file keeps of a trained change what its type holds, and never less than the base`, () => {
+    const t = quantize(values, rows, columns, format.name);
+    for (const span of spansOf(t)) {
+      const fine = t.layout.kind === "super" && span > 0 && span < 256;
+      sizes.forEach((size, i) => {
+        const parts = relative(t, span, offsetsOf(t, span, size));
+        const share = shareOf(keptOfRows(t, parts));
+        const least = leastOf(format.name, fine)[i];
+        assert(share >= least && share <= 1, `span ${span}, ${size}: ${share} of ${least}`);
+      });
+    }
+  });
+}
+
+Deno.test("absolute offsets, and those of minima and entries, are kept too", () => {
+  for (
+    const [name, part] of [["Q4_0", "scales"], ["int4_g64", "scales"], ["Q4_1", "minima"], [
+      "codebook2x8",
+      "codebook",
+    ]] as const
+  ) {
+    const t = quantize(values, rows, columns, name);
+    const span = part === "codebook" ? 0 : groupColumns(t.layout, columns);
+    for (const form of ["absolute", "relative"] as OffsetForm[]) {
+      // Scales are about 0.01 here, entries about 1.
+      const unit = form === "relative" ? 1 : part === "codebook" ? 1 : 0.003;
+      const offsets = offsetsOf(t, span, 0.1 * unit, part);
+      const share = shareOf(keptOfRows(t, new Map([[part, { form, span, offsets }]])));
+      assert(share > 0.99 && share <= 1, `${name} ${part} ${form}: ${share}`);
+    }
+  }
+});
+
+Deno.test("tuned rows are what folding comes near to, in every layout", () => {
+  for (
+    const name of [
+      "F32",
+      "Q8_0",
+      "Q4_1",
+      "Q5_1",
+      "int4_g64",
+      "nf4_g64",
+      "codebook2x8",
+      "Q6_K",
+      "Q4_K",
+    ]
+  ) {
+    if (!FORMATS.some((format) => format.name === name)) continue;
+    const t = quantize(values, rows, columns, name);
+    const span = t.layout.kind === "super"
+      ? 256
+      : t.layout.kind === "dense"
+      ? 1
+      : groupColumns(t.layout, columns);
+    const parts = relative(t, span, offsetsOf(t, span, 0.2));
+    let folded = t;
+    for (const [part, { form, offsets }] of parts) {
+      folded = foldScales(folded, offsets, form, span, { part }).tensor;
+    }
+    const after = decode(folded);
+    const tuned = tunedRows(t, parts);
+    for (const row of [0, 7, 15]) {
+      tuned(row).forEach((value, k) =>
+        assertAlmostEquals(after[row * columns + k], value, 2e-3 * 0.2, name)
+      );
+    }
+  }
+});
+
+Deno.test("a super-block's scale and minimum are chosen together: the best of all pairs, and never worse than none", () => {
+  // One group alone differs, by an offset too small for the integers: the old pair is the best.
+  const t = quantize(values, rows, columns, "Q4_K");
+  const offsets = new Float32Array(offsetCount(t.layout, rows, columns, 32));
+  offsets[0] = 1e-4;
+  const folded = foldScales(t, offsets, "relative", 32);
+  const error = (after: PackedTensor) => {
+    const tuned = tunedRows(t, new Map([["scales", { form: "relative", span: 32, offsets }]]))(0);
+    return decode(after).slice(0, 256).reduce((sum, x, k) => sum + (x - tuned[k]) ** 2, 0);
+  };
+  assert(error(folded.tensor) <= error(t));
+});
+
+Deno.test("numbers beyond f16 are counted apart, refused where that is asked, or the largest there is", () => {
+  for (const name of ["Q4_0", "Q4_1", "Q4_K", "F16", "codebook2x8"]) {
+    const t = quantize(values, rows, columns, name);
+    const span = t.layout.kind === "dense" ? 1 : t.layout.kind === "codebook" ? 0 : 256;
+    const offsets = new Float32Array(offsetCount(t.layout, rows, columns, span));
+    offsets[0] = 1e9;
+    offsets[1] = 0.5;
+    const kept = foldScales(t, offsets, "relative", span);
+    assert((kept.exceeded ?? 0) > 0, name);
+    assert(kept.changed > 0 && kept.swallowed >= kept.exceeded!, name);
+    const error = assertThrows(
+      () => foldScales(t, offsets, "relative", span, { beyond: "refuse" }),
+      RangeError,
+    );
+    assert(error.message.includes(`${kept.exceeded} of `), error.message);
+    const clamped = foldScales(t, offsets, "relative", span, { beyond: "clamp" });
+    assertEquals(clamped.exceeded, kept.exceeded);
+    const after = decode(clamped.tensor);
+    assert(after.every(Number.isFinite));
+    const largest = (list: Float32Array) =>
+      list.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
+    assert(largest(after) > 1e3 * largest(decode(t)), name);
+    const fine = foldScales(t, new Float32Array(offsets.length).fill(0.5), "relative", span, {
+      beyond: "refuse",
+    });
+    assertEquals(fine.exceeded, undefined);
+  }
+});

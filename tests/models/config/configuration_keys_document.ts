@@ -1,0 +1,81 @@
+/**
+ * docs/configuration-keys.md from the tables of keys. Writes it when run: `deno run -A tests/models/config/configuration_keys_document.ts`.
+ *
+ * @module
+ */
+import type { KeyTable } from "../../../models/config/config_keys.ts";
+import { GGUF_GENERAL_KEYS, GGUF_KEYS } from "../../../models/config/config_gguf.ts";
+import { CONFIG_KEYS } from "../../../models/config/config_hugging_face.ts";
+import { ROPE_KEYS } from "../../../models/config/config_rope.ts";
+import {
+  DYNAMIC_KEYS,
+  QUANTIZATION_KEYS,
+} from "../../../models/checkpoints/hugging_face/quantization_keys.ts";
+
+const HEAD = `# Configuration keys
+
+Generated from the tables in \`models/\`: \`deno run -A tests/models/config/configuration_keys_document.ts\`.
+
+Every key of a model's configuration is **read**, known to say **nothing** of the result, ignored with a **note** as the reference ignores it,
+or **refused** by an error that names key and value. A refused key passes with the values listed (they change nothing), and with \`null\`, \`false\` or
+something empty. An unknown key is an error too, unless
+
+- it holds \`null\`, \`false\`, \`""\`, \`[]\` or \`{}\`,
+- its name begins with \`_\`, as the private attributes of transformers do, or
+- name and value are text about the file (\`license\`, \`base_model\`, \`x_version\`, \`dataset\`, a path ...): a note says so.
+
+So a file that another program reads with a meaning unknown here stops, and does not become another model in silence. Is the key decoration,
+remove it.
+`;
+
+function section(title: string, table: KeyTable): string {
+  const groups = new Map<string, string[]>();
+  const put = (group: string, key: string) => groups.set(group, [...groups.get(group) ?? [], key]);
+  const inner: string[] = [];
+  for (const [key, rule] of Object.entries(table)) {
+    const named = `\`${key}\``;
+    if (rule.kind === "read") put("read", named);
+    else if (rule.kind === "harmless") put(`nothing: ${rule.why}`, named);
+    else if (rule.kind === "noted") put(`note: ${rule.why}`, named);
+    else if (rule.kind === "only") {
+      const values = rule.values.map((v) => JSON.stringify(v)).join(", ");
+      put(
+        `refused${rule.exactly ? ", \`false\` too," : ""}${
+          values ? ` but ${values}` : ""
+        }: ${rule.why}`,
+        named,
+      );
+    } else {
+      put("read", named);
+      const entry = rule.entries ? ".NAME" : "";
+      inner.push(section(`${title}, \`${key}${entry}\``, rule.table));
+    }
+  }
+  const rows = [...groups].map(([group, keys]) => `| ${group} | ${keys.join(" ")} |`);
+  return [
+    `\n## ${title}\n\n| what becomes of it | keys |\n| --- | --- |\n${rows.join("\n")}\n`,
+    ...inner,
+  ]
+    .join("");
+}
+
+/** The whole document. */
+export function configurationKeysDocument(): string {
+  return [
+    HEAD,
+    section("config.json", CONFIG_KEYS),
+    section("`rope_parameters`, `rope_scaling`", ROPE_KEYS),
+    ...Object.entries(QUANTIZATION_KEYS).map(([method, table]) =>
+      section(`\`quantization_config\` of ${method}`, table)
+    ),
+    section("a rule of `dynamic` (gptq, awq)", DYNAMIC_KEYS),
+    section("GGUF, without prefix", GGUF_GENERAL_KEYS),
+    section("GGUF, under `llama.`", GGUF_KEYS),
+  ].join("");
+}
+
+if (import.meta.main) {
+  const path = new URL("../../../docs/configuration-keys.md", import.meta.url);
+  await Deno.mkdir(new URL("..", path), { recursive: true });
+  await Deno.writeTextFile(path, configurationKeysDocument());
+}

@@ -1,0 +1,276 @@
+/**
+ * Runs a comparison of optimisers: every run is a fine-tune in a folder of its own, so what is interrupted goes on where it stopped.
+ *
+ * @module
+ */
+import { noTokenizer } from "../../models/tokenizers/no_tokenizer.ts";
+import { basename, join } from "@std/path";
+import { writeFileWhole } from "../../models/checkpoints/disk/files.ts";
+import { readJsonFile } from "../../models/checkpoints/disk/read_file.ts";
+import { gainForwards } from "../probes/gains.ts";
+import { openModelSource } from "../../models/checkpoints/open.ts";
+import { planOffsets } from "../selection.ts";
+import { writeModel } from "../../models/checkpoints/write_checkpoint.ts";
+import { NonFiniteLossError } from "../../optim/mod.ts";
+import type { Benchmark, BenchmarkJob } from "./benchmark_config.ts";
+import { optimiserOfConfig } from "../config/optimiser.ts";
+import type { TrainConfig } from "../config/schema.ts";
+import { Run } from "../runs/run.ts";
+import type { StepPace } from "../steps/pace.ts";
+import { readMetrics, runFolder } from "../runs/run_folder.ts";
+import {
+  configuredSource,
+  openRunSession,
+  type RunSession,
+  selectionOfConfig,
+} from "../runs/session.ts";
+import { type TaskExamples, taskExamples } from "../runs/task_examples.ts";
+
+/** A held-out evaluation of a run. */
+export interface BenchmarkPoint {
+  /** Forwards before it. */
+  readonly forwards: number;
+  /** In nats. */
+  readonly loss: number;
+  /** 0 to 1; classification only. */
+  readonly accuracy?: number;
+}
+
+/** What a run came to. */
+export interface BenchmarkResult {
+  /** Which run. */
+  readonly job: BenchmarkJob;
+  /** Held-out evaluations, the base model's first and that of the last step last. */
+  readonly points: readonly BenchmarkPoint[];
+  /** Wall time of the steps and of their evaluations. */
+  readonly minutes: number;
+  /** A loss was not finite. */
+  readonly diverged: boolean;
+}
+
+/** What `runBenchmark` yields. */
+export type BenchmarkEvent =
+  | {
+    /** Tells events apart. */
+    readonly type: "step";
+    /** The run. */
+    readonly job: BenchmarkJob;
+    /** Steps done. */
+    readonly step: number;
+    /** Training loss. */
+    readonly loss: number;
+    /** As of the step. */
+    readonly pace: StepPace;
+  }
+  | {
+    /** Tells events apart. */
+    readonly type: "result";
+    /** A run that is done. */
+    readonly result: BenchmarkResult;
+    /** Whether it was done before. */
+    readonly known: boolean;
+  };
+
+interface Stored {
+  readonly minutes: number;
+  readonly diverged: boolean;
+  /** What came of the job's steps; absent where results are older than forwards before the first. */
+  readonly spent?: Spent;
+}
+
+/** How the forwards of a run were spent. */
+interface Spent extends Pick<TrainConfig, "steps" | "evaluateEvery"> {
+  /** Before the first step. */
+  readonly forwardsBefore: number;
+}
+
+/** Steps that are left of a job's when the forwards before the first are paid for, evaluated as often. */
+function spentOn({ config }: BenchmarkJob, { model, gpu }: RunSession): Spent {
+  const optimiser = optimiserOfConfig(config);
+  const { trainables } = planOffsets(
+    model,
+    optimiser,
+    gpu.maxBinding,
+    selectionOfConfig(config),
+  );
+  const forwardsBefore = gainForwards(optimiser, trainables.length);
+  const paid = Math.round(forwardsBefore / optimiser.evaluations);
+  const steps = Math.max(1, config.steps - paid);
+  const evaluateEvery = Math.ceil(steps / Math.ceil(config.steps / config.evaluateEvery));
+  return { steps, evaluateEvery, forwardsBefore };
+}
+
+function storedPath({ config }: BenchmarkJob): string {
+  return join(config.output, "result.json");
+}
+
+/** A run that is done, from its folder; undefined when it is not. */
+export async function benchmarkResult(job: BenchmarkJob): Promise<BenchmarkResult | undefined> {
+  const stored = await readJsonFile(storedPath(job), "settings", { optional: true }) as
+    | Stored
+    | undefined;
+  if (stored === undefined) return undefined;
+  const events = await readMetrics(runFolder(job.config.output).metrics);
+  const perStep = optimiserOfConfig(job.config).evaluations;
+  const { evaluateEvery, steps, forwardsBefore } = stored.spent ??
+    { ...job.config, forwardsBefore: 0 };
+  const evaluations = events.filter((event) => event.type === "evaluation");
+  // A run that went on was also evaluated where it had stopped.
+  const points = evaluations.filter(({ step }) => step % evaluateEvery === 0 || step === steps).map(
+    (event) => ({
+      forwards: event.step === 0 ? 0 : forwardsBefore + event.step * perStep,
+      loss: event.loss,
+      ...(event.accuracy === undefined ? {} : { accuracy: event.accuracy }),
+    }),
+  );
+  const { minutes, diverged } = stored;
+  return { job, points, minutes, diverged };
+}
+
+/** The held-out loss that a run ended with: infinite where it diverged. */
+export function finalLoss({ points, diverged }: BenchmarkResult): number {
+  return diverged ? Infinity : points.at(-1)?.loss ?? Infinity;
+}
+
+/** The learning rate with the lowest final held-out loss. */
+function bestRate(trials: readonly BenchmarkResult[]): number | undefined {
+  return trials.reduce((best, trial) => finalLoss(trial) < finalLoss(best) ? trial : best)
+    .job.learningRate;
+}
+
+/**
+ * The same with a model that was quantised once, in the comparison's folder: codebooks take minutes. A GGUF file's tokenizer has no
+ * place in a folder, so such a model is quantised as it is loaded.
+ */
+async function quantisedOnce(
+  config: TrainConfig,
+  folder: string,
+  signal: AbortSignal | undefined,
+): Promise<TrainConfig> {
+  const { format } = config.quantize;
+  if (format === undefined) return config;
+  const model = join(folder, "models", `${basename(config.model)}-${format}`);
+  if (!await Deno.stat(join(model, "config.json")).then(() => true, () => false)) {
+    using stored = await openModelSource(config.model);
+    if (!stored.tokenizerFiles) return config;
+    await writeModel(
+      await configuredSource(stored, config, signal),
+      model,
+      signal ? { signal } : {},
+    );
+  }
+  return { ...config, model, quantize: {} };
+}
+
+async function* runJob(
+  job: BenchmarkJob,
+  session: RunSession,
+  examples: TaskExamples,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<BenchmarkEvent> {
+  const { ledger } = runFolder(job.config.output);
+  const resume = await Deno.stat(ledger).then(() => true, () => false);
+  const spent = spentOn(job, session);
+  let diverged = false;
+  const begun = performance.now();
+  {
+    const { steps, evaluateEvery } = spent;
+    const config = { ...job.config, steps, evaluateEvery };
+    using run = await Run.open(config, { session, examples, resume });
+    try {
+      for await (const event of run.train(signal)) {
+        if (event.type === "step") {
+          const { step, loss } = event;
+          yield { type: "step", job: { ...job, config }, step, loss, pace: event };
+        } else if (event.type === "end" && event.reason === "aborted") return;
+      }
+    } catch (error) {
+      if (!(error instanceof NonFiniteLossError)) throw error;
+      diverged = true;
+    }
+  }
+  const minutes = (performance.now() - begun) / 60_000;
+  const stored: Stored = { minutes, diverged, spent };
+  // A run that diverged at its first step has left nothing.
+  await Deno.mkdir(job.config.output, { recursive: true });
+  await writeFileWhole(storedPath(job), [new TextEncoder().encode(JSON.stringify(stored))]);
+}
+
+/**
+ * Runs what is not done yet: for every case and optimiser each learning rate with seed 0, then the best of them with seeds 1 and on.
+ *
+ * @throws What loading, reading examples and training throw; runs that are done stay done
+ */
+export async function* runBenchmark(
+  benchmark: Benchmark,
+  { signal }: { readonly signal?: AbortSignal } = {},
+): AsyncGenerator<BenchmarkEvent> {
+  for (const name of benchmark.cases) {
+    using opened = new OpenedCase(benchmark.output, signal);
+    const run = async function* (job: BenchmarkJob): AsyncGenerator<BenchmarkEvent> {
+      const known = await benchmarkResult(job);
+      if (!known) yield* runJob(job, ...await opened.open(job.config), signal);
+      const result = known ?? await benchmarkResult(job);
+      if (result) yield { type: "result", result, known: known !== undefined };
+    };
+    for (const optimiser of benchmark.optimisers) {
+      const rates = benchmark.learningRates(optimiser);
+      const trials: BenchmarkResult[] = [];
+      for (const learningRate of rates.length > 0 ? rates : [undefined]) {
+        for await (
+          const event of run(benchmark.job({ case: name, optimiser, learningRate, seed: 0 }))
+        ) {
+          if (event.type === "result") trials.push(event.result);
+          yield event;
+        }
+        if (signal?.aborted) return;
+      }
+      const learningRate = bestRate(trials);
+      for (let seed = 1; seed <= benchmark.seeds; seed++) {
+        yield* run(benchmark.job({ case: name, optimiser, learningRate, seed }));
+        if (signal?.aborted) return;
+      }
+    }
+  }
+}
+
+/** The device, model and examples of a case, opened when its first run needs them. */
+class OpenedCase implements Disposable {
+  readonly #folder: string;
+  readonly #signal: AbortSignal | undefined;
+  #opened:
+    | { readonly session: RunSession; readonly examples: Map<number, TaskExamples> }
+    | undefined;
+
+  constructor(folder: string, signal: AbortSignal | undefined) {
+    this.#folder = folder;
+    this.#signal = signal;
+  }
+
+  async open(config: TrainConfig): Promise<[RunSession, TaskExamples]> {
+    const signal = this.#signal;
+    this.#opened ??= {
+      session: await openRunSession(
+        await quantisedOnce(config, this.#folder, signal),
+        signal ? { signal } : {},
+      ),
+      examples: new Map(),
+    };
+    const { session, examples } = this.#opened;
+    const { tokenizer, maxPositions } = session.model;
+    if (!tokenizer) throw noTokenizer(session.source.name);
+    // A limited training set is drawn by the run's seed.
+    let found = examples.get(config.seed);
+    if (!found) {
+      examples.set(
+        config.seed,
+        found = await taskExamples(config, tokenizer, { maxPositions, signal }),
+      );
+    }
+    return [session, found];
+  }
+
+  [Symbol.dispose](): void {
+    this.#opened?.session[Symbol.dispose]();
+  }
+}

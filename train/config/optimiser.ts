@@ -1,0 +1,165 @@
+/**
+ * The optimiser that a configuration names.
+ *
+ * @module
+ */
+import {
+  accumulate,
+  batchPerDirection,
+  chain,
+  clipByQuantile,
+  constant,
+  cosine,
+  type ExtraOptions,
+  learningRateOf,
+  linear,
+  namedOptimisers,
+  type NamedOptions,
+  type Optimiser,
+  type OptimiserName,
+  rejectSpikes,
+  type Schedule,
+  type Transformation,
+  withRule,
+} from "../../optim/mod.ts";
+import type { OptimiserConfig } from "./schema.ts";
+
+/** What is read of a configuration: its optimiser, with arguments that only some have. */
+export interface ConfiguredOptimiser {
+  /** A named optimiser and its arguments. */
+  readonly optimiser:
+    & Omit<OptimiserConfig, "name" | "queries" | "distribution">
+    & Pick<NamedOptions, "queries" | "distribution">
+    & { readonly name: OptimiserName };
+  /** Steps of the run. */
+  readonly steps: number;
+}
+
+const extraKeys: readonly (keyof ExtraOptions)[] = [
+  "clip",
+  "decay",
+  "momentum",
+  "state",
+  "length",
+  "weightDecay",
+  "sparsity",
+  "resample",
+  "rank",
+  "smoothness",
+  "top",
+  "asReleased",
+  "gainPower",
+  "largest",
+  "take",
+  "budget",
+  "blocks",
+  "blockCount",
+  "blockOrder",
+];
+
+/**
+ * The configured optimiser; what is not given is left to the optimiser's own defaults. A decaying schedule begins at the
+ * learning rate, given or the optimiser's own, and ends with the run. All times are in steps of the run, also where the optimiser moves once in
+ * several steps (`accumulate`, `batch_per_direction`); its schedules, which count moves, are made for that.
+ *
+ * @throws {RangeError} for an argument that the optimiser does not have, a schedule of an optimiser without
+ * a learning rate, or a warm-up that is longer than the run.
+ *
+ * @example A learning rate that falls to zero over the run
+ * ```ts
+ * import { optimiserOfConfig, parseTrainConfig } from "@qzo/qzo/train";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const yaml = "model: a.gguf\nsteps: 200\noptimiser: {name: qzo, learning_rate: 1e-4, schedule: {kind: linear}}";
+ * assertEquals(optimiserOfConfig(parseTrainConfig(yaml, "a.yaml")).name, "qzo");
+ * ```
+ */
+export function optimiserOfConfig({ optimiser: config, steps }: ConfiguredOptimiser): Optimiser {
+  const { name, epsilon, queries, distribution, form, projection } = config;
+  const named = namedOptimisers[name];
+  const extras: Partial<Record<keyof ExtraOptions, number | string | boolean>> = {};
+  for (const key of extraKeys) {
+    const value = config[key];
+    if (value === undefined) continue;
+    if (!named.extras.includes(key)) throw foreign(key, value, name);
+    extras[key] = value;
+  }
+  if (!named.queries && queries !== undefined && queries !== 1) {
+    throw foreign("queries", queries, name);
+  }
+  const make = (learningRate: Schedule | undefined) =>
+    named.make({
+      epsilon,
+      queries,
+      distribution,
+      form,
+      projection,
+      learningRate,
+      ...extras as ExtraOptions,
+    });
+  const usual = make(undefined);
+  const period = (config.accumulate ?? 1) * (config.batchPerDirection ?? 1);
+  if (period > 1 && period > steps) {
+    const key = config.accumulate === period ? "accumulate" : "batch_per_direction";
+    throw new RangeError(
+      `Cannot use optimiser.${key}: ${period} with steps: ${steps}: so many steps make one move, so nothing would be trained`,
+    );
+  }
+  return around(make(scheduleOf(config, { steps, period }, () => learningRateOf(usual))), config);
+}
+
+/** The optimiser with the parts that any may have laid around its rule. */
+function around(base: Optimiser, config: ConfiguredOptimiser["optimiser"]): Optimiser {
+  const { rejectSpikes: threshold, clipQuantile: quantile } = config;
+  const { accumulate: batches = 1, batchPerDirection: apart = 1 } = config;
+  if (batches > 1 && apart > 1) {
+    throw new RangeError(
+      `Cannot use optimiser.batch_per_direction: ${apart}: optimiser.accumulate: ${batches} keeps its directions`,
+    );
+  }
+  const first = [
+    ...threshold === undefined ? [] : [rejectSpikes({ threshold })],
+    ...quantile === undefined ? [] : [clipByQuantile({ quantile })],
+  ];
+  if (first.length === 0 && batches === 1 && apart === 1) return base;
+  const { directions } = base.estimator;
+  const over = (rule: Transformation): Transformation => {
+    if (batches > 1) return accumulate(batches, rule, { directions });
+    return apart > 1 ? batchPerDirection(apart, rule, { directions }) : rule;
+  };
+  return withRule(base, (rule) => chain(...first, over(rule)));
+}
+
+function foreign(key: string, value: number | string | boolean, name: string): RangeError {
+  return new RangeError(`Cannot use optimiser.${key}: ${value}: ${name} has no such argument`);
+}
+
+function scheduleOf(
+  { learningRate, schedule: { kind, warmup, end } }: ConfiguredOptimiser["optimiser"],
+  { steps, period }: { readonly steps: number; readonly period: number },
+  usual: () => number | undefined,
+): Schedule | undefined {
+  if (kind === "constant" && end !== 0) {
+    throw new RangeError(`Cannot use optimiser.schedule.end: ${end}: a constant schedule has none`);
+  }
+  if (learningRate === undefined && kind === "constant" && warmup === 0) return undefined;
+  const peak = learningRate ?? usual();
+  if (peak === undefined) {
+    throw new RangeError(
+      `Cannot use optimiser.schedule: ${kind} with a warm-up of ${warmup} needs optimiser.learning_rate`,
+    );
+  }
+  // What a schedule counts: moves, of which the run makes whole ones only.
+  const rising = Math.ceil(warmup / period);
+  if (kind === "constant") return constant(peak, { warmup: rising });
+  if (warmup > steps) {
+    throw new RangeError(
+      `Cannot use optimiser.schedule.warmup: ${warmup}: the run has ${steps} steps`,
+    );
+  }
+  const total = Math.max(1, Math.floor(steps / period));
+  return (kind === "linear" ? linear : cosine)(peak, {
+    ...{ total, end },
+    warmup: Math.min(rising, total),
+  });
+}

@@ -1,0 +1,384 @@
+/**
+ * The configuration of a fine-tune: one YAML file, every key declared with its type, range, default and meaning.
+ *
+ * @module
+ */
+import { type OptimiserConfig, optimiserSection } from "./optimiser_schema.ts";
+import { type TrainableKind, trainableKinds } from "../selection.ts";
+import type { OffsetSpan } from "../../optim/mod.ts";
+import { assertDistinct } from "../../tasks/distinct_texts.ts";
+import { type ExampleFormat, exampleFormats } from "../../tasks/data/example_format.ts";
+import { separatorOf } from "../../tasks/data/separator.ts";
+import { type TextEncoding, textEncodings } from "../../tasks/data/text_encoding.ts";
+import {
+  choice,
+  type ConfigKey,
+  custom,
+  type Field,
+  keysOf,
+  list,
+  number,
+  type Place,
+  refusal,
+  required,
+  section,
+  showValue,
+  sourceOf,
+  text,
+} from "./field.ts";
+import {
+  type LayerWord,
+  readFormatName,
+  readLayers,
+  readSpan,
+  readTaskName,
+  spans,
+  taskNames,
+} from "./names.ts";
+import { type PathOptions, withPathsFrom } from "./paths.ts";
+import { parseYaml } from "./parse_yaml.ts";
+
+export type { ConfigKey } from "./field.ts";
+export type { LayerWord } from "./names.ts";
+export type { PathOptions } from "./paths.ts";
+export { parameterKeys } from "./optimiser_schema.ts";
+export type { OptimiserConfig, ScheduleConfig } from "./optimiser_schema.ts";
+
+/** What is learned: a built-in task, or a template with labels or candidates; neither: language modelling. */
+export interface TaskConfig {
+  /** A built-in task, for example `sst2`, or `language-modelling`; with a template, only a name. */
+  readonly name?: string;
+  /** The files' format; undefined: by their extension. */
+  readonly format?: ExampleFormat;
+  /** Names of a table's columns, if its first line does not give them. */
+  readonly columns?: readonly string[];
+  /** What stands between the cells of a table; undefined: of csv told from its beginning, of tsv a tab. */
+  readonly separator?: string;
+  /** Fields of an example in braces, for example `{sentence} It was{label}`. */
+  readonly template?: string;
+  /** The field that holds the label. */
+  readonly labelField?: string;
+  /** What each label is written as, for example ` great` for `1`. */
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Templates of the choices, for data that bring their own. */
+  readonly candidates?: readonly string[];
+}
+
+/** Files of examples and how many to take of each; their paths are absolute, or within the folder. */
+export interface DataConfig {
+  /** What the files lie in. */
+  readonly folder: string;
+  /** How their text became bytes; undefined: as their byte order marks say, UTF-8 without one. */
+  readonly encoding?: TextEncoding;
+  /** Trained on; undefined: the built-in task's own. */
+  readonly train?: string;
+  /** Evaluated while training. */
+  readonly validation?: string;
+  /** Evaluated at the end. */
+  readonly test?: string;
+  /** Most training examples; undefined for all. */
+  readonly trainLimit?: number;
+  /** Most validation examples; undefined for all. */
+  readonly validationLimit?: number;
+  /** Most test examples; undefined for all. */
+  readonly testLimit?: number;
+}
+
+/** Which parameters are trained, and how finely: a selection as the models know it. */
+export interface TrainablesConfig {
+  /** Name patterns to take; undefined for all. */
+  readonly include?: readonly string[];
+  /** Name patterns to leave out; undefined: embedding and head. */
+  readonly exclude?: readonly string[];
+  /** First and last layer, or the word for one that is found when the run begins; undefined for all. */
+  readonly layers?: readonly [number, number] | LayerWord;
+  /** Kinds to take. */
+  readonly kinds: readonly TrainableKind[];
+  /** Columns that share an offset; undefined: as the optimiser wants it. */
+  readonly span?: OffsetSpan | number;
+  /** Whether the ledger is enough: else what no file could hold is refused. */
+  readonly ledgerOnly?: boolean;
+}
+
+/** Where to run. */
+export interface DeviceConfig {
+  /** `high-performance`, `low-power`, or a part of the adapter's name; undefined: the system's choice. */
+  readonly adapter?: string;
+  /** MiB of activations beyond which a step's branches are evaluated in several passes. */
+  readonly activations: number;
+  /** Milliseconds that a submission may take, see {@linkcode PacingLimits}. */
+  readonly submission?: number;
+}
+
+/** How to quantise a model that is not quantised. */
+export interface QuantizeConfig {
+  /** Format name, for example `int4_g128`; undefined: leave the weights as they are. */
+  readonly format?: string;
+}
+
+/** A fine-tune, as read from a file. */
+export interface TrainConfig {
+  /** GGUF file or Hugging Face folder. */
+  readonly model: string;
+  /** What is learned. */
+  readonly task: TaskConfig;
+  /** From which files. */
+  readonly data: DataConfig;
+  /** By which optimiser. */
+  readonly optimiser: OptimiserConfig;
+  /** In which parameters. */
+  readonly trainables: TrainablesConfig;
+  /** Examples of a step. */
+  readonly batchSize: number;
+  /** Steps of the run; without meaning while there are `epochs`. */
+  readonly steps: number;
+  /** Passes over the training examples in place of steps, which follow when the data are read, see {@linkcode withSteps}. */
+  readonly epochs?: number;
+  /** Seed of everything that is random. */
+  readonly seed: number;
+  /** Most tokens of an example; longer ones are cut. */
+  readonly maxLength: number;
+  /** Steps between two evaluations; 0 for none. */
+  readonly evaluateEvery: number;
+  /** Most examples of an evaluation while training; undefined for all. */
+  readonly evaluateLimit?: number;
+  /** Evaluations without a lower held-out loss after which the run stops; undefined: it makes all its steps. */
+  readonly patience?: number;
+  /** What the run is logged for besides `metrics.jsonl`. */
+  readonly log?: "tensorboard";
+  /** Folder for the ledger, the curve and the tuned model. */
+  readonly output: string;
+  /** Where to run. */
+  readonly device: DeviceConfig;
+  /** How to quantise first. */
+  readonly quantize: QuantizeConfig;
+}
+
+const count = { min: 1, max: Number.MAX_SAFE_INTEGER, whole: true };
+const countOrNone = { ...count, min: 0 };
+
+const taskSection: Field<TaskConfig> = section<TaskConfig>("What is learned", {
+  name: custom(
+    "a built-in task, or language-modelling; `task: sst2` is short for it",
+    "text",
+    readTaskName,
+    taskNames,
+  ),
+  format: choice("the files' format; by their extension if not given", exampleFormats),
+  columns: list("names of a table's columns, if its first line does not give them", text("")),
+  separator: custom(
+    "what stands between the cells of a table; told from its beginning if not given",
+    "one character, or tab",
+    (value) => typeof value === "string" ? separatorOf(value) : undefined,
+  ),
+  template: text("an example's fields in braces, {a.b} within others: {sentence} It was{label}"),
+  labelField: text("the field that holds the label, a.b within others; label if not given"),
+  labels: custom(
+    "what labels are written as: a list, or label: word",
+    "a list of words or a section of label: word",
+    readLabels,
+  ),
+  candidates: list("templates of the choices, for data that bring their own", text("")),
+});
+
+const schema: Field<TrainConfig> = section<TrainConfig>("A fine-tune", {
+  model: required(text("GGUF file or Hugging Face folder")),
+  task: {
+    ...taskSection,
+    read: (value, place) =>
+      taskSection.read(typeof value === "string" ? { name: value } : value, place),
+  },
+  data: section<DataConfig>("Files of examples", {
+    folder: text(
+      "folder that the files lie in, of a file's own where it names none; absolute paths of files stay as they are",
+      ".",
+    ),
+    encoding: choice(
+      "the files' encoding; utf-8, or what their byte order marks say, if not given",
+      textEncodings,
+    ),
+    train: text("file to train on; a built-in task knows its own"),
+    validation: text("file to evaluate on while training"),
+    test: text("file to evaluate on at the end"),
+    trainLimit: number("most training examples", count),
+    validationLimit: number("most validation examples", count),
+    testLimit: number("most test examples", count),
+  }),
+  optimiser: optimiserSection,
+  trainables: section<TrainablesConfig>("Which parameters are trained", {
+    include: list("name patterns to take, * matches anything; all if not given", text("")),
+    exclude: list("name patterns to leave out; embedding and head if not given", text("")),
+    layers: custom(
+      "layers to take, counted from 0, or the one found to be dominant, or sensitive; all if not given",
+      "layers, 0-7 or 3, dominant or sensitive",
+      readLayers,
+    ),
+    kinds: list("kinds to take", choice("", trainableKinds), ["scales"]),
+    span: custom(
+      "columns that share an offset; what the optimiser wants if not given",
+      spans,
+      readSpan,
+    ),
+    ledgerOnly: custom(
+      "train also what an export could not hold, such as scales of MXFP4",
+      "true or false",
+      (value) => typeof value === "boolean" ? value : undefined,
+    ),
+  }),
+  batchSize: number("examples of a step", { ...count, max: 65536 }, 16),
+  steps: number("steps of the run", countOrNone, 1000),
+  epochs: number("passes over the training examples, in place of steps", {
+    min: 0,
+    max: 1e6,
+    above: true,
+  }),
+  seed: number("seed of everything that is random", countOrNone, 0),
+  maxLength: number("most tokens of an example; longer ones are cut", { ...count, min: 2 }, 256),
+  evaluateEvery: number("steps between two evaluations; 0 for none", countOrNone, 100),
+  evaluateLimit: number("most examples of an evaluation while training", count),
+  log: choice("what is written besides metrics.jsonl: event files in the run's folder", [
+    "tensorboard",
+  ]),
+  patience: number("evaluations without a lower held-out loss after which training stops", count),
+  output: text("folder for the ledger, the curve and the tuned model", "runs/latest"),
+  device: section<DeviceConfig>("Where to run", {
+    adapter: text("high-performance, low-power, or a part of the adapter's name"),
+    activations: number(
+      "MiB of activations beyond which a step's branches are evaluated in several passes",
+      { ...count, max: 1 << 20 },
+      1024,
+    ),
+    submission: number(
+      "milliseconds of work handed to the device at once; longer ones are split [80 on macOS, else 250]",
+      { min: 1, max: 60_000 },
+    ),
+  }),
+  quantize: section<QuantizeConfig>("How to quantise first", {
+    format: custom(
+      "format name, for example int4_g128 (all: qzo quantize --formats)",
+      "the name of a format",
+      readFormatName,
+    ),
+  }),
+});
+
+const mostLabels = 10_000;
+
+/**
+ * Reads a configuration in YAML (its core schema: no merge keys, no dates). Keys are those of {@linkcode TrainConfig} in
+ * snake_case; what is not given has its default.
+ *
+ * @param name The file's name, for messages.
+ * @param options Where its paths count from.
+ * @throws {SyntaxError} for text that is no YAML, is nested too deeply or is longer than 1,000,000 characters.
+ * @throws {TypeError} for a value of another kind than expected, or a missing required key.
+ * @throws {RangeError} for a value out of range, or an unknown key (naming the nearest known one).
+ *
+ * @example Defaults and a mistake
+ * ```ts
+ * import { parseTrainConfig } from "@qzo/qzo/train";
+ * import { assertEquals, assertThrows } from "@std/assert";
+ *
+ * const config = parseTrainConfig("model: a.gguf\ntask: sst2\noptimiser: {clip: 5}", "a.yaml");
+ * assertEquals(config.task.name, "sst2");
+ * assertEquals(config.optimiser.clip, 5);
+ * assertEquals(config.batchSize, 16);
+ * assertThrows(
+ *   () => parseTrainConfig("model: a.gguf\noptimiser: {lerning_rate: 1}", "a.yaml"),
+ *   RangeError,
+ *   'Unknown key "optimiser.lerning_rate" in a.yaml: did you mean "learning_rate"?',
+ * );
+ * ```
+ */
+export function parseTrainConfig(
+  yaml: string,
+  name: string,
+  { folder }: PathOptions = {},
+): TrainConfig {
+  const value = parseYaml(yaml, name);
+  const isSection = typeof value === "object" && value !== null && !Array.isArray(value);
+  return readTrainConfig(
+    folder !== undefined && isSection ? withPathsFrom({ ...value }, folder) : value,
+    name,
+  );
+}
+
+/**
+ * The same for a value that is already parsed, for example one made of command line flags.
+ *
+ * @param name Where it comes from, for messages.
+ * @param sources Where single keys come from, by their paths such as `optimiser.clip`, if from elsewhere.
+ * @throws {TypeError} for a value of another kind than expected, or a missing required key.
+ * @throws {RangeError} for a value out of range, or an unknown key (naming the nearest known one).
+ */
+export function readTrainConfig(
+  value: unknown,
+  name: string,
+  sources?: ReadonlyMap<string, string>,
+): TrainConfig {
+  const place = { file: name, path: [], sources };
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new TypeError(`Cannot use ${name} as a configuration: expected keys such as "model"`);
+  }
+  const { [RESOLVED]: _, ...own } = value as Record<string, unknown>;
+  const config = schema.read(own, place);
+  const { steps, epochs } = value as Record<string, unknown>;
+  if (steps !== undefined && epochs !== undefined) {
+    throw new RangeError(
+      `Cannot use both steps ${showValue(steps)} and epochs ${showValue(epochs)} in ${
+        sources?.get("epochs") ?? name
+      }: leave out one`,
+    );
+  }
+  if (config.patience !== undefined && config.evaluateEvery === 0) {
+    throw new RangeError(
+      `Cannot use patience ${config.patience} in ${name}: evaluate_every is 0, so no evaluation says when to stop`,
+    );
+  }
+  return config;
+}
+
+/** The key under which a run's folder says what was used; it follows from the others, so nothing is read of it. */
+export const RESOLVED = "resolved";
+
+/** Every key with its meaning, in the order of the file. */
+export function trainConfigKeys(): readonly ConfigKey[] {
+  return keysOf(schema);
+}
+
+/** The schema as a table for `--help`: key, meaning, what is accepted, default. */
+export function describeConfig(): string {
+  const keys = trainConfigKeys();
+  const width = Math.max(...keys.map(({ path }) => path.length));
+  return keys.map(({ path, doc, expects, shownDefault }) => {
+    const fallback = shownDefault === undefined ? "" : ` [${shownDefault}]`;
+    return `${path.padEnd(width)}  ${doc}${fallback}\n${" ".repeat(width)}  ${expects}`;
+  }).join("\n");
+}
+
+function readLabels(value: unknown, place: Place): Readonly<Record<string, string>> | undefined {
+  if (typeof value !== "object" || value === null) return undefined;
+  const entries = Array.isArray(value)
+    ? value.map((word, index): [string, unknown] => [String(index), word])
+    : Object.entries(value);
+  if (entries.length < 2 || entries.length > mostLabels) {
+    throw new RangeError(refusal(place, value, `2 to ${mostLabels} labels`));
+  }
+  const spoken = entries.find(([, word]) => typeof word === "boolean" || typeof word === "number");
+  if (spoken !== undefined) {
+    throw new TypeError(
+      refusal(
+        place,
+        spoken[1],
+        `words; put quotes around it: "${spoken[1]}", as it shall be written`,
+      ),
+    );
+  }
+  if (!entries.every(isLabelWord)) return undefined;
+  assertDistinct(entries, "labels", `use ${place.path.join(".")} in ${sourceOf(place)}`);
+  return Object.fromEntries(entries);
+}
+
+function isLabelWord(entry: [string, unknown]): entry is [string, string] {
+  return typeof entry[1] === "string" && entry[1] !== "";
+}

@@ -1,0 +1,106 @@
+/**
+ * The task that a configuration names or describes.
+ *
+ * @module
+ */
+import { builtInTask, type ExampleFormat, type Task, taskFromConfig } from "../../tasks/mod.ts";
+import { dataExtension, formatOfExtension } from "../../tasks/data/data_name.ts";
+import type { TrainConfig } from "./schema.ts";
+
+/** The name of language modelling as a task. */
+export const languageModelling = "language-modelling";
+
+/** The format of a configured file: as given, else by its extension. @throws {RangeError} when neither says it. */
+export function formatOfSplit({ task }: TrainConfig, file: string): ExampleFormat {
+  return task.format ?? formatOfFile(file);
+}
+
+/** The format of a data file by its extension. @throws {RangeError} when it does not say it. */
+export function formatOfFile(file: string): ExampleFormat {
+  const format = formatOfExtension[dataExtension(file)];
+  if (format === undefined) {
+    throw new RangeError(
+      `Cannot tell the format of "${file}": set task.format, or name a file that ends in ${
+        Object.keys(formatOfExtension).join(", ")
+      }, or those with .gz`,
+    );
+  }
+  return format;
+}
+
+/**
+ * The built-in task of the configured name, or the one that is described; its files are those of `data`, relative to
+ * `data.folder`. Undefined for language modelling.
+ *
+ * @throws {RangeError} for an unknown name, or a format that is neither given nor told by an extension.
+ * @throws {TypeError} for a description without labels or candidates.
+ *
+ * @example A built-in task with an own training file
+ * ```ts
+ * import { parseTrainConfig, taskOfConfig } from "@qzo/qzo/train";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const yaml = "model: a.gguf\ntask: sst2\ndata: {train: mine.train}";
+ * assertEquals(taskOfConfig(parseTrainConfig(yaml, "a.yaml"))?.files, {
+ *   train: "mine.train",
+ *   dev: "stsa.binary.dev",
+ *   test: "stsa.binary.test",
+ * });
+ * ```
+ */
+export function taskOfConfig(config: TrainConfig): Task | undefined {
+  const { name, template, columns, separator, labels, candidates, labelField, format } =
+    config.task;
+  const { train, validation, test } = config.data;
+  const files = given({ train, dev: validation, test });
+  if (template === undefined) {
+    assertUnused({ labels, candidates, label_field: labelField });
+    if (name === undefined || name === languageModelling) {
+      assertColumns(config);
+      return undefined;
+    }
+    const task = builtInTask(name);
+    return {
+      ...task,
+      ...given({ format, columns, separator }),
+      files: { ...task.files, ...files },
+    };
+  }
+  const [first = ""] = Object.values(files);
+  return taskFromConfig({
+    ...given({ name, template, columns, separator, labels, candidates, labelField, files }),
+    format: formatOfSplit(config, first),
+  });
+}
+
+/** Refuses keys that only a template uses. */
+function assertUnused(keys: Readonly<Record<string, unknown>>): void {
+  for (const [key, value] of Object.entries(keys)) {
+    if (value !== undefined) {
+      throw new RangeError(
+        `Cannot use task.${key} without task.template: only a template has answers of its own`,
+      );
+    }
+  }
+}
+
+/** Refuses keys that only tables use, for files that are none. */
+function assertColumns({ task: { columns, separator, format }, data }: TrainConfig): void {
+  const key = columns ? "columns" : separator === undefined ? undefined : "separator";
+  if (key === undefined) return;
+  for (const file of [data.train, data.validation, data.test]) {
+    const found = file === undefined ? undefined : format ?? formatOfFile(file);
+    if (found !== undefined && found !== "csv" && found !== "tsv") {
+      throw new RangeError(
+        `Cannot use task.${key} for "${file}": it is for csv or tsv, the file is ${found}`,
+      );
+    }
+  }
+}
+
+/** The entries that are not undefined. */
+function given<T extends object>(entries: T): { [Name in keyof T]?: Exclude<T[Name], undefined> } {
+  return Object.fromEntries(
+    Object.entries(entries).filter(([, value]) => value !== undefined),
+  ) as { [Name in keyof T]?: Exclude<T[Name], undefined> };
+}

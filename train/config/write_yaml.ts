@@ -1,0 +1,112 @@
+/**
+ * A configuration written back: complete, so that a run's folder says all that was run.
+ *
+ * @module
+ */
+import { stringify } from "@std/yaml";
+import { snakeCase } from "./field.ts";
+import type { JsonValue, Optimiser } from "../../optim/mod.ts";
+import { RESOLVED, type TrainConfig } from "./schema.ts";
+
+/**
+ * A configuration as YAML that {@linkcode parseTrainConfig} reads back to the same; what is undefined is left out.
+ *
+ * @param optimiser The one that is used: what it is with all its defaults stands at the end, for people and tables; it is not read back.
+ *
+ * @example There and back
+ * ```ts
+ * import { configToYaml, parseTrainConfig } from "@qzo/qzo/train";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const config = parseTrainConfig("model: a.gguf\ntrainables: {layers: 0-3}", "a.yaml");
+ * assertEquals(parseTrainConfig(configToYaml(config), "b.yaml"), config);
+ * ```
+ */
+export function configToYaml(
+  config: TrainConfig,
+  optimiser?: Optimiser,
+): string {
+  const { layers } = config.trainables;
+  const plain = {
+    ...config,
+    trainables: {
+      ...config.trainables,
+      layers: typeof layers === "object" ? layers.join("-") : layers,
+    },
+  };
+  const own = stringify(section(plain), { lineWidth: 100 });
+  if (optimiser === undefined) return own;
+  return `${own}# What was used, defaults included: made from the keys above, never read.\n${
+    stringify({ [RESOLVED]: { optimiser: resolved(optimiser) } }, { lineWidth: 100 })
+  }`;
+}
+
+/** The optimiser as it was used: what configurations have keys for, then all that a ledger keeps of it. */
+function resolved(optimiser: Optimiser): Record<string, unknown> {
+  const { name, estimator, form, projection, distribution, span = "block" } = optimiser;
+  const described = optimiser.describe();
+  const { schedule, value, peak = value, factor = 1, ...shape } = scheduleIn(described) ?? {};
+  const epsilon = valueIn(estimator.parameters, "epsilon");
+  const clip = partIn(described, "clipDerivative")?.threshold;
+  const rate = schedule === undefined ? {} : {
+    learning_rate: Number(peak) * Number(factor),
+    schedule: { kind: schedule, ...shape },
+  };
+  return {
+    name,
+    ...(epsilon === undefined ? {} : { epsilon }),
+    ...rate,
+    ...(clip === undefined ? {} : { clip }),
+    ...{ queries: estimator.directions, form, projection, distribution, span },
+    parts: described,
+  };
+}
+
+type Fields = { readonly [key: string]: JsonValue };
+
+function scheduleIn(described: JsonValue): Fields | undefined {
+  const rule = fieldsOf(fieldsOf(described)?.update);
+  return partIn(described, "scaleBySchedule") ??
+    fieldsOf(fieldsOf(rule?.parameters)?.learningRate);
+}
+
+/** The parameters of the part of that name, within others too. */
+function partIn(described: JsonValue | undefined, name: string): Fields | undefined {
+  if (typeof described !== "object" || described === null) return undefined;
+  const fields = described as Fields;
+  if (fields.name === name) return fieldsOf(fields.parameters);
+  for (const inner of Object.values(fields)) {
+    const found = partIn(inner, name);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+/** The value of a key, within others too. */
+function valueIn(fields: Fields, key: string): JsonValue | undefined {
+  if (Object.hasOwn(fields, key)) return fields[key];
+  for (const inner of Object.values(fields)) {
+    const found = valueIn(fieldsOf(inner) ?? {}, key);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function fieldsOf(value: JsonValue | undefined): Fields | undefined {
+  return typeof value === "object" && value !== null && !Array.isArray(value)
+    ? value as Fields
+    : undefined;
+}
+
+/** Keys in the file's spelling; the labels' keys are the user's own. */
+function section(values: object): Record<string, unknown> {
+  const out: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(values)) {
+    if (value === undefined) continue;
+    const nested = typeof value === "object" && !Array.isArray(value) && name !== "labels";
+    const written = nested ? section(value) : value;
+    if (nested && Object.keys(written).length === 0) continue;
+    out[snakeCase(name)] = written;
+  }
+  return out;
+}

@@ -1,0 +1,173 @@
+/**
+ * Training a model by whatever the host can compute of it: accuracy, F1 of generated text, a person's verdict.
+ *
+ * @module
+ */
+
+import { assertOptions, countOrNone } from "../optim/options.ts";
+import { assertTrainables, freezeByMagnitude, OffsetSet, replayMoves } from "../kernels/mod.ts";
+import { assertNotDisposed, type Model } from "../models/inference/model.ts";
+import {
+  acceptStep,
+  candidateCoefficients,
+  hostSide,
+  isHeld,
+  type Look,
+  maskPeriods,
+  masterSeed,
+  moveSeeds,
+  type Optimiser,
+  roundCoefficient,
+  type ScalarResult,
+  scalarStep,
+  updateInputs,
+} from "../optim/mod.ts";
+import { integerWithin } from "../optim/check.ts";
+import { asReplayed, assertState, assertWritable } from "./steps/going_on.ts";
+import type { LedgerFile } from "./ledgers/ledger_file.ts";
+
+/** Where an objective is asked for. */
+export interface ObjectivePoint {
+  /** The offsets to evaluate with; not to be kept, changed or disposed of. */
+  readonly offsets: OffsetSet;
+  /** Counted from 0: what batches follow from, so that all points of a step see the same. */
+  readonly step: number;
+}
+
+/** What to train by which function, and how long. */
+export interface HostObjectiveOptions {
+  /** The base. */
+  readonly model: Model;
+  /** How it moves. */
+  readonly optimiser: Optimiser;
+  /** What is trained, allocated; zero for a new fine-tune, replayed for one that goes on. */
+  readonly offsets: OffsetSet;
+  /** What is to become small, in any unit; called for each branch of each step. */
+  readonly objective: (point: ObjectivePoint) => number | Promise<number>;
+  /** Steps of the whole fine-tune, those already in the ledger included. */
+  readonly steps: number;
+  /** Seed of the noise. Default 0. */
+  readonly seed?: number;
+  /** Where steps are written; those it holds are not made again. */
+  readonly ledger?: LedgerFile;
+  /** The chain's state after the ledger's last step; needed when it holds steps. */
+  readonly state?: readonly number[];
+  /** Stops between evaluations. */
+  readonly signal?: AbortSignal;
+}
+
+/** A step that was made by an objective of the host. */
+export interface HostObjectiveStep extends ScalarResult<number> {
+  /** Counted from 1: steps done. */
+  readonly step: number;
+  /** One per branch, then one per candidate of an accept rule. */
+  readonly losses: readonly number[];
+}
+
+/**
+ * Fine-tunes a model's offsets by a function on the host, with any optimiser; yields each step, which is in the ledger by then and
+ * replays like any other. The function need not have a gradient, nor be the same twice.
+ *
+ * Each branch is a copy of the offsets, moved along its direction by its amplitude in 16 bits; so it costs a wait and the update of
+ * all offsets a branch. Losses that the device can compute are for {@linkcode finetune}.
+ *
+ * @throws {NonFiniteLossError} When a value is not finite; nothing has moved then
+ * @throws {RangeError} When the ledger is of another model, seed or optimiser
+ * @throws {TypeError} When the state is missing or not the optimiser's
+ * @throws The signal's reason when it aborts
+ *
+ * @example Towards text that has the words of an answer
+ * ```ts
+ * import { openGpu } from "@qzo/qzo/kernels";
+ * import { generate, loadModel, openModelSource, planOffsets } from "@qzo/qzo/models";
+ * import { qzoNormalised } from "@qzo/qzo/optim";
+ * import { tokenF1 } from "@qzo/qzo/tasks";
+ * import { finetuneByFunction } from "@qzo/qzo/train";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using gpu = await openGpu();
+ * using source = await openModelSource("demo/model.gguf");
+ * using model = await loadModel(gpu, source);
+ * const optimiser = qzoNormalised();
+ * using offsets = planOffsets(model, optimiser, gpu.maxBinding, { kinds: ["norms"] }).allocate(gpu);
+ * const prompt = model.tokenizer!.encode("The film was");
+ * const run = finetuneByFunction({
+ *   ...{ model, optimiser, offsets, steps: 1 },
+ *   async objective({ offsets }) {
+ *     let text = "";
+ *     for await (const token of generate(model, prompt, { offsets, maxTokens: 2 })) text += token.text;
+ *     return 1 - tokenF1(text, ["a good film"]);
+ *   },
+ * });
+ * for await (const { step, losses } of run) assertEquals([step, losses.length], [1, 2]);
+ * ```
+ */
+export async function* finetuneByFunction(
+  options: HostObjectiveOptions,
+): AsyncGenerator<HostObjectiveStep> {
+  assertOptions("fine-tune", options, {
+    model: "any",
+    optimiser: "any",
+    offsets: "any",
+    objective: "any",
+    steps: "any",
+    seed: countOrNone,
+    ledger: "any",
+    state: "any",
+    signal: "any",
+  });
+  const { model, offsets, objective, ledger, signal, seed = 0 } = options;
+  assertNotDisposed(model, "fine-tune");
+  const optimiser = asReplayed(options.optimiser, ledger);
+  const { gpu, tensors } = model;
+  const { distribution, projection, update, plan, estimator, accept } = optimiser;
+  integerWithin("a fine-tune", "steps", options.steps, 0, Number.MAX_SAFE_INTEGER);
+  using _held = ledger?.hold();
+  const first = ledger?.length ?? 0;
+  assertTrainables(optimiser, offsets);
+  assertState(optimiser, offsets, first, options.state);
+  if (ledger) await assertWritable(ledger, { model, optimiser, offsets, seed });
+  // What an update rule kept in another fine-tune is none of this one's.
+  if (first === 0) offsets.freeMoments();
+  const master = masterSeed(seed);
+  using moved = new OffsetSet(offsets.trainables, gpu.maxBinding).allocate(gpu);
+  const lossesAt = async (step: number, looks: readonly Look[]) => {
+    const losses: number[] = [];
+    for (const { seed, amplitude } of looks) {
+      signal?.throwIfAborted();
+      moved.copyFrom(gpu, offsets);
+      await replayMoves(gpu, { distribution, projection: "none", plan }, moved, tensors, [
+        { seeds: [seed], coefficients: [roundCoefficient(amplitude)] },
+      ]);
+      losses.push(await objective({ offsets: moved, step }));
+    }
+    return losses;
+  };
+  let state = options.state ?? optimiser.transformation.init();
+  for (const { from, to, draws } of maskPeriods(plan.magnitude, first, options.steps)) {
+    if (draws) await freezeByMagnitude(gpu, plan.magnitude!, offsets, tensors);
+    for (let step = from; step < to; step++) {
+      const { looks, scalars } = hostSide(optimiser, master, step);
+      let losses = await lossesAt(step, looks);
+      let made = scalarStep(optimiser, losses, state, scalars, step);
+      const seeds = moveSeeds(plan, estimator.directions, master, step);
+      if (accept) {
+        const [coefficient] = made.coefficients;
+        const tried = await lossesAt(
+          step,
+          candidateCoefficients(accept, coefficient)
+            .map((amplitude) => ({ seed: seeds[0], amplitude })),
+        );
+        losses = [...losses, ...tried];
+        made = { ...made, coefficients: [acceptStep(accept, coefficient, tried, step)] };
+      }
+      const inputs = updateInputs(optimiser, step);
+      await replayMoves(gpu, { distribution, projection, update, plan }, offsets, tensors, [
+        { seeds, coefficients: made.coefficients, inputs, held: isHeld(plan, step) },
+      ]);
+      state = made.state;
+      await ledger?.append([made]);
+      yield { ...made, step: step + 1, losses };
+    }
+  }
+}

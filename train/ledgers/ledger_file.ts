@@ -1,0 +1,185 @@
+/**
+ * A ledger on disk: created whole, appended and flushed, its torn tail cut when it is resumed.
+ *
+ * @module
+ */
+
+import { attempting, inWords } from "../../models/checkpoints/disk/attempt.ts";
+import { writeFileWhole } from "../../models/checkpoints/disk/files.ts";
+import { readFileBytes } from "../../models/checkpoints/disk/read_file.ts";
+import {
+  damageText,
+  encodeHeader,
+  encodeRecord,
+  type Ledger,
+  type LedgerDamage,
+  type LedgerHead,
+  type LedgerHeader,
+  readLedger,
+} from "../../optim/mod.ts";
+
+/** A step as it is appended. */
+export interface LedgerEntry {
+  /** One per direction, rounded. */
+  readonly coefficients: readonly number[];
+  /** The chain's state after the step. */
+  readonly state: readonly number[];
+}
+
+/** A ledger open for appending; dispose closes it. */
+export class LedgerFile implements Disposable {
+  /** Where it lies. */
+  readonly path: string;
+  /** Its header with its bytes. */
+  readonly head: LedgerHead;
+  readonly #file: Deno.FsFile;
+  #length: number;
+  #closed = false;
+  #held = false;
+  #turn: Promise<void> = Promise.resolve();
+
+  private constructor(path: string, head: LedgerHead, file: Deno.FsFile, length: number) {
+    this.path = path;
+    this.head = head;
+    this.#file = file;
+    this.#length = length;
+  }
+
+  /** Steps in the file. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /**
+   * Creates a ledger with no steps. Of several that create one path at the same moment, one succeeds.
+   *
+   * @throws {Deno.errors.AlreadyExists} When `path` exists: a fine-tune is never overwritten
+   */
+  static async create(path: string, header: LedgerHeader): Promise<LedgerFile> {
+    const head = encodeHeader(header);
+    try {
+      await writeFileWhole(path, [head.bytes], { exclusive: true });
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+      throw new Deno.errors.AlreadyExists(
+        `Cannot create the ledger "${path}": it exists. Resume it, or choose another output`,
+      );
+    }
+    return new LedgerFile(path, head, await Deno.open(path, { append: true }), 0);
+  }
+
+  /**
+   * Opens a ledger to go on: an unfinished record at its end is cut off. Where a whole record is damaged, it and those behind it are cut
+   * off too, and the file as it was is kept beside it, as `notes` of the ledger say.
+   *
+   * @param check Told of the ledger before anything is cut; what it throws leaves the file as it is
+   * @throws {SyntaxError} When its head is damaged; the file is then left as it is
+   */
+  static async resume(
+    path: string,
+    { check }: { readonly check?: (ledger: Ledger) => void | Promise<void> } = {},
+  ): Promise<{ file: LedgerFile; ledger: Ledger }> {
+    const found = await openLedger(path);
+    await check?.(found);
+    const ledger = found.damage ? await withoutDamage(path, found, found.damage) : found;
+    const open = await attempting({ what: "go on with the ledger", path }, async () => {
+      if (ledger.tornBytes > 0) await Deno.truncate(path, ledger.validBytes);
+      return await Deno.open(path, { append: true });
+    });
+    return { file: new LedgerFile(path, ledger.head, open, ledger.records.length), ledger };
+  }
+
+  /**
+   * Appends steps and flushes them to the disk. Calls take turns.
+   *
+   * @throws What the disk throws, for example when it is full; none of these steps is then in the file
+   */
+  append(entries: readonly LedgerEntry[]): Promise<void> {
+    const done = this.#turn.then(() => this.#append(entries));
+    this.#turn = done.catch(() => {});
+    return done;
+  }
+
+  async #append(entries: readonly LedgerEntry[]): Promise<void> {
+    if (entries.length === 0) return;
+    const size = this.head.recordSize;
+    const bytes = new Uint8Array(entries.length * size);
+    entries.forEach(({ coefficients, state }, i) => {
+      bytes.set(encodeRecord(this.head, this.#length + i, coefficients, state), i * size);
+    });
+    try {
+      for (let done = 0; done < bytes.length;) {
+        done += await this.#file.write(bytes.subarray(done));
+      }
+      await this.#file.syncData();
+    } catch (error) {
+      // Steps appended later would lie behind a torn record and be lost with it.
+      await this.#file.truncate(this.head.bytes.length + this.#length * size).catch(() => {});
+      throw inWords(error, { what: `append ${entries.length} steps to`, path: this.path });
+    }
+    this.#length += entries.length;
+  }
+
+  /**
+   * Keeps other fine-tunes from writing here, until disposed of: their steps would be counted as of this one.
+   *
+   * @throws {Deno.errors.Busy} When one does already
+   */
+  hold(): Disposable {
+    if (this.#held) {
+      throw new Deno.errors.Busy(
+        `Cannot write to the ledger "${this.path}": another fine-tune is writing to it. Give each its own, or wait for its end`,
+      );
+    }
+    this.#held = true;
+    return { [Symbol.dispose]: () => void (this.#held = false) };
+  }
+
+  /** Closes the file; what was appended is on the disk. */
+  [Symbol.dispose](): void {
+    if (!this.#closed) this.#file.close();
+    this.#closed = true;
+  }
+}
+
+/** Keeps a damaged ledger as it is beside itself, so that it can be cut. */
+async function withoutDamage(
+  path: string,
+  ledger: Ledger,
+  damage: LedgerDamage,
+): Promise<Ledger> {
+  const bytes = await readFileBytes(path, "ledger");
+  for (let number = 1;; number++) {
+    const kept = `${path}.damaged${number === 1 ? "" : `-${number}`}`;
+    try {
+      await writeFileWhole(kept, [bytes], { exclusive: true });
+      const note = `"${path}": ${
+        damageText(damage)
+      }; it goes on from step ${ledger.records.length}, and the file as it was is kept as "${kept}"`;
+      return { ...ledger, damage: undefined, notes: [...ledger.notes, note] };
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+    }
+  }
+}
+
+const NO_LEDGER = "Name the run's folder, or the run.ledger in it";
+
+/**
+ * Reads a whole ledger.
+ *
+ * @throws {SyntaxError} When its head is damaged
+ * @throws {TypeError | RangeError} For what is no regular file, or larger than 1 GiB
+ * @throws {Deno.errors.NotFound} When there is none
+ */
+export async function openLedger(path: string): Promise<Ledger> {
+  try {
+    const ledger = readLedger(await readFileBytes(path, "ledger", { hint: NO_LEDGER }));
+    return { ...ledger, notes: ledger.notes.map((note) => `"${path}": ${note}`) };
+  } catch (error) {
+    if (error instanceof SyntaxError) {
+      error.message = `Cannot read "${path}": ${error.message.replace(/^Cannot read /, "")}`;
+    }
+    throw error;
+  }
+}

@@ -1,0 +1,95 @@
+/**
+ * How steep the loss is along each trained tensor, and how large z is to be in it for that.
+ *
+ * @module
+ */
+
+import { OffsetSet, type Trainable } from "../../kernels/mod.ts";
+import {
+  gainsOf,
+  laws,
+  oneSided,
+  type Optimiser,
+  optimiser,
+  scaleBySchedule,
+} from "../../optim/mod.ts";
+import { assertBatchFits, type PackedBatch } from "../../models/batch.ts";
+import type { Model } from "../../models/inference/model.ts";
+import { squaredSlopes } from "./slopes.ts";
+
+/** Directions looked along at a time, beside one look without any: few enough to tell how far it is. */
+const DIRECTIONS = 64;
+
+/** Forwards that {@linkcode measureGains} takes. */
+export function gainForwards({ plan: { gains } }: Optimiser, tensors: number): number {
+  if (!gains) return 0;
+  const perPass = Math.floor(DIRECTIONS / gains.queries);
+  return tensors * gains.queries + Math.ceil(tensors / perPass);
+}
+
+/** How to measure. */
+export interface MeasureGainsOptions {
+  /** Of the directions; default 0. */
+  readonly seed?: number | undefined;
+  /** Stops between some tensors and the next. */
+  readonly signal?: AbortSignal | undefined;
+  /** Told after some tensors how many of how many have been looked at. */
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+}
+
+/**
+ * The same trainables with their gains: what an optimiser whose directions have gains needs offsets to be made of. Looks along
+ * `gains.queries` directions in each tensor alone, one-sided, on one batch of the task; nothing is changed. Of an optimiser
+ * without gains the trainables come back as they are.
+ *
+ * @param batch Training examples
+ * @throws {RangeError} When the batch does not fit the model, or a loss is not finite
+ *
+ * @example Gains of the bundled model
+ * ```ts
+ * import { openGpu } from "@qzo/qzo/kernels";
+ * import { loadModel, measureGains, openModelSource, packBatch, selectTrainables } from "@qzo/qzo/models";
+ * import { qzoPlus } from "@qzo/qzo/optim";
+ * import { assert } from "@std/assert";
+ *
+ * using gpu = await openGpu();
+ * using source = await openModelSource("demo/model.gguf");
+ * using model = await loadModel(gpu, source);
+ * const text = { prompt: [], candidates: [[1, 50, 60, 70, 80, 90]], label: 0 };
+ * const batch = packBatch([text], "language-modelling", model.maxPositions);
+ * const trainables = selectTrainables(model, "relative", { kinds: ["norms", "dense"] });
+ * const found = await measureGains(model, qzoPlus({ gainPower: 0.5 }), trainables, batch);
+ * assert(found.every(({ gain }) => Number.isInteger(gain)));
+ * ```
+ */
+export async function measureGains(
+  model: Model,
+  { plan: { gains }, distribution, form }: Optimiser,
+  trainables: readonly Trainable[],
+  batch: PackedBatch,
+  { seed = 0, signal, onProgress }: MeasureGainsOptions = {},
+): Promise<Trainable[]> {
+  if (!gains) return [...trainables];
+  assertBatchFits(batch, model);
+  const { queries, epsilon } = gains;
+  const perPass = Math.floor(DIRECTIONS / queries);
+  const squares: number[] = [];
+  for (let first = 0; first < trainables.length; first += perPass) {
+    signal?.throwIfAborted();
+    const some = trainables.slice(first, first + perPass);
+    const probe = optimiser({
+      name: "gains",
+      estimator: oneSided({ epsilon, queries: queries * some.length }),
+      transformations: [scaleBySchedule(0)],
+      distribution: laws[distribution].dense,
+      blocks: { by: "tensor", count: some.length, order: "all" },
+      form,
+    });
+    using offsets = new OffsetSet(some, model.gpu.maxBinding).allocate(model.gpu);
+    const what = "how steep the loss is along tensors";
+    squares.push(...await squaredSlopes(model, probe, offsets, [batch], { what, seed, signal }));
+    onProgress?.(squares.length, trainables.length);
+  }
+  const found = gainsOf(gains, squares, trainables.map(({ count }) => count));
+  return trainables.map((one, i) => ({ ...one, gain: found[i] }));
+}

@@ -1,0 +1,53 @@
+/**
+ * How steep the loss is along parts of a model, from forward passes alone.
+ *
+ * @module
+ */
+
+import type { OffsetSet } from "../../kernels/mod.ts";
+import type { Optimiser } from "../../optim/mod.ts";
+import type { PackedBatch } from "../../models/batch.ts";
+import type { Model } from "../../models/inference/model.ts";
+import { Trainer } from "../steps/trainer.ts";
+
+/** How to look. */
+export interface SlopesOptions {
+  /** What the slopes are for, in errors. */
+  readonly what: string;
+  /** Of the directions; default 0. */
+  readonly seed?: number | undefined;
+  /** Stops between two batches. */
+  readonly signal?: AbortSignal | undefined;
+  /** Told after each batch how many of how many are done. */
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+}
+
+/**
+ * The mean square, by block, of derivatives along directions in that block alone, over batches; nothing is changed.
+ *
+ * @param probe Looks along all blocks in each step (the order `"all"`), with a learning rate of 0
+ * @param offsets What is looked along, allocated
+ * @throws {RangeError} When a loss is not finite
+ */
+export async function squaredSlopes(
+  model: Model,
+  probe: Optimiser,
+  offsets: OffsetSet,
+  batches: readonly PackedBatch[],
+  { what, seed = 0, signal, onProgress }: SlopesOptions,
+): Promise<number[]> {
+  const { estimator: { directions }, plan: { blocks } } = probe;
+  const count = blocks!.count;
+  const squares = new Array<number>(count).fill(0);
+  using trainer = new Trainer(model, probe, offsets, { seed, capacity: 1 });
+  for (const [index, batch] of batches.entries()) {
+    signal?.throwIfAborted();
+    await trainer.enqueueInTurns(index, batch);
+    const [{ halted, derivatives }] = await trainer.drain();
+    if (halted) throw new RangeError(`Cannot find ${what}: a loss is not finite`);
+    // Direction q looks along block q modulo their number.
+    derivatives.forEach((d, q) => squares[q % count] += d * d * count / directions);
+    onProgress?.(index + 1, batches.length);
+  }
+  return squares.map((square) => square / batches.length);
+}

@@ -1,0 +1,130 @@
+/**
+ * What a user should know of how examples were made, in sentences.
+ *
+ * @module
+ */
+import type { Example } from "../../models/batch.ts";
+import { overlapOf } from "../../tasks/distinct_texts.ts";
+
+/** What is counted while the examples of a file are made. */
+export class ExampleCounts {
+  /** Names the file. */
+  readonly file: string;
+  /** What an item of it is: "document" or "example". */
+  readonly kind: "document" | "example";
+  /** Items that were made. */
+  made = 0;
+  /** Items that were longer than allowed, and the longest of them in tokens. */
+  cut = 0;
+  /** Tokens of the longest item. */
+  longest = 0;
+  /** Documents of fewer than two tokens. */
+  dropped = 0;
+  /** The token, in text, that items bring although the tokenizer puts it before every text. */
+  bringsStart: string | undefined;
+  /** Items by the field of the prompt that is blank. */
+  readonly blank: Map<string, number> = new Map();
+  /** The first pair of answers of which one begins the other, and how many items have one. */
+  prefix: readonly [string, string] | undefined;
+  /** How many items have one. */
+  prefixes = 0;
+
+  /** `kind` is what an item is. */
+  constructor(file: string, kind: "document" | "example") {
+    this.file = file;
+    this.kind = kind;
+  }
+
+  /** Counts an item of `tokens` tokens where `most` are allowed. */
+  measured(tokens: number, most: number): void {
+    this.made++;
+    if (tokens > most) this.cut++;
+    this.longest = Math.max(this.longest, tokens);
+  }
+
+  /** Counts a blank field. */
+  blankField(name: string): void {
+    this.blank.set(name, (this.blank.get(name) ?? 0) + 1);
+  }
+
+  /** Looks whether an answer begins another. */
+  answers(texts: readonly string[], candidates: readonly (readonly number[])[]): void {
+    const overlap = overlapOf(candidates);
+    if (overlap === undefined) return;
+    this.prefixes++;
+    this.prefix ??= [texts[overlap.pair[0]], texts[overlap.pair[1]]];
+  }
+
+  /** The sentences; `limit` says what an item is at most, for example `max_length 256`. */
+  notes(limit: string): string[] {
+    const { kind, made } = this;
+    const of = (count: number) => `${count} of ${made} ${kind}s ${count === 1 ? "is" : "are"}`;
+    const out: string[] = [];
+    if (this.cut > 0) {
+      const how = kind === "document" ? "was cut" : "lost the beginning of its prompt";
+      out.push(
+        `${of(this.cut)} longer than ${limit} and ${
+          this.cut === 1 ? how : how.replace("was", "were").replace("its prompt", "their prompts")
+        } (longest: ${this.longest} tokens)`,
+      );
+    }
+    if (this.dropped > 0) {
+      out.push(`${of(this.dropped)} shorter than 2 tokens and left out`);
+    }
+    if (this.bringsStart !== undefined) {
+      out.push(
+        `${kind}s begin with the BOS token ${
+          JSON.stringify(this.bringsStart)
+        }, which is put before every text anyway: it is there once; remove it from the template or the data`,
+      );
+    }
+    for (const [field, count] of this.blank) {
+      out.push(`${of(count)} without text in ${JSON.stringify(field)}`);
+    }
+    if (this.prefix !== undefined) {
+      const [short, long] = this.prefix.map((text) => JSON.stringify(text));
+      const where = this.prefixes === made ? "" : `in ${this.prefixes} of ${made} ${kind}s `;
+      out.push(
+        `${where}the answer ${short} is the beginning of ${long}: their scores are of texts of unlike length`,
+      );
+    }
+    return out.map((sentence) => `"${this.file}": ${sentence}`);
+  }
+}
+
+/** The sentence about examples that all have one answer; undefined if they do not. */
+export function oneAnswerNote(
+  examples: readonly Example[],
+  what: string,
+  answer: string | undefined,
+): string | undefined {
+  const [first, second] = examples;
+  if (second === undefined || examples.some(({ label }) => label !== first.label)) return undefined;
+  const shown = answer === undefined ? `candidate ${first.label}` : JSON.stringify(answer);
+  return `all ${examples.length} ${what} examples have the same answer, ${shown}: there is nothing to tell apart`;
+}
+
+/** The sentence about examples of `held` that `train` has too, token by token; undefined if there are none. */
+export function sharedNote(
+  train: readonly Example[],
+  held: readonly Example[],
+  what: string,
+): string | undefined {
+  const keys = held.map(keyOf);
+  const wanted = new Set(keys);
+  const found = new Set<string>();
+  for (const example of train) {
+    const key = keyOf(example);
+    if (wanted.has(key)) found.add(key);
+  }
+  const shared = keys.reduce((count, key) => count + Number(found.has(key)), 0);
+  if (shared === 0) return undefined;
+  return `${shared} of ${held.length} ${what} examples ${
+    shared === 1 ? "is" : "are"
+  } in the training data too: what is learned by heart counts as right there`;
+}
+
+/** What an example asks, whatever its answer. */
+function keyOf({ prompt, candidates }: Example): string {
+  return `${prompt.join()};${candidates.map((ids) => ids.join()).join(";")}`;
+}

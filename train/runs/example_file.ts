@@ -1,0 +1,279 @@
+/**
+ * One file of a configuration's examples, in tokens: read as a stream, and only as much kept as is wanted.
+ *
+ * @module
+ */
+import type { Example } from "../../models/batch.ts";
+import { startText, withoutStart } from "../../models/tokenizers/special_tokens.ts";
+import type { Tokenizer } from "../../models/tokenizers/tokenizer.ts";
+import { dataChunks } from "../../tasks/data/data_file.ts";
+import { dataExtension } from "../../tasks/data/data_name.ts";
+import { dataPath } from "../../tasks/data/data_path.ts";
+import { dataRows, taskRows } from "../../tasks/files.ts";
+import {
+  assertWindow,
+  documentTokens,
+  documentWindow,
+  WindowStream,
+} from "../../tasks/language_modelling.ts";
+import { encodeLong, encodeStream } from "../../tasks/long_text.ts";
+import { Pause } from "../../tasks/pause.ts";
+import { rowText } from "../../tasks/data/row.ts";
+import type { PlacedRow } from "../../tasks/data/row_reader.ts";
+import type { PlacedExample, Split, Task } from "../../tasks/task.ts";
+import { exampleOfTokens, textsOfExample } from "../../tasks/tokenise.ts";
+import type { TrainConfig } from "../config/schema.ts";
+import { formatOfSplit } from "../config/task.ts";
+import { ExampleCounts } from "./data_notes.ts";
+
+/** How far reading and tokenising are. */
+export interface ExamplesProgress {
+  /** The file that is read. */
+  readonly file: string;
+  /** Examples so far. */
+  readonly examples: number;
+  /** Share of the file that has been read, 0 to 1. */
+  readonly share: number;
+}
+
+/** What files of examples are read by. */
+export interface ExampleReading {
+  /** Which files, of which form. */
+  readonly config: TrainConfig;
+  /** What their rows become; undefined for language modelling. */
+  readonly task: Task | undefined;
+  /** Makes tokens. */
+  readonly tokenizer: Tokenizer;
+  /** Most tokens of an example. */
+  readonly length: number;
+  /** Stops. */
+  readonly signal?: AbortSignal | undefined;
+  /** Told about every 50 ms. */
+  readonly onProgress?: ((progress: ExamplesProgress) => void) | undefined;
+}
+
+/** A row or document that is not in tokens yet. */
+interface Item {
+  readonly line: number;
+  tokenised(): Promise<Example | undefined>;
+}
+
+/** The file of a split; `data.train` and so on, or the task's own. Undefined where there is none. */
+export function fileOfSplit(
+  { config: { data }, task }: Pick<ExampleReading, "config" | "task">,
+  split: Split,
+): string | undefined {
+  if (task !== undefined) return task.files[split];
+  return { train: data.train, dev: data.validation, test: data.test }[split];
+}
+
+/** The examples of one split's file. */
+export class ExampleFile {
+  /** As it was named. */
+  readonly name: string;
+  /** What was seen while its examples were made. */
+  readonly counts: ExampleCounts;
+  readonly #reading: ExampleReading;
+  readonly #split: Split;
+  readonly #pause: Pause;
+  /** Of a text that is one stream: what there is is known only in tokens. */
+  #windows: readonly Example[] | undefined;
+  #share = 0;
+  #made = 0;
+
+  /** @throws {RangeError} When the configuration names no such file */
+  constructor(reading: ExampleReading, split: Split) {
+    const name = fileOfSplit(reading, split);
+    if (name === undefined) {
+      throw new RangeError(
+        `Cannot read a text: data.${split === "dev" ? "validation" : split} names no file`,
+      );
+    }
+    this.name = name;
+    this.#reading = reading;
+    this.#split = split;
+    this.#pause = new Pause(reading.signal);
+    this.counts = new ExampleCounts(name, reading.task ? "example" : "document");
+    if (reading.task === undefined) assertWindow(reading.length);
+  }
+
+  /**
+   * How many examples there are, a document each, whatever comes of it in tokens.
+   *
+   * @throws {RangeError} When there are none
+   */
+  async count(): Promise<number> {
+    if (this.#isStream) return (await this.#stream()).length;
+    let count = 0;
+    for await (const items of this.#items()) {
+      for (const _ of items) {
+        count++;
+        if (this.#pause.due) await this.#rest(0);
+      }
+    }
+    return this.#some(count);
+  }
+
+  /**
+   * The examples of those numbers, in their order, or all; undefined for a document that is too short to predict anything.
+   *
+   * @throws {RangeError} When there are none
+   */
+  async read(wanted?: readonly number[]): Promise<(Example | undefined)[]> {
+    if (this.#isStream) {
+      const all = await this.#stream();
+      return wanted ? wanted.map((index) => all[index]) : [...all];
+    }
+    const places = wanted && new Map(wanted.map((index, place) => [index, place]));
+    const out = new Array<Example | undefined>(wanted?.length ?? 0);
+    const last = wanted ? wanted.reduce((a, b) => Math.max(a, b), -1) : Infinity;
+    let index = 0;
+    reading: for await (const items of this.#items()) {
+      for (const item of items) {
+        if (index > last) break reading;
+        const place = places ? places.get(index) : index;
+        index++;
+        if (place !== undefined) {
+          out[place] = await this.#tokenised(item);
+          this.#made++;
+        }
+        if (this.#pause.due) await this.#rest(this.#made);
+      }
+    }
+    if (wanted && index <= last) {
+      throw new RangeError(`Cannot read "${this.name}": it became shorter while it was read`);
+    }
+    this.#some(index);
+    return out;
+  }
+
+  async #tokenised({ line, tokenised }: Item): Promise<Example | undefined> {
+    try {
+      return await tokenised();
+    } catch (error) {
+      if (error instanceof RangeError || error instanceof TypeError) {
+        error.message += ` (line ${line} of ${this.name})`;
+      }
+      throw error;
+    }
+  }
+
+  async #rest(examples: number): Promise<void> {
+    this.#reading.onProgress?.({ file: this.name, examples, share: this.#share });
+    await this.#pause.rest();
+  }
+
+  #some(count: number): number {
+    if (count > 0) return count;
+    throw new RangeError(`Cannot learn from or evaluate on "${this.name}": it has no examples`);
+  }
+
+  /** A `.txt` file whose form is not given. */
+  get #isStream(): boolean {
+    const { task, config } = this.#reading;
+    return task === undefined && config.task.format === undefined &&
+      dataExtension(this.name) === ".txt";
+  }
+
+  get #path(): string {
+    return dataPath(this.name, this.#reading.config.data.folder);
+  }
+
+  get #howToRead() {
+    const { config, signal } = this.#reading;
+    const onProgress = (done: number, total: number) => this.#share = total > 0 ? done / total : 1;
+    return { encoding: config.data.encoding, hint: hintOf(config, this.name), signal, onProgress };
+  }
+
+  async #stream(): Promise<readonly Example[]> {
+    if (this.#windows !== undefined) return this.#windows;
+    const { tokenizer, length } = this.#reading;
+    const windows: Example[] = [];
+    const stream = new WindowStream(tokenizer, length);
+    let begun = false;
+    const pieces = dataChunks(this.#path, this.#howToRead);
+    for await (const ids of encodeStream(tokenizer, pieces, { pause: this.#pause })) {
+      for (const window of begun ? stream.more(ids) : stream.document(ids)) windows.push(window);
+      begun = true;
+      this.#reading.onProgress?.({
+        file: this.name,
+        examples: windows.length,
+        share: this.#share,
+      });
+    }
+    windows.push(...stream.end());
+    this.#some(windows.length);
+    return this.#windows = windows;
+  }
+
+  async *#items(): AsyncGenerator<Iterable<Item>> {
+    const { config, task } = this.#reading;
+    if (task === undefined) {
+      const format = formatOfSplit(config, this.name);
+      const { columns, separator } = config.task;
+      const options = { ...this.#howToRead, columns, separator, name: this.name };
+      for await (const rows of dataRows(this.#path, format, options)) yield this.#documents(rows);
+      return;
+    }
+    // A built-in task knows the form of its files, whatever they are called.
+    const format = config.task.template ? formatOfSplit(config, this.name) : task.format;
+    const options = { ...this.#howToRead, format };
+    const { folder } = config.data;
+    for await (const examples of taskRows(task, this.#split, folder, options)) {
+      yield this.#answered(examples);
+    }
+  }
+
+  *#documents(rows: Iterable<PlacedRow>): Generator<Item> {
+    for (const { row, line } of rows) {
+      const text = rowText(row, line, this.name);
+      yield { line, tokenised: () => this.#document(text) };
+    }
+  }
+
+  *#answered(examples: Iterable<PlacedExample>): Generator<Item> {
+    for (const placed of examples) {
+      yield { line: placed.line, tokenised: () => this.#example(placed) };
+    }
+  }
+
+  async #example({ example, blank }: PlacedExample): Promise<Example> {
+    const { tokenizer, length } = this.#reading;
+    if (blank !== undefined) this.counts.blankField(blank);
+    const encoded = [];
+    for (const text of textsOfExample(example)) encoded.push(await this.#encode(text));
+    const made = exampleOfTokens(tokenizer, encoded, example, { maximumLength: length });
+    this.counts.measured(made.tokens, length);
+    this.counts.answers(example.candidates, made.example.candidates);
+    return made.example;
+  }
+
+  async #document(text: string): Promise<Example | undefined> {
+    const { tokenizer, length } = this.#reading;
+    const ids = await this.#encode(text);
+    this.counts.measured(documentTokens(tokenizer, ids).length, length);
+    const window = documentWindow(tokenizer, ids, length);
+    if (window === undefined) this.counts.dropped++;
+    return window;
+  }
+
+  async #encode(text: string): Promise<number[]> {
+    const onProgress = () =>
+      this.#reading.onProgress?.({ file: this.name, examples: this.#made, share: this.#share });
+    const { tokenizer } = this.#reading;
+    const bare = withoutStart(tokenizer, text);
+    if (bare !== text) this.counts.bringsStart = startText(tokenizer);
+    return await encodeLong(tokenizer, bare, { pause: this.#pause, onProgress });
+  }
+}
+
+/** Who names a data file: a key of the configuration, or a task that brings the names of its files. */
+function hintOf({ data, task }: TrainConfig, name: string): string {
+  const key = (["train", "validation", "test"] as const).find((it) => data[it] === name);
+  const where = `and data.folder is "${data.folder}"`;
+  return key === undefined
+    ? `Task ${
+      task.name ?? "of the configuration"
+    } names it, ${where}: get the data set and put its files there, or name yours by data.train and data.validation`
+    : `data.${key} names it, ${where}`;
+}

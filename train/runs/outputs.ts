@@ -1,0 +1,276 @@
+/**
+ * One rule for all that is written, looked at before any work: nothing that the work is read from, nothing that exists unless that is
+ * asked for, nothing among foreign files, nothing through a link that leaves a run's folder.
+ *
+ * @module
+ */
+import { basename, dirname, join, resolve } from "@std/path";
+import { isPart } from "../../models/checkpoints/disk/file_parts.ts";
+import { folderPart } from "../../models/checkpoints/hugging_face/model_folder.ts";
+import { targetKind } from "../../models/checkpoints/disk/target_kind.ts";
+import { splitPaths } from "../../quant/files/gguf_split.ts";
+import { taskOfConfig } from "../config/task.ts";
+import type { TrainConfig } from "../config/schema.ts";
+import { dataPath } from "../../tasks/data/data_path.ts";
+import { isEventFile } from "./event_file_name.ts";
+import { isOfRun, runFolder } from "./run_folder.ts";
+
+/** What a command reads, and what it may replace. */
+export interface OutputRules {
+  /** Files that are read, see {@linkcode inputsOf}. */
+  readonly inputs: readonly string[];
+  /** Files of the user's may be replaced. Default false; what is read never is. */
+  readonly force?: boolean | undefined;
+  /** A folder that the path may not lead out of by a link. */
+  readonly within?: string | undefined;
+}
+
+const NAMED = 3;
+
+/**
+ * The files that a configuration is read from: of its model, all parts or all files of the folder; its data; and what else is given, such as
+ * the configuration itself and a ledger. Undefined ones are left out; not all need exist.
+ */
+export async function inputsOf(
+  config: TrainConfig,
+  ...more: readonly (string | undefined)[]
+): Promise<string[]> {
+  const { model, data } = config;
+  const info = await Deno.stat(model).catch(() => undefined);
+  const files = info?.isDirectory
+    ? [...await namesIn(model)].map((name) => join(model, name))
+    : partsOf(model);
+  return [
+    ...files,
+    ...dataFiles(config).map((name) => resolve(pathOf(name, data.folder))),
+    ...more.filter((path) => path !== undefined),
+  ];
+}
+
+/** Every part of a split model, or the one file. */
+function partsOf(path: string): string[] {
+  try {
+    return splitPaths(path) ?? [path];
+  } catch {
+    return [path];
+  }
+}
+
+/** Where a data file lies; a name that leads nowhere is said when it is read. */
+function pathOf(name: string, folder: string): string {
+  try {
+    return dataPath(name, folder);
+  } catch {
+    return name;
+  }
+}
+
+function dataFiles(config: TrainConfig): string[] {
+  const { train, validation, test } = config.data;
+  const named = [train, validation, test].filter((name) => name !== undefined);
+  try {
+    return [...named, ...Object.values(taskOfConfig(config)?.files ?? {})];
+  } catch {
+    return named; // Said when it is used.
+  }
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  const names: string[] = [];
+  for await (const { name } of Deno.readDir(folder)) names.push(name);
+  return names.sort();
+}
+
+/**
+ * Looks at files that are to be written.
+ *
+ * @throws {RangeError} When one of them is read, by whatever name or link
+ * @throws {Deno.errors.AlreadyExists} When one exists, and that is not asked for
+ */
+export async function checkFiles(paths: readonly string[], rules: OutputRules): Promise<void> {
+  const read = await Inputs.of(rules.inputs);
+  for (const path of paths) {
+    await read.refuse(path);
+    const info = await Deno.lstat(path).catch(() => undefined);
+    if (info?.isDirectory) {
+      throw new TypeError(`Cannot write "${path}": there is a folder of that name. Choose another`);
+    }
+    if (info && !rules.force) {
+      throw new Deno.errors.AlreadyExists(
+        `Cannot write "${path}": it exists. Choose another name, or add --force to write over it`,
+      );
+    }
+  }
+}
+
+/**
+ * Looks at where a model is to be written: a file, the files of a split model, or a folder.
+ *
+ * @throws {RangeError} When something there is read, or a folder holds files that are none of a model's
+ * @throws {Deno.errors.AlreadyExists} When something is there, and that is not asked for
+ */
+export async function checkModelOutput(path: string, rules: OutputRules): Promise<void> {
+  if (rules.within !== undefined) await checkLinks(rules.within, [basename(path)]);
+  if (targetKind(path) !== "folder") return await checkFiles(partsOf(path), rules);
+  const read = await Inputs.of(rules.inputs);
+  await read.refuse(path);
+  const info = await Deno.stat(path).catch(() => undefined);
+  if (!info) return await checkFiles([path], rules); // Nothing, or a link to nothing.
+  if (!info.isDirectory) {
+    throw new TypeError(`Cannot write a folder to "${path}": there is a file of that name`);
+  }
+  const names = (await namesIn(path)).filter((name) => !isPart(name) && !name.startsWith("."));
+  for (const name of names) await read.refuse(join(path, name));
+  if (names.length === 0) return;
+  if (!rules.force) {
+    throw new Deno.errors.AlreadyExists(
+      `Cannot write a model to "${path}": the folder holds ${
+        listed(names)
+      }. Choose another, or add --force to write over a model`,
+    );
+  }
+  const foreign = names.filter((name) => folderPart(name) === "foreign");
+  if (foreign.length > 0) {
+    throw new RangeError(
+      `Cannot write a model to "${path}": the folder holds what is none of a model's: ${
+        listed(foreign)
+      }. Choose another`,
+    );
+  }
+}
+
+/** What {@linkcode checkRunOutput} is to know. */
+export interface RunOutputRules extends OutputRules {
+  /** The run in the folder is gone on with. */
+  readonly resume: boolean;
+}
+
+/**
+ * Looks at the folder of a run that is to be begun or gone on with.
+ *
+ * @throws {Deno.errors.AlreadyExists} When a new run's folder holds a run, or a file of one of the names that a run writes
+ * @throws {Deno.errors.NotFound} When there is no run to go on with
+ * @throws {RangeError} When a new run's folder holds other files, what would be written is read, or leads out of the folder by a link
+ */
+export async function checkRunOutput(
+  path: string,
+  { inputs, force = false, resume }: RunOutputRules,
+): Promise<void> {
+  const { ledger, lock, config, metrics, curve } = runFolder(path);
+  const names = await namesIn(path).catch((): string[] => []);
+  const has = (file: string) => names.includes(basename(file));
+  if (resume && !has(ledger)) {
+    throw new Deno.errors.NotFound(`Cannot resume a run in "${path}": there is no ${ledger}`);
+  }
+  if (!resume && has(ledger)) {
+    throw new Deno.errors.AlreadyExists(
+      `Cannot begin a run in "${path}": it holds one. Add --resume to go on with it, or choose another --output`,
+    );
+  }
+  await checkLinks(path, names.filter((name) => isOfRun(name)));
+  const read = await Inputs.of(inputs);
+  const events = names.filter(isEventFile).map((name) => join(path, name));
+  const written = [...[ledger, metrics, curve, config].filter(has), ...events];
+  // What a run has written it goes on with; its own configuration may be the one that was given.
+  if (resume) return;
+  for (const file of written) {
+    if (!await read.has(file)) continue;
+    throw new RangeError(
+      `Cannot begin a run in "${path}": the run would write over "${file}", and is read from it. Choose another --output, such as ${
+        JSON.stringify(join(path, "run"))
+      }`,
+    );
+  }
+  const taken = written.map((file) => basename(file));
+  if (taken.length > 0 && !force) {
+    throw new Deno.errors.AlreadyExists(
+      `Cannot begin a run in "${path}": it holds ${
+        listed(taken)
+      }, which the run would write over. Choose another --output, such as ${
+        JSON.stringify(join(path, "run"))
+      }, or add --force`,
+    );
+  }
+  const foreign = names.filter((name) =>
+    !isOfRun(name) && name !== basename(lock) && !isPart(name) && !name.startsWith(".")
+  );
+  if (foreign.length > 0 && !force) {
+    throw new RangeError(
+      `Cannot begin a run in "${path}": it holds what is no run's: ${
+        listed(foreign)
+      }. Choose a folder of its own, such as ${
+        JSON.stringify(join(path, "run"))
+      }, or add --force to write among them`,
+    );
+  }
+}
+
+/** @throws {RangeError} When one of a run's own names is a link out of its folder. */
+async function checkLinks(folder: string, names: readonly string[]): Promise<void> {
+  for (const name of names) {
+    const path = join(folder, name);
+    const info = await Deno.lstat(path).catch(() => undefined);
+    if (!info?.isSymlink) continue;
+    const own = await Deno.realPath(folder);
+    const target = await Deno.realPath(path).catch(() => undefined);
+    if (target === undefined || dirname(target) !== own) {
+      throw new RangeError(
+        `Cannot write to "${path}": it is a link out of the run's folder${
+          target === undefined ? "" : ` (to "${target}")`
+        }. Remove the link, or choose another --output`,
+      );
+    }
+  }
+}
+
+/** Files that are read, by all that they can be told by. */
+class Inputs {
+  readonly #known: ReadonlyMap<string, string>;
+
+  private constructor(known: ReadonlyMap<string, string>) {
+    this.#known = known;
+  }
+
+  static async of(paths: readonly string[]): Promise<Inputs> {
+    const known = new Map<string, string>();
+    for (const path of paths) {
+      for (const key of await identities(path)) known.set(key, path);
+    }
+    return new Inputs(known);
+  }
+
+  /** The file that is read and lies at `path`, or that it is a link to. */
+  async has(path: string): Promise<string | undefined> {
+    for (const key of await identities(path)) {
+      if (this.#known.has(key)) return this.#known.get(key);
+    }
+    return undefined;
+  }
+
+  /** @throws {RangeError} When what lies at `path` is read */
+  async refuse(path: string): Promise<void> {
+    const input = await this.has(path);
+    if (input === undefined) return;
+    const same = resolve(input) === resolve(path) ? "" : ` (it is "${input}")`;
+    throw new RangeError(
+      `Cannot write "${path}": it is read for this very work${same}. Choose another name`,
+    );
+  }
+}
+
+/** The place of a path, where its links lead, and the file itself: several names may be one file's. */
+async function identities(path: string): Promise<string[]> {
+  const folder = await Deno.realPath(dirname(resolve(path))).catch(() => dirname(resolve(path)));
+  const real = await Deno.realPath(path).catch(() => undefined);
+  const info = await Deno.stat(path).catch(() => undefined);
+  return [
+    join(folder, basename(path)),
+    ...(real === undefined ? [] : [real]),
+    ...(info?.ino ? [`${info.dev}:${info.ino}`] : []),
+  ];
+}
+
+function listed(names: readonly string[]): string {
+  const shown = names.slice(0, NAMED).map((name) => JSON.stringify(name)).join(", ");
+  return names.length > NAMED ? `${shown} and ${names.length - NAMED} more` : shown;
+}

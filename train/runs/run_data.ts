@@ -1,0 +1,134 @@
+/**
+ * What a run remembers of its data: enough to know whether it goes on with the same, and is judged by the same.
+ *
+ * @module
+ */
+import { createHash } from "node:crypto";
+import type { Example } from "../../models/batch.ts";
+import type { JsonValue, LedgerHeader } from "../../optim/mod.ts";
+import type { LeftOver } from "../../tasks/order.ts";
+import type { TrainConfig } from "../config/schema.ts";
+import { describeTask, type TaskExamples } from "./task_examples.ts";
+
+type Fields = Readonly<Record<string, JsonValue>>;
+
+/**
+ * What batches depend on, with the seed, and what the run is judged by: counts and SHA-256 of training, validation (as far as it is
+ * evaluated while training) and test examples. Older ledgers have those of the training examples only.
+ *
+ * @param leftOver who is in the smaller batch of an epoch; of runs from before it was said the longest.
+ */
+export function dataOfRun(
+  config: TrainConfig,
+  { objective, train, validation, test }: TaskExamples,
+  leftOver: LeftOver = "random",
+): JsonValue {
+  const judged = validation.examples.slice(0, config.evaluateLimit);
+  return {
+    task: describeTask(config),
+    objective,
+    batchSize: config.batchSize,
+    ...fingerprint(train.examples),
+    validation: fingerprint(judged),
+    ...(test ? { test: fingerprint(test.examples) } : {}),
+    ...(leftOver === "random" ? { leftOver } : {}),
+  };
+}
+
+/** Who is in the smaller batch of an epoch, by a ledger's header. */
+export function leftOverOf({ data }: Pick<LedgerHeader, "data">): LeftOver {
+  return isFields(data) && data.leftOver === "random" ? "random" : "longest";
+}
+
+function fingerprint(examples: readonly Example[]): Fields {
+  const hash = createHash("sha256");
+  for (const example of examples) hash.update(JSON.stringify(example));
+  return { examples: examples.length, sha256: hash.digest("hex") };
+}
+
+/** The sets of a run's data, with the key of the file and what else makes them. */
+const sets = [
+  {
+    words: "training",
+    key: "train",
+    of: (data: Fields): JsonValue | undefined => ({
+      examples: data.examples ?? null,
+      sha256: data.sha256 ?? null,
+    }),
+    why: "steps and batches depend on them",
+    also: "data.train_limit",
+  },
+  {
+    words: "validation",
+    key: "validation",
+    of: ({ validation }: Fields): JsonValue | undefined => validation,
+    why: "what was measured before and what is measured after must be of the same examples",
+    also: "data.validation_limit, evaluate_limit",
+  },
+  {
+    words: "test",
+    key: "test",
+    of: ({ test }: Fields): JsonValue | undefined => test,
+    why: "the run is judged by them",
+    also: "data.test_limit",
+  },
+] as const;
+
+/**
+ * Refuses to go on with other data than a run was begun with. What was not remembered then is not compared.
+ *
+ * @throws {RangeError} That names the file and says what to do
+ */
+export function assertSameData(
+  then: JsonValue,
+  now: JsonValue,
+  { path, config }: { readonly path: string; readonly config: TrainConfig },
+): void {
+  if (!isFields(then) || !isFields(now)) return;
+  for (const key of ["task", "objective", "batchSize"]) {
+    if (then[key] !== undefined && then[key] !== now[key]) {
+      throw new RangeError(
+        `Cannot resume "${path}": it was begun with data ${key} ${JSON.stringify(then[key])}, not ${
+          JSON.stringify(now[key])
+        }`,
+      );
+    }
+  }
+  for (const { words, key, of, why, also } of sets) {
+    const [before, after] = [of(then), of(now)];
+    if (!isFields(before) || !differ(before, after)) continue;
+    const file = config.data[key];
+    const named = file === undefined ? `the ${words} file` : `data.${key} "${file}"`;
+    const count = isFields(after) ? after.examples : 0;
+    throw new RangeError(
+      `Cannot resume "${path}": its ${words} examples were others when it was begun (${before.examples} then, ${count} now), and ${why}. Bring back ${named} and what it was read with (task, data.encoding, max_length, ${also}), or begin another run with --output`,
+    );
+  }
+}
+
+/**
+ * The sentence about a set of examples that is another one than a run was judged by; undefined if it is the same, or was not
+ * remembered.
+ */
+export function otherDataNote(
+  then: JsonValue,
+  examples: readonly Example[],
+  { split, config }: {
+    readonly split: "validation" | "test";
+    readonly config: TrainConfig;
+  },
+): string | undefined {
+  if (!isFields(then)) return undefined;
+  const before = then[split];
+  const judged = split === "validation" ? examples.slice(0, config.evaluateLimit) : examples;
+  if (!isFields(before) || !differ(before, fingerprint(judged))) return undefined;
+  return `the ${split} examples are not those that the run was judged by (${before.examples} then): its own figures and these are of different examples`;
+}
+
+function differ(before: Fields, after: JsonValue | undefined): boolean {
+  return !isFields(after) || before.examples !== after.examples || before.sha256 !== after.sha256;
+}
+
+function isFields(value: JsonValue | undefined): value is Fields {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,100 @@
+/**
+ * What a configuration opens: the device, the model on it, and what a fine-tune of it needs.
+ *
+ * @module
+ */
+import { type Gpu, type GpuOptions, openGpu, type PacingLimits } from "../../kernels/mod.ts";
+import { adaptedSource } from "../../models/checkpoints/derived/tuned_values.ts";
+import { loadModel, type LoadOptions, type Model } from "../../models/inference/model.ts";
+import { openModelSource } from "../../models/checkpoints/open.ts";
+import type { Selection } from "../selection.ts";
+import type { ModelSource } from "../../models/checkpoints/checkpoint.ts";
+import { exactlyQuantizedSource } from "../../models/checkpoints/derived/wide_values.ts";
+import type { TrainConfig } from "../config/schema.ts";
+
+/** A loaded model with the device it lies on; dispose frees both. */
+export interface RunSession extends Disposable {
+  /** The device. */
+  readonly gpu: Gpu;
+  /** The model as it lies on disk. */
+  readonly stored: ModelSource;
+  /** The base as it is loaded: quantised, where the configuration says so. */
+  readonly source: ModelSource;
+  /** The base on the device. */
+  readonly model: Model;
+}
+
+/** The configured device. */
+export function gpuOptions(
+  { device: { adapter, submission } }: Pick<TrainConfig, "device">,
+): GpuOptions {
+  return {
+    ...adapter === undefined
+      ? {}
+      : adapter === "high-performance" || adapter === "low-power"
+      ? { powerPreference: adapter }
+      : { adapter },
+    ...submission === undefined
+      ? {}
+      : { pacing: { dispatch: Math.min(50, submission / 5), submission } },
+  };
+}
+
+/**
+ * The stored model as it is loaded: quantised as it is read where `quantize.format` says so, but for tensors that F16 would have to hold
+ * and cannot; its notes name them.
+ */
+export async function configuredSource(
+  stored: ModelSource,
+  config: TrainConfig,
+  signal?: AbortSignal,
+): Promise<ModelSource> {
+  const { format } = config.quantize;
+  return format === undefined ? stored : await exactlyQuantizedSource(stored, { format }, signal);
+}
+
+/** How to open a session. */
+export interface RunSessionOptions extends LoadOptions {
+  /** Path of an adapter to lay over the model. */
+  readonly adapter?: string;
+  /** How long work may take, in place of what is configured. */
+  readonly pacing?: PacingLimits | undefined;
+  /** Asked with the base before the device is opened: what it throws stops everything, such as what `assertExportable` throws. */
+  readonly check?: ((source: ModelSource) => void | Promise<void>) | undefined;
+}
+
+/**
+ * Opens the device and loads the configured model.
+ *
+ * @throws {NoAdapterError} Without a device of that name
+ * @throws What opening and loading the model throw
+ */
+export async function openRunSession(
+  config: TrainConfig,
+  { adapter, pacing, check, ...options }: RunSessionOptions = {},
+): Promise<RunSession> {
+  using stack = new DisposableStack();
+  const stored = stack.use(await openModelSource(config.model));
+  const base = await configuredSource(stored, config, options.signal);
+  const source = adapter === undefined ? base : stack.use(await adaptedSource(base, adapter));
+  await check?.(source);
+  const gpu = stack.use(await openGpu({ ...gpuOptions(config), ...pacing ? { pacing } : {} }));
+  const model = stack.use(await loadModel(gpu, source, options));
+  const owned = stack.move();
+  return { gpu, stored, source, model, [Symbol.dispose]: () => owned.dispose() };
+}
+
+/**
+ * The configured selection, as models take it: what is not given keeps its default. All layers where a word stands for one that is not
+ * found yet, see {@linkcode chooseLayers}.
+ */
+export function selectionOfConfig({ trainables }: TrainConfig): Selection {
+  const { include, exclude, layers, kinds, span } = trainables;
+  return {
+    kinds,
+    ...(span ? { span } : {}),
+    ...(include ? { include } : {}),
+    ...(exclude ? { exclude } : {}),
+    ...(typeof layers === "object" ? { layers } : {}),
+  };
+}

@@ -1,0 +1,140 @@
+/**
+ * What of a training could be written into a file, known before the first step: some formats store their scales so coarsely that small
+ * changes are lost.
+ *
+ * @module
+ */
+
+import { keptOfRows, shareOf } from "../../models/checkpoints/derived/kept_share.ts";
+import type { ModelSource } from "../../models/checkpoints/checkpoint.ts";
+import type { LedgerTrainable } from "../../optim/ledger/ledger_header.ts";
+import { fillNoise } from "../../optim/directions/noise.ts";
+import { decode, readScales, readSeconds } from "../../quant/layouts/decode.ts";
+import { float16ToNumber } from "../../quant/layouts/float16.ts";
+import type { PackedTensor } from "../../quant/layouts/layout.ts";
+import { offsetCount } from "../../quant/fold/fold_offsets.ts";
+import { halves } from "../../quant/layouts/planes.ts";
+import { partName, partOf, type TrainedPart } from "../../quant/layouts/trained_part.ts";
+import type { PartOffsets } from "../../quant/fold/tuned_rows.ts";
+
+/** Sizes of changes that are tried, relative to what is stored. */
+export const changeSizes: readonly number[] = [0.003, 0.02, 0.1];
+
+/** What a file would keep of changes of one kind of trained values. */
+export interface Storable {
+  /** The format of the tensors. */
+  readonly format: string;
+  /** What of them is trained. */
+  readonly part: TrainedPart;
+  /** Columns that share an offset; 1 of dense tensors. */
+  readonly span: number;
+  /** The share that is kept of a random change of each of {@linkcode changeSizes}, from 0 to 1. */
+  readonly shares: readonly number[];
+}
+
+/** Enough for a share to two digits. */
+const ROWS = 8;
+
+/**
+ * What a file would keep of what is trained: a random change of each size is folded into some rows of one tensor of each kind.
+ */
+export async function storable(
+  source: ModelSource,
+  trainables: readonly LedgerTrainable[],
+): Promise<Storable[]> {
+  const names = new Set(trainables.map(({ name }) => name));
+  const kinds = new Map<string, LedgerTrainable>();
+  for (const one of trainables) {
+    const { tensor, part } = partOf(one.name);
+    const format = source.tensors.get(tensor)?.format.name;
+    const key = [format, part, one.span, one.form].join();
+    if (format !== undefined && !kinds.has(key)) kinds.set(key, one);
+  }
+  return await Promise.all([...kinds.values()].map(async ({ name, span, form }) => {
+    const { tensor: owner, part } = partOf(name);
+    const { format, whole, rows, read } = source.tensors.get(owner)!;
+    const { layout } = format;
+    const packed = await read(0, whole || layout.kind === "column" ? rows : Math.min(rows, ROWS));
+    const unit = form === "relative" ? 1 : sizeOf(packed, part);
+    const shares = changeSizes.map((size) => {
+      const offsets = new Float32Array(
+        offsetCount(layout, packed.rows, packed.columns, span, part),
+      );
+      fillNoise("normal", [7, 11], 0, 0, offsets);
+      const own: PartOffsets = { form, span, offsets: offsets.map((z) => z * size * unit) };
+      const moves = part === "scales" && form === "relative" && layout.kind === "scalar" &&
+        layout.second === "min" && !names.has(partName(owner, "minima"));
+      const parts: [TrainedPart, PartOffsets][] = [[part, own]];
+      if (moves) parts.push(["minima", own]);
+      return Math.max(0, shareOf(keptOfRows(packed, new Map(parts))));
+    });
+    return { format: format.name, part, span, shares };
+  }));
+}
+
+/** The mean size of what absolute offsets are added to. */
+function sizeOf(packed: PackedTensor, part: TrainedPart): number {
+  const values = part === "codebook"
+    ? Float32Array.from(halves(packed.codebook), float16ToNumber)
+    : part === "minima"
+    ? readSeconds(packed)
+    : packed.layout.kind === "dense"
+    ? decode(packed)
+    : readScales(packed);
+  return values.reduce((sum, value) => sum + Math.abs(value), 0) / values.length;
+}
+
+const percent = (share: number): string => `${(100 * share).toFixed(0)} %`;
+
+/** One kind in words, such as "Q4_K (span 32): 12 %, 86 %, 99 % of changes of 0.3 %, 2 %, 10 %". */
+export function storableText({ format, part, span, shares }: Storable): string {
+  const sizes = changeSizes.map((size) => `${100 * size} %`).join(", ");
+  const what = part === "scales" ? (span > 1 ? ` (span ${span})` : "") : ` (${part})`;
+  return `${format}${what}: ${shares.map(percent).join(", ")} of changes of ${sizes}`;
+}
+
+/** Of the largest change that is tried a file keeps less than half. */
+function isLost({ shares }: Storable): boolean {
+  return shares[shares.length - 1] < 0.5;
+}
+
+/**
+ * Refuses to train what no file could hold, unless the ledger is enough; where that is so of a part only, says so.
+ *
+ * @returns notes, a sentence each.
+ * @throws {RangeError} that says what could be done instead.
+ */
+export function assertStorable(kinds: readonly Storable[], ledgerOnly: boolean): string[] {
+  const lost = kinds.filter(isLost);
+  if (lost.length === 0) return [];
+  const what = lost.map(storableText).join("; ");
+  if (lost.length === kinds.length && !ledgerOnly) {
+    throw new RangeError(
+      `Cannot train for a file: what an export would keep is too little (${what}), for these scales are stored as powers of two or nearly so. ` +
+        `Quantise to another format (quantize.format: Q4_0), train other kinds (trainables.kinds: norms), ` +
+        `or set trainables.ledger_only: true to keep the result in the ledger alone`,
+    );
+  }
+  return [`An export will not hold what is trained here, only the ledger will: ${what}.`];
+}
+
+/**
+ * What a user should know of what is trained together: relative offsets of scales and of minima in one tensor pull apart what nearly cancels,
+ * and such trainings have diverged.
+ */
+export function pairNotes(trainables: readonly LedgerTrainable[]): string[] {
+  const relative = new Set(
+    trainables.filter(({ form }) => form === "relative").map(({ name }) => name),
+  );
+  const pairs = [...relative].filter((name) => {
+    const { tensor, part } = partOf(name);
+    return part === "minima" && relative.has(tensor);
+  });
+  if (pairs.length === 0) return [];
+  return [
+    `Scales and minima of ${pairs.length} tensors (such as "${
+      partOf(pairs[0]).tensor
+    }") are trained together by relative offsets, which move them apart where they nearly cancel: such trainings diverge easily. ` +
+    `Take optimiser.form: absolute, or train scales alone, which minima then follow.`,
+  ];
+}

@@ -1,0 +1,188 @@
+/**
+ * What to train: a selection of a model's tensors, by name, layer and kind. Never a property of the optimiser.
+ *
+ * @module
+ */
+
+import { type DeviceTensor, OffsetSet, type Trainable, trainableOf } from "../kernels/mod.ts";
+import type { OffsetForm, OffsetSpan } from "../optim/offset.ts";
+import { tensorId } from "../optim/directions/tensor_id.ts";
+import { nearestNames } from "../quant/nearest_names.ts";
+import { SUPER_SCALES } from "../quant/layouts/super_scales.ts";
+import { partName, secondPart, type TrainedPart } from "../quant/layouts/trained_part.ts";
+import { architectureOf } from "../models/architectures.ts";
+import type { ModelPlan } from "../models/inference/model.ts";
+
+/**
+ * Kinds of trainable values: quantisation scales, entries of codebooks, minima or zero points of groups, gains of norms, biases,
+ * unquantised matrices.
+ */
+export type TrainableKind = "scales" | "codebooks" | "minima" | "norms" | "biases" | "dense";
+
+/** All kinds. */
+export const trainableKinds: readonly TrainableKind[] = [
+  "scales",
+  "codebooks",
+  "minima",
+  "norms",
+  "biases",
+  "dense",
+];
+
+/** Which tensors to train, and how fine. */
+export interface Selection {
+  /** Kinds to train. Default `["scales"]`. */
+  readonly kinds?: readonly TrainableKind[];
+  /** Names to train; `*` matches anything. Default: all. */
+  readonly include?: readonly string[];
+  /** Names not to train; `*` matches anything. Default: the embedding and the head. */
+  readonly exclude?: readonly string[];
+  /** First and last layer, inclusive; tensors outside layers are then not trained. Default: all. */
+  readonly layers?: readonly [number, number];
+  /** One offset of scales and minima per quantisation block, per so many columns, or per row. Default: what the optimiser wants. */
+  readonly span?: OffsetSpan | number;
+}
+
+const OUTSIDE_LAYERS = ["token_embd.*", "output.*"];
+
+function matcher(patterns: readonly string[]): (name: string) => boolean {
+  const expressions = patterns.map((p) =>
+    new RegExp(
+      `^${p.split("*").map((part) => part.replace(/[.+?^${}()|[\]\\]/g, "\\$&")).join(".*")}$`,
+    )
+  );
+  return (name) => expressions.some((e) => e.test(name));
+}
+
+/** Offsets as an optimiser wants them; an {@linkcode Optimiser} is one. */
+export interface WantedOffsets {
+  /** How an offset changes its base. */
+  readonly form: OffsetForm;
+  /** Columns that share one where the selection does not say. Default `"block"`. */
+  readonly span?: OffsetSpan;
+}
+
+/** What a selection looks at. */
+export type SelectableModel = Pick<ModelPlan, "config" | "tensors" | "integerMinima">;
+
+/**
+ * The trainables of a model that a selection names, in the form that is wanted; biases, which may be zero, are always absolute.
+ *
+ * @throws {RangeError} When nothing is selected, a pattern is like no name, or a tensor cannot be trained at that span, or its minima cannot be trained at all
+ */
+export function selectTrainables(
+  model: SelectableModel,
+  wanted: OffsetForm | WantedOffsets,
+  selection: Selection = {},
+): Trainable[] {
+  const { form, span: usual = "block" } = typeof wanted === "string" ? { form: wanted } : wanted;
+  const { kinds = ["scales"], include = ["*"], exclude = OUTSIDE_LAYERS, layers, span = usual } =
+    selection;
+  const included = matcher(include);
+  const excluded = matcher(exclude);
+  assertMatching("include", selection.include, model);
+  assertMatching("exclude", selection.exclude, model);
+  const out: Trainable[] = [];
+  for (const shape of architectureOf(model.config).weights(model.config)) {
+    const tensor = model.tensors.get(shape.name)!;
+    if (!included(shape.name) || excluded(shape.name) || !inLayers(shape.name, layers)) continue;
+    const add = (part: TrainedPart, form: OffsetForm) =>
+      out.push(
+        trainableOf(
+          tensor,
+          tensorId(partName(shape.name, part)),
+          form,
+          columnsOf(tensor, span),
+          part,
+        ),
+      );
+    const kind = kindOf(tensor, shape.kind);
+    if (kinds.includes(kind)) add("scales", kind === "biases" ? "absolute" : form);
+    const second = secondPart(tensor.layout);
+    if (kinds.includes("minima")) assertMinima(tensor, model);
+    if (second && kinds.includes(second === "codebook" ? "codebooks" : second)) add(second, form);
+  }
+  if (out.length === 0) {
+    throw new RangeError(
+      `Cannot select what to train: no tensor has kind ${kinds.join(" or ")}, a name like ${
+        include.join(" or ")
+      } and not like ${exclude.join(" or ")}${layers ? `, in layers ${layers.join(" to ")}` : ""}`,
+    );
+  }
+  return out;
+}
+
+/** Refuses a pattern that no tensor's name is like: it would choose nothing without a word. */
+function assertMatching(
+  key: "include" | "exclude",
+  patterns: readonly string[] | undefined,
+  { config }: SelectableModel,
+): void {
+  if (patterns === undefined) return;
+  const names = architectureOf(config).weights(config).map(({ name }) => name);
+  for (const pattern of patterns) {
+    if (names.some(matcher([pattern])) || OUTSIDE_LAYERS.includes(pattern)) continue;
+    const [nearest] = nearestNames(pattern, names, 1);
+    throw new RangeError(
+      `Cannot select what to train: no tensor has a name like ${key} ${JSON.stringify(pattern)}${
+        nearest === undefined
+          ? `, names are such as ${names[1] ?? names[0]}`
+          : `; did you mean "${nearest}"?`
+      }`,
+    );
+  }
+}
+
+/** Refuses a tensor whose minima are there but cannot be trained for themselves. */
+function assertMinima(
+  { name, layout }: DeviceTensor,
+  { integerMinima }: Pick<ModelPlan, "integerMinima">,
+): void {
+  const refuse = (why: string) =>
+    new RangeError(
+      `Cannot train the minima or zero points of "${name}": ${why}; leave out kind minima, or exclude the tensor`,
+    );
+  if (integerMinima.has(name)) {
+    throw refuse("its file has them as integers, which trained ones cannot go back into");
+  }
+  if (layout.kind === "super" && SUPER_SCALES[layout.scales].minima) {
+    throw refuse(
+      "they are integers within super-blocks, where a relative offset of kind scales multiplies scale and minimum alike",
+    );
+  }
+  if (layout.kind === "column") {
+    throw refuse("every column has its own, where only a relative offset of kind scales is known");
+  }
+}
+
+/** Offsets, zero and not yet allocated, for a selection. */
+export function planOffsets(
+  model: SelectableModel,
+  wanted: OffsetForm | WantedOffsets,
+  maxBinding: number,
+  selection?: Selection,
+): OffsetSet {
+  return new OffsetSet(selectTrainables(model, wanted, selection), maxBinding);
+}
+
+function kindOf(tensor: DeviceTensor, kind: string): TrainableKind {
+  if (tensor.layout.kind !== "dense") return "scales";
+  if (tensor.name.endsWith(".bias")) return "biases";
+  return kind === "norm" ? "norms" : "dense";
+}
+
+function inLayers(name: string, layers: readonly [number, number] | undefined): boolean {
+  if (!layers) return true;
+  const layer = /^blk\.(\d+)\./.exec(name);
+  return layer !== null && Number(layer[1]) >= layers[0] && Number(layer[1]) <= layers[1];
+}
+
+function columnsOf(tensor: DeviceTensor, span: OffsetSpan | number): number {
+  if (span === "row") return tensor.columns;
+  const { kind } = tensor.layout;
+  if (span === "block" && kind !== "column") return tensor.groupColumns;
+  // Never finer than the stored scales: finer offsets could not be written back. Super-blocks have some every 32 columns.
+  const finest = kind === "super" || kind === "column" ? 32 : tensor.groupColumns;
+  if (span === "block") return finest;
+  return Math.min(Math.max(span, finest), tensor.columns);
+}

@@ -1,0 +1,87 @@
+/**
+ * Whether a fine-tune can go on from where its ledger and offsets are.
+ *
+ * @module
+ */
+
+import type { OffsetSet } from "../../kernels/mod.ts";
+import { type BaseIdentity, fingerprintLike } from "../../models/checkpoints/fingerprint.ts";
+import { describeDirections } from "../../optim/directions/direction_plan.ts";
+import { assertLedgerFits } from "../../optim/ledger/ledger_header.ts";
+import type { Optimiser } from "../../optim/optimiser.ts";
+import { describeUpdateRule } from "../../optim/updates/update_rule.ts";
+import type { LedgerFile } from "../ledgers/ledger_file.ts";
+
+/**
+ * The optimiser as the ledger that it writes to replays it: rules of older ledgers rest where a gradient is all zeros.
+ */
+export function asReplayed(optimiser: Optimiser, ledger: LedgerFile | undefined): Optimiser {
+  const theirs = ledger?.head.update;
+  if (!optimiser.update || !theirs) return optimiser;
+  const restsAtZero = theirs.restsAtZero === true;
+  return { ...optimiser, update: { ...optimiser.update, restsAtZero } };
+}
+
+/** Refuses to go on without what the steps so far have left. */
+export function assertState(
+  optimiser: Optimiser,
+  offsets: OffsetSet,
+  step: number,
+  state: readonly number[] | undefined,
+): void {
+  const { stateSize } = optimiser.transformation;
+  if (step > 0 && !state) {
+    throw new TypeError(`Cannot go on from step ${step}: the chain's state is not given`);
+  }
+  if (step > 0 && optimiser.update && !offsets.hasMoments(optimiser.update)) {
+    throw new TypeError(
+      `Cannot go on from step ${step}: the offsets are without what ${optimiser.update.name} keeps beside them, replay the ledger for it`,
+    );
+  }
+  if (state && state.length !== stateSize) {
+    throw new TypeError(
+      `Cannot go on from step ${step}: ${state.length} scalars of state given, ${optimiser.name} has ${stateSize}`,
+    );
+  }
+}
+
+/** Refuses a ledger whose head would replay these steps as others. */
+export async function assertWritable(
+  { head: { header, plan, update } }: LedgerFile,
+  { model, optimiser, offsets, seed }: {
+    readonly model: BaseIdentity;
+    readonly optimiser: Optimiser;
+    readonly offsets: OffsetSet;
+    readonly seed: number;
+  },
+): Promise<void> {
+  assertLedgerFits(header, await fingerprintLike(header.model, model), offsets.trainables);
+  const [theirs, mine] = [plan, optimiser.plan].map((p) => JSON.stringify(describeDirections(p)));
+  if (theirs !== mine) {
+    throw new RangeError(
+      `Cannot write to this ledger: it was begun with directions ${theirs}, not ${mine}`,
+    );
+  }
+  const [rule, myRule] = [update, optimiser.update].map((u) =>
+    JSON.stringify(u && describeUpdateRule(u))
+  );
+  if (rule !== myRule) {
+    throw new RangeError(
+      `Cannot write to this ledger: it was begun with the update rule ${rule}, not ${myRule}`,
+    );
+  }
+  const ours = {
+    seed,
+    distribution: optimiser.distribution,
+    projection: optimiser.projection,
+    directions: optimiser.estimator.directions,
+    stateSize: optimiser.transformation.stateSize,
+  };
+  for (const key of ["seed", "distribution", "projection", "directions", "stateSize"] as const) {
+    if (header[key] !== ours[key]) {
+      throw new RangeError(
+        `Cannot write to this ledger: it was begun with ${key} ${header[key]}, not ${ours[key]}`,
+      );
+    }
+  }
+}

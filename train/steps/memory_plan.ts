@@ -1,0 +1,137 @@
+/**
+ * The memory of a fine-tune by part, from shapes alone: nothing is loaded and no device is needed.
+ *
+ * @module
+ */
+
+import { assertOptions } from "../../optim/options.ts";
+import {
+  type AdapterClass,
+  type BatchShape,
+  type MemoryByPart,
+  OffsetSet,
+  StepState,
+  type Storage,
+} from "../../kernels/mod.ts";
+import type { Optimiser } from "../../optim/optimiser.ts";
+import { formatByName } from "../../quant/formats/formats.ts";
+import { chooseFormat, type PlanOptions } from "../../quant/formats/choose_format.ts";
+import { architectureOf } from "../../models/architectures.ts";
+import type { ModelConfig } from "../../models/model_config.ts";
+import { recordEvaluation } from "../../models/inference/evaluator.ts";
+import { planModel } from "../../models/inference/model.ts";
+import { type Selection, selectTrainables } from "../selection.ts";
+import type { ModelSource, TensorSource } from "../../models/checkpoints/checkpoint.ts";
+import { recordStep } from "./record_step.ts";
+import { stagingFor } from "./trainer.ts";
+
+/** What to price. */
+export interface MemoryPlanOptions {
+  /** Decides branches, form and state. */
+  readonly optimiser: Optimiser;
+  /** What is trained. Default: all scales. */
+  readonly selection?: Selection;
+  /** Capacities of a batch. */
+  readonly shape: BatchShape;
+  /** Whether something is held out, so that an evaluator of batches of that shape stays beside the training; not by default. */
+  readonly evaluates?: boolean;
+  /** Default: software adapters' 128 MiB bindings make more pieces, not more bytes. */
+  readonly adapterClass?: AdapterClass;
+  /** Bytes one binding may cover. Default 2 GiB - 256. */
+  readonly maxBinding?: number;
+  /** Bytes that activations may take before branches are split over passes. Default 1 GiB. */
+  readonly activationBytes?: number;
+  /** Longest sequence to prepare for. */
+  readonly maxPositions?: number;
+  /** Steps that may be queued before a drain. Default 1024. */
+  readonly capacity?: number;
+}
+
+/** Bytes by part, and in all. */
+export interface MemoryPlan extends MemoryByPart {
+  /** Sum over the parts. */
+  readonly total: number;
+  /** Trained scalars. */
+  readonly trainableScalars: number;
+}
+
+/**
+ * Bytes that training `source` takes on a device: what a run accounts for, to the byte, apart from readbacks. The best state of a run takes none:
+ * it is made again from the ledger, or waits in the host's memory.
+ */
+export function planMemory(
+  source: Pick<ModelSource, "config" | "tensors">,
+  options: MemoryPlanOptions,
+): MemoryPlan {
+  assertOptions("plan memory", options, {
+    optimiser: "any",
+    selection: "any",
+    shape: "any",
+    evaluates: "any",
+    adapterClass: "any",
+    maxBinding: "any",
+    activationBytes: "any",
+    maxPositions: "any",
+    capacity: "any",
+  });
+  const { optimiser, shape, adapterClass = "hardware", maxBinding = 2 ** 31 - 256 } = options;
+  const model = planModel(source, { adapterClass, maxBinding }, options.maxPositions);
+  const offsets = new OffsetSet(
+    selectTrainables(model, optimiser, options.selection),
+    maxBinding,
+  );
+  const state = new StepState(optimiser, options.capacity ?? 1024);
+  const { graph, storages, layout } = recordStep(model, optimiser, offsets, state, shape, {
+    ...options,
+    maxBinding,
+  });
+  const bytes: Record<keyof MemoryByPart, number> = {
+    weights: 0,
+    offsets: 0,
+    activations: 0,
+    optimiser: 0,
+    scratch: Math.max(256, graph.parameterBytes),
+  };
+  const all: Storage[] = [
+    ...[...model.tensors.values()].flatMap((t) => t.storages),
+    model.ropeTable,
+    ...model.columnOrders.storages,
+    ...offsets.arenas,
+    ...offsets.tables,
+    ...offsets.moments(optimiser.update).flat(),
+    ...state.storages,
+    stagingFor(layout.bytes),
+    ...storages,
+    ...graph.storages().storages,
+  ];
+  if (options.evaluates) {
+    const { graph: evaluation, input, losses, scores } = recordEvaluation(model, shape, offsets);
+    all.push(input, losses, scores, ...evaluation.storages().storages);
+    bytes.scratch += Math.max(256, evaluation.parameterBytes);
+  }
+  for (const storage of all) bytes[storage.part] += storage.bytes;
+  return {
+    ...bytes,
+    total: Object.values(bytes).reduce((a, b) => a + b, 0),
+    trainableScalars: offsets.scalars,
+  };
+}
+
+/** A model that exists only as a shape: what `planMemory` needs to price a model nobody has downloaded. */
+export function modelOfShape(
+  config: ModelConfig,
+  format: string,
+  options: PlanOptions = {},
+): Pick<ModelSource, "config" | "tensors"> {
+  const tensors = new Map<string, TensorSource>();
+  for (const { name, rows, columns } of architectureOf(config).weights(config)) {
+    tensors.set(name, {
+      name,
+      rows,
+      columns,
+      format: formatByName(chooseFormat(name, rows, columns, format, options)),
+      read: () => Promise.reject(new TypeError(`Cannot read "${name}": the model is only a shape`)),
+    });
+  }
+  return { config, tensors };
+}

@@ -1,0 +1,266 @@
+/**
+ * A training step as a graph: the forwards of all branches, in as few passes as memory allows, and what follows their losses.
+ *
+ * @module
+ */
+
+import {
+  batchLayout,
+  type BatchShape,
+  Graph,
+  type OffsetSet,
+  optimiserStep,
+  type Range,
+  type StepState,
+  Storage,
+} from "../../kernels/mod.ts";
+import { blockOf, type Blocks } from "../../optim/directions/blocks.ts";
+import { isPlain, moveSeeds } from "../../optim/directions/direction_plan.ts";
+import { frozenBy } from "../../optim/preparations/frozen.ts";
+import type { Optimiser } from "../../optim/optimiser.ts";
+import { hostScalarCount, hostSide } from "../../optim/steps/scalar_program.ts";
+import type { Seed } from "../../optim/directions/seed.ts";
+import { updateInputs } from "../../optim/updates/update_rule.ts";
+import type { PackedBatch } from "../../models/batch.ts";
+import { recordLoss } from "../../models/forward.ts";
+import type { ModelPlan } from "../../models/inference/model.ts";
+
+/** Where a step's inputs lie in its one buffer, in bytes; bindings start at multiples of 256. */
+export interface InputLayout {
+  /** Seeds and amplitudes: of all tensors, or of those in each block, `tableBytes` apart, then of those in none. */
+  readonly branches: number;
+  /** Bytes of one table of seeds and amplitudes: of all passes, `passBytes` apart. */
+  readonly tableBytes: number;
+  /** Bytes of one pass's seeds and amplitudes. */
+  readonly passBytes: number;
+  /** Branches of a pass; the last may have fewer. */
+  readonly perPass: number;
+  /** Host scalars. */
+  readonly scalars: number;
+  /** Host scalars of the update rule, if there is one. */
+  readonly update: number;
+  /** Seeds of the moves, where they are not the branches' in one pass. */
+  readonly seeds: number;
+  /** The batch's words. */
+  readonly batch: number;
+  /** In all. */
+  readonly bytes: number;
+}
+
+/** What the passes of a step must fit. */
+export interface StepLimits {
+  /** Bytes one binding may cover. */
+  readonly maxBinding: number;
+  /** Bytes that activations may take; a pass has one branch at least. Default: {@linkcode ACTIVATION_BYTES}. */
+  readonly activationBytes?: number;
+}
+
+/** A step's activations stay below this many bytes, if need be in several passes: 1 GiB. */
+export const ACTIVATION_BYTES: number = 2 ** 30;
+
+/** A recorded step of one batch shape, and the memory it needs besides the model, the offsets and the state. */
+export interface RecordedStep {
+  /** The recorded dispatches. */
+  readonly graph: Graph;
+  /** Not yet allocated. */
+  readonly storages: Storage[];
+  /** Of `input`. */
+  readonly layout: InputLayout;
+  /** What is written for each step. */
+  readonly input: Storage;
+}
+
+/** Tables of seeds and amplitudes: one, or one for each block and one for what is in none. */
+function tables({ plan: { blocks } }: Optimiser): number {
+  return blocks ? blocks.count + 1 : 1;
+}
+
+/** The number of the table that a block has: the last for what is in none. */
+function tableOf(blocks: Required<Blocks>, block: number): number {
+  const at = block - (blocks.by === "tensor" ? 0 : 1);
+  return at >= 0 && at < blocks.count ? at : blocks.count;
+}
+
+/** Where a branch's seed and amplitude stand in a table, in bytes. */
+function branchPlace({ passBytes, perPass }: InputLayout, branch: number): number {
+  return Math.floor(branch / perPass) * passBytes + branch % perPass * 16;
+}
+
+/** Whether the seeds of a step's moves are written for themselves. */
+function hasSeeds(
+  optimiser: Optimiser,
+  { perPass }: Pick<InputLayout, "perPass">,
+): boolean {
+  return !isPlain(optimiser.plan) || perPass < optimiser.estimator.branches.length;
+}
+
+function inputLayout(optimiser: Optimiser, shape: BatchShape, perPass: number): InputLayout {
+  const branches = 0;
+  const passBytes = 256 * Math.ceil(perPass * 16 / 256);
+  const tableBytes = passBytes * Math.ceil(optimiser.estimator.branches.length / perPass);
+  const scalars = tableBytes * tables(optimiser);
+  const update = scalars + 256 * Math.max(1, Math.ceil(hostScalarCount(optimiser) * 4 / 256));
+  const seeds = update + (optimiser.update ? 256 : 0);
+  const seedBytes = hasSeeds(optimiser, { perPass })
+    ? 256 * Math.ceil(optimiser.moves * 8 / 256)
+    : 0;
+  const batch = seeds + seedBytes;
+  const words = Math.ceil(batchLayout(shape).words / 4) * 4;
+  const bytes = batch + words * 4;
+  return { branches, tableBytes, passBytes, perPass, scalars, update, seeds, batch, bytes };
+}
+
+/**
+ * Records a step in as few passes over the weights as its limits allow: a pass reads them once for all of its branches. How many
+ * passes there are changes no bit of the result.
+ */
+export function recordStep(
+  model: ModelPlan,
+  optimiser: Optimiser,
+  offsets: OffsetSet,
+  state: StepState,
+  shape: BatchShape,
+  { maxBinding, activationBytes = ACTIVATION_BYTES }: StepLimits,
+): RecordedStep {
+  const branches = Math.max(
+    optimiser.estimator.branches.length,
+    optimiser.accept?.candidates.length ?? 0,
+  );
+  const record = (perPass: number) =>
+    recordPasses(model, optimiser, offsets, state, shape, perPass);
+  const fits = ({ graph }: RecordedStep) => {
+    const slots = graph.storages().storages.map((s) => s.bytes);
+    return slots.every((bytes) => bytes <= maxBinding) &&
+      slots.reduce((a, b) => a + b, 0) <= activationBytes;
+  };
+  const whole = record(branches);
+  if (branches === 1 || fits(whole)) return whole;
+  // A pass of fewer branches takes less: halving finds the most that fit, few recordings where there are hundreds of branches.
+  let most = 1;
+  for (let tooMany = branches; tooMany - most > 1;) {
+    const middle = Math.floor((most + tooMany) / 2);
+    if (fits(record(middle))) most = middle;
+    else tooMany = middle;
+  }
+  // As even as the number of passes allows.
+  return record(Math.ceil(branches / Math.ceil(branches / most)));
+}
+
+function recordPasses(
+  model: ModelPlan,
+  optimiser: Optimiser,
+  offsets: OffsetSet,
+  state: StepState,
+  shape: BatchShape,
+  perPass: number,
+): RecordedStep {
+  const graph = new Graph();
+  const layout = inputLayout(optimiser, shape, perPass);
+  const branches = optimiser.estimator.branches.length;
+  const input = new Storage("step inputs", layout.bytes, "activations");
+  const losses = new Storage("losses", optimiser.evaluations * 4, "activations");
+  const scores = new Storage("scores", perPass * shape.candidates * 4, "activations");
+  const { blocks } = optimiser.plan;
+  const forwards = (all: number, firstLoss: number, table: (number: number) => Range) => {
+    for (let first = 0; first < all; first += perPass) {
+      const count = Math.min(perPass, all - first);
+      const tableAt = (number: number) => {
+        const { storage, offset = 0 } = table(number);
+        return { storage, offset: offset + branchPlace(layout, first), bytes: count * 16 };
+      };
+      recordLoss(
+        graph,
+        model,
+        shape,
+        count,
+        { storage: input, offset: layout.batch, bytes: layout.bytes - layout.batch },
+        { losses, first: firstLoss + first, scores },
+        {
+          offsets,
+          noise: {
+            distribution: optimiser.distribution,
+            frozen: frozenBy(optimiser.plan),
+            branches: blocks
+              ? (name: string) => tableAt(tableOf(blocks, offsets.place(name)![blocks.by]))
+              : tableAt(0),
+          },
+        },
+      );
+    }
+  };
+  forwards(branches, 0, (table) => ({
+    storage: input,
+    offset: layout.branches + layout.tableBytes * table,
+  }));
+  const { accept } = optimiser;
+  const trial = accept && new Storage(
+    "tried branches",
+    layout.passBytes * Math.ceil(accept.candidates.length / perPass),
+    "activations",
+  );
+  optimiserStep(
+    graph,
+    optimiser,
+    state,
+    losses,
+    {
+      branches: { storage: input, offset: layout.branches, bytes: branches * 16 },
+      scalars: {
+        storage: input,
+        offset: layout.scalars,
+        bytes: Math.max(4, hostScalarCount(optimiser) * 4),
+      },
+      update: optimiser.update && { storage: input, offset: layout.update, bytes: 256 },
+      trial: trial && {
+        branches: trial,
+        places: accept!.candidates.map((_, i) => branchPlace(layout, i) / 16),
+        evaluate: () => forwards(accept!.candidates.length, branches, () => ({ storage: trial })),
+      },
+      ...(hasSeeds(optimiser, layout)
+        ? { seeds: { storage: input, offset: layout.seeds, bytes: optimiser.moves * 8 } }
+        : {}),
+    },
+    offsets,
+    model.tensors,
+  );
+  return { graph, storages: [input, losses, scores, ...(trial ? [trial] : [])], layout, input };
+}
+
+/** What is written into a step's input for step number `step` of the run with that master seed. */
+export function stepInputs(
+  optimiser: Optimiser,
+  master: Seed,
+  step: number,
+  batch: PackedBatch,
+  layout: InputLayout,
+): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(layout.bytes);
+  const view = new DataView(bytes.buffer);
+  const { estimator, plan } = optimiser;
+  const { blocks } = plan;
+  const { looks, scalars } = hostSide(optimiser, master, step);
+  looks.forEach(({ seed, amplitude }, b) => {
+    const [low, high] = seed;
+    const turn = blocks ? tableOf(blocks, blockOf(seed)) : 0;
+    for (let table = 0; table < tables(optimiser); table++) {
+      const at = layout.branches + table * layout.tableBytes + branchPlace(layout, b);
+      view.setUint32(at, low, true);
+      view.setUint32(at + 4, high, true);
+      view.setFloat32(at + 8, table === turn ? amplitude : 0, true);
+    }
+  });
+  scalars.forEach((value, i) => {
+    view.setFloat32(layout.scalars + i * 4, value, true);
+  });
+  updateInputs(optimiser, step).forEach((value, i) => {
+    view.setFloat32(layout.update + i * 4, value, true);
+  });
+  if (hasSeeds(optimiser, layout)) {
+    moveSeeds(plan, estimator.directions, master, step).forEach(([low, high], i) => {
+      view.setUint32(layout.seeds + i * 8, low, true);
+      view.setUint32(layout.seeds + i * 8 + 4, high, true);
+    });
+  }
+  bytes.set(new Uint8Array(batch.words.buffer), layout.batch);
+  return bytes;
+}

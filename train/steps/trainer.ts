@@ -1,0 +1,264 @@
+/**
+ * Training steps on the device. A step is queued whole (forward of all branches, losses, the optimiser's scalar program, update,
+ * record); the host waits once for a chunk of them and drains the records.
+ *
+ * @module
+ */
+
+import {
+  ActivationPool,
+  assertTrainables,
+  BlockCopy,
+  compileGraph,
+  type Gpu,
+  type OffsetSet,
+  type Plan,
+  SHADER_LIBRARY,
+  type StepRecord,
+  StepState,
+  Storage,
+  Turns,
+} from "../../kernels/mod.ts";
+import type { Optimiser } from "../../optim/optimiser.ts";
+import { masterSeed, type Seed } from "../../optim/directions/seed.ts";
+import { assertBatchFits, type PackedBatch } from "../../models/batch.ts";
+import { assertNotDisposed, type Model } from "../../models/inference/model.ts";
+import { PlanCache } from "../../models/inference/plan_cache.ts";
+import { type InputLayout, recordStep, stepInputs } from "./record_step.ts";
+import { type DeviceSpan, parseTimes, StepClock } from "./step_clock.ts";
+
+/** The memory and the dispatches of one batch shape. */
+interface StepPlan extends Disposable {
+  readonly plan: Plan;
+  /** From the staging buffer to `input`; made anew when that buffer is. */
+  copy: BlockCopy;
+  readonly input: Storage;
+  readonly layout: InputLayout;
+}
+
+/** Where the inputs of queued steps wait to be copied: at least one step's, usually many. */
+export function stagingFor(stepBytes: number): Storage {
+  return new Storage("step staging", Math.max(256 * 1024, stepBytes), "scratch");
+}
+
+/** Runs an optimiser's steps on a model's offsets. */
+export class Trainer implements Disposable {
+  readonly #model: Model;
+  readonly #gpu: Gpu;
+  readonly #optimiser: Optimiser;
+  readonly #state: StepState;
+  readonly #seed: Seed;
+  readonly #plans: PlanCache<StepPlan>;
+  readonly #activations: ActivationPool;
+  readonly #clock: StepClock | undefined;
+  readonly #onTimes: ((times: readonly DeviceSpan[]) => void) | undefined;
+  #staging: Storage;
+  #staged: { bytes: number; parts: { at: number; bytes: Uint8Array }[] } = { bytes: 0, parts: [] };
+  #encoder: GPUCommandEncoder | undefined;
+  #pass: GPUComputePassEncoder | undefined;
+  #unsent = 0;
+  /** Multiply-adds recorded and not yet sent. */
+  #work = 0;
+  #compiles = false;
+  #queued = 0;
+
+  /**
+   * Prepares to train `offsets`, which the caller has allocated, from what an update rule keeps beside them. `seed` is the master seed; `state` the chain's state to go on
+   * from; `capacity` the most steps queued before a drain (default 1024); `activationBytes` the memory beyond which a step's branches
+   * are evaluated in several passes (default 1 GiB); `onTimes` is told when the device was at work on the steps of a drain, where it
+   * has a clock.
+   */
+  constructor(
+    model: Model,
+    optimiser: Optimiser,
+    offsets: OffsetSet,
+    options: {
+      readonly seed: number;
+      readonly state?: readonly number[];
+      readonly capacity?: number;
+      readonly activationBytes?: number;
+      readonly onTimes?: (times: readonly DeviceSpan[]) => void;
+    },
+  ) {
+    assertTrainables(optimiser, offsets);
+    this.#model = model;
+    this.#gpu = model.gpu;
+    this.#optimiser = optimiser;
+    this.#seed = masterSeed(options.seed);
+    this.#state = new StepState(optimiser, options.capacity ?? 1024);
+    for (const storage of this.#state.storages) storage.allocate(this.#gpu);
+    for (const moments of offsets.moments(optimiser.update).flat()) moments.allocate(this.#gpu);
+    this.#staging = stagingFor(0).allocate(this.#gpu);
+    this.#gpu.write(this.#state.control.buffer, this.#state.initialControl(options.state));
+    this.#onTimes = options.onTimes;
+    if (options.onTimes && this.#gpu.features.has("timestamp-query")) {
+      this.#clock = new StepClock(this.#gpu, this.#state.capacity);
+    }
+    this.#plans = new PlanCache(
+      (shape) => {
+        const { graph, storages, layout, input } = recordStep(
+          model,
+          optimiser,
+          offsets,
+          this.#state,
+          shape,
+          { ...options, maxBinding: this.#gpu.maxBinding },
+        );
+        for (const storage of storages) storage.allocate(this.#gpu);
+        const plan = compileGraph(this.#gpu, graph, SHADER_LIBRARY, [], this.#activations);
+        return {
+          plan,
+          copy: new BlockCopy(this.#gpu, this.#staging, input),
+          input,
+          layout,
+          [Symbol.dispose]() {
+            for (const owned of [plan, ...storages]) owned[Symbol.dispose]();
+          },
+        };
+      },
+      {
+        beforeEvict: () => this.#submit(),
+        isStale: ({ plan }) => this.#gpu.pacing.isStale(plan.largest, plan.isSplit),
+      },
+    );
+    this.#activations = new ActivationPool(this.#gpu, () => this.#plans.clear());
+  }
+
+  /** Steps queued and not drained. */
+  get queued(): number {
+    return this.#queued;
+  }
+
+  /** Most steps that may be queued before a drain. */
+  get capacity(): number {
+    return this.#state.capacity;
+  }
+
+  /**
+   * Queues step number `step` on `batch`; returns at once.
+   *
+   * @throws {RangeError} When too many steps wait, or the batch does not fit the model
+   */
+  enqueue(step: number, batch: PackedBatch): void {
+    for (const _ of this.#submissions(step, batch));
+  }
+
+  /**
+   * {@linkcode Trainer.enqueue} where submitting takes as long as the work, as it does on software adapters: timers and signals have their turn between
+   * two submissions. Nothing else may be asked of the trainer meanwhile.
+   */
+  async enqueueInTurns(step: number, batch: PackedBatch): Promise<void> {
+    const turns = new Turns();
+    for (const _ of this.#submissions(step, batch)) if (turns.due) await turns.give();
+  }
+
+  /** Records a step, and yields after each submission. */
+  *#submissions(step: number, batch: PackedBatch): Generator<void> {
+    if (this.#queued >= this.#state.capacity) {
+      throw new RangeError(`Cannot queue step ${step}: ${this.#queued} steps wait to be drained`);
+    }
+    assertNotDisposed(this.#model, "train");
+    assertBatchFits(batch, this.#model);
+    const entry = this.#plans.get(batch.shape);
+    const { plan, input, layout } = entry;
+    if (this.#staged.bytes + layout.bytes > this.#staging.bytes) this.#submit();
+    if (layout.bytes > this.#staging.bytes) {
+      this.#staging[Symbol.dispose]();
+      this.#staging = stagingFor(layout.bytes).allocate(this.#gpu);
+    }
+    const at = this.#staged.bytes;
+    this.#staged.parts.push({
+      at,
+      bytes: stepInputs(this.#optimiser, this.#seed, step, batch, layout),
+    });
+    this.#staged.bytes += Math.ceil(layout.bytes / 256) * 256;
+    if (entry.copy.source !== this.#staging) {
+      entry.copy = new BlockCopy(this.#gpu, this.#staging, input);
+    }
+    entry.copy.encode(this.#openPass(), at);
+    const { pacing } = this.#gpu;
+    for (let part = 0; part < plan.parts;) {
+      const { next, work, compiles } = plan.encodeWithin(
+        this.#openPass(),
+        part,
+        pacing.submissionWork - this.#work,
+      );
+      part = next;
+      this.#work += work;
+      this.#compiles ||= compiles;
+      if (this.#work >= pacing.submissionWork || part < plan.parts) {
+        this.#submit();
+        yield;
+      }
+    }
+    this.#queued++;
+    this.#unsent++;
+    // Small submissions first, so that the device begins at once; larger ones then cost less each.
+    if (this.#unsent >= Math.min(16, this.#queued - this.#unsent + 1)) {
+      this.#submit();
+      yield;
+    }
+  }
+
+  /** The pass that dispatches are recorded into; a new one where the last was submitted. */
+  #openPass(): GPUComputePassEncoder {
+    this.#encoder ??= this.#gpu.device.createCommandEncoder();
+    return this.#pass ??= this.#encoder.beginComputePass(this.#clock?.next());
+  }
+
+  /** Sends what was recorded, with its steps' inputs in one write: steps, or a part of one that takes long. */
+  #submit(): void {
+    if (!this.#encoder || !this.#pass) return;
+    this.#pass.end();
+    this.#pass = undefined;
+    const { queue } = this.#gpu.device;
+    if (this.#staged.parts.length > 0) {
+      const bytes = new Uint8Array(this.#staged.bytes);
+      for (const part of this.#staged.parts) bytes.set(part.bytes, part.at);
+      this.#gpu.write(this.#staging.buffer, bytes);
+    }
+    queue.submit([this.#encoder.finish()]);
+    this.#gpu.pacing.sent(this.#work, this.#compiles);
+    this.#work = 0;
+    this.#compiles = false;
+    this.#encoder = undefined;
+    this.#staged = { bytes: 0, parts: [] };
+    this.#unsent = 0;
+  }
+
+  /**
+   * The records of the steps queued since the last drain, in order, as soon as the device has made them; `[]` when there are
+   * none. More steps may be queued meanwhile: they follow without a pause.
+   */
+  async drain(): Promise<StepRecord[]> {
+    const count = this.#queued;
+    if (count === 0) return [];
+    this.#submit();
+    this.#queued = 0;
+    const { buffer } = this.#state.records;
+    const ranges = [{ buffer, bytes: count * this.#state.recordWords * 4 }];
+    const clock = this.#clock?.resolve();
+    const read = this.#gpu.read(clock ? [...ranges, clock] : ranges);
+    // In the queue's order: steps queued from here on begin again at record 0; the halted flag and the chain's state stay.
+    this.#gpu.write(this.#state.control.buffer, new Uint32Array([0]));
+    const [bytes, times] = await read;
+    this.#gpu.pipelines.check();
+    const words = new Float32Array(bytes);
+    if (times) this.#onTimes?.(parseTimes(new BigUint64Array(times)));
+    return Array.from({ length: count }, (_, i) => this.#state.parseRecord(words, i));
+  }
+
+  /** The model it trains. */
+  get model(): Model {
+    return this.#model;
+  }
+
+  /** Frees its plans and state; the offsets stay. */
+  [Symbol.dispose](): void {
+    this.#plans[Symbol.dispose]();
+    this.#activations[Symbol.dispose]();
+    this.#state[Symbol.dispose]();
+    this.#clock?.[Symbol.dispose]();
+    this.#staging[Symbol.dispose]();
+  }
+}
