@@ -16,7 +16,7 @@ import { copyPackage, deno, type PackageConfig, root, run } from "./package_copy
 export const TSC = "npm:typescript@6.0.3/tsc";
 
 const INTERNAL = "./internal/";
-const ROOMS = /^(?:quant|optim|kernels|models|tasks|train|cli|links)\//;
+const ROOMS = /^(?:quant|optim|kernels|models|tasks|train|show|cli|links)\//;
 
 /** What was packed. */
 export interface Packed {

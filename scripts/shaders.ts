@@ -1,5 +1,5 @@
 /**
- * Makes the modules that hold the shaders' texts: `x.ts` beside every `x.wgsl`. The `.wgsl` files stay the source; JSR, Node and
+ * Makes the modules that hold the shaders' texts: `x.wgsl.ts` beside every `x.wgsl`. The `.wgsl` files stay the source; JSR, Node and
  * browsers import modules only, no text (denoland/deno#35546).
  *
  * `deno task shaders` writes what is not current and removes modules whose shader is gone; with `--check` it names them and exits
@@ -9,7 +9,7 @@
  */
 import { basename, join } from "@std/path";
 
-const FOLDER = "kernels/wgsl";
+const FOLDER = "kernels";
 
 /** What has to be written or removed. */
 export interface StaleShader {
@@ -40,23 +40,31 @@ export default text;
 
 /** The modules that are not what their shaders make them. */
 export async function staleShaders(root: string): Promise<StaleShader[]> {
-  const folder = join(root, FOLDER);
-  const names: string[] = [];
-  for await (const { name } of Deno.readDir(folder)) names.push(name);
+  const paths = await shadersBelow(root, FOLDER);
   const stale: StaleShader[] = [];
-  for (const name of names.sort()) {
-    const path = `${FOLDER}/${name}`;
-    if (name.endsWith(".ts") && !names.includes(name.replace(/\.ts$/, ".wgsl"))) {
-      stale.push({ path, text: undefined });
+  for (const path of paths) {
+    if (path.endsWith(".ts")) {
+      if (!paths.includes(path.replace(/\.ts$/, ""))) stale.push({ path, text: undefined });
+      continue;
     }
-    if (!name.endsWith(".wgsl")) continue;
-    const module = name.replace(/\.wgsl$/, ".ts");
-    const text = shaderModule(name, await Deno.readTextFile(join(folder, name)));
-    if (!names.includes(module) || await readLines(join(folder, module)) !== text) {
-      stale.push({ path: `${FOLDER}/${module}`, text });
+    const module = `${path}.ts`;
+    const text = shaderModule(basename(path), await Deno.readTextFile(join(root, path)));
+    if (!paths.includes(module) || await readLines(join(root, module)) !== text) {
+      stale.push({ path: module, text });
     }
   }
   return stale;
+}
+
+/** Shaders and the modules made of them, as paths from the root with `/`. */
+async function shadersBelow(root: string, folder: string): Promise<string[]> {
+  const found: string[] = [];
+  for await (const { name, isDirectory } of Deno.readDir(join(root, folder))) {
+    const path = `${folder}/${name}`;
+    if (isDirectory) found.push(...await shadersBelow(root, path));
+    else if (/\.wgsl(?:\.ts)?$/.test(name)) found.push(path);
+  }
+  return found.sort();
 }
 
 async function readLines(path: string): Promise<string> {

@@ -16,6 +16,7 @@ export const rooms: readonly string[] = [
   "models",
   "tasks",
   "train",
+  "show",
   "cli",
 ];
 

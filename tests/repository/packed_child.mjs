@@ -7,6 +7,6 @@ const quant = await import("@qzo/qzo/quant");
 const optim = await import("@qzo/qzo/optim");
 const tasks = await import("@qzo/qzo/tasks");
 const { computed } = await import("./packed_computed.mjs");
-const shaders = new URL("../kernels/wgsl/", import.meta.resolve("@qzo/qzo/quant"));
-const { default: noise } = await import(new URL("noise.js", shaders));
+const shaders = new URL("../kernels/offsets/", import.meta.resolve("@qzo/qzo/quant"));
+const { default: noise } = await import(new URL("noise.wgsl.js", shaders));
 console.log(JSON.stringify({ loaded, computed: await computed({ quant, optim, tasks }), noise }));

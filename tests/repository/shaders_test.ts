@@ -27,19 +27,19 @@ Deno.test("shaders: a module says exactly what its shader says", async () => {
 Deno.test("shaders: what is changed, missing or left over is seen", async () => {
   const folder = await Deno.makeTempDir();
   try {
-    const wgsl = join(folder, "kernels/wgsl");
+    const wgsl = join(folder, "kernels/step");
     await Deno.mkdir(wgsl, { recursive: true });
     const write = (name: string, text: string) => Deno.writeTextFile(join(wgsl, name), text);
     await write("current.wgsl", "a\n");
-    await write("current.ts", shaderModule("current.wgsl", "a\n"));
+    await write("current.wgsl.ts", shaderModule("current.wgsl", "a\n"));
     await write("changed.wgsl", "b\n");
-    await write("changed.ts", shaderModule("changed.wgsl", "a\n"));
+    await write("changed.wgsl.ts", shaderModule("changed.wgsl", "a\n"));
     await write("missing.wgsl", "c\n");
-    await write("left.ts", shaderModule("left.wgsl", "d\n"));
+    await write("left.wgsl.ts", shaderModule("left.wgsl", "d\n"));
     assertEquals(await staleShaders(folder), [
-      { path: "kernels/wgsl/changed.ts", text: shaderModule("changed.wgsl", "b\n") },
-      { path: "kernels/wgsl/left.ts", text: undefined },
-      { path: "kernels/wgsl/missing.ts", text: shaderModule("missing.wgsl", "c\n") },
+      { path: "kernels/step/changed.wgsl.ts", text: shaderModule("changed.wgsl", "b\n") },
+      { path: "kernels/step/left.wgsl.ts", text: undefined },
+      { path: "kernels/step/missing.wgsl.ts", text: shaderModule("missing.wgsl", "c\n") },
     ]);
   } finally {
     await Deno.remove(folder, { recursive: true });

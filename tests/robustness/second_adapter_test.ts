@@ -11,16 +11,16 @@ Deno.test("every kernel equals its oracle on a second adapter, SwiftShader", asy
   }
   const kernels = fromFileUrl(new URL("../kernels/", import.meta.url));
   const files = [
-    "losses",
-    "decode",
-    "matmul",
-    "matmul_formats",
-    "perturbed_plane",
-    "operations",
-    "noise",
-    "step",
-    "update_rule",
-    "accept",
+    "operations/losses",
+    "matmul/decode",
+    "matmul/matmul",
+    "matmul/matmul_formats",
+    "matmul/perturbed_plane",
+    "operations/operations",
+    "offsets/noise",
+    "step/step",
+    "offsets/update_rule",
+    "step/accept",
   ]
     .map((name) => `${kernels}${name}_test.ts`);
   const run = await testRun({
