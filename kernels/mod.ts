@@ -32,5 +32,5 @@ export * from "./device/storage.ts";
 export * from "./device/template.ts";
 export * from "./device/tensor.ts";
 export * from "./matmul/tiles.ts";
-export { Turns } from "./turns.ts";
+export { Turns } from "./device/turns.ts";
 export { type WideVectors, wideVectors } from "./device/wide_vectors.ts";

@@ -6,7 +6,7 @@
 
 import type { Gpu } from "./gpu.ts";
 import type { Plan } from "./graph.ts";
-import { Turns } from "../turns.ts";
+import { Turns } from "./turns.ts";
 
 /** What is recorded around a plan. */
 export interface SubmitPlanOptions {

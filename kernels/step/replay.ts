@@ -12,7 +12,7 @@ import { rests, type StepRecord } from "../../optim/steps/apply_record.ts";
 import { moveOffsets, type MoveRule, workOfMoves } from "./step.ts";
 import { Storage } from "../device/storage.ts";
 import type { DeviceTensor } from "../device/tensor.ts";
-import { Turns } from "../turns.ts";
+import { Turns } from "../device/turns.ts";
 
 /** How replay is bounded. */
 export interface ReplayOptions {

@@ -19,11 +19,11 @@ import {
   WgslEmitter,
   wgslLiteral,
 } from "../../optim/mod.ts";
-import type { Graph, Range } from "../device/graph.ts";
+import type { Graph, Range, Value } from "../device/graph.ts";
 import { hasSign, type OffsetSet, offsetStride } from "../offsets/offset_set.ts";
 import { SHADER_LIBRARY } from "../shader_library.ts";
 import { lawKey } from "../offsets/perturbation.ts";
-import { rolledLines } from "../rolled_lines.ts";
+import { rolledLines } from "./rolled_lines.ts";
 import { Storage } from "../device/storage.ts";
 import { expandShader, type ShaderKey } from "../device/template.ts";
 import type { DeviceTensor } from "../device/tensor.ts";
@@ -146,12 +146,18 @@ interface ProgramShader {
   readonly key: ShaderKey;
 }
 
+/** One with loops needs memory for what they hand on. */
+interface ScalarShader extends ProgramShader {
+  /** Of `scratch`. */
+  readonly words: number;
+}
+
 /** An optimiser's scalar part; its moves' seeds come with the step, or else are those of the branches. */
 function scalarStep(
   optimiser: Optimiser,
   seeded: boolean,
   trialPlaces: readonly number[] = [],
-): ProgramShader {
+): ScalarShader {
   const { estimator, accept } = optimiser;
   const program = emitScalarProgram(optimiser, {
     loss: (branch) => `losses[${branch}]`,
@@ -192,15 +198,19 @@ function scalarStep(
   };
   const text = fields.length + program.lines.length > LONGEST_UNROLLED
     ? rolled(statements)
-    : { ...statements, allFinite: statements.finite.join(" && ") };
+    : { ...statements, allFinite: statements.finite.join(" && "), words: 0 };
   const key = {
     ROUND: roundCoefficientWgsl,
     INPUTS: hostScalarCount(optimiser) > 0
       ? "@group(0) @binding(5) var<storage, read> inputs: array<f32>;"
       : "",
-    SEEDS: seeded
-      ? "@group(0) @binding(7) var<storage, read> seeds: array<vec2<u32>>;"
-      : "@group(0) @binding(2) var<storage, read> branches: array<Branch>;",
+    SEEDS:
+      (seeded
+        ? "@group(0) @binding(7) var<storage, read> seeds: array<vec2<u32>>;"
+        : "@group(0) @binding(2) var<storage, read> branches: array<Branch>;") +
+      (text.words > 0
+        ? "\n@group(0) @binding(9) var<storage, read_write> scratch: array<u32>;"
+        : ""),
     TRIAL: accept ? "@group(0) @binding(8) var<storage, read_write> trial: array<Branch>;" : "",
     TRY: lines(
       accept?.candidates ?? [],
@@ -215,7 +225,7 @@ function scalarStep(
     RECORD: lines(text.record, (line) => `  ${line}`),
     RECORD_WORDS: `${fields.length + 1}u`,
   };
-  return { source: scalarSource, key };
+  return { source: scalarSource, key, words: text.words };
 }
 
 /** Statements up to which a program is left as it is: drivers compile longer ones for seconds to minutes. */
@@ -233,13 +243,13 @@ interface ScalarStatements {
 /** A long program with loops for what it does to each of many scalars: the same operations in the same order. */
 function rolled({ program, finite, coefficients, record, state }: ScalarStatements) {
   const conditions = finite.map((condition) => `all_finite = all_finite && ${condition};`);
-  const [first, second, third, fourth] = rolledLines(
+  const { sections: [first, second, third, fourth], words } = rolledLines(
     [[...program, "var all_finite = true;", ...conditions], coefficients, record, state],
     (name) => name.startsWith("next") ? "u32" : "f32",
   );
   return {
     ...{ program: first, coefficients: second, record: third, state: fourth },
-    allFinite: "all_finite",
+    ...{ allFinite: "all_finite", words },
   };
 }
 
@@ -313,9 +323,13 @@ export function optimiserStep(
     );
   }
   const tried: Record<number, Storage> = trial && accept ? { 8: trial.branches } : {};
+  const { words, ...shader } = scalarStep(optimiser, seeded, trial?.places);
+  const scratch: Record<number, Value> = words > 0
+    ? { 9: graph.value("scalar scratch", words) }
+    : {};
   graph.add({
     label: `${optimiser.name} scalar step`,
-    ...scalarStep(optimiser, seeded, trial?.places),
+    ...shader,
     reads: {
       1: losses,
       2: seeded ? undefined : inputs.branches,
@@ -323,10 +337,8 @@ export function optimiserStep(
       5: hostScalarCount(optimiser) > 0 ? inputs.scalars : undefined,
     },
     writes: {
-      3: state.control,
-      4: state.coefficients,
-      6: state.records,
-      ...tried,
+      ...{ 3: state.control, 4: state.coefficients, 6: state.records, ...tried },
+      ...scratch,
     },
     parameters: [],
     workgroups: 1,

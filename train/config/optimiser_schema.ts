@@ -188,7 +188,7 @@ const fields = section<ReadOptimiser>("How to learn", {
   }),
   batchPerDirection: number("steps, each with its batch and its directions, before a move", {
     ...count,
-    max: 128, // the scalar program of 512 compiles for more than a minute
+    max: 512,
   }),
 });
 

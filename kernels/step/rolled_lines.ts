@@ -5,12 +5,10 @@
  * @module
  */
 
-/** What a statement names that differs from element to element: a scalar declared by `let`, or an index in brackets. */
+/** What in a statement may differ from element to element: a scalar declared by `let`, an index in brackets, the bits of a literal. */
 interface Hole {
   readonly word: string;
-  /** A scalar's name; undefined for an index. */
-  readonly name: string | undefined;
-  readonly index: number;
+  readonly kind: "name" | "index" | "literal";
 }
 
 interface Statement {
@@ -29,7 +27,8 @@ type Source =
   | { readonly kind: "array"; readonly first: string; readonly by: number }
   | { readonly kind: "own"; readonly line: number }
   | { readonly kind: "before"; readonly line: number; readonly first: string }
-  | { readonly kind: "index"; readonly first: number; readonly by: number };
+  | { readonly kind: "index"; readonly first: number; readonly by: number }
+  | { readonly kind: "literal"; readonly word: string };
 
 /** A loop: `count` times `lines` statements from the statement `from` on. */
 interface Run {
@@ -50,6 +49,14 @@ const LEAST = 24;
 /** Statements of one pass at most. */
 const MOST_LINES = 32;
 
+/** Statements with loops. */
+export interface RolledLines {
+  /** As they were given. */
+  readonly sections: string[][];
+  /** Words that the statements need of an array `scratch` of u32: in the memory of a function they would be compiled for minutes. */
+  readonly words: number;
+}
+
 /**
  * The same statements with loops in place of long runs.
  *
@@ -63,50 +70,50 @@ const MOST_LINES = 32;
  *
  * const squares = Array.from({ length: 100 }, (_, i) => `let v${i} = x[${i}] * x[${i}];`);
  * const sums = Array.from({ length: 99 }, (_, i) => `let v${100 + i} = v${i ? 99 + i : 0} + v${i + 1};`);
- * const [lines] = rolledLines([[...squares, ...sums, "y[0] = v198;"]], () => "f32");
+ * const { sections: [lines], words } = rolledLines([[...squares, ...sums, "y[0] = v198;"]], () => "f32");
  * assert(lines.length < 20);
- * assertEquals(lines.at(-1), "y[0] = carry1_0;");
+ * assertEquals([lines.at(-1), words], ["y[0] = carry1_0;", 100]);
  * ```
  */
 export function rolledLines(
   sections: readonly (readonly string[])[],
   typeOf: (name: string) => string,
-): string[][] {
+): RolledLines {
   const declared = new Set(
     sections.flat().flatMap((text) => /^let (\w+) =/.exec(text)?.[1] ?? []),
   );
   const parsed = sections.map((lines) => lines.map((text) => statement(text, declared)));
   const places = new Map<string, Place>();
   const plans = parsed.map((statements) => planned(statements, places));
-  const names = new Names(plans.flat(), places);
-  return plans.map((steps, s) =>
-    steps.flatMap((step) =>
-      "text" in step ? [names.statement(step)] : names.loop(step, parsed[s], typeOf)
-    )
+  const names = new Names(plans.flat(), places, typeOf);
+  const lines = plans.map((steps, s) =>
+    steps.flatMap((step) => "text" in step ? [names.statement(step)] : names.loop(step, parsed[s]))
   );
+  return { sections: lines, words: names.words };
 }
 
 function statement(text: string, declared: ReadonlySet<string>): Statement {
   const pieces: string[] = [];
   const holes: Hole[] = [];
   let at = 0;
-  for (const match of text.matchAll(/\b[A-Za-z_]\w*|(?<=\[(?:\w+ \+ )?)\d+u?(?=\])/g)) {
-    const [word] = match;
-    const isIndex = /^\d/.test(word);
-    if (!isIndex && !declared.has(word)) continue;
-    pieces.push(text.slice(at, match.index));
-    holes.push({
-      word,
-      name: isIndex ? undefined : word,
-      index: isIndex ? Number.parseInt(word) : 0,
-    });
-    at = match.index + word.length;
+  for (const match of text.matchAll(WORDS)) {
+    const [all, index] = match;
+    const kind = index !== undefined ? "index" : all.startsWith("0x") ? "literal" : "name";
+    if (kind === "name" && !declared.has(all)) continue;
+    const word = index ?? all;
+    const start = match.index + all.lastIndexOf(word);
+    pieces.push(text.slice(at, start));
+    holes.push({ word, kind });
+    at = start + word.length;
   }
   pieces.push(text.slice(at));
   const declares = /^let (\w+) =/.exec(text)?.[1];
-  const kinds = holes.map(({ name }) => name === undefined ? "#" : "$").join("");
+  const kinds = holes.map(({ kind }) => kind[0]).join("");
   return { text, shape: `${pieces.join("\0")}\0${kinds}`, pieces, holes, declares };
 }
+
+/** Names, literals, and an index or what is added to one, in brackets. */
+const WORDS = /\b[A-Za-z_]\w*|\b0x[0-9a-f]+u|\[(?:\w+ \+ )?(\d+u?)\]/g;
 
 /** The statements of a section, those of a loop together. */
 function planned(
@@ -199,28 +206,29 @@ function sourceOf(
     while (pass < count && holds(pass)) pass++;
     return pass;
   };
-  const first = over(0);
   if (count < 2) return undefined;
-  const second = over(1);
-  if (first.name === undefined) {
-    const by = second.index - first.index;
-    return {
-      source: { kind: "index", first: first.index, by },
-      count: passes((pass) => over(pass).index === first.index + pass * by),
-    };
+  const [{ word: name, kind }, { word: next }] = [over(0), over(1)];
+  if (kind === "index") {
+    const indexAt = (pass: number) => Number.parseInt(over(pass).word);
+    const first = indexAt(0);
+    const by = indexAt(1) - first;
+    const found = passes((pass) => indexAt(pass) === first + pass * by);
+    return { source: { kind, first, by }, count: found };
   }
-  const name = first.name;
-  const next = second.name!;
+  if (kind === "literal") {
+    // Literals of an element's own would be a table, which compiles no faster.
+    return { source: { kind, word: name }, count: passes((pass) => over(pass).word === name) };
+  }
   if (name === next) {
     // Not one of the loop itself.
     if (own.has(name)) return undefined;
-    return { source: { kind: "same", name }, count: passes((pass) => over(pass).name === name) };
+    return { source: { kind: "same", name }, count: passes((pass) => over(pass).word === name) };
   }
   const mine = own.get(next);
   if (mine && mine.pass === 1 && mine.line < line) {
     const of = mine.line;
     const holds = (pass: number) => {
-      const it = own.get(over(pass).name!);
+      const it = own.get(over(pass).word);
       return it !== undefined && it.pass === pass && it.line === of;
     };
     return { source: { kind: "own", line: of }, count: passes(holds) };
@@ -228,7 +236,7 @@ function sourceOf(
   if (mine && mine.pass === 0 && !own.has(name)) {
     const of = mine.line;
     const holds = (pass: number) => {
-      const it = own.get(over(pass).name!);
+      const it = own.get(over(pass).word);
       return pass === 0 || it !== undefined && it.pass === pass - 1 && it.line === of;
     };
     return { source: { kind: "before", line: of, first: name }, count: passes(holds) };
@@ -237,7 +245,7 @@ function sourceOf(
   if (!a || !b || a.run !== b.run || a.line !== b.line) return undefined;
   const by = b.pass - a.pass;
   const holds = (pass: number) => {
-    const it = places.get(over(pass).name!);
+    const it = places.get(over(pass).word);
     return it !== undefined && it.run === a.run && it.line === a.line &&
       it.pass === a.pass + pass * by;
   };
@@ -250,13 +258,29 @@ class Names {
   readonly #numbers = new Map<Run, number>();
   /** Lines of runs whose values are named outside their pass; of those, where only the last value is. */
   readonly #kept = new Map<Run, Map<number, "last" | "all">>();
+  /** Where the values of lines begin in the scratch memory. */
+  readonly #firsts = new Map<Run, Map<number, number>>();
+  readonly #types = new Map<Run, string[]>();
+  /** Words of scratch memory. */
+  words = 0;
 
-  constructor(steps: readonly (Statement | Run)[], places: ReadonlyMap<string, Place>) {
+  constructor(
+    steps: readonly (Statement | Run)[],
+    places: ReadonlyMap<string, Place>,
+    typeOf: (name: string) => string,
+  ) {
     this.#places = places;
+    for (const [name, { run, line }] of places) {
+      const types = this.#types.get(run) ?? [];
+      types[line] = typeOf(name);
+      this.#types.set(run, types);
+    }
     const carried = new Map<Run, Set<number>>();
     for (const step of steps) {
       if ("text" in step) {
-        for (const { name } of step.holes) if (name !== step.declares) this.#use(name);
+        for (const { word, kind } of step.holes) {
+          if (kind === "name" && word !== step.declares) this.#use(word);
+        }
         continue;
       }
       this.#numbers.set(step, this.#numbers.size);
@@ -277,8 +301,8 @@ class Names {
     }
   }
 
-  #use(name: string | undefined): void {
-    const place = name === undefined ? undefined : this.#places.get(name);
+  #use(name: string): void {
+    const place = this.#places.get(name);
     if (place) this.#keep(place, place.pass === place.run.count - 1 ? "last" : "all");
   }
 
@@ -288,8 +312,27 @@ class Names {
     if (lines.get(line) !== "all") lines.set(line, how);
   }
 
-  #array(run: Run, line: number): string {
-    return `run${this.#numbers.get(run)}_${line}`;
+  /** Where a value lies in the scratch memory. */
+  #first({ run, line, pass }: Place): number {
+    let first = this.#firsts.get(run)?.get(line);
+    if (first === undefined) {
+      first = this.words;
+      this.words += run.count;
+      const lines = this.#firsts.get(run) ?? new Map<number, number>();
+      this.#firsts.set(run, lines.set(line, first));
+    }
+    return first + pass;
+  }
+
+  /** A value that lies there, at an index in words. */
+  #element({ run, line }: Place, index: string): string {
+    return this.#typeOf(run, line) === "u32"
+      ? `scratch[${index}]`
+      : `bitcast<f32>(scratch[${index}])`;
+  }
+
+  #typeOf(run: Run, line: number): string {
+    return this.#types.get(run)?.[line] ?? "f32";
   }
 
   #carry(run: Run, line: number): string {
@@ -304,7 +347,7 @@ class Names {
     const isLast = pass === run.count - 1;
     return isLast && this.#isCarried(run, line)
       ? this.#carry(run, line)
-      : `${this.#array(run, line)}[${pass}]`;
+      : this.#element(place, `${this.#first({ run, line, pass })}u`);
   }
 
   #isCarried(run: Run, line: number): boolean {
@@ -314,18 +357,14 @@ class Names {
 
   /** A statement outside of loops. */
   statement({ pieces, holes, declares }: Statement): string {
-    return pieces[0] + holes.map(({ word, name }, h) => {
-      const now = name === undefined || name === declares ? word : this.#named(name);
+    return pieces[0] + holes.map(({ word, kind }, h) => {
+      const now = kind !== "name" || word === declares ? word : this.#named(word);
       return `${now}${pieces[h + 1]}`;
     }).join("");
   }
 
   /** A loop and what it declares. */
-  loop(
-    run: Run,
-    statements: readonly Statement[],
-    typeOf: (name: string) => string,
-  ): string[] {
+  loop(run: Run, statements: readonly Statement[]): string[] {
     const before: string[] = [];
     const body: string[] = [];
     const after: string[] = [];
@@ -350,18 +389,20 @@ class Names {
             return this.#carry(run, source.line);
           case "index":
             return at(source.first, source.by);
+          case "literal":
+            return source.word;
           case "array": {
             const place = this.#places.get(source.first)!;
-            return `${this.#array(place.run, place.line)}[${at(place.pass, source.by)}]`;
+            return this.#element(place, at(this.#first(place), source.by));
           }
         }
       });
       body.push(`  ${pieces[0]}${words.map((word, h) => `${word}${pieces[h + 1]}`).join("")}`);
       if (declares === undefined) continue;
-      const type = typeOf(declares);
+      const type = this.#typeOf(run, line);
       if (this.#kept.get(run)?.get(line) === "all") {
-        before.push(`var ${this.#array(run, line)}: array<${type}, ${run.count}>;`);
-        body.push(`  ${this.#array(run, line)}[i${number}] = own${line};`);
+        const own = type === "u32" ? `own${line}` : `bitcast<u32>(own${line})`;
+        body.push(`  scratch[${at(this.#first({ run, line, pass: 0 }), 1)}] = ${own};`);
       }
       if (this.#isCarried(run, line)) {
         const first = run.sources.flat().find((it) => it?.kind === "before" && it.line === line);
