@@ -36,9 +36,13 @@ interface StepPlan extends Disposable {
   readonly layout: InputLayout;
 }
 
-/** Where the inputs of queued steps wait to be copied: at least one step's, usually many. */
+/** Where the inputs of queued steps wait to be copied, each from a multiple of 256 bytes on: at least one step's, usually many. */
 export function stagingFor(stepBytes: number): Storage {
-  return new Storage("step staging", Math.max(256 * 1024, stepBytes), "scratch");
+  return new Storage(
+    "step staging",
+    Math.max(256 * 1024, 256 * Math.ceil(stepBytes / 256)),
+    "scratch",
+  );
 }
 
 /** Runs an optimiser's steps on a model's offsets. */
