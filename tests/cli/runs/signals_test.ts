@@ -126,7 +126,7 @@ Deno.test("signals have their turn once a second while first steps compile and l
       ggufBytes(llamaMetadata(shape, 4096), llamaF32Tensors(shape, weights)),
     );
     const text = join(folder, "text.txt");
-    await Deno.writeTextFile(text, "Once there was a hen who knew the sea. ".repeat(200));
+    await Deno.writeTextFile(text, "Once there was a hen who knew the sea. ".repeat(26));
     const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
       args: [
         ...["run", "-A", "--no-check"],
