@@ -6,21 +6,20 @@
  *
  * @example Fine-tune, keep the ledger, write the tuned model
  * ```ts no-eval
- * import { builtInTask, exportTuned, finetune, ledgerHeader, LedgerFile, loadModel, loadTask, openGpu } from "@qzo/qzo";
- * import { openModelSource, planOffsets, qzoNormalised, tokeniseExample, trainedTensors } from "@qzo/qzo";
+ * import * as qzo from "@qzo/qzo";
  *
- * using gpu = await openGpu();
- * using source = await openModelSource("model.gguf");
- * using model = await loadModel(gpu, source);
- * const texts = await loadTask(builtInTask("sst2"), "train", "data/sst2");
- * const train = texts.map((text) => tokeniseExample(model.tokenizer!, text));
- * const optimiser = qzoNormalised();
- * using offsets = planOffsets(model, optimiser, gpu.maxBinding).allocate(gpu);
- * using ledger = await LedgerFile.create("run.ledger", ledgerHeader({ model, optimiser, offsets }));
- * for await (const event of finetune({ model, optimiser, offsets, objective: "classification", train, steps: 500, ledger })) {
+ * using gpu = await qzo.openGpu();
+ * using source = await qzo.openModelSource("model.gguf");
+ * using model = await qzo.loadModel(gpu, source);
+ * const train = await qzo.loadExamples(model.tokenizer, "sst2", "train", "data/sst2");
+ * const optimiser = qzo.qzoNormalised();
+ * using offsets = await qzo.offsetsFor(model, optimiser);
+ * using ledger = await qzo.LedgerFile.create("run.ledger", { model, optimiser, offsets });
+ * const run = { model, optimiser, offsets, ledger, train, steps: 500 };
+ * for await (const event of qzo.finetune({ ...run, objective: "classification" })) {
  *   if (event.type === "step") console.log(event.step, event.loss);
  * }
- * await exportTuned(source, trainedTensors(offsets.trainables, await offsets.read(gpu)), "tuned.gguf");
+ * await qzo.exportTuned(source, offsets, "tuned.gguf");
  * ```
  *
  * @module
@@ -98,6 +97,8 @@ export {
   builtInTasks,
   languageModellingExamples,
   type LanguageModellingOptions,
+  loadExamples,
+  type LoadExamplesOptions,
   loadTask,
   readExamples,
   type ReadExamplesOptions,

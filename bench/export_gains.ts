@@ -70,8 +70,7 @@ max_length: 64`,
       const train = examples.train.examples;
       const optimiser = qzoNormalised({ form: "relative", learningRate: 0.004 });
       const selection = span === undefined ? {} : { span };
-      using offsets = (await offsetsFor(model, optimiser, { selection, train, objective }))
-        .allocate(gpu);
+      using offsets = await offsetsFor(model, optimiser, { selection, train, objective });
       const run = finetune({
         ...{ model, optimiser, offsets, objective, train, steps, batchSize: 8, seed: 0 },
       });

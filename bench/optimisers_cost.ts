@@ -55,9 +55,9 @@ const SMALL = { ...common, hidden: 64, layers: 2, feedForward: 128, heads: 4, kv
 function optimisers(): ReadonlyMap<string, Optimiser> {
   const shared = { form: "relative", learningRate: 1e-6 } as const;
   return new Map(optimiserNames.flatMap((name) => {
-    const { make, extras } = namedOptimisers[name];
+    const make = namedOptimisers[name];
     const own: [string, Optimiser] = [name, make(shared)];
-    return extras.includes("state")
+    return Object.hasOwn(make.options, "state")
       ? [own, [`${name}, state: seeds`, make({ ...shared, state: "seeds" })] as const]
       : [own];
   }));

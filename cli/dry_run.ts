@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { noTokenizer } from "../models/tokenizers/no_tokenizer.ts";
+import { noTokenizer } from "../models/checkpoints/disk/no_tokenizer.ts";
 import { NoAdapterError, OutOfMemoryError } from "../kernels/mod.ts";
 import { openModelSource, type Tokenizer } from "../models/mod.ts";
 import type { Example } from "../models/batch.ts";
@@ -79,10 +79,9 @@ async function timeOf(
     status(terminal, `Measuring ${MEASURED} steps`);
     const { gpu, model } = session;
     const selection = selectionOfConfig(config);
-    const planned = await offsetsFor(model, optimiser, {
+    using offsets = await offsetsFor(model, optimiser, {
       ...{ selection, train, objective, batchSize, seed, signal },
     });
-    using offsets = planned.allocate(gpu);
     const steps = Math.min(MEASURED, config.steps);
     let pace: StepEvent | undefined;
     const options = { model, optimiser, offsets, objective, train, batchSize, seed, signal, steps };

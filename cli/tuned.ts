@@ -6,7 +6,7 @@
 import { dirname, join } from "@std/path";
 import type { OffsetSet } from "../kernels/mod.ts";
 import type { Tokenizer } from "../models/mod.ts";
-import { noTokenizer } from "../models/tokenizers/no_tokenizer.ts";
+import { noTokenizer } from "../models/checkpoints/disk/no_tokenizer.ts";
 import { damageText, type Ledger } from "../optim/mod.ts";
 import {
   bestEvaluation,

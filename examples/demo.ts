@@ -18,13 +18,12 @@ import {
   exportTuned,
   finetune,
   LedgerFile,
-  ledgerHeader,
   linear,
   loadModel,
+  offsetsFor,
   openGpu,
   openLedger,
   openModelSource,
-  planOffsets,
   quantizedSource,
   qzoNormalised,
   readExamples,
@@ -32,7 +31,6 @@ import {
   replayLedger,
   replayOnHost,
   tokeniseExample,
-  trainedTensors,
   writeModel,
 } from "../mod.ts";
 
@@ -92,7 +90,7 @@ async function run(seed: number, steps: number, output: string): Promise<Outcome
   const optimiser = qzoNormalised({
     learningRate: linear(0.02, { total: steps, warmup: Math.min(20, steps) }),
   });
-  using offsets = planOffsets(model, optimiser, gpu.maxBinding).allocate(gpu);
+  using offsets = await offsetsFor(model, optimiser);
   console.log(
     `Model: ${path("base.gguf")}, ${
       bitsPerWeight.toFixed(2)
@@ -111,16 +109,9 @@ async function run(seed: number, steps: number, output: string): Promise<Outcome
   const begun = performance.now();
   const curve: { step: number; loss: number }[] = [];
   {
-    using ledger = await LedgerFile.create(
-      path("run.ledger"),
-      ledgerHeader({
-        model,
-        optimiser,
-        offsets,
-        seed,
-        data: "demo/reviews_train.jsonl, batches of 16",
-      }),
-    );
+    const data = "demo/reviews_train.jsonl, batches of 16";
+    const about = { model, optimiser, offsets, seed, data };
+    using ledger = await LedgerFile.create(path("run.ledger"), about);
     using bar = new ProgressLine();
     for await (
       const event of finetune({
@@ -158,12 +149,8 @@ async function run(seed: number, steps: number, output: string): Promise<Outcome
     } s for ${2 * steps} forwards`,
   );
 
-  const tuned = await offsets.read(gpu);
-  const counts = await exportTuned(
-    source,
-    trainedTensors(offsets.trainables, tuned),
-    path("tuned.gguf"),
-  );
+  const tuned = await offsets.read();
+  const counts = await exportTuned(source, offsets, path("tuned.gguf"));
   const evaluations = [before, after].map(({ loss, accuracy }, i) => ({
     step: i * steps,
     loss,

@@ -5,25 +5,55 @@
  */
 
 import type { ShaderLibrary } from "./device/template.ts";
-import codeTable from "./matmul/code_table.wgsl.ts";
-import combine from "./offsets/combine.wgsl.ts";
 import decode from "./matmul/decode.wgsl.ts";
-import finite from "./step/finite.wgsl.ts";
-import gridPoints from "./matmul/grid_points.wgsl.ts";
+import codeTable from "./matmul/layouts/code_table.wgsl.ts";
+import decodeCodebook from "./matmul/layouts/decode_codebook.wgsl.ts";
+import decodeColumn from "./matmul/layouts/decode_column.wgsl.ts";
+import decodeDense from "./matmul/layouts/decode_dense.wgsl.ts";
+import decodeGrid from "./matmul/layouts/decode_grid.wgsl.ts";
+import decodeScalar from "./matmul/layouts/decode_scalar.wgsl.ts";
+import decodeSuper from "./matmul/layouts/decode_super.wgsl.ts";
+import decodeWords from "./matmul/layouts/decode_words.wgsl.ts";
+import gridPoints from "./matmul/layouts/grid_points.wgsl.ts";
+import registerCodebook from "./matmul/layouts/register_codebook.wgsl.ts";
+import registerColumn from "./matmul/layouts/register_column.wgsl.ts";
+import registerDense from "./matmul/layouts/register_dense.wgsl.ts";
+import registerGrid from "./matmul/layouts/register_grid.wgsl.ts";
+import registerScalar from "./matmul/layouts/register_scalar.wgsl.ts";
+import registerSuper from "./matmul/layouts/register_super.wgsl.ts";
+import registerWords from "./matmul/layouts/register_words.wgsl.ts";
+import rowDots from "./matmul/layouts/row_dots.wgsl.ts";
+import superScales from "./matmul/layouts/super_scales.wgsl.ts";
 import matmulParams from "./matmul/matmul_params.wgsl.ts";
+import combine from "./offsets/combine.wgsl.ts";
+import moved from "./offsets/moved.wgsl.ts";
 import noise from "./offsets/noise.wgsl.ts";
-import rowDots from "./matmul/row_dots.wgsl.ts";
-import superScales from "./matmul/super_scales.wgsl.ts";
+import finite from "./step/finite.wgsl.ts";
 
 /** Every text that `#include` knows. */
 export const SHADER_LIBRARY: ShaderLibrary = {
   "code_table.wgsl": codeTable,
   "combine.wgsl": combine,
   "decode.wgsl": decode,
+  "decode_codebook.wgsl": decodeCodebook,
+  "decode_column.wgsl": decodeColumn,
+  "decode_dense.wgsl": decodeDense,
+  "decode_grid.wgsl": decodeGrid,
+  "decode_scalar.wgsl": decodeScalar,
+  "decode_super.wgsl": decodeSuper,
+  "decode_words.wgsl": decodeWords,
   "finite.wgsl": finite,
   "grid_points.wgsl": gridPoints,
   "matmul_params.wgsl": matmulParams,
+  "moved.wgsl": moved,
   "noise.wgsl": noise,
+  "register_codebook.wgsl": registerCodebook,
+  "register_column.wgsl": registerColumn,
+  "register_dense.wgsl": registerDense,
+  "register_grid.wgsl": registerGrid,
+  "register_scalar.wgsl": registerScalar,
+  "register_super.wgsl": registerSuper,
+  "register_words.wgsl": registerWords,
   "row_dots.wgsl": rowDots,
   "super_scales.wgsl": superScales,
 };

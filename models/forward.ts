@@ -13,13 +13,10 @@ import {
   type DeviceTensor,
   type ForwardContext,
   Graph,
-  matmul,
   type OffsetSet,
   offsetWidth,
   type Perturbation,
-  perturbationsOf,
   type Range,
-  rmsNorm,
   type Storage,
   targetLogProbability,
   type Value,
@@ -27,9 +24,13 @@ import {
 import type { FrozenBy } from "../optim/preparations/frozen.ts";
 import type { Distribution } from "../optim/directions/noise.ts";
 import { architectureOf } from "./architectures.ts";
-import type { ColumnOrders } from "./inference/column_orders.ts";
 import type { ModelConfig } from "./model_config.ts";
-import type { KeyValueCache } from "./architectures/llama.ts";
+import {
+  GraphRecorder,
+  type KeyValueCache,
+  type Recorder,
+  type RecorderOptions,
+} from "./recorder.ts";
 
 /** What a forward is recorded over. */
 export interface ForwardModel {
@@ -37,10 +38,10 @@ export interface ForwardModel {
   readonly config: ModelConfig;
   /** Weights by GGUF name. */
   readonly tensors: ReadonlyMap<string, DeviceTensor>;
-  /** `[positions][pairs](cos, sin)`. */
-  readonly ropeTable: Storage;
-  /** Of matrices whose columns are not in their place. */
-  readonly columnOrders: ColumnOrders;
+  /** Tables of the architecture by name. */
+  readonly constants: ReadonlyMap<string, Storage>;
+  /** Gives matrices their inputs: as they are, or with the columns in a matrix's order. */
+  readonly columnOrders: { inputs(graph: Graph): RecorderOptions["inputOf"] };
   /** Decides tiles. */
   readonly adapterClass: AdapterClass;
 }
@@ -61,13 +62,6 @@ export interface ForwardOffsets {
 
 /** Bytes of logits held at once; more loss rows are taken in pieces. */
 export const LOGITS_BYTES: number = 64 * 2 ** 20;
-
-/** A tensor by name. @throws {TypeError} When the model lacks it */
-export function weightOf(model: ForwardModel, name: string): DeviceTensor {
-  const tensor = model.tensors.get(name);
-  if (!tensor) throw new TypeError(`Cannot build the forward: the model has no tensor "${name}"`);
-  return tensor;
-}
 
 /** The context in which operations of a forward are recorded. */
 export function forwardContext(
@@ -109,27 +103,46 @@ function perturbationOf(name: string, trained?: ForwardOffsets): Perturbation | 
   };
 }
 
-/** Records forward and head for the loss rows `[first, first + count)`: `[B][count][vocabulary]`. */
-function headLogits(
+/** What an architecture records a part of the forward with. */
+export function recorderOf(
   model: ForwardModel,
   context: ForwardContext,
+  options: Partial<RecorderOptions> = {},
+): Recorder {
+  return new GraphRecorder({
+    context,
+    weight: (name) => model.tensors.get(name),
+    constant: (name) => constantOf(model, name),
+    inputOf: model.columnOrders.inputs(context.graph),
+    ...options,
+  });
+}
+
+function constantOf({ constants }: ForwardModel, name: string): Storage {
+  const found = constants.get(name);
+  if (!found) {
+    throw new TypeError(`Cannot build the forward: the architecture has no table "${name}"`);
+  }
+  return found;
+}
+
+/** Records the forward up to what leaves the last block: `[B][M][hidden]`. */
+function recordHidden({ config }: ForwardModel, x: Recorder): Value {
+  const { embed, block } = architectureOf(config);
+  let hidden = embed(x, config);
+  for (let layer = 0; layer < config.layers; layer++) hidden = block(x, config, hidden, layer);
+  return hidden;
+}
+
+/** Records the head for the loss rows `[first, first + count)`: `[B][count][vocabulary]`. */
+function recordHead(
+  { config }: ForwardModel,
+  x: Recorder,
+  { layout }: ForwardContext,
   hidden: Value,
-  first: number,
-  count: number,
+  { first, count }: { readonly first: number; readonly count: number },
 ): Value {
-  const { config } = model;
-  const gain = weightOf(model, "output_norm.weight");
-  const head = weightOf(model, config.tiedHead ? "token_embd.weight" : "output.weight");
-  const normed = rmsNorm(context, hidden, gain, config.rmsEpsilon, {
-    first: context.layout.lossRows + first,
-    count,
-  });
-  const input = model.columnOrders.inputs(context.graph)(normed, head.name);
-  return matmul(context.graph, input, head, {
-    ...context,
-    rows: count,
-    ...perturbationsOf(head, context.perturbation),
-  });
+  return architectureOf(config).head(x, config, hidden, { first: layout.lossRows + first, count });
 }
 
 /** Where an evaluation leaves what it finds. */
@@ -153,17 +166,14 @@ export function recordLoss(
   trained?: ForwardOffsets,
 ): void {
   const context = forwardContext(model, graph, shape, branches, batch, trained);
-  const hidden = architectureOf(model.config).forward(context, model.config, {
-    weight: (name) => weightOf(model, name),
-    inputOf: model.columnOrders.inputs(graph),
-    ropeTable: model.ropeTable,
-  });
+  const x = recorderOf(model, context);
+  const hidden = recordHidden(model, x);
   const logProbabilities = graph.value("log-probabilities", branches * shape.lossRows);
   const perRow = branches * model.config.vocabulary * 4;
   const piece = Math.max(1, Math.min(shape.lossRows, Math.floor(LOGITS_BYTES / perRow)));
   for (let first = 0; first < shape.lossRows; first += piece) {
     const count = Math.min(piece, shape.lossRows - first);
-    const logits = headLogits(model, context, hidden, first, count);
+    const logits = recordHead(model, x, context, hidden, { first, count });
     targetLogProbability(context, logits, model.config.vocabulary, logProbabilities, {
       first,
       count,
@@ -183,11 +193,7 @@ export function recordLogits(
 ): { graph: Graph; logits: Value } {
   const graph = new Graph();
   const context = forwardContext(model, graph, shape, 1, batch, trained);
-  const hidden = architectureOf(model.config).forward(context, model.config, {
-    weight: (name) => weightOf(model, name),
-    inputOf: model.columnOrders.inputs(graph),
-    ropeTable: model.ropeTable,
-  }, cache);
-  const logits = headLogits(model, context, hidden, 0, shape.lossRows);
-  return { graph, logits };
+  const x = recorderOf(model, context, { cache });
+  const rows = { first: 0, count: shape.lossRows };
+  return { graph, logits: recordHead(model, x, context, recordHidden(model, x), rows) };
 }

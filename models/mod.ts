@@ -5,6 +5,7 @@
  */
 
 export * from "./checkpoints/derived/tuned_values.ts";
+export * from "./architecture.ts";
 export * from "./architectures.ts";
 export * from "./checkpoints/disk/attempt.ts";
 export * from "./batch.ts";
@@ -24,17 +25,18 @@ export * from "./forward.ts";
 export * from "../train/probes/gains.ts";
 export * from "./inference/generate.ts";
 export * from "./checkpoints/head_order.ts";
-export * from "./architectures/llama.ts";
+export * from "./architectures/mod.ts";
 export * from "./checkpoints/derived/kept_share.ts";
 export * from "../train/steps/memory_plan.ts";
 export * from "./inference/model.ts";
 export * from "./checkpoints/hugging_face/model_folder.ts";
-export * from "./weight_names.ts";
 export * from "./checkpoints/open.ts";
 export * from "./checkpoints/hugging_face/methods.ts";
 export * from "./inference/calibration/method.ts";
 export * from "./inference/calibration/methods.ts";
+export * from "./recorder.ts";
 export * from "./checkpoints/rope_factors.ts";
+export * from "./rope_scaling.ts";
 export * from "./rope_table.ts";
 export * from "../train/selection.ts";
 export * from "./checkpoints/checkpoint.ts";

@@ -1,6 +1,6 @@
 /**
  * What a forward needs to know of a model. It comes from a Hugging Face `config.json` (config_hugging_face.ts) or GGUF metadata
- * (config_gguf.ts).
+ * (config_gguf.ts), by the forms of its architecture.
  *
  * @module
  */
@@ -19,7 +19,7 @@ export interface RopeScaling {
   readonly originalContext?: number;
 }
 
-/** Shape and constants of a decoder. */
+/** What every decoder has; an architecture adds its own (`LlamaConfig`). Fingerprints cover every field. */
 export interface ModelConfig {
   /** As GGUF spells it. */
   readonly architecture: string;
@@ -39,14 +39,6 @@ export interface ModelConfig {
   readonly vocabulary: number;
   /** Longest sequence; where attention has a sliding window, at most that: up to it the window changes nothing. */
   readonly context: number;
-  /** Added to the mean square before the root. */
-  readonly rmsEpsilon: number;
-  /** Base of the rotary frequencies. */
-  readonly ropeTheta: number;
-  /** Rotated pairs lie side by side (GGUF) instead of half a head apart (Hugging Face). */
-  readonly ropeInterleaved: boolean;
-  /** How rotary frequencies are stretched; undefined for none. */
-  readonly ropeScaling?: RopeScaling | undefined;
   /** The output head is the embedding table. */
   readonly tiedHead: boolean;
 }

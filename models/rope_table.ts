@@ -4,10 +4,20 @@
  * @module
  */
 
-import type { ModelConfig, RopeScaling } from "./model_config.ts";
+import type { RopeScaling } from "./model_config.ts";
+
+/** What rotary positions are made of. */
+export interface RotaryShape {
+  /** Width of a head. */
+  readonly headDimension: number;
+  /** Base of the frequencies. */
+  readonly ropeTheta: number;
+  /** How they are stretched; undefined for not. */
+  readonly ropeScaling?: RopeScaling | undefined;
+}
 
 /** Angular frequency of each pair of a head before any scaling. */
-export function unscaledFrequencies({ headDimension, ropeTheta }: ModelConfig): Float64Array {
+export function unscaledFrequencies({ headDimension, ropeTheta }: RotaryShape): Float64Array {
   return Float64Array.from(
     { length: headDimension / 2 },
     (_, i) => ropeTheta ** (-2 * i / headDimension),
@@ -30,19 +40,19 @@ export function scaledFrequency(frequency: number, scaling: RopeScaling | undefi
  * Angular frequency of each pair of a head, with scaling applied. `factors` divide them (GGUF's `rope_freqs.weight`), beside a linear
  * scaling if there is one, as in llama.cpp.
  */
-export function ropeFrequencies(config: ModelConfig, factors?: Float32Array): Float64Array {
-  return unscaledFrequencies(config).map((frequency, i) =>
-    scaledFrequency(frequency, config.ropeScaling) / (factors?.[i] ?? 1)
+export function ropeFrequencies(shape: RotaryShape, factors?: Float32Array): Float64Array {
+  return unscaledFrequencies(shape).map((frequency, i) =>
+    scaledFrequency(frequency, shape.ropeScaling) / (factors?.[i] ?? 1)
   );
 }
 
 /** `[positions][pairs](cos, sin)` for the kernels. */
 export function ropeTable(
-  config: ModelConfig,
+  shape: RotaryShape,
   positions: number,
   factors?: Float32Array,
 ): Float32Array<ArrayBuffer> {
-  const frequencies = ropeFrequencies(config, factors);
+  const frequencies = ropeFrequencies(shape, factors);
   const table = new Float32Array(positions * frequencies.length * 2);
   for (let p = 0, at = 0; p < positions; p++) {
     for (const frequency of frequencies) {

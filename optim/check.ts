@@ -40,15 +40,3 @@ export function integerWithin(
     `Cannot make ${what}: ${name} must be an integer from ${minimum} to ${maximum}, not ${value}`,
   );
 }
-
-/** Returns `value` if it lies between 0 and 1, neither included; throws a RangeError that says what was being made otherwise. */
-export function share(what: string, name: string, value: number): number {
-  if (Number.isFinite(value) && value > 0 && value < 1) return value;
-  throw new RangeError(`Cannot make ${what}: ${name} must lie between 0 and 1, not ${value}`);
-}
-
-/** Returns `decay` if it is from 0 to below 1; throws a RangeError that says what was being made otherwise. */
-export function decayBelowOne(what: string, decay: number): number {
-  if (decay >= 0 && decay < 1) return decay;
-  throw new RangeError(`Cannot make ${what}: decay must be from 0 to below 1, not ${decay}`);
-}

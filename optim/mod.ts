@@ -32,19 +32,37 @@ export * from "./preparations/gains.ts";
 export * from "./json.ts";
 export * from "./directions/keep.ts";
 export * from "./estimators/kernel_smoothed.ts";
-export * from "./named/learning_rate_of.ts";
+export * from "./learning_rate_of.ts";
 export * from "./ledger/ledger.ts";
 export * from "./ledger/ledger_header.ts";
 export * from "./transformations/limit_to_rms.ts";
-export * from "./named/lozo.ts";
 export { completeLowRank, type LowRank } from "./directions/low_rank.ts";
 export * from "./preparations/magnitude.ts";
 export * from "./updates/momentum.ts";
 export * from "./transformations/momentum_from_seeds.ts";
-export * from "./named/named.ts";
-export * from "./named/named_family.ts";
-export * from "./named/named_state.ts";
-export * from "./named/named_table.ts";
+export * from "./declared_option.ts";
+export * from "./named/all.ts";
+export { BlockwiseZoOptions } from "./named/blockwise_zo.ts";
+export { KerzooOptions } from "./named/kerzoo.ts";
+export { LozoOptions } from "./named/lozo.ts";
+export { MeazoOptions } from "./named/meazo.ts";
+export { MezoGvOptions } from "./named/mezo_gv.ts";
+export { type MomentState, momentStates, MomentumOptions, ZoAdamOptions } from "./named/moments.ts";
+export { QzoNormalisedOptions } from "./named/qzo_normalised.ts";
+export { QzoOptions } from "./named/qzo.ts";
+export { QzoPlusOptions } from "./named/qzo_plus.ts";
+export { SparseMezoOptions } from "./named/sparse_mezo.ts";
+export { SparseZoOptions } from "./named/sparse_zo.ts";
+export { ZoSgdSignOptions } from "./named/zo_sgd_sign.ts";
+export {
+  type Composition,
+  named,
+  type NamedDeclaration,
+  type NamedOptimiser,
+  NamedOptions,
+  type NoOptions,
+} from "./named_optimiser.ts";
+export * from "./named_table.ts";
 export * from "./directions/noise.ts";
 export * from "./non_finite_loss_error.ts";
 export * from "./transformations/normalise_by_rms.ts";
@@ -54,9 +72,8 @@ export * from "./estimators/one_point.ts";
 export * from "./estimators/one_sided.ts";
 export * from "./algebra/ops.ts";
 export * from "./optimiser.ts";
-export type { NumberRule, OptionRule, OptionRules } from "./options.ts";
+export type { NumberRule, OptionRule, OptionRules, WordRule } from "./options.ts";
 export * from "./estimators/pool.ts";
-export * from "./named/qzo_plus.ts";
 export * from "./transformations/reject_spikes.ts";
 export * from "./transformations/residual_feedback.ts";
 export * from "./steps/scalar_program.ts";
@@ -65,7 +82,6 @@ export * from "./transformations/scale_by_schedule.ts";
 export * from "./transformations/schedule.ts";
 export * from "./transformations/sign_derivative.ts";
 export * from "./updates/sign_of_element.ts";
-export * from "./named/sparse_mezo.ts";
 export * from "./preparations/sparsity.ts";
 export * from "./estimators/spsa.ts";
 export * from "./directions/tensor_id.ts";
@@ -75,4 +91,4 @@ export * from "./updates/update_rule.ts";
 export * from "./updates/update_rule_wgsl.ts";
 export * from "./updates/update_rules.ts";
 export * from "./algebra/wgsl_ops.ts";
-export * from "./named/with_rule.ts";
+export * from "./with_rule.ts";

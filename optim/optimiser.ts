@@ -34,6 +34,7 @@ import {
   projections,
 } from "./offset.ts";
 import { keptInPlan } from "./directions/keep.ts";
+import { assertOptions, type OptionRules } from "./options.ts";
 import { completeMagnitude, type Magnitude } from "./preparations/magnitude.ts";
 import type { Transformation } from "./transformations/transformation.ts";
 import { describeUpdateRule, type UpdateRule } from "./updates/update_rule.ts";
@@ -124,6 +125,24 @@ function oneOf<Choice extends string>(
   );
 }
 
+/** What there is to compose; each part looks at its own. */
+const optimiserRules: OptionRules<OptimiserOptions> = {
+  name: "any",
+  estimator: "any",
+  transformations: "any",
+  update: "any",
+  accept: "any",
+  distribution: "any",
+  mask: "any",
+  blocks: "any",
+  lowRank: "any",
+  magnitude: "any",
+  gains: "any",
+  form: "any",
+  projection: "any",
+  span: "any",
+};
+
 const structures: readonly Structure[] = ["mask", "blocks", "lowRank"];
 
 /** The law of the elements, by what a seed's second word names. */
@@ -160,6 +179,7 @@ function lawOf(options: OptimiserOptions): Distribution {
  * ```
  */
 export function optimiser(options: OptimiserOptions): Optimiser {
+  assertOptions("make an optimiser", options, optimiserRules);
   const { name, estimator } = options;
   const transformation = chain(...options.transformations ?? []);
   const distribution = lawOf(options);

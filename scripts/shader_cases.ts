@@ -388,10 +388,10 @@ function step(texts: Texts, name: string, made: Optimiser, seeded: boolean): voi
 }
 
 function steps(texts: Texts): void {
-  for (const [name, { make, queries }] of Object.entries(namedOptimisers)) {
+  for (const [name, make] of Object.entries(namedOptimisers)) {
     const options = name === "blockwiseZo" ? [{}, { blocks: "tensor" as const, blockCount: 4 }] : [
       {},
-      ...queries ? [{ queries: 3 }] : [],
+      ...make.shared.queries.max === 1 ? [] : [{ queries: 3 }],
       ...["zoSgdMomentum", "zoAdam", "zoAdamW"].includes(name)
         ? [{ state: "seeds" as const, length: 4 }]
         : [],

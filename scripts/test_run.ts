@@ -15,8 +15,12 @@ export interface TestRun {
   readonly passed: number;
   readonly failed: number;
   readonly skipped: number;
-  /** What it printed, standard error last where it was not passed on. */
+  /** What it printed; errors beside the rest as they came. */
   readonly printed: string;
+  /** How the process ended, in words. */
+  readonly ended: string;
+  /** Seconds of its tests by file. */
+  readonly seconds: Readonly<Record<string, number>>;
 }
 
 /** How to run. */
@@ -27,8 +31,8 @@ export interface TestRunOptions {
   readonly cwd: string;
   /** Variables beside this process's. */
   readonly env?: Record<string, string>;
-  /** Receives what is printed, as it comes. */
-  readonly onOutput?: (chunk: Uint8Array) => Promise<unknown>;
+  /** Receives what is printed, file by file, without the count at its end. */
+  readonly print?: (text: string) => void;
   /** The program in Deno's place. */
   readonly deno?: string;
   /** Runs at most, where each dies at its exit; 3 by default. */
@@ -51,7 +55,7 @@ export async function testRun(options: TestRunOptions): Promise<TestRun> {
 }
 
 async function once(
-  { args, cwd, env, onOutput, deno }: TestRunOptions,
+  { args, cwd, env, print = () => {}, deno }: TestRunOptions,
 ): Promise<{ run: TestRun; signal: string | null }> {
   const junit = await Deno.makeTempFile({ suffix: ".xml" });
   const child = new Deno.Command(deno ?? Deno.execPath(), {
@@ -59,20 +63,31 @@ async function once(
     cwd,
     ...env === undefined ? {} : { env },
     stdout: "piped",
-    stderr: onOutput === undefined ? "piped" : "inherit",
+    stderr: "piped",
   }).spawn();
-  const decoder = new TextDecoder();
   let printed = "";
-  const errors = onOutput === undefined ? new Response(child.stderr).text() : "";
-  for await (const chunk of child.stdout) {
-    printed += decoder.decode(chunk, { stream: true });
-    await onOutput?.(chunk);
-  }
-  const { success, signal } = await child.status;
+  let shown = 0;
+  const follow = async (stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<void> => {
+    for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+      printed += text;
+      // A file's lines together: several processes print side by side.
+      const begun = [...printed.slice(shown).matchAll(NEXT_FILE)].at(-1);
+      if (begun === undefined) continue;
+      const end = shown + begun.index + 1;
+      print(withoutCount(printed.slice(shown, end)));
+      shown = end;
+    }
+  };
+  await Promise.all([follow(child.stdout), follow(child.stderr)]);
+  print(withoutCount(printed.slice(shown)));
+  const { success, signal, code } = await child.status;
   const xml = await Deno.readTextFile(junit).catch(() => "");
   await Deno.remove(junit).catch(() => {});
-  const run = { success, ...count(xml, printed), printed: printed + await errors };
-  return { run, signal };
+  const ended = signal === null ? `ended with ${code}` : `died of ${signal}`;
+  return {
+    run: { success, ...count(xml, printed), printed, ended, seconds: secondsByFile(xml) },
+    signal,
+  };
 }
 
 /**
@@ -92,4 +107,43 @@ export function count(
     .filter((line) => line.includes("skipped, because") && !line.includes("ignored")).length;
   const skipped = ignored + saidSo;
   return { passed: total("tests") - failed - skipped, failed, skipped };
+}
+
+/** A count as `deno test` writes it at its end: `ok | 3 passed | 0 failed | 1 ignored (2m5s)`. */
+export function countLine(
+  { success, passed, failed, skipped }: Pick<TestRun, "success" | "passed" | "failed" | "skipped">,
+  milliseconds: number,
+): string {
+  const seconds = Math.round(milliseconds / 1000);
+  const time = seconds < 60 ? `${seconds}s` : `${Math.floor(seconds / 60)}m${seconds % 60}s`;
+  const ignored = skipped > 0 ? ` | ${skipped} ignored` : "";
+  return `${
+    success && failed === 0 ? "ok" : "FAILED"
+  } | ${passed} passed | ${failed} failed${ignored} (${time})`;
+}
+
+/** Where the lines of the next file begin; `COLOUR` where they have any. */
+const COLOUR = "(?:\\x1b\\[[\\d;]*m)*";
+const NEXT_FILE = new RegExp(`\\n(?=${COLOUR}running \\d+ tests? from )`, "g");
+const COUNT = new RegExp(`^${COLOUR}(?:ok|FAILED)${COLOUR} \\| \\d+ passed .*\\n\\n?`, "gm");
+
+/** The title of Deno's list of errors. */
+export const ERRORS: RegExp = new RegExp(`^${COLOUR} ERRORS ${COLOUR}$`, "m");
+
+/** Without the lines that are a count: there is one of all processes. */
+export function withoutCount(text: string): string {
+  return text.replace(COUNT, "");
+}
+
+function secondsByFile(xml: string): Record<string, number> {
+  const seconds: Record<string, number> = {};
+  for (
+    const [, name, cases] of xml.matchAll(/<testsuite name="([^"]*)"[^>]*>([\s\S]*?)<\/testsuite>/g)
+  ) {
+    const sum = [...cases.matchAll(/<testcase [^>]*\btime="([\d.]+)"/g)]
+      .reduce((all, [, time]) => all + Number(time), 0);
+    const path = name.replace(/^\.\//, "");
+    seconds[path] = (seconds[path] ?? 0) + sum;
+  }
+  return seconds;
 }

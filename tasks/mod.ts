@@ -7,6 +7,7 @@ export type { DataFileOptions } from "./data/data_file.ts";
 export * from "./data/data_path.ts";
 export * from "./files.ts";
 export * from "./language_modelling.ts";
+export { loadExamples, type LoadExamplesOptions } from "./load_examples.ts";
 export * from "./metrics.ts";
 export * from "./order.ts";
 export * from "./paired.ts";

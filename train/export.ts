@@ -4,6 +4,7 @@
  * @module
  */
 
+import { OffsetSet } from "../kernels/offsets/offset_set.ts";
 import { foldWriteRules } from "../models/checkpoints/write_options.ts";
 import { assertOptions } from "../optim/options.ts";
 import { checkModelOutput } from "./runs/outputs.ts";
@@ -82,16 +83,20 @@ export interface ExportReport extends FoldCounts {
  * them (`NAME-00001-of-0000N.gguf`). A `.safetensors` path gets an adapter: the tuned scales alone. Otherwise the model is
  * written anew.
  *
+ * @param tuned The offsets of a fine-tune, or what {@linkcode trainedTensors} makes of a manifest and their values.
  * @returns How many stored values changed, how many offsets rounding swallowed, and notes
  * @throws {RangeError} When offsets do not fit the model, its formats not the path, or tuned numbers not their stored type (see `beyond`)
  */
 export async function exportTuned(
   source: ModelSource,
-  trained: ReadonlyMap<string, TrainedTensor>,
+  tuned: ReadonlyMap<string, TrainedTensor> | OffsetSet,
   path: string,
   options: FoldWriteOptions = {},
 ): Promise<ExportReport> {
   assertOptions("export a model", options, foldWriteRules);
+  const trained = tuned instanceof OffsetSet
+    ? trainedTensors(tuned.trainables, await tuned.read())
+    : tuned;
   await assertExportable(source, path);
   const { beyond = "refuse" } = options;
   const { share, formats } = await keptShare(source, trained, options);

@@ -12,7 +12,7 @@ import { assertNotDisposed, type Model } from "../models/inference/model.ts";
 import type { DeviceSpan } from "./steps/step_clock.ts";
 import { Trainer } from "./steps/trainer.ts";
 import { integerWithin } from "../optim/check.ts";
-import { learningRateAt } from "../optim/named/learning_rate_of.ts";
+import { learningRateAt } from "../optim/learning_rate_of.ts";
 import { maskPeriods } from "../optim/preparations/magnitude.ts";
 import { NonFiniteLossError } from "../optim/non_finite_loss_error.ts";
 import type { Optimiser } from "../optim/optimiser.ts";

@@ -10,7 +10,8 @@ import { tensorId } from "../optim/directions/tensor_id.ts";
 import { nearestNames } from "../quant/nearest_names.ts";
 import { SUPER_SCALES } from "../quant/layouts/super_scales.ts";
 import { partName, secondPart, type TrainedPart } from "../quant/layouts/trained_part.ts";
-import { architectureOf } from "../models/architectures.ts";
+import type { Weight } from "../models/architecture.ts";
+import { weightsOf } from "../models/architectures.ts";
 import type { ModelPlan } from "../models/inference/model.ts";
 
 /**
@@ -35,7 +36,7 @@ export interface Selection {
   readonly kinds?: readonly TrainableKind[];
   /** Names to train; `*` matches anything. Default: all. */
   readonly include?: readonly string[];
-  /** Names not to train; `*` matches anything. Default: the embedding and the head. */
+  /** Names not to train; `*` matches anything. Default: embedding, learned positions and head. */
   readonly exclude?: readonly string[];
   /** First and last layer, inclusive; tensors outside layers are then not trained. Default: all. */
   readonly layers?: readonly [number, number];
@@ -43,7 +44,12 @@ export interface Selection {
   readonly span?: OffsetSpan | number;
 }
 
-const OUTSIDE_LAYERS = ["token_embd.*", "output.*"];
+/** What is not trained where a selection does not say: patterns that everyone may write, whether or not a model has such tensors. */
+const TABLES: Partial<Record<Weight["role"], string>> = {
+  embedding: "token_embd.*",
+  positions: "position_embd.*",
+  head: "output.*",
+};
 
 function matcher(patterns: readonly string[]): (name: string) => boolean {
   const expressions = patterns.map((p) =>
@@ -76,27 +82,28 @@ export function selectTrainables(
   selection: Selection = {},
 ): Trainable[] {
   const { form, span: usual = "block" } = typeof wanted === "string" ? { form: wanted } : wanted;
-  const { kinds = ["scales"], include = ["*"], exclude = OUTSIDE_LAYERS, layers, span = usual } =
-    selection;
+  const { kinds = ["scales"], include = ["*"], exclude, layers, span = usual } = selection;
   const included = matcher(include);
-  const excluded = matcher(exclude);
+  const excluded = matcher(exclude ?? []);
   assertMatching("include", selection.include, model);
   assertMatching("exclude", selection.exclude, model);
   const out: Trainable[] = [];
-  for (const shape of architectureOf(model.config).weights(model.config)) {
-    const tensor = model.tensors.get(shape.name)!;
-    if (!included(shape.name) || excluded(shape.name) || !inLayers(shape.name, layers)) continue;
+  for (const weight of weightsOf(model.config)) {
+    const { name, role } = weight;
+    const tensor = model.tensors.get(name)!;
+    const isLeft = exclude ? excluded(name) : TABLES[role] !== undefined;
+    if (!included(name) || isLeft || !inLayers(weight, layers)) continue;
     const add = (part: TrainedPart, form: OffsetForm) =>
       out.push(
         trainableOf(
           tensor,
-          tensorId(partName(shape.name, part)),
+          tensorId(partName(name, part)),
           form,
           columnsOf(tensor, span),
           part,
         ),
       );
-    const kind = kindOf(tensor, shape.kind);
+    const kind = kindOf(tensor, role);
     if (kinds.includes(kind)) add("scales", kind === "biases" ? "absolute" : form);
     const second = secondPart(tensor.layout);
     if (kinds.includes("minima")) assertMinima(tensor, model);
@@ -106,7 +113,9 @@ export function selectTrainables(
     throw new RangeError(
       `Cannot select what to train: no tensor has kind ${kinds.join(" or ")}, a name like ${
         include.join(" or ")
-      } and not like ${exclude.join(" or ")}${layers ? `, in layers ${layers.join(" to ")}` : ""}`,
+      } and not like ${(exclude ?? tablesOf(model)).join(" or ")}${
+        layers ? `, in layers ${layers.join(" to ")}` : ""
+      }`,
     );
   }
   return out;
@@ -119,9 +128,9 @@ function assertMatching(
   { config }: SelectableModel,
 ): void {
   if (patterns === undefined) return;
-  const names = architectureOf(config).weights(config).map(({ name }) => name);
+  const names = weightsOf(config).map(({ name }) => name);
   for (const pattern of patterns) {
-    if (names.some(matcher([pattern])) || OUTSIDE_LAYERS.includes(pattern)) continue;
+    if (names.some(matcher([pattern])) || Object.values(TABLES).includes(pattern)) continue;
     const [nearest] = nearestNames(pattern, names, 1);
     throw new RangeError(
       `Cannot select what to train: no tensor has a name like ${key} ${JSON.stringify(pattern)}${
@@ -165,16 +174,24 @@ export function planOffsets(
   return new OffsetSet(selectTrainables(model, wanted, selection), maxBinding);
 }
 
-function kindOf(tensor: DeviceTensor, kind: string): TrainableKind {
-  if (tensor.layout.kind !== "dense") return "scales";
-  if (tensor.name.endsWith(".bias")) return "biases";
-  return kind === "norm" ? "norms" : "dense";
+/** The patterns of tables that a model of this architecture may have. */
+function tablesOf({ config }: SelectableModel): string[] {
+  const roles = new Set(weightsOf({ ...config, tiedHead: false }).map(({ role }) => role));
+  return [...roles].flatMap((role) => TABLES[role] ?? []);
 }
 
-function inLayers(name: string, layers: readonly [number, number] | undefined): boolean {
+function kindOf({ layout }: DeviceTensor, role: Weight["role"]): TrainableKind {
+  if (layout.kind !== "dense") return "scales";
+  if (role === "bias") return "biases";
+  return role === "norm" ? "norms" : "dense";
+}
+
+function inLayers(
+  { layer }: Weight,
+  layers: readonly [number, number] | undefined,
+): boolean {
   if (!layers) return true;
-  const layer = /^blk\.(\d+)\./.exec(name);
-  return layer !== null && Number(layer[1]) >= layers[0] && Number(layer[1]) <= layers[1];
+  return layer !== undefined && layer >= layers[0] && layer <= layers[1];
 }
 
 function columnsOf(tensor: DeviceTensor, span: OffsetSpan | number): number {

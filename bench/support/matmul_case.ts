@@ -8,7 +8,7 @@ import {
   Graph,
   matmul,
   type MatmulOptions,
-  offsetStride,
+  offsetWidth,
   type Perturbation,
   SHADER_LIBRARY,
   Storage,
@@ -79,7 +79,8 @@ export function prepareMatmul(gpu: Gpu, problem: MatmulCase): PreparedMatmul {
     const absolute = layout.kind === "scalar" || layout.kind === "dense";
     const form = absolute ? "absolute" : "relative";
     const group = layout.kind === "column" ? 32 : tensor.groupColumns;
-    const { count, span, rows: scaleRows } = trainableOf(tensor, 7, form, group);
+    const trainable = trainableOf(tensor, 7, form, group);
+    const { count, span } = trainable;
     const offsets = filled(gpu, "offsets", new Float32Array(count));
     const seeds = new DataView(new ArrayBuffer(branches * 16));
     for (let b = 0; b < branches; b++) {
@@ -92,7 +93,7 @@ export function prepareMatmul(gpu: Gpu, problem: MatmulCase): PreparedMatmul {
       offsets,
       form,
       span,
-      stride: offsetStride(scaleRows),
+      stride: offsetWidth(trainable),
       id: 7,
       noise: { distribution: "normal", branches: branchStorage },
     };

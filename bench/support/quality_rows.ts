@@ -54,7 +54,7 @@ export function qualityFormats(): Format[] {
 /** Bits a weight of all matrices that do not stay dense, scales and codebooks included; undefined where less than half get this format. */
 export function bitsOfModel({ config }: ModelSource, format: Format): number | undefined {
   let [bits, weights, held] = [0, 0, 0];
-  const matrices = architectureOf(config).weights(config).filter(({ kind }) => kind === "matrix");
+  const matrices = architectureOf(config).weights(config).filter(({ role }) => role === "matrix");
   for (const { name, rows, columns } of matrices) {
     const chosen = formatByName(chooseFormat(name, rows, columns, format.name));
     if (chosen.layout.kind === "dense") continue;

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { noTokenizer } from "../../models/tokenizers/no_tokenizer.ts";
+import { noTokenizer } from "../../models/checkpoints/disk/no_tokenizer.ts";
 import { type Gpu, openGpu, OutOfMemoryError } from "../../kernels/mod.ts";
 import {
   assertNotQuantized,

@@ -8,13 +8,15 @@ import type { Layout } from "../../quant/layouts/layout.ts";
 import { planeBits } from "../../quant/layouts/scalar_codes.ts";
 import { SUPER_SCALES } from "../../quant/layouts/super_scales.ts";
 import type { AdapterClass } from "../device/gpu.ts";
+import { type Operand, type Operation, recordOperation } from "../device/operation.ts";
 import type { Graph, Range, Value, ValueRange } from "../device/graph.ts";
 import { codebookBlock, layoutKey, scaleGroups, UNIFORM_BYTES } from "./layout_key.ts";
 import { checkWeightOffsets } from "../offsets/offset_set.ts";
 import type { DeviceTensor } from "../device/tensor.ts";
 import type { Storage } from "../device/storage.ts";
 import type { ShaderKey } from "../device/template.ts";
-import { packNoise, type Perturbation, perturbationKey } from "../offsets/perturbation.ts";
+import { bindPerturbation } from "../offsets/bind.ts";
+import type { Perturbation } from "../offsets/perturbation.ts";
 import { boundPlane, moveMinima, perturbedPlanes, planeKey, rowQuads } from "./perturbed_plane.ts";
 import { chooseTile, type Tile } from "./tiles.ts";
 import register from "./matmul_register.wgsl.ts";
@@ -27,8 +29,8 @@ export interface MatmulOptions {
   readonly rows: number;
   /** Branches (B). */
   readonly branches: number;
-  /** Added to every row; `[N]`. */
-  readonly bias?: Storage | undefined;
+  /** Added to every row; `[N]`, or as every branch has it, `[B][N]`. */
+  readonly bias?: Storage | Value | undefined;
   /** Added to the result; `[B][M][N]`. */
   readonly residual?: Value | Storage | undefined;
   /** Offsets and noise on the scales, or on a dense tensor's elements. */
@@ -40,6 +42,18 @@ export interface MatmulOptions {
   /** Overrides the tile. */
   readonly tile?: Tile | undefined;
 }
+
+/** What {@linkcode matmulOperation} takes: the weights, and what {@linkcode MatmulOptions} says of its inputs. */
+export interface MatmulAttributes extends MatmulOptions {
+  /** `[N][K]`, packed or dense. */
+  readonly weight: DeviceTensor;
+}
+
+/** x, then the bias by branch and the residual where there are any, to the product. */
+export const matmulOperation: Operation<MatmulAttributes> = {
+  name: "matmul",
+  record: (graph, [x], { weight, ...options }) => recordProduct(graph, x, weight, options),
+};
 
 /**
  * Records `y[b, m, n] = sum_k W_b[n, k] x[b, m, k]` (+ bias + residual).
@@ -54,9 +68,21 @@ export function matmul(
   weight: DeviceTensor,
   options: MatmulOptions,
 ): Value {
+  const { bias, residual } = options;
+  const inputs = [x, bias, residual].filter((input) => input !== undefined);
+  return recordOperation(graph, matmulOperation, inputs, { ...options, weight });
+}
+
+function recordProduct(
+  graph: Graph,
+  x: Operand,
+  weight: DeviceTensor,
+  options: MatmulOptions,
+): Value {
   const { rows, branches, bias, residual, perturbation, plane } = options;
   const y = graph.value(`${weight.name} product`, rows * branches * weight.rows);
   const layout = weight.layout;
+  const bound = bindPerturbation(perturbation);
   const planes = plane && perturbedPlanes(graph, weight, plane, branches);
   for (const [i, piece] of weight.pieces.entries()) {
     const tile = options.tile ??
@@ -77,13 +103,14 @@ export function matmul(
         source: kernel.source,
         key: {
           ...layoutKey(layout),
-          ...perturbationKey(perturbation),
+          ...bound.key,
           ...kernel.key,
           ...planeKey(weight, options, own),
           ...scaleKey(weight, units, kernel.source === register),
           UNIT_BLOCKS: units === 32 ? 1 : 0,
           WINDOW: windows === undefined ? "none" : windows.length === 1 ? "all" : "rows",
           BIAS: bias !== undefined,
+          BIAS_BY_BRANCH: bias !== undefined && "words" in bias,
           RESIDUAL: residual !== undefined,
         },
         reads: {
@@ -93,8 +120,7 @@ export function matmul(
           5: own && kernel.source === register ? boundPlane(weight, own) : own ?? weight.codebook,
           6: bias,
           7: residual,
-          8: perturbation?.offsets,
-          9: perturbation?.noise?.branches,
+          ...bound.reads,
         },
         writes: { 3: y },
         parameters: [
@@ -107,9 +133,7 @@ export function matmul(
           Math.ceil(weight.columns / units),
           ...ratios(weight, perturbation, units),
           scaleGroups(weight),
-          perturbation?.stride ?? 0,
-          perturbation?.id ?? 0,
-          packNoise(perturbation),
+          ...bound.parameters,
           rowTiles,
           totalRows,
           columnTiles,
@@ -143,7 +167,7 @@ interface RowWindow {
  * a dispatch of its own. Undefined where that does not pay or the windows would not be aligned.
  */
 function rowWindows(
-  x: Value | Storage | Range,
+  x: Operand,
   columns: number,
   outputs: number,
   tile: Tile,

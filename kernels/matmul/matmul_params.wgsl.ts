@@ -4,7 +4,7 @@
  * @module
  */
 
-const text: string = `// What every matrix product is told; see matmul.ts.
+const text: string = `// The parameters of every matrix product; see matmul.ts.
 
 struct Params {
   rows: u32,            // M: rows of one branch
@@ -17,9 +17,9 @@ struct Params {
   units_per_group: u32,
   units_per_span: u32,
   groups: u32,          // scale groups in a row; LAYOUT == column: classes of rows
-  stride: u32,          // offsets between spans
-  tensor: u32,          // id for the noise
-  told: u32,            // what noise is told of it, see packNoise
+  tensor: u32,          // these three: see bindPerturbation
+  traits: u32,
+  width: u32,           // quads of offsets between spans
   row_tiles: u32,       // row tiles of one branch
   total_rows: u32,      // B * M
   column_tiles: u32,
@@ -81,12 +81,6 @@ struct Params {
 #if RESIDUAL
 @group(0) @binding(7) var<storage, read> residual: array<f32>;
 #endif
-#if FORM != none
-@group(0) @binding(8) var<storage, read> offsets: array<vec4<f32>>;
-#if NOISE
-@group(0) @binding(9) var<storage, read> branches: array<Branch>;
-#endif
-#endif
 
 // The row of the offsets that belong to output \`n\` of this piece: its class, or where it is in the whole tensor.
 fn offset_row(n: u32) -> u32 {
@@ -101,7 +95,9 @@ fn offset_row(n: u32) -> u32 {
 fn store(row: u32, n: u32, sum: f32) {
   let at = row * p.total_outputs + p.first_output + n;
   var value = sum;
-#if BIAS
+#if BIAS_BY_BRANCH
+  value += bias[(row / p.rows) * p.total_outputs + p.first_output + n];
+#elif BIAS
   value += bias[p.first_output + n];
 #endif
 #if RESIDUAL

@@ -4,8 +4,7 @@
 // wants. Weights are unpacked once a tile, with the scale of the tile's branch; the noise is drawn once per unit of columns
 // (the finer of scale group and offset span) and four neighbouring outputs. An invocation accumulates PER_ROWS x PER_COLS.
 
-#include "noise.wgsl"
-#include "combine.wgsl"
+#include "moved.wgsl"
 #include "matmul_params.wgsl"
 #include "decode.wgsl"
 
@@ -50,11 +49,7 @@ fn main(
       let group = u / p.units_per_group;
       for (var q = t; q < {COL_QUADS}u; q += WORKGROUP) {
 #if FORM != none
-        let first = (u / p.units_per_span) * p.stride + offset_row(column0 + q * 4u);
-        var offset = offsets[first / 4u];
-#if NOISE
-        offset += branches[b].amplitude * free4(offset, noise4(branches[b].seed, p.tensor, p.told, first >> 2u, p.stride / 4u));
-#endif
+        let offset = offset4(b, (u / p.units_per_span) * p.width + offset_row(column0 + q * 4u) / 4u);
 #endif
 #for i 4
         {
@@ -96,12 +91,7 @@ fn main(
       if (quad < quads) {
         value = codes4(n, quad, p.columns, 0u, 0u, b);
 #if FORM != none
-        let e = (p.first_output + n) * quads + quad;
-        var offset = offsets[e];
-#if NOISE
-        offset += branches[b].amplitude * free4(offset, noise4(branches[b].seed, p.tensor, p.told, e, quads));
-#endif
-        value = combine4(value, offset);
+        value = combine4(value, offset4(b, (p.first_output + n) * quads + quad));
 #endif
       }
       ws[q * COLS + (c ^ q)] = value;

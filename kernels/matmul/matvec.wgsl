@@ -4,8 +4,7 @@
 // the weights once for all BRANCHES x ROWS, and partial sums meet in workgroup memory. Four columns share a call of the
 // generator, branches with equal seeds share it too; scales with noise are staged for STAGED units at a time.
 
-#include "noise.wgsl"
-#include "combine.wgsl"
+#include "moved.wgsl"
 #include "matmul_params.wgsl"
 #include "decode.wgsl"
 
@@ -35,15 +34,15 @@ fn stage(slot: u32, u: u32, column0: u32) {
   factors[slot * {BRANCHES}u + {b}u] = base;
 #endfor
 #else
-  let first = (u / p.units_per_span) * p.stride + offset_row(column0);
-  let stored = offsets[first / 4u];
+  let first = (u / p.units_per_span) * p.width + offset_row(column0) / 4u;
+  let stored = offsets[first];
 #if NOISE
   var seed = branches[0].seed;
-  var z = free4(stored, noise4(seed, p.tensor, p.told, first >> 2u, p.stride / 4u));
+  var z = drawn4(stored, seed, first);
 #for b BRANCHES
   if (any(branches[{b}].seed != seed)) {
     seed = branches[{b}].seed;
-    z = free4(stored, noise4(seed, p.tensor, p.told, first >> 2u, p.stride / 4u));
+    z = drawn4(stored, seed, first);
   }
   factors[slot * {BRANCHES}u + {b}u] = combine4(base, stored + branches[{b}].amplitude * z);
 #if MINIMA_MOVE
@@ -98,7 +97,7 @@ fn main(
     let e{c} = (p.first_output + n{c}) * quads + quad;
     let stored{c} = offsets[e{c}];
 #if NOISE
-    var z{c} = free4(stored{c}, noise4(branches[0].seed, p.tensor, p.told, e{c}, quads));
+    var z{c} = drawn4(stored{c}, branches[0].seed, e{c});
 #endif
 #endif
 #endfor
@@ -111,7 +110,7 @@ fn main(
       if (any(branches[{b}].seed != seed)) {
         seed = branches[{b}].seed;
 #for c 4
-        z{c} = free4(stored{c}, noise4(seed, p.tensor, p.told, e{c}, quads));
+        z{c} = drawn4(stored{c}, seed, e{c});
 #endfor
       }
 #endif

@@ -1,6 +1,6 @@
 /**
- * What of a tensor differs by branch besides its scales: the entries of its codebooks, or its minima (zero points). Scales are moved
- * where they are read; these are read too often for that, so every branch gets a copy.
+ * What of a tensor differs by branch besides its scales: the entries of its codebooks, or its minima (zero points); and vectors, such as
+ * biases. Scales are moved where they are read; these are read too often for that, so every branch gets a copy.
  *
  * @module
  */
@@ -9,7 +9,8 @@ import type { Layout } from "../../quant/layouts/layout.ts";
 import { partName, secondPart } from "../../quant/layouts/trained_part.ts";
 import type { Graph, Resource, Value } from "../device/graph.ts";
 import { layoutKey, UNIFORM_BYTES } from "./layout_key.ts";
-import { packNoise, type Perturbation, perturbationKey } from "../offsets/perturbation.ts";
+import { bindPerturbation } from "../offsets/bind.ts";
+import type { Perturbation } from "../offsets/perturbation.ts";
 import type { ShaderKey } from "../device/template.ts";
 import type { DeviceTensor, TensorPiece } from "../device/tensor.ts";
 import source from "./perturbed_plane.wgsl.ts";
@@ -74,11 +75,12 @@ function perturbedPlane(
   const name = partName(tensor.name, part);
   const quads = part === "codebook" ? base.bytes / 8 : groups * rowQuads(piece);
   const y = graph.value(`${name} by branch`, branches * quads * 4);
+  const bound = bindPerturbation(perturbation);
   graph.add({
     label: `perturb ${name}`,
     source,
-    key: { ...perturbationKey(perturbation), PLANE: part },
-    reads: { 1: base, 8: perturbation.offsets, 9: perturbation.noise?.branches },
+    key: { ...bound.key, PLANE: part },
+    reads: { 1: base, ...bound.reads },
     writes: { 3: y },
     parameters: [
       branches,
@@ -88,10 +90,33 @@ function perturbedPlane(
       groups,
       Math.ceil(perturbation.span / groupColumns),
       piece.firstRow / 4,
-      perturbation.stride / 4,
-      perturbation.id,
-      packNoise(perturbation),
+      ...bound.parameters,
     ],
+    workgroups: Math.ceil(branches * quads / 64),
+  });
+  return y;
+}
+
+/**
+ * Records a vector of f32, such as a bias, as `branches` branches see it: `[B][columns]`. What adds or multiplies a vector reads that, and
+ * needs to know nothing of noise.
+ */
+export function perturbedVector(
+  graph: Graph,
+  { name, pieces: [{ codes }], columns }: DeviceTensor,
+  perturbation: Perturbation,
+  branches: number,
+): Value {
+  const quads = columns / 4;
+  const y = graph.value(`${name} by branch`, branches * columns);
+  const bound = bindPerturbation(perturbation);
+  graph.add({
+    label: `perturb ${name}`,
+    source,
+    key: { ...bound.key, PLANE: "vector" },
+    reads: { 1: codes, ...bound.reads },
+    writes: { 3: y },
+    parameters: [branches, quads, 0, 1, 0, 1, 0, ...bound.parameters],
     workgroups: Math.ceil(branches * quads / 64),
   });
   return y;

@@ -7,8 +7,7 @@
 const text: string = `// y[b] = base (+) (offset + amplitude_b * z): the entries of a tensor's codebooks, or its minima (zero points), as each branch has
 // them, in f32. One invocation four neighbours: of the books' plane, or four rows of a group, [group][row].
 
-#include "noise.wgsl"
-#include "combine.wgsl"
+#include "moved.wgsl"
 
 struct Params {
   branches: u32,
@@ -18,18 +17,14 @@ struct Params {
   groups: u32,
   groups_per_span: u32,
   first_quad: u32,      // where the piece's rows begin in a span of the offsets
-  width: u32,           // quads of a row of the offsets' matrix
-  tensor: u32,          // id for the noise
-  told: u32,            // what noise is told of it, see packNoise
+  tensor: u32,          // these three: see bindPerturbation
+  traits: u32,
+  width: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> base: array<u32>;
 @group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;
-@group(0) @binding(8) var<storage, read> offsets: array<vec4<f32>>;
-#if NOISE
-@group(0) @binding(9) var<storage, read> branches: array<Branch>;
-#endif
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) wg: vec3<u32>) {
@@ -39,6 +34,11 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
 #if PLANE == codebook
   let at = quad;
   let value = vec4<f32>(unpack2x16float(base[quad * 2u]), unpack2x16float(base[quad * 2u + 1u]));
+#elif PLANE == vector
+  // A vector of f32, such as a bias.
+  let at = quad;
+  let first = quad * 4u;
+  let value = bitcast<vec4<f32>>(vec4(base[first], base[first + 1u], base[first + 2u], base[first + 3u]));
 #else
   let group = quad / p.row_quads;
   let row = (quad % p.row_quads) * 4u;
@@ -48,12 +48,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
   value[{i}] = unpack2x16float(base[min(row + {i}u, p.rows - 1u) * p.groups + group]).y;
 #endfor
 #endif
-  var offset = offsets[at];
-#if NOISE
-  let branch = branches[flat / p.quads];
-  offset += branch.amplitude * free4(offset, noise4(branch.seed, p.tensor, p.told, at, p.width));
-#endif
-  y[flat] = combine4(value, offset);
+  y[flat] = combine4(value, offset4(flat / p.quads, at));
 }
 `;
 export default text;

@@ -138,6 +138,7 @@ export class OffsetSet implements Disposable {
   /** Per arena the update kernel's table: first quad, quads, tensor id, 1 if relative with a sign to keep, packed place, quads of a row, what noise is told. */
   readonly tables: readonly Storage[];
   readonly #sections = new Map<string, Section>();
+  #gpu: Gpu | undefined;
   #moments: { readonly rule: string; readonly storages: Storage[][] } | undefined;
 
   /** Describes the memory; `allocate` makes it, zeroed. */
@@ -192,6 +193,7 @@ export class OffsetSet implements Disposable {
 
   /** Allocates all memory; offsets start at zero. */
   allocate(gpu: Gpu): this {
+    this.#gpu = gpu;
     this.arenas.forEach((arena) => arena.allocate(gpu));
     this.tables.forEach((table, i) => {
       gpu.write(table.allocate(gpu).buffer, this.#table(i));
@@ -249,8 +251,9 @@ export class OffsetSet implements Disposable {
     };
   }
 
-  /** Copies the offsets of all tensors back, by name. */
-  async read(gpu: Gpu): Promise<Map<string, Float32Array<ArrayBuffer>>> {
+  /** Copies the offsets of all tensors back, by name. Throws a TypeError when they are not allocated. */
+  async read(gpu: Gpu | undefined = this.#gpu): Promise<Map<string, Float32Array<ArrayBuffer>>> {
+    if (!gpu) throw new TypeError("Cannot read offsets: they are not allocated");
     const arenas = await gpu.read(this.arenas.map((a) => ({ buffer: a.buffer })));
     const out = new Map<string, Float32Array<ArrayBuffer>>();
     for (const [name, { trainable, arena, offset }] of this.#sections) {

@@ -1,7 +1,6 @@
 // y[b, m, :] = E_b[token[m], :], from a packed or dense table; one invocation a quad.
 
-#include "noise.wgsl"
-#include "combine.wgsl"
+#include "moved.wgsl"
 
 struct Params {
   rows: u32,          // M
@@ -11,11 +10,15 @@ struct Params {
   group_columns: u32,
   groups: u32,
   span: u32,
-  stride: u32,
   tensor: u32,
-  told: u32,
+  traits: u32,
+  width: u32,
   branches: u32,
   row_quads: u32,     // PLANE == minima: quads of rows of this piece
+#if POSITIONS
+  positions: u32,     // where positions start in the batch
+  shift: u32,         // added to them
+#endif
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -36,12 +39,6 @@ struct Params {
 #elif LAYOUT == codebook
 @group(0) @binding(5) var<storage, read> codebook: array<vec2<u32>>;
 #endif
-#if FORM != none
-@group(0) @binding(8) var<storage, read> offsets: array<vec4<f32>>;
-#if NOISE
-@group(0) @binding(9) var<storage, read> branches: array<Branch>;
-#endif
-#endif
 
 #include "decode.wgsl"
 
@@ -52,7 +49,12 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
   let quad = flat % quads;
   let row = flat / quads;
   if (row >= p.rows * p.branches) { return; }
+#if POSITIONS
+  // Rows by position, not by token.
+  let token = batch[p.positions + row % p.rows] + p.shift;
+#else
   let token = batch[row % p.rows];
+#endif
   // Tables split over bindings: each piece writes the rows it holds.
   if (token < p.first_row || token - p.first_row >= p.table_rows) { return; }
   let n = token - p.first_row;
@@ -68,13 +70,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
 #if LAYOUT == dense
   var value = codes4(n, quad, p.columns, group, groups, b);
 #if FORM != none
-  let e = token * quads + quad;
-  var offset = offsets[e];
-#if NOISE
-  let branch = branches[b];
-  offset += branch.amplitude * free4(offset, noise4(branch.seed, p.tensor, p.told, e, quads));
-#endif
-  value = combine4(value, offset);
+  value = combine4(value, offset4(b, token * quads + quad));
 #endif
 #else
   var scale = stored.factor;
@@ -85,13 +81,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
 #else
   let offset_row = token;
 #endif
-  let index = ((quad * 4u) / p.span) * p.stride + offset_row;
-  let held = offsets[index >> 2u];
-  var offset = held[index & 3u];
-#if NOISE
-  let branch = branches[b];
-  offset += branch.amplitude * free4(held, noise4(branch.seed, p.tensor, p.told, index >> 2u, p.stride / 4u))[index & 3u];
-#endif
+  let offset = offset4(b, ((quad * 4u) / p.span) * p.width + offset_row / 4u)[offset_row % 4u];
   scale = combine(scale, offset);
 #if MINIMA_MOVE
   shift = combine(shift, offset);

@@ -5,8 +5,38 @@
  */
 
 import type { Graph, Value } from "../device/graph.ts";
+import { type Operation, recordOperation } from "../device/operation.ts";
 import type { Storage } from "../device/storage.ts";
 import source from "./gather_columns.wgsl.ts";
+
+/** What {@linkcode gatherColumnsOperation} takes. */
+export interface GatherColumnsAttributes {
+  /** Of each column of the result, the one that it is. */
+  readonly order: Storage;
+  /** Of a row, a multiple of 4. */
+  readonly columns: number;
+}
+
+/** x to its columns in order. */
+export const gatherColumnsOperation: Operation<GatherColumnsAttributes> = {
+  name: "gather columns",
+  record(graph, [input], { order, columns }) {
+    const x = input as Value | Storage;
+    const words = "words" in x ? x.words : x.bytes / 4;
+    const y = graph.value("gathered", words);
+    const total = words / 4;
+    graph.add({
+      label: "gather columns",
+      source,
+      key: {},
+      reads: { 1: x, 2: order },
+      writes: { 3: y },
+      parameters: [total, columns / 4],
+      workgroups: Math.ceil(total / 64),
+    });
+    return y;
+  },
+};
 
 /**
  * `y[row][j] = x[row][order[j]]` for rows of `columns`, a multiple of 4.
@@ -15,20 +45,9 @@ import source from "./gather_columns.wgsl.ts";
  */
 export function gatherColumns(
   { graph }: { readonly graph: Graph },
-  x: Value,
+  x: Value | Storage,
   order: Storage,
   columns: number,
 ): Value {
-  const y = graph.value("gathered", x.words);
-  const total = x.words / 4;
-  graph.add({
-    label: "gather columns",
-    source,
-    key: {},
-    reads: { 1: x, 2: order },
-    writes: { 3: y },
-    parameters: [total, columns / 4],
-    workgroups: Math.ceil(total / 64),
-  });
-  return y;
+  return recordOperation(graph, gatherColumnsOperation, [x], { order, columns });
 }

@@ -5,101 +5,116 @@
  * @module
  */
 
-import {
-  attention,
-  type DeviceTensor,
-  embedding,
-  type ForwardContext,
-  matmul,
-  perturbationsOf,
-  rmsNorm,
-  rope,
-  siluGate,
-  type Storage,
-  storeRows,
-  type Value,
-} from "../../kernels/mod.ts";
-import type { ModelConfig } from "../model_config.ts";
+import type { RowList, Value } from "../../kernels/mod.ts";
+import type { GgufTyped, GgufValue } from "../../quant/mod.ts";
+import type {
+  Architecture,
+  ChannelScaling,
+  GgufForm,
+  HuggingFaceForm,
+  Weight,
+} from "../architecture.ts";
+import type { ModelConfig, RopeScaling } from "../model_config.ts";
+import { positiveInteger, positiveNumber } from "../config/config_checks.ts";
+import { exactly, harmless, keysOf, noted, only, read, shown } from "../config/config_keys.ts";
+import { ropeSettings, ropeSettingsAsJson } from "../config/config_rope.ts";
+import { ggufRopeScaling } from "../config/config_rope_gguf.ts";
+import type { Hidden, Recorder } from "../recorder.ts";
+import { ropeFactorsOf, scalingOfRopeFactors } from "../rope_scaling.ts";
+import { ropeTable } from "../rope_table.ts";
+import { headWidth, ownCode, SHARED_CONFIG_KEYS } from "../config/shared_config_keys.ts";
+import { another, SHARED_GGUF_KEYS } from "../config/shared_gguf_keys.ts";
+import { contextWithin, slidingWindow } from "../config/sliding_window.ts";
 
-/** Keys and values of earlier tokens, by layer: `[rows][keyValueHeads * headDimension]`. */
-export interface KeyValueCache {
-  /** Rows of each cache. */
-  readonly rows: number;
-  /** By layer. */
-  readonly keys: readonly Storage[];
-  /** By layer. */
-  readonly values: readonly Storage[];
+/** Shape and constants of a Llama model. */
+export interface LlamaConfig extends ModelConfig {
+  /** Added to the mean square before the root. */
+  readonly rmsEpsilon: number;
+  /** Base of the rotary frequencies. */
+  readonly ropeTheta: number;
+  /** Rotated pairs lie side by side (GGUF) instead of half a head apart (Hugging Face). */
+  readonly ropeInterleaved: boolean;
+  /** How rotary frequencies are stretched; undefined for none. */
+  readonly ropeScaling?: RopeScaling | undefined;
 }
 
-/** What the forward reads besides the batch. */
-export interface LlamaParameters {
-  /** Weights by GGUF name. */
-  readonly weight: (name: string) => DeviceTensor;
-  /** What a matrix multiplies: its input as it is, or with the columns in the matrix's order. */
-  readonly inputOf: (input: Value, name: string) => Value;
-  /** `[context][pairs](cos, sin)`. */
-  readonly ropeTable: Storage;
-}
-
-/** A weight of the model: what it is called, and its shape. */
-export interface WeightShape {
-  /** GGUF name. */
-  readonly name: string;
-  /** Output features; 1 for gains. */
-  readonly rows: number;
-  /** Input features. */
-  readonly columns: number;
-  /** `"matrix"` may be quantised, `"norm"` is a gain, `"embedding"` and `"head"` are the vocabulary's tables. */
-  readonly kind: "matrix" | "norm" | "embedding" | "head";
-}
-
-/** Every weight of a Llama model, in the order of the forward. */
-export function llamaWeights(c: ModelConfig): WeightShape[] {
-  const attend = c.heads * c.headDimension;
-  const keyValue = c.keyValueHeads * c.headDimension;
-  const matrix = (name: string, rows: number, columns: number): WeightShape => ({
+function weights(c: LlamaConfig): Weight[] {
+  const queries = c.heads * c.headDimension;
+  const keys = c.keyValueHeads * c.headDimension;
+  const rotary = (heads: number) => ({ rotary: { heads, interleaved: c.ropeInterleaved } });
+  const weight = (
+    name: string,
+    huggingFace: string,
+    shape: readonly [rows: number, columns: number],
+    role: Weight["role"],
+    rest: Partial<Weight> = {},
+  ): Weight => ({
     name: `${name}.weight`,
-    rows,
-    columns,
-    kind: "matrix",
+    huggingFace: `${huggingFace}.weight`,
+    rows: shape[0],
+    columns: shape[1],
+    role,
+    ...rest,
   });
-  const norm = (name: string): WeightShape => ({
-    name: `${name}.weight`,
-    rows: 1,
-    columns: c.hidden,
-    kind: "norm",
-  });
+  const block = (layer: number): Weight[] => {
+    const [name, stored] = [`blk.${layer}`, `model.layers.${layer}`];
+    const [attention, mlp] = [{ layer, part: "attention" }, { layer, part: "mlp" }] as const;
+    const norm = [1, c.hidden] as const;
+    // deno-fmt-ignore
+    return [
+      weight(`${name}.attn_norm`, `${stored}.input_layernorm`, norm, "norm", attention),
+      weight(`${name}.attn_q`, `${stored}.self_attn.q_proj`, [queries, c.hidden], "matrix", { ...attention, ...rotary(c.heads) }),
+      weight(`${name}.attn_k`, `${stored}.self_attn.k_proj`, [keys, c.hidden], "matrix", { ...attention, ...rotary(c.keyValueHeads) }),
+      weight(`${name}.attn_v`, `${stored}.self_attn.v_proj`, [keys, c.hidden], "matrix", attention),
+      weight(`${name}.attn_output`, `${stored}.self_attn.o_proj`, [c.hidden, queries], "matrix", attention),
+      weight(`${name}.ffn_norm`, `${stored}.post_attention_layernorm`, norm, "norm", mlp),
+      weight(`${name}.ffn_gate`, `${stored}.mlp.gate_proj`, [c.feedForward, c.hidden], "matrix", mlp),
+      weight(`${name}.ffn_up`, `${stored}.mlp.up_proj`, [c.feedForward, c.hidden], "matrix", mlp),
+      weight(`${name}.ffn_down`, `${stored}.mlp.down_proj`, [c.hidden, c.feedForward], "matrix", mlp),
+    ];
+  };
+  const table = [c.vocabulary, c.hidden] as const;
   return [
-    { ...matrix("token_embd", c.vocabulary, c.hidden), kind: "embedding" },
-    ...Array.from({ length: c.layers }, (_, i) => [
-      norm(`blk.${i}.attn_norm`),
-      matrix(`blk.${i}.attn_q`, attend, c.hidden),
-      matrix(`blk.${i}.attn_k`, keyValue, c.hidden),
-      matrix(`blk.${i}.attn_v`, keyValue, c.hidden),
-      matrix(`blk.${i}.attn_output`, c.hidden, attend),
-      norm(`blk.${i}.ffn_norm`),
-      matrix(`blk.${i}.ffn_gate`, c.feedForward, c.hidden),
-      matrix(`blk.${i}.ffn_up`, c.feedForward, c.hidden),
-      matrix(`blk.${i}.ffn_down`, c.hidden, c.feedForward),
-    ]).flat(),
-    norm("output_norm"),
-    ...c.tiedHead ? [] : [{ ...matrix("output", c.vocabulary, c.hidden), kind: "head" as const }],
+    weight("token_embd", "model.embed_tokens", table, "embedding"),
+    ...Array.from({ length: c.layers }, (_, layer) => block(layer)).flat(),
+    weight("output_norm", "model.norm", [1, c.hidden], "norm"),
+    ...c.tiedHead ? [] : [weight("output", "lm_head", table, "head")],
   ];
 }
 
-/** Channels that may be divided where they arise when the columns that read them are multiplied: the model stays the same. */
-export interface ChannelScaling {
-  /** A norm's gain, or a matrix whose rows are the channels. */
-  readonly from: string;
-  /** The matrices that read them, and nothing else does. */
-  readonly into: readonly string[];
-  /** By column of those, the channel that it reads. Default: that of the same number. */
-  readonly sources?: Uint32Array;
+function block(x: Recorder, c: LlamaConfig, hidden: Hidden, layer: number): Value {
+  const name = (part: string) => `blk.${layer}.${part}`;
+  const norm = (input: Hidden, part: string) =>
+    x.norm(input, name(part), { kind: "rms", width: c.hidden, epsilon: c.rmsEpsilon });
+  const rotated = (input: Value, heads: number) =>
+    x.rope(input, {
+      table: "rope",
+      heads,
+      headDimension: c.headDimension,
+      interleaved: c.ropeInterleaved,
+    });
+
+  const h = norm(hidden, "attn_norm");
+  const q = rotated(x.linear(h, name("attn_q")), c.heads); // [B][M][heads * head]
+  const k = rotated(x.linear(h, name("attn_k")), c.keyValueHeads); // [B][M][keyValueHeads * head]
+  const v = x.linear(h, name("attn_v"));
+  const attended = x.attention(q, k, v, { ...c, layer });
+  const between = x.linear(attended, name("attn_output"), { residual: hidden });
+
+  const f = norm(between, "ffn_norm");
+  const gate = x.linear(f, name("ffn_gate")); // [B][M][feedForward]
+  const gated = x.activation(gate, "silu", x.linear(f, name("ffn_up")));
+  return x.linear(gated, name("ffn_down"), { residual: between });
 }
 
-/** Those of a block: gains into what follows them, values into the output, the linear half of the gate into the way down. */
-export function llamaScalings(c: ModelConfig, i: number): ChannelScaling[] {
-  const name = (part: string) => `blk.${i}.${part}.weight`;
+function head(x: Recorder, c: LlamaConfig, hidden: Hidden, rows?: RowList): Value {
+  const shape = { kind: "rms", width: c.hidden, epsilon: c.rmsEpsilon, rows } as const;
+  return x.linear(x.norm(hidden, "output_norm", shape), c.tiedHead ? "token_embd" : "output");
+}
+
+/** Gains into what follows them, values into the output, the linear half of the gate into the way down. */
+function scalings(c: LlamaConfig, layer: number): ChannelScaling[] {
+  const name = (part: string) => `blk.${layer}.${part}.weight`;
   const d = c.headDimension;
   const perHead = c.heads / c.keyValueHeads;
   const sources = Uint32Array.from(
@@ -114,58 +129,217 @@ export function llamaScalings(c: ModelConfig, i: number): ChannelScaling[] {
   ];
 }
 
-/** The hidden states that enter the first block: `[B][M][hidden]`. */
-export function llamaEmbedding(
-  x: ForwardContext,
-  _c: ModelConfig,
-  { weight }: LlamaParameters,
-): Value {
-  return embedding(x, weight("token_embd.weight"));
-}
+const huggingFace: HuggingFaceForm<LlamaConfig> = {
+  modelTypes: ["llama", "mistral"],
+  classes: ["Llama", "Mistral"],
+  base: "model",
+  keys: {
+    ...SHARED_CONFIG_KEYS,
+    ...keysOf(
+      `hidden_size intermediate_size num_hidden_layers num_attention_heads num_key_value_heads head_dim vocab_size max_position_embeddings
+       rms_norm_eps rope_theta rope_scaling rope_parameters original_max_position_embeddings sliding_window layer_types max_window_layers`,
+      read(),
+    ),
+    use_sliding_window: read("boolean"),
+    is_llama_config: harmless("about the file"),
 
-/** Records block `i` of the forward: hidden states `[B][M][hidden]` to those that leave it, not yet normalised. */
-export function llamaBlock(
-  x: ForwardContext,
-  c: ModelConfig,
-  { weight, inputOf, ropeTable }: LlamaParameters,
-  hidden: Value | Storage,
-  i: number,
-  cache?: KeyValueCache,
-): Value {
-  const block = `blk.${i}`;
-  const linear = (input: Value, name: string, residual?: Value | Storage) => {
-    const matrix = weight(`${block}.${name}.weight`);
-    const perturbations = perturbationsOf(matrix, x.perturbation);
-    return matmul(x.graph, inputOf(input, matrix.name), matrix, {
-      ...x,
-      residual,
-      ...perturbations,
-    });
-  };
-  const norm = (input: Value | Storage, name: string) =>
-    rmsNorm(x, input, weight(`${block}.${name}.weight`), c.rmsEpsilon);
-  const rotated = (input: Value, heads: number) =>
-    rope(x, input, ropeTable, {
+    // Other models under the name of this one: fine where they do nothing.
+    ...keysOf(
+      "hidden_act hidden_activation activation_function",
+      only(["silu", "swish"], "only silu is"),
+    ),
+    activation: only(["swiglu", "silu", "swish"], "only silu is"),
+    ...keysOf(
+      "attention_bias mlp_bias qkv_bias use_bias use_qkv_bias lm_head_bias attention_out_bias",
+      only([], "biases in attention, feed-forward or head"),
+    ),
+    ...keysOf(
+      "partial_rotary_factor rotary_pct rope_pct rope_percent",
+      only([1], "only all of a head is rotated"),
+    ),
+    rotary_dim: only(
+      [],
+      "only all of a head is rotated",
+      (value, from) => value === headWidth(from),
+    ),
+    ...keysOf(
+      "rope_interleaved rope_interleave",
+      only([], "folders have the pairs of a head half a head apart"),
+    ),
+    ...keysOf(
+      "no_rope_layers no_rope_layer_interval nope_layer_interval",
+      only([], "all layers rotate"),
+    ),
+    ...keysOf("use_rope apply_rope rope", exactly([true], "all layers rotate")),
+    ...keysOf(
+      "gated_mlp use_gated_mlp use_glu use_swiglu",
+      exactly([true], "the feed-forward layer is gated"),
+    ),
+    ...keysOf("rms_norm use_rms_norm rmsnorm", exactly([true], "another architecture")),
+    position_embedding_type: only(["rope", "rotary"], "only rotary positions are"),
+    ...keysOf("layer_norm_eps layer_norm_epsilon", noted("rms_norm_eps is")),
+    auto_map: ownCode("Llama"),
+  },
+  read(json, { what, note }) {
+    const hidden = positiveInteger(json, "hidden_size", what);
+    const heads = positiveInteger(json, "num_attention_heads", what);
+    const layers = positiveInteger(json, "num_hidden_layers", what);
+    // Where a file has no key, its class's default holds.
+    const mistral = json.model_type === "mistral";
+    const longest = positiveInteger(json, "max_position_embeddings", what, mistral ? 131072 : 2048);
+    const keyValueHeads = mistral && json.num_key_value_heads === undefined ? 8 : heads;
+    const rope = ropeSettings(json, layers, what, note);
+    return {
+      architecture: "llama",
+      hidden,
+      layers,
       heads,
-      headDimension: c.headDimension,
-      interleaved: c.ropeInterleaved,
-    });
+      keyValueHeads: positiveInteger(json, "num_key_value_heads", what, keyValueHeads),
+      headDimension: positiveInteger(json, "head_dim", what, hidden / heads),
+      feedForward: positiveInteger(json, "intermediate_size", what),
+      vocabulary: positiveInteger(json, "vocab_size", what),
+      context: contextWithin(slidingWindow(json, layers, what), longest, {
+        key: "sliding_window",
+        what,
+        note,
+      }),
+      rmsEpsilon: positiveNumber(json, "rms_norm_eps", what, 1e-6),
+      ropeTheta: rope.theta,
+      ropeInterleaved: false,
+      ropeScaling: rope.scaling,
+      tiedHead: json.tie_word_embeddings === true,
+    };
+  },
+  write(c, ropeFactors) {
+    const scaling = ropeFactors ? scalingOfRopeFactors(c, ropeFactors) : c.ropeScaling;
+    return {
+      architectures: ["LlamaForCausalLM"],
+      model_type: "llama",
+      hidden_size: c.hidden,
+      intermediate_size: c.feedForward,
+      num_hidden_layers: c.layers,
+      num_attention_heads: c.heads,
+      num_key_value_heads: c.keyValueHeads,
+      head_dim: c.headDimension,
+      vocab_size: c.vocabulary,
+      max_position_embeddings: c.context,
+      rms_norm_eps: c.rmsEpsilon,
+      rope_theta: c.ropeTheta,
+      ...ropeSettingsAsJson(scaling),
+      hidden_act: "silu",
+      tie_word_embeddings: c.tiedHead,
+    };
+  },
+};
 
-  const h = norm(hidden, "attn_norm");
-  const q = rotated(linear(h, "attn_q"), c.heads); // [B][M][heads * head]
-  let k: Value | Storage = rotated(linear(h, "attn_k"), c.keyValueHeads);
-  let v: Value | Storage = linear(h, "attn_v"); // [B][M][keyValueHeads * head]
-  if (cache) {
-    const width = c.keyValueHeads * c.headDimension;
-    storeRows(x, k, cache.keys[i], width, cache.rows);
-    storeRows(x, v, cache.values[i], width, cache.rows);
-    k = cache.keys[i];
-    v = cache.values[i];
-  }
-  const attended = attention(x, q, k, v, { ...c, keyRows: cache?.rows ?? x.rows });
-  const between = linear(attended, "attn_output", hidden);
+const gguf: GgufForm<LlamaConfig> = {
+  keys: {
+    ...SHARED_GGUF_KEYS,
+    ...keysOf(
+      `context_length embedding_length block_count feed_forward_length attention.head_count attention.head_count_kv attention.key_length
+       attention.value_length attention.layer_norm_rms_epsilon attention.sliding_window rope.dimension_count rope.freq_base rope.scale_linear
+       rope.scaling.type rope.scaling.factor`,
+      read(),
+    ),
+    "rope.scaling.attn_factor": only([1], "rotated heads are not scaled"),
+    "rope.scaling.alpha": only([0], "of dynamic scaling"),
+    "rope.scaling.yarn_log_multiplier": only([0], "yarn is not read"),
+    "rope.scaling.yarn_ext_factor": only([0, -1], "yarn is not read"),
+    "rope.scaling.yarn_attn_factor": only([1, -1], "yarn is not read"),
+    ...keysOf(
+      "rope.scaling.yarn_beta_fast rope.scaling.yarn_beta_slow rope.scaling.original_context_length",
+      harmless("asked only with yarn"),
+    ),
+    "rope.scaling.finetuned": harmless("how it came to be"),
+    ...keysOf(
+      "rope.freq_base_swa rope.dimension_count_swa attention.key_length_swa attention.value_length_swa rope.dimension_sections",
+      another,
+    ),
+    tensor_data_layout: only(["reference", "Meta AI original pth"], "tensors in another order"),
+    "attention.max_alibi_bias": only([0], "only rotary positions are"),
+    "attention.layer_norm_epsilon": noted("attention.layer_norm_rms_epsilon is"),
+    hidden_activation: only(["silu", "swish"], "only silu is"),
+  },
+  read(from, tensors, { what, note }) {
+    const hidden = positiveInteger(from, "embedding_length", what);
+    const heads = positiveInteger(from, "attention.head_count", what);
+    const width = positiveInteger(from, "attention.key_length", what, hidden / heads);
+    for (const key of ["attention.value_length", "rope.dimension_count"]) {
+      const fallback = key === "rope.dimension_count" ? width : hidden / heads;
+      if ((from[key] ?? fallback) !== width) {
+        throw new RangeError(
+          `Cannot read ${what}: ${key} ${
+            shown(from[key] ?? fallback)
+          } differs from the head dimension ${width}`,
+        );
+      }
+    }
+    const window = from["attention.sliding_window"] || undefined;
+    return {
+      architecture: "llama",
+      hidden,
+      layers: positiveInteger(from, "block_count", what),
+      heads,
+      keyValueHeads: positiveInteger(from, "attention.head_count_kv", what, heads),
+      headDimension: width,
+      feedForward: positiveInteger(from, "feed_forward_length", what),
+      vocabulary: tensors.embeddingRows,
+      context: contextWithin(
+        window === undefined ? undefined : positiveInteger(from, "attention.sliding_window", what),
+        positiveInteger(from, "context_length", what),
+        { key: "attention.sliding_window", what, note },
+      ),
+      rmsEpsilon: positiveNumber(from, "attention.layer_norm_rms_epsilon", what),
+      ropeTheta: positiveNumber(from, "rope.freq_base", what, 1e4),
+      ropeInterleaved: true,
+      ropeScaling: ggufRopeScaling(from, what, note),
+      tiedHead: !tensors.hasHead,
+    };
+  },
+  write(c) {
+    const u32 = (value: number): GgufTyped => ({ type: "uint32", value });
+    const f32 = (value: number): GgufTyped => ({ type: "float32", value });
+    const fields: Record<string, GgufValue | GgufTyped> = {
+      block_count: u32(c.layers),
+      context_length: u32(c.context),
+      embedding_length: u32(c.hidden),
+      feed_forward_length: u32(c.feedForward),
+      "attention.head_count": u32(c.heads),
+      "attention.head_count_kv": u32(c.keyValueHeads),
+      "attention.key_length": u32(c.headDimension),
+      "attention.value_length": u32(c.headDimension),
+      "attention.layer_norm_rms_epsilon": f32(c.rmsEpsilon),
+      "rope.dimension_count": u32(c.headDimension),
+      "rope.freq_base": f32(c.ropeTheta),
+      vocab_size: u32(c.vocabulary),
+    };
+    if (c.ropeScaling?.type === "linear") {
+      fields["rope.scaling.type"] = "linear";
+      fields["rope.scaling.factor"] = f32(c.ropeScaling.factor);
+    } else if (c.ropeScaling && !ropeFactorsOf(c)) {
+      throw new RangeError(
+        `Cannot write GGUF: rotary scaling of type "${c.ropeScaling.type}" has no form there; write a folder instead`,
+      );
+    }
+    return fields;
+  },
+  ropeFactors: ropeFactorsOf,
+};
 
-  const f = norm(between, "ffn_norm");
-  const gated = siluGate(x, linear(f, "ffn_gate"), linear(f, "ffn_up"));
-  return linear(gated, "ffn_down", between);
-}
+/** The architecture. */
+export const llama: Architecture<LlamaConfig> = {
+  name: "llama",
+  huggingFace,
+  gguf,
+  weights,
+  constants: (c, positions, ropeFactors) => ({
+    rope: {
+      words: positions * c.headDimension,
+      values: () => ropeTable(c, positions, ropeFactors),
+    },
+  }),
+  embed: (x) => x.embedding("token_embd"),
+  block,
+  head,
+  scalings,
+};

@@ -1,5 +1,5 @@
 /**
- * Gains of norms must be dense: no program quantises them, and a forward would take their codes for numbers.
+ * Gains of norms and biases must be dense: no program quantises them, and a forward would take their codes for numbers.
  *
  * @module
  */

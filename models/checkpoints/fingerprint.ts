@@ -10,8 +10,9 @@ import { decode } from "../../quant/layouts/decode.ts";
 import type { Format } from "../../quant/formats/format.ts";
 import { formatByName } from "../../quant/formats/formats.ts";
 import type { Layout, PackedTensor } from "../../quant/layouts/layout.ts";
-import { architectureOf } from "../architectures.ts";
-import type { WeightShape } from "../architectures/llama.ts";
+import type { WeightRole } from "../architecture.ts";
+import { weightsOf } from "../architectures.ts";
+import type { LlamaConfig } from "../architectures/llama.ts";
 import { isForCaller, type ModelSource, rowsOf, type TensorSource } from "./checkpoint.ts";
 import { assertFinite } from "./non_finite_weight.ts";
 import { type StreamDigest, type StreamHash, StreamHashes } from "./stream_hashes.ts";
@@ -56,9 +57,9 @@ export class BaseHash implements Disposable {
     const { config, tensors } = source;
     this.#source = source;
     this.#weights = new Map(
-      architectureOf(config).weights(config).flatMap(({ name, kind }) => {
+      weightsOf(config).flatMap(({ name, role }) => {
         const tensor = tensors.get(name);
-        return tensor ? [[name, { tensor, format: loadedFormat(kind, tensor.format) }]] : [];
+        return tensor ? [[name, { tensor, format: loadedFormat(role, tensor.format) }]] : [];
       }),
     );
     const bytes = [...this.#weights.values()].map(({ tensor }) => bytesOf(tensor));
@@ -199,7 +200,9 @@ export async function olderFingerprint({ config, ...source }: HashedModel): Prom
       keys.filter((key) => key in from).sort().map((key) => [key, Reflect.get(from, key)]),
     );
   hash.update(entries(config, OLDER_CONFIG));
-  if (config.ropeScaling) hash.update(entries(config.ropeScaling, OLDER_SCALING));
+  // All models were Llamas then.
+  const { ropeScaling } = config as Partial<LlamaConfig>;
+  if (ropeScaling) hash.update(entries(ropeScaling, OLDER_SCALING));
   if (source.ropeFactors) hash.update(source.ropeFactors);
   for (const name of [...source.tensors.keys()].sort()) {
     const tensor = source.tensors.get(name)!;
@@ -253,9 +256,9 @@ interface Weight {
   readonly format: Format;
 }
 
-/** The format in which a weight of this kind lies on the device: gains of norms become f32. */
-export function loadedFormat(kind: WeightShape["kind"], format: Format): Format {
-  return kind === "norm" ? F32 : format;
+/** The format in which a weight of this role lies on the device: gains of norms and biases become f32. */
+export function loadedFormat(role: WeightRole, format: Format): Format {
+  return role === "norm" || role === "bias" ? F32 : format;
 }
 
 /** Rows as they lie on the device. */

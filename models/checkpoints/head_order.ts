@@ -7,12 +7,14 @@
 
 import { type PackedTensor, planeWords } from "../../quant/layouts/layout.ts";
 import { halves } from "../../quant/layouts/planes.ts";
-import type { ModelConfig } from "../model_config.ts";
+import type { Weight } from "../architecture.ts";
 
-/** How many heads the rows of a tensor are, if they are rotated; else 0. */
-export function headsOf(name: string, config: ModelConfig): number {
-  if (name.endsWith(".attn_q.weight")) return config.heads;
-  return name.endsWith(".attn_k.weight") ? config.keyValueHeads : 0;
+/**
+ * How many heads of a weight must be reordered for a file in whose convention the elements of a rotated pair lie side by side (GGUF) or
+ * not; 0 for none.
+ */
+export function headsToReorder({ rotary }: Pick<Weight, "rotary">, interleaved: boolean): number {
+  return rotary && rotary.interleaved !== interleaved ? rotary.heads : 0;
 }
 
 /**

@@ -1,6 +1,5 @@
 /**
- * Divisors of the rotary frequencies: the form that GGUF files have for the scaling of Llama 3 (`rope_freqs.weight`), and the way between it
- * and the `rope_scaling` of a folder.
+ * Divisors of the rotary frequencies in a GGUF file.
  *
  * @module
  */
@@ -8,16 +7,8 @@
 import { decode } from "../../quant/layouts/decode.ts";
 import { formatOfGgufTensor, type GgufTensor } from "../../quant/files/gguf.ts";
 import type { ByteSource } from "../../quant/files/byte_source.ts";
-import type { ModelConfig, RopeScaling } from "../model_config.ts";
-import { scaledFrequency, unscaledFrequencies } from "../rope_table.ts";
-
-/** What the tensor is called in GGUF files. */
-export const ROPE_FACTORS_NAME = "rope_freqs.weight";
 
 const DENSE_TYPES = ["F32", "F16", "BF16"];
-/** What computing in f32 makes of a share between 0 and 1. */
-const SHARE_ERROR = 2e-6;
-const USUAL = { lowFrequencyFactor: 1, highFrequencyFactor: 4 };
 
 /**
  * The divisors in a GGUF file's tensor, one for each rotated pair of a head.
@@ -26,7 +17,7 @@ const USUAL = { lowFrequencyFactor: 1, highFrequencyFactor: 4 };
  */
 export async function readRopeFactors(
   tensor: GgufTensor & { readonly source: ByteSource },
-  { headDimension }: ModelConfig,
+  { headDimension }: { readonly headDimension: number },
 ): Promise<Float32Array<ArrayBuffer>> {
   const attempt = `Cannot load tensor "${tensor.name}"`;
   const pairs = headDimension / 2;
@@ -54,141 +45,4 @@ export async function readRopeFactors(
     );
   }
   return factors;
-}
-
-/**
- * The divisors that a GGUF file needs to have the scaling of a configuration, as llama.cpp's converter writes them for `"llama3"`: 1 for
- * short wavelengths, the factor for long ones, between them what lies between. Undefined where no tensor is needed: without
- * scaling, and for `"linear"`, which has metadata.
- *
- * @example Short wavelengths stay, long ones are divided
- * ```ts
- * import { configFromHuggingFace, ropeFactorsOf } from "@qzo/qzo/models";
- * import { assertEquals } from "@std/assert";
- *
- * const config = configFromHuggingFace({
- *   model_type: "llama", hidden_size: 64, intermediate_size: 160, num_hidden_layers: 2,
- *   num_attention_heads: 4, vocab_size: 256, max_position_embeddings: 512,
- *   rope_scaling: {
- *     rope_type: "llama3", factor: 8, low_freq_factor: 1, high_freq_factor: 4, original_max_position_embeddings: 64,
- *   },
- * });
- * assertEquals(ropeFactorsOf(config)?.[0], 1);
- * assertEquals(ropeFactorsOf(config)?.at(-1), 8);
- * ```
- */
-export function ropeFactorsOf(config: ModelConfig): Float32Array<ArrayBuffer> | undefined {
-  if (config.ropeScaling?.type !== "llama3") return undefined;
-  return Float32Array.from(
-    unscaledFrequencies(config),
-    (frequency) => frequency / scaledFrequency(frequency, config.ropeScaling),
-  );
-}
-
-/**
- * The scaling that has these divisors, if one has: none, linear, or Llama 3's. Which factors of frequency and which context were meant
- * does not follow from divisors; any that give them are as good.
- *
- * @throws {RangeError} When they are none of a scaling that `config.json` can name.
- */
-export function scalingOfRopeFactors(
-  config: ModelConfig,
-  factors: Float32Array,
-): RopeScaling | undefined {
-  const before = config.ropeScaling?.factor ?? 1;
-  const largest = factors.reduce((most, value) => Math.max(most, value), 0);
-  if (factors.every((value) => value === largest)) {
-    return largest * before === 1 ? undefined : { type: "linear", factor: largest * before };
-  }
-  const found = before === 1
-    ? factorsNear(largest).map((factor) => llama3Of(config, factors, factor)).find((it) => it)
-    : undefined;
-  if (found) return found;
-  throw new RangeError(
-    `Cannot write "${ROPE_FACTORS_NAME}" into a folder: its ${factors.length} divisors from ${
-      factors[0]
-    } to ${
-      factors.at(-1)
-    } are not those of a llama3 or linear rope_scaling; write a .gguf file instead`,
-  );
-}
-
-/** The largest divisor is the factor, unless even the longest wavelength lies between the borders. */
-function factorsNear(largest: number): number[] {
-  const usual = [2, 4, 8, 16, 32, 64].filter((factor) => factor > largest);
-  const whole = Math.round(largest);
-  return Math.abs(whole / largest - 1) < 1e-6 ? [whole, ...usual] : [largest, ...usual];
-}
-
-/** Shares of the unscaled frequency rise as a straight line in frequency, from 0 to 1: two points between tell which. */
-function llama3Of(
-  config: ModelConfig,
-  factors: Float32Array,
-  factor: number,
-): RopeScaling | undefined {
-  const frequencies = unscaledFrequencies(config);
-  const shares = Float64Array.from(factors, (it) => (1 / it - 1 / factor) / (1 - 1 / factor));
-  const agrees = (scaling: RopeScaling): boolean =>
-    frequencies.every((frequency, i) => {
-      const share = (scaledFrequency(frequency, scaling) / frequency - 1 / factor) /
-        (1 - 1 / factor);
-      return Math.abs(share - shares[i]) <= SHARE_ERROR;
-    });
-  return candidates(config.context, frequencies, shares)
-    .map((it): RopeScaling => ({ type: "llama3", factor, ...it })).find(agrees);
-}
-
-type Borders = Required<
-  Pick<RopeScaling, "lowFrequencyFactor" | "highFrequencyFactor" | "originalContext">
->;
-
-/** Those that the published models have first; borders that are no round numbers last. */
-function candidates(context: number, frequencies: Float64Array, shares: Float64Array): Borders[] {
-  const between = [...shares.keys()]
-    .filter((i) => shares[i] > SHARE_ERROR && shares[i] < 1 - SHARE_ERROR);
-  const turn = 2 * Math.PI;
-  /** Shares go from 0 to 1 between two frequencies. */
-  const borders = (zero: number, one: number, originalContext: number, low?: number): Borders[] => {
-    const lowFrequencyFactor = low ?? originalContext * zero / turn;
-    const exact = lowFrequencyFactor + originalContext * (one - zero) / turn;
-    const highs = low === undefined ? [exact] : [Math.round(exact), round3(exact), exact];
-    return highs.filter((high) => high > lowFrequencyFactor && lowFrequencyFactor > 0)
-      .map((highFrequencyFactor) => ({ lowFrequencyFactor, highFrequencyFactor, originalContext }));
-  };
-  // Frequencies fall from pair to pair: the last that stays, and the first that is divided by the whole factor.
-  const stays = frequencies[shares.findLastIndex((share) => share >= 1 - SHARE_ERROR)] ?? Infinity;
-  const whole = frequencies[shares.findIndex((share) => share <= SHARE_ERROR)] ?? 0;
-  const { lowFrequencyFactor: low, highFrequencyFactor: high } = USUAL;
-  if (between.length === 0) {
-    const contexts = Array.from({ length: 25 }, (_, power) => 2 ** power);
-    const third = (stays / whole) ** (1 / 3);
-    return [
-      ...contexts.map((originalContext) => ({ ...USUAL, originalContext })),
-      ...borders(whole * third, stays / third, context),
-    ];
-  }
-  const [i, k] = [between[0], between.at(-1)!];
-  const wanted = (low + shares[i] * (high - low)) * turn / frequencies[i];
-  const usual = { ...USUAL, originalContext: Math.max(1, Math.round(wanted)) };
-  if (i === k) {
-    // Any line through the one point that is at its ends before the neighbours.
-    const [frequency, share] = [frequencies[i], shares[i]];
-    const least = Math.max(whole, (frequency / share - stays) / (1 / share - 1));
-    const zero = (least + frequency) / 2;
-    return [usual, ...borders(zero, zero + (frequency - zero) / share, context)];
-  }
-  const slope = (shares[i] - shares[k]) / (frequencies[i] - frequencies[k]);
-  const zero = frequencies[k] - shares[k] / slope;
-  const one = zero + 1 / slope;
-  return [
-    usual,
-    ...[1, 2, 4, 8, 16, 32].flatMap((it) =>
-      borders(zero, one, Math.max(1, Math.round(it * turn / zero)), it)
-    ),
-    ...borders(zero, one, context),
-  ];
-}
-
-function round3(value: number): number {
-  return Math.round(value * 1e3) / 1e3;
 }

@@ -5,9 +5,8 @@
  * @module
  */
 
-import { architectureOf } from "../architectures.ts";
 import type { ModelConfig } from "../model_config.ts";
-import { huggingFaceName } from "../weight_names.ts";
+import type { FolderNames } from "./folder_names.ts";
 import { bytesOf } from "./hugging_face/stored_planes.ts";
 import type { StoredTensorPlace } from "./hugging_face/stored_tensors.ts";
 
@@ -36,7 +35,7 @@ export class ClaimedTensors extends Map<string, StoredTensorPlace> {
 
 /** What to do with tensors that have no place in the forward. */
 interface Rule {
-  readonly matches: (name: string, config: ModelConfig) => boolean;
+  readonly matches: (name: string, config: ModelConfig, names: FolderNames) => boolean;
   /** In a note: what is left out and why. `""`: not worth a note. */
   readonly leftOut?: string;
   /** In an error: what they are, and what to do. */
@@ -73,12 +72,12 @@ const RULES: readonly Rule[] = [
     leftOut: "tables of rotary frequencies, which are made anew, as transformers does",
   },
   {
-    matches: (name, { layers }) =>
-      Number(/^model\.layers\.(\d+)\./.exec(name)?.[1] ?? -1) >= layers,
+    matches: (name, { layers }, { layerOf }) => (layerOf(name) ?? -1) >= layers,
     leftOut: "", // noted by layers_left_out.ts
   },
   {
-    matches: (name, { tiedHead }) => tiedHead && /^lm_head\./.test(name),
+    matches: (name, { tiedHead }, { head }) =>
+      tiedHead && head !== undefined && moduleOf(name) === moduleOf(head),
     leftOut: "the head, which tie_word_embeddings makes the same as the embedding",
   },
   {
@@ -111,6 +110,7 @@ export async function notesOfUnclaimed(
   what: string,
   tensors: ClaimedTensors,
   config: ModelConfig,
+  names: FolderNames,
 ): Promise<string[]> {
   const unclaimed: string[] = [];
   for (const name of tensors.unclaimed) {
@@ -121,17 +121,14 @@ export async function notesOfUnclaimed(
   }
   const groups = Map.groupBy(
     unclaimed,
-    (name) => RULES.find(({ matches }) => matches(name, config))!,
+    (name) => RULES.find(({ matches }) => matches(name, config, names))!,
   );
   // Rules are in the order of what explains most.
   for (const rule of RULES) {
-    const names = groups.get(rule);
-    if (names && rule.refused) throw new RangeError(refusal(what, names, rule.refused));
+    const found = groups.get(rule);
+    if (found && rule.refused) throw new RangeError(refusal(what, found, rule.refused));
   }
-  return RULES.flatMap((rule) => {
-    const names = groups.get(rule);
-    return names ? leftOut(rule.leftOut ?? "", names) : [];
-  });
+  return RULES.flatMap((rule) => leftOut(rule.leftOut ?? "", groups.get(rule) ?? []));
 }
 
 /**
@@ -156,6 +153,7 @@ export function strangers(
   module: string,
   tensors: ClaimedTensors,
   config: ModelConfig,
+  names: FolderNames,
 ): string {
   const planes = [...tensors.keys()].filter((name) => name.startsWith(`${module}.`));
   if (planes.some((name) => PLANE.test(name))) {
@@ -165,15 +163,16 @@ export function strangers(
         : ", and no settings that say how: config.json has no quantization_config, and there is no quantize_config.json or quant_config.json. Copy them from where the model comes from"
     }`;
   }
-  const known = new Set(
-    architectureOf(config).weights(config).map(({ name }) =>
-      huggingFaceName(name.replace(/\.weight$/, ""))
-    ),
-  );
-  const unknown = tensors.unclaimed.filter((name) => !known.has(name.replace(/\.\w+$/, "")));
+  const known = new Set([...names.weights.keys()].map(moduleOf));
+  const unknown = tensors.unclaimed.filter((name) => !known.has(moduleOf(name)));
   return unknown.length === 0
     ? ""
     : `; what it has and the architecture "${config.architecture}" does not know: ${few(unknown)}`;
+}
+
+/** A tensor's name without its last part. */
+function moduleOf(name: string): string {
+  return name.replace(/\.\w+$/, "");
 }
 
 /** A note, if there is something to say and somebody to say it of. */

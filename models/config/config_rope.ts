@@ -204,3 +204,22 @@ function settingsOf(
     },
   };
 }
+
+/** The keys of `config.json` that {@linkcode ropeSettings} reads a scaling from; none for none. */
+export function ropeSettingsAsJson(scaling: RopeScaling | undefined): Fields {
+  if (!scaling) return {};
+  const { type, factor, lowFrequencyFactor, highFrequencyFactor, originalContext } = scaling;
+  return {
+    rope_scaling: {
+      rope_type: type,
+      factor,
+      ...(type === "llama3"
+        ? {
+          low_freq_factor: lowFrequencyFactor,
+          high_freq_factor: highFrequencyFactor,
+          original_max_position_embeddings: originalContext,
+        }
+        : {}),
+    },
+  };
+}

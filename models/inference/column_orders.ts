@@ -6,6 +6,7 @@
  */
 
 import { gatherColumns, type Gpu, type Graph, Storage, type Value } from "../../kernels/mod.ts";
+import type { Hidden } from "../recorder.ts";
 import type { TensorSource } from "../checkpoints/checkpoint.ts";
 
 /** Orders on the device by the matrices that need them. */
@@ -39,8 +40,8 @@ export class ColumnOrders implements Disposable {
   }
 
   /** The function that gives a matrix its input: as it is, or gathered. */
-  inputs(graph: Graph): (input: Value, tensor: string) => Value {
-    let last: { input: Value; order: Storage; output: Value } | undefined;
+  inputs(graph: Graph): (input: Hidden, tensor: string) => Hidden {
+    let last: { input: Hidden; order: Storage; output: Value } | undefined;
     return (input, tensor) => {
       const order = this.#byTensor.get(tensor);
       if (!order) return input;

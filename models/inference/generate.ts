@@ -19,7 +19,7 @@ import {
 } from "../../kernels/mod.ts";
 import { masterSeed, threefry2x32 } from "../../optim/directions/noise.ts";
 import { recordLogits } from "../forward.ts";
-import type { KeyValueCache } from "../architectures/llama.ts";
+import type { KeyValueCache } from "../recorder.ts";
 import { assertNotDisposed, type Model } from "./model.ts";
 import { streamDecoder } from "../tokenizers/tokenizer_stream.ts";
 

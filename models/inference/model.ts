@@ -21,7 +21,6 @@ import {
 } from "../checkpoints/fingerprint.ts";
 import type { ForwardModel } from "../forward.ts";
 import { assertFinite, whyNotFinite } from "../checkpoints/non_finite_weight.ts";
-import { ropeTable } from "../rope_table.ts";
 import { type ModelSource, rowsOf, type TensorSource } from "../checkpoints/checkpoint.ts";
 import type { Tokenizer } from "../tokenizers/tokenizer.ts";
 
@@ -63,8 +62,8 @@ export class Model implements ModelPlan, BaseIdentity, Disposable {
   readonly config: ModelConfig;
   /** By GGUF name. */
   readonly tensors: ReadonlyMap<string, DeviceTensor>;
-  /** `[positions][pairs](cos, sin)`. */
-  readonly ropeTable: Storage;
+  /** Tables of the architecture by name. */
+  readonly constants: ReadonlyMap<string, Storage>;
   /** Of matrices whose columns are not in their place. */
   readonly columnOrders: ColumnOrders;
   /** Tensors whose files have zero points as integers, so that trained ones cannot go back. */
@@ -98,7 +97,7 @@ export class Model implements ModelPlan, BaseIdentity, Disposable {
     this.gpu = gpu;
     this.config = plan.config;
     this.tensors = plan.tensors;
-    this.ropeTable = plan.ropeTable;
+    this.constants = plan.constants;
     this.columnOrders = plan.columnOrders;
     this.integerMinima = plan.integerMinima;
     this.maxPositions = plan.maxPositions;
@@ -124,7 +123,7 @@ export class Model implements ModelPlan, BaseIdentity, Disposable {
   [Symbol.dispose](): void {
     this.#disposed = true;
     for (const tensor of this.tensors.values()) tensor[Symbol.dispose]();
-    this.ropeTable[Symbol.dispose]();
+    for (const table of this.constants.values()) table[Symbol.dispose]();
     this.columnOrders[Symbol.dispose]();
   }
 }
@@ -148,7 +147,11 @@ function stillOpen(error: unknown): never {
   );
 }
 
-/** The tensors of `source` as they will lie on a device, not allocated. Gains of norms become f32. */
+/**
+ * The tensors of `source` as they will lie on a device, not allocated. Gains of norms and biases become f32.
+ *
+ * @throws {RangeError} When a tensor is missing or does not fit the device, or `maxPositions` is more than there are learned positions
+ */
 export function planModel(
   source: Pick<ModelSource, "config" | "tensors">,
   device: { readonly adapterClass: AdapterClass; readonly maxBinding: number },
@@ -157,10 +160,16 @@ export function planModel(
   const { config } = source;
   integerWithin("a model's plan", "maxPositions", maxPositions, 1, MOST_POSITIONS);
   const tensors = new Map<string, DeviceTensor>();
-  for (const { name, kind } of architectureOf(config).weights(config)) {
+  const architecture = architectureOf(config);
+  for (const { name, role } of architecture.weights(config)) {
     const tensor = source.tensors.get(name);
     if (!tensor) throw new RangeError(`Cannot plan a model: it has no tensor "${name}"`);
-    const { layout } = loadedFormat(kind, tensor.format);
+    if (role === "positions" && maxPositions > config.context) {
+      throw new RangeError(
+        `Cannot plan a model for ${maxPositions} positions: "${name}" has ${config.context} learned ones`,
+      );
+    }
+    const { layout } = loadedFormat(role, tensor.format);
     tensors.set(
       name,
       new DeviceTensor(name, layout, tensor.rows, tensor.columns, device.maxBinding),
@@ -169,7 +178,11 @@ export function planModel(
   return {
     config,
     tensors,
-    ropeTable: new Storage("rope table", maxPositions * config.headDimension * 4, "weights"),
+    constants: new Map(
+      Object.entries(architecture.constants?.(config, maxPositions) ?? {}).map(
+        ([name, { words }]) => [name, new Storage(`${name} table`, words * 4, "weights")],
+      ),
+    ),
     columnOrders: new ColumnOrders(source.tensors.values()),
     integerMinima: new Set(
       [...source.tensors.values()].filter(({ stored, format }) =>
@@ -195,11 +208,12 @@ export async function loadModel(
   const { maxPositions, onProgress, signal } = options;
   const plan = planModel(source, gpu, maxPositions);
   const { tensors, columnOrders } = plan;
-  const table = ropeTable(source.config, plan.maxPositions, source.ropeFactors);
   using hash = new BaseHash(source);
   using held = new DisposableStack();
-  for (const part of [...tensors.values(), plan.ropeTable, columnOrders]) held.use(part);
-  gpu.write(plan.ropeTable.allocate(gpu).buffer, table);
+  for (const part of [...tensors.values(), ...plan.constants.values(), columnOrders]) {
+    held.use(part);
+  }
+  loadConstants(gpu, plan, source);
   columnOrders.load(gpu);
   let done = 0;
   for await (const name of loadTensors(gpu, source.tensors, tensors.values(), { signal, hash })) {
@@ -211,6 +225,18 @@ export async function loadModel(
   rememberFingerprint(source, fingerprint);
   held.move();
   return new Model(gpu, plan, source, fingerprint);
+}
+
+/** Makes the architecture's tables and writes them to the device. */
+export function loadConstants(
+  gpu: Gpu,
+  { constants, maxPositions }: ModelPlan,
+  { config, ropeFactors }: Pick<ModelSource, "config" | "ropeFactors">,
+): void {
+  const made = architectureOf(config).constants?.(config, maxPositions, ropeFactors) ?? {};
+  for (const [name, storage] of constants) {
+    gpu.write(storage.allocate(gpu).buffer, made[name].values());
+  }
 }
 
 /**

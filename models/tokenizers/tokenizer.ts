@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { defaultTemplate } from "../checkpoints/chat_templates.ts";
+import { defaultTemplate } from "./chat_templates.ts";
 import { type SpecialTokenFiles, type SpecialTokens, specialTokensOf } from "./special_tokens.ts";
 import { tokenFinder } from "./tokenizer_added.ts";
 import type { TokenizerJson } from "./tokenizer_check.ts";

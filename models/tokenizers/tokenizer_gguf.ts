@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { templatesOfGguf, templateValue } from "../checkpoints/chat_templates.ts";
+import { templatesOfGguf, templateValue } from "./chat_templates.ts";
 import { endsOf, Entries, tokenType, typesOf, unreadEntries } from "./tokenizer_gguf_entries.ts";
 import { preTokenizerOf } from "./tokenizer_pre.ts";
 import { mergesOfScores, orderOfScores } from "./tokenizer_scores.ts";

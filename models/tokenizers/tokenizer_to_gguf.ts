@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { otherTemplates, templatesToGguf } from "../checkpoints/chat_templates.ts";
+import { otherTemplates, templatesToGguf } from "./chat_templates.ts";
 import type { TokenizerJson } from "./tokenizer_check.ts";
 import { record } from "./tokenizer_record.ts";
 import { tokenType } from "./tokenizer_gguf_entries.ts";

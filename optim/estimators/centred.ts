@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { integerWithin, positive } from "../check.ts";
 import type { Estimator } from "./estimator.ts";
+import { assertOptions, magnitude } from "../options.ts";
 
 /** Arguments of {@linkcode centred}. */
 export interface CentredOptions {
@@ -35,11 +35,13 @@ export interface CentredOptions {
  * assertEquals(estimator.derivatives(hostOps, [2.5, 0.5]), [4, -4]);
  * ```
  */
-export function centred(
-  { epsilon = 1e-3, queries = 16, base = false }: CentredOptions = {},
-): Estimator {
-  positive("centred", "epsilon", epsilon);
-  integerWithin("centred", "queries", queries, 2, 1023);
+export function centred(options: CentredOptions = {}): Estimator {
+  assertOptions("make centred", options, {
+    epsilon: magnitude,
+    queries: { min: 2, max: 1023, whole: true },
+    base: { flag: true },
+  });
+  const { epsilon = 1e-3, queries = 16, base = false } = options;
   const along = Array.from({ length: queries }, (_, direction) => ({
     direction,
     amplitude: epsilon,

@@ -3,13 +3,8 @@
  *
  * @module
  */
-import { assertOptions } from "../options.ts";
 import type { Estimator, Radius } from "./estimator.ts";
-import { type NamedOptions, namedRules } from "../named/named.ts";
-import { type Optimiser, optimiser } from "../optimiser.ts";
-import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
 import type { Seed } from "../directions/seed.ts";
-import { spsa } from "./spsa.ts";
 import { threefry2x32 } from "../directions/threefry.ts";
 
 /** `K(r) = r (a + b r^2 + c r^4)`: `E[r K(r)] = 1` for r uniform from -1 to 1, and `E[r^j K(r)] = 0` for other j below the order. */
@@ -74,38 +69,4 @@ export function kernelSmoothed(estimator: Estimator, order: number = 2): Estimat
       return { factor, weight: smoothingKernel(order, factor) };
     },
   };
-}
-
-/** Arguments of {@linkcode kerzoo}. */
-export interface KerzooOptions extends NamedOptions {
-  /** Order of smoothness that the kernel is for: 2, 4 or 6; 2 by default. */
-  readonly smoothness?: number;
-}
-
-/**
- * KerZOO: two-sided at a random radius, weighted by its kernel, see {@linkcode kernelSmoothed}. Epsilon 1e-3, learning rate 1e-6.
- *
- * Departures: the paper's constant factor is part of the learning rate; one radius a direction. Of the paper only summaries were read.
- *
- * Source: KerZOO (arXiv 2505.18886).
- *
- * @example Each step looks as far as its seed says, on both sides alike
- * ```ts
- * import { kerzoo, Session } from "@qzo/qzo/optim";
- * import { assert, assertEquals } from "@std/assert";
- *
- * const optimiser = kerzoo({ epsilon: 1, distribution: "rademacher" });
- * const [[plus], [minus]] = new Session({ parameters: [0], optimiser }).ask();
- * assertEquals(plus, -minus);
- * assert(Math.abs(plus) < 1);
- * ```
- */
-export function kerzoo(options: KerzooOptions = {}): Optimiser {
-  assertOptions("make kerzoo", options, { ...namedRules, smoothness: "any" });
-  return optimiser({
-    ...options,
-    name: "kerzoo",
-    estimator: kernelSmoothed(spsa(options), options.smoothness),
-    transformations: [scaleBySchedule(options.learningRate ?? 1e-6)],
-  });
 }

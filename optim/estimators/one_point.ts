@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { integerWithin, positive } from "../check.ts";
 import type { Estimator } from "./estimator.ts";
+import { assertOptions, directions, magnitude } from "../options.ts";
 
 /** Arguments of {@linkcode onePoint}. */
 export interface OnePointOptions {
@@ -29,9 +29,9 @@ export interface OnePointOptions {
  * assertEquals(onePoint({ epsilon: 0.5 }).derivatives(hostOps, [3]), [6]);
  * ```
  */
-export function onePoint({ epsilon = 1e-3, queries = 1 }: OnePointOptions = {}): Estimator {
-  positive("onePoint", "epsilon", epsilon);
-  integerWithin("onePoint", "queries", queries, 1, 1024);
+export function onePoint(options: OnePointOptions = {}): Estimator {
+  assertOptions("make onePoint", options, { epsilon: magnitude, queries: directions });
+  const { epsilon = 1e-3, queries = 1 } = options;
   return {
     name: "onePoint",
     parameters: { epsilon, queries },

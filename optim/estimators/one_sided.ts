@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { integerWithin, positive } from "../check.ts";
 import type { Estimator } from "./estimator.ts";
+import { assertOptions, directions, magnitude } from "../options.ts";
 
 /** Arguments of {@linkcode oneSided}. */
 export interface OneSidedOptions {
@@ -28,9 +28,9 @@ export interface OneSidedOptions {
  * assertAlmostEquals(estimator.derivatives(hostOps, [1, 2.5, 1])[0], 3);
  * ```
  */
-export function oneSided({ epsilon = 1e-3, queries = 1 }: OneSidedOptions = {}): Estimator {
-  positive("oneSided", "epsilon", epsilon);
-  integerWithin("oneSided", "queries", queries, 1, 1024);
+export function oneSided(options: OneSidedOptions = {}): Estimator {
+  assertOptions("make oneSided", options, { epsilon: magnitude, queries: directions });
+  const { epsilon = 1e-3, queries = 1 } = options;
   return {
     name: "oneSided",
     parameters: { epsilon, queries },

@@ -3,13 +3,9 @@
  *
  * @module
  */
-import { assertOptions } from "../options.ts";
-import { integerWithin, positive } from "../check.ts";
 import type { Estimator } from "./estimator.ts";
-import { type NamedOptions, namedRules } from "../named/named.ts";
+import { assertOptions, magnitude, type NumberRule } from "../options.ts";
 import type { Ops } from "../algebra/ops.ts";
-import { type Optimiser, optimiser } from "../optimiser.ts";
-import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
 
 /** For each loss, how many of the others are lower; of equal ones the first counts as lower. */
 function ranks<T>(o: Ops<T>, losses: readonly T[]): T[] {
@@ -26,6 +22,9 @@ function ranks<T>(o: Ops<T>, losses: readonly T[]): T[] {
 function sum<T>(o: Ops<T>, values: readonly T[]): T {
   return values.reduce((total, value) => o.add(total, value));
 }
+
+/** Candidates that are ranked by each other. */
+const pool: NumberRule = { min: 2, max: 64, whole: true };
 
 /** Arguments of {@linkcode bestOf}. */
 export interface BestOfOptions {
@@ -52,9 +51,9 @@ export interface BestOfOptions {
  * assertEquals(estimator.derivatives(hostOps, [3, 4, 2]), [0, -4]);
  * ```
  */
-export function bestOf({ epsilon = 1e-3, candidates = 8 }: BestOfOptions = {}): Estimator {
-  positive("bestOf", "epsilon", epsilon);
-  integerWithin("bestOf", "candidates", candidates, 2, 64);
+export function bestOf(options: BestOfOptions = {}): Estimator {
+  assertOptions("make bestOf", options, { epsilon: magnitude, candidates: pool });
+  const { epsilon = 1e-3, candidates = 8 } = options;
   return {
     name: "bestOf",
     parameters: { epsilon, candidates },
@@ -96,13 +95,14 @@ export interface ContrastOfOptions extends BestOfOptions {
  * assertEquals(estimator.derivatives(hostOps, [4, 2]), [8, -8]);
  * ```
  */
-export function contrastOf(
-  { epsilon = 1e-3, candidates = 8, top = 1, bottom = 1 }: ContrastOfOptions = {},
-): Estimator {
-  positive("contrastOf", "epsilon", epsilon);
-  integerWithin("contrastOf", "candidates", candidates, 2, 64);
-  integerWithin("contrastOf", "top", top, 1, candidates - 1);
-  integerWithin("contrastOf", "bottom", bottom, 1, candidates - top);
+export function contrastOf(options: ContrastOfOptions = {}): Estimator {
+  const { epsilon = 1e-3, candidates = 8, top = 1, bottom = 1 } = options;
+  assertOptions("make contrastOf", options, {
+    epsilon: magnitude,
+    candidates: pool,
+    top: { min: 1, max: candidates - 1, whole: true },
+    bottom: { min: 1, max: candidates - top, whole: true },
+  });
   return {
     name: "contrastOf",
     parameters: { epsilon, candidates, top, bottom },
@@ -132,68 +132,4 @@ export function contrastOf(
       return shares.map((share) => o.mul(derivative, share));
     },
   };
-}
-
-/**
- * MeZO-Greedy: moves along the best of 8 candidates, see {@linkcode bestOf}; `queries` are the candidates. Epsilon 1e-3, learning
- * rate 1e-6.
- *
- * Departures: the derivative along the best is the one-sided one that chose it, where the paper takes two more evaluations, so that a
- * step is one pass. Size of the pool and learning rate are ours: of the paper only summaries were read.
- *
- * Source: arXiv 2601.04710.
- *
- * @example Nine forwards, one direction that moves
- * ```ts
- * import { mezoGreedy, scalarStep } from "@qzo/qzo/optim";
- * import { assertEquals } from "@std/assert";
- *
- * const rule = mezoGreedy({ queries: 3 });
- * const { coefficients } = scalarStep(rule, [3, 5, 2, 2], [], rule.transformation.inputs(0));
- * assertEquals(coefficients.map((c) => c !== 0), [false, true, false]);
- * ```
- */
-export function mezoGreedy(options: NamedOptions = {}): Optimiser {
-  assertOptions("make mezoGreedy", options, namedRules);
-  return optimiser({
-    ...options,
-    name: "mezoGreedy",
-    estimator: bestOf({ epsilon: options.epsilon, candidates: options.queries }),
-    transformations: [scaleBySchedule(options.learningRate ?? 1e-6)],
-  });
-}
-
-/** Arguments of {@linkcode mezoGv}. */
-export interface MezoGvOptions extends NamedOptions {
-  /** Candidates of the lowest losses; a quarter of them by default. */
-  readonly top?: number;
-}
-
-/**
- * MeZO-GV: moves along the mean of the best candidates minus the mean of all others, see {@linkcode contrastOf}; `queries` are the
- * candidates, 8 by default. Epsilon 1e-3, learning rate 1e-6.
- *
- * Departures: as of {@linkcode mezoGreedy}.
- *
- * Source: arXiv 2601.04710.
- *
- * @example Eight forwards, all of which move
- * ```ts
- * import { mezoGv } from "@qzo/qzo/optim";
- * import { assertEquals } from "@std/assert";
- *
- * const { branches, parameters } = mezoGv().estimator;
- * assertEquals([branches.length, parameters.top, parameters.bottom], [8, 2, 6]);
- * ```
- */
-export function mezoGv(options: MezoGvOptions = {}): Optimiser {
-  assertOptions("make mezoGv", options, { ...namedRules, top: "any" });
-  const { epsilon, queries: candidates = 8, learningRate = 1e-6 } = options;
-  const { top = Math.max(1, Math.floor(candidates / 4)) } = options;
-  return optimiser({
-    ...options,
-    name: "mezoGv",
-    estimator: contrastOf({ epsilon, candidates, top, bottom: candidates - top }),
-    transformations: [scaleBySchedule(learningRate)],
-  });
 }

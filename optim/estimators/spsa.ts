@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { integerWithin, positive } from "../check.ts";
 import type { Estimator } from "./estimator.ts";
+import { assertOptions, directions, magnitude } from "../options.ts";
 
 /** Arguments of {@linkcode spsa}. */
 export interface SpsaOptions {
@@ -30,9 +30,9 @@ export interface SpsaOptions {
  * assertAlmostEquals(estimator.derivatives(hostOps, [4.5, 1.5])[0], 3);
  * ```
  */
-export function spsa({ epsilon = 1e-3, queries = 1 }: SpsaOptions = {}): Estimator {
-  positive("spsa", "epsilon", epsilon);
-  integerWithin("spsa", "queries", queries, 1, 1024);
+export function spsa(options: SpsaOptions = {}): Estimator {
+  assertOptions("make spsa", options, { epsilon: magnitude, queries: directions });
+  const { epsilon = 1e-3, queries = 1 } = options;
   return {
     name: "spsa",
     parameters: { epsilon, queries },

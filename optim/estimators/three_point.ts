@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { positive } from "../check.ts";
 import type { Estimator } from "./estimator.ts";
+import { assertOptions, magnitude } from "../options.ts";
 
 /** Arguments of {@linkcode threePoint}. */
 export interface ThreePointOptions {
@@ -28,8 +28,9 @@ export interface ThreePointOptions {
  * assertEquals(threePoint({ epsilon: 0.5 }).derivatives(hostOps, [1, 2, 4]), [0]);
  * ```
  */
-export function threePoint({ epsilon = 1e-3 }: ThreePointOptions = {}): Estimator {
-  positive("threePoint", "epsilon", epsilon);
+export function threePoint(options: ThreePointOptions = {}): Estimator {
+  assertOptions("make threePoint", options, { epsilon: magnitude });
+  const { epsilon = 1e-3 } = options;
   return {
     name: "threePoint",
     parameters: { epsilon },

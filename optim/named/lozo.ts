@@ -3,20 +3,25 @@
  *
  * @module
  */
-import { assertOptions } from "../options.ts";
-import { type NamedOptions, namedRules } from "./named.ts";
-import { type Optimiser, optimiser } from "../optimiser.ts";
-import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
+import type { OptionsOf } from "../declared_option.ts";
 import { spsa } from "../estimators/spsa.ts";
+import { named, type NamedOptimiser, type NamedOptions } from "../named_optimiser.ts";
+import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
 import { elementwise } from "../transformations/transformation.ts";
 
+/** What {@linkcode lozo} takes besides {@linkcode NamedOptions}. */
+export const LozoOptions = {
+  rank: { doc: "columns of the factors of a direction", whole: true, min: 1, max: 8, default: 4 },
+  resample: {
+    doc: "steps that share the kept factor",
+    whole: true,
+    min: 1,
+    max: 0xffffffff,
+    default: 50,
+  },
+} as const;
 /** Arguments of {@linkcode lozo}. */
-export interface LozoOptions extends NamedOptions {
-  /** Columns of the factors, 1 to 8; 4 by default. */
-  readonly rank?: number;
-  /** Steps that share the kept factor; 50 by default. */
-  readonly resample?: number;
-}
+export type LozoOptions = NamedOptions & OptionsOf<typeof LozoOptions>;
 
 /**
  * LOZO: two-sided along `z = u v` over the matrix of a tensor's scales, `u` (by row) fresh each step and `v` (by group of columns) kept
@@ -41,17 +46,18 @@ export interface LozoOptions extends NamedOptions {
  * assertEquals([sizes(1), sizes(2)], [sizes(0), sizes(0)]);
  * ```
  */
-export function lozo(options: LozoOptions = {}): Optimiser {
-  assertOptions("make lozo", options, { ...namedRules, rank: "any", resample: "any" });
-  const { rank = 4, resample: keep, learningRate = 1e-7 } = options;
-  return optimiser({
-    ...options,
-    name: "lozo",
-    estimator: spsa(options),
+export const lozo: NamedOptimiser<typeof LozoOptions> = named({
+  name: "lozo",
+  summary: "low-rank directions over the matrix of a tensor's scales",
+  source: "arXiv 2410.07698",
+  defaults: { learningRate: 1e-7 },
+  options: LozoOptions,
+  make: ({ epsilon, queries, learningRate, rank, resample: keep }) => ({
+    estimator: spsa({ epsilon, queries }),
     transformations: [
       elementwise("averageFactors", { rank }, (o, d) => o.mul(d, o.constant(1 / rank))),
       scaleBySchedule(learningRate),
     ],
     lowRank: { rank, keep },
-  });
-}
+  }),
+});

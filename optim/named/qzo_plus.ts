@@ -3,28 +3,40 @@
  *
  * @module
  */
-import { assertOptions } from "../options.ts";
-import { centreByRunningMean } from "../transformations/centre_by_running_mean.ts";
-import { type NamedOptions, namedRules } from "./named.ts";
-import { type Optimiser, optimiser } from "../optimiser.ts";
-import { limitToRms } from "../transformations/limit_to_rms.ts";
+import type { OptionsOf } from "../declared_option.ts";
 import { oneSided } from "../estimators/one_sided.ts";
+import { named, type NamedOptimiser, type NamedOptions } from "../named_optimiser.ts";
+import { centreByRunningMean } from "../transformations/centre_by_running_mean.ts";
+import { limitToRms } from "../transformations/limit_to_rms.ts";
 import { scaleByCurvature } from "../transformations/scale_by_curvature.ts";
 import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
 import { linear } from "../transformations/schedule.ts";
 
+/** What {@linkcode qzoPlus} takes besides {@linkcode NamedOptions}. */
+export const QzoPlusOptions = {
+  gainPower: {
+    doc: "power of a tensor's slope that its directions grow with, 0 for all alike",
+    min: 0,
+    max: 1,
+    default: 0,
+  },
+  largest: {
+    doc: "most that a step moves an offset, as a root mean square, before the learning rate",
+    min: 1e-18,
+    max: 1e18,
+    shown: "twice epsilon",
+    file: { min: 1e-18, max: 1000 },
+  },
+  steps: {
+    doc: "steps of the run, by the last of which a learning rate that is a number has fallen to 0",
+    whole: true,
+    min: 1,
+    shown: "it does not fall",
+    file: false,
+  },
+} as const;
 /** Arguments of {@linkcode qzoPlus}. */
-export interface QzoPlusOptions extends NamedOptions {
-  /** The size of z in a tensor is the length of its gradient to this power, 0 to 1; 0 by default: all alike. */
-  readonly gainPower?: number;
-  /** Most that a step moves an offset before the learning rate, as a root mean square; twice epsilon by default. */
-  readonly largest?: number;
-  /**
-   * Steps of the run: the learning rate falls in a straight line to 0 by the last, as it does by default in configurations, on the command line
-   * and in this library's tables. Without it, and with a schedule of your own as `learningRate`, nothing falls by itself.
-   */
-  readonly steps?: number;
-}
+export type QzoPlusOptions = NamedOptions & OptionsOf<typeof QzoPlusOptions>;
 
 /**
  * QZO+: relative offsets, one a row; 8 one-sided branches around a remembered baseline, and one unperturbed; steps scaled by the
@@ -53,27 +65,33 @@ export interface QzoPlusOptions extends NamedOptions {
  * assertEquals([directions, branches.length], [8, 9]);
  * ```
  */
-export function qzoPlus(options: QzoPlusOptions = {}): Optimiser {
-  assertOptions("make qzoPlus", options, {
-    ...namedRules,
-    gainPower: "any",
-    largest: "any",
-    steps: "any",
-  });
-  const { epsilon = 0.04, queries = 8, form = "relative" } = options;
-  const { gainPower: power = 0, largest, steps, learningRate: rate = 0.5 } = options;
-  const learningRate = steps === undefined || typeof rate !== "number"
-    ? rate
-    : linear(rate, { total: steps });
-  const rules = [centreByRunningMean({ queries }), scaleByCurvature({ epsilon, queries, largest })];
-  return optimiser({
-    ...options,
-    name: "qzoPlus",
-    estimator: oneSided({ epsilon, queries }),
-    transformations: [...rules, limitToRms(), scaleBySchedule(learningRate)],
-    ...power === 0 ? {} : { gains: { power } },
-    form,
-    span: form === "relative" ? "row" : "block",
-    projection: options.projection ?? "keep-sign",
-  });
-}
+export const qzoPlus: NamedOptimiser<typeof QzoPlusOptions> = named({
+  name: "qzoPlus",
+  summary:
+    "an offset a row, 8 one-sided branches around a remembered baseline, steps scaled by the curvature that their losses show; needs no tuning",
+  defaults: {
+    epsilon: 0.04,
+    queries: 8,
+    learningRate: 0.5,
+    form: "relative",
+    projection: "keep-sign",
+  },
+  limits: { queries: { min: 2, max: 1023 } },
+  schedule: "linear",
+  options: QzoPlusOptions,
+  make: ({ epsilon, queries, learningRate: rate, form, gainPower: power, largest, steps }) => {
+    const learningRate = steps === undefined || typeof rate !== "number"
+      ? rate
+      : linear(rate, { total: steps });
+    const rules = [
+      centreByRunningMean({ queries }),
+      scaleByCurvature({ epsilon, queries, largest }),
+    ];
+    return {
+      estimator: oneSided({ epsilon, queries }),
+      transformations: [...rules, limitToRms(), scaleBySchedule(learningRate)],
+      ...power === 0 ? {} : { gains: { power } },
+      span: form === "relative" ? "row" : "block",
+    };
+  },
+});

@@ -3,23 +3,40 @@
  *
  * @module
  */
-import { assertOptions } from "../options.ts";
-import { type NamedOptions, namedRules } from "./named.ts";
-import { type Optimiser, optimiser } from "../optimiser.ts";
-import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
+import type { OptionsOf } from "../declared_option.ts";
 import { spsa } from "../estimators/spsa.ts";
+import { named, type NamedOptimiser, type NamedOptions } from "../named_optimiser.ts";
+import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
 
+/** What {@linkcode sparseMezo} takes besides {@linkcode NamedOptions}. */
+export const SparseMezoOptions = {
+  sparsity: {
+    doc: "share of the offsets that are never trained",
+    min: 0,
+    max: 1,
+    below: true,
+    default: 0.75,
+  },
+  take: {
+    doc: "which end of the magnitudes is trained",
+    of: ["small", "large"],
+    default: "small",
+  },
+  budget: {
+    doc: "what the share is of: every tensor by itself, or all together",
+    of: ["tensor", "global"],
+    default: "tensor",
+  },
+  resample: {
+    doc: "steps until the mask is decided anew, by the values as they have moved",
+    whole: true,
+    min: 1,
+    max: 0xffffffff,
+    shown: "never",
+  },
+} as const;
 /** Arguments of {@linkcode sparseMezo}. */
-export interface SparseMezoOptions extends NamedOptions {
-  /** Share of the offsets that are never trained, from 0 to below 1; 0.75 by default. */
-  readonly sparsity?: number;
-  /** Which end of the magnitudes is trained; `"small"` by default. */
-  readonly take?: "small" | "large";
-  /** Whether every tensor keeps that share of its own, or all together; `"tensor"` by default. */
-  readonly budget?: "tensor" | "global";
-  /** Steps until the mask is decided anew, by the values as they have moved; never by default. */
-  readonly resample?: number;
-}
+export type SparseMezoOptions = NamedOptions & OptionsOf<typeof SparseMezoOptions>;
 
 /**
  * Sparse-MeZO: only offsets whose base is small are perturbed and moved. Two-sided, epsilon 1e-3, learning rate 1e-6.
@@ -41,20 +58,15 @@ export interface SparseMezoOptions extends NamedOptions {
  * assertEquals([...session.parameters()].map((x, i) => x !== [3, -1, 0.5, -8][i]), [false, true, true, false]);
  * ```
  */
-export function sparseMezo(options: SparseMezoOptions = {}): Optimiser {
-  assertOptions("make sparseMezo", options, {
-    ...namedRules,
-    sparsity: "any",
-    take: "any",
-    budget: "any",
-    resample: "any",
-  });
-  const { sparsity = 0.75, take, budget, resample: keep, learningRate = 1e-6 } = options;
-  return optimiser({
-    ...options,
-    name: "sparseMezo",
-    estimator: spsa(options),
+export const sparseMezo: NamedOptimiser<typeof SparseMezoOptions> = named({
+  name: "sparseMezo",
+  summary: "small scales alone",
+  source: "arXiv 2402.15751",
+  defaults: { learningRate: 1e-6 },
+  options: SparseMezoOptions,
+  make: ({ epsilon, queries, learningRate, sparsity, take, budget, resample: keep }) => ({
+    estimator: spsa({ epsilon, queries }),
     transformations: [scaleBySchedule(learningRate)],
     magnitude: { density: 1 - sparsity, take, budget, keep },
-  });
-}
+  }),
+});

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { integerWithin } from "../check.ts";
+import { assertNumber, assertOptions, directions as directionsRule } from "../options.ts";
 import type { Transformation } from "./transformation.ts";
 
 /**
@@ -32,11 +32,11 @@ import type { Transformation } from "./transformation.ts";
 export function accumulate(
   steps: number,
   rule: Transformation,
-  { directions = 1 }: { /** Directions of a step; 1 by default. */ readonly directions?: number } =
-    {},
+  options: { /** Directions of a step; 1 by default. */ readonly directions?: number } = {},
 ): Transformation {
-  integerWithin("accumulate", "steps", steps, 2, 65536);
-  integerWithin("accumulate", "directions", directions, 1, 1024);
+  assertNumber("make accumulate", "steps", steps, { min: 2, max: 65536, whole: true });
+  assertOptions("make accumulate", options, { directions: directionsRule });
+  const { directions = 1 } = options;
   if ((rule.hold ?? 1) > 1) {
     throw new RangeError(`Cannot make accumulate: ${rule.name} holds directions by itself`);
   }

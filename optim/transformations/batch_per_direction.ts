@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { integerWithin } from "../check.ts";
+import { assertNumber, assertOptions } from "../options.ts";
 import type { Transformation } from "./transformation.ts";
 
 /**
@@ -32,11 +32,13 @@ import type { Transformation } from "./transformation.ts";
 export function batchPerDirection(
   batches: number,
   rule: Transformation,
-  { directions = 1 }: { /** Directions of a step; 1 by default. */ readonly directions?: number } =
-    {},
+  options: { /** Directions of a step; 1 by default. */ readonly directions?: number } = {},
 ): Transformation {
-  integerWithin("batchPerDirection", "directions", directions, 1, 512);
-  integerWithin("batchPerDirection", "batches", batches, 2, Math.floor(1024 / directions));
+  const what = "make batchPerDirection";
+  assertOptions(what, options, { directions: { min: 1, max: 512, whole: true } });
+  const { directions = 1 } = options;
+  const most = Math.floor(1024 / directions);
+  assertNumber(what, "batches", batches, { min: 2, max: most, whole: true });
   if ((rule.hold ?? 1) > 1 || (rule.memory ?? 1) > 1 || rule.decays) {
     throw new RangeError(
       `Cannot make batchPerDirection: ${rule.name} holds or remembers directions, or decays, by itself`,

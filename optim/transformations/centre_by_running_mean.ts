@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { decayBelowOne, integerWithin } from "../check.ts";
+import { assertOptions, decay as decayRule } from "../options.ts";
 import type { Transformation } from "./transformation.ts";
 
 /** Arguments of {@linkcode centreByRunningMean}. */
@@ -45,11 +45,12 @@ export interface CentreByRunningMeanOptions {
  * assertAlmostEquals(last.values[0], (9 - 5.1) / (1 - 0.05 / 2), 1e-4);
  * ```
  */
-export function centreByRunningMean(
-  { queries, decay = 0.95 }: CentreByRunningMeanOptions,
-): Transformation {
-  integerWithin("centreByRunningMean", "queries", queries, 2, 1023);
-  decayBelowOne("centreByRunningMean", decay);
+export function centreByRunningMean(options: CentreByRunningMeanOptions): Transformation {
+  assertOptions("make centreByRunningMean", options, {
+    queries: { min: 2, max: 1023, whole: true, required: true },
+    decay: decayRule,
+  });
+  const { queries, decay = 0.95 } = options;
   return {
     name: "centreByRunningMean",
     parameters: { queries, decay },

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { positive } from "../check.ts";
+import { assertOptions, share } from "../options.ts";
 import type { Transformation } from "./transformation.ts";
 
 /** Arguments of {@linkcode clipByQuantile}. */
@@ -40,15 +40,13 @@ const lowest = 1e-30;
  * assert(rule.update(hostOps, [1e6], state, rule.inputs(100)).values[0] < 4);
  * ```
  */
-export function clipByQuantile(
-  { quantile = 0.95, rate = 0.05 }: ClipByQuantileOptions = {},
-): Transformation {
-  positive("clipByQuantile", "the rate", rate);
-  if (!(quantile > 0 && quantile < 1)) {
-    throw new RangeError(
-      `Cannot make clipByQuantile: the quantile must lie between 0 and 1, not ${quantile}`,
-    );
-  }
+export function clipByQuantile(options: ClipByQuantileOptions = {}): Transformation {
+  // Beyond it a factor would be infinite in f32.
+  assertOptions("make clipByQuantile", options, {
+    quantile: share,
+    rate: { min: 0, above: true, max: 80 },
+  });
+  const { quantile = 0.95, rate = 0.05 } = options;
   return {
     name: "clipByQuantile",
     parameters: { quantile, rate },

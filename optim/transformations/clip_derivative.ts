@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { positive } from "../check.ts";
+import { assertNumber, magnitude } from "../options.ts";
 import { elementwise, type Transformation } from "./transformation.ts";
 
 /**
@@ -23,7 +23,7 @@ import { elementwise, type Transformation } from "./transformation.ts";
  * ```
  */
 export function clipDerivative(threshold: number): Transformation {
-  positive("clipDerivative", "the threshold", threshold);
+  assertNumber("make clipDerivative", "the threshold", threshold, magnitude);
   return elementwise(
     "clipDerivative",
     { threshold },

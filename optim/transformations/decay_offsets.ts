@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { integerWithin } from "../check.ts";
-import { constant, type Schedule } from "./schedule.ts";
+import { assertOptions } from "../options.ts";
+import { type Schedule, scheduleOf } from "./schedule.ts";
 import type { Transformation } from "./transformation.ts";
 
 /** Arguments of {@linkcode decayOffsets}. */
@@ -39,11 +39,14 @@ export interface DecayOffsetsOptions {
  */
 export function decayOffsets(
   rate: number | Schedule,
-  { bits = 10, directions = 1 }: DecayOffsetsOptions = {},
+  options: DecayOffsetsOptions = {},
 ): Transformation {
-  integerWithin("decayOffsets", "bits", bits, 4, 16);
-  integerWithin("decayOffsets", "directions", directions, 1, 1023);
-  const schedule = typeof rate === "number" ? constant(rate) : rate;
+  assertOptions("make decayOffsets", options, {
+    bits: { min: 4, max: 16, whole: true },
+    directions: { min: 1, max: 1023, whole: true },
+  });
+  const { bits = 10, directions = 1 } = options;
+  const schedule = scheduleOf(rate);
   const portion = 2 ** -bits;
   // Portions due before each step; sums of rates do not depend on which step is asked for first.
   const sums = [0];

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { decayBelowOne } from "../check.ts";
+import { assertOptions, decay as decayRule } from "../options.ts";
 import { runningSquare } from "./running_mean.ts";
 import type { Transformation } from "./transformation.ts";
 
@@ -42,8 +42,9 @@ export interface LimitToRmsOptions {
  * assertAlmostEquals(values[0], Math.sqrt(0.95 + 0.05 * 100), 1e-3);
  * ```
  */
-export function limitToRms({ decay = 0.95 }: LimitToRmsOptions = {}): Transformation {
-  decayBelowOne("limitToRms", decay);
+export function limitToRms(options: LimitToRmsOptions = {}): Transformation {
+  assertOptions("make limitToRms", options, { decay: decayRule });
+  const { decay = 0.95 } = options;
   return {
     name: "limitToRms",
     parameters: { decay },

@@ -3,7 +3,13 @@
  *
  * @module
  */
-import { integerWithin, positive, share } from "../check.ts";
+import {
+  assertOptions,
+  directions as directionsRule,
+  magnitude,
+  type OptionRules,
+  share,
+} from "../options.ts";
 import type { Transformation } from "./transformation.ts";
 
 /** Arguments of {@linkcode momentumFromSeeds}. */
@@ -27,12 +33,20 @@ export interface AdamFromSeedsOptions extends MomentumFromSeedsOptions {
 /** Coefficients that a ledger's record may have. */
 const mostMoves = 1024;
 
-function checked(what: string, options: MomentumFromSeedsOptions): Required<typeof options> {
+/** The options of a rule, defaults filled in: how far it may reach back depends on how many directions it has. */
+function checked<Options extends MomentumFromSeedsOptions>(
+  what: string,
+  options: Options,
+  more: OptionRules<Omit<Options, keyof MomentumFromSeedsOptions>>,
+): Options & Required<MomentumFromSeedsOptions> {
   const { decay = 0.9, length = 32, directions = 1 } = options;
-  integerWithin(what, "directions", directions, 1, mostMoves);
-  integerWithin(what, "length", length, 2, Math.floor(mostMoves / directions));
-  share(what, "decay", decay);
-  return { decay, length, directions };
+  const all = { directions, ...options, decay, length };
+  assertOptions(`make ${what}`, all, {
+    ...{ decay: share, directions: directionsRule },
+    length: { min: 2, max: Math.floor(mostMoves / directions), whole: true },
+    ...more,
+  } as OptionRules<typeof all>);
+  return { ...all, directions };
 }
 
 /** Powers of the decay that are constants of the program; more are host scalars, as a text that names each compiles for minutes. */
@@ -77,7 +91,7 @@ function assertDirections(values: readonly unknown[], directions: number): void 
  * ```
  */
 export function momentumFromSeeds(options: MomentumFromSeedsOptions = {}): Transformation {
-  const { decay, length, directions } = checked("momentumFromSeeds", options);
+  const { decay, length, directions } = checked("momentumFromSeeds", options, {});
   const powers = powersOf({ decay, length });
   return {
     name: "momentumFromSeeds",
@@ -122,10 +136,11 @@ export function momentumFromSeeds(options: MomentumFromSeedsOptions = {}): Trans
  * ```
  */
 export function adamFromSeeds(options: AdamFromSeedsOptions = {}): Transformation {
-  const { secondDecay = 0.999, epsilon = 1e-8 } = options;
-  const { decay, length, directions } = checked("adamFromSeeds", options);
-  share("adamFromSeeds", "secondDecay", secondDecay);
-  positive("adamFromSeeds", "epsilon", epsilon);
+  const { decay, length, directions, secondDecay = 0.999, epsilon = 1e-8 } = checked(
+    "adamFromSeeds",
+    options,
+    { secondDecay: share, epsilon: magnitude },
+  );
   const powers = powersOf({ decay, length });
   return {
     name: "adamFromSeeds",

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { decayBelowOne, positive } from "../check.ts";
+import { assertOptions, decay as decayRule, squared } from "../options.ts";
 import { runningSquare } from "./running_mean.ts";
 import type { Transformation } from "./transformation.ts";
 
@@ -37,17 +37,9 @@ export interface NormaliseByRmsOptions {
  * assertAlmostEquals(second.values[0], -1, 1e-5);
  * ```
  */
-export function normaliseByRms(
-  { decay = 0.99, floor = 1e-8 }: NormaliseByRmsOptions = {},
-): Transformation {
-  positive("normaliseByRms", "the floor", floor);
-  // Beyond this the floor's square would be subnormal, which a device may flush.
-  if (floor < 1e-18) {
-    throw new RangeError(
-      `Cannot make normaliseByRms: the floor must be at least 1e-18, not ${floor}`,
-    );
-  }
-  decayBelowOne("normaliseByRms", decay);
+export function normaliseByRms(options: NormaliseByRmsOptions = {}): Transformation {
+  assertOptions("make normaliseByRms", options, { decay: decayRule, floor: squared });
+  const { decay = 0.99, floor = 1e-8 } = options;
   return {
     name: "normaliseByRms",
     parameters: { decay, floor },

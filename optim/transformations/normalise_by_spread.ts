@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { integerWithin, positive } from "../check.ts";
+import { assertNumber, assertOptions, squared } from "../options.ts";
 import type { Transformation } from "./transformation.ts";
 
 /** Arguments of {@linkcode normaliseBySpread}. */
@@ -31,16 +31,12 @@ export interface NormaliseBySpreadOptions {
  */
 export function normaliseBySpread(
   directions: number,
-  { floor = 1e-8 }: NormaliseBySpreadOptions = {},
+  options: NormaliseBySpreadOptions = {},
 ): Transformation {
-  integerWithin("normaliseBySpread", "directions", directions, 2, 1024);
-  positive("normaliseBySpread", "the floor", floor);
-  // Beyond this the floor's square would be subnormal, which a device may flush.
-  if (floor < 1e-18) {
-    throw new RangeError(
-      `Cannot make normaliseBySpread: the floor must be at least 1e-18, not ${floor}`,
-    );
-  }
+  const what = "make normaliseBySpread";
+  assertNumber(what, "directions", directions, { min: 2, max: 1024, whole: true });
+  assertOptions(what, options, { floor: squared });
+  const { floor = 1e-8 } = options;
   return {
     name: "normaliseBySpread",
     parameters: { directions, floor },

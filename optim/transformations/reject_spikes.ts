@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { decayBelowOne, integerWithin, positive } from "../check.ts";
+import { assertOptions, count, decay as decayRule, squared } from "../options.ts";
 import type { Transformation } from "./transformation.ts";
 
 /** Arguments of {@linkcode rejectSpikes}. */
@@ -39,12 +39,13 @@ export interface RejectSpikesOptions {
  * assertEquals(rule.update(hostOps, [3], state, rule.inputs(40), [50, 50]).values, [0]);
  * ```
  */
-export function rejectSpikes(
-  { threshold = 4, decay = 0.98, warmup = 20 }: RejectSpikesOptions = {},
-): Transformation {
-  positive("rejectSpikes", "the threshold", threshold);
-  integerWithin("rejectSpikes", "warmup", warmup, 2, Number.MAX_SAFE_INTEGER);
-  decayBelowOne("rejectSpikes", decay);
+export function rejectSpikes(options: RejectSpikesOptions = {}): Transformation {
+  assertOptions("make rejectSpikes", options, {
+    threshold: squared,
+    decay: decayRule,
+    warmup: { ...count, min: 2 },
+  });
+  const { threshold = 4, decay = 0.98, warmup = 20 } = options;
   return {
     name: "rejectSpikes",
     parameters: { threshold, decay, warmup },

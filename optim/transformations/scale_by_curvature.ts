@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { decayBelowOne, integerWithin, positive } from "../check.ts";
+import { assertOptions, decay as decayRule, squared } from "../options.ts";
 import { runningMean } from "./running_mean.ts";
 import type { Transformation } from "./transformation.ts";
 
@@ -56,13 +56,14 @@ export interface ScaleByCurvatureOptions {
  * assertAlmostEquals(values[0], 10 * 2 / (200 + error), 1e-4);
  * ```
  */
-export function scaleByCurvature(
-  { epsilon, queries, decay = 0.95, largest = 2 * epsilon }: ScaleByCurvatureOptions,
-): Transformation {
-  positive("scaleByCurvature", "epsilon", epsilon);
-  positive("scaleByCurvature", "largest", largest);
-  integerWithin("scaleByCurvature", "queries", queries, 1, 1023);
-  decayBelowOne("scaleByCurvature", decay);
+export function scaleByCurvature(options: ScaleByCurvatureOptions): Transformation {
+  assertOptions("make scaleByCurvature", options, {
+    epsilon: { ...squared, required: true },
+    queries: { min: 1, max: 1023, whole: true, required: true },
+    decay: decayRule,
+    largest: squared,
+  });
+  const { epsilon, queries, decay = 0.95, largest = 2 * epsilon } = options;
   return {
     name: "scaleByCurvature",
     parameters: { epsilon, queries, decay, largest },

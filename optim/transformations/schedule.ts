@@ -3,9 +3,8 @@
  *
  * @module
  */
-import { assertOptions } from "../options.ts";
-import { integerWithin, notNegative } from "../check.ts";
 import type { JsonValue } from "../json.ts";
+import { assertNumber, assertOptions, count, countOrNone, rate } from "../options.ts";
 
 /** A number for every step. */
 export interface Schedule {
@@ -53,10 +52,9 @@ function warmUp(step: number, warmup: number): number {
  * ```
  */
 export function constant(value: number, options: ConstantOptions = {}): Schedule {
-  assertOptions("make a constant schedule", options, { warmup: "any" });
+  assertOptions("make a constant schedule", options, { warmup: countOrNone });
   const { warmup = 0 } = options;
-  notNegative("a constant schedule", "the value", value);
-  integerWithin("a constant schedule", "warmup", warmup, 0, Number.MAX_SAFE_INTEGER);
+  assertNumber("make a constant schedule", "the value", value, rate);
   return {
     name: "constant",
     parameters: { value, warmup },
@@ -70,12 +68,14 @@ function decaying(
   options: DecayOptions,
   share: (progress: number) => number,
 ): Schedule {
-  assertOptions(`make a ${name} schedule`, options, { total: "any", warmup: "any", end: "any" });
+  const what = `make a ${name} schedule`;
+  assertOptions(what, options, {
+    total: { ...count, required: true },
+    warmup: { min: 0, max: options?.total, whole: true },
+    end: rate,
+  });
   const { total, warmup = 0, end = 0 } = options;
-  notNegative(`a ${name} schedule`, "the peak", peak);
-  notNegative(`a ${name} schedule`, "the end", end);
-  integerWithin(`a ${name} schedule`, "total", total, 1, Number.MAX_SAFE_INTEGER);
-  integerWithin(`a ${name} schedule`, "warmup", warmup, 0, total);
+  assertNumber(what, "the peak", peak, rate);
   return {
     name,
     parameters: { peak, total, warmup, end },
@@ -140,7 +140,7 @@ export function cosine(peak: number, options: DecayOptions): Schedule {
  * ```
  */
 export function scaled(schedule: Schedule | number, factor: number): Schedule {
-  notNegative("a scaled schedule", "the factor", factor);
+  assertNumber("make a scaled schedule", "the factor", factor, rate);
   const given = scheduleOf(schedule);
   const of = given.of ?? given;
   const all = given.of ? factor * Number(given.parameters.factor) : factor;
@@ -152,9 +152,16 @@ export function scaled(schedule: Schedule | number, factor: number): Schedule {
   };
 }
 
-/** A learning rate as a schedule; a number is a constant one. */
+/** A learning rate as a schedule; a number is a constant one. Throws a TypeError for what is neither. */
 export function scheduleOf(learningRate: number | Schedule): Schedule {
-  return typeof learningRate === "number" ? constant(learningRate) : learningRate;
+  if (typeof learningRate === "number") return constant(learningRate);
+  const { at, parameters } = Object(learningRate);
+  if (typeof at === "function" && typeof parameters === "object") return learningRate;
+  throw new TypeError(
+    `Cannot make a schedule: a learning rate is a number or a schedule, not ${
+      JSON.stringify(learningRate)
+    }`,
+  );
 }
 
 /** A schedule as a ledger's header holds it. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { notNegative, positive, share } from "../check.ts";
+import { assertOptions, magnitude, rate, scheduled, share } from "../options.ts";
 import { describeSchedule, type Schedule, scheduleOf } from "../transformations/schedule.ts";
 import type { UpdateRule } from "./update_rule.ts";
 
@@ -62,16 +62,21 @@ export function adam(options: AdamOptions = {}): UpdateRule {
  * assertEquals(rule.update(elementOps, 3, 0, [0, 0], rule.inputs(0)).offset, 1.5);
  * ```
  */
-export function adamw({ weightDecay = 0.01, ...options }: AdamwOptions = {}): UpdateRule {
-  return adamOf("adamw", options, weightDecay);
+export function adamw(options: AdamwOptions = {}): UpdateRule {
+  return adamOf("adamw", options);
 }
 
-function adamOf(name: string, options: AdamOptions, weightDecay?: number): UpdateRule {
+function adamOf(name: "adam" | "adamw", options: AdamwOptions): UpdateRule {
+  const rules = {
+    learningRate: scheduled,
+    decay: share,
+    secondDecay: share,
+    epsilon: magnitude,
+  };
+  if (name === "adam") assertOptions<AdamOptions>("make adam", options, rules);
+  else assertOptions("make adamw", options, { ...rules, weightDecay: rate });
   const { learningRate = 1e-5, decay = 0.9, secondDecay = 0.999, epsilon = 1e-8 } = options;
-  share(name, "decay", decay);
-  share(name, "secondDecay", secondDecay);
-  positive(name, "epsilon", epsilon);
-  notNegative(name, "weightDecay", weightDecay ?? 0);
+  const { weightDecay = name === "adamw" ? 0.01 : undefined } = options;
   const schedule = scheduleOf(learningRate);
   return {
     name,

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { share } from "../check.ts";
+import { assertOptions, scheduled, share } from "../options.ts";
 import { describeSchedule, type Schedule, scheduleOf } from "../transformations/schedule.ts";
 import type { UpdateRule } from "./update_rule.ts";
 
@@ -32,8 +32,8 @@ export interface MomentumRuleOptions {
  * ```
  */
 export function momentum(options: MomentumRuleOptions = {}): UpdateRule {
+  assertOptions("make momentum", options, { learningRate: scheduled, decay: share });
   const { learningRate = 1e-6, decay = 0.9 } = options;
-  share("momentum", "decay", decay);
   const schedule = scheduleOf(learningRate);
   return {
     name: "momentum",

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { assertOptions, scheduled } from "../options.ts";
 import { describeSchedule, type Schedule, scheduleOf } from "../transformations/schedule.ts";
 import type { UpdateRule } from "./update_rule.ts";
 
@@ -27,7 +28,9 @@ export interface SignOfElementOptions {
  * assertEquals([9, -1e-3, 0].map((g) => rule.update(elementOps, 1, g, [], [0.5]).offset), [0.5, 1.5, 1]);
  * ```
  */
-export function signOfElement({ learningRate = 1e-6 }: SignOfElementOptions = {}): UpdateRule {
+export function signOfElement(options: SignOfElementOptions = {}): UpdateRule {
+  assertOptions("make signOfElement", options, { learningRate: scheduled });
+  const { learningRate = 1e-6 } = options;
   const schedule = scheduleOf(learningRate);
   return {
     name: "signOfElement",

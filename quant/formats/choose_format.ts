@@ -47,7 +47,7 @@ const SMALLER_BLOCKS: Readonly<Record<string, string>> = {
 };
 
 /** A tensor's place in the model, by Hugging Face or GGUF names. */
-export type TensorKind = "embedding" | "head" | "vector" | "matrix";
+export type TensorKind = "embedding" | "positions" | "head" | "vector" | "matrix";
 
 /**
  * The kind of a tensor by its name and rows: one row, or a name with "norm" or "bias", is a vector.
@@ -58,6 +58,7 @@ export type TensorKind = "embedding" | "head" | "vector" | "matrix";
  * import { assertEquals } from "@std/assert";
  *
  * assertEquals(tensorKind("token_embd.weight", 4096), "embedding");
+ * assertEquals(tensorKind("position_embd.weight", 2050), "positions");
  * assertEquals(tensorKind("lm_head.weight", 4096), "head");
  * assertEquals(tensorKind("model.layers.0.input_layernorm.weight", 1), "vector");
  * assertEquals(tensorKind("blk.0.attn_q.weight", 256), "matrix");
@@ -65,13 +66,10 @@ export type TensorKind = "embedding" | "head" | "vector" | "matrix";
  */
 export function tensorKind(name: string, rows: number): TensorKind {
   if (rows === 1 || /norm|(^|[._])bias$/i.test(name)) return "vector";
-  if (
-    /(^|\.)(token_embd|embed_tokens|wte|tok_embeddings|position_embd|embed_positions)(\.|$)/.test(
-      name,
-    )
-  ) {
-    return "embedding";
+  if (/(^|\.)(position_embd|embed_positions|wpe|position_embeddings)(\.|$)/.test(name)) {
+    return "positions";
   }
+  if (/(^|\.)(token_embd|embed_tokens|wte|tok_embeddings)(\.|$)/.test(name)) return "embedding";
   // llama2.c and GGUF call the head "output", and GGUF attention outputs "attn_output".
   return /^((model|transformer)\.)?(lm_head|output)(\.|$)/.test(name) ? "head" : "matrix";
 }
@@ -130,7 +128,14 @@ export function chooseFormat(
 }
 
 /** Why a tensor has another format than the one asked for. */
-export type FormatReason = "embedding" | "head" | "vector" | "kept" | "columns" | "override";
+export type FormatReason =
+  | "embedding"
+  | "positions"
+  | "head"
+  | "vector"
+  | "kept"
+  | "columns"
+  | "override";
 
 /** The format of a tensor, and why it is not the one asked for. */
 export interface FormatChoice {
@@ -173,7 +178,8 @@ export function formatChoice(
   const kept = kind !== "vector" && (options.keep?.some((part) => name.includes(part)) ?? false);
   const chosen = kept
     ? options.fallback ?? "F16"
-    : { embedding, head, vector: vectors, matrix: wanted }[kind];
+    // Learned positions are added: no program quantises them.
+    : { embedding, positions: "F16", head, vector: vectors, matrix: wanted }[kind];
   const { layout, gguf } = formatByName(chosen);
   const multiple = layout.kind === "dense" ? 1 : gguf?.blockElements ?? 32;
   if (columns % multiple === 0) {

@@ -1,19 +1,19 @@
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
-import { batchLayout, compileGraph, openGpu, SHADER_LIBRARY, Storage } from "../../kernels/mod.ts";
+import { openGpu } from "../../kernels/mod.ts";
 import {
   Evaluator,
   huggingFaceModelSource,
+  type LlamaConfig,
   loadModel,
   LOGITS_BYTES,
-  type Model,
   type ModelSource,
   packBatch,
   quantizedSource,
-  recordLogits,
 } from "../../models/mod.ts";
 import { llamaLogits, type LlamaShape } from "../reference/llama.ts";
 import { relativeL2 } from "../reference/nmse.ts";
 import { llamaCppLogits, llamaCppMissing } from "../support/llama_cpp.ts";
+import { logitsOf } from "../support/model_logits.ts";
 import { permuteHeads, randomLlama } from "../support/random_llama.ts";
 import {
   candidateLogProbabilities,
@@ -31,27 +31,6 @@ import {
 const gpu = await openGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 
-/** Logits at every position of one sequence. */
-async function logitsOf(model: Model, tokens: readonly number[]): Promise<Float32Array> {
-  const shape = { rows: tokens.length, lossRows: tokens.length, candidates: 1, examples: 1 };
-  const at = batchLayout(shape);
-  const words = new Uint32Array(at.words);
-  tokens.forEach((token, i) => {
-    words[at.tokens + i] = token;
-    words[at.positions + i] = words[at.slots + i] = words[at.lossRows + i] = i;
-  });
-  using input = new Storage("batch", words.byteLength, "activations").allocate(gpu);
-  gpu.device.queue.writeBuffer(input.buffer.buffer, 0, words);
-  const { graph, logits } = recordLogits(model, shape, input);
-  using plan = compileGraph(gpu, graph, SHADER_LIBRARY, [logits]);
-  const encoder = gpu.device.createCommandEncoder();
-  const pass = encoder.beginComputePass();
-  plan.encode(pass);
-  pass.end();
-  gpu.device.queue.submit([encoder.finish()]);
-  return await gpu.readFloats(plan.buffer(logits), logits.words);
-}
-
 /** Asserts that logits and losses of a source are the oracle's. */
 async function assertForward(
   source: ModelSource,
@@ -61,7 +40,7 @@ async function assertForward(
   using model = await loadModel(gpu, source);
   const weights = await weightsOf(source);
   const tokens = randomTokens(shape.vocabulary, 21, 1);
-  const error = relativeL2(await logitsOf(model, tokens), llamaLogits(shape, weights, tokens));
+  const error = relativeL2(await logitsOf(gpu, model, tokens), llamaLogits(shape, weights, tokens));
   assert(error < bound, `relative L2 of the logits is ${error}`);
   using evaluator = new Evaluator(model);
   const text = textExamples(shape.vocabulary, [9, 2, 17]);
@@ -77,11 +56,13 @@ async function assertForward(
   results.forEach(({ loss }, i) => assertAlmostEquals(loss, expected[i], 10 * bound));
 }
 
+const interleaved = ({ config }: ModelSource): boolean => (config as LlamaConfig).ropeInterleaved;
+
 for (const tied of [true, false]) {
   const name = tied ? "a tied head" : "a head of its own";
   Deno.test(`the forward of a GGUF model with ${name} is the oracle's`, async () => {
     using source = await ggufInMemory(smallShape, randomLlama(smallShape, { tied }));
-    assertEquals([source.config.tiedHead, source.config.ropeInterleaved], [tied, true]);
+    assertEquals([source.config.tiedHead, interleaved(source)], [tied, true]);
     await assertForward(source, smallShape);
   });
 
@@ -90,7 +71,7 @@ for (const tied of [true, false]) {
     const weights = randomLlama(shape, { tied });
     await withFolder(shape, weights, async (folder) => {
       using source = await huggingFaceModelSource(folder);
-      assertEquals([source.config.tiedHead, source.config.ropeInterleaved], [tied, false]);
+      assertEquals([source.config.tiedHead, interleaved(source)], [tied, false]);
       await assertForward(source, shape);
     });
   });
@@ -105,7 +86,10 @@ Deno.test("a folder and the GGUF file that a converter makes of it give the same
     using model = await loadModel(gpu, source);
     using gguf = await ggufInMemory({ ...shape, rope: "norm" }, permuteHeads(shape, weights));
     using converted = await loadModel(gpu, gguf);
-    const error = relativeL2(await logitsOf(model, tokens), await logitsOf(converted, tokens));
+    const error = relativeL2(
+      await logitsOf(gpu, model, tokens),
+      await logitsOf(gpu, converted, tokens),
+    );
     assert(error < 1e-5, `relative L2 is ${error}`);
   });
 });
@@ -194,7 +178,7 @@ Deno.test({
       const expected = (await llamaCppLogits(file, tokens)).flatMap((row) => [...row]);
       using source = await ggufInMemory(smallShape, weights);
       using model = await loadModel(gpu, source);
-      const error = relativeL2(await logitsOf(model, tokens), expected);
+      const error = relativeL2(await logitsOf(gpu, model, tokens), expected);
       assert(error < 1e-5, `relative L2 is ${error}`);
     } finally {
       await Deno.remove(file);

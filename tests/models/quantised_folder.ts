@@ -8,7 +8,6 @@ import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
 import {
   foldedSource,
-  huggingFaceName,
   type ModelSource,
   openModelSource,
   type TrainedTensor,
@@ -26,7 +25,7 @@ import {
   secondPart,
   writeSafetensors,
 } from "../../quant/mod.ts";
-import type { LlamaShape } from "../reference/llama.ts";
+import { huggingFaceName, type LlamaShape } from "../reference/llama.ts";
 import { randomLlama, randomNumbers } from "../support/random_llama.ts";
 import { huggingFaceConfig, tensorShape } from "./small_model.ts";
 
@@ -63,8 +62,7 @@ export function tensorData(
 }
 
 /** The Hugging Face name of a tensor. */
-export const storedName = (name: string): string =>
-  `${huggingFaceName(name.replace(/\.weight$/, ""))}.weight`;
+export const storedName: (name: string) => string = huggingFaceName;
 
 /** Whether a tensor is a linear layer of a block. */
 export const isLinear = (stored: string): boolean => /layers\..*_proj\.weight$/.test(stored);

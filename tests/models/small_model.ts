@@ -55,7 +55,7 @@ export function huggingFaceConfig(shape: LlamaShape, tied: boolean): Record<stri
 
 /** The shape of a Hugging Face tensor. */
 export function tensorShape(shape: LlamaShape, name: string, length: number): number[] {
-  if (name.includes("norm")) return [length];
+  if (name.includes("norm") || name.endsWith(".bias")) return [length];
   const inputs = name.includes("o_proj")
     ? shape.heads * (shape.headSize ?? shape.hidden / shape.heads)
     : name.includes("down_proj")

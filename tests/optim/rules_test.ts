@@ -397,7 +397,7 @@ Deno.test("parts that make no sense are refused with what they were", () => {
     [() => blockwiseZo({ blocks: { by: "layer", count: 2000 } }), "2000"],
     [() => blockwiseZo({ blocks: { by: "head" as never } }), "head"],
     [() => blockwiseZo({ blocks: { by: "part", order: "up" as never } }), "up"],
-    [() => blockwiseZo({ distribution: "sparseNormal" }), "sparseNormal"],
+    [() => blockwiseZo({ distribution: "sparseNormal" as never }), "sparseNormal"],
     [
       () =>
         optimiser({ name: "x", estimator: spsa(), mask: { density: 1 }, blocks: { by: "part" } }),

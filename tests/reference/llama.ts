@@ -61,6 +61,14 @@ export function ggufName(name: string): string {
   return (layer ? `blk.${layer[1]}.` : "") + found + suffix;
 }
 
+/** The way back: `blk.0.ffn_up.weight` for instance. */
+export function huggingFaceName(name: string): string {
+  const [, layer, stem, suffix] = /^(?:blk\.(\d+)\.)?(\w+)(\.\w+)$/.exec(name) ?? [];
+  const found = Object.keys(ggufNames).find((key) => ggufNames[key] === stem);
+  if (found === undefined) throw new RangeError(`Cannot find the name of "${name}" in a folder`);
+  return (layer === undefined ? "" : `model.layers.${layer}.`) + found + suffix;
+}
+
 function lookup(weights: NamedWeights, name: string): ArrayLike<number> | undefined {
   return weights[name] ?? weights[ggufName(name)];
 }

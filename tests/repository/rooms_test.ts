@@ -35,31 +35,13 @@ const OWED_IMPORTS: readonly {
   { from: "models/mod.ts", to: "models/checkpoints", step: "8, a mod.ts shows its own folder" },
   { from: "models/mod.ts", to: "models/inference", step: "8, a mod.ts shows its own folder" },
   { from: "models/mod.ts", to: "train", step: "8, a mod.ts shows its own folder" },
-  { from: "models/forward.ts", to: "models/inference", step: "2, a forward takes inputOf" },
-  {
-    from: "models/tokenizers/tokenizer.ts",
-    to: "models/checkpoints",
-    step: "1, templates of files",
-  },
-  {
-    from: "models/tokenizers/tokenizer_gguf.ts",
-    to: "models/checkpoints",
-    step: "1, templates of files",
-  },
-  {
-    from: "models/tokenizers/tokenizer_to_gguf.ts",
-    to: "models/checkpoints",
-    step: "1, templates of files",
-  },
 ];
 
 /** Files that a folder may have. */
 const MOST_FILES = 25;
 
 /** Folders with more, until a later step. */
-const OWED_FOLDERS: readonly { readonly folder: string; readonly files: number }[] = [
-  { folder: "tests/support", files: 27 },
-];
+const OWED_FOLDERS: readonly { readonly folder: string; readonly files: number }[] = [];
 
 /** The folder of {@linkcode ORDER} that a module belongs to; "" for the root. */
 function roomOf(path: string): string {

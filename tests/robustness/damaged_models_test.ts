@@ -4,7 +4,8 @@
 import { assert, assertRejects } from "@std/assert";
 import { join } from "@std/path";
 import { type Gpu, openGpu } from "../../kernels/mod.ts";
-import { huggingFaceName, loadModel, openModelSource } from "../../models/mod.ts";
+import { loadModel, openModelSource } from "../../models/mod.ts";
+import { huggingFaceName } from "../reference/llama.ts";
 import { bytesSource, readGguf, writeSafetensors } from "../../quant/mod.ts";
 import { evaluate } from "../../train/mod.ts";
 import { mutated, mutatedText } from "../models/tokenizers/tokenizer_mutate.ts";
@@ -55,7 +56,7 @@ const indexJson = { metadata: {}, weight_map: { "model.norm.weight": "model.safe
 async function safetensors(gguf: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
   const { tensors } = await readGguf(bytesSource(gguf));
   return await collect(writeSafetensors(tensors.map((tensor) => ({
-    name: `${huggingFaceName(tensor.name.replace(/\.weight$/, ""))}.weight`,
+    name: huggingFaceName(tensor.name),
     dtype: "F32" as const,
     shape: [...tensor.dimensions].reverse(),
     bytes: gguf.subarray(tensor.offset, tensor.offset + tensor.byteLength),
@@ -130,7 +131,7 @@ Deno.test(`damaged models: ${RUNS} Hugging Face folders`, async () => {
     const json = { "config.json": configJson, "tokenizer.json": tokenizerJson };
     const { tensors: names } = await readGguf(bytesSource(tinyGguf()));
     for (const { name } of names) {
-      const key = `${huggingFaceName(name.replace(/\.weight$/, ""))}.weight`;
+      const key = huggingFaceName(name);
       Object.assign(indexJson.weight_map, { [key]: "model.safetensors" });
     }
     const whole = async () => {

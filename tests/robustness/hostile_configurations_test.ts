@@ -1,10 +1,9 @@
 // Configurations that lie: whatever the value of whatever key, a typed error or a configuration, at once.
 import { assert } from "@std/assert";
 import { configFromGguf, configFromHuggingFace, quantizedTensors } from "../../models/mod.ts";
-import { GGUF_KEYS } from "../../models/config/config_gguf.ts";
-import { CONFIG_KEYS } from "../../models/config/config_hugging_face.ts";
 import type { KeyTable } from "../../models/config/config_keys.ts";
 import { ROPE_KEYS } from "../../models/config/config_rope.ts";
+import { llama } from "../../models/architectures/llama.ts";
 import { QUANTIZATION_KEYS } from "../../models/checkpoints/hugging_face/quantization_keys.ts";
 import { huggingFaceConfig, smallShape } from "../models/small_model.ts";
 import { llamaMetadata } from "../support/gguf_writer.ts";
@@ -57,6 +56,9 @@ const VALUES: readonly unknown[] = [
   deep(500),
   NaN,
 ];
+
+const CONFIG_KEYS = llama.huggingFace.keys;
+const GGUF_KEYS = llama.gguf!.keys;
 
 const withKeys = (
   table: KeyTable,

@@ -86,7 +86,7 @@ Deno.test("options that nobody reads are refused by every function, with what ma
       languageModellingExamples(none, [], { length: 2, ...more }),
     loadTask: (more) => loadTask(none, "train", ".", more),
   };
-  for (const name of optimiserNames) calls[name] = (more) => namedOptimisers[name].make(more);
+  for (const name of optimiserNames) calls[name] = (more) => namedOptimisers[name](more);
   for (const [name, call] of Object.entries(calls)) {
     await assertRejects(
       async () => void await call({ qqzzx: 1 }),
@@ -111,8 +111,8 @@ Deno.test("options that nobody reads are refused by every function, with what ma
   await near(calls.finetune, "batch_size", "batchSize");
   await near(calls.quantizedSource, "formats", "format");
   await near(calls.qzo, "learning_rate", "learningRate");
-  assertThrows(() => namedOptimisers.qzo.make({ epsilon: NaN }), RangeError, "epsilon");
-  assertThrows(() => namedOptimisers.qzo.make({ learningRate: -1 }), RangeError);
+  assertThrows(() => namedOptimisers.qzo({ epsilon: NaN }), RangeError, "epsilon");
+  assertThrows(() => namedOptimisers.qzo({ learningRate: -1 }), RangeError);
   const wrong: [string, Any][] = [
     ["temperature", -1],
     ["temperature", NaN],

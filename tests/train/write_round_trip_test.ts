@@ -10,6 +10,7 @@ import { openGpu } from "../../kernels/mod.ts";
 import {
   assertWritable,
   calibratedStream,
+  type LlamaConfig,
   loadModel,
   type ModelSource,
   openModelSource,
@@ -226,7 +227,7 @@ Deno.test("factors of rotary frequencies survive every method, folding, and merg
       if (method !== "codebook") await check(path);
       else {
         using again = await openModelSource(path);
-        assertEquals(ropeFactorsOf(again.config), factors, path);
+        assertEquals(ropeFactorsOf(again.config as LlamaConfig), factors, path);
       }
     }
     const sources = { whole, split, quantised: quantizedSource(whole, { format: "Q4_0" }) };

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { noTokenizer } from "../../models/tokenizers/no_tokenizer.ts";
+import { noTokenizer } from "../../models/checkpoints/disk/no_tokenizer.ts";
 import { basename, join } from "@std/path";
 import { writeFileWhole } from "../../models/checkpoints/disk/files.ts";
 import { readJsonFile } from "../../models/checkpoints/disk/read_file.ts";

@@ -6,6 +6,7 @@
  * @module
  */
 import { distance } from "fastest-levenshtein";
+import { isWithin, type NumberRule } from "../../optim/options.ts";
 import { meantKey } from "./field_words.ts";
 
 /** Where a value stands: the file's name and the keys that lead to it. */
@@ -110,16 +111,25 @@ export function text(doc: string, fallback?: string): Field<string | undefined> 
   });
 }
 
-/** Bounds of a number. */
-export interface NumberBounds {
+/** Bounds of a number; infinity is taken where it is the largest value, or where they say so. */
+export interface NumberBounds extends NumberRule {
   /** Smallest value. */
   readonly min: number;
   /** Largest value. */
   readonly max: number;
-  /** Whether `min` itself is refused. */
-  readonly above?: boolean;
-  /** Whether only whole numbers are taken. */
-  readonly whole?: boolean;
+}
+
+/** What bounds allow, for people. */
+function boundsText(
+  { min, max, above = false, below = false, whole, infinite }: NumberBounds,
+): string {
+  if (min === max) return String(min);
+  const open = max === Infinity || max >= Number.MAX_SAFE_INTEGER && whole;
+  const to = below ? `below ${max}` : above ? `at most ${max}` : `${max}`;
+  const range = `${above ? "above" : "from"} ${min}${
+    open ? "" : above ? ` and ${to}` : ` to ${to}`
+  }`;
+  return `${whole ? "a whole number" : "a number"} ${range}${infinite && !open ? ", or .inf" : ""}`;
 }
 
 /** A number within bounds. */
@@ -128,21 +138,18 @@ export function number(doc: string, bounds: NumberBounds): Field<number | undefi
 export function number(doc: string, bounds: NumberBounds, fallback: number): Field<number>;
 export function number(
   doc: string,
-  { min, max, above = false, whole = false }: NumberBounds,
+  bounds: NumberBounds,
   fallback?: number,
 ): Field<number | undefined> {
-  const range = max === Infinity || max >= Number.MAX_SAFE_INTEGER
-    ? `${above ? "above" : "from"} ${min}`
-    : `${above ? "above" : "from"} ${min} ${above ? "and at most" : "to"} ${max}`;
+  const rule = { infinite: bounds.max === Infinity, ...bounds };
   return field<number, number | undefined>({
     doc,
-    expects: `${whole ? "a whole number" : "a number"} ${range}`,
+    expects: boundsText(bounds),
     fallback,
     accept(value) {
       // YAML reads 1e-3 as a number and 1e-3 in quotes as text; text is never taken for a number.
       if (typeof value !== "number") return undefined;
-      const inside = value <= max && (above ? value > min : value >= min);
-      return inside && (!whole || Number.isInteger(value)) ? { ok: value } : { outside: true };
+      return isWithin(value, rule) ? { ok: value } : { outside: true };
     },
   });
 }

@@ -10,52 +10,24 @@ import {
   clipByQuantile,
   constant,
   cosine,
-  type ExtraOptions,
   learningRateOf,
   linear,
   namedOptimisers,
-  type NamedOptions,
   type Optimiser,
-  type OptimiserName,
   rejectSpikes,
   type Schedule,
   type Transformation,
   withRule,
 } from "../../optim/mod.ts";
-import type { OptimiserConfig } from "./schema.ts";
+import { type OptimiserConfig, ownKeys } from "./optimiser_schema.ts";
 
 /** What is read of a configuration: its optimiser, with arguments that only some have. */
 export interface ConfiguredOptimiser {
   /** A named optimiser and its arguments. */
-  readonly optimiser:
-    & Omit<OptimiserConfig, "name" | "queries" | "distribution">
-    & Pick<NamedOptions, "queries" | "distribution">
-    & { readonly name: OptimiserName };
+  readonly optimiser: OptimiserConfig;
   /** Steps of the run. */
   readonly steps: number;
 }
-
-const extraKeys: readonly (keyof ExtraOptions)[] = [
-  "clip",
-  "decay",
-  "momentum",
-  "state",
-  "length",
-  "weightDecay",
-  "sparsity",
-  "resample",
-  "rank",
-  "smoothness",
-  "top",
-  "asReleased",
-  "gainPower",
-  "largest",
-  "take",
-  "budget",
-  "blocks",
-  "blockCount",
-  "blockOrder",
-];
 
 /**
  * The configured optimiser; what is not given is left to the optimiser's own defaults. A decaying schedule begins at the
@@ -77,26 +49,19 @@ const extraKeys: readonly (keyof ExtraOptions)[] = [
 export function optimiserOfConfig({ optimiser: config, steps }: ConfiguredOptimiser): Optimiser {
   const { name, epsilon, queries, distribution, form, projection } = config;
   const named = namedOptimisers[name];
-  const extras: Partial<Record<keyof ExtraOptions, number | string | boolean>> = {};
-  for (const key of extraKeys) {
+  const own: Record<string, unknown> = {};
+  for (const key of ownKeys) {
     const value = config[key];
     if (value === undefined) continue;
-    if (!named.extras.includes(key)) throw foreign(key, value, name);
-    extras[key] = value;
+    if (!Object.hasOwn(named.options, key)) throw foreign(key, value, name);
+    own[key] = value;
   }
-  if (!named.queries && queries !== undefined && queries !== 1) {
+  // Of those that have one direction a step.
+  if (queries !== undefined && queries !== 1 && named.shared.queries.max === 1) {
     throw foreign("queries", queries, name);
   }
-  const make = (learningRate: Schedule | undefined) =>
-    named.make({
-      epsilon,
-      queries,
-      distribution,
-      form,
-      projection,
-      learningRate,
-      ...extras as ExtraOptions,
-    });
+  const shared = { epsilon, queries, distribution, form, projection };
+  const make = (learningRate: Schedule | undefined) => named({ ...shared, ...own, learningRate });
   const usual = make(undefined);
   const period = (config.accumulate ?? 1) * (config.batchPerDirection ?? 1);
   if (period > 1 && period > steps) {
@@ -130,7 +95,7 @@ function around(base: Optimiser, config: ConfiguredOptimiser["optimiser"]): Opti
   return withRule(base, (rule) => chain(...first, over(rule)));
 }
 
-function foreign(key: string, value: number | string | boolean, name: string): RangeError {
+function foreign(key: string, value: unknown, name: string): RangeError {
   return new RangeError(`Cannot use optimiser.${key}: ${value}: ${name} has no such argument`);
 }
 

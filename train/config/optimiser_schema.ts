@@ -1,21 +1,18 @@
 /**
- * The optimiser of a configuration: its keys with type, range and meaning.
+ * The optimiser of a configuration. Its keys are the options that named optimisers declare: names, limits, defaults and meanings come from there.
  *
  * @module
  */
 import {
-  blockKinds,
-  blockOrders,
-  type Distribution,
+  type DeclaredOption,
   type ExtraOptions,
-  magnitudeBudgets,
-  magnitudeEnds,
-  momentStates,
   namedOptimisers,
-  type OffsetForm,
+  type NamedOptions,
+  type NumberRule,
   type OptimiserName,
   optimiserNames,
-  type Projection,
+  type OptionsOf,
+  type OptionTable,
 } from "../../optim/mod.ts";
 import { choice, custom, type Field, number, section, snakeCase } from "./field.ts";
 
@@ -29,189 +26,199 @@ export interface ScheduleConfig {
   readonly end: number;
 }
 
-/** A named optimiser and its arguments; undefined ones are the optimiser's own defaults. */
-export interface OptimiserConfig extends ExtraOptions {
+/** Parts that a configuration lays around the rule of any optimiser. */
+export const PartOptions = {
+  rejectSpikes: {
+    doc: "a step whose loss is so many standard deviations above the running mean moves nothing",
+    min: 0,
+    above: true,
+    max: 1000,
+  },
+  clipQuantile: {
+    doc: "share of its own sizes that the derivative is clipped at",
+    min: 0.01,
+    max: 0.9999,
+  },
+  accumulate: {
+    doc: "steps, each with its batch, along the same directions before a move",
+    whole: true,
+    min: 1,
+    max: 65536,
+  },
+  batchPerDirection: {
+    doc: "steps, each with its batch and its directions, before a move",
+    whole: true,
+    min: 1,
+    max: 512,
+  },
+} as const;
+/** The same, as configured. */
+export type PartOptions = OptionsOf<typeof PartOptions>;
+
+/** A named optimiser and its options; undefined ones are the optimiser's own defaults. */
+export interface OptimiserConfig
+  extends ExtraOptions, Omit<NamedOptions, "learningRate">, PartOptions {
   /** Which one. */
   readonly name: OptimiserName;
-  /** How far to look, in units of the offset. */
-  readonly epsilon?: number;
   /** Peak learning rate. */
   readonly learningRate?: number;
   /** The learning rate over the steps. */
   readonly schedule: ScheduleConfig;
-  /** Directions of a step. */
-  readonly queries?: number;
-  /** Law of the directions. */
-  readonly distribution?: Distribution;
-  /** How an offset changes its base. */
-  readonly form?: OffsetForm;
-  /** What offsets may not do. */
-  readonly projection?: Projection;
-  /** Steps with a mean loss so many standard deviations above the running mean move nothing. */
-  readonly rejectSpikes?: number;
-  /** The derivative is clipped at its own running quantile. */
-  readonly clipQuantile?: number;
-  /** Batches along the same directions before they are moved along. */
-  readonly accumulate?: number;
-  /** Directions, each with a batch of its own, before all are moved along. */
-  readonly batchPerDirection?: number;
 }
-
-const count = { min: 1, max: Number.MAX_SAFE_INTEGER, whole: true };
 
 /** As read: what a schedule is that nobody asked for depends on the optimiser. */
 interface ReadOptimiser extends Omit<OptimiserConfig, "schedule"> {
   readonly schedule: Omit<ScheduleConfig, "kind"> & { readonly kind?: ScheduleConfig["kind"] };
 }
 
+const all = optimiserNames.map((name) => namedOptimisers[name]);
+
+/** The options that configurations have, of the optimiser's own and shared ones. */
+function optionsOf(name: OptimiserName): OptionTable {
+  const { shared, options } = namedOptimisers[name];
+  const both: OptionTable = { ...shared, ...options };
+  return Object.fromEntries(Object.entries(both).filter(([, { file }]) => file !== false));
+}
+
+/** What both rules allow. */
+function narrower(one: NumberRule, other: NumberRule): Required<NumberRule> {
+  return {
+    min: Math.max(one.min ?? -Infinity, other.min ?? -Infinity),
+    max: Math.min(one.max ?? Infinity, other.max ?? Infinity),
+    above: (one.above ?? false) || (other.above ?? false),
+    below: (one.below ?? false) || (other.below ?? false),
+    whole: (one.whole ?? false) || (other.whole ?? false),
+    infinite: (one.infinite ?? false) && (other.infinite ?? true),
+  };
+}
+
+/** The key of one optimiser, or of several that mean the same by it. */
+function fieldOf(option: DeclaredOption, doc: string = option.doc): Field<unknown> {
+  if ("of" in option) return choice(doc, option.of);
+  if ("flag" in option) {
+    return custom(
+      doc,
+      "true or false",
+      (value) => typeof value === "boolean" ? value : undefined,
+      ["true", "false"],
+    );
+  }
+  return number(doc, narrower(option, option.file || {}));
+}
+
+/** Names of optimisers by what they say of something, the most frequent first. */
+function saidBy<Said>(
+  of: ReadonlyMap<OptimiserName, DeclaredOption>,
+  say: (option: DeclaredOption) => Said,
+): (readonly [Said, readonly OptimiserName[]])[] {
+  const groups = new Map<Said, OptimiserName[]>();
+  for (const [name, option] of of) {
+    const said = say(option);
+    groups.set(said, [...groups.get(said) ?? [], name]);
+  }
+  return [...groups].toSorted(([, a], [, b]) => b.length - a.length);
+}
+
+/** An option that takes what any of some takes; which optimiser takes what is looked at when it is known. */
+function widest(options: readonly DeclaredOption[]): DeclaredOption {
+  return options.reduce((one, other) => {
+    if ("of" in one && "of" in other) return { ...one, of: [...new Set([...one.of, ...other.of])] };
+    if ("of" in one || "of" in other || "flag" in one || "flag" in other) return one;
+    return {
+      ...one,
+      min: Math.min(one.min ?? -Infinity, other.min ?? -Infinity),
+      max: Math.max(one.max ?? Infinity, other.max ?? Infinity),
+    };
+  });
+}
+
+/** The field of an option that some optimisers have of their own. */
+function combined(key: string): Field<unknown> {
+  const found = new Map(optimiserNames.flatMap((name) => {
+    const options = optionsOf(name);
+    return Object.hasOwn(options, key) ? [[name, options[key]] as const] : [];
+  }));
+  const [[first, takers], ...others] = saidBy(found, ({ doc }) => doc);
+  const doc = [[first, takers] as const, ...others]
+    .map(([said, names]) => `${said} (${names.join(", ")})`).join("; ");
+  const [[usual], ...unusual] = saidBy(
+    found,
+    ({ default: value, shown }) => shown ?? (value === undefined ? undefined : String(value)),
+  );
+  const shownDefault = [usual, ...unusual.map(([said, names]) => `of ${names.join(", ")} ${said}`)]
+    .join(", ");
+  return { ...fieldOf(widest([...found.values()]), doc), shownDefault };
+}
+
+/** The options that only some optimisers have, as TypeScript spells them. */
+export const ownKeys: readonly (keyof ExtraOptions)[] = [
+  ...new Set(all.flatMap(({ options }) => Object.keys(options))),
+].filter((key) => optimiserNames.some((name) => Object.hasOwn(optionsOf(name), key))) as (
+  keyof ExtraOptions
+)[];
+
+/** The field of an option that all optimisers have. */
+function sharedField(key: keyof NamedOptions): Field<unknown> {
+  const option = widest(all.map(({ shared }) => shared[key]));
+  return fieldOf(option, `${option.doc}; the optimiser's own if not given`);
+}
+
 const falling = optimiserNames.filter((name) => namedOptimisers[name].schedule === "linear");
 
-const fields = section<ReadOptimiser>("How to learn", {
-  name: choice("the optimiser", optimiserNames, "qzoNormalised"),
-  epsilon: number("how far to look along a direction", { min: 1e-30, max: 1 }),
-  learningRate: number("peak learning rate; the optimiser's own if not given", {
-    min: 0,
-    above: true,
-    max: 1000,
-  }),
-  schedule: section<ReadOptimiser["schedule"]>("The learning rate over the steps", {
-    kind: {
-      ...choice(
-        `its shape; linear means to \`end\` by the last step, which ${
-          falling.join(", ")
-        } does if nothing is given`,
-        ["constant", "linear", "cosine"],
-      ),
-      shownDefault: `constant, of ${falling.join(", ")} linear`,
-    },
-    warmup: number("steps of linear warm-up", { ...count, min: 0 }, 0),
-    end: number("learning rate at the last step", { min: 0, max: 1000 }, 0),
-  }),
-  clip: number(
-    "threshold of the directional derivative (qzo) or of the normalised one (qzoNormalised), .inf for none",
-    {
-      min: 0,
-      above: true,
-      max: Infinity,
-    },
+const schedule = section<ReadOptimiser["schedule"]>("The learning rate over the steps", {
+  kind: {
+    ...choice(
+      `its shape; linear means to \`end\` by the last step, which ${
+        falling.join(", ")
+      } does if nothing is given`,
+      ["constant", "linear", "cosine"],
+    ),
+    shownDefault: `constant, of ${falling.join(", ")} linear`,
+  },
+  warmup: number(
+    "steps of linear warm-up",
+    { min: 0, max: Number.MAX_SAFE_INTEGER, whole: true },
+    0,
   ),
-  decay: number("kept share of the running second moment (qzoNormalised, meazo)", {
-    min: 0,
-    max: 1,
-  }),
-  momentum: number("kept share of the momentum (zoSgdMomentum, zoAdam, zoAdamW)", {
-    min: 0,
-    max: 1,
-  }),
-  state: choice(
-    "where zoSgdMomentum, zoAdam and zoAdamW have their past: in values per offset, or in the last steps' seeds",
-    momentStates,
-  ),
-  length: number("steps that a momentum from seeds reaches back", {
-    ...count,
-    min: 2,
-    max: 1024,
-  }),
-  sparsity: number("share of the elements that are left alone (sparseZo, sparseMezo)", {
-    min: 0,
-    max: 1,
-  }),
-  weightDecay: number("share of an offset lost a step, times the learning rate (zoAdam, zoAdamW)", {
-    min: 0,
-    max: 1,
-  }),
-  resample: number(
-    "steps until other elements (sparseZo, sparseMezo) or another kept factor (lozo) are drawn",
-    count,
-  ),
-  rank: number("columns of the factors of a direction (lozo)", { ...count, max: 8 }),
-  smoothness: number("order that the kernel of the radius is for: 2, 4 or 6 (kerzoo)", {
-    min: 2,
-    max: 6,
-    whole: true,
-  }),
-  top: number("candidates whose mean is the near end of the direction (mezoGv)", {
-    ...count,
-    max: 63,
-  }),
-  asReleased: custom(
-    "do as the released code does where that differs from the paper (sparseZo, zoSgdSign)",
-    "true or false",
-    (value) => typeof value === "boolean" ? value : undefined,
-  ),
-  gainPower: number(
-    "power of a tensor's slope that its directions grow with, 0 for all alike (qzoPlus)",
-    {
-      min: 0,
-      max: 1,
-    },
-  ),
-  largest: number(
-    "most that a step moves an offset, before the learning rate (qzoPlus); twice epsilon if not given",
-    { min: 0, above: true, max: 1000 },
-  ),
-  take: choice(
-    "which end of the magnitudes is trained (sparseMezo); small if not given",
-    magnitudeEnds,
-  ),
-  budget: choice(
-    "what a share is of (sparseZo, sparseMezo); each tensor if not given",
-    magnitudeBudgets,
-  ),
-  blocks: choice("what a block is (blockwiseZo); part if not given", blockKinds),
-  blockCount: number("how many blocks: layers or tensors trained (blockwiseZo)", {
-    ...count,
-    max: 16383,
-  }),
-  blockOrder: choice("which block has its turn (blockwiseZo); cycle if not given", blockOrders),
-  queries: number("directions of a step; the optimiser's own if not given", {
-    ...count,
-    max: 64,
-  }),
-  distribution: choice("law of the directions; the optimiser's own if not given", [
-    "normal",
-    "rademacher",
-  ]),
-  form: choice("base + offset, or base * (1 + offset)", ["absolute", "relative"]),
-  projection: choice("what offsets may not do", ["none", "keep-sign"]),
-  rejectSpikes: number(
-    "a step whose loss is so many standard deviations above the running mean moves nothing",
-    { min: 0, above: true, max: 1000 },
-  ),
-  clipQuantile: number("share of its own sizes that the derivative is clipped at", {
-    min: 0.01,
-    max: 0.9999,
-  }),
-  accumulate: number("steps, each with its batch, along the same directions before a move", {
-    ...count,
-    max: 65536,
-  }),
-  batchPerDirection: number("steps, each with its batch and its directions, before a move", {
-    ...count,
-    max: 512,
-  }),
+  end: number("learning rate at the last step", { min: 0, max: 1000 }, 0),
 });
 
-/** The section `optimiser`; its schedule is the optimiser's own where none is given. */
+const fieldsByName: Readonly<Record<string, Field<unknown>>> = {
+  name: choice("the optimiser", optimiserNames, "qzoNormalised"),
+  epsilon: sharedField("epsilon"),
+  learningRate: sharedField("learningRate"),
+  schedule,
+  ...Object.fromEntries(ownKeys.map((key) => [key, combined(key)])),
+  queries: sharedField("queries"),
+  distribution: sharedField("distribution"),
+  form: sharedField("form"),
+  projection: sharedField("projection"),
+  ...Object.fromEntries(Object.entries(PartOptions).map(([key, option]) => [key, fieldOf(option)])),
+};
+
+const fields = section<ReadOptimiser>(
+  "How to learn",
+  fieldsByName as { readonly [Name in keyof ReadOptimiser]-?: Field<ReadOptimiser[Name]> },
+);
+
+/** The section `optimiser`: values are those that the named optimiser takes, its schedule is its own where none is given. */
 export const optimiserSection: Field<OptimiserConfig> = {
   ...fields,
   read(value, place) {
     const { schedule, ...read } = fields.read(value, place);
+    const given = (value ?? {}) as Readonly<Record<string, unknown>>;
+    for (const [name, option] of Object.entries(optionsOf(read.name))) {
+      const key = snakeCase(name);
+      fieldOf(option).read(given[key], { ...place, path: [...place.path, key] });
+    }
     const { kind = namedOptimisers[read.name].schedule ?? "constant" } = schedule;
     return { ...read, schedule: { ...schedule, kind } };
   },
 };
 
-/** Keys that lie around any optimiser and mean the same with each. */
-const AROUND: ReadonlySet<string> = new Set([
-  "reject_spikes",
-  "clip_quantile",
-  "accumulate",
-  "batch_per_direction",
-]);
-
 /** Keys of the section whose values are chosen for one optimiser and mean something else to another, as the file spells them. */
 export const parameterKeys: ReadonlySet<string> = new Set(
-  Object.keys(fields.fields ?? {}).map(snakeCase)
-    .filter((key) => key !== "name" && !AROUND.has(key)),
+  Object.keys(fieldsByName)
+    .filter((key) => key !== "name" && !Object.hasOwn(PartOptions, key))
+    .map(snakeCase),
 );

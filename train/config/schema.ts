@@ -41,7 +41,7 @@ import { parseYaml } from "./parse_yaml.ts";
 export type { ConfigKey } from "./field.ts";
 export type { LayerWord } from "./names.ts";
 export type { PathOptions } from "./paths.ts";
-export { parameterKeys } from "./optimiser_schema.ts";
+export { parameterKeys, PartOptions } from "./optimiser_schema.ts";
 export type { OptimiserConfig, ScheduleConfig } from "./optimiser_schema.ts";
 
 /** What is learned: a built-in task, or a template with labels or candidates; neither: language modelling. */

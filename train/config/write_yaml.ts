@@ -5,8 +5,8 @@
  */
 import { stringify } from "@std/yaml";
 import { snakeCase } from "./field.ts";
-import type { JsonValue, Optimiser } from "../../optim/mod.ts";
-import { RESOLVED, type TrainConfig } from "./schema.ts";
+import { completed, type JsonValue, namedOptimisers, type Optimiser } from "../../optim/mod.ts";
+import { type OptimiserConfig, RESOLVED, type TrainConfig } from "./schema.ts";
 
 /**
  * A configuration as YAML that {@linkcode parseTrainConfig} reads back to the same; what is undefined is left out.
@@ -37,17 +37,16 @@ export function configToYaml(
   const own = stringify(section(plain), { lineWidth: 100 });
   if (optimiser === undefined) return own;
   return `${own}# What was used, defaults included: made from the keys above, never read.\n${
-    stringify({ [RESOLVED]: { optimiser: resolved(optimiser) } }, { lineWidth: 100 })
+    stringify({ [RESOLVED]: { optimiser: resolved(config, optimiser) } }, { lineWidth: 100 })
   }`;
 }
 
 /** The optimiser as it was used: what configurations have keys for, then all that a ledger keeps of it. */
-function resolved(optimiser: Optimiser): Record<string, unknown> {
+function resolved(config: TrainConfig, optimiser: Optimiser): Record<string, unknown> {
   const { name, estimator, form, projection, distribution, span = "block" } = optimiser;
   const described = optimiser.describe();
   const { schedule, value, peak = value, factor = 1, ...shape } = scheduleIn(described) ?? {};
   const epsilon = valueIn(estimator.parameters, "epsilon");
-  const clip = partIn(described, "clipDerivative")?.threshold;
   const rate = schedule === undefined ? {} : {
     learning_rate: Number(peak) * Number(factor),
     schedule: { kind: schedule, ...shape },
@@ -56,10 +55,21 @@ function resolved(optimiser: Optimiser): Record<string, unknown> {
     name,
     ...(epsilon === undefined ? {} : { epsilon }),
     ...rate,
-    ...(clip === undefined ? {} : { clip }),
+    ...ownOptions(config.optimiser),
     ...{ queries: estimator.directions, form, projection, distribution, span },
     parts: described,
   };
+}
+
+/** The options of the optimiser's own, given or by default, in the file's spelling. */
+function ownOptions(given: OptimiserConfig): Record<string, unknown> {
+  const { options } = namedOptimisers[given.name];
+  const used: Readonly<Record<string, unknown>> = completed(options, given);
+  return Object.fromEntries(
+    Object.entries(used).flatMap(([name, value]) =>
+      value === undefined ? [] : [[snakeCase(name), value]]
+    ),
+  );
 }
 
 type Fields = { readonly [key: string]: JsonValue };

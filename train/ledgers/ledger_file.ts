@@ -4,6 +4,7 @@
  * @module
  */
 
+import { ledgerHeader, type LedgerSubject } from "./ledger_header.ts";
 import { attempting, inWords } from "../../models/checkpoints/disk/attempt.ts";
 import { writeFileWhole } from "../../models/checkpoints/disk/files.ts";
 import { readFileBytes } from "../../models/checkpoints/disk/read_file.ts";
@@ -51,12 +52,12 @@ export class LedgerFile implements Disposable {
   }
 
   /**
-   * Creates a ledger with no steps. Of several that create one path at the same moment, one succeeds.
+   * Creates a ledger with no steps, of a fine-tune or with a header that is ready. Of several that create one path at the same moment, one succeeds.
    *
    * @throws {Deno.errors.AlreadyExists} When `path` exists: a fine-tune is never overwritten
    */
-  static async create(path: string, header: LedgerHeader): Promise<LedgerFile> {
-    const head = encodeHeader(header);
+  static async create(path: string, of: LedgerSubject | LedgerHeader): Promise<LedgerFile> {
+    const head = encodeHeader("offsets" in of ? ledgerHeader(of) : of);
     try {
       await writeFileWhole(path, [head.bytes], { exclusive: true });
     } catch (error) {

@@ -12,10 +12,10 @@ import {
   Storage,
   submitPlanInTurns,
 } from "../../kernels/mod.ts";
-import { blockwiseZo } from "../../optim/named/named_family.ts";
+import { blockwiseZo } from "../../optim/named/blockwise_zo.ts";
 import { architectureOf } from "../../models/architectures.ts";
 import { assertBatchFits, type Example, type Objective, packBatch } from "../../models/batch.ts";
-import { forwardContext, weightOf } from "../../models/forward.ts";
+import { forwardContext, recorderOf } from "../../models/forward.ts";
 import type { Model } from "../../models/inference/model.ts";
 import { planOffsets, type Selection } from "../selection.ts";
 import { squaredSlopes } from "./slopes.ts";
@@ -117,7 +117,7 @@ async function outlierGrowth(
   { signal, onProgress }: DominantLayerOptions,
 ): Promise<number[]> {
   const { gpu, config } = model;
-  const { embedding, block } = architectureOf(config);
+  const { embed, block } = architectureOf(config);
   using stats = new Storage("extents", (config.layers + 1) * 8, "scratch").allocate(gpu);
   const largest = new Array<number>(config.layers + 1).fill(0);
   const means = new Array<number>(config.layers + 1).fill(0);
@@ -127,16 +127,12 @@ async function outlierGrowth(
     gpu.write(input.buffer, batch.words);
     const graph = new Graph();
     const context = forwardContext(model, graph, batch.shape, 1, input);
-    const parameters = {
-      weight: (name: string) => weightOf(model, name),
-      inputOf: model.columnOrders.inputs(graph),
-      ropeTable: model.ropeTable,
-    };
+    const x = recorderOf(model, context);
     const used = batch.rows * config.hidden;
-    let hidden = embedding(context, config, parameters);
+    let hidden = embed(x, config);
     extent(graph, hidden, used, stats, 0);
     for (let layer = 0; layer < config.layers; layer++) {
-      hidden = block(context, config, parameters, hidden, layer);
+      hidden = block(x, config, hidden, layer);
       extent(graph, hidden, used, stats, layer + 1);
     }
     using plan = compileGraph(gpu, graph, SHADER_LIBRARY);

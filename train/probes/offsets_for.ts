@@ -16,10 +16,10 @@ import { trainingOrder } from "../finetune.ts";
 export interface OffsetsForOptions {
   /** What is trained; the scales of all layers by default. */
   readonly selection?: Selection;
-  /** Training examples: the first batch shows along which tensors the loss is steep, where the optimiser wants to know. */
-  readonly train: readonly Example[];
+  /** Training examples, for optimisers with gains: the first batch shows along which tensors the loss is steep, where the optimiser wants to know. */
+  readonly train?: readonly Example[];
   /** What the examples' losses are. */
-  readonly objective: Objective;
+  readonly objective?: Objective;
   /** Examples of a batch; 16 by default. */
   readonly batchSize?: number;
   /** The run's seed; 0 by default. */
@@ -31,7 +31,7 @@ export interface OffsetsForOptions {
 }
 
 /**
- * Offsets, zero and not yet allocated, for an optimiser: of a mask with a global budget with a share for each tensor, of directions
+ * Offsets, all zero, for an optimiser to train: of a mask with a global budget with a share for each tensor, of directions
  * with gains with a gain for each, which takes {@linkcode gainForwards} forwards on the first batch. For all others what `planOffsets` gives.
  *
  * @throws {RangeError} When nothing is selected, a batch does not fit the model, or a loss is not finite
@@ -47,7 +47,7 @@ export interface OffsetsForOptions {
  * using model = await loadModel(gpu, source);
  * const train = [{ prompt: [], candidates: [[1, 50, 60, 70, 80, 90]], label: 0 }];
  * const [optimiser, objective] = [qzoPlus({ gainPower: 0.5 }), "language-modelling"] as const;
- * using offsets = (await offsetsFor(model, optimiser, { train, objective })).allocate(gpu);
+ * using offsets = await offsetsFor(model, optimiser, { train, objective });
  * for await (const event of finetune({ model, optimiser, offsets, objective, train, steps: 2 })) {
  *   if (event.type === "step") assert(event.loss > 0);
  * }
@@ -56,7 +56,7 @@ export interface OffsetsForOptions {
 export async function offsetsFor(
   model: Model,
   optimiser: Optimiser,
-  options: OffsetsForOptions,
+  options: OffsetsForOptions = {},
 ): Promise<OffsetSet> {
   assertOptions("make offsets", options, {
     selection: "any",
@@ -77,11 +77,12 @@ export async function offsetsFor(
     trainables = await maskShares(gpu, mask, trainables, model.tensors);
   }
   if (gains) {
-    if (train.length === 0) throw new RangeError("Cannot find gains: there are no examples");
+    if (!train?.length) throw new RangeError("Cannot find gains: there are no examples");
+    if (!objective) throw new TypeError("Cannot find gains: the examples' objective is missing");
     const first = trainingOrder(train, options).batch(0).map((i) => train[i]);
     const batch = packBatch(first, objective, model.maxPositions);
     const how = { seed, signal, onProgress: onGains };
     trainables = await measureGains(model, optimiser, trainables, batch, how);
   }
-  return new OffsetSet(trainables, gpu.maxBinding);
+  return new OffsetSet(trainables, gpu.maxBinding).allocate(gpu);
 }

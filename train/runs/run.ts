@@ -179,14 +179,15 @@ export class Run implements Disposable {
       const { train: { examples: train }, objective } = options.examples;
       const { batchSize, seed } = config;
       const { signal, onGains } = options;
-      const planned = await offsetsFor(model, optimiser, {
-        ...{ selection, train, objective, batchSize, seed, signal, onGains },
-      });
+      offsets = stack.use(
+        await offsetsFor(model, optimiser, {
+          ...{ selection, train, objective, batchSize, seed, signal, onGains },
+        }),
+      );
       const { ledgerOnly = false } = config.trainables;
-      storables = await storable(options.session.source, planned.trainables);
-      notes = [...assertStorable(storables, ledgerOnly), ...pairNotes(planned.trainables)];
-      offsets = stack.use(planned.allocate(gpu));
-      ledger = stack.use(await LedgerFile.create(folder.ledger, headerOf(planned)));
+      storables = await storable(options.session.source, offsets.trainables);
+      notes = [...assertStorable(storables, ledgerOnly), ...pairNotes(offsets.trainables)];
+      ledger = stack.use(await LedgerFile.create(folder.ledger, headerOf(offsets)));
       begun?.made();
       // Of a run that is written over.
       eventFilesOf(folder.path).forEach(remove);

@@ -16,7 +16,7 @@ import {
 import type { Optimiser } from "../../optim/optimiser.ts";
 import { formatByName } from "../../quant/formats/formats.ts";
 import { chooseFormat, type PlanOptions } from "../../quant/formats/choose_format.ts";
-import { architectureOf } from "../../models/architectures.ts";
+import { weightsOf } from "../../models/architectures.ts";
 import type { ModelConfig } from "../../models/model_config.ts";
 import { recordEvaluation } from "../../models/inference/evaluator.ts";
 import { planModel } from "../../models/inference/model.ts";
@@ -94,7 +94,7 @@ export function planMemory(
   };
   const all: Storage[] = [
     ...[...model.tensors.values()].flatMap((t) => t.storages),
-    model.ropeTable,
+    ...model.constants.values(),
     ...model.columnOrders.storages,
     ...offsets.arenas,
     ...offsets.tables,
@@ -124,7 +124,7 @@ export function modelOfShape(
   options: PlanOptions = {},
 ): Pick<ModelSource, "config" | "tensors"> {
   const tensors = new Map<string, TensorSource>();
-  for (const { name, rows, columns } of architectureOf(config).weights(config)) {
+  for (const { name, rows, columns } of weightsOf(config)) {
     tensors.set(name, {
       name,
       rows,

@@ -49,6 +49,7 @@ export function quantizationReason(
   const { reason, multiple } = quantizationOf(tensor, options);
   return reason === undefined ? "" : {
     embedding: "the embedding",
+    positions: "learned positions",
     head: "the head",
     vector: "a vector",
     kept: "kept",
@@ -60,7 +61,7 @@ export function quantizationReason(
 
 /**
  * Sentences about matrices that do not become what was asked for: rows that its blocks do not fit, names that are kept, and what is quantised
- * already. Embedding and head, which `--embedding` is for, and vectors are not spoken of.
+ * already. Embedding and head, which `--embedding` is for, learned positions and vectors are not spoken of.
  */
 export function quantizationNotes(source: ModelSource, options: WantedFormats): string[] {
   const matrices = [...source.tensors.values()].filter(({ name, rows }) =>

@@ -7,11 +7,12 @@
 import { formatOfGgufTensor, type GgufTensor, readGguf } from "../../../quant/files/gguf.ts";
 import { checkParts, type GgufPart } from "../../../quant/files/gguf_split.ts";
 import type { ByteSource } from "../../../quant/files/byte_source.ts";
-import { architectureOf } from "../../architectures.ts";
+import { architectureOf, weightsOf } from "../../architectures.ts";
 import { configFromGguf } from "../../config/config_gguf.ts";
 import { checkGain } from "../check_gain.ts";
 import { refuseOtherPurposes } from "./gguf_purpose.ts";
-import { readRopeFactors, ROPE_FACTORS_NAME } from "../rope_factors.ts";
+import { readRopeFactors } from "../rope_factors.ts";
+import { ROPE_FACTORS_NAME } from "../../rope_scaling.ts";
 import { forCaller, type ModelSource, type TensorSource } from "../checkpoint.ts";
 import { few, leftOut } from "../tensor_places.ts";
 import {
@@ -56,7 +57,7 @@ export async function ggufModelSource(
     (sentence) => notes.push(sentence),
   );
   const tensors = new Map<string, TensorSource>();
-  for (const { name, rows, columns } of architectureOf(config).weights(config)) {
+  for (const { name, rows, columns } of weightsOf(config)) {
     const tensor = stored.get(name);
     if (!tensor) throw new RangeError(`Cannot load "${source.name}": it has no tensor "${name}"`);
     const [inFile, rowsInFile = 1, ...more] = tensor.dimensions;
@@ -84,10 +85,11 @@ export async function ggufModelSource(
       ),
     });
   }
+  const factors = architectureOf(config).gguf?.ropeFactors && stored.get(ROPE_FACTORS_NAME);
   const tables: string[] = [];
   const strangers: string[] = [];
   for (const [name, tensor] of stored) {
-    if (tensors.has(name) || name === ROPE_FACTORS_NAME || await isZeroBias(tensor)) continue;
+    if (tensors.has(name) || name === factors?.name || await isZeroBias(tensor)) continue;
     (ROTARY_TABLES.test(name) ? tables : strangers).push(name);
   }
   if (strangers.length > 0) {
@@ -101,7 +103,6 @@ export async function ggufModelSource(
   notes.push(
     ...leftOut("tables of rotary frequencies, which are made anew, as llama.cpp does", tables),
   );
-  const factors = stored.get(ROPE_FACTORS_NAME);
   const embedded = embeddedTokenizer(file.metadata);
   notes.push(...embedded.tokenizer?.notes ?? []);
   return {

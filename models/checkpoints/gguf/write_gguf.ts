@@ -10,9 +10,11 @@ import { copiedMetadata } from "../../../quant/files/gguf_split.ts";
 import { type GgufTensorData, writeGguf } from "../../../quant/files/gguf_write.ts";
 import type { GgufTyped, GgufValue } from "../../../quant/mod.ts";
 import { quantize } from "../../../quant/quantisers/round_to_nearest.ts";
-import { headsOf, reorderHeads } from "../head_order.ts";
+import { headsToReorder, reorderHeads } from "../head_order.ts";
+import type { GgufForm, Weight } from "../../architecture.ts";
+import { architectureOf, weightsOf } from "../../architectures.ts";
 import type { ModelConfig } from "../../model_config.ts";
-import { ROPE_FACTORS_NAME, ropeFactorsOf } from "../rope_factors.ts";
+import { ROPE_FACTORS_NAME } from "../../rope_scaling.ts";
 import { type ModelSource, rowsPerPiece, type TensorSource } from "../checkpoint.ts";
 import { tokenizerToGguf } from "../../tokenizers/tokenizer_to_gguf.ts";
 import { fitVocabulary, type GgufEntries } from "./vocabulary_rows.ts";
@@ -31,13 +33,16 @@ export interface GgufModel {
 /**
  * Plans a GGUF file without reading a tensor.
  *
- * @throws {RangeError | TypeError} For what GGUF has no form for: a tensor's format or order of columns, the rotary scaling, the tokenizer,
+ * @throws {RangeError | TypeError} For what GGUF has no form for: the architecture, a tensor's format or order of columns, the rotary scaling, the tokenizer,
  * a special token without a row
  */
 export function ggufModel(source: ModelSource, options: WriteOptions = {}): GgufModel {
-  const { config, ropeFactors = ropeFactorsOf(config) } = source;
+  const { config } = source;
+  const form = formOf(config);
+  const { ropeFactors = form.ropeFactors?.(config) } = source;
+  const weights = new Map(weightsOf(config).map((weight) => [weight.name, weight]));
   const said: string[] = [];
-  const metadata = ggufMetadata(source, (sentence) => said.push(sentence));
+  const metadata = ggufMetadata(source, form, (sentence) => said.push(sentence));
   const notes = [...said, ...fitVocabulary(metadata, config.vocabulary)];
   if (!metadata.has("tokenizer.ggml.model")) {
     notes.push(
@@ -55,7 +60,7 @@ export function ggufModel(source: ModelSource, options: WriteOptions = {}): Gguf
       bytes: async function* (): AsyncGenerator<Uint8Array> {
         options.signal?.throwIfAborted();
         if (isNarrowVector(tensor)) yield await vectorAsBytes(tensor);
-        else yield* rowsAsBytes(tensor, config);
+        else yield* rowsAsBytes(tensor, weights.get(name));
         done++;
         options.onProgress?.({ tensor: name, done, total: source.tensors.size });
       },
@@ -78,6 +83,14 @@ export async function* modelAsGguf(
   options: WriteOptions = {},
 ): AsyncGenerator<Uint8Array> {
   yield* writeGguf(ggufModel(source, options));
+}
+
+function formOf(config: ModelConfig): GgufForm<ModelConfig> {
+  const { name, gguf } = architectureOf(config);
+  if (gguf) return gguf;
+  throw new RangeError(
+    `Cannot write a model of architecture "${name}" as GGUF: llama.cpp knows no such architecture; write a folder instead`,
+  );
 }
 
 function ggufType(tensor: TensorSource): number {
@@ -105,8 +118,11 @@ async function vectorAsBytes(tensor: TensorSource): Promise<Uint8Array> {
   return formatByName("F32").pack(quantize(values, 1, tensor.columns, "F32"));
 }
 
-async function* rowsAsBytes(tensor: TensorSource, config: ModelConfig): AsyncGenerator<Uint8Array> {
-  const heads = config.ropeInterleaved ? 0 : headsOf(tensor.name, config);
+async function* rowsAsBytes(
+  tensor: TensorSource,
+  weight: Weight | undefined,
+): AsyncGenerator<Uint8Array> {
+  const heads = headsToReorder(weight ?? {}, true);
   const step = heads > 0 ? tensor.rows : rowsPerPiece(tensor);
   for (let first = 0; first < tensor.rows; first += step) {
     const packed = await tensor.read(first, Math.min(step, tensor.rows - first));
@@ -114,38 +130,21 @@ async function* rowsAsBytes(tensor: TensorSource, config: ModelConfig): AsyncGen
   }
 }
 
-function ggufMetadata(source: ModelSource, onNote: (sentence: string) => void): GgufEntries {
+function ggufMetadata(
+  source: ModelSource,
+  form: GgufForm<ModelConfig>,
+  onNote: (sentence: string) => void,
+): GgufEntries {
   const { config, header, tokenizerFiles } = source;
   const u32 = (value: number): GgufTyped => ({ type: "uint32", value });
-  const f32 = (value: number): GgufTyped => ({ type: "float32", value });
   // The type that most tensors have may no longer be true.
   if (header) return copiedMetadata(header, ["general.file_type"]);
-  const metadata = new Map<string, GgufValue | GgufTyped>();
-  const own: [string, GgufValue | GgufTyped][] = [
+  const metadata = new Map<string, GgufValue | GgufTyped>([
     ["general.architecture", config.architecture],
     ["general.name", source.name.split(/[\\/]/).at(-1) ?? "model"],
-    ["llama.block_count", u32(config.layers)],
-    ["llama.context_length", u32(config.context)],
-    ["llama.embedding_length", u32(config.hidden)],
-    ["llama.feed_forward_length", u32(config.feedForward)],
-    ["llama.attention.head_count", u32(config.heads)],
-    ["llama.attention.head_count_kv", u32(config.keyValueHeads)],
-    ["llama.attention.key_length", u32(config.headDimension)],
-    ["llama.attention.value_length", u32(config.headDimension)],
-    ["llama.attention.layer_norm_rms_epsilon", f32(config.rmsEpsilon)],
-    ["llama.rope.dimension_count", u32(config.headDimension)],
-    ["llama.rope.freq_base", f32(config.ropeTheta)],
-    ["llama.vocab_size", u32(config.vocabulary)],
-  ];
-  for (const [key, value] of own) metadata.set(key, value);
-  const { ropeScaling } = config;
-  if (ropeScaling?.type === "linear") {
-    metadata.set("llama.rope.scaling.type", "linear");
-    metadata.set("llama.rope.scaling.factor", f32(ropeScaling.factor));
-  } else if (ropeScaling && !ropeFactorsOf(config)) {
-    throw new RangeError(
-      `Cannot write GGUF: rotary scaling of type "${ropeScaling.type}" has no form there; write a folder instead`,
-    );
+  ]);
+  for (const [key, value] of Object.entries(form.write(config))) {
+    metadata.set(`${config.architecture}.${key}`, value);
   }
   if (tokenizerFiles) {
     const tokenizer = tokenizerToGguf(tokenizerFiles.json, tokenizerFiles.config, {

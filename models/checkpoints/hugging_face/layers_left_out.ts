@@ -4,18 +4,21 @@
  * @module
  */
 
+import type { ModelConfig } from "../../model_config.ts";
 import type { Note } from "../../config/config_keys.ts";
+import type { FolderNames } from "../folder_names.ts";
 
 /** As transformers does: of a file with more layers than the configuration the first are the model. */
 export function noteLayersLeftOut(
-  names: Iterable<string>,
-  layers: number,
+  stored: Iterable<string>,
+  { layerOf }: FolderNames,
+  { layers }: ModelConfig,
   configName: string,
   note: Note,
 ): void {
   const left = new Set<number>();
-  for (const name of names) {
-    const layer = Number(/^model\.layers\.(\d+)\./.exec(name)?.[1] ?? 0);
+  for (const name of stored) {
+    const layer = layerOf(name) ?? 0;
     if (layer >= layers) left.add(layer);
   }
   if (left.size === 0) return;

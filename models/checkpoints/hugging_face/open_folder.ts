@@ -7,14 +7,14 @@
 import { join } from "@std/path";
 import { formatByName } from "../../../quant/formats/formats.ts";
 import type { SafetensorsDtype } from "../../../quant/files/safetensors.ts";
-import { architectureOf } from "../../architectures.ts";
+import { weightsOf } from "../../architectures.ts";
 import { checkGain } from "../check_gain.ts";
 import { configFromHuggingFace, saysUntied } from "../../config/config_hugging_face.ts";
 import type { Note } from "../../config/config_keys.ts";
 import type { FileSource } from "../disk/files.ts";
+import { folderNames } from "../folder_names.ts";
 import { noteLayersLeftOut } from "./layers_left_out.ts";
 import { folderEntries } from "../disk/look.ts";
-import { huggingFaceName } from "../../weight_names.ts";
 import { plainTensors } from "./plain_names.ts";
 import { quantizedTensors } from "./methods.ts";
 import { readJsonFile } from "../disk/read_file.ts";
@@ -61,7 +61,7 @@ export async function huggingFaceModelSource(folder: string): Promise<ModelSourc
   const close = () => files.forEach((f) => f[Symbol.dispose]());
   try {
     const ofFiles = await locateTensors(folder, chosen, files);
-    const plain = plainTensors(folder, ofFiles.tensors);
+    const plain = plainTensors(folder, ofFiles.tensors, folderNames(config));
     notes.push(...ofFiles.notes, ...plain.notes);
     const located = new ClaimedTensors(plain.tensors);
     refuseOtherModels(folder, located.keys());
@@ -69,27 +69,29 @@ export async function huggingFaceModelSource(folder: string): Promise<ModelSourc
     located.isQuantised = quantized !== undefined;
     const has = (name: string) => located.has(name) || quantized?.has(name) === true;
     const untied = saysUntied(json);
-    if (untied && !has("lm_head.weight")) {
+    const { head } = folderNames(config);
+    const hasHead = head !== undefined && has(head);
+    if (untied && !hasHead) {
       throw new RangeError(
-        `Cannot load "${folder}": tie_word_embeddings is false in its config.json and it has no tensor "lm_head.weight"; the upload is not whole, or the key should be true`,
+        `Cannot load "${folder}": tie_word_embeddings is false in its config.json and it has no tensor "${head}"; the upload is not whole, or the key should be true`,
       );
     }
-    const tied = config.tiedHead || !has("lm_head.weight");
-    const effective = { ...config, tiedHead: tied };
+    const effective = { ...config, tiedHead: config.tiedHead || !hasHead };
+    const names = folderNames(effective);
     const tensors = new Map<string, TensorSource>();
-    for (const { name, rows, columns } of architectureOf(config).weights(effective)) {
-      const base = huggingFaceName(name.replace(/\.weight$/, ""))!;
+    for (const { name, huggingFace, rows, columns, role } of weightsOf(effective)) {
       // Some exporters store the tied table under the head's name only.
-      const names = name === "token_embd.weight" && !untied ? [base, "lm_head"] : [base];
-      const found = names.map((n) => `${n}.weight`).find(has);
+      const others = role === "embedding" && !untied && head ? [head] : [];
+      const found = [huggingFace, ...others].find(has);
       if (!found) {
         throw new RangeError(
-          `Cannot load "${folder}": it has no tensor "${base}.weight"${
-            strangers(base, located, effective)
+          `Cannot load "${folder}": it has no tensor "${huggingFace}"${
+            strangers(huggingFace.replace(/\.weight$/, ""), located, effective, names)
           }`,
         );
       }
-      await checkNoBias(located, found.replace(/weight$/, "bias"), rows);
+      const bias = found.replace(/weight$/, "bias");
+      if (!names.weights.has(bias)) await checkNoBias(located, bias, rows);
       const tensor = quantized?.has(found)
         ? await quantized.open({ name, stored: found, rows, columns })
         : denseTensor(name, found, rows, columns, located.get(found)!);
@@ -97,11 +99,11 @@ export async function huggingFaceModelSource(folder: string): Promise<ModelSourc
       checkGain(named);
       tensors.set(name, named);
     }
-    noteLayersLeftOut(located.keys(), config.layers, configName, note);
+    noteLayersLeftOut(located.keys(), names, config, configName, note);
     quantized?.notes?.().forEach(note);
-    const ofHead = config.tiedHead ? await noteOnTiedHead(located) : undefined;
+    const ofHead = config.tiedHead ? await noteOnTiedHead(located, names) : undefined;
     if (ofHead !== undefined) note(ofHead);
-    notes.push(...await notesOfUnclaimed(folder, located, effective));
+    notes.push(...await notesOfUnclaimed(folder, located, effective, names));
     const tokenizerFiles = await readTokenizerFiles(folder, json);
     const tokenizer = tokenizerFiles &&
       tokenizerFromJson(tokenizerFiles.json, tokenizerFiles.config, tokenizerFiles);

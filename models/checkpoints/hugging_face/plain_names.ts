@@ -6,16 +6,14 @@
  */
 
 import type { SafetensorsTensor } from "../../../quant/files/safetensors.ts";
+import type { FolderNames } from "../folder_names.ts";
 import type { StoredTensorPlace } from "./stored_tensors.ts";
 import { few } from "../tensor_places.ts";
 
 /** Anywhere in a name; all of it is the same model without. */
 const SEGMENTS = /(^|\.)(_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)(?=\.)/g;
 /** In front of a whole model. */
-const FRONTS =
-  /^(?:(?:module|base_model\.model)\.)+(?=(?:model|lm_head|score|embed_tokens|layers|norm)\.)/;
-/** What a model without its head calls its parts; transformers takes those too. */
-const HEADLESS = /^(embed_tokens|layers\.\d+|norm|rotary_emb)\./;
+const FRONTS = /^(?:(?:module|base_model\.model)\.)+(?=([^.]+)\.)/;
 
 /** Tensors by their plain names. */
 export interface PlainTensors {
@@ -29,16 +27,25 @@ export interface PlainTensors {
  * The same tensors by plain names.
  *
  * @param what The model, for messages
+ * @param names Those that the architecture has
  * @throws {RangeError} When two tensors have the same plain name.
  */
 export function plainTensors(
   what: string,
   stored: ReadonlyMap<string, StoredTensorPlace>,
+  { base, first }: Pick<FolderNames, "base" | "first">,
 ): PlainTensors {
-  const headless = ![...stored.keys()].some((name) => /(^|\.)model\./.test(unwrapped(name)));
+  const known = new Set([...first.ofAll, ...first.behindBase, "score"]);
+  const unwrapped = (name: string): string => {
+    const bare = withoutSegments(name);
+    return bare.slice(frontOf(bare, known).length);
+  };
+  // What a model without its head calls its parts; transformers takes those too.
+  const headless = ![...stored.keys()].some((name) => `.${unwrapped(name)}`.includes(`.${base}.`));
+  const parts = new Set([...first.behindBase, "rotary_emb"]);
   const plain = (name: string): string => {
     const bare = unwrapped(name);
-    return headless && HEADLESS.test(bare) ? `model.${bare}` : bare;
+    return headless && parts.has(bare.split(".", 1)[0]) ? `${base}.${bare}` : bare;
   };
   const renamed = [...stored.keys()].filter((name) => unwrapped(name) !== name);
   if (renamed.length === 0 && !headless) return { tensors: stored, notes: [] };
@@ -61,24 +68,30 @@ export function plainTensors(
     planes.set(place.planes, own);
     tensors.set(to, { ...place, planes: own });
   }
-  const parts = new Set(renamed.flatMap((name) => [...addedTo(name)]));
+  const added = new Set(renamed.flatMap((name) => [...addedTo(name, known)]));
   return {
     tensors,
     notes: renamed.length === 0 ? [] : [
       `Names of ${renamed.length} tensors are read without ${
-        [...parts].map((part) => `"${part}."`).join(", ")
+        [...added].map((part) => `"${part}."`).join(", ")
       }, which wrappers of training add: ${few(renamed)}.`,
     ],
   };
 }
 
-function unwrapped(name: string): string {
-  return name.replace(SEGMENTS, "").replace(/^\./, "").replace(FRONTS, "");
+function withoutSegments(name: string): string {
+  return name.replace(SEGMENTS, "").replace(/^\./, "");
+}
+
+/** What stands before a whole model's name, whose first part is one of `known`. */
+function frontOf(bare: string, known: ReadonlySet<string>): string {
+  const [front = "", next = ""] = FRONTS.exec(bare) ?? [];
+  return known.has(next) ? front : "";
 }
 
 /** What was taken away from a name. */
-function addedTo(name: string): Set<string> {
+function addedTo(name: string, known: ReadonlySet<string>): Set<string> {
   const inside = name.matchAll(SEGMENTS).map(([, , part]) => part);
-  const [front = ""] = FRONTS.exec(name.replace(SEGMENTS, "").replace(/^\./, "")) ?? [];
+  const front = frontOf(withoutSegments(name), known);
   return new Set([...inside, ...front.match(/base_model\.model|module/g) ?? []]);
 }

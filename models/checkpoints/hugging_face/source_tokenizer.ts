@@ -5,11 +5,15 @@
  */
 
 import { join } from "@std/path";
-import { TEMPLATES, templatesOfFolder } from "../chat_templates.ts";
+import type { NamedTemplates } from "../../tokenizers/chat_templates.ts";
 import { FolderLinks } from "../disk/folder_links.ts";
-import { namesIn } from "../disk/look.ts";
-import { readJsonFile, readOptionalText } from "../disk/read_file.ts";
+import { list as inWords, namesIn } from "../disk/look.ts";
+import { readFileText, readJsonFile, readOptionalText } from "../disk/read_file.ts";
 import type { TokenizerFiles } from "../checkpoint.ts";
+
+/** Where a folder has chat templates beside its `chat_template.jinja`. */
+const TEMPLATES = "additional_chat_templates";
+const MOST_TEMPLATES = 100;
 
 /**
  * What a folder says of its tokenizer; undefined where it has no `tokenizer.json`.
@@ -62,4 +66,31 @@ function templateOfProcessor(config: unknown, file: unknown): string | undefined
   if ((config as { chat_template?: unknown } | undefined)?.chat_template) return undefined;
   const template = (file as { chat_template?: unknown } | undefined)?.chat_template;
   return typeof template === "string" ? template : undefined;
+}
+
+/**
+ * The templates, besides the default one, that a folder has as files of their own.
+ *
+ * @throws {RangeError} For more than 100
+ */
+export async function templatesOfFolder(folder: string): Promise<NamedTemplates> {
+  const path = join(folder, TEMPLATES);
+  const names = (await namesIn(path)).filter((name) => name.endsWith(".jinja")).sort();
+  if (names.length > MOST_TEMPLATES) {
+    throw new RangeError(
+      `Cannot read "${path}": it has ${names.length} templates (${
+        inWords(names)
+      }), at most ${MOST_TEMPLATES} are read`,
+    );
+  }
+  const templates = new Map<string, string>();
+  for (const name of names) {
+    templates.set(name.replace(/\.jinja$/, ""), await readFileText(join(path, name), "settings"));
+  }
+  return templates;
+}
+
+/** The path of the file of such a template, from its folder. */
+export function templateFile(name: string): string {
+  return join(TEMPLATES, `${name}.jinja`);
 }

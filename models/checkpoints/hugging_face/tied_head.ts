@@ -4,10 +4,9 @@
  * @module
  */
 
+import type { FolderNames } from "../folder_names.ts";
 import type { ClaimedTensors } from "../tensor_places.ts";
 
-const EMBEDDING = "model.embed_tokens.weight";
-const HEAD = "lm_head.weight";
 /** Bytes of a look; a head that is another table differs everywhere. */
 const PIECE = 65536;
 
@@ -15,9 +14,13 @@ const PIECE = 65536;
  * What to know of the stored head of a model whose `tie_word_embeddings` is true: it is left out, and readers differ where it has values
  * of its own. Undefined where none is stored beside the embedding.
  */
-export async function noteOnTiedHead(tensors: ClaimedTensors): Promise<string | undefined> {
-  if (!tensors.has(HEAD) || !tensors.has(EMBEDDING)) return undefined;
-  const [head, embedding] = [tensors.get(HEAD)!, tensors.get(EMBEDDING)!];
+export async function noteOnTiedHead(
+  tensors: ClaimedTensors,
+  names: FolderNames,
+): Promise<string | undefined> {
+  if (names.head === undefined || !tensors.has(names.head)) return undefined;
+  if (!tensors.has(names.embedding)) return undefined;
+  const [head, embedding] = [tensors.get(names.head)!, tensors.get(names.embedding)!];
   const isComparable = head.dtype === embedding.dtype && head.byteLength === embedding.byteLength;
   let same = true;
   const places = isComparable ? [0, 0.5, 1] : [];
@@ -30,6 +33,6 @@ export async function noteOnTiedHead(tensors: ClaimedTensors): Promise<string | 
     same &&= a.every((byte, i) => byte === b[i]);
   }
   return same
-    ? `Left out: "${HEAD}": the head, which tie_word_embeddings makes the same as the embedding.`
-    : `Left out: "${HEAD}": tie_word_embeddings is true, so the embedding is the head, as in transformers 4, vLLM and MLX; but the stored head has other values, and transformers 5 takes it. Set tie_word_embeddings to false in config.json if it is meant.`;
+    ? `Left out: "${names.head}": the head, which tie_word_embeddings makes the same as the embedding.`
+    : `Left out: "${names.head}": tie_word_embeddings is true, so the embedding is the head, as in transformers 4, vLLM and MLX; but the stored head has other values, and transformers 5 takes it. Set tie_word_embeddings to false in config.json if it is meant.`;
 }

@@ -6,10 +6,10 @@
 
 import { dirname, join } from "@std/path";
 import { writeChunks } from "../disk/file_parts.ts";
-import { templateFile } from "../chat_templates.ts";
 import { type FileSource, openFile, writeFileWhole } from "../disk/files.ts";
 import { FolderLinks } from "../disk/folder_links.ts";
 import { folderPart } from "./model_folder.ts";
+import { templateFile } from "./source_tokenizer.ts";
 import type { ModelSource, StoredFolder } from "../checkpoint.ts";
 import type { WriteOptions } from "../write_options.ts";
 import { writeFolderWhole } from "../disk/write_together.ts";

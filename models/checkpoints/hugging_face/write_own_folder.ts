@@ -7,15 +7,14 @@
 import { dirname, join } from "@std/path";
 import { packedToSafetensors, storedPlanes } from "../../../quant/files/packed_safetensors.ts";
 import { planSafetensors, type SafetensorsTensorData } from "../../../quant/files/safetensors.ts";
-import { templateFile } from "../chat_templates.ts";
-import type { ModelConfig, RopeScaling } from "../../model_config.ts";
+import type { Weight } from "../../architecture.ts";
+import { architectureOf, weightsOf } from "../../architectures.ts";
 import { type PlacedBytes, writeFileWhole } from "../disk/files.ts";
-import { headsOf, reorderHeads } from "../head_order.ts";
-import { huggingFaceName } from "../../weight_names.ts";
-import { scalingOfRopeFactors } from "../rope_factors.ts";
+import { headsToReorder, reorderHeads } from "../head_order.ts";
 import { type ModelSource, rowsPerPiece, type TensorSource } from "../checkpoint.ts";
 import type { WriteOptions } from "../write_options.ts";
 import { writeFolderWhole } from "../disk/write_together.ts";
+import { templateFile } from "./source_tokenizer.ts";
 
 /** What a folder is to hold. */
 export interface OwnFolder {
@@ -36,9 +35,11 @@ export interface OwnFolder {
  * `rope_scaling` has
  */
 export function ownFolder(source: ModelSource): OwnFolder {
-  const { config, ropeFactors, tokenizerFiles } = source;
-  const scaling = ropeFactors ? scalingOfRopeFactors(config, ropeFactors) : config.ropeScaling;
-  const tensors = [...source.tensors.values()].map((tensor) => storedTensor(tensor, config));
+  const { tokenizerFiles } = source;
+  const weights = new Map(weightsOf(source.config).map((weight) => [weight.name, weight]));
+  const tensors = [...source.tensors.values()].map((tensor) =>
+    storedTensor(tensor, weights.get(tensor.name))
+  );
   const formats = Object.fromEntries(
     tensors.filter(({ tensor }) => tensor.format.layout.kind !== "dense")
       .map(({ name, tensor }) => [name, tensor.format.name]),
@@ -58,7 +59,7 @@ export function ownFolder(source: ModelSource): OwnFolder {
   }
   return {
     tensors,
-    config: huggingFaceConfig(source, scaling, formats),
+    config: huggingFaceConfig(source, formats),
     files,
     notes: tokenizerFiles
       ? tokenizerFiles.mergeOrder === undefined ? [] : [
@@ -129,16 +130,20 @@ async function* weightsFile(
   }
 }
 
-function storedTensor(tensor: TensorSource, config: ModelConfig): FolderTensor {
+function storedTensor(tensor: TensorSource, weight: Weight | undefined): FolderTensor {
   const { format, rows, columns, columnOrder } = tensor;
   if (columnOrder) {
     throw new RangeError(
       `Cannot write tensor "${tensor.name}": its columns are reordered, which only the folder it came from can hold`,
     );
   }
-  const name = `${huggingFaceName(tensor.name.replace(/\.weight$/, ""))}.weight`;
-  // Folders have the pairs of a head half a head apart.
-  const heads = config.ropeInterleaved ? headsOf(tensor.name, config) : 0;
+  if (!weight) {
+    throw new RangeError(
+      `Cannot write tensor "${tensor.name}" into a folder: the architecture has no name for it`,
+    );
+  }
+  const name = weight.huggingFace;
+  const heads = headsToReorder(weight, false);
   const dense = format.layout.kind === "dense";
   const step = dense && heads === 0 ? rowsPerPiece(tensor) : rows;
   return {
@@ -157,41 +162,12 @@ function storedTensor(tensor: TensorSource, config: ModelConfig): FolderTensor {
 }
 
 function huggingFaceConfig(
-  { config, tokenizer }: ModelSource,
-  scaling: RopeScaling | undefined,
+  { config, ropeFactors, tokenizer }: ModelSource,
   formats: Record<string, string>,
 ): unknown {
   return {
-    architectures: ["LlamaForCausalLM"],
-    model_type: "llama",
-    hidden_size: config.hidden,
-    intermediate_size: config.feedForward,
-    num_hidden_layers: config.layers,
-    num_attention_heads: config.heads,
-    num_key_value_heads: config.keyValueHeads,
-    head_dim: config.headDimension,
-    vocab_size: config.vocabulary,
-    max_position_embeddings: config.context,
-    rms_norm_eps: config.rmsEpsilon,
-    rope_theta: config.ropeTheta,
-    ...(scaling
-      ? {
-        rope_scaling: {
-          rope_type: scaling.type,
-          factor: scaling.factor,
-          ...(scaling.type === "llama3"
-            ? {
-              low_freq_factor: scaling.lowFrequencyFactor,
-              high_freq_factor: scaling.highFrequencyFactor,
-              original_max_position_embeddings: scaling.originalContext,
-            }
-            : {}),
-        },
-      }
-      : {}),
-    hidden_act: "silu",
-    tie_word_embeddings: config.tiedHead,
-    // Without these transformers takes 1 and 2.
+    ...architectureOf(config).huggingFace.write(config, ropeFactors),
+    // Without these transformers takes its class's own.
     bos_token_id: tokenizer?.bos ?? null,
     eos_token_id: tokenizer?.eos ?? null,
     ...(Object.keys(formats).length > 0

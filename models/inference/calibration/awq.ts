@@ -13,11 +13,12 @@ import {
 import { decode } from "../../../quant/layouts/decode.ts";
 import type { InputStatistics } from "../../../quant/quantisers/input_statistics.ts";
 import { quantize, quantizeComputation } from "../../../quant/quantisers/round_to_nearest.ts";
+import type { ChannelScaling } from "../../architecture.ts";
 import { architectureOf } from "../../architectures.ts";
 import type { CalibrationBlock } from "./calibrate.ts";
 import { checkTensorValues } from "../../checkpoints/derived/check_tensor_values.ts";
-import type { ChannelScaling } from "../../architectures/llama.ts";
 import { type BlockWork, heldTensor, layerErrors, type QuantizeMethod } from "./method.ts";
+import type { TensorSource } from "../../checkpoints/checkpoint.ts";
 
 /** The method of that name. Layers whose inputs cannot be divided before them are rounded by importance alone. */
 export const awqMethod: QuantizeMethod = {
@@ -39,9 +40,9 @@ interface Layer {
 async function quantizeBlock(work: BlockWork): Promise<void> {
   const { config, block, options, compute, done } = work;
   const layers = await layersOf(block, work.formatOf);
-  for (const scaling of architectureOf(config).scalings(config, block.index)) {
-    await fold(scaling, work, layers);
-  }
+  const isOfLayer = block.index >= 0 && block.index < config.layers;
+  const scalings = isOfLayer ? architectureOf(config).scalings?.(config, block.index) : [];
+  for (const scaling of scalings ?? []) await fold(scaling, work, layers);
   for (const [name, { values, statistics, rows, format }] of layers) {
     const tensor = block.tensors.get(name)!;
     const { columns } = tensor;
@@ -95,12 +96,22 @@ async function fold(
   }
   const ofChannel = new Float32Array(source?.rows ?? gain!.columns);
   factors.forEach((factor, k) => ofChannel[sources?.[k] ?? k] = factor);
+  const bias = block.tensors.get(from.replace(/weight$/, "bias"));
+  if (bias) await divideVector(block, bias, ofChannel);
   if (source) {
     const { values, rows } = source;
     const columns = values.length / rows;
     source.values = values.map((value, i) => value / ofChannel[Math.floor(i / columns)]);
     return;
   }
-  const divided = decode(await gain!.read(0, 1)).map((value, k) => value / ofChannel[k]);
-  await block.replace(heldTensor(gain!, "F32", quantize(divided, 1, divided.length, "F32")));
+  await divideVector(block, gain!, ofChannel);
+}
+
+async function divideVector(
+  block: CalibrationBlock,
+  vector: TensorSource,
+  by: Float32Array,
+): Promise<void> {
+  const divided = decode(await vector.read(0, 1)).map((value, k) => value / by[k]);
+  await block.replace(heldTensor(vector, "F32", quantize(divided, 1, divided.length, "F32")));
 }

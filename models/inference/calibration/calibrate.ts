@@ -7,22 +7,19 @@
 
 import {
   type DeviceTensor,
-  type ForwardContext,
   type Gpu,
   Graph,
   InputSums,
-  rmsNorm,
   type Storage,
   type Value,
 } from "../../../kernels/mod.ts";
 import type { InputStatistics } from "../../../quant/quantisers/input_statistics.ts";
-import { architectureOf } from "../../architectures.ts";
+import { architectureOf, weightsOf } from "../../architectures.ts";
 import type { Example } from "../../batch.ts";
 import { CalibrationWindows, type RecordedPass, type WindowsInput } from "./windows.ts";
-import { forwardContext, type ForwardModel, weightOf } from "../../forward.ts";
-import type { LlamaParameters } from "../../architectures/llama.ts";
-import { loadTensors, type ModelPlan, planModel } from "../model.ts";
-import { ropeTable } from "../../rope_table.ts";
+import { forwardContext, type ForwardModel, recorderOf } from "../../forward.ts";
+import { loadConstants, loadTensors, type ModelPlan, planModel } from "../model.ts";
+import type { Hidden, Recorder } from "../../recorder.ts";
 import type { ModelSource, TensorSource } from "../../checkpoints/checkpoint.ts";
 
 /** How to calibrate. */
@@ -33,9 +30,9 @@ export interface CalibrationOptions {
   readonly signal?: AbortSignal;
 }
 
-/** One block of a model at its turn, or after the last the head where it is a tensor of its own. */
+/** One block of a model at its turn; before the first what embeds, and after the last the head, where they have linear layers of their own. */
 export interface CalibrationBlock {
-  /** Its number; the head's is the number of blocks. */
+  /** Its number; -1 for what embeds, the number of blocks for the head. */
   readonly index: number;
   /** Names of linear layers in the order of the forward; those of a stage share one input. */
   readonly stages: readonly (readonly string[])[];
@@ -67,43 +64,33 @@ export async function* calibrate(
   { rows = 2048, signal }: CalibrationOptions = {},
 ): AsyncGenerator<CalibrationBlock> {
   const { config } = source;
-  const { embedding, block } = architectureOf(config);
+  const { embed, block, head } = architectureOf(config);
   const plan = planModel(source, gpu);
   using states = new CalibrationWindows(gpu, windows, plan, rows);
-  using _rope = plan.ropeTable.allocate(gpu);
-  using orders = plan.columnOrders;
-  const table = ropeTable(config, plan.maxPositions, source.ropeFactors);
-  gpu.write(plan.ropeTable.buffer, table);
-  orders.load(gpu);
+  using held = new DisposableStack();
+  for (const storage of [...plan.constants.values(), plan.columnOrders]) held.use(storage);
+  loadConstants(gpu, plan, source);
+  plan.columnOrders.load(gpu);
   const load = (index: number, record: PartOfForward) =>
     Block.load({ gpu, source, plan, states, signal, record }, index);
   {
-    using first = await load(-1, (x, _, parameters) => embedding(x, config, parameters));
+    using first = await load(-1, (x) => embed(x, config));
+    if (first.stages.length > 0) yield first;
     await first.pass();
   }
   for (let index = 0; index < config.layers; index++) {
-    using current = await load(
-      index,
-      (x, hidden, parameters) => block(x, config, parameters, hidden, index),
-    );
+    using current = await load(index, (x, hidden) => block(x, config, hidden, index));
     yield current;
     await current.pass();
   }
-  if (config.tiedHead) return;
-  using head = await load(config.layers, (x, hidden, { weight, inputOf }) => {
-    inputOf(rmsNorm(x, hidden, weight("output_norm.weight"), config.rmsEpsilon), "output.weight");
-    weight("output.weight");
-    return undefined;
-  });
-  yield head;
+  const last: PartOfForward = (x, hidden) => head(x, config, hidden);
+  if (!Block.hasLayers({ gpu, source, plan, states, signal, record: last })) return;
+  using current = await load(config.layers, last);
+  yield current;
 }
 
-/** Records a part of the forward over hidden states; returns what they become, if they change. */
-type PartOfForward = (
-  context: ForwardContext,
-  hidden: Storage,
-  parameters: LlamaParameters,
-) => Value | undefined;
+/** Records a part of the forward over hidden states; returns what they become. */
+type PartOfForward = (x: Recorder, hidden: Storage) => Value;
 
 /** What all blocks of a calibration share, and what one of them records. */
 interface BlockOptions {
@@ -117,8 +104,8 @@ interface BlockOptions {
 
 /** Told of what a part of the forward reads, while it is recorded. */
 interface Watch {
-  readonly weight?: (name: string) => void;
-  readonly input?: (input: Value, name: string, graph: Graph) => void;
+  readonly weight?: (name: string, tensor: DeviceTensor) => void;
+  readonly input?: (input: Hidden, name: string, graph: Graph) => void;
 }
 
 class Block implements CalibrationBlock, Disposable {
@@ -132,15 +119,26 @@ class Block implements CalibrationBlock, Disposable {
     this.#options = options;
     this.index = index;
     const { source, plan, states } = options;
-    const stages = new Map<Value, string[]>();
+    const stages = new Map<Hidden, string[]>();
+    // A head that is the embedding's table is no layer of its own.
+    const tables = new Set(
+      weightsOf(source.config).filter(({ role }) => role === "embedding").map(({ name }) => name),
+    );
     this.#record(states.shapes[0], plan, {
-      weight: (name) => {
+      weight: (name, tensor) => {
         this.#tensors.set(name, source.tensors.get(name)!);
-        this.#onDevice.set(name, weightOf(plan, name));
+        this.#onDevice.set(name, tensor);
       },
-      input: (value, name) => stages.set(value, [...stages.get(value) ?? [], name]),
+      input: (value, name) => {
+        if (!tables.has(name)) stages.set(value, [...stages.get(value) ?? [], name]);
+      },
     });
     this.stages = [...stages.values()];
+  }
+
+  /** Whether a part of the forward has linear layers; nothing is loaded. */
+  static hasLayers(options: BlockOptions): boolean {
+    return new Block(options, 0).stages.length > 0;
   }
 
   static async load(options: BlockOptions, index: number): Promise<Block> {
@@ -207,7 +205,7 @@ class Block implements CalibrationBlock, Disposable {
     const { gpu, source } = this.#options;
     this.#tensors.set(name, tensor);
     const tensors = new Map([...source.tensors, ...this.#tensors]);
-    const planned = weightOf(planModel({ ...source, tensors }, gpu), name);
+    const planned = planModel({ ...source, tensors }, gpu).tensors.get(name)!;
     this.#onDevice.get(name)?.[Symbol.dispose]();
     this.#onDevice.set(name, planned);
     await this.#load([planned]);
@@ -240,11 +238,11 @@ class Block implements CalibrationBlock, Disposable {
     const graph = new Graph();
     const context = forwardContext(model, graph, input.shape, 1, input.batch);
     const inputs = model.columnOrders.inputs(graph);
-    const next = this.#options.record(context, input.hidden, {
-      ropeTable: model.ropeTable,
+    const x = recorderOf(model, context, {
       weight: (name) => {
-        watch.weight?.(name);
-        return weightOf(model, name);
+        const tensor = model.tensors.get(name);
+        if (tensor) watch.weight?.(name, tensor);
+        return tensor;
       },
       inputOf: (input, name) => {
         const value = inputs(input, name);
@@ -252,6 +250,6 @@ class Block implements CalibrationBlock, Disposable {
         return value;
       },
     });
-    return { graph, next };
+    return { graph, next: this.#options.record(x, input.hidden) };
   }
 }

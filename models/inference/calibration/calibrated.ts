@@ -9,7 +9,7 @@ import type { FormatName } from "../../../quant/formats/format_name.ts";
 import type { Gpu } from "../../../kernels/mod.ts";
 import { runWith } from "../../../quant/quantisers/computation.ts";
 import type { PlanOptions } from "../../../quant/formats/choose_format.ts";
-import { architectureOf } from "../../architectures.ts";
+import { weightsOf } from "../../architectures.ts";
 import type { Example } from "../../batch.ts";
 import { calibrate } from "./calibrate.ts";
 import { CalibrationProducts } from "./products.ts";
@@ -111,15 +111,16 @@ export function calibratedStream(
     }
   };
   const { tensors } = plan.nearest;
-  const inOrder = architectureOf(source.config).weights(source.config)
-    .map(({ name }) => name).filter((name) => tensors.has(name));
-  const ofBlocks = inOrder.filter((name) => plan.formats.has(name) || /^blk\./.test(name));
-  const streamed = ofBlocks.map((name): [string, TensorSource] => {
+  const weights = weightsOf(source.config).filter(({ name }) => tensors.has(name));
+  const ofBlocks = weights.filter(({ name, layer }) =>
+    plan.formats.has(name) || layer !== undefined
+  );
+  const streamed = ofBlocks.map(({ name }): [string, TensorSource] => {
     const read = async (first: number, rows: number) => (await now(name)).read(first, rows);
     return [name, { ...tensors.get(name)!, whole: true, stored: undefined, read }];
   });
   const own = new Map(streamed);
-  const ordered = new Set([...inOrder, ...tensors.keys()]);
+  const ordered = new Set([...weights.map(({ name }) => name), ...tensors.keys()]);
   return {
     ...plan.nearest,
     tensors: new Map([...ordered].map((name) => [name, own.get(name) ?? tensors.get(name)!])),
@@ -154,10 +155,10 @@ function planCalibration(source: ModelSource, options: CalibratedSourceOptions):
   const nearest = quantizedNearest(source, options);
   const formats = new Map<string, string>();
   const tensors = new Map<string, TensorSource>(nearest.tensors);
-  for (const { name, kind } of architectureOf(source.config).weights(source.config)) {
+  for (const { name, role } of weightsOf(source.config)) {
     const was = source.tensors.get(name);
     const format = nearest.tensors.get(name)?.format;
-    if (kind !== "matrix" && kind !== "head" || !was || !format || was.format === format) continue;
+    if (role !== "matrix" && role !== "head" || !was || !format || was.format === format) continue;
     if (format.layout.kind === "dense") continue;
     if (!method.applies(format)) {
       throw new RangeError(

@@ -53,6 +53,7 @@ Deno.test("config.yaml says rates, epsilon, clip and schedule as used; metrics h
       epsilon: 0.02,
       learning_rate: 0.008,
       schedule: { kind: "linear", total: 6, warmup: 0, end: 0 },
+      decay: 0.99,
       clip: 3,
       queries: 1,
       form: "relative",

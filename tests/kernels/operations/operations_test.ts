@@ -1,8 +1,10 @@
 import { assert, assertEquals } from "@std/assert";
 import {
+  add,
   attention,
   embedding,
   openGpu,
+  pickRows,
   rmsNorm,
   rope,
   siluGate,
@@ -78,6 +80,50 @@ Deno.test("embedding of dense, packed and perturbed tables, whole and in pieces"
   await checkEmbedding(q41, { form: "relative", distribution: "sparseNormal", span: 32 });
   await checkEmbedding(q8, { ...relative, span: 32, distribution: "none" });
   await checkEmbedding({ kind: "codebook", books: 2 }, { ...absolute, span: 96 });
+});
+
+Deno.test("embedding by position, shifted, of whole tables and of pieces", async () => {
+  const layout: Layout = { kind: "dense", type: "f16" };
+  const perturbed = { form: "absolute", span: 1, distribution: "normal" } as const;
+  for (const maxBinding of [undefined, 64 * 96 * 2]) {
+    for (const change of [undefined, perturbed]) {
+      using bench = new Bench(gpu);
+      const [columns, branches, shift] = [96, 2, 2];
+      const packed = randomPacked(layout, 132, columns, random);
+      const table = bench.tensor("position_embd.weight", packed, maxBinding);
+      const { perturbation, weights } = change
+        ? perturb(bench, table, packed, change, branches, random)
+        : { perturbation: undefined, weights: Array(branches).fill(effectiveWeights(packed)) };
+      const positions = [0, 129, 62, 61, 5, 126, 1];
+      const tokens = positions.map(() => 3);
+      const lists = { positions, tokens };
+      const context = contextOf(bench, { rows: 7 }, branches, lists, { perturbation });
+      const [actual] = await bench.run(embedding(context, table, { by: "positions", shift }));
+      const rows = positions.map((position) => position + shift);
+      assertClose(actual, embeddingOracle(weights, columns, rows), `pieces of ${maxBinding}`);
+    }
+  }
+});
+
+Deno.test("listed rows alone, and sums, are the same bits", async () => {
+  using bench = new Bench(gpu);
+  const [rows, columns, branches, listed] = [7, 68, 3, [6, 0, 6, 2]];
+  const x = normals(branches * rows * columns, random);
+  const y = normals(branches * rows * columns, random);
+  const context = contextOf(bench, { rows, lossRows: 4 }, branches, { lossRows: listed });
+  const list = { first: context.layout.lossRows, count: listed.length };
+  const [picked, sum] = await bench.run(
+    pickRows(context, bench.value("x", x), columns, list),
+    add(context, bench.storage("x", x), bench.value("y", y)),
+  );
+  const expected = range(branches).flatMap((b) =>
+    listed.flatMap((row) => {
+      const at = (b * rows + row) * columns;
+      return [...x.subarray(at, at + columns)];
+    })
+  );
+  assertEquals([...picked], expected);
+  assertEquals([...sum], Array.from(x, (value, i) => Math.fround(value + y[i])));
 });
 
 Deno.test("rms norm of all rows and of listed rows, with and without perturbed gains", async () => {

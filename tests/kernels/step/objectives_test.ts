@@ -52,16 +52,16 @@ const optimisers: (readonly [string, boolean, (options: NamedOptions) => Optimis
     [
       name,
       !rounded.includes(name),
-      (o: NamedOptions) => namedOptimisers[name].make({ ...o, ...extras[name] }),
+      (o: NamedOptions) => namedOptimisers[name]({ ...o, ...extras[name] }),
     ] as const
   ),
-  ["zoSgdMomentum from seeds", true, (o) => namedOptimisers.zoSgdMomentum.make({ ...o, ...seeds })],
+  ["zoSgdMomentum from seeds", true, (o) => namedOptimisers.zoSgdMomentum({ ...o, ...seeds })],
   [
     "sparseMezo, decided anew",
     true,
-    (o) => namedOptimisers.sparseMezo.make({ ...o, sparsity: 0.5, resample: 3 }),
+    (o) => namedOptimisers.sparseMezo({ ...o, sparsity: 0.5, resample: 3 }),
   ],
-  ["zoAdamW from seeds", false, (o) => namedOptimisers.zoAdamW.make({ ...o, ...seeds })],
+  ["zoAdamW from seeds", false, (o) => namedOptimisers.zoAdamW({ ...o, ...seeds })],
 ];
 
 const steps = 16;

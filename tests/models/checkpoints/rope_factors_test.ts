@@ -4,7 +4,7 @@
  * @module
  */
 import { assert, assertEquals, assertLess, assertThrows } from "@std/assert";
-import { type ModelConfig, ropeFactorsOf, type RopeScaling } from "../../../models/mod.ts";
+import { type LlamaConfig, ropeFactorsOf, type RopeScaling } from "../../../models/mod.ts";
 import { ropeFrequencies, scalingOfRopeFactors } from "../../../models/mod.ts";
 import { llama3Factors } from "../../support/model_kinds.ts";
 import { randomNumbers } from "../../support/random_llama.ts";
@@ -14,7 +14,7 @@ const config = (
   ropeTheta: number,
   context: number,
   ropeScaling?: RopeScaling,
-): ModelConfig => ({
+): LlamaConfig => ({
   architecture: "llama",
   hidden: headDimension,
   layers: 1,
@@ -33,7 +33,7 @@ const config = (
 
 /** The arithmetic of llama.cpp's converter, which is torch's in f32, step by step. */
 function converterFactors(
-  { headDimension, ropeTheta }: ModelConfig,
+  { headDimension, ropeTheta }: LlamaConfig,
   { factor, lowFrequencyFactor, highFrequencyFactor, originalContext }: Required<RopeScaling>,
 ): Float32Array {
   const f = Math.fround;
@@ -71,7 +71,7 @@ Deno.test("the divisors of a configuration are those that llama.cpp's converter 
 });
 
 Deno.test("the published scalings are found again in what the converter makes of them", () => {
-  const published: [ModelConfig, Required<RopeScaling>][] = [
+  const published: [LlamaConfig, Required<RopeScaling>][] = [
     [config(128, 5e5, 131072), scaling(8, 1, 4, 8192)], // Llama 3.1
     [config(64, 5e5, 131072), scaling(32, 1, 4, 8192)], // Llama 3.2 1B
     [config(128, 5e5, 131072), scaling(32, 1, 4, 8192)], // Llama 3.2 3B

@@ -13,6 +13,7 @@ import {
   configFromGguf,
   Evaluator,
   ggufModelSource,
+  type LlamaConfig,
   loadModel,
   type ModelConfig,
   packBatch,
@@ -107,9 +108,9 @@ for (const change of SCALED) {
 }
 
 Deno.test("rotary scaling: none, the old key behind the new, and what is refused", () => {
-  const [, second] = ropeFrequencies(configOf({}).config);
+  const [, second] = ropeFrequencies(configOf({}).config as LlamaConfig);
   const divisor = (change: Record<string, unknown>) =>
-    second / ropeFrequencies(configOf(change).config)[1];
+    second / ropeFrequencies(configOf(change).config as LlamaConfig)[1];
   assertAlmostEquals(divisor({ "rope.scale_linear": 4, "rope.scaling.factor": 8 }), 8, 1e-12);
   assertEquals(configOf({ "rope.scale_linear": 4, "rope.scaling.factor": 8 }).notes.length, 1);
   assertAlmostEquals(divisor({ "rope.scaling.type": "linear", "rope.scale_linear": 2 }), 2, 1e-12);

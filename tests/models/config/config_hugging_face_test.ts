@@ -13,6 +13,7 @@ import {
   configFromHuggingFace,
   Evaluator,
   huggingFaceModelSource,
+  type LlamaConfig,
   loadModel,
   type ModelConfig,
   openModelSource,
@@ -139,7 +140,7 @@ Deno.test({
 });
 
 Deno.test("rotations: types, old and new keys, layers that agree", () => {
-  const frequencies = (change: Json) => ropeFrequencies(configOf(change).config);
+  const frequencies = (change: Json) => ropeFrequencies(configOf(change).config as LlamaConfig);
   const linear = frequencies({ rope_theta: 1e6, rope_scaling: { type: "linear", factor: 2 } });
   assertAlmostEquals(linear[1], 1e6 ** (-2 / 24) / 2, 1e-12);
   const same: Json[] = [
@@ -189,7 +190,7 @@ Deno.test("rotations: types, old and new keys, layers that agree", () => {
   // transformers scales by the sequence's length over the context, from the context on.
   for (const key of ["rope_type", "type"]) {
     const dynamic = configOf({ rope_scaling: { [key]: "dynamic", factor: 2 } });
-    assertEquals(dynamic.config.ropeScaling, undefined);
+    assertEquals((dynamic.config as LlamaConfig).ropeScaling, undefined);
     assertEquals(dynamic.notes.length, 1);
     assertStringIncludes(dynamic.notes[0], "longer sequences are not read");
   }

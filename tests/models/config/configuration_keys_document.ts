@@ -4,13 +4,15 @@
  * @module
  */
 import type { KeyTable } from "../../../models/config/config_keys.ts";
-import { GGUF_GENERAL_KEYS, GGUF_KEYS } from "../../../models/config/config_gguf.ts";
-import { CONFIG_KEYS } from "../../../models/config/config_hugging_face.ts";
+import { ARCHITECTURES } from "../../../models/architectures.ts";
+import { GGUF_GENERAL_KEYS } from "../../../models/config/config_gguf.ts";
 import { ROPE_KEYS } from "../../../models/config/config_rope.ts";
 import {
   DYNAMIC_KEYS,
   QUANTIZATION_KEYS,
 } from "../../../models/checkpoints/hugging_face/quantization_keys.ts";
+import { SHARED_CONFIG_KEYS } from "../../../models/config/shared_config_keys.ts";
+import { SHARED_GGUF_KEYS } from "../../../models/config/shared_gguf_keys.ts";
 
 const HEAD = `# Configuration keys
 
@@ -59,18 +61,32 @@ function section(title: string, table: KeyTable): string {
     .join("");
 }
 
+/** The rules of a table that are not those of the shared one. */
+function own(table: KeyTable, shared: KeyTable): KeyTable {
+  return Object.fromEntries(Object.entries(table).filter(([key, rule]) => shared[key] !== rule));
+}
+
 /** The whole document. */
 export function configurationKeysDocument(): string {
   return [
     HEAD,
-    section("config.json", CONFIG_KEYS),
+    section("config.json, every architecture", SHARED_CONFIG_KEYS),
+    ...ARCHITECTURES.map(({ huggingFace: { modelTypes, keys } }) =>
+      section(
+        `config.json, \`model_type\` ${modelTypes.map((it) => `\`${it}\``).join(" or ")}`,
+        own(keys, SHARED_CONFIG_KEYS),
+      )
+    ),
     section("`rope_parameters`, `rope_scaling`", ROPE_KEYS),
     ...Object.entries(QUANTIZATION_KEYS).map(([method, table]) =>
       section(`\`quantization_config\` of ${method}`, table)
     ),
     section("a rule of `dynamic` (gptq, awq)", DYNAMIC_KEYS),
     section("GGUF, without prefix", GGUF_GENERAL_KEYS),
-    section("GGUF, under `llama.`", GGUF_KEYS),
+    section("GGUF, under the prefix of every architecture", SHARED_GGUF_KEYS),
+    ...ARCHITECTURES.flatMap(({ name, gguf }) =>
+      gguf ? [section(`GGUF, under \`${name}.\``, own(gguf.keys, SHARED_GGUF_KEYS))] : []
+    ),
   ].join("");
 }
 

@@ -12,14 +12,17 @@ import {
   read,
   shown,
 } from "../../../models/config/config_keys.ts";
-import { GGUF_KEYS } from "../../../models/config/config_gguf.ts";
-import { CONFIG_KEYS } from "../../../models/config/config_hugging_face.ts";
 import { ROPE_KEYS } from "../../../models/config/config_rope.ts";
+import { llama } from "../../../models/architectures/llama.ts";
+import { qwen2 } from "../../../models/architectures/qwen2.ts";
 import {
   DYNAMIC_KEYS,
   QUANTIZATION_KEYS,
 } from "../../../models/checkpoints/hugging_face/quantization_keys.ts";
 import { configurationKeysDocument } from "./configuration_keys_document.ts";
+
+const CONFIG_KEYS = llama.huggingFace.keys;
+const GGUF_KEYS = llama.gguf!.keys;
 
 const words = (text: string): string[] => text.trim().split(/\s+/);
 
@@ -78,6 +81,13 @@ const REFERENCES: Record<string, [KeyTable, string]> = {
     `vocab_size hidden_size intermediate_size num_hidden_layers num_attention_heads num_key_value_heads head_dim hidden_act
      max_position_embeddings initializer_range rms_norm_eps use_cache pad_token_id bos_token_id eos_token_id tie_word_embeddings
      rope_theta rope_scaling rope_parameters sliding_window attention_dropout layer_types`,
+  ],
+  // models/qwen2/configuration_qwen2.py: v4.57 and v5.
+  "Qwen2Config": [
+    qwen2.huggingFace.keys,
+    `vocab_size hidden_size intermediate_size num_hidden_layers num_attention_heads num_key_value_heads hidden_act
+     max_position_embeddings initializer_range rms_norm_eps use_cache tie_word_embeddings rope_theta rope_scaling rope_parameters
+     use_sliding_window sliding_window max_window_layers layer_types attention_dropout pad_token_id bos_token_id eos_token_id`,
   ],
   // configuration_utils.py, PretrainedConfig.__init__ of v4.46 with its generation parameters.
   "PretrainedConfig of v4": [

@@ -7,7 +7,7 @@ import {
 import { parseExpression } from "../../../models/tokenizers/expressions/tokenizer_expression.ts";
 import { namedPreTokenizers } from "../../../models/tokenizers/tokenizer_pre.ts";
 import { tokenizerFromJson } from "../../../models/tokenizers/tokenizer.ts";
-import { seededTexts } from "../../support/tokenizer_cases.ts";
+import { seededTexts } from "../../support/vectors/tokenizer_cases.ts";
 
 /** As the engine translates an expression of a file. */
 function translated(Regex: string): RegExp {

@@ -4,13 +4,13 @@ import {
   componentRow,
   tokenizerComponents,
 } from "../../../models/tokenizers/components/tokenizer_components.ts";
-import { tokenizerCases } from "../../support/tokenizer_cases.ts";
+import { tokenizerCases } from "../../support/vectors/tokenizer_cases.ts";
 import {
   hashesOf,
   inputsOf,
   type TokenizerVectors,
   vectorsFile,
-} from "../../support/tokenizer_vectors.ts";
+} from "../../support/vectors/tokenizer_vectors.ts";
 
 const vectors: Record<string, TokenizerVectors> = JSON.parse(Deno.readTextFileSync(vectorsFile));
 const cases = tokenizerCases();

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { tokenizerFromJson, type TokenizerOptions } from "../../../models/tokenizers/tokenizer.ts";
-import { noTokenizer } from "../../../models/tokenizers/no_tokenizer.ts";
+import { noTokenizer } from "../../../models/checkpoints/disk/no_tokenizer.ts";
 import { tokenizerToGguf } from "../../../models/tokenizers/tokenizer_to_gguf.ts";
 
 // Right values: the Rust library (npm tokenizers 0.23.2), of a tokenizer.json into which the other files' words were put by hand.

@@ -116,4 +116,7 @@ Deno.test("pools of impossible sizes are refused", () => {
   assertThrows(() => bestOf({ candidates: 1 }), RangeError, "candidates");
   assertThrows(() => contrastOf({ candidates: 4, top: 3, bottom: 2 }), RangeError, "bottom");
   assertThrows(() => mezoGv({ queries: 4, top: 4 }), RangeError, "top");
+  assertThrows(() => mezoGv({ queries: 4, top: 3, bottom: 2 }), RangeError, "bottom");
+  const { top, bottom } = mezoGv({ queries: 6, bottom: 2 }).estimator.parameters;
+  assertEquals([top, bottom], [1, 2]);
 });

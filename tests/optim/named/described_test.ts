@@ -62,7 +62,7 @@ function randomSchedule(): Schedule {
 
 /** Arguments that an optimiser has, some of them given. */
 function randomOptions(name: OptimiserName): NamedOptions & ExtraOptions {
-  const { extras, queries } = namedOptimisers[name];
+  const { options, shared } = namedOptimisers[name];
   const state = pick(["stored", "seeds"] as const);
   const all: Partial<Record<keyof ExtraOptions, unknown>> = {
     clip: 5 * next() + 0.5,
@@ -79,7 +79,7 @@ function randomOptions(name: OptimiserName): NamedOptions & ExtraOptions {
   };
   const given = Object.fromEntries(
     Object.entries(all).filter(([key]) =>
-      extras.includes(key as keyof ExtraOptions) && (chance(0.6) || key === "blockCount")
+      Object.hasOwn(options, key) && (chance(0.6) || key === "blockCount")
     ),
   );
   if (given.state === "seeds" && chance(0.5)) given.length = between(4, 20);
@@ -89,7 +89,7 @@ function randomOptions(name: OptimiserName): NamedOptions & ExtraOptions {
     learningRate: randomSchedule(),
     form: pick(["absolute", "relative"]),
     projection: pick(["none", "keep-sign"]),
-    ...(queries && chance(0.5) ? { queries: between(2, 3) } : {}),
+    ...(shared.queries.max !== 1 && chance(0.5) ? { queries: between(2, 3) } : {}),
     ...given,
   };
 }
@@ -136,7 +136,7 @@ function made(name: OptimiserName): Optimiser {
     const options = randomOptions(name);
     // What does not fit together is refused when it is made or first used; here only what runs matters.
     try {
-      const rule = wrapped(namedOptimisers[name].make(options));
+      const rule = wrapped(namedOptimisers[name](options));
       for (let step = 0; step < steps; step++) rule.transformation.inputs(step);
       const session = new Session({ parameters, tensors, optimiser: rule });
       session.tell(session.ask().map((w) => loss(w, false)));

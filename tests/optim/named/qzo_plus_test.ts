@@ -72,7 +72,7 @@ Deno.test("qzoPlus: the rate falls over the steps of a run; a schedule of one's 
   );
   const { lengths } = inNoise({ steps: 60 }, { steps: 60 });
   assertAlmostEquals(lengths[59] / lengths[10], 1 / 50, 0.02);
-  assertThrows(() => qzoPlus({ steps: 0 }), RangeError, "total");
+  assertThrows(() => qzoPlus({ steps: 0 }), RangeError, "steps must be");
 });
 
 Deno.test("scaleByCurvature: its bound is twice epsilon where none is given", () => {

@@ -2,7 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { createHash } from "node:crypto";
 import fixture from "../../fixtures/packed.json" with { type: "json" };
-import { type PackedCase, packedCases, readCase } from "../../support/packed_cases.ts";
+import { type PackedCase, packedCases, readCase } from "../../support/vectors/packed_cases.ts";
 
 interface StoredPlane {
   readonly dtype: string;

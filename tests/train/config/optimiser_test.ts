@@ -118,7 +118,7 @@ const { queries: _one, distribution: _normal, ...plain } = config("{learning_rat
 
 Deno.test("config optimiser: a schedule without a learning rate begins at the optimiser's own", () => {
   for (const name of optimiserNames) {
-    const own = learningRateOf(namedOptimisers[name].make({}));
+    const own = learningRateOf(namedOptimisers[name]({}));
     assert(own !== undefined && own > 0, name);
     const described = (rate: string) =>
       optimiserOfConfig(config(`{name: ${name}, ${rate}schedule: {kind: linear, warmup: 3}}`))
@@ -132,7 +132,7 @@ Deno.test("config optimiser: every name makes its optimiser, with its own defaul
   for (const name of optimiserNames) {
     const made = optimiserOfConfig({ optimiser: { ...plain, name }, steps: 10 });
     assertEquals(made.name, name);
-    assertEquals(made.distribution, namedOptimisers[name].make({}).distribution, name);
+    assertEquals(made.distribution, namedOptimisers[name]({}).distribution, name);
     const rate = made.update?.parameters.learningRate ??
       made.transformation.parts?.at(-1)?.inputs(3);
     const expected = made.update ? { schedule: "constant", value: 0.5, warmup: 0 } : [0.5];

@@ -70,8 +70,11 @@ export interface LedgerCase {
 /** Steps of each. */
 export const caseSteps = 10;
 
-const relative = { form: "relative", epsilon: 0.02, projection: "keep-sign" } as const;
-const absolute = { form: "absolute", epsilon: 1e-3, projection: "keep-sign" } as const;
+const [near, far] = [{ epsilon: 1e-3 }, { epsilon: 0.02 }];
+const onRelative = { form: "relative", projection: "keep-sign" } as const;
+const onAbsolute = { form: "absolute", projection: "keep-sign" } as const;
+const relative = { ...onRelative, ...far } as const;
+const absolute = { ...onAbsolute, ...near } as const;
 const held = chain(normaliseByRms(), scaleBySchedule(0.02));
 const dense: Selection = { kinds: ["norms", "dense"] };
 
@@ -96,9 +99,9 @@ export const ledgerCases: Readonly<Record<string, LedgerCase>> = {
   conservative: { again: true, optimiser: zoSgdConservative({ ...relative, learningRate: 0.3 }) },
   accepts_of_five: {
     optimiser: optimiser({
-      ...relative,
+      ...onRelative,
       name: "accepts",
-      estimator: spsa(relative),
+      estimator: spsa(far),
       transformations: [scaleBySchedule(0.2)],
       accept: acceptBest([0, 0.5, 1, 2, -1]),
     }),
@@ -169,7 +172,7 @@ export const ledgerCases: Readonly<Record<string, LedgerCase>> = {
   // Directions that are held, remembered, decay.
   accumulated: {
     optimiser: optimiser({
-      ...{ ...relative, name: "accumulated" },
+      ...{ ...onRelative, name: "accumulated" },
       estimator: spsa({ epsilon: 0.02, queries: 2 }),
       transformations: [accumulate(3, held, { directions: 2 })],
     }),
@@ -177,7 +180,7 @@ export const ledgerCases: Readonly<Record<string, LedgerCase>> = {
   accumulated_mask: {
     again: true,
     optimiser: optimiser({
-      ...{ ...relative, name: "accumulated" },
+      ...{ ...onRelative, name: "accumulated" },
       estimator: spsa({ epsilon: 0.02 }),
       transformations: [accumulate(2, held)],
       mask: { density: 0.4, keep: 4 },
@@ -185,7 +188,7 @@ export const ledgerCases: Readonly<Record<string, LedgerCase>> = {
   },
   batch_per_direction: {
     optimiser: optimiser({
-      ...{ ...relative, name: "batches" },
+      ...{ ...onRelative, name: "batches" },
       estimator: spsa({ epsilon: 0.02 }),
       transformations: [batchPerDirection(3, held)],
     }),
@@ -219,21 +222,21 @@ export const ledgerCases: Readonly<Record<string, LedgerCase>> = {
   },
   adam_with_mask: {
     optimiser: optimiser({
-      ...{ ...relative, name: "masked", estimator: spsa(relative) },
+      ...{ ...onRelative, name: "masked", estimator: spsa(far) },
       update: adam({ learningRate: 0.02 }),
       mask: { density: 0.4, keep: 3 },
     }),
   },
   adam_in_blocks: {
     optimiser: optimiser({
-      ...{ ...relative, name: "turns", estimator: spsa(relative) },
+      ...{ ...onRelative, name: "turns", estimator: spsa(far) },
       update: adam({ learningRate: 0.02 }),
       blocks: { by: "layer", count: 2 },
     }),
   },
   sign_of_low_rank: {
     optimiser: optimiser({
-      ...{ ...relative, name: "signs", estimator: spsa(relative) },
+      ...{ ...onRelative, name: "signs", estimator: spsa(far) },
       update: signOfElement({ learningRate: 0.01 }),
       lowRank: { rank: 2, keep: 5 },
     }),
@@ -241,7 +244,7 @@ export const ledgerCases: Readonly<Record<string, LedgerCase>> = {
   adam_by_magnitude: {
     again: true,
     optimiser: optimiser({
-      ...{ ...absolute, name: "masked", estimator: spsa(absolute) },
+      ...{ ...onAbsolute, name: "masked", estimator: spsa(near) },
       update: adam({ learningRate: 1e-3 }),
       magnitude: { density: 0.5, take: "large", keep: 3 },
     }),
@@ -259,21 +262,21 @@ export const ledgerCases: Readonly<Record<string, LedgerCase>> = {
   gains: { again: true, optimiser: qzoPlus({ queries: 3, gainPower: 0.5 }) },
   gains_of_masked: {
     optimiser: optimiser({
-      ...{ ...relative, name: "gained", estimator: spsa(relative), gains: {} },
+      ...{ ...onRelative, name: "gained", estimator: spsa(far), gains: {} },
       transformations: [scaleBySchedule(0.02)],
       mask: { density: 0.3, budget: "global" },
     }),
   },
   gains_of_low_rank: {
     optimiser: optimiser({
-      ...{ ...relative, name: "gained", estimator: spsa(relative), gains: { power: 1 } },
+      ...{ ...onRelative, name: "gained", estimator: spsa(far), gains: { power: 1 } },
       transformations: [scaleBySchedule(0.02)],
       lowRank: { rank: 2 },
     }),
   },
   gains_with_adam: {
     optimiser: optimiser({
-      ...{ ...relative, name: "gained", estimator: spsa(relative), gains: { queries: 1 } },
+      ...{ ...onRelative, name: "gained", estimator: spsa(far), gains: { queries: 1 } },
       update: adam({ learningRate: 0.02 }),
     }),
   },

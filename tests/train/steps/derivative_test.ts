@@ -1,14 +1,7 @@
 import { assert, assertAlmostEquals } from "@std/assert";
 import { openGpu } from "../../../kernels/mod.ts";
 import { packBatch, type Selection, Trainer } from "../../../models/mod.ts";
-import {
-  type Distribution,
-  masterSeed,
-  mezo,
-  optimiser,
-  spsa,
-  stepSeed,
-} from "../../../optim/mod.ts";
+import { masterSeed, mezo, optimiser, spsa, stepSeed } from "../../../optim/mod.ts";
 import { randomNormals, randomNumbers } from "../../support/random_llama.ts";
 import { choiceExamples, oracleLoss, textExamples } from "../../models/small_model.ts";
 import { oneLayer, trainedModel } from "./trained_model.ts";
@@ -20,7 +13,7 @@ const everything: Selection = { kinds: ["scales", "norms", "dense"], exclude: []
 const cases: readonly {
   format: string;
   form: "absolute" | "relative";
-  distribution: Distribution;
+  distribution: "normal" | "rademacher";
   epsilon: number;
   selection?: Selection;
   quantiseTables?: boolean;

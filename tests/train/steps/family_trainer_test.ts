@@ -72,7 +72,7 @@ function offsetsFor(rule: Optimiser, { model }: TrainedModel, selection?: Select
 for (const name of optimiserNames) {
   Deno.test(`${name} trains on the device, whatever is selected, and its records replay to its bits, resumed or not`, async (t) => {
     using trained = await trainedModel(gpu, "int4_g32");
-    const rule = namedOptimisers[name].make({
+    const rule = namedOptimisers[name]({
       form: "relative",
       projection: "none",
       epsilon: 0.02,
@@ -166,7 +166,7 @@ Deno.test("no optimiser's step waits for the host: six are queued without a wait
   using trained = await trainedModel(gpu, "int4_g32");
   for (const name of optimiserNames) {
     await t.step(name, async () => {
-      const rule = namedOptimisers[name].make({ form: "relative", projection: "none" });
+      const rule = namedOptimisers[name]({ form: "relative", projection: "none" });
       using offsets = offsetsFor(rule, trained);
       using trainer = new Trainer(trained.model, rule, offsets, { seed: 3 });
       const queued = await waits(() => {

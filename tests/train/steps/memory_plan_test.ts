@@ -95,7 +95,7 @@ Deno.test("every named optimiser is priced without a device, masks and magnitude
   const { shape: batch } = packBatch(textExamples(290, [9]), "language-modelling", 64);
   for (const name of optimiserNames) {
     const { total } = planMemory(source, {
-      optimiser: namedOptimisers[name].make({ form: "relative" }),
+      optimiser: namedOptimisers[name]({ form: "relative" }),
       shape: batch,
     });
     assert(total > 0, name);

@@ -1,0 +1,100 @@
+/**
+ * An operation of a forward, as a row of a table: how it is recorded and, where that is known, how a change of its inputs reaches its
+ * output (its tangent) and how the slope of a loss by its output reaches its inputs (its adjoint).
+ *
+ * A graph of dispatches says what a device does; the operations that are recorded here say what is computed, in order, so that a walk
+ * forwards or backwards over them can record the rest.
+ *
+ * @module
+ */
+
+import type { Graph, Range, Value } from "./graph.ts";
+import type { Storage } from "./storage.ts";
+
+/** What an operation reads or leaves: a value of the graph, or memory that is there for longer. */
+export type Operand = Value | Storage | Range;
+
+/**
+ * One operation.
+ *
+ * @typeParam A What it takes besides its inputs: shapes, weights with their perturbations
+ * @typeParam Y What it leaves its result in
+ */
+export interface Operation<A, Y extends Operand = Value> {
+  /** For messages. */
+  readonly name: string;
+  /** Whether the result lies where the first input lay, which is then gone. */
+  readonly inPlace?: boolean;
+  /** Records the dispatches that compute the result. */
+  record(graph: Graph, inputs: readonly Operand[], attributes: A): Y;
+  /**
+   * Records how the result changes with the inputs.
+   *
+   * @param tangents Of each input; undefined where it does not change
+   */
+  tangent?(
+    graph: Graph,
+    inputs: readonly Operand[],
+    tangents: readonly (Value | undefined)[],
+    attributes: A,
+  ): Value;
+  /**
+   * Records the slopes of a loss by the inputs; undefined for an input that has none.
+   *
+   * @param slope Of the loss by the result
+   */
+  adjoint?(
+    graph: Graph,
+    inputs: readonly Operand[],
+    output: Y,
+    slope: Value,
+    attributes: A,
+  ): readonly (Value | undefined)[];
+}
+
+/** An operation that a graph computes. */
+export interface RecordedOperation {
+  /** Which. */
+  readonly operation: Operation<unknown, Operand>;
+  /** What it reads. */
+  readonly inputs: readonly Operand[];
+  /** What it takes besides. */
+  readonly attributes: unknown;
+  /** What it leaves. */
+  readonly output: Operand;
+}
+
+const recorded = new WeakMap<Graph, RecordedOperation[]>();
+
+/**
+ * Records an operation into `graph`, which then has it among its {@linkcode operationsOf}.
+ *
+ * @example What a graph computes
+ * ```ts
+ * import { Graph, operationsOf, recordOperation, type Value } from "@qzo/qzo/kernels";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const graph = new Graph();
+ * const x = graph.value("x", 4);
+ * const nothing = { name: "nothing", record: () => x };
+ * recordOperation<null, Value>(graph, nothing, [x], null);
+ * assertEquals(operationsOf(graph).map(({ operation }) => operation.name), ["nothing"]);
+ * ```
+ */
+export function recordOperation<A, Y extends Operand>(
+  graph: Graph,
+  operation: Operation<A, Y>,
+  inputs: readonly Operand[],
+  attributes: A,
+): Y {
+  const output = operation.record(graph, inputs, attributes);
+  let list = recorded.get(graph);
+  if (!list) recorded.set(graph, list = []);
+  list.push({ operation: operation as Operation<unknown, Operand>, inputs, attributes, output });
+  return output;
+}
+
+/** The operations that were recorded into a graph, in order; dispatches that were added without one are not among them. */
+export function operationsOf(graph: Graph): readonly RecordedOperation[] {
+  return recorded.get(graph) ?? [];
+}

@@ -1,0 +1,40 @@
+/**
+ * The text of decode_scalar.wgsl. Made by `deno task shaders`: edit the .wgsl file.
+ *
+ * @module
+ */
+
+const text: string = `// How decode.wgsl reads codes with a scale per group, beside a zero point or minimum.
+
+#part functions
+#include "code_table.wgsl"
+
+fn half_at(index: u32) -> f32 {
+  return unpack2x16float(scales[index >> 1u] >> ((index & 1u) * 16u)).x;
+}
+#endpart
+
+#part scale
+#if SECOND == none
+  return Scale(half_at(row * groups + group), 0.0);
+#elif SECOND == zero
+  return Scale(unpack2x16float(scales[row * groups + group]).x, 0.0);
+#else
+  let pair = unpack2x16float(scales[row * groups + group]);
+  return Scale(pair.x, pair.y);
+#endif
+#endpart
+
+#part codes
+#include "decode_words.wgsl" codes
+#endpart
+
+#part value
+#if SECOND == zero && PLANE == none
+  return meaning4(q) - unpack2x16float(scales[row * groups + group]).y;
+#else
+  return meaning4(q);
+#endif
+#endpart
+`;
+export default text;

@@ -1,0 +1,25 @@
+/**
+ * The text of add.wgsl. Made by `deno task shaders`: edit the .wgsl file.
+ *
+ * @module
+ */
+
+const text: string = `// y = a + b
+
+struct Params {
+  total: u32, // quads
+}
+
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> a: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> b: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) wg: vec3<u32>) {
+  let flat = id.y * (wg.x * 64u) + id.x;
+  if (flat >= p.total) { return; }
+  y[flat] = a[flat] + b[flat];
+}
+`;
+export default text;

@@ -1,0 +1,86 @@
+/**
+ * Rows of a table by token or position.
+ *
+ * @module
+ */
+
+import type { Value } from "../device/graph.ts";
+import { type Operation, recordOperation } from "../device/operation.ts";
+import type { DeviceTensor } from "../device/tensor.ts";
+import { layoutKey, scaleGroups } from "../matmul/layout_key.ts";
+import { perturbationsOf, perturbedPlanes, planeKey, rowQuads } from "../matmul/perturbed_plane.ts";
+import { bindPerturbation } from "../offsets/bind.ts";
+import type { ForwardContext } from "./context.ts";
+import source from "./embedding.wgsl.ts";
+
+/** Which row of a table a row of the batch gets. */
+export interface EmbeddingIndex {
+  /** By its token, or by its position. Default `"tokens"`. */
+  readonly by?: "tokens" | "positions";
+  /** Added to the position. Default 0. */
+  readonly shift?: number;
+}
+
+/** What {@linkcode embeddingOperation} takes. */
+export interface EmbeddingAttributes extends EmbeddingIndex {
+  /** Rows, branches, the batch with its tokens and positions. */
+  readonly context: ForwardContext;
+  /** `[tokens][width]`, packed or dense. */
+  readonly table: DeviceTensor;
+}
+
+/** No inputs to `[B][M][width]`. */
+export const embeddingOperation: Operation<EmbeddingAttributes> = {
+  name: "embedding",
+  record(graph, _inputs, { context, table, by = "tokens", shift = 0 }) {
+    const { rows, branches, batch, layout } = context;
+    const { perturbation, plane } = perturbationsOf(table, context.perturbation);
+    const bound = bindPerturbation(perturbation);
+    const planes = plane && perturbedPlanes(graph, table, plane, branches);
+    const y = graph.value("embedding", branches * rows * table.columns);
+    for (const [i, piece] of table.pieces.entries()) {
+      graph.add({
+        label: `embedding ${table.name}`,
+        source,
+        key: {
+          ...layoutKey(table.layout),
+          ...bound.key,
+          ...planeKey(table, { perturbation, plane }, planes?.[i]),
+          POSITIONS: by === "positions",
+        },
+        reads: {
+          1: piece.codes,
+          2: batch,
+          4: piece.scales,
+          5: planes?.[i] ?? table.codebook,
+          ...bound.reads,
+        },
+        writes: { 3: y },
+        parameters: [
+          rows,
+          table.columns,
+          piece.rows,
+          piece.firstRow,
+          table.groupColumns,
+          scaleGroups(table),
+          perturbation?.span ?? table.columns,
+          ...bound.parameters,
+          branches,
+          rowQuads(piece),
+          ...(by === "positions" ? [layout.positions, shift] : []),
+        ],
+        workgroups: Math.ceil(branches * rows * table.columns / 4 / 64),
+      });
+    }
+    return y;
+  },
+};
+
+/** Rows of an embedding table by token or position: `[B][M][D]`. */
+export function embedding(
+  context: ForwardContext,
+  table: DeviceTensor,
+  index: EmbeddingIndex = {},
+): Value {
+  return recordOperation(context.graph, embeddingOperation, [], { ...index, context, table });
+}

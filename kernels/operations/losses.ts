@@ -1,0 +1,131 @@
+/**
+ * From logits to log-probabilities to losses.
+ *
+ * @module
+ */
+
+import type { Value } from "../device/graph.ts";
+import { type Operation, recordOperation } from "../device/operation.ts";
+import type { Storage } from "../device/storage.ts";
+import batchLossSource from "./batch_loss.wgsl.ts";
+import type { ForwardContext } from "./context.ts";
+import targetSource from "./target_log_probability.wgsl.ts";
+
+/** Loss rows that are taken at once: some of a branch's. */
+export interface LossRows {
+  /** The first, among those of a branch. */
+  readonly first: number;
+  /** How many. */
+  readonly count: number;
+  /** All of a branch. */
+  readonly lossRows: number;
+}
+
+/** What {@linkcode targetLogProbabilityOperation} takes. */
+export interface TargetAttributes extends LossRows {
+  /** Branches, the batch with its targets. */
+  readonly context: ForwardContext;
+  /** Logits of a row. */
+  readonly vocabulary: number;
+  /** `[B][lossRows]`, of which this fills some. */
+  readonly out: Value;
+}
+
+/** Logits to log-probabilities of the targets. */
+export const targetLogProbabilityOperation: Operation<TargetAttributes> = {
+  name: "target log-probability",
+  record(graph, [logits], { context, vocabulary, out, first, count, lossRows }) {
+    const { branches, batch, layout, adapterClass } = context;
+    const lanes = adapterClass === "software" ? 1 : 128;
+    graph.add({
+      label: "target log-probability",
+      source: targetSource,
+      key: {
+        LANES: lanes,
+        WORKGROUP: lanes === 1 ? 8 : lanes,
+        WIDTH: vocabulary % 4 === 0 ? 4 : 1,
+      },
+      reads: { 1: logits, 2: batch },
+      writes: { 3: out },
+      parameters: [count, vocabulary, branches, layout.targets + first, lossRows, first],
+      workgroups: Math.ceil(branches * count / (lanes === 1 ? 8 : 1)),
+    });
+    return out;
+  },
+};
+
+/** Writes the log-probabilities of the targets of `list` into `out`, `[B][lossRows]`, from logits `[B][list.count][vocabulary]`. */
+export function targetLogProbability(
+  context: ForwardContext,
+  logits: Value,
+  vocabulary: number,
+  out: Value,
+  { first, count, lossRows }: LossRows,
+): void {
+  recordOperation(context.graph, targetLogProbabilityOperation, [logits], {
+    ...{ context, vocabulary, out },
+    ...{ first, count, lossRows },
+  });
+}
+
+/** What {@linkcode batchLossOperation} takes. */
+export interface BatchLossAttributes {
+  /** Branches, the batch with its examples. */
+  readonly context: ForwardContext;
+  /** Loss rows of a branch. */
+  readonly lossRows: number;
+  /** Candidates of a branch. */
+  readonly candidates: number;
+  /** Where losses go. */
+  readonly losses: Storage;
+  /** Place of the first branch's. */
+  readonly first: number;
+  /** Where candidates' scores go, `[B][candidates]`. */
+  readonly scores: Storage;
+}
+
+/** Log-probabilities to losses by branch. */
+export const batchLossOperation: Operation<BatchLossAttributes, Storage> = {
+  name: "batch loss",
+  record(graph, [logProbabilities], { context, lossRows, candidates, losses, first, scores }) {
+    const { branches, batch, layout } = context;
+    graph.add({
+      label: "batch loss",
+      source: batchLossSource,
+      key: {},
+      reads: { 1: logProbabilities, 2: batch },
+      writes: { 3: losses, 4: scores },
+      parameters: [
+        lossRows,
+        candidates,
+        layout.counts,
+        layout.candidateStart,
+        layout.exampleStart,
+        layout.labels,
+        first,
+      ],
+      workgroups: branches,
+    });
+    return losses;
+  },
+};
+
+/**
+ * Losses by branch into `losses`, from place `first` on (default 0), and candidates' mean log-probabilities into `scores`
+ * (`[B][candidates]`).
+ */
+export function batchLoss(
+  context: ForwardContext,
+  logProbabilities: Value,
+  { lossRows, candidates }: { readonly lossRows: number; readonly candidates: number },
+  { losses, first = 0, scores }: {
+    readonly losses: Storage;
+    readonly first?: number;
+    readonly scores: Storage;
+  },
+): void {
+  recordOperation(context.graph, batchLossOperation, [logProbabilities], {
+    ...{ context, lossRows, candidates },
+    ...{ losses, first, scores },
+  });
+}

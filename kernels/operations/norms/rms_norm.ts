@@ -1,0 +1,79 @@
+/**
+ * Rows over their root mean square.
+ *
+ * @module
+ */
+
+import type { Value } from "../../device/graph.ts";
+import { type Operation, recordOperation } from "../../device/operation.ts";
+import type { Storage } from "../../device/storage.ts";
+import type { DeviceTensor } from "../../device/tensor.ts";
+import { bindPerturbation } from "../../offsets/bind.ts";
+import type { ForwardContext, RowList } from "../context.ts";
+import source from "./rms_norm.wgsl.ts";
+
+/** What {@linkcode rmsNormOperation} takes. */
+export interface RmsNormAttributes {
+  /** Rows and branches. */
+  readonly context: ForwardContext;
+  /** A row of f32. */
+  readonly gain: DeviceTensor;
+  /** Added to the mean square. */
+  readonly epsilon: number;
+  /** The rows that are kept. Default: all. */
+  readonly list?: RowList | undefined;
+}
+
+/** x to `x / sqrt(mean(x^2) + epsilon) * gain` by row. */
+export const rmsNormOperation: Operation<RmsNormAttributes> = {
+  name: "rms norm",
+  record(graph, [x], { context, gain, epsilon, list }) {
+    const { branches, batch, adapterClass } = context;
+    const bound = bindPerturbation(context.perturbation(gain.name));
+    const rows = list?.count ?? context.rows;
+    const y = graph.value(`${gain.name} norm`, branches * rows * gain.columns);
+    const lanes = adapterClass === "software" ? 1 : 64;
+    graph.add({
+      label: `rms norm ${gain.name}`,
+      source,
+      key: {
+        ...bound.key,
+        LANES: lanes,
+        WORKGROUP: lanes === 1 ? 8 : lanes,
+        ROW_LIST: list !== undefined,
+      },
+      reads: {
+        1: gain.pieces[0].codes,
+        2: x,
+        4: list ? batch : undefined,
+        ...bound.reads,
+      },
+      writes: { 3: y },
+      parameters: [
+        rows,
+        gain.columns,
+        context.rows,
+        list?.first ?? 0,
+        branches,
+        ...bound.parameters,
+        { f32: epsilon },
+      ],
+      workgroups: Math.ceil(branches * rows / (lanes === 1 ? 8 : 1)),
+    });
+    return y;
+  },
+};
+
+/**
+ * `x / sqrt(mean(x^2) + epsilon) * gain` by row (Zhang and Sennrich, arXiv 1910.07467); with `list` only those rows,
+ * compactly.
+ */
+export function rmsNorm(
+  context: ForwardContext,
+  x: Value | Storage,
+  gain: DeviceTensor,
+  epsilon: number,
+  list?: RowList,
+): Value {
+  return recordOperation(context.graph, rmsNormOperation, [x], { context, gain, epsilon, list });
+}

@@ -1,0 +1,48 @@
+/**
+ * Some rows of a value: those that a list in the batch names.
+ *
+ * @module
+ */
+
+import type { Value } from "../device/graph.ts";
+import { type Operation, recordOperation } from "../device/operation.ts";
+import type { Storage } from "../device/storage.ts";
+import type { ForwardContext, RowList } from "./context.ts";
+import source from "./pick_rows.wgsl.ts";
+
+/** What {@linkcode pickRowsOperation} takes. */
+export interface PickRowsAttributes extends RowList {
+  /** Rows, branches, the batch with the list. */
+  readonly context: ForwardContext;
+  /** Elements of a row, a multiple of 4. */
+  readonly width: number;
+}
+
+/** x to its listed rows. */
+export const pickRowsOperation: Operation<PickRowsAttributes> = {
+  name: "pick rows",
+  record(graph, [x], { context: { branches, batch, rows }, width, first, count }) {
+    const y = graph.value("picked rows", branches * count * width);
+    const total = y.words / 4;
+    graph.add({
+      label: "pick rows",
+      source,
+      key: {},
+      reads: { 1: x, 2: batch },
+      writes: { 3: y },
+      parameters: [total, width / 4, count, rows, first],
+      workgroups: Math.ceil(total / 64),
+    });
+    return y;
+  },
+};
+
+/** Records `y[b][i] = x[b][list[i]]` for rows of `width` elements, a multiple of 4: `[B][list.count][width]`. */
+export function pickRows(
+  context: ForwardContext,
+  x: Value | Storage,
+  width: number,
+  { first, count }: RowList,
+): Value {
+  return recordOperation(context.graph, pickRowsOperation, [x], { context, width, first, count });
+}

@@ -1,0 +1,65 @@
+/**
+ * Rotary positions.
+ *
+ * @module
+ */
+
+import type { Value } from "../device/graph.ts";
+import { type Operation, recordOperation } from "../device/operation.ts";
+import type { Storage } from "../device/storage.ts";
+import type { ForwardContext } from "./context.ts";
+import source from "./rope.wgsl.ts";
+
+/** How heads are laid out and rotated. */
+export interface HeadShape {
+  /** Heads in the value. */
+  readonly heads: number;
+  /** Width of a head. */
+  readonly headDimension: number;
+  /** Rotated pairs (2i, 2i+1) instead of (i, i + half). */
+  readonly interleaved: boolean;
+}
+
+/** What {@linkcode ropeOperation} takes. */
+export interface RopeAttributes extends HeadShape {
+  /** Rows, branches, the batch with its positions. */
+  readonly context: ForwardContext;
+  /** `[positions][pairs](cos, sin)`. */
+  readonly table: Storage;
+}
+
+/** x to x, rotated by its rows' positions, in place. */
+export const ropeOperation: Operation<RopeAttributes> = {
+  name: "rope",
+  inPlace: true,
+  record(graph, [input], { context, table, heads, headDimension, interleaved }) {
+    const { rows, branches, batch, layout } = context;
+    const x = input as Value;
+    const pairs = headDimension / 2;
+    const atOnce = interleaved ? 2 : 4;
+    const width = pairs % atOnce === 0 ? atOnce : 1;
+    const total = branches * rows * heads * pairs / width;
+    graph.add({
+      label: "rope",
+      source,
+      key: { INTERLEAVED: interleaved, WIDTH: width },
+      reads: { 1: table, 2: batch },
+      writes: { 3: x },
+      parameters: [
+        rows,
+        total,
+        heads,
+        pairs / width,
+        headDimension / (width === 1 ? 1 : 4),
+        layout.positions,
+      ],
+      workgroups: Math.ceil(total / 64),
+    });
+    return x;
+  },
+};
+
+/** Rotates queries or keys in place by their positions (Su et al., arXiv 2104.09864). `table` is `[positions][pairs](cos, sin)`. */
+export function rope(context: ForwardContext, x: Value, table: Storage, shape: HeadShape): Value {
+  return recordOperation(context.graph, ropeOperation, [x], { context, table, ...shape });
+}

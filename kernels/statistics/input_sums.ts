@@ -1,0 +1,106 @@
+/**
+ * Sums over the rows of a value, kept on the device while batches pass: what calibration gathers of a linear layer's inputs.
+ *
+ * @module
+ */
+
+import type { Gpu } from "../device/gpu.ts";
+import type { Graph, Value } from "../device/graph.ts";
+import { Storage } from "../device/storage.ts";
+import absoluteSums from "./absolute_sums.wgsl.ts";
+import secondMoments from "./second_moments.wgsl.ts";
+
+/** Columns and rows of the sums that a workgroup computes. */
+const TILE = 64;
+
+/** `sum x xᵀ` and `sum |x|` over rows x of `columns` values, a multiple of 4. Zero when allocated. */
+export class InputSums implements Disposable {
+  /** Values of a row. */
+  readonly columns: number;
+  readonly #pieces: { readonly first: number; readonly rows: number; readonly sums: Storage }[] =
+    [];
+  readonly #absolute: Storage;
+
+  /**
+   * Describes the memory; nothing is allocated yet.
+   *
+   * @param maxBinding Bytes one binding may cover
+   * @throws {RangeError} When the columns are no multiple of 4, or 64 rows of the sums exceed a binding
+   */
+  constructor(columns: number, maxBinding: number) {
+    const perPiece = Math.floor(maxBinding / (columns * 4) / TILE) * TILE;
+    if (!(columns > 0) || columns % 4 !== 0 || perPiece === 0) {
+      throw new RangeError(
+        `Cannot sum the moments of ${columns} columns: expected a multiple of 4, of which ${TILE} rows fit a binding of ${maxBinding} bytes`,
+      );
+    }
+    this.columns = columns;
+    this.#absolute = new Storage("absolute sums", columns * 4, "scratch");
+    for (let first = 0; first < columns; first += perPiece) {
+      const rows = Math.min(perPiece, columns - first);
+      this.#pieces.push({
+        first,
+        rows,
+        sums: new Storage(`second moments from ${first}`, rows * columns * 4, "scratch"),
+      });
+    }
+  }
+
+  /** Allocates once. Returns itself. */
+  allocate(gpu: Gpu): this {
+    for (const { sums } of this.#pieces) sums.allocate(gpu);
+    this.#absolute.allocate(gpu);
+    return this;
+  }
+
+  /**
+   * Records the addition of a value's first rows.
+   *
+   * @param x `[rows][columns]`
+   * @param used One word: how many of its rows count
+   */
+  record(graph: Graph, x: Value | Storage, used: Storage): void {
+    const quads = this.columns / 4;
+    const tiles = Math.ceil(this.columns / TILE);
+    for (const { first, rows, sums } of this.#pieces) {
+      graph.add({
+        label: "second moments",
+        source: secondMoments,
+        key: {},
+        reads: { 1: x, 2: used },
+        writes: { 3: sums },
+        parameters: [quads, first, rows, tiles],
+        workgroups: tiles * Math.ceil(rows / TILE),
+      });
+    }
+    graph.add({
+      label: "absolute sums",
+      source: absoluteSums,
+      key: {},
+      reads: { 1: x, 2: used },
+      writes: { 3: this.#absolute },
+      parameters: [quads],
+      workgroups: Math.ceil(quads / 64),
+    });
+  }
+
+  /** Reads the sums, `moments` with both halves: row-major `columns x columns`. */
+  async read(gpu: Gpu): Promise<{ moments: Float32Array; absolute: Float32Array }> {
+    const { columns } = this;
+    const absolute = await gpu.readFloats(this.#absolute.buffer, columns);
+    const moments = new Float32Array(columns * columns);
+    for (const { first, rows, sums } of this.#pieces) {
+      moments.set(await gpu.readFloats(sums.buffer, rows * columns), first * columns);
+    }
+    for (let i = 0; i < columns; i++) {
+      for (let j = 0; j < i; j++) moments[i * columns + j] = moments[j * columns + i];
+    }
+    return { moments, absolute };
+  }
+
+  /** Frees its memory. */
+  [Symbol.dispose](): void {
+    for (const { sums } of this.#pieces) sums[Symbol.dispose]();
+    this.#absolute[Symbol.dispose]();
+  }
+}

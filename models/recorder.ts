@@ -1,0 +1,214 @@
+/**
+ * All that an architecture may say of its forward. What acts on weights acts here, by their names, and no architecture mentions it:
+ * biases, offsets and noise, orders of columns, calibration's looks at inputs, the cache of keys and values.
+ *
+ * @module
+ */
+
+import {
+  type ActivationKind,
+  activationOf,
+  add,
+  attention,
+  type AttentionShape,
+  type DeviceTensor,
+  embedding,
+  type ForwardContext,
+  matmul,
+  type NormKind,
+  normOf,
+  perturbationsOf,
+  perturbedVector,
+  pickRows,
+  rope,
+  type RowList,
+  type Storage,
+  storeRows,
+  type Value,
+} from "../kernels/mod.ts";
+
+/** Keys and values of earlier tokens, by layer: `[rows][keyValueHeads * headDimension]`. */
+export interface KeyValueCache {
+  /** Rows of each cache. */
+  readonly rows: number;
+  /** By layer. */
+  readonly keys: readonly Storage[];
+  /** By layer. */
+  readonly values: readonly Storage[];
+}
+
+/** Hidden states: what an operation left, or what calibration keeps between blocks. */
+export type Hidden = Value | Storage;
+
+/** How heads are rotated. */
+export interface Rotation {
+  /** The name of the table of angles among the architecture's constants: `[positions][pairs](cos, sin)`. */
+  readonly table: string;
+  /** Heads in the value. */
+  readonly heads: number;
+  /** Width of a head. */
+  readonly headDimension: number;
+  /** Rotated pairs (2i, 2i + 1) instead of (i, i + half). */
+  readonly interleaved: boolean;
+}
+
+/** How rows are normalised. */
+export interface NormShape {
+  /** The formula. */
+  readonly kind: NormKind;
+  /** Elements of a row. */
+  readonly width: number;
+  /** Added to the variance before the root. */
+  readonly epsilon: number;
+  /** Only these rows, one behind the other. Default: all. */
+  readonly rows?: RowList | undefined;
+}
+
+/** The operations of a forward. Values are `[branches][rows][width]`; weights go by their names without `.weight` and `.bias`. */
+export interface Recorder {
+  /**
+   * Rows of a table: by the tokens of the batch, or by their positions.
+   *
+   * @param shift Added to a position, where the first rows of a table are not those of positions. Default 0
+   */
+  embedding(
+    name: string,
+    options?: { readonly by?: "tokens" | "positions"; readonly shift?: number },
+  ): Value;
+  /** The product with a matrix, its bias if it has one, and `residual`. */
+  linear(x: Hidden, name: string, options?: { readonly residual?: Hidden }): Value;
+  /** Rows normalised, multiplied by the gain and moved by the bias of that name, each if the architecture lists it. */
+  norm(x: Hidden, name: string, shape: NormShape): Value;
+  /** Some rows alone, as they are. */
+  pick(x: Hidden, width: number, rows: RowList): Value;
+  /** Queries or keys rotated by their positions. Overwrites `x`. */
+  rope(x: Value, rotation: Rotation): Value;
+  /** What the queries of a layer find: of this forward's keys and values, and of those of earlier tokens where there is a cache. */
+  attention(
+    q: Value,
+    k: Value,
+    v: Value,
+    shape: AttentionShape & { readonly layer: number },
+  ): Value;
+  /** The function of every element; times the element of `times`, if that is given. */
+  activation(x: Value, kind: ActivationKind, times?: Value): Value;
+  /** The sum of two values of the same shape. */
+  add(a: Hidden, b: Value): Value;
+}
+
+/** What a forward is recorded over. */
+export interface RecorderOptions {
+  /** Graph, batch, branches, offsets and noise. */
+  readonly context: ForwardContext;
+  /** Weights by name; undefined for one that the architecture does not list. */
+  readonly weight: (name: string) => DeviceTensor | undefined;
+  /** Tables of the architecture by name. */
+  readonly constant: (name: string) => Storage;
+  /** What a matrix multiplies: its input as it is, or with the columns in the matrix's order. */
+  readonly inputOf: (input: Hidden, matrix: string) => Hidden;
+  /** Keys and values of earlier tokens. Default: the forward sees its own alone. */
+  readonly cache?: KeyValueCache | undefined;
+}
+
+/** The recorder of forwards. */
+export class GraphRecorder implements Recorder {
+  readonly #options: RecorderOptions;
+  /** Of values that do not have all rows of the batch. */
+  readonly #rows = new Map<Hidden, number>();
+
+  /** Records into the graph of the context. */
+  constructor(options: RecorderOptions) {
+    this.#options = options;
+  }
+
+  embedding(
+    name: string,
+    { by = "tokens", shift = 0 }: {
+      readonly by?: "tokens" | "positions";
+      readonly shift?: number;
+    } = {},
+  ): Value {
+    const { context } = this.#options;
+    return embedding(context, this.#weight(`${name}.weight`), { by, shift });
+  }
+
+  linear(x: Hidden, name: string, { residual }: { readonly residual?: Hidden } = {}): Value {
+    const { context, inputOf } = this.#options;
+    const matrix = this.#weight(`${name}.weight`);
+    const rows = this.#rowsOf(x);
+    return this.#withRows(
+      rows,
+      matmul(context.graph, inputOf(x, matrix.name), matrix, {
+        ...context,
+        rows,
+        residual,
+        bias: this.#bias(name),
+        ...perturbationsOf(matrix, context.perturbation),
+      }),
+    );
+  }
+
+  norm(x: Hidden, name: string, { kind, ...shape }: NormShape): Value {
+    const { context, weight } = this.#options;
+    const vectors = { gain: weight(`${name}.weight`), bias: weight(`${name}.bias`) };
+    const list = shape.rows;
+    return this.#withRows(list?.count, normOf(kind)(context, x, vectors, { ...shape, list }));
+  }
+
+  pick(x: Hidden, width: number, rows: RowList): Value {
+    return this.#withRows(rows.count, pickRows(this.#options.context, x, width, rows));
+  }
+
+  rope(x: Value, { table, ...shape }: Rotation): Value {
+    return rope(this.#options.context, x, this.#options.constant(table), shape);
+  }
+
+  attention(
+    q: Value,
+    k: Value,
+    v: Value,
+    { layer, ...shape }: AttentionShape & { readonly layer: number },
+  ): Value {
+    const { context, cache } = this.#options;
+    if (!cache) return attention(context, q, k, v, { ...shape, keyRows: context.rows });
+    const [keys, values] = [cache.keys[layer], cache.values[layer]];
+    const width = shape.keyValueHeads * shape.headDimension;
+    storeRows(context, k, keys, width, cache.rows);
+    storeRows(context, v, values, width, cache.rows);
+    return attention(context, q, keys, values, { ...shape, keyRows: cache.rows });
+  }
+
+  activation(x: Value, kind: ActivationKind, times?: Value): Value {
+    return this.#withRows(this.#rows.get(x), activationOf(kind)(this.#options.context, x, times));
+  }
+
+  add(a: Hidden, b: Value): Value {
+    return this.#withRows(this.#rows.get(b), add(this.#options.context, a, b));
+  }
+
+  #weight(name: string): DeviceTensor {
+    const found = this.#options.weight(name);
+    if (found) return found;
+    throw new TypeError(`Cannot build the forward: the model has no tensor "${name}"`);
+  }
+
+  /** As it lies on the device; where it is trained, as every branch has it. */
+  #bias(name: string): Storage | Value | undefined {
+    const { context, weight } = this.#options;
+    const bias = weight(`${name}.bias`);
+    if (!bias) return undefined;
+    const perturbation = context.perturbation(bias.name);
+    return perturbation
+      ? perturbedVector(context.graph, bias, perturbation, context.branches)
+      : bias.pieces[0].codes;
+  }
+
+  #rowsOf(x: Hidden): number {
+    return this.#rows.get(x) ?? this.#options.context.rows;
+  }
+
+  #withRows(rows: number | undefined, value: Value): Value {
+    if (rows !== undefined && rows !== this.#options.context.rows) this.#rows.set(value, rows);
+    return value;
+  }
+}

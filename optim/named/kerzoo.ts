@@ -1,0 +1,53 @@
+/**
+ * KerZOO.
+ *
+ * @module
+ */
+import type { OptionsOf } from "../declared_option.ts";
+import { kernelSmoothed } from "../estimators/kernel_smoothed.ts";
+import { spsa } from "../estimators/spsa.ts";
+import { named, type NamedOptimiser, type NamedOptions } from "../named_optimiser.ts";
+import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
+
+/** What {@linkcode kerzoo} takes besides {@linkcode NamedOptions}. */
+export const KerzooOptions = {
+  smoothness: {
+    doc: "order of smoothness that the kernel is for: 2, 4 or 6",
+    whole: true,
+    min: 2,
+    max: 6,
+    default: 2,
+  },
+} as const;
+/** Arguments of {@linkcode kerzoo}. */
+export type KerzooOptions = NamedOptions & OptionsOf<typeof KerzooOptions>;
+
+/**
+ * KerZOO: two-sided at a random radius, weighted by its kernel, see {@linkcode kernelSmoothed}. Epsilon 1e-3, learning rate 1e-6.
+ *
+ * Departures: the paper's constant factor is part of the learning rate; one radius a direction. Of the paper only summaries were read.
+ *
+ * Source: KerZOO (arXiv 2505.18886).
+ *
+ * @example Each step looks as far as its seed says, on both sides alike
+ * ```ts
+ * import { kerzoo, Session } from "@qzo/qzo/optim";
+ * import { assert, assertEquals } from "@std/assert";
+ *
+ * const optimiser = kerzoo({ epsilon: 1, distribution: "rademacher" });
+ * const [[plus], [minus]] = new Session({ parameters: [0], optimiser }).ask();
+ * assertEquals(plus, -minus);
+ * assert(Math.abs(plus) < 1);
+ * ```
+ */
+export const kerzoo: NamedOptimiser<typeof KerzooOptions> = named({
+  name: "kerzoo",
+  summary: "random radii, weighted by a kernel",
+  source: "arXiv 2505.18886",
+  defaults: { learningRate: 1e-6 },
+  options: KerzooOptions,
+  make: ({ epsilon, queries, learningRate, smoothness }) => ({
+    estimator: kernelSmoothed(spsa({ epsilon, queries }), smoothness),
+    transformations: [scaleBySchedule(learningRate)],
+  }),
+});

@@ -1,0 +1,41 @@
+/**
+ * MeZO-Greedy.
+ *
+ * @module
+ */
+import { bestOf } from "../estimators/pool.ts";
+import { named, type NamedOptimiser } from "../named_optimiser.ts";
+import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
+
+/**
+ * MeZO-Greedy: moves along the best of 8 candidates, see {@linkcode bestOf}; `queries` are the candidates. Epsilon 1e-3, learning
+ * rate 1e-6.
+ *
+ * Departures: the derivative along the best is the one-sided one that chose it, where the paper takes two more evaluations, so that a
+ * step is one pass. Size of the pool and learning rate are ours: of the paper only summaries were read.
+ *
+ * Source: arXiv 2601.04710.
+ *
+ * @example Nine forwards, one direction that moves
+ * ```ts
+ * import { mezoGreedy, scalarStep } from "@qzo/qzo/optim";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const rule = mezoGreedy({ queries: 3 });
+ * const { coefficients } = scalarStep(rule, [3, 5, 2, 2], [], rule.transformation.inputs(0));
+ * assertEquals(coefficients.map((c) => c !== 0), [false, true, false]);
+ * ```
+ */
+export const mezoGreedy: NamedOptimiser = named({
+  name: "mezoGreedy",
+  summary: "the best of a pool of directions",
+  source: "arXiv 2601.04710",
+  defaults: { queries: 8, learningRate: 1e-6 },
+  limits: {
+    queries: { min: 2, max: 64 },
+  },
+  make: ({ epsilon, queries: candidates, learningRate }) => ({
+    estimator: bestOf({ epsilon, candidates }),
+    transformations: [scaleBySchedule(learningRate)],
+  }),
+});

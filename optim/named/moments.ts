@@ -1,0 +1,109 @@
+/**
+ * What optimisers with momentum have in common: offsets instead of moving parameters in place, and two places for the past.
+ *
+ * `state: "stored"` keeps one or two f32 values per offset on the device, as published; `state: "seeds"` keeps none and makes the directions of
+ * the last `length` steps again, at a hash per offset and step. Both replay from a ledger to the same bits on every device.
+ *
+ * @module
+ */
+import type { Completed, OptionsOf } from "../declared_option.ts";
+import { spsa } from "../estimators/spsa.ts";
+import type { Composition, NamedOptions } from "../named_optimiser.ts";
+import { decayOffsets } from "../transformations/decay_offsets.ts";
+import { adamFromSeeds } from "../transformations/momentum_from_seeds.ts";
+import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
+import { scaled } from "../transformations/schedule.ts";
+import { adam, adamw } from "../updates/adam.ts";
+
+/** What optimisers with a momentum take besides {@linkcode NamedOptions}. */
+export const MomentumOptions = {
+  momentum: {
+    doc: "kept share of the momentum",
+    min: 0,
+    above: true,
+    max: 1,
+    below: true,
+    default: 0.9,
+  },
+  state: {
+    doc: "where the past is kept: in values per offset, or in the last steps' seeds",
+    of: ["stored", "seeds"],
+    default: "stored",
+  },
+  length: {
+    doc: "steps that a momentum from seeds reaches back",
+    whole: true,
+    min: 2,
+    max: 1024,
+    shown: "32 where state is seeds",
+  },
+} as const;
+/** Arguments of {@linkcode zoSgdMomentum}. */
+export type MomentumOptions = NamedOptions & OptionsOf<typeof MomentumOptions>;
+
+/** What {@linkcode zoAdam} and {@linkcode zoAdamW} take besides {@linkcode MomentumOptions}. */
+export const ZoAdamOptions = {
+  secondMomentum: {
+    doc: "kept share of the second moment",
+    min: 0,
+    above: true,
+    max: 1,
+    below: true,
+    default: 0.999,
+  },
+  weightDecay: {
+    doc: "share of itself that an offset loses a step, times the learning rate, towards the base",
+    min: 0,
+    max: 1,
+    default: 0,
+  },
+} as const;
+/** Arguments of {@linkcode zoAdam} and {@linkcode zoAdamW}. */
+export type ZoAdamOptions = MomentumOptions & OptionsOf<typeof ZoAdamOptions>;
+
+/** Where momentum and Adam have their past: in values kept per offset, or in the last steps' seeds. */
+export type MomentState = NonNullable<MomentumOptions["state"]>;
+
+/** Both. */
+export const momentStates: readonly MomentState[] = MomentumOptions.state.of;
+
+type Past = Completed<typeof MomentumOptions>;
+
+/** Whether the past is in seeds; refuses a length that would have no effect. */
+export function fromSeeds(
+  name: string,
+  { state, length }: Pick<Past, "state" | "length">,
+): boolean {
+  if (state === "stored" && length !== undefined) {
+    throw new RangeError(
+      `Cannot make ${name}: a length of ${length} needs state "seeds", stored state has none`,
+    );
+  }
+  return state === "seeds";
+}
+
+/** Adam by its options, with weight decay or without. */
+export function adamComposition(
+  name: string,
+  options: Completed<typeof NamedOptions> & Past & Completed<typeof ZoAdamOptions>,
+  given: Pick<NamedOptions, "distribution">,
+): Composition {
+  const { epsilon, queries, learningRate, weightDecay, length } = options;
+  const { momentum: decay, secondMomentum: secondDecay } = options;
+  const estimator = spsa({ epsilon, queries });
+  if (!fromSeeds(name, options)) {
+    const rule = { learningRate, decay, secondDecay };
+    return { estimator, update: weightDecay > 0 ? adamw({ ...rule, weightDecay }) : adam(rule) };
+  }
+  const directions = queries;
+  return {
+    estimator,
+    // Adam exactly, if there is one of them a step.
+    distribution: given.distribution ?? "rademacher",
+    transformations: [
+      adamFromSeeds({ decay, secondDecay, length, directions }),
+      scaleBySchedule(learningRate),
+      ...weightDecay > 0 ? [decayOffsets(scaled(learningRate, weightDecay), { directions })] : [],
+    ],
+  };
+}

@@ -1,0 +1,63 @@
+/**
+ * QZO for models of any size.
+ *
+ * @module
+ */
+import type { OptionsOf } from "../declared_option.ts";
+import { spsa } from "../estimators/spsa.ts";
+import { named, type NamedOptimiser, type NamedOptions } from "../named_optimiser.ts";
+import { clipDerivative } from "../transformations/clip_derivative.ts";
+import { normaliseByRms } from "../transformations/normalise_by_rms.ts";
+import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
+
+/** What {@linkcode qzoNormalised} takes besides {@linkcode NamedOptions}. */
+export const QzoNormalisedOptions = {
+  decay: {
+    doc: "kept share of the running second moment",
+    min: 0,
+    max: 1,
+    below: true,
+    default: 0.99,
+  },
+  clip: {
+    doc: "threshold of the normalised derivative, in root mean squares, infinite for none",
+    min: 1e-30,
+    max: 1e30,
+    infinite: true,
+    default: 3,
+  },
+} as const;
+/** Arguments of {@linkcode qzoNormalised}. */
+export type QzoNormalisedOptions = NamedOptions & OptionsOf<typeof QzoNormalisedOptions>;
+
+/**
+ * QZO for models of any size: relative offsets, epsilon 0.02, and the derivative divided by its running root mean
+ * square instead of clipped, learning rate 8e-3.
+ *
+ * Departs from the paper in the form, the scales of epsilon and learning rate, and in normalising (MEAZO, arXiv
+ * 2605.03869) where the paper clips: what a learning rate means no longer depends on the size of the derivatives, which
+ * differ by orders of magnitude between models and tasks. The normalised value is clipped at 3 root mean squares, so that one
+ * spike moves little.
+ *
+ * @example No learning rate to find
+ * ```ts
+ * import { qzoNormalised } from "@qzo/qzo/optim";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(qzoNormalised().transformation.stateSize, 1);
+ * ```
+ */
+export const qzoNormalised: NamedOptimiser<typeof QzoNormalisedOptions> = named({
+  name: "qzoNormalised",
+  summary: "relative scales, the derivative divided by its running root mean square",
+  defaults: { epsilon: 0.02, learningRate: 8e-3, form: "relative", projection: "keep-sign" },
+  options: QzoNormalisedOptions,
+  make: ({ epsilon, queries, learningRate, decay, clip }) => ({
+    estimator: spsa({ epsilon, queries }),
+    transformations: [
+      normaliseByRms({ decay }),
+      ...clip === Infinity ? [] : [clipDerivative(clip)],
+      scaleBySchedule(learningRate),
+    ],
+  }),
+});

@@ -1,0 +1,79 @@
+/**
+ * Sparse ZO-SGD.
+ *
+ * @module
+ */
+import type { OptionsOf } from "../declared_option.ts";
+import { spsa } from "../estimators/spsa.ts";
+import { named, type NamedOptimiser, type NamedOptions } from "../named_optimiser.ts";
+import { releasedDensity } from "../preparations/sparsity.ts";
+import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
+
+/** What {@linkcode sparseZo} takes besides {@linkcode NamedOptions}. */
+export const SparseZoOptions = {
+  sparsity: {
+    doc: "share of the elements that a step leaves alone",
+    min: 0,
+    max: 0.99998, // shares are counted in 65536ths
+    default: 0.9,
+  },
+  resample: {
+    doc: "steps until other elements are drawn",
+    whole: true,
+    min: 1,
+    max: 0xffffffff,
+    default: 100,
+  },
+  unit: {
+    doc: "what is left alone at random: single elements, or whole tensors",
+    of: ["element", "tensor"],
+    default: "element",
+  },
+  budget: {
+    doc: "what the share is of; global: tensors of large values keep more",
+    of: ["tensor", "global"],
+    default: "tensor",
+  },
+  asReleased: {
+    doc: "leave alone the share that ZO-Bench's released code does, 0.816 where 0.9 is asked for",
+    flag: true,
+    default: false,
+  },
+} as const;
+/** Arguments of {@linkcode sparseZo}. */
+export type SparseZoOptions = NamedOptions & OptionsOf<typeof SparseZoOptions>;
+
+/**
+ * Sparse ZO-SGD: a random mask over directions, drawn anew every so many steps; learning rate 1e-6. The mask follows from seed, tensor
+ * and element, so that it costs no memory.
+ *
+ * Departures: the share that is asked for is the share left alone. ZO-Bench's code compares normal numbers with it, which
+ * leaves alone its normal distribution function; `asReleased` does so too. Shares by magnitude (its "global") are
+ * those of the base, and `asReleased` changes their sum. For elements by magnitude see {@linkcode sparseMezo}.
+ *
+ * Source: ZO-Bench (arXiv 2402.11592), sparsity-induced perturbation.
+ *
+ * @example A tenth of the elements is perturbed
+ * ```ts
+ * import { Session, sparseZo } from "@qzo/qzo/optim";
+ * import { assertAlmostEquals } from "@std/assert";
+ *
+ * const options = { parameters: new Float32Array(40_000), optimiser: sparseZo({ distribution: "rademacher" }) };
+ * const [point] = new Session(options).ask();
+ * assertAlmostEquals(point.filter((x) => x !== 0).length / 40_000, 0.1, 0.01);
+ * ```
+ */
+export const sparseZo: NamedOptimiser<typeof SparseZoOptions> = named({
+  name: "sparseZo",
+  summary: "a random part of the elements, drawn anew every so many steps",
+  source: "arXiv 2402.11592",
+  defaults: { learningRate: 1e-6 },
+  options: SparseZoOptions,
+  make: (
+    { epsilon, queries, learningRate, sparsity, resample: keep, unit, budget, asReleased },
+  ) => ({
+    estimator: spsa({ epsilon, queries }),
+    transformations: [scaleBySchedule(learningRate)],
+    mask: { density: asReleased ? releasedDensity(sparsity) : 1 - sparsity, keep, unit, budget },
+  }),
+});

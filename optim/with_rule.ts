@@ -1,0 +1,42 @@
+/**
+ * The same optimiser with another scalar rule.
+ *
+ * @module
+ */
+import { keptInSteps } from "./directions/keep.ts";
+import { type Optimiser, optimiser } from "./optimiser.ts";
+import type { Transformation } from "./transformations/transformation.ts";
+
+/**
+ * `base` with the scalar rule that `change` makes of its own; directions, update rule and form stay as they are. So a part is laid
+ * around any optimiser, a named one too. Times to keep a mask or a factor stay what they are in steps; schedules within the rule count its own moves.
+ *
+ * @throws {RangeError} When the optimiser cannot have that rule, see {@linkcode optimiser}
+ *
+ * @example Spikes left out, and four batches a step
+ * ```ts
+ * import { accumulate, chain, qzoNormalised, rejectSpikes, withRule } from "@qzo/qzo/optim";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const calm = withRule(qzoNormalised(), (rule) => chain(rejectSpikes(), accumulate(4, rule)));
+ * assertEquals([calm.name, calm.plan.hold], ["qzoNormalised", 4]);
+ * ```
+ */
+export function withRule(
+  base: Optimiser,
+  change: (rule: Transformation) => Transformation,
+): Optimiser {
+  const { plan, transformation } = base;
+  const { name, estimator, update, accept, distribution, form, projection, span } = base;
+  const { gains } = plan;
+  const { mask, blocks, lowRank, magnitude } = keptInSteps(plan);
+  return optimiser({
+    ...{ name, estimator, update, accept, distribution, form, projection, span },
+    transformations: [change(transformation)],
+    ...mask ? { mask } : {},
+    ...blocks ? { blocks } : {},
+    ...lowRank ? { lowRank } : {},
+    ...magnitude ? { magnitude } : {},
+    ...gains ? { gains } : {},
+  });
+}

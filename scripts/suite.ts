@@ -1,0 +1,106 @@
+/**
+ * The test suite: every test file and every example of documentation, several processes at a time, one count of all.
+ *
+ * @module
+ */
+import { join } from "@std/path";
+import { type Group, groupsOf, testFiles, type Times, timesOf } from "./suite_plan.ts";
+import { ERRORS, type TestRun, testRun, withoutCount } from "./test_run.ts";
+
+/** How to run groups. */
+export interface GroupOptions {
+  /** Where; paths of groups are from here. */
+  readonly cwd: string;
+  /** How many run at a time. */
+  readonly processes: number;
+  /** Variables beside this process's. */
+  readonly env?: Record<string, string>;
+  /** Receives what the processes print, file by file. */
+  readonly print?: (text: string) => void;
+  /** The program in Deno's place. */
+  readonly deno?: string;
+}
+
+/** What they came to. */
+export interface Suite extends Pick<TestRun, "success" | "passed" | "failed" | "skipped"> {
+  /** What each group that failed said of it. */
+  readonly failures: readonly string[];
+  /** Seconds of tests by file. */
+  readonly seconds: Readonly<Record<string, number>>;
+}
+
+/** Runs groups in their order: whoever is done takes the next one. */
+export async function runGroups(groups: readonly Group[], options: GroupOptions): Promise<Suite> {
+  const { processes, ...rest } = options;
+  const runs: TestRun[] = [];
+  let next = 0;
+  const take = async (): Promise<void> => {
+    while (next < groups.length) {
+      const i = next++;
+      const { paths, examples } = groups[i];
+      // Unchecked: types are checked before, and examples import names of their module that they do not use.
+      const args = ["-A", "--no-check", ...examples ? ["--doc"] : [], ...paths];
+      runs[i] = await testRun({ args, ...rest });
+    }
+  };
+  await Promise.all(Array.from({ length: processes }, take));
+  const sum = (of: (run: TestRun) => number): number => runs.reduce((all, it) => all + of(it), 0);
+  return {
+    success: runs.every((run) => run.success && run.failed === 0),
+    passed: sum((run) => run.passed),
+    failed: sum((run) => run.failed),
+    skipped: sum((run) => run.skipped),
+    failures: runs.flatMap((run, i) => run.success ? [] : [failureOf(groups[i], run)]),
+    seconds: Object.assign({}, ...runs.map((run) => run.seconds)),
+  };
+}
+
+/** Deno's list of errors where there is one, else the end of what was printed. */
+function failureOf({ paths }: Group, { printed, ended }: TestRun): string {
+  const text = withoutCount(printed);
+  const errors = text.search(ERRORS);
+  const said = errors >= 0 ? text.slice(errors) : text.split("\n").slice(-40).join("\n");
+  return `deno test ${paths.join(" ")}\n${ended}:\n${said.trimEnd()}\n`;
+}
+
+/** What to run of the suite. */
+export interface SuiteOptions {
+  /** The repository's root. */
+  readonly root: string;
+  /** Rooms, whose examples are tests too. */
+  readonly rooms: readonly string[];
+  /** Only what takes less than a second, by `suite_times.json`, and the examples. */
+  readonly fast?: boolean;
+  /** Only what is below one of these folders, or is one of these files. */
+  readonly paths?: readonly string[];
+  /** At a time; by default 2, or a process for every four cores. */
+  readonly processes?: number;
+}
+
+const TIMES = "scripts/suite_times.json";
+
+/** Runs the suite, prints what it prints, and what failed at the end. */
+export async function runSuite(options: SuiteOptions): Promise<Suite> {
+  const { root, fast, paths = [] } = options;
+  const processes = options.processes ?? Math.max(2, Math.floor(navigator.hardwareConcurrency / 4));
+  const times: Times = JSON.parse(await Deno.readTextFile(join(root, TIMES)));
+  const chosen = (path: string): boolean =>
+    paths.length === 0 || paths.some((it) => path === it || path.startsWith(`${it}/`));
+  const files = testFiles(root, "tests").filter((it) => chosen(it) && !(fast && it in times));
+  const groups = groupsOf(files, options.rooms.filter(chosen), times, processes);
+  const env: Record<string, string> = Deno.stdout.isTerminal() ? {} : { NO_COLOR: "1" };
+  const encoder = new TextEncoder();
+  const print = (text: string): void => {
+    const bytes = encoder.encode(text);
+    for (let at = 0; at < bytes.length;) at += Deno.stdout.writeSync(bytes.subarray(at));
+  };
+  const suite = await runGroups(groups, { cwd: root, processes, env, print });
+  for (const failure of suite.failures) console.log(`\n${failure}`);
+  return suite;
+}
+
+/** Writes what files took for the next plan. */
+export async function writeTimes(root: string, { seconds }: Suite): Promise<void> {
+  const text = JSON.stringify(timesOf(seconds), null, 2);
+  await Deno.writeTextFile(join(root, TIMES), `${text}\n`);
+}

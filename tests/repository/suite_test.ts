@@ -1,0 +1,114 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { join } from "@std/path";
+import { runGroups } from "../../scripts/suite.ts";
+import { type Group, groupsOf, testFiles, timesOf } from "../../scripts/suite_plan.ts";
+import { countLine } from "../../scripts/test_run.ts";
+import { filesBelow, rooms, root } from "./module_graph.ts";
+
+Deno.test("the suite is every test file and every room's examples, each once, whatever the processes", async () => {
+  const files = testFiles(root, "tests");
+  assertEquals(files, filesBelow("tests", "_test.ts"));
+  assert(files.length > 200);
+  const times = JSON.parse(await Deno.readTextFile(join(root, "scripts/suite_times.json")));
+  for (const processes of [1, 2, 7]) {
+    const groups = groupsOf(files, rooms, times, processes);
+    assertEquals(
+      groups.flatMap(({ paths }) => paths).toSorted(),
+      [...files, ...rooms].toSorted(),
+    );
+    assertEquals(
+      groups.flatMap(({ examples, paths }) => examples ? paths : []).toSorted(),
+      [
+        ...rooms,
+      ].toSorted(),
+    );
+  }
+});
+
+Deno.test("the longest come first, files of more than a share are alone, and processes end together", () => {
+  const files = Array.from({ length: 300 }, (_, i) => `tests/${i}_test.ts`);
+  const times = Object.fromEntries(files.slice(0, 100).map((path, i) => [path, 1 + i * i / 100]));
+  times["tests/7_test.ts"] = 900;
+  for (const processes of [2, 3]) {
+    const groups = groupsOf(files, ["quant"], { ...times, quant: 9 }, processes);
+    const seconds = groups.map((group) => group.seconds);
+    assertEquals(seconds, seconds.toSorted((a, b) => b - a));
+    assertEquals(groups[0].paths, ["tests/7_test.ts"]);
+    const ends: number[] = Array(processes).fill(0);
+    for (const time of seconds) ends[ends.indexOf(Math.min(...ends))] += time;
+    const all = seconds.reduce((sum, time) => sum + time, 0);
+    assert(Math.max(...ends) - Math.min(...ends) < all / (8 * processes), `${ends}`);
+  }
+});
+
+Deno.test("times are written of what takes a second, examples for their room", () => {
+  assertEquals(
+    timesOf({
+      "tests/b_test.ts": 1.6,
+      "tests/a_test.ts": 0.9,
+      "optim/named/lozo.ts#3-12.ts": 0.6,
+      "optim/mod.ts#1-9.ts": 0.7,
+    }),
+    { optim: 1, "tests/b_test.ts": 2 },
+  );
+});
+
+Deno.test("a count is written as Deno writes it", () => {
+  const count = { success: true, passed: 3, failed: 0, skipped: 0 };
+  assertEquals(countLine(count, 1499), "ok | 3 passed | 0 failed (1s)");
+  assertEquals(
+    countLine({ ...count, skipped: 2 }, 125_000),
+    "ok | 3 passed | 0 failed | 2 ignored (2m5s)",
+  );
+  assertEquals(
+    countLine({ ...count, success: false, failed: 1 }, 60_000),
+    "FAILED | 3 passed | 1 failed (1m0s)",
+  );
+});
+
+Deno.test("groups add up; one that fails or dies fails the whole, and says at the end what it said", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.writeTextFile(join(folder, "deno.json"), "{}");
+    const sources: Record<string, string> = {
+      good: 'Deno.test("one", () => console.log("skipped, because")); Deno.test("two", () => {});',
+      bad:
+        'Deno.test("three", () => {}); Deno.test("four", () => { throw new Error("no four"); });',
+      dead: 'Deno.test("five", () => Deno.kill(Deno.pid, "SIGKILL"));',
+      broken: 'throw new Error("no module");',
+    };
+    for (const [name, source] of Object.entries(sources)) {
+      await Deno.writeTextFile(join(folder, `${name}_test.ts`), source);
+    }
+    const run = async (...names: string[]) => {
+      const groups: Group[] = names.map((name) => ({
+        paths: [`${name}_test.ts`],
+        examples: false,
+        seconds: 1,
+      }));
+      let printed = "";
+      const suite = await runGroups(groups, {
+        cwd: folder,
+        processes: 2,
+        env: { NO_COLOR: "1" },
+        print: (text) => void (printed += text),
+      });
+      return { ...suite, printed };
+    };
+    const good = await run("good", "good");
+    assertEquals([good.success, good.passed, good.failed, good.skipped], [true, 2, 0, 2]);
+    assertEquals(good.failures, []);
+    assertStringIncludes(good.printed, "two ... ok");
+    assert(!/^ok \| /m.test(good.printed), good.printed);
+    const all = await run("good", "bad", "good", "dead", "broken");
+    assertEquals([all.success, all.passed, all.failed, all.skipped], [false, 3, 3, 2]);
+    assertEquals(all.failures.length, 3);
+    assertStringIncludes(all.failures[0], "deno test bad_test.ts\nended with 1:\n ERRORS ");
+    assertStringIncludes(all.failures[0], "no four");
+    assertStringIncludes(all.failures[1], "died of SIGKILL");
+    assertStringIncludes(all.failures[2], "no module");
+    assert(!/^FAILED \| /m.test(all.printed + all.failures.join("")));
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});

@@ -1,0 +1,32 @@
+/**
+ * Logits of a model on a device, without the evaluator.
+ *
+ * @module
+ */
+import { batchLayout, compileGraph, type Gpu, SHADER_LIBRARY, Storage } from "../../kernels/mod.ts";
+import { type Model, recordLogits } from "../../models/mod.ts";
+
+/** Logits at every position of one sequence. */
+export async function logitsOf(
+  gpu: Gpu,
+  model: Model,
+  tokens: readonly number[],
+): Promise<Float32Array> {
+  const shape = { rows: tokens.length, lossRows: tokens.length, candidates: 1, examples: 1 };
+  const at = batchLayout(shape);
+  const words = new Uint32Array(at.words);
+  tokens.forEach((token, i) => {
+    words[at.tokens + i] = token;
+    words[at.positions + i] = words[at.slots + i] = words[at.lossRows + i] = i;
+  });
+  using input = new Storage("batch", words.byteLength, "activations").allocate(gpu);
+  gpu.device.queue.writeBuffer(input.buffer.buffer, 0, words);
+  const { graph, logits } = recordLogits(model, shape, input);
+  using plan = compileGraph(gpu, graph, SHADER_LIBRARY, [logits]);
+  const encoder = gpu.device.createCommandEncoder();
+  const pass = encoder.beginComputePass();
+  plan.encode(pass);
+  pass.end();
+  gpu.device.queue.submit([encoder.finish()]);
+  return await gpu.readFloats(plan.buffer(logits), logits.words);
+}
