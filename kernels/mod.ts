@@ -11,6 +11,7 @@ export * from "./operations/add.ts";
 export * from "./operations/attention.ts";
 export * from "./operations/embedding.ts";
 export * from "./operations/losses.ts";
+export * from "./operations/norms/norm_operation.ts";
 export * from "./operations/norms/norms.ts";
 export * from "./operations/norms/rms_norm.ts";
 export * from "./operations/rope.ts";

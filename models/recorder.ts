@@ -56,8 +56,10 @@ export interface Rotation {
 export interface NormShape {
   /** The formula. */
   readonly kind: NormKind;
-  /** Elements of a row. */
+  /** Elements that are normalised together. */
   readonly width: number;
+  /** How many of them lie in a row, each normalised by itself. Default 1: all of it. */
+  readonly heads?: number;
   /** Added to the variance before the root. */
   readonly epsilon: number;
   /** Only these rows, one behind the other. Default: all. */
@@ -148,8 +150,9 @@ export class GraphRecorder implements Recorder {
     );
   }
 
-  norm(x: Hidden, name: string, { kind, ...shape }: NormShape): Value {
-    const { context, weight } = this.#options;
+  norm(x: Hidden, name: string, { kind, heads = 1, ...shape }: NormShape): Value {
+    const { weight } = this.#options;
+    const context = { ...this.#options.context, rows: heads * this.#options.context.rows };
     const vectors = { gain: weight(`${name}.weight`), bias: weight(`${name}.bias`) };
     const list = shape.rows;
     return this.#withRows(list?.count, normOf(kind)(context, x, vectors, { ...shape, list }));

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { distance } from "fastest-levenshtein";
 
 /**
  * At most `count` of `known`, nearest first by edit distance without regard to case; names at more than half of their
@@ -19,23 +20,9 @@
 export function nearestNames(name: string, known: Iterable<string>, count = 3): string[] {
   const wanted = name.slice(0, 64).toLowerCase();
   return [...known]
-    .map((candidate) => ({ candidate, distance: editDistance(wanted, candidate.toLowerCase()) }))
-    .filter(({ candidate, distance }) => distance <= Math.max(1, candidate.length / 2))
-    .sort((a, b) => a.distance - b.distance)
+    .map((candidate) => ({ candidate, edits: distance(wanted, candidate.toLowerCase()) }))
+    .filter(({ candidate, edits }) => edits <= Math.max(1, candidate.length / 2))
+    .sort((a, b) => a.edits - b.edits)
     .slice(0, count)
     .map(({ candidate }) => candidate);
-}
-
-function editDistance(a: string, b: string): number {
-  let previous = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 0; i < a.length; i++) {
-    const current = [i + 1];
-    for (let j = 0; j < b.length; j++) {
-      current.push(
-        Math.min(previous[j] + (a[i] === b[j] ? 0 : 1), previous[j + 1] + 1, current[j] + 1),
-      );
-    }
-    previous = current;
-  }
-  return previous[b.length];
 }

@@ -82,12 +82,23 @@ function weights(c: LlamaConfig): Weight[] {
   ];
 }
 
-function block(x: Recorder, c: LlamaConfig, hidden: Hidden, layer: number): Value {
+/**
+ * A block.
+ *
+ * @param unrotated What becomes of queries and keys, by the name of their matrix, before they are rotated. Default: they stay as they are
+ */
+export function llamaBlock(
+  x: Recorder,
+  c: LlamaConfig,
+  hidden: Hidden,
+  layer: number,
+  unrotated: (value: Value, name: string, heads: number) => Value = (value) => value,
+): Value {
   const name = (part: string) => `blk.${layer}.${part}`;
   const norm = (input: Hidden, part: string) =>
     x.norm(input, name(part), { kind: "rms", width: c.hidden, epsilon: c.rmsEpsilon });
-  const rotated = (input: Value, heads: number) =>
-    x.rope(input, {
+  const rotated = (part: string, heads: number) =>
+    x.rope(unrotated(x.linear(h, name(part)), name(part), heads), {
       table: "rope",
       heads,
       headDimension: c.headDimension,
@@ -95,8 +106,8 @@ function block(x: Recorder, c: LlamaConfig, hidden: Hidden, layer: number): Valu
     });
 
   const h = norm(hidden, "attn_norm");
-  const q = rotated(x.linear(h, name("attn_q")), c.heads); // [B][M][heads * head]
-  const k = rotated(x.linear(h, name("attn_k")), c.keyValueHeads); // [B][M][keyValueHeads * head]
+  const q = rotated("attn_q", c.heads); // [B][M][heads * head]
+  const k = rotated("attn_k", c.keyValueHeads); // [B][M][keyValueHeads * head]
   const v = x.linear(h, name("attn_v"));
   const attended = x.attention(q, k, v, { ...c, layer });
   const between = x.linear(attended, name("attn_output"), { residual: hidden });
@@ -339,7 +350,7 @@ export const llama: Architecture<LlamaConfig> = {
     },
   }),
   embed: (x) => x.embedding("token_embd"),
-  block,
+  block: (x, config, hidden, layer) => llamaBlock(x, config, hidden, layer),
   head,
   scalings,
 };

@@ -5,4 +5,6 @@
  */
 
 export { llama, type LlamaConfig } from "./llama.ts";
+export { opt, type OptConfig } from "./opt.ts";
 export { qwen2 } from "./qwen2.ts";
+export { qwen3 } from "./qwen3.ts";

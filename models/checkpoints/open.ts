@@ -9,6 +9,7 @@ import { splitPaths } from "../../quant/files/gguf_split.ts";
 import { checkFile } from "./disk/file_kinds.ts";
 import { type FileSource, openFile } from "./disk/files.ts";
 import { folderEntries, headOfFile, list } from "./disk/look.ts";
+import { notThere, placeAt } from "./disk/places.ts";
 import type { ModelSource } from "./checkpoint.ts";
 import { ggufModelSource } from "./gguf/open_gguf.ts";
 import { huggingFaceModelSource } from "./hugging_face/open_folder.ts";
@@ -25,12 +26,8 @@ import { isGgufModel, isUnfinished } from "./disk/model_names.ts";
  * what to do
  */
 export async function openModelSource(path: string): Promise<ModelSource> {
-  let info: Deno.FileInfo;
-  try {
-    info = await Deno.stat(path);
-  } catch {
-    throw await notAModel(path);
-  }
+  const info = await placeAt(path);
+  if (info === undefined) throw await notAModel(path);
   if (info.isDirectory) return await openFolder(path);
   checkFile(info, path, "weights");
   if (/\.safetensors$/i.test(path)) return await openFolderOf(path);
@@ -90,10 +87,10 @@ async function checkParts(path: string, parts: readonly string[]): Promise<void>
   if (parts.length === 1) return;
   const missing: string[] = [];
   for (const part of parts) {
-    if (!await Deno.stat(part).then(() => true, () => false)) missing.push(basename(part));
+    if (await placeAt(part) === undefined) missing.push(basename(part));
   }
   if (missing.length === 0) return;
-  throw new Deno.errors.NotFound(
+  throw notThere(
     `Cannot load "${path}": ${missing.length} of the ${parts.length} files of this split model are not there: ${
       list(missing)
     }. Download or copy them too`,

@@ -5,7 +5,6 @@
  */
 
 import { assertOptions } from "../../optim/options.ts";
-import { dirname } from "@std/path";
 import { bitsPerWeight } from "../../quant/formats/formats.ts";
 import { assertOneFile } from "../../quant/files/gguf_split.ts";
 import { writeGguf } from "../../quant/files/gguf_write.ts";
@@ -13,6 +12,7 @@ import { writeFileWhole } from "./disk/files.ts";
 import { type GgufModel, ggufModel } from "./gguf/write_gguf.ts";
 import { type OwnFolder, ownFolder, writeOwnFolder } from "./hugging_face/write_own_folder.ts";
 import type { ModelSource, StoredFolder } from "./checkpoint.ts";
+import { makeFolderOf, placeAt } from "./disk/places.ts";
 import { targetKind } from "./disk/target_kind.ts";
 import { foldWriteRules, type WriteOptions } from "./write_options.ts";
 import { assertOtherFolder, writeStoredFolder } from "./hugging_face/write_folder.ts";
@@ -49,7 +49,7 @@ export async function writeModel(
   const notes = [...plan.notes];
   switch (plan.kind) {
     case "gguf":
-      await Deno.mkdir(dirname(path), { recursive: true });
+      await makeFolderOf(path);
       await writeFileWhole(path, writeGguf(plan.model));
       break;
     case "stored":
@@ -107,7 +107,7 @@ async function planOf(source: ModelSource, path: string, options?: WriteOptions)
       `Cannot write a model to "${path}": only adapters are single .safetensors files; name a .gguf file or a folder`,
     );
   }
-  const there = await Deno.stat(path).catch(() => undefined);
+  const there = await placeAt(path);
   if (there && there.isDirectory !== (kind === "folder")) {
     throw new TypeError(
       `Cannot write a ${kind === "folder" ? "folder" : "GGUF file"} to "${path}": there is a ${

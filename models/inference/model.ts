@@ -20,6 +20,7 @@ import {
   rememberFingerprint,
 } from "../checkpoints/fingerprint.ts";
 import type { ForwardModel } from "../forward.ts";
+import { closedFile } from "../checkpoints/disk/places.ts";
 import { assertFinite, whyNotFinite } from "../checkpoints/non_finite_weight.ts";
 import { type ModelSource, rowsOf, type TensorSource } from "../checkpoints/checkpoint.ts";
 import type { Tokenizer } from "../tokenizers/tokenizer.ts";
@@ -140,10 +141,9 @@ const MOST_POSITIONS = 2 ** 24;
 
 /** Says what is amiss when a model's files were closed before a ledger came that needs them. */
 function stillOpen(error: unknown): never {
-  if (!(error instanceof Deno.errors.BadResource)) throw error;
-  throw new Deno.errors.BadResource(
+  throw closedFile(
+    error,
     "Cannot find the older fingerprint of a model whose source was disposed of: keep it open while older ledgers are used",
-    { cause: error },
   );
 }
 

@@ -45,6 +45,8 @@ const ggufNames: Readonly<Record<string, string>> = {
   "self_attn.q_proj": "attn_q",
   "self_attn.k_proj": "attn_k",
   "self_attn.v_proj": "attn_v",
+  "self_attn.q_norm": "attn_q_norm",
+  "self_attn.k_norm": "attn_k_norm",
   "self_attn.o_proj": "attn_output",
   "mlp.gate_proj": "ffn_gate",
   "mlp.up_proj": "ffn_up",
@@ -76,7 +78,7 @@ function lookup(weights: NamedWeights, name: string): ArrayLike<number> | undefi
 /**
  * Logits `[tokens][vocabulary]` of one branch.
  *
- * The head is tied when either `lm_head` or the embedding is missing. Projections may have biases.
+ * The head is tied when either `lm_head` or the embedding is missing. Projections may have biases, queries and keys gains by which every head is normalised.
  *
  * @param onHidden Told what enters the first layer, and what leaves each
  * @param onInput Told what each projection multiplies, `[tokens][inputs]`
@@ -127,10 +129,14 @@ export function llamaLogits(
   for (let layer = 0; layer < shape.layers; layer++) {
     const at = `model.layers.${layer}`;
     const a = rmsNorm(x, tensor(`${at}.input_layernorm.weight`, hidden), hidden, epsilon);
-    const turn = (y: Float64Array, n: number): Float64Array =>
-      rope(y, positions, n, headSize, shape.ropeBase, shape.rope, shape.ropeFactors);
-    const q = turn(project(`${at}.self_attn.q_proj`, a, hidden, heads * headSize), heads);
-    const k = turn(project(`${at}.self_attn.k_proj`, a, hidden, kvHeads * headSize), kvHeads);
+    const turned = (part: "q" | "k", n: number): Float64Array => {
+      const y = project(`${at}.self_attn.${part}_proj`, a, hidden, n * headSize);
+      const gain = lookup(weights, `${at}.self_attn.${part}_norm.weight`);
+      const even = gain ? rmsNorm(y, gain, headSize, epsilon) : y;
+      return rope(even, positions, n, headSize, shape.ropeBase, shape.rope, shape.ropeFactors);
+    };
+    const q = turned("q", heads);
+    const k = turned("k", kvHeads);
     const v = project(`${at}.self_attn.v_proj`, a, hidden, kvHeads * headSize);
     const mixed = attention({ branches: 1, heads, kvHeads, headSize }, attentionRows, q, k, v);
     x = project(`${at}.self_attn.o_proj`, mixed, heads * headSize, hidden, x);

@@ -175,6 +175,16 @@ Deno.test("rooms: quant and optim know no GPU and no Deno", async () => {
   assertEquals(found, []);
 });
 
+Deno.test("rooms: models know Deno in the folder of the disk alone", async () => {
+  const found: string[] = [];
+  for (const path of modules.filter((it) => it.startsWith("models/"))) {
+    if (path.startsWith("models/checkpoints/disk/")) continue;
+    const used = /\bDeno\.\w+/.exec(withoutComments(await read(path)));
+    if (used) found.push(`${path} uses ${used[0]}`);
+  }
+  assertEquals(found, []);
+});
+
 Deno.test("rooms: every shader is imported by a module", () => {
   const imported = new Set([...graph.values()].flat().map(({ resolved }) => resolved));
   const shaders = rooms.flatMap((room) => filesBelow(room, ".wgsl"));

@@ -7,6 +7,7 @@ import { llama } from "../../models/architectures/llama.ts";
 import { QUANTIZATION_KEYS } from "../../models/checkpoints/hugging_face/quantization_keys.ts";
 import { huggingFaceConfig, smallShape } from "../models/small_model.ts";
 import { llamaMetadata } from "../support/gguf_writer.ts";
+import { processorTime } from "../support/processor_time.ts";
 import { randomNumbers } from "../support/random_llama.ts";
 
 const RUNS = 5000;
@@ -72,7 +73,7 @@ function changed(base: Record<string, unknown>, table: KeyTable): Record<string,
 }
 
 function run(read: () => unknown): "read" | "refused" {
-  const start = performance.now();
+  const start = processorTime();
   try {
     read();
     return "read";
@@ -83,7 +84,7 @@ function run(read: () => unknown): "read" | "refused" {
     assert((error as Error).message.length < 2000);
     return "refused";
   } finally {
-    assert(performance.now() - start < MOST_MILLISECONDS);
+    assert(processorTime() - start < MOST_MILLISECONDS);
   }
 }
 

@@ -19,6 +19,7 @@ import { relativeL2 } from "../reference/nmse.ts";
 import { ggufBytes, llamaF32Tensors, llamaMetadata } from "../support/gguf_writer.ts";
 import { llamaCppLogits, llamaCppMissing } from "../support/llama_cpp.ts";
 import { randomLlama } from "../support/random_llama.ts";
+import { sampled } from "../support/sampled.ts";
 
 // Formats with blocks of 256 from a file through training to a file of the same format that llama.cpp reads.
 
@@ -45,7 +46,7 @@ async function weightsOf(source: ModelSource): Promise<Float32Array> {
   return Float32Array.from(parts);
 }
 
-for (const format of ["Q3_K", "Q4_K", "IQ1_S", "IQ2_XXS", "IQ3_S"]) {
+for (const format of sampled("super-blocks", ["Q3_K", "Q4_K", "IQ1_S", "IQ2_XXS", "IQ3_S"], 0.4)) {
   Deno.test(`a model in ${format} trains, and only its scale bytes change`, async () => {
     const folder = await Deno.makeTempDir();
     try {

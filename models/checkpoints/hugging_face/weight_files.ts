@@ -10,6 +10,7 @@ import { join } from "@std/path";
 import { readSafetensors } from "../../../quant/files/safetensors.ts";
 import { type FileSource, openFile } from "../disk/files.ts";
 import { list } from "../disk/look.ts";
+import { notThere } from "../disk/places.ts";
 import { readJsonFile } from "../disk/read_file.ts";
 import type { StoredTensorPlace } from "./stored_tensors.ts";
 
@@ -102,7 +103,7 @@ async function byIndex(
       notes: [`"${folder}": ${only} is read; none of the shards that ${indexName} names is there`],
     };
   }
-  throw new Deno.errors.NotFound(
+  throw notThere(
     `Cannot load "${folder}": ${missing.length} of the ${names.length} files that its ${indexName} names are not there: ${
       list(missing)
     }. Download or copy them too`,
@@ -184,7 +185,7 @@ async function withoutIndex(
         ],
       };
     }
-    throw new Deno.errors.NotFound(
+    throw notThere(
       `Cannot load "${folder}": it has ${found.length} safetensors files and no ${INDEX}, and ${missing.length} of the ${wanted.length} shards are not there: ${
         list(missing)
       }. Download or copy them too`,

@@ -5,9 +5,9 @@
  */
 
 import { dirname, join } from "@std/path";
-import { writeChunks } from "../disk/file_parts.ts";
 import { type FileSource, openFile, writeFileWhole } from "../disk/files.ts";
 import { FolderLinks } from "../disk/folder_links.ts";
+import { allEntries, createFile, isSamePlace, makeFolderOf, type NewFile } from "../disk/places.ts";
 import { folderPart } from "./model_folder.ts";
 import { templateFile } from "./source_tokenizer.ts";
 import type { ModelSource, StoredFolder } from "../checkpoint.ts";
@@ -43,7 +43,7 @@ export async function writeStoredFolder(
       await writeFileWhole(join(path, name), piecesOf(file, signal));
     }
     for (const [name, text] of source.tokenizerFiles?.otherTemplates ?? []) {
-      await Deno.mkdir(dirname(join(path, templateFile(name))), { recursive: true });
+      await makeFolderOf(join(path, templateFile(name)));
       await writeFileWhole(join(path, templateFile(name)), [new TextEncoder().encode(text)]);
     }
   });
@@ -64,17 +64,17 @@ async function writeWeights(
   { onProgress, signal }: WriteOptions,
 ): Promise<void> {
   using stack = new DisposableStack();
-  const written = new Map<FileSource, Deno.FsFile>();
+  const written = new Map<FileSource, NewFile>();
   for (const [name, file] of files) {
-    const copy = stack.use(await Deno.open(join(folder, name), { write: true, createNew: true }));
+    const copy = stack.use(await createFile(join(folder, name)));
     written.set(file, copy);
-    await writeChunks(copy, piecesOf(file, signal));
+    await copy.write(piecesOf(file, signal));
   }
   let done = 0;
   for (const { name, patches } of source.tensors.values()) {
     signal?.throwIfAborted();
     for await (const { file, offset, bytes } of patches?.() ?? []) {
-      await writeChunks(written.get(file)!, [{ offset, bytes }]);
+      await written.get(file)!.write([{ offset, bytes }]);
     }
     done++;
     onProgress?.({ tensor: name, done, total: source.tensors.size });
@@ -87,8 +87,7 @@ export async function assertOtherFolder(
   { path: from }: Pick<StoredFolder, "path">,
   path: string,
 ): Promise<void> {
-  const there = await Deno.realPath(path).catch(() => undefined);
-  if (there !== undefined && there === await Deno.realPath(from)) {
+  if (await isSamePlace(path, from)) {
     throw new RangeError(`Cannot write a model to "${path}": that is the folder it is read from`);
   }
 }
@@ -105,20 +104,16 @@ async function otherFiles({ path: folder, files }: StoredFolder): Promise<OtherF
   const copied: string[] = [];
   const left: string[] = [];
   const links = await FolderLinks.of(folder);
-  const entries = await Array.fromAsync(Deno.readDir(folder));
-  for (const { name, isSymlink, isFile } of entries.sort((a, b) => a.name < b.name ? -1 : 1)) {
+  for (const { name, isLink, isFile } of await allEntries(folder)) {
     if (name.startsWith(".") || name.endsWith(".part") || files.has(name)) continue;
     if (name === dirname(templateFile("default"))) continue; // Written by who has read them.
     const part = folderPart(name);
-    const path = join(folder, name);
-    const leads = isSymlink ? await Deno.realPath(path).catch(() => undefined) : path;
-    const regular = isFile || leads !== undefined && isSymlink && (await Deno.stat(path)).isFile;
-    const out = isSymlink && await links.leadsOut(name);
+    const out = isLink && await links.leadsOut(name);
     // A left-over one: shards that it names are not what was read.
     const stale = name === INDEX && files.size === 1 && files.has("model.safetensors");
     const wanted = part === "needed" && !stale && !(out && await links.isForeign(name)) ||
       part === "about" && !out;
-    if (regular && wanted) copied.push(name);
+    if (isFile && wanted) copied.push(name);
     else {left.push(
         out ? `${JSON.stringify(name)} (a link out of the folder)` : JSON.stringify(name),
       );}

@@ -4,12 +4,13 @@
  * @module
  */
 
-import { dirname, join } from "@std/path";
+import { join } from "@std/path";
 import { packedToSafetensors, storedPlanes } from "../../../quant/files/packed_safetensors.ts";
 import { planSafetensors, type SafetensorsTensorData } from "../../../quant/files/safetensors.ts";
 import type { Weight } from "../../architecture.ts";
 import { architectureOf, weightsOf } from "../../architectures.ts";
 import { type PlacedBytes, writeFileWhole } from "../disk/files.ts";
+import { makeFolderOf } from "../disk/places.ts";
 import { headsToReorder, reorderHeads } from "../head_order.ts";
 import { type ModelSource, rowsPerPiece, type TensorSource } from "../checkpoint.ts";
 import type { WriteOptions } from "../write_options.ts";
@@ -80,7 +81,7 @@ export async function writeOwnFolder(
   await writeFolderWhole(folder, "config.json", async (folder) => {
     await writeFileWhole(join(folder, "model.safetensors"), weightsFile(plan.tensors, options));
     for (const [name, text] of plan.files) {
-      await Deno.mkdir(dirname(join(folder, name)), { recursive: true });
+      await makeFolderOf(join(folder, name));
       await writeFileWhole(join(folder, name), [new TextEncoder().encode(text)]);
     }
     const config = new TextEncoder().encode(asJson(plan.config));

@@ -10,6 +10,7 @@ import {
 import { effectiveWeights } from "../../reference/effective_weights.ts";
 import { matmul as oracle } from "../../reference/matmul.ts";
 import { randomNumbers } from "../../support/random_llama.ts";
+import { sampled } from "../../support/sampled.ts";
 import {
   assertClose,
   below,
@@ -95,7 +96,7 @@ for (const format of FORMATS) {
   if (format.layout.kind === "super") layouts[format.name] = format.layout;
 }
 
-for (const [name, layout] of Object.entries(layouts)) {
+for (const [name, layout] of sampled("formats", Object.entries(layouts))) {
   Deno.test(`matmul of ${name} equals the oracle`, async () => {
     // Scalar layouts differ in how a code is read, which each kernel's text says once: two kernels of each show it.
     const both = layout.kind === "super" || layout.kind === "column";

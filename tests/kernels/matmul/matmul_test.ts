@@ -4,6 +4,7 @@ import type { Layout, ScalarLayout } from "../../../quant/mod.ts";
 import { effectiveWeights } from "../../reference/effective_weights.ts";
 import { matmul as oracle } from "../../reference/matmul.ts";
 import { randomNumbers } from "../../support/random_llama.ts";
+import { sampled } from "../../support/sampled.ts";
 import {
   assertClose,
   below,
@@ -99,7 +100,7 @@ const variants: readonly (Pick<Case, "tile" | "bias" | "residual"> & {
   { tile: { rows: 2, columns: 4, workgroup: 32 }, form: "absolute", distribution: "rademacher" },
 ];
 
-for (const [name, layoutOf] of Object.entries(kinds)) {
+for (const [name, layoutOf] of sampled("matmul, layouts", Object.entries(kinds))) {
   Deno.test(`matmul of ${name} in odd sizes equals the oracle`, async () => {
     for (const { tile, form, distribution = "none", bias, residual } of variants) {
       // Mixed tiles (fewer rows than the tile) are shaders of their own: the 4-row tile is used mixed, the others not.
@@ -148,20 +149,26 @@ Deno.test("matmul takes groups longer than the row and partial last groups", asy
 });
 
 Deno.test("noise knows the matrix of the offsets and the share of the tensor in every layout and at every number of rows", async () => {
-  for (const rows of [1, 3, 9]) {
-    for (const layout of [scalar(4, "none", 32), kinds.f32(0), kinds.f16(0)]) {
-      for (const distribution of ["lowRankNormal", "lowRankRademacher", "sparseNormal"] as const) {
-        await check({
-          layout,
-          inputs: 160,
-          outputs: 13,
-          rows,
-          branches: 2,
-          tile: { rows: rows === 1 ? 4 : 2, columns: 4, workgroup: 32 },
-          perturbation: { form: "relative", distribution, span: 64 },
-        });
-      }
-    }
+  const cases = [1, 3, 9].flatMap((rows) =>
+    [scalar(4, "none", 32), kinds.f32(0), kinds.f16(0)].flatMap((layout) =>
+      (["lowRankNormal", "lowRankRademacher", "sparseNormal"] as const).map((distribution) => ({
+        rows,
+        layout,
+        distribution,
+      }))
+    )
+  );
+  // Each is a shader of its own.
+  for (const { rows, layout, distribution } of sampled("matmul, laws", cases, 1 / 3)) {
+    await check({
+      layout,
+      inputs: 160,
+      outputs: 13,
+      rows,
+      branches: 2,
+      tile: { rows: rows === 1 ? 4 : 2, columns: 4, workgroup: 32 },
+      perturbation: { form: "relative", distribution, span: 64 },
+    });
   }
 });
 
@@ -231,31 +238,31 @@ Deno.test("matmul adds bias and residual to every row of every branch", async ()
 
 Deno.test("matmul over pieces of rows equals the oracle", async () => {
   const tile = { rows: 2, columns: 4, workgroup: 32 };
-  for (
-    const [layout, rowBytes] of [
-      [scalar(4, "none", 32), 64],
-      [scalar(4, "zero", 64), 64],
-      [{ kind: "dense", type: "f16" }, 256],
-      [{ kind: "codebook", books: 2 }, 32],
-    ] as [Layout, number][]
-  ) {
-    for (const [rows, branches] of [[3, 2], [1, 3]]) {
-      for (const form of [undefined, "relative"] as const) {
-        const span = layout.kind === "dense" ? 1 : 128;
-        await check({
-          layout,
-          inputs: 128,
-          outputs: 150,
-          rows,
-          branches,
-          tile,
-          bias: form === undefined,
-          residual: form !== undefined,
-          maxBinding: 64 * rowBytes,
-          perturbation: form && { form, span, distribution: "normal" },
-        });
-      }
-    }
+  const layouts: [Layout, number][] = [
+    [scalar(4, "none", 32), 64],
+    [scalar(4, "zero", 64), 64],
+    [{ kind: "dense", type: "f16" }, 256],
+    [{ kind: "codebook", books: 2 }, 32],
+  ];
+  const cases = layouts.flatMap(([layout, rowBytes]) =>
+    [[3, 2], [1, 3]].flatMap(([rows, branches]) =>
+      ([undefined, "relative"] as const).map((form) => ({ layout, rowBytes, rows, branches, form }))
+    )
+  );
+  for (const { layout, rowBytes, rows, branches, form } of sampled("pieces", cases, 1 / 2)) {
+    const span = layout.kind === "dense" ? 1 : 128;
+    await check({
+      layout,
+      inputs: 128,
+      outputs: 150,
+      rows,
+      branches,
+      tile,
+      bias: form === undefined,
+      residual: form !== undefined,
+      maxBinding: 64 * rowBytes,
+      perturbation: form && { form, span, distribution: "normal" },
+    });
   }
 });
 

@@ -2,6 +2,7 @@ import { assertEquals } from "@std/assert";
 import { openGpu } from "../../../kernels/mod.ts";
 import { DISTRIBUTIONS, noiseAt } from "../../../optim/mod.ts";
 import { randomNumbers } from "../../support/random_llama.ts";
+import { sampled } from "../../support/sampled.ts";
 import { randomWord } from "../bench.ts";
 import { noiseOnDevice } from "./noise_on_device.ts";
 
@@ -9,7 +10,7 @@ const gpu = await openGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 const random = randomNumbers(11);
 
-for (const distribution of DISTRIBUTIONS) {
+for (const distribution of sampled("laws", DISTRIBUTIONS)) {
   Deno.test(`${distribution} noise on the device is the host's to the bit`, async () => {
     for (let i = 0; i < 8; i++) {
       const seed = [randomWord(random), randomWord(random)] as const;

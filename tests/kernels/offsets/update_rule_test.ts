@@ -18,6 +18,7 @@ import {
 } from "../../../optim/mod.ts";
 import type { Layout } from "../../../quant/mod.ts";
 import { randomNumbers } from "../../support/random_llama.ts";
+import { sampled } from "../../support/sampled.ts";
 import { normals, randomPacked } from "../bench.ts";
 import { onDevice } from "./element_ops_on_device.ts";
 import { type RigTensor, StepRig } from "../step_rig.ts";
@@ -80,41 +81,42 @@ Deno.test("products, quotients and roots of update rules have the host's bits", 
   });
 });
 
-for (const [name, update] of Object.entries(rules)) {
-  for (const distribution of ["normal", "rademacher"] as const) {
-    for (const form of ["relative", "absolute"] as const) {
-      Deno.test(`${name}, ${distribution}, ${form}: offsets and state have the host's bits, in a replay too`, async () => {
-        const rule = optimiser({
-          name,
-          estimator: spsa({ epsilon: 0.5, queries: 2 }),
-          distribution,
-          form,
-          projection: "keep-sign",
-          update,
-        });
-        using rig = new StepRig(gpu, rule, tensors(), 4096);
-        assert(rig.offsets.arenas.length > 1);
-        for (let step = 0; step < 12; step++) rig.step(step, losses(4, step));
-        const records = await rig.records();
-        assert(records.every((r) => !r.halted));
-        const coefficients = records.map((r) => r.coefficients);
-        await rig.assertReplays(coefficients);
-        const moved = [...(await rig.offsets.read(gpu)).values()];
-        assert(moved.every((w) => w.some((x) => x !== 0)), "a tensor was not moved");
-        rig.offsets.write(
-          gpu,
-          new Map(rig.offsets.trainables.map(({ name, count }) => [
-            name,
-            new Float32Array(count),
-          ])),
-        );
-        rig.offsets.freeMoments();
-        const steps = coefficients.map((list, step) => rig.record(step, list));
-        await replayMoves(gpu, rule, rig.offsets, rig.tensors, steps);
-        await rig.assertReplays(coefficients);
-      });
-    }
-  }
+const matrix = Object.entries(rules).flatMap(([name, update]) =>
+  (["normal", "rademacher"] as const).flatMap((distribution) =>
+    (["relative", "absolute"] as const).map((form) => ({ name, update, distribution, form }))
+  )
+);
+for (const { name, update, distribution, form } of sampled("update rules", matrix)) {
+  Deno.test(`${name}, ${distribution}, ${form}: offsets and state have the host's bits, in a replay too`, async () => {
+    const rule = optimiser({
+      name,
+      estimator: spsa({ epsilon: 0.5, queries: 2 }),
+      distribution,
+      form,
+      projection: "keep-sign",
+      update,
+    });
+    using rig = new StepRig(gpu, rule, tensors(), 4096);
+    assert(rig.offsets.arenas.length > 1);
+    for (let step = 0; step < 12; step++) rig.step(step, losses(4, step));
+    const records = await rig.records();
+    assert(records.every((r) => !r.halted));
+    const coefficients = records.map((r) => r.coefficients);
+    await rig.assertReplays(coefficients);
+    const moved = [...(await rig.offsets.read(gpu)).values()];
+    assert(moved.every((w) => w.some((x) => x !== 0)), "a tensor was not moved");
+    rig.offsets.write(
+      gpu,
+      new Map(rig.offsets.trainables.map(({ name, count }) => [
+        name,
+        new Float32Array(count),
+      ])),
+    );
+    rig.offsets.freeMoments();
+    const steps = coefficients.map((list, step) => rig.record(step, list));
+    await replayMoves(gpu, rule, rig.offsets, rig.tensors, steps);
+    await rig.assertReplays(coefficients);
+  });
 }
 
 Deno.test("a long replay with an update rule goes over the end of a dispatch", async () => {

@@ -13,6 +13,7 @@ import {
   writeKindFolder,
   writeKindGguf,
 } from "../../support/model_kinds.ts";
+import { processorTime } from "../../support/processor_time.ts";
 import type { StoredTensor } from "../../support/safetensors_writer.ts";
 import { withTemp } from "../quantised_folder.ts";
 import { weightsOf } from "../small_model.ts";
@@ -197,9 +198,9 @@ Deno.test("names of a megabyte are refused in a moment, with their beginnings", 
       const folder = await writeKindFolder(at, {
         change: (it) => ({ ...it, [long]: ones(1), [long.slice(6)]: ones(1) }),
       });
-      const begun = performance.now();
+      const begun = processorTime();
       const error = await assertRejects(() => openModelSource(folder), RangeError);
-      assertLess(performance.now() - begun, 1000, part);
+      assertLess(processorTime() - begun, 1000, part);
       assertLess(error.message.length, 2000);
     });
   }

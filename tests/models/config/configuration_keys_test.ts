@@ -14,7 +14,9 @@ import {
 } from "../../../models/config/config_keys.ts";
 import { ROPE_KEYS } from "../../../models/config/config_rope.ts";
 import { llama } from "../../../models/architectures/llama.ts";
+import { opt } from "../../../models/architectures/opt.ts";
 import { qwen2 } from "../../../models/architectures/qwen2.ts";
+import { qwen3 } from "../../../models/architectures/qwen3.ts";
 import {
   DYNAMIC_KEYS,
   QUANTIZATION_KEYS,
@@ -82,12 +84,27 @@ const REFERENCES: Record<string, [KeyTable, string]> = {
      max_position_embeddings initializer_range rms_norm_eps use_cache pad_token_id bos_token_id eos_token_id tie_word_embeddings
      rope_theta rope_scaling rope_parameters sliding_window attention_dropout layer_types`,
   ],
+  // models/opt/configuration_opt.py: v4.57 and v5, and what facebook/opt-* and Galactica write besides.
+  "OPTConfig": [
+    opt.huggingFace.keys,
+    `vocab_size hidden_size num_hidden_layers ffn_dim max_position_embeddings do_layer_norm_before _remove_final_layer_norm
+     word_embed_proj_dim dropout attention_dropout num_attention_heads activation_function layerdrop init_std use_cache pad_token_id
+     bos_token_id eos_token_id enable_bias layer_norm_elementwise_affine tie_word_embeddings activation_dropout prefix learned_embeddings
+     scale_embeddings torch_dtype transformers_version architectures model_type quantization_config`,
+  ],
   // models/qwen2/configuration_qwen2.py: v4.57 and v5.
   "Qwen2Config": [
     qwen2.huggingFace.keys,
     `vocab_size hidden_size intermediate_size num_hidden_layers num_attention_heads num_key_value_heads hidden_act
      max_position_embeddings initializer_range rms_norm_eps use_cache tie_word_embeddings rope_theta rope_scaling rope_parameters
      use_sliding_window sliding_window max_window_layers layer_types attention_dropout pad_token_id bos_token_id eos_token_id`,
+  ],
+  // models/qwen3/configuration_qwen3.py: v4.57 and v5.
+  "Qwen3Config": [
+    qwen3.huggingFace.keys,
+    `vocab_size hidden_size intermediate_size num_hidden_layers num_attention_heads num_key_value_heads head_dim hidden_act
+     max_position_embeddings initializer_range rms_norm_eps use_cache tie_word_embeddings rope_theta rope_scaling rope_parameters
+     attention_bias use_sliding_window sliding_window max_window_layers layer_types attention_dropout pad_token_id bos_token_id eos_token_id`,
   ],
   // configuration_utils.py, PretrainedConfig.__init__ of v4.46 with its generation parameters.
   "PretrainedConfig of v4": [
@@ -199,7 +216,14 @@ Deno.test("every rule says why", () => {
       else if (rule.kind !== "read") assert(rule.why.length > 3, path + key);
     }
   };
-  for (const [name, table] of Object.entries({ CONFIG_KEYS, GGUF_KEYS, ROPE_KEYS })) {
+  for (
+    const [name, table] of Object.entries({
+      CONFIG_KEYS,
+      OPT_KEYS: opt.huggingFace.keys,
+      GGUF_KEYS,
+      ROPE_KEYS,
+    })
+  ) {
     walk(table, name);
   }
   for (const [name, table] of Object.entries(QUANTIZATION_KEYS)) walk(table, name);

@@ -13,6 +13,7 @@ import {
 import { FORMATS } from "../../../quant/mod.ts";
 import { logSoftmax } from "../../reference/softmax_nll.ts";
 import { llamaCppLogitsOf, llamaCppMissing } from "../../support/llama_cpp.ts";
+import { sampled } from "../../support/sampled.ts";
 import { exists, readReviews, sharedData } from "../../support/shared_data.ts";
 import { withTemp } from "../quantised_folder.ts";
 
@@ -31,8 +32,8 @@ Deno.test.afterAll(() => gpu[Symbol.dispose]());
 const BOUNDS: Readonly<Record<string, number>> = { F32: 1e-5, F16: 1e-4, BF16: 1e-3 };
 const QUANTISED = 5e-3;
 
-for (const { name, gguf } of FORMATS) {
-  if (!gguf) continue;
+const formats = FORMATS.filter(({ gguf }) => gguf);
+for (const { name } of sampled("perplexities", formats, 0.4)) {
   Deno.test({
     name: `a model in ${name} has the perplexity that llama.cpp finds` +
       (missing ? ` (skipped: ${missing})` : ""),
@@ -43,8 +44,9 @@ for (const { name, gguf } of FORMATS) {
       const lists = windows.map((tokens) => tokens.slice(0, 64));
       await withTemp(async (out) => {
         const file = join(out, "model.gguf");
-        // Grids take seconds a layer to search: once, of one layer, and both read what was written.
-        const keep = /^IQ[123]/.test(name) ? ["blk.1.", "blk.2.", "blk.3."] : [];
+        // Grids take seconds a layer to search: once, of one layer's attention and last product, and both read what was written.
+        const grids = ["blk.1.", "blk.2.", "blk.3.", "blk.0.ffn_gate", "blk.0.ffn_up"];
+        const keep = /^IQ[123]/.test(name) ? grids : [];
         await writeModel(quantizedSource(dense, { format: name, keep }), file);
         using source = await openModelSource(file);
         using model = await loadModel(gpu, source);

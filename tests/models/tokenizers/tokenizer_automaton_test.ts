@@ -7,6 +7,7 @@ import {
 import { parseExpression } from "../../../models/tokenizers/expressions/tokenizer_expression.ts";
 import { namedPreTokenizers } from "../../../models/tokenizers/tokenizer_pre.ts";
 import { tokenizerFromJson } from "../../../models/tokenizers/tokenizer.ts";
+import { processorTime } from "../../support/processor_time.ts";
 import { seededTexts } from "../../support/vectors/tokenizer_cases.ts";
 
 /** As the engine translates an expression of a file. */
@@ -71,7 +72,7 @@ Deno.test("expressions that take a backtracking engine for ever answer within a 
     ["a*b|a", "a".repeat(50_000)],
   ];
   for (const [expression, text] of hard) {
-    const start = performance.now();
+    const start = processorTime();
     let answer: number[] | undefined;
     try {
       answer = splitting(expression).encode(text);
@@ -81,7 +82,7 @@ Deno.test("expressions that take a backtracking engine for ever answer within a 
         `${error}`,
       );
     }
-    const time = performance.now() - start;
+    const time = processorTime() - start;
     assert(time < 5000, `${expression}: ${time} ms`);
     if (answer !== undefined) assertEquals(answer.length, text.length, expression);
   }
@@ -103,10 +104,10 @@ Deno.test("a long text is cut by an expression of a file's own in seconds", () =
   const expression =
     "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,2}| ?[^\\s\\p{L}\\p{N}]+|\\s+";
   const tokenizer = splitting(expression);
-  const start = performance.now();
+  const start = processorTime();
   tokenizer.encode("ab a b".repeat(40_000));
   tokenizer.encode("a".repeat(400_000));
-  assert(performance.now() - start < 10_000, `${performance.now() - start} ms`);
+  assert(processorTime() - start < 10_000, `${processorTime() - start} ms`);
 });
 
 Deno.test("what grows a text beyond measure is refused", () => {

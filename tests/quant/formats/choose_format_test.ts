@@ -5,7 +5,8 @@ Deno.test("tensors are told apart by the names of both families", () => {
   const kinds: [string, number, string][] = [
     ["model.embed_tokens.weight", 4096, "embedding"],
     ["token_embd.weight", 4096, "embedding"],
-    ["model.decoder.embed_positions.weight", 2048, "embedding"],
+    ["model.decoder.embed_positions.weight", 2048, "positions"],
+    ["position_embd.weight", 2050, "positions"],
     ["lm_head.weight", 4096, "head"],
     ["output.weight", 4096, "head"],
     ["blk.3.attn_output.weight", 256, "matrix"],
@@ -27,6 +28,7 @@ Deno.test("formats follow kind, options and what a format can hold", () => {
   assertEquals(choose("blk.0.ffn_up.weight", 96, { keep: ["blk.0."] }), "F16");
   assertEquals(choose("lm_head.weight", 96, { embedding: "Q8_0" }), "Q8_0");
   assertEquals(choose("lm_head.weight", 96, { embedding: "Q8_0", head: "F16" }), "F16");
+  assertEquals(choose("position_embd.weight", 96, { embedding: "Q8_0" }), "F16");
   assertEquals(choose("token_embd.weight", 100, { embedding: "Q8_0" }), "F16");
   assertEquals(choose("blk.0.attn_q.bias", 96, { keep: ["blk.0."] }), "F32");
   const wide = (columns: number, options = {}): string =>

@@ -5,6 +5,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { readExamples } from "../../../tasks/data/read_examples.ts";
 import { rowReader } from "../../../tasks/data/row_reader.ts";
 import { random } from "../../models/tokenizers/tokenizer_mutate.ts";
+import { processorTime } from "../../support/processor_time.ts";
 
 const rows = [
   { text: 'a "quoted" \\ [{', label: 0, more: { list: [1, [2, {}]], none: null } },
@@ -98,7 +99,7 @@ Deno.test("nothing that a row says is lost: long integers, numbers beyond all, k
 });
 
 Deno.test("hostile shapes take no quadratic time and no stack", () => {
-  const start = performance.now();
+  const start = processorTime();
   const deep = "[".repeat(100_000);
   assertThrows(() => readExamples(`{"a":${deep}`, "jsonl"), RangeError, "64 deep");
   assertThrows(() => readExamples(`[{"a":${deep}`, "jsonl"), SyntaxError);
@@ -107,7 +108,7 @@ Deno.test("hostile shapes take no quadratic time and no stack", () => {
   assertEquals(readExamples("\n".repeat(1_000_000), "jsonl").length, 0);
   const many = `{${Array.from({ length: 50_000 }, (_, i) => `"k${i}":${i}`).join()}}`;
   assertEquals(Object.keys(readExamples(many, "jsonl")[0]).length, 50_000);
-  assert(performance.now() - start < 5000);
+  assert(processorTime() - start < 5000);
 });
 
 Deno.test("half a character is refused with its line, a whole pair is read", () => {

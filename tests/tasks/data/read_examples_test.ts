@@ -2,6 +2,7 @@ import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/a
 import { type ExampleFormat, readExamples } from "../../../tasks/data/read_examples.ts";
 import { rowReader } from "../../../tasks/data/row_reader.ts";
 import { mutatedText, random } from "../../models/tokenizers/tokenizer_mutate.ts";
+import { processorTime } from "../../support/processor_time.ts";
 
 Deno.test("each form gives its rows, whatever the line ends, with or without a last one", () => {
   const rows = [{ a: "1", b: "x y" }, { a: "2", b: "z" }];
@@ -79,10 +80,10 @@ Deno.test("1,200 damaged files parse or give a SyntaxError", () => {
 });
 
 Deno.test("a large damaged csv takes no quadratic time", () => {
-  const start = performance.now();
+  const start = processorTime();
   assertThrows(() => readExamples("a\n" + '"x""'.repeat(200_000), "csv"), SyntaxError);
   readExamples("a\n" + "x\n".repeat(200_000), "csv");
-  assert(performance.now() - start < 2000);
+  assert(processorTime() - start < 2000);
 });
 
 Deno.test("csv: a cell of 20 MB, and a quote that is never closed in as much, by its line", () => {
@@ -140,11 +141,11 @@ Deno.test("a table of too many columns is refused by its line, commas in a long 
   const row = (cells: number) => Array.from({ length: cells }, (_, i) => i).join();
   const most = 2 ** 16;
   assertEquals(Object.keys(readExamples(`${row(most)}\n${row(most)}\n`, "csv")[0]).length, most);
-  const begun = performance.now();
+  const begun = processorTime();
   const wide = `a,b\n"x\ny",2\n${row(2_000_000)}\n`;
   const error = assertThrows(() => readExamples(wide, "csv"), SyntaxError, "than 65536 cells");
   assertStringIncludes(error.message, "line 4");
-  assert(performance.now() - begun < 1000);
+  assert(processorTime() - begun < 1000);
   assertEquals(readExamples("a,b\r" + "1,2\r".repeat(70_000), "csv").length, 70_000);
   const long = `a,b\n"${",".repeat(200_000)}",2\n`;
   assertEquals(readExamples(long, "csv"), [{ a: ",".repeat(200_000), b: "2" }]);

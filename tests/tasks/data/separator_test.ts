@@ -2,6 +2,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { readExamples } from "../../../tasks/data/read_examples.ts";
 import { rowReader } from "../../../tasks/data/row_reader.ts";
 import { taskFromConfig } from "../../../tasks/task.ts";
+import { processorTime } from "../../support/processor_time.ts";
 
 const rows = [{ text: "a, b; c", label: "1" }, { text: "d | e", label: "0" }];
 
@@ -81,7 +82,7 @@ Deno.test("the separator is the same however the text comes, lines are counted, 
   const columns = ["text", "label"];
   const [row] = readExamples(`"${long}";1\n`, "csv", { columns });
   assertEquals([String(row.text).length, row.label], [200_000, "1"]);
-  const start = performance.now();
+  const start = processorTime();
   readExamples(`"${"x;".repeat(10_000_000)}";1\n`, "csv", { columns });
-  assert(performance.now() - start < 10_000);
+  assert(processorTime() - start < 10_000);
 });

@@ -26,30 +26,45 @@ import {
 const gpu = await openGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 
-const shape: LlamaShape = { ...smallShape, rope: "neox" };
-const tokens = randomTokens(shape.vocabulary, 23, 4);
+const qwen2: LlamaShape = { ...smallShape, rope: "neox" };
+const qwen3: LlamaShape = { ...qwen2, headSize: 32 };
+const tokens = randomTokens(qwen2.vocabulary, 23, 4);
 type Weights = Record<string, Float32Array<ArrayBuffer>>;
 
 /** Weights of a Qwen2 model: biases with the given deviation on queries, keys and values. */
 function randomQwen2(deviation: number): Weights {
   const random = randomNumbers(7);
-  const weights: Weights = randomLlama(shape, { tied: true });
+  const weights: Weights = randomLlama(qwen2, { tied: true });
   for (const [name, matrix] of Object.entries(weights)) {
     if (!/\.[qkv]_proj\./.test(name)) continue;
-    weights[name.replace("weight", "bias")] = randomNormals(
-      matrix.length / shape.hidden,
-      deviation,
-      random,
-    );
+    const bias = randomNormals(matrix.length / qwen2.hidden, deviation, random);
+    weights[name.replace("weight", "bias")] = bias;
   }
   return weights;
 }
 
-async function writeQwen2(folder: string, weights: Weights, keys: object = {}): Promise<void> {
+/** Weights of a Qwen3 model: gains near 1 for the heads of queries and keys. */
+function randomQwen3(): Weights {
+  const random = randomNumbers(8);
+  const weights: Weights = randomLlama(qwen3, { tied: true });
+  for (const name of Object.keys(weights)) {
+    if (!/\.[qk]_proj\./.test(name)) continue;
+    const gain = randomNormals(qwen3.headSize!, 0.3, random).map((x) => 1 + x);
+    weights[name.replace("_proj", "_norm")] = gain;
+  }
+  return weights;
+}
+
+async function writeQwen(
+  folder: string,
+  shape: LlamaShape,
+  weights: Weights,
+  keys: object,
+): Promise<void> {
   await Deno.mkdir(folder, { recursive: true });
   const write = (name: string, value: unknown) =>
     Deno.writeTextFile(join(folder, name), JSON.stringify(value));
-  await write("config.json", { ...huggingFaceConfig(shape, true), model_type: "qwen2", ...keys });
+  await write("config.json", { ...huggingFaceConfig(shape, true), ...keys });
   const metadata = Object.entries(llamaMetadata(shape)).map(([key, { value }]) => [key, value]);
   const tokenizer = tokenizerJsonFromGguf(new Map(metadata as [string, unknown][]));
   await write("tokenizer.json", tokenizer.json);
@@ -64,15 +79,18 @@ async function logitsAt(path: string): Promise<Float32Array> {
 }
 
 const missing = await llamaCppMissing();
-Deno.test(
-  "the forward of a Qwen2 folder is the oracle's, and llama.cpp's of the file written from it" +
-    (missing ? ` (skipped: ${missing})` : ""),
-  { ignore: missing !== undefined },
-  async () => {
+for (
+  const [shape, weights, keys] of [
+    [qwen2, randomQwen2(0.5), { model_type: "qwen2" }],
+    [qwen3, randomQwen3(), { model_type: "qwen3", head_dim: 32, attention_bias: false }],
+  ] as const
+) {
+  const name = `the forward of a ${keys.model_type} folder is the oracle's, and llama.cpp's` +
+    " of the file written from it" + (missing ? ` (skipped: ${missing})` : "");
+  Deno.test(name, { ignore: missing !== undefined }, async () => {
     await withTemp(async (out) => {
-      const weights = randomQwen2(0.5);
       const folder = join(out, "folder");
-      await writeQwen2(folder, weights);
+      await writeQwen(folder, shape, weights, keys);
       const ours = await logitsAt(folder);
       const error = relativeL2(ours, llamaLogits(shape, weights, tokens));
       assert(error < 1e-5, `relative L2 of the logits is ${error}`);
@@ -95,23 +113,23 @@ Deno.test(
         rmsEpsilon: Math.fround(shape.epsilon), // as GGUF has it
       });
     });
-  },
-);
+  });
+}
 
-Deno.test("with biases of zeros it is Llama's, to the bit", async () => {
+Deno.test("qwen2 with biases of zeros is Llama's, to the bit", async () => {
   await withTemp(async (out) => {
-    await writeQwen2(out, randomQwen2(0));
-    await withFolder(shape, randomLlama(shape, { tied: true }), async (llama) => {
+    await writeQwen(out, qwen2, randomQwen2(0), { model_type: "qwen2" });
+    await withFolder(qwen2, randomLlama(qwen2, { tied: true }), async (llama) => {
       assertEquals(await logitsAt(out), await logitsAt(llama));
     });
   });
 });
 
-Deno.test("keys that its class has and Llama's has not", async () => {
+Deno.test("qwen2: keys that its class has and Llama's has not", async () => {
   await withTemp(async (out) => {
     const weights = randomQwen2(0.5);
     const source = async (keys: object): Promise<ModelSource> => {
-      await writeQwen2(out, weights, keys);
+      await writeQwen(out, qwen2, weights, { model_type: "qwen2", ...keys });
       return await openModelSource(out);
     };
     const window = { sliding_window: 100, max_position_embeddings: 400 };
@@ -129,6 +147,19 @@ Deno.test("keys that its class has and Llama's has not", async () => {
     }
     await assertRejects(() => source({ num_key_value_heads: undefined }), RangeError, "32");
     using plain = await source({ qkv_bias: true });
-    assertEquals(plain.config.keyValueHeads, shape.kvHeads);
+    assertEquals(plain.config.keyValueHeads, qwen2.kvHeads);
+  });
+});
+
+Deno.test("qwen3: what its class takes where a file says nothing, and what it refuses", async () => {
+  await withTemp(async (out) => {
+    const source = async (keys: object): Promise<ModelSource> => {
+      await writeQwen(out, qwen3, randomQwen3(), { model_type: "qwen3", head_dim: 32, ...keys });
+      return await openModelSource(out);
+    };
+    // 128 wide heads, not hidden over heads: the tensors are not.
+    await assertRejects(() => source({ head_dim: undefined }), RangeError, "512");
+    await assertRejects(() => source({ attention_bias: true }), RangeError, "attention_bias");
+    await assertRejects(() => source({ use_qk_norm: false }), RangeError, "use_qk_norm");
   });
 });

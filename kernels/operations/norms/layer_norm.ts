@@ -1,0 +1,86 @@
+/**
+ * LayerNorm (Ba, Kiros and Hinton, arXiv 1607.06450).
+ *
+ * @module
+ */
+
+import type { Value } from "../../device/graph.ts";
+import { type Operand, type Operation, recordOperation } from "../../device/operation.ts";
+import type { Storage } from "../../device/storage.ts";
+import type { DeviceTensor } from "../../device/tensor.ts";
+import { perturbedVector } from "../../matmul/perturbed_plane.ts";
+import type { ForwardContext } from "../context.ts";
+import source from "./layer_norm.wgsl.ts";
+import type { NormOptions, NormVectors } from "./norm_operation.ts";
+
+/** What {@linkcode layerNormOperation} takes. */
+export interface LayerNormAttributes extends NormVectors, NormOptions {
+  /** Rows and branches. */
+  readonly context: ForwardContext;
+}
+
+/** x to `(x - mean(x)) / sqrt(variance(x) + epsilon) * gain + bias` by row. */
+export const layerNormOperation: Operation<LayerNormAttributes> = {
+  name: "layer norm",
+  record(graph, [x], { context, gain, bias, width, epsilon, list }) {
+    const { branches, batch, adapterClass } = context;
+    const rows = list?.count ?? context.rows;
+    const y = graph.value("layer norm", branches * rows * width);
+    const lanes = adapterClass === "software" ? 1 : 64;
+    const factor = gain && byBranch(context, gain);
+    const shift = bias && byBranch(context, bias);
+    graph.add({
+      label: `layer norm ${gain?.name ?? ""}`,
+      source,
+      key: {
+        GAIN: factor !== undefined,
+        BIAS: shift !== undefined,
+        LANES: lanes,
+        WORKGROUP: lanes === 1 ? 8 : lanes,
+        ROW_LIST: list !== undefined,
+      },
+      reads: { 1: x, 2: list ? batch : undefined, 4: factor?.vector, 5: shift?.vector },
+      writes: { 3: y },
+      parameters: [
+        rows,
+        width / 4,
+        context.rows,
+        list?.first ?? 0,
+        branches,
+        factor?.stride ?? 0,
+        shift?.stride ?? 0,
+        { f32: epsilon },
+      ],
+      workgroups: Math.ceil(branches * rows / (lanes === 1 ? 8 : 1)),
+    });
+    return y;
+  },
+};
+
+/** A vector on the device as every branch has it, and how many quads lie between those of two branches. */
+function byBranch(
+  { graph, branches, perturbation }: ForwardContext,
+  tensor: DeviceTensor,
+): { readonly vector: Operand; readonly stride: number } {
+  const moved = perturbation(tensor.name);
+  return moved
+    ? { vector: perturbedVector(graph, tensor, moved, branches), stride: tensor.columns / 4 }
+    : { vector: tensor.pieces[0].codes, stride: 0 };
+}
+
+/**
+ * `(x - mean(x)) / sqrt(variance(x) + epsilon) * gain + bias` by row, without the one or the other where it is not given; the variance is that
+ * of the row itself. With a list only those rows, compactly.
+ */
+export function layerNorm(
+  context: ForwardContext,
+  x: Value | Storage,
+  vectors: NormVectors,
+  options: NormOptions,
+): Value {
+  return recordOperation(context.graph, layerNormOperation, [x], {
+    context,
+    ...vectors,
+    ...options,
+  });
+}

@@ -1,0 +1,87 @@
+// y[r, :] = (x[row(r), :] - mean) / sqrt(variance + eps) * gain_b + bias_b. With ROW_LIST only the listed rows of each branch are
+// normalised and written compactly: the positions that the loss needs.
+
+struct Params {
+  rows: u32,        // output rows of one branch
+  quads: u32,       // of a row
+  in_rows: u32,     // input rows of one branch
+  list: u32,        // where the row list starts in the batch
+  branches: u32,
+  gain_stride: u32, // quads from one branch's gain to the next; 0: all have the same
+  bias_stride: u32,
+  epsilon: f32,
+}
+
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
+#if ROW_LIST
+@group(0) @binding(2) var<storage, read> batch: array<u32>;
+#endif
+@group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;
+#if GAIN
+@group(0) @binding(4) var<storage, read> gain: array<vec4<f32>>;
+#endif
+#if BIAS
+@group(0) @binding(5) var<storage, read> bias: array<vec4<f32>>;
+#endif
+
+#if LANES != 1
+var<workgroup> sums: array<f32, LANES>;
+
+// The sum over all lanes, in all of them.
+fn total(lane: u32, own: f32) -> f32 {
+  workgroupBarrier();
+  sums[lane] = own;
+  workgroupBarrier();
+  for (var half = LANES / 2u; half > 0u; half /= 2u) {
+    if (lane < half) { sums[lane] += sums[lane + half]; }
+    workgroupBarrier();
+  }
+  return sums[0];
+}
+#else
+fn total(lane: u32, own: f32) -> f32 { return own; }
+#endif
+
+@compute @workgroup_size({WORKGROUP})
+fn main(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) wg: vec3<u32>,
+  @builtin(local_invocation_index) local: u32,
+) {
+#if LANES != 1
+  let row = group.y * wg.x + group.x;
+  let lane = local;
+#else
+  let row = (group.y * wg.x + group.x) * {WORKGROUP}u + local;
+  let lane = 0u;
+#endif
+  let live = row < p.rows * p.branches;
+  let b = min(row / p.rows, p.branches - 1u);
+#if ROW_LIST
+  let source = (b * p.in_rows + batch[p.list + row % p.rows]) * p.quads;
+#else
+  let source = min(row, p.rows * p.branches - 1u) * p.quads;
+#endif
+  let columns = f32(p.quads * 4u);
+  var sum = 0.0;
+  for (var k = lane; k < p.quads; k += LANES) { sum += dot(x[source + k], vec4(1.0)); }
+  let mean = total(lane, sum) / columns;
+  var squares = 0.0;
+  for (var k = lane; k < p.quads; k += LANES) {
+    let d = x[source + k] - mean;
+    squares += dot(d, d);
+  }
+  let factor = inverseSqrt(total(lane, squares) / columns + p.epsilon);
+  if (!live) { return; }
+  for (var k = lane; k < p.quads; k += LANES) {
+    var value = (x[source + k] - mean) * factor;
+#if GAIN
+    value *= gain[b * p.gain_stride + k];
+#endif
+#if BIAS
+    value += bias[b * p.bias_stride + k];
+#endif
+    y[row * p.quads + k] = value;
+  }
+}

@@ -1,0 +1,82 @@
+/**
+ * The Qwen3 architecture (Yang et al., arXiv 2505.09388): that of Llama with every head of queries and keys normalised before it is rotated,
+ * and heads whose width the hidden size does not say. GGUF files of it have the pairs of a head half a head apart, as folders do.
+ *
+ * @module
+ */
+
+import type { Architecture, Weight } from "../architecture.ts";
+import type { Fields } from "../config/config_keys.ts";
+import { exactly, keysOf } from "../config/config_keys.ts";
+import { ownCode } from "../config/shared_config_keys.ts";
+import { llama, llamaBlock, type LlamaConfig } from "./llama.ts";
+import { qwen2 } from "./qwen2.ts";
+
+const NAME = "qwen3";
+
+function weights(c: LlamaConfig): Weight[] {
+  return llama.weights(c).flatMap(({ rotary: _, ...weight }) => {
+    if (!/\.attn_[qk]\./.test(weight.name)) return [weight];
+    return [weight, {
+      ...weight,
+      name: weight.name.replace(".weight", "_norm.weight"),
+      huggingFace: weight.huggingFace.replace("_proj", "_norm"),
+      rows: 1,
+      columns: c.headDimension,
+      role: "norm",
+    }];
+  });
+}
+
+/** What its class takes where a file has no key, as far as it is not what Qwen2's takes. */
+function withDefaults(json: Fields): Fields {
+  return { ...json, head_dim: json.head_dim ?? 128 };
+}
+
+/** The architecture. */
+export const qwen3: Architecture<LlamaConfig> = {
+  ...llama,
+  name: NAME,
+  weights,
+  block: (x, c, hidden, layer) =>
+    llamaBlock(x, c, hidden, layer, (value, name, heads) =>
+      x.norm(value, `${name}_norm`, {
+        kind: "rms",
+        width: c.headDimension,
+        heads,
+        epsilon: c.rmsEpsilon,
+      })),
+  huggingFace: {
+    ...qwen2.huggingFace,
+    modelTypes: [NAME],
+    classes: ["Qwen3"],
+    keys: {
+      ...qwen2.huggingFace.keys,
+      ...keysOf(
+        "attention_bias qkv_bias use_qkv_bias",
+        llama.huggingFace.keys.attention_bias,
+      ),
+      ...keysOf(
+        "qk_norm use_qk_norm qk_layernorm",
+        exactly([true], "queries and keys are normalised in every Qwen3"),
+      ),
+      auto_map: ownCode("Qwen3"),
+    },
+    read: (json, about) => ({
+      ...qwen2.huggingFace.read(withDefaults(json), about),
+      architecture: NAME,
+    }),
+    write: (c, ropeFactors) => ({
+      ...qwen2.huggingFace.write(c, ropeFactors),
+      architectures: ["Qwen3ForCausalLM"],
+      model_type: NAME,
+    }),
+  },
+  gguf: {
+    ...qwen2.gguf!,
+    read: (fields, tensors, about) => ({
+      ...qwen2.gguf!.read(fields, tensors, about),
+      architecture: NAME,
+    }),
+  },
+};
