@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { QuantizedLayer, TensorSource } from "../models/mod.ts";
-import { bitsPerWeight, decode, tensorKind } from "../quant/mod.ts";
+import { kindOf, type QuantizedLayer, type TensorSource } from "../models/mod.ts";
+import { bitsPerWeight, decode } from "../quant/mod.ts";
 import { grouped, table } from "../show/terminal.ts";
 
 /** What became of a tensor. */
@@ -34,7 +34,7 @@ export class TensorErrors {
     const { name, rows, columns, format } = now;
     const error: TensorError = {
       name,
-      kind: tensorKind(name, rows),
+      kind: kindOf(now),
       format: format.name,
       reason,
       same: was === now,

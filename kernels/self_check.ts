@@ -162,8 +162,8 @@ async function replayed(gpu: Gpu): Promise<Omit<KernelCheck, "name">> {
   tensor.write(gpu, packed);
   let count = 0;
   let wrong = 0;
-  for (const distribution of ["normal", "rademacher"] as const) {
-    const rule = { distribution, form: "relative", projection: "none" } as const;
+  for (const dense of ["normal", "rademacher"] as const) {
+    const rule = { law: { dense }, form: "relative", projection: "none" } as const;
     const trainable = trainableOf(tensor, 0x1234567, "relative", 32);
     using offsets = new OffsetSet([trainable], gpu.maxBinding).allocate(gpu);
     const steps = Array.from({ length: 3 }, (_, i) => ({

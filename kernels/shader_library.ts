@@ -24,14 +24,17 @@ import registerSuper from "./matmul/layouts/register_super.wgsl.ts";
 import registerWords from "./matmul/layouts/register_words.wgsl.ts";
 import rowDots from "./matmul/layouts/row_dots.wgsl.ts";
 import superScales from "./matmul/layouts/super_scales.wgsl.ts";
+import { DIRECTION_SHADERS } from "./offsets/directions.ts";
 import matmulParams from "./matmul/matmul_params.wgsl.ts";
 import combine from "./offsets/combine.wgsl.ts";
 import moved from "./offsets/moved.wgsl.ts";
 import noise from "./offsets/noise.wgsl.ts";
+import rows from "./operations/rows.wgsl.ts";
 import finite from "./step/finite.wgsl.ts";
 
 /** Every text that `#include` knows. */
 export const SHADER_LIBRARY: ShaderLibrary = {
+  ...DIRECTION_SHADERS,
   "code_table.wgsl": codeTable,
   "combine.wgsl": combine,
   "decode.wgsl": decode,
@@ -55,5 +58,6 @@ export const SHADER_LIBRARY: ShaderLibrary = {
   "register_super.wgsl": registerSuper,
   "register_words.wgsl": registerWords,
   "row_dots.wgsl": rowDots,
+  "rows.wgsl": rows,
   "super_scales.wgsl": superScales,
 };

@@ -14,7 +14,6 @@ import {
   type ForwardContext,
   Graph,
   type OffsetSet,
-  offsetWidth,
   type Perturbation,
   type Range,
   type Storage,
@@ -22,7 +21,7 @@ import {
   type Value,
 } from "../kernels/mod.ts";
 import type { FrozenBy } from "../optim/preparations/frozen.ts";
-import type { Distribution } from "../optim/directions/noise.ts";
+import type { Law } from "../optim/directions/noise.ts";
 import { architectureOf } from "./architectures.ts";
 import type { ModelConfig } from "./model_config.ts";
 import {
@@ -52,7 +51,7 @@ export interface ForwardOffsets {
   readonly offsets: OffsetSet;
   /** Absent: offsets without noise. */
   readonly noise?: {
-    readonly distribution: Distribution;
+    readonly law: Law;
     /** How frozen offsets are told; by their value if absent. */
     readonly frozen?: FrozenBy;
     /** Seeds and amplitudes; by tensor where tensors have their turns. */
@@ -84,23 +83,14 @@ export function forwardContext(
 }
 
 function perturbationOf(name: string, trained?: ForwardOffsets): Perturbation | undefined {
-  const trainable = trained?.offsets.trainable(name);
-  if (!trained || !trainable) return undefined;
-  const { noise } = trained;
-  return {
-    offsets: trained.offsets.range(name)!,
-    form: trainable.form,
-    span: trainable.span,
-    stride: offsetWidth(trainable),
-    id: trainable.id,
-    share: trainable.share,
-    gain: trainable.gain,
-    noise: noise && {
-      distribution: noise.distribution,
-      frozen: noise.frozen,
+  const { offsets, noise } = trained ?? {};
+  return offsets?.perturbation(
+    name,
+    noise && {
+      ...noise,
       branches: typeof noise.branches === "function" ? noise.branches(name) : noise.branches,
     },
-  };
+  );
 }
 
 /** What an architecture records a part of the forward with. */

@@ -44,6 +44,7 @@ export * from "./inference/calibration/calibrated.ts";
 export * from "./checkpoints/gguf/open_gguf.ts";
 export * from "./checkpoints/hugging_face/open_folder.ts";
 export * from "./checkpoints/derived/quantization_plan.ts";
+export { kindOf } from "./checkpoints/tensor_kind.ts";
 export * from "./checkpoints/derived/decoded.ts";
 export { quantizedSource, type QuantizedSourceOptions } from "./checkpoints/derived/quantised.ts";
 export * from "./checkpoints/derived/folded.ts";

@@ -9,7 +9,19 @@ export * from "./transformations/accumulate.ts";
 export * from "./updates/adam.ts";
 export * from "./steps/apply_record.ts";
 export * from "./transformations/batch_per_direction.ts";
-export * from "./directions/blocks.ts";
+export {
+  type BlockKind,
+  blockKinds,
+  blockOf,
+  type BlockOrder,
+  blockOrders,
+  type BlockPlace,
+  blockPlace,
+  type Blocks,
+  completeBlocks,
+  inBlock,
+  packPlace,
+} from "./directions/blocks.ts";
 export * from "./transformations/centre_by_running_mean.ts";
 export * from "./estimators/centred.ts";
 export * from "./transformations/chain.ts";
@@ -20,6 +32,7 @@ export * from "./directions/direction_plan.ts";
 export * from "./algebra/element_ops.ts";
 export * from "./estimators/estimator.ts";
 export * from "./steps/executor.ts";
+export * from "./steps/minimise.ts";
 export {
   evenOut,
   type FrozenBy,
@@ -28,16 +41,36 @@ export {
   markFrozen,
   trainedOffset,
 } from "./preparations/frozen.ts";
-export * from "./preparations/gains.ts";
+export { type CompleteGains, completeGains, type Gains, gainsOf } from "./preparations/gains.ts";
 export * from "./json.ts";
 export * from "./directions/keep.ts";
 export * from "./estimators/kernel_smoothed.ts";
+export { type LedgerFeature, ledgerFeatures } from "./ledger/features.ts";
 export * from "./learning_rate_of.ts";
 export * from "./ledger/ledger.ts";
 export * from "./ledger/ledger_header.ts";
 export * from "./transformations/limit_to_rms.ts";
 export { completeLowRank, type LowRank } from "./directions/low_rank.ts";
-export * from "./preparations/magnitude.ts";
+export {
+  type CompleteMagnitude,
+  completeMagnitude,
+  drawMask,
+  type Magnitude,
+  magnitudeBudgets,
+  magnitudeEnds,
+  magnitudeMask,
+  magnitudeShares,
+  type MaskedTensor,
+  type MaskPeriod,
+  maskPeriods,
+} from "./preparations/magnitude.ts";
+export {
+  type CompleteMask,
+  completeMask,
+  type Mask,
+  type MaskUnit,
+  maskUnits,
+} from "./directions/mask.ts";
 export * from "./updates/momentum.ts";
 export * from "./transformations/momentum_from_seeds.ts";
 export * from "./declared_option.ts";
@@ -76,7 +109,27 @@ export type { NumberRule, OptionRule, OptionRules, WordRule } from "./options.ts
 export * from "./estimators/pool.ts";
 export * from "./transformations/reject_spikes.ts";
 export * from "./transformations/residual_feedback.ts";
+export * from "./preparations/preparation.ts";
+export {
+  type CompletePreparations,
+  type PreparationName,
+  preparationNames,
+  type PreparationOptions,
+  type Preparations,
+  preparations,
+  preparationsOf,
+} from "./preparations/preparations.ts";
+export * from "./steps/run_steps.ts";
 export * from "./steps/scalar_program.ts";
+export {
+  type CompleteStructures,
+  type StructureName,
+  structureNames,
+  structureOf,
+  type StructureOptions,
+  type Structures,
+  structures,
+} from "./directions/structures.ts";
 export * from "./transformations/scale_by_curvature.ts";
 export * from "./transformations/scale_by_schedule.ts";
 export * from "./transformations/schedule.ts";
@@ -86,6 +139,7 @@ export * from "./preparations/sparsity.ts";
 export * from "./estimators/spsa.ts";
 export * from "./directions/tensor_id.ts";
 export * from "./estimators/three_point.ts";
+export * from "./trainable.ts";
 export * from "./transformations/transformation.ts";
 export * from "./updates/update_rule.ts";
 export * from "./updates/update_rule_wgsl.ts";

@@ -4,27 +4,22 @@
  * @module
  */
 import type { AcceptRule } from "./updates/accept.ts";
-import { type Blocks, completeBlocks } from "./directions/blocks.ts";
 import { chain } from "./transformations/chain.ts";
 import type { Estimator } from "./estimators/estimator.ts";
 import type { JsonValue } from "./json.ts";
 import {
-  completeMask,
+  completeParts,
   describeDirections,
   type DirectionPlan,
   isPlain,
-  type Mask,
   movesOf,
+  type PlanPart,
+  type PlanPartOptions,
+  planParts,
 } from "./directions/direction_plan.ts";
-import {
-  type Distribution,
-  distributionOf,
-  DISTRIBUTIONS,
-  laws,
-  type Structure,
-} from "./directions/law.ts";
-import { completeGains, type Gains } from "./preparations/gains.ts";
-import { completeLowRank, type LowRank } from "./directions/low_rank.ts";
+import { keptInPlan } from "./directions/keep.ts";
+import { type Distribution, DISTRIBUTIONS, type Law, lawOf } from "./directions/noise.ts";
+import { structureIn, structureOf } from "./directions/structures.ts";
 import {
   type OffsetForm,
   offsetForms,
@@ -33,9 +28,7 @@ import {
   type Projection,
   projections,
 } from "./offset.ts";
-import { keptInPlan } from "./directions/keep.ts";
 import { assertOptions, type OptionRules } from "./options.ts";
-import { completeMagnitude, type Magnitude } from "./preparations/magnitude.ts";
 import type { Transformation } from "./transformations/transformation.ts";
 import { describeUpdateRule, type UpdateRule } from "./updates/update_rule.ts";
 
@@ -57,15 +50,17 @@ export interface Optimiser {
   readonly estimator: Estimator;
   /** All scalar rules, chained. */
   readonly transformation: Transformation;
-  /** The law of z. */
+  /** The distribution of z, of the elements that its structure leaves. */
   readonly distribution: Distribution;
+  /** The law of z: its distribution and its structure. */
+  readonly law: Law;
   /** How an offset changes its base. */
   readonly form: OffsetForm;
   /** What offsets may not do. */
   readonly projection: Projection;
   /** Columns that share an offset, where a selection does not say; absent: a quantisation block's. Parts without blocks have their own. */
   readonly span?: OffsetSpan;
-  /** How directions follow from steps: held and remembered as the transformation wants it, masked or not. */
+  /** How directions follow from steps: held and remembered as the transformation wants it, with a structure or not; and what is prepared. */
   readonly plan: DirectionPlan;
   /** What becomes of each offset's gradient; absent where offsets move by the coefficients alone. */
   readonly update?: UpdateRule;
@@ -79,8 +74,11 @@ export interface Optimiser {
   describe(): JsonValue;
 }
 
-/** Arguments of {@linkcode optimiser}. */
-export interface OptimiserOptions {
+/**
+ * Arguments of {@linkcode optimiser}. Of the structures of directions (`mask`, `blocks`, `lowRank`) there may be one, of what is prepared
+ * (`magnitude`, `gains`) all.
+ */
+export interface OptimiserOptions extends PlanPartOptions {
   /** What people call it. */
   readonly name: string;
   /** Which branches to evaluate and what to make of their losses. */
@@ -93,16 +91,6 @@ export interface OptimiserOptions {
   readonly accept?: AcceptRule | undefined;
   /** The law of z; `"normal"` by default. */
   readonly distribution?: Distribution;
-  /** Which elements of z are not zero; all by default. */
-  readonly mask?: Mask;
-  /** Which tensors have their turn; all by default. Not with a mask. */
-  readonly blocks?: Blocks;
-  /** Directions as products of thin factors; none by default. Neither with a mask nor with blocks. */
-  readonly lowRank?: LowRank;
-  /** Which offsets are trained, by the magnitudes of their base values; all by default. With any of the above. */
-  readonly magnitude?: Magnitude;
-  /** How z differs in size between tensors; not by default. With any of the above. */
-  readonly gains?: Gains | undefined;
   /** How an offset changes its base; `"absolute"` by default. */
   readonly form?: OffsetForm;
   /** What offsets may not do; `"none"` by default. */
@@ -125,41 +113,24 @@ function oneOf<Choice extends string>(
   );
 }
 
+/** Parts of plans: what completes them looks at them. */
+const partRules = Object.fromEntries(planParts.map((part) => [part, "any"])) as {
+  readonly [Part in PlanPart]: "any";
+};
+
 /** What there is to compose; each part looks at its own. */
 const optimiserRules: OptionRules<OptimiserOptions> = {
+  ...partRules,
   name: "any",
   estimator: "any",
   transformations: "any",
   update: "any",
   accept: "any",
   distribution: "any",
-  mask: "any",
-  blocks: "any",
-  lowRank: "any",
-  magnitude: "any",
-  gains: "any",
   form: "any",
   projection: "any",
   span: "any",
 };
-
-const structures: readonly Structure[] = ["mask", "blocks", "lowRank"];
-
-/** The law of the elements, by what a seed's second word names. */
-function lawOf(options: OptimiserOptions): Distribution {
-  const given = oneOf("distribution", options.distribution ?? "normal", DISTRIBUTIONS);
-  const named = structures.filter((key) => options[key] !== undefined);
-  if (named.length > 1) {
-    throw new RangeError(
-      `Cannot make an optimiser: ${named.join(" and ")}, the seed of a direction names one`,
-    );
-  }
-  const { dense, structure } = laws[given];
-  if (structure !== undefined && structure !== named[0]) {
-    throw new RangeError(`Cannot make an optimiser: ${given} directions need ${structure}`);
-  }
-  return distributionOf(dense, named[0]);
-}
 
 /**
  * Composes an optimiser from its parts.
@@ -182,7 +153,7 @@ export function optimiser(options: OptimiserOptions): Optimiser {
   assertOptions("make an optimiser", options, optimiserRules);
   const { name, estimator } = options;
   const transformation = chain(...options.transformations ?? []);
-  const distribution = lawOf(options);
+  const distribution = oneOf("distribution", options.distribution ?? "normal", DISTRIBUTIONS);
   const form = oneOf("form", options.form ?? "absolute", offsetForms);
   const projection = oneOf("projection", options.projection ?? "none", projections);
   const span = oneOf("span", options.span ?? "block", offsetSpans);
@@ -195,23 +166,10 @@ export function optimiser(options: OptimiserOptions): Optimiser {
     hold: transformation.hold ?? 1,
     memory: transformation.memory ?? 1,
     ...(transformation.decays ? { decays: true } : {}),
-    ...keptInPlan(
-      {
-        ...(options.mask ? { mask: completeMask(options.mask) } : {}),
-        ...(options.blocks ? { blocks: completeBlocks(options.blocks) } : {}),
-        ...(options.lowRank ? { lowRank: completeLowRank(options.lowRank) } : {}),
-        ...(options.magnitude ? { magnitude: completeMagnitude(options.magnitude) } : {}),
-      },
-      transformation,
-    ),
-    ...(options.gains ? { gains: completeGains(options.gains) } : {}),
+    ...keptInPlan(completeParts(options), transformation),
   };
-  if (plan.blocks?.order === "all" && estimator.directions % plan.blocks.count !== 0) {
-    throw new RangeError(
-      `Cannot make an optimiser: ${plan.blocks.count} blocks that all move need a direction each, or several, ` +
-        `not ${estimator.directions} for all`,
-    );
-  }
+  const structure = structureIn(plan);
+  if (structure) structureOf(structure).assertFits?.(plan[structure]!, estimator.directions);
   const { update } = options;
   if (update && (plan.memory > 1 || plan.decays)) {
     throw new RangeError(
@@ -235,6 +193,7 @@ export function optimiser(options: OptimiserOptions): Optimiser {
     estimator,
     transformation,
     distribution,
+    law: lawOf(distribution, plan),
     form,
     projection,
     ...(span === "block" ? {} : { span }),

@@ -28,15 +28,9 @@ export function withRule(
 ): Optimiser {
   const { plan, transformation } = base;
   const { name, estimator, update, accept, distribution, form, projection, span } = base;
-  const { gains } = plan;
-  const { mask, blocks, lowRank, magnitude } = keptInSteps(plan);
   return optimiser({
     ...{ name, estimator, update, accept, distribution, form, projection, span },
     transformations: [change(transformation)],
-    ...mask ? { mask } : {},
-    ...blocks ? { blocks } : {},
-    ...lowRank ? { lowRank } : {},
-    ...magnitude ? { magnitude } : {},
-    ...gains ? { gains } : {},
+    ...keptInSteps(plan),
   });
 }

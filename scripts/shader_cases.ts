@@ -6,6 +6,7 @@
  */
 import {
   type AdapterClass,
+  add,
   attention,
   batchLayout,
   batchLoss,
@@ -23,6 +24,8 @@ import {
   offsetWidth,
   optimiserStep,
   type Perturbation,
+  perturbedVector,
+  pickRows,
   rmsNorm,
   rope,
   SHADER_LIBRARY,
@@ -35,13 +38,14 @@ import {
   trainableOf,
 } from "../kernels/mod.ts";
 import {
-  type Distribution,
   DISTRIBUTIONS,
   hostScalarCount,
   isPlain,
+  type Law,
   namedOptimisers,
   type OffsetForm,
   type Optimiser,
+  structureNames,
   tensorId,
 } from "../optim/mod.ts";
 import { columnMultiple, FORMATS, type Layout, partName, secondPart } from "../quant/mod.ts";
@@ -54,10 +58,29 @@ export interface ShaderText {
   readonly text: string;
 }
 
+/** What cases call the laws that have a structure: as they did when law and structure were one word, so that commits can be compared. */
+const PREFIXES: Readonly<Record<string, string>> = {
+  mask: "sparse",
+  blocks: "block",
+  lowRank: "lowRank",
+};
+
+/** Every law, by what cases call it. */
+const LAWS: ReadonlyMap<string, Law> = new Map(
+  [undefined, ...structureNames].flatMap((structure) =>
+    DISTRIBUTIONS.map((dense) => structure ? { dense, structure } : { dense })
+  ).map((law) => [wordOf(law), law]),
+);
+
+function wordOf({ dense, structure }: Law): string {
+  if (structure === undefined) return dense;
+  return (PREFIXES[structure] ?? structure) + dense[0].toUpperCase() + dense.slice(1);
+}
+
 /** A way to perturb a tensor; no distribution: offsets without noise. */
 interface Way {
   readonly form: OffsetForm;
-  readonly distribution?: Distribution;
+  readonly distribution?: string;
   readonly frozen?: "bit" | "value";
   /** Blocks that share an offset; absent: the row. */
   readonly blocks?: number;
@@ -128,7 +151,9 @@ function perturbationOf(
     span: trainable.span,
     stride: offsetWidth(trainable),
     id: trainable.id,
-    noise: distribution && { distribution, frozen, branches: storage("branches") },
+    noise: distribution === undefined
+      ? undefined
+      : { law: LAWS.get(distribution)!, frozen, branches: storage("branches") },
   };
 }
 
@@ -173,7 +198,7 @@ function product(
   columns: number,
   shape: Product,
   ways: { own?: Way | undefined; plane?: Way | undefined } = {},
-  options: { bias?: boolean; residual?: boolean; input?: "storage" } = {},
+  options: { bias?: boolean | "branches"; residual?: boolean; input?: "storage" } = {},
 ): void {
   const { rows, branches, outputs, tile, adapterClass } = shape;
   const tensor = new DeviceTensor("w", layout, outputs, columns, MAX_BINDING);
@@ -186,7 +211,11 @@ function product(
     branches,
     adapterClass,
     tile,
-    bias: options.bias ? storage("bias") : undefined,
+    bias: options.bias === "branches"
+      ? graph.value("bias", branches * outputs)
+      : options.bias
+      ? storage("bias")
+      : undefined,
     residual: options.residual ? storage("residual") : undefined,
     perturbation: ways.own && perturbationOf(tensor, ways.own),
     plane: ways.plane && part ? perturbationOf(tensor, ways.plane, part) : undefined,
@@ -232,10 +261,17 @@ function products(texts: Texts): void {
   }
   const layout: Layout = { kind: "scalar", bits: 4, center: 8, second: "none", group: 32 };
   for (const shape of PRODUCTS) {
-    for (const [bias, residual] of [[true, false], [false, true], [true, true]]) {
+    for (
+      const [bias, residual] of [
+        [true, false],
+        [false, true],
+        [true, true],
+        ["branches", false],
+      ] as const
+    ) {
       product(texts, layout, 512, shape, { own: normal }, { bias, residual });
     }
-    for (const distribution of DISTRIBUTIONS) {
+    for (const distribution of LAWS.keys()) {
       for (const frozen of ["value", "bit"] as const) {
         const own: Way = { form: "relative", distribution, frozen, blocks: 1 };
         product(texts, layout, 512, shape, { own });
@@ -271,7 +307,7 @@ function allWays(forms: readonly OffsetForm[]): (Way | undefined)[] {
     undefined,
     ...forms.flatMap((form): Way[] => [
       { form, blocks: 1 },
-      ...DISTRIBUTIONS.flatMap((distribution) =>
+      ...[...LAWS.keys()].flatMap((distribution) =>
         (["value", "bit"] as const).map((frozen) => ({ form, distribution, frozen, blocks: 1 }))
       ),
     ]),
@@ -289,6 +325,9 @@ function embeddings(texts: Texts): void {
     for (const way of allWays(formsOf(layout))) {
       add(ofOneName("w", way && perturbationOf(table, way)), way);
     }
+    const context = contextOf(() => undefined, "software");
+    embedding(context, table, { by: "positions", shift: 2 });
+    texts.add(`embedding ${JSON.stringify({ layout, by: "positions" })}`, context.graph);
     const part = secondPart(layout);
     if (!part) continue;
     for (const way of allWays(["relative", "absolute"])) {
@@ -298,6 +337,12 @@ function embeddings(texts: Texts): void {
 }
 
 function others(texts: Texts): void {
+  for (const way of allWays(["relative", "absolute"]).filter((one) => one !== undefined)) {
+    const bias = new DeviceTensor("bias", { kind: "dense", type: "f32" }, 1, 64, MAX_BINDING);
+    const graph = new Graph();
+    perturbedVector(graph, bias, perturbationOf(bias, way), 2);
+    texts.add(`vector ${JSON.stringify(way)}`, graph);
+  }
   const gain = new DeviceTensor("gain", { kind: "dense", type: "f32" }, 1, 64, MAX_BINDING);
   for (const adapterClass of ["software", "hardware"] as const) {
     for (const way of allWays(["relative", "absolute"])) {
@@ -321,6 +366,8 @@ function others(texts: Texts): void {
       const q = value(2 * 6 * 4 * headDimension);
       attention(context, q, q, q, { heads: 4, keyValueHeads: 2, headDimension });
     }
+    add(context, value(768), value(768));
+    pickRows(context, value(768), 64, { first: 0, count: 4 });
     siluGate(context, value(768), value(768));
     storeRows(context, value(768), storage("cache"), 64, 32);
     for (const vocabulary of [64, 67]) {
@@ -403,12 +450,12 @@ function steps(texts: Texts): void {
       if (isPlain(made.plan)) step(texts, named, made, false);
     }
   }
-  for (const distribution of DISTRIBUTIONS) {
+  for (const distribution of LAWS.keys()) {
     for (const projection of ["none", "keep-sign"] as const) {
       for (const form of ["relative", "absolute"] as const) {
         const { tensors, offsets } = trained(form);
         const graph = new Graph();
-        moveOffsets(graph, { distribution, projection }, offsets, tensors, {
+        moveOffsets(graph, { law: LAWS.get(distribution)!, projection }, offsets, tensors, {
           coefficients: storage("coefficients"),
           directions: 1,
           perStep: 1,

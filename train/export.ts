@@ -22,7 +22,7 @@ import {
   writeModel,
 } from "../models/checkpoints/write_checkpoint.ts";
 import { writeFilesTogether } from "../models/checkpoints/disk/write_together.ts";
-import { type LedgerTrainable, trainedOffset } from "../optim/mod.ts";
+import { type Trainable, trainedOffset } from "../optim/mod.ts";
 import { foldPatch } from "../quant/files/fold_patch.ts";
 import { addTally, type Beyond } from "../quant/fold/fold_offsets.ts";
 import { assertOneFile, type GgufPart, mergeGguf, splitPaths } from "../quant/files/gguf_split.ts";
@@ -31,7 +31,7 @@ import { partOf } from "../quant/layouts/trained_part.ts";
 
 /** Pairs a manifest with its offsets. */
 export function trainedTensors(
-  trainables: readonly LedgerTrainable[],
+  trainables: readonly Trainable[],
   offsets: ReadonlyMap<string, Float32Array>,
 ): Map<string, TrainedTensor> {
   return new Map(trainables.map(({ name, form, span }) => {

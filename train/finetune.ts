@@ -5,7 +5,7 @@
  */
 
 import { assertOptions, count, countOrNone, type OptionRules } from "../optim/options.ts";
-import { freezeByMagnitude, type OffsetSet, type StepRecord } from "../kernels/mod.ts";
+import { type OffsetSet, prepareOffsets, type StepRecord } from "../kernels/mod.ts";
 import { type Example, exampleCost, type Objective } from "../models/batch.ts";
 import { Evaluator } from "../models/inference/evaluator.ts";
 import { assertNotDisposed, type Model } from "../models/inference/model.ts";
@@ -13,7 +13,8 @@ import type { DeviceSpan } from "./steps/step_clock.ts";
 import { Trainer } from "./steps/trainer.ts";
 import { integerWithin } from "../optim/check.ts";
 import { learningRateAt } from "../optim/learning_rate_of.ts";
-import { maskPeriods } from "../optim/preparations/magnitude.ts";
+import { periods } from "../optim/preparations/preparation.ts";
+import { preparationsOf } from "../optim/preparations/preparations.ts";
 import { NonFiniteLossError } from "../optim/non_finite_loss_error.ts";
 import type { Optimiser } from "../optim/optimiser.ts";
 import { type BatchOrder, batchOrder, type LeftOver } from "../tasks/order.ts";
@@ -215,7 +216,7 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
   // What an update rule kept in another fine-tune is none of this one's.
   if (step === 0) offsets.freeMoments();
   if (ledger) await assertWritable(ledger, { model, optimiser, offsets, seed });
-  const { magnitude } = optimiser.plan;
+  const preparations = preparationsOf(optimiser.plan);
   using trainer = new Trainer(model, optimiser, offsets, {
     seed,
     ...(options.state ? { state: options.state } : {}),
@@ -267,11 +268,11 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
     whole = true;
   };
   try {
-    for (const { from, to, draws } of maskPeriods(magnitude, step, steps)) {
-      // Stopped before the mask of the steps from here on.
+    for (const { from, to, due } of periods(preparations, step, steps)) {
+      // Stopped before what is prepared for the steps from here on.
       if (step < from) break;
       if (waiting.isOver) break;
-      if (draws) await freezeByMagnitude(model.gpu, magnitude!, offsets, model.tensors);
+      for (const one of due) await prepareOffsets(model.gpu, one, offsets, model.tensors);
       queue = new ChunkQueue(trainer, order, { ...options, steps: to }, {
         step: from,
         branches: optimiser.evaluations,

@@ -5,22 +5,15 @@
  */
 
 import { assertOptions, countOrNone } from "../optim/options.ts";
-import { assertTrainables, freezeByMagnitude, OffsetSet, replayMoves } from "../kernels/mod.ts";
+import { assertTrainables, OffsetSet, prepareOffsets, replayMoves } from "../kernels/mod.ts";
 import { assertNotDisposed, type Model } from "../models/inference/model.ts";
 import {
-  acceptStep,
-  candidateCoefficients,
-  hostSide,
-  isHeld,
-  type Look,
-  maskPeriods,
   masterSeed,
-  moveSeeds,
   type Optimiser,
   roundCoefficient,
+  runSteps,
   type ScalarResult,
-  scalarStep,
-  updateInputs,
+  type StepExecutor,
 } from "../optim/mod.ts";
 import { integerWithin } from "../optim/check.ts";
 import { asReplayed, assertState, assertWritable } from "./steps/going_on.ts";
@@ -120,7 +113,7 @@ export async function* finetuneByFunction(
   assertNotDisposed(model, "fine-tune");
   const optimiser = asReplayed(options.optimiser, ledger);
   const { gpu, tensors } = model;
-  const { distribution, projection, update, plan, estimator, accept } = optimiser;
+  const { law, projection, update, plan } = optimiser;
   integerWithin("a fine-tune", "steps", options.steps, 0, Number.MAX_SAFE_INTEGER);
   using _held = ledger?.hold();
   const first = ledger?.length ?? 0;
@@ -129,45 +122,31 @@ export async function* finetuneByFunction(
   if (ledger) await assertWritable(ledger, { model, optimiser, offsets, seed });
   // What an update rule kept in another fine-tune is none of this one's.
   if (first === 0) offsets.freeMoments();
-  const master = masterSeed(seed);
   using moved = new OffsetSet(offsets.trainables, gpu.maxBinding).allocate(gpu);
-  const lossesAt = async (step: number, looks: readonly Look[]) => {
-    const losses: number[] = [];
-    for (const { seed, amplitude } of looks) {
-      signal?.throwIfAborted();
-      moved.copyFrom(gpu, offsets);
-      await replayMoves(gpu, { distribution, projection: "none", plan }, moved, tensors, [
-        { seeds: [seed], coefficients: [roundCoefficient(amplitude)] },
-      ]);
-      losses.push(await objective({ offsets: moved, step }));
-    }
-    return losses;
-  };
-  let state = options.state ?? optimiser.transformation.init();
-  for (const { from, to, draws } of maskPeriods(plan.magnitude, first, options.steps)) {
-    if (draws) await freezeByMagnitude(gpu, plan.magnitude!, offsets, tensors);
-    for (let step = from; step < to; step++) {
-      const { looks, scalars } = hostSide(optimiser, master, step);
-      let losses = await lossesAt(step, looks);
-      let made = scalarStep(optimiser, losses, state, scalars, step);
-      const seeds = moveSeeds(plan, estimator.directions, master, step);
-      if (accept) {
-        const [coefficient] = made.coefficients;
-        const tried = await lossesAt(
-          step,
-          candidateCoefficients(accept, coefficient)
-            .map((amplitude) => ({ seed: seeds[0], amplitude })),
-        );
-        losses = [...losses, ...tried];
-        made = { ...made, coefficients: [acceptStep(accept, coefficient, tried, step)] };
+  const executor: StepExecutor = {
+    async losses(looks, step) {
+      const losses: number[] = [];
+      for (const { seed, amplitude } of looks) {
+        signal?.throwIfAborted();
+        moved.copyFrom(gpu, offsets);
+        await replayMoves(gpu, { law, projection: "none", plan }, moved, tensors, [
+          { seeds: [seed], coefficients: [roundCoefficient(amplitude)] },
+        ]);
+        losses.push(await objective({ offsets: moved, step }));
       }
-      const inputs = updateInputs(optimiser, step);
-      await replayMoves(gpu, { distribution, projection, update, plan }, offsets, tensors, [
-        { seeds, coefficients: made.coefficients, inputs, held: isHeld(plan, step) },
-      ]);
-      state = made.state;
-      await ledger?.append([made]);
-      yield { ...made, step: step + 1, losses };
-    }
+      return losses;
+    },
+    move: (steps) => replayMoves(gpu, { law, projection, update, plan }, offsets, tensors, steps),
+    prepare: (preparation) => prepareOffsets(gpu, preparation, offsets, tensors),
+  };
+  const from = {
+    master: masterSeed(seed),
+    step: first,
+    state: options.state ?? optimiser.transformation.init(),
+  };
+  for await (const made of runSteps(optimiser, executor, from, options.steps)) {
+    await ledger?.append([made]);
+    const { seeds: _, inputs: __, held: ___, ...step } = made;
+    yield { ...step, step: made.step + 1 };
   }
 }

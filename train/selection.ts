@@ -4,8 +4,9 @@
  * @module
  */
 
-import { type DeviceTensor, OffsetSet, type Trainable, trainableOf } from "../kernels/mod.ts";
+import { type DeviceTensor, OffsetSet, trainableOf } from "../kernels/mod.ts";
 import type { OffsetForm, OffsetSpan } from "../optim/offset.ts";
+import type { Trainable } from "../optim/trainable.ts";
 import { tensorId } from "../optim/directions/tensor_id.ts";
 import { nearestNames } from "../quant/nearest_names.ts";
 import { SUPER_SCALES } from "../quant/layouts/super_scales.ts";
@@ -94,15 +95,17 @@ export function selectTrainables(
     const isLeft = exclude ? excluded(name) : TABLES[role] !== undefined;
     if (!included(name) || isLeft || !inLayers(weight, layers)) continue;
     const add = (part: TrainedPart, form: OffsetForm) =>
-      out.push(
-        trainableOf(
+      out.push({
+        ...trainableOf(
           tensor,
           tensorId(partName(name, part)),
           form,
           columnsOf(tensor, span),
           part,
         ),
-      );
+        layer: weight.layer,
+        part: weight.part,
+      });
     const kind = kindOf(tensor, role);
     if (kinds.includes(kind)) add("scales", kind === "biases" ? "absolute" : form);
     const second = secondPart(tensor.layout);

@@ -95,7 +95,7 @@ export function prepareMatmul(gpu: Gpu, problem: MatmulCase): PreparedMatmul {
       span,
       stride: offsetWidth(trainable),
       id: 7,
-      noise: { distribution: "normal", branches: branchStorage },
+      noise: { law: { dense: "normal" }, branches: branchStorage },
     };
   }
   const graph = new Graph();

@@ -56,7 +56,7 @@ export function bitsOfModel({ config }: ModelSource, format: Format): number | u
   let [bits, weights, held] = [0, 0, 0];
   const matrices = architectureOf(config).weights(config).filter(({ role }) => role === "matrix");
   for (const { name, rows, columns } of matrices) {
-    const chosen = formatByName(chooseFormat(name, rows, columns, format.name));
+    const chosen = formatByName(chooseFormat({ name, kind: "matrix", columns }, format.name));
     if (chosen.layout.kind === "dense") continue;
     bits += bitsPerWeight(chosen, rows, columns) * rows * columns;
     weights += rows * columns;

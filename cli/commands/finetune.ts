@@ -159,14 +159,11 @@ async function train(
     if (step === 0 && done === 0) begun(terminal, text);
     else status(terminal, text);
   };
-  using run = await Run.open(config, {
-    session,
-    examples,
-    resume,
+  const about = { session, examples, onChoice: choice.onProgress, onEvaluation: heldOut };
+  using run = resume ? await Run.resume(config, about) : await Run.begin(config, {
+    ...about,
     force: options.flag("force"),
-    onChoice: choice.onProgress,
     onGains: gains.onProgress,
-    onEvaluation: heldOut,
     signal,
   });
   choice.clear();

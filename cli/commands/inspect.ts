@@ -172,6 +172,7 @@ async function inspectLedger({ options, terminal }: Call, path: string): Promise
       JSON.stringify({
         ...{ ledger: path, bytes: size, steps: records.length, tornBytes },
         ...(damage ? { damage } : {}),
+        version: ledger.head.version,
         header,
       }),
     );
@@ -187,6 +188,12 @@ async function inspectLedger({ options, terminal }: Call, path: string): Promise
   facts(terminal, [
     ["ledger", `${path}, ${formatBytes(size)}`],
     ["steps", `${grouped(records.length)}, ${ledger.head.recordSize} bytes each`],
+    [
+      "format",
+      `${ledger.head.version}${
+        header.features?.length ? `, its reader must know ${header.features.join(", ")}` : ""
+      }`,
+    ],
     damage && ["damaged", `${damageText(damage)}: the steps from it on cannot be used`],
     tornBytes > 0 && !damage
       ? ["torn", `${tornBytes} bytes at the end, which resuming cuts off`]

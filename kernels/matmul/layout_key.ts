@@ -108,3 +108,8 @@ export function scaleGroups({ layout, columns, groups }: DeviceTensor): number {
   if (layout.kind === "column") return layout.classes;
   return layout.kind === "super" ? columns / 32 : groups;
 }
+
+/** Columns of such a group. */
+export function scaleColumns({ layout, groupColumns }: DeviceTensor): number {
+  return layout.kind === "super" ? 32 : groupColumns;
+}

@@ -39,36 +39,7 @@ struct Params {
 @group(0) @binding(2) var<storage, read> x: array<vec4<f32>>;
 #endif
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
-#if LAYOUT != dense && LAYOUT != column
-#if SCALE_VECTOR
-@group(0) @binding(4) var<storage, read> scales: array<vec4<u32>>;
-#else
-@group(0) @binding(4) var<storage, read> scales: array<u32>;
-#endif
-#endif
-#if PLANE == minima
-// By branch, [B][groups][row_quads].
-@group(0) @binding(5) var<storage, read> minima: array<vec4<f32>>;
-#elif PLANE == codebook
-// By branch.
-#if SMALL_PLANE && CODE_WORDS != 0
-@group(0) @binding(5) var<uniform> codebook: array<vec4<f32>, {PLANE_QUADS}>;
-#else
-@group(0) @binding(5) var<storage, read> codebook: array<vec4<f32>>;
-#endif
-#elif LAYOUT == column
-@group(0) @binding(5) var<storage, read> codebook: array<vec4<u32>>;
-#elif GRID != none
-@group(0) @binding(5) var<storage, read> codebook: array<u32>;
-#elif LAYOUT == codebook
-#if CODE_WORDS == 0
-@group(0) @binding(5) var<storage, read> codebook: array<vec2<u32>>;
-#elif SMALL_BOOKS
-@group(0) @binding(5) var<uniform> codebook: array<vec4<u32>, {BOOKS*ENTRIES*VECTOR_OCTETS}>;
-#else
-@group(0) @binding(5) var<storage, read> codebook: array<vec4<u32>>;
-#endif
-#endif
+#include "decode_{LAYOUT}.wgsl" bindings
 #if BIAS
 @group(0) @binding(6) var<storage, read> bias: array<f32>;
 #endif
@@ -76,13 +47,14 @@ struct Params {
 @group(0) @binding(7) var<storage, read> residual: array<f32>;
 #endif
 
-// The row of the offsets that belong to output `n` of this piece: its class, or where it is in the whole tensor.
+// The row of the offsets that belong to a row of the tensor: its class, or itself.
+fn offset_row_of(row: u32) -> u32 {
+#include "decode_{LAYOUT}.wgsl" offset_row
+}
+
+// The row of the offsets that belong to output `n` of this piece.
 fn offset_row(n: u32) -> u32 {
-#if LAYOUT == column
-  return n % p.groups;
-#else
-  return p.first_output + n;
-#endif
+  return offset_row_of(p.first_output + n);
 }
 
 // The result of row `row` (of all branches) and column `n` of this piece: adds bias and residual and stores.

@@ -47,15 +47,7 @@ fn level4(lanes: vec4<u32>) -> vec4<f32> {
 #endif
 }
 
-#if STRUCTURE == mask
-// Which of four elements a mask leaves: the seed's second word says up to which 16-bit lane (bits 16-31), whether tensors stay
-// or go as a whole (bit 15), and names the mask. Where tensors differ, `share` is 1 more than the lanes that stay.
-fn mask4(word: u32, tensor: u32, share: u32, quad: u32) -> vec4<bool> {
-  let whole = (word & 0x8000u) != 0u;
-  let lanes = lanes4(threefry(vec2<u32>(word, 0x7370617eu), vec2<u32>(select(quad, 0xffffffffu, whole), tensor)));
-  return select(lanes, lanes.xxxx, whole) < vec4<u32>(select((word >> 16u) + 1u, share - 1u, share != 0u));
-}
-#endif
+#include "direction_functions.wgsl"
 
 // Whether offsets are frozen (optim/frozen.ts): neither perturbed nor moved.
 fn frozen4(w: vec4<f32>) -> vec4<bool> {
@@ -72,25 +64,8 @@ fn free4(w: vec4<f32>, z: vec4<f32>) -> vec4<f32> {
 }
 
 // z of elements 4 * quad .. 4 * quad + 3 of a matrix with rows of `width` quads.
-// `told` is what packNoise (kernels/perturbation.ts) says of the tensor: the power of two that z is multiplied by, and a mask's share.
-fn noise4(seed: vec2<u32>, tensor: u32, told: u32, quad: u32, width: u32) -> vec4<f32> {
-  let gain = bitcast<f32>(u32(127 + (bitcast<i32>(told) >> 24u)) << 23u);
-#if STRUCTURE == lowRank
-  // As optim/low_rank.ts has it: signs kept by the seed's second word, times factors of the whole seed.
-  let row = quad % width;
-  let signs = threefry(vec2<u32>(seed.y, 0x6c6f7772u), vec2<u32>(quad / width, tensor)).x;
-  var z = vec4<f32>();
-  for (var r = 0u; r <= seed.y >> 29u; r++) {
-    let u = level4(lanes4(threefry(seed, vec2<u32>(row | (r << 28u), tensor))));
-    z += select(-u, u, ((signs >> r) & 1u) != 0u);
-  }
-  return z * gain;
-#else
-  let z = level4(lanes4(threefry(seed, vec2<u32>(quad, tensor)))) * gain;
-#if STRUCTURE == mask
-  return select(vec4<f32>(), z, mask4(seed.y, tensor, told & 0x1ffffu, quad));
-#else
-  return z;
-#endif
-#endif
+// `traits` is what packNoise (kernels/offsets/perturbation.ts) says of the tensor: the power of two that z is multiplied by, and a mask's share.
+fn noise4(seed: vec2<u32>, tensor: u32, traits: u32, quad: u32, width: u32) -> vec4<f32> {
+  let gain = bitcast<f32>(u32(127 + (bitcast<i32>(traits) >> 24u)) << 23u);
+#include "direction_z.wgsl"
 }

@@ -6,37 +6,16 @@
 
 import { type BlockPlace, blockPlace, packPlace } from "../../optim/directions/blocks.ts";
 import type { OffsetForm } from "../../optim/offset.ts";
+import { offsetWidth, type Trainable } from "../../optim/trainable.ts";
 import type { UpdateRule } from "../../optim/updates/update_rule.ts";
 import { codebookShape, scaleRows } from "../../quant/layouts/layout.ts";
 import { offsetCount, offsetStride } from "../../quant/fold/fold_offsets.ts";
 import { checkPart, partName, partOf, type TrainedPart } from "../../quant/layouts/trained_part.ts";
 import type { Gpu } from "../device/gpu.ts";
 import type { Range } from "../device/graph.ts";
-import { packNoise } from "./perturbation.ts";
+import { type BranchNoise, packNoise, type Perturbation } from "./perturbation.ts";
 import { Storage } from "../device/storage.ts";
 import type { DeviceTensor } from "../device/tensor.ts";
-
-/** What is trained of one tensor, or of a part of it. */
-export interface Trainable {
-  /** The tensor's name, or that of its part: see `partName`. */
-  readonly name: string;
-  /** Id of the tensor in the noise. */
-  readonly id: number;
-  /** f32 offsets, padding rows included; a multiple of 4. */
-  readonly count: number;
-  /** How an offset changes its base. */
-  readonly form: OffsetForm;
-  /** Columns that share an offset; 1 for dense tensors and codebooks. */
-  readonly span: number;
-  /** Rows of the tensor; of column layouts classes of rows, of codebooks their entries. */
-  readonly rows: number;
-  /** Columns of the tensor; of codebooks those of an entry. */
-  readonly columns: number;
-  /** What a mask leaves of it, in 65536ths, where tensors differ: see `maskShares`. */
-  readonly share?: number | undefined;
-  /** z of its offsets is multiplied by 2 to this power, where tensors differ: see `Gains`. */
-  readonly gain?: number | undefined;
-}
 
 /**
  * Describes what is trained of `tensor`: scales with one offset per `span` columns, or every element of a dense tensor; or a part
@@ -86,7 +65,7 @@ export function hasSign({ name, span }: Pick<Trainable, "name" | "span">): boole
   return span !== 1 && partOf(name).part === "scales";
 }
 
-export { offsetStride };
+export { offsetStride, offsetWidth, type Trainable };
 
 /**
  * Checks that a tensor can be trained in a form and span where offsets multiply weights: super-blocks, scales per column.
@@ -111,13 +90,6 @@ export function checkWeightOffsets(
   }
 }
 
-/** Elements of a row of the matrix that a tensor's offsets are: the rows of a span, or the columns of a dense tensor or an entry. */
-export function offsetWidth(
-  { span, rows, columns }: Pick<Trainable, "span" | "rows" | "columns">,
-): number {
-  return span === 1 ? columns : offsetStride(rows);
-}
-
 /** Words of a section in the update kernel's table. */
 const SECTION_WORDS = 7;
 
@@ -135,7 +107,7 @@ export class OffsetSet implements Disposable {
   readonly trainables: readonly Trainable[];
   /** The arenas that hold them. */
   readonly arenas: readonly Storage[];
-  /** Per arena the update kernel's table: first quad, quads, tensor id, 1 if relative with a sign to keep, packed place, quads of a row, what noise is told. */
+  /** Per arena the update kernel's table: first quad, quads, tensor id, 1 if relative with a sign to keep, packed place, quads of a row, traits of its noise. */
   readonly tables: readonly Storage[];
   readonly #sections = new Map<string, Section>();
   #gpu: Gpu | undefined;
@@ -154,7 +126,7 @@ export class OffsetSet implements Disposable {
       }
       if (sizes.length === 0 || sizes[sizes.length - 1] + bytes > maxBinding) sizes.push(0);
       const arena = sizes.length - 1;
-      const place = blockPlace(trainable.name, this.#sections.size);
+      const place = blockPlace(trainable, this.#sections.size);
       this.#sections.set(trainable.name, { trainable, arena, offset: sizes[arena], place });
       sizes[arena] += bytes;
     }
@@ -249,6 +221,15 @@ export class OffsetSet implements Disposable {
       offset: section.offset,
       bytes: section.trainable.count * 4,
     };
+  }
+
+  /** What changes the weights of the tensor `name`, if it is trained: its offsets, and for each branch a multiple of fresh noise. */
+  perturbation(name: string, noise?: BranchNoise): Perturbation | undefined {
+    const section = this.#sections.get(name);
+    if (!section) return undefined;
+    const { id, form, span, share, gain } = section.trainable;
+    const stride = offsetWidth(section.trainable);
+    return { offsets: this.range(name)!, id, form, span, stride, share, gain, noise };
   }
 
   /** Copies the offsets of all tensors back, by name. Throws a TypeError when they are not allocated. */

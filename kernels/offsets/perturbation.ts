@@ -5,28 +5,18 @@
  */
 
 import type { FrozenBy } from "../../optim/preparations/frozen.ts";
-import { type Distribution, laws } from "../../optim/directions/noise.ts";
-import type { OffsetForm } from "../../optim/offset.ts";
+import type { Law } from "../../optim/directions/noise.ts";
+import type { Trainable } from "../../optim/trainable.ts";
 import type { Range } from "../device/graph.ts";
 import type { Storage } from "../device/storage.ts";
 import type { ShaderKey } from "../device/template.ts";
 
 /** The offsets of one tensor, and the noise of the branches. */
-export interface Perturbation {
+export interface Perturbation extends Pick<Trainable, "id" | "form" | "span" | "share" | "gain"> {
   /** Where its offsets lie. Quantised: `[span][stride]`; dense tensors and codebooks: as their elements. */
   readonly offsets: Storage | Range;
-  /** How an offset changes its base. */
-  readonly form: OffsetForm;
-  /** Columns that share an offset (ignored for dense tensors and codebooks, which have one per element). */
-  readonly span: number;
   /** Offsets from one span to the next: rows rounded up to 4; of codebooks the columns of an entry. */
   readonly stride: number;
-  /** Tensor id of the noise: CRC-32 of its name. */
-  readonly id: number;
-  /** What a mask leaves of the tensor, in 65536ths, where tensors differ. */
-  readonly share?: number | undefined;
-  /** z is multiplied by 2 to this power, see `largestGain`. Default 0. */
-  readonly gain?: number | undefined;
   /** Absent: offsets only, for evaluation. */
   readonly noise?: BranchNoise | undefined;
 }
@@ -34,7 +24,7 @@ export interface Perturbation {
 /** Seeds and amplitudes by branch, on the device: 16 bytes each (seed lo, seed hi, f32 amplitude, 0). */
 export interface BranchNoise {
   /** The law of z. */
-  readonly distribution: Distribution;
+  readonly law: Law;
   /** How frozen offsets are told; by their value if absent. */
   readonly frozen?: FrozenBy | undefined;
   /** 16 bytes a branch. */
@@ -46,11 +36,11 @@ export function perturbationKey(perturbation: Perturbation | undefined): ShaderK
   return {
     FORM: perturbation?.form ?? "none",
     NOISE: perturbation?.noise !== undefined,
-    ...lawKey(perturbation?.noise?.distribution ?? "normal", perturbation?.noise?.frozen),
+    ...lawKey(perturbation?.noise?.law, perturbation?.noise?.frozen),
   };
 }
 
-/** What noise is told of a tensor: its gain in bits 24-31, and 1 more than its share of a mask below, 0 for none given. */
+/** What the noise of a tensor differs by, its traits: its gain in bits 24-31, and 1 more than its share of a mask below, 0 for none given. */
 export function packNoise(
   { share, gain = 0 }: Pick<Perturbation, "share" | "gain"> = {},
 ): number {
@@ -58,7 +48,9 @@ export function packNoise(
 }
 
 /** The part of a shader key that says how noise.wgsl draws. */
-export function lawKey(distribution: Distribution, frozen: FrozenBy = "value"): ShaderKey {
-  const { dense, structure = "none" } = laws[distribution];
-  return { LAW: dense, STRUCTURE: structure, FROZEN: frozen };
+export function lawKey(
+  { dense, structure }: Law = { dense: "normal" },
+  frozen: FrozenBy = "value",
+): ShaderKey {
+  return { LAW: dense, STRUCTURE: structure ?? "none", FROZEN: frozen };
 }

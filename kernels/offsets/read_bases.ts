@@ -4,14 +4,21 @@
  * @module
  */
 
-import type { Mask } from "../../optim/directions/direction_plan.ts";
-import {
-  drawMask,
-  type Magnitude,
-  magnitudeShares,
-  type MaskedTensor,
-} from "../../optim/preparations/magnitude.ts";
+import type { Mask } from "../../optim/directions/mask.ts";
 import type { Optimiser } from "../../optim/optimiser.ts";
+import {
+  completeMagnitude,
+  type Magnitude,
+  magnitude as byMagnitude,
+  magnitudeShares,
+} from "../../optim/preparations/magnitude.ts";
+import {
+  factNames,
+  type MaskedTensor,
+  type OffsetsPreparation,
+  wrongFact,
+} from "../../optim/preparations/preparation.ts";
+import { preparationsOf } from "../../optim/preparations/preparations.ts";
 import { offsetBases } from "../../quant/fold/magnitudes.ts";
 import { planeWords } from "../../quant/layouts/layout.ts";
 import { partOf } from "../../quant/layouts/trained_part.ts";
@@ -19,8 +26,8 @@ import type { Gpu } from "../device/gpu.ts";
 import type { OffsetSet, Trainable } from "./offset_set.ts";
 import type { DeviceTensor } from "../device/tensor.ts";
 
-/** Reads scales (dense: elements) or another part of a tensor back, piece by piece, and says what each offset tunes. */
-async function basesOf(
+/** Reads scales (dense: elements) or another part of a tensor back, piece by piece, and says what each offset tunes: NaN where it only pads. */
+export async function basesOf(
   gpu: Gpu,
   tensors: ReadonlyMap<string, DeviceTensor>,
   { name: trained, span, count }: Trainable,
@@ -69,23 +76,48 @@ export async function maskShares(
   return trainables.map((one, i) => ({ ...one, share: shares[i] }));
 }
 
-/** Throws a TypeError where an optimiser's mask wants shares, or its directions gains, and offsets were made without. */
+/**
+ * Throws a TypeError where an optimiser wants to know something of each tensor (a share of its mask, a gain, a layer) and offsets were made without,
+ * or with what was found for another.
+ */
 export function assertTrainables({ name, plan }: Optimiser, { trainables }: OffsetSet): void {
-  const other = trainables.find(({ gain }) => (gain !== undefined) !== (plan.gains !== undefined));
-  if (other) {
-    throw new TypeError(
-      `Cannot train by ${name}: "${other.name}" has ${
-        plan.gains
-          ? "no gain, make its offsets by offsetsFor"
-          : "a gain that is of another optimiser"
-      }`,
+  const refuse = (why: string) => new TypeError(`Cannot train by ${name}: ${why}`);
+  const wrong = wrongFact(preparationsOf(plan), trainables);
+  if (wrong?.missing) {
+    throw refuse(
+      `"${wrong.tensor.name}" has no ${factNames[wrong.fact]}, make its offsets by offsetsFor`,
     );
   }
-  const without = trainables.find(({ share }) => share === undefined);
-  if (plan.mask?.budget !== "global" || !without) return;
-  throw new TypeError(
-    `Cannot train by ${name}: "${without.name}" has no share of the mask, make its offsets by offsetsFor`,
-  );
+  if (wrong) {
+    throw refuse(
+      `"${wrong.tensor.name}" has a ${factNames[wrong.fact]} that is of another optimiser`,
+    );
+  }
+  const by = plan.blocks?.by ?? "tensor";
+  if (by !== "tensor" && trainables.every((one) => one[by] === undefined)) {
+    throw refuse(`tensors move in turns by ${by}, and none of them says its ${by}`);
+  }
+}
+
+/**
+ * Changes offsets on the device as a preparation does, by what they tune.
+ *
+ * @param tensors The base
+ */
+export async function prepareOffsets(
+  gpu: Gpu,
+  preparation: OffsetsPreparation,
+  offsets: OffsetSet,
+  tensors: ReadonlyMap<string, DeviceTensor>,
+): Promise<void> {
+  const values = await offsets.read(gpu);
+  const changed: MaskedTensor[] = [];
+  for (const one of offsets.trainables) {
+    const bases = await basesOf(gpu, tensors, one);
+    changed.push({ ...one, bases, offsets: values.get(one.name)! });
+  }
+  preparation.change(changed);
+  offsets.write(gpu, values);
 }
 
 /**
@@ -101,12 +133,6 @@ export async function freezeByMagnitude(
   offsets: OffsetSet,
   tensors: ReadonlyMap<string, DeviceTensor>,
 ): Promise<void> {
-  const values = await offsets.read(gpu);
-  const masked: MaskedTensor[] = [];
-  for (const one of offsets.trainables) {
-    const bases = await basesOf(gpu, tensors, one);
-    masked.push({ name: one.name, form: one.form, bases, offsets: values.get(one.name)! });
-  }
-  drawMask(magnitude, masked);
-  offsets.write(gpu, values);
+  const preparation = byMagnitude.prepare(completeMagnitude(magnitude)) as OffsetsPreparation;
+  await prepareOffsets(gpu, preparation, offsets, tensors);
 }

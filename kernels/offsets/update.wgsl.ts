@@ -29,7 +29,7 @@ struct Section {
   bounded: u32, // 1 where offsets are relative to what has a sign to keep
   place: u32,
   width: u32,   // quads of a row of the offsets' matrix
-  told: u32,    // what noise is told of it, see packNoise
+  traits: u32,  // what its noise differs by, see packNoise
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -47,15 +47,7 @@ struct Section {
 #insert RULE_PROGRAM
 #endif
 
-// As optim/blocks.ts has it: kind in bits 30-31, number in bits 16-29.
-fn in_block(seed: u32, place: u32) -> bool {
-  let number = (seed >> 16u) & 0x3fffu;
-  switch seed >> 30u {
-    case 0u: { return (place & 0x3ffu) == number; }
-    case 1u: { return ((place >> 10u) & 3u) == number; }
-    default: { return (place >> 12u) == number; }
-  }
-}
+#include "direction_turns.wgsl"
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) wg: vec3<u32>) {
@@ -92,11 +84,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
       let coefficient = bitcast<f32>(step.z);
       // A decay moves along the offset itself, by a power of two: that product is exact as well.
       let own = all(step.xy == vec2<u32>(0xffffffffu));
-#if STRUCTURE == blocks
-      let takes_part = own || in_block(step.y, section.place);
-#else
-      let takes_part = true;
-#endif
+#include "direction_takes_part.wgsl"
 #if RULE && !RESTS
       // A gradient of zeros is one: momentum goes on.
       acts = acts || (takes_part && step.w != 0u);
@@ -104,9 +92,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
       if (coefficient != 0.0 && takes_part) {
 #if RULE
         acts = acts || step.w != 0u;
-        sum += coefficient * noise4(step.xy, section.tensor, section.told, local, section.width);
+        sum += coefficient * noise4(step.xy, section.tensor, section.traits, local, section.width);
 #else
-        if (own) { w += coefficient * w; } else { w += coefficient * noise4(step.xy, section.tensor, section.told, local, section.width); }
+        if (own) { w += coefficient * w; } else { w += coefficient * noise4(step.xy, section.tensor, section.traits, local, section.width); }
 #endif
       }
     }

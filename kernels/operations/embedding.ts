@@ -7,7 +7,7 @@
 import type { Value } from "../device/graph.ts";
 import { type Operation, recordOperation } from "../device/operation.ts";
 import type { DeviceTensor } from "../device/tensor.ts";
-import { layoutKey, scaleGroups } from "../matmul/layout_key.ts";
+import { layoutKey, scaleColumns, scaleGroups } from "../matmul/layout_key.ts";
 import { perturbationsOf, perturbedPlanes, planeKey, rowQuads } from "../matmul/perturbed_plane.ts";
 import { bindPerturbation } from "../offsets/bind.ts";
 import type { ForwardContext } from "./context.ts";
@@ -46,6 +46,8 @@ export const embeddingOperation: Operation<EmbeddingAttributes> = {
           ...layoutKey(table.layout),
           ...bound.key,
           ...planeKey(table, { perturbation, plane }, planes?.[i]),
+          CODE_WORDS: 0,
+          SCALE_VECTOR: false,
           POSITIONS: by === "positions",
         },
         reads: {
@@ -61,7 +63,7 @@ export const embeddingOperation: Operation<EmbeddingAttributes> = {
           table.columns,
           piece.rows,
           piece.firstRow,
-          table.groupColumns,
+          scaleColumns(table),
           scaleGroups(table),
           perturbation?.span ?? table.columns,
           ...bound.parameters,

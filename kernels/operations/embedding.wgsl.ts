@@ -31,22 +31,14 @@ struct Params {
 @group(0) @binding(1) var<storage, read> codes: array<u32>;
 @group(0) @binding(2) var<storage, read> batch: array<u32>;
 @group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;
-#if LAYOUT != dense && LAYOUT != column
-@group(0) @binding(4) var<storage, read> scales: array<u32>;
-#endif
-#if PLANE == minima
-@group(0) @binding(5) var<storage, read> minima: array<vec4<f32>>;
-#elif PLANE == codebook
-@group(0) @binding(5) var<storage, read> codebook: array<vec4<f32>>;
-#elif LAYOUT == column
-@group(0) @binding(5) var<storage, read> codebook: array<vec4<u32>>;
-#elif GRID != none
-@group(0) @binding(5) var<storage, read> codebook: array<u32>;
-#elif LAYOUT == codebook
-@group(0) @binding(5) var<storage, read> codebook: array<vec2<u32>>;
-#endif
+#include "decode_{LAYOUT}.wgsl" bindings
 
 #include "decode.wgsl"
+
+// The row of the offsets that belong to a row of the table.
+fn offset_row_of(row: u32) -> u32 {
+#include "decode_{LAYOUT}.wgsl" offset_row
+}
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) wg: vec3<u32>) {
@@ -64,17 +56,11 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
   // Tables split over bindings: each piece writes the rows it holds.
   if (token < p.first_row || token - p.first_row >= p.table_rows) { return; }
   let n = token - p.first_row;
-#if LAYOUT == super
-  let group = quad / 8u;
-  let groups = quads / 8u;
-#else
   let group = (quad * 4u) / p.group_columns;
-  let groups = p.groups;
-#endif
   let b = row / p.rows;
-  let stored = scale_of(n, group, groups);
+  let stored = scale_of(n, group, p.groups);
 #if LAYOUT == dense
-  var value = codes4(n, quad, p.columns, group, groups, b);
+  var value = codes4(n, quad, p.columns, group, p.groups, b);
 #if FORM != none
   value = combine4(value, offset4(b, token * quads + quad));
 #endif
@@ -82,21 +68,17 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
   var scale = stored.factor;
   var shift = stored.shift;
 #if FORM != none
-#if LAYOUT == column
-  let offset_row = token % groups;
-#else
-  let offset_row = token;
-#endif
-  let offset = offset4(b, ((quad * 4u) / p.span) * p.width + offset_row / 4u)[offset_row % 4u];
+  let at = offset_row_of(token);
+  let offset = offset4(b, ((quad * 4u) / p.span) * p.width + at / 4u)[at % 4u];
   scale = combine(scale, offset);
 #if MINIMA_MOVE
   shift = combine(shift, offset);
 #endif
 #endif
 #if PLANE == minima
-  shift = shift_of(scale, minimum_of(n, group, groups, b));
+  shift = shift_of(scale, minimum_of(n, group, p.groups, b));
 #endif
-  let value = codes4(n, quad, p.columns, group, groups, b) * scale + shift;
+  let value = codes4(n, quad, p.columns, group, p.groups, b) * scale + shift;
 #endif
   y[flat] = value;
 }

@@ -36,14 +36,7 @@ fn main(
   @builtin(num_workgroups) wg: vec3<u32>,
   @builtin(local_invocation_index) local: u32,
 ) {
-#if LANES != 1
-  let row = group.y * wg.x + group.x;
-  let lane = local;
-#else
-  let row = (group.y * wg.x + group.x) * {WORKGROUP}u + local;
-  let lane = 0u;
-#endif
-  let live = row < p.rows * p.branches;
+#include "rows.wgsl" row
   let base = min(row, p.rows * p.branches - 1u) * p.columns / WIDTH;
   let items = p.columns / WIDTH;
   var top = -3.0e38;

@@ -9,7 +9,7 @@ import { compileGraph, Graph, type Plan } from "../device/graph.ts";
 import { SHADER_LIBRARY } from "../shader_library.ts";
 import { hasSign, type OffsetSet } from "../offsets/offset_set.ts";
 import { rests, type StepRecord } from "../../optim/steps/apply_record.ts";
-import { moveOffsets, type MoveRule, workOfMoves } from "./step.ts";
+import { moveOffsets, type MoveRule, workOfMoves } from "../offsets/move_offsets.ts";
 import { Storage } from "../device/storage.ts";
 import type { DeviceTensor } from "../device/tensor.ts";
 import { Turns } from "../device/turns.ts";

@@ -9,6 +9,7 @@ import type { Format } from "../../quant/formats/format.ts";
 import type { ByteSource } from "../../quant/files/byte_source.ts";
 import type { GgufFile } from "../../quant/files/gguf.ts";
 import type { GgufPart } from "../../quant/files/gguf_split.ts";
+import type { WeightRole } from "../architecture.ts";
 import type { ModelConfig } from "../model_config.ts";
 import type { FileSource } from "./disk/files.ts";
 import type { FilePatch, StoredParts } from "./stored_values.ts";
@@ -20,6 +21,8 @@ export interface TensorSource {
   readonly name: string;
   /** As its file names it, where that is not `name`: `model.layers.0.self_attn.q_proj.weight`. */
   readonly fileName?: string | undefined;
+  /** What it is to its model, as the architecture says; absent where none was asked. */
+  readonly role?: WeightRole | undefined;
   /** Output features; 1 for gains. */
   readonly rows: number;
   /** Input features. */

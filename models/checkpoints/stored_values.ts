@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { Trainable } from "../../optim/trainable.ts";
 import { FLOAT_CODECS, type FloatCodec } from "../../quant/layouts/float_codecs.ts";
 import { groupsPerRow, type Layout, scaleRows } from "../../quant/layouts/layout.ts";
 import {
@@ -16,17 +17,12 @@ import {
   offsetCount,
   type OffsetFold,
   offsetFold,
-  type OffsetForm,
 } from "../../quant/fold/fold_offsets.ts";
 import type { TrainedPart } from "../../quant/layouts/trained_part.ts";
 import type { FileSource } from "./disk/files.ts";
 
 /** What was trained of one tensor, or of one part of it. */
-export interface TrainedTensor {
-  /** How an offset changes its base. */
-  readonly form: OffsetForm;
-  /** Columns that share an offset; 1 for dense tensors. */
-  readonly span: number;
+export interface TrainedTensor extends Pick<Trainable, "form" | "span"> {
   /** All offsets of it. */
   readonly offsets: Float32Array;
 }

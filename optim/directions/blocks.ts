@@ -1,11 +1,15 @@
 /**
- * Blocks: which tensors a step perturbs and moves, a function of the step's seed and the tensor's name.
+ * Blocks: which tensors a step perturbs and moves, a function of the step's seed and of where the tensor belongs.
  *
  * @module
  */
 import { integerWithin } from "../check.ts";
+import { layerParts, type Placed } from "../trainable.ts";
 import type { Seed } from "./seed.ts";
+import type { BlockPlace, Structure } from "./structure.ts";
 import { threefry2x32 } from "./threefry.ts";
+
+export type { BlockPlace } from "./structure.ts";
 
 /** What a block is: a layer; the attention of all layers, or their MLPs; a tensor. */
 export type BlockKind = "layer" | "part" | "tensor";
@@ -34,18 +38,11 @@ export interface Blocks {
   readonly keep?: number;
 }
 
-/** Where a tensor belongs. Layers and parts are counted from 1; 0 is what belongs to none, and is never taken. */
-export interface BlockPlace {
-  /** Layer, from 1. */
-  readonly layer: number;
-  /** 1 for attention, 2 for the MLP. */
-  readonly part: number;
-  /** Position among the trained tensors, from 0. */
-  readonly tensor: number;
-}
-
 /** Values of a place fit beside each other in a word, and in a seed's. */
 const largest = { layer: 1023, part: 3, tensor: 16383 };
+
+/** The last layer that counts as one, from 0: those behind it count as it. */
+export const largestLayer: number = largest.layer - 1;
 
 /**
  * Blocks with nothing left open.
@@ -72,7 +69,7 @@ export function completeBlocks({ by, count, order = "cycle", keep = 1 }: Blocks)
 }
 
 /**
- * The place of a tensor, by its name as ledgers have it.
+ * The place of a tensor among blocks.
  *
  * @param tensor its position among the trained tensors, from 0.
  *
@@ -81,15 +78,14 @@ export function completeBlocks({ by, count, order = "cycle", keep = 1 }: Blocks)
  * import { blockPlace } from "@qzo/qzo/optim";
  * import { assertEquals } from "@std/assert";
  *
- * assertEquals(blockPlace("blk.2.attn_q.weight", 14), { layer: 3, part: 1, tensor: 14 });
- * assertEquals(blockPlace("output.weight", 20), { layer: 0, part: 0, tensor: 20 });
+ * assertEquals(blockPlace({ layer: 2, part: "attention" }, 14), { layer: 3, part: 1, tensor: 14 });
+ * assertEquals(blockPlace({}, 20), { layer: 0, part: 0, tensor: 20 });
  * ```
  */
-export function blockPlace(name: string, tensor: number): BlockPlace {
-  const [, layer, part] = /^blk\.(\d{1,4})\.(attn|ffn)?/.exec(name) ?? [];
+export function blockPlace({ layer, part }: Placed, tensor: number): BlockPlace {
   return {
-    layer: layer === undefined ? 0 : Math.min(Number(layer) + 1, largest.layer),
-    part: part === "attn" ? 1 : part === "ffn" ? 2 : 0,
+    layer: layer === undefined ? 0 : Math.min(layer, largestLayer) + 1,
+    part: part === undefined ? 0 : layerParts.indexOf(part) + 1,
     tensor,
   };
 }
@@ -117,18 +113,39 @@ function activeBlock(
   return which[order]() % count + (by === "tensor" ? 0 : 1);
 }
 
-/** A seed that names its block: kind in bits 30-31 of the second word, number in bits 16-29. */
-export function blockSeed(
-  blocks: Required<Blocks>,
-  master: Seed,
-  draw: number,
-  direction: number,
-  seed: Seed,
-): Seed {
-  const kind = blockKinds.indexOf(blocks.by);
-  const block = activeBlock(blocks, master, draw, direction);
-  return [seed[0], ((kind << 30) | (block << 16) | (seed[1] & 0xffff)) >>> 0];
-}
+/** Directions in some tensors at a time. The seed's second word names the block: its kind in bits 30-31, its number in bits 16-29. */
+export const blocks: Structure<Blocks, Required<Blocks>> = {
+  name: "blocks",
+  complete: completeBlocks,
+  assertFits({ order, count }, directions) {
+    if (order !== "all" || directions % count === 0) return;
+    throw new RangeError(
+      `Cannot make an optimiser: ${count} blocks that all move need a direction each, or several, ` +
+        `not ${directions} for all`,
+    );
+  },
+  word(options, master, draw, direction, word) {
+    const kind = blockKinds.indexOf(options.by);
+    const block = activeBlock(options, master, draw, direction);
+    return ((kind << 30) | (block << 16) | (word & 0xffff)) >>> 0;
+  },
+  takesPart: inBlock,
+  wgsl: {
+    turns: {
+      functions: `\
+// As optim/blocks.ts has it: kind in bits 30-31, number in bits 16-29.
+fn in_block(seed: u32, place: u32) -> bool {
+  let number = (seed >> 16u) & 0x3fffu;
+  switch seed >> 30u {
+    case 0u: { return (place & 0x3ffu) == number; }
+    case 1u: { return ((place >> 10u) & 3u) == number; }
+    default: { return (place >> 12u) == number; }
+  }
+}`,
+      takesPart: "in_block(step.y, section.place)",
+    },
+  },
+};
 
 /** The number of the block that a seed names. */
 export function blockOf(seed: Seed): number {

@@ -3,35 +3,27 @@
  *
  * @module
  */
-import type { DirectionPlan } from "./direction_plan.ts";
+import { type DirectionPlan, isStructure, mapParts, type PlanParts } from "./direction_plan.ts";
 import type { Transformation } from "../transformations/transformation.ts";
 
 /** What a plan may keep for a while. */
-export type Kept = Pick<DirectionPlan, "mask" | "blocks" | "lowRank" | "magnitude">;
+export type Kept = PlanParts;
 
-/** `kept` with other times: `draws` of those that go with directions, `steps` of a mask by magnitude. */
+/** `kept` with other times: `draws` of those that go with directions, `steps` of what is prepared anew. */
 function retimed(
-  { mask, blocks, lowRank, magnitude }: Kept,
+  kept: Kept,
   draws: (keep: number) => number,
   steps: (keep: number) => number,
 ): Kept {
-  return {
-    ...(mask ? { mask: { ...mask, keep: draws(mask.keep) } } : {}),
-    ...(blocks ? { blocks: { ...blocks, keep: draws(blocks.keep) } } : {}),
-    ...(lowRank ? { lowRank: { ...lowRank, keep: draws(lowRank.keep) } } : {}),
-    ...(magnitude
-      ? {
-        magnitude: magnitude.keep === undefined
-          ? magnitude
-          : { ...magnitude, keep: steps(magnitude.keep) },
-      }
-      : {}),
-  };
+  return mapParts(kept, (part: { readonly keep?: number }, name) => {
+    if (part.keep === undefined) return part;
+    return { ...part, keep: (isStructure(name) ? draws : steps)(part.keep) };
+  });
 }
 
 /**
  * What is kept for so many steps, as the plan of an optimiser with that rule has it: in draws of directions, rounded up, where the rule holds
- * them for some steps; a mask by magnitude in steps, rounded up to whole moves.
+ * them for some steps; what is prepared anew in steps, rounded up to whole moves.
  */
 export function keptInPlan(
   kept: Kept,

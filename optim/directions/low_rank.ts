@@ -4,8 +4,9 @@
  * @module
  */
 import { integerWithin } from "../check.ts";
-import { laneOf, type Law, level } from "./law.ts";
+import { type Distribution, laneOf, level } from "./law.ts";
 import type { Seed } from "./seed.ts";
+import type { Structure } from "./structure.ts";
 import { threefry2x32 } from "./threefry.ts";
 
 /**
@@ -38,18 +39,6 @@ export function completeLowRank({ rank, keep = 50 }: LowRank): Required<LowRank>
 
 const lowRankDomain = 0x6c6f7772;
 
-/** A seed that names its kept factor: rank - 1 in bits 29-31 of the second word, the rest its name. */
-export function lowRankSeed(
-  { rank, keep }: Required<LowRank>,
-  master: Seed,
-  draw: number,
-  direction: number,
-  seed: Seed,
-): Seed {
-  const [name] = threefry2x32(master, [Math.floor(draw / keep), lowRankDomain + direction]);
-  return [seed[0], (((rank - 1) << 29) | (name >>> 3)) >>> 0];
-}
-
 /** Rows that a factor can have: two bits of a quad's number are the column's. */
 export const longestRow: number = 2 ** 30;
 
@@ -57,8 +46,8 @@ export const longestRow: number = 2 ** 30;
  * Elements `start`, `start + 1`, ... of a matrix of `width` columns: `v` from the key (second word, domain) and the counter
  * (span, tensor), bit r; `u` from the seed and the counter (row >> 2 | r << 28, tensor), lane row & 3.
  */
-export function fillLowRank(
-  dense: Law["dense"],
+function fillLowRank(
+  dense: Distribution,
   seed: Seed,
   tensorId: number,
   width: number,
@@ -90,3 +79,27 @@ export function fillLowRank(
     out[i] = z;
   }
 }
+
+/** Directions of low rank. The seed's second word names the kept factor: rank - 1 in bits 29-31, the rest its name. */
+export const lowRank: Structure<LowRank, Required<LowRank>> = {
+  name: "lowRank",
+  complete: completeLowRank,
+  word({ rank, keep }, master, draw, direction) {
+    const [name] = threefry2x32(master, [Math.floor(draw / keep), lowRankDomain + direction]);
+    return (((rank - 1) << 29) | (name >>> 3)) >>> 0;
+  },
+  fill: (dense, seed, tensorId, start, out, { width = longestRow }) =>
+    fillLowRank(dense, seed, tensorId, width, start, out),
+  wgsl: {
+    z: `\
+  // As optim/low_rank.ts has it: signs kept by the seed's second word, times factors of the whole seed.
+  let row = quad % width;
+  let signs = threefry(vec2<u32>(seed.y, 0x6c6f7772u), vec2<u32>(quad / width, tensor)).x;
+  var z = vec4<f32>();
+  for (var r = 0u; r <= seed.y >> 29u; r++) {
+    let u = level4(lanes4(threefry(seed, vec2<u32>(row | (r << 28u), tensor))));
+    z += select(-u, u, ((signs >> r) & 1u) != 0u);
+  }
+  return z * gain;`,
+  },
+};

@@ -4,11 +4,8 @@
  * Bytes, little-endian: `QZOLEDGR`, u32 version, u32 length of the JSON, the JSON (UTF-8), u32 CRC-32 of all before,
  * zeros up to a multiple of 8.
  *
- * Version 1 is of optimisers whose steps move along their own directions and forget them. Version 2 is of all others:
- * `optimiser.directions` in its JSON is their {@linkcode DirectionPlan}, and a record has a coefficient for every direction
- * remembered. Version 3 is of optimisers with an update rule, `optimiser.update` in the JSON, whatever their directions: who knows
- * only the first two would replay them as others. Version 4 is of tensors with gains, version 6 of update rules that move by gradients of
- * zeros too, {@linkcode LedgerHeader.zeros}. The lowest that says all is written; all are read. There is no version 5.
+ * Version 7 names what a reader must know: `features` of its JSON, see {@linkcode LedgerFeature}. What is not known is refused by name. It is what is
+ * written; older versions are read as they always were (`old_versions.ts`).
  *
  * @module
  */
@@ -19,52 +16,39 @@ import {
   parseDirections,
   plainDirections,
 } from "../directions/direction_plan.ts";
-import type { JsonValue } from "../json.ts";
+import { largestLayer } from "../directions/blocks.ts";
 import {
   type Distribution,
   DISTRIBUTIONS,
   largestGain,
-  laws,
+  type Law,
+  lawOf,
   NOISE_VERSION,
-  type Structure,
 } from "../directions/noise.ts";
-import { type OffsetForm, offsetForms, type Projection, projections } from "../offset.ts";
+import type { JsonValue } from "../json.ts";
+import { offsetForms, type Projection, projections } from "../offset.ts";
+import { factNames, wrongFact } from "../preparations/preparation.ts";
+import { preparationsOf } from "../preparations/preparations.ts";
+import { layerParts, type Trainable } from "../trainable.ts";
 import type { UpdateRule } from "../updates/update_rule.ts";
 import { parseUpdateRule } from "../updates/update_rules.ts";
-
-/** One trained tensor. */
-export interface LedgerTrainable {
-  /** The tensor's name. */
-  readonly name: string;
-  /** Its id in the noise generator, a u32. */
-  readonly id: number;
-  /** Offsets, including those that only pad. */
-  readonly count: number;
-  /** How its offsets change their base. */
-  readonly form: OffsetForm;
-  /** Columns that share an offset. */
-  readonly span: number;
-  /** Rows of the tensor. */
-  readonly rows: number;
-  /** Columns of the tensor. */
-  readonly columns: number;
-  /** Elements that a mask with a global budget leaves, in 65536ths; absent elsewhere. */
-  readonly share?: number | undefined;
-  /** The power of two that its z is multiplied by, where tensors differ; absent elsewhere. */
-  readonly gain?: number | undefined;
-}
+import { assertFeatures, featuresOf, type LedgerFeature, saidFeatures } from "./features.ts";
+import { bad, choice, fields, integer, isFields, json, text } from "./fields.ts";
+import { assertVersion, oldVersions, renewed } from "./old_versions.ts";
 
 /** What a ledger says about itself. */
 export interface LedgerHeader {
+  /** What a reader must know, found when it is encoded; always there in what was read, of whatever version. */
+  readonly features?: readonly LedgerFeature[];
   /** The fingerprint of the base model: `2:` and a SHA-256, or without the `2:` an older one, see {@linkcode isOlderFingerprint}. */
   readonly model: string;
   /** What is trained, in order; ids are unique. */
-  readonly trainables: readonly LedgerTrainable[];
+  readonly trainables: readonly Trainable[];
   /** `optimiser.describe()`. */
   readonly optimiser: JsonValue;
   /** The master seed. */
   readonly seed: number;
-  /** The law of z. */
+  /** The law of z, of the elements that its structure leaves. */
   readonly distribution: Distribution;
   /** What offsets may not do. */
   readonly projection: Projection;
@@ -93,6 +77,10 @@ export interface LedgerHead {
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** The checksum in it. */
   readonly crc: number;
+  /** The format that it is in. */
+  readonly version: number;
+  /** The law of z. */
+  readonly law: Law;
   /** How the directions of a record follow from its index. */
   readonly plan: DirectionPlan;
   /** What becomes of each offset's gradient; undefined where offsets move by the coefficients alone. */
@@ -104,7 +92,8 @@ export interface LedgerHead {
 }
 
 const magic = new TextEncoder().encode("QZOLEDGR");
-const versions = { plain: 1, planned: 2, ruled: 3, gained: 4, zeros: 6 };
+/** Of what is written. */
+const version = 7;
 const fixedBytes = 16;
 /** Far above any real manifest. */
 const longestJson = 8 * 2 ** 20;
@@ -113,14 +102,12 @@ function padded(length: number): number {
   return Math.ceil(length / 8) * 8;
 }
 
-function bad(why: string): SyntaxError {
-  return new SyntaxError(`Cannot read ledger header: ${why}`);
-}
-
 /** The bytes of a ledger's head. Throws a SyntaxError when the header does not hold what its type promises. */
 export function encodeHeader(header: LedgerHeader): LedgerHead {
-  const checked = checkHeader(header);
-  const json = new TextEncoder().encode(JSON.stringify(checked));
+  const { features, checked, shape } = checkHeader({ ...header });
+  if (header.features) assertFeatures(saidFeatures({ ...header }), features);
+  const whole: LedgerHeader = { features, ...checked };
+  const json = new TextEncoder().encode(JSON.stringify(whole));
   if (json.length > longestJson) {
     throw new RangeError(
       `Cannot encode ledger header: ${json.length} bytes of JSON, at most ${longestJson}`,
@@ -129,12 +116,12 @@ export function encodeHeader(header: LedgerHeader): LedgerHead {
   const bytes = new Uint8Array(padded(fixedBytes + json.length + 4));
   const view = new DataView(bytes.buffer);
   bytes.set(magic);
-  view.setUint32(8, versionOf(checked), true);
+  view.setUint32(8, version, true);
   view.setUint32(12, json.length, true);
   bytes.set(json, fixedBytes);
   const crc = crc32(bytes.subarray(0, fixedBytes + json.length));
   view.setUint32(fixedBytes + json.length, crc, true);
-  return { header: checked, bytes, crc, ...recordShape(checked) };
+  return { header: whole, bytes, crc, version, ...shape };
 }
 
 /**
@@ -149,8 +136,11 @@ export function decodeHeader(bytes: Uint8Array): LedgerHead {
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const found = view.getUint32(8, true);
-  if (!Object.values(versions).includes(found)) {
-    throw bad(`version ${found} is not known, only ${Object.values(versions).join(", ")}`);
+  if (found !== version && !oldVersions.includes(found)) {
+    throw bad(
+      `version ${found} is not known, only ${[...oldVersions, version].join(", ")}: ` +
+        "read it with a newer version of the library, such as the one that wrote it",
+    );
   }
   const length = view.getUint32(12, true);
   const end = fixedBytes + length;
@@ -164,33 +154,24 @@ export function decodeHeader(bytes: Uint8Array): LedgerHead {
   }
   const head = bytes.slice(0, padded(end + 4));
   if (head.subarray(end + 4).some((byte) => byte !== 0)) throw bad("its padding is not zero");
-  const header = checkHeader(parseJson(bytes.subarray(fixedBytes, end)));
-  const needed = versionOf(header);
-  if (found !== needed) {
-    throw bad(
-      `its version is ${found}, its optimiser's directions and update rule are of ${needed}`,
-    );
-  }
-  return { header, bytes: head, crc, ...recordShape(header) };
+  const parsed = parseJson(bytes.subarray(fixedBytes, end));
+  const isOld = found !== version;
+  const said = isOld ? undefined : saidFeatures(fields(parsed, "the JSON"));
+  const { features, checked, shape } = checkHeader(isOld ? renewed(parsed) : parsed);
+  if (said) assertFeatures(said, features);
+  else assertVersion(found, features);
+  return { header: { features, ...checked }, bytes: head, crc, version: found, ...shape };
 }
 
 /** What `optimiser.describe()` says of directions that are not plain, or of an update rule. */
 function described({ optimiser }: LedgerHeader, key: "directions" | "update"): unknown {
-  return typeof optimiser === "object" && optimiser !== null && !Array.isArray(optimiser)
-    ? (optimiser as Fields)[key]
-    : undefined;
+  return isFields(optimiser) ? optimiser[key] : undefined;
 }
 
-function versionOf(header: LedgerHeader): number {
-  if (header.zeros !== undefined) return versions.zeros;
-  if (header.trainables.some(({ gain }) => gain !== undefined)) return versions.gained;
-  if (described(header, "update") !== undefined) return versions.ruled;
-  return described(header, "directions") === undefined ? versions.plain : versions.planned;
-}
+/** What follows from a header. */
+type Shape = Pick<LedgerHead, "law" | "plan" | "update" | "moves" | "recordSize">;
 
-function recordShape(
-  header: LedgerHeader,
-): Pick<LedgerHead, "plan" | "update" | "moves" | "recordSize"> {
+function shapeOf(header: LedgerHeader): Shape {
   const planned = described(header, "directions");
   const plan = planned === undefined
     ? plainDirections
@@ -204,23 +185,12 @@ function recordShape(
   }
   const moves = movesOf(plan, header.directions);
   if (moves > 1024) throw bad(`a step moves along ${moves} directions, at most 1024 may be`);
-  const { structure } = laws[header.distribution];
-  for (const key of ["mask", "blocks", "lowRank"] satisfies Structure[]) {
-    if ((structure === key) !== (plan[key] !== undefined)) {
-      throw bad(
-        `"distribution" is ${header.distribution}, ${plan[key] ? "with" : "without"} ${key}`,
-      );
-    }
+  const wrong = wrongFact(preparationsOf(plan), header.trainables);
+  if (wrong) {
+    throw bad(`"${wrong.tensor.name}" has ${wrong.missing ? "no" : "a"} ${factNames[wrong.fact]}`);
   }
-  for (const { name, share, gain } of header.trainables) {
-    if ((gain !== undefined) !== (plan.gains !== undefined)) {
-      throw bad(`"${name}" has ${gain === undefined ? "no" : "a"} gain`);
-    }
-    if ((share !== undefined) !== (plan.mask?.budget === "global")) {
-      throw bad(`"${name}" has ${share === undefined ? "no" : "a"} share of the mask`);
-    }
-  }
-  return { plan, update, moves, recordSize: 3 * moves + 4 * header.stateSize + 2 };
+  const recordSize = 3 * moves + 4 * header.stateSize + 2;
+  return { law: lawOf(header.distribution, plan), plan, update, moves, recordSize };
 }
 
 function readPart<Part>(what: string, value: unknown, parse: (value: unknown) => Part): Part {
@@ -239,47 +209,9 @@ function parseJson(bytes: Uint8Array): unknown {
   }
 }
 
-/** One field of a record of unknown shape. */
-type Fields = Readonly<Record<string, unknown>>;
-
-function fields(value: unknown, what: string): Fields {
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Fields;
-  throw bad(`${what} is not an object`);
-}
-
-function text(from: Fields, key: string): string {
-  const value = from[key];
-  if (typeof value === "string") return value;
-  throw bad(`"${key}" is ${JSON.stringify(value)}, not a string`);
-}
-
-function integer(from: Fields, key: string, minimum: number, maximum: number): number {
-  const value = from[key];
-  if (Number.isInteger(value) && value as number >= minimum && value as number <= maximum) {
-    return value as number;
-  }
-  throw bad(`"${key}" is ${JSON.stringify(value)}, not an integer from ${minimum} to ${maximum}`);
-}
-
-function choice<Choice extends string>(
-  from: Fields,
-  key: string,
-  choices: readonly Choice[],
-): Choice {
-  const value = choices.find((known) => known === from[key]);
-  if (value !== undefined) return value;
-  throw bad(`"${key}" is ${JSON.stringify(from[key])}, not one of ${choices.join(", ")}`);
-}
-
-function json(from: Fields, key: string): JsonValue {
-  const value = from[key];
-  if (value === undefined) throw bad(`"${key}" is missing`);
-  return value as JsonValue;
-}
-
 const u32 = 0xffffffff;
 
-function checkTrainable(value: unknown): LedgerTrainable {
+function checkTrainable(value: unknown): Trainable {
   const from = fields(value, "a trainable");
   return {
     name: text(from, "name"),
@@ -291,10 +223,22 @@ function checkTrainable(value: unknown): LedgerTrainable {
     columns: integer(from, "columns", 1, u32),
     ...(from.share === undefined ? {} : { share: integer(from, "share", 0, 65536) }),
     ...(from.gain === undefined ? {} : { gain: integer(from, "gain", -largestGain, largestGain) }),
+    ...(from.layer === undefined ? {} : { layer: integer(from, "layer", 0, largestLayer) }),
+    ...(from.part === undefined ? {} : { part: choice(from, "part", layerParts) }),
   };
 }
 
-function checkHeader(value: unknown): LedgerHeader {
+/** Where tensors belong is part of a ledger where something follows from it. */
+function withPlaces({ blocks }: DirectionPlan, trainable: Trainable): Trainable {
+  if (blocks && blocks.by !== "tensor") return trainable;
+  const { layer: _, part: __, ...rest } = trainable;
+  return rest;
+}
+
+/** A header, what it needs of a reader, and what follows from it. */
+function checkHeader(
+  value: unknown,
+): { readonly features: LedgerFeature[]; readonly checked: LedgerHeader; readonly shape: Shape } {
   const from = fields(value, "the JSON");
   const list = from.trainables;
   if (!Array.isArray(list)) throw bad(`"trainables" is not an array`);
@@ -304,7 +248,7 @@ function checkHeader(value: unknown): LedgerHeader {
     if (ids.has(id)) throw bad(`"${ids.get(id)}" and "${name}" have the same id ${id}`);
     ids.set(id, name);
   }
-  return {
+  const said: LedgerHeader = {
     model: text(from, "model"),
     trainables,
     optimiser: json(from, "optimiser"),
@@ -318,6 +262,14 @@ function checkHeader(value: unknown): LedgerHeader {
     data: json(from, "data"),
     created: text(from, "created"),
   };
+  const shape = shapeOf(said);
+  const checked = { ...said, trainables: trainables.map((one) => withPlaces(shape.plan, one)) };
+  const features = featuresOf({
+    ...shape,
+    planned: described(said, "directions") !== undefined,
+    placed: checked.trainables.some(({ layer, part }) => layer !== undefined || part !== undefined),
+  });
+  return { features, checked, shape };
 }
 
 const trainableKeys = [
@@ -330,6 +282,8 @@ const trainableKeys = [
   "share",
   "gain",
 ] as const;
+
+const placeKeys = ["layer", "part"] as const;
 
 /**
  * Whether a base is known by a fingerprint of older libraries, a plain SHA-256: it covers the first and last rows of each tensor, and
@@ -356,7 +310,7 @@ function shortened(model: string): string {
 export function assertLedgerFits(
   header: LedgerHeader,
   model: string,
-  trainables: readonly LedgerTrainable[],
+  trainables: readonly Trainable[],
 ): void {
   const refuse = (why: string) => new RangeError(`Cannot use ledger: ${why}`);
   if (header.model !== model) {
@@ -370,12 +324,13 @@ export function assertLedgerFits(
   if (header.noiseVersion !== NOISE_VERSION) {
     throw refuse(`its noise is of version ${header.noiseVersion}, ours of ${NOISE_VERSION}`);
   }
+  const placed = header.features?.includes("places");
   header.trainables.forEach((theirs, i) => {
     const ours = trainables.at(i);
     if (!ours || ours.name !== theirs.name) {
       throw refuse(`its trainable ${i} is "${theirs.name}", ours "${ours?.name ?? "(none)"}"`);
     }
-    for (const key of trainableKeys) {
+    for (const key of [...trainableKeys, ...(placed ? placeKeys : [])]) {
       if (ours[key] !== theirs[key]) {
         throw refuse(`"${theirs.name}" has ${key} ${theirs[key]} in it, ours has ${ours[key]}`);
       }

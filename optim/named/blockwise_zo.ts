@@ -51,7 +51,7 @@ export type BlockwiseZoOptions = NamedOptions & OptionsOf<typeof BlockwiseZoOpti
  *
  * const session = new Session({
  *   parameters: [0, 0],
- *   tensors: [{ name: "blk.0.attn_q.weight", count: 1 }, { name: "blk.1.attn_q.weight", count: 1 }],
+ *   tensors: [{ name: "a", count: 1, layer: 0 }, { name: "b", count: 1, layer: 1 }],
  *   optimiser: blockwiseZo({ blocks: { by: "layer", count: 2 }, distribution: "rademacher" }),
  * });
  * session.tell([1, 2]);

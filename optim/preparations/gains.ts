@@ -5,6 +5,7 @@
  */
 import { integerWithin, notNegative, positive } from "../check.ts";
 import { largestGain } from "../directions/noise.ts";
+import type { PreparationKind } from "./preparation.ts";
 
 /** Directions that are larger where the loss is steeper. */
 export interface Gains {
@@ -82,3 +83,16 @@ export function gainsOf(
     Math.max(-largestGain, Math.min(largestGain, Math.round(Math.log2(size / Math.sqrt(all)))))
   );
 }
+
+/** Gains. */
+export const gains: PreparationKind<Gains, CompleteGains> = {
+  name: "gains",
+  complete: completeGains,
+  prepare: (options) => ({
+    name: "gains",
+    looks: "slopes",
+    fact: "gain",
+    slopes: { queries: options.queries, epsilon: options.epsilon },
+    find: (squares, counts) => gainsOf(options, squares, counts),
+  }),
+};

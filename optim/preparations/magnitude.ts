@@ -6,7 +6,10 @@
 
 import { integerWithin } from "../check.ts";
 import { freeze, frozenOffset, thaw } from "./frozen.ts";
-import { applyOffset, type OffsetForm } from "../offset.ts";
+import { applyOffset } from "../offset.ts";
+import { type MaskedTensor, periods, type PreparationKind } from "./preparation.ts";
+
+export type { MaskedTensor } from "./preparation.ts";
 
 /** Which offsets are trained: those of base values that are small, or large. What is left out is frozen, for the whole run or for a while. */
 export interface Magnitude {
@@ -197,27 +200,12 @@ export function maskPeriods(
   from: number,
   to: number,
 ): MaskPeriod[] {
-  const keep = magnitude?.keep;
-  if (keep === undefined) return [{ from, to, draws: magnitude !== undefined }];
-  const periods: MaskPeriod[] = [];
-  for (let at = from; at < to;) {
-    const end = Math.min(to, at - at % keep + keep);
-    periods.push({ from: at, to: end, draws: at % keep === 0 });
-    at = end;
-  }
-  return periods;
-}
-
-/** A tensor that a mask is drawn over. */
-export interface MaskedTensor {
-  /** In errors. */
-  readonly name: string;
-  /** How an offset changes its base. */
-  readonly form: OffsetForm;
-  /** What each offset tunes, NaN where it only pads: a value, or the mean size of several. */
-  readonly bases: Float32Array;
-  /** The offsets, changed in place. */
-  readonly offsets: Float32Array;
+  if (magnitude?.keep !== undefined && from >= to) return [];
+  const preparations = magnitude === undefined
+    ? []
+    : [{ name: "magnitude", looks: "offsets", every: magnitude.keep, change() {} } as const];
+  return periods(preparations, from, to)
+    .map(({ due, ...period }) => ({ ...period, draws: due.length > 0 }));
 }
 
 /**
@@ -257,3 +245,15 @@ export function drawMask(magnitude: Magnitude, tensors: readonly MaskedTensor[])
     });
   });
 }
+
+/** Masks by magnitude. */
+export const magnitude: PreparationKind<Magnitude, CompleteMagnitude> = {
+  name: "magnitude",
+  complete: completeMagnitude,
+  prepare: (options) => ({
+    name: "magnitude",
+    looks: "offsets",
+    ...(options.keep === undefined ? {} : { every: options.keep }),
+    change: (tensors) => drawMask(options, tensors),
+  }),
+};

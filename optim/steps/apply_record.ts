@@ -3,11 +3,13 @@
  *
  * @module
  */
-import { type BlockPlace, inBlock } from "../directions/blocks.ts";
+import type { BlockPlace } from "../directions/blocks.ts";
 import { type DirectionPlan, isOwnDirection } from "../directions/direction_plan.ts";
-import { type Distribution, fillNoise, laws, type NoisePlace } from "../directions/noise.ts";
+import { fillNoise, type Law } from "../directions/noise.ts";
+import { structureOf } from "../directions/structures.ts";
 import { evenOut, frozenBy, markFrozen } from "../preparations/frozen.ts";
 import { keepSign, type OffsetForm, type Projection } from "../offset.ts";
+import type { NoisePlace, Trainable } from "../trainable.ts";
 import { elementOps } from "../algebra/element_ops.ts";
 import type { Seed } from "../directions/seed.ts";
 import type { UpdateRule } from "../updates/update_rule.ts";
@@ -27,7 +29,7 @@ export interface StepRecord {
 /** How offsets move: an {@linkcode Optimiser} is one, and a ledger's header holds the same facts. */
 export interface OffsetRule {
   /** The law of z. */
-  readonly distribution: Distribution;
+  readonly law: Law;
   /** How an offset changes its base. */
   readonly form: OffsetForm;
   /** What offsets may not do. */
@@ -50,9 +52,7 @@ export function rests(
 }
 
 /** The offsets of one tensor, or a stretch of them. */
-export interface OffsetTensor extends NoisePlace {
-  /** The tensor's id, see {@linkcode tensorId}. */
-  readonly id: number;
+export interface OffsetTensor extends NoisePlace, Pick<Trainable, "id"> {
   /** The offsets, changed in place. */
   readonly offsets: Float32Array;
   /** Index of `offsets[0]` in the whole tensor; 0 by default. */
@@ -109,8 +109,9 @@ export function applyRecord(rule: OffsetRule, record: StepRecord, tensor: Offset
       }`,
     );
   }
-  const blockwise = laws[rule.distribution].structure === "blocks";
-  if (blockwise && !place) {
+  const { structure } = rule.law;
+  const turns = structure && structureOf(structure).takesPart;
+  if (turns && !place) {
     throw new TypeError(
       "Cannot apply a step: tensors move in turns, and the tensor's place is not given",
     );
@@ -126,7 +127,7 @@ export function applyRecord(rule: OffsetRule, record: StepRecord, tensor: Offset
     let acts = false;
     for (let q = 0; q < seeds.length; q++) {
       const own = isOwnDirection(seeds[q]);
-      const takesPart = own || !blockwise || inBlock(seeds[q], place!);
+      const takesPart = own || !turns || turns(seeds[q], place!);
       if (takesPart && !rule.update?.restsAtZero) acts = true;
       // As on the device: an offset of -0 stays one.
       if (coefficients[q] === 0 || !takesPart) continue;
@@ -137,7 +138,7 @@ export function applyRecord(rule: OffsetRule, record: StepRecord, tensor: Offset
         }
         continue;
       }
-      fillNoise(rule.distribution, seeds[q], id, start + from, z, tensor);
+      fillNoise(rule.law, seeds[q], id, start + from, z, tensor);
       const coefficient = coefficients[q];
       // Exact product, then one rounding on storing: f64 is wide enough that rounding twice changes nothing.
       for (let i = 0; i < part.length; i++) {

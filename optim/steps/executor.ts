@@ -4,20 +4,21 @@
  *
  * @module
  */
-import { assertOptions } from "../options.ts";
-import { acceptStep, candidateCoefficients } from "../updates/accept.ts";
-import { applyRecord, type StepRecord } from "./apply_record.ts";
-import { type BlockPlace, blockPlace, inBlock } from "../directions/blocks.ts";
-import { fillNoise, type NoisePlace } from "../directions/noise.ts";
-import { frozenBy, markFrozen } from "../preparations/frozen.ts";
-import { drawMask, magnitudeShares } from "../preparations/magnitude.ts";
+import { blockPlace } from "../directions/blocks.ts";
+import { fillNoise } from "../directions/noise.ts";
+import { masterSeed, type Seed } from "../directions/seed.ts";
+import { structureOf } from "../directions/structures.ts";
+import { tensorId } from "../directions/tensor_id.ts";
 import { applyOffset } from "../offset.ts";
 import type { Optimiser } from "../optimiser.ts";
-import { hostSide, type Look, scalarStep } from "./scalar_program.ts";
-import { moveSeeds } from "../directions/direction_plan.ts";
-import { masterSeed, type Seed } from "../directions/seed.ts";
-import { tensorId } from "../directions/tensor_id.ts";
+import { frozenBy, markFrozen } from "../preparations/frozen.ts";
+import { dueBefore } from "../preparations/preparation.ts";
+import { preparationsOf } from "../preparations/preparations.ts";
 import { isHeld, updateInputs } from "../updates/update_rule.ts";
+import type { NoisePlace, Trainable } from "../trainable.ts";
+import { applyRecord, type OffsetTensor, type StepRecord } from "./apply_record.ts";
+import { type MadeStep, StepInMaking } from "./run_steps.ts";
+import type { Look } from "./scalar_program.ts";
 
 /** What a {@linkcode Session} starts from. */
 export interface SessionOptions {
@@ -37,54 +38,51 @@ export interface SessionOptions {
 }
 
 /** A tensor among the parameters. */
-export interface SessionTensor extends Pick<NoisePlace, "width" | "gain"> {
-  /** Its name. */
-  readonly name: string;
-  /** Its elements. */
-  readonly count: number;
-}
+export interface SessionTensor
+  extends
+    Pick<Trainable, "name" | "count" | "gain" | "layer" | "part">,
+    Pick<NoisePlace, "width"> {}
 
 /** A stretch of the parameters. */
-interface Stretch extends NoisePlace {
-  readonly id: number;
+interface Stretch extends Omit<OffsetTensor, "offsets" | "start" | "base" | "state"> {
   readonly from: number;
   readonly to: number;
-  readonly place?: BlockPlace;
 }
 
 function stretches(
   { optimiser, tensors, tensorId: id = 0 }: SessionOptions,
   length: number,
 ): Stretch[] {
+  const refuse = (why: string) => new TypeError(`Cannot start ${optimiser.name}: ${why}`);
+  const { blocks } = optimiser.plan;
   if (!tensors) {
-    if (!optimiser.plan.blocks) return [{ id, from: 0, to: length }];
-    throw new TypeError(
-      `Cannot start ${optimiser.name}: its tensors move in turns, none are named`,
-    );
+    if (!optimiser.law.structure || !structureOf(optimiser.law.structure).takesPart) {
+      return [{ id, from: 0, to: length }];
+    }
+    throw refuse("its tensors move in turns, none are named");
+  }
+  const by = blocks?.by ?? "tensor";
+  if (by !== "tensor" && tensors.every((one) => one[by] === undefined)) {
+    throw refuse(`its tensors move in turns by ${by}, and none of them says its ${by}`);
   }
   let at = 0;
-  const made = tensors.map(({ name, count, width = count, gain }, i) => (
-    { id: tensorId(name), from: at, to: at += count, place: blockPlace(name, i), width, gain }
-  ));
+  const made = tensors.map((tensor, i) => {
+    const { name, count, width = count, gain } = tensor;
+    const place = blockPlace(tensor, i);
+    return { id: tensorId(name), from: at, to: at += count, place, width, gain };
+  });
   if (at === length && tensors.every(({ count }) => Number.isInteger(count) && count > 0)) {
     return made;
   }
-  throw new TypeError(
-    `Cannot start ${optimiser.name}: tensors of ${tensors.map((t) => t.count).join(" + ")} ` +
-      `elements are not the ${length} parameters`,
+  throw refuse(
+    `tensors of ${
+      tensors.map((t) => t.count).join(" + ")
+    } elements are not the ${length} parameters`,
   );
 }
 
 /** A step that was made. */
-export interface HostStep extends StepRecord {
-  /** Counted from 0. */
-  readonly step: number;
-  /** One per branch, then one per candidate of the accept rule. */
-  readonly losses: readonly number[];
-  /** The estimate of each direction, before any transformation. */
-  readonly derivatives: readonly number[];
-  /** The transformation's state after the step. */
-  readonly state: readonly number[];
+export interface HostStep extends MadeStep {
   /** Whether it is only tried: nothing has moved, the accept rule's candidates are asked for next. False if absent. */
   readonly tried?: boolean;
 }
@@ -116,11 +114,11 @@ export class Session {
   readonly offsets: Float32Array;
   readonly #base: Float32Array;
   readonly #master: Seed;
-  readonly #stretches: readonly Stretch[];
+  #stretches: readonly Stretch[];
   readonly #moments: readonly Float32Array[];
   #step = 0;
-  #drawn = -1;
-  #tried: HostStep | undefined;
+  #prepared = -1;
+  #making: StepInMaking;
   #state: readonly number[];
 
   /** Starts at step 0 with all offsets 0, or frozen. Throws a TypeError when the tensors are not the parameters, or are needed. */
@@ -136,29 +134,36 @@ export class Session {
       () => new Float32Array(this.#base.length),
     );
     this.#state = optimiser.transformation.init().map(Math.fround);
-    const { mask } = optimiser.plan;
-    const parts = this.#stretches.map(({ from, to }) => this.#base.subarray(from, to));
-    if (mask?.budget === "global") {
-      const shares = magnitudeShares(mask.density, parts);
-      this.#stretches = this.#stretches.map((one, i) => ({ ...one, share: shares[i] }));
+    for (const one of preparationsOf(optimiser.plan)) {
+      // What follows from losses is the caller's to find: tensors have it.
+      if (one.looks !== "bases") continue;
+      const found = one.find(this.#stretches.map((stretch) => this.#part(this.#base, stretch)));
+      this.#stretches = this.#stretches.map((it, i) => ({ ...it, [one.fact]: found[i] }));
     }
-    this.#draw();
+    this.#making = this.#next();
+    this.#prepare();
   }
 
-  /** Draws the mask by magnitude, where the next step has a new one. */
-  #draw(): void {
-    const { form, plan: { magnitude } } = this.optimiser;
-    const step = this.#step;
-    if (!magnitude || this.#drawn === step || step % (magnitude.keep ?? Infinity) !== 0) return;
-    this.#drawn = step;
-    drawMask(
-      magnitude,
-      this.#stretches.map(({ from, to }) => ({
+  #part(values: Float32Array, { from, to }: Stretch): Float32Array {
+    return values.subarray(from, to);
+  }
+
+  #next(): StepInMaking {
+    return new StepInMaking(this.optimiser, this.#master, this.#step, this.#state);
+  }
+
+  /** Does to the offsets what is due before the next step, once. */
+  #prepare(): void {
+    if (this.#prepared === this.#step) return;
+    this.#prepared = this.#step;
+    const { form, plan } = this.optimiser;
+    for (const one of dueBefore(preparationsOf(plan), this.#step, 0)) {
+      one.change(this.#stretches.map((stretch) => ({
         ...{ name: "parameters", form },
-        bases: this.#base.subarray(from, to),
-        offsets: this.offsets.subarray(from, to),
-      })),
-    );
+        bases: this.#part(this.#base, stretch),
+        offsets: this.#part(this.offsets, stretch),
+      })));
+    }
   }
 
   /** Steps made so far; the index of the step that comes next. */
@@ -177,32 +182,29 @@ export class Session {
     return this.#base.map((base, i) => applyOffset(form, base, this.offsets[i]));
   }
 
-  /** Where the points to evaluate next lie. */
-  #looks(): readonly Look[] {
-    const { accept } = this.optimiser;
-    if (!this.#tried || !accept) return hostSide(this.optimiser, this.#master, this.#step).looks;
-    const { seeds: [seed], coefficients: [coefficient] } = this.#tried;
-    return candidateCoefficients(accept, coefficient).map((amplitude) => ({ seed, amplitude }));
-  }
-
   /**
    * The points to evaluate next, in the order of the estimator's branches, or of the accept rule's candidates once the step is
    * tried. Asking again changes nothing.
    */
   ask(): Float32Array[] {
-    const { distribution, form, plan } = this.optimiser;
-    this.#draw();
+    return this.points(this.#making.looks);
+  }
+
+  /** The points at which looks look, before the step that comes next. */
+  points(looks: readonly Look[]): Float32Array[] {
+    this.#prepare();
+    const { law, form, plan } = this.optimiser;
+    const takesPart = law.structure && structureOf(law.structure).takesPart;
     const z = new Float32Array(this.#base.length);
     const frozen = new Uint8Array(z.length);
     markFrozen(frozenBy(plan), this.offsets, frozen);
     let filled: Seed | undefined;
-    return this.#looks().map(({ seed, amplitude }) => {
+    return looks.map(({ seed, amplitude }) => {
       if (seed !== filled) {
         for (const stretch of this.#stretches) {
-          const { id, from, to, place } = stretch;
-          const part = z.subarray(from, to);
-          if (plan.blocks && !inBlock(seed, place!)) part.fill(0);
-          else fillNoise(distribution, seed, id, 0, part, stretch);
+          const part = this.#part(z, stretch);
+          if (takesPart && !takesPart(seed, stretch.place!)) part.fill(0);
+          else fillNoise(law, seed, stretch.id, 0, part, stretch);
         }
         filled = seed;
       }
@@ -223,20 +225,8 @@ export class Session {
    * Nothing has changed then.
    */
   tell(losses: readonly number[]): HostStep {
-    const { estimator, plan, accept } = this.optimiser;
-    const step = this.#step;
-    if (this.#tried && accept) {
-      const { tried: _, ...first } = this.#tried;
-      const coefficient = acceptStep(accept, first.coefficients[0], losses, step);
-      const made = { ...first, losses: [...first.losses, ...losses], coefficients: [coefficient] };
-      this.replay(made);
-      return made;
-    }
-    const { scalars } = hostSide(this.optimiser, this.#master, step);
-    const result = scalarStep(this.optimiser, losses, this.#state, scalars, step);
-    const seeds = moveSeeds(plan, estimator.directions, this.#master, step);
-    const made: HostStep = { step, seeds, losses, ...result };
-    if (accept) return this.#tried = { ...made, tried: true };
+    const made = this.#making.tell(losses);
+    if (!made) return { ...this.#making.tried!, tried: true };
     this.replay(made);
     return made;
   }
@@ -255,88 +245,18 @@ export class Session {
           `${moves} and ${transformation.stateSize}`,
       );
     }
-    this.#draw();
+    this.#prepare();
     const inputs = updateInputs(this.optimiser, this.#step);
-    for (const { id, from, to, place, width, share, gain } of this.#stretches) {
-      const tensor = {
-        id,
-        offsets: this.offsets.subarray(from, to),
-        base: this.#base.subarray(from, to),
-        state: this.#moments.map((values) => values.subarray(from, to)),
-        ...(place ? { place } : {}),
-        width,
-        share,
-        gain,
-      };
-      applyRecord(this.optimiser, { seeds, coefficients, inputs, held }, tensor);
+    for (const stretch of this.#stretches) {
+      applyRecord(this.optimiser, { seeds, coefficients, inputs, held }, {
+        ...stretch,
+        offsets: this.#part(this.offsets, stretch),
+        base: this.#part(this.#base, stretch),
+        state: this.#moments.map((values) => this.#part(values, stretch)),
+      });
     }
     this.#state = state;
-    this.#tried = undefined;
     this.#step++;
-  }
-}
-
-/** Arguments of {@linkcode minimise}. */
-export interface MinimiseOptions extends SessionOptions {
-  /** The loss at a point; the array is the callee's to keep. */
-  readonly objective: (parameters: Float32Array) => number | Promise<number>;
-  /** Steps to have been made in the end, replayed ones included. */
-  readonly steps: number;
-  /** Records of earlier steps, such as a ledger's, to replay first; none by default. */
-  readonly records?: Iterable<StepRecord & { readonly state: readonly number[] }>;
-  /** Aborts between evaluations. */
-  readonly signal?: AbortSignal;
-}
-
-/** A step of {@linkcode minimise}. */
-export interface MinimiseStep extends HostStep {
-  /** The session, as it is after the step. */
-  readonly session: Session;
-}
-
-/**
- * Minimises a function on the host, yielding every step.
- *
- * @throws NonFiniteLossError see {@linkcode Session}; the signal's reason when it aborts.
- *
- * @example Follow the point
- * ```ts
- * import { mezo, minimise } from "@qzo/qzo/optim";
- * import { assert } from "@std/assert";
- *
- * let found = new Float32Array();
- * const run = minimise({
- *   objective: ([x, y]) => (x - 3) ** 2 + (y + 1) ** 2,
- *   parameters: [0, 0],
- *   optimiser: mezo({ learningRate: 0.05 }),
- *   steps: 300,
- * });
- * for await (const { session } of run) found = session.parameters();
- * assert(Math.hypot(found[0] - 3, found[1] + 1) < 0.01);
- * ```
- */
-export async function* minimise(options: MinimiseOptions): AsyncGenerator<MinimiseStep> {
-  assertOptions("minimise", options, {
-    parameters: "any",
-    optimiser: "any",
-    seed: "any",
-    tensorId: "any",
-    tensors: "any",
-    objective: "any",
-    steps: "any",
-    records: "any",
-    signal: "any",
-  });
-  const { objective, steps, records = [], signal } = options;
-  const session = new Session(options);
-  for (const record of records) session.replay(record);
-  while (session.step < steps) {
-    const losses: number[] = [];
-    for (const point of session.ask()) {
-      signal?.throwIfAborted();
-      losses.push(await objective(point));
-    }
-    const made = session.tell(losses);
-    if (!made.tried) yield { ...made, session };
+    this.#making = this.#next();
   }
 }

@@ -46,11 +46,21 @@ const SMALLER_BLOCKS: Readonly<Record<string, string>> = {
   TQ2_0: "Q4_0",
 };
 
-/** A tensor's place in the model, by Hugging Face or GGUF names. */
+/** What a tensor is to its model. */
 export type TensorKind = "embedding" | "positions" | "head" | "vector" | "matrix";
 
+/** What the choice of a tensor's format depends on. */
+export interface FormatSubject {
+  /** Its name, for what the options say of single ones. */
+  readonly name: string;
+  /** What it is to its model. */
+  readonly kind: TensorKind;
+  /** Input features. */
+  readonly columns: number;
+}
+
 /**
- * The kind of a tensor by its name and rows: one row, or a name with "norm" or "bias", is a vector.
+ * A guess at the kind of a tensor of an unknown model, by its name and rows: one row, or a name with "norm" or "bias", is a vector.
  *
  * @example GGUF and Hugging Face names
  * ```ts
@@ -111,20 +121,19 @@ export function assertKept(keep: readonly string[] | undefined, names: readonly 
  * import { chooseFormat } from "@qzo/qzo/quant";
  * import { assertEquals } from "@std/assert";
  *
- * assertEquals(chooseFormat("blk.0.ffn_up.weight", 704, 256, "Q4_0"), "Q4_0");
- * assertEquals(chooseFormat("blk.0.ffn_norm.weight", 1, 256, "Q4_0"), "F32");
- * assertEquals(chooseFormat("token_embd.weight", 4096, 256, "Q4_0", { embedding: "Q8_0" }), "Q8_0");
- * assertEquals(chooseFormat("blk.0.ffn_down.weight", 64, 172, "Q4_0"), "F16");
+ * const matrix = { name: "blk.0.ffn_up.weight", kind: "matrix", columns: 256 } as const;
+ * assertEquals(chooseFormat(matrix, "Q4_0"), "Q4_0");
+ * assertEquals(chooseFormat({ ...matrix, kind: "vector" }, "Q4_0"), "F32");
+ * assertEquals(chooseFormat({ ...matrix, kind: "embedding" }, "Q4_0", { embedding: "Q8_0" }), "Q8_0");
+ * assertEquals(chooseFormat({ ...matrix, columns: 172 }, "Q4_0"), "F16");
  * ```
  */
 export function chooseFormat(
-  name: string,
-  rows: number,
-  columns: number,
+  tensor: FormatSubject,
   wanted: string,
   options: PlanOptions = {},
 ): string {
-  return formatChoice(name, rows, columns, wanted, options).format;
+  return formatChoice(tensor, wanted, options).format;
 }
 
 /** Why a tensor has another format than the one asked for. */
@@ -157,14 +166,12 @@ export interface FormatChoice {
  * import { formatChoice } from "@qzo/qzo/quant";
  * import { assertEquals } from "@std/assert";
  *
- * const choice = formatChoice("blk.0.ffn_down.weight", 64, 160, "Q4_K");
+ * const choice = formatChoice({ name: "w", kind: "matrix", columns: 160 }, "Q4_K");
  * assertEquals(choice, { format: "Q5_0", reason: "columns", multiple: 256 });
  * ```
  */
 export function formatChoice(
-  name: string,
-  rows: number,
-  columns: number,
+  { name, kind, columns }: FormatSubject,
   wanted: string,
   options: PlanOptions = {},
 ): FormatChoice {
@@ -174,7 +181,6 @@ export function formatChoice(
     return format === wanted ? { format } : { format, reason: "override" };
   }
   const { embedding = "F16", head = embedding, vectors = "F32" } = options;
-  const kind = tensorKind(name, rows);
   const kept = kind !== "vector" && (options.keep?.some((part) => name.includes(part)) ?? false);
   const chosen = kept
     ? options.fallback ?? "F16"

@@ -18,7 +18,7 @@ import {
   trainableOf,
   type Value,
 } from "../../kernels/mod.ts";
-import { type Distribution, frozenOffset, type Seed } from "../../optim/mod.ts";
+import { type Distribution, frozenOffset, type Law, type Seed } from "../../optim/mod.ts";
 import {
   FORMATS,
   type Layout,
@@ -256,7 +256,7 @@ export function randomBranches(count: number, amplitude: number, random: Random)
 export interface TestPerturbation {
   readonly form: OffsetForm;
   readonly span: number;
-  readonly distribution: Distribution | "none";
+  readonly distribution: Law | Distribution | "none";
 }
 
 /** Random offsets and noise of `trainable`, uploaded, and by branch as the oracle takes them. */
@@ -296,7 +296,7 @@ function uploadPerturbation(
       share,
       gain,
       noise: distribution === "none" ? undefined : {
-        distribution,
+        law: typeof distribution === "string" ? { dense: distribution } : distribution,
         branches: bench.storage("branches", branchWords(noise)),
       },
     },

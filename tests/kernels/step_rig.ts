@@ -18,7 +18,7 @@ import {
   Storage,
   trainableOf,
 } from "../../kernels/mod.ts";
-import type { StepRecord as DeviceRecord } from "../../kernels/step/step.ts";
+import type { StepRecord as DeviceRecord } from "../../kernels/step/state.ts";
 import {
   applyRecord,
   hostScalarCount,
@@ -35,6 +35,7 @@ import {
 import { groupColumns, groupsPerRow, type PackedTensor } from "../../quant/mod.ts";
 import { halfToNumber } from "../reference/effective_weights.ts";
 import { branchWords } from "./bench.ts";
+import { placeOfName } from "../../optim/ledger/old_versions.ts";
 
 /** The stored scale of each offset, `[span][stride]`; infinite where nothing may be projected: padding, dense tensors. */
 export function offsetBases(packed: PackedTensor, count: number): Float32Array {
@@ -96,6 +97,7 @@ export class StepRig implements Disposable {
     }));
     const trainables = [...this.#device.values()].map((t, i) => ({
       ...trainableOf(t, tensorId(t.name), optimiser.form, groupColumns(t.layout, t.columns)),
+      ...placeOfName(t.name),
       share: shares.at(i),
     }));
     this.offsets = new OffsetSet(trainables, maxBinding).allocate(gpu);

@@ -256,7 +256,7 @@ Deno.test("a masked direction estimates the masked gradient: its mean is density
   for (let trial = 0; trial < 20000; trial++) {
     const [low] = stepSeed(masterSeed(5), trial, 0);
     const seed = [low, (word | (trial & 0x7fff)) >>> 0] as const;
-    const z = fillNoise("sparseNormal", seed, 9, 0, new Float32Array(n));
+    const z = fillNoise({ dense: "normal", structure: "mask" }, seed, 9, 0, new Float32Array(n));
     const d = dot(g, z);
     mean.forEach((sample, i) => sample.add(d * z[i]));
   }

@@ -5,12 +5,8 @@
  *
  * @module
  */
-import {
-  type Distribution,
-  noiseAt,
-  type NoisePlace,
-  type Seed,
-} from "../../optim/directions/noise.ts";
+import { type Distribution, type Law, noiseAt, type Seed } from "../../optim/directions/noise.ts";
+import type { NoisePlace } from "../../optim/trainable.ts";
 import { CODE_TABLES } from "../../quant/layouts/code_tables.ts";
 import { FORMATS } from "../../quant/formats/formats.ts";
 import { sameLayout } from "../../quant/layouts/planes.ts";
@@ -28,13 +24,13 @@ export interface NoiseTerm {
 
 /** The noise of a branch by the library's generator, which has its own tests against published vectors. */
 export function noiseTerm(
-  distribution: Distribution,
+  law: Law | Distribution,
   seed: Seed,
   tensorId: number,
   amplitude: number,
   place?: NoisePlace,
 ): NoiseTerm {
-  return { amplitude, z: (index) => noiseAt(distribution, seed, tensorId, index, place) };
+  return { amplitude, z: (index) => noiseAt(law, seed, tensorId, index, place) };
 }
 
 /** The number that 16 bits of IEEE half precision stand for. */

@@ -176,7 +176,7 @@ async function* runJob(
   {
     const { steps, evaluateEvery } = spent;
     const config = { ...job.config, steps, evaluateEvery };
-    using run = await Run.open(config, { session, examples, resume });
+    using run = await (resume ? Run.resume : Run.begin)(config, { session, examples });
     try {
       for await (const event of run.train(signal)) {
         if (event.type === "step") {

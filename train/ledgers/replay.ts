@@ -7,13 +7,11 @@
 import { assertOptions, type OptionRules } from "../../optim/options.ts";
 import {
   type DeviceTensor,
-  freezeByMagnitude,
   hasSign,
   OffsetSet,
-  offsetWidth,
+  prepareOffsets,
   replayMoves,
   type ReplayOptions,
-  type Trainable,
   trainableOf,
 } from "../../kernels/mod.ts";
 import {
@@ -27,18 +25,20 @@ import {
   applyRecord,
   assertLedgerFits,
   blockPlace,
-  drawMask,
+  foundFacts,
   isOlderFingerprint,
   type Ledger,
   type LedgerHeader,
-  type LedgerTrainable,
   type MaskedTensor,
-  maskPeriods,
   NOISE_VERSION,
+  noisePlace,
   type OffsetRule,
   type OffsetTensor,
+  preparationsOf,
+  replaySteps,
   stepsToReplay,
   tensorId,
+  type Trainable,
 } from "../../optim/mod.ts";
 import { readScales } from "../../quant/layouts/decode.ts";
 import { offsetBases } from "../../quant/fold/magnitudes.ts";
@@ -68,16 +68,13 @@ function trainablesOf(
   header: LedgerHeader,
   tensors: ReadonlyMap<string, DeviceTensor>,
 ): Trainable[] {
-  return header.trainables.map(({ name, form, span, share, gain }) => {
+  return header.trainables.map((one) => {
+    const { name, form, span, layer, part: half } = one;
     const { tensor: owner, part } = partOf(name);
     const tensor = tensors.get(owner);
     if (!tensor) throw new RangeError(`Cannot replay: the model has no tensor "${owner}"`);
     const shape = trainableOf(tensor, tensorId(name), form, span, part);
-    return {
-      ...shape,
-      ...(share === undefined ? {} : { share }),
-      ...(gain === undefined ? {} : { gain }),
-    };
+    return { ...shape, ...foundFacts(one), layer, part: half };
   });
 }
 
@@ -100,8 +97,7 @@ export async function replayLedger(
 ): Promise<OffsetSet> {
   assertOptions("replay a ledger", options, replayRules);
   assertNotDisposed(model, "replay a ledger");
-  const { header, head, records } = ledger;
-  const { magnitude } = head.plan;
+  const { header, head: { law, plan, update }, records } = ledger;
   const count = stepsToReplay(ledger, options.steps);
   assertNoise(header);
   const base = await fingerprintLike(header.model, model);
@@ -109,15 +105,18 @@ export async function replayLedger(
   assertLedgerFits(header, base, trainablesOf(header, model.tensors));
   const offsets = new OffsetSet(header.trainables, model.gpu.maxBinding).allocate(model.gpu);
   try {
-    const rule = { ...header, update: head.update, plan: head.plan };
-    for (const { from, to, draws } of maskPeriods(magnitude, 0, count)) {
-      if (draws) await freezeByMagnitude(model.gpu, magnitude!, offsets, model.tensors);
-      const steps = Array.from({ length: to - from }, (_, i) => records.record(from + i));
-      await replayMoves(model.gpu, rule, offsets, model.tensors, steps, {
-        ...options,
-        onProgress: (done) => options.onProgress?.(from + done),
-      });
-    }
+    const rule = { law, plan, update, projection: header.projection };
+    let done = 0;
+    await replaySteps(plan, records, {
+      prepare: (preparation) => prepareOffsets(model.gpu, preparation, offsets, model.tensors),
+      async move(steps) {
+        const before = done;
+        await replayMoves(model.gpu, rule, offsets, model.tensors, steps, {
+          ...options,
+          onProgress: (more) => options.onProgress?.(done = before + more),
+        });
+      },
+    }, count);
     return offsets;
   } catch (error) {
     offsets[Symbol.dispose]();
@@ -126,11 +125,11 @@ export async function replayLedger(
 }
 
 /** How a tensor's offsets move: only scales have a sign to keep. */
-function ruleOf({ header, head: { update, plan } }: Ledger, trainable: LedgerTrainable) {
+function ruleOf({ header, head: { law, update, plan } }: Ledger, trainable: Trainable) {
   return {
     update,
     plan,
-    distribution: header.distribution,
+    law,
     form: trainable.form,
     projection: hasSign(trainable) ? header.projection : "none" as const,
   };
@@ -145,7 +144,7 @@ function tensorOf(source: ModelSource, name: string): TensorSource {
 /** What each offset of a tensor, or of a part of it, tunes. */
 async function basesOf(
   source: ModelSource,
-  { name, span }: LedgerTrainable,
+  { name, span }: Trainable,
 ): Promise<Float32Array> {
   const { tensor: owner, part } = partOf(name);
   const tensor = tensorOf(source, owner);
@@ -155,7 +154,7 @@ async function basesOf(
 /** The stored scales of a tensor in the order of its offsets, `[group][stride]`. */
 async function scalesInOffsetOrder(
   source: ModelSource,
-  { name, rows, columns, span, count }: LedgerTrainable,
+  { name, rows, columns, span, count }: Trainable,
 ): Promise<Float32Array> {
   const scales = readScales(await tensorOf(source, name).read(0, rows));
   const groups = Math.ceil(columns / span);
@@ -180,7 +179,7 @@ export async function replayOnHost(
   options: ReplayLedgerOptions = {},
 ): Promise<Map<string, Float32Array<ArrayBuffer>>> {
   assertOptions("replay a ledger", options, replayRules);
-  const { header, records, head: { plan: { magnitude } } } = ledger;
+  const { header, records, head: { plan } } = ledger;
   const count = stepsToReplay(ledger, options.steps);
   assertNoise(header);
   const id = isOlderFingerprint(header.model)
@@ -191,8 +190,8 @@ export async function replayOnHost(
   assertLedgerFits(header, id, trainablesOf(header, tensors));
   const out = new Map<string, Float32Array<ArrayBuffer>>();
   const replayed: Replayed[] = [];
+  const changes = preparationsOf(plan).some(({ looks }) => looks === "offsets");
   for (const [index, trainable] of header.trainables.entries()) {
-    const { name, form } = trainable;
     const rule = ruleOf(ledger, trainable);
     const offsets = new Float32Array(trainable.count);
     const state = Array.from(
@@ -203,29 +202,31 @@ export async function replayOnHost(
       ? await scalesInOffsetOrder(source, trainable)
       : undefined;
     const tensor = {
-      ...{ id: trainable.id, place: blockPlace(name, index), width: offsetWidth(trainable) },
-      ...{ share: trainable.share, gain: trainable.gain, offsets, state },
+      ...noisePlace(trainable),
+      ...{ place: blockPlace(trainable, index), offsets, state },
       ...(base ? { base } : {}),
     };
-    const bases = magnitude ? await basesOf(source, trainable) : offsets;
-    replayed.push({ rule, tensor, masked: { name, form, bases, offsets } });
-    out.set(name, offsets);
+    const bases = changes ? await basesOf(source, trainable) : offsets;
+    replayed.push({ rule, tensor, masked: { ...trainable, bases, offsets } });
+    out.set(trainable.name, offsets);
   }
   let served = performance.now();
-  for (const { from, to, draws } of maskPeriods(magnitude, 0, count)) {
-    if (draws) drawMask(magnitude!, replayed.map(({ masked }) => masked));
-    for (const { rule, tensor } of replayed) {
-      for (let step = from; step < to; step++) {
-        // Signals are served between steps: a long ledger takes minutes.
-        if (performance.now() - served > SERVE_MILLISECONDS) {
-          await new Promise((resolve) => setTimeout(resolve, 0));
-          served = performance.now();
+  await replaySteps(plan, records, {
+    prepare: (preparation) => preparation.change(replayed.map(({ masked }) => masked)),
+    async move(steps) {
+      for (const { rule, tensor } of replayed) {
+        for (const step of steps) {
+          // Signals are served between steps: a long ledger takes minutes.
+          if (performance.now() - served > SERVE_MILLISECONDS) {
+            await new Promise((resolve) => setTimeout(resolve, 0));
+            served = performance.now();
+          }
+          options.signal?.throwIfAborted();
+          applyRecord(rule, step, tensor);
         }
-        options.signal?.throwIfAborted();
-        applyRecord(rule, records.record(step), tensor);
       }
-    }
-  }
+    },
+  }, count);
   return out;
 }
 

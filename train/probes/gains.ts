@@ -6,12 +6,13 @@
 
 import { OffsetSet, type Trainable } from "../../kernels/mod.ts";
 import {
-  gainsOf,
-  laws,
+  findFacts,
   oneSided,
   type Optimiser,
   optimiser,
+  preparationsOf,
   scaleBySchedule,
+  type SlopeLooks,
 } from "../../optim/mod.ts";
 import { assertBatchFits, type PackedBatch } from "../../models/batch.ts";
 import type { Model } from "../../models/inference/model.ts";
@@ -64,14 +65,32 @@ export interface MeasureGainsOptions {
  */
 export async function measureGains(
   model: Model,
-  { plan: { gains }, distribution, form }: Optimiser,
+  optimiser: Optimiser,
+  trainables: readonly Trainable[],
+  batch: PackedBatch,
+  options: MeasureGainsOptions = {},
+): Promise<Trainable[]> {
+  const gains = preparationsOf(optimiser.plan).filter(({ looks }) => looks === "slopes");
+  return await findFacts(gains, trainables, {
+    bases: () => Promise.reject(new TypeError("Cannot measure gains by bases")),
+    slopes: (looks, all) => slopesOf(model, optimiser, looks, all, batch, options),
+  });
+}
+
+/**
+ * The mean square of derivatives along directions in each trainable alone, one-sided, on one batch; nothing is changed.
+ *
+ * @throws {RangeError} When the batch does not fit the model, or a loss is not finite
+ */
+export async function slopesOf(
+  model: Model,
+  { distribution, form }: Pick<Optimiser, "distribution" | "form">,
+  { queries, epsilon }: SlopeLooks,
   trainables: readonly Trainable[],
   batch: PackedBatch,
   { seed = 0, signal, onProgress }: MeasureGainsOptions = {},
-): Promise<Trainable[]> {
-  if (!gains) return [...trainables];
+): Promise<number[]> {
   assertBatchFits(batch, model);
-  const { queries, epsilon } = gains;
   const perPass = Math.floor(DIRECTIONS / queries);
   const squares: number[] = [];
   for (let first = 0; first < trainables.length; first += perPass) {
@@ -81,7 +100,7 @@ export async function measureGains(
       name: "gains",
       estimator: oneSided({ epsilon, queries: queries * some.length }),
       transformations: [scaleBySchedule(0)],
-      distribution: laws[distribution].dense,
+      distribution,
       blocks: { by: "tensor", count: some.length, order: "all" },
       form,
     });
@@ -90,6 +109,5 @@ export async function measureGains(
     squares.push(...await squaredSlopes(model, probe, offsets, [batch], { what, seed, signal }));
     onProgress?.(squares.length, trainables.length);
   }
-  const found = gainsOf(gains, squares, trainables.map(({ count }) => count));
-  return trainables.map((one, i) => ({ ...one, gain: found[i] }));
+  return squares;
 }

@@ -4,12 +4,12 @@
  * @module
  */
 import { assertOptions, count, countOrNone } from "../../optim/options.ts";
-import { maskShares, OffsetSet } from "../../kernels/mod.ts";
+import { basesOf, OffsetSet } from "../../kernels/mod.ts";
 import { type Example, type Objective, packBatch } from "../../models/batch.ts";
-import { measureGains } from "./gains.ts";
+import { slopesOf } from "./gains.ts";
 import { assertNotDisposed, type Model } from "../../models/inference/model.ts";
 import { planOffsets, type Selection } from "../selection.ts";
-import type { Optimiser } from "../../optim/mod.ts";
+import { findFacts, type Optimiser, preparationsOf } from "../../optim/mod.ts";
 import { trainingOrder } from "../finetune.ts";
 
 /** What to train, and what to look at for it. */
@@ -70,19 +70,17 @@ export async function offsetsFor(
   assertNotDisposed(model, "make offsets");
   const { gpu } = model;
   const { selection, train, objective, seed, signal, onGains } = options;
-  const { mask, gains } = optimiser.plan;
   const planned = planOffsets(model, optimiser, gpu.maxBinding, selection);
-  let { trainables } = planned;
-  if (mask?.budget === "global") {
-    trainables = await maskShares(gpu, mask, trainables, model.tensors);
-  }
-  if (gains) {
-    if (!train?.length) throw new RangeError("Cannot find gains: there are no examples");
-    if (!objective) throw new TypeError("Cannot find gains: the examples' objective is missing");
-    const first = trainingOrder(train, options).batch(0).map((i) => train[i]);
-    const batch = packBatch(first, objective, model.maxPositions);
-    const how = { seed, signal, onProgress: onGains };
-    trainables = await measureGains(model, optimiser, trainables, batch, how);
-  }
-  return new OffsetSet(trainables, gpu.maxBinding).allocate(gpu);
+  const found = await findFacts(preparationsOf(optimiser.plan), planned.trainables, {
+    bases: (one) => basesOf(gpu, model.tensors, one),
+    slopes(looks, trainables) {
+      if (!train?.length) throw new RangeError("Cannot find gains: there are no examples");
+      if (!objective) throw new TypeError("Cannot find gains: the examples' objective is missing");
+      const first = trainingOrder(train, options).batch(0).map((i) => train[i]);
+      const batch = packBatch(first, objective, model.maxPositions);
+      const how = { seed, signal, onProgress: onGains };
+      return slopesOf(model, optimiser, looks, trainables, batch, how);
+    },
+  });
+  return new OffsetSet(found, gpu.maxBinding).allocate(gpu);
 }

@@ -3,26 +3,26 @@
  *
  * @module
  */
-import { join } from "@std/path";
 import { OffsetSet } from "../../kernels/mod.ts";
 import { fingerprintLike } from "../../models/checkpoints/fingerprint.ts";
-import { planOffsets } from "../selection.ts";
+import { planOffsets, type Selection } from "../selection.ts";
 import { attempting } from "../../models/checkpoints/disk/attempt.ts";
 import { writeFileWhole } from "../../models/checkpoints/disk/files.ts";
 import {
   assertLedgerFits,
+  foundFacts,
   type JsonValue,
   type Ledger,
   type LedgerHeader,
   type Optimiser,
 } from "../../optim/mod.ts";
+import { BegunFiles, eventFilesOf, remove } from "./begun_files.ts";
 import { chooseLayers } from "./choose_layers.ts";
 import { optimiserOfConfig } from "../config/optimiser.ts";
 import { withAbsolutePaths } from "../config/paths.ts";
 import type { TrainConfig } from "../config/schema.ts";
 import { configToYaml } from "../config/write_yaml.ts";
 import { EventFile } from "./event_file.ts";
-import { isEventFile } from "./event_file_name.ts";
 import { finetune, type TrainingEvent } from "../finetune.ts";
 import { LedgerFile } from "../ledgers/ledger_file.ts";
 import { ledgerHeader } from "../ledgers/ledger_header.ts";
@@ -44,18 +44,56 @@ export interface RunOptions {
   readonly session: RunSession;
   /** What it learns from and is judged by. */
   readonly examples: TaskExamples;
-  /** Go on with the run in `config.output`. Default false: begin one, refusing a folder that holds one. */
-  readonly resume?: boolean;
-  /** A new run may write over files of its names, and among others. Default false; what it is read from, and a run, are never written over. */
-  readonly force?: boolean;
   /** Told after each batch of the search for a layer, where the configuration has a word for it. */
   readonly onChoice?: (done: number, total: number) => void;
   /** Told as an evaluation begins and after each of its waits: steps made before it, examples done, examples in all. */
   readonly onEvaluation?: ((step: number, done: number, total: number) => void) | undefined;
+}
+
+/** What a new run works with. */
+export interface BeginRunOptions extends RunOptions {
+  /** It may write over files of its names, and among others. Default false; what it is read from, and a run, are never written over. */
+  readonly force?: boolean;
   /** Stops while tensors are looked at, before there is a ledger; `train` has its own. */
   readonly signal?: AbortSignal | undefined;
   /** Told how many of how many tensors have been looked at, where the optimiser wants to know which are steep. */
   readonly onGains?: ((done: number, total: number) => void) | undefined;
+}
+
+/** A run before its files are looked at. */
+interface PlannedRun {
+  readonly config: TrainConfig;
+  readonly folder: RunFolder;
+  readonly optimiser: Optimiser;
+  readonly selection: Selection;
+  readonly headerOf: (offsets: OffsetSet, leftOver?: LeftOver) => LedgerHeader;
+}
+
+/** What a configuration says of a run, its words for a layer and for a number of steps found. */
+async function planRun(configured: TrainConfig, options: RunOptions): Promise<PlannedRun> {
+  const { session: { model }, examples, onChoice } = options;
+  const config = await chooseLayers(withSteps(configured, examples), model, examples, onChoice);
+  const optimiser = optimiserOfConfig(config);
+  assertTrainable(config, options.session);
+  return {
+    config,
+    folder: runFolder(config.output),
+    optimiser,
+    selection: selectionOfConfig(config),
+    headerOf: (offsets, leftOver) => {
+      const data = dataOfRun(config, examples, leftOver);
+      return ledgerHeader({ model, optimiser, offsets, seed: config.seed, data });
+    },
+  };
+}
+
+/** Makes a run's folder, if need be, and locks it. */
+async function takeFolder({ path }: RunFolder, stack: DisposableStack): Promise<void> {
+  await attempting(
+    { what: "make the run's folder", path },
+    () => Deno.mkdir(path, { recursive: true }),
+  );
+  stack.use(await RunLock.take(path));
 }
 
 /** A run that is open; dispose closes its files and frees its offsets. */
@@ -117,81 +155,78 @@ export class Run implements Disposable {
   }
 
   /**
-   * Begins the configured run, or goes on with it: offsets are replayed from the ledger, the optimiser's state is that of
-   * its last record, and a torn tail is cut off.
+   * Begins the configured run in a folder of its own.
    *
-   * @throws {Deno.errors.AlreadyExists} When a new run's folder holds a ledger
-   * @throws {Deno.errors.NotFound} When there is no run to go on with
-   * @throws {RangeError} When no file could hold what is trained and the ledger is not enough, a new run's folder holds foreign files, a link
-   * leads out of it, or the ledger was made with another model, optimiser, seed or other data, held out ones too
+   * @throws {Deno.errors.AlreadyExists} When the folder holds a ledger
+   * @throws {RangeError} When no file could hold what is trained and the ledger is not enough, the folder holds foreign files, or a link leads
+   * out of it
    */
-  static async open(configured: TrainConfig, options: RunOptions): Promise<Run> {
-    const { session: { gpu, model }, resume = false } = options;
-    const counted = withSteps(configured, options.examples);
-    const config = await chooseLayers(counted, model, options.examples, options.onChoice);
-    const folder = runFolder(config.output);
-    const optimiser = optimiserOfConfig(config);
-    assertTrainable(config, options.session);
+  static async begin(configured: TrainConfig, options: BeginRunOptions): Promise<Run> {
     using stack = new DisposableStack();
-    const selection = selectionOfConfig(config);
-    const headerOf = (of: OffsetSet, leftOver?: LeftOver) =>
-      ledgerHeader({
-        model,
-        optimiser,
-        offsets: of,
-        seed: config.seed,
-        data: dataOfRun(config, options.examples, leftOver),
-      });
-    const { force } = options;
-    await checkRunOutput(folder.path, { inputs: await inputsOf(config), force, resume });
-    const begun = resume ? undefined : stack.use(new BegunFiles(folder));
-    await attempting(
-      { what: "make the run's folder", path: folder.path },
-      () => Deno.mkdir(folder.path, { recursive: true }),
-    );
-    stack.use(await RunLock.take(folder.path));
-    let offsets: OffsetSet;
-    let ledger: LedgerFile;
-    let state: readonly number[] | undefined;
-    let notes: readonly string[] = [];
-    let storables: readonly Storable[] = [];
-    if (resume) {
-      // What was found of each tensor is not looked for again: an adapter's last bits could make it another.
-      const check = async (theirs: Ledger) => {
-        const known = new Map(theirs.header.trainables.map((one) => [one.name, one]));
-        const { trainables } = planOffsets(model, optimiser, gpu.maxBinding, selection);
-        const found = trainables.map((one) => {
-          const { share, gain } = known.get(one.name) ?? {};
-          return { ...one, share, gain };
-        });
-        const planned = new OffsetSet(found, gpu.maxBinding);
-        const base = await fingerprintLike(theirs.header.model, model);
-        const now = headerOf(planned, leftOverOf(theirs.header));
-        assertResumable(theirs, { ...now, model: base }, folder.ledger, config);
-      };
-      const opened = await LedgerFile.resume(folder.ledger, { check });
-      ledger = stack.use(opened.file);
-      notes = opened.ledger.notes;
-      offsets = stack.use(await replayLedger(model, opened.ledger));
-      const { records } = opened.ledger;
-      state = records.length > 0 ? records.state(records.length - 1) : undefined;
-    } else {
-      const { train: { examples: train }, objective } = options.examples;
-      const { batchSize, seed } = config;
-      const { signal, onGains } = options;
-      offsets = stack.use(
-        await offsetsFor(model, optimiser, {
-          ...{ selection, train, objective, batchSize, seed, signal, onGains },
-        }),
-      );
-      const { ledgerOnly = false } = config.trainables;
-      storables = await storable(options.session.source, offsets.trainables);
-      notes = [...assertStorable(storables, ledgerOnly), ...pairNotes(offsets.trainables)];
-      ledger = stack.use(await LedgerFile.create(folder.ledger, headerOf(offsets)));
-      begun?.made();
-      // Of a run that is written over.
-      eventFilesOf(folder.path).forEach(remove);
-    }
+    const planned = await planRun(configured, options);
+    const { config, folder, optimiser, selection } = planned;
+    const { session: { model, source }, examples, force, signal, onGains } = options;
+    await checkRunOutput(folder.path, { inputs: await inputsOf(config), force, resume: false });
+    const begun = stack.use(new BegunFiles(folder));
+    await takeFolder(folder, stack);
+    const { train: { examples: train }, objective } = examples;
+    const { batchSize, seed, trainables: { ledgerOnly = false } } = config;
+    const how = { selection, train, objective, batchSize, seed, signal, onGains };
+    const offsets = stack.use(await offsetsFor(model, optimiser, how));
+    const storables = await storable(source, offsets.trainables);
+    const notes = [...assertStorable(storables, ledgerOnly), ...pairNotes(offsets.trainables)];
+    const ledger = stack.use(await LedgerFile.create(folder.ledger, planned.headerOf(offsets)));
+    begun.made();
+    // Of a run that is written over.
+    eventFilesOf(folder.path).forEach(remove);
+    return await Run.#open(planned, options, { offsets, ledger, notes, storables, begun, stack });
+  }
+
+  /**
+   * Goes on with the configured run: offsets are replayed from the ledger, the optimiser's state is that of its last record, and a torn tail
+   * is cut off.
+   *
+   * @throws {Deno.errors.NotFound} When there is no run to go on with
+   * @throws {RangeError} When the ledger was made with another model, optimiser, seed or other data, held out ones too
+   */
+  static async resume(configured: TrainConfig, options: RunOptions): Promise<Run> {
+    using stack = new DisposableStack();
+    const planned = await planRun(configured, options);
+    const { config, folder, optimiser, selection, headerOf } = planned;
+    const { session: { gpu, model } } = options;
+    await checkRunOutput(folder.path, { inputs: await inputsOf(config), resume: true });
+    await takeFolder(folder, stack);
+    // What was found of each tensor is not looked for again: an adapter's last bits could make it another.
+    const check = async (theirs: Ledger) => {
+      const known = new Map(theirs.header.trainables.map((one) => [one.name, one]));
+      const { trainables } = planOffsets(model, optimiser, gpu.maxBinding, selection);
+      const found = trainables.map((one) => ({ ...one, ...foundFacts(known.get(one.name)) }));
+      const base = await fingerprintLike(theirs.header.model, model);
+      const now = headerOf(new OffsetSet(found, gpu.maxBinding), leftOverOf(theirs.header));
+      assertResumable(theirs, { ...now, model: base }, folder.ledger, config);
+    };
+    const opened = await LedgerFile.resume(folder.ledger, { check });
+    const ledger = stack.use(opened.file);
+    const { notes, records } = opened.ledger;
+    const offsets = stack.use(await replayLedger(model, opened.ledger));
+    const state = records.length > 0 ? records.state(records.length - 1) : undefined;
+    return await Run.#open(planned, options, { offsets, ledger, notes, state, stack });
+  }
+
+  /** With the ledger there, and the offsets where it ends: the files beside it. */
+  static async #open(
+    { config, folder, optimiser }: PlannedRun,
+    options: RunOptions,
+    { offsets, ledger, notes, storables = [], state, begun, stack }: {
+      readonly offsets: OffsetSet;
+      readonly ledger: LedgerFile;
+      readonly notes: readonly string[];
+      readonly storables?: readonly Storable[];
+      readonly state?: readonly number[] | undefined;
+      readonly begun?: BegunFiles;
+      readonly stack: DisposableStack;
+    },
+  ): Promise<Run> {
     await writeFileWhole(folder.config, [
       new TextEncoder().encode(configToYaml(withAbsolutePaths(config), optimiser)),
     ]);
@@ -200,18 +235,9 @@ export class Run implements Disposable {
       ? undefined
       : stack.use(await EventFile.create(folder.path, ledger.length, metrics.events));
     begun?.keep(true);
-    return new Run(config, options, {
-      optimiser,
-      offsets,
-      ledger,
-      metrics,
-      events,
-      state,
-      notes,
-      storables,
-      begun,
-      owned: stack.move(),
-    });
+    const owned = stack.move();
+    const parts = { optimiser, offsets, ledger, metrics, events, state, notes, storables, begun };
+    return new Run(config, options, { ...parts, owned });
   }
 
   /**
@@ -279,62 +305,6 @@ export class Run implements Disposable {
   /** Closes files, frees offsets. A run that was begun and failed before its first step leaves nothing. */
   [Symbol.dispose](): void {
     this.#owned.dispose();
-  }
-}
-
-/** The files that a new run begins with: taken back when it fails before its first step, so that the next try finds the folder free. */
-class BegunFiles implements Disposable {
-  readonly #folder: RunFolder;
-  readonly #hadFolder: boolean;
-  #taken = false;
-  #kept = false;
-
-  constructor(folder: RunFolder) {
-    this.#folder = folder;
-    this.#hadFolder = existsSync(folder.path);
-  }
-
-  /** The ledger is this run's own. */
-  made(): void {
-    this.#taken = true;
-  }
-
-  /** Whether they are to stay. */
-  keep(kept: boolean): void {
-    this.#kept = kept;
-  }
-
-  [Symbol.dispose](): void {
-    if (this.#kept) return;
-    const { ledger, config, metrics, curve, path } = this.#folder;
-    for (const file of this.#taken ? [ledger, config, metrics, curve] : []) remove(file);
-    for (const file of this.#taken ? eventFilesOf(path) : []) remove(file);
-    if (!this.#hadFolder) remove(path);
-  }
-}
-
-function eventFilesOf(folder: string): string[] {
-  try {
-    return [...Deno.readDirSync(folder)].map(({ name }) => name).filter(isEventFile)
-      .map((name) => join(folder, name));
-  } catch {
-    return [];
-  }
-}
-
-/** Removes a file, or a folder that is empty. */
-function remove(path: string): void {
-  try {
-    Deno.removeSync(path);
-  } catch { /* There is none, or it is not empty. */ }
-}
-
-function existsSync(path: string): boolean {
-  try {
-    Deno.lstatSync(path);
-    return true;
-  } catch {
-    return false;
   }
 }
 

@@ -7,7 +7,7 @@
 
 import { keptOfRows, shareOf } from "../../models/checkpoints/derived/kept_share.ts";
 import type { ModelSource } from "../../models/checkpoints/checkpoint.ts";
-import type { LedgerTrainable } from "../../optim/ledger/ledger_header.ts";
+import type { Trainable } from "../../optim/trainable.ts";
 import { fillNoise } from "../../optim/directions/noise.ts";
 import { decode, readScales, readSeconds } from "../../quant/layouts/decode.ts";
 import { float16ToNumber } from "../../quant/layouts/float16.ts";
@@ -40,10 +40,10 @@ const ROWS = 8;
  */
 export async function storable(
   source: ModelSource,
-  trainables: readonly LedgerTrainable[],
+  trainables: readonly Trainable[],
 ): Promise<Storable[]> {
   const names = new Set(trainables.map(({ name }) => name));
-  const kinds = new Map<string, LedgerTrainable>();
+  const kinds = new Map<string, Trainable>();
   for (const one of trainables) {
     const { tensor, part } = partOf(one.name);
     const format = source.tensors.get(tensor)?.format.name;
@@ -122,7 +122,7 @@ export function assertStorable(kinds: readonly Storable[], ledgerOnly: boolean):
  * What a user should know of what is trained together: relative offsets of scales and of minima in one tensor pull apart what nearly cancels,
  * and such trainings have diverged.
  */
-export function pairNotes(trainables: readonly LedgerTrainable[]): string[] {
+export function pairNotes(trainables: readonly Trainable[]): string[] {
   const relative = new Set(
     trainables.filter(({ form }) => form === "relative").map(({ name }) => name),
   );

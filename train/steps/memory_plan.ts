@@ -22,6 +22,7 @@ import { recordEvaluation } from "../../models/inference/evaluator.ts";
 import { planModel } from "../../models/inference/model.ts";
 import { type Selection, selectTrainables } from "../selection.ts";
 import type { ModelSource, TensorSource } from "../../models/checkpoints/checkpoint.ts";
+import { formatSubject } from "../../models/checkpoints/tensor_kind.ts";
 import { recordStep } from "./record_step.ts";
 import { stagingFor } from "./trainer.ts";
 
@@ -124,12 +125,14 @@ export function modelOfShape(
   options: PlanOptions = {},
 ): Pick<ModelSource, "config" | "tensors"> {
   const tensors = new Map<string, TensorSource>();
-  for (const { name, rows, columns } of weightsOf(config)) {
+  for (const weight of weightsOf(config)) {
+    const { name, rows, columns, role } = weight;
     tensors.set(name, {
       name,
+      role,
       rows,
       columns,
-      format: formatByName(chooseFormat(name, rows, columns, format, options)),
+      format: formatByName(chooseFormat(formatSubject(weight), format, options)),
       read: () => Promise.reject(new TypeError(`Cannot read "${name}": the model is only a shape`)),
     });
   }

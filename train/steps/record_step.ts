@@ -178,7 +178,7 @@ function recordPasses(
         {
           offsets,
           noise: {
-            distribution: optimiser.distribution,
+            law: optimiser.law,
             frozen: frozenBy(optimiser.plan),
             branches: blocks
               ? (name: string) => tableAt(tableOf(blocks, offsets.place(name)![blocks.by]))

@@ -1,5 +1,27 @@
 // How decode.wgsl reads codes of vectors in additive codebooks.
 
+#part bindings
+@group(0) @binding(4) var<storage, read> scales: array<u32>;
+#if PLANE == codebook
+// By branch.
+#if SMALL_PLANE && CODE_WORDS != 0
+@group(0) @binding(5) var<uniform> codebook: array<vec4<f32>, {PLANE_QUADS}>;
+#else
+@group(0) @binding(5) var<storage, read> codebook: array<vec4<f32>>;
+#endif
+#elif CODE_WORDS == 0
+@group(0) @binding(5) var<storage, read> codebook: array<vec2<u32>>;
+#elif SMALL_BOOKS
+@group(0) @binding(5) var<uniform> codebook: array<vec4<u32>, {BOOKS*ENTRIES*VECTOR_OCTETS}>;
+#else
+@group(0) @binding(5) var<storage, read> codebook: array<vec4<u32>>;
+#endif
+#endpart
+
+#part offset_row
+  return row;
+#endpart
+
 #part functions
 
 fn half_at(index: u32) -> f32 {

@@ -6,6 +6,15 @@
 
 const text: string = `// How decode.wgsl reads codes whose every column has its own scale and zero point.
 
+#part bindings
+// Scale and zero point by class and column.
+@group(0) @binding(5) var<storage, read> codebook: array<vec4<u32>>;
+#endpart
+
+#part offset_row
+  return row % p.groups;
+#endpart
+
 #part functions
 #include "code_table.wgsl"
 

@@ -1,5 +1,12 @@
 // How decode.wgsl reads dense tensors.
 
+#part bindings
+#endpart
+
+#part offset_row
+  return row;
+#endpart
+
 #part functions
 
 #endpart

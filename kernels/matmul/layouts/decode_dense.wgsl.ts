@@ -6,6 +6,13 @@
 
 const text: string = `// How decode.wgsl reads dense tensors.
 
+#part bindings
+#endpart
+
+#part offset_row
+  return row;
+#endpart
+
 #part functions
 
 #endpart

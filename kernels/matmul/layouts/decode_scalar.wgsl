@@ -1,5 +1,22 @@
 // How decode.wgsl reads codes with a scale per group, beside a zero point or minimum.
 
+// What is bound besides the codes, and the row of the offsets that belong to a row of the tensor.
+#part bindings
+#if SCALE_VECTOR
+@group(0) @binding(4) var<storage, read> scales: array<vec4<u32>>;
+#else
+@group(0) @binding(4) var<storage, read> scales: array<u32>;
+#endif
+#if PLANE == minima
+// By branch, [B][groups][row_quads].
+@group(0) @binding(5) var<storage, read> minima: array<vec4<f32>>;
+#endif
+#endpart
+
+#part offset_row
+  return row;
+#endpart
+
 #part functions
 #include "code_table.wgsl"
 

@@ -1,5 +1,21 @@
 // How decode.wgsl reads super-blocks, of levels or of points of a grid.
 
+#part bindings
+#if SCALE_VECTOR
+@group(0) @binding(4) var<storage, read> scales: array<vec4<u32>>;
+#else
+@group(0) @binding(4) var<storage, read> scales: array<u32>;
+#endif
+#if GRID != none
+// The points of the grid.
+@group(0) @binding(5) var<storage, read> codebook: array<u32>;
+#endif
+#endpart
+
+#part offset_row
+  return row;
+#endpart
+
 #part functions
 #include "code_table.wgsl"
 #include "super_scales.wgsl"

@@ -5,10 +5,11 @@
  */
 import { decode } from "../../../quant/layouts/decode.ts";
 import { formatByName } from "../../../quant/formats/formats.ts";
-import { formatChoice, tensorKind } from "../../../quant/formats/choose_format.ts";
+import { formatChoice } from "../../../quant/formats/choose_format.ts";
 import { quantize } from "../../../quant/quantisers/round_to_nearest.ts";
 import type { WantedFormats } from "./quantization_plan.ts";
 import type { ModelSource, TensorSource } from "../checkpoint.ts";
+import { formatSubject } from "../tensor_kind.ts";
 
 /**
  * The same model with what is quantised decoded to F32 as it is read, its columns in their own order: what quantising to
@@ -29,11 +30,12 @@ import type { ModelSource, TensorSource } from "../checkpoint.ts";
 export function decodedSource(source: ModelSource, options: WantedFormats): ModelSource {
   const tensors = new Map<string, TensorSource>();
   for (const [name, tensor] of source.tensors) {
-    const { rows, columns, format } = tensor;
-    const kind = tensorKind(name, rows);
+    const { format } = tensor;
+    const subject = formatSubject(tensor);
+    const { kind } = subject;
     const asked = kind === "matrix" || kind === "vector" || options.embedding !== undefined ||
       kind === "head" && options.head !== undefined;
-    const chosen = formatChoice(name, rows, columns, options.format, options).format;
+    const chosen = formatChoice(subject, options.format, options).format;
     const stays = format.layout.kind === "dense" || format.name === chosen || !asked;
     tensors.set(name, stays ? tensor : decoded(tensor));
   }

@@ -8,9 +8,9 @@ import {
   formatChoice,
   type FormatReason,
   type PlanOptions,
-  tensorKind,
 } from "../../../quant/formats/choose_format.ts";
 import type { ModelSource, TensorSource } from "../checkpoint.ts";
+import { formatSubject, kindOf } from "../tensor_kind.ts";
 
 /** What is asked for. */
 export interface WantedFormats extends PlanOptions {
@@ -34,11 +34,12 @@ export interface TensorQuantization {
  * @throws {RangeError} For a format name that is not in the table
  */
 export function quantizationOf(
-  { name, rows, columns, format }: TensorSource,
+  tensor: TensorSource,
   options: WantedFormats,
 ): TensorQuantization {
+  const { format } = tensor;
   if (format.layout.kind !== "dense") return { format: format.name, reason: "quantised" };
-  return formatChoice(name, rows, columns, options.format, options);
+  return formatChoice(formatSubject(tensor), options.format, options);
 }
 
 /** Why a tensor is not what was asked for, in a few words for a table; "" where it is. */
@@ -64,9 +65,7 @@ export function quantizationReason(
  * already. Embedding and head, which `--embedding` is for, learned positions and vectors are not spoken of.
  */
 export function quantizationNotes(source: ModelSource, options: WantedFormats): string[] {
-  const matrices = [...source.tensors.values()].filter(({ name, rows }) =>
-    tensorKind(name, rows) === "matrix"
-  );
+  const matrices = [...source.tensors.values()].filter((tensor) => kindOf(tensor) === "matrix");
   const whys = matrices.map((tensor) => ({ tensor, ...quantizationOf(tensor, options) }));
   const groups = Map.groupBy(
     whys.filter(({ reason }) => reason !== undefined && reason !== "override"),

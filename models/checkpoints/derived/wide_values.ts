@@ -12,6 +12,7 @@ import { formatByName } from "../../../quant/formats/formats.ts";
 import { chooseFormat } from "../../../quant/formats/choose_format.ts";
 import { quantizationNotes } from "./quantization_plan.ts";
 import { type ModelSource, rowsPerPiece, type TensorSource } from "../checkpoint.ts";
+import { formatSubject } from "../tensor_kind.ts";
 import { quantizedSource, type QuantizedSourceOptions, quantizedSourceRules } from "./quantised.ts";
 
 /** How to quantise a model, and what of it should be known. */
@@ -36,9 +37,9 @@ export async function exactPlan<Options extends QuantizedSourceOptions>(
   const overrides = new Map(options.overrides);
   const notes: string[] = [];
   for (const tensor of source.tensors.values()) {
-    const { name, rows, columns, format } = tensor;
+    const { name, format } = tensor;
     if (format.layout.kind !== "dense" || format.layout.type === "f16") continue;
-    const chosen = formatByName(chooseFormat(name, rows, columns, options.format, options));
+    const chosen = formatByName(chooseFormat(formatSubject(tensor), options.format, options));
     if (chosen.layout.kind !== "dense" || chosen.layout.type !== "f16") continue;
     const wide = await firstBeyondF16(tensor, signal);
     if (wide === undefined) continue;

@@ -57,7 +57,7 @@ export async function ggufModelSource(
     (sentence) => notes.push(sentence),
   );
   const tensors = new Map<string, TensorSource>();
-  for (const { name, rows, columns } of weightsOf(config)) {
+  for (const { name, rows, columns, role } of weightsOf(config)) {
     const tensor = stored.get(name);
     if (!tensor) throw new RangeError(`Cannot load "${source.name}": it has no tensor "${name}"`);
     const [inFile, rowsInFile = 1, ...more] = tensor.dimensions;
@@ -73,6 +73,7 @@ export async function ggufModelSource(
     const rowBytes = format.rowBytes(columns);
     tensors.set(name, {
       name,
+      role,
       rows,
       columns,
       format,

@@ -95,7 +95,7 @@ export async function huggingFaceModelSource(folder: string): Promise<ModelSourc
       const tensor = quantized?.has(found)
         ? await quantized.open({ name, stored: found, rows, columns })
         : denseTensor(name, found, rows, columns, located.get(found)!);
-      const named = { ...tensor, fileName: found };
+      const named = { ...tensor, role, fileName: found };
       checkGain(named);
       tensors.set(name, named);
     }

@@ -152,7 +152,12 @@ Deno.test("matmul on hardware takes many rows, more units than are staged, piece
 Deno.test("noise on hardware knows the matrix of the offsets and the share of the tensor", async () => {
   for (const [rows, branches] of [[1, 3], [9, 2]]) {
     for (const layout of [scalar(4, "zero", 32), layouts.f32(0)]) {
-      for (const distribution of ["lowRankNormal", "sparseRademacher"] as const) {
+      for (
+        const distribution of [{ dense: "normal", structure: "lowRank" }, {
+          dense: "rademacher",
+          structure: "mask",
+        }] as const
+      ) {
         const perturbation = { form: "relative", distribution, span: 64 } as const;
         await check({ layout, inputs: 160, outputs: 13, rows, branches, perturbation });
       }

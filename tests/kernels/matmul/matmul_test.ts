@@ -1,3 +1,4 @@
+import type { Law } from "../../../optim/mod.ts";
 import { assertEquals, assertThrows } from "@std/assert";
 import { Graph, matmul, openGpu, type Tile } from "../../../kernels/mod.ts";
 import type { Layout, ScalarLayout } from "../../../quant/mod.ts";
@@ -148,10 +149,16 @@ Deno.test("matmul takes groups longer than the row and partial last groups", asy
   }
 });
 
+const LAWS: readonly Law[] = [
+  { dense: "normal", structure: "lowRank" },
+  { dense: "rademacher", structure: "lowRank" },
+  { dense: "normal", structure: "mask" },
+];
+
 Deno.test("noise knows the matrix of the offsets and the share of the tensor in every layout and at every number of rows", async () => {
   const cases = [1, 3, 9].flatMap((rows) =>
     [scalar(4, "none", 32), kinds.f32(0), kinds.f16(0)].flatMap((layout) =>
-      (["lowRankNormal", "lowRankRademacher", "sparseNormal"] as const).map((distribution) => ({
+      LAWS.map((distribution) => ({
         rows,
         layout,
         distribution,

@@ -194,7 +194,12 @@ Deno.test("planes by branch in many pieces, windows and large tiles equal the or
 
 Deno.test("noise of planes knows the matrix of the offsets and the share", async () => {
   for (const layout of [layouts["codebook 2x8"], layouts["int8 zero"]]) {
-    for (const distribution of ["lowRankNormal", "sparseRademacher"] as const) {
+    for (
+      const distribution of [{ dense: "normal", structure: "lowRank" }, {
+        dense: "rademacher",
+        structure: "mask",
+      }] as const
+    ) {
       const plane = { form: "relative", distribution } as const;
       await check(layout, 160, {
         rows: 5,

@@ -30,7 +30,14 @@ function vector(bench: Bench, columns: number, branches: number, test: TestPertu
 Deno.test("a vector as every branch has it equals the oracle", async () => {
   for (const columns of [4, 68, 300]) {
     for (const form of ["absolute", "relative"] as const) {
-      for (const distribution of ["normal", "rademacher", "lowRankNormal", "none"] as const) {
+      for (
+        const distribution of [
+          "normal",
+          "rademacher",
+          { dense: "normal", structure: "lowRank" },
+          "none",
+        ] as const
+      ) {
         using bench = new Bench(gpu);
         const test = { form, distribution, span: 1 };
         const { value, weights } = vector(bench, columns, 3, test);

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { openGpu } from "../../../kernels/mod.ts";
-import { DISTRIBUTIONS, noiseAt } from "../../../optim/mod.ts";
+import { laws, noiseAt } from "../../../optim/mod.ts";
 import { randomNumbers } from "../../support/random_llama.ts";
 import { sampled } from "../../support/sampled.ts";
 import { randomWord } from "../bench.ts";
@@ -10,8 +10,8 @@ const gpu = await openGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 const random = randomNumbers(11);
 
-for (const distribution of sampled("laws", DISTRIBUTIONS)) {
-  Deno.test(`${distribution} noise on the device is the host's to the bit`, async () => {
+for (const law of sampled("laws", laws)) {
+  Deno.test(`${law.dense} noise${law.structure ? ` with ${law.structure}` : ""} on the device is the host's to the bit`, async () => {
     for (let i = 0; i < 8; i++) {
       const seed = [randomWord(random), randomWord(random)] as const;
       const id = [0, 0xffffffff][i] ?? randomWord(random);
@@ -20,10 +20,10 @@ for (const distribution of sampled("laws", DISTRIBUTIONS)) {
       const width = [2 ** 30, 4, 20, 2 ** 16 + 4][i % 4];
       const share = [undefined, 30000, 0, undefined, 65536][i % 5];
       const place = { width, share, gain: [undefined, -8, 1, 8, 0, -3][i % 6] };
-      const found = await noiseOnDevice(gpu, distribution, seed, id, first, 16, place);
+      const found = await noiseOnDevice(gpu, law, seed, id, first, 16, place);
       const expected = Array.from(
         found,
-        (_, j) => noiseAt(distribution, seed, id, first * 4 + j, place),
+        (_, j) => noiseAt(law, seed, id, first * 4 + j, place),
       );
       assertEquals([...found], expected);
     }

@@ -252,7 +252,7 @@ Deno.test("a halted step leaves offsets and state alone", async () => {
 Deno.test("one dispatch an arena, whatever the rule; its state is accounted as the optimiser's", () => {
   using rig = new StepRig(gpu, optimiser({ name: "x", estimator: spsa() }), tensors(), 4096);
   const { offsets, tensors: map } = rig;
-  const dispatches = (rule: Pick<Optimiser, "distribution" | "projection" | "update">) => {
+  const dispatches = (rule: Pick<Optimiser, "law" | "projection" | "update">) => {
     const graph = new Graph();
     const inputs = new Storage("inputs", 16, "scratch");
     const coefficients = new Storage("coefficients", 16, "optimiser");
@@ -262,7 +262,7 @@ Deno.test("one dispatch an arena, whatever the rule; its state is accounted as t
   const bytes = offsets.arenas.reduce((sum, arena) => sum + arena.bytes, 0);
   for (const update of [undefined, ...Object.values(rules)]) {
     const rule = {
-      distribution: "normal",
+      law: { dense: "normal" },
       projection: "none",
       ...update ? { update } : {},
     } as const;

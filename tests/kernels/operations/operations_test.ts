@@ -76,9 +76,21 @@ Deno.test("embedding of dense, packed and perturbed tables, whole and in pieces"
   await checkEmbedding(q4, { ...absolute, span: 32 });
   await checkEmbedding(q3, { ...relative, span: 128 }, 64 * 36);
   await checkEmbedding(q41, { ...relative, span: 32 });
-  await checkEmbedding(q41, { form: "relative", distribution: "lowRankNormal", span: 32 }, 64 * 48);
-  await checkEmbedding(f32, { form: "absolute", distribution: "lowRankNormal", span: 1 });
-  await checkEmbedding(q41, { form: "relative", distribution: "sparseNormal", span: 32 });
+  await checkEmbedding(q41, {
+    form: "relative",
+    distribution: { dense: "normal", structure: "lowRank" },
+    span: 32,
+  }, 64 * 48);
+  await checkEmbedding(f32, {
+    form: "absolute",
+    distribution: { dense: "normal", structure: "lowRank" },
+    span: 1,
+  });
+  await checkEmbedding(q41, {
+    form: "relative",
+    distribution: { dense: "normal", structure: "mask" },
+    span: 32,
+  });
   await checkEmbedding(q8, { ...relative, span: 32, distribution: "none" });
   await checkEmbedding({ kind: "codebook", books: 2 }, { ...absolute, span: 96 });
 });

@@ -1,4 +1,5 @@
 /** Every named optimiser on objectives with known answers: the device executor beside the host's, step by step. */
+import { placeOfName } from "../../../optim/ledger/old_versions.ts";
 import { assert, assertEquals } from "@std/assert";
 import { freezeByMagnitude, openGpu } from "../../../kernels/mod.ts";
 import {
@@ -89,7 +90,7 @@ for (const [title, exact, make] of optimisers) {
         parameters,
         optimiser: rule,
         seed: 9,
-        tensors: [{ name, count, width: count }],
+        tensors: [{ name, count, width: count, ...placeOfName(name) }],
       });
       const { magnitude } = rule.plan;
       for (let step = 0; step < steps; step++) {

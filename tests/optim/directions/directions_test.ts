@@ -17,6 +17,7 @@ import {
   zoSgdMomentum,
 } from "../../../optim/mod.ts";
 import { random } from "../random.ts";
+import { placeOfName } from "../../../optim/ledger/old_versions.ts";
 
 Deno.test("masks: the share asked for, the same for so many steps, tensors as a whole", () => {
   const n = 200_000;
@@ -110,7 +111,7 @@ const named = [
   "token_embd.weight",
   ...[0, 1, 2, 3].flatMap((layer) => [`blk.${layer}.attn_q.weight`, `blk.${layer}.ffn_up.weight`]),
   "output_norm.weight",
-].map((name) => ({ name, count: 8 }));
+].map((name) => ({ name, count: 8, ...placeOfName(name) }));
 
 /** Which tensors each step perturbs, and asserts that those are the ones that move. */
 function turns(blocks: Blocks, steps: number): number[][] {
@@ -196,6 +197,11 @@ Deno.test("tensors of a session: noise by name, and named ones where they move i
     () => new Session({ ...options, optimiser: blockwiseZo() }),
     TypeError,
     "none are named",
+  );
+  assertThrows(
+    () => new Session({ ...options, tensors, optimiser: blockwiseZo() }),
+    TypeError,
+    "none of them says its part",
   );
   const rule = blockwiseZo();
   const record = { seeds: [stepSeed(masterSeed(1), 0, 0)], coefficients: [1] };

@@ -4,6 +4,7 @@ import {
   directionSeed,
   fillNoise,
   hostOps,
+  type Law,
   lozo,
   noiseAt,
   optimiser,
@@ -22,7 +23,12 @@ const seedOf = (plan: Plan, step: number, direction = 0, master = 3) =>
   directionSeed({ hold: 1, memory: 1, lowRank: plan }, master, step, direction);
 
 /** A direction over a matrix of `spans` rows and `rows` columns. */
-function matrix(seed: Seed, spans: number, rows: number, law = "lowRankNormal" as const) {
+function matrix(
+  seed: Seed,
+  spans: number,
+  rows: number,
+  law: Law = { dense: "normal", structure: "lowRank" },
+) {
   const z = fillNoise(law, seed, 77, 0, new Float32Array(spans * rows), { width: rows });
   return Array.from({ length: spans }, (_, i) => [...z.slice(i * rows, (i + 1) * rows)]);
 }
@@ -59,18 +65,37 @@ Deno.test("z is the product of its factors, drawn as the contract says", () => {
         expected += (signs >>> r & 1 ? 1 : -1) * u;
       }
       assertEquals(z[span][row], expected);
-      assertEquals(noiseAt("lowRankNormal", seed, 77, span * 11 + row, { width: 11 }), expected);
+      assertEquals(
+        noiseAt({ dense: "normal", structure: "lowRank" }, seed, 77, span * 11 + row, {
+          width: 11,
+        }),
+        expected,
+      );
     }
   }
 });
 
 Deno.test("stretches are those of the whole, wherever they begin", () => {
   const seed = seedOf({ rank: 5, keep: 1 }, 4);
-  const whole = fillNoise("lowRankRademacher", seed, 1, 0, new Float32Array(60), { width: 20 });
+  const whole = fillNoise(
+    { dense: "rademacher", structure: "lowRank" },
+    seed,
+    1,
+    0,
+    new Float32Array(60),
+    { width: 20 },
+  );
   for (let start = 0; start < 60; start += 7) {
-    const part = fillNoise("lowRankRademacher", seed, 1, start, new Float32Array(60 - start), {
-      width: 20,
-    });
+    const part = fillNoise(
+      { dense: "rademacher", structure: "lowRank" },
+      seed,
+      1,
+      start,
+      new Float32Array(60 - start),
+      {
+        width: 20,
+      },
+    );
     assertEquals(part, whole.slice(start));
   }
 });
@@ -90,7 +115,12 @@ Deno.test("directions have the rank asked for; those that share v stay in its co
 });
 
 Deno.test("mean 0, variance the rank, and elements of a row or column uncorrelated over draws of v", () => {
-  for (const law of ["lowRankNormal", "lowRankRademacher"] as const) {
+  for (
+    const law of [{ dense: "normal", structure: "lowRank" }, {
+      dense: "rademacher",
+      structure: "lowRank",
+    }] as const
+  ) {
     for (const rank of [1, 4]) {
       const [mean, square, alongRow, alongSpan] = [0, 0, 0, 0].map(() => new Sample());
       for (let step = 0; step < 6000; step++) {
@@ -139,7 +169,7 @@ Deno.test("coefficients times z are exact in f32 up to rank 8", () => {
   const next = random(8);
   for (let step = 0; step < 300; step++) {
     const z = fillNoise(
-      "lowRankNormal",
+      { dense: "normal", structure: "lowRank" },
       seedOf({ rank: 8, keep: 1 }, step),
       9,
       0,
@@ -175,8 +205,8 @@ Deno.test("ranks that cannot be exact, and two structures at once, are refused",
     "mask and lowRank",
   );
   assertThrows(
-    () => optimiser({ name: "none", estimator: spsa(), distribution: "lowRankNormal" }),
+    () => optimiser({ name: "none", estimator: spsa(), distribution: "lowRankNormal" as never }),
     RangeError,
-    "need lowRank",
+    "lowRankNormal",
   );
 });

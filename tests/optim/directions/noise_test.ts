@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
 import {
   type Distribution,
-  DISTRIBUTIONS,
   fillNoise,
+  laws,
   masterSeed,
   noiseAt,
   type Seed,
@@ -66,21 +66,21 @@ Deno.test("an element is read from its lane as described", () => {
 });
 
 Deno.test("fillNoise agrees with noiseAt wherever it starts and however it is split", () => {
-  for (const distribution of DISTRIBUTIONS) {
+  for (const law of laws) {
     const seed = stepSeed(master, 9, 1);
-    const whole = fillNoise(distribution, seed, 3, 0, new Float32Array(64));
-    assertEquals([...whole], [...whole.keys()].map((i) => noiseAt(distribution, seed, 3, i)));
+    const whole = fillNoise(law, seed, 3, 0, new Float32Array(64));
+    assertEquals([...whole], [...whole.keys()].map((i) => noiseAt(law, seed, 3, i)));
     for (let start = 0; start < 9; start++) {
       for (let length = 0; length < 19; length++) {
         assertEquals(
-          fillNoise(distribution, seed, 3, start, new Float32Array(length)),
+          fillNoise(law, seed, 3, start, new Float32Array(length)),
           whole.slice(start, start + length),
         );
       }
     }
-    const high = fillNoise(distribution, seed, 3, 2 ** 32 - 6, new Float32Array(6));
-    assertEquals(high[5], noiseAt(distribution, seed, 3, 2 ** 32 - 1));
-    assertEquals(high[1], noiseAt(distribution, seed, 3, 2 ** 32 - 5));
+    const high = fillNoise(law, seed, 3, 2 ** 32 - 6, new Float32Array(6));
+    assertEquals(high[5], noiseAt(law, seed, 3, 2 ** 32 - 1));
+    assertEquals(high[1], noiseAt(law, seed, 3, 2 ** 32 - 5));
   }
 });
 

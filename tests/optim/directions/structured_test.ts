@@ -16,8 +16,8 @@ import { Sample } from "../sample.ts";
 
 /** The scales of the net as tensors of two layers: the first of 6 rows and 2 groups, `[group][row]`. */
 const tensors = [
-  { name: "blk.0.ffn_up.weight", count: 12, width: 6 },
-  { name: "blk.1.ffn_down.weight", count: 2 },
+  { name: "blk.0.ffn_up.weight", count: 12, width: 6, layer: 0 },
+  { name: "blk.1.ffn_down.weight", count: 2, layer: 1 },
 ];
 const steps = 4000;
 const learningRate = cosine(4e-4, { total: steps });

@@ -2,17 +2,21 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { crc32 } from "node:zlib";
 import {
   assertLedgerFits,
+  blockwiseZo,
   encodeHeader,
   encodeRecord,
   type LedgerHead,
   type LedgerHeader,
+  lozo,
   masterSeed,
   mezo,
   NOISE_VERSION,
+  type Optimiser,
   qzoNormalised,
   readLedger,
   roundCoefficient,
   Session,
+  sparseZo,
   stepSeed,
   stepsToReplay,
 } from "../../../optim/mod.ts";
@@ -88,7 +92,8 @@ function assertPrefix(bytes: Uint8Array): number {
 
 Deno.test("what was written is read", () => {
   const ledger = readLedger(whole);
-  assertEquals(ledger.header, header);
+  assertEquals(ledger.header, { features: [], ...header });
+  assertEquals([ledger.head.version, head.version], [7, 7]);
   assertEquals([ledger.tornBytes, ledger.damage, ledger.notes], [0, undefined, []]);
   assertEquals(ledger.records.length, made.length);
   assertEquals(ledger.head.bytes, head.bytes);
@@ -211,11 +216,17 @@ function forge(text: string, length?: number): Uint8Array {
 }
 
 Deno.test("hostile headers with right checksums are syntax errors that name the field", () => {
+  const header = head.header;
   assertEquals(readLedger(forge(JSON.stringify(header))).header, header);
   const forged: [unknown, string][] = [
     [null, "not an object"],
     [[], "not an object"],
-    [{}, "trainables"],
+    [{}, "features"],
+    [{ features: [] }, "trainables"],
+    [{ ...header, features: undefined }, "features"],
+    [{ ...header, features: "mask" }, "features"],
+    [{ ...header, features: [null] }, "null"],
+    [{ ...header, features: [{}] }, "{}"],
     [{ ...header, model: 5 }, "model"],
     [{ ...header, trainables: {} }, "trainables"],
     [{ ...header, trainables: [null] }, "trainable"],
@@ -227,6 +238,7 @@ Deno.test("hostile headers with right checksums are syntax errors that name the 
     [{ ...header, seed: -1 }, "seed"],
     [{ ...header, seed: "1" }, "seed"],
     [{ ...header, distribution: "cauchy" }, "distribution"],
+    [{ ...header, distribution: "sparseNormal" }, "distribution"],
     [{ ...header, projection: null }, "projection"],
     [{ ...header, directions: 0 }, "directions"],
     [{ ...header, directions: 1e9 }, "directions"],
@@ -246,7 +258,81 @@ Deno.test("hostile headers with right checksums are syntax errors that name the 
   const newer = whole.slice();
   newer[8] = 5;
   assertThrows(() => readLedger(newer), SyntaxError, "version 5");
+  newer[8] = 8;
+  assertThrows(() => readLedger(newer), SyntaxError, "newer version of the library");
   assertThrows(() => readLedger(new Uint8Array(64)), SyntaxError, "begins with");
+});
+
+Deno.test("features that are not known are refused by name, with what to do; others are those that it needs", () => {
+  const { header } = encodeHeader({
+    ...head.header,
+    ...{ features: undefined, optimiser: sparseZo().describe(), directions: 1, stateSize: 0 },
+  });
+  assertEquals(header.features, ["directions", "mask"]);
+  const refused: [readonly unknown[], ...string[]][] = [
+    [["directions", "mask", "adapters"], '"adapters"', "not know", "newer version"],
+    [["exact", "swarm"], '"exact" and "swarm"', "it knows directions, mask"],
+    [["directions"], "lacks mask"],
+    [["mask"], "lacks directions"],
+    [[], "lacks directions, mask"],
+    [["directions", "mask", "gains", "zeros"], "has gains, zeros"],
+  ];
+  for (const [features, ...shown] of refused) {
+    for (const words of shown) {
+      const value = { ...header, features };
+      assertThrows(() => readLedger(forge(JSON.stringify(value))), SyntaxError, words);
+      assertThrows(() => encodeHeader(value as LedgerHeader), SyntaxError, words);
+    }
+  }
+  const any = { ...header, features: ["mask", "directions"] };
+  assertEquals(readLedger(forge(JSON.stringify(any))).header, header);
+});
+
+Deno.test("headers of older versions are read as they were: words of distributions, tensors' places by name", () => {
+  const older = (version: number, value: unknown) => {
+    const bytes = forge(JSON.stringify(value));
+    bytes[8] = version;
+    const json = new DataView(bytes.buffer).getUint32(12, true);
+    new DataView(bytes.buffer).setUint32(16 + json, crc32(bytes.subarray(0, 16 + json)), true);
+    return bytes;
+  };
+  const { features: _, ...plain } = head.header;
+  assertEquals(readLedger(older(1, plain)).header, head.header);
+  assertEquals(readLedger(older(1, plain)).head.version, 1);
+  const described = (rule: Optimiser, distribution: string) => ({
+    ...plain,
+    distribution,
+    optimiser: { ...rule.describe() as object, distribution },
+  });
+  const words = { mask: "sparse", blocks: "block", lowRank: "lowRank" } as const;
+  for (const [structure, prefix] of Object.entries(words)) {
+    for (const dense of ["normal", "rademacher"] as const) {
+      const rule = { mask: sparseZo, blocks: blockwiseZo, lowRank: lozo }[structure]!({
+        distribution: dense,
+      });
+      const word = prefix + dense[0].toUpperCase() + dense.slice(1);
+      const { header, head: { law, plan } } = readLedger(older(2, described(rule, word)));
+      assertEquals([law, header.distribution], [{ dense, structure }, dense]);
+      assertEquals(plan, rule.plan);
+      assertEquals(header.optimiser, JSON.parse(JSON.stringify(rule.describe())));
+      for (const other of Object.values(words).filter((one) => one !== prefix)) {
+        const wrong = described(rule, word.replace(prefix, other));
+        assertThrows(() => readLedger(older(2, wrong)), SyntaxError, "distribution");
+      }
+      assertThrows(() => readLedger(older(2, described(rule, dense))), SyntaxError, "distribution");
+      assertThrows(() => readLedger(older(2, described(mezo(), word))), SyntaxError, "without");
+    }
+  }
+  const turns = described(blockwiseZo(), "blockNormal");
+  assertEquals(
+    readLedger(older(2, turns)).header.trainables.map(({ layer, part }) => [layer, part]),
+    [[0, "attention"], [undefined, undefined]],
+  );
+  assertEquals(readLedger(older(2, turns)).header.features, ["directions", "blocks", "places"]);
+  for (const [version, value] of [[2, plain], [1, turns], [3, turns], [4, plain], [6, plain]]) {
+    assertThrows(() => readLedger(older(version as number, value)), SyntaxError, "its version is");
+  }
+  assertThrows(() => readLedger(older(1, null)), SyntaxError, "not an object");
 });
 
 Deno.test("crc16 gives the published check value", () => {

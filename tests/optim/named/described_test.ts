@@ -112,8 +112,8 @@ function wrapped(base: Optimiser): Optimiser {
 }
 
 const tensors = [
-  { name: "blk.0.attn_q.weight", count: 12, width: 4 },
-  { name: "blk.1.ffn_up.weight", count: 8, width: 8 },
+  { name: "q", count: 12, width: 4, layer: 0, part: "attention" } as const,
+  { name: "up", count: 8, width: 8, layer: 1, part: "mlp" } as const,
 ];
 const parameters = Float32Array.from({ length: 20 }, (_, i) => 0.5 + (i * 7 % 11) / 5);
 /** Smooth, but flat in places: many derivatives are exactly 0. */

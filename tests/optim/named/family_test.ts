@@ -175,7 +175,12 @@ function least({ objective, start }: { objective: Objective; start: number[] }, 
 function session(parameters: readonly number[], plan: Optimiser, seed: number): Session {
   const first = Math.floor(parameters.length / 2);
   const tensors = [first, parameters.length - first]
-    .map((count, i) => ({ name: `blk.${i}.attn_q.weight`, count }));
+    .map((count, i) => ({
+      name: `blk.${i}.attn_q.weight`,
+      count,
+      layer: i,
+      part: "attention" as const,
+    }));
   return new Session({ parameters, optimiser: plan, seed, ...plan.plan.blocks ? { tensors } : {} });
 }
 
@@ -280,15 +285,26 @@ for (const [name, make] of Object.entries(family)) {
   });
 }
 
-Deno.test("ledgers are of the first format unless directions need the second, or an update rule the third", () => {
-  const version = (plan: Optimiser) => new DataView(headOf(plan).bytes.buffer).getUint32(8, true);
+Deno.test("ledgers name what a reader must know, and nothing else", () => {
+  const features = (plan: Optimiser) => headOf(plan).header.features!.join(" ");
   const seeds = { state: "seeds" } as const;
-  assertEquals([qzo(), mezo(), fzoo(), meazo()].map(version), [1, 1, 1, 1]);
-  assertEquals([zoSgdMomentum(seeds), zoAdam(seeds), sparseZo()].map(version), [2, 2, 2]);
-  assertEquals([zoSgdMomentum(), zoAdam(), zoAdamW(), zoSgdSign()].map(version), [3, 3, 3, 3]);
+  assertEquals([qzo(), mezo(), fzoo(), meazo()].map(features), ["", "", "", ""]);
+  assertEquals([zoSgdMomentum(seeds), zoAdam(seeds)].map(features), ["directions", "directions"]);
+  assertEquals([sparseZo(), blockwiseZo(), lozo(), sparseMezo()].map(features), [
+    "directions mask",
+    "directions blocks",
+    "directions lowRank",
+    "directions magnitude",
+  ]);
+  assertEquals([zoSgdMomentum(), zoAdam(), zoSgdSign()].map(features), [
+    "update",
+    "update",
+    "update",
+  ]);
+  assertEquals(new DataView(headOf(qzo()).bytes.buffer).getUint32(8, true), 7);
 });
 
-Deno.test("hostile plans in a header of the second format are syntax errors", () => {
+Deno.test("hostile plans in a header are syntax errors", () => {
   const { header } = headOf(zoSgdMomentum({ state: "seeds" }));
   const optimiserJson = header.optimiser as Record<string, never>;
   const forged: [unknown, string][] = [
@@ -298,10 +314,13 @@ Deno.test("hostile plans in a header of the second format are syntax errors", ()
     [{ hold: 1, memory: "x" }, "memory"],
     [{ hold: 1, memory: 2, mask: { density: 0 } }, "density"],
     [{ hold: 1, memory: 2, mask: { density: 0.5, unit: "layer" } }, "unit"],
-    [{ hold: 1, memory: 2, mask: { density: 0.5 } }, "distribution"],
-    [{ hold: 1, memory: 2, blocks: { by: "part" } }, "distribution"],
+    [{ hold: 1, memory: 2, mask: { density: 0.5 } }, "lacks mask"],
+    [{ hold: 1, memory: 2, blocks: { by: "part" } }, "lacks blocks"],
     [{ hold: 1, memory: 2, blocks: { by: "layer", count: 1e6 } }, "count"],
-    [{ hold: 1, memory: 2, lowRank: { rank: 2 } }, "distribution"],
+    [{ hold: 1, memory: 2, lowRank: { rank: 2 } }, "lacks lowRank"],
+    [{ hold: 1, memory: 2, rings: { count: 2 } }, "rings"],
+    [{ hold: 1, memory: 2, mask: 0.5 }, "mask is 0.5"],
+    [{ hold: 1, memory: 2, mask: { density: 0.5 }, lowRank: { rank: 2 } }, "mask and lowRank"],
     [{ hold: 1, memory: 2, magnitude: { density: 2 } }, "density"],
     [{ hold: 1, memory: 2, magnitude: { density: 0.5, keep: "x" } }, "keep"],
     [{ hold: 1, memory: 2, lowRank: { rank: 9 } }, "rank"],
@@ -345,7 +364,11 @@ Deno.test("hostile plans in a header of the second format are syntax errors", ()
   }
   const written = encodeHeader({ ...steep, trainables: [gained(-3)] });
   assertEquals(decodeHeader(written.bytes).header.trainables, [gained(-3)]);
-  assertEquals(written.bytes[8], 4, "what reads ledgers without gains refuses these");
+  assertEquals(
+    written.header.features,
+    ["directions", "gains"],
+    "what reads ledgers without gains refuses these",
+  );
   const wide = { ...header, directions: 64 };
   assertThrows(() => encodeHeader(wide), SyntaxError, "2048 directions");
   for (const version of [0, 2, 3, 4, 5]) {

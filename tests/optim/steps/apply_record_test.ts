@@ -21,7 +21,7 @@ function plainly(
   return offsets.map((offset, i) => {
     let w = offset;
     seeds.forEach((seed, q) => {
-      const product = Math.fround(coefficients[q] * noiseAt(rule.distribution, seed, 77, i));
+      const product = Math.fround(coefficients[q] * noiseAt(rule.law, seed, 77, i));
       w = Math.fround(w + product);
     });
     return rule.projection === "keep-sign" ? keepSign(rule.form, base[i], w) : w;
@@ -32,10 +32,10 @@ Deno.test("replay equals the plain definition over many steps, forms, laws and p
   const next = random(8);
   const n = 9001;
   const base = Float32Array.from({ length: n }, (_, i) => i % 50 === 0 ? 0 : (next() - 0.5) / 8);
-  for (const distribution of ["normal", "rademacher"] as const) {
+  for (const dense of ["normal", "rademacher"] as const) {
     for (const form of ["absolute", "relative"] as const) {
       for (const projection of ["none", "keep-sign"] as const) {
-        const rule = { distribution, form, projection };
+        const rule = { law: { dense }, form, projection };
         const fast = new Float32Array(n);
         let plain = new Float32Array(n);
         for (let step = 0; step < 6; step++) {
@@ -51,7 +51,7 @@ Deno.test("replay equals the plain definition over many steps, forms, laws and p
 });
 
 Deno.test("stretches of a tensor move as the whole does", () => {
-  const rule = { distribution: "normal", form: "relative", projection: "none" } as const;
+  const rule = { law: { dense: "normal" }, form: "relative", projection: "none" } as const;
   const record = { seeds: [stepSeed(masterSeed(3), 1, 0)], coefficients: [0.125] };
   const whole = new Float32Array(20000);
   applyRecord(rule, record, { id: 5, offsets: whole });
@@ -63,7 +63,7 @@ Deno.test("stretches of a tensor move as the whole does", () => {
 });
 
 Deno.test("a record without a seed for each coefficient, or without its base, is refused", () => {
-  const rule = { distribution: "normal", form: "absolute", projection: "keep-sign" } as const;
+  const rule = { law: { dense: "normal" }, form: "absolute", projection: "keep-sign" } as const;
   const offsets = new Float32Array(4);
   const seeds = [masterSeed(1)];
   assertThrows(

@@ -8,6 +8,7 @@ import {
   quantize,
   readGguf,
   readSafetensors,
+  tensorKind,
   writeGguf,
 } from "../../../quant/mod.ts";
 import { exists, sharedData } from "../../support/shared_data.ts";
@@ -66,7 +67,9 @@ Deno.test({
     const [rows, columns] = shape.length === 1 ? [1, shape[0]] : shape;
     const stored = { name, format: "F16", rows, columns };
     const values = decode(await packedFromSafetensors(source, file, stored));
-    const format = formatByName(chooseFormat(name, rows, columns, "Q4_0"));
+    const format = formatByName(
+      chooseFormat({ name, kind: tensorKind(name, rows), columns }, "Q4_0"),
+    );
     const packed = quantize(values, rows, columns, format.name, { search: false });
     expected.set(name, decode(packed));
     const dimensions = shape.toReversed();

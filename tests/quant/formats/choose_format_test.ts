@@ -21,7 +21,7 @@ Deno.test("tensors are told apart by the names of both families", () => {
 
 Deno.test("formats follow kind, options and what a format can hold", () => {
   const choose = (name: string, columns: number, options = {}): string =>
-    chooseFormat(name, 256, columns, "int3_g64", options);
+    chooseFormat({ name, kind: tensorKind(name, 256), columns }, "int3_g64", options);
   assertEquals(choose("blk.0.ffn_up.weight", 96), "int3_g64");
   assertEquals(choose("blk.0.ffn_up.weight", 100), "F16");
   assertEquals(choose("blk.0.ffn_up.weight", 100, { fallback: "F32" }), "F32");
@@ -32,10 +32,14 @@ Deno.test("formats follow kind, options and what a format can hold", () => {
   assertEquals(choose("token_embd.weight", 100, { embedding: "Q8_0" }), "F16");
   assertEquals(choose("blk.0.attn_q.bias", 96, { keep: ["blk.0."] }), "F32");
   const wide = (columns: number, options = {}): string =>
-    chooseFormat("blk.0.ffn_down.weight", 256, columns, "Q4_K", options);
+    chooseFormat({ name: "w", kind: "matrix", columns }, "Q4_K", options);
   assertEquals([512, 704, 100].map((columns) => wide(columns)), ["Q4_K", "Q5_0", "F16"]);
   assertEquals(wide(704, { fallback: "Q8_0" }), "Q8_0");
-  assertThrows(() => chooseFormat("w", 2, 32, "int5_g64"), RangeError, "int5_g64");
+  assertThrows(
+    () => chooseFormat({ name: "w", kind: "matrix", columns: 32 }, "int5_g64"),
+    RangeError,
+    "int5_g64",
+  );
 });
 
 Deno.test("nearest names", () => {

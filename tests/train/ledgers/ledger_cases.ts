@@ -355,10 +355,10 @@ export async function makeCase(
   return await hashOf(await offsets.read(model.gpu));
 }
 
-const named = [
-  { name: "blk.0.attn_q.weight", count: 24, width: 8 },
-  { name: "blk.0.ffn_up.weight", count: 20, width: 4 },
-  { name: "blk.1.attn_v.weight", count: 13, width: 13 },
+const named: readonly SessionTensor[] = [
+  { name: "blk.0.attn_q.weight", count: 24, width: 8, layer: 0, part: "attention" },
+  { name: "blk.0.ffn_up.weight", count: 20, width: 4, layer: 0, part: "mlp" },
+  { name: "blk.1.attn_v.weight", count: 13, width: 13, layer: 1, part: "attention" },
   { name: "output.weight", count: 8, width: 8 },
 ];
 

@@ -1,5 +1,5 @@
 /**
- * Ledgers of every kind that earlier versions wrote, see `tests/fixtures/record_ledgers.ts`: they say what the same optimiser says of itself
+ * Ledgers of every kind that earlier versions wrote, and some of format 7, see `tests/fixtures/record_ledgers.ts`: they say what the same optimiser says of itself
  * today, replay to the bits that they were written with, on the device, on the host and in a session, and the same steps are made again.
  */
 import { assertEquals } from "@std/assert";
@@ -94,5 +94,37 @@ for (const [name, one] of Object.entries(ledgerCases)) {
       again.replay({ ...made, seeds: moveSeeds(plan, directions, sessionSeed, step) });
     });
     assertEquals(await hashSession(again), expected.session);
+  });
+}
+
+/** What those of format 7 say that their reader must know. */
+const features: Readonly<Record<string, string>> = {
+  qzo: "",
+  kerzoo: "",
+  conservative: "",
+  mask_with_shares: "directions mask",
+  low_rank: "directions lowRank",
+  blocks_of_layers: "directions blocks places",
+  blocks_of_tensors: "directions blocks",
+  accumulated_mask: "directions mask",
+  magnitude_decided_anew: "directions magnitude",
+  adamw_from_seeds: "directions",
+  adam_accumulated: "directions update zeros",
+  momentum_that_rests: "directions update",
+  gains: "directions gains",
+  gains_with_adam: "directions gains update zeros",
+  adam_by_magnitude: "directions magnitude update zeros",
+};
+
+for (const [name, needed] of Object.entries(features)) {
+  Deno.test(`a ledger of ${name} that names its features replays to the bits of the older one`, async () => {
+    const read = async (folder: string) =>
+      readLedger(await Deno.readFile(fixtureUrl(`${name}.ledger`, folder)));
+    const [older, ledger] = [await read("ledgers"), await read("ledgers_with_features")];
+    assertEquals([ledger.head.version, ledger.header.features!.join(" ")], [7, needed]);
+    // What the older one says, it says by the same words now.
+    assertEquals(ledger.header, older.header);
+    assertEquals([...ledger.records], [...older.records]);
+    assertEquals(await hashOf(await replayOnHost(source, ledger)), bits[name].model);
   });
 }

@@ -33,12 +33,12 @@ output: ${join(folder, output)}`,
     const train = async (output: string, resume: boolean, stopAt: number) => {
       const controller = new AbortController();
       const seen: string[] = [];
-      using run = await Run.open(configOf(output), {
-        session,
-        examples,
-        resume,
-        onGains: (done, total) => seen.push(`${done} of ${total}`),
-      });
+      using run = resume
+        ? await Run.resume(configOf(output), { session, examples })
+        : await Run.begin(configOf(output), {
+          ...{ session, examples },
+          onGains: (done, total) => seen.push(`${done} of ${total}`),
+        });
       for await (const event of run.train(controller.signal)) {
         if (event.type === "step" && event.step === stopAt) controller.abort();
       }

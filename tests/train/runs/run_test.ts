@@ -52,7 +52,7 @@ Deno.test("a run that fails before its first step leaves nothing, and the next t
     const bad = { ...examples, train: { ...examples.train, examples: wrong } };
     const before = names(folder);
     const tries = async () => {
-      using run = await Run.open(config, { session, examples: bad });
+      using run = await Run.begin(config, { session, examples: bad });
       assert(names(config.output).includes("run.ledger"));
       await trained(run);
     };
@@ -62,14 +62,14 @@ Deno.test("a run that fails before its first step leaves nothing, and the next t
     await assertRejects(tries, RangeError);
     assertEquals(names(config.output), []);
     {
-      using run = await Run.open(config, { session, examples });
+      using run = await Run.begin(config, { session, examples });
       await trained(run);
     }
     assertEquals((await openLedger(runFolder(config.output).ledger)).records.length, 6);
     // What has steps stays, whatever happens then.
     const longer = { ...config, steps: 9 };
     await assertRejects(async () => {
-      using run = await Run.open(longer, { session, examples, resume: true });
+      using run = await Run.resume(longer, { session, examples });
       for await (const { type } of run.train()) if (type === "step") throw new RangeError("full");
     }, RangeError);
     assert((await openLedger(runFolder(config.output).ledger)).records.length >= 6);
@@ -80,12 +80,12 @@ Deno.test("a run that is interrupted before its first step can be gone on with",
   await withRig(async ({ session, examples, configOf }) => {
     const config = configOf("run");
     {
-      using run = await Run.open(config, { session, examples });
+      using run = await Run.begin(config, { session, examples });
       const controller = new AbortController();
       controller.abort();
       for await (const _ of run.train(controller.signal));
     }
-    using run = await Run.open(config, { session, examples, resume: true });
+    using run = await Run.resume(config, { session, examples });
     await trained(run);
     assertEquals(run.ledger.length, 6);
   });
@@ -96,8 +96,8 @@ Deno.test("while a run is open no other goes on with it, and its files stay whol
     const config = configOf("run");
     const { path, ledger, metrics } = runFolder(config.output);
     {
-      using run = await Run.open(config, { session, examples });
-      const other = () => Run.open(config, { session, examples, resume: true });
+      using run = await Run.begin(config, { session, examples });
+      const other = () => Run.resume(config, { session, examples });
       for await (const { type } of run.train()) {
         if (type === "step") await assertRejects(other, Deno.errors.Busy, String(Deno.pid));
       }
@@ -114,7 +114,7 @@ Deno.test("of two runs begun in one folder at the same moment one trains, and it
     for (let round = 0; round < 3; round++) {
       const config = configOf(`run${round}`);
       const ends = await Promise.allSettled([1, 2].map(async (seed) => {
-        using run = await Run.open({ ...config, seed }, { session, examples });
+        using run = await Run.begin({ ...config, seed }, { session, examples });
         await trained(run);
         return seed;
       }));
@@ -131,7 +131,7 @@ Deno.test("a damaged run goes on from before the damage, with a copy; a metrics 
     const config = configOf("run");
     const { ledger: path, metrics } = runFolder(config.output);
     {
-      using run = await Run.open(config, { session, examples });
+      using run = await Run.begin(config, { session, examples });
       await trained(run);
     }
     const whole = await Deno.readFile(path);
@@ -143,7 +143,7 @@ Deno.test("a damaged run goes on from before the damage, with a copy; a metrics 
       append: true,
     });
     {
-      using run = await Run.open(config, { session, examples, resume: true });
+      using run = await Run.resume(config, { session, examples });
       assertEquals([run.resumedAt, run.notes.length], [4, 1]);
       assert(run.notes[0].includes("record 4 of 6") && run.notes[0].includes("step 4"));
       assertEquals(await Deno.readFile(`${path}.damaged`), damaged);

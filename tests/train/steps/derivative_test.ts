@@ -65,7 +65,7 @@ for (const { format, form, distribution, epsilon, selection, quantiseTables } of
         const weights = await trained.weights(
           offsets.trainables,
           start,
-          { distribution, seed, amplitude },
+          { law: { dense: distribution }, seed, amplitude },
         );
         expected.push(oracleLoss(oneLayer, weights, examples, objective));
       }
@@ -92,7 +92,7 @@ Deno.test("the derivative by the device converges to the oracle's gradient", asy
     oracleLoss(
       oneLayer,
       await trained.weights(offsets.trainables, new Map(), {
-        distribution: "normal",
+        law: { dense: "normal" },
         seed,
         amplitude,
       }),

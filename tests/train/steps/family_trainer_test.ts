@@ -121,7 +121,7 @@ for (const name of optimiserNames) {
               { seeds, coefficients, inputs: rule.update?.inputs(step) ?? [] },
               {
                 ...{ id: tensorId(trainable.name), offsets, state },
-                place: blockPlace(trainable.name, index),
+                place: blockPlace(trainable, index),
                 width: offsetWidth(trainable),
                 gain: trainable.gain,
               },

@@ -12,7 +12,7 @@ import {
   quantizedSource,
   type Selection,
 } from "../../../models/mod.ts";
-import { type Distribution, type Seed, tensorId } from "../../../optim/mod.ts";
+import { type Law, type Seed, tensorId } from "../../../optim/mod.ts";
 import type { PackedTensor } from "../../../quant/mod.ts";
 import { noiseTerm, type OffsetForm } from "../../reference/effective_weights.ts";
 import type { LlamaShape } from "../../reference/llama.ts";
@@ -51,7 +51,7 @@ export class TrainedModel implements Disposable {
   weights(
     trainables: readonly Trainable[],
     offsets: ReadonlyMap<string, Float32Array>,
-    noise?: { distribution: Distribution; seed: Seed; amplitude: number },
+    noise?: { law: Law; seed: Seed; amplitude: number },
   ): Promise<Record<string, Float64Array>> {
     const byName = new Map(trainables.map((t) => [t.name, t]));
     return weightsOf(this.source, (name) => {
@@ -62,7 +62,7 @@ export class TrainedModel implements Disposable {
         offsets: offsets.get(name) ?? null,
         noise: noise
           ? noiseTerm(
-            noise.distribution,
+            noise.law,
             noise.seed,
             tensorId(name),
             noise.amplitude,

@@ -123,7 +123,7 @@ Deno.test("two steps are what the host computes with the oracle", async () => {
     const seed = stepSeed(masterSeed(12), step, 0);
     const losses: number[] = [];
     for (const { amplitude } of rule.estimator.branches) {
-      const noise = { distribution: rule.distribution, seed, amplitude };
+      const noise = { law: rule.law, seed, amplitude };
       const weights = await trained.weights(offsets.trainables, at, noise);
       losses.push(oracleLoss(oneLayer, weights, examplesOf(step), "language-modelling"));
     }

@@ -1,0 +1,84 @@
+/**
+ * Minimising a function of numbers on the host.
+ *
+ * @module
+ */
+import { masterSeed } from "../directions/seed.ts";
+import { assertOptions } from "../options.ts";
+import type { StepRecord } from "./apply_record.ts";
+import { type HostStep, Session, type SessionOptions } from "./executor.ts";
+import { type MadeStep, runSteps } from "./run_steps.ts";
+import type { Look } from "./scalar_program.ts";
+
+/** Arguments of {@linkcode minimise}. */
+export interface MinimiseOptions extends SessionOptions {
+  /** The loss at a point; the array is the callee's to keep. */
+  readonly objective: (parameters: Float32Array) => number | Promise<number>;
+  /** Steps to have been made in the end, replayed ones included. */
+  readonly steps: number;
+  /** Records of earlier steps, such as a ledger's, to replay first; none by default. */
+  readonly records?: Iterable<StepRecord & { readonly state: readonly number[] }>;
+  /** Aborts between evaluations. */
+  readonly signal?: AbortSignal;
+}
+
+/** A step of {@linkcode minimise}. */
+export interface MinimiseStep extends HostStep {
+  /** The session, as it is after the step. */
+  readonly session: Session;
+}
+
+/**
+ * Minimises a function on the host, yielding every step.
+ *
+ * @throws NonFiniteLossError see {@linkcode Session}; the signal's reason when it aborts.
+ *
+ * @example Follow the point
+ * ```ts
+ * import { mezo, minimise } from "@qzo/qzo/optim";
+ * import { assert } from "@std/assert";
+ *
+ * let found = new Float32Array();
+ * const run = minimise({
+ *   objective: ([x, y]) => (x - 3) ** 2 + (y + 1) ** 2,
+ *   parameters: [0, 0],
+ *   optimiser: mezo({ learningRate: 0.05 }),
+ *   steps: 300,
+ * });
+ * for await (const { session } of run) found = session.parameters();
+ * assert(Math.hypot(found[0] - 3, found[1] + 1) < 0.01);
+ * ```
+ */
+export async function* minimise(options: MinimiseOptions): AsyncGenerator<MinimiseStep> {
+  assertOptions("minimise", options, {
+    parameters: "any",
+    optimiser: "any",
+    seed: "any",
+    tensorId: "any",
+    tensors: "any",
+    objective: "any",
+    steps: "any",
+    records: "any",
+    signal: "any",
+  });
+  const { objective, steps, records = [], signal, optimiser, seed = 0 } = options;
+  const session = new Session(options);
+  for (const record of records) session.replay(record);
+  const executor = {
+    async losses(looks: readonly Look[]) {
+      const losses: number[] = [];
+      for (const point of session.points(looks)) {
+        signal?.throwIfAborted();
+        losses.push(await objective(point));
+      }
+      return losses;
+    },
+    move(made: Iterable<MadeStep>) {
+      for (const step of made) session.replay(step);
+    },
+    // A session does by itself what is due.
+    prepare() {},
+  };
+  const from = { master: masterSeed(seed), step: session.step, state: session.state };
+  for await (const made of runSteps(optimiser, executor, from, steps)) yield { ...made, session };
+}
