@@ -5,6 +5,7 @@
  */
 
 export * from "./device/activation_pool.ts";
+export * from "./operations/activations/activation_operation.ts";
 export * from "./operations/activations/activations.ts";
 export * from "./operations/activations/silu_gate.ts";
 export * from "./operations/add.ts";
@@ -36,6 +37,7 @@ export * from "./device/submit_plan.ts";
 export * from "./offsets/bind.ts";
 export * from "./offsets/perturbation.ts";
 export * from "./matmul/perturbed_plane.ts";
+export * from "./operations/pick_columns.ts";
 export * from "./operations/pick_rows.ts";
 export * from "./device/pipeline.ts";
 export * from "./step/replay.ts";

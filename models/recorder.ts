@@ -11,6 +11,7 @@ import {
   add,
   attention,
   type AttentionShape,
+  type ColumnRange,
   type DeviceTensor,
   embedding,
   type ForwardContext,
@@ -19,6 +20,7 @@ import {
   normOf,
   perturbationsOf,
   perturbedVector,
+  pickColumns,
   pickRows,
   rope,
   type RowList,
@@ -83,6 +85,8 @@ export interface Recorder {
   norm(x: Hidden, name: string, shape: NormShape): Value;
   /** Some rows alone, as they are. */
   pick(x: Hidden, width: number, rows: RowList): Value;
+  /** Some columns alone, side by side: one of several products that a file has as one matrix. */
+  columns(x: Value, range: ColumnRange): Value;
   /** Queries or keys rotated by their positions. Overwrites `x`. */
   rope(x: Value, rotation: Rotation): Value;
   /** What the queries of a layer find: of this forward's keys and values, and of those of earlier tokens where there is a cache. */
@@ -160,6 +164,10 @@ export class GraphRecorder implements Recorder {
 
   pick(x: Hidden, width: number, rows: RowList): Value {
     return this.#withRows(rows.count, pickRows(this.#options.context, x, width, rows));
+  }
+
+  columns(x: Value, range: ColumnRange): Value {
+    return this.#withRows(this.#rows.get(x), pickColumns(this.#options.context, x, range));
   }
 
   rope(x: Value, { table, ...shape }: Rotation): Value {

@@ -5,6 +5,7 @@
  * @module
  */
 import {
+  activationOf,
   type AdapterClass,
   add,
   attention,
@@ -20,6 +21,7 @@ import {
   InputSums,
   matmul,
   moveOffsets,
+  normOf,
   OffsetSet,
   offsetWidth,
   optimiserStep,
@@ -366,8 +368,6 @@ function others(texts: Texts): void {
       const q = value(2 * 6 * 4 * headDimension);
       attention(context, q, q, q, { heads: 4, keyValueHeads: 2, headDimension });
     }
-    add(context, value(768), value(768));
-    pickRows(context, value(768), 64, { first: 0, count: 4 });
     siluGate(context, value(768), value(768));
     storeRows(context, value(768), storage("cache"), 64, 32);
     for (const vocabulary of [64, 67]) {
@@ -385,6 +385,18 @@ function others(texts: Texts): void {
     new InputSums(64, MAX_BINDING).record(graph, value(768), storage("used"));
     extent(graph, value(768), 768, storage("stats"), 0);
     texts.add(`operations ${adapterClass}`, graph);
+    const other = contextOf(() => undefined, adapterClass);
+    const x = other.graph.value("x", 768);
+    add(other, x, x);
+    activationOf("relu")(other, x);
+    activationOf("relu")(other, x, x);
+    for (const vectors of [{}, { gain }, { bias: gain }, { gain, bias: gain }]) {
+      for (const list of [undefined, { first: 0, count: 4 }]) {
+        normOf("layer")(other, x, vectors, { width: 64, epsilon: 1e-5, list });
+      }
+    }
+    pickRows(other, x, 64, { first: 0, count: 4 });
+    texts.add(`other operations ${adapterClass}`, other.graph);
   }
 }
 

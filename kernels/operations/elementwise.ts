@@ -5,7 +5,8 @@
  */
 
 import type { Value } from "../device/graph.ts";
-import type { Operation } from "../device/operation.ts";
+import type { Operand, Operation } from "../device/operation.ts";
+import type { ShaderKey } from "../device/template.ts";
 
 /**
  * An operation whose every element follows from those of its inputs at the same place; inputs have as many as the last of them, a multiple
@@ -14,8 +15,14 @@ import type { Operation } from "../device/operation.ts";
  * @param name Of the operation and its dispatch
  * @param result What the value is called
  * @param source The shader
+ * @param key What selects its variant, where there are several
  */
-export function elementwise(name: string, result: string, source: string): Operation<null> {
+export function elementwise(
+  name: string,
+  result: string,
+  source: string,
+  key: (inputs: readonly Operand[]) => ShaderKey = () => ({}),
+): Operation<null> {
   return {
     name,
     record(graph, inputs) {
@@ -25,7 +32,7 @@ export function elementwise(name: string, result: string, source: string): Opera
       graph.add({
         label: name,
         source,
-        key: {},
+        key: key(inputs),
         reads: { 1: inputs[0], 2: inputs[1] },
         writes: { 3: y },
         parameters: [total],

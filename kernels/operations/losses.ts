@@ -9,6 +9,7 @@ import { type Operation, recordOperation } from "../device/operation.ts";
 import type { Storage } from "../device/storage.ts";
 import batchLossSource from "./batch_loss.wgsl.ts";
 import type { ForwardContext } from "./context.ts";
+import { splitRows } from "./rows.ts";
 import targetSource from "./target_log_probability.wgsl.ts";
 
 /** Loss rows that are taken at once: some of a branch's. */
@@ -36,19 +37,18 @@ export const targetLogProbabilityOperation: Operation<TargetAttributes> = {
   name: "target log-probability",
   record(graph, [logits], { context, vocabulary, out, first, count, lossRows }) {
     const { branches, batch, layout, adapterClass } = context;
-    const lanes = adapterClass === "software" ? 1 : 128;
+    const { key, workgroups } = splitRows(adapterClass, branches * count, 128);
     graph.add({
       label: "target log-probability",
       source: targetSource,
       key: {
-        LANES: lanes,
-        WORKGROUP: lanes === 1 ? 8 : lanes,
+        ...key,
         WIDTH: vocabulary % 4 === 0 ? 4 : 1,
       },
       reads: { 1: logits, 2: batch },
       writes: { 3: out },
       parameters: [count, vocabulary, branches, layout.targets + first, lossRows, first],
-      workgroups: Math.ceil(branches * count / (lanes === 1 ? 8 : 1)),
+      workgroups,
     });
     return out;
   },

@@ -10,6 +10,7 @@ import type { Storage } from "../../device/storage.ts";
 import type { DeviceTensor } from "../../device/tensor.ts";
 import { perturbedVector } from "../../matmul/perturbed_plane.ts";
 import type { ForwardContext } from "../context.ts";
+import { splitRows } from "../rows.ts";
 import source from "./layer_norm.wgsl.ts";
 import type { NormOptions, NormVectors } from "./norm_operation.ts";
 
@@ -26,7 +27,7 @@ export const layerNormOperation: Operation<LayerNormAttributes> = {
     const { branches, batch, adapterClass } = context;
     const rows = list?.count ?? context.rows;
     const y = graph.value("layer norm", branches * rows * width);
-    const lanes = adapterClass === "software" ? 1 : 64;
+    const { key, workgroups } = splitRows(adapterClass, branches * rows, 64);
     const factor = gain && byBranch(context, gain);
     const shift = bias && byBranch(context, bias);
     graph.add({
@@ -35,8 +36,7 @@ export const layerNormOperation: Operation<LayerNormAttributes> = {
       key: {
         GAIN: factor !== undefined,
         BIAS: shift !== undefined,
-        LANES: lanes,
-        WORKGROUP: lanes === 1 ? 8 : lanes,
+        ...key,
         ROW_LIST: list !== undefined,
       },
       reads: { 1: x, 2: list ? batch : undefined, 4: factor?.vector, 5: shift?.vector },
@@ -51,7 +51,7 @@ export const layerNormOperation: Operation<LayerNormAttributes> = {
         shift?.stride ?? 0,
         { f32: epsilon },
       ],
-      workgroups: Math.ceil(branches * rows / (lanes === 1 ? 8 : 1)),
+      workgroups,
     });
     return y;
   },

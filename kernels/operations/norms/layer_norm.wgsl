@@ -49,14 +49,7 @@ fn main(
   @builtin(num_workgroups) wg: vec3<u32>,
   @builtin(local_invocation_index) local: u32,
 ) {
-#if LANES != 1
-  let row = group.y * wg.x + group.x;
-  let lane = local;
-#else
-  let row = (group.y * wg.x + group.x) * {WORKGROUP}u + local;
-  let lane = 0u;
-#endif
-  let live = row < p.rows * p.branches;
+#include "rows.wgsl" row
   let b = min(row / p.rows, p.branches - 1u);
 #if ROW_LIST
   let source = (b * p.in_rows + batch[p.list + row % p.rows]) * p.quads;

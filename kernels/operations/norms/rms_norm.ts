@@ -10,6 +10,7 @@ import type { Storage } from "../../device/storage.ts";
 import type { DeviceTensor } from "../../device/tensor.ts";
 import { bindPerturbation } from "../../offsets/bind.ts";
 import type { ForwardContext, RowList } from "../context.ts";
+import { splitRows } from "../rows.ts";
 import source from "./rms_norm.wgsl.ts";
 
 /** What {@linkcode rmsNormOperation} takes. */
@@ -32,14 +33,13 @@ export const rmsNormOperation: Operation<RmsNormAttributes> = {
     const bound = bindPerturbation(context.perturbation(gain.name));
     const rows = list?.count ?? context.rows;
     const y = graph.value(`${gain.name} norm`, branches * rows * gain.columns);
-    const lanes = adapterClass === "software" ? 1 : 64;
+    const { key, workgroups } = splitRows(adapterClass, branches * rows, 64);
     graph.add({
       label: `rms norm ${gain.name}`,
       source,
       key: {
         ...bound.key,
-        LANES: lanes,
-        WORKGROUP: lanes === 1 ? 8 : lanes,
+        ...key,
         ROW_LIST: list !== undefined,
       },
       reads: {
@@ -58,7 +58,7 @@ export const rmsNormOperation: Operation<RmsNormAttributes> = {
         ...bound.parameters,
         { f32: epsilon },
       ],
-      workgroups: Math.ceil(branches * rows / (lanes === 1 ? 8 : 1)),
+      workgroups,
     });
     return y;
   },

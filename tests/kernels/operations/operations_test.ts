@@ -1,9 +1,10 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import {
   add,
   attention,
   embedding,
   openGpu,
+  pickColumns,
   pickRows,
   rmsNorm,
   rope,
@@ -116,6 +117,30 @@ Deno.test("embedding by position, shifted, of whole tables and of pieces", async
       assertClose(actual, embeddingOracle(weights, columns, rows), `pieces of ${maxBinding}`);
     }
   }
+});
+
+Deno.test("columns alone are the same bits, and multiples of 4", async () => {
+  using bench = new Bench(gpu);
+  const [rows, of, branches] = [7, 68, 3];
+  const x = normals(branches * rows * of, random);
+  const context = contextOf(bench, { rows }, branches, {});
+  const ranges = [[0, 4], [12, 40], [64, 4], [0, 68]];
+  const found = await bench.run(
+    ...ranges.map(([first, count]) =>
+      pickColumns(context, bench.value("x", x), { of, first, count })
+    ),
+  );
+  ranges.forEach(([first, count], i) => {
+    const expected = range(branches * rows).flatMap((row) => [
+      ...x.subarray(row * of + first, row * of + first + count),
+    ]);
+    assertEquals([...found[i]], expected, `${first} to ${first + count}`);
+  });
+  assertThrows(
+    () => pickColumns(context, bench.value("x", x), { of, first: 2, count: 4 }),
+    RangeError,
+    "multiples of 4",
+  );
 });
 
 Deno.test("listed rows alone, and sums, are the same bits", async () => {

@@ -1,27 +1,15 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { join } from "@std/path";
 import { openGpu } from "../../../kernels/mod.ts";
-import {
-  loadModel,
-  type ModelSource,
-  openModelSource,
-  tokenizerJsonFromGguf,
-  writeModel,
-} from "../../../models/mod.ts";
+import { loadModel, type ModelSource, openModelSource, writeModel } from "../../../models/mod.ts";
 import { llamaLogits, type LlamaShape } from "../../reference/llama.ts";
 import { relativeL2 } from "../../reference/nmse.ts";
-import { llamaMetadata } from "../../support/gguf_writer.ts";
 import { llamaCppLogits, llamaCppMissing } from "../../support/llama_cpp.ts";
 import { logitsOf } from "../../support/model_logits.ts";
 import { randomLlama, randomNormals, randomNumbers } from "../../support/random_llama.ts";
 import { withTemp } from "../quantised_folder.ts";
-import {
-  huggingFaceConfig,
-  randomTokens,
-  safetensorsOf,
-  smallShape,
-  withFolder,
-} from "../small_model.ts";
+import { type Weights, writeFolder } from "./written_folder.ts";
+import { randomTokens, smallShape, withFolder } from "../small_model.ts";
 
 const gpu = await openGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
@@ -29,7 +17,6 @@ Deno.test.afterAll(() => gpu[Symbol.dispose]());
 const qwen2: LlamaShape = { ...smallShape, rope: "neox" };
 const qwen3: LlamaShape = { ...qwen2, headSize: 32 };
 const tokens = randomTokens(qwen2.vocabulary, 23, 4);
-type Weights = Record<string, Float32Array<ArrayBuffer>>;
 
 /** Weights of a Qwen2 model: biases with the given deviation on queries, keys and values. */
 function randomQwen2(deviation: number): Weights {
@@ -55,23 +42,6 @@ function randomQwen3(): Weights {
   return weights;
 }
 
-async function writeQwen(
-  folder: string,
-  shape: LlamaShape,
-  weights: Weights,
-  keys: object,
-): Promise<void> {
-  await Deno.mkdir(folder, { recursive: true });
-  const write = (name: string, value: unknown) =>
-    Deno.writeTextFile(join(folder, name), JSON.stringify(value));
-  await write("config.json", { ...huggingFaceConfig(shape, true), ...keys });
-  const metadata = Object.entries(llamaMetadata(shape)).map(([key, { value }]) => [key, value]);
-  const tokenizer = tokenizerJsonFromGguf(new Map(metadata as [string, unknown][]));
-  await write("tokenizer.json", tokenizer.json);
-  await write("tokenizer_config.json", tokenizer.config);
-  await Deno.writeFile(join(folder, "model.safetensors"), safetensorsOf(shape, weights));
-}
-
 async function logitsAt(path: string): Promise<Float32Array> {
   using source = await openModelSource(path);
   using model = await loadModel(gpu, source);
@@ -90,7 +60,7 @@ for (
   Deno.test(name, { ignore: missing !== undefined }, async () => {
     await withTemp(async (out) => {
       const folder = join(out, "folder");
-      await writeQwen(folder, shape, weights, keys);
+      await writeFolder(folder, shape, weights, keys);
       const ours = await logitsAt(folder);
       const error = relativeL2(ours, llamaLogits(shape, weights, tokens));
       assert(error < 1e-5, `relative L2 of the logits is ${error}`);
@@ -118,7 +88,7 @@ for (
 
 Deno.test("qwen2 with biases of zeros is Llama's, to the bit", async () => {
   await withTemp(async (out) => {
-    await writeQwen(out, qwen2, randomQwen2(0), { model_type: "qwen2" });
+    await writeFolder(out, qwen2, randomQwen2(0), { model_type: "qwen2" });
     await withFolder(qwen2, randomLlama(qwen2, { tied: true }), async (llama) => {
       assertEquals(await logitsAt(out), await logitsAt(llama));
     });
@@ -129,7 +99,7 @@ Deno.test("qwen2: keys that its class has and Llama's has not", async () => {
   await withTemp(async (out) => {
     const weights = randomQwen2(0.5);
     const source = async (keys: object): Promise<ModelSource> => {
-      await writeQwen(out, qwen2, weights, { model_type: "qwen2", ...keys });
+      await writeFolder(out, qwen2, weights, { model_type: "qwen2", ...keys });
       return await openModelSource(out);
     };
     const window = { sliding_window: 100, max_position_embeddings: 400 };
@@ -154,7 +124,7 @@ Deno.test("qwen2: keys that its class has and Llama's has not", async () => {
 Deno.test("qwen3: what its class takes where a file says nothing, and what it refuses", async () => {
   await withTemp(async (out) => {
     const source = async (keys: object): Promise<ModelSource> => {
-      await writeQwen(out, qwen3, randomQwen3(), { model_type: "qwen3", head_dim: 32, ...keys });
+      await writeFolder(out, qwen3, randomQwen3(), { model_type: "qwen3", head_dim: 32, ...keys });
       return await openModelSource(out);
     };
     // 128 wide heads, not hidden over heads: the tensors are not.

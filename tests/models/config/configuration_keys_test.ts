@@ -14,6 +14,7 @@ import {
 } from "../../../models/config/config_keys.ts";
 import { ROPE_KEYS } from "../../../models/config/config_rope.ts";
 import { llama } from "../../../models/architectures/llama.ts";
+import { phi3 } from "../../../models/architectures/phi3.ts";
 import { opt } from "../../../models/architectures/opt.ts";
 import { qwen2 } from "../../../models/architectures/qwen2.ts";
 import { qwen3 } from "../../../models/architectures/qwen3.ts";
@@ -105,6 +106,13 @@ const REFERENCES: Record<string, [KeyTable, string]> = {
     `vocab_size hidden_size intermediate_size num_hidden_layers num_attention_heads num_key_value_heads head_dim hidden_act
      max_position_embeddings initializer_range rms_norm_eps use_cache tie_word_embeddings rope_theta rope_scaling rope_parameters
      attention_bias use_sliding_window sliding_window max_window_layers layer_types attention_dropout pad_token_id bos_token_id eos_token_id`,
+  ],
+  // models/phi3/configuration_phi3.py: v4.57 and v5.
+  "Phi3Config": [
+    phi3.huggingFace.keys,
+    `vocab_size hidden_size intermediate_size num_hidden_layers num_attention_heads num_key_value_heads resid_pdrop embd_pdrop
+     attention_dropout hidden_act max_position_embeddings original_max_position_embeddings initializer_range rms_norm_eps use_cache
+     tie_word_embeddings rope_theta rope_scaling rope_parameters partial_rotary_factor bos_token_id eos_token_id pad_token_id sliding_window`,
   ],
   // configuration_utils.py, PretrainedConfig.__init__ of v4.46 with its generation parameters.
   "PretrainedConfig of v4": [

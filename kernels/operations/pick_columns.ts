@@ -1,0 +1,49 @@
+/**
+ * Some columns of a value: one of several products that a file has as one matrix.
+ *
+ * @module
+ */
+
+import type { Value } from "../device/graph.ts";
+import { type Operation, recordOperation } from "../device/operation.ts";
+import type { ForwardContext } from "./context.ts";
+import source from "./pick_columns.wgsl.ts";
+
+/** Columns that lie side by side. */
+export interface ColumnRange {
+  /** Elements of a row of the value. */
+  readonly of: number;
+  /** The first that is picked. */
+  readonly first: number;
+  /** How many are. All three are multiples of 4. */
+  readonly count: number;
+}
+
+/** x to the columns of a range. */
+export const pickColumnsOperation: Operation<ColumnRange> = {
+  name: "pick columns",
+  record(graph, [x], { of, first, count }) {
+    if ([of, first, count].some((it) => it % 4 !== 0)) {
+      throw new RangeError(
+        `Cannot pick columns ${first} to ${first + count} of ${of}: they are no multiples of 4`,
+      );
+    }
+    const y = graph.value("picked columns", (x as Value).words / of * count);
+    const total = y.words / 4;
+    graph.add({
+      label: "pick columns",
+      source,
+      key: {},
+      reads: { 1: x },
+      writes: { 2: y },
+      parameters: [total, count / 4, of / 4, first / 4],
+      workgroups: Math.ceil(total / 64),
+    });
+    return y;
+  },
+};
+
+/** Records `y[b][i][j] = x[b][i][first + j]`: `[B][M][count]`. @throws {RangeError} Where columns are no multiples of 4 */
+export function pickColumns({ graph }: ForwardContext, x: Value, range: ColumnRange): Value {
+  return recordOperation(graph, pickColumnsOperation, [x], range);
+}
