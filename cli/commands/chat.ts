@@ -4,7 +4,6 @@
  * @module
  */
 import {
-  chatEnds,
   type ChatMessage,
   chatTokens,
   generate,
@@ -12,6 +11,7 @@ import {
   promptMemory,
   type Tokenizer,
 } from "../../models/mod.ts";
+import { chatEnds } from "../../models/tokenizers/chat_template.ts";
 import { readFileText } from "../../models/checkpoints/disk/read_file.ts";
 import type { RunSession } from "../../train/mod.ts";
 import type { Call, Command } from "../command.ts";

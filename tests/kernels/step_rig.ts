@@ -32,7 +32,8 @@ import {
   tensorId,
   updateInputs,
 } from "../../optim/mod.ts";
-import { groupColumns, groupsPerRow, type PackedTensor } from "../../quant/mod.ts";
+import type { PackedTensor } from "../../quant/mod.ts";
+import { groupColumns, groupsPerRow } from "../../quant/layouts/layout.ts";
 import { halfToNumber } from "../reference/effective_weights.ts";
 import { branchWords } from "./bench.ts";
 import { placeOfName } from "../../optim/ledger/old_versions.ts";

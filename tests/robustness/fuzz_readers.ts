@@ -5,12 +5,8 @@
  */
 import { assert } from "@std/assert";
 import { join } from "@std/path";
-import {
-  ggufModelSource,
-  openModelSource,
-  type Tokenizer,
-  tokenizerFromJson,
-} from "../../models/mod.ts";
+import { openModelSource, type Tokenizer, tokenizerFromJson } from "../../models/mod.ts";
+import { ggufModelSource } from "../../models/checkpoints/gguf/open_gguf.ts";
 import {
   encodeHeader,
   encodeRecord,
@@ -20,7 +16,8 @@ import {
 } from "../../optim/mod.ts";
 import { bytesSource } from "../../quant/mod.ts";
 import { loadTask, taskFromConfig } from "../../tasks/mod.ts";
-import { readMetrics, readTrainConfig } from "../../train/mod.ts";
+import { readMetrics } from "../../train/mod.ts";
+import { readTrainConfig } from "../../train/config/schema.ts";
 import { parseYaml } from "../../train/config/parse_yaml.ts";
 import { huggingFaceConfig, safetensorsOf } from "../models/small_model.ts";
 import { smallTokenizer } from "../models/tokenizers/tokenizer_files.ts";

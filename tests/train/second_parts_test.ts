@@ -1,15 +1,15 @@
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { maskShares, type OffsetSet, openGpu } from "../../kernels/mod.ts";
 import {
-  adaptedSource,
   Evaluator,
   loadModel,
   type ModelSource,
   openModelSource,
   packBatch,
-  type Selection,
   writeModel,
 } from "../../models/mod.ts";
+import { adaptedSource } from "../../models/checkpoints/derived/tuned_values.ts";
+import type { Selection } from "../../train/selection.ts";
 import {
   blockwiseZo,
   type Optimiser,

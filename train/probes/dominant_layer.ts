@@ -72,7 +72,8 @@ export interface DominantLayer {
  * @example The layer of the bundled model
  * ```ts
  * import { openGpu } from "@qzo/qzo/kernels";
- * import { dominantLayer, loadModel, openModelSource } from "@qzo/qzo/models";
+ * import { dominantLayer } from "@qzo/qzo/train";
+ * import { loadModel, openModelSource } from "@qzo/qzo/models";
  * import { assertEquals } from "@std/assert";
  *
  * using gpu = await openGpu();

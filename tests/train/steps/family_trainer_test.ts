@@ -6,7 +6,9 @@ import {
   openGpu,
   type StepRecord,
 } from "../../../kernels/mod.ts";
-import { packBatch, planOffsets, type Selection, Trainer } from "../../../models/mod.ts";
+import { packBatch } from "../../../models/mod.ts";
+import { planOffsets, type Selection } from "../../../train/selection.ts";
+import { Trainer } from "../../../train/steps/trainer.ts";
 import {
   applyRecord,
   blockPlace,

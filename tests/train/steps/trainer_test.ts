@@ -6,7 +6,8 @@ import {
   type PacingLimits,
   StepState,
 } from "../../../kernels/mod.ts";
-import { Evaluator, packBatch, Trainer } from "../../../models/mod.ts";
+import { Evaluator, packBatch } from "../../../models/mod.ts";
+import { Trainer } from "../../../train/steps/trainer.ts";
 import { recordStep } from "../../../train/steps/record_step.ts";
 import {
   applyRecord,

@@ -1,11 +1,10 @@
 /** What a file keeps of a trained change: every writable format, fine and coarse spans, three sizes of offsets. */
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
-import { keptOfRows, shareOf } from "../../../../models/mod.ts";
+import { keptOfRows, shareOf } from "../../../../models/checkpoints/derived/kept_share.ts";
 import {
   decode,
   foldScales,
   FORMATS,
-  groupColumns,
   offsetCount,
   type OffsetForm,
   type PackedTensor,
@@ -22,6 +21,7 @@ import {
   superFactor,
   type SuperScales,
 } from "../../../../quant/layouts/super_scales.ts";
+import { groupColumns } from "../../../../quant/layouts/layout.ts";
 import { randomNumbers } from "../../../support/random_llama.ts";
 
 const random = randomNumbers(19);
