@@ -28,13 +28,7 @@ export { type SubgroupSizes } from "./device/adapter.ts";
 export { type BatchLayout, batchLayout, type BatchShape } from "./operations/batch_layout.ts";
 export { BlockCopy } from "./step/block_copy.ts";
 export { extent } from "./statistics/extent.ts";
-export {
-  assertTrainables,
-  basesOf,
-  freezeByMagnitude,
-  maskShares,
-  prepareOffsets,
-} from "./offsets/read_bases.ts";
+export { assertTrainables, basesOf, prepareOffsets } from "./offsets/read_bases.ts";
 export { gatherColumns } from "./operations/gather_columns.ts";
 export {
   type AdapterClass,

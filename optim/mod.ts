@@ -98,8 +98,6 @@ export {
   magnitudeMask,
   magnitudeShares,
   type MaskedTensor,
-  type MaskPeriod,
-  maskPeriods,
 } from "./preparations/magnitude.ts";
 export { type CompleteMask, completeMask, type Mask, type MaskUnit } from "./directions/mask.ts";
 export { momentum, type MomentumRuleOptions } from "./updates/momentum.ts";

@@ -1,13 +1,13 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import {
   assertTrainables,
+  basesOf,
   DeviceTensor,
-  freezeByMagnitude,
   Graph,
-  maskShares,
   OffsetSet,
   openGpu,
   optimiserStep,
+  prepareOffsets,
   replayMoves,
   StepState,
   Storage,
@@ -19,12 +19,16 @@ import {
   chain,
   clipByQuantile,
   clipDerivative,
+  completeParts,
   decayOffsets,
   type Distribution,
+  dueBefore,
+  findFacts,
   frozenOffset,
   fzoo,
   kerzoo,
   lozo,
+  type Magnitude,
   magnitudeMask,
   magnitudeShares,
   meazo,
@@ -35,6 +39,7 @@ import {
   oneSided,
   type Optimiser,
   optimiser,
+  preparationsOf,
   qzo,
   qzoNormalised,
   qzoPlus,
@@ -333,7 +338,12 @@ Deno.test("offsets frozen by magnitude keep their bits through steps, decays and
   const tensors = rigTensors();
   for (const maxBinding of [gpu.maxBinding, 4096]) {
     using rig = new StepRig(gpu, rule, tensors, maxBinding);
-    await freezeByMagnitude(gpu, rule.plan.magnitude!, rig.offsets, rig.tensors);
+    const freeze = async (magnitude: Magnitude) => {
+      for (const due of dueBefore(preparationsOf(completeParts({ magnitude })), 0, 0)) {
+        await prepareOffsets(gpu, due, rig.offsets, rig.tensors);
+      }
+    };
+    await freeze(rule.plan.magnitude!);
     const start = await rig.offsets.read(gpu);
     const magnitudes = rig.offsets.trainables.map(({ name, span }) =>
       offsetMagnitudes(tensors.find((t) => t.name === name)!.packed, span)
@@ -349,10 +359,10 @@ Deno.test("offsets frozen by magnitude keep their bits through steps, decays and
       const before = start.get(name)!;
       assert(values.every((w, i) => (w === frozenOffset) === (before[i] === frozenOffset)), name);
     }
-    await freezeByMagnitude(gpu, rule.plan.magnitude!, rig.offsets, rig.tensors);
+    await freeze(rule.plan.magnitude!);
     const other = { density: 0.1, take: "large" } as const;
     await assertRejects(
-      () => freezeByMagnitude(gpu, other, rig.offsets, rig.tensors),
+      () => freeze(other),
       RangeError,
       "trained without this mask",
     );
@@ -366,10 +376,13 @@ Deno.test("masks with a share for each tensor have the host's bits, and need the
     using base = new StepRig(gpu, plain(), tensors, maxBinding);
     const { trainables } = base.offsets;
     const shares = magnitudeShares(
-      0.4,
+      rule.plan.mask!.density,
       trainables.map(({ span }, i) => offsetMagnitudes(tensors[i].packed, span)),
     );
-    const shared = await maskShares(gpu, { density: 0.4 }, trainables, base.tensors);
+    const shared = await findFacts(preparationsOf(rule.plan), trainables, {
+      bases: (one) => basesOf(gpu, base.tensors, one),
+      slopes: () => Promise.reject(new Error("no slopes are asked for")),
+    });
     assertEquals(shared.map(({ share }) => share), shares);
     assert(new Set(shares).size > 2, "shares do not differ");
     assertThrows(() => assertTrainables(rule, base.offsets), TypeError, "has no share of the mask");
