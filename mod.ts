@@ -47,6 +47,8 @@ export {
   type Model,
   type ModelSource,
   openModelSource,
+  type PromptMemory,
+  promptMemory,
   quantizedSource,
   type QuantizedSourceOptions,
   writeModel,

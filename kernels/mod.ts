@@ -91,4 +91,5 @@ export { Storage } from "./device/storage.ts";
 export { expandShader, type ShaderKey, type ShaderLibrary } from "./device/template.ts";
 export { DeviceTensor, type TensorPiece } from "./device/tensor.ts";
 export { chooseTile, type Tile } from "./matmul/tiles.ts";
+export { Turns } from "./device/turns.ts";
 export { type WideVectors, wideVectors } from "./device/wide_vectors.ts";

@@ -51,6 +51,7 @@ export {
   type GenerateOptions,
   sampler,
 } from "./inference/generate.ts";
+export { type PromptMemory, promptMemory } from "./inference/prompt_memory.ts";
 export {
   loadModel,
   type LoadOptions,

@@ -8,6 +8,7 @@ import {
   chatTokens,
   generate,
   type GenerateOptions,
+  promptMemory,
   type Tokenizer,
 } from "../../models/mod.ts";
 import { chatEnds } from "../../models/tokenizers/chat_template.ts";
@@ -59,6 +60,7 @@ export const chatCommand: Command = {
     const tokenizer = tokenizerOf(session);
     const ends = endsOf(tokenizer, template, session.source.name);
     using offsets = chosen && await tunedOffsets(session, chosen, call);
+    using memory = promptMemory(session.model, offsets);
     const system = options.text("system");
     const conversation = new Conversation(session, tokenizer, {
       template,
@@ -68,6 +70,7 @@ export const chatCommand: Command = {
         ...sampling,
         maxTokens: options.number("max-tokens") ?? MOST_TOKENS,
         stopTokens: ends,
+        memory,
         ...(offsets ? { offsets } : {}),
       },
     });

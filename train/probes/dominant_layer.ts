@@ -10,7 +10,7 @@ import {
   Graph,
   SHADER_LIBRARY,
   Storage,
-  submitPlan,
+  submitPlanInTurns,
 } from "../../kernels/mod.ts";
 import { blockwiseZo } from "../../optim/named/blockwise_zo.ts";
 import { architectureOf } from "../../models/architectures.ts";
@@ -137,7 +137,7 @@ async function outlierGrowth(
       extent(graph, hidden, used, stats, layer + 1);
     }
     using plan = compileGraph(gpu, graph, SHADER_LIBRARY);
-    submitPlan(gpu, plan);
+    await submitPlanInTurns(gpu, plan, { signal });
     const found = await gpu.readFloats(stats.buffer, (config.layers + 1) * 2);
     gpu.pipelines.check();
     for (let slot = 0; slot <= config.layers; slot++) {

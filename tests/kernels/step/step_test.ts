@@ -36,6 +36,7 @@ import {
   mezoGreedy,
   mezoGv,
   momentumFromSeeds,
+  normaliseByRms,
   oneSided,
   type Optimiser,
   optimiser,
@@ -181,7 +182,7 @@ function ulps(a: number, b: number): number {
   return Math.abs(ordered(a) - ordered(b));
 }
 
-const named: readonly { rule: Optimiser; exact: boolean }[] = [
+const named: readonly { rule: Optimiser; exact: boolean; first?: number }[] = [
   { rule: qzo({ clip: 3, learningRate: 1e-2 }), exact: true },
   { rule: qzo({ clip: Infinity, queries: 4 }), exact: true },
   { rule: mezo({ queries: 2, epsilon: 3e-3, learningRate: 0.3 }), exact: true },
@@ -244,6 +245,34 @@ const named: readonly { rule: Optimiser; exact: boolean }[] = [
     }),
     exact: true,
   },
+  // Long enough to be written in loops.
+  {
+    rule: optimiser({
+      name: "many batches",
+      estimator: spsa({ epsilon: 0.5, queries: 2 }),
+      transformations: [
+        rejectSpikes({ warmup: 1000 }),
+        batchPerDirection(512, chain(clipDerivative(0.1), scaleBySchedule(0.1)), { directions: 2 }),
+      ],
+    }),
+    ...{ exact: false, first: 504 },
+  },
+  {
+    rule: optimiser({
+      name: "many normalised batches",
+      estimator: spsa({ epsilon: 0.5 }),
+      transformations: [
+        batchPerDirection(512, chain(normaliseByRms(), clipByQuantile(), scaleBySchedule(0.1))),
+      ],
+    }),
+    ...{ exact: false, first: 504 },
+  },
+  {
+    rule: zoSgdMomentum({ state: "seeds", length: 1024, learningRate: 1e-2 }),
+    exact: false,
+  },
+  { rule: zoAdam({ state: "seeds", length: 300, queries: 2, learningRate: 1e-2 }), exact: false },
+  { rule: qzo({ clip: 3, queries: 128 }), exact: true },
   {
     rule: optimiser({
       name: "sign",
@@ -254,7 +283,7 @@ const named: readonly { rule: Optimiser; exact: boolean }[] = [
   },
 ];
 
-for (const { rule, exact } of sampled("scalar programs", named)) {
+for (const { rule, exact, first = 0 } of sampled("scalar programs", named)) {
   const title = `${rule.name} with ${rule.estimator.directions} directions`;
   Deno.test(`the scalar program of ${title} on the device is the host's`, async () => {
     const tensor = {
@@ -262,6 +291,7 @@ for (const { rule, exact } of sampled("scalar programs", named)) {
       packed: randomPacked(layouts["blk.0.attn_q.weight"], 4, 32, random),
     };
     using rig = new StepRig(gpu, rule, [tensor]);
+    rig.first = first;
     const losses = Array.from(
       { length: 12 },
       () => [...normals(rule.estimator.branches.length, random, 0.2).map((v) => v + 2)],
