@@ -6,15 +6,10 @@
  *
  * @module
  */
+import { allCases, sampleSeed } from "../../scripts/sample_seed.ts";
 import { randomNumbers } from "./random_llama.ts";
 
-/** What chooses. */
-export const sampleSeed: number = Number(
-  Deno.env.get("QZO_SEED") ?? new Date().toISOString().slice(0, 10).replaceAll("-", ""),
-);
-
-/** Whether every case is run. */
-export const allCases: boolean = Deno.env.get("QZO_CASES") === "all";
+export { allCases, sampleSeed };
 
 const ofAll = Number(Deno.env.get("QZO_SHARE") ?? 1);
 
