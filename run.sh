@@ -36,6 +36,15 @@ run_here() {
   exec "$DENO" run $rights --config "$root/deno.json" "$@"
 }
 
+# Says what of these folders is not in the caller's PATH; set_up has put Deno's into this script's own.
+add_to_path() {
+  missing=""
+  for folder in "$@"; do
+    case ":$caller_path:$missing" in *":$folder:"*) ;; *) missing="$missing$folder:" ;; esac
+  done
+  [ -z "$missing" ] || echo "Add to PATH: export PATH=\"$missing\$PATH\""
+}
+
 command="${1:-help}"
 [ $# -gt 0 ] && shift
 case "$command" in
@@ -64,16 +73,12 @@ install)
   "$DENO" install --quiet --global --force --name qzo $rights --config "$linked/deno.json" "$@" "$linked/cli/main.ts"
   bin="${DENO_INSTALL_ROOT:-$HOME/.deno}/bin"
   echo "Installed qzo in $bin. It runs this clone: after an update of it, install again."
-  missing=""
-  for folder in "$bin" "$(dirname "$DENO")"; do
-    # The command itself calls deno; set_up has put the second one into this script's own PATH.
-    case ":$caller_path:$missing" in *":$folder:"*) ;; *) missing="$missing$folder:" ;; esac
-  done
-  [ -z "$missing" ] || echo "Add to PATH: export PATH=\"$missing\$PATH\""
+  add_to_path "$bin" "$(dirname "$DENO")" # the command itself calls deno
   ;;
 link)
   set_up
-  run_here "$root/scripts/link.ts" "$@"
+  (run_here "$root/scripts/link.ts" "$@")
+  add_to_path "$(dirname "$DENO")" # which the folder's scripts are run by
   ;;
 test)
   set_up

@@ -6,6 +6,7 @@
 import { aliasesOfCommand, flagOf, GLOBAL_OPTIONS, keysOfCommand } from "./arguments.ts";
 import type { Command } from "./command.ts";
 import { table } from "../show/terminal.ts";
+import { invocation } from "./invocation.ts";
 
 /** The overview of all commands. */
 export function overview(commands: readonly Command[]): string {
@@ -13,6 +14,7 @@ export function overview(commands: readonly Command[]): string {
     "qzo: fine-tunes quantised language models with forward passes only.",
     "",
     "Usage: qzo <command> [config.yaml | run folder] [--key value ...]",
+    ...calledBy(),
     "",
     ...table(commands.map(({ name, summary }) => [`  ${name}`, summary])),
     "",
@@ -82,6 +84,19 @@ function row({ name, takes, doc, values }: FlagHelp): string[] {
   return [`  --${name}${takes === undefined ? "" : ` <${takes}>`}`, `${doc}${listed}`];
 }
 
+/** What may stand behind a command's name without a flag. */
+function argumentsOf({ positional, keys, options }: Command): string {
+  const values = Object.hasOwn(options, positional) ? options[positional].values : undefined;
+  const named = values?.join(" | ") ?? (positional === "config" ? "config.yaml" : positional);
+  return keys.length === 0 ? named : `config.yaml | run folder | ${named}`;
+}
+
+/** What to type for `qzo`, where that is no command here. */
+function calledBy(): string[] {
+  const typed = invocation();
+  return typed === "qzo" ? [] : [`       where qzo is ${typed}`];
+}
+
 /** What one command does: with the flags that matter first, or with all. */
 export function commandHelp(command: Command, all = false): string {
   const flags = flagsOf(command);
@@ -97,7 +112,8 @@ export function commandHelp(command: Command, all = false): string {
   return [
     `qzo ${command.name}: ${command.summary}`,
     "",
-    `Usage: qzo ${command.name} [config.yaml | run folder | ${command.positional}] [--key value ...]`,
+    `Usage: qzo ${command.name} [${argumentsOf(command)}] [--key value ...]`,
+    ...calledBy(),
     "",
     "Examples:",
     ...command.examples.map((example) => `  qzo ${example}`),

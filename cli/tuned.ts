@@ -131,7 +131,7 @@ async function chosenSteps(
         why: `the best of ${looks.size} evaluations`,
         notes: end < records.length
           ? [
-            `the run was evaluated up to step ${end} of ${records.length}: step ${best.step} is the best of those; --step last takes all`,
+            `the run's metrics end at step ${end} of ${records.length}, as of one that is going on: step ${best.step} is the best of ${looks.size} evaluations until then; --step last takes all`,
           ]
           : [],
       };

@@ -4,50 +4,142 @@
  * @module
  */
 
-export * from "./device/activation_pool.ts";
-export * from "./operations/activations/activations.ts";
-export * from "./operations/activations/silu_gate.ts";
-export * from "./operations/add.ts";
-export * from "./operations/attention.ts";
-export * from "./operations/embedding.ts";
-export * from "./operations/losses.ts";
-export * from "./operations/norms/norm_operation.ts";
-export * from "./operations/norms/norms.ts";
-export * from "./operations/norms/rms_norm.ts";
-export * from "./operations/rope.ts";
-export * from "./operations/store_rows.ts";
-export * from "./device/operation.ts";
+export { ActivationPool } from "./device/activation_pool.ts";
+export type { ActivationOperation } from "./operations/activations/activation_operation.ts";
+export { type ActivationKind, activationOf } from "./operations/activations/activations.ts";
+export { siluGate, siluGateOperation } from "./operations/activations/silu_gate.ts";
+export { add, addOperation } from "./operations/add.ts";
+export {
+  attention,
+  type AttentionAttributes,
+  attentionOperation,
+  type AttentionShape,
+} from "./operations/attention.ts";
+export {
+  embedding,
+  type EmbeddingAttributes,
+  type EmbeddingIndex,
+  embeddingOperation,
+} from "./operations/embedding.ts";
+export {
+  batchLoss,
+  type BatchLossAttributes,
+  batchLossOperation,
+  type LossRows,
+  type TargetAttributes,
+  targetLogProbability,
+  targetLogProbabilityOperation,
+} from "./operations/losses.ts";
+export type { NormOperation, NormOptions, NormVectors } from "./operations/norms/norm_operation.ts";
+export { type NormKind, normOf } from "./operations/norms/norms.ts";
+export { rmsNorm, type RmsNormAttributes, rmsNormOperation } from "./operations/norms/rms_norm.ts";
+export { type HeadShape, rope, type RopeAttributes, ropeOperation } from "./operations/rope.ts";
+export {
+  storeRows,
+  type StoreRowsAttributes,
+  storeRowsOperation,
+} from "./operations/store_rows.ts";
+export {
+  type Operand,
+  type Operation,
+  operationsOf,
+  type RecordedOperation,
+  recordOperation,
+} from "./device/operation.ts";
 export { type SubgroupSizes } from "./device/adapter.ts";
-export * from "./operations/batch_layout.ts";
-export * from "./step/block_copy.ts";
-export * from "./statistics/extent.ts";
-export * from "./offsets/read_bases.ts";
-export * from "./operations/gather_columns.ts";
-export * from "./device/gpu.ts";
-export * from "./device/graph.ts";
-export * from "./statistics/input_sums.ts";
-export * from "./shader_library.ts";
-export * from "./matmul/matmul.ts";
-export * from "./offsets/offset_set.ts";
-export * from "./operations/context.ts";
-export * from "./device/pacing.ts";
-export * from "./device/subgroups_check.ts";
-export * from "./device/submit_plan.ts";
-export * from "./offsets/bind.ts";
-export * from "./offsets/perturbation.ts";
-export * from "./matmul/perturbed_plane.ts";
-export * from "./operations/pick_columns.ts";
-export * from "./operations/pick_rows.ts";
-export * from "./device/pipeline.ts";
-export * from "./step/replay.ts";
-export * from "./statistics/row_products.ts";
-export * from "./self_check.ts";
+export { type BatchLayout, batchLayout, type BatchShape } from "./operations/batch_layout.ts";
+export { BlockCopy } from "./step/block_copy.ts";
+export { extent } from "./statistics/extent.ts";
+export {
+  assertTrainables,
+  basesOf,
+  freezeByMagnitude,
+  maskShares,
+  prepareOffsets,
+} from "./offsets/read_bases.ts";
+export {
+  gatherColumns,
+  type GatherColumnsAttributes,
+  gatherColumnsOperation,
+} from "./operations/gather_columns.ts";
+export {
+  type AdapterClass,
+  DeviceLostError,
+  Gpu,
+  GpuBuffer,
+  type GpuOptions,
+  type MemoryByPart,
+  NoAdapterError,
+  openGpu,
+  OutOfMemoryError,
+  type Part,
+} from "./device/gpu.ts";
+export {
+  compileGraph,
+  type Dispatch,
+  Graph,
+  Plan,
+  type Range,
+  type Resource,
+  type Value,
+  type ValueRange,
+} from "./device/graph.ts";
+export { InputSums } from "./statistics/input_sums.ts";
+export { SHADER_LIBRARY } from "./shader_library.ts";
+export {
+  matmul,
+  type MatmulAttributes,
+  matmulOperation,
+  type MatmulOptions,
+} from "./matmul/matmul.ts";
+export {
+  checkWeightOffsets,
+  hasSign,
+  OffsetSet,
+  offsetStride,
+  offsetWidth,
+  type Trainable,
+  trainableOf,
+} from "./offsets/offset_set.ts";
+export type { ForwardContext, RowList } from "./operations/context.ts";
+export { Pacing, PACING_LIMITS, type PacingLimits, pacingLimits } from "./device/pacing.ts";
+export { subgroupSizes } from "./device/subgroups_check.ts";
+export { submitPlan, submitPlanInTurns, type SubmitPlanOptions } from "./device/submit_plan.ts";
+export { bindPerturbation } from "./offsets/bind.ts";
+export {
+  type BranchNoise,
+  lawKey,
+  packNoise,
+  type Perturbation,
+  perturbationKey,
+} from "./offsets/perturbation.ts";
+export {
+  boundPlane,
+  moveMinima,
+  perturbationsOf,
+  perturbedPlanes,
+  perturbedVector,
+  planeKey,
+  rowQuads,
+  type TensorPerturbations,
+} from "./matmul/perturbed_plane.ts";
+export { type ColumnRange, pickColumns, pickColumnsOperation } from "./operations/pick_columns.ts";
+export { pickRows, type PickRowsAttributes, pickRowsOperation } from "./operations/pick_rows.ts";
+export { PipelineCache } from "./device/pipeline.ts";
+export { replayMoves, type ReplayOptions } from "./step/replay.ts";
+export { DeviceProducts } from "./statistics/row_products.ts";
+export {
+  type KernelCheck,
+  type SelfCheck,
+  selfCheck,
+  type SelfCheckOptions,
+} from "./self_check.ts";
 export { scalarStepShader } from "./step/scalar_step.ts";
 export { type StepRecord, StepState } from "./step/state.ts";
-export * from "./offsets/move_offsets.ts";
-export * from "./step/step.ts";
-export * from "./device/storage.ts";
-export * from "./device/template.ts";
-export * from "./device/tensor.ts";
-export * from "./matmul/tiles.ts";
+export { moveOffsets, type MoveRule, type Moves } from "./offsets/move_offsets.ts";
+export { optimiserStep, type StepInputs, type StepTrial } from "./step/step.ts";
+export { Storage } from "./device/storage.ts";
+export { expandShader, type ShaderKey, type ShaderLibrary } from "./device/template.ts";
+export { DeviceTensor, type TensorPiece } from "./device/tensor.ts";
+export { chooseTile, type Tile } from "./matmul/tiles.ts";
 export { type WideVectors, wideVectors } from "./device/wide_vectors.ts";

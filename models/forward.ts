@@ -84,7 +84,9 @@ export function forwardContext(
 
 function perturbationOf(name: string, trained?: ForwardOffsets): Perturbation | undefined {
   const { offsets, noise } = trained ?? {};
-  return offsets?.perturbation(
+  // Where a branch's noise stands is known of what is trained alone.
+  if (!offsets?.trainable(name)) return undefined;
+  return offsets.perturbation(
     name,
     noise && {
       ...noise,

@@ -4,11 +4,22 @@
  *
  * @module
  */
-export * from "./updates/accept.ts";
-export * from "./transformations/accumulate.ts";
-export * from "./updates/adam.ts";
-export * from "./steps/apply_record.ts";
-export * from "./transformations/batch_per_direction.ts";
+export {
+  acceptBest,
+  type AcceptRule,
+  acceptStep,
+  candidateCoefficients,
+} from "./updates/accept.ts";
+export { accumulate } from "./transformations/accumulate.ts";
+export { adam, type AdamOptions, adamw, type AdamwOptions } from "./updates/adam.ts";
+export {
+  applyRecord,
+  type OffsetRule,
+  type OffsetTensor,
+  rests,
+  type StepRecord,
+} from "./steps/apply_record.ts";
+export { batchPerDirection } from "./transformations/batch_per_direction.ts";
 export {
   type BlockKind,
   blockKinds,
@@ -22,17 +33,43 @@ export {
   inBlock,
   packPlace,
 } from "./directions/blocks.ts";
-export * from "./transformations/centre_by_running_mean.ts";
-export * from "./estimators/centred.ts";
-export * from "./transformations/chain.ts";
-export * from "./transformations/clip_by_quantile.ts";
-export * from "./transformations/clip_derivative.ts";
-export * from "./transformations/decay_offsets.ts";
-export * from "./directions/direction_plan.ts";
-export * from "./algebra/element_ops.ts";
-export * from "./estimators/estimator.ts";
-export * from "./steps/executor.ts";
-export * from "./steps/minimise.ts";
+export {
+  centreByRunningMean,
+  type CentreByRunningMeanOptions,
+} from "./transformations/centre_by_running_mean.ts";
+export { centred, type CentredOptions } from "./estimators/centred.ts";
+export { chain, identity } from "./transformations/chain.ts";
+export { clipByQuantile, type ClipByQuantileOptions } from "./transformations/clip_by_quantile.ts";
+export { clipDerivative } from "./transformations/clip_derivative.ts";
+export { decayOffsets, type DecayOffsetsOptions } from "./transformations/decay_offsets.ts";
+export {
+  completeParts,
+  describeDirections,
+  type DirectionPlan,
+  directionSeed,
+  isOwnDirection,
+  isPlain,
+  isStructure,
+  mapParts,
+  moveSeeds,
+  movesOf,
+  ownDirection,
+  parseDirections,
+  plainDirections,
+  type PlanPart,
+  type PlanPartOptions,
+  type PlanParts,
+  planParts,
+} from "./directions/direction_plan.ts";
+export { ElementEmitter, elementOps, elementOpsWgsl } from "./algebra/element_ops.ts";
+export type { BranchSpec, Estimator, Radius } from "./estimators/estimator.ts";
+export {
+  type HostStep,
+  Session,
+  type SessionOptions,
+  type SessionTensor,
+} from "./steps/executor.ts";
+export { minimise, type MinimiseOptions, type MinimiseStep } from "./steps/minimise.ts";
 export {
   evenOut,
   type FrozenBy,
@@ -42,14 +79,31 @@ export {
   trainedOffset,
 } from "./preparations/frozen.ts";
 export { type CompleteGains, completeGains, type Gains, gainsOf } from "./preparations/gains.ts";
-export * from "./json.ts";
-export * from "./directions/keep.ts";
-export * from "./estimators/kernel_smoothed.ts";
+export type { JsonValue } from "./json.ts";
+export { type Kept, keptInPlan, keptInSteps } from "./directions/keep.ts";
+export { kernelSmoothed } from "./estimators/kernel_smoothed.ts";
 export { type LedgerFeature, ledgerFeatures } from "./ledger/features.ts";
-export * from "./learning_rate_of.ts";
-export * from "./ledger/ledger.ts";
-export * from "./ledger/ledger_header.ts";
-export * from "./transformations/limit_to_rms.ts";
+export { learningRateAt, learningRateOf } from "./learning_rate_of.ts";
+export {
+  damageText,
+  encodeRecord,
+  type Ledger,
+  type LedgerDamage,
+  LedgerReader,
+  type LedgerRecord,
+  readLedger,
+  stepsToReplay,
+} from "./ledger/ledger.ts";
+export {
+  assertLedgerFits,
+  decodeHeader,
+  encodeHeader,
+  isOlderFingerprint,
+  type LedgerHead,
+  type LedgerHeader,
+  OLDER_FINGERPRINT,
+} from "./ledger/ledger_header.ts";
+export { limitToRms, type LimitToRmsOptions } from "./transformations/limit_to_rms.ts";
 export { completeLowRank, type LowRank } from "./directions/low_rank.ts";
 export {
   type CompleteMagnitude,
@@ -71,10 +125,49 @@ export {
   type MaskUnit,
   maskUnits,
 } from "./directions/mask.ts";
-export * from "./updates/momentum.ts";
-export * from "./transformations/momentum_from_seeds.ts";
-export * from "./declared_option.ts";
-export * from "./named/all.ts";
+export { momentum, type MomentumRuleOptions } from "./updates/momentum.ts";
+export {
+  adamFromSeeds,
+  type AdamFromSeedsOptions,
+  momentumFromSeeds,
+  type MomentumFromSeedsOptions,
+} from "./transformations/momentum_from_seeds.ts";
+export {
+  type Completed,
+  completed,
+  type DeclaredBase,
+  type DeclaredChoice,
+  type DeclaredFlag,
+  type DeclaredNumber,
+  type DeclaredOption,
+  type OptionsOf,
+  type OptionTable,
+  type OptionValue,
+  type OtherValues,
+} from "./declared_option.ts";
+export {
+  blockwiseZo,
+  fzoo,
+  kerzoo,
+  lozo,
+  meazo,
+  mezo,
+  mezoGreedy,
+  mezoGv,
+  qzo,
+  qzoNormalised,
+  qzoPlus,
+  sparseMezo,
+  sparseZo,
+  threePointDescent,
+  zoAdam,
+  zoAdamW,
+  zoResidual,
+  zoSgd,
+  zoSgdConservative,
+  zoSgdMomentum,
+  zoSgdSign,
+} from "./named/all.ts";
 export { BlockwiseZoOptions } from "./named/blockwise_zo.ts";
 export { KerzooOptions } from "./named/kerzoo.ts";
 export { LozoOptions } from "./named/lozo.ts";
@@ -95,21 +188,79 @@ export {
   NamedOptions,
   type NoOptions,
 } from "./named_optimiser.ts";
-export * from "./named_table.ts";
-export * from "./directions/noise.ts";
-export * from "./non_finite_loss_error.ts";
-export * from "./transformations/normalise_by_rms.ts";
-export * from "./transformations/normalise_by_spread.ts";
-export * from "./offset.ts";
-export * from "./estimators/one_point.ts";
-export * from "./estimators/one_sided.ts";
-export * from "./algebra/ops.ts";
-export * from "./optimiser.ts";
+export {
+  type ExtraOptions,
+  namedOptimisers,
+  type OptimiserName,
+  optimiserNames,
+} from "./named_table.ts";
+export {
+  type Distribution,
+  DISTRIBUTIONS,
+  type FillNoise,
+  fillNoise,
+  largestGain,
+  type Law,
+  lawOf,
+  laws,
+  masterSeed,
+  NOISE_VERSION,
+  noiseAt,
+  type Seed,
+  stepSeed,
+  type Structure,
+  type StructureShader,
+  threefry2x32,
+} from "./directions/noise.ts";
+export { NonFiniteLossError } from "./non_finite_loss_error.ts";
+export { normaliseByRms, type NormaliseByRmsOptions } from "./transformations/normalise_by_rms.ts";
+export {
+  normaliseBySpread,
+  type NormaliseBySpreadOptions,
+} from "./transformations/normalise_by_spread.ts";
+export {
+  applyOffset,
+  keepSign,
+  type OffsetForm,
+  offsetForms,
+  type OffsetSpan,
+  offsetSpans,
+  type Projection,
+  projections,
+  roundCoefficient,
+  roundCoefficientWgsl,
+} from "./offset.ts";
+export { onePoint, type OnePointOptions } from "./estimators/one_point.ts";
+export { oneSided, type OneSidedOptions } from "./estimators/one_sided.ts";
+export { finiteConstant, hostOps, type Ops } from "./algebra/ops.ts";
+export { type Optimiser, optimiser, type OptimiserOptions } from "./optimiser.ts";
 export type { NumberRule, OptionRule, OptionRules, WordRule } from "./options.ts";
-export * from "./estimators/pool.ts";
-export * from "./transformations/reject_spikes.ts";
-export * from "./transformations/residual_feedback.ts";
-export * from "./preparations/preparation.ts";
+export {
+  bestOf,
+  type BestOfOptions,
+  contrastOf,
+  type ContrastOfOptions,
+} from "./estimators/pool.ts";
+export { rejectSpikes, type RejectSpikesOptions } from "./transformations/reject_spikes.ts";
+export { residualFeedback } from "./transformations/residual_feedback.ts";
+export {
+  type BasesPreparation,
+  dueBefore,
+  factNames,
+  findFacts,
+  type FoundFact,
+  type FoundFacts,
+  foundFacts,
+  type Looker,
+  type OffsetsPreparation,
+  type Period,
+  periods,
+  type Preparation,
+  type PreparationKind,
+  type SlopeLooks,
+  type SlopesPreparation,
+  wrongFact,
+} from "./preparations/preparation.ts";
 export {
   type CompletePreparations,
   type PreparationName,
@@ -119,8 +270,24 @@ export {
   preparations,
   preparationsOf,
 } from "./preparations/preparations.ts";
-export * from "./steps/run_steps.ts";
-export * from "./steps/scalar_program.ts";
+export {
+  type MadeStep,
+  type MadeSteps,
+  replaySteps,
+  type RunState,
+  runSteps,
+  type StepExecutor,
+  StepInMaking,
+} from "./steps/run_steps.ts";
+export {
+  hostScalarCount,
+  type HostSide,
+  hostSide,
+  type Look,
+  scalarProgram,
+  type ScalarResult,
+  scalarStep,
+} from "./steps/scalar_program.ts";
 export {
   type CompleteStructures,
   type StructureName,
@@ -130,19 +297,57 @@ export {
   type Structures,
   structures,
 } from "./directions/structures.ts";
-export * from "./transformations/scale_by_curvature.ts";
-export * from "./transformations/scale_by_schedule.ts";
-export * from "./transformations/schedule.ts";
-export * from "./transformations/sign_derivative.ts";
-export * from "./updates/sign_of_element.ts";
-export * from "./preparations/sparsity.ts";
-export * from "./estimators/spsa.ts";
-export * from "./directions/tensor_id.ts";
-export * from "./estimators/three_point.ts";
-export * from "./trainable.ts";
-export * from "./transformations/transformation.ts";
-export * from "./updates/update_rule.ts";
-export * from "./updates/update_rule_wgsl.ts";
-export * from "./updates/update_rules.ts";
-export * from "./algebra/wgsl_ops.ts";
-export * from "./with_rule.ts";
+export {
+  scaleByCurvature,
+  type ScaleByCurvatureOptions,
+} from "./transformations/scale_by_curvature.ts";
+export { scaleBySchedule } from "./transformations/scale_by_schedule.ts";
+export {
+  constant,
+  type ConstantOptions,
+  cosine,
+  type DecayOptions,
+  describeSchedule,
+  linear,
+  parseSchedule,
+  scaled,
+  type Schedule,
+  scheduleOf,
+} from "./transformations/schedule.ts";
+export { signDerivative } from "./transformations/sign_derivative.ts";
+export { signOfElement, type SignOfElementOptions } from "./updates/sign_of_element.ts";
+export { releasedDensity } from "./preparations/sparsity.ts";
+export { spsa, type SpsaOptions } from "./estimators/spsa.ts";
+export { tensorId } from "./directions/tensor_id.ts";
+export { threePoint, type ThreePointOptions } from "./estimators/three_point.ts";
+export {
+  type LayerPart,
+  layerParts,
+  type NoisePlace,
+  noisePlace,
+  offsetWidth,
+  type Placed,
+  type Trainable,
+} from "./trainable.ts";
+export {
+  elementwise,
+  type Transformation,
+  type Transformed,
+} from "./transformations/transformation.ts";
+export {
+  describeUpdateRule,
+  isHeld,
+  type Updated,
+  updateInputs,
+  type UpdateRule,
+} from "./updates/update_rule.ts";
+export { emitUpdateRule } from "./updates/update_rule_wgsl.ts";
+export { parseUpdateRule } from "./updates/update_rules.ts";
+export {
+  emitScalarProgram,
+  type ScalarNames,
+  type ScalarWgsl,
+  WgslEmitter,
+  wgslLiteral,
+} from "./algebra/wgsl_ops.ts";
+export { withRule } from "./with_rule.ts";

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Second adapter and independent implementations that some tests compare with: SwiftShader, node-llama-cpp,
-# onnxruntime; the oldest Node that the npm form is for; and a Jupyter client. Only where asked (CI, or QZO_TEST_TOOLS=1); what cannot be had is said, and its tests skip.
+# onnxruntime, tokenizers; the oldest Node that the npm form is for; and a Jupyter client. Only where asked (CI, or QZO_TEST_TOOLS=1); what cannot be had is said, and its tests skip.
 set -u
 cd "$(dirname "$0")/.."
 if [ "${CI:-}" = "" ] && [ "${QZO_TEST_TOOLS:-}" = "" ]; then exit 0; fi
@@ -8,6 +8,7 @@ if [ "${CI:-}" = "" ] && [ "${QZO_TEST_TOOLS:-}" = "" ]; then exit 0; fi
 LLAMA=3.22.1
 ONNX=1.30.0
 NODE=22.23.3
+TOKENIZERS=0.23.2
 skip() { echo "test tools: $1 skipped, because $2"; }
 
 # Where OpenGL alone is there, no second driver can be chosen.
@@ -75,6 +76,24 @@ peers() {
   fi
 }
 
+# The tokenizers library in Rust, which carries its binaries.
+tokenizers() {
+  [ -f ".tools/peers/tokenizers-$TOKENIZERS" ] && return
+  if ! command -v npm >/dev/null 2>&1; then skip "tokenizers $TOKENIZERS" "npm is not installed"; return; fi
+  # In a folder of its own, for npm takes away what another command did not name; peers() may have made it.
+  if npm install --silent --no-save --no-audit --no-fund --ignore-scripts --prefix .tools/tokenizers \
+    "tokenizers@$TOKENIZERS" >.tools/tokenizers.log 2>&1; then
+    mkdir -p .tools/peers/node_modules
+    rm -rf .tools/peers/node_modules/tokenizers
+    mv .tools/tokenizers/node_modules/tokenizers .tools/peers/node_modules/tokenizers
+    rm -rf .tools/tokenizers
+    touch ".tools/peers/tokenizers-$TOKENIZERS"
+    echo "test tools: tokenizers $TOKENIZERS is in .tools/peers"
+  else
+    skip "tokenizers $TOKENIZERS" "npm could not install it: $(tail -n1 .tools/tokenizers.log)"
+  fi
+}
+
 node() {
   [ -x .tools/node/node_modules/.bin/node ] && return
   if ! command -v npm >/dev/null 2>&1; then skip "Node $NODE" "npm is not installed"; return; fi
@@ -110,6 +129,7 @@ mkdir -p .tools
 loader
 swiftshader
 peers
+tokenizers
 node
 jupyter
 exit 0

@@ -18,6 +18,8 @@ export interface ProgressState {
   readonly countedFrom?: number;
   /** Seconds that will go into something else than steps: evaluations to come; 0 by default. */
   readonly secondsBeside?: number;
+  /** Which of several runs it is, in a few words. */
+  readonly run?: string;
   /** Training loss, smoothed or not. */
   readonly loss?: number;
   /** Held-out accuracy, 0 to 1. */
@@ -58,6 +60,7 @@ export function renderProgress(state: ProgressState, width: number): string {
 /** Numbers as people read them: steps, loss, accuracy, speed, memory, time left; what is unknown is left out. */
 function progressFields(state: ProgressState): string[] {
   const fields = [`${state.step}/${state.total}`];
+  if (state.run !== undefined) fields.push(state.run);
   if (state.loss !== undefined) fields.push(`loss ${threeDigits(state.loss)}`);
   if (state.accuracy !== undefined) fields.push(`accuracy ${(100 * state.accuracy).toFixed(1)} %`);
   if (state.tokensPerSecond !== undefined && state.seconds > 0) {
@@ -190,8 +193,8 @@ export class ProgressLine implements Disposable {
       this.#target.write(`${progressFields(state).join("  ").slice(0, plainWidth)}\n`);
       return;
     }
-    // The last column stays free: some terminals wrap when it is written.
-    this.#drawn = renderProgress(state, columns - 1);
+    // The last column stays free: some terminals wrap when it is written; two more for the ^C that they show.
+    this.#drawn = renderProgress(state, columns - 3);
     this.#target.write(`\r\x1b[K${this.#drawn}`);
   }
 

@@ -66,6 +66,7 @@ export const benchOptimisersCommand: Command = {
             line.show({
               step: event.step,
               total: event.job.config.steps,
+              run: `run ${done + 1} of ${total}: ${event.job.optimiser}`,
               seconds: event.pace.seconds,
               countedFrom: first,
               loss: event.loss,
@@ -84,9 +85,13 @@ export const benchOptimisersCommand: Command = {
       }
     }
     const rows = await benchmarkRows(benchmark);
+    if (rows.length === 0) {
+      terminal.note(`no run of "${benchmark.output}" is done yet: there is no table`);
+      return;
+    }
     const table = benchmarkTable(rows);
     terminal.out(table);
-    if (options.flag("table") || rows.length === 0) return;
+    if (options.flag("table")) return;
     const write = async (name: string, text: string) =>
       await writeFileWhole(join(benchmark.output, name), [new TextEncoder().encode(text)]);
     await write("table.md", `${table}\n`);

@@ -106,20 +106,20 @@ export const exportCommand: Command = {
       const data = chosen.ledger.header.data;
       const other = otherDataNote(data, examples, { split: "validation", config });
       notes(terminal, other === undefined ? [] : [other]);
-      const progress = evaluationStatus(terminal, "held-out examples");
-      const settings = {
-        objective,
-        batchSize: config.batchSize,
-        signal,
-        onProgress: progress.onProgress,
+      const settings = (what: string) => {
+        const { onProgress } = evaluationStatus(terminal, `held-out examples ${what}`);
+        return { objective, batchSize: config.batchSize, signal, onProgress };
       };
-      const before = await evaluate(session.model, examples, { ...settings, offsets });
+      const before = await evaluate(session.model, examples, {
+        ...settings("before folding"),
+        offsets,
+      });
       using written = targetKind(path) === "safetensors"
         ? await adaptedSource(session.source, path)
         : await openModelSource(path);
       using model = await loadModel(session.gpu, written, { signal });
-      const after = await evaluate(model, examples, settings);
-      progress.clear();
+      const after = await evaluate(model, examples, settings("after folding"));
+      status(terminal, "");
       rows.push(["before folding", asText(before)], ["after folding", asText(after)]);
     }
     facts(terminal, rows);

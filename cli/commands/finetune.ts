@@ -340,7 +340,7 @@ async function resultRows(
       [
         "result",
         `step ${steps} of ${total}, ${
-          tested ? "chosen by other examples" : "the last one, chosen by none"
+          tested ? "chosen by other examples" : "the last one, not chosen by these examples"
         }`,
       ],
     );

@@ -122,7 +122,7 @@ function inspectModel({ options, terminal }: Call, config: TrainConfig, source: 
   ) terminal.out(line);
   terminal.out("");
   const { architecture, layers, hidden, heads, keyValueHeads, vocabulary, context } = source.config;
-  facts(terminal, [
+  const rows: [string, string][] = [
     ["model", source.name],
     [
       "shape",
@@ -140,13 +140,14 @@ function inspectModel({ options, terminal }: Call, config: TrainConfig, source: 
         `${name}: ${it.tensors} tensors, ${grouped(it.weights)} weights`
       ).join("; "),
     ],
-  ]);
+  ];
   if ("refused" in memory) {
-    facts(terminal, [["training", memory.refused]]);
+    facts(terminal, [...rows, ["training", memory.refused]]);
     return;
   }
   const { batch, length, trainableScalars, total, parts } = memory;
   facts(terminal, [
+    ...rows,
     [
       "trains",
       `${grouped(trainableScalars)} scalars (${

@@ -15,6 +15,7 @@ import {
 } from "./adapter.ts";
 import { Pacing, type PacingLimits, pacingLimits } from "./pacing.ts";
 import { PipelineCache } from "./pipeline.ts";
+import { withRuntimeFolder } from "./runtime_folder.ts";
 import { widenOnce } from "./wide_vectors.ts";
 
 /** What a buffer is for; memory is accounted under these names. */
@@ -345,9 +346,10 @@ export async function openGpu(options: GpuOptions = {}): Promise<Gpu> {
     return new Gpu(options.device, options.device.adapterInfo, false, options.pacing);
   }
   const wide = widenOnce(options.wideVectors);
-  const adapter = await navigator.gpu?.requestAdapter({
-    powerPreference: options.powerPreference ?? "high-performance",
-  });
+  const powerPreference = options.powerPreference ?? "high-performance";
+  const adapter = await withRuntimeFolder(async () =>
+    await navigator.gpu?.requestAdapter({ powerPreference })
+  );
   if (!adapter) {
     throw new NoAdapterError(
       "Cannot open a GPU: WebGPU found no adapter. Install a Vulkan driver (on Debian or Ubuntu: apt install mesa-vulkan-drivers); qzo doctor says what is missing",

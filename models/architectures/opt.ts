@@ -1,11 +1,11 @@
 /**
- * The OPT architecture (Zhang et al., arXiv 2205.01068; Galactica where it has ReLU): learned positions, LayerNorm, biases, ReLU. In OPT-350m norms
+ * The OPT architecture (Zhang et al., arXiv 2205.01068; Galactica): learned positions, LayerNorm, biases, ReLU or GELU. In OPT-350m norms
  * stand behind what they belong to, and the embedding is narrower than the hidden states.
  *
  * @module
  */
 
-import type { RowList, Value } from "../../kernels/mod.ts";
+import type { ActivationKind, RowList, Value } from "../../kernels/mod.ts";
 import type { Architecture, ChannelScaling, HuggingFaceForm, Weight } from "../architecture.ts";
 import { positiveInteger } from "../config/config_checks.ts";
 import {
@@ -34,12 +34,22 @@ export interface OptConfig extends ModelConfig {
   readonly biases: boolean;
   /** Norms have gains and biases. */
   readonly affineNorms: boolean;
+  /** Between the two products of the feed-forward layer. */
+  readonly activation: ActivationKind;
 }
 
 /** The first rows of the table of positions are those of no position. */
 const FIRST_POSITION = 2;
 /** Of every LayerNorm; no key says another. */
 const EPSILON = 1e-5;
+/** By `activation_function`; the first of several names is written. */
+const ACTIVATIONS: Readonly<Record<string, ActivationKind>> = {
+  relu: "relu",
+  gelu: "gelu",
+  gelu_new: "gelu-tanh",
+  gelu_pytorch_tanh: "gelu-tanh",
+  gelu_fast: "gelu-tanh",
+};
 
 function weights(c: OptConfig): Weight[] {
   const named = (name: string, stored: string, rest: Omit<Weight, "name" | "huggingFace">) => ({
@@ -133,7 +143,7 @@ function block(x: Recorder, c: OptConfig, hidden: Hidden, layer: number): Value 
   const between = c.normBefore ? sum : norm(x, c, sum, name("attn_norm"));
 
   const f = c.normBefore ? norm(x, c, between, name("ffn_norm")) : between;
-  const up = x.activation(x.linear(f, name("ffn_up")), "relu"); // [B][M][feedForward]
+  const up = x.activation(x.linear(f, name("ffn_up")), c.activation); // [B][M][feedForward]
   const out = x.linear(up, name("ffn_down"), { residual: between });
   return c.normBefore ? out : norm(x, c, out, name("ffn_norm"));
 }
@@ -155,7 +165,7 @@ function scalings(c: OptConfig, layer: number): ChannelScaling[] {
   return [
     ...c.normBefore && c.affineNorms ? ofNorms : [],
     { from: name("attn_v"), into: [name("attn_output")] },
-    { from: name("ffn_up"), into: [name("ffn_down")] },
+    ...c.activation === "relu" ? [{ from: name("ffn_up"), into: [name("ffn_down")] }] : [],
   ];
 }
 
@@ -173,7 +183,15 @@ const huggingFace: HuggingFaceForm<OptConfig> = {
       "do_layer_norm_before _remove_final_layer_norm enable_bias layer_norm_elementwise_affine",
       read("boolean"),
     ),
-    ...keysOf("activation_function hidden_act", only(["relu"], "only relu is")),
+    activation_function: only(
+      Object.keys(ACTIVATIONS),
+      `only ${Object.keys(ACTIVATIONS).join(", ")} are`,
+    ),
+    hidden_act: only(
+      [],
+      "activation_function is asked",
+      (value, from) => value === (from.activation_function ?? "relu"),
+    ),
     ...keysOf("activation_dropout layerdrop init_std", harmless("of training elsewhere")),
 
     // Other models under the name of this one: fine where they do nothing.
@@ -217,6 +235,7 @@ const huggingFace: HuggingFaceForm<OptConfig> = {
       finalNorm: normBefore && !flag(json, "_remove_final_layer_norm", what, false),
       biases: flag(json, "enable_bias", what, true),
       affineNorms: flag(json, "layer_norm_elementwise_affine", what, true),
+      activation: ACTIVATIONS[String(json.activation_function ?? "relu")],
       tiedHead: flag(json, "tie_word_embeddings", what, true),
     };
   },
@@ -230,7 +249,7 @@ const huggingFace: HuggingFaceForm<OptConfig> = {
     num_attention_heads: c.heads,
     vocab_size: c.vocabulary,
     max_position_embeddings: c.context,
-    activation_function: "relu",
+    activation_function: Object.keys(ACTIVATIONS).find((it) => ACTIVATIONS[it] === c.activation),
     do_layer_norm_before: c.normBefore,
     _remove_final_layer_norm: c.normBefore && !c.finalNorm,
     enable_bias: c.biases,

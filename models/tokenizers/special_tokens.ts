@@ -135,9 +135,17 @@ export function withoutStart(tokenizer: StartingTokenizer, text: string): string
 
 /** The text of the tokens that the tokenizer puts before every text; empty where it puts none. */
 export function startText(tokenizer: StartingTokenizer): string {
-  const { start } = tokenizer;
-  return start.length === 0 ? "" : tokenizer.decode(start, { skipSpecial: false });
+  let text = startTexts.get(tokenizer);
+  if (text === undefined) {
+    const { start } = tokenizer;
+    text = start.length === 0 ? "" : tokenizer.decode(start, { skipSpecial: false });
+    startTexts.set(tokenizer, text);
+  }
+  return text;
 }
+
+/** It is asked for every text. */
+const startTexts = new WeakMap<StartingTokenizer, string>();
 
 /** A token in a configuration is its text, or an object with the text as `content`. */
 export function tokenText(value: unknown): string | undefined {

@@ -15,6 +15,7 @@ import { normalizerOf } from "./components/tokenizer_normalizers.ts";
 import { record } from "./tokenizer_record.ts";
 import { settledJson, splitsSpecial } from "./tokenizer_settings.ts";
 import { splitterOf } from "./components/tokenizer_splits.ts";
+import { encodeByWords } from "./tokenizer_words.ts";
 
 /** Options of {@linkcode Tokenizer.encode}. */
 export interface EncodeOptions {
@@ -119,9 +120,13 @@ export function tokenizerFromJson(
   const notes = [...options.notes ?? [], ...json.notes];
   const chatTemplate = options.chatTemplate ?? defaultTemplate(config.chat_template);
 
+  const encodePart = encodeByWords(json, (text, first) => {
+    const pieces = split([{ text, first }]);
+    return pieces.length === 1 ? model(pieces[0].text) : pieces.flatMap((it) => model(it.text));
+  });
+
   function idsOf(text: string): number[] {
     const result: number[] = [];
-    const append = (more: readonly number[]): void => more.forEach((id) => result.push(id));
     for (const section of found(text)) {
       if ("id" in section) {
         result.push(section.id);
@@ -130,10 +135,7 @@ export function tokenizerFromJson(
       const begins = section.start === 0 && !(asksFirst && normalize.takesFirst(section.text));
       for (const part of foundNormalized(normalize(section.text))) {
         if ("id" in part) result.push(part.id);
-        else {
-          const first = begins && part.start === 0;
-          for (const piece of split([{ text: part.text, first }])) append(model(piece.text));
-        }
+        else for (const id of encodePart(part.text, begins && part.start === 0)) result.push(id);
       }
     }
     return result;
@@ -145,7 +147,7 @@ export function tokenizerFromJson(
     ...(chatTemplate === undefined ? {} : { chatTemplate }),
     ...(notes.length === 0 ? {} : { notes }),
     encode(text: string, { addSpecial = true }: EncodeOptions = {}): number[] {
-      const encoded = attempt(`tokenise ${preview(text)}`, () => idsOf(text.toWellFormed()));
+      const encoded = attempt(() => `tokenise ${preview(text)}`, () => idsOf(text.toWellFormed()));
       return addSpecial ? [...special.start, ...encoded, ...special.end] : encoded;
     },
     decode(tokens: readonly number[], { skipSpecial = true }: DecodeOptions = {}): string {
@@ -157,19 +159,22 @@ export function tokenizerFromJson(
         const text = texts[id];
         if (text !== undefined && !(skipSpecial && skipped.has(text))) spelled.push(text);
       }
-      return attempt(`decode ${spelled.length} tokens`, () => tidy(join(spelled)).toWellFormed());
+      return attempt(
+        () => `decode ${spelled.length} tokens`,
+        () => tidy(join(spelled)).toWellFormed(),
+      );
     },
   };
 }
 
 /** Errors of the engine are of any kind; ours stay as they are. */
-function attempt<T>(what: string, run: () => T): T {
+function attempt<T>(what: () => string, run: () => T): T {
   try {
     return run();
   } catch (error) {
     if (error instanceof Error && error.message.startsWith("Cannot ")) throw error;
     const message = error instanceof Error ? error.message : String(error);
-    throw new TypeError(`Cannot ${what}: ${message}`, { cause: error });
+    throw new TypeError(`Cannot ${what()}: ${message}`, { cause: error });
   }
 }
 

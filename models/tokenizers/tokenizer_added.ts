@@ -39,10 +39,13 @@ export function tokenFinder(
     }
     if (node !== root) node.token = token;
   }
+  const first = firstLetters([...root.next.keys()]);
   return (text) => {
     const found: Found[] = [];
     let done = 0;
-    for (let at = 0; at < text.length && root.next.size > 0;) {
+    for (let at = 0; at < text.length;) {
+      at = first(text, at);
+      if (at < 0) break;
       const match = longest(root, text, at);
       if (match === undefined) {
         at++;
@@ -73,6 +76,19 @@ export function tokenFinder(
     }
     if (done < text.length) found.push({ text: text.slice(done), start: done });
     return found;
+  };
+}
+
+/** Finds the next of some letters from a place on; -1 where none is. */
+function firstLetters(letters: readonly string[]): (text: string, from: number) => number {
+  if (letters.length === 0) return () => -1;
+  if (letters.length === 1) return (text, from) => text.indexOf(letters[0], from);
+  const hex = (letter: string): string => letter.charCodeAt(0).toString(16).padStart(4, "0");
+  // By code units, as the tokens' texts are compared.
+  const any = new RegExp(`[${letters.map((letter) => `\\u${hex(letter)}`).join("")}]`, "g");
+  return (text, from) => {
+    any.lastIndex = from;
+    return any.exec(text)?.index ?? -1;
   };
 }
 

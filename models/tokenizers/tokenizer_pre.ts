@@ -17,6 +17,8 @@ export interface NamedPreTokenizer {
   readonly wholeWords?: boolean;
   /** Whether a BOS token is added where a file does not say. */
   readonly addBos?: boolean;
+  /** Whether a word may hold a space that other letters stand before: what no expression finds stays in one piece. */
+  readonly joinsWords?: boolean;
 }
 
 const contractions = "(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])";
@@ -184,6 +186,7 @@ export const namedPreTokenizers: readonly NamedPreTokenizer[] = [
   { names: ["falcon"], expressions: ["[\\p{P}\\$\\+<=>\\^~\\|`]+", gpt2, "[0-9][0-9][0-9]"] },
   {
     names: ["deepseek-llm"],
+    joinsWords: true,
     expressions: [
       "[\\r\\n]",
       `\\s?[${listedLetters}]+`,
@@ -195,14 +198,15 @@ export const namedPreTokenizers: readonly NamedPreTokenizer[] = [
   },
   {
     names: ["deepseek-coder"],
+    joinsWords: true,
     expressions: ["[\\r\\n]", "\\s?\\p{L}+", "\\s?\\p{P}+", eastAsian, "\\p{N}"],
   },
   {
     names: ["deepseek-v3", "hunyuan-dense", "joyai-llm", "hy_v4"],
     expressions: ["\\p{N}{1,3}", cjk, deepseek(" ?[\\p{P}\\p{S}]+[\r\n]*|\\s*[\r\n]+")],
   },
-  { names: ["bloom", "poro-chat", "gpt3-finnish"], expressions: [bloom] },
-  { names: ["viking"], expressions: [bloom, "\\p{N}"] },
+  { names: ["bloom", "poro-chat", "gpt3-finnish"], expressions: [bloom], joinsWords: true },
+  { names: ["viking"], expressions: [bloom, "\\p{N}"], joinsWords: true },
   {
     names: ["chameleon"],
     expressions: [
@@ -215,7 +219,7 @@ export const namedPreTokenizers: readonly NamedPreTokenizer[] = [
     ],
     addBos: true,
   },
-  { names: ["superbpe"], expressions: ["\\p{N}+", "(?=(\\d{3})+(?!\\d))"] },
+  { names: ["superbpe"], expressions: ["\\p{N}+", "(?=(\\d{3})+(?!\\d))"], joinsWords: true },
   {
     names: ["default"],
     expressions: ["[\\p{P}\\$\\+<=>\\^~\\|]+", gpt2, "\\p{N}+", "[0-9][0-9][0-9]"],
@@ -268,26 +272,43 @@ export function preTokenizerOf(
 
 /** The name for a `pre_tokenizer` of a `tokenizer.json`; undefined if none fits. */
 export function preTokenizerName(preTokenizer: unknown, ignoreMerges: boolean): string | undefined {
+  return namedAs(preTokenizer).find((entry) => (entry.wholeWords === true) === ignoreMerges)
+    ?.names[0];
+}
+
+/**
+ * Whether a `pre_tokenizer` of a `tokenizer.json` surely cuts before every single space between letters that are none, and cuts what stands
+ * on either side by that side alone.
+ */
+export function cutsAtSpaces(preTokenizer: unknown): boolean {
+  const parts = flatten(preTokenizer);
+  if (parts.length === 1 && parts[0].type === "Metaspace") {
+    const { split = true, replacement = "\u2581" } = parts[0];
+    return split === true && replacement === "\u2581";
+  }
+  const named = namedAs(preTokenizer);
+  return named.length > 0 && !named.some((entry) => entry.joinsWords);
+}
+
+/** The entries that a `pre_tokenizer` of a `tokenizer.json` is spelled as. */
+function namedAs(preTokenizer: unknown): NamedPreTokenizer[] {
   const parts = flatten(preTokenizer);
   const last = parts.pop();
-  if (last?.type !== "ByteLevel" || last.add_prefix_space === true) return undefined;
+  if (last?.type !== "ByteLevel" || last.add_prefix_space === true) return [];
   const expressions: string[] = [];
   for (const part of parts) {
     const pattern = part.pattern;
     if (part.type === "Digits" && part.individual_digits === true) expressions.push("\\p{N}");
     else if (part.type === "Split" && part.invert !== true && part.behavior === "Isolated") {
-      if (typeof pattern !== "object" || pattern === null || !("Regex" in pattern)) {
-        return undefined;
-      }
+      if (typeof pattern !== "object" || pattern === null || !("Regex" in pattern)) return [];
       expressions.push(String(pattern.Regex));
-    } else return undefined;
+    } else return [];
   }
   if (last.use_regex !== false) expressions.push(gpt2);
-  return namedPreTokenizers.find((entry) =>
-    (entry.wholeWords === true) === ignoreMerges &&
-    (entry.expressions.join("\0") === expressions.join("\0") ||
-      (expressions.length === 1 && entry.spellings?.includes(expressions[0]) === true))
-  )?.names[0];
+  return namedPreTokenizers.filter((entry) =>
+    entry.expressions.join("\0") === expressions.join("\0") ||
+    (expressions.length === 1 && entry.spellings?.includes(expressions[0]) === true)
+  );
 }
 
 type Part = { readonly type?: unknown; readonly [option: string]: unknown };

@@ -40,7 +40,17 @@ export const laws: readonly Law[] = DISTRIBUTIONS.flatMap((dense) => [
   ...structureNames.map((structure) => ({ dense, structure })),
 ]);
 
-/** The law of directions with a distribution, by a plan that may have a structure. */
+/**
+ * The law of directions with a distribution, by a plan that may have a structure.
+ *
+ * @example The law of a masked optimiser
+ * ```ts
+ * import { lawOf, sparseZo } from "@qzo/qzo/optim";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(lawOf("rademacher", sparseZo().plan), { dense: "rademacher", structure: "mask" });
+ * ```
+ */
 export function lawOf(dense: Distribution, plan: CompleteStructures = {}): Law {
   const structure = structureIn(plan);
   return structure === undefined ? { dense } : { dense, structure };

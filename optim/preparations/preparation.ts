@@ -86,13 +86,29 @@ export interface Looker<Tensor> {
   slopes(looks: SlopeLooks, tensors: readonly Tensor[]): Promise<readonly number[]>;
 }
 
-/** The same tensors with the facts that `preparations` find of them. */
+/**
+ * The same tensors with the facts that `preparations` find of them.
+ *
+ * @example The shares of a mask: three of four large values are in the second tensor
+ * ```ts
+ * import { findFacts, preparationsOf, sparseZo } from "@qzo/qzo/optim";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const { plan } = sparseZo({ sparsity: 0.5, budget: "global" });
+ * const tensors = [{ count: 4, values: [1, 2, 3, 9] }, { count: 4, values: [6, 7, 8, 5] }];
+ * const found = await findFacts(preparationsOf(plan), tensors, {
+ *   bases: ({ values }) => Promise.resolve(Float32Array.from(values)),
+ *   slopes: () => Promise.reject(new Error("no slopes are asked for")),
+ * });
+ * assertEquals(found.map(({ share }) => share), [0.25 * 65536, 0.75 * 65536]);
+ * ```
+ */
 export async function findFacts<Tensor extends { readonly count: number }>(
   preparations: readonly Preparation[],
   tensors: readonly Tensor[],
   looker: Looker<Tensor>,
-): Promise<Tensor[]> {
-  let known = [...tensors];
+): Promise<(Tensor & FoundFacts)[]> {
+  let known: readonly (Tensor & FoundFacts)[] = tensors;
   for (const one of preparations) {
     if (one.looks === "offsets") continue;
     const found = one.looks === "bases"
@@ -100,7 +116,7 @@ export async function findFacts<Tensor extends { readonly count: number }>(
       : one.find(await looker.slopes(one.slopes, known), known.map(({ count }) => count));
     known = known.map((tensor, i) => ({ ...tensor, [one.fact]: found[i] }));
   }
-  return known;
+  return [...known];
 }
 
 /** One after the other: each may read a large tensor back. */
@@ -163,7 +179,22 @@ export function dueBefore(
   );
 }
 
-/** The steps from `from` to before `to` by what is done to offsets before them. */
+/**
+ * The steps from `from` to before `to` by what is done to offsets before them.
+ *
+ * @example Masks of four steps, resumed after three of them
+ * ```ts
+ * import { periods, preparationsOf, sparseMezo } from "@qzo/qzo/optim";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const preparations = preparationsOf(sparseMezo({ resample: 4 }).plan);
+ * assertEquals(periods(preparations, 3, 10).map(({ from, to, due }) => [from, to, due.length]), [
+ *   [3, 4, 0],
+ *   [4, 8, 1],
+ *   [8, 10, 1],
+ * ]);
+ * ```
+ */
 export function periods(
   preparations: readonly Preparation[],
   from: number,

@@ -24,7 +24,19 @@ export interface MadeStep extends StepRecord, ScalarResult<number> {
   readonly coefficients: readonly number[];
 }
 
-/** One step on its way from where it looks to what it moves. */
+/**
+ * One step on its way from where it looks to what it moves.
+ *
+ * @example Two looks, one move
+ * ```ts
+ * import { masterSeed, mezo, StepInMaking } from "@qzo/qzo/optim";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const making = new StepInMaking(mezo({ epsilon: 0.5, learningRate: 2 }), masterSeed(1), 0, []);
+ * assertEquals(making.looks.map(({ amplitude }) => amplitude), [0.5, -0.5]);
+ * assertEquals(making.tell([3, 1])?.coefficients, [-4]);
+ * ```
+ */
 export class StepInMaking {
   readonly #optimiser: Optimiser;
   readonly #master: Seed;
@@ -107,6 +119,30 @@ export interface RunState {
  * Makes steps up to `steps`, those before `from` included, and yields each when the offsets have moved.
  *
  * @throws NonFiniteLossError see {@linkcode StepInMaking}; what the executor throws.
+ *
+ * @example Offsets in an array
+ * ```ts
+ * import { applyRecord, fillNoise, masterSeed, mezo, runSteps, type StepExecutor } from "@qzo/qzo/optim";
+ * import { assert } from "@std/assert";
+ *
+ * const optimiser = mezo({ learningRate: 0.05 });
+ * const offsets = new Float32Array(2);
+ * const executor: StepExecutor = {
+ *   async losses(looks) {
+ *     return looks.map(({ seed, amplitude }) => {
+ *       const z = fillNoise(optimiser.law, seed, 0, 0, new Float32Array(2));
+ *       return offsets.reduce((sum, w, i) => sum + (w + amplitude * z[i] - 3) ** 2, 0);
+ *     });
+ *   },
+ *   move(steps) {
+ *     for (const step of steps) applyRecord(optimiser, step, { id: 0, offsets });
+ *   },
+ *   prepare() {},
+ * };
+ * const from = { master: masterSeed(1), step: 0, state: [] };
+ * for await (const { losses } of runSteps(optimiser, executor, from, 300)) assert(losses.length === 2);
+ * assert(Math.hypot(offsets[0] - 3, offsets[1] - 3) < 0.01);
+ * ```
  */
 export async function* runSteps(
   optimiser: Optimiser,
@@ -136,6 +172,19 @@ export interface MadeSteps {
 /**
  * Makes the first `steps` steps again, as they were recorded; `move` gets as many at a time as nothing is prepared between, and each is read
  * when it is come to.
+ *
+ * @example A ledger's records, one after the other
+ * ```ts
+ * import { plainDirections, replaySteps } from "@qzo/qzo/optim";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const moved: number[] = [];
+ * await replaySteps(plainDirections, { record: (step) => ({ seeds: [], coefficients: [step] }) }, {
+ *   move: (steps) => void moved.push(...[...steps].flatMap(({ coefficients }) => coefficients)),
+ *   prepare() {},
+ * }, 3);
+ * assertEquals(moved, [0, 1, 2]);
+ * ```
  */
 export async function replaySteps(
   plan: DirectionPlan,

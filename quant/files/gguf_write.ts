@@ -8,6 +8,7 @@ import type { ByteSource } from "./byte_source.ts";
 import { GGML_TYPES } from "../formats/ggml_types.ts";
 import type { GgufFile, GgufTensor } from "./gguf.ts";
 import { encodeGgufHeader, type GgufMetadata } from "./gguf_header.ts";
+import { bytesToWrite } from "./tensor_bytes.ts";
 
 /** A tensor to write. */
 export interface GgufTensorData {
@@ -58,23 +59,8 @@ export async function* writeGguf(contents: GgufContents): AsyncGenerator<Uint8Ar
   });
   const header = encodeGgufHeader(contents.metadata, entries, alignment);
   yield header;
-  for (const { name, bytes, byteLength } of entries) {
-    let written = 0;
-    if (typeof bytes === "function") {
-      for await (const chunk of bytes()) {
-        written += chunk.length;
-        if (written > byteLength) break;
-        yield chunk;
-      }
-    } else {
-      written = bytes.length;
-      yield bytes;
-    }
-    if (written !== byteLength) {
-      throw new TypeError(
-        `Cannot write tensor "${name}": ${written} bytes, its shape and type need ${byteLength}`,
-      );
-    }
+  for (const { byteLength, ...tensor } of entries) {
+    yield* bytesToWrite(tensor, byteLength, "shape and type");
     const padding = Math.ceil(byteLength / alignment) * alignment - byteLength;
     if (padding > 0) yield new Uint8Array(padding);
   }

@@ -11,13 +11,8 @@
 
 import type { ByteSource } from "./byte_source.ts";
 import { formatByName } from "../formats/formats.ts";
-import {
-  codebookShape,
-  groupsPerRow,
-  type Layout,
-  type PackedTensor,
-  planeWords,
-} from "../layouts/layout.ts";
+import type { Layout, PackedTensor } from "../layouts/layout.ts";
+import { rulesOf } from "../layouts/layout_table.ts";
 import { checkPacked, checkShape, emptyPacked, planeBytes } from "../layouts/planes.ts";
 import type { TrainedPart } from "../layouts/trained_part.ts";
 import type {
@@ -123,11 +118,7 @@ export function trainedPlane(
   columns: number,
   part: TrainedPart = "scales",
 ): StoredPlane {
-  const wanted = layout.kind === "dense"
-    ? "codes"
-    : part === "codebook" || layout.kind === "column"
-    ? "codebook"
-    : "scales";
+  const wanted = part === "codebook" ? "codebook" : rulesOf(layout).scalesPlane;
   return storedPlanes(name, layout, rows, columns).find(({ plane }) => plane === wanted)!;
 }
 
@@ -138,42 +129,10 @@ export function storedPlanes(
   rows: number,
   columns: number,
 ): StoredPlane[] {
-  if (layout.kind === "dense") {
-    const dtype = ({ f32: "F32", f16: "F16", bf16: "BF16" } as const)[layout.type];
-    return [{ plane: "codes", name, dtype, shape: [rows, columns] }];
-  }
-  const words = planeWords(layout, 1, columns).codes;
-  if (layout.kind === "super") {
-    const scales = planeWords(layout, 1, columns).scales;
-    return [
-      { plane: "codes", name: `${name}.codes`, dtype: "U32", shape: [rows, words] },
-      { plane: "scales", name: `${name}.scales`, dtype: "U32", shape: [rows, scales] },
-    ];
-  }
-  if (layout.kind === "column") {
-    const shape = [layout.classes, columns, 2];
-    return [
-      { plane: "codes", name: `${name}.codes`, dtype: "U32", shape: [rows, words] },
-      { plane: "codebook", name: `${name}.scales`, dtype: "F16", shape },
-    ];
-  }
-  const groups = groupsPerRow(layout, columns);
-  const hasSeconds = layout.kind === "scalar" && layout.second !== "none";
-  const planes: StoredPlane[] = [
-    { plane: "codes", name: `${name}.codes`, dtype: "U32", shape: [rows, words] },
-    {
-      plane: "scales",
-      name: `${name}.scales`,
-      dtype: "F16",
-      shape: hasSeconds ? [rows, groups, 2] : [rows, groups],
-    },
-  ];
-  if (layout.kind === "codebook") {
-    const { books, entries, vector } = codebookShape(layout);
-    const shape = [books, entries, vector];
-    planes.push({ plane: "codebook", name: `${name}.codebook`, dtype: "F16", shape });
-  }
-  return planes;
+  return rulesOf(layout).planeShapes(layout, rows, columns).map(({ suffix, ...plane }) => ({
+    ...plane,
+    name: suffix === undefined ? name : `${name}.${suffix}`,
+  }));
 }
 
 function findPlane(

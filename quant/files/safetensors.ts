@@ -6,6 +6,7 @@
 
 import type { ByteSource } from "./byte_source.ts";
 import { checkJson, JSON_BOUNDS } from "./json_bounds.ts";
+import { bytesToWrite } from "./tensor_bytes.ts";
 
 /** Bytes of an element by dtype. */
 export const SAFETENSORS_DTYPES = {
@@ -190,23 +191,7 @@ export async function* writeSafetensors(
   const byName = new Map(tensors.map((tensor) => [tensor.name, tensor.bytes]));
   yield header;
   for (const [name, { byteLength }] of places) {
-    const bytes = byName.get(name)!;
-    let written = 0;
-    if (typeof bytes === "function") {
-      for await (const chunk of bytes()) {
-        written += chunk.length;
-        if (written > byteLength) break;
-        yield chunk;
-      }
-    } else {
-      written = bytes.length;
-      if (written === byteLength) yield bytes;
-    }
-    if (written !== byteLength) {
-      throw new TypeError(
-        `Cannot write tensor "${name}": ${written} bytes, its shape and dtype need ${byteLength}`,
-      );
-    }
+    yield* bytesToWrite({ name, bytes: byName.get(name)! }, byteLength, "shape and dtype");
   }
 }
 

@@ -5,7 +5,8 @@
  */
 
 import type { Format, GgufBlocks } from "./format.ts";
-import { groupsPerRow, type Layout, type PackedTensor, planeWords } from "../layouts/layout.ts";
+import type { Layout, PackedTensor } from "../layouts/layout.ts";
+import { rulesOf } from "../layouts/layout_table.ts";
 import { checkPacked, checkShape, emptyPacked, planeBytes, sameLayout } from "../layouts/planes.ts";
 
 /** A format named `name` that stores the planes of `layout` one after the other: codes, scales, codebook. */
@@ -56,21 +57,7 @@ export function checkLayout(name: string, layout: Layout, t: PackedTensor): void
 
 function planeRowBytes(layout: Layout, columns: number): number {
   checkShape(layout, 1, columns);
-  switch (layout.kind) {
-    case "dense":
-      return columns * (layout.type === "f32" ? 4 : 2);
-    case "scalar":
-      return columns * layout.bits / 8 +
-        groupsPerRow(layout, columns) * (layout.second === "none" ? 2 : 4);
-    case "super": {
-      const words = planeWords(layout, 1, columns);
-      return 4 * (words.codes + words.scales);
-    }
-    case "column":
-      return columns * layout.bits / 8;
-    case "codebook":
-      return 4 * planeWords(layout, 1, columns).codes + 2;
-  }
+  return rulesOf(layout).rowBytes(layout, columns);
 }
 
 // 16-bit elements may be odd in number: the file has no padding, the last word has.

@@ -6,14 +6,8 @@
  * @module
  */
 
-import { gridNamed, gridPlane } from "./grids.ts";
-import {
-  codebookShape,
-  columnMultiple,
-  type Layout,
-  type PackedTensor,
-  planeWords,
-} from "./layout.ts";
+import { columnMultiple, type Layout, type PackedTensor, planeWords } from "./layout.ts";
+import { rulesOf } from "./layout_table.ts";
 
 /** The 16-bit halves of a plane, low half first: a view, not a copy. */
 export function halves(words: Uint32Array<ArrayBuffer>): Uint16Array<ArrayBuffer> {
@@ -68,35 +62,17 @@ export function checkPacked(t: PackedTensor): void {
 export function emptyPacked(layout: Layout, rows: number, columns: number): PackedTensor {
   checkShape(layout, rows, columns);
   const words = planeWords(layout, rows, columns);
-  const grid = layout.kind === "super" ? gridNamed(layout.scales) : undefined;
   return {
     layout,
     rows,
     columns,
     codes: new Uint32Array(words.codes),
     scales: new Uint32Array(words.scales),
-    codebook: grid ? gridPlane(grid) : new Uint32Array(words.codebook),
+    codebook: rulesOf(layout).sharedPlane?.(layout) ?? new Uint32Array(words.codebook),
   };
 }
 
 /** Whether two layouts are the same in every field. */
 export function sameLayout(a: Layout, b: Layout): boolean {
-  switch (a.kind) {
-    case "dense":
-      return b.kind === "dense" && a.type === b.type;
-    case "codebook": {
-      if (b.kind !== "codebook") return false;
-      const [one, other] = [codebookShape(a), codebookShape(b)];
-      return one.books === other.books && one.bits === other.bits && one.vector === other.vector;
-    }
-    case "scalar":
-      return b.kind === "scalar" && a.bits === b.bits && a.center === b.center &&
-        a.second === b.second && a.group === b.group && a.table === b.table &&
-        a.levels === b.levels;
-    case "column":
-      return b.kind === "column" && a.bits === b.bits && a.classes === b.classes;
-    case "super":
-      return b.kind === "super" && a.bits === b.bits && a.center === b.center &&
-        a.scales === b.scales && a.table === b.table;
-  }
+  return a.kind === b.kind && rulesOf(a).isSame(a, b);
 }

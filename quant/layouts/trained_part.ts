@@ -5,6 +5,7 @@
  */
 
 import type { Layout } from "./layout.ts";
+import { rulesOf } from "./layout_table.ts";
 
 /**
  * A part of a tensor that offsets tune: its `"scales"` (a dense tensor's elements), the entries of its `"codebook"`, or its
@@ -14,8 +15,7 @@ export type TrainedPart = "scales" | "codebook" | "minima";
 
 /** What a layout has besides its scales that can be trained: books, minima or zero points of their own, or nothing. */
 export function secondPart(layout: Layout): "codebook" | "minima" | undefined {
-  if (layout.kind === "codebook") return "codebook";
-  return layout.kind === "scalar" && layout.second !== "none" ? "minima" : undefined;
+  return rulesOf(layout).secondPart(layout);
 }
 
 /**

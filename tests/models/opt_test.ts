@@ -87,6 +87,8 @@ const VARIANTS: Record<string, [OptShape, RandomOptOptions]> = {
   "no norm behind the last block": [{ ...smallOpt, finalNorm: false }, {}],
   "no biases, norms without vectors, as Galactica": [smallOpt, { biases: false, affine: false }],
   "norms without vectors behind": [narrowOpt, { affine: false }],
+  "GELU": [{ ...smallOpt, activation: "gelu" }, {}],
+  "GELU by a tanh": [{ ...smallOpt, activation: "gelu_new" }, {}],
 };
 
 for (const [name, [shape, options]] of Object.entries(VARIANTS)) {
@@ -350,7 +352,8 @@ Deno.test("the planned memory of training an OPT model is what it takes, to the 
 });
 
 Deno.test("an OPT model goes into a folder and comes back, dense, quantised and trained; GGUF is refused before work", async () => {
-  for (const [shape, options] of [[smallOpt, {}], [narrowOpt, { tied: false }]] as const) {
+  const galactica = { ...smallOpt, activation: "gelu_new" } as const;
+  for (const [shape, options] of [[galactica, {}], [narrowOpt, { tied: false }]] as const) {
     await withTemp(async (folder) => {
       const path = (name: string) => join(folder, name);
       await Deno.mkdir(path("base"));
@@ -440,6 +443,7 @@ Deno.test("keys of OPT: defaults, what is honoured, what is refused by name", ()
     finalNorm: true,
     biases: true,
     affineNorms: true,
+    activation: "relu",
     tiedHead: true,
   });
   assertEquals(config({ word_embed_proj_dim: null }).embeddingWidth, 64);
@@ -452,7 +456,7 @@ Deno.test("keys of OPT: defaults, what is honoured, what is refused by name", ()
   const fitting = { head_dim: 16, num_key_value_heads: 4, intermediate_size: 160 };
   assertEquals(config({ ...fitting, hidden_act: "relu", learned_embeddings: true }), config({}));
   const refused: [Record<string, unknown>, string][] = [
-    [{ activation_function: "gelu" }, 'activation_function "gelu" is not supported: only relu is'],
+    [{ activation_function: "quick_gelu" }, 'activation_function "quick_gelu" is not supported'],
     [{ activation_function: "silu" }, "activation_function"],
     [{ hidden_act: "gelu" }, "hidden_act"],
     [{ do_layer_norm_before: "false" }, "do_layer_norm_before"],
@@ -490,6 +494,82 @@ Deno.test("an OPT folder that lacks a bias, has one of another shape, or a stran
       await assertRejects(() => openModelSource(folder), RangeError, message);
     });
   }
+});
+
+/** GPT-2's kind of tokenizer with OPT's first tokens, as the slow one is converted: `</s>` stands before every text. */
+const optTokenizer = {
+  version: "1.0",
+  added_tokens: ["<s>", "<pad>", "</s>", "<unk>"].map((content, id) => ({
+    id,
+    content,
+    single_word: false,
+    lstrip: false,
+    rstrip: false,
+    normalized: true,
+    special: true,
+  })),
+  normalizer: null,
+  pre_tokenizer: {
+    type: "ByteLevel",
+    add_prefix_space: false,
+    trim_offsets: true,
+    use_regex: true,
+  },
+  post_processor: {
+    type: "TemplateProcessing",
+    single: [
+      { SpecialToken: { id: "</s>", type_id: 0 } },
+      { Sequence: { id: "A", type_id: 0 } },
+    ],
+    pair: [
+      { SpecialToken: { id: "</s>", type_id: 0 } },
+      { Sequence: { id: "A", type_id: 0 } },
+      { Sequence: { id: "B", type_id: 1 } },
+    ],
+    special_tokens: { "</s>": { id: "</s>", ids: [2], tokens: ["</s>"] } },
+  },
+  decoder: { type: "ByteLevel", add_prefix_space: true, trim_offsets: true, use_regex: true },
+  model: {
+    type: "BPE",
+    dropout: null,
+    unk_token: null,
+    continuing_subword_prefix: "",
+    end_of_word_suffix: "",
+    fuse_unk: false,
+    vocab: Object.fromEntries(
+      ["<s>", "<pad>", "</s>", "<unk>", ..."abcdefghijklmnopqrstuvwxyz", "Ġ", "ab", "Ġa"]
+        .map((token, id) => [token, id]),
+    ),
+    merges: ["a b", "Ġ a"],
+  },
+};
+
+Deno.test("a text for OPT begins with </s>, which is BOS and EOS, and so it does in what is written", async () => {
+  await withTemp(async (folder) => {
+    const path = (name: string) => join(folder, name);
+    await Deno.mkdir(path("base"));
+    await writeOptFolder(path("base"), smallOpt);
+    const write = (name: string, value: unknown) =>
+      Deno.writeTextFile(path(`base/${name}`), JSON.stringify(value));
+    await write("tokenizer.json", optTokenizer);
+    const token = { __type: "AddedToken", content: "</s>", normalized: true };
+    await write("tokenizer_config.json", {
+      tokenizer_class: "GPT2Tokenizer",
+      add_bos_token: true,
+      bos_token: token,
+      eos_token: token,
+      errors: "replace",
+    });
+    using source = await openModelSource(path("base"));
+    await writeModel(quantizedSource(source, { format: "int4_g32" }), path("written"));
+    using written = await openModelSource(path("written"));
+    for (const { tokenizer } of [source, written]) {
+      assertEquals(tokenizer!.encode("ab a"), [2, 31, 32]);
+      assertEquals([tokenizer!.bos, tokenizer!.eos, tokenizer!.start], [2, 2, [2]]);
+    }
+    const config = JSON.parse(await Deno.readTextFile(path("written/config.json")));
+    assertEquals([config.bos_token_id, config.eos_token_id], [2, 2]);
+  });
 });
 
 const real = sharedData("models/reviews-opt-3m");

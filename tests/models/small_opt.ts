@@ -96,7 +96,7 @@ export function optConfig(
     _name_or_path: "facebook/opt-125m",
     _remove_final_layer_norm: !finalNorm,
     activation_dropout: 0.0,
-    activation_function: "relu",
+    activation_function: shape.activation ?? "relu",
     architectures: ["OPTForCausalLM"],
     attention_dropout: 0.0,
     bos_token_id: 2,

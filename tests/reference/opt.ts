@@ -5,6 +5,7 @@
  * @module
  */
 import { attention, causalRows } from "./attention.ts";
+import { gelu, geluTanh } from "./gelu.ts";
 import { layerNorm } from "./layer_norm.ts";
 import { matmul } from "./matmul.ts";
 
@@ -23,6 +24,8 @@ export interface OptShape {
   readonly normBefore?: boolean;
   /** Default: where norms stand before. */
   readonly finalNorm?: boolean;
+  /** As transformers names it. Default relu. */
+  readonly activation?: "relu" | "gelu" | "gelu_new";
 }
 
 /** Weights by name. */
@@ -77,6 +80,11 @@ export function optLogits(
   };
   const norm = (x: Float64Array, name: string) =>
     layerNorm(x, find(`${name}.weight`), find(`${name}.bias`), hidden, 1e-5);
+  const activation = {
+    relu: (value: number) => Math.max(0, value),
+    gelu,
+    gelu_new: geluTanh,
+  }[shape.activation ?? "relu"];
   const plus = (a: Float64Array, b: Float64Array) => a.map((value, i) => value + b[i]);
 
   const embedding = table("model.decoder.embed_tokens.weight");
@@ -98,7 +106,7 @@ export function optLogits(
     x = plus(x, linear(mixed, `${at}.self_attn.out_proj`, hidden, hidden));
     if (!before) x = norm(x, `${at}.self_attn_layer_norm`);
     const f = before ? norm(x, `${at}.final_layer_norm`) : x;
-    const up = linear(f, `${at}.fc1`, hidden, feedForward).map((value) => Math.max(0, value));
+    const up = linear(f, `${at}.fc1`, hidden, feedForward).map(activation);
     x = plus(x, linear(up, `${at}.fc2`, feedForward, hidden));
     if (!before) x = norm(x, `${at}.final_layer_norm`);
   }

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { dirname, join } from "@std/path";
 import { root } from "./module_graph.ts";
 
@@ -40,6 +40,42 @@ Deno.test({
         }
       }
     }
+    assertEquals(missing, []);
+  },
+});
+
+/** Paths from the root as texts name them; what is in another repository (`docs/x.md in ggml-org/ggml`) is not meant. */
+const NAMED =
+  /(?<![\w./@-])(?:quant|optim|kernels|models|tasks|train|show|cli|tests|scripts|bench|docs|examples)\/[\w/]+\.(?:wgsl\.ts|wgsl|ts|mjs|py|md|sh)(?![\w.]*\w)(?! in [\w-]+\/)/g;
+
+/** Named and yet not there. */
+const NOT_THERE: ReadonlySet<string> = new Set([
+  // To be made by whoever follows the page.
+  "docs/adding/directions.md: optim/directions/comb.ts",
+  "docs/adding/operation.md: tests/reference/name.ts",
+  // Text of a shader, which stays as it is byte by byte.
+  "optim/directions/blocks.ts: optim/blocks.ts",
+  "optim/directions/low_rank.ts: optim/low_rank.ts",
+]);
+
+Deno.test({
+  name: `documents: they and the code's comments name files that are there${noGit}`,
+  ignore: !listed.success,
+  async fn() {
+    const texts = tracked.filter((path) =>
+      path.endsWith(".md") ? path !== "CHANGELOG.md" : /^(?!tests\/).*\.(?:ts|sh)$/.test(path) &&
+        !path.endsWith(".wgsl.ts") // shaders keep their text, byte by byte
+    );
+    const missing: string[] = [];
+    let named = 0;
+    for (const text of texts) {
+      for (const [path] of (await readTracked(text)).matchAll(NAMED)) {
+        named++;
+        const there = await Deno.stat(join(root, path)).then(() => true, () => false);
+        if (!there && !NOT_THERE.has(`${text}: ${path}`)) missing.push(`${text}: ${path}`);
+      }
+    }
+    assert(named > 200, `${named} names`);
     assertEquals(missing, []);
   },
 });

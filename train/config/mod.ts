@@ -3,6 +3,25 @@
  *
  * @module
  */
-export * from "./optimiser.ts";
-export * from "./schema.ts";
-export * from "./task.ts";
+export { type ConfiguredOptimiser, optimiserOfConfig } from "./optimiser.ts";
+export {
+  type ConfigKey,
+  type DataConfig,
+  describeConfig,
+  type DeviceConfig,
+  type LayerWord,
+  type OptimiserConfig,
+  parameterKeys,
+  parseTrainConfig,
+  PartOptions,
+  type PathOptions,
+  type QuantizeConfig,
+  readTrainConfig,
+  RESOLVED,
+  type ScheduleConfig,
+  type TaskConfig,
+  type TrainablesConfig,
+  type TrainConfig,
+  trainConfigKeys,
+} from "./schema.ts";
+export { formatOfFile, formatOfSplit, languageModelling, taskOfConfig } from "./task.ts";

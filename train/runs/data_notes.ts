@@ -112,8 +112,11 @@ export function sharedNote(
 ): string | undefined {
   const keys = held.map(keyOf);
   const wanted = new Set(keys);
+  // A number first: there are few of `held`, and a text of every training example takes longer than its tokens.
+  const hashes = new Set(held.map(hashOf));
   const found = new Set<string>();
   for (const example of train) {
+    if (!hashes.has(hashOf(example))) continue;
     const key = keyOf(example);
     if (wanted.has(key)) found.add(key);
   }
@@ -127,4 +130,12 @@ export function sharedNote(
 /** What an example asks, whatever its answer. */
 function keyOf({ prompt, candidates }: Example): string {
   return `${prompt.join()};${candidates.map((ids) => ids.join()).join(";")}`;
+}
+
+/** A number that examples with one {@linkcode keyOf} share. */
+function hashOf({ prompt, candidates }: Example): number {
+  let hash = prompt.length;
+  for (const id of prompt) hash = Math.imul(hash ^ id, 0x01000193);
+  for (const ids of candidates) for (const id of ids) hash = Math.imul(hash ^ id, 0x01000193);
+  return hash;
 }

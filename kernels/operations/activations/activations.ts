@@ -4,16 +4,13 @@
  * @module
  */
 
-import type { Value } from "../../device/graph.ts";
-import type { ForwardContext } from "../context.ts";
+import type { ActivationOperation } from "./activation_operation.ts";
+import { gelu, geluTanh } from "./gelu.ts";
 import { relu } from "./relu.ts";
 import { siluGate } from "./silu_gate.ts";
 
 /** Functions by name. */
-export type ActivationKind = "silu" | "relu";
-
-/** Records a function of every element of `x`, times the element of `times` if that is given. */
-export type ActivationOperation = (context: ForwardContext, x: Value, times?: Value) => Value;
+export type ActivationKind = "silu" | "relu" | "gelu" | "gelu-tanh";
 
 const ACTIVATIONS: Readonly<Record<ActivationKind, ActivationOperation>> = {
   silu: (context, x, times) => {
@@ -21,6 +18,8 @@ const ACTIVATIONS: Readonly<Record<ActivationKind, ActivationOperation>> = {
     return siluGate(context, x, times);
   },
   relu,
+  gelu,
+  "gelu-tanh": geluTanh,
 };
 
 /** The operation of a kind. */

@@ -60,7 +60,7 @@ Deno.test("finetune says what an export keeps, and its result is of the last ste
       out,
       /held-out after +loss [\d.]+ +accuracy [\d.]+ % +\([+-][\d.]+ points, 95 % interval [+-][\d.]+ to [+-][\d.]+: \d+ gained, \d+ lost, p [\d.]+\)/,
     );
-    assertMatch(out, /result +step 6 of 6, the last one, chosen by none/);
+    assertMatch(out, /result +step 6 of 6, the last one, not chosen by these examples/);
     assertMatch(out, /best step +.*best of 4 looks at 8 held-out examples/);
     assertMatch(out, /kept +\d+\.\d % of the trained change of the weights/);
     // The metrics say the same of the last step.

@@ -1,0 +1,11 @@
+/**
+ * What every function of single elements takes.
+ *
+ * @module
+ */
+
+import type { Value } from "../../device/graph.ts";
+import type { ForwardContext } from "../context.ts";
+
+/** Records a function of every element of `x`, times the element of `times` if that is given. */
+export type ActivationOperation = (context: ForwardContext, x: Value, times?: Value) => Value;

@@ -1,0 +1,44 @@
+/**
+ * The Gaussian error linear unit (Hendrycks and Gimpel, arXiv 1606.08415) in its two forms.
+ *
+ * @module
+ */
+
+import type { Value } from "../../device/graph.ts";
+import { type Operation, recordOperation } from "../../device/operation.ts";
+import type { ActivationOperation } from "./activation_operation.ts";
+import source from "./gelu.wgsl.ts";
+
+/** What {@linkcode geluOperation} takes. */
+export interface GeluAttributes {
+  /** Whether the normal distribution is approximated by a tanh. */
+  readonly tanh: boolean;
+}
+
+/** x, and a gate's other half if there is one, to `x * Phi(x)`, times that. */
+export const geluOperation: Operation<GeluAttributes> = {
+  name: "gelu",
+  record(graph, [x, times], { tanh }) {
+    const { words } = x as Value;
+    const y = graph.value("gelu", words);
+    const total = words / 4;
+    graph.add({
+      label: "gelu",
+      source,
+      key: { TANH: tanh, TIMES: times !== undefined },
+      reads: { 1: x, 2: times },
+      writes: { 3: y },
+      parameters: [total],
+      workgroups: Math.ceil(total / 64),
+    });
+    return y;
+  },
+};
+
+/** `x * Phi(x)`, Phi the normal distribution (transformers' `gelu`), times `times` if that is given. */
+export const gelu: ActivationOperation = ({ graph }, x, times) =>
+  recordOperation(graph, geluOperation, times ? [x, times] : [x], { tanh: false });
+
+/** `x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3)))` (transformers' `gelu_new`, `gelu_pytorch_tanh`), times `times` if that is given. */
+export const geluTanh: ActivationOperation = ({ graph }, x, times) =>
+  recordOperation(graph, geluOperation, times ? [x, times] : [x], { tanh: true });

@@ -1,0 +1,82 @@
+/**
+ * The codebook layout: codes of vectors in additive books.
+ *
+ * @module
+ */
+import type { LayoutRules } from "./layout_rules.ts";
+
+/** Codes of vectors of neighbouring columns in additive codebooks; one scale per row. */
+export interface CodebookLayout {
+  /** The tag of the union. */
+  readonly kind: "codebook";
+  /** Books whose entries add up. */
+  readonly books: number;
+  /** Bits of a code, 1 to 16: a book has `2 ** bits` entries. Default 8. */
+  readonly bits?: number;
+  /** Columns of an entry. Default 8. */
+  readonly vector?: 8 | 16;
+}
+
+/** The numbers that follow from a codebook layout. */
+export interface CodebookShape extends Required<Omit<CodebookLayout, "kind">> {
+  /** Of a book. */
+  readonly entries: number;
+  /** Bits that a code takes in memory. */
+  readonly width: 8 | 16;
+  /** Columns whose codes in one book are one word. */
+  readonly wordColumns: number;
+}
+
+/** A codebook layout with its defaults and what follows from it. */
+export function codebookShape({ books, bits = 8, vector = 8 }: CodebookLayout): CodebookShape {
+  const width = bits <= 8 ? 8 : 16;
+  return {
+    books,
+    bits,
+    vector,
+    entries: 2 ** bits,
+    width,
+    wordColumns: vector * 32 / width,
+  };
+}
+
+const codeWords = (layout: CodebookLayout, rows: number, columns: number): number => {
+  const { books, wordColumns } = codebookShape(layout);
+  return rows * (columns / wordColumns) * books;
+};
+
+/** The codebook layout's answers. */
+export const codebookRules: LayoutRules<CodebookLayout> = {
+  scalesPlane: "scales",
+  groupColumns: (_, columns) => columns,
+  groupsPerRow: () => 1,
+  scaleRows: (_, rows) => rows,
+  columnMultiple: (layout) => Math.max(32, codebookShape(layout).wordColumns),
+  planeWords(layout, rows, columns) {
+    const { books, entries, vector } = codebookShape(layout);
+    return {
+      codes: codeWords(layout, rows, columns),
+      scales: Math.ceil(rows / 2),
+      codebook: books * entries * vector / 2,
+    };
+  },
+  rowBytes: (layout, columns) => 4 * codeWords(layout, 1, columns) + 2,
+  planeShapes(layout, rows, columns) {
+    const { books, entries, vector } = codebookShape(layout);
+    return [
+      {
+        plane: "codes",
+        suffix: "codes",
+        dtype: "U32",
+        shape: [rows, codeWords(layout, 1, columns)],
+      },
+      { plane: "scales", suffix: "scales", dtype: "F16", shape: [rows, 1] },
+      { plane: "codebook", suffix: "codebook", dtype: "F16", shape: [books, entries, vector] },
+    ];
+  },
+  secondPart: () => "codebook",
+  isSame(one, other) {
+    const [a, b] = [codebookShape(one), codebookShape(other)];
+    return a.books === b.books && a.bits === b.bits && a.vector === b.vector;
+  },
+};

@@ -1,0 +1,38 @@
+/**
+ * The dense layout: elements that are not quantised.
+ *
+ * @module
+ */
+import type { LayoutRules } from "./layout_rules.ts";
+
+/** How dense (unquantised) elements are stored. */
+export type DenseType = "f32" | "f16" | "bf16";
+
+/** Unquantised elements: `codes` holds them, two per word when 16-bit, low half first. */
+export interface DenseLayout {
+  /** The tag of the union. */
+  readonly kind: "dense";
+  /** Of each element. */
+  readonly type: DenseType;
+}
+
+const DTYPES = { f32: "F32", f16: "F16", bf16: "BF16" } as const;
+
+/** The dense layout's answers. */
+export const denseRules: LayoutRules<DenseLayout> = {
+  scalesPlane: "codes",
+  groupColumns: () => 1,
+  groupsPerRow: () => 0,
+  scaleRows: (_, rows) => rows,
+  columnMultiple: () => 1,
+  planeWords({ type }, rows, columns) {
+    const elements = rows * columns;
+    return { codes: type === "f32" ? elements : Math.ceil(elements / 2), scales: 0, codebook: 0 };
+  },
+  rowBytes: ({ type }, columns) => columns * (type === "f32" ? 4 : 2),
+  planeShapes: ({ type }, rows, columns) => [
+    { plane: "codes", dtype: DTYPES[type], shape: [rows, columns] },
+  ],
+  secondPart: () => undefined,
+  isSame: (one, other) => one.type === other.type,
+};

@@ -1,0 +1,58 @@
+/**
+ * What every layout answers about itself: a new one is a file with these answers and a line in `layout_table.ts`.
+ *
+ * @module
+ */
+
+/** Words in each plane of a packed tensor. */
+export interface PlaneWords {
+  /** Elements or codes. */
+  codes: number;
+  /** Scales, zero points, minima. */
+  scales: number;
+  /** What rows share. */
+  codebook: number;
+}
+
+/** A plane as a file of this library's own has it. */
+export interface PlaneShape {
+  /** Which. */
+  readonly plane: keyof PlaneWords;
+  /** What follows the tensor's name there; undefined for nothing. */
+  readonly suffix?: "codes" | "scales" | "codebook";
+  /** As safetensors calls it. */
+  readonly dtype: "F32" | "F16" | "BF16" | "U32";
+  /** In elements of that type. */
+  readonly shape: number[];
+}
+
+/** The answers of a layout. */
+export interface LayoutRules<L> {
+  /** The plane that holds what training scales changes. */
+  readonly scalesPlane: keyof PlaneWords;
+  /** Columns that share one scale. */
+  groupColumns(layout: L, columns: number): number;
+  /** Scales in a row. */
+  groupsPerRow(layout: L, columns: number): number;
+  /** Rows that have scales of their own. */
+  scaleRows(layout: L, rows: number): number;
+  /** What the columns of a tensor must be a multiple of. */
+  columnMultiple(layout: L): number;
+  /** Words in each plane of a `rows x columns` tensor. */
+  planeWords(layout: L, rows: number, columns: number): PlaneWords;
+  /** Bytes of a row in a file that holds the planes one behind the other. */
+  rowBytes(layout: L, columns: number): number;
+  /** The planes of a `rows x columns` tensor as tensors of a file. */
+  planeShapes(layout: L, rows: number, columns: number): PlaneShape[];
+  /** What `codebook` holds before anything is packed, where it is not zeros: the points of a grid. */
+  sharedPlane?(layout: L): Uint32Array<ArrayBuffer> | undefined;
+  /** What it has besides its scales that can be trained. */
+  secondPart(layout: L): "codebook" | "minima" | undefined;
+  /** Whether two are the same in every field. */
+  isSame(one: L, other: L): boolean;
+}
+
+/** Words of codes that lie in blocks of 32 columns. */
+export function blockWords(bits: number, rows: number, columns: number): number {
+  return rows * (columns / 32) * bits;
+}

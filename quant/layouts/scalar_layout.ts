@@ -1,0 +1,72 @@
+/**
+ * The scalar layout: codes of a few bits in groups of columns.
+ *
+ * @module
+ */
+import type { CodeTable } from "./code_tables.ts";
+import { blockWords, type LayoutRules } from "./layout_rules.ts";
+
+/**
+ * Codes of a few bits that share a scale per group of columns.
+ *
+ * The value of code `q` is, by `second`:
+ * - `"none"`: `scale * (q - center)`, or `scale * table[q]` where there is a table
+ * - `"zero"`: `scale * (q - zero)` (a zero point per group)
+ * - `"min"`: `scale * (q - center) + min` (a minimum per group, or what the middle code stands for)
+ */
+export interface ScalarLayout {
+  /** The tag of the union. */
+  readonly kind: "scalar";
+  /** Width of a code. */
+  readonly bits: 2 | 3 | 4 | 5 | 6 | 8;
+  /** Subtracted from codes, but when `second` is "zero". */
+  readonly center: number;
+  /** What is stored beside each scale. */
+  readonly second: "none" | "zero" | "min";
+  /** Columns that share a scale, a multiple of 32; 0 means the whole row. The last group may be partial. */
+  readonly group: number;
+  /** How many of the codes are used: ternary formats use 3 of 4. Default: all. */
+  readonly levels?: number;
+  /** What 4-bit codes stand for, by name; only with second "none" and center 0. Default: themselves. */
+  readonly table?: CodeTable;
+}
+
+const groupOf = ({ group }: ScalarLayout, columns: number): number => group === 0 ? columns : group;
+const groupsOf = (layout: ScalarLayout, columns: number): number =>
+  Math.ceil(columns / groupOf(layout, columns));
+
+/** The scalar layout's answers. */
+export const scalarRules: LayoutRules<ScalarLayout> = {
+  scalesPlane: "scales",
+  groupColumns: groupOf,
+  groupsPerRow: groupsOf,
+  scaleRows: (_, rows) => rows,
+  columnMultiple: () => 32,
+  planeWords(layout, rows, columns) {
+    const groups = rows * groupsOf(layout, columns);
+    return {
+      codes: blockWords(layout.bits, rows, columns),
+      scales: layout.second === "none" ? Math.ceil(groups / 2) : groups,
+      codebook: 0,
+    };
+  },
+  rowBytes: (layout, columns) =>
+    columns * layout.bits / 8 + groupsOf(layout, columns) * (layout.second === "none" ? 2 : 4),
+  planeShapes(layout, rows, columns) {
+    const groups = groupsOf(layout, columns);
+    const shape = layout.second === "none" ? [rows, groups] : [rows, groups, 2];
+    return [
+      {
+        plane: "codes",
+        suffix: "codes",
+        dtype: "U32",
+        shape: [rows, blockWords(layout.bits, 1, columns)],
+      },
+      { plane: "scales", suffix: "scales", dtype: "F16", shape },
+    ];
+  },
+  secondPart: ({ second }) => second === "none" ? undefined : "minima",
+  isSame: (one, other) =>
+    one.bits === other.bits && one.center === other.center && one.second === other.second &&
+    one.group === other.group && one.table === other.table && one.levels === other.levels,
+};

@@ -1,0 +1,63 @@
+/**
+ * The super layout: groups under the f16 factors of their super-block.
+ *
+ * @module
+ */
+import type { CodeTable } from "./code_tables.ts";
+import { gridNamed, gridPlane, gridWords } from "./grids.ts";
+import { blockWords, type LayoutRules } from "./layout_rules.ts";
+import { SUPER_SCALES, type SuperScales, superWords } from "./super_scales.ts";
+
+/**
+ * Codes in super-blocks: groups of 16 or 32 columns have integer scales (and minima), which one or two f16 of their
+ * super-block multiply. They stay as packed as the file has them (of grids nearly); see `SUPER_SCALES`.
+ *
+ * The value of code `q` is `scale * (q - center) - min`, or `scale * table[q]`; or codes are points of a grid, where the scales' packing
+ * has that name (`GRIDS`). Trained by the relative form only, which multiplies scale and minimum alike; a span is any multiple of 32
+ * columns.
+ */
+export interface SuperLayout {
+  /** The tag of the union. */
+  readonly kind: "super";
+  /** Width of a code; of grids the words of 32 columns. */
+  readonly bits: 1 | 2 | 3 | 4 | 5 | 6;
+  /** Subtracted from codes. */
+  readonly center: number;
+  /** How scales and minima are packed. */
+  readonly scales: SuperScales;
+  /** What 4-bit codes stand for, by name. Default: themselves. */
+  readonly table?: CodeTable;
+}
+
+const blockOf = ({ scales }: SuperLayout): number => SUPER_SCALES[scales].columns;
+
+/** The super layout's answers. */
+export const superRules: LayoutRules<SuperLayout> = {
+  scalesPlane: "scales",
+  groupColumns: blockOf,
+  groupsPerRow: (layout, columns) => Math.ceil(columns / blockOf(layout)),
+  scaleRows: (_, rows) => rows,
+  columnMultiple: blockOf,
+  planeWords({ bits, scales }, rows, columns) {
+    const grid = gridNamed(scales);
+    return {
+      codes: blockWords(bits, rows, columns),
+      scales: rows * superWords(scales, columns),
+      codebook: grid ? gridWords(grid) : 0,
+    };
+  },
+  rowBytes: ({ bits, scales }, columns) =>
+    4 * (blockWords(bits, 1, columns) + superWords(scales, columns)),
+  planeShapes: ({ bits, scales }, rows, columns) => [
+    { plane: "codes", suffix: "codes", dtype: "U32", shape: [rows, blockWords(bits, 1, columns)] },
+    { plane: "scales", suffix: "scales", dtype: "U32", shape: [rows, superWords(scales, columns)] },
+  ],
+  sharedPlane({ scales }) {
+    const grid = gridNamed(scales);
+    return grid && gridPlane(grid);
+  },
+  secondPart: () => undefined,
+  isSame: (one, other) =>
+    one.bits === other.bits && one.center === other.center && one.scales === other.scales &&
+    one.table === other.table,
+};
