@@ -44,19 +44,18 @@ export {
   type GenerateOptions,
   loadModel,
   type LoadOptions,
-  type MemoryPlanOptions,
   type Model,
   type ModelSource,
   openModelSource,
-  planMemory,
-  planOffsets,
+  type PromptMemory,
+  promptMemory,
   quantizedSource,
   type QuantizedSourceOptions,
-  type Selection,
-  selectTrainables,
   writeModel,
   type WriteOptions,
 } from "./models/mod.ts";
+export { planOffsets, type Selection, selectTrainables } from "./train/selection.ts";
+export { type MemoryPlanOptions, planMemory } from "./train/steps/memory_plan.ts";
 export {
   chain,
   clipDerivative,

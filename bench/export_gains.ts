@@ -16,8 +16,8 @@ import {
   offsetsFor,
   parseTrainConfig,
   taskExamples,
-  tunedPath,
 } from "../train/mod.ts";
+import { tunedPath } from "../train/runs/export_run.ts";
 
 const HELP =
   `Tunes the demo's model in every format and compares the gain by the ledger with that of the written file.

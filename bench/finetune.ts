@@ -25,7 +25,8 @@ import {
 } from "../mod.ts";
 import { type ModelSource, type Objective, type Tokenizer, writeModel } from "../models/mod.ts";
 import type { Optimiser } from "../optim/mod.ts";
-import { builtInTask, readDataFile } from "../tasks/mod.ts";
+import { builtInTask } from "../tasks/mod.ts";
+import { readDataFile } from "../tasks/files.ts";
 import { evaluate, finetune } from "../train/mod.ts";
 
 /** The shared data. */

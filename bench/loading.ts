@@ -10,16 +10,11 @@ import { parseArgs } from "@std/cli";
 import { join } from "@std/path";
 import { bytesSource } from "../quant/mod.ts";
 import { type Gpu, openGpu } from "../kernels/mod.ts";
-import {
-  ggufModelSource,
-  loadModel,
-  openModelSource,
-  planModel,
-  quantizedSource,
-  writeModel,
-} from "../models/mod.ts";
+import { loadModel, openModelSource, quantizedSource, writeModel } from "../models/mod.ts";
+import { ggufModelSource } from "../models/checkpoints/gguf/open_gguf.ts";
+import { loadTensors, planModel } from "../models/inference/model.ts";
 import { asLoaded } from "../models/checkpoints/fingerprint.ts";
-import { loadTensors } from "../models/inference/model.ts";
+
 import { rowsOf } from "../models/checkpoints/checkpoint.ts";
 import { ggufOf } from "../tests/models/small_model.ts";
 import { randomLlama } from "../tests/support/random_llama.ts";

@@ -15,7 +15,9 @@ import {
   quantizedSource,
   qzo,
 } from "../mod.ts";
-import { configFromHuggingFace, modelOfShape, packBatch, Trainer } from "../models/mod.ts";
+import { configFromHuggingFace, packBatch } from "../models/mod.ts";
+import { modelOfShape } from "../train/steps/memory_plan.ts";
+import { Trainer } from "../train/steps/trainer.ts";
 
 const HELP = `Prints planned and accounted memory as markdown tables.
 

@@ -17,7 +17,9 @@ import {
   quantizedSource,
 } from "../mod.ts";
 import { compileGraph, SHADER_LIBRARY, StepState } from "../kernels/mod.ts";
-import { ggufModelSource, packBatch, parseTimes, StepClock } from "../models/mod.ts";
+import { packBatch } from "../models/mod.ts";
+import { ggufModelSource } from "../models/checkpoints/gguf/open_gguf.ts";
+import { parseTimes, StepClock } from "../train/steps/step_clock.ts";
 import { recordStep, stepInputs } from "../train/steps/record_step.ts";
 import {
   masterSeed,

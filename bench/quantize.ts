@@ -8,17 +8,17 @@ import { cpuUsage } from "node:process";
 import { parseArgs } from "@std/cli";
 import { DeviceProducts, openGpu } from "../kernels/mod.ts";
 import {
-  awqComputation,
   type Computation,
   gptqComputation,
   type InputStatistics,
-  outputErrorComputation,
   type ProductRequest,
   type Products,
   ProductWorkers,
-  quantizeComputation,
   runWith,
 } from "../quant/mod.ts";
+import { awqComputation } from "../quant/quantisers/awq_scales.ts";
+import { outputErrorComputation } from "../quant/quantisers/output_error.ts";
+import { quantizeComputation } from "../quant/quantisers/round_to_nearest.ts";
 import { codebookComputation } from "../quant/quantisers/codebook_quantize.ts";
 import { rowProducts } from "../quant/quantisers/row_products.ts";
 import { describeMachine } from "./support/machine.ts";

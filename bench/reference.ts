@@ -22,7 +22,7 @@ import {
   qzo,
   qzoNormalised,
 } from "../mod.ts";
-import type { Selection } from "../models/mod.ts";
+import type { Selection } from "../train/selection.ts";
 import type { Optimiser, Schedule } from "../optim/mod.ts";
 import { DATA } from "./finetune.ts";
 import { main as exportCase, windowsOfCase } from "./reference/export_case.ts";

@@ -16,7 +16,7 @@ import {
   quantizedSource,
   qzoNormalised,
 } from "../mod.ts";
-import { ggufModelSource } from "../models/mod.ts";
+import { ggufModelSource } from "../models/checkpoints/gguf/open_gguf.ts";
 import { bytesSource } from "../quant/mod.ts";
 import { ggufBytes, llamaF32Tensors, llamaMetadata } from "../tests/support/gguf_writer.ts";
 import { permuteHeads, randomLlama } from "../tests/support/random_llama.ts";

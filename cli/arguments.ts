@@ -9,12 +9,8 @@ import { parse } from "@std/yaml";
 import { nearestNames } from "../quant/nearest_names.ts";
 import { pathFrom, withPathsFrom } from "../train/config/paths.ts";
 import { meantKey } from "../train/config/field_words.ts";
-import {
-  type ConfigKey,
-  readTrainConfig,
-  type TrainConfig,
-  trainConfigKeys,
-} from "../train/mod.ts";
+import { type ConfigKey, type TrainConfig, trainConfigKeys } from "../train/mod.ts";
+import { readTrainConfig } from "../train/config/schema.ts";
 import { type Command, Options, type OptionSpec } from "./command.ts";
 import { assertFound, fileNamed, folderOf, readYaml } from "./configuration_file.ts";
 import { withoutOthersArguments } from "./other_optimiser.ts";

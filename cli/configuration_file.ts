@@ -33,6 +33,13 @@ export function fileNamed(
       `Cannot use --${ofRun} with "${path}": there is no such file or folder; name the run's folder`,
     );
   }
+  if (
+    ofRun === "resume" && first !== undefined && !flags.has("output") && holdsNothing(first)
+  ) {
+    throw new Deno.errors.NotFound(
+      `Cannot use --resume with "${first}": there is no run in it; name the run's folder`,
+    );
+  }
   if (path === undefined) return {};
   if (isRunFolder(path)) {
     return {
@@ -47,6 +54,17 @@ export function fileNamed(
   // Who takes no ledger takes the run that it is of.
   if (!Object.hasOwn(options, "ledger") && "file" in about) return { runPath: run, ...about };
   return { ledger: path, ...about };
+}
+
+/** Whether a path is a folder with neither a run nor a model. */
+function holdsNothing(path: string): boolean {
+  try {
+    return ![...Deno.readDirSync(path)].some(({ name }) =>
+      name === "config.yaml" || name === "config.json" || /\.gguf$/i.test(name)
+    );
+  } catch {
+    return false; // No folder, or one that may not be read: who opens it says so.
+  }
 }
 
 /** Whether a path is a file that begins as a ledger does. */

@@ -10,17 +10,16 @@ import { openModelSource, type Tokenizer } from "../models/mod.ts";
 import type { Example } from "../models/batch.ts";
 import {
   configuredSource,
-  describeTask,
   finetune,
   optimiserOfConfig,
   selectionOfConfig,
   type StepEvent,
-  stepsPerEpoch,
   type TaskExamples,
   taskOfConfig,
   type TrainConfig,
-  withSteps,
 } from "../train/mod.ts";
+import { stepsPerEpoch, withSteps } from "../train/runs/epochs.ts";
+import { describeTask } from "../train/runs/task_examples.ts";
 import type { Call } from "./command.ts";
 import { offsetsFor } from "../train/probes/offsets_for.ts";
 import { formatBytes, formatSeconds } from "../show/progress.ts";

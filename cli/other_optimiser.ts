@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { parameterKeys } from "../train/mod.ts";
+import { parameterKeys } from "../train/config/optimiser_schema.ts";
 
 /** The default of a configuration that names none. */
 const USUAL = "qzoNormalised";

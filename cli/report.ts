@@ -29,11 +29,17 @@ export function evaluationText({ loss, accuracy }: Evaluation): string {
   return resultText({ loss, ...(accuracy ? { accuracy: accuracy.accuracy } : {}) });
 }
 
-/** How much better it got, with the 95 % interval of the difference: in points where there are accuracies, else in nats. */
+/**
+ * How much better it got, with the 95 % interval of the difference: in points where there are accuracies, else in nats, of which one example
+ * says none.
+ */
 export function gainText(loss: Difference, accuracy: AccuracyDifference | undefined): string {
   if (!accuracy) {
     const { difference, low, high } = loss;
-    return `${lossText(-difference)} lower, 95 % interval ${lossText(-high)} to ${lossText(-low)}`;
+    const interval = Number.isFinite(high - low)
+      ? `${lossText(-high)} to ${lossText(-low)}`
+      : "not known from one example";
+    return `${lossText(-difference)} lower, 95 % interval ${interval}`;
   }
   const { difference, low, high, gained, lost, p } = accuracy;
   const points = (share: number) => `${share < 0 ? "" : "+"}${(100 * share).toFixed(1)}`;

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { kindOf, type QuantizedLayer, type TensorSource } from "../models/mod.ts";
+import type { QuantizedLayer, TensorSource } from "../models/mod.ts";
+import { kindOf } from "../models/checkpoints/tensor_kind.ts";
 import { bitsPerWeight, decode } from "../quant/mod.ts";
 import { grouped, table } from "../show/terminal.ts";
 

@@ -3,7 +3,9 @@
  *
  * @module
  */
-import { type ModelSource, planMemory, roundedCapacity } from "../models/mod.ts";
+import type { ModelSource } from "../models/mod.ts";
+import { roundedCapacity } from "../models/batch.ts";
+import { planMemory } from "../train/steps/memory_plan.ts";
 import { optimiserOfConfig, selectionOfConfig, type TrainConfig } from "../train/mod.ts";
 
 /** What training takes; or why the selection cannot be trained. */

@@ -9,11 +9,8 @@ import type { Tokenizer } from "../models/mod.ts";
 import { noTokenizer } from "../models/checkpoints/disk/no_tokenizer.ts";
 import { damageText, type Ledger } from "../optim/mod.ts";
 import {
-  bestEvaluation,
-  inputsOf,
   openLedger,
   openRunSession,
-  type OutputRules,
   readMetrics,
   replayLedger,
   runFolder,
@@ -24,6 +21,8 @@ import {
   type TaskExamplesOptions,
   type TrainConfig,
 } from "../train/mod.ts";
+import { inputsOf, type OutputRules } from "../train/runs/outputs.ts";
+import { bestEvaluation } from "../train/runs/run_folder.ts";
 import type { Call, OptionSpec } from "./command.ts";
 import { grouped, notes, percent, status, type Terminal } from "../show/terminal.ts";
 import { UsageError } from "./usage_error.ts";

@@ -12,7 +12,7 @@ import { parseArgs } from "@std/cli";
 import { join } from "@std/path";
 import { lossCurveSvg } from "../show/plot.ts";
 import { ProgressLine } from "../show/progress.ts";
-import { writeFileWhole } from "../models/mod.ts";
+import { writeFileWhole } from "../models/checkpoints/disk/files.ts";
 import {
   evaluate,
   exportTuned,

@@ -50,13 +50,7 @@ export { type SubgroupSizes } from "./device/adapter.ts";
 export { type BatchLayout, batchLayout, type BatchShape } from "./operations/batch_layout.ts";
 export { BlockCopy } from "./step/block_copy.ts";
 export { extent } from "./statistics/extent.ts";
-export {
-  assertTrainables,
-  basesOf,
-  freezeByMagnitude,
-  maskShares,
-  prepareOffsets,
-} from "./offsets/read_bases.ts";
+export { assertTrainables, basesOf, prepareOffsets } from "./offsets/read_bases.ts";
 export {
   gatherColumns,
   type GatherColumnsAttributes,
@@ -142,4 +136,5 @@ export { Storage } from "./device/storage.ts";
 export { expandShader, type ShaderKey, type ShaderLibrary } from "./device/template.ts";
 export { DeviceTensor, type TensorPiece } from "./device/tensor.ts";
 export { chooseTile, type Tile } from "./matmul/tiles.ts";
+export { Turns } from "./device/turns.ts";
 export { type WideVectors, wideVectors } from "./device/wide_vectors.ts";

@@ -115,8 +115,6 @@ export {
   magnitudeMask,
   magnitudeShares,
   type MaskedTensor,
-  type MaskPeriod,
-  maskPeriods,
 } from "./preparations/magnitude.ts";
 export {
   type CompleteMask,

@@ -50,7 +50,9 @@ import {
   structureNames,
   tensorId,
 } from "../optim/mod.ts";
-import { columnMultiple, FORMATS, type Layout, partName, secondPart } from "../quant/mod.ts";
+import { FORMATS, type Layout, partName } from "../quant/mod.ts";
+import { columnMultiple } from "../quant/layouts/layout.ts";
+import { secondPart } from "../quant/layouts/trained_part.ts";
 
 /** A shader of a case. */
 export interface ShaderText {

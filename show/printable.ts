@@ -10,8 +10,7 @@
  * halves of surrogate pairs and whatever else is no character. A carriage return before a newline is an end of line.
  */
 const UNSEEN =
-  // deno-lint-ignore no-control-regex
-  /\r(?!\n)|[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u180e\u200e\u200f\u2028-\u202e\u2060-\u206f\ufff0-\ufffb\ufffe\uffff]|[\u{e0000}-\u{e007f}]|[\ud800-\udfff]/gu;
+  /\r(?!\n)|(?![\t\n\r])\p{Cc}|[\u061c\u180e\u200e\u200f\u2028-\u202e\u2060-\u206f\ufff0-\ufffb\ufffe\uffff]|[\u{e0000}-\u{e007f}]|[\ud800-\udfff]/gu;
 
 function shown(match: string): string {
   const code = match.codePointAt(0) ?? 0;

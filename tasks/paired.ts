@@ -8,9 +8,9 @@
 export interface Difference {
   /** After less before. */
   readonly difference: number;
-  /** Lower end of the interval. */
+  /** Lower end of the interval; -Infinity where one example is all there is, which says nothing of chance. */
   readonly low: number;
-  /** Upper end of the interval. */
+  /** Upper end of the interval; Infinity where one example is all there is. */
   readonly high: number;
 }
 
@@ -125,6 +125,8 @@ export function pairedMean(
     (sum, value, i) => sum + (weights[i] * (value - difference)) ** 2,
     0,
   );
-  const error = count < 2 ? Infinity : Math.sqrt(squares * count / (count - 1)) / total;
+  // Those that weigh nothing are not there.
+  const draws = weights.filter((weight) => weight > 0).length;
+  const error = draws < 2 ? Infinity : Math.sqrt(squares * draws / (draws - 1)) / total;
   return { difference, low: difference - z * error, high: difference + z * error };
 }

@@ -72,7 +72,8 @@ export interface HostObjectiveStep extends ScalarResult<number> {
  * @example Towards text that has the words of an answer
  * ```ts
  * import { openGpu } from "@qzo/qzo/kernels";
- * import { generate, loadModel, openModelSource, planOffsets } from "@qzo/qzo/models";
+ * import { generate, loadModel, openModelSource } from "@qzo/qzo/models";
+ * import { planOffsets } from "@qzo/qzo/train";
  * import { qzoNormalised } from "@qzo/qzo/optim";
  * import { tokenF1 } from "@qzo/qzo/tasks";
  * import { finetuneByFunction } from "@qzo/qzo/train";

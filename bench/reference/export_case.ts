@@ -11,8 +11,10 @@ import { join } from "@std/path";
 import { type Example, openModelSource, quantizedSource } from "../../mod.ts";
 import type { Tokenizer } from "../../models/mod.ts";
 import { fillNoise, masterSeed, stepSeed, tensorId } from "../../optim/mod.ts";
-import { codeAt, decode, groupColumns, type PackedTensor, readScales } from "../../quant/mod.ts";
-import { trainingOrder } from "../../train/mod.ts";
+import { decode, type PackedTensor, readScales } from "../../quant/mod.ts";
+import { codeAt } from "../../quant/layouts/decode.ts";
+import { groupColumns } from "../../quant/layouts/layout.ts";
+import { trainingOrder } from "../../train/finetune.ts";
 import { DATA, type Split, type TextCase, TEXTS, windows } from "../finetune.ts";
 
 const HELP = `Writes a case of "deno task bench finetune" for qzo_torch.py.

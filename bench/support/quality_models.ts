@@ -5,7 +5,7 @@
  */
 import { join } from "@std/path";
 import { type Example, type ModelSource, openModelSource } from "../../mod.ts";
-import { ggufModelSource } from "../../models/mod.ts";
+import { ggufModelSource } from "../../models/checkpoints/gguf/open_gguf.ts";
 import { bytesSource } from "../../quant/mod.ts";
 import { ggufBytes, llamaF32Tensors, llamaMetadata } from "../../tests/support/gguf_writer.ts";
 import { readLlama2c, readLlama2cTokenizer } from "../../tests/support/llama2c.ts";

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { formatByName, gridNamed } from "../../quant/mod.ts";
+import { formatByName } from "../../quant/mod.ts";
+import { gridNamed } from "../../quant/layouts/grids.ts";
 import { perplexity } from "../../tasks/mod.ts";
 import { type Row, rowName } from "./quality_rows.ts";
 

@@ -4,15 +4,16 @@
  * @module
  */
 import type { ModelSource } from "../../mod.ts";
-import { architectureOf, QUANTIZE_METHODS } from "../../models/mod.ts";
+import { architectureOf } from "../../models/architectures.ts";
+import { QUANTIZE_METHODS } from "../../models/inference/calibration/methods.ts";
 import {
   bitsPerWeight,
   chooseFormat,
   type Format,
   formatByName,
   FORMATS,
-  sameLayout,
 } from "../../quant/mod.ts";
+import { sameLayout } from "../../quant/layouts/planes.ts";
 
 /** A model in a format, made by a method. */
 export interface Row {

@@ -8,13 +8,13 @@ import { writeFileWhole } from "../../models/checkpoints/disk/files.ts";
 import { readFileText } from "../../models/checkpoints/disk/read_file.ts";
 import {
   type BenchmarkResult,
-  benchmarkRows,
   benchmarkTable,
-  checkFiles,
-  finalLoss,
   parseBenchmark,
   runBenchmark,
 } from "../../train/mod.ts";
+import { finalLoss } from "../../train/comparison/benchmark.ts";
+import { benchmarkRows } from "../../train/comparison/benchmark_table.ts";
+import { checkFiles } from "../../train/runs/outputs.ts";
 import { forceOption } from "../tuned.ts";
 import type { Command } from "../command.ts";
 import { comparisonSvg } from "../../show/comparison_plot.ts";

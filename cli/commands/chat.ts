@@ -4,13 +4,14 @@
  * @module
  */
 import {
-  chatEnds,
   type ChatMessage,
   chatTokens,
   generate,
   type GenerateOptions,
+  promptMemory,
   type Tokenizer,
 } from "../../models/mod.ts";
+import { chatEnds } from "../../models/tokenizers/chat_template.ts";
 import { readFileText } from "../../models/checkpoints/disk/read_file.ts";
 import type { RunSession } from "../../train/mod.ts";
 import type { Call, Command } from "../command.ts";
@@ -59,6 +60,7 @@ export const chatCommand: Command = {
     const tokenizer = tokenizerOf(session);
     const ends = endsOf(tokenizer, template, session.source.name);
     using offsets = chosen && await tunedOffsets(session, chosen, call);
+    using memory = promptMemory(session.model, offsets);
     const system = options.text("system");
     const conversation = new Conversation(session, tokenizer, {
       template,
@@ -68,6 +70,7 @@ export const chatCommand: Command = {
         ...sampling,
         maxTokens: options.number("max-tokens") ?? MOST_TOKENS,
         stopTokens: ends,
+        memory,
         ...(offsets ? { offsets } : {}),
       },
     });

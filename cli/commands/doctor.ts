@@ -15,7 +15,8 @@ import {
   wideVectors,
 } from "../../kernels/mod.ts";
 import { basename } from "@std/path";
-import { type DeviceConfig, gpuOptions } from "../../train/mod.ts";
+import type { DeviceConfig } from "../../train/mod.ts";
+import { gpuOptions } from "../../train/runs/session.ts";
 import type { Call, Command } from "../command.ts";
 import { driverHints, type Machine, thisMachine } from "../driver_hints.ts";
 import { formatBytes } from "../../show/progress.ts";

@@ -4,15 +4,9 @@
  * @module
  */
 import { bitsPerCharacter, majorityShare, perplexity } from "../../tasks/mod.ts";
-import {
-  describeTask,
-  evaluate,
-  type Evaluation,
-  type ExampleSet,
-  otherDataNote,
-  predicted,
-  type TaskExamples,
-} from "../../train/mod.ts";
+import { evaluate, type Evaluation, type ExampleSet, type TaskExamples } from "../../train/mod.ts";
+import { otherDataNote } from "../../train/runs/run_data.ts";
+import { describeTask, predicted } from "../../train/runs/task_examples.ts";
 import type { Call, Command } from "../command.ts";
 import { accuracyText, lossText } from "../report.ts";
 import { facts, grouped, notes, percent } from "../../show/terminal.ts";

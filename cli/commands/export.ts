@@ -3,16 +3,12 @@
  *
  * @module
  */
-import { adaptedSource, loadModel, openModelSource, targetKind } from "../../models/mod.ts";
-import {
-  assertExportable,
-  checkModelOutput,
-  evaluate,
-  type Evaluation,
-  exportOffsets,
-  otherDataNote,
-  tunedPath,
-} from "../../train/mod.ts";
+import { loadModel, openModelSource, targetKind } from "../../models/mod.ts";
+import { adaptedSource } from "../../models/checkpoints/derived/tuned_values.ts";
+import { assertExportable, evaluate, type Evaluation, exportOffsets } from "../../train/mod.ts";
+import { tunedPath } from "../../train/runs/export_run.ts";
+import { checkModelOutput } from "../../train/runs/outputs.ts";
+import { otherDataNote } from "../../train/runs/run_data.ts";
 import type { Command } from "../command.ts";
 import { evaluationText, foldRows, keptNotes } from "../report.ts";
 import { facts, notes, status } from "../../show/terminal.ts";

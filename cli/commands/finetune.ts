@@ -7,32 +7,31 @@ import { DeviceLostError, type PacingLimits } from "../../kernels/mod.ts";
 import { isFromSystem } from "../../models/checkpoints/disk/attempt.ts";
 import {
   assertExportable,
-  bestEvaluation,
-  checkModelOutput,
-  checkRunOutput,
-  compareEvaluations,
-  describeTask,
   evaluate,
   type Evaluation,
   type EvaluationMetrics,
   exportOffsets,
-  gpuOptions,
   openLedger,
   readMetrics,
   replayLedger,
   Run,
   type RunEvent,
   runFolder,
-  RunLock,
   type RunSession,
   StillSteps,
-  storableText,
   type TaskExamples,
   type TrainConfig,
-  tunedPath,
   withReopening,
-  withSteps,
 } from "../../train/mod.ts";
+import { compareEvaluations } from "../../train/evaluate.ts";
+import { withSteps } from "../../train/runs/epochs.ts";
+import { tunedPath } from "../../train/runs/export_run.ts";
+import { checkModelOutput, checkRunOutput } from "../../train/runs/outputs.ts";
+import { bestEvaluation } from "../../train/runs/run_folder.ts";
+import { RunLock } from "../../train/runs/run_lock.ts";
+import { gpuOptions } from "../../train/runs/session.ts";
+import { storableText } from "../../train/runs/storable.ts";
+import { describeTask } from "../../train/runs/task_examples.ts";
 import type { Ledger } from "../../optim/mod.ts";
 import type { Call, Command } from "../command.ts";
 import { writeCurve } from "../../show/curve_file.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import { generate } from "../../models/mod.ts";
-import { longPromptTokens } from "../../tasks/mod.ts";
+import { longPromptTokens } from "../../tasks/tokenise.ts";
 import type { Command } from "../command.ts";
 import { samplingOf, samplingOptions, Speed } from "../sampling.ts";
 import { chosenLedger, loadSession, tokenizerOf, tunedOffsets, tunedOptions } from "../tuned.ts";

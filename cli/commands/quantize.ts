@@ -6,24 +6,28 @@
 import { noTokenizer } from "../../models/checkpoints/disk/no_tokenizer.ts";
 import { type Gpu, openGpu, OutOfMemoryError } from "../../kernels/mod.ts";
 import {
-  assertNotQuantized,
   assertWritable,
   calibratedStream,
   decodedSource,
-  exactPlan,
   loadModel,
   type MethodOptions,
   type ModelSource,
   openModelSource,
-  quantizationNotes,
-  quantizationReason,
-  QUANTIZE_METHODS,
   quantizedSource,
-  quantizeMethodByName,
   type WantedFormats,
   writeModel,
   type WriteReport,
 } from "../../models/mod.ts";
+import {
+  assertNotQuantized,
+  quantizationNotes,
+  quantizationReason,
+} from "../../models/checkpoints/derived/quantization_plan.ts";
+import { exactPlan } from "../../models/checkpoints/derived/wide_values.ts";
+import {
+  QUANTIZE_METHODS,
+  quantizeMethodByName,
+} from "../../models/inference/calibration/methods.ts";
 import {
   bitsPerWeight,
   formatByName,
@@ -32,13 +36,9 @@ import {
   type PlanOptions,
 } from "../../quant/mod.ts";
 import { perplexity } from "../../tasks/mod.ts";
-import {
-  type CalibrationText,
-  calibrationText,
-  checkModelOutput,
-  evaluate,
-  gpuOptions,
-} from "../../train/mod.ts";
+import { type CalibrationText, calibrationText, evaluate } from "../../train/mod.ts";
+import { checkModelOutput } from "../../train/runs/outputs.ts";
+import { gpuOptions } from "../../train/runs/session.ts";
 import type { Call, Command, Options } from "../command.ts";
 import { formatBytes } from "../../show/progress.ts";
 import { TensorErrors } from "../tensor_errors.ts";

@@ -34,7 +34,7 @@ export interface GpuOptions {
   readonly adapter?: string;
   /**
    * Milliseconds that a dispatch and a submission may take; longer work is split. Default: 50 and 250, and 50 and 80 on macOS, where
-   * longer ones are ended; on software adapters dispatches are not split. No bit depends on it.
+   * longer ones are ended; 250 and 250 on software adapters. No bit depends on it.
    */
   readonly pacing?: PacingLimits;
   /**
@@ -156,7 +156,7 @@ export class Gpu implements Disposable {
     this.subgroups = subgroups;
     this.limits = readLimits(device.limits);
     this.features = new Set(device.features as unknown as Iterable<string>);
-    this.pipelines = new PipelineCache(device);
+    this.pipelines = new PipelineCache(device, this.adapterClass === "software");
     this.pacing = new Pacing(pacing);
     this.#owned = owned;
     device.lost.then((info) => {

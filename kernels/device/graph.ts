@@ -8,6 +8,7 @@
 
 import type { ActivationPool } from "./activation_pool.ts";
 import type { Gpu, GpuBuffer } from "./gpu.ts";
+import type { PipelineCache } from "./pipeline.ts";
 import type { ShaderKey, ShaderLibrary } from "./template.ts";
 import { Storage } from "./storage.ts";
 
@@ -189,6 +190,7 @@ interface DispatchPart {
 /** A compiled graph: replayed by `encode`. */
 export class Plan implements Disposable {
   readonly #parts: readonly DispatchPart[];
+  readonly #pipelines: PipelineCache;
   readonly #owned: Disposable[];
   readonly #of: (value: Value) => Storage;
   /** Number of dispatches of its graph. */
@@ -205,8 +207,10 @@ export class Plan implements Disposable {
     largest: number,
     owned: Disposable[],
     of: (value: Value) => Storage,
+    pipelines: PipelineCache,
   ) {
     this.#parts = parts;
+    this.#pipelines = pipelines;
     this.dispatches = dispatches;
     this.largest = largest;
     this.isSplit = parts.length > dispatches;
@@ -226,25 +230,32 @@ export class Plan implements Disposable {
 
   /** Records all dispatches into `pass`. */
   encode(pass: GPUComputePassEncoder): void {
-    for (const part of this.#parts) encodePart(pass, part);
+    for (const part of this.#parts) {
+      this.#pipelines.runs(part.pipeline);
+      encodePart(pass, part);
+    }
   }
 
   /**
-   * Records from part `first` on until `work` multiply-adds are reached, at least one part: returns where to go on and how many
-   * multiply-adds were recorded.
+   * Records from part `first` on until `work` multiply-adds are reached, at least one part, or a part that is compiled when it runs: returns where to
+   * go on, how many multiply-adds were recorded, and whether a part is compiled.
    */
   encodeWithin(
     pass: GPUComputePassEncoder,
     first: number,
     work: number,
-  ): { readonly next: number; readonly work: number } {
+  ): { readonly next: number; readonly work: number; readonly compiles: boolean } {
     let sum = 0;
     let next = first;
-    while (next < this.#parts.length && (next === first || sum + this.#parts[next].work <= work)) {
-      encodePart(pass, this.#parts[next]);
-      sum += this.#parts[next++].work;
+    let compiles = false;
+    const fits = (part: DispatchPart) => next === first || sum + part.work <= work;
+    while (!compiles && next < this.#parts.length && fits(this.#parts[next])) {
+      const part = this.#parts[next++];
+      encodePart(pass, part);
+      sum += part.work;
+      compiles = this.#pipelines.runs(part.pipeline);
     }
-    return { next, work: sum };
+    return { next, work: sum, compiles };
   }
 
   /** Records one dispatch, by its place in the graph: for measuring each on its own. */
@@ -353,5 +364,6 @@ export function compileGraph(
     });
   });
   gpu.write(parameters, block.buffer);
-  return new Plan(parts, runs.length, largest, [...pool ? [] : storages, parameters], of);
+  const owned = [...pool ? [] : storages, parameters];
+  return new Plan(parts, runs.length, largest, owned, of, gpu.pipelines);
 }

@@ -15,11 +15,14 @@ export interface PacingLimits {
   readonly firstRate?: number;
 }
 
-/** The limits of macOS, whose window server wants its turn, of all others, and of software, which no driver watches. */
+/**
+ * The limits of macOS, whose window server wants its turn, of all others, and of software, which no driver watches but where submitting takes as
+ * long as the work: signals wait for it.
+ */
 export const PACING_LIMITS: Readonly<Record<"apple" | "other" | "software", PacingLimits>> = {
   apple: { dispatch: 50, submission: 80 },
   other: { dispatch: 50, submission: 250 },
-  software: { dispatch: Infinity, submission: 250, firstRate: 2e6 },
+  software: { dispatch: 250, submission: 250, firstRate: 2e6 },
 };
 
 /** The limits of an adapter on this machine. */
@@ -44,6 +47,7 @@ export class Pacing {
   readonly #samples: { readonly work: number; readonly milliseconds: number }[] = [];
   #rate: number;
   #sent = 0;
+  #compiles = false;
   #begun: number | undefined;
   #done = -Infinity;
 
@@ -81,23 +85,27 @@ export class Pacing {
     return this.#rate * this.#limits.submission;
   }
 
-  /** Told of work that was submitted. */
-  sent(work: number): void {
+  /** Told of work that was submitted; where something is compiled with it, its time says nothing of the rate. */
+  sent(work: number, compiles = false): void {
     this.#begun ??= this.#now();
     this.#sent += work;
+    this.#compiles ||= compiles;
   }
 
   /** A place in the queue, behind all that was sent: call what it returns once the device has passed it. */
   mark(): () => void {
     const work = this.#sent;
     const begun = this.#begun;
+    const compiles = this.#compiles;
     this.#sent = 0;
+    this.#compiles = false;
     this.#begun = undefined;
     return () => {
       const now = this.#now();
       const milliseconds = now - Math.max(begun ?? now, this.#done);
       this.#done = now;
-      if (work > 0 && milliseconds >= SHORTEST_SAMPLE) this.#learn(work, milliseconds);
+      if (work <= 0 || compiles || milliseconds < SHORTEST_SAMPLE) return;
+      this.#learn(work, milliseconds);
     };
   }
 

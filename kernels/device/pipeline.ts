@@ -16,9 +16,18 @@ export class PipelineCache {
     Map<string, Map<string, GPUComputePipeline>>
   >();
 
-  /** A cache for `device`. */
-  constructor(device: GPUDevice) {
+  readonly #compilesLate: boolean;
+  readonly #cold = new WeakSet<GPUComputePipeline>();
+
+  /** A cache for `device`; `compilesLate` where its driver compiles a pipeline when it first runs, as software does. */
+  constructor(device: GPUDevice, compilesLate: boolean = false) {
     this.#device = device;
+    this.#compilesLate = compilesLate;
+  }
+
+  /** Whether a pipeline will be compiled when it runs now, which takes up to a second; asked when it is about to. */
+  runs(pipeline: GPUComputePipeline): boolean {
+    return this.#cold.delete(pipeline);
   }
 
   /** How many pipelines have been compiled. */
@@ -74,6 +83,7 @@ export class PipelineCache {
       layout: "auto",
       compute: { module, entryPoint: "main" },
     });
+    if (this.#compilesLate) this.#cold.add(pipeline);
     // The scope resolves later; whoever first uses a broken pipeline sees the same text through `failure`.
     device.popErrorScope().then((error) => {
       if (error) this.#failure ??= compileError(label, source, error.message);

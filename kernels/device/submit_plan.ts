@@ -6,6 +6,7 @@
 
 import type { Gpu } from "./gpu.ts";
 import type { Plan } from "./graph.ts";
+import { Turns } from "./turns.ts";
 
 /** What is recorded around a plan. */
 export interface SubmitPlanOptions {
@@ -20,9 +21,6 @@ export function submitPlan(gpu: Gpu, plan: Plan, options: SubmitPlanOptions = {}
   for (const _ of submissions(gpu, plan, options));
 }
 
-/** Milliseconds of submitting after which timers and signals have their turn. */
-const TURN = 100;
-
 /**
  * {@linkcode submitPlan} where submitting takes as long as the work, as it does on software adapters: timers and signals have their turn in between. What
  * the plan reads and writes is not to be touched meanwhile.
@@ -34,13 +32,8 @@ export async function submitPlanInTurns(
   plan: Plan,
   { signal, ...options }: SubmitPlanOptions & { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<void> {
-  let last = performance.now();
-  for (const _ of submissions(gpu, plan, options)) {
-    if (performance.now() - last < TURN) continue;
-    await new Promise((resolve) => setTimeout(resolve, 0));
-    signal?.throwIfAborted();
-    last = performance.now();
-  }
+  const turns = new Turns();
+  for (const _ of submissions(gpu, plan, options)) if (turns.due) await turns.give(signal);
 }
 
 /** Submits, and yields after each submission. */
@@ -53,12 +46,12 @@ function* submissions(
     const encoder = device.createCommandEncoder();
     if (first) before?.(encoder);
     const pass = encoder.beginComputePass();
-    const { next, work } = plan.encodeWithin(pass, at, pacing.submissionWork);
+    const { next, work, compiles } = plan.encodeWithin(pass, at, pacing.submissionWork);
     pass.end();
     at = next;
     if (at >= plan.parts) after?.(encoder);
     device.queue.submit([encoder.finish()]);
-    pacing.sent(work);
+    pacing.sent(work, compiles);
     yield;
   }
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-const text: string = `// One quad (four neighbouring columns) of a packed tensor, before its scale. See quant/layout.ts for the planes.
+const text: string = `// One quad (four neighbouring columns) of a packed tensor, before its scale. See quant/layouts/layout.ts for the planes.
 // Expects \`codes\`, and for quantised layouts \`scales\` and \`codebook\`, to be bound by the including file. Where a plane differs by
 // branch (PLANE), \`codebook\` holds the f32 entries of each branch, or \`minima\` the minima and zero points, [B][groups][row_quads].
 

@@ -1,7 +1,7 @@
 // y[b, m, n] = sum_k W_b[n, k] x[b, m, k] (+ bias[n]) (+ residual[b, m, n])
 //
 // A register tile of ROWS x COLS per invocation, no workgroup memory: what a software adapter wants. Weights stay packed; a
-// block of 32 columns is BITS words a row (see quant/layout.ts). Per unit of columns (the finer of scale group and offset
+// block of 32 columns is BITS words a row (see quant/layouts/layout.ts). Per unit of columns (the finer of scale group and offset
 // span) one partial dot product per row and column is formed, then scaled by that branch's scale: the perturbation costs
 // one multiply-add a group, not a weight.
 //

@@ -15,6 +15,15 @@ import { lawKey } from "./perturbation.ts";
 import projectSource from "./project.wgsl.ts";
 import updateSource from "./update.wgsl.ts";
 
+/** What a call of the generator and four offsets moved by it are taken for, in multiply-adds. */
+const WORK_OF_A_MOVE = 64;
+
+/** Multiply-adds, about, of moving all offsets along so many directions. */
+export function workOfMoves(offsets: OffsetSet, directions: number): number {
+  return offsets.arenas.reduce((sum, { bytes }) => sum + bytes / 16, 0) * directions *
+    WORK_OF_A_MOVE;
+}
+
 /** How offsets move: an optimiser is one, and a ledger's header holds the same facts. */
 export type MoveRule = Pick<OffsetRule, "law" | "projection" | "update" | "plan">;
 
@@ -68,6 +77,7 @@ export function moveOffsets(
         ...Object.fromEntries(moments[i].map((storage, s) => [5 + s, storage])),
       },
       parameters: [quads, offsets.sections(i), moves.directions, moves.perStep, 0],
+      work: quads * moves.directions * WORK_OF_A_MOVE,
       workgroups: Math.ceil(quads / 64),
     });
   });

@@ -49,7 +49,7 @@ fn level4(lanes: vec4<u32>) -> vec4<f32> {
 
 #include "direction_functions.wgsl"
 
-// Whether offsets are frozen (optim/frozen.ts): neither perturbed nor moved.
+// Whether offsets are frozen (optim/preparations/frozen.ts): neither perturbed nor moved.
 fn frozen4(w: vec4<f32>) -> vec4<bool> {
 #if FROZEN == bit
   return (bitcast<vec4<u32>>(w) & vec4<u32>(1u)) == vec4<u32>(1u);

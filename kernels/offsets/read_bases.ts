@@ -4,14 +4,7 @@
  * @module
  */
 
-import type { Mask } from "../../optim/directions/mask.ts";
 import type { Optimiser } from "../../optim/optimiser.ts";
-import {
-  completeMagnitude,
-  type Magnitude,
-  magnitude as byMagnitude,
-  magnitudeShares,
-} from "../../optim/preparations/magnitude.ts";
 import {
   factNames,
   type MaskedTensor,
@@ -60,23 +53,6 @@ export async function basesOf(
 }
 
 /**
- * The same trainables with their shares of a mask whose budget is global: what `optimiser` needs offsets to be made of.
- *
- * @param tensors The base
- */
-export async function maskShares(
-  gpu: Gpu,
-  { density }: Pick<Mask, "density">,
-  trainables: readonly Trainable[],
-  tensors: ReadonlyMap<string, DeviceTensor>,
-): Promise<Trainable[]> {
-  const bases: Float32Array[] = [];
-  for (const one of trainables) bases.push(await basesOf(gpu, tensors, one));
-  const shares = magnitudeShares(density, bases);
-  return trainables.map((one, i) => ({ ...one, share: shares[i] }));
-}
-
-/**
  * Throws a TypeError where an optimiser wants to know something of each tensor (a share of its mask, a gain, a layer) and offsets were made without,
  * or with what was found for another.
  */
@@ -100,7 +76,8 @@ export function assertTrainables({ name, plan }: Optimiser, { trainables }: Offs
 }
 
 /**
- * Changes offsets on the device as a preparation does, by what they tune.
+ * Changes offsets on the device as a preparation does, by what they tune: to be called before each step that it is due before (see
+ * {@linkcode dueBefore}); `finetune`, `finetuneByFunction` and replay do so.
  *
  * @param tensors The base
  */
@@ -118,21 +95,4 @@ export async function prepareOffsets(
   }
   preparation.change(changed);
   offsets.write(gpu, values);
-}
-
-/**
- * Freezes all offsets that a mask by magnitude leaves out, as they lie over this base; doing so again changes nothing. A mask that is decided
- * anew every so many steps thaws what it left out before: to be called before each step whose number is a multiple of them.
- *
- * @param tensors The base
- * @throws {RangeError} When an offset has moved that a mask for the whole run leaves out
- */
-export async function freezeByMagnitude(
-  gpu: Gpu,
-  magnitude: Magnitude,
-  offsets: OffsetSet,
-  tensors: ReadonlyMap<string, DeviceTensor>,
-): Promise<void> {
-  const preparation = byMagnitude.prepare(completeMagnitude(magnitude)) as OffsetsPreparation;
-  await prepareOffsets(gpu, preparation, offsets, tensors);
 }

@@ -1,7 +1,7 @@
 // w[i] += sum over directions of coefficient * z: the only place a stored offset changes. The coefficient has at most 16
 // significant bits and z at most 7, so each product is exact, and fused or not the sum rounds once: same bits everywhere.
 // With an update rule that sum is minus the gradient that the rule moves w by, in arithmetic with the same bits everywhere too
-// (optim/element_ops.ts); its state lies beside the offsets.
+// (optim/algebra/element_ops.ts); its state lies beside the offsets.
 // One invocation a quad of one arena; a table of sections says which tensor a quad belongs to.
 // Where tensors move in turns, the seed's second word names the block that has its turn, the section its tensor's place.
 // A replay takes many steps at once: `directions` is then all of theirs, `per_step` those of one.

@@ -33,11 +33,13 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
   let b = row / p.rows;
   let kv = head / (p.heads / p.kv_heads);
   let first_key = b * p.key_rows;
+#if LOOPED
+  // The sums lie where the result will: arrays of the function's own would compile for minutes too.
+  let own = flat * QUADS;
+  for (var i = 0u; i < QUADS; i++) { y[own + i] = vec4<f32>(); }
+#else
   var query = array<vec4<f32>, {QUADS}>();
   var sum = array<vec4<f32>, {QUADS}>();
-#if LOOPED
-  for (var i = 0u; i < QUADS; i++) { query[i] = q[flat * QUADS + i] * p.scale; }
-#else
 #for i QUADS
   query[{i}] = q[flat * {QUADS}u + {i}u] * p.scale;
 #endfor
@@ -56,7 +58,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
       let at = ((first_key + key) * p.kv_heads + kv) * {QUADS}u;
       var s = 0.0;
 #if LOOPED
-      for (var i = 0u; i < QUADS; i++) { s += dot(query[i], k[at + i]); }
+      for (var i = 0u; i < QUADS; i++) { s += dot(q[own + i] * p.scale, k[at + i]); }
 #else
 #for i QUADS
       s += dot(query[{i}], k[at + {i}u]);
@@ -67,7 +69,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
       let e = exp(s - top);
       weight = weight * shrink + e;
 #if LOOPED
-      for (var i = 0u; i < QUADS; i++) { sum[i] = sum[i] * shrink + e * v[at + i]; }
+      for (var i = 0u; i < QUADS; i++) { y[own + i] = y[own + i] * shrink + e * v[at + i]; }
 #else
 #for i QUADS
       sum[{i}] = sum[{i}] * shrink + e * v[at + {i}u];
@@ -78,7 +80,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
   }
   let normaliser = 1.0 / weight;
 #if LOOPED
-  for (var i = 0u; i < QUADS; i++) { y[flat * QUADS + i] = sum[i] * normaliser; }
+  for (var i = 0u; i < QUADS; i++) { y[own + i] = y[own + i] * normaliser; }
 #else
 #for i QUADS
   y[flat * {QUADS}u + {i}u] = sum[{i}] * normaliser;

@@ -5,13 +5,14 @@
  */
 
 import type { Gpu } from "../device/gpu.ts";
-import { compileGraph, Graph } from "../device/graph.ts";
+import { compileGraph, Graph, type Plan } from "../device/graph.ts";
 import { SHADER_LIBRARY } from "../shader_library.ts";
 import { hasSign, type OffsetSet } from "../offsets/offset_set.ts";
 import { rests, type StepRecord } from "../../optim/steps/apply_record.ts";
-import { moveOffsets, type MoveRule } from "../offsets/move_offsets.ts";
+import { moveOffsets, type MoveRule, workOfMoves } from "../offsets/move_offsets.ts";
 import { Storage } from "../device/storage.ts";
 import type { DeviceTensor } from "../device/tensor.ts";
+import { Turns } from "../device/turns.ts";
 
 /** How replay is bounded. */
 export interface ReplayOptions {
@@ -21,9 +22,14 @@ export interface ReplayOptions {
   readonly onProgress?: (steps: number) => void;
 }
 
+/** Most steps of one dispatch. */
+const MOST_STEPS = 256;
+/** Most dispatches that are waited for at once. */
+const MOST_WAITING = 64;
+
 /**
  * Applies `steps` in order to offsets on the device, and to what an update rule keeps beside them, to the bits that training them
- * gave.
+ * gave. How many go into a dispatch and a submission follows from how long they take on this device.
  *
  * @param rule The law of z, the update rule and the projection
  * @param tensors The base, whose scales bound absolute offsets that keep the sign
@@ -39,34 +45,86 @@ export async function replayMoves(
   const list = [...steps];
   if (list.length === 0) return;
   const perStep = list[0].coefficients.length;
-  const perInputs = rule.update?.inputSize ?? 0;
   for (const moments of offsets.moments(rule.update).flat()) moments.allocate(gpu);
   const bounded = rule.projection === "keep-sign" &&
     offsets.trainables.some((t) => t.form === "absolute" && hasSign(t));
-  // Where a projection reads the base between steps, each step is a dispatch of its own.
-  const perDispatch = bounded ? 1 : 256;
-  using coefficients = new Storage("replayed coefficients", perDispatch * perStep * 16, "optimiser")
-    .allocate(gpu);
-  using scalars = new Storage("replayed scalars", perDispatch * perInputs * 4, "optimiser")
-    .allocate(gpu);
-  const graph = new Graph();
-  moveOffsets(graph, rule, offsets, tensors, {
-    coefficients,
-    directions: perDispatch * perStep,
-    perStep,
-    inputs: scalars,
-  });
-  using plan = compileGraph(gpu, graph, SHADER_LIBRARY);
-  for (let first = 0, sinceWait = 0; first < list.length; first += perDispatch) {
-    signal?.throwIfAborted();
-    const words = new Uint32Array(perDispatch * perStep * 4);
+  const work = Math.max(1, workOfMoves(offsets, perStep));
+  const allowed = () => {
+    const { dispatchWork, submissionWork } = gpu.pacing;
+    return Math.max(1, Math.floor(Math.min(dispatchWork, submissionWork) / work));
+  };
+  const turns = new Turns();
+  let done = 0;
+  while (done < list.length) {
+    // Where a projection reads the base between steps, each step is a dispatch of its own.
+    const perDispatch = bounded ? 1 : Math.min(MOST_STEPS, allowed());
+    using replay = new Replay(gpu, rule, offsets, tensors, { perStep, perDispatch });
+    // Until the device has shown that it is much faster or slower.
+    const stale = () => !bounded && Math.min(MOST_STEPS, allowed()) > 2 * perDispatch;
+    do {
+      const most = Math.floor(2 * gpu.pacing.submissionWork / (work * perDispatch));
+      // A wait stops everything until the device is done, and each costs some milliseconds.
+      for (let i = 0; i < Math.max(1, Math.min(MOST_WAITING, most)) && done < list.length; i++) {
+        if (turns.due) await turns.give();
+        signal?.throwIfAborted();
+        const some = list.slice(done, done + perDispatch);
+        replay.send(some, done);
+        gpu.pacing.sent(work * perDispatch);
+        done += some.length;
+      }
+      await gpu.settled();
+      gpu.pipelines.check();
+      onProgress?.(done);
+    } while (done < list.length && !stale());
+  }
+}
+
+/** A dispatch of up to `perDispatch` steps, and what it reads. */
+class Replay implements Disposable {
+  readonly #gpu: Gpu;
+  readonly #rule: MoveRule;
+  readonly #perStep: number;
+  readonly #perDispatch: number;
+  readonly #inputs: number;
+  readonly #coefficients: Storage;
+  readonly #scalars: Storage;
+  readonly #plan: Plan;
+
+  constructor(
+    gpu: Gpu,
+    rule: MoveRule,
+    offsets: OffsetSet,
+    tensors: ReadonlyMap<string, DeviceTensor>,
+    { perStep, perDispatch }: { readonly perStep: number; readonly perDispatch: number },
+  ) {
+    this.#gpu = gpu;
+    this.#rule = rule;
+    this.#perStep = perStep;
+    this.#perDispatch = perDispatch;
+    this.#inputs = rule.update?.inputSize ?? 0;
+    const directions = perDispatch * perStep;
+    this.#coefficients = new Storage("replayed coefficients", directions * 16, "optimiser")
+      .allocate(gpu);
+    this.#scalars = new Storage("replayed scalars", perDispatch * this.#inputs * 4, "optimiser")
+      .allocate(gpu);
+    const graph = new Graph();
+    moveOffsets(graph, rule, offsets, tensors, {
+      ...{ coefficients: this.#coefficients, directions, perStep, inputs: this.#scalars },
+    });
+    this.#plan = compileGraph(gpu, graph, SHADER_LIBRARY);
+  }
+
+  /** Sends steps, the first of which has that number; those that are missing move nothing. */
+  send(steps: readonly StepRecord[], first: number): void {
+    const [perStep, perInputs] = [this.#perStep, this.#inputs];
+    const words = new Uint32Array(this.#perDispatch * perStep * 4);
     const floats = new Float32Array(words.buffer);
-    const inputs = new Float32Array(perDispatch * perInputs);
-    list.slice(first, first + perDispatch).forEach((step, i) => {
+    const inputs = new Float32Array(this.#perDispatch * perInputs);
+    steps.forEach((step, i) => {
       step.seeds.forEach((seed, q) => {
         words.set(seed, (i * perStep + q) * 4);
         floats[(i * perStep + q) * 4 + 2] = step.coefficients[q];
-        words[(i * perStep + q) * 4 + 3] = rests(rule, step) ? 0 : 1;
+        words[(i * perStep + q) * 4 + 3] = rests(this.#rule, step) ? 0 : 1;
       });
       if ((step.inputs?.length ?? 0) !== perInputs) {
         throw new TypeError(
@@ -77,18 +135,17 @@ export async function replayMoves(
       }
       if (perInputs > 0) inputs.set(step.inputs!, i * perInputs);
     });
-    gpu.write(coefficients.buffer, words);
-    gpu.write(scalars.buffer, inputs);
-    const encoder = gpu.device.createCommandEncoder();
+    const { device: { queue } } = this.#gpu;
+    this.#gpu.write(this.#coefficients.buffer, words);
+    this.#gpu.write(this.#scalars.buffer, inputs);
+    const encoder = this.#gpu.device.createCommandEncoder();
     const pass = encoder.beginComputePass();
-    plan.encode(pass);
+    this.#plan.encode(pass);
     pass.end();
-    gpu.device.queue.submit([encoder.finish()]);
-    if (++sinceWait >= 64 || first + perDispatch >= list.length) {
-      await gpu.settled();
-      gpu.pipelines.check();
-      sinceWait = 0;
-      onProgress?.(Math.min(list.length, first + perDispatch));
-    }
+    queue.submit([encoder.finish()]);
+  }
+
+  [Symbol.dispose](): void {
+    for (const owned of [this.#plan, this.#coefficients, this.#scalars]) owned[Symbol.dispose]();
   }
 }

@@ -18,6 +18,7 @@ import { expandShader, type ShaderKey } from "../device/template.ts";
 import { SHADER_LIBRARY } from "../shader_library.ts";
 import acceptSource from "./accept.wgsl.ts";
 import scalarSource from "./scalar_step.wgsl.ts";
+import { rolledLines } from "./rolled_lines.ts";
 import { CONTROL_WORDS } from "./state.ts";
 
 /** A shader whose variants are programs: its text, and what its key inserts. */
@@ -28,12 +29,18 @@ export interface ProgramShader {
   readonly key: ShaderKey;
 }
 
+/** One with loops needs memory for what they hand on. */
+export interface ScalarShader extends ProgramShader {
+  /** Of the array `scratch`; 0 where there is none. */
+  readonly words: number;
+}
+
 /** An optimiser's scalar part; its moves' seeds come with the step, or else are those of the branches. */
 export function scalarStep(
   optimiser: Optimiser,
   seeded: boolean,
   trialPlaces: readonly number[] = [],
-): ProgramShader {
+): ScalarShader {
   const { estimator, accept } = optimiser;
   const program = emitScalarProgram(optimiser, {
     loss: (branch) => `losses[${branch}]`,
@@ -59,14 +66,34 @@ export function scalarStep(
     ...program.state,
   ];
   const finite = [...losses, ...program.coefficients, ...program.state];
+  const statements: ScalarStatements = {
+    program: program.lines,
+    finite: finite.map((f) => `is_finite(${f})`),
+    coefficients: program.coefficients.map((c, d) =>
+      `steps[${d}] = vec4<u32>(${seed(d)}, select(0u, bitcast<u32>(${c}), moves), ${acts});`
+    ),
+    record: fields.map((field, i) => `records[at + ${i + 1}u] = ${field};`),
+    // All before any is written: a scalar may move from one place to another.
+    state: [
+      ...program.state.map((s, i) => `let next${i} = bitcast<u32>(${s});`),
+      ...program.state.map((_, i) => `control[${CONTROL_WORDS + i}] = next${i};`),
+    ],
+  };
+  const text = fields.length + program.lines.length > LONGEST_UNROLLED
+    ? rolled(statements)
+    : { ...statements, allFinite: statements.finite.join(" && "), words: 0 };
+  const scratch = text.words > 0
+    ? "\n@group(0) @binding(9) var<storage, read_write> scratch: array<u32>;"
+    : "";
   const key = {
     ROUND: roundCoefficientWgsl,
     INPUTS: hostScalarCount(optimiser) > 0
       ? "@group(0) @binding(5) var<storage, read> inputs: array<f32>;"
       : "",
-    SEEDS: seeded
-      ? "@group(0) @binding(7) var<storage, read> seeds: array<vec2<u32>>;"
-      : "@group(0) @binding(2) var<storage, read> branches: array<Branch>;",
+    SEEDS:
+      (seeded
+        ? "@group(0) @binding(7) var<storage, read> seeds: array<vec2<u32>>;"
+        : "@group(0) @binding(2) var<storage, read> branches: array<Branch>;") + scratch,
     TRIAL: accept ? "@group(0) @binding(8) var<storage, read_write> trial: array<Branch>;" : "",
     TRY: lines(
       accept?.candidates ?? [],
@@ -74,22 +101,39 @@ export function scalarStep(
         `  trial[${trialPlaces[i]}] = Branch(${seed(0)}, round_coefficient(` +
         `bitcast<f32>(steps[0].z) * ${wgslLiteral(candidate)}), 0u);`,
     ),
-    PROGRAM: lines(program.lines, (line) => `  ${line}`),
-    FINITE: finite.map((f) => `is_finite(${f})`).join(" && "),
-    // All before any is written: a scalar may move from one place to another.
-    STATE: lines([
-      ...program.state.map((s, i) => `    let next${i} = bitcast<u32>(${s});`),
-      ...program.state.map((_, i) => `    control[${CONTROL_WORDS + i}] = next${i};`),
-    ]),
-    COEFFICIENTS: lines(
-      program.coefficients,
-      (c, d) =>
-        `  steps[${d}] = vec4<u32>(${seed(d)}, select(0u, bitcast<u32>(${c}), moves), ${acts});`,
-    ),
-    RECORD: lines(fields, (field, i) => `  records[at + ${i + 1}u] = ${field};`),
+    PROGRAM: lines(text.program, (line) => `  ${line}`),
+    FINITE: text.allFinite,
+    STATE: lines(text.state, (line) => `    ${line}`),
+    COEFFICIENTS: lines(text.coefficients, (line) => `  ${line}`),
+    RECORD: lines(text.record, (line) => `  ${line}`),
     RECORD_WORDS: `${fields.length + 1}u`,
   };
-  return { source: scalarSource, key };
+  return { source: scalarSource, key, words: text.words };
+}
+
+/** Statements up to which a program is left as it is: drivers compile longer ones for seconds to minutes. */
+const LONGEST_UNROLLED = 512;
+
+/** The statements of a scalar step. */
+interface ScalarStatements {
+  readonly program: readonly string[];
+  readonly finite: readonly string[];
+  readonly coefficients: readonly string[];
+  readonly record: readonly string[];
+  readonly state: readonly string[];
+}
+
+/** A long program with loops for what it does to each of many scalars: the same operations in the same order. */
+function rolled({ program, finite, coefficients, record, state }: ScalarStatements) {
+  const conditions = finite.map((condition) => `all_finite = all_finite && ${condition};`);
+  const { sections: [first, second, third, fourth], words } = rolledLines(
+    [[...program, "var all_finite = true;", ...conditions], coefficients, record, state],
+    (name) => name.startsWith("next") ? "u32" : "f32",
+  );
+  return {
+    ...{ program: first, coefficients: second, record: third, state: fourth },
+    ...{ allFinite: "all_finite", words },
+  };
 }
 
 function lines<T>(of: readonly T[], text: (one: T, i: number) => string = String): string {

@@ -7,7 +7,7 @@
 
 import { hostScalarCount, isPlain } from "../../optim/mod.ts";
 import type { Optimiser } from "../../optim/optimiser.ts";
-import type { Graph, Range } from "../device/graph.ts";
+import type { Graph, Range, Value } from "../device/graph.ts";
 import type { Storage } from "../device/storage.ts";
 import type { DeviceTensor } from "../device/tensor.ts";
 import { moveOffsets } from "../offsets/move_offsets.ts";
@@ -76,9 +76,13 @@ export function optimiserStep(
     );
   }
   const tried: Record<number, Storage> = trial && accept ? { 8: trial.branches } : {};
+  const { words, ...shader } = scalarStep(optimiser, seeded, trial?.places);
+  const scratch: Record<number, Value> = words > 0
+    ? { 9: graph.value("scalar scratch", words) }
+    : {};
   graph.add({
     label: `${optimiser.name} scalar step`,
-    ...scalarStep(optimiser, seeded, trial?.places),
+    ...shader,
     reads: {
       1: losses,
       2: seeded ? undefined : inputs.branches,
@@ -90,6 +94,7 @@ export function optimiserStep(
       4: state.coefficients,
       6: state.records,
       ...tried,
+      ...scratch,
     },
     parameters: [],
     workgroups: 1,

@@ -6,21 +6,10 @@
 
 import { assertOptions, countOrNone, type OptionRules } from "../../optim/options.ts";
 import { StopStrings } from "./stop_strings.ts";
-import {
-  batchLayout,
-  type BatchShape,
-  compileGraph,
-  type OffsetSet,
-  type Plan,
-  SHADER_LIBRARY,
-  Storage,
-  submitPlanInTurns,
-  type Value,
-} from "../../kernels/mod.ts";
+import type { OffsetSet } from "../../kernels/mod.ts";
 import { masterSeed, threefry2x32 } from "../../optim/directions/noise.ts";
-import { recordLogits } from "../forward.ts";
-import type { KeyValueCache } from "../recorder.ts";
 import { assertNotDisposed, type Model } from "./model.ts";
+import { decodingFor, type PromptMemory } from "./prompt_memory.ts";
 import { streamDecoder } from "../tokenizers/tokenizer_stream.ts";
 
 /** How to sample. */
@@ -46,6 +35,8 @@ export interface GenerateOptions {
   readonly stopTokens?: readonly number[];
   /** A fine-tune's offsets. */
   readonly offsets?: OffsetSet;
+  /** What earlier prompts that began alike left to go on from; it must be of the same model and offsets. Default: nothing. */
+  readonly memory?: PromptMemory;
   /** Stops before the next token. */
   readonly signal?: AbortSignal;
 }
@@ -56,16 +47,6 @@ export interface GeneratedToken {
   readonly token: number;
   /** The text it adds; empty while a character is unfinished. */
   readonly text: string;
-}
-
-/** Rows that a prompt is read in at once. */
-const PROMPT_ROWS = 64;
-
-interface LogitsPlan {
-  readonly plan: Plan;
-  readonly input: Storage;
-  readonly logits: Value;
-  readonly shape: BatchShape;
 }
 
 /**
@@ -107,9 +88,10 @@ export async function* generate(
     options.stopTokens ?? model.tokenizer?.ends ?? [],
   );
   const decoder = model.tokenizer && streamDecoder(model.tokenizer);
-  using session = new Decoding(model, options.offsets);
+  using lent = decodingFor(model, options);
+  const session = lent.decoding;
   const seen = new Set(prompt);
-  let logits = await session.feed(prompt, signal);
+  let logits = await session.begin(prompt, signal);
   for (let i = 0; i < Math.min(maxTokens, room); i++) {
     signal?.throwIfAborted();
     if (repetitionPenalty !== 1) penalise(logits, seen, repetitionPenalty);
@@ -136,6 +118,7 @@ const generateRules: OptionRules<GenerateOptions> = {
   stop: "any",
   stopTokens: "any",
   offsets: "any",
+  memory: "any",
   signal: "any",
 };
 
@@ -143,87 +126,6 @@ const generateRules: OptionRules<GenerateOptions> = {
 function penalise(logits: Float32Array, tokens: Iterable<number>, penalty: number): void {
   for (const token of tokens) {
     logits[token] = logits[token] > 0 ? logits[token] / penalty : logits[token] * penalty;
-  }
-}
-
-/** A sequence being extended: the cache and the plans for a prompt's pieces and for one token. */
-class Decoding implements Disposable {
-  readonly #model: Model;
-  readonly #cache: KeyValueCache;
-  readonly #offsets: OffsetSet | undefined;
-  readonly #plans = new Map<number, LogitsPlan>();
-  #length = 0;
-
-  constructor(model: Model, offsets: OffsetSet | undefined) {
-    const { config, maxPositions, gpu } = model;
-    const bytes = maxPositions * config.keyValueHeads * config.headDimension * 4;
-    const make = (what: string) =>
-      Array.from(
-        { length: config.layers },
-        (_, i) => new Storage(`${what} ${i}`, bytes, "activations").allocate(gpu),
-      );
-    this.#model = model;
-    this.#offsets = offsets;
-    this.#cache = { rows: maxPositions, keys: make("keys"), values: make("values") };
-  }
-
-  /** Appends tokens; returns the logits after the last. */
-  async feed(tokens: readonly number[], signal?: AbortSignal): Promise<Float32Array> {
-    assertNotDisposed(this.#model, "generate");
-    for (let first = 0; first < tokens.length; first += PROMPT_ROWS) {
-      const piece = tokens.slice(first, first + PROMPT_ROWS);
-      const { plan, input, logits, shape } = this.#plan(piece.length === 1 ? 1 : PROMPT_ROWS);
-      const { gpu } = this.#model;
-      gpu.write(input.buffer, this.#words(piece, shape));
-      await submitPlanInTurns(gpu, plan, { signal });
-      this.#length += piece.length;
-      if (first + PROMPT_ROWS >= tokens.length) {
-        const values = await gpu.readFloats(plan.buffer(logits), this.#model.config.vocabulary);
-        gpu.pipelines.check();
-        return values;
-      }
-    }
-    throw new RangeError("Cannot extend a sequence by no tokens");
-  }
-
-  #words(tokens: readonly number[], shape: BatchShape): Uint32Array<ArrayBuffer> {
-    const at = batchLayout(shape);
-    const words = new Uint32Array(at.words);
-    for (let i = 0; i < shape.rows; i++) {
-      const position = Math.min(this.#length + i, this.#model.maxPositions - 1);
-      words[at.tokens + i] = tokens[i] ?? 0;
-      words[at.positions + i] = position;
-      // Rows beyond the piece write where the next tokens will overwrite them.
-      words[at.slots + i] = position;
-    }
-    words[at.lossRows] = tokens.length - 1;
-    return words;
-  }
-
-  #plan(rows: number): LogitsPlan {
-    const found = this.#plans.get(rows);
-    if (found) return found;
-    const { gpu } = this.#model;
-    const shape = { rows, lossRows: 1, candidates: 1, examples: 1 };
-    const input = new Storage("tokens", batchLayout(shape).words * 4, "activations").allocate(gpu);
-    const { graph, logits } = recordLogits(
-      this.#model,
-      shape,
-      input,
-      this.#offsets && { offsets: this.#offsets },
-      this.#cache,
-    );
-    const made = { plan: compileGraph(gpu, graph, SHADER_LIBRARY, [logits]), input, logits, shape };
-    this.#plans.set(rows, made);
-    return made;
-  }
-
-  [Symbol.dispose](): void {
-    for (const { plan, input } of this.#plans.values()) {
-      plan[Symbol.dispose]();
-      input[Symbol.dispose]();
-    }
-    for (const storage of [...this.#cache.keys, ...this.#cache.values]) storage[Symbol.dispose]();
   }
 }
 

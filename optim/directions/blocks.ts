@@ -133,7 +133,7 @@ export const blocks: Structure<Blocks, Required<Blocks>> = {
   wgsl: {
     turns: {
       functions: `\
-// As optim/blocks.ts has it: kind in bits 30-31, number in bits 16-29.
+// As optim/directions/blocks.ts has it: kind in bits 30-31, number in bits 16-29.
 fn in_block(seed: u32, place: u32) -> bool {
   let number = (seed >> 16u) & 0x3fffu;
   switch seed >> 30u {

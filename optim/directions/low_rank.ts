@@ -92,7 +92,7 @@ export const lowRank: Structure<LowRank, Required<LowRank>> = {
     fillLowRank(dense, seed, tensorId, width, start, out),
   wgsl: {
     z: `\
-  // As optim/low_rank.ts has it: signs kept by the seed's second word, times factors of the whole seed.
+  // As optim/directions/low_rank.ts has it: signs kept by the seed's second word, times factors of the whole seed.
   let row = quad % width;
   let signs = threefry(vec2<u32>(seed.y, 0x6c6f7772u), vec2<u32>(quad / width, tensor)).x;
   var z = vec4<f32>();

@@ -7,7 +7,7 @@
 import { integerWithin } from "../check.ts";
 import { freeze, frozenOffset, thaw } from "./frozen.ts";
 import { applyOffset } from "../offset.ts";
-import { type MaskedTensor, periods, type PreparationKind } from "./preparation.ts";
+import type { MaskedTensor, PreparationKind } from "./preparation.ts";
 
 export type { MaskedTensor } from "./preparation.ts";
 
@@ -167,45 +167,6 @@ export function magnitudeMask(
   if (rule.budget === "global") markFirst(magnitudes, rule, marks);
   else magnitudes.forEach((values, i) => markFirst([values], rule, [marks[i]]));
   return marks;
-}
-
-/** Steps over which one mask holds. */
-export interface MaskPeriod {
-  /** The first. */
-  readonly from: number;
-  /** The first of the next, or of none. */
-  readonly to: number;
-  /** Whether the mask is drawn before the first: not in the middle of a period. */
-  readonly draws: boolean;
-}
-
-/**
- * The steps from `from` to before `to` by the masks they have.
- *
- * @example Masks of four steps, resumed after three of them
- * ```ts
- * import { maskPeriods } from "@qzo/qzo/optim";
- * import { assertEquals } from "@std/assert";
- *
- * assertEquals(maskPeriods({ density: 0.5, keep: 4 }, 3, 10), [
- *   { from: 3, to: 4, draws: false },
- *   { from: 4, to: 8, draws: true },
- *   { from: 8, to: 10, draws: true },
- * ]);
- * assertEquals(maskPeriods({ density: 0.5 }, 3, 10), [{ from: 3, to: 10, draws: true }]);
- * ```
- */
-export function maskPeriods(
-  magnitude: Pick<Magnitude, "keep"> | undefined,
-  from: number,
-  to: number,
-): MaskPeriod[] {
-  if (magnitude?.keep !== undefined && from >= to) return [];
-  const preparations = magnitude === undefined
-    ? []
-    : [{ name: "magnitude", looks: "offsets", every: magnitude.keep, change() {} } as const];
-  return periods(preparations, from, to)
-    .map(({ due, ...period }) => ({ ...period, draws: due.length > 0 }));
 }
 
 /**

@@ -49,6 +49,18 @@ function checked<Options extends MomentumFromSeedsOptions>(
   return { ...all, directions };
 }
 
+/** Powers of the decay that are constants of the program; more are host scalars, as a text that names each compiles for minutes. */
+const mostConstants = 64;
+
+/** `decay` to the power of an age, by age from 1 on, as host scalars: none where they are constants. */
+function powersOf(
+  { decay, length }: { readonly decay: number; readonly length: number },
+): number[] {
+  return length - 1 <= mostConstants
+    ? []
+    : Array.from({ length: length - 1 }, (_, j) => decay ** (j + 1));
+}
+
 function assertDirections(values: readonly unknown[], directions: number): void {
   if (values.length === directions) return;
   throw new TypeError(
@@ -80,20 +92,20 @@ function assertDirections(values: readonly unknown[], directions: number): void 
  */
 export function momentumFromSeeds(options: MomentumFromSeedsOptions = {}): Transformation {
   const { decay, length, directions } = checked("momentumFromSeeds", options, {});
+  const powers = powersOf({ decay, length });
   return {
     name: "momentumFromSeeds",
     parameters: { decay, length, directions },
     stateSize: (length - 1) * directions,
-    inputSize: 0,
+    inputSize: powers.length,
     memory: length,
     init: () => new Array<number>((length - 1) * directions).fill(0),
-    inputs: () => [],
-    update(o, values, state) {
+    inputs: () => powers,
+    update(o, values, state, inputs) {
       assertDirections(values, directions);
-      const factors = Array.from(
-        { length: length - 1 },
-        (_, j) => o.constant(decay ** (j + 1)),
-      );
+      const factors = powers.length > 0
+        ? inputs
+        : Array.from({ length: length - 1 }, (_, j) => o.constant(decay ** (j + 1)));
       const older = state.map((d, i) => o.mul(d, factors[Math.floor(i / directions)]));
       return {
         values: [...values, ...older],
@@ -129,18 +141,20 @@ export function adamFromSeeds(options: AdamFromSeedsOptions = {}): Transformatio
     options,
     { secondDecay: share, epsilon: magnitude },
   );
+  const powers = powersOf({ decay, length });
   return {
     name: "adamFromSeeds",
     parameters: { decay, secondDecay, epsilon, length, directions },
     stateSize: 1 + (length - 1) * directions,
-    inputSize: 2,
+    inputSize: 2 + powers.length,
     memory: length,
     init: () => new Array<number>(1 + (length - 1) * directions).fill(0),
     inputs: (step) => [
       (1 - decay) / (1 - decay ** (step + 1)),
       1 / (1 - secondDecay ** (step + 1)),
+      ...powers,
     ],
-    update(o, values, [second, ...before], [first, correction]) {
+    update(o, values, [second, ...before], [first, correction, ...decays]) {
       assertDirections(values, directions);
       const squares = values.map((value) => o.mul(value, value));
       const sum = squares.reduce((total, square) => o.add(total, square));
@@ -150,7 +164,8 @@ export function adamFromSeeds(options: AdamFromSeedsOptions = {}): Transformatio
       const factor = o.div(first, size);
       const moves = [...values, ...before].map((d, i) => {
         const age = Math.floor(i / directions);
-        return o.mul(age === 0 ? d : o.mul(d, o.constant(decay ** age)), factor);
+        if (age === 0) return o.mul(d, factor);
+        return o.mul(o.mul(d, decays[age - 1] ?? o.constant(decay ** age)), factor);
       });
       return {
         values: moves,

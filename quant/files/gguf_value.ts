@@ -129,12 +129,13 @@ export async function readValue(
 
 /** A text of `length` bytes. */
 async function readText(reader: HeaderReader, length: number, field: string): Promise<string> {
-  await reader.need(length, field);
+  // Before it is read: a file says of itself how long its texts are.
   if (length > LONGEST_TEXT) {
     throw new RangeError(
       `Cannot read ${field} of "${reader.source.name}": a text of ${length} bytes, ${LONGEST_TEXT} are allowed`,
     );
   }
+  await reader.need(length, field);
   return reader.text(length);
 }
 

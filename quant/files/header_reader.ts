@@ -8,8 +8,8 @@ import type { ByteSource } from "./byte_source.ts";
 import { escapedText } from "./escaped_text.ts";
 
 const FIRST_PIECE = 64 * 1024;
-// Far above any real vocabulary, far below what a lying length could ask of a large file.
-const LARGEST_HEADER = 256 * 1024 * 1024;
+// Far above any real vocabulary (12 MB), far below what a lying length could ask of a large file; texts are held while a model is open.
+const LARGEST_HEADER = 64 * 1024 * 1024;
 /** List entries of a whole header: the largest vocabularies have 0.3 million tokens and 0.6 million merges. */
 const MOST_ENTRIES = 2 ** 21;
 const LARGEST_PIECE = 4 * 1024 * 1024;
@@ -41,7 +41,7 @@ export class HeaderReader {
     return this.#fetched - this.#bytes.length + this.#at;
   }
 
-  /** Bytes between the position and the end of the file, or of the largest header that is read: 256 MiB. */
+  /** Bytes between the position and the end of the file, or of the largest header that is read: 64 MiB. */
   get remaining(): number {
     return Math.min(this.source.size, LARGEST_HEADER) - this.position;
   }

@@ -125,7 +125,13 @@ Deno.test("errors: a run that is not there is told as such, by whatever asks for
   await inFolder(async (folder) => {
     const { model } = await writeTinyTask(folder);
     const none = join(folder, "none");
+    const empty = join(folder, "empty");
+    await Deno.mkdir(empty);
     const cases: [string[], RegExp][] = [
+      [["finetune", empty, "--resume"], /^Cannot use --resume with ".*empty": there is no run in/],
+      [["replay", empty], /^Cannot .*empty/],
+      [["export", empty], /^Cannot .*empty/],
+      [["evaluate", empty, "--step", "last"], /^Cannot .*empty|--step without/],
       [["finetune", none, "--resume"], /^Cannot use --resume with ".*none": there is no such/],
       [
         ["finetune", "--resume", "--output", none],
@@ -140,6 +146,22 @@ Deno.test("errors: a run that is not there is told as such, by whatever asks for
     ];
     for (const [[command, ...args], message] of cases) {
       assertMatch(await refused(command, ...args), message);
+    }
+  });
+});
+
+Deno.test("errors: a run is not gone on with by another optimiser, which is named, whatever that one trains", async () => {
+  await inFolder(async (folder) => {
+    const { config } = await writeTinyTask(folder);
+    assertEquals(await runCli(["finetune", config], { terminal: capture() }), 0);
+    const run = join(folder, "run");
+    for (const other of ["qzoPlus", "mezo"]) {
+      assertMatch(
+        await refused("finetune", run, "--resume", "--optimiser", other),
+        new RegExp(
+          `^Cannot resume ".*": it was begun with optimiser name "qzoNormalised", not "${other}"`,
+        ),
+      );
     }
   });
 });

@@ -2,6 +2,9 @@ import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { cloneRepository, shell } from "../support/clone.ts";
 import { root } from "../../scripts/package_copy.ts";
+import { writeFolder } from "../models/architectures/written_folder.ts";
+import type { LlamaShape } from "../reference/llama.ts";
+import { randomLlama } from "../support/random_llama.ts";
 import { writeTinyTask } from "./tiny_model.ts";
 
 const windows = Deno.build.os === "windows";
@@ -123,6 +126,41 @@ Deno.test({
 
     const other = await shell("sh ../qzo/run.sh install", here, { ...env, PATH: path });
     assertStringIncludes(other.out, `export PATH="${target}/bin:`);
+  },
+});
+
+Deno.test({
+  name: "elsewhere: README's lines for a model of one's own follow one another as they stand",
+  ignore: windows,
+  fn: async () => {
+    await using clone = await cloneRepository();
+    const shape: LlamaShape = {
+      ...{ hidden: 64, layers: 2, feedForward: 128, heads: 4, kvHeads: 2, vocabulary: 272 },
+      ...{ epsilon: 1e-5, ropeBase: 10000, rope: "neox" },
+    };
+    const weights = randomLlama(shape, { seed: 3, tied: true });
+    await writeFolder(join(clone.path, "path/to/folder"), shape, weights, {
+      max_position_embeddings: 64,
+    });
+    const write = (name: string, text: string) => Deno.writeTextFile(join(clone.path, name), text);
+    await write("text.txt", "a film that goes on and on, and then it ends. ".repeat(80));
+    const rows = (count: number, from: number) =>
+      Array.from(
+        { length: count },
+        (_, i) =>
+          JSON.stringify({ sentence: `${i % 2 ? "fine" : "dull"} ${from + i}`, label: i % 2 }),
+      ).join("\n");
+    await write("train.jsonl", rows(40, 0));
+    await write("dev.jsonl", rows(16, 100));
+    // A random model and few steps: what is learned is not looked at.
+    const lines = (await readmeLines("# 1. Turn a 16-bit")).replace("--steps 1000", "--steps 8");
+    const { code, out, err } = await shell(lines, clone.path, { PATH: path });
+    assertEquals(code, 0, err + out);
+    for (const name of ["model.gguf", "calibrated.gguf", "tuned.gguf", "runs/mine/curve.svg"]) {
+      assertEquals((await Deno.stat(join(clone.path, name))).isFile, true, name);
+    }
+    assertMatch(out, /^perplexity +[\d.]+ before, [\d.]+ after/m);
+    assertMatch(out, /^written +tuned\.gguf$/m);
   },
 });
 

@@ -85,10 +85,9 @@ Deno.test("finetune FILE --optimiser qzoPlus: its own rate falls to nothing, and
     assertEquals(await runCli(["finetune", config, "--optimiser", "qzoPlus"], { terminal }), 0);
     assertStringIncludes(terminal.noted, "note: optimiser.learning_rate 0.02 of");
     const written = await Deno.readTextFile(join(folder, "run", "config.yaml"));
-    // deno-lint-ignore no-explicit-any
-    const { optimiser, resolved } = parse(written) as any;
+    const { optimiser, resolved } = parse(written) as Record<string, Record<string, unknown>>;
     assertEquals(optimiser, { name: "qzoPlus", schedule: { kind: "linear", warmup: 0, end: 0 } });
-    const { learning_rate, schedule } = resolved.optimiser;
+    const { learning_rate, schedule } = resolved.optimiser as Record<string, unknown>;
     assertEquals([learning_rate, schedule], [0.5, { kind: "linear", total: 6, warmup: 0, end: 0 }]);
   });
 });

@@ -24,12 +24,11 @@ import {
   type Layout,
   numberToFloat16,
   type PackedTensor,
-  planeBytes,
-  planeWords,
-  sameLayout,
-  secondPart,
   type TrainedPart,
 } from "../../quant/mod.ts";
+import { planeWords } from "../../quant/layouts/layout.ts";
+import { planeBytes, sameLayout } from "../../quant/layouts/planes.ts";
+import { secondPart } from "../../quant/layouts/trained_part.ts";
 import { randomTensor } from "../quant/random_tensor.ts";
 import {
   effectiveWeights,

@@ -32,7 +32,8 @@ import {
   tensorId,
   updateInputs,
 } from "../../optim/mod.ts";
-import { groupColumns, groupsPerRow, type PackedTensor } from "../../quant/mod.ts";
+import type { PackedTensor } from "../../quant/mod.ts";
+import { groupColumns, groupsPerRow } from "../../quant/layouts/layout.ts";
 import { halfToNumber } from "../reference/effective_weights.ts";
 import { branchWords } from "./bench.ts";
 import { placeOfName } from "../../optim/ledger/old_versions.ts";
@@ -67,6 +68,8 @@ export class StepRig implements Disposable {
   readonly state: StepState;
   /** Seeds and amplitudes of an accept rule's candidates, 16 bytes each. */
   readonly trial: Storage;
+  /** The number of the step that is called 0 here. */
+  first = 0;
   readonly #gpu: Gpu;
   readonly #optimiser: Optimiser;
   readonly #tensors: readonly RigTensor[];
@@ -106,7 +109,7 @@ export class StepRig implements Disposable {
     gpu.device.queue.writeBuffer(this.state.control.buffer.buffer, 0, this.state.initialControl());
     this.#losses = new Storage("losses", optimiser.evaluations * 4, "scratch").allocate(gpu);
     const scalars = 256 * Math.ceil(estimator.branches.length * 16 / 256);
-    this.#seedsAt = scalars + 256;
+    this.#seedsAt = scalars + 256 * Math.ceil(Math.max(1, hostScalarCount(optimiser)) * 4 / 256);
     this.#updateAt = this.#seedsAt + 256 * Math.ceil(optimiser.moves * 8 / 256);
     const bytes = this.#updateAt + 256;
     this.#inputs = new Storage("inputs", bytes, "scratch").allocate(gpu);
@@ -142,12 +145,14 @@ export class StepRig implements Disposable {
   /** The seeds of a step's moves; its own directions come first. */
   seeds(step: number): [number, number][] {
     const { plan, estimator: { directions } } = this.#optimiser;
-    return moveSeeds(plan, directions, masterSeed(9), step).map(([low, high]) => [low, high]);
+    return moveSeeds(plan, directions, masterSeed(9), this.first + step).map((
+      [low, high],
+    ) => [low, high]);
   }
 
   /** The host scalars of a step. */
   scalars(step: number): readonly number[] {
-    return hostSide(this.#optimiser, masterSeed(9), step).scalars;
+    return hostSide(this.#optimiser, masterSeed(9), this.first + step).scalars;
   }
 
   /** A step as it is replayed. */
@@ -155,8 +160,8 @@ export class StepRig implements Disposable {
     return {
       seeds: this.seeds(step),
       coefficients,
-      inputs: updateInputs(this.#optimiser, step),
-      held: isHeld(this.#optimiser.plan, step),
+      inputs: updateInputs(this.#optimiser, this.first + step),
+      held: isHeld(this.#optimiser.plan, this.first + step),
     };
   }
 
@@ -165,7 +170,7 @@ export class StepRig implements Disposable {
     const { estimator } = this.#optimiser;
     const { queue } = this.#gpu.device;
     const seeds = this.seeds(step);
-    const { looks, scalars } = hostSide(this.#optimiser, masterSeed(9), step);
+    const { looks, scalars } = hostSide(this.#optimiser, masterSeed(9), this.first + step);
     const words = branchWords(looks);
     queue.writeBuffer(this.#losses.buffer.buffer, 0, new Float32Array(losses));
     queue.writeBuffer(this.#inputs.buffer.buffer, 0, words);
@@ -179,7 +184,7 @@ export class StepRig implements Disposable {
       const at = 256 * Math.ceil(estimator.branches.length * 16 / 256);
       queue.writeBuffer(this.#inputs.buffer.buffer, at, inputs);
     }
-    const update = new Float32Array(updateInputs(this.#optimiser, step));
+    const update = new Float32Array(updateInputs(this.#optimiser, this.first + step));
     if (update.length > 0) {
       queue.writeBuffer(this.#inputs.buffer.buffer, this.#updateAt, update);
     }

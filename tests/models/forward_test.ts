@@ -2,14 +2,14 @@ import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { openGpu } from "../../kernels/mod.ts";
 import {
   Evaluator,
-  huggingFaceModelSource,
-  type LlamaConfig,
   loadModel,
-  LOGITS_BYTES,
   type ModelSource,
   packBatch,
   quantizedSource,
 } from "../../models/mod.ts";
+import type { LlamaConfig } from "../../models/architectures/llama.ts";
+import { huggingFaceModelSource } from "../../models/checkpoints/hugging_face/open_folder.ts";
+import { LOGITS_BYTES } from "../../models/forward.ts";
 import { llamaLogits, type LlamaShape } from "../reference/llama.ts";
 import { relativeL2 } from "../reference/nmse.ts";
 import { llamaCppLogits, llamaCppMissing } from "../support/llama_cpp.ts";

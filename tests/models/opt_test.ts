@@ -1,31 +1,29 @@
 // OPT: forwards of all its variants, training, generating, quantising and writing against the f64 oracle, and a real model.
 import { assert, assertAlmostEquals, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { join } from "@std/path";
-import { openGpu } from "../../kernels/mod.ts";
+import { offsetWidth, openGpu } from "../../kernels/mod.ts";
 import {
   assertWritable,
   calibratedSource,
   configFromHuggingFace,
   Evaluator,
-  foldedSource,
   generate,
   loadModel,
   type Model,
-  modelOfShape,
   type ModelSource,
   openModelSource,
-  type OptConfig,
   packBatch,
-  planMemory,
-  planOffsets,
   quantizedSource,
-  type Selection,
-  Trainer,
   writeModel,
 } from "../../models/mod.ts";
+import type { OptConfig } from "../../models/architectures/opt.ts";
+import { foldedSource } from "../../models/checkpoints/derived/folded.ts";
+import { planOffsets, type Selection } from "../../train/selection.ts";
+import { modelOfShape, planMemory } from "../../train/steps/memory_plan.ts";
+import { Trainer } from "../../train/steps/trainer.ts";
 import { masterSeed, mezo, qzoNormalised, stepSeed, tensorId } from "../../optim/mod.ts";
 import { trainedTensors } from "../../train/mod.ts";
-import { offsetWidth } from "../../kernels/mod.ts";
+
 import { noiseTerm } from "../reference/effective_weights.ts";
 import type { OptShape } from "../reference/opt.ts";
 import {

@@ -7,24 +7,24 @@
 import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
 import {
-  foldedSource,
   type ModelSource,
   openModelSource,
   type TrainedTensor,
   writeModel,
 } from "../../models/mod.ts";
+import { foldedSource } from "../../models/checkpoints/derived/folded.ts";
 import {
-  groupColumns,
   offsetCount,
   type PackedTensor,
   partName,
   readScales,
-  readSeconds,
   type SafetensorsDtype,
   type SafetensorsTensorData,
-  secondPart,
   writeSafetensors,
 } from "../../quant/mod.ts";
+import { readSeconds } from "../../quant/layouts/decode.ts";
+import { groupColumns } from "../../quant/layouts/layout.ts";
+import { secondPart } from "../../quant/layouts/trained_part.ts";
 import { huggingFaceName, type LlamaShape } from "../reference/llama.ts";
 import { randomLlama, randomNumbers } from "../support/random_llama.ts";
 import { huggingFaceConfig, tensorShape } from "./small_model.ts";

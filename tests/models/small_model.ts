@@ -4,7 +4,8 @@
  * @module
  */
 import { join } from "@std/path";
-import { type Example, ggufModelSource, type ModelSource } from "../../models/mod.ts";
+import type { Example, ModelSource } from "../../models/mod.ts";
+import { ggufModelSource } from "../../models/checkpoints/gguf/open_gguf.ts";
 import { bytesSource } from "../../quant/mod.ts";
 import { effectiveWeights, type NoiseTerm } from "../reference/effective_weights.ts";
 import { llamaLogits, type LlamaShape, type NamedWeights } from "../reference/llama.ts";

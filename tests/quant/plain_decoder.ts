@@ -1,6 +1,7 @@
 // Decoders of file bytes, written from the format descriptions alone: no code shared with quant/ but the points of grids.
 
-import { type Grid, gridPlane, GRIDS } from "../../quant/mod.ts";
+import type { Grid } from "../../quant/mod.ts";
+import { gridPlane, GRIDS } from "../../quant/layouts/grids.ts";
 
 function half(view: DataView, at: number): number {
   const bits = view.getUint16(at, true);

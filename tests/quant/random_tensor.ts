@@ -1,4 +1,5 @@
-import { emptyPacked, halves, planeBytes, SUPER_SCALES } from "../../quant/mod.ts";
+import { emptyPacked, halves, planeBytes } from "../../quant/layouts/planes.ts";
+import { SUPER_SCALES } from "../../quant/layouts/super_scales.ts";
 import type { Format, PackedTensor, SuperScales } from "../../quant/mod.ts";
 import { randomBytes } from "./random.ts";
 

@@ -53,9 +53,6 @@ const NOT_THERE: ReadonlySet<string> = new Set([
   // To be made by whoever follows the page.
   "docs/adding/directions.md: optim/directions/comb.ts",
   "docs/adding/operation.md: tests/reference/name.ts",
-  // Text of a shader, which stays as it is byte by byte.
-  "optim/directions/blocks.ts: optim/blocks.ts",
-  "optim/directions/low_rank.ts: optim/low_rank.ts",
 ]);
 
 Deno.test({
@@ -63,8 +60,7 @@ Deno.test({
   ignore: !listed.success,
   async fn() {
     const texts = tracked.filter((path) =>
-      path.endsWith(".md") ? path !== "CHANGELOG.md" : /^(?!tests\/).*\.(?:ts|sh)$/.test(path) &&
-        !path.endsWith(".wgsl.ts") // shaders keep their text, byte by byte
+      path.endsWith(".md") ? path !== "CHANGELOG.md" : /^(?!tests\/).*\.(?:ts|wgsl|sh)$/.test(path)
     );
     const missing: string[] = [];
     let named = 0;

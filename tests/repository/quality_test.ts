@@ -8,7 +8,8 @@ import {
   type Tuned,
 } from "../../bench/support/quality_report.ts";
 import { qualityFormats } from "../../bench/support/quality_rows.ts";
-import { FORMATS, sameLayout } from "../../quant/mod.ts";
+import { FORMATS } from "../../quant/mod.ts";
+import { sameLayout } from "../../quant/layouts/planes.ts";
 import { root } from "./module_graph.ts";
 
 function result(format: string, method: string, after: number, bits = 2.5): Result {

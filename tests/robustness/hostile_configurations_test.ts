@@ -1,6 +1,8 @@
 // Configurations that lie: whatever the value of whatever key, a typed error or a configuration, at once.
 import { assert } from "@std/assert";
-import { configFromGguf, configFromHuggingFace, quantizedTensors } from "../../models/mod.ts";
+import { configFromHuggingFace } from "../../models/mod.ts";
+import { quantizedTensors } from "../../models/checkpoints/hugging_face/methods.ts";
+import { configFromGguf } from "../../models/config/config_gguf.ts";
 import type { KeyTable } from "../../models/config/config_keys.ts";
 import { ROPE_KEYS } from "../../models/config/config_rope.ts";
 import { llama } from "../../models/architectures/llama.ts";

@@ -8,27 +8,27 @@ import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
 import process from "node:process";
 import {
-  adaptedSource,
   type ModelSource,
   openModelSource,
   quantizedSource,
   writeAdapter,
   writeModel,
 } from "../../models/mod.ts";
+import { adaptedSource } from "../../models/checkpoints/derived/tuned_values.ts";
 import {
   bytesSource,
-  copiedMetadata,
   decode,
-  formatByGgufType,
   FORMATS,
   type PackedTensor,
-  planeBytes,
   readGguf,
   readSafetensors,
   type SafetensorsTensorData,
   writeGguf,
   writeSafetensors,
 } from "../../quant/mod.ts";
+import { copiedMetadata } from "../../quant/files/gguf_split.ts";
+import { formatByGgufType } from "../../quant/formats/formats.ts";
+import { planeBytes } from "../../quant/layouts/planes.ts";
 import {
   quantisedTensors,
   randomOffsets,

@@ -4,8 +4,9 @@
  * @module
  */
 import { loadModel, openGpu } from "../../mod.ts";
-import { ggufModelSource } from "../../models/mod.ts";
-import { type ByteSource, encodeGgufHeader, formatByName } from "../../quant/mod.ts";
+import { ggufModelSource } from "../../models/checkpoints/gguf/open_gguf.ts";
+import { type ByteSource, formatByName } from "../../quant/mod.ts";
+import { encodeGgufHeader } from "../../quant/files/gguf_header.ts";
 
 const megabytes = Number(Deno.args[0]);
 const hidden = 1024;

@@ -5,14 +5,9 @@
  * @module
  */
 import { openGpu } from "../../kernels/mod.ts";
-import {
-  generate,
-  ggufModelSource,
-  loadModel,
-  modelAsGguf,
-  type Objective,
-  quantizedSource,
-} from "../../models/mod.ts";
+import { generate, loadModel, type Objective, quantizedSource } from "../../models/mod.ts";
+import { ggufModelSource } from "../../models/checkpoints/gguf/open_gguf.ts";
+import { modelAsGguf } from "../../models/checkpoints/gguf/write_gguf.ts";
 import { qzoNormalised } from "../../optim/mod.ts";
 import { bytesSource } from "../../quant/mod.ts";
 import { evaluate, finetune } from "../../train/mod.ts";

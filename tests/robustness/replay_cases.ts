@@ -4,13 +4,9 @@
  * @module
  */
 import { OffsetSet } from "../../kernels/mod.ts";
-import {
-  fingerprint,
-  type ModelSource,
-  planModel,
-  planOffsets,
-  type Selection,
-} from "../../models/mod.ts";
+import { fingerprint, type ModelSource } from "../../models/mod.ts";
+import { planModel } from "../../models/inference/model.ts";
+import { planOffsets, type Selection } from "../../train/selection.ts";
 import {
   encodeHeader,
   encodeRecord,

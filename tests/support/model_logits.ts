@@ -4,7 +4,8 @@
  * @module
  */
 import { batchLayout, compileGraph, type Gpu, SHADER_LIBRARY, Storage } from "../../kernels/mod.ts";
-import { type Model, recordLogits } from "../../models/mod.ts";
+import type { Model } from "../../models/mod.ts";
+import { recordLogits } from "../../models/forward.ts";
 
 /** Logits at every position of one sequence. */
 export async function logitsOf(

@@ -59,6 +59,12 @@ Deno.test("weights count examples as often as they say; what does not fit is ref
   const { difference } = pairedMean([1, 2], [2, 2], [3, 1]);
   assertAlmostEquals(difference, 0.75);
   assertEquals(pairedMean([1], [2]).high, Infinity);
+  assertEquals(pairedMean([1, 5], [2, 1], [3, 0]), {
+    difference: 1,
+    low: -Infinity,
+    high: Infinity,
+  });
+  assertEquals(pairedMean([1, 2, 9], [2, 4, 1], [1, 1, 0]), pairedMean([1, 2], [2, 4]));
   assertThrows(() => pairedMean([1], [2, 3]), TypeError, "1 before, 2 after");
   assertThrows(() => pairedMean([], []), RangeError);
   assertThrows(() => pairedAccuracy([1], [1, 1], [1, 1]), TypeError, "1 and 2 predictions");

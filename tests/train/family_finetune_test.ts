@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { maskShares, OffsetSet, openGpu } from "../../kernels/mod.ts";
+import { openGpu } from "../../kernels/mod.ts";
 import {
   accumulate,
   adam,
@@ -22,7 +22,14 @@ import {
   zoSgdMomentum,
   zoSgdSign,
 } from "../../optim/mod.ts";
-import { finetune, LedgerFile, openLedger, replayLedger, replayOnHost } from "../../train/mod.ts";
+import {
+  finetune,
+  LedgerFile,
+  offsetsFor,
+  openLedger,
+  replayLedger,
+  replayOnHost,
+} from "../../train/mod.ts";
 import {
   allScales,
   bitsOf,
@@ -112,14 +119,7 @@ for (const [name, rule] of Object.entries(rules)) {
       const path = await Deno.makeTempFile({ suffix: ".ledger" });
       await Deno.remove(path);
       {
-        using planned = tinyOffsets(model, rule, allScales);
-        const { mask } = rule.plan;
-        using offsets = new OffsetSet(
-          mask?.budget === "global"
-            ? await maskShares(gpu, mask, planned.trainables, model.tensors)
-            : planned.trainables,
-          gpu.maxBinding,
-        ).allocate(gpu);
+        using offsets = await offsetsFor(model, rule, { selection: allScales });
         using _new = await LedgerFile.create(path, tinyHeader(model, rule, offsets, 5));
       }
       let bits: Record<string, Uint32Array> = {};

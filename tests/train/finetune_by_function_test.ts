@@ -21,8 +21,8 @@ import {
   openLedger,
   replayLedger,
   replayOnHost,
-  trainingOrder,
 } from "../../train/mod.ts";
+import { trainingOrder } from "../../train/finetune.ts";
 import {
   allScales,
   bitsOf,

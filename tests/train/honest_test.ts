@@ -5,7 +5,8 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import { openGpu } from "../../kernels/mod.ts";
 import { qzoNormalised } from "../../optim/mod.ts";
-import { compareEvaluations, evaluate, type Evaluation, finetune } from "../../train/mod.ts";
+import { evaluate, type Evaluation, finetune } from "../../train/mod.ts";
+import { compareEvaluations } from "../../train/evaluate.ts";
 import { randomNumbers } from "../support/random_llama.ts";
 import { allScales, loadTiny, tinyExamples, tinyOffsets } from "./tiny_model.ts";
 

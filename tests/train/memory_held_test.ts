@@ -1,13 +1,9 @@
 /** What a run holds is what is planned: offsets once, an evaluator beside the training. */
 import { assert, assertEquals } from "@std/assert";
 import { openGpu } from "../../kernels/mod.ts";
-import {
-  loadModel,
-  packBatch,
-  planMemory,
-  planOffsets,
-  quantizedSource,
-} from "../../models/mod.ts";
+import { loadModel, packBatch, quantizedSource } from "../../models/mod.ts";
+import { planOffsets } from "../../train/selection.ts";
+import { planMemory } from "../../train/steps/memory_plan.ts";
 import { qzoNormalised } from "../../optim/mod.ts";
 import { finetune } from "../../train/mod.ts";
 import { choiceExamples, ggufInMemory, smallShape } from "../models/small_model.ts";

@@ -1,15 +1,15 @@
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
-import { maskShares, type OffsetSet, openGpu } from "../../kernels/mod.ts";
+import { type OffsetSet, openGpu } from "../../kernels/mod.ts";
 import {
-  adaptedSource,
   Evaluator,
   loadModel,
   type ModelSource,
   openModelSource,
   packBatch,
-  type Selection,
   writeModel,
 } from "../../models/mod.ts";
+import { adaptedSource } from "../../models/checkpoints/derived/tuned_values.ts";
+import type { Selection } from "../../train/selection.ts";
 import {
   blockwiseZo,
   type Optimiser,
@@ -23,6 +23,7 @@ import {
   exportTuned,
   finetune,
   LedgerFile,
+  offsetsFor,
   openLedger,
   replayLedger,
   replayOnHost,
@@ -93,12 +94,8 @@ for (const [name, { format, kinds, rule }] of Object.entries(cases)) {
       const path = await Deno.makeTempFile({ suffix: ".ledger" });
       await Deno.remove(path);
       {
-        using planned = tinyOffsets(model, rule, selection);
-        const { mask } = rule.plan;
-        const trainables = mask?.budget === "global"
-          ? await maskShares(gpu, mask, planned.trainables, model.tensors)
-          : planned.trainables;
-        using _new = await LedgerFile.create(path, tinyHeader(model, rule, { trainables }, 5));
+        using offsets = await offsetsFor(model, rule, { selection });
+        using _new = await LedgerFile.create(path, tinyHeader(model, rule, offsets, 5));
       }
       let offsets: OffsetSet | undefined;
       for (const steps of stops) {

@@ -1,6 +1,8 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { type Optimiser, optimiser, qzo, qzoNormalised, qzoPlus } from "../../optim/mod.ts";
-import { planModel, planOffsets, quantizedSource, type Selection } from "../../models/mod.ts";
+import { quantizedSource } from "../../models/mod.ts";
+import { planModel } from "../../models/inference/model.ts";
+import { planOffsets, type Selection } from "../../train/selection.ts";
 import type { LlamaShape } from "../reference/llama.ts";
 import { randomLlama } from "../support/random_llama.ts";
 import { ggufInMemory, smallShape } from "../models/small_model.ts";

@@ -1,13 +1,9 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { join } from "@std/path";
-import {
-  fingerprint,
-  ggufModelSource,
-  openModelSource,
-  quantizedSource,
-  writeModel,
-} from "../../models/mod.ts";
-import { bytesSource, copiedMetadata, readGguf, writeGguf } from "../../quant/mod.ts";
+import { fingerprint, openModelSource, quantizedSource, writeModel } from "../../models/mod.ts";
+import { ggufModelSource } from "../../models/checkpoints/gguf/open_gguf.ts";
+import { bytesSource, readGguf, writeGguf } from "../../quant/mod.ts";
+import { copiedMetadata } from "../../quant/files/gguf_split.ts";
 import { exportTuned } from "../../train/mod.ts";
 import { randomOffsets, withTemp } from "../models/quantised_folder.ts";
 import { ggufInMemory, smallShape } from "../models/small_model.ts";

@@ -1,16 +1,16 @@
 import { assert, assertEquals, assertGreater, assertLess } from "@std/assert";
 import { openGpu } from "../../kernels/mod.ts";
 import {
-  ggufModelSource,
   loadModel,
   type ModelSource,
   openModelSource,
   packBatch,
-  planOffsets,
   quantizedSource,
-  Trainer,
   writeModel,
 } from "../../models/mod.ts";
+import { ggufModelSource } from "../../models/checkpoints/gguf/open_gguf.ts";
+import { planOffsets } from "../../train/selection.ts";
+import { Trainer } from "../../train/steps/trainer.ts";
 import { qzoNormalised } from "../../optim/mod.ts";
 import { bytesSource, decode, formatByName } from "../../quant/mod.ts";
 import { exportTuned, trainedTensors } from "../../train/mod.ts";

@@ -6,14 +6,13 @@
 import type { Gpu, OffsetSet } from "../../kernels/mod.ts";
 import {
   type Example,
-  ggufModelSource,
   loadModel,
   type Model,
   type ModelSource,
-  planOffsets,
   quantizedSource,
-  type Selection,
 } from "../../models/mod.ts";
+import { ggufModelSource } from "../../models/checkpoints/gguf/open_gguf.ts";
+import { planOffsets, type Selection } from "../../train/selection.ts";
 import type { LedgerHeader, Optimiser } from "../../optim/mod.ts";
 import { bytesSource } from "../../quant/mod.ts";
 import { ledgerHeader } from "../../train/mod.ts";

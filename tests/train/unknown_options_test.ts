@@ -8,10 +8,10 @@ import {
   exactlyQuantizedSource,
   generate,
   loadModel,
-  planMemory,
   quantizedSource,
   writeModel,
 } from "../../models/mod.ts";
+import { planMemory } from "../../train/steps/memory_plan.ts";
 import {
   constant,
   cosine,

@@ -10,16 +10,16 @@ import { openGpu } from "../../kernels/mod.ts";
 import {
   assertWritable,
   calibratedStream,
-  type LlamaConfig,
   loadModel,
   type ModelSource,
   openModelSource,
-  QUANTIZE_METHODS,
   quantizedSource,
   ropeFactorsOf,
   targetKind,
   writeModel,
 } from "../../models/mod.ts";
+import type { LlamaConfig } from "../../models/architectures/llama.ts";
+import { QUANTIZE_METHODS } from "../../models/inference/calibration/methods.ts";
 import { evaluate, exportTuned } from "../../train/mod.ts";
 import { withTemp } from "../models/quantised_folder.ts";
 import { compressedLinear } from "../models/stored_linears.ts";

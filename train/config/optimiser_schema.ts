@@ -49,7 +49,7 @@ export const PartOptions = {
     doc: "steps, each with its batch and its directions, before a move",
     whole: true,
     min: 1,
-    max: 128, // the scalar program of 512 compiles for more than a minute
+    max: 512,
   },
 } as const;
 /** The same, as configured. */

@@ -10,7 +10,7 @@ import {
   Graph,
   SHADER_LIBRARY,
   Storage,
-  submitPlan,
+  submitPlanInTurns,
 } from "../../kernels/mod.ts";
 import { blockwiseZo } from "../../optim/named/blockwise_zo.ts";
 import { architectureOf } from "../../models/architectures.ts";
@@ -72,7 +72,8 @@ export interface DominantLayer {
  * @example The layer of the bundled model
  * ```ts
  * import { openGpu } from "@qzo/qzo/kernels";
- * import { dominantLayer, loadModel, openModelSource } from "@qzo/qzo/models";
+ * import { dominantLayer } from "@qzo/qzo/train";
+ * import { loadModel, openModelSource } from "@qzo/qzo/models";
  * import { assertEquals } from "@std/assert";
  *
  * using gpu = await openGpu();
@@ -136,7 +137,7 @@ async function outlierGrowth(
       extent(graph, hidden, used, stats, layer + 1);
     }
     using plan = compileGraph(gpu, graph, SHADER_LIBRARY);
-    submitPlan(gpu, plan);
+    await submitPlanInTurns(gpu, plan, { signal });
     const found = await gpu.readFloats(stats.buffer, (config.layers + 1) * 2);
     gpu.pipelines.check();
     for (let slot = 0; slot <= config.layers; slot++) {

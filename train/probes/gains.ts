@@ -49,7 +49,8 @@ export interface MeasureGainsOptions {
  * @example Gains of the bundled model
  * ```ts
  * import { openGpu } from "@qzo/qzo/kernels";
- * import { loadModel, measureGains, openModelSource, packBatch, selectTrainables } from "@qzo/qzo/models";
+ * import { loadModel, openModelSource, packBatch } from "@qzo/qzo/models";
+ * import { measureGains, selectTrainables } from "@qzo/qzo/train";
  * import { qzoPlus } from "@qzo/qzo/optim";
  * import { assert } from "@std/assert";
  *

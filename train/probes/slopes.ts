@@ -42,7 +42,7 @@ export async function squaredSlopes(
   using trainer = new Trainer(model, probe, offsets, { seed, capacity: 1 });
   for (const [index, batch] of batches.entries()) {
     signal?.throwIfAborted();
-    trainer.enqueue(index, batch);
+    await trainer.enqueueInTurns(index, batch);
     const [{ halted, derivatives }] = await trainer.drain();
     if (halted) throw new RangeError(`Cannot find ${what}: a loss is not finite`);
     // Direction q looks along block q modulo their number.

@@ -83,12 +83,12 @@ export class ChunkQueue {
 
   /** The next chunk's steps. Call only while `pending`. */
   async next(): Promise<Chunk> {
-    const chunk = this.#inFlight ?? this.#queue();
+    const chunk = this.#inFlight ?? await this.#queue();
     const { evaluateEvery = 0 } = this.#options;
     const atEvaluation = evaluateEvery > 0 && this.#step % evaluateEvery === 0;
     // The first chunk compiles: only later ones say how long a step takes, and so how many to queue.
     const ahead = this.#perStep !== undefined && this.#open && !atEvaluation;
-    this.#inFlight = ahead ? this.#queue() : undefined;
+    this.#inFlight = ahead ? await this.#queue() : undefined;
     const records = await chunk.records;
     const now = performance.now();
     const milliseconds = now - Math.max(chunk.begun, this.#done);
@@ -107,7 +107,7 @@ export class ChunkQueue {
     return made(records);
   }
 
-  #queue(): InFlight {
+  async #queue(): Promise<InFlight> {
     const { train, objective, steps, evaluateEvery = 0 } = this.#options;
     const trainer = this.#trainer;
     const wanted = this.#perStep === undefined
@@ -117,16 +117,19 @@ export class ChunkQueue {
     const count = Math.min(wanted, steps - this.#step, left, trainer.capacity);
     const begun = performance.now();
     let tokens = 0;
-    for (let i = 0; i < count; i++, this.#step++) {
+    // Told to stop, a chunk ends with the step that is being queued.
+    let queued = 0;
+    for (; queued < count && !(queued > 0 && this.#options.signal?.aborted); this.#step++) {
       const examples = this.#order.batch(this.#step).map((j) => train[j]);
       const batch = packBatch(examples, objective, trainer.model.maxPositions);
       tokens += batch.tokens * this.#branches;
-      trainer.enqueue(this.#step, batch);
+      await trainer.enqueueInTurns(this.#step, batch);
+      queued++;
     }
     const records = trainer.drain();
     // Awaited only after the chunk before: a device that is lost meanwhile must not end the process.
     records.catch(() => {});
-    return { records, steps: count, tokens, begun };
+    return { records, steps: queued, tokens, begun };
   }
 }
 

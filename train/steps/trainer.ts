@@ -17,6 +17,7 @@ import {
   type StepRecord,
   StepState,
   Storage,
+  Turns,
 } from "../../kernels/mod.ts";
 import type { Optimiser } from "../../optim/optimiser.ts";
 import { masterSeed, type Seed } from "../../optim/directions/seed.ts";
@@ -35,9 +36,13 @@ interface StepPlan extends Disposable {
   readonly layout: InputLayout;
 }
 
-/** Where the inputs of queued steps wait to be copied: at least one step's, usually many. */
+/** Where the inputs of queued steps wait to be copied, each from a multiple of 256 bytes on: at least one step's, usually many. */
 export function stagingFor(stepBytes: number): Storage {
-  return new Storage("step staging", Math.max(256 * 1024, stepBytes), "scratch");
+  return new Storage(
+    "step staging",
+    Math.max(256 * 1024, 256 * Math.ceil(stepBytes / 256)),
+    "scratch",
+  );
 }
 
 /** Runs an optimiser's steps on a model's offsets. */
@@ -58,6 +63,7 @@ export class Trainer implements Disposable {
   #unsent = 0;
   /** Multiply-adds recorded and not yet sent. */
   #work = 0;
+  #compiles = false;
   #queued = 0;
 
   /**
@@ -138,6 +144,20 @@ export class Trainer implements Disposable {
    * @throws {RangeError} When too many steps wait, or the batch does not fit the model
    */
   enqueue(step: number, batch: PackedBatch): void {
+    for (const _ of this.#submissions(step, batch));
+  }
+
+  /**
+   * {@linkcode Trainer.enqueue} where submitting takes as long as the work, as it does on software adapters: timers and signals have their turn between
+   * two submissions. Nothing else may be asked of the trainer meanwhile.
+   */
+  async enqueueInTurns(step: number, batch: PackedBatch): Promise<void> {
+    const turns = new Turns();
+    for (const _ of this.#submissions(step, batch)) if (turns.due) await turns.give();
+  }
+
+  /** Records a step, and yields after each submission. */
+  *#submissions(step: number, batch: PackedBatch): Generator<void> {
     if (this.#queued >= this.#state.capacity) {
       throw new RangeError(`Cannot queue step ${step}: ${this.#queued} steps wait to be drained`);
     }
@@ -162,19 +182,26 @@ export class Trainer implements Disposable {
     entry.copy.encode(this.#openPass(), at);
     const { pacing } = this.#gpu;
     for (let part = 0; part < plan.parts;) {
-      const { next, work } = plan.encodeWithin(
+      const { next, work, compiles } = plan.encodeWithin(
         this.#openPass(),
         part,
         pacing.submissionWork - this.#work,
       );
       part = next;
       this.#work += work;
-      if (this.#work >= pacing.submissionWork || part < plan.parts) this.#submit();
+      this.#compiles ||= compiles;
+      if (this.#work >= pacing.submissionWork || part < plan.parts) {
+        this.#submit();
+        yield;
+      }
     }
     this.#queued++;
     this.#unsent++;
     // Small submissions first, so that the device begins at once; larger ones then cost less each.
-    if (this.#unsent >= Math.min(16, this.#queued - this.#unsent + 1)) this.#submit();
+    if (this.#unsent >= Math.min(16, this.#queued - this.#unsent + 1)) {
+      this.#submit();
+      yield;
+    }
   }
 
   /** The pass that dispatches are recorded into; a new one where the last was submitted. */
@@ -195,8 +222,9 @@ export class Trainer implements Disposable {
       this.#gpu.write(this.#staging.buffer, bytes);
     }
     queue.submit([this.#encoder.finish()]);
-    this.#gpu.pacing.sent(this.#work);
+    this.#gpu.pacing.sent(this.#work, this.#compiles);
     this.#work = 0;
+    this.#compiles = false;
     this.#encoder = undefined;
     this.#staged = { bytes: 0, parts: [] };
     this.#unsent = 0;

@@ -1,4 +1,4 @@
-// What four codes, one a byte, stand for before scale, zero point or minimum; see quant/code_tables.ts.
+// What four codes, one a byte, stand for before scale, zero point or minimum; see quant/layouts/code_tables.ts.
 
 fn bytes4(i: u32) -> vec4<u32> {
   return vec4<u32>(i & 0xffu, (i >> 8u) & 0xffu, (i >> 16u) & 0xffu, i >> 24u);

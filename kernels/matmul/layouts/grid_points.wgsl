@@ -1,4 +1,4 @@
-// Points of a grid, see quant/grids.ts. Expects `codebook`, two points a word, to be bound by the including file.
+// Points of a grid, see quant/layouts/grids.ts. Expects `codebook`, two points a word, to be bound by the including file.
 
 // What block `b` of a super-block has with its scales, whose first words are `w`; bits above HIGH_WIDTH are another block's.
 fn grid_high(w: vec4<u32>, b: u32) -> u32 {

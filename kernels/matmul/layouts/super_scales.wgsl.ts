@@ -4,7 +4,7 @@
  * @module
  */
 
-const text: string = `// Scales and minima of 32 columns of a super-block, from its packed words; see quant/super_scales.ts. \`w\` are its first four
+const text: string = `// Scales and minima of 32 columns of a super-block, from its packed words; see quant/layouts/super_scales.ts. \`w\` are its first four
 // words, \`last\` those after them; \`b\` is the block of 32 columns in it (of e8m0: the byte of the word).
 // Result: the scales of the two groups of 16 (or the scale of the group of 32, twice), then what is added, in the same order.
 

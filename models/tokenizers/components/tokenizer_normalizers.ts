@@ -60,8 +60,8 @@ const steps: Readonly<Record<string, (config: ComponentConfig) => Step>> = {
     return (text) => text === "" ? text : prefix + text;
   },
   Nmt: () => (text) =>
-    // deno-lint-ignore no-control-regex
-    text.replace(/[\u0001-\u0008\u000B\u000E-\u001F\u007F\u008F\u009F]/g, "")
+    // Of the controls all but these: the Rust library leaves NUL and most of C1 as they are, and makes spaces of the others.
+    text.replace(/(?![\0\t\n\f\r\u0080-\u008E\u0090-\u009E])\p{Cc}/gu, "")
       .replace(/[\t\n\f\r\u1680\u200B-\u200F\u2028\u2029\u2581\uFEFF\uFFFD]/g, " "),
   ByteLevel: () => bytesAsLetters,
   Precompiled: (config) => precompiledMap(config.precompiled_charsmap),

@@ -8,8 +8,8 @@ import {
   type ModelSource,
   openModelSource,
   quantizedSource,
-  rowsPerPiece,
 } from "../../../models/mod.ts";
+import { rowsPerPiece } from "../../../models/checkpoints/checkpoint.ts";
 import { decode, quantize } from "../../../quant/mod.ts";
 import { withTemp } from "../../models/quantised_folder.ts";
 import { writeTinyTask } from "../tiny_model.ts";

@@ -8,7 +8,8 @@ import {
 import { fromFileUrl, join } from "@std/path";
 import { RIGHTS } from "../../../cli/invocation.ts";
 import { runCli } from "../../../cli/main.ts";
-import { openLedger, parseTrainConfig, readMetrics, withSteps } from "../../../train/mod.ts";
+import { openLedger, parseTrainConfig, readMetrics } from "../../../train/mod.ts";
+import { withSteps } from "../../../train/runs/epochs.ts";
 import { Patience } from "../../../train/steps/patience.ts";
 import { capture } from "../capture.ts";
 import { writeTinyTask } from "../tiny_model.ts";

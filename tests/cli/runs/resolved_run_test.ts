@@ -29,8 +29,14 @@ async function qzo(cwd: string, ...args: string[]): Promise<string> {
 }
 
 /** The same of an optimiser, by the names that configurations have. */
-// deno-lint-ignore no-explicit-any
-const resolvedOf = (yaml: string): any => (parse(yaml) as any).resolved.optimiser;
+interface Resolved extends Record<string, unknown> {
+  readonly learning_rate: number;
+  readonly epsilon: number;
+  readonly parts: { readonly transformations: readonly { readonly name: string }[] };
+}
+
+const resolvedOf = (yaml: string): Resolved =>
+  (parse(yaml) as { resolved: { optimiser: Resolved } }).resolved.optimiser;
 
 Deno.test("config.yaml says rates, epsilon, clip and schedule as used; metrics have time and learning rate; runs go on, old ones too", async () => {
   await withTemp(async (folder) => {
@@ -97,7 +103,7 @@ Deno.test("every optimiser says what it used, and its folder is read again", () 
       assert(said.learning_rate > 0 && said.epsilon > 0, yaml);
       if (more.includes("rate")) assertEquals(said.learning_rate, 0.25, name);
       if (more.includes("epsilon")) assertEquals(said.epsilon, 0.125, name);
-      assertEquals(said.parts, JSON.parse(JSON.stringify(made.describe())));
+      assertEquals<unknown>(said.parts, JSON.parse(JSON.stringify(made.describe())));
       assertEquals(parseTrainConfig(yaml, "b.yaml"), config);
     }
   }

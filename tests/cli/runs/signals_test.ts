@@ -58,7 +58,7 @@ Deno.test({
       const weights = permuteHeads(shape, randomLlama(shape, { seed: 5, tied: true }));
       await Deno.writeFile(
         model,
-        ggufBytes(llamaMetadata(shape, 1024), llamaF32Tensors(shape, weights)),
+        ggufBytes(llamaMetadata(shape, 4096), llamaF32Tensors(shape, weights)),
       );
       const words = Array.from({ length: 4096 }, (_, i) => (i * 7919 % 100003).toString(26));
       const text = words.join(" ").repeat(600);
@@ -93,6 +93,11 @@ Deno.test({
           args: quantize("int4_g128", "--method", "gptq", "--calibration", long),
         },
         "a prompt": { args: ["generate", model], input: text },
+        "a batch of 2,048 rows": {
+          args: ["evaluate", "--model", model, "--task", "language-modelling"]
+            .concat("--data.train", short, "--data.validation", short)
+            .concat("--max-length", "2048", "--batch-size", "1"),
+        },
       };
       for (const [i, [name, { args, input }]] of Object.entries(cases).entries()) {
         await t.step(name, async () => {
@@ -109,4 +114,37 @@ Deno.test({
       await Deno.remove(folder, { recursive: true });
     }
   },
+});
+
+Deno.test("signals have their turn once a second while first steps compile and long ones are made", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const model = join(folder, "model.gguf");
+    const weights = permuteHeads(shape, randomLlama(shape, { seed: 5, tied: true }));
+    await Deno.writeFile(
+      model,
+      ggufBytes(llamaMetadata(shape, 4096), llamaF32Tensors(shape, weights)),
+    );
+    const text = join(folder, "text.txt");
+    await Deno.writeTextFile(text, "Once there was a hen who knew the sea. ".repeat(26));
+    const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: [
+        ...["run", "-A", "--no-check"],
+        fromFileUrl(import.meta.resolve("./turns_child.ts")),
+        ...["finetune", "--model", model, "--quantize", "Q4_0", "--task", "language-modelling"],
+        ...["--data.train", text, "--data.validation", text, "--evaluate-limit", "1"],
+        ...["--max-length", "1024", "--batch-size", "1", "--steps", "1"],
+        ...["--output", join(folder, "run")],
+      ],
+      env: { NO_COLOR: "1" },
+    }).output();
+    const said = new TextDecoder().decode(stderr);
+    assert(success, said);
+    const { longest, whole } = JSON.parse(new TextDecoder().decode(stdout));
+    // Time of the processor: how busy the machine is with others says nothing. The whole is many times as long.
+    assert(longest < MOST_MILLISECONDS, `${longest} ms without a turn`);
+    assert(whole > 3 * MOST_MILLISECONDS, `${whole} ms in all`);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });

@@ -23,7 +23,7 @@ async function said(...args: string[]): Promise<{ readonly code: number; readonl
 Deno.test("a run that can train nothing is refused before it begins", async () => {
   await inFolder(async (folder, config) => {
     const refused: [string[], string][] = [
-      [["--optimiser.epsilon", "1e-45"], "expected a number from 1e-30 to 1"],
+      [["--optimiser.epsilon", "1e-45"], "expected a number from 1e-18 to 1"],
       [["--optimiser.accumulate", "7"], "optimiser.accumulate: 7 with steps: 6"],
       [["--optimiser.batch-per-direction", "7"], "optimiser.batch_per_direction: 7 with steps: 6"],
     ];
@@ -44,12 +44,12 @@ Deno.test("steps whose losses are equal are said, once: after 20 of them, or at 
   await inFolder(async (folder, config) => {
     for (const [steps, words] of [["6", "the steps moved"], ["60", "the last 20 steps moved"]]) {
       const output = join(folder, `still-${steps}`);
-      const run = ["--optimiser.epsilon", "1e-30", "--steps", steps, "--output", output];
+      const run = ["--optimiser.epsilon", "1e-18", "--steps", steps, "--output", output];
       const { code, noted } = await said("finetune", config, ...run);
       assertEquals(code, 0, noted);
       assertEquals(noted.split("moved nothing").length, 2, noted);
       assertStringIncludes(noted, words);
-      assertStringIncludes(noted, "Raise optimiser.epsilon (now 1e-30)");
+      assertStringIncludes(noted, "Raise optimiser.epsilon (now 1e-18)");
     }
   });
 });

@@ -21,7 +21,7 @@ Deno.test("the limits are those of the platform", () => {
   assertEquals(pacingLimits(false, "MacIntel"), PACING_LIMITS.apple);
   assertEquals(pacingLimits(false, "Linux x86_64"), PACING_LIMITS.other);
   assertEquals(pacingLimits(false, "Win32").submission, 250);
-  assertEquals(pacingLimits(true, "MacIntel").dispatch, Infinity);
+  assertEquals(pacingLimits(true, "MacIntel"), PACING_LIMITS.software);
   for (const value of [0, -1, NaN]) {
     assertThrows(() => new Pacing({ dispatch: 50, submission: value }), RangeError, "submission");
   }
@@ -57,6 +57,13 @@ Deno.test("the rate is the work of the last waits over their time, one wait ahea
     at(now() + 100);
     mark();
   }
+  assertAlmostEquals(pacing.rate, 1, 1e-9);
+  // A wait in which something was compiled is none for the rate.
+  pacing.sent(100, true);
+  pacing.sent(100);
+  const compiled = pacing.mark();
+  at(now() + 5000);
+  compiled();
   assertAlmostEquals(pacing.rate, 1, 1e-9);
 });
 
@@ -104,8 +111,12 @@ Deno.test("a dispatch is split into as many as its work asks for, each workgroup
     submit(buffers);
   };
   submitPlan(gpu, plan);
-  // 100 + 100, 100 + 100 + 50, then 450 that cannot be split.
+  // Software compiles what runs for the first time: 100, then 100 + 100, 100 + 50, and 450 that cannot be split.
+  assertEquals(submissions, gpu.adapterClass === "software" ? 4 : 3);
+  submissions = 0;
+  submitPlan(gpu, plan);
+  // 100 + 100, 100 + 100 + 50, then 450.
   assertEquals(submissions, 3);
   const [bytes] = await gpu.read([{ buffer: y.buffer }]);
-  assertEquals([...new Uint32Array(bytes)], Array.from({ length: 36 }, (_, i) => 2 * (i + 1)));
+  assertEquals([...new Uint32Array(bytes)], Array.from({ length: 36 }, (_, i) => 4 * (i + 1)));
 });

@@ -1,16 +1,16 @@
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
 import { DeviceProducts, openGpu } from "../../../kernels/mod.ts";
 import {
-  awqComputation,
   awqScales,
   decode,
   gptqComputation,
   gptqQuantize,
   outputError,
   quantizeCodebook,
-  quantizeComputation,
   runWith,
 } from "../../../quant/mod.ts";
+import { awqComputation } from "../../../quant/quantisers/awq_scales.ts";
+import { quantizeComputation } from "../../../quant/quantisers/round_to_nearest.ts";
 import { rowProducts } from "../../../quant/quantisers/row_products.ts";
 import { correlated, outlyingInputs, statisticsOf } from "../../quant/calibration_inputs.ts";
 import { normals } from "../../quant/random.ts";

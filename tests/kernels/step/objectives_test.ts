@@ -1,14 +1,16 @@
 /** Every named optimiser on objectives with known answers: the device executor beside the host's, step by step. */
 import { placeOfName } from "../../../optim/ledger/old_versions.ts";
 import { assert, assertEquals } from "@std/assert";
-import { freezeByMagnitude, openGpu } from "../../../kernels/mod.ts";
+import { openGpu, prepareOffsets } from "../../../kernels/mod.ts";
 import {
+  dueBefore,
   type ExtraOptions,
   namedOptimisers,
   type NamedOptions,
   type Optimiser,
   type OptimiserName,
   optimiserNames,
+  preparationsOf,
   Session,
 } from "../../../optim/mod.ts";
 import { logistic, quadratic, quantisedNet, rosenbrock } from "../../optim/objectives.ts";
@@ -92,10 +94,10 @@ for (const [title, exact, make] of optimisers) {
         seed: 9,
         tensors: [{ name, count, width: count, ...placeOfName(name) }],
       });
-      const { magnitude } = rule.plan;
+      const preparations = preparationsOf(rule.plan);
       for (let step = 0; step < steps; step++) {
-        if (magnitude && step % (magnitude.keep ?? Infinity) === 0) {
-          await freezeByMagnitude(gpu, magnitude, rig.offsets, rig.tensors);
+        for (const due of dueBefore(preparations, step, 0)) {
+          await prepareOffsets(gpu, due, rig.offsets, rig.tensors);
         }
         let made = session.tell(session.ask().map(loss));
         if (made.tried) made = session.tell(session.ask().map(loss));

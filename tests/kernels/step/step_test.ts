@@ -1,13 +1,13 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import {
   assertTrainables,
+  basesOf,
   DeviceTensor,
-  freezeByMagnitude,
   Graph,
-  maskShares,
   OffsetSet,
   openGpu,
   optimiserStep,
+  prepareOffsets,
   replayMoves,
   StepState,
   Storage,
@@ -19,12 +19,16 @@ import {
   chain,
   clipByQuantile,
   clipDerivative,
+  completeParts,
   decayOffsets,
   type Distribution,
+  dueBefore,
+  findFacts,
   frozenOffset,
   fzoo,
   kerzoo,
   lozo,
+  type Magnitude,
   magnitudeMask,
   magnitudeShares,
   meazo,
@@ -32,9 +36,11 @@ import {
   mezoGreedy,
   mezoGv,
   momentumFromSeeds,
+  normaliseByRms,
   oneSided,
   type Optimiser,
   optimiser,
+  preparationsOf,
   qzo,
   qzoNormalised,
   qzoPlus,
@@ -175,7 +181,7 @@ function ulps(a: number, b: number): number {
   return Math.abs(ordered(a) - ordered(b));
 }
 
-const named: readonly { rule: Optimiser; exact: boolean }[] = [
+const named: readonly { rule: Optimiser; exact: boolean; first?: number }[] = [
   { rule: qzo({ clip: 3, learningRate: 1e-2 }), exact: true },
   { rule: qzo({ clip: Infinity, queries: 4 }), exact: true },
   { rule: mezo({ queries: 2, epsilon: 3e-3, learningRate: 0.3 }), exact: true },
@@ -238,6 +244,34 @@ const named: readonly { rule: Optimiser; exact: boolean }[] = [
     }),
     exact: true,
   },
+  // Long enough to be written in loops.
+  {
+    rule: optimiser({
+      name: "many batches",
+      estimator: spsa({ epsilon: 0.5, queries: 2 }),
+      transformations: [
+        rejectSpikes({ warmup: 1000 }),
+        batchPerDirection(512, chain(clipDerivative(0.1), scaleBySchedule(0.1)), { directions: 2 }),
+      ],
+    }),
+    ...{ exact: false, first: 504 },
+  },
+  {
+    rule: optimiser({
+      name: "many normalised batches",
+      estimator: spsa({ epsilon: 0.5 }),
+      transformations: [
+        batchPerDirection(512, chain(normaliseByRms(), clipByQuantile(), scaleBySchedule(0.1))),
+      ],
+    }),
+    ...{ exact: false, first: 504 },
+  },
+  {
+    rule: zoSgdMomentum({ state: "seeds", length: 1024, learningRate: 1e-2 }),
+    exact: false,
+  },
+  { rule: zoAdam({ state: "seeds", length: 300, queries: 2, learningRate: 1e-2 }), exact: false },
+  { rule: qzo({ clip: 3, queries: 128 }), exact: true },
   {
     rule: optimiser({
       name: "sign",
@@ -248,7 +282,7 @@ const named: readonly { rule: Optimiser; exact: boolean }[] = [
   },
 ];
 
-for (const { rule, exact } of named) {
+for (const { rule, exact, first = 0 } of named) {
   const title = `${rule.name} with ${rule.estimator.directions} directions`;
   Deno.test(`the scalar program of ${title} on the device is the host's`, async () => {
     const tensor = {
@@ -256,6 +290,7 @@ for (const { rule, exact } of named) {
       packed: randomPacked(layouts["blk.0.attn_q.weight"], 4, 32, random),
     };
     using rig = new StepRig(gpu, rule, [tensor]);
+    rig.first = first;
     const losses = Array.from(
       { length: 12 },
       () => [...normals(rule.estimator.branches.length, random, 0.2).map((v) => v + 2)],
@@ -332,7 +367,12 @@ Deno.test("offsets frozen by magnitude keep their bits through steps, decays and
   const tensors = rigTensors();
   for (const maxBinding of [gpu.maxBinding, 4096]) {
     using rig = new StepRig(gpu, rule, tensors, maxBinding);
-    await freezeByMagnitude(gpu, rule.plan.magnitude!, rig.offsets, rig.tensors);
+    const freeze = async (magnitude: Magnitude) => {
+      for (const due of dueBefore(preparationsOf(completeParts({ magnitude })), 0, 0)) {
+        await prepareOffsets(gpu, due, rig.offsets, rig.tensors);
+      }
+    };
+    await freeze(rule.plan.magnitude!);
     const start = await rig.offsets.read(gpu);
     const magnitudes = rig.offsets.trainables.map(({ name, span }) =>
       offsetMagnitudes(tensors.find((t) => t.name === name)!.packed, span)
@@ -348,10 +388,10 @@ Deno.test("offsets frozen by magnitude keep their bits through steps, decays and
       const before = start.get(name)!;
       assert(values.every((w, i) => (w === frozenOffset) === (before[i] === frozenOffset)), name);
     }
-    await freezeByMagnitude(gpu, rule.plan.magnitude!, rig.offsets, rig.tensors);
+    await freeze(rule.plan.magnitude!);
     const other = { density: 0.1, take: "large" } as const;
     await assertRejects(
-      () => freezeByMagnitude(gpu, other, rig.offsets, rig.tensors),
+      () => freeze(other),
       RangeError,
       "trained without this mask",
     );
@@ -365,10 +405,13 @@ Deno.test("masks with a share for each tensor have the host's bits, and need the
     using base = new StepRig(gpu, plain(), tensors, maxBinding);
     const { trainables } = base.offsets;
     const shares = magnitudeShares(
-      0.4,
+      rule.plan.mask!.density,
       trainables.map(({ span }, i) => offsetMagnitudes(tensors[i].packed, span)),
     );
-    const shared = await maskShares(gpu, { density: 0.4 }, trainables, base.tensors);
+    const shared = await findFacts(preparationsOf(rule.plan), trainables, {
+      bases: (one) => basesOf(gpu, base.tensors, one),
+      slopes: () => Promise.reject(new Error("no slopes are asked for")),
+    });
     assertEquals(shared.map(({ share }) => share), shares);
     assert(new Set(shares).size > 2, "shares do not differ");
     assertThrows(() => assertTrainables(rule, base.offsets), TypeError, "has no share of the mask");

@@ -2,19 +2,18 @@ import { assert, assertEquals, assertNotEquals, assertRejects, fail } from "@std
 import { join } from "@std/path";
 import { openGpu } from "../../../kernels/mod.ts";
 import {
-  BaseHash,
   fingerprint,
-  foldedSource,
-  ggufModelSource,
-  huggingFaceModelSource,
   loadModel,
   type ModelSource,
-  olderFingerprint,
   openModelSource,
   quantizedSource,
   type TensorSource,
   writeModel,
 } from "../../../models/mod.ts";
+import { foldedSource } from "../../../models/checkpoints/derived/folded.ts";
+import { BaseHash, olderFingerprint } from "../../../models/checkpoints/fingerprint.ts";
+import { ggufModelSource } from "../../../models/checkpoints/gguf/open_gguf.ts";
+import { huggingFaceModelSource } from "../../../models/checkpoints/hugging_face/open_folder.ts";
 import { numbersToBfloat16Array, numbersToFloat16Array } from "../../../quant/layouts/float16.ts";
 import { bytesSource } from "../../../quant/mod.ts";
 import { randomLlama } from "../../support/random_llama.ts";

@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { reorderHeads } from "../../../models/mod.ts";
+import { reorderHeads } from "../../../models/checkpoints/head_order.ts";
 import { decode, quantize } from "../../../quant/mod.ts";
 import { randomNormals, randomNumbers } from "../../support/random_llama.ts";
 

@@ -1,13 +1,8 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { join } from "@std/path";
 import { openGpu } from "../../../kernels/mod.ts";
-import {
-  ggufModelSource,
-  loadModel,
-  openModelSource,
-  quantizedSource,
-  writeModel,
-} from "../../../models/mod.ts";
+import { loadModel, openModelSource, quantizedSource, writeModel } from "../../../models/mod.ts";
+import { ggufModelSource } from "../../../models/checkpoints/gguf/open_gguf.ts";
 import {
   bytesSource,
   decode,

@@ -4,8 +4,10 @@
  * @module
  */
 import { assert, assertEquals, assertLess, assertThrows } from "@std/assert";
-import { type LlamaConfig, ropeFactorsOf, type RopeScaling } from "../../../models/mod.ts";
-import { ropeFrequencies, scalingOfRopeFactors } from "../../../models/mod.ts";
+import { ropeFactorsOf, type RopeScaling } from "../../../models/mod.ts";
+import type { LlamaConfig } from "../../../models/architectures/llama.ts";
+import { scalingOfRopeFactors } from "../../../models/rope_scaling.ts";
+import { ropeFrequencies } from "../../../models/rope_table.ts";
 import { llama3Factors } from "../../support/model_kinds.ts";
 import { randomNumbers } from "../../support/random_llama.ts";
 

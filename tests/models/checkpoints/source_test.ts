@@ -4,13 +4,13 @@ import { openGpu } from "../../../kernels/mod.ts";
 import {
   Evaluator,
   fingerprint,
-  ggufModelSource,
-  huggingFaceModelSource,
   loadModel,
   openModelSource,
   packBatch,
   quantizedSource,
 } from "../../../models/mod.ts";
+import { ggufModelSource } from "../../../models/checkpoints/gguf/open_gguf.ts";
+import { huggingFaceModelSource } from "../../../models/checkpoints/hugging_face/open_folder.ts";
 import { bytesSource } from "../../../quant/mod.ts";
 import {
   f32Tensor,

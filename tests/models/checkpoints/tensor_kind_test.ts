@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
-import { kindOf, openModelSource, quantizedSource, weightsOf } from "../../../models/mod.ts";
-import { formatSubject } from "../../../models/checkpoints/tensor_kind.ts";
+import { openModelSource, quantizedSource } from "../../../models/mod.ts";
+import { weightsOf } from "../../../models/architectures.ts";
+import { formatSubject, kindOf } from "../../../models/checkpoints/tensor_kind.ts";
 
 Deno.test("what a tensor is follows from its architecture, not from its name", async () => {
   using source = await openModelSource("demo/model.gguf");

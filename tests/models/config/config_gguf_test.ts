@@ -9,16 +9,11 @@ import {
 } from "@std/assert";
 import { join } from "@std/path";
 import { openGpu } from "../../../kernels/mod.ts";
-import {
-  configFromGguf,
-  Evaluator,
-  ggufModelSource,
-  type LlamaConfig,
-  loadModel,
-  type ModelConfig,
-  packBatch,
-  ropeFrequencies,
-} from "../../../models/mod.ts";
+import { Evaluator, loadModel, type ModelConfig, packBatch } from "../../../models/mod.ts";
+import type { LlamaConfig } from "../../../models/architectures/llama.ts";
+import { ggufModelSource } from "../../../models/checkpoints/gguf/open_gguf.ts";
+import { configFromGguf } from "../../../models/config/config_gguf.ts";
+import { ropeFrequencies } from "../../../models/rope_table.ts";
 import { bytesSource } from "../../../quant/mod.ts";
 import {
   ggufBytes,

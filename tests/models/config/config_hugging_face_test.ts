@@ -12,15 +12,15 @@ import { openGpu } from "../../../kernels/mod.ts";
 import {
   configFromHuggingFace,
   Evaluator,
-  huggingFaceModelSource,
-  type LlamaConfig,
   loadModel,
   type ModelConfig,
   openModelSource,
   packBatch,
-  ropeFrequencies,
   writeModel,
 } from "../../../models/mod.ts";
+import type { LlamaConfig } from "../../../models/architectures/llama.ts";
+import { huggingFaceModelSource } from "../../../models/checkpoints/hugging_face/open_folder.ts";
+import { ropeFrequencies } from "../../../models/rope_table.ts";
 import type { LlamaShape } from "../../reference/llama.ts";
 import { readHuggingFaceFolder } from "../../support/hugging_face.ts";
 import { randomLlama } from "../../support/random_llama.ts";

@@ -8,12 +8,12 @@ import {
   type ModelSource,
   openModelSource,
   packBatch,
-  planMemory,
-  planOffsets,
-  recordLoss,
-  Trainer,
   writeModel,
 } from "../../../models/mod.ts";
+import { recordLoss } from "../../../models/forward.ts";
+import { planOffsets } from "../../../train/selection.ts";
+import { planMemory } from "../../../train/steps/memory_plan.ts";
+import { Trainer } from "../../../train/steps/trainer.ts";
 import { qzoNormalised } from "../../../optim/mod.ts";
 import { Bench } from "../../kernels/bench.ts";
 import {

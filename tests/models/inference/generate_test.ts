@@ -5,6 +5,7 @@ import {
   type GenerateOptions,
   loadModel,
   type Model,
+  promptMemory,
   sampler,
 } from "../../../models/mod.ts";
 import { llamaLogits } from "../../reference/llama.ts";
@@ -163,5 +164,96 @@ Deno.test("a repetition penalty divides and multiplies the logits of what is the
     const plain = await tokensOf(model, prompt, { maxTokens: 8 });
     assert(plain.join() !== tokens.join(), "the penalty did nothing");
     assertEquals(await tokensOf(model, prompt, { maxTokens: 8, repetitionPenalty: 1 }), plain);
+  });
+});
+
+/** Tokens, and every logit that they were chosen by. */
+async function logitsOf(model: Model, prompt: readonly number[], options: GenerateOptions) {
+  const logits: number[] = [];
+  const read = gpu.readFloats;
+  gpu.readFloats = async (...args) => {
+    const values = await read.apply(gpu, args);
+    logits.push(...values);
+    return values;
+  };
+  try {
+    return { tokens: await tokensOf(model, prompt, options), logits };
+  } finally {
+    gpu.readFloats = read;
+  }
+}
+
+Deno.test("a prompt that begins as one before is gone on from, with the same bits as without", async () => {
+  await withModel(400, async (model) => {
+    const before = gpu.memory.total;
+    {
+      using memory = promptMemory(model);
+      const prompts = [150, 20].map((length, seed) => randomTokens(vocabulary, length, seed + 1));
+      let last: number[] = [];
+      // How much of the last prompt and answer comes again, and what follows it.
+      for (
+        const [alike, more] of [
+          ...[[0, 150], [150, 40], [64, 1], [65, 0], [63, 70], [10, 3], [13, 0], [0, 128]],
+          ...[[128, 0], [128, 1], [127, 5], [400, 60]],
+        ]
+      ) {
+        const prompt = [...last.slice(0, alike), ...prompts.flat().slice(0, more)];
+        const options = { maxTokens: 5, temperature: 3, seed: alike };
+        const found = await logitsOf(model, prompt, { ...options, memory });
+        assertEquals(memory.length, prompt.length - prompt.length % 64);
+        assertEquals(found, await logitsOf(model, prompt, options), `${alike} and ${more}`);
+        last = [...prompt, ...found.tokens];
+      }
+      // Only what is new is read: 64 of 320 tokens.
+      const long = randomTokens(vocabulary, 320, 7);
+      await tokensOf(model, long.slice(0, 256), { maxTokens: 1, memory });
+      let reads = 0;
+      const write = gpu.write;
+      gpu.write = (...args) => {
+        reads++;
+        write.apply(gpu, args);
+      };
+      await tokensOf(model, long, { maxTokens: 1, memory });
+      gpu.write = write;
+      assertEquals(reads, 1);
+      // Ended while it was read: what was done of it counts, and no more.
+      const other = randomTokens(vocabulary, 300, 8);
+      const signal = AbortSignal.abort();
+      await assertRejects(() => tokensOf(model, other, { memory, signal }), DOMException);
+      const options = { maxTokens: 3, temperature: 3 };
+      assertEquals(
+        await logitsOf(model, other, { ...options, memory }),
+        await logitsOf(model, other, options),
+      );
+    }
+    assertEquals(gpu.memory.total, before, "the memory stayed");
+  });
+});
+
+Deno.test("a memory of prompts is of one model and one generation at a time", async () => {
+  await withModel(70, async (model) => {
+    await withModel(70, async (other) => {
+      const before = gpu.memory.total;
+      const memory = promptMemory(model);
+      const refused = async (of: Model, why: string, options: GenerateOptions = {}) => {
+        await assertRejects(
+          () => tokensOf(of, [1, 2], { memory, ...options }),
+          TypeError,
+          `Cannot generate with this memory: ${why}`,
+        );
+      };
+      await refused(other, "it is of another model");
+      const made = { length: 0, [Symbol.dispose]() {} };
+      await refused(model, "promptMemory makes them", { memory: made });
+      const running = generate(model, [1, 2], { memory, stopTokens: [] });
+      await running.next();
+      await refused(model, "another generation has it");
+      // Disposed of meanwhile: the generation that has it goes on and frees it at its end.
+      memory[Symbol.dispose]();
+      assert(!(await running.next()).done);
+      await running.return(undefined);
+      await refused(model, "it was disposed");
+      assertEquals(gpu.memory.total, before, "the memory stayed");
+    });
   });
 });

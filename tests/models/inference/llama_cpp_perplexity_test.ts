@@ -3,13 +3,13 @@ import { join } from "@std/path";
 import { openGpu } from "../../../kernels/mod.ts";
 import {
   Evaluator,
-  huggingFaceModelSource,
   loadModel,
   openModelSource,
   packBatch,
   quantizedSource,
   writeModel,
 } from "../../../models/mod.ts";
+import { huggingFaceModelSource } from "../../../models/checkpoints/hugging_face/open_folder.ts";
 import { FORMATS } from "../../../quant/mod.ts";
 import { logSoftmax } from "../../reference/softmax_nll.ts";
 import { llamaCppLogitsOf, llamaCppMissing } from "../../support/llama_cpp.ts";

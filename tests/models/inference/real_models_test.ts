@@ -1,13 +1,8 @@
 import { assert } from "@std/assert";
 import { openGpu } from "../../../kernels/mod.ts";
-import {
-  Evaluator,
-  ggufModelSource,
-  huggingFaceModelSource,
-  loadModel,
-  type ModelSource,
-  packBatch,
-} from "../../../models/mod.ts";
+import { Evaluator, loadModel, type ModelSource, packBatch } from "../../../models/mod.ts";
+import { ggufModelSource } from "../../../models/checkpoints/gguf/open_gguf.ts";
+import { huggingFaceModelSource } from "../../../models/checkpoints/hugging_face/open_folder.ts";
 import { bytesSource } from "../../../quant/mod.ts";
 import { readHuggingFaceFolder } from "../../support/hugging_face.ts";
 import { type Checkpoint, readLlama2c, readLlama2cTokenizer } from "../../support/llama2c.ts";

@@ -1,5 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { chatEnds, chatText, chatTokens, tokenizerFromJson } from "../../../models/mod.ts";
+import { chatText, chatTokens, tokenizerFromJson } from "../../../models/mod.ts";
+import { chatEnds } from "../../../models/tokenizers/chat_template.ts";
 
 const letters = [..."abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ .,!?|_\n0123456789"];
 const special = ["<s>", "</s>", "<|im_start|>", "<|im_end|>"];

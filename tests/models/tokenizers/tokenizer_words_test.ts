@@ -137,6 +137,21 @@ Deno.test("a text that is not cut is taken by words where no merge goes over a s
   }
 });
 
+Deno.test("a word that comes again is not tokenised again, nor is the beginning that texts share", () => {
+  let calls = 0;
+  const byWords = encodeByWords(cutBy({ type: "ByteLevel" }), (text) => {
+    calls++;
+    return [text.length];
+  });
+  const prompt = "a film that one sees, again and again, and that one knows. It was";
+  for (const text of [prompt, `${prompt} great`, `${prompt} terrible`]) byWords(text, true);
+  // "again" with and without its comma; "that", "one" and "and" once each, and "a" as the first word.
+  assertEquals(calls, new Set(` ${prompt}`.match(/ \S+/g)).size + 2);
+  byWords(`so ${prompt}`, true);
+  // "so", and "a" within a text.
+  assertEquals(calls, new Set(` ${prompt}`.match(/ \S+/g)).size + 4);
+});
+
 Deno.test("a text after one with the same beginning has its own tokens", () => {
   const next = random(3);
   const whole = pieceCodes({ type: "ByteLevel" });

@@ -4,13 +4,13 @@ import {
   bytesSource,
   decode,
   formatByName,
-  formatOfGgufTensor,
   type GgufContents,
   type GgufMetadata,
   patchGguf,
   readGguf,
   writeGguf,
 } from "../../../quant/mod.ts";
+import { formatOfGgufTensor } from "../../../quant/files/gguf.ts";
 import { processorTime } from "../../support/processor_time.ts";
 import { collect } from "../collect.ts";
 import { randomBytes } from "../random.ts";

@@ -4,13 +4,13 @@ import {
   chooseFormat,
   decode,
   formatByName,
-  packedFromSafetensors,
   quantize,
   readGguf,
   readSafetensors,
   tensorKind,
   writeGguf,
 } from "../../../quant/mod.ts";
+import { packedFromSafetensors } from "../../../quant/files/packed_safetensors.ts";
 import { exists, sharedData } from "../../support/shared_data.ts";
 import { collect } from "../collect.ts";
 

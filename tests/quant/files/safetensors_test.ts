@@ -2,17 +2,17 @@ import { assertEquals, assertRejects } from "@std/assert";
 import {
   type ByteSource,
   bytesSource,
-  emptyPacked,
   FORMATS,
-  groupsPerRow,
-  halves,
-  packedFromSafetensors,
-  packedToSafetensors,
-  planeBytes,
   readSafetensors,
   type SafetensorsTensorData,
   writeSafetensors,
 } from "../../../quant/mod.ts";
+import {
+  packedFromSafetensors,
+  packedToSafetensors,
+} from "../../../quant/files/packed_safetensors.ts";
+import { groupsPerRow } from "../../../quant/layouts/layout.ts";
+import { emptyPacked, halves, planeBytes } from "../../../quant/layouts/planes.ts";
 import { collect } from "../collect.ts";
 import { randomBytes } from "../random.ts";
 

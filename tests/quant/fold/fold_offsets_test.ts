@@ -5,15 +5,14 @@ import {
   foldScales,
   formatByName,
   FORMATS,
-  groupColumns,
-  groupsPerRow,
   numberToFloat16,
   offsetCount,
-  offsetStride,
   quantize,
   readScales,
-  readSeconds,
 } from "../../../quant/mod.ts";
+import { offsetStride } from "../../../quant/fold/fold_offsets.ts";
+import { readSeconds } from "../../../quant/layouts/decode.ts";
+import { groupColumns, groupsPerRow } from "../../../quant/layouts/layout.ts";
 import type { OffsetForm, PackedTensor } from "../../../quant/mod.ts";
 import { normals } from "../random.ts";
 import { randomTensor } from "../random_tensor.ts";

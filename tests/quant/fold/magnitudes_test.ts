@@ -2,12 +2,11 @@ import { assertAlmostEquals, assertEquals } from "@std/assert";
 import {
   decode,
   formatByName,
-  groupColumns,
-  groupsPerRow,
   offsetMagnitudes,
   quantize,
   readScales,
 } from "../../../quant/mod.ts";
+import { groupColumns, groupsPerRow } from "../../../quant/layouts/layout.ts";
 import { randomNumbers } from "../../support/random_llama.ts";
 
 const next = randomNumbers(5);

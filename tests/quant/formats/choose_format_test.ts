@@ -1,5 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { assertKept, chooseFormat, nearestNames, tensorKind } from "../../../quant/mod.ts";
+import { chooseFormat, nearestNames, tensorKind } from "../../../quant/mod.ts";
+import { assertKept } from "../../../quant/formats/choose_format.ts";
 
 Deno.test("tensors are told apart by the names of both families", () => {
   const kinds: [string, number, string][] = [

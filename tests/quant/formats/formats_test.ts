@@ -2,24 +2,19 @@ import { assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import {
   aqlmToPacked,
   bitsPerWeight,
-  CODE_TABLES,
-  codeAt,
   decode,
   decodeRow,
-  emptyPacked,
   float16ToNumber,
-  formatByGgufType,
   formatByName,
   FORMATS,
-  groupColumns,
-  groupsPerRow,
-  halves,
-  planeBytes,
-  readCodes,
   readScales,
-  readSeconds,
-  writeCodes,
 } from "../../../quant/mod.ts";
+import { formatByGgufType } from "../../../quant/formats/formats.ts";
+import { CODE_TABLES } from "../../../quant/layouts/code_tables.ts";
+import { codeAt, readSeconds } from "../../../quant/layouts/decode.ts";
+import { groupColumns, groupsPerRow } from "../../../quant/layouts/layout.ts";
+import { emptyPacked, halves, planeBytes } from "../../../quant/layouts/planes.ts";
+import { readCodes, writeCodes } from "../../../quant/layouts/scalar_codes.ts";
 import { effectiveWeights } from "../../reference/effective_weights.ts";
 import { codeFromWords, decodeGgufBytes } from "../plain_decoder.ts";
 import { randomBytes } from "../random.ts";

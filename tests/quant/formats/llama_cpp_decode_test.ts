@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { decode, FORMATS, planeBytes, quantize } from "../../../quant/mod.ts";
+import { decode, FORMATS, quantize } from "../../../quant/mod.ts";
+import { planeBytes } from "../../../quant/layouts/planes.ts";
 import { ggufNormalisedRows, normalisedRow } from "../../support/gguf_decode_judge.ts";
 import { llamaCppMissing } from "../../support/llama_cpp.ts";
 import { normals } from "../random.ts";

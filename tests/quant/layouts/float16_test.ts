@@ -1,14 +1,16 @@
 import { assertEquals } from "@std/assert";
 import {
-  bfloat16ArrayToNumbers,
   bfloat16ToNumber,
-  float16ArrayToNumbers,
   float16ToNumber,
-  numbersToBfloat16Array,
-  numbersToFloat16Array,
   numberToBfloat16,
   numberToFloat16,
 } from "../../../quant/mod.ts";
+import {
+  bfloat16ArrayToNumbers,
+  float16ArrayToNumbers,
+  numbersToBfloat16Array,
+  numbersToFloat16Array,
+} from "../../../quant/layouts/float16.ts";
 import { float16Bits, float16Value } from "../../../quant/layouts/float16_bits.ts";
 
 const ALL = Uint16Array.from({ length: 65536 }, (_, bits) => bits);

@@ -1,13 +1,13 @@
 import { assertEquals } from "@std/assert";
+import type { SuperScales } from "../../../quant/mod.ts";
+import { GRIDS } from "../../../quant/layouts/grids.ts";
 import {
   emptySuperBlock,
-  GRIDS,
   readSuperBlock,
   SUPER_SCALES,
-  type SuperScales,
   superWords,
   writeSuperBlock,
-} from "../../../quant/mod.ts";
+} from "../../../quant/layouts/super_scales.ts";
 import { randomBytes } from "../random.ts";
 
 for (const packing of Object.keys(SUPER_SCALES) as SuperScales[]) {

@@ -1,12 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import {
-  bitsandbytesLayout,
-  type BitsandbytesShape,
-  bitsandbytesToPacked,
-  CODE_TABLES,
-  decode,
-  nestedCodecs,
-} from "../../../quant/mod.ts";
+import { type BitsandbytesShape, bitsandbytesToPacked, decode } from "../../../quant/mod.ts";
+import { CODE_TABLES } from "../../../quant/layouts/code_tables.ts";
+import { bitsandbytesLayout, nestedCodecs } from "../../../quant/packings/bitsandbytes.ts";
 import { referenceVectors, type Vector } from "../reference_vectors.ts";
 
 const vectors = await referenceVectors("bitsandbytes");

@@ -1,6 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import {
-  codeAt,
   decode,
   foldScales,
   gptqColumnOrder,
@@ -8,8 +7,8 @@ import {
   gptqToPacked,
   offsetCount,
   packedToGptqScales,
-  readSeconds,
 } from "../../../quant/mod.ts";
+import { codeAt, readSeconds } from "../../../quant/layouts/decode.ts";
 import { referenceVectors } from "../reference_vectors.ts";
 import { gptqWords, plainWeights, randomMatrix, scaleBits } from "../transposed_writer.ts";
 

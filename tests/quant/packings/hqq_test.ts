@@ -1,5 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { decode, hqqLayout, type HqqShape, hqqToPacked } from "../../../quant/mod.ts";
+import { decode, type HqqShape, hqqToPacked } from "../../../quant/mod.ts";
+import { hqqLayout } from "../../../quant/packings/hqq.ts";
 import { referenceVectors } from "../reference_vectors.ts";
 
 const vectors = await referenceVectors("hqq");

@@ -1,11 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import {
-  decode,
-  int4RowsToPacked,
-  type Int4Shape,
-  type Int4TileShape,
-  int4TilesToPacked,
-} from "../../../quant/mod.ts";
+import { decode, int4RowsToPacked, type Int4Shape } from "../../../quant/mod.ts";
+import { type Int4TileShape, int4TilesToPacked } from "../../../quant/packings/torchao_int4.ts";
 import { referenceVectors } from "../reference_vectors.ts";
 
 for (const { parameters, tensors, weights } of await referenceVectors("torchao_int4")) {

@@ -1,12 +1,6 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
-import {
-  awqScales,
-  decode,
-  dividedInputs,
-  outputError,
-  quantize,
-  timesColumns,
-} from "../../../quant/mod.ts";
+import { awqScales, decode, outputError, quantize } from "../../../quant/mod.ts";
+import { dividedInputs, timesColumns } from "../../../quant/quantisers/awq_scales.ts";
 import { outlyingInputs } from "../calibration_inputs.ts";
 import { normals } from "../random.ts";
 

@@ -3,12 +3,11 @@ import {
   gptqComputation,
   gptqQuantize,
   outputError,
-  outputErrorComputation,
   ProductWorkers,
-  runHere,
   runWith,
-  sharedFloats,
 } from "../../../quant/mod.ts";
+import { runHere, sharedFloats } from "../../../quant/quantisers/computation.ts";
+import { outputErrorComputation } from "../../../quant/quantisers/output_error.ts";
 import { rowProducts, type RowsOf } from "../../../quant/quantisers/row_products.ts";
 import { correlated, statisticsOf } from "../calibration_inputs.ts";
 import { normals } from "../random.ts";

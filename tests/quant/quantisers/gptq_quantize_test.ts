@@ -1,16 +1,15 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import {
-  codeAt,
   decode,
   FORMATS,
-  gptqApplies,
   gptqQuantize,
   type InputStatistics,
   outputError,
   quantize,
   readScales,
-  readSeconds,
 } from "../../../quant/mod.ts";
+import { codeAt, readSeconds } from "../../../quant/layouts/decode.ts";
+import { gptqApplies } from "../../../quant/quantisers/gptq_quantize.ts";
 import { correlated, statisticsOf } from "../calibration_inputs.ts";
 import { normals } from "../random.ts";
 

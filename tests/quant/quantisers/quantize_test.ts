@@ -1,17 +1,16 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import {
-  CODE_TABLES,
-  codeAt,
   decode,
   formatByName,
   FORMATS,
-  groupColumns,
   numberToFloat16,
   quantize,
   quantizeCodebook,
   readScales,
-  readSeconds,
 } from "../../../quant/mod.ts";
+import { CODE_TABLES } from "../../../quant/layouts/code_tables.ts";
+import { codeAt, readSeconds } from "../../../quant/layouts/decode.ts";
+import { groupColumns } from "../../../quant/layouts/layout.ts";
 import { outlyingInputs } from "../calibration_inputs.ts";
 import { normals } from "../random.ts";
 

@@ -4,13 +4,10 @@
  *
  * @module
  */
-import {
-  foldedSource,
-  type ModelSource,
-  QUANTIZATION_METHODS,
-  type StoredTensorPlace,
-  type TensorSource,
-} from "../../../models/mod.ts";
+import type { ModelSource, TensorSource } from "../../../models/mod.ts";
+import { foldedSource } from "../../../models/checkpoints/derived/folded.ts";
+import { QUANTIZATION_METHODS } from "../../../models/checkpoints/hugging_face/methods.ts";
+import type { StoredTensorPlace } from "../../../models/checkpoints/hugging_face/stored_tensors.ts";
 import {
   bytesSource,
   decode,

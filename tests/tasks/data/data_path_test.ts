@@ -1,6 +1,7 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { join, toFileUrl } from "@std/path";
-import { dataPath, loadTask, readDataFile, type Task } from "../../../tasks/mod.ts";
+import { dataPath, loadTask, type Task } from "../../../tasks/mod.ts";
+import { readDataFile } from "../../../tasks/files.ts";
 
 Deno.test("absolute paths and file URLs are used as they are, relative ones lie in the folder", () => {
   assertEquals(dataPath("a.txt"), "a.txt");

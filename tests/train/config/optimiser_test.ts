@@ -15,10 +15,11 @@ import {
   learningRateOf,
   linear,
   lozo,
-  maskPeriods,
   namedOptimisers,
   type Optimiser,
   optimiserNames,
+  periods,
+  preparationsOf,
   qzo,
   qzoNormalised,
   qzoPlus,
@@ -290,7 +291,7 @@ Deno.test("what is kept for a while is kept for steps of the run", () => {
   const changes = (text: string, steps = 600) => {
     const { plan } = optimiserOfConfig(config(text));
     if (plan.magnitude) {
-      return maskPeriods(plan.magnitude, 0, steps).map(({ from }) => from).slice(1);
+      return periods(preparationsOf(plan), 0, steps).map(({ from }) => from).slice(1);
     }
     const words = Array.from({ length: steps }, (_, step) => directionSeed(plan, 7, step, 0)[1]);
     return words.flatMap((word, step) => step > 0 && word !== words[step - 1] ? [step] : []);

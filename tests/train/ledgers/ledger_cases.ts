@@ -5,14 +5,9 @@
  * @module
  */
 import { type Gpu, OffsetSet, type Trainable } from "../../../kernels/mod.ts";
-import {
-  ggufModelSource,
-  loadModel,
-  type Model,
-  type ModelSource,
-  planOffsets,
-  type Selection,
-} from "../../../models/mod.ts";
+import { loadModel, type Model, type ModelSource } from "../../../models/mod.ts";
+import { ggufModelSource } from "../../../models/checkpoints/gguf/open_gguf.ts";
+import { planOffsets, type Selection } from "../../../train/selection.ts";
 import {
   acceptBest,
   accumulate,

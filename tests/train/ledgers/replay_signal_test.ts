@@ -1,7 +1,9 @@
 import { assert, assertRejects } from "@std/assert";
 import { encodeHeader, encodeRecord, qzoNormalised, readLedger } from "../../../optim/mod.ts";
 import { ledgerHeader, replayOnHost } from "../../../train/mod.ts";
-import { fingerprint, planModel, planOffsets } from "../../../models/mod.ts";
+import { fingerprint } from "../../../models/mod.ts";
+import { planModel } from "../../../models/inference/model.ts";
+import { planOffsets } from "../../../train/selection.ts";
 import { tinySource } from "../tiny_model.ts";
 
 /** Steps that take seconds on the host. */

@@ -1,6 +1,7 @@
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
 import { openGpu } from "../../../kernels/mod.ts";
-import { dominantLayer, loadModel, type Model, quantizedSource } from "../../../models/mod.ts";
+import { loadModel, type Model, quantizedSource } from "../../../models/mod.ts";
+import { dominantLayer } from "../../../train/probes/dominant_layer.ts";
 import { llamaLogits, type LlamaShape } from "../../reference/llama.ts";
 import { randomLlama } from "../../support/random_llama.ts";
 import { ggufInMemory, smallShape, textExamples } from "../../models/small_model.ts";

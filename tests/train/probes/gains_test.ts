@@ -1,13 +1,8 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { assertTrainables, OffsetSet, openGpu } from "../../../kernels/mod.ts";
-import {
-  gainForwards,
-  loadModel,
-  measureGains,
-  packBatch,
-  quantizedSource,
-  selectTrainables,
-} from "../../../models/mod.ts";
+import { loadModel, packBatch, quantizedSource } from "../../../models/mod.ts";
+import { gainForwards, measureGains } from "../../../train/probes/gains.ts";
+import { selectTrainables } from "../../../train/selection.ts";
 import { qzo, qzoPlus } from "../../../optim/mod.ts";
 import { randomLlama } from "../../support/random_llama.ts";
 import { ggufInMemory, smallShape, textExamples } from "../../models/small_model.ts";

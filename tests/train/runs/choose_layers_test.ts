@@ -1,12 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { openGpu } from "../../../kernels/mod.ts";
-import { dominantLayer } from "../../../models/mod.ts";
-import {
-  chooseLayers,
-  configToYaml,
-  parseTrainConfig,
-  selectionOfConfig,
-} from "../../../train/mod.ts";
+import { dominantLayer } from "../../../train/probes/dominant_layer.ts";
+import { configToYaml, parseTrainConfig, selectionOfConfig } from "../../../train/mod.ts";
+import { chooseLayers } from "../../../train/runs/choose_layers.ts";
 import { loadTiny, tinyExamples } from "../tiny_model.ts";
 
 const gpu = await openGpu();

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { join } from "@std/path";
 import { openModelSource, quantizedSource } from "../../../models/mod.ts";
-import { tunedPath } from "../../../train/mod.ts";
+import { tunedPath } from "../../../train/runs/export_run.ts";
 import { randomLlama } from "../../support/random_llama.ts";
 import { ggufInMemory, smallShape, withFolder } from "../../models/small_model.ts";
 

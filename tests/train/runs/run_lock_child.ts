@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { RunLock } from "../../../train/mod.ts";
+import { RunLock } from "../../../train/runs/run_lock.ts";
 
 const lock = await RunLock.take(Deno.args[0]);
 console.log("locked");

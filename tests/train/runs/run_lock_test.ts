@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { fromFileUrl, join } from "@std/path";
-import { RunLock } from "../../../train/mod.ts";
+import { RunLock } from "../../../train/runs/run_lock.ts";
 import { withTemp } from "../../models/quantised_folder.ts";
 
 const child = fromFileUrl(new URL("./run_lock_child.ts", import.meta.url));

@@ -7,12 +7,12 @@ import {
   readMetrics,
   Run,
   runFolder,
-  RunLock,
   type RunSession,
   type TaskExamples,
   taskExamples,
   type TrainConfig,
 } from "../../../train/mod.ts";
+import { RunLock } from "../../../train/runs/run_lock.ts";
 import { writeTinyTask } from "../../cli/tiny_model.ts";
 import { withTemp } from "../../models/quantised_folder.ts";
 

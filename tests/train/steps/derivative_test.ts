@@ -1,6 +1,8 @@
 import { assert, assertAlmostEquals } from "@std/assert";
 import { openGpu } from "../../../kernels/mod.ts";
-import { packBatch, type Selection, Trainer } from "../../../models/mod.ts";
+import { packBatch } from "../../../models/mod.ts";
+import type { Selection } from "../../../train/selection.ts";
+import { Trainer } from "../../../train/steps/trainer.ts";
 import { masterSeed, mezo, optimiser, spsa, stepSeed } from "../../../optim/mod.ts";
 import { randomNormals, randomNumbers } from "../../support/random_llama.ts";
 import { choiceExamples, oracleLoss, textExamples } from "../../models/small_model.ts";

@@ -1,22 +1,26 @@
 import { assert, assertEquals } from "@std/assert";
 import {
-  freezeByMagnitude,
   OffsetSet,
   offsetWidth,
   openGpu,
+  prepareOffsets,
   type StepRecord,
 } from "../../../kernels/mod.ts";
-import { packBatch, planOffsets, type Selection, Trainer } from "../../../models/mod.ts";
+import { packBatch } from "../../../models/mod.ts";
+import { planOffsets, type Selection } from "../../../train/selection.ts";
+import { Trainer } from "../../../train/steps/trainer.ts";
 import {
   applyRecord,
   blockPlace,
   blockwiseZo,
+  dueBefore,
   masterSeed,
   moveSeeds,
   namedOptimisers,
   type Optimiser,
   type OptimiserName,
   optimiserNames,
+  preparationsOf,
   tensorId,
   zoSgdConservative,
 } from "../../../optim/mod.ts";
@@ -82,8 +86,9 @@ for (const name of optimiserNames) {
       await t.step(title, async () => {
         const run = async (parts: readonly (readonly [number, number])[]) => {
           using offsets = offsetsFor(rule, trained, selection);
-          const { magnitude } = rule.plan;
-          if (magnitude) await freezeByMagnitude(gpu, magnitude, offsets, trained.model.tensors);
+          for (const due of dueBefore(preparationsOf(rule.plan), 0, 0)) {
+            await prepareOffsets(gpu, due, offsets, trained.model.tensors);
+          }
           const start = await offsets.read(gpu);
           const records: StepRecord[] = [];
           for (const [from, to] of parts) {

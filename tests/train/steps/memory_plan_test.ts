@@ -1,16 +1,10 @@
 import { assert, assertEquals } from "@std/assert";
 import { openGpu } from "../../../kernels/mod.ts";
-import {
-  loadModel,
-  type MemoryPlan,
-  modelOfShape,
-  packBatch,
-  planMemory,
-  planModel,
-  planOffsets,
-  quantizedSource,
-  Trainer,
-} from "../../../models/mod.ts";
+import { loadModel, packBatch, quantizedSource } from "../../../models/mod.ts";
+import { planModel } from "../../../models/inference/model.ts";
+import { planOffsets } from "../../../train/selection.ts";
+import { type MemoryPlan, modelOfShape, planMemory } from "../../../train/steps/memory_plan.ts";
+import { Trainer } from "../../../train/steps/trainer.ts";
 import {
   namedOptimisers,
   optimiserNames,

@@ -4,14 +4,8 @@
  * @module
  */
 import { type Gpu, type OffsetSet, offsetWidth, type Trainable } from "../../../kernels/mod.ts";
-import {
-  loadModel,
-  type Model,
-  type ModelSource,
-  planOffsets,
-  quantizedSource,
-  type Selection,
-} from "../../../models/mod.ts";
+import { loadModel, type Model, type ModelSource, quantizedSource } from "../../../models/mod.ts";
+import { planOffsets, type Selection } from "../../../train/selection.ts";
 import { type Law, type Seed, tensorId } from "../../../optim/mod.ts";
 import type { PackedTensor } from "../../../quant/mod.ts";
 import { noiseTerm, type OffsetForm } from "../../reference/effective_weights.ts";

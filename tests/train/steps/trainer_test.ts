@@ -6,7 +6,8 @@ import {
   type PacingLimits,
   StepState,
 } from "../../../kernels/mod.ts";
-import { Evaluator, packBatch, Trainer } from "../../../models/mod.ts";
+import { Evaluator, packBatch } from "../../../models/mod.ts";
+import { Trainer } from "../../../train/steps/trainer.ts";
 import { recordStep } from "../../../train/steps/record_step.ts";
 import {
   applyRecord,
@@ -306,4 +307,20 @@ Deno.test("plans of several shapes share the activations of the largest", async 
   const [short, among] = [await used([9, 30]), await used([9, 60, 30, 17])];
   assert(short < alone, `${short} of ${alone}`);
   assert(among < 1.2 * alone, `${among} where the largest alone has ${alone}`);
+});
+
+Deno.test("batches whose inputs are larger than what waits for copies usually train as well", async () => {
+  using trained = await trainedModel(gpu, "int4_g32");
+  using offsets = trained.offsets("relative");
+  using trainer = new Trainer(trained.model, qzoNormalised(), offsets, { seed: 3 });
+  for (const [step, count] of [64, 67, 71].entries()) {
+    // 8 words a row: from 256 KiB on, at no round number.
+    const examples = textExamples(vocabulary, new Array<number>(count).fill(130));
+    const batch = packBatch(examples, "language-modelling", 512);
+    assert(batch.words.byteLength > 256 * 1024, `${batch.words.byteLength}`);
+    trainer.enqueue(step, batch);
+    const [{ halted }] = await trainer.drain();
+    assertEquals(halted, false);
+    gpu.check();
+  }
 });

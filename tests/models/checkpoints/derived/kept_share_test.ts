@@ -1,11 +1,10 @@
 /** What a file keeps of a trained change: every writable format, fine and coarse spans, three sizes of offsets. */
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
-import { keptOfRows, shareOf } from "../../../../models/mod.ts";
+import { keptOfRows, shareOf } from "../../../../models/checkpoints/derived/kept_share.ts";
 import {
   decode,
   foldScales,
   FORMATS,
-  groupColumns,
   offsetCount,
   type OffsetForm,
   type PackedTensor,
@@ -14,6 +13,15 @@ import {
   type TrainedPart,
   tunedRows,
 } from "../../../../quant/mod.ts";
+import { fitSuperBlock } from "../../../../quant/fold/super_fit.ts";
+import { float16ToNumber, numberToFloat16 } from "../../../../quant/layouts/float16.ts";
+import {
+  emptySuperBlock,
+  SUPER_SCALES,
+  superFactor,
+  type SuperScales,
+} from "../../../../quant/layouts/super_scales.ts";
+import { groupColumns } from "../../../../quant/layouts/layout.ts";
 import { randomNumbers } from "../../../support/random_llama.ts";
 
 const random = randomNumbers(19);
@@ -74,6 +82,127 @@ for (const format of FORMATS.filter(({ name }) => name !== "codebook1x16")) {
         const least = leastOf(format.name, fine)[i];
         assert(share >= least && share <= 1, `span ${span}, ${size}: ${share} of ${least}`);
       });
+    }
+  });
+}
+
+/** A super-block as numbers: what each group's codes are, and the pair of scale and minimum that is wanted of them. */
+function randomBlock(packing: SuperScales, size: number) {
+  const { group: count, range: [low, high], minima, plus = 0 } = SUPER_SCALES[packing];
+  const block = emptySuperBlock(packing);
+  block.d = numberToFloat16(1e-3 * (1 + random()));
+  if (minima) block.dmin = numberToFloat16(7e-3 * (1 + random()));
+  const within = (from: number) => Math.round(from + (high - from) * (0.4 + 0.5 * random()));
+  const [d, dmin] = [superFactor(packing, block.d), float16ToNumber(block.dmin)];
+  const groups = Array.from(block.scales, (_, g) => {
+    block.scales[g] = low < 0 && random() < 0.5 ? -within(0) : within(Math.max(0, low));
+    if (minima) block.minima[g] = within(0);
+    const codes = Array.from({ length: count }, () => Math.floor(16 * random()) - (minima ? 0 : 8));
+    const moments = {
+      sum: codes.reduce((sum, q) => sum + q, 0),
+      squares: codes.reduce((sum, q) => sum + q * q, 0),
+    };
+    const [scale, min] = [d * (block.scales[g] + plus), dmin * block.minima[g]];
+    const factor = 1 + size * normal();
+    const error = (s: number, m: number) => {
+      const [a, b] = [s - scale * factor, m - min * factor];
+      return a * a * moments.squares - 2 * a * b * moments.sum + b * b * count;
+    };
+    return { moments, wanted: { scale: scale * factor, min: min * factor }, error, scale, min };
+  });
+  return { block, groups };
+}
+
+/**
+ * The least error of what a file could store: every pair of integers under every f16 factor up to twice the least that reaches; every third where
+ * there are two.
+ */
+function leastError(packing: SuperScales, groups: ReturnType<typeof randomBlock>["groups"]) {
+  const { range: [low, high], minima, plus = 0 } = SUPER_SCALES[packing];
+  const factors = (largest: number) => {
+    const [first, last] = [largest * 0.93, largest * 2].map(numberToFloat16);
+    const step = minima ? 3 : 1;
+    return Array.from(
+      { length: Math.floor((last - first) / step) + 1 },
+      (_, i) => float16ToNumber(first + i * step),
+    );
+  };
+  const most = (of: readonly number[]) => of.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
+  const ends = low < 0 ? [low, high] : [high];
+  const scales = ends.flatMap((end) =>
+    factors(most(groups.map(({ wanted }) => wanted.scale)) / (Math.abs(end) + plus))
+      .flatMap((d) => low < 0 ? [d, -d] : [d])
+  );
+  const mins = minima ? factors(most(groups.map(({ wanted }) => wanted.min)) / high) : [0];
+  let least = Infinity;
+  for (const d of scales) {
+    // Integers that come into question, and what the codes make of the scale's error: minima of the group are all that is left.
+    const near = groups.map(({ wanted: { scale } }) => {
+      const middle = Math.round(scale / d - plus);
+      return Array.from({ length: minima ? 13 : 1 }, (_, i) => middle + i - (minima ? 6 : 0))
+        .map((integer) => Math.min(high, Math.max(low, integer)));
+    });
+    for (const dmin of mins) {
+      let sum = 0;
+      for (let g = 0; g < groups.length && sum < least; g++) {
+        const { error, moments, wanted } = groups[g];
+        let own = Infinity;
+        for (const integer of near[g]) {
+          const s = d * (integer + plus);
+          const asked = wanted.min + (s - wanted.scale) * moments.sum / SUPER_SCALES[packing].group;
+          const m = minima ? Math.min(high, Math.max(0, Math.round(asked / dmin))) : 0;
+          own = Math.min(own, error(s, dmin * m));
+        }
+        sum += own;
+      }
+      least = Math.min(least, sum);
+    }
+  }
+  return least;
+}
+
+// A share of 0.9 is not to be had where offsets are a fraction of an integer's step: no number that the file could hold is nearer.
+for (
+  const [packing, sizes] of [
+    ["q4_k", [0.02, 0.05]],
+    ["q2_k", [0.05]],
+    ["q3_k", [0.003, 0.02, 0.1]],
+    ["q6_k", [0.003, 0.02, 0.1]],
+    ["iq4_xs", [0.003, 0.02, 0.1]],
+    ["iq2_xs", [0.02, 0.1]],
+    ["iq3_s", [0.02, 0.1]],
+  ] as const
+) {
+  Deno.test(`${packing}: of all scales and minima that a file could hold, those chosen are among the nearest`, () => {
+    const { minima } = SUPER_SCALES[packing];
+    for (const size of sizes) {
+      let [wanted, chosen, best] = [0, 0, 0];
+      for (let trial = 0; trial < (minima ? 2 : 12); trial++) {
+        const { block, groups } = randomBlock(packing, size);
+        const before = groups.reduce((sum, { error, scale, min }) => sum + error(scale, min), 0);
+        const fitted = { ...block, scales: block.scales.slice(), minima: block.minima.slice() };
+        fitSuperBlock(
+          packing,
+          fitted,
+          groups.map((group) => group.wanted),
+          groups.map(({ moments }) => moments),
+        );
+        const { plus = 0 } = SUPER_SCALES[packing];
+        const [d, dmin] = [superFactor(packing, fitted.d), float16ToNumber(fitted.dmin)];
+        wanted += before;
+        chosen += groups.reduce(
+          (sum, { error }, g) =>
+            sum + error(d * (fitted.scales[g] + plus), dmin * fitted.minima[g]),
+          0,
+        );
+        best += Math.min(before, leastError(packing, groups));
+      }
+      const [share, least] = [1 - chosen / wanted, 1 - best / wanted];
+      assert(
+        share > least - (minima ? 0.08 : 0.05),
+        `${size}: ${share} kept, ${least} is possible`,
+      );
+      assert(share >= 0, `${size}: ${share}`);
     }
   });
 }

@@ -1,12 +1,8 @@
 import { assertEquals } from "@std/assert";
-import { foldedSource, type ModelSource, type TrainedTensor } from "../../../../models/mod.ts";
-import {
-  formatByName,
-  offsetCount,
-  quantize,
-  readScales,
-  readSeconds,
-} from "../../../../quant/mod.ts";
+import type { ModelSource, TrainedTensor } from "../../../../models/mod.ts";
+import { foldedSource } from "../../../../models/checkpoints/derived/folded.ts";
+import { formatByName, offsetCount, quantize, readScales } from "../../../../quant/mod.ts";
+import { readSeconds } from "../../../../quant/layouts/decode.ts";
 import { normals } from "../../../quant/random.ts";
 import { tinySource } from "../../../train/tiny_model.ts";
 

@@ -3,14 +3,15 @@
  */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import {
-  adaptedSource,
-  foldedSource,
   type ModelSource,
   type TensorSource,
   type TrainedTensor,
   writeAdapter,
 } from "../../../../models/mod.ts";
-import { offsetCount, partName, partOf, secondPart } from "../../../../quant/mod.ts";
+import { foldedSource } from "../../../../models/checkpoints/derived/folded.ts";
+import { adaptedSource } from "../../../../models/checkpoints/derived/tuned_values.ts";
+import { offsetCount, partName, partOf } from "../../../../quant/mod.ts";
+import { secondPart } from "../../../../quant/layouts/trained_part.ts";
 import { tinySource } from "../../../train/tiny_model.ts";
 import { randomNumbers } from "../../../support/random_llama.ts";
 

@@ -9,13 +9,13 @@ import { openGpu } from "../../../../kernels/mod.ts";
 import {
   calibratedStream,
   exactlyQuantizedSource,
-  exactPlan,
   loadModel,
   type ModelSource,
   openModelSource,
   quantizedSource,
   writeModel,
 } from "../../../../models/mod.ts";
+import { exactPlan } from "../../../../models/checkpoints/derived/wide_values.ts";
 import { quantize } from "../../../../quant/mod.ts";
 import { evaluate } from "../../../../train/mod.ts";
 import { llamaCppLogits, llamaCppMissing } from "../../../support/llama_cpp.ts";

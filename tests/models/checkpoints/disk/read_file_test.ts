@@ -1,6 +1,9 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { join } from "@std/path";
-import { attempting, FILE_KINDS, inWords, isFromSystem, openFile } from "../../../../models/mod.ts";
+import { attempting } from "../../../../models/mod.ts";
+import { inWords, isFromSystem } from "../../../../models/checkpoints/disk/attempt.ts";
+import { FILE_KINDS } from "../../../../models/checkpoints/disk/file_kinds.ts";
+import { openFile } from "../../../../models/checkpoints/disk/files.ts";
 import type { FileKindName } from "../../../../models/checkpoints/disk/file_kinds.ts";
 import {
   readFileBytes,

@@ -4,7 +4,7 @@
  * @module
  */
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { ggufModelSource } from "../../../../models/mod.ts";
+import { ggufModelSource } from "../../../../models/checkpoints/gguf/open_gguf.ts";
 import { bytesSource } from "../../../../quant/mod.ts";
 import {
   f32Tensor,

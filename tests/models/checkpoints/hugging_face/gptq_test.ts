@@ -4,14 +4,14 @@ import { openGpu } from "../../../../kernels/mod.ts";
 import {
   Evaluator,
   fingerprint,
-  foldedSource,
   loadModel,
   openModelSource,
   packBatch,
-  planOffsets,
-  Trainer,
   writeModel,
 } from "../../../../models/mod.ts";
+import { foldedSource } from "../../../../models/checkpoints/derived/folded.ts";
+import { planOffsets } from "../../../../train/selection.ts";
+import { Trainer } from "../../../../train/steps/trainer.ts";
 import { qzoNormalised } from "../../../../optim/mod.ts";
 import {
   offsetCount,

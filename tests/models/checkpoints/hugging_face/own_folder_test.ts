@@ -1,13 +1,10 @@
 /** Folders in own formats and 16-bit folders: byte-identical when nothing was trained, else only trained bytes differ. */
 import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
-import {
-  foldedSource,
-  openModelSource,
-  quantizedSource,
-  writeModel,
-} from "../../../../models/mod.ts";
-import { decode, formatByName, type SafetensorsDtype, secondPart } from "../../../../quant/mod.ts";
+import { openModelSource, quantizedSource, writeModel } from "../../../../models/mod.ts";
+import { foldedSource } from "../../../../models/checkpoints/derived/folded.ts";
+import { decode, formatByName, type SafetensorsDtype } from "../../../../quant/mod.ts";
+import { secondPart } from "../../../../quant/layouts/trained_part.ts";
 import type { LlamaShape } from "../../../reference/llama.ts";
 import { randomLlama } from "../../../support/random_llama.ts";
 import {

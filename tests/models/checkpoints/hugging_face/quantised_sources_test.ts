@@ -10,20 +10,20 @@ import {
 import { join } from "@std/path";
 import { openGpu } from "../../../../kernels/mod.ts";
 import {
-  adaptedSource,
   Evaluator,
-  foldedSource,
   loadModel,
   openModelSource,
   packBatch,
-  planOffsets,
-  type Selection,
-  Trainer,
   writeAdapter,
   writeModel,
 } from "../../../../models/mod.ts";
+import { foldedSource } from "../../../../models/checkpoints/derived/folded.ts";
+import { adaptedSource } from "../../../../models/checkpoints/derived/tuned_values.ts";
+import { planOffsets, type Selection } from "../../../../train/selection.ts";
+import { Trainer } from "../../../../train/steps/trainer.ts";
 import { qzoNormalised } from "../../../../optim/mod.ts";
-import { decode, type SafetensorsTensorData, secondPart } from "../../../../quant/mod.ts";
+import { decode, type SafetensorsTensorData } from "../../../../quant/mod.ts";
+import { secondPart } from "../../../../quant/layouts/trained_part.ts";
 import { exportTuned, trainedTensors } from "../../../../train/mod.ts";
 import type { LlamaShape } from "../../../reference/llama.ts";
 import { sampled } from "../../../support/sampled.ts";

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { join } from "@std/path";
-import { writeFileWhole } from "../../../../models/mod.ts";
+import { writeFileWhole } from "../../../../models/checkpoints/disk/files.ts";
 import { withTemp } from "../../quantised_folder.ts";
 
 type Call = [what: string, path: string];

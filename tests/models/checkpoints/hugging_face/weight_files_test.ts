@@ -1,11 +1,8 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { join } from "@std/path";
 import process from "node:process";
-import {
-  huggingFaceModelSource,
-  type ModelSource,
-  openModelSource,
-} from "../../../../models/mod.ts";
+import { type ModelSource, openModelSource } from "../../../../models/mod.ts";
+import { huggingFaceModelSource } from "../../../../models/checkpoints/hugging_face/open_folder.ts";
 import { decode } from "../../../../quant/mod.ts";
 import { processorTime } from "../../../support/processor_time.ts";
 import { randomLlama } from "../../../support/random_llama.ts";

@@ -1,12 +1,10 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { openGpu } from "../../../../kernels/mod.ts";
+import { type ModelSource, quantizedSource, type TensorSource } from "../../../../models/mod.ts";
 import {
   calibrate,
   type CalibrationBlock,
-  type ModelSource,
-  quantizedSource,
-  type TensorSource,
-} from "../../../../models/mod.ts";
+} from "../../../../models/inference/calibration/calibrate.ts";
 import { decode, formatByName, type InputStatistics, quantize } from "../../../../quant/mod.ts";
 import { statisticsOf } from "../../../quant/calibration_inputs.ts";
 import {

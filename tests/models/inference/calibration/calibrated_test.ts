@@ -7,11 +7,11 @@ import {
   loadModel,
   type ModelSource,
   openModelSource,
-  QUANTIZE_METHODS,
   type QuantizedLayer,
   quantizedSource,
   writeModel,
 } from "../../../../models/mod.ts";
+import { QUANTIZE_METHODS } from "../../../../models/inference/calibration/methods.ts";
 import { join } from "@std/path";
 import { formatByName, FORMATS } from "../../../../quant/mod.ts";
 import { permuteHeads, randomLlama } from "../../../support/random_llama.ts";

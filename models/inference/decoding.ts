@@ -1,0 +1,137 @@
+/**
+ * A sequence that grows token by token, with cached keys and values.
+ *
+ * @module
+ */
+
+import {
+  batchLayout,
+  type BatchShape,
+  compileGraph,
+  type OffsetSet,
+  type Plan,
+  SHADER_LIBRARY,
+  Storage,
+  submitPlanInTurns,
+  type Value,
+} from "../../kernels/mod.ts";
+import { recordLogits } from "../forward.ts";
+import type { KeyValueCache } from "../recorder.ts";
+import { assertNotDisposed, type Model } from "./model.ts";
+
+/** Rows that a prompt is read in at once. */
+const PROMPT_ROWS = 64;
+
+interface LogitsPlan {
+  readonly plan: Plan;
+  readonly input: Storage;
+  readonly logits: Value;
+  readonly shape: BatchShape;
+}
+
+/** A sequence being extended: the cache and the plans for a prompt's pieces and for one token. */
+export class Decoding implements Disposable {
+  readonly #model: Model;
+  readonly #cache: KeyValueCache;
+  readonly #offsets: OffsetSet | undefined;
+  readonly #plans = new Map<number, LogitsPlan>();
+  /** Tokens of a prompt whose keys and values were made a whole piece at a time. */
+  readonly #kept: number[] = [];
+  #length = 0;
+
+  constructor(model: Model, offsets: OffsetSet | undefined) {
+    const { config, maxPositions, gpu } = model;
+    const bytes = maxPositions * config.keyValueHeads * config.headDimension * 4;
+    const make = (what: string) =>
+      Array.from(
+        { length: config.layers },
+        (_, i) => new Storage(`${what} ${i}`, bytes, "activations").allocate(gpu),
+      );
+    this.#model = model;
+    this.#offsets = offsets;
+    this.#cache = { rows: maxPositions, keys: make("keys"), values: make("values") };
+  }
+
+  /** Tokens that another sequence may go on from. */
+  get kept(): number {
+    return this.#kept.length;
+  }
+
+  /**
+   * Begins a sequence with a prompt; returns the logits after it. What is there of a prompt that began alike is gone on from, in whole pieces, so that
+   * every key and value is made in the company that it has without.
+   */
+  async begin(prompt: readonly number[], signal?: AbortSignal): Promise<Float32Array> {
+    // At least one token is read, for its logits.
+    const most = Math.min(this.#kept.length, prompt.length - 1);
+    let alike = 0;
+    while (alike < most && this.#kept[alike] === prompt[alike]) alike++;
+    this.#length = alike - alike % PROMPT_ROWS;
+    this.#kept.length = this.#length;
+    return await this.feed(prompt.slice(this.#length), signal, this.#kept);
+  }
+
+  /** Appends tokens, and those of whole pieces to `kept`; returns the logits after the last. */
+  async feed(
+    tokens: readonly number[],
+    signal?: AbortSignal,
+    kept?: number[],
+  ): Promise<Float32Array> {
+    assertNotDisposed(this.#model, "generate");
+    for (let first = 0; first < tokens.length; first += PROMPT_ROWS) {
+      const piece = tokens.slice(first, first + PROMPT_ROWS);
+      const { plan, input, logits, shape } = this.#plan(piece.length === 1 ? 1 : PROMPT_ROWS);
+      const { gpu } = this.#model;
+      gpu.write(input.buffer, this.#words(piece, shape));
+      await submitPlanInTurns(gpu, plan, { signal });
+      this.#length += piece.length;
+      if (piece.length === PROMPT_ROWS) kept?.push(...piece);
+      if (first + PROMPT_ROWS >= tokens.length) {
+        const values = await gpu.readFloats(plan.buffer(logits), this.#model.config.vocabulary);
+        gpu.pipelines.check();
+        return values;
+      }
+    }
+    throw new RangeError("Cannot extend a sequence by no tokens");
+  }
+
+  #words(tokens: readonly number[], shape: BatchShape): Uint32Array<ArrayBuffer> {
+    const at = batchLayout(shape);
+    const words = new Uint32Array(at.words);
+    for (let i = 0; i < shape.rows; i++) {
+      const position = Math.min(this.#length + i, this.#model.maxPositions - 1);
+      words[at.tokens + i] = tokens[i] ?? 0;
+      words[at.positions + i] = position;
+      // Rows beyond the piece write where the next tokens will overwrite them.
+      words[at.slots + i] = position;
+    }
+    words[at.lossRows] = tokens.length - 1;
+    return words;
+  }
+
+  #plan(rows: number): LogitsPlan {
+    const found = this.#plans.get(rows);
+    if (found) return found;
+    const { gpu } = this.#model;
+    const shape = { rows, lossRows: 1, candidates: 1, examples: 1 };
+    const input = new Storage("tokens", batchLayout(shape).words * 4, "activations").allocate(gpu);
+    const { graph, logits } = recordLogits(
+      this.#model,
+      shape,
+      input,
+      this.#offsets && { offsets: this.#offsets },
+      this.#cache,
+    );
+    const made = { plan: compileGraph(gpu, graph, SHADER_LIBRARY, [logits]), input, logits, shape };
+    this.#plans.set(rows, made);
+    return made;
+  }
+
+  [Symbol.dispose](): void {
+    for (const { plan, input } of this.#plans.values()) {
+      plan[Symbol.dispose]();
+      input[Symbol.dispose]();
+    }
+    for (const storage of [...this.#cache.keys, ...this.#cache.values]) storage[Symbol.dispose]();
+  }
+}
