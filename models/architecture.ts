@@ -38,6 +38,8 @@ export interface Weight {
    * elements of a pair lie side by side (GGUF) or half a head apart (folders) in this model.
    */
   readonly rotary?: { readonly heads: number; readonly interleaved: boolean };
+  /** Dense, a folder has it with a row for each input. */
+  readonly transposed?: boolean;
 }
 
 /** Channels that may be divided where they arise when the columns that read them are multiplied: the model stays the same. */
@@ -72,8 +74,12 @@ export interface HuggingFaceForm<C extends ModelConfig> {
   readonly modelTypes: readonly string[];
   /** What the names in `architectures` begin with, such as `Llama` of `LlamaForCausalLM`; the first names the architecture in messages. */
   readonly classes: readonly string[];
+  /** What they end with in a language model. Default `ForCausalLM`. */
+  readonly headClass?: string;
   /** What the names of weights begin with, and do not in the file of a model without its head: `model`. */
   readonly base: string;
+  /** Tensors that folders may have beside the weights and that say nothing: what they are, and by which names. */
+  readonly leftOut?: readonly { readonly pattern: RegExp; readonly what: string }[];
   /** Every key of `config.json`, and what becomes of it. */
   readonly keys: KeyTable;
   /** The configuration in `config.json`, whose keys have been held against the table. @throws {RangeError} naming key and value */

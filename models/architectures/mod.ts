@@ -4,6 +4,7 @@
  * @module
  */
 
+export { gpt2, type Gpt2Config } from "./gpt2.ts";
 export { llama, type LlamaConfig } from "./llama.ts";
 export { opt, type OptConfig } from "./opt.ts";
 export { qwen2 } from "./qwen2.ts";

@@ -7,17 +7,8 @@
 
 import type { ActivationKind, RowList, Value } from "../../kernels/mod.ts";
 import type { Architecture, ChannelScaling, HuggingFaceForm, Weight } from "../architecture.ts";
-import { positiveInteger } from "../config/config_checks.ts";
-import {
-  exactly,
-  type Fields,
-  harmless,
-  keysOf,
-  noted,
-  only,
-  read,
-  shown,
-} from "../config/config_keys.ts";
+import { flag, positiveInteger } from "../config/config_checks.ts";
+import { exactly, harmless, keysOf, noted, only, read } from "../config/config_keys.ts";
 import { headWidth, ownCode, SHARED_CONFIG_KEYS } from "../config/shared_config_keys.ts";
 import type { ModelConfig } from "../model_config.ts";
 import type { Hidden, Recorder } from "../recorder.ts";
@@ -257,14 +248,6 @@ const huggingFace: HuggingFaceForm<OptConfig> = {
     tie_word_embeddings: c.tiedHead,
   }),
 };
-
-/** True or false; null is what transformers takes for false where the default is true, so it is refused. */
-function flag(json: Fields, key: string, what: string, fallback: boolean): boolean {
-  const value = json[key];
-  if (value === undefined) return fallback;
-  if (typeof value === "boolean") return value;
-  throw new RangeError(`Cannot read ${what}: "${key}" is ${shown(value)}, not true or false`);
-}
 
 /** The architecture. */
 export const opt: Architecture<OptConfig> = {

@@ -20,13 +20,15 @@ export interface FolderNames {
   readonly head: string | undefined;
   /** Weights that the model has, by name in the folder. */
   readonly weights: ReadonlyMap<string, Weight>;
+  /** Tensors that may be there and say nothing. */
+  readonly leftOut: readonly { readonly pattern: RegExp; readonly what: string }[];
   /** The layer that a tensor's name is of, also of one that the model does not have. */
   readonly layerOf: (name: string) => number | undefined;
 }
 
 /** The names of a model's tensors in a folder. @throws {RangeError} When its architecture is not known */
 export function folderNames(config: ModelConfig): FolderNames {
-  const { huggingFace: { base }, weights } = architectureOf(config);
+  const { huggingFace: { base, leftOut = [] }, weights } = architectureOf(config);
   const all = weights({ ...config, tiedHead: false });
   const names = all.map(({ huggingFace }) => huggingFace);
   const firstOf = (name: string) => name.slice(0, name.indexOf("."));
@@ -37,6 +39,7 @@ export function folderNames(config: ModelConfig): FolderNames {
   const nameOf = (role: Weight["role"]) => all.find((it) => it.role === role)?.huggingFace;
   return {
     base,
+    leftOut,
     first: {
       ofAll: new Set(names.map(firstOf)),
       behindBase: new Set(

@@ -53,8 +53,8 @@ export interface StoredValues {
   /** How to read the bits of value `index`. */
   readonly codec: (index: number) => FloatCodec;
   /**
-   * Which value is that of a row (of column layouts: a class) and group. Dense tensors are row-major and codebooks in the order of
-   * their plane: there it is not asked.
+   * Which value is that of a row (of column layouts: a class) and group, or column of a dense tensor. Absent: dense tensors are row-major.
+   * Codebooks are in the order of their plane: there it is not asked.
    */
   readonly at?: (row: number, group: number) => number;
 }
@@ -131,7 +131,8 @@ export async function* foldStored(
   for (const [{ stored: { file, offset, byteLength, width } }, together] of places) {
     const values = byteLength / width;
     // A dense tensor may be large; all else of a tensor is small.
-    const step = layout.kind === "dense" ? PIECE / 4 : values;
+    const isRowMajor = together.every(({ stored: { at } }) => at === undefined);
+    const step = layout.kind === "dense" && isRowMajor ? PIECE / 4 : values;
     for (let first = 0; first < values; first += step) {
       const length = Math.min(step, values - first);
       const bytes = await file.read(offset + first * width, length * width);
@@ -167,7 +168,9 @@ function foldInto(
     folds.set(codec, fold);
     bits[index] = fold.apply(bits[index], offset);
   };
-  if (layout.kind === "dense" || part === "codebook") {
+  if (layout.kind === "dense" && stored.at) {
+    offsets.forEach((offset, i) => apply(stored.at!(Math.floor(i / columns), i % columns), offset));
+  } else if (layout.kind === "dense" || part === "codebook") {
     for (let i = 0; i < bits.length; i++) apply(i, offsets[first + i]);
   } else {
     const offsetAt = groupOffsets(layout, rows, columns, span);

@@ -119,8 +119,13 @@ export async function notesOfUnclaimed(
       tensors.isClaimed(name.replace(/zero_point$/, "scale"));
     if (!(isOfScales && await isAllZeros(tensors.get(name)!))) unclaimed.push(name);
   }
+  const ofArchitecture = names.leftOut.map(({ pattern, what }) => ({
+    what,
+    found: unclaimed.filter((name) => pattern.test(name)),
+  }));
+  const left = new Set(ofArchitecture.flatMap(({ found }) => found));
   const groups = Map.groupBy(
-    unclaimed,
+    unclaimed.filter((name) => !left.has(name)),
     (name) => RULES.find(({ matches }) => matches(name, config, names))!,
   );
   // Rules are in the order of what explains most.
@@ -128,7 +133,10 @@ export async function notesOfUnclaimed(
     const found = groups.get(rule);
     if (found && rule.refused) throw new RangeError(refusal(what, found, rule.refused));
   }
-  return RULES.flatMap((rule) => leftOut(rule.leftOut ?? "", groups.get(rule) ?? []));
+  return [
+    ...ofArchitecture.flatMap(({ what, found }) => leftOut(what, found)),
+    ...RULES.flatMap((rule) => leftOut(rule.leftOut ?? "", groups.get(rule) ?? [])),
+  ];
 }
 
 /**

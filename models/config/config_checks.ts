@@ -28,6 +28,18 @@ export function positiveNumber(from: Fields, key: string, what: string, fallback
   throw new RangeError(`Cannot read ${what}: "${key}" is ${shown(value)}, not a positive number`);
 }
 
+/**
+ * Whether a key says yes, or is not there and `fallback` is so. `null` is refused: what reads it as nothing and what reads it as false disagree.
+ *
+ * @throws {RangeError} naming key and value.
+ */
+export function flag(from: Fields, key: string, what: string, fallback: boolean): boolean {
+  const value = from[key];
+  if (value === undefined) return fallback;
+  if (typeof value === "boolean") return value;
+  throw new RangeError(`Cannot read ${what}: "${key}" is ${shown(value)}, not true or false`);
+}
+
 /** Checks what holds for every model: heads divide, dimensions fit the kernels. @throws {RangeError} where they do not. */
 export function checkedConfig(config: ModelConfig, what: string): ModelConfig {
   const { heads, keyValueHeads, headDimension, hidden, layers } = config;

@@ -62,12 +62,12 @@ export function saysUntied(json: unknown): boolean {
 
 function checkArchitectures(
   value: unknown,
-  { classes }: HuggingFaceForm<ModelConfig>,
+  { classes, headClass = "ForCausalLM" }: HuggingFaceForm<ModelConfig>,
   what: string,
   note: Note,
 ): void {
   if (isEmpty(value)) return;
-  const plain = new RegExp(`^(${classes.join("|")})(ForCausalLM|Model)$`, "i");
+  const plain = new RegExp(`^(${classes.join("|")})(${headClass}|Model)$`, "i");
   for (const name of Array.isArray(value) ? value : [value]) {
     if (typeof name === "string" && plain.test(name)) continue;
     if (typeof name !== "string" || !/(ForCausalLM|LMHeadModel)$/.test(name)) {
@@ -75,7 +75,7 @@ function checkArchitectures(
         `Cannot read ${what}: architectures ${
           shown(value)
         } is not supported: only language models are (${
-          classes.map((it) => `${it}ForCausalLM`).join(", ")
+          classes.map((it) => it + headClass).join(", ")
         }), no classifiers, reward models or others with a head of their own`,
       );
     }

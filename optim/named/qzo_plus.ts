@@ -24,7 +24,7 @@ export const QzoPlusOptions = {
     doc: "most that a step moves an offset, as a root mean square, before the learning rate",
     min: 1e-18,
     max: 1e18,
-    shown: "twice epsilon",
+    shown: "four times epsilon",
     file: { min: 1e-18, max: 1000 },
   },
   steps: {
@@ -46,7 +46,7 @@ export type QzoPlusOptions = NamedOptions & OptionsOf<typeof QzoPlusOptions>;
  * nearly every forward is a direction, so there are almost twice as many at equal forwards, with next to no variance added by the
  * baseline (see {@linkcode centreByRunningMean}); relative offsets do not depend on the size of scales; and the learning rate is a share of
  * the step that the curvature allows (see {@linkcode scaleByCurvature}), so it need not be tuned to a model, a task or a number of
- * queries; no step is longer than what its branches looked at (`largest` times the learning rate, which is epsilon); and a step longer than usual is
+ * queries; no step is longer than twice what its branches looked at (`largest` times the learning rate); and a step longer than usual is
  * shortened, as its batch is why (see {@linkcode limitToRms}). What it costs: activations of 9 branches
  * instead of 2, or passes over the weights where memory is short.
  *
@@ -85,7 +85,7 @@ export const qzoPlus: NamedOptimiser<typeof QzoPlusOptions> = named({
       : linear(rate, { total: steps });
     const rules = [
       centreByRunningMean({ queries }),
-      scaleByCurvature({ epsilon, queries, largest }),
+      scaleByCurvature({ epsilon, queries, largest: largest ?? 4 * epsilon }),
     ];
     return {
       estimator: oneSided({ epsilon, queries }),

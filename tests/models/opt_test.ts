@@ -18,12 +18,12 @@ import {
 } from "../../models/mod.ts";
 import type { OptConfig } from "../../models/architectures/opt.ts";
 import { foldedSource } from "../../models/checkpoints/derived/folded.ts";
+import { adaptedSource, writeAdapter } from "../../models/checkpoints/derived/tuned_values.ts";
 import { planOffsets, type Selection } from "../../train/selection.ts";
 import { modelOfShape, planMemory } from "../../train/steps/memory_plan.ts";
 import { Trainer } from "../../train/steps/trainer.ts";
 import { masterSeed, mezo, qzoNormalised, stepSeed, tensorId } from "../../optim/mod.ts";
 import { trainedTensors } from "../../train/mod.ts";
-
 import { noiseTerm } from "../reference/effective_weights.ts";
 import type { OptShape } from "../reference/opt.ts";
 import {
@@ -377,6 +377,10 @@ Deno.test("an OPT model goes into a folder and comes back, dense, quantised and 
       await writeModel(tuned, path("tuned"));
       using again = await openModelSource(path("tuned"));
       assertEquals(await weightsOf(again), await weightsOf(tuned));
+      // And as an adapter alone, biases and norms too.
+      await writeAdapter(small, trained, path("tuned.safetensors"));
+      using adapted = await adaptedSource(small, path("tuned.safetensors"));
+      assertEquals(await weightsOf(adapted), await weightsOf(tuned));
       using before = new Evaluator(model, offsets);
       using loaded = await loadModel(gpu, again);
       using after = new Evaluator(loaded);

@@ -39,6 +39,7 @@ import {
   scaleBySchedule,
   scaled,
   Session,
+  type SessionTensor,
   signOfElement,
   spsa,
   threePoint,
@@ -88,9 +89,9 @@ function runs(made: Optimiser): void {
     assert(made.transformation.inputs(step).map(Math.fround).every(Number.isFinite), made.name);
   }
   emitScalarProgram(made);
-  const tensors = [
-    { name: "blk.0.attn_q.weight", count: 2, width: 1 },
-    { name: "blk.1.ffn_up.weight", count: 2, width: 1 },
+  const tensors: SessionTensor[] = [
+    { name: "q", count: 2, width: 1, layer: 0, part: "attention" },
+    { name: "up", count: 2, width: 1, layer: 1, part: "mlp" },
   ];
   const session = new Session({ parameters: [1, 2, 3, 4], tensors, optimiser: made });
   for (let told = 0; told < 2; told++) {

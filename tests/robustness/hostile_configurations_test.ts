@@ -5,9 +5,11 @@ import { quantizedTensors } from "../../models/checkpoints/hugging_face/methods.
 import { configFromGguf } from "../../models/config/config_gguf.ts";
 import type { KeyTable } from "../../models/config/config_keys.ts";
 import { ROPE_KEYS } from "../../models/config/config_rope.ts";
+import { ARCHITECTURES } from "../../models/architectures.ts";
 import { llama } from "../../models/architectures/llama.ts";
 import { QUANTIZATION_KEYS } from "../../models/checkpoints/hugging_face/quantization_keys.ts";
 import { huggingFaceConfig, smallShape } from "../models/small_model.ts";
+import { optConfig, smallOpt } from "../models/small_opt.ts";
 import { llamaMetadata } from "../support/gguf_writer.ts";
 import { processorTime } from "../support/processor_time.ts";
 import { randomNumbers } from "../support/random_llama.ts";
@@ -122,6 +124,35 @@ const READERS: Record<string, () => unknown> = {
     return quantizedTensors(changed(base, QUANTIZATION_KEYS[quant_method]), new Map(), "c.json");
   },
 };
+
+/** Sound configurations of those that are not spelled as Llama's. */
+const BASES: Record<string, Record<string, unknown>> = {
+  opt: optConfig(smallOpt),
+  gpt2: { model_type: "gpt2", n_embd: 96, n_layer: 2, n_head: 4, vocab_size: 290, n_positions: 64 },
+};
+
+// And of every other architecture, in both kinds of file.
+for (const { name, huggingFace, gguf } of ARCHITECTURES.filter((it) => it.name !== "llama")) {
+  const [model_type] = huggingFace.modelTypes;
+  const base = BASES[name] ?? { ...huggingFaceConfig(smallShape, true), model_type };
+  READERS[`config.json of ${model_type}`] = () =>
+    configFromHuggingFace(changed(base, huggingFace.keys));
+  if (!gguf) continue;
+  const fields = Object.entries(gguf.write(configFromHuggingFace(base)))
+    .map(([key, value]) => [`${name}.${key}`, plain(value)] as const);
+  READERS[`GGUF metadata of ${name}`] = () => {
+    const map = new Map<string, unknown>([["general.architecture", name], ...fields]);
+    for (const [key, value] of Object.entries(changed({}, gguf.keys))) {
+      map.set(`${name}.${key}`, value);
+    }
+    return configFromGguf(map, { embeddingRows: smallShape.vocabulary, hasHead: false });
+  };
+}
+
+/** A value of metadata without its type. */
+function plain(value: unknown): unknown {
+  return typeof value === "object" && value !== null && "value" in value ? value.value : value;
+}
 
 for (const [name, read] of Object.entries(READERS)) {
   Deno.test(`${RUNS} hostile values in ${name}: typed errors, at once`, () => {

@@ -7,6 +7,7 @@
 import { join } from "@std/path";
 import { formatByName } from "../../../quant/formats/formats.ts";
 import type { SafetensorsDtype } from "../../../quant/files/safetensors.ts";
+import type { Weight } from "../../architecture.ts";
 import { weightsOf } from "../../architectures.ts";
 import { checkGain } from "../check_gain.ts";
 import { configFromHuggingFace, saysUntied } from "../../config/config_hugging_face.ts";
@@ -20,7 +21,8 @@ import { quantizedTensors } from "./methods.ts";
 import { readJsonFile } from "../disk/read_file.ts";
 import { forCaller, type ModelSource, type TensorSource } from "../checkpoint.ts";
 import { readTokenizerFiles } from "./source_tokenizer.ts";
-import { checkNoBias } from "./stored_planes.ts";
+import { bytesOf, checkNoBias, wholeTensor } from "./stored_planes.ts";
+import { transposedBytes } from "./transposed.ts";
 import { storedFloats } from "../stored_values.ts";
 import { noteOnTiedHead } from "./tied_head.ts";
 import {
@@ -79,7 +81,8 @@ export async function huggingFaceModelSource(folder: string): Promise<ModelSourc
     const effective = { ...config, tiedHead: config.tiedHead || !hasHead };
     const names = folderNames(effective);
     const tensors = new Map<string, TensorSource>();
-    for (const { name, huggingFace, rows, columns, role } of weightsOf(effective)) {
+    for (const weight of weightsOf(effective)) {
+      const { name, huggingFace, rows, columns, role } = weight;
       // Some exporters store the tied table under the head's name only.
       const others = role === "embedding" && !untied && head ? [head] : [];
       const found = [huggingFace, ...others].find(has);
@@ -94,7 +97,7 @@ export async function huggingFaceModelSource(folder: string): Promise<ModelSourc
       if (!names.weights.has(bias)) await checkNoBias(located, bias, rows);
       const tensor = quantized?.has(found)
         ? await quantized.open({ name, stored: found, rows, columns })
-        : denseTensor(name, found, rows, columns, located.get(found)!);
+        : denseTensor(weight, found, located.get(found)!);
       const named = { ...tensor, role, fileName: found };
       checkGain(named);
       tensors.set(name, named);
@@ -146,10 +149,8 @@ async function quantizedOf(
 }
 
 function denseTensor(
-  name: string,
+  { name, rows, columns, transposed = false }: Weight,
   stored: string,
-  rows: number,
-  columns: number,
   at: StoredTensorPlace,
 ): TensorSource {
   const formatName = DENSE[at.dtype];
@@ -159,13 +160,26 @@ function denseTensor(
     );
   }
   const shape = at.shape.length === 1 ? [1, ...at.shape] : at.shape;
-  if (shape.length !== 2 || shape[0] !== rows || shape[1] !== columns) {
+  const expected = transposed ? [columns, rows] : [rows, columns];
+  if (shape.length !== 2 || shape.some((length, i) => length !== expected[i])) {
     throw new RangeError(
-      `Cannot load tensor "${stored}": its shape is [${at.shape}], expected [${rows}, ${columns}] by config.json`,
+      `Cannot load tensor "${stored}": its shape is [${at.shape}], expected [${
+        expected.join(", ")
+      }] by config.json`,
     );
   }
   const format = formatByName(formatName);
   const rowBytes = format.rowBytes(columns);
+  if (transposed) {
+    const width = at.dtype === "F32" ? 4 : 2;
+    const order = (row: number, column: number) => column * rows + row;
+    return wholeTensor(
+      { name, stored, rows, columns },
+      { format, stored: { scales: storedFloats(at, order) } },
+      async () =>
+        format.unpack(transposedBytes(await bytesOf(at), columns, rows, width), rows, columns),
+    );
+  }
   return {
     name,
     rows,

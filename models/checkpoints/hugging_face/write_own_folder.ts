@@ -14,6 +14,7 @@ import { makeFolderOf } from "../disk/places.ts";
 import { headsToReorder, reorderHeads } from "../head_order.ts";
 import { type ModelSource, rowsPerPiece, type TensorSource } from "../checkpoint.ts";
 import type { WriteOptions } from "../write_options.ts";
+import { transposedBytes } from "./transposed.ts";
 import { writeFolderWhole } from "../disk/write_together.ts";
 import { templateFile } from "./source_tokenizer.ts";
 
@@ -146,17 +147,24 @@ function storedTensor(tensor: TensorSource, weight: Weight | undefined): FolderT
   const name = weight.huggingFace;
   const heads = headsToReorder(weight, false);
   const dense = format.layout.kind === "dense";
-  const step = dense && heads === 0 ? rowsPerPiece(tensor) : rows;
+  const transposed = dense && weight.transposed === true;
+  const step = dense && heads === 0 && !transposed ? rowsPerPiece(tensor) : rows;
+  const planes = storedPlanes(name, format.layout, rows, columns);
+  const shape = rows === 1 ? [columns] : transposed ? [columns, rows] : [rows, columns];
   return {
     tensor,
     name,
-    planes: rows === 1 && dense
-      ? storedPlanes(name, format.layout, rows, columns).map((it) => ({ ...it, shape: [columns] }))
-      : storedPlanes(name, format.layout, rows, columns),
+    planes: dense ? planes.map((it) => ({ ...it, shape })) : planes,
     pieces: async function* () {
       for (let first = 0; first < rows; first += step) {
         const packed = await tensor.read(first, Math.min(step, rows - first));
-        yield* packedToSafetensors(name, heads > 0 ? reorderHeads(packed, heads, false) : packed);
+        const ordered = heads > 0 ? reorderHeads(packed, heads, false) : packed;
+        for (const plane of packedToSafetensors(name, ordered)) {
+          const width = plane.dtype === "F32" ? 4 : 2;
+          yield transposed
+            ? { ...plane, bytes: transposedBytes(plane.bytes, rows, columns, width) }
+            : plane;
+        }
       }
     },
   };

@@ -142,7 +142,7 @@ Deno.test("what the architecture has no place for is refused by name, not left o
 
 Deno.test("configurations of other models are refused by the value that is at fault", async () => {
   const changes: [Record<string, unknown>, string][] = [
-    [{ model_type: "gpt2" }, 'model_type "gpt2" is not supported'],
+    [{ model_type: "bloom" }, 'model_type "bloom" is not supported'],
     [{ hidden_act: "gelu" }, 'hidden_act "gelu"'],
     [{ attention_bias: true }, "biases"],
     [{ num_key_value_heads: 3 }, "4 heads are not a multiple of 3"],

@@ -13,6 +13,7 @@ import {
   shown,
 } from "../../../models/config/config_keys.ts";
 import { ROPE_KEYS } from "../../../models/config/config_rope.ts";
+import { gpt2 } from "../../../models/architectures/gpt2.ts";
 import { llama } from "../../../models/architectures/llama.ts";
 import { phi3 } from "../../../models/architectures/phi3.ts";
 import { opt } from "../../../models/architectures/opt.ts";
@@ -84,6 +85,14 @@ const REFERENCES: Record<string, [KeyTable, string]> = {
     `vocab_size hidden_size intermediate_size num_hidden_layers num_attention_heads num_key_value_heads head_dim hidden_act
      max_position_embeddings initializer_range rms_norm_eps use_cache pad_token_id bos_token_id eos_token_id tie_word_embeddings
      rope_theta rope_scaling rope_parameters sliding_window attention_dropout layer_types`,
+  ],
+  // models/gpt2/configuration_gpt2.py: v4.57 and v5.
+  "GPT2Config": [
+    gpt2.huggingFace.keys,
+    `vocab_size n_positions n_embd n_layer n_head n_inner activation_function resid_pdrop embd_pdrop attn_pdrop layer_norm_epsilon
+     initializer_range summary_type summary_use_proj summary_activation summary_proj_to_labels summary_first_dropout scale_attn_weights
+     use_cache bos_token_id eos_token_id scale_attn_by_inverse_layer_idx reorder_and_upcast_attn add_cross_attention tie_word_embeddings
+     n_ctx task_specific_params`,
   ],
   // models/opt/configuration_opt.py: v4.57 and v5, and what facebook/opt-* and Galactica write besides.
   "OPTConfig": [
