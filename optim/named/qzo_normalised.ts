@@ -13,7 +13,7 @@ import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
 /** What {@linkcode qzoNormalised} takes besides {@linkcode NamedOptions}. */
 export const QzoNormalisedOptions = {
   decay: {
-    doc: "kept share of the running second moment",
+    doc: "decay rate of the running second moment",
     min: 0,
     max: 1,
     below: true,
