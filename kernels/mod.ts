@@ -7,38 +7,16 @@
 export { ActivationPool } from "./device/activation_pool.ts";
 export type { ActivationOperation } from "./operations/activations/activation_operation.ts";
 export { type ActivationKind, activationOf } from "./operations/activations/activations.ts";
-export { siluGate, siluGateOperation } from "./operations/activations/silu_gate.ts";
-export { add, addOperation } from "./operations/add.ts";
-export {
-  attention,
-  type AttentionAttributes,
-  attentionOperation,
-  type AttentionShape,
-} from "./operations/attention.ts";
-export {
-  embedding,
-  type EmbeddingAttributes,
-  type EmbeddingIndex,
-  embeddingOperation,
-} from "./operations/embedding.ts";
-export {
-  batchLoss,
-  type BatchLossAttributes,
-  batchLossOperation,
-  type LossRows,
-  type TargetAttributes,
-  targetLogProbability,
-  targetLogProbabilityOperation,
-} from "./operations/losses.ts";
+export { siluGate } from "./operations/activations/silu_gate.ts";
+export { add } from "./operations/add.ts";
+export { attention, type AttentionShape } from "./operations/attention.ts";
+export { embedding, type EmbeddingIndex } from "./operations/embedding.ts";
+export { batchLoss, type LossRows, targetLogProbability } from "./operations/losses.ts";
 export type { NormOperation, NormOptions, NormVectors } from "./operations/norms/norm_operation.ts";
 export { type NormKind, normOf } from "./operations/norms/norms.ts";
-export { rmsNorm, type RmsNormAttributes, rmsNormOperation } from "./operations/norms/rms_norm.ts";
-export { type HeadShape, rope, type RopeAttributes, ropeOperation } from "./operations/rope.ts";
-export {
-  storeRows,
-  type StoreRowsAttributes,
-  storeRowsOperation,
-} from "./operations/store_rows.ts";
+export { rmsNorm } from "./operations/norms/rms_norm.ts";
+export { type HeadShape, rope } from "./operations/rope.ts";
+export { storeRows } from "./operations/store_rows.ts";
 export {
   type Operand,
   type Operation,
@@ -51,11 +29,7 @@ export { type BatchLayout, batchLayout, type BatchShape } from "./operations/bat
 export { BlockCopy } from "./step/block_copy.ts";
 export { extent } from "./statistics/extent.ts";
 export { assertTrainables, basesOf, prepareOffsets } from "./offsets/read_bases.ts";
-export {
-  gatherColumns,
-  type GatherColumnsAttributes,
-  gatherColumnsOperation,
-} from "./operations/gather_columns.ts";
+export { gatherColumns } from "./operations/gather_columns.ts";
 export {
   type AdapterClass,
   DeviceLostError,
@@ -80,17 +54,10 @@ export {
 } from "./device/graph.ts";
 export { InputSums } from "./statistics/input_sums.ts";
 export { SHADER_LIBRARY } from "./shader_library.ts";
+export { matmul, type MatmulOptions } from "./matmul/matmul.ts";
 export {
-  matmul,
-  type MatmulAttributes,
-  matmulOperation,
-  type MatmulOptions,
-} from "./matmul/matmul.ts";
-export {
-  checkWeightOffsets,
   hasSign,
   OffsetSet,
-  offsetStride,
   offsetWidth,
   type Trainable,
   trainableOf,
@@ -100,25 +67,14 @@ export { Pacing, PACING_LIMITS, type PacingLimits, pacingLimits } from "./device
 export { subgroupSizes } from "./device/subgroups_check.ts";
 export { submitPlan, submitPlanInTurns, type SubmitPlanOptions } from "./device/submit_plan.ts";
 export { bindPerturbation } from "./offsets/bind.ts";
+export { type BranchNoise, lawKey, packNoise, type Perturbation } from "./offsets/perturbation.ts";
 export {
-  type BranchNoise,
-  lawKey,
-  packNoise,
-  type Perturbation,
-  perturbationKey,
-} from "./offsets/perturbation.ts";
-export {
-  boundPlane,
-  moveMinima,
   perturbationsOf,
-  perturbedPlanes,
   perturbedVector,
-  planeKey,
-  rowQuads,
   type TensorPerturbations,
 } from "./matmul/perturbed_plane.ts";
-export { type ColumnRange, pickColumns, pickColumnsOperation } from "./operations/pick_columns.ts";
-export { pickRows, type PickRowsAttributes, pickRowsOperation } from "./operations/pick_rows.ts";
+export { type ColumnRange, pickColumns } from "./operations/pick_columns.ts";
+export { pickRows } from "./operations/pick_rows.ts";
 export { PipelineCache } from "./device/pipeline.ts";
 export { replayMoves, type ReplayOptions } from "./step/replay.ts";
 export { DeviceProducts } from "./statistics/row_products.ts";
@@ -128,7 +84,6 @@ export {
   selfCheck,
   type SelfCheckOptions,
 } from "./self_check.ts";
-export { scalarStepShader } from "./step/scalar_step.ts";
 export { type StepRecord, StepState } from "./step/state.ts";
 export { moveOffsets, type MoveRule, type Moves } from "./offsets/move_offsets.ts";
 export { optimiserStep, type StepInputs, type StepTrial } from "./step/step.ts";

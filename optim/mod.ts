@@ -16,22 +16,15 @@ export {
   applyRecord,
   type OffsetRule,
   type OffsetTensor,
-  rests,
   type StepRecord,
 } from "./steps/apply_record.ts";
 export { batchPerDirection } from "./transformations/batch_per_direction.ts";
 export {
   type BlockKind,
-  blockKinds,
-  blockOf,
   type BlockOrder,
-  blockOrders,
   type BlockPlace,
   blockPlace,
   type Blocks,
-  completeBlocks,
-  inBlock,
-  packPlace,
 } from "./directions/blocks.ts";
 export {
   centreByRunningMean,
@@ -47,21 +40,14 @@ export {
   describeDirections,
   type DirectionPlan,
   directionSeed,
-  isOwnDirection,
   isPlain,
-  isStructure,
-  mapParts,
   moveSeeds,
-  movesOf,
-  ownDirection,
-  parseDirections,
   plainDirections,
   type PlanPart,
   type PlanPartOptions,
   type PlanParts,
-  planParts,
 } from "./directions/direction_plan.ts";
-export { ElementEmitter, elementOps, elementOpsWgsl } from "./algebra/element_ops.ts";
+export { elementOps, elementOpsWgsl } from "./algebra/element_ops.ts";
 export type { BranchSpec, Estimator, Radius } from "./estimators/estimator.ts";
 export {
   type HostStep,
@@ -80,9 +66,8 @@ export {
 } from "./preparations/frozen.ts";
 export { type CompleteGains, completeGains, type Gains, gainsOf } from "./preparations/gains.ts";
 export type { JsonValue } from "./json.ts";
-export { type Kept, keptInPlan, keptInSteps } from "./directions/keep.ts";
 export { kernelSmoothed } from "./estimators/kernel_smoothed.ts";
-export { type LedgerFeature, ledgerFeatures } from "./ledger/features.ts";
+export type { LedgerFeature } from "./ledger/features.ts";
 export { learningRateAt, learningRateOf } from "./learning_rate_of.ts";
 export {
   damageText,
@@ -110,19 +95,11 @@ export {
   completeMagnitude,
   drawMask,
   type Magnitude,
-  magnitudeBudgets,
-  magnitudeEnds,
   magnitudeMask,
   magnitudeShares,
   type MaskedTensor,
 } from "./preparations/magnitude.ts";
-export {
-  type CompleteMask,
-  completeMask,
-  type Mask,
-  type MaskUnit,
-  maskUnits,
-} from "./directions/mask.ts";
+export { type CompleteMask, completeMask, type Mask, type MaskUnit } from "./directions/mask.ts";
 export { momentum, type MomentumRuleOptions } from "./updates/momentum.ts";
 export {
   adamFromSeeds,
@@ -171,7 +148,7 @@ export { KerzooOptions } from "./named/kerzoo.ts";
 export { LozoOptions } from "./named/lozo.ts";
 export { MeazoOptions } from "./named/meazo.ts";
 export { MezoGvOptions } from "./named/mezo_gv.ts";
-export { type MomentState, momentStates, MomentumOptions, ZoAdamOptions } from "./named/moments.ts";
+export { MomentumOptions, ZoAdamOptions } from "./named/moments.ts";
 export { QzoNormalisedOptions } from "./named/qzo_normalised.ts";
 export { QzoOptions } from "./named/qzo.ts";
 export { QzoPlusOptions } from "./named/qzo_plus.ts";
@@ -220,19 +197,16 @@ export {
   applyOffset,
   keepSign,
   type OffsetForm,
-  offsetForms,
   type OffsetSpan,
-  offsetSpans,
   type Projection,
-  projections,
   roundCoefficient,
   roundCoefficientWgsl,
 } from "./offset.ts";
 export { onePoint, type OnePointOptions } from "./estimators/one_point.ts";
 export { oneSided, type OneSidedOptions } from "./estimators/one_sided.ts";
-export { finiteConstant, hostOps, type Ops } from "./algebra/ops.ts";
+export { hostOps, type Ops } from "./algebra/ops.ts";
 export { type Optimiser, optimiser, type OptimiserOptions } from "./optimiser.ts";
-export type { NumberRule, OptionRule, OptionRules, WordRule } from "./options.ts";
+export type { NumberRule } from "./options.ts";
 export {
   bestOf,
   type BestOfOptions,
@@ -244,7 +218,6 @@ export { residualFeedback } from "./transformations/residual_feedback.ts";
 export {
   type BasesPreparation,
   dueBefore,
-  factNames,
   findFacts,
   type FoundFact,
   type FoundFacts,
@@ -257,15 +230,12 @@ export {
   type PreparationKind,
   type SlopeLooks,
   type SlopesPreparation,
-  wrongFact,
 } from "./preparations/preparation.ts";
 export {
   type CompletePreparations,
   type PreparationName,
-  preparationNames,
   type PreparationOptions,
   type Preparations,
-  preparations,
   preparationsOf,
 } from "./preparations/preparations.ts";
 export {
@@ -290,10 +260,8 @@ export {
   type CompleteStructures,
   type StructureName,
   structureNames,
-  structureOf,
   type StructureOptions,
   type Structures,
-  structures,
 } from "./directions/structures.ts";
 export {
   scaleByCurvature,
@@ -310,7 +278,6 @@ export {
   parseSchedule,
   scaled,
   type Schedule,
-  scheduleOf,
 } from "./transformations/schedule.ts";
 export { signDerivative } from "./transformations/sign_derivative.ts";
 export { signOfElement, type SignOfElementOptions } from "./updates/sign_of_element.ts";
@@ -320,7 +287,6 @@ export { tensorId } from "./directions/tensor_id.ts";
 export { threePoint, type ThreePointOptions } from "./estimators/three_point.ts";
 export {
   type LayerPart,
-  layerParts,
   type NoisePlace,
   noisePlace,
   offsetWidth,

@@ -10,6 +10,8 @@
 import { basename, join } from "@std/path";
 
 const FOLDER = "kernels";
+/** The formatter's. */
+const LINE_WIDTH = 100;
 
 /** What has to be written or removed. */
 export interface StaleShader {
@@ -26,14 +28,17 @@ export interface StaleShader {
  * @param wgsl Its text; line ends become `\n`, as some checkouts change them
  */
 export function shaderModule(name: string, wgsl: string): string {
-  const text = wgsl.replaceAll("\r\n", "\n").replace(/[\\`]|\$\{/g, "\\$&");
+  const text = JSON.stringify(wgsl.replaceAll("\r\n", "\n"));
+  const start = "const text: string =";
+  // On one line, so that nobody reads or edits the copy; broken where the formatter would.
+  const between = start.length + text.length + 2 > LINE_WIDTH ? "\n  " : " ";
   return `/**
  * The text of ${name}. Made by \`deno task shaders\`: edit the .wgsl file.
  *
  * @module
  */
 
-const text: string = \`${text}\`;
+${start}${between}${text};
 export default text;
 `;
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import { join } from "@std/path";
+import { sampleSaid, sampleSeed } from "./sample_seed.ts";
 import { type Group, groupsOf, testFiles, type Times, timesOf } from "./suite_plan.ts";
 import { ERRORS, type TestRun, testRun, withoutCount } from "./test_run.ts";
 
@@ -88,7 +89,11 @@ export async function runSuite(options: SuiteOptions): Promise<Suite> {
     paths.length === 0 || paths.some((it) => path === it || path.startsWith(`${it}/`));
   const files = testFiles(root, "tests").filter((it) => chosen(it) && !(fast && it in times));
   const groups = groupsOf(files, options.rooms.filter(chosen), times, processes);
-  const env: Record<string, string> = Deno.stdout.isTerminal() ? {} : { NO_COLOR: "1" };
+  const env = {
+    QZO_SEED: String(sampleSeed), // one for all, over midnight too
+    ...Deno.stdout.isTerminal() ? undefined : { NO_COLOR: "1" },
+  };
+  console.log(sampleSaid);
   const encoder = new TextEncoder();
   const print = (text: string): void => {
     const bytes = encoder.encode(text);
@@ -96,6 +101,7 @@ export async function runSuite(options: SuiteOptions): Promise<Suite> {
   };
   const suite = await runGroups(groups, { cwd: root, processes, env, print });
   for (const failure of suite.failures) console.log(`\n${failure}`);
+  console.log(`\n${sampleSaid}`);
   return suite;
 }
 

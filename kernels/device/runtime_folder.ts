@@ -21,7 +21,8 @@ export interface RuntimeFolderHost {
 
 /** This process. */
 const thisProcess: RuntimeFolderHost = {
-  os: Deno.build.os,
+  // No Deno in Node: there the loader says what it says.
+  os: typeof Deno === "undefined" ? "" : Deno.build.os,
   may: (name) => {
     try {
       return Deno.permissions.querySync({ name: "env", variable: name }).state === "granted";

@@ -4,14 +4,6 @@
  * @module
  */
 
-const text: string = `// base (+) offset: the accessor through which training is seen. Offsets are stored, bases never change.
-
-#if FORM == relative
-fn combine(base: f32, offset: f32) -> f32 { return base + base * offset; }
-fn combine4(base: vec4<f32>, offset: vec4<f32>) -> vec4<f32> { return base + base * offset; }
-#elif FORM == absolute
-fn combine(base: f32, offset: f32) -> f32 { return base + offset; }
-fn combine4(base: vec4<f32>, offset: vec4<f32>) -> vec4<f32> { return base + offset; }
-#endif
-`;
+const text: string =
+  "// base (+) offset: the accessor through which training is seen. Offsets are stored, bases never change.\n\n#if FORM == relative\nfn combine(base: f32, offset: f32) -> f32 { return base + base * offset; }\nfn combine4(base: vec4<f32>, offset: vec4<f32>) -> vec4<f32> { return base + base * offset; }\n#elif FORM == absolute\nfn combine(base: f32, offset: f32) -> f32 { return base + offset; }\nfn combine4(base: vec4<f32>, offset: vec4<f32>) -> vec4<f32> { return base + offset; }\n#endif\n";
 export default text;

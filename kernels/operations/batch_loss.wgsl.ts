@@ -4,67 +4,6 @@
  * @module
  */
 
-const text: string = `// Losses of all branches from the wanted log-probabilities; one workgroup a branch.
-//
-// Language modelling: loss = -mean of log p over all loss rows. Classification: per example the cross-entropy over its
-// candidates' mean token log-probabilities, then the mean over examples. \`scores\` keeps the candidates' means for accuracy.
-
-struct Params {
-  loss_rows: u32,        // capacity: row stride of log p
-  candidates: u32,       // capacity: row stride of scores
-  counts: u32,           // where (loss rows, candidates, examples, classification?) stand in the batch
-  candidate_start: u32,  // where the candidates' first loss rows start
-  example_start: u32,    // where the examples' first candidates start
-  labels: u32,
-  first: u32,            // where the first branch's loss goes
-}
-
-@group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> log_p: array<f32>;
-@group(0) @binding(2) var<storage, read> batch: array<u32>;
-@group(0) @binding(3) var<storage, read_write> losses: array<f32>;
-@group(0) @binding(4) var<storage, read_write> scores: array<f32>;
-
-var<workgroup> sums: array<f32, 32>;
-
-@compute @workgroup_size(32)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-  let b = group.x;
-  let row_count = batch[p.counts];
-  let candidate_count = batch[p.counts + 1u];
-  let example_count = batch[p.counts + 2u];
-  let classify = batch[p.counts + 3u] != 0u;
-  for (var c = lane; c < candidate_count; c += 32u) {
-    let first = batch[p.candidate_start + c];
-    let end = batch[p.candidate_start + c + 1u];
-    var sum = 0.0;
-    for (var i = first; i < end; i++) { sum += log_p[b * p.loss_rows + i]; }
-    scores[b * p.candidates + c] = sum / f32(max(end - first, 1u));
-  }
-  storageBarrier();
-  var sum = 0.0;
-  if (classify) {
-    for (var e = lane; e < example_count; e += 32u) {
-      let first = batch[p.example_start + e];
-      let end = batch[p.example_start + e + 1u];
-      var top = -3.0e38;
-      for (var c = first; c < end; c++) { top = max(top, scores[b * p.candidates + c]); }
-      var mass = 0.0;
-      for (var c = first; c < end; c++) { mass += exp(scores[b * p.candidates + c] - top); }
-      sum += log(mass) + top - scores[b * p.candidates + first + batch[p.labels + e]];
-    }
-    sum /= f32(max(example_count, 1u));
-  } else {
-    for (var i = lane; i < row_count; i += 32u) { sum -= log_p[b * p.loss_rows + i]; }
-    sum /= f32(max(row_count, 1u));
-  }
-  sums[lane] = sum;
-  workgroupBarrier();
-  for (var half = 16u; half > 0u; half /= 2u) {
-    if (lane < half) { sums[lane] += sums[lane + half]; }
-    workgroupBarrier();
-  }
-  if (lane == 0u) { losses[p.first + b] = sums[0]; }
-}
-`;
+const text: string =
+  "// Losses of all branches from the wanted log-probabilities; one workgroup a branch.\n//\n// Language modelling: loss = -mean of log p over all loss rows. Classification: per example the cross-entropy over its\n// candidates' mean token log-probabilities, then the mean over examples. `scores` keeps the candidates' means for accuracy.\n\nstruct Params {\n  loss_rows: u32,        // capacity: row stride of log p\n  candidates: u32,       // capacity: row stride of scores\n  counts: u32,           // where (loss rows, candidates, examples, classification?) stand in the batch\n  candidate_start: u32,  // where the candidates' first loss rows start\n  example_start: u32,    // where the examples' first candidates start\n  labels: u32,\n  first: u32,            // where the first branch's loss goes\n}\n\n@group(0) @binding(0) var<uniform> p: Params;\n@group(0) @binding(1) var<storage, read> log_p: array<f32>;\n@group(0) @binding(2) var<storage, read> batch: array<u32>;\n@group(0) @binding(3) var<storage, read_write> losses: array<f32>;\n@group(0) @binding(4) var<storage, read_write> scores: array<f32>;\n\nvar<workgroup> sums: array<f32, 32>;\n\n@compute @workgroup_size(32)\nfn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {\n  let b = group.x;\n  let row_count = batch[p.counts];\n  let candidate_count = batch[p.counts + 1u];\n  let example_count = batch[p.counts + 2u];\n  let classify = batch[p.counts + 3u] != 0u;\n  for (var c = lane; c < candidate_count; c += 32u) {\n    let first = batch[p.candidate_start + c];\n    let end = batch[p.candidate_start + c + 1u];\n    var sum = 0.0;\n    for (var i = first; i < end; i++) { sum += log_p[b * p.loss_rows + i]; }\n    scores[b * p.candidates + c] = sum / f32(max(end - first, 1u));\n  }\n  storageBarrier();\n  var sum = 0.0;\n  if (classify) {\n    for (var e = lane; e < example_count; e += 32u) {\n      let first = batch[p.example_start + e];\n      let end = batch[p.example_start + e + 1u];\n      var top = -3.0e38;\n      for (var c = first; c < end; c++) { top = max(top, scores[b * p.candidates + c]); }\n      var mass = 0.0;\n      for (var c = first; c < end; c++) { mass += exp(scores[b * p.candidates + c] - top); }\n      sum += log(mass) + top - scores[b * p.candidates + first + batch[p.labels + e]];\n    }\n    sum /= f32(max(example_count, 1u));\n  } else {\n    for (var i = lane; i < row_count; i += 32u) { sum -= log_p[b * p.loss_rows + i]; }\n    sum /= f32(max(row_count, 1u));\n  }\n  sums[lane] = sum;\n  workgroupBarrier();\n  for (var half = 16u; half > 0u; half /= 2u) {\n    if (lane < half) { sums[lane] += sums[lane + half]; }\n    workgroupBarrier();\n  }\n  if (lane == 0u) { losses[p.first + b] = sums[0]; }\n}\n";
 export default text;

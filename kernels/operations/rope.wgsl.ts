@@ -4,67 +4,6 @@
  * @module
  */
 
-const text: string = `// Rotary position embedding in place, from a table of (cos, sin) that the host computes: adapters differ in cos by up to 4e-3.
-// WIDTH pairs an invocation: 4 of the halved form, 2 of the interleaved one, or 1 where a head has too few.
-
-struct Params {
-  rows: u32,      // M
-  total: u32,     // invocations: B * M * heads * pairs / WIDTH
-  heads: u32,
-  pairs: u32,     // rotated pairs of a head, in units of WIDTH
-  head: u32,      // head dimension, in elements of x
-  positions: u32, // where positions start in the batch
-}
-
-@group(0) @binding(0) var<uniform> p: Params;
-#if WIDTH == 1
-@group(0) @binding(1) var<storage, read> table: array<vec2<f32>>;
-@group(0) @binding(3) var<storage, read_write> x: array<f32>;
-#else
-@group(0) @binding(1) var<storage, read> table: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read_write> x: array<vec4<f32>>;
-#endif
-@group(0) @binding(2) var<storage, read> batch: array<u32>;
-
-@compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) wg: vec3<u32>) {
-  let flat = id.y * (wg.x * 64u) + id.x;
-  if (flat >= p.total) { return; }
-  let item = flat % p.pairs;
-  let head = (flat / p.pairs) % p.heads;
-  let row = flat / (p.pairs * p.heads);
-  let angle = batch[p.positions + row % p.rows] * p.pairs + item;
-  let base = (row * p.heads + head) * p.head;
-#if WIDTH == 4
-  let lo = table[angle * 2u];
-  let hi = table[angle * 2u + 1u];
-  let c = vec4<f32>(lo.xz, hi.xz);
-  let s = vec4<f32>(lo.yw, hi.yw);
-  let i = base + item;
-  let j = i + p.pairs;
-  let a = x[i];
-  let b = x[j];
-  x[i] = a * c - b * s;
-  x[j] = a * s + b * c;
-#elif WIDTH == 2
-  // (a, b) of two neighbouring pairs in one vector.
-  let t = table[angle];
-  let v = x[base + item];
-  x[base + item] = v * t.xxzz + vec4<f32>(-v.y, v.x, -v.w, v.z) * t.yyww;
-#else
-  let t = table[angle];
-#if INTERLEAVED
-  let i = base + item * 2u;
-  let j = i + 1u;
-#else
-  let i = base + item;
-  let j = i + p.pairs;
-#endif
-  let a = x[i];
-  let b = x[j];
-  x[i] = a * t.x - b * t.y;
-  x[j] = a * t.y + b * t.x;
-#endif
-}
-`;
+const text: string =
+  "// Rotary position embedding in place, from a table of (cos, sin) that the host computes: adapters differ in cos by up to 4e-3.\n// WIDTH pairs an invocation: 4 of the halved form, 2 of the interleaved one, or 1 where a head has too few.\n\nstruct Params {\n  rows: u32,      // M\n  total: u32,     // invocations: B * M * heads * pairs / WIDTH\n  heads: u32,\n  pairs: u32,     // rotated pairs of a head, in units of WIDTH\n  head: u32,      // head dimension, in elements of x\n  positions: u32, // where positions start in the batch\n}\n\n@group(0) @binding(0) var<uniform> p: Params;\n#if WIDTH == 1\n@group(0) @binding(1) var<storage, read> table: array<vec2<f32>>;\n@group(0) @binding(3) var<storage, read_write> x: array<f32>;\n#else\n@group(0) @binding(1) var<storage, read> table: array<vec4<f32>>;\n@group(0) @binding(3) var<storage, read_write> x: array<vec4<f32>>;\n#endif\n@group(0) @binding(2) var<storage, read> batch: array<u32>;\n\n@compute @workgroup_size(64)\nfn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) wg: vec3<u32>) {\n  let flat = id.y * (wg.x * 64u) + id.x;\n  if (flat >= p.total) { return; }\n  let item = flat % p.pairs;\n  let head = (flat / p.pairs) % p.heads;\n  let row = flat / (p.pairs * p.heads);\n  let angle = batch[p.positions + row % p.rows] * p.pairs + item;\n  let base = (row * p.heads + head) * p.head;\n#if WIDTH == 4\n  let lo = table[angle * 2u];\n  let hi = table[angle * 2u + 1u];\n  let c = vec4<f32>(lo.xz, hi.xz);\n  let s = vec4<f32>(lo.yw, hi.yw);\n  let i = base + item;\n  let j = i + p.pairs;\n  let a = x[i];\n  let b = x[j];\n  x[i] = a * c - b * s;\n  x[j] = a * s + b * c;\n#elif WIDTH == 2\n  // (a, b) of two neighbouring pairs in one vector.\n  let t = table[angle];\n  let v = x[base + item];\n  x[base + item] = v * t.xxzz + vec4<f32>(-v.y, v.x, -v.w, v.z) * t.yyww;\n#else\n  let t = table[angle];\n#if INTERLEAVED\n  let i = base + item * 2u;\n  let j = i + 1u;\n#else\n  let i = base + item;\n  let j = i + p.pairs;\n#endif\n  let a = x[i];\n  let b = x[j];\n  x[i] = a * t.x - b * t.y;\n  x[j] = a * t.y + b * t.x;\n#endif\n}\n";
 export default text;

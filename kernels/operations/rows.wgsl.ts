@@ -4,18 +4,6 @@
  * @module
  */
 
-const text: string = `// How reductions over rows are split: a workgroup of LANES lanes takes one row, or WORKGROUP rows where LANES is 1 (software adapters).
-
-// The row and the lane of an invocation, and whether there is such a row: others compute along, so that barriers are met by all.
-#part row
-#if LANES != 1
-  let row = group.y * wg.x + group.x;
-  let lane = local;
-#else
-  let row = (group.y * wg.x + group.x) * {WORKGROUP}u + local;
-  let lane = 0u;
-#endif
-  let live = row < p.rows * p.branches;
-#endpart
-`;
+const text: string =
+  "// How reductions over rows are split: a workgroup of LANES lanes takes one row, or WORKGROUP rows where LANES is 1 (software adapters).\n\n// The row and the lane of an invocation, and whether there is such a row: others compute along, so that barriers are met by all.\n#part row\n#if LANES != 1\n  let row = group.y * wg.x + group.x;\n  let lane = local;\n#else\n  let row = (group.y * wg.x + group.x) * {WORKGROUP}u + local;\n  let lane = 0u;\n#endif\n  let live = row < p.rows * p.branches;\n#endpart\n";
 export default text;

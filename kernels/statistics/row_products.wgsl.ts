@@ -4,58 +4,6 @@
  * @module
  */
 
-const text: string = `// products[i, j] = sum over k in [first, end) of a[k, i] b[k - first, j]: both factors are stored by columns, so that what neighbours
-// read lies together. An invocation computes 8 x 8 in registers, a workgroup 64 x 64, so that its loads meet in the cache.
-
-struct Params {
-  rows: u32,        // quads of rows i
-  columns: u32,     // quads of rows j
-  first: u32,
-  end: u32,
-  tiles: u32,       // of 64 rows j
-}
-
-@group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> a: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read> b: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read_write> products: array<vec4<f32>>;
-
-@compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) wg: vec3<u32>,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let flat = group.y * wg.x + group.x;
-  let i0 = flat / p.tiles * 16u + local / 8u * 2u;
-  let j0 = flat % p.tiles * 16u + local % 8u * 2u;
-  if (i0 >= p.rows || j0 >= p.columns) { return; }
-  let i1 = min(i0 + 1u, p.rows - 1u);
-  let j1 = min(j0 + 1u, p.columns - 1u);
-#for r 8
-  var low{r} = vec4<f32>();
-  var high{r} = vec4<f32>();
-#endfor
-  for (var k = p.first; k < p.end; k++) {
-    let x0 = a[k * p.rows + i0];
-    let x1 = a[k * p.rows + i1];
-    let at = (k - p.first) * p.columns;
-    let low = b[at + j0];
-    let high = b[at + j1];
-#for r 4
-    low{r} += x0[{r}] * low;
-    high{r} += x0[{r}] * high;
-    low{r+4} += x1[{r}] * low;
-    high{r+4} += x1[{r}] * high;
-#endfor
-  }
-#for r 8
-  if (i0 * 4u + {r}u < p.rows * 4u) {
-    let at = (i0 * 4u + {r}u) * p.columns;
-    products[at + j0] = low{r};
-    if (j0 + 1u < p.columns) { products[at + j0 + 1u] = high{r}; }
-  }
-#endfor
-}
-`;
+const text: string =
+  "// products[i, j] = sum over k in [first, end) of a[k, i] b[k - first, j]: both factors are stored by columns, so that what neighbours\n// read lies together. An invocation computes 8 x 8 in registers, a workgroup 64 x 64, so that its loads meet in the cache.\n\nstruct Params {\n  rows: u32,        // quads of rows i\n  columns: u32,     // quads of rows j\n  first: u32,\n  end: u32,\n  tiles: u32,       // of 64 rows j\n}\n\n@group(0) @binding(0) var<uniform> p: Params;\n@group(0) @binding(1) var<storage, read> a: array<vec4<f32>>;\n@group(0) @binding(2) var<storage, read> b: array<vec4<f32>>;\n@group(0) @binding(3) var<storage, read_write> products: array<vec4<f32>>;\n\n@compute @workgroup_size(64)\nfn main(\n  @builtin(workgroup_id) group: vec3<u32>,\n  @builtin(num_workgroups) wg: vec3<u32>,\n  @builtin(local_invocation_index) local: u32,\n) {\n  let flat = group.y * wg.x + group.x;\n  let i0 = flat / p.tiles * 16u + local / 8u * 2u;\n  let j0 = flat % p.tiles * 16u + local % 8u * 2u;\n  if (i0 >= p.rows || j0 >= p.columns) { return; }\n  let i1 = min(i0 + 1u, p.rows - 1u);\n  let j1 = min(j0 + 1u, p.columns - 1u);\n#for r 8\n  var low{r} = vec4<f32>();\n  var high{r} = vec4<f32>();\n#endfor\n  for (var k = p.first; k < p.end; k++) {\n    let x0 = a[k * p.rows + i0];\n    let x1 = a[k * p.rows + i1];\n    let at = (k - p.first) * p.columns;\n    let low = b[at + j0];\n    let high = b[at + j1];\n#for r 4\n    low{r} += x0[{r}] * low;\n    high{r} += x0[{r}] * high;\n    low{r+4} += x1[{r}] * low;\n    high{r+4} += x1[{r}] * high;\n#endfor\n  }\n#for r 8\n  if (i0 * 4u + {r}u < p.rows * 4u) {\n    let at = (i0 * 4u + {r}u) * p.columns;\n    products[at + j0] = low{r};\n    if (j0 + 1u < p.columns) { products[at + j0 + 1u] = high{r}; }\n  }\n#endfor\n}\n";
 export default text;

@@ -49,7 +49,7 @@ export type QzoNormalisedOptions = NamedOptions & OptionsOf<typeof QzoNormalised
  */
 export const qzoNormalised: NamedOptimiser<typeof QzoNormalisedOptions> = named({
   name: "qzoNormalised",
-  summary: "relative scales, the derivative divided by its running root mean square",
+  summary: "relative scales, with the derivative divided by its running root mean square",
   defaults: { epsilon: 0.02, learningRate: 8e-3, form: "relative", projection: "keep-sign" },
   options: QzoNormalisedOptions,
   make: ({ epsilon, queries, learningRate, decay, clip }) => ({

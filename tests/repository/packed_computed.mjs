@@ -8,10 +8,12 @@ export async function computed({ quant, optim, tasks }) {
   const values = Float32Array.from({ length: 512 }, (_, i) => ((i * 7919) % 1009) / 512 - 1);
   const packed = ["Q4_0", "Q4_K", "IQ4_NL", "int2_g32", "F16"]
     .map((format) => hex(quant.decode(quant.quantize(values, 2, 256, format))));
-  const halves = hex(quant.numbersToFloat16Array([0.1, -65504, 65520, 6e-8, NaN, 1 / 3]));
+  const numbers = [0.1, -65504, 65520, 6e-8, NaN, 1 / 3];
+  const halves = hex(Uint16Array.from(numbers, (it) => quant.numberToFloat16(it)));
   const workers = new quant.ProductWorkers(2);
-  const a = { values: quant.sharedFloats(64).fill(0.5), stride: 8, first: 0, count: 8 };
-  const out = quant.sharedFloats(64);
+  const shared = () => new Float64Array(new SharedArrayBuffer(64 * 8));
+  const a = { values: shared().fill(0.5), stride: 8, first: 0, count: 8 };
+  const out = shared();
   await workers.multiply({ a, b: a, from: 0, to: 8, out });
   workers[Symbol.dispose](); // Node 22 has no "using"
 

@@ -6,15 +6,10 @@
  *
  * @module
  */
+import { allCases, sampleSeed } from "../../scripts/sample_seed.ts";
 import { randomNumbers } from "./random_llama.ts";
 
-/** What chooses. */
-export const sampleSeed: number = Number(
-  Deno.env.get("QZO_SEED") ?? new Date().toISOString().slice(0, 10).replaceAll("-", ""),
-);
-
-/** Whether every case is run. */
-export const allCases: boolean = Deno.env.get("QZO_CASES") === "all";
+export { allCases, sampleSeed };
 
 const ofAll = Number(Deno.env.get("QZO_SHARE") ?? 1);
 
@@ -33,11 +28,17 @@ export function sampled<T>(
   const { seed = sampleSeed } = settings;
   const part = settings.all ?? allCases ? 1 : share * (settings.share ?? ofAll);
   const count = Math.min(cases.length, Math.max(1, Math.ceil(cases.length * part)));
-  const hash = [...name].reduce((sum, letter) => Math.imul(sum, 31) + letter.charCodeAt(0), seed);
-  const random = randomNumbers(hash);
+  const random = numbersBy(name, seed);
   const drawn = cases.map((_, i) => ({ i, key: random() })).sort((a, b) => a.key - b.key);
   const taken = new Set(drawn.slice(0, count).map(({ i }) => i));
   return cases.filter((_, i) => taken.has(i));
+}
+
+/** Random numbers of a case: the same whichever others are run before it. */
+export function numbersBy(name: string, seed = 0): () => number {
+  return randomNumbers(
+    [...name].reduce((sum, letter) => Math.imul(sum, 31) + letter.charCodeAt(0), seed),
+  );
 }
 
 /** A share of the numbers from 0 to `count - 1`, in order: seeds of damage and such. */

@@ -86,7 +86,7 @@ const replayRules: OptionRules<ReplayLedgerOptions> = {
 
 /**
  * The offsets of a ledger on the device, allocated. Several may exist over one model. What an update rule keeps is with them, to go
- * on training from; who does not frees it with their `freeMoments`.
+ * on training from; if you do not, free it with `freeMoments`.
  *
  * @throws {RangeError} When the ledger belongs to another model, or does not fit its tensors
  */

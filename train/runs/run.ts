@@ -196,7 +196,7 @@ export class Run implements Disposable {
     const { session: { gpu, model } } = options;
     await checkRunOutput(folder.path, { inputs: await inputsOf(config), resume: true });
     await takeFolder(folder, stack);
-    // What was found of each tensor is not looked for again: an adapter's last bits could make it another.
+    // What was found of each tensor is not measured again: on another adapter its last bits could differ.
     const check = async (theirs: Ledger) => {
       const known = new Map(theirs.header.trainables.map((one) => [one.name, one]));
       const { trainables } = planOffsets(model, optimiser, gpu.maxBinding, selection);

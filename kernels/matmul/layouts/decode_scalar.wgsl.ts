@@ -4,54 +4,6 @@
  * @module
  */
 
-const text: string = `// How decode.wgsl reads codes with a scale per group, beside a zero point or minimum.
-
-// What is bound besides the codes, and the row of the offsets that belong to a row of the tensor.
-#part bindings
-#if SCALE_VECTOR
-@group(0) @binding(4) var<storage, read> scales: array<vec4<u32>>;
-#else
-@group(0) @binding(4) var<storage, read> scales: array<u32>;
-#endif
-#if PLANE == minima
-// By branch, [B][groups][row_quads].
-@group(0) @binding(5) var<storage, read> minima: array<vec4<f32>>;
-#endif
-#endpart
-
-#part offset_row
-  return row;
-#endpart
-
-#part functions
-#include "code_table.wgsl"
-
-fn half_at(index: u32) -> f32 {
-  return unpack2x16float(scales[index >> 1u] >> ((index & 1u) * 16u)).x;
-}
-#endpart
-
-#part scale
-#if SECOND == none
-  return Scale(half_at(row * groups + group), 0.0);
-#elif SECOND == zero
-  return Scale(unpack2x16float(scales[row * groups + group]).x, 0.0);
-#else
-  let pair = unpack2x16float(scales[row * groups + group]);
-  return Scale(pair.x, pair.y);
-#endif
-#endpart
-
-#part codes
-#include "decode_words.wgsl" codes
-#endpart
-
-#part value
-#if SECOND == zero && PLANE == none
-  return meaning4(q) - unpack2x16float(scales[row * groups + group]).y;
-#else
-  return meaning4(q);
-#endif
-#endpart
-`;
+const text: string =
+  "// How decode.wgsl reads codes with a scale per group, beside a zero point or minimum.\n\n// What is bound besides the codes, and the row of the offsets that belong to a row of the tensor.\n#part bindings\n#if SCALE_VECTOR\n@group(0) @binding(4) var<storage, read> scales: array<vec4<u32>>;\n#else\n@group(0) @binding(4) var<storage, read> scales: array<u32>;\n#endif\n#if PLANE == minima\n// By branch, [B][groups][row_quads].\n@group(0) @binding(5) var<storage, read> minima: array<vec4<f32>>;\n#endif\n#endpart\n\n#part offset_row\n  return row;\n#endpart\n\n#part functions\n#include \"code_table.wgsl\"\n\nfn half_at(index: u32) -> f32 {\n  return unpack2x16float(scales[index >> 1u] >> ((index & 1u) * 16u)).x;\n}\n#endpart\n\n#part scale\n#if SECOND == none\n  return Scale(half_at(row * groups + group), 0.0);\n#elif SECOND == zero\n  return Scale(unpack2x16float(scales[row * groups + group]).x, 0.0);\n#else\n  let pair = unpack2x16float(scales[row * groups + group]);\n  return Scale(pair.x, pair.y);\n#endif\n#endpart\n\n#part codes\n#include \"decode_words.wgsl\" codes\n#endpart\n\n#part value\n#if SECOND == zero && PLANE == none\n  return meaning4(q) - unpack2x16float(scales[row * groups + group]).y;\n#else\n  return meaning4(q);\n#endif\n#endpart\n";
 export default text;

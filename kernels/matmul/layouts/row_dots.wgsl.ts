@@ -4,17 +4,6 @@
  * @module
  */
 
-const text: string = `// Within a register tile: adds quad \`k\` of every row to the partial sums, given four columns of each output in v0, v1, ...
-#for r ROWS
-          {
-            let xr = x[x{r} + k];
-#if SECOND == min
-            sum{r} += dot(xr, vec4<f32>(1.0));
-#endif
-#for c COLS
-            p{r}_{c} = fma(xr.x, v{c}.x, fma(xr.y, v{c}.y, fma(xr.z, v{c}.z, fma(xr.w, v{c}.w, p{r}_{c}))));
-#endfor
-          }
-#endfor
-`;
+const text: string =
+  "// Within a register tile: adds quad `k` of every row to the partial sums, given four columns of each output in v0, v1, ...\n#for r ROWS\n          {\n            let xr = x[x{r} + k];\n#if SECOND == min\n            sum{r} += dot(xr, vec4<f32>(1.0));\n#endif\n#for c COLS\n            p{r}_{c} = fma(xr.x, v{c}.x, fma(xr.y, v{c}.y, fma(xr.z, v{c}.z, fma(xr.w, v{c}.w, p{r}_{c}))));\n#endfor\n          }\n#endfor\n";
 export default text;

@@ -5,7 +5,7 @@ import type { Layout, ScalarLayout } from "../../../quant/mod.ts";
 import { effectiveWeights } from "../../reference/effective_weights.ts";
 import { matmul as oracle } from "../../reference/matmul.ts";
 import { randomNumbers } from "../../support/random_llama.ts";
-import { sampled } from "../../support/sampled.ts";
+import { numbersBy, sampled } from "../../support/sampled.ts";
 import {
   assertClose,
   below,
@@ -19,7 +19,7 @@ import {
 
 const gpu = await openGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
-const random = randomNumbers(3);
+let random = randomNumbers(3);
 
 interface Case {
   readonly layout: Layout;
@@ -39,6 +39,7 @@ interface Case {
 /** Runs a product on the device and compares it with the oracle. */
 async function check(c: Case): Promise<void> {
   const { layout, outputs, inputs, rows, branches, tile } = c;
+  random = numbersBy(JSON.stringify(c));
   using bench = new Bench(gpu);
   const packed = randomPacked(layout, outputs, inputs, random);
   const tensor = bench.tensor("w", packed, c.maxBinding);
@@ -101,8 +102,9 @@ const variants: readonly (Pick<Case, "tile" | "bias" | "residual"> & {
   { tile: { rows: 2, columns: 4, workgroup: 32 }, form: "absolute", distribution: "rademacher" },
 ];
 
-for (const [name, layoutOf] of sampled("matmul, layouts", Object.entries(kinds))) {
+for (const [name, layoutOf] of sampled("matmul, layouts", Object.entries(kinds), 1 / 2)) {
   Deno.test(`matmul of ${name} in odd sizes equals the oracle`, async () => {
+    random = numbersBy(name);
     for (const { tile, form, distribution = "none", bias, residual } of variants) {
       // Mixed tiles (fewer rows than the tile) are shaders of their own: the 4-row tile is used mixed, the others not.
       const rowCounts = tile!.rows === 4 ? [1, 2, 3] : [2, 3, 5, 17];
@@ -134,7 +136,8 @@ for (const [name, layoutOf] of sampled("matmul, layouts", Object.entries(kinds))
 
 Deno.test("matmul takes groups longer than the row and partial last groups", async () => {
   const tile = { rows: 2, columns: 4, workgroup: 32 };
-  for (const [group, inputs] of [[64, 96], [128, 96], [128, 160], [64, 32], [32, 32]]) {
+  const sizes = [[64, 96], [128, 96], [128, 160], [64, 32], [32, 32]];
+  for (const [group, inputs] of sampled("long groups", sizes)) {
     for (const form of [undefined, "absolute", "relative"] as const) {
       await check({
         layout: scalar(4, "none", group),
@@ -194,7 +197,7 @@ Deno.test("matmul takes offsets finer and coarser than its groups", async () => 
     [0, 160, 160],
     [64, 256, 192],
   ];
-  for (const [group, span, inputs] of fits) {
+  for (const [group, span, inputs] of sampled("spans", fits)) {
     await check({
       layout: scalar(4, "none", group),
       inputs,
@@ -227,7 +230,7 @@ Deno.test("matmul takes offsets finer and coarser than its groups", async () => 
 });
 
 Deno.test("matmul adds bias and residual to every row of every branch", async () => {
-  for (const [bias, residual] of [[true, false], [false, true], [true, true]]) {
+  for (const [bias, residual] of sampled("extras", [[true, false], [false, true], [true, true]])) {
     for (const [rows, branches] of [[5, 2], [3, 3]]) {
       await check({
         layout: scalar(4, "min", 32),
@@ -301,7 +304,7 @@ Deno.test("matmul in the tiles that are chosen by default equals the oracle", as
 });
 
 Deno.test("matmul in the tiles that are chosen for many outputs equals the oracle", async () => {
-  for (const [rows, branches] of [[3, 3], [17, 2]]) {
+  for (const [rows, branches] of sampled("many outputs", [[3, 3], [17, 2]])) {
     await check({
       layout: scalar(4, "none", 32),
       inputs: 64,
@@ -314,14 +317,13 @@ Deno.test("matmul in the tiles that are chosen for many outputs equals the oracl
 });
 
 Deno.test("matmul in uncommon tiles equals the oracle", async () => {
-  for (
-    const tile of [
-      { rows: 1, columns: 4, workgroup: 1 },
-      { rows: 3, columns: 4, workgroup: 64 },
-      { rows: 5, columns: 8, workgroup: 16 },
-      { rows: 2, columns: 12, workgroup: 32 },
-    ]
-  ) {
+  const tiles = [
+    { rows: 1, columns: 4, workgroup: 1 },
+    { rows: 3, columns: 4, workgroup: 64 },
+    { rows: 5, columns: 8, workgroup: 16 },
+    { rows: 2, columns: 12, workgroup: 32 },
+  ];
+  for (const tile of sampled("uncommon tiles", tiles)) {
     for (const rows of [2, 7]) {
       await check({
         layout: scalar(3, "none", 64),

@@ -3,7 +3,7 @@ import { embedding, matmul, openGpu, type Tile, trainableOf } from "../../../ker
 import type { Layout, ScalarLayout } from "../../../quant/mod.ts";
 import { matmul as oracle } from "../../reference/matmul.ts";
 import { randomNumbers } from "../../support/random_llama.ts";
-import { sampled } from "../../support/sampled.ts";
+import { numbersBy, sampled } from "../../support/sampled.ts";
 import {
   assertClose,
   below,
@@ -19,7 +19,7 @@ import { contextOf } from "../context.ts";
 
 const gpu = await openGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
-const random = randomNumbers(29);
+let random = randomNumbers(29);
 
 const scalar = (bits: ScalarLayout["bits"], second: "min" | "zero", center = 0): Layout => ({
   kind: "scalar",
@@ -115,6 +115,7 @@ function spanOf(layout: Layout, inputs: number, form: TestPerturbation["form"]):
 async function check(layout: Layout, inputs: number, way: Way): Promise<void> {
   using bench = new Bench(gpu);
   const { rows, branches, adapterClass, tile, extras } = way;
+  random = numbersBy(JSON.stringify([layout, inputs, way]));
   const outputs = way.outputs ?? [1, 6, 13, 35][below(4, random)];
   const packed = randomPacked(layout, outputs, inputs, random);
   const tensor = bench.tensor("w", packed, way.maxBinding);
@@ -214,6 +215,7 @@ Deno.test("noise of planes knows the matrix of the offsets and the share", async
 
 for (const [name, layout] of sampled("gathered planes", Object.entries(layouts))) {
   Deno.test(`rows of ${name} that differs by branch are gathered as the oracle has them`, async () => {
+    random = numbersBy(name);
     using bench = new Bench(gpu);
     const [vocabulary, columns, branches] = [7, 192, 2];
     const packed = randomPacked(layout, vocabulary, columns, random);

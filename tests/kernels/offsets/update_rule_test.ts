@@ -18,14 +18,14 @@ import {
 } from "../../../optim/mod.ts";
 import type { Layout } from "../../../quant/mod.ts";
 import { randomNumbers } from "../../support/random_llama.ts";
-import { sampled } from "../../support/sampled.ts";
+import { numbersBy, sampled } from "../../support/sampled.ts";
 import { normals, randomPacked } from "../bench.ts";
 import { onDevice } from "./element_ops_on_device.ts";
 import { type RigTensor, StepRig } from "../step_rig.ts";
 
 const gpu = await openGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
-const random = randomNumbers(29);
+let random = randomNumbers(29);
 
 const layouts: Record<string, Layout> = {
   "blk.0.attn_q.weight": { kind: "scalar", bits: 4, center: 8, second: "none", group: 32 },
@@ -88,6 +88,7 @@ const matrix = Object.entries(rules).flatMap(([name, update]) =>
 );
 for (const { name, update, distribution, form } of sampled("update rules", matrix)) {
   Deno.test(`${name}, ${distribution}, ${form}: offsets and state have the host's bits, in a replay too`, async () => {
+    random = numbersBy(name);
     const rule = optimiser({
       name,
       estimator: spsa({ epsilon: 0.5, queries: 2 }),
