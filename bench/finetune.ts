@@ -40,7 +40,7 @@ Usage: deno task bench finetune [options]
   --seeds N        seeds 0 to N-1 (default 3)
   --only TEXT      cases whose name contains TEXT
   --list           the cases
-  --table          print the table of what is done, run nothing
+  --table          print the table of finished runs without running anything
   --lr X           another peak learning rate (kept under its own name)
   --steps N        another number of steps (kept under its own name)
   --plain          relative QZO without normalisation (kept under its own name)

@@ -18,7 +18,7 @@ import { UsageError } from "./usage_error.ts";
 
 /** Flags of every command. */
 export const GLOBAL_OPTIONS: Readonly<Record<string, OptionSpec>> = {
-  help: { kind: "flag", doc: "explain the command; --help all with every flag" },
+  help: { kind: "flag", doc: "explain the command; --help all lists every flag" },
   verbose: { kind: "flag", doc: "show where an error comes from (QZO_DEBUG=1 does too)" },
 };
 

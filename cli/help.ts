@@ -18,8 +18,8 @@ export function overview(commands: readonly Command[]): string {
     "",
     ...table(commands.map(({ name, summary }) => [`  ${name}`, summary])),
     "",
-    "`qzo <command> --help` explains one, `--help all` with every flag; `qzo --version` says which this is.",
-    "A configuration file may hold the keys of all commands; flags override it.",
+    "`qzo <command> --help` explains a command; `--help all` lists every flag. `qzo --version` prints the version.",
+    "One configuration file can hold the keys for all commands; flags override it.",
   ].join("\n");
 }
 
@@ -117,15 +117,15 @@ export function commandHelp(command: Command, all = false): string {
     "",
     "Examples:",
     ...command.examples.map((example) => `  qzo ${example}`),
-    ...titled("The flags that matter first:", first.map(row)),
+    ...titled("Main options:", first.map(row)),
     ...(all
       ? [
         ...titled("Other options:", own.map(row)),
         ...sections.flatMap((section) =>
           titled(
             section === ""
-              ? "Keys of the configuration, as flags too:"
-              : `Keys of its section ${section}:`,
+              ? "Configuration keys, also available as flags:"
+              : `Configuration keys in section ${section}:`,
             rest.filter((flag) => flag.section === section).map(row),
           )
         ),

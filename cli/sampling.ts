@@ -9,22 +9,27 @@ import { UsageError } from "./usage_error.ts";
 
 /** The flags. */
 export const samplingOptions: Readonly<Record<string, OptionSpec>> = {
-  temperature: { kind: "number", min: 0, doc: "0 takes the likeliest token [0]" },
-  "top-k": { kind: "number", min: 1, whole: true, doc: "only the k likeliest tokens [all]" },
+  temperature: { kind: "number", min: 0, doc: "0 always picks the likeliest token [0]" },
+  "top-k": {
+    kind: "number",
+    min: 1,
+    whole: true,
+    doc: "sample only from the k likeliest tokens [all]",
+  },
   "top-p": {
     kind: "number",
     min: 0,
     max: 1,
-    doc: "only the likeliest tokens of this probability together [1]",
+    doc: "sample only from the likeliest tokens whose probabilities add up to this [1]",
   },
   "repetition-penalty": {
     kind: "number",
     min: 0,
-    doc: "above 1 discourages tokens that are there already [1]",
+    doc: "values above 1 discourage tokens that have already appeared [1]",
   },
   stop: {
     kind: "text",
-    doc: 'text that ends it, \\n for an end of line; several as a list, ["###", "\\n\\n"]',
+    doc: 'text that ends generation, \\n for a line break; for several, a list: ["###", "\\n\\n"]',
   },
 };
 

@@ -33,14 +33,14 @@ export const tunedOptions: Readonly<Record<string, OptionSpec>> = {
   adapter: {
     kind: "text",
     path: true,
-    doc: "adapter (.safetensors, written by export) to lay over the model",
+    doc: "file of tuned scales (.safetensors, written by export) to apply to the model",
   },
-  step: { kind: "text", doc: "best, last, or a number of steps [best, if the run was evaluated]" },
+  step: { kind: "text", doc: "best, last, or a step number [best, if the run was evaluated]" },
 };
 
 /** The flag of commands that write. */
 export const forceOption: Readonly<Record<string, OptionSpec>> = {
-  force: { kind: "flag", doc: "write over what exists; never over what is read" },
+  force: { kind: "flag", doc: "overwrite existing files, but never a file the command reads" },
 };
 
 /** What a command may write, by what it was called with; `more` files are read too. */

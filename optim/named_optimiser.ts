@@ -18,7 +18,7 @@ import { type Optimiser, optimiser, type OptimiserOptions } from "./optimiser.ts
 /** What all named optimisers take; defaults are each optimiser's own where it says so. */
 export const NamedOptions = {
   epsilon: {
-    doc: "how far to look along a direction, in units of the offset",
+    doc: "size of the perturbation along a direction, in units of the offset",
     // A derivative is a loss over this, and some rules square it: f32 holds both.
     min: 1e-18,
     max: 1e18,
@@ -26,7 +26,7 @@ export const NamedOptions = {
     file: { max: 1 },
   },
   queries: {
-    doc: "directions of a step",
+    doc: "directions per step",
     whole: true,
     min: 1,
     max: 1024,
@@ -42,7 +42,7 @@ export const NamedOptions = {
     file: { above: true, max: 1000 },
   },
   distribution: {
-    doc: "law of the directions",
+    doc: "distribution of the directions",
     of: ["normal", "rademacher"],
     default: "normal",
   },
@@ -52,7 +52,7 @@ export const NamedOptions = {
     default: "absolute",
   },
   projection: {
-    doc: "what offsets may not do",
+    doc: "constraint on offsets",
     of: ["none", "keep-sign"],
     default: "none",
   },

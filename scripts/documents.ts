@@ -72,7 +72,7 @@ function sharedDefaults({ shared }: Named): string {
 export const BLOCKS: Readonly<Record<string, () => string>> = {
   "optimisers in short": () =>
     table(["name", "what it does", "source"], ordered.filter(isOwn).map(description)) +
-    `\n\nPublished rules by their names: ${
+    `\n\nPublished methods, by name: ${
       ordered.filter((it) => !isOwn(it)).map(({ name }) => `\`${name}\``).join(", ")
     }.`,
   "optimisers": () => table(["name", "what it does", "source"], ordered.map(description)),

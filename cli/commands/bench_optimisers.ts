@@ -25,7 +25,7 @@ import { progressLine } from "../../show/terminal.ts";
 /** `qzo bench-optimisers`. */
 export const benchOptimisersCommand: Command = {
   name: "bench-optimisers",
-  summary: "compare optimisers on models and tasks at equal numbers of forwards",
+  summary: "compare optimisers on models and tasks, using equal numbers of forward passes",
   positional: "config",
   finishes: true,
   first: ["config", "table"],
@@ -35,8 +35,8 @@ export const benchOptimisersCommand: Command = {
   ],
   options: {
     ...forceOption,
-    config: { kind: "text", path: true, doc: "YAML file of cases and optimisers" },
-    table: { kind: "flag", doc: "print the table of what is done, run nothing" },
+    config: { kind: "text", path: true, doc: "YAML file listing the cases and optimisers" },
+    table: { kind: "flag", doc: "print the table of finished runs without running anything" },
   },
   keys: [],
   run: async ({ options, terminal, signal }) => {

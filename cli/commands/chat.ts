@@ -25,7 +25,7 @@ const MOST_TOKENS = 512;
 /** `qzo chat`. */
 export const chatCommand: Command = {
   name: "chat",
-  summary: "talk with a model or a fine-tune, by its chat template",
+  summary: "chat with a model or a fine-tune, using its chat template",
   positional: "model",
   examples: [
     "chat model.gguf",
@@ -33,16 +33,16 @@ export const chatCommand: Command = {
     "chat model.gguf < questions.txt",
   ],
   options: {
-    system: { kind: "text", doc: "what the model is told before the conversation [nothing]" },
-    "chat-template": { kind: "text", doc: "file of a Jinja template [the model's own]" },
+    system: { kind: "text", doc: "system prompt [none]" },
+    "chat-template": { kind: "text", doc: "Jinja template file [the model's own]" },
     "max-tokens": {
       kind: "number",
       min: 1,
       whole: true,
-      doc: `most new tokens of an answer [${MOST_TOKENS}]`,
+      doc: `maximum number of new tokens per answer [${MOST_TOKENS}]`,
     },
     ...samplingOptions,
-    base: { kind: "flag", doc: "the base model, although a run is named" },
+    base: { kind: "flag", doc: "use the base model even if a run is named" },
     ...tunedOptions,
   },
   first: ["system", "temperature", "max-tokens", "step"],

@@ -11,7 +11,7 @@ import { UsageError } from "../usage_error.ts";
 export function completionCommand(commands: () => readonly Command[]): Command {
   return {
     name: "completion",
-    summary: "a script that completes commands, flags and values in bash, zsh or fish",
+    summary: "print a script that completes commands, flags and values in bash, zsh or fish",
     positional: "shell",
     first: ["shell"],
     examples: [

@@ -28,7 +28,8 @@ const CHECK_FOR = 1000;
 /** `qzo doctor`. */
 export const doctorCommand: Command = {
   name: "doctor",
-  summary: "the adapter, its features and limits, a check of its kernels, what is missing",
+  summary:
+    "show the GPU adapter, its features and limits, test its kernels, and say what is missing",
   positional: "device",
   first: ["device", "all", "json"],
   examples: ["doctor", "doctor --all", "doctor config.yaml --json"],
@@ -37,7 +38,7 @@ export const doctorCommand: Command = {
       kind: "text",
       doc: "high-performance, low-power, or a part of the adapter's name [the configuration's]",
     },
-    all: { kind: "flag", doc: "make every check, however long the driver compiles" },
+    all: { kind: "flag", doc: "run every check, however long the driver takes to compile" },
     json: { kind: "flag", doc: "print JSON" },
   },
   keys: [],

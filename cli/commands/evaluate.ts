@@ -26,7 +26,7 @@ type SplitName = (typeof SPLITS)[number];
 /** `qzo evaluate`. */
 export const evaluateCommand: Command = {
   name: "evaluate",
-  summary: "held-out loss and accuracy of a model or a fine-tune",
+  summary: "measure the held-out loss and accuracy of a model or a fine-tune",
   positional: "model",
   first: ["model", "task", "data", "split", "ledger", "json"],
   examples: [
@@ -37,7 +37,7 @@ export const evaluateCommand: Command = {
   options: {
     ...tunedOptions,
     split: { kind: "text", doc: "validation, test or train [validation]", values: SPLITS },
-    base: { kind: "flag", doc: "the base model, although a run is named" },
+    base: { kind: "flag", doc: "use the base model even if a run is named" },
     json: { kind: "flag", doc: "print JSON" },
   },
   keys: ["model", "task", "data", "batch_size", "max_length", "seed", "device", "quantize"],

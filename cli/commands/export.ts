@@ -28,7 +28,7 @@ import { UsageError } from "../usage_error.ts";
 /** `qzo export`. */
 export const exportCommand: Command = {
   name: "export",
-  summary: "write a fine-tune as a model of its own: GGUF or a folder",
+  summary: "save a fine-tune as a standalone model: a GGUF file or a folder",
   positional: "ledger",
   first: ["ledger", "output", "step", "evaluate", "model"],
   examples: [
@@ -44,17 +44,16 @@ export const exportCommand: Command = {
       kind: "text",
       path: true,
       doc:
-        "a .gguf file, a folder, or a .safetensors file for the tuned scales alone [tuned.gguf or tuned/ in the run's folder]",
+        "a .gguf file, a folder, or a .safetensors file for only the tuned scales [tuned.gguf or tuned/ in the run's folder]",
     },
     clamp: {
       kind: "flag",
-      doc:
-        "where a tuned number is beyond what its stored type reaches, write the largest there is",
+      doc: "if a tuned number is too large for its stored type, write the largest value that fits",
     },
     evaluate: {
       kind: "flag",
       doc:
-        "evaluate before and after folding (offsets, and the written file) on the held-out examples",
+        "evaluate on the held-out examples before folding (with offsets) and after (from the written file)",
     },
   },
   keys: ["model", "task", "data", "batch_size", "max_length", "seed", "device", "quantize"],

@@ -44,7 +44,7 @@ import { evaluationStatus, examplesFor, forceOption, loadSession, outputRules } 
 /** `qzo finetune`. */
 export const finetuneCommand: Command = {
   name: "finetune",
-  summary: "train a model's scales on a task, into a run's folder",
+  summary: "train a model's scales on a task and save the results in a run folder",
   positional: "model",
   finishes: true,
   first: ["model", "task", "data", "steps", "learning-rate", "output"],
@@ -58,10 +58,11 @@ export const finetuneCommand: Command = {
   ],
   options: {
     ...forceOption,
-    resume: { kind: "flag", doc: "go on with the run in the output folder" },
+    resume: { kind: "flag", doc: "resume the run in the output folder" },
     "dry-run": {
       kind: "flag",
-      doc: "show examples in tokens, what would be trained and for how long; train nothing",
+      doc:
+        "show tokenized examples, what would be trained and how long it would take, without training",
     },
     export: { kind: "flag", doc: "write the tuned model at the end: tuned.gguf, or tuned/" },
   },

@@ -13,7 +13,7 @@ import { UsageError } from "../usage_error.ts";
 /** `qzo generate`. */
 export const generateCommand: Command = {
   name: "generate",
-  summary: "write on after a prompt, by a model or a fine-tune",
+  summary: "continue a prompt with a model or a fine-tune",
   positional: "model",
   first: ["model", "prompt", "max-tokens", "temperature", "ledger", "base"],
   examples: [
@@ -22,10 +22,15 @@ export const generateCommand: Command = {
     "generate model.gguf < prompt.txt",
   ],
   options: {
-    prompt: { kind: "text", doc: "text to go on from [standard input]" },
-    "max-tokens": { kind: "number", min: 1, whole: true, doc: "most new tokens [128]" },
+    prompt: { kind: "text", doc: "text to continue [standard input]" },
+    "max-tokens": {
+      kind: "number",
+      min: 1,
+      whole: true,
+      doc: "maximum number of new tokens [128]",
+    },
     ...samplingOptions,
-    base: { kind: "flag", doc: "the base model, although a run is named" },
+    base: { kind: "flag", doc: "use the base model even if a run is named" },
     ...tunedOptions,
   },
   keys: ["model", "seed", "device", "quantize"],

@@ -16,7 +16,8 @@ import { trainingPlan } from "../training_plan.ts";
 /** `qzo inspect`. */
 export const inspectCommand: Command = {
   name: "inspect",
-  summary: "tensors, formats, trainable scalars and planned memory of a model; or a ledger",
+  summary:
+    "show a model's tensors, formats, trainable scalars and planned memory; or show a ledger",
   positional: "path",
   first: ["path", "quantize", "batch-size", "length", "optimiser", "json"],
   examples: [
@@ -36,14 +37,14 @@ export const inspectCommand: Command = {
       min: 1,
       max: 2 ** 24,
       whole: true,
-      doc: "tokens of a planned sequence [max_length]",
+      doc: "sequence length to plan for, in tokens [max_length]",
     },
     candidates: {
       kind: "number",
       min: 1,
       max: 2 ** 16,
       whole: true,
-      doc: "candidates of a planned example [2]",
+      doc: "number of candidates per example to plan for [2]",
     },
     json: { kind: "flag", doc: "print JSON" },
   },

@@ -63,7 +63,7 @@ const ROWS = 2048;
 /** `qzo quantize`. */
 export const quantizeCommand: Command = {
   name: "quantize",
-  summary: "write a model in fewer bits, with the error of each tensor",
+  summary: "quantise a model to fewer bits and report the error of each tensor",
   positional: "model",
   first: ["model", "format", "output", "method", "calibration", "formats"],
   examples: [
@@ -78,9 +78,9 @@ export const quantizeCommand: Command = {
     output: {
       kind: "text",
       path: true,
-      doc: "a .gguf file, or a folder for formats that GGUF has not",
+      doc: "a .gguf file, or a folder for formats that GGUF does not have",
     },
-    formats: { kind: "flag", doc: "list the formats with their bits, and stop" },
+    formats: { kind: "flag", doc: "list the formats with their bits per weight, and exit" },
     method: {
       kind: "text",
       values: QUANTIZE_METHODS.map(({ name }) => name),
@@ -91,22 +91,25 @@ export const quantizeCommand: Command = {
       min: 2,
       max: 8,
       whole: true,
-      doc: "2, 3, 4 or 8, in place of a format: int4_g128 for 4",
+      doc: "2, 3, 4 or 8, instead of a format: 4 means int4_g128",
     },
     group: {
       kind: "number",
       min: 0,
       max: 2 ** 20,
       whole: true,
-      doc: "columns that share a scale, with --bits; 0 for a row [128]",
+      doc: "columns per scale, with --bits; 0 means one scale per row [128]",
     },
     embedding: { kind: "text", doc: "format of the embedding and the head [F16]" },
     requantize: {
       kind: "flag",
       doc:
-        "take a model that is quantised already, by its decoded weights: the errors of both add up",
+        "accept a model that is already quantised, using its decoded weights; the two errors add up",
     },
-    keep: { kind: "text", doc: "parts of names that stay 16-bit, with commas between" },
+    keep: {
+      kind: "text",
+      doc: "parts of tensor names, comma-separated; matching tensors stay 16-bit",
+    },
     calibration: {
       kind: "text",
       path: true,
@@ -116,24 +119,28 @@ export const quantizeCommand: Command = {
       kind: "number",
       min: 1,
       whole: true,
-      doc: "windows of it, at most [128]",
+      doc: "maximum number of windows of calibration text [128]",
     },
     "calibration-length": {
       kind: "number",
       min: 2,
       whole: true,
-      doc: `tokens of a window [${WINDOW}, or the context]`,
+      doc: `tokens per window [${WINDOW}, or the context]`,
     },
     evaluate: {
       kind: "text",
       path: true,
       doc: "text to measure perplexity on [the end of the calibration text]",
     },
-    damping: { kind: "number", min: 0, doc: "gptq: added to the second moments, relative [0.01]" },
+    damping: {
+      kind: "number",
+      min: 0,
+      doc: "gptq: damping added to the second moments, as a fraction [0.01]",
+    },
     "act-order": {
       kind: "text",
       values: ["yes", "no"],
-      doc: "gptq: yes rounds columns with large inputs first, no from left to right [yes]",
+      doc: "gptq: yes rounds the columns with large inputs first, no goes from left to right [yes]",
     },
   },
   keys: ["model", "quantize", "device"],

@@ -15,7 +15,8 @@ type Offsets = ReadonlyMap<string, Float32Array>;
 /** `qzo replay`. */
 export const replayCommand: Command = {
   name: "replay",
-  summary: "rebuild a fine-tune from its ledger on device and host, and compare the bits",
+  summary:
+    "rebuild a fine-tune from its ledger on both device and host, and compare them bit for bit",
   positional: "ledger",
   first: ["ledger", "model", "step", "json"],
   examples: [

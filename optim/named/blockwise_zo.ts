@@ -19,14 +19,14 @@ export const BlockwiseZoOptions = {
     or: "blocks",
   },
   blockCount: {
-    doc: "how many blocks there are: layers or tensors trained",
+    doc: "how many blocks there are: the layers or tensors trained",
     whole: true,
     min: 1,
     max: 16383,
-    shown: "2 of parts",
+    shown: "2 if a block is a part",
   },
   blockOrder: {
-    doc: "which block has its turn",
+    doc: "which block is trained next",
     of: ["cycle", "random", "all"],
     default: "cycle",
   },
@@ -60,7 +60,7 @@ export type BlockwiseZoOptions = NamedOptions & OptionsOf<typeof BlockwiseZoOpti
  */
 export const blockwiseZo: NamedOptimiser<typeof BlockwiseZoOptions> = named({
   name: "blockwiseZo",
-  summary: "one block after the other: a layer, attention or MLP, or a tensor",
+  summary: "trains one block after another: a layer, an attention or MLP block, or a tensor",
   source: "arXiv 2402.11592",
   defaults: { learningRate: 1e-6 },
   options: BlockwiseZoOptions,

@@ -12,7 +12,7 @@ import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
 /** What {@linkcode kerzoo} takes besides {@linkcode NamedOptions}. */
 export const KerzooOptions = {
   smoothness: {
-    doc: "order of smoothness that the kernel is for: 2, 4 or 6",
+    doc: "order of smoothness the kernel assumes: 2, 4 or 6",
     whole: true,
     min: 2,
     max: 6,

@@ -13,7 +13,7 @@ import { elementwise } from "../transformations/transformation.ts";
 export const LozoOptions = {
   rank: { doc: "columns of the factors of a direction", whole: true, min: 1, max: 8, default: 4 },
   resample: {
-    doc: "steps that share the kept factor",
+    doc: "number of steps that reuse the same factor",
     whole: true,
     min: 1,
     max: 0xffffffff,

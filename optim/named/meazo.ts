@@ -12,7 +12,7 @@ import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
 /** What {@linkcode meazo} takes besides {@linkcode NamedOptions}. */
 export const MeazoOptions = {
   decay: {
-    doc: "kept share of the running second moment",
+    doc: "decay rate of the running second moment",
     min: 0,
     max: 1,
     below: true,
@@ -44,7 +44,7 @@ export type MeazoOptions = NamedOptions & OptionsOf<typeof MeazoOptions>;
  */
 export const meazo: NamedOptimiser<typeof MeazoOptions> = named({
   name: "meazo",
-  summary: "the derivative over the root of its running second moment",
+  summary: "derivative divided by the root of its running second moment",
   source: "arXiv 2605.03869",
   defaults: { learningRate: 1e-4 },
   options: MeazoOptions,

@@ -28,7 +28,7 @@ import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
  */
 export const mezoGreedy: NamedOptimiser = named({
   name: "mezoGreedy",
-  summary: "the best of a pool of directions",
+  summary: "uses the best of a pool of directions",
   source: "arXiv 2601.04710",
   defaults: { queries: 8, learningRate: 1e-6 },
   limits: {

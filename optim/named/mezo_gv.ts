@@ -11,14 +11,14 @@ import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
 /** What {@linkcode mezoGv} takes besides {@linkcode NamedOptions}. */
 export const MezoGvOptions = {
   top: {
-    doc: "candidates whose mean is the near end of the direction",
+    doc: "number of candidates whose mean is the near end of the direction",
     whole: true,
     min: 1,
     max: 63,
     shown: "a quarter of them",
   },
   bottom: {
-    doc: "candidates whose mean is the far end of the direction",
+    doc: "number of candidates whose mean is the far end of the direction",
     whole: true,
     min: 1,
     max: 63,
@@ -47,7 +47,7 @@ export type MezoGvOptions = NamedOptions & OptionsOf<typeof MezoGvOptions>;
  */
 export const mezoGv: NamedOptimiser<typeof MezoGvOptions> = named({
   name: "mezoGv",
-  summary: "the best of a pool of directions against the rest",
+  summary: "contrasts the best of a pool of directions with the rest",
   source: "arXiv 2601.04710",
   defaults: { queries: 8, learningRate: 1e-6 },
   limits: {

@@ -18,7 +18,7 @@ import { adam, adamw } from "../updates/adam.ts";
 /** What optimisers with a momentum take besides {@linkcode NamedOptions}. */
 export const MomentumOptions = {
   momentum: {
-    doc: "kept share of the momentum",
+    doc: "momentum decay rate",
     min: 0,
     above: true,
     max: 1,
@@ -26,16 +26,16 @@ export const MomentumOptions = {
     default: 0.9,
   },
   state: {
-    doc: "where the past is kept: in values per offset, or in the last steps' seeds",
+    doc: "where past steps are kept: as values per offset, or as the seeds of recent steps",
     of: ["stored", "seeds"],
     default: "stored",
   },
   length: {
-    doc: "steps that a momentum from seeds reaches back",
+    doc: "number of past steps used when momentum is computed from seeds",
     whole: true,
     min: 2,
     max: 1024,
-    shown: "32 where state is seeds",
+    shown: "32 if state is seeds",
   },
 } as const;
 /** Arguments of {@linkcode zoSgdMomentum}. */
@@ -44,7 +44,7 @@ export type MomentumOptions = NamedOptions & OptionsOf<typeof MomentumOptions>;
 /** What {@linkcode zoAdam} and {@linkcode zoAdamW} take besides {@linkcode MomentumOptions}. */
 export const ZoAdamOptions = {
   secondMomentum: {
-    doc: "kept share of the second moment",
+    doc: "second-moment decay rate",
     min: 0,
     above: true,
     max: 1,
@@ -52,7 +52,8 @@ export const ZoAdamOptions = {
     default: 0.999,
   },
   weightDecay: {
-    doc: "share of itself that an offset loses a step, times the learning rate, towards the base",
+    doc:
+      "weight decay: fraction by which an offset shrinks towards the base per step, multiplied by the learning rate",
     min: 0,
     max: 1,
     default: 0,

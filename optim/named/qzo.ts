@@ -43,7 +43,7 @@ export type QzoOptions = NamedOptions & OptionsOf<typeof QzoOptions>;
  */
 export const qzo: NamedOptimiser<typeof QzoOptions> = named({
   name: "qzo",
-  summary: "two-sided estimate on absolute scales, the derivative clipped",
+  summary: "two-sided estimate on absolute scales, with a clipped derivative",
   source: "arXiv 2505.13430",
   defaults: { learningRate: 1e-7, projection: "keep-sign" },
   options: QzoOptions,

@@ -13,7 +13,7 @@ import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
 /** What {@linkcode qzoNormalised} takes besides {@linkcode NamedOptions}. */
 export const QzoNormalisedOptions = {
   decay: {
-    doc: "kept share of the running second moment",
+    doc: "decay rate of the running second moment",
     min: 0,
     max: 1,
     below: true,
@@ -49,7 +49,7 @@ export type QzoNormalisedOptions = NamedOptions & OptionsOf<typeof QzoNormalised
  */
 export const qzoNormalised: NamedOptimiser<typeof QzoNormalisedOptions> = named({
   name: "qzoNormalised",
-  summary: "relative scales, the derivative divided by its running root mean square",
+  summary: "relative scales, with the derivative divided by its running root mean square",
   defaults: { epsilon: 0.02, learningRate: 8e-3, form: "relative", projection: "keep-sign" },
   options: QzoNormalisedOptions,
   make: ({ epsilon, queries, learningRate, decay, clip }) => ({

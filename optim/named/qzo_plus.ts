@@ -15,20 +15,21 @@ import { linear } from "../transformations/schedule.ts";
 /** What {@linkcode qzoPlus} takes besides {@linkcode NamedOptions}. */
 export const QzoPlusOptions = {
   gainPower: {
-    doc: "power of a tensor's slope that its directions grow with, 0 for all alike",
+    doc: "directions are scaled by a tensor's slope to this power; 0 treats all tensors alike",
     min: 0,
     max: 1,
     default: 0,
   },
   largest: {
-    doc: "most that a step moves an offset, as a root mean square, before the learning rate",
+    doc:
+      "largest move of an offset per step, as a root mean square, before the learning rate is applied",
     min: 1e-18,
     max: 1e18,
     shown: "four times epsilon",
     file: { min: 1e-18, max: 1000 },
   },
   steps: {
-    doc: "steps of the run, by the last of which a learning rate that is a number has fallen to 0",
+    doc: "number of steps in the run; a numeric learning rate falls to 0 by the last of them",
     whole: true,
     min: 1,
     shown: "it does not fall",
@@ -68,7 +69,7 @@ export type QzoPlusOptions = NamedOptions & OptionsOf<typeof QzoPlusOptions>;
 export const qzoPlus: NamedOptimiser<typeof QzoPlusOptions> = named({
   name: "qzoPlus",
   summary:
-    "an offset a row, 8 one-sided branches around a remembered baseline, steps scaled by the curvature that their losses show; needs no tuning",
+    "one offset per row, 8 one-sided branches around a remembered baseline, steps scaled by the curvature seen in their losses; needs no tuning",
   defaults: {
     epsilon: 0.04,
     queries: 8,

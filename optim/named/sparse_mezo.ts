@@ -11,7 +11,7 @@ import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
 /** What {@linkcode sparseMezo} takes besides {@linkcode NamedOptions}. */
 export const SparseMezoOptions = {
   sparsity: {
-    doc: "share of the offsets that are never trained",
+    doc: "fraction of offsets that are never trained",
     min: 0,
     max: 1,
     below: true,
@@ -23,12 +23,12 @@ export const SparseMezoOptions = {
     default: "small",
   },
   budget: {
-    doc: "what the share is of: every tensor by itself, or all together",
+    doc: "whether the fraction applies to each tensor separately or to all together",
     of: ["tensor", "global"],
     default: "tensor",
   },
   resample: {
-    doc: "steps until the mask is decided anew, by the values as they have moved",
+    doc: "steps until the mask is recomputed from the current values",
     whole: true,
     min: 1,
     max: 0xffffffff,
@@ -60,7 +60,7 @@ export type SparseMezoOptions = NamedOptions & OptionsOf<typeof SparseMezoOption
  */
 export const sparseMezo: NamedOptimiser<typeof SparseMezoOptions> = named({
   name: "sparseMezo",
-  summary: "small scales alone",
+  summary: "trains only the small scales",
   source: "arXiv 2402.15751",
   defaults: { learningRate: 1e-6 },
   options: SparseMezoOptions,

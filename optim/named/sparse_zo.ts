@@ -12,25 +12,25 @@ import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
 /** What {@linkcode sparseZo} takes besides {@linkcode NamedOptions}. */
 export const SparseZoOptions = {
   sparsity: {
-    doc: "share of the elements that a step leaves alone",
+    doc: "fraction of elements a step leaves unchanged",
     min: 0,
     max: 0.99998, // shares are counted in 65536ths
     default: 0.9,
   },
   resample: {
-    doc: "steps until other elements are drawn",
+    doc: "steps until new elements are drawn",
     whole: true,
     min: 1,
     max: 0xffffffff,
     default: 100,
   },
   unit: {
-    doc: "what is left alone at random: single elements, or whole tensors",
+    doc: "what is left unchanged at random: single elements, or whole tensors",
     of: ["element", "tensor"],
     default: "element",
   },
   budget: {
-    doc: "what the share is of; global: tensors of large values keep more",
+    doc: "what the fraction applies to; with global, tensors with large values keep more",
     of: ["tensor", "global"],
     default: "tensor",
   },
@@ -65,7 +65,7 @@ export type SparseZoOptions = NamedOptions & OptionsOf<typeof SparseZoOptions>;
  */
 export const sparseZo: NamedOptimiser<typeof SparseZoOptions> = named({
   name: "sparseZo",
-  summary: "a random part of the elements, drawn anew every so many steps",
+  summary: "trains a random subset of elements, redrawn every few steps",
   source: "arXiv 2402.11592",
   defaults: { learningRate: 1e-6 },
   options: SparseZoOptions,

@@ -24,7 +24,7 @@ import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
  */
 export const threePointDescent: NamedOptimiser = named({
   name: "threePointDescent",
-  summary: "the lowest of three points: stay, forward or back",
+  summary: "moves to the lowest of three points: stay, forward or back",
   source: "arXiv 1902.03591",
   defaults: { learningRate: 1 },
   limits: {

@@ -29,7 +29,7 @@ import { adamComposition, MomentumOptions, ZoAdamOptions } from "./moments.ts";
  */
 export const zoAdam: NamedOptimiser<typeof MomentumOptions & typeof ZoAdamOptions> = named({
   name: "zoAdam",
-  summary: "Adam of the estimate",
+  summary: "Adam applied to the estimate",
   source: "arXiv 2402.11592",
   defaults: { learningRate: 1e-5 },
   options: { ...MomentumOptions, ...ZoAdamOptions },

@@ -23,7 +23,7 @@ import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
  */
 export const zoResidual: NamedOptimiser = named({
   name: "zoResidual",
-  summary: "one forward a step: the loss against the last step's",
+  summary: "one forward pass per step: compares the loss with that of the previous step",
   source: "arXiv 2006.10820",
   defaults: { learningRate: 1e-7 },
   make: ({ epsilon, queries, learningRate }) => ({

@@ -25,7 +25,7 @@ import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
  */
 export const zoSgd: NamedOptimiser = named({
   name: "zoSgd",
-  summary: "`mezo` by the name that ZO-Bench gives it",
+  summary: "`mezo` under its ZO-Bench name",
   source: "arXiv 2402.11592",
   defaults: { learningRate: 1e-6 },
   make: ({ epsilon, queries, learningRate }) => ({

@@ -32,7 +32,7 @@ import { acceptBest } from "../updates/accept.ts";
  */
 export const zoSgdConservative: NamedOptimiser = named({
   name: "zoSgdConservative",
-  summary: "tries each step forward and back, keeps the best of three",
+  summary: "tries each step forward and backward, and keeps the best of three points",
   source: "arXiv 2402.11592",
   defaults: { learningRate: 1e-6 },
   limits: {

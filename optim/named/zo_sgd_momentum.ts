@@ -29,7 +29,7 @@ import { fromSeeds, MomentumOptions } from "./moments.ts";
  */
 export const zoSgdMomentum: NamedOptimiser<typeof MomentumOptions> = named({
   name: "zoSgdMomentum",
-  summary: "momentum of the estimate",
+  summary: "momentum applied to the estimate",
   source: "arXiv 2402.11592",
   defaults: { learningRate: 1e-6 },
   options: MomentumOptions,

@@ -61,7 +61,8 @@ export function scaleByCurvature(options: ScaleByCurvatureOptions): Transformati
     epsilon: { ...squared, required: true },
     queries: { min: 1, max: 1023, whole: true, required: true },
     decay: decayRule,
-    largest: squared,
+    // Of an epsilon at its limit it is some times that by default.
+    largest: { ...squared, max: 1e19 },
   });
   const { epsilon, queries, decay = 0.95, largest = 2 * epsilon } = options;
   return {

@@ -29,24 +29,24 @@ export interface ScheduleConfig {
 /** Parts that a configuration lays around the rule of any optimiser. */
 export const PartOptions = {
   rejectSpikes: {
-    doc: "a step whose loss is so many standard deviations above the running mean moves nothing",
+    doc: "skip the update if a step's loss is this many standard deviations above the running mean",
     min: 0,
     above: true,
     max: 1000,
   },
   clipQuantile: {
-    doc: "share of its own sizes that the derivative is clipped at",
+    doc: "quantile of its own magnitudes at which the derivative is clipped",
     min: 0.01,
     max: 0.9999,
   },
   accumulate: {
-    doc: "steps, each with its batch, along the same directions before a move",
+    doc: "number of steps, each with its own batch, along the same directions before each move",
     whole: true,
     min: 1,
     max: 65536,
   },
   batchPerDirection: {
-    doc: "steps, each with its batch and its directions, before a move",
+    doc: "number of steps, each with its own batch and directions, before each move",
     whole: true,
     min: 1,
     max: 512,
@@ -145,8 +145,8 @@ function combined(key: string): Field<unknown> {
     found,
     ({ default: value, shown }) => shown ?? (value === undefined ? undefined : String(value)),
   );
-  const shownDefault = [usual, ...unusual.map(([said, names]) => `of ${names.join(", ")} ${said}`)]
-    .join(", ");
+  const shownDefault = [usual, ...unusual.map(([said, names]) => `${names.join(", ")}: ${said}`)]
+    .join("; ");
   return { ...fieldOf(widest([...found.values()]), doc), shownDefault };
 }
 
@@ -168,12 +168,10 @@ const falling = optimiserNames.filter((name) => namedOptimisers[name].schedule =
 const schedule = section<ReadOptimiser["schedule"]>("The learning rate over the steps", {
   kind: {
     ...choice(
-      `its shape; linear means to \`end\` by the last step, which ${
-        falling.join(", ")
-      } does if nothing is given`,
+      "shape of the schedule; linear reaches `end` at the last step",
       ["constant", "linear", "cosine"],
     ),
-    shownDefault: `constant, of ${falling.join(", ")} linear`,
+    shownDefault: `constant; ${falling.join(", ")}: linear`,
   },
   warmup: number(
     "steps of linear warm-up",

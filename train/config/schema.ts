@@ -104,7 +104,7 @@ export interface TrainablesConfig {
 export interface DeviceConfig {
   /** `high-performance`, `low-power`, or a part of the adapter's name; undefined: the system's choice. */
   readonly adapter?: string;
-  /** MiB of activations beyond which a step's branches are evaluated in several passes. */
+  /** MiB of activations above which a step's branches are evaluated in several passes. */
   readonly activations: number;
   /** Milliseconds that a submission may take, see {@linkcode PacingLimits}. */
   readonly submission?: number;
@@ -159,26 +159,31 @@ const countOrNone = { ...count, min: 0 };
 
 const taskSection: Field<TaskConfig> = section<TaskConfig>("What is learned", {
   name: custom(
-    "a built-in task, or language-modelling; `task: sst2` is short for it",
+    "a built-in task, or language-modelling; `task: sst2` is shorthand for `task.name`",
     "text",
     readTaskName,
     taskNames,
   ),
-  format: choice("the files' format; by their extension if not given", exampleFormats),
-  columns: list("names of a table's columns, if its first line does not give them", text("")),
+  format: choice("format of the files; if not given, taken from their extension", exampleFormats),
+  columns: list("column names of a table, if its first line does not give them", text("")),
   separator: custom(
-    "what stands between the cells of a table; told from its beginning if not given",
+    "separator between table cells; if not given, detected from the start of the file",
     "one character, or tab",
     (value) => typeof value === "string" ? separatorOf(value) : undefined,
   ),
-  template: text("an example's fields in braces, {a.b} within others: {sentence} It was{label}"),
-  labelField: text("the field that holds the label, a.b within others; label if not given"),
+  template: text(
+    "prompt with field names in braces, {a.b} for nested fields: {sentence} It was{label}",
+  ),
+  labelField: text("field that holds the label, a.b for a nested field; `label` if not given"),
   labels: custom(
-    "what labels are written as: a list, or label: word",
+    "the text to write for each label: a list, or `label: word` pairs",
     "a list of words or a section of label: word",
     readLabels,
   ),
-  candidates: list("templates of the choices, for data that bring their own", text("")),
+  candidates: list(
+    "templates for the answer choices, for data that supplies its own choices",
+    text(""),
+  ),
 });
 
 const schema: Field<TrainConfig> = section<TrainConfig>("A fine-tune", {
@@ -190,66 +195,69 @@ const schema: Field<TrainConfig> = section<TrainConfig>("A fine-tune", {
   },
   data: section<DataConfig>("Files of examples", {
     folder: text(
-      "folder that the files lie in, of a file's own where it names none; absolute paths of files stay as they are",
+      "folder that contains the files; by default that of the configuration file, if there is one; absolute file paths are used as they are",
       ".",
     ),
     encoding: choice(
-      "the files' encoding; utf-8, or what their byte order marks say, if not given",
+      "encoding of the files; if not given, taken from the byte order mark, or utf-8 without one",
       textEncodings,
     ),
-    train: text("file to train on; a built-in task knows its own"),
+    train: text("file to train on; built-in tasks have a default"),
     validation: text("file to evaluate on while training"),
     test: text("file to evaluate on at the end"),
-    trainLimit: number("most training examples", count),
-    validationLimit: number("most validation examples", count),
-    testLimit: number("most test examples", count),
+    trainLimit: number("maximum number of training examples", count),
+    validationLimit: number("maximum number of validation examples", count),
+    testLimit: number("maximum number of test examples", count),
   }),
   optimiser: optimiserSection,
   trainables: section<TrainablesConfig>("Which parameters are trained", {
-    include: list("name patterns to take, * matches anything; all if not given", text("")),
-    exclude: list("name patterns to leave out; embedding and head if not given", text("")),
+    include: list("name patterns to train, * matches anything; all if not given", text("")),
+    exclude: list("name patterns not to train; the embedding and the head if not given", text("")),
     layers: custom(
-      "layers to take, counted from 0, or the one found to be dominant, or sensitive; all if not given",
+      "layers to train, counted from 0, or the layer found to be dominant or sensitive; all if not given",
       "layers, 0-7 or 3, dominant or sensitive",
       readLayers,
     ),
-    kinds: list("kinds to take", choice("", trainableKinds), ["scales"]),
+    kinds: list("kinds of parameters to train", choice("", trainableKinds), ["scales"]),
     span: custom(
-      "columns that share an offset; what the optimiser wants if not given",
+      "columns that share an offset; chosen by the optimiser if not given",
       spans,
       readSpan,
     ),
     ledgerOnly: custom(
-      "train also what an export could not hold, such as scales of MXFP4",
+      "also train values that cannot be exported, such as the scales of MXFP4",
       "true or false",
       (value) => typeof value === "boolean" ? value : undefined,
     ),
   }),
-  batchSize: number("examples of a step", { ...count, max: 65536 }, 16),
-  steps: number("steps of the run", countOrNone, 1000),
-  epochs: number("passes over the training examples, in place of steps", {
+  batchSize: number("examples per step", { ...count, max: 65536 }, 16),
+  steps: number("number of steps in the run", countOrNone, 1000),
+  epochs: number("passes over the training examples, instead of steps", {
     min: 0,
     max: 1e6,
     above: true,
   }),
-  seed: number("seed of everything that is random", countOrNone, 0),
-  maxLength: number("most tokens of an example; longer ones are cut", { ...count, min: 2 }, 256),
-  evaluateEvery: number("steps between two evaluations; 0 for none", countOrNone, 100),
-  evaluateLimit: number("most examples of an evaluation while training", count),
-  log: choice("what is written besides metrics.jsonl: event files in the run's folder", [
+  seed: number("seed for everything random", countOrNone, 0),
+  maxLength: number("maximum number of tokens per example; longer ones are cut", {
+    ...count,
+    min: 2,
+  }, 256),
+  evaluateEvery: number("steps between evaluations; 0 means none", countOrNone, 100),
+  evaluateLimit: number("maximum number of examples per evaluation while training", count),
+  log: choice("what to write besides metrics.jsonl: event files in the run folder", [
     "tensorboard",
   ]),
-  patience: number("evaluations without a lower held-out loss after which training stops", count),
+  patience: number("stop after this many evaluations without a lower held-out loss", count),
   output: text("folder for the ledger, the curve and the tuned model", "runs/latest"),
   device: section<DeviceConfig>("Where to run", {
     adapter: text("high-performance, low-power, or a part of the adapter's name"),
     activations: number(
-      "MiB of activations beyond which a step's branches are evaluated in several passes",
+      "MiB of activations above which a step's branches are evaluated in several passes",
       { ...count, max: 1 << 20 },
       1024,
     ),
     submission: number(
-      "milliseconds of work handed to the device at once; longer ones are split [80 on macOS, else 250]",
+      "milliseconds of work submitted to the device at once; longer work is split [80 on macOS, 250 elsewhere]",
       { min: 1, max: 60_000 },
     ),
   }),

@@ -33,7 +33,7 @@ export const QUANTIZE_METHODS: readonly QuantizeMethod[] = [
   }),
   layerMethod({
     name: "gptq",
-    summary: "later columns make up for the rounding of earlier ones (arXiv 2210.17323)",
+    summary: "later columns compensate for the rounding errors of earlier ones (arXiv 2210.17323)",
     calibrated: true,
     applies: gptqApplies,
     quantizer: gptqComputation,
@@ -41,14 +41,14 @@ export const QUANTIZE_METHODS: readonly QuantizeMethod[] = [
   awqMethod,
   layerMethod({
     name: "imatrix",
-    summary: "round to nearest, errors weighed by the mean square of each input",
+    summary: "round to nearest, with errors weighted by the mean square of each input",
     calibrated: true,
     applies: ({ layout }) => layout.kind === "scalar" || layout.kind === "super",
     quantizer: informed,
   }),
   layerMethod({
     name: "codebook",
-    summary: "codebooks and codes fitted in turns to the outputs (AQLM, arXiv 2401.06118)",
+    summary: "codebooks and codes fitted alternately to the outputs (AQLM, arXiv 2401.06118)",
     calibrated: true,
     applies: ({ layout }) => layout.kind === "codebook",
     quantizer: informed,

@@ -101,7 +101,7 @@ export const ledgerCases: Readonly<Record<string, LedgerCase>> = {
       accept: acceptBest([0, 0.5, 1, 2, -1]),
     }),
   },
-  qzo_plus: { optimiser: qzoPlus({ queries: 3, learningRate: 0.5 }) },
+  qzo_plus: { optimiser: qzoPlus({ queries: 3, learningRate: 0.5, largest: 0.08 }) },
   // A mask: of elements, of tensors, with a share for each tensor.
   mask: { optimiser: sparseZo({ ...relative, learningRate: 0.05, sparsity: 0.7, resample: 4 }) },
   mask_of_tensors: {
@@ -254,7 +254,7 @@ export const ledgerCases: Readonly<Record<string, LedgerCase>> = {
     rests: true,
   },
   // Gains.
-  gains: { again: true, optimiser: qzoPlus({ queries: 3, gainPower: 0.5 }) },
+  gains: { again: true, optimiser: qzoPlus({ queries: 3, gainPower: 0.5, largest: 0.08 }) },
   gains_of_masked: {
     optimiser: optimiser({
       ...{ ...onRelative, name: "gained", estimator: spsa(far), gains: {} },
