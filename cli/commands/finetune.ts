@@ -62,7 +62,7 @@ export const finetuneCommand: Command = {
     "dry-run": {
       kind: "flag",
       doc:
-        "show tokenized examples, what would be trained and how long it would take, without training",
+        "show tokenised examples, what would be trained and how long it would take, without training",
     },
     export: { kind: "flag", doc: "write the tuned model at the end: tuned.gguf, or tuned/" },
   },

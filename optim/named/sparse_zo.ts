@@ -35,7 +35,7 @@ export const SparseZoOptions = {
     default: "tensor",
   },
   asReleased: {
-    doc: "leave alone the share that ZO-Bench's released code does, 0.816 where 0.9 is asked for",
+    doc: "leave unchanged the fraction that ZO-Bench's released code does: 0.816 if 0.9 is requested",
     flag: true,
     default: false,
   },
