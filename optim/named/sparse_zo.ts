@@ -35,7 +35,8 @@ export const SparseZoOptions = {
     default: "tensor",
   },
   asReleased: {
-    doc: "leave unchanged the fraction that ZO-Bench's released code does: 0.816 if 0.9 is requested",
+    doc:
+      "leave unchanged the fraction that ZO-Bench's released code does: 0.816 if 0.9 is requested",
     flag: true,
     default: false,
   },
