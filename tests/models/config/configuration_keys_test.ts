@@ -12,6 +12,7 @@ import {
   read,
   shown,
 } from "../../../models/config/config_keys.ts";
+import { ARCHITECTURES } from "../../../models/architectures.ts";
 import { ROPE_KEYS } from "../../../models/config/config_rope.ts";
 import { gpt2 } from "../../../models/architectures/gpt2.ts";
 import { llama } from "../../../models/architectures/llama.ts";
@@ -225,6 +226,16 @@ for (const [source, [table, keys]] of Object.entries(REFERENCES)) {
     assertEquals(missing, []);
   });
 }
+
+Deno.test("the keys of every architecture's class are among these", () => {
+  const tables = Object.values(REFERENCES).map(([table]) => table);
+  for (const { name, huggingFace, gguf } of ARCHITECTURES) {
+    assert(tables.includes(huggingFace.keys), `${name} has no list of its class's keys`);
+    for (const [key, rule] of Object.entries({ ...huggingFace.keys, ...gguf?.keys })) {
+      if ("why" in rule) assert(rule.why.length > 3, `${name}: ${key}`);
+    }
+  }
+});
 
 Deno.test("every rule says why", () => {
   const walk = (table: KeyTable, path: string): void => {
