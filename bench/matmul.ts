@@ -5,7 +5,8 @@
  * @module
  */
 import { parseArgs } from "@std/cli";
-import { openGpu } from "../kernels/mod.ts";
+import { NoAdapterError, openGpu } from "../kernels/mod.ts";
+import { readLimits } from "../kernels/device/adapter.ts";
 import type { Gpu } from "../kernels/device/gpu.ts";
 import { randomNumbers } from "../tests/support/random_llama.ts";
 import { createOnnxMatmul, onnxMissing } from "./reference/onnx_matmul.ts";
@@ -42,6 +43,22 @@ interface Settings {
 }
 
 const targetRows = 64;
+
+/**
+ * A device with what the adapter lists and nothing else: onnxruntime-web writes `enable subgroups;` where they are granted, which Deno's
+ * compiler does not know, and the two are to share a device.
+ */
+async function listedDevice(): Promise<{ device: GPUDevice } & Disposable> {
+  const adapter = await navigator.gpu.requestAdapter({ powerPreference: "high-performance" });
+  if (!adapter) throw new NoAdapterError("Cannot time products: WebGPU found no adapter");
+  const device = await adapter.requestDevice({
+    requiredLimits: Object.fromEntries(
+      Object.entries(readLimits(adapter.limits)).filter(([, value]) => Number.isSafeInteger(value)),
+    ),
+    requiredFeatures: [...adapter.features] as GPUFeatureName[],
+  });
+  return { device, [Symbol.dispose]: () => device.destroy() };
+}
 
 /** How often to run between waits, so that the 11.5 ms of a wait do not count. */
 function batchFor(rows: number): number {
@@ -161,7 +178,8 @@ export async function main(argv: string[]): Promise<void> {
       `Cannot time with rounds ${flags.rounds} and size ${flags.size}: at least 1, and a multiple of 128`,
     );
   }
-  using gpu = await openGpu();
+  using device = await listedDevice();
+  using gpu = await openGpu({ device: device.device });
   const wanted = (part: string) => flags.only === undefined || flags.only === part;
   const lines: Line[] = [];
   const missing = await onnxMissing();
