@@ -9,6 +9,7 @@ import { NoAdapterError, OutOfMemoryError } from "../kernels/mod.ts";
 import { openModelSource, type Tokenizer } from "../models/mod.ts";
 import type { Example } from "../models/batch.ts";
 import {
+  configuredAdapter,
   configuredSource,
   finetune,
   optimiserOfConfig,
@@ -74,7 +75,9 @@ async function timeOf(
   const { batchSize, seed } = config;
   const optimiser = optimiserOfConfig(config);
   try {
-    using session = await loadSession(config, call);
+    using session = await loadSession(config, call, {
+      beside: (model) => configuredAdapter(config, model),
+    });
     status(terminal, `Measuring ${MEASURED} steps`);
     const { gpu, model } = session;
     const selection = selectionOfConfig(config);

@@ -6,7 +6,12 @@
 import type { ModelSource } from "../models/mod.ts";
 import { roundedCapacity } from "../models/batch.ts";
 import { planMemory } from "../train/steps/memory_plan.ts";
-import { optimiserOfConfig, selectionOfConfig, type TrainConfig } from "../train/mod.ts";
+import {
+  configuredAdapter,
+  optimiserOfConfig,
+  selectionOfConfig,
+  type TrainConfig,
+} from "../train/mod.ts";
 
 /** What training takes; or why the selection cannot be trained. */
 export type TrainingPlan =
@@ -36,6 +41,7 @@ export function trainingPlan(
     const { total, trainableScalars, ...parts } = planMemory(source, {
       optimiser: optimiserOfConfig(config),
       selection: selectionOfConfig(config),
+      adapter: configuredAdapter(config, source),
       activationBytes: config.device.activations * 2 ** 20,
       // What the command line trains has something held out.
       evaluates: true,

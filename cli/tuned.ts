@@ -9,6 +9,7 @@ import type { Tokenizer } from "../models/mod.ts";
 import { noTokenizer } from "../models/checkpoints/disk/no_tokenizer.ts";
 import { damageText, type Ledger } from "../optim/mod.ts";
 import {
+  adapterOfLedger,
   openLedger,
   openRunSession,
   readMetrics,
@@ -155,11 +156,16 @@ async function chosenSteps(
   );
 }
 
+/** What a session has beside its base: the adapter of a fine-tune's ledger, where it has one. */
+export function besideOf(chosen: ChosenLedger | undefined): RunSessionOptions["beside"] {
+  return () => chosen && adapterOfLedger(chosen.ledger);
+}
+
 /** Opens the configured session, telling how far loading is. `check` is asked before the device is opened. */
 export async function loadSession(
   config: TrainConfig,
   call: Call,
-  check: RunSessionOptions["check"] = () => {},
+  { check = () => {}, beside }: Pick<RunSessionOptions, "check" | "beside"> = {},
 ): Promise<RunSession> {
   const { terminal, signal, options } = call;
   const adapter = options.text("adapter");
@@ -168,6 +174,7 @@ export async function loadSession(
     const session = await openRunSession(config, {
       signal,
       check,
+      beside,
       ...(adapter === undefined ? {} : { adapter }),
       onProgress: ({ done, total }) => {
         status(terminal, `Loading ${config.model}: ${done} of ${total} tensors`);

@@ -4,6 +4,17 @@
  * @module
  */
 
+export { describeAdapter, describedAdapter, type FittedAdapter } from "./adapters/adapted.ts";
+export { initialValues } from "./adapters/initial_values.ts";
+export { loraAdapter, type LoraMatrix, type LoraOptions, type LoraPlan } from "./adapters/lora.ts";
+export type {
+  Adapter,
+  AdapterPlan,
+  AdapterTensor,
+  ForwardHooks,
+  InitialValues,
+  LinearStep,
+} from "./adapters/scheme.ts";
 export type { WeightRole } from "./architecture.ts";
 export { type Example, type Objective, packBatch, type PackedBatch } from "./batch.ts";
 export type {

@@ -60,6 +60,7 @@ export {
   type ObjectivePoint,
 } from "./finetune_by_function.ts";
 export { type LedgerEntry, LedgerFile, openLedger } from "./ledgers/ledger_file.ts";
+export { adapterOfLedger } from "./ledgers/ledger_adapter.ts";
 export { ledgerHeader, type LedgerSubject } from "./ledgers/ledger_header.ts";
 export { replayLedger, type ReplayLedgerOptions, replayOnHost } from "./ledgers/replay.ts";
 export {
@@ -84,6 +85,7 @@ export {
   type StepMetrics,
 } from "./runs/run_folder.ts";
 export {
+  configuredAdapter,
   configuredSource,
   openRunSession,
   type RunSession,

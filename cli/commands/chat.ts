@@ -17,7 +17,14 @@ import type { RunSession } from "../../train/mod.ts";
 import type { Call, Command } from "../command.ts";
 import { samplingOf, samplingOptions, Speed } from "../sampling.ts";
 import { UsageError } from "../usage_error.ts";
-import { chosenLedger, loadSession, tokenizerOf, tunedOffsets, tunedOptions } from "../tuned.ts";
+import {
+  besideOf,
+  chosenLedger,
+  loadSession,
+  tokenizerOf,
+  tunedOffsets,
+  tunedOptions,
+} from "../tuned.ts";
 
 /** Most new tokens of an answer, unless a flag says otherwise. */
 const MOST_TOKENS = 512;
@@ -54,8 +61,11 @@ export const chatCommand: Command = {
     const template = path === undefined ? undefined : await readFileText(path, "settings");
     const sampling = samplingOf(options);
     const chosen = options.flag("base") ? undefined : await chosenLedger(call);
-    using session = await loadSession(config, call, ({ name, tokenizer }) => {
-      if (tokenizer) void endsOf(tokenizer, template, name);
+    using session = await loadSession(config, call, {
+      check: ({ name, tokenizer }) => {
+        if (tokenizer) void endsOf(tokenizer, template, name);
+      },
+      beside: besideOf(chosen),
     });
     const tokenizer = tokenizerOf(session);
     const ends = endsOf(tokenizer, template, session.source.name);

@@ -11,6 +11,7 @@ import type { Call, Command } from "../command.ts";
 import { accuracyText, lossText } from "../report.ts";
 import { facts, grouped, notes, percent } from "../../show/terminal.ts";
 import {
+  besideOf,
   chosenLedger,
   evaluationStatus,
   examplesFor,
@@ -46,7 +47,7 @@ export const evaluateCommand: Command = {
     const config = call.config();
     const split = SPLITS.find((it) => it === options.text("split")) ?? "validation";
     const chosen = options.flag("base") ? undefined : await chosenLedger(call);
-    using session = await loadSession(config, call);
+    using session = await loadSession(config, call, { beside: besideOf(chosen) });
     const all = await examplesFor(session, config, call, [split]);
     const set = setOf(all, split);
     if (chosen && (split === "validation" || split === "test")) {

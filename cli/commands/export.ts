@@ -13,6 +13,7 @@ import type { Command } from "../command.ts";
 import { evaluationText, foldRows, keptNotes } from "../report.ts";
 import { facts, notes, status } from "../../show/terminal.ts";
 import {
+  besideOf,
   type ChosenLedger,
   chosenLedger,
   evaluationStatus,
@@ -67,11 +68,14 @@ export const exportCommand: Command = {
     if (output === undefined && runPath === undefined) {
       throw new UsageError("Missing --output, for example tuned.gguf");
     }
-    using session = await loadSession(config, call, async (source) => {
-      const within = output === undefined ? runPath : undefined;
-      output ??= tunedPath(runPath!, { source });
-      await checkModelOutput(output, { ...await outputRules(call, config), within });
-      await assertExportable(source, output);
+    using session = await loadSession(config, call, {
+      check: async (source) => {
+        const within = output === undefined ? runPath : undefined;
+        output ??= tunedPath(runPath!, { source });
+        await checkModelOutput(output, { ...await outputRules(call, config), within });
+        await assertExportable(source, output);
+      },
+      beside: besideOf(chosen),
     });
     const path = output!;
     using offsets = await tunedOffsets(session, chosen, call);

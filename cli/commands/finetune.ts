@@ -5,8 +5,10 @@
  */
 import { DeviceLostError, type PacingLimits } from "../../kernels/mod.ts";
 import { isFromSystem } from "../../models/checkpoints/disk/attempt.ts";
+import { adapterSchemeNames } from "../../models/adapters/schemes.ts";
 import {
   assertExportable,
+  configuredAdapter,
   evaluate,
   type Evaluation,
   type EvaluationMetrics,
@@ -71,6 +73,8 @@ export const finetuneCommand: Command = {
     "task",
     "data",
     "optimiser",
+    "scheme",
+    ...adapterSchemeNames,
     "trainables",
     "batch_size",
     "steps",
@@ -101,12 +105,15 @@ export const finetuneCommand: Command = {
     try {
       await withReopening(async ({ pacing, again }) => {
         const paced = pacing ? withSubmissions(config, pacing) : config;
-        using session = await loadSession(paced, call, async (source) => {
-          if (options.flag("export")) {
-            const path = tunedPath(config.output, { source });
-            await checkModelOutput(path, rules);
-            await assertExportable(source, path);
-          }
+        using session = await loadSession(paced, call, {
+          check: async (source) => {
+            if (options.flag("export")) {
+              const path = tunedPath(config.output, { source });
+              await checkModelOutput(path, rules);
+              await assertExportable(source, path);
+            }
+          },
+          beside: (model) => configuredAdapter(paced, model),
         });
         const examples = await examplesFor(session, paced, call);
         const own = withSteps(paced, examples);

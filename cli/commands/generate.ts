@@ -7,7 +7,14 @@ import { generate } from "../../models/mod.ts";
 import { longPromptTokens } from "../../tasks/tokenise.ts";
 import type { Command } from "../command.ts";
 import { samplingOf, samplingOptions, Speed } from "../sampling.ts";
-import { chosenLedger, loadSession, tokenizerOf, tunedOffsets, tunedOptions } from "../tuned.ts";
+import {
+  besideOf,
+  chosenLedger,
+  loadSession,
+  tokenizerOf,
+  tunedOffsets,
+  tunedOptions,
+} from "../tuned.ts";
 import { UsageError } from "../usage_error.ts";
 
 /** `qzo generate`. */
@@ -43,7 +50,7 @@ export const generateCommand: Command = {
       throw new UsageError('Missing --prompt, for example "Once upon a time"');
     }
     const chosen = options.flag("base") ? undefined : await chosenLedger(call);
-    using session = await loadSession(config, call);
+    using session = await loadSession(config, call, { beside: besideOf(chosen) });
     using offsets = chosen && await tunedOffsets(session, chosen, call);
     const maxTokens = options.number("max-tokens");
     const promptIds = await longPromptTokens(tokenizerOf(session), prompt, signal);

@@ -98,17 +98,17 @@ function perturbedPlane(
 }
 
 /**
- * Records a vector of f32, such as a bias, as `branches` branches see it: `[B][columns]`. What adds or multiplies a vector reads that, and
+ * Records a vector of f32, such as a bias, or a small matrix of them, as `branches` branches see it: `[B][rows][columns]`. What reads that
  * needs to know nothing of noise.
  */
 export function perturbedVector(
   graph: Graph,
-  { name, pieces: [{ codes }], columns }: DeviceTensor,
+  { name, pieces: [{ codes }], rows, columns }: DeviceTensor,
   perturbation: Perturbation,
   branches: number,
 ): Value {
-  const quads = columns / 4;
-  const y = graph.value(`${name} by branch`, branches * columns);
+  const quads = rows * columns / 4;
+  const y = graph.value(`${name} by branch`, branches * rows * columns);
   const bound = bindPerturbation(perturbation);
   graph.add({
     label: `perturb ${name}`,

@@ -19,6 +19,7 @@ import { Run } from "../runs/run.ts";
 import type { StepPace } from "../steps/pace.ts";
 import { readMetrics, runFolder } from "../runs/run_folder.ts";
 import {
+  configuredAdapter,
   configuredSource,
   openRunSession,
   type RunSession,
@@ -252,7 +253,7 @@ class OpenedCase implements Disposable {
     this.#opened ??= {
       session: await openRunSession(
         await quantisedOnce(config, this.#folder, signal),
-        signal ? { signal } : {},
+        { beside: (model) => configuredAdapter(config, model), ...signal ? { signal } : {} },
       ),
       examples: new Map(),
     };

@@ -35,6 +35,15 @@ import {
   spans,
   taskNames,
 } from "./names.ts";
+import {
+  type AdapterSections,
+  adapterSections,
+  isAdapterScheme,
+  schemeField,
+  type SchemeName,
+  schemeNames,
+  schemeSelection,
+} from "./scheme_schema.ts";
 import { type PathOptions, withPathsFrom } from "./paths.ts";
 import { parseYaml } from "./parse_yaml.ts";
 
@@ -42,6 +51,7 @@ export type { ConfigKey } from "./field.ts";
 export type { LayerWord } from "./names.ts";
 export type { PathOptions } from "./paths.ts";
 export { parameterKeys, PartOptions } from "./optimiser_schema.ts";
+export type { AdapterSections, SchemeName } from "./scheme_schema.ts";
 export type { OptimiserConfig, ScheduleConfig } from "./optimiser_schema.ts";
 
 /** What is learned: a built-in task, or a template with labels or candidates; neither: language modelling. */
@@ -117,7 +127,7 @@ export interface QuantizeConfig {
 }
 
 /** A fine-tune, as read from a file. */
-export interface TrainConfig {
+export interface TrainConfig extends AdapterSections {
   /** GGUF file or Hugging Face folder. */
   readonly model: string;
   /** What is learned. */
@@ -126,6 +136,8 @@ export interface TrainConfig {
   readonly data: DataConfig;
   /** By which optimiser. */
   readonly optimiser: OptimiserConfig;
+  /** What is trained, in one word: what `trainables` does not say follows from it. */
+  readonly scheme: SchemeName;
   /** In which parameters. */
   readonly trainables: TrainablesConfig;
   /** Examples of a step. */
@@ -210,6 +222,8 @@ const schema: Field<TrainConfig> = section<TrainConfig>("A fine-tune", {
     testLimit: number("maximum number of test examples", count),
   }),
   optimiser: optimiserSection,
+  scheme: schemeField,
+  ...adapterSections,
   trainables: section<TrainablesConfig>("Which parameters are trained", {
     include: list("name patterns to train, * matches anything; all if not given", text("")),
     exclude: list("name patterns not to train; the embedding and the head if not given", text("")),
@@ -329,7 +343,7 @@ export function readTrainConfig(
     throw new TypeError(`Cannot use ${name} as a configuration: expected keys such as "model"`);
   }
   const { [RESOLVED]: _, ...own } = value as Record<string, unknown>;
-  const config = schema.read(own, place);
+  const config = withScheme(schema.read(own, place), own, place);
   const { steps, epochs } = value as Record<string, unknown>;
   if (steps !== undefined && epochs !== undefined) {
     throw new RangeError(
@@ -344,6 +358,45 @@ export function readTrainConfig(
     );
   }
   return config;
+}
+
+/** The configuration with what follows from its scheme; the sections of other schemes must not be there. */
+function withScheme(
+  config: TrainConfig,
+  given: Readonly<Record<string, unknown>>,
+  { file, sources }: Place,
+): TrainConfig {
+  const { scheme, trainables } = config;
+  const others = schemeNames.filter(isAdapterScheme).filter((name) => name !== scheme);
+  const foreign = others.find((name) => given[name] !== undefined && given[name] !== null);
+  if (foreign !== undefined) {
+    throw new RangeError(
+      `Cannot use ${foreign} in ${
+        sources?.get(foreign) ?? file
+      }: scheme is ${scheme}; set scheme: ${foreign}, or leave it out`,
+    );
+  }
+  const said = { ...given.trainables as Readonly<Record<string, unknown>> | undefined };
+  const { kinds, include, exclude } = schemeSelection(scheme);
+  const chosen = said.kinds === undefined || said.kinds === null ? kinds : trainables.kinds;
+  if (isAdapterScheme(scheme) && !chosen.includes(scheme)) {
+    throw new RangeError(
+      `Cannot use trainables.kinds ${
+        chosen.join(", ")
+      } in ${file}: scheme is ${scheme}, so what it adds would not be trained; add ${scheme}`,
+    );
+  }
+  const sections = Object.fromEntries(others.map((name) => [name, undefined]));
+  return {
+    ...config,
+    ...sections,
+    trainables: {
+      ...trainables,
+      kinds: chosen,
+      include: trainables.include ?? include,
+      exclude: trainables.exclude ?? exclude,
+    },
+  };
 }
 
 /** The key under which a run's folder says what was used; it follows from the others, so nothing is read of it. */

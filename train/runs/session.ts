@@ -4,6 +4,9 @@
  * @module
  */
 import { type Gpu, type GpuOptions, openGpu, type PacingLimits } from "../../kernels/mod.ts";
+import { fitAdapter } from "../../models/adapters/adapted.ts";
+import type { Adapter } from "../../models/adapters/scheme.ts";
+import { adapterScheme } from "../../models/adapters/schemes.ts";
 import { adaptedSource } from "../../models/checkpoints/derived/tuned_values.ts";
 import { loadModel, type LoadOptions, type Model } from "../../models/inference/model.ts";
 import { openModelSource } from "../../models/checkpoints/open.ts";
@@ -11,6 +14,7 @@ import type { Selection } from "../selection.ts";
 import type { ModelSource } from "../../models/checkpoints/checkpoint.ts";
 import { exactlyQuantizedSource } from "../../models/checkpoints/derived/wide_values.ts";
 import type { TrainConfig } from "../config/schema.ts";
+import { isAdapterScheme } from "../config/scheme_schema.ts";
 
 /** A loaded model with the device it lies on; dispose frees both. */
 export interface RunSession extends Disposable {
@@ -20,7 +24,7 @@ export interface RunSession extends Disposable {
   readonly stored: ModelSource;
   /** The base as it is loaded: quantised, where the configuration says so. */
   readonly source: ModelSource;
-  /** The base on the device. */
+  /** The base on the device, with the adapter beside it that was asked for. */
   readonly model: Model;
 }
 
@@ -61,6 +65,18 @@ export interface RunSessionOptions extends LoadOptions {
   readonly pacing?: PacingLimits | undefined;
   /** Asked with the base before the device is opened: what it throws stops everything, such as what `assertExportable` throws. */
   readonly check?: ((source: ModelSource) => void | Promise<void>) | undefined;
+  /** Tells what to put beside the base: {@linkcode configuredAdapter}, or that of a ledger. Default: nothing. */
+  readonly beside?: ((source: ModelSource) => Adapter | undefined) | undefined;
+}
+
+/** The new adapter that a configuration's scheme puts beside a model; undefined where it puts none. @throws {RangeError} When it does not fit */
+export function configuredAdapter(
+  config: TrainConfig,
+  model: Pick<ModelSource, "config">,
+): Adapter | undefined {
+  const { scheme, seed } = config;
+  if (!isAdapterScheme(scheme)) return undefined;
+  return adapterScheme(scheme).make(model, { ...config[scheme], seed });
 }
 
 /**
@@ -71,15 +87,19 @@ export interface RunSessionOptions extends LoadOptions {
  */
 export async function openRunSession(
   config: TrainConfig,
-  { adapter, pacing, check, ...options }: RunSessionOptions = {},
+  { adapter, pacing, check, beside, ...options }: RunSessionOptions = {},
 ): Promise<RunSession> {
   using stack = new DisposableStack();
   const stored = stack.use(await openModelSource(config.model));
   const base = await configuredSource(stored, config, options.signal);
   const source = adapter === undefined ? base : stack.use(await adaptedSource(base, adapter));
   await check?.(source);
+  // Before anything takes long.
+  const added = beside?.(source);
+  if (added) fitAdapter(source.config, added);
   const gpu = stack.use(await openGpu({ ...gpuOptions(config), ...pacing ? { pacing } : {} }));
-  const model = stack.use(await loadModel(gpu, source, options));
+  const loaded = stack.use(await loadModel(gpu, source, options));
+  const model = added ? stack.use(loaded.withAdapter(added)) : loaded;
   const owned = stack.move();
   return { gpu, stored, source, model, [Symbol.dispose]: () => owned.dispose() };
 }
