@@ -1,5 +1,5 @@
 /**
- * All schemes of adapters: a new one is a file and a line here (docs/adding/adapter.md).
+ * All schemes of adapters: a new one is a file and a line here.
  *
  * @module
  */

@@ -6,7 +6,6 @@
 import { type OptimiserConfig, optimiserSection } from "./optimiser_schema.ts";
 import { type TrainableKind, trainableKinds } from "../selection.ts";
 import type { OffsetSpan } from "../../optim/mod.ts";
-import { assertDistinct } from "../../tasks/distinct_texts.ts";
 import { type ExampleFormat, exampleFormats } from "../../tasks/data/example_format.ts";
 import { separatorOf } from "../../tasks/data/separator.ts";
 import { type TextEncoding, textEncodings } from "../../tasks/data/text_encoding.ts";
@@ -18,12 +17,9 @@ import {
   keysOf,
   list,
   number,
-  type Place,
-  refusal,
   required,
   section,
   showValue,
-  sourceOf,
   text,
 } from "./field.ts";
 import {
@@ -35,14 +31,13 @@ import {
   spans,
   taskNames,
 } from "./names.ts";
+import { readLabels } from "./labels.ts";
 import {
   type AdapterSections,
   adapterSections,
-  isAdapterScheme,
   schemeField,
   type SchemeName,
-  schemeNames,
-  schemeSelection,
+  withScheme,
 } from "./scheme_schema.ts";
 import { type PathOptions, withPathsFrom } from "./paths.ts";
 import { parseYaml } from "./parse_yaml.ts";
@@ -284,8 +279,6 @@ const schema: Field<TrainConfig> = section<TrainConfig>("A fine-tune", {
   }),
 });
 
-const mostLabels = 10_000;
-
 /**
  * Reads a configuration in YAML (its core schema: no merge keys, no dates). Keys are those of {@linkcode TrainConfig} in
  * snake_case; what is not given has its default.
@@ -360,45 +353,6 @@ export function readTrainConfig(
   return config;
 }
 
-/** The configuration with what follows from its scheme; the sections of other schemes must not be there. */
-function withScheme(
-  config: TrainConfig,
-  given: Readonly<Record<string, unknown>>,
-  { file, sources }: Place,
-): TrainConfig {
-  const { scheme, trainables } = config;
-  const others = schemeNames.filter(isAdapterScheme).filter((name) => name !== scheme);
-  const foreign = others.find((name) => given[name] !== undefined && given[name] !== null);
-  if (foreign !== undefined) {
-    throw new RangeError(
-      `Cannot use ${foreign} in ${
-        sources?.get(foreign) ?? file
-      }: scheme is ${scheme}; set scheme: ${foreign}, or leave it out`,
-    );
-  }
-  const said = { ...given.trainables as Readonly<Record<string, unknown>> | undefined };
-  const { kinds, include, exclude } = schemeSelection(scheme);
-  const chosen = said.kinds === undefined || said.kinds === null ? kinds : trainables.kinds;
-  if (isAdapterScheme(scheme) && !chosen.includes(scheme)) {
-    throw new RangeError(
-      `Cannot use trainables.kinds ${
-        chosen.join(", ")
-      } in ${file}: scheme is ${scheme}, so what it adds would not be trained; add ${scheme}`,
-    );
-  }
-  const sections = Object.fromEntries(others.map((name) => [name, undefined]));
-  return {
-    ...config,
-    ...sections,
-    trainables: {
-      ...trainables,
-      kinds: chosen,
-      include: trainables.include ?? include,
-      exclude: trainables.exclude ?? exclude,
-    },
-  };
-}
-
 /** The key under which a run's folder says what was used; it follows from the others, so nothing is read of it. */
 export const RESOLVED = "resolved";
 
@@ -415,31 +369,4 @@ export function describeConfig(): string {
     const fallback = shownDefault === undefined ? "" : ` [${shownDefault}]`;
     return `${path.padEnd(width)}  ${doc}${fallback}\n${" ".repeat(width)}  ${expects}`;
   }).join("\n");
-}
-
-function readLabels(value: unknown, place: Place): Readonly<Record<string, string>> | undefined {
-  if (typeof value !== "object" || value === null) return undefined;
-  const entries = Array.isArray(value)
-    ? value.map((word, index): [string, unknown] => [String(index), word])
-    : Object.entries(value);
-  if (entries.length < 2 || entries.length > mostLabels) {
-    throw new RangeError(refusal(place, value, `2 to ${mostLabels} labels`));
-  }
-  const spoken = entries.find(([, word]) => typeof word === "boolean" || typeof word === "number");
-  if (spoken !== undefined) {
-    throw new TypeError(
-      refusal(
-        place,
-        spoken[1],
-        `words; put quotes around it: "${spoken[1]}", as it shall be written`,
-      ),
-    );
-  }
-  if (!entries.every(isLabelWord)) return undefined;
-  assertDistinct(entries, "labels", `use ${place.path.join(".")} in ${sourceOf(place)}`);
-  return Object.fromEntries(entries);
-}
-
-function isLabelWord(entry: [string, unknown]): entry is [string, string] {
-  return typeof entry[1] === "string" && entry[1] !== "";
 }

@@ -121,3 +121,52 @@ export const schemeField: Field<SchemeName> = choice(
   schemeNames,
   "full",
 );
+
+/** What of a configuration follows from its scheme. */
+interface Schemed {
+  readonly scheme: SchemeName;
+  readonly trainables: SchemeSelection;
+}
+
+/**
+ * The configuration with what follows from its scheme.
+ *
+ * @param given What was read
+ * @throws {RangeError} For the section of another scheme, or kinds without what the scheme adds
+ */
+export function withScheme<Config extends Schemed>(
+  config: Config,
+  given: Readonly<Record<string, unknown>>,
+  { file, sources }: Place,
+): Config {
+  const { scheme, trainables } = config;
+  const others = adapterSchemeNames.filter((name) => name !== scheme);
+  const foreign = others.find((name) => given[name] !== undefined && given[name] !== null);
+  if (foreign !== undefined) {
+    throw new RangeError(
+      `Cannot use ${foreign} in ${
+        sources?.get(foreign) ?? file
+      }: scheme is ${scheme}; set scheme: ${foreign}, or leave it out`,
+    );
+  }
+  const said = { ...given.trainables as Readonly<Record<string, unknown>> | undefined };
+  const { kinds, include, exclude } = schemeSelection(scheme);
+  const chosen = said.kinds === undefined || said.kinds === null ? kinds : trainables.kinds;
+  if (isAdapterScheme(scheme) && !chosen.includes(scheme)) {
+    throw new RangeError(
+      `Cannot use trainables.kinds ${
+        chosen.join(", ")
+      } in ${file}: scheme is ${scheme}, so what it adds would not be trained; add ${scheme}`,
+    );
+  }
+  return {
+    ...config,
+    ...Object.fromEntries(others.map((name) => [name, undefined])),
+    trainables: {
+      ...trainables,
+      kinds: chosen,
+      include: trainables.include ?? include,
+      exclude: trainables.exclude ?? exclude,
+    },
+  };
+}

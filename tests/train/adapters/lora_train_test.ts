@@ -12,14 +12,7 @@ import {
   packBatch,
   quantizedSource,
 } from "../../../models/mod.ts";
-import {
-  masterSeed,
-  type Optimiser,
-  qzo,
-  qzoPlus,
-  stepSeed,
-  zoAdam,
-} from "../../../optim/mod.ts";
+import { masterSeed, type Optimiser, qzo, qzoPlus, stepSeed, zoAdam } from "../../../optim/mod.ts";
 import { Trainer } from "../../../train/steps/trainer.ts";
 import {
   adapterOfLedger,
