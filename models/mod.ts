@@ -10,11 +10,13 @@ export { loraAdapter, type LoraMatrix, type LoraOptions, type LoraPlan } from ".
 export type {
   Adapter,
   AdapterPlan,
+  AdapterSettings,
   AdapterTensor,
   ForwardHooks,
   InitialValues,
   LinearStep,
 } from "./adapters/scheme.ts";
+export { type AdapterSchemeName, adapterSchemeNames } from "./adapters/schemes.ts";
 export type { WeightRole } from "./architecture.ts";
 export { type Example, type Objective, packBatch, type PackedBatch } from "./batch.ts";
 export type {

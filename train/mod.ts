@@ -30,6 +30,7 @@ export {
   type ScheduleConfig,
 } from "./config/optimiser_schema.ts";
 export type { PathOptions } from "./config/paths.ts";
+export type { AdapterSections, BaseSchemeName, SchemeName } from "./config/scheme_schema.ts";
 export {
   type DataConfig,
   describeConfig,
@@ -100,6 +101,7 @@ export {
   type TaskExamplesOptions,
 } from "./runs/task_examples.ts";
 export {
+  type BaseKind,
   planOffsets,
   type SelectableModel,
   type Selection,

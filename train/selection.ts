@@ -18,7 +18,7 @@ import { weightsOf } from "../models/architectures.ts";
 import type { ModelPlan } from "../models/inference/model.ts";
 
 /** Kinds of what a base has. */
-type BaseKind = "scales" | "codebooks" | "minima" | "norms" | "biases" | "dense";
+export type BaseKind = "scales" | "codebooks" | "minima" | "norms" | "biases" | "dense";
 
 /**
  * Kinds of trainable values: quantisation scales, entries of codebooks, minima or zero points of groups, gains of norms, biases,

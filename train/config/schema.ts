@@ -46,7 +46,7 @@ export type { ConfigKey } from "./field.ts";
 export type { LayerWord } from "./names.ts";
 export type { PathOptions } from "./paths.ts";
 export { parameterKeys, PartOptions } from "./optimiser_schema.ts";
-export type { AdapterSections, SchemeName } from "./scheme_schema.ts";
+export type { AdapterSections, BaseSchemeName, SchemeName } from "./scheme_schema.ts";
 export type { OptimiserConfig, ScheduleConfig } from "./optimiser_schema.ts";
 
 /** What is learned: a built-in task, or a template with labels or candidates; neither: language modelling. */

@@ -20,7 +20,7 @@ interface SchemeSelection extends Pick<Selection, "include" | "exclude"> {
 }
 
 /** Names of schemes that train what the base has. */
-type BaseSchemeName = "full" | "head" | "norms" | "biases";
+export type BaseSchemeName = "full" | "head" | "norms" | "biases";
 
 /** What they train: a new one is a line here. */
 const ofBase: Readonly<Record<BaseSchemeName, SchemeSelection>> = {
