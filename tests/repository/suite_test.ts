@@ -2,6 +2,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { runGroups } from "../../scripts/suite.ts";
 import { type Group, groupsOf, testFiles, timesOf } from "../../scripts/suite_plan.ts";
+import { examplesBelow } from "../../scripts/test_modules.ts";
 import { countLine } from "../../scripts/test_run.ts";
 import { filesBelow, rooms, root } from "./module_graph.ts";
 
@@ -108,6 +109,114 @@ Deno.test("groups add up; one that fails or dies fails the whole, and says at th
     assertStringIncludes(all.failures[1], "died of SIGKILL");
     assertStringIncludes(all.failures[2], "no module");
     assert(!/^FAILED \| /m.test(all.printed + all.failures.join("")));
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+/** Fences of all kinds. */
+const DOCUMENTED = `/**
+ * Of a module.
+ *
+ * @example One
+ * \`\`\`ts
+ * import { two } from "./documented.ts";
+ * if (two !== 2) throw new Error();
+ *
+ * await Promise.resolve();
+ * \`\`\`
+ *
+ * \`\`\`ts ignore
+ * throw new Error("ignored");
+ * \`\`\`
+ *
+ * @module
+ */
+/** No example. \`\`\`ts */
+export const one = 1;
+/* \`\`\`ts
+ * throw new Error("no comment of documentation");
+ * \`\`\`
+ */
+export class Two {
+  /**
+   * Within.
+   * \`\`\`typescript
+   * throw new Error("no three");
+   * \`\`\`
+   * \`\`\`json
+   * {}
+   * \`\`\`
+   * \`\`\`js
+   * import "mapped";
+   * \`\`\`
+   */
+  static three = 3;
+}
+export const two = 2;
+`;
+
+Deno.test("examples are those that deno test --doc finds, by name, and fail as they do there", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const imports = { mapped: "./room/part/documented.ts" };
+    await Deno.writeTextFile(join(folder, "deno.json"), JSON.stringify({ imports }));
+    await Deno.mkdir(join(folder, "room/part"), { recursive: true });
+    await Deno.writeTextFile(join(folder, "room/part/documented.ts"), DOCUMENTED);
+    const { stdout } = await new Deno.Command(Deno.execPath(), {
+      args: ["test", "--doc", "--no-check", "room"],
+      cwd: folder,
+      env: { NO_COLOR: "1" },
+    }).output();
+    const theirs = [...new TextDecoder().decode(stdout).matchAll(/(room\/\S+) \.\.\. (\w+)/g)]
+      .map(([, name, result]) => `${name} ${result}`);
+    assertEquals(theirs.length, 3);
+    const names = examplesBelow(folder, "room").map(({ name }) => name);
+    assertEquals(names, theirs.map((line) => line.split(" ")[0]).toSorted());
+    let printed = "";
+    const suite = await runGroups([{ paths: ["room"], examples: true, seconds: 1 }], {
+      cwd: folder,
+      processes: 1,
+      env: { NO_COLOR: "1" },
+      print: (text) => void (printed += text),
+    });
+    const ours = [...printed.matchAll(/(room\/\S+) \.\.\. (\w+)/g)]
+      .map(([, name, result]) => `${name} ${result}`);
+    assertEquals(ours.toSorted(), theirs.toSorted());
+    assertEquals([suite.passed, suite.failed], [2, 1]);
+    assertStringIncludes(suite.failures[0], "no three");
+    assertEquals(Object.keys(suite.seconds).toSorted(), names);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("files in one module are reported as files, and one that fails is named", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.writeTextFile(
+      join(folder, "deno.json"),
+      '{ "imports": { "mapped": "./a_test.ts" } }',
+    );
+    await Deno.writeTextFile(join(folder, "a_test.ts"), 'Deno.test("one", () => {});');
+    await Deno.writeTextFile(
+      join(folder, "b_test.ts"),
+      'import "mapped"; Deno.test("two", () => { throw new Error("no two"); });',
+    );
+    let printed = "";
+    const suite = await runGroups(
+      [{ paths: ["a_test.ts", "b_test.ts"], examples: false, seconds: 1 }],
+      {
+        cwd: folder,
+        processes: 1,
+        env: { NO_COLOR: "1" },
+        print: (text) => void (printed += text),
+      },
+    );
+    assertEquals([suite.passed, suite.failed], [1, 1]);
+    assertStringIncludes(printed, "running 2 tests from 2 files\n");
+    assertStringIncludes(suite.failures[0], "two => ./b_test.ts:1:");
+    assertEquals(Object.keys(suite.seconds).toSorted(), ["a_test.ts", "b_test.ts"]);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
