@@ -5,7 +5,7 @@
  */
 import { join } from "@std/path";
 import { sampleSaid, sampleSeed } from "./sample_seed.ts";
-import { type Group, groupsOf, testFiles, type Times, timesOf } from "./suite_plan.ts";
+import { type Group, groupsOf, isLeftOut, testFiles, type Times, timesOf } from "./suite_plan.ts";
 import { examplesBelow, writeExamples, writeTests } from "./test_modules.ts";
 import { ERRORS, type TestRun, testRun, withoutCount } from "./test_run.ts";
 
@@ -96,7 +96,7 @@ export interface SuiteOptions {
   readonly root: string;
   /** Rooms, whose examples are tests too. */
   readonly rooms: readonly string[];
-  /** Only what takes less than a second, by `suite_times.json`, and the examples. */
+  /** Without what `isLeftOut` says. */
   readonly fast?: boolean;
   /** Only what is below one of these folders, or is one of these files. */
   readonly paths?: readonly string[];
@@ -113,7 +113,9 @@ export async function runSuite(options: SuiteOptions): Promise<Suite> {
   const times: Times = JSON.parse(await Deno.readTextFile(join(root, TIMES)));
   const chosen = (path: string): boolean =>
     paths.length === 0 || paths.some((it) => path === it || path.startsWith(`${it}/`));
-  const files = testFiles(root, "tests").filter((it) => chosen(it) && !(fast && it in times));
+  const files = testFiles(root, "tests").filter((it) =>
+    chosen(it) && !(fast && isLeftOut(root, it, times))
+  );
   const groups = groupsOf(files, options.rooms.filter(chosen), times, processes);
   const env = {
     QZO_SEED: String(sampleSeed), // one for all, over midnight too

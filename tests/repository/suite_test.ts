@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { runGroups } from "../../scripts/suite.ts";
-import { type Group, groupsOf, testFiles, timesOf } from "../../scripts/suite_plan.ts";
+import { type Group, groupsOf, isLeftOut, testFiles, timesOf } from "../../scripts/suite_plan.ts";
 import { examplesBelow } from "../../scripts/test_modules.ts";
 import { countLine } from "../../scripts/test_run.ts";
 import { filesBelow, rooms, root } from "./module_graph.ts";
@@ -40,6 +40,30 @@ Deno.test("the longest come first, files of more than a share are alone, and pro
     const all = seconds.reduce((sum, time) => sum + time, 0);
     assert(Math.max(...ends) - Math.min(...ends) < all / (8 * processes), `${ends}`);
   }
+});
+
+Deno.test("the fast run leaves out what is long and on a device, a process or hostile, and nothing else", async () => {
+  const long = (path: string) => isLeftOut(root, path, { [path]: 5 });
+  const leftOut = [
+    "tests/kernels/matmul/matmul_test.ts",
+    "tests/train/steps/trainer_test.ts",
+    "tests/cli/runs/signals_test.ts", // a process
+    "tests/cli/end_to_end_test.ts", // through a helper
+    "tests/quant/formats/llama_cpp_decode_test.ts", // through a helper's helper
+    "tests/robustness/hostile_files_test.ts",
+  ];
+  for (const path of leftOut) {
+    assert(long(path), path);
+    assert(!isLeftOut(root, path, {}), path);
+  }
+  for (
+    const path of ["tests/optim/named/family_test.ts", "tests/quant/quantisers/quantize_test.ts"]
+  ) {
+    assert(!long(path), path);
+  }
+  const times = JSON.parse(await Deno.readTextFile(join(root, "scripts/suite_times.json")));
+  const there = new Set([...testFiles(root, "tests"), ...rooms]);
+  assertEquals(Object.keys(times).filter((path) => !there.has(path)), []);
 });
 
 Deno.test("times are written of what takes a second, examples for their room", () => {

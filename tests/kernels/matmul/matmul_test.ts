@@ -3,7 +3,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { Graph, matmul, openGpu } from "../../../kernels/mod.ts";
 import type { Layout } from "../../../quant/mod.ts";
 import { randomNumbers } from "../../support/random_llama.ts";
-import { numbersBy, sampled } from "../../support/sampled.ts";
+import { numbersBy, sampled, sampleSeed } from "../../support/sampled.ts";
 import { below, Bench, randomPacked, type TestPerturbation, withWorkgroupLimit } from "../bench.ts";
 import { checkProduct, layoutsByName, type ProductCase, scalarLayout } from "../product.ts";
 
@@ -19,7 +19,7 @@ const kinds = layoutsByName(
   ),
 );
 
-/** Each variant is one shader; sizes, groups and spans are free within it. */
+/** Sizes, groups and spans are free within the shader of a variant. */
 const variants: readonly (Pick<ProductCase, "tile" | "bias" | "residual"> & {
   form?: "absolute" | "relative";
   distribution?: "normal" | "rademacher" | "none";
@@ -35,7 +35,12 @@ for (const [name, layoutOf] of sampled("matmul, layouts", Object.entries(kinds),
     for (const { tile, form, distribution = "none", bias, residual } of variants) {
       // Mixed tiles (fewer rows than the tile) are shaders of their own: the 4-row tile is used mixed, the others not.
       const rowCounts = tile!.rows === 4 ? [1, 2, 3] : [2, 3, 5, 17];
-      for (const group of [32, 64, 128, 0]) {
+      const numbers = rowCounts.flatMap((rows) =>
+        [1, 2, 3, 4].map((branches) => ({ rows, branches }))
+      );
+      // Numbers of rows and branches are shaders of their own, of which each day has one a variant.
+      const shapes = sampled(`${name}, ${form}`, numbers, 1 / numbers.length);
+      for (const [i, group] of [32, 64, 128, 0].entries()) {
         const inputs = [32, 96, 160, 224][below(4, random)];
         const layout = layoutOf(group);
         const block = layout.kind === "scalar" && group > 0 ? group : inputs;
@@ -44,18 +49,14 @@ for (const [name, layoutOf] of sampled("matmul, layouts", Object.entries(kinds),
           const [a, b] = [Math.min(block, inputs), Math.min(s, inputs)];
           return a === inputs || b === inputs || a % b === 0 || b % a === 0;
         });
-        await check({
-          layout,
-          inputs,
-          outputs: [1, 3, 4, 6, 13, 35][below(6, random)],
-          rows: rowCounts[below(rowCounts.length, random)],
-          branches: 1 + below(4, random),
-          tile,
-          bias,
-          residual,
-          perturbation: form &&
-            { form, distribution, span: fitting[below(fitting.length, random)] },
-        });
+        for (const shape of shapes.filter((_, k) => shapes.length === 1 || k % 4 === i)) {
+          await check({
+            ...{ layout, inputs, tile, bias, residual, ...shape },
+            outputs: [1, 3, 4, 6, 13, 35][below(6, random)],
+            perturbation: form &&
+              { form, distribution, span: fitting[below(fitting.length, random)] },
+          });
+        }
       }
     }
   });
