@@ -76,7 +76,7 @@ async function timeOf(
   const optimiser = optimiserOfConfig(config);
   try {
     using session = await loadSession(config, call, {
-      beside: (model) => configuredAdapter(config, model),
+      beside: (model, given) => configuredAdapter(config, model, given),
     });
     status(terminal, `Measuring ${MEASURED} steps`);
     const { gpu, model } = session;

@@ -34,7 +34,8 @@ export const tunedOptions: Readonly<Record<string, OptionSpec>> = {
   adapter: {
     kind: "text",
     path: true,
-    doc: "file of tuned scales (.safetensors, written by export) to apply to the model",
+    doc:
+      "adapter to use with the model: a LoRA folder (PEFT), or a file of tuned scales (.safetensors) written by export",
   },
   step: { kind: "text", doc: "best, last, or a step number [best, if the run was evaluated]" },
 };
@@ -156,9 +157,13 @@ async function chosenSteps(
   );
 }
 
-/** What a session has beside its base: the adapter of a fine-tune's ledger, where it has one. */
-export function besideOf(chosen: ChosenLedger | undefined): RunSessionOptions["beside"] {
-  return () => chosen && adapterOfLedger(chosen.ledger);
+/** What a session has beside its base: the adapter of a fine-tune's ledger, where it has one, or that of the flag. */
+export function besideOf(
+  chosen: ChosenLedger | undefined,
+  { options }: Pick<Call, "options">,
+): RunSessionOptions["beside"] {
+  const flagged = options.text("adapter") !== undefined;
+  return (_, given) => chosen ? adapterOfLedger(chosen.ledger, given) : flagged ? given : undefined;
 }
 
 /** Opens the configured session, telling how far loading is. `check` is asked before the device is opened. */
@@ -182,6 +187,7 @@ export async function loadSession(
     });
     status(terminal, "");
     notes(terminal, session.source.notes);
+    notes(terminal, session.notes);
     return session;
   } finally {
     status(terminal, "");

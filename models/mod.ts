@@ -25,6 +25,8 @@ export type {
   TensorSource,
   TokenizerFiles,
 } from "./checkpoints/checkpoint.ts";
+export { openAdapter, type OpenedAdapter } from "./checkpoints/adapters/open_adapter.ts";
+export { type AdapterToWrite, writePeft } from "./checkpoints/adapters/write_peft.ts";
 export { decodedSource } from "./checkpoints/derived/decoded.ts";
 export { quantizedSource, type QuantizedSourceOptions } from "./checkpoints/derived/quantised.ts";
 export type { WantedFormats } from "./checkpoints/derived/quantization_plan.ts";

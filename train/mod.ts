@@ -61,6 +61,7 @@ export {
   type ObjectivePoint,
 } from "./finetune_by_function.ts";
 export { type LedgerEntry, LedgerFile, openLedger } from "./ledgers/ledger_file.ts";
+export { exportAdapter } from "./export_adapter.ts";
 export { adapterOfLedger } from "./ledgers/ledger_adapter.ts";
 export { ledgerHeader, type LedgerSubject } from "./ledgers/ledger_header.ts";
 export { replayLedger, type ReplayLedgerOptions, replayOnHost } from "./ledgers/replay.ts";

@@ -65,7 +65,7 @@ export const chatCommand: Command = {
       check: ({ name, tokenizer }) => {
         if (tokenizer) void endsOf(tokenizer, template, name);
       },
-      beside: besideOf(chosen),
+      beside: besideOf(chosen, call),
     });
     const tokenizer = tokenizerOf(session);
     const ends = endsOf(tokenizer, template, session.source.name);

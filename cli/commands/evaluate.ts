@@ -47,7 +47,7 @@ export const evaluateCommand: Command = {
     const config = call.config();
     const split = SPLITS.find((it) => it === options.text("split")) ?? "validation";
     const chosen = options.flag("base") ? undefined : await chosenLedger(call);
-    using session = await loadSession(config, call, { beside: besideOf(chosen) });
+    using session = await loadSession(config, call, { beside: besideOf(chosen, call) });
     const all = await examplesFor(session, config, call, [split]);
     const set = setOf(all, split);
     if (chosen && (split === "validation" || split === "test")) {

@@ -5,6 +5,7 @@
  */
 import { DeviceLostError, type PacingLimits } from "../../kernels/mod.ts";
 import { isFromSystem } from "../../models/checkpoints/disk/attempt.ts";
+import { isAdapterScheme } from "../../train/config/scheme_schema.ts";
 import { adapterSchemeNames } from "../../models/adapters/schemes.ts";
 import {
   assertExportable,
@@ -66,7 +67,10 @@ export const finetuneCommand: Command = {
       doc:
         "show tokenised examples, what would be trained and how long it would take, without training",
     },
-    export: { kind: "flag", doc: "write the tuned model at the end: tuned.gguf, or tuned/" },
+    export: {
+      kind: "flag",
+      doc: "write the tuned model at the end: tuned.gguf, or tuned/; of LoRA adapter/",
+    },
   },
   keys: [
     "model",
@@ -74,6 +78,7 @@ export const finetuneCommand: Command = {
     "data",
     "optimiser",
     "scheme",
+    "adapter",
     ...adapterSchemeNames,
     "trainables",
     "batch_size",
@@ -108,12 +113,13 @@ export const finetuneCommand: Command = {
         using session = await loadSession(paced, call, {
           check: async (source) => {
             if (options.flag("export")) {
-              const path = tunedPath(config.output, { source });
+              const adapted = isAdapterScheme(config.scheme);
+              const path = tunedPath(config.output, { source, adapted });
               await checkModelOutput(path, rules);
-              await assertExportable(source, path);
+              if (!adapted) await assertExportable(source, path);
             }
           },
-          beside: (model) => configuredAdapter(paced, model),
+          beside: (model, given) => configuredAdapter(paced, model, given),
         });
         const examples = await examplesFor(session, paced, call);
         const own = withSteps(paced, examples);
@@ -287,7 +293,8 @@ async function summarise(
   } else if (options.flag("export")) {
     using offsets = await replayLedger(session.model, ledger, { steps: chosen, signal });
     offsets.freeMoments();
-    const path = tunedPath(config.output, session);
+    const adapted = session.model.adapter !== undefined;
+    const path = tunedPath(config.output, { source: session.source, adapted });
     status(terminal, `Writing ${path}`);
     const report = await exportOffsets(session, offsets, path, { signal });
     status(terminal, "");

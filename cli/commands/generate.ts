@@ -50,7 +50,7 @@ export const generateCommand: Command = {
       throw new UsageError('Missing --prompt, for example "Once upon a time"');
     }
     const chosen = options.flag("base") ? undefined : await chosenLedger(call);
-    using session = await loadSession(config, call, { beside: besideOf(chosen) });
+    using session = await loadSession(config, call, { beside: besideOf(chosen, call) });
     using offsets = chosen && await tunedOffsets(session, chosen, call);
     const maxTokens = options.number("max-tokens");
     const promptIds = await longPromptTokens(tokenizerOf(session), prompt, signal);

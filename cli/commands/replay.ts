@@ -30,7 +30,7 @@ export const replayCommand: Command = {
     const chosen = await chosenLedger(call);
     if (!chosen) throw new UsageError("Missing --ledger, for example --ledger runs/a/run.ledger");
     const { ledger, steps, path } = chosen;
-    using session = await loadSession(call.config(), call, { beside: besideOf(chosen) });
+    using session = await loadSession(call.config(), call, { beside: besideOf(chosen, call) });
     using offsets = await tunedOffsets(session, chosen, call);
     const device = await offsets.read(session.gpu);
     status(terminal, `Replaying ${steps} steps on the host`);

@@ -253,7 +253,10 @@ class OpenedCase implements Disposable {
     this.#opened ??= {
       session: await openRunSession(
         await quantisedOnce(config, this.#folder, signal),
-        { beside: (model) => configuredAdapter(config, model), ...signal ? { signal } : {} },
+        {
+          beside: (model, given) => configuredAdapter(config, model, given),
+          ...signal ? { signal } : {},
+        },
       ),
       examples: new Map(),
     };

@@ -135,6 +135,8 @@ export interface TrainConfig extends AdapterSections {
   readonly optimiser: OptimiserConfig;
   /** What is trained, in one word: what `trainables` does not say follows from it. */
   readonly scheme: SchemeName;
+  /** Folder of an adapter to begin with, of that scheme; undefined: a new one. */
+  readonly adapter?: string;
   /** In which parameters. */
   readonly trainables: TrainablesConfig;
   /** Examples of a step. */
@@ -223,6 +225,7 @@ const schema: Field<TrainConfig> = section<TrainConfig>("A fine-tune", {
   }),
   optimiser: optimiserSection,
   scheme: schemeField,
+  adapter: text("folder of an adapter to start from, as PEFT writes it; a new one if not given"),
   ...adapterSections,
   trainables: section<TrainablesConfig>("Which parameters are trained", {
     include: list("name patterns to train, * matches anything; all if not given", text("")),

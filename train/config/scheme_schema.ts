@@ -10,7 +10,16 @@ import {
   adapterSchemeNames,
 } from "../../models/adapters/schemes.ts";
 import type { Selection, TrainableKind } from "../selection.ts";
-import { choice, custom, type Field, number, type Place, refusal, section } from "./field.ts";
+import {
+  choice,
+  custom,
+  type Field,
+  number,
+  type Place,
+  refusal,
+  section,
+  showValue,
+} from "./field.ts";
 import { readLayers } from "./names.ts";
 
 /** What a scheme trains where `trainables` does not say. */
@@ -125,6 +134,7 @@ export const schemeField: Field<SchemeName> = choice(
 /** What of a configuration follows from its scheme. */
 interface Schemed {
   readonly scheme: SchemeName;
+  readonly adapter?: string;
   readonly trainables: SchemeSelection;
 }
 
@@ -140,13 +150,24 @@ export function withScheme<Config extends Schemed>(
   { file, sources }: Place,
 ): Config {
   const { scheme, trainables } = config;
-  const others = adapterSchemeNames.filter((name) => name !== scheme);
+  const { adapter } = config;
+  if (adapter !== undefined && !isAdapterScheme(scheme)) {
+    throw new RangeError(
+      `Cannot use adapter ${showValue(adapter)} in ${
+        sources?.get("adapter") ?? file
+      }: scheme is ${scheme}; set scheme: ${adapterSchemeNames.join(" or ")}`,
+    );
+  }
+  // What an adapter consists of is in its file.
+  const others = adapterSchemeNames.filter((name) => name !== scheme || adapter !== undefined);
   const foreign = others.find((name) => given[name] !== undefined && given[name] !== null);
   if (foreign !== undefined) {
     throw new RangeError(
-      `Cannot use ${foreign} in ${
-        sources?.get(foreign) ?? file
-      }: scheme is ${scheme}; set scheme: ${foreign}, or leave it out`,
+      `Cannot use ${foreign} in ${sources?.get(foreign) ?? file}: ${
+        foreign === scheme
+          ? "the adapter to start from says all of it; leave out one of the two"
+          : `scheme is ${scheme}; set scheme: ${foreign}, or leave it out`
+      }`,
     );
   }
   const said = { ...given.trainables as Readonly<Record<string, unknown>> | undefined };

@@ -46,7 +46,8 @@ export function configToYaml(
 /** The section of the configured adapter, its layers in the file's spelling. */
 function adapterSettings(config: TrainConfig): Partial<Record<string, unknown>> {
   if (!isAdapterScheme(config.scheme)) return {};
-  const settings = config[config.scheme] ?? {};
+  const settings = config[config.scheme];
+  if (settings === undefined) return {};
   const { layers } = settings;
   return {
     [config.scheme]: { ...settings, ...Array.isArray(layers) ? { layers: layers.join("-") } : {} },

@@ -7,6 +7,11 @@ import { type Gpu, type GpuOptions, openGpu, type PacingLimits } from "../../ker
 import { fitAdapter } from "../../models/adapters/adapted.ts";
 import type { Adapter } from "../../models/adapters/scheme.ts";
 import { adapterScheme } from "../../models/adapters/schemes.ts";
+import {
+  isBesideModel,
+  openAdapter,
+  otherBaseNote,
+} from "../../models/checkpoints/adapters/open_adapter.ts";
 import { adaptedSource } from "../../models/checkpoints/derived/tuned_values.ts";
 import { loadModel, type LoadOptions, type Model } from "../../models/inference/model.ts";
 import { openModelSource } from "../../models/checkpoints/open.ts";
@@ -26,6 +31,8 @@ export interface RunSession extends Disposable {
   readonly source: ModelSource;
   /** The base on the device, with the adapter beside it that was asked for. */
   readonly model: Model;
+  /** What a user should know of the adapter that was asked for, a sentence each. */
+  readonly notes: readonly string[];
 }
 
 /** The configured device. */
@@ -59,23 +66,35 @@ export async function configuredSource(
 
 /** How to open a session. */
 export interface RunSessionOptions extends LoadOptions {
-  /** Path of an adapter to lay over the model. */
-  readonly adapter?: string;
+  /** Path of a file of tuned scales to lay over the model, or of an adapter to put beside it. */
+  readonly adapter?: string | undefined;
   /** How long work may take, in place of what is configured. */
   readonly pacing?: PacingLimits | undefined;
   /** Asked with the base before the device is opened: what it throws stops everything, such as what `assertExportable` throws. */
   readonly check?: ((source: ModelSource) => void | Promise<void>) | undefined;
-  /** Tells what to put beside the base: {@linkcode configuredAdapter}, or that of a ledger. Default: nothing. */
-  readonly beside?: ((source: ModelSource) => Adapter | undefined) | undefined;
+  /** Tells what to put beside the base, given that of `adapter`: {@linkcode configuredAdapter}, or that of a ledger. Default: what is given. */
+  readonly beside?: ((source: ModelSource, given?: Adapter) => Adapter | undefined) | undefined;
 }
 
-/** The new adapter that a configuration's scheme puts beside a model; undefined where it puts none. @throws {RangeError} When it does not fit */
+/**
+ * The new adapter that a configuration's scheme puts beside a model, or the one of a file that it names; undefined where it puts none.
+ *
+ * @param given That of the file
+ * @throws {RangeError} When it does not fit
+ */
 export function configuredAdapter(
   config: TrainConfig,
   model: Pick<ModelSource, "config">,
+  given?: Adapter,
 ): Adapter | undefined {
   const { scheme, seed } = config;
   if (!isAdapterScheme(scheme)) return undefined;
+  if (given && given.scheme !== scheme) {
+    throw new RangeError(
+      `Cannot train "${config.adapter}" by scheme ${scheme}: it is an adapter of scheme ${given.scheme}`,
+    );
+  }
+  if (given) return given;
   return adapterScheme(scheme).make(model, { ...config[scheme], seed });
 }
 
@@ -92,16 +111,22 @@ export async function openRunSession(
   using stack = new DisposableStack();
   const stored = stack.use(await openModelSource(config.model));
   const base = await configuredSource(stored, config, options.signal);
-  const source = adapter === undefined ? base : stack.use(await adaptedSource(base, adapter));
+  const path = adapter ?? config.adapter;
+  const isBeside = path !== undefined && isBesideModel(path);
+  const source = path === undefined || isBeside ? base : stack.use(await adaptedSource(base, path));
+  const opened = isBeside ? await openAdapter(path, base) : undefined;
   await check?.(source);
   // Before anything takes long.
-  const added = beside?.(source);
+  const added = beside ? beside(source, opened?.adapter) : opened?.adapter;
   if (added) fitAdapter(source.config, added);
   const gpu = stack.use(await openGpu({ ...gpuOptions(config), ...pacing ? { pacing } : {} }));
   const loaded = stack.use(await loadModel(gpu, source, options));
   const model = added ? stack.use(loaded.withAdapter(added)) : loaded;
   const owned = stack.move();
-  return { gpu, stored, source, model, [Symbol.dispose]: () => owned.dispose() };
+  const about = { fingerprint: model.fingerprint, name: source.name };
+  const note = opened && otherBaseNote(opened, { path: path!, model: about });
+  const notes = note === undefined ? [] : [note];
+  return { gpu, stored, source, model, notes, [Symbol.dispose]: () => owned.dispose() };
 }
 
 /**

@@ -2,12 +2,14 @@
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
 import { openGpu } from "../../../kernels/mod.ts";
 import {
+  Evaluator,
   type Example,
   loadModel,
   loraAdapter,
   type LoraOptions,
   type Model,
   type ModelSource,
+  openAdapter,
   openModelSource,
   packBatch,
   quantizedSource,
@@ -16,6 +18,7 @@ import { masterSeed, type Optimiser, qzo, qzoPlus, stepSeed, zoAdam } from "../.
 import { Trainer } from "../../../train/steps/trainer.ts";
 import {
   adapterOfLedger,
+  exportAdapter,
   finetune,
   LedgerFile,
   offsetsFor,
@@ -162,6 +165,17 @@ for (const { architecture, format, rule } of sampled("lora", cases, 0.1)) {
       using again = base.withAdapter(adapterOfLedger(ledger)!);
       using replayed = await replayLedger(again, ledger);
       assertEquals(bitsOf(await replayed.read(gpu)), bits);
+      await withTemp(async (folder) => {
+        await exportAdapter(again, replayed, `${folder}/adapter`);
+        const { adapter, base: trainedOn } = await openAdapter(`${folder}/adapter`, base);
+        assertEquals(trainedOn, base.fingerprint);
+        using reloaded = base.withAdapter(adapter);
+        const lossOf = async (...about: ConstructorParameters<typeof Evaluator>) => {
+          using evaluator = new Evaluator(...about);
+          return (await evaluator.run([batch]))[0];
+        };
+        assertEquals(await lossOf(reloaded), await lossOf(again, replayed));
+      });
       await assertRejects(() => replayLedger(base, ledger), RangeError, "put it there first");
       using other = base.withAdapter(loraAdapter(base, { ...options, seed: 1 }));
       await assertRejects(() => replayLedger(other, ledger), RangeError, "is not the one");
