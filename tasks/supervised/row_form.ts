@@ -107,8 +107,10 @@ export function recogniseForm(
     );
   }
   const labelled = ["label", "labels"].find((field) => isLabel(first[field]));
+  // A built-in task has more fields than a text.
+  const own = others.length > 0 ? found.filter(({ form }) => form !== "text") : found;
   const choices = [
-    ...found.map(({ form, fields }) => ({
+    ...own.map(({ form, fields }) => ({
       task: form === "text" ? "language-modelling" : form,
       why: `fields ${fields.map((field) => JSON.stringify(field)).join(", ")}`,
     })),
@@ -124,7 +126,7 @@ export function recogniseForm(
       }. Say which`,
     );
   }
-  return found[0];
+  return own[0];
 }
 
 function isText(value: unknown): value is string {

@@ -42,6 +42,8 @@ export interface TaskConfig {
   readonly labels?: Readonly<Record<string, string>>;
   /** Templates of the choices, for data that bring their own. */
   readonly candidates?: readonly string[];
+  /** Template of the text that is to be written, for example ` {summary}` and a line feed. */
+  readonly answer?: string;
   /** Of conversations and instructions: the name of a chat template, or a Jinja file; undefined: the model's own. */
   readonly chatTemplate?: string;
   /** Of conversations, instructions and completions: what the loss is of; undefined: what is answered. */
@@ -73,8 +75,11 @@ export const taskSection: Field<TaskConfig> = section<TaskConfig>("What is learn
     readLabels,
   ),
   candidates: list(
-    "templates for the answer choices, for data that supplies its own choices",
+    "templates for the answer choices, for data that supplies its own choices; a field that holds a list makes one choice of each item",
     text(""),
+  ),
+  answer: text(
+    "template for an answer that is written instead of chosen; a field that holds a list gives the text to learn first, then others that count as right",
   ),
   chatTemplate: text(
     `chat template for conversations and instructions: a Jinja file, or one of ${
