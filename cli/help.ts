@@ -40,7 +40,7 @@ export interface FlagHelp {
 }
 
 /** Beyond these a command says where its values are listed. */
-const MOST_VALUES = 30;
+const MOST_VALUES = 48;
 
 /** Every flag of a command, its own first. */
 export function flagsOf(command: Command): FlagHelp[] {
