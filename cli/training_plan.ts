@@ -8,6 +8,7 @@ import { roundedCapacity } from "../models/batch.ts";
 import { planMemory } from "../train/steps/memory_plan.ts";
 import {
   configuredAdapter,
+  formOfConfig,
   optimiserOfConfig,
   selectionOfConfig,
   type TrainConfig,
@@ -34,7 +35,7 @@ export function trainingPlan(
   const length = Math.min(wanted.length ?? config.maxLength, source.config.context);
   const batch = config.batchSize;
   const modelling = config.task.name === undefined && config.task.template === undefined ||
-    config.task.name === "language-modelling";
+    config.task.name === "language-modelling" || formOfConfig(config) !== undefined;
   const choices = modelling && candidates === undefined ? 1 : candidates ?? 2;
   const rows = batch * length;
   try {
