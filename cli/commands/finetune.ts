@@ -12,13 +12,11 @@ import {
   configuredAdapter,
   evaluate,
   type Evaluation,
-  type EvaluationMetrics,
   exportOffsets,
   openLedger,
   readMetrics,
   replayLedger,
   Run,
-  type RunEvent,
   runFolder,
   type RunSession,
   StillSteps,
@@ -41,6 +39,7 @@ import { writeCurve } from "../../show/curve_file.ts";
 import { decided, stepsFor } from "../decided.ts";
 import { dryRun } from "../dry_run.ts";
 import { invocation, quoted } from "../invocation.ts";
+import { chosenRows, type Looks, looksAt } from "../looks.ts";
 import { evaluationText, foldRows, gainText, keptNotes, resultText } from "../report.ts";
 import { begun, facts, grouped, notes, progressLine, status } from "../../show/terminal.ts";
 import { evaluationStatus, examplesFor, forceOption, loadSession, outputRules } from "../tuned.ts";
@@ -368,46 +367,8 @@ async function resultRows(
   return [...rows, ...chosenRows(looks, total, !tested)];
 }
 
-/** Which step was chosen, and by how many looks at which examples. */
-function chosenRows(
-  { best, last, count }: Looks,
-  total: number,
-  advise: boolean,
-): [string, string][] {
-  if (!best) return [["best step", `${total} of ${total}`]];
-  const looked = `the best of ${count} looks at ${grouped(best.examples)} held-out examples`;
-  const advice = advise && count > 1 ? "; a test split (data.test) would measure it" : "";
-  return [
-    [
-      "best step",
-      best.step === 0
-        ? `0: no step was better than the base model, ${looked}`
-        : `${best.step} of ${total}: ${resultText(best)}, ${looked}${advice}`,
-    ],
-    ...(!advise && last && last.step !== best.step
-      ? [["last step", `${last.step}: ${resultText(last)} on the same`] as [string, string]]
-      : []),
-  ];
-}
-
 /** What a session saw itself of the base and of the last step, on all that is held out. */
 interface Seen {
   readonly first?: Evaluation;
   readonly last?: Evaluation;
-}
-
-/** The evaluations of a run, of earlier sessions too. */
-interface Looks {
-  readonly best: EvaluationMetrics | undefined;
-  readonly last: EvaluationMetrics | undefined;
-  readonly count: number;
-}
-
-function looksAt(events: readonly RunEvent[]): Looks {
-  const evaluations = events.filter((event) => event.type === "evaluation");
-  return {
-    best: bestEvaluation(events),
-    last: evaluations.at(-1),
-    count: new Set(evaluations.map(({ step }) => step)).size,
-  };
 }

@@ -21,7 +21,7 @@ import {
   randomNormals,
   randomNumbers,
 } from "../../support/random_llama.ts";
-import { writeRandomFolder } from "../../support/random_folder.ts";
+import { writeRandomFolder } from "../random_folder.ts";
 import { peftBases, peftTokens } from "../../support/vectors/peft_cases.ts";
 import { withTemp } from "../quantised_folder.ts";
 import { ggufInMemory, randomTokens, smallShape, withFolder } from "../small_model.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import { join } from "@std/path";
-import { writeRandomFolder } from "../random_folder.ts";
+import { writeRandomFolder } from "../../models/random_folder.ts";
 import { peftBases } from "./peft_cases.ts";
 
 for (const [name, config] of Object.entries(peftBases)) {

@@ -7,7 +7,7 @@ import { join } from "@std/path";
 import { configFromHuggingFace } from "../../models/mod.ts";
 import { weightsOf } from "../../models/architectures.ts";
 import { type SafetensorsTensorData, writeSafetensors } from "../../quant/mod.ts";
-import { randomNormals, randomNumbers } from "./random_llama.ts";
+import { randomNormals, randomNumbers } from "../support/random_llama.ts";
 
 /** Writes `config.json` and `model.safetensors`, all F32. */
 export async function writeRandomFolder(
