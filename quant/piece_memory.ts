@@ -9,7 +9,20 @@ const LEAST_BYTES = 2 ** 16;
 /** What lies idle at most; pieces of a tensor are of one length, tensors of a layer of a few. */
 const MOST_IDLE_BYTES = 32 * 2 ** 20;
 
-/** Buffers to take and to give back. Each belongs to whoever took it until it is given back. */
+/**
+ * Buffers to take and to give back. Each belongs to whoever took it until it is given back.
+ *
+ * @example Read two pieces into the same memory
+ * ```ts
+ * import { PieceMemory } from "@qzo/qzo/quant";
+ * import { assert } from "@std/assert";
+ *
+ * const memory = new PieceMemory();
+ * const first = memory.take(2 ** 20);
+ * memory.give(first);
+ * assert(memory.take(2 ** 20).buffer === first.buffer);
+ * ```
+ */
 export class PieceMemory {
   readonly #idle: ArrayBuffer[] = [];
   #idleBytes = 0;
