@@ -4,7 +4,7 @@
  * @module
  */
 import { basename, join } from "@std/path";
-import type { ModelSource } from "../../models/mod.ts";
+import { type LossPart, type ModelSource, scoredChat, type Tokenizer } from "../../models/mod.ts";
 import { dataExtension } from "../../tasks/data/data_name.ts";
 import type { TrainConfig } from "../config/schema.ts";
 import { formOfConfig, heldOutOfTraining } from "../config/task.ts";
@@ -95,6 +95,14 @@ export async function decideRun(
     const reason = "the model brings no chat template; this one needs no tokens of its own";
     decide("task.chat_template", "vicuna", reason, { ...config, task });
   }
+  if (formOfConfig(config) === "chat" && !isGiven(given, "task.loss") && source.tokenizer) {
+    const template = await chatTemplateOf(config);
+    if (forgetsAnswers(source.tokenizer, template)) {
+      const task = { ...config.task, loss: "last" as const };
+      const reason = "the chat template lays out earlier answers in another way";
+      decide("task.loss", "last", reason, { ...config, task });
+    }
+  }
   if (!isGiven(given, "optimiser")) {
     const optimiser = { ...config.optimiser, name: "qzoPlus" as const };
     decide("optimiser.name", "qzoPlus", "it needs no learning rate", { ...config, optimiser });
@@ -154,6 +162,22 @@ export function decideSteps(
     config = { ...config, evaluateEvery };
   }
   return { config, decisions };
+}
+
+/** Whether a template tells the tokens of the last answer alone. */
+function forgetsAnswers(tokenizer: Tokenizer, template: string | undefined): boolean {
+  const messages = ["user", "assistant", "user", "assistant"].map((role, i) => ({
+    role,
+    content: `message ${i}`,
+  }));
+  const tells = (loss: LossPart): boolean => {
+    try {
+      return scoredChat(tokenizer, messages, { template, loss }).scored.length > 0;
+    } catch {
+      return false;
+    }
+  };
+  return !tells("answers") && tells("last");
 }
 
 /** Whether a key, or one within that section, was given. */
