@@ -53,6 +53,7 @@ const FORMAT = "Q4_0";
  * Decides what can be told before the data are read: the task by the fields of its file, how a model that is not quantised is, the chat template of one
  * that brings none, the length of an example, the optimiser (`qzoPlus`, which needs no learning rate) and a folder that is free.
  *
+ * @throws {RangeError} When a folder was named that holds the files of no built-in task
  * @throws What {@linkcode recogniseTask} throws
  *
  * @example A model and a file, and nothing else
@@ -85,6 +86,11 @@ export async function decideRun(
   if (config.task.name !== asked.task.name) {
     decide("task.name", String(config.task.name), why, config);
   } else if (asked.task.name === undefined && asked.task.template === undefined) {
+    if (asked.data.train === undefined) {
+      throw new RangeError(
+        `Cannot tell what to learn from the folder "${asked.data.folder}": it holds the files of no built-in task. Name a file in it, or say by --task what it is`,
+      );
+    }
     const text = dataExtension(asked.data.train ?? "") === ".txt" ? "the file is plain text" : why;
     const task = { ...config.task, name: "language-modelling" };
     decide("task.name", task.name, text, { ...config, task });

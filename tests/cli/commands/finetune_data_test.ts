@@ -199,6 +199,7 @@ Deno.test("finetune MODEL DATA: instructions without a template, a task's folder
     for (const [name, text] of Object.entries(files)) {
       await Deno.writeTextFile(join(folder, name), text);
     }
+    await Deno.mkdir(join(folder, "empty"));
     const dry = (...args: string[]) =>
       qzo(folder, ["finetune", "small.gguf", ...args, "--dry-run"]);
     const task = await dry(".");
@@ -230,6 +231,7 @@ Deno.test("finetune MODEL DATA: instructions without a template, a task's folder
       "laid out by the chat template chatml; the loss is of the last thing the assistant says",
     );
     assert(!/--(steps|output|task\.chat-template) /.test(short.noted), short.noted);
+    assertMatch(short.out, /^ {2}loss +of \d+ tokens: "(?:yes.{1,2}\d|no)<\|im_end\|>"$/m);
     assertMatch(short.out, /^steps +5 of \d+ examples/m);
     const text = await dry("story.txt");
     assertMatch(text.noted, /--task\.name language-modelling +the file is plain text/);
@@ -245,6 +247,10 @@ Deno.test("finetune MODEL DATA: instructions without a template, a task's folder
         ],
         [["chats.jsonl", "do.jsonl"], 'Too many arguments: "do.jsonl" after "chats.jsonl"'],
         [["none.jsonl"], "none.jsonl"],
+        [
+          ["empty"],
+          'Cannot tell what to learn from the folder "empty": it holds the files of no built-in task',
+        ],
         [["chats.jsonl", "--task.chat-template", "none.jinja"], "none.jinja"],
         [["chats.jsonl", "--task.loss", "answer"], "answers"],
       ] as const
