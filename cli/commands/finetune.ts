@@ -28,7 +28,6 @@ import { compareEvaluations } from "../../train/evaluate.ts";
 import { withSteps } from "../../train/runs/epochs.ts";
 import { tunedPath } from "../../train/runs/export_run.ts";
 import { checkModelOutput, checkRunOutput } from "../../train/runs/outputs.ts";
-import { bestEvaluation } from "../../train/runs/run_folder.ts";
 import { RunLock } from "../../train/runs/run_lock.ts";
 import { gpuOptions } from "../../train/runs/session.ts";
 import { storableText } from "../../train/runs/storable.ts";
