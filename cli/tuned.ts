@@ -222,9 +222,10 @@ export function examplesFor(
   config: TrainConfig,
   call: Call,
   splits?: TaskExamplesOptions["splits"],
+  more: Pick<TaskExamplesOptions, "judging" | "shots"> = {},
 ): Promise<TaskExamples> {
   const { maxPositions } = session.model;
-  return readExamples(tokenizerOf(session), config, call, { maxPositions, splits });
+  return readExamples(tokenizerOf(session), config, call, { maxPositions, splits, ...more });
 }
 
 /** {@linkcode examplesFor} without a model on a device. */
@@ -232,13 +233,16 @@ export async function readExamples(
   tokenizer: Tokenizer,
   config: TrainConfig,
   { terminal, signal }: Call,
-  { maxPositions, splits }: Pick<TaskExamplesOptions, "maxPositions" | "splits">,
+  { maxPositions, ...how }: Pick<
+    TaskExamplesOptions,
+    "maxPositions" | "splits" | "judging" | "shots"
+  >,
 ): Promise<TaskExamples> {
   let told = performance.now();
   try {
     const examples = await taskExamples(config, tokenizer, {
       ...(maxPositions === undefined ? {} : { maxPositions }),
-      splits,
+      ...how,
       signal,
       onProgress: ({ file, examples, share }) => {
         const text = `Reading ${file}: ${grouped(examples)} examples, ${

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { assertOptions, count } from "../optim/options.ts";
+import { assertOptions, count, countOrNone } from "../optim/options.ts";
 import type { Example } from "../models/batch.ts";
 import { withoutStart, withStart } from "../models/tokenizers/special_tokens.ts";
 import type { Tokenizer } from "../models/tokenizers/tokenizer.ts";
@@ -16,6 +16,8 @@ import type { RenderedExample } from "./template.ts";
 export interface TokeniseOptions {
   /** Tokens of the prompt and the longest candidate together, at most. Default: no limit. */
   readonly maximumLength?: number;
+  /** Tokens that are left free behind the prompt, where the candidates do not need them: room for an answer to be written. Default 0. */
+  readonly room?: number;
 }
 
 /**
@@ -51,6 +53,7 @@ export function tokeniseExample(
 ): Example {
   assertOptions("tokenise an example", options, {
     maximumLength: { ...count, infinite: true, whole: false },
+    room: countOrNone,
   });
   const encoded = textsOfExample(rendered).map((text) =>
     tokenizer.encode(withoutStart(tokenizer, text), { addSpecial: false })
@@ -81,7 +84,7 @@ export function exampleOfTokens(
   tokenizer: Pick<Tokenizer, "start">,
   encoded: readonly (readonly number[])[],
   rendered: RenderedExample,
-  { maximumLength = Infinity }: TokeniseOptions = {},
+  { maximumLength = Infinity, room: free = 0 }: TokeniseOptions = {},
 ): MeasuredExample {
   const { start } = tokenizer;
   const [alone, ...whole] = encoded.map((ids) => withStart(tokenizer, ids));
@@ -111,11 +114,12 @@ export function exampleOfTokens(
   }
   return {
     example: {
-      prompt: keepEnd(alone.slice(0, shared), room, start.length),
+      prompt: keepEnd(alone.slice(0, shared), Math.min(room, maximumLength - free), start.length),
       candidates,
       label: rendered.label,
+      ...(rendered.right ? { right: rendered.right } : {}),
     },
-    tokens: shared + longest,
+    tokens: shared + Math.max(longest, free),
   };
 }
 

@@ -5,6 +5,7 @@
  */
 import { type OptimiserConfig, optimiserSection } from "./optimiser_schema.ts";
 import { type TrainableKind, trainableKinds } from "../selection.ts";
+import type { Objective } from "../../models/batch.ts";
 import type { OffsetSpan } from "../../optim/mod.ts";
 import { assertDistinct } from "../../tasks/distinct_texts.ts";
 import { type ExampleFormat, exampleFormats } from "../../tasks/data/example_format.ts";
@@ -64,6 +65,10 @@ export interface TaskConfig {
   readonly candidates?: readonly string[];
   /** Template of the text that is to be written, for example ` {summary}` and a line feed. */
   readonly answer?: string;
+  /** What training lowers; undefined: classification where there are candidates. */
+  readonly objective?: Objective;
+  /** Sizes and objective as published; undefined: all there is. */
+  readonly protocol?: "mezo";
 }
 
 /** Files of examples and how many to take of each; their paths are absolute, or within the folder. */
@@ -188,6 +193,14 @@ const taskSection: Field<TaskConfig> = section<TaskConfig>("What is learned", {
   ),
   answer: text(
     "template for an answer that is written instead of chosen; a field that holds a list gives the text to learn first, then others that count as right",
+  ),
+  objective: choice(
+    "what training lowers: classification, the loss over the candidates, or language-modelling, that of the right one's tokens; classification if there are candidates",
+    ["classification", "language-modelling"],
+  ),
+  protocol: choice(
+    "mezo: as in the tables of MeZO and QZO, 1,000 examples to train on and 500 held out of the training file, 1,000 of the validation file as the test, and their objective",
+    ["mezo"],
   ),
 });
 
