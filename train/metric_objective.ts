@@ -55,7 +55,7 @@ export interface MetricObjectiveOptions {
  * const task = builtInTask("sst2");
  * const examples = readTask(task, "1 a stirring film\n0 a bore\n")
  *   .map((row) => tokeniseExample(model.tokenizer!, row));
- * using offsets = planOffsets(model, qzoNormalised(), gpu.maxBinding).allocate(gpu);
+ * using offsets = planOffsets(model, qzoNormalised(), gpu.maxBinding, { kinds: ["norms"] }).allocate(gpu);
  * const objective = metricObjective(model, { examples }, { task, batchSize: 2 });
  * assert([0, 0.5, 1].includes(await objective({ offsets, step: 0 })));
  * ```
