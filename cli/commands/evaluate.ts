@@ -9,6 +9,7 @@ import {
   evaluateTask,
   type Evaluation,
   type ExampleSet,
+  recogniseTask,
   type TaskEvaluation,
   type TaskExamples,
 } from "../../train/mod.ts";
@@ -66,7 +67,7 @@ export const evaluateCommand: Command = {
   keys: ["model", "task", "data", "batch_size", "max_length", "seed", "device", "quantize"],
   run: async (call) => {
     const { options, terminal, signal } = call;
-    const config = call.config();
+    const { config } = await recogniseTask(call.config(), { signal });
     const split = SPLITS.find((it) => it === options.text("split")) ?? "validation";
     const chosen = options.flag("base") ? undefined : await chosenLedger(call);
     using session = await loadSession(config, call);
