@@ -309,27 +309,25 @@ async function summarise(
 async function resultRows(
   call: Call,
   config: TrainConfig,
-  session: RunSession,
+  { model }: RunSession,
   examples: TaskExamples,
   { seen, looks, ledger }: { readonly seen: Seen; readonly looks: Looks; readonly ledger: Ledger },
 ): Promise<[string, string][]> {
   const { terminal, signal } = call;
   const { validation, test } = examples;
-  const objective = judgedBy(examples);
-  const { model } = session;
   const total = ledger.records.length;
   const chosen = looks.best?.step ?? total;
   // A task's own test file costs minutes on a slow device: only when it is asked for.
-  const wanted = config.data.test !== undefined || config.data.testLimit !== undefined ||
-    config.task.protocol !== undefined;
-  const tested = wanted ? test : undefined;
+  const { task: { protocol }, data, batchSize } = config;
+  const asked = [protocol, data.test, data.testLimit];
+  const tested = asked.some((it) => it !== undefined) ? test : undefined;
   const name = tested ? "test" : "held-out";
   const set = (tested ?? validation).examples;
   const rows: [string, string][] = [];
   if (set.length > 0) {
     const limited = (config.evaluateLimit ?? Infinity) < validation.examples.length;
     const progress = evaluationStatus(terminal, `${name} examples`);
-    const { batchSize } = config;
+    const objective = judgedBy(examples);
     const settings = { objective, batchSize, signal, onProgress: progress.onProgress };
     const at = async (steps: number): Promise<Evaluation> => {
       using offsets = await replayLedger(model, ledger, { steps, signal });

@@ -10,7 +10,6 @@ import { Evaluator } from "../../models/inference/evaluator.ts";
 import { builtInTask, loadTask } from "../../tasks/mod.ts";
 import { tokeniseExample } from "../../tasks/tokenise.ts";
 import { evaluateTask } from "../../train/mod.ts";
-import { exists, sharedData } from "../support/shared_data.ts";
 
 const fixtures = fromFileUrl(new URL("../fixtures/task_scores/", import.meta.url));
 const AT_ONCE = 8;
@@ -88,15 +87,4 @@ async function compare(
 
 Deno.test("200 examples of five tasks made here, on the bundled model: scores to 1e-4", async () => {
   await compare("demo/model.gguf", await vectors("own.json"), () => fixtures);
-});
-
-const folder = sharedData("models/reviews-4m");
-Deno.test({
-  name: `200 examples of five published tasks on reviews-4m: scores to 1e-4${
-    exists(folder) ? "" : " (skipped, because ../shared/data is missing)"
-  }`,
-  ignore: !exists(folder),
-  fn: async () => {
-    await compare(folder, await vectors("shared.json"), (task) => sharedData(`tasks/${task}`));
-  },
 });
