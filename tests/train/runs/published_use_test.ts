@@ -263,7 +263,10 @@ Deno.test("demonstrations are of the training examples, in the model's context, 
       'Cannot show 700 demonstrations: "stsa.binary.train" has 700 examples',
     );
     await assertRejects(
-      () => examplesOf("data: {train: stsa.binary.train}", { shots: { count: 1 } }),
+      () =>
+        examplesOf("task: {format: lines}\ndata: {train: stsa.binary.train}", {
+          shots: { count: 1 },
+        }),
       RangeError,
       "Cannot show demonstrations",
     );
