@@ -6,6 +6,7 @@
 import { dirname, join } from "@std/path";
 import type { OffsetSet } from "../kernels/mod.ts";
 import type { Tokenizer } from "../models/mod.ts";
+import { sightOf } from "../models/architectures.ts";
 import { noTokenizer } from "../models/checkpoints/disk/no_tokenizer.ts";
 import { damageText, type Ledger } from "../optim/mod.ts";
 import {
@@ -223,8 +224,9 @@ export function examplesFor(
   call: Call,
   splits?: TaskExamplesOptions["splits"],
 ): Promise<TaskExamples> {
-  const { maxPositions } = session.model;
-  return readExamples(tokenizerOf(session), config, call, { maxPositions, splits });
+  const { maxPositions, config: { architecture } } = session.model;
+  const sees = sightOf({ architecture });
+  return readExamples(tokenizerOf(session), config, call, { maxPositions, sees, splits });
 }
 
 /** {@linkcode examplesFor} without a model on a device. */
@@ -232,12 +234,13 @@ export async function readExamples(
   tokenizer: Tokenizer,
   config: TrainConfig,
   { terminal, signal }: Call,
-  { maxPositions, splits }: Pick<TaskExamplesOptions, "maxPositions" | "splits">,
+  { maxPositions, sees, splits }: Pick<TaskExamplesOptions, "maxPositions" | "sees" | "splits">,
 ): Promise<TaskExamples> {
   let told = performance.now();
   try {
     const examples = await taskExamples(config, tokenizer, {
       ...(maxPositions === undefined ? {} : { maxPositions }),
+      sees,
       splits,
       signal,
       onProgress: ({ file, examples, share }) => {

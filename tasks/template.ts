@@ -8,7 +8,8 @@ import { fieldText, type Row } from "./data/row.ts";
 
 /**
  * How a row becomes a prompt and its candidates. `{field}` stands for a field's text, `{input.text}` for that of a field
- * within another, `{{` and `}}` for braces.
+ * within another, `{{` and `}}` for braces, and `{mask}` for the token that a masked model (BERT, RoBERTa) predicts: there candidates are read off, and
+ * text may follow.
  *
  * Either `labels` (each value of the label field has its words) or `candidates` (the row itself brings the choices, and
  * the label field holds the right one's index). A label that says true or false, as a boolean or as a text, is the one of `labels` of that
@@ -17,7 +18,7 @@ import { fieldText, type Row } from "./data/row.ts";
 export interface TaskTemplate {
   /** Names the task in errors. */
   readonly name: string;
-  /** The text before a candidate. */
+  /** The text before a candidate; with `{mask}`, also that behind it. */
   readonly prompt: string;
   /** The field with the right answer. Default "label". */
   readonly labelField?: string;
@@ -31,6 +32,8 @@ export interface TaskTemplate {
 export interface RenderedExample {
   /** The text before a candidate. */
   readonly prompt: string;
+  /** The text behind it, where the template has a mask; absent where it has none. */
+  readonly after?: string;
   /** The texts to choose from. */
   readonly candidates: readonly string[];
   /** The index of the right candidate. */
@@ -63,7 +66,7 @@ export interface RenderedExample {
  */
 export function renderExample(template: TaskTemplate, row: Row): RenderedExample {
   const what = `render an example of ${template.name}`;
-  const prompt = fill(template.prompt, row, what);
+  const around = splitAtMask(template.prompt, row, what);
   const answer = fieldText(row, template.labelField ?? "label", what);
   let candidates: string[];
   let label: number;
@@ -96,7 +99,7 @@ export function renderExample(template: TaskTemplate, row: Row): RenderedExample
     );
   }
   assertDistinctOf(template, candidates, what);
-  return { prompt, candidates, label };
+  return { ...around, candidates, label };
 }
 
 /**
@@ -125,18 +128,45 @@ function assertDistinctOf({ labels }: TaskTemplate, texts: readonly string[], wh
 }
 
 /**
- * The names of the fields in a text with `{fields}`.
+ * The names of the fields in a text with `{fields}`; the mask is none.
  *
  * @throws SyntaxError for a brace without its partner.
  */
 export function templateFields(text: string): string[] {
-  return parts(text, "read a template").flatMap((part) =>
-    part.field === undefined ? [] : [part.field]
+  return parts(text, "read a template").flatMap(({ field }) =>
+    field === undefined || field === MASK ? [] : [field]
   );
 }
 
+/** The name of the mask in a template. */
+const MASK = "mask";
+
+/** The text before the mask and that behind it; of a template without one, all before. */
+function splitAtMask(
+  text: string,
+  row: Row,
+  what: string,
+): Pick<RenderedExample, "prompt" | "after"> {
+  const all = parts(text, what);
+  const [at = -1, ...more] = all.flatMap(({ field }, i) => field === MASK ? [i] : []);
+  if (more.length > 0) {
+    throw new RangeError(
+      `Cannot ${what}: its template has ${more.length + 1} masks, candidates stand for one`,
+    );
+  }
+  if (at < 0) return { prompt: fill(text, row, what) };
+  const [prompt, after] = [all.slice(0, at), all.slice(at + 1)].map((some) =>
+    joined(some, row, what)
+  );
+  return { prompt, after };
+}
+
 function fill(text: string, row: Row, what: string): string {
-  return parts(text, what).map(({ field, literal }) =>
+  return joined(parts(text, what), row, what);
+}
+
+function joined(all: readonly Part[], row: Row, what: string): string {
+  return all.map(({ field, literal }) =>
     field === undefined ? literal : fieldText(row, field, what)
   )
     .join("");

@@ -93,6 +93,8 @@ function print(
     ? bitsPerCharacter(loss * tokens, characters)
     : undefined;
   const ofText = characters === undefined ? undefined : perplexity(loss);
+  const isMasked = accuracy === undefined && examples.some(({ masked }) => masked);
+  const unit = isMasked ? "masked token" : tokens === undefined ? "example" : "token";
   if (options.flag("json")) {
     terminal.out(JSON.stringify({
       ...about,
@@ -108,7 +110,7 @@ function print(
   facts(terminal, [
     ["model", about.model],
     ["task", `${about.task}, ${grouped(examples.length)} ${about.split} examples`],
-    ["loss", `${lossText(loss)} nats per ${tokens === undefined ? "example" : "token"}`],
+    ["loss", `${lossText(loss)} nats per ${unit}`],
     accuracy && ["accuracy", accuracyText(accuracy)],
     majority === undefined ? undefined : ["majority", percent(majority)],
     ofText === undefined ? undefined : ["perplexity", `${ofText.toFixed(3)} per token`],

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Sight } from "../../models/architecture.ts";
 import type { Example } from "../../models/batch.ts";
 import { startText, withoutStart } from "../../models/tokenizers/special_tokens.ts";
 import type { Tokenizer } from "../../models/tokenizers/tokenizer.ts";
@@ -14,6 +15,7 @@ import {
   assertWindow,
   documentTokens,
   documentWindow,
+  seenWindow,
   WindowStream,
 } from "../../tasks/language_modelling.ts";
 import { encodeLong, encodeStream } from "../../tasks/long_text.ts";
@@ -46,6 +48,8 @@ export interface ExampleReading {
   readonly tokenizer: Tokenizer;
   /** Most tokens of an example. */
   readonly length: number;
+  /** What the model sees of a text. */
+  readonly sees: Sight;
   /** Stops. */
   readonly signal?: AbortSignal | undefined;
   /** Told about every 50 ms. */
@@ -134,7 +138,7 @@ export class ExampleFile {
         const place = places ? places.get(index) : index;
         index++;
         if (place !== undefined) {
-          out[place] = await this.#tokenised(item);
+          out[place] = this.#seen(await this.#tokenised(item), index - 1);
           this.#made++;
         }
         if (this.#pause.due) await this.#rest(this.#made);
@@ -187,9 +191,9 @@ export class ExampleFile {
 
   async #stream(): Promise<readonly Example[]> {
     if (this.#windows !== undefined) return this.#windows;
-    const { tokenizer, length } = this.#reading;
+    const { tokenizer, length, sees } = this.#reading;
     const windows: Example[] = [];
-    const stream = new WindowStream(tokenizer, length);
+    const stream = new WindowStream(tokenizer, { length, sees });
     let begun = false;
     const pieces = dataChunks(this.#path, this.#howToRead);
     for await (const ids of encodeStream(tokenizer, pieces, { pause: this.#pause })) {
@@ -202,8 +206,18 @@ export class ExampleFile {
       });
     }
     windows.push(...stream.end());
-    this.#some(windows.length);
-    return this.#windows = windows;
+    this.#windows = windows.flatMap((window, round) => this.#seen(window, round) ?? []);
+    this.#some(this.#windows.length);
+    return this.#windows;
+  }
+
+  /** An example as the model is to see it: of a text, with masked tokens where it sees all; its number in the file says which. */
+  #seen(example: Example | undefined, round: number): Example | undefined {
+    const { task, tokenizer, sees } = this.#reading;
+    if (task !== undefined || example === undefined) return example;
+    const seen = seenWindow(tokenizer, example, { sees, round });
+    if (seen === undefined) this.counts.dropped++;
+    return seen;
   }
 
   async *#items(): AsyncGenerator<Iterable<Item>> {
@@ -238,21 +252,23 @@ export class ExampleFile {
   }
 
   async #example({ example, blank }: PlacedExample): Promise<Example> {
-    const { tokenizer, length } = this.#reading;
+    const { tokenizer, length, sees } = this.#reading;
     if (blank !== undefined) this.counts.blankField(blank);
     const encoded = [];
-    for (const text of textsOfExample(example)) encoded.push(await this.#encode(text));
-    const made = exampleOfTokens(tokenizer, encoded, example, { maximumLength: length });
+    for (const text of textsOfExample(example, tokenizer, { sees })) {
+      encoded.push(await this.#encode(text));
+    }
+    const made = exampleOfTokens(tokenizer, encoded, example, { maximumLength: length, sees });
     this.counts.measured(made.tokens, length);
     this.counts.answers(example.candidates, made.example.candidates);
     return made.example;
   }
 
   async #document(text: string): Promise<Example | undefined> {
-    const { tokenizer, length } = this.#reading;
+    const { tokenizer, length, sees } = this.#reading;
     const ids = await this.#encode(text);
     this.counts.measured(documentTokens(tokenizer, ids).length, length);
-    const window = documentWindow(tokenizer, ids, length);
+    const window = documentWindow(tokenizer, ids, { length, sees });
     if (window === undefined) this.counts.dropped++;
     return window;
   }

@@ -3,11 +3,12 @@
  *
  * @module
  */
+import type { Sight } from "../../models/architecture.ts";
 import type { Example, Objective } from "../../models/batch.ts";
 import type { Tokenizer } from "../../models/tokenizers/tokenizer.ts";
 import { Pause } from "../../tasks/pause.ts";
 import { splitExamples, subsample } from "../../tasks/split.ts";
-import type { Split } from "../../tasks/task.ts";
+import { type Split, taskFor } from "../../tasks/task.ts";
 import type { TrainConfig } from "../config/schema.ts";
 import { taskOfConfig } from "../config/task.ts";
 import { oneAnswerNote, sharedNote } from "./data_notes.ts";
@@ -19,7 +20,7 @@ export type { ExamplesProgress } from "./example_file.ts";
 export interface ExampleSet {
   /** In tokens. */
   readonly examples: readonly Example[];
-  /** Characters of text that language modelling predicts; undefined for classification. */
+  /** Characters of text that language modelling predicts; undefined for classification and masked tokens. */
   readonly characters?: number;
 }
 
@@ -41,6 +42,8 @@ export interface TaskExamples {
 export interface TaskExamplesOptions {
   /** The model's longest sequence; `maxLength` of the configuration holds if it is shorter. */
   readonly maxPositions?: number;
+  /** What the model sees of a text: for `"all"`, examples have masked tokens. Default `"earlier"`. */
+  readonly sees?: Sight | undefined;
   /** The splits that are wanted: what the others alone need is not read, and they stay empty. Default all. */
   readonly splits?: readonly ("train" | "validation" | "test")[] | undefined;
   /** Stops within a second. */
@@ -58,7 +61,8 @@ const SPLITS = ["train", "validation", "test"] as const;
  * are chosen are tokenised and kept.
  *
  * Language modelling: a `.txt` file without `task.format` is one stream, cut into windows of `maxLength` tokens; of other
- * files each row's `text` is a document that begins a window, and what is beyond the window is left out.
+ * files each row's `text` is a document that begins a window, and what is beyond the window is left out. For a model that sees all of a text, 15 % of
+ * a window's tokens are masked, the same whatever the run's seed.
  *
  * Limits take a seeded sample: of the training
  * examples by the run's seed, of the others by seed 0, so that runs of different seeds are judged alike.
@@ -69,11 +73,14 @@ const SPLITS = ["train", "validation", "test"] as const;
 export async function taskExamples(
   config: TrainConfig,
   tokenizer: Tokenizer,
-  { maxPositions = Infinity, splits = SPLITS, signal, onProgress }: TaskExamplesOptions = {},
+  options: TaskExamplesOptions = {},
 ): Promise<TaskExamples> {
+  const { maxPositions = Infinity, sees = "earlier", splits = SPLITS, signal } = options;
   const length = Math.min(config.maxLength, maxPositions);
-  const task = taskOfConfig(config);
-  const reading = { config, task, tokenizer, length, signal, onProgress };
+  const configured = taskOfConfig(config);
+  const task = configured && taskFor(configured, sees);
+  const { onProgress } = options;
+  const reading = { config, task, tokenizer, length, sees, signal, onProgress };
   const open = (split: Split): ExampleFile | undefined =>
     fileOfSplit(reading, split) === undefined ? undefined : new ExampleFile(reading, split);
   const { trainLimit, validationLimit, testLimit } = config.data;
@@ -159,7 +166,9 @@ export async function taskExamples(
   if (test) notes.push(...given(sharedNote(train, test, "test")));
 
   const set = async (examples: readonly Example[]): Promise<ExampleSet> =>
-    task ? { examples } : { examples, characters: await charactersOf(tokenizer, examples, signal) };
+    task || sees === "all"
+      ? { examples }
+      : { examples, characters: await charactersOf(tokenizer, examples, signal) };
   return {
     objective: task ? "classification" : "language-modelling",
     train: await set(train),
