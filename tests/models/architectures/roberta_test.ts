@@ -22,6 +22,7 @@ import { trainedTensors } from "../../../train/mod.ts";
 import { planOffsets, type Selection } from "../../../train/selection.ts";
 import { modelOfShape, planMemory } from "../../../train/steps/memory_plan.ts";
 import { Trainer } from "../../../train/steps/trainer.ts";
+import vectors from "../../fixtures/roberta.json" with { type: "json" };
 import { noiseTerm } from "../../reference/effective_weights.ts";
 import { logitsOf } from "../../support/model_logits.ts";
 import { randomNormals, randomNumbers } from "../../support/random_llama.ts";
@@ -49,6 +50,16 @@ Deno.test.afterAll(() => gpu[Symbol.dispose]());
 const { vocabulary } = smallRoberta;
 const CONTEXT = 62;
 const tokens = randomTokens(vocabulary, 41, 3);
+
+/** A case of tests/fixtures/roberta.json, which says how it was made. */
+interface ReferenceVectors {
+  readonly seed: number;
+  readonly tied?: boolean;
+  readonly activation?: RobertaShape["activation"];
+  readonly tokens: readonly number[];
+  readonly rows: readonly number[];
+  readonly logits: string;
+}
 
 /** Asserts that logits everywhere and losses of both objectives are the oracle's on the source's own weights. */
 async function assertForward(
@@ -101,6 +112,26 @@ for (const [name, [shape, options]] of Object.entries(VARIANTS)) {
       assertEquals(source.notes, []);
       assertEquals(new Set(source.tensors.keys()), new Set(Object.keys(weights).map(insideName)));
       await assertForward(source, shape);
+    });
+  });
+}
+
+for (const [name, shape] of [["roberta", smallRoberta], ["bert", smallBert]] as const) {
+  Deno.test(`transformers' own ${name} computes alike`, async () => {
+    const { tokens, rows, logits, activation, ...options } = vectors[name] as ReferenceVectors;
+    const bytes = Uint8Array.from(atob(logits), (it) => it.charCodeAt(0));
+    const theirs = new Float32Array(bytes.buffer);
+    const pick = (all: ArrayLike<number>) =>
+      rows.flatMap((row) => Array.from(all).slice(row * vocabulary, (row + 1) * vocabulary));
+    const own = { ...shape, ...activation && { activation } };
+    await withTemp(async (folder) => {
+      const weights = await writeRobertaFolder(folder, own, options);
+      const oracle = relativeL2(pick(robertaLogits(own, weights, tokens)), theirs);
+      assert(oracle < 1e-6, `relative L2 of the oracle's logits is ${oracle}`);
+      using source = await openModelSource(folder);
+      using model = await loadModel(gpu, source);
+      const error = relativeL2(pick(await logitsOf(gpu, model, tokens)), theirs);
+      assert(error < 1e-5, `relative L2 of the logits is ${error}`);
     });
   });
 }
