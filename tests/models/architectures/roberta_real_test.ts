@@ -1,9 +1,8 @@
-// A real RoBERTa: the figures of an independent f64 forward, in 16 and 4 bits, and a fine-tune on masked tokens that goes on, is folded and read again.
+// A real RoBERTa: the oracle's logits, and the figures of an independent f64 forward.
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
-import { join } from "@std/path";
 import { openGpu } from "../../../kernels/mod.ts";
-import { loadModel, type Model, openModelSource, quantizedSource } from "../../../models/mod.ts";
-import { builtInTask, languageModellingExamples, loadExamples } from "../../../tasks/mod.ts";
+import { loadModel, type Model, openModelSource } from "../../../models/mod.ts";
+import { languageModellingExamples, loadExamples } from "../../../tasks/mod.ts";
 import { evaluate } from "../../../train/mod.ts";
 import { robertaLogits } from "../../reference/roberta.ts";
 import { relativeL2 } from "../../reference/nmse.ts";
@@ -17,7 +16,12 @@ const missing = [folder, sst2, sharedData("tasks/text/reviews.txt")].find((it) =
 const skipped = missing === undefined ? "" : ` (skipped: ${missing} is not there)`;
 
 const shape = {
-  ...{ kind: "roberta", hidden: 256, layers: 4, feedForward: 1024, heads: 8, vocabulary: 4100 },
+  kind: "roberta",
+  hidden: 256,
+  layers: 4,
+  feedForward: 1024,
+  heads: 8,
+  vocabulary: 4100,
   positions: 162,
 } as const;
 
@@ -65,12 +69,10 @@ Deno.test(
       ...{ length: 160, windows: "document", sees: "all" },
     });
     const { loss } = await evaluate(model, texts, { objective: "language-modelling" });
-    console.log(`${loss} nats per masked token`);
     // 3.807 on the first 100, by other draws of the masks.
     assertAlmostEquals(loss, 3.807, 0.3);
 
     const area = await ofSst2(model);
-    console.log(`${area} area`);
     assertAlmostEquals(area, 0.597, 5e-4);
   },
 );
