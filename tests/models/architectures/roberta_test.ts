@@ -263,6 +263,45 @@ for (
   });
 }
 
+Deno.test("an odd vocabulary in 16 bits: the bias of the head is read, trained, folded and written", async () => {
+  await withTemp(async (folder) => {
+    const path = (name: string) => join(folder, name);
+    const odd = { ...smallRoberta, layers: 1, vocabulary: 291 };
+    await writeRobertaFolder(path("wide"), odd);
+    using wide = await openModelSource(path("wide"));
+    // Its own folder in F16, which the library writes.
+    const half = quantizedSource(wide, { format: "F16", vectors: "F16" });
+    await writeModel(half, path("half"));
+    using source = await openModelSource(path("half"));
+    const bias = source.tensors.get("output.bias")!;
+    assertEquals([bias.columns, bias.format.name], [291, "F16"]);
+    using model = await loadModel(gpu, source);
+    const selection = { kinds: ["biases"], include: ["output.bias"] } as const;
+    using offsets = planOffsets(model, "absolute", gpu.maxBinding, selection).allocate(gpu);
+    assertEquals([offsets.trainables[0].count, offsets.scalars], [292, 291]);
+    using trainer = new Trainer(model, { ...mezo({ epsilon: 0.01 }), form: "absolute" }, offsets, {
+      seed: 3,
+    });
+    const examples = maskedTexts(290, [20, 30]).map((it) => ({
+      ...it,
+      candidates: [it.candidates[0].map((id, i) => i === 0 ? 290 : id)],
+    }));
+    trainer.enqueue(0, packBatch(examples, "language-modelling", CONTEXT));
+    const [record] = await trainer.drain();
+    const random = randomNumbers(4);
+    offsets.write(gpu, new Map([["output.bias", randomNormals(292, 0.1, random)]]));
+    const tuned = foldedSource(source, trainedTensors(offsets.trainables, await offsets.read(gpu)));
+    await writeModel(tuned, path("tuned"));
+    using again = await openModelSource(path("tuned"));
+    using evaluator = new Evaluator(model, offsets);
+    const batch = packBatch(examples, "language-modelling", CONTEXT);
+    const [{ loss }] = await evaluator.run([batch]);
+    const expected = robertaLoss(odd, await weightsOf(again), examples, "language-modelling");
+    assertAlmostEquals(loss, expected, 1e-3);
+    assert(record.losses.every((it) => Math.abs(it - loss) > 1e-4), "the bias changes the loss");
+  });
+});
+
 Deno.test("a selection leaves out RoBERTa's tables, and trains biases or norms alone where told", async () => {
   await withTemp(async (folder) => {
     await writeRobertaFolder(folder, smallRoberta);
