@@ -16,6 +16,7 @@ import {
   writeModel,
 } from "../../../models/mod.ts";
 import type { RobertaConfig } from "../../../models/architectures/roberta.ts";
+import { configFromGguf } from "../../../models/config/config_gguf.ts";
 import { foldedSource } from "../../../models/checkpoints/derived/folded.ts";
 import { masterSeed, mezo, qzoNormalised, stepSeed, tensorId } from "../../../optim/mod.ts";
 import { trainedTensors } from "../../../train/mod.ts";
@@ -519,6 +520,18 @@ Deno.test("keys of RoBERTa and BERT: defaults, what is honoured, what is refused
     ...config({ ...bert, hidden_size: 96, vocab_size: 290, max_position_embeddings: 64 }),
     normEpsilon: 1e-5,
   });
+});
+
+Deno.test("a GGUF file of BERT is refused by name, with the reason", () => {
+  const metadata = new Map<string, unknown>([["general.architecture", "bert"], [
+    "bert.block_count",
+    2,
+  ]]);
+  assertThrows(
+    () => configFromGguf(metadata, { embeddingRows: 290, hasHead: false }, "x.gguf"),
+    RangeError,
+    'architecture "bert" is read from Hugging Face folders only, as llama.cpp\'s files of BERT and RoBERTa have no head for masked tokens',
+  );
 });
 
 Deno.test("a folder that lacks a part of the head, or has a stranger, is refused by name", async () => {
