@@ -223,10 +223,11 @@ export function examplesFor(
   config: TrainConfig,
   call: Call,
   splits?: TaskExamplesOptions["splits"],
+  more: Pick<TaskExamplesOptions, "judging" | "shots"> = {},
 ): Promise<TaskExamples> {
   const { maxPositions, config: { architecture } } = session.model;
-  const sees = sightOf({ architecture });
-  return readExamples(tokenizerOf(session), config, call, { maxPositions, sees, splits });
+  const how = { maxPositions, sees: sightOf({ architecture }), splits, ...more };
+  return readExamples(tokenizerOf(session), config, call, how);
 }
 
 /** {@linkcode examplesFor} without a model on a device. */
@@ -234,14 +235,16 @@ export async function readExamples(
   tokenizer: Tokenizer,
   config: TrainConfig,
   { terminal, signal }: Call,
-  { maxPositions, sees, splits }: Pick<TaskExamplesOptions, "maxPositions" | "sees" | "splits">,
+  { maxPositions, ...how }: Pick<
+    TaskExamplesOptions,
+    "maxPositions" | "sees" | "splits" | "judging" | "shots"
+  >,
 ): Promise<TaskExamples> {
   let told = performance.now();
   try {
     const examples = await taskExamples(config, tokenizer, {
       ...(maxPositions === undefined ? {} : { maxPositions }),
-      sees,
-      splits,
+      ...how,
       signal,
       onProgress: ({ file, examples, share }) => {
         const text = `Reading ${file}: ${grouped(examples)} examples, ${

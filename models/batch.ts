@@ -37,6 +37,8 @@ export interface Example {
   readonly candidates: readonly (readonly number[])[];
   /** Index of the right candidate. */
   readonly label: number;
+  /** Indices of all that count as right when it is judged, where that of `label` is not the only one; the loss does not know them. */
+  readonly right?: readonly number[];
   /**
    * Of the only candidate, ranges of tokens that the loss is of, [first, end), in ascending order; the others are context. Default: all of
    * its tokens.

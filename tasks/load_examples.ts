@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { assertOptions, count } from "../optim/options.ts";
+import { assertOptions, count, countOrNone } from "../optim/options.ts";
 import type { Example } from "../models/batch.ts";
 import type { Tokenizer } from "../models/tokenizers/tokenizer.ts";
 import { loadTask, type TaskRowsOptions } from "./files.ts";
@@ -51,6 +51,7 @@ export async function loadExamples(
   assertOptions("load examples", options, {
     ...{ format: "any", encoding: "any", hint: "any", signal: "any", onProgress: "any" },
     maximumLength: { ...count, infinite: true, whole: false },
+    room: countOrNone,
     sees: "any",
   });
   if (!tokenizer) {
@@ -58,8 +59,8 @@ export async function loadExamples(
       "Cannot load examples: the model has no tokenizer, put its tokenizer.json beside it",
     );
   }
-  const { maximumLength, sees = "earlier", ...reading } = options;
+  const { maximumLength, room = 0, sees = "earlier", ...reading } = options;
   const named = taskFor(typeof task === "string" ? builtInTask(task) : task, sees);
   const rows = await loadTask(named, split, folder, reading);
-  return rows.map((row) => tokeniseExample(tokenizer, row, { maximumLength, sees }));
+  return rows.map((row) => tokeniseExample(tokenizer, row, { maximumLength, room, sees }));
 }

@@ -57,6 +57,9 @@ export interface Task {
   readonly published?: PublishedUse;
 }
 
+/** Tokens that a written answer has at most, as in MeZO and QZO. */
+export const WRITTEN_TOKENS = 50;
+
 /** How MeZO and the papers after it use a task, where it is not as usual. */
 export interface PublishedUse {
   /** What training lowers: the cross-entropy over the candidates, or the loss of the right one's tokens. Default: classification. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { assertOptions, count } from "../optim/options.ts";
+import { assertOptions, count, countOrNone } from "../optim/options.ts";
 import type { Example } from "../models/batch.ts";
 import { withoutStart, withStart } from "../models/tokenizers/special_tokens.ts";
 import type { Tokenizer } from "../models/tokenizers/tokenizer.ts";
@@ -18,6 +18,8 @@ import type { RenderedExample } from "./template.ts";
 export interface TokeniseOptions {
   /** Tokens of the prompt and the longest candidate together, at most. Default: no limit. */
   readonly maximumLength?: number;
+  /** Tokens that are left free behind the prompt, where the candidates do not need them: room for an answer to be written. Default 0. */
+  readonly room?: number;
   /**
    * What the model sees of a text: `"all"` has the candidates stand in the place of a masked token, behind the prompt where the example says no other.
    * Default `"earlier"`: candidates follow the prompt.
@@ -62,6 +64,7 @@ export function tokeniseExample(
 ): Example {
   assertOptions("tokenise an example", options, {
     maximumLength: { ...count, infinite: true, whole: false },
+    room: countOrNone,
     sees: "any",
   });
   const encoded = textsOfExample(rendered, tokenizer, options).map((text) =>
@@ -109,7 +112,7 @@ export function exampleOfTokens(
   tokenizer: Pick<Tokenizer, "start" | "end" | "mask" | "decode">,
   encoded: readonly (readonly number[])[],
   rendered: RenderedExample,
-  { maximumLength = Infinity, sees = "earlier" }: TokeniseOptions = {},
+  { maximumLength = Infinity, room: free = 0, sees = "earlier" }: TokeniseOptions = {},
 ): MeasuredExample {
   if (sees === "all") {
     const [text, ...candidates] = encoded;
@@ -138,11 +141,12 @@ export function exampleOfTokens(
   }
   return {
     example: {
-      prompt: keepEnd(alone.slice(0, shared), room, start.length),
+      prompt: keepEnd(alone.slice(0, shared), Math.min(room, maximumLength - free), start.length),
       candidates,
       label: rendered.label,
+      ...(rendered.right ? { right: rendered.right } : {}),
     },
-    tokens: shared + longest,
+    tokens: shared + Math.max(longest, free),
   };
 }
 

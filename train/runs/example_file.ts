@@ -22,13 +22,17 @@ import { encodeLong, encodeStream } from "../../tasks/long_text.ts";
 import { Pause } from "../../tasks/pause.ts";
 import { type Row, rowText } from "../../tasks/data/row.ts";
 import type { PlacedRow } from "../../tasks/data/row_reader.ts";
+import type { Reference } from "../../tasks/reference.ts";
+import type { RenderedExample } from "../../tasks/template.ts";
 import type { PlacedExample, Split, Task } from "../../tasks/task.ts";
+import { WRITTEN_TOKENS } from "../../tasks/task.ts";
 import { exampleOfText } from "../../tasks/supervised/supervised_example.ts";
 import { type SupervisedOptions, supervisedText } from "../../tasks/supervised/supervised_row.ts";
 import { exampleOfTokens, textsOfExample } from "../../tasks/tokenise.ts";
 import type { TrainConfig } from "../config/schema.ts";
 import { formatOfSplit, formatOfTaskFile, heldOutOfTraining } from "../config/task.ts";
 import { ExampleCounts } from "./data_notes.ts";
+import type { Demonstrations } from "./demonstrations.ts";
 
 /** How far reading and tokenising are. */
 export interface ExamplesProgress {
@@ -63,7 +67,10 @@ export interface ExampleReading {
 /** A row or document that is not in tokens yet. */
 interface Item {
   readonly line: number;
-  tokenised(): Promise<Example | undefined>;
+  /** `index` is its place in the file, counted from 0. */
+  tokenised(index: number): Promise<Example | undefined>;
+  /** As text, where it is a task's. */
+  readonly example?: RenderedExample;
 }
 
 /** The file of a split; `data.train` and so on, or the task's own. Undefined where there is none. */
@@ -82,6 +89,8 @@ export class ExampleFile {
   readonly name: string;
   /** What was seen while its examples were made. */
   readonly counts: ExampleCounts;
+  /** What metrics compare with, of examples that were read. */
+  readonly references: WeakMap<Example, Reference> = new WeakMap();
   readonly #reading: ExampleReading;
   readonly #split: Split;
   readonly #pause: Pause;
@@ -89,6 +98,7 @@ export class ExampleFile {
   #windows: readonly Example[] | undefined;
   #share = 0;
   #made = 0;
+  #demonstrations: Demonstrations | undefined;
 
   /** @throws {RangeError} When the configuration names no such file */
   constructor(reading: ExampleReading, split: Split) {
@@ -129,7 +139,12 @@ export class ExampleFile {
    *
    * @throws {RangeError} When there are none
    */
-  async read(wanted?: readonly number[]): Promise<(Example | undefined)[]> {
+  async read(
+    wanted?: readonly number[],
+    demonstrations?: Demonstrations,
+  ): Promise<(Example | undefined)[]> {
+    this.#demonstrations = demonstrations;
+    this.counts.demonstrated = demonstrations !== undefined;
     if (this.#isStream) {
       const all = await this.#stream();
       return wanted ? wanted.map((index) => all[index]) : [...all];
@@ -144,7 +159,7 @@ export class ExampleFile {
         const place = places ? places.get(index) : index;
         index++;
         if (place !== undefined) {
-          out[place] = this.#seen(await this.#tokenised(item), index - 1);
+          out[place] = this.#seen(await this.#tokenised(item, index - 1), index - 1);
           this.#made++;
         }
         if (this.#pause.due) await this.#rest(this.#made);
@@ -157,9 +172,24 @@ export class ExampleFile {
     return out;
   }
 
-  async #tokenised({ line, tokenised }: Item): Promise<Example | undefined> {
+  /** The examples of those numbers as text, or all, in the order of the file. */
+  async rendered(wanted?: readonly number[]): Promise<RenderedExample[]> {
+    const numbers = wanted && new Set(wanted);
+    const out: RenderedExample[] = [];
+    let index = 0;
+    for await (const items of this.#items()) {
+      for (const { example } of items) {
+        if (example && (numbers?.has(index) ?? true)) out.push(example);
+        index++;
+        if (this.#pause.due) await this.#rest(0);
+      }
+    }
+    return out;
+  }
+
+  async #tokenised({ line, tokenised }: Item, index: number): Promise<Example | undefined> {
     try {
-      return await tokenised();
+      return await tokenised(index);
     } catch (error) {
       if (error instanceof RangeError || error instanceof TypeError) {
         error.message += ` (line ${line} of ${this.name})`;
@@ -259,20 +289,30 @@ export class ExampleFile {
 
   *#answered(examples: Iterable<PlacedExample>): Generator<Item> {
     for (const placed of examples) {
-      yield { line: placed.line, tokenised: () => this.#example(placed) };
+      yield {
+        line: placed.line,
+        tokenised: (index) => this.#example(placed, index),
+        example: placed.example,
+      };
     }
   }
 
-  async #example({ example, blank }: PlacedExample): Promise<Example> {
+  async #example({ example: alone, blank }: PlacedExample, index: number): Promise<Example> {
     const { tokenizer, length, sees } = this.#reading;
+    const example = this.#demonstrations?.before(alone, index, this.name) ?? alone;
     if (blank !== undefined) this.counts.blankField(blank);
     const encoded = [];
     for (const text of textsOfExample(example, tokenizer, { sees })) {
       encoded.push(await this.#encode(text));
     }
-    const made = exampleOfTokens(tokenizer, encoded, example, { maximumLength: length, sees });
+    const written = this.#reading.task?.template.answer !== undefined;
+    const room = written ? Math.min(WRITTEN_TOKENS, Math.floor(length / 2)) : 0;
+    const made = exampleOfTokens(tokenizer, encoded, example, {
+      ...{ maximumLength: length, room, sees },
+    });
     this.counts.measured(made.tokens, length);
     this.counts.answers(example.candidates, made.example.candidates);
+    if (example.reference) this.references.set(made.example, example.reference);
     return made.example;
   }
 
