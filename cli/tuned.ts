@@ -6,6 +6,7 @@
 import { dirname, join } from "@std/path";
 import type { OffsetSet } from "../kernels/mod.ts";
 import type { Tokenizer } from "../models/mod.ts";
+import { sightOf } from "../models/architectures.ts";
 import { noTokenizer } from "../models/checkpoints/disk/no_tokenizer.ts";
 import { damageText, type Ledger } from "../optim/mod.ts";
 import {
@@ -224,8 +225,9 @@ export function examplesFor(
   splits?: TaskExamplesOptions["splits"],
   more: Pick<TaskExamplesOptions, "judging" | "shots"> = {},
 ): Promise<TaskExamples> {
-  const { maxPositions } = session.model;
-  return readExamples(tokenizerOf(session), config, call, { maxPositions, splits, ...more });
+  const { maxPositions, config: { architecture } } = session.model;
+  const how = { maxPositions, sees: sightOf({ architecture }), splits, ...more };
+  return readExamples(tokenizerOf(session), config, call, how);
 }
 
 /** {@linkcode examplesFor} without a model on a device. */
@@ -235,7 +237,7 @@ export async function readExamples(
   { terminal, signal }: Call,
   { maxPositions, ...how }: Pick<
     TaskExamplesOptions,
-    "maxPositions" | "splits" | "judging" | "shots"
+    "maxPositions" | "sees" | "splits" | "judging" | "shots"
   >,
 ): Promise<TaskExamples> {
   let told = performance.now();

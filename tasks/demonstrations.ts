@@ -38,8 +38,8 @@ export function withDemonstrations(
   example: RenderedExample,
   demonstrations: readonly RenderedExample[],
 ): RenderedExample {
-  const answered = demonstrations.map(({ prompt, candidates, label }) =>
-    (prompt + candidates[label]).trim()
+  const answered = demonstrations.map(({ prompt, after = "", candidates, label }) =>
+    (prompt + candidates[label] + after).trim()
   );
   return { ...example, prompt: [...answered, example.prompt].join("\n\n").trimStart() };
 }

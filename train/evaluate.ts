@@ -129,7 +129,8 @@ function lossOf(
 
 /** Shortest first, so that a batch's rows are few; results come back in the given order. */
 function inBatches(examples: readonly Example[], batchSize: number): number[][] {
-  const length = (e: Example) => e.prompt.length + Math.max(...e.candidates.map((c) => c.length));
+  const length = ({ prompt, candidates, masked }: Example) =>
+    prompt.length + (masked ? 0 : Math.max(...candidates.map((c) => c.length)));
   const order = examples.map((_, i) => i).sort((a, b) => length(examples[a]) - length(examples[b]));
   const out: number[][] = [];
   for (let i = 0; i < order.length; i += batchSize) out.push(order.slice(i, i + batchSize));

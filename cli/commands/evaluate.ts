@@ -144,6 +144,8 @@ function print(
   const ofText = characters === undefined ? undefined : perplexity(loss);
   const metrics = "metrics" in more ? more.metrics : undefined;
   const others = Object.entries(metrics ?? {}).filter(([name]) => name !== "accuracy");
+  const isMasked = examples.some(({ masked }) => masked);
+  const unit = accuracy ? "example" : isMasked ? "masked token" : "token";
   if (options.flag("json")) {
     terminal.out(JSON.stringify({
       ...about,
@@ -160,7 +162,7 @@ function print(
   facts(terminal, [
     ["model", about.model],
     ["task", `${about.task}, ${grouped(examples.length)} ${about.split} examples`],
-    ["loss", `${lossText(loss)} nats per ${accuracy ? "example" : "token"}`],
+    ["loss", `${lossText(loss)} nats per ${unit}`],
     accuracy && ["accuracy", accuracyText(accuracy)],
     majority === undefined ? undefined : ["majority", percent(majority)],
     ...others.map((

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Sight } from "../../models/architecture.ts";
 import type { Example } from "../../models/batch.ts";
 import { startText, withoutStart } from "../../models/tokenizers/special_tokens.ts";
 import type { Tokenizer } from "../../models/tokenizers/tokenizer.ts";
@@ -14,6 +15,7 @@ import {
   assertWindow,
   documentTokens,
   documentWindow,
+  seenWindow,
   WindowStream,
 } from "../../tasks/language_modelling.ts";
 import { encodeLong, encodeStream } from "../../tasks/long_text.ts";
@@ -54,6 +56,8 @@ export interface ExampleReading {
   readonly tokenizer: Tokenizer;
   /** Most tokens of an example. */
   readonly length: number;
+  /** What the model sees of a text. */
+  readonly sees: Sight;
   /** Stops. */
   readonly signal?: AbortSignal | undefined;
   /** Told about every 50 ms. */
@@ -155,7 +159,7 @@ export class ExampleFile {
         const place = places ? places.get(index) : index;
         index++;
         if (place !== undefined) {
-          out[place] = await this.#tokenised(item, index - 1);
+          out[place] = this.#seen(await this.#tokenised(item, index - 1), index - 1);
           this.#made++;
         }
         if (this.#pause.due) await this.#rest(this.#made);
@@ -223,9 +227,9 @@ export class ExampleFile {
 
   async #stream(): Promise<readonly Example[]> {
     if (this.#windows !== undefined) return this.#windows;
-    const { tokenizer, length } = this.#reading;
+    const { tokenizer, length, sees } = this.#reading;
     const windows: Example[] = [];
-    const stream = new WindowStream(tokenizer, length);
+    const stream = new WindowStream(tokenizer, { length, sees });
     let begun = false;
     const pieces = dataChunks(this.#path, this.#howToRead);
     for await (const ids of encodeStream(tokenizer, pieces, { pause: this.#pause })) {
@@ -238,8 +242,18 @@ export class ExampleFile {
       });
     }
     windows.push(...stream.end());
-    this.#some(windows.length);
-    return this.#windows = windows;
+    this.#windows = windows.flatMap((window, round) => this.#seen(window, round) ?? []);
+    this.#some(this.#windows.length);
+    return this.#windows;
+  }
+
+  /** An example as the model is to see it: of a text, with masked tokens where it sees all; its number in the file says which. */
+  #seen(example: Example | undefined, round: number): Example | undefined {
+    const { task, tokenizer, sees } = this.#reading;
+    if (task !== undefined || example === undefined) return example;
+    const seen = seenWindow(tokenizer, example, { sees, round });
+    if (seen === undefined) this.counts.dropped++;
+    return seen;
   }
 
   async *#items(): AsyncGenerator<Iterable<Item>> {
@@ -284,14 +298,18 @@ export class ExampleFile {
   }
 
   async #example({ example: alone, blank }: PlacedExample, index: number): Promise<Example> {
-    const { tokenizer, length } = this.#reading;
+    const { tokenizer, length, sees } = this.#reading;
     const example = this.#demonstrations?.before(alone, index, this.name) ?? alone;
     if (blank !== undefined) this.counts.blankField(blank);
     const encoded = [];
-    for (const text of textsOfExample(example)) encoded.push(await this.#encode(text));
+    for (const text of textsOfExample(example, tokenizer, { sees })) {
+      encoded.push(await this.#encode(text));
+    }
     const written = this.#reading.task?.template.answer !== undefined;
     const room = written ? Math.min(WRITTEN_TOKENS, Math.floor(length / 2)) : 0;
-    const made = exampleOfTokens(tokenizer, encoded, example, { maximumLength: length, room });
+    const made = exampleOfTokens(tokenizer, encoded, example, {
+      ...{ maximumLength: length, room, sees },
+    });
     this.counts.measured(made.tokens, length);
     this.counts.answers(example.candidates, made.example.candidates);
     if (example.reference) this.references.set(made.example, example.reference);
@@ -315,10 +333,10 @@ export class ExampleFile {
   }
 
   async #document(text: string): Promise<Example | undefined> {
-    const { tokenizer, length } = this.#reading;
+    const { tokenizer, length, sees } = this.#reading;
     const ids = await this.#encode(text);
     this.counts.measured(documentTokens(tokenizer, ids).length, length);
-    const window = documentWindow(tokenizer, ids, length);
+    const window = documentWindow(tokenizer, ids, { length, sees });
     if (window === undefined) this.counts.dropped++;
     return window;
   }

@@ -3,12 +3,13 @@
  *
  * @module
  */
+import type { Sight } from "../../models/architecture.ts";
 import { type Example, exampleCost, type Objective } from "../../models/batch.ts";
 import type { Tokenizer } from "../../models/tokenizers/tokenizer.ts";
 import { Pause } from "../../tasks/pause.ts";
 import { splitExamples, subsample } from "../../tasks/split.ts";
 import type { Reference } from "../../tasks/reference.ts";
-import type { Split, Task } from "../../tasks/task.ts";
+import { type Split, type Task, taskFor } from "../../tasks/task.ts";
 import type { TrainConfig } from "../config/schema.ts";
 import { taskOfConfig } from "../config/task.ts";
 import type { Shots } from "../../tasks/demonstrations.ts";
@@ -24,7 +25,7 @@ export type { ExamplesProgress } from "./example_file.ts";
 export interface ExampleSet {
   /** In tokens. */
   readonly examples: readonly Example[];
-  /** Characters of the text that is predicted; undefined for classification. */
+  /** Characters of the text that is predicted; undefined for classification and masked tokens. */
   readonly characters?: number;
   /** What metrics compare with, by example; absent where labels say it all. */
   readonly references?: readonly (Reference | undefined)[];
@@ -52,6 +53,8 @@ export interface TaskExamples {
 export interface TaskExamplesOptions {
   /** The model's longest sequence; `maxLength` of the configuration holds if it is shorter. */
   readonly maxPositions?: number;
+  /** What the model sees of a text: for `"all"`, examples have masked tokens. Default `"earlier"`. */
+  readonly sees?: Sight | undefined;
   /** The splits that are wanted: what the others alone need is not read, and they stay empty. Default all. */
   readonly splits?: readonly ("train" | "validation" | "test")[] | undefined;
   /** Whether training examples, too, are made as held-out ones are: for a look at them. Default false. */
@@ -75,6 +78,7 @@ const SPLITS = ["train", "validation", "test"] as const;
  * Language modelling: a `.txt` file without `task.format` is one stream, cut into windows of `maxLength` tokens; of other
  * files each row's `text` is a document that begins a window, and what is beyond the window is left out. Conversations, instructions and
  * completions, which their fields tell ({@linkcode recogniseTask}), are laid out as {@linkcode supervisedExample} does it.
+ * For a model that sees all of a text, 15 % of a window's tokens are masked, the same whatever the run's seed; conversations and the like are refused.
  *
  * Limits take a seeded sample: of the training
  * examples by the run's seed, of the others by seed 0, so that runs of different seeds are judged alike.
@@ -87,10 +91,19 @@ export async function taskExamples(
   tokenizer: Tokenizer,
   options: TaskExamplesOptions = {},
 ): Promise<TaskExamples> {
-  const { maxPositions = Infinity, splits = SPLITS, shots, signal, onProgress } = options;
+  const { maxPositions = Infinity, sees = "earlier", splits = SPLITS, shots, signal } = options;
+  const { onProgress } = options;
   const { config, why } = await recogniseTask(asked, { signal });
-  const task = taskOfConfig(config);
+  const configured = taskOfConfig(config);
+  const task = configured && taskFor(configured, sees);
   const layout = await chatLayout(config, tokenizer);
+  if (layout !== undefined && sees === "all") {
+    throw new RangeError(
+      `Cannot learn the answers of ${
+        describeTask(config)
+      }: the model predicts masked tokens, and answers are written by models that predict the next one; bring plain text, or a task with labels`,
+    );
+  }
   const isShown = shots !== undefined && shots.count > 0;
   if (isShown && task === undefined) {
     throw new RangeError(
@@ -101,7 +114,7 @@ export async function taskExamples(
   }
   const byContext = isShown && maxPositions < Infinity || config.maxLength > maxPositions;
   const length = byContext ? maxPositions : config.maxLength;
-  const reading = { config, task, layout, tokenizer, length, signal, onProgress };
+  const reading = { config, task, layout, tokenizer, length, sees, signal, onProgress };
   const open = (split: Split): ExampleFile | undefined =>
     fileOfSplit(reading, split) === undefined ? undefined : new ExampleFile(reading, split);
   const { trainLimit, validationLimit, testLimit } = config.data;
@@ -235,6 +248,7 @@ export async function taskExamples(
   if (objective !== judged) train = train.map(rightAlone);
   const files = [trainFile, devFile, testFile];
   const set = async (examples: readonly Example[]): Promise<ExampleSet> => {
+    if (!task && sees === "all") return { examples };
     if (!task) return { examples, characters: await charactersOf(tokenizer, examples, signal) };
     const references = examples.map((example) => referenceOf(files, example));
     return references.some((it) => it !== undefined) ? { examples, references } : { examples };
