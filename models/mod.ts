@@ -17,7 +17,7 @@ export type {
   LinearStep,
 } from "./adapters/scheme.ts";
 export { type AdapterSchemeName, adapterSchemeNames } from "./adapters/schemes.ts";
-export type { WeightRole } from "./architecture.ts";
+export type { Sight, WeightRole } from "./architecture.ts";
 export { type Example, type Objective, packBatch, type PackedBatch } from "./batch.ts";
 export type {
   ModelSource,
