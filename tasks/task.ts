@@ -5,10 +5,11 @@
  */
 import { assertDistinct } from "./distinct_texts.ts";
 import { type ExampleFormat, exampleFormats } from "./data/example_format.ts";
-import { asRow, fieldValue, type Row } from "./data/row.ts";
+import { asRow, type Row } from "./data/row.ts";
 import { separatorOf } from "./data/separator.ts";
 import { type PlacedRow, rowReader } from "./data/row_reader.ts";
 import {
+  blankField,
   type RenderedExample,
   renderExample,
   type TaskTemplate,
@@ -90,20 +91,13 @@ export function renderRow(task: Task, { row, line }: PlacedRow, name: string): P
   try {
     return (task.prepare?.(row) ?? [row]).map((prepared) => {
       const example = renderExample(task.template, prepared);
-      const blank = blankField(task.template, prepared);
-      return { example, line, ...(blank === undefined ? {} : { blank }) };
+      const blank = blankField(task.template.prompt, prepared);
+      return blank === undefined ? { example, line } : { example, line, blank };
     });
   } catch (error) {
     if (error instanceof Error) error.message += ` (line ${line} of ${name})`;
     throw error;
   }
-}
-
-function blankField({ prompt }: TaskTemplate, row: Row): string | undefined {
-  return templateFields(prompt).find((field) => {
-    const value = fieldValue(row, field);
-    return typeof value === "string" && value.trim() === "";
-  });
 }
 
 const options = [

@@ -4,7 +4,7 @@
  * @module
  */
 import { assertDistinct } from "./distinct_texts.ts";
-import { fieldText, type Row } from "./data/row.ts";
+import { fieldText, fieldValue, type Row } from "./data/row.ts";
 
 /**
  * How a row becomes a prompt and its candidates. `{field}` stands for a field's text, `{input.text}` for that of a field
@@ -130,16 +130,23 @@ function assertDistinctOf({ labels }: TaskTemplate, texts: readonly string[], wh
  * @throws SyntaxError for a brace without its partner.
  */
 export function templateFields(text: string): string[] {
-  return parts(text, "read a template").flatMap((part) =>
-    part.field === undefined ? [] : [part.field]
-  );
+  return [...readTemplate(text, "read a template").fields];
+}
+
+/** The first field of a prompt that holds no text but white space; undefined where there is none. */
+export function blankField(prompt: string, row: Row): string | undefined {
+  return readTemplate(prompt, "read a template").fields.find((field) => {
+    const value = fieldValue(row, field);
+    return typeof value === "string" && value.trim() === "";
+  });
 }
 
 function fill(text: string, row: Row, what: string): string {
-  return parts(text, what).map(({ field, literal }) =>
-    field === undefined ? literal : fieldText(row, field, what)
-  )
-    .join("");
+  let filled = "";
+  for (const { field, literal } of readTemplate(text, what).parts) {
+    filled += field === undefined ? literal : fieldText(row, field, what);
+  }
+  return filled;
 }
 
 interface Part {
@@ -147,15 +154,22 @@ interface Part {
   readonly literal: string;
 }
 
+interface ReadTemplate {
+  readonly parts: readonly Part[];
+  readonly fields: readonly string[];
+}
+
 /** Templates are few and rows many. */
-const read = new Map<string, readonly Part[]>();
+const read = new Map<string, ReadTemplate>();
 const mostRead = 256;
 
-function parts(text: string, what: string): readonly Part[] {
+function readTemplate(text: string, what: string): ReadTemplate {
   const known = read.get(text);
   if (known !== undefined) return known;
-  const made = partsOf(text, what);
+  const parts = partsOf(text, what);
+  const fields = parts.flatMap(({ field }) => field ?? []);
   if (read.size >= mostRead) read.clear();
+  const made = { parts, fields };
   read.set(text, made);
   return made;
 }

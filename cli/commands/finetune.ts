@@ -39,7 +39,8 @@ import { dryRun } from "../dry_run.ts";
 import { invocation, quoted } from "../invocation.ts";
 import { evaluationText, foldRows, gainText, keptNotes, resultText } from "../report.ts";
 import { begun, facts, grouped, notes, progressLine, status } from "../../show/terminal.ts";
-import { evaluationStatus, examplesFor, forceOption, loadSession, outputRules } from "../tuned.ts";
+import { examplesOfRun, type FoundExamples } from "../run_examples.ts";
+import { evaluationStatus, forceOption, loadSession, outputRules } from "../tuned.ts";
 
 /** `qzo finetune`. */
 export const finetuneCommand: Command = {
@@ -108,10 +109,10 @@ export const finetuneCommand: Command = {
             await assertExportable(source, path);
           }
         });
-        const examples = await examplesFor(session, paced, call);
-        const own = withSteps(paced, examples);
-        const seen = await train(call, own, session, examples, resume || again);
-        if (seen) await summarise(call, own, session, examples, seen);
+        const found = await examplesOfRun(call, paced, session, resume || again);
+        const own = withSteps(paced, found.examples);
+        const seen = await train(call, own, session, found, resume || again);
+        if (seen) await summarise(call, own, session, found.examples, seen);
       }, {
         pacing: gpuOptions(config).pacing,
         canGoOn,
@@ -146,7 +147,7 @@ async function train(
   call: Call,
   config: TrainConfig,
   session: RunSession,
-  examples: TaskExamples,
+  { examples, keep }: FoundExamples,
   resume: boolean,
 ): Promise<Seen | undefined> {
   const { options, terminal, signal } = call;
@@ -169,6 +170,8 @@ async function train(
   choice.clear();
   gains.clear();
   notes(terminal, run.notes);
+  const unkept = await keep?.();
+  notes(terminal, unkept === undefined ? [] : [unkept]);
   const { layers } = config.trainables;
   facts(terminal, [
     ["model", `${session.source.name} on ${gpu.description}`],
@@ -176,7 +179,7 @@ async function train(
       "task",
       `${describeTask(config)}, ${grouped(examples.train.examples.length)} examples, ${
         grouped(examples.validation.examples.length)
-      } held out`,
+      } held out${keep ? "" : ", in tokens from the session before"}`,
     ],
     [
       "training",

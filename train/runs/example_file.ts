@@ -16,7 +16,7 @@ import {
   documentWindow,
   WindowStream,
 } from "../../tasks/language_modelling.ts";
-import { encodeLong, encodeStream } from "../../tasks/long_text.ts";
+import { encodeLong, encodeStream, isLong } from "../../tasks/long_text.ts";
 import { Pause } from "../../tasks/pause.ts";
 import { rowText } from "../../tasks/data/row.ts";
 import type { PlacedRow } from "../../tasks/data/row_reader.ts";
@@ -55,7 +55,8 @@ export interface ExampleReading {
 /** A row or document that is not in tokens yet. */
 interface Item {
   readonly line: number;
-  tokenised(): Promise<Example | undefined>;
+  /** At once, but for long texts. */
+  tokenised(): Example | undefined | Promise<Example | undefined>;
 }
 
 /** The file of a split; `data.train` and so on, or the task's own. Undefined where there is none. */
@@ -237,33 +238,56 @@ export class ExampleFile {
     }
   }
 
-  async #example({ example, blank }: PlacedExample): Promise<Example> {
-    const { tokenizer, length } = this.#reading;
+  #example({ example, blank }: PlacedExample): Example | Promise<Example> {
     if (blank !== undefined) this.counts.blankField(blank);
-    const encoded = [];
-    for (const text of textsOfExample(example)) encoded.push(await this.#encode(text));
-    const made = exampleOfTokens(tokenizer, encoded, example, { maximumLength: length });
-    this.counts.measured(made.tokens, length);
-    this.counts.answers(example.candidates, made.example.candidates);
-    return made.example;
+    const made = (encoded: readonly (readonly number[])[]): Example => {
+      const { tokenizer, length } = this.#reading;
+      const { example: one, tokens } = exampleOfTokens(tokenizer, encoded, example, {
+        maximumLength: length,
+      });
+      this.counts.measured(tokens, length);
+      this.counts.answers(example.candidates, one.candidates);
+      return one;
+    };
+    const encoded = this.#encode(textsOfExample(example));
+    return encoded instanceof Promise ? encoded.then(made) : made(encoded);
   }
 
-  async #document(text: string): Promise<Example | undefined> {
-    const { tokenizer, length } = this.#reading;
-    const ids = await this.#encode(text);
-    this.counts.measured(documentTokens(tokenizer, ids).length, length);
-    const window = documentWindow(tokenizer, ids, length);
-    if (window === undefined) this.counts.dropped++;
-    return window;
+  #document(text: string): Example | undefined | Promise<Example | undefined> {
+    const made = ([ids]: readonly (readonly number[])[]): Example | undefined => {
+      const { tokenizer, length } = this.#reading;
+      this.counts.measured(documentTokens(tokenizer, ids).length, length);
+      const window = documentWindow(tokenizer, ids, length);
+      if (window === undefined) this.counts.dropped++;
+      return window;
+    };
+    const encoded = this.#encode([text]);
+    return encoded instanceof Promise ? encoded.then(made) : made(encoded);
   }
 
-  async #encode(text: string): Promise<number[]> {
+  /** The tokens of texts: at once, unless one is long, as waiting for each of many short ones costs more than their tokens. */
+  #encode(texts: readonly string[]): number[][] | Promise<number[][]> {
+    const { tokenizer } = this.#reading;
+    const bare = texts.map((text) => {
+      const rest = withoutStart(tokenizer, text);
+      if (rest !== text) this.counts.bringsStart = startText(tokenizer);
+      return rest;
+    });
+    return bare.some(isLong)
+      ? this.#encodeLong(bare)
+      : bare.map((text) => tokenizer.encode(text, { addSpecial: false }));
+  }
+
+  async #encodeLong(texts: readonly string[]): Promise<number[][]> {
     const onProgress = () =>
       this.#reading.onProgress?.({ file: this.name, examples: this.#made, share: this.#share });
-    const { tokenizer } = this.#reading;
-    const bare = withoutStart(tokenizer, text);
-    if (bare !== text) this.counts.bringsStart = startText(tokenizer);
-    return await encodeLong(tokenizer, bare, { pause: this.#pause, onProgress });
+    const encoded = [];
+    for (const text of texts) {
+      encoded.push(
+        await encodeLong(this.#reading.tokenizer, text, { pause: this.#pause, onProgress }),
+      );
+    }
+    return encoded;
   }
 }
 

@@ -22,6 +22,8 @@ export interface RunFolder {
   readonly curve: string;
   /** What was run, complete. */
   readonly config: string;
+  /** Its examples in tokens, kept for a session that goes on; of large data only. */
+  readonly examples: string;
   /** The tuned model, where it was exported as one file. */
   readonly model: string;
   /** There while a process trains. */
@@ -36,6 +38,7 @@ export function runFolder(path: string): RunFolder {
     metrics: join(path, "metrics.jsonl"),
     curve: join(path, "curve.svg"),
     config: join(path, "config.yaml"),
+    examples: join(path, "examples.cache"),
     model: join(path, "tuned.gguf"),
     lock: join(path, "run.lock"),
   };
@@ -44,7 +47,7 @@ export function runFolder(path: string): RunFolder {
 /** Whether a file of this name in a run's folder is the run's own: written by training, resuming or exporting into it. */
 export function isOfRun(name: string): boolean {
   return isEventFile(name) ||
-    /^(run\.ledger(\.damaged(-\d+)?)?|run\.lock|metrics\.jsonl|curve\.svg|config\.yaml|tuned(\.gguf)?)$/
+    /^(run\.ledger(\.damaged(-\d+)?)?|run\.lock|metrics\.jsonl|curve\.svg|config\.yaml|examples\.cache|tuned(\.gguf)?)$/
       .test(name);
 }
 

@@ -119,15 +119,18 @@ export async function taskExamples(
       );
     }
   } else if (trainFile) {
-    const all = await trainFile.count();
-    const count = Math.min(validationLimit ?? MOST_HELD_OUT, Math.floor(all / 10));
-    const parts = splitExamples(numbers(all), { train: all - count, dev: count, seed: 0 });
+    // Where all are wanted, one reading tells how many there are, too.
+    const all = wants("train") && trainLimit === undefined ? await trainFile.read() : undefined;
+    const total = all?.length ?? await trainFile.count();
+    const count = Math.min(validationLimit ?? MOST_HELD_OUT, Math.floor(total / 10));
+    const parts = splitExamples(numbers(total), { train: total - count, dev: count, seed: 0 });
     const kept = !wants("train")
       ? []
       : trainLimit === undefined || trainLimit >= parts.train.length
       ? parts.train
       : subsample(parts.train, trainLimit, config.seed);
-    const read = await trainFile.read([...kept, ...parts.dev]);
+    const chosen = [...kept, ...parts.dev];
+    const read = all ? chosen.map((index) => all[index]) : await trainFile.read(chosen);
     train = found(read.slice(0, kept.length));
     validation = found(read.slice(kept.length));
   }
