@@ -79,6 +79,8 @@ export class ExampleFile {
   readonly #pause: Pause;
   /** Of a text that is one stream: what there is is known only in tokens. */
   #windows: readonly Example[] | undefined;
+  /** Those of the example before, in tokens. */
+  #answers: Example["candidates"] = [];
   #share = 0;
   #made = 0;
 
@@ -247,7 +249,9 @@ export class ExampleFile {
       });
       this.counts.measured(tokens, length);
       this.counts.answers(example.candidates, one.candidates);
-      return one;
+      // Answers are the same for most examples of a task: then they share one list.
+      if (!sameLists(one.candidates, this.#answers)) this.#answers = one.candidates;
+      return { ...one, candidates: this.#answers };
     };
     const encoded = this.#encode(textsOfExample(example));
     return encoded instanceof Promise ? encoded.then(made) : made(encoded);
@@ -289,6 +293,11 @@ export class ExampleFile {
     }
     return encoded;
   }
+}
+
+function sameLists(a: Example["candidates"], b: Example["candidates"]): boolean {
+  return a.length === b.length &&
+    a.every((ids, i) => ids.length === b[i].length && ids.every((id, k) => id === b[i][k]));
 }
 
 /** Who names a data file: a key of the configuration, or a task that brings the names of its files. */
