@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Objective } from "../models/batch.ts";
 import { assertDistinct } from "./distinct_texts.ts";
 import { type ExampleFormat, exampleFormats } from "./data/example_format.ts";
 import { asRow, type Row } from "./data/row.ts";
@@ -15,14 +16,16 @@ import {
   type TaskTemplate,
   templateFields,
 } from "./template.ts";
+import type { MetricName } from "./metrics/task_metrics.ts";
+import type { Reference } from "./reference.ts";
 import { type TextEncoding, textEncodings } from "./data/text_encoding.ts";
 
 /** Parts of a data set. */
 export type Split = "train" | "dev" | "test";
 
-/** A classification or multiple-choice task. */
+/** A task whose rows have a right answer: a class, a choice, or a text. */
 export interface Task {
-  /** Names the task, and the folder of its files. */
+  /** Names the task; behind a slash its prompts, where there are others: `sst2/harness`. */
   readonly name: string;
   /** Files of its splits: absolute, or relative to the task's folder. */
   readonly files: Readonly<Partial<Record<Split, string>>>;
@@ -36,8 +39,28 @@ export interface Task {
   readonly encoding?: TextEncoding;
   /** What its rows become. */
   readonly template: TaskTemplate;
-  /** Turns a row of the file into rows for the template: more fields, or several rows. */
+  /** Turns a row of the file into rows for the template: more fields, or several rows; none for a row that has no answer. */
   readonly prepare?: (row: Row) => readonly Row[];
+  /** What metrics compare with, from a row for the template. */
+  readonly reference?: (row: Row) => Reference;
+  /** Which candidates of such a row are right, where it may be several. */
+  readonly right?: (row: Row) => readonly number[];
+  /** What is reported, the one that counts first. Default: accuracy, of written answers F1 and exact match. */
+  readonly metrics?: readonly MetricName[];
+  /** Whether a candidate is chosen by the mean or the sum of its tokens' log-probabilities. Default "mean". */
+  readonly score?: "mean" | "sum";
+  /** Texts that end a written answer, as a model writes them. Default: a line feed. */
+  readonly stop?: readonly string[];
+  /** How the papers used it. */
+  readonly published?: PublishedUse;
+}
+
+/** How MeZO and the papers after it use a task, where it is not as usual. */
+export interface PublishedUse {
+  /** What training lowers: the cross-entropy over the candidates, or the loss of the right one's tokens. Default: classification. */
+  readonly objective?: Objective;
+  /** Examples that are held out of the training file. Default 500. */
+  readonly held?: number;
 }
 
 /**
@@ -90,7 +113,7 @@ export interface PlacedExample {
 export function renderRow(task: Task, { row, line }: PlacedRow, name: string): PlacedExample[] {
   try {
     return (task.prepare?.(row) ?? [row]).map((prepared) => {
-      const example = renderExample(task.template, prepared);
+      const example = withReference(task, renderExample(task.template, prepared), prepared);
       const blank = blankField(task.template.prompt, prepared);
       return blank === undefined ? { example, line } : { example, line, blank };
     });
@@ -98,6 +121,18 @@ export function renderRow(task: Task, { row, line }: PlacedRow, name: string): P
     if (error instanceof Error) error.message += ` (line ${line} of ${name})`;
     throw error;
   }
+}
+
+/** What a task's metrics need to know of an example. */
+function withReference(task: Task, example: RenderedExample, row: Row): RenderedExample {
+  const right = task.right?.(row);
+  const reference = task.reference && { ...example.reference, ...task.reference(row) };
+  if (right === undefined && reference === undefined) return example;
+  return {
+    ...example,
+    ...(right === undefined ? {} : { right }),
+    ...(reference === undefined ? {} : { reference }),
+  };
 }
 
 const options = [
@@ -111,6 +146,7 @@ const options = [
   "template",
   "labels",
   "candidates",
+  "answer",
   "labelField",
 ];
 
@@ -122,7 +158,7 @@ const options = [
  * format: tsv
  * files: { train: mood.train.tsv, dev: mood.dev.tsv }   # or file: mood.tsv, as train
  * template: "{sentence} It was{label}"                  # "{label}" may be left out, or come last
- * labels: { "0": " terrible", "1": " great" }           # or candidates: [" {choice1}", " {choice2}"]
+ * labels: { "0": " terrible", "1": " great" }           # or candidates: [" {choices}"], or answer: " {summary}\n"
  * labelField: label                                      # the default; output.label for a field within another
  * separator: ";"                                         # of tables; told from the first line if not given
  * encoding: latin1                                       # of files that are not UTF-8 or UTF-16
@@ -217,9 +253,13 @@ function templateOf(entries: Row, name: string): TaskTemplate {
   }
   const candidates = optionalTexts(entries, "candidates");
   candidates?.forEach(templateFields);
+  const answer = entries.answer === undefined ? undefined : text(entries, "answer");
+  if (answer !== undefined) templateFields(answer);
   const labels = entries.labels === undefined ? undefined : labelsOf(entries.labels);
-  if ((candidates === undefined) === (labels === undefined)) {
-    throw new TypeError("Cannot read a task's configuration: it needs either labels or candidates");
+  if ([candidates, labels, answer].filter((way) => way !== undefined).length !== 1) {
+    throw new TypeError(
+      "Cannot read a task's configuration: it needs either labels or candidates, or an answer",
+    );
   }
   return {
     name,
@@ -227,6 +267,7 @@ function templateOf(entries: Row, name: string): TaskTemplate {
     ...(entries.labelField === undefined ? {} : { labelField: text(entries, "labelField") }),
     ...(labels === undefined ? {} : { labels }),
     ...(candidates === undefined ? {} : { candidates }),
+    ...(answer === undefined ? {} : { answer }),
   };
 }
 

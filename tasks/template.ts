@@ -5,14 +5,15 @@
  */
 import { assertDistinct } from "./distinct_texts.ts";
 import { fieldText, fieldValue, type Row } from "./data/row.ts";
+import type { Reference } from "./reference.ts";
 
 /**
  * How a row becomes a prompt and its candidates. `{field}` stands for a field's text, `{input.text}` for that of a field
  * within another, `{{` and `}}` for braces.
  *
- * Either `labels` (each value of the label field has its words) or `candidates` (the row itself brings the choices, and
- * the label field holds the right one's index). A label that says true or false, as a boolean or as a text, is the one of `labels` of that
- * name, else the one called 1 or 0.
+ * One of three: `labels` (each value of the label field has its words), `candidates` (the row itself brings the choices, and
+ * the label field holds the right one's index) or `answer` (the text that is to be written). A label that says true or false, as a boolean or
+ * as a text, is the one of `labels` of that name, else the one called 1 or 0.
  */
 export interface TaskTemplate {
   /** Names the task in errors. */
@@ -23,18 +24,24 @@ export interface TaskTemplate {
   readonly labelField?: string;
   /** Values of the label field and the text that each stands for, such as `{ "0": " terrible", "1": " great" }`. */
   readonly labels?: Readonly<Record<string, string>>;
-  /** Texts with `{fields}`, one a candidate. */
+  /** Texts with `{fields}`, one a candidate; one with a field that holds a list is a candidate for each of its items. */
   readonly candidates?: readonly string[];
+  /** A text with `{fields}`, to be written; of a field that holds a list the first item is learned, and each counts as right. */
+  readonly answer?: string;
 }
 
 /** A row as text: `candidates[label]` is the right one. */
 export interface RenderedExample {
   /** The text before a candidate. */
   readonly prompt: string;
-  /** The texts to choose from. */
+  /** The texts to choose from; the only one is an answer to be written. */
   readonly candidates: readonly string[];
   /** The index of the right candidate. */
   readonly label: number;
+  /** Indices of all candidates that are right, where that of `label` is not the only one. */
+  readonly right?: readonly number[];
+  /** What metrics compare with, where the label does not say it. */
+  readonly reference?: Reference;
 }
 
 /**
@@ -64,10 +71,17 @@ export interface RenderedExample {
 export function renderExample(template: TaskTemplate, row: Row): RenderedExample {
   const what = `render an example of ${template.name}`;
   const prompt = fill(template.prompt, row, what);
+  const ways = [template.labels, template.candidates, template.answer];
+  if (ways.filter((way) => way !== undefined).length !== 1) {
+    throw new TypeError(
+      `Cannot ${what}: a template has either labels or candidates, or an answer`,
+    );
+  }
+  if (template.answer !== undefined) return renderAnswer(prompt, template.answer, row, what);
   const answer = fieldText(row, template.labelField ?? "label", what);
   let candidates: string[];
   let label: number;
-  if (template.labels !== undefined && template.candidates === undefined) {
+  if (template.labels !== undefined) {
     const values = Object.keys(template.labels);
     candidates = Object.values(template.labels);
     label = labelOf(answer, values);
@@ -77,8 +91,8 @@ export function renderExample(template: TaskTemplate, row: Row): RenderedExample
         `Cannot ${what}: unknown label ${JSON.stringify(answer)}, known are ${known}`,
       );
     }
-  } else if (template.candidates !== undefined && template.labels === undefined) {
-    candidates = template.candidates.map((candidate) => fill(candidate, row, what));
+  } else {
+    candidates = (template.candidates ?? []).flatMap((candidate) => fillEach(candidate, row, what));
     label = /^\d{1,6}$/.test(answer) ? Number(answer) : -1;
     if (label < 0 || label >= candidates.length) {
       throw new RangeError(
@@ -87,8 +101,6 @@ export function renderExample(template: TaskTemplate, row: Row): RenderedExample
         } is not an index of ${candidates.length} candidates`,
       );
     }
-  } else {
-    throw new TypeError(`Cannot ${what}: a template has either labels or candidates`);
   }
   if (candidates.length < 2 || candidates.includes("")) {
     throw new RangeError(
@@ -97,6 +109,16 @@ export function renderExample(template: TaskTemplate, row: Row): RenderedExample
   }
   assertDistinctOf(template, candidates, what);
   return { prompt, candidates, label };
+}
+
+/** An example whose answer is written: what is learned is the first, right are all. */
+function renderAnswer(prompt: string, answer: string, row: Row, what: string): RenderedExample {
+  const [learned, ...others] = fillEach(answer, row, what);
+  if (learned === undefined || learned.trim() === "") {
+    throw new RangeError(`Cannot ${what}: there is no answer but white space`);
+  }
+  const answers = [learned, ...others].map((text) => text.trim());
+  return { prompt, candidates: [learned], label: 0, reference: { answers } };
 }
 
 /**
@@ -147,6 +169,24 @@ function fill(text: string, row: Row, what: string): string {
     filled += field === undefined ? literal : fieldText(row, field, what);
   }
   return filled;
+}
+
+/** A text for each item of the list that one of the fields holds; one text if none does. */
+function fillEach(text: string, row: Row, what: string): string[] {
+  const lists = new Set(
+    readTemplate(text, what).fields.filter((field) => Array.isArray(fieldValue(row, field))),
+  );
+  const [list] = lists;
+  if (list === undefined) return [fill(text, row, what)];
+  if (lists.size > 1) {
+    throw new TypeError(
+      `Cannot ${what}: ${[...lists].map((field) => JSON.stringify(field)).join(" and ")} of ${
+        JSON.stringify(text.slice(0, 80))
+      } are both lists; one of a text's fields may be`,
+    );
+  }
+  const items = fieldValue(row, list) as unknown[];
+  return items.map((item) => fill(text, { ...row, [list]: item }, what));
 }
 
 interface Part {

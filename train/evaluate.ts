@@ -16,7 +16,7 @@ import {
 import { Evaluator } from "../models/inference/evaluator.ts";
 import { assertNotDisposed, type Model } from "../models/inference/model.ts";
 import { integerWithin } from "../optim/check.ts";
-import { type Accuracy, accuracy, argmax } from "../tasks/metrics.ts";
+import { type Accuracy, accuracy, argmax } from "../tasks/metrics/accuracy.ts";
 import {
   type AccuracyDifference,
   type Difference,

@@ -13,6 +13,7 @@ export const exampleFormats = [
   "lines",
   "paragraphs",
   "json",
+  "members",
 ] as const;
 
 /**
@@ -20,7 +21,8 @@ export const exampleFormats = [
  * - `jsonl`, `json`: an object a line, or one array of objects;
  * - `tsv`, `csv`: a table whose first line names the columns (csv with quotes as in RFC 4180, tsv without);
  * - `labelled`: `label text` a line, giving the fields `label` and `text`;
- * - `lines`, `paragraphs`: plain text, one `text` a line, or a paragraph between blank lines.
+ * - `lines`, `paragraphs`: plain text, one `text` a line, or a paragraph between blank lines;
+ * - `members`: one object, whose members that are objects are rows, and the items of those that are lists of objects (SQuAD, DROP).
  */
 export type ExampleFormat = (typeof exampleFormats)[number];
 

@@ -7,6 +7,7 @@ import { CsvRecords } from "./csv.ts";
 import { JsonRows, type PlacedRow, type RowReader } from "./json_rows.ts";
 import { LineSplitter } from "./line_splitter.ts";
 import { bySeparator, separatorOf, type TableOptions } from "./separator.ts";
+import { MemberRows } from "./member_rows.ts";
 import type { ExampleFormat, ReadExamplesOptions } from "./example_format.ts";
 
 export type { PlacedRow, RowReader } from "./json_rows.ts";
@@ -51,6 +52,7 @@ const readers: Readonly<Record<ExampleFormat, (options: TableOptions) => RowRead
   labelled: ({ name }) => byLines(name, (line, number) => labelled(line, number, name)),
   lines: ({ name }) => byLines(name, (line, number) => ({ row: { text: line }, line: number })),
   paragraphs: ({ name }) => new Paragraphs(name),
+  members: ({ name }) => new MemberRows(name),
 };
 
 /** Refuses a line of names that something else separates. */

@@ -62,6 +62,8 @@ export interface TaskConfig {
   readonly labels?: Readonly<Record<string, string>>;
   /** Templates of the choices, for data that bring their own. */
   readonly candidates?: readonly string[];
+  /** Template of the text that is to be written, for example ` {summary}` and a line feed. */
+  readonly answer?: string;
 }
 
 /** Files of examples and how many to take of each; their paths are absolute, or within the folder. */
@@ -181,8 +183,11 @@ const taskSection: Field<TaskConfig> = section<TaskConfig>("What is learned", {
     readLabels,
   ),
   candidates: list(
-    "templates for the answer choices, for data that supplies its own choices",
+    "templates for the answer choices, for data that supplies its own choices; a field that holds a list makes one choice of each item",
     text(""),
+  ),
+  answer: text(
+    "template for an answer that is written instead of chosen; a field that holds a list gives the text to learn first, then others that count as right",
   ),
 });
 

@@ -28,6 +28,18 @@ export function formatOfFile(file: string): ExampleFormat {
   return format;
 }
 
+/** The format of a built-in task's file: as given, else by an extension that says it, else the task's own. */
+export function formatOfTaskFile(
+  { task }: TrainConfig,
+  { format }: Task,
+  file: string,
+): ExampleFormat {
+  const told = formatOfExtension[dataExtension(file)];
+  const unsaid = told === undefined || told === "paragraphs" ||
+    told === "json" && format === "members";
+  return task.format ?? (unsaid ? format : told);
+}
+
 /**
  * The built-in task of the configured name, or the one that is described; its files are those of `data`, relative to
  * `data.folder`. Undefined for language modelling.
@@ -49,12 +61,12 @@ export function formatOfFile(file: string): ExampleFormat {
  * ```
  */
 export function taskOfConfig(config: TrainConfig): Task | undefined {
-  const { name, template, columns, separator, labels, candidates, labelField, format } =
+  const { name, template, columns, separator, labels, candidates, answer, labelField, format } =
     config.task;
   const { train, validation, test } = config.data;
   const files = given({ train, dev: validation, test });
   if (template === undefined) {
-    assertUnused({ labels, candidates, label_field: labelField });
+    assertUnused({ labels, candidates, answer, label_field: labelField });
     if (name === undefined || name === languageModelling) {
       assertColumns(config);
       return undefined;
@@ -68,7 +80,7 @@ export function taskOfConfig(config: TrainConfig): Task | undefined {
   }
   const [first = ""] = Object.values(files);
   return taskFromConfig({
-    ...given({ name, template, columns, separator, labels, candidates, labelField, files }),
+    ...given({ name, template, columns, separator, labels, candidates, answer, labelField, files }),
     format: formatOfSplit(config, first),
   });
 }

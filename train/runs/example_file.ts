@@ -23,7 +23,7 @@ import type { PlacedRow } from "../../tasks/data/row_reader.ts";
 import type { PlacedExample, Split, Task } from "../../tasks/task.ts";
 import { exampleOfTokens, textsOfExample } from "../../tasks/tokenise.ts";
 import type { TrainConfig } from "../config/schema.ts";
-import { formatOfSplit } from "../config/task.ts";
+import { formatOfSplit, formatOfTaskFile } from "../config/task.ts";
 import { ExampleCounts } from "./data_notes.ts";
 
 /** How far reading and tokenising are. */
@@ -218,8 +218,9 @@ export class ExampleFile {
       for await (const rows of dataRows(this.#path, format, options)) yield this.#documents(rows);
       return;
     }
-    // A built-in task knows the form of its files, whatever they are called.
-    const format = config.task.template ? formatOfSplit(config, this.name) : task.format;
+    const format = config.task.template
+      ? formatOfSplit(config, this.name)
+      : formatOfTaskFile(config, task, this.name);
     const options = { ...this.#howToRead, format };
     const { folder } = config.data;
     for await (const examples of taskRows(task, this.#split, folder, options)) {

@@ -30,10 +30,11 @@ interface Facts extends Pick<TaskExamples, "objective" | "notes"> {
 const SETS = ["train", "validation", "test"] as const;
 const LENGTH_BYTES = 4;
 const MOST_FACTS = 2 ** 20;
-const ENTRIES: Readonly<Record<keyof Example, true>> = {
-  prompt: true,
-  candidates: true,
-  label: true,
+/** All that is written down: what holds more is not kept, rather than kept in part. */
+const KNOWN = {
+  all: ["objective", "train", "validation", "test", "notes"] satisfies (keyof TaskExamples)[],
+  set: ["examples", "characters"] satisfies (keyof ExampleSet)[],
+  example: ["prompt", "candidates", "label"] satisfies (keyof Example)[],
 };
 
 /**
@@ -43,14 +44,16 @@ const ENTRIES: Readonly<Record<keyof Example, true>> = {
  * label, the length of each candidate, and their tokens: 2 bytes a number where all are below 65,536, else 4.
  */
 export function packExamples(examples: TaskExamples): Uint8Array<ArrayBuffer> | undefined {
+  if (!holdsOnly(examples, KNOWN.all)) return undefined;
   let count = 0;
   let largest = 0;
   const see = (number: number): void => {
     if (number > largest) largest = number;
   };
   for (const name of SETS) {
+    if (!holdsOnly(examples[name] ?? {}, KNOWN.set)) return undefined;
     for (const example of examples[name]?.examples ?? []) {
-      if (!Object.keys(example).every((key) => Object.hasOwn(ENTRIES, key))) return undefined;
+      if (!holdsOnly(example, KNOWN.example)) return undefined;
       const { prompt, candidates, label } = example;
       count += 3 + candidates.length + prompt.length;
       [prompt.length, candidates.length, label].forEach(see);
@@ -95,6 +98,10 @@ export function packExamples(examples: TaskExamples): Uint8Array<ArrayBuffer> | 
     }
   }
   return bytes;
+}
+
+function holdsOnly(value: object, known: readonly string[]): boolean {
+  return Object.keys(value).every((key) => known.includes(key));
 }
 
 /**

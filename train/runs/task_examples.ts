@@ -164,7 +164,7 @@ export async function taskExamples(
   const set = async (examples: readonly Example[]): Promise<ExampleSet> =>
     task ? { examples } : { examples, characters: await charactersOf(tokenizer, examples, signal) };
   return {
-    objective: task ? "classification" : "language-modelling",
+    objective: task && task.template.answer === undefined ? "classification" : "language-modelling",
     train: await set(train),
     validation: await set(validation),
     ...(test ? { test: await set(test) } : {}),

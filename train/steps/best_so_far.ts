@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { shareOf } from "../../tasks/metrics.ts";
+import { shareOf } from "../../tasks/metrics/accuracy.ts";
 
 /** What is looked at of an evaluation. */
 export interface Look {

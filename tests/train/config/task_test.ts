@@ -1,7 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { readTask } from "../../../tasks/mod.ts";
 import { parseTrainConfig, type TrainConfig } from "../../../train/config/mod.ts";
-import { formatOfSplit, taskOfConfig } from "../../../train/config/task.ts";
+import { formatOfSplit, formatOfTaskFile, taskOfConfig } from "../../../train/config/task.ts";
 
 function config(yaml: string): TrainConfig {
   return parseTrainConfig(`model: a.gguf\n${yaml}`, "t.yaml");
@@ -38,5 +38,61 @@ Deno.test("config task: what is missing is said", () => {
     () => taskOfConfig(config("task: {template: '{a}'}\ndata: {train: a.tsv}")),
     TypeError,
     "labels or candidates",
+  );
+});
+
+Deno.test("config task: other prompts of a built-in task, in any case", () => {
+  const harness = taskOfConfig(config("task: SST2/Harness\ndata: {train: a.train}"));
+  assertEquals(harness?.name, "sst2/harness");
+  assertEquals(harness?.files.train, "a.train");
+  assertThrows(() => taskOfConfig(config("task: sst2/mezo")), RangeError, "sst2, sst2/harness");
+});
+
+Deno.test("config task: a file's extension is believed, else the form is the task's", () => {
+  const formatOf = (yaml: string, file: string) => {
+    const read = config(yaml);
+    return formatOfTaskFile(read, taskOfConfig(read)!, file);
+  };
+  assertEquals(formatOf("task: sst2", "stsa.binary.dev"), "labelled");
+  assertEquals(formatOf("task: sst2", "train.tsv.gz"), "tsv");
+  assertEquals(formatOf("task: trec", "train.txt"), "labelled");
+  assertEquals(formatOf("task: squad", "dev.json"), "members");
+  assertEquals(formatOf("task: squad", "dev.jsonl"), "jsonl");
+  assertEquals(formatOf("task: {name: squad, format: json}", "dev.jsonl"), "json");
+});
+
+Deno.test("config task: an answer to be written, and a candidate for each item of a list", () => {
+  const written = taskOfConfig(config(`
+task: {template: "Q: {q}\\nA:", answer: " {as}\\n"}
+data: {train: a.jsonl}
+`))!;
+  const [example] = readTask(written, '{"q": "Why?", "as": ["So.", "Thus."]}');
+  assertEquals(example, {
+    prompt: "Q: Why?\nA:",
+    candidates: [" So.\n"],
+    label: 0,
+    reference: { answers: ["So.", "Thus."] },
+  });
+  assertThrows(() => readTask(written, '{"q": "Why?", "as": []}'), RangeError, "no answer");
+  const chosen = taskOfConfig(config(`
+task: {template: "{q}", candidates: [" {choices.text}"], label_field: gold}
+data: {train: a.jsonl}
+`))!;
+  assertEquals(
+    readTask(chosen, '{"q": "Why?", "choices": {"text": ["x", "y", "z"]}, "gold": 2}')[0],
+    { prompt: "Why?", candidates: [" x", " y", " z"], label: 2 },
+  );
+  assertThrows(
+    () => taskOfConfig(config("task: {template: '{a}', labels: [x, y], answer: ' {b}'}")),
+    RangeError,
+    "Cannot tell the format",
+  );
+  assertThrows(
+    () =>
+      taskOfConfig(
+        config("task: {template: '{a}', labels: [x, y], answer: ' {b}', format: jsonl}"),
+      ),
+    TypeError,
+    "an answer",
   );
 });

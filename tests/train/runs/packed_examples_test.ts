@@ -47,6 +47,9 @@ Deno.test("an example that holds more than tokens and a label is not written dow
   const [first, ...rest] = examples.train.examples;
   const more = { ...examples, train: { examples: [{ ...first, weight: 2 }, ...rest] } };
   assertEquals(packExamples(more), undefined);
+  const ofSet = { ...examples, validation: { ...examples.validation, weights: [1, 2, 3] } };
+  assertEquals(packExamples(ofSet), undefined);
+  assertEquals(packExamples({ ...examples, chat: true } as TaskExamples), undefined);
 });
 
 Deno.test("a token, a length or a label out of bounds is refused", () => {

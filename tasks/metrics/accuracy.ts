@@ -1,5 +1,5 @@
 /**
- * What an evaluation reports.
+ * How often predictions are right.
  *
  * @module
  */
@@ -95,13 +95,35 @@ export function shareOf(correct: number, count: number, z = 1.959963984540054): 
 export function macroF1(predictions: readonly number[], labels: readonly number[]): number {
   sameCount("macro F1", predictions, labels);
   const classes = [...new Set([...labels, ...predictions])];
-  const scores = classes.map((one) => {
-    const right = labels.filter((label, i) => label === one && predictions[i] === one).length;
-    const predicted = predictions.filter((prediction) => prediction === one).length;
-    const actual = labels.filter((label) => label === one).length;
-    return 2 * right / (predicted + actual);
-  });
+  const scores = classes.map((one) => classF1(predictions, labels, one));
   return scores.reduce((sum, score) => sum + score, 0) / classes.length;
+}
+
+/**
+ * F1 of one class: the harmonic mean of how many of its predictions are right and how many of its examples are found; 0 where it is neither
+ * predicted nor there. MultiRC's F1a is that of the right answers, over the answers of all questions (Khashabi et al. 2018).
+ *
+ * @param one the class. Default 1.
+ * @throws TypeError if there are not as many predictions as labels, RangeError if there are none.
+ *
+ * @example One of two found, one of two predictions right
+ * ```ts
+ * import { classF1 } from "@qzo/qzo/tasks";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(classF1([1, 0, 1, 0], [1, 1, 0, 0]), 0.5);
+ * ```
+ */
+export function classF1(
+  predictions: readonly number[],
+  labels: readonly number[],
+  one: number = 1,
+): number {
+  sameCount("F1", predictions, labels);
+  const right = labels.filter((label, i) => label === one && predictions[i] === one).length;
+  const predicted = predictions.filter((prediction) => prediction === one).length;
+  const actual = labels.filter((label) => label === one).length;
+  return predicted + actual === 0 ? 0 : 2 * right / (predicted + actual);
 }
 
 /**
@@ -114,79 +136,6 @@ export function majorityShare(labels: readonly number[]): number {
   const counts = new Map<number, number>();
   for (const label of labels) counts.set(label, (counts.get(label) ?? 0) + 1);
   return Math.max(...counts.values()) / labels.length;
-}
-
-/** What the official script splits at: Python's white space. */
-const whiteSpace = /(?:[^\S\ufeff]|\u0085)+/;
-
-/**
- * SQuAD's normal form of an answer (Rajpurkar et al. 2016): lower case, without punctuation and articles, single spaces. Words have
- * letters of any script, as in the official script, whose word boundary knows Unicode; accents that are characters of their own belong to
- * their letters, where that script takes them for gaps.
- *
- * @example An article, and a name that ends like one
- * ```ts
- * import { normaliseAnswer } from "@qzo/qzo/tasks";
- * import { assertEquals } from "@std/assert";
- *
- * assertEquals(normaliseAnswer("The  Th\u00e9a!"), "th\u00e9a");
- * ```
- */
-export function normaliseAnswer(text: string): string {
-  return text.toLowerCase()
-    .replace(/[!-/:-@[-`{-~]/g, "")
-    .replace(/(?<![\p{L}\p{M}\p{N}_])(?:a|an|the)(?![\p{L}\p{M}\p{N}_])/gu, " ")
-    .split(whiteSpace).filter((word) => word !== "").join(" ");
-}
-
-/**
- * F1 over the words that a prediction and an answer share, both in SQuAD's normal form; the best over several answers.
- *
- * @throws RangeError if there are no answers.
- *
- * @example Half of the words
- * ```ts
- * import { tokenF1 } from "@qzo/qzo/tasks";
- * import { assertAlmostEquals, assertEquals } from "@std/assert";
- *
- * assertEquals(tokenF1("The cat!", ["cat"]), 1);
- * assertAlmostEquals(tokenF1("a black cat", ["cat"]), 2 / 3);
- * ```
- */
-export function tokenF1(prediction: string, answers: readonly string[]): number {
-  if (answers.length === 0) throw new RangeError("Cannot score a prediction without answers");
-  const predicted = normaliseAnswer(prediction).split(" ").filter((word) => word !== "");
-  return Math.max(...answers.map((answer) => {
-    const expected = normaliseAnswer(answer).split(" ").filter((word) => word !== "");
-    if (expected.length === 0 || predicted.length === 0) {
-      return expected.length === predicted.length ? 1 : 0;
-    }
-    const left = new Map<string, number>();
-    for (const word of expected) left.set(word, (left.get(word) ?? 0) + 1);
-    const shared = predicted.filter((word) => {
-      const count = left.get(word) ?? 0;
-      left.set(word, count - 1);
-      return count > 0;
-    }).length;
-    return 2 * shared / (predicted.length + expected.length);
-  }));
-}
-
-/** Perplexity of a mean loss in nats a token. */
-export function perplexity(meanNats: number): number {
-  return Math.exp(meanNats);
-}
-
-/**
- * Bits a character: comparable between tokenizers, unlike the loss a token.
- *
- * @param totalNats the loss, summed over the tokens of a text.
- * @param characters of that text.
- * @throws RangeError if there are no characters.
- */
-export function bitsPerCharacter(totalNats: number, characters: number): number {
-  if (!(characters > 0)) throw new RangeError(`Cannot spread a loss over ${characters} characters`);
-  return totalNats / Math.LN2 / characters;
 }
 
 function sameCount(what: string, predictions: readonly number[], labels: readonly number[]): void {

@@ -1,0 +1,62 @@
+/**
+ * SST-2 and SST-5: is a film good? (Socher et al. 2013)
+ *
+ * @module
+ */
+import { fieldText, fieldValue, type Row } from "../data/row.ts";
+import type { Task } from "../task.ts";
+import { stanfordFiles } from "./files.ts";
+
+/** The sentence is `text` of a line with its label, `sentence` of GLUE's table. */
+function sentimentRows(row: Row): Row[] {
+  const field = fieldValue(row, "text") === undefined && fieldValue(row, "sentence") !== undefined
+    ? "sentence"
+    : "text";
+  return [{ ...row, text: fieldText(row, field, "read an example of sst").trim() }];
+}
+
+const sst2 = {
+  files: stanfordFiles("binary"),
+  format: "labelled",
+  prepare: sentimentRows,
+} as const satisfies Partial<Task>;
+
+/** SST-2 and SST-5. */
+export const sentimentTasks: readonly Task[] = [
+  {
+    ...sst2,
+    name: "sst2",
+    template: {
+      name: "sst2",
+      prompt: "{text} It was",
+      labels: { "0": " terrible", "1": " great" },
+    },
+  },
+  {
+    ...sst2,
+    name: "sst2/harness",
+    template: {
+      name: "sst2",
+      prompt: "{text}\nQuestion: Is this sentence positive or negative?\nAnswer:",
+      labels: { "0": " negative", "1": " positive" },
+    },
+  },
+  {
+    // What ZO-LLM calls an empty template, to see what the words around an example do.
+    ...sst2,
+    name: "sst2/bare",
+    template: { name: "sst2", prompt: "{text}", labels: { "0": " terrible", "1": " great" } },
+  },
+  {
+    // The words are MeZO's for RoBERTa, before which the mask stands.
+    name: "sst5",
+    files: stanfordFiles("fine"),
+    format: "labelled",
+    prepare: sentimentRows,
+    template: {
+      name: "sst5",
+      prompt: "{text} It was",
+      labels: { "0": " terrible", "1": " bad", "2": " okay", "3": " good", "4": " great" },
+    },
+  },
+];

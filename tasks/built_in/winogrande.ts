@@ -1,0 +1,63 @@
+/**
+ * WinoGrande: which of two belongs into a sentence's blank? (Sakaguchi et al. 2020)
+ *
+ * @module
+ */
+import { fieldItems, fieldText, type Row } from "../data/row.ts";
+import type { Task } from "../task.ts";
+
+/**
+ * WinoGrande: what is before the blank, and each option with the rest of the sentence. Read from the original form
+ * (`sentence` with `_`, `option1`, `option2`, `answer` 1 or 2) and from that of evaluation harnesses (`context_options`,
+ * `continuation`, `gold` 0 or 1).
+ */
+function winograndeRows(row: Row): Row[] {
+  const what = "read an example of winogrande";
+  if (Object.hasOwn(row, "context_options")) {
+    const contexts = fieldItems(row, "context_options", what);
+    if (contexts.length !== 2 || !contexts.every((context) => typeof context === "string")) {
+      throw new TypeError(`Cannot ${what}: context_options is not a pair of texts`);
+    }
+    const [words1, words2] = contexts.map((context: string) => context.trim().split(/\s+/));
+    let same = 0;
+    while (same < Math.min(words1.length, words2.length) - 1 && words1[same] === words2[same]) {
+      same++;
+    }
+    const continuation = fieldText(row, "continuation", what).trim();
+    const lead = same === 0 ? "" : " ";
+    const ending = (words: string[]): string =>
+      `${lead}${words.slice(same).join(" ")} ${continuation}`;
+    return [{
+      before: words1.slice(0, same).join(" "),
+      ending1: ending(words1),
+      ending2: ending(words2),
+      label: fieldText(row, "gold", what),
+    }];
+  }
+  const sentence = fieldText(row, "sentence", what);
+  const blank = sentence.indexOf("_");
+  if (blank < 0) {
+    throw new RangeError(`Cannot ${what}: no "_" in ${JSON.stringify(sentence.slice(0, 80))}`);
+  }
+  const before = sentence.slice(0, blank).trimEnd();
+  const lead = sentence.slice(before.length, blank);
+  const rest = sentence.slice(blank + 1);
+  return [{
+    before,
+    ending1: lead + fieldText(row, "option1", what) + rest,
+    ending2: lead + fieldText(row, "option2", what) + rest,
+    label: String(Number(fieldText(row, "answer", what)) - 1),
+  }];
+}
+
+/** WinoGrande, with ZO-LLM's prompt. */
+export const winograndeTasks: readonly Task[] = [
+  {
+    name: "winogrande",
+    files: { train: "train_m.jsonl", dev: "dev.jsonl" },
+    format: "jsonl",
+    prepare: winograndeRows,
+    published: { objective: "language-modelling" },
+    template: { name: "winogrande", prompt: "{before}", candidates: ["{ending1}", "{ending2}"] },
+  },
+];

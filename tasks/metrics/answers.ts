@@ -1,0 +1,88 @@
+/**
+ * Written answers against those that are right, as SQuAD compares them (Rajpurkar et al. 2016).
+ *
+ * @module
+ */
+
+/** What the official script splits at: Python's white space. */
+const whiteSpace = /(?:[^\S\ufeff]|\u0085)+/;
+
+/**
+ * SQuAD's normal form of an answer (Rajpurkar et al. 2016): lower case, without punctuation and articles, single spaces. Words have
+ * letters of any script, as in the official script, whose word boundary knows Unicode; accents that are characters of their own belong to
+ * their letters, where that script takes them for gaps.
+ *
+ * @example An article, and a name that ends like one
+ * ```ts
+ * import { normaliseAnswer } from "@qzo/qzo/tasks";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(normaliseAnswer("The  Th\u00e9a!"), "th\u00e9a");
+ * ```
+ */
+export function normaliseAnswer(text: string): string {
+  return text.toLowerCase()
+    .replace(/[!-/:-@[-`{-~]/g, "")
+    .replace(/(?<![\p{L}\p{M}\p{N}_])(?:a|an|the)(?![\p{L}\p{M}\p{N}_])/gu, " ")
+    .split(whiteSpace).filter((word) => word !== "").join(" ");
+}
+
+/**
+ * F1 over the words that a prediction and an answer share, both in SQuAD's normal form; the best over several answers. Where nothing is shared it is
+ * 0, also of two texts without words (`The` and `a`): so the script of SQuAD 1.1, MeZO and QZO have it, while that of SQuAD 2.0 gives 1. An answer
+ * `CANNOTANSWER` or `no answer` that comes first is met by itself alone.
+ *
+ * @throws RangeError if there are no answers.
+ *
+ * @example Half of the words
+ * ```ts
+ * import { tokenF1 } from "@qzo/qzo/tasks";
+ * import { assertAlmostEquals, assertEquals } from "@std/assert";
+ *
+ * assertEquals(tokenF1("The cat!", ["cat"]), 1);
+ * assertAlmostEquals(tokenF1("a black cat", ["cat"]), 2 / 3);
+ * ```
+ */
+export function tokenF1(prediction: string, answers: readonly string[]): number {
+  if (answers.length === 0) throw new RangeError("Cannot score a prediction without answers");
+  if (answers[0] === "CANNOTANSWER" || answers[0] === "no answer") {
+    return Number(normaliseAnswer(prediction) === normaliseAnswer(answers[0]));
+  }
+  const predicted = wordsOf(prediction);
+  return Math.max(...answers.map((answer) => {
+    const expected = wordsOf(answer);
+    if (expected.length === 0 || predicted.length === 0) return 0;
+    const left = new Map<string, number>();
+    for (const word of expected) left.set(word, (left.get(word) ?? 0) + 1);
+    const shared = predicted.filter((word) => {
+      const count = left.get(word) ?? 0;
+      left.set(word, count - 1);
+      return count > 0;
+    }).length;
+    return 2 * shared / (predicted.length + expected.length);
+  }));
+}
+
+/**
+ * 1 if a prediction is one of the answers, both in SQuAD's normal form, else 0.
+ *
+ * @throws RangeError if there are no answers.
+ *
+ * @example Article and full stop do not count
+ * ```ts
+ * import { exactMatch } from "@qzo/qzo/tasks";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(exactMatch("The cat.", ["dog", "cat"]), 1);
+ * assertEquals(exactMatch("black cat", ["cat"]), 0);
+ * ```
+ */
+export function exactMatch(prediction: string, answers: readonly string[]): 0 | 1 {
+  if (answers.length === 0) throw new RangeError("Cannot score a prediction without answers");
+  const predicted = normaliseAnswer(prediction);
+  return answers.some((answer) => normaliseAnswer(answer) === predicted) ? 1 : 0;
+}
+
+function wordsOf(text: string): string[] {
+  return normaliseAnswer(text).split(" ").filter((word) => word !== "");
+}

@@ -1,0 +1,109 @@
+/**
+ * The metrics of tasks by their names: what an evaluation found of each example, as one number.
+ *
+ * @module
+ */
+import type { Reference } from "../reference.ts";
+import { classF1, macroF1 } from "./accuracy.ts";
+import { exactMatch, tokenF1 } from "./answers.ts";
+import { dropScores } from "./drop.ts";
+
+/** Metrics of tasks, as `Task.metrics` names them. */
+export const metricNames = [
+  "accuracy",
+  "macroF1",
+  "f1a",
+  "questionMatch",
+  "f1",
+  "exactMatch",
+  "dropF1",
+  "dropExactMatch",
+] as const;
+
+/**
+ * A metric of a task, 0 to 1:
+ * - `accuracy`: the share of examples whose choice is right;
+ * - `macroF1`: the mean over the classes of their F1;
+ * - `f1a`: F1 of the class 1, over all examples;
+ * - `questionMatch`: the share of questions all of whose examples are right;
+ * - `f1`, `exactMatch`: words shared with the best answer, and whether it is one, by SQuAD's rules;
+ * - `dropF1`, `dropExactMatch`: the same by DROP's.
+ */
+export type MetricName = (typeof metricNames)[number];
+
+/** What became of an example. */
+export interface Outcome {
+  /** The index of the right candidate. */
+  readonly label: number;
+  /** All that are right, where it is more than that. */
+  readonly right?: readonly number[] | undefined;
+  /** The index of the candidate that was chosen; 0 of written answers. */
+  readonly prediction: number;
+  /** What was written, or the text of the candidate that was chosen. */
+  readonly text: string;
+  /** What is right. */
+  readonly reference?: Reference | undefined;
+}
+
+/** Whether the choice is right. */
+export function isRight({ label, right, prediction }: Omit<Outcome, "text">): boolean {
+  return prediction === label || (right?.includes(prediction) ?? false);
+}
+
+const metrics: Readonly<Record<MetricName, (outcomes: readonly Outcome[]) => number>> = {
+  accuracy: meanOf((outcome) => Number(isRight(outcome))),
+  macroF1: (outcomes) => macroF1(predictionsOf(outcomes), labelsOf(outcomes)),
+  f1a: (outcomes) => classF1(predictionsOf(outcomes), labelsOf(outcomes)),
+  questionMatch: (outcomes) => {
+    const wrong = new Map<string, boolean>();
+    for (const [i, outcome] of outcomes.entries()) {
+      const question = outcome.reference?.question ?? `example ${i}`;
+      wrong.set(question, (wrong.get(question) ?? false) || !isRight(outcome));
+    }
+    return [...wrong.values()].filter((it) => !it).length / wrong.size;
+  },
+  f1: meanOf(({ text, reference }) => tokenF1(text, reference?.answers ?? [])),
+  exactMatch: meanOf(({ text, reference }) => exactMatch(text, reference?.answers ?? [])),
+  dropF1: meanOf(({ text, reference }) => dropScores(text, spansOf(reference)).f1),
+  dropExactMatch: meanOf(({ text, reference }) => dropScores(text, spansOf(reference)).exactMatch),
+};
+
+/**
+ * A metric over what became of examples.
+ *
+ * @throws RangeError if there are none, or one whose reference lacks what the metric compares with.
+ *
+ * @example MultiRC: a question counts when all of its answers are judged right
+ * ```ts
+ * import { taskMetric } from "@qzo/qzo/tasks";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const outcomes = [
+ *   { label: 1, prediction: 1, text: "Yes", reference: { question: "a" } },
+ *   { label: 0, prediction: 1, text: "Yes", reference: { question: "a" } },
+ *   { label: 0, prediction: 0, text: "No", reference: { question: "b" } },
+ * ];
+ * assertEquals(taskMetric("questionMatch", outcomes), 0.5);
+ * assertEquals(taskMetric("f1a", outcomes), 2 / 3);
+ * ```
+ */
+export function taskMetric(name: MetricName, outcomes: readonly Outcome[]): number {
+  if (outcomes.length === 0) throw new RangeError(`Cannot compute ${name} of no examples`);
+  return metrics[name](outcomes);
+}
+
+function meanOf(of: (outcome: Outcome) => number): (outcomes: readonly Outcome[]) => number {
+  return (outcomes) => outcomes.reduce((sum, outcome) => sum + of(outcome), 0) / outcomes.length;
+}
+
+function predictionsOf(outcomes: readonly Outcome[]): number[] {
+  return outcomes.map(({ prediction }) => prediction);
+}
+
+function labelsOf(outcomes: readonly Outcome[]): number[] {
+  return outcomes.map(({ label }) => label);
+}
+
+function spansOf(reference: Reference | undefined): readonly (readonly string[])[] {
+  return reference?.spans ?? (reference?.answers ?? []).map((answer) => [answer]);
+}
