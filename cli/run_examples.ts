@@ -13,8 +13,8 @@ import { examplesFor } from "./tuned.ts";
 export interface FoundExamples {
   /** In tokens. */
   readonly examples: TaskExamples;
-  /** Keeps them in the run's folder; undefined where they come from there. */
-  readonly keep?: () => Promise<string | undefined>;
+  /** Keeps them in the run's folder and says what a user should know of that; undefined where they come from there. */
+  readonly keep?: () => Promise<string[]>;
 }
 
 /** A run's examples: those kept beside it where it goes on, else read anew. */
@@ -28,11 +28,11 @@ export async function examplesOfRun(
   const { stored, model: { maxPositions } } = session;
   const cache = await ExamplesCache.of(config, { stored, maxPositions, signal });
   const kept = resume ? await cache?.read() : undefined;
-  notes(terminal, kept?.note === undefined ? [] : [kept.note]);
+  notes(terminal, kept?.notes);
   if (kept?.examples) {
     notes(terminal, kept.examples.notes);
     return { examples: kept.examples };
   }
   const examples = await examplesFor(session, config, call);
-  return { examples, keep: async () => await cache?.write(examples) };
+  return { examples, keep: async () => await cache?.write(examples) ?? [] };
 }

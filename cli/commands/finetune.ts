@@ -35,6 +35,7 @@ import { describeTask } from "../../train/runs/task_examples.ts";
 import type { Ledger } from "../../optim/mod.ts";
 import type { Call, Command } from "../command.ts";
 import { writeCurve } from "../../show/curve_file.ts";
+import { decided, stepsFor } from "../decided.ts";
 import { dryRun } from "../dry_run.ts";
 import { invocation, quoted } from "../invocation.ts";
 import { evaluationText, foldRows, gainText, keptNotes, resultText } from "../report.ts";
@@ -49,7 +50,9 @@ export const finetuneCommand: Command = {
   positional: "model",
   finishes: true,
   first: ["model", "task", "data", "steps", "learning-rate", "output"],
+  takesData: true,
   examples: [
+    "finetune model.gguf chats.jsonl",
     "finetune config.yaml",
     "finetune config.yaml --steps 100 --optimiser.learning-rate 0.01",
     "finetune --model model.gguf --task sst2 --data data/sst2 --steps 200 --output runs/a",
@@ -89,10 +92,11 @@ export const finetuneCommand: Command = {
   run: async (call) => {
     const { options, runPath, terminal, signal } = call;
     const read = call.config();
-    const config = runPath === undefined ? read : { ...read, output: runPath };
+    const resume = options.flag("resume");
+    const named = runPath === undefined ? read : { ...read, output: runPath };
+    const config = resume ? named : await decided(call, named);
     if (options.flag("dry-run")) return await dryRun(call, config);
     const rules = await outputRules(call, config);
-    const resume = options.flag("resume");
     await checkRunOutput(config.output, { ...rules, resume });
     // Told now, and not when the model is loaded; opening the run looks again.
     if (resume) (await RunLock.take(config.output))[Symbol.dispose]();
@@ -110,7 +114,9 @@ export const finetuneCommand: Command = {
           }
         });
         const found = await examplesOfRun(call, paced, session, resume || again);
-        const own = withSteps(paced, found.examples);
+        const own = resume
+          ? withSteps(paced, found.examples)
+          : stepsFor(call, paced, found.examples, { tell: !again });
         const seen = await train(call, own, session, found, resume || again);
         if (seen) await summarise(call, own, session, found.examples, seen);
       }, {
@@ -169,9 +175,7 @@ async function train(
   });
   choice.clear();
   gains.clear();
-  notes(terminal, run.notes);
-  const unkept = await keep?.();
-  notes(terminal, unkept === undefined ? [] : [unkept]);
+  notes(terminal, [...run.notes, ...await keep?.() ?? []]);
   const { layers } = config.trainables;
   facts(terminal, [
     ["model", `${session.source.name} on ${gpu.description}`],

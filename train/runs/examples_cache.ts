@@ -17,6 +17,7 @@ import { Pause } from "../../tasks/pause.ts";
 import type { TrainConfig } from "../config/schema.ts";
 import { taskOfConfig } from "../config/task.ts";
 import { openLedger } from "../ledgers/ledger_file.ts";
+import { chatTemplateOf } from "./chat_layout.ts";
 import { fileOfSplit } from "./example_file.ts";
 import { type ExampleBounds, packExamples, unpackExamples } from "./packed_examples.ts";
 import { assertSameData, dataOfRun, leftOverOf } from "./run_data.ts";
@@ -46,7 +47,7 @@ export interface KeptExamples {
   /** The examples, if what is kept is of use. */
   readonly examples?: TaskExamples;
   /** Why it is not, if something is there that should be. */
-  readonly note?: string;
+  readonly notes?: readonly string[];
 }
 
 /** What is kept of a run's examples. */
@@ -114,19 +115,19 @@ export class ExamplesCache {
     } catch (error) {
       if (error instanceof Deno.errors.NotFound) return {};
       const why = (error as Error).message;
-      return { note: `"${this.#path}" is left aside and the data files are read anew: ${why}` };
+      return { notes: [`"${this.#path}" is left aside and the data files are read anew: ${why}`] };
     }
   }
 
-  /** Keeps a run's examples, once its folder is the run's; a note says why that failed. */
-  async write(examples: TaskExamples): Promise<string | undefined> {
+  /** Keeps a run's examples, once its folder is the run's; what comes back says why that failed. */
+  async write(examples: TaskExamples): Promise<string[]> {
     try {
       const packed = packExamples(examples);
-      if (packed === undefined) return undefined;
+      if (packed === undefined) return [];
       await writeFileWhole(this.#path, [MAGIC, this.#key, sha256(packed), packed]);
-      return undefined;
+      return [];
     } catch (error) {
-      return `the examples are not kept for a resumed run: ${(error as Error).message}`;
+      return [`the examples are not kept for a resumed run: ${(error as Error).message}`];
     }
   }
 }
@@ -145,7 +146,8 @@ async function keyOf(
   if (bytes < LEAST_DATA) return undefined;
   const hash = createHash("sha256");
   // Functions of a built-in task are those of its name.
-  hash.update(JSON.stringify([config.task, data, task, files, seed, length]));
+  const template = await chatTemplateOf(config);
+  hash.update(JSON.stringify([config.task, data, task, template, files, seed, length]));
   const pause = new Pause(signal);
   if (!await addTokenizer(hash, stored, pause)) return undefined;
   for (const path of paths) await addFile(hash, path, pause);

@@ -34,34 +34,31 @@ const MOST_FACTS = 2 ** 20;
 const KNOWN = {
   all: ["objective", "train", "validation", "test", "notes"] satisfies (keyof TaskExamples)[],
   set: ["examples", "characters"] satisfies (keyof ExampleSet)[],
-  example: ["prompt", "candidates", "label"] satisfies (keyof Example)[],
+  example: ["prompt", "candidates", "label", "scored"] satisfies (keyof Example)[],
 };
 
 /**
  * Examples as bytes; undefined for such as hold more than is written down here.
  *
  * A number of bytes, that many of JSON, padded to a multiple of 4; then of each example the lengths of its prompt and its list of candidates, its
- * label, the length of each candidate, and their tokens: 2 bytes a number where all are below 65,536, else 4.
+ * label, one more than how many ranges are scored (0: it does not say), the length of each candidate, the ranges, and the tokens: 2 bytes a number
+ * where all are below 65,536, else 4.
  */
 export function packExamples(examples: TaskExamples): Uint8Array<ArrayBuffer> | undefined {
   if (!holdsOnly(examples, KNOWN.all)) return undefined;
   let count = 0;
   let largest = 0;
-  const see = (number: number): void => {
-    if (number > largest) largest = number;
-  };
   for (const name of SETS) {
     if (!holdsOnly(examples[name] ?? {}, KNOWN.set)) return undefined;
     for (const example of examples[name]?.examples ?? []) {
       if (!holdsOnly(example, KNOWN.example)) return undefined;
-      const { prompt, candidates, label } = example;
-      count += 3 + candidates.length + prompt.length;
-      [prompt.length, candidates.length, label].forEach(see);
-      prompt.forEach(see);
+      const { prompt, candidates, label, scored = [] } = example;
+      count += 4 + candidates.length + 2 * scored.length + prompt.length;
+      largest = Math.max(largest, prompt.length, candidates.length, label, highestOf(prompt));
+      largest = Math.max(largest, scored.length + 1, ...scored.flat());
       for (const ids of candidates) {
         count += ids.length;
-        see(ids.length);
-        ids.forEach(see);
+        largest = Math.max(largest, ids.length, highestOf(ids));
       }
     }
   }
@@ -88,11 +85,13 @@ export function packExamples(examples: TaskExamples): Uint8Array<ArrayBuffer> | 
   const numbers = numbersOf(bytes, from, width);
   let at = 0;
   for (const name of SETS) {
-    for (const { prompt, candidates, label } of examples[name]?.examples ?? []) {
+    for (const { prompt, candidates, label, scored } of examples[name]?.examples ?? []) {
       numbers[at++] = prompt.length;
       numbers[at++] = candidates.length;
       numbers[at++] = label;
+      numbers[at++] = scored ? scored.length + 1 : 0;
       for (const ids of candidates) numbers[at++] = ids.length;
+      for (const range of scored ?? []) for (const place of range) numbers[at++] = place;
       for (const id of prompt) numbers[at++] = id;
       for (const ids of candidates) for (const id of ids) numbers[at++] = id;
     }
@@ -101,7 +100,14 @@ export function packExamples(examples: TaskExamples): Uint8Array<ArrayBuffer> | 
 }
 
 function holdsOnly(value: object, known: readonly string[]): boolean {
-  return Object.keys(value).every((key) => known.includes(key));
+  for (const key in value) if (!known.includes(key)) return false;
+  return true;
+}
+
+function highestOf(ids: readonly number[]): number {
+  let highest = 0;
+  for (const id of ids) if (id > highest) highest = id;
+  return highest;
 }
 
 /**
@@ -162,28 +168,51 @@ class ExampleReader {
 
   #example(): Example {
     const numbers = this.#numbers;
-    this.#need(3);
+    this.#need(4);
     const inPrompt = numbers[this.#at++];
     const count = numbers[this.#at++];
     const label = numbers[this.#at++];
+    const ranges = numbers[this.#at++];
     this.#need(count);
     if (label >= count) throw damaged("a label is of no candidate");
-    const lengths = Array.from(numbers.subarray(this.#at, this.#at += count));
-    const longest = lengths.reduce((a, b) => Math.max(a, b), 0);
-    if (lengths.includes(0) || inPrompt + longest > this.#bounds.length) {
-      throw damaged("an example is too short or too long");
+    const lengths = this.#at;
+    this.#at += count;
+    for (let i = 0; i < count; i++) {
+      const length = numbers[lengths + i];
+      if (length === 0 || inPrompt + length > this.#bounds.length) {
+        throw damaged("an example is too short or too long");
+      }
     }
+    const scored = ranges > 0 ? this.#ranges(ranges - 1, numbers[lengths]) : undefined;
+    if (scored && count > 1) throw damaged("ranges are of several candidates");
     const prompt = this.#ids(inPrompt);
-    return { prompt, candidates: lengths.map((length) => this.#ids(length)), label };
+    const candidates: number[][] = [];
+    for (let i = 0; i < count; i++) candidates.push(this.#ids(numbers[lengths + i]));
+    return scored ? { prompt, candidates, label, scored } : { prompt, candidates, label };
+  }
+
+  /** Ranges of a candidate of that length, one behind the other. */
+  #ranges(count: number, length: number): [number, number][] {
+    this.#need(2 * count);
+    const ranges: [number, number][] = [];
+    for (let i = 0, before = 0; i < count; i++) {
+      const [first, end] = [this.#numbers[this.#at++], this.#numbers[this.#at++]];
+      if (first < before || end <= first || end > length) {
+        throw damaged("a range is none of its candidate");
+      }
+      ranges.push([first, before = end]);
+    }
+    return ranges;
   }
 
   #ids(length: number): number[] {
     this.#need(length);
-    const ids = new Array<number>(length);
-    for (let i = 0; i < length; i++) {
-      const id = this.#numbers[this.#at++];
-      if (id >= this.#bounds.vocabularySize) throw damaged(`token ${id} is beyond the vocabulary`);
-      ids[i] = id;
+    const { vocabularySize } = this.#bounds;
+    const ids: number[] = [];
+    for (const end = this.#at + length; this.#at < end; this.#at++) {
+      const id = this.#numbers[this.#at];
+      if (id >= vocabularySize) throw damaged(`token ${id} is beyond the vocabulary`);
+      ids.push(id);
     }
     return ids;
   }

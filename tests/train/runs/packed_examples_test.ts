@@ -42,6 +42,27 @@ Deno.test("examples come back as they were, in two bytes a number and in four", 
   assertEquals(unpackExamples(packExamples(bare)!, bounds), bare);
 });
 
+Deno.test("ranges that are scored come back, and are ranges of their candidate", () => {
+  const example = (
+    scored: readonly (readonly [number, number])[],
+    candidates = [[5, 6, 7, 8]],
+  ) => ({
+    objective: "language-modelling" as const,
+    train: { examples: [{ prompt: [1, 2], candidates, label: 0, scored }] },
+    validation: { examples: [] },
+  });
+  for (const ranges of [[], [[0, 4]], [[0, 1], [2, 4]]] as const) {
+    const examples = example(ranges);
+    assertEquals(unpackExamples(packExamples(examples)!, bounds), examples);
+  }
+  for (const ranges of [[[0, 5]], [[2, 2]], [[1, 3], [2, 4]]] as const) {
+    const bytes = packExamples(example(ranges))!;
+    assertThrows(() => unpackExamples(bytes, bounds), RangeError, "none of its candidate");
+  }
+  const two = packExamples(example([[0, 1]], [[1], [2]]))!;
+  assertThrows(() => unpackExamples(two, bounds), RangeError, "of several candidates");
+});
+
 Deno.test("an example that holds more than tokens and a label is not written down", () => {
   const examples = examplesOf(100);
   const [first, ...rest] = examples.train.examples;
