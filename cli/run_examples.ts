@@ -4,6 +4,7 @@
  * @module
  */
 import type { RunSession, TaskExamples, TrainConfig } from "../train/mod.ts";
+import { sightOf } from "../models/architectures.ts";
 import { ExamplesCache } from "../train/runs/examples_cache.ts";
 import { notes } from "../show/terminal.ts";
 import type { Call } from "./command.ts";
@@ -25,8 +26,9 @@ export async function examplesOfRun(
   resume: boolean,
 ): Promise<FoundExamples> {
   const { terminal, signal } = call;
-  const { stored, model: { maxPositions } } = session;
-  const cache = await ExamplesCache.of(config, { stored, maxPositions, signal });
+  const { stored, model: { maxPositions, config: { architecture } } } = session;
+  const about = { stored, maxPositions, sees: sightOf({ architecture }), signal };
+  const cache = await ExamplesCache.of(config, about);
   const kept = resume ? await cache?.read() : undefined;
   notes(terminal, kept?.notes);
   if (kept?.examples) {

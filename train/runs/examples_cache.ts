@@ -6,13 +6,14 @@
  */
 import { createHash, type Hash } from "node:crypto";
 import { join } from "@std/path";
+import type { Sight } from "../../models/architecture.ts";
 import type { ModelSource } from "../../models/checkpoints/checkpoint.ts";
 import type { ByteSource } from "../../quant/files/byte_source.ts";
 import { openFile, writeFileWhole } from "../../models/checkpoints/disk/files.ts";
 import { readFileBytes } from "../../models/checkpoints/disk/read_file.ts";
 import { folderPart } from "../../models/checkpoints/hugging_face/model_folder.ts";
 import { dataPath } from "../../tasks/data/data_path.ts";
-import type { Split } from "../../tasks/task.ts";
+import { type Split, type Task, taskFor } from "../../tasks/task.ts";
 import { Pause } from "../../tasks/pause.ts";
 import type { TrainConfig } from "../config/schema.ts";
 import { taskOfConfig } from "../config/task.ts";
@@ -20,6 +21,7 @@ import { openLedger } from "../ledgers/ledger_file.ts";
 import { chatTemplateOf } from "./chat_layout.ts";
 import { fileOfSplit } from "./example_file.ts";
 import { type ExampleBounds, packExamples, unpackExamples } from "./packed_examples.ts";
+import { recogniseTask } from "./recognise_task.ts";
 import { assertSameData, dataOfRun, leftOverOf } from "./run_data.ts";
 import { runFolder } from "./run_folder.ts";
 import type { TaskExamples } from "./task_examples.ts";
@@ -38,6 +40,8 @@ export interface ExamplesCacheOptions {
   readonly stored: ModelSource;
   /** The model's longest sequence. */
   readonly maxPositions: number;
+  /** What it sees of a text. */
+  readonly sees: Sight;
   /** Stops. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -55,16 +59,21 @@ export class ExamplesCache {
   readonly #path: string;
   readonly #config: TrainConfig;
   readonly #key: Uint8Array<ArrayBuffer>;
+  readonly #task: Task | undefined;
   readonly #bounds: ExampleBounds;
 
   private constructor(
     config: TrainConfig,
-    key: Uint8Array<ArrayBuffer>,
-    bounds: ExampleBounds,
+    { key, task, bounds }: {
+      readonly key: Uint8Array<ArrayBuffer>;
+      readonly task: Task | undefined;
+      readonly bounds: ExampleBounds;
+    },
   ) {
     this.#path = runFolder(config.output).examples;
     this.#config = config;
     this.#key = key;
+    this.#task = task;
     this.#bounds = bounds;
   }
 
@@ -77,13 +86,16 @@ export class ExamplesCache {
     config: TrainConfig,
     options: ExamplesCacheOptions,
   ): Promise<ExamplesCache | undefined> {
-    const { stored: { tokenizer }, maxPositions, signal } = options;
+    const { stored: { tokenizer }, maxPositions, sees, signal } = options;
     if (tokenizer === undefined) return undefined;
     const length = Math.min(config.maxLength, maxPositions);
     try {
-      const key = await keyOf(config, { ...options, length });
+      const { config: known } = await recogniseTask(config, { signal });
+      const configured = taskOfConfig(known);
+      const task = configured && taskFor(configured, sees);
+      const key = await keyOf(known, { ...options, task, length });
       const bounds = { vocabularySize: tokenizer.vocabularySize, length };
-      return key && new ExamplesCache(config, key, bounds);
+      return key && new ExamplesCache(config, { key, task, bounds });
     } catch {
       // Whoever reads the files says what is wrong with them.
       signal?.throwIfAborted();
@@ -104,7 +116,10 @@ export class ExamplesCache {
       if (!same(take(MAGIC.length), MAGIC) || !same(take(HASH_BYTES), this.#key)) return {};
       const [hash, packed] = [take(HASH_BYTES), bytes.subarray(at)];
       if (!same(hash, sha256(packed))) throw new RangeError("it is damaged");
-      const examples = unpackExamples(packed, this.#bounds);
+      const examples = {
+        ...unpackExamples(packed, this.#bounds),
+        ...(this.#task ? { task: this.#task } : {}),
+      };
       const data = dataOfRun(this.#config, examples, leftOverOf(ledger.header));
       try {
         assertSameData(ledger.header.data, data, { path, config: this.#config });
@@ -135,10 +150,12 @@ export class ExamplesCache {
 /** A hash of all that examples are made of. */
 async function keyOf(
   config: TrainConfig,
-  { stored, length, signal }: ExamplesCacheOptions & { readonly length: number },
+  { stored, task, sees, length, signal }: ExamplesCacheOptions & {
+    readonly task: Task | undefined;
+    readonly length: number;
+  },
 ): Promise<Uint8Array<ArrayBuffer> | undefined> {
   const { data: { folder, ...data }, seed } = config;
-  const task = taskOfConfig(config);
   const files = SPLITS.map((split) => fileOfSplit({ config, task }, split));
   const paths = files.flatMap((file) => file === undefined ? [] : dataPath(file, folder));
   let bytes = 0;
@@ -147,7 +164,7 @@ async function keyOf(
   const hash = createHash("sha256");
   // Functions of a built-in task are those of its name.
   const template = await chatTemplateOf(config);
-  hash.update(JSON.stringify([config.task, data, task, template, files, seed, length]));
+  hash.update(JSON.stringify([config.task, data, task, template, files, seed, sees, length]));
   const pause = new Pause(signal);
   if (!await addTokenizer(hash, stored, pause)) return undefined;
   for (const path of paths) await addFile(hash, path, pause);

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Example } from "../../models/batch.ts";
+import type { Example, Objective } from "../../models/batch.ts";
 import type { ExampleSet, TaskExamples } from "./task_examples.ts";
 
 /** What examples may be, whoever wrote them down. */
@@ -21,7 +21,7 @@ interface SetFacts {
 }
 
 /** What is written down besides tokens. */
-interface Facts extends Pick<TaskExamples, "objective" | "notes"> {
+interface Facts extends Pick<TaskExamples, "objective" | "judged" | "notes"> {
   readonly sets: Readonly<Record<string, SetFacts>>;
   /** Bytes of a number. */
   readonly width: 2 | 4;
@@ -30,15 +30,21 @@ interface Facts extends Pick<TaskExamples, "objective" | "notes"> {
 const SETS = ["train", "validation", "test"] as const;
 const LENGTH_BYTES = 4;
 const MOST_FACTS = 2 ** 20;
+const OBJECTIVES: ReadonlySet<unknown> = new Set<Objective>([
+  "classification",
+  "language-modelling",
+]);
 /** All that is written down: what holds more is not kept, rather than kept in part. */
 const KNOWN = {
-  all: ["objective", "train", "validation", "test", "notes"] satisfies (keyof TaskExamples)[],
+  all: [
+    ...["objective", "judged", "task", "train", "validation", "test", "notes"] as const,
+  ] satisfies (keyof TaskExamples)[],
   set: ["examples", "characters"] satisfies (keyof ExampleSet)[],
   example: ["prompt", "candidates", "label", "scored"] satisfies (keyof Example)[],
 };
 
 /**
- * Examples as bytes; undefined for such as hold more than is written down here.
+ * Examples as bytes; undefined for such as hold more than is written down here. The task itself is not: a configuration says it.
  *
  * A number of bytes, that many of JSON, padded to a multiple of 4; then of each example the lengths of its prompt and its list of candidates, its
  * label, one more than how many ranges are scored (0: it does not say), the length of each candidate, the ranges, and the tokens: 2 bytes a number
@@ -69,9 +75,10 @@ export function packExamples(examples: TaskExamples): Uint8Array<ArrayBuffer> | 
     const { examples: { length }, characters } = set;
     return [[name, { examples: length, ...(characters === undefined ? {} : { characters }) }]];
   });
-  const { objective, notes } = examples;
+  const { objective, judged, notes } = examples;
   const facts: Facts = {
     objective,
+    ...(judged ? { judged } : {}),
     ...(notes ? { notes } : {}),
     sets: Object.fromEntries(sets),
     width,
@@ -137,9 +144,10 @@ export function unpackExamples(
   const [train, validation, test] = SETS.map(read);
   if (train === undefined || validation === undefined) throw damaged("a set is missing");
   reader.end();
-  const { objective, notes } = facts;
+  const { objective, judged, notes } = facts;
   return {
     ...{ objective, train, validation },
+    ...(judged ? { judged } : {}),
     ...(test ? { test } : {}),
     ...(notes ? { notes } : {}),
   };
@@ -229,8 +237,9 @@ function factsOf(bytes: Uint8Array<ArrayBuffer>): Facts {
   } catch {
     throw damaged("what it says of itself is no JSON");
   }
-  const { objective, notes, sets, width } = Object(facts) as Partial<Facts>;
-  const isObjective = objective === "classification" || objective === "language-modelling";
+  const { objective, judged, notes, sets, width } = Object(facts) as Partial<Facts>;
+  const areObjectives = OBJECTIVES.has(objective) &&
+    (judged === undefined || OBJECTIVES.has(judged));
   const areSets = typeof sets === "object" && sets !== null &&
     Object.entries(sets).every(([name, set]) =>
       SETS.includes(name as "train") && isCount(set?.examples) &&
@@ -238,10 +247,12 @@ function factsOf(bytes: Uint8Array<ArrayBuffer>): Facts {
     );
   const areNotes = notes === undefined ||
     Array.isArray(notes) && notes.every((it) => typeof it === "string");
-  if (!isObjective || !areSets || !areNotes || width !== 2 && width !== 4) {
+  if (
+    objective === undefined || !areObjectives || !areSets || !areNotes || width !== 2 && width !== 4
+  ) {
     throw damaged("what it says of itself is incomplete");
   }
-  return { objective, sets, width, ...(notes ? { notes } : {}) };
+  return { objective, sets, width, ...(judged ? { judged } : {}), ...(notes ? { notes } : {}) };
 }
 
 function isCount(value: unknown): value is number {
