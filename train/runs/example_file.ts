@@ -365,11 +365,10 @@ export class ExampleFile {
   async #encodeLong(texts: readonly string[]): Promise<number[][]> {
     const onProgress = () =>
       this.#reading.onProgress?.({ file: this.name, examples: this.#made, share: this.#share });
+    const { tokenizer } = this.#reading;
     const encoded = [];
     for (const text of texts) {
-      encoded.push(
-        await encodeLong(this.#reading.tokenizer, text, { pause: this.#pause, onProgress }),
-      );
+      encoded.push(await encodeLong(tokenizer, text, { pause: this.#pause, onProgress }));
     }
     return encoded;
   }

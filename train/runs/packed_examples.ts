@@ -37,7 +37,13 @@ const OBJECTIVES: ReadonlySet<unknown> = new Set<Objective>([
 /** All that is written down: what holds more is not kept, rather than kept in part. */
 const KNOWN = {
   all: [
-    ...["objective", "judged", "task", "train", "validation", "test", "notes"] as const,
+    "objective",
+    "judged",
+    "task",
+    "train",
+    "validation",
+    "test",
+    "notes",
   ] satisfies (keyof TaskExamples)[],
   set: ["examples", "characters"] satisfies (keyof ExampleSet)[],
   example: ["prompt", "candidates", "label", "scored"] satisfies (keyof Example)[],
