@@ -113,12 +113,12 @@ export const finetuneCommand: Command = {
             await assertExportable(source, path);
           }
         });
-        const found = await examplesOfRun(call, paced, session, resume || again);
-        const own = resume
-          ? withSteps(paced, found.examples)
-          : stepsFor(call, paced, found.examples, { tell: !again });
-        const seen = await train(call, own, session, found, resume || again);
-        if (seen) await summarise(call, own, session, found.examples, seen);
+        const [goesOn, tell] = [resume || again, !again];
+        const found = await examplesOfRun(call, paced, session, goesOn);
+        const { examples } = found;
+        const own = resume ? withSteps(paced, examples) : stepsFor(call, paced, examples, { tell });
+        const seen = await train(call, own, session, found, goesOn);
+        if (seen) await summarise(call, own, session, examples, seen);
       }, {
         pacing: gpuOptions(config).pacing,
         canGoOn,
@@ -163,8 +163,7 @@ async function train(
   const heldOut = (step: number, done: number, total: number) => {
     const when = step === 0 ? " before the first step" : "";
     const text = `Evaluating held-out examples${when}: ${done} of ${total}`;
-    if (step === 0 && done === 0) begun(terminal, text);
-    else status(terminal, text);
+    (step === 0 && done === 0 ? begun : status)(terminal, text);
   };
   const about = { session, examples, onChoice: choice.onProgress, onEvaluation: heldOut };
   using run = resume ? await Run.resume(config, about) : await Run.begin(config, {
