@@ -35,13 +35,16 @@ export async function inputsOf(
   config: TrainConfig,
   ...more: readonly (string | undefined)[]
 ): Promise<string[]> {
-  const { model, data } = config;
+  const { model, data, adapter } = config;
   const info = await Deno.stat(model).catch(() => undefined);
   const files = info?.isDirectory
     ? [...await namesIn(model)].map((name) => join(model, name))
     : partsOf(model);
   return [
     ...files,
+    ...adapter === undefined
+      ? []
+      : ["adapter_config.json", "adapter_model.safetensors"].map((name) => join(adapter, name)),
     ...dataFiles(config).map((name) => resolve(pathOf(name, data.folder))),
     ...more.filter((path) => path !== undefined),
   ];
