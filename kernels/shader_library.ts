@@ -30,6 +30,7 @@ import combine from "./offsets/combine.wgsl.ts";
 import moved from "./offsets/moved.wgsl.ts";
 import noise from "./offsets/noise.wgsl.ts";
 import rows from "./operations/rows.wgsl.ts";
+import softCap from "./operations/soft_cap.wgsl.ts";
 import finite from "./step/finite.wgsl.ts";
 
 /** Every text that `#include` knows. */
@@ -59,5 +60,6 @@ export const SHADER_LIBRARY: ShaderLibrary = {
   "register_words.wgsl": registerWords,
   "row_dots.wgsl": rowDots,
   "rows.wgsl": rows,
+  "soft_cap.wgsl": softCap,
   "super_scales.wgsl": superScales,
 };

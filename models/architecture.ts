@@ -40,6 +40,8 @@ export interface Weight {
   readonly rotary?: { readonly heads: number; readonly interleaved: boolean };
   /** Dense, a folder has it with a row for each input. */
   readonly transposed?: boolean;
+  /** Of a norm: a folder has its gain as the distance from 1; GGUF files, and models, have the gain. */
+  readonly fromOne?: boolean;
 }
 
 /** Channels that may be divided where they arise when the columns that read them are multiplied: the model stays the same. */

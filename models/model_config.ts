@@ -37,8 +37,31 @@ export interface ModelConfig {
   readonly feedForward: number;
   /** Rows of the embedding table. */
   readonly vocabulary: number;
-  /** Longest sequence; where attention has a sliding window, at most that: up to it the window changes nothing. */
+  /** Longest sequence. */
   readonly context: number;
   /** The output head is the embedding table. */
   readonly tiedHead: boolean;
+  /** Tokens that a token sees in layers with a sliding window: the last before it, itself included; undefined for all before it. */
+  readonly slidingWindow?: number | undefined;
+  /** The layers with that window, in order; undefined for all. */
+  readonly slidingLayers?: readonly number[] | undefined;
+}
+
+/**
+ * Tokens that a token sees in a layer, itself included; undefined for all before it.
+ *
+ * @example Every second layer has a window
+ * ```ts
+ * import { windowOf } from "@qzo/qzo/models";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const config = { slidingWindow: 128, slidingLayers: [0, 2] };
+ * assertEquals([0, 1, 2].map((layer) => windowOf(config, layer)), [128, undefined, 128]);
+ * ```
+ */
+export function windowOf(
+  { slidingWindow, slidingLayers }: Pick<ModelConfig, "slidingWindow" | "slidingLayers">,
+  layer: number,
+): number | undefined {
+  return slidingLayers?.includes(layer) === false ? undefined : slidingWindow;
 }

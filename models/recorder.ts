@@ -11,9 +11,11 @@ import {
   add,
   attention,
   type AttentionShape,
+  capLogits,
   type ColumnRange,
   type DeviceTensor,
   embedding,
+  type EmbeddingIndex,
   type ForwardContext,
   matmul,
   type NormKind,
@@ -31,8 +33,10 @@ import {
 
 /** Keys and values of earlier tokens, by layer: `[rows][keyValueHeads * headDimension]`. */
 export interface KeyValueCache {
-  /** Rows of each cache. */
-  readonly rows: number;
+  /** Slots that rows of a batch may have. */
+  readonly slots: number;
+  /** Rows by layer; where they are fewer than the slots, later tokens take the places of those that many before them. */
+  readonly rows: readonly number[];
   /** By layer. */
   readonly keys: readonly Storage[];
   /** By layer. */
@@ -74,11 +78,9 @@ export interface Recorder {
    * Rows of a table: by the tokens of the batch, or by their positions.
    *
    * @param shift Added to a position, where the first rows of a table are not those of positions. Default 0
+   * @param factor What rows are multiplied by. Default 1
    */
-  embedding(
-    name: string,
-    options?: { readonly by?: "tokens" | "positions"; readonly shift?: number },
-  ): Value;
+  embedding(name: string, options?: EmbeddingIndex): Value;
   /** The product with a matrix, its bias if it has one, and `residual`. */
   linear(x: Hidden, name: string, options?: { readonly residual?: Hidden }): Value;
   /** Rows normalised, multiplied by the gain and moved by the bias of that name, each if the architecture lists it. */
@@ -100,6 +102,8 @@ export interface Recorder {
   activation(x: Value, kind: ActivationKind, times?: Value): Value;
   /** The sum of two values of the same shape. */
   add(a: Hidden, b: Value): Value;
+  /** Every element x as `cap * tanh(x / cap)`. Overwrites `x`. */
+  cap(x: Value, cap: number): Value;
 }
 
 /** What a forward is recorded over. */
@@ -127,15 +131,9 @@ export class GraphRecorder implements Recorder {
     this.#options = options;
   }
 
-  embedding(
-    name: string,
-    { by = "tokens", shift = 0 }: {
-      readonly by?: "tokens" | "positions";
-      readonly shift?: number;
-    } = {},
-  ): Value {
+  embedding(name: string, options: EmbeddingIndex = {}): Value {
     const { context } = this.#options;
-    return embedding(context, this.#weight(`${name}.weight`), { by, shift });
+    return embedding(context, this.#weight(`${name}.weight`), options);
   }
 
   linear(x: Hidden, name: string, { residual }: { readonly residual?: Hidden } = {}): Value {
@@ -182,11 +180,12 @@ export class GraphRecorder implements Recorder {
   ): Value {
     const { context, cache } = this.#options;
     if (!cache) return attention(context, q, k, v, { ...shape, keyRows: context.rows });
-    const [keys, values] = [cache.keys[layer], cache.values[layer]];
+    const [keys, values, keyRows] = [cache.keys[layer], cache.values[layer], cache.rows[layer]];
     const width = shape.keyValueHeads * shape.headDimension;
-    storeRows(context, k, keys, width, cache.rows);
-    storeRows(context, v, values, width, cache.rows);
-    return attention(context, q, keys, values, { ...shape, keyRows: cache.rows });
+    const rolling = keyRows < cache.slots;
+    storeRows(context, k, keys, width, keyRows, rolling);
+    storeRows(context, v, values, width, keyRows, rolling);
+    return attention(context, q, keys, values, { ...shape, keyRows, rolling });
   }
 
   activation(x: Value, kind: ActivationKind, times?: Value): Value {
@@ -195,6 +194,10 @@ export class GraphRecorder implements Recorder {
 
   add(a: Hidden, b: Value): Value {
     return this.#withRows(this.#rows.get(b), add(this.#options.context, a, b));
+  }
+
+  cap(x: Value, cap: number): Value {
+    return this.#withRows(this.#rows.get(x), capLogits(this.#options.context, x, cap));
   }
 
   #weight(name: string): DeviceTensor {

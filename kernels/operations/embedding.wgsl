@@ -19,6 +19,9 @@ struct Params {
   positions: u32,     // where positions start in the batch
   shift: u32,         // added to them
 #endif
+#if SCALED
+  factor: f32,        // what a row is multiplied by
+#endif
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -74,5 +77,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
 #endif
   let value = codes4(n, quad, p.columns, group, p.groups, b) * scale + shift;
 #endif
+#if SCALED
+  y[flat] = value * p.factor;
+#else
   y[flat] = value;
+#endif
 }

@@ -24,7 +24,8 @@ import { ropeFactorsOf, scalingOfRopeFactors } from "../rope_scaling.ts";
 import { ropeTable } from "../rope_table.ts";
 import { headWidth, ownCode, SHARED_CONFIG_KEYS } from "../config/shared_config_keys.ts";
 import { another, SHARED_GGUF_KEYS } from "../config/shared_gguf_keys.ts";
-import { contextWithin, slidingWindow } from "../config/sliding_window.ts";
+import { ggufSlidingWindow, layerTypesOf, slidingWindow } from "../config/sliding_window.ts";
+import { windowOf } from "../model_config.ts";
 
 /** Shape and constants of a Llama model. */
 export interface LlamaConfig extends ModelConfig {
@@ -109,7 +110,7 @@ export function llamaBlock(
   const q = rotated("attn_q", c.heads); // [B][M][heads * head]
   const k = rotated("attn_k", c.keyValueHeads); // [B][M][keyValueHeads * head]
   const v = x.linear(h, name("attn_v"));
-  const attended = x.attention(q, k, v, { ...c, layer });
+  const attended = x.attention(q, k, v, { ...c, layer, window: windowOf(c, layer) });
   const between = x.linear(attended, name("attn_output"), { residual: hidden });
 
   const f = norm(between, "ffn_norm");
@@ -197,7 +198,7 @@ const huggingFace: HuggingFaceForm<LlamaConfig> = {
     const layers = positiveInteger(json, "num_hidden_layers", what);
     // Where a file has no key, its class's default holds.
     const mistral = json.model_type === "mistral";
-    const longest = positiveInteger(json, "max_position_embeddings", what, mistral ? 131072 : 2048);
+    const context = positiveInteger(json, "max_position_embeddings", what, mistral ? 131072 : 2048);
     const keyValueHeads = mistral && json.num_key_value_heads === undefined ? 8 : heads;
     const rope = ropeSettings(json, layers, what, note);
     return {
@@ -209,11 +210,8 @@ const huggingFace: HuggingFaceForm<LlamaConfig> = {
       headDimension: positiveInteger(json, "head_dim", what, hidden / heads),
       feedForward: positiveInteger(json, "intermediate_size", what),
       vocabulary: positiveInteger(json, "vocab_size", what),
-      context: contextWithin(slidingWindow(json, layers, what), longest, {
-        key: "sliding_window",
-        what,
-        note,
-      }),
+      context,
+      ...slidingWindow(json, { layers, context, what }),
       rmsEpsilon: positiveNumber(json, "rms_norm_eps", what, 1e-6),
       ropeTheta: rope.theta,
       ropeInterleaved: false,
@@ -223,9 +221,13 @@ const huggingFace: HuggingFaceForm<LlamaConfig> = {
   },
   write(c, ropeFactors) {
     const scaling = ropeFactors ? scalingOfRopeFactors(c, ropeFactors) : c.ropeScaling;
+    // Llama's class has no window; Mistral's is the same otherwise.
+    const windowed = c.slidingWindow !== undefined;
     return {
-      architectures: ["LlamaForCausalLM"],
-      model_type: "llama",
+      architectures: [windowed ? "MistralForCausalLM" : "LlamaForCausalLM"],
+      model_type: windowed ? "mistral" : "llama",
+      ...windowed && { sliding_window: c.slidingWindow },
+      ...c.slidingLayers && { layer_types: layerTypesOf(c) },
       hidden_size: c.hidden,
       intermediate_size: c.feedForward,
       num_hidden_layers: c.layers,
@@ -248,8 +250,8 @@ const gguf: GgufForm<LlamaConfig> = {
     ...SHARED_GGUF_KEYS,
     ...keysOf(
       `context_length embedding_length block_count feed_forward_length attention.head_count attention.head_count_kv attention.key_length
-       attention.value_length attention.layer_norm_rms_epsilon attention.sliding_window rope.dimension_count rope.freq_base rope.scale_linear
-       rope.scaling.type rope.scaling.factor`,
+       attention.value_length attention.layer_norm_rms_epsilon attention.sliding_window attention.sliding_window_pattern
+       rope.dimension_count rope.freq_base rope.scale_linear rope.scaling.type rope.scaling.factor`,
       read(),
     ),
     "rope.scaling.attn_factor": only([1], "rotated heads are not scaled"),
@@ -285,21 +287,19 @@ const gguf: GgufForm<LlamaConfig> = {
         );
       }
     }
-    const window = from["attention.sliding_window"] || undefined;
+    const layers = positiveInteger(from, "block_count", what);
+    const context = positiveInteger(from, "context_length", what);
     return {
       architecture: "llama",
       hidden,
-      layers: positiveInteger(from, "block_count", what),
+      layers,
       heads,
       keyValueHeads: positiveInteger(from, "attention.head_count_kv", what, heads),
       headDimension: width,
       feedForward: positiveInteger(from, "feed_forward_length", what),
       vocabulary: tensors.embeddingRows,
-      context: contextWithin(
-        window === undefined ? undefined : positiveInteger(from, "attention.sliding_window", what),
-        positiveInteger(from, "context_length", what),
-        { key: "attention.sliding_window", what, note },
-      ),
+      context,
+      ...ggufSlidingWindow(from, { layers, context, what }),
       rmsEpsilon: positiveNumber(from, "attention.layer_norm_rms_epsilon", what),
       ropeTheta: positiveNumber(from, "rope.freq_base", what, 1e4),
       ropeInterleaved: true,
@@ -324,6 +324,15 @@ const gguf: GgufForm<LlamaConfig> = {
       "rope.freq_base": f32(c.ropeTheta),
       vocab_size: u32(c.vocabulary),
     };
+    if (c.slidingWindow !== undefined) {
+      fields["attention.sliding_window"] = u32(c.slidingWindow);
+    }
+    if (c.slidingLayers) {
+      fields["attention.sliding_window_pattern"] = {
+        type: "bool",
+        value: Array.from({ length: c.layers }, (_, layer) => c.slidingLayers!.includes(layer)),
+      };
+    }
     if (c.ropeScaling?.type === "linear") {
       fields["rope.scaling.type"] = "linear";
       fields["rope.scaling.factor"] = f32(c.ropeScaling.factor);

@@ -20,6 +20,7 @@ import {
   shown,
 } from "../config/config_keys.ts";
 import { headWidth, ownCode } from "../config/shared_config_keys.ts";
+import { windowOf } from "../model_config.ts";
 import type { Hidden, Recorder } from "../recorder.ts";
 import { ropeTable } from "../rope_table.ts";
 import { llama, type LlamaConfig } from "./llama.ts";
@@ -82,6 +83,7 @@ function block(x: Recorder, c: Phi3Config, hidden: Hidden, layer: number): Value
   const attended = x.attention(rotated(q, c.heads), rotated(k, c.keyValueHeads), v, {
     ...c,
     layer,
+    window: windowOf(c, layer),
   });
   const between = x.linear(attended, name("attn_output"), { residual: hidden });
 
@@ -225,7 +227,7 @@ export const phi3: Architecture<Phi3Config> = {
         model_type: NAME,
         max_position_embeddings: long?.longest ?? c.context,
         original_max_position_embeddings: long?.original ?? c.context,
-        sliding_window: null,
+        sliding_window: c.slidingWindow ?? null,
         ...long && {
           rope_scaling: {
             type: "longrope",

@@ -13,6 +13,7 @@ import type { Layout, PackedTensor } from "../../quant/layouts/layout.ts";
 import type { WeightRole } from "../architecture.ts";
 import { weightsOf } from "../architectures.ts";
 import type { LlamaConfig } from "../architectures/llama.ts";
+import type { ModelConfig } from "../model_config.ts";
 import { isForCaller, type ModelSource, rowsOf, type TensorSource } from "./checkpoint.ts";
 import { assertFinite } from "./non_finite_weight.ts";
 import { type StreamDigest, type StreamHash, StreamHashes } from "./stream_hashes.ts";
@@ -151,7 +152,8 @@ export class BaseHash implements Disposable {
       const order = columnOrder && sha256(columnOrder);
       tensors.push({ name, rows, columns, format: format.name, order, ...hex });
     }
-    const { config, ropeFactors } = this.#source;
+    const { ropeFactors } = this.#source;
+    const config = asHashed(this.#source.config);
     const rope = ropeFactors && sha256(ropeFactors);
     return `${VERSION}${sha256(canonicalJson({ config, rope, tensors }))}`;
   }
@@ -199,7 +201,7 @@ export async function olderFingerprint({ config, ...source }: HashedModel): Prom
     JSON.stringify(
       keys.filter((key) => key in from).sort().map((key) => [key, Reflect.get(from, key)]),
     );
-  hash.update(entries(config, OLDER_CONFIG));
+  hash.update(entries(asHashed(config), OLDER_CONFIG));
   // All models were Llamas then.
   const { ropeScaling } = config as Partial<LlamaConfig>;
   if (ropeScaling) hash.update(entries(ropeScaling, OLDER_SCALING));
@@ -216,6 +218,16 @@ export async function olderFingerprint({ config, ...source }: HashedModel): Prom
     }
   }
   return hash.digest("hex");
+}
+
+/**
+ * A configuration as fingerprints have it. A window of all layers was the context once, so that ledgers of such models still know their base: what
+ * they were trained on was no longer.
+ */
+function asHashed<C extends ModelConfig>(config: C): C {
+  const { slidingWindow, slidingLayers, ...rest } = config;
+  if (slidingWindow === undefined || slidingLayers) return config;
+  return { ...rest, context: Math.min(slidingWindow, config.context) } as unknown as C;
 }
 
 /** Fields of a configuration that were in it then. */

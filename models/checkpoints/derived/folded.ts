@@ -10,13 +10,17 @@ import {
   type Beyond,
   foldScales,
 } from "../../../quant/fold/fold_offsets.ts";
+import { decode } from "../../../quant/layouts/decode.ts";
+import type { PackedTensor } from "../../../quant/layouts/layout.ts";
 import { partOf } from "../../../quant/layouts/trained_part.ts";
+import { quantize } from "../../../quant/quantisers/round_to_nearest.ts";
 import { withMovedMinima } from "./moved_minima.ts";
 import type { ModelSource, TensorSource } from "../checkpoint.ts";
 import {
   type FoldCounts,
   foldStored,
   type StoredFold,
+  type StoredValues,
   type TrainedTensor,
 } from "../stored_values.ts";
 
@@ -72,9 +76,15 @@ export function foldedSource(
         if (part !== "codebook" || firstRow === 0) {
           addTally(counts, result);
         }
-        return result.tensor;
+        return stored?.derived ? asStored(result.tensor, stored) : result.tensor;
       },
     });
   }
   return { ...source, tensors, folder, gguf: undefined, split: undefined, counts };
+}
+
+/** Elements as they are read once they are stored. */
+function asStored(tensor: PackedTensor, { codec }: StoredValues): PackedTensor {
+  const { toBits, toNumber } = codec(0);
+  return quantize(decode(tensor).map((it) => toNumber(toBits(it))), 1, tensor.columns, "F32");
 }
