@@ -1,6 +1,5 @@
 // Causal grouped-query attention with a running softmax: nothing of size T x T is stored. Row m attends to the keys
 // [prefix_start, prefix_end) and [own_start, slot]: rows of other sequences, padding and later tokens are never read.
-// With a window only the last of them are read; ROLLING keys lie in their slots modulo the rows there are.
 // One invocation a (branch, row, head). Heads wider than usual are LOOPED over: unrolled, they would compile for minutes.
 
 struct Params {
@@ -71,6 +70,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
     key = max(key, end - min(near, end));
 #endif
 #if ROLLING
+    // Keys lie in their slots modulo the rows that there are.
     for (; key < end; key++) {
       let at = ((first_key + key % p.key_rows) * p.kv_heads + kv) * {QUADS}u;
 #else
