@@ -23,6 +23,7 @@ import registerScalar from "./matmul/layouts/register_scalar.wgsl.ts";
 import registerSuper from "./matmul/layouts/register_super.wgsl.ts";
 import registerWords from "./matmul/layouts/register_words.wgsl.ts";
 import rowDots from "./matmul/layouts/row_dots.wgsl.ts";
+import scaleWords from "./matmul/layouts/scale_words.wgsl.ts";
 import superScales from "./matmul/layouts/super_scales.wgsl.ts";
 import { DIRECTION_SHADERS } from "./offsets/directions.ts";
 import matmulParams from "./matmul/matmul_params.wgsl.ts";
@@ -31,6 +32,7 @@ import moved from "./offsets/moved.wgsl.ts";
 import noise from "./offsets/noise.wgsl.ts";
 import rows from "./operations/rows.wgsl.ts";
 import softCap from "./operations/soft_cap.wgsl.ts";
+import registerTile from "./statistics/register_tile.wgsl.ts";
 import finite from "./step/finite.wgsl.ts";
 
 /** Every text that `#include` knows. */
@@ -57,9 +59,11 @@ export const SHADER_LIBRARY: ShaderLibrary = {
   "register_grid.wgsl": registerGrid,
   "register_scalar.wgsl": registerScalar,
   "register_super.wgsl": registerSuper,
+  "register_tile.wgsl": registerTile,
   "register_words.wgsl": registerWords,
   "row_dots.wgsl": rowDots,
   "rows.wgsl": rows,
+  "scale_words.wgsl": scaleWords,
   "soft_cap.wgsl": softCap,
   "super_scales.wgsl": superScales,
 };

@@ -5,7 +5,8 @@
  */
 import { join } from "@std/path";
 import { sampleSaid, sampleSeed } from "./sample_seed.ts";
-import { type Group, groupsOf, testFiles, type Times, timesOf } from "./suite_plan.ts";
+import { type Group, groupsOf, isLeftOut, testFiles, type Times, timesOf } from "./suite_plan.ts";
+import { examplesBelow, writeExamples, writeTests } from "./test_modules.ts";
 import { ERRORS, type TestRun, testRun, withoutCount } from "./test_run.ts";
 
 /** How to run groups. */
@@ -38,10 +39,7 @@ export async function runGroups(groups: readonly Group[], options: GroupOptions)
   const take = async (): Promise<void> => {
     while (next < groups.length) {
       const i = next++;
-      const { paths, examples } = groups[i];
-      // Unchecked: types are checked before, and examples import names of their module that they do not use.
-      const args = ["-A", "--no-check", ...examples ? ["--doc"] : [], ...paths];
-      runs[i] = await testRun({ args, ...rest });
+      runs[i] = await runGroup(groups[i], rest);
     }
   };
   await Promise.all(Array.from({ length: processes }, take));
@@ -55,6 +53,34 @@ export async function runGroups(groups: readonly Group[], options: GroupOptions)
     seconds: Object.assign({}, ...runs.map((run) => run.seconds)),
   };
 }
+
+/** Runs a group as one module. */
+async function runGroup(
+  { paths, examples }: Group,
+  { print, ...options }: Omit<GroupOptions, "processes">,
+): Promise<TestRun> {
+  const folder = await Deno.makeTempDir();
+  try {
+    const { cwd } = options;
+    const module = examples
+      ? await writeExamples(folder, cwd, paths.flatMap((room) => examplesBelow(cwd, room)))
+      : paths.length > 1
+      ? await writeTests(folder, cwd, paths)
+      : paths[0];
+    const title = examples ? `examples in ${paths.join(", ")}` : `${paths.length} files`;
+    return await testRun({
+      ...options,
+      // Unchecked: types are checked before.
+      args: ["-A", "--no-check", module],
+      ...print && { print: (text) => print(text.replace(WRITTEN_MODULE, `$1${title}`)) },
+    });
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** What `deno test` says of a module that was written here. */
+const WRITTEN_MODULE = /(running \d+ tests? from )\S*\/(?:files|examples)_test\.ts/g;
 
 /** Deno's list of errors where there is one, else the end of what was printed. */
 function failureOf({ paths }: Group, { printed, ended }: TestRun): string {
@@ -70,7 +96,7 @@ export interface SuiteOptions {
   readonly root: string;
   /** Rooms, whose examples are tests too. */
   readonly rooms: readonly string[];
-  /** Only what takes less than a second, by `suite_times.json`, and the examples. */
+  /** Without what `isLeftOut` says. */
   readonly fast?: boolean;
   /** Only what is below one of these folders, or is one of these files. */
   readonly paths?: readonly string[];
@@ -87,7 +113,9 @@ export async function runSuite(options: SuiteOptions): Promise<Suite> {
   const times: Times = JSON.parse(await Deno.readTextFile(join(root, TIMES)));
   const chosen = (path: string): boolean =>
     paths.length === 0 || paths.some((it) => path === it || path.startsWith(`${it}/`));
-  const files = testFiles(root, "tests").filter((it) => chosen(it) && !(fast && it in times));
+  const files = testFiles(root, "tests").filter((it) =>
+    chosen(it) && !(fast && isLeftOut(root, it, times))
+  );
   const groups = groupsOf(files, options.rooms.filter(chosen), times, processes);
   const env = {
     QZO_SEED: String(sampleSeed), // one for all, over midnight too

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { join } from "@std/path";
+import { dirname, join } from "@std/path";
 
 /** Test files that share a process, or a room whose examples of documentation are run in one. */
 export interface Group {
@@ -36,6 +36,29 @@ export function testFiles(root: string, folder: string): string[] {
     else if (name.endsWith("_test.ts")) found.push(path);
   }
   return found.sort();
+}
+
+/** What opens a device, runs commands of the command line, or starts a process. */
+const DEVICE_OR_PROCESS = /\b(?:openGpu|runCli)\(|\bDeno\.Command\b/;
+const IMPORTED = /\b(?:from|import) "(\.{1,2}\/[^"]+)"/g;
+const HOSTILE = "tests/robustness/";
+
+/**
+ * Whether a file is left out of the fast run: it takes a second or more (by `times`), and spends it on a device (shaders to compile, steps to
+ * train), on processes (commands, other implementations), or on hostile files and kills. What it imports from `tests/` counts as its own.
+ */
+export function isLeftOut(root: string, path: string, times: Times): boolean {
+  if (!(path in times)) return false;
+  const seen = new Set<string>();
+  const matches = (file: string): boolean => {
+    if (seen.has(file)) return false;
+    seen.add(file);
+    const text = Deno.readTextFileSync(join(root, file));
+    return DEVICE_OR_PROCESS.test(text) ||
+      [...text.matchAll(IMPORTED)].map(([, to]) => join(dirname(file), to))
+        .some((it) => it.startsWith("tests/") && it.endsWith(".ts") && matches(it));
+  };
+  return path.startsWith(HOSTILE) || matches(path);
 }
 
 /**

@@ -1,6 +1,6 @@
 /**
- * The test suite alone: `deno task test [--fast] [--times] [--processes=N] [files, folders of tests, rooms ...]`. `--fast` leaves out what takes
- * longer than a second; `--times` writes down what does.
+ * The test suite alone: `deno task test [--fast] [--times] [--processes=N] [files, folders of tests, rooms ...]`. `--fast` leaves out the
+ * device matrices (`isLeftOut`); `--times` writes down what takes a second or longer.
  *
  * @module
  */

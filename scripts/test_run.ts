@@ -135,15 +135,20 @@ export function withoutCount(text: string): string {
   return text.replace(COUNT, "");
 }
 
+/** Examples are tests of one module and named by their own (`test_modules.ts`). */
+const EXAMPLE = /^\S+\.ts#\d+-\d+\.[jt]s$/;
+
 function secondsByFile(xml: string): Record<string, number> {
   const seconds: Record<string, number> = {};
   for (
-    const [, name, cases] of xml.matchAll(/<testsuite name="([^"]*)"[^>]*>([\s\S]*?)<\/testsuite>/g)
+    const [, file, cases] of xml.matchAll(/<testsuite name="([^"]*)"[^>]*>([\s\S]*?)<\/testsuite>/g)
   ) {
-    const sum = [...cases.matchAll(/<testcase [^>]*\btime="([\d.]+)"/g)]
-      .reduce((all, [, time]) => all + Number(time), 0);
-    const path = name.replace(/^\.\//, "");
-    seconds[path] = (seconds[path] ?? 0) + sum;
+    for (
+      const [, name, time] of cases.matchAll(/<testcase name="([^"]*)" [^>]*\btime="([\d.]+)"/g)
+    ) {
+      const path = EXAMPLE.test(name) ? name : file.replace(/^\.\//, "");
+      seconds[path] = (seconds[path] ?? 0) + Number(time);
+    }
   }
   return seconds;
 }

@@ -1,4 +1,4 @@
-// products[i, j] = sum over k in [first, end) of a[k, i] b[k - first, j]: both factors are stored by columns, so that what neighbours
+// products[i, j] = sum over k in [first, end) of left[k, i] right[k - first, j]: both factors are stored by columns, so that what neighbours
 // read lies together. An invocation computes 8 x 8 in registers, a workgroup 64 x 64, so that its loads meet in the cache.
 
 struct Params {
@@ -10,8 +10,8 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> a: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read> b: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read> left: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> right: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read_write> products: array<vec4<f32>>;
 
 @compute @workgroup_size(64)
@@ -26,22 +26,14 @@ fn main(
   if (i0 >= p.rows || j0 >= p.columns) { return; }
   let i1 = min(i0 + 1u, p.rows - 1u);
   let j1 = min(j0 + 1u, p.columns - 1u);
-#for r 8
-  var low{r} = vec4<f32>();
-  var high{r} = vec4<f32>();
-#endfor
+#include "register_tile.wgsl" zero
   for (var k = p.first; k < p.end; k++) {
-    let x0 = a[k * p.rows + i0];
-    let x1 = a[k * p.rows + i1];
+    let a = left[k * p.rows + i0];
+    let b = left[k * p.rows + i1];
     let at = (k - p.first) * p.columns;
-    let low = b[at + j0];
-    let high = b[at + j1];
-#for r 4
-    low{r} += x0[{r}] * low;
-    high{r} += x0[{r}] * high;
-    low{r+4} += x1[{r}] * low;
-    high{r+4} += x1[{r}] * high;
-#endfor
+    let low = right[at + j0];
+    let high = right[at + j1];
+#include "register_tile.wgsl" add
   }
 #for r 8
   if (i0 * 4u + {r}u < p.rows * 4u) {

@@ -26,10 +26,7 @@ fn main(
   if (i0 * 4u >= p.first + p.rows || j0 >= p.quads || j0 < i0) { return; }
   let i1 = min(i0 + 1u, p.quads - 1u);
   let j1 = min(j0 + 1u, p.quads - 1u);
-#for r 8
-  var low{r} = vec4<f32>();
-  var high{r} = vec4<f32>();
-#endfor
+#include "register_tile.wgsl" zero
   let count = used[0];
   for (var row = 0u; row < count; row++) {
     let at = row * p.quads;
@@ -37,12 +34,7 @@ fn main(
     let b = x[at + i1];
     let low = x[at + j0];
     let high = x[at + j1];
-#for r 4
-    low{r} += a[{r}] * low;
-    high{r} += a[{r}] * high;
-    low{r+4} += b[{r}] * low;
-    high{r+4} += b[{r}] * high;
-#endfor
+#include "register_tile.wgsl" add
   }
   let row = i0 * 4u - p.first;
 #for r 8

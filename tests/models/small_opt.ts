@@ -3,14 +3,23 @@
  *
  * @module
  */
+import { assertAlmostEquals } from "@std/assert";
 import { join } from "@std/path";
-import type { Example } from "../../models/mod.ts";
+import type { Gpu } from "../../kernels/mod.ts";
+import {
+  Evaluator,
+  type Example,
+  loadModel,
+  type ModelSource,
+  packBatch,
+} from "../../models/mod.ts";
 import { type SafetensorsTensorData, writeSafetensors } from "../../quant/mod.ts";
 import { classificationLoss, languageModellingLoss } from "../reference/losses.ts";
 import { insideName, optLogits, type OptShape, type OptWeights } from "../reference/opt.ts";
 import { targetLogProbabilities } from "../reference/softmax_nll.ts";
 import { randomNormals, randomNumbers } from "../support/random_llama.ts";
 import { type StoredLinear, tensorData } from "./quantised_folder.ts";
+import { choiceExamples, textExamples, weightsOf } from "./small_model.ts";
 
 /** Two layers, sizes that are no powers of two. */
 export const smallOpt: OptShape = {
@@ -194,3 +203,26 @@ export function optLoss(
 }
 
 export { insideName, optLogits };
+
+/** Asserts that losses of both objectives are the oracle's on the source's own weights. */
+export async function assertOptForward(
+  gpu: Gpu,
+  source: ModelSource,
+  shape: OptShape,
+  bound = 2e-5,
+): Promise<void> {
+  using model = await loadModel(gpu, source);
+  const weights = await weightsOf(source);
+  using evaluator = new Evaluator(model);
+  const text = textExamples(shape.vocabulary, [9, 2, shape.context]);
+  const choice = choiceExamples(shape.vocabulary, [5, 1, 12]);
+  const results = await evaluator.run([
+    packBatch(text, "language-modelling", shape.context),
+    packBatch(choice, "classification", shape.context),
+  ]);
+  const expected = [
+    optLoss(shape, weights, text, "language-modelling"),
+    optLoss(shape, weights, choice, "classification"),
+  ];
+  results.forEach(({ loss }, i) => assertAlmostEquals(loss, expected[i], bound));
+}

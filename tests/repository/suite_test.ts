@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { runGroups } from "../../scripts/suite.ts";
-import { type Group, groupsOf, testFiles, timesOf } from "../../scripts/suite_plan.ts";
+import { type Group, groupsOf, isLeftOut, testFiles, timesOf } from "../../scripts/suite_plan.ts";
+import { examplesBelow } from "../../scripts/test_modules.ts";
 import { countLine } from "../../scripts/test_run.ts";
 import { filesBelow, rooms, root } from "./module_graph.ts";
 
@@ -39,6 +40,30 @@ Deno.test("the longest come first, files of more than a share are alone, and pro
     const all = seconds.reduce((sum, time) => sum + time, 0);
     assert(Math.max(...ends) - Math.min(...ends) < all / (8 * processes), `${ends}`);
   }
+});
+
+Deno.test("the fast run leaves out what is long and on a device, a process or hostile, and nothing else", async () => {
+  const long = (path: string) => isLeftOut(root, path, { [path]: 5 });
+  const leftOut = [
+    "tests/kernels/matmul/matmul_test.ts",
+    "tests/train/steps/trainer_test.ts",
+    "tests/cli/runs/signals_test.ts", // a process
+    "tests/cli/end_to_end_test.ts", // through a helper
+    "tests/quant/formats/llama_cpp_decode_test.ts", // through a helper's helper
+    "tests/robustness/hostile_files_test.ts",
+  ];
+  for (const path of leftOut) {
+    assert(long(path), path);
+    assert(!isLeftOut(root, path, {}), path);
+  }
+  for (
+    const path of ["tests/optim/named/family_test.ts", "tests/quant/quantisers/quantize_test.ts"]
+  ) {
+    assert(!long(path), path);
+  }
+  const times = JSON.parse(await Deno.readTextFile(join(root, "scripts/suite_times.json")));
+  const there = new Set([...testFiles(root, "tests"), ...rooms]);
+  assertEquals(Object.keys(times).filter((path) => !there.has(path)), []);
 });
 
 Deno.test("times are written of what takes a second, examples for their room", () => {
@@ -108,6 +133,114 @@ Deno.test("groups add up; one that fails or dies fails the whole, and says at th
     assertStringIncludes(all.failures[1], "died of SIGKILL");
     assertStringIncludes(all.failures[2], "no module");
     assert(!/^FAILED \| /m.test(all.printed + all.failures.join("")));
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+/** Fences of all kinds. */
+const DOCUMENTED = `/**
+ * Of a module.
+ *
+ * @example One
+ * \`\`\`ts
+ * import { two } from "./documented.ts";
+ * if (two !== 2) throw new Error();
+ *
+ * await Promise.resolve();
+ * \`\`\`
+ *
+ * \`\`\`ts ignore
+ * throw new Error("ignored");
+ * \`\`\`
+ *
+ * @module
+ */
+/** No example. \`\`\`ts */
+export const one = 1;
+/* \`\`\`ts
+ * throw new Error("no comment of documentation");
+ * \`\`\`
+ */
+export class Two {
+  /**
+   * Within.
+   * \`\`\`typescript
+   * throw new Error("no three");
+   * \`\`\`
+   * \`\`\`json
+   * {}
+   * \`\`\`
+   * \`\`\`js
+   * import "mapped";
+   * \`\`\`
+   */
+  static three = 3;
+}
+export const two = 2;
+`;
+
+Deno.test("examples are those that deno test --doc finds, by name, and fail as they do there", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const imports = { mapped: "./room/part/documented.ts" };
+    await Deno.writeTextFile(join(folder, "deno.json"), JSON.stringify({ imports }));
+    await Deno.mkdir(join(folder, "room/part"), { recursive: true });
+    await Deno.writeTextFile(join(folder, "room/part/documented.ts"), DOCUMENTED);
+    const { stdout } = await new Deno.Command(Deno.execPath(), {
+      args: ["test", "--doc", "--no-check", "room"],
+      cwd: folder,
+      env: { NO_COLOR: "1" },
+    }).output();
+    const theirs = [...new TextDecoder().decode(stdout).matchAll(/(room\/\S+) \.\.\. (\w+)/g)]
+      .map(([, name, result]) => `${name} ${result}`);
+    assertEquals(theirs.length, 3);
+    const names = examplesBelow(folder, "room").map(({ name }) => name);
+    assertEquals(names, theirs.map((line) => line.split(" ")[0]).toSorted());
+    let printed = "";
+    const suite = await runGroups([{ paths: ["room"], examples: true, seconds: 1 }], {
+      cwd: folder,
+      processes: 1,
+      env: { NO_COLOR: "1" },
+      print: (text) => void (printed += text),
+    });
+    const ours = [...printed.matchAll(/(room\/\S+) \.\.\. (\w+)/g)]
+      .map(([, name, result]) => `${name} ${result}`);
+    assertEquals(ours.toSorted(), theirs.toSorted());
+    assertEquals([suite.passed, suite.failed], [2, 1]);
+    assertStringIncludes(suite.failures[0], "no three");
+    assertEquals(Object.keys(suite.seconds).toSorted(), names);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("files in one module are reported as files, and one that fails is named", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.writeTextFile(
+      join(folder, "deno.json"),
+      '{ "imports": { "mapped": "./a_test.ts" } }',
+    );
+    await Deno.writeTextFile(join(folder, "a_test.ts"), 'Deno.test("one", () => {});');
+    await Deno.writeTextFile(
+      join(folder, "b_test.ts"),
+      'import "mapped"; Deno.test("two", () => { throw new Error("no two"); });',
+    );
+    let printed = "";
+    const suite = await runGroups(
+      [{ paths: ["a_test.ts", "b_test.ts"], examples: false, seconds: 1 }],
+      {
+        cwd: folder,
+        processes: 1,
+        env: { NO_COLOR: "1" },
+        print: (text) => void (printed += text),
+      },
+    );
+    assertEquals([suite.passed, suite.failed], [1, 1]);
+    assertStringIncludes(printed, "running 2 tests from 2 files\n");
+    assertStringIncludes(suite.failures[0], "two => ./b_test.ts:1:");
+    assertEquals(Object.keys(suite.seconds).toSorted(), ["a_test.ts", "b_test.ts"]);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

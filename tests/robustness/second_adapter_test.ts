@@ -20,6 +20,7 @@ Deno.test("every kernel equals its oracle on a second adapter, SwiftShader", asy
     "operations/operations",
     "offsets/noise",
     "step/step",
+    "step/scalar_programs",
     "offsets/update_rule",
     "step/accept",
   ]

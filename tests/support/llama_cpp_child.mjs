@@ -1,13 +1,13 @@
 // Evaluates token lists with llama.cpp on the CPU; a child of llama_cpp.ts, because the native addon would live on in
-// the test's own process. Arguments: node_modules folder, GGUF file, output file. Token lists come as JSON on stdin, the
-// logits go to the output file as f32, list after list, `[tokens][vocabulary]`.
+// the test's own process. Argument: node_modules folder. Each line of stdin is a JSON of a GGUF file, token lists and an output file, to
+// which the logits go as f32, list after list, `[tokens][vocabulary]`; each is answered by a line, `{}` or `{ error }`.
 import { createRequire } from "node:module";
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
+import { createInterface } from "node:readline";
 import { pathToFileURL } from "node:url";
 import process from "node:process";
 
-const [folder, modelPath, outputPath] = process.argv.slice(2);
-const lists = JSON.parse(readFileSync(0, "utf8"));
+const [folder] = process.argv.slice(2);
 const entry = createRequire(`${folder}/`).resolve("node-llama-cpp");
 const { getLlama } = await import(pathToFileURL(entry).href);
 const llama = await getLlama({
@@ -16,29 +16,47 @@ const llama = await getLlama({
   logLevel: "error",
   progressLogs: false,
 });
-const model = await llama.loadModel({ modelPath, gpuLayers: 0, useMmap: false });
-const context = await model.createContext({
-  // The cache is padded by llama.cpp; a token of room keeps the context from shifting.
-  contextSize: Math.max(64, ...lists.map((list) => list.length + 1)),
-  sequences: 1,
-  threads: { ideal: 1, min: 1 },
-  batchSize: Math.max(64, ...lists.map((list) => list.length)),
-  flashAttention: false,
-  experimentalKvCacheKeyType: "F32",
-  experimentalKvCacheValueType: "F32",
-});
-const sequence = context.getSequence();
-const parts = [];
-for (const list of lists) {
-  await sequence.clearHistory();
-  const outputs = await sequence.controlledEvaluate(
-    list.map((token) => [token, { generateNext: { logits: true } }]),
-  );
-  for (const { next } of outputs) {
-    const logits = new Float32Array(next.logits.size);
-    for (const [token, logit] of next.logits) logits[token] = logit;
-    parts.push(Buffer.from(logits.buffer));
+
+async function evaluate({ modelPath, lists, outputPath }) {
+  const model = await llama.loadModel({ modelPath, gpuLayers: 0, useMmap: false });
+  try {
+    const context = await model.createContext({
+      // The cache is padded by llama.cpp; a token of room keeps the context from shifting.
+      contextSize: Math.max(64, ...lists.map((list) => list.length + 1)),
+      sequences: 1,
+      threads: { ideal: 1, min: 1 },
+      batchSize: Math.max(64, ...lists.map((list) => list.length)),
+      flashAttention: false,
+      experimentalKvCacheKeyType: "F32",
+      experimentalKvCacheValueType: "F32",
+    });
+    const sequence = context.getSequence();
+    const parts = [];
+    for (const list of lists) {
+      await sequence.clearHistory();
+      const outputs = await sequence.controlledEvaluate(
+        list.map((token) => [token, { generateNext: { logits: true } }]),
+      );
+      for (const { next } of outputs) {
+        const logits = new Float32Array(next.logits.size);
+        for (const [token, logit] of next.logits) logits[token] = logit;
+        parts.push(Buffer.from(logits.buffer));
+      }
+    }
+    writeFileSync(outputPath, Buffer.concat(parts));
+    await context.dispose();
+  } finally {
+    await model.dispose();
   }
 }
-writeFileSync(outputPath, Buffer.concat(parts));
+
+for await (const line of createInterface({ input: process.stdin })) {
+  let answer = {};
+  try {
+    await evaluate(JSON.parse(line));
+  } catch (error) {
+    answer = { error: String(error?.stack ?? error) };
+  }
+  process.stdout.write(`${JSON.stringify(answer)}\n`);
+}
 process.exit(0);

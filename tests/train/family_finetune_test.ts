@@ -22,14 +22,8 @@ import {
   zoSgdMomentum,
   zoSgdSign,
 } from "../../optim/mod.ts";
-import {
-  finetune,
-  LedgerFile,
-  offsetsFor,
-  openLedger,
-  replayLedger,
-  replayOnHost,
-} from "../../train/mod.ts";
+import { finetune, LedgerFile, replayLedger, replayOnHost } from "../../train/mod.ts";
+import { ledgerRun } from "./ledger_run.ts";
 import {
   allScales,
   bitsOf,
@@ -115,38 +109,15 @@ for (const [name, rule] of Object.entries(rules)) {
   Deno.test(`${name}: a run, the same run broken off and resumed, and its replays have the same bits`, async () => {
     const source = await tinySource("Q4_0");
     using model = await loadTiny(gpu, "Q4_0");
-    const run = async (stops: readonly number[]) => {
-      const path = await Deno.makeTempFile({ suffix: ".ledger" });
-      await Deno.remove(path);
-      {
-        using offsets = await offsetsFor(model, rule, { selection: allScales });
-        using _new = await LedgerFile.create(path, tinyHeader(model, rule, offsets, 5));
-      }
-      let bits: Record<string, Uint32Array> = {};
-      for (const steps of stops) {
-        const { file, ledger } = await LedgerFile.resume(path);
-        using open = file;
-        using offsets = await replayLedger(model, ledger);
-        const state = open.length > 0 ? ledger.records.state(open.length - 1) : undefined;
-        const options = {
-          model,
-          optimiser: rule,
-          offsets,
-          objective: "classification",
-          train,
-          steps,
-          seed: 5,
-        } as const;
-        for await (const _ of finetune({ ...options, ledger: open, ...(state ? { state } : {}) }));
-        bits = bitsOf(await offsets.read(gpu));
-      }
-      const ledger = await openLedger(path);
-      const bytes = await Deno.readFile(path);
-      await Deno.remove(path);
-      return { bits, ledger, bytes };
-    };
-    const whole = await run([12]);
-    const broken = await run([5, 12]);
+    const run = (...stops: number[]) =>
+      ledgerRun(
+        model,
+        rule,
+        stops,
+        (resumed) => finetune({ ...resumed, objective: "classification", train }),
+      );
+    const whole = await run(12);
+    const broken = await run(5, 12);
     assertEquals(broken.bits, whole.bits);
     assertEquals(broken.bytes.subarray(-200), whole.bytes.subarray(-200));
     assert(Object.values(whole.bits).some((words) => words.some((word) => word !== 0)));

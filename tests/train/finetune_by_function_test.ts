@@ -16,19 +16,17 @@ import {
   finetune,
   finetuneByFunction,
   type HostObjectiveStep,
-  LedgerFile,
   type ObjectivePoint,
-  openLedger,
   replayLedger,
   replayOnHost,
 } from "../../train/mod.ts";
 import { trainingOrder } from "../../train/finetune.ts";
+import { ledgerRun } from "./ledger_run.ts";
 import {
   allScales,
   bitsOf,
   loadTiny,
   tinyExamples,
-  tinyHeader,
   tinyOffsets,
   tinySource,
 } from "./tiny_model.ts";
@@ -60,37 +58,21 @@ const rules: Record<string, Optimiser> = {
 for (const [name, optimiser] of Object.entries(rules)) {
   Deno.test(`by a function, ${name}: the losses of the device, and a ledger that resumes and replays to the same bits`, async () => {
     using model = await loadTiny(gpu, "Q4_0");
-    const run = async (stops: readonly number[]) => {
-      const path = await Deno.makeTempFile({ suffix: ".ledger" });
-      await Deno.remove(path);
-      {
-        using offsets = tinyOffsets(model, optimiser, allScales);
-        using _new = await LedgerFile.create(path, tinyHeader(model, optimiser, offsets, 5));
-      }
+    const run = async (...stops: number[]) => {
       const made: HostObjectiveStep[] = [];
-      let bits = {};
-      for (const steps of stops) {
-        const { file, ledger } = await LedgerFile.resume(path);
-        using open = file;
-        using offsets = await replayLedger(model, ledger);
-        const state = open.length > 0 ? ledger.records.state(open.length - 1) : undefined;
-        for await (
-          const step of finetuneByFunction({
-            ...{ model, optimiser, offsets, steps, seed: 5, ledger: open },
-            ...(state ? { state } : {}),
-            objective: async ({ offsets, step }) =>
-              (await evaluate(model, batch(step), { objective: "classification", offsets })).loss,
-          })
-        ) made.push(step);
-        bits = bitsOf(await offsets.read(gpu));
-      }
-      const ledger = await openLedger(path);
-      await Deno.remove(path);
-      return { bits, ledger, made };
+      const run = await ledgerRun(model, optimiser, stops, async function* (resumed) {
+        const steps = finetuneByFunction({
+          ...resumed,
+          objective: async ({ offsets, step }) =>
+            (await evaluate(model, batch(step), { objective: "classification", offsets })).loss,
+        });
+        for await (const step of steps) yield made.push(step);
+      });
+      return { ...run, made };
     };
-    const whole = await run([8]);
+    const whole = await run(8);
     assertEquals(whole.made.map(({ step }) => step), [1, 2, 3, 4, 5, 6, 7, 8]);
-    assertEquals((await run([4, 8])).bits, whole.bits);
+    assertEquals((await run(4, 8)).bits, whole.bits);
     using replayed = await replayLedger(model, whole.ledger);
     assertEquals(bitsOf(await replayed.read(gpu)), whole.bits);
     assertEquals(bitsOf(await replayOnHost(await tinySource("Q4_0"), whole.ledger)), whole.bits);

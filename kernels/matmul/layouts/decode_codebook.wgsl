@@ -24,9 +24,7 @@
 
 #part functions
 
-fn half_at(index: u32) -> f32 {
-  return unpack2x16float(scales[index >> 1u] >> ((index & 1u) * 16u)).x;
-}
+#include "scale_words.wgsl" half_at
 #endpart
 
 #part scale

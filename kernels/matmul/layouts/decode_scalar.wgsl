@@ -2,11 +2,7 @@
 
 // What is bound besides the codes, and the row of the offsets that belong to a row of the tensor.
 #part bindings
-#if SCALE_VECTOR
-@group(0) @binding(4) var<storage, read> scales: array<vec4<u32>>;
-#else
-@group(0) @binding(4) var<storage, read> scales: array<u32>;
-#endif
+#include "scale_words.wgsl" binding
 #if PLANE == minima
 // By branch, [B][groups][row_quads].
 @group(0) @binding(5) var<storage, read> minima: array<vec4<f32>>;
@@ -20,9 +16,7 @@
 #part functions
 #include "code_table.wgsl"
 
-fn half_at(index: u32) -> f32 {
-  return unpack2x16float(scales[index >> 1u] >> ((index & 1u) * 16u)).x;
-}
+#include "scale_words.wgsl" half_at
 #endpart
 
 #part scale

@@ -1,11 +1,7 @@
 // How decode.wgsl reads super-blocks, of levels or of points of a grid.
 
 #part bindings
-#if SCALE_VECTOR
-@group(0) @binding(4) var<storage, read> scales: array<vec4<u32>>;
-#else
-@group(0) @binding(4) var<storage, read> scales: array<u32>;
-#endif
+#include "scale_words.wgsl" binding
 #if GRID != none
 // The points of the grid.
 @group(0) @binding(5) var<storage, read> codebook: array<u32>;
@@ -39,9 +35,7 @@ fn super_scales_at(row: u32, b: u32, blocks: u32) -> vec4<f32> {
 #endif
 }
 
-fn half_at(index: u32) -> f32 {
-  return unpack2x16float(scales[index >> 1u] >> ((index & 1u) * 16u)).x;
-}
+#include "scale_words.wgsl" half_at
 #endpart
 
 #part scale

@@ -5,9 +5,7 @@
 #include "code_table.wgsl"
 
 #if SCALE_UNITS == 1
-fn half_at(index: u32) -> f32 {
-  return unpack2x16float(scales[index >> 1u] >> ((index & 1u) * 16u)).x;
-}
+#include "scale_words.wgsl" half_at
 #endif
 #endpart
 

@@ -7,7 +7,6 @@ import {
   type Layout,
   type ScalarLayout,
 } from "../../../quant/mod.ts";
-import { effectiveWeights } from "../../reference/effective_weights.ts";
 import { matmul as oracle } from "../../reference/matmul.ts";
 import { randomNumbers } from "../../support/random_llama.ts";
 import { numbersBy, sampled } from "../../support/sampled.ts";
@@ -22,12 +21,13 @@ import {
   type TestPerturbation,
 } from "../bench.ts";
 import { contextOf } from "../context.ts";
+import { checkProduct } from "../product.ts";
 
 // Layouts with tables, 5 and 6 bits, super-blocks: one pass through the kernels, not every tile (matmul_test.ts has those).
 
 const gpu = await openGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
-let random = randomNumbers(17);
+const random = randomNumbers(17);
 
 const table = (name: ScalarLayout["table"]): ScalarLayout => ({
   kind: "scalar",
@@ -127,28 +127,20 @@ for (const [name, layout] of sampled("formats", Object.entries(layouts), 1 / 2))
 }
 
 async function check(layout: Layout, inputs: number, span: number, way: Way): Promise<void> {
-  using bench = new Bench(gpu);
-  const { rows, branches, adapterClass, tile } = way;
-  random = numbersBy(JSON.stringify([layout, inputs, span, way]));
-  const outputs = way.outputs ?? (layout.kind === "column" ? [24, 48] : [1, 6, 13, 35])[
-    below(layout.kind === "column" ? 2 : 4, random)
-  ];
-  const packed = randomTensorOf(layout, outputs, inputs, random);
-  const tensor = bench.tensor("w", packed);
-  const { perturbation, weights } = way.perturbation
-    ? perturb(bench, tensor, packed, { ...way.perturbation, span }, branches, random)
-    : { perturbation: undefined, weights: Array(branches).fill(effectiveWeights(packed)) };
-  const x = normals(branches * rows * inputs, random);
-  const options = { rows, branches, tile, perturbation, adapterClass };
-  const input = way.outputs ? bench.value("x", x) : bench.storage("x", x);
-  const y = matmul(bench.graph, input, tensor, options);
-  const [actual] = await bench.run(y);
-  const expected = oracle({ branches, rows, inputs, outputs }, weights, x, null, null);
-  assertClose(actual, expected, JSON.stringify({ layout, inputs, outputs, way, span }));
+  const random = numbersBy(JSON.stringify([layout, inputs, span, way]));
+  const choices = layout.kind === "column" ? [24, 48] : [1, 6, 13, 35];
+  await checkProduct(gpu, {
+    layout,
+    inputs,
+    ...way,
+    outputs: way.outputs ?? choices[below(choices.length, random)],
+    ofGraph: way.outputs !== undefined,
+    perturbation: way.perturbation && { ...way.perturbation, span },
+  });
 }
 
 async function checkGather(layout: Layout): Promise<void> {
-  random = numbersBy(JSON.stringify(layout));
+  const random = numbersBy(JSON.stringify(layout));
   using bench = new Bench(gpu);
   const [vocabulary, columns] = [7, 256];
   const packed = randomTensorOf(layout, vocabulary, columns, random);

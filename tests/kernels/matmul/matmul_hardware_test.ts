@@ -1,11 +1,8 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { chooseTile, Graph, matmul, openGpu, type Tile } from "../../../kernels/mod.ts";
-import type { Layout, ScalarLayout } from "../../../quant/mod.ts";
-import { effectiveWeights } from "../../reference/effective_weights.ts";
-import { matmul as oracle } from "../../reference/matmul.ts";
-import { normalisedMeanSquaredError } from "../../reference/nmse.ts";
 import { randomNumbers } from "../../support/random_llama.ts";
-import { below, Bench, normals, perturb, randomPacked, type TestPerturbation } from "../bench.ts";
+import { below, Bench, randomPacked, type TestPerturbation } from "../bench.ts";
+import { checkProduct, layoutsByName, type ProductCase, scalarLayout } from "../product.ts";
 
 // The kernels that GPUs get, run on whatever adapter is here.
 
@@ -13,70 +10,17 @@ const gpu = await openGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 const random = randomNumbers(11);
 
-interface Case {
-  readonly layout: Layout;
-  readonly outputs: number;
-  readonly inputs: number;
-  readonly rows: number;
-  readonly branches: number;
-  readonly tile?: Tile;
-  readonly perturbation?: TestPerturbation | undefined;
-  /** Bias and residual. */
-  readonly extras?: boolean;
-  readonly maxBinding?: number;
-}
+const check = (c: ProductCase): Promise<void> =>
+  checkProduct(gpu, { adapterClass: "hardware", ...c });
 
-async function check(c: Case): Promise<void> {
-  const { layout, outputs, inputs, rows, branches, tile } = c;
-  using bench = new Bench(gpu);
-  const packed = randomPacked(layout, outputs, inputs, random);
-  const tensor = bench.tensor("w", packed, c.maxBinding);
-  const { perturbation, weights } = c.perturbation
-    ? perturb(bench, tensor, packed, c.perturbation, branches, random)
-    : { perturbation: undefined, weights: Array(branches).fill(effectiveWeights(packed)) };
-  const x = normals(branches * rows * inputs, random);
-  const bias = c.extras ? normals(outputs, random) : null;
-  const residual = c.extras ? normals(branches * rows * outputs, random) : null;
-  const y = matmul(bench.graph, bench.storage("x", x), tensor, {
-    rows,
-    branches,
-    tile,
-    perturbation,
-    adapterClass: "hardware",
-    bias: bias ? bench.storage("bias", bias) : undefined,
-    residual: residual ? bench.value("residual", residual) : undefined,
-  });
-  const [actual] = await bench.run(y);
-  const expected = oracle({ branches, rows, inputs, outputs }, weights, x, bias, residual);
-  const error = normalisedMeanSquaredError(actual, expected);
-  assert(error <= 1e-7, `error ${error} of ${JSON.stringify(c)}`);
-}
-
-const scalar = (
-  bits: ScalarLayout["bits"],
-  second: ScalarLayout["second"],
-  group: number,
-): ScalarLayout => ({
-  kind: "scalar",
-  bits,
-  second,
-  group,
-  center: second === "none" ? 2 ** (bits - 1) : 0,
-});
-
-const layouts: Record<string, (group: number) => Layout> = {
-  f32: () => ({ kind: "dense", type: "f32" }),
-  f16: () => ({ kind: "dense", type: "f16" }),
-  bf16: () => ({ kind: "dense", type: "bf16" }),
-  "codebook 1x8": () => ({ kind: "codebook", books: 1 }),
-  "codebook 2x8": () => ({ kind: "codebook", books: 2 }),
-  "int2 zero": (group) => scalar(2, "zero", group),
-  "int3 none": (group) => scalar(3, "none", group),
-  "int4 none": (group) => scalar(4, "none", group),
-  "int4 zero": (group) => scalar(4, "zero", group),
-  "int4 min": (group) => scalar(4, "min", group),
-  "int8 min": (group) => scalar(8, "min", group),
-};
+const layouts = layoutsByName([
+  [2, "zero"],
+  [3, "none"],
+  [4, "none"],
+  [4, "zero"],
+  [4, "min"],
+  [8, "min"],
+]);
 
 const forms: readonly (Pick<TestPerturbation, "form" | "distribution"> | undefined)[] = [
   undefined,
@@ -84,7 +28,7 @@ const forms: readonly (Pick<TestPerturbation, "form" | "distribution"> | undefin
   { form: "relative", distribution: "normal" },
 ];
 
-const kernels: Record<string, readonly (Pick<Case, "rows" | "branches" | "tile">)[]> = {
+const kernels: Record<string, readonly (Pick<ProductCase, "rows" | "branches" | "tile">)[]> = {
   // One shader a number of rows and branches.
   vector: [{ rows: 1, branches: 2 }, { rows: 3, branches: 1 }],
   tiled: [
@@ -107,7 +51,8 @@ for (const [kernel, shapes] of Object.entries(kernels)) {
           inputs,
           outputs: [1, 6, 67, 35][below(4, random)],
           ...shapes[i % shapes.length],
-          extras: i === 2,
+          bias: i === 2,
+          residual: i === 2,
           perturbation: form &&
             { ...form, span: form.form === "absolute" ? block : span },
         });
@@ -118,7 +63,7 @@ for (const [kernel, shapes] of Object.entries(kernels)) {
 
 Deno.test("matmul on hardware takes many rows, more units than are staged, pieces and Rademacher noise", async () => {
   const perturbation = { form: "absolute", distribution: "rademacher" } as const;
-  const layout = scalar(4, "none", 32);
+  const layout = scalarLayout(4, "none", 32);
   await check({
     layout,
     inputs: 64,
@@ -144,14 +89,15 @@ Deno.test("matmul on hardware takes many rows, more units than are staged, piece
       branches: 2,
       perturbation: { ...perturbation, form: "relative", span: 64 },
       maxBinding: 64 * 32,
-      extras: true,
+      bias: true,
+      residual: true,
     });
   }
 });
 
 Deno.test("noise on hardware knows the matrix of the offsets and the share of the tensor", async () => {
   for (const [rows, branches] of [[1, 3], [9, 2]]) {
-    for (const layout of [scalar(4, "zero", 32), layouts.f32(0)]) {
+    for (const layout of [scalarLayout(4, "zero", 32), layouts.f32(0)]) {
       for (
         const distribution of [{ dense: "normal", structure: "lowRank" }, {
           dense: "rademacher",
@@ -168,7 +114,7 @@ Deno.test("noise on hardware knows the matrix of the offsets and the share of th
 Deno.test("hardware tiles fit 16 KiB of workgroup memory and 256 invocations", () => {
   for (const rows of [1, 4, 8, 9, 16, 17, 64, 500]) {
     for (const branches of [1, 2, 8]) {
-      const tile = chooseTile("hardware", scalar(4, "none", 32), rows, branches, 1000);
+      const tile = chooseTile("hardware", scalarLayout(4, "none", 32), rows, branches, 1000);
       const { kernel, columns, workgroup } = tile;
       // Vectors: partial sums and staged scales of 32 units; tiles: 32 columns of x and weights, and scales.
       const bytes = kernel === "vector"
@@ -182,7 +128,7 @@ Deno.test("hardware tiles fit 16 KiB of workgroup memory and 256 invocations", (
 
 Deno.test("matmul refuses tiles that its kernels cannot split", () => {
   using bench = new Bench(gpu);
-  const tensor = bench.tensor("w", randomPacked(scalar(4, "none", 64), 4, 192, random));
+  const tensor = bench.tensor("w", randomPacked(scalarLayout(4, "none", 64), 4, 192, random));
   const record = (tile: Tile): unknown =>
     matmul(new Graph(), bench.storage("x", new Float32Array(192)), tensor, {
       rows: 1,

@@ -1,99 +1,26 @@
 import type { Law } from "../../../optim/mod.ts";
 import { assertEquals, assertThrows } from "@std/assert";
-import { Graph, matmul, openGpu, type Tile } from "../../../kernels/mod.ts";
-import type { Layout, ScalarLayout } from "../../../quant/mod.ts";
-import { effectiveWeights } from "../../reference/effective_weights.ts";
-import { matmul as oracle } from "../../reference/matmul.ts";
+import { Graph, matmul, openGpu } from "../../../kernels/mod.ts";
+import type { Layout } from "../../../quant/mod.ts";
 import { randomNumbers } from "../../support/random_llama.ts";
-import { numbersBy, sampled } from "../../support/sampled.ts";
-import {
-  assertClose,
-  below,
-  Bench,
-  normals,
-  perturb,
-  randomPacked,
-  type TestPerturbation,
-  withWorkgroupLimit,
-} from "../bench.ts";
+import { numbersBy, sampled, sampleSeed } from "../../support/sampled.ts";
+import { below, Bench, randomPacked, type TestPerturbation, withWorkgroupLimit } from "../bench.ts";
+import { checkProduct, layoutsByName, type ProductCase, scalarLayout } from "../product.ts";
 
 const gpu = await openGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
-let random = randomNumbers(3);
+const random = randomNumbers(3);
 
-interface Case {
-  readonly layout: Layout;
-  readonly outputs: number;
-  readonly inputs: number;
-  readonly rows: number;
-  readonly branches: number;
-  readonly tile?: Tile;
-  readonly perturbation?: TestPerturbation | undefined;
-  readonly bias?: boolean;
-  readonly residual?: boolean;
-  readonly maxBinding?: number;
-  /** Dispatches expected when x is a value of the graph, as in a forward. */
-  readonly windows?: number;
-}
+const check = (c: ProductCase): Promise<void> => checkProduct(gpu, c);
 
-/** Runs a product on the device and compares it with the oracle. */
-async function check(c: Case): Promise<void> {
-  const { layout, outputs, inputs, rows, branches, tile } = c;
-  random = numbersBy(JSON.stringify(c));
-  using bench = new Bench(gpu);
-  const packed = randomPacked(layout, outputs, inputs, random);
-  const tensor = bench.tensor("w", packed, c.maxBinding);
-  const { perturbation, weights } = c.perturbation
-    ? perturb(bench, tensor, packed, c.perturbation, branches, random)
-    : { perturbation: undefined, weights: Array(branches).fill(effectiveWeights(packed)) };
-  const x = normals(branches * rows * inputs, random);
-  const bias = c.bias ? normals(outputs, random) : null;
-  const residual = c.residual ? normals(branches * rows * outputs, random) : null;
-  const input = c.windows ? bench.value("x", x) : bench.storage("x", x);
-  const before = bench.graph.dispatches.length;
-  const y = matmul(bench.graph, input, tensor, {
-    rows,
-    branches,
-    tile,
-    perturbation,
-    adapterClass: gpu.adapterClass,
-    bias: bias ? bench.storage("bias", bias) : undefined,
-    residual: residual ? bench.value("residual", residual) : undefined,
-  });
-  const products = bench.graph.dispatches.filter((d, i) => i >= before && d.writes[3] === y);
-  if (c.windows && gpu.adapterClass === "software") assertEquals(products.length, c.windows);
-  const [actual] = await bench.run(y);
-  const expected = oracle({ branches, rows, inputs, outputs }, weights, x, bias, residual);
-  assertClose(actual, expected, JSON.stringify(c));
-}
+const kinds = layoutsByName(
+  ([2, 3, 4, 8] as const).flatMap((bits) =>
+    (["none", "zero", "min"] as const).map((second) => [bits, second] as const)
+  ),
+);
 
-const scalar = (
-  bits: ScalarLayout["bits"],
-  second: ScalarLayout["second"],
-  group: number,
-): ScalarLayout => ({
-  kind: "scalar",
-  bits,
-  second,
-  group,
-  center: second === "none" ? 2 ** (bits - 1) : 0,
-});
-
-const kinds: Record<string, (group: number) => Layout> = {
-  f32: () => ({ kind: "dense", type: "f32" }),
-  f16: () => ({ kind: "dense", type: "f16" }),
-  bf16: () => ({ kind: "dense", type: "bf16" }),
-  codebook1x8: () => ({ kind: "codebook", books: 1 }),
-  codebook2x8: () => ({ kind: "codebook", books: 2 }),
-};
-for (const bits of [2, 3, 4, 8] as const) {
-  for (const second of ["none", "zero", "min"] as const) {
-    kinds[`int${bits} ${second}`] = (group) => scalar(bits, second, group);
-  }
-}
-
-/** Each variant is one shader; sizes, groups and spans are free within it. */
-const variants: readonly (Pick<Case, "tile" | "bias" | "residual"> & {
+/** Sizes, groups and spans are free within the shader of a variant. */
+const variants: readonly (Pick<ProductCase, "tile" | "bias" | "residual"> & {
   form?: "absolute" | "relative";
   distribution?: "normal" | "rademacher" | "none";
 })[] = [
@@ -104,11 +31,16 @@ const variants: readonly (Pick<Case, "tile" | "bias" | "residual"> & {
 
 for (const [name, layoutOf] of sampled("matmul, layouts", Object.entries(kinds), 1 / 2)) {
   Deno.test(`matmul of ${name} in odd sizes equals the oracle`, async () => {
-    random = numbersBy(name);
+    const random = numbersBy(name, sampleSeed);
     for (const { tile, form, distribution = "none", bias, residual } of variants) {
       // Mixed tiles (fewer rows than the tile) are shaders of their own: the 4-row tile is used mixed, the others not.
       const rowCounts = tile!.rows === 4 ? [1, 2, 3] : [2, 3, 5, 17];
-      for (const group of [32, 64, 128, 0]) {
+      const numbers = rowCounts.flatMap((rows) =>
+        [1, 2, 3, 4].map((branches) => ({ rows, branches }))
+      );
+      // Numbers of rows and branches are shaders of their own, of which each day has one a variant.
+      const shapes = sampled(`${name}, ${form}`, numbers, 1 / numbers.length);
+      for (const [i, group] of [32, 64, 128, 0].entries()) {
         const inputs = [32, 96, 160, 224][below(4, random)];
         const layout = layoutOf(group);
         const block = layout.kind === "scalar" && group > 0 ? group : inputs;
@@ -117,18 +49,14 @@ for (const [name, layoutOf] of sampled("matmul, layouts", Object.entries(kinds),
           const [a, b] = [Math.min(block, inputs), Math.min(s, inputs)];
           return a === inputs || b === inputs || a % b === 0 || b % a === 0;
         });
-        await check({
-          layout,
-          inputs,
-          outputs: [1, 3, 4, 6, 13, 35][below(6, random)],
-          rows: rowCounts[below(rowCounts.length, random)],
-          branches: 1 + below(4, random),
-          tile,
-          bias,
-          residual,
-          perturbation: form &&
-            { form, distribution, span: fitting[below(fitting.length, random)] },
-        });
+        for (const shape of shapes.filter((_, k) => shapes.length === 1 || k % 4 === i)) {
+          await check({
+            ...{ layout, inputs, tile, bias, residual, ...shape },
+            outputs: [1, 3, 4, 6, 13, 35][below(6, random)],
+            perturbation: form &&
+              { form, distribution, span: fitting[below(fitting.length, random)] },
+          });
+        }
       }
     }
   });
@@ -140,7 +68,7 @@ Deno.test("matmul takes groups longer than the row and partial last groups", asy
   for (const [group, inputs] of sampled("long groups", sizes)) {
     for (const form of [undefined, "absolute", "relative"] as const) {
       await check({
-        layout: scalar(4, "none", group),
+        layout: scalarLayout(4, "none", group),
         inputs,
         outputs: 6,
         rows: 3,
@@ -160,7 +88,7 @@ const LAWS: readonly Law[] = [
 
 Deno.test("noise knows the matrix of the offsets and the share of the tensor in every layout and at every number of rows", async () => {
   const cases = [1, 3, 9].flatMap((rows) =>
-    [scalar(4, "none", 32), kinds.f32(0), kinds.f16(0)].flatMap((layout) =>
+    [scalarLayout(4, "none", 32), kinds.f32(0), kinds.f16(0)].flatMap((layout) =>
       LAWS.map((distribution) => ({
         rows,
         layout,
@@ -199,7 +127,7 @@ Deno.test("matmul takes offsets finer and coarser than its groups", async () => 
   ];
   for (const [group, span, inputs] of sampled("spans", fits)) {
     await check({
-      layout: scalar(4, "none", group),
+      layout: scalarLayout(4, "none", group),
       inputs,
       outputs: 9,
       rows: 2,
@@ -209,7 +137,7 @@ Deno.test("matmul takes offsets finer and coarser than its groups", async () => 
     });
   }
   using bench = new Bench(gpu);
-  const tensor = bench.tensor("w", randomPacked(scalar(4, "none", 64), 4, 192, random));
+  const tensor = bench.tensor("w", randomPacked(scalarLayout(4, "none", 64), 4, 192, random));
   assertThrows(
     () =>
       matmul(new Graph(), bench.storage("x", new Float32Array(192)), tensor, {
@@ -233,7 +161,7 @@ Deno.test("matmul adds bias and residual to every row of every branch", async ()
   for (const [bias, residual] of sampled("extras", [[true, false], [false, true], [true, true]])) {
     for (const [rows, branches] of [[5, 2], [3, 3]]) {
       await check({
-        layout: scalar(4, "min", 32),
+        layout: scalarLayout(4, "min", 32),
         inputs: 64,
         outputs: 7,
         rows,
@@ -249,8 +177,8 @@ Deno.test("matmul adds bias and residual to every row of every branch", async ()
 Deno.test("matmul over pieces of rows equals the oracle", async () => {
   const tile = { rows: 2, columns: 4, workgroup: 32 };
   const layouts: [Layout, number][] = [
-    [scalar(4, "none", 32), 64],
-    [scalar(4, "zero", 64), 64],
+    [scalarLayout(4, "none", 32), 64],
+    [scalarLayout(4, "zero", 64), 64],
     [{ kind: "dense", type: "f16" }, 256],
     [{ kind: "codebook", books: 2 }, 32],
   ];
@@ -278,7 +206,7 @@ Deno.test("matmul over pieces of rows equals the oracle", async () => {
 
 Deno.test("a tensor in pieces has as many rows a piece as its binding holds, in multiples of 64", () => {
   using bench = new Bench(gpu);
-  const packed = randomPacked(scalar(4, "none", 32), 150, 128, random);
+  const packed = randomPacked(scalarLayout(4, "none", 32), 150, 128, random);
   const pieces = bench.tensor("w", packed, 64 * 64 + 100).pieces;
   assertEquals(pieces.map((p) => [p.firstRow, p.rows]), [[0, 64], [64, 64], [128, 22]]);
   assertThrows(
@@ -292,7 +220,7 @@ Deno.test("matmul in the tiles that are chosen by default equals the oracle", as
   for (const rows of [1, 3, 9, 17]) {
     for (const branches of [1, 2]) {
       await check({
-        layout: scalar(4, "none", 32),
+        layout: scalarLayout(4, "none", 32),
         inputs: 96,
         outputs: 21,
         rows,
@@ -306,7 +234,7 @@ Deno.test("matmul in the tiles that are chosen by default equals the oracle", as
 Deno.test("matmul in the tiles that are chosen for many outputs equals the oracle", async () => {
   for (const [rows, branches] of sampled("many outputs", [[3, 3], [17, 2]])) {
     await check({
-      layout: scalar(4, "none", 32),
+      layout: scalarLayout(4, "none", 32),
       inputs: 64,
       outputs: 261,
       rows,
@@ -326,7 +254,7 @@ Deno.test("matmul in uncommon tiles equals the oracle", async () => {
   for (const tile of sampled("uncommon tiles", tiles)) {
     for (const rows of [2, 7]) {
       await check({
-        layout: scalar(3, "none", 64),
+        layout: scalarLayout(3, "none", 64),
         inputs: 96,
         outputs: 22,
         rows,
@@ -343,7 +271,7 @@ Deno.test("matmul beyond the workgroup limit folds into the second dimension", a
   for (const [rows, branches] of [[5, 3], [1, 5]]) {
     await withWorkgroupLimit(gpu, 7, () =>
       check({
-        layout: scalar(4, "none", 32),
+        layout: scalarLayout(4, "none", 32),
         inputs: 32,
         outputs: 45,
         rows,
@@ -364,7 +292,13 @@ Deno.test("rows in windows of a uniform binding give what a storage binding give
     span: 32,
     distribution: "normal",
   };
-  await check({ ...sizes, layout: scalar(4, "none", 32), tile, perturbation, residual: true });
-  await check({ ...sizes, layout: scalar(4, "zero", 64), tile, bias: true });
+  await check({
+    ...sizes,
+    layout: scalarLayout(4, "none", 32),
+    tile,
+    perturbation,
+    residual: true,
+  });
+  await check({ ...sizes, layout: scalarLayout(4, "zero", 64), tile, bias: true });
   await check({ ...sizes, layout: { kind: "codebook", books: 2 }, tile });
 });

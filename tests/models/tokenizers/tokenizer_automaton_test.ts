@@ -8,7 +8,7 @@ import { parseExpression } from "../../../models/tokenizers/expressions/tokenize
 import { namedPreTokenizers } from "../../../models/tokenizers/tokenizer_pre.ts";
 import { tokenizerFromJson } from "../../../models/tokenizers/tokenizer.ts";
 import { processorTime } from "../../support/processor_time.ts";
-import { seededTexts } from "../../support/vectors/tokenizer_cases.ts";
+import { seededTexts } from "../../support/vectors/seeded_texts.ts";
 
 /** As the engine translates an expression of a file. */
 function translated(Regex: string): RegExp {

@@ -1,10 +1,10 @@
 /**
- * Small tokenizers, each with one component in an unusual setting, and seeded texts and ids: what
- * `tokenizer_vectors.ts` writes the answers of the Rust library for, and `tokenizer_components_test.ts` compares.
+ * Small tokenizers, each with one component in an unusual setting: what `tokenizer_vectors.ts` writes the answers of the Rust
+ * library for, and `tokenizer_components_test.ts` compares.
  *
  * @module
  */
-import { random } from "../../models/tokenizers/tokenizer_mutate.ts";
+import { charsmap } from "./charsmap.ts";
 
 /** One tokenizer. */
 export interface TokenizerCase {
@@ -451,70 +451,6 @@ export function tokenizerCases(): TokenizerCase[] {
   ];
 }
 
-const pool: readonly (readonly string[])[] = [
-  ["film", "Film", "FILM", "fine", "filming", "a", "ab", "a b", "in", "ing", "n", "nn", "the"],
-  [" ", " ", " ", "  ", "   ", "\n", "\n\n", "\r\n", "\t"],
-  ["\u00a0", "\u3000", "\u0085", "\u2028", "\u200b", "\ufeff", "\u1680", "\u000b"],
-  ["1", "12", "1234", "\u0663", "\u00b2", "\u2167", "\u00bd", "\u0967"],
-  [".", ",", "!", "?", "$", "$&", "$1", "^", "`", "\u00bf", "\u3002", "\u2014", "_", "-", "#", "|"],
-  ["'s", "'S", "n't", "don't", "'", "\u2019s", " '"],
-  [
-    "\u{1F600}",
-    "\u{1F468}\u200D\u{1F469}\u200D\u{1F467}",
-    "\u{1F1E9}\u{1F1EA}",
-    "\u{1F44D}\u{1F3FD}",
-  ],
-  ["\u0645\u0631\u062d\u0628\u0627", "\u05e9\u05dc\u05d5\u05dd", "\u0650", "\u05b0"],
-  [
-    "\u00e9",
-    "e\u0301",
-    "n\u0303",
-    "\u0301",
-    "\u1e9b\u0323",
-    "\u00c5",
-    "\u0130",
-    "\u03a3",
-    "\u03c2",
-    "A\u03a3",
-  ],
-  [
-    "\u4f60\u597d",
-    "\u3072\u3089",
-    "\u30ab\u30bf",
-    "\ud55c\uad6d",
-    "\u0e2a\u0e27\u0e31\u0e2a",
-    "\uff21\uff11",
-  ],
-  ["\0", "\u0001", "\u007f", "\ufffd", "\u00ad", "\ue000"],
-  ["\u2581", "\u2581a", "\u0120", "<s>", "</s>", "<x>", "<unk>", "<0x41>", "##", "</w>"],
-  ["\ufb01", "\u00df", "\u2126", "\u00b5"],
-];
-
-/** Texts of up to 24 parts, the same for the same seed. */
-export function seededTexts(count: number, seed: number): string[] {
-  const next = random(seed);
-  const pick = <T>(list: readonly T[]): T => list[Math.floor(next() * list.length)];
-  return Array.from({ length: count }, () => {
-    let text = "";
-    for (let parts = Math.floor(next() * 24); parts > 0; parts--) {
-      text += pick(next() < 0.4 ? pool[0] : next() < 0.4 ? pool[1] : pick(pool));
-    }
-    return text;
-  });
-}
-
-/** Lists of up to 24 ids below `size`, the same for the same seed. */
-export function seededIds(count: number, size: number, seed: number): number[][] {
-  const next = random(seed);
-  return Array.from(
-    { length: count },
-    () =>
-      Array.from({ length: 1 + Math.floor(next() * 24) }, () =>
-        // Texts come after the byte tokens.
-        next() < 0.3 ? Math.floor(next() * 256) : 256 + Math.floor(next() * (size - 256))),
-  );
-}
-
 /** How many ids a case's tokenizer has. */
 export function sizeOf({ json }: TokenizerCase): number {
   const { vocab } = json.model as { vocab: Record<string, number> };
@@ -527,58 +463,4 @@ function settings(part: Record<string, unknown>): string {
   return text === "{}"
     ? String(type)
     : `${type} ${text.length > 300 ? `${text.slice(0, 300)}...` : text}`;
-}
-
-/** A compiled map of a few entries, as SentencePiece writes it: units of a double array, then the texts. */
-function charsmap(): string {
-  const entries: [string, string][] = [
-    ["\ufb01", "fi"],
-    ["\u00a0", " "],
-    ["e\u0301", "\u00e9"],
-    ["\u3000", " "],
-    ["\u00ad", ""],
-    ["a", "A"],
-    ["ab", "never"],
-    ["\u{1F600}", ":-)"],
-  ];
-  const encoder = new TextEncoder();
-  const texts: number[] = [];
-  const values = new Map(entries.map(([from, to]): [string, number] => {
-    const at = texts.length;
-    texts.push(...encoder.encode(to), 0);
-    return [encoder.encode(from).join(), at];
-  }));
-  // Each node of the trie takes a block of 256 units of its own, which wastes space and needs no search.
-  const paths = [
-    ...new Set(entries.flatMap(([from]) => {
-      const bytes = encoder.encode(from);
-      return Array.from({ length: bytes.length + 1 }, (_, i) => bytes.slice(0, i).join());
-    })),
-  ];
-  const units = new Uint32Array(512 * (paths.length + 1));
-  const blockOf = new Map(paths.map((path, i): [string, number] => [path, (i + 1) * 256]));
-  const offsetBits = (from: number, to: number): number => {
-    const offset = from ^ to;
-    return offset < 2 ** 21 ? offset << 10 : (offset >>> 8) << 10 | 1 << 9;
-  };
-  units[0] = offsetBits(0, blockOf.get("")!);
-  for (const path of paths) {
-    const block = blockOf.get(path)!;
-    for (const child of paths) {
-      const bytes = child === "" ? [] : child.split(",");
-      if (bytes.length === 0 || bytes.slice(0, -1).join() !== path) continue;
-      const byte = Number(bytes.at(-1));
-      const at = block ^ byte;
-      units[at] = offsetBits(at, blockOf.get(child)!) | byte | (values.has(child) ? 1 << 8 : 0);
-      if (values.has(child)) units[blockOf.get(child)!] = (values.get(child)! | 2 ** 31) >>> 0;
-    }
-  }
-  const table = new Uint8Array(units.buffer);
-  const all = new Uint8Array(4 + table.length + texts.length);
-  new DataView(all.buffer).setUint32(0, table.length, true);
-  all.set(table, 4);
-  all.set(texts, 4 + table.length);
-  let binary = "";
-  for (const byte of all) binary += String.fromCharCode(byte);
-  return btoa(binary);
 }

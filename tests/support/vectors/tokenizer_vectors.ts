@@ -11,13 +11,8 @@
  */
 import { fromFileUrl, join } from "@std/path";
 import { createHash } from "node:crypto";
-import {
-  seededIds,
-  seededTexts,
-  sizeOf,
-  type TokenizerCase,
-  tokenizerCases,
-} from "./tokenizer_cases.ts";
+import { seededIds, seededTexts } from "./seeded_texts.ts";
+import { sizeOf, type TokenizerCase, tokenizerCases } from "./tokenizer_cases.ts";
 
 /** What one case's tokenizer gives. */
 export interface TokenizerVectors {

@@ -1,0 +1,205 @@
+// OPT trained, quantised and written, against the f64 oracle.
+import { assert, assertAlmostEquals, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { join } from "@std/path";
+import { offsetWidth, openGpu } from "../../../kernels/mod.ts";
+import {
+  assertWritable,
+  calibratedSource,
+  Evaluator,
+  loadModel,
+  openModelSource,
+  packBatch,
+  quantizedSource,
+  writeModel,
+} from "../../../models/mod.ts";
+import { foldedSource } from "../../../models/checkpoints/derived/folded.ts";
+import { adaptedSource, writeAdapter } from "../../../models/checkpoints/derived/tuned_values.ts";
+import { planOffsets, type Selection } from "../../../train/selection.ts";
+import { modelOfShape, planMemory } from "../../../train/steps/memory_plan.ts";
+import { Trainer } from "../../../train/steps/trainer.ts";
+import { masterSeed, mezo, qzoNormalised, stepSeed, tensorId } from "../../../optim/mod.ts";
+import { trainedTensors } from "../../../train/mod.ts";
+import { noiseTerm } from "../../reference/effective_weights.ts";
+import { randomNormals, randomNumbers } from "../../support/random_llama.ts";
+import { withTemp } from "../quantised_folder.ts";
+import { choiceExamples, textExamples, weightsOf } from "../small_model.ts";
+import { assertOptForward, narrowOpt, optLoss, smallOpt, writeOptFolder } from "../small_opt.ts";
+
+const gpu = await openGpu();
+Deno.test.afterAll(() => gpu[Symbol.dispose]());
+const { vocabulary } = smallOpt;
+
+const EVERYTHING: Selection = { kinds: ["scales", "norms", "biases", "dense"], exclude: [] };
+
+for (
+  const [name, shape, format, form] of [
+    ["norms before", smallOpt, "Q4_0", "relative"],
+    ["as OPT-350m", narrowOpt, "int4_g32", "absolute"],
+  ] as const
+) {
+  Deno.test(`the derivative along noise on everything of an OPT model is the oracle's: ${name}`, async () => {
+    await withTemp(async (folder) => {
+      const one = { ...shape, layers: 1 };
+      await writeOptFolder(folder, one, { seed: 4 });
+      using dense = await openModelSource(folder);
+      const source = quantizedSource(dense, { format });
+      using model = await loadModel(gpu, source);
+      using offsets = planOffsets(model, form, gpu.maxBinding, EVERYTHING).allocate(gpu);
+      const kinds = new Set(offsets.trainables.map((it) => it.name.split(".").at(-1)));
+      assertEquals(kinds, new Set(["weight", "bias"]));
+      assertEquals(offsets.trainables.length, source.tensors.size);
+      const biases = offsets.trainables.filter((it) => it.name.endsWith(".bias"));
+      assertEquals(new Set(biases.map((it) => it.form)), new Set(["absolute"]));
+      const epsilon = form === "relative" ? 0.02 : 2e-3;
+      const random = randomNumbers(8);
+      const start = new Map(
+        offsets.trainables.map((t) => [t.name, randomNormals(t.count, epsilon, random)]),
+      );
+      const rule = { ...mezo({ epsilon, queries: 2 }), form };
+      using trainer = new Trainer(model, rule, offsets, { seed: 6 });
+      const byName = new Map(offsets.trainables.map((it) => [it.name, it]));
+      for (const objective of ["language-modelling", "classification"] as const) {
+        const examples = objective === "classification"
+          ? choiceExamples(vocabulary, [5, 3])
+          : textExamples(vocabulary, [7, 12]);
+        offsets.write(gpu, start);
+        trainer.enqueue(0, packBatch(examples, objective, shape.context));
+        const [record] = await trainer.drain();
+        const losses: number[] = [];
+        for (const { direction, amplitude } of rule.estimator.branches) {
+          const seed = stepSeed(masterSeed(6), 0, direction);
+          const weights = await weightsOf(source, (tensor) => {
+            const it = byName.get(tensor)!;
+            const noise = noiseTerm("normal", seed, tensorId(tensor), amplitude, {
+              width: offsetWidth(it),
+            });
+            return { form: it.form, span: it.span, offsets: start.get(tensor)!, noise };
+          });
+          losses.push(optLoss(one, weights, examples, objective));
+        }
+        losses.forEach((loss, b) => {
+          const error = Math.abs(record.losses[b] - loss) / loss;
+          assert(error < 5e-6, `branch ${b}: ${record.losses[b]}, oracle ${loss}`);
+        });
+        record.derivatives.forEach((d, q) => {
+          const slope = (losses[2 * q] - losses[2 * q + 1]) / (2 * epsilon);
+          assert(Math.abs(slope) > 1e-2, `the slope ${slope} is no test`);
+          assertAlmostEquals(d, slope, 8e-5 / (2 * epsilon));
+        });
+      }
+    });
+  });
+}
+
+Deno.test("a selection leaves out OPT's tables, and trains biases or norms alone where told", async () => {
+  await withTemp(async (folder) => {
+    await writeOptFolder(folder, narrowOpt);
+    using source = await openModelSource(folder);
+    using model = await loadModel(gpu, quantizedSource(source, { format: "Q4_0" }));
+    const named = (selection: Selection) =>
+      planOffsets(model, "relative", gpu.maxBinding, selection).trainables.map(({ name }) => name);
+    const biases = named({ kinds: ["biases"] });
+    assertEquals(biases.length, 2 * (2 + 6));
+    assert(biases.every((name) => name.endsWith(".bias")));
+    assertEquals(named({ kinds: ["norms"], layers: [1, 1] }), [
+      "blk.1.attn_norm.weight",
+      "blk.1.ffn_norm.weight",
+    ]);
+    assertThrows(() => named({ kinds: ["dense"] }), RangeError, "position_embd.*");
+    assertEquals(named({ kinds: ["dense"], exclude: ["token_embd.*"] }), ["position_embd.weight"]);
+  });
+});
+
+Deno.test("the planned memory of training an OPT model is what it takes, to the byte", async () => {
+  await withTemp(async (folder) => {
+    await writeOptFolder(folder, narrowOpt);
+    using dense = await openModelSource(folder);
+    const source = quantizedSource(dense, { format: "Q4_0" });
+    const selection = { kinds: ["scales", "norms", "biases"] } as const;
+    const optimiser = qzoNormalised({ queries: 2 });
+    const batch = packBatch(choiceExamples(vocabulary, [9, 14, 3]), "classification", 64);
+    const { adapterClass, maxBinding } = gpu;
+    const options = { optimiser, selection, shape: batch.shape, adapterClass, maxBinding };
+    const plan = planMemory(source, options);
+    assertEquals(planMemory(modelOfShape(source.config, "Q4_0"), options).offsets, plan.offsets);
+    const before = gpu.memory.current;
+    using model = await loadModel(gpu, source);
+    using offsets = planOffsets(model, "relative", maxBinding, selection).allocate(gpu);
+    using trainer = new Trainer(model, optimiser, offsets, { seed: 1 });
+    trainer.enqueue(0, batch);
+    await trainer.drain();
+    for (const part of ["weights", "offsets", "activations", "optimiser", "scratch"] as const) {
+      assertEquals(gpu.memory.current[part] - before[part], plan[part], part);
+    }
+  });
+});
+
+Deno.test("an OPT model goes into a folder and comes back, dense, quantised and trained; GGUF is refused before work", async () => {
+  const galactica = { ...smallOpt, activation: "gelu_new" } as const;
+  for (const [shape, options] of [[galactica, {}], [narrowOpt, { tied: false }]] as const) {
+    await withTemp(async (folder) => {
+      const path = (name: string) => join(folder, name);
+      await Deno.mkdir(path("base"));
+      await writeOptFolder(path("base"), shape, options);
+      using dense = await openModelSource(path("base"));
+      const quantised = quantizedSource(dense, { format: "int4_g32" });
+      await writeModel(quantised, path("small"));
+      using small = await openModelSource(path("small"));
+      assertEquals(small.config, dense.config);
+      assertEquals(small.tensors.get("position_embd.weight")!.format.name, "F16");
+      assertEquals(small.tensors.get("blk.0.attn_q.weight")!.format.name, "int4_g32");
+      assertEquals(await weightsOf(small), await weightsOf(quantised));
+
+      using model = await loadModel(gpu, quantised);
+      using offsets = planOffsets(model, "relative", gpu.maxBinding, EVERYTHING).allocate(gpu);
+      const random = randomNumbers(3);
+      offsets.write(
+        gpu,
+        new Map(offsets.trainables.map((t) => [t.name, randomNormals(t.count, 0.02, random)])),
+      );
+      const trained = trainedTensors(offsets.trainables, await offsets.read(gpu));
+      const tuned = foldedSource(small, trained);
+      await writeModel(tuned, path("tuned"));
+      using again = await openModelSource(path("tuned"));
+      assertEquals(await weightsOf(again), await weightsOf(tuned));
+      // And as an adapter alone, biases and norms too.
+      await writeAdapter(small, trained, path("tuned.safetensors"));
+      using adapted = await adaptedSource(small, path("tuned.safetensors"));
+      assertEquals(await weightsOf(adapted), await weightsOf(tuned));
+      using before = new Evaluator(model, offsets);
+      using loaded = await loadModel(gpu, again);
+      using after = new Evaluator(loaded);
+      const batch = packBatch(textExamples(vocabulary, [20]), "language-modelling", 64);
+      const [[one], [other]] = [await before.run([batch]), await after.run([batch])];
+      assertAlmostEquals(one.loss, other.loss, 5e-3);
+
+      await assertRejects(() => assertWritable(small, path("x.gguf")), RangeError, '"opt" as GGUF');
+    });
+  }
+});
+
+for (const method of ["rtn", "gptq", "awq", "imatrix"]) {
+  for (const [name, shape] of [["norms before", smallOpt], ["as OPT-350m", narrowOpt]] as const) {
+    Deno.test(`OPT quantised with ${method} computes as the oracle on its weights: ${name}`, async () => {
+      await withTemp(async (folder) => {
+        const weights = await writeOptFolder(folder, shape);
+        using dense = await openModelSource(folder);
+        const windows = textExamples(vocabulary, [40, 60]);
+        const layers: string[] = [];
+        const source = await calibratedSource(gpu, dense, windows, {
+          method,
+          format: "int4_g32",
+          onLayer: ({ name }) => layers.push(name),
+        });
+        const matrices = [...source.tensors.values()].filter((it) => it.format.name === "int4_g32");
+        assertEquals(matrices.length, 2 * 6 + (shape === narrowOpt ? 2 : 0));
+        assertEquals(new Set(layers), new Set(matrices.map((it) => it.name)));
+        await assertOptForward(gpu, source, shape, 1e-4);
+        // Near the model that it was.
+        const quantised = optLoss(shape, await weightsOf(source), windows, "language-modelling");
+        const before = optLoss(shape, weights, windows, "language-modelling");
+        assertAlmostEquals(quantised, before, 0.15 * before);
+      });
+    });
+  }
+}
