@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { float16ToNumber, numberToFloat16 } from "../../quant/layouts/float16.ts";
 import { attention, causalRows } from "./attention.ts";
 import { embedding } from "./embedding.ts";
 import { geluTanh } from "./gelu.ts";
@@ -32,7 +33,12 @@ export interface GemmaShape {
   readonly scalar: number;
   readonly attentionCap?: number;
   readonly logitCap?: number;
+  /** GELU as ggml has it: from a table of halves. */
+  readonly geluOfHalves?: boolean;
 }
+
+const halves = (x: number): number =>
+  float16ToNumber(numberToFloat16(geluTanh(float16ToNumber(numberToFloat16(x)))));
 
 /** Logits `[tokens][vocabulary]`. Queries and keys are normalised where there are gains for them. */
 export function gemmaLogits(
@@ -97,7 +103,8 @@ export function gemmaLogits(
     const output = project(`${at}.attn_output`, mixed, heads * headSize, hidden);
     x = plus(x, norm(`${at}.post_attention_norm`, output));
     const f = norm(`${at}.ffn_norm`, x);
-    const gate = project(`${at}.ffn_gate`, f, hidden, feedForward).map(geluTanh);
+    const gate = project(`${at}.ffn_gate`, f, hidden, feedForward)
+      .map(shape.geluOfHalves ? halves : geluTanh);
     const up = project(`${at}.ffn_up`, f, hidden, feedForward);
     const down = project(`${at}.ffn_down`, gate.map((it, i) => it * up[i]), feedForward, hidden);
     x = plus(x, norm(`${at}.post_ffw_norm`, down));

@@ -9,6 +9,7 @@ import {
   assertWithin,
   type Beyond,
   foldScales,
+  offsetFold,
 } from "../../../quant/fold/fold_offsets.ts";
 import { decode } from "../../../quant/layouts/decode.ts";
 import type { PackedTensor } from "../../../quant/layouts/layout.ts";
@@ -20,7 +21,6 @@ import {
   type FoldCounts,
   foldStored,
   type StoredFold,
-  type StoredValues,
   type TrainedTensor,
 } from "../stored_values.ts";
 
@@ -65,6 +65,9 @@ export function foldedSource(
         foldStored({ name: owner, layout: format.layout, rows, columns }, folds, counts, beyond),
       read: async (firstRow, rows) => {
         const packed = await tensor.read(firstRow, rows);
+        if (stored?.derived) {
+          return derivedFold(packed, { part, stored, trained: values }, { owner, counts, beyond });
+        }
         const result = foldScales(packed, offsets, form, span, {
           firstRow,
           totalRows: tensor.rows,
@@ -76,15 +79,28 @@ export function foldedSource(
         if (part !== "codebook" || firstRow === 0) {
           addTally(counts, result);
         }
-        return stored?.derived ? asStored(result.tensor, stored) : result.tensor;
+        return result.tensor;
       },
     });
   }
   return { ...source, tensors, folder, gguf: undefined, split: undefined, counts };
 }
 
-/** Elements as they are read once they are stored. */
-function asStored(tensor: PackedTensor, { codec }: StoredValues): PackedTensor {
-  const { toBits, toNumber } = codec(0);
-  return quantize(decode(tensor).map((it) => toNumber(toBits(it))), 1, tensor.columns, "F32");
+/** Folds offsets into elements that are made of stored values: they become what is made of those that will be stored. */
+function derivedFold(
+  tensor: PackedTensor,
+  { stored, trained: { form, offsets } }: StoredFold,
+  { owner, counts, beyond }: {
+    readonly owner: string;
+    readonly counts: FoldCounts;
+    readonly beyond: Beyond;
+  },
+): PackedTensor {
+  const codec = stored.codec(0);
+  const fold = offsetFold(form, codec, beyond === "refuse" ? "keep" : beyond);
+  const values = decode(tensor)
+    .map((value, i) => codec.toNumber(fold.apply(codec.toBits(value), offsets[i])));
+  assertWithin(`"${owner}"`, fold.counts, beyond);
+  addTally(counts, fold.counts);
+  return quantize(values, tensor.rows, tensor.columns, "F32");
 }
