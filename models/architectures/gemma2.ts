@@ -272,6 +272,8 @@ export function gemmaForms(
           refuse(`final_logit_softcapping ${c.logitCap ?? null}`);
         }
         if (!c.tiedHead) refuse("a head of its own");
+        const { type = "linear" } = c.ropeScaling ?? {};
+        if (type !== "linear") refuse(`rotary scaling of type "${type}"`);
         const f32 = (value: number): GgufTyped => ({ type: "float32", value });
         return {
           ...llama.gguf!.write(c),

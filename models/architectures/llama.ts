@@ -16,9 +16,18 @@ import type {
 } from "../architecture.ts";
 import type { ModelConfig, RopeScaling } from "../model_config.ts";
 import { positiveInteger, positiveNumber } from "../config/config_checks.ts";
-import { exactly, harmless, keysOf, noted, only, read, shown } from "../config/config_keys.ts";
-import { ropeSettings, ropeSettingsAsJson } from "../config/config_rope.ts";
-import { ggufRopeScaling } from "../config/config_rope_gguf.ts";
+import {
+  exactly,
+  type Fields,
+  harmless,
+  keysOf,
+  noted,
+  only,
+  read,
+  shown,
+} from "../config/config_keys.ts";
+import { contextOf, ropeSettings, ropeSettingsAsJson } from "../config/config_rope.ts";
+import { ggufRopeScaling, ropeFieldsForGguf } from "../config/config_rope_gguf.ts";
 import type { Hidden, Recorder } from "../recorder.ts";
 import { ropeFactorsOf, scalingOfRopeFactors } from "../rope_scaling.ts";
 import { ropeTable } from "../rope_table.ts";
@@ -198,9 +207,10 @@ const huggingFace: HuggingFaceForm<LlamaConfig> = {
     const layers = positiveInteger(json, "num_hidden_layers", what);
     // Where a file has no key, its class's default holds.
     const mistral = json.model_type === "mistral";
-    const context = positiveInteger(json, "max_position_embeddings", what, mistral ? 131072 : 2048);
+    const longest = positiveInteger(json, "max_position_embeddings", what, mistral ? 131072 : 2048);
     const keyValueHeads = mistral && json.num_key_value_heads === undefined ? 8 : heads;
-    const rope = ropeSettings(json, layers, what, note);
+    const rope = ropeSettings({ ...json, max_position_embeddings: longest }, layers, what, note);
+    const context = contextOf(rope.scaling, longest);
     return {
       architecture: "llama",
       hidden,
@@ -245,24 +255,34 @@ const huggingFace: HuggingFaceForm<LlamaConfig> = {
   },
 };
 
+const isYarn = (_: unknown, from: Fields) => from["rope.scaling.type"] === "yarn";
+
+const isNotYarn = (value: unknown, from: Fields) => !isYarn(value, from);
+
 const gguf: GgufForm<LlamaConfig> = {
   keys: {
     ...SHARED_GGUF_KEYS,
     ...keysOf(
       `context_length embedding_length block_count feed_forward_length attention.head_count attention.head_count_kv attention.key_length
        attention.value_length attention.layer_norm_rms_epsilon attention.sliding_window attention.sliding_window_pattern
-       rope.dimension_count rope.freq_base rope.scale_linear rope.scaling.type rope.scaling.factor`,
+       rope.dimension_count rope.freq_base rope.scale_linear rope.scaling.type rope.scaling.factor rope.scaling.original_context_length`,
       read(),
     ),
-    "rope.scaling.attn_factor": only([1], "rotated heads are not scaled"),
+    "rope.scaling.attn_factor": only([1], "only yarn has it", isYarn),
     "rope.scaling.alpha": only([0], "of dynamic scaling"),
-    "rope.scaling.yarn_log_multiplier": only([0], "yarn is not read"),
-    "rope.scaling.yarn_ext_factor": only([0, -1], "yarn is not read"),
-    "rope.scaling.yarn_attn_factor": only([1, -1], "yarn is not read"),
-    ...keysOf(
-      "rope.scaling.yarn_beta_fast rope.scaling.yarn_beta_slow rope.scaling.original_context_length",
-      harmless("asked only with yarn"),
+    "rope.scaling.yarn_log_multiplier": only([0], "of other models' yarn"),
+    "rope.scaling.yarn_ext_factor": only(
+      [-1],
+      "yarn has all of it, others none",
+      (value, from) => value === (isYarn(value, from) ? 1 : 0),
     ),
+    "rope.scaling.yarn_beta_fast": only(
+      [32, -1],
+      "llama.cpp has 32 in this architecture",
+      isNotYarn,
+    ),
+    "rope.scaling.yarn_beta_slow": only([1, -1], "llama.cpp has 1 in this architecture", isNotYarn),
+    "rope.scaling.yarn_attn_factor": only([1, -1], "rope.scaling.attn_factor says it"),
     "rope.scaling.finetuned": harmless("how it came to be"),
     ...keysOf(
       "rope.freq_base_swa rope.dimension_count_swa attention.key_length_swa attention.value_length_swa rope.dimension_sections",
@@ -288,7 +308,8 @@ const gguf: GgufForm<LlamaConfig> = {
       }
     }
     const layers = positiveInteger(from, "block_count", what);
-    const context = positiveInteger(from, "context_length", what);
+    const ropeScaling = ggufRopeScaling(from, what, note);
+    const context = contextOf(ropeScaling, positiveInteger(from, "context_length", what));
     return {
       architecture: "llama",
       hidden,
@@ -303,7 +324,7 @@ const gguf: GgufForm<LlamaConfig> = {
       rmsEpsilon: positiveNumber(from, "attention.layer_norm_rms_epsilon", what),
       ropeTheta: positiveNumber(from, "rope.freq_base", what, 1e4),
       ropeInterleaved: true,
-      ropeScaling: ggufRopeScaling(from, what, note),
+      ropeScaling,
       tiedHead: !tensors.hasHead,
     };
   },
@@ -333,15 +354,7 @@ const gguf: GgufForm<LlamaConfig> = {
         value: Array.from({ length: c.layers }, (_, layer) => c.slidingLayers!.includes(layer)),
       };
     }
-    if (c.ropeScaling?.type === "linear") {
-      fields["rope.scaling.type"] = "linear";
-      fields["rope.scaling.factor"] = f32(c.ropeScaling.factor);
-    } else if (c.ropeScaling && !ropeFactorsOf(c)) {
-      throw new RangeError(
-        `Cannot write GGUF: rotary scaling of type "${c.ropeScaling.type}" has no form there; write a folder instead`,
-      );
-    }
-    return fields;
+    return { ...fields, ...ropeFieldsForGguf(c.ropeScaling) };
   },
   ropeFactors: ropeFactorsOf,
 };

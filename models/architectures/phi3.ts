@@ -253,6 +253,11 @@ export const phi3: Architecture<Phi3Config> = {
           "Cannot write GGUF: factors for each pair of a head (longrope) are not written there; write a folder instead",
         );
       }
+      if (c.ropeScaling?.type === "llama3") {
+        throw new RangeError(
+          'Cannot write GGUF: rotary scaling of type "llama3" has no form in files of phi3; write a folder instead',
+        );
+      }
       return llama.gguf!.write(c);
     },
   },

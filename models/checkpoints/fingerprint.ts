@@ -13,7 +13,7 @@ import type { Layout, PackedTensor } from "../../quant/layouts/layout.ts";
 import type { WeightRole } from "../architecture.ts";
 import { weightsOf } from "../architectures.ts";
 import type { LlamaConfig } from "../architectures/llama.ts";
-import type { ModelConfig } from "../model_config.ts";
+import type { ModelConfig, RopeScaling } from "../model_config.ts";
 import { isForCaller, type ModelSource, rowsOf, type TensorSource } from "./checkpoint.ts";
 import { assertFinite } from "./non_finite_weight.ts";
 import { type StreamDigest, type StreamHash, StreamHashes } from "./stream_hashes.ts";
@@ -204,7 +204,9 @@ export async function olderFingerprint({ config, ...source }: HashedModel): Prom
   hash.update(entries(asHashed(config), OLDER_CONFIG));
   // All models were Llamas then.
   const { ropeScaling } = config as Partial<LlamaConfig>;
-  if (ropeScaling) hash.update(entries(ropeScaling, OLDER_SCALING));
+  if (ropeScaling && ropeScaling.type !== "dynamic") {
+    hash.update(entries(ropeScaling, OLDER_SCALING));
+  }
   if (source.ropeFactors) hash.update(source.ropeFactors);
   for (const name of [...source.tensors.keys()].sort()) {
     const tensor = source.tensors.get(name)!;
@@ -221,13 +223,20 @@ export async function olderFingerprint({ config, ...source }: HashedModel): Prom
 }
 
 /**
- * A configuration as fingerprints have it. A window of all layers was the context once, so that ledgers of such models still know their base: what
- * they were trained on was no longer.
+ * A configuration as fingerprints have it. A window of all layers was the context once, and dynamic scaling, which changes nothing up to the context,
+ * was not there: so ledgers of such models still know their base.
  */
-function asHashed<C extends ModelConfig>(config: C): C {
-  const { slidingWindow, slidingLayers, ...rest } = config;
-  if (slidingWindow === undefined || slidingLayers) return config;
-  return { ...rest, context: Math.min(slidingWindow, config.context) } as unknown as C;
+function asHashed(
+  config: ModelConfig & { readonly ropeScaling?: RopeScaling | undefined },
+): object {
+  const { slidingWindow, slidingLayers, ropeScaling, ...rest } = config;
+  return {
+    ...rest,
+    ...ropeScaling?.type !== "dynamic" && { ropeScaling },
+    ...slidingWindow === undefined || slidingLayers
+      ? { slidingWindow, slidingLayers }
+      : { context: Math.min(slidingWindow, config.context) },
+  };
 }
 
 /** Fields of a configuration that were in it then. */

@@ -126,7 +126,7 @@ Deno.test("rotary scaling: none, the old key behind the new, and what is refused
     assertEquals(divisor(change), 1);
     assertEquals(configOf(change).notes.length, 1);
   }
-  for (const type of ["yarn", "longrope", "Linear", 4]) {
+  for (const type of ["longrope", "Linear", 4]) {
     refused({ "rope.scaling.type": type }, `rope.scaling.type ${JSON.stringify(type)}`);
   }
   refused({ "rope.scaling.factor": -2 }, '"rope.scaling.factor" is -2');
@@ -134,6 +134,10 @@ Deno.test("rotary scaling: none, the old key behind the new, and what is refused
   refused({ "rope.scale_linear": NaN }, '"rope.scale_linear"');
   refused({ "rope.scaling.attn_factor": 1.2 }, "rope.scaling.attn_factor 1.2");
   refused({ "rope.scaling.yarn_ext_factor": 1 }, "rope.scaling.yarn_ext_factor 1");
+  const yarn = { "rope.scaling.type": "yarn", "rope.scaling.factor": 4 };
+  refused({ ...yarn, "rope.scaling.yarn_ext_factor": 0 }, "rope.scaling.yarn_ext_factor 0");
+  refused({ ...yarn, "rope.scaling.yarn_beta_fast": 8 }, "rope.scaling.yarn_beta_fast 8");
+  refused({ ...yarn, "rope.scaling.attn_factor": 0 }, '"rope.scaling.attn_factor" is 0');
 });
 
 Deno.test("an array for each layer is one value where all are the same, else refused", async () => {

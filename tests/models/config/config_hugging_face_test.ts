@@ -189,7 +189,9 @@ Deno.test("rotations: types, old and new keys, layers that agree", () => {
   // transformers scales by the sequence's length over the context, from the context on.
   for (const key of ["rope_type", "type"]) {
     const dynamic = configOf({ rope_scaling: { [key]: "dynamic", factor: 2 } });
-    assertEquals((dynamic.config as LlamaConfig).ropeScaling, undefined);
+    const scaling = { type: "dynamic", factor: 2 } as const;
+    assertEquals((dynamic.config as LlamaConfig).ropeScaling, scaling);
+    assertEquals(ropeFrequencies(dynamic.config as LlamaConfig), none);
     assertEquals(dynamic.notes.length, 1);
     assertStringIncludes(dynamic.notes[0], "longer sequences are not read");
   }
@@ -201,7 +203,7 @@ Deno.test("rotations: types, old and new keys, layers that agree", () => {
 });
 
 Deno.test("rotations that are not read are refused by key and value", () => {
-  for (const type of ["yarn", "longrope", "su", "mrope", "llama4", "ntk", 3]) {
+  for (const type of ["longrope", "su", "mrope", "llama4", "ntk", 3]) {
     refused(
       { rope_scaling: { rope_type: type, factor: 2 } },
       `rope_scaling ${JSON.stringify(type)}`,
@@ -214,6 +216,12 @@ Deno.test("rotations that are not read are refused by key and value", () => {
   }
   refused({ rope_scaling: { factor: 2 } }, 'rope_scaling {"factor":2} has no rope_type');
   refused({ rope_scaling: { type: "dynamic", factor: 2, alpha: 1000 } }, "alpha 1000");
+  refused({ rope_scaling: { type: "dynamic" } }, '"factor" is undefined');
+  refused({ rope_scaling: { type: "yarn", factor: -2 } }, '"factor" is -2');
+  refused({ rope_scaling: { type: "yarn", factor: 2, beta_fast: 1 } }, "beta_fast 1 is not above");
+  refused({ rope_scaling: { type: "yarn", factor: 2, truncate: 1 } }, '"truncate" is 1');
+  refused({ rope_scaling: { type: "yarn", factor: 2, attn_factor: 2 } }, "attn_factor 2");
+  refused({ rope_scaling: { type: "linear", factor: 2, mscale: 0.7 } }, "mscale 0.7");
   refused({ rope_scaling: { type: "linear" } }, '"factor" is undefined');
   refused({ rope_scaling: { type: "linear", factor: "4" } }, '"factor" is "4"');
   refused({ rope_scaling: { type: "linear", rope_type: "llama3" } }, '"llama3" and "linear"');
