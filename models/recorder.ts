@@ -56,6 +56,8 @@ export interface Rotation {
   readonly headDimension: number;
   /** Rotated pairs (2i, 2i + 1) instead of (i, i + half). */
   readonly interleaved: boolean;
+  /** How many elements of a head are rotated, its first. Default: all. */
+  readonly rotated?: number | undefined;
 }
 
 /** How rows are normalised. */

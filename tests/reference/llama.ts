@@ -28,6 +28,9 @@ export interface LlamaShape {
   /** Tokens that a token sees, itself included, in the layers that `slides` names; in all of them unless it is given. */
   readonly window?: number;
   readonly slides?: readonly number[];
+  /** How many elements of a head are rotated, its first, and what they are multiplied by; all of them, and 1, unless given. */
+  readonly rotated?: number;
+  readonly ropeMagnitude?: number;
 }
 
 /** Row-major matrices and vectors by their Hugging Face or GGUF names. */
@@ -136,7 +139,17 @@ export function llamaLogits(
       const y = project(`${at}.self_attn.${part}_proj`, a, hidden, n * headSize);
       const gain = lookup(weights, `${at}.self_attn.${part}_norm.weight`);
       const even = gain ? rmsNorm(y, gain, headSize, epsilon) : y;
-      return rope(even, positions, n, headSize, shape.ropeBase, shape.rope, shape.ropeFactors);
+      const how = { rotated: shape.rotated, magnitude: shape.ropeMagnitude };
+      return rope(
+        even,
+        positions,
+        n,
+        headSize,
+        shape.ropeBase,
+        shape.rope,
+        shape.ropeFactors,
+        how,
+      );
     };
     const q = turned("q", heads);
     const k = turned("k", kvHeads);
