@@ -31,7 +31,7 @@ import combine from "./offsets/combine.wgsl.ts";
 import moved from "./offsets/moved.wgsl.ts";
 import noise from "./offsets/noise.wgsl.ts";
 import rows from "./operations/rows.wgsl.ts";
-import softCap from "./operations/soft_cap.wgsl.ts";
+import softCap from "./operations/activations/soft_cap.wgsl.ts";
 import registerTile from "./statistics/register_tile.wgsl.ts";
 import finite from "./step/finite.wgsl.ts";
 

@@ -4,10 +4,10 @@
  * @module
  */
 
-import type { Value } from "../device/graph.ts";
-import { type Operation, recordOperation } from "../device/operation.ts";
+import type { Value } from "../../device/graph.ts";
+import { type Operation, recordOperation } from "../../device/operation.ts";
 import source from "./cap_logits.wgsl.ts";
-import type { ForwardContext } from "./context.ts";
+import type { ForwardContext } from "../context.ts";
 
 /** What {@linkcode capLogitsOperation} takes. */
 export interface CapLogitsAttributes {
