@@ -55,7 +55,12 @@ const scaling = (
   lowFrequencyFactor: number,
   highFrequencyFactor: number,
   originalContext: number,
-): Required<RopeScaling> => ({
+): Required<
+  Pick<
+    RopeScaling,
+    "type" | "factor" | "lowFrequencyFactor" | "highFrequencyFactor" | "originalContext"
+  >
+> => ({
   type: "llama3",
   factor,
   lowFrequencyFactor,
