@@ -20,6 +20,7 @@ import { gpt2 } from "../../../models/architectures/gpt2.ts";
 import { llama } from "../../../models/architectures/llama.ts";
 import { phi3 } from "../../../models/architectures/phi3.ts";
 import { opt } from "../../../models/architectures/opt.ts";
+import { bert, roberta } from "../../../models/architectures/roberta.ts";
 import { qwen2 } from "../../../models/architectures/qwen2.ts";
 import { qwen3 } from "../../../models/architectures/qwen3.ts";
 import {
@@ -120,6 +121,22 @@ const REFERENCES: Record<string, [KeyTable, string]> = {
      max_position_embeddings initializer_range rms_norm_eps use_cache pad_token_id eos_token_id bos_token_id tie_word_embeddings rope_theta
      rope_scaling rope_parameters rope_local_base_freq attention_bias attention_dropout query_pre_attn_scalar sliding_window
      sliding_window_pattern layer_types final_logit_softcapping attn_logit_softcapping use_bidirectional_attention cache_implementation`,
+  ],
+  // models/roberta/configuration_roberta.py: v4.57 and v5, and what published models write besides.
+  "RobertaConfig": [
+    roberta.huggingFace.keys,
+    `vocab_size hidden_size num_hidden_layers num_attention_heads intermediate_size hidden_act hidden_dropout_prob
+     attention_probs_dropout_prob max_position_embeddings type_vocab_size initializer_range layer_norm_eps pad_token_id bos_token_id
+     eos_token_id position_embedding_type use_cache classifier_dropout is_decoder add_cross_attention tie_word_embeddings output_past
+     gradient_checkpointing architectures model_type`,
+  ],
+  // models/bert/configuration_bert.py: v4.57 and v5, and what published models write besides.
+  "BertConfig": [
+    bert.huggingFace.keys,
+    `vocab_size hidden_size num_hidden_layers num_attention_heads intermediate_size hidden_act hidden_dropout_prob
+     attention_probs_dropout_prob max_position_embeddings type_vocab_size initializer_range layer_norm_eps pad_token_id
+     position_embedding_type use_cache classifier_dropout is_decoder add_cross_attention bos_token_id eos_token_id tie_word_embeddings
+     directionality pooler_fc_size pooler_num_attention_heads pooler_num_fc_layers pooler_size_per_head pooler_type gradient_checkpointing`,
   ],
   // models/qwen2/configuration_qwen2.py: v4.57 and v5.
   "Qwen2Config": [
