@@ -10,6 +10,7 @@ import { Evaluator } from "../../models/inference/evaluator.ts";
 import { builtInTask, loadTask } from "../../tasks/mod.ts";
 import { tokeniseExample } from "../../tasks/tokenise.ts";
 import { evaluateTask } from "../../train/mod.ts";
+import { exists, sharedData } from "../support/shared_data.ts";
 
 const fixtures = fromFileUrl(new URL("../fixtures/task_scores/", import.meta.url));
 const AT_ONCE = 8;
@@ -49,6 +50,7 @@ async function compare(
   modelPath: string,
   found: Vectors,
   folderOf: (task: string) => string,
+  alsoWhole: boolean,
 ): Promise<void> {
   using gpu = await openGpu();
   using source = await openModelSource(modelPath);
@@ -77,6 +79,7 @@ async function compare(
       }
     }
     count += correct.length;
+    if (!alsoWhole) continue;
     const task = builtInTask(name);
     const { metrics } = await evaluateTask(model, set, { task, objective: "classification" });
     assertEquals(metrics.accuracy, correct.filter((it) => it).length / correct.length, name);
@@ -86,5 +89,20 @@ async function compare(
 }
 
 Deno.test("200 examples of five tasks made here, on the bundled model: scores to 1e-4", async () => {
-  await compare("demo/model.gguf", await vectors("own.json"), () => fixtures);
+  await compare("demo/model.gguf", await vectors("own.json"), () => fixtures, true);
+});
+const folder = sharedData("models/reviews-4m");
+Deno.test({
+  name: `200 examples of five published tasks on reviews-4m: scores to 1e-4${
+    exists(folder) ? "" : " (skipped, because ../shared/data is missing)"
+  }`,
+  ignore: !exists(folder),
+  fn: async () => {
+    await compare(
+      folder,
+      await vectors("shared.json"),
+      (task) => sharedData(`tasks/${task}`),
+      false,
+    );
+  },
 });
