@@ -36,10 +36,7 @@ export interface Phi3Config extends LlamaConfig {
   readonly longRope?: LongRope | undefined;
 }
 
-/**
- * How a model for long texts is rotated: one way in sequences up to its context, which is where the other begins. A model that is loaded for longer
- * ones is rotated the other way throughout, as in llama.cpp.
- */
+/** How a model for long texts is rotated: one way up to its context; loaded for longer ones it is the other way throughout, as in llama.cpp. */
 export interface LongRope {
   /** Divisors of the frequencies, one a pair. */
   readonly short: readonly number[];
@@ -237,8 +234,7 @@ function magnitudeOf({ longest, original, magnitude }: LongRope): number {
   return magnitude ?? usualMagnitude(longest / original, original);
 }
 
-const SHORT_NAME = "rope_factors_short.weight";
-const LONG_NAME = "rope_factors_long.weight";
+const [SHORT_NAME, LONG_NAME] = ["rope_factors_short.weight", "rope_factors_long.weight"];
 
 /** The rotation for long texts in a GGUF file; undefined for files without one. */
 function longRopeInGguf(
@@ -381,8 +377,7 @@ export const phi3: Architecture<Phi3Config> = {
       };
     },
     write({ longRope: long, ...c }) {
-      const { type = "linear" } = c.ropeScaling ?? {};
-      if (type === "llama3") {
+      if (c.ropeScaling?.type === "llama3") {
         throw new RangeError(
           'Cannot write GGUF: rotary scaling of type "llama3" has no form in files of phi3; write a folder instead',
         );
