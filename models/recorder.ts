@@ -30,6 +30,7 @@ import {
   storeRows,
   type Value,
 } from "../kernels/mod.ts";
+import type { ForwardHooks } from "./adapters/scheme.ts";
 
 /** Keys and values of earlier tokens, by layer: `[rows][keyValueHeads * headDimension]`. */
 export interface KeyValueCache {
@@ -128,6 +129,8 @@ export interface RecorderOptions {
   readonly inputOf: (input: Hidden, matrix: string) => Hidden;
   /** Keys and values of earlier tokens. Default: the forward sees its own alone. */
   readonly cache?: KeyValueCache | undefined;
+  /** What an adapter changes. Default: nothing. */
+  readonly adapter?: ForwardHooks | undefined;
 }
 
 /** The recorder of forwards. */
@@ -151,19 +154,20 @@ export class GraphRecorder implements Recorder {
     name: string,
     { residual, bias = name }: { readonly residual?: Hidden; readonly bias?: string } = {},
   ): Value {
-    const { context, inputOf } = this.#options;
+    const { context, inputOf, adapter } = this.#options;
     const matrix = this.#weight(`${name}.weight`);
     const rows = this.#rowsOf(x);
-    return this.#withRows(
-      rows,
+    const product = (residual?: Hidden) =>
       matmul(context.graph, inputOf(x, matrix.name), matrix, {
         ...context,
         rows,
         residual,
         bias: this.#bias(bias),
         ...perturbationsOf(matrix, context.perturbation),
-      }),
-    );
+      });
+    const tensor = (name: string) => this.#weight(name);
+    const adapted = adapter?.linear?.({ context, x, rows, matrix, residual, tensor, product });
+    return this.#withRows(rows, adapted ?? product(residual));
   }
 
   norm(x: Hidden, name: string, { kind, heads = 1, ...shape }: NormShape): Value {
