@@ -38,7 +38,11 @@ export const tunedOptions: Readonly<Record<string, OptionSpec>> = {
     doc:
       "adapter to use with the model: a LoRA folder (PEFT), or a file of tuned scales (.safetensors) written by export",
   },
-  step: { kind: "text", doc: "best, last, or a step number [best, if the run was evaluated]" },
+  step: {
+    kind: "text",
+    doc:
+      "best (lowest held-out loss among evaluations whose accuracy is within the 95 % interval of the highest), last, or a step number [best, if the run was evaluated]",
+  },
 };
 
 /** The flag of commands that write. */

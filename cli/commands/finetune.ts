@@ -41,7 +41,8 @@ import { invocation, quoted } from "../invocation.ts";
 import { chosenRows, type Looks, looksAt } from "../looks.ts";
 import { evaluationText, foldRows, gainText, keptNotes, resultText } from "../report.ts";
 import { begun, facts, grouped, notes, progressLine, status } from "../../show/terminal.ts";
-import { evaluationStatus, examplesFor, forceOption, loadSession, outputRules } from "../tuned.ts";
+import { examplesOfRun, type FoundExamples } from "../run_examples.ts";
+import { evaluationStatus, forceOption, loadSession, outputRules } from "../tuned.ts";
 
 /** `qzo finetune`. */
 export const finetuneCommand: Command = {
@@ -123,11 +124,11 @@ export const finetuneCommand: Command = {
           },
           beside: (model, given) => configuredAdapter(paced, model, given),
         });
-        const examples = await examplesFor(session, paced, call);
-        const own = resume
-          ? withSteps(paced, examples)
-          : stepsFor(call, paced, examples, { tell: !again });
-        const seen = await train(call, own, session, examples, resume || again);
+        const [goesOn, tell] = [resume || again, !again];
+        const found = await examplesOfRun(call, paced, session, goesOn);
+        const { examples } = found;
+        const own = resume ? withSteps(paced, examples) : stepsFor(call, paced, examples, { tell });
+        const seen = await train(call, own, session, found, goesOn);
         if (seen) await summarise(call, own, session, examples, seen);
       }, {
         pacing: gpuOptions(config).pacing,
@@ -163,7 +164,7 @@ async function train(
   call: Call,
   config: TrainConfig,
   session: RunSession,
-  examples: TaskExamples,
+  { examples, keep }: FoundExamples,
   resume: boolean,
 ): Promise<Seen | undefined> {
   const { options, terminal, signal } = call;
@@ -173,8 +174,7 @@ async function train(
   const heldOut = (step: number, done: number, total: number) => {
     const when = step === 0 ? " before the first step" : "";
     const text = `Evaluating held-out examples${when}: ${done} of ${total}`;
-    if (step === 0 && done === 0) begun(terminal, text);
-    else status(terminal, text);
+    (step === 0 && done === 0 ? begun : status)(terminal, text);
   };
   const about = { session, examples, onChoice: choice.onProgress, onEvaluation: heldOut };
   using run = resume ? await Run.resume(config, about) : await Run.begin(config, {
@@ -185,7 +185,7 @@ async function train(
   });
   choice.clear();
   gains.clear();
-  notes(terminal, run.notes);
+  notes(terminal, [...run.notes, ...await keep?.() ?? []]);
   const { layers } = config.trainables;
   facts(terminal, [
     ["model", `${session.source.name} on ${gpu.description}`],
@@ -193,7 +193,7 @@ async function train(
       "task",
       `${describeTask(config)}, ${grouped(examples.train.examples.length)} examples, ${
         grouped(examples.validation.examples.length)
-      } held out`,
+      } held out${keep ? "" : ", in tokens from the session before"}`,
     ],
     [
       "training",
