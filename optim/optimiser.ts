@@ -19,7 +19,7 @@ import {
 } from "./directions/direction_plan.ts";
 import { keptInPlan } from "./directions/keep.ts";
 import { type Distribution, DISTRIBUTIONS, type Law, lawOf } from "./directions/noise.ts";
-import { structureIn, structureOf } from "./directions/structures.ts";
+import { structureIn, structureOf, turnsOf } from "./directions/structures.ts";
 import {
   type OffsetForm,
   offsetForms,
@@ -178,7 +178,7 @@ export function optimiser(options: OptimiserOptions): Optimiser {
   }
   const { accept } = options;
   const moves = movesOf(plan, estimator.directions);
-  if (accept && (moves !== 1 || update || plan.blocks)) {
+  if (accept && (moves !== 1 || update || turnsOf(plan))) {
     throw new RangeError(
       `Cannot make an optimiser: ${accept.name} tries steps along one direction, without blocks and update rule`,
     );

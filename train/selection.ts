@@ -14,6 +14,7 @@ import { partName, secondPart, type TrainedPart } from "../quant/layouts/trained
 import type { Weight } from "../models/architecture.ts";
 import { weightsOf } from "../models/architectures.ts";
 import type { ModelPlan } from "../models/inference/model.ts";
+import { isQuantised } from "../quant/layouts/layout.ts";
 
 /**
  * Kinds of trainable values: quantisation scales, entries of codebooks, minima or zero points of groups, gains of norms, biases,
@@ -184,7 +185,7 @@ function tablesOf({ config }: SelectableModel): string[] {
 }
 
 function kindOf({ layout }: DeviceTensor, role: Weight["role"]): TrainableKind {
-  if (layout.kind !== "dense") return "scales";
+  if (isQuantised(layout)) return "scales";
   if (role === "bias") return "biases";
   return role === "norm" ? "norms" : "dense";
 }

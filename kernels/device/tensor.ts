@@ -8,6 +8,7 @@ import {
   columnMultiple,
   groupColumns,
   groupsPerRow,
+  isQuantised,
   type Layout,
   type PackedTensor,
   planeWords,
@@ -49,7 +50,7 @@ export class DeviceTensor implements Disposable {
    * @throws {RangeError} When a row does not fit, or the columns do not fit the layout
    */
   constructor(name: string, layout: Layout, rows: number, columns: number, maxBinding: number) {
-    const multiple = layout.kind === "dense" ? 4 : columnMultiple(layout);
+    const multiple = isQuantised(layout) ? columnMultiple(layout) : 4;
     if (!(rows > 0) || !(columns > 0) || columns % multiple !== 0) {
       throw new RangeError(
         `Cannot place tensor "${name}" of ${rows} x ${columns}: columns must be a multiple of ${multiple} in this layout`,

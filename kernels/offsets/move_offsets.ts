@@ -14,6 +14,7 @@ import { hasSign, type OffsetSet, offsetStride } from "./offset_set.ts";
 import { lawKey } from "./perturbation.ts";
 import projectSource from "./project.wgsl.ts";
 import updateSource from "./update.wgsl.ts";
+import { isPaired } from "../../quant/layouts/layout.ts";
 
 /** What a call of the generator and four offsets moved by it are taken for, in multiply-adds. */
 const WORK_OF_A_MOVE = 64;
@@ -97,7 +98,7 @@ function project(graph: Graph, tensor: DeviceTensor, offsets: OffsetSet): void {
     graph.add({
       label: `project ${tensor.name}`,
       source: projectSource,
-      key: { PAIRED: tensor.layout.kind === "scalar" && tensor.layout.second !== "none" },
+      key: { PAIRED: isPaired(tensor.layout) },
       reads: { 1: piece.scales },
       writes: { 3: offsets.range(tensor.name)! },
       parameters: [piece.rows, tensor.groups, stride, piece.firstRow],

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { turnsOf } from "../../optim/directions/structures.ts";
 import type { Optimiser } from "../../optim/optimiser.ts";
 import {
   factNames,
@@ -13,7 +14,7 @@ import {
 } from "../../optim/preparations/preparation.ts";
 import { preparationsOf } from "../../optim/preparations/preparations.ts";
 import { offsetBases } from "../../quant/fold/magnitudes.ts";
-import { planeWords } from "../../quant/layouts/layout.ts";
+import { isQuantised, planeWords } from "../../quant/layouts/layout.ts";
 import { partOf } from "../../quant/layouts/trained_part.ts";
 import type { Gpu } from "../device/gpu.ts";
 import type { OffsetSet, Trainable } from "./offset_set.ts";
@@ -30,7 +31,8 @@ export async function basesOf(
   const out = new Float32Array(count).fill(NaN);
   for (const piece of part === "codebook" ? pieces.slice(0, 1) : pieces) {
     const words = planeWords(layout, piece.rows, columns);
-    const plane = layout.kind === "dense" ? "codes" : part === "codebook" ? "codebook" : "scales";
+    const scales = isQuantised(layout) ? "scales" : "codes";
+    const plane = part === "codebook" ? "codebook" : scales;
     const storage = plane === "codebook" ? codebook : piece[plane];
     if (!storage) throw new TypeError(`Cannot read the scales of "${name}": it has none`);
     const [bytes] = await gpu.read([{ buffer: storage.buffer, bytes: words[plane] * 4 }]);
@@ -69,7 +71,7 @@ export function assertTrainables({ name, plan }: Optimiser, { trainables }: Offs
       `"${wrong.tensor.name}" has a ${factNames[wrong.fact]} that is of another optimiser`,
     );
   }
-  const by = plan.blocks?.by ?? "tensor";
+  const by = turnsOf(plan)?.by ?? "tensor";
   if (by !== "tensor" && trainables.every((one) => one[by] === undefined)) {
     throw refuse(`tensors move in turns by ${by}, and none of them says its ${by}`);
   }

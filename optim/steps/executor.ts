@@ -7,7 +7,7 @@
 import { blockPlace } from "../directions/blocks.ts";
 import { fillNoise } from "../directions/noise.ts";
 import { masterSeed, type Seed } from "../directions/seed.ts";
-import { structureOf } from "../directions/structures.ts";
+import { structureOf, turnsOf } from "../directions/structures.ts";
 import { tensorId } from "../directions/tensor_id.ts";
 import { applyOffset } from "../offset.ts";
 import type { Optimiser } from "../optimiser.ts";
@@ -54,14 +54,12 @@ function stretches(
   length: number,
 ): Stretch[] {
   const refuse = (why: string) => new TypeError(`Cannot start ${optimiser.name}: ${why}`);
-  const { blocks } = optimiser.plan;
+  const turns = turnsOf(optimiser.plan);
   if (!tensors) {
-    if (!optimiser.law.structure || !structureOf(optimiser.law.structure).takesPart) {
-      return [{ id, from: 0, to: length }];
-    }
+    if (!turns) return [{ id, from: 0, to: length }];
     throw refuse("its tensors move in turns, none are named");
   }
-  const by = blocks?.by ?? "tensor";
+  const by = turns?.by ?? "tensor";
   if (by !== "tensor" && tensors.every((one) => one[by] === undefined)) {
     throw refuse(`its tensors move in turns by ${by}, and none of them says its ${by}`);
   }

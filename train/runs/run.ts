@@ -37,6 +37,7 @@ import type { LeftOver } from "../../tasks/order.ts";
 import { type RunSession, selectionOfConfig } from "./session.ts";
 import { assertStorable, pairNotes, type Storable, storable } from "./storable.ts";
 import type { TaskExamples } from "./task_examples.ts";
+import { isQuantised } from "../../quant/layouts/layout.ts";
 
 /** What a run works with. */
 export interface RunOptions {
@@ -313,7 +314,7 @@ function assertTrainable(
   { trainables: { kinds }, quantize }: TrainConfig,
   { source }: RunSession,
 ): void {
-  const dense = [...source.tensors.values()].every(({ format }) => format.layout.kind === "dense");
+  const dense = [...source.tensors.values()].every(({ format }) => !isQuantised(format.layout));
   if (dense && kinds.every((kind) => kind === "scales")) {
     throw new RangeError(
       `Cannot train the scales of "${source.name}": ${

@@ -17,6 +17,7 @@ import type { WriteOptions } from "../write_options.ts";
 import { transposedBytes } from "./transposed.ts";
 import { writeFolderWhole } from "../disk/write_together.ts";
 import { templateFile } from "./source_tokenizer.ts";
+import { isQuantised } from "../../../quant/layouts/layout.ts";
 
 /** What a folder is to hold. */
 export interface OwnFolder {
@@ -43,7 +44,7 @@ export function ownFolder(source: ModelSource): OwnFolder {
     storedTensor(tensor, weights.get(tensor.name))
   );
   const formats = Object.fromEntries(
-    tensors.filter(({ tensor }) => tensor.format.layout.kind !== "dense")
+    tensors.filter(({ tensor }) => isQuantised(tensor.format.layout))
       .map(({ name, tensor }) => [name, tensor.format.name]),
   );
   const files = new Map<string, string>();
@@ -146,7 +147,7 @@ function storedTensor(tensor: TensorSource, weight: Weight | undefined): FolderT
   }
   const name = weight.huggingFace;
   const heads = headsToReorder(weight, false);
-  const dense = format.layout.kind === "dense";
+  const dense = !isQuantised(format.layout);
   const transposed = dense && weight.transposed === true;
   const step = dense && heads === 0 && !transposed ? rowsPerPiece(tensor) : rows;
   const planes = storedPlanes(name, format.layout, rows, columns);
