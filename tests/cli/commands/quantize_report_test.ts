@@ -13,24 +13,12 @@ import { rowsPerPiece } from "../../../models/checkpoints/checkpoint.ts";
 import { decode, quantize } from "../../../quant/mod.ts";
 import { withTemp } from "../../models/quantised_folder.ts";
 import { writeTinyTask } from "../tiny_model.ts";
-
-const main = new URL("../../../cli/main.ts", import.meta.url).href;
-
-/** Types a command in a folder, its output into a pipe. */
-async function qzo(cwd: string, ...args: string[]) {
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", main, ...args],
-    cwd,
-    env: { NO_COLOR: "1" },
-  }).output();
-  const text = new TextDecoder();
-  return { code, out: text.decode(stdout), noted: text.decode(stderr) };
-}
+import { typed, typedAsProcess } from "../typed.ts";
 
 Deno.test("quantize says of each tensor what it did instead of what was asked, with a summary", async () => {
   await withTemp(async (folder) => {
     await writeTinyTask(folder);
-    const { code, out, noted } = await qzo(
+    const { code, out, noted } = await typedAsProcess(
       folder,
       ...["quantize", "model.gguf", "--format", "Q4_K", "--keep", "ffn_down,attn_q"],
       ...["--output", "small.gguf"],
@@ -61,7 +49,7 @@ Deno.test("a model that is quantised already is refused unless --requantize says
   await withTemp(async (folder) => {
     await writeTinyTask(folder);
     const to = (from: string, format: string, output: string, ...more: string[]) =>
-      qzo(folder, "quantize", from, "--format", format, "--output", output, ...more);
+      typed(folder, "quantize", from, "--format", format, "--output", output, ...more);
     const first = await to("model.gguf", "Q8_0", "eight.gguf");
     assertEquals(first.code, 0, first.noted);
     assertMatch(
