@@ -228,7 +228,7 @@ function checkExample({ prompt, candidates, label }: Example, context: number): 
     const length = prompt.length + candidate.length;
     if (candidate.length === 0 || length < 2) {
       throw new RangeError(
-        "Cannot pack an example: a candidate needs a token, and a token before it to be predicted from",
+        "Cannot pack an example: a candidate needs at least one token, and a token before it",
       );
     }
     if (length > context) {

@@ -50,7 +50,7 @@ async function assertChanges(
 ): Promise<void> {
   if ([...trained.values()].every(({ offsets }) => offsets.every((offset) => offset === 0))) {
     throw new RangeError(
-      `Cannot export "${source.name}": all offsets are 0, so nothing would change. Take a later step, or train further`,
+      `Cannot export "${source.name}": all offsets are 0, so nothing would change. Use a later step, or train further`,
     );
   }
   if (share !== 0) return;

@@ -87,7 +87,7 @@ export const chatCommand: Command = {
 function endsOf(tokenizer: Tokenizer, template: string | undefined, name: string): number[] {
   if (template === undefined && tokenizer.chatTemplate === undefined) {
     throw new UsageError(
-      `Cannot chat with "${name}": it brings no chat template. Name a file by --chat-template, or let it go on from a text: qzo generate`,
+      `Cannot chat with "${name}": it has no chat template. Name a file with --chat-template, or let it continue a text: qzo generate`,
     );
   }
   return chatEnds(tokenizer, { template });

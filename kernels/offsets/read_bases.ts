@@ -59,11 +59,11 @@ export async function basesOf(
  * or with what was found for another.
  */
 export function assertTrainables({ name, plan }: Optimiser, { trainables }: OffsetSet): void {
-  const refuse = (why: string) => new TypeError(`Cannot train by ${name}: ${why}`);
+  const refuse = (why: string) => new TypeError(`Cannot train with ${name}: ${why}`);
   const wrong = wrongFact(preparationsOf(plan), trainables);
   if (wrong?.missing) {
     throw refuse(
-      `"${wrong.tensor.name}" has no ${factNames[wrong.fact]}, make its offsets by offsetsFor`,
+      `"${wrong.tensor.name}" has no ${factNames[wrong.fact]}, create its offsets with offsetsFor`,
     );
   }
   if (wrong) {
@@ -73,7 +73,7 @@ export function assertTrainables({ name, plan }: Optimiser, { trainables }: Offs
   }
   const by = turnsOf(plan)?.by ?? "tensor";
   if (by !== "tensor" && trainables.every((one) => one[by] === undefined)) {
-    throw refuse(`tensors move in turns by ${by}, and none of them says its ${by}`);
+    throw refuse(`tensors take turns by ${by}, but none of them has a ${by}`);
   }
 }
 

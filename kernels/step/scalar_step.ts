@@ -49,7 +49,7 @@ export function scalarStep(
   });
   const { acts: says } = program;
   if (optimiser.update && optimiser.plan.hold > 1 && !says) {
-    throw new TypeError(`Cannot record a step of ${optimiser.name}: which steps act is not said`);
+    throw new TypeError(`Cannot record a step of ${optimiser.name}: which steps act is not given`);
   }
   const acts = says ? `u32(moves && ${says} != 0.0)` : "u32(moves)";
   const directionBranch = (direction: number) =>

@@ -329,7 +329,7 @@ const gguf: GgufForm<LlamaConfig> = {
       fields["rope.scaling.factor"] = f32(c.ropeScaling.factor);
     } else if (c.ropeScaling && !ropeFactorsOf(c)) {
       throw new RangeError(
-        `Cannot write GGUF: rotary scaling of type "${c.ropeScaling.type}" has no form there; write a folder instead`,
+        `Cannot write GGUF: rotary scaling of type "${c.ropeScaling.type}" cannot be represented there; write a folder instead`,
       );
     }
     return fields;

@@ -154,7 +154,7 @@ function settingsOf(
         type === undefined
           ? `${shown(value)} has no rope_type; `
           : `${shown(type)} is not supported, `
-      }known are ${ROPE_TYPES.map((it) => `"${it}"`).join(", ")}`,
+      }expected one of ${ROPE_TYPES.map((it) => `"${it}"`).join(", ")}`,
     );
   }
   checkKeys(value, ROPE_KEYS, { what, path, note });
@@ -170,7 +170,7 @@ function settingsOf(
   }
   if (type === "default") {
     if (value.factor !== undefined && value.factor !== null && value.factor !== 1) {
-      note(`${what}: ${path}.factor ${shown(value.factor)} is not asked: its rope_type is default`);
+      note(`${what}: ${path}.factor ${shown(value.factor)} is ignored: its rope_type is default`);
     }
     return { theta, scaling: undefined };
   }

@@ -55,12 +55,14 @@ export function completeBlocks(options: Blocks): Required<Blocks> {
   const { by, count, order = "cycle", keep = 1 } = options;
   if (!blockKinds.includes(by)) {
     throw new RangeError(
-      `Cannot make blocks: unknown kind ${JSON.stringify(by)}, known are ${blockKinds.join(", ")}`,
+      `Cannot make blocks: unknown kind ${JSON.stringify(by)}; expected one of ${
+        blockKinds.join(", ")
+      }`,
     );
   }
   if (!blockOrders.includes(order)) {
     throw new RangeError(
-      `Cannot make blocks: unknown order ${JSON.stringify(order)}, known are ${
+      `Cannot make blocks: unknown order ${JSON.stringify(order)}; expected one of ${
         blockOrders.join(", ")
       }`,
     );

@@ -57,12 +57,16 @@ export function completeMask(options: Mask): CompleteMask {
   integerWithin("a mask", "keep", keep, 1, 0xffffffff);
   if (!maskUnits.includes(unit)) {
     throw new RangeError(
-      `Cannot make a mask: unknown unit ${JSON.stringify(unit)}, known are ${maskUnits.join(", ")}`,
+      `Cannot make a mask: unknown unit ${JSON.stringify(unit)}; expected one of ${
+        maskUnits.join(", ")
+      }`,
     );
   }
   if (budget !== "tensor" && budget !== "global") {
     throw new RangeError(
-      `Cannot make a mask: unknown budget ${JSON.stringify(budget)}, known are tensor, global`,
+      `Cannot make a mask: unknown budget ${
+        JSON.stringify(budget)
+      }; expected one of tensor, global`,
     );
   }
   return {

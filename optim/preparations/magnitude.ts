@@ -59,7 +59,7 @@ export function completeMagnitude(options: Magnitude): CompleteMagnitude {
   for (const [value, known] of [[take, magnitudeEnds], [budget, magnitudeBudgets]] as const) {
     if (!(known as readonly string[]).includes(value)) {
       throw new RangeError(
-        `Cannot make a mask by magnitude: unknown ${JSON.stringify(value)}, known are ${
+        `Cannot make a mask by magnitude: unknown ${JSON.stringify(value)}; expected one of ${
           known.join(", ")
         }`,
       );

@@ -57,11 +57,11 @@ function stretches(
   const turns = turnsOf(optimiser.plan);
   if (!tensors) {
     if (!turns) return [{ id, from: 0, to: length }];
-    throw refuse("its tensors move in turns, none are named");
+    throw refuse("its tensors take turns, but no tensors are given");
   }
   const by = turns?.by ?? "tensor";
   if (by !== "tensor" && tensors.every((one) => one[by] === undefined)) {
-    throw refuse(`its tensors move in turns by ${by}, and none of them says its ${by}`);
+    throw refuse(`its tensors take turns by ${by}, but none of them has a ${by}`);
   }
   let at = 0;
   const made = tensors.map((tensor, i) => {

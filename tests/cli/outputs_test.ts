@@ -74,7 +74,7 @@ output: ${run}
       for (const force of [[], ["--force"]]) {
         await refused(
           folder,
-          "it is read for this very work",
+          "it is an input of this command",
           ...["export", run, "--step", "last", "--output", output, ...force],
         );
       }
@@ -82,7 +82,7 @@ output: ${run}
     // Quantising reads the same parts.
     await refused(
       folder,
-      "it is read for this very work",
+      "it is an input of this command",
       ...["quantize", second, "--format", "Q8_0", "--output", first, "--force"],
     );
     // A path of another kind of file, as far as names let it be one.
@@ -92,7 +92,7 @@ output: ${run}
       await Deno.symlink(input, adapter);
       await refused(
         folder,
-        "it is read for this very work",
+        "it is an input of this command",
         ...["export", config, "--ledger", run, "--step", "last", "--output", adapter, "--force"],
       );
     }

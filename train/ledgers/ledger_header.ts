@@ -48,7 +48,7 @@ function assertDescribed({ name, update }: Optimiser): void {
   );
   if (step === undefined) return;
   throw new RangeError(
-    `Cannot begin a ledger of ${name}: from ${
+    `Cannot start a ledger for ${name}: from ${
       JSON.stringify(update.parameters)
     } its update rule would be read with [${read.inputs(step)}] at move ${step}, it has [${
       update.inputs(step)

@@ -341,7 +341,7 @@ function assertResumable(
     const [then, now] = [JSON.stringify(theirs[key]), JSON.stringify(ours[key])];
     if (then !== now) {
       throw new RangeError(
-        `Cannot resume "${path}": it was begun with ${key} ${difference(theirs[key], ours[key])}`,
+        `Cannot resume "${path}": it was started with ${key} ${difference(theirs[key], ours[key])}`,
       );
     }
   }

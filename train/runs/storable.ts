@@ -135,6 +135,6 @@ export function pairNotes(trainables: readonly Trainable[]): string[] {
     `Scales and minima of ${pairs.length} tensors (such as "${
       partOf(pairs[0]).tensor
     }") are trained together by relative offsets, which move them apart where they nearly cancel: such trainings diverge easily. ` +
-    `Take optimiser.form: absolute, or train scales alone, which minima then follow.`,
+    `Use optimiser.form: absolute, or train scales alone, which minima then follow.`,
   ];
 }

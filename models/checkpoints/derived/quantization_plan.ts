@@ -55,7 +55,7 @@ export function quantizationReason(
     head: "the head",
     vector: "a vector",
     kept: "kept",
-    columns: `${tensor.columns} columns, no multiple of ${multiple}`,
+    columns: `${tensor.columns} columns, not a multiple of ${multiple}`,
     override: "its values",
     quantised: "quantised already",
   }[reason];
@@ -85,7 +85,7 @@ export function quantizationNotes(source: ModelSource, options: WantedFormats): 
     }
     const why = reason === "kept"
       ? `${one ? "its name is" : "their names are"} to be kept`
-      : `rows of ${tensor.columns} columns are no multiple of its blocks of ${multiple}`;
+      : `rows of ${tensor.columns} columns are not a multiple of its blocks of ${multiple}`;
     return `${count} ${
       one ? "becomes" : "become"
     } ${format} instead of ${options.format}, because ${why}: ${names}`;

@@ -66,10 +66,10 @@ export function ownFolder(source: ModelSource): OwnFolder {
     files,
     notes: tokenizerFiles
       ? tokenizerFiles.mergeOrder === undefined ? [] : [
-        "Tokens of the file have equal scores, of which the leftmost in a text is made first; a folder has no form for that, so the tokens of some words may be others there.",
+        "Tokens of the file have equal scores, of which the leftmost in a text is made first; a folder cannot represent that, so the tokens of some words may be others there.",
       ]
       : [
-        `The folder has no tokenizer, as "${source.name}" brings none: put a tokenizer.json into it before it is used with text.`,
+        `The folder has no tokenizer, as "${source.name}" has none: put a tokenizer.json into it before it is used with text.`,
       ],
   };
 }

@@ -163,7 +163,7 @@ function planCalibration(source: ModelSource, options: CalibratedSourceOptions):
     if (!isQuantised(format.layout)) continue;
     if (!method.applies(format)) {
       throw new RangeError(
-        `Cannot quantise "${name}" to ${format.name} with ${method.name}: it is not made for such formats`,
+        `Cannot quantise "${name}" to ${format.name} with ${method.name}: it does not support this format`,
       );
     }
     formats.set(name, format.name);

@@ -68,7 +68,7 @@ export function quantizeMethodByName(name: string): QuantizeMethod {
   const near = nearestNames(name, known);
   throw new RangeError(
     `Cannot find method "${name}": ${
-      near.length > 0 ? `did you mean ${near.join(", ")}?` : `known are ${known.join(", ")}`
+      near.length > 0 ? `did you mean ${near.join(", ")}?` : `expected one of ${known.join(", ")}`
     }`,
   );
 }

@@ -26,12 +26,12 @@ Deno.test("quantize says of each tensor what it did instead of what was asked, w
     assertEquals(code, 0, noted);
     const said = noted + out;
     const line = (name: string) => said.split("\n").find((it) => it.startsWith(`${name} `)) ?? "";
-    assertMatch(line("blk.0.ffn_up.weight"), /Q5_0 .*32 columns, no multiple of 256$/);
+    assertMatch(line("blk.0.ffn_up.weight"), /Q5_0 .*32 columns, not a multiple of 256$/);
     assertMatch(line("blk.0.ffn_down.weight"), /F16 .*kept$/);
     assertMatch(line("token_embd.weight"), /F16 .*the embedding$/);
     assertStringIncludes(
       said,
-      "5 of 7 matrices become Q5_0 instead of Q4_K, because rows of 32 columns are no multiple of its blocks of 256: ",
+      "5 of 7 matrices become Q5_0 instead of Q4_K, because rows of 32 columns are not a multiple of its blocks of 256: ",
     );
     assertMatch(
       said,

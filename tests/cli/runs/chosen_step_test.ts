@@ -63,7 +63,7 @@ Deno.test("a run that was evaluated at step 0 alone: export and evaluate take th
     // Who asks for the best is told that there is none.
     const best = await typed(folder, "export", "mine", "--output", "best.gguf", "--step", "best");
     assertEquals(best.code, 1);
-    assertStringIncludes(best.noted, "Take the last one by --step last");
+    assertStringIncludes(best.noted, "Use --step last for the last one");
   });
 });
 
@@ -82,7 +82,7 @@ Deno.test("a run whose best step is the base: evaluate says so, an export is ref
         refused.noted,
         /Cannot export step 0.*it is the base model, so nothing would change/,
       );
-      assertStringIncludes(refused.noted, "the last one by --step last");
+      assertStringIncludes(refused.noted, "the last one with --step last");
     }
     assert(!exists(join(folder, "none.gguf")));
     const best = await typed(folder, "export", "mine", "--output", "three.gguf", "--step", "3");
