@@ -373,11 +373,11 @@ Deno.test("parts that make no sense are refused with what they were", () => {
     [() => acceptBest([0, NaN]), "NaN"],
     [
       () => optimiser({ name: "x", estimator: spsa({ queries: 2 }), accept: acceptBest() }),
-      "one direction",
+      "single direction",
     ],
     [
       () => optimiser({ name: "x", estimator: spsa(), accept: acceptBest(), update: adam() }),
-      "one direction",
+      "single direction",
     ],
     [
       () =>
@@ -387,7 +387,7 @@ Deno.test("parts that make no sense are refused with what they were", () => {
           accept: acceptBest(),
           blocks: { by: "part" },
         }),
-      "one direction",
+      "single direction",
     ],
     [() => threePoint({ epsilon: NaN }), "NaN"],
     [() => completeMask({ density: 0 }), "0"],

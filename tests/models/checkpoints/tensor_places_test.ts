@@ -107,7 +107,7 @@ const NOTED: Record<
 > = {
   "tables of rotary frequencies": {
     extra: { [`${layer}.self_attn.rotary_emb.inv_freq`]: ones(8) },
-    says: [`${layer}.self_attn.rotary_emb.inv_freq`, "made anew"],
+    says: [`${layer}.self_attn.rotary_emb.inv_freq`, "recomputed"],
   },
   "a layer beyond its configuration": {
     extra: { "model.layers.1.input_layernorm.weight": ones(hidden) },

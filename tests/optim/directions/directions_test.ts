@@ -196,7 +196,7 @@ Deno.test("tensors of a session: noise by name, and named ones where they move i
   assertThrows(
     () => new Session({ ...options, optimiser: blockwiseZo() }),
     TypeError,
-    "none are named",
+    "no tensors are given",
   );
   assertThrows(
     () => new Session({ ...options, tensors, optimiser: blockwiseZo() }),

@@ -288,7 +288,7 @@ Deno.test("settings that cannot be read are refused by field", async () => {
     }
     const json = { ...huggingFaceConfig(shape, false), quantization_config: [] };
     await Deno.writeTextFile(join(folder, "config.json"), JSON.stringify(json));
-    await assertRejects(() => openModelSource(folder), SyntaxError, "no object");
+    await assertRejects(() => openModelSource(folder), SyntaxError, "not an object");
   });
 });
 
