@@ -22,12 +22,13 @@ import {
   writeModel,
 } from "../models/checkpoints/write_checkpoint.ts";
 import { writeFilesTogether } from "../models/checkpoints/disk/write_together.ts";
-import { type Trainable, trainedOffset } from "../optim/mod.ts";
+import type { Trainable } from "../optim/mod.ts";
 import { foldPatch } from "../quant/files/fold_patch.ts";
 import { addTally, type Beyond } from "../quant/fold/fold_offsets.ts";
 import { assertOneFile, type GgufPart, mergeGguf, splitPaths } from "../quant/files/gguf_split.ts";
 import { patchGguf, type RowPatch } from "../quant/files/gguf_write.ts";
 import { partOf } from "../quant/layouts/trained_part.ts";
+import { trainedOffset } from "../optim/preparations/frozen.ts";
 
 /** Pairs a manifest with its offsets. */
 export function trainedTensors(

@@ -5,7 +5,6 @@
  * @module
  */
 
-import { elementOpsWgsl, emitUpdateRule, frozenBy } from "../../optim/mod.ts";
 import type { OffsetRule } from "../../optim/steps/apply_record.ts";
 import type { Graph, Range } from "../device/graph.ts";
 import type { Storage } from "../device/storage.ts";
@@ -15,6 +14,9 @@ import { lawKey } from "./perturbation.ts";
 import projectSource from "./project.wgsl.ts";
 import updateSource from "./update.wgsl.ts";
 import { isPaired } from "../../quant/layouts/layout.ts";
+import { elementOpsWgsl } from "../../optim/algebra/element_ops.ts";
+import { frozenBy } from "../../optim/preparations/frozen.ts";
+import { emitUpdateRule } from "../../optim/updates/update_rule_wgsl.ts";
 
 /** What a call of the generator and four offsets moved by it are taken for, in multiply-adds. */
 const WORK_OF_A_MOVE = 64;

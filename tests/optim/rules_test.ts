@@ -8,8 +8,6 @@ import {
   blockwiseZo,
   chain,
   clipByQuantile,
-  completeMask,
-  completeParts,
   decayOffsets,
   fillNoise,
   hostOps,
@@ -37,6 +35,8 @@ import {
 } from "../../optim/mod.ts";
 import { quadratic } from "./objectives.ts";
 import { random } from "./random.ts";
+import { completeParts } from "../../optim/directions/direction_plan.ts";
+import { completeMask } from "../../optim/directions/mask.ts";
 
 /** Runs a rule over rows of values. */
 function trace(

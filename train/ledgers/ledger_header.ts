@@ -7,14 +7,14 @@
 import type { Trainable } from "../../kernels/mod.ts";
 import type { BaseIdentity } from "../../models/checkpoints/fingerprint.ts";
 import {
-  describeUpdateRule,
   type JsonValue,
   type LedgerHeader,
   NOISE_VERSION,
   type Optimiser,
-  parseUpdateRule,
   type UpdateRule,
 } from "../../optim/mod.ts";
+import { describeUpdateRule } from "../../optim/updates/update_rule.ts";
+import { parseUpdateRule } from "../../optim/updates/update_rules.ts";
 
 /** What a ledger is about. */
 export interface LedgerSubject {

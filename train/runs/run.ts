@@ -10,7 +10,6 @@ import { attempting } from "../../models/checkpoints/disk/attempt.ts";
 import { writeFileWhole } from "../../models/checkpoints/disk/files.ts";
 import {
   assertLedgerFits,
-  foundFacts,
   type JsonValue,
   type Ledger,
   type LedgerHeader,
@@ -38,6 +37,7 @@ import { type RunSession, selectionOfConfig } from "./session.ts";
 import { assertStorable, pairNotes, type Storable, storable } from "./storable.ts";
 import type { TaskExamples } from "./task_examples.ts";
 import { isQuantised } from "../../quant/layouts/layout.ts";
+import { foundFacts } from "../../optim/preparations/preparation.ts";
 
 /** What a run works with. */
 export interface RunOptions {

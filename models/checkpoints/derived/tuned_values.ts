@@ -7,7 +7,6 @@
  * @module
  */
 
-import { isOlderFingerprint, OLDER_FINGERPRINT } from "../../../optim/mod.ts";
 import {
   packedFromSafetensors,
   packedToSafetensors,
@@ -27,6 +26,7 @@ import { foldedSource } from "./folded.ts";
 import type { FoldCounts, TrainedTensor } from "../stored_values.ts";
 import type { FoldWriteOptions } from "../write_options.ts";
 import { isQuantised } from "../../../quant/layouts/layout.ts";
+import { isOlderFingerprint, OLDER_FINGERPRINT } from "../../../optim/ledger/ledger_header.ts";
 
 const FORMAT = "qzo-adapter-1";
 

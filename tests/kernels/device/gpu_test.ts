@@ -1,6 +1,5 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import {
-  chooseTile,
   compileGraph,
   DeviceLostError,
   DeviceTensor,
@@ -15,6 +14,7 @@ import {
 } from "../../../kernels/mod.ts";
 import { randomNumbers } from "../../support/random_llama.ts";
 import { randomPacked } from "../bench.ts";
+import { chooseTile } from "../../../kernels/matmul/tiles.ts";
 
 const gpu = await openGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());

@@ -7,7 +7,6 @@ import {
   chain,
   clipByQuantile,
   cosine,
-  decodeHeader,
   encodeHeader,
   encodeRecord,
   fzoo,
@@ -47,6 +46,7 @@ import {
 import { logistic, type Objective, quadratic, quantisedNet, rosenbrock } from "../objectives.ts";
 import { sampled } from "../../support/sampled.ts";
 import { random } from "../random.ts";
+import { decodeHeader } from "../../../optim/ledger/ledger_header.ts";
 
 const next = random(7);
 const rows = Array.from({ length: 60 }, () => [next() - 0.5, next() - 0.5, next() - 0.5, 1]);
