@@ -185,6 +185,7 @@ export {
   stepSeed,
   type Structure,
   type StructureShader,
+  type TensorTurns,
   threefry2x32,
 } from "./directions/noise.ts";
 export { NonFiniteLossError } from "./non_finite_loss_error.ts";
