@@ -18,9 +18,10 @@ import {
   taskOfConfig,
   type TrainConfig,
 } from "../train/mod.ts";
-import { stepsPerEpoch, withSteps } from "../train/runs/epochs.ts";
+import { stepsPerEpoch } from "../train/runs/epochs.ts";
 import { describeTask } from "../train/runs/task_examples.ts";
 import type { Call } from "./command.ts";
+import { stepsFor } from "./decided.ts";
 import { offsetsFor } from "../train/probes/offsets_for.ts";
 import { formatBytes, formatSeconds } from "../show/progress.ts";
 import { facts, grouped, notes, status } from "../show/terminal.ts";
@@ -42,7 +43,7 @@ export async function dryRun(call: Call, asked: TrainConfig): Promise<void> {
   if (!tokenizer) throw noTokenizer(source.name);
   const { context } = source.config;
   const examples = await readExamples(tokenizer, asked, call, { maxPositions: context });
-  const config = withSteps(asked, examples);
+  const config = stepsFor(call, asked, examples);
   const limit = Math.min(config.maxLength, context);
   const labels = taskOfConfig(config)?.template.labels;
   const names = labels && Object.keys(labels);

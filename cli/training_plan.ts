@@ -6,8 +6,17 @@
 import type { ModelSource } from "../models/mod.ts";
 import { roundedCapacity } from "../models/batch.ts";
 import { planMemory } from "../train/steps/memory_plan.ts";
+<<<<<<< HEAD
 import { optimiserOfConfig, selectionOfConfig, type TrainConfig } from "../train/mod.ts";
 import { isQuantised } from "../quant/layouts/layout.ts";
+=======
+import {
+  formOfConfig,
+  optimiserOfConfig,
+  selectionOfConfig,
+  type TrainConfig,
+} from "../train/mod.ts";
+>>>>>>> main
 
 /** What training takes; or why the selection cannot be trained. */
 export type TrainingPlan =
@@ -30,7 +39,7 @@ export function trainingPlan(
   const length = Math.min(wanted.length ?? config.maxLength, source.config.context);
   const batch = config.batchSize;
   const modelling = config.task.name === undefined && config.task.template === undefined ||
-    config.task.name === "language-modelling";
+    config.task.name === "language-modelling" || formOfConfig(config) !== undefined;
   const choices = modelling && candidates === undefined ? 1 : candidates ?? 2;
   const rows = batch * length;
   try {
