@@ -6,17 +6,13 @@
 import type { ModelSource } from "../models/mod.ts";
 import { roundedCapacity } from "../models/batch.ts";
 import { planMemory } from "../train/steps/memory_plan.ts";
-<<<<<<< HEAD
-import { optimiserOfConfig, selectionOfConfig, type TrainConfig } from "../train/mod.ts";
-import { isQuantised } from "../quant/layouts/layout.ts";
-=======
 import {
   formOfConfig,
   optimiserOfConfig,
   selectionOfConfig,
   type TrainConfig,
 } from "../train/mod.ts";
->>>>>>> main
+import { isQuantised } from "../quant/layouts/layout.ts";
 
 /** What training takes; or why the selection cannot be trained. */
 export type TrainingPlan =

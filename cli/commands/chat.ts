@@ -86,19 +86,6 @@ export const chatCommand: Command = {
   },
 };
 
-<<<<<<< HEAD
-/** The tokens that end an answer; looked for before the model is loaded, as a template may be missing. */
-function endsOf(tokenizer: Tokenizer, template: string | undefined, name: string): number[] {
-  if (template === undefined && tokenizer.chatTemplate === undefined) {
-    throw new UsageError(
-      `Cannot chat with "${name}": it has no chat template. Name a file with --chat-template, or let it continue a text: qzo generate`,
-    );
-  }
-  return chatEnds(tokenizer, { template });
-}
-
-=======
->>>>>>> main
 /** Takes message after message: from a keyboard, or a line each from a pipe. */
 async function talk(call: Call, conversation: Conversation): Promise<void> {
   const { terminal, signal } = call;

@@ -66,7 +66,7 @@ export function templateOf(
   const template = given === undefined ? chatTemplate : namedChatTemplate(given) ?? given;
   if (template !== undefined) return template;
   throw new RangeError(
-    "Cannot lay out a conversation: the model brings no chat template; it may be no model for conversations. Give a template, or let it go on from a text instead",
+    "Cannot lay out a conversation: the model has no chat template; it may not be a chat model. Give a template, or let it continue a text instead",
   );
 }
 
@@ -85,14 +85,6 @@ export function renderChat(
   template: string,
   { answer, marks = ["", ""] }: RenderOptions,
 ): string {
-<<<<<<< HEAD
-  if (template === undefined) {
-    throw new RangeError(
-      "Cannot lay out a conversation: the model has no chat template; it may not be a chat model. Give a template, or let it continue a text instead",
-    );
-  }
-=======
->>>>>>> main
   const { parsed } = parsedOf(template);
   const token = (id: number | undefined): string =>
     id === undefined ? "" : tokenizer.decode([id], { skipSpecial: false });
