@@ -42,7 +42,7 @@ export interface ScoredChatOptions extends Pick<ChatOptions, "template"> {
  * A conversation under the model's chat template, with the places of what an assistant says, what ends it included.
  *
  * A template says itself where that is by `{% generation %}`. Of others it is found by rendering the conversation up to each answer and with it:
- * each must be the beginning of the whole. Where it is not, as with templates that leave something out of earlier answers, nothing says which
+ * each must be the beginning of the whole, but for what only the last message has behind it. Where it is not, as with templates that leave something out of earlier answers, nothing says which
  * tokens an assistant says, and it is refused.
  *
  * @throws RangeError where that is so, where no message is an assistant's, or there is no template; what {@linkcode chatText} throws.
@@ -142,15 +142,26 @@ function byPrefixes(
   for (const i of wanted) {
     const before = rendered(() => render(i, true), i);
     const through = i === messages.length - 1 ? text : rendered(() => render(i + 1, false), i);
-    const fault = !text.startsWith(before)
-      ? `what stands before it (ending in ${JSON.stringify(before.slice(-40))})`
-      : !text.startsWith(through) || through.length <= before.length
-      ? "the conversation up to it"
-      : undefined;
-    if (fault !== undefined) throw notAPrefix(i, fault);
-    scored.set(i, [[before.length, through.length]]);
+    if (!text.startsWith(before)) {
+      const end = JSON.stringify(before.slice(-40));
+      throw notAPrefix(i, `what stands before it (ending in ${end})`);
+    }
+    // Some put something behind the last message alone, such as an EOS token: then what is said must be in what is alike.
+    const end = alike(text, through);
+    const whole = end === through.length
+      ? end > before.length
+      : text.slice(before.length, end).includes(messages[i].content.trim());
+    if (!whole) throw notAPrefix(i, "the conversation up to it");
+    scored.set(i, [[before.length, end]]);
   }
   return { text, scored };
+}
+
+/** Characters that two texts begin with alike. */
+function alike(a: string, b: string): number {
+  let length = 0;
+  while (length < a.length && length < b.length && a[length] === b[length]) length++;
+  return length;
 }
 
 /** A part of a conversation may be more than a template takes. */

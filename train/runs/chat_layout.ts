@@ -4,6 +4,7 @@
  * @module
  */
 import { readFileText } from "../../models/checkpoints/disk/read_file.ts";
+import { chatEnds } from "../../models/tokenizers/chat_template.ts";
 import { namedChatTemplate } from "../../models/tokenizers/named_chat_templates.ts";
 import type { Tokenizer } from "../../models/tokenizers/tokenizer.ts";
 import {
@@ -27,8 +28,9 @@ export interface ChatLayout extends SupervisedOptions {
  */
 export async function chatLayout(
   config: TrainConfig,
-  { chatTemplate }: Pick<Tokenizer, "chatTemplate">,
+  tokenizer: Tokenizer,
 ): Promise<ChatLayout | undefined> {
+  const { chatTemplate } = tokenizer;
   const form = formOfConfig(config);
   if (form === undefined) return undefined;
   const { loss = "answers" } = config.task;
@@ -49,7 +51,22 @@ export async function chatLayout(
     : chatTemplate !== undefined
     ? "the model's chat template"
     : `the template ${instructionTemplate}, as the model brings none`;
-  return { form, loss, template, note: `laid out by ${whose}; the loss is of ${of}` };
+  const note = `laid out by ${whose}; the loss is of ${of}${spelledEnd(tokenizer, template)}`;
+  return { form, loss, template, note };
+}
+
+/** The words for an end of answers that the model has no token for. */
+function spelledEnd(tokenizer: Tokenizer, template: string | undefined): string {
+  if (template === undefined && tokenizer.chatTemplate === undefined) return "";
+  try {
+    const [text] = chatEnds(tokenizer, { template }).texts;
+    if (text === undefined) return "";
+    return `. ${
+      JSON.stringify(text)
+    } behind an answer is no token of the model, and is learned as text`;
+  } catch {
+    return ""; // A template that refuses so short a conversation.
+  }
 }
 
 /**

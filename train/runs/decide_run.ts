@@ -4,7 +4,7 @@
  * @module
  */
 import { basename, join } from "@std/path";
-import type { ModelSource } from "../../models/mod.ts";
+import { type LossPart, type ModelSource, scoredChat, type Tokenizer } from "../../models/mod.ts";
 import { dataExtension } from "../../tasks/data/data_name.ts";
 import type { TrainConfig } from "../config/schema.ts";
 import { formOfConfig, heldOutOfTraining } from "../config/task.ts";
@@ -53,6 +53,7 @@ const FORMAT = "Q4_0";
  * Decides what can be told before the data are read: the task by the fields of its file, how a model that is not quantised is, the chat template of one
  * that brings none, the length of an example, the optimiser (`qzoPlus`, which needs no learning rate) and a folder that is free.
  *
+ * @throws {RangeError} When a folder was named that holds the files of no built-in task
  * @throws What {@linkcode recogniseTask} throws
  *
  * @example A model and a file, and nothing else
@@ -85,6 +86,11 @@ export async function decideRun(
   if (config.task.name !== asked.task.name) {
     decide("task.name", String(config.task.name), why, config);
   } else if (asked.task.name === undefined && asked.task.template === undefined) {
+    if (asked.data.train === undefined) {
+      throw new RangeError(
+        `Cannot tell what to learn from the folder "${asked.data.folder}": it holds the files of no built-in task. Name a file in it, or say by --task what it is`,
+      );
+    }
     const text = dataExtension(asked.data.train ?? "") === ".txt" ? "the file is plain text" : why;
     const task = { ...config.task, name: "language-modelling" };
     decide("task.name", task.name, text, { ...config, task });
@@ -94,6 +100,14 @@ export async function decideRun(
     const task = { ...config.task, chatTemplate: "vicuna" };
     const reason = "the model brings no chat template; this one needs no tokens of its own";
     decide("task.chat_template", "vicuna", reason, { ...config, task });
+  }
+  if (formOfConfig(config) === "chat" && !isGiven(given, "task.loss") && source.tokenizer) {
+    const template = await chatTemplateOf(config);
+    if (forgetsAnswers(source.tokenizer, template)) {
+      const task = { ...config.task, loss: "last" as const };
+      const reason = "the chat template lays out earlier answers in another way";
+      decide("task.loss", "last", reason, { ...config, task });
+    }
   }
   if (!isGiven(given, "optimiser")) {
     const optimiser = { ...config.optimiser, name: "qzoPlus" as const };
@@ -154,6 +168,22 @@ export function decideSteps(
     config = { ...config, evaluateEvery };
   }
   return { config, decisions };
+}
+
+/** Whether a template tells the tokens of the last answer alone. */
+function forgetsAnswers(tokenizer: Tokenizer, template: string | undefined): boolean {
+  const messages = ["user", "assistant", "user", "assistant"].map((role, i) => ({
+    role,
+    content: `message ${i}`,
+  }));
+  const tells = (loss: LossPart): boolean => {
+    try {
+      return scoredChat(tokenizer, messages, { template, loss }).scored.length > 0;
+    } catch {
+      return false;
+    }
+  };
+  return !tells("answers") && tells("last");
 }
 
 /** Whether a key, or one within that section, was given. */

@@ -138,3 +138,27 @@ Deno.test("messages may hold what marks and templates are made of", () => {
     assert(text.startsWith(`<|im_start|>user\n${content}<|im_end|>\n`));
   }
 });
+
+Deno.test("what only the last message has behind it does not hide the answers before", () => {
+  const ended = "{% for m in messages %}<{{ m.role }}>{{ m.content }}<|end|>\n{% endfor %}" +
+    "{% if add_generation_prompt %}<assistant>{% else %}{{ eos_token }}{% endif %}";
+  const messages = [
+    ...[{ role: "user", content: "a" }, { role: "assistant", content: " b " }],
+    ...[{ role: "user", content: "c" }, { role: "assistant", content: "d" }],
+  ];
+  const { text, scored } = scoredChat(tokenizer, messages, { template: ended });
+  assertEquals(scored.map(([first, end]) => text.slice(first, end)), [
+    " b <|end|>\n<", // The sign that EOS and the next message begin with is no token's: it is left out with what stands behind the end.
+    "d<|end|>\n</s>",
+  ]);
+  // Where what is said itself differs, nothing tells.
+  const changed = ended.replace(
+    "{{ m.content }}",
+    "{{ m.content if loop.last else 'x' + m.content }}",
+  );
+  assertThrows(
+    () => scoredChat(tokenizer, messages, { template: changed }),
+    RangeError,
+    "message 2",
+  );
+});

@@ -8,8 +8,12 @@
 `layouts`: plain Python functions, written from the published descriptions of each layout, and checked here against Jinja2 (python3-jinja2) running
 the named templates. `templates`: templates in the manner of those that models bring, run by Jinja2 with the settings of transformers (trim_blocks,
 lstrip_blocks, the sandbox, an extension that notes where blocks of generation begin and end).
+
+With a folder as argument: what Jinja2 makes of the templates (*.jinja) in it, a list of the form of `templates`; `text` is null where it refuses.
 """
+import datetime
 import json
+import pathlib
 import sys
 
 import jinja2
@@ -41,6 +45,8 @@ environment = ImmutableSandboxedEnvironment(
     trim_blocks=True, lstrip_blocks=True, extensions=[Generation, loopcontrols]
 )
 environment.globals["raise_exception"] = refuse
+environment.globals["strftime_now"] = lambda form: datetime.datetime.now().strftime(form)
+environment.filters["tojson"] = lambda value, **more: json.dumps(value, ensure_ascii=False, **more)
 
 
 def render(template, messages, answer):
@@ -227,9 +233,27 @@ TEMPLATES = {
 }
 
 
+def of_folder(folder, conversations):
+    found = []
+    for path in sorted(pathlib.Path(folder).glob("*.jinja")):
+        template = path.read_text()
+        cases = []
+        for messages in conversations:
+            for part, answer in [(messages, False), (messages[:-1], True)]:
+                try:
+                    text, scored = render(template, part, answer)
+                except Exception:
+                    text, scored = None, []
+                cases.append({"messages": part, "answer": answer, "text": text, "scored": scored})
+        found.append({"name": path.stem, "template": template, "cases": cases})
+    json.dump(found, sys.stdout, ensure_ascii=False)
+
+
 def main():
-    named = json.load(sys.stdin)
     conversations = [[{"role": r, "content": c} for r, c in said] for said in CONVERSATIONS]
+    if len(sys.argv) > 1:
+        return of_folder(sys.argv[1], conversations)
+    named = json.load(sys.stdin)
     layouts = []
     for layout in LAYOUTS:
         for messages in conversations:

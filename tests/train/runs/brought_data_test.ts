@@ -12,6 +12,7 @@ import {
   recogniseTask,
   taskExamples,
 } from "../../../train/mod.ts";
+import { withAbsolutePaths } from "../../../train/config/paths.ts";
 import { randomNumbers } from "../../support/random_llama.ts";
 
 /** A token a letter, one that ends a turn, and a template without marks. */
@@ -378,5 +379,24 @@ Deno.test("brought: 5,000 mutated lines are read, or refused by a typed error", 
         assertStringIncludes(error.message, "m.jsonl", line);
       }
     }
+  });
+});
+
+Deno.test("brought: a chat template's file counts from the configuration's, its name from nowhere", async () => {
+  await withFiles({ "a.jsonl": jsonl([chat(1)]), "own.jinja": template }, async (folder) => {
+    const yaml = (named: string) =>
+      `model: m.gguf\ndata: {train: a.jsonl}\ntask: {name: chat, chat_template: ${named}}\nmax_length: 500`;
+    const own = parseTrainConfig(yaml("own.jinja"), "t.yaml", { folder });
+    assertEquals(own.task.chatTemplate, join(folder, "own.jinja"));
+    assertEquals((await taskExamples(own, tokenizerOf())).train.examples.map(answers), [[
+      "a 1</s>",
+      "b 1</s>",
+    ]]);
+    assertEquals(withAbsolutePaths(own).task.chatTemplate, join(folder, "own.jinja"));
+    const named = parseTrainConfig(yaml("ChatML"), "t.yaml", { folder });
+    assertEquals(named.task.chatTemplate, "ChatML");
+    assertEquals(withAbsolutePaths(named).task.chatTemplate, "ChatML");
+    const { notes = [] } = await taskExamples(named, tokenizerOf());
+    assertStringIncludes(notes.join(), '"<|im_end|>" behind an answer is no token of the model');
   });
 });
