@@ -12,7 +12,7 @@ import { meantKey } from "../train/config/field_words.ts";
 import { type ConfigKey, type TrainConfig, trainConfigKeys } from "../train/mod.ts";
 import { readTrainConfig } from "../train/config/schema.ts";
 import { type Command, Options, type OptionSpec } from "./command.ts";
-import { assertFound, fileNamed, folderOf, readYaml } from "./configuration_file.ts";
+import { assertFound, fileNamed, folderOf, isFolder, readYaml } from "./configuration_file.ts";
 import { withoutOthersArguments } from "./other_optimiser.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -42,6 +42,10 @@ export interface ParsedArguments {
   readonly runPath: string | undefined;
   /** The configuration file, when one was named. */
   readonly configPath: string | undefined;
+  /** The data, when they were named by an argument without a flag. */
+  readonly dataPath: string | undefined;
+  /** Paths of the keys that flags and file gave. */
+  readonly given: ReadonlySet<string>;
   /** What a user should know of how file and command line went together, a sentence each. */
   readonly notes: readonly string[];
 }
@@ -97,10 +101,20 @@ export function parseCommandArguments(
   }
 
   const [first, ...more] = positionals;
+  const dataPath = command.takesData ? more.shift() : undefined;
   if (more.length > 0) {
     throw new UsageError(
-      `Too many arguments: ${JSON.stringify(more[0])} after ${JSON.stringify(first)}`,
+      `Too many arguments: ${JSON.stringify(more[0])} after ${JSON.stringify(dataPath ?? first)}`,
     );
+  }
+  if (dataPath !== undefined) {
+    const key = isFolder(dataPath) ? "folder" : "train";
+    if (given.some(([path]) => path.join(".") === `data.${key}`)) {
+      throw new UsageError(
+        `Too many arguments: ${JSON.stringify(dataPath)} and --data.${key} both name the data`,
+      );
+    }
+    given.push([["data", key], dataPath]);
   }
   const named = fileNamed(first, flags, values, command);
   const { runPath, ledger, file } = named;
@@ -149,9 +163,20 @@ export function parseCommandArguments(
     config: (over = {}) =>
       readTrainConfig({ ...root, ...over }, file ?? "the command line", sources),
     runPath,
+    dataPath,
+    given: new Set(pathsOf(root)),
     configPath: runPath === undefined ? file : undefined,
     notes,
   };
+}
+
+/** Paths of what a section holds. */
+function pathsOf(section: Readonly<Record<string, unknown>>): string[] {
+  return Object.entries(section).flatMap(([key, value]) =>
+    typeof value === "object" && value !== null && !Array.isArray(value)
+      ? pathsOf({ ...value }).map((path) => `${key}.${path}`)
+      : [key]
+  );
 }
 
 const DATA_FILES: ReadonlySet<string> = new Set(["data.train", "data.validation", "data.test"]);

@@ -33,6 +33,8 @@ export interface Command {
   readonly summary: string;
   /** The option that an argument without a flag sets, when it is neither a configuration nor a run's folder. */
   readonly positional: string;
+  /** Whether a second argument without a flag names the data: a file to train on, or the folder of a task's files. */
+  readonly takesData?: boolean;
   /** The flags that matter first, six at most: `--help` shows these. */
   readonly first: readonly string[];
   /** Command lines as people would type them, without the program's name. */
@@ -57,6 +59,10 @@ export interface Call {
   readonly runPath: string | undefined;
   /** The configuration file that was named; a run's own is none. */
   readonly configPath: string | undefined;
+  /** The data, when they were named by an argument without a flag: then what nothing says is decided. */
+  readonly dataPath: string | undefined;
+  /** Paths of the keys that flags and file gave. */
+  readonly given: ReadonlySet<string>;
   /** Where to print. */
   readonly terminal: Terminal;
   /** Aborted by the first Ctrl-C. */

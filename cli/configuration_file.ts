@@ -110,6 +110,15 @@ export function assertFound(
   }
 }
 
+/** Whether a path is a folder. */
+export function isFolder(path: string): boolean {
+  try {
+    return Deno.statSync(path).isDirectory;
+  } catch {
+    return false; // Who opens it says why.
+  }
+}
+
 function exists(path: string): boolean {
   try {
     Deno.statSync(path);

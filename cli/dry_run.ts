@@ -18,9 +18,10 @@ import {
   taskOfConfig,
   type TrainConfig,
 } from "../train/mod.ts";
-import { stepsPerEpoch, withSteps } from "../train/runs/epochs.ts";
+import { stepsPerEpoch } from "../train/runs/epochs.ts";
 import { describeTask } from "../train/runs/task_examples.ts";
 import type { Call } from "./command.ts";
+import { stepsFor } from "./decided.ts";
 import { offsetsFor } from "../train/probes/offsets_for.ts";
 import { formatBytes, formatSeconds } from "../show/progress.ts";
 import { facts, grouped, notes, status } from "../show/terminal.ts";
@@ -42,7 +43,7 @@ export async function dryRun(call: Call, asked: TrainConfig): Promise<void> {
   if (!tokenizer) throw noTokenizer(source.name);
   const { context } = source.config;
   const examples = await readExamples(tokenizer, asked, call, { maxPositions: context });
-  const config = withSteps(asked, examples);
+  const config = stepsFor(call, asked, examples);
   const limit = Math.min(config.maxLength, context);
   const labels = taskOfConfig(config)?.template.labels;
   const names = labels && Object.keys(labels);
@@ -107,7 +108,7 @@ async function timeOf(
 type Fact = readonly [string, string];
 
 function exampleFacts(
-  { prompt, candidates, label }: Example,
+  { prompt, candidates, label, scored }: Example,
   tokenizer: Tokenizer,
   { limit, names }: { readonly limit: number; readonly names: readonly string[] | undefined },
 ): Fact[] {
@@ -139,8 +140,24 @@ function exampleFacts(
         ] as const,
       ]
       : []),
+    ...(prompt.length > 0 && !isChoice || scored
+      ? [["  loss", lossText(right, scored ?? [[0, right.length]], tokenizer)] as const]
+      : []),
     ["  length", ids.length < limit ? `below the limit of ${limit}` : `at the limit of ${limit}`],
   ];
+}
+
+/** What the loss is of, where it is not of all. */
+function lossText(
+  ids: readonly number[],
+  scored: NonNullable<Example["scored"]>,
+  tokenizer: Tokenizer,
+): string {
+  const parts = scored.map(([first, end]) => ids.slice(first, end));
+  const count = parts.reduce((sum, part) => sum + part.length, 0);
+  const texts = parts.map((part) => JSON.stringify(tokenizer.decode(part, { skipSpecial: false })));
+  const shown = texts.slice(0, 3).join(" and ");
+  return `of ${count} tokens: ${shown}${texts.length > 3 ? " and ..." : ""}`;
 }
 
 /** Counts of each set: examples, classes, lengths. */

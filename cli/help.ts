@@ -40,7 +40,7 @@ export interface FlagHelp {
 }
 
 /** Beyond these a command says where its values are listed. */
-const MOST_VALUES = 30;
+const MOST_VALUES = 48;
 
 /** Every flag of a command, its own first. */
 export function flagsOf(command: Command): FlagHelp[] {
@@ -85,10 +85,11 @@ function row({ name, takes, doc, values }: FlagHelp): string[] {
 }
 
 /** What may stand behind a command's name without a flag. */
-function argumentsOf({ positional, keys, options }: Command): string {
+function argumentsOf({ positional, keys, options, takesData }: Command): string {
   const values = Object.hasOwn(options, positional) ? options[positional].values : undefined;
   const named = values?.join(" | ") ?? (positional === "config" ? "config.yaml" : positional);
-  return keys.length === 0 ? named : `config.yaml | run folder | ${named}`;
+  const data = takesData ? " data" : "";
+  return keys.length === 0 ? named : `config.yaml | run folder | ${named}${data}`;
 }
 
 /** What to type for `qzo`, where that is no command here. */

@@ -98,9 +98,8 @@ export async function runCli(
     }
     const ownKeys = new Set(COMMANDS.flatMap(({ options }) => Object.keys(options)));
     const parsed = parseCommandArguments(rest, command, ownKeys);
-    const { options, config, runPath, configPath } = parsed;
     notes(terminal, parsed.notes);
-    await command.run({ options, config, runPath, configPath, terminal, signal, onInterrupt });
+    await command.run({ ...parsed, terminal, signal, onInterrupt });
     return signal.aborted ? 130 : 0;
   } catch (error) {
     if (signal.aborted && isAbort(error)) {

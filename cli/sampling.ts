@@ -22,10 +22,34 @@ export const samplingOptions: Readonly<Record<string, OptionSpec>> = {
     max: 1,
     doc: "sample only from the likeliest tokens whose probabilities add up to this [1]",
   },
+  "min-p": {
+    kind: "number",
+    min: 0,
+    max: 1,
+    doc: "sample only from tokens with at least this share of the likeliest one's probability [0]",
+  },
   "repetition-penalty": {
     kind: "number",
     min: 0,
     doc: "values above 1 discourage tokens that have already appeared [1]",
+  },
+  "frequency-penalty": {
+    kind: "number",
+    min: -100,
+    max: 100,
+    doc: "subtracted from a token's logit each time it has appeared [0]",
+  },
+  "presence-penalty": {
+    kind: "number",
+    min: -100,
+    max: 100,
+    doc: "subtracted from the logit of every token that has appeared [0]",
+  },
+  "penalty-window": {
+    kind: "number",
+    min: 0,
+    whole: true,
+    doc: "number of latest tokens that penalties look at [64]",
   },
   stop: {
     kind: "text",
@@ -33,21 +57,28 @@ export const samplingOptions: Readonly<Record<string, OptionSpec>> = {
   },
 };
 
+/** Options by the flags that set them. */
+const numbers = {
+  temperature: "temperature",
+  topK: "top-k",
+  topP: "top-p",
+  minP: "min-p",
+  repetitionPenalty: "repetition-penalty",
+  frequencyPenalty: "frequency-penalty",
+  presencePenalty: "presence-penalty",
+  penaltyWindow: "penalty-window",
+} as const;
+
 /** What the flags say. @throws {UsageError} For a list of stops that is none */
 export function samplingOf(
   options: Options,
-): Pick<GenerateOptions, "temperature" | "topK" | "topP" | "repetitionPenalty" | "stop"> {
-  const [temperature, topK, topP, repetitionPenalty] = [
-    ...["temperature", "top-k", "top-p", "repetition-penalty"],
-  ].map((name) => options.number(name));
+): Pick<GenerateOptions, keyof typeof numbers | "stop"> {
+  const set = Object.entries(numbers).flatMap(([name, flag]) => {
+    const value = options.number(flag);
+    return value === undefined ? [] : [[name, value]];
+  });
   const stop = options.text("stop");
-  return {
-    ...(temperature === undefined ? {} : { temperature }),
-    ...(topK === undefined ? {} : { topK }),
-    ...(topP === undefined ? {} : { topP }),
-    ...(repetitionPenalty === undefined ? {} : { repetitionPenalty }),
-    ...(stop === undefined ? {} : { stop: stopsOf(stop) }),
-  };
+  return { ...Object.fromEntries(set), ...(stop === undefined ? {} : { stop: stopsOf(stop) }) };
 }
 
 function stopsOf(text: string): string[] {

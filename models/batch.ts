@@ -19,7 +19,8 @@ export type Objective = "language-modelling" | "classification";
  *
  * Classification: `prompt` is shared, `candidates[label]` is right; the loss is the cross-entropy over the candidates'
  * mean token log-probabilities. Language modelling: `prompt` is empty or context without loss, one candidate, label 0;
- * without a prompt the first token is context only.
+ * without a prompt the first token is context only. Of a conversation with several answers the candidate holds what is
+ * said between them too, and `scored` says which of its tokens the loss is of.
  */
 export interface Example {
   /** Tokens that all candidates share. */
@@ -28,6 +29,11 @@ export interface Example {
   readonly candidates: readonly (readonly number[])[];
   /** Index of the right candidate. */
   readonly label: number;
+  /**
+   * Of the only candidate, ranges of tokens that the loss is of, [first, end), in ascending order; the others are context. Default: all of
+   * its tokens.
+   */
+  readonly scored?: readonly (readonly [first: number, end: number])[];
 }
 
 /** A batch in the words that kernels read. */
@@ -63,12 +69,16 @@ export function roundedCapacity(count: number, least: number): number {
 
 /** What `example` needs: rows, loss rows, candidates. A candidate's last token predicts nothing and has no row. */
 export function exampleCost(example: Example): { rows: number; lossRows: number } {
-  const { prompt, candidates } = example;
+  const { prompt, candidates, scored } = example;
   let rows = prompt.length;
   let lossRows = 0;
   for (const candidate of candidates) {
     rows += Math.max(0, candidate.length - 1);
-    lossRows += prompt.length > 0 ? candidate.length : candidate.length - 1;
+    lossRows += scored
+      ? scored.reduce((sum, [first, end]) => sum + end - first, 0)
+      : prompt.length > 0
+      ? candidate.length
+      : candidate.length - 1;
   }
   return { rows, lossRows };
 }
@@ -146,7 +156,7 @@ export function packBatch(
     words[at.targets + lossRow] = target;
     lossRow++;
   };
-  examples.forEach(({ prompt, candidates, label }, e) => {
+  examples.forEach(({ prompt, candidates, label, scored }, e) => {
     const start = row;
     prompt.forEach((token, i) => putRow(token, i, 0, 0, start));
     const end = row;
@@ -156,9 +166,10 @@ export function packBatch(
       words[at.candidateStart + candidateIndex++] = lossRow;
       tokens += prompt.length + candidate.length;
       const own = row;
-      if (prompt.length > 0) putLoss(end - 1, candidate[0]);
+      const counts = scored ? isWithin(scored) : everyToken;
+      if (prompt.length > 0 && counts(0)) putLoss(end - 1, candidate[0]);
       for (let i = 0; i + 1 < candidate.length; i++) {
-        putLoss(row, candidate[i + 1]);
+        if (counts(i + 1)) putLoss(row, candidate[i + 1]);
         putRow(candidate[i], prompt.length + i, start, end, own);
       }
     }
@@ -213,7 +224,41 @@ export function assertBatchFits(
   }
 }
 
-function checkExample({ prompt, candidates, label }: Example, context: number): void {
+/** Whether a token of a candidate is scored, asked in ascending order. */
+type Counted = (index: number) => boolean;
+
+const everyToken: Counted = () => true;
+
+function isWithin(ranges: NonNullable<Example["scored"]>): Counted {
+  let at = 0;
+  return (index) => {
+    while (at < ranges.length && ranges[at][1] <= index) at++;
+    return at < ranges.length && ranges[at][0] <= index;
+  };
+}
+
+function checkScored({ prompt, candidates, scored }: Example): void {
+  if (scored === undefined) return;
+  let before = prompt.length > 0 ? 0 : 1;
+  for (const [first, end] of scored) {
+    const fits = Number.isInteger(first) && Number.isInteger(end) && before <= first &&
+      first < end && end <= candidates[0].length;
+    if (!fits || candidates.length !== 1) {
+      throw new RangeError(
+        `Cannot pack an example: its loss is of the tokens [${first}, ${end}) of ${
+          candidates.length === 1 ? `a candidate of ${candidates[0].length}` : "several candidates"
+        }; expected ascending ranges within one, behind the token that nothing predicts`,
+      );
+    }
+    before = end;
+  }
+  if (scored.length === 0) {
+    throw new RangeError("Cannot pack an example: its loss is of no token");
+  }
+}
+
+function checkExample(example: Example, context: number): void {
+  const { prompt, candidates, label } = example;
   if (candidates.length === 0) throw new RangeError("Cannot pack an example without candidates");
   if (!(Number.isInteger(label) && label >= 0 && label < candidates.length)) {
     throw new RangeError(
@@ -237,4 +282,5 @@ function checkExample({ prompt, candidates, label }: Example, context: number): 
       );
     }
   }
+  checkScored(example);
 }

@@ -45,13 +45,15 @@ export {
 export type { MethodOptions, QuantizedLayer } from "./inference/calibration/method.ts";
 export { ColumnOrders } from "./inference/column_orders.ts";
 export { type BatchResult, Evaluator } from "./inference/evaluator.ts";
-export {
-  generate,
-  type GeneratedToken,
-  type GenerateOptions,
-  sampler,
-} from "./inference/generate.ts";
+export { generate, type GeneratedToken, type GenerateOptions } from "./inference/generate.ts";
 export { type PromptMemory, promptMemory } from "./inference/prompt_memory.ts";
+export {
+  type PenaltyOptions,
+  sampler,
+  type SamplingOptions,
+  tokenProbabilities,
+  type TokenProbability,
+} from "./inference/sampling.ts";
 export {
   loadModel,
   type LoadOptions,
@@ -64,12 +66,23 @@ export type { Hidden, KeyValueCache, RecorderOptions } from "./recorder.ts";
 export { ropeFactorsOf } from "./rope_scaling.ts";
 export type { RotaryShape } from "./rope_table.ts";
 export {
+  type LossPart,
+  lossParts,
+  scoredChat,
+  type ScoredChatOptions,
+  type ScoredText,
+} from "./tokenizers/chat_answers.ts";
+export {
+  type ChatEnds,
+  chatEnds,
   type ChatMessage,
   type ChatOptions,
   chatText,
+  type ChatTokenizer,
   chatTokens,
 } from "./tokenizers/chat_template.ts";
 export type { Surroundings } from "./tokenizers/components/tokenizer_template.ts";
+export { chatTemplateNames } from "./tokenizers/named_chat_templates.ts";
 export type { SpecialTokenFiles, SpecialTokens } from "./tokenizers/special_tokens.ts";
 export {
   type DecodeOptions,

@@ -165,6 +165,7 @@ export {
   type StructureShader,
   threefry2x32,
 } from "./directions/noise.ts";
+export type { TensorTurns } from "./directions/structure.ts";
 export { NonFiniteLossError } from "./non_finite_loss_error.ts";
 export { normaliseByRms, type NormaliseByRmsOptions } from "./transformations/normalise_by_rms.ts";
 export {

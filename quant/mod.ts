@@ -7,6 +7,7 @@
  */
 
 export { type ByteSource, bytesSource } from "./files/byte_source.ts";
+export { PieceMemory } from "./piece_memory.ts";
 export { type FoldPatch, foldPatch } from "./files/fold_patch.ts";
 export { type GgufFile, type GgufTensor, readGguf } from "./files/gguf.ts";
 export type { GgufMetadata, GgufTyped } from "./files/gguf_header.ts";

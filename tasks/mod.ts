@@ -28,6 +28,20 @@ export { permutation, type PermutationUse } from "./permutation.ts";
 export type { Reference } from "./reference.ts";
 export { builtInTask, builtInTasks } from "./registry.ts";
 export { kShot, splitExamples, type SplitOptions, subsample } from "./split.ts";
+export { type Conversation, conversationOf } from "./supervised/conversation.ts";
+export {
+  type FormOfRow,
+  type RecognisedForm,
+  recogniseForm,
+  type RecogniseOptions,
+  type RowForm,
+  rowForms,
+} from "./supervised/row_form.ts";
+export {
+  supervisedExample,
+  type SupervisedExampleOptions,
+} from "./supervised/supervised_example.ts";
+export type { SupervisedOptions } from "./supervised/supervised_row.ts";
 export { type PublishedUse, readTask, type Split, type Task, taskFromConfig } from "./task.ts";
 export { type RenderedExample, renderExample, type TaskTemplate } from "./template.ts";
 export { tokeniseExample, type TokeniseOptions } from "./tokenise.ts";

@@ -11,7 +11,7 @@ import { checkModelOutput } from "./runs/outputs.ts";
 import { writeAdapter } from "../models/checkpoints/derived/tuned_values.ts";
 import { writeFileWhole } from "../models/checkpoints/disk/files.ts";
 import { withMovedMinima } from "../models/checkpoints/derived/moved_minima.ts";
-import { type ModelSource, rowsOf } from "../models/checkpoints/checkpoint.ts";
+import { type ModelSource, piecesOf } from "../models/checkpoints/checkpoint.ts";
 import { foldedSource } from "../models/checkpoints/derived/folded.ts";
 import type { FoldCounts, TrainedTensor } from "../models/checkpoints/stored_values.ts";
 import { targetKind } from "../models/checkpoints/disk/target_kind.ts";
@@ -58,7 +58,7 @@ async function assertChanges(
   // Measured on some rows: that no value changes is asked of all.
   const { tensors, counts } = foldedSource(source, trained, { beyond });
   for (const name of new Set([...trained.keys()].map((it) => partOf(it).tensor))) {
-    for await (const _ of rowsOf(tensors.get(name)!)) {
+    for await (const _ of piecesOf([tensors.get(name)!])) {
       if (counts.changed > 0 || (counts.exceeded ?? 0) > 0) return;
     }
   }

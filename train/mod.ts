@@ -41,7 +41,7 @@ export {
   type TrainConfig,
   trainConfigKeys,
 } from "./config/schema.ts";
-export { taskOfConfig } from "./config/task.ts";
+export { formOfConfig, taskOfConfig } from "./config/task.ts";
 export { configToYaml } from "./config/write_yaml.ts";
 export { evaluate, type EvaluateOptions, type Evaluation } from "./evaluate.ts";
 export { assertExportable, type ExportReport, exportTuned, trainedTensors } from "./export.ts";
@@ -71,8 +71,16 @@ export {
 export { measureGains, type MeasureGainsOptions } from "./probes/gains.ts";
 export { offsetsFor, type OffsetsForOptions } from "./probes/offsets_for.ts";
 export type { ExamplesProgress } from "./runs/example_file.ts";
+export {
+  type DecidedRun,
+  type DecideOptions,
+  decideRun,
+  decideSteps,
+  type Decision,
+} from "./runs/decide_run.ts";
 export { exportOffsets } from "./runs/export_run.ts";
 export { type DeviceAttempt, type ReopeningOptions, withReopening } from "./runs/lost_device.ts";
+export { type RecognisedTask, recogniseTask } from "./runs/recognise_task.ts";
 export { Run } from "./runs/run.ts";
 export {
   type EvaluationMetrics,

@@ -11,16 +11,17 @@ import {
   promptMemory,
   type Tokenizer,
 } from "../../models/mod.ts";
-import { chatEnds } from "../../models/tokenizers/chat_template.ts";
-import { readFileText } from "../../models/checkpoints/disk/read_file.ts";
 import type { RunSession } from "../../train/mod.ts";
+import {
+  answerEnds,
+  chatFlags,
+  chatTemplateFor,
+  MOST_ANSWER_TOKENS,
+  templateFor,
+} from "../chat_flags.ts";
 import type { Call, Command } from "../command.ts";
 import { samplingOf, samplingOptions, Speed } from "../sampling.ts";
-import { UsageError } from "../usage_error.ts";
 import { chosenLedger, loadSession, tokenizerOf, tunedOffsets, tunedOptions } from "../tuned.ts";
-
-/** Most new tokens of an answer, unless a flag says otherwise. */
-const MOST_TOKENS = 512;
 
 /** `qzo chat`. */
 export const chatCommand: Command = {
@@ -33,13 +34,12 @@ export const chatCommand: Command = {
     "chat model.gguf < questions.txt",
   ],
   options: {
-    system: { kind: "text", doc: "system prompt [none]" },
-    "chat-template": { kind: "text", doc: "Jinja template file [the model's own]" },
+    ...chatFlags,
     "max-tokens": {
       kind: "number",
       min: 1,
       whole: true,
-      doc: `maximum number of new tokens per answer [${MOST_TOKENS}]`,
+      doc: `maximum number of new tokens per answer [${MOST_ANSWER_TOKENS}]`,
     },
     ...samplingOptions,
     base: { kind: "flag", doc: "use the base model even if a run is named" },
@@ -50,15 +50,18 @@ export const chatCommand: Command = {
   run: async (call) => {
     const { options, terminal } = call;
     const config = call.config();
-    const path = options.text("chat-template");
-    const template = path === undefined ? undefined : await readFileText(path, "settings");
+    const asked = await chatTemplateFor(call, config);
     const sampling = samplingOf(options);
     const chosen = options.flag("base") ? undefined : await chosenLedger(call);
     using session = await loadSession(config, call, ({ name, tokenizer }) => {
-      if (tokenizer) void endsOf(tokenizer, template, name);
+      if (tokenizer) void answerEnds(tokenizer, templateFor(tokenizer, asked, config), { name });
     });
     const tokenizer = tokenizerOf(session);
-    const ends = endsOf(tokenizer, template, session.source.name);
+    const template = templateFor(tokenizer, asked, config);
+    const ends = answerEnds(tokenizer, template, {
+      name: session.source.name,
+      stop: sampling.stop,
+    });
     using offsets = chosen && await tunedOffsets(session, chosen, call);
     using memory = promptMemory(session.model, offsets);
     const system = options.text("system");
@@ -68,8 +71,8 @@ export const chatCommand: Command = {
       seed: config.seed,
       settings: {
         ...sampling,
-        maxTokens: options.number("max-tokens") ?? MOST_TOKENS,
-        stopTokens: ends,
+        maxTokens: options.number("max-tokens") ?? MOST_ANSWER_TOKENS,
+        ...ends,
         memory,
         ...(offsets ? { offsets } : {}),
       },
@@ -82,16 +85,6 @@ export const chatCommand: Command = {
     await talk(call, conversation);
   },
 };
-
-/** The tokens that end an answer; looked for before the model is loaded, as a template may be missing. */
-function endsOf(tokenizer: Tokenizer, template: string | undefined, name: string): number[] {
-  if (template === undefined && tokenizer.chatTemplate === undefined) {
-    throw new UsageError(
-      `Cannot chat with "${name}": it has no chat template. Name a file with --chat-template, or let it continue a text: qzo generate`,
-    );
-  }
-  return chatEnds(tokenizer, { template });
-}
 
 /** Takes message after message: from a keyboard, or a line each from a pipe. */
 async function talk(call: Call, conversation: Conversation): Promise<void> {
@@ -207,7 +200,10 @@ class Conversation {
   /** The conversation in tokens, without its oldest messages where it is too long for the model. */
   #prompt(): number[] {
     const { maxPositions } = this.#session.model;
-    const room = Math.min(this.#settings.maxTokens ?? MOST_TOKENS, Math.floor(maxPositions / 4));
+    const room = Math.min(
+      this.#settings.maxTokens ?? MOST_ANSWER_TOKENS,
+      Math.floor(maxPositions / 4),
+    );
     let left = 0;
     for (;;) {
       const tokens = chatTokens(this.#tokenizer, [...this.#system, ...this.#messages], {

@@ -4,7 +4,13 @@
  * @module
  */
 import { bitsPerCharacter, majorityShare, perplexity } from "../../tasks/mod.ts";
-import { evaluate, type Evaluation, type ExampleSet, type TaskExamples } from "../../train/mod.ts";
+import {
+  evaluate,
+  type Evaluation,
+  type ExampleSet,
+  recogniseTask,
+  type TaskExamples,
+} from "../../train/mod.ts";
 import { otherDataNote } from "../../train/runs/run_data.ts";
 import { describeTask, predicted } from "../../train/runs/task_examples.ts";
 import type { Call, Command } from "../command.ts";
@@ -43,7 +49,7 @@ export const evaluateCommand: Command = {
   keys: ["model", "task", "data", "batch_size", "max_length", "seed", "device", "quantize"],
   run: async (call) => {
     const { options, terminal, signal } = call;
-    const config = call.config();
+    const { config } = await recogniseTask(call.config(), { signal });
     const split = SPLITS.find((it) => it === options.text("split")) ?? "validation";
     const chosen = options.flag("base") ? undefined : await chosenLedger(call);
     using session = await loadSession(config, call);

@@ -35,6 +35,7 @@ import { describeTask } from "../../train/runs/task_examples.ts";
 import type { Ledger } from "../../optim/mod.ts";
 import type { Call, Command } from "../command.ts";
 import { writeCurve } from "../../show/curve_file.ts";
+import { decided, stepsFor } from "../decided.ts";
 import { dryRun } from "../dry_run.ts";
 import { invocation, quoted } from "../invocation.ts";
 import { evaluationText, foldRows, gainText, keptNotes, resultText } from "../report.ts";
@@ -48,7 +49,9 @@ export const finetuneCommand: Command = {
   positional: "model",
   finishes: true,
   first: ["model", "task", "data", "steps", "learning-rate", "output"],
+  takesData: true,
   examples: [
+    "finetune model.gguf chats.jsonl",
     "finetune config.yaml",
     "finetune config.yaml --steps 100 --optimiser.learning-rate 0.01",
     "finetune --model model.gguf --task sst2 --data data/sst2 --steps 200 --output runs/a",
@@ -88,10 +91,11 @@ export const finetuneCommand: Command = {
   run: async (call) => {
     const { options, runPath, terminal, signal } = call;
     const read = call.config();
-    const config = runPath === undefined ? read : { ...read, output: runPath };
+    const resume = options.flag("resume");
+    const named = runPath === undefined ? read : { ...read, output: runPath };
+    const config = resume ? named : await decided(call, named);
     if (options.flag("dry-run")) return await dryRun(call, config);
     const rules = await outputRules(call, config);
-    const resume = options.flag("resume");
     await checkRunOutput(config.output, { ...rules, resume });
     // Told now, and not when the model is loaded; opening the run looks again.
     if (resume) (await RunLock.take(config.output))[Symbol.dispose]();
@@ -109,7 +113,9 @@ export const finetuneCommand: Command = {
           }
         });
         const examples = await examplesFor(session, paced, call);
-        const own = withSteps(paced, examples);
+        const own = resume
+          ? withSteps(paced, examples)
+          : stepsFor(call, paced, examples, { tell: !again });
         const seen = await train(call, own, session, examples, resume || again);
         if (seen) await summarise(call, own, session, examples, seen);
       }, {

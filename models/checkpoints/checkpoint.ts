@@ -5,6 +5,7 @@
  */
 
 import type { PackedTensor } from "../../quant/layouts/layout.ts";
+import type { PieceMemory } from "../../quant/piece_memory.ts";
 import type { Format } from "../../quant/formats/format.ts";
 import type { ByteSource } from "../../quant/files/byte_source.ts";
 import type { GgufFile } from "../../quant/files/gguf.ts";
@@ -29,8 +30,8 @@ export interface TensorSource {
   readonly columns: number;
   /** As stored, or as quantised on reading. */
   readonly format: Format;
-  /** Reads rows `[firstRow, firstRow + rows)` as planes. */
-  readonly read: (firstRow: number, rows: number) => Promise<PackedTensor>;
+  /** Reads rows `[firstRow, firstRow + rows)` as planes, which may lie in `memory`, where it is given. */
+  readonly read: (firstRow: number, rows: number, memory?: PieceMemory) => Promise<PackedTensor>;
   /** Rows are only to be read all at once (formats with a codebook, or planes that do not split by rows). */
   readonly whole?: boolean;
   /** The input feature that each column belongs to, where that is not its place: `columns` numbers, each once. */
@@ -96,25 +97,84 @@ export function isForCaller({ read }: TensorSource): boolean {
   return madeForCaller.has(read);
 }
 
-/** A tensor in the pieces that {@linkcode rowsPerPiece} says, in the order of its rows. */
-export async function* rowsOf(
-  tensor: TensorSource,
-  signal?: AbortSignal,
-): AsyncGenerator<{ readonly firstRow: number; readonly packed: PackedTensor }> {
-  const step = rowsPerPiece(tensor);
-  const readFrom = (firstRow: number): Promise<PackedTensor> => {
-    const packed = tensor.read(firstRow, Math.min(step, tensor.rows - firstRow));
-    packed.catch(() => {}); // It is awaited later, or by nobody when the caller leaves.
-    return packed;
+/** Some rows of a tensor, as they were read. */
+export interface Piece {
+  /** Whose. */
+  readonly tensor: TensorSource;
+  /** The first of them. */
+  readonly firstRow: number;
+  /** Them. */
+  readonly packed: PackedTensor;
+  /** Whether they are the last of their tensor. */
+  readonly last: boolean;
+}
+
+/** How pieces are read. */
+export interface ReadOptions {
+  /** Stops between two pieces. */
+  readonly signal?: AbortSignal | undefined;
+  /** What pieces may lie in; whoever is done with one gives it back. */
+  readonly memory?: PieceMemory | undefined;
+}
+
+/** Bytes that the disk is at work on while the caller is on a piece. */
+const BYTES_AHEAD = 12 * 2 ** 20;
+
+/**
+ * Tensors one behind the other, in the pieces that {@linkcode rowsPerPiece} says, in the order of their rows. Tensors that lie in a file
+ * are read ahead; of others, whose reading may be work, begins at most the next piece of the same tensor.
+ *
+ * @throws The signal's reason when it aborts, and what reading throws
+ */
+export async function* piecesOf(
+  tensors: Iterable<TensorSource>,
+  { signal, memory }: ReadOptions = {},
+): AsyncGenerator<Piece> {
+  const places = placesOf(tensors);
+  let next = places.next().value;
+  const begun: { place: Place; packed: Promise<PackedTensor> }[] = [];
+  let bytesAhead = 0;
+  /** Begins what may begin beside work on a piece of `current`, or of none. */
+  const begin = (current?: TensorSource) => {
+    while (next && mayBegin(next, current)) {
+      const packed = next.tensor.read(next.firstRow, next.rows, memory);
+      packed.catch(() => {}); // It is awaited later, or by nobody when the caller leaves.
+      begun.push({ place: next, packed });
+      bytesAhead += next.bytes;
+      next = places.next().value;
+    }
   };
-  signal?.throwIfAborted();
-  let next = readFrom(0);
-  for (let firstRow = 0; firstRow < tensor.rows; firstRow += step) {
+  const mayBegin = ({ tensor, bytes }: Place, current?: TensorSource) =>
+    begun.length === 0
+      ? !current || tensor === current || isForCaller(tensor)
+      : isForCaller(tensor) && bytesAhead + bytes <= BYTES_AHEAD;
+  while (true) {
     signal?.throwIfAborted();
-    const packed = await next;
-    // The disk is at work on the next piece while the caller is on this one.
-    if (firstRow + step < tensor.rows) next = readFrom(firstRow + step);
-    yield { firstRow, packed };
+    begin();
+    const first = begun.shift();
+    if (!first) return;
+    const { place: { tensor, firstRow, last, bytes } } = first;
+    bytesAhead -= bytes;
+    const packed = await first.packed;
+    begin(tensor);
+    yield { tensor, firstRow, packed, last };
+  }
+}
+
+interface Place extends Omit<Piece, "packed"> {
+  readonly rows: number;
+  readonly bytes: number;
+}
+
+function* placesOf(tensors: Iterable<TensorSource>): Generator<Place, undefined> {
+  for (const tensor of tensors) {
+    const step = rowsPerPiece(tensor);
+    const rowBytes = tensor.format.rowBytes(tensor.columns);
+    for (let firstRow = 0; firstRow < tensor.rows; firstRow += step) {
+      const rows = Math.min(step, tensor.rows - firstRow);
+      const last = firstRow + rows === tensor.rows;
+      yield { tensor, firstRow, rows, last, bytes: rows * rowBytes };
+    }
   }
 }
 

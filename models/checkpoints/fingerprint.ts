@@ -7,12 +7,13 @@
 import { createHash } from "node:crypto";
 import { decode } from "../../quant/layouts/decode.ts";
 import type { Format } from "../../quant/formats/format.ts";
+import { PieceMemory } from "../../quant/piece_memory.ts";
 import { formatByName } from "../../quant/formats/formats.ts";
 import type { Layout, PackedTensor } from "../../quant/layouts/layout.ts";
 import type { WeightRole } from "../architecture.ts";
 import { weightsOf } from "../architectures.ts";
 import type { LlamaConfig } from "../architectures/llama.ts";
-import { isForCaller, type ModelSource, rowsOf, type TensorSource } from "./checkpoint.ts";
+import { isForCaller, type ModelSource, piecesOf, type TensorSource } from "./checkpoint.ts";
 import { assertFinite } from "./non_finite_weight.ts";
 import { type StreamDigest, type StreamHash, StreamHashes } from "./stream_hashes.ts";
 import { isOlderFingerprint } from "../../optim/ledger/ledger_header.ts";
@@ -67,13 +68,18 @@ export class BaseHash implements Disposable {
   }
 
   /**
-   * Takes the next rows of a tensor, which may be changed when the promise resolves; rows that are made for the caller may be taken away.
+   * Takes the next rows of a tensor, which may be changed when the promise resolves; rows that are made for the caller are taken away, and
+   * given to `memory` when they have been hashed.
    *
    * @param look Is called with rows that are not looked through for NaN and infinity beside the hash; of others, {@linkcode digest} throws
    */
-  async add(name: string, rows: PackedTensor, look?: () => void): Promise<void> {
+  async add(
+    name: string,
+    rows: PackedTensor,
+    { look, memory }: { readonly look?: () => void; readonly memory?: PieceMemory } = {},
+  ): Promise<void> {
     const weight = this.#weights.get(name);
-    if (weight) await this.#add(name, weight, rows, this.#workers, look);
+    if (weight) await this.#add(name, weight, rows, this.#workers, { look, memory });
     else look?.();
   }
 
@@ -82,7 +88,7 @@ export class BaseHash implements Disposable {
     { tensor, format }: Weight,
     rows: PackedTensor,
     hashes: StreamHashes,
-    look?: () => void,
+    { look, memory }: Parameters<BaseHash["add"]>[2] & object = {},
   ): Promise<void> {
     const packed = asLoaded(rows, format.layout);
     const begun = this.#begun.get(name);
@@ -94,14 +100,16 @@ export class BaseHash implements Disposable {
     this.#begun.set(name, planes);
     const codes = bytesIn(packed.codes);
     const { take } = planes.codes;
-    if (take && isForCaller(tensor) && codes.byteLength === codes.buffer.byteLength) {
+    const given = isForCaller(tensor) && codes.byteLength === codes.buffer.byteLength;
+    if (take && given) {
       const floats = look && packed.layout.kind === "dense" ? packed.layout.type : undefined;
       if (floats) this.#unseen.add(name);
       else look?.();
-      await take(codes, floats);
+      await take(codes, { floats, memory });
     } else {
       look?.();
       await planes.codes.update(codes);
+      if (given) memory?.give(codes);
     }
     await planes.scales.update(bytesIn(packed.scales));
     // Every piece of rows comes with the whole of it.
@@ -121,9 +129,10 @@ export class BaseHash implements Disposable {
     const weight = this.#weights.get(name)!;
     this.#begun.delete(name);
     this.#digests.delete(name);
-    for await (const { firstRow, packed } of rowsOf(weight.tensor, signal)) {
+    const memory = new PieceMemory();
+    for await (const { firstRow, packed } of piecesOf([weight.tensor], { signal, memory })) {
       if (this.#unseen.has(name)) assertFinite(weight.tensor, packed, firstRow);
-      await this.#add(name, weight, packed, hashes);
+      await this.#add(name, weight, packed, hashes, { memory });
     }
     this.end(name);
   }

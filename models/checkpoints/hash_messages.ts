@@ -17,8 +17,8 @@ export type HashRequest =
   }
   | { readonly end: number };
 
-/** A place that may be written again, how many of the bytes handed over are done with, or what a stream that ended was. */
+/** A place that may be written again, a buffer that was handed over and is done with, or what a stream that ended was. */
 export type HashReply =
   | { readonly free: number }
-  | { readonly done: number }
+  | { readonly done: ArrayBuffer }
   | { readonly ended: number; readonly digest: string; readonly nonFinite: boolean };

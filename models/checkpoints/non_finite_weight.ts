@@ -6,7 +6,7 @@
 import { decode } from "../../quant/layouts/decode.ts";
 import type { PackedTensor } from "../../quant/layouts/layout.ts";
 import { hasNonFinite } from "../../quant/layouts/non_finite.ts";
-import { rowsOf, type TensorSource } from "./checkpoint.ts";
+import { piecesOf, type TensorSource } from "./checkpoint.ts";
 
 /** A tensor in messages: as its file names it, and as GGUF does where that differs. */
 export function tensorTitle(
@@ -57,7 +57,7 @@ export async function whyNotFinite(
 ): Promise<string> {
   try {
     for (const tensor of tensors) {
-      for await (const { firstRow, packed } of rowsOf(tensor)) {
+      for await (const { firstRow, packed } of piecesOf([tensor])) {
         const found = nonFiniteIn(tensor, packed, firstRow);
         if (found !== undefined) return `Tensor ${tensorTitle(tensor)} holds ${found}`;
       }

@@ -14,7 +14,7 @@ export interface HashPort {
   /** Is called with each request. */
   onmessage: ((event: MessageEvent<HashRequest>) => void) | null;
   /** Answers. */
-  postMessage(message: HashReply): void;
+  postMessage(message: HashReply, transfer?: Transferable[]): void;
 }
 
 /** Serves requests from now on. Its text is run in a worker (`quant/text_worker.ts`): it may use nothing but its arguments. */
@@ -41,9 +41,7 @@ export function serveHashes(
       const { stream, bytes, floats } = data;
       hashOf(stream).update(bytes);
       if (floats && looks[floats](new Int32Array(bytes.buffer))) nonFinite.add(stream);
-      const done = bytes.length;
-      bytes.buffer.transfer(0); // Frees it now, not when the collector comes by.
-      port.postMessage({ done });
+      port.postMessage({ done: bytes.buffer }, [bytes.buffer]);
     } else {
       const digest = hashOf(data.end).digest("hex");
       hashes.delete(data.end);

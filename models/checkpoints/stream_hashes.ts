@@ -6,12 +6,13 @@
 
 import { createHash } from "node:crypto";
 import type { DenseType } from "../../quant/layouts/layout.ts";
+import type { PieceMemory } from "../../quant/piece_memory.ts";
 import { textWorker } from "../../quant/text_worker.ts";
 import type { HashReply, HashRequest } from "./hash_messages.ts";
 import { hashWorkerText } from "./serve_hashes.ts";
 
-/** Bytes below which a worker begins later than the hash is done. */
-const LEAST_WORK = 32 * 2 ** 20;
+/** Bytes below which the hash costs less than starting a worker for it (20 to 40 ms in a process that has just begun). */
+const LEAST_WORK = 64 * 2 ** 20;
 /** Bytes of a stream below which a message costs more than the hash. */
 const LEAST_STREAM = 2 ** 18;
 /** A worker hashes 1 to 2 GB a second, which is more than most disks give. */
@@ -29,13 +30,19 @@ export interface StreamHash {
    */
   update(bytes: Uint8Array<ArrayBuffer>): Promise<void>;
   /**
-   * Takes the next bytes, the whole of a buffer, for good: it is empty afterwards. Undefined where they would be hashed on this thread.
-   *
-   * @param floats Looks through them for NaN and infinity
+   * Takes the next bytes, the whole of a buffer, which is empty afterwards. Undefined where they would be hashed on this thread.
    */
-  readonly take?: (bytes: Uint8Array<ArrayBuffer>, floats?: DenseType) => Promise<void>;
+  readonly take?: (bytes: Uint8Array<ArrayBuffer>, options: TakeOptions) => Promise<void>;
   /** What all were; undefined when a worker broke, so that the bytes are to be hashed again. */
   digest(): Promise<StreamDigest | undefined>;
+}
+
+/** What is done with bytes that are taken. */
+export interface TakeOptions {
+  /** Looks through them for NaN and infinity. */
+  readonly floats: DenseType | undefined;
+  /** Is given their buffer when they have been hashed. */
+  readonly memory: PieceMemory | undefined;
 }
 
 /** What the bytes of a stream were. */
@@ -101,6 +108,8 @@ class Helper implements Disposable {
   readonly #memory = new Uint8Array(new SharedArrayBuffer(SLOTS * SLOT));
   readonly #free = Array.from({ length: SLOTS }, (_, i) => i * SLOT);
   readonly #ended = new Map<number, (digest: StreamDigest | undefined) => void>();
+  /** Where the buffers belong that were handed over, in this order. */
+  readonly #lent: (PieceMemory | undefined)[] = [];
   #handed = 0;
   #waiters: (() => void)[] = [];
 
@@ -110,7 +119,8 @@ class Helper implements Disposable {
         this.#free.push(data.free);
         this.#wake();
       } else if ("done" in data) {
-        this.#handed -= data.done;
+        this.#handed -= data.done.byteLength;
+        this.#lent.shift()?.give(new Uint8Array(data.done));
         this.#wake();
       } else {
         const { digest: sha256, nonFinite } = data;
@@ -129,7 +139,7 @@ class Helper implements Disposable {
     this.waiting += expected;
     return {
       update: (bytes) => this.#copy(stream, bytes),
-      take: (bytes, floats) => this.#handOver(stream, bytes, floats),
+      take: (bytes, options) => this.#handOver(stream, bytes, options),
       digest: () => {
         this.waiting -= expected;
         if (this.broken) return Promise.resolve(undefined);
@@ -144,11 +154,12 @@ class Helper implements Disposable {
   async #handOver(
     stream: number,
     bytes: Uint8Array<ArrayBuffer>,
-    floats: DenseType | undefined,
+    { floats, memory }: TakeOptions,
   ): Promise<void> {
     await this.#until(() => this.#handed < MOST_HANDED);
     if (this.broken) return;
     this.#handed += bytes.length;
+    this.#lent.push(memory);
     this.#worker.postMessage({ stream, bytes, floats } satisfies HashRequest, [bytes.buffer]);
   }
 

@@ -5,6 +5,14 @@
  */
 
 import { assertOptions, countOrNone, type OptionRules } from "../../optim/options.ts";
+import {
+  Penalties,
+  type PenaltyOptions,
+  penaltyRules,
+  sampler,
+  type SamplingOptions,
+  samplingRules,
+} from "./sampling.ts";
 import { StopStrings } from "./stop_strings.ts";
 import type { OffsetSet } from "../../kernels/mod.ts";
 import { masterSeed, threefry2x32 } from "../../optim/directions/noise.ts";
@@ -12,21 +20,10 @@ import { assertNotDisposed, type Model } from "./model.ts";
 import { decodingFor, type PromptMemory } from "./prompt_memory.ts";
 import { streamDecoder } from "../tokenizers/tokenizer_stream.ts";
 
-/** How to sample. */
-export interface GenerateOptions {
+/** How to generate: {@linkcode SamplingOptions} and {@linkcode PenaltyOptions} say how tokens are chosen, in the order of llama.cpp. */
+export interface GenerateOptions extends SamplingOptions, PenaltyOptions {
   /** Most new tokens. Default 128; never beyond the model's context. */
   readonly maxTokens?: number;
-  /** 0 takes the likeliest token. Default 0. */
-  readonly temperature?: number;
-  /** Only the k likeliest tokens. Default: all. */
-  readonly topK?: number;
-  /** Only the likeliest tokens that together have this probability. Default 1. */
-  readonly topP?: number;
-  /**
-   * What logits of tokens that are there already, in the prompt too, are divided by where they are above 0 and multiplied by where below (arXiv
-   * 1909.05858), as transformers does it: above 1 discourages them. Default 1.
-   */
-  readonly repetitionPenalty?: number;
   /** Default 0. */
   readonly seed?: number;
   /** Texts that end generation; neither they nor what is behind them is yielded. They may lie across tokens. Default: none. */
@@ -62,7 +59,7 @@ export async function* generate(
 ): AsyncGenerator<GeneratedToken> {
   assertOptions("generate", options, generateRules);
   assertNotDisposed(model, "generate");
-  const { maxTokens = 128, seed = 0, signal, repetitionPenalty = 1, stop: stops = [] } = options;
+  const { maxTokens = 128, seed = 0, signal, stop: stops = [] } = options;
   if (stops.length > 0 && !model.tokenizer) {
     throw new RangeError("Cannot generate up to a text: the model has no tokenizer");
   }
@@ -90,14 +87,15 @@ export async function* generate(
   const decoder = model.tokenizer && streamDecoder(model.tokenizer);
   using lent = decodingFor(model, options);
   const session = lent.decoding;
-  const seen = new Set(prompt);
+  const penalties = new Penalties(options);
+  for (const token of prompt) penalties.see(token);
   let logits = await session.begin(prompt, signal);
   for (let i = 0; i < Math.min(maxTokens, room); i++) {
     signal?.throwIfAborted();
-    if (repetitionPenalty !== 1) penalise(logits, seen, repetitionPenalty);
+    penalties.apply(logits);
     const token = sample(logits, uniform(seed, i));
     if (stop.has(token)) break;
-    seen.add(token);
+    penalties.see(token);
     const { text, found } = ending.push(decoder?.push(token) ?? "");
     yield { token, text };
     if (found) return;
@@ -110,10 +108,8 @@ export async function* generate(
 
 const generateRules: OptionRules<GenerateOptions> = {
   maxTokens: countOrNone,
-  temperature: { min: 0 },
-  topK: { min: 1, infinite: true },
-  topP: { min: 0, max: 1, above: true },
-  repetitionPenalty: { min: 0, above: true },
+  ...samplingRules,
+  ...penaltyRules,
   seed: countOrNone,
   stop: "any",
   stopTokens: "any",
@@ -122,59 +118,7 @@ const generateRules: OptionRules<GenerateOptions> = {
   signal: "any",
 };
 
-/** Divides or multiplies the logits of tokens, towards less likely where `penalty` is above 1. */
-function penalise(logits: Float32Array, tokens: Iterable<number>, penalty: number): void {
-  for (const token of tokens) {
-    logits[token] = logits[token] > 0 ? logits[token] / penalty : logits[token] * penalty;
-  }
-}
-
 /** A number in [0, 1) that depends on seed and index only. */
 function uniform(seed: number, index: number): number {
   return threefry2x32([...masterSeed(seed)], [index, 0x67656e])[0] / 2 ** 32;
-}
-
-/** A model that is broken must not look like one that chose something. */
-function assertFinite(logits: Float32Array): void {
-  const at = logits.findIndex((logit) => !Number.isFinite(logit));
-  if (at < 0) return;
-  throw new RangeError(
-    `Cannot choose a token: the model's logit of token ${at} is ${
-      logits[at]
-    }. A weight is not finite, or offsets were trained too far: try fewer steps or a lower learning rate`,
-  );
-}
-
-/** Chooses a token from logits, given a uniform number; a RangeError for a logit that is not finite. */
-export function sampler(
-  { temperature = 0, topK = Infinity, topP = 1 }: Pick<
-    GenerateOptions,
-    "temperature" | "topK" | "topP"
-  >,
-): (logits: Float32Array, uniform: number) => number {
-  if (!(temperature >= 0 && Number.isFinite(temperature))) {
-    throw new RangeError(`Cannot sample at temperature ${temperature}: it must be 0 or more`);
-  }
-  if (!(topK >= 1) || !(topP > 0 && topP <= 1)) {
-    throw new RangeError(
-      `Cannot sample from the ${topK} likeliest tokens with probability ${topP}`,
-    );
-  }
-  return (logits, u) => {
-    assertFinite(logits);
-    if (temperature === 0) return logits.reduce((best, x, i) => x > logits[best] ? i : best, 0);
-    const order = [...logits.keys()].sort((a, b) => logits[b] - logits[a])
-      .slice(0, Math.min(topK, logits.length));
-    const weights = order.map((i) => Math.exp((logits[i] - logits[order[0]]) / temperature));
-    const total = weights.reduce((a, b) => a + b, 0);
-    let kept = 0;
-    let mass = 0;
-    while (kept < order.length && mass < topP * total) mass += weights[kept++];
-    let left = u * mass;
-    for (let i = 0; i < kept; i++) {
-      left -= weights[i];
-      if (left < 0) return order[i];
-    }
-    return order[kept - 1];
-  };
 }

@@ -7,6 +7,7 @@
 import { assertOptions } from "../../optim/options.ts";
 import { type AdapterClass, DeviceTensor, type Gpu, Storage } from "../../kernels/mod.ts";
 import { integerWithin } from "../../optim/check.ts";
+import { PieceMemory } from "../../quant/piece_memory.ts";
 import { secondPart } from "../../quant/layouts/trained_part.ts";
 import { architectureOf } from "../architectures.ts";
 import { ColumnOrders } from "./column_orders.ts";
@@ -22,7 +23,12 @@ import {
 import type { ForwardModel } from "../forward.ts";
 import { closedFile } from "../checkpoints/disk/places.ts";
 import { assertFinite, whyNotFinite } from "../checkpoints/non_finite_weight.ts";
-import { type ModelSource, rowsOf, type TensorSource } from "../checkpoints/checkpoint.ts";
+import {
+  isForCaller,
+  type ModelSource,
+  piecesOf,
+  type TensorSource,
+} from "../checkpoints/checkpoint.ts";
 import type { Tokenizer } from "../tokenizers/tokenizer.ts";
 
 /** Progress of loading. */
@@ -252,21 +258,26 @@ export async function* loadTensors(
     /** Stops between two pieces. */
     readonly signal?: AbortSignal | undefined;
     /** Sees what is loaded. */
-    readonly hash?: BaseHash;
+    readonly hash?: Pick<BaseHash, "add" | "end"> | undefined;
   } = {},
 ): AsyncGenerator<string> {
   const uploads = new Uploads(gpu);
-  for (const tensor of tensors) {
-    const source = sources.get(tensor.name)!;
-    for await (const { firstRow, packed: read } of rowsOf(source, signal)) {
-      const look = () => assertFinite(source, read, firstRow);
-      const packed = asLoaded(read, tensor.layout);
-      tensor.write(gpu, packed, firstRow);
-      const bytes = packed.codes.byteLength + packed.scales.byteLength;
-      if (hash) await hash.add(tensor.name, packed, look);
-      else look();
-      await uploads.add(bytes);
+  const memory = new PieceMemory();
+  const places = new Map([...tensors].map((tensor) => [sources.get(tensor.name)!, tensor]));
+  const pieces = piecesOf(places.keys(), { signal, memory });
+  for await (const { tensor: source, firstRow, packed: read, last } of pieces) {
+    const tensor = places.get(source)!;
+    const look = () => assertFinite(source, read, firstRow);
+    const packed = asLoaded(read, tensor.layout);
+    tensor.write(gpu, packed, firstRow);
+    const bytes = packed.codes.byteLength + packed.scales.byteLength;
+    if (hash) await hash.add(tensor.name, packed, { look, memory });
+    else {
+      look();
+      if (packed === read && isForCaller(source)) memory.give(packed.codes);
     }
+    await uploads.add(bytes);
+    if (!last) continue;
     hash?.end(tensor.name);
     yield tensor.name;
   }

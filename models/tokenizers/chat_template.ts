@@ -4,6 +4,8 @@
  * @module
  */
 import { Environment, Interpreter, Template } from "@huggingface/jinja";
+import { namedChatTemplate } from "./named_chat_templates.ts";
+import { withoutStart, withStart } from "./special_tokens.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
 /** A message of a conversation. */
@@ -16,7 +18,7 @@ export interface ChatMessage {
 
 /** How a conversation is laid out. */
 export interface ChatOptions {
-  /** The template. Default: the one that the model's files bring. */
+  /** The template's text, or the name of one of {@linkcode chatTemplateNames}. Default: the one that the model's files bring. */
   readonly template?: string | undefined;
   /** Whether the text ends where the model's answer begins. Default true. */
   readonly answer?: boolean | undefined;
@@ -44,13 +46,45 @@ const most = { template: 1 << 20, text: 1 << 26, range: 10_000 };
 export function chatText(
   tokenizer: Pick<Tokenizer, "bos" | "eos" | "decode" | "chatTemplate">,
   messages: readonly ChatMessage[],
-  { template = tokenizer.chatTemplate, answer = true }: ChatOptions = {},
+  { template, answer = true }: ChatOptions = {},
 ): string {
-  if (template === undefined) {
-    throw new RangeError(
-      "Cannot lay out a conversation: the model has no chat template; it may not be a chat model. Give a template, or let it continue a text instead",
-    );
-  }
+  return renderChat(tokenizer, messages, templateOf(tokenizer, template), { answer });
+}
+
+/** What {@linkcode renderChat} asks of a tokenizer. */
+export type ChatTokenizer = Pick<Tokenizer, "bos" | "eos" | "decode" | "chatTemplate">;
+
+/**
+ * The template that holds: the one of that name, else the text that is given, else the model's own.
+ *
+ * @throws RangeError when there is none.
+ */
+export function templateOf(
+  { chatTemplate }: Pick<Tokenizer, "chatTemplate">,
+  given: string | undefined,
+): string {
+  const template = given === undefined ? chatTemplate : namedChatTemplate(given) ?? given;
+  if (template !== undefined) return template;
+  throw new RangeError(
+    "Cannot lay out a conversation: the model has no chat template; it may not be a chat model. Give a template, or let it continue a text instead",
+  );
+}
+
+/** How {@linkcode renderChat} lays out. */
+export interface RenderOptions {
+  /** Whether the text ends where the model's answer begins. */
+  readonly answer: boolean;
+  /** Texts that are put where the template's `{% generation %}` blocks begin and end. Default: nothing. */
+  readonly marks?: readonly [begin: string, end: string];
+}
+
+/** The text of a conversation under a template. @throws As {@linkcode chatText} does. */
+export function renderChat(
+  tokenizer: ChatTokenizer,
+  messages: readonly ChatMessage[],
+  template: string,
+  { answer, marks = ["", ""] }: RenderOptions,
+): string {
   const { parsed } = parsedOf(template);
   const token = (id: number | undefined): string =>
     id === undefined ? "" : tokenizer.decode([id], { skipSpecial: false });
@@ -62,10 +96,12 @@ export function chatText(
     },
     range: boundedRange,
     strftime_now: dateNow,
-    messages: messages.map((message) => ({ ...message })),
+    messages: messages.map(({ role, content }) => ({ role, content })),
     add_generation_prompt: answer,
     bos_token: token(tokenizer.bos),
     eos_token: token(tokenizer.eos),
+    [BEGIN]: marks[0],
+    [END]: marks[1],
   };
   for (const [name, value] of Object.entries(given)) environment.set(name, value);
   let text: unknown;
@@ -82,7 +118,8 @@ export function chatText(
 }
 
 /**
- * The tokens of a conversation: those of its text, with nothing added, as the template brings its BOS token itself.
+ * The tokens of a conversation: those of its text behind what the tokenizer puts before every text, which is there once where the template brings
+ * it itself, as llama.cpp does it; nothing behind.
  *
  * @throws As {@linkcode chatText} does.
  */
@@ -91,28 +128,82 @@ export function chatTokens(
   messages: readonly ChatMessage[],
   options: ChatOptions = {},
 ): number[] {
-  return tokenizer.encode(chatText(tokenizer, messages, options), { addSpecial: false });
+  const text = withoutStart(tokenizer, chatText(tokenizer, messages, options));
+  return withStart(tokenizer, tokenizer.encode(text, { addSpecial: false }));
+}
+
+/** What ends an answer. */
+export interface ChatEnds {
+  /** Tokens that do: those that the tokenizer's files name, and the special one that the template puts behind what an assistant said. */
+  readonly tokens: readonly number[];
+  /** The text that the template puts there, where the model has no token for it; a text of white space ends nothing. */
+  readonly texts: readonly string[];
 }
 
 /**
- * Tokens that end an answer: those that the tokenizer's files name, and the special one that the template puts behind what an assistant said.
+ * What ends an answer: for `stopTokens` and `stop` of {@linkcode generate}.
  *
  * @throws As {@linkcode chatText} does.
+ *
+ * @example ChatML on a model without its tokens
+ * ```ts
+ * import { chatEnds, tokenizerFromJson } from "@qzo/qzo/models";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const letters = [..."<|im_start>andsyu?\u2042\n"];
+ * const vocab = Object.fromEntries([...new Set(letters)].map((text, id) => [text, id]));
+ * const tokenizer = tokenizerFromJson({ model: { type: "BPE", vocab, merges: [], unk_token: "a" } });
+ * assertEquals(chatEnds(tokenizer, { template: "chatml" }).texts, ["<|im_end|>"]);
+ * ```
  */
-export function chatEnds(tokenizer: Tokenizer, options: ChatOptions = {}): number[] {
+export function chatEnds(tokenizer: Tokenizer, options: ChatOptions = {}): ChatEnds {
   const said = "\u2042said\u2042";
   const text = chatText(
     tokenizer,
     [{ role: "user", content: "?" }, { role: "assistant", content: said }],
     { ...options, answer: false },
   );
-  const [first] = tokenizer.encode(text.slice(text.lastIndexOf(said) + said.length), {
-    addSpecial: false,
-  });
-  const special = text.includes(said) && first !== undefined && tokenizer.decode([first]) === "" &&
-    tokenizer.decode([first], { skipSpecial: false }) !== "";
-  return [...new Set([...tokenizer.ends, ...special ? [first] : []])];
+  const after = text.includes(said) ? text.slice(text.lastIndexOf(said) + said.length) : "";
+  const ids = tokenizer.encode(after, { addSpecial: false });
+  // White space may stand before it, as in Llama 2's.
+  const at = ids.findIndex((id) =>
+    tokenizer.decode([id]).trim() !== "" || isSpecial(tokenizer, id)
+  );
+  const first = ids[at];
+  const special = first !== undefined && isSpecial(tokenizer, first);
+  const words = special ? "" : after.trim();
+  return {
+    tokens: [...new Set([...tokenizer.ends, ...special ? [first] : []])],
+    texts: words === "" ? [] : [words],
+  };
 }
+
+/** Whether a token is left out of a text. */
+function isSpecial(tokenizer: Pick<Tokenizer, "decode">, id: number): boolean {
+  return tokenizer.decode([id]) === "" && tokenizer.decode([id], { skipSpecial: false }) !== "";
+}
+
+/** Whether a template marks what an assistant says. */
+export function marksAnswers(template: string): boolean {
+  return /\{%-?\s*generation\s*-?%\}/.test(template);
+}
+
+/** Names that no template has. */
+const BEGIN = "qzo_answer_begins";
+const END = "qzo_answer_ends";
+
+/** A template whose blocks of generation put marks around what they hold; the engine would take the blocks away. */
+function withMarks(template: string): string {
+  const mark = (name: string) => (_: string, left: string, right: string) =>
+    `{%${left} if true %}{{ ${name} }}{% endif ${right}%}`;
+  return template
+    .replace(/\{%(-?)\s*generation\s*(-?)%\}/g, mark(BEGIN))
+    .replace(/\{%(-?)\s*endgeneration\s*(-?)%\}/g, mark(END));
+}
+
+/** Templates are few and conversations many. */
+const parsedTemplates = new Map<string, Pick<Template, "parsed">>();
+const mostParsed = 16;
 
 function parsedOf(template: string): Pick<Template, "parsed"> {
   if (template.length > most.template) {
@@ -120,8 +211,13 @@ function parsedOf(template: string): Pick<Template, "parsed"> {
       `Cannot read a chat template: it has ${template.length} characters, at most ${most.template} are allowed`,
     );
   }
+  const known = parsedTemplates.get(template);
+  if (known !== undefined) return known;
   try {
-    return new Template(template);
+    const made = new Template(withMarks(template));
+    if (parsedTemplates.size >= mostParsed) parsedTemplates.clear();
+    parsedTemplates.set(template, made);
+    return made;
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new SyntaxError(`Cannot read a chat template: ${why}`, { cause });

@@ -28,7 +28,7 @@ export type FillNoise = (
 ) => void;
 
 /** How tensors take turns: a group of them in each direction. */
-export interface Turns {
+export interface TensorTurns {
   /** How many groups there are. */
   readonly count: number;
   /** What decides the group of a tensor. */
@@ -76,7 +76,7 @@ export interface Structure<Options extends object, Complete extends Options> {
   /** The elements of a direction; those of the law alone if absent. */
   readonly fill?: FillNoise;
   /** How tensors take turns; all take part in every direction if absent. */
-  turns?(options: Complete): Turns;
+  turns?(options: Complete): TensorTurns;
   /** Whether a tensor takes part in a direction; all do if absent. */
   takesPart?(seed: Seed, place: BlockPlace): boolean;
   /** The same on the device; needed where there is one of the two. */

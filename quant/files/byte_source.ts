@@ -5,14 +5,19 @@
  * @module
  */
 
+import type { PieceMemory } from "../piece_memory.ts";
+
 /** Random access to the bytes of one file. */
 export interface ByteSource {
   /** What to call it in an error message: usually the path. */
   readonly name: string;
   /** Length in bytes. */
   readonly size: number;
-  /** Reads exactly `length` bytes from `offset`; rejects with a RangeError when they lie outside the file. */
-  read(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>>;
+  /**
+   * Reads exactly `length` bytes from `offset`, which are the caller's to keep, change and give away; rejects with a RangeError when they
+   * lie outside the file. `memory`, where it is given, is what they may be read into.
+   */
+  read(offset: number, length: number, memory?: PieceMemory): Promise<Uint8Array<ArrayBuffer>>;
 }
 
 /**

@@ -58,7 +58,7 @@ export function formatOfBlocks(codec: BlockCodec): Format {
     layout,
     gguf: { type, blockElements: elements, blockBytes },
     rowBytes,
-    unpack(bytes, rows, columns): PackedTensor {
+    unpack(bytes, rows, columns, memory): PackedTensor {
       checkShape(layout, rows, columns);
       const length = rows * rowBytes(columns);
       if (bytes.length !== length) {
@@ -66,7 +66,7 @@ export function formatOfBlocks(codec: BlockCodec): Format {
           `Cannot unpack ${rows} x ${columns} of ${name}: ${bytes.length} bytes, expected ${length}`,
         );
       }
-      const t = emptyPacked(layout, rows, columns);
+      const t = emptyPacked(layout, rows, columns, memory);
       const planes = planesOf(t);
       const file = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
       const blocks = rows * columns / elements;

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { PieceMemory } from "../piece_memory.ts";
 import type { Layout, PackedTensor } from "../layouts/layout.ts";
 
 /** How GGUF files store a format: rows of blocks. */
@@ -31,11 +32,20 @@ export interface Format {
   rowBytes(columns: number): number;
   /**
    * The file's bytes of `rows` whole rows as planes: a reordering without loss. The bytes are GGUF blocks, or for own
-   * formats the planes codes, scales, codebook one after the other.
+   * formats the planes codes, scales, codebook one after the other. `memory`, where it is given, is what the planes may lie in.
    *
    * @throws {RangeError} for an impossible shape. @throws {TypeError} when the number of bytes does not fit it.
    */
-  unpack(bytes: Uint8Array, rows: number, columns: number): PackedTensor;
+  unpack(bytes: Uint8Array, rows: number, columns: number, memory?: PieceMemory): PackedTensor;
+  /**
+   * As `unpack`, without a copy: the planes lie in the memory of `bytes`, the whole of a buffer. Undefined where they would not; absent
+   * where they never do.
+   */
+  adopt?(
+    bytes: Uint8Array<ArrayBuffer>,
+    rows: number,
+    columns: number,
+  ): PackedTensor | undefined;
   /** The inverse of `unpack`. @throws {TypeError} for a tensor of another layout or with planes of the wrong length. */
   pack(t: PackedTensor): Uint8Array<ArrayBuffer>;
 }

@@ -16,14 +16,9 @@ export function planeFormat(name: string, layout: Layout, gguf?: GgufBlocks): Fo
     layout,
     gguf,
     rowBytes: (columns) => planeRowBytes(layout, columns),
-    unpack(bytes, rows, columns): PackedTensor {
-      const t = emptyPacked(layout, rows, columns);
-      const length = planesByteLength(t);
-      if (bytes.length !== length) {
-        throw new TypeError(
-          `Cannot unpack ${rows} x ${columns} of ${name}: ${bytes.length} bytes, expected ${length}`,
-        );
-      }
+    unpack(bytes, rows, columns, memory): PackedTensor {
+      const t = emptyPacked(layout, rows, columns, memory);
+      checkLength(name, bytes, t);
       let from = 0;
       for (const plane of planes(t)) {
         plane.set(bytes.subarray(from, from + plane.length));
@@ -31,6 +26,20 @@ export function planeFormat(name: string, layout: Layout, gguf?: GgufBlocks): Fo
       }
       return t;
     },
+    adopt: layout.kind === "dense"
+      ? (bytes, rows, columns) => {
+        // An odd number of 16-bit elements is padded in memory, not in the file.
+        if (bytes.length % 4 !== 0 || bytes.length !== bytes.buffer.byteLength) return undefined;
+        const t = {
+          ...emptyPacked(layout, 0, columns),
+          rows,
+          codes: new Uint32Array(bytes.buffer),
+        };
+        checkLength(name, bytes, t);
+        checkPacked(t);
+        return t;
+      }
+      : undefined,
     pack(t): Uint8Array<ArrayBuffer> {
       checkLayout(name, layout, t);
       const bytes = new Uint8Array(planesByteLength(t));
@@ -53,6 +62,14 @@ export function checkLayout(name: string, layout: Layout, t: PackedTensor): void
     );
   }
   checkPacked(t);
+}
+
+function checkLength(name: string, bytes: Uint8Array, t: PackedTensor): void {
+  const length = planesByteLength(t);
+  if (bytes.length === length) return;
+  throw new TypeError(
+    `Cannot unpack ${t.rows} x ${t.columns} of ${name}: ${bytes.length} bytes, expected ${length}`,
+  );
 }
 
 function planeRowBytes(layout: Layout, columns: number): number {

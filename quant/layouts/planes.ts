@@ -6,6 +6,7 @@
  * @module
  */
 
+import type { PieceMemory } from "../piece_memory.ts";
 import { columnMultiple, type Layout, type PackedTensor, planeWords } from "./layout.ts";
 import { rulesOf } from "./layout_table.ts";
 
@@ -58,15 +59,22 @@ export function checkPacked(t: PackedTensor): void {
   }
 }
 
-/** A packed tensor of zero words, but for the points of a grid. Throws as {@linkcode checkShape} does. */
-export function emptyPacked(layout: Layout, rows: number, columns: number): PackedTensor {
+/** A packed tensor of zero words, but for the points of a grid; its codes may lie in `memory`. Throws as {@linkcode checkShape} does. */
+export function emptyPacked(
+  layout: Layout,
+  rows: number,
+  columns: number,
+  memory?: PieceMemory,
+): PackedTensor {
   checkShape(layout, rows, columns);
   const words = planeWords(layout, rows, columns);
   return {
     layout,
     rows,
     columns,
-    codes: new Uint32Array(words.codes),
+    codes: memory
+      ? new Uint32Array(memory.take(4 * words.codes).fill(0).buffer)
+      : new Uint32Array(words.codes),
     scales: new Uint32Array(words.scales),
     codebook: rulesOf(layout).sharedPlane?.(layout) ?? new Uint32Array(words.codebook),
   };

@@ -116,6 +116,11 @@ export function rowText(row: Row, line: number, name: string): string {
   throw new TypeError(`Cannot read a text: ${why} (line ${line} of ${name})`);
 }
 
+/** The names of a row's fields, the first 20. */
+export function fieldNames(row: Row): string {
+  return Object.keys(row).slice(0, 20).map((name) => JSON.stringify(name)).join(", ") || "none";
+}
+
 /** The items of a field that holds a list. @throws TypeError otherwise. */
 export function fieldItems(row: Row, field: string, what: string): unknown[] {
   const value = Object.hasOwn(row, field) ? row[field] : undefined;

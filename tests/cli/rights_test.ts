@@ -37,7 +37,7 @@ Deno.test("every command works with the rights that its hints name", async () =>
     generate: ["--model", model, "--prompt", "ab", "--max-tokens", "2"],
     doctor: [],
     completion: ["bash"],
-    chat: ["--help"],
+    chat: ["--model", model, "--chat-template", "chatml"],
     "bench-optimisers": ["--help"],
   };
   try {

@@ -128,3 +128,54 @@ Deno.test("a batch that reads beyond a model's tables is refused", () => {
   assertThrows(fits(9, 4), RangeError, "token 9");
   assertThrows(fits(10, 3), RangeError, "4 tokens");
 });
+
+Deno.test("of a conversation the loss is of what is scored, and every row sees all that was said before", () => {
+  const random = randomNumbers(9);
+  const below = (n: number) => Math.floor(random() * n);
+  for (let i = 0; i < 40; i++) {
+    const examples = Array.from({ length: 1 + below(5) }, () => {
+      const prompt = Array.from({ length: below(5) }, () => 1 + below(99));
+      const own = Array.from({ length: 6 + below(20) }, () => 1 + below(99));
+      const scored: [number, number][] = [];
+      for (let at = prompt.length === 0 ? 1 : 0; at < own.length;) {
+        const end = Math.min(own.length, at + 1 + below(4));
+        if (below(2) === 0 || scored.length === 0) scored.push([at, end]);
+        at = end + 1;
+      }
+      return { prompt, candidates: [own], label: 0, scored };
+    });
+    const batch = packBatch(examples, "language-modelling", 64);
+    const { words, shape } = batch;
+    const at = batchLayout(shape);
+    let lossRow = 0;
+    for (const { prompt, candidates: [own], scored } of examples) {
+      const whole = [...prompt, ...own];
+      for (const [first, end] of scored) {
+        for (let t = prompt.length + first; t < prompt.length + end; t++) {
+          const row = words[at.lossRows + lossRow];
+          assertEquals(words[at.targets + lossRow++], whole[t]);
+          assertEquals(seen(words, at, row), whole.slice(0, t));
+        }
+      }
+    }
+    assertEquals(batch.lossRows, lossRow);
+    assertEquals(lossRow, examples.map(exampleCost).reduce((sum, it) => sum + it.lossRows, 0));
+  }
+  const refuse = (
+    scored: Example["scored"],
+    prompt: number[] = [1],
+    message = "expected ascending",
+  ) => {
+    const example = { prompt, candidates: [[2, 3, 4]], label: 0, ...scored ? { scored } : {} };
+    assertThrows(() => packBatch([example], "language-modelling", 16), RangeError, message);
+  };
+  refuse([], [1], "of no token");
+  refuse([[0, 4]]);
+  refuse([[1, 1]]);
+  refuse([[0, 2], [1, 3]]);
+  refuse([[0.5, 2]]);
+  refuse([[NaN, 2]]);
+  refuse([[0, 1]], []);
+  const two = { prompt: [1], candidates: [[2], [3]], label: 0, scored: [[0, 1]] as const };
+  assertThrows(() => packBatch([two], "classification", 16), RangeError, "several candidates");
+});

@@ -103,3 +103,32 @@ export async function llamaCppLogits(
 ): Promise<Float32Array[]> {
   return (await llamaCppLogitsOf(ggufPath, [tokens]))[0];
 }
+
+/** Options of a sampler as `node-llama-cpp` takes them. */
+export interface LlamaCppSampling {
+  readonly temperature: number;
+  readonly topK?: number;
+  readonly topP?: number;
+  readonly minP?: number;
+  readonly repeatPenalty?: {
+    readonly punishTokens: readonly number[];
+    readonly maxPunishTokens: number;
+    readonly penalty: number;
+    readonly frequencyPenalty: number;
+    readonly presencePenalty: number;
+  };
+}
+
+/** What each of llama.cpp's samplers leaves behind a token list: pairs of a token and its probability. */
+export async function llamaCppLeft(
+  ggufPath: string,
+  tokens: readonly number[],
+  samplings: readonly LlamaCppSampling[],
+): Promise<[token: number, probability: number][][]> {
+  const reason = await llamaCppMissing();
+  if (reason !== undefined) throw new Error(`Cannot run llama.cpp: ${reason}`);
+  const answer: { readonly error?: string; readonly left?: [number, number][][] } = await server!
+    .ask({ modelPath: ggufPath, lists: [tokens], samplings });
+  if (answer.left) return answer.left;
+  throw new Error(`Cannot sample from "${ggufPath}" with llama.cpp: ${answer.error}`);
+}

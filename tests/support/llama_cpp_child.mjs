@@ -1,6 +1,7 @@
 // Evaluates token lists with llama.cpp on the CPU; a child of llama_cpp.ts, because the native addon would live on in
 // the test's own process. Argument: node_modules folder. Each line of stdin is a JSON of a GGUF file, token lists and an output file, to
-// which the logits go as f32, list after list, `[tokens][vocabulary]`; each is answered by a line, `{}` or `{ error }`.
+// which the logits go as f32, list after list, `[tokens][vocabulary]`; each is answered by a line, `{}` or `{ error }`. With `samplings`, options of
+// node-llama-cpp, it is answered by `{ left }`: what each leaves behind the only list, pairs of a token and its probability.
 import { createRequire } from "node:module";
 import { writeFileSync } from "node:fs";
 import { createInterface } from "node:readline";
@@ -17,7 +18,7 @@ const llama = await getLlama({
   progressLogs: false,
 });
 
-async function evaluate({ modelPath, lists, outputPath }) {
+async function evaluate({ modelPath, lists, outputPath, samplings }) {
   const model = await llama.loadModel({ modelPath, gpuLayers: 0, useMmap: false });
   try {
     const context = await model.createContext({
@@ -31,6 +32,20 @@ async function evaluate({ modelPath, lists, outputPath }) {
       experimentalKvCacheValueType: "F32",
     });
     const sequence = context.getSequence();
+    if (samplings) {
+      const left = [];
+      const [list] = lists;
+      for (const options of samplings) {
+        await sequence.clearHistory();
+        const generateNext = { token: true, probabilities: true, options };
+        const outputs = await sequence.controlledEvaluate(
+          list.map((token, i) => i < list.length - 1 ? token : [token, { generateNext }]),
+        );
+        left.push([...outputs.at(-1).next.probabilities]);
+      }
+      await context.dispose();
+      return { left };
+    }
     const parts = [];
     for (const list of lists) {
       await sequence.clearHistory();
@@ -53,7 +68,7 @@ async function evaluate({ modelPath, lists, outputPath }) {
 for await (const line of createInterface({ input: process.stdin })) {
   let answer = {};
   try {
-    await evaluate(JSON.parse(line));
+    answer = await evaluate(JSON.parse(line)) ?? {};
   } catch (error) {
     answer = { error: String(error?.stack ?? error) };
   }

@@ -24,4 +24,10 @@ export {
   type TrainConfig,
   trainConfigKeys,
 } from "./schema.ts";
-export { formatOfFile, formatOfSplit, languageModelling, taskOfConfig } from "./task.ts";
+export {
+  formatOfFile,
+  formatOfSplit,
+  formOfConfig,
+  languageModelling,
+  taskOfConfig,
+} from "./task.ts";

@@ -6,12 +6,14 @@
 import type { OffsetSpan } from "../../optim/mod.ts";
 import { formatNameOf } from "../../quant/mod.ts";
 import { builtInTasks } from "../../tasks/registry.ts";
+import { rowForms } from "../../tasks/supervised/row_form.ts";
 import { type Place, refusal, sourceOf } from "./field.ts";
 
 /** Names of tasks that need no template. */
 export const taskNames: readonly string[] = [
   ...builtInTasks.map(({ name }) => name),
   "language-modelling",
+  ...rowForms,
 ];
 
 /** A name of a task: of the known ones in their spelling; with a template it may be any. */

@@ -4,6 +4,7 @@
  * @module
  */
 import { isAbsolute, join, resolve } from "@std/path";
+import { namedChatTemplate } from "../../models/tokenizers/named_chat_templates.ts";
 
 type Section = Readonly<Record<string, unknown>>;
 
@@ -29,6 +30,11 @@ export function withPathsFrom(keys: Section, folder: string): Section {
   const path = (value: unknown) => typeof value === "string" ? pathFrom(folder, value) : value;
   const out: Record<string, unknown> = { ...keys };
   for (const key of ["model", "output"]) if (key in out) out[key] = path(out[key]);
+  const { task } = keys;
+  if (typeof task === "object" && task !== null && Object.hasOwn(task, "chat_template")) {
+    const template = (task as Section).chat_template;
+    if (!isNamed(template)) out.task = { ...task, chat_template: path(template) };
+  }
   const { data = {} } = keys;
   if (typeof data === "object" && data !== null && !Array.isArray(data)) {
     out.data = { ...data, folder: path((data as Section).folder ?? ".") };
@@ -36,18 +42,28 @@ export function withPathsFrom(keys: Section, folder: string): Section {
   return out;
 }
 
+/** Whether a chat template is one that has a name. */
+function isNamed(template: unknown): boolean {
+  return typeof template === "string" && namedChatTemplate(template) !== undefined;
+}
+
 /** What a configuration has of paths. */
 interface Paths {
   readonly model: string;
   readonly output: string;
   readonly data: { readonly folder: string };
+  readonly task?: { readonly chatTemplate?: string };
 }
 
 /** The configuration with absolute paths, which mean the same from everywhere. */
 export function withAbsolutePaths<Config extends Paths>(config: Config): Config {
   const absolute = (path: string) => SCHEME.test(path) && !isAbsolute(path) ? path : resolve(path);
+  const template = config.task?.chatTemplate;
   return {
     ...config,
+    ...template === undefined || isNamed(template)
+      ? {}
+      : { task: { ...config.task, chatTemplate: absolute(template) } },
     model: absolute(config.model),
     output: absolute(config.output),
     data: { ...config.data, folder: absolute(config.data.folder) },

@@ -6,9 +6,6 @@
 import { type OptimiserConfig, optimiserSection } from "./optimiser_schema.ts";
 import { type TrainableKind, trainableKinds } from "../selection.ts";
 import type { OffsetSpan } from "../../optim/mod.ts";
-import { assertDistinct } from "../../tasks/distinct_texts.ts";
-import { type ExampleFormat, exampleFormats } from "../../tasks/data/example_format.ts";
-import { separatorOf } from "../../tasks/data/separator.ts";
 import { type TextEncoding, textEncodings } from "../../tasks/data/text_encoding.ts";
 import {
   choice,
@@ -18,53 +15,22 @@ import {
   keysOf,
   list,
   number,
-  type Place,
-  refusal,
   required,
   section,
   showValue,
-  sourceOf,
   text,
 } from "./field.ts";
-import {
-  type LayerWord,
-  readFormatName,
-  readLayers,
-  readSpan,
-  readTaskName,
-  spans,
-  taskNames,
-} from "./names.ts";
+import { type LayerWord, readFormatName, readLayers, readSpan, spans } from "./names.ts";
 import { type PathOptions, withPathsFrom } from "./paths.ts";
 import { parseYaml } from "./parse_yaml.ts";
+import { type TaskConfig, taskSection } from "./task_schema.ts";
 
 export type { ConfigKey } from "./field.ts";
 export type { LayerWord } from "./names.ts";
 export type { PathOptions } from "./paths.ts";
+export type { TaskConfig } from "./task_schema.ts";
 export { parameterKeys, PartOptions } from "./optimiser_schema.ts";
 export type { OptimiserConfig, ScheduleConfig } from "./optimiser_schema.ts";
-
-/** What is learned: a built-in task, or a template with labels or candidates; neither: language modelling. */
-export interface TaskConfig {
-  /** A built-in task, for example `sst2`, or `language-modelling`; with a template, only a name. */
-  readonly name?: string;
-  /** The files' format; undefined: by their extension. */
-  readonly format?: ExampleFormat;
-  /** Names of a table's columns, if its first line does not give them. */
-  readonly columns?: readonly string[];
-  /** What stands between the cells of a table; undefined: of csv told from its beginning, of tsv a tab. */
-  readonly separator?: string;
-  /** Fields of an example in braces, for example `{sentence} It was{label}`. */
-  readonly template?: string;
-  /** The field that holds the label. */
-  readonly labelField?: string;
-  /** What each label is written as, for example ` great` for `1`. */
-  readonly labels?: Readonly<Record<string, string>>;
-  /** Templates of the choices, for data that bring their own. */
-  readonly candidates?: readonly string[];
-  /** Template of the text that is to be written, for example ` {summary}` and a line feed. */
-  readonly answer?: string;
-}
 
 /** Files of examples and how many to take of each; their paths are absolute, or within the folder. */
 export interface DataConfig {
@@ -74,7 +40,7 @@ export interface DataConfig {
   readonly encoding?: TextEncoding;
   /** Trained on; undefined: the built-in task's own. */
   readonly train?: string;
-  /** Evaluated while training. */
+  /** Evaluated while training; `split`: a tenth of the training examples, whatever files the task has. */
   readonly validation?: string;
   /** Evaluated at the end. */
   readonly test?: string;
@@ -159,38 +125,6 @@ export interface TrainConfig {
 const count = { min: 1, max: Number.MAX_SAFE_INTEGER, whole: true };
 const countOrNone = { ...count, min: 0 };
 
-const taskSection: Field<TaskConfig> = section<TaskConfig>("What is learned", {
-  name: custom(
-    "a built-in task, or language-modelling; `task: sst2` is shorthand for `task.name`",
-    "text",
-    readTaskName,
-    taskNames,
-  ),
-  format: choice("format of the files; if not given, taken from their extension", exampleFormats),
-  columns: list("column names of a table, if its first line does not give them", text("")),
-  separator: custom(
-    "separator between table cells; if not given, detected from the start of the file",
-    "one character, or tab",
-    (value) => typeof value === "string" ? separatorOf(value) : undefined,
-  ),
-  template: text(
-    "prompt with field names in braces, {a.b} for nested fields: {sentence} It was{label}",
-  ),
-  labelField: text("field that holds the label, a.b for a nested field; `label` if not given"),
-  labels: custom(
-    "the text to write for each label: a list, or `label: word` pairs",
-    "a list of words or a section of label: word",
-    readLabels,
-  ),
-  candidates: list(
-    "templates for the answer choices, for data that supplies its own choices; a field that holds a list makes one choice of each item",
-    text(""),
-  ),
-  answer: text(
-    "template for an answer that is written instead of chosen; a field that holds a list gives the text to learn first, then others that count as right",
-  ),
-});
-
 const schema: Field<TrainConfig> = section<TrainConfig>("A fine-tune", {
   model: required(text("GGUF file or Hugging Face folder")),
   task: {
@@ -208,7 +142,9 @@ const schema: Field<TrainConfig> = section<TrainConfig>("A fine-tune", {
       textEncodings,
     ),
     train: text("file to train on; built-in tasks have a default"),
-    validation: text("file to evaluate on while training"),
+    validation: text(
+      "file to evaluate on while training; `split` holds out a tenth of the training examples, as does a task without such a file",
+    ),
     test: text("file to evaluate on at the end"),
     trainLimit: number("maximum number of training examples", count),
     validationLimit: number("maximum number of validation examples", count),
@@ -274,8 +210,6 @@ const schema: Field<TrainConfig> = section<TrainConfig>("A fine-tune", {
     ),
   }),
 });
-
-const mostLabels = 10_000;
 
 /**
  * Reads a configuration in YAML (its core schema: no merge keys, no dates). Keys are those of {@linkcode TrainConfig} in
@@ -367,31 +301,4 @@ export function describeConfig(): string {
     const fallback = shownDefault === undefined ? "" : ` [${shownDefault}]`;
     return `${path.padEnd(width)}  ${doc}${fallback}\n${" ".repeat(width)}  ${expects}`;
   }).join("\n");
-}
-
-function readLabels(value: unknown, place: Place): Readonly<Record<string, string>> | undefined {
-  if (typeof value !== "object" || value === null) return undefined;
-  const entries = Array.isArray(value)
-    ? value.map((word, index): [string, unknown] => [String(index), word])
-    : Object.entries(value);
-  if (entries.length < 2 || entries.length > mostLabels) {
-    throw new RangeError(refusal(place, value, `2 to ${mostLabels} labels`));
-  }
-  const spoken = entries.find(([, word]) => typeof word === "boolean" || typeof word === "number");
-  if (spoken !== undefined) {
-    throw new TypeError(
-      refusal(
-        place,
-        spoken[1],
-        `words; put quotes around it: "${spoken[1]}", as it shall be written`,
-      ),
-    );
-  }
-  if (!entries.every(isLabelWord)) return undefined;
-  assertDistinct(entries, "labels", `use ${place.path.join(".")} in ${sourceOf(place)}`);
-  return Object.fromEntries(entries);
-}
-
-function isLabelWord(entry: [string, unknown]): entry is [string, string] {
-  return typeof entry[1] === "string" && entry[1] !== "";
 }

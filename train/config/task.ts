@@ -5,10 +5,19 @@
  */
 import { builtInTask, type ExampleFormat, type Task, taskFromConfig } from "../../tasks/mod.ts";
 import { dataExtension, formatOfExtension } from "../../tasks/data/data_name.ts";
+import { type RowForm, rowForms } from "../../tasks/supervised/row_form.ts";
 import type { TrainConfig } from "./schema.ts";
 
 /** The name of language modelling as a task. */
 export const languageModelling = "language-modelling";
+
+/** In place of a validation file: a part of the training examples is held out. */
+export const heldOutOfTraining = "split";
+
+/** The form of fine-tuning data that a configuration names; undefined for another task. */
+export function formOfConfig({ task }: Pick<TrainConfig, "task">): RowForm | undefined {
+  return task.template === undefined ? rowForms.find((form) => form === task.name) : undefined;
+}
 
 /** The format of a configured file: as given, else by its extension. @throws {RangeError} when neither says it. */
 export function formatOfSplit({ task }: TrainConfig, file: string): ExampleFormat {
@@ -42,7 +51,7 @@ export function formatOfTaskFile(
 
 /**
  * The built-in task of the configured name, or the one that is described; its files are those of `data`, relative to
- * `data.folder`. Undefined for language modelling.
+ * `data.folder`. Undefined for language modelling, and for conversations, instructions and completions ({@linkcode formOfConfig}).
  *
  * @throws {RangeError} for an unknown name, or a format that is neither given nor told by an extension.
  * @throws {TypeError} for a description without labels or candidates.
@@ -64,10 +73,13 @@ export function taskOfConfig(config: TrainConfig): Task | undefined {
   const { name, template, columns, separator, labels, candidates, answer, labelField, format } =
     config.task;
   const { train, validation, test } = config.data;
-  const files = given({ train, dev: validation, test });
+  const split = validation === heldOutOfTraining;
+  const files = given({ train, dev: split ? undefined : validation, test });
+  const form = formOfConfig(config);
+  assertScored(config, form);
   if (template === undefined) {
     assertUnused({ labels, candidates, answer, label_field: labelField });
-    if (name === undefined || name === languageModelling) {
+    if (name === undefined || name === languageModelling || form !== undefined) {
       assertColumns(config);
       return undefined;
     }
@@ -75,7 +87,7 @@ export function taskOfConfig(config: TrainConfig): Task | undefined {
     return {
       ...task,
       ...given({ format, columns, separator }),
-      files: { ...task.files, ...files },
+      files: split ? { train: task.files.train, ...files } : { ...task.files, ...files },
     };
   }
   const [first = ""] = Object.values(files);
@@ -83,6 +95,26 @@ export function taskOfConfig(config: TrainConfig): Task | undefined {
     ...given({ name, template, columns, separator, labels, candidates, answer, labelField, files }),
     format: formatOfSplit(config, first),
   });
+}
+
+/** Refuses keys that only fine-tuning data use. */
+function assertScored(
+  { task: { name, template, loss, chatTemplate } }: TrainConfig,
+  form?: RowForm,
+): void {
+  if (form === undefined && name === undefined && template === undefined) return;
+  const key = form === undefined && loss !== undefined
+    ? "loss"
+    : (form === undefined || form === "completion") && chatTemplate !== undefined
+    ? "chat_template"
+    : undefined;
+  if (key === undefined) return;
+  const forms = key === "loss" ? rowForms : rowForms.filter((it) => it !== "completion");
+  throw new RangeError(
+    `Cannot use task.${key} with ${
+      template === undefined ? `task ${name}` : "task.template"
+    }: it is for ${forms.join(", ")}`,
+  );
 }
 
 /** Refuses keys that only a template uses. */

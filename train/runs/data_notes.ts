@@ -10,8 +10,8 @@ import { overlapOf } from "../../tasks/distinct_texts.ts";
 export class ExampleCounts {
   /** Names the file. */
   readonly file: string;
-  /** What an item of it is: "document" or "example". */
-  readonly kind: "document" | "example";
+  /** What an item of it is. */
+  readonly kind: "conversation" | "document" | "example";
   /** Items that were made. */
   made = 0;
   /** Items that were longer than allowed, and the longest of them in tokens. */
@@ -20,6 +20,14 @@ export class ExampleCounts {
   longest = 0;
   /** Documents of fewer than two tokens. */
   dropped = 0;
+  /** Conversations and completions of whose answers nothing is within the limit. */
+  unanswered = 0;
+  /** Conversations that began with an answer, which was left out. */
+  answeredFirst = 0;
+  /** Completions that begin right behind the last word of their prompt. */
+  joined = 0;
+  /** Whether items are fine-tuning data: texts with the parts that the loss is of. */
+  supervised = false;
   /** The token, in text, that items bring although the tokenizer puts it before every text. */
   bringsStart: string | undefined;
   /** Items by the field of the prompt that is blank. */
@@ -30,9 +38,14 @@ export class ExampleCounts {
   prefixes = 0;
 
   /** `kind` is what an item is. */
-  constructor(file: string, kind: "document" | "example") {
+  constructor(file: string, kind: ExampleCounts["kind"]) {
     this.file = file;
     this.kind = kind;
+  }
+
+  /** Whether an item that is too long loses its end. */
+  get #losesEnd(): boolean {
+    return this.kind !== "example" || this.supervised;
   }
 
   /** Counts an item of `tokens` tokens where `most` are allowed. */
@@ -61,11 +74,30 @@ export class ExampleCounts {
     const of = (count: number) => `${count} of ${made} ${kind}s ${count === 1 ? "is" : "are"}`;
     const out: string[] = [];
     if (this.cut > 0) {
-      const how = kind === "document" ? "was cut" : "lost the beginning of its prompt";
+      const how = this.#losesEnd ? "was cut" : "lost the beginning of its prompt";
       out.push(
         `${of(this.cut)} longer than ${limit} and ${
           this.cut === 1 ? how : how.replace("was", "were").replace("its prompt", "their prompts")
         } (longest: ${this.longest} tokens)`,
+      );
+    }
+    if (this.unanswered > 0) {
+      out.push(
+        `${
+          of(this.unanswered)
+        } left out, as nothing of an answer that the loss is of lies within ${limit}`,
+      );
+    }
+    if (this.answeredFirst > 0) {
+      out.push(
+        `${this.answeredFirst} of ${made} ${kind}s begin${
+          this.answeredFirst === 1 ? "s" : ""
+        } with an assistant's message, which is left out`,
+      );
+    }
+    if (this.joined > 0 && this.joined === made) {
+      out.push(
+        "every completion begins right behind the last word of its prompt: put white space at the end of the prompt, or before the completion, if they are two words",
       );
     }
     if (this.dropped > 0) {

@@ -18,12 +18,14 @@ import {
 } from "../../tasks/language_modelling.ts";
 import { encodeLong, encodeStream } from "../../tasks/long_text.ts";
 import { Pause } from "../../tasks/pause.ts";
-import { rowText } from "../../tasks/data/row.ts";
+import { type Row, rowText } from "../../tasks/data/row.ts";
 import type { PlacedRow } from "../../tasks/data/row_reader.ts";
 import type { PlacedExample, Split, Task } from "../../tasks/task.ts";
+import { exampleOfText } from "../../tasks/supervised/supervised_example.ts";
+import { type SupervisedOptions, supervisedText } from "../../tasks/supervised/supervised_row.ts";
 import { exampleOfTokens, textsOfExample } from "../../tasks/tokenise.ts";
 import type { TrainConfig } from "../config/schema.ts";
-import { formatOfSplit, formatOfTaskFile } from "../config/task.ts";
+import { formatOfSplit, formatOfTaskFile, heldOutOfTraining } from "../config/task.ts";
 import { ExampleCounts } from "./data_notes.ts";
 
 /** How far reading and tokenising are. */
@@ -40,8 +42,10 @@ export interface ExamplesProgress {
 export interface ExampleReading {
   /** Which files, of which form. */
   readonly config: TrainConfig;
-  /** What their rows become; undefined for language modelling. */
+  /** What their rows become; undefined for language modelling and fine-tuning data. */
   readonly task: Task | undefined;
+  /** How rows of fine-tuning data are laid out; undefined for another task. */
+  readonly layout?: SupervisedOptions | undefined;
   /** Makes tokens. */
   readonly tokenizer: Tokenizer;
   /** Most tokens of an example. */
@@ -64,7 +68,8 @@ export function fileOfSplit(
   split: Split,
 ): string | undefined {
   if (task !== undefined) return task.files[split];
-  return { train: data.train, dev: data.validation, test: data.test }[split];
+  const dev = data.validation === heldOutOfTraining ? undefined : data.validation;
+  return { train: data.train, dev, test: data.test }[split];
 }
 
 /** The examples of one split's file. */
@@ -93,7 +98,8 @@ export class ExampleFile {
     this.#reading = reading;
     this.#split = split;
     this.#pause = new Pause(reading.signal);
-    this.counts = new ExampleCounts(name, reading.task ? "example" : "document");
+    this.counts = new ExampleCounts(name, kindOf(reading));
+    this.counts.supervised = reading.layout !== undefined;
     if (reading.task === undefined) assertWindow(reading.length);
   }
 
@@ -171,8 +177,8 @@ export class ExampleFile {
   /** A `.txt` file whose form is not given. */
   get #isStream(): boolean {
     const { task, config } = this.#reading;
-    return task === undefined && config.task.format === undefined &&
-      dataExtension(this.name) === ".txt";
+    return task === undefined && this.#reading.layout === undefined &&
+      config.task.format === undefined && dataExtension(this.name) === ".txt";
   }
 
   get #path(): string {
@@ -226,7 +232,12 @@ export class ExampleFile {
   }
 
   *#documents(rows: Iterable<PlacedRow>): Generator<Item> {
+    const { layout } = this.#reading;
     for (const { row, line } of rows) {
+      if (layout !== undefined) {
+        yield { line, tokenised: () => this.#supervised(row, layout) };
+        continue;
+      }
       const text = rowText(row, line, this.name);
       yield { line, tokenised: () => this.#document(text) };
     }
@@ -249,6 +260,22 @@ export class ExampleFile {
     return made.example;
   }
 
+  /** A row of fine-tuning data. */
+  async #supervised(row: Row, layout: SupervisedOptions): Promise<Example | undefined> {
+    const { tokenizer, length } = this.#reading;
+    const text = supervisedText(tokenizer, row, layout);
+    if (text.answeredFirst) this.counts.answeredFirst++;
+    if (text.joined) this.counts.joined++;
+    const { template } = layout;
+    const steps = exampleOfText(tokenizer, text, { maximumLength: length, template });
+    let step = steps.next();
+    while (!step.done) step = steps.next(await this.#encodeBare(step.value));
+    const { example, tokens } = step.value;
+    this.counts.measured(tokens, length);
+    if (example === undefined) this.counts.unanswered++;
+    return example;
+  }
+
   async #document(text: string): Promise<Example | undefined> {
     const { tokenizer, length } = this.#reading;
     const ids = await this.#encode(text);
@@ -266,6 +293,15 @@ export class ExampleFile {
     if (bare !== text) this.counts.bringsStart = startText(tokenizer);
     return await encodeLong(tokenizer, bare, { pause: this.#pause, onProgress });
   }
+
+  #encodeBare(text: string): Promise<number[]> {
+    return encodeLong(this.#reading.tokenizer, text, { pause: this.#pause });
+  }
+}
+
+function kindOf({ task, layout }: ExampleReading): "conversation" | "document" | "example" {
+  if (layout !== undefined) return layout.form === "chat" ? "conversation" : "example";
+  return task === undefined ? "document" : "example";
 }
 
 /** Who names a data file: a key of the configuration, or a task that brings the names of its files. */

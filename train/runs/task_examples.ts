@@ -3,13 +3,15 @@
  *
  * @module
  */
-import type { Example, Objective } from "../../models/batch.ts";
+import { type Example, exampleCost, type Objective } from "../../models/batch.ts";
 import type { Tokenizer } from "../../models/tokenizers/tokenizer.ts";
 import { Pause } from "../../tasks/pause.ts";
 import { splitExamples, subsample } from "../../tasks/split.ts";
 import type { Split } from "../../tasks/task.ts";
 import type { TrainConfig } from "../config/schema.ts";
 import { taskOfConfig } from "../config/task.ts";
+import { chatLayout } from "./chat_layout.ts";
+import { recogniseTask } from "./recognise_task.ts";
 import { oneAnswerNote, sharedNote } from "./data_notes.ts";
 import { ExampleFile, type ExamplesProgress, fileOfSplit } from "./example_file.ts";
 
@@ -19,7 +21,7 @@ export type { ExamplesProgress } from "./example_file.ts";
 export interface ExampleSet {
   /** In tokens. */
   readonly examples: readonly Example[];
-  /** Characters of text that language modelling predicts; undefined for classification. */
+  /** Characters of the text that is predicted; undefined for classification. */
   readonly characters?: number;
 }
 
@@ -58,7 +60,8 @@ const SPLITS = ["train", "validation", "test"] as const;
  * are chosen are tokenised and kept.
  *
  * Language modelling: a `.txt` file without `task.format` is one stream, cut into windows of `maxLength` tokens; of other
- * files each row's `text` is a document that begins a window, and what is beyond the window is left out.
+ * files each row's `text` is a document that begins a window, and what is beyond the window is left out. Conversations, instructions and
+ * completions, which their fields tell ({@linkcode recogniseTask}), are laid out as {@linkcode supervisedExample} does it.
  *
  * Limits take a seeded sample: of the training
  * examples by the run's seed, of the others by seed 0, so that runs of different seeds are judged alike.
@@ -67,17 +70,21 @@ const SPLITS = ["train", "validation", "test"] as const;
  * @throws What reading and tokenising throw; the signal's reason
  */
 export async function taskExamples(
-  config: TrainConfig,
+  asked: TrainConfig,
   tokenizer: Tokenizer,
   { maxPositions = Infinity, splits = SPLITS, signal, onProgress }: TaskExamplesOptions = {},
 ): Promise<TaskExamples> {
+  const { config, why } = await recogniseTask(asked, { signal });
   const length = Math.min(config.maxLength, maxPositions);
   const task = taskOfConfig(config);
-  const reading = { config, task, tokenizer, length, signal, onProgress };
+  const layout = await chatLayout(config, tokenizer);
+  const reading = { config, task, layout, tokenizer, length, signal, onProgress };
   const open = (split: Split): ExampleFile | undefined =>
     fileOfSplit(reading, split) === undefined ? undefined : new ExampleFile(reading, split);
   const { trainLimit, validationLimit, testLimit } = config.data;
   const notes: string[] = [];
+  if (why !== undefined && config !== asked) notes.push(`task ${config.task.name}: ${why}`);
+  if (layout) notes.push(`${describeTask(config)}: ${layout.note}`);
   const wants = (split: (typeof SPLITS)[number]): boolean => splits.includes(split);
   const devFile = open("dev");
   const testFile = open("test");
@@ -186,7 +193,7 @@ function given(sentence: string | undefined): string[] {
   return sentence === undefined ? [] : [sentence];
 }
 
-/** Characters that the predicted tokens spell: all but the first token of each window. */
+/** Characters that the predicted tokens spell: of each window all but the first token, of a conversation what the loss is of. */
 async function charactersOf(
   tokenizer: Tokenizer,
   examples: readonly Example[],
@@ -194,14 +201,19 @@ async function charactersOf(
 ): Promise<number> {
   const pause = new Pause(signal);
   let sum = 0;
-  for (const { candidates: [ids] } of examples) {
-    sum += tokenizer.decode(ids).length - tokenizer.decode(ids.slice(0, 1)).length;
+  for (const { prompt, candidates: [ids], scored } of examples) {
+    if (scored) {
+      for (const [first, end] of scored) sum += tokenizer.decode(ids.slice(first, end)).length;
+    } else {
+      const context = prompt.length > 0 ? 0 : tokenizer.decode(ids.slice(0, 1)).length;
+      sum += tokenizer.decode(ids).length - context;
+    }
     if (pause.due) await pause.rest();
   }
   return sum;
 }
 
-/** Tokens that language modelling predicts in `examples`. */
+/** Tokens that are predicted in `examples` of one candidate each. */
 export function predicted(examples: readonly Example[]): number {
-  return examples.reduce((sum, { candidates: [ids] }) => sum + ids.length - 1, 0);
+  return examples.reduce((sum, example) => sum + exampleCost(example).lossRows, 0);
 }

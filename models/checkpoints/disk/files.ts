@@ -6,6 +6,7 @@
 
 import { dirname } from "@std/path";
 import type { ByteSource } from "../../../quant/files/byte_source.ts";
+import type { PieceMemory } from "../../../quant/piece_memory.ts";
 import { attempting } from "./attempt.ts";
 import { checkContents, CONTENTS_BYTES } from "./file_contents.ts";
 import { checkFile, type FileKindName, readingOf } from "./file_kinds.ts";
@@ -47,11 +48,14 @@ export async function openFile(
   });
   let queue: Promise<unknown> = Promise.resolve();
   let closed = false;
-  const readNow = async (offset: number, length: number) => {
-    const bytes = new Uint8Array(length);
-    await attempting(reading, () => file.seek(offset, Deno.SeekMode.Start));
+  const readNow = async (offset: number, length: number, memory?: PieceMemory) => {
+    const bytes = memory?.take(length) ?? new Uint8Array(length);
     for (let done = 0; done < length;) {
-      const n = await attempting(reading, () => file.read(bytes.subarray(done)));
+      const n = await attempting(reading, () => {
+        // Asks the disk nothing; the asynchronous one would cost a turn.
+        if (done === 0) file.seekSync(offset, Deno.SeekMode.Start);
+        return file.read(bytes.subarray(done));
+      });
       if (n === null) {
         throw new RangeError(
           `Cannot read "${name}": it ended at ${offset + done}, before ${offset + length}`,
@@ -64,7 +68,7 @@ export async function openFile(
   const source: FileSource = {
     name,
     size,
-    read(offset, length) {
+    read(offset, length, memory) {
       if (!(offset >= 0 && length >= 0 && offset + length <= size)) {
         return Promise.reject(
           new RangeError(
@@ -73,7 +77,7 @@ export async function openFile(
         );
       }
       // One position per file: reads take turns.
-      const result = queue.then(() => readNow(offset, length));
+      const result = queue.then(() => readNow(offset, length, memory));
       queue = result.catch(() => {});
       return result;
     },

@@ -13,7 +13,8 @@ import { checkGain } from "../check_gain.ts";
 import { refuseOtherPurposes } from "./gguf_purpose.ts";
 import { readRopeFactors } from "../rope_factors.ts";
 import { ROPE_FACTORS_NAME } from "../../rope_scaling.ts";
-import { forCaller, type ModelSource, type TensorSource } from "../checkpoint.ts";
+import type { ModelSource, TensorSource } from "../checkpoint.ts";
+import { fileRows } from "../file_rows.ts";
 import { few, leftOut } from "../tensor_places.ts";
 import {
   type SpelledTokenizer,
@@ -70,20 +71,13 @@ export async function ggufModelSource(
     }
     const format = formatOfGgufTensor(tensor);
     checkGain({ name, rows, format });
-    const rowBytes = format.rowBytes(columns);
     tensors.set(name, {
       name,
       role,
       rows,
       columns,
       format,
-      read: forCaller(async (first, count) =>
-        format.unpack(
-          await tensor.source.read(tensor.offset + first * rowBytes, count * rowBytes),
-          count,
-          columns,
-        )
-      ),
+      read: fileRows(tensor.source, tensor.offset, { format, columns }),
     });
   }
   const factors = architectureOf(config).gguf?.ropeFactors && stored.get(ROPE_FACTORS_NAME);

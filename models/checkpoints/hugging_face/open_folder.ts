@@ -19,7 +19,8 @@ import { folderEntries } from "../disk/look.ts";
 import { plainTensors } from "./plain_names.ts";
 import { quantizedTensors } from "./methods.ts";
 import { readJsonFile } from "../disk/read_file.ts";
-import { forCaller, type ModelSource, type TensorSource } from "../checkpoint.ts";
+import type { ModelSource, TensorSource } from "../checkpoint.ts";
+import { fileRows } from "../file_rows.ts";
 import { readTokenizerFiles } from "./source_tokenizer.ts";
 import { bytesOf, checkNoBias, wholeTensor } from "./stored_planes.ts";
 import { transposedBytes } from "./transposed.ts";
@@ -169,7 +170,6 @@ function denseTensor(
     );
   }
   const format = formatByName(formatName);
-  const rowBytes = format.rowBytes(columns);
   if (transposed) {
     const width = at.dtype === "F32" ? 4 : 2;
     const order = (row: number, column: number) => column * rows + row;
@@ -186,12 +186,6 @@ function denseTensor(
     columns,
     format,
     stored: { scales: storedFloats(at) },
-    read: forCaller(async (first, count) =>
-      format.unpack(
-        await at.file.read(at.offset + first * rowBytes, count * rowBytes),
-        count,
-        columns,
-      )
-    ),
+    read: fileRows(at.file, at.offset, { format, columns }),
   };
 }

@@ -117,7 +117,7 @@ Deno.test("rows made for the caller are hashed without a copy, and a weight that
       const tensor = source.tensors.get(NAME)!;
       for (let first = 0; first < tensor.rows; first += 64) {
         const rows = await tensor.read(first, 64);
-        await hash.add(NAME, rows, () => fail("looked through on this thread"));
+        await hash.add(NAME, rows, { look: () => fail("looked through on this thread") });
         assertEquals(rows.codes.length, 0, "a copy was hashed");
       }
       hash.end(NAME);

@@ -1,6 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { chatText, chatTokens, tokenizerFromJson } from "../../../models/mod.ts";
-import { chatEnds } from "../../../models/tokenizers/chat_template.ts";
+import { chatEnds, chatText, chatTokens, tokenizerFromJson } from "../../../models/mod.ts";
 
 const letters = [..."abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ .,!?|_\n0123456789"];
 const special = ["<s>", "</s>", "<|im_start|>", "<|im_end|>"];
@@ -73,10 +72,13 @@ Deno.test("conversations are laid out by the model's own template", () => {
 });
 
 Deno.test("answers end with what the template puts behind them, besides what the files name", () => {
-  assertEquals(chatEnds(tokenizerWith(chatMl)), [1, 3]);
-  assertEquals(chatEnds(tokenizerWith(), { template: turns }), [1]);
+  assertEquals(chatEnds(tokenizerWith(chatMl)), { tokens: [1, 3], texts: [] });
+  assertEquals(chatEnds(tokenizerWith(), { template: turns }), { tokens: [1], texts: [] });
   const plain = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}";
-  assertEquals(chatEnds(tokenizerWith(), { template: plain }), [1]);
+  assertEquals(chatEnds(tokenizerWith(), { template: plain }), { tokens: [1], texts: [] });
+  // What the model has no token for ends an answer as a text.
+  const words = "{% for m in messages %}[{{ m.role }}]{{ m.content }} [/end]\n{% endfor %}";
+  assertEquals(chatEnds(tokenizerWith(), { template: words }), { tokens: [1], texts: ["[/end]"] });
 });
 
 Deno.test("what no template allows is said, and a file's template fills no memory", () => {
@@ -90,4 +92,32 @@ Deno.test("what no template allows is said, and a file's template fills no memor
   assertEquals(lay("{% for i in range(1, 7, 2) %}{{ i }}{% endfor %}")(), "135");
   assertEquals(lay("{{ strftime_now('%Y') }}")(), String(new Date().getFullYear()));
   assertThrows(lay("x".repeat(1 << 21)), RangeError, "characters");
+});
+
+Deno.test("what the tokenizer puts before every text is there once, whether the template brings it or not", () => {
+  const vocab = Object.fromEntries([...special, ...letters].map((text, id) => [text, id]));
+  const tokenizer = tokenizerFromJson(
+    {
+      model: { type: "BPE", vocab, merges: [] },
+      added_tokens: special.map((content, id) => ({
+        ...{ id, content, special: true, normalized: false },
+      })),
+      decoder: { type: "Fuse" },
+      post_processor: {
+        type: "TemplateProcessing",
+        single: [{ SpecialToken: { id: "<s>", type_id: 0 } }, {
+          Sequence: { id: "A", type_id: 0 },
+        }],
+        pair: [],
+        special_tokens: { "<s>": { id: "<s>", ids: [0], tokens: ["<s>"] } },
+      },
+    },
+    { bos_token: "<s>", eos_token: "</s>" },
+  );
+  const messages = [{ role: "user", content: "Hi" }];
+  for (const template of [chatMl, turns, "{{ bos_token }}{{ messages[0].content }}"]) {
+    const ids = chatTokens(tokenizer, messages, { template });
+    assertEquals(ids.filter((id) => id === 0), [0]);
+    assertEquals(ids[0], 0);
+  }
 });

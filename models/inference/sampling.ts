@@ -1,0 +1,197 @@
+/**
+ * How a token is chosen from logits: llama.cpp's samplers in its default order. Penalties change the logits of tokens that are there; of all tokens
+ * the top k are kept, of these the top p, of these those with at least min p of the likeliest; the temperature is applied to what is left, and one is
+ * drawn.
+ *
+ * @module
+ */
+import { assertOptions, type OptionRules } from "../../optim/options.ts";
+
+/** How tokens are kept and drawn. */
+export interface SamplingOptions {
+  /** What logits are divided by after the other samplers; 0 takes the likeliest token. Default 0. */
+  readonly temperature?: number;
+  /** Only the k likeliest tokens. Default: all. */
+  readonly topK?: number;
+  /** Of these only the likeliest that together have this probability, at temperature 1. Default 1: all. */
+  readonly topP?: number;
+  /** Of these only tokens with at least this share of the likeliest one's probability, at temperature 1. Default 0: all. */
+  readonly minP?: number;
+}
+
+/** What discourages tokens that are there already. */
+export interface PenaltyOptions {
+  /**
+   * What logits of tokens that are there already, in the prompt too, are divided by where they are above 0 and multiplied by where below (arXiv
+   * 1909.05858): above 1 discourages them. Default 1.
+   */
+  readonly repetitionPenalty?: number;
+  /** What is taken off a token's logit for each time that it is there. Default 0. */
+  readonly frequencyPenalty?: number;
+  /** What is taken off the logit of a token that is there, however often. Default 0. */
+  readonly presencePenalty?: number;
+  /** How many tokens penalties look back at, those of the prompt among them. Default 64, as llama.cpp; `Infinity` for all. */
+  readonly penaltyWindow?: number;
+}
+
+/** Limits of {@linkcode SamplingOptions}. */
+export const samplingRules: OptionRules<SamplingOptions> = {
+  temperature: { min: 0 },
+  topK: { min: 1, infinite: true },
+  topP: { min: 0, max: 1, above: true },
+  minP: { min: 0, max: 1 },
+};
+
+/** Limits of {@linkcode PenaltyOptions}; penalties below 0 encourage. */
+export const penaltyRules: OptionRules<PenaltyOptions> = {
+  repetitionPenalty: { min: 0, above: true },
+  frequencyPenalty: { min: -100, max: 100 },
+  presencePenalty: { min: -100, max: 100 },
+  penaltyWindow: { min: 0, infinite: true },
+};
+
+/** A token that may be chosen. */
+export interface TokenProbability {
+  /** Its id. */
+  readonly token: number;
+  /** Its probability among those that are left. */
+  readonly probability: number;
+}
+
+/**
+ * The tokens that samplers leave of logits, likeliest first, with their probabilities: what a token is drawn from.
+ *
+ * @throws {RangeError} When an option is out of range, or a logit is not finite
+ *
+ * @example Top k, then min p, then the temperature
+ * ```ts
+ * import { tokenProbabilities } from "@qzo/qzo/models";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const logits = Float32Array.from([0.1, 0.2, 0.3, 0.4].map(Math.log));
+ * const left = tokenProbabilities(logits, { topK: 3, minP: 0.6, temperature: 1 });
+ * assertEquals(left.map(({ token }) => token), [3, 2]);
+ * ```
+ */
+export function tokenProbabilities(
+  logits: Float32Array,
+  options: SamplingOptions = {},
+): TokenProbability[] {
+  const { temperature = 0, topK = Infinity, topP = 1, minP = 0 } = options;
+  assertOptions("sample", options, samplingRules);
+  assertFinite(logits);
+  if (temperature === 0) {
+    const token = logits.reduce((best, x, i) => x > logits[best] ? i : best, 0);
+    return [{ token, probability: 1 }];
+  }
+  const order = [...logits.keys()].sort((a, b) => logits[b] - logits[a])
+    .slice(0, Math.min(topK, logits.length));
+  const top = logits[order[0]];
+  let kept = order.length;
+  if (topP < 1) {
+    const weights = order.map((i) => Math.exp(logits[i] - top));
+    const wanted = topP * sumOf(weights);
+    let mass = 0;
+    kept = 0;
+    while (kept < weights.length && mass < wanted) mass += weights[kept++];
+  }
+  if (minP > 0) {
+    const least = top + Math.log(minP);
+    while (kept > 1 && logits[order[kept - 1]] < least) kept--;
+  }
+  const left = order.slice(0, kept);
+  const weights = left.map((i) => Math.exp((logits[i] - top) / temperature));
+  const total = sumOf(weights);
+  return left.map((token, i) => ({ token, probability: weights[i] / total }));
+}
+
+/**
+ * Chooses a token from logits, given a uniform number of [0, 1).
+ *
+ * @throws {RangeError} When an option is out of range; what it returns throws for a logit that is not finite
+ */
+export function sampler(
+  { temperature, topK, topP, minP }: SamplingOptions,
+): (logits: Float32Array, uniform: number) => number {
+  const options = given({ temperature, topK, topP, minP });
+  assertOptions("sample", options, samplingRules);
+  return (logits, uniform) => {
+    const left = tokenProbabilities(logits, options);
+    let mass = uniform;
+    for (const { token, probability } of left) {
+      mass -= probability;
+      if (mass < 0) return token;
+    }
+    return left[left.length - 1].token;
+  };
+}
+
+/** Takes tokens that were seen off what is likely, in place. */
+export class Penalties {
+  readonly #options: Required<PenaltyOptions>;
+  readonly #recent: number[] = [];
+  readonly #counts = new Map<number, number>();
+
+  /** Before any token. */
+  constructor(
+    {
+      repetitionPenalty = 1,
+      frequencyPenalty = 0,
+      presencePenalty = 0,
+      penaltyWindow = 64,
+    }: PenaltyOptions,
+  ) {
+    this.#options = { repetitionPenalty, frequencyPenalty, presencePenalty, penaltyWindow };
+  }
+
+  /** Whether they change anything. */
+  get act(): boolean {
+    const { repetitionPenalty, frequencyPenalty, presencePenalty, penaltyWindow } = this.#options;
+    return penaltyWindow > 0 &&
+      (repetitionPenalty !== 1 || frequencyPenalty !== 0 || presencePenalty !== 0);
+  }
+
+  /** A token came. */
+  see(token: number): void {
+    if (!this.act) return;
+    this.#counts.set(token, (this.#counts.get(token) ?? 0) + 1);
+    this.#recent.push(token);
+    if (this.#recent.length <= this.#options.penaltyWindow) return;
+    const old = this.#recent.shift() ?? 0;
+    const left = (this.#counts.get(old) ?? 1) - 1;
+    if (left === 0) this.#counts.delete(old);
+    else this.#counts.set(old, left);
+  }
+
+  /** Changes logits by what was seen. */
+  apply(logits: Float32Array): void {
+    if (!this.act) return;
+    const { repetitionPenalty, frequencyPenalty, presencePenalty } = this.#options;
+    for (const [token, count] of this.#counts) {
+      const logit = logits[token];
+      const scaled = logit > 0 ? logit / repetitionPenalty : logit * repetitionPenalty;
+      logits[token] = scaled - count * frequencyPenalty - presencePenalty;
+    }
+  }
+}
+
+/** A model that is broken must not look like one that chose something. */
+function assertFinite(logits: Float32Array): void {
+  const at = logits.findIndex((logit) => !Number.isFinite(logit));
+  if (at < 0) return;
+  throw new RangeError(
+    `Cannot choose a token: the model's logit of token ${at} is ${
+      logits[at]
+    }. A weight is not finite, or offsets were trained too far: try fewer steps or a lower learning rate`,
+  );
+}
+
+function sumOf(numbers: readonly number[]): number {
+  return numbers.reduce((sum, it) => sum + it, 0);
+}
+
+function given<T extends object>(entries: T): { [Name in keyof T]?: Exclude<T[Name], undefined> } {
+  return Object.fromEntries(
+    Object.entries(entries).filter(([, value]) => value !== undefined),
+  ) as { [Name in keyof T]?: Exclude<T[Name], undefined> };
+}

@@ -1,0 +1,183 @@
+/**
+ * Which parts of a conversation's text an assistant says: what is trained on.
+ *
+ * @module
+ */
+import {
+  type ChatMessage,
+  type ChatOptions,
+  type ChatTokenizer,
+  marksAnswers,
+  renderChat,
+  templateOf,
+} from "./chat_template.ts";
+
+/**
+ * What a loss is of: `answers`, all that an assistant says; `last`, the last of it alone; `all`, every token.
+ */
+export type LossPart = "answers" | "last" | "all";
+
+/** All of them. */
+export const lossParts: readonly LossPart[] = ["answers", "last", "all"];
+
+/** A text and its parts that the loss is of. */
+export interface ScoredText {
+  /** All of it. */
+  readonly text: string;
+  /** Places of the parts, [first character, end), in ascending order. */
+  readonly scored: readonly (readonly [first: number, end: number])[];
+  /** Whether these are exact: told by the template itself, or all of the text. Else white space may stand behind what ends an answer. */
+  readonly exact: boolean;
+}
+
+/** How to lay out and what to score. */
+export interface ScoredChatOptions extends Pick<ChatOptions, "template"> {
+  /** What the loss is of. Default `answers`. */
+  readonly loss?: LossPart | undefined;
+  /** Indices of messages of an assistant that are not scored. Default: none. */
+  readonly unscored?: ReadonlySet<number> | undefined;
+}
+
+/**
+ * A conversation under the model's chat template, with the places of what an assistant says, what ends it included.
+ *
+ * A template says itself where that is by `{% generation %}`. Of others it is found by rendering the conversation up to each answer and with it:
+ * each must be the beginning of the whole, but for what only the last message has behind it. Where it is not, as with templates that leave something out of earlier answers, nothing says which
+ * tokens an assistant says, and it is refused.
+ *
+ * @throws RangeError where that is so, where no message is an assistant's, or there is no template; what {@linkcode chatText} throws.
+ *
+ * @example Two answers under ChatML
+ * ```ts
+ * import { scoredChat, tokenizerFromJson } from "@qzo/qzo/models";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const tokenizer = tokenizerFromJson({ model: { type: "BPE", vocab: { a: 0 }, merges: [] } });
+ * const messages = [
+ *   { role: "user", content: "Hello" },
+ *   { role: "assistant", content: "Hi" },
+ * ];
+ * const { text, scored } = scoredChat(tokenizer, messages, { template: "chatml" });
+ * assertEquals(scored.map(([first, end]) => text.slice(first, end)), ["Hi<|im_end|>"]);
+ * ```
+ */
+export function scoredChat(
+  tokenizer: ChatTokenizer,
+  messages: readonly ChatMessage[],
+  { template: given, loss = "answers", unscored = new Set() }: ScoredChatOptions = {},
+): ScoredText {
+  const template = templateOf(tokenizer, given);
+  const answers = messages.flatMap(({ role }, i) => role === "assistant" ? [i] : []);
+  if (loss === "all") {
+    const text = renderChat(tokenizer, messages, template, { answer: false });
+    return { text, scored: text === "" ? [] : [[0, text.length]], exact: true };
+  }
+  if (answers.length === 0) {
+    throw new RangeError(
+      'Cannot learn from a conversation: no message is an assistant\'s; set task.loss to "all" to learn from every message',
+    );
+  }
+  const wanted = (loss === "last" ? answers.slice(-1) : answers).filter((i) => !unscored.has(i));
+  const exact = marksAnswers(template);
+  const { text, scored } = exact
+    ? byMarks(tokenizer, messages, template, answers)
+    : byPrefixes(tokenizer, messages, template, wanted);
+  return { text, scored: wanted.flatMap((i) => scored.get(i) ?? []), exact };
+}
+
+/** A text and the places of its answers, by the message. */
+interface Answers {
+  readonly text: string;
+  readonly scored: ReadonlyMap<number, readonly (readonly [number, number])[]>;
+}
+
+function byMarks(
+  tokenizer: ChatTokenizer,
+  messages: readonly ChatMessage[],
+  template: string,
+  answers: readonly number[],
+): Answers {
+  const marks = marksFor(messages);
+  const marked = renderChat(tokenizer, messages, template, { answer: false, marks });
+  const parts = marked.split(marks[0]);
+  const places: [number, number][] = [];
+  let text = parts[0];
+  for (const part of parts.slice(1)) {
+    const [said, after, ...more] = part.split(marks[1]);
+    if (after === undefined || more.length > 0) {
+      throw new RangeError(
+        "Cannot learn from a conversation: the chat template has a block of generation within another",
+      );
+    }
+    if (said !== "") places.push([text.length, text.length + said.length]);
+    text += said + after;
+  }
+  if (places.length !== answers.length) {
+    throw new RangeError(
+      `Cannot learn from a conversation: the chat template marks ${places.length} parts as generated, the conversation has ${answers.length} messages of an assistant`,
+    );
+  }
+  return { text, scored: new Map(answers.map((message, i) => [message, [places[i]]])) };
+}
+
+/** Two texts that no message holds. */
+function marksFor(messages: readonly ChatMessage[]): [string, string] {
+  for (let i = 0;; i++) {
+    const marks: [string, string] = [`\uE000${i}\uE001`, `\uE002${i}\uE003`];
+    const free = messages.every(({ content }) => !marks.some((mark) => content.includes(mark)));
+    if (free) return marks;
+  }
+}
+
+function byPrefixes(
+  tokenizer: ChatTokenizer,
+  messages: readonly ChatMessage[],
+  template: string,
+  wanted: readonly number[],
+): Answers {
+  const render = (count: number, answer: boolean): string =>
+    renderChat(tokenizer, messages.slice(0, count), template, { answer });
+  const text = render(messages.length, false);
+  const scored = new Map<number, [number, number][]>();
+  for (const i of wanted) {
+    const before = rendered(() => render(i, true), i);
+    const through = i === messages.length - 1 ? text : rendered(() => render(i + 1, false), i);
+    if (!text.startsWith(before)) {
+      const end = JSON.stringify(before.slice(-40));
+      throw notAPrefix(i, `what stands before it (ending in ${end})`);
+    }
+    // Some put something behind the last message alone, such as an EOS token: then what is said must be in what is alike.
+    const end = alike(text, through);
+    const whole = end === through.length
+      ? end > before.length
+      : text.slice(before.length, end).includes(messages[i].content.trim());
+    if (!whole) throw notAPrefix(i, "the conversation up to it");
+    scored.set(i, [[before.length, end]]);
+  }
+  return { text, scored };
+}
+
+/** Characters that two texts begin with alike. */
+function alike(a: string, b: string): number {
+  let length = 0;
+  while (length < a.length && length < b.length && a[length] === b[length]) length++;
+  return length;
+}
+
+/** A part of a conversation may be more than a template takes. */
+function rendered(render: () => string, message: number): string {
+  try {
+    return render();
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    throw notAPrefix(message, `the part before it alone (${error.message})`);
+  }
+}
+
+function notAPrefix(message: number, what: string): RangeError {
+  return new RangeError(
+    `Cannot tell which tokens an assistant says in message ${
+      message + 1
+    }: the chat template lays out ${what} in another way than within the whole, and has no {% generation %} blocks. Set task.loss to "last" or "all", or name another template by task.chat_template`,
+  );
+}

@@ -1,0 +1,122 @@
+/**
+ * What a configuration says of the task: its keys with their meanings.
+ *
+ * @module
+ */
+import { type LossPart, lossParts } from "../../models/tokenizers/chat_answers.ts";
+import { chatTemplateNames } from "../../models/tokenizers/named_chat_templates.ts";
+import { type ExampleFormat, exampleFormats } from "../../tasks/data/example_format.ts";
+import { separatorOf } from "../../tasks/data/separator.ts";
+import { assertDistinct } from "../../tasks/distinct_texts.ts";
+import {
+  choice,
+  custom,
+  type Field,
+  list,
+  type Place,
+  refusal,
+  section,
+  sourceOf,
+  text,
+} from "./field.ts";
+import { readTaskName, taskNames } from "./names.ts";
+
+/**
+ * What is learned: a built-in task, a form of fine-tuning data, or a template with labels or candidates; neither: what the fields of the data
+ * tell, or language modelling.
+ */
+export interface TaskConfig {
+  /** A built-in task, for example `sst2`, or `language-modelling`, `chat`, `instruction`, `completion`; with a template, only a name. */
+  readonly name?: string;
+  /** The files' format; undefined: by their extension. */
+  readonly format?: ExampleFormat;
+  /** Names of a table's columns, if its first line does not give them. */
+  readonly columns?: readonly string[];
+  /** What stands between the cells of a table; undefined: of csv told from its beginning, of tsv a tab. */
+  readonly separator?: string;
+  /** Fields of an example in braces, for example `{sentence} It was{label}`. */
+  readonly template?: string;
+  /** The field that holds the label. */
+  readonly labelField?: string;
+  /** What each label is written as, for example ` great` for `1`. */
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Templates of the choices, for data that bring their own. */
+  readonly candidates?: readonly string[];
+  /** Template of the text that is to be written, for example ` {summary}` and a line feed. */
+  readonly answer?: string;
+  /** Of conversations and instructions: the name of a chat template, or a Jinja file; undefined: the model's own. */
+  readonly chatTemplate?: string;
+  /** Of conversations, instructions and completions: what the loss is of; undefined: what is answered. */
+  readonly loss?: LossPart;
+}
+
+/** The section. */
+export const taskSection: Field<TaskConfig> = section<TaskConfig>("What is learned", {
+  name: custom(
+    "a built-in task, or language-modelling, chat, instruction or completion; if not given, recognised by the fields of the data; `task: sst2` is shorthand for `task.name`",
+    "text",
+    readTaskName,
+    taskNames,
+  ),
+  format: choice("format of the files; if not given, taken from their extension", exampleFormats),
+  columns: list("column names of a table, if its first line does not give them", text("")),
+  separator: custom(
+    "separator between table cells; if not given, detected from the start of the file",
+    "one character, or tab",
+    (value) => typeof value === "string" ? separatorOf(value) : undefined,
+  ),
+  template: text(
+    "prompt with field names in braces, {a.b} for nested fields: {sentence} It was{label}",
+  ),
+  labelField: text("field that holds the label, a.b for a nested field; `label` if not given"),
+  labels: custom(
+    "the text to write for each label: a list, or `label: word` pairs",
+    "a list of words or a section of label: word",
+    readLabels,
+  ),
+  candidates: list(
+    "templates for the answer choices, for data that supplies its own choices; a field that holds a list makes one choice of each item",
+    text(""),
+  ),
+  answer: text(
+    "template for an answer that is written instead of chosen; a field that holds a list gives the text to learn first, then others that count as right",
+  ),
+  chatTemplate: text(
+    `chat template for conversations and instructions: a Jinja file, or one of ${
+      chatTemplateNames.join(", ")
+    }; the model's own if not given`,
+  ),
+  loss: choice(
+    "what the loss is computed on: the answers (assistant messages, completions), the last answer, or everything; answers if not given",
+    lossParts,
+  ),
+});
+
+const mostLabels = 10_000;
+
+function readLabels(value: unknown, place: Place): Readonly<Record<string, string>> | undefined {
+  if (typeof value !== "object" || value === null) return undefined;
+  const entries = Array.isArray(value)
+    ? value.map((word, index): [string, unknown] => [String(index), word])
+    : Object.entries(value);
+  if (entries.length < 2 || entries.length > mostLabels) {
+    throw new RangeError(refusal(place, value, `2 to ${mostLabels} labels`));
+  }
+  const spoken = entries.find(([, word]) => typeof word === "boolean" || typeof word === "number");
+  if (spoken !== undefined) {
+    throw new TypeError(
+      refusal(
+        place,
+        spoken[1],
+        `words; put quotes around it: "${spoken[1]}", as it shall be written`,
+      ),
+    );
+  }
+  if (!entries.every(isLabelWord)) return undefined;
+  assertDistinct(entries, "labels", `use ${place.path.join(".")} in ${sourceOf(place)}`);
+  return Object.fromEntries(entries);
+}
+
+function isLabelWord(entry: [string, unknown]): entry is [string, string] {
+  return typeof entry[1] === "string" && entry[1] !== "";
+}

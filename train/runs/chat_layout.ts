@@ -1,0 +1,84 @@
+/**
+ * How a configuration's conversations, instructions and completions are laid out for a model.
+ *
+ * @module
+ */
+import { readFileText } from "../../models/checkpoints/disk/read_file.ts";
+import { chatEnds } from "../../models/tokenizers/chat_template.ts";
+import { namedChatTemplate } from "../../models/tokenizers/named_chat_templates.ts";
+import type { Tokenizer } from "../../models/tokenizers/tokenizer.ts";
+import {
+  instructionTemplate,
+  type SupervisedOptions,
+} from "../../tasks/supervised/supervised_row.ts";
+import type { TrainConfig } from "../config/schema.ts";
+import { formOfConfig } from "../config/task.ts";
+
+/** A layout, and the sentence that says whose it is. */
+export interface ChatLayout extends SupervisedOptions {
+  /** For the notes. */
+  readonly note: string;
+}
+
+/**
+ * The layout; undefined for tasks that have none.
+ *
+ * @throws {RangeError} For conversations of a model without a chat template, where none is named
+ * @throws What reading the template's file throws
+ */
+export async function chatLayout(
+  config: TrainConfig,
+  tokenizer: Tokenizer,
+): Promise<ChatLayout | undefined> {
+  const { chatTemplate } = tokenizer;
+  const form = formOfConfig(config);
+  if (form === undefined) return undefined;
+  const { loss = "answers" } = config.task;
+  const of = {
+    answers: form === "completion" ? "completions" : "what the assistant says",
+    last: form === "completion" ? "completions" : "the last thing the assistant says",
+    all: "everything",
+  }[loss];
+  if (form === "completion") return { form, loss, note: `the loss is of ${of}` };
+  const template = await chatTemplateOf(config);
+  if (template === undefined && chatTemplate === undefined && form === "chat") {
+    throw new RangeError(
+      "Cannot lay out conversations: the model brings no chat template. Name one by task.chat_template, such as vicuna, which needs no tokens of its own",
+    );
+  }
+  const whose = template !== undefined
+    ? `the chat template ${config.task.chatTemplate}`
+    : chatTemplate !== undefined
+    ? "the model's chat template"
+    : `the template ${instructionTemplate}, as the model brings none`;
+  const note = `laid out by ${whose}; the loss is of ${of}${spelledEnd(tokenizer, template)}`;
+  return { form, loss, template, note };
+}
+
+/** The words for an end of answers that the model has no token for. */
+function spelledEnd(tokenizer: Tokenizer, template: string | undefined): string {
+  if (template === undefined && tokenizer.chatTemplate === undefined) return "";
+  try {
+    const [text] = chatEnds(tokenizer, { template }).texts;
+    if (text === undefined) return "";
+    return `. ${
+      JSON.stringify(text)
+    } behind an answer is no token of the model, and is learned as text`;
+  } catch {
+    return ""; // A template that refuses so short a conversation.
+  }
+}
+
+/**
+ * The text of the configured chat template; its name where it has one, undefined where none is configured.
+ *
+ * @throws What reading its file throws
+ */
+export async function chatTemplateOf(
+  { task: { chatTemplate } }: Pick<TrainConfig, "task">,
+): Promise<string | undefined> {
+  if (chatTemplate === undefined || namedChatTemplate(chatTemplate) !== undefined) {
+    return chatTemplate?.toLowerCase();
+  }
+  return await readFileText(chatTemplate, "settings");
+}

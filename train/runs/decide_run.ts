@@ -1,0 +1,207 @@
+/**
+ * What a fine-tune of a model on a file needs to be told and was not.
+ *
+ * @module
+ */
+import { basename, join } from "@std/path";
+import { type LossPart, type ModelSource, scoredChat, type Tokenizer } from "../../models/mod.ts";
+import { dataExtension } from "../../tasks/data/data_name.ts";
+import type { TrainConfig } from "../config/schema.ts";
+import { formOfConfig, heldOutOfTraining } from "../config/task.ts";
+import { chatTemplateOf } from "./chat_layout.ts";
+import { stepsPerEpoch } from "./epochs.ts";
+import { recogniseTask } from "./recognise_task.ts";
+import type { TaskExamples } from "./task_examples.ts";
+
+/** A key of a configuration that was decided. */
+export interface Decision {
+  /** Its path, for example `optimiser.name`. */
+  readonly key: string;
+  /** What it was set to. */
+  readonly value: string;
+  /** Why, in words. */
+  readonly why: string;
+}
+
+/** A configuration with what was decided. */
+export interface DecidedRun {
+  /** Complete. */
+  readonly config: TrainConfig;
+  /** In the order of the configuration's keys. */
+  readonly decisions: readonly Decision[];
+}
+
+/** What is not to be decided. */
+export interface DecideOptions {
+  /** Paths of the keys that were given; a section's name stands for all within it. */
+  readonly given: ReadonlySet<string>;
+  /** Stops. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Tokens of an example, where nothing says otherwise and the model has the positions. */
+const LONGEST = 1024;
+/** Passes over the training examples, and the steps that these make at least and at most. */
+const PASSES = 3;
+const STEPS = { least: 100, most: 1000 };
+const EVALUATIONS = 10;
+
+/** The format that a model of which nothing is quantised is read in. */
+const FORMAT = "Q4_0";
+
+/**
+ * Decides what can be told before the data are read: the task by the fields of its file, how a model that is not quantised is, the chat template of one
+ * that brings none, the length of an example, the optimiser (`qzoPlus`, which needs no learning rate) and a folder that is free.
+ *
+ * @throws {RangeError} When a folder was named that holds the files of no built-in task
+ * @throws What {@linkcode recogniseTask} throws
+ *
+ * @example A model and a file, and nothing else
+ * ```ts
+ * import { decideRun, parseTrainConfig } from "@qzo/qzo/train";
+ * import { openModelSource } from "@qzo/qzo/models";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const file = await Deno.makeTempFile({ suffix: ".jsonl" });
+ * await Deno.writeTextFile(file, '{"prompt": "A film that", "completion": " never ends."}\n');
+ * using source = await openModelSource("demo/model.gguf");
+ * const asked = parseTrainConfig(`model: demo/model.gguf\ndata: {train: ${file}}`, "a.yaml");
+ * const { config, decisions } = await decideRun(asked, source, { given: new Set(["data.train"]) });
+ * assertEquals([config.task.name, config.optimiser.name], ["completion", "qzoPlus"]);
+ * assertEquals(decisions[0].key, "task.name");
+ * ```
+ */
+export async function decideRun(
+  asked: TrainConfig,
+  source: Pick<ModelSource, "config" | "tensors" | "tokenizer">,
+  { given, signal }: DecideOptions,
+): Promise<DecidedRun> {
+  const { config: recognised, why = "" } = await recogniseTask(asked, { signal });
+  let config = recognised;
+  const decisions: Decision[] = [];
+  const decide = (key: string, value: string, reason: string, made: TrainConfig): void => {
+    decisions.push({ key, value, why: reason });
+    config = made;
+  };
+  if (config.task.name !== asked.task.name) {
+    decide("task.name", String(config.task.name), why, config);
+  } else if (asked.task.name === undefined && asked.task.template === undefined) {
+    if (asked.data.train === undefined) {
+      throw new RangeError(
+        `Cannot tell what to learn from the folder "${asked.data.folder}": it holds the files of no built-in task. Name a file in it, or say by --task what it is`,
+      );
+    }
+    const text = dataExtension(asked.data.train ?? "") === ".txt" ? "the file is plain text" : why;
+    const task = { ...config.task, name: "language-modelling" };
+    decide("task.name", task.name, text, { ...config, task });
+  }
+  const bare = source.tokenizer !== undefined && source.tokenizer.chatTemplate === undefined;
+  if (formOfConfig(config) === "chat" && bare && await chatTemplateOf(config) === undefined) {
+    const task = { ...config.task, chatTemplate: "vicuna" };
+    const reason = "the model brings no chat template; this one needs no tokens of its own";
+    decide("task.chat_template", "vicuna", reason, { ...config, task });
+  }
+  if (formOfConfig(config) === "chat" && !isGiven(given, "task.loss") && source.tokenizer) {
+    const template = await chatTemplateOf(config);
+    if (forgetsAnswers(source.tokenizer, template)) {
+      const task = { ...config.task, loss: "last" as const };
+      const reason = "the chat template lays out earlier answers in another way";
+      decide("task.loss", "last", reason, { ...config, task });
+    }
+  }
+  if (!isGiven(given, "optimiser")) {
+    const optimiser = { ...config.optimiser, name: "qzoPlus" as const };
+    decide("optimiser.name", "qzoPlus", "it needs no learning rate", { ...config, optimiser });
+  }
+  if (!isGiven(given, "max_length")) {
+    const { context } = source.config;
+    const maxLength = Math.min(LONGEST, context);
+    const reason = context <= LONGEST ? "the model's positions" : "tokens of an example";
+    decide("max_length", String(maxLength), reason, { ...config, maxLength });
+  }
+  const dense = [...source.tensors.values()].every((it) => it.format.layout.kind === "dense");
+  if (dense && !isGiven(given, "quantize") && !isGiven(given, "trainables")) {
+    const reason = "nothing of the model is quantised";
+    decide("quantize.format", FORMAT, reason, { ...config, quantize: { format: FORMAT } });
+  }
+  if (!isGiven(given, "output")) {
+    const output = await freeFolder(config);
+    decide("output", output, "for what the run writes", { ...config, output });
+  }
+  return { config, decisions };
+}
+
+/**
+ * Decides what follows from the data: how many steps, and how often it is evaluated; tells what is held out.
+ *
+ * @param examples What {@linkcode taskExamples} made of the configuration.
+ */
+export function decideSteps(
+  asked: TrainConfig,
+  examples: Pick<TaskExamples, "train" | "validation">,
+  { given }: Pick<DecideOptions, "given">,
+): DecidedRun {
+  let config = asked;
+  const decisions: Decision[] = [];
+  const held = examples.validation.examples.length;
+  const all = held + examples.train.examples.length;
+  const { validation = heldOutOfTraining } = config.data;
+  if (!isGiven(given, "data.validation") && validation === heldOutOfTraining) {
+    const reason = held === 0
+      ? "nothing is held out, as there are fewer than 10 examples"
+      : `${held} of ${all} examples are held out, chosen by seed 0`;
+    decisions.push({ key: "data.validation", value: heldOutOfTraining, why: reason });
+  }
+  if (!isGiven(given, "steps") && !isGiven(given, "epochs")) {
+    const passes = PASSES * stepsPerEpoch(config, examples);
+    const steps = Math.min(STEPS.most, Math.max(STEPS.least, passes));
+    const why = steps === passes
+      ? `${PASSES} passes over the training examples in batches of ${config.batchSize}`
+      : `${PASSES} passes would be ${passes}; ${steps > passes ? "at least" : "at most"} ${steps}`;
+    decisions.push({ key: "steps", value: String(steps), why });
+    config = { ...config, steps };
+  }
+  if (!isGiven(given, "evaluate_every") && held > 0 && config.epochs === undefined) {
+    const evaluateEvery = Math.max(1, Math.ceil(config.steps / EVALUATIONS));
+    const why = `${Math.ceil(config.steps / evaluateEvery)} evaluations`;
+    decisions.push({ key: "evaluate_every", value: String(evaluateEvery), why });
+    config = { ...config, evaluateEvery };
+  }
+  return { config, decisions };
+}
+
+/** Whether a template tells the tokens of the last answer alone. */
+function forgetsAnswers(tokenizer: Tokenizer, template: string | undefined): boolean {
+  const messages = ["user", "assistant", "user", "assistant"].map((role, i) => ({
+    role,
+    content: `message ${i}`,
+  }));
+  const tells = (loss: LossPart): boolean => {
+    try {
+      return scoredChat(tokenizer, messages, { template, loss }).scored.length > 0;
+    } catch {
+      return false;
+    }
+  };
+  return !tells("answers") && tells("last");
+}
+
+/** Whether a key, or one within that section, was given. */
+function isGiven(given: ReadonlySet<string>, key: string): boolean {
+  return [...given].some((it) =>
+    it === key || it.startsWith(`${key}.`) || key.startsWith(`${it}.`)
+  );
+}
+
+/** `runs/` and the name of the data, with a number where there is such a thing. */
+async function freeFolder({ data }: TrainConfig): Promise<string> {
+  const file = data.train ?? data.folder;
+  const name = basename(file).replace(/\.[^.]*(?:\.gz)?$/i, "").replaceAll(
+    /[^\p{L}\p{N}._-]+/gu,
+    "-",
+  ).replace(/^[.-]+/, "");
+  for (let i = 1;; i++) {
+    const path = join("runs", `${name || "run"}${i === 1 ? "" : `-${i}`}`);
+    if (!await Deno.lstat(path).then(() => true, () => false)) return path;
+  }
+}
