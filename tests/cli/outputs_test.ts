@@ -201,7 +201,9 @@ Deno.test("nothing is written through a link that leaves the run's folder", asyn
         const path = await Deno.makeTempDir({ dir: folder });
         await Deno.symlink(join(outside, target), join(path, name));
         for (const force of [[], ["--force"]]) {
-          const said = name === "run.ledger" ? "it holds one" : "link out of the run's folder";
+          const said = name === "run.ledger"
+            ? "it already holds one"
+            : "link out of the run's folder";
           await refused(folder, said, "finetune", config, "--output", path, ...force);
         }
       }
