@@ -22,6 +22,8 @@ const BENCHES: Readonly<Record<string, string>> = {
     "perplexity of real models in every format by every method (needs ../shared/data, can be interrupted)",
   reference:
     "QZO and MeZO against an implementation in PyTorch (needs it and ../shared/data, can be interrupted)",
+  alignment:
+    "SST-2 with MeZO's prompt and without any, by the same forwards (needs ../shared/data, can be interrupted)",
   finetune:
     "real models and tasks before and after QZO (needs ../shared/data, takes long, can be interrupted)",
 };

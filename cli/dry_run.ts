@@ -7,6 +7,7 @@
 import { noTokenizer } from "../models/checkpoints/disk/no_tokenizer.ts";
 import { NoAdapterError, OutOfMemoryError } from "../kernels/mod.ts";
 import { openModelSource, type Tokenizer } from "../models/mod.ts";
+import { sightOf } from "../models/architectures.ts";
 import type { Example } from "../models/batch.ts";
 import {
   configuredSource,
@@ -42,7 +43,8 @@ export async function dryRun(call: Call, asked: TrainConfig): Promise<void> {
   const { tokenizer } = source;
   if (!tokenizer) throw noTokenizer(source.name);
   const { context } = source.config;
-  const examples = await readExamples(tokenizer, asked, call, { maxPositions: context });
+  const sees = sightOf(source.config);
+  const examples = await readExamples(tokenizer, asked, call, { maxPositions: context, sees });
   const config = stepsFor(call, asked, examples);
   const limit = Math.min(config.maxLength, context);
   const labels = taskOfConfig(config)?.template.labels;
@@ -108,19 +110,21 @@ async function timeOf(
 type Fact = readonly [string, string];
 
 function exampleFacts(
-  { prompt, candidates, label, scored }: Example,
+  { prompt, candidates, label, masked, scored }: Example,
   tokenizer: Tokenizer,
   { limit, names }: { readonly limit: number; readonly names: readonly string[] | undefined },
 ): Fact[] {
   const right = candidates[label];
-  const ids = [...prompt, ...right];
-  const pieces = ids.map((id) => JSON.stringify(tokenizer.decode([id])));
+  const ids = masked ? prompt : [...prompt, ...right];
+  // Of a mask there is nothing to see unless special tokens are shown.
+  const spelled = { skipSpecial: masked === undefined };
+  const pieces = ids.map((id) => JSON.stringify(tokenizer.decode([id], spelled)));
   const shown = pieces.length <= 2 * MOST_TOKENS
     ? pieces
     : [...pieces.slice(0, MOST_TOKENS), "...", ...pieces.slice(-MOST_TOKENS)];
   const isChoice = candidates.length > 1;
   return [
-    ["  text", JSON.stringify(tokenizer.decode(ids))],
+    ["  text", JSON.stringify(tokenizer.decode(ids, spelled))],
     ["  tokens", `${ids.length}: ${shown.join(" ")}`],
     [
       "  ids",
@@ -241,11 +245,12 @@ function planFacts(
 }
 
 /** Tokens of an example with its right answer. */
-function lengthOf({ prompt, candidates, label }: Example): number {
-  return prompt.length + candidates[label].length;
+function lengthOf({ prompt, candidates, label, masked }: Example): number {
+  return prompt.length + (masked ? 0 : candidates[label].length);
 }
 
 /** Tokens of an example with all its answers. */
-function tokensOf({ prompt, candidates }: Example): number {
+function tokensOf({ prompt, candidates, masked }: Example): number {
+  if (masked) return prompt.length;
   return candidates.reduce((sum, it) => sum + it.length, prompt.length);
 }

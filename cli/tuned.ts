@@ -6,6 +6,7 @@
 import { dirname, join } from "@std/path";
 import type { OffsetSet } from "../kernels/mod.ts";
 import type { Tokenizer } from "../models/mod.ts";
+import { sightOf } from "../models/architectures.ts";
 import { noTokenizer } from "../models/checkpoints/disk/no_tokenizer.ts";
 import { damageText, type Ledger } from "../optim/mod.ts";
 import {
@@ -222,9 +223,11 @@ export function examplesFor(
   config: TrainConfig,
   call: Call,
   splits?: TaskExamplesOptions["splits"],
+  more: Pick<TaskExamplesOptions, "judging" | "shots"> = {},
 ): Promise<TaskExamples> {
-  const { maxPositions } = session.model;
-  return readExamples(tokenizerOf(session), config, call, { maxPositions, splits });
+  const { maxPositions, config: { architecture } } = session.model;
+  const how = { maxPositions, sees: sightOf({ architecture }), splits, ...more };
+  return readExamples(tokenizerOf(session), config, call, how);
 }
 
 /** {@linkcode examplesFor} without a model on a device. */
@@ -232,13 +235,16 @@ export async function readExamples(
   tokenizer: Tokenizer,
   config: TrainConfig,
   { terminal, signal }: Call,
-  { maxPositions, splits }: Pick<TaskExamplesOptions, "maxPositions" | "splits">,
+  { maxPositions, ...how }: Pick<
+    TaskExamplesOptions,
+    "maxPositions" | "sees" | "splits" | "judging" | "shots"
+  >,
 ): Promise<TaskExamples> {
   let told = performance.now();
   try {
     const examples = await taskExamples(config, tokenizer, {
       ...(maxPositions === undefined ? {} : { maxPositions }),
-      splits,
+      ...how,
       signal,
       onProgress: ({ file, examples, share }) => {
         const text = `Reading ${file}: ${grouped(examples)} examples, ${

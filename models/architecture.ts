@@ -13,9 +13,22 @@ import type { Hidden, Recorder } from "./recorder.ts";
 
 /**
  * What a weight is: a `"matrix"` may be quantised; a `"norm"` is a gain and a `"bias"` is added, both f32 on the device; `"embedding"` and
- * `"head"` are the vocabulary's tables, `"positions"` is that of learned positions.
+ * `"head"` are the vocabulary's tables, `"positions"` is that of learned positions, `"types"` that of token types.
  */
-export type WeightRole = "matrix" | "norm" | "bias" | "embedding" | "positions" | "head";
+export type WeightRole =
+  | "matrix"
+  | "norm"
+  | "bias"
+  | "embedding"
+  | "positions"
+  | "types"
+  | "head";
+
+/**
+ * What a token attends to in its sequence: itself and those before it, so that the next one can be predicted (decoders); or all, so that masked
+ * ones can be (encoders).
+ */
+export type Sight = "earlier" | "all";
 
 /** A weight of a model. */
 export interface Weight {
@@ -74,10 +87,12 @@ export interface HuggingFaceForm<C extends ModelConfig> {
   readonly modelTypes: readonly string[];
   /** What the names in `architectures` begin with, such as `Llama` of `LlamaForCausalLM`; the first names the architecture in messages. */
   readonly classes: readonly string[];
-  /** What they end with in a language model. Default `ForCausalLM`. */
-  readonly headClass?: string;
+  /** What they end with in a model that is read with its head, the plainest first. Default `ForCausalLM`. */
+  readonly headClass?: string | readonly string[];
   /** What the names of weights begin with, and do not in the file of a model without its head: `model`. */
   readonly base: string;
+  /** Ends of names that older folders have, and what they are called now. */
+  readonly olderNames?: readonly (readonly [RegExp, string])[];
   /** Tensors that folders may have beside the weights and that say nothing: what they are, and by which names. */
   readonly leftOut?: readonly { readonly pattern: RegExp; readonly what: string }[];
   /** Every key of `config.json`, and what becomes of it. */
@@ -117,10 +132,14 @@ export interface GgufForm<C extends ModelConfig> {
 export interface Architecture<C extends ModelConfig = ModelConfig> {
   /** As GGUF spells it; {@linkcode ModelConfig.architecture} of its configurations. */
   readonly name: string;
+  /** What a token attends to; examples are made accordingly. Default `"earlier"`. */
+  readonly sees?: Sight;
   /** In folders. */
   readonly huggingFace: HuggingFaceForm<C>;
   /** In GGUF files; absent where llama.cpp does not know it. */
   readonly gguf?: GgufForm<C>;
+  /** Why there is no {@linkcode gguf}, where llama.cpp knows it: said where such a file is refused. */
+  readonly noGguf?: string;
   /** Every weight, in the order of the forward. */
   weights(config: C): readonly Weight[];
   /** Tables by the names that the forward has for them, long enough for sequences of `positions` tokens. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Architecture, Weight } from "./architecture.ts";
+import type { Architecture, Sight, Weight } from "./architecture.ts";
 import type { ModelConfig } from "./model_config.ts";
 import * as table from "./architectures/mod.ts";
 
@@ -12,7 +12,7 @@ import * as table from "./architectures/mod.ts";
 export const ARCHITECTURES: readonly Architecture[] = Object.values(table);
 
 /** The architecture of a configuration. @throws {RangeError} When it is not known */
-export function architectureOf(config: ModelConfig): Architecture {
+export function architectureOf(config: Pick<ModelConfig, "architecture">): Architecture {
   const found = ARCHITECTURES.find(({ name }) => name === config.architecture);
   if (!found) {
     throw new RangeError(
@@ -27,4 +27,9 @@ export function architectureOf(config: ModelConfig): Architecture {
 /** Every weight of a model, in the order of the forward. @throws {RangeError} When its architecture is not known */
 export function weightsOf(config: ModelConfig): readonly Weight[] {
   return architectureOf(config).weights(config);
+}
+
+/** What a token of a model attends to. @throws {RangeError} When its architecture is not known */
+export function sightOf(config: Pick<ModelConfig, "architecture">): Sight {
+  return architectureOf(config).sees ?? "earlier";
 }

@@ -5,11 +5,16 @@
  * Candidates of one example share the rows of its prompt: a candidate row attends to the prompt's rows and to its own. So
  * a two-way classification with one-token labels costs one prompt, not two.
  *
+ * Where tokens are masked, every row attends to all rows of its prompt, and candidates are read off the masked ones.
+ *
  * @module
  */
 
 import { batchLayout, type BatchShape } from "../kernels/operations/batch_layout.ts";
 import { integerWithin } from "../optim/check.ts";
+import type { Sight } from "./architecture.ts";
+import { sightOf } from "./architectures.ts";
+import type { ModelConfig } from "./model_config.ts";
 
 /** What a batch's log-probabilities are turned into. */
 export type Objective = "language-modelling" | "classification";
@@ -21,6 +26,9 @@ export type Objective = "language-modelling" | "classification";
  * mean token log-probabilities. Language modelling: `prompt` is empty or context without loss, one candidate, label 0;
  * without a prompt the first token is context only. Of a conversation with several answers the candidate holds what is
  * said between them too, and `scored` says which of its tokens the loss is of.
+ *
+ * With `masked`, for models that see all of a sequence (BERT, RoBERTa): `prompt` is the whole sequence, and a candidate has a token for each
+ * masked place of it. Classification has one masked place, as a rule; language modelling all that were masked, and one candidate.
  */
 export interface Example {
   /** Tokens that all candidates share. */
@@ -29,11 +37,15 @@ export interface Example {
   readonly candidates: readonly (readonly number[])[];
   /** Index of the right candidate. */
   readonly label: number;
+  /** Indices of all that count as right when it is judged, where that of `label` is not the only one; the loss does not know them. */
+  readonly right?: readonly number[];
   /**
    * Of the only candidate, ranges of tokens that the loss is of, [first, end), in ascending order; the others are context. Default: all of
    * its tokens.
    */
   readonly scored?: readonly (readonly [first: number, end: number])[];
+  /** Places in the prompt, counted from 0 and ascending, whose tokens are predicted there. Default: none, candidates follow the prompt. */
+  readonly masked?: readonly number[];
 }
 
 /** A batch in the words that kernels read. */
@@ -52,6 +64,8 @@ export interface PackedBatch {
   readonly examples: number;
   /** What the log-probabilities are turned into. */
   readonly objective: Objective;
+  /** What its rows attend to: `"all"` where tokens are masked. */
+  readonly sees: Sight;
   /** Highest token id, targets included: below a model's vocabulary, or it does not fit that model. */
   readonly highestToken: number;
   /** Highest position: below what a model was loaded for. */
@@ -69,7 +83,8 @@ export function roundedCapacity(count: number, least: number): number {
 
 /** What `example` needs: rows, loss rows, candidates. A candidate's last token predicts nothing and has no row. */
 export function exampleCost(example: Example): { rows: number; lossRows: number } {
-  const { prompt, candidates, scored } = example;
+  const { prompt, candidates, masked, scored } = example;
+  if (masked) return { rows: prompt.length, lossRows: candidates.length * masked.length };
   let rows = prompt.length;
   let lossRows = 0;
   for (const candidate of candidates) {
@@ -104,6 +119,7 @@ export function packBatch(
   context: number,
   shape?: BatchShape,
 ): PackedBatch {
+  const sees = sightIn(examples);
   const need = { rows: 0, lossRows: 0, candidates: 0, examples: examples.length };
   for (const example of examples) {
     checkExample(example, context);
@@ -133,6 +149,7 @@ export function packBatch(
   let tokens = 0;
   let highestToken = 0;
   let highestPosition = 0;
+  /** A row attends to `[prefixStart, prefixEnd)` and to `[ownStart, itself]`. */
   const putRow = (
     token: number,
     position: number,
@@ -156,14 +173,22 @@ export function packBatch(
     words[at.targets + lossRow] = target;
     lossRow++;
   };
-  examples.forEach(({ prompt, candidates, label, scored }, e) => {
+  examples.forEach(({ prompt, candidates, label, masked, scored }, e) => {
     const start = row;
-    prompt.forEach((token, i) => putRow(token, i, 0, 0, start));
-    const end = row;
+    const end = start + prompt.length;
+    prompt.forEach((token, i) => {
+      if (masked) putRow(token, i, start, end, row + 1);
+      else putRow(token, i, 0, 0, start);
+    });
     words[at.exampleStart + e] = candidateIndex;
     words[at.labels + e] = label;
     for (const candidate of candidates) {
       words[at.candidateStart + candidateIndex++] = lossRow;
+      if (masked) {
+        tokens += prompt.length;
+        masked.forEach((place, i) => putLoss(start + place, candidate[i]));
+        continue;
+      }
       tokens += prompt.length + candidate.length;
       const own = row;
       const counts = scored ? isWithin(scored) : everyToken;
@@ -195,21 +220,45 @@ export function packBatch(
     candidates: candidateIndex,
     examples: examples.length,
     objective,
+    sees,
     tokens,
     highestToken,
     highestPosition,
   };
 }
 
+/** What the rows of examples attend to. @throws {RangeError} When some are masked and some are not */
+function sightIn(examples: readonly Example[]): Sight {
+  const count = examples.filter(({ masked }) => masked).length;
+  if (count > 0 && count < examples.length) {
+    throw new RangeError(
+      `Cannot pack a batch: ${count} of its ${examples.length} examples have masked tokens, the others follow their prompts; no model does both`,
+    );
+  }
+  return count > 0 ? "all" : "earlier";
+}
+
 /**
- * Refuses a batch that reads beyond a model's tables, which a device would not notice.
+ * Refuses a batch that reads beyond a model's tables, or makes it attend otherwise than it was made to, which a device would not notice.
  *
- * @throws {RangeError} When a token is not in the vocabulary, or a position beyond what the model was loaded for
+ * @throws {RangeError} When a token is not in the vocabulary, a position beyond what the model was loaded for, or tokens are masked for a model
+ * that sees earlier tokens only, or not for one that sees all
  */
 export function assertBatchFits(
   batch: PackedBatch,
-  model: { readonly config: { readonly vocabulary: number }; readonly maxPositions: number },
+  model: {
+    readonly config: Pick<ModelConfig, "architecture" | "vocabulary">;
+    readonly maxPositions: number;
+  },
 ): void {
+  const { architecture } = model.config;
+  if (batch.sees !== sightOf(model.config)) {
+    throw new RangeError(
+      batch.sees === "all"
+        ? `Cannot run a batch with masked tokens: a model of architecture ${architecture} sees only what stands before a token; make its examples without masks`
+        : `Cannot run a batch without masked tokens: a model of architecture ${architecture} sees all of a text and predicts masked tokens alone; make its examples with masks (sees: "all")`,
+    );
+  }
   if (batch.highestToken >= model.config.vocabulary) {
     throw new RangeError(
       `Cannot run a batch with token ${batch.highestToken}: the model's vocabulary has ${model.config.vocabulary}`,
@@ -258,7 +307,7 @@ function checkScored({ prompt, candidates, scored }: Example): void {
 }
 
 function checkExample(example: Example, context: number): void {
-  const { prompt, candidates, label } = example;
+  const { prompt, candidates, label, masked } = example;
   if (candidates.length === 0) throw new RangeError("Cannot pack an example without candidates");
   if (!(Number.isInteger(label) && label >= 0 && label < candidates.length)) {
     throw new RangeError(
@@ -268,8 +317,10 @@ function checkExample(example: Example, context: number): void {
   // A word of the device's would make another token of it in silence.
   const check = (token: number) => integerWithin("a batch", "a token", token, 0, 0xffffffff);
   prompt.forEach(check);
+  if (masked) checkMasked(example, masked, context);
   for (const candidate of candidates) {
     candidate.forEach(check);
+    if (masked) continue;
     const length = prompt.length + candidate.length;
     if (candidate.length === 0 || length < 2) {
       throw new RangeError(
@@ -283,4 +334,31 @@ function checkExample(example: Example, context: number): void {
     }
   }
   checkScored(example);
+}
+
+function checkMasked(
+  { prompt, candidates }: Example,
+  masked: readonly number[],
+  context: number,
+): void {
+  const isPlace = (place: number, i: number) =>
+    Number.isInteger(place) && place > (masked[i - 1] ?? -1) && place < prompt.length;
+  if (masked.length === 0 || !masked.every(isPlace)) {
+    throw new RangeError(
+      `Cannot pack an example with masked places ${
+        JSON.stringify(masked)
+      }: expected one or more of its ${prompt.length} tokens, ascending`,
+    );
+  }
+  const other = candidates.find((candidate) => candidate.length !== masked.length);
+  if (other) {
+    throw new RangeError(
+      `Cannot pack an example: a candidate has ${other.length} tokens for ${masked.length} masked places`,
+    );
+  }
+  if (prompt.length > context) {
+    throw new RangeError(
+      `Cannot pack an example of ${prompt.length} tokens: the model's context is ${context}`,
+    );
+  }
 }

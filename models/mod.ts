@@ -4,7 +4,7 @@
  * @module
  */
 
-export type { WeightRole } from "./architecture.ts";
+export type { Sight, WeightRole } from "./architecture.ts";
 export { type Example, type Objective, packBatch, type PackedBatch } from "./batch.ts";
 export type {
   ModelSource,

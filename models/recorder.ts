@@ -13,6 +13,7 @@ import {
   type ColumnRange,
   type DeviceTensor,
   embedding,
+  type EmbeddingIndex,
   type ForwardContext,
   matmul,
   type NormKind,
@@ -71,16 +72,21 @@ export interface NormShape {
 /** The operations of a forward. Values are `[branches][rows][width]`; weights go by their names without `.weight` and `.bias`. */
 export interface Recorder {
   /**
-   * Rows of a table: by the tokens of the batch, or by their positions.
+   * Rows of a table: by the tokens of the batch, by their positions, or the same one for all.
    *
-   * @param shift Added to a position, where the first rows of a table are not those of positions. Default 0
+   * @param shift Added to a position, where the first rows of a table are not those of positions; by nothing, the row. Default 0
    */
-  embedding(
+  embedding(name: string, options?: EmbeddingIndex): Value;
+  /**
+   * The product with a matrix, its bias if it has one, and `residual`.
+   *
+   * @param bias Another name that the bias goes by, where the matrix is a table that is used elsewhere without it
+   */
+  linear(
+    x: Hidden,
     name: string,
-    options?: { readonly by?: "tokens" | "positions"; readonly shift?: number },
+    options?: { readonly residual?: Hidden; readonly bias?: string },
   ): Value;
-  /** The product with a matrix, its bias if it has one, and `residual`. */
-  linear(x: Hidden, name: string, options?: { readonly residual?: Hidden }): Value;
   /** Rows normalised, multiplied by the gain and moved by the bias of that name, each if the architecture lists it. */
   norm(x: Hidden, name: string, shape: NormShape): Value;
   /** Some rows alone, as they are. */
@@ -129,16 +135,17 @@ export class GraphRecorder implements Recorder {
 
   embedding(
     name: string,
-    { by = "tokens", shift = 0 }: {
-      readonly by?: "tokens" | "positions";
-      readonly shift?: number;
-    } = {},
+    index: EmbeddingIndex = {},
   ): Value {
     const { context } = this.#options;
-    return embedding(context, this.#weight(`${name}.weight`), { by, shift });
+    return embedding(context, this.#weight(`${name}.weight`), index);
   }
 
-  linear(x: Hidden, name: string, { residual }: { readonly residual?: Hidden } = {}): Value {
+  linear(
+    x: Hidden,
+    name: string,
+    { residual, bias = name }: { readonly residual?: Hidden; readonly bias?: string } = {},
+  ): Value {
     const { context, inputOf } = this.#options;
     const matrix = this.#weight(`${name}.weight`);
     const rows = this.#rowsOf(x);
@@ -148,7 +155,7 @@ export class GraphRecorder implements Recorder {
         ...context,
         rows,
         residual,
-        bias: this.#bias(name),
+        bias: this.#bias(bias),
         ...perturbationsOf(matrix, context.perturbation),
       }),
     );
@@ -156,10 +163,14 @@ export class GraphRecorder implements Recorder {
 
   norm(x: Hidden, name: string, { kind, heads = 1, ...shape }: NormShape): Value {
     const { weight } = this.#options;
-    const context = { ...this.#options.context, rows: heads * this.#options.context.rows };
+    const rows = this.#rowsOf(x);
+    const context = { ...this.#options.context, rows: heads * rows };
     const vectors = { gain: weight(`${name}.weight`), bias: weight(`${name}.bias`) };
     const list = shape.rows;
-    return this.#withRows(list?.count, normOf(kind)(context, x, vectors, { ...shape, list }));
+    return this.#withRows(
+      list?.count ?? rows,
+      normOf(kind)(context, x, vectors, { ...shape, list }),
+    );
   }
 
   pick(x: Hidden, width: number, rows: RowList): Value {

@@ -49,7 +49,7 @@ export interface NoisePlace extends Pick<Trainable, "share" | "gain"> {
 
 /**
  * Elements of a row of the matrix that a tensor's offsets are: the offsets of a span, which are as many as its rows, rounded up to 4; where
- * every element has its own, its columns.
+ * every element has its own, its columns, rounded up alike.
  *
  * @example Of scales, and of a dense tensor
  * ```ts
@@ -63,7 +63,7 @@ export interface NoisePlace extends Pick<Trainable, "share" | "gain"> {
 export function offsetWidth(
   { span, rows, columns }: Pick<Trainable, "span" | "rows" | "columns">,
 ): number {
-  return span === 1 ? columns : Math.ceil(rows / 4) * 4;
+  return Math.ceil((span === 1 ? columns : rows) / 4) * 4;
 }
 
 /** What noise needs to know of what is trained. */

@@ -332,6 +332,11 @@ function embeddings(texts: Texts): void {
     const context = contextOf(() => undefined, "software");
     embedding(context, table, { by: "positions", shift: 2 });
     texts.add(`embedding ${JSON.stringify({ layout, by: "positions" })}`, context.graph);
+    for (const way of allWays(formsOf(layout))) {
+      const one = contextOf(ofOneName("w", way && perturbationOf(table, way)), "software");
+      embedding(one, table, { by: "nothing", shift: 1 });
+      texts.add(`embedding ${JSON.stringify({ layout, by: "nothing", way })}`, one.graph);
+    }
     const part = secondPart(layout);
     if (!part) continue;
     for (const way of allWays(["relative", "absolute"])) {

@@ -3,9 +3,11 @@
  *
  * @module
  */
-import { assertOptions } from "../optim/options.ts";
+import { assertOptions, countOrNone } from "../optim/options.ts";
+import type { Sight } from "../models/architecture.ts";
 import type { Example } from "../models/batch.ts";
 import type { Tokenizer } from "../models/tokenizers/tokenizer.ts";
+import { maskedWindow, type MaskingOptions } from "./masked_tokens.ts";
 import { bringsStart, withoutStart, withStart } from "../models/tokenizers/special_tokens.ts";
 
 /** Options of {@linkcode languageModellingExamples}. */
@@ -19,6 +21,13 @@ export interface LanguageModellingOptions {
    * `stream`.
    */
   readonly windows?: "stream" | "document";
+  /**
+   * What the model sees of a text: for `"all"` every window has what the tokenizer puts around a text, and 15 % of its tokens are masked and
+   * predicted. Default `"earlier"`: every token is predicted from those before it.
+   */
+  readonly sees?: Sight;
+  /** Which tokens are masked. Default 0. */
+  readonly seed?: number;
 }
 
 /**
@@ -45,15 +54,23 @@ export function languageModellingExamples(
   documents: readonly string[],
   options: LanguageModellingOptions,
 ): Example[] {
-  assertOptions("cut a text into windows", options, { length: "any", windows: "any" });
-  const { length, windows = "stream" } = options;
+  assertOptions("cut a text into windows", options, {
+    length: "any",
+    windows: "any",
+    sees: "any",
+    seed: countOrNone,
+  });
+  const { length, windows = "stream", sees, seed } = options;
   assertWindow(length);
   const encoded = documents.map((text) =>
     tokenizer.encode(withoutStart(tokenizer, text), { addSpecial: false })
   );
-  const examples = windows === "document"
-    ? encoded.map((ids) => documentWindow(tokenizer, ids, length)).filter((it) => it !== undefined)
-    : streamWindows(tokenizer, encoded, length);
+  const cut = windows === "document"
+    ? encoded.map((ids) => documentWindow(tokenizer, ids, { length, sees }))
+    : streamWindows(tokenizer, encoded, { length, sees });
+  const examples = cut.filter((it) => it !== undefined).flatMap((window, round) =>
+    seenWindow(tokenizer, window, { sees, seed, round }) ?? []
+  );
   if (examples.length === 0) {
     throw new RangeError(
       `Cannot cut a text into windows: ${documents.length} documents give no window of 2 tokens`,
@@ -79,22 +96,42 @@ export function documentTokens(
   return [...withStart(tokenizer, ids), ...tokenizer.end];
 }
 
+/** How windows are cut. */
+export interface WindowOptions {
+  /** Tokens of a window, with those that the tokenizer puts around every text. */
+  readonly length: number;
+  /** What the model sees of a text: for `"all"` every window ends as the tokenizer ends texts. Default `"earlier"`. */
+  readonly sees?: Sight | undefined;
+}
+
 /** The window that a document begins; undefined if it has fewer than 2 tokens. */
 export function documentWindow(
-  tokenizer: Pick<Tokenizer, "start" | "end">,
+  { start, end }: Pick<Tokenizer, "start" | "end">,
   ids: readonly number[],
-  length: number,
+  { length, sees }: WindowOptions,
 ): Example | undefined {
-  const window = documentTokens(tokenizer, ids).slice(0, length);
+  const whole = documentTokens({ start, end }, ids);
+  const window = sees === "all" && whole.length > length
+    ? [...whole.slice(0, Math.max(0, length - end.length)), ...end]
+    : whole.slice(0, length);
   return window.length >= 2 ? { prompt: [], candidates: [window], label: 0 } : undefined;
+}
+
+/** A window as the model is to see it: as it is, or with masked tokens; undefined where there is none to mask. */
+export function seenWindow(
+  tokenizer: Parameters<typeof maskedWindow>[0],
+  window: Example,
+  { sees = "earlier", ...masking }: { readonly sees?: Sight | undefined } & MaskingOptions,
+): Example | undefined {
+  return sees === "all" ? maskedWindow(tokenizer, window.candidates[0], masking) : window;
 }
 
 function streamWindows(
   tokenizer: Tokenizer,
   documents: readonly (readonly number[])[],
-  length: number,
+  options: WindowOptions,
 ): Example[] {
-  const stream = new WindowStream(tokenizer, length);
+  const stream = new WindowStream(tokenizer, options);
   return [...documents.flatMap((ids) => [...stream.document(ids)]), ...stream.end()];
 }
 
@@ -106,14 +143,19 @@ export class WindowStream {
   readonly #tokenizer: Pick<Tokenizer, "start" | "end" | "eos">;
   readonly #length: number;
   readonly #room: number;
+  readonly #closes: boolean;
   #documents = 0;
   #held: number[] = [];
 
-  /** Windows of `length` tokens, those before every text among them. */
-  constructor(tokenizer: Pick<Tokenizer, "start" | "end" | "eos">, length: number) {
+  /** Windows of `length` tokens, those before every text among them, and where all is seen those behind it too. */
+  constructor(
+    tokenizer: Pick<Tokenizer, "start" | "end" | "eos">,
+    { length, sees }: WindowOptions,
+  ) {
     this.#tokenizer = tokenizer;
-    this.#length = length;
-    this.#room = Math.max(1, length - tokenizer.start.length);
+    this.#closes = sees === "all";
+    this.#length = length - (this.#closes ? tokenizer.end.length : 0);
+    this.#room = Math.max(1, this.#length - tokenizer.start.length);
   }
 
   /** The windows that another document fills, given its tokens or the first of them. */
@@ -135,14 +177,16 @@ export class WindowStream {
 
   /** The last windows, with what stands behind the last text. */
   *end(): Generator<Example> {
-    if (this.#documents > 0) yield* this.more(this.#tokenizer.end);
+    if (this.#documents > 0 && !this.#closes) yield* this.more(this.#tokenizer.end);
     yield* this.#window();
   }
 
   *#window(): Generator<Example> {
-    const window = [...this.#tokenizer.start, ...this.#held].slice(0, this.#length);
+    const { start, end } = this.#tokenizer;
+    const window = [...start, ...this.#held].slice(0, this.#length);
     const filled = this.#held.length > 0 && window.length >= 2;
     this.#held = [];
+    if (this.#closes) window.push(...end);
     if (filled) yield { prompt: [], candidates: [window], label: 0 };
   }
 }

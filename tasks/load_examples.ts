@@ -3,12 +3,12 @@
  *
  * @module
  */
-import { assertOptions, count } from "../optim/options.ts";
+import { assertOptions, count, countOrNone } from "../optim/options.ts";
 import type { Example } from "../models/batch.ts";
 import type { Tokenizer } from "../models/tokenizers/tokenizer.ts";
 import { loadTask, type TaskRowsOptions } from "./files.ts";
 import { builtInTask } from "./registry.ts";
-import type { Split, Task } from "./task.ts";
+import { type Split, type Task, taskFor } from "./task.ts";
 import { tokeniseExample, type TokeniseOptions } from "./tokenise.ts";
 
 /** Options of {@linkcode loadExamples}: how files are read, and where long examples are cut. */
@@ -51,14 +51,16 @@ export async function loadExamples(
   assertOptions("load examples", options, {
     ...{ format: "any", encoding: "any", hint: "any", signal: "any", onProgress: "any" },
     maximumLength: { ...count, infinite: true, whole: false },
+    room: countOrNone,
+    sees: "any",
   });
   if (!tokenizer) {
     throw new TypeError(
       "Cannot load examples: the model has no tokenizer, put its tokenizer.json beside it",
     );
   }
-  const { maximumLength, ...reading } = options;
-  const named = typeof task === "string" ? builtInTask(task) : task;
+  const { maximumLength, room = 0, sees = "earlier", ...reading } = options;
+  const named = taskFor(typeof task === "string" ? builtInTask(task) : task, sees);
   const rows = await loadTask(named, split, folder, reading);
-  return rows.map((row) => tokeniseExample(tokenizer, row, { maximumLength }));
+  return rows.map((row) => tokeniseExample(tokenizer, row, { maximumLength, room, sees }));
 }

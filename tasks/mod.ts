@@ -6,6 +6,7 @@
 
 export type { DataFileOptions } from "./data/data_file.ts";
 export { dataPath } from "./data/data_path.ts";
+export { demonstrationsFor, type Shots, withDemonstrations } from "./demonstrations.ts";
 export {
   type ExampleFormat,
   exampleFormats,

@@ -11,13 +11,14 @@ import { scaledWord } from "./scaled_word.ts";
 const domain = 0x20000000;
 
 /** What a permutation is for; different uses of one seed give unrelated permutations. */
-export type PermutationUse = "split" | "epoch" | "batches" | "left over";
+export type PermutationUse = "split" | "epoch" | "batches" | "left over" | "mask";
 
 const uses: Readonly<Record<PermutationUse, number>> = {
   split: 0,
   epoch: 1,
   batches: 2,
   "left over": 3,
+  mask: 4,
 };
 
 /**

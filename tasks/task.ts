@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Sight } from "../models/architecture.ts";
 import type { Objective } from "../models/batch.ts";
 import { assertDistinct } from "./distinct_texts.ts";
 import { type ExampleFormat, exampleFormats } from "./data/example_format.ts";
@@ -38,6 +39,8 @@ export interface Task {
   readonly encoding?: TextEncoding;
   /** What its rows become. */
   readonly template: TaskTemplate;
+  /** What they become for a model that predicts masked tokens. Default: `template`, with the mask behind its prompt. */
+  readonly masked?: TaskTemplate;
   /** Turns a row of the file into rows for the template: more fields, or several rows; none for a row that has no answer. */
   readonly prepare?: (row: Row) => readonly Row[];
   /** What metrics compare with, from a row for the template. */
@@ -54,12 +57,20 @@ export interface Task {
   readonly published?: PublishedUse;
 }
 
+/** Tokens that a written answer has at most, as in MeZO and QZO. */
+export const WRITTEN_TOKENS = 50;
+
 /** How MeZO and the papers after it use a task, where it is not as usual. */
 export interface PublishedUse {
   /** What training lowers: the cross-entropy over the candidates, or the loss of the right one's tokens. Default: classification. */
   readonly objective?: Objective;
   /** Examples that are held out of the training file. Default 500. */
   readonly held?: number;
+}
+
+/** A task as a model reads it: one that sees all of a text has the template with a mask, where there is one. */
+export function taskFor(task: Task, sees: Sight): Task {
+  return sees === "all" && task.masked ? { ...task, template: task.masked } : task;
 }
 
 /**
@@ -162,7 +173,7 @@ const options = [
  * name: mood
  * format: tsv
  * files: { train: mood.train.tsv, dev: mood.dev.tsv }   # or file: mood.tsv, as train
- * template: "{sentence} It was{label}"                  # "{label}" may be left out, or come last
+ * template: "{sentence} It was{label}"                  # "{label}" may be left out, or come last; for masked models "{sentence} It was{mask}."
  * labels: { "0": " terrible", "1": " great" }           # or candidates: [" {choices}"], or answer: " {summary}\n"
  * labelField: label                                      # the default; output.label for a field within another
  * separator: ";"                                         # of tables; told from the first line if not given
@@ -255,7 +266,7 @@ function templateOf(entries: Row, name: string): TaskTemplate {
   const early = templateFields(prompt).find((field) => answers.has(field));
   if (early !== undefined) {
     throw new RangeError(
-      `Cannot read a task's configuration: {${early}} of the template is not at its end`,
+      `Cannot read a task's configuration: {${early}} of the template is not at its end; in front of other text an answer can stand for a masked model only, as {mask}`,
     );
   }
   const candidates = optionalTexts(entries, "candidates");

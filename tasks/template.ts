@@ -9,7 +9,8 @@ import type { Reference } from "./reference.ts";
 
 /**
  * How a row becomes a prompt and its candidates. `{field}` stands for a field's text, `{input.text}` for that of a field
- * within another, `{{` and `}}` for braces.
+ * within another, `{{` and `}}` for braces, and `{mask}` for the token that a masked model (BERT, RoBERTa) predicts: there candidates are read off, and
+ * text may follow.
  *
  * One of three: `labels` (each value of the label field has its words), `candidates` (the row itself brings the choices, and
  * the label field holds the right one's index) or `answer` (the text that is to be written). A label that says true or false, as a boolean or
@@ -18,7 +19,7 @@ import type { Reference } from "./reference.ts";
 export interface TaskTemplate {
   /** Names the task in errors. */
   readonly name: string;
-  /** The text before a candidate. */
+  /** The text before a candidate; with `{mask}`, also that behind it. */
   readonly prompt: string;
   /** The field with the right answer. Default "label". */
   readonly labelField?: string;
@@ -34,6 +35,8 @@ export interface TaskTemplate {
 export interface RenderedExample {
   /** The text before a candidate. */
   readonly prompt: string;
+  /** The text behind it, where the template has a mask; absent where it has none. */
+  readonly after?: string;
   /** The texts to choose from; the only one is an answer to be written. */
   readonly candidates: readonly string[];
   /** The index of the right candidate. */
@@ -70,14 +73,14 @@ export interface RenderedExample {
  */
 export function renderExample(template: TaskTemplate, row: Row): RenderedExample {
   const what = `render an example of ${template.name}`;
-  const prompt = fill(template.prompt, row, what);
+  const around = splitAtMask(template.prompt, row, what);
   const ways = [template.labels, template.candidates, template.answer];
   if (ways.filter((way) => way !== undefined).length !== 1) {
     throw new TypeError(
       `Cannot ${what}: a template has either labels or candidates, or an answer`,
     );
   }
-  if (template.answer !== undefined) return renderAnswer(prompt, template.answer, row, what);
+  if (template.answer !== undefined) return renderAnswer(around, template.answer, row, what);
   const answer = fieldText(row, template.labelField ?? "label", what);
   let candidates: string[];
   let label: number;
@@ -108,17 +111,22 @@ export function renderExample(template: TaskTemplate, row: Row): RenderedExample
     );
   }
   assertDistinctOf(template, candidates, what);
-  return { prompt, candidates, label };
+  return { ...around, candidates, label };
 }
 
 /** An example whose answer is written: what is learned is the first, right are all. */
-function renderAnswer(prompt: string, answer: string, row: Row, what: string): RenderedExample {
+function renderAnswer(
+  around: Pick<RenderedExample, "prompt" | "after">,
+  answer: string,
+  row: Row,
+  what: string,
+): RenderedExample {
   const [learned, ...others] = fillEach(answer, row, what);
   if (learned === undefined || learned.trim() === "") {
     throw new RangeError(`Cannot ${what}: there is no answer but white space`);
   }
   const answers = [learned, ...others].map((text) => text.trim());
-  return { prompt, candidates: [learned], label: 0, reference: { answers } };
+  return { ...around, candidates: [learned], label: 0, reference: { answers } };
 }
 
 /**
@@ -147,18 +155,45 @@ function assertDistinctOf({ labels }: TaskTemplate, texts: readonly string[], wh
 }
 
 /**
- * The names of the fields in a text with `{fields}`.
+ * The names of the fields in a text with `{fields}`; the mask is none.
  *
  * @throws SyntaxError for a brace without its partner.
  */
 export function templateFields(text: string): string[] {
-  return parts(text, "read a template").flatMap((part) =>
-    part.field === undefined ? [] : [part.field]
+  return parts(text, "read a template").flatMap(({ field }) =>
+    field === undefined || field === MASK ? [] : [field]
   );
 }
 
+/** The name of the mask in a template. */
+const MASK = "mask";
+
+/** The text before the mask and that behind it; of a template without one, all before. */
+function splitAtMask(
+  text: string,
+  row: Row,
+  what: string,
+): Pick<RenderedExample, "prompt" | "after"> {
+  const all = parts(text, what);
+  const [at = -1, ...more] = all.flatMap(({ field }, i) => field === MASK ? [i] : []);
+  if (more.length > 0) {
+    throw new RangeError(
+      `Cannot ${what}: its template has ${more.length + 1} masks, candidates stand for one`,
+    );
+  }
+  if (at < 0) return { prompt: fill(text, row, what) };
+  const [prompt, after] = [all.slice(0, at), all.slice(at + 1)].map((some) =>
+    joined(some, row, what)
+  );
+  return { prompt, after };
+}
+
 function fill(text: string, row: Row, what: string): string {
-  return parts(text, what).map(({ field, literal }) =>
+  return joined(parts(text, what), row, what);
+}
+
+function joined(all: readonly Part[], row: Row, what: string): string {
+  return all.map(({ field, literal }) =>
     field === undefined ? literal : fieldText(row, field, what)
   )
     .join("");

@@ -3,12 +3,14 @@
  *
  * @module
  */
-import { assertOptions, count } from "../optim/options.ts";
+import { assertOptions, count, countOrNone } from "../optim/options.ts";
 import type { Example } from "../models/batch.ts";
 import { withoutStart, withStart } from "../models/tokenizers/special_tokens.ts";
 import type { Tokenizer } from "../models/tokenizers/tokenizer.ts";
 import { overlapOf } from "./distinct_texts.ts";
 import { encodeLong } from "./long_text.ts";
+import type { Sight } from "../models/architecture.ts";
+import { maskedExample, maskedText } from "./masked_tokens.ts";
 import { Pause } from "./pause.ts";
 import type { RenderedExample } from "./template.ts";
 
@@ -16,6 +18,13 @@ import type { RenderedExample } from "./template.ts";
 export interface TokeniseOptions {
   /** Tokens of the prompt and the longest candidate together, at most. Default: no limit. */
   readonly maximumLength?: number;
+  /** Tokens that are left free behind the prompt, where the candidates do not need them: room for an answer to be written. Default 0. */
+  readonly room?: number;
+  /**
+   * What the model sees of a text: `"all"` has the candidates stand in the place of a masked token, behind the prompt where the example says no other.
+   * Default `"earlier"`: candidates follow the prompt.
+   */
+  readonly sees?: Sight;
 }
 
 /**
@@ -26,7 +35,11 @@ export interface TokeniseOptions {
  * A prompt that is too long loses its beginning, but keeps what the tokenizer puts before every text, such as a BOS token.
  * What it puts behind a text is left out: a candidate is judged by its own tokens.
  *
- * @throws RangeError if a candidate adds no token, two have the same tokens, or the candidates alone are too long.
+ * For a model that sees all of a text, the text has what the tokenizer puts around every text, one token of it is masked, and every candidate is one
+ * token (MeZO's prompts for RoBERTa).
+ *
+ * @throws RangeError if a candidate adds no token, two have the same tokens, or the candidates alone are too long; of masked examples if a
+ * candidate is not one token.
  *
  * @example A merge over the border
  * ```ts
@@ -51,15 +64,33 @@ export function tokeniseExample(
 ): Example {
   assertOptions("tokenise an example", options, {
     maximumLength: { ...count, infinite: true, whole: false },
+    room: countOrNone,
+    sees: "any",
   });
-  const encoded = textsOfExample(rendered).map((text) =>
+  const encoded = textsOfExample(rendered, tokenizer, options).map((text) =>
     tokenizer.encode(withoutStart(tokenizer, text), { addSpecial: false })
   );
   return exampleOfTokens(tokenizer, encoded, rendered, options).example;
 }
 
-/** The texts that an example is tokenised by: its prompt, and its prompt with each candidate. */
-export function textsOfExample({ prompt, candidates }: RenderedExample): string[] {
+/**
+ * The texts that an example is tokenised by: its prompt, and its prompt with each candidate; for a model that sees all of a text, that with
+ * the mask, and each candidate.
+ *
+ * @throws RangeError if the example has a mask and the model predicts none
+ */
+export function textsOfExample(
+  rendered: RenderedExample,
+  tokenizer: Pick<Tokenizer, "mask" | "decode">,
+  { sees = "earlier" }: Pick<TokeniseOptions, "sees"> = {},
+): string[] {
+  const { prompt, after, candidates } = rendered;
+  if (sees === "all") return [maskedText(tokenizer, rendered), ...candidates];
+  if (after !== undefined) {
+    throw new RangeError(
+      `Cannot tokenise an example with {mask} in its template: the model predicts the next token, not masked ones; take a template whose answer comes last`,
+    );
+  }
   return [prompt, ...candidates.map((candidate) => prompt + candidate)];
 }
 
@@ -78,11 +109,16 @@ export interface MeasuredExample {
  * @throws RangeError as {@linkcode tokeniseExample} does.
  */
 export function exampleOfTokens(
-  tokenizer: Pick<Tokenizer, "start">,
+  tokenizer: Pick<Tokenizer, "start" | "end" | "mask" | "decode">,
   encoded: readonly (readonly number[])[],
   rendered: RenderedExample,
-  { maximumLength = Infinity }: TokeniseOptions = {},
+  { maximumLength = Infinity, room: free = 0, sees = "earlier" }: TokeniseOptions = {},
 ): MeasuredExample {
+  if (sees === "all") {
+    const [text, ...candidates] = encoded;
+    assertToldApart(candidates, rendered);
+    return maskedExample(tokenizer, { text, candidates }, rendered, maximumLength);
+  }
   const { start } = tokenizer;
   const [alone, ...whole] = encoded.map((ids) => withStart(tokenizer, ids));
   const shared = whole.reduce((length, ids) => commonPrefix(alone, ids, length), alone.length);
@@ -95,13 +131,7 @@ export function exampleOfTokens(
       } adds no token to its prompt`,
     );
   }
-  const overlap = overlapOf(candidates);
-  if (overlap?.same) {
-    const [one, other] = overlap.pair.map((i) => JSON.stringify(rendered.candidates[i]));
-    throw new RangeError(
-      `Cannot tokenise an example: candidates ${one} and ${other} have the same tokens, so nothing can tell them apart`,
-    );
-  }
+  assertToldApart(candidates, rendered);
   const longest = candidates.reduce((most, ids) => Math.max(most, ids.length), 0);
   const room = maximumLength - longest;
   if (room < 1) {
@@ -111,12 +141,25 @@ export function exampleOfTokens(
   }
   return {
     example: {
-      prompt: keepEnd(alone.slice(0, shared), room, start.length),
+      prompt: keepEnd(alone.slice(0, shared), Math.min(room, maximumLength - free), start.length),
       candidates,
       label: rendered.label,
+      ...(rendered.right ? { right: rendered.right } : {}),
     },
-    tokens: shared + longest,
+    tokens: shared + Math.max(longest, free),
   };
+}
+
+function assertToldApart(
+  candidates: readonly (readonly number[])[],
+  rendered: RenderedExample,
+): void {
+  const overlap = overlapOf(candidates);
+  if (!overlap?.same) return;
+  const [one, other] = overlap.pair.map((i) => JSON.stringify(rendered.candidates[i]));
+  throw new RangeError(
+    `Cannot tokenise an example: candidates ${one} and ${other} have the same tokens, so nothing can tell them apart`,
+  );
 }
 
 /** The tokens that the tokenizer puts before every text, such as its BOS token. */

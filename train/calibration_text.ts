@@ -4,13 +4,14 @@
  * @module
  */
 import { assertOptions } from "../optim/options.ts";
+import type { Sight } from "../models/architecture.ts";
 import type { Example } from "../models/batch.ts";
 import type { Tokenizer } from "../models/tokenizers/tokenizer.ts";
 import { dataChunks } from "../tasks/data/data_file.ts";
 import { dataExtension } from "../tasks/data/data_name.ts";
 import { dataPath } from "../tasks/data/data_path.ts";
 import { dataRows } from "../tasks/files.ts";
-import { assertWindow, WindowStream } from "../tasks/language_modelling.ts";
+import { assertWindow, seenWindow, WindowStream } from "../tasks/language_modelling.ts";
 import { encodeLong, encodeStream } from "../tasks/long_text.ts";
 import { Pause } from "../tasks/pause.ts";
 import { rowText } from "../tasks/data/row.ts";
@@ -23,6 +24,8 @@ export interface CalibrationTextOptions {
   readonly windows?: number;
   /** Tokens of a window. */
   readonly length: number;
+  /** What the model sees of a text: for `"all"` 15 % of a window's tokens are masked. Default `"earlier"`. */
+  readonly sees?: Sight | undefined;
   /** A file to measure on. Default: the end of the calibration text, a fifth of it at most. */
   readonly evaluate?: string | undefined;
   /** Windows to measure on, at most. Default 64. */
@@ -55,6 +58,7 @@ export async function calibrationText(
   assertOptions("calibrate", options, {
     windows: "any",
     length: "any",
+    sees: "any",
     evaluate: "any",
     heldOut: "any",
     signal: "any",
@@ -86,13 +90,13 @@ export async function calibrationText(
 async function windowsOf(
   path: string,
   tokenizer: Tokenizer,
-  { length, signal, onProgress }: CalibrationTextOptions,
+  { length, sees, signal, onProgress }: CalibrationTextOptions,
 ): Promise<Example[]> {
   assertWindow(length);
   const file = dataPath(path);
   const pause = new Pause(signal);
   const windows: Example[] = [];
-  const stream = new WindowStream(tokenizer, length);
+  const stream = new WindowStream(tokenizer, { length, sees });
   const rest = async () => {
     if (!pause.due) return;
     onProgress?.(path, windows.length);
@@ -118,5 +122,5 @@ async function windowsOf(
   if (windows.length === 0) {
     throw new RangeError(`Cannot calibrate on "${path}": it gives no window of 2 tokens`);
   }
-  return windows;
+  return windows.flatMap((window, round) => seenWindow(tokenizer, window, { sees, round }) ?? []);
 }

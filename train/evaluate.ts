@@ -30,6 +30,11 @@ export interface EvaluateOptions {
   readonly objective: Objective;
   /** Examples of a batch. Default 16. */
   readonly batchSize?: number;
+  /**
+   * Whether the mean or the sum of its tokens' log-probabilities chooses a candidate; the loss is of the means either way, as in training.
+   * Default "mean".
+   */
+  readonly score?: "mean" | "sum" | undefined;
   /** The fine-tune; absent for the base. */
   readonly offsets?: OffsetSet | undefined;
   /** Whether they have moved, for the message of a loss that is not finite. Default: whether there are any. */
@@ -83,13 +88,29 @@ export function compareEvaluations(
     ...(after.accuracy
       ? {
         accuracy: pairedAccuracy(
-          before.predictions,
-          after.predictions,
+          judgedPredictions(before.predictions, examples),
+          judgedPredictions(after.predictions, examples),
           examples.map(({ label }) => label),
         ),
       }
       : {}),
   };
+}
+
+/** Predictions as they are judged: of several candidates that are right each counts as the first. */
+function judgedPredictions(
+  predictions: readonly number[],
+  examples: readonly Example[],
+): number[] {
+  return predictions.map((prediction, i) => {
+    const { label, right } = examples[i];
+    return right?.includes(prediction) ? label : prediction;
+  });
+}
+
+/** Log-probabilities of whole candidates, from the means of their tokens'. */
+function summed(scores: Float32Array, { prompt, candidates }: Example): Float32Array {
+  return scores.map((score, i) => score * (candidates[i].length - (prompt.length > 0 ? 0 : 1)));
 }
 
 /** Loss and weight of one example from its candidates' mean log-probabilities, as the device sums them. */
@@ -108,7 +129,8 @@ function lossOf(
 
 /** Shortest first, so that a batch's rows are few; results come back in the given order. */
 function inBatches(examples: readonly Example[], batchSize: number): number[][] {
-  const length = (e: Example) => e.prompt.length + Math.max(...e.candidates.map((c) => c.length));
+  const length = ({ prompt, candidates, masked }: Example) =>
+    prompt.length + (masked ? 0 : Math.max(...candidates.map((c) => c.length)));
   const order = examples.map((_, i) => i).sort((a, b) => length(examples[a]) - length(examples[b]));
   const out: number[][] = [];
   for (let i = 0; i < order.length; i += batchSize) out.push(order.slice(i, i + batchSize));
@@ -128,6 +150,7 @@ export async function evaluate(
   assertOptions("evaluate", options, {
     objective: "any",
     batchSize: count,
+    score: "any",
     offsets: "any",
     tuned: "any",
     evaluator: "any",
@@ -164,7 +187,8 @@ export async function evaluate(
         for (const i of chunk[j]) {
           const count = examples[i].candidates.length;
           const scores = result.scores.subarray(candidate, candidate += count);
-          predictions[i] = scores.every(Number.isFinite) ? argmax(scores) : 0;
+          const judged = options.score === "sum" ? summed(scores, examples[i]) : scores;
+          predictions[i] = judged.every(Number.isFinite) ? argmax(judged) : 0;
           const own = lossOf(examples[i], scores, objective);
           losses[i] = own.loss;
           weights[i] = own.weight;
@@ -188,7 +212,12 @@ export async function evaluate(
       examples: examples.length,
       byExample: { losses, weights },
       ...(objective === "classification"
-        ? { accuracy: accuracy(predictions, examples.map((e) => e.label)) }
+        ? {
+          accuracy: accuracy(
+            judgedPredictions(predictions, examples),
+            examples.map((e) => e.label),
+          ),
+        }
         : {}),
     };
   } finally {

@@ -39,6 +39,8 @@ export interface FinetuneOptions {
   readonly train: readonly Example[];
   /** Held out; evaluated at the start, every `evaluateEvery` steps and at the end. */
   readonly validation?: readonly Example[];
+  /** How the held-out examples are judged. Default: by the objective of the training. */
+  readonly validationObjective?: Objective | undefined;
   /** Examples of a step. Default 16. */
   readonly batchSize?: number;
   /** Steps of the whole fine-tune, those already in the ledger included. */
@@ -79,6 +81,7 @@ const finetuneRules: OptionRules<FinetuneOptions> = {
   objective: "any",
   train: "any",
   validation: "any",
+  validationObjective: "any",
   batchSize: count,
   steps: "any",
   seed: countOrNone,
@@ -234,7 +237,7 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
     options.onEvaluation?.(step, 0, validation.length);
     try {
       const evaluation = await evaluate(model, validation, {
-        objective,
+        objective: options.validationObjective ?? objective,
         evaluator,
         tuned: step > 0,
         onProgress: (done, total) => options.onEvaluation?.(step, done, total),

@@ -44,6 +44,14 @@ export {
 export { formOfConfig, taskOfConfig } from "./config/task.ts";
 export { configToYaml } from "./config/write_yaml.ts";
 export { evaluate, type EvaluateOptions, type Evaluation } from "./evaluate.ts";
+export {
+  evaluateTask,
+  type EvaluateTaskOptions,
+  type JudgedExamples,
+  type JudgedTask,
+  metricsOf,
+  type TaskEvaluation,
+} from "./evaluate_task.ts";
 export { assertExportable, type ExportReport, exportTuned, trainedTensors } from "./export.ts";
 export {
   type EndEvent,
@@ -59,6 +67,7 @@ export {
   type HostObjectiveStep,
   type ObjectivePoint,
 } from "./finetune_by_function.ts";
+export { metricObjective, type MetricObjectiveOptions } from "./metric_objective.ts";
 export { type LedgerEntry, LedgerFile, openLedger } from "./ledgers/ledger_file.ts";
 export { ledgerHeader, type LedgerSubject } from "./ledgers/ledger_header.ts";
 export { replayLedger, type ReplayLedgerOptions, replayOnHost } from "./ledgers/replay.ts";

@@ -38,7 +38,7 @@ export interface Selection {
   readonly kinds?: readonly TrainableKind[];
   /** Names to train; `*` matches anything. Default: all. */
   readonly include?: readonly string[];
-  /** Names not to train; `*` matches anything. Default: embedding, learned positions and head. */
+  /** Names not to train; `*` matches anything. Default: embedding, learned positions, token types and head. */
   readonly exclude?: readonly string[];
   /** First and last layer, inclusive; tensors outside layers are then not trained. Default: all. */
   readonly layers?: readonly [number, number];
@@ -50,6 +50,7 @@ export interface Selection {
 const TABLES: Partial<Record<Weight["role"], string>> = {
   embedding: "token_embd.*",
   positions: "position_embd.*",
+  types: "token_types.*",
   head: "output.*",
 };
 

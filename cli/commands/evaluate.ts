@@ -3,12 +3,14 @@
  *
  * @module
  */
-import { bitsPerCharacter, majorityShare, perplexity } from "../../tasks/mod.ts";
+import { bitsPerCharacter, majorityShare, type MetricName, perplexity } from "../../tasks/mod.ts";
 import {
   evaluate,
+  evaluateTask,
   type Evaluation,
   type ExampleSet,
   recogniseTask,
+  type TaskEvaluation,
   type TaskExamples,
 } from "../../train/mod.ts";
 import { otherDataNote } from "../../train/runs/run_data.ts";
@@ -34,16 +36,32 @@ export const evaluateCommand: Command = {
   name: "evaluate",
   summary: "measure the held-out loss and accuracy of a model or a fine-tune",
   positional: "model",
-  first: ["model", "task", "data", "split", "ledger", "json"],
+  first: ["model", "task", "data", "split", "shots", "ledger"],
   examples: [
     "evaluate --model model.gguf --task sst2 --data data/sst2",
     "evaluate runs/a --split test",
+    "evaluate model.gguf --task rte --data data/rte --shots 16",
     "evaluate config.yaml --ledger runs/a/run.ledger --step last",
   ],
   options: {
     ...tunedOptions,
     split: { kind: "text", doc: "validation, test or train [validation]", values: SPLITS },
     base: { kind: "flag", doc: "use the base model even if a run is named" },
+    shots: {
+      kind: "number",
+      min: 0,
+      whole: true,
+      doc:
+        "training examples to show before each, chosen by the seed; the model's context is the limit then, not max_length [0]",
+    },
+    "same-shots": { kind: "flag", doc: "show the same training examples before all [others each]" },
+    "max-tokens": {
+      kind: "number",
+      min: 1,
+      whole: true,
+      doc: "maximum number of tokens per written answer [50]",
+    },
+    "loss-only": { kind: "flag", doc: "do not have answers written, measure their loss alone" },
     json: { kind: "flag", doc: "print JSON" },
   },
   keys: ["model", "task", "data", "batch_size", "max_length", "seed", "device", "quantize"],
@@ -53,7 +71,10 @@ export const evaluateCommand: Command = {
     const split = SPLITS.find((it) => it === options.text("split")) ?? "validation";
     const chosen = options.flag("base") ? undefined : await chosenLedger(call);
     using session = await loadSession(config, call);
-    const all = await examplesFor(session, config, call, [split]);
+    const count = options.number("shots") ?? 0;
+    const shots = { count, seed: config.seed, same: options.flag("same-shots") };
+    if (shots.same && count === 0) throw new UsageError("Cannot use --same-shots without --shots");
+    const all = await examplesFor(session, config, call, [split], { judging: true, shots });
     const set = setOf(all, split);
     if (chosen && (split === "validation" || split === "test")) {
       const other = otherDataNote(chosen.ledger.header.data, set.examples, { split, config });
@@ -61,16 +82,26 @@ export const evaluateCommand: Command = {
     }
     using offsets = chosen && await tunedOffsets(session, chosen, call);
     const progress = evaluationStatus(terminal, describeTask(config));
-    const result = await evaluate(session.model, set.examples, {
-      objective: all.objective,
+    const { task, objective } = all;
+    const settings = {
+      objective,
       batchSize: config.batchSize,
       offsets,
       signal,
       onProgress: progress.onProgress,
-    });
+    };
+    const maxTokens = options.number("max-tokens");
+    const result: TaskEvaluation | Evaluation = task && !options.flag("loss-only")
+      ? await evaluateTask(session.model, set, {
+        ...settings,
+        task,
+        onWritten: evaluationStatus(terminal, "written answers").onProgress,
+        ...(maxTokens === undefined ? {} : { maxTokens }),
+      })
+      : await evaluate(session.model, set.examples, settings);
     progress.clear();
     print(call, set, result, {
-      task: describeTask(config),
+      task: describeTask(config) + (count > 0 ? ` with ${count} demonstrations` : ""),
       split,
       model: chosen
         ? `${config.model} after ${chosen.steps} steps of ${chosen.path}${
@@ -87,10 +118,22 @@ function setOf(all: TaskExamples, split: SplitName): ExampleSet {
   throw new UsageError("Cannot evaluate the test split: data.test names no file");
 }
 
+/** Metrics as they are printed. */
+const METRIC_WORDS: Readonly<Record<MetricName, string>> = {
+  accuracy: "accuracy",
+  macroF1: "macro F1",
+  f1a: "F1a",
+  questionMatch: "questions",
+  f1: "F1",
+  exactMatch: "exact",
+  dropF1: "DROP F1",
+  dropExactMatch: "DROP exact",
+};
+
 function print(
   { options, terminal }: Call,
   { examples, characters }: ExampleSet,
-  { loss, accuracy }: Evaluation,
+  { loss, accuracy, ...more }: Evaluation | TaskEvaluation,
   about: { readonly task: string; readonly split: string; readonly model: string },
 ): void {
   const majority = accuracy && majorityShare(examples.map((it) => it.label));
@@ -99,6 +142,10 @@ function print(
     ? bitsPerCharacter(loss * tokens, characters)
     : undefined;
   const ofText = characters === undefined ? undefined : perplexity(loss);
+  const metrics = "metrics" in more ? more.metrics : undefined;
+  const others = Object.entries(metrics ?? {}).filter(([name]) => name !== "accuracy");
+  const isMasked = examples.some(({ masked }) => masked);
+  const unit = accuracy ? "example" : isMasked ? "masked token" : "token";
   if (options.flag("json")) {
     terminal.out(JSON.stringify({
       ...about,
@@ -106,6 +153,7 @@ function print(
       loss,
       accuracy,
       majority,
+      metrics,
       perplexity: ofText,
       bitsPerCharacter: perCharacter,
     }));
@@ -114,9 +162,12 @@ function print(
   facts(terminal, [
     ["model", about.model],
     ["task", `${about.task}, ${grouped(examples.length)} ${about.split} examples`],
-    ["loss", `${lossText(loss)} nats per ${tokens === undefined ? "example" : "token"}`],
+    ["loss", `${lossText(loss)} nats per ${unit}`],
     accuracy && ["accuracy", accuracyText(accuracy)],
     majority === undefined ? undefined : ["majority", percent(majority)],
+    ...others.map((
+      [name, value],
+    ): [string, string] => [METRIC_WORDS[name as MetricName], percent(value)]),
     ofText === undefined ? undefined : ["perplexity", `${ofText.toFixed(3)} per token`],
     perCharacter === undefined ? undefined : ["bits", `${perCharacter.toFixed(4)} per character`],
   ]);

@@ -9,6 +9,7 @@ import { assertExportable, evaluate, type Evaluation, exportOffsets } from "../.
 import { tunedPath } from "../../train/runs/export_run.ts";
 import { checkModelOutput } from "../../train/runs/outputs.ts";
 import { otherDataNote } from "../../train/runs/run_data.ts";
+import { judgedBy } from "../../train/runs/task_examples.ts";
 import type { Command } from "../command.ts";
 import { evaluationText, foldRows, keptNotes } from "../report.ts";
 import { facts, notes, status } from "../../show/terminal.ts";
@@ -95,9 +96,9 @@ export const exportCommand: Command = {
       ...foldRows(report),
     ];
     if (options.flag("evaluate")) {
-      const { objective, validation: { examples } } = await examplesFor(session, config, call, [
-        "validation",
-      ]);
+      const all = await examplesFor(session, config, call, ["validation"]);
+      const { validation: { examples } } = all;
+      const objective = judgedBy(all);
       const data = chosen.ledger.header.data;
       const other = otherDataNote(data, examples, { split: "validation", config });
       notes(terminal, other === undefined ? [] : [other]);

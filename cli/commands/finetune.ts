@@ -31,7 +31,7 @@ import { bestEvaluation } from "../../train/runs/run_folder.ts";
 import { RunLock } from "../../train/runs/run_lock.ts";
 import { gpuOptions } from "../../train/runs/session.ts";
 import { storableText } from "../../train/runs/storable.ts";
-import { describeTask } from "../../train/runs/task_examples.ts";
+import { describeTask, judgedBy } from "../../train/runs/task_examples.ts";
 import type { Ledger } from "../../optim/mod.ts";
 import type { Call, Command } from "../command.ts";
 import { writeCurve } from "../../show/curve_file.ts";
@@ -309,24 +309,25 @@ async function summarise(
 async function resultRows(
   call: Call,
   config: TrainConfig,
-  session: RunSession,
-  { objective, validation, test }: TaskExamples,
+  { model }: RunSession,
+  examples: TaskExamples,
   { seen, looks, ledger }: { readonly seen: Seen; readonly looks: Looks; readonly ledger: Ledger },
 ): Promise<[string, string][]> {
   const { terminal, signal } = call;
-  const { model } = session;
+  const { validation, test } = examples;
   const total = ledger.records.length;
   const chosen = looks.best?.step ?? total;
   // A task's own test file costs minutes on a slow device: only when it is asked for.
-  const wanted = config.data.test !== undefined || config.data.testLimit !== undefined;
-  const tested = wanted ? test : undefined;
+  const { task: { protocol }, data, batchSize } = config;
+  const asked = [protocol, data.test, data.testLimit];
+  const tested = asked.some((it) => it !== undefined) ? test : undefined;
   const name = tested ? "test" : "held-out";
   const set = (tested ?? validation).examples;
   const rows: [string, string][] = [];
   if (set.length > 0) {
     const limited = (config.evaluateLimit ?? Infinity) < validation.examples.length;
     const progress = evaluationStatus(terminal, `${name} examples`);
-    const { batchSize } = config;
+    const objective = judgedBy(examples);
     const settings = { objective, batchSize, signal, onProgress: progress.onProgress };
     const at = async (steps: number): Promise<Evaluation> => {
       using offsets = await replayLedger(model, ledger, { steps, signal });

@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { sightOf } from "../../models/architectures.ts";
+import { exampleCost } from "../../models/batch.ts";
 import { noTokenizer } from "../../models/checkpoints/disk/no_tokenizer.ts";
 import { type Gpu, openGpu, OutOfMemoryError } from "../../kernels/mod.ts";
 import {
@@ -290,6 +292,7 @@ async function readText(
   const text = await calibrationText(path, tokenizer, {
     signal,
     onProgress: (file, count) => status(terminal, `Reading ${file}: ${grouped(count)} windows`),
+    sees: sightOf(config),
     length: options.number("calibration-length") ?? Math.min(WINDOW, config.context),
     evaluate: options.text("evaluate"),
     ...(windows === undefined ? {} : { windows }),
@@ -310,7 +313,7 @@ async function measured(
   try {
     using model = await loadModel(gpu, source, { signal });
     const { onProgress } = progress;
-    const longest = Math.max(...heldOut.map(({ candidates: [ids] }) => ids.length));
+    const longest = Math.max(...heldOut.map((it) => exampleCost(it).rows + 1));
     const batchSize = Math.max(1, Math.floor(ROWS / longest));
     const options = { objective: "language-modelling", batchSize, signal, onProgress } as const;
     return perplexity((await evaluate(model, heldOut, options)).loss).toFixed(3);

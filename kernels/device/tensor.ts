@@ -50,7 +50,8 @@ export class DeviceTensor implements Disposable {
    * @throws {RangeError} When a row does not fit, or the columns do not fit the layout
    */
   constructor(name: string, layout: Layout, rows: number, columns: number, maxBinding: number) {
-    const multiple = isQuantised(layout) ? columnMultiple(layout) : 4;
+    // Vectors that are added, such as the bias of a head, have as many elements as the vocabulary.
+    const multiple = isQuantised(layout) ? columnMultiple(layout) : rows === 1 ? 1 : 4;
     if (!(rows > 0) || !(columns > 0) || columns % multiple !== 0) {
       throw new RangeError(
         `Cannot place tensor "${name}" of ${rows} x ${columns}: columns must be a multiple of ${multiple} in this layout`,

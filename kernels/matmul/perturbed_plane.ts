@@ -107,16 +107,17 @@ export function perturbedVector(
   perturbation: Perturbation,
   branches: number,
 ): Value {
-  const quads = columns / 4;
+  const quads = Math.ceil(columns / 4);
+  const isRagged = columns % 4 !== 0;
   const y = graph.value(`${name} by branch`, branches * columns);
   const bound = bindPerturbation(perturbation);
   graph.add({
     label: `perturb ${name}`,
     source,
-    key: { ...bound.key, PLANE: "vector" },
+    key: { ...bound.key, PLANE: isRagged ? "ragged" : "vector" },
     reads: { 1: codes, ...bound.reads },
     writes: { 3: y },
-    parameters: [branches, quads, 0, 1, 0, 1, 0, ...bound.parameters],
+    parameters: [branches, quads, 0, isRagged ? columns : 1, 0, 1, 0, ...bound.parameters],
     workgroups: Math.ceil(branches * quads / 64),
   });
   return y;

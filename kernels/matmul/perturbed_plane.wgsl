@@ -7,7 +7,7 @@ struct Params {
   branches: u32,
   quads: u32,           // of one branch's plane
   row_quads: u32,       // PLANE == minima: quads of a group
-  rows: u32,            // of this piece of the tensor
+  rows: u32,            // of this piece of the tensor; PLANE == ragged: elements of the vector
   groups: u32,
   groups_per_span: u32,
   first_quad: u32,      // where the piece's rows begin in a span of the offsets
@@ -18,7 +18,11 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> base: array<u32>;
+#if PLANE == ragged
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+#else
 @group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;
+#endif
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) wg: vec3<u32>) {
@@ -33,6 +37,14 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
   let at = quad;
   let first = quad * 4u;
   let value = bitcast<vec4<f32>>(vec4(base[first], base[first + 1u], base[first + 2u], base[first + 3u]));
+#elif PLANE == ragged
+  // One whose length is no multiple of 4: of the last four some are not there.
+  let at = quad;
+  let first = quad * 4u;
+  var value = vec4<f32>();
+#for i 4
+  value[{i}] = bitcast<f32>(base[min(first + {i}u, p.rows - 1u)]);
+#endfor
 #else
   let group = quad / p.row_quads;
   let row = (quad % p.row_quads) * 4u;
@@ -42,5 +54,12 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
   value[{i}] = unpack2x16float(base[min(row + {i}u, p.rows - 1u) * p.groups + group]).y;
 #endfor
 #endif
+#if PLANE == ragged
+  let moved = combine4(value, offset4(flat / p.quads, at));
+#for i 4
+  if (first + {i}u < p.rows) { y[(flat / p.quads) * p.rows + first + {i}u] = moved[{i}]; }
+#endfor
+#else
   y[flat] = combine4(value, offset4(flat / p.quads, at));
+#endif
 }

@@ -41,7 +41,8 @@ export function trainableOf(
   const name = partName(tensor.name, part);
   const rows = scaleRows(layout, tensor.rows);
   if (!isQuantised(layout)) {
-    return { name, id, count: rows * columns, form, span: 1, rows, columns };
+    const count = offsetCount(layout, rows, columns, 0);
+    return { name, id, count, form, span: 1, rows, columns };
   }
   if (layout.kind === "codebook" && part === "codebook") {
     const { books, entries, vector } = codebookShape(layout);
@@ -163,7 +164,7 @@ export class OffsetSet implements Disposable {
   /** Trained scalars, without padding rows. */
   get scalars(): number {
     return this.trainables.reduce(
-      (sum, t) => sum + (t.span === 1 ? t.count : Math.ceil(t.columns / t.span) * t.rows),
+      (sum, t) => sum + Math.ceil(t.columns / t.span) * t.rows,
       0,
     );
   }

@@ -1,5 +1,5 @@
 /**
- * Rows of a table by token or position.
+ * Rows of a table by token or position, or one of them.
  *
  * @module
  */
@@ -15,9 +15,9 @@ import source from "./embedding.wgsl.ts";
 
 /** Which row of a table a row of the batch gets. */
 export interface EmbeddingIndex {
-  /** By its token, or by its position. Default `"tokens"`. */
-  readonly by?: "tokens" | "positions";
-  /** Added to the position. Default 0. */
+  /** By its token, by its position, or all the same one. Default `"tokens"`. */
+  readonly by?: "tokens" | "positions" | "nothing";
+  /** Added to the position; by nothing, the row. Default 0. */
   readonly shift?: number;
 }
 
@@ -49,10 +49,11 @@ export const embeddingOperation: Operation<EmbeddingAttributes> = {
           CODE_WORDS: 0,
           SCALE_VECTOR: false,
           POSITIONS: by === "positions",
+          ONE_ROW: by === "nothing",
         },
         reads: {
           1: piece.codes,
-          2: batch,
+          2: by === "nothing" ? undefined : batch,
           4: piece.scales,
           5: planes?.[i] ?? table.codebook,
           ...bound.reads,
@@ -69,7 +70,7 @@ export const embeddingOperation: Operation<EmbeddingAttributes> = {
           ...bound.parameters,
           branches,
           rowQuads(piece),
-          ...(by === "positions" ? [layout.positions, shift] : []),
+          ...(by === "positions" ? [layout.positions, shift] : by === "nothing" ? [shift] : []),
         ],
         workgroups: Math.ceil(branches * rows * table.columns / 4 / 64),
       });
@@ -78,7 +79,7 @@ export const embeddingOperation: Operation<EmbeddingAttributes> = {
   },
 };
 
-/** Rows of an embedding table by token or position: `[B][M][D]`. */
+/** Rows of an embedding table by token or position, or one row for all: `[B][M][D]`. */
 export function embedding(
   context: ForwardContext,
   table: DeviceTensor,

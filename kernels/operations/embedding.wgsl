@@ -19,6 +19,9 @@ struct Params {
   positions: u32,     // where positions start in the batch
   shift: u32,         // added to them
 #endif
+#if ONE_ROW
+  one_row: u32,       // of the table, for all rows of the batch
+#endif
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -44,6 +47,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
 #if POSITIONS
   // Rows by position, not by token.
   let token = batch[p.positions + row % p.rows] + p.shift;
+#elif ONE_ROW
+  let token = p.one_row;
 #else
   let token = batch[row % p.rows];
 #endif

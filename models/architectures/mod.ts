@@ -10,3 +10,4 @@ export { opt, type OptConfig } from "./opt.ts";
 export { qwen2 } from "./qwen2.ts";
 export { qwen3 } from "./qwen3.ts";
 export { type LongRope, phi3, type Phi3Config } from "./phi3.ts";
+export { bert, roberta, type RobertaConfig } from "./roberta.ts";

@@ -20,6 +20,8 @@ export interface FolderNames {
   readonly head: string | undefined;
   /** Weights that the model has, by name in the folder. */
   readonly weights: ReadonlyMap<string, Weight>;
+  /** Ends of names that older folders have, and what they are called now. */
+  readonly olderNames: readonly (readonly [RegExp, string])[];
   /** Tensors that may be there and say nothing. */
   readonly leftOut: readonly { readonly pattern: RegExp; readonly what: string }[];
   /** The layer that a tensor's name is of, also of one that the model does not have. */
@@ -28,7 +30,7 @@ export interface FolderNames {
 
 /** The names of a model's tensors in a folder. @throws {RangeError} When its architecture is not known */
 export function folderNames(config: ModelConfig): FolderNames {
-  const { huggingFace: { base, leftOut = [] }, weights } = architectureOf(config);
+  const { huggingFace: { base, olderNames = [], leftOut = [] }, weights } = architectureOf(config);
   const all = weights({ ...config, tiedHead: false });
   const names = all.map(({ huggingFace }) => huggingFace);
   const firstOf = (name: string) => name.slice(0, name.indexOf("."));
@@ -39,6 +41,7 @@ export function folderNames(config: ModelConfig): FolderNames {
   const nameOf = (role: Weight["role"]) => all.find((it) => it.role === role)?.huggingFace;
   return {
     base,
+    olderNames,
     leftOut,
     first: {
       ofAll: new Set(names.map(firstOf)),

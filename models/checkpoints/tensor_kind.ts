@@ -17,6 +17,7 @@ const KINDS: Readonly<Record<WeightRole, TensorKind>> = {
   bias: "vector",
   embedding: "embedding",
   positions: "positions",
+  types: "positions",
   head: "head",
 };
 

@@ -49,6 +49,14 @@ function formOf(architecture: unknown, what: string): GgufForm<ModelConfig> {
   const known = ARCHITECTURES.filter(({ gguf }) => gguf);
   const found = known.find(({ name }) => name === architecture);
   if (found) return found.gguf!;
+  const why = ARCHITECTURES.find(({ name }) => name === architecture)?.noGguf;
+  if (why !== undefined) {
+    throw new RangeError(
+      `Cannot read ${what}: architecture ${
+        shown(architecture)
+      } is read from Hugging Face folders only, as ${why}`,
+    );
+  }
   throw new RangeError(
     `Cannot read ${what}: architecture ${shown(architecture)} is not supported, known ${
       known.length === 1 ? "is" : "are"

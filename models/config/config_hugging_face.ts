@@ -60,6 +60,9 @@ export function saysUntied(json: unknown): boolean {
   return isObject(json) && json.tie_word_embeddings === false;
 }
 
+/** Ends of the names of classes that predict the next token. */
+const DECODER = /(ForCausalLM|LMHeadModel)$/;
+
 function checkArchitectures(
   value: unknown,
   { classes, headClass = "ForCausalLM" }: HuggingFaceForm<ModelConfig>,
@@ -67,15 +70,17 @@ function checkArchitectures(
   note: Note,
 ): void {
   if (isEmpty(value)) return;
-  const plain = new RegExp(`^(${classes.join("|")})(${headClass}|Model)$`, "i");
+  const heads = [headClass].flat();
+  const isDecoder = heads.some((it) => DECODER.test(it));
+  const plain = new RegExp(`^(${classes.join("|")})(${heads.join("|")}|Model)$`, "i");
   for (const name of Array.isArray(value) ? value : [value]) {
     if (typeof name === "string" && plain.test(name)) continue;
-    if (typeof name !== "string" || !/(ForCausalLM|LMHeadModel)$/.test(name)) {
+    if (typeof name !== "string" || !isDecoder || !DECODER.test(name)) {
       throw new RangeError(
         `Cannot read ${what}: architectures ${
           shown(value)
         } is not supported: only language models are (${
-          classes.map((it) => it + headClass).join(", ")
+          classes.map((it) => it + heads[0]).join(", ")
         }), no classifiers, reward models or others with a head of their own`,
       );
     }

@@ -16,6 +16,8 @@ import {
 import { StopStrings } from "./stop_strings.ts";
 import type { OffsetSet } from "../../kernels/mod.ts";
 import { masterSeed, threefry2x32 } from "../../optim/directions/noise.ts";
+import { sightOf } from "../architectures.ts";
+import type { ModelConfig } from "../model_config.ts";
 import { assertNotDisposed, type Model } from "./model.ts";
 import { decodingFor, type PromptMemory } from "./prompt_memory.ts";
 import { streamDecoder } from "../tokenizers/tokenizer_stream.ts";
@@ -49,7 +51,7 @@ export interface GeneratedToken {
 /**
  * Generates tokens after `prompt`.
  *
- * @throws {RangeError} When the prompt is empty or leaves no room in the context, an option is out of range, or the model's output is not
+ * @throws {RangeError} When the model predicts masked tokens, the prompt is empty or leaves no room in the context, an option is out of range, or the model's output is not
  * finite
  */
 export async function* generate(
@@ -59,6 +61,7 @@ export async function* generate(
 ): AsyncGenerator<GeneratedToken> {
   assertOptions("generate", options, generateRules);
   assertNotDisposed(model, "generate");
+  assertGenerates(model.config);
   const { maxTokens = 128, seed = 0, signal, stop: stops = [] } = options;
   if (stops.length > 0 && !model.tokenizer) {
     throw new RangeError("Cannot generate up to a text: the model has no tokenizer");
@@ -104,6 +107,14 @@ export async function* generate(
   const { text, found } = ending.push(decoder?.end() ?? "");
   const rest = found ? text : text + ending.end();
   if (rest !== "") yield { token: -1, text: rest };
+}
+
+/** Refuses a model that does not predict the next token. @throws {RangeError} That says so */
+export function assertGenerates(config: Pick<ModelConfig, "architecture">): void {
+  if (sightOf(config) === "earlier") return;
+  throw new RangeError(
+    `Cannot generate with a model of architecture ${config.architecture}: it sees all of a text and predicts masked tokens in it, not the next one; evaluate it on a task instead`,
+  );
 }
 
 const generateRules: OptionRules<GenerateOptions> = {

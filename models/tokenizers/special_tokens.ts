@@ -33,6 +33,8 @@ export interface SpecialTokens extends Surroundings {
   readonly eos?: number;
   /** Ids that end generation. */
   readonly ends: readonly number[];
+  /** The id that stands for a token to be predicted. */
+  readonly mask?: number;
 }
 
 /** Classes that build their post-processor from the two flags; each with and without "Fast". */
@@ -65,6 +67,7 @@ export function specialTokensOf(
     );
   };
   const [bos, eos] = [named("bos_token"), named("eos_token")];
+  const mask = maskOf("mask_token" in config ? config.mask_token : map.mask_token, idOf);
   const around = surroundingsOf(processor, idOf);
   for (const id of [...around.start, ...around.end]) {
     if (id < size) continue;
@@ -97,8 +100,22 @@ export function specialTokensOf(
     end,
     ...(first === undefined ? {} : { bos: first }),
     ...(last === undefined ? {} : { eos: last }),
+    ...(mask === undefined ? {} : { mask }),
     ends: [...new Set(last === undefined ? stops : [last, ...stops])],
   };
+}
+
+/** What the classes of BERT and RoBERTa call the mask where no file does. */
+const usualMasks = ["[MASK]", "<mask>"];
+
+/** The mask that a file names; where none does, one with a usual name. A name that is not in the vocabulary is of no model's row. */
+function maskOf(
+  named: unknown,
+  idOf: (token: string) => number | undefined,
+): number | undefined {
+  const text = tokenText(named);
+  const names = text === undefined ? usualMasks : [text];
+  return names.map(idOf).find((id) => id !== undefined);
 }
 
 /** The ids of a text behind what a tokenizer puts before every text, which is there once where the ids begin with it. */

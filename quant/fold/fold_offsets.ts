@@ -3,7 +3,8 @@
  *
  * A quantised tensor of `rows x columns` has one f32 offset per row and `span` columns, `offset[floor(k / span) * stride +
  * row]` with `stride = rows` rounded up to a multiple of 4. Span is the group of the format, any other number of columns,
- * or the whole row. Dense tensors have one offset per element, `offset[row * columns + column]`.
+ * or the whole row. Dense tensors have one offset per element, `offset[row * columns + column]`, and vectors some that only pad, up to a
+ * multiple of 4.
  *
  * The effective scale of column k is `base + offset` (absolute) or `base * (1 + offset)` (relative). So a relative offset multiplies
  * the weight, minimum included: stretching `scale * q` alone would move the mean of every group. An absolute one leaves zero points
@@ -101,7 +102,7 @@ export function offsetCount(
   checkShape(layout, rows, columns);
   checkPart(layout, part);
   if (part === "codebook") return 2 * planeWords(layout, rows, columns).codebook;
-  if (!isQuantised(layout)) return rows * columns;
+  if (!isQuantised(layout)) return rows === 1 ? offsetStride(columns) : rows * columns;
   return Math.ceil(columns / spanColumns(span, columns)) * offsetStride(scaleRows(layout, rows));
 }
 

@@ -5,6 +5,7 @@
  */
 import { fieldText, fieldValue, type Row } from "../data/row.ts";
 import type { Task } from "../task.ts";
+import type { TaskTemplate } from "../template.ts";
 import { superGlueFiles } from "./files.ts";
 
 /** The two sentences under whichever names the collections give them, and the label; a pair without agreement (`-`) has none. */
@@ -14,12 +15,16 @@ function pairRows(row: Row): Row[] {
     fieldText(row, names.find((name) => fieldValue(row, name) !== undefined) ?? names[0], what);
   const label = first("label", "gold_label");
   if (label === "-") return [];
-  return [{
-    ...row,
-    premise: first("premise", "sentence1", "text_a"),
-    hypothesis: first("hypothesis", "sentence2", "text_b"),
-    label,
-  }];
+  const [premise, hypothesis] = [
+    first("premise", "sentence1", "text_a"),
+    first("hypothesis", "sentence2", "text_b"),
+  ];
+  // MeZO's prompt for RoBERTa takes the last character off, whatever it is, and goes on within the sentence.
+  const [opened, continued] = [
+    premise.slice(0, -1),
+    hypothesis.slice(0, 1).toLowerCase() + hypothesis.slice(1),
+  ];
+  return [{ ...row, premise, hypothesis, opened, continued, label }];
 }
 
 /** The same for prompts that go on behind the second sentence's full stop. */
@@ -58,6 +63,13 @@ const ofThree = {
   labels: { entailment: "Yes", neutral: "Maybe", contradiction: "No" },
 } as const;
 
+/** MeZO's prompt for RoBERTa. */
+function maskedPair(name: string, labels: Readonly<Record<string, string>>): TaskTemplate {
+  return { name, prompt: "{opened}?{mask}, {continued}", labels };
+}
+
+const maskedOfThree = { entailment: " Yes", neutral: " Maybe", contradiction: " No" } as const;
+
 /** RTE, CB, MNLI and SNLI. */
 export const inferenceTasks: readonly Task[] = [
   {
@@ -68,6 +80,7 @@ export const inferenceTasks: readonly Task[] = [
       prompt: '{premise}\nDoes this mean that "{hypothesis}" is true? Yes or No?\n',
       labels: { entailment: "Yes", not_entailment: "No" },
     },
+    masked: maskedPair("rte", { entailment: " Yes", not_entailment: " No" }),
   },
   {
     ...rte,
@@ -105,7 +118,12 @@ export const inferenceTasks: readonly Task[] = [
       labels: { entailment: " True", contradiction: " False", neutral: " Neither" },
     },
   },
-  { ...mnli, name: "mnli", template: { name: "mnli", ...ofThree } },
+  {
+    ...mnli,
+    name: "mnli",
+    template: { name: "mnli", ...ofThree },
+    masked: maskedPair("mnli", maskedOfThree),
+  },
   {
     ...mnli,
     name: "mnli/harness",
@@ -116,5 +134,10 @@ export const inferenceTasks: readonly Task[] = [
       labels: { entailment: " True", neutral: " Neither", contradiction: " False" },
     },
   },
-  { ...snli, name: "snli", template: { name: "snli", ...ofThree } },
+  {
+    ...snli,
+    name: "snli",
+    template: { name: "snli", ...ofThree },
+    masked: maskedPair("snli", maskedOfThree),
+  },
 ];

@@ -21,16 +21,22 @@ const sst2 = {
   prepare: sentimentRows,
 } as const satisfies Partial<Task>;
 
+const ofTwo = { "0": " terrible", "1": " great" } as const;
+const ofFive = {
+  "0": " terrible",
+  "1": " bad",
+  "2": " okay",
+  "3": " good",
+  "4": " great",
+} as const;
+
 /** SST-2 and SST-5. */
 export const sentimentTasks: readonly Task[] = [
   {
     ...sst2,
     name: "sst2",
-    template: {
-      name: "sst2",
-      prompt: "{text} It was",
-      labels: { "0": " terrible", "1": " great" },
-    },
+    template: { name: "sst2", prompt: "{text} It was", labels: ofTwo },
+    masked: { name: "sst2", prompt: "{text} It was{mask}.", labels: ofTwo },
   },
   {
     ...sst2,
@@ -45,7 +51,7 @@ export const sentimentTasks: readonly Task[] = [
     // What ZO-LLM calls an empty template, to see what the words around an example do.
     ...sst2,
     name: "sst2/bare",
-    template: { name: "sst2", prompt: "{text}", labels: { "0": " terrible", "1": " great" } },
+    template: { name: "sst2", prompt: "{text}", labels: ofTwo },
   },
   {
     // The words are MeZO's for RoBERTa, before which the mask stands.
@@ -53,10 +59,7 @@ export const sentimentTasks: readonly Task[] = [
     files: stanfordFiles("fine"),
     format: "labelled",
     prepare: sentimentRows,
-    template: {
-      name: "sst5",
-      prompt: "{text} It was",
-      labels: { "0": " terrible", "1": " bad", "2": " okay", "3": " good", "4": " great" },
-    },
+    template: { name: "sst5", prompt: "{text} It was", labels: ofFive },
+    masked: { name: "sst5", prompt: "{text} It was{mask}.", labels: ofFive },
   },
 ];

@@ -122,11 +122,67 @@ Deno.test("a batch that reads beyond a model's tables is refused", () => {
     16,
   );
   assertEquals([batch.highestToken, batch.highestPosition], [9, 3]);
-  const fits = (vocabulary: number, maxPositions: number) => () =>
-    assertBatchFits(batch, { config: { vocabulary }, maxPositions });
+  const fits = (vocabulary: number, maxPositions: number, architecture = "llama") => () =>
+    assertBatchFits(batch, { config: { architecture, vocabulary }, maxPositions });
   fits(10, 4)();
   assertThrows(fits(9, 4), RangeError, "token 9");
   assertThrows(fits(10, 3), RangeError, "4 tokens");
+  assertThrows(fits(10, 4, "bert"), RangeError, "predicts masked tokens alone");
+});
+
+Deno.test("masked examples: every row sees its own sequence whole, candidates stand at the masked places", () => {
+  const examples: Example[] = [
+    { prompt: [5, 9, 6], candidates: [[7], [8]], label: 1, masked: [1] },
+    { prompt: [1, 2, 9, 9], candidates: [[3, 4]], label: 0, masked: [2, 3] },
+  ];
+  assertEquals(exampleCost(examples[0]), { rows: 3, lossRows: 2 });
+  assertEquals(exampleCost(examples[1]), { rows: 4, lossRows: 2 });
+  const batch = packBatch(examples, "classification", 4, {
+    rows: 8,
+    lossRows: 4,
+    candidates: 3,
+    examples: 2,
+  });
+  const at = batchLayout(batch.shape);
+  const list = (from: number, count: number) => [...batch.words.subarray(from, from + count)];
+  assertEquals([batch.sees, batch.rows, batch.lossRows, batch.tokens], ["all", 7, 4, 10]);
+  assertEquals(list(at.tokens, 7), [5, 9, 6, 1, 2, 9, 9]);
+  assertEquals(list(at.positions, 7), [0, 1, 2, 0, 1, 2, 3]);
+  assertEquals(list(at.prefixStart, 7), [0, 0, 0, 3, 3, 3, 3]);
+  assertEquals(list(at.prefixEnd, 7), [3, 3, 3, 7, 7, 7, 7]);
+  // Behind the row itself: no key is of its own alone.
+  assertEquals(list(at.ownStart, 7), [1, 2, 3, 4, 5, 6, 7]);
+  assertEquals(list(at.lossRows, 4), [1, 1, 5, 6]);
+  assertEquals(list(at.targets, 4), [7, 8, 3, 4]);
+  assertEquals(list(at.candidateStart, 4), [0, 1, 2, 4]);
+  assertThrows(
+    () =>
+      assertBatchFits(batch, {
+        config: { architecture: "llama", vocabulary: 10 },
+        maxPositions: 4,
+      }),
+    RangeError,
+    "sees only what stands before a token",
+  );
+  const refuse = (change: Partial<Example>, message: string) =>
+    assertThrows(
+      () => packBatch([{ ...examples[1], ...change }], "language-modelling", 4),
+      RangeError,
+      message,
+    );
+  refuse({ masked: [] }, "masked places []");
+  refuse({ masked: [3, 2] }, "masked places [3,2]");
+  refuse({ masked: [2, 4] }, "masked places [2,4]");
+  refuse({ masked: [1.5, 2] }, "masked places [1.5,2]");
+  refuse({ candidates: [[3]] }, "a candidate has 1 tokens for 2 masked places");
+  refuse({ prompt: [1, 2, 9, 9, 1] }, "of 5 tokens: the model's context is 4");
+  refuse({ candidates: [[3, 2 ** 32]] }, "a token");
+  assertThrows(
+    () =>
+      packBatch([examples[0], { prompt: [1], candidates: [[2]], label: 0 }], "classification", 8),
+    RangeError,
+    "1 of its 2 examples have masked tokens",
+  );
 });
 
 Deno.test("of a conversation the loss is of what is scored, and every row sees all that was said before", () => {

@@ -9,6 +9,7 @@ import { ARCHITECTURES } from "../../models/architectures.ts";
 import { llama } from "../../models/architectures/llama.ts";
 import { QUANTIZATION_KEYS } from "../../models/checkpoints/hugging_face/quantization_keys.ts";
 import { huggingFaceConfig, smallShape } from "../models/small_model.ts";
+import { robertaConfig, smallBert, smallRoberta } from "../models/architectures/small_roberta.ts";
 import { optConfig, smallOpt } from "../models/small_opt.ts";
 import { llamaMetadata } from "../support/gguf_writer.ts";
 import { processorTime } from "../support/processor_time.ts";
@@ -128,6 +129,8 @@ const READERS: Record<string, () => unknown> = {
 /** Sound configurations of those that are not spelled as Llama's. */
 const BASES: Record<string, Record<string, unknown>> = {
   opt: optConfig(smallOpt),
+  roberta: robertaConfig(smallRoberta),
+  bert: robertaConfig(smallBert),
   gpt2: { model_type: "gpt2", n_embd: 96, n_layer: 2, n_head: 4, vocab_size: 290, n_positions: 64 },
 };
 

@@ -4,10 +4,11 @@
  * @module
  */
 import { batchLayout, compileGraph, type Gpu, SHADER_LIBRARY, Storage } from "../../kernels/mod.ts";
+import { architectureOf } from "../../models/architectures.ts";
 import type { Model } from "../../models/mod.ts";
 import { recordLogits } from "../../models/forward.ts";
 
-/** Logits at every position of one sequence. */
+/** Logits at every position of one sequence; of an encoder, which sees all of it. */
 export async function logitsOf(
   gpu: Gpu,
   model: Model,
@@ -16,8 +17,12 @@ export async function logitsOf(
   const shape = { rows: tokens.length, lossRows: tokens.length, candidates: 1, examples: 1 };
   const at = batchLayout(shape);
   const words = new Uint32Array(at.words);
+  const seesAll = architectureOf(model.config).sees === "all";
   tokens.forEach((token, i) => {
     words[at.tokens + i] = token;
+    // The keys of a prefix that is the whole sequence, and none of its own.
+    words[at.prefixEnd + i] = seesAll ? tokens.length : 0;
+    words[at.ownStart + i] = seesAll ? i + 1 : 0;
     words[at.positions + i] = words[at.slots + i] = words[at.lossRows + i] = i;
   });
   using input = new Storage("batch", words.byteLength, "activations").allocate(gpu);

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { join } from "@std/path";
 import { loadTask, readDataFile } from "../../tasks/files.ts";
 import { builtInTask, builtInTasks } from "../../tasks/registry.ts";
-import { readTask, type Split } from "../../tasks/task.ts";
+import { readTask, type Split, taskFor } from "../../tasks/task.ts";
 import { exists, sharedData } from "../support/shared_data.ts";
 
 /** Examples of the files beside the repository, counted in README.md there or in the files; all classes occur. */
@@ -252,6 +252,35 @@ Deno.test("every built-in task renders as its template says", () => {
     const [example] = readTask(builtInTask(name), text);
     assertEquals([example.prompt, example.candidates[example.label]], [prompt, answer], name);
   }
+});
+
+/** The same rows for a model that predicts masked tokens: MeZO's prompts for RoBERTa, and what stands for their mask. */
+const masked: Record<string, [string, string, string]> = {
+  sst2: ["a stirring film It was", ".", " great"],
+  sst5: ["a fair film It was", ".", " good"],
+  trec: ["", ": When was it ?", " Number"],
+  rte: ["A man sleeps?", ", he rests.", " Yes"],
+  mnli: ["He may sleep?", ", he sleeps", " Maybe"],
+  snli: ["He sleeps?", ", he runs.", " No"],
+};
+
+Deno.test("six tasks have MeZO's prompts for masked models, the others the same for all", () => {
+  const own = builtInTasks.filter((task) => task.masked).map(({ name }) => name);
+  assertEquals(own, Object.keys(masked).sort((a, b) => own.indexOf(a) - own.indexOf(b)));
+  for (const [name, [prompt, after, answer]] of Object.entries(masked)) {
+    const task = taskFor(builtInTask(name), "all");
+    const [example] = readTask(task, rendered[name][0]);
+    assertEquals(
+      [example.prompt, example.after, example.candidates[example.label]],
+      [prompt, after, answer],
+      name,
+    );
+    // Classes are the same, in the same order.
+    const { labels } = builtInTask(name).template;
+    assertEquals(Object.keys(task.template.labels!), Object.keys(labels!));
+    assertEquals(taskFor(builtInTask(name), "earlier"), builtInTask(name));
+  }
+  assertEquals(taskFor(builtInTask("copa"), "all"), builtInTask("copa"));
 });
 
 Deno.test("what metrics compare with", () => {

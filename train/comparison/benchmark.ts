@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { sightOf } from "../../models/architectures.ts";
 import { noTokenizer } from "../../models/checkpoints/disk/no_tokenizer.ts";
 import { basename, join } from "@std/path";
 import { writeFileWhole } from "../../models/checkpoints/disk/files.ts";
@@ -264,7 +265,11 @@ class OpenedCase implements Disposable {
     if (!found) {
       examples.set(
         config.seed,
-        found = await taskExamples(config, tokenizer, { maxPositions, signal }),
+        found = await taskExamples(config, tokenizer, {
+          maxPositions,
+          sees: sightOf(session.model.config),
+          signal,
+        }),
       );
     }
     return [session, found];

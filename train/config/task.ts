@@ -37,15 +37,19 @@ export function formatOfFile(file: string): ExampleFormat {
   return format;
 }
 
-/** The format of a built-in task's file: as given, else by an extension that says it, else the task's own. */
+/**
+ * The format of a built-in task's file: as given, else by an extension that says it, else the task's own. Lines with a label are called anything,
+ * `train.tsv` too, but not JSON.
+ */
 export function formatOfTaskFile(
   { task }: TrainConfig,
   { format }: Task,
   file: string,
 ): ExampleFormat {
   const told = formatOfExtension[dataExtension(file)];
+  const isTable = told === "tsv" || told === "csv";
   const unsaid = told === undefined || told === "paragraphs" ||
-    told === "json" && format === "members";
+    told === "json" && format === "members" || isTable && format === "labelled";
   return task.format ?? (unsaid ? format : told);
 }
 
@@ -80,6 +84,11 @@ export function taskOfConfig(config: TrainConfig): Task | undefined {
   if (template === undefined) {
     assertUnused({ labels, candidates, answer, label_field: labelField });
     if (name === undefined || name === languageModelling || form !== undefined) {
+      if (config.task.objective === "classification") {
+        throw new RangeError(
+          `Cannot use task.objective classification without a task: text alone has no candidates`,
+        );
+      }
       assertColumns(config);
       return undefined;
     }

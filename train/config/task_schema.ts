@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Objective } from "../../models/batch.ts";
 import { type LossPart, lossParts } from "../../models/tokenizers/chat_answers.ts";
 import { chatTemplateNames } from "../../models/tokenizers/named_chat_templates.ts";
 import { type ExampleFormat, exampleFormats } from "../../tasks/data/example_format.ts";
@@ -48,6 +49,10 @@ export interface TaskConfig {
   readonly chatTemplate?: string;
   /** Of conversations, instructions and completions: what the loss is of; undefined: what is answered. */
   readonly loss?: LossPart;
+  /** What training lowers; undefined: classification where there are candidates. */
+  readonly objective?: Objective;
+  /** Sizes and objective as published; undefined: all there is. */
+  readonly protocol?: "mezo";
 }
 
 /** The section. */
@@ -89,6 +94,14 @@ export const taskSection: Field<TaskConfig> = section<TaskConfig>("What is learn
   loss: choice(
     "what the loss is computed on: the answers (assistant messages, completions), the last answer, or everything; answers if not given",
     lossParts,
+  ),
+  objective: choice(
+    "what training lowers: classification, the loss over the candidates, or language-modelling, that of the right one's tokens; classification if there are candidates",
+    ["classification", "language-modelling"],
+  ),
+  protocol: choice(
+    "mezo: as in the tables of MeZO and QZO, 1,000 examples to train on and 500 held out of the training file, 1,000 of the validation file as the test, and their objective",
+    ["mezo"],
   ),
 });
 

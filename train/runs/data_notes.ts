@@ -18,6 +18,8 @@ export class ExampleCounts {
   cut = 0;
   /** Tokens of the longest item. */
   longest = 0;
+  /** Whether answered examples are shown before them. */
+  demonstrated = false;
   /** Documents of fewer than two tokens. */
   dropped = 0;
   /** Conversations and completions of whose answers nothing is within the limit. */
@@ -74,10 +76,19 @@ export class ExampleCounts {
     const of = (count: number) => `${count} of ${made} ${kind}s ${count === 1 ? "is" : "are"}`;
     const out: string[] = [];
     if (this.cut > 0) {
-      const how = this.#losesEnd ? "was cut" : "lost the beginning of its prompt";
+      const how = this.#losesEnd
+        ? "was cut"
+        : this.demonstrated
+        ? "lost the first of its demonstrations"
+        : "lost the beginning of its prompt";
       out.push(
         `${of(this.cut)} longer than ${limit} and ${
-          this.cut === 1 ? how : how.replace("was", "were").replace("its prompt", "their prompts")
+          this.cut === 1
+            ? how
+            : how.replace("was", "were").replace("its prompt", "their prompts").replace(
+              "its d",
+              "their d",
+            )
         } (longest: ${this.longest} tokens)`,
       );
     }

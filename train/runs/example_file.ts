@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Sight } from "../../models/architecture.ts";
 import type { Example } from "../../models/batch.ts";
 import { startText, withoutStart } from "../../models/tokenizers/special_tokens.ts";
 import type { Tokenizer } from "../../models/tokenizers/tokenizer.ts";
@@ -14,19 +15,24 @@ import {
   assertWindow,
   documentTokens,
   documentWindow,
+  seenWindow,
   WindowStream,
 } from "../../tasks/language_modelling.ts";
 import { encodeLong, encodeStream } from "../../tasks/long_text.ts";
 import { Pause } from "../../tasks/pause.ts";
 import { type Row, rowText } from "../../tasks/data/row.ts";
 import type { PlacedRow } from "../../tasks/data/row_reader.ts";
+import type { Reference } from "../../tasks/reference.ts";
+import type { RenderedExample } from "../../tasks/template.ts";
 import type { PlacedExample, Split, Task } from "../../tasks/task.ts";
+import { WRITTEN_TOKENS } from "../../tasks/task.ts";
 import { exampleOfText } from "../../tasks/supervised/supervised_example.ts";
 import { type SupervisedOptions, supervisedText } from "../../tasks/supervised/supervised_row.ts";
 import { exampleOfTokens, textsOfExample } from "../../tasks/tokenise.ts";
 import type { TrainConfig } from "../config/schema.ts";
 import { formatOfSplit, formatOfTaskFile, heldOutOfTraining } from "../config/task.ts";
 import { ExampleCounts } from "./data_notes.ts";
+import type { Demonstrations } from "./demonstrations.ts";
 
 /** How far reading and tokenising are. */
 export interface ExamplesProgress {
@@ -50,6 +56,8 @@ export interface ExampleReading {
   readonly tokenizer: Tokenizer;
   /** Most tokens of an example. */
   readonly length: number;
+  /** What the model sees of a text. */
+  readonly sees: Sight;
   /** Stops. */
   readonly signal?: AbortSignal | undefined;
   /** Told about every 50 ms. */
@@ -59,7 +67,10 @@ export interface ExampleReading {
 /** A row or document that is not in tokens yet. */
 interface Item {
   readonly line: number;
-  tokenised(): Promise<Example | undefined>;
+  /** `index` is its place in the file, counted from 0. */
+  tokenised(index: number): Promise<Example | undefined>;
+  /** As text, where it is a task's. */
+  readonly example?: RenderedExample;
 }
 
 /** The file of a split; `data.train` and so on, or the task's own. Undefined where there is none. */
@@ -78,6 +89,8 @@ export class ExampleFile {
   readonly name: string;
   /** What was seen while its examples were made. */
   readonly counts: ExampleCounts;
+  /** What metrics compare with, of examples that were read. */
+  readonly references: WeakMap<Example, Reference> = new WeakMap();
   readonly #reading: ExampleReading;
   readonly #split: Split;
   readonly #pause: Pause;
@@ -85,6 +98,7 @@ export class ExampleFile {
   #windows: readonly Example[] | undefined;
   #share = 0;
   #made = 0;
+  #demonstrations: Demonstrations | undefined;
 
   /** @throws {RangeError} When the configuration names no such file */
   constructor(reading: ExampleReading, split: Split) {
@@ -125,7 +139,12 @@ export class ExampleFile {
    *
    * @throws {RangeError} When there are none
    */
-  async read(wanted?: readonly number[]): Promise<(Example | undefined)[]> {
+  async read(
+    wanted?: readonly number[],
+    demonstrations?: Demonstrations,
+  ): Promise<(Example | undefined)[]> {
+    this.#demonstrations = demonstrations;
+    this.counts.demonstrated = demonstrations !== undefined;
     if (this.#isStream) {
       const all = await this.#stream();
       return wanted ? wanted.map((index) => all[index]) : [...all];
@@ -140,7 +159,7 @@ export class ExampleFile {
         const place = places ? places.get(index) : index;
         index++;
         if (place !== undefined) {
-          out[place] = await this.#tokenised(item);
+          out[place] = this.#seen(await this.#tokenised(item, index - 1), index - 1);
           this.#made++;
         }
         if (this.#pause.due) await this.#rest(this.#made);
@@ -153,9 +172,24 @@ export class ExampleFile {
     return out;
   }
 
-  async #tokenised({ line, tokenised }: Item): Promise<Example | undefined> {
+  /** The examples of those numbers as text, or all, in the order of the file. */
+  async rendered(wanted?: readonly number[]): Promise<RenderedExample[]> {
+    const numbers = wanted && new Set(wanted);
+    const out: RenderedExample[] = [];
+    let index = 0;
+    for await (const items of this.#items()) {
+      for (const { example } of items) {
+        if (example && (numbers?.has(index) ?? true)) out.push(example);
+        index++;
+        if (this.#pause.due) await this.#rest(0);
+      }
+    }
+    return out;
+  }
+
+  async #tokenised({ line, tokenised }: Item, index: number): Promise<Example | undefined> {
     try {
-      return await tokenised();
+      return await tokenised(index);
     } catch (error) {
       if (error instanceof RangeError || error instanceof TypeError) {
         error.message += ` (line ${line} of ${this.name})`;
@@ -193,9 +227,9 @@ export class ExampleFile {
 
   async #stream(): Promise<readonly Example[]> {
     if (this.#windows !== undefined) return this.#windows;
-    const { tokenizer, length } = this.#reading;
+    const { tokenizer, length, sees } = this.#reading;
     const windows: Example[] = [];
-    const stream = new WindowStream(tokenizer, length);
+    const stream = new WindowStream(tokenizer, { length, sees });
     let begun = false;
     const pieces = dataChunks(this.#path, this.#howToRead);
     for await (const ids of encodeStream(tokenizer, pieces, { pause: this.#pause })) {
@@ -208,8 +242,18 @@ export class ExampleFile {
       });
     }
     windows.push(...stream.end());
-    this.#some(windows.length);
-    return this.#windows = windows;
+    this.#windows = windows.flatMap((window, round) => this.#seen(window, round) ?? []);
+    this.#some(this.#windows.length);
+    return this.#windows;
+  }
+
+  /** An example as the model is to see it: of a text, with masked tokens where it sees all; its number in the file says which. */
+  #seen(example: Example | undefined, round: number): Example | undefined {
+    const { task, tokenizer, sees } = this.#reading;
+    if (task !== undefined || example === undefined) return example;
+    const seen = seenWindow(tokenizer, example, { sees, round });
+    if (seen === undefined) this.counts.dropped++;
+    return seen;
   }
 
   async *#items(): AsyncGenerator<Iterable<Item>> {
@@ -245,18 +289,30 @@ export class ExampleFile {
 
   *#answered(examples: Iterable<PlacedExample>): Generator<Item> {
     for (const placed of examples) {
-      yield { line: placed.line, tokenised: () => this.#example(placed) };
+      yield {
+        line: placed.line,
+        tokenised: (index) => this.#example(placed, index),
+        example: placed.example,
+      };
     }
   }
 
-  async #example({ example, blank }: PlacedExample): Promise<Example> {
-    const { tokenizer, length } = this.#reading;
+  async #example({ example: alone, blank }: PlacedExample, index: number): Promise<Example> {
+    const { tokenizer, length, sees } = this.#reading;
+    const example = this.#demonstrations?.before(alone, index, this.name) ?? alone;
     if (blank !== undefined) this.counts.blankField(blank);
     const encoded = [];
-    for (const text of textsOfExample(example)) encoded.push(await this.#encode(text));
-    const made = exampleOfTokens(tokenizer, encoded, example, { maximumLength: length });
+    for (const text of textsOfExample(example, tokenizer, { sees })) {
+      encoded.push(await this.#encode(text));
+    }
+    const written = this.#reading.task?.template.answer !== undefined;
+    const room = written ? Math.min(WRITTEN_TOKENS, Math.floor(length / 2)) : 0;
+    const made = exampleOfTokens(tokenizer, encoded, example, {
+      ...{ maximumLength: length, room, sees },
+    });
     this.counts.measured(made.tokens, length);
     this.counts.answers(example.candidates, made.example.candidates);
+    if (example.reference) this.references.set(made.example, example.reference);
     return made.example;
   }
 
@@ -277,10 +333,10 @@ export class ExampleFile {
   }
 
   async #document(text: string): Promise<Example | undefined> {
-    const { tokenizer, length } = this.#reading;
+    const { tokenizer, length, sees } = this.#reading;
     const ids = await this.#encode(text);
     this.counts.measured(documentTokens(tokenizer, ids).length, length);
-    const window = documentWindow(tokenizer, ids, length);
+    const window = documentWindow(tokenizer, ids, { length, sees });
     if (window === undefined) this.counts.dropped++;
     return window;
   }

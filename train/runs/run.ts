@@ -35,7 +35,7 @@ import { RunLock } from "./run_lock.ts";
 import type { LeftOver } from "../../tasks/order.ts";
 import { type RunSession, selectionOfConfig } from "./session.ts";
 import { assertStorable, pairNotes, type Storable, storable } from "./storable.ts";
-import type { TaskExamples } from "./task_examples.ts";
+import { judgedBy, type TaskExamples } from "./task_examples.ts";
 import { isQuantised } from "../../quant/layouts/layout.ts";
 import { foundFacts } from "../../optim/preparations/preparation.ts";
 
@@ -246,7 +246,8 @@ export class Run implements Disposable {
    * say what {@linkcode finetune} says; afterwards `offsets` may hold any step, so replay the ledger for a certain one.
    */
   async *train(signal?: AbortSignal): AsyncGenerator<TrainingEvent> {
-    const { session: { model }, examples: { objective, train, validation } } = this.#options;
+    const { session: { model }, examples } = this.#options;
+    const { objective, train, validation } = examples;
     const { config, metrics } = this;
     const { evaluateLimit = validation.examples.length } = config;
     let flushed = performance.now();
@@ -259,6 +260,7 @@ export class Run implements Disposable {
           objective,
           train: train.examples,
           validation: validation.examples.slice(0, evaluateLimit),
+          validationObjective: judgedBy(examples),
           batchSize: config.batchSize,
           steps: config.steps,
           seed: config.seed,

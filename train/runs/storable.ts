@@ -13,12 +13,15 @@ import { decode, readScales, readSeconds } from "../../quant/layouts/decode.ts";
 import { float16ToNumber } from "../../quant/layouts/float16.ts";
 import { isQuantised, type PackedTensor } from "../../quant/layouts/layout.ts";
 import { offsetCount } from "../../quant/fold/fold_offsets.ts";
+import { groupColumns } from "../../quant/layouts/layout.ts";
 import { halves } from "../../quant/layouts/planes.ts";
 import { partName, partOf, type TrainedPart } from "../../quant/layouts/trained_part.ts";
 import type { PartOffsets } from "../../quant/fold/tuned_rows.ts";
 
-/** Sizes of changes that are tried, relative to what is stored. */
-export const changeSizes: readonly number[] = [0.003, 0.02, 0.1];
+/** Sizes of changes that are tried, relative to what is stored: small ones, what trainings reach (`deno task bench export-gains`), and large ones. */
+export const changeSizes: readonly number[] = [0.003, 0.03, 0.1];
+/** Of changes that trainings reach a file is to keep at least so much. */
+const LEAST_KEPT = 0.9;
 
 /** What a file would keep of changes of one kind of trained values. */
 export interface Storable {
@@ -28,6 +31,8 @@ export interface Storable {
   readonly part: TrainedPart;
   /** Columns that share an offset; 1 of dense tensors. */
   readonly span: number;
+  /** Whether several offsets meet in a super-block, whose scales are integers under one factor; one offset for all would go into the factor. */
+  readonly sharesFactor: boolean;
   /** The share that is kept of a random change of each of {@linkcode changeSizes}, from 0 to 1. */
   readonly shares: readonly number[];
 }
@@ -52,7 +57,7 @@ export async function storable(
   }
   return await Promise.all([...kinds.values()].map(async ({ name, span, form }) => {
     const { tensor: owner, part } = partOf(name);
-    const { format, whole, rows, read } = source.tensors.get(owner)!;
+    const { format, whole, rows, columns, read } = source.tensors.get(owner)!;
     const { layout } = format;
     const packed = await read(0, whole || layout.kind === "column" ? rows : Math.min(rows, ROWS));
     const unit = form === "relative" ? 1 : sizeOf(packed, part);
@@ -68,7 +73,9 @@ export async function storable(
       if (moves) parts.push(["minima", own]);
       return Math.max(0, shareOf(keptOfRows(packed, new Map(parts))));
     });
-    return { format: format.name, part, span, shares };
+    const sharesFactor = part === "scales" && layout.kind === "super" && span > 0 &&
+      span < Math.min(groupColumns(layout, columns), columns);
+    return { format: format.name, part, span, sharesFactor, shares };
   }));
 }
 
@@ -98,6 +105,11 @@ function isLost({ shares }: Storable): boolean {
   return shares[shares.length - 1] < 0.5;
 }
 
+/** With fewer offsets a file would keep more. */
+function isTooFine({ sharesFactor, shares }: Storable): boolean {
+  return sharesFactor && shares.slice(1).some((share) => share < LEAST_KEPT);
+}
+
 /**
  * Refuses to train what no file could hold, unless the ledger is enough; where that is so of a part only, says so.
  *
@@ -105,7 +117,17 @@ function isLost({ shares }: Storable): boolean {
  * @throws {RangeError} that says what could be done instead.
  */
 export function assertStorable(kinds: readonly Storable[], ledgerOnly: boolean): string[] {
-  const lost = kinds.filter(isLost);
+  const fine = kinds.filter((kind) => isTooFine(kind) && !isLost(kind));
+  if (fine.length > 0 && !ledgerOnly) {
+    throw new RangeError(
+      `Cannot train for a file: an export would keep too little of so fine changes (${
+        fine.map(storableText).join("; ")
+      }), for the scales of a super-block are small integers under one factor. ` +
+        `Leave trainables.span out, which means an offset a super-block, or make it a row's (0): both are kept; ` +
+        `or set trainables.ledger_only: true to keep the result in the ledger alone`,
+    );
+  }
+  const lost = kinds.filter((kind) => isLost(kind) || isTooFine(kind));
   if (lost.length === 0) return [];
   const what = lost.map(storableText).join("; ");
   if (lost.length === kinds.length && !ledgerOnly) {

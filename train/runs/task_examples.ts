@@ -3,16 +3,20 @@
  *
  * @module
  */
+import type { Sight } from "../../models/architecture.ts";
 import { type Example, exampleCost, type Objective } from "../../models/batch.ts";
 import type { Tokenizer } from "../../models/tokenizers/tokenizer.ts";
 import { Pause } from "../../tasks/pause.ts";
 import { splitExamples, subsample } from "../../tasks/split.ts";
-import type { Split } from "../../tasks/task.ts";
+import type { Reference } from "../../tasks/reference.ts";
+import { type Split, type Task, taskFor } from "../../tasks/task.ts";
 import type { TrainConfig } from "../config/schema.ts";
 import { taskOfConfig } from "../config/task.ts";
+import type { Shots } from "../../tasks/demonstrations.ts";
 import { chatLayout } from "./chat_layout.ts";
 import { recogniseTask } from "./recognise_task.ts";
 import { oneAnswerNote, sharedNote } from "./data_notes.ts";
+import { Demonstrations } from "./demonstrations.ts";
 import { ExampleFile, type ExamplesProgress, fileOfSplit } from "./example_file.ts";
 
 export type { ExamplesProgress } from "./example_file.ts";
@@ -21,14 +25,20 @@ export type { ExamplesProgress } from "./example_file.ts";
 export interface ExampleSet {
   /** In tokens. */
   readonly examples: readonly Example[];
-  /** Characters of the text that is predicted; undefined for classification. */
+  /** Characters of the text that is predicted; undefined for classification and masked tokens. */
   readonly characters?: number;
+  /** What metrics compare with, by example; absent where labels say it all. */
+  readonly references?: readonly (Reference | undefined)[];
 }
 
 /** What a fine-tune learns from and is judged by. */
 export interface TaskExamples {
-  /** How a loss is made of them. */
+  /** How the loss of training is made of them. */
   readonly objective: Objective;
+  /** How the loss of held-out examples is made; absent where it is as in training. */
+  readonly judged?: Objective;
+  /** What is learned; undefined where it is the text. */
+  readonly task?: Task;
   /** What is trained on. */
   readonly train: ExampleSet;
   /** Held out: of its own file, or a tenth of the training examples where there is none. */
@@ -43,8 +53,14 @@ export interface TaskExamples {
 export interface TaskExamplesOptions {
   /** The model's longest sequence; `maxLength` of the configuration holds if it is shorter. */
   readonly maxPositions?: number;
+  /** What the model sees of a text: for `"all"`, examples have masked tokens. Default `"earlier"`. */
+  readonly sees?: Sight | undefined;
   /** The splits that are wanted: what the others alone need is not read, and they stay empty. Default all. */
   readonly splits?: readonly ("train" | "validation" | "test")[] | undefined;
+  /** Whether training examples, too, are made as held-out ones are: for a look at them. Default false. */
+  readonly judging?: boolean | undefined;
+  /** Training examples that are shown before each, in the model's context: `maxLength` does not hold then. Default: none. */
+  readonly shots?: Shots | undefined;
   /** Stops within a second. */
   readonly signal?: AbortSignal | undefined;
   /** Told about every 50 ms how far reading and tokenising are. */
@@ -62,6 +78,7 @@ const SPLITS = ["train", "validation", "test"] as const;
  * Language modelling: a `.txt` file without `task.format` is one stream, cut into windows of `maxLength` tokens; of other
  * files each row's `text` is a document that begins a window, and what is beyond the window is left out. Conversations, instructions and
  * completions, which their fields tell ({@linkcode recogniseTask}), are laid out as {@linkcode supervisedExample} does it.
+ * For a model that sees all of a text, 15 % of a window's tokens are masked, the same whatever the run's seed; conversations and the like are refused.
  *
  * Limits take a seeded sample: of the training
  * examples by the run's seed, of the others by seed 0, so that runs of different seeds are judged alike.
@@ -72,13 +89,32 @@ const SPLITS = ["train", "validation", "test"] as const;
 export async function taskExamples(
   asked: TrainConfig,
   tokenizer: Tokenizer,
-  { maxPositions = Infinity, splits = SPLITS, signal, onProgress }: TaskExamplesOptions = {},
+  options: TaskExamplesOptions = {},
 ): Promise<TaskExamples> {
+  const { maxPositions = Infinity, sees = "earlier", splits = SPLITS, shots, signal } = options;
+  const { onProgress } = options;
   const { config, why } = await recogniseTask(asked, { signal });
-  const length = Math.min(config.maxLength, maxPositions);
-  const task = taskOfConfig(config);
+  const configured = taskOfConfig(config);
+  const task = configured && taskFor(configured, sees);
   const layout = await chatLayout(config, tokenizer);
-  const reading = { config, task, layout, tokenizer, length, signal, onProgress };
+  if (layout !== undefined && sees === "all") {
+    throw new RangeError(
+      `Cannot learn the answers of ${
+        describeTask(config)
+      }: the model predicts masked tokens, and answers are written by models that predict the next one; bring plain text, or a task with labels`,
+    );
+  }
+  const isShown = shots !== undefined && shots.count > 0;
+  if (isShown && task === undefined) {
+    throw new RangeError(
+      `Cannot show demonstrations of ${
+        describeTask(config)
+      }: only a task has examples with answers`,
+    );
+  }
+  const byContext = isShown && maxPositions < Infinity || config.maxLength > maxPositions;
+  const length = byContext ? maxPositions : config.maxLength;
+  const reading = { config, task, layout, tokenizer, length, sees, signal, onProgress };
   const open = (split: Split): ExampleFile | undefined =>
     fileOfSplit(reading, split) === undefined ? undefined : new ExampleFile(reading, split);
   const { trainLimit, validationLimit, testLimit } = config.data;
@@ -86,8 +122,9 @@ export async function taskExamples(
   if (why !== undefined && config !== asked) notes.push(`task ${config.task.name}: ${why}`);
   if (layout) notes.push(`${describeTask(config)}: ${layout.note}`);
   const wants = (split: (typeof SPLITS)[number]): boolean => splits.includes(split);
-  const devFile = open("dev");
-  const testFile = open("test");
+  const protocol = protocolOf(config, task);
+  const devFile = protocol ? undefined : open("dev");
+  const testFile = open(protocol?.testSplit ?? "test");
   // Where nothing is held out by a file of its own, it is a part of the training file.
   const trainFile = wants("train") || wants("validation") && !devFile
     ? new ExampleFile(reading, "train")
@@ -106,37 +143,58 @@ export async function taskExamples(
     if (limit === undefined) return undefined;
     const count = await file.count();
     if (limit < count) return subsample(numbers(count), limit, seed);
-    if (limit > count) {
+    if (limit > count && (key !== "test_limit" || testLimit !== undefined)) {
       notes.push(`data.${key} ${limit} is more than the ${count} examples of "${file.name}"`);
     }
     return undefined;
   };
+  /** What is shown before the examples that are judged: some of those that are trained on. */
+  const shown = async (
+    file: ExampleFile,
+    of: readonly number[] | undefined,
+  ): Promise<Demonstrations | undefined> => {
+    if (!isShown) return undefined;
+    const ascending = of?.toSorted((a, b) => a - b);
+    const examples = await file.rendered(ascending);
+    return new Demonstrations(file.name, examples, {
+      shots,
+      numbers: ascending ?? numbers(examples.length),
+    });
+  };
 
   let train: Example[] = [];
   let validation: Example[] = [];
+  let demonstrations: Demonstrations | undefined;
   if (devFile) {
-    if (trainFile) {
-      train = found(
-        await trainFile.read(await sample(trainFile, trainLimit, config.seed, "train_limit")),
-      );
+    const file = trainFile ?? (isShown ? new ExampleFile(reading, "train") : undefined);
+    if (file) {
+      const kept = await sample(file, trainLimit, config.seed, "train_limit");
+      demonstrations = await shown(file, kept);
+      if (wants("train")) train = found(await file.read(kept, demonstrations));
     }
     if (wants("validation")) {
-      validation = found(
-        await devFile.read(await sample(devFile, validationLimit, 0, "validation_limit")),
-      );
+      const some = await sample(devFile, validationLimit, 0, "validation_limit");
+      validation = found(await devFile.read(some, demonstrations));
     }
-  } else if (trainFile) {
-    const all = await trainFile.count();
-    const count = Math.min(validationLimit ?? MOST_HELD_OUT, Math.floor(all / 10));
+  } else if (trainFile || isShown) {
+    const file = trainFile ?? new ExampleFile(reading, "train");
+    const all = await file.count();
+    const count = protocol
+      ? heldOut(protocol, all, file.name)
+      : Math.min(validationLimit ?? MOST_HELD_OUT, Math.floor(all / 10));
     const parts = splitExamples(numbers(all), { train: all - count, dev: count, seed: 0 });
-    const kept = !wants("train")
-      ? []
+    const kept = protocol
+      ? parts.train.slice(0, protocol.train)
       : trainLimit === undefined || trainLimit >= parts.train.length
       ? parts.train
       : subsample(parts.train, trainLimit, config.seed);
-    const read = await trainFile.read([...kept, ...parts.dev]);
-    train = found(read.slice(0, kept.length));
-    validation = found(read.slice(kept.length));
+    demonstrations = await shown(file, kept);
+    const [wanted, held] = [wants("train") ? kept : [], wants("validation") ? parts.dev : []];
+    if (trainFile) {
+      const read = await file.read([...wanted, ...held], demonstrations);
+      train = found(read.slice(0, wanted.length));
+      validation = found(read.slice(wanted.length));
+    }
   }
   if (trainFile && wants("train") && train.length === 0) {
     throw new RangeError(
@@ -147,16 +205,27 @@ export async function taskExamples(
     throw new RangeError(`Cannot evaluate on "${devFile.name}": it has no examples`);
   }
   const test = testFile && wants("test")
-    ? found(await testFile.read(await sample(testFile, testLimit, 0, "test_limit")))
+    ? found(
+      await testFile.read(
+        await sample(testFile, protocol?.test ?? testLimit, 0, "test_limit"),
+        demonstrations,
+      ),
+    )
     : undefined;
+  if (protocol) {
+    const counts = [
+      wants("train") && `${train.length} examples are trained on`,
+      wants("validation") && `${validation.length} are held out of the training file`,
+      test && `${test.length} of "${testFile?.name}" are the test`,
+    ];
+    notes.push(`task.protocol mezo: ${counts.filter((it) => it).join(", ")}`);
+  }
 
-  const limit = config.maxLength <= maxPositions
-    ? `max_length ${length}`
-    : `the model's ${length} positions`;
+  const limit = byContext ? `the model's ${length} positions` : `max_length ${length}`;
   for (const file of [trainFile, devFile, testFile]) {
     if (file) notes.push(...file.counts.notes(limit));
   }
-  if (task) {
+  if (task && task.template.answer === undefined) {
     const answers = task.template.labels && Object.values(task.template.labels);
     for (const [set, what] of [[train, "training"], [validation, "validation"]] as const) {
       notes.push(...given(oneAnswerNote(set, what, answers?.[set[0]?.label])));
@@ -165,15 +234,93 @@ export async function taskExamples(
   notes.push(...given(sharedNote(train, validation, "validation")));
   if (test) notes.push(...given(sharedNote(train, test, "test")));
 
-  const set = async (examples: readonly Example[]): Promise<ExampleSet> =>
-    task ? { examples } : { examples, characters: await charactersOf(tokenizer, examples, signal) };
+  const judged = task && task.template.answer === undefined
+    ? "classification"
+    : "language-modelling";
+  const objective = options.judging
+    ? judged
+    : config.task.objective ?? (protocol && task?.published?.objective) ?? judged;
+  if (task?.template.answer !== undefined && objective === "classification") {
+    throw new RangeError(
+      `Cannot train ${task.name} by task.objective classification: its answers are written, so there are no candidates to choose from`,
+    );
+  }
+  if (objective !== judged) train = train.map(rightAlone);
+  const files = [trainFile, devFile, testFile];
+  const set = async (examples: readonly Example[]): Promise<ExampleSet> => {
+    if (!task && sees === "all") return { examples };
+    if (!task) return { examples, characters: await charactersOf(tokenizer, examples, signal) };
+    const references = examples.map((example) => referenceOf(files, example));
+    return references.some((it) => it !== undefined) ? { examples, references } : { examples };
+  };
   return {
-    objective: task && task.template.answer === undefined ? "classification" : "language-modelling",
+    objective,
+    ...(objective === judged ? {} : { judged }),
+    ...(task ? { task } : {}),
     train: await set(train),
     validation: await set(validation),
     ...(test ? { test: await set(test) } : {}),
     ...(notes.length > 0 ? { notes: [...new Set(notes)] } : {}),
   };
+}
+
+/** How many examples a published protocol takes of which file. */
+interface Protocol {
+  readonly train: number;
+  readonly held: number;
+  readonly test: number;
+  /** The split whose file is the test: the validation set, as those of the test have no labels. */
+  readonly testSplit: Split;
+}
+
+/**
+ * What MeZO, QZO and ZO-LLM do: 1,000 examples to train on and 500 (of some tasks 100) held out, all of the training file, and 1,000 of the validation
+ * file as the test.
+ */
+function protocolOf(
+  { task: { protocol, name }, data }: TrainConfig,
+  task: Task | undefined,
+): Protocol | undefined {
+  if (protocol === undefined) return undefined;
+  if (task === undefined) {
+    throw new RangeError(
+      `Cannot use task.protocol ${protocol} for ${
+        name ?? "the text"
+      }: it is for tasks whose examples have answers`,
+    );
+  }
+  const { trainLimit = 1000, validationLimit, testLimit = 1000 } = data;
+  return {
+    train: trainLimit,
+    held: validationLimit ?? task.published?.held ?? MOST_HELD_OUT,
+    test: testLimit,
+    testSplit: data.test === undefined && task.files.dev !== undefined ? "dev" : "test",
+  };
+}
+
+/** Examples that are held out of a training file. @throws {RangeError} When it has no more */
+function heldOut({ held }: Protocol, all: number, file: string): number {
+  if (held < all) return held;
+  throw new RangeError(
+    `Cannot hold ${held} examples out of "${file}", as task.protocol says: it has ${all}; take fewer by data.validation_limit`,
+  );
+}
+
+/** How the held-out examples of a task are judged. */
+export function judgedBy({ objective, judged = objective }: TaskExamples): Objective {
+  return judged;
+}
+
+/** An example whose loss is that of its right candidate's tokens. */
+function rightAlone({ candidates, label, right: _, ...example }: Example): Example {
+  return { ...example, candidates: [candidates[label]], label: 0 };
+}
+
+function referenceOf(
+  files: readonly (ExampleFile | undefined)[],
+  example: Example,
+): Reference | undefined {
+  return files.map((file) => file?.references.get(example)).find((it) => it !== undefined);
 }
 
 /** A task in words: its name, or what is done with which file. */

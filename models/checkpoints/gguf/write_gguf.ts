@@ -86,10 +86,10 @@ export async function* modelAsGguf(
 }
 
 function formOf(config: ModelConfig): GgufForm<ModelConfig> {
-  const { name, gguf } = architectureOf(config);
+  const { name, gguf, noGguf = "llama.cpp knows no such architecture" } = architectureOf(config);
   if (gguf) return gguf;
   throw new RangeError(
-    `Cannot write a model of architecture "${name}" as GGUF: llama.cpp knows no such architecture; write a folder instead`,
+    `Cannot write a model of architecture "${name}" as GGUF: ${noGguf}; write a folder instead`,
   );
 }
 

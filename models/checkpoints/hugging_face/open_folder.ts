@@ -95,7 +95,8 @@ export async function huggingFaceModelSource(folder: string): Promise<ModelSourc
         );
       }
       const bias = found.replace(/weight$/, "bias");
-      if (!names.weights.has(bias)) await checkNoBias(located, bias, rows);
+      const says = !names.weights.has(bias) && !names.leftOut.some((it) => it.pattern.test(bias));
+      if (says) await checkNoBias(located, bias, rows);
       const tensor = quantized?.has(found)
         ? await quantized.open({ name, stored: found, rows, columns })
         : denseTensor(weight, found, located.get(found)!);

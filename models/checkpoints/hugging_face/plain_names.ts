@@ -33,7 +33,7 @@ export interface PlainTensors {
 export function plainTensors(
   what: string,
   stored: ReadonlyMap<string, StoredTensorPlace>,
-  { base, first }: Pick<FolderNames, "base" | "first">,
+  { base, first, olderNames }: Pick<FolderNames, "base" | "first" | "olderNames">,
 ): PlainTensors {
   const known = new Set([...first.ofAll, ...first.behindBase, "score"]);
   const unwrapped = (name: string): string => {
@@ -45,10 +45,14 @@ export function plainTensors(
   const parts = new Set([...first.behindBase, "rotary_emb"]);
   const plain = (name: string): string => {
     const bare = unwrapped(name);
-    return headless && parts.has(bare.split(".", 1)[0]) ? `${base}.${bare}` : bare;
+    const whole = headless && parts.has(bare.split(".", 1)[0]) ? `${base}.${bare}` : bare;
+    return olderNames.reduce((now, [older, newer]) => now.replace(older, newer), whole);
   };
   const renamed = [...stored.keys()].filter((name) => unwrapped(name) !== name);
-  if (renamed.length === 0 && !headless) return { tensors: stored, notes: [] };
+  const isOlder = (name: string) => olderNames.some(([older]) => older.test(name));
+  if (renamed.length === 0 && !headless && ![...stored.keys()].some(isOlder)) {
+    return { tensors: stored, notes: [] };
+  }
   const planes = new Map<StoredTensorPlace["planes"], Map<string, SafetensorsTensor>>();
   const tensors = new Map<string, StoredTensorPlace>();
   const owners = new Map<string, string>();

@@ -21,6 +21,7 @@ import {
   packBatch,
   type PackedBatch,
 } from "../../batch.ts";
+import type { ModelConfig } from "../../model_config.ts";
 
 /** What a pass over the windows is recorded over; the same for all batches of a shape. */
 export interface WindowsInput {
@@ -66,7 +67,7 @@ export class CalibrationWindows implements Disposable {
     gpu: Gpu,
     windows: readonly Example[],
     model: {
-      readonly config: { readonly vocabulary: number; readonly hidden: number };
+      readonly config: Pick<ModelConfig, "architecture" | "vocabulary" | "hidden">;
       readonly maxPositions: number;
     },
     rows: number,

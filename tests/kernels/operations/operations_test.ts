@@ -119,6 +119,26 @@ Deno.test("embedding by position, shifted, of whole tables and of pieces", async
   }
 });
 
+Deno.test("one row of a table for all rows of a batch, as every branch has it", async () => {
+  const q4: Layout = { kind: "scalar", bits: 4, center: 8, second: "none", group: 32 };
+  for (const layout of [{ kind: "dense", type: "f16" }, q4] as const) {
+    using bench = new Bench(gpu);
+    const [columns, branches, row] = [96, 2, 3];
+    const packed = randomPacked(layout, 6, columns, random);
+    const table = bench.tensor("token_types.weight", packed);
+    const change = layout.kind === "dense"
+      ? { form: "absolute", span: 1, distribution: "normal" } as const
+      : { form: "relative", span: 32, distribution: "normal" } as const;
+    const { perturbation, weights } = perturb(bench, table, packed, change, branches, random);
+    const context = contextOf(bench, { rows: 5 }, branches, { tokens: [1, 2, 0, 4, 5] }, {
+      perturbation,
+    });
+    const [actual] = await bench.run(embedding(context, table, { by: "nothing", shift: row }));
+    const expected = embeddingOracle(weights, columns, Array(5).fill(row));
+    assertClose(actual, expected, JSON.stringify(layout));
+  }
+});
+
 Deno.test("columns alone are the same bits, and multiples of 4", async () => {
   using bench = new Bench(gpu);
   const [rows, of, branches] = [7, 68, 3];

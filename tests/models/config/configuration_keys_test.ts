@@ -18,6 +18,7 @@ import { gpt2 } from "../../../models/architectures/gpt2.ts";
 import { llama } from "../../../models/architectures/llama.ts";
 import { phi3 } from "../../../models/architectures/phi3.ts";
 import { opt } from "../../../models/architectures/opt.ts";
+import { bert, roberta } from "../../../models/architectures/roberta.ts";
 import { qwen2 } from "../../../models/architectures/qwen2.ts";
 import { qwen3 } from "../../../models/architectures/qwen3.ts";
 import {
@@ -102,6 +103,22 @@ const REFERENCES: Record<string, [KeyTable, string]> = {
      word_embed_proj_dim dropout attention_dropout num_attention_heads activation_function layerdrop init_std use_cache pad_token_id
      bos_token_id eos_token_id enable_bias layer_norm_elementwise_affine tie_word_embeddings activation_dropout prefix learned_embeddings
      scale_embeddings torch_dtype transformers_version architectures model_type quantization_config`,
+  ],
+  // models/roberta/configuration_roberta.py: v4.57 and v5, and what published models write besides.
+  "RobertaConfig": [
+    roberta.huggingFace.keys,
+    `vocab_size hidden_size num_hidden_layers num_attention_heads intermediate_size hidden_act hidden_dropout_prob
+     attention_probs_dropout_prob max_position_embeddings type_vocab_size initializer_range layer_norm_eps pad_token_id bos_token_id
+     eos_token_id position_embedding_type use_cache classifier_dropout is_decoder add_cross_attention tie_word_embeddings output_past
+     gradient_checkpointing architectures model_type`,
+  ],
+  // models/bert/configuration_bert.py: v4.57 and v5, and what published models write besides.
+  "BertConfig": [
+    bert.huggingFace.keys,
+    `vocab_size hidden_size num_hidden_layers num_attention_heads intermediate_size hidden_act hidden_dropout_prob
+     attention_probs_dropout_prob max_position_embeddings type_vocab_size initializer_range layer_norm_eps pad_token_id
+     position_embedding_type use_cache classifier_dropout is_decoder add_cross_attention bos_token_id eos_token_id tie_word_embeddings
+     directionality pooler_fc_size pooler_num_attention_heads pooler_num_fc_layers pooler_size_per_head pooler_type gradient_checkpointing`,
   ],
   // models/qwen2/configuration_qwen2.py: v4.57 and v5.
   "Qwen2Config": [

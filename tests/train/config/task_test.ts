@@ -54,7 +54,11 @@ Deno.test("config task: a file's extension is believed, else the form is the tas
     return formatOfTaskFile(read, taskOfConfig(read)!, file);
   };
   assertEquals(formatOf("task: sst2", "stsa.binary.dev"), "labelled");
-  assertEquals(formatOf("task: sst2", "train.tsv.gz"), "tsv");
+  assertEquals(formatOf("task: sst2", "train.jsonl"), "jsonl");
+  // Lines with a label are called so as well; a table of GLUE's is asked for.
+  assertEquals(formatOf("task: sst2", "train.tsv"), "labelled");
+  assertEquals(formatOf("task: {name: sst2, format: tsv}", "train.tsv"), "tsv");
+  assertEquals(formatOf("task: rte", "train.tsv.gz"), "tsv");
   assertEquals(formatOf("task: trec", "train.txt"), "labelled");
   assertEquals(formatOf("task: squad", "dev.json"), "members");
   assertEquals(formatOf("task: squad", "dev.jsonl"), "jsonl");

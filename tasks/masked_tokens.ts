@@ -1,0 +1,134 @@
+/**
+ * Examples of models that see all of a text and predict masked tokens in it (BERT, RoBERTa).
+ *
+ * @module
+ */
+import type { Example } from "../models/batch.ts";
+import type { Tokenizer } from "../models/tokenizers/tokenizer.ts";
+import { masterSeed } from "../optim/directions/seed.ts";
+import { threefry2x32 } from "../optim/directions/threefry.ts";
+import { permutation } from "./permutation.ts";
+import { scaledWord } from "./scaled_word.ts";
+import type { RenderedExample } from "./template.ts";
+
+/** Share of a text's tokens that is predicted. */
+const MASKED_SHARE = 0.15;
+/** Keeps these words apart from those of permutations and of the optimiser. */
+const domain = 0x34000000;
+
+/** The id of the mask. @throws TypeError if the tokenizer has none */
+export function maskId({ mask }: Pick<Tokenizer, "mask">): number {
+  if (mask !== undefined) return mask;
+  throw new TypeError(
+    "Cannot mask a token: the tokenizer names no mask_token; name it in the model's tokenizer_config.json",
+  );
+}
+
+/** The text of a rendered example with the mask in its place; behind the prompt where the template has none and the text neither. */
+export function maskedText(
+  tokenizer: Pick<Tokenizer, "mask" | "decode">,
+  { prompt, after }: RenderedExample,
+): string {
+  const mask = tokenizer.decode([maskId(tokenizer)], { skipSpecial: false });
+  if (after !== undefined) return prompt + mask + after;
+  return prompt.includes(mask) ? prompt : prompt + mask;
+}
+
+/** What a masked example is made of. */
+export interface MaskedTokens {
+  /** Of the text with the mask, without what the tokenizer puts around it. */
+  readonly text: readonly number[];
+  /** Of each candidate by itself. */
+  readonly candidates: readonly (readonly number[])[];
+}
+
+/**
+ * An example whose candidates stand in the place of one masked token, as in MeZO's prompts for RoBERTa. A text that is too long loses its beginning up
+ * to the mask, then its end.
+ *
+ * @throws RangeError if a candidate is not one token, or the text has not one mask.
+ */
+export function maskedExample(
+  tokenizer: Pick<Tokenizer, "start" | "end" | "mask" | "decode">,
+  { text, candidates }: MaskedTokens,
+  rendered: RenderedExample,
+  maximumLength: number,
+): { readonly example: Example; readonly tokens: number } {
+  const mask = maskId(tokenizer);
+  const long = candidates.findIndex((ids) => ids.length !== 1);
+  if (long >= 0) {
+    throw new RangeError(
+      `Cannot tokenise an example: ${JSON.stringify(rendered.candidates[long])} has ${
+        candidates[long].length
+      } tokens (${
+        candidates[long].map((id) => JSON.stringify(tokenizer.decode([id]))).join(", ")
+      }), and a mask stands for one; choose words that are one token, most often with a space before them`,
+    );
+  }
+  const masks = text.filter((id) => id === mask).length;
+  if (masks !== 1) {
+    throw new RangeError(
+      `Cannot tokenise an example: it has ${masks} masks, expected one; its text may hold the mask's own text ${
+        JSON.stringify(tokenizer.decode([mask], { skipSpecial: false }))
+      }`,
+    );
+  }
+  const { start, end } = tokenizer;
+  const room = maximumLength - start.length - end.length;
+  if (room < 1) {
+    throw new RangeError(
+      `Cannot tokenise an example: ${maximumLength} tokens leave no room for a mask between the ${
+        start.length + end.length
+      } that the tokenizer puts around every text`,
+    );
+  }
+  const dropped = Math.min(Math.max(0, text.length - room), text.indexOf(mask));
+  const prompt = [...start, ...text.slice(dropped, dropped + room), ...end];
+  return {
+    example: {
+      prompt,
+      candidates,
+      label: rendered.label,
+      masked: [prompt.indexOf(mask, start.length)],
+    },
+    tokens: start.length + text.length + end.length,
+  };
+}
+
+/** Which tokens of a window are masked. */
+export interface MaskingOptions {
+  /** Any safe integer of at least 0. Default 0. */
+  readonly seed?: number | undefined;
+  /** The number of the window; windows of one number and length are masked alike. */
+  readonly round: number;
+}
+
+/**
+ * A window with 15 % of its tokens to be predicted, at least one: of these 80 % are masked, 10 % are any token and 10 % stay as they are, each by
+ * chance (Devlin et al., section 3.1). What the tokenizer puts around texts stays. Undefined for a window without any other token.
+ *
+ * @param window with what the tokenizer puts around a text.
+ */
+export function maskedWindow(
+  tokenizer: Pick<Tokenizer, "start" | "end" | "bos" | "eos" | "mask" | "vocabularySize">,
+  window: readonly number[],
+  { seed = 0, round }: MaskingOptions,
+): Example | undefined {
+  const { start, end, bos, eos, vocabularySize } = tokenizer;
+  const mask = maskId(tokenizer);
+  const kept = new Set([...start, ...end, bos, eos, mask]);
+  const places = window.flatMap((id, place) => kept.has(id) ? [] : [place]);
+  if (places.length === 0) return undefined;
+  const count = Math.max(1, Math.round(MASKED_SHARE * places.length));
+  const masked = permutation(places.length, seed, "mask", round).slice(0, count)
+    .map((i) => places[i]).sort((a, b) => a - b);
+  const prompt = [...window];
+  const key = masterSeed(seed);
+  for (const place of masked) {
+    const [lot, token] = threefry2x32(key, [place, domain | round]);
+    const tenth = scaledWord(lot, 10);
+    if (tenth < 8) prompt[place] = mask;
+    else if (tenth === 8) prompt[place] = scaledWord(token, vocabularySize);
+  }
+  return { prompt, candidates: [masked.map((place) => window[place])], label: 0, masked };
+}
