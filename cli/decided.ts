@@ -49,7 +49,7 @@ function tellDecisions(
   decisions: readonly Decision[],
 ): void {
   if (decisions.length === 0) return;
-  terminal.note("Decided; each flag says otherwise:");
+  terminal.note("Decided automatically; each flag changes it:");
   const rows = decisions.map(({ key, value, why }) => [`  --${flagOf(key)} ${value}`, why]);
   for (const line of table(rows)) terminal.note(line);
 }

@@ -7,7 +7,7 @@ struct Params {
   branches: u32,
   quads: u32,           // of one branch's plane
   row_quads: u32,       // PLANE == minima: quads of a group
-  rows: u32,            // of this piece of the tensor; PLANE == ragged: elements of the vector
+  rows: u32,            // of this piece of the tensor
   groups: u32,
   groups_per_span: u32,
   first_quad: u32,      // where the piece's rows begin in a span of the offsets
@@ -38,7 +38,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
   let first = quad * 4u;
   let value = bitcast<vec4<f32>>(vec4(base[first], base[first + 1u], base[first + 2u], base[first + 3u]));
 #elif PLANE == ragged
-  // One whose length is no multiple of 4: of the last four some are not there.
+  // One whose length, in `rows`, is no multiple of 4: of the last four some are not there.
   let at = quad;
   let first = quad * 4u;
   var value = vec4<f32>();

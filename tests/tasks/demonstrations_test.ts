@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { demonstrationsFor, withDemonstrations } from "../../tasks/demonstrations.ts";
 import { builtInTask } from "../../tasks/registry.ts";
-import { readTask } from "../../tasks/task.ts";
+import { readTask, taskFor } from "../../tasks/task.ts";
 
 Deno.test("demonstrations are different examples, never the one that asks, and each asks for others", () => {
   const seen = new Set<string>();
@@ -48,4 +48,11 @@ Deno.test("demonstrations are laid out as MeZO does it", () => {
   );
   assertEquals([made.candidates, made.label], [asked.candidates, asked.label]);
   assertEquals(withDemonstrations(asked, []), asked);
+});
+
+Deno.test("demonstrations of a prompt with a mask have their words in its place, and the text behind it", () => {
+  const sst2 = taskFor(builtInTask("sst2"), "all");
+  const [shown, asked] = readTask(sst2, "0 a bore\n1 a stirring film\n");
+  const { prompt, after } = withDemonstrations(asked, [shown]);
+  assertEquals([prompt, after], ["a bore It was terrible.\n\na stirring film It was", "."]);
 });

@@ -81,7 +81,7 @@ Deno.test("finetune MODEL DATA decides the rest, says by which flags, and genera
     assertEquals(trained.code, 0, trained.noted);
     for (
       const line of [
-        /^Decided; each flag says otherwise:$/m,
+        /^Decided automatically; each flag changes it:$/m,
         /^ {2}--task\.name chat +rows of my chats\.jsonl have the field "messages"$/m,
         /^ {2}--optimiser\.name qzoPlus +it needs no learning rate$/m,
         /^ {2}--max-length 96 +the model's positions$/m,

@@ -1,5 +1,11 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { chatEnds, chatText, chatTokens, tokenizerFromJson } from "../../../models/mod.ts";
+import {
+  chatEnds,
+  chatText,
+  chatTokens,
+  tokenizerFromGguf,
+  tokenizerFromJson,
+} from "../../../models/mod.ts";
 
 const letters = [..."abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ .,!?|_\n0123456789"];
 const special = ["<s>", "</s>", "<|im_start|>", "<|im_end|>"];
@@ -120,4 +126,31 @@ Deno.test("what the tokenizer puts before every text is there once, whether the 
     assertEquals(ids.filter((id) => id === 0), [0]);
     assertEquals(ids[0], 0);
   }
+});
+
+Deno.test("every end that a model's files list ends an answer: of generation_config.json, and eot and eom of a GGUF file", () => {
+  const vocab = Object.fromEntries([...special, ...letters].map((text, id) => [text, id]));
+  const json = {
+    model: { type: "BPE", vocab, merges: [] },
+    added_tokens: special.map((content, id) => ({ id, content, special: true, normalized: false })),
+    decoder: { type: "Fuse" },
+  };
+  const listed = tokenizerFromJson(json, { eos_token: "</s>" }, {
+    generation: { eos_token_id: [1, 2] },
+  });
+  assertEquals(chatEnds(listed, { template: chatMl }).tokens, [1, 2, 3]);
+  const gguf = tokenizerFromGguf(
+    new Map<string, unknown>([
+      ["tokenizer.ggml.model", "gpt2"],
+      ["tokenizer.ggml.pre", "gpt-2"],
+      ["tokenizer.ggml.tokens", ["a", "b", "ab", "<end>", "<turn>", "<message>"]],
+      ["tokenizer.ggml.token_type", [1, 1, 1, 3, 3, 3]],
+      ["tokenizer.ggml.merges", ["a b"]],
+      ["tokenizer.ggml.eos_token_id", 3],
+      ["tokenizer.ggml.eot_token_id", 4],
+      ["tokenizer.ggml.eom_token_id", 5],
+      ["tokenizer.chat_template", "{% for m in messages %}{{ m.content }}<turn>{% endfor %}"],
+    ]),
+  );
+  assertEquals(chatEnds(gguf).tokens.toSorted(), [3, 4, 5]);
 });

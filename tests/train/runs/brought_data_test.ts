@@ -3,10 +3,17 @@
  */
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
-import { type Example, lossParts, packBatch, tokenizerFromJson } from "../../../models/mod.ts";
+import {
+  type Example,
+  lossParts,
+  packBatch,
+  type Tokenizer,
+  tokenizerFromJson,
+} from "../../../models/mod.ts";
 import { readExamples, recogniseForm, supervisedExample } from "../../../tasks/mod.ts";
 import {
   configToYaml,
+  decideRun,
   decideSteps,
   parseTrainConfig,
   recogniseTask,
@@ -398,5 +405,61 @@ Deno.test("brought: a chat template's file counts from the configuration's, its 
     assertEquals(withAbsolutePaths(named).task.chatTemplate, "ChatML");
     const { notes = [] } = await taskExamples(named, tokenizerOf());
     assertStringIncludes(notes.join(), '"<|im_end|>" behind an answer is no token of the model');
+  });
+});
+
+Deno.test("brought: a model's template, its absence and its weights decide what nothing says", async () => {
+  const files = { "a.jsonl": jsonl([chat(1), chat(2)]), "b.txt": "a text of some words" };
+  await withFiles(files, async (folder) => {
+    const decided = async (file: string, by: Tokenizer, ...given: string[]) => {
+      const source = { config: { context: 4096 }, tensors: new Map(), tokenizer: by };
+      const { config, decisions } = await decideRun(
+        configOf(folder, file),
+        // Nothing else of a source is looked at.
+        source as unknown as Parameters<typeof decideRun>[1],
+        { given: new Set(["data.train", "data.folder", "output", ...given]) },
+      );
+      return [config, Object.fromEntries(decisions.map(({ key, value }) => [key, value]))] as const;
+    };
+    const usual = { "optimiser.name": "qzoPlus", "max_length": "1024", "quantize.format": "Q4_0" };
+    const [own, said] = await decided("a.jsonl", tokenizer);
+    assertEquals(said, { "task.name": "chat", ...usual });
+    assertEquals([own.maxLength, own.quantize.format, own.optimiser.name], [
+      1024,
+      "Q4_0",
+      "qzoPlus",
+    ]);
+    assertEquals((await decided("a.jsonl", tokenizerOf()))[1], {
+      ...{ "task.name": "chat", "task.chat_template": "vicuna" },
+      ...usual,
+    });
+    // One that drops what was thought in earlier answers: the last can be told, and all of them would be refused.
+    const forgets = template.replace(
+      "{{ m.content }}",
+      "{{ 'thought ' if m.role == 'assistant' and loop.last else '' }}{{ m.content }}",
+    );
+    const [last, why] = await decided("a.jsonl", tokenizerOf(forgets));
+    assertEquals(why, { "task.name": "chat", "task.loss": "last", ...usual });
+    const { train } = await taskExamples({ ...last, maxLength: 500 }, tokenizerOf(forgets));
+    assertEquals(train.examples.map(answers).toSorted(), [["thought b 1</s>"], [
+      "thought b 2</s>",
+    ]]);
+    await assertRejects(
+      () => taskExamples(configOf(folder, "a.jsonl", "max_length: 500"), tokenizerOf(forgets)),
+      RangeError,
+      "Cannot tell which tokens an assistant says",
+    );
+    assertEquals(
+      (await decided(
+        "b.txt",
+        tokenizer,
+        "optimiser.learning_rate",
+        "max_length",
+        "trainables.kinds",
+      ))[1],
+      {
+        "task.name": "language-modelling",
+      },
+    );
   });
 });
