@@ -80,7 +80,7 @@ max_length: 64`,
         (await evaluate(over, held, { objective, ...(own ? { offsets: own } : {}) })).loss;
       const [base, ledger] = [await at(model), await at(model, offsets)];
       const path = tunedPath(folder, { source });
-      const { kept } = await exportOffsets({ gpu, source }, offsets, path);
+      const { kept } = await exportOffsets({ gpu, source, model }, offsets, path);
       const written = await reopened(path, (file) =>
         loadModel(gpu, file).then(async (tuned) => {
           using _ = tuned;

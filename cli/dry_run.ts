@@ -10,6 +10,7 @@ import { openModelSource, type Tokenizer } from "../models/mod.ts";
 import { sightOf } from "../models/architectures.ts";
 import type { Example } from "../models/batch.ts";
 import {
+  configuredAdapter,
   configuredSource,
   finetune,
   optimiserOfConfig,
@@ -77,7 +78,9 @@ async function timeOf(
   const { batchSize, seed } = config;
   const optimiser = optimiserOfConfig(config);
   try {
-    using session = await loadSession(config, call);
+    using session = await loadSession(config, call, {
+      beside: (model, given) => configuredAdapter(config, model, given),
+    });
     status(terminal, `Measuring ${MEASURED} steps`);
     const { gpu, model } = session;
     const selection = selectionOfConfig(config);

@@ -7,6 +7,7 @@ import type { ModelSource } from "../models/mod.ts";
 import { roundedCapacity } from "../models/batch.ts";
 import { planMemory } from "../train/steps/memory_plan.ts";
 import {
+  configuredAdapter,
   formOfConfig,
   optimiserOfConfig,
   selectionOfConfig,
@@ -42,6 +43,7 @@ export function trainingPlan(
     const { total, trainableScalars, ...parts } = planMemory(source, {
       optimiser: optimiserOfConfig(config),
       selection: selectionOfConfig(config),
+      adapter: configuredAdapter(config, source),
       activationBytes: config.device.activations * 2 ** 20,
       // What the command line trains has something held out.
       evaluates: true,

@@ -10,6 +10,7 @@ import { sightOf } from "../models/architectures.ts";
 import { noTokenizer } from "../models/checkpoints/disk/no_tokenizer.ts";
 import { damageText, type Ledger } from "../optim/mod.ts";
 import {
+  adapterOfLedger,
   openLedger,
   openRunSession,
   readMetrics,
@@ -34,9 +35,14 @@ export const tunedOptions: Readonly<Record<string, OptionSpec>> = {
   adapter: {
     kind: "text",
     path: true,
-    doc: "file of tuned scales (.safetensors, written by export) to apply to the model",
+    doc:
+      "adapter to use with the model: a LoRA folder (PEFT), or a file of tuned scales (.safetensors) written by export",
   },
-  step: { kind: "text", doc: "best, last, or a step number [best, if the run was evaluated]" },
+  step: {
+    kind: "text",
+    doc:
+      "best (lowest held-out loss among evaluations whose accuracy is within the 95 % interval of the highest), last, or a step number [best, if the run was evaluated]",
+  },
 };
 
 /** The flag of commands that write. */
@@ -156,11 +162,20 @@ async function chosenSteps(
   );
 }
 
+/** What a session has beside its base: the adapter of a fine-tune's ledger, where it has one, or that of the flag. */
+export function besideOf(
+  chosen: ChosenLedger | undefined,
+  { options }: Pick<Call, "options">,
+): RunSessionOptions["beside"] {
+  const flagged = options.text("adapter") !== undefined;
+  return (_, given) => chosen ? adapterOfLedger(chosen.ledger, given) : flagged ? given : undefined;
+}
+
 /** Opens the configured session, telling how far loading is. `check` is asked before the device is opened. */
 export async function loadSession(
   config: TrainConfig,
   call: Call,
-  check: RunSessionOptions["check"] = () => {},
+  { check = () => {}, beside }: Pick<RunSessionOptions, "check" | "beside"> = {},
 ): Promise<RunSession> {
   const { terminal, signal, options } = call;
   const adapter = options.text("adapter");
@@ -169,6 +184,7 @@ export async function loadSession(
     const session = await openRunSession(config, {
       signal,
       check,
+      beside,
       ...(adapter === undefined ? {} : { adapter }),
       onProgress: ({ done, total }) => {
         status(terminal, `Loading ${config.model}: ${done} of ${total} tensors`);
@@ -176,6 +192,7 @@ export async function loadSession(
     });
     status(terminal, "");
     notes(terminal, session.source.notes);
+    notes(terminal, session.notes);
     return session;
   } finally {
     status(terminal, "");

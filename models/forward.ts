@@ -22,6 +22,7 @@ import {
 } from "../kernels/mod.ts";
 import type { FrozenBy } from "../optim/preparations/frozen.ts";
 import type { Law } from "../optim/directions/noise.ts";
+import type { FittedAdapter } from "./adapters/adapted.ts";
 import { architectureOf } from "./architectures.ts";
 import type { ModelConfig } from "./model_config.ts";
 import {
@@ -35,8 +36,10 @@ import {
 export interface ForwardModel {
   /** Shape and constants. */
   readonly config: ModelConfig;
-  /** Weights by GGUF name. */
+  /** Weights by GGUF name; those of its adapter too. */
   readonly tensors: ReadonlyMap<string, DeviceTensor>;
+  /** What is beside the base, if anything. */
+  readonly adapter?: FittedAdapter | undefined;
   /** Tables of the architecture by name. */
   readonly constants: ReadonlyMap<string, Storage>;
   /** Gives matrices their inputs: as they are, or with the columns in a matrix's order. */
@@ -106,6 +109,7 @@ export function recorderOf(
     weight: (name) => model.tensors.get(name),
     constant: (name) => constantOf(model, name),
     inputOf: model.columnOrders.inputs(context.graph),
+    adapter: model.adapter,
     ...options,
   });
 }

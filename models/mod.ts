@@ -4,6 +4,19 @@
  * @module
  */
 
+export { describeAdapter, describedAdapter, type FittedAdapter } from "./adapters/adapted.ts";
+export { initialValues } from "./adapters/initial_values.ts";
+export { loraAdapter, type LoraMatrix, type LoraOptions, type LoraPlan } from "./adapters/lora.ts";
+export type {
+  Adapter,
+  AdapterPlan,
+  AdapterSettings,
+  AdapterTensor,
+  ForwardHooks,
+  InitialValues,
+  LinearStep,
+} from "./adapters/scheme.ts";
+export { type AdapterSchemeName, adapterSchemeNames } from "./adapters/schemes.ts";
 export type { Sight, WeightRole } from "./architecture.ts";
 export { type Example, type Objective, packBatch, type PackedBatch } from "./batch.ts";
 export type {
@@ -12,6 +25,8 @@ export type {
   TensorSource,
   TokenizerFiles,
 } from "./checkpoints/checkpoint.ts";
+export { openAdapter, type OpenedAdapter } from "./checkpoints/adapters/open_adapter.ts";
+export { type AdapterToWrite, writePeft } from "./checkpoints/adapters/write_peft.ts";
 export { decodedSource } from "./checkpoints/derived/decoded.ts";
 export { quantizedSource, type QuantizedSourceOptions } from "./checkpoints/derived/quantised.ts";
 export type { WantedFormats } from "./checkpoints/derived/quantization_plan.ts";

@@ -29,6 +29,7 @@ import {
 import { perturbationsOf } from "../kernels/matmul/perturbed_plane.ts";
 import { activationOf } from "../kernels/operations/activations/activations.ts";
 import { normOf } from "../kernels/operations/norms/norms.ts";
+import type { ForwardHooks } from "./adapters/scheme.ts";
 
 /** Keys and values of earlier tokens, by layer: `[rows][keyValueHeads * headDimension]`. */
 export interface KeyValueCache {
@@ -120,6 +121,8 @@ export interface RecorderOptions {
   readonly inputOf: (input: Hidden, matrix: string) => Hidden;
   /** Keys and values of earlier tokens. Default: the forward sees its own alone. */
   readonly cache?: KeyValueCache | undefined;
+  /** What an adapter changes. Default: nothing. */
+  readonly adapter?: ForwardHooks | undefined;
 }
 
 /** The recorder of forwards. */
@@ -146,19 +149,20 @@ export class GraphRecorder implements Recorder {
     name: string,
     { residual, bias = name }: { readonly residual?: Hidden; readonly bias?: string } = {},
   ): Value {
-    const { context, inputOf } = this.#options;
+    const { context, inputOf, adapter } = this.#options;
     const matrix = this.#weight(`${name}.weight`);
     const rows = this.#rowsOf(x);
-    return this.#withRows(
-      rows,
+    const product = (residual?: Hidden) =>
       matmul(context.graph, inputOf(x, matrix.name), matrix, {
         ...context,
         rows,
         residual,
         bias: this.#bias(bias),
         ...perturbationsOf(matrix, context.perturbation),
-      }),
-    );
+      });
+    const tensor = (name: string) => this.#weight(name);
+    const adapted = adapter?.linear?.({ context, x, rows, matrix, residual, tensor, product });
+    return this.#withRows(rows, adapted ?? product(residual));
   }
 
   norm(x: Hidden, name: string, { kind, heads = 1, ...shape }: NormShape): Value {

@@ -18,6 +18,7 @@ import {
   gatherColumns,
   Graph,
   InputSums,
+  lowRank,
   matmul,
   moveOffsets,
   OffsetSet,
@@ -403,6 +404,26 @@ function others(texts: Texts): void {
       }
     }
     pickRows(other, x, 64, { first: 0, count: 4 });
+    for (const [rows, rank] of [[1, 8], [6, 8], [6, 12], [6, 6], [6, 3]]) {
+      const f32: Layout = { kind: "dense", type: "f32" };
+      const factor = (name: string) => new DeviceTensor(name, f32, rank, 64, MAX_BINDING);
+      const bias = new DeviceTensor("bias", f32, 1, 64, MAX_BINDING);
+      for (const trained of [false, true]) {
+        const way: Way = { form: "absolute", distribution: "normal" };
+        const low = contextOf(
+          (name) =>
+            trained && /^(down|up|bias)$/.test(name)
+              ? perturbationOf(name === "bias" ? bias : factor(name), way)
+              : undefined,
+          adapterClass,
+        );
+        const value = low.graph.value("x", 2 * rows * 64);
+        const factors = { down: factor("down"), up: factor("up"), scale: 1, rows };
+        lowRank(low, value, factors);
+        lowRank(low, value, { ...factors, bias, residual: value });
+        texts.add(`low rank ${JSON.stringify({ adapterClass, rows, rank, trained })}`, low.graph);
+      }
+    }
     texts.add(`other operations ${adapterClass}`, other.graph);
   }
 }

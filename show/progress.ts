@@ -20,9 +20,11 @@ export interface ProgressState {
   readonly secondsBeside?: number;
   /** Which of several runs it is, in a few words. */
   readonly run?: string;
+  /** Seconds since the line was begun, whatever they went into; {@linkcode ProgressLine} counts them. Shown from 1 on. */
+  readonly elapsed?: number;
   /** Training loss, smoothed or not. */
   readonly loss?: number;
-  /** Held-out accuracy, 0 to 1. */
+  /** Of the held-out examples, 0 to 1. */
   readonly accuracy?: number;
   /** Tokens through the model in a second, a mean; shown once time has passed. */
   readonly tokensPerSecond?: number;
@@ -57,12 +59,17 @@ export function renderProgress(state: ProgressState, width: number): string {
   return line.join("  ").slice(0, Math.max(0, width));
 }
 
-/** Numbers as people read them: steps, loss, accuracy, speed, memory, time left; what is unknown is left out. */
+/** Numbers as people read them: steps, loss, accuracy, time, speed, memory, time left; what is unknown is left out. */
 function progressFields(state: ProgressState): string[] {
   const fields = [`${state.step}/${state.total}`];
   if (state.run !== undefined) fields.push(state.run);
   if (state.loss !== undefined) fields.push(`loss ${threeDigits(state.loss)}`);
-  if (state.accuracy !== undefined) fields.push(`accuracy ${(100 * state.accuracy).toFixed(1)} %`);
+  if (state.accuracy !== undefined) {
+    fields.push(`held-out accuracy ${(100 * state.accuracy).toFixed(1)} %`);
+  }
+  if (state.elapsed !== undefined && state.elapsed >= 1) {
+    fields.push(`${formatSeconds(Math.floor(state.elapsed))} elapsed`);
+  }
   if (state.tokensPerSecond !== undefined && state.seconds > 0) {
     fields.push(`${Math.round(state.tokensPerSecond)} tokens/s`);
   }
@@ -133,15 +140,27 @@ function standardError(): ProgressTarget {
     write: (text) => {
       Deno.stderr.writeSync(encoder.encode(text));
     },
-    columns() {
-      if (!Deno.stderr.isTerminal()) return undefined;
-      try {
-        return Deno.consoleSize().columns;
-      } catch {
-        return 80; // a terminal that does not tell its size
-      }
-    },
+    columns: terminalColumns,
   };
+}
+
+/** Columns of the terminal at standard error; undefined where there is none, or one that cannot draw over a line (`TERM=dumb`). */
+export function terminalColumns(): number | undefined {
+  if (!Deno.stderr.isTerminal() || isDumb()) return undefined;
+  try {
+    return Deno.consoleSize().columns;
+  } catch {
+    return 80; // a terminal that does not tell its size
+  }
+}
+
+/** Whether the terminal says that it knows neither places nor colours. */
+export function isDumb(): boolean {
+  try {
+    return Deno.env.get("TERM") === "dumb";
+  } catch {
+    return false; // without the right to know
+  }
 }
 
 const redrawAfter = 100;
@@ -169,6 +188,7 @@ const plainWidth = 160;
 export class ProgressLine implements Disposable {
   readonly #target: ProgressTarget;
   readonly #now: () => number;
+  readonly #begun: number;
   #shownAt = -Infinity;
   #drawn = "";
 
@@ -179,14 +199,16 @@ export class ProgressLine implements Disposable {
   ) {
     this.#target = target;
     this.#now = now;
+    this.#begun = now();
   }
 
   /** Shows a state, unless one was shown just before; the last step always is. */
-  show(state: ProgressState): void {
+  show(given: ProgressState): void {
+    const now = this.#now();
+    const state = { elapsed: (now - this.#begun) / 1000, ...given };
     const columns = this.#target.columns();
     const last = state.step >= state.total;
     const pause = columns === undefined ? plainLineAfter : redrawAfter;
-    const now = this.#now();
     if (!last && now - this.#shownAt < pause) return;
     this.#shownAt = now;
     if (columns === undefined) {

@@ -4,7 +4,7 @@
  * @module
  */
 import { message, printable, shortName } from "./printable.ts";
-import { ProgressLine, type ProgressTarget } from "./progress.ts";
+import { isDumb, ProgressLine, type ProgressTarget, terminalColumns } from "./progress.ts";
 
 /** Where a command prints. */
 export interface Terminal {
@@ -47,7 +47,7 @@ export function processTerminal(): Terminal {
     const bytes = encoder.encode(text);
     for (let done = 0; done < bytes.length;) done += stream.writeSync(bytes.subarray(done));
   };
-  const coloured = !Deno.noColor && Deno.stdout.isTerminal();
+  const coloured = !Deno.noColor && Deno.stdout.isTerminal() && !isDumb();
   return {
     out: (line, bold = 0) =>
       put(
@@ -60,14 +60,7 @@ export function processTerminal(): Terminal {
     note: (line) => put(Deno.stderr, `${line}\n`),
     progress: {
       write: (text) => put(Deno.stderr, text),
-      columns: () => {
-        if (!Deno.stderr.isTerminal()) return undefined;
-        try {
-          return Deno.consoleSize().columns;
-        } catch {
-          return 80;
-        }
-      },
+      columns: terminalColumns,
     },
     input: async () =>
       Deno.stdin.isTerminal() ? undefined : await new Response(Deno.stdin.readable).text(),

@@ -28,6 +28,11 @@ export interface LongTextOptions {
   readonly onProgress?: ((characters: number) => void) | undefined;
 }
 
+/** Whether a text is tokenised a slice at a time: {@linkcode encodeLong} of a shorter one takes no time to speak of. */
+export function isLong(text: string): boolean {
+  return text.length > sliceLength;
+}
+
 /** The tokens of a text, without special ones around it. @throws what tokenising throws, and the pause's signal */
 export async function encodeLong(
   tokenizer: Tokenizer,

@@ -7,10 +7,11 @@ import type { Sight } from "../models/architecture.ts";
 import type { Objective } from "../models/batch.ts";
 import { assertDistinct } from "./distinct_texts.ts";
 import { type ExampleFormat, exampleFormats } from "./data/example_format.ts";
-import { asRow, fieldValue, type Row } from "./data/row.ts";
+import { asRow, type Row } from "./data/row.ts";
 import { separatorOf } from "./data/separator.ts";
 import { type PlacedRow, rowReader } from "./data/row_reader.ts";
 import {
+  blankField,
   type RenderedExample,
   renderExample,
   type TaskTemplate,
@@ -124,8 +125,8 @@ export function renderRow(task: Task, { row, line }: PlacedRow, name: string): P
   try {
     return (task.prepare?.(row) ?? [row]).map((prepared) => {
       const example = withReference(task, renderExample(task.template, prepared), prepared);
-      const blank = blankField(task.template, prepared);
-      return { example, line, ...(blank === undefined ? {} : { blank }) };
+      const blank = blankField(task.template.prompt, prepared);
+      return blank === undefined ? { example, line } : { example, line, blank };
     });
   } catch (error) {
     if (error instanceof Error) error.message += ` (line ${line} of ${name})`;
@@ -137,18 +138,12 @@ export function renderRow(task: Task, { row, line }: PlacedRow, name: string): P
 function withReference(task: Task, example: RenderedExample, row: Row): RenderedExample {
   const right = task.right?.(row);
   const reference = task.reference && { ...example.reference, ...task.reference(row) };
+  if (right === undefined && reference === undefined) return example;
   return {
     ...example,
     ...(right === undefined ? {} : { right }),
     ...(reference === undefined ? {} : { reference }),
   };
-}
-
-function blankField({ prompt }: TaskTemplate, row: Row): string | undefined {
-  return templateFields(prompt).find((field) => {
-    const value = fieldValue(row, field);
-    return typeof value === "string" && value.trim() === "";
-  });
 }
 
 const options = [

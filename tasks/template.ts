@@ -160,9 +160,15 @@ function assertDistinctOf({ labels }: TaskTemplate, texts: readonly string[], wh
  * @throws SyntaxError for a brace without its partner.
  */
 export function templateFields(text: string): string[] {
-  return parts(text, "read a template").flatMap(({ field }) =>
-    field === undefined || field === MASK ? [] : [field]
-  );
+  return [...readTemplate(text, "read a template").fields];
+}
+
+/** The first field of a prompt that holds no text but white space; undefined where there is none. */
+export function blankField(prompt: string, row: Row): string | undefined {
+  return readTemplate(prompt, "read a template").fields.find((field) => {
+    const value = fieldValue(row, field);
+    return typeof value === "string" && value.trim() === "";
+  });
 }
 
 /** The name of the mask in a template. */
@@ -174,7 +180,7 @@ function splitAtMask(
   row: Row,
   what: string,
 ): Pick<RenderedExample, "prompt" | "after"> {
-  const all = parts(text, what);
+  const all = readTemplate(text, what).parts;
   const [at = -1, ...more] = all.flatMap(({ field }, i) => field === MASK ? [i] : []);
   if (more.length > 0) {
     throw new RangeError(
@@ -189,22 +195,21 @@ function splitAtMask(
 }
 
 function fill(text: string, row: Row, what: string): string {
-  return joined(parts(text, what), row, what);
+  return joined(readTemplate(text, what).parts, row, what);
 }
 
-function joined(all: readonly Part[], row: Row, what: string): string {
-  return all.map(({ field, literal }) =>
-    field === undefined ? literal : fieldText(row, field, what)
-  )
-    .join("");
+function joined(parts: readonly Part[], row: Row, what: string): string {
+  let filled = "";
+  for (const { field, literal } of parts) {
+    filled += field === undefined ? literal : fieldText(row, field, what);
+  }
+  return filled;
 }
 
 /** A text for each item of the list that one of the fields holds; one text if none does. */
 function fillEach(text: string, row: Row, what: string): string[] {
   const lists = new Set(
-    parts(text, what).flatMap(({ field }) =>
-      field !== undefined && Array.isArray(fieldValue(row, field)) ? [field] : []
-    ),
+    readTemplate(text, what).fields.filter((field) => Array.isArray(fieldValue(row, field))),
   );
   const [list] = lists;
   if (list === undefined) return [fill(text, row, what)];
@@ -224,15 +229,22 @@ interface Part {
   readonly literal: string;
 }
 
+interface ReadTemplate {
+  readonly parts: readonly Part[];
+  readonly fields: readonly string[];
+}
+
 /** Templates are few and rows many. */
-const read = new Map<string, readonly Part[]>();
+const read = new Map<string, ReadTemplate>();
 const mostRead = 256;
 
-function parts(text: string, what: string): readonly Part[] {
+function readTemplate(text: string, what: string): ReadTemplate {
   const known = read.get(text);
   if (known !== undefined) return known;
-  const made = partsOf(text, what);
+  const parts = partsOf(text, what);
+  const fields = parts.flatMap(({ field }) => field === undefined || field === MASK ? [] : [field]);
   if (read.size >= mostRead) read.clear();
+  const made = { parts, fields };
   read.set(text, made);
   return made;
 }

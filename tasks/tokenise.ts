@@ -120,7 +120,8 @@ export function exampleOfTokens(
     return maskedExample(tokenizer, { text, candidates }, rendered, maximumLength);
   }
   const { start } = tokenizer;
-  const [alone, ...whole] = encoded.map((ids) => withStart(tokenizer, ids));
+  const started = start.length === 0 ? encoded : encoded.map((ids) => withStart(tokenizer, ids));
+  const [alone, ...whole] = started;
   const shared = whole.reduce((length, ids) => commonPrefix(alone, ids, length), alone.length);
   const candidates = whole.map((ids) => ids.slice(shared));
   const bare = candidates.findIndex((ids) => ids.length === 0);

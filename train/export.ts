@@ -99,6 +99,14 @@ export async function exportTuned(
     ? trainedTensors(tuned.trainables, await tuned.read())
     : tuned;
   await assertExportable(source, path);
+  const foreign = [...trained.keys()].find((name) => !source.tensors.has(partOf(name).tensor));
+  if (foreign !== undefined) {
+    throw new RangeError(
+      `Cannot export "${source.name}": it has no tensor "${
+        partOf(foreign).tensor
+      }" to fold what was trained into, so the ledger alone has it`,
+    );
+  }
   const { beyond = "refuse" } = options;
   const { share, formats } = await keptShare(source, trained, options);
   if (options.unchanged === "refuse") await assertChanges(source, trained, share, beyond);

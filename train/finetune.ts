@@ -18,6 +18,7 @@ import { preparationsOf } from "../optim/preparations/preparations.ts";
 import { NonFiniteLossError } from "../optim/non_finite_loss_error.ts";
 import type { Optimiser } from "../optim/optimiser.ts";
 import { type BatchOrder, batchOrder, type LeftOver } from "../tasks/order.ts";
+import { BestSoFar } from "./steps/best_so_far.ts";
 import { ChunkQueue } from "./steps/chunk_queue.ts";
 import { evaluate, type Evaluation } from "./evaluate.ts";
 import { Pace, type StepPace } from "./steps/pace.ts";
@@ -126,7 +127,7 @@ export interface EvaluationEvent {
   readonly evaluation: Evaluation;
   /** How long it took. */
   readonly seconds: number;
-  /** Whether it is the best so far: highest accuracy, then lowest loss. */
+  /** Whether it is the best so far: of the lowest loss among those whose accuracy is within the 95 % interval of the highest one. */
   readonly best: boolean;
 }
 
@@ -166,12 +167,6 @@ export function trainingOrder(
     lengths: train.map((e) => exampleCost(e).rows),
     leftOver,
   });
-}
-
-function better(a: Evaluation, b: Evaluation | undefined): boolean {
-  if (!b) return true;
-  const difference = (a.accuracy?.correct ?? 0) - (b.accuracy?.correct ?? 0);
-  return difference > 0 || difference === 0 && a.loss < b.loss;
 }
 
 /**
@@ -244,8 +239,7 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
         ...(options.batchSize ? { batchSize: options.batchSize } : {}),
         ...(signal ? { signal } : {}),
       });
-      const best = better(evaluation, kept.best);
-      if (best) await kept.keep(evaluation, step);
+      const best = await kept.add(evaluation, step);
       looks++;
       const seconds = (performance.now() - begun) / 1000;
       return { type: "evaluation", step, evaluation, seconds, best };
@@ -368,6 +362,7 @@ class Kept {
   readonly #offsets: OffsetSet;
   readonly #wanted: boolean;
   #values: ReadonlyMap<string, Float32Array<ArrayBuffer>> | undefined;
+  readonly #looks = new BestSoFar();
   best: Evaluation | undefined;
   step: number | undefined;
 
@@ -377,10 +372,14 @@ class Kept {
     this.#wanted = wanted;
   }
 
-  async keep(evaluation: Evaluation, step: number): Promise<void> {
+  /** Keeps the state that was evaluated if it is the best, and says whether it is. */
+  async add(evaluation: Evaluation, step: number): Promise<boolean> {
+    const { loss, accuracy, examples } = evaluation;
+    if (!this.#looks.add({ loss, correct: accuracy?.correct, examples })) return false;
     this.best = evaluation;
     this.step = step;
     if (this.#wanted) this.#values = await this.#offsets.read(this.#model.gpu);
+    return true;
   }
 
   restore(): void {

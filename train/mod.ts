@@ -30,6 +30,7 @@ export {
   type ScheduleConfig,
 } from "./config/optimiser_schema.ts";
 export type { PathOptions } from "./config/paths.ts";
+export type { AdapterSections, BaseSchemeName, SchemeName } from "./config/scheme_schema.ts";
 export {
   type DataConfig,
   describeConfig,
@@ -69,6 +70,8 @@ export {
 } from "./finetune_by_function.ts";
 export { metricObjective, type MetricObjectiveOptions } from "./metric_objective.ts";
 export { type LedgerEntry, LedgerFile, openLedger } from "./ledgers/ledger_file.ts";
+export { exportAdapter } from "./export_adapter.ts";
+export { adapterOfLedger } from "./ledgers/ledger_adapter.ts";
 export { ledgerHeader, type LedgerSubject } from "./ledgers/ledger_header.ts";
 export { replayLedger, type ReplayLedgerOptions, replayOnHost } from "./ledgers/replay.ts";
 export {
@@ -101,6 +104,7 @@ export {
   type StepMetrics,
 } from "./runs/run_folder.ts";
 export {
+  configuredAdapter,
   configuredSource,
   openRunSession,
   type RunSession,
@@ -115,6 +119,7 @@ export {
   type TaskExamplesOptions,
 } from "./runs/task_examples.ts";
 export {
+  type BaseKind,
   planOffsets,
   type SelectableModel,
   type Selection,

@@ -11,16 +11,21 @@ import { tensorId } from "../optim/directions/tensor_id.ts";
 import { nearestNames } from "../quant/nearest_names.ts";
 import { SUPER_SCALES } from "../quant/layouts/super_scales.ts";
 import { partName, secondPart, type TrainedPart } from "../quant/layouts/trained_part.ts";
+import type { AdapterTensor } from "../models/adapters/scheme.ts";
 import type { Weight } from "../models/architecture.ts";
+import { type AdapterSchemeName, adapterSchemeNames } from "../models/adapters/schemes.ts";
 import { weightsOf } from "../models/architectures.ts";
 import type { ModelPlan } from "../models/inference/model.ts";
 import { isQuantised } from "../quant/layouts/layout.ts";
 
+/** Kinds of what a base has. */
+export type BaseKind = "scales" | "codebooks" | "minima" | "norms" | "biases" | "dense";
+
 /**
  * Kinds of trainable values: quantisation scales, entries of codebooks, minima or zero points of groups, gains of norms, biases,
- * unquantised matrices.
+ * unquantised matrices; and of adapters, by the name of their scheme, their tensors.
  */
-export type TrainableKind = "scales" | "codebooks" | "minima" | "norms" | "biases" | "dense";
+export type TrainableKind = BaseKind | AdapterSchemeName;
 
 /** All kinds. */
 export const trainableKinds: readonly TrainableKind[] = [
@@ -30,11 +35,12 @@ export const trainableKinds: readonly TrainableKind[] = [
   "norms",
   "biases",
   "dense",
+  ...adapterSchemeNames,
 ];
 
 /** Which tensors to train, and how fine. */
 export interface Selection {
-  /** Kinds to train. Default `["scales"]`. */
+  /** Kinds to train. Default `["scales"]`; of a model with an adapter that of its scheme. */
   readonly kinds?: readonly TrainableKind[];
   /** Names to train; `*` matches anything. Default: all. */
   readonly include?: readonly string[];
@@ -72,10 +78,10 @@ export interface WantedOffsets {
 }
 
 /** What a selection looks at. */
-export type SelectableModel = Pick<ModelPlan, "config" | "tensors" | "integerMinima">;
+export type SelectableModel = Pick<ModelPlan, "config" | "tensors" | "integerMinima" | "adapter">;
 
 /**
- * The trainables of a model that a selection names, in the form that is wanted; biases, which may be zero, are always absolute.
+ * The trainables of a model that a selection names, in the form that is wanted; biases and adapters' tensors, which may be zero, are always absolute.
  *
  * @throws {RangeError} When nothing is selected, a pattern is like no name, or a tensor cannot be trained at that span, or its minima cannot be trained at all
  */
@@ -85,7 +91,7 @@ export function selectTrainables(
   selection: Selection = {},
 ): Trainable[] {
   const { form, span: usual = "block" } = typeof wanted === "string" ? { form: wanted } : wanted;
-  const { kinds = ["scales"], include = ["*"], exclude, layers, span = usual } = selection;
+  const { kinds = usualKinds(model), include = ["*"], exclude, layers, span = usual } = selection;
   const included = matcher(include);
   const excluded = matcher(exclude ?? []);
   assertMatching("include", selection.include, model);
@@ -114,6 +120,13 @@ export function selectTrainables(
     if (kinds.includes("minima")) assertMinima(tensor, model);
     if (second && kinds.includes(second === "codebook" ? "codebooks" : second)) add(second, form);
   }
+  out.push(
+    ...adapterTrainables(
+      model,
+      kinds,
+      (tensor) => included(tensor.name) && !excluded(tensor.name) && inLayers(tensor, layers),
+    ),
+  );
   if (out.length === 0) {
     throw new RangeError(
       `Cannot select what to train: no tensor has kind ${kinds.join(" or ")}, a name like ${
@@ -126,14 +139,46 @@ export function selectTrainables(
   return out;
 }
 
+/** What is trained where a selection does not say. */
+function usualKinds({ adapter }: SelectableModel): readonly TrainableKind[] {
+  const scheme = adapterSchemeNames.find((name) => name === adapter?.adapter.scheme);
+  return [scheme ?? "scales"];
+}
+
+/** What is trained of a model's adapter: every element of its tensors, absolutely, as they may be zero. */
+function adapterTrainables(
+  { tensors, adapter }: SelectableModel,
+  kinds: readonly TrainableKind[],
+  isWanted: (tensor: AdapterTensor) => boolean,
+): Trainable[] {
+  const wanted = adapterSchemeNames.filter((name) => kinds.includes(name));
+  const missing = wanted.find((name) => name !== adapter?.adapter.scheme);
+  if (missing !== undefined) {
+    throw new RangeError(
+      `Cannot train kind ${missing}: ${
+        adapter ? `the model's adapter is ${adapter.adapter.scheme}` : "the model has no adapter"
+      }; put one beside it by model.withAdapter, in a configuration by scheme: ${missing}`,
+    );
+  }
+  if (!adapter || wanted.length === 0) return [];
+  return [...adapter.tensors.values()].filter(isWanted).map(({ name, layer, part }) => ({
+    ...trainableOf(tensors.get(name)!, tensorId(name), "absolute", 1),
+    layer,
+    part,
+  }));
+}
+
 /** Refuses a pattern that no tensor's name is like: it would choose nothing without a word. */
 function assertMatching(
   key: "include" | "exclude",
   patterns: readonly string[] | undefined,
-  { config }: SelectableModel,
+  { config, adapter }: SelectableModel,
 ): void {
   if (patterns === undefined) return;
-  const names = weightsOf(config).map(({ name }) => name);
+  const names = [
+    ...weightsOf(config).map(({ name }) => name),
+    ...adapter?.tensors.keys() ?? [],
+  ];
   for (const pattern of patterns) {
     if (names.some(matcher([pattern])) || Object.values(TABLES).includes(pattern)) continue;
     const [nearest] = nearestNames(pattern, names, 1);
@@ -192,7 +237,7 @@ function kindOf({ layout }: DeviceTensor, role: Weight["role"]): TrainableKind {
 }
 
 function inLayers(
-  { layer }: Weight,
+  { layer }: Pick<Weight | AdapterTensor, "layer">,
   layers: readonly [number, number] | undefined,
 ): boolean {
   if (!layers) return true;

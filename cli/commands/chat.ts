@@ -21,7 +21,14 @@ import {
 } from "../chat_flags.ts";
 import type { Call, Command } from "../command.ts";
 import { samplingOf, samplingOptions, Speed } from "../sampling.ts";
-import { chosenLedger, loadSession, tokenizerOf, tunedOffsets, tunedOptions } from "../tuned.ts";
+import {
+  besideOf,
+  chosenLedger,
+  loadSession,
+  tokenizerOf,
+  tunedOffsets,
+  tunedOptions,
+} from "../tuned.ts";
 
 /** `qzo chat`. */
 export const chatCommand: Command = {
@@ -53,8 +60,11 @@ export const chatCommand: Command = {
     const asked = await chatTemplateFor(call, config);
     const sampling = samplingOf(options);
     const chosen = options.flag("base") ? undefined : await chosenLedger(call);
-    using session = await loadSession(config, call, ({ name, tokenizer }) => {
-      if (tokenizer) void answerEnds(tokenizer, templateFor(tokenizer, asked, config), { name });
+    using session = await loadSession(config, call, {
+      check: ({ name, tokenizer }) => {
+        if (tokenizer) void answerEnds(tokenizer, templateFor(tokenizer, asked, config), { name });
+      },
+      beside: besideOf(chosen, call),
     });
     const tokenizer = tokenizerOf(session);
     const template = templateFor(tokenizer, asked, config);

@@ -19,6 +19,7 @@ import type { Call, Command } from "../command.ts";
 import { accuracyText, lossText } from "../report.ts";
 import { facts, grouped, notes, percent } from "../../show/terminal.ts";
 import {
+  besideOf,
   chosenLedger,
   evaluationStatus,
   examplesFor,
@@ -70,7 +71,7 @@ export const evaluateCommand: Command = {
     const { config } = await recogniseTask(call.config(), { signal });
     const split = SPLITS.find((it) => it === options.text("split")) ?? "validation";
     const chosen = options.flag("base") ? undefined : await chosenLedger(call);
-    using session = await loadSession(config, call);
+    using session = await loadSession(config, call, { beside: besideOf(chosen, call) });
     const count = options.number("shots") ?? 0;
     const shots = { count, seed: config.seed, same: options.flag("same-shots") };
     if (shots.same && count === 0) throw new UsageError("Cannot use --same-shots without --shots");

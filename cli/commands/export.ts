@@ -3,9 +3,16 @@
  *
  * @module
  */
-import { loadModel, openModelSource, targetKind } from "../../models/mod.ts";
+import { loadModel, openAdapter, openModelSource, targetKind } from "../../models/mod.ts";
 import { adaptedSource } from "../../models/checkpoints/derived/tuned_values.ts";
-import { assertExportable, evaluate, type Evaluation, exportOffsets } from "../../train/mod.ts";
+import {
+  assertExportable,
+  evaluate,
+  type Evaluation,
+  exportOffsets,
+  type RunSession,
+} from "../../train/mod.ts";
+import { assertAdapterPath } from "../../train/export_adapter.ts";
 import { tunedPath } from "../../train/runs/export_run.ts";
 import { checkModelOutput } from "../../train/runs/outputs.ts";
 import { otherDataNote } from "../../train/runs/run_data.ts";
@@ -14,6 +21,7 @@ import type { Command } from "../command.ts";
 import { evaluationText, foldRows, keptNotes } from "../report.ts";
 import { facts, notes, status } from "../../show/terminal.ts";
 import {
+  besideOf,
   type ChosenLedger,
   chosenLedger,
   evaluationStatus,
@@ -68,11 +76,16 @@ export const exportCommand: Command = {
     if (output === undefined && runPath === undefined) {
       throw new UsageError("Missing --output, for example tuned.gguf");
     }
-    using session = await loadSession(config, call, async (source) => {
-      const within = output === undefined ? runPath : undefined;
-      output ??= tunedPath(runPath!, { source });
-      await checkModelOutput(output, { ...await outputRules(call, config), within });
-      await assertExportable(source, output);
+    using session = await loadSession(config, call, {
+      check: async (source) => {
+        const within = output === undefined ? runPath : undefined;
+        const adapted = chosen.ledger.header.adapter !== undefined;
+        output ??= tunedPath(runPath!, { source, adapted });
+        await checkModelOutput(output, { ...await outputRules(call, config), within });
+        if (adapted) assertAdapterPath(output);
+        else await assertExportable(source, output);
+      },
+      beside: besideOf(chosen, call),
     });
     const path = output!;
     using offsets = await tunedOffsets(session, chosen, call);
@@ -110,10 +123,7 @@ export const exportCommand: Command = {
         ...settings("before folding"),
         offsets,
       });
-      using written = targetKind(path) === "safetensors"
-        ? await adaptedSource(session.source, path)
-        : await openModelSource(path);
-      using model = await loadModel(session.gpu, written, { signal });
+      using model = await written(session, path, signal);
       const after = await evaluate(model, examples, settings("after folding"));
       status(terminal, "");
       rows.push(["before folding", asText(before)], ["after folding", asText(after)]);
@@ -121,6 +131,15 @@ export const exportCommand: Command = {
     facts(terminal, rows);
   },
 };
+
+/** What was written, loaded again: a model, or an adapter beside the session's base. */
+async function written({ gpu, source, model }: RunSession, path: string, signal: AbortSignal) {
+  if (model.adapter) return model.withAdapter((await openAdapter(path, model)).adapter);
+  using opened = targetKind(path) === "safetensors"
+    ? await adaptedSource(source, path)
+    : await openModelSource(path);
+  return await loadModel(gpu, opened, { signal });
+}
 
 /** Step 0 is the base: its file would be no fine-tune's. */
 function nothingToExport({ path, why, ledger: { records: { length } } }: ChosenLedger): RangeError {

@@ -5,17 +5,18 @@
  */
 import { DeviceLostError, type PacingLimits } from "../../kernels/mod.ts";
 import { isFromSystem } from "../../models/checkpoints/disk/attempt.ts";
+import { isAdapterScheme } from "../../train/config/scheme_schema.ts";
+import { adapterSchemeNames } from "../../models/adapters/schemes.ts";
 import {
   assertExportable,
+  configuredAdapter,
   evaluate,
   type Evaluation,
-  type EvaluationMetrics,
   exportOffsets,
   openLedger,
   readMetrics,
   replayLedger,
   Run,
-  type RunEvent,
   runFolder,
   type RunSession,
   StillSteps,
@@ -27,7 +28,6 @@ import { compareEvaluations } from "../../train/evaluate.ts";
 import { withSteps } from "../../train/runs/epochs.ts";
 import { tunedPath } from "../../train/runs/export_run.ts";
 import { checkModelOutput, checkRunOutput } from "../../train/runs/outputs.ts";
-import { bestEvaluation } from "../../train/runs/run_folder.ts";
 import { RunLock } from "../../train/runs/run_lock.ts";
 import { gpuOptions } from "../../train/runs/session.ts";
 import { storableText } from "../../train/runs/storable.ts";
@@ -38,9 +38,11 @@ import { writeCurve } from "../../show/curve_file.ts";
 import { decided, stepsFor } from "../decided.ts";
 import { dryRun } from "../dry_run.ts";
 import { invocation, quoted } from "../invocation.ts";
+import { chosenRows, type Looks, looksAt } from "../looks.ts";
 import { evaluationText, foldRows, gainText, keptNotes, resultText } from "../report.ts";
 import { begun, facts, grouped, notes, progressLine, status } from "../../show/terminal.ts";
-import { evaluationStatus, examplesFor, forceOption, loadSession, outputRules } from "../tuned.ts";
+import { examplesOfRun, type FoundExamples } from "../run_examples.ts";
+import { evaluationStatus, forceOption, loadSession, outputRules } from "../tuned.ts";
 
 /** `qzo finetune`. */
 export const finetuneCommand: Command = {
@@ -67,13 +69,19 @@ export const finetuneCommand: Command = {
       doc:
         "show tokenised examples, what would be trained and how long it would take, without training",
     },
-    export: { kind: "flag", doc: "write the tuned model at the end: tuned.gguf, or tuned/" },
+    export: {
+      kind: "flag",
+      doc: "write the tuned model at the end: tuned.gguf, or tuned/; of LoRA adapter/",
+    },
   },
   keys: [
     "model",
     "task",
     "data",
     "optimiser",
+    "scheme",
+    "adapter",
+    ...adapterSchemeNames,
     "trainables",
     "batch_size",
     "steps",
@@ -105,18 +113,22 @@ export const finetuneCommand: Command = {
     try {
       await withReopening(async ({ pacing, again }) => {
         const paced = pacing ? withSubmissions(config, pacing) : config;
-        using session = await loadSession(paced, call, async (source) => {
-          if (options.flag("export")) {
-            const path = tunedPath(config.output, { source });
-            await checkModelOutput(path, rules);
-            await assertExportable(source, path);
-          }
+        using session = await loadSession(paced, call, {
+          check: async (source) => {
+            if (options.flag("export")) {
+              const adapted = isAdapterScheme(config.scheme);
+              const path = tunedPath(config.output, { source, adapted });
+              await checkModelOutput(path, rules);
+              if (!adapted) await assertExportable(source, path);
+            }
+          },
+          beside: (model, given) => configuredAdapter(paced, model, given),
         });
-        const examples = await examplesFor(session, paced, call);
-        const own = resume
-          ? withSteps(paced, examples)
-          : stepsFor(call, paced, examples, { tell: !again });
-        const seen = await train(call, own, session, examples, resume || again);
+        const [goesOn, tell] = [resume || again, !again];
+        const found = await examplesOfRun(call, paced, session, goesOn);
+        const { examples } = found;
+        const own = resume ? withSteps(paced, examples) : stepsFor(call, paced, examples, { tell });
+        const seen = await train(call, own, session, found, goesOn);
         if (seen) await summarise(call, own, session, examples, seen);
       }, {
         pacing: gpuOptions(config).pacing,
@@ -152,7 +164,7 @@ async function train(
   call: Call,
   config: TrainConfig,
   session: RunSession,
-  examples: TaskExamples,
+  { examples, keep }: FoundExamples,
   resume: boolean,
 ): Promise<Seen | undefined> {
   const { options, terminal, signal } = call;
@@ -162,8 +174,7 @@ async function train(
   const heldOut = (step: number, done: number, total: number) => {
     const when = step === 0 ? " before the first step" : "";
     const text = `Evaluating held-out examples${when}: ${done} of ${total}`;
-    if (step === 0 && done === 0) begun(terminal, text);
-    else status(terminal, text);
+    (step === 0 && done === 0 ? begun : status)(terminal, text);
   };
   const about = { session, examples, onChoice: choice.onProgress, onEvaluation: heldOut };
   using run = resume ? await Run.resume(config, about) : await Run.begin(config, {
@@ -174,7 +185,7 @@ async function train(
   });
   choice.clear();
   gains.clear();
-  notes(terminal, run.notes);
+  notes(terminal, [...run.notes, ...await keep?.() ?? []]);
   const { layers } = config.trainables;
   facts(terminal, [
     ["model", `${session.source.name} on ${gpu.description}`],
@@ -182,7 +193,7 @@ async function train(
       "task",
       `${describeTask(config)}, ${grouped(examples.train.examples.length)} examples, ${
         grouped(examples.validation.examples.length)
-      } held out`,
+      } held out${keep ? "" : ", in tokens from the session before"}`,
     ],
     [
       "training",
@@ -286,7 +297,8 @@ async function summarise(
   } else if (options.flag("export")) {
     using offsets = await replayLedger(session.model, ledger, { steps: chosen, signal });
     offsets.freeMoments();
-    const path = tunedPath(config.output, session);
+    const adapted = session.model.adapter !== undefined;
+    const path = tunedPath(config.output, { source: session.source, adapted });
     status(terminal, `Writing ${path}`);
     const report = await exportOffsets(session, offsets, path, { signal });
     status(terminal, "");
@@ -355,46 +367,8 @@ async function resultRows(
   return [...rows, ...chosenRows(looks, total, !tested)];
 }
 
-/** Which step was chosen, and by how many looks at which examples. */
-function chosenRows(
-  { best, last, count }: Looks,
-  total: number,
-  advise: boolean,
-): [string, string][] {
-  if (!best) return [["best step", `${total} of ${total}`]];
-  const looked = `the best of ${count} looks at ${grouped(best.examples)} held-out examples`;
-  const advice = advise && count > 1 ? "; a test split (data.test) would measure it" : "";
-  return [
-    [
-      "best step",
-      best.step === 0
-        ? `0: no step was better than the base model, ${looked}`
-        : `${best.step} of ${total}: ${resultText(best)}, ${looked}${advice}`,
-    ],
-    ...(!advise && last && last.step !== best.step
-      ? [["last step", `${last.step}: ${resultText(last)} on the same`] as [string, string]]
-      : []),
-  ];
-}
-
 /** What a session saw itself of the base and of the last step, on all that is held out. */
 interface Seen {
   readonly first?: Evaluation;
   readonly last?: Evaluation;
-}
-
-/** The evaluations of a run, of earlier sessions too. */
-interface Looks {
-  readonly best: EvaluationMetrics | undefined;
-  readonly last: EvaluationMetrics | undefined;
-  readonly count: number;
-}
-
-function looksAt(events: readonly RunEvent[]): Looks {
-  const evaluations = events.filter((event) => event.type === "evaluation");
-  return {
-    best: bestEvaluation(events),
-    last: evaluations.at(-1),
-    count: new Set(evaluations.map(({ step }) => step)).size,
-  };
 }

@@ -14,7 +14,14 @@ import {
 } from "../chat_flags.ts";
 import type { Command } from "../command.ts";
 import { samplingOf, samplingOptions, Speed } from "../sampling.ts";
-import { chosenLedger, loadSession, tokenizerOf, tunedOffsets, tunedOptions } from "../tuned.ts";
+import {
+  besideOf,
+  chosenLedger,
+  loadSession,
+  tokenizerOf,
+  tunedOffsets,
+  tunedOptions,
+} from "../tuned.ts";
 import { UsageError } from "../usage_error.ts";
 
 /** `qzo generate`. */
@@ -63,10 +70,13 @@ export const generateCommand: Command = {
     const asked = asChat ? await chatTemplateFor(call, config) : undefined;
     const sampling = samplingOf(options);
     const chosen = options.flag("base") ? undefined : await chosenLedger(call);
-    using session = await loadSession(config, call, ({ name, tokenizer }) => {
-      if (asChat && tokenizer) {
-        void answerEnds(tokenizer, templateFor(tokenizer, asked, config), { name });
-      }
+    using session = await loadSession(config, call, {
+      check: ({ name, tokenizer }) => {
+        if (asChat && tokenizer) {
+          void answerEnds(tokenizer, templateFor(tokenizer, asked, config), { name });
+        }
+      },
+      beside: besideOf(chosen, call),
     });
     using offsets = chosen && await tunedOffsets(session, chosen, call);
     const maxTokens = options.number("max-tokens");

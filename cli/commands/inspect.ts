@@ -5,6 +5,7 @@
  */
 import { damageText } from "../../optim/mod.ts";
 import { type ModelSource, openModelSource } from "../../models/mod.ts";
+import { adapterSchemeNames } from "../../models/adapters/schemes.ts";
 import { headOfFile } from "../../models/checkpoints/disk/look.ts";
 import { bitsPerWeight } from "../../quant/mod.ts";
 import { configuredSource, openLedger, runFolder, type TrainConfig } from "../../train/mod.ts";
@@ -51,6 +52,8 @@ export const inspectCommand: Command = {
   keys: [
     "model",
     "optimiser",
+    "scheme",
+    ...adapterSchemeNames,
     "trainables",
     "batch_size",
     "max_length",

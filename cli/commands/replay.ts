@@ -7,7 +7,7 @@ import { createHash } from "node:crypto";
 import { replayOnHost } from "../../train/mod.ts";
 import type { Command } from "../command.ts";
 import { facts, grouped, status } from "../../show/terminal.ts";
-import { chosenLedger, loadSession, tunedOffsets, tunedOptions } from "../tuned.ts";
+import { besideOf, chosenLedger, loadSession, tunedOffsets, tunedOptions } from "../tuned.ts";
 import { UsageError } from "../usage_error.ts";
 
 type Offsets = ReadonlyMap<string, Float32Array>;
@@ -30,7 +30,7 @@ export const replayCommand: Command = {
     const chosen = await chosenLedger(call);
     if (!chosen) throw new UsageError("Missing --ledger, for example --ledger runs/a/run.ledger");
     const { ledger, steps, path } = chosen;
-    using session = await loadSession(call.config(), call);
+    using session = await loadSession(call.config(), call, { beside: besideOf(chosen, call) });
     using offsets = await tunedOffsets(session, chosen, call);
     const device = await offsets.read(session.gpu);
     status(terminal, `Replaying ${steps} steps on the host`);

@@ -98,18 +98,18 @@ function perturbedPlane(
 }
 
 /**
- * Records a vector of f32, such as a bias, as `branches` branches see it: `[B][columns]`. What adds or multiplies a vector reads that, and
+ * Records a vector of f32, such as a bias, or a small matrix of them, as `branches` branches see it: `[B][rows][columns]`. What reads that
  * needs to know nothing of noise.
  */
 export function perturbedVector(
   graph: Graph,
-  { name, pieces: [{ codes }], columns }: DeviceTensor,
+  { name, pieces: [{ codes }], rows, columns }: DeviceTensor,
   perturbation: Perturbation,
   branches: number,
 ): Value {
-  const quads = Math.ceil(columns / 4);
-  const isRagged = columns % 4 !== 0;
-  const y = graph.value(`${name} by branch`, branches * columns);
+  const quads = Math.ceil(rows * columns / 4);
+  const isRagged = rows * columns % 4 !== 0;
+  const y = graph.value(`${name} by branch`, branches * rows * columns);
   const bound = bindPerturbation(perturbation);
   graph.add({
     label: `perturb ${name}`,
@@ -117,7 +117,7 @@ export function perturbedVector(
     key: { ...bound.key, PLANE: isRagged ? "ragged" : "vector" },
     reads: { 1: codes, ...bound.reads },
     writes: { 3: y },
-    parameters: [branches, quads, 0, isRagged ? columns : 1, 0, 1, 0, ...bound.parameters],
+    parameters: [branches, quads, 0, isRagged ? rows * columns : 1, 0, 1, 0, ...bound.parameters],
     workgroups: Math.ceil(branches * quads / 64),
   });
   return y;

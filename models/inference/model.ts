@@ -9,6 +9,13 @@ import { type AdapterClass, DeviceTensor, type Gpu, Storage } from "../../kernel
 import { integerWithin } from "../../optim/check.ts";
 import { PieceMemory } from "../../quant/piece_memory.ts";
 import { secondPart } from "../../quant/layouts/trained_part.ts";
+import {
+  adapterDeviceTensor,
+  adapterValues,
+  fitAdapter,
+  type FittedAdapter,
+} from "../adapters/adapted.ts";
+import type { Adapter } from "../adapters/scheme.ts";
 import { architectureOf } from "../architectures.ts";
 import { ColumnOrders } from "./column_orders.ts";
 import type { ModelConfig } from "../model_config.ts";
@@ -67,8 +74,10 @@ export class Model implements ModelPlan, BaseIdentity, Disposable {
   readonly gpu: Gpu;
   /** Shape and constants. */
   readonly config: ModelConfig;
-  /** By GGUF name. */
+  /** By GGUF name; those of its adapter too. */
   readonly tensors: ReadonlyMap<string, DeviceTensor>;
+  /** What is beside the base, if anything: see {@linkcode withAdapter}. */
+  readonly adapter: FittedAdapter | undefined;
   /** Tables of the architecture by name. */
   readonly constants: ReadonlyMap<string, Storage>;
   /** Of matrices whose columns are not in their place. */
@@ -93,27 +102,68 @@ export class Model implements ModelPlan, BaseIdentity, Disposable {
   readonly formats: ReadonlyMap<string, string>;
 
   #disposed = false;
+  /** What its memory is, but for what it shares with a model that it is an adapter's view of. */
+  readonly #owned: readonly Disposable[];
+  readonly #base: Model | undefined;
 
-  /** Made by {@linkcode loadModel}. */
+  /** Made by {@linkcode loadModel} and {@linkcode withAdapter}. */
   constructor(
     gpu: Gpu,
     plan: ModelPlan,
-    source: ModelSource,
-    fingerprint: string,
+    source: ModelIdentity,
+    base?: { readonly model: Model; readonly owned: readonly Disposable[] },
   ) {
     this.gpu = gpu;
     this.config = plan.config;
     this.tensors = plan.tensors;
+    this.adapter = plan.adapter;
+    this.#base = base?.model;
+    this.#owned = base?.owned ??
+      [...plan.tensors.values(), ...plan.constants.values(), plan.columnOrders];
     this.constants = plan.constants;
     this.columnOrders = plan.columnOrders;
     this.integerMinima = plan.integerMinima;
     this.maxPositions = plan.maxPositions;
     this.tokenizer = source.tokenizer;
-    this.fingerprint = fingerprint;
-    let older: Promise<string> | undefined;
-    this.olderFingerprint = () => older ??= olderFingerprint(source).catch(stillOpen);
-    this.whyNotFinite = (tuned = false) => whyNotFinite(source.tensors.values(), tuned);
-    this.formats = new Map([...source.tensors].map(([name, t]) => [name, t.format.name]));
+    this.fingerprint = source.fingerprint;
+    this.olderFingerprint = source.olderFingerprint;
+    this.whyNotFinite = source.whyNotFinite;
+    this.formats = source.formats;
+  }
+
+  /**
+   * The same model with an adapter beside its weights, which are shared: of several over one base each takes only its own memory. In place of
+   * an adapter that is there already. Disposing of it leaves the base as it is.
+   *
+   * @throws {RangeError} When the adapter does not fit the model
+   *
+   * @example Two adapters over one base
+   * ```ts
+   * import { openGpu } from "@qzo/qzo/kernels";
+   * import { loadModel, loraAdapter, openModelSource } from "@qzo/qzo/models";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using gpu = await openGpu();
+   * using source = await openModelSource("demo/model.gguf");
+   * using base = await loadModel(gpu, source);
+   * using one = base.withAdapter(loraAdapter(base, { rank: 4 }));
+   * using other = base.withAdapter(loraAdapter(base, { rank: 8, targets: "all-linear" }));
+   * assertEquals(one.tensors.get("output_norm.weight"), other.tensors.get("output_norm.weight"));
+   * ```
+   */
+  withAdapter(adapter: Adapter): Model {
+    assertNotDisposed(this, "put an adapter beside a model");
+    const base = this.#base ?? this;
+    const plan = withAdapterPlanned(base, adapter, this.gpu.maxBinding);
+    using held = new DisposableStack();
+    const owned: Disposable[] = [];
+    for (const [name, tensor] of plan.adapter.tensors) {
+      const placed = held.use(plan.tensors.get(name)!);
+      placed.write(this.gpu, adapterValues(adapter, tensor));
+      owned.push(placed);
+    }
+    held.move();
+    return new Model(this.gpu, plan, base, { model: base, owned });
   }
 
   /** Of the device. */
@@ -123,16 +173,38 @@ export class Model implements ModelPlan, BaseIdentity, Disposable {
 
   /** Whether its memory was freed. */
   get isDisposed(): boolean {
-    return this.#disposed;
+    return this.#disposed || (this.#base?.isDisposed ?? false);
   }
 
   /** Frees its tensors. */
   [Symbol.dispose](): void {
     this.#disposed = true;
-    for (const tensor of this.tensors.values()) tensor[Symbol.dispose]();
-    for (const table of this.constants.values()) table[Symbol.dispose]();
-    this.columnOrders[Symbol.dispose]();
+    for (const part of this.#owned) part[Symbol.dispose]();
   }
+}
+
+/** What is known of a model besides its shape. */
+type ModelIdentity = Pick<
+  Model,
+  "tokenizer" | "fingerprint" | "olderFingerprint" | "whyNotFinite" | "formats"
+>;
+
+/** The plan of a model with an adapter beside it. @throws {RangeError} When it does not fit */
+export function withAdapterPlanned(
+  plan: ModelPlan,
+  adapter: Adapter,
+  maxBinding: number,
+): ModelPlan & { readonly adapter: FittedAdapter } {
+  const fitted = fitAdapter(plan.config, adapter);
+  const own = [...fitted.tensors].map(([name, tensor]) =>
+    [name, adapterDeviceTensor(tensor, maxBinding)] as const
+  );
+  const { config, constants, columnOrders, integerMinima, adapterClass, maxPositions } = plan;
+  return {
+    ...{ config, constants, columnOrders, integerMinima, adapterClass, maxPositions },
+    tensors: new Map([...plan.tensors, ...own]),
+    adapter: fitted,
+  };
 }
 
 /** Refuses a model whose memory was freed. @throws {TypeError} That says so */
@@ -230,7 +302,18 @@ export async function loadModel(
   const fingerprint = await hash.digest(signal);
   rememberFingerprint(source, fingerprint);
   held.move();
-  return new Model(gpu, plan, source, fingerprint);
+  return new Model(gpu, plan, identityOf(source, fingerprint));
+}
+
+function identityOf(source: ModelSource, fingerprint: string): ModelIdentity {
+  let older: Promise<string> | undefined;
+  return {
+    tokenizer: source.tokenizer,
+    fingerprint,
+    olderFingerprint: () => older ??= olderFingerprint(source).catch(stillOpen),
+    whyNotFinite: (tuned = false) => whyNotFinite(source.tensors.values(), tuned),
+    formats: new Map([...source.tensors].map(([name, t]) => [name, t.format.name])),
+  };
 }
 
 /** Makes the architecture's tables and writes them to the device. */

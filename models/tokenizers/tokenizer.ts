@@ -126,8 +126,18 @@ export function tokenizerFromJson(
   });
 
   function idsOf(text: string): number[] {
+    const sections = found(text);
+    const [only] = sections;
+    if (sections.length === 1 && "text" in only) {
+      // Most texts have no added token in them: then there is nothing to put together.
+      const parts = foundNormalized(normalize(only.text));
+      const [part] = parts;
+      if (parts.length === 1 && "text" in part) {
+        return encodePart(part.text, !(asksFirst && normalize.takesFirst(only.text)));
+      }
+    }
     const result: number[] = [];
-    for (const section of found(text)) {
+    for (const section of sections) {
       if ("id" in section) {
         result.push(section.id);
         continue;

@@ -17,10 +17,13 @@ export type Encode = (text: string, first: boolean) => readonly number[];
 const longestBegun = 1 << 16;
 const UNDERLINE = "\u2581";
 
-/** `encode`, with words kept where that gives the same tokens. */
-export function encodeByWords(json: TokenizerJson, encode: Encode): Encode {
+/** `encode`, with words kept where that gives the same tokens; each list is the caller's own. */
+export function encodeByWords(
+  json: TokenizerJson,
+  encode: Encode,
+): (text: string, first: boolean) => number[] {
   const start = wordStart(json);
-  if (start === undefined) return encode;
+  if (start === undefined) return (text, first) => encode(text, first).slice();
   const space = start.charCodeAt(0);
   const table = new WordTable();
   // Texts often differ in their last words alone, as a prompt with each of its answers.

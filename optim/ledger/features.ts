@@ -15,8 +15,9 @@ import { bad, type Fields } from "./fields.ts";
  * - `"update"`: an update rule, `optimiser.update`.
  * - `"zeros"`: which moves by gradients of zeros too.
  * - `"places"`: tensors that say in which layer and half of it they are.
+ * - `"adapter"`: what is trained may belong to an adapter beside the base: `adapter` in the header.
  */
-export type LedgerFeature = "directions" | PlanPart | "update" | "zeros" | "places";
+export type LedgerFeature = "directions" | PlanPart | "update" | "zeros" | "places" | "adapter";
 
 /** What features are found in. */
 export interface FeatureFacts {
@@ -28,6 +29,8 @@ export interface FeatureFacts {
   readonly update: UpdateRule | undefined;
   /** Whether some tensor says where it belongs. */
   readonly placed: boolean;
+  /** Whether there is an adapter. */
+  readonly adapted: boolean;
 }
 
 /** All features, in the order that headers have them. */
@@ -37,15 +40,19 @@ export const ledgerFeatures: readonly LedgerFeature[] = [
   "update",
   "zeros",
   "places",
+  "adapter",
 ];
 
 /** The features that a ledger of these facts needs. */
-export function featuresOf({ plan, planned, update, placed }: FeatureFacts): LedgerFeature[] {
+export function featuresOf(
+  { plan, planned, update, placed, adapted }: FeatureFacts,
+): LedgerFeature[] {
   const needed: Readonly<Record<Exclude<LedgerFeature, PlanPart>, boolean>> = {
     directions: planned,
     update: update !== undefined,
     zeros: update !== undefined && !update.restsAtZero,
     places: placed,
+    adapter: adapted,
   };
   return ledgerFeatures.filter((name) =>
     name in needed ? needed[name as keyof typeof needed] : plan[name as PlanPart] !== undefined

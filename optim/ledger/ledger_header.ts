@@ -63,6 +63,8 @@ export interface LedgerHeader {
    * versions, whose rules rested then (see {@linkcode UpdateRule.restsAtZero}).
    */
   readonly zeros?: "move" | undefined;
+  /** What is beside the base, as the models' room describes it: trainables may be of it. Absent where there is nothing. */
+  readonly adapter?: JsonValue | undefined;
   /** How the data were ordered: what is needed to go on with the same batches. */
   readonly data: JsonValue;
   /** When it was begun, in ISO 8601. */
@@ -235,6 +237,13 @@ function withPlaces({ blocks }: DirectionPlan, trainable: Trainable): Trainable 
   return rest;
 }
 
+/** What a header says of an adapter: an object that names a scheme. */
+function adapterOf(value: unknown): JsonValue {
+  const adapter = fields(value, `"adapter"`);
+  text(adapter, "scheme");
+  return adapter as JsonValue;
+}
+
 /** A header, what it needs of a reader, and what follows from it. */
 function checkHeader(
   value: unknown,
@@ -259,6 +268,7 @@ function checkHeader(
     directions: integer(from, "directions", 1, 1024),
     stateSize: integer(from, "stateSize", 0, 1024),
     ...(from.zeros === undefined ? {} : { zeros: choice(from, "zeros", ["move"] as const) }),
+    ...(from.adapter === undefined ? {} : { adapter: adapterOf(from.adapter) }),
     data: json(from, "data"),
     created: text(from, "created"),
   };
@@ -267,6 +277,7 @@ function checkHeader(
   const features = featuresOf({
     ...shape,
     planned: described(said, "directions") !== undefined,
+    adapted: checked.adapter !== undefined,
     placed: checked.trainables.some(({ layer, part }) => layer !== undefined || part !== undefined),
   });
   return { features, checked, shape };

@@ -59,8 +59,11 @@ export function accuracy(
   z = 1.959963984540054,
 ): Accuracy {
   sameCount("accuracy", predictions, labels);
-  const count = labels.length;
-  const correct = labels.filter((label, i) => label === predictions[i]).length;
+  return shareOf(labels.filter((label, i) => label === predictions[i]).length, labels.length, z);
+}
+
+/** A share of a count with its Wilson score interval; see {@linkcode accuracy}. */
+export function shareOf(correct: number, count: number, z = 1.959963984540054): Accuracy {
   const share = correct / count;
   const weight = z * z / count;
   const middle = (share + weight / 2) / (1 + weight);

@@ -15,19 +15,20 @@ const middle: ProgressState = {
   seconds: 50,
   loss: 0.69315,
   accuracy: 0.5675,
+  elapsed: 61.7,
   tokensPerSecond: 4321.4,
   memory: 4.3e9,
 };
 
 Deno.test("progress: a wide line holds everything", () => {
   assertEquals(
-    renderProgress(middle, 120),
-    "████████░░░░░░░░░░░░░░░░░░░░░░  250/1000  loss 0.693  accuracy 56.8 %  4321 tokens/s  4.3 GB GPU memory  2 min 30 s left",
+    renderProgress(middle, 160),
+    "████████░░░░░░░░░░░░░░░░░░░░░░  250/1000  loss 0.693  held-out accuracy 56.8 %  1 min 01 s elapsed  4321 tokens/s  4.3 GB GPU memory  2 min 30 s left",
   );
 });
 
 Deno.test("progress: no width is exceeded, the steps stay and the time left is kept longest", () => {
-  for (let width = 0; width <= 140; width++) {
+  for (let width = 0; width <= 170; width++) {
     const line = renderProgress(middle, width);
     assert(line.length <= width, `${line.length} columns of ${width}: ${line}`);
     if (width >= 8) assert(line.includes("250/1000"), line);
@@ -96,7 +97,10 @@ Deno.test("progress: elsewhere a plain line every ten seconds and at the end", (
     now = step * 1000;
     line.show({ step, total: 25, seconds: step });
   }
-  assertEquals(written, "1/25  24 s left\n11/25  14 s left\n21/25  4 s left\n25/25\n");
+  assertEquals(
+    written,
+    "1/25  1 s elapsed  24 s left\n11/25  11 s elapsed  14 s left\n21/25  21 s elapsed  4 s left\n25/25  25 s elapsed\n",
+  );
 });
 
 Deno.test("progress: neither time left nor speed is shown before a step was timed, then evaluations to come count too", () => {

@@ -20,6 +20,7 @@ import { Run } from "../runs/run.ts";
 import type { StepPace } from "../steps/pace.ts";
 import { readMetrics, runFolder } from "../runs/run_folder.ts";
 import {
+  configuredAdapter,
   configuredSource,
   openRunSession,
   type RunSession,
@@ -253,7 +254,10 @@ class OpenedCase implements Disposable {
     this.#opened ??= {
       session: await openRunSession(
         await quantisedOnce(config, this.#folder, signal),
-        signal ? { signal } : {},
+        {
+          beside: (model, given) => configuredAdapter(config, model, given),
+          ...signal ? { signal } : {},
+        },
       ),
       examples: new Map(),
     };

@@ -5,6 +5,8 @@
  */
 export { type ConfiguredOptimiser, optimiserOfConfig } from "./optimiser.ts";
 export {
+  type AdapterSections,
+  type BaseSchemeName,
   type ConfigKey,
   type DataConfig,
   describeConfig,
@@ -19,6 +21,7 @@ export {
   readTrainConfig,
   RESOLVED,
   type ScheduleConfig,
+  type SchemeName,
   type TaskConfig,
   type TrainablesConfig,
   type TrainConfig,

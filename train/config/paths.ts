@@ -23,13 +23,13 @@ export function pathFrom(folder: string, path: string): string {
 }
 
 /**
- * The keys of a file with its paths as seen from where `folder` is seen from: of the model, the output, and the folder of the data, which is
+ * The keys of a file with its paths as seen from where `folder` is seen from: of the model, the output, an adapter, and the folder of the data, which is
  * the file's own where none is named. What is of another kind than it should be is left as it is, to be refused.
  */
 export function withPathsFrom(keys: Section, folder: string): Section {
   const path = (value: unknown) => typeof value === "string" ? pathFrom(folder, value) : value;
   const out: Record<string, unknown> = { ...keys };
-  for (const key of ["model", "output"]) if (key in out) out[key] = path(out[key]);
+  for (const key of ["model", "output", "adapter"]) if (key in out) out[key] = path(out[key]);
   const { task } = keys;
   if (typeof task === "object" && task !== null && Object.hasOwn(task, "chat_template")) {
     const template = (task as Section).chat_template;
@@ -51,6 +51,7 @@ function isNamed(template: unknown): boolean {
 interface Paths {
   readonly model: string;
   readonly output: string;
+  readonly adapter?: string;
   readonly data: { readonly folder: string };
   readonly task?: { readonly chatTemplate?: string };
 }
@@ -66,6 +67,7 @@ export function withAbsolutePaths<Config extends Paths>(config: Config): Config 
       : { task: { ...config.task, chatTemplate: absolute(template) } },
     model: absolute(config.model),
     output: absolute(config.output),
+    ...config.adapter === undefined ? {} : { adapter: absolute(config.adapter) },
     data: { ...config.data, folder: absolute(config.data.folder) },
   };
 }

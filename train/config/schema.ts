@@ -21,6 +21,13 @@ import {
   text,
 } from "./field.ts";
 import { type LayerWord, readFormatName, readLayers, readSpan, spans } from "./names.ts";
+import {
+  type AdapterSections,
+  adapterSections,
+  schemeField,
+  type SchemeName,
+  withScheme,
+} from "./scheme_schema.ts";
 import { type PathOptions, withPathsFrom } from "./paths.ts";
 import { parseYaml } from "./parse_yaml.ts";
 import { type TaskConfig, taskSection } from "./task_schema.ts";
@@ -30,6 +37,7 @@ export type { LayerWord } from "./names.ts";
 export type { PathOptions } from "./paths.ts";
 export type { TaskConfig } from "./task_schema.ts";
 export { parameterKeys, PartOptions } from "./optimiser_schema.ts";
+export type { AdapterSections, BaseSchemeName, SchemeName } from "./scheme_schema.ts";
 export type { OptimiserConfig, ScheduleConfig } from "./optimiser_schema.ts";
 
 /** Files of examples and how many to take of each; their paths are absolute, or within the folder. */
@@ -85,7 +93,7 @@ export interface QuantizeConfig {
 }
 
 /** A fine-tune, as read from a file. */
-export interface TrainConfig {
+export interface TrainConfig extends AdapterSections {
   /** GGUF file or Hugging Face folder. */
   readonly model: string;
   /** What is learned. */
@@ -94,6 +102,10 @@ export interface TrainConfig {
   readonly data: DataConfig;
   /** By which optimiser. */
   readonly optimiser: OptimiserConfig;
+  /** What is trained, in one word: what `trainables` does not say follows from it. */
+  readonly scheme: SchemeName;
+  /** Folder of an adapter to begin with, of that scheme; undefined: a new one. */
+  readonly adapter?: string;
   /** In which parameters. */
   readonly trainables: TrainablesConfig;
   /** Examples of a step. */
@@ -151,6 +163,9 @@ const schema: Field<TrainConfig> = section<TrainConfig>("A fine-tune", {
     testLimit: number("maximum number of test examples", count),
   }),
   optimiser: optimiserSection,
+  scheme: schemeField,
+  adapter: text("folder of an adapter to start from, as PEFT writes it; a new one if not given"),
+  ...adapterSections,
   trainables: section<TrainablesConfig>("Which parameters are trained", {
     include: list("name patterns to train, * matches anything; all if not given", text("")),
     exclude: list("name patterns not to train; the embedding and the head if not given", text("")),
@@ -268,7 +283,7 @@ export function readTrainConfig(
     throw new TypeError(`Cannot use ${name} as a configuration: expected keys such as "model"`);
   }
   const { [RESOLVED]: _, ...own } = value as Record<string, unknown>;
-  const config = schema.read(own, place);
+  const config = withScheme(schema.read(own, place), own, place);
   const { steps, epochs } = value as Record<string, unknown>;
   if (steps !== undefined && epochs !== undefined) {
     throw new RangeError(

@@ -6,6 +6,7 @@
 import { stringify } from "@std/yaml";
 import { snakeCase } from "./field.ts";
 import { type JsonValue, namedOptimisers, type Optimiser } from "../../optim/mod.ts";
+import { isAdapterScheme } from "./scheme_schema.ts";
 import { type OptimiserConfig, RESOLVED, type TrainConfig } from "./schema.ts";
 import { completed } from "../../optim/declared_option.ts";
 
@@ -30,6 +31,7 @@ export function configToYaml(
   const { layers } = config.trainables;
   const plain = {
     ...config,
+    ...adapterSettings(config),
     trainables: {
       ...config.trainables,
       layers: typeof layers === "object" ? layers.join("-") : layers,
@@ -40,6 +42,17 @@ export function configToYaml(
   return `${own}# What was used, defaults included: made from the keys above, never read.\n${
     stringify({ [RESOLVED]: { optimiser: resolved(config, optimiser) } }, { lineWidth: 100 })
   }`;
+}
+
+/** The section of the configured adapter, its layers in the file's spelling. */
+function adapterSettings(config: TrainConfig): Partial<Record<string, unknown>> {
+  if (!isAdapterScheme(config.scheme)) return {};
+  const settings = config[config.scheme];
+  if (settings === undefined) return {};
+  const { layers } = settings;
+  return {
+    [config.scheme]: { ...settings, ...Array.isArray(layers) ? { layers: layers.join("-") } : {} },
+  };
 }
 
 /** The optimiser as it was used: what configurations have keys for, then all that a ledger keeps of it. */
@@ -109,12 +122,15 @@ function fieldsOf(value: JsonValue | undefined): Fields | undefined {
     : undefined;
 }
 
-/** Keys in the file's spelling; the labels' keys are the user's own. */
+/** What is inside of these are the user's own keys. */
+const OWN_KEYS = /^labels$|Pattern$/;
+
+/** Keys in the file's spelling, but for the user's own. */
 function section(values: object): Record<string, unknown> {
   const out: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(values)) {
     if (value === undefined) continue;
-    const nested = typeof value === "object" && !Array.isArray(value) && name !== "labels";
+    const nested = typeof value === "object" && !Array.isArray(value) && !OWN_KEYS.test(name);
     const written = nested ? section(value) : value;
     if (nested && Object.keys(written).length === 0) continue;
     out[snakeCase(name)] = written;

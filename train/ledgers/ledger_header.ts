@@ -5,6 +5,7 @@
  */
 
 import type { Trainable } from "../../kernels/mod.ts";
+import { describeAdapter, type FittedAdapter } from "../../models/adapters/adapted.ts";
 import type { BaseIdentity } from "../../models/checkpoints/fingerprint.ts";
 import {
   type JsonValue,
@@ -18,8 +19,10 @@ import { parseUpdateRule } from "../../optim/updates/update_rules.ts";
 
 /** What a ledger is about. */
 export interface LedgerSubject {
-  /** The base. */
-  readonly model: Pick<BaseIdentity, "fingerprint">;
+  /** The base, with the adapter beside it if there is one. */
+  readonly model: Pick<BaseIdentity, "fingerprint"> & {
+    readonly adapter?: Pick<FittedAdapter, "adapter"> | undefined;
+  };
   /** How it moves. */
   readonly optimiser: Optimiser;
   /** What is trained. */
@@ -78,6 +81,7 @@ export function ledgerHeader(
     ...(optimiser.update && optimiser.update.stateSize > 0 && !optimiser.update.restsAtZero
       ? { zeros: "move" }
       : {}),
+    ...(model.adapter ? { adapter: describeAdapter(model.adapter.adapter) } : {}),
     data,
     created: new Date().toISOString(),
   };

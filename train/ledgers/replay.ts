@@ -19,7 +19,14 @@ import {
   fingerprintLike,
   olderFingerprint,
 } from "../../models/checkpoints/fingerprint.ts";
-import { assertNotDisposed, type Model, planModel } from "../../models/inference/model.ts";
+import { adapterValues, type FittedAdapter } from "../../models/adapters/adapted.ts";
+import type { Adapter } from "../../models/adapters/scheme.ts";
+import {
+  assertNotDisposed,
+  type Model,
+  planModel,
+  withAdapterPlanned,
+} from "../../models/inference/model.ts";
 import type { ModelSource, TensorSource } from "../../models/checkpoints/checkpoint.ts";
 import {
   applyRecord,
@@ -45,10 +52,14 @@ import { isOlderFingerprint } from "../../optim/ledger/ledger_header.ts";
 import { foundFacts } from "../../optim/preparations/preparation.ts";
 import { noisePlace } from "../../optim/trainable.ts";
 
+import { adapterOfLedger, assertAdapterFits } from "./ledger_adapter.ts";
+
 /** Which steps to replay. */
 export interface ReplayLedgerOptions extends ReplayOptions {
   /** Number of steps from the beginning. Default: all. */
   readonly steps?: number;
+  /** On the host: the adapter with the values of its file, where the ledger began from one. */
+  readonly adapter?: Adapter | undefined;
 }
 
 /** How long the event loop stands still at most, about. */
@@ -82,6 +93,7 @@ const replayRules: OptionRules<ReplayLedgerOptions> = {
   steps: "any",
   signal: "any",
   onProgress: "any",
+  adapter: "any",
 };
 
 /**
@@ -100,6 +112,7 @@ export async function replayLedger(
   const { header, head: { law, plan, update }, records } = ledger;
   const count = stepsToReplay(ledger, options.steps);
   assertNoise(header);
+  assertAdapterFits(header, model);
   const base = await fingerprintLike(header.model, model);
   assertLedgerFits(header, base, header.trainables);
   assertLedgerFits(header, base, trainablesOf(header, model.tensors));
@@ -145,8 +158,11 @@ function tensorOf(source: ModelSource, name: string): TensorSource {
 async function basesOf(
   source: ModelSource,
   { name, span }: Trainable,
+  fitted: FittedAdapter | undefined,
 ): Promise<Float32Array> {
   const { tensor: owner, part } = partOf(name);
+  const adapted = fitted?.tensors.get(owner);
+  if (fitted && adapted) return offsetBases(adapterValues(fitted.adapter, adapted), span, { part });
   const tensor = tensorOf(source, owner);
   return offsetBases(await tensor.read(0, tensor.rows), span, { part });
 }
@@ -179,18 +195,20 @@ export async function replayOnHost(
   options: ReplayLedgerOptions = {},
 ): Promise<Map<string, Float32Array<ArrayBuffer>>> {
   assertOptions("replay a ledger", options, replayRules);
-  const { header, records, head: { plan } } = ledger;
+  const { header, records, head: { plan: directions } } = ledger;
   const count = stepsToReplay(ledger, options.steps);
   assertNoise(header);
   const id = isOlderFingerprint(header.model)
     ? await olderFingerprint(source)
     : await fingerprint(source, options);
   assertLedgerFits(header, id, header.trainables);
-  const { tensors } = planModel(source, { adapterClass: "software", maxBinding: Infinity });
-  assertLedgerFits(header, id, trainablesOf(header, tensors));
+  const adapter = adapterOfLedger(ledger, options.adapter);
+  const base = planModel(source, { adapterClass: "software", maxBinding: Infinity });
+  const plan = adapter ? withAdapterPlanned(base, adapter, Infinity) : base;
+  assertLedgerFits(header, id, trainablesOf(header, plan.tensors));
   const out = new Map<string, Float32Array<ArrayBuffer>>();
   const replayed: Replayed[] = [];
-  const changes = preparationsOf(plan).some(({ looks }) => looks === "offsets");
+  const changes = preparationsOf(directions).some(({ looks }) => looks === "offsets");
   for (const [index, trainable] of header.trainables.entries()) {
     const rule = ruleOf(ledger, trainable);
     const offsets = new Float32Array(trainable.count);
@@ -206,12 +224,12 @@ export async function replayOnHost(
       ...{ place: blockPlace(trainable, index), offsets, state },
       ...(base ? { base } : {}),
     };
-    const bases = changes ? await basesOf(source, trainable) : offsets;
+    const bases = changes ? await basesOf(source, trainable, plan.adapter) : offsets;
     replayed.push({ rule, tensor, masked: { ...trainable, bases, offsets } });
     out.set(trainable.name, offsets);
   }
   let served = performance.now();
-  await replaySteps(plan, records, {
+  await replaySteps(directions, records, {
     prepare: (preparation) => preparation.change(replayed.map(({ masked }) => masked)),
     async move(steps) {
       for (const { rule, tensor } of replayed) {

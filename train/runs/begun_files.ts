@@ -33,8 +33,8 @@ export class BegunFiles implements Disposable {
   /** Takes them back, unless they are to stay. */
   [Symbol.dispose](): void {
     if (this.#kept) return;
-    const { ledger, config, metrics, curve, path } = this.#folder;
-    for (const file of this.#taken ? [ledger, config, metrics, curve] : []) remove(file);
+    const { ledger, config, metrics, curve, examples, path } = this.#folder;
+    for (const file of this.#taken ? [ledger, config, metrics, curve, examples] : []) remove(file);
     for (const file of this.#taken ? eventFilesOf(path) : []) remove(file);
     if (!this.#hadFolder) remove(path);
   }

@@ -18,7 +18,7 @@ import {
   seenWindow,
   WindowStream,
 } from "../../tasks/language_modelling.ts";
-import { encodeLong, encodeStream } from "../../tasks/long_text.ts";
+import { encodeLong, encodeStream, isLong } from "../../tasks/long_text.ts";
 import { Pause } from "../../tasks/pause.ts";
 import { type Row, rowText } from "../../tasks/data/row.ts";
 import type { PlacedRow } from "../../tasks/data/row_reader.ts";
@@ -67,8 +67,8 @@ export interface ExampleReading {
 /** A row or document that is not in tokens yet. */
 interface Item {
   readonly line: number;
-  /** `index` is its place in the file, counted from 0. */
-  tokenised(index: number): Promise<Example | undefined>;
+  /** At once, but for long texts; `index` is its place in the file, counted from 0. */
+  tokenised(index: number): Example | undefined | Promise<Example | undefined>;
   /** As text, where it is a task's. */
   readonly example?: RenderedExample;
 }
@@ -96,6 +96,8 @@ export class ExampleFile {
   readonly #pause: Pause;
   /** Of a text that is one stream: what there is is known only in tokens. */
   #windows: readonly Example[] | undefined;
+  /** Those of the example before, in tokens. */
+  #answers: Example["candidates"] = [];
   #share = 0;
   #made = 0;
   #demonstrations: Demonstrations | undefined;
@@ -297,23 +299,26 @@ export class ExampleFile {
     }
   }
 
-  async #example({ example: alone, blank }: PlacedExample, index: number): Promise<Example> {
+  #example({ example: alone, blank }: PlacedExample, index: number): Example | Promise<Example> {
     const { tokenizer, length, sees } = this.#reading;
     const example = this.#demonstrations?.before(alone, index, this.name) ?? alone;
     if (blank !== undefined) this.counts.blankField(blank);
-    const encoded = [];
-    for (const text of textsOfExample(example, tokenizer, { sees })) {
-      encoded.push(await this.#encode(text));
-    }
     const written = this.#reading.task?.template.answer !== undefined;
     const room = written ? Math.min(WRITTEN_TOKENS, Math.floor(length / 2)) : 0;
-    const made = exampleOfTokens(tokenizer, encoded, example, {
-      ...{ maximumLength: length, room, sees },
-    });
-    this.counts.measured(made.tokens, length);
-    this.counts.answers(example.candidates, made.example.candidates);
-    if (example.reference) this.references.set(made.example, example.reference);
-    return made.example;
+    const made = (encoded: readonly (readonly number[])[]): Example => {
+      const { example: one, tokens } = exampleOfTokens(tokenizer, encoded, example, {
+        ...{ maximumLength: length, room, sees },
+      });
+      this.counts.measured(tokens, length);
+      this.counts.answers(example.candidates, one.candidates);
+      // Answers are the same for most examples of a task: then they share one list.
+      if (!sameLists(one.candidates, this.#answers)) this.#answers = one.candidates;
+      const shared = { ...one, candidates: this.#answers };
+      if (example.reference) this.references.set(shared, example.reference);
+      return shared;
+    };
+    const encoded = this.#encode(textsOfExample(example, tokenizer, { sees }));
+    return encoded instanceof Promise ? encoded.then(made) : made(encoded);
   }
 
   /** A row of fine-tuning data. */
@@ -332,22 +337,40 @@ export class ExampleFile {
     return example;
   }
 
-  async #document(text: string): Promise<Example | undefined> {
-    const { tokenizer, length, sees } = this.#reading;
-    const ids = await this.#encode(text);
-    this.counts.measured(documentTokens(tokenizer, ids).length, length);
-    const window = documentWindow(tokenizer, ids, { length, sees });
-    if (window === undefined) this.counts.dropped++;
-    return window;
+  #document(text: string): Example | undefined | Promise<Example | undefined> {
+    const made = ([ids]: readonly (readonly number[])[]): Example | undefined => {
+      const { tokenizer, length, sees } = this.#reading;
+      this.counts.measured(documentTokens(tokenizer, ids).length, length);
+      const window = documentWindow(tokenizer, ids, { length, sees });
+      if (window === undefined) this.counts.dropped++;
+      return window;
+    };
+    const encoded = this.#encode([text]);
+    return encoded instanceof Promise ? encoded.then(made) : made(encoded);
   }
 
-  async #encode(text: string): Promise<number[]> {
+  /** The tokens of texts: at once, unless one is long, as waiting for each of many short ones costs more than their tokens. */
+  #encode(texts: readonly string[]): number[][] | Promise<number[][]> {
+    const { tokenizer } = this.#reading;
+    const bare = texts.map((text) => {
+      const rest = withoutStart(tokenizer, text);
+      if (rest !== text) this.counts.bringsStart = startText(tokenizer);
+      return rest;
+    });
+    return bare.some(isLong)
+      ? this.#encodeLong(bare)
+      : bare.map((text) => tokenizer.encode(text, { addSpecial: false }));
+  }
+
+  async #encodeLong(texts: readonly string[]): Promise<number[][]> {
     const onProgress = () =>
       this.#reading.onProgress?.({ file: this.name, examples: this.#made, share: this.#share });
     const { tokenizer } = this.#reading;
-    const bare = withoutStart(tokenizer, text);
-    if (bare !== text) this.counts.bringsStart = startText(tokenizer);
-    return await encodeLong(tokenizer, bare, { pause: this.#pause, onProgress });
+    const encoded = [];
+    for (const text of texts) {
+      encoded.push(await encodeLong(tokenizer, text, { pause: this.#pause, onProgress }));
+    }
+    return encoded;
   }
 
   #encodeBare(text: string): Promise<number[]> {
@@ -358,6 +381,11 @@ export class ExampleFile {
 function kindOf({ task, layout }: ExampleReading): "conversation" | "document" | "example" {
   if (layout !== undefined) return layout.form === "chat" ? "conversation" : "example";
   return task === undefined ? "document" : "example";
+}
+
+function sameLists(a: Example["candidates"], b: Example["candidates"]): boolean {
+  return a.length === b.length &&
+    a.every((ids, i) => ids.length === b[i].length && ids.every((id, k) => id === b[i][k]));
 }
 
 /** Who names a data file: a key of the configuration, or a task that brings the names of its files. */

@@ -35,13 +35,16 @@ export async function inputsOf(
   config: TrainConfig,
   ...more: readonly (string | undefined)[]
 ): Promise<string[]> {
-  const { model, data } = config;
+  const { model, data, adapter } = config;
   const info = await Deno.stat(model).catch(() => undefined);
   const files = info?.isDirectory
     ? [...await namesIn(model)].map((name) => join(model, name))
     : partsOf(model);
   return [
     ...files,
+    ...adapter === undefined
+      ? []
+      : ["adapter_config.json", "adapter_model.safetensors"].map((name) => join(adapter, name)),
     ...dataFiles(config).map((name) => resolve(pathOf(name, data.folder))),
     ...more.filter((path) => path !== undefined),
   ];
@@ -156,7 +159,7 @@ export async function checkRunOutput(
   path: string,
   { inputs, force = false, resume }: RunOutputRules,
 ): Promise<void> {
-  const { ledger, lock, config, metrics, curve } = runFolder(path);
+  const { ledger, lock, config, metrics, curve, examples } = runFolder(path);
   const names = await namesIn(path).catch((): string[] => []);
   const has = (file: string) => names.includes(basename(file));
   if (resume && !has(ledger)) {
@@ -170,7 +173,7 @@ export async function checkRunOutput(
   await checkLinks(path, names.filter((name) => isOfRun(name)));
   const read = await Inputs.of(inputs);
   const events = names.filter(isEventFile).map((name) => join(path, name));
-  const written = [...[ledger, metrics, curve, config].filter(has), ...events];
+  const written = [...[ledger, metrics, curve, config, examples].filter(has), ...events];
   // What a run has written it goes on with; its own configuration may be the one that was given.
   if (resume) return;
   for (const file of written) {

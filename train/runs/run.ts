@@ -339,11 +339,13 @@ function assertResumable(
 ): void {
   // Another optimiser may train others: it is named, not what follows from it.
   assertLedgerFits(theirs, ours.model, theirs.trainables);
-  for (const key of ["seed", "optimiser"] as const) {
+  for (const key of ["seed", "optimiser", "adapter"] as const) {
     const [then, now] = [JSON.stringify(theirs[key]), JSON.stringify(ours[key])];
     if (then !== now) {
       throw new RangeError(
-        `Cannot resume "${path}": it was started with ${key} ${difference(theirs[key], ours[key])}`,
+        `Cannot resume "${path}": it was started with ${key} ${
+          difference(theirs[key] ?? null, ours[key] ?? null)
+        }`,
       );
     }
   }

@@ -8,6 +8,7 @@ import { attempting, attemptingNow } from "../../models/checkpoints/disk/attempt
 import { writeFileWhole } from "../../models/checkpoints/disk/files.ts";
 import { readFileText } from "../../models/checkpoints/disk/read_file.ts";
 import { isEventFile } from "./event_file_name.ts";
+import { BestSoFar } from "../steps/best_so_far.ts";
 import type { EvaluationEvent, StepEvent } from "../finetune.ts";
 
 /** Where the files of a run lie. */
@@ -22,6 +23,8 @@ export interface RunFolder {
   readonly curve: string;
   /** What was run, complete. */
   readonly config: string;
+  /** Its examples in tokens, kept for a session that goes on; of large data only. */
+  readonly examples: string;
   /** The tuned model, where it was exported as one file. */
   readonly model: string;
   /** There while a process trains. */
@@ -36,6 +39,7 @@ export function runFolder(path: string): RunFolder {
     metrics: join(path, "metrics.jsonl"),
     curve: join(path, "curve.svg"),
     config: join(path, "config.yaml"),
+    examples: join(path, "examples.cache"),
     model: join(path, "tuned.gguf"),
     lock: join(path, "run.lock"),
   };
@@ -44,7 +48,7 @@ export function runFolder(path: string): RunFolder {
 /** Whether a file of this name in a run's folder is the run's own: written by training, resuming or exporting into it. */
 export function isOfRun(name: string): boolean {
   return isEventFile(name) ||
-    /^(run\.ledger(\.damaged(-\d+)?)?|run\.lock|metrics\.jsonl|curve\.svg|config\.yaml|tuned(\.gguf)?)$/
+    /^(run\.ledger(\.damaged(-\d+)?)?|run\.lock|metrics\.jsonl|curve\.svg|config\.yaml|examples\.cache|tuned(\.gguf)?)$/
       .test(name);
 }
 
@@ -84,7 +88,7 @@ export interface EvaluationMetrics {
   readonly examples: number;
   /** Share of right predictions, 0 to 1; only for classification. */
   readonly accuracy?: number;
-  /** Whether it was the best so far: highest accuracy, then lowest loss. */
+  /** Whether it was the best so far: of the lowest loss among those whose accuracy is within the 95 % interval of the highest one. */
   readonly best: boolean;
   /** How long it took. */
   readonly seconds?: number;
@@ -190,18 +194,11 @@ function eventOf(value: unknown): RunEvent | undefined {
   return value as RunEvent;
 }
 
-/** The best evaluation: highest accuracy, then lowest loss, then the earliest. */
+/** The best evaluation, see {@linkcode BestSoFar}. */
 export function bestEvaluation(events: readonly RunEvent[]): EvaluationMetrics | undefined {
-  let best: EvaluationMetrics | undefined;
-  for (const event of events) {
-    if (event.type === "evaluation" && (best === undefined || isBetter(event, best))) best = event;
-  }
-  return best;
-}
-
-function isBetter(a: EvaluationMetrics, b: EvaluationMetrics): boolean {
-  const difference = (a.correct ?? 0) - (b.correct ?? 0);
-  return difference > 0 || difference === 0 && a.loss < b.loss;
+  const looks = new BestSoFar<EvaluationMetrics>();
+  for (const event of events) if (event.type === "evaluation") looks.add(event);
+  return looks.best;
 }
 
 /** Metrics that grow with a run: kept in memory for curves and on disk for what comes after. */
@@ -236,9 +233,8 @@ export class MetricsFile implements Disposable {
       this.events.find((it) => it.type === "evaluation" && it.step === line.step);
     if (repeated) return repeated;
     // A resumed run does not know what was best before.
-    const best = bestEvaluation(this.events);
     const kept = line.type === "evaluation"
-      ? { ...line, best: best === undefined || isBetter(line, best) }
+      ? { ...line, best: bestEvaluation([...this.events, line]) === line }
       : line;
     this.events.push(kept);
     this.#waiting += `${JSON.stringify(kept)}\n`;

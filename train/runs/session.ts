@@ -4,6 +4,14 @@
  * @module
  */
 import { type Gpu, type GpuOptions, openGpu, type PacingLimits } from "../../kernels/mod.ts";
+import { fitAdapter } from "../../models/adapters/adapted.ts";
+import type { Adapter } from "../../models/adapters/scheme.ts";
+import { adapterScheme } from "../../models/adapters/schemes.ts";
+import {
+  isBesideModel,
+  openAdapter,
+  otherBaseNote,
+} from "../../models/checkpoints/adapters/open_adapter.ts";
 import { adaptedSource } from "../../models/checkpoints/derived/tuned_values.ts";
 import { loadModel, type LoadOptions, type Model } from "../../models/inference/model.ts";
 import { openModelSource } from "../../models/checkpoints/open.ts";
@@ -11,6 +19,7 @@ import type { Selection } from "../selection.ts";
 import type { ModelSource } from "../../models/checkpoints/checkpoint.ts";
 import { exactlyQuantizedSource } from "../../models/checkpoints/derived/wide_values.ts";
 import type { TrainConfig } from "../config/schema.ts";
+import { isAdapterScheme } from "../config/scheme_schema.ts";
 
 /** A loaded model with the device it lies on; dispose frees both. */
 export interface RunSession extends Disposable {
@@ -20,8 +29,10 @@ export interface RunSession extends Disposable {
   readonly stored: ModelSource;
   /** The base as it is loaded: quantised, where the configuration says so. */
   readonly source: ModelSource;
-  /** The base on the device. */
+  /** The base on the device, with the adapter beside it that was asked for. */
   readonly model: Model;
+  /** What a user should know of the adapter that was asked for, a sentence each. */
+  readonly notes: readonly string[];
 }
 
 /** The configured device. */
@@ -55,12 +66,36 @@ export async function configuredSource(
 
 /** How to open a session. */
 export interface RunSessionOptions extends LoadOptions {
-  /** Path of an adapter to lay over the model. */
-  readonly adapter?: string;
+  /** Path of a file of tuned scales to lay over the model, or of an adapter to put beside it. */
+  readonly adapter?: string | undefined;
   /** How long work may take, in place of what is configured. */
   readonly pacing?: PacingLimits | undefined;
   /** Asked with the base before the device is opened: what it throws stops everything, such as what `assertExportable` throws. */
   readonly check?: ((source: ModelSource) => void | Promise<void>) | undefined;
+  /** Tells what to put beside the base, given that of `adapter`: {@linkcode configuredAdapter}, or that of a ledger. Default: what is given. */
+  readonly beside?: ((source: ModelSource, given?: Adapter) => Adapter | undefined) | undefined;
+}
+
+/**
+ * The new adapter that a configuration's scheme puts beside a model, or the one of a file that it names; undefined where it puts none.
+ *
+ * @param given That of the file
+ * @throws {RangeError} When it does not fit
+ */
+export function configuredAdapter(
+  config: TrainConfig,
+  model: Pick<ModelSource, "config">,
+  given?: Adapter,
+): Adapter | undefined {
+  const { scheme, seed } = config;
+  if (!isAdapterScheme(scheme)) return undefined;
+  if (given && given.scheme !== scheme) {
+    throw new RangeError(
+      `Cannot train "${config.adapter}" by scheme ${scheme}: it is an adapter of scheme ${given.scheme}`,
+    );
+  }
+  if (given) return given;
+  return adapterScheme(scheme).make(model, { ...config[scheme], seed });
 }
 
 /**
@@ -71,17 +106,27 @@ export interface RunSessionOptions extends LoadOptions {
  */
 export async function openRunSession(
   config: TrainConfig,
-  { adapter, pacing, check, ...options }: RunSessionOptions = {},
+  { adapter, pacing, check, beside, ...options }: RunSessionOptions = {},
 ): Promise<RunSession> {
   using stack = new DisposableStack();
   const stored = stack.use(await openModelSource(config.model));
   const base = await configuredSource(stored, config, options.signal);
-  const source = adapter === undefined ? base : stack.use(await adaptedSource(base, adapter));
+  const path = adapter ?? config.adapter;
+  const isBeside = path !== undefined && isBesideModel(path);
+  const source = path === undefined || isBeside ? base : stack.use(await adaptedSource(base, path));
+  const opened = isBeside ? await openAdapter(path, base) : undefined;
   await check?.(source);
+  // Before anything takes long.
+  const added = beside ? beside(source, opened?.adapter) : opened?.adapter;
+  if (added) fitAdapter(source.config, added);
   const gpu = stack.use(await openGpu({ ...gpuOptions(config), ...pacing ? { pacing } : {} }));
-  const model = stack.use(await loadModel(gpu, source, options));
+  const loaded = stack.use(await loadModel(gpu, source, options));
+  const model = added ? stack.use(loaded.withAdapter(added)) : loaded;
   const owned = stack.move();
-  return { gpu, stored, source, model, [Symbol.dispose]: () => owned.dispose() };
+  const about = { fingerprint: model.fingerprint, name: source.name };
+  const note = opened && otherBaseNote(opened, { path: path!, model: about });
+  const notes = note === undefined ? [] : [note];
+  return { gpu, stored, source, model, notes, [Symbol.dispose]: () => owned.dispose() };
 }
 
 /**

@@ -178,7 +178,11 @@ export async function taskExamples(
     }
   } else if (trainFile || isShown) {
     const file = trainFile ?? new ExampleFile(reading, "train");
-    const all = await file.count();
+    // Where all are wanted, one reading tells how many there are, too.
+    const readsAll = wants("train") && wants("validation") && trainLimit === undefined &&
+      !protocol && !isShown;
+    const whole = readsAll ? await file.read() : undefined;
+    const all = whole?.length ?? await file.count();
     const count = protocol
       ? heldOut(protocol, all, file.name)
       : Math.min(validationLimit ?? MOST_HELD_OUT, Math.floor(all / 10));
@@ -191,7 +195,10 @@ export async function taskExamples(
     demonstrations = await shown(file, kept);
     const [wanted, held] = [wants("train") ? kept : [], wants("validation") ? parts.dev : []];
     if (trainFile) {
-      const read = await file.read([...wanted, ...held], demonstrations);
+      const chosen = [...wanted, ...held];
+      const read = whole
+        ? chosen.map((index) => whole[index])
+        : await file.read(chosen, demonstrations);
       train = found(read.slice(0, wanted.length));
       validation = found(read.slice(wanted.length));
     }

@@ -7,6 +7,7 @@
 import type { OffsetSet } from "../../kernels/mod.ts";
 import { type BaseIdentity, fingerprintLike } from "../../models/checkpoints/fingerprint.ts";
 import { describeDirections } from "../../optim/directions/direction_plan.ts";
+import { assertAdapterFits } from "../ledgers/ledger_adapter.ts";
 import { assertLedgerFits } from "../../optim/ledger/ledger_header.ts";
 import type { Optimiser } from "../../optim/optimiser.ts";
 import { describeUpdateRule } from "../../optim/updates/update_rule.ts";
@@ -49,12 +50,13 @@ export function assertState(
 export async function assertWritable(
   { head: { header, plan, update } }: LedgerFile,
   { model, optimiser, offsets, seed }: {
-    readonly model: BaseIdentity;
+    readonly model: BaseIdentity & Parameters<typeof assertAdapterFits>[1];
     readonly optimiser: Optimiser;
     readonly offsets: OffsetSet;
     readonly seed: number;
   },
 ): Promise<void> {
+  assertAdapterFits(header, model);
   assertLedgerFits(header, await fingerprintLike(header.model, model), offsets.trainables);
   const [theirs, mine] = [plan, optimiser.plan].map((p) => JSON.stringify(describeDirections(p)));
   if (theirs !== mine) {

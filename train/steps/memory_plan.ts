@@ -19,7 +19,8 @@ import { chooseFormat, type PlanOptions } from "../../quant/formats/choose_forma
 import { weightsOf } from "../../models/architectures.ts";
 import type { ModelConfig } from "../../models/model_config.ts";
 import { recordEvaluation } from "../../models/inference/evaluator.ts";
-import { planModel } from "../../models/inference/model.ts";
+import type { Adapter } from "../../models/adapters/scheme.ts";
+import { planModel, withAdapterPlanned } from "../../models/inference/model.ts";
 import { type Selection, selectTrainables } from "../selection.ts";
 import type { ModelSource, TensorSource } from "../../models/checkpoints/checkpoint.ts";
 import { formatSubject } from "../../models/checkpoints/tensor_kind.ts";
@@ -32,6 +33,8 @@ export interface MemoryPlanOptions {
   readonly optimiser: Optimiser;
   /** What is trained. Default: all scales. */
   readonly selection?: Selection;
+  /** What stands beside the base. Default: nothing. */
+  readonly adapter?: Adapter | undefined;
   /** Capacities of a batch. */
   readonly shape: BatchShape;
   /** Whether something is held out, so that an evaluator of batches of that shape stays beside the training; not by default. */
@@ -67,6 +70,7 @@ export function planMemory(
   assertOptions("plan memory", options, {
     optimiser: "any",
     selection: "any",
+    adapter: "any",
     shape: "any",
     evaluates: "any",
     adapterClass: "any",
@@ -76,7 +80,8 @@ export function planMemory(
     capacity: "any",
   });
   const { optimiser, shape, adapterClass = "hardware", maxBinding = 2 ** 31 - 256 } = options;
-  const model = planModel(source, { adapterClass, maxBinding }, options.maxPositions);
+  const base = planModel(source, { adapterClass, maxBinding }, options.maxPositions);
+  const model = options.adapter ? withAdapterPlanned(base, options.adapter, maxBinding) : base;
   const offsets = new OffsetSet(
     selectTrainables(model, optimiser, options.selection),
     maxBinding,

@@ -23,6 +23,7 @@ export type FileKindName =
   | "configuration"
   | "ledger"
   | "metrics"
+  | "examples"
   | "data";
 
 const MiB = 2 ** 20;
@@ -48,6 +49,8 @@ export const FILE_KINDS: Readonly<Record<FileKindName, FileKind>> = {
   ledger: { what: "the ledger", most: 1024 * MiB },
   /** `metrics.jsonl`. */
   metrics: { what: "the metrics", most: 256 * MiB },
+  /** `examples.cache`: two or four bytes a token. */
+  examples: { what: "the kept examples", most: 2048 * MiB },
   /** Training, evaluation and calibration text: read as a stream, which bounds a line, a cell or an object. */
   data: { what: "the data file", most: Infinity },
 };

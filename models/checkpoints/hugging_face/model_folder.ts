@@ -7,6 +7,7 @@
 /** Files that loading, tokenising or a chat needs, by name. What of them is a link out of the folder: `folder_links.ts`. */
 const NEEDED: readonly RegExp[] = [
   /^config\.json$/,
+  /^adapter_config\.json$/,
   /^generation_config\.json$/,
   /^(quantize|quant|quantization)_config\.json$/,
   /^(tokenizer|tokenizer_config|special_tokens_map|added_tokens|vocab)\.json$/,

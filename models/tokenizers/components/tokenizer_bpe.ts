@@ -93,8 +93,12 @@ export function bpeModel(options: BpeOptions): (word: string) => readonly number
     const ids = lettersOf(word);
     if (ids.length < 2 || ranks.size === 0) return ids;
     // A letter's neighbours by place; what is joined takes the left place.
-    const next = Int32Array.from(ids, (_, i) => i + 1);
-    const last = Int32Array.from(ids, (_, i) => i - 1);
+    const next: number[] = [];
+    const last: number[] = [];
+    for (let i = 0; i < ids.length; i++) {
+      next.push(i + 1);
+      last.push(i - 1);
+    }
     const queue = new Queue();
     const offer = (place: number): void => {
       const right = next[place];

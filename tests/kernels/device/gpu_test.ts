@@ -146,7 +146,7 @@ Deno.test("a disposed device says so", async () => {
   const buffer = other.buffer("x", 16, "scratch");
   other[Symbol.dispose]();
   other[Symbol.dispose]();
-  assertThrows(() => other.check(), DeviceLostError, "it was disposed");
+  assertThrows(() => other.check(), DeviceLostError, "it has been disposed");
   assertThrows(() => other.buffer("y", 16, "scratch"), DeviceLostError);
   await assertRejects(() => other.read([{ buffer }]), DeviceLostError);
 });

@@ -1,0 +1,146 @@
+/**
+ * A product of low rank beside a matrix: what LoRA adds to it.
+ *
+ * @module
+ */
+
+import type { Graph, Value } from "../../device/graph.ts";
+import { type Operand, type Operation, recordOperation } from "../../device/operation.ts";
+import type { Storage } from "../../device/storage.ts";
+import type { DeviceTensor } from "../../device/tensor.ts";
+import { perturbedVector } from "../../matmul/perturbed_plane.ts";
+import type { ForwardContext } from "../context.ts";
+import downSource from "./low_rank_down.wgsl.ts";
+import upSource from "./low_rank_up.wgsl.ts";
+
+/** The two factors, and what their product is multiplied by. */
+export interface LowRankFactors {
+  /** A: `[rank][inputs]`, f32. */
+  readonly down: DeviceTensor;
+  /** B by its columns: `[rank][outputs]`, f32; outputs are a multiple of 4. */
+  readonly up: DeviceTensor;
+  /** Added to B's product: `[outputs]`, f32. */
+  readonly bias?: DeviceTensor | undefined;
+  /** Multiplies all that is added. */
+  readonly scale: number;
+}
+
+/** What {@linkcode lowRankOperation} takes. */
+export interface LowRankAttributes extends LowRankFactors {
+  /** Branches, offsets and noise; the kind of adapter. */
+  readonly context: ForwardContext;
+  /** Rows of one branch. */
+  readonly rows: number;
+}
+
+/** x, then the residual if there is one, to `residual + scale * (B (A x) + bias)`. */
+export const lowRankOperation: Operation<LowRankAttributes> = {
+  name: "low rank",
+  record(graph, [x, residual], attributes) {
+    const h = recordDown(graph, x, attributes);
+    return recordUp(graph, h, residual, attributes);
+  },
+};
+
+/**
+ * Records `y[b, m, n] = residual[b, m, n] + scale * (bias_b[n] + sum_r B_b[n, r] sum_k A_b[r, k] x[b, m, k])`, with factors and bias as
+ * branch `b` has them.
+ *
+ * `x` is `[B][M][inputs]`, the result `[B][M][outputs]`.
+ */
+export function lowRank(
+  context: ForwardContext,
+  x: Operand,
+  { rows, residual, ...factors }: LowRankFactors & {
+    readonly rows: number;
+    readonly residual?: Value | Storage | undefined;
+  },
+): Value {
+  const inputs = residual === undefined ? [x] : [x, residual];
+  return recordOperation(context.graph, lowRankOperation, inputs, { ...factors, context, rows });
+}
+
+/** A factor or bias as all branches have it, or, where it is trained, as each has it: then of as many copies. */
+function byBranch(
+  graph: Graph,
+  factor: DeviceTensor,
+  { perturbation, branches }: ForwardContext,
+): { readonly values: Storage | Value; readonly differs: boolean } {
+  const own = perturbation(factor.name);
+  return own
+    ? { values: perturbedVector(graph, factor, own, branches), differs: true }
+    : { values: factor.pieces[0].codes, differs: false };
+}
+
+/** Rows that an invocation takes: few loads for many products, unless there is but one row. */
+function rowsAtOnce(rows: number): number {
+  return rows === 1 ? 1 : 4;
+}
+
+/** Lanes that share a row's sum on GPUs. */
+const LANES = 64;
+
+function recordDown(
+  graph: Graph,
+  x: Operand,
+  { context, down, rows }: LowRankAttributes,
+): Value {
+  const { branches, adapterClass } = context;
+  const rank = down.rows;
+  const h = graph.value(`${down.name} product`, rows * branches * rank);
+  const { values, differs } = byBranch(graph, down, context);
+  const ROWS = rowsAtOnce(rows);
+  const PER = [8, 4, 2].find((per) => rank % per === 0) ?? 1;
+  const tiles = Math.ceil(rows / ROWS);
+  const items = tiles * branches * (rank / PER);
+  const isSoftware = adapterClass === "software";
+  graph.add({
+    label: `low rank ${down.name}`,
+    source: downSource,
+    key: {
+      BY_BRANCH: differs,
+      ROWS,
+      PER,
+      SUMS: ROWS * PER,
+      LANES: isSoftware ? 1 : LANES,
+      WORKGROUP: isSoftware ? 8 : LANES,
+    },
+    reads: { 1: values, 2: x },
+    writes: { 3: h },
+    parameters: [rows, branches, down.columns / 4, rank, tiles, rank / PER],
+    work: rows * branches * rank * down.columns,
+    workgroups: isSoftware ? Math.ceil(items / 8) : items,
+  });
+  return h;
+}
+
+function recordUp(
+  graph: Graph,
+  h: Value,
+  residual: Operand | undefined,
+  { context, up, bias, scale, rows }: LowRankAttributes,
+): Value {
+  const { branches } = context;
+  const y = graph.value(`${up.name} product`, rows * branches * up.columns);
+  const { values, differs } = byBranch(graph, up, context);
+  const added = bias && byBranch(graph, bias, context);
+  const ROWS = rowsAtOnce(rows);
+  const tiles = Math.ceil(rows / ROWS);
+  const quads = up.columns / 4;
+  graph.add({
+    label: `low rank ${up.name}`,
+    source: upSource,
+    key: {
+      BY_BRANCH: differs,
+      ROWS,
+      RESIDUAL: residual !== undefined,
+      BIAS: added ? (added.differs ? "branch" : "all") : "none",
+    },
+    reads: { 1: values, 2: h, 4: residual, 5: added?.values },
+    writes: { 3: y },
+    parameters: [rows, branches, quads, up.rows, tiles, { f32: scale }],
+    work: rows * branches * up.rows * up.columns,
+    workgroups: Math.ceil(tiles * branches * quads / 64),
+  });
+  return y;
+}

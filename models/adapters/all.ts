@@ -1,0 +1,7 @@
+/**
+ * All schemes of adapters: a new one is a file and a line here.
+ *
+ * @module
+ */
+
+export { lora } from "./lora.ts";

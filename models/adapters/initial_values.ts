@@ -1,0 +1,49 @@
+/**
+ * What an adapter holds before it is trained, from a seed: the same numbers everywhere, so that no file needs to bring them.
+ *
+ * @module
+ */
+
+import { masterSeed } from "../../optim/directions/seed.ts";
+import { tensorId } from "../../optim/directions/tensor_id.ts";
+import { threefry2x32 } from "../../optim/directions/threefry.ts";
+import type { AdapterTensor } from "./scheme.ts";
+
+/** First word of the counter that adapters' seeds are made with; those of steps have the high bit of the second word set. */
+const ADAPTERS = 0x61646170;
+
+/**
+ * The values of a tensor of an adapter before training, as it lies on the device.
+ *
+ * Numbers of an even distribution lie in the middles of 65,536 equal parts of its range; element i is 16 bits of `threefry2x32(key, [i >> 2, id])`,
+ * where `key = threefry2x32(seed, [0x61646170, 0])` and `id` is the tensor's in the noise.
+ *
+ * @example Zeros, and an even distribution
+ * ```ts
+ * import { initialValues } from "@qzo/qzo/models";
+ * import { assert, assertEquals } from "@std/assert";
+ *
+ * const shape = { name: "b", rows: 2, columns: 4 };
+ * assertEquals(initialValues({ ...shape, initial: "zeros" }, 0), new Float32Array(8));
+ * const drawn = initialValues({ ...shape, initial: { uniform: 0.5 } }, 0);
+ * assert(drawn.every((value) => Math.abs(value) < 0.5));
+ * ```
+ */
+export function initialValues(
+  { name, rows, columns, initial }: Pick<AdapterTensor, "name" | "rows" | "columns" | "initial">,
+  seed: number,
+): Float32Array<ArrayBuffer> {
+  const out = new Float32Array(rows * columns);
+  if (initial === "zeros") return out;
+  const bound = initial.uniform;
+  const key = threefry2x32(masterSeed(seed), [ADAPTERS, 0]);
+  const id = tensorId(name);
+  for (let i = 0; i < out.length; i += 4) {
+    const [low, high] = threefry2x32(key, [i >>> 2, id]);
+    out[i] = ((2 * (low & 0xffff) + 1) / 65536 - 1) * bound;
+    out[i + 1] = ((2 * (low >>> 16) + 1) / 65536 - 1) * bound;
+    out[i + 2] = ((2 * (high & 0xffff) + 1) / 65536 - 1) * bound;
+    out[i + 3] = ((2 * (high >>> 16) + 1) / 65536 - 1) * bound;
+  }
+  return out;
+}

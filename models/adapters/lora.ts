@@ -1,0 +1,251 @@
+/**
+ * LoRA: beside a matrix W of the base two narrow ones, `y = W x + scale * B (A x)`.
+ *
+ * @module
+ */
+
+import { lowRank } from "../../kernels/mod.ts";
+import { assertOptions, type OptionRules } from "../../optim/options.ts";
+import { architectureOf, weightsOf } from "../architectures.ts";
+import type { Weight } from "../architecture.ts";
+import type { ModelConfig } from "../model_config.ts";
+import { targetsOf, valueByPattern } from "./module_patterns.ts";
+import type {
+  Adapter,
+  AdapterOption,
+  AdapterPlan,
+  AdapterScheme,
+  AdapterTensor,
+} from "./scheme.ts";
+
+/** LoRA beside one matrix. */
+export type LoraMatrix = {
+  /** The matrix, such as `blk.0.attn_q.weight`. */
+  readonly matrix: string;
+  /** Rows of A, columns of B. */
+  readonly rank: number;
+  /** What B's product is multiplied by. */
+  readonly scale: number;
+  /** Whether B's product has a bias. */
+  readonly bias?: true;
+};
+
+/** What a LoRA adapter consists of. */
+export type LoraPlan = AdapterPlan & {
+  /** In the order of the forward. */
+  readonly matrices: readonly LoraMatrix[];
+};
+
+/** What {@linkcode loraAdapter} takes. */
+export interface LoraOptions {
+  /** Rows of A. Default 8. */
+  readonly rank?: number | undefined;
+  /** The scale is alpha / rank. Default 16. */
+  readonly alpha?: number | undefined;
+  /** The scale is alpha / sqrt(rank), as rank-stabilised LoRA has it (arXiv 2312.03732). Default false. */
+  readonly rslora?: boolean | undefined;
+  /**
+   * The matrices: ends of their paths in a folder (`q_proj`) or inside (`attn_q`), a regular expression for the whole path, or `all-linear`. Default:
+   * what PEFT takes for the architecture, for most of them queries and values.
+   */
+  readonly targets?: string | readonly string[] | undefined;
+  /** First and last layer, inclusive. Default: all. */
+  readonly layers?: readonly [number, number] | undefined;
+  /** Ranks of matrices whose path ends like a regular expression; the first that fits counts. */
+  readonly rankPattern?: Readonly<Record<string, number>> | undefined;
+  /** The same for alpha. */
+  readonly alphaPattern?: Readonly<Record<string, number>> | undefined;
+  /** A is drawn from it. Default 0. */
+  readonly seed?: number | undefined;
+}
+
+/** Where PEFT puts LoRA by default, by what modules are called: an architecture has those of one line. */
+const USUAL_TARGETS: readonly string[] = [
+  ...["q_proj", "v_proj"],
+  ...["query", "value"],
+  "c_attn",
+  "query_key_value",
+  "qkv_proj",
+];
+
+const LARGEST_RANK = 16384;
+const rank = { min: 1, max: LARGEST_RANK, whole: true };
+const alpha = { min: 1e-6, max: 1e6 };
+
+const loraRules: OptionRules<LoraOptions> = {
+  rank,
+  alpha,
+  rslora: { flag: true },
+  targets: "any",
+  layers: "any",
+  rankPattern: "any",
+  alphaPattern: "any",
+  seed: { min: 0, max: Number.MAX_SAFE_INTEGER, whole: true },
+};
+
+const options: Readonly<Record<keyof Omit<LoraOptions, "seed">, AdapterOption>> = {
+  rank: { doc: "rank: rows of A, columns of B", ...rank, default: 8 },
+  alpha: { doc: "the scale is alpha / rank", ...alpha, default: 16 },
+  rslora: { doc: "the scale is alpha / sqrt(rank)", flag: true, default: false },
+  targets: {
+    doc: "matrices: ends of their names, a regular expression for the whole name, or all-linear",
+    holds: "names",
+    shown: "those PEFT takes for the architecture, mostly queries and values",
+  },
+  layers: { doc: "layers, counted from 0; all if not given", holds: "layers" },
+  rankPattern: { doc: "ranks by regular expression for the end of a name", holds: "patterns" },
+  alphaPattern: { doc: "alphas by regular expression for the end of a name", holds: "patterns" },
+};
+
+/**
+ * A new LoRA adapter: A is drawn evenly from ±1/sqrt(inputs), as PEFT does (Kaiming, `a = sqrt(5)`), and B is zero, so that it changes nothing yet.
+ *
+ * Source: Hu et al., arXiv 2106.09685.
+ *
+ * @param model What it is for
+ * @throws {RangeError} When no matrix has such a name, or for a pattern, rank or alpha that cannot be used
+ *
+ * @example Beside queries and values of the bundled model
+ * ```ts
+ * import { loraAdapter, openModelSource } from "@qzo/qzo/models";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using source = await openModelSource("demo/model.gguf");
+ * const { plan } = loraAdapter(source, { rank: 4, layers: [0, 0] });
+ * assertEquals(plan.matrices, [
+ *   { matrix: "blk.0.attn_q.weight", rank: 4, scale: 4 },
+ *   { matrix: "blk.0.attn_v.weight", rank: 4, scale: 4 },
+ * ]);
+ * ```
+ */
+export function loraAdapter(
+  { config }: { readonly config: ModelConfig },
+  options: LoraOptions = {},
+): Adapter & { readonly plan: LoraPlan } {
+  assertOptions("make a LoRA adapter", options, loraRules);
+  const { targets = USUAL_TARGETS, layers, rslora = false, seed = 0 } = options;
+  const isTarget = targetsOf(targets);
+  const rankOf = valueByPattern(options.rankPattern);
+  const alphaOf = valueByPattern(options.alphaPattern);
+  const matrices = weightsOf(config).filter(isLinear).filter(isTarget).filter(({ layer }) =>
+    !layers || layer !== undefined && layer >= layers[0] && layer <= layers[1]
+  ).map((weight): LoraMatrix => {
+    const own = {
+      rank: rankOf(weight) ?? options.rank ?? 8,
+      alpha: alphaOf(weight) ?? options.alpha ?? 16,
+    };
+    assertOptions(`make LoRA beside "${weight.name}"`, own, { rank, alpha });
+    const scale = own.alpha / (rslora ? Math.sqrt(own.rank) : own.rank);
+    return { matrix: weight.name, rank: own.rank, scale };
+  });
+  if (matrices.length === 0) throw nothingNamed(config, targets, layers);
+  lora.tensors(config, { matrices });
+  return { scheme: "lora", plan: { matrices }, seed };
+}
+
+/** What LoRA may stand beside. */
+function isLinear({ role }: Weight): boolean {
+  return role === "matrix" || role === "head";
+}
+
+function nothingNamed(
+  config: ModelConfig,
+  targets: string | readonly string[],
+  layers: readonly [number, number] | undefined,
+): RangeError {
+  const names = new Set(
+    weightsOf(config).filter(isLinear).map(({ huggingFace }) =>
+      huggingFace.replace(/\.weight$/, "").split(".").at(-1)!
+    ),
+  );
+  const wanted = targets === USUAL_TARGETS
+    ? `any of the usual names (${USUAL_TARGETS.join(", ")})`
+    : `a name like ${JSON.stringify(targets)}`;
+  return new RangeError(
+    `Cannot make a LoRA adapter for ${architectureOf(config).name}: no matrix has ${wanted}${
+      layers ? ` in layers ${layers.join(" to ")}` : ""
+    }; it has ${[...names].join(", ")}`,
+  );
+}
+
+/** The names of a matrix's two factors, and of the bias if there is one. */
+export function loraNames(matrix: string): {
+  readonly down: string;
+  readonly up: string;
+  readonly bias: string;
+} {
+  return { down: `${matrix}.lora_a`, up: `${matrix}.lora_b`, bias: `${matrix}.lora_bias` };
+}
+
+/** LoRA. */
+export const lora: AdapterScheme<LoraPlan> = {
+  name: "lora",
+  summary: "two narrow matrices beside each of some matrices of the base, which stays as it is",
+  options,
+  make: (model, settings) => loraAdapter(model, settings),
+  parse({ matrices, ...rest }) {
+    const refuse = (why: string) => new RangeError(`Cannot use a LoRA adapter: ${why}`);
+    const unknown = Object.keys(rest);
+    if (unknown.length > 0) throw refuse(`"${unknown[0].slice(0, 60)}" is not known of it`);
+    if (!Array.isArray(matrices) || matrices.length === 0) throw refuse("it names no matrices");
+    const seen = new Set<string>();
+    for (const one of matrices as readonly unknown[]) {
+      const { matrix, rank, scale, bias, ...more } = { ...one as Partial<LoraMatrix> };
+      const shown = JSON.stringify(one)?.slice(0, 100);
+      const isSound = typeof matrix === "string" && !seen.has(matrix) && Number.isInteger(rank) &&
+        rank! >= 1 && rank! <= LARGEST_RANK && Number.isFinite(scale) &&
+        (bias === undefined || bias === true) && Object.keys(more).length === 0;
+      if (!isSound) throw refuse(`${shown} is no matrix, rank and scale, or there twice`);
+      seen.add(matrix);
+    }
+    return { matrices: matrices as readonly LoraMatrix[] };
+  },
+  tensors(config, { matrices }) {
+    const weights = new Map(weightsOf(config).map((weight) => [weight.name, weight]));
+    return matrices.flatMap(({ matrix, rank, bias }): AdapterTensor[] => {
+      const weight = weights.get(matrix);
+      if (!weight || !isLinear(weight)) {
+        throw new RangeError(
+          `Cannot put LoRA beside "${matrix}": ${
+            weight ? "it is no linear layer" : "the model has no such matrix"
+          }`,
+        );
+      }
+      const { rows, columns, layer, part } = weight;
+      if (rows % 4 !== 0) {
+        throw new RangeError(
+          `Cannot put LoRA beside "${matrix}": it has ${rows} rows, expected a multiple of 4`,
+        );
+      }
+      const names = loraNames(matrix);
+      const place = { layer, part };
+      const uniform = 1 / Math.sqrt(columns);
+      return [
+        { name: names.down, rows: rank, columns, initial: { uniform }, ...place },
+        { name: names.up, rows: rank, columns: rows, initial: "zeros", ...place },
+        ...bias
+          ? [{ name: names.bias, rows: 1, columns: rows, initial: "zeros", ...place } as const]
+          : [],
+      ];
+    });
+  },
+  hooks({ matrices }) {
+    const beside = new Map(matrices.map((one) => [one.matrix, one]));
+    return {
+      linear({ context, x, rows, matrix, residual, tensor, product }) {
+        const own = beside.get(matrix.name);
+        if (!own) return undefined;
+        const { down, up, bias } = loraNames(matrix.name);
+        // First, so that the product's own epilogue adds the two.
+        return product(lowRank(context, x, {
+          down: tensor(down),
+          up: tensor(up),
+          bias: own.bias && tensor(bias),
+          scale: own.scale,
+          rows,
+          residual,
+        }));
+      },
+    };
+  },
+};

@@ -1,0 +1,55 @@
+/**
+ * LoRA's factors between files and the device: B by its columns, and in the order in which the model has the rows of rotated heads.
+ *
+ * @module
+ */
+
+import type { Weight } from "../../architecture.ts";
+import type { PackedTensor } from "../../../quant/layouts/layout.ts";
+import { headsToReorder, reorderHeads } from "../head_order.ts";
+
+type Floats = Float32Array<ArrayBuffer>;
+
+/** A row-major matrix with its columns as rows. */
+function transposed(values: Floats, rows: number): Floats {
+  const columns = values.length / rows;
+  const out = new Float32Array(values.length);
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++) {
+      out[column * rows + row] = values[row * columns + column];
+    }
+  }
+  return out;
+}
+
+/** Rows of each head in another order. */
+function reordered(values: Floats, rows: number, heads: number, interleave: boolean): Floats {
+  const packed: PackedTensor = {
+    layout: { kind: "dense", type: "f32" },
+    rows,
+    columns: values.length / rows,
+    codes: new Uint32Array(values.buffer, values.byteOffset, values.length),
+    scales: new Uint32Array(0),
+    codebook: new Uint32Array(0),
+  };
+  const { codes } = reorderHeads(packed, heads, interleave);
+  return new Float32Array(codes.buffer, codes.byteOffset, codes.length);
+}
+
+/**
+ * B of a file, `[outputs][rank]`, as it lies on the device: `[rank][outputs]`.
+ *
+ * @param interleaved Whether the file has the two elements of a rotated pair side by side, as GGUF files do
+ */
+export function upFromFile(values: Floats, weight: Weight, interleaved: boolean): Floats {
+  const heads = headsToReorder(weight, interleaved);
+  const own = heads > 0 ? reordered(values, weight.rows, heads, !interleaved) : values;
+  return transposed(own, weight.rows);
+}
+
+/** The way back: B of the device, `[rank][outputs]`, for a file. */
+export function upToFile(values: Floats, weight: Weight, interleaved: boolean): Floats {
+  const own = transposed(values, values.length / weight.rows);
+  const heads = headsToReorder(weight, interleaved);
+  return heads > 0 ? reordered(own, weight.rows, heads, interleaved) : own;
+}

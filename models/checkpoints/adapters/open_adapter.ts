@@ -1,0 +1,61 @@
+/**
+ * An adapter of a file, whoever wrote it, for a model.
+ *
+ * @module
+ */
+
+import type { ModelConfig } from "../../model_config.ts";
+import { targetKind } from "../disk/target_kind.ts";
+import { type OpenedAdapter, openPeft } from "./open_peft.ts";
+
+export type { OpenedAdapter } from "./open_peft.ts";
+
+/** Whether a path names an adapter that stands beside a model, not a file of tuned scales that is laid over it. */
+export function isBesideModel(path: string): boolean {
+  return targetKind(path) !== "safetensors";
+}
+
+/**
+ * Opens an adapter for a model: a folder of PEFT with LoRA.
+ *
+ * @param path The folder
+ * @param model What it is to stand beside
+ * @throws {SyntaxError | RangeError} When it is damaged, holds what is not computed here, or does not fit the model
+ *
+ * @example Written, and opened again
+ * ```ts
+ * import { loraAdapter, openAdapter, openModelSource, writePeft } from "@qzo/qzo/models";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using source = await openModelSource("demo/model.gguf");
+ * const { config } = source;
+ * const folder = await Deno.makeTempDir();
+ * const adapter = loraAdapter(source, { rank: 4 });
+ * await writePeft(`${folder}/adapter`, { config, adapter, baseName: "demo", base: "" });
+ * const opened = await openAdapter(`${folder}/adapter`, source);
+ * assertEquals(opened.adapter.plan, adapter.plan);
+ * await Deno.remove(folder, { recursive: true });
+ * ```
+ */
+export async function openAdapter(
+  path: string,
+  model: { readonly config: ModelConfig },
+): Promise<OpenedAdapter> {
+  return await openPeft(path, model);
+}
+
+/** What a user should know of an adapter beside a base; undefined where it was made with this one, or does not say. */
+export function otherBaseNote(
+  { base, baseName }: Pick<OpenedAdapter, "base" | "baseName">,
+  { path, model }: {
+    readonly path: string;
+    readonly model: { readonly fingerprint: string; readonly name: string };
+  },
+): string | undefined {
+  if (base === undefined || base === model.fingerprint) return undefined;
+  return `"${path}" was trained beside ${
+    baseName === undefined ? "another base" : JSON.stringify(baseName)
+  } (fingerprint ${base.slice(0, 18)}…), the model is "${model.name}" (${
+    model.fingerprint.slice(0, 18)
+  }…): beside another base, or another quantisation of it, an adapter does worse`;
+}

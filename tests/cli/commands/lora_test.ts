@@ -1,0 +1,69 @@
+/**
+ * LoRA from the command line: trained, written as an adapter, evaluated from its ledger and from its file, and begun from again.
+ */
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { fromFileUrl, join } from "@std/path";
+import { withTemp } from "../../models/quantised_folder.ts";
+import { writeTinyTask } from "../tiny_model.ts";
+
+const main = fromFileUrl(new URL("../../../cli/main.ts", import.meta.url));
+
+async function qzo(cwd: string, ...args: string[]) {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-check", main, ...args],
+    cwd,
+    env: { NO_COLOR: "1" },
+  }).output();
+  const text = new TextDecoder();
+  return { code, out: text.decode(stdout), noted: text.decode(stderr) };
+}
+
+async function done(cwd: string, ...args: string[]): Promise<string> {
+  const { code, out, noted } = await qzo(cwd, ...args);
+  assertEquals(code, 0, noted);
+  return out + noted;
+}
+
+const lossIn = (text: string, pattern: RegExp) => pattern.exec(text)?.[1];
+
+Deno.test("LoRA on the command line: ledger and adapter give one loss, and an adapter is where another run begins", async () => {
+  await withTemp(async (folder) => {
+    await writeTinyTask(folder);
+    const lora = ["--scheme", "lora", "--lora.rank", "3", "--optimiser.learning-rate", "0.2"];
+    const trained = await done(folder, "finetune", "tiny.yaml", "--output", "one", ...lora);
+    assertMatch(trained, /training +\d+ scalars of 4 tensors by qzoNormalised/);
+    assertMatch(await done(folder, "replay", "one", "--step", "last"), /device and host agree/);
+    const written = await done(
+      folder,
+      ...["export", "one", "--step", "last", "--output", "adapter", "--evaluate"],
+    );
+    const before = lossIn(written, /before folding +held-out loss ([\d.]+)/);
+    assertEquals(lossIn(written, /after folding +held-out loss ([\d.]+)/), before);
+    const config = JSON.parse(await Deno.readTextFile(join(folder, "adapter/adapter_config.json")));
+    assertEquals([config.peft_type, config.r, config.lora_alpha], ["LORA", 3, 16]);
+    assertEquals(config.target_modules, ["q_proj", "v_proj"]);
+    const beside = await done(folder, "evaluate", "tiny.yaml", "--adapter", "adapter");
+    assertEquals(lossIn(beside, /loss +([\d.]+) nats/), before);
+    const from = ["--scheme", "lora", "--adapter", "adapter"];
+    const again = await done(folder, "finetune", "tiny.yaml", "--output", "two", ...from);
+    assertEquals(lossIn(again, /step 0 +held-out loss ([\d.]+)/), before);
+    const went = await done(folder, "finetune", "two", "--resume", "--steps", "8");
+    const last = lossIn(went, /held-out after +loss ([\d.]+)/);
+    const found = await done(folder, "evaluate", "two", "--step", "last");
+    assertEquals(lossIn(found, /loss +([\d.]+) nats/), last);
+
+    const other = await qzo(
+      folder,
+      ...["finetune", "tiny.yaml", "--output", "two", "--resume", ...lora.slice(0, 4)],
+    );
+    assertEquals(other.code, 1);
+    assertStringIncludes(other.noted, "it was started with adapter");
+    const scales = await qzo(
+      folder,
+      ...["finetune", "tiny.yaml", "--output", "three", "--adapter", "adapter"],
+    );
+    assertStringIncludes(scales.noted, "scheme is full; set scheme: lora");
+    const gguf = await qzo(folder, "export", "one", "--step", "last", "--output", "a.gguf");
+    assertStringIncludes(gguf.noted, "give a folder");
+  });
+});

@@ -1,0 +1,193 @@
+/**
+ * Tuning schemes of a configuration: what is trained, in one word, and the sections of those that have settings of their own.
+ *
+ * @module
+ */
+import type { AdapterOption, AdapterSettings } from "../../models/adapters/scheme.ts";
+import {
+  adapterScheme,
+  type AdapterSchemeName,
+  adapterSchemeNames,
+} from "../../models/adapters/schemes.ts";
+import type { Selection, TrainableKind } from "../selection.ts";
+import {
+  choice,
+  custom,
+  type Field,
+  number,
+  type Place,
+  refusal,
+  section,
+  showValue,
+} from "./field.ts";
+import { readLayers } from "./names.ts";
+
+/** What a scheme trains where `trainables` does not say. */
+interface SchemeSelection extends Pick<Selection, "include" | "exclude"> {
+  /** Kinds. */
+  readonly kinds: readonly TrainableKind[];
+}
+
+/** Names of schemes that train what the base has. */
+export type BaseSchemeName = "full" | "head" | "norms" | "biases";
+
+/** What they train: a new one is a line here. */
+const ofBase: Readonly<Record<BaseSchemeName, SchemeSelection>> = {
+  full: { kinds: ["scales"] },
+  head: { kinds: ["scales", "dense"], include: ["output.*"], exclude: [] },
+  norms: { kinds: ["norms"] },
+  biases: { kinds: ["biases"] },
+};
+
+/** Names of schemes: of those of the base, and of adapters. */
+export type SchemeName = BaseSchemeName | AdapterSchemeName;
+
+/** All names. */
+export const schemeNames: readonly SchemeName[] = [
+  ...Object.keys(ofBase) as BaseSchemeName[],
+  ...adapterSchemeNames,
+];
+
+/** What a scheme trains where `trainables` does not say. */
+export function schemeSelection(name: SchemeName): SchemeSelection {
+  return isAdapterScheme(name) ? { kinds: [name] } : ofBase[name];
+}
+
+/** Whether a scheme puts something beside the base. */
+export function isAdapterScheme(name: SchemeName): name is AdapterSchemeName {
+  return adapterSchemeNames.some((known) => known === name);
+}
+
+/** Settings of adapters by the name of their scheme: that of the configured scheme alone is there. */
+export type AdapterSections = { readonly [Name in AdapterSchemeName]?: AdapterSettings };
+
+const largestNumber = Number.MAX_SAFE_INTEGER;
+
+function readNames(value: unknown): string | readonly string[] | undefined {
+  if (typeof value === "string") return value === "" ? undefined : value;
+  return Array.isArray(value) && value.length > 0 && value.length <= 1000 &&
+      value.every((one) => typeof one === "string" && one !== "")
+    ? value
+    : undefined;
+}
+
+function readPatterns(value: unknown): Readonly<Record<string, number>> | undefined {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
+  const entries = Object.entries(value);
+  return entries.every(([, one]) => typeof one === "number")
+    ? Object.fromEntries(entries)
+    : undefined;
+}
+
+/** First and last layer. @throws {RangeError} For what is no range */
+function readRange(value: unknown, place: Place): readonly [number, number] | undefined {
+  const layers = readLayers(value, place);
+  if (layers === undefined || typeof layers === "object") return layers;
+  throw new RangeError(refusal(place, value, "a range of layers such as 0-7"));
+}
+
+const HELD = {
+  names: (doc: string) => custom(doc, "a list of names, or a text", readNames),
+  layers: (doc: string) => custom(doc, "layers, 0-7 or 3", readRange),
+  patterns: (doc: string) => custom(doc, "a section of pattern: number", readPatterns),
+} as const;
+
+/** The key of an option. */
+function fieldOf(option: AdapterOption): Field<unknown> {
+  const { doc } = option;
+  if ("holds" in option) {
+    const { shown } = option;
+    return { ...HELD[option.holds](doc), ...shown === undefined ? {} : { shownDefault: shown } };
+  }
+  if ("of" in option) return choice(doc, option.of, option.default ?? option.of[0]);
+  if ("flag" in option) {
+    const flag = custom(
+      doc,
+      "true or false",
+      (value) => typeof value === "boolean" ? value : undefined,
+      ["true", "false"],
+    );
+    return { ...flag, shownDefault: String(option.default ?? false) };
+  }
+  const bounds = { ...option, min: option.min ?? -largestNumber, max: option.max ?? largestNumber };
+  return option.default === undefined ? number(doc, bounds) : number(doc, bounds, option.default);
+}
+
+/** The sections of schemes of adapters, by name. */
+export const adapterSections: {
+  readonly [Name in AdapterSchemeName]: Field<AdapterSettings | undefined>;
+} = Object.fromEntries(adapterSchemeNames.map((name) => {
+  const { options, summary } = adapterScheme(name);
+  const fields = Object.fromEntries(
+    Object.entries(options).map(([key, option]) => [key, fieldOf(option)]),
+  );
+  return [name, section<AdapterSettings>(summary, fields as never)];
+})) as never;
+
+/** The key `scheme`. */
+export const schemeField: Field<SchemeName> = choice(
+  "what is trained: full, all scales; head, the output matrix; norms; biases; or an adapter beside the model, which has a section of its own",
+  schemeNames,
+  "full",
+);
+
+/** What of a configuration follows from its scheme. */
+interface Schemed {
+  readonly scheme: SchemeName;
+  readonly adapter?: string;
+  readonly trainables: SchemeSelection;
+}
+
+/**
+ * The configuration with what follows from its scheme.
+ *
+ * @param given What was read
+ * @throws {RangeError} For the section of another scheme, or kinds without what the scheme adds
+ */
+export function withScheme<Config extends Schemed>(
+  config: Config,
+  given: Readonly<Record<string, unknown>>,
+  { file, sources }: Place,
+): Config {
+  const { scheme, trainables } = config;
+  const { adapter } = config;
+  if (adapter !== undefined && !isAdapterScheme(scheme)) {
+    throw new RangeError(
+      `Cannot use adapter ${showValue(adapter)} in ${
+        sources?.get("adapter") ?? file
+      }: scheme is ${scheme}; set scheme: ${adapterSchemeNames.join(" or ")}`,
+    );
+  }
+  // What an adapter consists of is in its file.
+  const others = adapterSchemeNames.filter((name) => name !== scheme || adapter !== undefined);
+  const foreign = others.find((name) => given[name] !== undefined && given[name] !== null);
+  if (foreign !== undefined) {
+    throw new RangeError(
+      `Cannot use ${foreign} in ${sources?.get(foreign) ?? file}: ${
+        foreign === scheme
+          ? "the adapter to start from says all of it; leave out one of the two"
+          : `scheme is ${scheme}; set scheme: ${foreign}, or leave it out`
+      }`,
+    );
+  }
+  const said = { ...given.trainables as Readonly<Record<string, unknown>> | undefined };
+  const { kinds, include, exclude } = schemeSelection(scheme);
+  const chosen = said.kinds === undefined || said.kinds === null ? kinds : trainables.kinds;
+  if (isAdapterScheme(scheme) && !chosen.includes(scheme)) {
+    throw new RangeError(
+      `Cannot use trainables.kinds ${
+        chosen.join(", ")
+      } in ${file}: scheme is ${scheme}, so what it adds would not be trained; add ${scheme}`,
+    );
+  }
+  return {
+    ...config,
+    ...Object.fromEntries(others.map((name) => [name, undefined])),
+    trainables: {
+      ...trainables,
+      kinds: chosen,
+      include: trainables.include ?? include,
+      exclude: trainables.exclude ?? exclude,
+    },
+  };
+}
