@@ -10,6 +10,7 @@ export { type ActivationKind } from "./operations/activations/activations.ts";
 export { siluGate } from "./operations/activations/silu_gate.ts";
 export { add } from "./operations/add.ts";
 export { attention, type AttentionShape } from "./operations/attention.ts";
+export { capLogits } from "./operations/activations/cap_logits.ts";
 export { embedding, type EmbeddingIndex } from "./operations/embedding.ts";
 export { batchLoss, type LossRows, targetLogProbability } from "./operations/losses.ts";
 export type { NormOperation, NormOptions, NormVectors } from "./operations/norms/norm_operation.ts";

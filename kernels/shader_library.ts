@@ -31,6 +31,7 @@ import combine from "./offsets/combine.wgsl.ts";
 import moved from "./offsets/moved.wgsl.ts";
 import noise from "./offsets/noise.wgsl.ts";
 import rows from "./operations/rows.wgsl.ts";
+import softCap from "./operations/activations/soft_cap.wgsl.ts";
 import registerTile from "./statistics/register_tile.wgsl.ts";
 import finite from "./step/finite.wgsl.ts";
 
@@ -63,5 +64,6 @@ export const SHADER_LIBRARY: ShaderLibrary = {
   "row_dots.wgsl": rowDots,
   "rows.wgsl": rows,
   "scale_words.wgsl": scaleWords,
+  "soft_cap.wgsl": softCap,
   "super_scales.wgsl": superScales,
 };

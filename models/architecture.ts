@@ -53,6 +53,8 @@ export interface Weight {
   readonly rotary?: { readonly heads: number; readonly interleaved: boolean };
   /** Dense, a folder has it with a row for each input. */
   readonly transposed?: boolean;
+  /** Of a norm: a folder has its gain as the distance from 1; GGUF files, and models, have the gain. */
+  readonly fromOne?: boolean;
 }
 
 /** Channels that may be divided where they arise when the columns that read them are multiplied: the model stays the same. */
@@ -114,18 +116,30 @@ export interface GgufForm<C extends ModelConfig> {
   /**
    * The configuration in the fields under the prefix, which have been held against the table.
    *
-   * @param tensors Rows of the embedding table, which are the vocabulary, and whether a head is there
    * @throws {RangeError} naming key and value
    */
-  read(
-    fields: Fields,
-    tensors: { readonly embeddingRows: number; readonly hasHead: boolean },
-    about: ReadAbout,
-  ): C;
+  read(fields: Fields, tensors: TensorsRead, about: ReadAbout): C;
   /** The fields that {@linkcode read} makes the same configuration of. @throws {RangeError} For what has no form there */
   write(config: C): Record<string, GgufValue | GgufTyped>;
   /** Divisors of the rotary frequencies that say what fields cannot; the method is there if files may bring some. */
   ropeFactors?(config: C): Float32Array<ArrayBuffer> | undefined;
+  /** Vectors of positive numbers beside the weights that belong to the configuration. */
+  readonly vectors?: {
+    /** Those that a file may have. */
+    readonly names: readonly string[];
+    /** Those of a configuration, by name. */
+    of(config: C): ReadonlyMap<string, Float32Array<ArrayBuffer>>;
+  };
+}
+
+/** What the reader of a GGUF file's configuration is told of its tensors. */
+export interface TensorsRead {
+  /** Rows of the embedding table, which are the vocabulary. */
+  readonly embeddingRows: number;
+  /** Whether a head is there. */
+  readonly hasHead: boolean;
+  /** Those of {@linkcode GgufForm.vectors} that are there, by name. */
+  readonly vectors?: ReadonlyMap<string, Float32Array>;
 }
 
 /** An architecture. */

@@ -76,7 +76,7 @@ export {
   Model,
   type ModelPlan,
 } from "./inference/model.ts";
-export type { ModelConfig, RopeScaling } from "./model_config.ts";
+export { type ModelConfig, type RopeScaling, windowOf } from "./model_config.ts";
 export type { Hidden, KeyValueCache, RecorderOptions } from "./recorder.ts";
 export { ropeFactorsOf } from "./rope_scaling.ts";
 export type { RotaryShape } from "./rope_table.ts";

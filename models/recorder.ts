@@ -10,6 +10,7 @@ import {
   add,
   attention,
   type AttentionShape,
+  capLogits,
   type ColumnRange,
   type DeviceTensor,
   embedding,
@@ -33,8 +34,10 @@ import type { ForwardHooks } from "./adapters/scheme.ts";
 
 /** Keys and values of earlier tokens, by layer: `[rows][keyValueHeads * headDimension]`. */
 export interface KeyValueCache {
-  /** Rows of each cache. */
-  readonly rows: number;
+  /** Slots that rows of a batch may have. */
+  readonly slots: number;
+  /** Rows by layer; where they are fewer than the slots, later tokens take the places of those that many before them. */
+  readonly rows: readonly number[];
   /** By layer. */
   readonly keys: readonly Storage[];
   /** By layer. */
@@ -54,6 +57,8 @@ export interface Rotation {
   readonly headDimension: number;
   /** Rotated pairs (2i, 2i + 1) instead of (i, i + half). */
   readonly interleaved: boolean;
+  /** How many elements of a head are rotated, its first. Default: all. */
+  readonly rotated?: number | undefined;
 }
 
 /** How rows are normalised. */
@@ -76,6 +81,7 @@ export interface Recorder {
    * Rows of a table: by the tokens of the batch, by their positions, or the same one for all.
    *
    * @param shift Added to a position, where the first rows of a table are not those of positions; by nothing, the row. Default 0
+   * @param factor What rows are multiplied by. Default 1
    */
   embedding(name: string, options?: EmbeddingIndex): Value;
   /**
@@ -107,6 +113,8 @@ export interface Recorder {
   activation(x: Value, kind: ActivationKind, times?: Value): Value;
   /** The sum of two values of the same shape. */
   add(a: Hidden, b: Value): Value;
+  /** Every element x as `cap * tanh(x / cap)`. Overwrites `x`. */
+  cap(x: Value, cap: number): Value;
 }
 
 /** What a forward is recorded over. */
@@ -136,12 +144,9 @@ export class GraphRecorder implements Recorder {
     this.#options = options;
   }
 
-  embedding(
-    name: string,
-    index: EmbeddingIndex = {},
-  ): Value {
+  embedding(name: string, options: EmbeddingIndex = {}): Value {
     const { context } = this.#options;
-    return embedding(context, this.#weight(`${name}.weight`), index);
+    return embedding(context, this.#weight(`${name}.weight`), options);
   }
 
   linear(
@@ -197,11 +202,12 @@ export class GraphRecorder implements Recorder {
   ): Value {
     const { context, cache } = this.#options;
     if (!cache) return attention(context, q, k, v, { ...shape, keyRows: context.rows });
-    const [keys, values] = [cache.keys[layer], cache.values[layer]];
+    const [keys, values, keyRows] = [cache.keys[layer], cache.values[layer], cache.rows[layer]];
     const width = shape.keyValueHeads * shape.headDimension;
-    storeRows(context, k, keys, width, cache.rows);
-    storeRows(context, v, values, width, cache.rows);
-    return attention(context, q, keys, values, { ...shape, keyRows: cache.rows });
+    const rolling = keyRows < cache.slots;
+    storeRows(context, k, keys, width, keyRows, rolling);
+    storeRows(context, v, values, width, keyRows, rolling);
+    return attention(context, q, keys, values, { ...shape, keyRows, rolling });
   }
 
   activation(x: Value, kind: ActivationKind, times?: Value): Value {
@@ -210,6 +216,10 @@ export class GraphRecorder implements Recorder {
 
   add(a: Hidden, b: Value): Value {
     return this.#withRows(this.#rows.get(b), add(this.#options.context, a, b));
+  }
+
+  cap(x: Value, cap: number): Value {
+    return this.#withRows(this.#rows.get(x), capLogits(this.#options.context, x, cap));
   }
 
   #weight(name: string): DeviceTensor {

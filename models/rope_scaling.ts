@@ -54,6 +54,12 @@ export function scalingOfRopeFactors(
   config: RotaryShape & { readonly context: number },
   factors: Float32Array,
 ): RopeScaling | undefined {
+  const { type = "linear" } = config.ropeScaling ?? {};
+  if (type !== "linear") {
+    throw new RangeError(
+      `Cannot write "${ROPE_FACTORS_NAME}" into a folder: beside a scaling of type "${type}" its divisors have no form there; write a .gguf file instead`,
+    );
+  }
   const before = config.ropeScaling?.factor ?? 1;
   const largest = factors.reduce((most, value) => Math.max(most, value), 0);
   if (factors.every((value) => value === largest)) {

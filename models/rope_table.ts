@@ -24,9 +24,9 @@ export function unscaledFrequencies({ headDimension, ropeTheta }: RotaryShape): 
   );
 }
 
-/** What a scaling makes of an angular frequency. */
+/** What a scaling that looks at frequencies alone makes of one. */
 export function scaledFrequency(frequency: number, scaling: RopeScaling | undefined): number {
-  if (!scaling) return frequency;
+  if (!scaling || scaling.type === "dynamic") return frequency;
   if (scaling.type === "linear") return frequency / scaling.factor;
   const { factor, lowFrequencyFactor = 1, highFrequencyFactor = 4, originalContext = 8192 } =
     scaling;
@@ -41,9 +41,41 @@ export function scaledFrequency(frequency: number, scaling: RopeScaling | undefi
  * scaling if there is one, as in llama.cpp.
  */
 export function ropeFrequencies(shape: RotaryShape, factors?: Float32Array): Float64Array {
-  return unscaledFrequencies(shape).map((frequency, i) =>
-    scaledFrequency(frequency, shape.ropeScaling) / (factors?.[i] ?? 1)
+  const { ropeScaling: scaling } = shape;
+  const stays = scaling?.type === "yarn" ? yarnShares(shape, scaling) : undefined;
+  return unscaledFrequencies(shape).map((frequency, i) => {
+    const scaled = stays
+      ? frequency * (stays[i] + (1 - stays[i]) / scaling!.factor)
+      : scaledFrequency(frequency, scaling);
+    return scaled / (factors?.[i] ?? 1);
+  });
+}
+
+/** By pair, how much of its frequency stays: all of those that turn often in the context before scaling, nothing of those that hardly do. */
+function yarnShares({ headDimension, ropeTheta }: RotaryShape, scaling: RopeScaling): Float64Array {
+  const { originalContext = 8192, betaFast = 32, betaSlow = 1, truncate = true } = scaling;
+  /** The pair that turns so often, as a number between pairs. */
+  const pairOf = (turns: number) =>
+    headDimension * Math.log(originalContext / (2 * Math.PI * turns)) / (2 * Math.log(ropeTheta));
+  const [first, last] = [pairOf(betaFast), pairOf(betaSlow)];
+  const low = Math.max(0, truncate ? Math.floor(first) : first);
+  const high = Math.min(headDimension - 1, truncate ? Math.ceil(last) : last);
+  const width = low === high ? 1e-3 : high - low;
+  return Float64Array.from(
+    { length: headDimension / 2 },
+    (_, i) => 1 - Math.min(1, Math.max(0, (i - low) / width)),
   );
+}
+
+/** What cosines and sines of a scaling are multiplied by. */
+export function ropeMagnitude(scaling: RopeScaling | undefined): number {
+  if (scaling?.type !== "yarn") return 1;
+  return scaling.magnitude ?? usualMagnitude(scaling.factor);
+}
+
+/** What YaRN multiplies cosines and sines by. */
+export function usualMagnitude(factor: number): number {
+  return factor <= 1 ? 1 : 0.1 * Math.log(factor) + 1;
 }
 
 /** `[positions][pairs](cos, sin)` for the kernels. */
@@ -53,11 +85,12 @@ export function ropeTable(
   factors?: Float32Array,
 ): Float32Array<ArrayBuffer> {
   const frequencies = ropeFrequencies(shape, factors);
+  const magnitude = ropeMagnitude(shape.ropeScaling);
   const table = new Float32Array(positions * frequencies.length * 2);
   for (let p = 0, at = 0; p < positions; p++) {
     for (const frequency of frequencies) {
-      table[at++] = Math.cos(p * frequency);
-      table[at++] = Math.sin(p * frequency);
+      table[at++] = magnitude * Math.cos(p * frequency);
+      table[at++] = magnitude * Math.sin(p * frequency);
     }
   }
   return table;

@@ -23,6 +23,14 @@ export interface AttentionShape {
   readonly headDimension: number;
   /** Rows of one branch in `k` and `v`. Default: the batch's rows. */
   readonly keyRows?: number;
+  /** Whether keys lie in their slots modulo `keyRows`, which hold a window and all rows of the batch. Default false. */
+  readonly rolling?: boolean;
+  /** Keys that a row sees at most: the nearest, itself included. Default: all before it. */
+  readonly window?: number | undefined;
+  /** What products of queries and keys are multiplied by. Default: 1 / sqrt(`headDimension`). */
+  readonly scale?: number | undefined;
+  /** Scores s become `cap * tanh(s / cap)`. Default: they stay as they are. */
+  readonly cap?: number | undefined;
 }
 
 /** What {@linkcode attentionOperation} takes. */
@@ -34,8 +42,9 @@ export interface AttentionAttributes extends AttentionShape {
 /** q, k, v to `[B][M][heads * head]`. */
 export const attentionOperation: Operation<AttentionAttributes> = {
   name: "attention",
-  record(graph, [q, k, v], { context, heads, keyValueHeads, headDimension, keyRows }) {
+  record(graph, [q, k, v], { context, heads, keyValueHeads, headDimension, ...rest }) {
     const { rows, branches, batch, layout } = context;
+    const { keyRows, rolling = false, window, scale = 1 / Math.sqrt(headDimension), cap } = rest;
     const total = branches * rows * heads;
     const y = graph.value("attention", total * headDimension);
     graph.add({
@@ -45,6 +54,9 @@ export const attentionOperation: Operation<AttentionAttributes> = {
         QUADS: headDimension / 4,
         WORKGROUP: 32,
         LOOPED: headDimension > WIDEST_UNROLLED_HEAD,
+        WINDOWED: window !== undefined,
+        CAPPED: cap !== undefined,
+        ROLLING: rolling,
       },
       reads: { 1: q, 2: k, 4: v, 5: batch },
       writes: { 3: y },
@@ -58,12 +70,14 @@ export const attentionOperation: Operation<AttentionAttributes> = {
         layout.prefixEnd,
         layout.ownStart,
         layout.slots,
-        { f32: 1 / Math.sqrt(headDimension) },
+        { f32: scale },
         0,
+        ...(window === undefined ? [] : [window]),
+        ...(cap === undefined ? [] : [{ f32: cap }]),
       ],
       firstGroup: 10,
       // Of sequences without an end: how long they are is in the batch.
-      work: total * headDimension * (keyRows ?? rows),
+      work: total * headDimension * Math.min(keyRows ?? rows, window ?? Infinity),
       workgroups: Math.ceil(total / 32),
     });
     return y;
@@ -72,7 +86,7 @@ export const attentionOperation: Operation<AttentionAttributes> = {
 
 /**
  * Causal grouped-query attention with a running softmax (Milakov and Gimelshein, arXiv 1805.02867): `[B][M][heads * head]`.
- * A row attends to `[prefixStart, prefixEnd)` and `[ownStart, slot]`.
+ * A row attends to `[prefixStart, prefixEnd)` and `[ownStart, slot]`; with a window to the last keys of the two alone.
  */
 export function attention(
   context: ForwardContext,
@@ -81,13 +95,18 @@ export function attention(
   v: Value | Storage,
   shape: AttentionShape,
 ): Value {
-  const { heads, keyValueHeads, headDimension, keyRows } = shape;
+  // Not all that is spread into a shape is one's.
+  const { heads, keyValueHeads, headDimension, keyRows, rolling, window, scale, cap } = shape;
   const attributes = {
     context,
     heads,
     keyValueHeads,
     headDimension,
     keyRows: keyRows ?? context.rows,
+    rolling,
+    window,
+    scale,
+    cap,
   };
   return recordOperation(context.graph, attentionOperation, [q, k, v], attributes);
 }

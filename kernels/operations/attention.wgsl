@@ -14,6 +14,12 @@ struct Params {
   slot: u32,       // these four: where each list starts in the batch
   scale: f32,
   first_group: u32, // of a dispatch that is split: its first workgroup
+#if WINDOWED
+  window: u32,     // keys that a row sees, itself included
+#endif
+#if CAPPED
+  cap: f32,        // scores s become cap * tanh(s / cap)
+#endif
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -23,6 +29,10 @@ struct Params {
 @group(0) @binding(4) var<storage, read> v: array<vec4<f32>>;
 @group(0) @binding(5) var<storage, read> batch: array<u32>;
 
+#if CAPPED
+#include "soft_cap.wgsl"
+
+#endif
 @compute @workgroup_size({WORKGROUP})
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) wg: vec3<u32>) {
   let flat = p.first_group * {WORKGROUP}u + id.y * (wg.x * {WORKGROUP}u) + id.x;
@@ -53,9 +63,21 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
       key = batch[p.own_start + m];
       end = batch[p.slot + m] + 1u;
     }
+#if WINDOWED
+    // Those of its own sequence are the nearest; what they leave of the window lies at the end of the prompt.
+    var near = p.window;
+    if (part == 0u) { near -= min(near, batch[p.slot + m] + 1u - batch[p.own_start + m]); }
+    key = max(key, end - min(near, end));
+#endif
+#if ROLLING
+    // Keys lie in their slots modulo the rows that there are.
+    for (; key < end; key++) {
+      let at = ((first_key + key % p.key_rows) * p.kv_heads + kv) * {QUADS}u;
+#else
     end = min(end, p.key_rows);
     for (; key < end; key++) {
       let at = ((first_key + key) * p.kv_heads + kv) * {QUADS}u;
+#endif
       var s = 0.0;
 #if LOOPED
       for (var i = 0u; i < QUADS; i++) { s += dot(q[own + i] * p.scale, k[at + i]); }
@@ -63,6 +85,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
 #for i QUADS
       s += dot(query[{i}], k[at + {i}u]);
 #endfor
+#endif
+#if CAPPED
+      s = soft_cap(s, p.cap);
 #endif
       let top = max(highest, s);
       let shrink = exp(highest - top);

@@ -13,12 +13,14 @@ import { bindPerturbation } from "../offsets/bind.ts";
 import type { ForwardContext } from "./context.ts";
 import source from "./embedding.wgsl.ts";
 
-/** Which row of a table a row of the batch gets. */
+/** Which row of a table a row of the batch gets, and what becomes of it. */
 export interface EmbeddingIndex {
   /** By its token, by its position, or all the same one. Default `"tokens"`. */
   readonly by?: "tokens" | "positions" | "nothing";
   /** Added to the position; by nothing, the row. Default 0. */
   readonly shift?: number;
+  /** What rows are multiplied by. Default 1. */
+  readonly factor?: number;
 }
 
 /** What {@linkcode embeddingOperation} takes. */
@@ -32,7 +34,7 @@ export interface EmbeddingAttributes extends EmbeddingIndex {
 /** No inputs to `[B][M][width]`. */
 export const embeddingOperation: Operation<EmbeddingAttributes> = {
   name: "embedding",
-  record(graph, _inputs, { context, table, by = "tokens", shift = 0 }) {
+  record(graph, _inputs, { context, table, by = "tokens", shift = 0, factor = 1 }) {
     const { rows, branches, batch, layout } = context;
     const { perturbation, plane } = perturbationsOf(table, context.perturbation);
     const bound = bindPerturbation(perturbation);
@@ -49,6 +51,7 @@ export const embeddingOperation: Operation<EmbeddingAttributes> = {
           CODE_WORDS: 0,
           SCALE_VECTOR: false,
           POSITIONS: by === "positions",
+          SCALED: factor !== 1,
           ONE_ROW: by === "nothing",
         },
         reads: {
@@ -71,6 +74,7 @@ export const embeddingOperation: Operation<EmbeddingAttributes> = {
           branches,
           rowQuads(piece),
           ...(by === "positions" ? [layout.positions, shift] : by === "nothing" ? [shift] : []),
+          ...(factor === 1 ? [] : [{ f32: factor }]),
         ],
         workgroups: Math.ceil(branches * rows * table.columns / 4 / 64),
       });

@@ -22,6 +22,9 @@ struct Params {
 #if ONE_ROW
   one_row: u32,       // of the table, for all rows of the batch
 #endif
+#if SCALED
+  factor: f32,        // what a row is multiplied by
+#endif
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -79,5 +82,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
 #endif
   let value = codes4(n, quad, p.columns, group, p.groups, b) * scale + shift;
 #endif
+#if SCALED
+  y[flat] = value * p.factor;
+#else
   y[flat] = value;
+#endif
 }

@@ -18,6 +18,8 @@ export interface HeadShape {
   readonly headDimension: number;
   /** Rotated pairs (2i, 2i+1) instead of (i, i + half). */
   readonly interleaved: boolean;
+  /** How many elements of a head are rotated, its first; half of those is what pairs are apart. Default: all. */
+  readonly rotated?: number | undefined;
 }
 
 /** What {@linkcode ropeOperation} takes. */
@@ -32,10 +34,10 @@ export interface RopeAttributes extends HeadShape {
 export const ropeOperation: Operation<RopeAttributes> = {
   name: "rope",
   inPlace: true,
-  record(graph, [input], { context, table, heads, headDimension, interleaved }) {
+  record(graph, [input], { context, table, heads, headDimension, interleaved, rotated }) {
     const { rows, branches, batch, layout } = context;
     const x = input as Value;
-    const pairs = headDimension / 2;
+    const pairs = (rotated ?? headDimension) / 2;
     const atOnce = interleaved ? 2 : 4;
     const width = pairs % atOnce === 0 ? atOnce : 1;
     const total = branches * rows * heads * pairs / width;

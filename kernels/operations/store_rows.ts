@@ -20,18 +20,20 @@ export interface StoreRowsAttributes {
   readonly width: number;
   /** Rows of a branch in the cache. */
   readonly cacheRows: number;
+  /** Whether later rows take the places of those `cacheRows` before them. Default false: every slot is below `cacheRows`. */
+  readonly rolling?: boolean;
 }
 
 /** x to a cache that has its rows in their slots. */
 export const storeRowsOperation: Operation<StoreRowsAttributes, Storage> = {
   name: "store rows",
-  record(graph, [x], { context, cache, width, cacheRows }) {
+  record(graph, [x], { context, cache, width, cacheRows, rolling = false }) {
     const { rows, branches, batch, layout } = context;
     const total = branches * rows * width / 4;
     graph.add({
       label: "store rows",
       source,
-      key: {},
+      key: { ROLLING: rolling },
       reads: { 1: x, 2: batch },
       writes: { 3: cache },
       parameters: [rows, width / 4, total, cacheRows, layout.slots],
@@ -41,13 +43,15 @@ export const storeRowsOperation: Operation<StoreRowsAttributes, Storage> = {
   },
 };
 
-/** Copies this forward's keys or values into their slots of a cache of `cacheRows` rows a branch. */
+/** Copies this forward's keys or values into their slots of a cache of `cacheRows` rows a branch, modulo those where it is `rolling`. */
 export function storeRows(
   context: ForwardContext,
   x: Value,
   cache: Storage,
   width: number,
   cacheRows: number,
+  rolling = false,
 ): void {
-  recordOperation(context.graph, storeRowsOperation, [x], { context, cache, width, cacheRows });
+  const attributes = { context, cache, width, cacheRows, rolling };
+  recordOperation(context.graph, storeRowsOperation, [x], attributes);
 }

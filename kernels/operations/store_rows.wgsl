@@ -18,6 +18,10 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
   let flat = id.y * (wg.x * 64u) + id.x;
   if (flat >= p.total) { return; }
   let row = flat / p.quads;
+#if ROLLING
+  let slot = batch[p.slots + row % p.rows] % p.cache_rows;
+#else
   let slot = batch[p.slots + row % p.rows];
+#endif
   cache[((row / p.rows) * p.cache_rows + slot) * p.quads + flat % p.quads] = x[flat];
 }

@@ -16,15 +16,25 @@ import type {
 } from "../architecture.ts";
 import type { ModelConfig, RopeScaling } from "../model_config.ts";
 import { positiveInteger, positiveNumber } from "../config/config_checks.ts";
-import { exactly, harmless, keysOf, noted, only, read, shown } from "../config/config_keys.ts";
-import { ropeSettings, ropeSettingsAsJson } from "../config/config_rope.ts";
-import { ggufRopeScaling } from "../config/config_rope_gguf.ts";
+import {
+  exactly,
+  type Fields,
+  harmless,
+  keysOf,
+  noted,
+  only,
+  read,
+  shown,
+} from "../config/config_keys.ts";
+import { contextOf, ropeSettings, ropeSettingsAsJson } from "../config/config_rope.ts";
+import { ggufRopeScaling, ropeFieldsForGguf } from "../config/config_rope_gguf.ts";
 import type { Hidden, Recorder } from "../recorder.ts";
 import { ropeFactorsOf, scalingOfRopeFactors } from "../rope_scaling.ts";
 import { ropeTable } from "../rope_table.ts";
 import { headWidth, ownCode, SHARED_CONFIG_KEYS } from "../config/shared_config_keys.ts";
 import { another, SHARED_GGUF_KEYS } from "../config/shared_gguf_keys.ts";
-import { contextWithin, slidingWindow } from "../config/sliding_window.ts";
+import { ggufSlidingWindow, layerTypesOf, slidingWindow } from "../config/sliding_window.ts";
+import { windowOf } from "../model_config.ts";
 
 /** Shape and constants of a Llama model. */
 export interface LlamaConfig extends ModelConfig {
@@ -109,7 +119,7 @@ export function llamaBlock(
   const q = rotated("attn_q", c.heads); // [B][M][heads * head]
   const k = rotated("attn_k", c.keyValueHeads); // [B][M][keyValueHeads * head]
   const v = x.linear(h, name("attn_v"));
-  const attended = x.attention(q, k, v, { ...c, layer });
+  const attended = x.attention(q, k, v, { ...c, layer, window: windowOf(c, layer) });
   const between = x.linear(attended, name("attn_output"), { residual: hidden });
 
   const f = norm(between, "ffn_norm");
@@ -199,7 +209,8 @@ const huggingFace: HuggingFaceForm<LlamaConfig> = {
     const mistral = json.model_type === "mistral";
     const longest = positiveInteger(json, "max_position_embeddings", what, mistral ? 131072 : 2048);
     const keyValueHeads = mistral && json.num_key_value_heads === undefined ? 8 : heads;
-    const rope = ropeSettings(json, layers, what, note);
+    const rope = ropeSettings({ ...json, max_position_embeddings: longest }, layers, what, note);
+    const context = contextOf(rope.scaling, longest);
     return {
       architecture: "llama",
       hidden,
@@ -209,11 +220,8 @@ const huggingFace: HuggingFaceForm<LlamaConfig> = {
       headDimension: positiveInteger(json, "head_dim", what, hidden / heads),
       feedForward: positiveInteger(json, "intermediate_size", what),
       vocabulary: positiveInteger(json, "vocab_size", what),
-      context: contextWithin(slidingWindow(json, layers, what), longest, {
-        key: "sliding_window",
-        what,
-        note,
-      }),
+      context,
+      ...slidingWindow(json, { layers, context, what }),
       rmsEpsilon: positiveNumber(json, "rms_norm_eps", what, 1e-6),
       ropeTheta: rope.theta,
       ropeInterleaved: false,
@@ -223,9 +231,13 @@ const huggingFace: HuggingFaceForm<LlamaConfig> = {
   },
   write(c, ropeFactors) {
     const scaling = ropeFactors ? scalingOfRopeFactors(c, ropeFactors) : c.ropeScaling;
+    // Llama's class has no window; Mistral's is the same otherwise.
+    const windowed = c.slidingWindow !== undefined;
     return {
-      architectures: ["LlamaForCausalLM"],
-      model_type: "llama",
+      architectures: [windowed ? "MistralForCausalLM" : "LlamaForCausalLM"],
+      model_type: windowed ? "mistral" : "llama",
+      ...windowed && { sliding_window: c.slidingWindow },
+      ...c.slidingLayers && { layer_types: layerTypesOf(c) },
       hidden_size: c.hidden,
       intermediate_size: c.feedForward,
       num_hidden_layers: c.layers,
@@ -243,24 +255,34 @@ const huggingFace: HuggingFaceForm<LlamaConfig> = {
   },
 };
 
+const isYarn = (_: unknown, from: Fields) => from["rope.scaling.type"] === "yarn";
+
+const isNotYarn = (value: unknown, from: Fields) => !isYarn(value, from);
+
 const gguf: GgufForm<LlamaConfig> = {
   keys: {
     ...SHARED_GGUF_KEYS,
     ...keysOf(
       `context_length embedding_length block_count feed_forward_length attention.head_count attention.head_count_kv attention.key_length
-       attention.value_length attention.layer_norm_rms_epsilon attention.sliding_window rope.dimension_count rope.freq_base rope.scale_linear
-       rope.scaling.type rope.scaling.factor`,
+       attention.value_length attention.layer_norm_rms_epsilon attention.sliding_window attention.sliding_window_pattern
+       rope.dimension_count rope.freq_base rope.scale_linear rope.scaling.type rope.scaling.factor rope.scaling.original_context_length`,
       read(),
     ),
-    "rope.scaling.attn_factor": only([1], "rotated heads are not scaled"),
+    "rope.scaling.attn_factor": only([1], "only yarn has it", isYarn),
     "rope.scaling.alpha": only([0], "of dynamic scaling"),
-    "rope.scaling.yarn_log_multiplier": only([0], "yarn is not read"),
-    "rope.scaling.yarn_ext_factor": only([0, -1], "yarn is not read"),
-    "rope.scaling.yarn_attn_factor": only([1, -1], "yarn is not read"),
-    ...keysOf(
-      "rope.scaling.yarn_beta_fast rope.scaling.yarn_beta_slow rope.scaling.original_context_length",
-      harmless("asked only with yarn"),
+    "rope.scaling.yarn_log_multiplier": only([0], "of other models' yarn"),
+    "rope.scaling.yarn_ext_factor": only(
+      [-1],
+      "yarn has all of it, others none",
+      (value, from) => value === (isYarn(value, from) ? 1 : 0),
     ),
+    "rope.scaling.yarn_beta_fast": only(
+      [32, -1],
+      "llama.cpp has 32 in this architecture",
+      isNotYarn,
+    ),
+    "rope.scaling.yarn_beta_slow": only([1, -1], "llama.cpp has 1 in this architecture", isNotYarn),
+    "rope.scaling.yarn_attn_factor": only([1, -1], "rope.scaling.attn_factor says it"),
     "rope.scaling.finetuned": harmless("how it came to be"),
     ...keysOf(
       "rope.freq_base_swa rope.dimension_count_swa attention.key_length_swa attention.value_length_swa rope.dimension_sections",
@@ -285,25 +307,24 @@ const gguf: GgufForm<LlamaConfig> = {
         );
       }
     }
-    const window = from["attention.sliding_window"] || undefined;
+    const layers = positiveInteger(from, "block_count", what);
+    const ropeScaling = ggufRopeScaling(from, what, note);
+    const context = contextOf(ropeScaling, positiveInteger(from, "context_length", what));
     return {
       architecture: "llama",
       hidden,
-      layers: positiveInteger(from, "block_count", what),
+      layers,
       heads,
       keyValueHeads: positiveInteger(from, "attention.head_count_kv", what, heads),
       headDimension: width,
       feedForward: positiveInteger(from, "feed_forward_length", what),
       vocabulary: tensors.embeddingRows,
-      context: contextWithin(
-        window === undefined ? undefined : positiveInteger(from, "attention.sliding_window", what),
-        positiveInteger(from, "context_length", what),
-        { key: "attention.sliding_window", what, note },
-      ),
+      context,
+      ...ggufSlidingWindow(from, { layers, context, what }),
       rmsEpsilon: positiveNumber(from, "attention.layer_norm_rms_epsilon", what),
       ropeTheta: positiveNumber(from, "rope.freq_base", what, 1e4),
       ropeInterleaved: true,
-      ropeScaling: ggufRopeScaling(from, what, note),
+      ropeScaling,
       tiedHead: !tensors.hasHead,
     };
   },
@@ -324,15 +345,16 @@ const gguf: GgufForm<LlamaConfig> = {
       "rope.freq_base": f32(c.ropeTheta),
       vocab_size: u32(c.vocabulary),
     };
-    if (c.ropeScaling?.type === "linear") {
-      fields["rope.scaling.type"] = "linear";
-      fields["rope.scaling.factor"] = f32(c.ropeScaling.factor);
-    } else if (c.ropeScaling && !ropeFactorsOf(c)) {
-      throw new RangeError(
-        `Cannot write GGUF: rotary scaling of type "${c.ropeScaling.type}" cannot be represented there; write a folder instead`,
-      );
+    if (c.slidingWindow !== undefined) {
+      fields["attention.sliding_window"] = u32(c.slidingWindow);
     }
-    return fields;
+    if (c.slidingLayers) {
+      fields["attention.sliding_window_pattern"] = {
+        type: "bool",
+        value: Array.from({ length: c.layers }, (_, layer) => c.slidingLayers!.includes(layer)),
+      };
+    }
+    return { ...fields, ...ropeFieldsForGguf(c.ropeScaling) };
   },
   ropeFactors: ropeFactorsOf,
 };

@@ -4,6 +4,8 @@
  * @module
  */
 
+export { gemma2, type GemmaConfig } from "./gemma2.ts";
+export { gemma3, type Gemma3Config } from "./gemma3.ts";
 export { gpt2, type Gpt2Config } from "./gpt2.ts";
 export { llama, type LlamaConfig } from "./llama.ts";
 export { opt, type OptConfig } from "./opt.ts";

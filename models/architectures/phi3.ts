@@ -6,6 +6,7 @@
  */
 
 import type { Value } from "../../kernels/mod.ts";
+import type { GgufTyped } from "../../quant/mod.ts";
 import type { Architecture, ChannelScaling, ReadAbout, Weight } from "../architecture.ts";
 import { positiveInteger, positiveNumber } from "../config/config_checks.ts";
 import {
@@ -20,6 +21,7 @@ import {
   shown,
 } from "../config/config_keys.ts";
 import { headWidth, ownCode } from "../config/shared_config_keys.ts";
+import { windowOf } from "../model_config.ts";
 import type { Hidden, Recorder } from "../recorder.ts";
 import { ropeTable } from "../rope_table.ts";
 import { llama, type LlamaConfig } from "./llama.ts";
@@ -28,15 +30,17 @@ const NAME = "phi3";
 
 /** Shape and constants of a Phi-3 model. */
 export interface Phi3Config extends LlamaConfig {
+  /** How many elements of a head are rotated, its first; undefined for all. */
+  readonly rotaryDimension?: number | undefined;
   /** Of "longrope", for sequences up to the context. */
   readonly longRope?: LongRope | undefined;
 }
 
-/** How a model for long texts is rotated: one way in sequences up to its context, which is where the other would begin. */
+/** How a model for long texts is rotated: one way up to its context; loaded for longer ones it is the other way throughout, as in llama.cpp. */
 export interface LongRope {
   /** Divisors of the frequencies, one a pair. */
   readonly short: readonly number[];
-  /** Those of longer sequences, kept for files that are written. */
+  /** Those of longer sequences. */
   readonly long: readonly number[];
   /** The longest sequences that are rotated the one way. */
   readonly original: number;
@@ -72,7 +76,13 @@ function block(x: Recorder, c: Phi3Config, hidden: Hidden, layer: number): Value
   const norm = (input: Hidden, part: string) =>
     x.norm(input, name(part), { kind: "rms", width: c.hidden, epsilon: c.rmsEpsilon });
   const rotated = (input: Value, heads: number) =>
-    x.rope(input, { table: "rope", heads, headDimension: c.headDimension, interleaved: false });
+    x.rope(input, {
+      table: "rope",
+      heads,
+      headDimension: c.headDimension,
+      rotated: c.rotaryDimension,
+      interleaved: false,
+    });
 
   const qkv = x.linear(norm(hidden, "attn_norm"), name("attn_qkv")); // [B][M][queries + 2 keys]
   const of = queries(c) + 2 * keys(c);
@@ -82,6 +92,7 @@ function block(x: Recorder, c: Phi3Config, hidden: Hidden, layer: number): Value
   const attended = x.attention(rotated(q, c.heads), rotated(k, c.keyValueHeads), v, {
     ...c,
     layer,
+    window: windowOf(c, layer),
   });
   const between = x.linear(attended, name("attn_output"), { residual: hidden });
 
@@ -120,13 +131,51 @@ const LONG_KEYS: KeyTable = {
     "rope_type type factor rope_theta short_factor long_factor attention_factor original_max_position_embeddings",
     read(),
   ),
-  partial_rotary_factor: only([1], "only all of a head is rotated"),
   ...keysOf("short_mscale long_mscale mscale mscale_all_dim", only([], "of other models")),
 };
+
+const PARTIAL = "partial_rotary_factor";
+
+/** How many elements of a head are rotated, and what is left of a configuration without the keys that say it. */
+function rotaryDimension(
+  json: Fields,
+  what: string,
+): { readonly rotary: number | undefined; readonly rest: Fields } {
+  const places = ["rope_parameters", "rope_scaling"].filter((it) => isObject(json[it]));
+  const given = [json, ...places.map((it) => json[it] as Fields)]
+    .map((it) => it[PARTIAL]).filter((it) => it !== undefined && it !== null);
+  const rest: Record<string, unknown> = { ...json, [PARTIAL]: undefined };
+  for (const place of places) rest[place] = { ...json[place] as Fields, [PARTIAL]: undefined };
+  if (given.length === 0) return { rotary: undefined, rest };
+  const [share] = given;
+  const width = Number(headWidth(json));
+  const rotary = Math.floor(width * Number(share));
+  if (given.some((it) => it !== share) || typeof share !== "number" || !(share > 0 && share <= 1)) {
+    throw new RangeError(
+      `Cannot read ${what}: ${PARTIAL} is ${given.map(shown).join(" and ")}, not one share up to 1`,
+    );
+  }
+  if (rotary % 2 !== 0 || rotary === 0) {
+    throw new RangeError(
+      `Cannot read ${what}: ${PARTIAL} ${share} of ${
+        shown(width)
+      } is ${rotary} elements, which are no pairs`,
+    );
+  }
+  return { rotary: rotary === width ? undefined : rotary, rest };
+}
+
+/** The share that {@linkcode rotaryDimension} makes the same number of. */
+function shareOf({ rotaryDimension: rotary, headDimension }: Phi3Config): number | undefined {
+  if (rotary === undefined) return undefined;
+  const share = rotary / headDimension;
+  return Math.floor(share * headDimension) === rotary ? share : (rotary + 0.5) / headDimension;
+}
 
 /** The rotation for long texts, the context, and what is left of a configuration without it; undefined for files without one. */
 function longRope(
   json: Fields,
+  rotary: number | undefined,
   { what, note }: ReadAbout,
 ): { readonly rope: LongRope; readonly context: number; readonly rest: Fields } | undefined {
   const key = ["rope_parameters", "rope_scaling"].find((it) =>
@@ -139,7 +188,7 @@ function longRope(
   const lengths = { ...from, ...json };
   const original = positiveInteger(lengths, "original_max_position_embeddings", what, 4096);
   const context = Math.min(original, longest);
-  const pairs = Number(headWidth(json)) / 2;
+  const pairs = (rotary ?? Number(headWidth(json))) / 2;
   const factors = (name: string): number[] => {
     const list = from[name];
     const isFactor = (value: unknown) => typeof value === "number" && 0 < value && value < Infinity;
@@ -159,7 +208,7 @@ function longRope(
     : undefined;
   if (context < longest) {
     note(
-      `${what}: ${key} rotates otherwise beyond ${context} of ${longest} positions; sequences are limited to ${context}`,
+      `${what}: ${key} rotates otherwise beyond ${context} of ${longest} positions; sequences are limited to ${context}, unless a model is loaded for more (maxPositions), which rotates all of it otherwise`,
     );
   }
   return {
@@ -180,6 +229,44 @@ function usualMagnitude(stretch: number, context: number): number {
   return stretch <= 1 ? 1 : Math.sqrt(1 + Math.log(stretch) / Math.log(context));
 }
 
+/** What cosines and sines are multiplied by. */
+function magnitudeOf({ longest, original, magnitude }: LongRope): number {
+  return magnitude ?? usualMagnitude(longest / original, original);
+}
+
+const [SHORT_NAME, LONG_NAME] = ["rope_factors_short.weight", "rope_factors_long.weight"];
+
+/** The rotation for long texts in a GGUF file; undefined for files without one. */
+function longRopeInGguf(
+  fields: Fields,
+  vectors: ReadonlyMap<string, Float32Array> | undefined,
+  rotary: number,
+  { what, note }: ReadAbout,
+): LongRope | undefined {
+  const [short, long] = [SHORT_NAME, LONG_NAME].map((it) => vectors?.get(it));
+  if (!short && !long) return undefined;
+  if (short?.length !== rotary / 2 || long?.length !== rotary / 2) {
+    throw new RangeError(
+      `Cannot read ${what}: it has ${short?.length ?? 0} numbers in "${SHORT_NAME}" and ${
+        long?.length ?? 0
+      } in "${LONG_NAME}", expected ${rotary / 2} in each, one for each pair`,
+    );
+  }
+  const longest = positiveInteger(fields, "context_length", what);
+  const lengths = positiveInteger(fields, "rope.scaling.original_context_length", what, longest);
+  const original = Math.min(lengths, longest);
+  const found = { short: [...short], long: [...long], original, longest };
+  const magnitude = positiveNumber(fields, "rope.scaling.attn_factor", what, 1);
+  if (original < longest) {
+    note(
+      `${what}: rotation is another beyond ${original} of ${longest} positions; sequences are limited to ${original}, unless a model is loaded for more (maxPositions), which rotates all of it otherwise`,
+    );
+  }
+  // Files have f32.
+  const isUsual = Math.abs(magnitude / magnitudeOf(found) - 1) < 1e-6;
+  return { ...found, ...!isUsual && { magnitude } };
+}
+
 /** The architecture. */
 export const phi3: Architecture<Phi3Config> = {
   ...llama,
@@ -187,34 +274,39 @@ export const phi3: Architecture<Phi3Config> = {
   weights,
   block,
   scalings,
-  constants: (c, positions) => ({
-    rope: {
-      words: positions * c.headDimension,
-      values: () => {
-        const { longRope: long } = c;
-        if (!long) return ropeTable(c, positions);
-        const { magnitude = usualMagnitude(long.longest / long.original, long.original) } = long;
-        return ropeTable(c, positions, Float32Array.from(long.short)).map((it) => it * magnitude);
+  constants: (c, positions) => {
+    const { longRope: long, rotaryDimension: headDimension = c.headDimension } = c;
+    const shape = { ...c, headDimension };
+    return {
+      rope: {
+        words: positions * headDimension,
+        values: () => {
+          if (!long) return ropeTable(shape, positions);
+          const factors = positions > long.original ? long.long : long.short;
+          return ropeTable(shape, positions, Float32Array.from(factors))
+            .map((it) => it * magnitudeOf(long));
+        },
       },
-    },
-  }),
+    };
+  },
   huggingFace: {
     ...llama.huggingFace,
     modelTypes: [NAME],
     classes: ["Phi3"],
     keys: {
       ...llama.huggingFace.keys,
-      ...keysOf("original_max_position_embeddings", read()),
+      ...keysOf(`original_max_position_embeddings ${PARTIAL}`, read()),
       resid_pdrop: harmless("of training elsewhere"),
       auto_map: ownCode("Phi-3"),
     },
     read(given, about) {
-      const json = withDefaults(given);
-      const long = longRope(json, about);
-      const config = llama.huggingFace.read(long?.rest ?? json, about);
+      const { rotary, rest } = rotaryDimension(withDefaults(given), about.what);
+      const long = longRope(rest, rotary, about);
+      const config = llama.huggingFace.read(long?.rest ?? rest, about);
       return {
         ...config,
         architecture: NAME,
+        ...rotary !== undefined && { rotaryDimension: rotary },
         ...long && { longRope: long.rope, context: Math.min(long.context, config.context) },
       };
     },
@@ -225,7 +317,8 @@ export const phi3: Architecture<Phi3Config> = {
         model_type: NAME,
         max_position_embeddings: long?.longest ?? c.context,
         original_max_position_embeddings: long?.original ?? c.context,
-        sliding_window: null,
+        sliding_window: c.slidingWindow ?? null,
+        ...c.rotaryDimension !== undefined && { [PARTIAL]: shareOf(c) },
         ...long && {
           rope_scaling: {
             type: "longrope",
@@ -240,18 +333,65 @@ export const phi3: Architecture<Phi3Config> = {
   gguf: {
     ...llama.gguf!,
     ropeFactors: undefined,
-    read: (fields, tensors, about) => ({
-      ...llama.gguf!.read(fields, tensors, about),
-      architecture: NAME,
-      ropeInterleaved: false,
-    }),
-    write(c) {
-      if (c.longRope) {
+    keys: { ...llama.gguf!.keys, "rope.scaling.attn_factor": read() },
+    vectors: {
+      names: [SHORT_NAME, LONG_NAME],
+      of: ({ longRope: long }) =>
+        new Map(
+          long
+            ? [[SHORT_NAME, Float32Array.from(long.short)], [
+              LONG_NAME,
+              Float32Array.from(long.long),
+            ]]
+            : [],
+        ),
+    },
+    read(fields, tensors, about) {
+      const { "rope.dimension_count": given, "rope.scaling.attn_factor": factor, ...rest } = fields;
+      const isLong = (tensors.vectors?.size ?? 0) > 0;
+      // How much these are stretched is in the vectors.
+      const { "rope.scaling.type": _, "rope.scaling.factor": __, ...plain } = rest;
+      const config = llama.gguf!.read(isLong ? plain : rest, tensors, about);
+      const { headDimension, context } = config;
+      const key = "rope.dimension_count";
+      const rotary = positiveInteger({ [key]: given ?? headDimension }, key, about.what);
+      if (rotary > headDimension || rotary % 2 !== 0) {
         throw new RangeError(
-          "Cannot write GGUF: factors for each pair of a head (longrope) are not written there; write a folder instead",
+          `Cannot read ${about.what}: ${key} ${rotary} is no number of pairs in a head of ${headDimension}`,
         );
       }
-      return llama.gguf!.write(c);
+      const long = longRopeInGguf(fields, tensors.vectors, rotary, about);
+      if (!long && factor !== undefined && factor !== 1) {
+        throw new RangeError(
+          `Cannot read ${about.what}: rope.scaling.attn_factor ${
+            shown(factor)
+          } is not supported without "${SHORT_NAME}" and "${LONG_NAME}"`,
+        );
+      }
+      return {
+        ...config,
+        architecture: NAME,
+        ropeInterleaved: false,
+        ...rotary !== headDimension && { rotaryDimension: rotary },
+        ...long && { longRope: long, context: Math.min(long.original, context) },
+      };
+    },
+    write({ longRope: long, ...c }) {
+      if (c.ropeScaling?.type === "llama3") {
+        throw new RangeError(
+          'Cannot write GGUF: rotary scaling of type "llama3" has no form in files of phi3; write a folder instead',
+        );
+      }
+      const u32 = (value: number): GgufTyped => ({ type: "uint32", value });
+      return {
+        ...llama.gguf!.write(c),
+        "rope.dimension_count": u32(c.rotaryDimension ?? c.headDimension),
+        ...long && {
+          context_length: u32(long.longest),
+          "rope.scaling.original_context_length": u32(long.original),
+          "rope.scaling.attn_factor": { type: "float32", value: magnitudeOf(long) },
+        },
+      };
     },
   },
 };

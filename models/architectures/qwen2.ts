@@ -66,7 +66,8 @@ export const qwen2: Architecture<LlamaConfig> = {
       ...llama.huggingFace.write(c, ropeFactors),
       architectures: ["Qwen2ForCausalLM"],
       model_type: NAME,
-      use_sliding_window: false,
+      use_sliding_window: c.slidingWindow !== undefined,
+      ...c.slidingWindow !== undefined && { max_window_layers: c.slidingLayers?.[0] ?? 0 },
     }),
   },
   gguf: {

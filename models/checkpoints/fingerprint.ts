@@ -13,6 +13,7 @@ import type { Layout, PackedTensor } from "../../quant/layouts/layout.ts";
 import type { WeightRole } from "../architecture.ts";
 import { weightsOf } from "../architectures.ts";
 import type { LlamaConfig } from "../architectures/llama.ts";
+import type { ModelConfig, RopeScaling } from "../model_config.ts";
 import { isForCaller, type ModelSource, piecesOf, type TensorSource } from "./checkpoint.ts";
 import { assertFinite } from "./non_finite_weight.ts";
 import { type StreamDigest, type StreamHash, StreamHashes } from "./stream_hashes.ts";
@@ -160,7 +161,8 @@ export class BaseHash implements Disposable {
       const order = columnOrder && sha256(columnOrder);
       tensors.push({ name, rows, columns, format: format.name, order, ...hex });
     }
-    const { config, ropeFactors } = this.#source;
+    const { ropeFactors } = this.#source;
+    const config = asHashed(this.#source.config);
     const rope = ropeFactors && sha256(ropeFactors);
     return `${VERSION}${sha256(canonicalJson({ config, rope, tensors }))}`;
   }
@@ -208,10 +210,12 @@ export async function olderFingerprint({ config, ...source }: HashedModel): Prom
     JSON.stringify(
       keys.filter((key) => key in from).sort().map((key) => [key, Reflect.get(from, key)]),
     );
-  hash.update(entries(config, OLDER_CONFIG));
+  hash.update(entries(asHashed(config), OLDER_CONFIG));
   // All models were Llamas then.
   const { ropeScaling } = config as Partial<LlamaConfig>;
-  if (ropeScaling) hash.update(entries(ropeScaling, OLDER_SCALING));
+  if (ropeScaling && ropeScaling.type !== "dynamic") {
+    hash.update(entries(ropeScaling, OLDER_SCALING));
+  }
   if (source.ropeFactors) hash.update(source.ropeFactors);
   for (const name of [...source.tensors.keys()].sort()) {
     const tensor = source.tensors.get(name)!;
@@ -225,6 +229,23 @@ export async function olderFingerprint({ config, ...source }: HashedModel): Prom
     }
   }
   return hash.digest("hex");
+}
+
+/**
+ * A configuration as fingerprints have it. A window of all layers was the context once, and dynamic scaling, which changes nothing up to the context,
+ * was not there: so ledgers of such models still know their base.
+ */
+function asHashed(
+  config: ModelConfig & { readonly ropeScaling?: RopeScaling | undefined },
+): object {
+  const { slidingWindow, slidingLayers, ropeScaling, ...rest } = config;
+  return {
+    ...rest,
+    ...ropeScaling?.type !== "dynamic" && { ropeScaling },
+    ...slidingWindow === undefined || slidingLayers
+      ? { slidingWindow, slidingLayers }
+      : { context: Math.min(slidingWindow, config.context) },
+  };
 }
 
 /** Fields of a configuration that were in it then. */

@@ -8,6 +8,9 @@ import { decode } from "../../quant/layouts/decode.ts";
 import { formatOfGgufTensor, type GgufTensor } from "../../quant/files/gguf.ts";
 import type { ByteSource } from "../../quant/files/byte_source.ts";
 
+/** Pairs of the widest head. */
+const LONGEST = 512;
+
 const DENSE_TYPES = ["F32", "F16", "BF16"];
 
 /**
@@ -29,13 +32,33 @@ export async function readRopeFactors(
       }, expected ${pairs}, one for each pair of a head of ${headDimension}`,
     );
   }
+  return await readFactors(tensor);
+}
+
+/**
+ * The numbers of a short vector in a GGUF file.
+ *
+ * @throws {RangeError} naming the tensor for another type than F32, F16, BF16, more numbers than a head has, or one that is not positive.
+ */
+export async function readFactors(
+  tensor: GgufTensor & { readonly source: ByteSource },
+): Promise<Float32Array<ArrayBuffer>> {
+  const attempt = `Cannot load tensor "${tensor.name}"`;
+  const [length = 0, ...rest] = tensor.dimensions;
+  if (length > LONGEST || rest.some((dimension) => dimension !== 1)) {
+    throw new RangeError(
+      `${attempt}: its shape is ${
+        tensor.dimensions.join(" x ")
+      }, expected one number for each pair of a head`,
+    );
+  }
   if (!DENSE_TYPES.includes(tensor.typeName)) {
     throw new RangeError(
       `${attempt}: its type is ${tensor.typeName}; expected ${DENSE_TYPES.join(", ")}`,
     );
   }
   const bytes = await tensor.source.read(tensor.offset, tensor.byteLength);
-  const factors = decode(formatOfGgufTensor(tensor).unpack(bytes, 1, pairs));
+  const factors = decode(formatOfGgufTensor(tensor).unpack(bytes, 1, length));
   const wrong = factors.findIndex((value) => !(value > 0 && value < Infinity));
   if (wrong >= 0) {
     throw new RangeError(

@@ -57,6 +57,8 @@ export interface StoredValues {
    * Codebooks are in the order of their plane: there it is not asked.
    */
   readonly at?: (row: number, group: number) => number;
+  /** Whether a dense tensor's elements are made of the stored values: what changes has to be rounded to what can be made. */
+  readonly derived?: boolean;
 }
 
 /** Where the parts of a tensor that can be trained lie; one that is not there cannot be changed there. */
@@ -92,6 +94,17 @@ export function storedFloats(
   const type = DTYPES[dtype];
   if (!type) throw new RangeError(`Cannot fold values of type ${dtype}`);
   return { file, offset, byteLength, width: type.width, codec: () => type.codec, at };
+}
+
+/** Floats of a gain that is stored as its distance from 1. @throws {RangeError} for a type that is none of F32, F16, BF16. */
+export function storedFromOne(place: Parameters<typeof storedFloats>[0]): StoredValues {
+  const stored = storedFloats(place);
+  const distance = stored.codec(0);
+  const codec: FloatCodec = {
+    toNumber: (bits) => Math.fround(1 + distance.toNumber(bits)),
+    toBits: (value) => distance.toBits(value - 1),
+  };
+  return { ...stored, codec: () => codec, derived: true };
 }
 
 const PIECE = 8 * 2 ** 20;

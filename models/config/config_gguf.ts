@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { GgufForm } from "../architecture.ts";
+import type { GgufForm, TensorsRead } from "../architecture.ts";
 import { ARCHITECTURES } from "../architectures.ts";
 import type { ModelConfig } from "../model_config.ts";
 import { checkedConfig } from "./config_checks.ts";
@@ -23,13 +23,13 @@ export const GGUF_GENERAL_KEYS: KeyTable = {
  * The configuration in GGUF metadata, by the form of the architecture that `general.architecture` names. Every key under its prefix is read,
  * known to change nothing, or refused (see `docs/configuration-keys.md`).
  *
- * @param tensors Rows of the embedding table, which are the vocabulary, and whether a head is there
+ * @param tensors What a configuration needs to know of them
  * @param note Told what a user should know, such as a context limited to a sliding window
  * @throws {RangeError} For another architecture, a value that is missing or out of range, and a key that is not known
  */
 export function configFromGguf(
   metadata: ReadonlyMap<string, unknown>,
-  tensors: { readonly embeddingRows: number; readonly hasHead: boolean },
+  tensors: TensorsRead,
   name = "GGUF file",
   note: Note = () => {},
 ): ModelConfig {

@@ -6,7 +6,8 @@
  */
 
 import type { RopeScaling } from "../model_config.ts";
-import { positiveInteger, positiveNumber } from "./config_checks.ts";
+import { usualMagnitude } from "../rope_table.ts";
+import { flag, positiveInteger, positiveNumber } from "./config_checks.ts";
 import {
   checkKeys,
   type Fields,
@@ -16,30 +17,26 @@ import {
   keysOf,
   type KeyTable,
   type Note,
-  noted,
   only,
   read,
   shown,
 } from "./config_keys.ts";
 
 /** The types that are read; dynamic is none within the context. */
-const ROPE_TYPES: readonly string[] = ["default", "linear", "llama3", "dynamic"];
+const ROPE_TYPES: readonly string[] = ["default", "linear", "llama3", "yarn", "dynamic"];
+
+const ofYarn = (_: unknown, from: Fields) => (from.rope_type ?? from.type) === "yarn";
 
 /** The keys of `rope_scaling` and `rope_parameters` for the types that are read. */
 export const ROPE_KEYS: KeyTable = {
   ...keysOf(
-    "rope_type type factor rope_theta low_freq_factor high_freq_factor original_max_position_embeddings",
+    "rope_type type factor rope_theta low_freq_factor high_freq_factor original_max_position_embeddings beta_fast beta_slow truncate",
     read(),
   ),
-  ...keysOf(
-    "partial_rotary_factor attention_factor",
-    only([1], "only all of a head, as it is, is rotated"),
-  ),
-  ...keysOf("mscale mscale_all_dim", only([0, 1], "attention is not scaled")),
-  ...keysOf(
-    "beta_fast beta_slow truncate extrapolation_factor attn_factor",
-    noted("only yarn has it"),
-  ),
+  partial_rotary_factor: only([1], "only all of a head is rotated"),
+  attention_factor: only([1], "only yarn has it", ofYarn),
+  ...keysOf("mscale mscale_all_dim", only([0, 1], "only yarn has it", ofYarn)),
+  ...keysOf("extrapolation_factor attn_factor", only([1], "of other programs' yarn")),
   ...keysOf(
     "short_factor long_factor short_mscale long_mscale",
     only([], "factors for each pair of a head, of longrope"),
@@ -160,13 +157,21 @@ function settingsOf(
   checkKeys(value, ROPE_KEYS, { what, path, note });
   const theta = value.rope_theta ?? undefined;
   const at = `${what} ${path}`;
+  const ofOthers = ["beta_fast", "beta_slow", "truncate"].filter((key) => !isEmpty(value[key]));
+  if (type !== "yarn" && ofOthers.length > 0) {
+    note(
+      `${what}: ${path}.${ofOthers[0]} ${shown(value[ofOthers[0]])} is ignored: only yarn has it`,
+    );
+  }
+  if (type === "yarn") return { theta, scaling: yarn(value, config, at) };
   if (type === "dynamic") {
+    const factor = positiveNumber(value, "factor", at);
     note(
       `${what}: ${path} "dynamic" changes nothing up to max_position_embeddings ${
         shown(config.max_position_embeddings)
       }, and longer sequences are not read`,
     );
-    return { theta, scaling: undefined };
+    return { theta, scaling: { type, factor } };
   }
   if (type === "default") {
     if (value.factor !== undefined && value.factor !== null && value.factor !== 1) {
@@ -205,21 +210,66 @@ function settingsOf(
   };
 }
 
+/** The scaling of YaRN, with what transformers takes where keys say nothing. */
+function yarn(value: Fields, config: Fields, at: string): RopeScaling {
+  const key = "original_max_position_embeddings";
+  const longest = positiveInteger(config, "max_position_embeddings", at);
+  const originalContext = positiveInteger(
+    { [key]: config[key] ?? value[key] ?? longest },
+    key,
+    at,
+  );
+  const factor = positiveNumber(value, "factor", at, longest / originalContext);
+  const beta = (name: string) =>
+    value[name] === 0 || value[name] === false || value[name] === null || value[name] === undefined
+      ? undefined
+      : positiveNumber(value, name, at);
+  const [betaFast, betaSlow] = [beta("beta_fast"), beta("beta_slow")];
+  if ((betaFast ?? 32) <= (betaSlow ?? 1)) {
+    throw new RangeError(
+      `Cannot read ${at}: beta_fast ${betaFast ?? 32} is not above beta_slow ${betaSlow ?? 1}`,
+    );
+  }
+  const magnitude = magnitudeOf(value, factor, at);
+  return {
+    type: "yarn",
+    factor,
+    originalContext,
+    ...betaFast !== undefined && betaFast !== 32 && { betaFast },
+    ...betaSlow !== undefined && betaSlow !== 1 && { betaSlow },
+    ...!flag(value, "truncate", at, true) && { truncate: false },
+    ...magnitude !== usualMagnitude(factor) && { magnitude },
+  };
+}
+
+function magnitudeOf(value: Fields, factor: number, at: string): number {
+  if (!isEmpty(value.attention_factor)) return positiveNumber(value, "attention_factor", at);
+  if (!value.mscale || !value.mscale_all_dim) return usualMagnitude(factor);
+  const [one, all] = ["mscale", "mscale_all_dim"].map((key) => positiveNumber(value, key, at));
+  return factor <= 1 ? 1 : (0.1 * one * Math.log(factor) + 1) / (0.1 * all * Math.log(factor) + 1);
+}
+
+/** The longest sequence of a model: with YaRN as long as its factor makes it, however long its file says that it is. */
+export function contextOf(scaling: RopeScaling | undefined, longest: number): number {
+  if (scaling?.type !== "yarn") return longest;
+  return Math.max(longest, Math.floor(scaling.factor * scaling.originalContext!));
+}
+
 /** The keys of `config.json` that {@linkcode ropeSettings} reads a scaling from; none for none. */
 export function ropeSettingsAsJson(scaling: RopeScaling | undefined): Fields {
   if (!scaling) return {};
-  const { type, factor, lowFrequencyFactor, highFrequencyFactor, originalContext } = scaling;
+  const { type, factor, originalContext: original_max_position_embeddings } = scaling;
+  const { lowFrequencyFactor: low_freq_factor, highFrequencyFactor: high_freq_factor } = scaling;
+  const { betaFast: beta_fast, betaSlow: beta_slow, truncate, magnitude: attention_factor } =
+    scaling;
   return {
     rope_scaling: {
       rope_type: type,
       factor,
-      ...(type === "llama3"
-        ? {
-          low_freq_factor: lowFrequencyFactor,
-          high_freq_factor: highFrequencyFactor,
-          original_max_position_embeddings: originalContext,
-        }
-        : {}),
+      ...type === "llama3" &&
+        { low_freq_factor, high_freq_factor, original_max_position_embeddings },
+      ...type === "yarn" &&
+        { original_max_position_embeddings, beta_fast, beta_slow, truncate, attention_factor },
     },
   };
 }

@@ -4,8 +4,10 @@
  * @module
  */
 
+import type { GgufTyped, GgufValue } from "../../quant/mod.ts";
 import type { RopeScaling } from "../model_config.ts";
-import { positiveNumber } from "./config_checks.ts";
+import { ropeMagnitude, usualMagnitude } from "../rope_table.ts";
+import { positiveInteger, positiveNumber } from "./config_checks.ts";
 import { type Fields, isEmpty, type Note, shown } from "./config_keys.ts";
 
 /**
@@ -18,11 +20,12 @@ export function ggufRopeScaling(from: Fields, what: string, note: Note): RopeSca
   const { "rope.scaling.type": given, "rope.scaling.factor": factor, "rope.scale_linear": old } =
     from;
   const type = given ?? "linear";
+  if (type === "yarn") return yarn(from, what);
   if (type !== "none" && type !== "linear") {
     throw new RangeError(
       `Cannot read ${what}: rope.scaling.type ${
         shown(type)
-      } is not supported; expected one of "none", "linear"`,
+      } is not supported; expected one of "none", "linear", "yarn"`,
     );
   }
   const key = isEmpty(factor) ? "rope.scale_linear" : "rope.scaling.factor";
@@ -48,4 +51,50 @@ export function ggufRopeScaling(from: Fields, what: string, note: Note): RopeSca
     return undefined;
   }
   return { type, factor: positiveNumber(from, key, what) };
+}
+
+/** The scaling of YaRN. llama.cpp multiplies what follows from the factor by that of the file. */
+function yarn(from: Fields, what: string): RopeScaling {
+  const factor = positiveNumber(from, "rope.scaling.factor", what, 1);
+  const key = "rope.scaling.original_context_length";
+  const longest = positiveInteger(from, "context_length", what);
+  const originalContext = from[key] === 0 ? longest : positiveInteger(from, key, what, longest);
+  const times = positiveNumber(from, "rope.scaling.attn_factor", what, 1);
+  return {
+    type: "yarn",
+    factor,
+    originalContext,
+    ...times !== 1 && { magnitude: times * usualMagnitude(factor) },
+  };
+}
+
+/**
+ * The fields for a scaling of rotary frequencies; none for those that have no field: none, Llama 3's, which has a tensor, and dynamic, which changes
+ * nothing up to the context.
+ *
+ * @throws {RangeError} for a scaling that llama.cpp does not compute.
+ */
+export function ropeFieldsForGguf(
+  scaling: RopeScaling | undefined,
+): Record<string, GgufValue | GgufTyped> {
+  if (scaling?.type !== "linear" && scaling?.type !== "yarn") return {};
+  const f32 = (value: number): GgufTyped => ({ type: "float32", value });
+  const { type, factor, truncate, betaFast, betaSlow } = scaling;
+  const fields = { "rope.scaling.type": type, "rope.scaling.factor": f32(factor) };
+  if (type === "linear") return fields;
+  const others = { truncate, beta_fast: betaFast, beta_slow: betaSlow };
+  const [other] = Object.entries(others).find(([, value]) => value !== undefined) ?? [];
+  if (other !== undefined) {
+    throw new RangeError(
+      `Cannot write GGUF: rotary scaling of type "yarn" has no form there with ${other} ${
+        others[other as keyof typeof others]
+      }; write a folder instead`,
+    );
+  }
+  const times = ropeMagnitude(scaling) / usualMagnitude(factor);
+  return {
+    ...fields,
+    "rope.scaling.original_context_length": { type: "uint32", value: scaling.originalContext! },
+    ...times !== 1 && { "rope.scaling.attn_factor": f32(times) },
+  };
 }

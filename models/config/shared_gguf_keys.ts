@@ -56,7 +56,6 @@ export const SHARED_GGUF_KEYS: KeyTable = {
     "expert_weights_scale expert_weights_norm expert_gating_func expert_group_scale expert_group_used_count experts_per_group expert_feed_forward_length expert_shared_feed_forward_length expert_chunk_feed_forward_length",
     harmless("used only with experts"),
   ),
-  "attention.sliding_window_pattern": harmless("attention.sliding_window limits all layers"),
   // What llama.cpp reads for others: 0 says that there is none of it.
   ...keysOf(
     `embedding_length_per_layer_input features_length leading_dense_block_count moe_every_n_layers moe_latent_size nextn_predict_layers

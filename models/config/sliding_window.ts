@@ -1,54 +1,154 @@
 /**
- * Sliding windows of attention: not computed, and not needed for sequences up to the window, so they limit the context.
+ * Sliding windows of attention: how files say which layers have one.
  *
  * @module
  */
 
+import type { ModelConfig } from "../model_config.ts";
 import { positiveInteger } from "./config_checks.ts";
-import { type Fields, type Note, shown } from "./config_keys.ts";
+import { type Fields, isEmpty, shown } from "./config_keys.ts";
 
 /** Window of MistralConfig, where a file has no key for it. */
 const MISTRAL_WINDOW = 4096;
 
+/** More are refused for all models: no lists are made of them. */
+const MOST_LAYERS = 4096;
+
+/** The fields of a configuration about windows; none where no layer has one, or none that is shorter than the context. */
+export type SlidingWindow = Pick<ModelConfig, "slidingWindow" | "slidingLayers">;
+
+/** What a window is read for. */
+export interface WindowedModel {
+  /** Number of layers. */
+  readonly layers: number;
+  /** Longest sequence. */
+  readonly context: number;
+  /** What is read, for messages. */
+  readonly what: string;
+}
+
 /**
- * Columns that a position of a Hugging Face model sees, itself included; undefined where no layer has a window.
+ * The window of a model in a folder.
  *
  * @throws {RangeError} for a window that is no positive integer, and layer types other than full and sliding attention.
  */
-export function slidingWindow(from: Fields, layers: number, what: string): number | undefined {
-  const types = from.layer_types;
-  if (types !== undefined && types !== null) {
-    const known = ["full_attention", "sliding_attention", "attention"];
-    if (
-      !Array.isArray(types) || types.length < layers || types.some((type) => !known.includes(type))
-    ) {
-      throw new RangeError(
-        `Cannot read ${what}: layer_types ${
-          shown(types)
-        } is not supported, readable is "full_attention" or "sliding_attention" for each of ${layers} layers`,
-      );
-    }
-    if (!types.slice(0, layers).includes("sliding_attention")) return undefined;
-  }
-  if (from.use_sliding_window === false) return undefined;
+export function slidingWindow(from: Fields, model: WindowedModel): SlidingWindow {
+  const { layers, what } = model;
+  const types = layerTypes(from, layers, what);
+  if (from.use_sliding_window === false) return {};
   const fallback = from.model_type === "mistral" ? MISTRAL_WINDOW : null;
   const window = from.sliding_window === undefined ? fallback : from.sliding_window;
-  if (window === null || window === false) return undefined;
+  if (window === null || window === false) return {};
   // Of Qwen's: windows begin at this layer.
-  const { max_window_layers: first } = from;
-  if (types === undefined && typeof first === "number" && first >= layers) return undefined;
-  return positiveInteger({ sliding_window: window }, "sliding_window", what);
+  const { max_window_layers: given } = from;
+  const first = types === undefined && typeof given === "number" ? given : 0;
+  return windowIn(
+    positiveInteger({ sliding_window: window }, "sliding_window", what),
+    (layer) => types ? types[layer] === "sliding_attention" : layer >= first,
+    model,
+  );
 }
 
-/** The longest sequence for which a model's window changes nothing, with a note where that is shorter than its context. */
-export function contextWithin(
-  window: number | undefined,
-  context: number,
-  { key, what, note }: { readonly key: string; readonly what: string; readonly note: Note },
-): number {
-  if (window === undefined || window >= context) return context;
-  note(
-    `${what}: ${key} is ${window} of ${context} positions; sequences are limited to ${window}, for which the window changes nothing, and so is the context of files in another form that are written from this model`,
+/** The types of layers, if a folder names them. @throws {RangeError} for other types, and too few. */
+export function layerTypes(
+  { layer_types: types }: Fields,
+  layers: number,
+  what: string,
+): readonly string[] | undefined {
+  if (types === undefined || types === null) return undefined;
+  const known = ["full_attention", "sliding_attention", "attention"];
+  if (Array.isArray(types) && types.length >= layers && types.every((it) => known.includes(it))) {
+    return types.slice(0, layers);
+  }
+  throw new RangeError(
+    `Cannot read ${what}: layer_types ${
+      shown(types)
+    } is not supported, readable is "full_attention" or "sliding_attention" for each of ${layers} layers`,
   );
-  return window;
+}
+
+/**
+ * The window of a model in a GGUF file, 0 for none. `attention.sliding_window_pattern` says which layers have it.
+ *
+ * @throws {RangeError} naming key and value.
+ */
+export function ggufSlidingWindow(from: Fields, model: WindowedModel): SlidingWindow {
+  const key = "attention.sliding_window";
+  if (isEmpty(from[key]) || from[key] === 0) return {};
+  const { layers, what } = model;
+  return windowIn(positiveInteger(from, key, what), ggufSlides(from, layers, what), model);
+}
+
+/**
+ * Which layers of a GGUF file have a window: true or false for each of them, or a number of layers of which the last has none, as llama.cpp
+ * reads them.
+ *
+ * @param period That number, where the file does not say it; 0 for a window in all layers. Default 0
+ * @throws {RangeError} naming key and value.
+ */
+export function ggufSlides(
+  from: Fields,
+  layers: number,
+  what: string,
+  period = 0,
+): (layer: number) => boolean {
+  const key = "attention.sliding_window_pattern";
+  const pattern = from[key] ?? period;
+  if (typeof pattern === "number" && Number.isInteger(pattern) && pattern >= 0) {
+    return (layer) => pattern === 0 || slidesBy(pattern, layer);
+  }
+  const isYes = (it: unknown) => it === true || it === 1;
+  const isFlag = (it: unknown) => isYes(it) || it === false || it === 0;
+  if (Array.isArray(pattern) && pattern.length >= layers && pattern.every(isFlag)) {
+    return (layer) => isYes(pattern[layer]);
+  }
+  throw new RangeError(
+    `Cannot read ${what}: ${key} ${
+      shown(pattern)
+    } is neither a number of layers nor true or false for each of ${layers} layers`,
+  );
+}
+
+/** Whether a layer has a window, where the last of each `period` has none. */
+export function slidesBy(period: number, layer: number): boolean {
+  return layer % period < period - 1;
+}
+
+/** The fields for a window in the layers that `slides` says. */
+export function windowIn(
+  window: number,
+  slides: (layer: number) => boolean,
+  { layers, context }: WindowedModel,
+): SlidingWindow {
+  if (window >= context || layers > MOST_LAYERS) return {};
+  const slidingLayers = layersThat(slides, layers);
+  if (slidingLayers.length === 0) return {};
+  return { slidingWindow: window, ...slidingLayers.length < layers && { slidingLayers } };
+}
+
+/**
+ * The same for models whose layers differ in other things too: all of it, where a window is longer than the context, and in however many
+ * layers it is.
+ */
+export function windowAnyway(
+  window: number,
+  slides: (layer: number) => boolean,
+  layers: number,
+): SlidingWindow {
+  if (layers > MOST_LAYERS) return {};
+  return { slidingWindow: window, slidingLayers: layersThat(slides, layers) };
+}
+
+function layersThat(slides: (layer: number) => boolean, layers: number): number[] {
+  return Array.from({ length: layers }, (_, i) => i).filter(slides);
+}
+
+/** The type of each layer, as folders spell it. */
+export function layerTypesOf(
+  { layers, slidingLayers }: Pick<ModelConfig, "layers" | "slidingLayers">,
+): string[] {
+  return Array.from(
+    { length: layers },
+    (_, i) => slidingLayers?.includes(i) === false ? "full_attention" : "sliding_attention",
+  );
 }

@@ -16,11 +16,18 @@ import {
   type Value,
 } from "../../kernels/mod.ts";
 import { recordLogits } from "../forward.ts";
+import { windowOf } from "../model_config.ts";
 import type { KeyValueCache } from "../recorder.ts";
 import { assertNotDisposed, type Model } from "./model.ts";
 
 /** Rows that a prompt is read in at once. */
 const PROMPT_ROWS = 64;
+
+/**
+ * Tokens that a layer with a window keeps beyond those that one sees: all of a piece are stored before the first of them is computed, and a
+ * sequence may be taken up again some way before its end.
+ */
+const KEPT_BEHIND = 512;
 
 interface LogitsPlan {
   readonly plan: Plan;
@@ -37,19 +44,27 @@ export class Decoding implements Disposable {
   readonly #plans = new Map<number, LogitsPlan>();
   /** Tokens of a prompt whose keys and values were made a whole piece at a time. */
   readonly #kept: number[] = [];
+  /** How far below what was written a sequence may be taken up again. */
+  readonly #behind: number;
   #length = 0;
+  /** One above the highest slot that was written, by rows beyond a piece too. */
+  #written = 0;
 
   constructor(model: Model, offsets: OffsetSet | undefined) {
     const { config, maxPositions, gpu } = model;
-    const bytes = maxPositions * config.keyValueHeads * config.headDimension * 4;
+    const rowBytes = config.keyValueHeads * config.headDimension * 4;
+    const rows = Array.from({ length: config.layers }, (_, layer) => {
+      const window = windowOf(config, layer) ?? maxPositions;
+      return Math.min(maxPositions, window + KEPT_BEHIND);
+    });
     const make = (what: string) =>
-      Array.from(
-        { length: config.layers },
-        (_, i) => new Storage(`${what} ${i}`, bytes, "activations").allocate(gpu),
+      rows.map((count, i) =>
+        new Storage(`${what} ${i}`, count * rowBytes, "activations").allocate(gpu)
       );
     this.#model = model;
     this.#offsets = offsets;
-    this.#cache = { rows: maxPositions, keys: make("keys"), values: make("values") };
+    this.#cache = { slots: maxPositions, rows, keys: make("keys"), values: make("values") };
+    this.#behind = rows.every((count) => count === maxPositions) ? Infinity : KEPT_BEHIND;
   }
 
   /** Tokens that another sequence may go on from. */
@@ -66,7 +81,9 @@ export class Decoding implements Disposable {
     const most = Math.min(this.#kept.length, prompt.length - 1);
     let alike = 0;
     while (alike < most && this.#kept[alike] === prompt[alike]) alike++;
-    this.#length = alike - alike % PROMPT_ROWS;
+    const whole = alike - alike % PROMPT_ROWS;
+    this.#length = this.#written - whole <= this.#behind ? whole : 0;
+    if (this.#length === 0) this.#written = 0;
     this.#kept.length = this.#length;
     return await this.feed(prompt.slice(this.#length), signal, this.#kept);
   }
@@ -83,6 +100,7 @@ export class Decoding implements Disposable {
       const { plan, input, logits, shape } = this.#plan(piece.length === 1 ? 1 : PROMPT_ROWS);
       const { gpu } = this.#model;
       gpu.write(input.buffer, this.#words(piece, shape));
+      this.#written = Math.max(this.#written, this.#length + shape.rows);
       await submitPlanInTurns(gpu, plan, { signal });
       this.#length += piece.length;
       if (piece.length === PROMPT_ROWS) kept?.push(...piece);

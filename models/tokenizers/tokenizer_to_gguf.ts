@@ -150,7 +150,7 @@ function isNfc(normalizer: unknown): boolean {
 
 /** Whether `\u2581` is put in front of a text; undefined if spaces do not become that, or words are cut there. */
 function spacePrefix({ normalizer, pre_tokenizer: splitter }: TokenizerJson): boolean | undefined {
-  if (splitter !== null) {
+  if (splitter !== null && !(normalizer !== null && splitsAtSpaces(splitter))) {
     const { type, replacement, split, prepend_scheme: scheme, add_prefix_space: prefix } = record(
       splitter,
       "pre_tokenizer",
@@ -173,6 +173,12 @@ function spacePrefix({ normalizer, pre_tokenizer: splitter }: TokenizerJson): bo
   return types.length === 2 && types[0] === "Prepend" && list[0].prepend === "\u2581"
     ? true
     : undefined;
+}
+
+/** Whether words are cut at spaces alone, as Gemma's are: of which the normalizer leaves none. */
+function splitsAtSpaces(splitter: unknown): boolean {
+  const { type, pattern } = record(splitter, "pre_tokenizer");
+  return type === "Split" && record(pattern ?? {}, "pattern").String === " ";
 }
 
 /** What stands in the way, for a message. */

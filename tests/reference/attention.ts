@@ -17,6 +17,12 @@ export interface AttentionShape {
   readonly heads: number;
   readonly kvHeads: number;
   readonly headSize: number;
+  /** How many keys a row sees at most, itself included; the nearest. */
+  readonly window?: number | undefined;
+  /** Of the products; `1 / sqrt(headSize)` unless given. */
+  readonly scale?: number;
+  /** The largest score: `cap * tanh(score / cap)` stands for a score. */
+  readonly cap?: number | undefined;
 }
 
 /** The row table of one sequence of `length` tokens. */
@@ -25,7 +31,7 @@ export function causalRows(length: number): AttentionRow[] {
 }
 
 /**
- * Softmax attention with scale `1 / sqrt(headSize)`: q and the result are `[B][M][heads * headSize]`, k and v
+ * Softmax attention: q and the result are `[B][M][heads * headSize]`, k and v
  * `[B][M][kvHeads * headSize]`, M = `rows.length`.
  */
 export function attention(
@@ -35,14 +41,16 @@ export function attention(
   k: ArrayLike<number>,
   v: ArrayLike<number>,
 ): Float64Array {
-  const { branches, heads, kvHeads, headSize } = shape;
+  const { branches, heads, kvHeads, headSize, window, cap } = shape;
+  const scale = shape.scale ?? 1 / Math.sqrt(headSize);
   const count = rows.length;
   const y = new Float64Array(branches * count * heads * headSize);
   for (let b = 0; b < branches; b++) {
     for (let m = 0; m < count; m++) {
-      const keys: number[] = [];
-      for (let key = rows[m].prefixStart; key < rows[m].prefixEnd; key++) keys.push(key);
-      for (let key = rows[m].ownStart; key <= m; key++) keys.push(key);
+      const all: number[] = [];
+      for (let key = rows[m].prefixStart; key < rows[m].prefixEnd; key++) all.push(key);
+      for (let key = rows[m].ownStart; key <= m; key++) all.push(key);
+      const keys = window === undefined ? all : all.slice(-window);
       for (let head = 0; head < heads; head++) {
         const kvHead = Math.floor(head / (heads / kvHeads));
         const qAt = ((b * count + m) * heads + head) * headSize;
@@ -50,7 +58,7 @@ export function attention(
         const scores = keys.map((key) => {
           let dot = 0;
           for (let d = 0; d < headSize; d++) dot += q[qAt + d] * k[kvAt(key) + d];
-          return dot / Math.sqrt(headSize);
+          return cap === undefined ? dot * scale : cap * Math.tanh(dot * scale / cap);
         });
         const top = Math.max(...scores);
         const weights = scores.map((score) => Math.exp(score - top));

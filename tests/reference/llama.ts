@@ -25,6 +25,12 @@ export interface LlamaShape {
   readonly rope: RopeConvention;
   /** Divisors of the rotary frequencies, one a pair (linear and Llama 3's scaling). */
   readonly ropeFactors?: readonly number[];
+  /** Tokens that a token sees, itself included, in the layers that `slides` names; in all of them unless it is given. */
+  readonly window?: number;
+  readonly slides?: readonly number[];
+  /** How many elements of a head are rotated, its first, and what they are multiplied by; all of them, and 1, unless given. */
+  readonly rotated?: number;
+  readonly ropeMagnitude?: number;
 }
 
 /** Row-major matrices and vectors by their Hugging Face or GGUF names. */
@@ -133,12 +139,24 @@ export function llamaLogits(
       const y = project(`${at}.self_attn.${part}_proj`, a, hidden, n * headSize);
       const gain = lookup(weights, `${at}.self_attn.${part}_norm.weight`);
       const even = gain ? rmsNorm(y, gain, headSize, epsilon) : y;
-      return rope(even, positions, n, headSize, shape.ropeBase, shape.rope, shape.ropeFactors);
+      const how = { rotated: shape.rotated, magnitude: shape.ropeMagnitude };
+      return rope(
+        even,
+        positions,
+        n,
+        headSize,
+        shape.ropeBase,
+        shape.rope,
+        shape.ropeFactors,
+        how,
+      );
     };
     const q = turned("q", heads);
     const k = turned("k", kvHeads);
     const v = project(`${at}.self_attn.v_proj`, a, hidden, kvHeads * headSize);
-    const mixed = attention({ branches: 1, heads, kvHeads, headSize }, attentionRows, q, k, v);
+    const window = shape.slides?.includes(layer) === false ? undefined : shape.window;
+    const sizes = { branches: 1, heads, kvHeads, headSize, window };
+    const mixed = attention(sizes, attentionRows, q, k, v);
     x = project(`${at}.self_attn.o_proj`, mixed, heads * headSize, hidden, x);
     const f = rmsNorm(x, tensor(`${at}.post_attention_layernorm.weight`, hidden), hidden, epsilon);
     const gate = project(`${at}.mlp.gate_proj`, f, hidden, feedForward);

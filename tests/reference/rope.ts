@@ -10,6 +10,12 @@
  */
 export type RopeConvention = "neox" | "norm";
 
+/** Which elements of a head turn, its first, and how long they become. Default: all of them, as they are. */
+export interface RopePart {
+  readonly rotated?: number | undefined;
+  readonly magnitude?: number | undefined;
+}
+
 /**
  * Turns pair `i` of every head of `x` `[rows][heads * headSize]` by `positions[row] * base^(-2i / headSize)`.
  *
@@ -24,16 +30,17 @@ export function rope(
   base: number,
   convention: RopeConvention,
   factors: ArrayLike<number> | null = null,
+  { rotated = headSize, magnitude = 1 }: RopePart = {},
 ): Float64Array {
   const y = Float64Array.from(x);
   const width = heads * headSize;
-  const half = headSize / 2;
+  const half = rotated / 2;
   for (let row = 0; row < x.length / width; row++) {
     const position = positions[row % positions.length];
     for (let i = 0; i < half; i++) {
-      const angle = position * base ** (-2 * i / headSize) / (factors ? factors[i] : 1);
-      const cos = Math.cos(angle);
-      const sin = Math.sin(angle);
+      const angle = position * base ** (-2 * i / rotated) / (factors ? factors[i] : 1);
+      const cos = magnitude * Math.cos(angle);
+      const sin = magnitude * Math.sin(angle);
       for (let head = 0; head < heads; head++) {
         const at = row * width + head * headSize;
         const first = at + (convention === "neox" ? i : 2 * i);

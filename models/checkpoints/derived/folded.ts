@@ -9,8 +9,12 @@ import {
   assertWithin,
   type Beyond,
   foldScales,
+  offsetFold,
 } from "../../../quant/fold/fold_offsets.ts";
+import { decode } from "../../../quant/layouts/decode.ts";
+import type { PackedTensor } from "../../../quant/layouts/layout.ts";
 import { partOf } from "../../../quant/layouts/trained_part.ts";
+import { quantize } from "../../../quant/quantisers/round_to_nearest.ts";
 import { withMovedMinima } from "./moved_minima.ts";
 import type { ModelSource, TensorSource } from "../checkpoint.ts";
 import {
@@ -61,6 +65,9 @@ export function foldedSource(
         foldStored({ name: owner, layout: format.layout, rows, columns }, folds, counts, beyond),
       read: async (firstRow, rows) => {
         const packed = await tensor.read(firstRow, rows);
+        if (stored?.derived) {
+          return derivedFold(packed, { part, stored, trained: values }, { owner, counts, beyond });
+        }
         const result = foldScales(packed, offsets, form, span, {
           firstRow,
           totalRows: tensor.rows,
@@ -77,4 +84,23 @@ export function foldedSource(
     });
   }
   return { ...source, tensors, folder, gguf: undefined, split: undefined, counts };
+}
+
+/** Folds offsets into elements that are made of stored values: they become what is made of those that will be stored. */
+function derivedFold(
+  tensor: PackedTensor,
+  { stored, trained: { form, offsets } }: StoredFold,
+  { owner, counts, beyond }: {
+    readonly owner: string;
+    readonly counts: FoldCounts;
+    readonly beyond: Beyond;
+  },
+): PackedTensor {
+  const codec = stored.codec(0);
+  const fold = offsetFold(form, codec, beyond === "refuse" ? "keep" : beyond);
+  const values = decode(tensor)
+    .map((value, i) => codec.toNumber(fold.apply(codec.toBits(value), offsets[i])));
+  assertWithin(`"${owner}"`, fold.counts, beyond);
+  addTally(counts, fold.counts);
+  return quantize(values, tensor.rows, tensor.columns, "F32");
 }

@@ -7,11 +7,11 @@
 import { formatOfGgufTensor, type GgufTensor, readGguf } from "../../../quant/files/gguf.ts";
 import { checkParts, type GgufPart } from "../../../quant/files/gguf_split.ts";
 import type { ByteSource } from "../../../quant/files/byte_source.ts";
-import { architectureOf, weightsOf } from "../../architectures.ts";
+import { architectureOf, ARCHITECTURES, weightsOf } from "../../architectures.ts";
 import { configFromGguf } from "../../config/config_gguf.ts";
 import { checkGain } from "../check_gain.ts";
 import { refuseOtherPurposes } from "./gguf_purpose.ts";
-import { readRopeFactors } from "../rope_factors.ts";
+import { readFactors, readRopeFactors } from "../rope_factors.ts";
 import { ROPE_FACTORS_NAME } from "../../rope_scaling.ts";
 import type { ModelSource, TensorSource } from "../checkpoint.ts";
 import { fileRows } from "../file_rows.ts";
@@ -51,9 +51,21 @@ export async function ggufModelSource(
     throw new RangeError(`Cannot load "${source.name}": it has no tensor "token_embd.weight"`);
   }
   const notes: string[] = [];
+  const vectors = new Map<string, Float32Array>();
+  const named = ARCHITECTURES.find(({ name }) =>
+    name === file.metadata.get("general.architecture")
+  );
+  for (const name of named?.gguf?.vectors?.names ?? []) {
+    const vector = stored.get(name);
+    if (vector) vectors.set(name, await readFactors(vector));
+  }
   const config = configFromGguf(
     file.metadata,
-    { embeddingRows: embedding.dimensions[1] ?? 0, hasHead: stored.has("output.weight") },
+    {
+      embeddingRows: embedding.dimensions[1] ?? 0,
+      hasHead: stored.has("output.weight"),
+      vectors,
+    },
     source.name,
     (sentence) => notes.push(sentence),
   );
@@ -84,7 +96,9 @@ export async function ggufModelSource(
   const tables: string[] = [];
   const strangers: string[] = [];
   for (const [name, tensor] of stored) {
-    if (tensors.has(name) || name === factors?.name || await isZeroBias(tensor)) continue;
+    if (
+      tensors.has(name) || vectors.has(name) || name === factors?.name || await isZeroBias(tensor)
+    ) continue;
     (ROTARY_TABLES.test(name) ? tables : strangers).push(name);
   }
   if (strangers.length > 0) {

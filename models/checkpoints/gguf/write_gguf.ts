@@ -66,12 +66,14 @@ export function ggufModel(source: ModelSource, options: WriteOptions = {}): Gguf
       },
     };
   });
-  if (ropeFactors) {
+  const vectors = new Map<string, Float32Array>(form.vectors?.of(config));
+  if (ropeFactors) vectors.set(ROPE_FACTORS_NAME, ropeFactors);
+  for (const [name, values] of vectors) {
     tensors.push({
-      name: ROPE_FACTORS_NAME,
-      dimensions: [ropeFactors.length],
+      name,
+      dimensions: [values.length],
       type: formatByName("F32").gguf!.type,
-      bytes: new Uint8Array(ropeFactors.slice().buffer),
+      bytes: new Uint8Array(values.slice().buffer),
     });
   }
   return { metadata, tensors, notes };

@@ -6,6 +6,8 @@
 
 import { join } from "@std/path";
 import { formatByName } from "../../../quant/formats/formats.ts";
+import { decode } from "../../../quant/layouts/decode.ts";
+import { quantize } from "../../../quant/quantisers/round_to_nearest.ts";
 import type { SafetensorsDtype } from "../../../quant/files/safetensors.ts";
 import type { Weight } from "../../architecture.ts";
 import { weightsOf } from "../../architectures.ts";
@@ -24,7 +26,7 @@ import { fileRows } from "../file_rows.ts";
 import { readTokenizerFiles } from "./source_tokenizer.ts";
 import { bytesOf, checkNoBias, wholeTensor } from "./stored_planes.ts";
 import { transposedBytes } from "./transposed.ts";
-import { storedFloats } from "../stored_values.ts";
+import { storedFloats, storedFromOne } from "../stored_values.ts";
 import { noteOnTiedHead } from "./tied_head.ts";
 import {
   ClaimedTensors,
@@ -151,7 +153,7 @@ async function quantizedOf(
 }
 
 function denseTensor(
-  { name, rows, columns, transposed = false }: Weight,
+  { name, rows, columns, transposed = false, fromOne = false }: Weight,
   stored: string,
   at: StoredTensorPlace,
 ): TensorSource {
@@ -179,6 +181,16 @@ function denseTensor(
       { format, stored: { scales: storedFloats(at, order) } },
       async () =>
         format.unpack(transposedBytes(await bytesOf(at), columns, rows, width), rows, columns),
+    );
+  }
+  if (fromOne) {
+    return wholeTensor(
+      { name, stored, rows, columns },
+      { format: formatByName("F32"), stored: { scales: storedFromOne(at) } },
+      async () => {
+        const distances = decode(format.unpack(await bytesOf(at), rows, columns));
+        return quantize(distances.map((it) => 1 + it), rows, columns, "F32");
+      },
     );
   }
   return {

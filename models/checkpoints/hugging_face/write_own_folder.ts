@@ -5,8 +5,11 @@
  */
 
 import { join } from "@std/path";
+import { formatByName } from "../../../quant/formats/formats.ts";
+import { decode } from "../../../quant/layouts/decode.ts";
 import { packedToSafetensors, storedPlanes } from "../../../quant/files/packed_safetensors.ts";
 import { planSafetensors, type SafetensorsTensorData } from "../../../quant/files/safetensors.ts";
+import { quantize } from "../../../quant/quantisers/round_to_nearest.ts";
 import type { Weight } from "../../architecture.ts";
 import { architectureOf, weightsOf } from "../../architectures.ts";
 import { type PlacedBytes, writeFileWhole } from "../disk/files.ts";
@@ -146,6 +149,7 @@ function storedTensor(tensor: TensorSource, weight: Weight | undefined): FolderT
     );
   }
   const name = weight.huggingFace;
+  if (weight.fromOne) return storedFromOne(tensor, name);
   const heads = headsToReorder(weight, false);
   const dense = !isQuantised(format.layout);
   const transposed = dense && weight.transposed === true;
@@ -167,6 +171,21 @@ function storedTensor(tensor: TensorSource, weight: Weight | undefined): FolderT
             : plane;
         }
       }
+    },
+  };
+}
+
+/** A gain as its distance from 1, in F32: of gains from 1/2 on that loses nothing. */
+function storedFromOne(tensor: TensorSource, name: string): FolderTensor {
+  const { rows, columns } = tensor;
+  const layout = formatByName("F32").layout;
+  return {
+    tensor,
+    name,
+    planes: storedPlanes(name, layout, rows, columns).map((it) => ({ ...it, shape: [columns] })),
+    pieces: async function* () {
+      const gains = decode(await tensor.read(0, rows));
+      yield* packedToSafetensors(name, quantize(gains.map((it) => it - 1), rows, columns, "F32"));
     },
   };
 }

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { join } from "@std/path";
 import { openGpu } from "../../../kernels/mod.ts";
 import { loadModel, type ModelSource, openModelSource, writeModel } from "../../../models/mod.ts";
+import type { Phi3Config } from "../../../models/architectures/phi3.ts";
 import { llamaLogits, type LlamaShape } from "../../reference/llama.ts";
 import { relativeL2 } from "../../reference/nmse.ts";
 import { llamaCppLogits, llamaCppMissing } from "../../support/llama_cpp.ts";
@@ -121,7 +122,119 @@ Deno.test("longrope: short factors and the magnitude that follows from the lengt
       using again = await openModelSource(back);
       assertEquals(again.config, source.config);
       await Deno.remove(back, { recursive: true });
-      await assertRejects(() => writeModel(source, join(out, "m.gguf")), RangeError, "longrope");
+      const file = join(out, "m.gguf");
+      await writeModel(source, file);
+      assert(relativeL2(await logitsAt(file), expected) < 1e-5);
+      using inFile = await openModelSource(file);
+      await writeModel(inFile, back);
+      using third = await openModelSource(back);
+      const { magnitude: _, ...rope } = (third.config as Phi3Config).longRope!;
+      const { magnitude: __, ...was } = (source.config as Phi3Config).longRope!;
+      assertEquals(rope, was);
+      assert(relativeL2(await logitsAt(back), expected) < 1e-5);
+      await Deno.remove(back, { recursive: true });
+    }
+  });
+});
+
+Deno.test("longrope: a model that is loaded for more than the original context is rotated by the long factors, as in llama.cpp", async () => {
+  await withTemp(async (out) => {
+    const [folder, file] = [join(out, "folder"), join(out, "m.gguf")];
+    const keys = longrope();
+    await writePhi3(folder, { ...keys, original_max_position_embeddings: 32 });
+    using source = await openModelSource(folder);
+    assertEquals(source.config.context, 32);
+    const magnitude = Math.sqrt(1 + Math.log(4096 / 32) / Math.log(32));
+    const louder: Weights = { ...plain };
+    for (const [name, matrix] of Object.entries(plain)) {
+      if (name.includes("q_proj")) louder[name] = matrix.map((x) => x * magnitude ** 2);
+    }
+    const more = randomTokens(shape.vocabulary, 50, 4);
+    const expected = (factors: number[], of: number[]) =>
+      llamaLogits({ ...shape, ropeFactors: factors }, louder, of);
+    const long = keys.rope_scaling.long_factor;
+    for (const [maxPositions, factors, of] of [[32, short, tokens], [64, long, more]] as const) {
+      using model = await loadModel(gpu, source, { maxPositions });
+      const error = relativeL2(await logitsOf(gpu, model, of), expected([...factors], [...of]));
+      assert(error < 1e-5, `relative L2 of the logits is ${error}`);
+    }
+    if (missing !== undefined) return;
+    // Its context is 256 here, as it rounds up.
+    const magnitudes = [[32, long], [256, short]] as const;
+    for (const [original, factors] of magnitudes) {
+      await writePhi3(folder, {
+        ...longrope({ attention_factor: magnitude }),
+        original_max_position_embeddings: original,
+      });
+      using source = await openModelSource(folder);
+      await writeModel(source, file);
+      const theirs = await llamaCppLogits(file, more);
+      const found = theirs.flatMap((row) => [...row]);
+      const difference = relativeL2(found, expected([...factors], more));
+      assert(difference < 1e-5, `relative L2 of llama.cpp's logits is ${difference}`);
+    }
+  });
+});
+
+Deno.test("a part of each head is rotated, as Phi-4 mini's: as the oracle, llama.cpp, and written as it was", async () => {
+  await withTemp(async (out) => {
+    const [folder, file, back, own] = ["folder", "m.gguf", "back", "own"].map((it) =>
+      join(out, it)
+    );
+    const width = shape.hidden / shape.heads;
+    const rotated = 18;
+    const factors = Array.from({ length: rotated / 2 }, (_, i) => 1 + i / 8);
+    for (
+      const [keys, divisors, magnitude] of [
+        [{ partial_rotary_factor: 0.75 }, Array(rotated / 2).fill(1), 1],
+        [
+          {
+            rope_parameters: {
+              rope_type: "longrope",
+              rope_theta: shape.ropeBase,
+              partial_rotary_factor: 0.75,
+              short_factor: factors,
+              long_factor: factors,
+            },
+            original_max_position_embeddings: 64,
+          },
+          factors,
+          Math.sqrt(1 + Math.log(512 / 64) / Math.log(64)),
+        ],
+      ] as const
+    ) {
+      const theta = "rope_parameters" in keys ? { rope_theta: undefined } : {};
+      await writePhi3(folder, { ...keys, ...theta });
+      using source = await openModelSource(folder);
+      assertEquals((source.config as Phi3Config).rotaryDimension, rotated);
+      const ours = await logitsAt(folder);
+      const error = relativeL2(
+        ours,
+        llamaLogits(
+          { ...shape, rotated, ropeFactors: divisors, ropeMagnitude: magnitude },
+          plain,
+          tokens,
+        ),
+      );
+      assert(error < 1e-5, `relative L2 of the logits is ${error}`);
+      await writeModel(source, file);
+      assert(relativeL2(await logitsAt(file), ours) < 1e-6);
+      if (missing === undefined) {
+        const theirs = await llamaCppLogits(file, tokens);
+        const difference = relativeL2(ours, theirs.flatMap((row) => [...row]));
+        assert(difference < 1e-5, `relative L2 to llama.cpp's logits is ${difference}`);
+      }
+      await writeModel({ ...source, folder: undefined }, own);
+      using again = await openModelSource(own);
+      assertEquals(again.config, source.config);
+      await writeModel(await openModelSource(file), back);
+      assert(relativeL2(await logitsAt(back), ours) < 1e-6);
+      for (const path of [own, back]) await Deno.remove(path, { recursive: true });
+    }
+    assertEquals(width * 0.75, rotated);
+    for (const share of [0, 1.5, "x", 0.3]) {
+      await writePhi3(folder, { partial_rotary_factor: share });
+      await assertRejects(() => openModelSource(folder), RangeError, "partial_rotary_factor");
     }
   });
 });

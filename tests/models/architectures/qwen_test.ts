@@ -104,17 +104,20 @@ Deno.test("qwen2: keys that its class has and Llama's has not", async () => {
     };
     const window = { sliding_window: 100, max_position_embeddings: 400 };
     for (
-      const [keys, context] of [
-        [window, 400],
-        [{ ...window, use_sliding_window: true }, 400], // windows begin at layer 28
-        [{ ...window, use_sliding_window: true, max_window_layers: 1 }, 100],
-        [{ ...window, use_sliding_window: false, max_window_layers: 1 }, 400],
-        [{ max_position_embeddings: undefined }, 32768],
+      const [keys, layers] of [
+        [window, undefined],
+        [{ ...window, use_sliding_window: true }, undefined], // windows begin at layer 28
+        [{ ...window, use_sliding_window: true, max_window_layers: 1 }, [1]],
+        [{ ...window, use_sliding_window: false, max_window_layers: 1 }, undefined],
       ] as const
     ) {
       using read = await source(keys);
-      assertEquals(read.config.context, context, JSON.stringify(keys));
+      const { context, slidingWindow, slidingLayers } = read.config;
+      const expected = [400, layers && 100, layers];
+      assertEquals([context, slidingWindow, slidingLayers], expected, JSON.stringify(keys));
     }
+    using long = await source({ max_position_embeddings: undefined });
+    assertEquals(long.config.context, 32768);
     await assertRejects(() => source({ num_key_value_heads: undefined }), RangeError, "32");
     using plain = await source({ qkv_bias: true });
     assertEquals(plain.config.keyValueHeads, qwen2.kvHeads);

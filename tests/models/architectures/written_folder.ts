@@ -24,9 +24,19 @@ export async function writeFolder(
     Deno.writeTextFile(join(folder, name), JSON.stringify(value));
   const tied = weights["lm_head.weight"] === undefined;
   await write("config.json", { ...huggingFaceConfig(shape, tied), ...keys });
+  await writeTokenizer(folder, shape);
+  await Deno.writeFile(join(folder, "model.safetensors"), safetensorsOf(shape, weights));
+}
+
+/** Writes a tokenizer of a shape's vocabulary. */
+export async function writeTokenizer(
+  folder: string,
+  shape: Parameters<typeof llamaMetadata>[0],
+): Promise<void> {
+  const write = (name: string, value: unknown) =>
+    Deno.writeTextFile(join(folder, name), JSON.stringify(value));
   const metadata = Object.entries(llamaMetadata(shape)).map(([key, { value }]) => [key, value]);
   const tokenizer = tokenizerJsonFromGguf(new Map(metadata as [string, unknown][]));
   await write("tokenizer.json", tokenizer.json);
   await write("tokenizer_config.json", tokenizer.config);
-  await Deno.writeFile(join(folder, "model.safetensors"), safetensorsOf(shape, weights));
 }

@@ -11,6 +11,13 @@ import { ropeFrequencies } from "../../../models/rope_table.ts";
 import { llama3Factors } from "../../support/model_kinds.ts";
 import { randomNumbers } from "../../support/random_llama.ts";
 
+type Llama3Scaling = Required<
+  Pick<
+    RopeScaling,
+    "type" | "factor" | "lowFrequencyFactor" | "highFrequencyFactor" | "originalContext"
+  >
+>;
+
 const config = (
   headDimension: number,
   ropeTheta: number,
@@ -36,7 +43,7 @@ const config = (
 /** The arithmetic of llama.cpp's converter, which is torch's in f32, step by step. */
 function converterFactors(
   { headDimension, ropeTheta }: LlamaConfig,
-  { factor, lowFrequencyFactor, highFrequencyFactor, originalContext }: Required<RopeScaling>,
+  { factor, lowFrequencyFactor, highFrequencyFactor, originalContext }: Llama3Scaling,
 ): Float32Array {
   const f = Math.fround;
   const [low, high] = [lowFrequencyFactor, highFrequencyFactor];
@@ -55,7 +62,7 @@ const scaling = (
   lowFrequencyFactor: number,
   highFrequencyFactor: number,
   originalContext: number,
-): Required<RopeScaling> => ({
+): Llama3Scaling => ({
   type: "llama3",
   factor,
   lowFrequencyFactor,
@@ -73,7 +80,7 @@ Deno.test("the divisors of a configuration are those that llama.cpp's converter 
 });
 
 Deno.test("the published scalings are found again in what the converter makes of them", () => {
-  const published: [LlamaConfig, Required<RopeScaling>][] = [
+  const published: [LlamaConfig, Llama3Scaling][] = [
     [config(128, 5e5, 131072), scaling(8, 1, 4, 8192)], // Llama 3.1
     [config(64, 5e5, 131072), scaling(32, 1, 4, 8192)], // Llama 3.2 1B
     [config(128, 5e5, 131072), scaling(32, 1, 4, 8192)], // Llama 3.2 3B

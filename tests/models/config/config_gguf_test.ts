@@ -126,7 +126,7 @@ Deno.test("rotary scaling: none, the old key behind the new, and what is refused
     assertEquals(divisor(change), 1);
     assertEquals(configOf(change).notes.length, 1);
   }
-  for (const type of ["yarn", "longrope", "Linear", 4]) {
+  for (const type of ["longrope", "Linear", 4]) {
     refused({ "rope.scaling.type": type }, `rope.scaling.type ${JSON.stringify(type)}`);
   }
   refused({ "rope.scaling.factor": -2 }, '"rope.scaling.factor" is -2');
@@ -134,6 +134,10 @@ Deno.test("rotary scaling: none, the old key behind the new, and what is refused
   refused({ "rope.scale_linear": NaN }, '"rope.scale_linear"');
   refused({ "rope.scaling.attn_factor": 1.2 }, "rope.scaling.attn_factor 1.2");
   refused({ "rope.scaling.yarn_ext_factor": 1 }, "rope.scaling.yarn_ext_factor 1");
+  const yarn = { "rope.scaling.type": "yarn", "rope.scaling.factor": 4 };
+  refused({ ...yarn, "rope.scaling.yarn_ext_factor": 0 }, "rope.scaling.yarn_ext_factor 0");
+  refused({ ...yarn, "rope.scaling.yarn_beta_fast": 8 }, "rope.scaling.yarn_beta_fast 8");
+  refused({ ...yarn, "rope.scaling.attn_factor": 0 }, '"rope.scaling.attn_factor" is 0');
 });
 
 Deno.test("an array for each layer is one value where all are the same, else refused", async () => {
@@ -160,14 +164,25 @@ Deno.test("an array for each layer is one value where all are the same, else ref
   refused({ "attention.head_count": ["4", "4"] }, '"attention.head_count" is "4"');
 });
 
-Deno.test("a sliding window limits the context, with a note", () => {
-  const { config, notes } = configOf({ "attention.sliding_window": 64 });
-  assertEquals(config.context, 64);
-  assertStringIncludes(notes.join(), "attention.sliding_window is 64 of 512 positions");
+Deno.test("a sliding window is read, and which layers have it", () => {
+  const [key, pattern] = ["attention.sliding_window", "attention.sliding_window_pattern"];
+  const windowOf = (fields: Record<string, unknown>) => {
+    const { config, notes } = configOf({ [key]: 64, ...fields });
+    assertEquals([config.context, notes], [512, []]);
+    return [config.slidingWindow, config.slidingLayers];
+  };
+  assertEquals(windowOf({}), [64, undefined]);
+  assertEquals(windowOf({ [pattern]: 0 }), [64, undefined]);
+  assertEquals(windowOf({ [pattern]: 2 }), [64, [0]]);
+  assertEquals(windowOf({ [pattern]: 1 }), [undefined, undefined]);
+  assertEquals(windowOf({ [pattern]: [false, true] }), [64, [1]]);
+  assertEquals(windowOf({ [pattern]: [1, 1] }), [64, undefined]);
   for (const window of [0, 512, 4096]) {
-    assertEquals(configOf({ "attention.sliding_window": window }), configOf({}));
+    assertEquals(configOf({ [key]: window }), configOf({}));
   }
-  refused({ "attention.sliding_window": "64" }, '"attention.sliding_window" is "64"');
+  refused({ [key]: "64" }, '"attention.sliding_window" is "64"');
+  refused({ [key]: 64, [pattern]: [true] }, "attention.sliding_window_pattern [true]");
+  refused({ [key]: 64, [pattern]: -2 }, "attention.sliding_window_pattern -2");
 });
 
 Deno.test("keys and values of other models are refused by name, those that do nothing pass", () => {

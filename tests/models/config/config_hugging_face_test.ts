@@ -16,7 +16,6 @@ import {
   type ModelConfig,
   openModelSource,
   packBatch,
-  writeModel,
 } from "../../../models/mod.ts";
 import type { LlamaConfig } from "../../../models/architectures/llama.ts";
 import { huggingFaceModelSource } from "../../../models/checkpoints/hugging_face/open_folder.ts";
@@ -190,7 +189,9 @@ Deno.test("rotations: types, old and new keys, layers that agree", () => {
   // transformers scales by the sequence's length over the context, from the context on.
   for (const key of ["rope_type", "type"]) {
     const dynamic = configOf({ rope_scaling: { [key]: "dynamic", factor: 2 } });
-    assertEquals((dynamic.config as LlamaConfig).ropeScaling, undefined);
+    const scaling = { type: "dynamic", factor: 2 } as const;
+    assertEquals((dynamic.config as LlamaConfig).ropeScaling, scaling);
+    assertEquals(ropeFrequencies(dynamic.config as LlamaConfig), none);
     assertEquals(dynamic.notes.length, 1);
     assertStringIncludes(dynamic.notes[0], "longer sequences are not read");
   }
@@ -202,7 +203,7 @@ Deno.test("rotations: types, old and new keys, layers that agree", () => {
 });
 
 Deno.test("rotations that are not read are refused by key and value", () => {
-  for (const type of ["yarn", "longrope", "su", "mrope", "llama4", "ntk", 3]) {
+  for (const type of ["longrope", "su", "mrope", "llama4", "ntk", 3]) {
     refused(
       { rope_scaling: { rope_type: type, factor: 2 } },
       `rope_scaling ${JSON.stringify(type)}`,
@@ -215,6 +216,12 @@ Deno.test("rotations that are not read are refused by key and value", () => {
   }
   refused({ rope_scaling: { factor: 2 } }, 'rope_scaling {"factor":2} has no rope_type');
   refused({ rope_scaling: { type: "dynamic", factor: 2, alpha: 1000 } }, "alpha 1000");
+  refused({ rope_scaling: { type: "dynamic" } }, '"factor" is undefined');
+  refused({ rope_scaling: { type: "yarn", factor: -2 } }, '"factor" is -2');
+  refused({ rope_scaling: { type: "yarn", factor: 2, beta_fast: 1 } }, "beta_fast 1 is not above");
+  refused({ rope_scaling: { type: "yarn", factor: 2, truncate: 1 } }, '"truncate" is 1');
+  refused({ rope_scaling: { type: "yarn", factor: 2, attn_factor: 2 } }, "attn_factor 2");
+  refused({ rope_scaling: { type: "linear", factor: 2, mscale: 0.7 } }, "mscale 0.7");
   refused({ rope_scaling: { type: "linear" } }, '"factor" is undefined');
   refused({ rope_scaling: { type: "linear", factor: "4" } }, '"factor" is "4"');
   refused({ rope_scaling: { type: "linear", rope_type: "llama3" } }, '"llama3" and "linear"');
@@ -261,20 +268,22 @@ Deno.test("rotations that are not read are refused by key and value", () => {
   );
 });
 
-Deno.test("a sliding window limits the context, with a note, where it is in force", () => {
+Deno.test("a sliding window is read where it is in force, for the layers that have it", () => {
   const long = { max_position_embeddings: 512 };
-  const limited: Json[] = [
-    { model_type: "mistral", sliding_window: 128 },
-    { sliding_window: 128 },
-    { sliding_window: 128, use_sliding_window: true },
-    { sliding_window: 128, max_window_layers: 1 },
-    { sliding_window: 128, layer_types: ["full_attention", "sliding_attention"] },
+  const windowed: [Json, number[] | undefined][] = [
+    [{ model_type: "mistral", sliding_window: 128 }, undefined],
+    [{ sliding_window: 128 }, undefined],
+    [{ sliding_window: 128, use_sliding_window: true }, undefined],
+    [{ sliding_window: 128, max_window_layers: 1 }, [1]],
+    [{ sliding_window: 128, layer_types: ["full_attention", "sliding_attention"] }, [1]],
+    [{ sliding_window: 128, layer_types: ["sliding_attention", "full_attention"] }, [0]],
+    [{ sliding_window: 128, layer_types: ["sliding_attention", "sliding_attention"] }, undefined],
   ];
-  for (const change of limited) {
-    const { config, notes } = configOf({ ...long, ...change });
-    assertEquals(config.context, 128, JSON.stringify(change));
-    assertEquals(notes.length, 1);
-    assertStringIncludes(notes[0], "sliding_window is 128 of 512 positions");
+  for (const [change, layers] of windowed) {
+    const { config, notes } = configOf({ ...long, num_key_value_heads: 2, ...change });
+    const { context, slidingWindow, slidingLayers } = config;
+    const what = JSON.stringify(change);
+    assertEquals([context, slidingWindow, slidingLayers, notes], [512, 128, layers, []], what);
   }
   const whole: Json[] = [
     { sliding_window: null },
@@ -285,36 +294,20 @@ Deno.test("a sliding window limits the context, with a note, where it is in forc
     { sliding_window: 128, layer_types: ["full_attention", "full_attention"] },
     { model_type: "mistral", sliding_window: null },
   ];
+  const { config: plain } = configOf({ ...long, num_key_value_heads: 2 });
   for (const change of whole) {
     const { config, notes } = configOf({ ...long, num_key_value_heads: 2, ...change });
-    assertEquals([config.context, notes], [512, []], JSON.stringify(change));
+    assertEquals([config, notes], [plain, []], JSON.stringify(change));
   }
   // Where the key is missing, Mistral has a window of 4096.
-  const mistral = configOf({ model_type: "mistral", max_position_embeddings: 32768 });
-  assertEquals([mistral.config.context, mistral.notes.length], [4096, 1]);
-  assertEquals(configOf({ max_position_embeddings: 32768 }).config.context, 32768);
+  const mistral = configOf({ model_type: "mistral", max_position_embeddings: 32768 }).config;
+  assertEquals([mistral.context, mistral.slidingWindow], [32768, 4096]);
+  assertEquals(configOf({ max_position_embeddings: 32768 }).config.slidingWindow, undefined);
   refused({ sliding_window: "128" }, '"sliding_window" is "128"');
   refused({ sliding_window: 0 }, '"sliding_window" is 0');
   refused({ use_sliding_window: "no", sliding_window: 8 }, 'use_sliding_window "no"');
   refused({ layer_types: ["full_attention"] }, "layer_types", "2 layers");
   refused({ layer_types: ["full_attention", "chunked_attention"] }, "chunked_attention");
-});
-
-Deno.test("a folder with a window keeps its configuration when it is written; another form says its context", async () => {
-  const weights = randomLlama(shape, { tied: true });
-  await withFolder(shape, weights, async (folder) => {
-    await changeConfig(folder, { sliding_window: 128 });
-    using source = await openModelSource(folder);
-    assertStringIncludes(source.notes!.join(), "context of files in another form");
-    await withTemp(async (out) => {
-      await writeModel(source, join(out, "same"));
-      const json = JSON.parse(await Deno.readTextFile(join(out, "same", "config.json")));
-      assertEquals([json.max_position_embeddings, json.sliding_window], [512, 128]);
-      await writeModel({ ...source, folder: undefined }, join(out, "own"));
-      using own = await openModelSource(join(out, "own"));
-      assertEquals(own.config.context, 128);
-    });
-  });
 });
 
 Deno.test("a head is tied unless the configuration says otherwise; then a missing one is named", async () => {

@@ -14,6 +14,8 @@ import {
 } from "../../../models/config/config_keys.ts";
 import { ARCHITECTURES } from "../../../models/architectures.ts";
 import { ROPE_KEYS } from "../../../models/config/config_rope.ts";
+import { gemma2 } from "../../../models/architectures/gemma2.ts";
+import { gemma3 } from "../../../models/architectures/gemma3.ts";
 import { gpt2 } from "../../../models/architectures/gpt2.ts";
 import { llama } from "../../../models/architectures/llama.ts";
 import { phi3 } from "../../../models/architectures/phi3.ts";
@@ -103,6 +105,22 @@ const REFERENCES: Record<string, [KeyTable, string]> = {
      word_embed_proj_dim dropout attention_dropout num_attention_heads activation_function layerdrop init_std use_cache pad_token_id
      bos_token_id eos_token_id enable_bias layer_norm_elementwise_affine tie_word_embeddings activation_dropout prefix learned_embeddings
      scale_embeddings torch_dtype transformers_version architectures model_type quantization_config`,
+  ],
+  // models/gemma2/configuration_gemma2.py: v4.57 and v5, and what google/gemma-2-* write besides.
+  "Gemma2Config": [
+    gemma2.huggingFace.keys,
+    `vocab_size hidden_size intermediate_size num_hidden_layers num_attention_heads num_key_value_heads head_dim hidden_activation
+     max_position_embeddings initializer_range rms_norm_eps use_cache pad_token_id eos_token_id bos_token_id tie_word_embeddings rope_theta
+     rope_scaling rope_parameters attention_bias attention_dropout query_pre_attn_scalar sliding_window layer_types
+     final_logit_softcapping attn_logit_softcapping use_bidirectional_attention hidden_act cache_implementation`,
+  ],
+  // models/gemma3/configuration_gemma3.py, Gemma3TextConfig: v4.57 and v5.
+  "Gemma3TextConfig": [
+    gemma3.huggingFace.keys,
+    `vocab_size hidden_size intermediate_size num_hidden_layers num_attention_heads num_key_value_heads head_dim hidden_activation
+     max_position_embeddings initializer_range rms_norm_eps use_cache pad_token_id eos_token_id bos_token_id tie_word_embeddings rope_theta
+     rope_scaling rope_parameters rope_local_base_freq attention_bias attention_dropout query_pre_attn_scalar sliding_window
+     sliding_window_pattern layer_types final_logit_softcapping attn_logit_softcapping use_bidirectional_attention cache_implementation`,
   ],
   // models/roberta/configuration_roberta.py: v4.57 and v5, and what published models write besides.
   "RobertaConfig": [

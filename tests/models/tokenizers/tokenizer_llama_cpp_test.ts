@@ -305,3 +305,111 @@ Deno.test({
     assertEquals([...ends].sort((a, b) => a - b), [2, 279, 280, 281, 282]);
   },
 });
+
+/** A tokenizer as Gemma's: SentencePiece's merges, spaces replaced, no space in front, cut at spaces of which none is left, runs of spaces and line ends of their own. */
+function gemmaTokenizer(): Record<string, unknown> {
+  const special = ["<pad>", "<eos>", "<bos>", "<unk>", "<start_of_turn>", "<end_of_turn>"];
+  const runs = ["\n\n", "\n\n\n"];
+  const bytes = Array.from(
+    { length: 256 },
+    (_, i) => `<0x${i.toString(16).toUpperCase().padStart(2, "0")}>`,
+  );
+  const letters = [..."\u2581\nabcdeéx"];
+  const merges = [
+    "\u2581 \u2581",
+    "a b",
+    "\u2581 a",
+    "\u2581 ab",
+    "b c",
+    "ab c",
+    "d e",
+    "\u2581\u2581 a",
+  ];
+  const made = merges.map((merge) => merge.replace(" ", ""));
+  const all = [...special, ...runs, ...bytes, ...letters, ...made];
+  const vocab = Object.fromEntries(all.map((token, id) => [token, id]));
+  const added = (content: string, isSpecial: boolean) => ({
+    id: vocab[content],
+    content,
+    single_word: false,
+    lstrip: false,
+    rstrip: false,
+    normalized: false,
+    special: isSpecial,
+  });
+  const bos = { SpecialToken: { id: "<bos>", type_id: 0 } };
+  const text = (id: string) => ({ Sequence: { id, type_id: 0 } });
+  return {
+    version: "1.0",
+    added_tokens: [
+      ...special.map((it) => added(it, true)),
+      ...runs.map((it) => added(it, false)),
+    ],
+    normalizer: { type: "Replace", pattern: { String: " " }, content: "\u2581" },
+    pre_tokenizer: {
+      type: "Split",
+      pattern: { String: " " },
+      behavior: "MergedWithPrevious",
+      invert: false,
+    },
+    post_processor: {
+      type: "TemplateProcessing",
+      single: [bos, text("A")],
+      pair: [bos, text("A"), bos, text("B")],
+      special_tokens: { "<bos>": { id: "<bos>", ids: [vocab["<bos>"]], tokens: ["<bos>"] } },
+    },
+    decoder: {
+      type: "Sequence",
+      decoders: [
+        { type: "Replace", pattern: { String: "\u2581" }, content: " " },
+        { type: "ByteFallback" },
+        { type: "Fuse" },
+      ],
+    },
+    model: {
+      type: "BPE",
+      dropout: null,
+      unk_token: "<unk>",
+      fuse_unk: true,
+      byte_fallback: true,
+      ignore_merges: false,
+      vocab,
+      merges: merges.map((merge) => merge.split(" ")),
+    },
+  };
+}
+
+Deno.test({
+  name:
+    `a tokenizer as Gemma's gives the same tokens from the GGUF written of it, here and in llama.cpp${peerReason}`,
+  ignore: peer.reason !== undefined,
+  async fn() {
+    const config = {
+      add_bos_token: true,
+      bos_token: "<bos>",
+      eos_token: "<eos>",
+      unk_token: "<unk>",
+    };
+    const json = gemmaTokenizer();
+    const tokenizer = tokenizerFromJson(json, config);
+    assertEquals(tokenizer.encode("ab")[0], 2);
+    const next = random(5);
+    const parts = ["a", "b", "c", "abc", " ", "  ", "   ", "\n", "\n\n", "de", "é", "你", "x"];
+    const lines = Array.from({ length: 150 }, () =>
+      Array.from(
+        { length: 1 + Math.floor(next() * 9) },
+        () => parts[Math.floor(next() * parts.length)],
+      ).join(""));
+    const metadata = tokenizerToGguf(json, config);
+    const [{ error, tokens, addBos }] = await llamaCpp([vocabularyFile(metadata)], lines);
+    assertEquals([error, addBos], [undefined, true]);
+    const again = tokenizerFromGguf(metadata);
+    for (const [i, line] of lines.entries()) {
+      const ours = tokenizer.encode(line, { addSpecial: false });
+      assertEquals(again.encode(line, { addSpecial: false }), ours, JSON.stringify(line));
+      assertEquals(tokens[i], ours, JSON.stringify(line));
+      assertEquals(again.decode(ours), line);
+    }
+    assertEquals(again.start, [2]);
+  },
+});

@@ -1,0 +1,40 @@
+/**
+ * Logits within bounds.
+ *
+ * @module
+ */
+
+import type { Value } from "../../device/graph.ts";
+import { type Operation, recordOperation } from "../../device/operation.ts";
+import source from "./cap_logits.wgsl.ts";
+import type { ForwardContext } from "../context.ts";
+
+/** What {@linkcode capLogitsOperation} takes. */
+export interface CapLogitsAttributes {
+  /** The bound, above 0. */
+  readonly cap: number;
+}
+
+/** x to x, within bounds, in place. */
+export const capLogitsOperation: Operation<CapLogitsAttributes> = {
+  name: "cap logits",
+  inPlace: true,
+  record(graph, [input], { cap }) {
+    const x = input as Value;
+    graph.add({
+      label: "cap logits",
+      source,
+      key: {},
+      reads: {},
+      writes: { 3: x },
+      parameters: [x.words, { f32: cap }],
+      workgroups: Math.ceil(x.words / 64),
+    });
+    return x;
+  },
+};
+
+/** `cap * tanh(x / cap)` of every element, in place (Gemma 2, arXiv 2408.00118). */
+export function capLogits({ graph }: ForwardContext, x: Value, cap: number): Value {
+  return recordOperation(graph, capLogitsOperation, [x], { cap });
+}

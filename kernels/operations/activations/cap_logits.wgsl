@@ -1,0 +1,18 @@
+// x becomes cap * tanh(x / cap), in place: logits are large.
+
+struct Params {
+  total: u32,
+  cap: f32,
+}
+
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(3) var<storage, read_write> x: array<f32>;
+
+#include "soft_cap.wgsl"
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) wg: vec3<u32>) {
+  let flat = id.y * (wg.x * 64u) + id.x;
+  if (flat >= p.total) { return; }
+  x[flat] = soft_cap(x[flat], p.cap);
+}

@@ -1,0 +1,308 @@
+/**
+ * The Gemma 2 architecture (Gemma Team, arXiv 2408.00118): norms before and behind attention and feed-forward layer, windows in every second
+ * layer, bounded scores and logits. Gains are stored as their distance from 1 in folders. GGUF files of it have the pairs of a head half a head
+ * apart, as folders do.
+ *
+ * @module
+ */
+
+import type { RowList, Value } from "../../kernels/mod.ts";
+import type { GgufTyped } from "../../quant/mod.ts";
+import type { Architecture, GgufForm, HuggingFaceForm, Weight } from "../architecture.ts";
+import { positiveInteger, positiveNumber } from "../config/config_checks.ts";
+import { type Fields, keysOf, type KeyTable, noted, only, read } from "../config/config_keys.ts";
+import { ownCode } from "../config/shared_config_keys.ts";
+import {
+  ggufSlides,
+  layerTypes,
+  layerTypesOf,
+  slidesBy,
+  windowAnyway,
+} from "../config/sliding_window.ts";
+import { windowOf } from "../model_config.ts";
+import type { Hidden, Recorder } from "../recorder.ts";
+import { ropeTable } from "../rope_table.ts";
+import { llama, type LlamaConfig } from "./llama.ts";
+
+/** Shape and constants of a Gemma model. */
+export interface GemmaConfig extends LlamaConfig {
+  /** Products of queries and keys are divided by the root of this. */
+  readonly queryScalar: number;
+  /** Scores s of attention become `cap * tanh(s / cap)`; undefined where they stay. */
+  readonly attentionCap?: number | undefined;
+  /** So do logits. */
+  readonly logitCap?: number | undefined;
+}
+
+/** Norms of a block: inside and in GGUF files, and in folders. */
+const NORMS = {
+  attn_norm: "input_layernorm",
+  post_attention_norm: "post_attention_layernorm",
+  ffn_norm: "pre_feedforward_layernorm",
+  post_ffw_norm: "post_feedforward_layernorm",
+};
+
+/** All weights of a Gemma; those behind attention and feed-forward layer stand behind the matrices that they normalise. */
+export function gemmaWeights(c: LlamaConfig): Weight[] {
+  const behind = { attn_output: "post_attention_norm", ffn_down: "post_ffw_norm" } as const;
+  return llama.weights(c).flatMap(({ rotary: _, ...weight }) => {
+    const [, layer, part = ""] = /^blk\.(\d+)\.(\w+)\./.exec(weight.name) ?? [];
+    const norm = (name: keyof typeof NORMS): Weight => ({
+      ...weight,
+      name: `blk.${layer}.${name}.weight`,
+      huggingFace: `model.layers.${layer}.${NORMS[name]}.weight`,
+      rows: 1,
+      columns: c.hidden,
+      role: "norm",
+      fromOne: true,
+    });
+    if (part in behind) return [weight, norm(behind[part as keyof typeof behind])];
+    if (part in NORMS) return [norm(part as keyof typeof NORMS)];
+    return [weight.role === "norm" ? { ...weight, fromOne: true } : weight];
+  });
+}
+
+/** What is particular to a layer of a Gemma. */
+export interface GemmaLayer {
+  /** The table of angles. Default: that of all layers. */
+  readonly table?: string;
+  /** What becomes of queries and keys, by the name of their matrix, before they are rotated. Default: they stay as they are. */
+  readonly unrotated?: (value: Value, name: string, heads: number) => Value;
+}
+
+/** A block of a Gemma. */
+export function gemmaBlock(
+  x: Recorder,
+  c: GemmaConfig,
+  hidden: Hidden,
+  layer: number,
+  { table = "rope", unrotated = (value) => value }: GemmaLayer = {},
+): Value {
+  const name = (part: string) => `blk.${layer}.${part}`;
+  const norm = (input: Hidden, part: string) =>
+    x.norm(input, name(part), { kind: "rms", width: c.hidden, epsilon: c.rmsEpsilon });
+  const rotated = (part: string, heads: number) =>
+    x.rope(unrotated(x.linear(h, name(part)), name(part), heads), {
+      table,
+      heads,
+      headDimension: c.headDimension,
+      interleaved: false,
+    });
+
+  const h = norm(hidden, "attn_norm");
+  const q = rotated("attn_q", c.heads); // [B][M][heads * head]
+  const k = rotated("attn_k", c.keyValueHeads); // [B][M][keyValueHeads * head]
+  const v = x.linear(h, name("attn_v"));
+  const attended = x.attention(q, k, v, {
+    ...c,
+    layer,
+    window: windowOf(c, layer),
+    scale: c.queryScalar ** -0.5,
+    cap: c.attentionCap,
+  });
+  const output = x.linear(attended, name("attn_output"));
+  const between = x.add(hidden, norm(output, "post_attention_norm"));
+
+  const f = norm(between, "ffn_norm");
+  const gate = x.linear(f, name("ffn_gate")); // [B][M][feedForward]
+  const gated = x.activation(gate, "gelu-tanh", x.linear(f, name("ffn_up")));
+  return x.add(between, norm(x.linear(gated, name("ffn_down")), "post_ffw_norm"));
+}
+
+/** Rows of the table, times the root of their width: in f32, as the reference does where weights are, and llama.cpp always. */
+export function gemmaEmbed(x: Recorder, { hidden }: GemmaConfig): Value {
+  return x.embedding("token_embd", { factor: Math.sqrt(hidden) });
+}
+
+/** Logits of a Gemma. */
+export function gemmaHead(x: Recorder, c: GemmaConfig, hidden: Hidden, rows?: RowList): Value {
+  const shape = { kind: "rms", width: c.hidden, epsilon: c.rmsEpsilon, rows } as const;
+  const logits = x.linear(
+    x.norm(hidden, "output_norm", shape),
+    c.tiedHead ? "token_embd" : "output",
+  );
+  return c.logitCap === undefined ? logits : x.cap(logits, c.logitCap);
+}
+
+/** Keys of `config.json` that Gemmas have beside those of Llama. */
+const GEMMA_KEYS: KeyTable = {
+  ...keysOf("query_pre_attn_scalar attn_logit_softcapping final_logit_softcapping", read()),
+  hidden_activation: only(["gelu_pytorch_tanh", "gelu_new"], "only GELU by a tanh is"),
+  ...keysOf(
+    "hidden_act activation_function",
+    noted("hidden_activation is", (value) => value !== "gelu_pytorch_tanh"),
+  ),
+  activation: only(["gelu_pytorch_tanh", "geglu"], "only GELU by a tanh is"),
+  use_bidirectional_attention: only([], "positions see only those before them"),
+};
+
+/** What sets one Gemma off from another in its files. */
+export interface GemmaKind {
+  /** `model_type`, and the architecture of GGUF files. */
+  readonly names: readonly [huggingFace: string, gguf: string];
+  /** What the names of its classes begin with; the first is that of the language model. */
+  readonly classes: readonly [string, ...string[]];
+  /** `max_position_embeddings`, where a folder has no key for it. */
+  readonly context: number;
+  /** Bounds of scores and logits, where a file has no keys for them; undefined for none. */
+  readonly caps: readonly [number | undefined, number | undefined];
+  /** Of so many layers the last has no window, where a file says nothing else. */
+  readonly period: number;
+  /** The key by which a folder may say that number. */
+  readonly periodKey?: string;
+  /** Layers of the one size whose products are divided by the root of hidden over heads in llama.cpp, and not of the width of a head: no key says it. */
+  readonly largest: number;
+}
+
+/** The forms of a Gemma, whose rotation is that of Llama. */
+export function gemmaForms(
+  kind: GemmaKind,
+): {
+  readonly huggingFace: HuggingFaceForm<GemmaConfig>;
+  readonly gguf: GgufForm<GemmaConfig>;
+} {
+  const { names: [modelType, architecture], classes, caps, period } = kind;
+  const [title] = classes;
+  const bounds = (from: Fields, what: string, none: null | 0) => {
+    const bound = (key: string, fallback: number | undefined) => {
+      const absent = from[key] === undefined && fallback === undefined;
+      return absent || from[key] === none ? undefined : positiveNumber(from, key, what, fallback);
+    };
+    return {
+      attentionCap: bound("attn_logit_softcapping", caps[0]),
+      logitCap: bound("final_logit_softcapping", caps[1]),
+    };
+  };
+  const scalarInGguf = (c: LlamaConfig) =>
+    c.layers === kind.largest ? c.hidden / c.heads : c.headDimension;
+  return {
+    huggingFace: {
+      ...llama.huggingFace,
+      modelTypes: [modelType],
+      classes,
+      keys: { ...llama.huggingFace.keys, ...GEMMA_KEYS, auto_map: ownCode(title) },
+      read({ layer_types, sliding_window = 4096, ...json }, about) {
+        const { what } = about;
+        // A key that is null is another thing: as many key-value heads as heads.
+        const config = llama.huggingFace.read({
+          ...json,
+          num_attention_heads: json.num_attention_heads ?? 8,
+          num_key_value_heads: json.num_key_value_heads === undefined
+            ? 4
+            : json.num_key_value_heads,
+          head_dim: json.head_dim ?? 256,
+          max_position_embeddings: json.max_position_embeddings ?? kind.context,
+        }, about);
+        const types = layerTypes({ layer_types }, config.layers, what);
+        const every = kind.periodKey ? positiveInteger(json, kind.periodKey, what, period) : period;
+        const slides = (layer: number) =>
+          types ? types[layer] === "sliding_attention" : slidesBy(every, layer);
+        return {
+          ...config,
+          architecture,
+          queryScalar: positiveNumber(json, "query_pre_attn_scalar", what, 256),
+          ...bounds(json, what, null),
+          tiedHead: json.tie_word_embeddings !== false,
+          ...sliding_window !== null && windowAnyway(
+            positiveInteger({ sliding_window }, "sliding_window", what),
+            slides,
+            config.layers,
+          ),
+        };
+      },
+      write: ({ slidingWindow, slidingLayers, ...c }) => ({
+        ...llama.huggingFace.write(c),
+        architectures: [`${title}ForCausalLM`],
+        model_type: modelType,
+        hidden_act: "gelu_pytorch_tanh",
+        hidden_activation: "gelu_pytorch_tanh",
+        query_pre_attn_scalar: c.queryScalar,
+        attn_logit_softcapping: c.attentionCap ?? null,
+        final_logit_softcapping: c.logitCap ?? null,
+        sliding_window: slidingWindow ?? null,
+        ...slidingWindow !== undefined && {
+          layer_types: layerTypesOf({ layers: c.layers, slidingLayers }),
+        },
+      }),
+    },
+    gguf: {
+      ...llama.gguf!,
+      ropeFactors: undefined,
+      keys: {
+        ...llama.gguf!.keys,
+        ...keysOf("attn_logit_softcapping final_logit_softcapping", read()),
+        hidden_activation: only(["gelu_pytorch_tanh"], "only GELU by a tanh is"),
+      },
+      read(fields, tensors, about) {
+        const { what } = about;
+        const key = "attention.sliding_window";
+        const config = llama.gguf!.read({ ...fields, [key]: 0 }, tensors, about);
+        const window = fields[key] ?? 4096;
+        return {
+          ...config,
+          architecture,
+          ropeInterleaved: false,
+          queryScalar: scalarInGguf(config),
+          ...bounds(fields, what, 0),
+          ...window !== 0 && windowAnyway(
+            positiveInteger({ [key]: window }, key, what),
+            ggufSlides(fields, config.layers, what, period),
+            config.layers,
+          ),
+        };
+      },
+      write({ slidingWindow, slidingLayers, ...c }) {
+        const refuse = (what: string): never => {
+          throw new RangeError(
+            `Cannot write GGUF: llama.cpp computes no ${architecture} with ${what}; write a folder instead`,
+          );
+        };
+        const usual = Array.from({ length: c.layers }, (_, i) => i)
+          .filter((layer) => slidesBy(period, layer));
+        if (slidingWindow === undefined || slidingLayers?.join() !== usual.join()) {
+          refuse(`windows in other than all but each ${period}th layer`);
+        }
+        if (c.queryScalar !== scalarInGguf(c)) {
+          refuse(`query_pre_attn_scalar ${c.queryScalar}, but ${scalarInGguf(c)}`);
+        }
+        if ((c.attentionCap === undefined) !== (caps[0] === undefined)) {
+          refuse(`attn_logit_softcapping ${c.attentionCap ?? null}`);
+        }
+        if ((c.logitCap === undefined) !== (caps[1] === undefined)) {
+          refuse(`final_logit_softcapping ${c.logitCap ?? null}`);
+        }
+        if (!c.tiedHead) refuse("a head of its own");
+        const { type = "linear" } = c.ropeScaling ?? {};
+        if (type !== "linear") refuse(`rotary scaling of type "${type}"`);
+        const f32 = (value: number): GgufTyped => ({ type: "float32", value });
+        return {
+          ...llama.gguf!.write(c),
+          "attention.sliding_window": { type: "uint32", value: slidingWindow! },
+          ...c.attentionCap !== undefined && { attn_logit_softcapping: f32(c.attentionCap) },
+          ...c.logitCap !== undefined && { final_logit_softcapping: f32(c.logitCap) },
+        };
+      },
+    },
+  };
+}
+
+/** The architecture. */
+export const gemma2: Architecture<GemmaConfig> = {
+  ...llama,
+  ...gemmaForms({
+    names: ["gemma2", "gemma2"],
+    classes: ["Gemma2"],
+    context: 8192,
+    caps: [50, 30],
+    period: 2,
+    largest: 46,
+  }),
+  name: "gemma2",
+  weights: gemmaWeights,
+  constants: (c, positions) => ({
+    rope: { words: positions * c.headDimension, values: () => ropeTable(c, positions) },
+  }),
+  embed: gemmaEmbed,
+  block: (x, c, hidden, layer) => gemmaBlock(x, c, hidden, layer),
+  head: gemmaHead,
+};
