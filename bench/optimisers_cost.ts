@@ -170,7 +170,9 @@ export async function main(argv: string[]): Promise<void> {
   const wanted = args.only?.split(",") ?? [...all.keys()];
   for (const name of wanted) {
     if (all.has(name)) continue;
-    throw new RangeError(`Unknown optimiser "${name}", known are ${[...all.keys()].join("; ")}`);
+    throw new RangeError(
+      `Unknown optimiser "${name}"; expected one of ${[...all.keys()].join("; ")}`,
+    );
   }
   const shape = args.small ? SMALL : LARGE;
   const weights = permuteHeads(shape, randomLlama(shape, { seed: 1, tied: true }));

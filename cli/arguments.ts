@@ -245,7 +245,7 @@ function unknownFlag(name: string, known: readonly string[]): UsageError {
   }
   if (name === "adapter" && known.includes("device")) {
     return new UsageError(
-      "Unknown flag --adapter: weights are not laid over the model here; the GPU is chosen by --device",
+      "Unknown flag --adapter: weights are not laid over the model here; the GPU is chosen with --device",
     );
   }
   // Within a section the last part is what people remember.

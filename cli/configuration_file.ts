@@ -103,7 +103,7 @@ export function assertFound(
     throw new Deno.errors.NotFound(
       `Cannot use ${key} ${
         JSON.stringify(from)
-      } of ${file}: paths count from the file that names them, and "${seen}" is not there. Write "${right}", or give it by --${
+      } of ${file}: paths count from the file that names them, and "${seen}" is not there. Write "${right}", or give it with --${
         key.replaceAll("_", "-")
       }`,
     );
@@ -132,7 +132,9 @@ function exists(path: string): boolean {
 export function readYaml(path: string): Record<string, unknown> {
   const text = readFileTextNow(path, "configuration", { hint: "Give the path of a YAML file" });
   if (text.length > 1_000_000) {
-    throw new SyntaxError(`Cannot read ${path}: ${text.length} characters are no configuration`);
+    throw new SyntaxError(
+      `Cannot read ${path}: a configuration cannot have ${text.length} characters`,
+    );
   }
   let value: unknown;
   try {

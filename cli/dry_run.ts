@@ -62,7 +62,7 @@ export async function dryRun(call: Call, asked: TrainConfig): Promise<void> {
   ]);
   terminal.out("");
   facts(terminal, [["time", await timeOf(call, config, examples)]]);
-  terminal.out("Nothing was kept: leave out --dry-run to begin");
+  terminal.out("Nothing was kept: leave out --dry-run to start");
 }
 
 /** Steps that are made, and forgotten, to see how long one takes; the first of them compiles. */

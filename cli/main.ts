@@ -116,7 +116,9 @@ function unknownCommand(name: string): UsageError {
   const [nearest] = nearestNames(name, names, 1);
   return new UsageError(
     `Unknown command ${JSON.stringify(name)}${
-      nearest === undefined ? `: known are ${names.join(", ")}` : `: did you mean "${nearest}"?`
+      nearest === undefined
+        ? `: expected one of ${names.join(", ")}`
+        : `: did you mean "${nearest}"?`
     }`,
   );
 }

@@ -92,7 +92,7 @@ function stopsOf(text: string): string[] {
   throw new UsageError(
     `Cannot use --stop ${
       JSON.stringify(text)
-    }: expected a text, or a list of texts such as ["###", "\\n\\n"]`,
+    }: expected a string, or a list of strings such as ["###", "\\n\\n"]`,
   );
 }
 

@@ -13,6 +13,7 @@ import {
   selectionOfConfig,
   type TrainConfig,
 } from "../train/mod.ts";
+import { isQuantised } from "../quant/layouts/layout.ts";
 
 /** What training takes; or why the selection cannot be trained. */
 export type TrainingPlan =
@@ -57,7 +58,7 @@ export function trainingPlan(
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     const wantsScales = config.trainables.kinds.every((kind) => kind === "scales");
-    const dense = [...source.tensors.values()].every((it) => it.format.layout.kind === "dense");
+    const dense = [...source.tensors.values()].every((it) => !isQuantised(it.format.layout));
     return {
       refused: dense && wantsScales
         ? "no scales yet, as nothing is quantised: add --quantize Q4_0 to see what training those of 4 bits takes, or --trainables.kinds dense to train the weights themselves"

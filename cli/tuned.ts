@@ -118,7 +118,7 @@ async function chosenSteps(
   if (damage) {
     throw new SyntaxError(
       `Cannot use "${path}": ${damageText(damage)}. ` +
-        `The ${records.length} steps before it are good: use them with --step ${records.length}, bring the file back from a copy, or go on from there with finetune --resume, which keeps one`,
+        `The ${records.length} steps before it are good: use them with --step ${records.length}, bring the file back from a copy, or continue from there with finetune --resume, which keeps one`,
     );
   }
   const last = { steps: records.length, why: "the last" };
@@ -154,7 +154,7 @@ async function chosenSteps(
     throw new RangeError(
       `Cannot tell the best step of "${path}": ${
         unseen ? `it was evaluated ${after}` : `"${metrics}" has no evaluation`
-      }. Take the last one by --step last`,
+      }. Use --step last for the last one`,
     );
   }
   throw new RangeError(

@@ -6,7 +6,7 @@
 
 export { ActivationPool } from "./device/activation_pool.ts";
 export type { ActivationOperation } from "./operations/activations/activation_operation.ts";
-export { type ActivationKind, activationOf } from "./operations/activations/activations.ts";
+export { type ActivationKind } from "./operations/activations/activations.ts";
 export { siluGate } from "./operations/activations/silu_gate.ts";
 export { add } from "./operations/add.ts";
 export { attention, type AttentionShape } from "./operations/attention.ts";
@@ -14,7 +14,7 @@ export { capLogits } from "./operations/activations/cap_logits.ts";
 export { embedding, type EmbeddingIndex } from "./operations/embedding.ts";
 export { batchLoss, type LossRows, targetLogProbability } from "./operations/losses.ts";
 export type { NormOperation, NormOptions, NormVectors } from "./operations/norms/norm_operation.ts";
-export { type NormKind, normOf } from "./operations/norms/norms.ts";
+export { type NormKind } from "./operations/norms/norms.ts";
 export { lowRank, type LowRankFactors } from "./operations/low_rank/low_rank.ts";
 export { rmsNorm } from "./operations/norms/rms_norm.ts";
 export { type HeadShape, rope } from "./operations/rope.ts";
@@ -65,16 +65,12 @@ export {
   trainableOf,
 } from "./offsets/offset_set.ts";
 export type { ForwardContext, RowList } from "./operations/context.ts";
-export { Pacing, PACING_LIMITS, type PacingLimits, pacingLimits } from "./device/pacing.ts";
+export { Pacing, type PacingLimits, pacingLimits } from "./device/pacing.ts";
 export { subgroupSizes } from "./device/subgroups_check.ts";
-export { submitPlan, submitPlanInTurns, type SubmitPlanOptions } from "./device/submit_plan.ts";
+export { submitPlanInTurns, type SubmitPlanOptions } from "./device/submit_plan.ts";
 export { bindPerturbation } from "./offsets/bind.ts";
-export { type BranchNoise, lawKey, packNoise, type Perturbation } from "./offsets/perturbation.ts";
-export {
-  perturbationsOf,
-  perturbedVector,
-  type TensorPerturbations,
-} from "./matmul/perturbed_plane.ts";
+export { type BranchNoise, type Perturbation } from "./offsets/perturbation.ts";
+export { perturbedVector, type TensorPerturbations } from "./matmul/perturbed_plane.ts";
 export { type ColumnRange, pickColumns } from "./operations/pick_columns.ts";
 export { pickRows } from "./operations/pick_rows.ts";
 export { PipelineCache } from "./device/pipeline.ts";
@@ -92,6 +88,6 @@ export { optimiserStep, type StepInputs, type StepTrial } from "./step/step.ts";
 export { Storage } from "./device/storage.ts";
 export { expandShader, type ShaderKey, type ShaderLibrary } from "./device/template.ts";
 export { DeviceTensor, type TensorPiece } from "./device/tensor.ts";
-export { chooseTile, type Tile } from "./matmul/tiles.ts";
+export { type Tile } from "./matmul/tiles.ts";
 export { Turns } from "./device/turns.ts";
 export { type WideVectors, wideVectors } from "./device/wide_vectors.ts";

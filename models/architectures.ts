@@ -16,7 +16,7 @@ export function architectureOf(config: Pick<ModelConfig, "architecture">): Archi
   const found = ARCHITECTURES.find(({ name }) => name === config.architecture);
   if (!found) {
     throw new RangeError(
-      `Cannot build a model: architecture "${config.architecture}" is not known, known are ${
+      `Cannot build a model: architecture "${config.architecture}" is not known; expected one of ${
         ARCHITECTURES.map(({ name }) => name).join(", ")
       }`,
     );

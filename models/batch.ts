@@ -324,7 +324,7 @@ function checkExample(example: Example, context: number): void {
     const length = prompt.length + candidate.length;
     if (candidate.length === 0 || length < 2) {
       throw new RangeError(
-        "Cannot pack an example: a candidate needs a token, and a token before it to be predicted from",
+        "Cannot pack an example: a candidate needs at least one token, and a token before it",
       );
     }
     if (length > context) {

@@ -7,7 +7,6 @@
 
 import {
   type ActivationKind,
-  activationOf,
   add,
   attention,
   type AttentionShape,
@@ -19,8 +18,6 @@ import {
   type ForwardContext,
   matmul,
   type NormKind,
-  normOf,
-  perturbationsOf,
   perturbedVector,
   pickColumns,
   pickRows,
@@ -30,6 +27,9 @@ import {
   storeRows,
   type Value,
 } from "../kernels/mod.ts";
+import { perturbationsOf } from "../kernels/matmul/perturbed_plane.ts";
+import { activationOf } from "../kernels/operations/activations/activations.ts";
+import { normOf } from "../kernels/operations/norms/norms.ts";
 import type { ForwardHooks } from "./adapters/scheme.ts";
 
 /** Keys and values of earlier tokens, by layer: `[rows][keyValueHeads * headDimension]`. */

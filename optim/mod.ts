@@ -4,12 +4,7 @@
  *
  * @module
  */
-export {
-  acceptBest,
-  type AcceptRule,
-  acceptStep,
-  candidateCoefficients,
-} from "./updates/accept.ts";
+export { acceptBest, type AcceptRule } from "./updates/accept.ts";
 export { accumulate } from "./transformations/accumulate.ts";
 export { adam, type AdamOptions, adamw, type AdamwOptions } from "./updates/adam.ts";
 export {
@@ -36,18 +31,15 @@ export { clipByQuantile, type ClipByQuantileOptions } from "./transformations/cl
 export { clipDerivative } from "./transformations/clip_derivative.ts";
 export { decayOffsets, type DecayOffsetsOptions } from "./transformations/decay_offsets.ts";
 export {
-  completeParts,
-  describeDirections,
   type DirectionPlan,
   directionSeed,
-  isPlain,
   moveSeeds,
   plainDirections,
   type PlanPart,
   type PlanPartOptions,
   type PlanParts,
 } from "./directions/direction_plan.ts";
-export { elementOps, elementOpsWgsl } from "./algebra/element_ops.ts";
+export { elementOps } from "./algebra/element_ops.ts";
 export type { BranchSpec, Estimator, Radius } from "./estimators/estimator.ts";
 export {
   type HostStep,
@@ -56,15 +48,8 @@ export {
   type SessionTensor,
 } from "./steps/executor.ts";
 export { minimise, type MinimiseOptions, type MinimiseStep } from "./steps/minimise.ts";
-export {
-  evenOut,
-  type FrozenBy,
-  frozenBy,
-  frozenOffset,
-  markFrozen,
-  trainedOffset,
-} from "./preparations/frozen.ts";
-export { type CompleteGains, completeGains, type Gains, gainsOf } from "./preparations/gains.ts";
+export { type FrozenBy } from "./preparations/frozen.ts";
+export { type CompleteGains, type Gains, gainsOf } from "./preparations/gains.ts";
 export type { JsonValue } from "./json.ts";
 export { kernelSmoothed } from "./estimators/kernel_smoothed.ts";
 export type { LedgerFeature } from "./ledger/features.ts";
@@ -81,25 +66,21 @@ export {
 } from "./ledger/ledger.ts";
 export {
   assertLedgerFits,
-  decodeHeader,
   encodeHeader,
-  isOlderFingerprint,
   type LedgerHead,
   type LedgerHeader,
-  OLDER_FINGERPRINT,
 } from "./ledger/ledger_header.ts";
 export { limitToRms, type LimitToRmsOptions } from "./transformations/limit_to_rms.ts";
-export { completeLowRank, type LowRank } from "./directions/low_rank.ts";
+export { type LowRank } from "./directions/low_rank.ts";
 export {
   type CompleteMagnitude,
-  completeMagnitude,
   drawMask,
   type Magnitude,
   magnitudeMask,
   magnitudeShares,
   type MaskedTensor,
 } from "./preparations/magnitude.ts";
-export { type CompleteMask, completeMask, type Mask, type MaskUnit } from "./directions/mask.ts";
+export { type CompleteMask, type Mask, type MaskUnit } from "./directions/mask.ts";
 export { momentum, type MomentumRuleOptions } from "./updates/momentum.ts";
 export {
   adamFromSeeds,
@@ -109,7 +90,6 @@ export {
 } from "./transformations/momentum_from_seeds.ts";
 export {
   type Completed,
-  completed,
   type DeclaredBase,
   type DeclaredChoice,
   type DeclaredFlag,
@@ -174,10 +154,8 @@ export {
   DISTRIBUTIONS,
   type FillNoise,
   fillNoise,
-  largestGain,
   type Law,
   lawOf,
-  laws,
   masterSeed,
   NOISE_VERSION,
   noiseAt,
@@ -187,6 +165,7 @@ export {
   type StructureShader,
   threefry2x32,
 } from "./directions/noise.ts";
+export type { TensorTurns } from "./directions/structure.ts";
 export { NonFiniteLossError } from "./non_finite_loss_error.ts";
 export { normaliseByRms, type NormaliseByRmsOptions } from "./transformations/normalise_by_rms.ts";
 export {
@@ -194,13 +173,11 @@ export {
   type NormaliseBySpreadOptions,
 } from "./transformations/normalise_by_spread.ts";
 export {
-  applyOffset,
   keepSign,
   type OffsetForm,
   type OffsetSpan,
   type Projection,
   roundCoefficient,
-  roundCoefficientWgsl,
 } from "./offset.ts";
 export { onePoint, type OnePointOptions } from "./estimators/one_point.ts";
 export { oneSided, type OneSidedOptions } from "./estimators/one_sided.ts";
@@ -221,7 +198,6 @@ export {
   findFacts,
   type FoundFact,
   type FoundFacts,
-  foundFacts,
   type Looker,
   type OffsetsPreparation,
   type Period,
@@ -248,18 +224,15 @@ export {
   StepInMaking,
 } from "./steps/run_steps.ts";
 export {
-  hostScalarCount,
   type HostSide,
   hostSide,
   type Look,
-  scalarProgram,
   type ScalarResult,
   scalarStep,
 } from "./steps/scalar_program.ts";
 export {
   type CompleteStructures,
   type StructureName,
-  structureNames,
   type StructureOptions,
   type Structures,
 } from "./directions/structures.ts";
@@ -273,9 +246,7 @@ export {
   type ConstantOptions,
   cosine,
   type DecayOptions,
-  describeSchedule,
   linear,
-  parseSchedule,
   scaled,
   type Schedule,
 } from "./transformations/schedule.ts";
@@ -288,7 +259,6 @@ export { threePoint, type ThreePointOptions } from "./estimators/three_point.ts"
 export {
   type LayerPart,
   type NoisePlace,
-  noisePlace,
   offsetWidth,
   type Placed,
   type Trainable,
@@ -298,20 +268,12 @@ export {
   type Transformation,
   type Transformed,
 } from "./transformations/transformation.ts";
-export {
-  describeUpdateRule,
-  isHeld,
-  type Updated,
-  updateInputs,
-  type UpdateRule,
-} from "./updates/update_rule.ts";
-export { emitUpdateRule } from "./updates/update_rule_wgsl.ts";
-export { parseUpdateRule } from "./updates/update_rules.ts";
+export { isHeld, type Updated, type UpdateRule } from "./updates/update_rule.ts";
+
 export {
   emitScalarProgram,
   type ScalarNames,
   type ScalarWgsl,
   WgslEmitter,
-  wgslLiteral,
 } from "./algebra/wgsl_ops.ts";
 export { withRule } from "./with_rule.ts";

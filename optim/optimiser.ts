@@ -19,7 +19,7 @@ import {
 } from "./directions/direction_plan.ts";
 import { keptInPlan } from "./directions/keep.ts";
 import { type Distribution, DISTRIBUTIONS, type Law, lawOf } from "./directions/noise.ts";
-import { structureIn, structureOf } from "./directions/structures.ts";
+import { structureIn, structureOf, turnsOf } from "./directions/structures.ts";
 import {
   type OffsetForm,
   offsetForms,
@@ -107,7 +107,7 @@ function oneOf<Choice extends string>(
 ): Choice {
   if (choices.includes(value)) return value;
   throw new RangeError(
-    `Cannot make an optimiser: unknown ${what} ${JSON.stringify(value)}, known are ${
+    `Cannot make an optimiser: unknown ${what} ${JSON.stringify(value)}; expected one of ${
       choices.join(", ")
     }`,
   );
@@ -159,7 +159,7 @@ export function optimiser(options: OptimiserOptions): Optimiser {
   const span = oneOf("span", options.span ?? "block", offsetSpans);
   if (span === "row" && form === "absolute") {
     throw new RangeError(
-      "Cannot make an optimiser: absolute offsets belong to one block each, an offset a row must be relative",
+      "Cannot make an optimiser: one offset per row must be relative, because an absolute offset belongs to a single block",
     );
   }
   const plan: DirectionPlan = {
@@ -173,14 +173,14 @@ export function optimiser(options: OptimiserOptions): Optimiser {
   const { update } = options;
   if (update && (plan.memory > 1 || plan.decays)) {
     throw new RangeError(
-      `Cannot make an optimiser: ${update.name} keeps its own state, its transformations remember directions or decay offsets`,
+      `Cannot make an optimiser: ${update.name} keeps its own state, so its transformations must not remember directions or decay offsets`,
     );
   }
   const { accept } = options;
   const moves = movesOf(plan, estimator.directions);
-  if (accept && (moves !== 1 || update || plan.blocks)) {
+  if (accept && (moves !== 1 || update || turnsOf(plan))) {
     throw new RangeError(
-      `Cannot make an optimiser: ${accept.name} tries steps along one direction, without blocks and update rule`,
+      `Cannot make an optimiser: ${accept.name} tries steps along a single direction, so there must be no blocks and no update rule`,
     );
   }
   if (moves > 1024) {

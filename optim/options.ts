@@ -117,7 +117,7 @@ export function assertOptions<Options extends object>(
   const given: unknown = options;
   if (typeof given !== "object" || given === null || Array.isArray(given)) {
     const found = given === null ? "null" : Array.isArray(given) ? "a list" : `a ${typeof given}`;
-    throw new TypeError(`Cannot ${what}: options are ${found}, expected an object`);
+    throw new TypeError(`Cannot ${what}: the options are ${found}, expected an object`);
   }
   const known = rules as Readonly<Record<string, OptionRule>>;
   const values = options as Readonly<Record<string, unknown>>;
@@ -130,7 +130,7 @@ export function assertOptions<Options extends object>(
     if (!Object.hasOwn(known, name)) {
       const near = nearestName(name, Object.keys(known));
       const advice = near === undefined
-        ? `known are ${Object.keys(known).join(", ")}`
+        ? `expected one of ${Object.keys(known).join(", ")}`
         : `did you mean "${near}"?`;
       throw new RangeError(
         `Cannot ${what}: unknown option ${JSON.stringify(name.slice(0, 60))}, ${advice}`,

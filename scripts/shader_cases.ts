@@ -5,7 +5,6 @@
  * @module
  */
 import {
-  activationOf,
   type AdapterClass,
   add,
   attention,
@@ -22,7 +21,6 @@ import {
   lowRank,
   matmul,
   moveOffsets,
-  normOf,
   OffsetSet,
   offsetWidth,
   optimiserStep,
@@ -42,18 +40,20 @@ import {
 } from "../kernels/mod.ts";
 import {
   DISTRIBUTIONS,
-  hostScalarCount,
-  isPlain,
   type Law,
   namedOptimisers,
   type OffsetForm,
   type Optimiser,
-  structureNames,
   tensorId,
 } from "../optim/mod.ts";
 import { FORMATS, type Layout, partName } from "../quant/mod.ts";
 import { columnMultiple } from "../quant/layouts/layout.ts";
 import { secondPart } from "../quant/layouts/trained_part.ts";
+import { isPlain } from "../optim/directions/direction_plan.ts";
+import { structureNames } from "../optim/directions/structures.ts";
+import { hostScalarCount } from "../optim/steps/scalar_program.ts";
+import { activationOf } from "../kernels/operations/activations/activations.ts";
+import { normOf } from "../kernels/operations/norms/norms.ts";
 
 /** A shader of a case. */
 export interface ShaderText {

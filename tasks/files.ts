@@ -87,7 +87,9 @@ export async function* taskRows(
   if (file === undefined) {
     const known = Object.keys(task.files).join(", ");
     throw new RangeError(
-      `Cannot load ${task.name}: it has no split ${JSON.stringify(split)}, known are ${known}`,
+      `Cannot load ${task.name}: it has no split ${
+        JSON.stringify(split)
+      }; expected one of ${known}`,
     );
   }
   const { columns, separator } = task;

@@ -59,6 +59,6 @@ export function builtInTask(name: string): Task {
   const others = names.filter((it) => it === own || it.startsWith(`${own}/`));
   const known = others.length > 0 ? others : names.filter((it) => !it.includes("/"));
   throw new RangeError(
-    `Cannot find task ${JSON.stringify(name)}, known are ${known.join(", ")}`,
+    `Cannot find task ${JSON.stringify(name)}; expected one of ${known.join(", ")}`,
   );
 }

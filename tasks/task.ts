@@ -200,7 +200,9 @@ export function taskFromConfig(config: unknown): Task {
   for (const name of Object.keys(entries)) {
     if (!options.includes(name)) {
       throw new RangeError(
-        `Cannot ${what}: unknown entry ${JSON.stringify(name)}, known are ${options.join(", ")}`,
+        `Cannot ${what}: unknown entry ${JSON.stringify(name)}; expected one of ${
+          options.join(", ")
+        }`,
       );
     }
   }
@@ -209,7 +211,7 @@ export function taskFromConfig(config: unknown): Task {
   const known = exampleFormats.find((candidate) => candidate === format);
   if (known === undefined) {
     throw new RangeError(
-      `Cannot ${what}: unknown format ${JSON.stringify(format)}, known are ${
+      `Cannot ${what}: unknown format ${JSON.stringify(format)}; expected one of ${
         exampleFormats.join(", ")
       }`,
     );
@@ -244,9 +246,9 @@ function encodingOf({ encoding }: Row): { readonly encoding?: TextEncoding } {
   const known = textEncodings.find((candidate) => candidate === encoding);
   if (known !== undefined) return { encoding: known };
   throw new RangeError(
-    `Cannot read a task's configuration: unknown encoding ${JSON.stringify(encoding)}, known are ${
-      textEncodings.join(", ")
-    }`,
+    `Cannot read a task's configuration: unknown encoding ${
+      JSON.stringify(encoding)
+    }; expected one of ${textEncodings.join(", ")}`,
   );
 }
 
@@ -297,7 +299,7 @@ function filesOf(entries: Row): Partial<Record<Split, string>> {
       throw new RangeError(
         `Cannot read a task's configuration: unknown split ${
           JSON.stringify(split)
-        }, known are train, dev, test`,
+        }; expected one of train, dev, test`,
       );
     }
   }
@@ -310,7 +312,7 @@ function text(entries: Row, name: string, fallback?: string): string {
     throw new TypeError(
       `Cannot read a task's configuration: ${name} is ${
         value === undefined ? "missing" : typeof value
-      }, expected a text`,
+      }, expected a string`,
     );
   }
   return value;
@@ -320,7 +322,7 @@ function optionalTexts(entries: Row, name: string): string[] | undefined {
   const value = entries[name];
   if (value === undefined) return undefined;
   if (!Array.isArray(value) || !Array.from(value).every((item) => typeof item === "string")) {
-    throw new TypeError(`Cannot read a task's configuration: ${name} is not a list of texts`);
+    throw new TypeError(`Cannot read a task's configuration: ${name} is not a list of strings`);
   }
   return value;
 }

@@ -91,7 +91,7 @@ export function renderExample(template: TaskTemplate, row: Row): RenderedExample
     if (label < 0) {
       const known = values.map((value) => JSON.stringify(value)).join(", ");
       throw new RangeError(
-        `Cannot ${what}: unknown label ${JSON.stringify(answer)}, known are ${known}`,
+        `Cannot ${what}: unknown label ${JSON.stringify(answer)}; expected one of ${known}`,
       );
     }
   } else {

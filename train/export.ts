@@ -22,12 +22,13 @@ import {
   writeModel,
 } from "../models/checkpoints/write_checkpoint.ts";
 import { writeFilesTogether } from "../models/checkpoints/disk/write_together.ts";
-import { type Trainable, trainedOffset } from "../optim/mod.ts";
+import type { Trainable } from "../optim/mod.ts";
 import { foldPatch } from "../quant/files/fold_patch.ts";
 import { addTally, type Beyond } from "../quant/fold/fold_offsets.ts";
 import { assertOneFile, type GgufPart, mergeGguf, splitPaths } from "../quant/files/gguf_split.ts";
 import { patchGguf, type RowPatch } from "../quant/files/gguf_write.ts";
 import { partOf } from "../quant/layouts/trained_part.ts";
+import { trainedOffset } from "../optim/preparations/frozen.ts";
 
 /** Pairs a manifest with its offsets. */
 export function trainedTensors(
@@ -50,7 +51,7 @@ async function assertChanges(
 ): Promise<void> {
   if ([...trained.values()].every(({ offsets }) => offsets.every((offset) => offset === 0))) {
     throw new RangeError(
-      `Cannot export "${source.name}": all offsets are 0, so nothing would change. Take a later step, or train further`,
+      `Cannot export "${source.name}": all offsets are 0, so nothing would change. Use a later step, or train further`,
     );
   }
   if (share !== 0) return;

@@ -16,6 +16,7 @@ import type { Weight } from "../models/architecture.ts";
 import { type AdapterSchemeName, adapterSchemeNames } from "../models/adapters/schemes.ts";
 import { weightsOf } from "../models/architectures.ts";
 import type { ModelPlan } from "../models/inference/model.ts";
+import { isQuantised } from "../quant/layouts/layout.ts";
 
 /** Kinds of what a base has. */
 export type BaseKind = "scales" | "codebooks" | "minima" | "norms" | "biases" | "dense";
@@ -230,7 +231,7 @@ function tablesOf({ config }: SelectableModel): string[] {
 }
 
 function kindOf({ layout }: DeviceTensor, role: Weight["role"]): TrainableKind {
-  if (layout.kind !== "dense") return "scales";
+  if (isQuantised(layout)) return "scales";
   if (role === "bias") return "biases";
   return role === "norm" ? "norms" : "dense";
 }

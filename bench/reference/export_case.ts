@@ -42,7 +42,7 @@ const CASES: Readonly<Record<string, Case>> = {
 function caseOf(name: string): Case {
   if (Object.hasOwn(CASES, name)) return CASES[name];
   throw new RangeError(
-    `Cannot export case "${name}": known are ${Object.keys(CASES).join(", ")}`,
+    `Cannot export case "${name}": expected one of ${Object.keys(CASES).join(", ")}`,
   );
 }
 

@@ -80,7 +80,7 @@ export const benchOptimisersCommand: Command = {
       } finally {
         line[Symbol.dispose]();
         if (signal.aborted) {
-          terminal.note(`To go on: ${invocation()} bench-optimisers --config ${quoted(path)}`);
+          terminal.note(`To resume: ${invocation()} bench-optimisers --config ${quoted(path)}`);
         }
       }
     }

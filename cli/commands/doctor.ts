@@ -135,7 +135,7 @@ function print(terminal: Terminal, report: Report): void {
   const { limits, subgroups, checks, left, hints } = report;
   const software = report.class === "software";
   facts(terminal, [
-    ["adapter", `${report.adapter}${software ? " (software: it computes on the processor)" : ""}`],
+    ["adapter", `${report.adapter}${software ? " (software: it runs on the CPU)" : ""}`],
     ["vendor", report.vendor],
     report.drivers.length > 0
       ? ["drivers", report.drivers.map((path) => basename(path)).join(", ")]

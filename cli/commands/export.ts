@@ -147,8 +147,8 @@ function nothingToExport({ path, why, ledger: { records: { length } } }: ChosenL
   return new RangeError(
     `Cannot export step 0${which} of "${path}": it is the base model, so nothing would change. ${
       length > 0
-        ? `The ledger has ${length} steps: take another by --step, the last one by --step last`
-        : "The ledger has no steps yet: go on with finetune --resume"
+        ? `The ledger has ${length} steps: take another with --step, the last one with --step last`
+        : "The ledger has no steps yet: continue with finetune --resume"
     }`,
   );
 }

@@ -135,7 +135,7 @@ export const finetuneCommand: Command = {
         canGoOn,
         onLost: ({ message }, { submission }) =>
           terminal.note(
-            `note: ${message}. It is opened anew, with at most ${submission} ms of work at a time (device.submission), and the run goes on from its ledger`,
+            `note: ${message}. It is reopened, with at most ${submission} ms of work at a time (device.submission), and the run continues from its ledger`,
           ),
       });
     } catch (error) {
@@ -147,7 +147,7 @@ export const finetuneCommand: Command = {
       if (stopped && await canGoOn()) {
         const also = options.flag("export") ? " --export" : "";
         terminal.note(
-          `To go on: ${invocation()} finetune ${quoted(config.output)} --resume${also}`,
+          `To resume: ${invocation()} finetune ${quoted(config.output)} --resume${also}`,
         );
       }
     }

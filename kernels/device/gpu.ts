@@ -299,7 +299,7 @@ export class Gpu implements Disposable {
 
   /** Throws what the device has reported since the last call: lost, a broken shader, out of memory, validation. */
   check(): void {
-    if (this.#disposed) throw new DeviceLostError("Cannot use the device: it was disposed");
+    if (this.#disposed) throw new DeviceLostError("Cannot use the device: it has been disposed");
     if (this.#lost) {
       throw new DeviceLostError(
         `Cannot use the device "${this.description}": it was lost (${this.#lost.reason}): ${this.#lost.message}`,
@@ -312,7 +312,7 @@ export class Gpu implements Disposable {
     if (message !== undefined) {
       if (/memory/i.test(message)) {
         throw new OutOfMemoryError(
-          `Cannot allocate on "${this.description}" with ${
+          `Cannot allocate memory on "${this.description}" with ${
             sum(this.#current)
           } bytes in use: ${message}`,
         );

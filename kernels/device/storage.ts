@@ -29,7 +29,7 @@ export class Storage implements Disposable {
     if (!this.#buffer) {
       throw new TypeError(
         this.#freed
-          ? `Cannot use "${this.label}": it was freed, the model or the offsets that it belongs to were disposed of`
+          ? `Cannot use "${this.label}": it was freed because the model or offsets it belongs to were disposed`
           : `Cannot use "${this.label}": it is not allocated`,
       );
     }

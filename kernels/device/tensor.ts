@@ -8,6 +8,7 @@ import {
   columnMultiple,
   groupColumns,
   groupsPerRow,
+  isQuantised,
   type Layout,
   type PackedTensor,
   planeWords,
@@ -50,7 +51,7 @@ export class DeviceTensor implements Disposable {
    */
   constructor(name: string, layout: Layout, rows: number, columns: number, maxBinding: number) {
     // Vectors that are added, such as the bias of a head, have as many elements as the vocabulary.
-    const multiple = layout.kind !== "dense" ? columnMultiple(layout) : rows === 1 ? 1 : 4;
+    const multiple = isQuantised(layout) ? columnMultiple(layout) : rows === 1 ? 1 : 4;
     if (!(rows > 0) || !(columns > 0) || columns % multiple !== 0) {
       throw new RangeError(
         `Cannot place tensor "${name}" of ${rows} x ${columns}: columns must be a multiple of ${multiple} in this layout`,

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Layout } from "../../quant/layouts/layout.ts";
+import { isPaired, isQuantised, isRelativeOnly, type Layout } from "../../quant/layouts/layout.ts";
 import { planeBits } from "../../quant/layouts/scalar_codes.ts";
 import { SUPER_SCALES } from "../../quant/layouts/super_scales.ts";
 import type { AdapterClass } from "../device/gpu.ts";
@@ -306,15 +306,15 @@ function scaleKey(weight: DeviceTensor, unit: number, held: boolean): ShaderKey 
     const { words } = SUPER_SCALES[layout.scales];
     return { SCALE_UNITS: words === 0 ? 4 : 8, SCALE_VECTOR: words === 4 };
   }
-  const atOnce = layout.kind === "scalar" && layout.second !== "none" ? 4 : 8;
+  const atOnce = isPaired(layout) ? 4 : 8;
   const vector = layout.kind === "scalar" && unit === groupColumns && groups % atOnce === 0;
   return { SCALE_UNITS: vector ? atOnce : 1, SCALE_VECTOR: vector };
 }
 
 /** Columns that one partial dot product covers: the finer of scale group and offset span. */
 function unitColumns(weight: DeviceTensor, perturbation: Perturbation | undefined): number {
-  if (weight.layout.kind === "dense") return weight.columns;
-  if (weight.layout.kind === "super" || weight.layout.kind === "column") return 32;
+  if (!isQuantised(weight.layout)) return weight.columns;
+  if (isRelativeOnly(weight.layout)) return 32;
   return Math.min(weight.groupColumns, perturbation?.span ?? weight.columns);
 }
 
@@ -323,9 +323,9 @@ function ratios(
   perturbation: Perturbation | undefined,
   unit: number,
 ): number[] {
-  if (weight.layout.kind === "dense") return [1, 1];
+  if (!isQuantised(weight.layout)) return [1, 1];
   const span = perturbation?.span ?? weight.columns;
-  if (weight.layout.kind === "super" || weight.layout.kind === "column") {
+  if (isRelativeOnly(weight.layout)) {
     if (perturbation) checkWeightOffsets(weight.name, weight.columns, perturbation.form, span);
     return [1, Math.ceil(span / unit)];
   }

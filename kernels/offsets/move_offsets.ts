@@ -5,7 +5,6 @@
  * @module
  */
 
-import { elementOpsWgsl, emitUpdateRule, frozenBy } from "../../optim/mod.ts";
 import type { OffsetRule } from "../../optim/steps/apply_record.ts";
 import type { Graph, Range } from "../device/graph.ts";
 import type { Storage } from "../device/storage.ts";
@@ -14,6 +13,10 @@ import { hasSign, type OffsetSet, offsetStride } from "./offset_set.ts";
 import { lawKey } from "./perturbation.ts";
 import projectSource from "./project.wgsl.ts";
 import updateSource from "./update.wgsl.ts";
+import { isPaired } from "../../quant/layouts/layout.ts";
+import { elementOpsWgsl } from "../../optim/algebra/element_ops.ts";
+import { frozenBy } from "../../optim/preparations/frozen.ts";
+import { emitUpdateRule } from "../../optim/updates/update_rule_wgsl.ts";
 
 /** What a call of the generator and four offsets moved by it are taken for, in multiply-adds. */
 const WORK_OF_A_MOVE = 64;
@@ -97,7 +100,7 @@ function project(graph: Graph, tensor: DeviceTensor, offsets: OffsetSet): void {
     graph.add({
       label: `project ${tensor.name}`,
       source: projectSource,
-      key: { PAIRED: tensor.layout.kind === "scalar" && tensor.layout.second !== "none" },
+      key: { PAIRED: isPaired(tensor.layout) },
       reads: { 1: piece.scales },
       writes: { 3: offsets.range(tensor.name)! },
       parameters: [piece.rows, tensor.groups, stride, piece.firstRow],

@@ -8,7 +8,12 @@ import { type BlockPlace, blockPlace, packPlace } from "../../optim/directions/b
 import type { OffsetForm } from "../../optim/offset.ts";
 import { offsetWidth, type Trainable } from "../../optim/trainable.ts";
 import type { UpdateRule } from "../../optim/updates/update_rule.ts";
-import { codebookShape, scaleRows } from "../../quant/layouts/layout.ts";
+import {
+  codebookShape,
+  isQuantised,
+  isRelativeOnly,
+  scaleRows,
+} from "../../quant/layouts/layout.ts";
 import { offsetCount, offsetStride } from "../../quant/fold/fold_offsets.ts";
 import { checkPart, partName, partOf, type TrainedPart } from "../../quant/layouts/trained_part.ts";
 import type { Gpu } from "../device/gpu.ts";
@@ -35,7 +40,7 @@ export function trainableOf(
   checkPart(layout, part);
   const name = partName(tensor.name, part);
   const rows = scaleRows(layout, tensor.rows);
-  if (layout.kind === "dense") {
+  if (!isQuantised(layout)) {
     const count = offsetCount(layout, rows, columns, 0);
     return { name, id, count, form, span: 1, rows, columns };
   }
@@ -44,7 +49,7 @@ export function trainableOf(
     const count = offsetCount(layout, tensor.rows, columns, 0, part);
     return { name, id, count, form, span: 1, rows: books * entries, columns: vector };
   }
-  if (layout.kind === "super" || layout.kind === "column") {
+  if (isRelativeOnly(layout)) {
     checkWeightOffsets(name, columns, form, span);
   }
   if (form === "absolute" && Math.min(span, columns) !== groupColumns) {

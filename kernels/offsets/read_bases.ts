@@ -4,6 +4,7 @@
  * @module
  */
 
+import { turnsOf } from "../../optim/directions/structures.ts";
 import type { Optimiser } from "../../optim/optimiser.ts";
 import {
   factNames,
@@ -13,7 +14,7 @@ import {
 } from "../../optim/preparations/preparation.ts";
 import { preparationsOf } from "../../optim/preparations/preparations.ts";
 import { offsetBases } from "../../quant/fold/magnitudes.ts";
-import { planeWords } from "../../quant/layouts/layout.ts";
+import { isQuantised, planeWords } from "../../quant/layouts/layout.ts";
 import { partOf } from "../../quant/layouts/trained_part.ts";
 import type { Gpu } from "../device/gpu.ts";
 import type { OffsetSet, Trainable } from "./offset_set.ts";
@@ -30,7 +31,8 @@ export async function basesOf(
   const out = new Float32Array(count).fill(NaN);
   for (const piece of part === "codebook" ? pieces.slice(0, 1) : pieces) {
     const words = planeWords(layout, piece.rows, columns);
-    const plane = layout.kind === "dense" ? "codes" : part === "codebook" ? "codebook" : "scales";
+    const scales = isQuantised(layout) ? "scales" : "codes";
+    const plane = part === "codebook" ? "codebook" : scales;
     const storage = plane === "codebook" ? codebook : piece[plane];
     if (!storage) throw new TypeError(`Cannot read the scales of "${name}": it has none`);
     const [bytes] = await gpu.read([{ buffer: storage.buffer, bytes: words[plane] * 4 }]);
@@ -57,11 +59,11 @@ export async function basesOf(
  * or with what was found for another.
  */
 export function assertTrainables({ name, plan }: Optimiser, { trainables }: OffsetSet): void {
-  const refuse = (why: string) => new TypeError(`Cannot train by ${name}: ${why}`);
+  const refuse = (why: string) => new TypeError(`Cannot train with ${name}: ${why}`);
   const wrong = wrongFact(preparationsOf(plan), trainables);
   if (wrong?.missing) {
     throw refuse(
-      `"${wrong.tensor.name}" has no ${factNames[wrong.fact]}, make its offsets by offsetsFor`,
+      `"${wrong.tensor.name}" has no ${factNames[wrong.fact]}, create its offsets with offsetsFor`,
     );
   }
   if (wrong) {
@@ -69,9 +71,9 @@ export function assertTrainables({ name, plan }: Optimiser, { trainables }: Offs
       `"${wrong.tensor.name}" has a ${factNames[wrong.fact]} that is of another optimiser`,
     );
   }
-  const by = plan.blocks?.by ?? "tensor";
+  const by = turnsOf(plan)?.by ?? "tensor";
   if (by !== "tensor" && trainables.every((one) => one[by] === undefined)) {
-    throw refuse(`tensors move in turns by ${by}, and none of them says its ${by}`);
+    throw refuse(`tensors take turns by ${by}, but none of them has a ${by}`);
   }
 }
 

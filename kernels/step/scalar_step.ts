@@ -5,13 +5,7 @@
  * @module
  */
 
-import {
-  emitScalarProgram,
-  hostScalarCount,
-  roundCoefficientWgsl,
-  WgslEmitter,
-  wgslLiteral,
-} from "../../optim/mod.ts";
+import { emitScalarProgram, WgslEmitter } from "../../optim/mod.ts";
 import type { Optimiser } from "../../optim/optimiser.ts";
 import type { AcceptRule } from "../../optim/updates/accept.ts";
 import { expandShader, type ShaderKey } from "../device/template.ts";
@@ -20,6 +14,9 @@ import acceptSource from "./accept.wgsl.ts";
 import scalarSource from "./scalar_step.wgsl.ts";
 import { rolledLines } from "./rolled_lines.ts";
 import { CONTROL_WORDS } from "./state.ts";
+import { wgslLiteral } from "../../optim/algebra/wgsl_ops.ts";
+import { roundCoefficientWgsl } from "../../optim/offset.ts";
+import { hostScalarCount } from "../../optim/steps/scalar_program.ts";
 
 /** A shader whose variants are programs: its text, and what its key inserts. */
 export interface ProgramShader {
@@ -49,7 +46,7 @@ export function scalarStep(
   });
   const { acts: says } = program;
   if (optimiser.update && optimiser.plan.hold > 1 && !says) {
-    throw new TypeError(`Cannot record a step of ${optimiser.name}: which steps act is not said`);
+    throw new TypeError(`Cannot record a step of ${optimiser.name}: which steps act is not given`);
   }
   const acts = says ? `u32(moves && ${says} != 0.0)` : "u32(moves)";
   const directionBranch = (direction: number) =>

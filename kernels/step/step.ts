@@ -5,7 +5,6 @@
  * @module
  */
 
-import { hostScalarCount, isPlain } from "../../optim/mod.ts";
 import type { Optimiser } from "../../optim/optimiser.ts";
 import type { Graph, Range, Value } from "../device/graph.ts";
 import type { Storage } from "../device/storage.ts";
@@ -14,6 +13,8 @@ import { moveOffsets } from "../offsets/move_offsets.ts";
 import type { OffsetSet } from "../offsets/offset_set.ts";
 import { acceptStep, scalarStep } from "./scalar_step.ts";
 import type { StepState } from "./state.ts";
+import { isPlain } from "../../optim/directions/direction_plan.ts";
+import { hostScalarCount } from "../../optim/steps/scalar_program.ts";
 
 /** Where a step's inputs lie: the branches (16 bytes each), then the host scalars. */
 export interface StepInputs {

@@ -21,7 +21,7 @@ export function adapterScheme(name: string): AdapterScheme {
   // What a scheme takes of a plan is what its own parse has made.
   if (found !== undefined) return table[found] as unknown as AdapterScheme;
   throw new RangeError(
-    `Cannot use an adapter of scheme ${JSON.stringify(name)?.slice(0, 60)}: known are ${
+    `Cannot use an adapter of scheme ${JSON.stringify(name)?.slice(0, 60)}: expected one of ${
       adapterSchemeNames.join(", ")
     }; read it with a newer version of the library, such as the one that wrote it`,
   );

@@ -156,7 +156,7 @@ const huggingFace: HuggingFaceForm<Gpt2Config> = {
   base: "transformer",
   leftOut: [{
     pattern: /\.attn\.(masked_)?bias$/,
-    what: "masks of attention, which are made anew, as transformers does",
+    what: "masks of attention, which are recomputed, as transformers does",
   }],
   keys: {
     ...SHARED_CONFIG_KEYS,
@@ -171,7 +171,7 @@ const huggingFace: HuggingFaceForm<Gpt2Config> = {
     ),
     ...keysOf(
       "summary_type summary_use_proj summary_activation summary_proj_to_labels summary_first_dropout",
-      harmless("asked only of classifiers, which architectures names"),
+      harmless("used only by classifiers, which architectures would name"),
     ),
     reorder_and_upcast_attn: harmless("products of attention are summed in f32"),
     scale_attn_by_inverse_layer_idx: only([], "all layers divide their products alike"),

@@ -180,7 +180,7 @@ const huggingFace: HuggingFaceForm<OptConfig> = {
     ),
     hidden_act: only(
       [],
-      "activation_function is asked",
+      "activation_function is used instead",
       (value, from) => value === (from.activation_function ?? "relu"),
     ),
     ...keysOf("activation_dropout layerdrop init_std", harmless("of training elsewhere")),

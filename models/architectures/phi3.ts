@@ -196,7 +196,7 @@ function longRope(
     throw new RangeError(
       `Cannot read ${what}: ${key}.${name} ${
         shown(list)
-      } is no list of ${pairs} positive numbers, one for each pair of a head`,
+      } is not a list of ${pairs} positive numbers, one for each pair of a head`,
     );
   };
   const given = from.attention_factor ?? undefined;

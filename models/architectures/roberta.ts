@@ -312,7 +312,7 @@ function formOf(dialect: Dialect): HuggingFaceForm<RobertaConfig> {
     leftOut: [
       {
         pattern: /(^|\.)embeddings\.position_ids$/,
-        what: "numbers of positions, which are made anew, as transformers does",
+        what: "numbers of positions, which are recomputed, as transformers does",
       },
       {
         pattern: /(^|\.)pooler\.dense\.(weight|bias)$/,

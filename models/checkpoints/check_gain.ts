@@ -6,6 +6,7 @@
 
 import { DENSE_FORMATS } from "../../quant/formats/dense_formats.ts";
 import type { TensorSource } from "./checkpoint.ts";
+import { isQuantised } from "../../quant/layouts/layout.ts";
 
 /**
  * @param tensor As the architecture wants it: gains have one row.
@@ -17,7 +18,7 @@ export function checkGain(
     "name" | "fileName" | "rows" | "format"
   >,
 ): void {
-  if (rows !== 1 || format.layout.kind === "dense") return;
+  if (rows !== 1 || !isQuantised(format.layout)) return;
   throw new RangeError(
     `Cannot load tensor "${fileName}": its type is ${format.name}, and gains of a norm are readable as ${
       DENSE_FORMATS.map(({ name }) => name).join(", ")

@@ -5,7 +5,6 @@
  */
 
 import { createHash } from "node:crypto";
-import { isOlderFingerprint } from "../../optim/mod.ts";
 import { decode } from "../../quant/layouts/decode.ts";
 import type { Format } from "../../quant/formats/format.ts";
 import { PieceMemory } from "../../quant/piece_memory.ts";
@@ -18,6 +17,7 @@ import type { ModelConfig, RopeScaling } from "../model_config.ts";
 import { isForCaller, type ModelSource, piecesOf, type TensorSource } from "./checkpoint.ts";
 import { assertFinite } from "./non_finite_weight.ts";
 import { type StreamDigest, type StreamHash, StreamHashes } from "./stream_hashes.ts";
+import { isOlderFingerprint } from "../../optim/ledger/ledger_header.ts";
 
 /** What a base is known by. */
 export interface BaseIdentity {

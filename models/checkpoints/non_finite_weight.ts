@@ -41,7 +41,7 @@ export function assertFinite(tensor: TensorSource, packed: PackedTensor, firstRo
   throw new RangeError(
     `Cannot load tensor ${
       tensorTitle(tensor)
-    }: it holds ${found}. The file is damaged, or 16 bits overflowed while it was trained or written: take an earlier checkpoint, or write it in bfloat16 or 32 bits`,
+    }: it holds ${found}. The file is damaged, or 16 bits overflowed while it was trained or written: use an earlier checkpoint, or write it in bfloat16 or 32 bits`,
   );
 }
 

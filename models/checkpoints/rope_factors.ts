@@ -54,7 +54,7 @@ export async function readFactors(
   }
   if (!DENSE_TYPES.includes(tensor.typeName)) {
     throw new RangeError(
-      `${attempt}: its type is ${tensor.typeName}, readable are ${DENSE_TYPES.join(", ")}`,
+      `${attempt}: its type is ${tensor.typeName}; expected ${DENSE_TYPES.join(", ")}`,
     );
   }
   const bytes = await tensor.source.read(tensor.offset, tensor.byteLength);

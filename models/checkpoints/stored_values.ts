@@ -7,7 +7,7 @@
 
 import type { Trainable } from "../../optim/trainable.ts";
 import { FLOAT_CODECS, type FloatCodec } from "../../quant/layouts/float_codecs.ts";
-import { groupsPerRow, type Layout, scaleRows } from "../../quant/layouts/layout.ts";
+import { groupsPerRow, isQuantised, type Layout, scaleRows } from "../../quant/layouts/layout.ts";
 import {
   addTally,
   assertWithin,
@@ -145,7 +145,7 @@ export async function* foldStored(
     const values = byteLength / width;
     // A dense tensor may be large; all else of a tensor is small.
     const isRowMajor = together.every(({ stored: { at } }) => at === undefined);
-    const step = layout.kind === "dense" && isRowMajor ? PIECE / 4 : values;
+    const step = !isQuantised(layout) && isRowMajor ? PIECE / 4 : values;
     for (let first = 0; first < values; first += step) {
       const length = Math.min(step, values - first);
       const bytes = await file.read(offset + first * width, length * width);
@@ -181,9 +181,9 @@ function foldInto(
     folds.set(codec, fold);
     bits[index] = fold.apply(bits[index], offset);
   };
-  if (layout.kind === "dense" && stored.at) {
+  if (!isQuantised(layout) && stored.at) {
     offsets.forEach((offset, i) => apply(stored.at!(Math.floor(i / columns), i % columns), offset));
-  } else if (layout.kind === "dense" || part === "codebook") {
+  } else if (!isQuantised(layout) || part === "codebook") {
     for (let i = 0; i < bits.length; i++) apply(i, offsets[first + i]);
   } else {
     const offsetAt = groupOffsets(layout, rows, columns, span);

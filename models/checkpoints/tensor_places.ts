@@ -69,7 +69,7 @@ const PLANE =
 const RULES: readonly Rule[] = [
   {
     matches: (name) => /(^|\.)rotary_emb\.\w+$/.test(name),
-    leftOut: "tables of rotary frequencies, which are made anew, as transformers does",
+    leftOut: "tables of rotary frequencies, which are recomputed, as transformers does",
   },
   {
     matches: (name, { layers }, { layerOf }) => (layerOf(name) ?? -1) >= layers,
@@ -175,7 +175,9 @@ export function strangers(
   const unknown = tensors.unclaimed.filter((name) => !known.has(moduleOf(name)));
   return unknown.length === 0
     ? ""
-    : `; what it has and the architecture "${config.architecture}" does not know: ${few(unknown)}`;
+    : `; it has tensors that the architecture "${config.architecture}" does not know: ${
+      few(unknown)
+    }`;
 }
 
 /** A tensor's name without its last part. */

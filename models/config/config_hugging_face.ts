@@ -49,7 +49,7 @@ function formOf(type: unknown, what: string): HuggingFaceForm<ModelConfig> {
   const found = forms.find(({ modelTypes }) => modelTypes.some((it) => it === type));
   if (found) return found;
   throw new RangeError(
-    `Cannot read ${what}: model_type ${shown(type)} is not supported, known are ${
+    `Cannot read ${what}: model_type ${shown(type)} is not supported; expected one of ${
       forms.flatMap(({ modelTypes }) => modelTypes).join(", ")
     }`,
   );

@@ -123,7 +123,7 @@ function checkRule(value: unknown, rule: KeyRule, fields: Fields, place: Within)
       return;
     case "noted":
       if (rule.when?.(value) === false) return;
-      place.note?.(`${place.what}: ${place.path} ${shown(value)} is not asked: ${rule.why}`);
+      place.note?.(`${place.what}: ${place.path} ${shown(value)} is ignored: ${rule.why}`);
       return;
     case "only":
       if (rule.values.includes(value) || rule.fits?.(value, fields)) return;

@@ -151,7 +151,7 @@ function settingsOf(
         type === undefined
           ? `${shown(value)} has no rope_type; `
           : `${shown(type)} is not supported, `
-      }known are ${ROPE_TYPES.map((it) => `"${it}"`).join(", ")}`,
+      }expected one of ${ROPE_TYPES.map((it) => `"${it}"`).join(", ")}`,
     );
   }
   checkKeys(value, ROPE_KEYS, { what, path, note });
@@ -160,7 +160,7 @@ function settingsOf(
   const ofOthers = ["beta_fast", "beta_slow", "truncate"].filter((key) => !isEmpty(value[key]));
   if (type !== "yarn" && ofOthers.length > 0) {
     note(
-      `${what}: ${path}.${ofOthers[0]} ${shown(value[ofOthers[0]])} is not asked: only yarn has it`,
+      `${what}: ${path}.${ofOthers[0]} ${shown(value[ofOthers[0]])} is ignored: only yarn has it`,
     );
   }
   if (type === "yarn") return { theta, scaling: yarn(value, config, at) };
@@ -175,7 +175,7 @@ function settingsOf(
   }
   if (type === "default") {
     if (value.factor !== undefined && value.factor !== null && value.factor !== 1) {
-      note(`${what}: ${path}.factor ${shown(value.factor)} is not asked: its rope_type is default`);
+      note(`${what}: ${path}.factor ${shown(value.factor)} is ignored: its rope_type is default`);
     }
     return { theta, scaling: undefined };
   }

@@ -25,13 +25,13 @@ export function ggufRopeScaling(from: Fields, what: string, note: Note): RopeSca
     throw new RangeError(
       `Cannot read ${what}: rope.scaling.type ${
         shown(type)
-      } is not supported, known are "none", "linear", "yarn"`,
+      } is not supported; expected one of "none", "linear", "yarn"`,
     );
   }
   const key = isEmpty(factor) ? "rope.scale_linear" : "rope.scaling.factor";
   if (!isEmpty(factor) && !isEmpty(old) && factor !== old) {
     note(
-      `${what}: rope.scale_linear ${shown(old)} is not asked: rope.scaling.factor ${
+      `${what}: rope.scale_linear ${shown(old)} is ignored: rope.scaling.factor ${
         shown(factor)
       } is, as in llama.cpp`,
     );
@@ -46,7 +46,7 @@ export function ggufRopeScaling(from: Fields, what: string, note: Note): RopeSca
   if (value === 1 && given === undefined) return undefined;
   if (type === "none") {
     if (value !== 1) {
-      note(`${what}: ${key} ${shown(value)} is not asked: rope.scaling.type is none`);
+      note(`${what}: ${key} ${shown(value)} is ignored: rope.scaling.type is none`);
     }
     return undefined;
   }

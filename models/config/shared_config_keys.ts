@@ -16,8 +16,8 @@ import {
   read,
 } from "./config_keys.ts";
 
-const experts = "mixtures of experts are not read";
-const images = "models of images or sound are not read, nor their text part";
+const experts = "mixtures of experts are not supported";
+const images = "image and audio models are not supported, including their text part";
 
 /** Keys that are the same thing, or nothing, whatever `model_type` says. */
 export const SHARED_CONFIG_KEYS: KeyTable = {
@@ -97,11 +97,11 @@ export const SHARED_CONFIG_KEYS: KeyTable = {
   ),
   ...keysOf(
     "num_experts_per_tok router_aux_loss_coef router_jitter_noise norm_topk_prob",
-    harmless("asked only with experts"),
+    harmless("used only with experts"),
   ),
   ...keysOf(
     "id2label label2id num_labels",
-    harmless("asked only of classifiers, which architectures names"),
+    harmless("used only by classifiers, which architectures would name"),
   ),
   ...keysOf(
     `bos_token_id eos_token_id pad_token_id unk_token_id sep_token_id cls_token_id mask_token_id decoder_start_token_id eot_token_id

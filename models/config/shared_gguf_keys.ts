@@ -50,11 +50,11 @@ export const SHARED_GGUF_KEYS: KeyTable = {
   "classifier.output_labels": only([], "classifiers are not read"),
   ...keysOf(
     "expert_count expert_used_count expert_shared_count expert_group_count",
-    only([0], "mixtures of experts are not read"),
+    only([0], "mixtures of experts are not supported"),
   ),
   ...keysOf(
     "expert_weights_scale expert_weights_norm expert_gating_func expert_group_scale expert_group_used_count experts_per_group expert_feed_forward_length expert_shared_feed_forward_length expert_chunk_feed_forward_length",
-    harmless("asked only with experts"),
+    harmless("used only with experts"),
   ),
   // What llama.cpp reads for others: 0 says that there is none of it.
   ...keysOf(

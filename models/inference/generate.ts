@@ -64,7 +64,7 @@ export async function* generate(
   assertGenerates(model.config);
   const { maxTokens = 128, seed = 0, signal, stop: stops = [] } = options;
   if (stops.length > 0 && !model.tokenizer) {
-    throw new RangeError("Cannot generate up to a text: the model brings no tokenizer");
+    throw new RangeError("Cannot generate up to a text: the model has no tokenizer");
   }
   const ending = new StopStrings(stops);
   const room = model.maxPositions - prompt.length;

@@ -211,7 +211,7 @@ export function withAdapterPlanned(
 export function assertNotDisposed({ isDisposed }: Pick<Model, "isDisposed">, what: string): void {
   if (!isDisposed) return;
   throw new TypeError(
-    `Cannot ${what}: the model was disposed of, its memory is freed; keep it while it is used (a block with "using" ends it), or load it again`,
+    `Cannot ${what}: the model has been disposed and its memory freed; keep it as long as it is used (it ends with the block of its "using"), or load it again`,
   );
 }
 

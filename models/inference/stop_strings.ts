@@ -15,7 +15,7 @@ export class StopStrings {
   /** @throws RangeError for an empty text, too many or too long ones; TypeError for what is no list of texts. */
   constructor(stops: readonly string[]) {
     if (!Array.isArray(stops) || !stops.every((stop) => typeof stop === "string")) {
-      throw new TypeError("Cannot generate: stop is no list of texts");
+      throw new TypeError("Cannot generate: stop is not a list of strings");
     }
     const bad = stops.find((stop) => stop === "" || stop.length > most.characters);
     if (bad !== undefined || stops.length > most.texts) {

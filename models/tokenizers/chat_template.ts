@@ -66,7 +66,7 @@ export function templateOf(
   const template = given === undefined ? chatTemplate : namedChatTemplate(given) ?? given;
   if (template !== undefined) return template;
   throw new RangeError(
-    "Cannot lay out a conversation: the model brings no chat template; it may be no model for conversations. Give a template, or let it go on from a text instead",
+    "Cannot lay out a conversation: the model has no chat template; it may not be a chat model. Give a template, or let it continue a text instead",
   );
 }
 
@@ -208,7 +208,7 @@ const mostParsed = 16;
 function parsedOf(template: string): Pick<Template, "parsed"> {
   if (template.length > most.template) {
     throw new RangeError(
-      `Cannot read a chat template: it has ${template.length} characters, at most ${most.template} are taken`,
+      `Cannot read a chat template: it has ${template.length} characters, at most ${most.template} are allowed`,
     );
   }
   const known = parsedTemplates.get(template);

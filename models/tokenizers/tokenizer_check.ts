@@ -171,7 +171,7 @@ function checkMerges(
       throw new TypeError(
         `Cannot load the tokenizer: merge ${index} is ${
           JSON.stringify(merge)?.slice(0, 80)
-        }, expected two texts`,
+        }, expected two strings`,
       );
     }
     const joined = pair[0] + pair[1].slice(pair[1].startsWith(prefix) ? prefix.length : 0);
@@ -251,7 +251,7 @@ function unreadParts(json: Record<string, unknown>): string[] {
     throw new RangeError(
       `Cannot load the tokenizer: version of tokenizer.json is ${
         JSON.stringify(json.version)
-      }, known is "1.0"`,
+      }; expected "1.0"`,
     );
   }
   const more = Object.keys(json).filter((key) => !parts.includes(key));
@@ -291,7 +291,7 @@ export function checkAddedTokens(
       throw new RangeError(
         `Cannot load the tokenizer: added token ${JSON.stringify(content)} has the unknown key ${
           JSON.stringify(strange)
-        }; known are ${tokenKeys.join(", ")}`,
+        }; expected one of ${tokenKeys.join(", ")}`,
       );
     }
     const what = (name: string) => `${name} of added token ${JSON.stringify(content.slice(0, 80))}`;
@@ -313,7 +313,9 @@ function optionalTexts(model: Record<string, unknown>, names: readonly string[])
   for (const name of names) {
     const value = model[name];
     if (value !== undefined && value !== null && typeof value !== "string") {
-      throw new TypeError(`Cannot load the tokenizer: ${name} is ${kind(value)}, expected a text`);
+      throw new TypeError(
+        `Cannot load the tokenizer: ${name} is ${kind(value)}, expected a string`,
+      );
     }
   }
 }

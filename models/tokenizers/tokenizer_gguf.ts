@@ -82,7 +82,7 @@ export function tokenizerJsonFromGguf(metadata: ReadonlyMap<string, unknown>): S
     throw new RangeError(
       `Cannot load the tokenizer: model ${
         JSON.stringify(model)
-      } is not supported, known are "gpt2" and "llama"`,
+      } is not supported; expected "gpt2" or "llama"`,
     );
   }
   const tokens = entries.texts("tokens");

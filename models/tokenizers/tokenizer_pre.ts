@@ -249,7 +249,7 @@ export function preTokenizerOf(
     throw new RangeError(
       `Cannot load the tokenizer: unknown pre-tokenizer ${
         JSON.stringify(name)
-      }, known are ${known}`,
+      }; expected one of ${known}`,
     );
   }
   return {

@@ -32,13 +32,13 @@ export function mergesOfScores(
     const { length } = tokens[id];
     if (Number.isNaN(scores[id])) refuse(`the score of token ${id} is NaN`);
     if (length > maximumPiece) {
-      refuse(`token ${id} has ${length} characters, at most ${maximumPiece} are taken`);
+      refuse(`token ${id} has ${length} characters, at most ${maximumPiece} are allowed`);
     }
     characters += length;
   }
   if (characters > maximumCharacters) {
     refuse(
-      `its tokens have ${characters} characters together, at most ${maximumCharacters} are taken`,
+      `its tokens have ${characters} characters together, at most ${maximumCharacters} are allowed`,
     );
   }
   let pieces = Pieces.of(tokens, order);

@@ -62,7 +62,7 @@ export function tokenizerToGguf(
   const { vocab, merges } = json.model;
   if (json.model.type !== "BPE" || Array.isArray(vocab) || merges === undefined) {
     throw new TypeError(
-      `Cannot write the tokenizer as GGUF: its model is ${json.model.type}, only BPE has a form there`,
+      `Cannot write the tokenizer as GGUF: its model is ${json.model.type}, only BPE can be represented there`,
     );
   }
   const size = Math.max(options.vocabularySize ?? 0, tokenizer.vocabularySize);
@@ -83,7 +83,7 @@ export function tokenizerToGguf(
   for (const name of ["continuing_subword_prefix", "end_of_word_suffix"]) {
     if ((json.model[name] ?? "") !== "") {
       throw new TypeError(
-        `Cannot write the tokenizer as GGUF: it has no form for ${name} (${
+        `Cannot write the tokenizer as GGUF: it cannot represent ${name} (${
           JSON.stringify(json.model[name])
         })`,
       );
@@ -114,7 +114,7 @@ export function tokenizerToGguf(
     }
     if (nfc) {
       note(
-        "The tokenizer normalizes text (NFC), which GGUF has no form for: other readers take text as it is.",
+        "The tokenizer normalizes text (NFC), which GGUF cannot represent: other readers use text as it is.",
       );
     }
     set("model", "gpt2");
@@ -129,7 +129,7 @@ export function tokenizerToGguf(
     note(
       `Token ${JSON.stringify(token.content)} is ${
         flags.join(" and ")
-      }, which GGUF has no form for: it is found wherever its text is.`,
+      }, which GGUF cannot represent: it is found wherever its text is.`,
     );
   }
   specialEntries(tokenizer, json, config, set);
@@ -230,7 +230,7 @@ function specialEntries(
   for (const [ids, where] of [[start, "before"], [end, "behind"]] as const) {
     if (ids.length > 1) {
       throw new TypeError(
-        `Cannot write the tokenizer as GGUF: it puts ${ids.length} tokens ${where} a text, GGUF has a form for one`,
+        `Cannot write the tokenizer as GGUF: it puts ${ids.length} tokens ${where} a text, GGUF can represent one`,
       );
     }
   }

@@ -4,6 +4,7 @@
  * @module
  */
 import { integerWithin } from "../check.ts";
+import { assertOptions } from "../options.ts";
 import { layerParts, type Placed } from "../trainable.ts";
 import type { Seed } from "./seed.ts";
 import type { BlockPlace, Structure } from "./structure.ts";
@@ -49,15 +50,19 @@ export const largestLayer: number = largest.layer - 1;
  *
  * @throws RangeError for an unknown kind or order, or counts that are not integers from 1.
  */
-export function completeBlocks({ by, count, order = "cycle", keep = 1 }: Blocks): Required<Blocks> {
+export function completeBlocks(options: Blocks): Required<Blocks> {
+  assertOptions("make blocks", options, { by: "any", count: "any", order: "any", keep: "any" });
+  const { by, count, order = "cycle", keep = 1 } = options;
   if (!blockKinds.includes(by)) {
     throw new RangeError(
-      `Cannot make blocks: unknown kind ${JSON.stringify(by)}, known are ${blockKinds.join(", ")}`,
+      `Cannot make blocks: unknown kind ${JSON.stringify(by)}; expected one of ${
+        blockKinds.join(", ")
+      }`,
     );
   }
   if (!blockOrders.includes(order)) {
     throw new RangeError(
-      `Cannot make blocks: unknown order ${JSON.stringify(order)}, known are ${
+      `Cannot make blocks: unknown order ${JSON.stringify(order)}; expected one of ${
         blockOrders.join(", ")
       }`,
     );
@@ -128,6 +133,13 @@ export const blocks: Structure<Blocks, Required<Blocks>> = {
     const kind = blockKinds.indexOf(options.by);
     const block = activeBlock(options, master, draw, direction);
     return ((kind << 30) | (block << 16) | (word & 0xffff)) >>> 0;
+  },
+  turns({ by, count }) {
+    const group = (block: number): number => {
+      const at = block - (by === "tensor" ? 0 : 1);
+      return at >= 0 && at < count ? at : count;
+    };
+    return { count, by, of: (place) => group(place[by]), at: (seed) => group(blockOf(seed)) };
   },
   takesPart: inBlock,
   wgsl: {

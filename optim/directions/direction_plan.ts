@@ -170,7 +170,7 @@ export function parseDirections(value: unknown): DirectionPlan {
   for (const [name, part] of Object.entries(parts)) {
     if (!(planParts as readonly string[]).includes(name)) {
       throw new RangeError(
-        `Cannot read directions: unknown part ${JSON.stringify(name)}, known are ${
+        `Cannot read directions: unknown part ${JSON.stringify(name)}; expected one of ${
           planParts.join(", ")
         }`,
       );

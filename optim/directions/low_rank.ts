@@ -4,6 +4,7 @@
  * @module
  */
 import { integerWithin } from "../check.ts";
+import { assertOptions } from "../options.ts";
 import { type Distribution, laneOf, level } from "./law.ts";
 import type { Seed } from "./seed.ts";
 import type { Structure } from "./structure.ts";
@@ -31,7 +32,9 @@ export interface LowRank {
  *
  * @throws RangeError when the rank is not an integer from 1 to 8, or steps to keep it not one from 1.
  */
-export function completeLowRank({ rank, keep = 50 }: LowRank): Required<LowRank> {
+export function completeLowRank(options: LowRank): Required<LowRank> {
+  assertOptions("make low-rank directions", options, { rank: "any", keep: "any" });
+  const { rank, keep = 50 } = options;
   integerWithin("low-rank directions", "rank", rank, 1, 8);
   integerWithin("low-rank directions", "keep", keep, 1, 0xffffffff);
   return { rank, keep };

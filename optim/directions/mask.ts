@@ -4,6 +4,7 @@
  * @module
  */
 import { integerWithin } from "../check.ts";
+import { assertOptions } from "../options.ts";
 import { fillElements } from "./elements.ts";
 import type { Seed } from "./seed.ts";
 import type { NoisePlace } from "../trainable.ts";
@@ -39,9 +40,14 @@ export const maskUnits: readonly MaskUnit[] = ["element", "tensor"];
  *
  * @throws RangeError when the density leaves no element or is above 1, or steps to keep it are not an integer from 1.
  */
-export function completeMask(
-  { density, keep = 1, unit = "element", budget = "tensor" }: Mask,
-): CompleteMask {
+export function completeMask(options: Mask): CompleteMask {
+  assertOptions("make a mask", options, {
+    density: "any",
+    keep: "any",
+    unit: "any",
+    budget: "any",
+  });
+  const { density, keep = 1, unit = "element", budget = "tensor" } = options;
   const parts = Math.round(density * 65536);
   if (!(parts >= 1 && parts <= 65536)) {
     throw new RangeError(
@@ -51,12 +57,16 @@ export function completeMask(
   integerWithin("a mask", "keep", keep, 1, 0xffffffff);
   if (!maskUnits.includes(unit)) {
     throw new RangeError(
-      `Cannot make a mask: unknown unit ${JSON.stringify(unit)}, known are ${maskUnits.join(", ")}`,
+      `Cannot make a mask: unknown unit ${JSON.stringify(unit)}; expected one of ${
+        maskUnits.join(", ")
+      }`,
     );
   }
   if (budget !== "tensor" && budget !== "global") {
     throw new RangeError(
-      `Cannot make a mask: unknown budget ${JSON.stringify(budget)}, known are tensor, global`,
+      `Cannot make a mask: unknown budget ${
+        JSON.stringify(budget)
+      }; expected one of tensor, global`,
     );
   }
   return {

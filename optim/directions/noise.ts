@@ -76,7 +76,7 @@ function checkRange(
   ) {
     if ((known as readonly unknown[]).includes(value)) continue;
     throw new RangeError(
-      `Cannot make noise: unknown ${what} ${JSON.stringify(value)}, known are ${
+      `Cannot make noise: unknown ${what} ${JSON.stringify(value)}; expected one of ${
         known.filter((name) => name !== undefined).join(", ")
       }`,
     );

@@ -27,6 +27,18 @@ export type FillNoise = (
   place: NoisePlace,
 ) => void;
 
+/** How tensors take turns: a group of them in each direction. */
+export interface TensorTurns {
+  /** How many groups there are. */
+  readonly count: number;
+  /** What decides the group of a tensor. */
+  readonly by: keyof BlockPlace;
+  /** The group of a tensor, from 0; `count` for one that is in none. */
+  of(place: BlockPlace): number;
+  /** The group whose turn a direction is, from 0. */
+  at(seed: Seed): number;
+}
+
 /** A structure in the shader of the noise. */
 export interface StructureShader {
   /** Functions that `z` calls; none by default. */
@@ -63,6 +75,8 @@ export interface Structure<Options extends object, Complete extends Options> {
   word(options: Complete, master: Seed, draw: number, direction: number, word: number): number;
   /** The elements of a direction; those of the law alone if absent. */
   readonly fill?: FillNoise;
+  /** How tensors take turns; all take part in every direction if absent. */
+  turns?(options: Complete): TensorTurns;
   /** Whether a tensor takes part in a direction; all do if absent. */
   takesPart?(seed: Seed, place: BlockPlace): boolean;
   /** The same on the device; needed where there is one of the two. */

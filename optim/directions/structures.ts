@@ -7,7 +7,7 @@ import { type Blocks, blocks } from "./blocks.ts";
 import { type LowRank, lowRank } from "./low_rank.ts";
 import { type CompleteMask, type Mask, mask } from "./mask.ts";
 import type { Seed } from "./seed.ts";
-import type { Structure } from "./structure.ts";
+import type { Structure, TensorTurns } from "./structure.ts";
 
 /** A line for each: plans, options, ledgers, noise and shaders follow. */
 export interface Structures {
@@ -46,6 +46,12 @@ export function structureOf(name: StructureName): Structure<object, object> {
 /** Which structure a plan has, if any. */
 export function structureIn(plan: CompleteStructures): StructureName | undefined {
   return structureNames.find((name) => plan[name] !== undefined);
+}
+
+/** How tensors take turns by a plan, if they do. */
+export function turnsOf(plan: CompleteStructures): TensorTurns | undefined {
+  const name = structureIn(plan);
+  return name && structureOf(name).turns?.(plan[name]!);
 }
 
 /** A direction's seed with what the structure of a plan says of it in its second word. */

@@ -19,7 +19,7 @@ function smoothingKernel(order: number, r: number): number {
   const coefficients = kernels[order];
   if (!coefficients) {
     throw new RangeError(
-      `Cannot make a kernel of order ${order}, known are ${Object.keys(kernels).join(", ")}`,
+      `Cannot make a kernel of order ${order}; expected one of ${Object.keys(kernels).join(", ")}`,
     );
   }
   const [a, b, c] = coefficients;

@@ -4,6 +4,7 @@
  * @module
  */
 import { integerWithin, notNegative, positive } from "../check.ts";
+import { assertOptions } from "../options.ts";
 import { largestGain } from "../directions/noise.ts";
 import type { PreparationKind } from "./preparation.ts";
 
@@ -25,7 +26,9 @@ export type CompleteGains = Required<Gains>;
  *
  * @throws RangeError for an argument out of range.
  */
-export function completeGains({ power = 0.5, queries = 2, epsilon = 0.02 }: Gains): CompleteGains {
+export function completeGains(options: Gains): CompleteGains {
+  assertOptions("make gains", options, { power: "any", queries: "any", epsilon: "any" });
+  const { power = 0.5, queries = 2, epsilon = 0.02 } = options;
   notNegative("gains", "power", power);
   if (power > 1) throw new RangeError(`Cannot make gains: power must be at most 1, not ${power}`);
   return {

@@ -5,6 +5,7 @@
  */
 
 import { integerWithin } from "../check.ts";
+import { assertOptions } from "../options.ts";
 import { freeze, frozenOffset, thaw } from "./frozen.ts";
 import { applyOffset } from "../offset.ts";
 import type { MaskedTensor, PreparationKind } from "./preparation.ts";
@@ -42,9 +43,14 @@ export interface CompleteMagnitude {
 }
 
 /** The same with nothing left open; throws a RangeError for what is not as said. */
-export function completeMagnitude(
-  { density, take = "small", budget = "tensor", keep }: Magnitude,
-): CompleteMagnitude {
+export function completeMagnitude(options: Magnitude): CompleteMagnitude {
+  assertOptions("make a mask by magnitude", options, {
+    density: "any",
+    take: "any",
+    budget: "any",
+    keep: "any",
+  });
+  const { density, take = "small", budget = "tensor", keep } = options;
   if (!(density > 0 && density <= 1)) {
     throw new RangeError(
       `Cannot make a mask by magnitude: density must lie above 0, at most 1, not be ${density}`,
@@ -53,7 +59,7 @@ export function completeMagnitude(
   for (const [value, known] of [[take, magnitudeEnds], [budget, magnitudeBudgets]] as const) {
     if (!(known as readonly string[]).includes(value)) {
       throw new RangeError(
-        `Cannot make a mask by magnitude: unknown ${JSON.stringify(value)}, known are ${
+        `Cannot make a mask by magnitude: unknown ${JSON.stringify(value)}; expected one of ${
           known.join(", ")
         }`,
       );

@@ -113,7 +113,7 @@ export function applyRecord(rule: OffsetRule, record: StepRecord, tensor: Offset
   const turns = structure && structureOf(structure).takesPart;
   if (turns && !place) {
     throw new TypeError(
-      "Cannot apply a step: tensors move in turns, and the tensor's place is not given",
+      "Cannot apply a step: tensors take turns, but the place of the tensor is not given",
     );
   }
   assertState(rule.update, record, tensor);
@@ -172,7 +172,7 @@ function assertState(
   ) {
     throw new TypeError(
       `Cannot apply a step of ${name}: it needs ${inputSize} host scalars and ${stateSize} values per offset, ` +
-        `given are ${inputs.length} and state of lengths [${
+        `given ${inputs.length} and state of lengths [${
           state.map((values) => values.length)
         }] for ${offsets.length} offsets`,
     );

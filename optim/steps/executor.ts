@@ -7,7 +7,7 @@
 import { blockPlace } from "../directions/blocks.ts";
 import { fillNoise } from "../directions/noise.ts";
 import { masterSeed, type Seed } from "../directions/seed.ts";
-import { structureOf } from "../directions/structures.ts";
+import { structureOf, turnsOf } from "../directions/structures.ts";
 import { tensorId } from "../directions/tensor_id.ts";
 import { applyOffset } from "../offset.ts";
 import type { Optimiser } from "../optimiser.ts";
@@ -54,16 +54,14 @@ function stretches(
   length: number,
 ): Stretch[] {
   const refuse = (why: string) => new TypeError(`Cannot start ${optimiser.name}: ${why}`);
-  const { blocks } = optimiser.plan;
+  const turns = turnsOf(optimiser.plan);
   if (!tensors) {
-    if (!optimiser.law.structure || !structureOf(optimiser.law.structure).takesPart) {
-      return [{ id, from: 0, to: length }];
-    }
-    throw refuse("its tensors move in turns, none are named");
+    if (!turns) return [{ id, from: 0, to: length }];
+    throw refuse("its tensors take turns, but no tensors are given");
   }
-  const by = blocks?.by ?? "tensor";
+  const by = turns?.by ?? "tensor";
   if (by !== "tensor" && tensors.every((one) => one[by] === undefined)) {
-    throw refuse(`its tensors move in turns by ${by}, and none of them says its ${by}`);
+    throw refuse(`its tensors take turns by ${by}, but none of them has a ${by}`);
   }
   let at = 0;
   const made = tensors.map((tensor, i) => {

@@ -38,7 +38,7 @@ export function accumulate(
   assertOptions("make accumulate", options, { directions: directionsRule });
   const { directions = 1 } = options;
   if ((rule.hold ?? 1) > 1) {
-    throw new RangeError(`Cannot make accumulate: ${rule.name} holds directions by itself`);
+    throw new RangeError(`Cannot make accumulate: ${rule.name} already holds directions`);
   }
   return {
     name: "accumulate",

@@ -41,7 +41,7 @@ export function batchPerDirection(
   assertNumber(what, "batches", batches, { min: 2, max: most, whole: true });
   if ((rule.hold ?? 1) > 1 || (rule.memory ?? 1) > 1 || rule.decays) {
     throw new RangeError(
-      `Cannot make batchPerDirection: ${rule.name} holds or remembers directions, or decays, by itself`,
+      `Cannot make batchPerDirection: ${rule.name} already holds or remembers directions, or decays`,
     );
   }
   const before = (batches - 1) * directions;

@@ -35,7 +35,9 @@ export function chain(...transformations: readonly Transformation[]): Transforma
     }
   }
   if (parts.slice(0, -1).some((part) => part.decays)) {
-    throw new RangeError("Cannot chain decayOffsets before others: they would scale the decay");
+    throw new RangeError(
+      "Cannot chain decayOffsets before others: put it last, because later rules would scale the decay",
+    );
   }
   return {
     name: "chain",

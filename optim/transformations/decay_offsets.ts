@@ -57,7 +57,7 @@ export function decayOffsets(
         throw new RangeError(
           `Cannot decay offsets by ${share} at step ${
             sums.length - 1
-          }: at most ${portion}, take fewer bits`,
+          }: at most ${portion}, use fewer bits`,
         );
       }
       sums.push(sums[sums.length - 1] + share);

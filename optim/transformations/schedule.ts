@@ -192,7 +192,7 @@ export function parseSchedule(value: unknown): Schedule {
     throw new RangeError(
       `Cannot read a schedule: unknown name ${
         JSON.stringify(schedule)
-      }, known are constant, linear, cosine`,
+      }; expected one of constant, linear, cosine`,
     );
   }
   return factor === undefined ? made : scaled(made, factor as number);

@@ -145,7 +145,7 @@ export function formatOfGgufTensor(tensor: GgufTensor): Format {
   if (format === undefined) {
     const known = FORMATS.filter((f) => f.gguf !== undefined).map((f) => f.name).join(", ");
     throw new RangeError(
-      `Cannot load tensor "${tensor.name}": its type is ${tensor.typeName}, readable are ${known}`,
+      `Cannot load tensor "${tensor.name}": its type is ${tensor.typeName}; expected ${known}`,
     );
   }
   return format;
@@ -173,10 +173,10 @@ async function readStart(
       source,
       "the version",
       bigEndian
-        ? "the file is big-endian, which is not read: get the little-endian one, or convert it with gguf-convert-endian of llama.cpp"
+        ? "the file is big-endian, which is not supported: get the little-endian one, or convert it with gguf-convert-endian of llama.cpp"
         : version === 1
-        ? "version 1, of 2023, is not read (nor by llama.cpp): get a newer file of the model, or convert it anew"
-        : `${version} is neither 2 nor 3, which are read`,
+        ? "version 1, from 2023, is not supported (nor is it by llama.cpp): get a newer file of the model, or convert it again"
+        : `${version} is neither 2 nor 3, the supported versions`,
     );
   }
   await reader.need(16, "the counts");
@@ -207,7 +207,7 @@ function alignmentOf(source: ByteSource, metadata: Map<string, GgufValue>): numb
     typeof alignment !== "number" || alignment < 1 || alignment > 2 ** 31 ||
     !Number.isInteger(Math.log2(alignment))
   ) {
-    fail(RangeError, source, `metadata "general.alignment"`, `${alignment} is no power of two`);
+    fail(RangeError, source, `metadata "general.alignment"`, `${alignment} is not a power of two`);
   }
   return alignment;
 }
@@ -248,7 +248,7 @@ function place(
     const { relativeOffset } = entry;
     const offset = dataOffset + relativeOffset;
     if (relativeOffset % alignment !== 0) {
-      fail(RangeError, source, field, `offset ${relativeOffset} is no multiple of ${alignment}`);
+      fail(RangeError, source, field, `offset ${relativeOffset} is not a multiple of ${alignment}`);
     }
     if (offset > source.size) {
       fail(
@@ -296,7 +296,7 @@ function byteLength(source: ByteSource, entry: Entry): number | undefined {
       RangeError,
       source,
       `tensor "${entry.name}"`,
-      `${columns} columns are no multiple of the ${type.blockElements} of ${type.name}`,
+      `${columns} columns are not a multiple of the ${type.blockElements} of ${type.name}`,
     );
   }
   const elements = entry.dimensions.reduce((product, dimension) => product * dimension, 1);

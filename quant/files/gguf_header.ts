@@ -140,7 +140,7 @@ function writeSingle(
     const bytes = numberBytes(type, value);
     if (bytes !== undefined) return out.bytes(bytes);
   }
-  throw new TypeError(`Cannot write metadata "${key}": ${value} is no ${type}`);
+  throw new TypeError(`Cannot write metadata "${key}": ${value} is not of type ${type}`);
 }
 
 function numberBytes(type: GgufValueType, value: number | bigint): Uint8Array | undefined {

@@ -184,7 +184,9 @@ async function readArray(reader: HeaderReader, field: string): Promise<GgufValue
 function boolOf(reader: HeaderReader, field: string): boolean {
   const byte = reader.uint8();
   if (byte > 1) {
-    throw new SyntaxError(`Cannot read ${field} of "${reader.source.name}": ${byte} is no boolean`);
+    throw new SyntaxError(
+      `Cannot read ${field} of "${reader.source.name}": ${byte} is not a boolean`,
+    );
   }
   return byte === 1;
 }

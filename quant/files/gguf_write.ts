@@ -42,7 +42,7 @@ export async function* writeGguf(contents: GgufContents): AsyncGenerator<Uint8Ar
   const alignment = contents.alignment ?? 32;
   if (!(Number.isInteger(Math.log2(alignment)) && alignment >= 8)) {
     throw new RangeError(
-      `Cannot write a GGUF file with alignment ${alignment}: no power of two from 8`,
+      `Cannot write a GGUF file with alignment ${alignment}: not a power of two from 8`,
     );
   }
   const names = new Set<string>();
@@ -140,7 +140,7 @@ function lengthOf(tensor: GgufTensorData): number {
   }
   if (dimensions[0] % type.blockElements !== 0) {
     throw new RangeError(
-      `Cannot write tensor "${name}": ${dimensions[0]} columns are no multiple of ` +
+      `Cannot write tensor "${name}": ${dimensions[0]} columns are not a multiple of ` +
         `the ${type.blockElements} of ${type.name}`,
     );
   }

@@ -96,7 +96,7 @@ export async function readSafetensors(source: ByteSource): Promise<SafetensorsFi
     throw new RangeError(
       `Cannot read ${file}: a header of ${length} bytes, the file has ${source.size}` +
         (length > LARGEST_HEADER
-          ? ` and ${LARGEST_HEADER} are allowed: it is no safetensors file, or damaged`
+          ? ` and ${LARGEST_HEADER} are allowed: it is not a safetensors file, or it is damaged`
           : ": its download or copy is incomplete"),
     );
   }
@@ -108,7 +108,7 @@ export async function readSafetensors(source: ByteSource): Promise<SafetensorsFi
     if (name === "__metadata__") {
       for (const [key, text] of Object.entries(objectOf(entry, `${file}: __metadata__`))) {
         if (typeof text !== "string") {
-          throw new SyntaxError(`Cannot read ${file}: metadata "${key}" is no text`);
+          throw new SyntaxError(`Cannot read ${file}: metadata "${key}" is not a string`);
         }
         metadata.set(key, text);
       }
@@ -203,7 +203,7 @@ function parseHeader(bytes: Uint8Array, file: string): { [key: string]: unknown 
     text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
     header = JSON.parse(text);
   } catch (error) {
-    throw new SyntaxError(`Cannot read ${file}: the header is no JSON`, { cause: error });
+    throw new SyntaxError(`Cannot read ${file}: the header is not JSON`, { cause: error });
   }
   const object = objectOf(header, file);
   // Of two equal keys JSON.parse keeps the last in silence; then fewer pairs come out than the text has colons.
@@ -271,10 +271,10 @@ function isDtype(name: string): name is SafetensorsDtype {
 }
 
 function countsOf(value: unknown, what: string): number[] {
-  if (!Array.isArray(value)) throw new SyntaxError(`Cannot read ${what}: no list`);
+  if (!Array.isArray(value)) throw new SyntaxError(`Cannot read ${what}: not a list`);
   return value.map((count) => {
     if (!Number.isSafeInteger(count) || count < 0) {
-      throw new RangeError(`Cannot read ${what}: ${JSON.stringify(count)} is no count`);
+      throw new RangeError(`Cannot read ${what}: ${JSON.stringify(count)} is not a count`);
     }
     return count;
   });

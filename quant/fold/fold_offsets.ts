@@ -23,6 +23,8 @@ import {
   type ColumnLayout,
   groupColumns,
   groupsPerRow,
+  isPaired,
+  isQuantised,
   type Layout,
   type PackedTensor,
   planeWords,
@@ -100,7 +102,7 @@ export function offsetCount(
   checkShape(layout, rows, columns);
   checkPart(layout, part);
   if (part === "codebook") return 2 * planeWords(layout, rows, columns).codebook;
-  if (layout.kind === "dense") return rows === 1 ? offsetStride(columns) : rows * columns;
+  if (!isQuantised(layout)) return rows === 1 ? offsetStride(columns) : rows * columns;
   return Math.ceil(columns / spanColumns(span, columns)) * offsetStride(scaleRows(layout, rows));
 }
 
@@ -184,9 +186,9 @@ function foldPart(
       beyond,
     );
   }
-  return t.layout.kind === "dense"
-    ? foldDense(t, offsets, form, options)
-    : foldGroups(t, offsets, form, span, options);
+  return isQuantised(t.layout)
+    ? foldGroups(t, offsets, form, span, options)
+    : foldDense(t, offsets, form, options);
 }
 
 function spanColumns(span: number, columns: number): number {
@@ -228,7 +230,7 @@ function foldGroups(
   const offsetAt = groupOffsets(t.layout, totalRows, t.columns, span);
   const tensor = { ...t, scales: t.scales.slice() };
   const stored = halves(tensor.scales);
-  const step = t.layout.kind === "scalar" && t.layout.second !== "none" ? 2 : 1;
+  const step = isPaired(t.layout) ? 2 : 1;
   const fold = offsetFold(form, FLOAT_CODECS.f16, beyond);
   for (let row = 0; row < t.rows; row++) {
     for (let g = 0; g < groups; g++) {

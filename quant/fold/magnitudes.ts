@@ -8,6 +8,7 @@ import { float16ToNumber } from "../layouts/float16.ts";
 import {
   groupColumns,
   groupsPerRow,
+  isQuantised,
   type PackedTensor,
   type SuperLayout,
 } from "../layouts/layout.ts";
@@ -103,7 +104,7 @@ export function offsetBases(
   if (part === "codebook") {
     return Float32Array.from(halves(t.codebook), float16ToNumber);
   }
-  if (t.layout.kind === "dense") {
+  if (!isQuantised(t.layout)) {
     out.set(decode(t), firstRow * t.columns);
     return out;
   }

@@ -11,6 +11,7 @@ import {
   codebookShape,
   groupColumns,
   groupsPerRow,
+  isQuantised,
   type Layout,
   type PackedTensor,
   type ScalarLayout,
@@ -83,7 +84,7 @@ function placeOf(
   span: number,
   totalRows: number,
 ): (row: number, column: number) => number {
-  if (layout.kind === "dense") return (row, column) => row * columns + column;
+  if (!isQuantised(layout)) return (row, column) => row * columns + column;
   const width = span === 0 ? columns : span;
   const stride = offsetStride(scaleRows(layout, totalRows));
   const classes = layout.kind === "column" ? layout.classes : Infinity;

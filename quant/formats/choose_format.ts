@@ -7,6 +7,7 @@
 import type { FormatName } from "./format_name.ts";
 import { formatByName } from "./formats.ts";
 import { nearestNames } from "../nearest_names.ts";
+import { isQuantised } from "../layouts/layout.ts";
 
 /** Formats for the tensors that are not quantised like the rest. */
 export interface PlanOptions {
@@ -187,7 +188,7 @@ export function formatChoice(
     // Learned positions are added: no program quantises them.
     : { embedding, positions: "F16", head, vector: vectors, matrix: wanted }[kind];
   const { layout, gguf } = formatByName(chosen);
-  const multiple = layout.kind === "dense" ? 1 : gguf?.blockElements ?? 32;
+  const multiple = isQuantised(layout) ? gguf?.blockElements ?? 32 : 1;
   if (columns % multiple === 0) {
     if (chosen === wanted) return { format: chosen };
     return { format: chosen, reason: kept || kind === "matrix" ? "kept" : kind };

@@ -28,10 +28,10 @@ const MIX = /^(Q[2-6]_K)_([SML])$/i;
 const WHAT_THEN: Readonly<Record<string, string>> = {
   gptq: "it is a method: --method gptq --format Q4_0",
   awq: "it is a method: --method awq --format Q4_0",
-  aqlm: "take a codebook, for example codebook2x8",
-  "4bit": "take Q4_0 for a GGUF file, or nf4 or int4 for a folder",
-  "8bit": "take Q8_0 for a GGUF file, or int8 for a folder",
-  "2bit": "take Q2_K for a GGUF file, or codebook2x8 for a folder",
+  aqlm: "use a codebook, for example codebook2x8",
+  "4bit": "use Q4_0 for a GGUF file, or nf4 or int4 for a folder",
+  "8bit": "use Q8_0 for a GGUF file, or int8 for a folder",
+  "2bit": "use Q2_K for a GGUF file, or codebook2x8 for a folder",
   gguf: "name one of its formats, for example Q4_0",
 };
 
@@ -75,7 +75,7 @@ export function formatNameOf(name: string): string {
   const near = nearestNames(name, FORMATS.map((format) => format.name));
   throw new RangeError(
     `Cannot find format "${name}": ${
-      near.length > 0 ? `did you mean ${near.join(", ")}?` : "known are F16, Q4_0, int4_g128 ..."
+      near.length > 0 ? `did you mean ${near.join(", ")}?` : "for example F16, Q4_0, int4_g128."
     } All of them: qzo quantize --formats`,
   );
 }

@@ -57,7 +57,7 @@ export function formatByName(name: string): Format {
       `Cannot find format "${name}": ` +
         (near.length > 0
           ? `did you mean ${near.join(", ")}?`
-          : `known are F16, Q4_0, int4_g128 ...`),
+          : `for example F16, Q4_0, int4_g128.`),
     );
   }
   return format;

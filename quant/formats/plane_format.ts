@@ -5,7 +5,7 @@
  */
 
 import type { Format, GgufBlocks } from "./format.ts";
-import type { Layout, PackedTensor } from "../layouts/layout.ts";
+import { isQuantised, type Layout, type PackedTensor } from "../layouts/layout.ts";
 import { rulesOf } from "../layouts/layout_table.ts";
 import { checkPacked, checkShape, emptyPacked, planeBytes, sameLayout } from "../layouts/planes.ts";
 
@@ -79,12 +79,12 @@ function planeRowBytes(layout: Layout, columns: number): number {
 
 // 16-bit elements may be odd in number: the file has no padding, the last word has.
 function planesByteLength(t: PackedTensor): number {
-  if (t.layout.kind === "dense") return t.rows * planeRowBytes(t.layout, t.columns);
+  if (!isQuantised(t.layout)) return t.rows * planeRowBytes(t.layout, t.columns);
   return 4 * (t.codes.length + t.scales.length + t.codebook.length);
 }
 
 function planes(t: PackedTensor): Uint8Array<ArrayBuffer>[] {
-  if (t.layout.kind === "dense") {
+  if (!isQuantised(t.layout)) {
     return [planeBytes(t.codes).subarray(0, planesByteLength(t))];
   }
   return [planeBytes(t.codes), planeBytes(t.scales), planeBytes(t.codebook)];

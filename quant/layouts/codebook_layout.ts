@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { LayoutRules } from "./layout_rules.ts";
+import { BEYOND, type LayoutRules } from "./layout_rules.ts";
 
 /** Codes of vectors of neighbouring columns in additive codebooks; one scale per row. */
 export interface CodebookLayout {
@@ -47,6 +47,11 @@ const codeWords = (layout: CodebookLayout, rows: number, columns: number): numbe
 
 /** The codebook layout's answers. */
 export const codebookRules: LayoutRules<CodebookLayout> = {
+  isQuantised: true,
+  isRelativeOnly: false,
+  isPaired: () => false,
+  // A row's size times entries: what a value may be depends on its neighbours.
+  reach: () => BEYOND.f16,
   scalesPlane: "scales",
   groupColumns: (_, columns) => columns,
   groupsPerRow: () => 1,

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { blockWords, type LayoutRules } from "./layout_rules.ts";
+import { BEYOND, blockWords, type LayoutRules } from "./layout_rules.ts";
 
 /**
  * Codes of a few bits where every column has scales of its own, which rows a fixed stride apart share: row `r` has those of class
@@ -22,6 +22,10 @@ export interface ColumnLayout {
 
 /** The column layout's answers. */
 export const columnRules: LayoutRules<ColumnLayout> = {
+  isQuantised: true,
+  isRelativeOnly: true,
+  isPaired: () => true,
+  reach: () => BEYOND.f16,
   scalesPlane: "codebook",
   groupColumns: () => 1,
   groupsPerRow: (_, columns) => columns,

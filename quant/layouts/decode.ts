@@ -12,6 +12,8 @@ import {
   type ColumnLayout,
   groupColumns,
   groupsPerRow,
+  isPaired,
+  isQuantised,
   type PackedTensor,
   type ScalarLayout,
   type SuperLayout,
@@ -58,11 +60,11 @@ export function decodeRow(t: PackedTensor, row: number): Float32Array<ArrayBuffe
 /** The scales, flat at `row * groups + g` (super: one per super-block; codebook: one per row; column: per class and column; dense: empty). */
 export function readScales(t: PackedTensor): Float32Array<ArrayBuffer> {
   checkPacked(t);
-  if (t.layout.kind === "dense") return new Float32Array(0);
+  if (!isQuantised(t.layout)) return new Float32Array(0);
   if (t.layout.kind === "super") return superScales(t, t.layout);
   if (t.layout.kind === "column") return everySecondHalf(t.codebook, 0);
   const stored = halves(t.scales);
-  const stride = t.layout.kind === "scalar" && t.layout.second !== "none" ? 2 : 1;
+  const stride = isPaired(t.layout) ? 2 : 1;
   return Float32Array.from(
     { length: t.rows * groupsPerRow(t.layout, t.columns) },
     (_, i) => float16ToNumber(stored[i * stride]),

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { LayoutRules } from "./layout_rules.ts";
+import { BEYOND, type LayoutRules } from "./layout_rules.ts";
 
 /** How dense (unquantised) elements are stored. */
 export type DenseType = "f32" | "f16" | "bf16";
@@ -20,6 +20,10 @@ const DTYPES = { f32: "F32", f16: "F16", bf16: "BF16" } as const;
 
 /** The dense layout's answers. */
 export const denseRules: LayoutRules<DenseLayout> = {
+  isQuantised: false,
+  isRelativeOnly: false,
+  isPaired: () => false,
+  reach: ({ type }) => BEYOND[type],
   scalesPlane: "codes",
   groupColumns: () => 1,
   groupsPerRow: () => 0,

@@ -60,6 +60,21 @@ export interface PackedTensor {
   readonly codebook: Uint32Array<ArrayBuffer>;
 }
 
+/** Whether elements are codes under scales: in all layouts but the dense one. */
+export function isQuantised(layout: Layout): boolean {
+  return rulesOf(layout).isQuantised;
+}
+
+/** Whether only the relative form trains its scales: an offset multiplies the weights of any multiple of 32 columns. */
+export function isRelativeOnly(layout: Layout): boolean {
+  return rulesOf(layout).isRelativeOnly;
+}
+
+/** Whether a zero point or minimum is stored beside each scale. */
+export function isPaired(layout: Layout): boolean {
+  return rulesOf(layout).isPaired(layout);
+}
+
 /** Columns that share one scale: the super-block, the whole row for row-wise and codebook layouts, 1 for dense and column. */
 export function groupColumns(layout: Layout, columns: number): number {
   return rulesOf(layout).groupColumns(layout, columns);

@@ -28,10 +28,21 @@ export interface PlaneShape {
 
 /** The answers of a layout. */
 export interface LayoutRules<L> {
+  /** Whether elements are codes under scales; else they are numbers themselves. */
+  readonly isQuantised: boolean;
+  /**
+   * Whether an offset of scales multiplies weights: its scales are integers within super-blocks or of single columns. Then only the
+   * relative form trains it, with an offset per any multiple of 32 columns.
+   */
+  readonly isRelativeOnly: boolean;
   /** The plane that holds what training scales changes. */
   readonly scalesPlane: keyof PlaneWords;
   /** Columns that share one scale. */
   groupColumns(layout: L, columns: number): number;
+  /** Whether a zero point or minimum is stored beside each scale, in the same word. */
+  isPaired(layout: L): boolean;
+  /** The largest magnitude that a value may have, infinity where any may: that of the largest code under the largest scale. */
+  reach(layout: L): number;
   /** Scales in a row. */
   groupsPerRow(layout: L, columns: number): number;
   /** Rows that have scales of their own. */
@@ -56,3 +67,10 @@ export interface LayoutRules<L> {
 export function blockWords(bits: number, rows: number, columns: number): number {
   return rows * (columns / 32) * bits;
 }
+
+/** Magnitudes from here on are rounded to infinity by a type. */
+export const BEYOND: Readonly<Record<"f16" | "bf16" | "f32", number>> = {
+  f16: 65520,
+  bf16: (2 - 2 ** -8) * 2 ** 127,
+  f32: Infinity,
+};

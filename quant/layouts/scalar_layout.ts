@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { CodeTable } from "./code_tables.ts";
-import { blockWords, type LayoutRules } from "./layout_rules.ts";
+import { CODE_TABLES, type CodeTable } from "./code_tables.ts";
+import { BEYOND, blockWords, type LayoutRules } from "./layout_rules.ts";
 
 /**
  * Codes of a few bits that share a scale per group of columns.
@@ -37,6 +37,17 @@ const groupsOf = (layout: ScalarLayout, columns: number): number =>
 
 /** The scalar layout's answers. */
 export const scalarRules: LayoutRules<ScalarLayout> = {
+  isQuantised: true,
+  isRelativeOnly: false,
+  isPaired: ({ second }) => second !== "none",
+  reach({ bits, center, second, levels = 2 ** bits, table }) {
+    // A minimum is a value itself.
+    if (second === "min") return BEYOND.f16;
+    if (table) return BEYOND.f16 * Math.max(...CODE_TABLES[table].map(Math.abs));
+    // With a zero point codes lie on either side of zero.
+    return BEYOND.f16 *
+      (second === "zero" ? (levels - 1) / 2 : Math.max(center, levels - 1 - center));
+  },
   scalesPlane: "scales",
   groupColumns: groupOf,
   groupsPerRow: groupsOf,

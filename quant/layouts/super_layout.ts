@@ -5,7 +5,7 @@
  */
 import type { CodeTable } from "./code_tables.ts";
 import { gridNamed, gridPlane, gridWords } from "./grids.ts";
-import { blockWords, type LayoutRules } from "./layout_rules.ts";
+import { BEYOND, blockWords, type LayoutRules } from "./layout_rules.ts";
 import { SUPER_SCALES, type SuperScales, superWords } from "./super_scales.ts";
 
 /**
@@ -33,6 +33,14 @@ const blockOf = ({ scales }: SuperLayout): number => SUPER_SCALES[scales].column
 
 /** The super layout's answers. */
 export const superRules: LayoutRules<SuperLayout> = {
+  isQuantised: true,
+  isRelativeOnly: true,
+  isPaired: () => false,
+  reach({ bits, center, table, scales }) {
+    // Integer scales are 1 at least.
+    if (table || gridNamed(scales)) return BEYOND.f16;
+    return BEYOND.f16 * Math.max(center, 2 ** bits - 1 - center);
+  },
   scalesPlane: "scales",
   groupColumns: blockOf,
   groupsPerRow: (layout, columns) => Math.ceil(columns / blockOf(layout)),

@@ -42,7 +42,7 @@ export function bitsandbytesLayout(
 ): ScalarLayout {
   if (type !== "nf4" && type !== "fp4") {
     throw new RangeError(
-      `Cannot unpack "${name}": type ${JSON.stringify(type)}, known are nf4, fp4`,
+      `Cannot unpack "${name}": type ${JSON.stringify(type)}; expected one of nf4, fp4`,
     );
   }
   const group = wholeGroup(block, columns, name);

@@ -47,7 +47,7 @@ export function compressedLayout(
   { bits, group, symmetric, rows, columns, name = "tensor" }: CompressedShape,
 ): ScalarLayout {
   if (bits !== 2 && bits !== 3 && bits !== 4 && bits !== 8) {
-    throw new RangeError(`Cannot unpack "${name}": ${bits} bits, known are 2, 3, 4, 8`);
+    throw new RangeError(`Cannot unpack "${name}": ${bits} bits; expected one of 2, 3, 4, 8`);
   }
   const layout: ScalarLayout = {
     kind: "scalar",

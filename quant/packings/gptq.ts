@@ -65,7 +65,7 @@ export function gptqToPacked(planes: GptqPlanes, shape: GptqShape): PackedTensor
   const { bits, group, rows, columns, version, name = "tensor" } = shape;
   const layout = transposedLayout(shape);
   if (version !== "v1" && version !== "v2") {
-    throw new RangeError(`Cannot unpack "${name}": version "${version}", known are v1, v2`);
+    throw new RangeError(`Cannot unpack "${name}": version "${version}"; expected one of v1, v2`);
   }
   const groups = groupsPerRow(layout, columns);
   const zeroWords = rows * bits / 32;

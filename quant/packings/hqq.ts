@@ -65,7 +65,7 @@ export function hqqLayout(
 ): ScalarLayout | ColumnLayout {
   if (!Object.hasOwn(HQQ_PACKINGS, packing)) {
     throw new RangeError(
-      `Cannot unpack "${name}": packing ${JSON.stringify(packing)}, known are ${
+      `Cannot unpack "${name}": packing ${JSON.stringify(packing)}; expected one of ${
         Object.keys(HQQ_PACKINGS).join(", ")
       }`,
     );

@@ -116,7 +116,7 @@ export function int4TilesToPacked(planes: Int4TilePlanes, shape: Int4TileShape):
   const layout = int4Layout(shape);
   const { group, rows, columns, width, tiles, name = "tensor" } = shape;
   if (tiles !== 2 && tiles !== 4 && tiles !== 8) {
-    throw new RangeError(`Cannot unpack "${name}": ${tiles} inner tiles, known are 2, 4, 8`);
+    throw new RangeError(`Cannot unpack "${name}": ${tiles} inner tiles; expected one of 2, 4, 8`);
   }
   if (!Number.isSafeInteger(width) || width < columns || width % (16 * tiles) !== 0) {
     throw new RangeError(`Cannot unpack "${name}": ${width} columns in tiles of ${16 * tiles}`);

@@ -37,7 +37,7 @@ export function transposedLayout(
 ): ScalarLayout {
   const attempt = `Cannot unpack "${name}"`;
   if (bits !== 2 && bits !== 3 && bits !== 4 && bits !== 8) {
-    throw new RangeError(`${attempt}: ${bits} bits, known are 2, 3, 4, 8`);
+    throw new RangeError(`${attempt}: ${bits} bits; expected one of 2, 3, 4, 8`);
   }
   if (group !== -1 && !(Number.isSafeInteger(group) && group > 0 && group % 32 === 0)) {
     throw new RangeError(`${attempt}: groups of ${group}, expected a multiple of 32, or -1`);

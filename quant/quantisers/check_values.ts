@@ -4,13 +4,10 @@
  * @module
  */
 
-import { CODE_TABLES } from "../layouts/code_tables.ts";
-import { gridNamed } from "../layouts/grids.ts";
 import type { Layout } from "../layouts/layout.ts";
+import { rulesOf } from "../layouts/layout_table.ts";
 
 const LARGEST_FLOAT16 = 65504;
-/** From here on rounding to the type gives infinity. */
-const BEYOND = { f16: 65520, bf16: (2 - 2 ** -8) * 2 ** 127, f32: Infinity } as const;
 
 /** A value that a format cannot hold. */
 export interface BadValue {
@@ -27,7 +24,7 @@ export interface BadValue {
  * largest scale, which is an f16.
  */
 export function badValue(values: Float32Array, layout: Layout): BadValue | undefined {
-  const reach = reachOf(layout);
+  const reach = rulesOf(layout).reach(layout);
   for (let index = 0; index < values.length; index++) {
     const value = values[index];
     if (Math.abs(value) < reach) continue;
@@ -50,36 +47,6 @@ export function badValueText(
 ): string {
   const row = firstRow + Math.floor(index / columns);
   return `${value} at row ${row}, column ${index % columns}${limit ? `, ${limit}` : ""}`;
-}
-
-/** Magnitudes from here on have no form in a layout. */
-function reachOf(layout: Layout): number {
-  switch (layout.kind) {
-    case "dense":
-      return BEYOND[layout.type];
-    case "scalar": {
-      const { bits, center, second, levels = 2 ** bits, table } = layout;
-      // A minimum is a value itself.
-      const largest = second === "min"
-        ? 1
-        : table
-        ? CODE_TABLES[table].reduce((most, value) => Math.max(most, Math.abs(value)), 0)
-        : second === "zero"
-        ? (levels - 1) / 2 // on either side of zero
-        : Math.max(center, levels - 1 - center);
-      return BEYOND.f16 * largest;
-    }
-    case "super": {
-      // Integer scales are 1 at least.
-      const { bits, center, table, scales } = layout;
-      if (table || gridNamed(scales)) return BEYOND.f16;
-      return BEYOND.f16 * Math.max(center, 2 ** bits - 1 - center);
-    }
-    case "codebook":
-    case "column":
-      // A row's size times entries: what a value may be depends on its neighbours.
-      return BEYOND.f16;
-  }
 }
 
 /**

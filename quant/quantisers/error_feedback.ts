@@ -99,7 +99,7 @@ function* dampedMoments(
     );
   }
   if (!(damping >= 0 && damping < Infinity)) {
-    throw new RangeError(`Cannot damp second moments by ${damping}: expected a share from 0 on`);
+    throw new RangeError(`Cannot damp second moments by ${damping}: expected 0 or more`);
   }
   let sum = 0;
   for (let i = 0; i < n; i++) sum += moments[i * n + i];

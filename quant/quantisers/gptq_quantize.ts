@@ -149,7 +149,7 @@ function quantizerOf(
     const { layout } = formatByName(formatName);
     if (layout.kind !== "scalar") {
       throw new RangeError(
-        `Cannot quantise to ${formatName} with GPTQ: it takes formats with codes and a scale per group, such as int4_g128 or Q4_0`,
+        `Cannot quantise to ${formatName} with GPTQ: it supports formats with codes and one scale per group, such as int4_g128 or Q4_0`,
       );
     }
     const t = emptyPacked(layout, rows, columns);

@@ -95,11 +95,13 @@ export function* quantizeComputation(
       yield* quantizeSuper(values, t, layout, columnImportance(columns, statistics), search);
       return t;
     case "column":
-      throw new RangeError(`Cannot quantise to ${formatName}: scales per column are only read`);
+      throw new RangeError(
+        `Cannot quantise to ${formatName}: formats with a scale per column can only be read`,
+      );
     case "codebook":
       if ((layout.bits ?? 8) !== 8 || (layout.vector ?? 8) !== 8 || layout.books > 4) {
         throw new RangeError(
-          `Cannot quantise to ${formatName}: codebooks are made with one to four books of 8-bit codes of 8 columns`,
+          `Cannot quantise to ${formatName}: only codebooks with one to four books of 8-bit codes for 8 columns can be created`,
         );
       }
       return yield* codebookComputation(values, rows, columns, {

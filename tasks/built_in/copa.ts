@@ -13,7 +13,7 @@ function connectiveOf(row: Row, words: { readonly cause: string; readonly effect
   const question = fieldText(row, "question", what);
   if (question === "cause" || question === "effect") return words[question];
   throw new RangeError(
-    `Cannot ${what}: unknown question ${JSON.stringify(question)}, known are cause, effect`,
+    `Cannot ${what}: unknown question ${JSON.stringify(question)}; expected one of cause, effect`,
   );
 }
 

@@ -34,7 +34,7 @@ function answersOf(item: Row, what: string): string[] {
     : fieldItems(item, "answers", what).map((answer) => asRow(answer, what).text);
   return found.map((text) => {
     if (typeof text === "string") return text;
-    throw new TypeError(`Cannot ${what}: an answer is ${typeof text}, expected a text`);
+    throw new TypeError(`Cannot ${what}: an answer is ${typeof text}, expected a string`);
   });
 }
 

@@ -16,7 +16,7 @@ function winograndeRows(row: Row): Row[] {
   if (Object.hasOwn(row, "context_options")) {
     const contexts = fieldItems(row, "context_options", what);
     if (contexts.length !== 2 || !contexts.every((context) => typeof context === "string")) {
-      throw new TypeError(`Cannot ${what}: context_options is not a pair of texts`);
+      throw new TypeError(`Cannot ${what}: context_options is not a pair of strings`);
     }
     const [words1, words2] = contexts.map((context: string) => context.trim().split(/\s+/));
     let same = 0;

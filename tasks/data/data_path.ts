@@ -37,7 +37,7 @@ function localPath(path: string): string {
     try {
       return fromFileUrl(new URL(path));
     } catch (cause) {
-      throw new RangeError(`Cannot read data file "${path}": it is no URL of a file`, { cause });
+      throw new RangeError(`Cannot read data file "${path}": it is not a file URL`, { cause });
     }
   }
   throw new RangeError(

@@ -34,7 +34,7 @@ export function jsonRow(text: string, number: number, name: string): Row {
     throw refused(
       `${
         JSON.stringify(half.slice(0, 40))
-      } has half of a surrogate pair, which is no character: it was cut there, mend it`,
+      } has half of a surrogate pair, which is no character: it was cut there; fix it`,
     );
   }
   return value as Row;

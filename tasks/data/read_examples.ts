@@ -40,7 +40,7 @@ export function readExamples(
     throw new RangeError(
       `Cannot read ${options.name ?? "the data"}: unknown format ${
         JSON.stringify(format)
-      }, known are ${exampleFormats.join(", ")}`,
+      }; expected one of ${exampleFormats.join(", ")}`,
     );
   }
   return [...reader.push(text), ...reader.end()].map(({ row }) => row);

@@ -50,7 +50,7 @@ export function fieldText(row: Row, field: string, what: string): string {
     ? '; the object holds columns, not a row: write an object a row (in pandas: to_json(orient="records", lines=True))'
     : `; fields within it are named by dots: ${JSON.stringify(`${field}.${inner}`.slice(0, 80))}`;
   throw new TypeError(
-    `Cannot ${what}: field ${JSON.stringify(field)} is ${found}, expected a text${advice}`,
+    `Cannot ${what}: field ${JSON.stringify(field)} is ${found}, expected a string${advice}`,
   );
 }
 

@@ -95,7 +95,7 @@ function messageOf(value: unknown, index: number, answers: boolean): ReadMessage
   const known = written.trim().toLowerCase();
   if (!Object.hasOwn(roles, known)) {
     throw new RangeError(
-      `Cannot ${where}: unknown role ${JSON.stringify(written.slice(0, 40))}, known are ${
+      `Cannot ${where}: unknown role ${JSON.stringify(written.slice(0, 40))}; expected one of ${
         Object.keys(roles).join(", ")
       }`,
     );

@@ -163,7 +163,7 @@ Deno.test("errors: a run is not gone on with by another optimiser, which is name
       assertMatch(
         await refused("finetune", run, "--resume", "--optimiser", other),
         new RegExp(
-          `^Cannot resume ".*": it was begun with optimiser name "qzoNormalised", not "${other}"`,
+          `^Cannot resume ".*": it was started with optimiser name "qzoNormalised", not "${other}"`,
         ),
       );
     }
@@ -222,7 +222,7 @@ Deno.test("errors: what cannot be written says where, and a run that a full disk
     }).output();
     const lines = new TextDecoder().decode(stderr).trimEnd().split("\n");
     assertEquals(code, 1, lines.join("\n"));
-    assertMatch(lines.at(-2)!, /^To go on: deno .* finetune .* --resume$/);
+    assertMatch(lines.at(-2)!, /^To resume: deno .* finetune .* --resume$/);
     assertMatch(lines.at(-1)!, /^Cannot (?:write|append).*(?:too large|no space)/);
   });
 });

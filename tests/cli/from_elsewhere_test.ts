@@ -122,7 +122,7 @@ Deno.test({
     assertEquals((await Deno.stat(join(here, "small.gguf"))).isFile, true);
     const line = `qzo finetune tiny.yaml --output run ${ENDLESS}`;
     const noted = await stopped(line, here, join(here, "run"), env);
-    assertMatch(noted, /^To go on: qzo finetune run --resume$/m);
+    assertMatch(noted, /^To resume: qzo finetune run --resume$/m);
 
     const other = await shell("sh ../qzo/run.sh install", here, { ...env, PATH: path });
     assertStringIncludes(other.out, `export PATH="${target}/bin:`);
@@ -184,7 +184,7 @@ Deno.test({
       const env = { PATH: path };
       const first = `${start} finetune tiny.yaml --output 'run ${i}' ${ENDLESS} --export`;
       const noted = await stopped(first, here, folder, env);
-      const [, hint] = /^To go on: (.*)$/m.exec(noted) ?? [];
+      const [, hint] = /^To resume: (.*)$/m.exec(noted) ?? [];
       assertEquals(hint, `${start} finetune 'run ${i}' --resume --export`, noted);
       const again = await stopped(hint, here, folder, env);
       assertStringIncludes(again, hint);

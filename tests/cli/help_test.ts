@@ -74,7 +74,7 @@ Deno.test("names: in any case, and what others call otherwise leads somewhere", 
         ["Q4_K_M", "llama.cpp's mix of Q4_K with wider formats for single matrices; take Q4_K"],
         ["q5_k_s", "take Q5_K"],
         ["gptq", "--method gptq"],
-        ["4bit", "take Q4_0"],
+        ["4bit", "use Q4_0"],
         ["Q4_9", "did you mean Q4_0"],
         ["zzzzzzzzz", "All of them: qzo quantize --formats"],
       ]

@@ -74,7 +74,7 @@ output: ${run}
       for (const force of [[], ["--force"]]) {
         await refused(
           folder,
-          "it is read for this very work",
+          "it is an input of this command",
           ...["export", run, "--step", "last", "--output", output, ...force],
         );
       }
@@ -82,7 +82,7 @@ output: ${run}
     // Quantising reads the same parts.
     await refused(
       folder,
-      "it is read for this very work",
+      "it is an input of this command",
       ...["quantize", second, "--format", "Q8_0", "--output", first, "--force"],
     );
     // A path of another kind of file, as far as names let it be one.
@@ -92,7 +92,7 @@ output: ${run}
       await Deno.symlink(input, adapter);
       await refused(
         folder,
-        "it is read for this very work",
+        "it is an input of this command",
         ...["export", config, "--ledger", run, "--step", "last", "--output", adapter, "--force"],
       );
     }
@@ -201,7 +201,9 @@ Deno.test("nothing is written through a link that leaves the run's folder", asyn
         const path = await Deno.makeTempDir({ dir: folder });
         await Deno.symlink(join(outside, target), join(path, name));
         for (const force of [[], ["--force"]]) {
-          const said = name === "run.ledger" ? "it holds one" : "link out of the run's folder";
+          const said = name === "run.ledger"
+            ? "it already holds one"
+            : "link out of the run's folder";
           await refused(folder, said, "finetune", config, "--output", path, ...force);
         }
       }

@@ -90,7 +90,7 @@ Deno.test("terminal: one line is drawn over with steps, time gone and time left;
     assert(steps(later) > steps(first));
     assertEquals(later.match(/\/500000/g)?.length, 1, later);
     await pane.type("C-c");
-    const ended = await pane.shows(/^To go on: .* finetune \S+\/run --resume$/m);
+    const ended = await pane.shows(/^To resume: .* finetune \S+\/run --resume$/m);
     assertEquals(ended.match(/[█░]+ {2}\d+\/500000/g)?.length, 1, ended);
   });
 });

@@ -18,7 +18,7 @@ import {
   trainableOf,
   type Value,
 } from "../../kernels/mod.ts";
-import { type Distribution, frozenOffset, type Law, type Seed } from "../../optim/mod.ts";
+import type { Distribution, Law, Seed } from "../../optim/mod.ts";
 import {
   FORMATS,
   type Layout,
@@ -39,6 +39,7 @@ import {
 } from "../reference/effective_weights.ts";
 import { normalisedMeanSquaredError } from "../reference/nmse.ts";
 import { randomNormals } from "../support/random_llama.ts";
+import { frozenOffset } from "../../optim/preparations/frozen.ts";
 
 /** Numbers in [0, 1). */
 export type Random = () => number;

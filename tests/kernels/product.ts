@@ -28,7 +28,10 @@ export interface ProductCase {
   /** By default that of the adapter. */
   readonly adapterClass?: Gpu["adapterClass"];
   readonly tile?: Tile | undefined;
+  /** Of the scales. */
   readonly perturbation?: TestPerturbation | undefined;
+  /** Of what the layout has besides its scales. */
+  readonly plane?: TestPerturbation | undefined;
   readonly bias?: boolean | undefined;
   readonly residual?: boolean | undefined;
   readonly maxBinding?: number;
@@ -45,9 +48,9 @@ export async function checkProduct(gpu: Gpu, c: ProductCase): Promise<void> {
   using bench = new Bench(gpu);
   const packed = randomTensorOf(layout, outputs, inputs, random);
   const tensor = bench.tensor("w", packed, c.maxBinding);
-  const { perturbation, weights } = c.perturbation
-    ? perturb(bench, tensor, packed, c.perturbation, branches, random)
-    : { perturbation: undefined, weights: Array(branches).fill(effectiveWeights(packed)) };
+  const { perturbation, plane, weights } = c.perturbation || c.plane
+    ? perturb(bench, tensor, packed, c.perturbation, branches, random, c.plane)
+    : { weights: Array(branches).fill(effectiveWeights(packed)) };
   const x = normals(branches * rows * inputs, random);
   const bias = c.bias ? normals(outputs, random) : null;
   const residual = c.residual ? normals(branches * rows * outputs, random) : null;
@@ -59,6 +62,7 @@ export async function checkProduct(gpu: Gpu, c: ProductCase): Promise<void> {
     branches,
     tile,
     perturbation,
+    plane,
     adapterClass,
     bias: bias ? bench.storage("bias", bias) : undefined,
     residual: residual ? bench.value("residual", residual) : undefined,

@@ -21,22 +21,22 @@ import {
 import type { StepRecord as DeviceRecord } from "../../kernels/step/state.ts";
 import {
   applyRecord,
-  hostScalarCount,
   hostSide,
   isHeld,
-  isPlain,
   masterSeed,
   moveSeeds,
   type Optimiser,
   type StepRecord,
   tensorId,
-  updateInputs,
 } from "../../optim/mod.ts";
 import type { PackedTensor } from "../../quant/mod.ts";
 import { groupColumns, groupsPerRow } from "../../quant/layouts/layout.ts";
 import { halfToNumber } from "../reference/effective_weights.ts";
 import { branchWords } from "./bench.ts";
 import { placeOfName } from "../../optim/ledger/old_versions.ts";
+import { isPlain } from "../../optim/directions/direction_plan.ts";
+import { hostScalarCount } from "../../optim/steps/scalar_program.ts";
+import { updateInputs } from "../../optim/updates/update_rule.ts";
 
 /** The stored scale of each offset, `[span][stride]`; infinite where nothing may be projected: padding, dense tensors. */
 export function offsetBases(packed: PackedTensor, count: number): Float32Array {

@@ -102,7 +102,7 @@ Deno.test("examples that cannot be learnt from are refused", () => {
   refuse({ prompt: [1], candidates: [], label: 0 }, "without candidates");
   refuse({ prompt: [1], candidates: [[2], [3]], label: 2 }, "label 2 is not one of its 2");
   refuse({ prompt: [1], candidates: [[2]], label: 0.5 }, "label 0.5");
-  refuse({ prompt: [1], candidates: [[]], label: 0 }, "needs a token");
+  refuse({ prompt: [1], candidates: [[]], label: 0 }, "needs at least one token");
   refuse({ prompt: [], candidates: [[1]], label: 0 }, "a token before it");
   refuse({ prompt: [1, 2, 3, 4, 5], candidates: [[1], [1, 2, 3, 4]], label: 0 }, "of 9 tokens");
   const fits = { prompt: [1, 2, 3, 4, 5], candidates: [[1], [1, 2, 3]], label: 0 };

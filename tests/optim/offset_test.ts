@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
-import { applyOffset, keepSign, roundCoefficient } from "../../optim/mod.ts";
+import { keepSign, roundCoefficient } from "../../optim/mod.ts";
 import { random } from "./random.ts";
+import { applyOffset } from "../../optim/offset.ts";
 
 const float = new Float32Array(1);
 const bits = new Uint32Array(float.buffer);

@@ -14,13 +14,13 @@ import {
   type OptimiserOptions,
   qzo,
   qzoNormalised,
-  scalarProgram,
   scaleBySchedule,
   signDerivative,
   spsa,
   type Transformation,
 } from "../../optim/mod.ts";
 import { random } from "./random.ts";
+import { scalarProgram } from "../../optim/steps/scalar_program.ts";
 
 /** The values that a rule gives over some steps of the same random derivatives. */
 function trace(rule: Transformation, steps = 50, directions = 2): (readonly number[])[] {

@@ -8,7 +8,6 @@ import {
   blockwiseZo,
   chain,
   clipByQuantile,
-  completeMask,
   decayOffsets,
   fillNoise,
   hostOps,
@@ -36,6 +35,8 @@ import {
 } from "../../optim/mod.ts";
 import { quadratic } from "./objectives.ts";
 import { random } from "./random.ts";
+import { completeParts } from "../../optim/directions/direction_plan.ts";
+import { completeMask } from "../../optim/directions/mask.ts";
 
 /** Runs a rule over rows of values. */
 function trace(
@@ -372,11 +373,11 @@ Deno.test("parts that make no sense are refused with what they were", () => {
     [() => acceptBest([0, NaN]), "NaN"],
     [
       () => optimiser({ name: "x", estimator: spsa({ queries: 2 }), accept: acceptBest() }),
-      "one direction",
+      "single direction",
     ],
     [
       () => optimiser({ name: "x", estimator: spsa(), accept: acceptBest(), update: adam() }),
-      "one direction",
+      "single direction",
     ],
     [
       () =>
@@ -386,13 +387,18 @@ Deno.test("parts that make no sense are refused with what they were", () => {
           accept: acceptBest(),
           blocks: { by: "part" },
         }),
-      "one direction",
+      "single direction",
     ],
     [() => threePoint({ epsilon: NaN }), "NaN"],
     [() => completeMask({ density: 0 }), "0"],
     [() => completeMask({ density: 2 }), "2"],
     [() => completeMask({ density: 0.5, keep: 0 }), "0"],
     [() => completeMask({ density: 0.5, unit: "layer" as never }), "layer"],
+    [() => completeMask({ density: 0.5, kept: 2 } as never), 'unknown option "kept"'],
+    [() => completeParts({ lowRank: { rang: 2 } as never }), 'did you mean "rank"?'],
+    [() => completeParts({ blocks: { by: "part", kount: 2 } as never }), 'did you mean "count"?'],
+    [() => completeParts({ magnitude: { density: 1, end: "small" } as never }), "end"],
+    [() => completeParts({ gains: { powers: 1 } as never }), 'did you mean "power"?'],
     [() => blockwiseZo({ blocks: { by: "layer" } }), "NaN"],
     [() => blockwiseZo({ blocks: { by: "layer", count: 2000 } }), "2000"],
     [() => blockwiseZo({ blocks: { by: "head" as never } }), "head"],

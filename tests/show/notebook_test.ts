@@ -100,8 +100,8 @@ Deno.test("notebook: it runs top to bottom under a Jupyter kernel, from its fold
       assert(changed !== text);
       await Deno.writeTextFile(short, changed);
       assertShown(await run(short, root), 20);
-      // From its folder half of the days at its length, which takes half a minute of two cores.
-      const [steps] = sampled("notebook", [300, 20], 1 / 2);
+      // From its folder on a quarter of the days at its length, which takes half a minute of two cores.
+      const [steps] = sampled("notebook", [300, 20, 20, 20], 1 / 4);
       assertShown(await run(steps === 300 ? notebook : short, join(root, "examples")), steps);
     } finally {
       await Deno.remove(short);

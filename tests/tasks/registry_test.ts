@@ -342,7 +342,7 @@ Deno.test("classes are told by name: a number is none, as each collection counts
     assertThrows(
       () => readTask(builtInTask(name), '{"premise":"a","hypothesis":"b","label":1}'),
       RangeError,
-      'unknown label "1", known are "entailment"',
+      'unknown label "1"; expected one of "entailment"',
     );
   }
   assertThrows(() => readTask(builtInTask("trec"), "4 Where ?\n"), RangeError, 'label "4"');
@@ -387,7 +387,7 @@ Deno.test("an example that does not fit is named with its line", () => {
   assertThrows(
     () => builtInTask("boolq/gpt"),
     RangeError,
-    "known are boolq, boolq/zo-llm, boolq/harness",
+    "expected one of boolq, boolq/zo-llm, boolq/harness",
   );
   const strange = JSON.parse(record);
   strange.qas[0].answers[0].text = "Eva";

@@ -40,7 +40,7 @@ Deno.test("what is missing or unknown is named", () => {
     type: typeof TypeError | typeof RangeError,
     message: string,
   ) => assertThrows(() => taskFromConfig({ ...good, ...change }), type, message);
-  refused({ formatt: "tsv" }, RangeError, '"formatt", known are name');
+  refused({ formatt: "tsv" }, RangeError, '"formatt"; expected one of name');
   refused({ format: "xml" }, RangeError, "jsonl, tsv");
   refused({ file: undefined }, TypeError, "file is");
   refused({ files: { training: "x" } }, RangeError, '"training"');

@@ -37,7 +37,11 @@ Deno.test("unknown fields and labels are errors that name the known ones", () =>
     '"sentence", "label"',
   );
   const row = { sentense: "x", label: "maybe" };
-  assertThrows(() => renderExample(template, row), RangeError, '"maybe", known are "no", "yes"');
+  assertThrows(
+    () => renderExample(template, row),
+    RangeError,
+    '"maybe"; expected one of "no", "yes"',
+  );
   assertThrows(
     () => renderExample(template, { sentense: ["x"], label: "no" }),
     TypeError,

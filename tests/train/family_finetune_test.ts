@@ -141,7 +141,7 @@ Deno.test("a run with an update rule does not go on without its state, nor by an
   await assertRejects(
     () => finetune({ ...more, optimiser: other }).next(),
     RangeError,
-    "begun with the update rule",
+    "started with the update rule",
   );
   offsets.freeMoments();
   await assertRejects(

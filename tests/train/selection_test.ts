@@ -54,7 +54,7 @@ Deno.test("an optimiser's own span is for where the selection does not say", () 
   assertThrows(
     () => optimiser({ name: "rows", estimator, form: "absolute", span: "row" }),
     RangeError,
-    "an offset a row must be relative",
+    "one offset per row must be relative",
   );
 });
 

@@ -150,7 +150,7 @@ Deno.test("a tuned model is written over no part of its base, by whichever name,
     await Deno.symlink(paths[1], link);
     using source = await openModelSource(paths[0]);
     for (const path of [...paths, link]) {
-      const error = "it is read for this very work";
+      const error = "it is an input of this command";
       await assertRejects(() => exportTuned(source, new Map(), path), RangeError, error);
     }
     assertEquals(await Promise.all(paths.map((path) => Deno.readFile(path))), before);

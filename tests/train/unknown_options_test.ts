@@ -150,6 +150,6 @@ Deno.test("a model that was disposed of is said to be", async () => {
     offsetsFor: () => offsetsFor(model, optimiser, { objective, train }),
   };
   for (const [name, call] of Object.entries(calls)) {
-    await assertRejects(call, TypeError, "the model was disposed of", name);
+    await assertRejects(call, TypeError, "the model has been disposed", name);
   }
 });

@@ -5,9 +5,10 @@
  */
 import { stringify } from "@std/yaml";
 import { snakeCase } from "./field.ts";
-import { completed, type JsonValue, namedOptimisers, type Optimiser } from "../../optim/mod.ts";
+import { type JsonValue, namedOptimisers, type Optimiser } from "../../optim/mod.ts";
 import { isAdapterScheme } from "./scheme_schema.ts";
 import { type OptimiserConfig, RESOLVED, type TrainConfig } from "./schema.ts";
+import { completed } from "../../optim/declared_option.ts";
 
 /**
  * A configuration as YAML that {@linkcode parseTrainConfig} reads back to the same; what is undefined is left out.

@@ -156,7 +156,7 @@ async function withoutDamage(
       await writeFileWhole(kept, [bytes], { exclusive: true });
       const note = `"${path}": ${
         damageText(damage)
-      }; it goes on from step ${ledger.records.length}, and the file as it was is kept as "${kept}"`;
+      }; it continues from step ${ledger.records.length}, and the file as it was is kept as "${kept}"`;
       return { ...ledger, damage: undefined, notes: [...ledger.notes, note] };
     } catch (error) {
       if (!(error instanceof Deno.errors.AlreadyExists)) throw error;

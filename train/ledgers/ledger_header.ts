@@ -8,14 +8,14 @@ import type { Trainable } from "../../kernels/mod.ts";
 import { describeAdapter, type FittedAdapter } from "../../models/adapters/adapted.ts";
 import type { BaseIdentity } from "../../models/checkpoints/fingerprint.ts";
 import {
-  describeUpdateRule,
   type JsonValue,
   type LedgerHeader,
   NOISE_VERSION,
   type Optimiser,
-  parseUpdateRule,
   type UpdateRule,
 } from "../../optim/mod.ts";
+import { describeUpdateRule } from "../../optim/updates/update_rule.ts";
+import { parseUpdateRule } from "../../optim/updates/update_rules.ts";
 
 /** What a ledger is about. */
 export interface LedgerSubject {
@@ -51,7 +51,7 @@ function assertDescribed({ name, update }: Optimiser): void {
   );
   if (step === undefined) return;
   throw new RangeError(
-    `Cannot begin a ledger of ${name}: from ${
+    `Cannot start a ledger for ${name}: from ${
       JSON.stringify(update.parameters)
     } its update rule would be read with [${read.inputs(step)}] at move ${step}, it has [${
       update.inputs(step)

@@ -32,13 +32,10 @@ import {
   applyRecord,
   assertLedgerFits,
   blockPlace,
-  foundFacts,
-  isOlderFingerprint,
   type Ledger,
   type LedgerHeader,
   type MaskedTensor,
   NOISE_VERSION,
-  noisePlace,
   type OffsetRule,
   type OffsetTensor,
   preparationsOf,
@@ -51,6 +48,9 @@ import { readScales } from "../../quant/layouts/decode.ts";
 import { offsetBases } from "../../quant/fold/magnitudes.ts";
 import { offsetStride } from "../../quant/fold/fold_offsets.ts";
 import { partOf } from "../../quant/layouts/trained_part.ts";
+import { isOlderFingerprint } from "../../optim/ledger/ledger_header.ts";
+import { foundFacts } from "../../optim/preparations/preparation.ts";
+import { noisePlace } from "../../optim/trainable.ts";
 
 import { adapterOfLedger, assertAdapterFits } from "./ledger_adapter.ts";
 

@@ -128,7 +128,7 @@ export class ExampleCounts {
       const [short, long] = this.prefix.map((text) => JSON.stringify(text));
       const where = this.prefixes === made ? "" : `in ${this.prefixes} of ${made} ${kind}s `;
       out.push(
-        `${where}the answer ${short} is the beginning of ${long}: their scores are of texts of unlike length`,
+        `${where}the answer ${short} is the beginning of ${long}: their scores are for texts of different lengths`,
       );
     }
     return out.map((sentence) => `"${this.file}": ${sentence}`);
@@ -144,7 +144,7 @@ export function oneAnswerNote(
   const [first, second] = examples;
   if (second === undefined || examples.some(({ label }) => label !== first.label)) return undefined;
   const shown = answer === undefined ? `candidate ${first.label}` : JSON.stringify(answer);
-  return `all ${examples.length} ${what} examples have the same answer, ${shown}: there is nothing to tell apart`;
+  return `all ${examples.length} ${what} examples have the same answer, ${shown}: there is nothing to distinguish`;
 }
 
 /** The sentence about examples of `held` that `train` has too, token by token; undefined if there are none. */
@@ -167,7 +167,7 @@ export function sharedNote(
   if (shared === 0) return undefined;
   return `${shared} of ${held.length} ${what} examples ${
     shared === 1 ? "is" : "are"
-  } in the training data too: what is learned by heart counts as right there`;
+  } in the training data too: what is memorised examples count as correct there`;
 }
 
 /** What an example asks, whatever its answer. */

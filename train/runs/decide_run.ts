@@ -88,7 +88,7 @@ export async function decideRun(
   } else if (asked.task.name === undefined && asked.task.template === undefined) {
     if (asked.data.train === undefined) {
       throw new RangeError(
-        `Cannot tell what to learn from the folder "${asked.data.folder}": it holds the files of no built-in task. Name a file in it, or say by --task what it is`,
+        `Cannot tell what to learn from the folder "${asked.data.folder}": it holds the files of no built-in task. Name a file in it, or say with --task what it is`,
       );
     }
     const text = dataExtension(asked.data.train ?? "") === ".txt" ? "the file is plain text" : why;

@@ -168,7 +168,7 @@ export class ExampleFile {
       }
     }
     if (wanted && index <= last) {
-      throw new RangeError(`Cannot read "${this.name}": it became shorter while it was read`);
+      throw new RangeError(`Cannot read "${this.name}": it became shorter while being read`);
     }
     this.#some(index);
     return out;

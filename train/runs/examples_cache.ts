@@ -124,7 +124,7 @@ export class ExamplesCache {
       try {
         assertSameData(ledger.header.data, data, { path, config: this.#config });
       } catch {
-        throw new RangeError("it is not what the run was begun with");
+        throw new RangeError("it is not what the run was started with");
       }
       return { examples };
     } catch (error) {

@@ -100,7 +100,7 @@ export async function checkFiles(paths: readonly string[], rules: OutputRules): 
     }
     if (info && !rules.force) {
       throw new Deno.errors.AlreadyExists(
-        `Cannot write "${path}": it exists. Choose another name, or add --force to write over it`,
+        `Cannot write "${path}": it exists. Choose another name, or add --force to overwrite it`,
       );
     }
   }
@@ -129,13 +129,13 @@ export async function checkModelOutput(path: string, rules: OutputRules): Promis
     throw new Deno.errors.AlreadyExists(
       `Cannot write a model to "${path}": the folder holds ${
         listed(names)
-      }. Choose another, or add --force to write over a model`,
+      }. Choose another, or add --force to overwrite a model`,
     );
   }
   const foreign = names.filter((name) => folderPart(name) === "foreign");
   if (foreign.length > 0) {
     throw new RangeError(
-      `Cannot write a model to "${path}": the folder holds what is none of a model's: ${
+      `Cannot write a model to "${path}": the folder contains files that do not belong to a model: ${
         listed(foreign)
       }. Choose another`,
     );
@@ -167,7 +167,7 @@ export async function checkRunOutput(
   }
   if (!resume && has(ledger)) {
     throw new Deno.errors.AlreadyExists(
-      `Cannot begin a run in "${path}": it holds one. Add --resume to go on with it, or choose another --output`,
+      `Cannot start a run in "${path}": it already holds one. Add --resume to continue it, or choose another --output`,
     );
   }
   await checkLinks(path, names.filter((name) => isOfRun(name)));
@@ -179,7 +179,7 @@ export async function checkRunOutput(
   for (const file of written) {
     if (!await read.has(file)) continue;
     throw new RangeError(
-      `Cannot begin a run in "${path}": the run would write over "${file}", and is read from it. Choose another --output, such as ${
+      `Cannot start a run in "${path}": the run would overwrite "${file}", which is one of its inputs. Choose another --output, such as ${
         JSON.stringify(join(path, "run"))
       }`,
     );
@@ -187,9 +187,9 @@ export async function checkRunOutput(
   const taken = written.map((file) => basename(file));
   if (taken.length > 0 && !force) {
     throw new Deno.errors.AlreadyExists(
-      `Cannot begin a run in "${path}": it holds ${
+      `Cannot start a run in "${path}": it holds ${
         listed(taken)
-      }, which the run would write over. Choose another --output, such as ${
+      }, which the run would overwrite. Choose another --output, such as ${
         JSON.stringify(join(path, "run"))
       }, or add --force`,
     );
@@ -199,11 +199,11 @@ export async function checkRunOutput(
   );
   if (foreign.length > 0 && !force) {
     throw new RangeError(
-      `Cannot begin a run in "${path}": it holds what is no run's: ${
+      `Cannot start a run in "${path}": it contains files that do not belong to a run: ${
         listed(foreign)
       }. Choose a folder of its own, such as ${
         JSON.stringify(join(path, "run"))
-      }, or add --force to write among them`,
+      }, or add --force to add to them`,
     );
   }
 }
@@ -256,7 +256,7 @@ class Inputs {
     if (input === undefined) return;
     const same = resolve(input) === resolve(path) ? "" : ` (it is "${input}")`;
     throw new RangeError(
-      `Cannot write "${path}": it is read for this very work${same}. Choose another name`,
+      `Cannot write "${path}": it is an input of this command${same}. Choose another name`,
     );
   }
 }

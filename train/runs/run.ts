@@ -10,7 +10,6 @@ import { attempting } from "../../models/checkpoints/disk/attempt.ts";
 import { writeFileWhole } from "../../models/checkpoints/disk/files.ts";
 import {
   assertLedgerFits,
-  foundFacts,
   type JsonValue,
   type Ledger,
   type LedgerHeader,
@@ -37,6 +36,8 @@ import type { LeftOver } from "../../tasks/order.ts";
 import { type RunSession, selectionOfConfig } from "./session.ts";
 import { assertStorable, pairNotes, type Storable, storable } from "./storable.ts";
 import { judgedBy, type TaskExamples } from "./task_examples.ts";
+import { isQuantised } from "../../quant/layouts/layout.ts";
+import { foundFacts } from "../../optim/preparations/preparation.ts";
 
 /** What a run works with. */
 export interface RunOptions {
@@ -315,7 +316,7 @@ function assertTrainable(
   { trainables: { kinds }, quantize }: TrainConfig,
   { source }: RunSession,
 ): void {
-  const dense = [...source.tensors.values()].every(({ format }) => format.layout.kind === "dense");
+  const dense = [...source.tensors.values()].every(({ format }) => !isQuantised(format.layout));
   if (dense && kinds.every((kind) => kind === "scales")) {
     throw new RangeError(
       `Cannot train the scales of "${source.name}": ${
@@ -342,7 +343,7 @@ function assertResumable(
     const [then, now] = [JSON.stringify(theirs[key]), JSON.stringify(ours[key])];
     if (then !== now) {
       throw new RangeError(
-        `Cannot resume "${path}": it was begun with ${key} ${
+        `Cannot resume "${path}": it was started with ${key} ${
           difference(theirs[key] ?? null, ours[key] ?? null)
         }`,
       );

@@ -88,9 +88,9 @@ export function assertSameData(
   for (const key of ["task", "objective", "batchSize"]) {
     if (then[key] !== undefined && then[key] !== now[key]) {
       throw new RangeError(
-        `Cannot resume "${path}": it was begun with data ${key} ${JSON.stringify(then[key])}, not ${
-          JSON.stringify(now[key])
-        }`,
+        `Cannot resume "${path}": it was started with data ${key} ${
+          JSON.stringify(then[key])
+        }, not ${JSON.stringify(now[key])}`,
       );
     }
   }
@@ -101,7 +101,7 @@ export function assertSameData(
     const named = file === undefined ? `the ${words} file` : `data.${key} "${file}"`;
     const count = isFields(after) ? after.examples : 0;
     throw new RangeError(
-      `Cannot resume "${path}": its ${words} examples were others when it was begun (${before.examples} then, ${count} now), and ${why}. Bring back ${named} and what it was read with (task, data.encoding, max_length, ${also}), or begin another run with --output`,
+      `Cannot resume "${path}": its ${words} examples were others when it was started (${before.examples} then, ${count} now), and ${why}. Bring back ${named} and what it was read with (task, data.encoding, max_length, ${also}), or start another run with --output`,
     );
   }
 }

@@ -156,7 +156,7 @@ async function readLines(path: string): Promise<MetricsLine[]> {
       throw new Class(
         `Cannot read the metrics "${path}", line ${i + 1}: ${
           (error as Error).message
-        }. Mend or remove the line, or name a step by --step`,
+        }. Fix or remove the line, or name a step with --step`,
       );
     }
   });

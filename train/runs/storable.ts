@@ -11,7 +11,7 @@ import type { Trainable } from "../../optim/trainable.ts";
 import { fillNoise } from "../../optim/directions/noise.ts";
 import { decode, readScales, readSeconds } from "../../quant/layouts/decode.ts";
 import { float16ToNumber } from "../../quant/layouts/float16.ts";
-import type { PackedTensor } from "../../quant/layouts/layout.ts";
+import { isQuantised, type PackedTensor } from "../../quant/layouts/layout.ts";
 import { offsetCount } from "../../quant/fold/fold_offsets.ts";
 import { groupColumns } from "../../quant/layouts/layout.ts";
 import { halves } from "../../quant/layouts/planes.ts";
@@ -85,9 +85,9 @@ function sizeOf(packed: PackedTensor, part: TrainedPart): number {
     ? Float32Array.from(halves(packed.codebook), float16ToNumber)
     : part === "minima"
     ? readSeconds(packed)
-    : packed.layout.kind === "dense"
-    ? decode(packed)
-    : readScales(packed);
+    : isQuantised(packed.layout)
+    ? readScales(packed)
+    : decode(packed);
   return values.reduce((sum, value) => sum + Math.abs(value), 0) / values.length;
 }
 
@@ -157,6 +157,6 @@ export function pairNotes(trainables: readonly Trainable[]): string[] {
     `Scales and minima of ${pairs.length} tensors (such as "${
       partOf(pairs[0]).tensor
     }") are trained together by relative offsets, which move them apart where they nearly cancel: such trainings diverge easily. ` +
-    `Take optimiser.form: absolute, or train scales alone, which minima then follow.`,
+    `Use optimiser.form: absolute, or train scales alone, which minima then follow.`,
   ];
 }

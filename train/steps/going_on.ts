@@ -32,16 +32,16 @@ export function assertState(
 ): void {
   const { stateSize } = optimiser.transformation;
   if (step > 0 && !state) {
-    throw new TypeError(`Cannot go on from step ${step}: the chain's state is not given`);
+    throw new TypeError(`Cannot continue from step ${step}: the chain's state is not given`);
   }
   if (step > 0 && optimiser.update && !offsets.hasMoments(optimiser.update)) {
     throw new TypeError(
-      `Cannot go on from step ${step}: the offsets are without what ${optimiser.update.name} keeps beside them, replay the ledger for it`,
+      `Cannot continue from step ${step}: the offsets are without what ${optimiser.update.name} keeps beside them, replay the ledger for it`,
     );
   }
   if (state && state.length !== stateSize) {
     throw new TypeError(
-      `Cannot go on from step ${step}: ${state.length} scalars of state given, ${optimiser.name} has ${stateSize}`,
+      `Cannot continue from step ${step}: ${state.length} scalars of state given, ${optimiser.name} has ${stateSize}`,
     );
   }
 }
@@ -61,7 +61,7 @@ export async function assertWritable(
   const [theirs, mine] = [plan, optimiser.plan].map((p) => JSON.stringify(describeDirections(p)));
   if (theirs !== mine) {
     throw new RangeError(
-      `Cannot write to this ledger: it was begun with directions ${theirs}, not ${mine}`,
+      `Cannot write to this ledger: it was started with directions ${theirs}, not ${mine}`,
     );
   }
   const [rule, myRule] = [update, optimiser.update].map((u) =>
@@ -69,7 +69,7 @@ export async function assertWritable(
   );
   if (rule !== myRule) {
     throw new RangeError(
-      `Cannot write to this ledger: it was begun with the update rule ${rule}, not ${myRule}`,
+      `Cannot write to this ledger: it was started with the update rule ${rule}, not ${myRule}`,
     );
   }
   const ours = {
@@ -82,7 +82,7 @@ export async function assertWritable(
   for (const key of ["seed", "distribution", "projection", "directions", "stateSize"] as const) {
     if (header[key] !== ours[key]) {
       throw new RangeError(
-        `Cannot write to this ledger: it was begun with ${key} ${header[key]}, not ${ours[key]}`,
+        `Cannot write to this ledger: it was started with ${key} ${header[key]}, not ${ours[key]}`,
       );
     }
   }

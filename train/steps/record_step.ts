@@ -14,7 +14,7 @@ import {
   type StepState,
   Storage,
 } from "../../kernels/mod.ts";
-import { blockOf, type Blocks } from "../../optim/directions/blocks.ts";
+import { turnsOf } from "../../optim/directions/structures.ts";
 import { isPlain, moveSeeds } from "../../optim/directions/direction_plan.ts";
 import { frozenBy } from "../../optim/preparations/frozen.ts";
 import type { Optimiser } from "../../optim/optimiser.ts";
@@ -70,15 +70,10 @@ export interface RecordedStep {
   readonly input: Storage;
 }
 
-/** Tables of seeds and amplitudes: one, or one for each block and one for what is in none. */
-function tables({ plan: { blocks } }: Optimiser): number {
-  return blocks ? blocks.count + 1 : 1;
-}
-
-/** The number of the table that a block has: the last for what is in none. */
-function tableOf(blocks: Required<Blocks>, block: number): number {
-  const at = block - (blocks.by === "tensor" ? 0 : 1);
-  return at >= 0 && at < blocks.count ? at : blocks.count;
+/** Tables of seeds and amplitudes: one; where tensors take turns one for each group, and one for what is in none. */
+function tables({ plan }: Optimiser): number {
+  const turns = turnsOf(plan);
+  return turns ? turns.count + 1 : 1;
 }
 
 /** Where a branch's seed and amplitude stand in a table, in bytes. */
@@ -160,7 +155,7 @@ function recordPasses(
   const input = new Storage("step inputs", layout.bytes, "activations");
   const losses = new Storage("losses", optimiser.evaluations * 4, "activations");
   const scores = new Storage("scores", perPass * shape.candidates * 4, "activations");
-  const { blocks } = optimiser.plan;
+  const turns = turnsOf(optimiser.plan);
   const forwards = (all: number, firstLoss: number, table: (number: number) => Range) => {
     for (let first = 0; first < all; first += perPass) {
       const count = Math.min(perPass, all - first);
@@ -180,8 +175,8 @@ function recordPasses(
           noise: {
             law: optimiser.law,
             frozen: frozenBy(optimiser.plan),
-            branches: blocks
-              ? (name: string) => tableAt(tableOf(blocks, offsets.place(name)![blocks.by]))
+            branches: turns
+              ? (name: string) => tableAt(turns.of(offsets.place(name)!))
               : tableAt(0),
           },
         },
@@ -237,11 +232,11 @@ export function stepInputs(
   const bytes = new Uint8Array(layout.bytes);
   const view = new DataView(bytes.buffer);
   const { estimator, plan } = optimiser;
-  const { blocks } = plan;
+  const turns = turnsOf(plan);
   const { looks, scalars } = hostSide(optimiser, master, step);
   looks.forEach(({ seed, amplitude }, b) => {
     const [low, high] = seed;
-    const turn = blocks ? tableOf(blocks, blockOf(seed)) : 0;
+    const turn = turns?.at(seed) ?? 0;
     for (let table = 0; table < tables(optimiser); table++) {
       const at = layout.branches + table * layout.tableBytes + branchPlace(layout, b);
       view.setUint32(at, low, true);

@@ -10,6 +10,7 @@ import { quantize } from "../../../quant/quantisers/round_to_nearest.ts";
 import type { WantedFormats } from "./quantization_plan.ts";
 import type { ModelSource, TensorSource } from "../checkpoint.ts";
 import { formatSubject } from "../tensor_kind.ts";
+import { isQuantised } from "../../../quant/layouts/layout.ts";
 
 /**
  * The same model with what is quantised decoded to F32 as it is read, its columns in their own order: what quantising to
@@ -36,7 +37,7 @@ export function decodedSource(source: ModelSource, options: WantedFormats): Mode
     const asked = kind === "matrix" || kind === "vector" || options.embedding !== undefined ||
       kind === "head" && options.head !== undefined;
     const chosen = formatChoice(subject, options.format, options).format;
-    const stays = format.layout.kind === "dense" || format.name === chosen || !asked;
+    const stays = !isQuantised(format.layout) || format.name === chosen || !asked;
     tensors.set(name, stays ? tensor : decoded(tensor));
   }
   return { ...source, tensors, gguf: undefined, split: undefined, folder: undefined };

@@ -14,7 +14,7 @@ import {
   quantizeComputation,
   type QuantizeOptions,
 } from "../../../quant/quantisers/round_to_nearest.ts";
-import type { PackedTensor } from "../../../quant/layouts/layout.ts";
+import { isQuantised, type PackedTensor } from "../../../quant/layouts/layout.ts";
 import { checkTensorValues } from "./check_tensor_values.ts";
 import { assertFinite } from "../non_finite_weight.ts";
 import { quantizationOf } from "./quantization_plan.ts";
@@ -76,7 +76,7 @@ export function quantizedNearest(
 
 /** A tensor that stays dense is looked at when it is read, as it may be written unseen. */
 function checked(tensor: TensorSource): TensorSource {
-  if (tensor.format.layout.kind !== "dense") return tensor;
+  if (isQuantised(tensor.format.layout)) return tensor;
   return {
     ...tensor,
     read: async (first, rows) => {

@@ -11,6 +11,7 @@ import {
 } from "../../../quant/formats/choose_format.ts";
 import type { ModelSource, TensorSource } from "../checkpoint.ts";
 import { formatSubject, kindOf } from "../tensor_kind.ts";
+import { isQuantised } from "../../../quant/layouts/layout.ts";
 
 /** What is asked for. */
 export interface WantedFormats extends PlanOptions {
@@ -38,7 +39,7 @@ export function quantizationOf(
   options: WantedFormats,
 ): TensorQuantization {
   const { format } = tensor;
-  if (format.layout.kind !== "dense") return { format: format.name, reason: "quantised" };
+  if (isQuantised(format.layout)) return { format: format.name, reason: "quantised" };
   return formatChoice(formatSubject(tensor), options.format, options);
 }
 
@@ -54,7 +55,7 @@ export function quantizationReason(
     head: "the head",
     vector: "a vector",
     kept: "kept",
-    columns: `${tensor.columns} columns, no multiple of ${multiple}`,
+    columns: `${tensor.columns} columns, not a multiple of ${multiple}`,
     override: "its values",
     quantised: "quantised already",
   }[reason];
@@ -84,7 +85,7 @@ export function quantizationNotes(source: ModelSource, options: WantedFormats): 
     }
     const why = reason === "kept"
       ? `${one ? "its name is" : "their names are"} to be kept`
-      : `rows of ${tensor.columns} columns are no multiple of its blocks of ${multiple}`;
+      : `rows of ${tensor.columns} columns are not a multiple of its blocks of ${multiple}`;
     return `${count} ${
       one ? "becomes" : "become"
     } ${format} instead of ${options.format}, because ${why}: ${names}`;
@@ -99,7 +100,7 @@ export function quantizationNotes(source: ModelSource, options: WantedFormats): 
 export function assertNotQuantized(source: ModelSource, hint: string): void {
   const formats = new Map<string, number>();
   for (const { format } of source.tensors.values()) {
-    if (format.layout.kind === "dense") continue;
+    if (!isQuantised(format.layout)) continue;
     formats.set(format.name, (formats.get(format.name) ?? 0) + 1);
   }
   if (formats.size === 0) return;

@@ -7,7 +7,6 @@
  * @module
  */
 
-import { isOlderFingerprint, OLDER_FINGERPRINT } from "../../../optim/mod.ts";
 import {
   packedFromSafetensors,
   packedToSafetensors,
@@ -26,6 +25,8 @@ import { type ModelSource, rowsPerPiece, type TensorSource } from "../checkpoint
 import { foldedSource } from "./folded.ts";
 import type { FoldCounts, TrainedTensor } from "../stored_values.ts";
 import type { FoldWriteOptions } from "../write_options.ts";
+import { isQuantised } from "../../../quant/layouts/layout.ts";
+import { isOlderFingerprint, OLDER_FINGERPRINT } from "../../../optim/ledger/ledger_header.ts";
 
 const FORMAT = "qzo-adapter-1";
 
@@ -116,7 +117,7 @@ export async function adaptedSource(base: ModelSource, path: string): Promise<Mo
       patches: undefined,
       read: async (firstRow, rows) => {
         const trained = await trainedRows(firstRow, rows);
-        if (format.layout.kind === "dense") return trained;
+        if (!isQuantised(format.layout)) return trained;
         const tuned = Object.fromEntries(planes.map((plane) => [plane, trained[plane]]));
         return { ...await read(firstRow, rows), ...tuned };
       },

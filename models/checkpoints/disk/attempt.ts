@@ -28,16 +28,17 @@ const flagOf = (error: Error) => /--allow-[a-z]+/.exec(error.message)?.[0] ?? "-
 const ANSWERS: readonly Answer[] = [
   {
     is: (error) => error instanceof Deno.errors.NotCapable,
-    words: (error) => `Deno was started without the right to it. Run it with ${flagOf(error)}`,
+    words: (error) => `Deno was started without permission for it. Run it with ${flagOf(error)}`,
   },
   {
     is: (error) => error instanceof TypeError && /NUL byte/.test(error.message),
-    words: () => "its name has a NUL character, which no file's has",
+    words: () => "its name has a NUL character, which file names cannot have",
   },
   { is: (_, code) => code === "ENOENT", words: absent, absent: true },
   {
     is: (_, code) => code === "EACCES" || code === "EPERM",
-    words: () => "permission denied. Change its owner or mode (chmod), or run as a user who may",
+    words: () =>
+      "permission denied. Change its owner or mode (chmod), or run as a user with access",
   },
   { is: (_, code) => code === "EISDIR", words: () => "it is a folder, not a file" },
   {
@@ -50,11 +51,11 @@ const ANSWERS: readonly Answer[] = [
   },
   {
     is: (_, code) => code === "ELOOP",
-    words: () => "its links lead round in a circle, to no file",
+    words: () => "its links form a loop",
   },
   {
     is: (_, code) => code === "ENOSPC" || code === "EDQUOT",
-    words: () => "no space left on the disk. Free some, or write elsewhere",
+    words: () => "no space left on the disk. Free some space, or write elsewhere",
   },
   {
     is: (_, code) => code === "EFBIG",
@@ -71,7 +72,7 @@ const ANSWERS: readonly Answer[] = [
   { is: (_, code) => code === "EEXIST", words: () => "it exists already" },
   {
     is: (_, code) => code === "EBUSY" || code === "ETXTBSY",
-    words: () => "another program is at work on it",
+    words: () => "another program is using it",
   },
   {
     is: (_, code) => code === "EIO",

@@ -89,7 +89,7 @@ const CONTENTS: readonly Contents[] = [
   {
     is: starts("\x89HDF\r\n\x1a\n"),
     says:
-      "an HDF5 file (TensorFlow, Keras), which is not read: convert the model to safetensors (from_pretrained with from_tf=True, then save_pretrained)",
+      "an HDF5 file (TensorFlow, Keras), which is not supported: convert the model to safetensors (from_pretrained with from_tf=True, then save_pretrained)",
   },
   {
     // Protocol 2 to 5 of pickle, and an opcode that such files begin with.
@@ -110,17 +110,17 @@ const CONTENTS: readonly Contents[] = [
   },
   {
     is: starts("ARROW1\0\0"),
-    says: "an Arrow table, which is not read: convert it to jsonl (datasets: to_json)",
+    says: "an Arrow table, which is not supported: convert it to jsonl (datasets: to_json)",
   },
   {
     is: starts("SQLite format 3\0"),
-    says: "an SQLite database, which is not read: export jsonl or csv",
+    says: "an SQLite database, which is not supported: export jsonl or csv",
   },
   {
     is: ({ text }) =>
       /^(?:lmgg|fmgg|tjgg|algg)/.test(text) || /^(?:ggml|ggmf|ggjt|ggla)/.test(text),
     says:
-      "of llama.cpp's old format before GGUF (ggml, ggmf, ggjt), which is not read: get the model as GGUF, or convert it with convert_llama_ggml_to_gguf.py of llama.cpp",
+      "of llama.cpp's old format before GGUF (ggml, ggmf, ggjt), which is not supported: get the model as GGUF, or convert it with convert_llama_ggml_to_gguf.py of llama.cpp",
   },
   {
     is: ({ text }) => text.slice(4, 8) === "TFL3",

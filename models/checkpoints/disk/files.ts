@@ -110,7 +110,7 @@ export async function writeFileWhole(
     readonly exclusive?: boolean;
   } = {},
 ): Promise<void> {
-  const writing = { what: "write", path, hint: "Make the folder that it is to lie in first" };
+  const writing = { what: "write", path, hint: "Create its folder first" };
   await attempting(writing, async () => {
     const { part, file: opened } = await openPart(path);
     try {

@@ -42,18 +42,18 @@ const FILES: readonly Row[] = [
       return isUnfinished(name)
         ? `it is a download that was not finished (${
           head!.size
-        } bytes so far): go on with it, or download it again`
+        } bytes so far): continue it, or download it again`
         : undefined;
     },
   },
   {
     says: ({ head }) =>
-      head!.size === 0 ? "it is empty: its download or copy failed, get it again" : undefined,
+      head!.size === 0 ? "it is empty: its download or copy failed; get it again" : undefined,
   },
   {
     says: ({ head }) =>
       head!.text.startsWith("QZOLEDGR")
-        ? "it is a ledger of this library, a fine-tune and not a model: give the model it was made from by --model, and this by --ledger"
+        ? "it is a ledger of this library, a fine-tune and not a model: give the model it was made from with --model, and this with --ledger"
         : undefined,
   },
   { says: ({ head }) => isNothing(foreignContents(head!)) },
@@ -62,7 +62,7 @@ const FILES: readonly Row[] = [
       const isSafetensors = /\.safetensors$/i.test(name) || /^[^]{8}\s*\{"/.test(head!.text);
       if (!isSafetensors) return undefined;
       if (/"format"\s*:\s*"qzo-adapter-1"/.test(head!.text)) {
-        return "it is an adapter of this library, not a model: give the model it was made from by --model, and this by --adapter";
+        return "it is an adapter of this library, not a model: give the model it was made from with --model, and this with --adapter";
       }
       const folder = dirname(path);
       const { files } = await folderEntries(folder);
@@ -81,7 +81,7 @@ const FILES: readonly Row[] = [
   {
     says: ({ name }) =>
       /\.(?:bin|pt|pth|ckpt)$/i.test(name)
-        ? `it is a file of PyTorch by its name, which is not read: ${TO_SAFETENSORS}`
+        ? `it is a file of PyTorch by its name, which is not supported: ${TO_SAFETENSORS}`
         : undefined,
   },
   {
@@ -135,7 +135,7 @@ const FOLDERS: readonly Row[] = [
       entries!.files.includes("run.ledger")
         ? `it is the folder of a run, whose model its config.yaml names: give it as the first argument of a command, or "${
           join(path, "run.ledger")
-        }" by --ledger`
+        }" with --ledger`
         : undefined,
   },
   {
@@ -258,7 +258,7 @@ const FOLDERS: readonly Row[] = [
       return onnx.length > 0 || found.entries!.folders.includes("onnx")
         ? `it has ${
           onnx.length > 0 ? list(onnx) : "the folder onnx"
-        } (ONNX), which is not read: get the model as safetensors or GGUF`
+        } (ONNX), which is not supported: get the model as safetensors or GGUF`
         : undefined;
     },
   },
@@ -293,7 +293,7 @@ const FOLDERS: readonly Row[] = [
     says: (found) => {
       const tables = has(found, /\.(?:parquet|jsonl|csv|tsv|arrow)$/);
       return tables.length > 0
-        ? `it has data (${list(tables)}) and no model: give it by --data`
+        ? `it has data (${list(tables)}) and no model: give it with --data`
         : undefined;
     },
   },

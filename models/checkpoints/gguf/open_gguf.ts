@@ -110,7 +110,7 @@ export async function ggufModelSource(
     );
   }
   notes.push(
-    ...leftOut("tables of rotary frequencies, which are made anew, as llama.cpp does", tables),
+    ...leftOut("tables of rotary frequencies, which are recomputed, as llama.cpp does", tables),
   );
   const embedded = embeddedTokenizer(file.metadata);
   notes.push(...embedded.tokenizer?.notes ?? []);

@@ -163,7 +163,7 @@ async function stateOf(
     throw new SyntaxError(`Cannot load tensor "${name}": ${(cause as Error).message}`, { cause });
   }
   if (typeof fields !== "object" || fields === null) {
-    throw new SyntaxError(`Cannot load tensor "${name}": it holds no object`);
+    throw new SyntaxError(`Cannot load tensor "${name}": it does not hold an object`);
   }
   const { quant_type: named } = fields as Settings;
   if (named !== type) {

@@ -115,7 +115,7 @@ function versionOf(settings: Fields, what: string): GptqVersion {
     throw new RangeError(
       `Cannot read "${what}": checkpoint_format ${
         shown(other)
-      } is not supported, known are "gptq", "gptq_v2"`,
+      } is not supported; expected one of "gptq", "gptq_v2"`,
     );
   }
   if (found.some((form) => form !== found[0])) {

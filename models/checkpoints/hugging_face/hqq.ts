@@ -43,7 +43,7 @@ async function openLinear(
   await checkShapeRecord(tensors, wanted, "shape");
   const axis = await one("axis");
   if (axis !== 0 && axis !== 1) {
-    throw new RangeError(`${attempt}: axis is ${axis}, readable are 0 and 1`);
+    throw new RangeError(`${attempt}: axis is ${axis}; expected 0 or 1`);
   }
   for (const field of ["quant_scale", "quant_zero"]) {
     if (tensors.has(`${stored}.${field}`) && await one(field) !== 0) {
@@ -79,7 +79,7 @@ async function packingOf(tensors: StoredTensors, stored: string): Promise<HqqPac
   const packing = known.find((p) => p === text);
   if (!packing) {
     throw new RangeError(
-      `Cannot load tensor "${stored}": packing is ${JSON.stringify(text)}, readable are ${
+      `Cannot load tensor "${stored}": packing is ${JSON.stringify(text)}; expected ${
         known.join(", ")
       }`,
     );

@@ -44,7 +44,7 @@ export function quantizedTensors(
 ): QuantizedTensors | undefined {
   if (settings === undefined || settings === null) return undefined;
   if (!isObject(settings)) {
-    throw new SyntaxError(`Cannot read "${what}": its quantization settings are no object`);
+    throw new SyntaxError(`Cannot read "${what}": its quantization settings are not an object`);
   }
   // MLX writes its settings without a method, here and under "quantization".
   if (settings.quant_method === undefined && unnamed === undefined && "group_size" in settings) {
@@ -53,7 +53,7 @@ export function quantizedTensors(
       throw new RangeError(
         `Cannot read "${what}": quantization_config ${
           shown(settings)
-        } is of MLX, which is not read; convert the folder to a plain one with mlx_lm.convert --dequantize`,
+        } is from MLX, which is not supported; convert the folder to a plain one with mlx_lm.convert --dequantize`,
       );
     }
   }
@@ -63,7 +63,7 @@ export function quantizedTensors(
     throw new RangeError(
       `Cannot read "${what}": quantization method ${
         shown(method)
-      } is not supported, known are ${known}`,
+      } is not supported; expected one of ${known}`,
     );
   }
   const path = unnamed === undefined ? "quantization_config" : undefined;

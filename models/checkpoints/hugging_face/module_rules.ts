@@ -77,7 +77,7 @@ export function moduleExpression(source: string, attempt: string): RegExp {
   try {
     expression = new RegExp(source, "uy");
   } catch (cause) {
-    throw new RangeError(`${attempt}, which is no regular expression here`, { cause });
+    throw new RangeError(`${attempt}, which is not a supported regular expression`, { cause });
   }
   if (!isQuick(source)) {
     throw new RangeError(

@@ -160,7 +160,7 @@ function denseTensor(
   const formatName = DENSE[at.dtype];
   if (!formatName) {
     throw new RangeError(
-      `Cannot load tensor "${stored}": its type is ${at.dtype}, readable are F32, F16, BF16`,
+      `Cannot load tensor "${stored}": its type is ${at.dtype}; expected F32, F16, BF16`,
     );
   }
   const shape = at.shape.length === 1 ? [1, ...at.shape] : at.shape;

@@ -7,7 +7,7 @@
 import { shown } from "../../config/config_keys.ts";
 import type { Format } from "../../../quant/formats/format.ts";
 import { formatByName } from "../../../quant/formats/formats.ts";
-import { groupsPerRow } from "../../../quant/layouts/layout.ts";
+import { groupsPerRow, isPaired } from "../../../quant/layouts/layout.ts";
 import { packedFromSafetensors } from "../../../quant/files/packed_safetensors.ts";
 import { secondPart } from "../../../quant/layouts/trained_part.ts";
 import { storedFloats } from "../stored_values.ts";
@@ -33,9 +33,7 @@ export const packedTensors: QuantizationMethod = ({ formats: table }, tensors, w
       const file = { tensors: codes.planes, metadata: new Map<string, string>() };
       const scales = tensors.get(`${stored}.scales`);
       const { layout } = format;
-      const paired = layout.kind === "column" ||
-        layout.kind === "scalar" && layout.second !== "none";
-      const step = paired ? 2 : 1;
+      const step = isPaired(layout) ? 2 : 1;
       const groups = groupsPerRow(layout, columns);
       const at = (row: number, g: number) => (row * groups + g) * step;
       const codebook = tensors.get(`${stored}.codebook`);

@@ -117,7 +117,7 @@ const TRANSFORMS: KeyTable = {
 };
 
 const SPARSITY: KeyTable = {
-  format: only(["dense"], "packed sparse weights are not read"),
+  format: only(["dense"], "packed sparse weights are not supported"),
   ...keysOf(
     "global_sparsity sparsity_structure targets ignore registry_requires_subclass",
     harmless("zeros are stored"),

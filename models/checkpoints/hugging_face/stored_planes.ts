@@ -178,9 +178,9 @@ export function oneOf<Value extends number | string | boolean>(
   const value = known.find((v) => v === settings[key]);
   if (value === undefined) {
     throw new RangeError(
-      `Cannot read "${what}": quantization setting ${key} is ${
-        shown(settings[key])
-      }, readable are ${known.join(", ")}`,
+      `Cannot read "${what}": quantization setting ${key} is ${shown(settings[key])}; expected ${
+        known.join(", ")
+      }`,
     );
   }
   return value;

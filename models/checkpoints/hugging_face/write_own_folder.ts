@@ -20,6 +20,7 @@ import type { WriteOptions } from "../write_options.ts";
 import { transposedBytes } from "./transposed.ts";
 import { writeFolderWhole } from "../disk/write_together.ts";
 import { templateFile } from "./source_tokenizer.ts";
+import { isQuantised } from "../../../quant/layouts/layout.ts";
 
 /** What a folder is to hold. */
 export interface OwnFolder {
@@ -46,7 +47,7 @@ export function ownFolder(source: ModelSource): OwnFolder {
     storedTensor(tensor, weights.get(tensor.name))
   );
   const formats = Object.fromEntries(
-    tensors.filter(({ tensor }) => tensor.format.layout.kind !== "dense")
+    tensors.filter(({ tensor }) => isQuantised(tensor.format.layout))
       .map(({ name, tensor }) => [name, tensor.format.name]),
   );
   const files = new Map<string, string>();
@@ -68,10 +69,10 @@ export function ownFolder(source: ModelSource): OwnFolder {
     files,
     notes: tokenizerFiles
       ? tokenizerFiles.mergeOrder === undefined ? [] : [
-        "Tokens of the file have equal scores, of which the leftmost in a text is made first; a folder has no form for that, so the tokens of some words may be others there.",
+        "Tokens of the file have equal scores, of which the leftmost in a text is made first; a folder cannot represent that, so the tokens of some words may be others there.",
       ]
       : [
-        `The folder has no tokenizer, as "${source.name}" brings none: put a tokenizer.json into it before it is used with text.`,
+        `The folder has no tokenizer, as "${source.name}" has none: put a tokenizer.json into it before it is used with text.`,
       ],
   };
 }
@@ -150,7 +151,7 @@ function storedTensor(tensor: TensorSource, weight: Weight | undefined): FolderT
   const name = weight.huggingFace;
   if (weight.fromOne) return storedFromOne(tensor, name);
   const heads = headsToReorder(weight, false);
-  const dense = format.layout.kind === "dense";
+  const dense = !isQuantised(format.layout);
   const transposed = dense && weight.transposed === true;
   const step = dense && heads === 0 && !transposed ? rowsPerPiece(tensor) : rows;
   const planes = storedPlanes(name, format.layout, rows, columns);

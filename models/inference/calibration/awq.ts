@@ -19,6 +19,7 @@ import type { CalibrationBlock } from "./calibrate.ts";
 import { checkTensorValues } from "../../checkpoints/derived/check_tensor_values.ts";
 import { type BlockWork, heldTensor, layerErrors, type QuantizeMethod } from "./method.ts";
 import type { TensorSource } from "../../checkpoints/checkpoint.ts";
+import { isQuantised } from "../../../quant/layouts/layout.ts";
 
 /** The method of that name. Layers whose inputs cannot be divided before them are rounded by importance alone. */
 export const awqMethod: QuantizeMethod = {
@@ -83,7 +84,7 @@ async function fold(
   const readers = into.map((name) => layers.get(name));
   const gain = block.tensors.get(from);
   const source = layers.get(from);
-  const isGain = gain?.rows === 1 && gain.format.layout.kind === "dense";
+  const isGain = gain?.rows === 1 && !isQuantised(gain.format.layout);
   if (!readers.every((layer) => layer !== undefined) || !source && !isGain) return;
   const { statistics } = readers[0];
   const { factors, exponent } = await compute(

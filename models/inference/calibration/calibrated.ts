@@ -17,6 +17,7 @@ import type { MethodOptions, QuantizedLayer, QuantizeMethod } from "./method.ts"
 import { quantizeMethodByName } from "./methods.ts";
 import type { ModelSource, TensorSource } from "../../checkpoints/checkpoint.ts";
 import { quantizedNearest, quantizedSourceRules } from "../../checkpoints/derived/quantised.ts";
+import { isQuantised } from "../../../quant/layouts/layout.ts";
 
 /** The name of a method: one of {@linkcode QUANTIZE_METHODS}. */
 export type MethodName =
@@ -159,10 +160,10 @@ function planCalibration(source: ModelSource, options: CalibratedSourceOptions):
     const was = source.tensors.get(name);
     const format = nearest.tensors.get(name)?.format;
     if (role !== "matrix" && role !== "head" || !was || !format || was.format === format) continue;
-    if (format.layout.kind === "dense") continue;
+    if (!isQuantised(format.layout)) continue;
     if (!method.applies(format)) {
       throw new RangeError(
-        `Cannot quantise "${name}" to ${format.name} with ${method.name}: it is not made for such formats`,
+        `Cannot quantise "${name}" to ${format.name} with ${method.name}: it does not support this format`,
       );
     }
     formats.set(name, format.name);

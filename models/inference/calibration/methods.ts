@@ -14,6 +14,7 @@ import { nearestNames } from "../../../quant/nearest_names.ts";
 import { quantizeComputation } from "../../../quant/quantisers/round_to_nearest.ts";
 import { awqMethod } from "./awq.ts";
 import { layerMethod, type MethodOptions, type QuantizeMethod } from "./method.ts";
+import { isQuantised } from "../../../quant/layouts/layout.ts";
 
 /** `quantize` with what its inputs are. */
 const informed =
@@ -27,7 +28,7 @@ export const QUANTIZE_METHODS: readonly QuantizeMethod[] = [
     name: "rtn",
     summary: "round to nearest, with a search for good scales",
     calibrated: false,
-    applies: ({ layout }) => layout.kind !== "dense",
+    applies: ({ layout }) => isQuantised(layout),
     quantizer: (_, options) => (values, rows, columns, format) =>
       quantizeComputation(values, rows, columns, format, options),
   }),
@@ -67,7 +68,7 @@ export function quantizeMethodByName(name: string): QuantizeMethod {
   const near = nearestNames(name, known);
   throw new RangeError(
     `Cannot find method "${name}": ${
-      near.length > 0 ? `did you mean ${near.join(", ")}?` : `known are ${known.join(", ")}`
+      near.length > 0 ? `did you mean ${near.join(", ")}?` : `expected one of ${known.join(", ")}`
     }`,
   );
 }

@@ -17,7 +17,7 @@ const shortGrapheme = 6;
  */
 export function precompiledMap(charsmap: unknown): (text: string) => string {
   if (typeof charsmap !== "string") {
-    throw new TypeError("Cannot load the tokenizer: precompiled_charsmap is no text in base64");
+    throw new TypeError("Cannot load the tokenizer: precompiled_charsmap is not a base64 string");
   }
   const bytes = bytesOf(charsmap);
   const length = bytes.length >= 4 ? new DataView(bytes.buffer).getUint32(0, true) : -1;
@@ -75,6 +75,6 @@ function bytesOf(base64: string): Uint8Array<ArrayBuffer> {
     const text = atob(base64);
     return Uint8Array.from(text, (letter) => letter.charCodeAt(0));
   } catch (cause) {
-    throw new TypeError("Cannot load the tokenizer: precompiled_charsmap is no base64", { cause });
+    throw new TypeError("Cannot load the tokenizer: precompiled_charsmap is not base64", { cause });
   }
 }

@@ -302,14 +302,16 @@ export function checkComponent(
   const { type } = value;
   if (typeof type !== "string") {
     throw new TypeError(
-      `Cannot load the tokenizer: a ${kind} has the type ${JSON.stringify(type)}, expected a text`,
+      `Cannot load the tokenizer: a ${kind} has the type ${
+        JSON.stringify(type)
+      }, expected a string`,
     );
   }
   const known = tokenizerComponents.filter((entry) => entry.kind === kind);
   const component = known.find((entry) => entry.type === type);
   if (component === undefined) {
     throw new TypeError(
-      `Cannot load the tokenizer: unknown ${kind} ${JSON.stringify(type)}, known are ${
+      `Cannot load the tokenizer: unknown ${kind} ${JSON.stringify(type)}; expected one of ${
         known.filter(({ by }) => by !== "refused").map((entry) => entry.type).join(", ")
       }`,
     );
@@ -326,7 +328,7 @@ export function checkComponent(
     throw new RangeError(
       `Cannot load the tokenizer: ${kind} ${type} has the unknown key ${JSON.stringify(key)} (${
         JSON.stringify(value[key])?.slice(0, 80)
-      }); known are ${[...component.keys, ...component.harmless ?? []].join(", ") || "none"}`,
+      }); expected one of ${[...component.keys, ...component.harmless ?? []].join(", ") || "none"}`,
     );
   }
   return value as ComponentConfig;

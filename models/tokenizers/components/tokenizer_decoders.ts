@@ -112,7 +112,7 @@ export function decoderOf(value: unknown): (tokens: readonly string[]) => string
   const all = flatten(value, 0);
   if (all.length > mostSteps) {
     throw new RangeError(
-      `Cannot load the tokenizer: ${all.length} decoders, at most ${mostSteps} are taken`,
+      `Cannot load the tokenizer: ${all.length} decoders, at most ${mostSteps} are allowed`,
     );
   }
   return (tokens) => {

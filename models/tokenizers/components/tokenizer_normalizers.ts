@@ -83,7 +83,7 @@ export function normalizerOf(value: unknown): Normalizer {
   const all = flatten(value, 0);
   if (all.length > mostSteps) {
     throw new RangeError(
-      `Cannot load the tokenizer: ${all.length} normalizers, at most ${mostSteps} are taken`,
+      `Cannot load the tokenizer: ${all.length} normalizers, at most ${mostSteps} are allowed`,
     );
   }
   const takesFirst = (text: string): boolean => {

@@ -107,7 +107,7 @@ export function splitterOf(value: unknown): Splitter {
   const all = flatten(value, 0);
   if (all.length > mostSteps) {
     throw new RangeError(
-      `Cannot load the tokenizer: ${all.length} pre-tokenizers, at most ${mostSteps} are taken`,
+      `Cannot load the tokenizer: ${all.length} pre-tokenizers, at most ${mostSteps} are allowed`,
     );
   }
   return (pieces) => all.reduce<readonly Piece[]>((current, split) => split(current), pieces);
@@ -131,7 +131,7 @@ function metaspace(config: ComponentConfig): Splitter {
     throw new RangeError(
       `Cannot load the tokenizer: prepend_scheme of Metaspace is ${
         JSON.stringify(declared)
-      }, known are always, first, never`,
+      }; expected one of always, first, never`,
     );
   }
   const prefix = flag(config.add_prefix_space, "add_prefix_space of Metaspace", true);
@@ -189,7 +189,7 @@ function behaviorOf(value: unknown, where: string): keyof typeof behaviors {
     return value as keyof typeof behaviors;
   }
   throw new RangeError(
-    `Cannot load the tokenizer: behavior of ${where} is ${JSON.stringify(value)}, known are ${
+    `Cannot load the tokenizer: behavior of ${where} is ${JSON.stringify(value)}; expected one of ${
       Object.keys(behaviors).join(", ")
     }`,
   );

@@ -123,6 +123,6 @@ function bounded(all: Surroundings): Surroundings {
   const tokens = all.start.length + all.end.length;
   if (tokens <= mostTokens) return all;
   throw new RangeError(
-    `Cannot load the tokenizer: its post-processor puts ${tokens} tokens around a text, at most ${mostTokens} are taken`,
+    `Cannot load the tokenizer: its post-processor puts ${tokens} tokens around a text, at most ${mostTokens} are allowed`,
   );
 }

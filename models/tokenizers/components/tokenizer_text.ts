@@ -56,12 +56,12 @@ export function insertion(value: unknown, what: string): string {
     throw new TypeError(
       `Cannot load the tokenizer: ${what} is ${
         JSON.stringify(value) ?? "missing"
-      }, expected a text`,
+      }, expected a string`,
     );
   }
   if (value.length > longestInsertion) {
     throw new RangeError(
-      `Cannot load the tokenizer: ${what} has ${value.length} characters, at most ${longestInsertion} are taken`,
+      `Cannot load the tokenizer: ${what} has ${value.length} characters, at most ${longestInsertion} are allowed`,
     );
   }
   return value;
@@ -85,7 +85,7 @@ export function patternOf(value: unknown, where: string): Pattern {
     throw new TypeError(
       `Cannot load the tokenizer: ${kind} of ${where} is ${
         JSON.stringify(source)
-      }, expected a text`,
+      }, expected a string`,
     );
   }
   if (kind === "String") {
@@ -103,13 +103,13 @@ export function patternOf(value: unknown, where: string): Pattern {
   } catch (cause) {
     if (cause instanceof RangeError) throw cause;
     throw new TypeError(
-      `Cannot load the tokenizer: the expression of ${where} is not understood: ${
+      `Cannot load the tokenizer: the expression of ${where} cannot be parsed: ${
         (cause as Error).message
       }`,
       { cause },
     );
   }
-  throw new TypeError(`Cannot load the tokenizer: the expression of ${where} is not understood`);
+  throw new TypeError(`Cannot load the tokenizer: the expression of ${where} cannot be parsed`);
 
   function bounded({ source }: RegExp): Pattern {
     const program = programOf(parseExpression(source, where), where);

@@ -230,6 +230,6 @@ function lengthOf(part: Expression, where: string): number {
     }
   }
   throw new RangeError(
-    `Cannot load the tokenizer: the expression of ${where} looks back at texts of unlike length, which is not run in bounded time`,
+    `Cannot load the tokenizer: the expression of ${where} has a look-behind of varying length, which cannot run in bounded time`,
   );
 }

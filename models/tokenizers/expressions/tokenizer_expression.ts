@@ -34,7 +34,7 @@ export function parseExpression(source: string, where: string): Expression {
   let at = 0;
   const refuse = (what: string): never => {
     throw new RangeError(
-      `Cannot load the tokenizer: the expression of ${where} has ${what} at character ${at}, which is not run in bounded time`,
+      `Cannot load the tokenizer: the expression of ${where} has ${what} at character ${at}, which cannot run in bounded time`,
     );
   };
 

@@ -207,7 +207,7 @@ Deno.test("a model without a chat template says what to do; generate shows speed
     );
     assertEquals(listed.out, ended.out);
     const bad = await run("generate", demo, "--prompt", "a", "--stop", '["x", 1]');
-    assertStringIncludes(bad.noted, "expected a text, or a list of texts");
+    assertStringIncludes(bad.noted, "expected a string, or a list of strings");
     const penalised = await run(
       ...["generate", demo, "--prompt", "a fine film", "--max-tokens", "20"],
       ...["--repetition-penalty", "1.5"],

@@ -262,7 +262,7 @@ Deno.test("finetune MODEL DATA: instructions without a template, a task's folder
     const plain = await qzo(folder, ["generate", "small.gguf", "--prompt", "a", "--system", "b"]);
     assertStringIncludes(plain.noted, "Cannot use --system without --chat");
     const bare = await qzo(folder, ["generate", "small.gguf", "--chat", "--prompt", "a"]);
-    assertStringIncludes(bare.noted, "it brings no chat template. Name one by --chat-template");
+    assertStringIncludes(bare.noted, "it has no chat template. Name one with --chat-template");
     const named = await qzo(folder, [
       "generate",
       "small.gguf",

@@ -57,7 +57,7 @@ Deno.test("LoRA on the command line: ledger and adapter give one loss, and an ad
       ...["finetune", "tiny.yaml", "--output", "two", "--resume", ...lora.slice(0, 4)],
     );
     assertEquals(other.code, 1);
-    assertStringIncludes(other.noted, "it was begun with adapter");
+    assertStringIncludes(other.noted, "it was started with adapter");
     const scales = await qzo(
       folder,
       ...["finetune", "tiny.yaml", "--output", "three", "--adapter", "adapter"],

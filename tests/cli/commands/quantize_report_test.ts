@@ -13,24 +13,12 @@ import { rowsPerPiece } from "../../../models/checkpoints/checkpoint.ts";
 import { decode, quantize } from "../../../quant/mod.ts";
 import { withTemp } from "../../models/quantised_folder.ts";
 import { writeTinyTask } from "../tiny_model.ts";
-
-const main = new URL("../../../cli/main.ts", import.meta.url).href;
-
-/** Types a command in a folder, its output into a pipe. */
-async function qzo(cwd: string, ...args: string[]) {
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", main, ...args],
-    cwd,
-    env: { NO_COLOR: "1" },
-  }).output();
-  const text = new TextDecoder();
-  return { code, out: text.decode(stdout), noted: text.decode(stderr) };
-}
+import { typed, typedAsProcess } from "../typed.ts";
 
 Deno.test("quantize says of each tensor what it did instead of what was asked, with a summary", async () => {
   await withTemp(async (folder) => {
     await writeTinyTask(folder);
-    const { code, out, noted } = await qzo(
+    const { code, out, noted } = await typedAsProcess(
       folder,
       ...["quantize", "model.gguf", "--format", "Q4_K", "--keep", "ffn_down,attn_q"],
       ...["--output", "small.gguf"],
@@ -38,12 +26,12 @@ Deno.test("quantize says of each tensor what it did instead of what was asked, w
     assertEquals(code, 0, noted);
     const said = noted + out;
     const line = (name: string) => said.split("\n").find((it) => it.startsWith(`${name} `)) ?? "";
-    assertMatch(line("blk.0.ffn_up.weight"), /Q5_0 .*32 columns, no multiple of 256$/);
+    assertMatch(line("blk.0.ffn_up.weight"), /Q5_0 .*32 columns, not a multiple of 256$/);
     assertMatch(line("blk.0.ffn_down.weight"), /F16 .*kept$/);
     assertMatch(line("token_embd.weight"), /F16 .*the embedding$/);
     assertStringIncludes(
       said,
-      "5 of 7 matrices become Q5_0 instead of Q4_K, because rows of 32 columns are no multiple of its blocks of 256: ",
+      "5 of 7 matrices become Q5_0 instead of Q4_K, because rows of 32 columns are not a multiple of its blocks of 256: ",
     );
     assertMatch(
       said,
@@ -61,7 +49,7 @@ Deno.test("a model that is quantised already is refused unless --requantize says
   await withTemp(async (folder) => {
     await writeTinyTask(folder);
     const to = (from: string, format: string, output: string, ...more: string[]) =>
-      qzo(folder, "quantize", from, "--format", format, "--output", output, ...more);
+      typed(folder, "quantize", from, "--format", format, "--output", output, ...more);
     const first = await to("model.gguf", "Q8_0", "eight.gguf");
     assertEquals(first.code, 0, first.noted);
     assertMatch(

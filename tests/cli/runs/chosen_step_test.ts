@@ -2,7 +2,7 @@
  * Which step of a run commands take, typed in another folder than the program's: they say it, and write no copy of the base.
  */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { fromFileUrl, join } from "@std/path";
+import { join } from "@std/path";
 import { openModelSource } from "../../../models/mod.ts";
 import {
   evaluate,
@@ -16,18 +16,7 @@ import {
 import { withTemp } from "../../models/quantised_folder.ts";
 import { exists } from "../../support/shared_data.ts";
 import { writeTinyTask } from "../tiny_model.ts";
-
-const main = fromFileUrl(new URL("../../../cli/main.ts", import.meta.url));
-
-async function qzo(cwd: string, ...args: string[]) {
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", main, ...args],
-    cwd,
-    env: { NO_COLOR: "1" },
-  }).output();
-  const text = new TextDecoder();
-  return { code, out: text.decode(stdout), noted: text.decode(stderr) };
-}
+import { typed, typedAsProcess } from "../typed.ts";
 
 /** A run's metrics with other evaluations than it made: step and loss. */
 async function writeEvaluations(run: string, looks: readonly [number, number][]): Promise<void> {
@@ -51,52 +40,52 @@ async function writeEvaluations(run: string, looks: readonly [number, number][])
 Deno.test("a run that was evaluated at step 0 alone: export and evaluate take the last step and say so", async () => {
   await withTemp(async (folder) => {
     await writeTinyTask(folder);
-    const trained = await qzo(folder, "finetune", "tiny.yaml", "--output", "mine");
+    const trained = await typedAsProcess(folder, "finetune", "tiny.yaml", "--output", "mine");
     assertEquals(trained.code, 0, trained.noted);
     const run = join(folder, "mine");
     await writeEvaluations(run, [[0, 0.1]]);
     const note =
       "was evaluated after no step but the 0th, which is the base model: its last step is taken, 6";
-    const evaluated = await qzo(folder, "evaluate", "mine");
+    const evaluated = await typed(folder, "evaluate", "mine");
     assertEquals(evaluated.code, 0, evaluated.noted);
     assertStringIncludes(evaluated.noted, note);
     assertStringIncludes(evaluated.out, "after 6 steps of");
-    const exported = await qzo(folder, "export", "mine", "--output", "six.gguf");
+    const exported = await typed(folder, "export", "mine", "--output", "six.gguf");
     assertEquals(exported.code, 0, exported.noted);
     assertStringIncludes(exported.noted, note);
     assertMatch(exported.out, /step +6 of 6, the last/);
-    const last = await qzo(folder, "export", "mine", "--output", "last.gguf", "--step", "last");
+    const last = await typed(folder, "export", "mine", "--output", "last.gguf", "--step", "last");
     assertEquals(last.noted.includes("0th"), false);
     assertEquals(
       await Deno.readFile(join(folder, "six.gguf")),
       await Deno.readFile(join(folder, "last.gguf")),
     );
     // Who asks for the best is told that there is none.
-    const best = await qzo(folder, "export", "mine", "--output", "best.gguf", "--step", "best");
+    const best = await typed(folder, "export", "mine", "--output", "best.gguf", "--step", "best");
     assertEquals(best.code, 1);
-    assertStringIncludes(best.noted, "Take the last one by --step last");
+    assertStringIncludes(best.noted, "Use --step last for the last one");
   });
 });
 
 Deno.test("a run whose best step is the base: evaluate says so, an export is refused and writes nothing", async () => {
   await withTemp(async (folder) => {
     await writeTinyTask(folder);
-    await qzo(folder, "finetune", "tiny.yaml", "--output", "mine");
+    await typed(folder, "finetune", "tiny.yaml", "--output", "mine");
     await writeEvaluations(join(folder, "mine"), [[0, 0.1], [3, 0.2], [6, 0.3]]);
-    const evaluated = await qzo(folder, "evaluate", "mine");
+    const evaluated = await typed(folder, "evaluate", "mine");
     assertStringIncludes(evaluated.out, "(the best of 3 evaluations)");
     assertStringIncludes(evaluated.out, "after 0 steps of");
     for (const step of [[], ["--step", "0"], ["--step", "best"]]) {
-      const refused = await qzo(folder, "export", "mine", "--output", "none.gguf", ...step);
+      const refused = await typed(folder, "export", "mine", "--output", "none.gguf", ...step);
       assertEquals(refused.code, 1);
       assertMatch(
         refused.noted,
         /Cannot export step 0.*it is the base model, so nothing would change/,
       );
-      assertStringIncludes(refused.noted, "the last one by --step last");
+      assertStringIncludes(refused.noted, "the last one with --step last");
     }
     assert(!exists(join(folder, "none.gguf")));
-    const best = await qzo(folder, "export", "mine", "--output", "three.gguf", "--step", "3");
+    const best = await typed(folder, "export", "mine", "--output", "three.gguf", "--step", "3");
     assertEquals(best.code, 0, best.noted);
     assertMatch(best.out, /step +3 of 6\n/);
   });
@@ -122,7 +111,7 @@ Deno.test("finetune --export of a run that never was better than the base writes
       await write("train.jsonl", (i) => 1 - predictions[i]);
     }
     const flags = ["--learning-rate", "0.5", "--output", "mine", "--export"];
-    const { code, out, noted } = await qzo(folder, "finetune", "tiny.yaml", ...flags);
+    const { code, out, noted } = await typed(folder, "finetune", "tiny.yaml", ...flags);
     assertEquals(code, 0, noted);
     assertMatch(
       out,
@@ -135,14 +124,22 @@ Deno.test("finetune --export of a run that never was better than the base writes
 Deno.test("what rounding swallows whole is refused before anything is written", async () => {
   await withTemp(async (folder) => {
     const { config: yaml } = await writeTinyTask(folder);
-    await qzo(folder, "finetune", "tiny.yaml", "--output", "mine", "--learning-rate", "1e-9");
+    await typed(folder, "finetune", "tiny.yaml", "--output", "mine", "--learning-rate", "1e-9");
     const config = parseTrainConfig(await Deno.readTextFile(yaml), yaml);
     using session = await openRunSession(config);
     const ledger = await openLedger(join(folder, "mine", "run.ledger"));
     using offsets = await replayLedger(session.model, ledger);
     const values = [...(await offsets.read(session.gpu)).values()];
     assert(values.some((of) => of.some((offset) => offset !== 0)));
-    const refused = await qzo(folder, "export", "mine", "--step", "last", "--output", "same.gguf");
+    const refused = await typed(
+      folder,
+      "export",
+      "mine",
+      "--step",
+      "last",
+      "--output",
+      "same.gguf",
+    );
     assertEquals(refused.code, 1);
     assertStringIncludes(
       refused.noted,

@@ -108,7 +108,7 @@ Deno.test("what is kept and damaged, forged, a folder or a link is left aside wi
     packed[label] ^= 1;
     forged.set(createHash("sha256").update(packed).digest(), KEYED);
     await Deno.writeFile(cache, forged);
-    await goOn(3, "it is not what the run was begun with");
+    await goOn(3, "it is not what the run was started with");
     assertEquals(await Deno.readFile(cache), bytes);
 
     // Of another version, or made of something else: it is made anew without a word.

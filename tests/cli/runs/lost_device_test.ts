@@ -46,7 +46,7 @@ Deno.test("a device lost while training is opened anew, and the run ends with th
     assertEquals(broken.steps, whole.steps);
     assert(whole.steps.length === 6);
     assertStringIncludes(broken.noted, "lost");
-    assertStringIncludes(broken.noted, "opened anew, with at most 125 ms");
+    assertStringIncludes(broken.noted, "reopened, with at most 125 ms");
   } finally {
     GPUAdapter.prototype.requestDevice = requestDevice;
     await Deno.remove(folder, { recursive: true });

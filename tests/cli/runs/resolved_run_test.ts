@@ -13,17 +13,10 @@ import {
 import { optimiserNames } from "../../../optim/mod.ts";
 import { withTemp } from "../../models/quantised_folder.ts";
 import { writeTinyTask } from "../tiny_model.ts";
-
-const main = new URL("../../../cli/main.ts", import.meta.url).href;
+import { typed } from "../typed.ts";
 
 async function qzo(cwd: string, ...args: string[]): Promise<string> {
-  const { code, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", main, ...args],
-    cwd,
-    stdout: "null",
-    env: { NO_COLOR: "1" },
-  }).output();
-  const noted = new TextDecoder().decode(stderr);
+  const { code, noted } = await typed(cwd, ...args);
   assertEquals(code, 0, noted);
   return noted;
 }

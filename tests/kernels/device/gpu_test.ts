@@ -1,6 +1,5 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import {
-  chooseTile,
   compileGraph,
   DeviceLostError,
   DeviceTensor,
@@ -15,6 +14,7 @@ import {
 } from "../../../kernels/mod.ts";
 import { randomNumbers } from "../../support/random_llama.ts";
 import { randomPacked } from "../bench.ts";
+import { chooseTile } from "../../../kernels/matmul/tiles.ts";
 
 const gpu = await openGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
@@ -146,7 +146,7 @@ Deno.test("a disposed device says so", async () => {
   const buffer = other.buffer("x", 16, "scratch");
   other[Symbol.dispose]();
   other[Symbol.dispose]();
-  assertThrows(() => other.check(), DeviceLostError, "it was disposed");
+  assertThrows(() => other.check(), DeviceLostError, "it has been disposed");
   assertThrows(() => other.buffer("y", 16, "scratch"), DeviceLostError);
   await assertRejects(() => other.read([{ buffer }]), DeviceLostError);
 });

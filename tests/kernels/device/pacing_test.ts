@@ -4,12 +4,12 @@ import {
   Graph,
   openGpu,
   Pacing,
-  PACING_LIMITS,
   pacingLimits,
   SHADER_LIBRARY,
   Storage,
-  submitPlan,
 } from "../../../kernels/mod.ts";
+import { PACING_LIMITS } from "../../../kernels/device/pacing.ts";
+import { submitPlan } from "../../../kernels/device/submit_plan.ts";
 
 /** A clock that stands until it is set. */
 function clock(): { now: () => number; at: (milliseconds: number) => void } {

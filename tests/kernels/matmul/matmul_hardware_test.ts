@@ -1,8 +1,9 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { chooseTile, Graph, matmul, openGpu, type Tile } from "../../../kernels/mod.ts";
+import { Graph, matmul, openGpu, type Tile } from "../../../kernels/mod.ts";
 import { randomNumbers } from "../../support/random_llama.ts";
 import { below, Bench, randomPacked, type TestPerturbation } from "../bench.ts";
 import { checkProduct, layoutsByName, type ProductCase, scalarLayout } from "../product.ts";
+import { chooseTile } from "../../../kernels/matmul/tiles.ts";
 
 // The kernels that GPUs get, run on whatever adapter is here.
 

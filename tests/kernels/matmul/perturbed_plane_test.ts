@@ -1,19 +1,18 @@
 import { assertThrows } from "@std/assert";
-import { embedding, matmul, openGpu, type Tile, trainableOf } from "../../../kernels/mod.ts";
+import { embedding, openGpu, type Tile, trainableOf } from "../../../kernels/mod.ts";
 import type { Layout, ScalarLayout } from "../../../quant/mod.ts";
-import { matmul as oracle } from "../../reference/matmul.ts";
 import { randomNumbers } from "../../support/random_llama.ts";
 import { numbersBy, sampled } from "../../support/sampled.ts";
 import {
   assertClose,
   below,
   Bench,
-  normals,
   perturb,
   randomPacked,
   type TestPerturbation,
 } from "../bench.ts";
 import { contextOf } from "../context.ts";
+import { checkProduct } from "../product.ts";
 
 // Codebooks, minima and zero points that differ by branch, in every kernel, with and without scales that differ too.
 
@@ -113,47 +112,24 @@ function spanOf(layout: Layout, inputs: number, form: TestPerturbation["form"]):
 }
 
 async function check(layout: Layout, inputs: number, way: Way): Promise<void> {
-  using bench = new Bench(gpu);
-  const { rows, branches, adapterClass, tile, extras } = way;
+  const { scales, plane, extras = false, outputs, ...product } = way;
   random = numbersBy(JSON.stringify([layout, inputs, way]));
-  const outputs = way.outputs ?? [1, 6, 13, 35][below(4, random)];
-  const packed = randomPacked(layout, outputs, inputs, random);
-  const tensor = bench.tensor("w", packed, way.maxBinding);
   const spanned = (test: Omit<TestPerturbation, "span">) => ({
     ...test,
     span: spanOf(layout, inputs, test.form),
   });
-  const { perturbation, plane, weights } = perturb(
-    bench,
-    tensor,
-    packed,
-    way.scales && spanned(way.scales),
-    branches,
-    random,
-    spanned(way.plane),
-  );
-  const x = normals(branches * rows * inputs, random);
-  const bias = extras ? normals(outputs, random) : null;
-  const residual = extras ? normals(branches * rows * outputs, random) : null;
-  const y = matmul(bench.graph, bench.value("x", x), tensor, {
-    rows,
-    branches,
-    tile,
-    adapterClass,
-    perturbation,
-    plane,
-    bias: bias ? bench.storage("bias", bias) : undefined,
-    residual: residual ? bench.value("residual", residual) : undefined,
+  await checkProduct(gpu, {
+    ...{ layout, inputs, ...product, ofGraph: true, bias: extras, residual: extras },
+    outputs: outputs ?? [1, 6, 13, 35][below(4, random)],
+    perturbation: scales && spanned(scales),
+    plane: spanned(plane),
   });
-  const [actual] = await bench.run(y);
-  const expected = oracle({ branches, rows, inputs, outputs }, weights, x, bias, residual);
-  assertClose(actual, expected, JSON.stringify({ layout, inputs, outputs, way }));
 }
 
 const matrix = Object.entries(ways).flatMap(([kernel, list]) =>
   Object.entries(layouts).map(([name, layout]) => ({ kernel, list, name, layout }))
 );
-for (const { kernel, list, name, layout } of sampled("planes by branch", matrix)) {
+for (const { kernel, list, name, layout } of sampled("planes by branch", matrix, 1 / 2)) {
   Deno.test(`${name} that differs by branch, in ${kernel}, equals the oracle`, async () => {
     for (const way of list) {
       if (layout.kind === "codebook") {
@@ -213,7 +189,7 @@ Deno.test("noise of planes knows the matrix of the offsets and the share", async
   }
 });
 
-for (const [name, layout] of sampled("gathered planes", Object.entries(layouts))) {
+for (const [name, layout] of sampled("gathered planes", Object.entries(layouts), 1 / 2)) {
   Deno.test(`rows of ${name} that differs by branch are gathered as the oracle has them`, async () => {
     random = numbersBy(name);
     using bench = new Bench(gpu);

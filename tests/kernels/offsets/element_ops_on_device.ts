@@ -4,7 +4,7 @@
  * @module
  */
 import { compileGraph, type Gpu, Graph, SHADER_LIBRARY, Storage } from "../../../kernels/mod.ts";
-import { elementOpsWgsl } from "../../../optim/mod.ts";
+import { elementOpsWgsl } from "../../../optim/algebra/element_ops.ts";
 
 /** `body` has `a` and `b` and ends in `return` of a vec4. */
 export async function onDevice(

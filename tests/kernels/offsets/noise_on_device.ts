@@ -3,15 +3,9 @@
  *
  * @module
  */
-import {
-  compileGraph,
-  type Gpu,
-  Graph,
-  lawKey,
-  packNoise,
-  SHADER_LIBRARY,
-} from "../../../kernels/mod.ts";
+import { compileGraph, type Gpu, Graph, SHADER_LIBRARY } from "../../../kernels/mod.ts";
 import type { Law, NoisePlace, Seed } from "../../../optim/mod.ts";
+import { lawKey, packNoise } from "../../../kernels/offsets/perturbation.ts";
 
 const SOURCE = `#include "noise.wgsl"
 struct Params { low: u32, high: u32, tensor: u32, first: u32, quads: u32, width: u32, traits: u32 }

@@ -1,9 +1,10 @@
 import { assertEquals } from "@std/assert";
 import { openGpu } from "../../../kernels/mod.ts";
-import { laws, noiseAt } from "../../../optim/mod.ts";
+import { noiseAt } from "../../../optim/mod.ts";
 import { randomNumbers } from "../../support/random_llama.ts";
 import { randomWord } from "../bench.ts";
 import { noiseOnDevice } from "./noise_on_device.ts";
+import { laws } from "../../../optim/directions/noise.ts";
 
 const gpu = await openGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());

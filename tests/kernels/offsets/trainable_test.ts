@@ -6,8 +6,9 @@ import {
   Storage,
   trainableOf,
 } from "../../../kernels/mod.ts";
-import { noisePlace, offsetWidth, type Trainable } from "../../../optim/mod.ts";
+import { offsetWidth, type Trainable } from "../../../optim/mod.ts";
 import type { Layout, TrainedPart } from "../../../quant/mod.ts";
+import { noisePlace } from "../../../optim/trainable.ts";
 
 const cases: readonly {
   readonly layout: Layout;

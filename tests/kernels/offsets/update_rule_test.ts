@@ -6,7 +6,6 @@ import {
   adamw,
   cosine,
   elementOps,
-  frozenOffset,
   identity,
   momentum,
   type Optimiser,
@@ -22,6 +21,7 @@ import { numbersBy, sampled } from "../../support/sampled.ts";
 import { normals, randomPacked } from "../bench.ts";
 import { onDevice } from "./element_ops_on_device.ts";
 import { type RigTensor, StepRig } from "../step_rig.ts";
+import { frozenOffset } from "../../../optim/preparations/frozen.ts";
 
 const gpu = await openGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());

@@ -2,8 +2,6 @@ import { assert, assertEquals } from "@std/assert";
 import { openGpu } from "../../../kernels/mod.ts";
 import {
   acceptBest,
-  acceptStep,
-  candidateCoefficients,
   type Optimiser,
   optimiser,
   scalarStep,
@@ -14,6 +12,7 @@ import {
 import { randomNumbers } from "../../support/random_llama.ts";
 import { normals, randomPacked } from "../bench.ts";
 import { StepRig } from "../step_rig.ts";
+import { acceptStep, candidateCoefficients } from "../../../optim/updates/accept.ts";
 
 const gpu = await openGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());

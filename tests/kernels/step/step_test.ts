@@ -14,12 +14,10 @@ import {
   trainableOf,
 } from "../../../kernels/mod.ts";
 import {
-  completeParts,
   decayOffsets,
   type Distribution,
   dueBefore,
   findFacts,
-  frozenOffset,
   type Magnitude,
   magnitudeMask,
   magnitudeShares,
@@ -38,6 +36,8 @@ import { type Layout, offsetMagnitudes } from "../../../quant/mod.ts";
 import { randomNumbers } from "../../support/random_llama.ts";
 import { normals, randomPacked } from "../bench.ts";
 import { type RigTensor, StepRig } from "../step_rig.ts";
+import { completeParts } from "../../../optim/directions/direction_plan.ts";
+import { frozenOffset } from "../../../optim/preparations/frozen.ts";
 
 const gpu = await openGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());

@@ -107,7 +107,7 @@ const NOTED: Record<
 > = {
   "tables of rotary frequencies": {
     extra: { [`${layer}.self_attn.rotary_emb.inv_freq`]: ones(8) },
-    says: [`${layer}.self_attn.rotary_emb.inv_freq`, "made anew"],
+    says: [`${layer}.self_attn.rotary_emb.inv_freq`, "recomputed"],
   },
   "a layer beyond its configuration": {
     extra: { "model.layers.1.input_layernorm.weight": ones(hidden) },
@@ -252,7 +252,7 @@ const GGUF_REFUSED: Record<string, { readonly tensors: Record<string, GgufTensor
       tensors: {
         "rope_freqs.weight": { dimensions: [8], type: 26, bytes: new Uint8Array(32) },
       },
-      says: "its type is I32, readable are F32, F16, BF16",
+      says: "its type is I32; expected F32, F16, BF16",
     },
     "factors of longrope": {
       tensors: { "rope_factors_long.weight": f32Tensor(new Float32Array(8).fill(1), [8]) },

@@ -333,7 +333,7 @@ Deno.test("a key ends as its rule says; what says nothing passes everywhere", ()
     }),
     [],
   );
-  assertEquals(check({ eps: 1e-5 }), ['"x.json": eps 0.00001 is not asked: the other one is']);
+  assertEquals(check({ eps: 1e-5 }), ['"x.json": eps 0.00001 is ignored: the other one is']);
   const decoration = {
     license: "mit",
     base_model: "a/b",

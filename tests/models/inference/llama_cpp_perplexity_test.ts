@@ -33,7 +33,7 @@ const BOUNDS: Readonly<Record<string, number>> = { F32: 1e-5, F16: 1e-4, BF16: 1
 const QUANTISED = 5e-3;
 
 const formats = FORMATS.filter(({ gguf }) => gguf);
-for (const { name } of sampled("perplexities", formats, 1 / 3)) {
+for (const { name } of sampled("perplexities", formats, 1 / 4)) {
   Deno.test({
     name: `a model in ${name} has the perplexity that llama.cpp finds` +
       (missing ? ` (skipped: ${missing})` : ""),

@@ -38,5 +38,5 @@ Deno.test("a text ends before the first stop, however it is cut, and nothing of 
   for (const stops of [[""], Array.from({ length: 65 }, () => "x"), ["x".repeat(1025)]]) {
     assertThrows(() => new StopStrings(stops), RangeError, "Cannot generate: stop");
   }
-  assertThrows(() => new StopStrings("x" as unknown as string[]), TypeError, "list of texts");
+  assertThrows(() => new StopStrings("x" as unknown as string[]), TypeError, "list of strings");
 });

@@ -24,7 +24,6 @@ import {
   spsa,
   threePointDescent,
   WgslEmitter,
-  wgslLiteral,
   zoAdam,
   zoResidual,
   zoSgdMomentum,
@@ -32,6 +31,7 @@ import {
 } from "../../../optim/mod.ts";
 import { random } from "../random.ts";
 import { type Environment, runLines } from "./wgsl_evaluator.ts";
+import { wgslLiteral } from "../../../optim/algebra/wgsl_ops.ts";
 
 /** Uses every operation of the algebra. */
 function everything<T>(o: Ops<T>, a: T, b: T): T[] {

@@ -196,12 +196,12 @@ Deno.test("tensors of a session: noise by name, and named ones where they move i
   assertThrows(
     () => new Session({ ...options, optimiser: blockwiseZo() }),
     TypeError,
-    "none are named",
+    "no tensors are given",
   );
   assertThrows(
     () => new Session({ ...options, tensors, optimiser: blockwiseZo() }),
     TypeError,
-    "none of them says its part",
+    "none of them has a part",
   );
   const rule = blockwiseZo();
   const record = { seeds: [stepSeed(masterSeed(1), 0, 0)], coefficients: [1] };

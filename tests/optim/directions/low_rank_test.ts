@@ -1,6 +1,5 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import {
-  completeLowRank,
   directionSeed,
   fillNoise,
   hostOps,
@@ -16,6 +15,7 @@ import {
 } from "../../../optim/mod.ts";
 import { random } from "../random.ts";
 import { Sample } from "../sample.ts";
+import { completeLowRank } from "../../../optim/directions/low_rank.ts";
 
 type Plan = { readonly rank: number; readonly keep: number };
 

@@ -2,7 +2,6 @@ import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert
 import {
   type Distribution,
   fillNoise,
-  laws,
   masterSeed,
   noiseAt,
   type Seed,
@@ -10,6 +9,7 @@ import {
   tensorId,
   threefry2x32,
 } from "../../../optim/mod.ts";
+import { laws } from "../../../optim/directions/noise.ts";
 
 const count = 1 << 19;
 const master = masterSeed(20260101);

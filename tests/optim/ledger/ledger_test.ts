@@ -263,7 +263,7 @@ Deno.test("hostile headers with right checksums are syntax errors that name the 
   assertThrows(() => readLedger(new Uint8Array(64)), SyntaxError, "begins with");
 });
 
-Deno.test("features that are not known are refused by name, with what to do; others are those that it needs", () => {
+Deno.test("features that are not expected one of refused by name, with what to do; others are those that it needs", () => {
   const { header } = encodeHeader({
     ...head.header,
     ...{ features: undefined, optimiser: sparseZo().describe(), directions: 1, stateSize: 0 },

@@ -10,8 +10,6 @@ import {
   clipByQuantile,
   constant,
   cosine,
-  describeDirections,
-  describeSchedule,
   encodeHeader,
   encodeRecord,
   type ExtraOptions,
@@ -25,17 +23,18 @@ import {
   type Optimiser,
   type OptimiserName,
   optimiserNames,
-  parseSchedule,
   readLedger,
   rejectSpikes,
   scaled,
   type Schedule,
   Session,
-  updateInputs,
   withRule,
   zoAdam,
 } from "../../../optim/mod.ts";
 import { random } from "../random.ts";
+import { describeDirections } from "../../../optim/directions/direction_plan.ts";
+import { describeSchedule, parseSchedule } from "../../../optim/transformations/schedule.ts";
+import { updateInputs } from "../../../optim/updates/update_rule.ts";
 
 const steps = 200;
 const next = random(20261129);

@@ -1,15 +1,15 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import {
-  completeGains,
   fillNoise,
   gainsOf,
-  largestGain,
   masterSeed,
   noiseAt,
   qzoPlus,
   Session,
   stepSeed,
 } from "../../../optim/mod.ts";
+import { largestGain } from "../../../optim/directions/noise.ts";
+import { completeGains } from "../../../optim/preparations/gains.ts";
 
 Deno.test("gains: slopes to a power, powers of two, the same length of z in all", () => {
   const counts = [100, 400, 100, 3000];

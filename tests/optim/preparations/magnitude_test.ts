@@ -1,14 +1,10 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import {
   applyRecord,
-  completeMagnitude,
   decayOffsets,
   drawMask,
-  evenOut,
-  frozenOffset,
   type HostStep,
   magnitudeMask,
-  markFrozen,
   masterSeed,
   optimiser,
   scaleBySchedule,
@@ -18,6 +14,8 @@ import {
   stepSeed,
 } from "../../../optim/mod.ts";
 import { random } from "../random.ts";
+import { evenOut, frozenOffset, markFrozen } from "../../../optim/preparations/frozen.ts";
+import { completeMagnitude } from "../../../optim/preparations/magnitude.ts";
 
 /** The same by sorting. */
 function sorted(parts: readonly Float32Array[], density: number, take: string, global: boolean) {

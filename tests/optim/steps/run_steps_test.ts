@@ -1,7 +1,6 @@
 /** The protocol of a run, executed on plain arrays: what is asked for in which order, and that its steps are a session's. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import {
-  applyOffset,
   applyRecord,
   fillNoise,
   type MadeStep,
@@ -19,6 +18,7 @@ import {
   zoSgdConservative,
 } from "../../../optim/mod.ts";
 import { quadratic } from "../objectives.ts";
+import { applyOffset } from "../../../optim/offset.ts";
 
 const start = [0.5, -1, 1, 2, -0.25, 3];
 const { loss } = quadratic([1, 2, 0.5, -1, 0, 1], 5);

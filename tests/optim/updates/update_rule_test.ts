@@ -7,9 +7,7 @@ import {
   constant,
   cosine,
   decayOffsets,
-  describeUpdateRule,
   elementOps,
-  emitUpdateRule,
   fillNoise,
   identity,
   linear,
@@ -17,8 +15,6 @@ import {
   momentum,
   momentumFromSeeds,
   optimiser,
-  parseSchedule,
-  parseUpdateRule,
   scaled,
   Session,
   signOfElement,
@@ -31,6 +27,10 @@ import {
 } from "../../../optim/mod.ts";
 import { quadratic } from "../objectives.ts";
 import { random } from "../random.ts";
+import { parseSchedule } from "../../../optim/transformations/schedule.ts";
+import { describeUpdateRule } from "../../../optim/updates/update_rule.ts";
+import { emitUpdateRule } from "../../../optim/updates/update_rule_wgsl.ts";
+import { parseUpdateRule } from "../../../optim/updates/update_rules.ts";
 
 /** Rows of gradients, and where torch 1.13 is after each, in f64 from 0. */
 const gradients = [[3, -1e-3, 0], [-1, 2e-3, 5], [0.25, 4e-3, -7], [2, -1e-3, 0.5], [

@@ -225,7 +225,7 @@ Deno.test("lies about counts, lengths, shapes and offsets are told by file, tens
   assertEquals((await readGguf(lyingFile([]))).tensors[0].byteLength, 68);
   const cases: [number, number[], new (message: string) => Error, string][] = [
     [0, [88], SyntaxError, "magic"],
-    [4, [1], SyntaxError, "version 1, of 2023, is not read"],
+    [4, [1], SyntaxError, "version 1, from 2023, is not supported"],
     [4, [4], SyntaxError, "4 is neither 2 nor 3"],
     [4, [0, 0, 0, 3], SyntaxError, "big-endian"],
     [8, [255, 255], RangeError, "tensor count"],
@@ -241,7 +241,7 @@ Deno.test("lies about counts, lengths, shapes and offsets are told by file, tens
     [37, [33], RangeError, "multiple"],
     [44, [1], RangeError, "shape"],
     [45, [9], RangeError, "beyond the file's 192 bytes"],
-    [57, [1], RangeError, "no multiple of 32"],
+    [57, [1], RangeError, "not a multiple of 32"],
     [58, [1], RangeError, "beyond the file's 192 bytes"],
     [64, [255], RangeError, `tensor "w"`],
   ];

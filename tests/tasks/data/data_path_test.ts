@@ -18,7 +18,7 @@ Deno.test("what is no file of this machine is refused", () => {
   assertThrows(() => dataPath(""), RangeError, "empty");
   assertThrows(() => dataPath("https://x.org/a.jsonl"), RangeError, "download");
   assertThrows(() => dataPath("a.jsonl", "hf://datasets/x"), RangeError, "download");
-  assertThrows(() => dataPath("file://[/a.txt"), RangeError, "no URL of a file");
+  assertThrows(() => dataPath("file://[/a.txt"), RangeError, "not a file URL");
 });
 
 Deno.test("a task's files are found by absolute path whatever the folder", async () => {

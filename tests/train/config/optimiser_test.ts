@@ -24,7 +24,6 @@ import {
   qzoNormalised,
   qzoPlus,
   rejectSpikes,
-  updateInputs,
   withRule,
   zoAdam,
   zoAdamW,
@@ -32,6 +31,7 @@ import {
 import { parseTrainConfig, type TrainConfig } from "../../../train/config/mod.ts";
 import { parseBenchmark } from "../../../train/comparison/benchmark_config.ts";
 import { optimiserOfConfig } from "../../../train/config/optimiser.ts";
+import { updateInputs } from "../../../optim/updates/update_rule.ts";
 
 function config(optimiser: string): TrainConfig {
   return parseTrainConfig(`model: a.gguf\nsteps: 200\noptimiser: ${optimiser}`, "o.yaml");

@@ -104,7 +104,7 @@ Deno.test("a model that was disposed of says so", async () => {
   using gpu = await openGpu();
   const model = await loadTiny(gpu);
   model[Symbol.dispose]();
-  await assertRejects(() => evaluate(model, train, { objective }), TypeError, "disposed of");
+  await assertRejects(() => evaluate(model, train, { objective }), TypeError, "has been disposed");
 });
 
 Deno.test("a model that is disposed of while it trains, between two steps, says so", async () => {
@@ -120,6 +120,6 @@ Deno.test("a model that is disposed of while it trains, between two steps, says 
       }
     },
     TypeError,
-    "the model was disposed of",
+    "the model has been disposed",
   );
 });

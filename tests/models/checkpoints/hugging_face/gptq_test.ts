@@ -270,7 +270,10 @@ Deno.test("settings that cannot be read are refused by field", async () => {
     [{ ...awq, bits: 8 }, "bits is 8"],
     [{ ...awq, group_size: 0 }, "group_size is 0"],
     [{ ...awq, version: "gemv" }, 'version "gemv"'],
-    [{ quant_method: "exl2" }, 'quantization method "exl2" is not supported, known are "qzo"'],
+    [
+      { quant_method: "exl2" },
+      'quantization method "exl2" is not supported; expected one of "qzo"',
+    ],
     [{ quant_method: "constructor" }, 'quantization method "constructor"'],
     [{}, "quantization method undefined"],
     [{ quant_method: "qzo" }, "no formats"],
@@ -285,7 +288,7 @@ Deno.test("settings that cannot be read are refused by field", async () => {
     }
     const json = { ...huggingFaceConfig(shape, false), quantization_config: [] };
     await Deno.writeTextFile(join(folder, "config.json"), JSON.stringify(json));
-    await assertRejects(() => openModelSource(folder), SyntaxError, "no object");
+    await assertRejects(() => openModelSource(folder), SyntaxError, "not an object");
   });
 });
 
