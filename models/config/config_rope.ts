@@ -214,6 +214,11 @@ function settingsOf(
 function yarn(value: Fields, config: Fields, at: string): RopeScaling {
   const key = "original_max_position_embeddings";
   const longest = positiveInteger(config, "max_position_embeddings", at);
+  if ([value.factor, value[key], config[key]].every(isEmpty)) {
+    throw new RangeError(
+      `Cannot read ${at}: rope_scaling "yarn" has neither "factor" nor "${key}"; add the factor that the context is extended by`,
+    );
+  }
   const originalContext = positiveInteger(
     { [key]: config[key] ?? value[key] ?? longest },
     key,

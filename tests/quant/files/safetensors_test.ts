@@ -75,11 +75,11 @@ Deno.test("lies in the header are told by file and tensor", async () => {
   const good = entry(`"dtype":"F32","shape":[1],"data_offsets":[0,4]`);
   assertEquals((await readSafetensors(fileOf(good))).tensors.get("w")?.byteLength, 4);
   const cases: [string, new (message: string) => Error, string][] = [
-    ["", SyntaxError, "no JSON"],
+    ["", SyntaxError, "not JSON"],
     ["[]", SyntaxError, "lying.safetensors"],
     ["null", SyntaxError, "object"],
     [`{"w":7}`, SyntaxError, `"w"`],
-    [good + "}", SyntaxError, "no JSON"],
+    [good + "}", SyntaxError, "not JSON"],
     [entry(`"dtype":"F31","shape":[1],"data_offsets":[0,4]`), SyntaxError, "F31"],
     [entry(`"dtype":"toString","shape":[1],"data_offsets":[0,4]`), SyntaxError, "toString"],
     [entry(`"dtype":"F32","shape":[2],"data_offsets":[0,4]`), RangeError, "needs 8 bytes"],
@@ -105,7 +105,7 @@ Deno.test("lies in the header are told by file and tensor", async () => {
       RangeError,
       "overlaps",
     ],
-    ["[".repeat(60), SyntaxError, "no JSON"],
+    ["[".repeat(60), SyntaxError, "not JSON"],
     ["[".repeat(100_000), RangeError, "more than 64 deep"],
     [`{"w":` + "[".repeat(50) + "]".repeat(50) + "}", SyntaxError, `"w"`],
   ];
