@@ -162,7 +162,7 @@ Deno.test("a run begins in a folder of its own: nothing of the user's is replace
     });
     const given = join(exp, "config.yaml");
     await refused(folder, given, "finetune", given, "--output", exp);
-    await refused(folder, "is read from it", "finetune", given, "--output", exp, "--force");
+    await refused(folder, "is one of its inputs", "finetune", given, "--output", exp, "--force");
     await done("finetune", given, "--output", join(exp, "run"), "--steps", "2");
     assertEquals(await Deno.readTextFile(given), commented);
 

@@ -182,7 +182,9 @@ Deno.test("flags: words of the field lead to the key, and the named source is th
     ) {
       assertStringIncludes(await refused("finetune", yaml, flag, "3"), `did you mean ${key}?`);
     }
-    assertStringIncludes(await refused("finetune", yaml, "--adapter", "x"), "with --device");
+    // Weights wherever it is; never the GPU.
+    assertStringIncludes(await refused("finetune", yaml, "--adapter", "x"), "scheme: lora");
+    assertStringIncludes(await refused("inspect", model, "--adapter", "x"), "with --device");
     for (
       const [line, key] of [
         ["lr: 1", "optimiser.learning_rate"],

@@ -127,7 +127,7 @@ Deno.test("what GPTQ cannot quantise is refused", () => {
   const statistics = identity(32);
   const run = (change: Partial<InputStatistics>, format = "int4_g32", options = {}) => () =>
     gptqQuantize(values, 2, 32, format, { ...statistics, ...change }, options);
-  assertThrows(run({}, "Q4_K"), RangeError, "a scale per group");
+  assertThrows(run({}, "Q4_K"), RangeError, "one scale per group");
   assertThrows(run({}, "codebook2x8"), RangeError, "GPTQ");
   assertThrows(run({}, "int4_g33"), RangeError, "int4_g32");
   assertThrows(run({ columns: 31 }), TypeError, "of 31 inputs");
