@@ -39,7 +39,7 @@ export {
   type PlanPartOptions,
   type PlanParts,
 } from "./directions/direction_plan.ts";
-export { elementOps } from "./algebra/element_ops.ts";
+export { elementOps, elementOpsWgsl } from "./algebra/element_ops.ts";
 export type { BranchSpec, Estimator, Radius } from "./estimators/estimator.ts";
 export {
   type HostStep,
@@ -277,3 +277,4 @@ export {
   WgslEmitter,
 } from "./algebra/wgsl_ops.ts";
 export { withRule } from "./with_rule.ts";
+export { emitUpdateRule } from "./updates/update_rule_wgsl.ts";

@@ -48,7 +48,7 @@ export const builtInTasks: readonly Task[] = [
  *
  * assertEquals(builtInTask("rte").template.labels, { entailment: "Yes", not_entailment: "No" });
  * assertEquals(builtInTask("rte/harness").template.labels?.entailment, " True");
- * assertThrows(() => builtInTask("sst3"), RangeError, "known are sst2");
+ * assertThrows(() => builtInTask("sst3"), RangeError, "expected one of sst2");
  * ```
  */
 export function builtInTask(name: string): Task {
