@@ -1,7 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import {
   add,
-  attention,
   embedding,
   openGpu,
   pickColumns,
@@ -10,17 +9,14 @@ import {
   rope,
   siluGate,
   Storage,
-  storeRows,
 } from "../../../kernels/mod.ts";
 import type { Layout } from "../../../quant/mod.ts";
-import { attention as attentionOracle, type AttentionRow } from "../../reference/attention.ts";
 import { effectiveWeights } from "../../reference/effective_weights.ts";
 import { embedding as embeddingOracle } from "../../reference/embedding.ts";
 import { rmsNorm as rmsNormOracle } from "../../reference/rms_norm.ts";
 import { rope as ropeOracle } from "../../reference/rope.ts";
 import { siluGate as siluGateOracle } from "../../reference/silu_gate.ts";
 import { randomNumbers } from "../../support/random_llama.ts";
-import { sampled } from "../../support/sampled.ts";
 import {
   assertClose,
   Bench,
@@ -256,210 +252,6 @@ Deno.test("rope in both conventions turns by the listed positions", async () => 
     const expected = ropeOracle(x, positions, heads, headSize, base, convention);
     assertClose(actual, expected, `rope ${convention}`);
   }
-});
-
-/** Rows of a prompt of 4, two candidates of 3 after it, another sequence of 5, and padding that sees only itself. */
-const packedRows: AttentionRow[] = [
-  ...range(4).map(() => ({ prefixStart: 0, prefixEnd: 0, ownStart: 0 })),
-  ...range(3).map(() => ({ prefixStart: 0, prefixEnd: 4, ownStart: 4 })),
-  ...range(3).map(() => ({ prefixStart: 0, prefixEnd: 4, ownStart: 7 })),
-  ...range(5).map(() => ({ prefixStart: 0, prefixEnd: 0, ownStart: 10 })),
-  { prefixStart: 0, prefixEnd: 0, ownStart: 15 },
-];
-
-Deno.test("attention over prefixes and own rows, with shared key-value heads", async () => {
-  const rows = packedRows.length;
-  for (
-    const [heads, kvHeads, headSize] of [
-      [6, 2, 8],
-      [4, 4, 12],
-      [3, 1, 64],
-      // The narrowest that is looped over; the time that a compiler takes grows with the square: 30 s for the last on lavapipe.
-      [2, 1, 260],
-      ...sampled("wide heads", [[1, 1, 256], [2, 1, 320], [2, 1, 512], [1, 1, 1024]], 1 / 4),
-    ]
-  ) {
-    using bench = new Bench(gpu);
-    const branches = 3;
-    const q = normals(branches * rows * heads * headSize, random, 2);
-    const k = normals(branches * rows * kvHeads * headSize, random, 2);
-    const v = normals(branches * rows * kvHeads * headSize, random);
-    const context = contextOf(bench, { rows }, branches, {
-      prefixStart: packedRows.map((r) => r.prefixStart),
-      prefixEnd: packedRows.map((r) => r.prefixEnd),
-      ownStart: packedRows.map((r) => r.ownStart),
-      slots: range(rows),
-    });
-    const y = attention(context, bench.value("q", q), bench.value("k", k), bench.value("v", v), {
-      heads,
-      keyValueHeads: kvHeads,
-      headDimension: headSize,
-    });
-    const [actual] = await bench.run(y);
-    const expected = attentionOracle({ branches, heads, kvHeads, headSize }, packedRows, q, k, v);
-    assertClose(actual, expected, `attention ${heads}/${kvHeads} of ${headSize}`);
-  }
-});
-
-Deno.test("attention with a window over the end of a prompt and its own rows, a scale and a cap of its own", async () => {
-  const rows = packedRows.length;
-  for (
-    const [headSize, options] of [
-      [8, { window: 1 }],
-      [8, { window: 2, scale: 0.3 }],
-      [12, { window: 3, cap: 1.5 }],
-      [12, { window: 5 }],
-      [8, { window: 100 }],
-      [8, { cap: 50 }],
-      [8, { cap: 0.2, scale: 2 }],
-      [260, { window: 3, cap: 2, scale: 0.1 }],
-    ] as const
-  ) {
-    using bench = new Bench(gpu);
-    const [heads, kvHeads, branches] = [4, 2, 2];
-    const q = normals(branches * rows * heads * headSize, random, 2);
-    const k = normals(branches * rows * kvHeads * headSize, random, 2);
-    const v = normals(branches * rows * kvHeads * headSize, random);
-    const context = contextOf(bench, { rows }, branches, {
-      prefixStart: packedRows.map((r) => r.prefixStart),
-      prefixEnd: packedRows.map((r) => r.prefixEnd),
-      ownStart: packedRows.map((r) => r.ownStart),
-      slots: range(rows),
-    });
-    const y = attention(context, bench.value("q", q), bench.value("k", k), bench.value("v", v), {
-      heads,
-      keyValueHeads: kvHeads,
-      headDimension: headSize,
-      ...options,
-    });
-    const [actual] = await bench.run(y);
-    const shape = { branches, heads, kvHeads, headSize, ...options };
-    const expected = attentionOracle(shape, packedRows, q, k, v);
-    assertClose(actual, expected, `attention of ${headSize}, ${JSON.stringify(options)}`);
-  }
-});
-
-Deno.test("scores far beyond their cap, and far within it, are capped exactly", async () => {
-  // Keys of one: the scores are the queries', values tell them apart.
-  const scores = [0, 1e-6, -1e-3, 0.3, -12.4, 12.6, 49, -51, 1e3, -1e5, 1e9];
-  for (const cap of [50, 1]) {
-    using bench = new Bench(gpu);
-    const rows = 2 * scores.length;
-    const q = Float32Array.from({ length: rows * 4 }, (_, i) => i % 4 ? 0 : scores[i >> 3]);
-    const k = Float32Array.from({ length: rows * 4 }, (_, i) => i % 4 ? 0 : (i >> 2) % 2);
-    const v = normals(rows * 4, random);
-    // Each odd row sees the row before it, whose score is 0, and itself.
-    const own = range(rows).map((row) => row - row % 2);
-    const context = contextOf(bench, { rows }, 1, { slots: range(rows), ownStart: own });
-    const sizes = { scale: 1, cap };
-    const y = attention(context, bench.value("q", q), bench.value("k", k), bench.value("v", v), {
-      heads: 1,
-      keyValueHeads: 1,
-      headDimension: 4,
-      ...sizes,
-    });
-    const [actual] = await bench.run(y);
-    const table = own.map((ownStart) => ({ prefixStart: 0, prefixEnd: 0, ownStart }));
-    const shape = { branches: 1, heads: 1, kvHeads: 1, headSize: 4, ...sizes };
-    assertClose(actual, attentionOracle(shape, table, q, k, v), `cap ${cap}`);
-  }
-});
-
-Deno.test("attention over a rolling cache equals attention with its window over all rows", async () => {
-  const [heads, kvHeads, headSize, total, window, branches] = [4, 2, 8, 23, 5, 2];
-  const pieces = [[0, 6], [6, 10], [10, 16], [16, 22], [22, 23]];
-  const cacheRows = window + 6;
-  const width = kvHeads * headSize;
-  const q = normals(branches * total * heads * headSize, random);
-  const k = normals(branches * total * width, random);
-  const v = normals(branches * total * width, random);
-  const slice = (x: Float32Array, w: number, from: number, to: number) =>
-    Float32Array.from(
-      range(branches).flatMap((b) => [...x.subarray((b * total + from) * w, (b * total + to) * w)]),
-    );
-  using bench = new Bench(gpu);
-  const keys = bench.storage("keys", new Float32Array(branches * cacheRows * width).fill(NaN));
-  const values = bench.storage("values", new Float32Array(branches * cacheRows * width).fill(NaN));
-  const outputs = pieces.map(([from, to]) => {
-    const context = contextOf(bench, { rows: to - from }, branches, {
-      slots: range(to).slice(from),
-    });
-    const part = (label: string, x: Float32Array, w: number) =>
-      bench.value(label, slice(x, w, from, to));
-    storeRows(context, part("k", k, width), keys, width, cacheRows, true);
-    storeRows(context, part("v", v, width), values, width, cacheRows, true);
-    return attention(context, part("q", q, heads * headSize), keys, values, {
-      heads,
-      keyValueHeads: kvHeads,
-      headDimension: headSize,
-      keyRows: cacheRows,
-      rolling: true,
-      window,
-    });
-  });
-  const actual = await bench.run(...outputs);
-  const table = range(total).map(() => ({ prefixStart: 0, prefixEnd: 0, ownStart: 0 }));
-  const shape = { branches, heads, kvHeads, headSize, window };
-  const expected = Float32Array.from(attentionOracle(shape, table, q, k, v));
-  pieces.forEach(([from, to], i) =>
-    assertClose(actual[i], slice(expected, heads * headSize, from, to), `rows ${from} to ${to}`)
-  );
-});
-
-Deno.test("attention with scores far apart stays finite", async () => {
-  using bench = new Bench(gpu);
-  const [rows, headSize] = [12, 4];
-  const q = normals(rows * headSize, random, 200);
-  const k = normals(rows * headSize, random, 200);
-  const v = normals(rows * headSize, random);
-  const context = contextOf(bench, { rows }, 1, { slots: range(rows) });
-  const y = attention(context, bench.value("q", q), bench.value("k", k), bench.value("v", v), {
-    heads: 1,
-    keyValueHeads: 1,
-    headDimension: headSize,
-  });
-  const [actual] = await bench.run(y);
-  const table = range(rows).map(() => ({ prefixStart: 0, prefixEnd: 0, ownStart: 0 }));
-  const shape = { branches: 1, heads: 1, kvHeads: 1, headSize };
-  assertClose(actual, attentionOracle(shape, table, q, k, v), "attention");
-});
-
-Deno.test("attention over a cache that earlier rows were stored in equals attention over all rows", async () => {
-  const [heads, kvHeads, headSize, total, cacheRows, branches] = [4, 2, 8, 11, 16, 2];
-  const width = kvHeads * headSize;
-  const q = normals(branches * total * heads * headSize, random);
-  const k = normals(branches * total * width, random);
-  const v = normals(branches * total * width, random);
-  const slice = (x: Float32Array, w: number, from: number, to: number) =>
-    Float32Array.from(
-      range(branches).flatMap((b) => [...x.subarray((b * total + from) * w, (b * total + to) * w)]),
-    );
-  using bench = new Bench(gpu);
-  const keys = bench.storage("keys", new Float32Array(branches * cacheRows * width).fill(NaN));
-  const values = bench.storage("values", new Float32Array(branches * cacheRows * width).fill(NaN));
-  const outputs = [[0, 6], [6, 10], [10, 11]].map(([from, to]) => {
-    const context = contextOf(bench, { rows: to - from }, branches, {
-      slots: range(to).slice(from),
-    });
-    const part = (label: string, x: Float32Array, w: number) =>
-      bench.value(label, slice(x, w, from, to));
-    storeRows(context, part("k", k, width), keys, width, cacheRows);
-    storeRows(context, part("v", v, width), values, width, cacheRows);
-    return attention(context, part("q", q, heads * headSize), keys, values, {
-      heads,
-      keyValueHeads: kvHeads,
-      headDimension: headSize,
-      keyRows: cacheRows,
-    });
-  });
-  const actual = await bench.run(...outputs);
-  const table = range(total).map(() => ({ prefixStart: 0, prefixEnd: 0, ownStart: 0 }));
-  const expected = Float32Array.from(
-    attentionOracle({ branches, heads, kvHeads, headSize }, table, q, k, v),
-  );
-  [[0, 6], [6, 10], [10, 11]].forEach(([from, to], i) =>
-    assertClose(actual[i], slice(expected, heads * headSize, from, to), `rows ${from} to ${to}`)
-  );
 });
 
 Deno.test("the gate of SwiGLU, large arguments included", async () => {

@@ -1,7 +1,7 @@
 // OPT trained, quantised and written, against the f64 oracle.
 import { assert, assertAlmostEquals, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { join } from "@std/path";
-import { offsetWidth, openGpu } from "../../../kernels/mod.ts";
+import { openGpu } from "../../../kernels/mod.ts";
 import {
   assertWritable,
   calibratedSource,
@@ -17,19 +17,17 @@ import { adaptedSource, writeAdapter } from "../../../models/checkpoints/derived
 import { planOffsets, type Selection } from "../../../train/selection.ts";
 import { modelOfShape, planMemory } from "../../../train/steps/memory_plan.ts";
 import { Trainer } from "../../../train/steps/trainer.ts";
-import { masterSeed, mezo, qzoNormalised, stepSeed, tensorId } from "../../../optim/mod.ts";
+import { qzoNormalised } from "../../../optim/mod.ts";
 import { trainedTensors } from "../../../train/mod.ts";
-import { noiseTerm } from "../../reference/effective_weights.ts";
 import { randomNormals, randomNumbers } from "../../support/random_llama.ts";
 import { withTemp } from "../quantised_folder.ts";
+import { assertDerivatives, EVERYTHING, type LossOracle } from "./proofs.ts";
 import { choiceExamples, textExamples, weightsOf } from "../small_model.ts";
 import { assertOptForward, narrowOpt, optLoss, smallOpt, writeOptFolder } from "../small_opt.ts";
 
 const gpu = await openGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 const { vocabulary } = smallOpt;
-
-const EVERYTHING: Selection = { kinds: ["scales", "norms", "biases", "dense"], exclude: [] };
 
 for (
   const [name, shape, format, form] of [
@@ -44,49 +42,19 @@ for (
       using dense = await openModelSource(folder);
       const source = quantizedSource(dense, { format });
       using model = await loadModel(gpu, source);
-      using offsets = planOffsets(model, form, gpu.maxBinding, EVERYTHING).allocate(gpu);
-      const kinds = new Set(offsets.trainables.map((it) => it.name.split(".").at(-1)));
+      const { trainables } = planOffsets(model, form, gpu.maxBinding, EVERYTHING);
+      const kinds = new Set(trainables.map((it) => it.name.split(".").at(-1)));
       assertEquals(kinds, new Set(["weight", "bias"]));
-      assertEquals(offsets.trainables.length, source.tensors.size);
-      const biases = offsets.trainables.filter((it) => it.name.endsWith(".bias"));
+      const biases = trainables.filter((it) => it.name.endsWith(".bias"));
       assertEquals(new Set(biases.map((it) => it.form)), new Set(["absolute"]));
-      const epsilon = form === "relative" ? 0.02 : 2e-3;
-      const random = randomNumbers(8);
-      const start = new Map(
-        offsets.trainables.map((t) => [t.name, randomNormals(t.count, epsilon, random)]),
-      );
-      const rule = { ...mezo({ epsilon, queries: 2 }), form };
-      using trainer = new Trainer(model, rule, offsets, { seed: 6 });
-      const byName = new Map(offsets.trainables.map((it) => [it.name, it]));
-      for (const objective of ["language-modelling", "classification"] as const) {
-        const examples = objective === "classification"
-          ? choiceExamples(vocabulary, [5, 3])
-          : textExamples(vocabulary, [7, 12]);
-        offsets.write(gpu, start);
-        trainer.enqueue(0, packBatch(examples, objective, shape.context));
-        const [record] = await trainer.drain();
-        const losses: number[] = [];
-        for (const { direction, amplitude } of rule.estimator.branches) {
-          const seed = stepSeed(masterSeed(6), 0, direction);
-          const weights = await weightsOf(source, (tensor) => {
-            const it = byName.get(tensor)!;
-            const noise = noiseTerm("normal", seed, tensorId(tensor), amplitude, {
-              width: offsetWidth(it),
-            });
-            return { form: it.form, span: it.span, offsets: start.get(tensor)!, noise };
-          });
-          losses.push(optLoss(one, weights, examples, objective));
-        }
-        losses.forEach((loss, b) => {
-          const error = Math.abs(record.losses[b] - loss) / loss;
-          assert(error < 5e-6, `branch ${b}: ${record.losses[b]}, oracle ${loss}`);
-        });
-        record.derivatives.forEach((d, q) => {
-          const slope = (losses[2 * q] - losses[2 * q + 1]) / (2 * epsilon);
-          assert(Math.abs(slope) > 1e-2, `the slope ${slope} is no test`);
-          assertAlmostEquals(d, slope, 8e-5 / (2 * epsilon));
-        });
-      }
+      const losses: LossOracle = {
+        examples: (objective) =>
+          objective === "classification"
+            ? choiceExamples(vocabulary, [5, 3])
+            : textExamples(vocabulary, [7, 12]),
+        loss: (...of) => optLoss(one, ...of),
+      };
+      await assertDerivatives(gpu, dense, losses, { format, form });
     });
   });
 }

@@ -29,16 +29,36 @@ import { targetLogProbabilities } from "../../reference/softmax_nll.ts";
 import { randomNormals, randomNumbers } from "../../support/random_llama.ts";
 import { choiceExamples, randomTokens, textExamples, weightsOf } from "../small_model.ts";
 
-/** Logits `[tokens][vocabulary]` from weights by the names that they have inside. */
-export interface Oracle {
-  readonly vocabulary: number;
-  logits(weights: Readonly<Record<string, ArrayLike<number>>>, tokens: number[]): Float64Array;
-}
-
 type Objective = "language-modelling" | "classification";
 type Weights = Readonly<Record<string, ArrayLike<number>>>;
 
-const EVERYTHING: Selection = { kinds: ["scales", "norms", "biases", "dense"], exclude: [] };
+/** Logits `[tokens][vocabulary]` from weights by the names that they have inside. */
+export interface Oracle {
+  readonly vocabulary: number;
+  logits(weights: Weights, tokens: number[]): Float64Array;
+}
+
+/** Losses from weights by the names that they have inside, and what they are of. */
+export interface LossOracle {
+  /** A few examples of an objective. */
+  examples(objective: Objective): readonly Example[];
+  loss(weights: Weights, examples: readonly Example[], objective: Objective): number;
+}
+
+/** Of a decoder: text and choices of random tokens. */
+function decoderLosses(oracle: Oracle): LossOracle {
+  const { vocabulary } = oracle;
+  return {
+    examples: (objective) =>
+      objective === "classification"
+        ? choiceExamples(vocabulary, [9, 3])
+        : textExamples(vocabulary, [7, 14]),
+    loss: (weights, examples, objective) => lossOf(oracle, weights, examples, objective),
+  };
+}
+
+/** All that can be trained. */
+export const EVERYTHING: Selection = { kinds: ["scales", "norms", "biases", "dense"], exclude: [] };
 
 /** The loss of a batch by the oracle: every candidate in a sequence of its own. */
 export function lossOf(
@@ -90,12 +110,13 @@ export async function assertLosses(
 export async function assertDerivatives(
   gpu: Gpu,
   dense: ModelSource,
-  oracle: Oracle,
+  oracle: Oracle | LossOracle,
   { format = "Q4_0", form = "relative" }: {
     readonly format?: string;
     readonly form?: "relative" | "absolute";
   } = {},
 ): Promise<void> {
+  const losses = "loss" in oracle ? oracle : decoderLosses(oracle);
   const source = quantizedSource(dense, { format });
   using model = await loadModel(gpu, source);
   using offsets = planOffsets(model, form, gpu.maxBinding, EVERYTHING).allocate(gpu);
@@ -109,13 +130,11 @@ export async function assertDerivatives(
   using trainer = new Trainer(model, rule, offsets, { seed: 6 });
   const byName = new Map(offsets.trainables.map((it) => [it.name, it]));
   for (const objective of ["language-modelling", "classification"] as const) {
-    const examples = objective === "classification"
-      ? choiceExamples(oracle.vocabulary, [9, 3])
-      : textExamples(oracle.vocabulary, [7, 14]);
+    const examples = losses.examples(objective);
     offsets.write(gpu, start);
     trainer.enqueue(0, packBatch(examples, objective, source.config.context));
     const [record] = await trainer.drain();
-    const losses: number[] = [];
+    const expected: number[] = [];
     for (const { direction, amplitude } of rule.estimator.branches) {
       const seed = stepSeed(masterSeed(6), 0, direction);
       const weights = await weightsOf(source, (tensor) => {
@@ -124,14 +143,14 @@ export async function assertDerivatives(
         const noise = noiseTerm("normal", seed, tensorId(tensor), amplitude, { width });
         return { form: it.form, span: it.span, offsets: start.get(tensor)!, noise };
       });
-      losses.push(lossOf(oracle, weights, examples, objective));
+      expected.push(losses.loss(weights, examples, objective));
     }
-    losses.forEach((loss, b) => {
+    expected.forEach((loss, b) => {
       const error = Math.abs(record.losses[b] - loss) / loss;
       assert(error < 5e-6, `branch ${b}: ${record.losses[b]}, oracle ${loss}`);
     });
     record.derivatives.forEach((d, q) => {
-      const slope = (losses[2 * q] - losses[2 * q + 1]) / (2 * epsilon);
+      const slope = (expected[2 * q] - expected[2 * q + 1]) / (2 * epsilon);
       assert(Math.abs(slope) > 1e-2, `the slope ${slope} is no test`);
       assertAlmostEquals(d, slope, 8e-5 / (2 * epsilon));
     });

@@ -1,11 +1,10 @@
 // RoBERTa and BERT: forwards of all variants, training, quantising and writing against the f64 oracle; what is refused by name.
 import { assert, assertAlmostEquals, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { join } from "@std/path";
-import { offsetWidth, openGpu } from "../../../kernels/mod.ts";
+import { openGpu } from "../../../kernels/mod.ts";
 import {
   assertWritable,
   calibratedSource,
-  configFromHuggingFace,
   Evaluator,
   generate,
   loadModel,
@@ -15,28 +14,26 @@ import {
   quantizedSource,
   writeModel,
 } from "../../../models/mod.ts";
-import type { RobertaConfig } from "../../../models/architectures/roberta.ts";
 import { configFromGguf } from "../../../models/config/config_gguf.ts";
 import { foldedSource } from "../../../models/checkpoints/derived/folded.ts";
-import { masterSeed, mezo, qzoNormalised, stepSeed, tensorId } from "../../../optim/mod.ts";
+import { mezo, qzoNormalised } from "../../../optim/mod.ts";
 import { trainedTensors } from "../../../train/mod.ts";
 import { planOffsets, type Selection } from "../../../train/selection.ts";
 import { modelOfShape, planMemory } from "../../../train/steps/memory_plan.ts";
 import { Trainer } from "../../../train/steps/trainer.ts";
 import vectors from "../../fixtures/roberta.json" with { type: "json" };
-import { noiseTerm } from "../../reference/effective_weights.ts";
 import { logitsOf } from "../../support/model_logits.ts";
 import { randomNormals, randomNumbers } from "../../support/random_llama.ts";
 import { relativeL2 } from "../../reference/nmse.ts";
 import { checkWrittenBack, tensorData, withTemp } from "../quantised_folder.ts";
 import { randomTokens, textExamples, weightsOf } from "../small_model.ts";
 import { bitsandbytesLinear } from "../stored_linears.ts";
+import { assertDerivatives, EVERYTHING, type LossOracle } from "./proofs.ts";
 import {
   insideName,
   isRobertaLinear,
   maskedChoices,
   maskedTexts,
-  robertaConfig,
   type RobertaFolder,
   robertaLogits,
   robertaLoss,
@@ -206,8 +203,6 @@ Deno.test("a RoBERTa folder of bitsandbytes' NF4 is read, evaluated and written 
   });
 });
 
-const EVERYTHING: Selection = { kinds: ["scales", "norms", "biases", "dense"], exclude: [] };
-
 for (
   const [name, shape, format, form] of [
     ["RoBERTa", smallRoberta, "Q4_0", "relative"],
@@ -219,47 +214,14 @@ for (
       const one = { ...shape, layers: 1 };
       await writeRobertaFolder(folder, one, { seed: 4 });
       using dense = await openModelSource(folder);
-      const source = quantizedSource(dense, { format });
-      using model = await loadModel(gpu, source);
-      using offsets = planOffsets(model, form, gpu.maxBinding, EVERYTHING).allocate(gpu);
-      assertEquals(offsets.trainables.length, source.tensors.size);
-      const epsilon = form === "relative" ? 0.02 : 2e-3;
-      const random = randomNumbers(8);
-      const start = new Map(
-        offsets.trainables.map((t) => [t.name, randomNormals(t.count, epsilon, random)]),
-      );
-      const rule = { ...mezo({ epsilon, queries: 2 }), form };
-      using trainer = new Trainer(model, rule, offsets, { seed: 6 });
-      const byName = new Map(offsets.trainables.map((it) => [it.name, it]));
-      for (const objective of ["language-modelling", "classification"] as const) {
-        const examples = objective === "classification"
-          ? maskedChoices(vocabulary, [5, 3])
-          : maskedTexts(vocabulary, [7, 12]);
-        offsets.write(gpu, start);
-        trainer.enqueue(0, packBatch(examples, objective, CONTEXT));
-        const [record] = await trainer.drain();
-        const losses: number[] = [];
-        for (const { direction, amplitude } of rule.estimator.branches) {
-          const seed = stepSeed(masterSeed(6), 0, direction);
-          const weights = await weightsOf(source, (tensor) => {
-            const it = byName.get(tensor)!;
-            const noise = noiseTerm("normal", seed, tensorId(tensor), amplitude, {
-              width: offsetWidth(it),
-            });
-            return { form: it.form, span: it.span, offsets: start.get(tensor)!, noise };
-          });
-          losses.push(robertaLoss(one, weights, examples, objective));
-        }
-        losses.forEach((loss, b) => {
-          const error = Math.abs(record.losses[b] - loss) / loss;
-          assert(error < 5e-6, `branch ${b}: ${record.losses[b]}, oracle ${loss}`);
-        });
-        record.derivatives.forEach((d, q) => {
-          const slope = (losses[2 * q] - losses[2 * q + 1]) / (2 * epsilon);
-          assert(Math.abs(slope) > 1e-2, `the slope ${slope} is no test`);
-          assertAlmostEquals(d, slope, 8e-5 / (2 * epsilon));
-        });
-      }
+      const losses: LossOracle = {
+        examples: (objective) =>
+          objective === "classification"
+            ? maskedChoices(vocabulary, [5, 3])
+            : maskedTexts(vocabulary, [7, 12]),
+        loss: (...of) => robertaLoss(one, ...of),
+      };
+      await assertDerivatives(gpu, dense, losses, { format, form });
     });
   });
 }
@@ -451,74 +413,6 @@ Deno.test("examples without masks, generating and positions that were not learne
       RangeError,
       "has 62 learned ones",
     );
-  });
-});
-
-Deno.test("keys of RoBERTa and BERT: defaults, what is honoured, what is refused by name", () => {
-  const sizes = {
-    hidden_size: 64,
-    num_hidden_layers: 2,
-    num_attention_heads: 4,
-    intermediate_size: 160,
-    vocab_size: 256,
-  };
-  const config = (change: Record<string, unknown>) =>
-    configFromHuggingFace({ model_type: "roberta", ...sizes, ...change }) as RobertaConfig;
-  const expected = {
-    architecture: "roberta",
-    hidden: 64,
-    layers: 2,
-    heads: 4,
-    keyValueHeads: 4,
-    headDimension: 16,
-    feedForward: 160,
-    vocabulary: 256,
-    context: 510,
-    normEpsilon: 1e-12,
-    activation: "gelu",
-    firstPosition: 2,
-    tokenTypes: 2,
-    tiedHead: true,
-  } as const;
-  assertEquals(config({}), expected);
-  const bert = { model_type: "bert" };
-  assertEquals(config(bert), {
-    ...expected,
-    ...{ architecture: "bert", context: 512, firstPosition: 0 },
-  });
-  assertEquals(config({ ...bert, pad_token_id: 3 }), config(bert));
-  assertEquals(config({ max_position_embeddings: 514 }).context, 512);
-  assertEquals(config({ pad_token_id: 0 }).firstPosition, 1);
-  assertEquals(config({ hidden_act: "gelu_new" }).activation, "gelu-tanh");
-  const fitting = { head_dim: 16, num_key_value_heads: 4, directionality: "bidi", causal: false };
-  assertEquals(config({ ...fitting, embedding_size: 64, is_decoder: false }), config({}));
-  const refused: [Record<string, unknown>, string][] = [
-    [{ is_decoder: true }, "is_decoder true"],
-    [{ is_causal: true }, "is_causal true"],
-    [{ position_embedding_type: "relative_key" }, 'position_embedding_type "relative_key"'],
-    [{ hidden_act: "silu" }, 'hidden_act "silu"'],
-    [{ pad_token_id: null }, '"pad_token_id" is null'],
-    [{ pad_token_id: -1 }, '"pad_token_id" is -1'],
-    [{ max_position_embeddings: 2 }, "the first 2 are no positions of a text"],
-    [{ tie_word_embeddings: null }, "tie_word_embeddings"],
-    [{ num_key_value_heads: 2 }, "num_key_value_heads 2"],
-    [{ embedding_size: 32 }, "embedding_size 32"],
-    [{ rope_theta: 1e4 }, "rope_theta 10000"],
-    [{ add_cross_attention: true }, "add_cross_attention true"],
-    [{ architectures: ["RobertaForCausalLM"] }, "RobertaForCausalLM"],
-    [{ architectures: ["RobertaForSequenceClassification"] }, "RobertaForSequenceClassification"],
-    [
-      { ...bert, architectures: ["BertForNextSentencePrediction"] },
-      "BertForNextSentencePrediction",
-    ],
-    [{ frobnication: 1 }, "frobnication 1 is not known"],
-  ];
-  for (const [change, message] of refused) {
-    assertThrows(() => config(change), RangeError, message);
-  }
-  assertEquals(config(robertaConfig(smallBert)), {
-    ...config({ ...bert, hidden_size: 96, vocab_size: 290, max_position_embeddings: 64 }),
-    normEpsilon: 1e-5,
   });
 });
 
