@@ -25,6 +25,9 @@ const BENCHES: Readonly<Record<string, string>> = {
     "QZO and MeZO against an implementation in PyTorch (needs it and ../shared/data, can be interrupted)",
   alignment:
     "SST-2 with MeZO's prompt and without any, by the same forwards (needs ../shared/data, can be interrupted)",
+  models:
+    "QZO, ZO-SGD and qzoPlus on models of three shapes and three tasks (needs ../shared/data, can be interrupted)",
+  long: "10,000 steps of three optimisers on SST-2 (needs ../shared/data, can be interrupted)",
   finetune:
     "real models and tasks before and after QZO (needs ../shared/data, takes long, can be interrupted)",
 };

@@ -1,5 +1,5 @@
 /**
- * Held-out losses of several optimisers over forwards as one picture.
+ * Held-out losses of several optimisers over forwards as one picture, with their accuracies below where there are any.
  *
  * @module
  */
@@ -10,8 +10,18 @@ import { compose, panel } from "./plot.ts";
 export interface ComparisonCurve {
   /** In the legend. */
   readonly name: string;
-  /** Losses that are not finite are left out. */
-  readonly points: readonly { readonly forwards: number; readonly loss: number }[];
+  /** Losses that are not finite are left out; accuracy is 0 to 1. */
+  readonly points: readonly {
+    readonly forwards: number;
+    readonly loss: number;
+    readonly accuracy?: number;
+  }[];
+}
+
+/** How to draw a comparison. */
+export interface ComparisonOptions {
+  /** `"log"`: forwards grow by factors; what was measured before the first is then drawn at 1. Default `"linear"`. */
+  readonly scale?: "linear" | "log";
 }
 
 const COLOURS = [
@@ -41,10 +51,16 @@ const DASHES = ["none", "6 3", "2 3"];
  * assertStringIncludes(comparisonSvg([{ name: "qzo", points }], "stories"), "<svg");
  * ```
  */
-export function comparisonSvg(curves: readonly ComparisonCurve[], title: string): string {
+export function comparisonSvg(
+  curves: readonly ComparisonCurve[],
+  title: string,
+  { scale = "linear" }: ComparisonOptions = {},
+): string {
   const shown = curves.map(({ name, points }) => ({
     name,
-    points: points.filter(({ loss }) => Number.isFinite(loss)),
+    points: points.filter(({ loss }) => Number.isFinite(loss)).map((point) =>
+      scale === "log" ? { ...point, forwards: Math.max(1, point.forwards) } : point
+    ),
   })).filter(({ points }) => points.length > 0);
   if (shown.length === 0) throw new RangeError(`Cannot draw "${title}": no finite loss`);
   const losses = shown.flatMap(({ points }) => points.map(({ loss }) => loss));
@@ -52,24 +68,41 @@ export function comparisonSvg(curves: readonly ComparisonCurve[], title: string)
   const least = Math.min(...losses);
   const top = Math.min(Math.max(...losses), begin + 0.5 * Math.max(0.01, begin - least));
   const colour = (i: number) => COLOURS[i % COLOURS.length];
-  const marks = shown.map(({ points }, i) =>
-    Plot.lineY(points, {
-      x: "forwards",
-      y: "loss",
-      stroke: colour(i),
-      strokeWidth: 2,
-      strokeDasharray: DASHES[Math.floor(i / COLOURS.length) % DASHES.length],
-      clip: true,
-    })
-  );
+  const lines = (y: "loss" | "accuracy") =>
+    shown.map(({ points }, i) =>
+      Plot.lineY(points.filter((point) => point[y] !== undefined), {
+        x: "forwards",
+        y,
+        stroke: colour(i),
+        strokeWidth: 2,
+        strokeDasharray: DASHES[Math.floor(i / COLOURS.length) % DASHES.length],
+        clip: true,
+      })
+    );
   const width = 800;
+  const x: Plot.ScaleOptions = {
+    label: "forwards",
+    ...(scale === "log" ? { type: "log", tickFormat: "~s" } : {}),
+  };
+  const hasAccuracy = shown.some(({ points }) =>
+    points.some(({ accuracy }) => accuracy !== undefined)
+  );
   return compose(width, title, shown.map(({ name }, i) => [name, colour(i)]), [
     panel({
       width,
       height: 420,
-      x: { label: "forwards" },
+      x,
       y: { label: "held-out loss (nats)", grid: true, domain: [least, top], nice: true },
-      marks,
+      marks: lines("loss"),
     }),
+    ...(hasAccuracy
+      ? [panel({
+        width,
+        height: 210,
+        x,
+        y: { label: "held-out accuracy (%)", grid: true, nice: true, percent: true },
+        marks: lines("accuracy"),
+      })]
+      : []),
   ]);
 }

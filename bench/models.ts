@@ -1,0 +1,267 @@
+/**
+ * QZO, ZO-SGD and `qzoPlus` on small trained models of three shapes and on three tasks, at 4 bits and equal forwards, before and after, beside zero-shot
+ * and in-context answers. Finished runs are kept in a file and not made again, so it can be interrupted; the table and the picture are made from that
+ * file.
+ *
+ * @module
+ */
+
+import { parseArgs } from "@std/cli";
+import { fromFileUrl, join } from "@std/path";
+import { linear, type Optimiser, qzo, qzoPlus, zoSgd } from "../optim/mod.ts";
+import { changesSvg } from "../show/changes_plot.ts";
+import { evaluate, finetune, planOffsets } from "../train/mod.ts";
+import { readTrainConfig, type TrainConfig } from "../train/config/schema.ts";
+import { openRunSession, type RunSession } from "../train/runs/session.ts";
+import { type TaskExamples, taskExamples } from "../train/runs/task_examples.ts";
+import { sightOf } from "../models/architectures.ts";
+import { DATA } from "./finetune.ts";
+import { describeMachine } from "./support/machine.ts";
+import { isTrained, modelsReport, type ModelsRow, nameOfRow } from "./support/models_report.ts";
+
+const results = (name: string) => fromFileUrl(new URL(`./results/${name}`, import.meta.url));
+const ROWS = results("models.jsonl");
+
+const HELP =
+  `Trains small models of three shapes on three tasks by three optimisers, and makes a table and a picture.
+
+Usage: deno task bench models [options]
+
+  --only TEXT      runs whose name contains TEXT, for example "reviews-4m sst2" or "qzoPlus"
+  --list           the runs that are not done yet
+  --table          write the table and the picture of what is done, run nothing
+
+Example: deno task bench models --only "reviews-opt-3m trec"`;
+
+/** A model and what sets its shape off. */
+const MODELS = ["reviews-4m", "reviews-opt-3m", "reviews-roberta-3m"];
+const FORMAT = "int4_g32";
+const BATCH = 4;
+/** Of each run, whatever its optimiser. */
+const FORWARDS = 200;
+const HELD_OUT = 200;
+const SHOTS = 3;
+/** Seed 0 chooses the rate of qzo, which zoSgd takes over; runs of these are reported. */
+const SEEDS = [1, 2, 3];
+const RATES = [5e-5, 2e-4, 8e-4];
+
+/** What a task needs besides the model. */
+const TASKS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
+  sst2: { task: "sst2", data: { folder: join(DATA, "tasks/sst2"), validation_limit: HELD_OUT } },
+  trec: { task: "trec", data: { folder: join(DATA, "tasks/trec"), validation_limit: HELD_OUT } },
+  text: {
+    task: { name: "language-modelling", format: "lines" },
+    data: { folder: join(DATA, "tasks/text"), train: "reviews.txt" },
+    max_length: 48,
+  },
+};
+
+type Rated = (learningRate: number) => (steps: number) => Optimiser;
+const falling = (rate: number, total: number) => linear(rate, { total, warmup: 5 });
+const OPTIMISERS: Readonly<Record<string, Rated>> = {
+  qzo: (rate) => (steps) => qzo({ learningRate: falling(rate, steps) }),
+  zoSgd: (rate) => (steps) => zoSgd({ learningRate: falling(rate, steps) }),
+  qzoPlus: () => (steps) => qzoPlus({ steps }),
+};
+
+/** A training to make. */
+interface Job {
+  readonly model: string;
+  readonly task: string;
+  readonly optimiser: string;
+  readonly seed: number;
+  /** Absent: the optimiser's own. */
+  readonly rate?: number;
+}
+
+function configOf(model: string, task: string, seed = 0): TrainConfig {
+  return readTrainConfig({
+    model: join(DATA, "models", model),
+    quantize: { format: FORMAT },
+    batch_size: BATCH,
+    seed,
+    ...TASKS[task],
+  }, "bench models");
+}
+
+async function readRows(): Promise<ModelsRow[]> {
+  const text = await Deno.readTextFile(ROWS).catch(() => "");
+  return text.split("\n").filter((line) => line !== "")
+    .map((line) => JSON.parse(line) as ModelsRow);
+}
+
+async function keep(row: ModelsRow): Promise<void> {
+  await Deno.writeTextFile(ROWS, `${JSON.stringify(row)}\n`, { append: true });
+}
+
+const rounded = (x: number, digits: number) => Number(x.toFixed(digits));
+
+/** Models and examples, opened once. */
+class Opened implements Disposable {
+  readonly #sessions = new Map<string, RunSession>();
+  readonly #examples = new Map<string, TaskExamples>();
+
+  async session(model: string): Promise<RunSession> {
+    const known = this.#sessions.get(model);
+    if (known) return known;
+    const opened = await openRunSession(configOf(model, "sst2"));
+    this.#sessions.set(model, opened);
+    return opened;
+  }
+
+  async examples(model: string, task: string, shots?: number): Promise<TaskExamples> {
+    const key = `${model} ${task} ${shots ?? "none"}`;
+    const known = this.#examples.get(key);
+    if (known) return known;
+    const { model: { tokenizer, maxPositions, config } } = await this.session(model);
+    const found = await taskExamples(configOf(model, task), tokenizer!, {
+      maxPositions,
+      sees: sightOf(config),
+      splits: shots === undefined ? ["train", "validation"] : ["validation"],
+      shots: shots === undefined ? undefined : { count: SHOTS, seed: shots },
+    });
+    this.#examples.set(key, found);
+    return found;
+  }
+
+  [Symbol.dispose](): void {
+    for (const session of this.#sessions.values()) session[Symbol.dispose]();
+  }
+}
+
+/** What an untrained model does, with a seed behind demonstrations of that seed. */
+async function judge(opened: Opened, model: string, task: string, shots?: number) {
+  const session = await opened.session(model);
+  const { validation: { examples }, objective, notes } = await opened.examples(model, task, shots);
+  const found = await evaluate(session.model, examples, { objective });
+  await keep({
+    model,
+    task,
+    ...(shots === undefined ? {} : { shots: SHOTS, seed: shots }),
+    loss: rounded(found.loss, 5),
+    ...(found.accuracy ? { accuracy: found.accuracy.accuracy } : {}),
+    heldOut: found.examples,
+    notes: shots === undefined ? [] : notes?.filter((note) => note.includes("demonstration")) ?? [],
+    machine: await describeMachine(session.gpu.description),
+  });
+}
+
+async function train(opened: Opened, { model, task, optimiser: name, seed, rate }: Job) {
+  const session = await opened.session(model);
+  const { train, validation: { examples }, objective } = await opened.examples(model, task);
+  const make = OPTIMISERS[name](rate ?? NaN);
+  const steps = Math.max(1, Math.floor(FORWARDS / make(1000).evaluations));
+  const optimiser = make(steps);
+  const begun = performance.now();
+  using offsets = planOffsets(session.model, optimiser, session.gpu.maxBinding)
+    .allocate(session.gpu);
+  const settings = { model: session.model, optimiser, offsets, objective, steps, seed };
+  let diverged = false;
+  try {
+    for await (const _ of finetune({ ...settings, train: train.examples, batchSize: BATCH }));
+  } catch (error) {
+    if (!(error instanceof Error) || error.name !== "NonFiniteLossError") throw error;
+    diverged = true;
+  }
+  const minutes = (performance.now() - begun) / 60_000;
+  const found = diverged
+    ? undefined
+    : await evaluate(session.model, examples, { objective, offsets });
+  await keep({
+    model,
+    task,
+    optimiser: name,
+    seed,
+    ...(rate === undefined ? {} : { rate }),
+    forwards: steps * optimiser.evaluations,
+    ...(found ? { loss: rounded(found.loss, 5) } : {}),
+    ...(found?.accuracy ? { accuracy: found.accuracy.accuracy } : {}),
+    heldOut: examples.length,
+    minutes: rounded(minutes, 2),
+    machine: await describeMachine(session.gpu.description),
+  });
+}
+
+/** The rate at which qzo ended lowest with seed 0; undefined while one is missing. */
+function chosenRate(rows: readonly ModelsRow[], model: string, task: string): number | undefined {
+  const trials = rows.filter(isTrained).filter((row) =>
+    row.model === model && row.task === task && row.optimiser === "qzo" && row.seed === 0
+  );
+  if (RATES.some((rate) => !trials.some((trial) => trial.rate === rate))) return undefined;
+  return trials.reduce((a, b) => (b.loss ?? Infinity) < (a.loss ?? Infinity) ? b : a).rate;
+}
+
+/** All that is measured, the base and what chooses rates first, then seed by seed. */
+interface Work {
+  readonly name: string;
+  readonly run: (opened: Opened) => Promise<void>;
+}
+
+function work(rows: readonly ModelsRow[]): Work[] {
+  const cases = Object.keys(TASKS).flatMap((task) => MODELS.map((model) => ({ model, task })));
+  const first = cases.flatMap(({ model, task }) => [
+    {
+      name: nameOfRow({ model, task }),
+      run: (opened: Opened) => judge(opened, model, task),
+    },
+    ...RATES.map((rate) => trained({ model, task, optimiser: "qzo", seed: 0, rate })),
+  ]);
+  const then = SEEDS.flatMap((seed) =>
+    cases.flatMap(({ model, task }) => [
+      ...Object.keys(OPTIMISERS).flatMap((optimiser) => {
+        if (optimiser === "qzoPlus") return [trained({ model, task, optimiser, seed })];
+        const rate = chosenRate(rows, model, task);
+        return rate === undefined ? [] : [trained({ model, task, optimiser, seed, rate })];
+      }),
+      ...(task === "text" ? [] : [{
+        name: nameOfRow({ model, task, shots: SHOTS, seed }),
+        run: (opened: Opened) => judge(opened, model, task, seed),
+      }]),
+    ])
+  );
+  return [...first, ...then];
+}
+
+function trained(job: Job): Work {
+  return { name: nameOfRow(job), run: (opened) => train(opened, job) };
+}
+
+/** Runs what is not done yet, then writes the table and the picture. */
+export async function main(argv: string[]): Promise<void> {
+  const args = parseArgs(argv, { string: ["only"], boolean: ["list", "table", "help"] });
+  if (args.help) return console.log(HELP);
+  const left = async (): Promise<Work[]> => {
+    const rows = await readRows();
+    const done = new Set(rows.map(nameOfRow));
+    return work(rows).filter(({ name }) => !done.has(name) && name.includes(args.only ?? ""));
+  };
+  if (args.list) return console.log((await left()).map(({ name }) => name).join("\n"));
+  if (!args.table) {
+    if (!await Deno.stat(DATA).then(() => true, () => false)) {
+      return console.log(`Skipped, because the real models and data are not at ${DATA}`);
+    }
+    using opened = new Opened();
+    // Looked at again each time: the trials of a rate bring further runs.
+    for (let [next] = await left(); next; [next] = await left()) {
+      const begun = performance.now();
+      await next.run(opened);
+      console.log(`${next.name}: ${((performance.now() - begun) / 60_000).toFixed(1)} minutes`);
+    }
+  }
+  const rows = await readRows();
+  const { text, changes } = modelsReport(rows, {
+    models: MODELS,
+    tasks: Object.keys(TASKS),
+    optimisers: Object.keys(OPTIMISERS),
+    seeds: SEEDS,
+    settings: { format: FORMAT, batch: BATCH, forwards: FORWARDS, heldOut: HELD_OUT, rates: RATES },
+  });
+  await Deno.writeTextFile(results("models.md"), text);
+  if (changes.length > 0) {
+    const title = `Held-out loss before and after ${FORWARDS} forwards at 4 bits`;
+    await Deno.writeTextFile(results("models.svg"), changesSvg(changes, title));
+  }
+  console.log(text);
+}
+
+if (import.meta.main) await main(Deno.args);
