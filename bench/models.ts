@@ -43,7 +43,11 @@ const HELD_OUT = 200;
 const SHOTS = 3;
 /** Seed 0 chooses the rate of qzo, which zoSgd takes over; runs of these are reported. */
 const SEEDS = [1, 2, 3];
-const RATES = [5e-5, 2e-4, 8e-4];
+const RATES: Readonly<Record<string, readonly number[]>> = {
+  sst2: [1.5e-5, 5e-5],
+  trec: [1.5e-5, 5e-5],
+  text: [5e-5, 4e-4],
+};
 
 /** What a task needs besides the model. */
 const TASKS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
@@ -187,7 +191,7 @@ function chosenRate(rows: readonly ModelsRow[], model: string, task: string): nu
   const trials = rows.filter(isTrained).filter((row) =>
     row.model === model && row.task === task && row.optimiser === "qzo" && row.seed === 0
   );
-  if (RATES.some((rate) => !trials.some((trial) => trial.rate === rate))) return undefined;
+  if (RATES[task].some((rate) => !trials.some((trial) => trial.rate === rate))) return undefined;
   return trials.reduce((a, b) => (b.loss ?? Infinity) < (a.loss ?? Infinity) ? b : a).rate;
 }
 
@@ -204,7 +208,7 @@ function work(rows: readonly ModelsRow[]): Work[] {
       name: nameOfRow({ model, task }),
       run: (opened: Opened) => judge(opened, model, task),
     },
-    ...RATES.map((rate) => trained({ model, task, optimiser: "qzo", seed: 0, rate })),
+    ...RATES[task].map((rate) => trained({ model, task, optimiser: "qzo", seed: 0, rate })),
   ]);
   const then = SEEDS.flatMap((seed) =>
     cases.flatMap(({ model, task }) => [

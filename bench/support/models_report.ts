@@ -52,7 +52,7 @@ export interface ModelsPlan {
     readonly batch: number;
     readonly forwards: number;
     readonly heldOut: number;
-    readonly rates: readonly number[];
+    readonly rates: Readonly<Record<string, readonly number[]>>;
   };
 }
 
@@ -125,7 +125,9 @@ export function modelsReport(
     `\`deno task bench models\` (what is done stays done). Weights at ${settings.format}, batches of ${settings.batch}, about ${settings.forwards} forwards a run, ${settings.heldOut} held-out examples`,
     "(of text a tenth of the reviews). `reviews-4m` is of Llama's shape, `reviews-opt-3m` of OPT's, `reviews-roberta-3m` of RoBERTa's; its text loss is that of masked tokens. Of text, sequences of 48 tokens.",
     `Seed 0 chooses the learning rate of \`qzo\` among ${
-      settings.rates.join(", ")
+      Object.entries(settings.rates).map(([task, rates]) => `${rates.join(", ")} (${task})`).join(
+        "; ",
+      )
     }; \`zoSgd\`, the same estimate without clipping and without the bound that scales keep their`,
     `sign, takes it over. Both have a warm-up of 5 steps and fall in a line to 0. \`qzoPlus\` is as it is without any setting. Seeds ${
       seeds.join(", ")

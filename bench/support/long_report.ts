@@ -1,0 +1,73 @@
+/**
+ * What `deno task bench long` found, as a table.
+ *
+ * @module
+ */
+
+/** A state of a run. */
+export interface LongRow {
+  readonly optimiser: string;
+  /** Steps before it. */
+  readonly step: number;
+  readonly forwards: number;
+  /** Held out, in nats. */
+  readonly loss: number;
+  /** 0 to 1. */
+  readonly accuracy: number | undefined;
+  /** Mean training loss of the steps since the state before; 0 where there are none. */
+  readonly training: number;
+  readonly heldOut: number;
+  readonly machine: string;
+}
+
+/** 0, 1, 3, 10, 30, ... and more closely towards the end, up to the last step of a run. */
+export function stepsLookedAt(last: number): number[] {
+  const steps = [0];
+  for (let ten = 1; ten <= last; ten *= 10) {
+    for (
+      const times of ten >= 1000 ? [1, 1.5, 2, 3, 4, 5, 6, 8] : ten >= 100 ? [1, 2, 4] : [1, 3]
+    ) {
+      if (ten * times < last) steps.push(ten * times);
+    }
+  }
+  return [...steps, last];
+}
+
+/** The mean loss of steps after the first and up to the last, to five digits. */
+export function binsOf(
+  losses: readonly { readonly step: number; readonly loss: number }[],
+  after: number,
+  last: number,
+): number {
+  const some = losses.filter(({ step }) => step > after && step <= last);
+  if (some.length === 0) return 0;
+  return Number((some.reduce((sum, { loss }) => sum + loss, 0) / some.length).toFixed(5));
+}
+
+/** States that a table shows: all of the first hundred steps' decades would be noise. */
+const SHOWN = [0, 10, 100, 400, 1000, 2000, 4000, 6000, 8000];
+
+/** A row for each state that is shown. */
+export function longTable(
+  rows: readonly LongRow[],
+  { batch }: { readonly batch: number },
+): string {
+  const optimisers = [...new Set(rows.map(({ optimiser }) => optimiser))];
+  const lines = optimisers.flatMap((optimiser) => {
+    const own = rows.filter((row) => row.optimiser === optimiser).sort((a, b) => a.step - b.step);
+    const last = own.at(-1)?.step;
+    return own.filter(({ step }) => SHOWN.includes(step) || step === last).map((row) =>
+      `| ${optimiser} | ${row.step} | ${row.forwards} | ${row.forwards * batch} | ${
+        row.loss.toFixed(3)
+      } | ${row.accuracy === undefined ? "" : (100 * row.accuracy).toFixed(1)} | ${
+        row.step === 0 ? "" : row.training.toFixed(3)
+      } |`
+    );
+  });
+  return [
+    "| optimiser | steps | forwards | examples seen by a forward | held-out loss | accuracy, % | training loss since the row before in the file |",
+    "|---|---|---|---|---|---|---|",
+    ...lines,
+    "",
+  ].join("\n");
+}
