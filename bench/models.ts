@@ -38,15 +38,15 @@ const MODELS = ["reviews-4m", "reviews-opt-3m", "reviews-roberta-3m"];
 const FORMAT = "int4_g32";
 const BATCH = 4;
 /** Of each run, whatever its optimiser. */
-const FORWARDS = 200;
+const FORWARDS = 100;
 const HELD_OUT = 200;
 const SHOTS = 3;
 /** Seed 0 chooses the rate of qzo, which zoSgd takes over; runs of these are reported. */
 const SEEDS = [1, 2, 3];
 const RATES: Readonly<Record<string, readonly number[]>> = {
-  sst2: [1.5e-5, 5e-5],
-  trec: [1.5e-5, 5e-5],
-  text: [5e-5, 4e-4],
+  sst2: [5e-5, 1.5e-4],
+  trec: [5e-5, 1.5e-4],
+  text: [1e-4, 5e-4],
 };
 
 /** What a task needs besides the model. */

@@ -33,7 +33,7 @@ export interface Command {
   readonly summary: string;
   /** The option that an argument without a flag sets, when it is neither a configuration nor a run's folder. */
   readonly positional: string;
-  /** Whether a second argument without a flag names the data: a file to train on, or the folder of a task's files. */
+  /** Whether a second argument without a flag names the data: a file to train on or to judge, or the folder of a task's files. */
   readonly takesData?: boolean;
   /** The flags that matter first, six at most: `--help` shows these. */
   readonly first: readonly string[];

@@ -132,3 +132,45 @@ export function maskedWindow(
   }
   return { prompt, candidates: [masked.map((place) => window[place])], label: 0, masked };
 }
+
+/**
+ * A masked window with other tokens masked: those of an epoch, so that over several all are predicted. The first epoch has those of
+ * {@linkcode languageModellingExamples}; as many are masked in each.
+ *
+ * @param example a window of a text with masked tokens, not of a task.
+ * @param place the number of the window, and the epoch, counted from 0.
+ * @throws TypeError if nothing is masked, or one of several answers is to be chosen
+ *
+ * @example Two epochs of a window
+ * ```ts
+ * import { languageModellingExamples, maskedAnew } from "@qzo/qzo/tasks";
+ * import { tokenizerFromJson } from "@qzo/qzo/models";
+ * import { assertEquals, assertNotEquals } from "@std/assert";
+ *
+ * const vocab = { "<mask>": 0, a: 1, b: 2, c: 3 };
+ * const tokenizer = tokenizerFromJson({ model: { type: "BPE", vocab, merges: [] } });
+ * const text = "abcabcabcabcabcabcabc";
+ * const [window] = languageModellingExamples(tokenizer, [text], { length: 21, sees: "all" });
+ * assertEquals(maskedAnew(tokenizer, window, { round: 0, epoch: 0 }), window);
+ * const next = maskedAnew(tokenizer, window, { round: 0, epoch: 1 });
+ * assertNotEquals(next.masked, window.masked);
+ * assertEquals(next.masked?.length, window.masked?.length);
+ * ```
+ */
+export function maskedAnew(
+  tokenizer: Parameters<typeof maskedWindow>[0],
+  { prompt, candidates, masked }: Example,
+  { round, epoch }: { readonly round: number; readonly epoch: number },
+): Example {
+  if (masked === undefined || candidates.length !== 1) {
+    throw new TypeError(
+      `Cannot mask other tokens of an example with ${
+        masked ? `${candidates.length} candidates` : "nothing masked"
+      }: it is no window of a text`,
+    );
+  }
+  const window = [...prompt];
+  masked.forEach((place, i) => window[place] = candidates[0][i]);
+  // The window has tokens to mask: some were.
+  return maskedWindow(tokenizer, window, { round, seed: epoch })!;
+}

@@ -16,6 +16,7 @@ export { readExamples } from "./data/read_examples.ts";
 export type { Row } from "./data/row.ts";
 export { type TextEncoding, textEncodings } from "./data/text_encoding.ts";
 export { loadTask, type TaskRowsOptions } from "./files.ts";
+export { maskedAnew } from "./masked_tokens.ts";
 export { languageModellingExamples, type LanguageModellingOptions } from "./language_modelling.ts";
 export { loadExamples, type LoadExamplesOptions } from "./load_examples.ts";
 export { type Accuracy, accuracy, classF1, macroF1, majorityShare } from "./metrics/accuracy.ts";

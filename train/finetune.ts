@@ -19,7 +19,7 @@ import { NonFiniteLossError } from "../optim/non_finite_loss_error.ts";
 import type { Optimiser } from "../optim/optimiser.ts";
 import { type BatchOrder, batchOrder, type LeftOver } from "../tasks/order.ts";
 import { BestSoFar } from "./steps/best_so_far.ts";
-import { ChunkQueue } from "./steps/chunk_queue.ts";
+import { ChunkQueue, type ExampleIn } from "./steps/chunk_queue.ts";
 import { evaluate, type Evaluation } from "./evaluate.ts";
 import { Pace, type StepPace } from "./steps/pace.ts";
 import { asReplayed, assertState, assertWritable } from "./steps/going_on.ts";
@@ -38,6 +38,10 @@ export interface FinetuneOptions {
   readonly objective: Objective;
   /** Training examples. */
   readonly train: readonly Example[];
+  /**
+   * A training example as an epoch sees it, such as with masks of its own ({@linkcode maskedAnew} of `@qzo/qzo/tasks`). Default: the same in each.
+   */
+  readonly exampleIn?: ExampleIn | undefined;
   /** Held out; evaluated at the start, every `evaluateEvery` steps and at the end. */
   readonly validation?: readonly Example[];
   /** How the held-out examples are judged. Default: by the objective of the training. */
@@ -81,6 +85,7 @@ const finetuneRules: OptionRules<FinetuneOptions> = {
   offsets: "any",
   objective: "any",
   train: "any",
+  exampleIn: "any",
   validation: "any",
   validationObjective: "any",
   batchSize: count,

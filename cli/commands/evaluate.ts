@@ -16,6 +16,7 @@ import {
 import { otherDataNote } from "../../train/runs/run_data.ts";
 import { describeTask, predicted } from "../../train/runs/task_examples.ts";
 import type { Call, Command } from "../command.ts";
+import { isFolder } from "../configuration_file.ts";
 import { accuracyText, lossText } from "../report.ts";
 import { facts, grouped, notes, percent } from "../../show/terminal.ts";
 import {
@@ -37,16 +38,23 @@ export const evaluateCommand: Command = {
   name: "evaluate",
   summary: "measure the held-out loss and accuracy of a model or a fine-tune",
   positional: "model",
+  takesData: true,
   first: ["model", "task", "data", "split", "shots", "ledger"],
   examples: [
     "evaluate --model model.gguf --task sst2 --data data/sst2",
+    "evaluate model.gguf reviews.jsonl",
     "evaluate runs/a --split test",
     "evaluate model.gguf --task rte --data data/rte --shots 16",
     "evaluate config.yaml --ledger runs/a/run.ledger --step last",
   ],
   options: {
     ...tunedOptions,
-    split: { kind: "text", doc: "validation, test or train [validation]", values: SPLITS },
+    split: {
+      kind: "text",
+      doc:
+        "validation, test or train [validation; all rows of a file that is named behind the model]",
+      values: SPLITS,
+    },
     base: { kind: "flag", doc: "use the base model even if a run is named" },
     shots: {
       kind: "number",
@@ -68,8 +76,12 @@ export const evaluateCommand: Command = {
   keys: ["model", "task", "data", "batch_size", "max_length", "seed", "device", "quantize"],
   run: async (call) => {
     const { options, terminal, signal } = call;
-    const { config } = await recogniseTask(call.config(), { signal });
-    const split = SPLITS.find((it) => it === options.text("split")) ?? "validation";
+    const { config: read } = await recogniseTask(call.config(), { signal });
+    const asked = SPLITS.find((it) => it === options.text("split"));
+    // A file that is named by itself is the training file to the configuration, which holds out a part of it: without more words all of it is meant.
+    const whole = asked === undefined && call.dataPath !== undefined && !isFolder(call.dataPath);
+    const config = whole ? { ...read, data: { ...read.data, validation: read.data.train! } } : read;
+    const split = asked ?? "validation";
     const chosen = options.flag("base") ? undefined : await chosenLedger(call);
     using session = await loadSession(config, call, { beside: besideOf(chosen, call) });
     const count = options.number("shots") ?? 0;
@@ -104,6 +116,7 @@ export const evaluateCommand: Command = {
     print(call, set, result, {
       task: describeTask(config) + (count > 0 ? ` with ${count} demonstrations` : ""),
       split,
+      ...(whole ? { file: call.dataPath } : {}),
       model: chosen
         ? `${config.model} after ${chosen.steps} steps of ${chosen.path}${
           chosen.why === undefined ? "" : ` (${chosen.why})`
@@ -135,7 +148,12 @@ function print(
   { options, terminal }: Call,
   { examples, characters }: ExampleSet,
   { loss, accuracy, ...more }: Evaluation | TaskEvaluation,
-  about: { readonly task: string; readonly split: string; readonly model: string },
+  about: {
+    readonly task: string;
+    readonly split: string;
+    readonly file?: string | undefined;
+    readonly model: string;
+  },
 ): void {
   const majority = accuracy && majorityShare(examples.map((it) => it.label));
   const tokens = characters === undefined ? undefined : predicted(examples);
@@ -162,7 +180,12 @@ function print(
   }
   facts(terminal, [
     ["model", about.model],
-    ["task", `${about.task}, ${grouped(examples.length)} ${about.split} examples`],
+    [
+      "task",
+      about.file === undefined
+        ? `${about.task}, ${grouped(examples.length)} ${about.split} examples`
+        : `${about.task}, ${grouped(examples.length)} examples of ${about.file}`,
+    ],
     ["loss", `${lossText(loss)} nats per ${unit}`],
     accuracy && ["accuracy", accuracyText(accuracy)],
     majority === undefined ? undefined : ["majority", percent(majority)],

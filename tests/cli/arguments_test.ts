@@ -125,7 +125,7 @@ Deno.test("arguments: missing values, wrong values and too many arguments are re
   for (const name of ["constructor", "toString", "__proto__", "hasOwnProperty"]) {
     assertThrows(() => parse("inspect", `--${name}`, "x"), UsageError, "Unknown flag");
   }
-  assertThrows(() => parse("evaluate", "a.gguf", "b.gguf"), UsageError, "Too many arguments");
+  assertThrows(() => parse("generate", "a.gguf", "b.gguf"), UsageError, "Too many arguments");
   assertThrows(
     () => parse("finetune", "--model", "a", "--steps", "many").config(),
     TypeError,

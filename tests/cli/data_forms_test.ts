@@ -73,6 +73,19 @@ Deno.test("separators, nested fields, booleans and gz give one loss; notes hold 
     assertEquals(await lossOf(flags("dollar.csv", ...flat, "--task.separator", "$")), loss);
     assertEquals(await lossOf(flags("nested.jsonl.gz", ...deep)), loss);
 
+    // Behind the model, without flags: all rows of the file, not the tenth that a fine-tune would hold out.
+    const labels = ["--task.labels", '{"0": "x", "1": "y"}'];
+    const behind = ["evaluate", "model.gguf", "plain.jsonl", ...labels, ...flat];
+    const judged = await inside([...behind, "--json"]);
+    assertEquals(judged.code, 0, judged.noted);
+    const { loss: ofAll, examples, file } = JSON.parse(judged.printed);
+    assertEquals([ofAll, examples, file], [loss, 10, join(folder, "plain.jsonl")]);
+    assertStringIncludes((await inside(behind)).printed, "10 examples of");
+    assertEquals(
+      JSON.parse((await inside([...behind, "--json", "--split", "validation"])).printed).examples,
+      1,
+    );
+
     // As typed in the data's folder.
     const { stdout } = await new Deno.Command(Deno.execPath(), {
       args: ["run", "-A", "--no-check", main, ...flags("packed.CSV.gz", ...flat)],

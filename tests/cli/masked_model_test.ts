@@ -1,9 +1,16 @@
 // A model that predicts masked tokens through all commands: a task with a mask, plain text, quantising, what it cannot do.
-import { assert, assertAlmostEquals, assertEquals, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertAlmostEquals,
+  assertEquals,
+  assertNotEquals,
+  assertStringIncludes,
+} from "@std/assert";
 import { join } from "@std/path";
 import { runCli } from "../../cli/main.ts";
 import { openModelSource } from "../../models/mod.ts";
 import { readLedger } from "../../optim/mod.ts";
+import { encodeHeader } from "../../optim/ledger/ledger_header.ts";
 import { smallRoberta, writeRobertaFolder } from "../models/architectures/small_roberta.ts";
 import { randomNumbers } from "../support/random_llama.ts";
 import { capture } from "./capture.ts";
@@ -144,6 +151,42 @@ Deno.test("a model of masked tokens: finetune, resume, replay, export, evaluate,
       assertEquals(code, 1, args.join(" "));
       assertStringIncludes(err, message);
     }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("masks of a text are other ones in each epoch, also for a run that goes on; runs from before keep theirs", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const { text } = await writeTiny(folder);
+    // 60 lines of 20 letters are 42 windows, 4 of them held out: 10 steps an epoch.
+    const train = (output: string, ...more: string[]) =>
+      done("finetune", text, "--output", join(folder, output), "--evaluate-every", "0", ...more);
+    const ledgerOf = async (output: string) =>
+      readLedger(await Deno.readFile(join(folder, output, "run.ledger")));
+    const movesOf = async (output: string) =>
+      [...(await ledgerOf(output)).records].map(({ coefficients }) => coefficients[0]);
+
+    await train("whole", "--steps", "14");
+    await train("parts", "--steps", "12");
+    await done("finetune", join(folder, "parts"), "--resume", "--steps", "14");
+    const whole = await movesOf("whole");
+    assertEquals(await movesOf("parts"), whole);
+
+    // A ledger that says nothing of masks, as runs had it before.
+    await train("before", "--steps", "0");
+    const { header } = await ledgerOf("before");
+    const { masks, ...data } = header.data as Record<string, never>;
+    assertEquals(masks, "each epoch");
+    await Deno.writeFile(
+      join(folder, "before/run.ledger"),
+      encodeHeader({ ...header, data }).bytes,
+    );
+    await done("finetune", join(folder, "before"), "--resume", "--steps", "14");
+    const before = await movesOf("before");
+    assertEquals(before.slice(0, 10), whole.slice(0, 10));
+    assertNotEquals(before.slice(10), whole.slice(10));
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

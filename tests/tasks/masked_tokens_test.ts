@@ -5,6 +5,7 @@ import { maskedWindow } from "../../tasks/masked_tokens.ts";
 import {
   builtInTask,
   languageModellingExamples,
+  maskedAnew,
   renderExample,
   taskFromConfig,
   type TaskTemplate,
@@ -188,4 +189,26 @@ Deno.test("language modelling of masked tokens: windows begin and end as texts d
     })
   );
   assert(JSON.stringify(seeds[0]) !== JSON.stringify(seeds[1]));
+});
+
+Deno.test("masks anew: as many in each epoch, of the same text, until every token was predicted", () => {
+  const text = "a quick brown fox jumps over the lazy dog again and again";
+  const [first] = languageModellingExamples(tokenizer, [text], { length: 60, sees: "all" });
+  const whole = [0, ...ids(text), 2];
+  const seen = new Set<number>();
+  for (let epoch = 0; epoch < 60; epoch++) {
+    const example = maskedAnew(tokenizer, first, { round: 0, epoch });
+    if (epoch === 0) assertEquals(example, first);
+    assertEquals(example, maskedAnew(tokenizer, example, { round: 0, epoch }));
+    assertEquals(example.masked!.length, first.masked!.length);
+    const back = [...example.prompt];
+    example.masked!.forEach((place, i) => back[place] = example.candidates[0][i]);
+    assertEquals(back, whole);
+    for (const place of example.masked!) seen.add(place);
+  }
+  assertEquals(seen.size, ids(text).length);
+  const next = maskedAnew(tokenizer, first, { round: 0, epoch: 1 });
+  assert(next.masked!.some((place) => !first.masked!.includes(place)));
+  const asked = tokeniseExample(tokenizer, renderExample(template, row), { sees: "all" });
+  assertThrows(() => maskedAnew(tokenizer, asked, { round: 0, epoch: 1 }), TypeError, "window");
 });

@@ -22,7 +22,7 @@ import { chatTemplateOf } from "./chat_layout.ts";
 import { fileOfSplit } from "./example_file.ts";
 import { type ExampleBounds, packExamples, unpackExamples } from "./packed_examples.ts";
 import { recogniseTask } from "./recognise_task.ts";
-import { assertSameData, dataOfRun, leftOverOf } from "./run_data.ts";
+import { assertSameData, dataOfRun, orderOf } from "./run_data.ts";
 import { runFolder } from "./run_folder.ts";
 import type { TaskExamples } from "./task_examples.ts";
 
@@ -120,7 +120,7 @@ export class ExamplesCache {
         ...unpackExamples(packed, this.#bounds),
         ...(this.#task ? { task: this.#task } : {}),
       };
-      const data = dataOfRun(this.#config, examples, leftOverOf(ledger.header));
+      const data = dataOfRun(this.#config, examples, orderOf(ledger.header));
       try {
         assertSameData(ledger.header.data, data, { path, config: this.#config });
       } catch {

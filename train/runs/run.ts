@@ -30,9 +30,20 @@ import { offsetsFor } from "../probes/offsets_for.ts";
 import { checkRunOutput, inputsOf } from "./outputs.ts";
 import { replayLedger } from "../ledgers/replay.ts";
 import { type EvaluationMetrics, MetricsFile, type RunFolder, runFolder } from "./run_folder.ts";
-import { assertSameData, dataOfRun, leftOverOf } from "./run_data.ts";
+import {
+  assertSameData,
+  dataOfRun,
+  type DataOrder,
+  leftOverOf,
+  masksOf,
+  masksOfExamples,
+  orderOf,
+} from "./run_data.ts";
+import { maskedAnew } from "../../tasks/masked_tokens.ts";
+import type { Example } from "../../models/batch.ts";
+import type { Model } from "../../models/inference/model.ts";
+import type { ExampleIn } from "../steps/chunk_queue.ts";
 import { RunLock } from "./run_lock.ts";
-import type { LeftOver } from "../../tasks/order.ts";
 import { type RunSession, selectionOfConfig } from "./session.ts";
 import { assertStorable, pairNotes, type Storable, storable } from "./storable.ts";
 import { judgedBy, type TaskExamples } from "./task_examples.ts";
@@ -67,7 +78,7 @@ interface PlannedRun {
   readonly folder: RunFolder;
   readonly optimiser: Optimiser;
   readonly selection: Selection;
-  readonly headerOf: (offsets: OffsetSet, leftOver?: LeftOver) => LedgerHeader;
+  readonly headerOf: (offsets: OffsetSet, order?: DataOrder) => LedgerHeader;
 }
 
 /** What a configuration says of a run, its words for a layer and for a number of steps found. */
@@ -81,8 +92,8 @@ async function planRun(configured: TrainConfig, options: RunOptions): Promise<Pl
     folder: runFolder(config.output),
     optimiser,
     selection: selectionOfConfig(config),
-    headerOf: (offsets, leftOver) => {
-      const data = dataOfRun(config, examples, leftOver);
+    headerOf: (offsets, order = { masks: masksOfExamples(examples) }) => {
+      const data = dataOfRun(config, examples, order);
       return ledgerHeader({ model, optimiser, offsets, seed: config.seed, data });
     },
   };
@@ -203,7 +214,7 @@ export class Run implements Disposable {
       const { trainables } = planOffsets(model, optimiser, gpu.maxBinding, selection);
       const found = trainables.map((one) => ({ ...one, ...foundFacts(known.get(one.name)) }));
       const base = await fingerprintLike(theirs.header.model, model);
-      const now = headerOf(new OffsetSet(found, gpu.maxBinding), leftOverOf(theirs.header));
+      const now = headerOf(new OffsetSet(found, gpu.maxBinding), orderOf(theirs.header));
       assertResumable(theirs, { ...now, model: base }, folder.ledger, config);
     };
     const opened = await LedgerFile.resume(folder.ledger, { check });
@@ -250,6 +261,8 @@ export class Run implements Disposable {
     const { objective, train, validation } = examples;
     const { config, metrics } = this;
     const { evaluateLimit = validation.examples.length } = config;
+    const { header } = this.ledger.head;
+    const anew = masksOf(header) === "each epoch";
     let flushed = performance.now();
     try {
       for await (
@@ -264,7 +277,8 @@ export class Run implements Disposable {
           batchSize: config.batchSize,
           steps: config.steps,
           seed: config.seed,
-          leftOver: leftOverOf(this.ledger.head.header),
+          leftOver: leftOverOf(header),
+          exampleIn: anew ? maskedIn(model, train.examples) : undefined,
           evaluateEvery: config.evaluateEvery,
           patience: config.patience,
           lossesBefore: metrics.events.flatMap((it) => it.type === "evaluation" ? [it.loss] : []),
@@ -309,6 +323,13 @@ export class Run implements Disposable {
   [Symbol.dispose](): void {
     this.#owned.dispose();
   }
+}
+
+/** Windows of a text with the masks of an epoch. */
+function maskedIn({ tokenizer }: Model, windows: readonly Example[]): ExampleIn {
+  if (!tokenizer) throw new TypeError("Cannot mask tokens: the model has no tokenizer");
+  return (index, epoch) =>
+    epoch === 0 ? windows[index] : maskedAnew(tokenizer, windows[index], { round: index, epoch });
 }
 
 /** Says what to do about a model that has no scales, which the selection alone cannot know. */

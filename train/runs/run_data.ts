@@ -10,18 +10,26 @@ import type { LeftOver } from "../../tasks/order.ts";
 import type { TrainConfig } from "../config/schema.ts";
 import { describeTask, type TaskExamples } from "./task_examples.ts";
 
+/** How examples become batches, besides the seed. */
+export interface DataOrder {
+  /** Who is in the smaller batch of an epoch. Default `"random"`. */
+  readonly leftOver?: LeftOver | undefined;
+  /** When the masked tokens of a text are chosen. Default `"once"`. */
+  readonly masks?: Masks | undefined;
+}
+
 type Fields = Readonly<Record<string, JsonValue>>;
 
 /**
  * What batches depend on, with the seed, and what the run is judged by: counts and SHA-256 of training, validation (as far as it is
  * evaluated while training) and test examples. Older ledgers have those of the training examples only.
  *
- * @param leftOver who is in the smaller batch of an epoch; of runs from before it was said the longest.
+ * @param order how the examples become batches; of runs from before it was said, the longest are left over and masks are chosen once.
  */
 export function dataOfRun(
   config: TrainConfig,
   { objective, train, validation, test }: TaskExamples,
-  leftOver: LeftOver = "random",
+  { leftOver = "random", masks = "once" }: DataOrder = {},
 ): JsonValue {
   const judged = validation.examples.slice(0, config.evaluateLimit);
   return {
@@ -32,12 +40,31 @@ export function dataOfRun(
     validation: fingerprint(judged),
     ...(test ? { test: fingerprint(test.examples) } : {}),
     ...(leftOver === "random" ? { leftOver } : {}),
+    ...(masks === "each epoch" ? { masks } : {}),
   };
+}
+
+/** When the masked tokens of a text are chosen: for each epoch, or once, as runs from before 2026-12 had it. */
+export type Masks = "each epoch" | "once";
+
+/** When those of new runs are: `"once"` where the examples are no windows of a text with masked tokens. */
+export function masksOfExamples({ task, train }: Pick<TaskExamples, "task" | "train">): Masks {
+  return task === undefined && train.examples.some(({ masked }) => masked) ? "each epoch" : "once";
+}
+
+/** When those of a run are, by its ledger's header. */
+export function masksOf({ data }: Pick<LedgerHeader, "data">): Masks {
+  return isFields(data) && data.masks === "each epoch" ? "each epoch" : "once";
 }
 
 /** Who is in the smaller batch of an epoch, by a ledger's header. */
 export function leftOverOf({ data }: Pick<LedgerHeader, "data">): LeftOver {
   return isFields(data) && data.leftOver === "random" ? "random" : "longest";
+}
+
+/** How a run's examples become batches, by its ledger's header. */
+export function orderOf(header: Pick<LedgerHeader, "data">): DataOrder {
+  return { leftOver: leftOverOf(header), masks: masksOf(header) };
 }
 
 function fingerprint(examples: readonly Example[]): Fields {

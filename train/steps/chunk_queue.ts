@@ -9,10 +9,18 @@ import { type Example, type Objective, packBatch } from "../../models/batch.ts";
 import type { Trainer } from "./trainer.ts";
 import type { BatchOrder } from "../../tasks/order.ts";
 
+/**
+ * An example of an epoch, counted from 0, by its index: of as many rows and tokens to predict as the training example. A function of its
+ * arguments alone, so that a run that goes on sees what an unbroken one would.
+ */
+export type ExampleIn = (index: number, epoch: number) => Example;
+
 /** What the queue needs to know of a fine-tune. */
 export interface ChunkOptions {
   /** Training examples. */
   readonly train: readonly Example[];
+  /** A training example as an epoch sees it. Default: the same in each. */
+  readonly exampleIn?: ExampleIn | undefined;
   /** What losses mean. */
   readonly objective: Objective;
   /** Steps of the whole fine-tune. */
@@ -108,7 +116,7 @@ export class ChunkQueue {
   }
 
   async #queue(): Promise<InFlight> {
-    const { train, objective, steps, evaluateEvery = 0 } = this.#options;
+    const { train, exampleIn, objective, steps, evaluateEvery = 0 } = this.#options;
     const trainer = this.#trainer;
     const wanted = this.#perStep === undefined
       ? 1
@@ -120,7 +128,9 @@ export class ChunkQueue {
     // Told to stop, a chunk ends with the step that is being queued.
     let queued = 0;
     for (; queued < count && !(queued > 0 && this.#options.signal?.aborted); this.#step++) {
-      const examples = this.#order.batch(this.#step).map((j) => train[j]);
+      const epoch = Math.floor(this.#step / this.#order.stepsPerEpoch);
+      const examples = this.#order.batch(this.#step)
+        .map((index) => exampleIn ? exampleIn(index, epoch) : train[index]);
       const batch = packBatch(examples, objective, trainer.model.maxPositions);
       tokens += batch.tokens * this.#branches;
       await trainer.enqueueInTurns(this.#step, batch);
