@@ -128,6 +128,7 @@ export {
   type WantedOffsets,
 } from "./selection.ts";
 export { type MemoryPlan, type MemoryPlanOptions, planMemory } from "./steps/memory_plan.ts";
+export type { ExampleIn } from "./steps/chunk_queue.ts";
 export type { StepPace } from "./steps/pace.ts";
 export type { DeviceSpan } from "./steps/step_clock.ts";
 export { StillSteps } from "./steps/still_steps.ts";
