@@ -158,7 +158,7 @@ export function maskedWindow(
  * ```
  */
 export function maskedAnew(
-  tokenizer: Parameters<typeof maskedWindow>[0],
+  tokenizer: Pick<Tokenizer, "start" | "end" | "bos" | "eos" | "mask" | "vocabularySize">,
   { prompt, candidates, masked }: Example,
   { round, epoch }: { readonly round: number; readonly epoch: number },
 ): Example {
