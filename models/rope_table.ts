@@ -14,6 +14,8 @@ export interface RotaryShape {
   readonly ropeTheta: number;
   /** How they are stretched; undefined for not. */
   readonly ropeScaling?: RopeScaling | undefined;
+  /** The longest sequence before dynamic scaling begins. Default: it is not asked. */
+  readonly context?: number | undefined;
 }
 
 /** Angular frequency of each pair of a head before any scaling. */
@@ -78,12 +80,22 @@ export function usualMagnitude(factor: number): number {
   return factor <= 1 ? 1 : 0.1 * Math.log(factor) + 1;
 }
 
-/** `[positions][pairs](cos, sin)` for the kernels. */
+/**
+ * `[positions][pairs](cos, sin)` for the kernels.
+ *
+ * @throws {RangeError} Where scaling is dynamic and there are more positions than the context: each length of sequence has frequencies of its own there
+ */
 export function ropeTable(
   shape: RotaryShape,
   positions: number,
   factors?: Float32Array,
 ): Float32Array<ArrayBuffer> {
+  const { ropeScaling, context = Infinity } = shape;
+  if (ropeScaling?.type === "dynamic" && positions > context) {
+    throw new RangeError(
+      `Cannot rotate ${positions} positions: the model's rope_scaling "dynamic" has other frequencies for each length beyond its context of ${context}, which are not computed here; load it for ${context} positions at most, or give it a scaling that is the same for all lengths, such as yarn`,
+    );
+  }
   const frequencies = ropeFrequencies(shape, factors);
   const magnitude = ropeMagnitude(shape.ropeScaling);
   const table = new Float32Array(positions * frequencies.length * 2);

@@ -124,14 +124,14 @@ export function modelsReport(
     "",
     `\`deno task bench models\` (what is done stays done). Weights at ${settings.format}, batches of ${settings.batch}, about ${settings.forwards} forwards a run, ${settings.heldOut} held-out examples`,
     "(of text a tenth of the reviews). `reviews-4m` is of Llama's shape, `reviews-opt-3m` of OPT's, `reviews-roberta-3m` of RoBERTa's; its text loss is that of masked tokens. Of text, sequences of 48 tokens.",
-    `Seed 0 chooses the learning rate of \`qzo\` among ${
-      Object.entries(settings.rates).map(([task, rates]) => `${rates.join(", ")} (${task})`).join(
-        "; ",
-      )
-    }; \`zoSgd\`, the same estimate without clipping and without the bound that scales keep their`,
-    `sign, takes it over. Both have a warm-up of 5 steps and fall in a line to 0. \`qzoPlus\` is as it is without any setting. Seeds ${
+    `The learning rate of \`qzo\` is ${
+      Object.entries(settings.rates).map(([task, rates]) => `${rates.join(" or ")} (${task})`)
+        .join(", ")
+    }; of several seed 0 chooses. On SST-2 with all three models, and on TREC with two, 1.5e-4 was worse with that seed. \`zoSgd\`, the`,
+    "same estimate without clipping and without the bound that scales keep their sign, takes the rate over. Both have a warm-up of 5 steps and fall in a line to 0. `qzoPlus` is as it is without any setting.",
+    `Seeds ${
       seeds.join(", ")
-    } are reported, by seed and with their mean.`,
+    } are reported, by seed and with their mean; a cell with fewer has runs that were not made.`,
     "",
     ...machines,
     "",

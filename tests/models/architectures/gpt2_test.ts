@@ -23,10 +23,11 @@ import { optLogits, type OptShape } from "../../reference/opt.ts";
 import { llamaCppLogits, llamaCppMissing } from "../../support/llama_cpp.ts";
 import { logitsOf } from "../../support/model_logits.ts";
 import { randomNormals, randomNumbers } from "../../support/random_llama.ts";
-import { exists, sharedData } from "../../support/shared_data.ts";
 import { tensorData, withTemp } from "../quantised_folder.ts";
 import { randomTokens, textExamples, weightsOf } from "../small_model.ts";
 import { optLoss } from "../small_opt.ts";
+import { assertDerivatives, assertMemory, assertTrainsAndReturns, type Oracle } from "./proofs.ts";
+import { asOptFolder, readSorter } from "./sorter.ts";
 
 const gpu = await openGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
@@ -306,6 +307,24 @@ function byteTokenizer() {
   };
 }
 
+Deno.test("the derivative along noise on everything of a GPT-2 is the oracle's; trained, it goes into a folder and GGUF and comes back; memory is as planned", async () => {
+  const oracle: Oracle = {
+    vocabulary: shape.vocabulary,
+    logits: (weights, tokens) => optLogits(shape, asOpt(weights), tokens),
+  };
+  await withTemp(async (folder) => {
+    const path = (name: string) => join(folder, name);
+    await writeFolder(path("base"), stored(randomGpt2()), config(true));
+    using source = await openModelSource(path("base"));
+    await assertDerivatives(gpu, source, oracle);
+    for (const [format, end] of [["int4_g32", ""], ["Q4_0", ".gguf"]]) {
+      const [small, tuned] = [path(`small${end}`), path(`tuned${end}`)];
+      await assertTrainsAndReturns(gpu, source, oracle, { format, small, tuned });
+    }
+    await assertMemory(gpu, source);
+  });
+});
+
 Deno.test("GPT-2 quantised with text computes as the oracle on its weights", async () => {
   await withTemp(async (folder) => {
     const weights = randomGpt2();
@@ -358,42 +377,45 @@ Deno.test("keys of GPT-2: both names of sizes, defaults, what is refused by name
   });
 });
 
-const real = sharedData("models/llm-viz-sorter");
-
-Deno.test("a real GPT-2 that sorts letters has the logits of the forward that came with it", async () => {
-  if (!exists(real)) return console.log(`skipped, because ${real} is not there`);
-  const numbers = async (
-    name: string,
-  ): Promise<Record<string, { shape: number[]; values: Float32Array<ArrayBuffer> }>> => {
-    const json = JSON.parse(await Deno.readTextFile(join(real, name)));
-    return Object.fromEntries(
-      Object.entries<{ shape: number[]; data: string }>(json)
-        .filter(([, { data }]) => data !== undefined)
-        .map(([key, { shape, data }]) => {
-          const bytes = Uint8Array.from(atob(data), (it) => it.charCodeAt(0));
-          return [key, { shape, values: new Float32Array(bytes.buffer) }];
-        }),
-    );
+Deno.test("a real GPT-2 that sorts letters has the logits of the forward that came with it, and as OPT has them too", async () => {
+  const sorter = await readSorter();
+  if (sorter === undefined) return console.log("skipped, because ../shared/data is missing");
+  const { weights, cases } = sorter;
+  const sizes = { n_embd: 48, n_layer: 3, n_head: 3, vocab_size: 3, n_positions: 11 };
+  const logitsIn = async (tensors: SafetensorsTensorData[], json: object) => {
+    let found: Float32Array[] = [];
+    await withTemp(async (folder) => {
+      await writeFolder(folder, tensors, json);
+      using source = await openModelSource(folder);
+      using model = await loadModel(gpu, source);
+      found = await Promise.all(cases.map(({ ids }) => logitsOf(gpu, model, ids)));
+    });
+    return found;
   };
-  const weights = await numbers("gpt-nano-sort-model.json");
-  const partials = await numbers("gpt-nano-sort-t0-partials.json");
-  await withTemp(async (folder) => {
-    const tensors = Object.entries(weights).map(([name, { shape, values }]) =>
+  const gpt = await logitsIn(
+    Object.entries(weights).map(([name, { shape, values }]) =>
       isConv1D(name)
         ? tensorData(name, "F32", [...shape].reverse(), transposed(values, shape[0]))
         : tensorData(name, "F32", shape, values)
-    );
-    const sizes = { n_embd: 48, n_layer: 3, n_head: 3, vocab_size: 3, n_positions: 11 };
-    const json = { model_type: "gpt2", ...sizes, tie_word_embeddings: false };
-    await writeFolder(folder, tensors, json);
-    using source = await openModelSource(folder);
-    using model = await loadModel(gpu, source);
-    const [batches, length] = partials.idx.shape;
-    for (let b = 0; b < batches; b++) {
-      const ids = [...partials.idx.values.subarray(b * length, (b + 1) * length)];
-      const expected = partials.lm_head.values.subarray(b * length * 3, (b + 1) * length * 3);
-      const error = relativeL2(await logitsOf(gpu, model, ids), expected);
-      assert(error < 1e-5, `relative L2 of the logits is ${error}`);
+    ),
+    { model_type: "gpt2", ...sizes, tie_word_embeddings: false },
+  );
+  const opt = await logitsIn(
+    [...asOptFolder(weights)].map(([name, { shape, values }]) =>
+      tensorData(name, "F32", shape, values)
+    ),
+    {
+      ...{ model_type: "opt", hidden_size: 48, num_hidden_layers: 3, num_attention_heads: 3 },
+      ...{ ffn_dim: 192, vocab_size: 3, max_position_embeddings: 11 },
+      ...{ activation_function: "gelu_new", tie_word_embeddings: false },
+    },
+  );
+  for (const [i, { logits }] of cases.entries()) {
+    for (const [name, found] of [["GPT-2", gpt[i]], ["OPT", opt[i]]] as const) {
+      const error = relativeL2(found, logits);
+      assert(error < 1e-5, `relative L2 of the logits as ${name} is ${error}`);
     }
-  });
+    const error = relativeL2(opt[i], gpt[i]);
+    assert(error < 1e-6, `relative L2 of OPT's logits from GPT-2's is ${error}`);
+  }
 });

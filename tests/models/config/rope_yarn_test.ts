@@ -182,6 +182,14 @@ Deno.test("dynamic scaling changes nothing up to the context, is written as it w
     assertEquals(source.config.context, 64);
     assertEquals(await fingerprint(source), await fingerprint(other));
     assertEquals(await logitsAt(path("dynamic")), await logitsAt(path("plain")));
+    // Beyond it each length has frequencies of its own: refused by name, not rotated as if nothing were scaled.
+    await assertRejects(
+      () => loadModel(gpu, source, { maxPositions: 65 }),
+      RangeError,
+      'rope_scaling "dynamic"',
+    );
+    using longer = await loadModel(gpu, other, { maxPositions: 65 });
+    assertEquals(longer.maxPositions, 65);
     await writeModel({ ...source, folder: undefined }, path("own"));
     using own = await openModelSource(path("own"));
     assertEquals((own.config as LlamaConfig).ropeScaling, { type: "dynamic", factor: 2 });
