@@ -20,17 +20,12 @@ export interface LongRow {
   readonly machine: string;
 }
 
-/** 0, 1, 3, 10, 30, ... and more closely towards the end, up to the last step of a run. */
+/** Where a run is looked at, up to its last step: by factors of about three, closer towards the end. */
+const LOOKS = [0, 10, 30, 100, 200, 400, 1000, 2000, 3000, 4000, 6000, 8000];
+
+/** Numbers of steps after which a run of so many is looked at. */
 export function stepsLookedAt(last: number): number[] {
-  const steps = [0];
-  for (let ten = 1; ten <= last; ten *= 10) {
-    for (
-      const times of ten >= 1000 ? [1, 1.5, 2, 3, 4, 5, 6, 8] : ten >= 100 ? [1, 2, 4] : [1, 3]
-    ) {
-      if (ten * times < last) steps.push(ten * times);
-    }
-  }
-  return [...steps, last];
+  return [...LOOKS.filter((step) => step < last), last];
 }
 
 /** The mean loss of steps after the first and up to the last, to five digits. */
@@ -44,10 +39,7 @@ export function binsOf(
   return Number((some.reduce((sum, { loss }) => sum + loss, 0) / some.length).toFixed(5));
 }
 
-/** States that a table shows: all of the first hundred steps' decades would be noise. */
-const SHOWN = [0, 10, 100, 400, 1000, 2000, 4000, 6000, 8000];
-
-/** A row for each state that is shown. */
+/** A row for each state. */
 export function longTable(
   rows: readonly LongRow[],
   { batch }: { readonly batch: number },
@@ -55,8 +47,7 @@ export function longTable(
   const optimisers = [...new Set(rows.map(({ optimiser }) => optimiser))];
   const lines = optimisers.flatMap((optimiser) => {
     const own = rows.filter((row) => row.optimiser === optimiser).sort((a, b) => a.step - b.step);
-    const last = own.at(-1)?.step;
-    return own.filter(({ step }) => SHOWN.includes(step) || step === last).map((row) =>
+    return own.map((row) =>
       `| ${optimiser} | ${row.step} | ${row.forwards} | ${row.forwards * batch} | ${
         row.loss.toFixed(3)
       } | ${row.accuracy === undefined ? "" : (100 * row.accuracy).toFixed(1)} | ${
@@ -65,7 +56,7 @@ export function longTable(
     );
   });
   return [
-    "| optimiser | steps | forwards | examples seen by a forward | held-out loss | accuracy, % | training loss since the row before in the file |",
+    "| optimiser | steps | forwards | examples seen by a forward | held-out loss | accuracy, % | training loss since the row above |",
     "|---|---|---|---|---|---|---|",
     ...lines,
     "",

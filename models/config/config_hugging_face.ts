@@ -44,6 +44,14 @@ export function configFromHuggingFace(
   return checkedConfig(form.read(json, { what, note }), what);
 }
 
+/** Whether there is an architecture of the `model_type` of a `config.json`. */
+export function knowsModelType(json: unknown): boolean {
+  return isObject(json) &&
+    ARCHITECTURES.some(({ huggingFace }) =>
+      huggingFace.modelTypes.some((it) => it === json.model_type)
+    );
+}
+
 function formOf(type: unknown, what: string): HuggingFaceForm<ModelConfig> {
   const forms = ARCHITECTURES.map(({ huggingFace }) => huggingFace);
   const found = forms.find(({ modelTypes }) => modelTypes.some((it) => it === type));

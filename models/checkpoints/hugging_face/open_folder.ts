@@ -12,10 +12,15 @@ import type { SafetensorsDtype } from "../../../quant/files/safetensors.ts";
 import type { Weight } from "../../architecture.ts";
 import { weightsOf } from "../../architectures.ts";
 import { checkGain } from "../check_gain.ts";
-import { configFromHuggingFace, saysUntied } from "../../config/config_hugging_face.ts";
+import {
+  configFromHuggingFace,
+  knowsModelType,
+  saysUntied,
+} from "../../config/config_hugging_face.ts";
 import type { Note } from "../../config/config_keys.ts";
 import type { FileSource } from "../disk/files.ts";
 import { folderNames } from "../folder_names.ts";
+import { lackingOf } from "../nearest_architecture.ts";
 import { noteLayersLeftOut } from "./layers_left_out.ts";
 import { folderEntries } from "../disk/look.ts";
 import { plainTensors } from "./plain_names.ts";
@@ -61,10 +66,12 @@ export async function huggingFaceModelSource(folder: string): Promise<ModelSourc
   const json = await readJsonFile(configName, "settings");
   const notes: string[] = [];
   const note: Note = (sentence) => notes.push(sentence);
-  const config = configFromHuggingFace(json, configName, note);
   const files = new Map<string, FileSource>();
   const close = () => files.forEach((f) => f[Symbol.dispose]());
   try {
+    const config = knowsModelType(json)
+      ? configFromHuggingFace(json, configName, note)
+      : await refuseUnknown(json, configName, () => locateTensors(folder, chosen, files));
     const ofFiles = await locateTensors(folder, chosen, files);
     const plain = plainTensors(folder, ofFiles.tensors, folderNames(config));
     notes.push(...ofFiles.notes, ...plain.notes);
@@ -127,6 +134,23 @@ export async function huggingFaceModelSource(folder: string): Promise<ModelSourc
     };
   } catch (error) {
     close();
+    throw error;
+  }
+}
+
+/** Refuses a `model_type` that is not known, and says what the nearest one lacks. */
+async function refuseUnknown(
+  json: unknown,
+  name: string,
+  locate: () => Promise<{ readonly tensors: ReadonlyMap<string, unknown> }>,
+): Promise<never> {
+  try {
+    configFromHuggingFace(json, name);
+    throw new TypeError(`Cannot read "${name}": its model_type is known`);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    const tensors = await locate().then(({ tensors }) => tensors.keys(), () => []);
+    error.message += lackingOf(json, tensors);
     throw error;
   }
 }

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { openGpu } from "../../../kernels/mod.ts";
 import {
@@ -161,6 +161,47 @@ Deno.test("configurations of other models are refused by the value that is at fa
     await Deno.writeTextFile(join(folder, "config.json"), "{");
     await assertRejects(() => huggingFaceModelSource(folder), SyntaxError, "config.json");
   });
+});
+
+Deno.test("a model_type that is not known: the message says what the nearest architecture lacks", async () => {
+  const refused = async (more: Record<string, Float32Array>, keys: object, but?: string) => {
+    const { [but ?? ""]: _, ...rest } = weights as Record<string, Float32Array<ArrayBuffer>>;
+    let message = "";
+    await withFolder(neox, { ...rest, ...more } as typeof weights, async (folder) => {
+      const config = { ...huggingFaceConfig(neox, false), model_type: "olmo", ...keys };
+      await Deno.writeTextFile(join(folder, "config.json"), JSON.stringify(config));
+      const error = await assertRejects(() => huggingFaceModelSource(folder), RangeError);
+      assertStringIncludes(error.message, 'model_type "olmo" is not supported; expected one of');
+      message = error.message;
+    });
+    return message;
+  };
+  assertStringIncludes(await refused({}, {}), "are those of llama: if it computes as that one");
+  const sinks = Object.fromEntries(
+    Array.from(
+      { length: neox.layers },
+      (_, i) => [`model.layers.${i}.self_attn.sinks`, new Float32Array(neox.hidden).fill(1)],
+    ),
+  );
+  const message = await refused(sinks, { clip_qkv: 8, new_key: 1 }, "model.norm.weight");
+  for (
+    const part of [
+      "The nearest is llama, which has no place for",
+      '"model.layers.N.self_attn.sinks"',
+      'needs "model.norm.weight", which are not there',
+      'does not compute what "clip_qkv", "new_key" of its config.json say',
+    ]
+  ) assertStringIncludes(message, part);
+  // Queries and keys with norms are Qwen3's.
+  const norms = Object.fromEntries(
+    ["q", "k"].flatMap((it) =>
+      Array.from(
+        { length: neox.layers },
+        (_, i) => [`model.layers.${i}.self_attn.${it}_norm.weight`, new Float32Array(24).fill(1)],
+      )
+    ),
+  );
+  assertStringIncludes(await refused(norms, {}), "those of qwen3");
 });
 
 Deno.test("an index cannot name files outside its folder, nor files that are not there", async () => {

@@ -1,0 +1,83 @@
+/**
+ * What a folder of an architecture that is not known has that the nearest known one has not, and the other way round.
+ *
+ * @module
+ */
+import { ARCHITECTURES } from "../architectures.ts";
+import { type Fields, isEmpty, isObject, type KeyTable } from "../config/config_keys.ts";
+import { folderNames } from "./folder_names.ts";
+import { few } from "./tensor_places.ts";
+
+/** How a folder differs from an architecture. */
+interface Difference {
+  readonly modelType: string;
+  /** Names of its tensors that the architecture has no place for; `N` stands for a layer's number. */
+  readonly strangers: readonly string[];
+  /** Names that the architecture needs and the folder has not. */
+  readonly missing: readonly string[];
+  /** Keys of its configuration that say something and that the architecture does not know, or not with such a value. */
+  readonly keys: readonly string[];
+}
+
+/** Whether a key that says something is not known, or has a value that is not. */
+function isRefused(key: string, json: Fields, keys: KeyTable): boolean {
+  if (isEmpty(json[key])) return false;
+  const rule = Object.hasOwn(keys, key) ? keys[key] : undefined;
+  if (rule?.kind !== "only") return rule === undefined;
+  if (rule.fits) return !rule.values.includes(json[key]) && !rule.fits(json[key], json);
+  return !rule.values.includes(json[key]);
+}
+
+/** Names of a kind in all layers are one. */
+const kindOf = (name: string): string => name.replace(/\.\d+(?=\.)/g, ".N");
+
+/**
+ * A sentence about the architecture whose tensors a folder has most of: what that one lacks, by name. Empty where no architecture can be made of its
+ * sizes, and without tensors.
+ *
+ * @param json its `config.json`, of a `model_type` that is not known.
+ * @param tensors names of its tensors.
+ */
+export function lackingOf(json: unknown, tensors: Iterable<string>): string {
+  const names = [...tensors];
+  if (!isObject(json) || names.length === 0) return "";
+  const differences = ARCHITECTURES.flatMap(({ huggingFace }): Difference[] => {
+    const [modelType] = huggingFace.modelTypes;
+    try {
+      const config = huggingFace.read({ ...json, model_type: modelType }, {
+        what: "a folder",
+        note: () => {},
+      });
+      const { weights, leftOut, head } = folderNames(config);
+      const here = new Set(names);
+      const strangers = names.filter((name) =>
+        !weights.has(name) && name !== head && !leftOut.some(({ pattern }) => pattern.test(name))
+      );
+      return [{
+        modelType,
+        strangers: [...new Set(strangers.map(kindOf))],
+        missing: [
+          ...new Set([...weights.keys()].filter((name) => !here.has(name)).map(kindOf)),
+        ],
+        keys: Object.keys(json).filter((key) =>
+          key !== "model_type" && isRefused(key, json, huggingFace.keys)
+        ),
+      }];
+    } catch {
+      return []; // Its sizes are called otherwise.
+    }
+  });
+  const weight = ({ strangers, missing, keys }: Difference) =>
+    1000 * (strangers.length + missing.length) + keys.length;
+  const [nearest] = differences.sort((a, b) => weight(a) - weight(b));
+  if (nearest === undefined) return "";
+  const { modelType, strangers, missing, keys } = nearest;
+  const lacks = [
+    strangers.length > 0 && `has no place for the tensors ${few(strangers)}`,
+    missing.length > 0 && `needs ${few(missing)}, which are not there`,
+    keys.length > 0 && `does not compute what ${few(keys)} of its config.json say`,
+  ].filter((it) => it !== false);
+  return lacks.length === 0
+    ? `. Its tensors and keys are those of ${modelType}: if it computes as that one, set model_type to it`
+    : `. The nearest is ${modelType}, which ${lacks.join(", and ")}`;
+}
