@@ -68,6 +68,19 @@ export function learningRateAt(
   return ruled && ((step) => ruled.at(Math.floor(step / plan.hold)));
 }
 
+/**
+ * The peak of the learning rate, wherever it is applied and whatever its schedule; 1 where nothing is multiplied by one. Undefined for a schedule of
+ * the caller's own.
+ */
+export function peakLearningRate(
+  { transformation, update }: Pick<Optimiser, "transformation" | "update">,
+): number | undefined {
+  const described = update?.parameters.learningRate ?? scaling(transformation.parameters);
+  if (described === undefined) return 1;
+  const { value, peak = value, factor = 1 } = Object(described);
+  return schedule(described) && Number(factor) * Number(peak);
+}
+
 /** What a schedule's description says; undefined for one that is none of the library's. */
 function schedule(described: JsonValue | undefined): Schedule | undefined {
   try {
