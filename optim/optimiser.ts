@@ -6,9 +6,15 @@
 import type { AcceptRule } from "./updates/accept.ts";
 import { chain } from "./transformations/chain.ts";
 import type { Estimator } from "./estimators/estimator.ts";
-import { describeGroups, type Group, type GroupOptions, makeGroups } from "./group.ts";
+import {
+  describeGroups,
+  type Group,
+  type GroupOptions,
+  groupOptions,
+  makeGroups,
+} from "./group.ts";
 import type { JsonValue } from "./json.ts";
-import { peakLearningRate } from "./learning_rate_of.ts";
+import { peakLearningRate } from "./transformations/peak_learning_rate.ts";
 import {
   completeParts,
   describeDirections,
@@ -105,7 +111,7 @@ export interface OptimiserOptions extends PlanPartOptions {
    * Form, epsilon and learning rate of parts of what is trained, by their names: the kinds of a selection, or what a {@linkcode SessionTensor} says.
    * Not with an accept rule, gains, or weight decay from seeds. None by default.
    */
-  readonly groups?: Readonly<Record<string, GroupOptions>> | undefined;
+  readonly groups?: Readonly<Record<string, GroupOptions>> | readonly Group[] | undefined;
 }
 
 /** Refuses what plain JavaScript or a config file may pass. */
@@ -147,7 +153,10 @@ function groupsOf(
   { name, estimator, update, accept, gains, groups = {} }: OptimiserOptions,
   transformation: Transformation,
 ): readonly Group[] {
-  if (Object.keys(groups).length === 0) return [];
+  const options = Array.isArray(groups)
+    ? groupOptions(groups)
+    : groups as Record<string, GroupOptions>;
+  if (Object.keys(options).length === 0) return [];
   const refuse = (why: string) => new RangeError(`Cannot give ${name} groups: ${why}`);
   if (accept) throw refuse(`${accept.name} tries steps at one scale alone`);
   if (gains) throw refuse("its gains already say how tensors differ; leave out gains");
@@ -161,7 +170,7 @@ function groupsOf(
   const learningRate = peakLearningRate({ transformation, ...(update ? { update } : {}) });
   if (learningRate === undefined) throw refuse("its schedule is none of this library's");
   const power = transformation.power ?? estimator.power ?? -1;
-  return makeGroups(groups, { epsilon, learningRate, power, ruled: update !== undefined });
+  return makeGroups(options, { epsilon, learningRate, power, ruled: update !== undefined });
 }
 
 /** Of an estimator, or of the one that it is laid around. */

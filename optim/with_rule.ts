@@ -4,7 +4,6 @@
  * @module
  */
 import { keptInSteps } from "./directions/keep.ts";
-import { groupOptions } from "./group.ts";
 import { type Optimiser, optimiser } from "./optimiser.ts";
 import type { Transformation } from "./transformations/transformation.ts";
 
@@ -33,6 +32,6 @@ export function withRule(
     ...{ name, estimator, update, accept, distribution, form, projection, span },
     transformations: [change(transformation)],
     ...keptInSteps(plan),
-    groups: base.groups && groupOptions(base.groups),
+    groups: base.groups,
   });
 }

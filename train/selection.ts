@@ -39,6 +39,16 @@ export const trainableKinds: readonly TrainableKind[] = [
   ...adapterSchemeNames,
 ];
 
+/** First and last layer, inclusive, or a half of the layers; of an odd number the first half has one more. */
+export type LayerRange = readonly [number, number] | "first-half" | "second-half";
+
+/** The first and last of the layers of a model that a range means. */
+export function rangeOfLayers(range: LayerRange, count: number): readonly [number, number] {
+  if (typeof range === "object") return range;
+  const half = Math.ceil(count / 2);
+  return range === "first-half" ? [0, half - 1] : [half, count - 1];
+}
+
 /** Which tensors to train, and how fine. */
 export interface Selection {
   /** Kinds to train. Default `["scales"]`; of a model with an adapter that of its scheme. */
@@ -50,9 +60,7 @@ export interface Selection {
   /** First and last layer, inclusive; tensors outside layers are then not trained. Default: all. */
   readonly layers?: readonly [number, number];
   /** The same for single kinds, in place of `layers`. */
-  readonly layersOf?:
-    | Readonly<Partial<Record<TrainableKind, readonly [number, number]>>>
-    | undefined;
+  readonly layersOf?: Readonly<Partial<Record<TrainableKind, LayerRange>>> | undefined;
   /** One offset of scales and minima per quantisation block, per so many columns, or per row. Default: what the optimiser wants. */
   readonly span?: OffsetSpan | number;
 }
@@ -101,6 +109,10 @@ export function selectTrainables(
     typeof wanted === "string" ? { form: wanted } : wanted;
   const { kinds = usualKinds(model), include = ["*"], exclude, span = usual } = selection;
   const { layers, layersOf = {} } = selection;
+  const layersFor = (kind: TrainableKind) => {
+    const own = layersOf[kind];
+    return own ? rangeOfLayers(own, model.config.layers) : layers;
+  };
   const included = matcher(include);
   const excluded = matcher(exclude ?? []);
   assertMatching("include", selection.include, model);
@@ -112,7 +124,7 @@ export function selectTrainables(
     const isLeft = exclude ? excluded(name) : TABLES[role] !== undefined;
     if (!included(name) || isLeft) continue;
     const add = (part: TrainedPart, kind: TrainableKind) => {
-      if (!kinds.includes(kind) || !inLayers(weight, layersOf[kind] ?? layers)) return;
+      if (!kinds.includes(kind) || !inLayers(weight, layersFor(kind))) return;
       const form = groups?.find((one) => one.name === kind)?.form ?? usualForm;
       out.push({
         ...trainableOf(
@@ -129,7 +141,7 @@ export function selectTrainables(
     };
     add("scales", kindOf(tensor, role));
     const second = secondPart(tensor.layout);
-    if (kinds.includes("minima") && inLayers(weight, layersOf.minima ?? layers)) {
+    if (kinds.includes("minima") && inLayers(weight, layersFor("minima"))) {
       assertMinima(tensor, model);
     }
     if (second) add(second, second === "codebook" ? "codebooks" : second);
@@ -140,7 +152,7 @@ export function selectTrainables(
       kinds,
       (tensor, kind) =>
         included(tensor.name) && !excluded(tensor.name) &&
-        inLayers(tensor, layersOf[kind] ?? layers),
+        inLayers(tensor, layersFor(kind)),
       groups,
     ),
   );

@@ -154,7 +154,7 @@ Deno.test("groups: a quadratic that one learning rate cannot descend is descende
   // Curvatures of 1e4 and 1: what is stable for the first leaves the second where it is.
   const steep = ([a, b, c, d]: Float32Array) => 5e3 * (a * a + b * b) + 0.5 * (c * c + d * d);
   const reached = async (own: Record<string, { epsilon: number; learningRate: number }>) => {
-    let found = new Float32Array();
+    let found: Float32Array = new Float32Array();
     const optimiser = mezo({ epsilon: 1e-4, learningRate: 2e-5, groups: { own: {}, ...own } });
     const parameters = [0.01, -0.02, 3, -2];
     const run = minimise({ objective: steep, parameters, optimiser, tensors, steps: 400, seed: 1 });
