@@ -38,7 +38,12 @@ export type { LayerWord } from "./names.ts";
 export type { PathOptions } from "./paths.ts";
 export type { TaskConfig } from "./task_schema.ts";
 export { parameterKeys, PartOptions } from "./optimiser_schema.ts";
-export type { AdapterSections, BaseSchemeName, SchemeName } from "./scheme_schema.ts";
+export type {
+  AdapterSections,
+  BaseSchemeName,
+  MixedSchemeName,
+  SchemeName,
+} from "./scheme_schema.ts";
 export type { GroupConfig, GroupsConfig } from "./group_schema.ts";
 export type { OptimiserConfig, ScheduleConfig } from "./optimiser_schema.ts";
 
