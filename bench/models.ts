@@ -48,7 +48,7 @@ const SEEDS = [1, 2, 3];
 const RATES: Readonly<Record<string, readonly number[]>> = {
   sst2: [5e-5],
   trec: [5e-5],
-  text: [1e-4, 5e-4],
+  text: [2e-5],
 };
 
 /** What a task needs besides the model. */

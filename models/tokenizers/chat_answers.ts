@@ -36,6 +36,8 @@ export interface ScoredChatOptions extends Pick<ChatOptions, "template"> {
   readonly loss?: LossPart | undefined;
   /** Indices of messages of an assistant that are not scored. Default: none. */
   readonly unscored?: ReadonlySet<number> | undefined;
+  /** Tools that the model may call, in OpenAI's form. Default: none. */
+  readonly tools?: readonly unknown[] | undefined;
 }
 
 /**
@@ -44,6 +46,8 @@ export interface ScoredChatOptions extends Pick<ChatOptions, "template"> {
  * A template says itself where that is by `{% generation %}`. Of others it is found by rendering the conversation up to each answer and with it:
  * each must be the beginning of the whole, but for what only the last message has behind it. Where it is not, as with templates that leave something out of earlier answers, nothing says which
  * tokens an assistant says, and it is refused.
+ *
+ * Tools, calls of them and what they return must all be in the text: a template that knows none would leave them out in silence.
  *
  * @throws RangeError where that is so, where no message is an assistant's, or there is no template; what {@linkcode chatText} throws.
  *
@@ -64,12 +68,30 @@ export interface ScoredChatOptions extends Pick<ChatOptions, "template"> {
 export function scoredChat(
   tokenizer: ChatTokenizer,
   messages: readonly ChatMessage[],
-  { template: given, loss = "answers", unscored = new Set() }: ScoredChatOptions = {},
+  { template: given, loss = "answers", unscored = new Set(), tools }: ScoredChatOptions = {},
 ): ScoredText {
   const template = templateOf(tokenizer, given);
+  const scored = scoredParts({ tokenizer, messages, template, tools }, { loss, unscored });
+  assertToolsLaidOut(scored.text, messages, tools);
+  return scored;
+}
+
+/** A conversation and what lays it out. */
+interface LaidOut {
+  readonly tokenizer: ChatTokenizer;
+  readonly messages: readonly ChatMessage[];
+  readonly template: string;
+  readonly tools: readonly unknown[] | undefined;
+}
+
+function scoredParts(
+  chat: LaidOut,
+  { loss, unscored }: { readonly loss: LossPart; readonly unscored: ReadonlySet<number> },
+): ScoredText {
+  const { tokenizer, messages, template, tools } = chat;
   const answers = messages.flatMap(({ role }, i) => role === "assistant" ? [i] : []);
   if (loss === "all") {
-    const text = renderChat(tokenizer, messages, template, { answer: false });
+    const text = renderChat(tokenizer, messages, template, { answer: false, tools });
     return { text, scored: text === "" ? [] : [[0, text.length]], exact: true };
   }
   if (answers.length === 0) {
@@ -79,9 +101,7 @@ export function scoredChat(
   }
   const wanted = (loss === "last" ? answers.slice(-1) : answers).filter((i) => !unscored.has(i));
   const exact = marksAnswers(template);
-  const { text, scored } = exact
-    ? byMarks(tokenizer, messages, template, answers)
-    : byPrefixes(tokenizer, messages, template, wanted);
+  const { text, scored } = exact ? byMarks(chat, answers) : byPrefixes(chat, wanted);
   return { text, scored: wanted.flatMap((i) => scored.get(i) ?? []), exact };
 }
 
@@ -92,13 +112,11 @@ interface Answers {
 }
 
 function byMarks(
-  tokenizer: ChatTokenizer,
-  messages: readonly ChatMessage[],
-  template: string,
+  { tokenizer, messages, template, tools }: LaidOut,
   answers: readonly number[],
 ): Answers {
   const marks = marksFor(messages);
-  const marked = renderChat(tokenizer, messages, template, { answer: false, marks });
+  const marked = renderChat(tokenizer, messages, template, { answer: false, marks, tools });
   const parts = marked.split(marks[0]);
   const places: [number, number][] = [];
   let text = parts[0];
@@ -124,19 +142,19 @@ function byMarks(
 function marksFor(messages: readonly ChatMessage[]): [string, string] {
   for (let i = 0;; i++) {
     const marks: [string, string] = [`\uE000${i}\uE001`, `\uE002${i}\uE003`];
-    const free = messages.every(({ content }) => !marks.some((mark) => content.includes(mark)));
+    const free = messages.every(({ content, fields }) =>
+      !marks.some((mark) => `${content}${JSON.stringify(fields)}`.includes(mark))
+    );
     if (free) return marks;
   }
 }
 
 function byPrefixes(
-  tokenizer: ChatTokenizer,
-  messages: readonly ChatMessage[],
-  template: string,
+  { tokenizer, messages, template, tools }: LaidOut,
   wanted: readonly number[],
 ): Answers {
   const render = (count: number, answer: boolean): string =>
-    renderChat(tokenizer, messages.slice(0, count), template, { answer });
+    renderChat(tokenizer, messages.slice(0, count), template, { answer, tools });
   const text = render(messages.length, false);
   const scored = new Map<number, [number, number][]>();
   for (const i of wanted) {
@@ -180,4 +198,35 @@ function notAPrefix(message: number, what: string): RangeError {
       message + 1
     }: the chat template lays out ${what} in another way than within the whole, and has no {% generation %} blocks. Set task.loss to "last" or "all", or name another template by task.chat_template`,
   );
+}
+
+/** The name in `{ function: { name } }` or `{ name }`, as tools and calls of them have it. */
+function nameIn(tool: unknown): string | undefined {
+  if (typeof tool !== "object" || tool === null) return undefined;
+  const { function: inner, name } = tool as { function?: unknown; name?: unknown };
+  if (typeof inner === "object" && inner !== null) return nameIn(inner);
+  return typeof name === "string" ? name : undefined;
+}
+
+/** Refuses a text that a template without words for tools has made. @throws RangeError that says what it leaves out */
+function assertToolsLaidOut(
+  text: string,
+  messages: readonly ChatMessage[],
+  tools: readonly unknown[] = [],
+): void {
+  const has = (part: string | undefined): boolean =>
+    part === undefined || text.includes(part) || text.includes(JSON.stringify(part).slice(1, -1));
+  const refuse = (what: string): never => {
+    throw new RangeError(
+      `Cannot learn from a conversation: the chat template leaves out ${what}; name one that lays out tools by task.chat_template, or take the tools out of the data`,
+    );
+  };
+  const tool = tools.map(nameIn).find((name) => !has(name));
+  if (tool !== undefined) refuse(`the tool ${JSON.stringify(tool)}`);
+  for (const [i, { role, content, fields }] of messages.entries()) {
+    const { tool_calls: calls } = fields ?? {};
+    const call = Array.isArray(calls) ? calls.map(nameIn).find((name) => !has(name)) : undefined;
+    if (call !== undefined) refuse(`the call of ${JSON.stringify(call)} in message ${i + 1}`);
+    if (role === "tool" && !has(content.trim())) refuse(`what a tool returned, message ${i + 1}`);
+  }
 }

@@ -14,6 +14,8 @@ export interface ChatMessage {
   readonly role: string;
   /** What is said. */
   readonly content: string;
+  /** Other fields that the template reads: `tool_calls`, `tool_call_id` and `name`, in OpenAI's form. Default: none. */
+  readonly fields?: Readonly<Record<string, unknown>> | undefined;
 }
 
 /** How a conversation is laid out. */
@@ -22,6 +24,8 @@ export interface ChatOptions {
   readonly template?: string | undefined;
   /** Whether the text ends where the model's answer begins. Default true. */
   readonly answer?: boolean | undefined;
+  /** Tools that the model may call, in OpenAI's form. Default: none. */
+  readonly tools?: readonly unknown[] | undefined;
 }
 
 const most = { template: 1 << 20, text: 1 << 26, range: 10_000 };
@@ -46,9 +50,9 @@ const most = { template: 1 << 20, text: 1 << 26, range: 10_000 };
 export function chatText(
   tokenizer: Pick<Tokenizer, "bos" | "eos" | "decode" | "chatTemplate">,
   messages: readonly ChatMessage[],
-  { template, answer = true }: ChatOptions = {},
+  { template, answer = true, tools }: ChatOptions = {},
 ): string {
-  return renderChat(tokenizer, messages, templateOf(tokenizer, template), { answer });
+  return renderChat(tokenizer, messages, templateOf(tokenizer, template), { answer, tools });
 }
 
 /** What {@linkcode renderChat} asks of a tokenizer. */
@@ -76,6 +80,8 @@ export interface RenderOptions {
   readonly answer: boolean;
   /** Texts that are put where the template's `{% generation %}` blocks begin and end. Default: nothing. */
   readonly marks?: readonly [begin: string, end: string];
+  /** Tools that the model may call. Default: none. */
+  readonly tools?: readonly unknown[] | undefined;
 }
 
 /** The text of a conversation under a template. @throws As {@linkcode chatText} does. */
@@ -83,7 +89,7 @@ export function renderChat(
   tokenizer: ChatTokenizer,
   messages: readonly ChatMessage[],
   template: string,
-  { answer, marks = ["", ""] }: RenderOptions,
+  { answer, marks = ["", ""], tools }: RenderOptions,
 ): string {
   const { parsed } = parsedOf(template);
   const token = (id: number | undefined): string =>
@@ -96,7 +102,9 @@ export function renderChat(
     },
     range: boundedRange,
     strftime_now: dateNow,
-    messages: messages.map(({ role, content }) => ({ role, content })),
+    messages: messages.map(({ role, content, fields }) => ({ ...fields, role, content })),
+    // As in transformers, where there are none.
+    tools: tools && tools.length > 0 ? tools : null,
     add_generation_prompt: answer,
     bos_token: token(tokenizer.bos),
     eos_token: token(tokenizer.eos),

@@ -13,6 +13,8 @@ export interface Conversation {
   readonly messages: readonly ChatMessage[];
   /** Indices of messages of an assistant that nothing is learned from. */
   readonly unscored: ReadonlySet<number>;
+  /** Tools that the model may call, in OpenAI's form; absent where there are none. */
+  readonly tools?: readonly unknown[];
   /** Whether it began with a message of an assistant, which was left out as most templates take none there. */
   readonly answeredFirst: boolean;
 }
@@ -29,7 +31,8 @@ const roles: Readonly<Record<string, string>> = {
 
 /**
  * The conversation of a row: its list of messages, behind its `system` prompt if the row has one. Messages are `{ role, content }` or
- * `{ from, value }`; `weight: 0` leaves an assistant's message without loss. A list of parts of text is one text.
+ * `{ from, value }`; `weight: 0` leaves an assistant's message without loss. A list of parts of text is one text. `tools`, `tool_calls` and what tools return are
+ * given to the template.
  *
  * @throws RangeError for an unknown role, an empty list, a message without text of an assistant; TypeError for what is no message, or
  * holds more than text.
@@ -40,9 +43,7 @@ export function conversationOf(row: Row): Conversation {
   const asked = lists.length > 1 ? lists[0].length : 0;
   const items = lists.flat();
   if (items.length === 0) throw new RangeError(`Cannot ${what}: it has no messages`);
-  if (Array.isArray(row.tools) && row.tools.length > 0) {
-    throw new RangeError(`Cannot ${what}: it has tools, which are not laid out here`);
-  }
+  const tools = toolsOf(row);
   const all = items.map((item, i) => messageOf(item, i, i >= asked));
   if (typeof row.system === "string" && row.system !== "" && all[0].role !== "system") {
     all.unshift({ role: "system", content: row.system, scored: true });
@@ -51,12 +52,50 @@ export function conversationOf(row: Row): Conversation {
   const answeredFirst = first >= 0 && all[first].role === "assistant";
   if (answeredFirst) all.splice(first, 1);
   return {
-    messages: all.map(({ role, content }) => ({ role, content })),
+    messages: all.map(({ role, content, fields }) =>
+      fields ? { role, content, fields } : { role, content }
+    ),
+    ...(tools.length > 0 ? { tools } : {}),
     unscored: new Set(
       all.flatMap(({ role, scored }, i) => role === "assistant" && !scored ? [i] : []),
     ),
     answeredFirst,
   };
+}
+
+/** The tools of a row: a list, or the JSON of one. */
+function toolsOf({ tools }: Row): readonly unknown[] {
+  if (tools === undefined || tools === null || tools === "") return [];
+  const list = typeof tools === "string" ? jsonOf(tools) : tools;
+  if (Array.isArray(list)) return list;
+  throw new TypeError(`Cannot ${what}: its tools are no list`);
+}
+
+/** The value of a text of JSON; undefined where it is none. */
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * What an assistant asks tools to do. Arguments that are the text of an object become the object: templates write it as JSON themselves, and would
+ * write a text with quotes around it.
+ */
+function callsOf({ tool_calls: calls }: Row, where: string): readonly unknown[] {
+  if (calls === undefined || calls === null) return [];
+  if (!Array.isArray(calls)) throw new TypeError(`Cannot ${where}: its tool_calls are no list`);
+  return calls.map((call) => {
+    const { function: asked, ...rest } = asRow(call, where);
+    const own = asRow(asked, where);
+    fieldText(own, "name", where);
+    const { arguments: given } = own;
+    const read = typeof given === "string" ? jsonOf(given) : undefined;
+    const isObject = typeof read === "object" && read !== null && !Array.isArray(read);
+    return { ...rest, function: isObject ? { ...own, arguments: read } : own };
+  });
 }
 
 function listsOf(row: Row): unknown[][] {
@@ -101,21 +140,39 @@ function messageOf(value: unknown, index: number, answers: boolean): ReadMessage
     );
   }
   const role = roles[known];
-  for (const field of ["tool_calls", "function_call"]) {
-    const calls = message[field];
-    if (calls !== undefined && calls !== null && !(Array.isArray(calls) && calls.length === 0)) {
-      throw new RangeError(`Cannot ${where}: it has ${field}, which are not laid out here`);
-    }
+  const { function_call: older } = message;
+  if (older !== undefined && older !== null) {
+    throw new RangeError(
+      `Cannot ${where}: it has function_call, which chat templates do not know; write it as tool_calls`,
+    );
   }
-  const content = contentOf(
-    message,
-    share && !Object.hasOwn(message, "content") ? "value" : "content",
-    where,
-  );
-  if (role === "assistant" && content.trim() === "") {
+  const calls = role === "assistant" ? callsOf(message, where) : [];
+  if (role !== "assistant" && callsOf(message, where).length > 0) {
+    throw new RangeError(`Cannot ${where}: ${JSON.stringify(role)} has tool_calls`);
+  }
+  const fields = {
+    ...(calls.length > 0 ? { tool_calls: calls } : {}),
+    ...(role === "tool" ? namesOf(message) : {}),
+  };
+  const field = share && !Object.hasOwn(message, "content") ? "value" : "content";
+  // Who calls a tool may say nothing.
+  const silent = calls.length > 0 && (message[field] === undefined || message[field] === null);
+  const content = silent ? "" : contentOf(message, field, where);
+  if (role === "assistant" && calls.length === 0 && content.trim() === "") {
     throw new RangeError(`Cannot ${where}: what the assistant says is empty`);
   }
-  return { role, content, scored: answers && scoredOf(message, where) };
+  const scored = answers && scoredOf(message, where);
+  return Object.keys(fields).length > 0
+    ? { role, content, fields, scored }
+    : { role, content, scored };
+}
+
+/** What tells which call a tool answers, as far as it is there. */
+function namesOf({ tool_call_id, name }: Row): Row {
+  return {
+    ...(typeof tool_call_id === "string" ? { tool_call_id } : {}),
+    ...(typeof name === "string" ? { name } : {}),
+  };
 }
 
 /** A text, or a list of parts of text. */

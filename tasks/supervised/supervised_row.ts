@@ -50,11 +50,11 @@ export function supervisedText(
   if (form === "completion") return completionText(row, loss);
   const bare = form === "instruction" && tokenizer.chatTemplate === undefined;
   const chosen = template ?? (bare ? instructionTemplate : undefined);
-  const { messages, unscored, answeredFirst } = form === "chat"
+  const { messages, unscored, answeredFirst, tools } = form === "chat"
     ? conversationOf(row)
     : instructionOf(row, chosen);
   return {
-    ...scoredChat(tokenizer, messages, { template: chosen, loss, unscored }),
+    ...scoredChat(tokenizer, messages, { template: chosen, loss, unscored, tools }),
     ended: false,
     answeredFirst,
     joined: false,

@@ -27,7 +27,7 @@ import { runFolder } from "./run_folder.ts";
 import type { TaskExamples } from "./task_examples.ts";
 
 /** Names the form of the file, and what reading and tokenising mean: another number where either changes. */
-const MAGIC = new TextEncoder().encode("qzo examples 1\n\0");
+const MAGIC = new TextEncoder().encode("qzo examples 2\n\0");
 const HASH_BYTES = 32;
 /** Bytes of data below which nothing is kept: they are in tokens at once. */
 const LEAST_DATA = 2 ** 18;
