@@ -44,6 +44,11 @@ export interface Example {
    * its tokens.
    */
   readonly scored?: readonly (readonly [first: number, end: number])[];
+  /**
+   * Tokens that each candidate begins with and that are context: the loss is of those behind, which may be the same in all ("partial evaluation").
+   * Default: none.
+   */
+  readonly leads?: readonly number[];
   /** Places in the prompt, counted from 0 and ascending, whose tokens are predicted there. Default: none, candidates follow the prompt. */
   readonly masked?: readonly number[];
 }
@@ -83,18 +88,16 @@ export function roundedCapacity(count: number, least: number): number {
 
 /** What `example` needs: rows, loss rows, candidates. A candidate's last token predicts nothing and has no row. */
 export function exampleCost(example: Example): { rows: number; lossRows: number } {
-  const { prompt, candidates, masked, scored } = example;
+  const { prompt, candidates, masked, scored, leads } = example;
   if (masked) return { rows: prompt.length, lossRows: candidates.length * masked.length };
   let rows = prompt.length;
   let lossRows = 0;
-  for (const candidate of candidates) {
+  candidates.forEach((candidate, c) => {
     rows += Math.max(0, candidate.length - 1);
     lossRows += scored
       ? scored.reduce((sum, [first, end]) => sum + end - first, 0)
-      : prompt.length > 0
-      ? candidate.length
-      : candidate.length - 1;
-  }
+      : candidate.length - Math.max(leads?.[c] ?? 0, prompt.length > 0 ? 0 : 1);
+  });
   return { rows, lossRows };
 }
 
@@ -173,7 +176,7 @@ export function packBatch(
     words[at.targets + lossRow] = target;
     lossRow++;
   };
-  examples.forEach(({ prompt, candidates, label, masked, scored }, e) => {
+  examples.forEach(({ prompt, candidates, label, masked, scored, leads }, e) => {
     const start = row;
     const end = start + prompt.length;
     prompt.forEach((token, i) => {
@@ -182,7 +185,7 @@ export function packBatch(
     });
     words[at.exampleStart + e] = candidateIndex;
     words[at.labels + e] = label;
-    for (const candidate of candidates) {
+    for (const [c, candidate] of candidates.entries()) {
       words[at.candidateStart + candidateIndex++] = lossRow;
       if (masked) {
         tokens += prompt.length;
@@ -191,7 +194,8 @@ export function packBatch(
       }
       tokens += prompt.length + candidate.length;
       const own = row;
-      const counts = scored ? isWithin(scored) : everyToken;
+      const lead = leads?.[c] ?? 0;
+      const counts: Counted = scored ? isWithin(scored) : (index) => index >= lead;
       if (prompt.length > 0 && counts(0)) putLoss(end - 1, candidate[0]);
       for (let i = 0; i + 1 < candidate.length; i++) {
         if (counts(i + 1)) putLoss(row, candidate[i + 1]);
@@ -276,8 +280,6 @@ export function assertBatchFits(
 /** Whether a token of a candidate is scored, asked in ascending order. */
 type Counted = (index: number) => boolean;
 
-const everyToken: Counted = () => true;
-
 function isWithin(ranges: NonNullable<Example["scored"]>): Counted {
   let at = 0;
   return (index) => {
@@ -304,6 +306,20 @@ function checkScored({ prompt, candidates, scored }: Example): void {
   if (scored.length === 0) {
     throw new RangeError("Cannot pack an example: its loss is of no token");
   }
+}
+
+function checkLeads({ candidates, leads, scored, masked }: Example): void {
+  if (leads === undefined) return;
+  const fits = leads.length === candidates.length && !scored && !masked &&
+    leads.every((lead, i) => Number.isInteger(lead) && lead >= 0 && lead < candidates[i].length);
+  if (fits) return;
+  throw new RangeError(
+    `Cannot pack an example: ${candidates.length} candidates of ${
+      candidates.map(({ length }) => length).join(", ")
+    } tokens begin with ${leads.join(", ")} that are context${
+      scored || masked ? ", and it says otherwise too what its loss is of" : ""
+    }; expected one number for each, below its length`,
+  );
 }
 
 function checkExample(example: Example, context: number): void {
@@ -334,6 +350,7 @@ function checkExample(example: Example, context: number): void {
     }
   }
   checkScored(example);
+  checkLeads(example);
 }
 
 function checkMasked(

@@ -27,6 +27,11 @@ export interface TaskTemplate {
   readonly labels?: Readonly<Record<string, string>>;
   /** Texts with `{fields}`, one a candidate; one with a field that holds a list is a candidate for each of its items. */
   readonly candidates?: readonly string[];
+  /**
+   * Behind `candidates`: a text with `{fields}` that follows each of them, and is all that is scored ("partial evaluation"). Default: the candidates
+   * themselves are.
+   */
+  readonly continuation?: string;
   /** A text with `{fields}`, to be written; of a field that holds a list the first item is learned, and each counts as right. */
   readonly answer?: string;
 }
@@ -39,6 +44,8 @@ export interface RenderedExample {
   readonly after?: string;
   /** The texts to choose from; the only one is an answer to be written. */
   readonly candidates: readonly string[];
+  /** What each candidate begins with and is not scored; absent where all of it is. */
+  readonly leads?: readonly string[];
   /** The index of the right candidate. */
   readonly label: number;
   /** Indices of all candidates that are right, where that of `label` is not the only one. */
@@ -111,7 +118,25 @@ export function renderExample(template: TaskTemplate, row: Row): RenderedExample
     );
   }
   assertDistinctOf(template, candidates, what);
-  return { ...around, candidates, label };
+  const continuation = continuationOf(template, row, what);
+  if (continuation === undefined) return { ...around, candidates, label };
+  const whole = candidates.map((candidate) => candidate + continuation);
+  return { ...around, candidates: whole, leads: candidates, label };
+}
+
+/** The text behind each candidate that alone is scored; undefined where the candidates are. */
+function continuationOf(
+  { continuation, candidates }: TaskTemplate,
+  row: Row,
+  what: string,
+): string | undefined {
+  if (continuation === undefined) return undefined;
+  if (candidates === undefined) {
+    throw new TypeError(`Cannot ${what}: only candidates have a continuation`);
+  }
+  const text = fill(continuation, row, what);
+  if (text.trim() !== "") return text;
+  throw new RangeError(`Cannot ${what}: there is nothing behind its candidates to score`);
 }
 
 /** An example whose answer is written: what is learned is the first, right are all. */

@@ -74,7 +74,7 @@ export function tokeniseExample(
 }
 
 /**
- * The texts that an example is tokenised by: its prompt, and its prompt with each candidate; for a model that sees all of a text, that with
+ * The texts that an example is tokenised by: its prompt, and its prompt with each candidate and with what each begins with that is not scored; for a model that sees all of a text, that with
  * the mask, and each candidate.
  *
  * @throws RangeError if the example has a mask and the model predicts none
@@ -84,14 +84,19 @@ export function textsOfExample(
   tokenizer: Pick<Tokenizer, "mask" | "decode">,
   { sees = "earlier" }: Pick<TokeniseOptions, "sees"> = {},
 ): string[] {
-  const { prompt, after, candidates } = rendered;
+  const { prompt, after, candidates, leads = [] } = rendered;
+  if (sees === "all" && leads.length > 0) {
+    throw new RangeError(
+      "Cannot tokenise an example whose candidates are judged by what follows them: the model predicts masked tokens, not the next one; take another template, such as winogrande",
+    );
+  }
   if (sees === "all") return [maskedText(tokenizer, rendered), ...candidates];
   if (after !== undefined) {
     throw new RangeError(
       `Cannot tokenise an example with {mask} in its template: the model predicts the next token, not masked ones; take a template whose answer comes last`,
     );
   }
-  return [prompt, ...candidates.map((candidate) => prompt + candidate)];
+  return [prompt, ...[...candidates, ...leads].map((text) => prompt + text)];
 }
 
 /** An example in tokens, and what it was before it was cut. */
@@ -121,7 +126,9 @@ export function exampleOfTokens(
   }
   const { start } = tokenizer;
   const started = start.length === 0 ? encoded : encoded.map((ids) => withStart(tokenizer, ids));
-  const [alone, ...whole] = started;
+  const [alone, ...texts] = started;
+  const whole = texts.slice(0, rendered.candidates.length);
+  const leading = texts.slice(whole.length);
   const shared = whole.reduce((length, ids) => commonPrefix(alone, ids, length), alone.length);
   const candidates = whole.map((ids) => ids.slice(shared));
   const bare = candidates.findIndex((ids) => ids.length === 0);
@@ -133,6 +140,17 @@ export function exampleOfTokens(
     );
   }
   assertToldApart(candidates, rendered);
+  const leads = leading.map((ids, i) =>
+    Math.max(0, commonPrefix(whole[i], ids, whole[i].length) - shared)
+  );
+  const unscored = leads.findIndex((lead, i) => lead >= candidates[i].length);
+  if (unscored >= 0) {
+    throw new RangeError(
+      `Cannot tokenise an example: nothing of candidate ${
+        JSON.stringify(rendered.candidates[unscored])
+      } is left to score`,
+    );
+  }
   const longest = candidates.reduce((most, ids) => Math.max(most, ids.length), 0);
   const room = maximumLength - longest;
   if (room < 1) {
@@ -146,6 +164,7 @@ export function exampleOfTokens(
       candidates,
       label: rendered.label,
       ...(rendered.right ? { right: rendered.right } : {}),
+      ...(leads.length > 0 ? { leads } : {}),
     },
     tokens: shared + Math.max(longest, free),
   };

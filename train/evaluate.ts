@@ -109,8 +109,11 @@ function judgedPredictions(
 }
 
 /** Log-probabilities of whole candidates, from the means of their tokens'. */
-function summed(scores: Float32Array, { prompt, candidates }: Example): Float32Array {
-  return scores.map((score, i) => score * (candidates[i].length - (prompt.length > 0 ? 0 : 1)));
+function summed(scores: Float32Array, { prompt, candidates, leads }: Example): Float32Array {
+  const context = prompt.length > 0 ? 0 : 1;
+  return scores.map((score, i) =>
+    score * (candidates[i].length - Math.max(leads?.[i] ?? 0, context))
+  );
 }
 
 /** Loss and weight of one example from its candidates' mean log-probabilities, as the device sums them. */

@@ -25,12 +25,14 @@ function winograndeRows(row: Row): Row[] {
     }
     const continuation = fieldText(row, "continuation", what).trim();
     const lead = same === 0 ? "" : " ";
-    const ending = (words: string[]): string =>
-      `${lead}${words.slice(same).join(" ")} ${continuation}`;
+    const option = (words: string[]): string => `${lead}${words.slice(same).join(" ")}`;
     return [{
       before: words1.slice(0, same).join(" "),
-      ending1: ending(words1),
-      ending2: ending(words2),
+      ending1: `${option(words1)} ${continuation}`,
+      ending2: `${option(words2)} ${continuation}`,
+      choice1: option(words1),
+      choice2: option(words2),
+      continuation: ` ${continuation}`,
       label: fieldText(row, "gold", what),
     }];
   }
@@ -44,20 +46,39 @@ function winograndeRows(row: Row): Row[] {
   const rest = sentence.slice(blank + 1);
   return [{
     before,
+    choice1: lead + fieldText(row, "option1", what),
+    choice2: lead + fieldText(row, "option2", what),
+    // The harness puts one space there, before a full stop too.
+    continuation: ` ${rest.trim()}`,
     ending1: lead + fieldText(row, "option1", what) + rest,
     ending2: lead + fieldText(row, "option2", what) + rest,
     label: String(Number(fieldText(row, "answer", what)) - 1),
   }];
 }
 
-/** WinoGrande, with ZO-LLM's prompt. */
+const common = {
+  files: { train: "train_m.jsonl", dev: "dev.jsonl" },
+  format: "jsonl",
+  prepare: winograndeRows,
+  published: { objective: "language-modelling" },
+} as const;
+
+/** WinoGrande: ZO-LLM scores an option with the rest of the sentence, the harness the rest alone behind each option. */
 export const winograndeTasks: readonly Task[] = [
   {
+    ...common,
     name: "winogrande",
-    files: { train: "train_m.jsonl", dev: "dev.jsonl" },
-    format: "jsonl",
-    prepare: winograndeRows,
-    published: { objective: "language-modelling" },
     template: { name: "winogrande", prompt: "{before}", candidates: ["{ending1}", "{ending2}"] },
+  },
+  {
+    ...common,
+    name: "winogrande/harness",
+    score: "sum",
+    template: {
+      name: "winogrande/harness",
+      prompt: "{before}",
+      candidates: ["{choice1}", "{choice2}"],
+      continuation: "{continuation}",
+    },
   },
 ];

@@ -1,4 +1,4 @@
-import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import { openGpu } from "../../kernels/mod.ts";
 import {
   Evaluator,
@@ -9,7 +9,9 @@ import {
 } from "../../models/mod.ts";
 import type { LlamaConfig } from "../../models/architectures/llama.ts";
 import { huggingFaceModelSource } from "../../models/checkpoints/hugging_face/open_folder.ts";
+import { exampleCost } from "../../models/batch.ts";
 import { LOGITS_BYTES } from "../../models/forward.ts";
+import { evaluate } from "../../train/mod.ts";
 import { llamaLogits, type LlamaShape } from "../reference/llama.ts";
 import { relativeL2 } from "../reference/nmse.ts";
 import { llamaCppLogits, llamaCppMissing } from "../support/llama_cpp.ts";
@@ -184,4 +186,37 @@ Deno.test({
       await Deno.remove(file);
     }
   },
+});
+
+Deno.test("candidates that begin with context: their score is that of what follows, as behind a prompt that holds it", async () => {
+  const weights = randomLlama({ ...smallShape, layers: 1 }, { tied: true });
+  using source = await ggufInMemory({ ...smallShape, layers: 1 }, weights);
+  using model = await loadModel(gpu, source);
+  using evaluator = new Evaluator(model);
+  const { vocabulary } = smallShape;
+  const prompt = randomTokens(vocabulary, 6, 1);
+  const options = [randomTokens(vocabulary, 1, 2), randomTokens(vocabulary, 3, 3)];
+  const rest = randomTokens(vocabulary, 4, 4);
+  const candidates = options.map((option) => [...option, ...rest]);
+  for (const shared of [prompt, []]) {
+    const leads = options.map(({ length }) => length);
+    const partial = { prompt: shared, candidates, leads, label: 1 };
+    assertEquals(exampleCost(partial).lossRows, 8);
+    const [{ scores }] = await evaluator.run([packBatch([partial], "classification", 64)]);
+    for (const [i, option] of options.entries()) {
+      const behind = { prompt: [...shared, ...option], candidates: [rest], label: 0 };
+      const [{ loss }] = await evaluator.run([packBatch([behind], "language-modelling", 64)]);
+      assertAlmostEquals(scores[i], -loss, 1e-5);
+    }
+    const { predictions } = await evaluate(model, [partial], {
+      objective: "classification",
+      score: "sum",
+    });
+    // As many tokens in both: the mean and the sum choose alike.
+    assertEquals(predictions, [scores[1] > scores[0] ? 1 : 0]);
+  }
+  for (const leads of [[1], [1, 7], [-1, 1], [0.5, 1]]) {
+    const wrong = { prompt, candidates, leads, label: 0 };
+    assertThrows(() => packBatch([wrong], "classification", 64), RangeError, "that are context");
+  }
 });

@@ -244,6 +244,11 @@ const rendered: Record<string, [string, string, string]> = {
     "The cup did not fit the box because the",
     " box was small.",
   ],
+  "winogrande/harness": [
+    '{"sentence":"Ann met Eve so _.","option1":"Ann","option2":"Eve","answer":"2"}',
+    "Ann met Eve so",
+    " Eve .",
+  ],
 };
 
 Deno.test("every built-in task renders as its template says", () => {
@@ -367,6 +372,28 @@ Deno.test("COPA asks for causes too, and WinoGrande reads its original form", ()
     candidates: [" Ann smiled.", " Eve smiled."],
     label: 1,
   });
+});
+
+Deno.test("WinoGrande of the harness scores what follows the options, in both forms of its files", () => {
+  const harness = builtInTask("winogrande/harness");
+  const expected = {
+    prompt: "Ann met Eve so",
+    candidates: [" Ann smiled.", " Eve smiled."],
+    leads: [" Ann", " Eve"],
+    label: 1,
+  };
+  for (
+    const row of [
+      '{"sentence":"Ann met Eve so _ smiled.","option1":"Ann","option2":"Eve","answer":"2"}',
+      '{"context_options":["Ann met Eve so Ann","Ann met Eve so Eve"],"continuation":"smiled.","gold":1}',
+    ]
+  ) assertEquals(readTask(harness, row), [expected]);
+  assertEquals(harness.score, "sum");
+  assertThrows(
+    () => readTask(harness, '{"sentence":"It was _","option1":"a","option2":"b","answer":"1"}'),
+    RangeError,
+    "nothing behind its candidates",
+  );
 });
 
 Deno.test("an example that does not fit is named with its line", () => {

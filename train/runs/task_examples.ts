@@ -319,8 +319,13 @@ export function judgedBy({ objective, judged = objective }: TaskExamples): Objec
 }
 
 /** An example whose loss is that of its right candidate's tokens. */
-function rightAlone({ candidates, label, right: _, ...example }: Example): Example {
-  return { ...example, candidates: [candidates[label]], label: 0 };
+function rightAlone({ candidates, label, right: _, leads, ...example }: Example): Example {
+  return {
+    ...example,
+    candidates: [candidates[label]],
+    ...(leads ? { leads: [leads[label]] } : {}),
+    label: 0,
+  };
 }
 
 function referenceOf(
