@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import type { ModelSource, TensorSource } from "../../../models/mod.ts";
 import type { Trainable } from "../../../optim/mod.ts";
-import { FORMATS, quantize } from "../../../quant/mod.ts";
+import { FORMATS, type PackedTensor, quantize } from "../../../quant/mod.ts";
 import { groupColumns } from "../../../quant/layouts/layout.ts";
 import {
   assertStorable,
@@ -17,8 +17,12 @@ const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.
 const [rows, columns] = [8, 512];
 const values = Float32Array.from({ length: rows * columns }, () => 0.05 * normal());
 
+/** By format: some take long. */
+const quantised = new Map<string, PackedTensor>();
+
 function sourceOf(format: typeof FORMATS[number]): Pick<ModelSource, "tensors"> {
-  const packed = quantize(values, rows, columns, format.name);
+  const packed = quantised.get(format.name) ?? quantize(values, rows, columns, format.name);
+  quantised.set(format.name, packed);
   const tensor: TensorSource = {
     ...{ name: "blk.0.ffn_up.weight", rows, columns, format, whole: true },
     read: () => Promise.resolve(packed),
