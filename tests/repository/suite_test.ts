@@ -49,6 +49,7 @@ Deno.test("the fast run leaves out what is long and on a device, a process or ho
     "tests/train/steps/trainer_test.ts",
     "tests/cli/runs/signals_test.ts", // a process
     "tests/cli/end_to_end_test.ts", // through a helper
+    "tests/train/runs/run_test.ts", // through a session
     "tests/quant/formats/llama_cpp_decode_test.ts", // through a helper's helper
     "tests/robustness/hostile_files_test.ts",
   ];
