@@ -1,28 +1,24 @@
 // OPT trained, quantised and written, against the f64 oracle.
-import { assert, assertAlmostEquals, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { join } from "@std/path";
 import { openGpu } from "../../../kernels/mod.ts";
 import {
   assertWritable,
-  calibratedSource,
-  Evaluator,
   loadModel,
   openModelSource,
-  packBatch,
   quantizedSource,
-  writeModel,
 } from "../../../models/mod.ts";
-import { foldedSource } from "../../../models/checkpoints/derived/folded.ts";
-import { adaptedSource, writeAdapter } from "../../../models/checkpoints/derived/tuned_values.ts";
 import { planOffsets, type Selection } from "../../../train/selection.ts";
-import { modelOfShape, planMemory } from "../../../train/steps/memory_plan.ts";
-import { Trainer } from "../../../train/steps/trainer.ts";
-import { qzoNormalised } from "../../../optim/mod.ts";
-import { trainedTensors } from "../../../train/mod.ts";
-import { randomNormals, randomNumbers } from "../../support/random_llama.ts";
 import { withTemp } from "../quantised_folder.ts";
-import { assertDerivatives, EVERYTHING, type LossOracle } from "./proofs.ts";
-import { choiceExamples, textExamples, weightsOf } from "../small_model.ts";
+import {
+  assertCalibrated,
+  assertDerivatives,
+  assertMemory,
+  assertReturns,
+  EVERYTHING,
+  type LossOracle,
+} from "./proofs.ts";
+import { choiceExamples, textExamples } from "../small_model.ts";
 import { assertOptForward, narrowOpt, optLoss, smallOpt, writeOptFolder } from "../small_opt.ts";
 
 const gpu = await openGpu();

@@ -16,10 +16,9 @@ import {
 } from "../../../models/mod.ts";
 import { configFromGguf } from "../../../models/config/config_gguf.ts";
 import { foldedSource } from "../../../models/checkpoints/derived/folded.ts";
-import { mezo, qzoNormalised } from "../../../optim/mod.ts";
+import { mezo } from "../../../optim/mod.ts";
 import { trainedTensors } from "../../../train/mod.ts";
 import { planOffsets, type Selection } from "../../../train/selection.ts";
-import { modelOfShape, planMemory } from "../../../train/steps/memory_plan.ts";
 import { Trainer } from "../../../train/steps/trainer.ts";
 import vectors from "../../fixtures/roberta.json" with { type: "json" };
 import { logitsOf } from "../../support/model_logits.ts";
@@ -28,7 +27,13 @@ import { relativeL2 } from "../../reference/nmse.ts";
 import { checkWrittenBack, tensorData, withTemp } from "../quantised_folder.ts";
 import { randomTokens, textExamples, weightsOf } from "../small_model.ts";
 import { bitsandbytesLinear } from "../stored_linears.ts";
-import { assertDerivatives, EVERYTHING, type LossOracle } from "./proofs.ts";
+import {
+  assertCalibrated,
+  assertDerivatives,
+  assertMemory,
+  assertReturns,
+  type LossOracle,
+} from "./proofs.ts";
 import {
   insideName,
   isRobertaLinear,
