@@ -161,7 +161,8 @@ export class ExampleFile {
         const place = places ? places.get(index) : index;
         index++;
         if (place !== undefined) {
-          out[place] = this.#seen(await this.#tokenised(item, index - 1), index - 1);
+          const made = this.#tokenised(item, index - 1);
+          out[place] = this.#seen(made instanceof Promise ? await made : made, index - 1);
           this.#made++;
         }
         if (this.#pause.due) await this.#rest(this.#made);
@@ -189,14 +190,22 @@ export class ExampleFile {
     return out;
   }
 
-  async #tokenised({ line, tokenised }: Item, index: number): Promise<Example | undefined> {
-    try {
-      return await tokenised(index);
-    } catch (error) {
+  /** At once where it can be: a promise for each of many rows takes longer than most of them. */
+  #tokenised(
+    { line, tokenised }: Item,
+    index: number,
+  ): Example | undefined | Promise<Example | undefined> {
+    const placed = (error: unknown): never => {
       if (error instanceof RangeError || error instanceof TypeError) {
         error.message += ` (line ${line} of ${this.name})`;
       }
       throw error;
+    };
+    try {
+      const made = tokenised(index);
+      return made instanceof Promise ? made.catch(placed) : made;
+    } catch (error) {
+      return placed(error);
     }
   }
 
