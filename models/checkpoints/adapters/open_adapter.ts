@@ -4,11 +4,15 @@
  * @module
  */
 
+import { join } from "@std/path";
 import { fitAdapter } from "../../adapters/adapted.ts";
+import { isObject } from "../../config/config_keys.ts";
 import type { ModelConfig } from "../../model_config.ts";
+import { readJsonFile } from "../disk/read_file.ts";
 import { targetKind } from "../disk/target_kind.ts";
 import { openGgufAdapter } from "./open_gguf_adapter.ts";
-import { type OpenedAdapter, openPeft } from "./open_peft.ts";
+import { type OpenedAdapter, openPeft, PEFT_CONFIG } from "./open_peft.ts";
+import { isPeftPrompt, openPeftPrompt } from "./peft_prompt.ts";
 
 export type { OpenedAdapter } from "./open_peft.ts";
 
@@ -18,7 +22,7 @@ export function isBesideModel(path: string): boolean {
 }
 
 /**
- * Opens an adapter for a model: a folder of PEFT with LoRA, or a GGUF file of llama.cpp.
+ * Opens an adapter for a model: a folder of PEFT with LoRA, a prefix or a prompt, or a GGUF file of llama.cpp.
  *
  * @param path The folder, or the file that ends in `.gguf`
  * @param model What it is to stand beside
@@ -45,10 +49,21 @@ export async function openAdapter(
 ): Promise<OpenedAdapter> {
   const opened = targetKind(path) === "gguf"
     ? await openGgufAdapter(path, model)
-    : await openPeft(path, model);
+    : await openFolder(path, model);
   // What fits no model is refused here, whoever wrote it.
   fitAdapter(model.config, opened.adapter);
   return opened;
+}
+
+/** An adapter of a folder, by what its settings say it is. */
+async function openFolder(
+  folder: string,
+  { config }: { readonly config: ModelConfig },
+): Promise<OpenedAdapter> {
+  const settings = await readJsonFile(join(folder, PEFT_CONFIG), "settings");
+  return isObject(settings) && isPeftPrompt(settings.peft_type)
+    ? await openPeftPrompt(folder, { config, settings })
+    : await openPeft(folder, { config });
 }
 
 /** What a user should know of an adapter beside a base; undefined where it was made with this one, or does not say. */
