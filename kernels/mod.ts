@@ -15,8 +15,6 @@ export { embedding, type EmbeddingIndex } from "./operations/embedding.ts";
 export { batchLoss, type LossRows, targetLogProbability } from "./operations/losses.ts";
 export type { NormOperation, NormOptions, NormVectors } from "./operations/norms/norm_operation.ts";
 export { type NormKind } from "./operations/norms/norms.ts";
-export { sharedBehind, storeShared } from "./operations/leading/copy_rows.ts";
-export { FIRST_VIRTUAL_TOKEN, virtualTokens } from "./operations/leading/virtual_tokens.ts";
 export { lowRank, type LowRankFactors } from "./operations/low_rank/low_rank.ts";
 export { rmsNorm } from "./operations/norms/rms_norm.ts";
 export { type HeadShape, rope } from "./operations/rope.ts";

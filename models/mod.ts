@@ -17,11 +17,19 @@ export type {
   AdapterTensor,
   ForwardHooks,
   InitialValues,
+  Lead,
   LinearStep,
+  Started,
 } from "./adapters/scheme.ts";
 export { type AdapterSchemeName, adapterSchemeNames } from "./adapters/schemes.ts";
 export type { Sight, WeightRole } from "./architecture.ts";
-export { type Example, type Objective, packBatch, type PackedBatch } from "./batch.ts";
+export {
+  type BatchRoom,
+  type Example,
+  type Objective,
+  packBatch,
+  type PackedBatch,
+} from "./batch.ts";
 export type {
   ModelSource,
   StoredFolder,

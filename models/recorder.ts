@@ -23,14 +23,13 @@ import {
   pickRows,
   rope,
   type RowList,
-  sharedBehind,
   type Storage,
   storeRows,
-  storeShared,
   type Value,
-  virtualTokens,
 } from "../kernels/mod.ts";
 import { perturbationsOf } from "../kernels/matmul/perturbed_plane.ts";
+import { sharedBehind, storeShared } from "../kernels/operations/leading/copy_rows.ts";
+import { virtualTokens } from "../kernels/operations/leading/virtual_tokens.ts";
 import { activationOf } from "../kernels/operations/activations/activations.ts";
 import { normOf } from "../kernels/operations/norms/norms.ts";
 import type { ForwardHooks } from "./adapters/scheme.ts";

@@ -82,5 +82,11 @@ export async function exportAdapter(
     (sum, values) => sum + values.reduce((count, value) => count + Number(value !== 0), 0),
     0,
   );
-  return { changed, swallowed: 0, kept: 1, keptByFormat: new Map(), notes: peftPromptNotes(adapter) };
+  return {
+    changed,
+    swallowed: 0,
+    kept: 1,
+    keptByFormat: new Map(),
+    notes: peftPromptNotes(adapter),
+  };
 }

@@ -7,7 +7,13 @@
 import { assertOptions, type OptionRules } from "../../optim/options.ts";
 import type { ModelConfig } from "../model_config.ts";
 import { drawnTokens } from "./initial_values.ts";
-import type { Adapter, AdapterOption, AdapterPlan, AdapterScheme, AdapterTensor } from "./scheme.ts";
+import type {
+  Adapter,
+  AdapterOption,
+  AdapterPlan,
+  AdapterScheme,
+  AdapterTensor,
+} from "./scheme.ts";
 import { asStoredHalves, storedHalves } from "./stored_halves.ts";
 
 /** What a prefix adapter consists of. */

@@ -78,7 +78,10 @@ export const PROMPT_VECTORS = "prompt";
  * ```
  */
 export function promptAdapter(
-  { config, tokenizer }: { readonly config: ModelConfig; readonly tokenizer?: Tokenizer | undefined },
+  { config, tokenizer }: {
+    readonly config: ModelConfig;
+    readonly tokenizer?: Tokenizer | undefined;
+  },
   options: PromptOptions = {},
 ): Adapter & { readonly plan: PromptPlan } {
   assertOptions("make a prompt adapter", options, promptRules);
@@ -134,7 +137,9 @@ export const prompt: AdapterScheme<PromptPlan> = {
     const columns = widthOf(config);
     const stored = values === undefined ? undefined : storedHalves(values, tokens * columns);
     if (values !== undefined && !stored) {
-      throw new RangeError(`Cannot use a prompt adapter: its values are not ${tokens} x ${columns}`);
+      throw new RangeError(
+        `Cannot use a prompt adapter: its values are not ${tokens} x ${columns}`,
+      );
     }
     const initial = stored ? { values: stored } : { normal: 1 };
     return [{ name: PROMPT_VECTORS, rows: tokens, columns, initial }];

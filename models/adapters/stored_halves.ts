@@ -11,7 +11,9 @@ export function asStoredHalves(values: Float32Array, what: string): string {
   const halves = numbersToFloat16Array(values);
   const odd = float16ArrayToNumbers(halves).findIndex((value) => !Number.isFinite(value));
   if (odd >= 0) {
-    throw new RangeError(`Cannot begin with ${what}: it holds ${values[odd]}, at most 65504 is kept`);
+    throw new RangeError(
+      `Cannot begin with ${what}: it holds ${values[odd]}, at most 65504 is kept`,
+    );
   }
   const bytes = new Uint8Array(halves.buffer);
   const parts: string[] = [];

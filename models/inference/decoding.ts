@@ -8,7 +8,6 @@ import {
   batchLayout,
   type BatchShape,
   compileGraph,
-  FIRST_VIRTUAL_TOKEN,
   type OffsetSet,
   type Plan,
   SHADER_LIBRARY,
@@ -16,6 +15,7 @@ import {
   submitPlanInTurns,
   type Value,
 } from "../../kernels/mod.ts";
+import { FIRST_VIRTUAL_TOKEN } from "../../kernels/operations/leading/virtual_tokens.ts";
 import { leadOf } from "../batch.ts";
 import { recordLogits } from "../forward.ts";
 import { windowOf } from "../model_config.ts";

@@ -73,16 +73,14 @@ export async function startedAdapter(base: Model, adapter: Adapter): Promise<Ada
   const read: Float32Array<ArrayBuffer>[] = [];
   for (const value of kept) {
     read.push(new Float32Array(await gpu.readFloats(plan.buffer(value), value.words)));
-  };
+  }
   gpu.pipelines.check();
   const { parse, started } = adapterScheme(adapter.scheme);
   if (!started) throw new TypeError(`Cannot start an adapter of scheme ${adapter.scheme}`);
-  const found = of === "embeddings"
-    ? { embeddings: read[0], keys: [], values: [] }
-    : {
-      embeddings: new Float32Array(0),
-      keys: read.slice(0, config.layers),
-      values: read.slice(config.layers),
-    };
+  const found = of === "embeddings" ? { embeddings: read[0], keys: [], values: [] } : {
+    embeddings: new Float32Array(0),
+    keys: read.slice(0, config.layers),
+    values: read.slice(config.layers),
+  };
   return { ...rest, plan: started(parse(adapter.plan), found) };
 }

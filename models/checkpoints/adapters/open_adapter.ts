@@ -11,6 +11,7 @@ import type { ModelConfig } from "../../model_config.ts";
 import { readJsonFile } from "../disk/read_file.ts";
 import { targetKind } from "../disk/target_kind.ts";
 import { openGgufAdapter } from "./open_gguf_adapter.ts";
+import { isMlx, openMlx } from "./open_mlx.ts";
 import { type OpenedAdapter, openPeft, PEFT_CONFIG } from "./open_peft.ts";
 import { isPeftPrompt, openPeftPrompt } from "./peft_prompt.ts";
 
@@ -22,7 +23,8 @@ export function isBesideModel(path: string): boolean {
 }
 
 /**
- * Opens an adapter for a model: a folder of PEFT with LoRA, a prefix or a prompt, or a GGUF file of llama.cpp.
+ * Opens an adapter for a model: a folder of PEFT with LoRA, a prefix or a prompt, one of mlx-lm with LoRA, or a GGUF file
+ * of llama.cpp.
  *
  * @param path The folder, or the file that ends in `.gguf`
  * @param model What it is to stand beside
@@ -61,9 +63,13 @@ async function openFolder(
   { config }: { readonly config: ModelConfig },
 ): Promise<OpenedAdapter> {
   const settings = await readJsonFile(join(folder, PEFT_CONFIG), "settings");
-  return isObject(settings) && isPeftPrompt(settings.peft_type)
-    ? await openPeftPrompt(folder, { config, settings })
-    : await openPeft(folder, { config });
+  if (isObject(settings)) {
+    if (isMlx(settings)) return await openMlx(folder, { config, settings });
+    if (isPeftPrompt(settings.peft_type)) {
+      return await openPeftPrompt(folder, { config, settings });
+    }
+  }
+  return await openPeft(folder, { config });
 }
 
 /** What a user should know of an adapter beside a base; undefined where it was made with this one, or does not say. */

@@ -86,7 +86,9 @@ function assertSetting(config: Fields, key: string, wanted: number, what: string
   const found = config[key] ?? wanted;
   if (found === wanted) return;
   throw new RangeError(
-    `Cannot read ${what}: ${key} is ${shown(found)}, the model wants ${wanted}; an adapter of another model does not fit`,
+    `Cannot read ${what}: ${key} is ${
+      shown(found)
+    }, the model wants ${wanted}; an adapter of another model does not fit`,
   );
 }
 
