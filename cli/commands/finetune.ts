@@ -117,7 +117,7 @@ export const finetuneCommand: Command = {
       await withReopening(async ({ pacing, again }) => {
         const paced = pacing ? withSubmissions(config, pacing) : config;
         const goesOn = resume || again;
-        const before = goesOn && isAdapterScheme(config.scheme) && await canGoOn()
+        const before = goesOn && adapterOfScheme(config.scheme) && await canGoOn()
           ? await openLedger(ledger)
           : undefined;
         using session = await loadSession(paced, call, {
