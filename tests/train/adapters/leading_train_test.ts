@@ -9,6 +9,7 @@ import {
   loadModel,
   type Model,
   openAdapter,
+  openModelSource,
   packBatch,
   prefixAdapter,
   promptAdapter,
@@ -31,7 +32,10 @@ import {
 } from "../../../train/mod.ts";
 import { llamaLogits } from "../../reference/llama.ts";
 import { randomLlama, randomNormals, randomNumbers } from "../../support/random_llama.ts";
+import { batchLogits } from "../../support/model_logits.ts";
 import { sampled } from "../../support/sampled.ts";
+import { promptBases } from "../../support/vectors/peft_cases.ts";
+import { writeRandomFolder } from "../../models/random_folder.ts";
 import { leadingOf } from "../../models/leading_oracle.ts";
 import { withTemp } from "../../models/quantised_folder.ts";
 import {
@@ -204,6 +208,32 @@ for (const [name, make] of Object.entries(leading)) {
     });
   });
 }
+
+Deno.test("generation with a cache that rolls in layers with a window sees a prefix and a prompt as batches do", async () => {
+  await withTemp(async (folder) => {
+    await writeRandomFolder(folder, { ...promptBases.gemma3, max_position_embeddings: 700 });
+    using source = await openModelSource(folder);
+    using base = await loadModel(gpu, source);
+    for (const make of [leading.prefix, leading.prompt]) {
+      using model = base.withAdapter(make(base));
+      const { vocabulary } = model.config;
+      for (const length of [2, 560]) {
+        const prompt = randomTokens(vocabulary, length, 6);
+        const options = { stopTokens: [], maxTokens: 3 };
+        const tokens = (await Array.fromAsync(generate(model, prompt, options)))
+          .map(({ token }) => token).filter((token) => token >= 0);
+        const example = { prompt, candidates: [tokens], label: 0 };
+        const batch = packBatch([example], "classification", model);
+        const logits = await batchLogits(gpu, model, batch);
+        tokens.forEach((token, i) => {
+          const row = logits.subarray(i * vocabulary, (i + 1) * vocabulary);
+          const best = Math.max(...row);
+          assert(row[token] >= best - 1e-3, `token ${i}: ${row[token]}, the best is ${best}`);
+        });
+      }
+    }
+  });
+});
 
 Deno.test("a prefix and a prompt begin with what the base computes, as halves", async () => {
   await withDense(async (base, dense) => {
