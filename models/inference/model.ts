@@ -12,12 +12,13 @@ import { secondPart } from "../../quant/layouts/trained_part.ts";
 import {
   adapterDeviceTensor,
   adapterValues,
+  assertStarted,
   fitAdapter,
   type FittedAdapter,
+  positionsLeft,
 } from "../adapters/adapted.ts";
 import type { Adapter } from "../adapters/scheme.ts";
 import { architectureOf } from "../architectures.ts";
-import { leadOf } from "../batch.ts";
 import { ColumnOrders } from "./column_orders.ts";
 import type { ModelConfig } from "../model_config.ts";
 import {
@@ -154,11 +155,7 @@ export class Model implements ModelPlan, BaseIdentity, Disposable {
    */
   withAdapter(adapter: Adapter): Model {
     assertNotDisposed(this, "put an adapter beside a model");
-    if (adapter.start) {
-      throw new TypeError(
-        `Cannot put the ${adapter.scheme} adapter beside a model: it begins with what its base computes; use await startedAdapter(base, adapter)`,
-      );
-    }
+    assertStarted(adapter);
     const base = this.#base ?? this;
     const plan = withAdapterPlanned(base, adapter, this.gpu.maxBinding);
     using held = new DisposableStack();
@@ -206,15 +203,7 @@ export function withAdapterPlanned(
     [name, adapterDeviceTensor(tensor, maxBinding)] as const
   );
   const { config, constants, columnOrders, integerMinima, adapterClass } = plan;
-  // What stands before every sequence takes its positions.
-  const maxPositions = plan.maxPositions - leadOf({ adapter: fitted }).positions;
-  if (maxPositions < 2) {
-    throw new RangeError(
-      `Cannot put the adapter beside the model: it takes ${
-        plan.maxPositions - maxPositions
-      } positions, the model was loaded for ${plan.maxPositions}`,
-    );
-  }
+  const maxPositions = positionsLeft(fitted, plan.maxPositions);
   return {
     ...{ config, constants, columnOrders, integerMinima, adapterClass, maxPositions },
     tensors: new Map([...plan.tensors, ...own]),
