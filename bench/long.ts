@@ -35,6 +35,7 @@ Usage: deno task bench long [options]
   --runs FOLDER    where the runs lie (default ../runs/long beside the repository)
   --only NAME      one of the optimisers
   --steps N        another number of steps, in another folder and without a table
+  --look           look at the steps that there are, make none
   --table          write the table and the picture of what was looked at, run nothing
 
 Example: deno task bench long --only qzo`;
@@ -120,7 +121,7 @@ async function look(session: RunSession, examples: TaskExamples, config: TrainCo
 export async function main(argv: string[]): Promise<void> {
   const args = parseArgs(argv, {
     string: ["only", "runs", "steps"],
-    boolean: ["table", "help"],
+    boolean: ["look", "table", "help"],
     default: { runs: fromFileUrl(new URL("../../runs/long", import.meta.url)) },
   });
   if (args.help) return console.log(HELP);
@@ -137,7 +138,7 @@ export async function main(argv: string[]): Promise<void> {
     const examples = await taskExamples(first, tokenizer!, { maxPositions });
     for (const name of names) {
       const config = configOf(name, steps, runs);
-      await train(session, examples, config);
+      if (!args.look) await train(session, examples, config);
       if (steps === STEPS) await look(session, examples, config);
     }
   }

@@ -131,7 +131,7 @@ export class ChunkQueue {
       const epoch = Math.floor(this.#step / this.#order.stepsPerEpoch);
       const examples = this.#order.batch(this.#step)
         .map((index) => exampleIn ? exampleIn(index, epoch) : train[index]);
-      const batch = packBatch(examples, objective, trainer.model.maxPositions);
+      const batch = packBatch(examples, objective, trainer.model);
       tokens += batch.tokens * this.#branches;
       await trainer.enqueueInTurns(this.#step, batch);
       queued++;
