@@ -206,8 +206,8 @@ export function packBatch(
       }
       tokens += prompt.length + candidate.length;
       const own = row;
-      const lead = leads?.[c] ?? 0;
-      const counts: Counted = scored ? isWithin(scored) : (index) => index >= lead;
+      const unscored = leads?.[c] ?? 0;
+      const counts: Counted = scored ? isWithin(scored) : (index) => index >= unscored;
       if (prompt.length > 0 && counts(0)) putLoss(end - 1, candidate[0]);
       for (let i = 0; i + 1 < candidate.length; i++) {
         if (counts(i + 1)) putLoss(row, candidate[i + 1]);

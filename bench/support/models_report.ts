@@ -131,7 +131,7 @@ export function modelsReport(
     "same estimate without clipping and without the bound that scales keep their sign, takes the rate over. Both have a warm-up of 5 steps and fall in a line to 0. `qzoPlus` is as it is without any setting.",
     `Seeds ${
       seeds.join(", ")
-    } are reported, by seed and with their mean; a cell with fewer has runs that were not made.`,
+    } are reported, by seed and with their mean; a cell with fewer values has runs that were not made, for want of time on a machine that was shared.`,
     "",
     ...machines,
     "",
