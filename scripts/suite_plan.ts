@@ -39,7 +39,7 @@ export function testFiles(root: string, folder: string): string[] {
 }
 
 /** What opens a device, runs commands of the command line, or starts a process. */
-const DEVICE_OR_PROCESS = /\b(?:openGpu|runCli)\(|\bDeno\.Command\b/;
+const DEVICE_OR_PROCESS = /\b(?:openGpu|openRunSession|runCli)\(|\bDeno\.Command\b/;
 const IMPORTED = /\b(?:from|import) "(\.{1,2}\/[^"]+)"/g;
 const HOSTILE = "tests/robustness/";
 
