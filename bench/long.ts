@@ -95,19 +95,26 @@ async function look(session: RunSession, examples: TaskExamples, config: TrainCo
   const perStep = optimiserOfConfig(config).evaluations;
   const name = config.optimiser.name;
   const known = await readRows();
-  const losses = (await readMetrics(folder.metrics)).filter((event) => event.type === "step");
+  const events = await readMetrics(folder.metrics);
+  const losses = events.filter((event) => event.type === "step");
+  const evaluations = events.filter((event) => event.type === "evaluation");
   const steps = stepsLookedAt(ledger.records.length);
   for (const [i, step] of steps.entries()) {
     if (known.some((row) => row.optimiser === name && row.step === step)) continue;
-    using offsets = await replayLedger(model, ledger, { steps: step });
     const { validation, objective } = examples;
-    const { loss, accuracy } = await evaluate(model, validation.examples, { objective, offsets });
+    const looked = async () => {
+      using offsets = await replayLedger(model, ledger, { steps: step });
+      const found = await evaluate(model, validation.examples, { objective, offsets });
+      return { loss: found.loss, accuracy: found.accuracy?.accuracy };
+    };
+    // The run was evaluated itself where it began and ended.
+    const { loss, accuracy } = evaluations.find((event) => event.step === step) ?? await looked();
     const row: LongRow = {
       optimiser: name,
       step,
       forwards: step * perStep,
       loss: Number(loss.toFixed(5)),
-      accuracy: accuracy?.accuracy,
+      accuracy,
       training: binsOf(losses, steps[i - 1] ?? 0, step),
       heldOut: validation.examples.length,
       machine: await describeMachine(gpu.description),
