@@ -28,16 +28,13 @@ export interface Operation<A, Y extends Operand = Value> {
   /** Records the dispatches that compute the result. */
   record(graph: Graph, inputs: readonly Operand[], attributes: A): Y;
   /**
-   * Records how the result changes with the inputs.
-   *
-   * @param tangents Of each input; undefined where it does not change
+   * Records the result with its tangents, from inputs with theirs: of every value branch 0 is the value, each other branch its derivative along
+   * that branch's direction, and weights change along their noise. `"linear"` where `record` does that as it is: the operation is linear
+   * in its inputs and knows no weights. Absent: it cannot be differentiated forwards, and recording it with tangents is an error.
    */
-  tangent?(
-    graph: Graph,
-    inputs: readonly Operand[],
-    tangents: readonly (Value | undefined)[],
-    attributes: A,
-  ): Value;
+  readonly tangent?:
+    | "linear"
+    | ((graph: Graph, inputs: readonly Operand[], attributes: A) => Y);
   /**
    * Records the slopes of a loss by the inputs; undefined for an input that has none.
    *
@@ -67,7 +64,10 @@ export interface RecordedOperation {
 const recorded = new WeakMap<Graph, RecordedOperation[]>();
 
 /**
- * Records an operation into `graph`, which then has it among its {@linkcode operationsOf}.
+ * Records an operation into `graph`, which then has it among its {@linkcode operationsOf}; with tangents where the graph records values
+ * with theirs.
+ *
+ * @throws {TypeError} Where the graph records tangents and the operation has no rule for them
  *
  * @example What a graph computes
  * ```ts
@@ -87,11 +87,24 @@ export function recordOperation<A, Y extends Operand>(
   inputs: readonly Operand[],
   attributes: A,
 ): Y {
-  const output = operation.record(graph, inputs, attributes);
+  const output = recordedBy(graph, operation)(graph, inputs, attributes);
   let list = recorded.get(graph);
   if (!list) recorded.set(graph, list = []);
   list.push({ operation: operation as Operation<unknown, Operand>, inputs, attributes, output });
   return output;
+}
+
+/** How an operation is recorded into a graph. */
+function recordedBy<A, Y extends Operand>(
+  graph: Graph,
+  operation: Operation<A, Y>,
+): Operation<A, Y>["record"] {
+  const { tangent } = operation;
+  if (graph.tangents === 0 || tangent === "linear") return operation.record.bind(operation);
+  if (tangent) return tangent;
+  throw new TypeError(
+    `Cannot differentiate "${operation.name}" forwards: the operation has no tangent; take an estimator of losses, such as spsa`,
+  );
 }
 
 /** The operations that were recorded into a graph, in order; dispatches that were added without one are not among them. */

@@ -16,8 +16,16 @@ import type { DeviceTensor } from "../device/tensor.ts";
 import type { Storage } from "../device/storage.ts";
 import type { ShaderKey } from "../device/template.ts";
 import { bindPerturbation } from "../offsets/bind.ts";
-import type { Perturbation } from "../offsets/perturbation.ts";
-import { boundPlane, moveMinima, perturbedPlanes, planeKey, rowQuads } from "./perturbed_plane.ts";
+import { type Perturbation, withoutNoise } from "../offsets/perturbation.ts";
+import { addMinimaTangents } from "./minima_tangents.ts";
+import {
+  boundPlane,
+  moveMinima,
+  perturbedPlanes,
+  planeKey,
+  rowQuads,
+  withTangents,
+} from "./perturbed_plane.ts";
 import { chooseTile, type Tile } from "./tiles.ts";
 import register from "./matmul_register.wgsl.ts";
 import tiled from "./matmul_tile.wgsl.ts";
@@ -52,8 +60,66 @@ export interface MatmulAttributes extends MatmulOptions {
 /** x, then the bias by branch and the residual where there are any, to the product. */
 export const matmulOperation: Operation<MatmulAttributes> = {
   name: "matmul",
-  record: (graph, [x], { weight, ...options }) => recordProduct(graph, x, weight, options),
+  record(graph, [x], { weight, ...options }) {
+    const y = product(graph, weight, options);
+    const { plane, branches } = options;
+    const planes = plane && perturbedPlanes(graph, weight, plane, branches);
+    recordProduct(graph, x, weight, { ...options, y, planes });
+    return y;
+  },
+  // `W x'` of every branch, then `W' x` added to the branches that are tangents, with the first branch's x.
+  tangent(graph, [x], { weight, ...options }) {
+    const y = product(graph, weight, options);
+    const { perturbation, plane, bias } = options;
+    const still = {
+      ...options,
+      perturbation: perturbation && withoutNoise(perturbation),
+      plane: plane && withoutNoise(plane),
+    };
+    const planes = still.plane && perturbedPlanes(graph, weight, still.plane, options.branches);
+    recordProduct(graph, x, weight, {
+      ...still,
+      bias: bias && withTangents(graph, bias, weight.rows, options.branches),
+      y,
+      planes,
+    });
+    const moves = {
+      ...still,
+      branches: options.branches - 1,
+      bias: undefined,
+      residual: undefined,
+      y,
+      adds: true,
+    };
+    if (perturbation?.noise) {
+      const along = { ...perturbation, tangent: true };
+      recordProduct(graph, x, weight, { ...moves, perturbation: along, planes });
+    }
+    if (plane?.noise) addPlaneTangents(graph, x, weight, { ...moves, moved: plane });
+    return y;
+  },
 };
+
+/** Where a product goes: `[B][M][N]`. */
+function product(graph: Graph, weight: DeviceTensor, { rows, branches }: MatmulOptions): Value {
+  return graph.value(`${weight.name} product`, rows * branches * weight.rows);
+}
+
+/** Adds to tangents what changes of a tensor's codebooks, or of its minima or zero points, make of the first branch's x. */
+function addPlaneTangents(
+  graph: Graph,
+  x: Operand,
+  weight: DeviceTensor,
+  { moved, ...options }: ProductOptions & { readonly moved: Perturbation },
+): void {
+  const along = { ...moved, tangent: true };
+  const planes = perturbedPlanes(graph, weight, along, options.branches);
+  if (weight.layout.kind === "codebook") {
+    recordProduct(graph, x, weight, { ...options, planes });
+  } else {
+    addMinimaTangents(graph, x, weight, { ...options, planes });
+  }
+}
 
 /**
  * Records `y[b, m, n] = sum_k W_b[n, k] x[b, m, k]` (+ bias + residual).
@@ -73,20 +139,29 @@ export function matmul(
   return recordOperation(graph, matmulOperation, inputs, { ...options, weight });
 }
 
+/** A product of a graph: where it goes, and what differs by branch. */
+interface ProductOptions extends MatmulOptions {
+  /** `[B][M][N]`. */
+  readonly y: Value;
+  /** Of its pieces, see {@linkcode perturbedPlanes}. */
+  readonly planes?: readonly Value[] | undefined;
+  /** Whether the products are of the first branch's x, and are added to the branches after the first. Default false. */
+  readonly adds?: boolean;
+}
+
 function recordProduct(
   graph: Graph,
   x: Operand,
   weight: DeviceTensor,
-  options: MatmulOptions,
-): Value {
-  const { rows, branches, bias, residual, perturbation, plane } = options;
-  const y = graph.value(`${weight.name} product`, rows * branches * weight.rows);
+  options: ProductOptions,
+): void {
+  const { rows, branches, bias, residual, perturbation, plane, y, planes, adds = false } = options;
   const layout = weight.layout;
   const bound = bindPerturbation(perturbation);
-  const planes = plane && perturbedPlanes(graph, weight, plane, branches);
   for (const [i, piece] of weight.pieces.entries()) {
+    const apart = plane !== undefined || adds;
     const tile = options.tile ??
-      chooseTile(options.adapterClass, layout, rows, branches, piece.rows, plane !== undefined);
+      chooseTile(options.adapterClass, layout, rows, branches, piece.rows, { apart, adds });
     const totalRows = rows * branches;
     const rowTiles = Math.ceil(rows / tile.rows);
     const columnTiles = Math.ceil(piece.rows / tile.columns);
@@ -112,6 +187,7 @@ function recordProduct(
           BIAS: bias !== undefined,
           BIAS_BY_BRANCH: bias !== undefined && "words" in bias,
           RESIDUAL: residual !== undefined,
+          ADDS: adds,
         },
         reads: {
           1: piece.codes,
@@ -150,7 +226,6 @@ function recordProduct(
       });
     }
   }
-  return y;
 }
 
 /** Multiply-adds below which a dispatch of its own, which nothing overlaps, costs more than it saves (measured). */
@@ -171,12 +246,12 @@ function rowWindows(
   columns: number,
   outputs: number,
   tile: Tile,
-  { rows, branches }: MatmulOptions,
+  { rows, branches, adds }: ProductOptions,
 ): RowWindow[] | undefined {
   if (!("words" in x)) return undefined;
   const rowBytes = columns * 4;
   const bytes = UNIFORM_BYTES;
-  if (rows * branches * rowBytes <= bytes) {
+  if (rows * (adds ? 1 : branches) * rowBytes <= bytes) {
     return [{ first: 0, end: rows * branches, x: { value: x, offset: 0, bytes } }];
   }
   const perWindow = Math.floor(bytes / rowBytes / tile.rows) * tile.rows;
@@ -188,7 +263,8 @@ function rowWindows(
     for (let row = 0; row < rows; row += perWindow) {
       const first = b * rows + row;
       const end = b * rows + Math.min(rows, row + perWindow);
-      windows.push({ first, end, x: { value: x, offset: first * rowBytes, bytes } });
+      const from = adds ? row : first;
+      windows.push({ first, end, x: { value: x, offset: from * rowBytes, bytes } });
     }
   }
   return windows;
@@ -204,10 +280,10 @@ interface Kernel {
 function kernelOf(
   tile: Tile,
   { layout, columns: inputs }: DeviceTensor,
-  options: MatmulOptions,
+  options: ProductOptions,
   branchTiles: number,
 ): Kernel {
-  const { rows, branches, plane } = options;
+  const { rows, branches, plane, adds } = options;
   const { columns, workgroup } = tile;
   if (tile.kernel === "vector") {
     if (columns !== 4) {
@@ -259,7 +335,7 @@ function kernelOf(
     };
   }
   // A tile of several branches would need the books or minima of each.
-  const mixed = rows < tile.rows && !plane;
+  const mixed = rows < tile.rows && !plane && !adds;
   const words = codeWords(layout, inputs);
   const tiles = mixed
     ? Math.ceil(rows * branches / tile.rows) * branchTiles

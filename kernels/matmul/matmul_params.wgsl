@@ -59,6 +59,9 @@ fn offset_row(n: u32) -> u32 {
 
 // The result of row `row` (of all branches) and column `n` of this piece: adds bias and residual and stores.
 fn store(row: u32, n: u32, sum: f32) {
+#if ADDS
+  y[(p.rows + row) * p.total_outputs + p.first_output + n] += sum;
+#else
   let at = row * p.total_outputs + p.first_output + n;
   var value = sum;
 #if BIAS_BY_BRANCH
@@ -70,4 +73,5 @@ fn store(row: u32, n: u32, sum: f32) {
   value += residual[at];
 #endif
   y[at] = value;
+#endif
 }

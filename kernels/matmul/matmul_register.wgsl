@@ -43,6 +43,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
 #for r ROWS
 #if WINDOW == rows
   let x{r} = (min(row0 + {r}u, row_end - 1u) - p.first_row) * quads;
+#elif ADDS
+  // All of the first branch.
+  let x{r} = (min(row0 + {r}u, row_end - 1u) - b * p.rows) * quads;
 #else
   let x{r} = min(row0 + {r}u, row_end - 1u) * quads;
 #endif
@@ -59,6 +62,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
   seeds = select(seeds, {ROWS}u, any(branch{r}.seed != branch0.seed));
 #endfor
 #endif
+#elif TANGENT
+  let branch = branches[b + 1u];
 #else
   let branch = branches[b];
 #endif
@@ -186,7 +191,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
 #else
         let factor = combine(base, offset[{c} / 4][{c} % 4]);
 #endif
-#if SECOND == min
+#if SECOND == min && !TANGENT
         acc{r}_{c} += factor * p{r}_{c} + second{c} * sum{r};
 #else
         acc{r}_{c} += factor * p{r}_{c};
@@ -211,7 +216,11 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
 
 #for r ROWS
   if (row0 + {r}u < row_end) {
+#if ADDS
+    let at = (p.rows + row0 + {r}u) * p.total_outputs + p.first_output + column0;
+#else
     let at = (row0 + {r}u) * p.total_outputs + p.first_output + column0;
+#endif
 #for c COLS
     if (column0 + {c}u < p.outputs) {
       var value = acc{r}_{c};
@@ -223,7 +232,11 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
 #if RESIDUAL
       value += residual[at + {c}u];
 #endif
+#if ADDS
+      y[at + {c}u] += value;
+#else
       y[at + {c}u] = value;
+#endif
     }
 #endfor
   }

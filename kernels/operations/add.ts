@@ -11,7 +11,10 @@ import source from "./add.wgsl.ts";
 import { elementwise } from "./elementwise.ts";
 
 /** a and b to `a + b`. */
-export const addOperation: Operation<null> = elementwise("add", "sum", source);
+export const addOperation: Operation<null> = {
+  ...elementwise("add", "sum", source),
+  tangent: "linear",
+};
 
 /** Records `a + b`, element by element, of values with as many elements as `b` has. */
 export function add(

@@ -57,18 +57,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
   var highest = -3.0e38;
   var weight = 0.0;
   for (var part = 0u; part < 2u; part++) {
-    var key = batch[p.prefix_start + m];
-    var end = batch[p.prefix_end + m];
-    if (part == 1u) {
-      key = batch[p.own_start + m];
-      end = batch[p.slot + m] + 1u;
-    }
-#if WINDOWED
-    // Those of its own sequence are the nearest; what they leave of the window lies at the end of the prompt.
-    var near = p.window;
-    if (part == 0u) { near -= min(near, batch[p.slot + m] + 1u - batch[p.own_start + m]); }
-    key = max(key, end - min(near, end));
-#endif
+#include "attention_keys.wgsl" range
 #if ROLLING
     // Keys lie in their slots modulo the rows that there are.
     for (; key < end; key++) {

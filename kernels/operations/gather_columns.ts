@@ -20,6 +20,7 @@ export interface GatherColumnsAttributes {
 /** x to its columns in order. */
 export const gatherColumnsOperation: Operation<GatherColumnsAttributes> = {
   name: "gather columns",
+  tangent: "linear",
   record(graph, [input], { order, columns }) {
     const x = input as Value | Storage;
     const words = "words" in x ? x.words : x.bytes / 4;

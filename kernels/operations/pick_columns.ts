@@ -22,6 +22,7 @@ export interface ColumnRange {
 /** x to the columns of a range. */
 export const pickColumnsOperation: Operation<ColumnRange> = {
   name: "pick columns",
+  tangent: "linear",
   record(graph, [x], { of, first, count }) {
     if ([of, first, count].some((it) => it % 4 !== 0)) {
       throw new RangeError(

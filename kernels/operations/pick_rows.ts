@@ -21,6 +21,7 @@ export interface PickRowsAttributes extends RowList {
 /** x to its listed rows. */
 export const pickRowsOperation: Operation<PickRowsAttributes> = {
   name: "pick rows",
+  tangent: "linear",
   record(graph, [x], { context: { branches, batch, rows }, width, first, count }) {
     const y = graph.value("picked rows", branches * count * width);
     const total = y.words / 4;

@@ -34,6 +34,7 @@ export interface RopeAttributes extends HeadShape {
 export const ropeOperation: Operation<RopeAttributes> = {
   name: "rope",
   inPlace: true,
+  tangent: "linear",
   record(graph, [input], { context, table, heads, headDimension, interleaved, rotated }) {
     const { rows, branches, batch, layout } = context;
     const x = input as Value;

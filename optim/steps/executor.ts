@@ -182,7 +182,8 @@ export class Session {
 
   /**
    * The points to evaluate next, in the order of the estimator's branches, or of the accept rule's candidates once the step is
-   * tried. Asking again changes nothing.
+   * tried. Where a branch is a tangent it is the direction, and what is to be told is the loss's derivative along it at the first point. Asking
+   * again changes nothing.
    */
   ask(): Float32Array[] {
     return this.points(this.#making.looks);
@@ -197,7 +198,7 @@ export class Session {
     const frozen = new Uint8Array(z.length);
     markFrozen(frozenBy(plan), this.offsets, frozen);
     let filled: Seed | undefined;
-    return looks.map(({ seed, amplitude }) => {
+    return looks.map(({ seed, amplitude, tangent }) => {
       if (seed !== filled) {
         for (const stretch of this.#stretches) {
           const part = this.#part(z, stretch);
@@ -207,6 +208,12 @@ export class Session {
         filled = seed;
       }
       const a = Math.fround(amplitude);
+      if (tangent) {
+        return z.map((value, i) => {
+          const moved = frozen[i] === 1 ? 0 : Math.fround(a * value);
+          return form === "relative" ? Math.fround(this.#base[i] * moved) : moved;
+        });
+      }
       return this.#base.map((base, i) => {
         const offset = this.offsets[i];
         const moved = frozen[i] === 1 ? offset : Math.fround(offset + Math.fround(a * z[i]));

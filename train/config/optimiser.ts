@@ -18,6 +18,7 @@ import {
   type Schedule,
   type Transformation,
   withRule,
+  withTangents,
 } from "../../optim/mod.ts";
 import { type OptimiserConfig, ownKeys } from "./optimiser_schema.ts";
 
@@ -70,7 +71,14 @@ export function optimiserOfConfig({ optimiser: config, steps }: ConfiguredOptimi
       `Cannot use optimiser.${key}: ${period} with steps: ${steps}: so many steps make one move, so nothing would be trained`,
     );
   }
-  return around(make(scheduleOf(config, { steps, period }, () => learningRateOf(usual))), config);
+  const made = make(scheduleOf(config, { steps, period }, () => learningRateOf(usual)));
+  if (!config.tangents) return around(made, config);
+  if (epsilon !== undefined) {
+    throw new RangeError(
+      `Cannot use optimiser.epsilon: ${epsilon}: with optimiser.tangents derivatives are exact`,
+    );
+  }
+  return around(withTangents(made), config);
 }
 
 /** The optimiser with the parts that any may have laid around its rule. */

@@ -35,6 +35,8 @@ export interface InputLayout {
   readonly passBytes: number;
   /** Branches of a pass; the last may have fewer. */
   readonly perPass: number;
+  /** Branches that every pass has: 1 where the others are tangents of the first, else 0. */
+  readonly shared: number;
   /** Host scalars. */
   readonly scalars: number;
   /** Host scalars of the update rule, if there is one. */
@@ -77,8 +79,19 @@ function tables({ plan }: Optimiser): number {
 }
 
 /** Where a branch's seed and amplitude stand in a table, in bytes. */
-function branchPlace({ passBytes, perPass }: InputLayout, branch: number): number {
-  return Math.floor(branch / perPass) * passBytes + branch % perPass * 16;
+function branchPlace(
+  { passBytes, perPass, shared }: Pick<InputLayout, "passBytes" | "perPass" | "shared">,
+  branch: number,
+): number {
+  if (branch < shared) return branch * 16;
+  const own = perPass - shared;
+  const index = branch - shared;
+  return Math.floor(index / own) * passBytes + (shared + index % own) * 16;
+}
+
+/** Branches that every pass has: the value, where the others are its tangents. */
+function sharedBranches({ estimator }: Optimiser): number {
+  return estimator.tangents ? 1 : 0;
 }
 
 /** Whether the seeds of a step's moves are written for themselves. */
@@ -92,7 +105,9 @@ function hasSeeds(
 function inputLayout(optimiser: Optimiser, shape: BatchShape, perPass: number): InputLayout {
   const branches = 0;
   const passBytes = 256 * Math.ceil(perPass * 16 / 256);
-  const tableBytes = passBytes * Math.ceil(optimiser.estimator.branches.length / perPass);
+  const shared = sharedBranches(optimiser);
+  const own = optimiser.estimator.branches.length - shared;
+  const tableBytes = passBytes * Math.ceil(own / (perPass - shared));
   const scalars = tableBytes * tables(optimiser);
   const update = scalars + 256 * Math.max(1, Math.ceil(hostScalarCount(optimiser) * 4 / 256));
   const seeds = update + (optimiser.update ? 256 : 0);
@@ -102,7 +117,7 @@ function inputLayout(optimiser: Optimiser, shape: BatchShape, perPass: number): 
   const batch = seeds + seedBytes;
   const words = Math.ceil(batchLayout(shape).words / 4) * 4;
   const bytes = batch + words * 4;
-  return { branches, tableBytes, passBytes, perPass, scalars, update, seeds, batch, bytes };
+  return { branches, tableBytes, passBytes, perPass, shared, scalars, update, seeds, batch, bytes };
 }
 
 /**
@@ -129,16 +144,19 @@ export function recordStep(
       slots.reduce((a, b) => a + b, 0) <= activationBytes;
   };
   const whole = record(branches);
-  if (branches === 1 || fits(whole)) return whole;
+  const shared = sharedBranches(optimiser);
+  const least = 1 + shared;
+  if (branches <= least || fits(whole)) return whole;
   // A pass of fewer branches takes less: halving finds the most that fit, few recordings where there are hundreds of branches.
-  let most = 1;
+  let most = least;
   for (let tooMany = branches; tooMany - most > 1;) {
     const middle = Math.floor((most + tooMany) / 2);
     if (fits(record(middle))) most = middle;
     else tooMany = middle;
   }
   // As even as the number of passes allows.
-  return record(Math.ceil(branches / Math.ceil(branches / most)));
+  const own = branches - shared;
+  return record(shared + Math.ceil(own / Math.ceil(own / (most - shared))));
 }
 
 function recordPasses(
@@ -156,34 +174,46 @@ function recordPasses(
   const losses = new Storage("losses", optimiser.evaluations * 4, "activations");
   const scores = new Storage("scores", perPass * shape.candidates * 4, "activations");
   const turns = turnsOf(optimiser.plan);
-  const forwards = (all: number, firstLoss: number, table: (number: number) => Range) => {
-    for (let first = 0; first < all; first += perPass) {
-      const count = Math.min(perPass, all - first);
+  const forwards = (
+    { all, shared, firstLoss }: {
+      readonly all: number;
+      readonly shared: number;
+      readonly firstLoss: number;
+    },
+    table: (number: number) => Range,
+  ) => {
+    const own = perPass - shared;
+    for (let first = 0; first < all - shared; first += own) {
+      const count = shared + Math.min(own, all - shared - first);
       const tableAt = (number: number) => {
         const { storage, offset = 0 } = table(number);
-        return { storage, offset: offset + branchPlace(layout, first), bytes: count * 16 };
+        const pass = first / own * layout.passBytes;
+        return { storage, offset: offset + pass, bytes: count * 16 };
       };
-      recordLoss(
-        graph,
-        model,
-        shape,
-        count,
-        { storage: input, offset: layout.batch, bytes: layout.bytes - layout.batch },
-        { losses, first: firstLoss + first, scores },
-        {
-          offsets,
-          noise: {
-            law: optimiser.law,
-            frozen: frozenBy(optimiser.plan),
-            branches: turns
-              ? (name: string) => tableAt(turns.of(offsets.place(name)!))
-              : tableAt(0),
+      const record = () =>
+        recordLoss(
+          graph,
+          model,
+          shape,
+          count,
+          { storage: input, offset: layout.batch, bytes: layout.bytes - layout.batch },
+          { losses, first: firstLoss + first, scores },
+          {
+            offsets,
+            noise: {
+              law: optimiser.law,
+              frozen: frozenBy(optimiser.plan),
+              branches: turns
+                ? (name: string) => tableAt(turns.of(offsets.place(name)!))
+                : tableAt(0),
+            },
           },
-        },
-      );
+        );
+      if (shared > 0) graph.withTangents(count - shared, record);
+      else record();
     }
   };
-  forwards(branches, 0, (table) => ({
+  forwards({ all: branches, shared: layout.shared, firstLoss: 0 }, (table) => ({
     storage: input,
     offset: layout.branches + layout.tableBytes * table,
   }));
@@ -208,8 +238,12 @@ function recordPasses(
       update: optimiser.update && { storage: input, offset: layout.update, bytes: 256 },
       trial: trial && {
         branches: trial,
-        places: accept!.candidates.map((_, i) => branchPlace(layout, i) / 16),
-        evaluate: () => forwards(accept!.candidates.length, branches, () => ({ storage: trial })),
+        places: accept!.candidates.map((_, i) => branchPlace({ ...layout, shared: 0 }, i) / 16),
+        evaluate: () =>
+          forwards(
+            { all: accept!.candidates.length, shared: 0, firstLoss: branches },
+            () => ({ storage: trial }),
+          ),
       },
       ...(hasSeeds(optimiser, layout)
         ? { seeds: { storage: input, offset: layout.seeds, bytes: optimiser.moves * 8 } }

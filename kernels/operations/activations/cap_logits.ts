@@ -7,6 +7,7 @@
 import type { Value } from "../../device/graph.ts";
 import { type Operation, recordOperation } from "../../device/operation.ts";
 import source from "./cap_logits.wgsl.ts";
+import tangentSource from "../tangents/cap_tangent.wgsl.ts";
 import type { ForwardContext } from "../context.ts";
 
 /** What {@linkcode capLogitsOperation} takes. */
@@ -29,6 +30,20 @@ export const capLogitsOperation: Operation<CapLogitsAttributes> = {
       writes: { 3: x },
       parameters: [x.words, { f32: cap }],
       workgroups: Math.ceil(x.words / 64),
+    });
+    return x;
+  },
+  tangent(graph, [input], { cap }) {
+    const x = input as Value;
+    const branches = graph.tangents + 1;
+    graph.add({
+      label: "cap logits tangent",
+      source: tangentSource,
+      key: {},
+      reads: {},
+      writes: { 3: x },
+      parameters: [x.words / branches, branches, { f32: cap }],
+      workgroups: Math.ceil(x.words / branches / 64),
     });
     return x;
   },

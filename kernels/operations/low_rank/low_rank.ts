@@ -40,6 +40,8 @@ export const lowRankOperation: Operation<LowRankAttributes> = {
     const h = recordDown(graph, x, attributes);
     return recordUp(graph, h, residual, attributes);
   },
+  // The same shaders: they add what a change of a factor makes of the first branch.
+  tangent: (graph, inputs, attributes) => lowRankOperation.record(graph, inputs, attributes),
 };
 
 /**
@@ -99,6 +101,7 @@ function recordDown(
     source: downSource,
     key: {
       BY_BRANCH: differs,
+      TANGENT: differs && graph.tangents > 0,
       ROWS,
       PER,
       SUMS: ROWS * PER,
@@ -132,6 +135,8 @@ function recordUp(
     source: upSource,
     key: {
       BY_BRANCH: differs,
+      TANGENT: differs && graph.tangents > 0,
+      TANGENTS: graph.tangents > 0,
       ROWS,
       RESIDUAL: residual !== undefined,
       BIAS: added ? (added.differs ? "branch" : "all") : "none",
