@@ -38,6 +38,7 @@ const batchOf = (step: number) =>
 const rates: Partial<Record<OptimiserName, number>> = {
   qzo: 1e-3,
   mezo: 1e-3,
+  forwardGrad: 1e-3,
   zoSgd: 1e-3,
   zoSgdMomentum: 1e-3,
   sparseZo: 1e-3,
@@ -79,7 +80,7 @@ for (const name of optimiserNames) {
     const rule = namedOptimisers[name]({
       form: "relative",
       projection: "none",
-      epsilon: 0.02,
+      ...(name === "forwardGrad" ? {} : { epsilon: 0.02 }),
       learningRate: rates[name] ?? 1e-2,
     });
     for (const [title, { selection, steps, broken }] of Object.entries(selections)) {
