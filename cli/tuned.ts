@@ -36,7 +36,7 @@ export const tunedOptions: Readonly<Record<string, OptionSpec>> = {
     kind: "text",
     path: true,
     doc:
-      "adapter to use with the model: a LoRA folder (PEFT), or a file of tuned scales (.safetensors) written by export",
+      "adapter to use with the model: a folder (PEFT), a .gguf file (llama.cpp), or a file of tuned scales (.safetensors) written by export",
   },
   step: {
     kind: "text",

@@ -5,30 +5,41 @@
  */
 
 import type { OffsetSet } from "../kernels/mod.ts";
+import {
+  assertGgufAdapter,
+  writeGgufAdapter,
+} from "../models/checkpoints/adapters/write_gguf_adapter.ts";
 import { writePeft } from "../models/checkpoints/adapters/write_peft.ts";
 import { targetKind } from "../models/checkpoints/disk/target_kind.ts";
+import type { Adapter } from "../models/adapters/scheme.ts";
 import type { Model } from "../models/inference/model.ts";
+import type { ModelConfig } from "../models/model_config.ts";
 import type { ExportReport } from "./export.ts";
 
 /**
- * Refuses a path that no adapter is written to: to be asked before the first step.
+ * Refuses a path that an adapter is not written to: to be asked before the first step.
  *
- * @throws {RangeError} For what is no folder
+ * @throws {RangeError} For what is neither a folder nor a GGUF file, and for a GGUF file that has no form for the adapter
  */
-export function assertAdapterPath(path: string): void {
-  if (targetKind(path) === "folder") return;
+export function assertAdapterPath(
+  path: string,
+  adapted: { readonly config: ModelConfig; readonly adapter: Adapter },
+): void {
+  const kind = targetKind(path);
+  if (kind === "gguf") return assertGgufAdapter(adapted);
+  if (kind === "folder") return;
   throw new RangeError(
-    `Cannot write an adapter to "${path}": give a folder, into which adapter_config.json and adapter_model.safetensors go`,
+    `Cannot write an adapter to "${path}": give a folder, into which adapter_config.json and adapter_model.safetensors go, or a .gguf file for llama.cpp`,
   );
 }
 
 /**
  * Writes the adapter beside a model, with what training added, as a folder that PEFT reads: `adapter_config.json` and
- * `adapter_model.safetensors`.
+ * `adapter_model.safetensors`; for a path that ends in `.gguf`, as the file that llama.cpp loads beside a model.
  *
  * @param offsets What was trained; undefined: the adapter as it stands beside the model
  * @throws {TypeError} When the model has no adapter
- * @throws {RangeError} For a path that is no folder, and when something of the base was trained as well, which no adapter's file holds
+ * @throws {RangeError} For a path that an adapter is not written to, and when something of the base was trained as well, which no adapter's file holds
  *
  * @example Of the bundled model, not trained
  * ```ts
@@ -53,9 +64,9 @@ export async function exportAdapter(
   path: string,
   { baseName = "" }: { readonly baseName?: string } = {},
 ): Promise<ExportReport> {
-  assertAdapterPath(path);
   if (!model.adapter) throw new TypeError("Cannot export an adapter: the model has none");
   const { adapter, tensors } = model.adapter;
+  assertAdapterPath(path, { config: model.config, adapter });
   const foreign = offsets?.trainables.find(({ name }) => !tensors.has(name));
   if (foreign) {
     throw new RangeError(
@@ -64,7 +75,8 @@ export async function exportAdapter(
   }
   const moved = await offsets?.read(model.gpu);
   const { config, fingerprint: base } = model;
-  await writePeft(path, { config, adapter, base, baseName, ...moved ? { offsets: moved } : {} });
+  const write = targetKind(path) === "gguf" ? writeGgufAdapter : writePeft;
+  await write(path, { config, adapter, base, baseName, ...moved ? { offsets: moved } : {} });
   const changed = [...moved?.values() ?? []].reduce(
     (sum, values) => sum + values.reduce((count, value) => count + Number(value !== 0), 0),
     0,

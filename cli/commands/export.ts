@@ -53,7 +53,7 @@ export const exportCommand: Command = {
       kind: "text",
       path: true,
       doc:
-        "a .gguf file, a folder, or a .safetensors file for only the tuned scales [tuned.gguf or tuned/ in the run's folder]",
+        "a .gguf file, a folder, or a .safetensors file for only the tuned scales [tuned.gguf or tuned/ in the run's folder]; of an adapter a folder for PEFT or a .gguf file for llama.cpp [adapter/]",
     },
     clamp: {
       kind: "flag",
@@ -82,10 +82,13 @@ export const exportCommand: Command = {
         const adapted = chosen.ledger.header.adapter !== undefined;
         output ??= tunedPath(runPath!, { source, adapted });
         await checkModelOutput(output, { ...await outputRules(call, config), within });
-        if (adapted) assertAdapterPath(output);
-        else await assertExportable(source, output);
+        if (!adapted) await assertExportable(source, output);
       },
-      beside: besideOf(chosen, call),
+      beside: (source, given) => {
+        const adapter = besideOf(chosen, call)?.(source, given);
+        if (adapter) assertAdapterPath(output!, { config: source.config, adapter });
+        return adapter;
+      },
     });
     const path = output!;
     using offsets = await tunedOffsets(session, chosen, call);

@@ -72,17 +72,24 @@ export async function llamaCppMissing(): Promise<string | undefined> {
 /**
  * Logits of llama.cpp at every position of each token list, one array `[vocabulary]` a position.
  *
+ * @param lora A GGUF file with an adapter to lay beside the model
  * @throws {Error} when the peer is not installed, or llama.cpp refuses the file (its message is in the error).
  */
 export async function llamaCppLogitsOf(
   ggufPath: string,
   tokenLists: readonly (readonly number[])[],
+  { lora }: { readonly lora?: string } = {},
 ): Promise<Float32Array[][]> {
   const reason = await llamaCppMissing();
   if (reason !== undefined) throw new Error(`Cannot run llama.cpp: ${reason}`);
   const outputPath = await Deno.makeTempFile({ suffix: ".f32" });
   try {
-    const { error } = await server!.ask({ modelPath: ggufPath, lists: tokenLists, outputPath });
+    const { error } = await server!.ask({
+      modelPath: ggufPath,
+      lists: tokenLists,
+      outputPath,
+      lora,
+    });
     if (error) throw new Error(`Cannot evaluate "${ggufPath}" with llama.cpp: ${error}`);
     const all = new Float32Array((await Deno.readFile(outputPath)).buffer);
     const positions = tokenLists.reduce((sum, list) => sum + list.length, 0);

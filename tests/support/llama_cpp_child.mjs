@@ -18,7 +18,7 @@ const llama = await getLlama({
   progressLogs: false,
 });
 
-async function evaluate({ modelPath, lists, outputPath, samplings }) {
+async function evaluate({ modelPath, lists, outputPath, samplings, lora }) {
   const model = await llama.loadModel({ modelPath, gpuLayers: 0, useMmap: false });
   try {
     const context = await model.createContext({
@@ -30,6 +30,7 @@ async function evaluate({ modelPath, lists, outputPath, samplings }) {
       flashAttention: false,
       experimentalKvCacheKeyType: "F32",
       experimentalKvCacheValueType: "F32",
+      ...lora ? { lora: { adapters: [{ filePath: lora, scale: 1 }] } } : {},
     });
     const sequence = context.getSequence();
     if (samplings) {
@@ -59,9 +60,10 @@ async function evaluate({ modelPath, lists, outputPath, samplings }) {
       }
     }
     writeFileSync(outputPath, Buffer.concat(parts));
-    await context.dispose();
+    if (!lora) await context.dispose();
   } finally {
-    await model.dispose();
+    // Freed with an adapter on it, a model corrupts the heap.
+    if (!lora) await model.dispose();
   }
 }
 

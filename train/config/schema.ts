@@ -164,7 +164,9 @@ const schema: Field<TrainConfig> = section<TrainConfig>("A fine-tune", {
   }),
   optimiser: optimiserSection,
   scheme: schemeField,
-  adapter: text("folder of an adapter to start from, as PEFT writes it; a new one if not given"),
+  adapter: text(
+    "an adapter to start from: a folder as PEFT writes it, or a .gguf file; a new one if not given",
+  ),
   ...adapterSections,
   trainables: section<TrainablesConfig>("Which parameters are trained", {
     include: list("name patterns to train, * matches anything; all if not given", text("")),

@@ -125,7 +125,7 @@ export async function openRunSession(
   const owned = stack.move();
   const about = { fingerprint: model.fingerprint, name: source.name };
   const note = opened && otherBaseNote(opened, { path: path!, model: about });
-  const notes = note === undefined ? [] : [note];
+  const notes = [...opened?.notes ?? [], ...note === undefined ? [] : [note]];
   return { gpu, stored, source, model, notes, [Symbol.dispose]: () => owned.dispose() };
 }
 

@@ -4,8 +4,10 @@
  * @module
  */
 
+import { fitAdapter } from "../../adapters/adapted.ts";
 import type { ModelConfig } from "../../model_config.ts";
 import { targetKind } from "../disk/target_kind.ts";
+import { openGgufAdapter } from "./open_gguf_adapter.ts";
 import { type OpenedAdapter, openPeft } from "./open_peft.ts";
 
 export type { OpenedAdapter } from "./open_peft.ts";
@@ -16,9 +18,9 @@ export function isBesideModel(path: string): boolean {
 }
 
 /**
- * Opens an adapter for a model: a folder of PEFT with LoRA.
+ * Opens an adapter for a model: a folder of PEFT with LoRA, or a GGUF file of llama.cpp.
  *
- * @param path The folder
+ * @param path The folder, or the file that ends in `.gguf`
  * @param model What it is to stand beside
  * @throws {SyntaxError | RangeError} When it is damaged, holds what is not computed here, or does not fit the model
  *
@@ -41,7 +43,12 @@ export async function openAdapter(
   path: string,
   model: { readonly config: ModelConfig },
 ): Promise<OpenedAdapter> {
-  return await openPeft(path, model);
+  const opened = targetKind(path) === "gguf"
+    ? await openGgufAdapter(path, model)
+    : await openPeft(path, model);
+  // What fits no model is refused here, whoever wrote it.
+  fitAdapter(model.config, opened.adapter);
+  return opened;
 }
 
 /** What a user should know of an adapter beside a base; undefined where it was made with this one, or does not say. */

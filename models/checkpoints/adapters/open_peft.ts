@@ -36,6 +36,8 @@ export interface OpenedAdapter {
   readonly base?: string | undefined;
   /** What the base is called, if it says so. */
   readonly baseName?: string | undefined;
+  /** What of the file was left out, a sentence each. Default: nothing. */
+  readonly notes?: readonly string[];
 }
 
 type Floats = Float32Array<ArrayBuffer>;

@@ -49,14 +49,14 @@ export function tunedAdapter(
 }
 
 /** Alpha of a matrix: without the last bits that a quotient left. */
-function alphaOf({ rank, scale }: LoraMatrix): number {
+export function alphaOf({ rank, scale }: LoraMatrix): number {
   const alpha = scale * rank;
   const whole = Math.round(alpha);
   return Math.abs(alpha - whole) < 1e-9 * Math.abs(alpha) ? whole : alpha;
 }
 
 /** The value that most have, and the others by a pattern for their module's path. */
-function withPatterns(
+export function withPatterns(
   values: ReadonlyMap<string, number>,
 ): { readonly usual: number; readonly pattern: Record<string, number> } {
   const counts = new Map<number, number>();

@@ -21,7 +21,7 @@ const PURPOSES: readonly Purpose[] = [
   {
     is: typed("adapter", "adapter.type"),
     says: () =>
-      "a LoRA adapter (general.type adapter), which is not laid over a model here: merge it into its model with llama-export-lora of llama.cpp, and give the merged file",
+      "a LoRA adapter (general.type adapter), not a model: give the model's own file, and this one by --adapter",
   },
   {
     is: typed("mmproj", "clip.projector_type", "clip"),

@@ -63,7 +63,18 @@ Deno.test("LoRA on the command line: ledger and adapter give one loss, and an ad
       ...["finetune", "tiny.yaml", "--output", "three", "--adapter", "adapter"],
     );
     assertStringIncludes(scales.noted, "scheme is full; set scheme: lora");
-    const gguf = await qzo(folder, "export", "one", "--step", "last", "--output", "a.gguf");
-    assertStringIncludes(gguf.noted, "give a folder");
+    await done(folder, "export", "one", "--step", "last", "--output", "a.gguf");
+    const inFile = await done(folder, "evaluate", "tiny.yaml", "--adapter", "a.gguf");
+    assertEquals(lossIn(inFile, /loss +([\d.]+) nats/), before);
+    const scaled = await qzo(
+      folder,
+      "export",
+      "one",
+      "--step",
+      "last",
+      "--output",
+      "a.safetensors",
+    );
+    assertStringIncludes(scaled.noted, "give a folder");
   });
 });
