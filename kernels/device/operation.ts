@@ -36,9 +36,10 @@ export interface Operation<A, Y extends Operand = Value> {
     | "linear"
     | ((graph: Graph, inputs: readonly Operand[], attributes: A) => Y);
   /**
-   * Records the slopes of a loss by the inputs; undefined for an input that has none.
+   * Records the slopes of a loss by the inputs, undefined for an input that has none, and adds those by what is trained to `gradients`. There is
+   * one branch.
    *
-   * @param slope Of the loss by the result
+   * @param slope Of the loss by the result; others may read it too
    */
   adjoint?(
     graph: Graph,
@@ -46,7 +47,14 @@ export interface Operation<A, Y extends Operand = Value> {
     output: Y,
     slope: Value,
     attributes: A,
+    gradients: Gradients,
   ): readonly (Value | undefined)[];
+}
+
+/** Where slopes of a loss by offsets are collected. */
+export interface Gradients {
+  /** Those of a tensor or a part of it, laid out as its offsets; undefined where it is not trained. */
+  of(name: string): Range | undefined;
 }
 
 /** An operation that a graph computes. */
@@ -92,6 +100,39 @@ export function recordOperation<A, Y extends Operand>(
   if (!list) recorded.set(graph, list = []);
   list.push({ operation: operation as Operation<unknown, Operand>, inputs, attributes, output });
   return output;
+}
+
+/**
+ * Records slopes of a loss backwards over operations, from those that are known in `slopes` to those by what the operations read, which are put
+ * there; what is trained is added to `gradients`.
+ *
+ * @param slopes By value; changed
+ * @param add Records the sum of two slopes
+ * @throws {TypeError} For an operation that has no adjoint, where a loss depends on what it leaves
+ */
+export function recordAdjoints(
+  graph: Graph,
+  operations: readonly RecordedOperation[],
+  slopes: Map<Operand, Value>,
+  gradients: Gradients,
+  add: (graph: Graph, a: Value, b: Value) => Value,
+): void {
+  for (const { operation, inputs, attributes, output } of operations.toReversed()) {
+    const slope = slopes.get(output);
+    if (!slope) continue;
+    if (!operation.adjoint) {
+      throw new TypeError(
+        `Cannot differentiate "${operation.name}" backwards: the operation has no adjoint; take an optimiser that needs forwards alone`,
+      );
+    }
+    if (operation.inPlace) slopes.delete(output);
+    const found = operation.adjoint(graph, inputs, output, slope, attributes, gradients);
+    found.forEach((one, i) => {
+      if (!one) return;
+      const before = slopes.get(inputs[i]);
+      slopes.set(inputs[i], before ? add(graph, before, one) : one);
+    });
+  }
 }
 
 /** How an operation is recorded into a graph. */

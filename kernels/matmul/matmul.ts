@@ -17,6 +17,7 @@ import type { Storage } from "../device/storage.ts";
 import type { ShaderKey } from "../device/template.ts";
 import { bindPerturbation } from "../offsets/bind.ts";
 import { type Perturbation, withoutNoise } from "../offsets/perturbation.ts";
+import { inputSlopes, vectorSlopes, weightSlopes } from "./adjoints/product_adjoint.ts";
 import { addMinimaTangents } from "./minima_tangents.ts";
 import {
   boundPlane,
@@ -39,6 +40,10 @@ export interface MatmulOptions {
   readonly branches: number;
   /** Added to every row; `[N]`, or as every branch has it, `[B][N]`. */
   readonly bias?: Storage | Value | undefined;
+  /** What the bias is of, where it is trained: for the slope of a loss by its offsets. */
+  readonly biasOf?:
+    | { readonly tensor: DeviceTensor; readonly perturbation: Perturbation }
+    | undefined;
   /** Added to the result; `[B][M][N]`. */
   readonly residual?: Value | Storage | undefined;
   /** Offsets and noise on the scales, or on a dense tensor's elements. */
@@ -97,6 +102,22 @@ export const matmulOperation: Operation<MatmulAttributes> = {
     }
     if (plane?.noise) addPlaneTangents(graph, x, weight, { ...moves, moved: plane });
     return y;
+  },
+  adjoint(graph, inputs, _output, slope, attributes, gradients) {
+    const [x] = inputs;
+    const { weight, rows, bias, residual, biasOf } = attributes;
+    const { perturbation, plane } = attributes;
+    const product = { weight, rows, perturbation, plane };
+    weightSlopes(graph, x, slope, product, gradients);
+    const gradient = biasOf && gradients.of(biasOf.tensor.name);
+    if (biasOf && gradient) {
+      vectorSlopes(graph, slope, biasOf.tensor, rows, biasOf.perturbation, gradient);
+    }
+    return [
+      inputSlopes(graph, slope, product),
+      ...(bias ? [undefined] : []),
+      ...(residual ? [slope] : []),
+    ];
   },
 };
 

@@ -14,6 +14,7 @@ import { elementwise } from "./elementwise.ts";
 export const addOperation: Operation<null> = {
   ...elementwise("add", "sum", source),
   tangent: "linear",
+  adjoint: (_graph, _inputs, _output, slope) => [slope, slope],
 };
 
 /** Records `a + b`, element by element, of values with as many elements as `b` has. */

@@ -9,6 +9,7 @@ import { type Operand, type Operation, recordOperation } from "../device/operati
 import type { Storage } from "../device/storage.ts";
 import source from "./attention.wgsl.ts";
 import tangentSource from "./tangents/attention_tangent.wgsl.ts";
+import { attentionAdjoint } from "./adjoints/attention_adjoint.ts";
 import type { ForwardContext } from "./context.ts";
 
 /** Models in use have 64 to 256; wider ones, which compile for 22 s (512) and 117 s (1024) on lavapipe, are looped over. */
@@ -57,6 +58,12 @@ export const attentionOperation: Operation<AttentionAttributes> = {
     const directions = attributes.context.branches - 1;
     recordHeads(graph, tangentSource, inputs, y, attributes, directions);
     return y;
+  },
+  adjoint(graph, inputs, output, slope, attributes) {
+    if (attributes.rolling) {
+      throw new TypeError('Cannot differentiate "attention" over a cache of keys backwards');
+    }
+    return attentionAdjoint(graph, inputs, output, slope, attributes);
   },
 };
 

@@ -7,6 +7,7 @@
 import type { Value } from "../../device/graph.ts";
 import { type Operation, recordOperation } from "../../device/operation.ts";
 import source from "./cap_logits.wgsl.ts";
+import { capAdjoint } from "../adjoints/adjoints.ts";
 import tangentSource from "../tangents/cap_tangent.wgsl.ts";
 import type { ForwardContext } from "../context.ts";
 
@@ -47,6 +48,7 @@ export const capLogitsOperation: Operation<CapLogitsAttributes> = {
     });
     return x;
   },
+  adjoint: (graph, _inputs, output, slope, { cap }) => [capAdjoint(graph, output, slope, cap)],
 };
 
 /** `cap * tanh(x / cap)` of every element, in place (Gemma 2, arXiv 2408.00118). */

@@ -8,6 +8,7 @@ import type { Value } from "../../device/graph.ts";
 import { type Operation, recordOperation } from "../../device/operation.ts";
 import type { ForwardContext } from "../context.ts";
 import { elementwise } from "../elementwise.ts";
+import { activationAdjoint } from "../adjoints/adjoints.ts";
 import { activationTangent } from "../tangents/activation_tangent.ts";
 import source from "./relu.wgsl.ts";
 
@@ -15,6 +16,7 @@ import source from "./relu.wgsl.ts";
 export const reluOperation: Operation<null> = {
   ...elementwise("relu", "relu", source, (inputs) => ({ TIMES: inputs.length > 1 })),
   tangent: (graph, inputs) => activationTangent(graph, inputs, "relu"),
+  adjoint: (graph, inputs, _output, slope) => activationAdjoint(graph, inputs, slope, "relu"),
 };
 
 /** `max(x, 0)`, times `times` if that is given; what is not a number stays so. */

@@ -8,6 +8,7 @@ import type { Value } from "../../device/graph.ts";
 import { type Operation, recordOperation } from "../../device/operation.ts";
 import type { ForwardContext } from "../context.ts";
 import { elementwise } from "../elementwise.ts";
+import { activationAdjoint } from "../adjoints/adjoints.ts";
 import { activationTangent } from "../tangents/activation_tangent.ts";
 import source from "./silu_gate.wgsl.ts";
 
@@ -15,6 +16,7 @@ import source from "./silu_gate.wgsl.ts";
 export const siluGateOperation: Operation<null> = {
   ...elementwise("silu gate", "gated", source),
   tangent: (graph, inputs) => activationTangent(graph, inputs, "silu"),
+  adjoint: (graph, inputs, _output, slope) => activationAdjoint(graph, inputs, slope, "silu"),
 };
 
 /** `silu(gate) * up` (Shazeer, arXiv 2002.05202). */
