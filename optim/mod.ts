@@ -48,6 +48,8 @@ export {
   type SessionTensor,
 } from "./steps/executor.ts";
 export { minimise, type MinimiseOptions, type MinimiseStep } from "./steps/minimise.ts";
+export { exactGradient } from "./estimators/exact_gradient.ts";
+export { type FirstOrderOptions, foAdam, foAdamW, foSgd } from "./named/first_order.ts";
 export { forwardGradient, type ForwardGradientOptions } from "./estimators/forward_gradient.ts";
 export { type FrozenBy } from "./preparations/frozen.ts";
 export { type CompleteGains, type Gains, gainsOf } from "./preparations/gains.ts";

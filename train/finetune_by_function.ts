@@ -113,7 +113,7 @@ export async function* finetuneByFunction(
   const { model, offsets, objective, ledger, signal, seed = 0 } = options;
   assertNotDisposed(model, "fine-tune");
   const optimiser = asReplayed(options.optimiser, ledger);
-  if (optimiser.estimator.tangents) {
+  if (optimiser.estimator.tangents || optimiser.estimator.exact) {
     throw new TypeError(
       `Cannot fine-tune by a function with ${optimiser.name}: ${optimiser.estimator.name} takes derivatives of losses that the device computes; take an optimiser that compares losses, such as mezo`,
     );

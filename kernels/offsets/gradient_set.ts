@@ -8,17 +8,24 @@ import type { Gpu } from "../device/gpu.ts";
 import type { Graph, Range } from "../device/graph.ts";
 import type { Gradients } from "../device/operation.ts";
 import { Storage } from "../device/storage.ts";
-import type { OffsetSet } from "./offset_set.ts";
+import type { Trainable } from "../../optim/trainable.ts";
 import zeroSource from "../operations/tangents/zero_tangents.wgsl.ts";
+
+/** Offsets, as far as a gradient has their layout. */
+interface Arenas {
+  readonly trainables: readonly Trainable[];
+  readonly arenas: readonly Storage[];
+  range(name: string): Range | undefined;
+}
 
 /** Memory of a gradient. */
 export class GradientSet implements Gradients, Disposable {
-  readonly #offsets: OffsetSet;
+  readonly #offsets: Arenas;
   /** As the offsets' arenas. */
   readonly storages: readonly Storage[];
 
   /** Describes the memory; `allocate` makes it, zeroed. */
-  constructor(offsets: OffsetSet) {
+  constructor(offsets: Arenas) {
     this.#offsets = offsets;
     this.storages = offsets.arenas.map(({ bytes }, i) =>
       new Storage(`gradients ${i}`, bytes, "optimiser")

@@ -38,6 +38,8 @@ export interface Moves {
   readonly directions: number;
   /** Directions of one step. */
   readonly perStep: number;
+  /** Slopes by offsets, by arena, that are moved along instead of noise. Default: noise. */
+  readonly gradients?: readonly Storage[] | undefined;
   /** The update rule's host scalars, step after step; needed where there is a rule. */
   readonly inputs?: Storage | Range | undefined;
 }
@@ -69,11 +71,13 @@ export function moveOffsets(
         STATES: update?.stateSize ?? 0,
         INPUTS: update?.inputSize ?? 0,
         RESTS: update?.restsAtZero ?? false,
+        GRADIENT: moves.gradients !== undefined,
       },
       reads: {
         1: offsets.tables[i],
         2: moves.coefficients,
         4: update && update.inputSize > 0 ? moves.inputs! : undefined,
+        7: moves.gradients?.[i],
       },
       writes: {
         3: arena,

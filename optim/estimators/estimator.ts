@@ -38,6 +38,8 @@ export interface Estimator {
    * its amplitude, instead of a loss. False if absent.
    */
   readonly tangents?: boolean;
+  /** Whether the one direction is the gradient of the loss itself, at the only branch, instead of noise. False if absent. */
+  readonly exact?: boolean;
   /** How far a direction is looked along; always as far as its branches say if absent. */
   radius?(seed: Seed): Radius;
   /** The directional derivative of each direction, not weighted, from what is told of each branch, which is finite. */

@@ -119,9 +119,14 @@ export class Session {
   #making: StepInMaking;
   #state: readonly number[];
 
-  /** Starts at step 0 with all offsets 0, or frozen. Throws a TypeError when the tensors are not the parameters, or are needed. */
+  /** Starts at step 0 with all offsets 0, or frozen. Throws a TypeError when the tensors are not the parameters, or are needed, or the optimiser takes gradients. */
   constructor(options: SessionOptions) {
     const { parameters, optimiser, seed = 0 } = options;
+    if (optimiser.estimator.exact) {
+      throw new TypeError(
+        `Cannot start ${optimiser.name} on the host: ${optimiser.estimator.name} takes gradients of losses that the device computes`,
+      );
+    }
     this.optimiser = optimiser;
     this.#base = Float32Array.from(parameters);
     this.offsets = new Float32Array(this.#base.length);

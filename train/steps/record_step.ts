@@ -23,6 +23,7 @@ import type { Seed } from "../../optim/directions/seed.ts";
 import { updateInputs } from "../../optim/updates/update_rule.ts";
 import type { PackedBatch } from "../../models/batch.ts";
 import { recordLoss } from "../../models/forward.ts";
+import { recordGradient } from "../../models/gradient.ts";
 import type { ModelPlan } from "../../models/inference/model.ts";
 
 /** Where a step's inputs lie in its one buffer, in bytes; bindings start at multiples of 256. */
@@ -213,10 +214,16 @@ function recordPasses(
       else record();
     }
   };
-  forwards({ all: branches, shared: layout.shared, firstLoss: 0 }, (table) => ({
-    storage: input,
-    offset: layout.branches + layout.tableBytes * table,
-  }));
+  if (optimiser.estimator.exact) {
+    offsets.gradients.clear(graph);
+    const batch = { storage: input, offset: layout.batch, bytes: layout.bytes - layout.batch };
+    recordGradient(graph, model, shape, batch, { losses, scores }, offsets, offsets.gradients);
+  } else {
+    forwards({ all: branches, shared: layout.shared, firstLoss: 0 }, (table) => ({
+      storage: input,
+      offset: layout.branches + layout.tableBytes * table,
+    }));
+  }
   const { accept } = optimiser;
   const trial = accept && new Storage(
     "tried branches",

@@ -34,6 +34,7 @@ import { noiseTerm } from "../../reference/effective_weights.ts";
 import { classificationLoss, languageModellingLoss } from "../../reference/losses.ts";
 import { targetLogProbabilities } from "../../reference/softmax_nll.ts";
 import { randomNormals, randomNumbers } from "../../support/random_llama.ts";
+import { assertGradient } from "../gradient_case.ts";
 import { choiceExamples, randomTokens, textExamples, weightsOf } from "../small_model.ts";
 
 type Objective = "language-modelling" | "classification";
@@ -115,7 +116,7 @@ export async function assertLosses(
 
 /**
  * Losses along noise on everything that can be trained, and the derivatives made of them, are the oracle's; and so are the derivatives that
- * tangents are, which differences of the oracle's losses are close to in f64.
+ * tangents are, which differences of the oracle's losses are close to in f64. The gradient's products with directions are those tangents.
  */
 export async function assertDerivatives(
   gpu: Gpu,
@@ -181,6 +182,11 @@ export async function assertDerivatives(
       assert(error < 1e-4, `tangent ${q} of ${objective}: ${d}, oracle ${slope}`);
     }
   }
+  const examples = {
+    "language-modelling": losses.examples("language-modelling"),
+    "classification": losses.examples("classification"),
+  };
+  await assertGradient(gpu, model, examples, { form, selection: EVERYTHING });
 }
 
 /** The planned memory of training is what it takes, to the byte. */
