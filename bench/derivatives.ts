@@ -13,13 +13,12 @@ import {
   foSgd,
   type Gpu,
   loadModel,
-  mezo,
   type Model,
   openGpu,
-  type Optimiser,
   planOffsets,
   quantizedSource,
 } from "../mod.ts";
+import { forwardGrad, foSgd, mezo, type Optimiser } from "../optim/mod.ts";
 import { packBatch } from "../models/mod.ts";
 import { ggufModelSource } from "../models/checkpoints/gguf/open_gguf.ts";
 import { bytesSource } from "../quant/mod.ts";
