@@ -257,8 +257,8 @@ export class Plan implements Disposable {
   }
 
   /**
-   * Records from part `first` on until `work` multiply-adds are reached, at least one part, or a part that is compiled when it runs: returns where to
-   * go on, how many multiply-adds were recorded, and whether a part is compiled.
+   * Records from part `first` on until `work` multiply-adds are reached, at least one part; one that is compiled when it runs is recorded alone. Returns
+   * where to go on, how many multiply-adds were recorded, and whether a part is compiled.
    */
   encodeWithin(
     pass: GPUComputePassEncoder,
@@ -268,14 +268,21 @@ export class Plan implements Disposable {
     let sum = 0;
     let next = first;
     let compiles = false;
-    const fits = (part: DispatchPart) => next === first || sum + part.work <= work;
-    while (!compiles && next < this.#parts.length && fits(this.#parts[next])) {
-      const part = this.#parts[next++];
+    const fits = (part: DispatchPart) => sum + part.work <= work && !this.compiles(next);
+    while (!compiles && next < this.#parts.length) {
+      const part = this.#parts[next];
+      if (next > first && !fits(part)) break;
       encodePart(pass, part);
       sum += part.work;
       compiles = this.#pipelines.runs(part.pipeline);
+      next++;
     }
     return { next, work: sum, compiles };
+  }
+
+  /** Whether part `at` will be compiled when it runs. */
+  compiles(at: number): boolean {
+    return at < this.#parts.length && this.#pipelines.isCold(this.#parts[at].pipeline);
   }
 
   /** Records one dispatch, by its place in the graph: for measuring each on its own. */

@@ -30,6 +30,11 @@ export class PipelineCache {
     return this.#cold.delete(pipeline);
   }
 
+  /** Whether a pipeline would be compiled if it ran now. */
+  isCold(pipeline: GPUComputePipeline): boolean {
+    return this.#cold.has(pipeline);
+  }
+
   /** How many pipelines have been compiled. */
   get size(): number {
     return this.#pipelines.size;

@@ -33,15 +33,17 @@ export async function submitPlanInTurns(
   { signal, ...options }: SubmitPlanOptions & { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<void> {
   const turns = new Turns();
-  for (const _ of submissions(gpu, plan, options)) if (turns.due) await turns.give(signal);
+  for (const compiles of submissions(gpu, plan, options)) {
+    if (compiles || turns.due) await turns.give(signal);
+  }
 }
 
-/** Submits, and yields after each submission. */
+/** Submits, and yields after each submission whether it or the next is compiled, which takes as long as others can wait. */
 function* submissions(
   { device, pacing }: Gpu,
   plan: Plan,
   { before, after }: SubmitPlanOptions,
-): Generator<void> {
+): Generator<boolean> {
   for (let at = 0, first = true; first || at < plan.parts; first = false) {
     const encoder = device.createCommandEncoder();
     if (first) before?.(encoder);
@@ -52,6 +54,6 @@ function* submissions(
     if (at >= plan.parts) after?.(encoder);
     device.queue.submit([encoder.finish()]);
     pacing.sent(work, compiles);
-    yield;
+    yield compiles || plan.compiles(at);
   }
 }

@@ -8,14 +8,13 @@ import { named, type NamedOptimiser } from "../named_optimiser.ts";
 import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
 
 /**
- * Forward-Grad: descent along random directions by the exact derivative along each, learning rate 1e-6. It takes no `epsilon`.
+ * Forward-Grad: descent along random directions by the exact derivative along each, learning rate 1e-6. An `epsilon`, which all
+ * named optimisers take, changes nothing.
  *
  * Departures: directions are drawn where weights are read instead of stored, several a step share one evaluation, and nothing decays.
  *
  * Source: Baydin et al., "Gradients without backpropagation" (arXiv 2202.08587), as in Zhang et al., "Revisiting zeroth-order optimization
  * for memory-efficient LLM fine-tuning" (arXiv 2402.11592), `ZO-Bench/ZO-LLM`, `--trainer forward_grad`.
- *
- * @throws RangeError for an epsilon, besides what all named optimisers refuse.
  *
  * @example Four directions a step, one value
  * ```ts
@@ -30,15 +29,8 @@ export const forwardGrad: NamedOptimiser = named({
   summary: "the exact derivative along random directions",
   source: "arXiv 2402.11592",
   defaults: { learningRate: 1e-6 },
-  make: ({ queries, learningRate }, { epsilon }) => {
-    if (epsilon !== undefined) {
-      throw new RangeError(
-        `Cannot make forwardGrad with epsilon ${epsilon}: its derivatives are exact, leave epsilon out`,
-      );
-    }
-    return {
-      estimator: forwardGradient({ queries }),
-      transformations: [scaleBySchedule(learningRate)],
-    };
-  },
+  make: ({ queries, learningRate }) => ({
+    estimator: forwardGradient({ queries }),
+    transformations: [scaleBySchedule(learningRate)],
+  }),
 });

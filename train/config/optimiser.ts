@@ -72,13 +72,15 @@ export function optimiserOfConfig({ optimiser: config, steps }: ConfiguredOptimi
     );
   }
   const made = make(scheduleOf(config, { steps, period }, () => learningRateOf(usual)));
-  if (!config.tangents) return around(made, config);
-  if (epsilon !== undefined) {
+  const looked = config.tangents ? withTangents(made) : made;
+  if (looked.estimator.tangents && epsilon !== undefined) {
     throw new RangeError(
-      `Cannot use optimiser.epsilon: ${epsilon}: with optimiser.tangents derivatives are exact`,
+      `Cannot use optimiser.epsilon: ${epsilon}: the derivatives of ${
+        config.tangents ? "optimiser.tangents" : name
+      } are exact`,
     );
   }
-  return around(withTangents(made), config);
+  return around(looked, config);
 }
 
 /** The optimiser with the parts that any may have laid around its rule. */

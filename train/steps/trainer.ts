@@ -154,11 +154,13 @@ export class Trainer implements Disposable {
    */
   async enqueueInTurns(step: number, batch: PackedBatch): Promise<void> {
     const turns = new Turns();
-    for (const _ of this.#submissions(step, batch)) if (turns.due) await turns.give();
+    for (const compiles of this.#submissions(step, batch)) {
+      if (compiles || turns.due) await turns.give();
+    }
   }
 
-  /** Records a step, and yields after each submission. */
-  *#submissions(step: number, batch: PackedBatch): Generator<void> {
+  /** Records a step, and yields after each submission whether it or the next is compiled, which takes as long as others can wait. */
+  *#submissions(step: number, batch: PackedBatch): Generator<boolean> {
     if (this.#queued >= this.#state.capacity) {
       throw new RangeError(`Cannot queue step ${step}: ${this.#queued} steps wait to be drained`);
     }
@@ -183,6 +185,10 @@ export class Trainer implements Disposable {
     entry.copy.encode(this.#openPass(), at);
     const { pacing } = this.#gpu;
     for (let part = 0; part < plan.parts;) {
+      if (plan.compiles(part) && this.#work > 0) {
+        this.#submit();
+        yield true;
+      }
       const { next, work, compiles } = plan.encodeWithin(
         this.#openPass(),
         part,
@@ -193,7 +199,7 @@ export class Trainer implements Disposable {
       this.#compiles ||= compiles;
       if (this.#work >= pacing.submissionWork || part < plan.parts) {
         this.#submit();
-        yield;
+        yield compiles || plan.compiles(part);
       }
     }
     this.#queued++;
@@ -201,7 +207,7 @@ export class Trainer implements Disposable {
     // Small submissions first, so that the device begins at once; larger ones then cost less each.
     if (this.#unsent >= Math.min(16, this.#queued - this.#unsent + 1)) {
       this.#submit();
-      yield;
+      yield false;
     }
   }
 

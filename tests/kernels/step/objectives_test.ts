@@ -89,7 +89,7 @@ for (const [title, exact, make] of optimisers) {
       const rule = make({
         form: "absolute",
         projection: "none",
-        ...(title === "forwardGrad" ? {} : { epsilon: 0.01 }),
+        epsilon: 0.01,
         learningRate: rate,
       });
       // What the objective does not look at is moved too.

@@ -80,7 +80,7 @@ for (const name of optimiserNames) {
     const rule = namedOptimisers[name]({
       form: "relative",
       projection: "none",
-      ...(name === "forwardGrad" ? {} : { epsilon: 0.02 }),
+      epsilon: 0.02,
       learningRate: rates[name] ?? 1e-2,
     });
     for (const [title, { selection, steps, broken }] of Object.entries(selections)) {
