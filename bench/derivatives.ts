@@ -9,8 +9,6 @@ import { parseArgs } from "@std/cli";
 import process from "node:process";
 import {
   type Example,
-  forwardGrad,
-  foSgd,
   type Gpu,
   loadModel,
   type Model,
