@@ -16,6 +16,7 @@ import updateSource from "./update.wgsl.ts";
 import { isPaired } from "../../quant/layouts/layout.ts";
 import { elementOpsWgsl } from "../../optim/algebra/element_ops.ts";
 import { frozenBy } from "../../optim/preparations/frozen.ts";
+import { roundCoefficientWgsl } from "../../optim/offset.ts";
 import { emitUpdateRule } from "../../optim/updates/update_rule_wgsl.ts";
 
 /** What a call of the generator and four offsets moved by it are taken for, in multiply-adds. */
@@ -38,7 +39,7 @@ export interface Moves {
   readonly directions: number;
   /** Directions of one step. */
   readonly perStep: number;
-  /** The update rule's host scalars, step after step; needed where there is a rule. */
+  /** The update rule's host scalars, step after step, of each step for each of the offsets' `rates`; needed where there is a rule. */
   readonly inputs?: Storage | Range | undefined;
 }
 
@@ -69,6 +70,8 @@ export function moveOffsets(
         STATES: update?.stateSize ?? 0,
         INPUTS: update?.inputSize ?? 0,
         RESTS: update?.restsAtZero ?? false,
+        GROUPS: offsets.grouped,
+        ...(offsets.grouped ? { ROUND: roundCoefficientWgsl, RATES: offsets.rates.length } : {}),
       },
       reads: {
         1: offsets.tables[i],
