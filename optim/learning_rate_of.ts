@@ -5,7 +5,7 @@
  */
 import type { JsonValue } from "./json.ts";
 import type { Optimiser } from "./optimiser.ts";
-import { parseSchedule, type Schedule } from "./transformations/schedule.ts";
+import { scaling, schedule } from "./transformations/peak_learning_rate.ts";
 
 /**
  * The constant learning rate of `optimiser`, wherever it is applied: a named optimiser made without one has its default. Undefined
@@ -66,25 +66,4 @@ export function learningRateAt(
   }
   const ruled = schedule(update?.parameters.learningRate);
   return ruled && ((step) => ruled.at(Math.floor(step / plan.hold)));
-}
-
-/** What a schedule's description says; undefined for one that is none of the library's. */
-function schedule(described: JsonValue | undefined): Schedule | undefined {
-  try {
-    return described === undefined ? undefined : parseSchedule(described);
-  } catch {
-    return undefined;
-  }
-}
-
-/** The parameters of `scaleBySchedule` in the description of a rule, within others too. */
-function scaling(described: JsonValue | undefined): JsonValue | undefined {
-  if (typeof described !== "object" || described === null) return undefined;
-  const fields = described as { readonly [key: string]: JsonValue };
-  if (fields.name === "scaleBySchedule") return fields.parameters;
-  for (const inner of Object.values(fields)) {
-    const found = scaling(inner);
-    if (found !== undefined) return found;
-  }
-  return undefined;
 }

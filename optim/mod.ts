@@ -56,6 +56,13 @@ export { type CompleteGains, type Gains, gainsOf } from "./preparations/gains.ts
 export type { JsonValue } from "./json.ts";
 export { kernelSmoothed } from "./estimators/kernel_smoothed.ts";
 export type { LedgerFeature } from "./ledger/features.ts";
+export {
+  type Group,
+  type GroupOptions,
+  parseGroups,
+  type TrainedGroup,
+  trainedGroup,
+} from "./group.ts";
 export { learningRateAt, learningRateOf } from "./learning_rate_of.ts";
 export {
   damageText,
@@ -140,6 +147,7 @@ export { SparseMezoOptions } from "./named/sparse_mezo.ts";
 export { SparseZoOptions } from "./named/sparse_zo.ts";
 export { ZoSgdSignOptions } from "./named/zo_sgd_sign.ts";
 export {
+  type AdapterDefaults,
   type Composition,
   named,
   type NamedDeclaration,

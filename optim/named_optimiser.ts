@@ -12,6 +12,7 @@ import {
   type OptionsOf,
   type OptionTable,
 } from "./declared_option.ts";
+import type { GroupOptions } from "./group.ts";
 import { assertOptions, type NumberRule } from "./options.ts";
 import { type Optimiser, optimiser, type OptimiserOptions } from "./optimiser.ts";
 
@@ -58,7 +59,10 @@ export const NamedOptions = {
   },
 } as const;
 /** Arguments that all named optimisers share. */
-export type NamedOptions = OptionsOf<typeof NamedOptions>;
+export type NamedOptions = OptionsOf<typeof NamedOptions> & {
+  /** Form, epsilon and learning rate of parts of what is trained, see {@linkcode OptimiserOptions.groups}. */
+  readonly groups?: Readonly<Record<string, GroupOptions>> | undefined;
+};
 
 /** No options besides the shared ones. */
 export type NoOptions = Readonly<Record<never, DeclaredOption>>;
@@ -86,7 +90,15 @@ export interface NamedOptimiser<Own extends OptionTable = NoOptions> {
   };
   /** What its learning rate does over a run whose length is known, where nothing else is asked for; constant if absent. */
   readonly schedule?: "linear";
+  /** Epsilon and learning rate where an adapter's tensors are trained, which start near zero. */
+  readonly adapter: AdapterDefaults;
 }
+
+/** Defaults for the offsets of adapters. */
+export type AdapterDefaults = Required<Pick<GroupOptions, "epsilon">> & {
+  /** The peak learning rate. */
+  readonly learningRate: number;
+};
 
 /** How {@linkcode named} makes an optimiser. */
 export interface NamedDeclaration<Own extends OptionTable> {
@@ -102,6 +114,8 @@ export interface NamedDeclaration<Own extends OptionTable> {
   readonly limits?: Readonly<Partial<Record<keyof NamedOptions, NumberRule>>>;
   /** What its learning rate does over a run whose length is known. */
   readonly schedule?: "linear";
+  /** Defaults where an adapter is trained; ten times its own epsilon and a hundred times its own learning rate by default, as MeZO's. */
+  readonly adapter?: AdapterDefaults;
   /** The options of its own; none by default. */
   readonly options?: Own;
   /** The parts that it is made of; `given` has no defaults, for those that follow from other options. */
@@ -145,15 +159,22 @@ export function named<const Own extends OptionTable>(
   const shared = changed(NamedOptions, defaults, limits) as NamedOptimiser<Own>["shared"];
   const options = changed(declaration.options ?? {}, defaults, limits) as Own;
   const rules: OptionTable = { ...shared, ...options };
-  const made = (given: NamedOptions & OptionsOf<Own> = {}): Optimiser => {
+  const made = (options: NamedOptions & OptionsOf<Own> = {}): Optimiser => {
+    const { groups, ...rest } = Object(options) === options ? options : {} as typeof options;
+    const given = (groups === undefined ? options : rest) as NamedOptions & OptionsOf<Own>;
     assertOptions<Readonly<Record<string, unknown>>>(`make ${name}`, given, rules);
     const all = completed(rules, given) as Completed<typeof NamedOptions> & Completed<Own>;
     const { distribution, form, projection } = all;
-    return optimiser({ name, distribution, form, projection, ...make(all, given) });
+    return optimiser({ name, distribution, form, projection, ...make(all, given), groups });
+  };
+  const { epsilon, learningRate } = shared;
+  const adapter = declaration.adapter ?? {
+    epsilon: 10 * (epsilon as DeclaredNumber).default!,
+    learningRate: 100 * (learningRate as DeclaredNumber).default!,
   };
   Object.defineProperty(made, "name", { value: name });
   return Object.assign(made, {
-    ...{ summary, options, shared },
+    ...{ summary, options, shared, adapter },
     ...(source === undefined ? {} : { source }),
     ...(schedule === undefined ? {} : { schedule }),
   });

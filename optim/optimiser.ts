@@ -6,7 +6,15 @@
 import type { AcceptRule } from "./updates/accept.ts";
 import { chain } from "./transformations/chain.ts";
 import type { Estimator } from "./estimators/estimator.ts";
+import {
+  describeGroups,
+  type Group,
+  type GroupOptions,
+  groupOptions,
+  makeGroups,
+} from "./group.ts";
 import type { JsonValue } from "./json.ts";
+import { peakLearningRate } from "./transformations/peak_learning_rate.ts";
 import {
   completeParts,
   describeDirections,
@@ -66,6 +74,8 @@ export interface Optimiser {
   readonly update?: UpdateRule;
   /** Which multiple of a step is made, by losses at each; absent where it is always made as it is. */
   readonly accept?: AcceptRule;
+  /** Parts of what is trained with a form, an epsilon and a learning rate of their own; absent where all is alike. */
+  readonly groups?: readonly Group[];
   /** Losses of a step: one a branch, and one a candidate of the accept rule. */
   readonly evaluations: number;
   /** Coefficients of a step: directions times the steps remembered, and one more where offsets decay. */
@@ -97,6 +107,11 @@ export interface OptimiserOptions extends PlanPartOptions {
   readonly projection?: Projection;
   /** Columns that share an offset, where a selection does not say; `"block"` by default, `"row"` for relative offsets alone. */
   readonly span?: OffsetSpan;
+  /**
+   * Form, epsilon and learning rate of parts of what is trained, by their names: the kinds of a selection, or what a {@linkcode SessionTensor} says.
+   * Not with an accept rule, gains, or weight decay from seeds. None by default.
+   */
+  readonly groups?: Readonly<Record<string, GroupOptions>> | readonly Group[] | undefined;
 }
 
 /** Refuses what plain JavaScript or a config file may pass. */
@@ -130,7 +145,39 @@ const optimiserRules: OptionRules<OptimiserOptions> = {
   form: "any",
   projection: "any",
   span: "any",
+  groups: "any",
 };
+
+/** The groups of an optimiser, from what it is composed of. */
+function groupsOf(
+  { name, estimator, update, accept, gains, groups = {} }: OptimiserOptions,
+  transformation: Transformation,
+): readonly Group[] {
+  const options = Array.isArray(groups)
+    ? groupOptions(groups)
+    : groups as Record<string, GroupOptions>;
+  if (Object.keys(options).length === 0) return [];
+  const refuse = (why: string) => new RangeError(`Cannot give ${name} groups: ${why}`);
+  if (accept) throw refuse(`${accept.name} tries steps at one scale alone`);
+  if (gains) throw refuse("its gains already say how tensors differ; leave out gains");
+  if (transformation.decays) {
+    throw refuse(
+      "its weight decay is one for all; keep the state stored, or leave out weight decay",
+    );
+  }
+  const epsilon = epsilonOf(estimator.parameters);
+  if (epsilon === undefined) throw refuse(`estimator ${estimator.name} says no epsilon`);
+  const learningRate = peakLearningRate({ transformation, ...(update ? { update } : {}) });
+  if (learningRate === undefined) throw refuse("its schedule is none of this library's");
+  const power = transformation.power ?? estimator.power ?? -1;
+  return makeGroups(options, { epsilon, learningRate, power, ruled: update !== undefined });
+}
+
+/** Of an estimator, or of the one that it is laid around. */
+function epsilonOf(parameters: JsonValue | undefined): number | undefined {
+  const { epsilon, of } = Object(parameters);
+  return typeof epsilon === "number" ? epsilon : of && epsilonOf(of.parameters);
+}
 
 /**
  * Composes an optimiser from its parts.
@@ -170,6 +217,7 @@ export function optimiser(options: OptimiserOptions): Optimiser {
   };
   const structure = structureIn(plan);
   if (structure) structureOf(structure).assertFits?.(plan[structure]!, estimator.directions);
+  const groups = groupsOf(options, transformation);
   const { update } = options;
   if (update && (plan.memory > 1 || plan.decays)) {
     throw new RangeError(
@@ -205,6 +253,7 @@ export function optimiser(options: OptimiserOptions): Optimiser {
     plan,
     ...(update ? { update } : {}),
     ...(accept ? { accept } : {}),
+    ...(groups.length === 0 ? {} : { groups }),
     evaluations: estimator.branches.length + (accept?.candidates.length ?? 0),
     moves,
     describe: () => ({
@@ -218,6 +267,7 @@ export function optimiser(options: OptimiserOptions): Optimiser {
       ...(isPlain(plan) ? {} : { directions: describeDirections(plan) }),
       ...(update ? { update: describeUpdateRule(update) } : {}),
       ...(accept ? { accept: { name: accept.name, parameters: accept.parameters } } : {}),
+      ...(groups.length === 0 ? {} : { groups: describeGroups(groups) }),
     }),
   };
 }

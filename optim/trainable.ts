@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { TrainedGroup } from "./group.ts";
 import type { OffsetForm } from "./offset.ts";
 
 /** Halves of a layer. */
@@ -32,6 +33,8 @@ export interface Trainable {
   readonly share?: number | undefined;
   /** z of its offsets is multiplied by 2 to this power, -{@linkcode largestGain} to {@linkcode largestGain}, where tensors differ; 0 by default. */
   readonly gain?: number | undefined;
+  /** Its group, where it has an epsilon or a learning rate of its own; the optimiser's if absent. */
+  readonly group?: TrainedGroup | undefined;
   /** Its layer, counted from 0; absent if it is in none. */
   readonly layer?: number | undefined;
   /** The half of its layer that it is in; absent if it is in none. */
@@ -67,7 +70,7 @@ export function offsetWidth(
 }
 
 /** What noise needs to know of what is trained. */
-export function noisePlace(trainable: Trainable): NoisePlace & Pick<Trainable, "id"> {
-  const { id, share, gain } = trainable;
-  return { id, width: offsetWidth(trainable), share, gain };
+export function noisePlace(trainable: Trainable): NoisePlace & Pick<Trainable, "id" | "group"> {
+  const { id, share, gain, group } = trainable;
+  return { id, width: offsetWidth(trainable), share, gain, ...(group ? { group } : {}) };
 }

@@ -32,5 +32,6 @@ export function withRule(
     ...{ name, estimator, update, accept, distribution, form, projection, span },
     transformations: [change(transformation)],
     ...keptInSteps(plan),
+    groups: base.groups,
   });
 }

@@ -16,7 +16,7 @@ const ESTIMATES: readonly string[] = ["spsa", "oneSided"];
  * `base` with {@linkcode forwardGradient} in place of its estimate of derivatives by differences (`spsa`, `oneSided`); directions, rules
  * and form stay as they are.
  *
- * @throws {RangeError} When its estimator makes something else than such an estimate
+ * @throws {RangeError} When its estimator makes something else than such an estimate, or it has groups, which need an epsilon
  * @throws {TypeError} When one of its rules needs the losses along the directions, which tangents do not have
  *
  * @example Two directions, one evaluation
@@ -43,6 +43,7 @@ export function withTangents(base: Optimiser): Optimiser {
     estimator: forwardGradient({ queries: estimator.directions }),
     transformations: [transformation],
     ...keptInSteps(plan),
+    groups: base.groups,
   });
   // A rule says what it needs when it is run.
   scalarProgram(

@@ -128,7 +128,11 @@ export async function* finetuneByFunction(
   if (ledger) await assertWritable(ledger, { model, optimiser, offsets, seed });
   // What an update rule kept in another fine-tune is none of this one's.
   if (first === 0) offsets.freeMoments();
-  using moved = new OffsetSet(offsets.trainables, gpu.maxBinding).allocate(gpu);
+  // A look goes as far as the group's epsilon says, a step as far as its learning rate.
+  const looking = offsets.trainables.map((one) =>
+    one.group ? { ...one, group: { ...one.group, pace: one.group.reach } } : one
+  );
+  using moved = new OffsetSet(looking, gpu.maxBinding).allocate(gpu);
   const executor: StepExecutor = {
     async losses(looks, step) {
       const losses: number[] = [];

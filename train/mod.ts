@@ -30,7 +30,13 @@ export {
   type ScheduleConfig,
 } from "./config/optimiser_schema.ts";
 export type { PathOptions } from "./config/paths.ts";
-export type { AdapterSections, BaseSchemeName, SchemeName } from "./config/scheme_schema.ts";
+export type {
+  AdapterSections,
+  BaseSchemeName,
+  MixedSchemeName,
+  SchemeName,
+} from "./config/scheme_schema.ts";
+export type { GroupConfig, GroupsConfig } from "./config/group_schema.ts";
 export {
   type DataConfig,
   describeConfig,
@@ -120,6 +126,7 @@ export {
 } from "./runs/task_examples.ts";
 export {
   type BaseKind,
+  type LayerRange,
   planOffsets,
   type SelectableModel,
   type Selection,

@@ -7,6 +7,7 @@
 import { type DeviceTensor, OffsetSet, trainableOf } from "../kernels/mod.ts";
 import type { OffsetForm, OffsetSpan } from "../optim/offset.ts";
 import type { Trainable } from "../optim/trainable.ts";
+import { type Group, trainedGroup } from "../optim/group.ts";
 import { tensorId } from "../optim/directions/tensor_id.ts";
 import { nearestNames } from "../quant/nearest_names.ts";
 import { SUPER_SCALES } from "../quant/layouts/super_scales.ts";
@@ -38,6 +39,16 @@ export const trainableKinds: readonly TrainableKind[] = [
   ...adapterSchemeNames,
 ];
 
+/** First and last layer, inclusive, or a half of the layers; of an odd number the first half has one more. */
+export type LayerRange = readonly [number, number] | "first-half" | "second-half";
+
+/** The first and last of the layers of a model that a range means. */
+export function rangeOfLayers(range: LayerRange, count: number): readonly [number, number] {
+  if (typeof range === "object") return range;
+  const half = Math.ceil(count / 2);
+  return range === "first-half" ? [0, half - 1] : [half, count - 1];
+}
+
 /** Which tensors to train, and how fine. */
 export interface Selection {
   /** Kinds to train. Default `["scales"]`; of a model with an adapter that of its scheme. */
@@ -48,6 +59,8 @@ export interface Selection {
   readonly exclude?: readonly string[];
   /** First and last layer, inclusive; tensors outside layers are then not trained. Default: all. */
   readonly layers?: readonly [number, number];
+  /** The same for single kinds, in place of `layers`. */
+  readonly layersOf?: Readonly<Partial<Record<TrainableKind, LayerRange>>> | undefined;
   /** One offset of scales and minima per quantisation block, per so many columns, or per row. Default: what the optimiser wants. */
   readonly span?: OffsetSpan | number;
 }
@@ -75,6 +88,8 @@ export interface WantedOffsets {
   readonly form: OffsetForm;
   /** Columns that share one where the selection does not say. Default `"block"`. */
   readonly span?: OffsetSpan;
+  /** What differs for some kinds: groups by the name of a kind. */
+  readonly groups?: readonly Group[] | undefined;
 }
 
 /** What a selection looks at. */
@@ -90,8 +105,14 @@ export function selectTrainables(
   wanted: OffsetForm | WantedOffsets,
   selection: Selection = {},
 ): Trainable[] {
-  const { form, span: usual = "block" } = typeof wanted === "string" ? { form: wanted } : wanted;
-  const { kinds = usualKinds(model), include = ["*"], exclude, layers, span = usual } = selection;
+  const { form: usualForm, span: usual = "block", groups }: WantedOffsets =
+    typeof wanted === "string" ? { form: wanted } : wanted;
+  const { kinds = usualKinds(model), include = ["*"], exclude, span = usual } = selection;
+  const { layers, layersOf = {} } = selection;
+  const layersFor = (kind: TrainableKind) => {
+    const own = layersOf[kind];
+    return own ? rangeOfLayers(own, model.config.layers) : layers;
+  };
   const included = matcher(include);
   const excluded = matcher(exclude ?? []);
   assertMatching("include", selection.include, model);
@@ -101,30 +122,38 @@ export function selectTrainables(
     const { name, role } = weight;
     const tensor = model.tensors.get(name)!;
     const isLeft = exclude ? excluded(name) : TABLES[role] !== undefined;
-    if (!included(name) || isLeft || !inLayers(weight, layers)) continue;
-    const add = (part: TrainedPart, form: OffsetForm) =>
+    if (!included(name) || isLeft) continue;
+    const add = (part: TrainedPart, kind: TrainableKind) => {
+      if (!kinds.includes(kind) || !inLayers(weight, layersFor(kind))) return;
+      const form = groups?.find((one) => one.name === kind)?.form ?? usualForm;
       out.push({
         ...trainableOf(
           tensor,
           tensorId(partName(name, part)),
-          form,
+          kind === "biases" ? "absolute" : form,
           columnsOf(tensor, span),
           part,
         ),
+        ...groupOf(groups, kind),
         layer: weight.layer,
         part: weight.part,
       });
-    const kind = kindOf(tensor, role);
-    if (kinds.includes(kind)) add("scales", kind === "biases" ? "absolute" : form);
+    };
+    add("scales", kindOf(tensor, role));
     const second = secondPart(tensor.layout);
-    if (kinds.includes("minima")) assertMinima(tensor, model);
-    if (second && kinds.includes(second === "codebook" ? "codebooks" : second)) add(second, form);
+    if (kinds.includes("minima") && inLayers(weight, layersFor("minima"))) {
+      assertMinima(tensor, model);
+    }
+    if (second) add(second, second === "codebook" ? "codebooks" : second);
   }
   out.push(
     ...adapterTrainables(
       model,
       kinds,
-      (tensor) => included(tensor.name) && !excluded(tensor.name) && inLayers(tensor, layers),
+      (tensor, kind) =>
+        included(tensor.name) && !excluded(tensor.name) &&
+        inLayers(tensor, layersFor(kind)),
+      groups,
     ),
   );
   if (out.length === 0) {
@@ -145,11 +174,21 @@ function usualKinds({ adapter }: SelectableModel): readonly TrainableKind[] {
   return [scheme ?? "scales"];
 }
 
+/** The group of a kind, if it has one. */
+function groupOf(
+  groups: readonly Group[] | undefined,
+  kind: TrainableKind,
+): Pick<Trainable, "group"> {
+  const group = trainedGroup({ groups }, kind);
+  return group ? { group } : {};
+}
+
 /** What is trained of a model's adapter: every element of its tensors, absolutely, as they may be zero. */
 function adapterTrainables(
   { tensors, adapter }: SelectableModel,
   kinds: readonly TrainableKind[],
-  isWanted: (tensor: AdapterTensor) => boolean,
+  isWanted: (tensor: AdapterTensor, kind: AdapterSchemeName) => boolean,
+  groups: readonly Group[] | undefined,
 ): Trainable[] {
   const wanted = adapterSchemeNames.filter((name) => kinds.includes(name));
   const missing = wanted.find((name) => name !== adapter?.adapter.scheme);
@@ -161,8 +200,11 @@ function adapterTrainables(
     );
   }
   if (!adapter || wanted.length === 0) return [];
-  return [...adapter.tensors.values()].filter(isWanted).map(({ name, layer, part }) => ({
+  const [kind] = wanted;
+  const trained = [...adapter.tensors.values()].filter((tensor) => isWanted(tensor, kind));
+  return trained.map(({ name, layer, part }) => ({
     ...trainableOf(tensors.get(name)!, tensorId(name), "absolute", 1),
+    ...groupOf(groups, kind),
     layer,
     part,
   }));

@@ -5,7 +5,7 @@
  */
 import { DeviceLostError, type PacingLimits } from "../../kernels/mod.ts";
 import { isFromSystem } from "../../models/checkpoints/disk/attempt.ts";
-import { isAdapterScheme } from "../../train/config/scheme_schema.ts";
+import { adapterOfScheme } from "../../train/config/scheme_schema.ts";
 import { adapterSchemeNames } from "../../models/adapters/schemes.ts";
 import {
   assertExportable,
@@ -38,6 +38,7 @@ import { writeCurve } from "../../show/curve_file.ts";
 import { decided, stepsFor } from "../decided.ts";
 import { dryRun } from "../dry_run.ts";
 import { invocation, quoted } from "../invocation.ts";
+import { UsageError } from "../usage_error.ts";
 import { chosenRows, type Looks, looksAt } from "../looks.ts";
 import { evaluationText, foldRows, gainText, keptNotes, resultText } from "../report.ts";
 import { begun, facts, grouped, notes, progressLine, status } from "../../show/terminal.ts";
@@ -83,6 +84,7 @@ export const finetuneCommand: Command = {
     "adapter",
     ...adapterSchemeNames,
     "trainables",
+    "groups",
     "batch_size",
     "steps",
     "epochs",
@@ -116,7 +118,14 @@ export const finetuneCommand: Command = {
         using session = await loadSession(paced, call, {
           check: async (source) => {
             if (options.flag("export")) {
-              const adapted = isAdapterScheme(config.scheme);
+              const beside = adapterOfScheme(config.scheme);
+              const adapted = beside !== undefined;
+              const foreign = config.trainables.kinds.find((kind) => kind !== beside);
+              if (adapted && foreign !== undefined) {
+                throw new UsageError(
+                  `Cannot export what is trained: ${foreign} of the base and ${beside} beside it go into no one file; the ledger has both, leave out --export`,
+                );
+              }
               const path = tunedPath(config.output, { source, adapted });
               await checkModelOutput(path, rules);
               if (!adapted) await assertExportable(source, path);

@@ -16,6 +16,7 @@ import updateSource from "./update.wgsl.ts";
 import { isPaired } from "../../quant/layouts/layout.ts";
 import { elementOpsWgsl } from "../../optim/algebra/element_ops.ts";
 import { frozenBy } from "../../optim/preparations/frozen.ts";
+import { roundCoefficientWgsl } from "../../optim/offset.ts";
 import { emitUpdateRule } from "../../optim/updates/update_rule_wgsl.ts";
 
 /** What a call of the generator and four offsets moved by it are taken for, in multiply-adds. */
@@ -40,7 +41,7 @@ export interface Moves {
   readonly perStep: number;
   /** Slopes by offsets, by arena, that are moved along instead of noise. Default: noise. */
   readonly gradients?: readonly Storage[] | undefined;
-  /** The update rule's host scalars, step after step; needed where there is a rule. */
+  /** The update rule's host scalars, step after step, of each step for each of the offsets' `rates`; needed where there is a rule. */
   readonly inputs?: Storage | Range | undefined;
 }
 
@@ -72,6 +73,8 @@ export function moveOffsets(
         INPUTS: update?.inputSize ?? 0,
         RESTS: update?.restsAtZero ?? false,
         GRADIENT: moves.gradients !== undefined,
+        GROUPS: offsets.grouped,
+        ...(offsets.grouped ? { ROUND: roundCoefficientWgsl, RATES: offsets.rates.length } : {}),
       },
       reads: {
         1: offsets.tables[i],

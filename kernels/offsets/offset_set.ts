@@ -99,6 +99,13 @@ export function checkWeightOffsets(
 
 /** Words of a section in the update kernel's table. */
 const SECTION_WORDS = 7;
+/** The same where tensors are in groups. */
+const GROUPED_SECTION_WORDS = 9;
+
+/** The bits of an f32. */
+function floatBits(value: number): number {
+  return new Uint32Array(new Float32Array([value]).buffer)[0];
+}
 
 interface Section {
   readonly trainable: Trainable;
@@ -114,8 +121,14 @@ export class OffsetSet implements Disposable {
   readonly trainables: readonly Trainable[];
   /** The arenas that hold them. */
   readonly arenas: readonly Storage[];
-  /** Per arena the update kernel's table: first quad, quads, tensor id, 1 if relative with a sign to keep, packed place, quads of a row, traits of its noise. */
+  /** Per arena the update kernel's table: first quad, quads, tensor id, 1 if relative with a sign to keep, packed place, quads of a row, traits of its noise; in groups the pace and the index of the rate. */
   readonly tables: readonly Storage[];
+  /** Whether some tensor is in a group. */
+  readonly grouped: boolean;
+  /** Learning rates of an update rule, as multiples of the optimiser's: 1 alone where nothing is in a group. */
+  readonly rates: readonly number[];
+  /** Multiples of the amplitudes of branches, in the order of {@linkcode OffsetSet.reachOf}: 1 alone where nothing is in a group. */
+  readonly reaches: readonly number[];
   readonly #sections = new Map<string, Section>();
   #gpu: Gpu | undefined;
   #gradients: GradientSet | undefined;
@@ -124,6 +137,10 @@ export class OffsetSet implements Disposable {
   /** Describes the memory; `allocate` makes it, zeroed. */
   constructor(trainables: readonly Trainable[], maxBinding: number) {
     this.trainables = trainables;
+    const groups = trainables.map(({ group }) => group);
+    this.grouped = groups.some((group) => group !== undefined);
+    this.rates = [...new Set(groups.map((group) => group?.rate ?? 1))];
+    this.reaches = [...new Set(groups.map((group) => group?.reach ?? 1))];
     const sizes: number[] = [];
     for (const trainable of trainables) {
       const bytes = Math.ceil(trainable.count * 4 / 256) * 256;
@@ -144,6 +161,11 @@ export class OffsetSet implements Disposable {
     );
   }
 
+  /** The index in `reaches` of what multiplies the amplitudes of the tensor `name`. */
+  reachOf(name: string): number {
+    return this.reaches.indexOf(this.trainable(name)?.group?.reach ?? 1);
+  }
+
   #table(arena: number): Uint32Array<ArrayBuffer> {
     const rows: number[] = [];
     for (const section of this.#sections.values()) {
@@ -154,13 +176,16 @@ export class OffsetSet implements Disposable {
       const bounded = form === "relative" && partOf(trainable.name).part === "scales";
       rows.push(offset / 16, count / 4, id, bounded ? 1 : 0, packPlace(place), width);
       rows.push(packNoise(trainable));
+      if (!this.grouped) continue;
+      const { pace = 1, rate = 1 } = trainable.group ?? {};
+      rows.push(floatBits(pace), this.rates.indexOf(rate));
     }
     return new Uint32Array(rows);
   }
 
   /** Sections in an arena. */
   sections(arena: number): number {
-    return this.#table(arena).length / SECTION_WORDS;
+    return this.#table(arena).length / (this.grouped ? GROUPED_SECTION_WORDS : SECTION_WORDS);
   }
 
   /** Trained scalars, without padding rows. */

@@ -5,6 +5,7 @@
  */
 
 import { turnsOf } from "../../optim/directions/structures.ts";
+import { trainedGroup } from "../../optim/group.ts";
 import type { Optimiser } from "../../optim/optimiser.ts";
 import {
   factNames,
@@ -58,7 +59,10 @@ export async function basesOf(
  * Throws a TypeError where an optimiser wants to know something of each tensor (a share of its mask, a gain, a layer) and offsets were made without,
  * or with what was found for another.
  */
-export function assertTrainables({ name, plan }: Optimiser, { trainables }: OffsetSet): void {
+export function assertTrainables(
+  { name, plan, groups }: Optimiser,
+  { trainables }: OffsetSet,
+): void {
   const refuse = (why: string) => new TypeError(`Cannot train with ${name}: ${why}`);
   const wrong = wrongFact(preparationsOf(plan), trainables);
   if (wrong?.missing) {
@@ -69,6 +73,14 @@ export function assertTrainables({ name, plan }: Optimiser, { trainables }: Offs
   if (wrong) {
     throw refuse(
       `"${wrong.tensor.name}" has a ${factNames[wrong.fact]} that is of another optimiser`,
+    );
+  }
+  const stranger = trainables.find(({ group }) =>
+    group && JSON.stringify(trainedGroup({ groups }, group.name)) !== JSON.stringify(group)
+  );
+  if (stranger) {
+    throw refuse(
+      `"${stranger.name}" is in a group "${stranger.group!.name}" that is of another optimiser`,
     );
   }
   const by = turnsOf(plan)?.by ?? "tensor";

@@ -24,6 +24,10 @@ struct Section {
   place: u32,
   width: u32,   // quads of a row of the offsets' matrix
   traits: u32,  // what its noise differs by, see packNoise
+#if GROUPS
+  pace: f32,    // multiplies coefficients, which are rounded again
+  rate: u32,    // which set of the rule's host scalars is its own
+#endif
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -47,6 +51,9 @@ struct Section {
 
 #include "direction_turns.wgsl"
 
+#if GROUPS
+#insert ROUND
+#endif
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) wg: vec3<u32>) {
   let quad = id.y * (wg.x * 64u) + id.x;
@@ -79,7 +86,11 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
 #endif
     for (var d = first; d < first + p.per_step; d++) {
       let step = steps[d];
+#if GROUPS
+      let coefficient = round_coefficient(bitcast<f32>(step.z) * section.pace);
+#else
       let coefficient = bitcast<f32>(step.z);
+#endif
       // A decay moves along the offset itself, by a power of two: that product is exact as well.
       let own = all(step.xy == vec2<u32>(0xffffffffu));
 #include "direction_takes_part.wgsl"
@@ -103,7 +114,11 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
     }
 #if RULE
     if (acts) {
+#if GROUPS
+      let at = (first / p.per_step * RATES + section.rate) * INPUTS;
+#else
       let at = first / p.per_step * INPUTS;
+#endif
 #for e 4
       let moved{e} = move_element(w[{e}], -sum[{e}], vec2<f32>(first_state[{e}], second_state[{e}]), at);
 #endfor

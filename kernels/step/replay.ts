@@ -12,6 +12,7 @@ import { rests, type StepRecord } from "../../optim/steps/apply_record.ts";
 import { moveOffsets, type MoveRule, workOfMoves } from "../offsets/move_offsets.ts";
 import { Storage } from "../device/storage.ts";
 import type { DeviceTensor } from "../device/tensor.ts";
+import { ratedInputs } from "../../optim/updates/update_rule.ts";
 import { Turns } from "../device/turns.ts";
 
 /** How replay is bounded. */
@@ -86,6 +87,7 @@ class Replay implements Disposable {
   readonly #perStep: number;
   readonly #perDispatch: number;
   readonly #inputs: number;
+  readonly #rates: readonly number[];
   readonly #coefficients: Storage;
   readonly #scalars: Storage;
   readonly #plan: Plan;
@@ -102,10 +104,15 @@ class Replay implements Disposable {
     this.#perStep = perStep;
     this.#perDispatch = perDispatch;
     this.#inputs = rule.update?.inputSize ?? 0;
+    this.#rates = offsets.rates;
     const directions = perDispatch * perStep;
     this.#coefficients = new Storage("replayed coefficients", directions * 16, "optimiser")
       .allocate(gpu);
-    this.#scalars = new Storage("replayed scalars", perDispatch * this.#inputs * 4, "optimiser")
+    this.#scalars = new Storage(
+      "replayed scalars",
+      perDispatch * this.#inputs * this.#rates.length * 4,
+      "optimiser",
+    )
       .allocate(gpu);
     const graph = new Graph();
     moveOffsets(graph, rule, offsets, tensors, {
@@ -119,7 +126,10 @@ class Replay implements Disposable {
     const [perStep, perInputs] = [this.#perStep, this.#inputs];
     const words = new Uint32Array(this.#perDispatch * perStep * 4);
     const floats = new Float32Array(words.buffer);
-    const inputs = new Float32Array(this.#perDispatch * perInputs);
+    const { update } = this.#rule;
+    const rates = this.#rates;
+    const perStepInputs = perInputs * rates.length;
+    const inputs = new Float32Array(this.#perDispatch * perStepInputs);
     steps.forEach((step, i) => {
       step.seeds.forEach((seed, q) => {
         words.set(seed, (i * perStep + q) * 4);
@@ -133,7 +143,7 @@ class Replay implements Disposable {
           } host scalars of the update rule given, ${perInputs} needed`,
         );
       }
-      if (perInputs > 0) inputs.set(step.inputs!, i * perInputs);
+      if (perInputs > 0) inputs.set(ratedInputs(update!, step.inputs!, rates), i * perStepInputs);
     });
     const { device: { queue } } = this.#gpu;
     this.#gpu.write(this.#coefficients.buffer, words);

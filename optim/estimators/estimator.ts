@@ -31,6 +31,8 @@ export interface Estimator {
   readonly parameters: Readonly<Record<string, JsonValue>>;
   /** Directions of a step. */
   readonly directions: number;
+  /** The power of epsilon that its values go with, where they are no derivatives: 1 of lengths. -1 if absent. */
+  readonly power?: number;
   /** The evaluations of a step, in the order of the losses. */
   readonly branches: readonly BranchSpec[];
   /**

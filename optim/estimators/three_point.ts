@@ -35,6 +35,7 @@ export function threePoint(options: ThreePointOptions = {}): Estimator {
     name: "threePoint",
     parameters: { epsilon },
     directions: 1,
+    power: 1,
     branches: [0, epsilon, -epsilon].map((amplitude) => ({ direction: 0, amplitude })),
     derivatives(o, [stay, forward, back]) {
       const better = o.select(

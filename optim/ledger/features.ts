@@ -15,9 +15,17 @@ import { bad, type Fields } from "./fields.ts";
  * - `"update"`: an update rule, `optimiser.update`.
  * - `"zeros"`: which moves by gradients of zeros too.
  * - `"places"`: tensors that say in which layer and half of it they are.
+ * - `"groups"`: tensors with an epsilon or a learning rate of their own: `group` of a trainable, `optimiser.groups`.
  * - `"adapter"`: what is trained may belong to an adapter beside the base: `adapter` in the header.
  */
-export type LedgerFeature = "directions" | PlanPart | "update" | "zeros" | "places" | "adapter";
+export type LedgerFeature =
+  | "directions"
+  | PlanPart
+  | "update"
+  | "zeros"
+  | "places"
+  | "groups"
+  | "adapter";
 
 /** What features are found in. */
 export interface FeatureFacts {
@@ -29,6 +37,8 @@ export interface FeatureFacts {
   readonly update: UpdateRule | undefined;
   /** Whether some tensor says where it belongs. */
   readonly placed: boolean;
+  /** Whether some tensor is in a group. */
+  readonly grouped: boolean;
   /** Whether there is an adapter. */
   readonly adapted: boolean;
 }
@@ -40,18 +50,20 @@ export const ledgerFeatures: readonly LedgerFeature[] = [
   "update",
   "zeros",
   "places",
+  "groups",
   "adapter",
 ];
 
 /** The features that a ledger of these facts needs. */
 export function featuresOf(
-  { plan, planned, update, placed, adapted }: FeatureFacts,
+  { plan, planned, update, placed, grouped, adapted }: FeatureFacts,
 ): LedgerFeature[] {
   const needed: Readonly<Record<Exclude<LedgerFeature, PlanPart>, boolean>> = {
     directions: planned,
     update: update !== undefined,
     zeros: update !== undefined && !update.restsAtZero,
     places: placed,
+    groups: grouped,
     adapter: adapted,
   };
   return ledgerFeatures.filter((name) =>

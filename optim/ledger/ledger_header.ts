@@ -25,6 +25,7 @@ import {
   lawOf,
   NOISE_VERSION,
 } from "../directions/noise.ts";
+import { parseGroups, parseTrainedGroup, trainedGroup } from "../group.ts";
 import type { JsonValue } from "../json.ts";
 import { offsetForms, type Projection, projections } from "../offset.ts";
 import { factNames, wrongFact } from "../preparations/preparation.ts";
@@ -165,8 +166,8 @@ export function decodeHeader(bytes: Uint8Array): LedgerHead {
   return { header: { features, ...checked }, bytes: head, crc, version: found, ...shape };
 }
 
-/** What `optimiser.describe()` says of directions that are not plain, or of an update rule. */
-function described({ optimiser }: LedgerHeader, key: "directions" | "update"): unknown {
+/** What `optimiser.describe()` says of directions that are not plain, of an update rule, or of groups. */
+function described({ optimiser }: LedgerHeader, key: "directions" | "update" | "groups"): unknown {
   return isFields(optimiser) ? optimiser[key] : undefined;
 }
 
@@ -225,6 +226,9 @@ function checkTrainable(value: unknown): Trainable {
     columns: integer(from, "columns", 1, u32),
     ...(from.share === undefined ? {} : { share: integer(from, "share", 0, 65536) }),
     ...(from.gain === undefined ? {} : { gain: integer(from, "gain", -largestGain, largestGain) }),
+    ...(from.group === undefined
+      ? {}
+      : { group: readPart("group", from.group, parseTrainedGroup) }),
     ...(from.layer === undefined ? {} : { layer: integer(from, "layer", 0, largestLayer) }),
     ...(from.part === undefined ? {} : { part: choice(from, "part", layerParts) }),
   };
@@ -242,6 +246,20 @@ function adapterOf(value: unknown): JsonValue {
   const adapter = fields(value, `"adapter"`);
   text(adapter, "scheme");
   return adapter as JsonValue;
+}
+
+/** Refuses groups of tensors that are not the optimiser's: its steps would be taken for others. */
+function assertGroups(header: LedgerHeader): void {
+  const groups = readPart("groups", described(header, "groups") ?? [], parseGroups);
+  for (const { name, group } of header.trainables) {
+    if (!group || wordOf(trainedGroup({ groups }, group.name)) === wordOf(group)) continue;
+    throw bad(`"${name}" is in group ${wordOf(group)}, which its optimiser does not have`);
+  }
+}
+
+/** What a trainable has under a key, to be compared and shown. */
+function wordOf(value: Trainable[keyof Trainable]): unknown {
+  return typeof value === "object" ? JSON.stringify(value) : value;
 }
 
 /** A header, what it needs of a reader, and what follows from it. */
@@ -272,12 +290,14 @@ function checkHeader(
     data: json(from, "data"),
     created: text(from, "created"),
   };
+  assertGroups(said);
   const shape = shapeOf(said);
   const checked = { ...said, trainables: trainables.map((one) => withPlaces(shape.plan, one)) };
   const features = featuresOf({
     ...shape,
     planned: described(said, "directions") !== undefined,
     adapted: checked.adapter !== undefined,
+    grouped: checked.trainables.some(({ group }) => group !== undefined),
     placed: checked.trainables.some(({ layer, part }) => layer !== undefined || part !== undefined),
   });
   return { features, checked, shape };
@@ -292,6 +312,7 @@ const trainableKeys = [
   "columns",
   "share",
   "gain",
+  "group",
 ] as const;
 
 const placeKeys = ["layer", "part"] as const;
@@ -342,8 +363,9 @@ export function assertLedgerFits(
       throw refuse(`its trainable ${i} is "${theirs.name}", ours "${ours?.name ?? "(none)"}"`);
     }
     for (const key of [...trainableKeys, ...(placed ? placeKeys : [])]) {
-      if (ours[key] !== theirs[key]) {
-        throw refuse(`"${theirs.name}" has ${key} ${theirs[key]} in it, ours has ${ours[key]}`);
+      const [our, their] = [ours, theirs].map((one) => wordOf(one[key]));
+      if (our !== their) {
+        throw refuse(`"${theirs.name}" has ${key} ${their} in it, ours has ${our}`);
       }
     }
   });

@@ -77,7 +77,7 @@ export function renewed(value: unknown): Fields {
 
 function placed(trainable: unknown): unknown {
   if (!isFields(trainable) || typeof trainable.name !== "string") return trainable;
-  const { layer: _, part: __, ...rest } = trainable;
+  const { layer: _, part: __, group: ___, ...rest } = trainable;
   return { ...rest, ...placeOfName(trainable.name) };
 }
 

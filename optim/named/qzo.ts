@@ -46,6 +46,7 @@ export const qzo: NamedOptimiser<typeof QzoOptions> = named({
   summary: "two-sided estimate on absolute scales, with a clipped derivative",
   source: "arXiv 2505.13430",
   defaults: { learningRate: 1e-7, projection: "keep-sign" },
+  adapter: { epsilon: 1e-2, learningRate: 1e-4 },
   options: QzoOptions,
   make: ({ epsilon, queries, learningRate, clip }) => ({
     estimator: spsa({ epsilon, queries }),

@@ -8,11 +8,12 @@ import { type DirectionPlan, isOwnDirection } from "../directions/direction_plan
 import { fillNoise, type Law } from "../directions/noise.ts";
 import { structureOf } from "../directions/structures.ts";
 import { evenOut, frozenBy, markFrozen } from "../preparations/frozen.ts";
-import { keepSign, type OffsetForm, type Projection } from "../offset.ts";
+import { pacedBy } from "../group.ts";
+import { keepSign, type OffsetForm, type Projection, roundCoefficient } from "../offset.ts";
 import type { NoisePlace, Trainable } from "../trainable.ts";
 import { elementOps } from "../algebra/element_ops.ts";
 import type { Seed } from "../directions/seed.ts";
-import type { UpdateRule } from "../updates/update_rule.ts";
+import { pacedInputs, type UpdateRule } from "../updates/update_rule.ts";
 
 /** What a step did: all that is needed to do it again. */
 export interface StepRecord {
@@ -52,7 +53,7 @@ export function rests(
 }
 
 /** The offsets of one tensor, or a stretch of them. */
-export interface OffsetTensor extends NoisePlace, Pick<Trainable, "id"> {
+export interface OffsetTensor extends NoisePlace, Pick<Trainable, "id" | "group"> {
   /** The offsets, changed in place. */
   readonly offsets: Float32Array;
   /** Index of `offsets[0]` in the whole tensor; 0 by default. */
@@ -93,8 +94,11 @@ const frozen = new Uint8Array(chunk);
  * ```
  */
 export function applyRecord(rule: OffsetRule, record: StepRecord, tensor: OffsetTensor): void {
-  const { seeds, coefficients } = record;
+  const { seeds } = record;
   const { id, offsets, start = 0, base, place } = tensor;
+  const coefficients = tensor.group
+    ? record.coefficients.map((one) => roundCoefficient(pacedBy(tensor.group, one)))
+    : record.coefficients;
   if (seeds.length !== coefficients.length) {
     throw new TypeError(
       `Cannot apply a step: ${seeds.length} seeds for ${coefficients.length} coefficients`,
@@ -147,7 +151,8 @@ export function applyRecord(rule: OffsetRule, record: StepRecord, tensor: Offset
     }
     if (rule.update && acts && !rests(rule, record)) {
       const state = tensor.state?.map((values) => values.subarray(from, to)) ?? [];
-      moveElements(rule.update, part, moved, state, record.inputs!);
+      const inputs = pacedInputs(rule.update, record.inputs!, tensor.group?.rate ?? 1);
+      moveElements(rule.update, part, moved, state, inputs);
     }
     if (projects) {
       for (let i = 0; i < part.length; i++) {

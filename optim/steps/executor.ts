@@ -9,7 +9,8 @@ import { fillNoise } from "../directions/noise.ts";
 import { masterSeed, type Seed } from "../directions/seed.ts";
 import { structureOf, turnsOf } from "../directions/structures.ts";
 import { tensorId } from "../directions/tensor_id.ts";
-import { applyOffset } from "../offset.ts";
+import { applyOffset, type OffsetForm } from "../offset.ts";
+import { reached, trainedGroup } from "../group.ts";
 import type { Optimiser } from "../optimiser.ts";
 import { frozenBy, markFrozen } from "../preparations/frozen.ts";
 import { dueBefore } from "../preparations/preparation.ts";
@@ -39,14 +40,16 @@ export interface SessionOptions {
 
 /** A tensor among the parameters. */
 export interface SessionTensor
-  extends
-    Pick<Trainable, "name" | "count" | "gain" | "layer" | "part">,
-    Pick<NoisePlace, "width"> {}
+  extends Pick<Trainable, "name" | "count" | "gain" | "layer" | "part">, Pick<NoisePlace, "width"> {
+  /** The group of the optimiser that it is in; none by default. */
+  readonly group?: string | undefined;
+}
 
 /** A stretch of the parameters. */
 interface Stretch extends Omit<OffsetTensor, "offsets" | "start" | "base" | "state"> {
   readonly from: number;
   readonly to: number;
+  readonly form: OffsetForm;
 }
 
 function stretches(
@@ -56,7 +59,7 @@ function stretches(
   const refuse = (why: string) => new TypeError(`Cannot start ${optimiser.name}: ${why}`);
   const turns = turnsOf(optimiser.plan);
   if (!tensors) {
-    if (!turns) return [{ id, from: 0, to: length }];
+    if (!turns) return [{ id, from: 0, to: length, form: optimiser.form }];
     throw refuse("its tensors take turns, but no tensors are given");
   }
   const by = turns?.by ?? "tensor";
@@ -67,7 +70,12 @@ function stretches(
   const made = tensors.map((tensor, i) => {
     const { name, count, width = count, gain } = tensor;
     const place = blockPlace(tensor, i);
-    return { id: tensorId(name), from: at, to: at += count, place, width, gain };
+    const group = trainedGroup(optimiser, tensor.group);
+    if (tensor.group !== undefined && !group) {
+      throw refuse(`it has no group ${JSON.stringify(tensor.group)}, which "${name}" is in`);
+    }
+    const form = optimiser.groups?.find((one) => one.name === group?.name)?.form ?? optimiser.form;
+    return { id: tensorId(name), from: at, to: at += count, place, width, gain, group, form };
   });
   if (at === length && tensors.every(({ count }) => Number.isInteger(count) && count > 0)) {
     return made;
@@ -159,10 +167,10 @@ export class Session {
   #prepare(): void {
     if (this.#prepared === this.#step) return;
     this.#prepared = this.#step;
-    const { form, plan } = this.optimiser;
+    const { plan } = this.optimiser;
     for (const one of dueBefore(preparationsOf(plan), this.#step, 0)) {
       one.change(this.#stretches.map((stretch) => ({
-        ...{ name: "parameters", form },
+        ...{ name: "parameters", form: stretch.form },
         bases: this.#part(this.#base, stretch),
         offsets: this.#part(this.offsets, stretch),
       })));
@@ -181,8 +189,11 @@ export class Session {
 
   /** The tuned point: base changed by offsets. */
   parameters(): Float32Array {
-    const { form } = this.optimiser;
-    return this.#base.map((base, i) => applyOffset(form, base, this.offsets[i]));
+    const point = new Float32Array(this.#base.length);
+    for (const { form, from, to } of this.#stretches) {
+      for (let i = from; i < to; i++) point[i] = applyOffset(form, this.#base[i], this.offsets[i]);
+    }
+    return point;
   }
 
   /**
@@ -197,7 +208,7 @@ export class Session {
   /** The points at which looks look, before the step that comes next. */
   points(looks: readonly Look[]): Float32Array[] {
     this.#prepare();
-    const { law, form, plan } = this.optimiser;
+    const { law, plan } = this.optimiser;
     const takesPart = law.structure && structureOf(law.structure).takesPart;
     const z = new Float32Array(this.#base.length);
     const frozen = new Uint8Array(z.length);
@@ -212,18 +223,21 @@ export class Session {
         }
         filled = seed;
       }
-      const a = Math.fround(amplitude);
-      if (tangent) {
-        return z.map((value, i) => {
-          const moved = frozen[i] === 1 ? 0 : Math.fround(a * value);
-          return form === "relative" ? Math.fround(this.#base[i] * moved) : moved;
-        });
+      const point = new Float32Array(z.length);
+      for (const { form, from, to, group } of this.#stretches) {
+        const a = reached(amplitude, group?.reach ?? 1);
+        for (let i = from; i < to; i++) {
+          if (tangent) {
+            const moved = frozen[i] === 1 ? 0 : Math.fround(a * z[i]);
+            point[i] = form === "relative" ? Math.fround(this.#base[i] * moved) : moved;
+            continue;
+          }
+          const offset = this.offsets[i];
+          const moved = frozen[i] === 1 ? offset : Math.fround(offset + Math.fround(a * z[i]));
+          point[i] = applyOffset(form, this.#base[i], moved);
+        }
       }
-      return this.#base.map((base, i) => {
-        const offset = this.offsets[i];
-        const moved = frozen[i] === 1 ? offset : Math.fround(offset + Math.fround(a * z[i]));
-        return applyOffset(form, base, moved);
-      });
+      return point;
     });
   }
 
@@ -258,12 +272,16 @@ export class Session {
     this.#prepare();
     const inputs = updateInputs(this.optimiser, this.#step);
     for (const stretch of this.#stretches) {
-      applyRecord(this.optimiser, { seeds, coefficients, inputs, held }, {
-        ...stretch,
-        offsets: this.#part(this.offsets, stretch),
-        base: this.#part(this.#base, stretch),
-        state: this.#moments.map((values) => this.#part(values, stretch)),
-      });
+      applyRecord(
+        { ...this.optimiser, form: stretch.form },
+        { seeds, coefficients, inputs, held },
+        {
+          ...stretch,
+          offsets: this.#part(this.offsets, stretch),
+          base: this.#part(this.#base, stretch),
+          state: this.#moments.map((values) => this.#part(values, stretch)),
+        },
+      );
     }
     this.#state = state;
     this.#step++;

@@ -52,6 +52,7 @@ export function accumulate(
     memory: rule.memory ?? 1,
     decays: rule.decays ?? false,
     hold: steps,
+    ...(rule.power === undefined ? {} : { power: rule.power }),
     init: () => [...new Array<number>(directions).fill(0), ...rule.init()],
     inputs(step) {
       const within = step % steps;

@@ -56,6 +56,7 @@ export function batchPerDirection(
     inputSize: 1 + rule.inputSize,
     memory: batches,
     period: batches,
+    ...(rule.power === undefined ? {} : { power: rule.power }),
     init: () => [...new Array<number>(before).fill(0), ...rule.init()],
     inputs: (step) => [
       step % batches === batches - 1 ? 1 : 0,

@@ -47,6 +47,7 @@ export function chain(...transformations: readonly Transformation[]): Transforma
     memory: parts.reduce((product, part) => product * (part.memory ?? 1), 1),
     hold: parts.reduce((product, part) => product * (part.hold ?? 1), 1),
     period: parts.reduce((product, part) => product * (part.period ?? part.hold ?? 1), 1),
+    ...powerOf(parts),
     decays: parts.some((part) => part.decays),
     parts,
     init: () => parts.flatMap((part) => part.init()),
@@ -78,6 +79,12 @@ export function chain(...transformations: readonly Transformation[]): Transforma
       return { values, state: next, ...(acts === undefined ? {} : { acts }) };
     },
   };
+}
+
+/** The last part that says so says what power of epsilon comes out. */
+function powerOf(parts: readonly Transformation[]): Pick<Transformation, "power"> {
+  const power = parts.findLast((part) => part.power !== undefined)?.power;
+  return power === undefined ? {} : { power };
 }
 
 /** The transformation that changes nothing: a chain of no parts. */

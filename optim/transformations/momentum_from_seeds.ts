@@ -145,6 +145,7 @@ export function adamFromSeeds(options: AdamFromSeedsOptions = {}): Transformatio
   return {
     name: "adamFromSeeds",
     parameters: { decay, secondDecay, epsilon, length, directions },
+    power: 0,
     stateSize: 1 + (length - 1) * directions,
     inputSize: 2 + powers.length,
     memory: length,

@@ -43,6 +43,7 @@ export function normaliseByRms(options: NormaliseByRmsOptions = {}): Transformat
   return {
     name: "normaliseByRms",
     parameters: { decay, floor },
+    power: 0,
     stateSize: 1,
     inputSize: 1,
     init: () => [0],

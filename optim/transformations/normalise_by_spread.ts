@@ -40,6 +40,7 @@ export function normaliseBySpread(
   return {
     name: "normaliseBySpread",
     parameters: { directions, floor },
+    power: 0,
     stateSize: 0,
     inputSize: 0,
     init: () => [],

@@ -68,6 +68,7 @@ export function scaleByCurvature(options: ScaleByCurvatureOptions): Transformati
   return {
     name: "scaleByCurvature",
     parameters: { epsilon, queries, decay, largest },
+    power: 1,
     stateSize: 2,
     inputSize: 2,
     init: () => [0, 0],

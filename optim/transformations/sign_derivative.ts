@@ -17,5 +17,5 @@ import { elementwise, type Transformation } from "./transformation.ts";
  * ```
  */
 export function signDerivative(): Transformation {
-  return elementwise("signDerivative", {}, (o, value) => o.sign(value));
+  return { ...elementwise("signDerivative", {}, (o, value) => o.sign(value)), power: 0 };
 }

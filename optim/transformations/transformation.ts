@@ -35,6 +35,11 @@ export interface Transformation {
   readonly hold?: number;
   /** Steps to a move, of which those before the last move nothing; `hold` if absent. */
   readonly period?: number;
+  /**
+   * The power of epsilon that its values go with, whatever is given to it: 0 of a rule that normalises, 1 of one that answers with lengths.
+   * That of what is given, a derivative's -1, if absent.
+   */
+  readonly power?: number;
   /** Whether it answers with one value more, of which the offset itself is the direction; false if absent. */
   readonly decays?: boolean;
   /** The flattened parts of a composition; absent for a single rule. */

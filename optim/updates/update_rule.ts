@@ -35,6 +35,10 @@ export interface UpdateRule {
   readonly restsAtZero?: boolean;
   /** The host scalars of an update (from 0), such as a scheduled learning rate: `inputSize` numbers. */
   inputs(update: number): readonly number[];
+  /**
+   * The host scalars `inputs` where the learning rate is multiplied by `rate`, as that of a group; the first scalar is multiplied by it if absent.
+   */
+  paced?(inputs: readonly number[], rate: number): readonly number[];
   /** The offset after a step along `gradient`, the mean over directions of derivative times z as the transformations leave it. */
   update<T>(
     o: Ops<T>,
@@ -56,6 +60,25 @@ export function updateInputs(
   step: number,
 ): readonly number[] {
   return update?.inputs(Math.floor(step / plan.hold)) ?? [];
+}
+
+/** The host scalars of a rule for a group whose learning rate is `rate` times the optimiser's. */
+export function pacedInputs(
+  update: Pick<UpdateRule, "paced">,
+  inputs: readonly number[],
+  rate: number,
+): readonly number[] {
+  if (rate === 1) return inputs;
+  return update.paced?.(inputs, rate) ?? inputs.map((value, i) => i === 0 ? value * rate : value);
+}
+
+/** The same for each of several rates, one after the other. */
+export function ratedInputs(
+  update: Pick<UpdateRule, "paced">,
+  inputs: readonly number[],
+  rates: readonly number[],
+): readonly number[] {
+  return rates.flatMap((rate) => pacedInputs(update, inputs, rate));
 }
 
 /**

@@ -7,6 +7,7 @@ import type { OffsetSet } from "../../kernels/mod.ts";
 import type { Model } from "../../models/mod.ts";
 import type { Ledger, Optimiser } from "../../optim/mod.ts";
 import { LedgerFile, offsetsFor, openLedger, replayLedger } from "../../train/mod.ts";
+import type { Selection } from "../../train/selection.ts";
 import { allScales, bitsOf, tinyHeader } from "./tiny_model.ts";
 
 /** What a fine-tune takes that begins where a ledger ends. */
@@ -31,18 +32,19 @@ export interface LedgerRun {
   readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
-/** A run of `optimiser` over all scales, broken off after each of `stops` but the last; `finetune` makes the steps of a part. */
+/** A run of `optimiser` over a selection, by default all scales, broken off after each of `stops` but the last; `finetune` makes the steps of a part. */
 export async function ledgerRun(
   model: Model,
   optimiser: Optimiser,
   stops: readonly number[],
   finetune: (resumed: Resumed) => AsyncIterable<unknown>,
+  selection: Selection = allScales,
 ): Promise<LedgerRun> {
   const seed = 5;
   const path = await Deno.makeTempFile({ suffix: ".ledger" });
   await Deno.remove(path);
   {
-    using offsets = await offsetsFor(model, optimiser, { selection: allScales });
+    using offsets = await offsetsFor(model, optimiser, { selection });
     using _new = await LedgerFile.create(path, tinyHeader(model, optimiser, offsets, seed));
   }
   let bits: Record<string, Uint32Array> = {};

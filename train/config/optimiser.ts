@@ -20,6 +20,12 @@ import {
   withRule,
   withTangents,
 } from "../../optim/mod.ts";
+import { adapterSchemeNames } from "../../models/adapters/schemes.ts";
+import type { AdapterDefaults } from "../../optim/named_optimiser.ts";
+import type { GroupOptions } from "../../optim/group.ts";
+import type { TrainableKind } from "../selection.ts";
+import type { GroupsConfig } from "./group_schema.ts";
+import type { TrainablesConfig } from "./schema.ts";
 import { type OptimiserConfig, ownKeys } from "./optimiser_schema.ts";
 
 /** What is read of a configuration: its optimiser, with arguments that only some have. */
@@ -28,6 +34,10 @@ export interface ConfiguredOptimiser {
   readonly optimiser: OptimiserConfig;
   /** Steps of the run. */
   readonly steps: number;
+  /** What is trained: an adapter's tensors have defaults of their own. */
+  readonly trainables?: Pick<TrainablesConfig, "kinds">;
+  /** What differs for some kinds of it. */
+  readonly groups?: GroupsConfig;
 }
 
 /**
@@ -47,9 +57,15 @@ export interface ConfiguredOptimiser {
  * assertEquals(optimiserOfConfig(parseTrainConfig(yaml, "a.yaml")).name, "qzo");
  * ```
  */
-export function optimiserOfConfig({ optimiser: config, steps }: ConfiguredOptimiser): Optimiser {
+export function optimiserOfConfig(configured: ConfiguredOptimiser): Optimiser {
+  const { steps, trainables, groups: given = {} } = configured;
+  const { kinds = [] } = trainables ?? {};
+  const named = namedOptimisers[configured.optimiser.name];
+  const beside = kinds.filter((kind) => adapterSchemeNames.some((known) => known === kind));
+  const alone = beside.length > 0 && beside.length === kinds.length;
+  const config = alone ? withAdapterDefaults(configured.optimiser) : configured.optimiser;
+  const groups = groupsOfKinds(kinds, given, alone ? [] : beside, named.adapter);
   const { name, epsilon, queries, distribution, form, projection } = config;
-  const named = namedOptimisers[name];
   const own: Record<string, unknown> = {};
   for (const key of ownKeys) {
     const value = config[key];
@@ -61,7 +77,7 @@ export function optimiserOfConfig({ optimiser: config, steps }: ConfiguredOptimi
   if (queries !== undefined && queries !== 1 && named.shared.queries.max === 1) {
     throw foreign("queries", queries, name);
   }
-  const shared = { epsilon, queries, distribution, form, projection };
+  const shared = { epsilon, queries, distribution, form, projection, groups };
   const make = (learningRate: Schedule | undefined) => named({ ...shared, ...own, learningRate });
   const usual = make(undefined);
   const period = (config.accumulate ?? 1) * (config.batchPerDirection ?? 1);
@@ -81,6 +97,33 @@ export function optimiserOfConfig({ optimiser: config, steps }: ConfiguredOptimi
     );
   }
   return around(looked, config);
+}
+
+/** Where only an adapter is trained its defaults are the optimiser's. */
+function withAdapterDefaults(config: OptimiserConfig): OptimiserConfig {
+  const { epsilon, learningRate } = namedOptimisers[config.name].adapter;
+  return {
+    ...config,
+    epsilon: config.epsilon ?? epsilon,
+    learningRate: config.learningRate ?? learningRate,
+  };
+}
+
+/** The groups of the kinds that are trained, those of adapters in `beside` with their defaults; undefined for none. */
+function groupsOfKinds(
+  kinds: readonly TrainableKind[],
+  given: GroupsConfig,
+  beside: readonly TrainableKind[],
+  { epsilon, learningRate }: AdapterDefaults,
+): Record<string, GroupOptions> | undefined {
+  const groups = kinds.flatMap((kind) => {
+    const { layers: _, ...own } = given[kind] ?? {};
+    const usual = beside.includes(kind) ? { epsilon, learningRate } : {};
+    const said = Object.entries(own).filter(([, value]) => value !== undefined);
+    const group = { ...usual, ...Object.fromEntries(said) };
+    return Object.keys(group).length === 0 ? [] : [[kind, group] as const];
+  });
+  return groups.length === 0 ? undefined : Object.fromEntries(groups);
 }
 
 /** The optimiser with the parts that any may have laid around its rule. */

@@ -163,7 +163,7 @@ export const ownKeys: readonly (keyof ExtraOptions)[] = [
 )[];
 
 /** The field of an option that all optimisers have. */
-function sharedField(key: keyof NamedOptions): Field<unknown> {
+function sharedField(key: Exclude<keyof NamedOptions, "groups">): Field<unknown> {
   const option = widest(all.map(({ shared }) => shared[key]));
   return fieldOf(option, `${option.doc}; the optimiser's own if not given`);
 }

@@ -28,6 +28,7 @@ import {
   type SchemeName,
   withScheme,
 } from "./scheme_schema.ts";
+import { type GroupsConfig, groupsSection } from "./group_schema.ts";
 import { type PathOptions, withPathsFrom } from "./paths.ts";
 import { parseYaml } from "./parse_yaml.ts";
 import { type TaskConfig, taskSection } from "./task_schema.ts";
@@ -37,7 +38,13 @@ export type { LayerWord } from "./names.ts";
 export type { PathOptions } from "./paths.ts";
 export type { TaskConfig } from "./task_schema.ts";
 export { parameterKeys, PartOptions } from "./optimiser_schema.ts";
-export type { AdapterSections, BaseSchemeName, SchemeName } from "./scheme_schema.ts";
+export type {
+  AdapterSections,
+  BaseSchemeName,
+  MixedSchemeName,
+  SchemeName,
+} from "./scheme_schema.ts";
+export type { GroupConfig, GroupsConfig } from "./group_schema.ts";
 export type { OptimiserConfig, ScheduleConfig } from "./optimiser_schema.ts";
 
 /** Files of examples and how many to take of each; their paths are absolute, or within the folder. */
@@ -108,6 +115,8 @@ export interface TrainConfig extends AdapterSections {
   readonly adapter?: string;
   /** In which parameters. */
   readonly trainables: TrainablesConfig;
+  /** What differs for some kinds of them. */
+  readonly groups: GroupsConfig;
   /** Examples of a step. */
   readonly batchSize: number;
   /** Steps of the run; without meaning while there are `epochs`. */
@@ -188,6 +197,7 @@ const schema: Field<TrainConfig> = section<TrainConfig>("A fine-tune", {
       (value) => typeof value === "boolean" ? value : undefined,
     ),
   }),
+  groups: groupsSection,
   batchSize: number("examples per step", { ...count, max: 65536 }, 16),
   steps: number("number of steps in the run", countOrNone, 1000),
   epochs: number("passes over the training examples, instead of steps", {

@@ -9,7 +9,7 @@ import {
   type AdapterSchemeName,
   adapterSchemeNames,
 } from "../../models/adapters/schemes.ts";
-import type { Selection, TrainableKind } from "../selection.ts";
+import type { LayerRange, Selection, TrainableKind } from "../selection.ts";
 import {
   choice,
   custom,
@@ -20,6 +20,7 @@ import {
   section,
   showValue,
 } from "./field.ts";
+import { assertGroupsTrained, type GroupsConfig } from "./group_schema.ts";
 import { readLayers } from "./names.ts";
 
 /** What a scheme trains where `trainables` does not say. */
@@ -39,23 +40,58 @@ const ofBase: Readonly<Record<BaseSchemeName, SchemeSelection>> = {
   biases: { kinds: ["biases"] },
 };
 
-/** Names of schemes: of those of the base, and of adapters. */
-export type SchemeName = BaseSchemeName | AdapterSchemeName;
+/** Names of schemes that train an adapter in some layers and the base's own in others. */
+export type MixedSchemeName = "scales+lora";
+
+/** What they train, and where: a new one is a line here. */
+const mixed: Readonly<
+  Record<MixedSchemeName, {
+    readonly adapter: AdapterSchemeName;
+    readonly layers: Readonly<Partial<Record<TrainableKind, LayerRange>>>;
+  }>
+> = {
+  // As QZO with ZO-LoRA (arXiv 2505.13430).
+  "scales+lora": { adapter: "lora", layers: { lora: "first-half", scales: "second-half" } },
+};
+
+/** Names of schemes: of those of the base, of adapters, and of both. */
+export type SchemeName = BaseSchemeName | AdapterSchemeName | MixedSchemeName;
 
 /** All names. */
 export const schemeNames: readonly SchemeName[] = [
   ...Object.keys(ofBase) as BaseSchemeName[],
   ...adapterSchemeNames,
+  ...Object.keys(mixed) as MixedSchemeName[],
 ];
 
 /** What a scheme trains where `trainables` does not say. */
 export function schemeSelection(name: SchemeName): SchemeSelection {
-  return isAdapterScheme(name) ? { kinds: [name] } : ofBase[name];
+  if (isMixed(name)) return { kinds: Object.keys(mixed[name].layers) as TrainableKind[] };
+  const adapter = adapterSchemeNames.find((known) => known === name);
+  return adapter ? { kinds: [adapter] } : ofBase[name as BaseSchemeName];
 }
 
-/** Whether a scheme puts something beside the base. */
-export function isAdapterScheme(name: SchemeName): name is AdapterSchemeName {
-  return adapterSchemeNames.some((known) => known === name);
+function isMixed(name: SchemeName): name is MixedSchemeName {
+  return Object.hasOwn(mixed, name);
+}
+
+/** What a scheme puts beside the base, if anything. */
+export function adapterOfScheme(name: SchemeName): AdapterSchemeName | undefined {
+  return isMixed(name) ? mixed[name].adapter : adapterSchemeNames.find((known) => known === name);
+}
+
+/** Groups with the layers that a scheme gives to its kinds, where they do not say. */
+function schemeGroups(name: SchemeName, groups: GroupsConfig): GroupsConfig {
+  if (!isMixed(name)) return groups;
+  return {
+    ...groups,
+    ...Object.fromEntries(
+      Object.entries(mixed[name].layers).map(([kind, layers]) => {
+        const own = groups[kind as TrainableKind];
+        return [kind, { ...own, layers: own?.layers ?? layers }];
+      }),
+    ),
+  };
 }
 
 /** Settings of adapters by the name of their scheme: that of the configured scheme alone is there. */
@@ -126,7 +162,7 @@ export const adapterSections: {
 
 /** The key `scheme`. */
 export const schemeField: Field<SchemeName> = choice(
-  "what is trained: full, all scales; head, the output matrix; norms; biases; or an adapter beside the model, which has a section of its own",
+  "what is trained: full, all scales; head, the output matrix; norms; biases; an adapter beside the model, which has a section of its own; or scales+lora, LoRA in the first half of the layers and scales in the second",
   schemeNames,
   "full",
 );
@@ -136,6 +172,7 @@ interface Schemed {
   readonly scheme: SchemeName;
   readonly adapter?: string;
   readonly trainables: SchemeSelection;
+  readonly groups: GroupsConfig;
 }
 
 /**
@@ -151,7 +188,8 @@ export function withScheme<Config extends Schemed>(
 ): Config {
   const { scheme, trainables } = config;
   const { adapter } = config;
-  if (adapter !== undefined && !isAdapterScheme(scheme)) {
+  const beside = adapterOfScheme(scheme);
+  if (adapter !== undefined && beside === undefined) {
     throw new RangeError(
       `Cannot use adapter ${showValue(adapter)} in ${
         sources?.get("adapter") ?? file
@@ -159,12 +197,12 @@ export function withScheme<Config extends Schemed>(
     );
   }
   // What an adapter consists of is in its file.
-  const others = adapterSchemeNames.filter((name) => name !== scheme || adapter !== undefined);
+  const others = adapterSchemeNames.filter((name) => name !== beside || adapter !== undefined);
   const foreign = others.find((name) => given[name] !== undefined && given[name] !== null);
   if (foreign !== undefined) {
     throw new RangeError(
       `Cannot use ${foreign} in ${sources?.get(foreign) ?? file}: ${
-        foreign === scheme
+        foreign === beside
           ? "the adapter to start from says all of it; leave out one of the two"
           : `scheme is ${scheme}; set scheme: ${foreign}, or leave it out`
       }`,
@@ -173,15 +211,18 @@ export function withScheme<Config extends Schemed>(
   const said = { ...given.trainables as Readonly<Record<string, unknown>> | undefined };
   const { kinds, include, exclude } = schemeSelection(scheme);
   const chosen = said.kinds === undefined || said.kinds === null ? kinds : trainables.kinds;
-  if (isAdapterScheme(scheme) && !chosen.includes(scheme)) {
+  if (beside !== undefined && !chosen.includes(beside)) {
     throw new RangeError(
       `Cannot use trainables.kinds ${
         chosen.join(", ")
-      } in ${file}: scheme is ${scheme}, so what it adds would not be trained; add ${scheme}`,
+      } in ${file}: scheme is ${scheme}, so what it adds would not be trained; add ${beside}`,
     );
   }
+  const groups = schemeGroups(scheme, config.groups);
+  assertGroupsTrained(config.groups, chosen, { file, sources, path: [] });
   return {
     ...config,
+    groups,
     ...Object.fromEntries(others.map((name) => [name, undefined])),
     trainables: {
       ...trainables,

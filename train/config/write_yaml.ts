@@ -6,7 +6,7 @@
 import { stringify } from "@std/yaml";
 import { snakeCase } from "./field.ts";
 import { type JsonValue, namedOptimisers, type Optimiser } from "../../optim/mod.ts";
-import { isAdapterScheme } from "./scheme_schema.ts";
+import { adapterOfScheme } from "./scheme_schema.ts";
 import { type OptimiserConfig, RESOLVED, type TrainConfig } from "./schema.ts";
 import { completed } from "../../optim/declared_option.ts";
 
@@ -32,6 +32,12 @@ export function configToYaml(
   const plain = {
     ...config,
     ...adapterSettings(config),
+    groups: Object.fromEntries(
+      Object.entries(config.groups).map(([kind, group]) => {
+        const { layers } = group;
+        return [kind, { ...group, layers: typeof layers === "object" ? layers.join("-") : layers }];
+      }),
+    ),
     trainables: {
       ...config.trainables,
       layers: typeof layers === "object" ? layers.join("-") : layers,
@@ -46,12 +52,12 @@ export function configToYaml(
 
 /** The section of the configured adapter, its layers in the file's spelling. */
 function adapterSettings(config: TrainConfig): Partial<Record<string, unknown>> {
-  if (!isAdapterScheme(config.scheme)) return {};
-  const settings = config[config.scheme];
-  if (settings === undefined) return {};
+  const scheme = adapterOfScheme(config.scheme);
+  const settings = scheme && config[scheme];
+  if (scheme === undefined || settings === undefined) return {};
   const { layers } = settings;
   return {
-    [config.scheme]: { ...settings, ...Array.isArray(layers) ? { layers: layers.join("-") } : {} },
+    [scheme]: { ...settings, ...Array.isArray(layers) ? { layers: layers.join("-") } : {} },
   };
 }
 

@@ -85,7 +85,8 @@ function trainablesOf(
     const tensor = tensors.get(owner);
     if (!tensor) throw new RangeError(`Cannot replay: the model has no tensor "${owner}"`);
     const shape = trainableOf(tensor, tensorId(name), form, span, part);
-    return { ...shape, ...foundFacts(one), layer, part: half };
+    const group = one.group && { group: one.group };
+    return { ...shape, ...foundFacts(one), ...group, layer, part: half };
   });
 }
 

@@ -15,11 +15,11 @@ import {
 import { adaptedSource } from "../../models/checkpoints/derived/tuned_values.ts";
 import { loadModel, type LoadOptions, type Model } from "../../models/inference/model.ts";
 import { openModelSource } from "../../models/checkpoints/open.ts";
-import type { Selection } from "../selection.ts";
+import { rangeOfLayers, type Selection } from "../selection.ts";
 import type { ModelSource } from "../../models/checkpoints/checkpoint.ts";
 import { exactlyQuantizedSource } from "../../models/checkpoints/derived/wide_values.ts";
 import type { TrainConfig } from "../config/schema.ts";
-import { isAdapterScheme } from "../config/scheme_schema.ts";
+import { adapterOfScheme } from "../config/scheme_schema.ts";
 
 /** A loaded model with the device it lies on; dispose frees both. */
 export interface RunSession extends Disposable {
@@ -87,15 +87,23 @@ export function configuredAdapter(
   model: Pick<ModelSource, "config">,
   given?: Adapter,
 ): Adapter | undefined {
-  const { scheme, seed } = config;
-  if (!isAdapterScheme(scheme)) return undefined;
+  const { seed } = config;
+  const scheme = adapterOfScheme(config.scheme);
+  if (scheme === undefined) return undefined;
   if (given && given.scheme !== scheme) {
     throw new RangeError(
       `Cannot train "${config.adapter}" by scheme ${scheme}: it is an adapter of scheme ${given.scheme}`,
     );
   }
   if (given) return given;
-  return adapterScheme(scheme).make(model, { ...config[scheme], seed });
+  const { options, make } = adapterScheme(scheme);
+  const { layers } = config.groups[scheme] ?? {};
+  // Where it is not trained it need not be.
+  const own = layers === undefined || !Object.hasOwn(options, "layers")
+    ? {}
+    : { layers: rangeOfLayers(layers, model.config.layers) };
+  const said = Object.entries(config[scheme] ?? {}).filter(([, value]) => value !== undefined);
+  return make(model, { ...own, ...Object.fromEntries(said), seed });
 }
 
 /**
@@ -133,10 +141,17 @@ export async function openRunSession(
  * The configured selection, as models take it: what is not given keeps its default. All layers where a word stands for one that is not
  * found yet, see {@linkcode chooseLayers}.
  */
-export function selectionOfConfig({ trainables }: TrainConfig): Selection {
+export function selectionOfConfig({ trainables, groups }: TrainConfig): Selection {
   const { include, exclude, layers, kinds, span } = trainables;
+  const layersOf = Object.fromEntries(
+    kinds.flatMap((kind) => {
+      const own = groups[kind]?.layers;
+      return own === undefined ? [] : [[kind, own]];
+    }),
+  );
   return {
     kinds,
+    ...(Object.keys(layersOf).length > 0 ? { layersOf } : {}),
     ...(span ? { span } : {}),
     ...(include ? { include } : {}),
     ...(exclude ? { exclude } : {}),

@@ -15,12 +15,13 @@ import {
   Storage,
 } from "../../kernels/mod.ts";
 import { turnsOf } from "../../optim/directions/structures.ts";
-import { isPlain, moveSeeds } from "../../optim/directions/direction_plan.ts";
+import { type DirectionPlan, isPlain, moveSeeds } from "../../optim/directions/direction_plan.ts";
 import { frozenBy } from "../../optim/preparations/frozen.ts";
 import type { Optimiser } from "../../optim/optimiser.ts";
 import { hostScalarCount, hostSide } from "../../optim/steps/scalar_program.ts";
 import type { Seed } from "../../optim/directions/seed.ts";
-import { updateInputs } from "../../optim/updates/update_rule.ts";
+import { reached } from "../../optim/group.ts";
+import { ratedInputs, updateInputs } from "../../optim/updates/update_rule.ts";
 import type { PackedBatch } from "../../models/batch.ts";
 import { recordLoss } from "../../models/forward.ts";
 import { recordGradient } from "../../models/gradient.ts";
@@ -38,10 +39,16 @@ export interface InputLayout {
   readonly perPass: number;
   /** Branches that every pass has: 1 where the others are tangents of the first, else 0. */
   readonly shared: number;
+  /** What multiplies amplitudes, by group of tables: 1 alone where all tensors are looked along alike. */
+  readonly reaches: readonly number[];
+  /** What multiplies the learning rate, by set of host scalars of the update rule. */
+  readonly rates: readonly number[];
   /** Host scalars. */
   readonly scalars: number;
   /** Host scalars of the update rule, if there is one. */
   readonly update: number;
+  /** Bytes of these. */
+  readonly updateBytes: number;
   /** Seeds of the moves, where they are not the branches' in one pass. */
   readonly seeds: number;
   /** The batch's words. */
@@ -73,8 +80,15 @@ export interface RecordedStep {
   readonly input: Storage;
 }
 
-/** Tables of seeds and amplitudes: one; where tensors take turns one for each group, and one for what is in none. */
-function tables({ plan }: Optimiser): number {
+/**
+ * Tables of seeds and amplitudes: one; where tensors take turns one for each block, and one for what is in none; all of them for each epsilon, where
+ * groups have their own.
+ */
+function tables({ plan }: Optimiser, reaches: readonly number[]): number {
+  return turnTables(plan) * reaches.length;
+}
+
+function turnTables(plan: DirectionPlan): number {
   const turns = turnsOf(plan);
   return turns ? turns.count + 1 : 1;
 }
@@ -103,22 +117,33 @@ function hasSeeds(
   return !isPlain(optimiser.plan) || perPass < optimiser.estimator.branches.length;
 }
 
-function inputLayout(optimiser: Optimiser, shape: BatchShape, perPass: number): InputLayout {
+function inputLayout(
+  optimiser: Optimiser,
+  { reaches, rates }: OffsetSet,
+  shape: BatchShape,
+  perPass: number,
+): InputLayout {
   const branches = 0;
   const passBytes = 256 * Math.ceil(perPass * 16 / 256);
   const shared = sharedBranches(optimiser);
   const own = optimiser.estimator.branches.length - shared;
   const tableBytes = passBytes * Math.ceil(own / (perPass - shared));
-  const scalars = tableBytes * tables(optimiser);
+  const scalars = tableBytes * tables(optimiser, reaches);
   const update = scalars + 256 * Math.max(1, Math.ceil(hostScalarCount(optimiser) * 4 / 256));
-  const seeds = update + (optimiser.update ? 256 : 0);
+  const updateBytes = optimiser.update
+    ? 256 * Math.max(1, Math.ceil(optimiser.update.inputSize * rates.length * 4 / 256))
+    : 0;
+  const seeds = update + updateBytes;
   const seedBytes = hasSeeds(optimiser, { perPass })
     ? 256 * Math.ceil(optimiser.moves * 8 / 256)
     : 0;
   const batch = seeds + seedBytes;
   const words = Math.ceil(batchLayout(shape).words / 4) * 4;
   const bytes = batch + words * 4;
-  return { branches, tableBytes, passBytes, perPass, shared, scalars, update, seeds, batch, bytes };
+  return {
+    ...{ branches, tableBytes, passBytes, perPass, shared, reaches, rates },
+    ...{ scalars, update, updateBytes, seeds, batch, bytes },
+  };
 }
 
 /**
@@ -169,12 +194,15 @@ function recordPasses(
   perPass: number,
 ): RecordedStep {
   const graph = new Graph();
-  const layout = inputLayout(optimiser, shape, perPass);
+  const layout = inputLayout(optimiser, offsets, shape, perPass);
   const branches = optimiser.estimator.branches.length;
   const input = new Storage("step inputs", layout.bytes, "activations");
   const losses = new Storage("losses", optimiser.evaluations * 4, "activations");
   const scores = new Storage("scores", perPass * shape.candidates * 4, "activations");
   const turns = turnsOf(optimiser.plan);
+  const perReach = turnTables(optimiser.plan);
+  const tableOf = (name: string) =>
+    offsets.reachOf(name) * perReach + (turns ? turns.of(offsets.place(name)!) : 0);
   const forwards = (
     { all, shared, firstLoss }: {
       readonly all: number;
@@ -204,8 +232,8 @@ function recordPasses(
             noise: {
               law: optimiser.law,
               frozen: frozenBy(optimiser.plan),
-              branches: turns
-                ? (name: string) => tableAt(turns.of(offsets.place(name)!))
+              branches: turns || offsets.reaches.length > 1
+                ? (name: string) => tableAt(tableOf(name))
                 : tableAt(0),
             },
           },
@@ -242,7 +270,8 @@ function recordPasses(
         offset: layout.scalars,
         bytes: Math.max(4, hostScalarCount(optimiser) * 4),
       },
-      update: optimiser.update && { storage: input, offset: layout.update, bytes: 256 },
+      update: optimiser.update &&
+        { storage: input, offset: layout.update, bytes: layout.updateBytes },
       trial: trial && {
         branches: trial,
         places: accept!.candidates.map((_, i) => branchPlace({ ...layout, shared: 0 }, i) / 16),
@@ -274,21 +303,25 @@ export function stepInputs(
   const view = new DataView(bytes.buffer);
   const { estimator, plan } = optimiser;
   const turns = turnsOf(plan);
+  const perReach = turnTables(plan);
   const { looks, scalars } = hostSide(optimiser, master, step);
   looks.forEach(({ seed, amplitude }, b) => {
     const [low, high] = seed;
     const turn = turns?.at(seed) ?? 0;
-    for (let table = 0; table < tables(optimiser); table++) {
+    for (let table = 0; table < tables(optimiser, layout.reaches); table++) {
       const at = layout.branches + table * layout.tableBytes + branchPlace(layout, b);
       view.setUint32(at, low, true);
       view.setUint32(at + 4, high, true);
-      view.setFloat32(at + 8, table === turn ? amplitude : 0, true);
+      const reach = layout.reaches[Math.floor(table / perReach)];
+      view.setFloat32(at + 8, table % perReach === turn ? reached(amplitude, reach) : 0, true);
     }
   });
   scalars.forEach((value, i) => {
     view.setFloat32(layout.scalars + i * 4, value, true);
   });
-  updateInputs(optimiser, step).forEach((value, i) => {
+  const inputs = updateInputs(optimiser, step);
+  const rated = optimiser.update ? ratedInputs(optimiser.update, inputs, layout.rates) : inputs;
+  rated.forEach((value, i) => {
     view.setFloat32(layout.update + i * 4, value, true);
   });
   if (hasSeeds(optimiser, layout)) {

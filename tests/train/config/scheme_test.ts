@@ -1,7 +1,14 @@
-import { assertEquals, assertThrows } from "@std/assert";
-import { configToYaml, parseTrainConfig } from "../../../train/mod.ts";
-import { openModelSource } from "../../../models/mod.ts";
-import { configuredAdapter } from "../../../train/mod.ts";
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import {
+  configToYaml,
+  configuredAdapter,
+  optimiserOfConfig,
+  parseTrainConfig,
+  selectionOfConfig,
+} from "../../../train/mod.ts";
+import { type LoraPlan, openModelSource } from "../../../models/mod.ts";
+import { namedOptimisers, type Optimiser, optimiserNames } from "../../../optim/mod.ts";
+import { peakLearningRate } from "../../../optim/transformations/peak_learning_rate.ts";
 
 const parse = (yaml: string) => parseTrainConfig(`model: a.gguf\n${yaml}`, "a.yaml");
 
@@ -75,4 +82,70 @@ Deno.test("config scheme: what would have no effect, or is no setting, is refuse
   refused("scheme: lora\nlora: {layers: sensitive}", "a range of layers");
   refused("scheme: lora\nlora: {rank_pattern: 3}", "pattern: number", TypeError);
   refused("scheme: lorra", "expected one of full, head, norms, biases, lora");
+});
+
+Deno.test("config groups: LoRA alone has defaults of its own, under every optimiser", () => {
+  for (const name of optimiserNames) {
+    const { adapter, shared } = namedOptimisers[name];
+    const lora = optimiserOfConfig(parse(`scheme: lora\noptimiser: {name: ${name}}`));
+    const full = optimiserOfConfig(parse(`optimiser: {name: ${name}}`));
+    assertEquals(lora.groups, undefined);
+    assertEquals(peakLearningRate(lora), adapter.learningRate, name);
+    assertEquals(peakLearningRate(full), shared.learningRate.default, name);
+    const largest = ({ estimator: { branches } }: Optimiser) =>
+      Math.max(...branches.map(({ amplitude }) => amplitude));
+    assertEquals(largest(lora), adapter.epsilon, name);
+    assertEquals(largest(full), shared.epsilon.default, name);
+  }
+  const given = "scheme: lora\noptimiser: {name: qzo, epsilon: 0.5, learning_rate: 0.25}";
+  assertEquals(peakLearningRate(optimiserOfConfig(parse(given))), 0.25);
+});
+
+Deno.test("config groups: QZO's mix in one word", async () => {
+  const config = parse("scheme: scales+lora\noptimiser: {name: qzo}");
+  assertEquals(config.trainables.kinds, ["lora", "scales"]);
+  assertEquals(selectionOfConfig(config).layersOf, { lora: "first-half", scales: "second-half" });
+  const { groups = [], estimator } = optimiserOfConfig(config);
+  assertEquals(estimator.parameters.epsilon, 1e-3);
+  const [lora, ...others] = groups;
+  assertEquals([lora.name, lora.epsilon, lora.learningRate], ["lora", 1e-2, 1e-4]);
+  assertEquals(others, []);
+  using bundled = await openModelSource("demo/model.gguf");
+  const plan = (layers: number) => {
+    const adapter = configuredAdapter(config, { config: { ...bundled.config, layers } })!;
+    return (adapter.plan as LoraPlan).matrices.map(({ matrix }) => matrix);
+  };
+  assertEquals(plan(3).map((name) => name.slice(0, 5)), ["blk.0", "blk.0", "blk.1", "blk.1"]);
+});
+
+Deno.test("config groups: form, epsilon, learning rate and layers by kind, written back as they were", () => {
+  const config = parse(`scheme: lora
+trainables: {kinds: [scales, norms, lora]}
+optimiser: {name: qzoNormalised, schedule: {kind: linear}}
+groups:
+  lora: {epsilon: 0.03, layers: 0-1}
+  scales: {form: absolute, learning_rate: 1e-3, layers: second-half}`);
+  const { groups = [], form } = optimiserOfConfig(config);
+  assertEquals(form, "relative");
+  assertEquals(
+    groups.map(({ name, epsilon, learningRate, form }) => [name, epsilon, learningRate, form]),
+    [
+      ["scales", 0.02, 1e-3, "absolute"],
+      ["lora", 0.03, namedOptimisers.qzoNormalised.adapter.learningRate, undefined],
+    ],
+  );
+  assertEquals(selectionOfConfig(config).layersOf, { scales: "second-half", lora: [0, 1] });
+  assertEquals(parse(configToYaml(config).replace(/^model.*\n/m, "")), config);
+});
+
+Deno.test("config groups: what would say nothing, or is none, is refused by name", () => {
+  const refused = (text: string, words: string) => {
+    const { message } = assertThrows(() => parse(text), RangeError);
+    assert(message.includes(words), message);
+  };
+  refused("groups: {lora: {epsilon: 0.1}}", "add lora to trainables.kinds");
+  refused("groups: {scales: {epsilon: 0}}", "groups.scales.epsilon");
+  refused("groups: {scales: {rate: 1}}", "did you mean");
+  refused("groups: {other: {}}", "groups.other");
+  refused("groups: {scales: {layers: dominant}}", "first-half");
 });
