@@ -82,12 +82,20 @@ export const matmulOperation: Operation<MatmulAttributes> = {
       plane: plane && withoutNoise(plane),
     };
     const planes = still.plane && perturbedPlanes(graph, weight, still.plane, options.branches);
-    recordProduct(graph, x, weight, {
+    const whole = {
       ...still,
       bias: bias && withTangents(graph, bias, weight.rows, options.branches),
       y,
       planes,
-    });
+    };
+    const tile = perturbation?.noise && fusedTile(weight, options);
+    if (tile) {
+      const directions = options.branches - 1;
+      recordProduct(graph, x, weight, {
+        ...{ ...whole, perturbation, tile, branches: directions },
+        fused: true,
+      });
+    } else recordProduct(graph, x, weight, whole);
     const moves = {
       ...still,
       branches: options.branches - 1,
@@ -96,7 +104,7 @@ export const matmulOperation: Operation<MatmulAttributes> = {
       y,
       adds: true,
     };
-    if (perturbation?.noise) {
+    if (perturbation?.noise && !tile) {
       const along = { ...perturbation, tangent: true };
       recordProduct(graph, x, weight, { ...moves, perturbation: along, planes });
     }
@@ -168,6 +176,18 @@ interface ProductOptions extends MatmulOptions {
   readonly planes?: readonly Value[] | undefined;
   /** Whether the products are of the first branch's x, and are added to the branches after the first. Default false. */
   readonly adds?: boolean;
+  /** Whether a tile has rows of the first branch and their tangents along a direction, for one read of the weights. Default false. */
+  readonly fused?: boolean;
+}
+
+/** The tile of a register kernel that has rows and their tangents; undefined where another kernel is used, or every weight has its own noise. */
+function fusedTile(
+  { layout, rows: outputs }: DeviceTensor,
+  { adapterClass, rows, tile: given }: MatmulOptions,
+): Tile | undefined {
+  if (layout.kind === "dense" || !given && adapterClass === "hardware") return undefined;
+  const tile = given ?? chooseTile("software", layout, 2 * rows, 1, outputs, { apart: true });
+  return (tile.kernel ?? "register") === "register" && tile.rows % 2 === 0 ? tile : undefined;
 }
 
 function recordProduct(
@@ -176,7 +196,8 @@ function recordProduct(
   weight: DeviceTensor,
   options: ProductOptions,
 ): void {
-  const { rows, branches, bias, residual, perturbation, plane, y, planes, adds = false } = options;
+  const { rows, branches, bias, residual, perturbation, plane, y, planes } = options;
+  const { adds = false, fused = false } = options;
   const layout = weight.layout;
   const bound = bindPerturbation(perturbation);
   for (const [i, piece] of weight.pieces.entries()) {
@@ -184,7 +205,8 @@ function recordProduct(
     const tile = options.tile ??
       chooseTile(options.adapterClass, layout, rows, branches, piece.rows, { apart, adds });
     const totalRows = rows * branches;
-    const rowTiles = Math.ceil(rows / tile.rows);
+    const tileRows = fused ? tile.rows / 2 : tile.rows;
+    const rowTiles = Math.ceil(rows / tileRows);
     const columnTiles = Math.ceil(piece.rows / tile.columns);
     const kernel = kernelOf(tile, weight, options, rowTiles * columnTiles);
     const units = unitColumns(weight, perturbation);
@@ -192,8 +214,8 @@ function recordProduct(
     const windows = kernel.source === register && options.adapterClass === "software"
       ? rowWindows(x, weight.columns, piece.rows, tile, options)
       : undefined;
-    for (const window of windows ?? [{ first: 0, end: totalRows, x }]) {
-      const tiles = Math.ceil((window.end - window.first) / tile.rows) * columnTiles;
+    for (const window of windows ?? [{ first: 0, end: totalRows, x, moved: undefined }]) {
+      const tiles = Math.ceil((window.end - window.first) / tileRows) * columnTiles;
       graph.add({
         label: `matmul ${weight.name}`,
         source: kernel.source,
@@ -209,6 +231,8 @@ function recordProduct(
           BIAS_BY_BRANCH: bias !== undefined && "words" in bias,
           RESIDUAL: residual !== undefined,
           ADDS: adds,
+          FUSED: fused,
+          ...(fused ? { HALF: tileRows } : {}),
         },
         reads: {
           1: piece.codes,
@@ -217,6 +241,7 @@ function recordProduct(
           5: own && kernel.source === register ? boundPlane(weight, own) : own ?? weight.codebook,
           6: bias,
           7: residual,
+          10: window.moved,
           ...bound.reads,
         },
         writes: { 3: y },
@@ -240,7 +265,7 @@ function recordProduct(
           0,
         ],
         firstGroup: 19,
-        work: (window.end - window.first) * weight.columns * piece.rows,
+        work: (window.end - window.first) * weight.columns * piece.rows * (fused ? 2 : 1),
         workgroups: windows && windows.length > 1
           ? Math.ceil(tiles / tile.workgroup)
           : kernel.workgroups,
@@ -256,6 +281,8 @@ interface RowWindow {
   readonly first: number;
   readonly end: number;
   readonly x: ValueRange;
+  /** The tangents of these rows, where they are taken together. */
+  readonly moved?: ValueRange;
 }
 
 /**
@@ -267,12 +294,13 @@ function rowWindows(
   columns: number,
   outputs: number,
   tile: Tile,
-  { rows, branches, adds }: ProductOptions,
+  { rows, branches, adds, fused }: ProductOptions,
 ): RowWindow[] | undefined {
   if (!("words" in x)) return undefined;
   const rowBytes = columns * 4;
   const bytes = UNIFORM_BYTES;
-  if (rows * (adds ? 1 : branches) * rowBytes <= bytes) {
+  const held = adds ? 1 : fused ? 1 + branches : branches;
+  if (rows * held * rowBytes <= bytes) {
     return [{ first: 0, end: rows * branches, x: { value: x, offset: 0, bytes } }];
   }
   const perWindow = Math.floor(bytes / rowBytes / tile.rows) * tile.rows;
@@ -284,8 +312,11 @@ function rowWindows(
     for (let row = 0; row < rows; row += perWindow) {
       const first = b * rows + row;
       const end = b * rows + Math.min(rows, row + perWindow);
-      const from = adds ? row : first;
-      windows.push({ first, end, x: { value: x, offset: from * rowBytes, bytes } });
+      const from = adds || fused ? row : first;
+      windows.push({
+        ...{ first, end, x: { value: x, offset: from * rowBytes, bytes } },
+        ...(fused ? { moved: { value: x, offset: (first + rows) * rowBytes, bytes } } : {}),
+      });
     }
   }
   return windows;
@@ -304,7 +335,7 @@ function kernelOf(
   options: ProductOptions,
   branchTiles: number,
 ): Kernel {
-  const { rows, branches, plane, adds } = options;
+  const { rows, branches, plane, adds, fused } = options;
   const { columns, workgroup } = tile;
   if (tile.kernel === "vector") {
     if (columns !== 4) {
@@ -356,7 +387,7 @@ function kernelOf(
     };
   }
   // A tile of several branches would need the books or minima of each.
-  const mixed = rows < tile.rows && !plane && !adds;
+  const mixed = rows < tile.rows && !plane && !adds && !fused;
   const words = codeWords(layout, inputs);
   const tiles = mixed
     ? Math.ceil(rows * branches / tile.rows) * branchTiles

@@ -35,6 +35,10 @@ struct Params {
 #if WINDOW != none
 // A software adapter reads a uniform buffer with a few instructions, a storage buffer with a loop over lanes.
 @group(0) @binding(2) var<uniform> x: array<vec4<f32>, 4096>;
+#if FUSED && WINDOW == rows
+// The tangents of those rows.
+@group(0) @binding(10) var<uniform> moved_x: array<vec4<f32>, 4096>;
+#endif
 #else
 @group(0) @binding(2) var<storage, read> x: array<vec4<f32>>;
 #endif
