@@ -19,7 +19,9 @@ export { lowRank, type LowRankFactors } from "./operations/low_rank/low_rank.ts"
 export { rmsNorm } from "./operations/norms/rms_norm.ts";
 export { type HeadShape, rope } from "./operations/rope.ts";
 export { storeRows } from "./operations/store_rows.ts";
+export { GradientSet } from "./offsets/gradient_set.ts";
 export {
+  type Gradients,
   type Operand,
   type Operation,
   operationsOf,

@@ -32,6 +32,7 @@ export class GradientSet implements Gradients, Disposable {
     );
   }
 
+  /** Those of a tensor or a part of it, laid out as its offsets; undefined where it is not trained. */
   of(name: string): Range | undefined {
     const range = this.#offsets.range(name);
     return range && {

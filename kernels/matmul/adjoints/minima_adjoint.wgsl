@@ -22,7 +22,7 @@ struct Params {
 @group(0) @binding(1) var<storage, read> sums: array<f32>;
 @group(0) @binding(2) var<storage, read> slopes: array<f32>;
 @group(0) @binding(3) var<storage, read_write> gradient: array<f32>;
-#if SECOND == zero || MINIMA == relative
+#if SCALES
 @group(0) @binding(4) var<storage, read> scales: array<u32>;
 #endif
 
@@ -38,7 +38,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
   for (var group = first; group < min(first + p.groups_per_span, p.groups); group++) {
     var sum = 0.0;
     for (var m = 0u; m < p.rows; m++) { sum += slopes[m * p.total_outputs + row] * sums[m * p.groups + group]; }
-#if SECOND == zero || MINIMA == relative
+#if SCALES
     let pair = unpack2x16float(scales[n * p.groups + group]);
 #endif
 #if MINIMA == relative

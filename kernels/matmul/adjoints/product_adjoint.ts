@@ -192,7 +192,7 @@ function minimaSlopes(
     graph.add({
       label: `minima adjoint ${weight.name}`,
       source: minimaSource,
-      key: { ...bound.key, SECOND, MINIMA: plane.form },
+      key: { ...bound.key, SECOND, MINIMA: plane.form, SCALES: usesScales },
       reads: {
         1: sums,
         2: slope,
