@@ -58,7 +58,8 @@ export {
 } from "./device/graph.ts";
 export { InputSums } from "./statistics/input_sums.ts";
 export { SHADER_LIBRARY } from "./shader_library.ts";
-export { matmul, type MatmulOptions } from "./matmul/matmul.ts";
+export { matmul } from "./matmul/matmul.ts";
+export type { MatmulOptions } from "./matmul/product.ts";
 export {
   hasSign,
   OffsetSet,

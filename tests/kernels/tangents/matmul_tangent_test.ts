@@ -12,7 +12,6 @@ import {
   Bench,
   normals,
   perturb,
-  randomPacked,
   randomTensorOf,
   type TestPerturbation,
 } from "../bench.ts";
@@ -159,7 +158,7 @@ for (const [name, layout] of sampled("tangents of rows", [...layouts], 1 / 6)) {
       const random = numbersBy(name + moved);
       const [rows, branches, columns] = [16, 3, inputsOf(layout)];
       using bench = new Bench(gpu);
-      const packed = randomPacked(layout, rows, columns, random);
+      const packed = randomTensorOf(layout, rows, columns, random);
       const table = bench.tensor("w", packed);
       const { scales, second } = movesOf(layout, columns, moved, random);
       const made = perturb(bench, table, packed, scales, branches, random, second);
