@@ -138,15 +138,10 @@ for (const [name, layout] of sampled("tangents of products", [...layouts], 1 / 6
 }
 
 Deno.test("tangents of products in pieces, windows and large tiles equal the oracle's", async () => {
-  for (
-    const layout of [scalar("min", 8), scalar("zero"), { kind: "codebook", books: 2 } as const]
-  ) {
-    const name = JSON.stringify(layout);
-    const software = { adapterClass: "software", branches: 2 } as const;
-    await checkMatmul(name, layout, { ...software, rows: 17, outputs: 261 }, "both");
-    const pieces = { rows: 70, outputs: 1100, maxBinding: 64 * 1024 };
-    await checkMatmul(name, layout, { ...software, ...pieces }, "both");
-  }
+  const software = { adapterClass: "software", branches: 2 } as const;
+  await checkMatmul("zero", scalar("zero"), { ...software, rows: 17, outputs: 261 }, "both");
+  const pieces = { rows: 70, outputs: 1100, maxBinding: 64 * 1024 };
+  await checkMatmul("min", scalar("min", 8), { ...software, ...pieces }, "both");
 });
 
 for (const [name, layout] of sampled("tangents of rows", [...layouts], 1 / 6)) {
