@@ -189,7 +189,7 @@ function recordRows(
         MOVED_PLANE: movesPlane ? planes_.PLANE : "none",
       },
       reads: {
-        1: piece.codes,
+        1: movesPlane && planes_.PLANE === "minima" ? undefined : piece.codes,
         2: by === "nothing" ? undefined : batch,
         4: piece.scales,
         5: planes?.[i] ?? table.codebook,

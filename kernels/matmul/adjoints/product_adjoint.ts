@@ -132,6 +132,7 @@ function scaleSlopes(
 ): void {
   const { weight, rows, plane } = product;
   const isDense = !isQuantised(weight.layout);
+  const { SECOND } = layoutKey(weight.layout);
   const planes = plane && perturbedPlanes(graph, weight, plane, 1);
   const span = isDense ? 16 : perturbation.span;
   weight.pieces.forEach((piece, i) => {
@@ -140,7 +141,7 @@ function scaleSlopes(
     const quads = Math.ceil((classes ?? piece.rows) / 4);
     const needsCodes = !isDense || perturbation.form === "relative";
     const needsScales = perturbation.form === "relative" ||
-      layoutKey(weight.layout).SECOND === "zero" && !planes || weight.layout.kind === "super";
+      SECOND === "zero" && !planes || weight.layout.kind === "super";
     graph.add({
       label: `weight adjoint ${weight.name}`,
       source: weightSource,
@@ -149,7 +150,8 @@ function scaleSlopes(
         1: needsCodes ? piece.codes : undefined,
         2: slope,
         4: needsScales ? piece.scales : undefined,
-        5: planes?.[i] ?? weight.codebook,
+        // Minima of their own are none of the scales' business, zero points are.
+        5: SECOND === "min" ? undefined : planes?.[i] ?? weight.codebook,
         6: x,
       },
       writes: { 3: gradient },
