@@ -33,6 +33,7 @@ Usage: deno task bench derivatives [options]
   --tokens N     of a sequence (default 64)
   --sequences N  of a batch (default 8)
   --format NAME  of the weights (default Q4_0: a scale per 32)
+  --kinds N      only the first so many rows of the table
   --small        a model of 0.1 M weights instead of 20 M: to see that it runs
   --help         this text`;
 
@@ -90,9 +91,9 @@ function median(values: readonly number[]): number {
 /** Prints the table. */
 export async function main(argv: string[]): Promise<void> {
   const args = parseArgs(argv, {
-    string: ["rounds", "tokens", "sequences", "format"],
+    string: ["rounds", "tokens", "sequences", "format", "kinds"],
     boolean: ["help", "small"],
-    default: { rounds: "6", tokens: "64", sequences: "8", format: "Q4_0" },
+    default: { rounds: "6", tokens: "64", sequences: "8", format: "Q4_0", kinds: "5" },
   });
   if (args.help) return console.log(HELP);
   using gpu = await openGpu();
@@ -101,7 +102,7 @@ export async function main(argv: string[]): Promise<void> {
   using stack = new DisposableStack();
   const model = stack.use(await loadModel(gpu, source));
   const examples = textOf(Number(args.sequences), Number(args.tokens));
-  const made = kinds().map(([name, rule]) => ({
+  const made = kinds().slice(0, Number(args.kinds)).map(([name, rule]) => ({
     name,
     step: stepper(gpu, model, rule, examples, stack),
     times: [] as { readonly processor: number; readonly clock: number }[],

@@ -1,6 +1,6 @@
 /** Gradients of whole models, by reverse mode, beside their derivatives along directions. */
 import { openGpu } from "../../kernels/mod.ts";
-import { loadModel, quantizedSource } from "../../models/mod.ts";
+import { loadModel, loraAdapter, quantizedSource } from "../../models/mod.ts";
 import { randomLlama } from "../support/random_llama.ts";
 import { EVERYTHING } from "./architectures/proofs.ts";
 import { assertGradient } from "./gradient_case.ts";
@@ -22,3 +22,17 @@ for (const [format, form] of [["Q4_0", "absolute"], ["Q4_1", "relative"]] as con
     await assertGradient(gpu, model, examples, { form, selection: EVERYTHING });
   });
 }
+
+Deno.test("the gradient of a Llama by LoRA, after steps that move both factors, is its tangents'", async () => {
+  using dense = await ggufInMemory(smallShape, randomLlama(smallShape));
+  using base = await loadModel(gpu, quantizedSource(dense, { format: "int4z_g32" }));
+  using model = base.withAdapter(loraAdapter(base, { rank: 4, targets: "all-linear" }));
+  await assertGradient(gpu, model, examples, { form: "absolute", selection: {} });
+});
+
+Deno.test("the gradient of a Llama by scales and zero points is its tangents'", async () => {
+  using dense = await ggufInMemory(smallShape, randomLlama(smallShape));
+  using model = await loadModel(gpu, quantizedSource(dense, { format: "int4z_g32" }));
+  const selection = { kinds: ["scales", "minima"] } as const;
+  await assertGradient(gpu, model, examples, { form: "relative", selection });
+});

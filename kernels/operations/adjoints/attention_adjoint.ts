@@ -6,12 +6,29 @@
 
 import type { Graph, Value } from "../../device/graph.ts";
 import type { Operand } from "../../device/operation.ts";
-import type { AttentionShape } from "../attention.ts";
 import type { ForwardContext } from "../context.ts";
 import keySource from "./key_adjoint.wgsl.ts";
 import querySource from "./query_adjoint.wgsl.ts";
 
 const WORKGROUP = 32;
+
+/** Attention that was computed over its own keys. */
+export interface AttentionOf {
+  /** Rows, the batch that says which see which. */
+  readonly context: ForwardContext;
+  /** Query heads. */
+  readonly heads: number;
+  /** Heads of keys and values. */
+  readonly keyValueHeads: number;
+  /** Width of a head. */
+  readonly headDimension: number;
+  /** Keys that a row sees at most. Default: all before it. */
+  readonly window?: number | undefined;
+  /** What products of queries and keys are multiplied by. Default: 1 / sqrt(`headDimension`). */
+  readonly scale?: number | undefined;
+  /** The bound of scores. Default: none. */
+  readonly cap?: number | undefined;
+}
 
 /** Records the slopes by q, k and v. */
 export function attentionAdjoint(
@@ -19,9 +36,7 @@ export function attentionAdjoint(
   [q, k, v]: readonly Operand[],
   found: Value,
   slope: Value,
-  { context, heads, keyValueHeads, headDimension, window, cap, ...rest }: AttentionShape & {
-    readonly context: ForwardContext;
-  },
+  { context, heads, keyValueHeads, headDimension, window, cap, ...rest }: AttentionOf,
 ): Value[] {
   const { rows, batch, layout } = context;
   const { scale = 1 / Math.sqrt(headDimension) } = rest;
