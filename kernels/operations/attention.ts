@@ -33,6 +33,8 @@ export interface AttentionShape {
   readonly scale?: number | undefined;
   /** Scores s become `cap * tanh(s / cap)`. Default: they stay as they are. */
   readonly cap?: number | undefined;
+  /** Keys behind the `keyRows` of each branch that all its rows see, as if they stood before every sequence. Default 0. */
+  readonly sharedKeys?: number;
 }
 
 /** What {@linkcode attentionOperation} takes. */
@@ -50,9 +52,7 @@ export const attentionOperation: Operation<AttentionAttributes> = {
     return y;
   },
   tangent(graph, inputs, attributes) {
-    if (attributes.rolling) {
-      throw new TypeError('Cannot differentiate "attention" over a cache of keys forwards');
-    }
+    assertOwnKeys(attributes, "forwards");
     const y = result(graph, attributes);
     recordHeads(graph, source, inputs, y, attributes, 1);
     const directions = attributes.context.branches - 1;
@@ -60,12 +60,20 @@ export const attentionOperation: Operation<AttentionAttributes> = {
     return y;
   },
   adjoint(graph, inputs, output, slope, attributes) {
-    if (attributes.rolling) {
-      throw new TypeError('Cannot differentiate "attention" over a cache of keys backwards');
-    }
+    assertOwnKeys(attributes, "backwards");
     return attentionAdjoint(graph, inputs, output, slope, attributes);
   },
 };
+
+/** Refuses keys that are not this forward's rows, which have no rule. */
+function assertOwnKeys({ rolling, sharedKeys }: AttentionAttributes, how: string): void {
+  if (!rolling && !sharedKeys) return;
+  throw new TypeError(
+    `Cannot differentiate "attention" ${how} over ${
+      rolling ? "a cache of keys" : "keys that all rows share, such as a prefix"
+    }: they have no rule; take an estimator of losses, such as spsa`,
+  );
+}
 
 /** `[B][M][heads * head]`. */
 function result(
@@ -85,7 +93,8 @@ function recordHeads(
   branches: number,
 ): void {
   const { rows, batch, layout } = context;
-  const { keyRows, rolling = false, window, scale = 1 / Math.sqrt(headDimension), cap } = rest;
+  const { keyRows, rolling = false, window, cap, sharedKeys = 0 } = rest;
+  const { scale = 1 / Math.sqrt(headDimension) } = rest;
   const total = branches * rows * heads;
   graph.add({
     label: shader === source ? "attention" : "attention tangent",
@@ -97,6 +106,7 @@ function recordHeads(
       WINDOWED: window !== undefined,
       CAPPED: cap !== undefined,
       ROLLING: rolling,
+      SHARED: sharedKeys > 0,
     },
     reads: { 1: q, 2: k, 4: v, 5: batch },
     writes: { 3: y },
@@ -114,10 +124,11 @@ function recordHeads(
       0,
       ...(window === undefined ? [] : [window]),
       ...(cap === undefined ? [] : [{ f32: cap }]),
+      ...(sharedKeys > 0 ? [sharedKeys] : []),
     ],
     firstGroup: 10,
     // Of sequences without an end: how long they are is in the batch.
-    work: total * headDimension * Math.min(keyRows ?? rows, window ?? Infinity),
+    work: total * headDimension * Math.min((keyRows ?? rows) + sharedKeys, window ?? Infinity),
     workgroups: Math.ceil(total / 32),
   });
 }
@@ -135,6 +146,7 @@ export function attention(
 ): Value {
   // Not all that is spread into a shape is one's.
   const { heads, keyValueHeads, headDimension, keyRows, rolling, window, scale, cap } = shape;
+  const { sharedKeys } = shape;
   const attributes = {
     context,
     heads,
@@ -145,6 +157,7 @@ export function attention(
     window,
     scale,
     cap,
+    ...sharedKeys ? { sharedKeys } : {},
   };
   return recordOperation(context.graph, attentionOperation, [q, k, v], attributes);
 }

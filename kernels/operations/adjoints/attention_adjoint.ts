@@ -49,6 +49,7 @@ export function attentionAdjoint(
     WORKGROUP,
     WINDOWED: window !== undefined,
     CAPPED: cap !== undefined,
+    SHARED: false,
   };
   const parameters = (total: number) => [
     rows,
