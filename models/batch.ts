@@ -15,8 +15,6 @@ import { FIRST_VIRTUAL_TOKEN } from "../kernels/operations/leading/virtual_token
 import { integerWithin } from "../optim/check.ts";
 import type { Lead } from "./adapters/scheme.ts";
 import type { Sight } from "./architecture.ts";
-import { sightOf } from "./architectures.ts";
-import type { ModelConfig } from "./model_config.ts";
 
 /** What a batch's log-probabilities are turned into. */
 export type Objective = "language-modelling" | "classification";
@@ -270,46 +268,6 @@ function sightIn(examples: readonly Example[]): Sight {
     );
   }
   return count > 0 ? "all" : "earlier";
-}
-
-/**
- * Refuses a batch that reads beyond a model's tables, or makes it attend otherwise than it was made to, which a device would not notice.
- *
- * @throws {RangeError} When a token is not in the vocabulary, a position beyond what the model was loaded for, or tokens are masked for a model
- * that sees earlier tokens only, or not for one that sees all; when it was packed for another adapter
- */
-export function assertBatchFits(
-  batch: PackedBatch,
-  model: {
-    readonly config: Pick<ModelConfig, "architecture" | "vocabulary">;
-  } & BatchRoom,
-): void {
-  const { architecture } = model.config;
-  const lead = leadOf(model);
-  if (batch.lead.tokens !== lead.tokens || batch.lead.positions !== lead.positions) {
-    throw new RangeError(
-      `Cannot run a batch packed with ${batch.lead.tokens} leading tokens and positions from ${batch.lead.positions}: the model's adapter has ${lead.tokens}, and ${lead.positions}; pack it with the model: packBatch(examples, objective, model)`,
-    );
-  }
-  if (batch.sees !== sightOf(model.config)) {
-    throw new RangeError(
-      batch.sees === "all"
-        ? `Cannot run a batch with masked tokens: a model of architecture ${architecture} sees only what stands before a token; make its examples without masks`
-        : `Cannot run a batch without masked tokens: a model of architecture ${architecture} sees all of a text and predicts masked tokens alone; make its examples with masks (sees: "all")`,
-    );
-  }
-  if (batch.highestToken >= model.config.vocabulary) {
-    throw new RangeError(
-      `Cannot run a batch with token ${batch.highestToken}: the model's vocabulary has ${model.config.vocabulary}`,
-    );
-  }
-  if (batch.highestPosition >= model.maxPositions) {
-    throw new RangeError(
-      `Cannot run a batch with a sequence of ${
-        batch.highestPosition + 1
-      } tokens: the model was loaded for ${model.maxPositions}`,
-    );
-  }
 }
 
 /** Whether a token of a candidate is scored, asked in ascending order. */

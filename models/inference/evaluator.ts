@@ -16,7 +16,8 @@ import {
   Storage,
   submitPlanInTurns,
 } from "../../kernels/mod.ts";
-import { assertBatchFits, type PackedBatch } from "../batch.ts";
+import type { PackedBatch } from "../batch.ts";
+import { assertBatchFits } from "../batch_fits.ts";
 import { recordLoss } from "../forward.ts";
 import { assertNotDisposed, type Model, type ModelPlan } from "./model.ts";
 import { PlanCache } from "./plan_cache.ts";

@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { batchLayout } from "../../kernels/mod.ts";
 import { type Example, packBatch } from "../../models/mod.ts";
-import { assertBatchFits, exampleCost, roundedCapacity } from "../../models/batch.ts";
+import { assertBatchFits } from "../../models/batch_fits.ts";
+import { exampleCost, roundedCapacity } from "../../models/batch.ts";
 import { randomNumbers } from "../support/random_llama.ts";
 import { choiceExamples, textExamples } from "./small_model.ts";
 

@@ -14,7 +14,8 @@ import {
 } from "../../kernels/mod.ts";
 import { blockwiseZo } from "../../optim/named/blockwise_zo.ts";
 import { architectureOf } from "../../models/architectures.ts";
-import { assertBatchFits, type Example, type Objective, packBatch } from "../../models/batch.ts";
+import { assertBatchFits } from "../../models/batch_fits.ts";
+import { type Example, type Objective, packBatch } from "../../models/batch.ts";
 import { forwardContext, recorderOf } from "../../models/forward.ts";
 import type { Model } from "../../models/inference/model.ts";
 import { planOffsets, type Selection } from "../selection.ts";

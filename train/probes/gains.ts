@@ -14,7 +14,8 @@ import {
   scaleBySchedule,
   type SlopeLooks,
 } from "../../optim/mod.ts";
-import { assertBatchFits, type PackedBatch } from "../../models/batch.ts";
+import { assertBatchFits } from "../../models/batch_fits.ts";
+import type { PackedBatch } from "../../models/batch.ts";
 import type { Model } from "../../models/inference/model.ts";
 import { squaredSlopes } from "./slopes.ts";
 

@@ -21,7 +21,8 @@ import {
 } from "../../kernels/mod.ts";
 import type { Optimiser } from "../../optim/optimiser.ts";
 import { masterSeed, type Seed } from "../../optim/directions/seed.ts";
-import { assertBatchFits, type PackedBatch } from "../../models/batch.ts";
+import { assertBatchFits } from "../../models/batch_fits.ts";
+import type { PackedBatch } from "../../models/batch.ts";
 import { assertNotDisposed, type Model } from "../../models/inference/model.ts";
 import { PlanCache } from "../../models/inference/plan_cache.ts";
 import { type InputLayout, recordStep, stepInputs } from "./record_step.ts";

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { assertBatchFits } from "../../batch_fits.ts";
 import {
   type BatchShape,
   compileGraph,
@@ -14,13 +15,7 @@ import {
   submitPlanInTurns,
   type Value,
 } from "../../../kernels/mod.ts";
-import {
-  assertBatchFits,
-  type Example,
-  exampleCost,
-  packBatch,
-  type PackedBatch,
-} from "../../batch.ts";
+import { type Example, exampleCost, packBatch, type PackedBatch } from "../../batch.ts";
 import type { ModelConfig } from "../../model_config.ts";
 
 /** What a pass over the windows is recorded over; the same for all batches of a shape. */
