@@ -28,6 +28,7 @@ export type {
 export { openAdapter, type OpenedAdapter } from "./checkpoints/adapters/open_adapter.ts";
 export { type AdapterToWrite, writePeft } from "./checkpoints/adapters/write_peft.ts";
 export { decodedSource } from "./checkpoints/derived/decoded.ts";
+export { mergedSource, type MergeOptions } from "./checkpoints/derived/merged.ts";
 export { quantizedSource, type QuantizedSourceOptions } from "./checkpoints/derived/quantised.ts";
 export type { WantedFormats } from "./checkpoints/derived/quantization_plan.ts";
 export { writeAdapter } from "./checkpoints/derived/tuned_values.ts";

@@ -59,6 +59,17 @@ export interface ForwardHooks {
   linear?(step: LinearStep): Value | undefined;
 }
 
+/** What becomes of rows of a tensor of the base, `[rows][columns]` from row `first` on, changed in place. */
+export type MergedRows = (values: Float32Array, first: number, rows: number) => void;
+
+/** The adapter and the base that it is merged into. */
+export interface MergedAdapter {
+  /** The values of a tensor of the adapter, trained. */
+  readonly values: (name: string) => Float32Array;
+  /** Whether the base has a tensor of that name. */
+  readonly has: (name: string) => boolean;
+}
+
 /** What a scheme's adapter consists of on one model, in JSON: what its forward and its tensors follow from, whatever later versions have as defaults. */
 export type AdapterPlan = { readonly [key: string]: JsonValue };
 
@@ -110,6 +121,12 @@ export interface AdapterScheme<P extends AdapterPlan = AdapterPlan> {
   tensors(config: ModelConfig, plan: P): readonly AdapterTensor[];
   /** What it does in a forward. */
   hooks(plan: P): ForwardHooks;
+  /**
+   * What of the base changes, by the names of its tensors, where the adapter can be merged into it; absent of a scheme that cannot.
+   *
+   * @throws {RangeError} For a plan that this base has no tensors for
+   */
+  merge?(plan: P, adapter: MergedAdapter): ReadonlyMap<string, MergedRows>;
 }
 
 /** An adapter: what is beside a base, before training. */
