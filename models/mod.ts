@@ -15,6 +15,8 @@ export type {
   ForwardHooks,
   InitialValues,
   LinearStep,
+  MergedAdapter,
+  MergedRows,
 } from "./adapters/scheme.ts";
 export { type AdapterSchemeName, adapterSchemeNames } from "./adapters/schemes.ts";
 export type { Sight, WeightRole } from "./architecture.ts";

@@ -65,13 +65,13 @@ import { bitsOf } from "../tiny_model.ts";
 const gpu = await openGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 
-/** Blocks of 256 fit, and there are two halves. */
-const wide = { hidden: 256, feedForward: 256, layers: 2, vocabulary: 260 };
-const shapes = {
-  llama: { ...smallShape, ...wide },
-  opt: { ...smallOpt, ...wide },
-  roberta: { ...smallRoberta, ...wide },
-};
+/** Blocks of 256 fit; a mix has two layers, one for each half. */
+const wide = { hidden: 256, feedForward: 256, vocabulary: 260 };
+const shapesOf = (layers: number) => ({
+  llama: { ...smallShape, ...wide, layers },
+  opt: { ...smallOpt, ...wide, layers },
+  roberta: { ...smallRoberta, ...wide, layers },
+});
 
 interface Subject {
   readonly source: ModelSource;
@@ -79,38 +79,42 @@ interface Subject {
   readonly loss: (weights: NamedWeights, examples: readonly Example[]) => number;
 }
 
-const choices = choiceExamples(260, [5, 1, 7, 3]);
+const choices = choiceExamples(260, [3, 1]);
 
 /** Small random models with their oracles. */
-const architectures: Record<string, (body: (subject: Subject) => Promise<void>) => Promise<void>> =
-  {
-    llama: async (body) => {
-      using source = await ggufInMemory(shapes.llama, randomLlama(shapes.llama));
+const architectures: Record<
+  string,
+  (layers: number, body: (subject: Subject) => Promise<void>) => Promise<void>
+> = {
+  llama: async (layers, body) => {
+    const { llama } = shapesOf(layers);
+    using source = await ggufInMemory(llama, randomLlama(llama));
+    await body({
+      ...{ source, examples: choices },
+      loss: (weights, examples) => oracleLoss(llama, weights, examples, "classification"),
+    });
+  },
+  opt: (layers, body) =>
+    withTemp(async (folder) => {
+      await writeOptFolder(folder, shapesOf(layers).opt);
+      using source = await openModelSource(folder);
       await body({
         ...{ source, examples: choices },
-        loss: (weights, examples) => oracleLoss(shapes.llama, weights, examples, "classification"),
+        loss: (weights, examples) =>
+          optLoss(shapesOf(layers).opt, weights, examples, "classification"),
       });
-    },
-    opt: (body) =>
-      withTemp(async (folder) => {
-        await writeOptFolder(folder, shapes.opt);
-        using source = await openModelSource(folder);
-        await body({
-          ...{ source, examples: choices },
-          loss: (weights, examples) => optLoss(shapes.opt, weights, examples, "classification"),
-        });
-      }),
-    roberta: (body) =>
-      withTemp(async (folder) => {
-        await writeRobertaFolder(folder, shapes.roberta);
-        using source = await openModelSource(folder);
-        await body({
-          ...{ source, examples: maskedChoices(260, [5, 3, 7, 4]) },
-          loss: (weights, examples) =>
-            robertaLoss(shapes.roberta, weights, examples, "classification"),
-        });
-      }),
-  };
+    }),
+  roberta: (layers, body) =>
+    withTemp(async (folder) => {
+      await writeRobertaFolder(folder, shapesOf(layers).roberta);
+      using source = await openModelSource(folder);
+      await body({
+        ...{ source, examples: maskedChoices(260, [3, 4]) },
+        loss: (weights, examples) =>
+          robertaLoss(shapesOf(layers).roberta, weights, examples, "classification"),
+      });
+    }),
+};
 
 /** Dense, and what Q4_0, Q4_K, GPTQ, NF4 and AQLM store. */
 const formats = ["F32", "Q4_0", "Q4_K", "int4z_g128", "nf4_g64", "codebook1x8"];
@@ -164,7 +168,8 @@ async function branchLosses(
   using offsets = await offsetsFor(model, optimiser, { selection });
   const trained = new Map(offsets.trainables.map((one) => [one.name, one]));
   const losses: number[] = [];
-  for (const { direction, amplitude } of optimiser.estimator.branches) {
+  // Of many directions the first two.
+  for (const { direction, amplitude } of optimiser.estimator.branches.slice(0, 3)) {
     const key = stepSeed(masterSeed(seed), 0, direction);
     const weights = await weightsOf(source, (name) => {
       const one = trained.get(name);
@@ -186,13 +191,13 @@ if (!allCases) console.log(`${drawn.length} of ${cases.length} cells, QZO_SEED=$
 
 for (const { scheme, architecture, format, rule } of drawn) {
   Deno.test(`scheme ${scheme} of ${architecture} in ${format} by ${rule}: oracle, ledger, export`, async () => {
-    await architectures[architecture](async (subject) => {
+    const mixed = scheme === "scales+lora";
+    await architectures[architecture](mixed ? 2 : 1, async (subject) => {
       const dense = subject.source;
       const source = format === "F32" ? dense : quantizedSource(dense, { format });
       const quantised = [...source.tensors.values()].filter((t) => t.format.name === format);
-      assert(quantised.length >= 6, `${quantised.length} tensors are ${format}`);
+      assert(quantised.length >= 4, `${quantised.length} tensors are ${format}`);
       using base = await loadModel(gpu, source);
-      const mixed = scheme === "scales+lora";
       const layers = mixed ? { layers: [0, 0] as const } : {};
       const added = scheme.endsWith("lora")
         ? loraAdapter(base, { rank: 4, alpha: 8, seed: 9, ...layers })
@@ -213,7 +218,7 @@ for (const { scheme, architecture, format, rule } of drawn) {
         const [{ losses }] = await trainer.drain();
         const how = { selection, seed: 5 };
         const expected = await branchLosses({ ...subject, source }, model, optimiser, how);
-        losses.forEach((found, i) => assertAlmostEquals(found, expected[i], 3e-5));
+        expected.forEach((loss, i) => assertAlmostEquals(losses[i], loss, 3e-5));
         assert(new Set(expected.map((it) => it.toFixed(7))).size > 1, "branches are alike");
       }
       await withTemp(async (folder) => {
@@ -223,7 +228,7 @@ for (const { scheme, architecture, format, rule } of drawn) {
           using ledger = await LedgerFile.create(path, { model, optimiser, offsets, seed: 5 });
           const steps = finetune({
             ...{ model, optimiser, offsets, train: examples, ledger, seed: 5, steps: 20 },
-            ...{ objective: "classification", batchSize: 4, keepBest: false },
+            ...{ objective: "classification", batchSize: 2, keepBest: false },
           });
           for await (const _ of steps);
         }
@@ -251,6 +256,9 @@ for (const { scheme, architecture, format, rule } of drawn) {
           const { adapter } = await openAdapter(`${folder}/adapter`, base);
           using reloaded = base.withAdapter(adapter);
           assertEquals(await lossOf(reloaded), await lossOf(where, replayed));
+          await assertRejects(() => replayLedger(base, ledger), RangeError, "put it there first");
+          using other = base.withAdapter({ ...added, seed: 1 });
+          await assertRejects(() => replayLedger(other, ledger), RangeError, "is not the one");
         } else {
           // Stored scales are rounded: the same numbers as those folded in memory.
           const tuned = trainedTensors(replayed.trainables, await replayed.read(gpu));
@@ -258,7 +266,11 @@ for (const { scheme, architecture, format, rule } of drawn) {
           await exportTuned(source, tuned, `${folder}/tuned`, { beyond: "keep" });
           using opened = await openModelSource(`${folder}/tuned`);
           using reloaded = await loadModel(gpu, opened);
-          assertEquals(await lossOf(reloaded), await lossOf(folded));
+          // Read again, sums may go another way.
+          const [seen, expected] = [await lossOf(reloaded), await lossOf(folded)];
+          assertAlmostEquals(seen.loss, expected.loss, 1e-5);
+          seen.scores.forEach((score, i) => assertAlmostEquals(score, expected.scores[i], 1e-4));
+          assert(seen.loss !== (await lossOf(base)).loss, "the file is the base");
         }
       });
     });
