@@ -53,15 +53,21 @@ export async function* dataChunks(
 
 type Pieces = AsyncGenerator<Uint8Array<ArrayBuffer>>;
 
-/** The bytes of a file. Each piece is another array: who unpacks holds several. */
+/** The bytes of a file, one piece ahead of who takes them. Each piece is another array: who unpacks holds several. */
 async function* pieces(file: OpenedFile, onProgress: DataFileOptions["onProgress"]): Pieces {
-  let done = 0;
-  for (;;) {
+  const read = async () => {
     const buffer = new Uint8Array(pieceBytes);
     const count = await file.read(buffer);
-    if (count === null) return;
-    done += count;
-    yield buffer.subarray(0, count);
+    return count === null ? undefined : buffer.subarray(0, count);
+  };
+  let done = 0;
+  for (let next = read();;) {
+    const piece = await next;
+    if (piece === undefined) return;
+    next = read();
+    next.catch(() => {}); // It is awaited next, or by nobody when the caller leaves.
+    done += piece.length;
+    yield piece;
     onProgress?.(done, file.size);
   }
 }

@@ -20,6 +20,7 @@ import {
 } from "../../tasks/language_modelling.ts";
 import { encodeLong, encodeStream, isLong } from "../../tasks/long_text.ts";
 import { Pause } from "../../tasks/pause.ts";
+import { type Item, tokenisedItem } from "./example_item.ts";
 import { type Row, rowText } from "../../tasks/data/row.ts";
 import type { PlacedRow } from "../../tasks/data/row_reader.ts";
 import type { Reference } from "../../tasks/reference.ts";
@@ -62,15 +63,6 @@ export interface ExampleReading {
   readonly signal?: AbortSignal | undefined;
   /** Told about every 50 ms. */
   readonly onProgress?: ((progress: ExamplesProgress) => void) | undefined;
-}
-
-/** A row or document that is not in tokens yet. */
-interface Item {
-  readonly line: number;
-  /** At once, but for long texts; `index` is its place in the file, counted from 0. */
-  tokenised(index: number): Example | undefined | Promise<Example | undefined>;
-  /** As text, where it is a task's. */
-  readonly example?: RenderedExample;
 }
 
 /** The file of a split; `data.train` and so on, or the task's own. Undefined where there is none. */
@@ -161,7 +153,8 @@ export class ExampleFile {
         const place = places ? places.get(index) : index;
         index++;
         if (place !== undefined) {
-          out[place] = this.#seen(await this.#tokenised(item, index - 1), index - 1);
+          const made = tokenisedItem(item, index - 1, this.name);
+          out[place] = this.#seen(made instanceof Promise ? await made : made, index - 1);
           this.#made++;
         }
         if (this.#pause.due) await this.#rest(this.#made);
@@ -187,17 +180,6 @@ export class ExampleFile {
       }
     }
     return out;
-  }
-
-  async #tokenised({ line, tokenised }: Item, index: number): Promise<Example | undefined> {
-    try {
-      return await tokenised(index);
-    } catch (error) {
-      if (error instanceof RangeError || error instanceof TypeError) {
-        error.message += ` (line ${line} of ${this.name})`;
-      }
-      throw error;
-    }
   }
 
   async #rest(examples: number): Promise<void> {
