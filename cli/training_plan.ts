@@ -4,7 +4,8 @@
  * @module
  */
 import type { ModelSource } from "../models/mod.ts";
-import { roundedCapacity } from "../models/batch.ts";
+import { fitAdapter } from "../models/adapters/adapted.ts";
+import { leadOf, roundedCapacity } from "../models/batch.ts";
 import { planMemory } from "../train/steps/memory_plan.ts";
 import {
   configuredAdapter,
@@ -40,15 +41,17 @@ export function trainingPlan(
   const choices = modelling && candidates === undefined ? 1 : candidates ?? 2;
   const rows = batch * length;
   try {
+    const adapter = configuredAdapter(config, source);
+    const lead = adapter && leadOf({ adapter: fitAdapter(source.config, adapter) });
     const { total, trainableScalars, ...parts } = planMemory(source, {
       optimiser: optimiserOfConfig(config),
       selection: selectionOfConfig(config),
-      adapter: configuredAdapter(config, source),
+      adapter,
       activationBytes: config.device.activations * 2 ** 20,
       // What the command line trains has something held out.
       evaluates: true,
       shape: {
-        rows: roundedCapacity(rows, 8),
+        rows: roundedCapacity(rows + batch * (lead?.tokens ?? 0), 8),
         lossRows: roundedCapacity(modelling ? rows : batch * choices, 8),
         candidates: roundedCapacity(batch * choices, 8),
         examples: roundedCapacity(batch, 4),

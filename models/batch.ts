@@ -11,7 +11,9 @@
  */
 
 import { batchLayout, type BatchShape } from "../kernels/operations/batch_layout.ts";
+import { FIRST_VIRTUAL_TOKEN } from "../kernels/operations/leading/virtual_tokens.ts";
 import { integerWithin } from "../optim/check.ts";
+import type { Lead } from "./adapters/scheme.ts";
 import type { Sight } from "./architecture.ts";
 import { sightOf } from "./architectures.ts";
 import type { ModelConfig } from "./model_config.ts";
@@ -68,8 +70,10 @@ export interface PackedBatch {
   readonly sees: Sight;
   /** Highest token id, targets included: below a model's vocabulary, or it does not fit that model. */
   readonly highestToken: number;
-  /** Highest position: below what a model was loaded for. */
+  /** Highest position, counted from a sequence's first own token: below what a model was loaded for. */
   readonly highestPosition: number;
+  /** What its sequences begin with, for the adapter that it was packed for. */
+  readonly lead: Lead;
   /** Token rows a forward would need without shared prompts: what throughput is counted in. */
   readonly tokens: number;
 }
@@ -101,6 +105,7 @@ export function exampleCost(example: Example): { rows: number; lossRows: number 
 /**
  * Lays examples end to end. Candidates follow their prompt and attend to it and to themselves.
  *
+ * @param room How long a sequence may be; a model where it is to run, which may have an adapter that puts something before every sequence
  * @param shape Capacities to fill; by default the needs rounded up, so that few plans are built
  * @throws {RangeError} When an example is empty, longer than `context`, has a bad label, or the shape is too small
  *
@@ -116,15 +121,17 @@ export function exampleCost(example: Example): { rows: number; lossRows: number 
 export function packBatch(
   examples: readonly Example[],
   objective: Objective,
-  context: number,
+  room: number | BatchRoom,
   shape?: BatchShape,
 ): PackedBatch {
   const sees = sightIn(examples);
+  const context = typeof room === "number" ? room : room.maxPositions;
+  const lead = leadOf(typeof room === "number" ? {} : room);
   const need = { rows: 0, lossRows: 0, candidates: 0, examples: examples.length };
   for (const example of examples) {
     checkExample(example, context);
     const { rows, lossRows } = exampleCost(example);
-    need.rows += rows;
+    need.rows += lead.tokens + rows;
     need.lossRows += lossRows;
     need.candidates += example.candidates.length;
   }
@@ -157,8 +164,6 @@ export function packBatch(
     prefixEnd: number,
     ownStart: number,
   ) => {
-    highestToken = Math.max(highestToken, token);
-    highestPosition = Math.max(highestPosition, position);
     words[at.tokens + row] = token;
     words[at.positions + row] = position;
     words[at.prefixStart + row] = prefixStart;
@@ -175,18 +180,25 @@ export function packBatch(
   };
   examples.forEach(({ prompt, candidates, label, masked, scored }, e) => {
     const start = row;
-    const end = start + prompt.length;
-    prompt.forEach((token, i) => {
-      if (masked) putRow(token, i, start, end, row + 1);
-      else putRow(token, i, 0, 0, start);
-    });
+    const end = start + lead.tokens + prompt.length;
+    const putPrompt = (token: number, position: number) => {
+      if (masked) putRow(token, position, start, end, row + 1);
+      else putRow(token, position, 0, 0, start);
+    };
+    const putToken = (token: number, place: number, put: (token: number, at: number) => void) => {
+      highestToken = Math.max(highestToken, token);
+      highestPosition = Math.max(highestPosition, place);
+      put(token, lead.positions + place);
+    };
+    for (let i = 0; i < lead.tokens; i++) putPrompt(FIRST_VIRTUAL_TOKEN + i, i);
+    prompt.forEach((token, i) => putToken(token, i, putPrompt));
     words[at.exampleStart + e] = candidateIndex;
     words[at.labels + e] = label;
     for (const candidate of candidates) {
       words[at.candidateStart + candidateIndex++] = lossRow;
       if (masked) {
         tokens += prompt.length;
-        masked.forEach((place, i) => putLoss(start + place, candidate[i]));
+        masked.forEach((place, i) => putLoss(start + lead.tokens + place, candidate[i]));
         continue;
       }
       tokens += prompt.length + candidate.length;
@@ -195,7 +207,11 @@ export function packBatch(
       if (prompt.length > 0 && counts(0)) putLoss(end - 1, candidate[0]);
       for (let i = 0; i + 1 < candidate.length; i++) {
         if (counts(i + 1)) putLoss(row, candidate[i + 1]);
-        putRow(candidate[i], prompt.length + i, start, end, own);
+        putToken(
+          candidate[i],
+          prompt.length + i,
+          (token, position) => putRow(token, position, start, end, own),
+        );
       }
     }
   });
@@ -224,7 +240,21 @@ export function packBatch(
     tokens,
     highestToken,
     highestPosition,
+    lead,
   };
+}
+
+/** What a batch is packed for, beside the longest sequence: a model is one. */
+export interface BatchRoom {
+  /** How many own tokens a sequence may have. */
+  readonly maxPositions: number;
+  /** What may put something before every sequence. Default: nothing does. */
+  readonly adapter?: { readonly lead?: Lead } | undefined;
+}
+
+/** What a model's sequences begin with. */
+export function leadOf({ adapter }: Pick<BatchRoom, "adapter">): Lead {
+  return adapter?.lead ?? { tokens: 0, positions: 0 };
 }
 
 /** What the rows of examples attend to. @throws {RangeError} When some are masked and some are not */
@@ -242,16 +272,21 @@ function sightIn(examples: readonly Example[]): Sight {
  * Refuses a batch that reads beyond a model's tables, or makes it attend otherwise than it was made to, which a device would not notice.
  *
  * @throws {RangeError} When a token is not in the vocabulary, a position beyond what the model was loaded for, or tokens are masked for a model
- * that sees earlier tokens only, or not for one that sees all
+ * that sees earlier tokens only, or not for one that sees all; when it was packed for another adapter
  */
 export function assertBatchFits(
   batch: PackedBatch,
   model: {
     readonly config: Pick<ModelConfig, "architecture" | "vocabulary">;
-    readonly maxPositions: number;
-  },
+  } & BatchRoom,
 ): void {
   const { architecture } = model.config;
+  const lead = leadOf(model);
+  if (batch.lead.tokens !== lead.tokens || batch.lead.positions !== lead.positions) {
+    throw new RangeError(
+      `Cannot run a batch packed with ${batch.lead.tokens} leading tokens and positions from ${batch.lead.positions}: the model's adapter has ${lead.tokens}, and ${lead.positions}; pack it with the model: packBatch(examples, objective, model)`,
+    );
+  }
   if (batch.sees !== sightOf(model.config)) {
     throw new RangeError(
       batch.sees === "all"

@@ -193,3 +193,31 @@ export function recordLogits(
   const rows = { first: 0, count: shape.lossRows };
   return { graph, logits: recordHead(model, x, context, recordHidden(model, x), rows) };
 }
+
+/** Records a forward for what an adapter begins with: the tokens' embeddings as they enter the model, and each layer's keys and values. */
+export function recordStart(
+  model: ForwardModel,
+  shape: BatchShape,
+  batch: Storage | Range,
+): {
+  readonly graph: Graph;
+  readonly embeddings: Value;
+  readonly keys: readonly Value[];
+  readonly values: readonly Value[];
+} {
+  const graph = new Graph();
+  const context = forwardContext(model, graph, shape, 1, batch);
+  const [keys, values]: [Value[], Value[]] = [[], []];
+  let embeddings: Value | undefined;
+  const x = recorderOf(model, context, {
+    adapter: undefined,
+    onEmbeddings: (found) => embeddings = found,
+    onKeys: (layer, k, v) => {
+      keys[layer] = k;
+      values[layer] = v;
+    },
+  });
+  recordHidden(model, x);
+  if (!embeddings) throw new TypeError("Cannot start an adapter: the model embeds no tokens");
+  return { graph, embeddings, keys, values };
+}

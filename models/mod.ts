@@ -7,20 +7,31 @@
 export { describeAdapter, describedAdapter, type FittedAdapter } from "./adapters/adapted.ts";
 export { initialValues } from "./adapters/initial_values.ts";
 export { loraAdapter, type LoraMatrix, type LoraOptions, type LoraPlan } from "./adapters/lora.ts";
+export { prefixAdapter, type PrefixOptions, type PrefixPlan } from "./adapters/prefix.ts";
+export { promptAdapter, type PromptOptions, type PromptPlan } from "./adapters/prompt.ts";
 export type {
   Adapter,
   AdapterPlan,
   AdapterSettings,
+  AdapterStart,
   AdapterTensor,
   ForwardHooks,
   InitialValues,
+  Lead,
   LinearStep,
   MergedAdapter,
   MergedRows,
+  Started,
 } from "./adapters/scheme.ts";
 export { type AdapterSchemeName, adapterSchemeNames } from "./adapters/schemes.ts";
 export type { Sight, WeightRole } from "./architecture.ts";
-export { type Example, type Objective, packBatch, type PackedBatch } from "./batch.ts";
+export {
+  type BatchRoom,
+  type Example,
+  type Objective,
+  packBatch,
+  type PackedBatch,
+} from "./batch.ts";
 export type {
   ModelSource,
   StoredFolder,
@@ -28,7 +39,8 @@ export type {
   TokenizerFiles,
 } from "./checkpoints/checkpoint.ts";
 export { openAdapter, type OpenedAdapter } from "./checkpoints/adapters/open_adapter.ts";
-export { type AdapterToWrite, writePeft } from "./checkpoints/adapters/write_peft.ts";
+export type { AdapterToWrite } from "./checkpoints/adapters/tuned_adapter.ts";
+export { writePeft } from "./checkpoints/adapters/write_peft.ts";
 export { decodedSource } from "./checkpoints/derived/decoded.ts";
 export { mergedSource, type MergeOptions } from "./checkpoints/derived/merged.ts";
 export { quantizedSource, type QuantizedSourceOptions } from "./checkpoints/derived/quantised.ts";
@@ -79,6 +91,7 @@ export {
   Model,
   type ModelPlan,
 } from "./inference/model.ts";
+export { startedAdapter } from "./inference/start_adapter.ts";
 export { type ModelConfig, type RopeScaling, windowOf } from "./model_config.ts";
 export type { Hidden, KeyValueCache, RecorderOptions } from "./recorder.ts";
 export { ropeFactorsOf } from "./rope_scaling.ts";

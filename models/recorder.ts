@@ -28,6 +28,8 @@ import {
   type Value,
 } from "../kernels/mod.ts";
 import { perturbationsOf } from "../kernels/matmul/perturbed_plane.ts";
+import { sharedBehind, storeShared } from "../kernels/operations/leading/copy_rows.ts";
+import { virtualTokens } from "../kernels/operations/leading/virtual_tokens.ts";
 import { activationOf } from "../kernels/operations/activations/activations.ts";
 import { normOf } from "../kernels/operations/norms/norms.ts";
 import type { ForwardHooks } from "./adapters/scheme.ts";
@@ -38,7 +40,7 @@ export interface KeyValueCache {
   readonly slots: number;
   /** Rows by layer; where they are fewer than the slots, later tokens take the places of those that many before them. */
   readonly rows: readonly number[];
-  /** By layer. */
+  /** By layer; an adapter's shared ones lie behind the rows. */
   readonly keys: readonly Storage[];
   /** By layer. */
   readonly values: readonly Storage[];
@@ -131,6 +133,10 @@ export interface RecorderOptions {
   readonly cache?: KeyValueCache | undefined;
   /** What an adapter changes. Default: nothing. */
   readonly adapter?: ForwardHooks | undefined;
+  /** Told the tokens' embeddings as they enter the model. */
+  readonly onEmbeddings?: ((embeddings: Value) => void) | undefined;
+  /** Told a layer's keys and values as attention sees them. */
+  readonly onKeys?: ((layer: number, keys: Value, values: Value) => void) | undefined;
 }
 
 /** The recorder of forwards. */
@@ -145,8 +151,14 @@ export class GraphRecorder implements Recorder {
   }
 
   embedding(name: string, options: EmbeddingIndex = {}): Value {
-    const { context } = this.#options;
-    return embedding(context, this.#weight(`${name}.weight`), options);
+    const { context, adapter } = this.#options;
+    const own = embedding(context, this.#weight(`${name}.weight`), options);
+    const { by = "tokens" } = options;
+    if (by !== "tokens") return own;
+    this.#options.onEmbeddings?.(own);
+    return adapter?.vectors === undefined
+      ? own
+      : virtualTokens(context, own, this.#weight(adapter.vectors));
   }
 
   linear(
@@ -200,14 +212,29 @@ export class GraphRecorder implements Recorder {
     v: Value,
     { layer, ...shape }: AttentionShape & { readonly layer: number },
   ): Value {
-    const { context, cache } = this.#options;
-    if (!cache) return attention(context, q, k, v, { ...shape, keyRows: context.rows });
+    const { context, cache, adapter, onKeys } = this.#options;
+    onKeys?.(layer, k, v);
+    const names = adapter?.sharedKeys?.(layer);
+    const shared = names && {
+      keys: this.#weight(names.keys),
+      values: this.#weight(names.values),
+    };
+    const counted = shared ? { ...shape, sharedKeys: shared.keys.rows } : shape;
+    if (!cache) {
+      const of = (own: Value, more?: DeviceTensor) => more ? sharedBehind(context, own, more) : own;
+      const [keys, values] = [of(k, shared?.keys), of(v, shared?.values)];
+      return attention(context, q, keys, values, { ...counted, keyRows: context.rows });
+    }
     const [keys, values, keyRows] = [cache.keys[layer], cache.values[layer], cache.rows[layer]];
     const width = shape.keyValueHeads * shape.headDimension;
     const rolling = keyRows < cache.slots;
     storeRows(context, k, keys, width, keyRows, rolling);
     storeRows(context, v, values, width, keyRows, rolling);
-    return attention(context, q, keys, values, { ...shape, keyRows, rolling });
+    if (shared) {
+      storeShared(context, shared.keys, keys, keyRows);
+      storeShared(context, shared.values, values, keyRows);
+    }
+    return attention(context, q, keys, values, { ...counted, keyRows, rolling });
   }
 
   activation(x: Value, kind: ActivationKind, times?: Value): Value {

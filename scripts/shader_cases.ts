@@ -53,6 +53,8 @@ import { isPlain } from "../optim/directions/direction_plan.ts";
 import { structureNames } from "../optim/directions/structures.ts";
 import { hostScalarCount } from "../optim/steps/scalar_program.ts";
 import { activationOf } from "../kernels/operations/activations/activations.ts";
+import { sharedBehind, storeShared } from "../kernels/operations/leading/copy_rows.ts";
+import { virtualTokens } from "../kernels/operations/leading/virtual_tokens.ts";
 import { normOf } from "../kernels/operations/norms/norms.ts";
 
 /** A shader of a case. */
@@ -425,6 +427,26 @@ function others(texts: Texts): void {
       }
     }
     texts.add(`other operations ${adapterClass}`, other.graph);
+    for (const trained of [false, true]) {
+      const f32: Layout = { kind: "dense", type: "f32" };
+      const matrix = new DeviceTensor("matrix", f32, 3, 64, MAX_BINDING);
+      const way: Way = { form: "absolute", distribution: "normal" };
+      const led = contextOf(
+        () => trained ? perturbationOf(matrix, way) : undefined,
+        adapterClass,
+      );
+      const x = led.graph.value("x", 768);
+      virtualTokens(led, x, matrix);
+      const keys = sharedBehind(led, x, matrix);
+      storeShared(led, matrix, storage("cache"), 32);
+      const shape = { heads: 4, keyValueHeads: 4, headDimension: 16, sharedKeys: 3 };
+      for (const window of [undefined, 4]) {
+        for (const rolling of [false, true]) {
+          attention(led, x, keys, keys, { ...shape, window, rolling });
+        }
+      }
+      texts.add(`leading ${JSON.stringify({ adapterClass, trained })}`, led.graph);
+    }
   }
 }
 

@@ -19,6 +19,8 @@ export interface GroupOptions {
   readonly env?: Record<string, string>;
   /** Receives what the processes print, file by file. */
   readonly print?: (text: string) => void;
+  /** Whether to measure what each file takes. */
+  readonly times?: boolean;
   /** The program in Deno's place. */
   readonly deno?: string;
 }
@@ -27,7 +29,7 @@ export interface GroupOptions {
 export interface Suite extends Pick<TestRun, "success" | "passed" | "failed" | "skipped"> {
   /** What each group that failed said of it. */
   readonly failures: readonly string[];
-  /** Seconds of tests by file. */
+  /** Seconds of processors by file and example, where `times` asks for them. */
   readonly seconds: Readonly<Record<string, number>>;
 }
 
@@ -96,8 +98,10 @@ export interface SuiteOptions {
   readonly root: string;
   /** Rooms, whose examples are tests too. */
   readonly rooms: readonly string[];
-  /** Without what `isLeftOut` says. */
+  /** Without what `isLeftOut` says, and of large matrices of cases a quarter of what a day runs. */
   readonly fast?: boolean;
+  /** Whether to measure what each file takes. */
+  readonly times?: boolean;
   /** Only what is below one of these folders, or is one of these files. */
   readonly paths?: readonly string[];
   /** At a time; by default 2, or a process for every four cores. */
@@ -108,7 +112,7 @@ const TIMES = "scripts/suite_times.json";
 
 /** Runs the suite, prints what it prints, and what failed at the end. */
 export async function runSuite(options: SuiteOptions): Promise<Suite> {
-  const { root, fast, paths = [] } = options;
+  const { root, fast = false, times: measure = false, paths = [] } = options;
   const processes = options.processes ?? Math.max(2, Math.floor(navigator.hardwareConcurrency / 4));
   const times: Times = JSON.parse(await Deno.readTextFile(join(root, TIMES)));
   const chosen = (path: string): boolean =>
@@ -119,6 +123,9 @@ export async function runSuite(options: SuiteOptions): Promise<Suite> {
   const groups = groupsOf(files, options.rooms.filter(chosen), times, processes);
   const env = {
     QZO_SEED: String(sampleSeed), // one for all, over midnight too
+    ...fast && !measure && Deno.env.get("QZO_SHARE") === undefined
+      ? { QZO_SHARE: "0.25" }
+      : undefined,
     ...Deno.stdout.isTerminal() ? undefined : { NO_COLOR: "1" },
   };
   console.log(sampleSaid);
@@ -127,14 +134,21 @@ export async function runSuite(options: SuiteOptions): Promise<Suite> {
     const bytes = encoder.encode(text);
     for (let at = 0; at < bytes.length;) at += Deno.stdout.writeSync(bytes.subarray(at));
   };
-  const suite = await runGroups(groups, { cwd: root, processes, env, print });
+  const suite = await runGroups(groups, { cwd: root, processes, env, print, times: measure });
   for (const failure of suite.failures) console.log(`\n${failure}`);
   console.log(`\n${sampleSaid}`);
   return suite;
 }
 
-/** Writes what files took for the next plan. */
-export async function writeTimes(root: string, { seconds }: Suite): Promise<void> {
-  const text = JSON.stringify(timesOf(seconds), null, 2);
-  await Deno.writeTextFile(join(root, TIMES), `${text}\n`);
+/** Writes what files took for the next plan; what did not run keeps what it took before, what is no longer there goes. */
+export async function writeTimes(
+  root: string,
+  rooms: readonly string[],
+  suite: Suite,
+): Promise<void> {
+  const path = join(root, TIMES);
+  const before: Times = JSON.parse(await Deno.readTextFile(path));
+  const there = [...testFiles(root, "tests"), ...rooms];
+  const text = JSON.stringify(timesOf(suite.seconds, before, there), null, 2);
+  await Deno.writeTextFile(path, `${text}\n`);
 }

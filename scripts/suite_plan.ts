@@ -5,27 +5,27 @@
  */
 import { dirname, join } from "@std/path";
 
-/** Test files that share a process, or a room whose examples of documentation are run in one. */
+/** Test files that share a process, or rooms whose examples of documentation do. */
 export interface Group {
-  /** Test files, or one room. */
+  /** Test files, or rooms. */
   readonly paths: readonly string[];
-  /** Whether `paths` is a room. */
+  /** Whether `paths` are rooms. */
   readonly examples: boolean;
   /** About how long it takes. */
   readonly seconds: number;
 }
 
-/** Seconds by path of what takes long: test files, and rooms for their examples. `deno task test --times` writes them. */
+/** Seconds of processors by path of what takes long: test files, and rooms for their examples. `deno task test --times` writes them. */
 export type Times = Readonly<Record<string, number>>;
 
 /** Seconds of what {@linkcode Times} does not list; from here on it does. */
 export const SHORT = 1;
 
-/** Groups for each process: more of them even out what the times do not know, and each costs half a second. */
+/** Groups for each process: more of them even out what the times do not know, and each costs a second. */
 const GROUPS_A_PROCESS = 8;
 
 /** Seconds of tests that are worth a process. */
-const LEAST = 5;
+const LEAST = 10;
 
 /** Test files below a folder, as paths from the root with `/`. */
 export function testFiles(root: string, folder: string): string[] {
@@ -39,7 +39,7 @@ export function testFiles(root: string, folder: string): string[] {
 }
 
 /** What opens a device, runs commands of the command line, or starts a process. */
-const DEVICE_OR_PROCESS = /\b(?:openGpu|runCli)\(|\bDeno\.Command\b/;
+const DEVICE_OR_PROCESS = /\b(?:openGpu|openRunSession|runCli)\(|\bDeno\.Command\b/;
 const IMPORTED = /\b(?:from|import) "(\.{1,2}\/[^"]+)"/g;
 const HOSTILE = "tests/robustness/";
 
@@ -71,32 +71,40 @@ export function groupsOf(
   times: Times,
   processes: number,
 ): Group[] {
-  const seconds = (path: string): number => times[path] ?? SHORT / 2;
+  const seconds = (path: string): number => times[path] ?? SHORT / 4;
   const sum = (paths: readonly string[]): number => paths.reduce((all, it) => all + seconds(it), 0);
   const share = Math.max(LEAST, sum([...files, ...rooms]) / (processes * GROUPS_A_PROCESS));
-  const groups: string[][] = [];
-  for (const path of files.toSorted((a, b) => seconds(b) - seconds(a))) {
-    const last = groups.at(-1);
-    if (last === undefined || sum(last) + seconds(path) > share) groups.push([path]);
-    else last.push(path);
-  }
-  return [
-    ...groups.map((paths) => ({ paths, examples: false, seconds: sum(paths) })),
-    ...rooms.map((room) => ({ paths: [room], examples: true, seconds: seconds(room) })),
-  ].toSorted((a, b) => b.seconds - a.seconds);
+  const shared = (all: readonly string[], examples: boolean): Group[] => {
+    const groups: string[][] = [];
+    for (const path of all.toSorted((a, b) => seconds(b) - seconds(a))) {
+      const last = groups.at(-1);
+      if (last === undefined || sum(last) + seconds(path) > share) groups.push([path]);
+      else last.push(path);
+    }
+    return groups.map((paths) => ({ paths, examples, seconds: sum(paths) }));
+  };
+  return [...shared(files, false), ...shared(rooms, true)]
+    .toSorted((a, b) => b.seconds - a.seconds);
 }
 
-/** Times to be written, from what every file took; examples (`optim/named/lozo.ts#3-12.ts`) count for their room. */
-export function timesOf(seconds: Readonly<Record<string, number>>): Times {
+/**
+ * Times to be written: what ran took what was measured, examples (`optim/named/lozo.ts#3-12.ts`) for their room; of what is `there` the rest takes
+ * what it took before.
+ */
+export function timesOf(
+  measured: Readonly<Record<string, number>>,
+  before: Times,
+  there: readonly string[],
+): Times {
   const sums: Record<string, number> = {};
-  for (const [path, own] of Object.entries(seconds)) {
+  for (const [path, own] of Object.entries(measured)) {
     const name = path.includes("#") ? path.slice(0, path.indexOf("/")) : path;
     sums[name] = (sums[name] ?? 0) + own;
   }
+  const all = there.map((path): [string, number] => [path, sums[path] ?? before[path] ?? 0]);
   return Object.fromEntries(
-    Object.entries(sums)
-      .filter(([, all]) => all >= SHORT)
+    all.filter(([, own]) => own >= SHORT)
       .sort(([a], [b]) => a < b ? -1 : 1)
-      .map(([path, all]) => [path, Math.round(all)]),
+      .map(([path, own]) => [path, Math.round(own)]),
   );
 }

@@ -1,6 +1,6 @@
 /**
  * The test suite alone: `deno task test [--fast] [--times] [--processes=N] [files, folders of tests, rooms ...]`. `--fast` leaves out the
- * device matrices (`isLeftOut`); `--times` writes down what takes a second or longer.
+ * device matrices (`isLeftOut`); `--times` measures what runs, in seconds of processors, and writes down what takes one or more.
  *
  * @module
  */
@@ -18,9 +18,10 @@ const suite = await runSuite({
   root,
   rooms,
   fast,
+  times,
   paths: paths.map((path) => String(path).replace(/^\.\/|\/$/g, "")),
   ...processes === undefined ? {} : { processes: Number(processes) },
 });
-if (times) await writeTimes(root, suite);
+if (times) await writeTimes(root, rooms, suite);
 console.log(countLine(suite, performance.now() - started));
 Deno.exitCode = suite.success ? 0 : 1;

@@ -8,6 +8,9 @@
  * @module
  */
 
+/** Loaded before tests to measure them. */
+const MEASURE = new URL("processor_seconds.ts", import.meta.url).href;
+
 /** What one run came to. */
 export interface TestRun {
   /** True when the process ended with 0. */
@@ -19,7 +22,7 @@ export interface TestRun {
   readonly printed: string;
   /** How the process ended, in words. */
   readonly ended: string;
-  /** Seconds of its tests by file. */
+  /** Of its tests by file, where `times` asks for them: seconds of processors. */
   readonly seconds: Readonly<Record<string, number>>;
 }
 
@@ -33,6 +36,8 @@ export interface TestRunOptions {
   readonly env?: Record<string, string>;
   /** Receives what is printed, file by file, without the count at its end. */
   readonly print?: (text: string) => void;
+  /** Whether to measure what each file takes (`processor_seconds.ts`). */
+  readonly times?: boolean;
   /** The program in Deno's place. */
   readonly deno?: string;
   /** Runs at most, where each dies at its exit; 3 by default. */
@@ -55,13 +60,14 @@ export async function testRun(options: TestRunOptions): Promise<TestRun> {
 }
 
 async function once(
-  { args, cwd, env, print = () => {}, deno }: TestRunOptions,
+  { args, cwd, env, print = () => {}, times = false, deno }: TestRunOptions,
 ): Promise<{ run: TestRun; signal: string | null }> {
   const junit = await Deno.makeTempFile({ suffix: ".xml" });
+  const measured = await Deno.makeTempFile({ suffix: ".json" });
   const child = new Deno.Command(deno ?? Deno.execPath(), {
-    args: ["test", `--junit-path=${junit}`, ...args],
+    args: ["test", `--junit-path=${junit}`, ...times ? [`--preload=${MEASURE}`] : [], ...args],
     cwd,
-    ...env === undefined ? {} : { env },
+    env: { ...env, ...times && { QZO_PROCESSOR_SECONDS: measured } },
     stdout: "piped",
     stderr: "piped",
   }).spawn();
@@ -82,10 +88,11 @@ async function once(
   print(withoutCount(printed.slice(shown)));
   const { success, signal, code } = await child.status;
   const xml = await Deno.readTextFile(junit).catch(() => "");
-  await Deno.remove(junit).catch(() => {});
+  const seconds = JSON.parse(await Deno.readTextFile(measured).catch(() => "") || "{}");
+  for (const path of [junit, measured]) await Deno.remove(path).catch(() => {});
   const ended = signal === null ? `ended with ${code}` : `died of ${signal}`;
   return {
-    run: { success, ...count(xml, printed), printed, ended, seconds: secondsByFile(xml) },
+    run: { success, ...count(xml, printed), printed, ended, seconds },
     signal,
   };
 }
@@ -133,22 +140,4 @@ export const ERRORS: RegExp = new RegExp(`^${COLOUR} ERRORS ${COLOUR}$`, "m");
 /** Without the lines that are a count: there is one of all processes. */
 export function withoutCount(text: string): string {
   return text.replace(COUNT, "");
-}
-
-/** Examples are tests of one module and named by their own (`test_modules.ts`). */
-const EXAMPLE = /^\S+\.ts#\d+-\d+\.[jt]s$/;
-
-function secondsByFile(xml: string): Record<string, number> {
-  const seconds: Record<string, number> = {};
-  for (
-    const [, file, cases] of xml.matchAll(/<testsuite name="([^"]*)"[^>]*>([\s\S]*?)<\/testsuite>/g)
-  ) {
-    for (
-      const [, name, time] of cases.matchAll(/<testcase name="([^"]*)" [^>]*\btime="([\d.]+)"/g)
-    ) {
-      const path = EXAMPLE.test(name) ? name : file.replace(/^\.\//, "");
-      seconds[path] = (seconds[path] ?? 0) + Number(time);
-    }
-  }
-  return seconds;
 }

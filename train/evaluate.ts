@@ -174,7 +174,7 @@ export async function evaluate(
       signal?.throwIfAborted();
       const chunk = groups.slice(first, first + perWait);
       const packed: PackedBatch[] = chunk.map((group) =>
-        packBatch(group.map((i) => examples[i]), objective, model.maxPositions)
+        packBatch(group.map((i) => examples[i]), objective, model)
       );
       const begun = performance.now();
       const results = await evaluator.run(packed, signal);

@@ -10,6 +10,7 @@ import {
   writeGgufAdapter,
 } from "../models/checkpoints/adapters/write_gguf_adapter.ts";
 import { writePeft } from "../models/checkpoints/adapters/write_peft.ts";
+import { peftPromptNotes } from "../models/checkpoints/adapters/peft_prompt.ts";
 import { targetKind } from "../models/checkpoints/disk/target_kind.ts";
 import type { Adapter } from "../models/adapters/scheme.ts";
 import type { Model } from "../models/inference/model.ts";
@@ -81,5 +82,11 @@ export async function exportAdapter(
     (sum, values) => sum + values.reduce((count, value) => count + Number(value !== 0), 0),
     0,
   );
-  return { changed, swallowed: 0, kept: 1, keptByFormat: new Map(), notes: [] };
+  return {
+    changed,
+    swallowed: 0,
+    kept: 1,
+    keptByFormat: new Map(),
+    notes: peftPromptNotes(adapter),
+  };
 }

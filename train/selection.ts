@@ -10,14 +10,14 @@ import type { Trainable } from "../optim/trainable.ts";
 import { type Group, trainedGroup } from "../optim/group.ts";
 import { tensorId } from "../optim/directions/tensor_id.ts";
 import { nearestNames } from "../quant/nearest_names.ts";
-import { SUPER_SCALES } from "../quant/layouts/super_scales.ts";
 import { partName, secondPart, type TrainedPart } from "../quant/layouts/trained_part.ts";
 import type { AdapterTensor } from "../models/adapters/scheme.ts";
 import type { Weight } from "../models/architecture.ts";
 import { type AdapterSchemeName, adapterSchemeNames } from "../models/adapters/schemes.ts";
 import { weightsOf } from "../models/architectures.ts";
 import type { ModelPlan } from "../models/inference/model.ts";
-import { isQuantised } from "../quant/layouts/layout.ts";
+import { isQuantised, isRelativeOnly } from "../quant/layouts/layout.ts";
+import { rulesOf } from "../quant/layouts/layout_table.ts";
 
 /** Kinds of what a base has. */
 export type BaseKind = "scales" | "codebooks" | "minima" | "norms" | "biases" | "dense";
@@ -246,14 +246,8 @@ function assertMinima(
   if (integerMinima.has(name)) {
     throw refuse("its file has them as integers, which trained ones cannot go back into");
   }
-  if (layout.kind === "super" && SUPER_SCALES[layout.scales].minima) {
-    throw refuse(
-      "they are integers within super-blocks, where a relative offset of kind scales multiplies scale and minimum alike",
-    );
-  }
-  if (layout.kind === "column") {
-    throw refuse("every column has its own, where only a relative offset of kind scales is known");
-  }
+  const why = rulesOf(layout).whyMinimaStay(layout);
+  if (why !== undefined) throw refuse(why);
 }
 
 /** Offsets, zero and not yet allocated, for a selection. */
@@ -288,10 +282,8 @@ function inLayers(
 
 function columnsOf(tensor: DeviceTensor, span: OffsetSpan | number): number {
   if (span === "row") return tensor.columns;
-  const { kind } = tensor.layout;
-  if (span === "block" && kind !== "column") return tensor.groupColumns;
   // Never finer than the stored scales: finer offsets could not be written back. Super-blocks have some every 32 columns.
-  const finest = kind === "super" || kind === "column" ? 32 : tensor.groupColumns;
-  if (span === "block") return finest;
+  const finest = isRelativeOnly(tensor.layout) ? 32 : tensor.groupColumns;
+  if (span === "block") return Math.max(finest, tensor.groupColumns);
   return Math.min(Math.max(span, finest), tensor.columns);
 }

@@ -12,23 +12,10 @@ import {
   type Tokenizer,
 } from "../../models/mod.ts";
 import type { RunSession } from "../../train/mod.ts";
-import {
-  answerEnds,
-  chatFlags,
-  chatTemplateFor,
-  MOST_ANSWER_TOKENS,
-  templateFor,
-} from "../chat_flags.ts";
+import { answeringOptions, maxTokensOption, openAnswering } from "../answering.ts";
+import { chatFlags, MOST_ANSWER_TOKENS } from "../chat_flags.ts";
 import type { Call, Command } from "../command.ts";
-import { samplingOf, samplingOptions, Speed } from "../sampling.ts";
-import {
-  besideOf,
-  chosenLedger,
-  loadSession,
-  tokenizerOf,
-  tunedOffsets,
-  tunedOptions,
-} from "../tuned.ts";
+import { Speed } from "../sampling.ts";
 
 /** `qzo chat`. */
 export const chatCommand: Command = {
@@ -42,50 +29,21 @@ export const chatCommand: Command = {
   ],
   options: {
     ...chatFlags,
-    "max-tokens": {
-      kind: "number",
-      min: 1,
-      whole: true,
-      doc: `maximum number of new tokens per answer [${MOST_ANSWER_TOKENS}]`,
-    },
-    ...samplingOptions,
-    base: { kind: "flag", doc: "use the base model even if a run is named" },
-    ...tunedOptions,
+    "max-tokens": maxTokensOption(` per answer [${MOST_ANSWER_TOKENS}]`),
+    ...answeringOptions,
   },
   first: ["system", "temperature", "max-tokens", "step"],
   keys: ["model", "seed", "device", "quantize"],
   run: async (call) => {
     const { options, terminal } = call;
-    const config = call.config();
-    const asked = await chatTemplateFor(call, config);
-    const sampling = samplingOf(options);
-    const chosen = options.flag("base") ? undefined : await chosenLedger(call);
-    using session = await loadSession(config, call, {
-      check: ({ name, tokenizer }) => {
-        if (tokenizer) void answerEnds(tokenizer, templateFor(tokenizer, asked, config), { name });
-      },
-      beside: besideOf(chosen, call),
-    });
-    const tokenizer = tokenizerOf(session);
-    const template = templateFor(tokenizer, asked, config);
-    const ends = answerEnds(tokenizer, template, {
-      name: session.source.name,
-      stop: sampling.stop,
-    });
-    using offsets = chosen && await tunedOffsets(session, chosen, call);
+    using answering = await openAnswering(call, { chat: true });
+    const { session, tokenizer, template, offsets, settings } = answering;
     using memory = promptMemory(session.model, offsets);
-    const system = options.text("system");
+    const maxTokens = options.number("max-tokens") ?? MOST_ANSWER_TOKENS;
     const conversation = new Conversation(session, tokenizer, {
       template,
-      system,
-      seed: config.seed,
-      settings: {
-        ...sampling,
-        maxTokens: options.number("max-tokens") ?? MOST_ANSWER_TOKENS,
-        ...ends,
-        memory,
-        ...(offsets ? { offsets } : {}),
-      },
+      system: options.text("system"),
+      settings: { ...settings, maxTokens, memory },
     });
     if (terminal.keyboard) {
       terminal.note(
@@ -152,7 +110,6 @@ class Conversation {
   readonly #tokenizer: Tokenizer;
   readonly #template: string | undefined;
   readonly #settings: GenerateOptions;
-  readonly #seed: number;
   readonly #system: readonly ChatMessage[];
   #messages: ChatMessage[] = [];
   #notes: string[] = [];
@@ -161,10 +118,9 @@ class Conversation {
   constructor(
     session: RunSession,
     tokenizer: Tokenizer,
-    { template, system, seed, settings }: {
+    { template, system, settings }: {
       readonly template: string | undefined;
       readonly system: string | undefined;
-      readonly seed: number;
       readonly settings: GenerateOptions;
     },
   ) {
@@ -172,7 +128,6 @@ class Conversation {
     this.#tokenizer = tokenizer;
     this.#template = template;
     this.#settings = settings;
-    this.#seed = seed;
     this.#system = system === undefined ? [] : [{ role: "system", content: system }];
   }
 
@@ -187,7 +142,7 @@ class Conversation {
     try {
       const { model } = this.#session;
       const prompt = this.#prompt();
-      const seed = this.#seed + this.#turn++;
+      const seed = (this.#settings.seed ?? 0) + this.#turn++;
       for await (const piece of generate(model, prompt, { ...this.#settings, seed, signal })) {
         begun = true;
         said += piece.text;

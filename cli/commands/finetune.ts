@@ -8,6 +8,7 @@ import { isFromSystem } from "../../models/checkpoints/disk/attempt.ts";
 import { adapterOfScheme } from "../../train/config/scheme_schema.ts";
 import { adapterSchemeNames } from "../../models/adapters/schemes.ts";
 import {
+  adapterOfLedger,
   assertExportable,
   configuredAdapter,
   evaluate,
@@ -115,6 +116,10 @@ export const finetuneCommand: Command = {
     try {
       await withReopening(async ({ pacing, again }) => {
         const paced = pacing ? withSubmissions(config, pacing) : config;
+        const goesOn = resume || again;
+        const before = goesOn && adapterOfScheme(config.scheme) && await canGoOn()
+          ? await openLedger(ledger)
+          : undefined;
         using session = await loadSession(paced, call, {
           check: async (source) => {
             if (options.flag("export")) {
@@ -131,9 +136,13 @@ export const finetuneCommand: Command = {
               if (!adapted) await assertExportable(source, path);
             }
           },
-          beside: (model, given) => configuredAdapter(paced, model, given),
+          beside: (model, given) => {
+            const made = configuredAdapter(paced, model, given);
+            // What it began with was computed once, maybe elsewhere: the ledger has it.
+            return made?.start && before ? adapterOfLedger(before, given) : made;
+          },
         });
-        const [goesOn, tell] = [resume || again, !again];
+        const tell = !again;
         const found = await examplesOfRun(call, paced, session, goesOn);
         const { examples } = found;
         const own = resume ? withSteps(paced, examples) : stepsFor(call, paced, examples, { tell });

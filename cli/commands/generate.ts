@@ -5,23 +5,10 @@
  */
 import { chatTokens, generate } from "../../models/mod.ts";
 import { longPromptTokens } from "../../tasks/tokenise.ts";
-import {
-  answerEnds,
-  chatFlags,
-  chatTemplateFor,
-  MOST_ANSWER_TOKENS,
-  templateFor,
-} from "../chat_flags.ts";
+import { answeringOptions, maxTokensOption, openAnswering } from "../answering.ts";
+import { chatFlags, MOST_ANSWER_TOKENS } from "../chat_flags.ts";
 import type { Command } from "../command.ts";
-import { samplingOf, samplingOptions, Speed } from "../sampling.ts";
-import {
-  besideOf,
-  chosenLedger,
-  loadSession,
-  tokenizerOf,
-  tunedOffsets,
-  tunedOptions,
-} from "../tuned.ts";
+import { Speed } from "../sampling.ts";
 import { UsageError } from "../usage_error.ts";
 
 /** `qzo generate`. */
@@ -38,25 +25,18 @@ export const generateCommand: Command = {
   ],
   options: {
     prompt: { kind: "text", doc: "text to continue [standard input]" },
-    "max-tokens": {
-      kind: "number",
-      min: 1,
-      whole: true,
-      doc: `maximum number of new tokens [128, with --chat ${MOST_ANSWER_TOKENS}]`,
-    },
+    "max-tokens": maxTokensOption(` [128, with --chat ${MOST_ANSWER_TOKENS}]`),
     chat: {
       kind: "flag",
       doc: "take the prompt as a message and print the answer, by the chat template",
     },
     ...chatFlags,
-    ...samplingOptions,
-    base: { kind: "flag", doc: "use the base model even if a run is named" },
-    ...tunedOptions,
+    ...answeringOptions,
   },
   keys: ["model", "seed", "device", "quantize"],
   run: async (call) => {
     const { options, terminal, signal } = call;
-    const config = call.config();
+    call.config(); // What is wrong in it is told before a prompt is waited for.
     const prompt = options.text("prompt") ??
       (await terminal.input())?.replace(/\r?\n$/, "");
     if (prompt === undefined) {
@@ -67,21 +47,9 @@ export const generateCommand: Command = {
     if (!asChat && needsChat !== undefined) {
       throw new UsageError(`Cannot use --${needsChat} without --chat`);
     }
-    const asked = asChat ? await chatTemplateFor(call, config) : undefined;
-    const sampling = samplingOf(options);
-    const chosen = options.flag("base") ? undefined : await chosenLedger(call);
-    using session = await loadSession(config, call, {
-      check: ({ name, tokenizer }) => {
-        if (asChat && tokenizer) {
-          void answerEnds(tokenizer, templateFor(tokenizer, asked, config), { name });
-        }
-      },
-      beside: besideOf(chosen, call),
-    });
-    using offsets = chosen && await tunedOffsets(session, chosen, call);
+    using answering = await openAnswering(call, { chat: asChat });
+    const { session, tokenizer, template, settings } = answering;
     const maxTokens = options.number("max-tokens");
-    const tokenizer = tokenizerOf(session);
-    const template = templateFor(tokenizer, asked, config);
     const system = options.text("system");
     const messages = [
       ...system === undefined ? [] : [{ role: "system", content: system }],
@@ -90,14 +58,9 @@ export const generateCommand: Command = {
     const promptIds = asChat
       ? chatTokens(tokenizer, messages, { template })
       : await longPromptTokens(tokenizer, prompt, signal);
-    const { name } = session.source;
-    const ends = asChat ? answerEnds(tokenizer, template, { name, stop: sampling.stop }) : {};
     const tokens = generate(session.model, promptIds, {
-      seed: config.seed,
+      ...settings,
       signal,
-      ...sampling,
-      ...ends,
-      ...(offsets ? { offsets } : {}),
       ...(maxTokens === undefined
         ? asChat ? { maxTokens: MOST_ANSWER_TOKENS } : {}
         : { maxTokens }),

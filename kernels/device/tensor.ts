@@ -12,6 +12,7 @@ import {
   type Layout,
   type PackedTensor,
   planeWords,
+  rowPeriod,
 } from "../../quant/layouts/layout.ts";
 import type { Gpu } from "./gpu.ts";
 import { Storage } from "./storage.ts";
@@ -164,7 +165,8 @@ function rowsPerPiece(
   };
   if (bytesFor(rows) <= max) return rows;
   // Pieces of column layouts begin with the first class, so that kernels need not know where a piece lies.
-  const step = layout.kind === "column" ? 16 * layout.classes : 64;
+  const period = rowPeriod(layout);
+  const step = period === undefined ? 64 : 16 * period;
   const fit = Math.floor(max / (bytesFor(step) / step) / step) * step;
   if (fit < step) {
     throw new RangeError(

@@ -5,7 +5,12 @@
  */
 
 import { CODE_TABLES, type CodeTable } from "../../quant/layouts/code_tables.ts";
-import { type CodebookLayout, codebookShape, type Layout } from "../../quant/layouts/layout.ts";
+import {
+  type CodebookLayout,
+  codebookShape,
+  isPaired,
+  type Layout,
+} from "../../quant/layouts/layout.ts";
 import { planeBits } from "../../quant/layouts/scalar_codes.ts";
 import { gridNamed, GRIDS } from "../../quant/layouts/grids.ts";
 import { SUPER_SCALES, type SuperScales } from "../../quant/layouts/super_scales.ts";
@@ -15,33 +20,124 @@ import type { ShaderKey } from "../device/template.ts";
 /** Bytes of a uniform binding that every adapter allows. */
 export const UNIFORM_BYTES = 65536;
 
+/** What kernels know of a layout. */
+interface Kernels<L> {
+  /** How to unpack it, where that differs from {@linkcode NOTHING}. */
+  key(layout: L): ShaderKey;
+  /** Words of codes that one load of the register kernel takes. */
+  codeWords(layout: L, columns: number): number;
+  /** What one load of scales of the register kernel takes; see {@linkcode scaleLoad}. */
+  scaleLoad(layout: L, weight: DeviceTensor, unit: number): { units: number; vector: boolean };
+  /** Groups of a row, as kernels are told. */
+  groups(layout: L, weight: DeviceTensor): number;
+  /** Columns of such a group. */
+  columns(layout: L, weight: DeviceTensor): number;
+}
+
+const ONE = (): { units: number; vector: boolean } => ({ units: 1, vector: false });
+const plainGroups = (_: unknown, { groups }: DeviceTensor): number => groups;
+const plainColumns = (_: unknown, { groupColumns }: DeviceTensor): number => groupColumns;
+const bitWords = ({ bits }: { bits: number }): number =>
+  bits % 2 === 1 ? 1 : bits === 6 ? 2 : Math.min(4, bits);
+
+const KERNELS: { readonly [K in Layout["kind"]]: Kernels<Extract<Layout, { kind: K }>> } = {
+  dense: {
+    key: ({ type }) => ({ DENSE: type }),
+    codeWords: ({ type }, columns) => type === "f32" || columns % 8 === 0 ? 4 : 2,
+    scaleLoad: ONE,
+    groups: plainGroups,
+    columns: plainColumns,
+  },
+  scalar: {
+    key: (layout) => ({ ...codesKey(layout), SECOND: layout.second }),
+    codeWords: bitWords,
+    scaleLoad(layout, { groups, groupColumns }, unit) {
+      const atOnce = isPaired(layout) ? 4 : 8;
+      const vector = unit === groupColumns && groups % atOnce === 0;
+      return { units: vector ? atOnce : 1, vector };
+    },
+    groups: plainGroups,
+    columns: plainColumns,
+  },
+  codebook: {
+    key: codebookKey,
+    codeWords(layout) {
+      const words = layout.books * codebookBlock(layout).words;
+      return words === 2 || words === 4 ? words : 1;
+    },
+    scaleLoad: ONE,
+    groups: plainGroups,
+    columns: plainColumns,
+  },
+  super: {
+    key(layout) {
+      const { minima, group, words } = SUPER_SCALES[layout.scales];
+      return {
+        ...codesKey(layout),
+        // Minima of groups of 16 are added by codes4 and its like.
+        SECOND: minima && group === 32 ? "min" : "none",
+        SCALES: layout.scales,
+        SUPER_GROUP: group,
+        SUPER_WORDS: words,
+        SUPER_TAIL: words > 4,
+        ...gridKey(layout.scales),
+      };
+    },
+    codeWords: bitWords,
+    // All in one, or the exponents in a word.
+    scaleLoad({ scales }) {
+      const { words } = SUPER_SCALES[scales];
+      return { units: words === 0 ? 4 : 8, vector: words === 4 };
+    },
+    // Blocks of 32.
+    groups: (_, { columns }) => columns / 32,
+    columns: () => 32,
+  },
+  column: {
+    key: ({ bits }) => codesKey({ bits, center: 0 }),
+    codeWords: bitWords,
+    scaleLoad: ONE,
+    groups: ({ classes }) => classes,
+    columns: plainColumns,
+  },
+};
+
+function kernelsOf(layout: Layout): Kernels<Layout> {
+  return KERNELS[layout.kind] as Kernels<Layout>;
+}
+
+/** What no layout says, in the order of keys. */
+const NOTHING: ShaderKey = {
+  DENSE: "none",
+  ...codesKey({ bits: 0, center: 0 }),
+  SECOND: "none",
+  SCALES: "none",
+  SUPER_GROUP: 0,
+  SUPER_WORDS: 0,
+  SUPER_TAIL: false,
+  BOOKS: 0,
+  GRID: "none",
+};
+
 /** The part of a shader key that says how to unpack `layout`. */
 export function layoutKey(layout: Layout): ShaderKey {
-  const scalar = layout.kind === "scalar" ? layout : undefined;
-  const blocks = layout.kind === "super" ? layout : undefined;
-  const shape = blocks && SUPER_SCALES[blocks.scales];
-  const coded = scalar ?? blocks ??
-    (layout.kind === "column" ? { bits: layout.bits, center: 0, table: undefined } : undefined);
-  const [plane, top] = coded ? planeBits(coded.bits) : [8, 0];
+  return { LAYOUT: layout.kind, ...NOTHING, ...kernelsOf(layout).key(layout) };
+}
+
+/** Codes of a few bits; of none those that have a byte each. */
+function codesKey(
+  { bits, center, table }: { bits: number; center: number; table?: CodeTable | undefined },
+): ShaderKey {
+  const [plane, top] = bits === 0 ? [8, 0] : planeBits(bits);
   return {
-    LAYOUT: layout.kind,
-    DENSE: layout.kind === "dense" ? layout.type : "none",
-    BITS: coded?.bits ?? 0,
+    BITS: bits,
     PLANE_BITS: plane,
     QUADS_PER_WORD: 8 / plane,
     MASK: (0x01010101 * ((1 << plane) - 1)) >>> 0,
     TOP_BITS: top,
     TOP_MASK: 0x01010101 * ((1 << top) - 1),
-    // Minima of groups of 16 are added by codes4 and its like.
-    SECOND: scalar?.second ?? (shape?.minima && shape.group === 32 ? "min" : "none"),
-    CENTER: coded?.center ?? 0,
-    SCALES: blocks?.scales ?? "none",
-    SUPER_GROUP: shape?.group ?? 0,
-    SUPER_WORDS: shape?.words ?? 0,
-    SUPER_TAIL: (shape?.words ?? 0) > 4,
-    ...tableKey(coded?.table),
-    ...codebookKey(layout),
-    ...gridKey(blocks?.scales),
+    CENTER: center,
+    ...tableKey(table),
   };
 }
 
@@ -51,8 +147,7 @@ export function codebookBlock(layout: CodebookLayout): { words: number; blocks: 
   return { words: Math.max(1, 32 / wordColumns), blocks: Math.max(1, wordColumns / 32) };
 }
 
-function codebookKey(layout: Layout): ShaderKey {
-  if (layout.kind !== "codebook") return { BOOKS: 0 };
+function codebookKey(layout: CodebookLayout): ShaderKey {
   const { books, vector, entries, width, wordColumns } = codebookShape(layout);
   const { words, blocks } = codebookBlock(layout);
   return {
@@ -69,9 +164,9 @@ function codebookKey(layout: Layout): ShaderKey {
 }
 
 /** What points of a grid are made of; see grid_points.wgsl. */
-function gridKey(scales: SuperScales | undefined): ShaderKey {
-  const grid = scales && gridNamed(scales);
-  if (!scales || !grid) return { GRID: "none" };
+function gridKey(scales: SuperScales): ShaderKey {
+  const grid = gridNamed(scales);
+  if (!grid) return {};
   const { columns, high, highStep, highWidth, signs, shift, shiftOf } = GRIDS[grid];
   const [nibbles, factor] = SUPER_SCALES[scales].nibbles ?? [0, 16];
   return {
@@ -103,13 +198,23 @@ function wgslNumber(value: number): string {
   return Number.isInteger(value) ? `${value}.0` : String(value);
 }
 
+/** Words of codes that one load of the register kernel takes. */
+export function codeWords(layout: Layout, columns: number): number {
+  return kernelsOf(layout).codeWords(layout, columns);
+}
+
+/** Units whose scales one load of the register kernel takes, and whether that load is of four words, where rows start at such a load. */
+export function scaleLoad(weight: DeviceTensor, unit: number): ShaderKey {
+  const { units, vector } = kernelsOf(weight.layout).scaleLoad(weight.layout, weight, unit);
+  return { SCALE_UNITS: units, SCALE_VECTOR: vector };
+}
+
 /** What kernels are told as groups: of super-blocks blocks of 32, of column layouts the classes of rows. */
-export function scaleGroups({ layout, columns, groups }: DeviceTensor): number {
-  if (layout.kind === "column") return layout.classes;
-  return layout.kind === "super" ? columns / 32 : groups;
+export function scaleGroups(weight: DeviceTensor): number {
+  return kernelsOf(weight.layout).groups(weight.layout, weight);
 }
 
 /** Columns of such a group. */
-export function scaleColumns({ layout, groupColumns }: DeviceTensor): number {
-  return layout.kind === "super" ? 32 : groupColumns;
+export function scaleColumns(weight: DeviceTensor): number {
+  return kernelsOf(weight.layout).columns(weight.layout, weight);
 }

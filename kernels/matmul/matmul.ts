@@ -4,13 +4,12 @@
  * @module
  */
 
-import { isPaired, isQuantised, isRelativeOnly, type Layout } from "../../quant/layouts/layout.ts";
+import { elementType, isQuantised, isRelativeOnly } from "../../quant/layouts/layout.ts";
 import { planeBits } from "../../quant/layouts/scalar_codes.ts";
-import { SUPER_SCALES } from "../../quant/layouts/super_scales.ts";
 import type { AdapterClass } from "../device/gpu.ts";
 import { type Operand, type Operation, recordOperation } from "../device/operation.ts";
 import type { Graph, Range, Value, ValueRange } from "../device/graph.ts";
-import { codebookBlock, layoutKey, scaleGroups, UNIFORM_BYTES } from "./layout_key.ts";
+import { codeWords, layoutKey, scaleGroups, scaleLoad, UNIFORM_BYTES } from "./layout_key.ts";
 import { checkWeightOffsets } from "../offsets/offset_set.ts";
 import type { DeviceTensor } from "../device/tensor.ts";
 import type { Storage } from "../device/storage.ts";
@@ -273,26 +272,10 @@ function kernelOf(
       WORKGROUP: workgroup,
       MIXED: mixed,
       CODE_WORDS: words,
-      DENSE_QUADS: words === 4 && layout.kind === "dense" && layout.type !== "f32" ? 2 : 1,
+      DENSE_QUADS: words === 4 && (elementType(layout) ?? "f32") !== "f32" ? 2 : 1,
     },
     workgroups: Math.ceil(tiles / workgroup),
   };
-}
-
-/** Words of codes that one load of the register kernel takes. */
-function codeWords(layout: Layout, columns: number): number {
-  switch (layout.kind) {
-    case "dense":
-      return layout.type === "f32" || columns % 8 === 0 ? 4 : 2;
-    case "scalar":
-    case "column":
-    case "super":
-      return layout.bits % 2 === 1 ? 1 : layout.bits === 6 ? 2 : Math.min(4, layout.bits);
-    case "codebook": {
-      const words = layout.books * codebookBlock(layout).words;
-      return words === 2 || words === 4 ? words : 1;
-    }
-  }
 }
 
 /**
@@ -300,15 +283,7 @@ function codeWords(layout: Layout, columns: number): number {
  * rows start at such a load; of super-blocks all in one, or the exponents in a word.
  */
 function scaleKey(weight: DeviceTensor, unit: number, held: boolean): ShaderKey {
-  const { layout, groups, groupColumns } = weight;
-  if (!held) return { SCALE_UNITS: 1, SCALE_VECTOR: false };
-  if (layout.kind === "super") {
-    const { words } = SUPER_SCALES[layout.scales];
-    return { SCALE_UNITS: words === 0 ? 4 : 8, SCALE_VECTOR: words === 4 };
-  }
-  const atOnce = isPaired(layout) ? 4 : 8;
-  const vector = layout.kind === "scalar" && unit === groupColumns && groups % atOnce === 0;
-  return { SCALE_UNITS: vector ? atOnce : 1, SCALE_VECTOR: vector };
+  return held ? scaleLoad(weight, unit) : { SCALE_UNITS: 1, SCALE_VECTOR: false };
 }
 
 /** Columns that one partial dot product covers: the finer of scale group and offset span. */

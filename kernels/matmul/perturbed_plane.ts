@@ -50,7 +50,7 @@ export function perturbedPlanes(
   branches: number,
 ): Value[] {
   const { layout, pieces } = tensor;
-  if (layout.kind === "codebook") {
+  if (secondPart(layout) === "codebook") {
     const books = perturbedPlane(graph, tensor, pieces[0], perturbation, branches);
     return pieces.map(() => books);
   }
@@ -125,7 +125,7 @@ export function perturbedVector(
 
 /** Whether the books of all branches fit a uniform binding, which software adapters read faster. */
 function isSmall({ layout }: DeviceTensor, plane: Value): boolean {
-  return layout.kind === "codebook" && plane.words * 4 <= UNIFORM_BYTES;
+  return secondPart(layout) === "codebook" && plane.words * 4 <= UNIFORM_BYTES;
 }
 
 /**

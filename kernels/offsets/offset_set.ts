@@ -8,12 +8,8 @@ import { type BlockPlace, blockPlace, packPlace } from "../../optim/directions/b
 import type { OffsetForm } from "../../optim/offset.ts";
 import { offsetWidth, type Trainable } from "../../optim/trainable.ts";
 import type { UpdateRule } from "../../optim/updates/update_rule.ts";
-import {
-  codebookShape,
-  isQuantised,
-  isRelativeOnly,
-  scaleRows,
-} from "../../quant/layouts/layout.ts";
+import { isQuantised, isRelativeOnly, scaleRows } from "../../quant/layouts/layout.ts";
+import { rulesOf } from "../../quant/layouts/layout_table.ts";
 import { offsetCount, offsetStride } from "../../quant/fold/fold_offsets.ts";
 import { checkPart, partName, partOf, type TrainedPart } from "../../quant/layouts/trained_part.ts";
 import type { Gpu } from "../device/gpu.ts";
@@ -44,8 +40,9 @@ export function trainableOf(
     const count = offsetCount(layout, rows, columns, 0);
     return { name, id, count, form, span: 1, rows, columns };
   }
-  if (layout.kind === "codebook" && part === "codebook") {
-    const { books, entries, vector } = codebookShape(layout);
+  if (part === "codebook") {
+    const { shape: [books, entries, vector] } = rulesOf(layout)
+      .planeShapes(layout, tensor.rows, columns).find(({ plane }) => plane === "codebook")!;
     const count = offsetCount(layout, tensor.rows, columns, 0, part);
     return { name, id, count, form, span: 1, rows: books * entries, columns: vector };
   }

@@ -31,6 +31,8 @@ export interface AttentionShape {
   readonly scale?: number | undefined;
   /** Scores s become `cap * tanh(s / cap)`. Default: they stay as they are. */
   readonly cap?: number | undefined;
+  /** Keys behind the `keyRows` of each branch that all its rows see, as if they stood before every sequence. Default 0. */
+  readonly sharedKeys?: number;
 }
 
 /** What {@linkcode attentionOperation} takes. */
@@ -44,7 +46,8 @@ export const attentionOperation: Operation<AttentionAttributes> = {
   name: "attention",
   record(graph, [q, k, v], { context, heads, keyValueHeads, headDimension, ...rest }) {
     const { rows, branches, batch, layout } = context;
-    const { keyRows, rolling = false, window, scale = 1 / Math.sqrt(headDimension), cap } = rest;
+    const { keyRows, rolling = false, window, cap, sharedKeys = 0 } = rest;
+    const { scale = 1 / Math.sqrt(headDimension) } = rest;
     const total = branches * rows * heads;
     const y = graph.value("attention", total * headDimension);
     graph.add({
@@ -57,6 +60,7 @@ export const attentionOperation: Operation<AttentionAttributes> = {
         WINDOWED: window !== undefined,
         CAPPED: cap !== undefined,
         ROLLING: rolling,
+        SHARED: sharedKeys > 0,
       },
       reads: { 1: q, 2: k, 4: v, 5: batch },
       writes: { 3: y },
@@ -74,10 +78,11 @@ export const attentionOperation: Operation<AttentionAttributes> = {
         0,
         ...(window === undefined ? [] : [window]),
         ...(cap === undefined ? [] : [{ f32: cap }]),
+        ...(sharedKeys > 0 ? [sharedKeys] : []),
       ],
       firstGroup: 10,
       // Of sequences without an end: how long they are is in the batch.
-      work: total * headDimension * Math.min(keyRows ?? rows, window ?? Infinity),
+      work: total * headDimension * Math.min((keyRows ?? rows) + sharedKeys, window ?? Infinity),
       workgroups: Math.ceil(total / 32),
     });
     return y;
@@ -97,6 +102,7 @@ export function attention(
 ): Value {
   // Not all that is spread into a shape is one's.
   const { heads, keyValueHeads, headDimension, keyRows, rolling, window, scale, cap } = shape;
+  const { sharedKeys } = shape;
   const attributes = {
     context,
     heads,
@@ -107,6 +113,7 @@ export function attention(
     window,
     scale,
     cap,
+    ...sharedKeys ? { sharedKeys } : {},
   };
   return recordOperation(context.graph, attentionOperation, [q, k, v], attributes);
 }

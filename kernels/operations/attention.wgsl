@@ -20,6 +20,9 @@ struct Params {
 #if CAPPED
   cap: f32,        // scores s become cap * tanh(s / cap)
 #endif
+#if SHARED
+  shared_keys: u32, // behind the keys of each branch, seen by all its rows as if they stood before them
+#endif
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -42,7 +45,11 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
   let m = row % p.rows;
   let b = row / p.rows;
   let kv = head / (p.heads / p.kv_heads);
+#if SHARED
+  let first_key = b * (p.key_rows + p.shared_keys);
+#else
   let first_key = b * p.key_rows;
+#endif
 #if LOOPED
   // The sums lie where the result will: arrays of the function's own would compile for minutes too.
   let own = flat * QUADS;
@@ -56,25 +63,50 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
 #endif
   var highest = -3.0e38;
   var weight = 0.0;
+#if SHARED
+  for (var part = 0u; part < 3u; part++) {
+#else
   for (var part = 0u; part < 2u; part++) {
+#endif
     var key = batch[p.prefix_start + m];
     var end = batch[p.prefix_end + m];
     if (part == 1u) {
       key = batch[p.own_start + m];
       end = batch[p.slot + m] + 1u;
     }
+#if SHARED
+    if (part == 2u) {
+      key = p.key_rows;
+      end = key + p.shared_keys;
+    }
+#endif
 #if WINDOWED
     // Those of its own sequence are the nearest; what they leave of the window lies at the end of the prompt.
     var near = p.window;
     if (part == 0u) { near -= min(near, batch[p.slot + m] + 1u - batch[p.own_start + m]); }
+#if SHARED
+    if (part == 2u) {
+      let prompt = batch[p.prefix_end + m] - batch[p.prefix_start + m];
+      near -= min(near, prompt + batch[p.slot + m] + 1u - batch[p.own_start + m]);
+    }
+#endif
     key = max(key, end - min(near, end));
 #endif
 #if ROLLING
     // Keys lie in their slots modulo the rows that there are.
     for (; key < end; key++) {
+#if SHARED
+      let place = select(key % p.key_rows, key, part == 2u);
+      let at = ((first_key + place) * p.kv_heads + kv) * {QUADS}u;
+#else
       let at = ((first_key + key % p.key_rows) * p.kv_heads + kv) * {QUADS}u;
+#endif
+#else
+#if SHARED
+    if (part < 2u) { end = min(end, p.key_rows); }
 #else
     end = min(end, p.key_rows);
+#endif
     for (; key < end; key++) {
       let at = ((first_key + key) * p.kv_heads + kv) * {QUADS}u;
 #endif

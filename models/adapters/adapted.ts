@@ -43,6 +43,28 @@ export function fitAdapter(config: ModelConfig, adapter: Adapter): FittedAdapter
   return { adapter, tensors, ...scheme.hooks(plan) };
 }
 
+/** Refuses an adapter whose first values its base has not computed yet. @throws {TypeError} That says what to do */
+export function assertStarted({ scheme, start }: Pick<Adapter, "scheme" | "start">): void {
+  if (!start) return;
+  throw new TypeError(
+    `Cannot put the ${scheme} adapter beside a model: it begins with what its base computes; use await startedAdapter(base, adapter)`,
+  );
+}
+
+/**
+ * Positions that sequences have beside an adapter, whose own stand before every one.
+ *
+ * @param most Those of the base
+ * @throws {RangeError} When there are none left
+ */
+export function positionsLeft({ lead }: Pick<FittedAdapter, "lead">, most: number): number {
+  const taken = lead?.positions ?? 0;
+  if (most - taken >= 2) return most - taken;
+  throw new RangeError(
+    `Cannot put the adapter beside the model: it takes ${taken} positions, the model was loaded for ${most}`,
+  );
+}
+
 /** A tensor of an adapter as it lies on a device. @throws {RangeError} When it does not fit one binding */
 export function adapterDeviceTensor(
   { name, rows, columns }: AdapterTensor,

@@ -5,3 +5,5 @@
  */
 
 export { lora } from "./lora.ts";
+export { prefix } from "./prefix.ts";
+export { prompt } from "./prompt.ts";

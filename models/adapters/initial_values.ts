@@ -11,12 +11,46 @@ import type { AdapterTensor } from "./scheme.ts";
 
 /** First word of the counter that adapters' seeds are made with; those of steps have the high bit of the second word set. */
 const ADAPTERS = 0x61646170;
+/** As that, for drawn tokens. */
+const TOKENS = 0x746f6b65;
+
+/** Tokens drawn evenly from a vocabulary, the same for the same seed. */
+export function drawnTokens(count: number, vocabulary: number, seed: number): number[] {
+  const key = threefry2x32(masterSeed(seed), [TOKENS, 0]);
+  return Array.from(
+    { length: count },
+    (_, i) => Math.floor(threefry2x32(key, [i, 0])[0] / 2 ** 32 * vocabulary),
+  );
+}
+
+/** Uniform numbers that are added for a normal one: their sum has the variance 1. */
+const SUMMED = 12;
+
+/** Numbers near to normal: sums of twelve even ones, which are exact everywhere; none lies beyond six deviations. */
+function normals(
+  out: Float32Array<ArrayBuffer>,
+  deviation: number,
+  { name, seed }: { readonly name: string; readonly seed: number },
+): Float32Array<ArrayBuffer> {
+  const key = threefry2x32(masterSeed(seed), [ADAPTERS, 0]);
+  const id = tensorId(name);
+  for (let i = 0; i < out.length; i++) {
+    let sum = -SUMMED / 2;
+    for (let word = 0; word < SUMMED / 4; word++) {
+      for (const bits of threefry2x32(key, [i * (SUMMED / 4) + word, id])) {
+        sum += ((bits & 0xffff) + (bits >>> 16) + 1) / 65536;
+      }
+    }
+    out[i] = sum * deviation;
+  }
+  return out;
+}
 
 /**
  * The values of a tensor of an adapter before training, as it lies on the device.
  *
  * Numbers of an even distribution lie in the middles of 65,536 equal parts of its range; element i is 16 bits of `threefry2x32(key, [i >> 2, id])`,
- * where `key = threefry2x32(seed, [0x61646170, 0])` and `id` is the tensor's in the noise.
+ * where `key = threefry2x32(seed, [0x61646170, 0])` and `id` is the tensor's in the noise. Normal ones are sums of twelve such numbers.
  *
  * @example Zeros, and an even distribution
  * ```ts
@@ -35,6 +69,11 @@ export function initialValues(
 ): Float32Array<ArrayBuffer> {
   const out = new Float32Array(rows * columns);
   if (initial === "zeros") return out;
+  if ("values" in initial) {
+    out.set(initial.values);
+    return out;
+  }
+  if ("normal" in initial) return normals(out, initial.normal, { name, seed });
   const bound = initial.uniform;
   const key = threefry2x32(masterSeed(seed), [ADAPTERS, 0]);
   const id = tensorId(name);

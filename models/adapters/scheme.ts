@@ -15,9 +15,17 @@ import type {
 import type { JsonValue } from "../../optim/mod.ts";
 import type { LayerPart } from "../../optim/trainable.ts";
 import type { ModelConfig } from "../model_config.ts";
+import type { Tokenizer } from "../tokenizers/tokenizer.ts";
 
-/** What a tensor of an adapter holds before it is trained: zeros, or numbers drawn evenly from `-uniform` to `uniform`. */
-export type InitialValues = "zeros" | { readonly uniform: number };
+/**
+ * What a tensor of an adapter holds before it is trained: zeros, numbers drawn evenly from `-uniform` to `uniform` or from a normal distribution of
+ * that deviation, or these.
+ */
+export type InitialValues =
+  | "zeros"
+  | { readonly uniform: number }
+  | { readonly normal: number }
+  | { readonly values: Float32Array<ArrayBuffer> };
 
 /** A tensor of an adapter: f32, a multiple of 4 columns. */
 export interface AdapterTensor {
@@ -53,10 +61,27 @@ export interface LinearStep {
   readonly product: (residual?: Value | Storage) => Value;
 }
 
+/** What an adapter puts before every sequence. */
+export interface Lead {
+  /** Tokens that no vocabulary has, and that every sequence begins with; {@linkcode ForwardHooks.vectors} stand for them. */
+  readonly tokens: number;
+  /** The position of a sequence's first own token. */
+  readonly positions: number;
+}
+
 /** What a scheme does in a forward. What it leaves out is the base's own. */
 export interface ForwardHooks {
   /** The product with a matrix and its residual; undefined: as the base has it. */
   linear?(step: LinearStep): Value | undefined;
+  /** What every sequence begins with. Default: nothing. */
+  readonly lead?: Lead;
+  /** The tensor whose rows enter the model in place of the leading tokens' embeddings, after what these are multiplied by. */
+  readonly vectors?: string;
+  /**
+   * Tensors of keys and values, `[count][keyValueHeads * headDimension]`, that every token of a layer sees as if they stood before it; keys
+   * as they are after rotation.
+   */
+  sharedKeys?(layer: number): { readonly keys: string; readonly values: string } | undefined;
 }
 
 /** What becomes of rows of a tensor of the base, `[rows][columns]` from row `first` on, changed in place. */
@@ -76,9 +101,9 @@ export type AdapterPlan = { readonly [key: string]: JsonValue };
 /** An option of a scheme that is no number, word or flag. */
 export interface DeclaredNames extends DeclaredBase {
   /**
-   * `"names"`: a list of names, or one text; `"layers"`: the first and last, inclusive; `"patterns"`: numbers by regular expression.
+   * `"names"`: a list of names, or one text; `"text"`; `"layers"`: the first and last, inclusive; `"patterns"`: numbers by regular expression.
    */
-  readonly holds: "names" | "layers" | "patterns";
+  readonly holds: "names" | "text" | "layers" | "patterns";
 }
 
 /** An option of a scheme: its type, its check and its key in configurations follow from it. */
@@ -112,7 +137,7 @@ export interface AdapterScheme<P extends AdapterPlan = AdapterPlan> {
   readonly options: Readonly<Record<string, AdapterOption>>;
   /** A new one. @throws {RangeError} For settings that do not fit the model */
   make(
-    model: { readonly config: ModelConfig },
+    model: { readonly config: ModelConfig; readonly tokenizer?: Tokenizer | undefined },
     settings: AdapterSettings & { readonly seed?: number },
   ): Adapter;
   /** What a plan in a file holds, checked. @throws {RangeError | TypeError} naming what is amiss */
@@ -121,12 +146,32 @@ export interface AdapterScheme<P extends AdapterPlan = AdapterPlan> {
   tensors(config: ModelConfig, plan: P): readonly AdapterTensor[];
   /** What it does in a forward. */
   hooks(plan: P): ForwardHooks;
+  /** The plan of an adapter that was to begin with what the base computes, with that. */
+  started?(plan: P, found: Started): P;
   /**
    * What of the base changes, by the names of its tensors, where the adapter can be merged into it; absent of a scheme that cannot.
    *
    * @throws {RangeError} For a plan that this base has no tensors for
    */
   merge?(plan: P, adapter: MergedAdapter): ReadonlyMap<string, MergedRows>;
+}
+
+/** What an adapter is to begin with: what its base computes for a sequence of these tokens alone. */
+export interface AdapterStart {
+  /** In the base's vocabulary. */
+  readonly tokens: readonly number[];
+  /** What is taken: what enters the model in their place, or every layer's keys and values as attention sees them. */
+  readonly of: "embeddings" | "keysAndValues";
+}
+
+/** What a base computed for the tokens of an {@linkcode AdapterStart}. */
+export interface Started {
+  /** `[tokens][width]`; empty where keys and values are taken. */
+  readonly embeddings: Float32Array<ArrayBuffer>;
+  /** By layer, `[tokens][keyValueHeads * headDimension]`; none where embeddings are taken. */
+  readonly keys: readonly Float32Array<ArrayBuffer>[];
+  /** By layer, as keys. */
+  readonly values: readonly Float32Array<ArrayBuffer>[];
 }
 
 /** An adapter: what is beside a base, before training. */
@@ -139,6 +184,8 @@ export interface Adapter {
   readonly seed: number;
   /** Values that are not drawn, by tensor as it lies on the device: those of a file. */
   readonly values?: ReadonlyMap<string, Float32Array<ArrayBuffer>> | undefined;
+  /** What its base is to compute for it first: by {@linkcode startedAdapter}. Default: nothing. */
+  readonly start?: AdapterStart | undefined;
   /** What the file says of its base's name, if it does. */
   readonly base?: string | undefined;
 }

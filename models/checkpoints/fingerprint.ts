@@ -9,7 +9,7 @@ import { decode } from "../../quant/layouts/decode.ts";
 import type { Format } from "../../quant/formats/format.ts";
 import { PieceMemory } from "../../quant/piece_memory.ts";
 import { formatByName } from "../../quant/formats/formats.ts";
-import type { Layout, PackedTensor } from "../../quant/layouts/layout.ts";
+import { elementType, type Layout, type PackedTensor } from "../../quant/layouts/layout.ts";
 import type { WeightRole } from "../architecture.ts";
 import { weightsOf } from "../architectures.ts";
 import type { LlamaConfig } from "../architectures/llama.ts";
@@ -103,7 +103,7 @@ export class BaseHash implements Disposable {
     const { take } = planes.codes;
     const given = isForCaller(tensor) && codes.byteLength === codes.buffer.byteLength;
     if (take && given) {
-      const floats = look && packed.layout.kind === "dense" ? packed.layout.type : undefined;
+      const floats = look && elementType(packed.layout);
       if (floats) this.#unseen.add(name);
       else look?.();
       await take(codes, { floats, memory });
@@ -293,8 +293,8 @@ export function loadedFormat(role: WeightRole, format: Format): Format {
 
 /** Rows as they lie on the device. */
 export function asLoaded(rows: PackedTensor, layout: Layout): PackedTensor {
-  if (rows.layout.kind !== "dense" || layout.kind !== "dense") return rows;
-  if (rows.layout.type === layout.type) return rows;
+  const [stored, wanted] = [elementType(rows.layout), elementType(layout)];
+  if (!stored || !wanted || stored === wanted) return rows;
   const values = decode(rows);
   return { ...rows, layout, codes: new Uint32Array(values.buffer as ArrayBuffer) };
 }

@@ -15,6 +15,8 @@ import {
   submitPlanInTurns,
   type Value,
 } from "../../kernels/mod.ts";
+import { FIRST_VIRTUAL_TOKEN } from "../../kernels/operations/leading/virtual_tokens.ts";
+import { leadOf } from "../batch.ts";
 import { recordLogits } from "../forward.ts";
 import { windowOf } from "../model_config.ts";
 import type { KeyValueCache } from "../recorder.ts";
@@ -46,6 +48,10 @@ export class Decoding implements Disposable {
   readonly #kept: number[] = [];
   /** How far below what was written a sequence may be taken up again. */
   readonly #behind: number;
+  /** What an adapter puts before every sequence. */
+  readonly #leading: readonly number[];
+  /** How far positions are ahead of slots. */
+  readonly #shift: number;
   #length = 0;
   /** One above the highest slot that was written, by rows beyond a piece too. */
   #written = 0;
@@ -53,18 +59,26 @@ export class Decoding implements Disposable {
   constructor(model: Model, offsets: OffsetSet | undefined) {
     const { config, maxPositions, gpu } = model;
     const rowBytes = config.keyValueHeads * config.headDimension * 4;
+    const lead = leadOf(model);
+    const slots = maxPositions + lead.tokens;
     const rows = Array.from({ length: config.layers }, (_, layer) => {
-      const window = windowOf(config, layer) ?? maxPositions;
-      return Math.min(maxPositions, window + KEPT_BEHIND);
+      const window = windowOf(config, layer) ?? slots;
+      return Math.min(slots, window + KEPT_BEHIND);
     });
+    const shared = (layer: number) => {
+      const names = model.adapter?.sharedKeys?.(layer);
+      return names ? model.tensors.get(names.keys)!.rows : 0;
+    };
     const make = (what: string) =>
       rows.map((count, i) =>
-        new Storage(`${what} ${i}`, count * rowBytes, "activations").allocate(gpu)
+        new Storage(`${what} ${i}`, (count + shared(i)) * rowBytes, "activations").allocate(gpu)
       );
+    this.#leading = Array.from({ length: lead.tokens }, (_, i) => FIRST_VIRTUAL_TOKEN + i);
+    this.#shift = lead.positions - lead.tokens;
     this.#model = model;
     this.#offsets = offsets;
-    this.#cache = { slots: maxPositions, rows, keys: make("keys"), values: make("values") };
-    this.#behind = rows.every((count) => count === maxPositions) ? Infinity : KEPT_BEHIND;
+    this.#cache = { slots, rows, keys: make("keys"), values: make("values") };
+    this.#behind = rows.every((count) => count === slots) ? Infinity : KEPT_BEHIND;
   }
 
   /** Tokens that another sequence may go on from. */
@@ -76,7 +90,8 @@ export class Decoding implements Disposable {
    * Begins a sequence with a prompt; returns the logits after it. What is there of a prompt that began alike is gone on from, in whole pieces, so that
    * every key and value is made in the company that it has without.
    */
-  async begin(prompt: readonly number[], signal?: AbortSignal): Promise<Float32Array> {
+  async begin(own: readonly number[], signal?: AbortSignal): Promise<Float32Array> {
+    const prompt = [...this.#leading, ...own];
     // At least one token is read, for its logits.
     const most = Math.min(this.#kept.length, prompt.length - 1);
     let alike = 0;
@@ -117,11 +132,11 @@ export class Decoding implements Disposable {
     const at = batchLayout(shape);
     const words = new Uint32Array(at.words);
     for (let i = 0; i < shape.rows; i++) {
-      const position = Math.min(this.#length + i, this.#model.maxPositions - 1);
+      const slot = Math.min(this.#length + i, this.#cache.slots - 1);
       words[at.tokens + i] = tokens[i] ?? 0;
-      words[at.positions + i] = position;
+      words[at.positions + i] = slot + this.#shift;
       // Rows beyond the piece write where the next tokens will overwrite them.
-      words[at.slots + i] = position;
+      words[at.slots + i] = slot;
     }
     words[at.lossRows] = tokens.length - 1;
     return words;

@@ -12,8 +12,10 @@ import { secondPart } from "../../quant/layouts/trained_part.ts";
 import {
   adapterDeviceTensor,
   adapterValues,
+  assertStarted,
   fitAdapter,
   type FittedAdapter,
+  positionsLeft,
 } from "../adapters/adapted.ts";
 import type { Adapter } from "../adapters/scheme.ts";
 import { architectureOf } from "../architectures.ts";
@@ -153,6 +155,7 @@ export class Model implements ModelPlan, BaseIdentity, Disposable {
    */
   withAdapter(adapter: Adapter): Model {
     assertNotDisposed(this, "put an adapter beside a model");
+    assertStarted(adapter);
     const base = this.#base ?? this;
     const plan = withAdapterPlanned(base, adapter, this.gpu.maxBinding);
     using held = new DisposableStack();
@@ -199,7 +202,8 @@ export function withAdapterPlanned(
   const own = [...fitted.tensors].map(([name, tensor]) =>
     [name, adapterDeviceTensor(tensor, maxBinding)] as const
   );
-  const { config, constants, columnOrders, integerMinima, adapterClass, maxPositions } = plan;
+  const { config, constants, columnOrders, integerMinima, adapterClass } = plan;
+  const maxPositions = positionsLeft(fitted, plan.maxPositions);
   return {
     ...{ config, constants, columnOrders, integerMinima, adapterClass, maxPositions },
     tensors: new Map([...plan.tensors, ...own]),

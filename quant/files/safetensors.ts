@@ -62,6 +62,9 @@ export interface SafetensorsTensorData {
   readonly bytes: Uint8Array | (() => AsyncIterable<Uint8Array>);
 }
 
+/** Characters of a stranger's value that a message shows. */
+const LONGEST_SHOWN = 200;
+
 // The limit of the reference implementation.
 const LARGEST_HEADER = 64 * 2 ** 20;
 
@@ -108,12 +111,12 @@ export async function readSafetensors(source: ByteSource): Promise<SafetensorsFi
     if (name === "__metadata__") {
       for (const [key, text] of Object.entries(objectOf(entry, `${file}: __metadata__`))) {
         if (typeof text !== "string") {
-          throw new SyntaxError(`Cannot read ${file}: metadata "${key}" is not a string`);
+          throw new SyntaxError(`Cannot read ${file}: metadata ${brief(key)} is not a string`);
         }
         metadata.set(key, text);
       }
     } else {
-      tensors.set(name, readEntry(entry, dataOffset, `tensor "${name}" of ${file}`));
+      tensors.set(name, readEntry(entry, dataOffset, `tensor ${brief(name)} of ${file}`));
     }
   }
   checkContiguous(tensors, dataOffset, source);
@@ -249,10 +252,10 @@ function readEntry(entry: unknown, dataOffset: number, what: string): Safetensor
   const { dtype, shape, data_offsets: offsets, ...rest } = objectOf(entry, what);
   const [unknownKey] = Object.keys(rest);
   if (unknownKey !== undefined) {
-    throw new SyntaxError(`Cannot read ${what}: unknown key "${unknownKey}"`);
+    throw new SyntaxError(`Cannot read ${what}: unknown key ${brief(unknownKey)}`);
   }
   if (typeof dtype !== "string" || !isDtype(dtype)) {
-    throw new SyntaxError(`Cannot read ${what}: unknown dtype ${JSON.stringify(dtype)}`);
+    throw new SyntaxError(`Cannot read ${what}: unknown dtype ${brief(dtype)}`);
   }
   const dimensions = countsOf(shape, `the shape of ${what}`);
   const bounds = countsOf(offsets, `the data_offsets of ${what}`);
@@ -260,10 +263,18 @@ function readEntry(entry: unknown, dataOffset: number, what: string): Safetensor
   const byteLength = byteLengthOf(dtype, dimensions, `Cannot read ${what}`);
   if (bounds.length !== 2 || end - begin !== byteLength) {
     throw new RangeError(
-      `Cannot read ${what}: data_offsets [${bounds}], ${dtype} of shape [${dimensions}] needs ${byteLength} bytes`,
+      `Cannot read ${what}: data_offsets ${brief(bounds)}, ${dtype} of shape ${
+        brief(dimensions)
+      } needs ${byteLength} bytes`,
     );
   }
   return { dtype, shape: dimensions, offset: dataOffset + begin, byteLength };
+}
+
+/** A stranger's value in a message: its beginning. */
+function brief(value: unknown): string {
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > LONGEST_SHOWN ? `${text.slice(0, LONGEST_SHOWN)}…` : text;
 }
 
 function isDtype(name: string): name is SafetensorsDtype {
@@ -274,7 +285,7 @@ function countsOf(value: unknown, what: string): number[] {
   if (!Array.isArray(value)) throw new SyntaxError(`Cannot read ${what}: not a list`);
   return value.map((count) => {
     if (!Number.isSafeInteger(count) || count < 0) {
-      throw new RangeError(`Cannot read ${what}: ${JSON.stringify(count)} is not a count`);
+      throw new RangeError(`Cannot read ${what}: ${brief(count)} is not a count`);
     }
     return count;
   });
@@ -285,13 +296,15 @@ function byteLengthOf(dtype: SafetensorsDtype, shape: readonly number[], attempt
   let isEmpty = false;
   for (const dimension of shape) {
     if (!(Number.isSafeInteger(dimension) && dimension >= 0)) {
-      throw new RangeError(`${attempt}: impossible shape [${shape}]`);
+      throw new RangeError(`${attempt}: impossible shape ${brief(shape)}`);
     }
     // A zero must not hide an overflow.
     if (dimension === 0) isEmpty = true;
     else bytes *= dimension;
   }
-  if (!Number.isSafeInteger(bytes)) throw new RangeError(`${attempt}: impossible shape [${shape}]`);
+  if (!Number.isSafeInteger(bytes)) {
+    throw new RangeError(`${attempt}: impossible shape ${brief(shape)}`);
+  }
   return isEmpty ? 0 : bytes;
 }
 
@@ -311,7 +324,7 @@ function checkContiguous(
         : offset < end
         ? `offset ${offset} overlaps the tensor that ends at ${end}`
         : `a hole between ${end} and its offset ${offset}`;
-      throw new RangeError(`Cannot read tensor "${name}" of "${source.name}": ${reason}`);
+      throw new RangeError(`Cannot read tensor ${brief(name)} of "${source.name}": ${reason}`);
     }
     end = offset + byteLength;
   }

@@ -21,6 +21,7 @@
 import { FLOAT_CODECS } from "../layouts/float_codecs.ts";
 import {
   type ColumnLayout,
+  elementType,
   groupColumns,
   groupsPerRow,
   isPaired,
@@ -171,24 +172,28 @@ function foldPart(
 ): FoldResult {
   const { firstRow, totalRows, part, beyond } = options;
   if (part === "codebook") return foldBooks(t, offsets, form, beyond);
-  if (t.layout.kind === "column") {
-    checkedSpan("scales of single columns", t.columns, form, span);
-    return foldColumns(t, t.layout, offsets, span, options);
+  const { layout } = t;
+  switch (layout.kind) {
+    case "dense":
+      return foldDense(t, offsets, form, options);
+    case "scalar":
+    case "codebook":
+      return foldGroups(t, offsets, form, span, options);
+    case "column":
+      checkedSpan("scales of single columns", t.columns, form, span);
+      return foldColumns(t, layout, offsets, span, options);
+    case "super": {
+      const what = `the integer scales of ${layout.scales} super-blocks`;
+      const width = checkedSpan(what, t.columns, form, span);
+      const stride = offsetStride(totalRows);
+      return foldSuper(
+        t,
+        layout,
+        (row, column) => offsets[Math.floor(column / width) * stride + firstRow + row],
+        beyond,
+      );
+    }
   }
-  if (t.layout.kind === "super") {
-    const what = `the integer scales of ${t.layout.scales} super-blocks`;
-    const width = checkedSpan(what, t.columns, form, span);
-    const stride = offsetStride(totalRows);
-    return foldSuper(
-      t,
-      t.layout,
-      (row, column) => offsets[Math.floor(column / width) * stride + firstRow + row],
-      beyond,
-    );
-  }
-  return isQuantised(t.layout)
-    ? foldGroups(t, offsets, form, span, options)
-    : foldDense(t, offsets, form, options);
 }
 
 function spanColumns(span: number, columns: number): number {
@@ -313,7 +318,7 @@ function foldDense(
 ): FoldResult {
   const tensor = { ...t, codes: t.codes.slice() };
   const from = firstRow * t.columns;
-  const type = t.layout.kind === "dense" ? t.layout.type : "f32";
+  const type = elementType(t.layout) ?? "f32";
   const stored = type === "f32" ? tensor.codes : halves(tensor.codes);
   const fold = offsetFold(form, FLOAT_CODECS[type], beyond);
   for (let i = 0; i < t.rows * t.columns; i++) {

@@ -14,6 +14,7 @@ import {
   isQuantised,
   type Layout,
   type PackedTensor,
+  rowPeriod,
   type ScalarLayout,
   scaleRows,
 } from "../layouts/layout.ts";
@@ -61,16 +62,23 @@ export function tunedRows(
 ): TunedRows {
   const { layout, columns } = t;
   const scales = parts.get("scales");
-  if (layout.kind === "scalar") return scalarRows(t, layout, parts, firstRow, totalRows);
-  if (layout.kind === "codebook") return codebookRows(t, layout, parts, firstRow);
-  return (row) => {
-    const base = Float64Array.from(decodeRow(t, row));
-    if (!scales) return base;
-    const offsetAt = placeOf(layout, columns, scales.span, totalRows);
-    return base.map((value, k) =>
-      joined(scales.form, value, scales.offsets[offsetAt(firstRow + row, k)])
-    );
-  };
+  switch (layout.kind) {
+    case "scalar":
+      return scalarRows(t, layout, parts, firstRow, totalRows);
+    case "codebook":
+      return codebookRows(t, layout, parts, firstRow);
+    case "dense":
+    case "super":
+    case "column":
+      return (row) => {
+        const base = Float64Array.from(decodeRow(t, row));
+        if (!scales) return base;
+        const offsetAt = placeOf(layout, columns, scales.span, totalRows);
+        return base.map((value, k) =>
+          joined(scales.form, value, scales.offsets[offsetAt(firstRow + row, k)])
+        );
+      };
+  }
 }
 
 function joined(form: OffsetForm, base: number, offset: number): number {
@@ -87,9 +95,8 @@ function placeOf(
   if (!isQuantised(layout)) return (row, column) => row * columns + column;
   const width = span === 0 ? columns : span;
   const stride = offsetStride(scaleRows(layout, totalRows));
-  const classes = layout.kind === "column" ? layout.classes : Infinity;
-  return (row, column) =>
-    Math.floor(column / width) * stride + (classes < Infinity ? row % classes : row);
+  const period = rowPeriod(layout) ?? Infinity;
+  return (row, column) => Math.floor(column / width) * stride + row % period;
 }
 
 function scalarRows(

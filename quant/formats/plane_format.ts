@@ -5,7 +5,7 @@
  */
 
 import type { Format, GgufBlocks } from "./format.ts";
-import { isQuantised, type Layout, type PackedTensor } from "../layouts/layout.ts";
+import { elementType, isQuantised, type Layout, type PackedTensor } from "../layouts/layout.ts";
 import { rulesOf } from "../layouts/layout_table.ts";
 import { checkPacked, checkShape, emptyPacked, planeBytes, sameLayout } from "../layouts/planes.ts";
 
@@ -26,7 +26,7 @@ export function planeFormat(name: string, layout: Layout, gguf?: GgufBlocks): Fo
       }
       return t;
     },
-    adopt: layout.kind === "dense"
+    adopt: elementType(layout)
       ? (bytes, rows, columns) => {
         // An odd number of 16-bit elements is padded in memory, not in the file.
         if (bytes.length % 4 !== 0 || bytes.length !== bytes.buffer.byteLength) return undefined;

@@ -49,13 +49,16 @@ const codeWords = (layout: CodebookLayout, rows: number, columns: number): numbe
 export const codebookRules: LayoutRules<CodebookLayout> = {
   isQuantised: true,
   isRelativeOnly: false,
+  hasIntegerScales: false,
   isPaired: () => false,
   // A row's size times entries: what a value may be depends on its neighbours.
   reach: () => BEYOND.f16,
   scalesPlane: "scales",
+  elementType: () => undefined,
   groupColumns: (_, columns) => columns,
   groupsPerRow: () => 1,
   scaleRows: (_, rows) => rows,
+  rowPeriod: () => undefined,
   columnMultiple: (layout) => Math.max(32, codebookShape(layout).wordColumns),
   planeWords(layout, rows, columns) {
     const { books, entries, vector } = codebookShape(layout);
@@ -80,6 +83,8 @@ export const codebookRules: LayoutRules<CodebookLayout> = {
     ];
   },
   secondPart: () => "codebook",
+  addsMinima: () => false,
+  whyMinimaStay: () => undefined,
   isSame(one, other) {
     const [a, b] = [codebookShape(one), codebookShape(other)];
     return a.books === b.books && a.bits === b.bits && a.vector === b.vector;

@@ -24,12 +24,15 @@ export interface ColumnLayout {
 export const columnRules: LayoutRules<ColumnLayout> = {
   isQuantised: true,
   isRelativeOnly: true,
+  hasIntegerScales: false,
   isPaired: () => true,
   reach: () => BEYOND.f16,
   scalesPlane: "codebook",
+  elementType: () => undefined,
   groupColumns: () => 1,
   groupsPerRow: (_, columns) => columns,
   scaleRows: ({ classes }) => classes,
+  rowPeriod: ({ classes }) => classes,
   columnMultiple: () => 32,
   planeWords: ({ bits, classes }, rows, columns) => ({
     codes: blockWords(bits, rows, columns),
@@ -42,5 +45,8 @@ export const columnRules: LayoutRules<ColumnLayout> = {
     { plane: "codebook", suffix: "scales", dtype: "F16", shape: [classes, columns, 2] },
   ],
   secondPart: () => undefined,
+  addsMinima: () => false,
+  whyMinimaStay: () =>
+    "every column has its own, where only a relative offset of kind scales is known",
   isSame: (one, other) => one.bits === other.bits && one.classes === other.classes,
 };

@@ -13,7 +13,7 @@ import {
   groupColumns,
   groupsPerRow,
   isPaired,
-  isQuantised,
+  type Layout,
   type PackedTensor,
   type ScalarLayout,
   type SuperLayout,
@@ -60,27 +60,13 @@ export function decodeRow(t: PackedTensor, row: number): Float32Array<ArrayBuffe
 /** The scales, flat at `row * groups + g` (super: one per super-block; codebook: one per row; column: per class and column; dense: empty). */
 export function readScales(t: PackedTensor): Float32Array<ArrayBuffer> {
   checkPacked(t);
-  if (!isQuantised(t.layout)) return new Float32Array(0);
-  if (t.layout.kind === "super") return superScales(t, t.layout);
-  if (t.layout.kind === "column") return everySecondHalf(t.codebook, 0);
-  const stored = halves(t.scales);
-  const stride = isPaired(t.layout) ? 2 : 1;
-  return Float32Array.from(
-    { length: t.rows * groupsPerRow(t.layout, t.columns) },
-    (_, i) => float16ToNumber(stored[i * stride]),
-  );
+  return readerOf(t.layout).scales(t, t.layout);
 }
 
 /** The zero points or minima, flat at `row * groups + g`; empty where the layout has none. */
 export function readSeconds(t: PackedTensor): Float32Array<ArrayBuffer> {
   checkPacked(t);
-  if (t.layout.kind === "column") return everySecondHalf(t.codebook, 1);
-  if (t.layout.kind !== "scalar" || t.layout.second === "none") return new Float32Array(0);
-  const stored = halves(t.scales);
-  return Float32Array.from(
-    { length: t.rows * groupsPerRow(t.layout, t.columns) },
-    (_, i) => float16ToNumber(stored[i * 2 + 1]),
-  );
+  return readerOf(t.layout).seconds(t, t.layout);
 }
 
 /**
@@ -93,53 +79,110 @@ export function codeAt(t: PackedTensor, row: number, column: number, book = 0): 
   if (!(Number.isInteger(column) && column >= 0 && column < t.columns)) {
     throw new RangeError(`Cannot read column ${column} of a tensor with ${t.columns} columns`);
   }
-  const index = row * t.columns + column;
-  const block = Math.floor(index / 32);
-  const inBlock = index % 32;
-  switch (t.layout.kind) {
-    case "dense":
-      return t.layout.type === "f32" ? t.codes[index] : halves(t.codes)[index];
-    case "codebook": {
-      const { books, entries, vector, width, wordColumns } = codebookShape(t.layout);
-      if (!(Number.isInteger(book) && book >= 0 && book < books)) {
-        throw new RangeError(`Cannot read book ${book} of a tensor with ${books} books`);
-      }
-      const word = t.codes[Math.floor(index / wordColumns) * books + book];
-      return (word >>> (width * Math.floor(index % wordColumns / vector))) & (entries - 1);
-    }
-    case "scalar":
-    case "column":
-    case "super": {
-      const grid = t.layout.kind === "super" ? gridNamed(t.layout.scales) : undefined;
-      if (t.layout.kind === "super" && grid) {
-        const at = superByte(t.layout, t.columns, row, column >> 8);
-        const high = highBits(grid, planeBytes(t.scales), at, block & 7);
-        const point = Math.floor(inBlock / GRIDS[grid].columns);
-        return pointOf(grid, t.codes, block * t.layout.bits, high, point);
-      }
-      const codes = new Uint8Array(32);
-      readCodes(planeBytes(t.codes), block * t.layout.bits * 4, t.layout.bits, 1, codes);
-      return codes[inBlock];
-    }
-  }
+  return readerOf(t.layout).code(t, t.layout, row, column, book);
 }
 
 /** Writes the elements of one row at an offset of an array. */
 type RowDecoder = (row: number, values: Float32Array, at: number) => void;
 
+/** How tensors of a layout are read. */
+interface Reader<L> {
+  /** Rows as numbers. */
+  rows(t: PackedTensor, layout: L): RowDecoder;
+  /** As {@linkcode readScales} has them. */
+  scales(t: PackedTensor, layout: L): Float32Array<ArrayBuffer>;
+  /** As {@linkcode readSeconds} has them. */
+  seconds(t: PackedTensor, layout: L): Float32Array<ArrayBuffer>;
+  /** As {@linkcode codeAt} has it. */
+  code(t: PackedTensor, layout: L, row: number, column: number, book: number): number;
+}
+
+const none = (): Float32Array<ArrayBuffer> => new Float32Array(0);
+
+const READERS: { readonly [K in Layout["kind"]]: Reader<Extract<Layout, { kind: K }>> } = {
+  dense: {
+    rows: (t, { type }) => denseRows(t, type),
+    scales: none,
+    seconds: none,
+    code: (t, { type }, row, column) =>
+      (type === "f32" ? t.codes : halves(t.codes))[row * t.columns + column],
+  },
+  scalar: {
+    rows: scalarRows,
+    scales: (t, layout) => everyGroup(t, isPaired(layout) ? 2 : 1, 0),
+    seconds: (t, layout) => isPaired(layout) ? everyGroup(t, 2, 1) : none(),
+    code: (t, { bits }, row, column) => blockCode(t, bits, row, column),
+  },
+  super: {
+    rows: superRows,
+    scales: superScales,
+    seconds: none,
+    code: superCode,
+  },
+  codebook: {
+    rows: codebookRows,
+    scales: (t) => everyGroup(t, 1, 0),
+    seconds: none,
+    code: codebookCode,
+  },
+  column: {
+    rows: columnRows,
+    scales: (t) => everySecondHalf(t.codebook, 0),
+    seconds: (t) => everySecondHalf(t.codebook, 1),
+    code: (t, { bits }, row, column) => blockCode(t, bits, row, column),
+  },
+};
+
+function readerOf(layout: Layout): Reader<Layout> {
+  return READERS[layout.kind] as Reader<Layout>;
+}
+
 function rowDecoder(t: PackedTensor): RowDecoder {
-  switch (t.layout.kind) {
-    case "dense":
-      return denseRows(t, t.layout.type);
-    case "scalar":
-      return scalarRows(t, t.layout);
-    case "super":
-      return superRows(t, t.layout);
-    case "codebook":
-      return codebookRows(t, t.layout);
-    case "column":
-      return columnRows(t, t.layout);
+  return readerOf(t.layout).rows(t, t.layout);
+}
+
+/** One f16 of every (row, group) that lie `stride` halves apart. */
+function everyGroup(t: PackedTensor, stride: number, first: number): Float32Array<ArrayBuffer> {
+  const stored = halves(t.scales);
+  return Float32Array.from(
+    { length: t.rows * groupsPerRow(t.layout, t.columns) },
+    (_, i) => float16ToNumber(stored[i * stride + first]),
+  );
+}
+
+/** A code of a few bits in a block of 32 columns. */
+function blockCode(t: PackedTensor, bits: number, row: number, column: number): number {
+  const index = row * t.columns + column;
+  const codes = new Uint8Array(32);
+  readCodes(planeBytes(t.codes), Math.floor(index / 32) * bits * 4, bits, 1, codes);
+  return codes[index % 32];
+}
+
+function superCode(t: PackedTensor, layout: SuperLayout, row: number, column: number): number {
+  const grid = gridNamed(layout.scales);
+  if (!grid) return blockCode(t, layout.bits, row, column);
+  const index = row * t.columns + column;
+  const block = Math.floor(index / 32);
+  const at = superByte(layout, t.columns, row, column >> 8);
+  const high = highBits(grid, planeBytes(t.scales), at, block & 7);
+  const point = Math.floor(index % 32 / GRIDS[grid].columns);
+  return pointOf(grid, t.codes, block * layout.bits, high, point);
+}
+
+function codebookCode(
+  t: PackedTensor,
+  layout: CodebookLayout,
+  row: number,
+  column: number,
+  book: number,
+): number {
+  const { books, entries, vector, width, wordColumns } = codebookShape(layout);
+  if (!(Number.isInteger(book) && book >= 0 && book < books)) {
+    throw new RangeError(`Cannot read book ${book} of a tensor with ${books} books`);
   }
+  const index = row * t.columns + column;
+  const word = t.codes[Math.floor(index / wordColumns) * books + book];
+  return (word >>> (width * Math.floor(index % wordColumns / vector))) & (entries - 1);
 }
 
 function denseRows(t: PackedTensor, type: "f32" | "f16" | "bf16"): RowDecoder {

@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { BEYOND, type LayoutRules } from "./layout_rules.ts";
+import { BEYOND, type ElementType, type LayoutRules } from "./layout_rules.ts";
 
 /** How dense (unquantised) elements are stored. */
-export type DenseType = "f32" | "f16" | "bf16";
+export type DenseType = ElementType;
 
 /** Unquantised elements: `codes` holds them, two per word when 16-bit, low half first. */
 export interface DenseLayout {
@@ -22,12 +22,15 @@ const DTYPES = { f32: "F32", f16: "F16", bf16: "BF16" } as const;
 export const denseRules: LayoutRules<DenseLayout> = {
   isQuantised: false,
   isRelativeOnly: false,
+  hasIntegerScales: false,
   isPaired: () => false,
   reach: ({ type }) => BEYOND[type],
   scalesPlane: "codes",
+  elementType: ({ type }) => type,
   groupColumns: () => 1,
   groupsPerRow: () => 0,
   scaleRows: (_, rows) => rows,
+  rowPeriod: () => undefined,
   columnMultiple: () => 1,
   planeWords({ type }, rows, columns) {
     const elements = rows * columns;
@@ -38,5 +41,7 @@ export const denseRules: LayoutRules<DenseLayout> = {
     { plane: "codes", dtype: DTYPES[type], shape: [rows, columns] },
   ],
   secondPart: () => undefined,
+  addsMinima: () => false,
+  whyMinimaStay: () => undefined,
   isSame: (one, other) => one.type === other.type,
 };

@@ -8,6 +8,7 @@
  */
 
 import { type Layout, rulesOf } from "./layout_table.ts";
+import type { ElementType } from "./layout_rules.ts";
 
 export { type CodebookLayout, type CodebookShape, codebookShape } from "./codebook_layout.ts";
 export type { ColumnLayout } from "./column_layout.ts";
@@ -70,6 +71,16 @@ export function isRelativeOnly(layout: Layout): boolean {
   return rulesOf(layout).isRelativeOnly;
 }
 
+/** Whether scales are integers, which change only together with the factors of their super-block. */
+export function hasIntegerScales(layout: Layout): boolean {
+  return rulesOf(layout).hasIntegerScales;
+}
+
+/** The type of elements that are no codes: of the dense layout. */
+export function elementType(layout: Layout): ElementType | undefined {
+  return rulesOf(layout).elementType(layout);
+}
+
 /** Whether a zero point or minimum is stored beside each scale. */
 export function isPaired(layout: Layout): boolean {
   return rulesOf(layout).isPaired(layout);
@@ -88,6 +99,11 @@ export function groupsPerRow(layout: Layout, columns: number): number {
 /** Rows that have scales of their own: all, but for column layouts. */
 export function scaleRows(layout: Layout, rows: number): number {
   return rulesOf(layout).scaleRows(layout, rows);
+}
+
+/** How many rows on the scales are the same again: the classes of column layouts; undefined where every row has its own. */
+export function rowPeriod(layout: Layout): number | undefined {
+  return rulesOf(layout).rowPeriod(layout);
 }
 
 /** What the columns of a tensor must be a multiple of. */

@@ -4,6 +4,9 @@
  * @module
  */
 
+/** How elements that are not quantised are stored. */
+export type ElementType = "f32" | "f16" | "bf16";
+
 /** Words in each plane of a packed tensor. */
 export interface PlaneWords {
   /** Elements or codes. */
@@ -35,8 +38,12 @@ export interface LayoutRules<L> {
    * relative form trains it, with an offset per any multiple of 32 columns.
    */
   readonly isRelativeOnly: boolean;
+  /** Whether scales are integers, which change only together with the factors of their super-block. */
+  readonly hasIntegerScales: boolean;
   /** The plane that holds what training scales changes. */
   readonly scalesPlane: keyof PlaneWords;
+  /** The type of elements that are no codes. */
+  elementType(layout: L): ElementType | undefined;
   /** Columns that share one scale. */
   groupColumns(layout: L, columns: number): number;
   /** Whether a zero point or minimum is stored beside each scale, in the same word. */
@@ -47,6 +54,8 @@ export interface LayoutRules<L> {
   groupsPerRow(layout: L, columns: number): number;
   /** Rows that have scales of their own. */
   scaleRows(layout: L, rows: number): number;
+  /** How many rows on the scales are the same again; undefined where every row has its own. */
+  rowPeriod(layout: L): number | undefined;
   /** What the columns of a tensor must be a multiple of. */
   columnMultiple(layout: L): number;
   /** Words in each plane of a `rows x columns` tensor. */
@@ -59,6 +68,10 @@ export interface LayoutRules<L> {
   sharedPlane?(layout: L): Uint32Array<ArrayBuffer> | undefined;
   /** What it has besides its scales that can be trained. */
   secondPart(layout: L): "codebook" | "minima" | undefined;
+  /** Whether it adds minima that are numbers of their own: a relative offset of its scales has to multiply them too. */
+  addsMinima(layout: L): boolean;
+  /** Why minima or zero points that it has cannot be trained for themselves; undefined where they can be, or there are none. */
+  whyMinimaStay(layout: L): string | undefined;
   /** Whether two are the same in every field. */
   isSame(one: L, other: L): boolean;
 }

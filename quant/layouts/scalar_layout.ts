@@ -39,6 +39,7 @@ const groupsOf = (layout: ScalarLayout, columns: number): number =>
 export const scalarRules: LayoutRules<ScalarLayout> = {
   isQuantised: true,
   isRelativeOnly: false,
+  hasIntegerScales: false,
   isPaired: ({ second }) => second !== "none",
   reach({ bits, center, second, levels = 2 ** bits, table }) {
     // A minimum is a value itself.
@@ -49,9 +50,11 @@ export const scalarRules: LayoutRules<ScalarLayout> = {
       (second === "zero" ? (levels - 1) / 2 : Math.max(center, levels - 1 - center));
   },
   scalesPlane: "scales",
+  elementType: () => undefined,
   groupColumns: groupOf,
   groupsPerRow: groupsOf,
   scaleRows: (_, rows) => rows,
+  rowPeriod: () => undefined,
   columnMultiple: () => 32,
   planeWords(layout, rows, columns) {
     const groups = rows * groupsOf(layout, columns);
@@ -77,6 +80,8 @@ export const scalarRules: LayoutRules<ScalarLayout> = {
     ];
   },
   secondPart: ({ second }) => second === "none" ? undefined : "minima",
+  addsMinima: ({ second }) => second === "min",
+  whyMinimaStay: () => undefined,
   isSame: (one, other) =>
     one.bits === other.bits && one.center === other.center && one.second === other.second &&
     one.group === other.group && one.table === other.table && one.levels === other.levels,

@@ -35,6 +35,7 @@ const blockOf = ({ scales }: SuperLayout): number => SUPER_SCALES[scales].column
 export const superRules: LayoutRules<SuperLayout> = {
   isQuantised: true,
   isRelativeOnly: true,
+  hasIntegerScales: true,
   isPaired: () => false,
   reach({ bits, center, table, scales }) {
     // Integer scales are 1 at least.
@@ -42,9 +43,11 @@ export const superRules: LayoutRules<SuperLayout> = {
     return BEYOND.f16 * Math.max(center, 2 ** bits - 1 - center);
   },
   scalesPlane: "scales",
+  elementType: () => undefined,
   groupColumns: blockOf,
   groupsPerRow: (layout, columns) => Math.ceil(columns / blockOf(layout)),
   scaleRows: (_, rows) => rows,
+  rowPeriod: () => undefined,
   columnMultiple: blockOf,
   planeWords({ bits, scales }, rows, columns) {
     const grid = gridNamed(scales);
@@ -65,6 +68,11 @@ export const superRules: LayoutRules<SuperLayout> = {
     return grid && gridPlane(grid);
   },
   secondPart: () => undefined,
+  addsMinima: () => false,
+  whyMinimaStay: ({ scales }) =>
+    SUPER_SCALES[scales].minima
+      ? "they are integers within super-blocks, where a relative offset of kind scales multiplies scale and minimum alike"
+      : undefined,
   isSame: (one, other) =>
     one.bits === other.bits && one.center === other.center && one.scales === other.scales &&
     one.table === other.table,

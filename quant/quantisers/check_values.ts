@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Layout } from "../layouts/layout.ts";
+import { elementType, type Layout } from "../layouts/layout.ts";
 import { rulesOf } from "../layouts/layout_table.ts";
 
 const LARGEST_FLOAT16 = 65504;
@@ -29,9 +29,10 @@ export function badValue(values: Float32Array, layout: Layout): BadValue | undef
     const value = values[index];
     if (Math.abs(value) < reach) continue;
     if (!Number.isFinite(value)) return { index, value };
-    const limit = layout.kind !== "dense"
+    const type = elementType(layout);
+    const limit = type === undefined
       ? "beyond what scales of type F16 can reach"
-      : layout.type === "f16"
+      : type === "f16"
       ? `beyond F16's ${LARGEST_FLOAT16}`
       : "beyond BF16";
     return { index, value, limit };

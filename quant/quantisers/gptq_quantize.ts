@@ -16,6 +16,7 @@ import type { InputStatistics } from "./input_statistics.ts";
 import {
   groupColumns,
   groupsPerRow,
+  type Layout,
   type PackedTensor,
   type ScalarLayout,
 } from "../layouts/layout.ts";
@@ -60,6 +61,10 @@ const ERRORS_ELSEWHERE = 2 ** 24;
 
 /** Whether GPTQ can quantise to a format: codes whose groups of columns have a scale of their own. */
 export function gptqApplies({ layout }: Format): boolean {
+  return hasGroups(layout);
+}
+
+function hasGroups(layout: Layout): layout is ScalarLayout {
   return layout.kind === "scalar";
 }
 
@@ -147,7 +152,7 @@ function quantizerOf(
   let errors: Float64Array = new Float64Array();
   return function* (values, rows, columns, formatName) {
     const { layout } = formatByName(formatName);
-    if (layout.kind !== "scalar") {
+    if (!hasGroups(layout)) {
       throw new RangeError(
         `Cannot quantise to ${formatName} with GPTQ: it supports formats with codes and one scale per group, such as int4_g128 or Q4_0`,
       );

@@ -151,7 +151,7 @@ function assigner(
 ): (values: Float32Array, importance: Float32Array, scale: number, out: Points) => void {
   const { columns: width, levels, signs, even, shift, shiftOf } = GRIDS[grid];
   const points = gridLevels(grid);
-  const near = neighbours(grid, points);
+  const near = neighboursOf(grid);
   const magnitudes = new Float64Array(group);
   const middles = levels.slice(1).map((level, l) => (level + levels[l]) / 2);
   const perGroup = group / width;
@@ -179,7 +179,7 @@ function assigner(
       for (let c = 0; c < candidates.length; c++) {
         const first = candidates[c] * width;
         let error = 0;
-        for (let k = 0; k < width; k++) {
+        for (let k = 0; k < width && error < least; k++) {
           const missed = magnitudes[from + k] - scale * way.levels[first + k];
           error += importance[from + k] * missed * missed;
         }
@@ -236,24 +236,35 @@ function assigner(
   }
 }
 
+/** By grid: they are the same for every tensor, and take longer than a small one. */
+const known = new Map<Grid, (key: number) => Uint16Array>();
+
+function neighboursOf(grid: Grid): (key: number) => Uint16Array {
+  const found = known.get(grid) ?? neighbours(grid, gridLevels(grid));
+  known.set(grid, found);
+  return found;
+}
+
 /** Points at the two least distances from given levels, which are told as the digits of a number, the first column lowest. */
 function neighbours(grid: Grid, points: Uint8Array): (key: number) => Uint16Array {
   const { columns: width, levels } = GRIDS[grid];
   const known: Uint16Array[] = [];
+  const wanted = new Float64Array(width);
   const distances = new Float64Array(points.length / width);
   return (key) => {
     if (known[key]) return known[key];
-    const wanted = Array.from(
-      { length: width },
-      (_, k) => levels[Math.floor(key / levels.length ** k) % levels.length],
-    );
-    for (let p = 0; p < distances.length; p++) {
-      distances[p] = 0;
-      for (let k = 0; k < width; k++) {
-        distances[p] += (levels[points[p * width + k]] - wanted[k]) ** 2;
-      }
+    for (let k = 0, rest = key; k < width; k++) {
+      wanted[k] = levels[rest % levels.length];
+      rest = Math.floor(rest / levels.length);
     }
-    const [, second = Infinity] = [...new Set(distances)].sort((a, b) => a - b);
+    let [least, second] = [Infinity, Infinity];
+    for (let p = 0; p < distances.length; p++) {
+      let distance = 0;
+      for (let k = 0; k < width; k++) distance += (levels[points[p * width + k]] - wanted[k]) ** 2;
+      distances[p] = distance;
+      if (distance < least) [least, second] = [distance, least];
+      else if (distance > least && distance < second) second = distance;
+    }
     return known[key] = Uint16Array.from(distances.keys().filter((p) => distances[p] <= second));
   };
 }

@@ -10,6 +10,7 @@ import { codebookComputation } from "./codebook_quantize.ts";
 import { columnImportance } from "./column_importance.ts";
 import { type Computation, runHere } from "./computation.ts";
 import { numbersToBfloat16Array, numbersToFloat16Array } from "../layouts/float16.ts";
+import type { Format } from "../formats/format.ts";
 import { formatByName } from "../formats/formats.ts";
 import { groupFitter } from "./group_fit.ts";
 import { groupCodes, GroupPlanes } from "./group_planes.ts";
@@ -17,6 +18,7 @@ import type { InputStatistics } from "./input_statistics.ts";
 import {
   groupColumns,
   groupsPerRow,
+  isQuantised,
   type PackedTensor,
   type ScalarLayout,
 } from "../layouts/layout.ts";
@@ -79,7 +81,7 @@ export function* quantizeComputation(
   const { search = true, seed = 0, statistics } = options;
   const t = emptyPacked(layout, rows, columns);
   // Codes and scales saturate; floats would become infinity.
-  checkValues(values, rows, columns, formatName, layout.kind === "dense" ? layout : undefined);
+  checkValues(values, rows, columns, formatName, isQuantised(layout) ? undefined : layout);
   switch (layout.kind) {
     case "dense":
       if (layout.type === "f32") new Float32Array(t.codes.buffer).set(values);
@@ -110,6 +112,11 @@ export function* quantizeComputation(
         statistics,
       });
   }
+}
+
+/** Whether rounding to a format weighs the errors of columns by their inputs: where groups of columns have scales. */
+export function weighsColumns({ layout }: Format): boolean {
+  return layout.kind === "scalar" || layout.kind === "super";
 }
 
 function* quantizeGroups(

@@ -17,7 +17,7 @@ export interface SeenAdapter {
 }
 
 /** The values of an adapter's tensor as a branch sees it, in f64. */
-function seen(model: Model, name: string, { offsets, noise }: SeenAdapter): Float64Array {
+export function seen(model: Model, name: string, { offsets, noise }: SeenAdapter): Float64Array {
   const { adapter, tensors } = model.adapter!;
   const base = adapter.values?.get(name) ?? initialValues(tensors.get(name)!, adapter.seed);
   const own = offsets?.get(name);

@@ -8,7 +8,12 @@ import type { Example, ModelSource } from "../../models/mod.ts";
 import { ggufModelSource } from "../../models/checkpoints/gguf/open_gguf.ts";
 import { bytesSource } from "../../quant/mod.ts";
 import { effectiveWeights, type NoiseTerm } from "../reference/effective_weights.ts";
-import { llamaLogits, type LlamaShape, type NamedWeights } from "../reference/llama.ts";
+import {
+  type Leading,
+  llamaLogits,
+  type LlamaShape,
+  type NamedWeights,
+} from "../reference/llama.ts";
 import { classificationLoss, languageModellingLoss } from "../reference/losses.ts";
 import { targetLogProbabilities } from "../reference/softmax_nll.ts";
 import { ggufBytes, llamaF32Tensors, llamaMetadata } from "../support/gguf_writer.ts";
@@ -158,14 +163,16 @@ export function candidateLogProbabilities(
   weights: NamedWeights,
   prompt: readonly number[],
   candidate: readonly number[],
+  leading: Leading | null = null,
 ): Float64Array {
   const tokens = [...prompt, ...candidate];
-  const logits = llamaLogits(shape, weights, tokens.slice(0, -1));
-  const first = Math.max(0, prompt.length - 1);
+  const logits = llamaLogits(shape, weights, tokens.slice(0, -1), leading);
+  const place = Math.max(0, prompt.length - 1);
+  const first = (leading?.vectors?.length ?? 0) / shape.hidden + place;
   return targetLogProbabilities(
     logits.subarray(first * shape.vocabulary),
     shape.vocabulary,
-    tokens.slice(first + 1),
+    tokens.slice(place + 1),
   );
 }
 
@@ -175,9 +182,12 @@ export function oracleLoss(
   weights: NamedWeights,
   examples: readonly Example[],
   objective: "language-modelling" | "classification",
+  leading: Leading | null = null,
 ): number {
   const scored = examples.map(({ prompt, candidates, label }) => ({
-    candidates: candidates.map((c) => candidateLogProbabilities(shape, weights, prompt, c)),
+    candidates: candidates.map((c) =>
+      candidateLogProbabilities(shape, weights, prompt, c, leading)
+    ),
     label,
   }));
   if (objective === "classification") return classificationLoss(scored);

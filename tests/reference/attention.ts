@@ -23,6 +23,12 @@ export interface AttentionShape {
   readonly scale?: number;
   /** The largest score: `cap * tanh(score / cap)` stands for a score. */
   readonly cap?: number | undefined;
+  /** Keys and values, `[B][count][kvHeads * headSize]`, that every row sees as if they stood before all others. */
+  readonly shared?: {
+    readonly count: number;
+    readonly k: ArrayLike<number>;
+    readonly v: ArrayLike<number>;
+  } | undefined;
 }
 
 /** The row table of one sequence of `length` tokens. */
@@ -47,24 +53,28 @@ export function attention(
   const y = new Float64Array(branches * count * heads * headSize);
   for (let b = 0; b < branches; b++) {
     for (let m = 0; m < count; m++) {
-      const all: number[] = [];
-      for (let key = rows[m].prefixStart; key < rows[m].prefixEnd; key++) all.push(key);
-      for (let key = rows[m].ownStart; key <= m; key++) all.push(key);
+      const all: { readonly k: ArrayLike<number>; readonly v: ArrayLike<number>; row: number }[] =
+        [];
+      const { count: first = 0, ...others } = shape.shared ?? { k, v };
+      for (let key = 0; key < first; key++) all.push({ ...others, row: b * first + key });
+      const own = (key: number) => all.push({ k, v, row: b * count + key });
+      for (let key = rows[m].prefixStart; key < rows[m].prefixEnd; key++) own(key);
+      for (let key = rows[m].ownStart; key <= m; key++) own(key);
       const keys = window === undefined ? all : all.slice(-window);
       for (let head = 0; head < heads; head++) {
         const kvHead = Math.floor(head / (heads / kvHeads));
         const qAt = ((b * count + m) * heads + head) * headSize;
-        const kvAt = (key: number): number => ((b * count + key) * kvHeads + kvHead) * headSize;
-        const scores = keys.map((key) => {
+        const kvAt = (row: number): number => (row * kvHeads + kvHead) * headSize;
+        const scores = keys.map(({ k, row }) => {
           let dot = 0;
-          for (let d = 0; d < headSize; d++) dot += q[qAt + d] * k[kvAt(key) + d];
+          for (let d = 0; d < headSize; d++) dot += q[qAt + d] * k[kvAt(row) + d];
           return cap === undefined ? dot * scale : cap * Math.tanh(dot * scale / cap);
         });
         const top = Math.max(...scores);
         const weights = scores.map((score) => Math.exp(score - top));
         const total = weights.reduce((sum, weight) => sum + weight, 0);
-        keys.forEach((key, i) => {
-          for (let d = 0; d < headSize; d++) y[qAt + d] += weights[i] / total * v[kvAt(key) + d];
+        keys.forEach(({ v, row }, i) => {
+          for (let d = 0; d < headSize; d++) y[qAt + d] += weights[i] / total * v[kvAt(row) + d];
         });
       }
     }

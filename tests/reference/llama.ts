@@ -37,9 +37,19 @@ export interface LlamaShape {
 export type NamedWeights = Readonly<Record<string, ArrayLike<number>>>;
 
 /** Where a row stands and what it sees; `causalRows` and 0, 1, 2, ... for one sequence. */
-export interface PackedRows {
-  readonly positions: ArrayLike<number>;
-  readonly rows: readonly AttentionRow[];
+export interface PackedRows extends Leading {
+  readonly positions?: ArrayLike<number>;
+  readonly rows?: readonly AttentionRow[];
+}
+
+/** What stands before a sequence. */
+export interface Leading {
+  /** Vectors that enter the first layer before the tokens' embeddings: `[n][hidden]`. The logits have rows for them. */
+  readonly vectors?: ArrayLike<number>;
+  /** By layer, keys and values that every row sees before its own: `[n][kvHeads * headSize]`. */
+  readonly shared?: readonly { readonly k: ArrayLike<number>; readonly v: ArrayLike<number> }[];
+  /** The position of the first row. Default 0. */
+  readonly shift?: number;
 }
 
 const ggufNames: Readonly<Record<string, string>> = {
@@ -100,8 +110,9 @@ export function llamaLogits(
 ): Float64Array {
   const { hidden, feedForward, heads, kvHeads, vocabulary, epsilon } = shape;
   const headSize = shape.headSize ?? hidden / heads;
-  const rows = tokens.length;
-  const positions = packed?.positions ?? Array.from({ length: rows }, (_, i) => i);
+  const { vectors = [], shared, shift = 0 } = packed ?? {};
+  const rows = vectors.length / hidden + tokens.length;
+  const positions = packed?.positions ?? Array.from({ length: rows }, (_, i) => shift + i);
   const attentionRows = packed?.rows ?? causalRows(rows);
 
   const tensor = (name: string, size: number): ArrayLike<number> => {
@@ -130,7 +141,10 @@ export function llamaLogits(
   const tied = lookup(weights, "model.embed_tokens.weight") ? "model.embed_tokens" : "lm_head";
   const head = lookup(weights, "lm_head.weight") ? "lm_head" : "model.embed_tokens";
 
-  let x = embedding([tensor(`${tied}.weight`, vocabulary * hidden)], hidden, tokens);
+  let x: Float64Array = new Float64Array(rows * hidden);
+  x.set(vectors);
+  const table = tensor(`${tied}.weight`, vocabulary * hidden);
+  x.set(embedding([table], hidden, tokens), vectors.length);
   onHidden(x);
   for (let layer = 0; layer < shape.layers; layer++) {
     const at = `model.layers.${layer}`;
@@ -155,7 +169,9 @@ export function llamaLogits(
     const k = turned("k", kvHeads);
     const v = project(`${at}.self_attn.v_proj`, a, hidden, kvHeads * headSize);
     const window = shape.slides?.includes(layer) === false ? undefined : shape.window;
-    const sizes = { branches: 1, heads, kvHeads, headSize, window };
+    const own = shared?.[layer];
+    const before = own && { ...own, count: own.k.length / (kvHeads * headSize) };
+    const sizes = { branches: 1, heads, kvHeads, headSize, window, shared: before };
     const mixed = attention(sizes, attentionRows, q, k, v);
     x = project(`${at}.self_attn.o_proj`, mixed, heads * headSize, hidden, x);
     const f = rmsNorm(x, tensor(`${at}.post_attention_layernorm.weight`, hidden), hidden, epsilon);

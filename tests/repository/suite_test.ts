@@ -49,6 +49,7 @@ Deno.test("the fast run leaves out what is long and on a device, a process or ho
     "tests/train/steps/trainer_test.ts",
     "tests/cli/runs/signals_test.ts", // a process
     "tests/cli/end_to_end_test.ts", // through a helper
+    "tests/train/runs/run_test.ts", // through a session
     "tests/quant/formats/llama_cpp_decode_test.ts", // through a helper's helper
     "tests/robustness/hostile_files_test.ts",
   ];
@@ -66,16 +67,61 @@ Deno.test("the fast run leaves out what is long and on a device, a process or ho
   assertEquals(Object.keys(times).filter((path) => !there.has(path)), []);
 });
 
-Deno.test("times are written of what takes a second, examples for their room", () => {
+Deno.test("times are written of what takes a second, examples for their room; what did not run keeps its own", () => {
+  const there = ["tests/a_test.ts", "tests/b_test.ts", "tests/c_test.ts", "optim", "quant"];
   assertEquals(
-    timesOf({
-      "tests/b_test.ts": 1.6,
-      "tests/a_test.ts": 0.9,
-      "optim/named/lozo.ts#3-12.ts": 0.6,
-      "optim/mod.ts#1-9.ts": 0.7,
-    }),
-    { optim: 1, "tests/b_test.ts": 2 },
+    timesOf(
+      {
+        "tests/b_test.ts": 1.6,
+        "tests/a_test.ts": 0.9,
+        "optim/named/lozo.ts#3-12.ts": 0.6,
+        "optim/mod.ts#1-9.ts": 0.7,
+      },
+      { "tests/a_test.ts": 3, "tests/c_test.ts": 4, "tests/gone_test.ts": 5, optim: 9, quant: 2 },
+      there,
+    ),
+    { optim: 1, quant: 2, "tests/b_test.ts": 2, "tests/c_test.ts": 4 },
   );
+});
+
+Deno.test("measured are processors' seconds, of a test's own threads and of processes that it waits for", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.writeTextFile(join(folder, "deno.json"), "{}");
+    await Deno.mkdir(join(folder, "tests"));
+    const process = 'import process from "node:process"; ';
+    const busy = "for (const end = process.cpuUsage().user + 3e5; process.cpuUsage().user < end;);";
+    const sources: Record<string, string> = {
+      idle: 'Deno.test("sleeps", () => new Promise((done) => setTimeout(done, 400)));',
+      busy: `${process} Deno.test("one", () => { ${busy} });
+        Deno.test({ name: "two", fn() { ${busy} } });`,
+      child: `Deno.test("waits", { permissions: "inherit" }, async () => {
+        const args = ["eval", ${JSON.stringify(process + busy)}];
+        await new Deno.Command(Deno.execPath(), { args }).output();
+      });`,
+      barred:
+        `${process} Deno.test({ name: "may nothing", permissions: "none", fn() { ${busy} } });`,
+      failing: `${process} Deno.test("fails", () => { ${busy} throw new Error("no"); });`,
+    };
+    const paths = Object.keys(sources).map((name) => `tests/${name}_test.ts`);
+    for (const [name, source] of Object.entries(sources)) {
+      await Deno.writeTextFile(join(folder, `tests/${name}_test.ts`), source);
+    }
+    const { passed, failed, seconds } = await runGroups([{ paths, examples: false, seconds: 1 }], {
+      cwd: folder,
+      processes: 1,
+      times: true,
+    });
+    assertEquals([passed, failed], [5, 1]);
+    const least = { idle: 0, busy: 0.6, child: 0.3, barred: 0.3, failing: 0.3 };
+    assertEquals(Object.keys(seconds).toSorted(), paths.toSorted());
+    for (const [name, bound] of Object.entries(least)) {
+      assert(seconds[`tests/${name}_test.ts`] >= bound, JSON.stringify(seconds));
+    }
+    assert(seconds["tests/idle_test.ts"] < 0.2, JSON.stringify(seconds));
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });
 
 Deno.test("a count is written as Deno writes it", () => {
@@ -201,6 +247,7 @@ Deno.test("examples are those that deno test --doc finds, by name, and fail as t
     const suite = await runGroups([{ paths: ["room"], examples: true, seconds: 1 }], {
       cwd: folder,
       processes: 1,
+      times: true,
       env: { NO_COLOR: "1" },
       print: (text) => void (printed += text),
     });
@@ -240,7 +287,7 @@ Deno.test("files in one module are reported as files, and one that fails is name
     assertEquals([suite.passed, suite.failed], [1, 1]);
     assertStringIncludes(printed, "running 2 tests from 2 files\n");
     assertStringIncludes(suite.failures[0], "two => ./b_test.ts:1:");
-    assertEquals(Object.keys(suite.seconds).toSorted(), ["a_test.ts", "b_test.ts"]);
+    assertEquals(suite.seconds, {});
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

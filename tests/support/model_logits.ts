@@ -5,7 +5,7 @@
  */
 import { batchLayout, compileGraph, type Gpu, SHADER_LIBRARY, Storage } from "../../kernels/mod.ts";
 import { architectureOf } from "../../models/architectures.ts";
-import type { Model } from "../../models/mod.ts";
+import type { Model, PackedBatch } from "../../models/mod.ts";
 import { recordLogits } from "../../models/forward.ts";
 
 /** Logits at every position of one sequence; of an encoder, which sees all of it. */
@@ -25,6 +25,15 @@ export async function logitsOf(
     words[at.ownStart + i] = seesAll ? i + 1 : 0;
     words[at.positions + i] = words[at.slots + i] = words[at.lossRows + i] = i;
   });
+  return await batchLogits(gpu, model, { shape, words });
+}
+
+/** Logits at the loss rows of a batch, `[lossRows][vocabulary]`; there are as many as its shape has. */
+export async function batchLogits(
+  gpu: Gpu,
+  model: Model,
+  { shape, words }: Pick<PackedBatch, "shape" | "words">,
+): Promise<Float32Array> {
   using input = new Storage("batch", words.byteLength, "activations").allocate(gpu);
   gpu.device.queue.writeBuffer(input.buffer.buffer, 0, words);
   const { graph, logits } = recordLogits(model, shape, input);

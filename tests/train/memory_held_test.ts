@@ -1,7 +1,17 @@
 /** What a run holds is what is planned: offsets once, an evaluator beside the training. */
 import { assert, assertEquals } from "@std/assert";
 import { openGpu } from "../../kernels/mod.ts";
-import { loadModel, packBatch, quantizedSource } from "../../models/mod.ts";
+import { fitAdapter } from "../../models/adapters/adapted.ts";
+import {
+  type Adapter,
+  loadModel,
+  loraAdapter,
+  type ModelConfig,
+  packBatch,
+  prefixAdapter,
+  promptAdapter,
+  quantizedSource,
+} from "../../models/mod.ts";
 import { planOffsets } from "../../train/selection.ts";
 import { planMemory } from "../../train/steps/memory_plan.ts";
 import { qzoNormalised } from "../../optim/mod.ts";
@@ -14,24 +24,38 @@ Deno.test.afterAll(() => gpu[Symbol.dispose]());
 
 const shape = { ...smallShape, layers: 1 };
 
-for (const kinds of [["scales"], ["dense", "norms"]] as const) {
+/** What stands beside the base, by what is trained. */
+const beside: Readonly<Record<string, (model: { readonly config: ModelConfig }) => Adapter>> = {
+  lora: (model) => loraAdapter(model, { rank: 4 }),
+  prefix: (model) => prefixAdapter(model, { tokens: 3, init: "random" }),
+  prompt: (model) => promptAdapter(model, { tokens: 5, init: "random" }),
+};
+
+for (
+  const kinds of [["scales"], ["dense", "norms"], ["lora"], ["prefix"], ["prompt"]] as const
+) {
   Deno.test(`a fine-tune of ${kinds} with held-out examples holds what is planned with an evaluator, and no second offsets`, async () => {
     using dense = await ggufInMemory(shape, randomLlama(shape));
-    const source = kinds[0] === "scales" ? quantizedSource(dense, { format: "Q4_K" }) : dense;
+    const isDense = kinds[0] === "dense";
+    const source = isDense ? dense : quantizedSource(dense, { format: "Q4_K" });
+    const adapter = beside[kinds[0]]?.(source);
     const optimiser = qzoNormalised({ form: "relative" });
     const selection = { kinds };
     // One shape for all: training and held-out batches alike.
     const examples = Array.from({ length: 4 }, () => choiceExamples(290, [9, 14, 3])[0]);
-    const batch = packBatch(examples, "classification", 64);
+    const fitted = adapter && fitAdapter(source.config, adapter);
+    const batch = packBatch(examples, "classification", { maxPositions: 64, adapter: fitted });
     const { adapterClass, maxBinding } = gpu;
-    const options = { optimiser, selection, shape: batch.shape, adapterClass, maxBinding };
+    const options = { optimiser, selection, adapter, shape: batch.shape, adapterClass, maxBinding };
     const plan = planMemory(source, { ...options, maxPositions: 77, evaluates: true });
     const without = planMemory(source, { ...options, maxPositions: 77 });
     assert(plan.activations > without.activations);
     assertEquals(plan.offsets, without.offsets);
     const before = gpu.memory.current;
     {
-      using model = await loadModel(gpu, source, { maxPositions: 77 });
+      using base = await loadModel(gpu, source, { maxPositions: 77 });
+      using own = adapter && base.withAdapter(adapter);
+      const model = own ?? base;
       using offsets = planOffsets(model, optimiser, maxBinding, selection).allocate(gpu);
       const run = finetune({
         ...{ model, optimiser, offsets, objective: "classification", steps: 6, batchSize: 4 },

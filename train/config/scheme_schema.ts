@@ -123,6 +123,12 @@ function readRange(value: unknown, place: Place): readonly [number, number] | un
 }
 
 const HELD = {
+  text: (doc: string) =>
+    custom(
+      doc,
+      "a text",
+      (value) => typeof value === "string" && value !== "" ? value : undefined,
+    ),
   names: (doc: string) => custom(doc, "a list of names, or a text", readNames),
   layers: (doc: string) => custom(doc, "layers, 0-7 or 3", readRange),
   patterns: (doc: string) => custom(doc, "a section of pattern: number", readPatterns),

@@ -99,7 +99,7 @@ export async function dominantLayer(
     const batch = packBatch(
       examples.slice(i * batchSize, (i + 1) * batchSize),
       objective,
-      model.maxPositions,
+      model,
     );
     assertBatchFits(batch, model);
     return batch;

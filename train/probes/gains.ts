@@ -58,7 +58,7 @@ export interface MeasureGainsOptions {
  * using source = await openModelSource("demo/model.gguf");
  * using model = await loadModel(gpu, source);
  * const text = { prompt: [], candidates: [[1, 50, 60, 70, 80, 90]], label: 0 };
- * const batch = packBatch([text], "language-modelling", model.maxPositions);
+ * const batch = packBatch([text], "language-modelling", model);
  * const trainables = selectTrainables(model, "relative", { kinds: ["norms", "dense"] });
  * const found = await measureGains(model, qzoPlus({ gainPower: 0.5 }), trainables, batch);
  * assert(found.every(({ gain }) => Number.isInteger(gain)));

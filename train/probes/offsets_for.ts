@@ -77,7 +77,7 @@ export async function offsetsFor(
       if (!train?.length) throw new RangeError("Cannot find gains: there are no examples");
       if (!objective) throw new TypeError("Cannot find gains: the examples' objective is missing");
       const first = trainingOrder(train, options).batch(0).map((i) => train[i]);
-      const batch = packBatch(first, objective, model.maxPositions);
+      const batch = packBatch(first, objective, model);
       const how = { seed, signal, onProgress: onGains };
       return slopesOf(model, optimiser, looks, trainables, batch, how);
     },

@@ -8,6 +8,7 @@ import { type LossPart, type ModelSource, scoredChat, type Tokenizer } from "../
 import { dataExtension } from "../../tasks/data/data_name.ts";
 import type { TrainConfig } from "../config/schema.ts";
 import { formOfConfig, heldOutOfTraining } from "../config/task.ts";
+import { isQuantised } from "../../quant/layouts/layout.ts";
 import { chatTemplateOf } from "./chat_layout.ts";
 import { stepsPerEpoch } from "./epochs.ts";
 import { recogniseTask } from "./recognise_task.ts";
@@ -119,7 +120,7 @@ export async function decideRun(
     const reason = context <= LONGEST ? "the model's positions" : "tokens of an example";
     decide("max_length", String(maxLength), reason, { ...config, maxLength });
   }
-  const dense = [...source.tensors.values()].every((it) => it.format.layout.kind === "dense");
+  const dense = [...source.tensors.values()].every(({ format }) => !isQuantised(format.layout));
   if (dense && !isGiven(given, "quantize") && !isGiven(given, "trainables")) {
     const reason = "nothing of the model is quantised";
     decide("quantize.format", FORMAT, reason, { ...config, quantize: { format: FORMAT } });

@@ -14,6 +14,7 @@ import {
 } from "../../models/checkpoints/adapters/open_adapter.ts";
 import { adaptedSource } from "../../models/checkpoints/derived/tuned_values.ts";
 import { loadModel, type LoadOptions, type Model } from "../../models/inference/model.ts";
+import { startedAdapter } from "../../models/inference/start_adapter.ts";
 import { openModelSource } from "../../models/checkpoints/open.ts";
 import { rangeOfLayers, type Selection } from "../selection.ts";
 import type { ModelSource } from "../../models/checkpoints/checkpoint.ts";
@@ -84,7 +85,7 @@ export interface RunSessionOptions extends LoadOptions {
  */
 export function configuredAdapter(
   config: TrainConfig,
-  model: Pick<ModelSource, "config">,
+  model: Pick<ModelSource, "config"> & Partial<Pick<ModelSource, "tokenizer">>,
   given?: Adapter,
 ): Adapter | undefined {
   const { seed } = config;
@@ -129,7 +130,8 @@ export async function openRunSession(
   if (added) fitAdapter(source.config, added);
   const gpu = stack.use(await openGpu({ ...gpuOptions(config), ...pacing ? { pacing } : {} }));
   const loaded = stack.use(await loadModel(gpu, source, options));
-  const model = added ? stack.use(loaded.withAdapter(added)) : loaded;
+  const begun = added && await startedAdapter(loaded, added);
+  const model = begun ? stack.use(loaded.withAdapter(begun)) : loaded;
   const owned = stack.move();
   const about = { fingerprint: model.fingerprint, name: source.name };
   const note = opened && otherBaseNote(opened, { path: path!, model: about });

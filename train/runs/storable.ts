@@ -11,9 +11,15 @@ import type { Trainable } from "../../optim/trainable.ts";
 import { fillNoise } from "../../optim/directions/noise.ts";
 import { decode, readScales, readSeconds } from "../../quant/layouts/decode.ts";
 import { float16ToNumber } from "../../quant/layouts/float16.ts";
-import { isQuantised, type PackedTensor } from "../../quant/layouts/layout.ts";
+import {
+  groupColumns,
+  hasIntegerScales,
+  isQuantised,
+  type PackedTensor,
+  rowPeriod,
+} from "../../quant/layouts/layout.ts";
+import { rulesOf } from "../../quant/layouts/layout_table.ts";
 import { offsetCount } from "../../quant/fold/fold_offsets.ts";
-import { groupColumns } from "../../quant/layouts/layout.ts";
 import { halves } from "../../quant/layouts/planes.ts";
 import { partName, partOf, type TrainedPart } from "../../quant/layouts/trained_part.ts";
 import type { PartOffsets } from "../../quant/fold/tuned_rows.ts";
@@ -59,7 +65,8 @@ export async function storable(
     const { tensor: owner, part } = partOf(name);
     const { format, whole, rows, columns, read } = source.tensors.get(owner)!;
     const { layout } = format;
-    const packed = await read(0, whole || layout.kind === "column" ? rows : Math.min(rows, ROWS));
+    const all = whole || rowPeriod(layout) !== undefined;
+    const packed = await read(0, all ? rows : Math.min(rows, ROWS));
     const unit = form === "relative" ? 1 : sizeOf(packed, part);
     const shares = changeSizes.map((size) => {
       const offsets = new Float32Array(
@@ -67,13 +74,13 @@ export async function storable(
       );
       fillNoise("normal", [7, 11], 0, 0, offsets);
       const own: PartOffsets = { form, span, offsets: offsets.map((z) => z * size * unit) };
-      const moves = part === "scales" && form === "relative" && layout.kind === "scalar" &&
-        layout.second === "min" && !names.has(partName(owner, "minima"));
+      const moves = part === "scales" && form === "relative" &&
+        rulesOf(layout).addsMinima(layout) && !names.has(partName(owner, "minima"));
       const parts: [TrainedPart, PartOffsets][] = [[part, own]];
       if (moves) parts.push(["minima", own]);
       return Math.max(0, shareOf(keptOfRows(packed, new Map(parts))));
     });
-    const sharesFactor = part === "scales" && layout.kind === "super" && span > 0 &&
+    const sharesFactor = part === "scales" && hasIntegerScales(layout) && span > 0 &&
       span < Math.min(groupColumns(layout, columns), columns);
     return { format: format.name, part, span, sharesFactor, shares };
   }));

@@ -121,7 +121,7 @@ export class ChunkQueue {
     let queued = 0;
     for (; queued < count && !(queued > 0 && this.#options.signal?.aborted); this.#step++) {
       const examples = this.#order.batch(this.#step).map((j) => train[j]);
-      const batch = packBatch(examples, objective, trainer.model.maxPositions);
+      const batch = packBatch(examples, objective, trainer.model);
       tokens += batch.tokens * this.#branches;
       await trainer.enqueueInTurns(this.#step, batch);
       queued++;

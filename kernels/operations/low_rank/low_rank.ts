@@ -8,8 +8,8 @@ import type { Graph, Value } from "../../device/graph.ts";
 import { type Operand, type Operation, recordOperation } from "../../device/operation.ts";
 import type { Storage } from "../../device/storage.ts";
 import type { DeviceTensor } from "../../device/tensor.ts";
-import { perturbedVector } from "../../matmul/perturbed_plane.ts";
 import type { ForwardContext } from "../context.ts";
+import { byBranch } from "../leading/by_branch.ts";
 import downSource from "./low_rank_down.wgsl.ts";
 import upSource from "./low_rank_up.wgsl.ts";
 
@@ -60,18 +60,6 @@ export function lowRank(
   return recordOperation(context.graph, lowRankOperation, inputs, { ...factors, context, rows });
 }
 
-/** A factor or bias as all branches have it, or, where it is trained, as each has it: then of as many copies. */
-function byBranch(
-  graph: Graph,
-  factor: DeviceTensor,
-  { perturbation, branches }: ForwardContext,
-): { readonly values: Storage | Value; readonly differs: boolean } {
-  const own = perturbation(factor.name);
-  return own
-    ? { values: perturbedVector(graph, factor, own, branches), differs: true }
-    : { values: factor.pieces[0].codes, differs: false };
-}
-
 /** Rows that an invocation takes: few loads for many products, unless there is but one row. */
 function rowsAtOnce(rows: number): number {
   return rows === 1 ? 1 : 4;
@@ -88,7 +76,7 @@ function recordDown(
   const { branches, adapterClass } = context;
   const rank = down.rows;
   const h = graph.value(`${down.name} product`, rows * branches * rank);
-  const { values, differs } = byBranch(graph, down, context);
+  const { values, differs } = byBranch(down, context);
   const ROWS = rowsAtOnce(rows);
   const PER = [8, 4, 2].find((per) => rank % per === 0) ?? 1;
   const tiles = Math.ceil(rows / ROWS);
@@ -122,8 +110,8 @@ function recordUp(
 ): Value {
   const { branches } = context;
   const y = graph.value(`${up.name} product`, rows * branches * up.columns);
-  const { values, differs } = byBranch(graph, up, context);
-  const added = bias && byBranch(graph, bias, context);
+  const { values, differs } = byBranch(up, context);
+  const added = bias && byBranch(bias, context);
   const ROWS = rowsAtOnce(rows);
   const tiles = Math.ceil(rows / ROWS);
   const quads = up.columns / 4;

@@ -11,7 +11,7 @@ import { headsToReorder, reorderHeads } from "../head_order.ts";
 type Floats = Float32Array<ArrayBuffer>;
 
 /** A row-major matrix with its columns as rows. */
-function transposed(values: Floats, rows: number): Floats {
+export function transposed(values: Floats, rows: number): Floats {
   const columns = values.length / rows;
   const out = new Float32Array(values.length);
   for (let row = 0; row < rows; row++) {

@@ -4,11 +4,16 @@
  * @module
  */
 
+import { join } from "@std/path";
 import { fitAdapter } from "../../adapters/adapted.ts";
+import { isObject } from "../../config/config_keys.ts";
 import type { ModelConfig } from "../../model_config.ts";
+import { readJsonFile } from "../disk/read_file.ts";
 import { targetKind } from "../disk/target_kind.ts";
 import { openGgufAdapter } from "./open_gguf_adapter.ts";
-import { type OpenedAdapter, openPeft } from "./open_peft.ts";
+import { isMlx, openMlx } from "./open_mlx.ts";
+import { type OpenedAdapter, openPeft, PEFT_CONFIG } from "./open_peft.ts";
+import { isPeftPrompt, openPeftPrompt } from "./peft_prompt.ts";
 
 export type { OpenedAdapter } from "./open_peft.ts";
 
@@ -18,7 +23,8 @@ export function isBesideModel(path: string): boolean {
 }
 
 /**
- * Opens an adapter for a model: a folder of PEFT with LoRA, or a GGUF file of llama.cpp.
+ * Opens an adapter for a model: a folder of PEFT with LoRA, a prefix or a prompt, one of mlx-lm with LoRA, or a GGUF file
+ * of llama.cpp.
  *
  * @param path The folder, or the file that ends in `.gguf`
  * @param model What it is to stand beside
@@ -45,10 +51,25 @@ export async function openAdapter(
 ): Promise<OpenedAdapter> {
   const opened = targetKind(path) === "gguf"
     ? await openGgufAdapter(path, model)
-    : await openPeft(path, model);
+    : await openFolder(path, model);
   // What fits no model is refused here, whoever wrote it.
   fitAdapter(model.config, opened.adapter);
   return opened;
+}
+
+/** An adapter of a folder, by what its settings say it is. */
+async function openFolder(
+  folder: string,
+  { config }: { readonly config: ModelConfig },
+): Promise<OpenedAdapter> {
+  const settings = await readJsonFile(join(folder, PEFT_CONFIG), "settings");
+  if (isObject(settings)) {
+    if (isMlx(settings)) return await openMlx(folder, { config, settings });
+    if (isPeftPrompt(settings.peft_type)) {
+      return await openPeftPrompt(folder, { config, settings });
+    }
+  }
+  return await openPeft(folder, { config });
 }
 
 /** What a user should know of an adapter beside a base; undefined where it was made with this one, or does not say. */

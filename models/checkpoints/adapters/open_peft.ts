@@ -43,7 +43,7 @@ export interface OpenedAdapter {
 type Floats = Float32Array<ArrayBuffer>;
 
 /** The numbers of a tensor. @throws {RangeError} For one that is not finite, or of a type that adapters do not have */
-async function floatsOf(
+export async function floatsOf(
   source: FileSource,
   name: string,
   { dtype, offset, byteLength }: SafetensorsTensor,
@@ -119,7 +119,9 @@ export async function openPeft(
   if (!isObject(config)) throw new RangeError(`Cannot read ${what}: it is no object`);
   if (config.peft_type !== "LORA") {
     throw new RangeError(
-      `Cannot read ${what}: peft_type is ${shown(config.peft_type)}, only LORA is read`,
+      `Cannot read ${what}: peft_type is ${
+        shown(config.peft_type)
+      }, only LORA, PREFIX_TUNING and PROMPT_TUNING are read`,
     );
   }
   checkKeys(config, PEFT_LORA_KEYS, { what });

@@ -13,7 +13,8 @@ import { writeFileWhole } from "../disk/files.ts";
 import { upToFile } from "./adapter_rows.ts";
 import { GGUF_ADAPTER_KEYS } from "./open_gguf_adapter.ts";
 import { BASE_KEY } from "./open_peft.ts";
-import { type AdapterToWrite, alphaOf, tunedAdapter, withPatterns } from "./write_peft.ts";
+import { type AdapterToWrite, tunedAdapter } from "./tuned_adapter.ts";
+import { alphaOf, withPatterns } from "./write_peft.ts";
 
 /**
  * Refuses an adapter that a GGUF file has no form for: to be asked before training.

@@ -6,47 +6,18 @@
 
 import { join } from "@std/path";
 import { type SafetensorsTensorData, writeSafetensors } from "../../../quant/files/safetensors.ts";
-import { adapterValues, fitAdapter } from "../../adapters/adapted.ts";
 import { type LoraMatrix, loraNames, type LoraPlan } from "../../adapters/lora.ts";
 import { modulePath, targetsOf } from "../../adapters/module_patterns.ts";
-import type { Adapter } from "../../adapters/scheme.ts";
 import { weightsOf } from "../../architectures.ts";
 import type { Weight } from "../../architecture.ts";
-import type { ModelConfig } from "../../model_config.ts";
 import { writeFileWhole } from "../disk/files.ts";
 import { writeFolderWhole } from "../disk/write_together.ts";
 import { upToFile } from "./adapter_rows.ts";
 import { BASE_KEY, PEFT_CONFIG, PEFT_PREFIX, PEFT_WEIGHTS } from "./open_peft.ts";
+import { writePeftPrompt } from "./peft_prompt.ts";
+import { type AdapterToWrite, tunedAdapter } from "./tuned_adapter.ts";
 
 type Floats = Float32Array<ArrayBuffer>;
-
-/** What is written of an adapter. */
-export interface AdapterToWrite {
-  /** Beside which model. */
-  readonly config: ModelConfig;
-  /** Before training. */
-  readonly adapter: Adapter;
-  /** What training added, by tensor. Default: nothing. */
-  readonly offsets?: ReadonlyMap<string, Float32Array>;
-  /** What the base is called. */
-  readonly baseName: string;
-  /** The base's fingerprint. */
-  readonly base: string;
-}
-
-/** The values of an adapter's tensors with what training added, as branches see them. */
-export function tunedAdapter(
-  { config, adapter, offsets }: Pick<AdapterToWrite, "config" | "adapter" | "offsets">,
-): Map<string, Floats> {
-  return new Map(
-    [...fitAdapter(config, adapter).tensors.values()].map((tensor) => {
-      const { codes } = adapterValues(adapter, tensor);
-      const base = new Float32Array(codes.buffer, codes.byteOffset, codes.length);
-      const moved = offsets?.get(tensor.name);
-      return [tensor.name, base.map((value, i) => value + (moved?.[i] ?? 0))];
-    }),
-  );
-}
 
 /** Alpha of a matrix: without the last bits that a quotient left. */
 export function alphaOf({ rank, scale }: LoraMatrix): number {
@@ -109,13 +80,16 @@ function configOf({ config, adapter, baseName }: AdapterToWrite): Record<string,
 }
 
 /**
- * Writes a LoRA adapter, with what training added, as a folder that PEFT and this library read. Tensors are F32; the fingerprint of the base
+ * Writes an adapter, with what training added, as a folder that PEFT and this library read. Tensors are F32; the fingerprint of the base
  * is in the metadata of the safetensors file.
  *
- * @throws {RangeError} For an adapter of another scheme
+ * @throws {RangeError} For an adapter of a scheme that PEFT's folders have no form for
  */
 export async function writePeft(path: string, written: AdapterToWrite): Promise<void> {
   const { config, adapter, base } = written;
+  if (adapter.scheme === "prefix" || adapter.scheme === "prompt") {
+    return await writePeftPrompt(path, written);
+  }
   if (adapter.scheme !== "lora") {
     throw new RangeError(`Cannot write an adapter of scheme ${adapter.scheme} for PEFT`);
   }

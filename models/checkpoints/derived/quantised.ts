@@ -15,6 +15,7 @@ import {
   type QuantizeOptions,
 } from "../../../quant/quantisers/round_to_nearest.ts";
 import { isQuantised, type PackedTensor } from "../../../quant/layouts/layout.ts";
+import { secondPart } from "../../../quant/layouts/trained_part.ts";
 import { checkTensorValues } from "./check_tensor_values.ts";
 import { assertFinite } from "../non_finite_weight.ts";
 import { quantizationOf } from "./quantization_plan.ts";
@@ -93,7 +94,8 @@ function quantized(
   options: QuantizedSourceOptions,
 ): TensorSource {
   const format = formatByName(formatName);
-  const whole = format.layout.kind === "codebook";
+  // Books are fitted to all rows.
+  const whole = secondPart(format.layout) === "codebook";
   let last: { key: string; packed: PackedTensor } | undefined;
   return {
     ...tensor,

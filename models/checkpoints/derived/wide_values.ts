@@ -8,6 +8,7 @@
 import { assertOptions } from "../../../optim/options.ts";
 import { badValue, badValueText } from "../../../quant/quantisers/check_values.ts";
 import { decode } from "../../../quant/layouts/decode.ts";
+import { elementType } from "../../../quant/layouts/layout.ts";
 import { formatByName } from "../../../quant/formats/formats.ts";
 import { chooseFormat } from "../../../quant/formats/choose_format.ts";
 import { quantizationNotes } from "./quantization_plan.ts";
@@ -38,9 +39,9 @@ export async function exactPlan<Options extends QuantizedSourceOptions>(
   const notes: string[] = [];
   for (const tensor of source.tensors.values()) {
     const { name, format } = tensor;
-    if (format.layout.kind !== "dense" || format.layout.type === "f16") continue;
+    if ((elementType(format.layout) ?? "f16") === "f16") continue;
     const chosen = formatByName(chooseFormat(formatSubject(tensor), options.format, options));
-    if (chosen.layout.kind !== "dense" || chosen.layout.type !== "f16") continue;
+    if (elementType(chosen.layout) !== "f16") continue;
     const wide = await firstBeyondF16(tensor, signal);
     if (wide === undefined) continue;
     overrides.set(name, format.name);

@@ -5,6 +5,7 @@
  */
 
 import { decode } from "../../../quant/layouts/decode.ts";
+import { elementType } from "../../../quant/layouts/layout.ts";
 import { formatByName } from "../../../quant/formats/formats.ts";
 import { copiedMetadata } from "../../../quant/files/gguf_split.ts";
 import { type GgufTensorData, writeGguf } from "../../../quant/files/gguf_write.ts";
@@ -112,7 +113,7 @@ function ggufType(tensor: TensorSource): number {
 
 /** llama.cpp multiplies by gains of type F32 only; as such they lose nothing. */
 function isNarrowVector({ rows, format: { layout } }: TensorSource): boolean {
-  return rows === 1 && layout.kind === "dense" && layout.type !== "f32";
+  return rows === 1 && (elementType(layout) ?? "f32") !== "f32";
 }
 
 async function vectorAsBytes(tensor: TensorSource): Promise<Uint8Array> {

@@ -7,7 +7,12 @@
 import { shown } from "../../config/config_keys.ts";
 import type { Format } from "../../../quant/formats/format.ts";
 import { formatByName } from "../../../quant/formats/formats.ts";
-import { groupsPerRow, isPaired } from "../../../quant/layouts/layout.ts";
+import {
+  groupsPerRow,
+  hasIntegerScales,
+  isPaired,
+  rowPeriod,
+} from "../../../quant/layouts/layout.ts";
 import { packedFromSafetensors } from "../../../quant/files/packed_safetensors.ts";
 import { secondPart } from "../../../quant/layouts/trained_part.ts";
 import { storedFloats } from "../stored_values.ts";
@@ -44,9 +49,9 @@ export const packedTensors: QuantizationMethod = ({ formats: table }, tensors, w
         columns,
         format,
         // Rows do not begin with the same class everywhere.
-        whole: layout.kind === "column",
+        whole: rowPeriod(layout) !== undefined,
         // Integer scales are folded with their super-blocks, when the folder is written anew.
-        stored: scales && layout.kind !== "super"
+        stored: scales && !hasIntegerScales(layout)
           ? {
             scales: storedFloats(scales, at),
             ...secondPart(layout) === "minima"

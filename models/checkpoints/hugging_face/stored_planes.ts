@@ -11,7 +11,7 @@ import {
 } from "../../../quant/layouts/float16.ts";
 import type { Format } from "../../../quant/formats/format.ts";
 import { formatOfLayout as ownFormat } from "../../../quant/formats/formats.ts";
-import type { Layout, PackedTensor } from "../../../quant/layouts/layout.ts";
+import { type Layout, type PackedTensor, rowPeriod } from "../../../quant/layouts/layout.ts";
 import type { SafetensorsDtype } from "../../../quant/files/safetensors.ts";
 import { shown } from "../../config/config_keys.ts";
 import type { TensorSource } from "../checkpoint.ts";
@@ -146,9 +146,10 @@ function rowsOf(t: PackedTensor, first: number, rows: number): PackedTensor {
     return out;
   };
   const rest = { ...t, rows, codes: part(t.codes), scales: part(t.scales) };
-  if (t.layout.kind !== "column") return rest;
+  const period = rowPeriod(t.layout);
+  if (period === undefined) return rest;
   // The first row's class comes first.
-  const turn = first % t.layout.classes * t.columns;
+  const turn = first % period * t.columns;
   const [head, tail] = [t.codebook.subarray(turn), t.codebook.subarray(0, turn)];
   const codebook = new Uint32Array(t.codebook.length);
   codebook.set(head);

@@ -12,7 +12,11 @@ import {
 } from "../../../quant/quantisers/awq_scales.ts";
 import { decode } from "../../../quant/layouts/decode.ts";
 import type { InputStatistics } from "../../../quant/quantisers/input_statistics.ts";
-import { quantize, quantizeComputation } from "../../../quant/quantisers/round_to_nearest.ts";
+import {
+  quantize,
+  quantizeComputation,
+  weighsColumns,
+} from "../../../quant/quantisers/round_to_nearest.ts";
 import type { ChannelScaling } from "../../architecture.ts";
 import { architectureOf } from "../../architectures.ts";
 import type { CalibrationBlock } from "./calibrate.ts";
@@ -26,7 +30,7 @@ export const awqMethod: QuantizeMethod = {
   name: "awq",
   summary: "columns with large inputs are scaled up before rounding (arXiv 2306.00978)",
   calibrated: true,
-  applies: ({ layout }) => layout.kind === "scalar" || layout.kind === "super",
+  applies: weighsColumns,
   quantizeBlock,
 };
 

@@ -11,7 +11,8 @@ import {
 } from "../../../quant/quantisers/gptq_quantize.ts";
 import type { InputStatistics } from "../../../quant/quantisers/input_statistics.ts";
 import { nearestNames } from "../../../quant/nearest_names.ts";
-import { quantizeComputation } from "../../../quant/quantisers/round_to_nearest.ts";
+import { quantizeComputation, weighsColumns } from "../../../quant/quantisers/round_to_nearest.ts";
+import { secondPart } from "../../../quant/layouts/trained_part.ts";
 import { awqMethod } from "./awq.ts";
 import { layerMethod, type MethodOptions, type QuantizeMethod } from "./method.ts";
 import { isQuantised } from "../../../quant/layouts/layout.ts";
@@ -44,14 +45,14 @@ export const QUANTIZE_METHODS: readonly QuantizeMethod[] = [
     name: "imatrix",
     summary: "round to nearest, with errors weighted by the mean square of each input",
     calibrated: true,
-    applies: ({ layout }) => layout.kind === "scalar" || layout.kind === "super",
+    applies: weighsColumns,
     quantizer: informed,
   }),
   layerMethod({
     name: "codebook",
     summary: "codebooks and codes fitted alternately to the outputs (AQLM, arXiv 2401.06118)",
     calibrated: true,
-    applies: ({ layout }) => layout.kind === "codebook",
+    applies: ({ layout }) => secondPart(layout) === "codebook",
     quantizer: informed,
   }),
 ];

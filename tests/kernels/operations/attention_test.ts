@@ -1,5 +1,6 @@
 // Attention against its f64 oracle: prefixes and own rows, windows, scales and caps, caches.
-import { attention, openGpu, storeRows } from "../../../kernels/mod.ts";
+import { attention, openGpu, storeRows, type Value } from "../../../kernels/mod.ts";
+import { sharedBehind } from "../../../kernels/operations/leading/copy_rows.ts";
 import { attention as attentionOracle, type AttentionRow } from "../../reference/attention.ts";
 import { randomNumbers } from "../../support/random_llama.ts";
 import { sampled } from "../../support/sampled.ts";
@@ -28,13 +29,16 @@ interface Shape {
   readonly window?: number;
   readonly scale?: number;
   readonly cap?: number;
+  /** Keys that all rows see before theirs. */
+  readonly shared?: number;
 }
 
 /** What random queries, keys and values over `packedRows` give, and what they should. */
 async function attended(branches: number, shape: Shape) {
   using bench = new Bench(gpu);
   const rows = packedRows.length;
-  const { heads, kvHeads, headSize, ...options } = shape;
+  const { heads, kvHeads, headSize, shared: count = 0, ...options } = shape;
+  const { shared: _, ...oracleShape } = shape;
   const q = normals(branches * rows * heads * headSize, random, 2);
   const k = normals(branches * rows * kvHeads * headSize, random, 2);
   const v = normals(branches * rows * kvHeads * headSize, random);
@@ -44,14 +48,35 @@ async function attended(branches: number, shape: Shape) {
     ownStart: packedRows.map((r) => r.ownStart),
     slots: range(rows),
   });
-  const y = attention(context, bench.value("q", q), bench.value("k", k), bench.value("v", v), {
-    heads,
-    keyValueHeads: kvHeads,
-    headDimension: headSize,
-    ...options,
-  });
+  const width = kvHeads * headSize;
+  // The same for all branches.
+  const matrix = (name: string, deviation: number) => {
+    const values = normals(count * width, random, deviation);
+    const packed = {
+      layout: { kind: "dense", type: "f32" },
+      ...{ rows: count, columns: width, codes: new Uint32Array(values.buffer) },
+      ...{ scales: new Uint32Array(0), codebook: new Uint32Array(0) },
+    } as const;
+    return { values, tensor: count > 0 ? bench.tensor(name, packed) : undefined };
+  };
+  const [sharedKeys, sharedValues] = [matrix("shared k", 2), matrix("shared v", 1)];
+  const behind = (own: Value, { tensor }: ReturnType<typeof matrix>) =>
+    tensor ? sharedBehind(context, own, tensor) : own;
+  const y = attention(
+    context,
+    bench.value("q", q),
+    behind(bench.value("k", k), sharedKeys),
+    behind(bench.value("v", v), sharedValues),
+    { heads, keyValueHeads: kvHeads, headDimension: headSize, ...options, sharedKeys: count },
+  );
   const [actual] = await bench.run(y);
-  return [actual, attentionOracle({ branches, ...shape }, packedRows, q, k, v)] as const;
+  const all = ({ values }: ReturnType<typeof matrix>) =>
+    Float32Array.from(range(branches).flatMap(() => [...values]));
+  const shared = { count, k: all(sharedKeys), v: all(sharedValues) };
+  return [
+    actual,
+    attentionOracle({ branches, ...oracleShape, shared }, packedRows, q, k, v),
+  ] as const;
 }
 
 Deno.test("attention over prefixes and own rows, with shared key-value heads", async () => {
@@ -81,6 +106,23 @@ Deno.test("attention with a window over the end of a prompt and its own rows, a 
       [8, { cap: 50 }],
       [8, { cap: 0.2, scale: 2 }],
       [260, { window: 3, cap: 2, scale: 0.1 }],
+    ] as const
+  ) {
+    const [actual, expected] = await attended(2, { heads: 4, kvHeads: 2, headSize, ...options });
+    assertClose(actual, expected, `attention of ${headSize}, ${JSON.stringify(options)}`);
+  }
+});
+
+Deno.test("attention over keys that all rows share, as if they stood before every sequence", async () => {
+  for (
+    const [headSize, options] of [
+      [8, { shared: 1 }],
+      [12, { shared: 5, cap: 1.5 }],
+      [8, { shared: 4, window: 2 }],
+      [8, { shared: 4, window: 3 }],
+      [8, { shared: 4, window: 6 }],
+      [8, { shared: 4, window: 9, scale: 0.4 }],
+      [260, { shared: 3, window: 5, scale: 0.1 }],
     ] as const
   ) {
     const [actual, expected] = await attended(2, { heads: 4, kvHeads: 2, headSize, ...options });

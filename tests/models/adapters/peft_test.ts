@@ -102,7 +102,7 @@ Deno.test("PEFT: what is not computed here is refused by name, and what does not
   for (const start of ["pissa", "pissa_niter_16", "olora", "loftq", "corda", "lora_ga"]) {
     await refused({ init_lora_weights: start }, "alters the base's weights");
   }
-  await refused({ peft_type: "IA3" }, 'peft_type is "IA3", only LORA is read');
+  await refused({ peft_type: "IA3" }, 'peft_type is "IA3", only LORA, PREFIX_TUNING');
   await refused({ bias: "all" }, "biases of the base");
   await refused({ modules_to_save: ["lm_head"] }, "whole modules of the base");
   await refused({ trainable_token_indices: [1] }, "rows of the embedding");

@@ -1,28 +1,24 @@
 // OPT trained, quantised and written, against the f64 oracle.
-import { assert, assertAlmostEquals, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { join } from "@std/path";
 import { openGpu } from "../../../kernels/mod.ts";
 import {
   assertWritable,
-  calibratedSource,
-  Evaluator,
   loadModel,
   openModelSource,
-  packBatch,
   quantizedSource,
-  writeModel,
 } from "../../../models/mod.ts";
-import { foldedSource } from "../../../models/checkpoints/derived/folded.ts";
-import { adaptedSource, writeAdapter } from "../../../models/checkpoints/derived/tuned_values.ts";
 import { planOffsets, type Selection } from "../../../train/selection.ts";
-import { modelOfShape, planMemory } from "../../../train/steps/memory_plan.ts";
-import { Trainer } from "../../../train/steps/trainer.ts";
-import { qzoNormalised } from "../../../optim/mod.ts";
-import { trainedTensors } from "../../../train/mod.ts";
-import { randomNormals, randomNumbers } from "../../support/random_llama.ts";
 import { withTemp } from "../quantised_folder.ts";
-import { assertDerivatives, EVERYTHING, type LossOracle } from "./proofs.ts";
-import { choiceExamples, textExamples, weightsOf } from "../small_model.ts";
+import {
+  assertCalibrated,
+  assertDerivatives,
+  assertMemory,
+  assertReturns,
+  EVERYTHING,
+  type LossOracle,
+} from "./proofs.ts";
+import { choiceExamples, textExamples } from "../small_model.ts";
 import { assertOptForward, narrowOpt, optLoss, smallOpt, writeOptFolder } from "../small_opt.ts";
 
 const gpu = await openGpu();
@@ -82,23 +78,7 @@ Deno.test("the planned memory of training an OPT model is what it takes, to the 
   await withTemp(async (folder) => {
     await writeOptFolder(folder, narrowOpt);
     using dense = await openModelSource(folder);
-    const source = quantizedSource(dense, { format: "Q4_0" });
-    const selection = { kinds: ["scales", "norms", "biases"] } as const;
-    const optimiser = qzoNormalised({ queries: 2 });
-    const batch = packBatch(choiceExamples(vocabulary, [9, 14, 3]), "classification", 64);
-    const { adapterClass, maxBinding } = gpu;
-    const options = { optimiser, selection, shape: batch.shape, adapterClass, maxBinding };
-    const plan = planMemory(source, options);
-    assertEquals(planMemory(modelOfShape(source.config, "Q4_0"), options).offsets, plan.offsets);
-    const before = gpu.memory.current;
-    using model = await loadModel(gpu, source);
-    using offsets = planOffsets(model, "relative", maxBinding, selection).allocate(gpu);
-    using trainer = new Trainer(model, optimiser, offsets, { seed: 1 });
-    trainer.enqueue(0, batch);
-    await trainer.drain();
-    for (const part of ["weights", "offsets", "activations", "optimiser", "scratch"] as const) {
-      assertEquals(gpu.memory.current[part] - before[part], plan[part], part);
-    }
+    await assertMemory(gpu, dense, { kinds: ["scales", "norms", "biases"] });
   });
 });
 
@@ -110,37 +90,12 @@ Deno.test("an OPT model goes into a folder and comes back, dense, quantised and 
       await Deno.mkdir(path("base"));
       await writeOptFolder(path("base"), shape, options);
       using dense = await openModelSource(path("base"));
-      const quantised = quantizedSource(dense, { format: "int4_g32" });
-      await writeModel(quantised, path("small"));
+      await assertReturns(gpu, dense, {
+        path,
+        formats: { "position_embd.weight": "F16", "blk.0.attn_q.weight": "int4_g32" },
+        examples: textExamples(vocabulary, [20]),
+      });
       using small = await openModelSource(path("small"));
-      assertEquals(small.config, dense.config);
-      assertEquals(small.tensors.get("position_embd.weight")!.format.name, "F16");
-      assertEquals(small.tensors.get("blk.0.attn_q.weight")!.format.name, "int4_g32");
-      assertEquals(await weightsOf(small), await weightsOf(quantised));
-
-      using model = await loadModel(gpu, quantised);
-      using offsets = planOffsets(model, "relative", gpu.maxBinding, EVERYTHING).allocate(gpu);
-      const random = randomNumbers(3);
-      offsets.write(
-        gpu,
-        new Map(offsets.trainables.map((t) => [t.name, randomNormals(t.count, 0.02, random)])),
-      );
-      const trained = trainedTensors(offsets.trainables, await offsets.read(gpu));
-      const tuned = foldedSource(small, trained);
-      await writeModel(tuned, path("tuned"));
-      using again = await openModelSource(path("tuned"));
-      assertEquals(await weightsOf(again), await weightsOf(tuned));
-      // And as an adapter alone, biases and norms too.
-      await writeAdapter(small, trained, path("tuned.safetensors"));
-      using adapted = await adaptedSource(small, path("tuned.safetensors"));
-      assertEquals(await weightsOf(adapted), await weightsOf(tuned));
-      using before = new Evaluator(model, offsets);
-      using loaded = await loadModel(gpu, again);
-      using after = new Evaluator(loaded);
-      const batch = packBatch(textExamples(vocabulary, [20]), "language-modelling", 64);
-      const [[one], [other]] = [await before.run([batch]), await after.run([batch])];
-      assertAlmostEquals(one.loss, other.loss, 5e-3);
-
       await assertRejects(() => assertWritable(small, path("x.gguf")), RangeError, '"opt" as GGUF');
     });
   }
@@ -150,23 +105,15 @@ for (const method of ["rtn", "gptq", "awq", "imatrix"]) {
   for (const [name, shape] of [["norms before", smallOpt], ["as OPT-350m", narrowOpt]] as const) {
     Deno.test(`OPT quantised with ${method} computes as the oracle on its weights: ${name}`, async () => {
       await withTemp(async (folder) => {
-        const weights = await writeOptFolder(folder, shape);
+        await writeOptFolder(folder, shape);
         using dense = await openModelSource(folder);
         const windows = textExamples(vocabulary, [40, 60]);
-        const layers: string[] = [];
-        const source = await calibratedSource(gpu, dense, windows, {
-          method,
-          format: "int4_g32",
-          onLayer: ({ name }) => layers.push(name),
+        const source = await assertCalibrated(gpu, dense, method, {
+          windows,
+          matrices: 2 * 6 + (shape === narrowOpt ? 2 : 0),
+          loss: (weights) => optLoss(shape, weights, windows, "language-modelling"),
         });
-        const matrices = [...source.tensors.values()].filter((it) => it.format.name === "int4_g32");
-        assertEquals(matrices.length, 2 * 6 + (shape === narrowOpt ? 2 : 0));
-        assertEquals(new Set(layers), new Set(matrices.map((it) => it.name)));
         await assertOptForward(gpu, source, shape, 1e-4);
-        // Near the model that it was.
-        const quantised = optLoss(shape, await weightsOf(source), windows, "language-modelling");
-        const before = optLoss(shape, weights, windows, "language-modelling");
-        assertAlmostEquals(quantised, before, 0.15 * before);
       });
     });
   }

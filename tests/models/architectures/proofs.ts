@@ -6,6 +6,7 @@
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { type Gpu, offsetWidth } from "../../../kernels/mod.ts";
 import {
+  calibratedSource,
   Evaluator,
   type Example,
   generate,
@@ -18,10 +19,11 @@ import {
   writeModel,
 } from "../../../models/mod.ts";
 import { foldedSource } from "../../../models/checkpoints/derived/folded.ts";
+import { adaptedSource, writeAdapter } from "../../../models/checkpoints/derived/tuned_values.ts";
 import { masterSeed, mezo, qzoNormalised, stepSeed, tensorId } from "../../../optim/mod.ts";
 import { trainedTensors } from "../../../train/mod.ts";
 import { planOffsets, type Selection } from "../../../train/selection.ts";
-import { planMemory } from "../../../train/steps/memory_plan.ts";
+import { modelOfShape, planMemory } from "../../../train/steps/memory_plan.ts";
 import { Trainer } from "../../../train/steps/trainer.ts";
 import { noiseTerm } from "../../reference/effective_weights.ts";
 import { classificationLoss, languageModellingLoss } from "../../reference/losses.ts";
@@ -157,21 +159,26 @@ export async function assertDerivatives(
   }
 }
 
-/** The planned memory of training is what it takes, to the byte. */
-export async function assertMemory(gpu: Gpu, dense: ModelSource): Promise<void> {
+/** The planned memory of training is what it takes, to the byte; for a model of which the shape alone is known too. */
+export async function assertMemory(
+  gpu: Gpu,
+  dense: ModelSource,
+  { kinds = ["scales", "norms"], examples }: {
+    readonly kinds?: Selection["kinds"];
+    /** Choices; of random tokens by default. */
+    readonly examples?: readonly Example[];
+  } = {},
+): Promise<void> {
   const source = quantizedSource(dense, { format: "Q4_0" });
-  const selection = { kinds: ["scales", "norms"] } as const;
+  const { vocabulary, context } = source.config;
+  const selection = { kinds };
   const optimiser = qzoNormalised({ queries: 2 });
-  const examples = choiceExamples(source.config.vocabulary, [9, 14, 3]);
-  const batch = packBatch(examples, "classification", 64);
+  const choices = examples ?? choiceExamples(vocabulary, [9, 14, 3]);
+  const batch = packBatch(choices, "classification", context);
   const { adapterClass, maxBinding } = gpu;
-  const plan = planMemory(source, {
-    optimiser,
-    selection,
-    shape: batch.shape,
-    adapterClass,
-    maxBinding,
-  });
+  const options = { optimiser, selection, shape: batch.shape, adapterClass, maxBinding };
+  const plan = planMemory(source, options);
+  assertEquals(planMemory(modelOfShape(source.config, "Q4_0"), options).offsets, plan.offsets);
   const before = gpu.memory.current;
   using model = await loadModel(gpu, source);
   using offsets = planOffsets(model, "relative", maxBinding, selection).allocate(gpu);
@@ -181,6 +188,81 @@ export async function assertMemory(gpu: Gpu, dense: ModelSource): Promise<void> 
   for (const part of ["weights", "offsets", "activations", "optimiser", "scratch"] as const) {
     assertEquals(gpu.memory.current[part] - before[part], plan[part], part);
   }
+}
+
+/**
+ * A model is quantised, written to `small`, its offsets set at random, all that can be trained, folded, written to `tuned` and read again, and
+ * written as the tuned values alone: what is read is what was made, and computes the same.
+ */
+export async function assertReturns(
+  gpu: Gpu,
+  dense: ModelSource,
+  { path, formats, examples }: {
+    /** Where a folder or file of that name lies. */
+    readonly path: (name: string) => string;
+    /** What formats some tensors have then. */
+    readonly formats: Readonly<Record<string, string>>;
+    readonly examples: readonly Example[];
+  },
+): Promise<void> {
+  const quantised = quantizedSource(dense, { format: "int4_g32" });
+  await writeModel(quantised, path("small"));
+  using small = await openModelSource(path("small"));
+  assertEquals(small.config, dense.config);
+  for (const [name, format] of Object.entries(formats)) {
+    assertEquals(small.tensors.get(name)!.format.name, format, name);
+  }
+  assertEquals(await weightsOf(small), await weightsOf(quantised));
+
+  using model = await loadModel(gpu, quantised);
+  using offsets = planOffsets(model, "relative", gpu.maxBinding, EVERYTHING).allocate(gpu);
+  const random = randomNumbers(3);
+  offsets.write(
+    gpu,
+    new Map(offsets.trainables.map((t) => [t.name, randomNormals(t.count, 0.02, random)])),
+  );
+  const trained = trainedTensors(offsets.trainables, await offsets.read(gpu));
+  const tuned = foldedSource(small, trained);
+  await writeModel(tuned, path("tuned"));
+  using again = await openModelSource(path("tuned"));
+  const weights = await weightsOf(tuned);
+  assertEquals(await weightsOf(again), weights);
+  await writeAdapter(small, trained, path("tuned.safetensors"));
+  using adapted = await adaptedSource(small, path("tuned.safetensors"));
+  assertEquals(await weightsOf(adapted), weights);
+  using before = new Evaluator(model, offsets);
+  using loaded = await loadModel(gpu, again);
+  using after = new Evaluator(loaded);
+  const batch = packBatch(examples, "language-modelling", dense.config.context);
+  const [[one], [other]] = [await before.run([batch]), await after.run([batch])];
+  assertAlmostEquals(one.loss, other.loss, 5e-3);
+}
+
+/** Quantised by calibration, a model is near what it was by the oracle; every matrix was done, and no other. What came of it. */
+export async function assertCalibrated(
+  gpu: Gpu,
+  dense: ModelSource,
+  method: string,
+  { windows, matrices, loss }: {
+    readonly windows: readonly Example[];
+    /** How many. */
+    readonly matrices: number;
+    /** By the oracle, of the windows. */
+    readonly loss: (weights: Weights) => number;
+  },
+): Promise<ModelSource> {
+  const layers: string[] = [];
+  const source = await calibratedSource(gpu, dense, windows, {
+    method,
+    format: "int4_g32",
+    onLayer: ({ name }) => layers.push(name),
+  });
+  const quantised = [...source.tensors.values()].filter((it) => it.format.name === "int4_g32");
+  assertEquals(quantised.length, matrices);
+  assertEquals(new Set(layers), new Set(quantised.map((it) => it.name)));
+  const before = loss(await weightsOf(dense));
+  assertAlmostEquals(loss(await weightsOf(source)), before, 0.15 * before);
+  return source;
 }
 
 /**

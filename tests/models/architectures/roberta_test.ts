@@ -16,10 +16,9 @@ import {
 } from "../../../models/mod.ts";
 import { configFromGguf } from "../../../models/config/config_gguf.ts";
 import { foldedSource } from "../../../models/checkpoints/derived/folded.ts";
-import { mezo, qzoNormalised } from "../../../optim/mod.ts";
+import { mezo } from "../../../optim/mod.ts";
 import { trainedTensors } from "../../../train/mod.ts";
 import { planOffsets, type Selection } from "../../../train/selection.ts";
-import { modelOfShape, planMemory } from "../../../train/steps/memory_plan.ts";
 import { Trainer } from "../../../train/steps/trainer.ts";
 import vectors from "../../fixtures/roberta.json" with { type: "json" };
 import { logitsOf } from "../../support/model_logits.ts";
@@ -28,7 +27,13 @@ import { relativeL2 } from "../../reference/nmse.ts";
 import { checkWrittenBack, tensorData, withTemp } from "../quantised_folder.ts";
 import { randomTokens, textExamples, weightsOf } from "../small_model.ts";
 import { bitsandbytesLinear } from "../stored_linears.ts";
-import { assertDerivatives, EVERYTHING, type LossOracle } from "./proofs.ts";
+import {
+  assertCalibrated,
+  assertDerivatives,
+  assertMemory,
+  assertReturns,
+  type LossOracle,
+} from "./proofs.ts";
 import {
   insideName,
   isRobertaLinear,
@@ -290,23 +295,10 @@ Deno.test("the planned memory of training a RoBERTa model is what it takes, to t
   await withTemp(async (folder) => {
     await writeRobertaFolder(folder, smallRoberta);
     using dense = await openModelSource(folder);
-    const source = quantizedSource(dense, { format: "Q4_0" });
-    const selection = { kinds: ["scales", "norms", "biases"] } as const;
-    const optimiser = qzoNormalised({ queries: 2 });
-    const batch = packBatch(maskedChoices(vocabulary, [9, 14, 3]), "classification", CONTEXT);
-    const { adapterClass, maxBinding } = gpu;
-    const options = { optimiser, selection, shape: batch.shape, adapterClass, maxBinding };
-    const plan = planMemory(source, options);
-    assertEquals(planMemory(modelOfShape(source.config, "Q4_0"), options).offsets, plan.offsets);
-    const before = gpu.memory.current;
-    using model = await loadModel(gpu, source);
-    using offsets = planOffsets(model, "relative", maxBinding, selection).allocate(gpu);
-    using trainer = new Trainer(model, optimiser, offsets, { seed: 1 });
-    trainer.enqueue(0, batch);
-    await trainer.drain();
-    for (const part of ["weights", "offsets", "activations", "optimiser", "scratch"] as const) {
-      assertEquals(gpu.memory.current[part] - before[part], plan[part], part);
-    }
+    await assertMemory(gpu, dense, {
+      kinds: ["scales", "norms", "biases"],
+      examples: maskedChoices(vocabulary, [9, 14, 3]),
+    });
   });
 });
 
@@ -320,35 +312,18 @@ Deno.test("a RoBERTa or BERT model goes into a folder and comes back, dense, qua
       const path = (name: string) => join(folder, name);
       await writeRobertaFolder(path("base"), shape, options);
       using dense = await openModelSource(path("base"));
-      const quantised = quantizedSource(dense, { format: "int4_g32" });
-      await writeModel(quantised, path("small"));
-      using small = await openModelSource(path("small"));
-      assertEquals(small.config, dense.config);
-      assertEquals(small.tensors.get("position_embd.weight")!.format.name, "F16");
-      assertEquals(small.tensors.get("token_types.weight")!.format.name, "F16");
-      assertEquals(small.tensors.get("output_transform.weight")!.format.name, "int4_g32");
-      assertEquals(await weightsOf(small), await weightsOf(quantised));
-
-      using model = await loadModel(gpu, quantised);
-      using offsets = planOffsets(model, "relative", gpu.maxBinding, EVERYTHING).allocate(gpu);
-      const random = randomNumbers(3);
-      offsets.write(
-        gpu,
-        new Map(offsets.trainables.map((t) => [t.name, randomNormals(t.count, 0.02, random)])),
-      );
-      const trained = trainedTensors(offsets.trainables, await offsets.read(gpu));
-      const tuned = foldedSource(small, trained);
-      await writeModel(tuned, path("tuned"));
+      await assertReturns(gpu, dense, {
+        path,
+        formats: {
+          "position_embd.weight": "F16",
+          "token_types.weight": "F16",
+          "output_transform.weight": "int4_g32",
+        },
+        examples: maskedTexts(vocabulary, [20]),
+      });
       using again = await openModelSource(path("tuned"));
-      assertEquals(await weightsOf(again), await weightsOf(tuned));
       await assertForward(again, shape);
-      using before = new Evaluator(model, offsets);
-      using loaded = await loadModel(gpu, again);
-      using after = new Evaluator(loaded);
-      const batch = packBatch(maskedTexts(vocabulary, [20]), "language-modelling", CONTEXT);
-      const [[one], [other]] = [await before.run([batch]), await after.run([batch])];
-      assertAlmostEquals(one.loss, other.loss, 5e-3);
-
+      using small = await openModelSource(path("small"));
       await assertRejects(
         () => assertWritable(small, path("x.gguf")),
         RangeError,
@@ -361,27 +336,15 @@ Deno.test("a RoBERTa or BERT model goes into a folder and comes back, dense, qua
 for (const method of ["gptq", "awq", "imatrix"]) {
   Deno.test(`RoBERTa quantised with ${method} computes as the oracle on its weights`, async () => {
     await withTemp(async (folder) => {
-      const weights = await writeRobertaFolder(folder, smallRoberta);
+      await writeRobertaFolder(folder, smallRoberta);
       using dense = await openModelSource(folder);
       const windows = maskedTexts(vocabulary, [40, 60]);
-      const layers: string[] = [];
-      const source = await calibratedSource(gpu, dense, windows, {
-        method,
-        format: "int4_g32",
-        onLayer: ({ name }) => layers.push(name),
-      });
-      const matrices = [...source.tensors.values()].filter((it) => it.format.name === "int4_g32");
-      assertEquals(matrices.length, 2 * 6 + 1);
-      assertEquals(new Set(layers), new Set(matrices.map((it) => it.name)));
-      await assertForward(source, smallRoberta, 1e-4);
-      const quantised = robertaLoss(
-        smallRoberta,
-        await weightsOf(source),
+      const source = await assertCalibrated(gpu, dense, method, {
         windows,
-        "language-modelling",
-      );
-      const before = robertaLoss(smallRoberta, weights, windows, "language-modelling");
-      assertAlmostEquals(quantised, before, 0.15 * before);
+        matrices: 2 * 6 + 1,
+        loss: (weights) => robertaLoss(smallRoberta, weights, windows, "language-modelling"),
+      });
+      await assertForward(source, smallRoberta, 1e-4);
     });
   });
 }

@@ -12,6 +12,7 @@ import { codeAt, readSeconds } from "../../../quant/layouts/decode.ts";
 import { gptqApplies } from "../../../quant/quantisers/gptq_quantize.ts";
 import { correlated, statisticsOf } from "../calibration_inputs.ts";
 import { normals } from "../random.ts";
+import { sampled } from "../../support/sampled.ts";
 
 function identity(columns: number): InputStatistics {
   const moments = new Float32Array(columns * columns);
@@ -49,7 +50,7 @@ for (const { format, actOrder, damping, codes, scales, seconds } of fixture.case
 const SCALAR = FORMATS.filter(gptqApplies);
 
 Deno.test("inputs that do not go together leave round-to-nearest", () => {
-  for (const { name, gguf } of SCALAR) {
+  for (const { name, gguf } of sampled("GPTQ formats", SCALAR)) {
     const columns = gguf?.blockElements === 256 ? 256 : 96;
     const values = normals(11, 3 * columns);
     const nearest = quantize(values, 3, columns, name);
@@ -61,7 +62,7 @@ Deno.test("inputs that do not go together leave round-to-nearest", () => {
 });
 
 Deno.test("the output error is never above round-to-nearest's, in any format", () => {
-  for (const { name, gguf } of SCALAR) {
+  for (const { name, gguf } of sampled("GPTQ formats", SCALAR)) {
     const columns = gguf?.blockElements === 256 ? 256 : 96;
     for (let seed = 0; seed < 2; seed++) {
       const statistics = statisticsOf(correlated(40 + 3 * seed, 200, columns), columns);

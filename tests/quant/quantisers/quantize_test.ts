@@ -13,6 +13,7 @@ import { codeAt, readSeconds } from "../../../quant/layouts/decode.ts";
 import { groupColumns } from "../../../quant/layouts/layout.ts";
 import { outlyingInputs } from "../calibration_inputs.ts";
 import { normals } from "../random.ts";
+import { sampled } from "../../support/sampled.ts";
 
 function relativeError(values: Float32Array, decoded: Float32Array): number {
   let [error, total] = [0, 0];
@@ -25,7 +26,7 @@ function relativeError(values: Float32Array, decoded: Float32Array): number {
 
 const SCALAR = FORMATS.filter((format) => format.layout.kind === "scalar");
 
-for (const format of SCALAR) {
+for (const format of sampled("scalar formats", SCALAR)) {
   Deno.test(`${format.name}: no code could be nearer, scales are f16, search never loses`, () => {
     const layout = format.layout;
     if (layout.kind !== "scalar") return;
@@ -101,7 +102,7 @@ Deno.test("super-blocks err as their bits predict, and search never loses", () =
   }
 });
 
-for (const format of FORMATS) {
+for (const format of sampled("weighted formats", FORMATS)) {
   const { kind } = format.layout;
   if (kind !== "scalar" && kind !== "super") continue;
   Deno.test(`${format.name}: what counts more errs less, and equal counts change nothing`, () => {

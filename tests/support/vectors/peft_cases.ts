@@ -53,5 +53,36 @@ export const peftBases: Readonly<Record<string, Readonly<Record<string, unknown>
   },
 };
 
+/** Of tests/fixtures/peft_prompt, prefixes and prompts: those above that are there, and two more. */
+export const promptBases: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
+  llama: peftBases.llama,
+  opt: peftBases.opt,
+  gpt2: peftBases.gpt2,
+  qwen2: peftBases.qwen2,
+  qwen3: peftBases.qwen3,
+  roberta: {
+    ...shared,
+    model_type: "roberta",
+    architectures: ["RobertaForMaskedLM"],
+    tie_word_embeddings: true,
+    hidden_act: "gelu",
+    type_vocab_size: 1,
+    pad_token_id: 1,
+    layer_norm_eps: 1e-5,
+  },
+  gemma3: {
+    ...rotary,
+    model_type: "gemma3_text",
+    architectures: ["Gemma3ForCausalLM"],
+    tie_word_embeddings: true,
+    head_dim: 24,
+    hidden_activation: "gelu_pytorch_tanh",
+    query_pre_attn_scalar: 24,
+    sliding_window: 6,
+    layer_types: ["sliding_attention", "full_attention"],
+    rope_local_base_freq: 10000.0,
+  },
+};
+
 /** The tokens that the logits of the fixtures are of; they have those of the last three. */
 export const peftTokens: readonly number[] = [3, 141, 59, 26, 5, 35, 89, 79, 32, 38];

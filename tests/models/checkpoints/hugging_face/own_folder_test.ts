@@ -16,6 +16,7 @@ import {
   writeFolder,
 } from "../../quantised_folder.ts";
 import { tensorShape, weightsOf, withFolder } from "../../small_model.ts";
+import { sampled } from "../../../support/sampled.ts";
 
 const FORMATS = [
   "int2_g64",
@@ -32,7 +33,7 @@ const FORMATS = [
   "codebook1x8",
 ];
 
-for (const format of FORMATS) {
+for (const format of sampled("own folders", FORMATS)) {
   Deno.test(`a folder in ${format} goes back into itself, trained planes changed alone`, async () => {
     const shape: LlamaShape = ["Q4_K", "IQ2_XS"].includes(format)
       ? { ...folderShape, hidden: 256, feedForward: 256 }

@@ -18,10 +18,13 @@ import {
 import { weightsOf } from "../../small_model.ts";
 import { hqqLinear } from "../../stored_linears.ts";
 import { FOLDER_CASES, hqq } from "../../quantised_folder_cases.ts";
+import { sampled } from "../../../support/sampled.ts";
 
 for (
-  const [name, { settings, linear, format, shape = folderShape, second, ...back }] of Object
-    .entries(FOLDER_CASES)
+  const [name, { settings, linear, format, shape = folderShape, second, ...back }] of sampled(
+    "quantised folders",
+    Object.entries(FOLDER_CASES),
+  )
 ) {
   Deno.test(`${name}: opens as ${format}, bit for bit; goes back with scales changed alone`, async () => {
     // Modules that were left alone lie dense beside the others.

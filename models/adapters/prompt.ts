@@ -1,0 +1,155 @@
+/**
+ * Prompt tuning: vectors in front of every sequence, in place of tokens' embeddings.
+ *
+ * @module
+ */
+
+import { assertOptions, type OptionRules } from "../../optim/options.ts";
+import { weightsOf } from "../architectures.ts";
+import type { ModelConfig } from "../model_config.ts";
+import type { Tokenizer } from "../tokenizers/tokenizer.ts";
+import { drawnTokens } from "./initial_values.ts";
+import type { Adapter, AdapterOption, AdapterPlan, AdapterScheme } from "./scheme.ts";
+import { asStoredHalves, storedHalves } from "./stored_halves.ts";
+
+/** What a prompt adapter consists of. */
+export type PromptPlan = AdapterPlan & {
+  /** How many vectors stand in front. */
+  readonly tokens: number;
+  /** What they hold at first, `[tokens][width]`: halves in base64. Default: drawn from N(0, 1). */
+  readonly values?: string;
+};
+
+/** What {@linkcode promptAdapter} takes. */
+export interface PromptOptions {
+  /** How many vectors. Default 10. */
+  readonly tokens?: number | undefined;
+  /** What they are at first: embeddings of tokens drawn from the vocabulary, or numbers drawn from N(0, 1), as PEFT does. Default `"vocabulary"`. */
+  readonly init?: "vocabulary" | "random" | undefined;
+  /** Begin with the embeddings of this text's tokens, repeated or cut to their number, in place of `init`. */
+  readonly text?: string | undefined;
+  /** What is drawn is drawn from it. Default 0. */
+  readonly seed?: number | undefined;
+}
+
+const MOST_TOKENS = 65536;
+const tokens = { min: 1, max: MOST_TOKENS, whole: true };
+const inits = ["vocabulary", "random"] as const;
+
+const promptRules: OptionRules<PromptOptions> = {
+  tokens,
+  init: { of: inits },
+  text: "any",
+  seed: { min: 0, max: Number.MAX_SAFE_INTEGER, whole: true },
+};
+
+const options: Readonly<Record<keyof Omit<PromptOptions, "seed">, AdapterOption>> = {
+  tokens: { doc: "how many vectors stand before every sequence", ...tokens, default: 10 },
+  init: {
+    doc: "first values: embeddings of tokens drawn from the vocabulary, or random, from N(0, 1)",
+    of: inits,
+    default: "vocabulary",
+  },
+  text: { doc: "begin with the embeddings of this text, in place of init", holds: "text" },
+};
+
+/** The name of the vectors. */
+export const PROMPT_VECTORS = "prompt";
+
+/**
+ * A new prompt adapter. Positions of real tokens begin behind its vectors; where embeddings are multiplied by something (Gemma), the vectors come behind
+ * that.
+ *
+ * Source: Lester et al., arXiv 2104.08691.
+ *
+ * @param model What it is for; its tokenizer for `text`
+ * @returns What {@linkcode startedAdapter} completes; complete already if `init` is `"random"`
+ * @throws {RangeError} For numbers out of range, and a text without a tokenizer or without a token
+ *
+ * @example Five vectors in front of the bundled model
+ * ```ts
+ * import { openModelSource, promptAdapter } from "@qzo/qzo/models";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using source = await openModelSource("demo/model.gguf");
+ * const { plan, start } = promptAdapter(source, { tokens: 5, text: "A film review:" });
+ * assertEquals(plan, { tokens: 5 });
+ * assertEquals(start?.tokens.length, 5);
+ * ```
+ */
+export function promptAdapter(
+  { config, tokenizer }: {
+    readonly config: ModelConfig;
+    readonly tokenizer?: Tokenizer | undefined;
+  },
+  options: PromptOptions = {},
+): Adapter & { readonly plan: PromptPlan } {
+  assertOptions("make a prompt adapter", options, promptRules);
+  const { tokens = 10, init = "vocabulary", text, seed = 0 } = options;
+  const plan: PromptPlan = { tokens };
+  prompt.tensors(config, plan);
+  const adapter = { scheme: "prompt", plan, seed };
+  if (text === undefined && init === "random") return adapter;
+  const chosen = text === undefined
+    ? drawnTokens(tokens, config.vocabulary, seed)
+    : repeated(tokensOf(text, tokenizer), tokens);
+  return { ...adapter, start: { tokens: chosen, of: "embeddings" } };
+}
+
+function tokensOf(text: string, tokenizer: Tokenizer | undefined): readonly number[] {
+  const refuse = (why: string) =>
+    new RangeError(`Cannot begin a prompt with ${JSON.stringify(text.slice(0, 60))}: ${why}`);
+  if (!tokenizer) throw refuse("the model has no tokenizer");
+  const tokens = tokenizer.encode(text, { addSpecial: false });
+  if (tokens.length === 0) throw refuse("it has no token");
+  return tokens;
+}
+
+function repeated(tokens: readonly number[], count: number): readonly number[] {
+  return Array.from({ length: count }, (_, i) => tokens[i % tokens.length]);
+}
+
+function widthOf(config: ModelConfig): number {
+  const { columns } = weightsOf(config).find(({ role }) => role === "embedding")!;
+  if (columns % 4 === 0) return columns;
+  throw new RangeError(
+    `Cannot put vectors in place of embeddings: these have ${columns} elements, expected a multiple of 4`,
+  );
+}
+
+/** Prompt tuning. */
+export const prompt: AdapterScheme<PromptPlan> = {
+  name: "prompt",
+  summary: "vectors before every sequence, in place of tokens' embeddings",
+  options,
+  make: (model, settings) => promptAdapter(model, settings as PromptOptions),
+  parse({ tokens, values, ...rest }) {
+    const refuse = (why: string) => new RangeError(`Cannot use a prompt adapter: ${why}`);
+    const unknown = Object.keys(rest);
+    if (unknown.length > 0) throw refuse(`"${unknown[0].slice(0, 60)}" is not known of it`);
+    if (!(Number.isInteger(tokens) && tokens as number >= 1 && tokens as number <= MOST_TOKENS)) {
+      throw refuse(`its number of tokens is ${JSON.stringify(tokens)?.slice(0, 60)}`);
+    }
+    if (values !== undefined && typeof values !== "string") throw refuse("its values are no text");
+    return { tokens: tokens as number, ...values === undefined ? {} : { values } };
+  },
+  tensors(config, { tokens, values }) {
+    const columns = widthOf(config);
+    const stored = values === undefined ? undefined : storedHalves(values, tokens * columns);
+    if (values !== undefined && !stored) {
+      throw new RangeError(
+        `Cannot use a prompt adapter: its values are not ${tokens} x ${columns}`,
+      );
+    }
+    const initial = stored ? { values: stored } : { normal: 1 };
+    return [{ name: PROMPT_VECTORS, rows: tokens, columns, initial }];
+  },
+  hooks: ({ tokens }) => ({
+    lead: { tokens, positions: tokens },
+    vectors: PROMPT_VECTORS,
+  }),
+  started: (plan, { embeddings }) => ({
+    ...plan,
+    values: asStoredHalves(embeddings, "embeddings"),
+  }),
+};

@@ -1,0 +1,42 @@
+/**
+ * Numbers within an adapter's plan: halves in base64, so that a ledger holds all that it needs.
+ *
+ * @module
+ */
+
+import { float16ArrayToNumbers, numbersToFloat16Array } from "../../quant/layouts/float16.ts";
+
+/** Numbers as text. @throws {RangeError} For one that no half is near to */
+export function asStoredHalves(values: Float32Array, what: string): string {
+  const halves = numbersToFloat16Array(values);
+  const odd = float16ArrayToNumbers(halves).findIndex((value) => !Number.isFinite(value));
+  if (odd >= 0) {
+    throw new RangeError(
+      `Cannot begin with ${what}: it holds ${values[odd]}, at most 65504 is kept`,
+    );
+  }
+  const bytes = new Uint8Array(halves.buffer);
+  const parts: string[] = [];
+  for (let at = 0; at < bytes.length; at += 8192) {
+    parts.push(String.fromCharCode(...bytes.subarray(at, at + 8192)));
+  }
+  return btoa(parts.join(""));
+}
+
+/** The numbers of such a text; undefined for what is none, or has another count. */
+export function storedHalves(text: unknown, count: number): Float32Array<ArrayBuffer> | undefined {
+  if (typeof text !== "string" || text.length !== 4 * Math.ceil(2 * count / 3)) return undefined;
+  let bytes: string;
+  try {
+    bytes = atob(text);
+  } catch {
+    return undefined;
+  }
+  if (bytes.length !== 2 * count) return undefined;
+  const halves = Uint16Array.from(
+    { length: count },
+    (_, i) => bytes.charCodeAt(2 * i) | bytes.charCodeAt(2 * i + 1) << 8,
+  );
+  const values = float16ArrayToNumbers(halves);
+  return values.every(Number.isFinite) ? values : undefined;
+}

@@ -1,0 +1,134 @@
+/**
+ * A LoRA adapter in a folder as mlx-lm writes it: `adapter_config.json` and `adapters.safetensors`.
+ *
+ * @module
+ */
+
+import { join } from "@std/path";
+import { readSafetensors } from "../../../quant/files/safetensors.ts";
+import { type LoraMatrix, loraNames, type LoraPlan } from "../../adapters/lora.ts";
+import { modulePath } from "../../adapters/module_patterns.ts";
+import { architectureOf } from "../../architectures.ts";
+import {
+  checkKeys,
+  type Fields,
+  harmless,
+  isObject,
+  keysOf,
+  type KeyTable,
+  only,
+  read,
+  shown,
+} from "../../config/config_keys.ts";
+import type { ModelConfig } from "../../model_config.ts";
+import { openFile } from "../disk/files.ts";
+import { transposed, upFromFile } from "./adapter_rows.ts";
+import { floatsOf, type OpenedAdapter, PEFT_CONFIG } from "./open_peft.ts";
+
+type Floats = Float32Array<ArrayBuffer>;
+
+/** Its tensors. */
+const MLX_WEIGHTS = "adapters.safetensors";
+
+/** Of `lora_parameters`. The other settings of the file are those of the run that made it. */
+const LORA_KEYS: KeyTable = {
+  ...keysOf("rank scale", read()),
+  ...keysOf("dropout keys", harmless("of the training, and seen in the tensors")),
+  alpha: only(
+    [],
+    "older versions of mlx-lm multiplied the scale by alpha / rank, newer ones do not: remove it where the scale is meant alone",
+    (value, { rank }) => value === rank,
+  ),
+};
+
+/** Whether the settings of a folder are mlx-lm's. */
+export function isMlx(settings: Fields): boolean {
+  return settings.peft_type === undefined &&
+    (settings.lora_parameters !== undefined || settings.fine_tune_type !== undefined);
+}
+
+/** The scale, which mlx-lm stores as it is. */
+function scaleOf(settings: Fields, what: string): number {
+  const { fine_tune_type: type = "lora", lora_parameters: own } = settings;
+  const refuse = (why: string) => new RangeError(`Cannot read ${what}, settings of mlx-lm: ${why}`);
+  if (type !== "lora") {
+    throw refuse(`fine_tune_type is ${shown(type)}, only "lora" is read`);
+  }
+  if (!isObject(own)) throw refuse(`lora_parameters is ${shown(own)}, expected an object`);
+  checkKeys(own, LORA_KEYS, { what: `${what}, lora_parameters` });
+  if (typeof own.scale !== "number" || !Number.isFinite(own.scale)) {
+    throw refuse(`lora_parameters.scale is ${shown(own.scale)}, expected a number`);
+  }
+  return own.scale;
+}
+
+/**
+ * Reads a LoRA adapter of mlx-lm for a model. A, which is stored by inputs, and B, by rank, become f32; B's columns are brought into the order that
+ * the model has the rows of rotated heads in.
+ *
+ * @param settings `adapter_config.json`
+ * @throws {SyntaxError} When a file is damaged
+ * @throws {RangeError} For DoRA, whole models and settings that are not known, by name, and for tensors that do not fit the model
+ */
+export async function openMlx(
+  folder: string,
+  { config, settings }: { readonly config: ModelConfig; readonly settings: Fields },
+): Promise<OpenedAdapter> {
+  const scale = scaleOf(settings, `"${join(folder, PEFT_CONFIG)}"`);
+  using source = await openFile(join(folder, MLX_WEIGHTS), "adapter");
+  const { tensors } = await readSafetensors(source);
+  const architecture = architectureOf(config);
+  const { base } = architecture.huggingFace;
+  const left = new Map(tensors);
+  const refuse = (name: string, why: string) =>
+    new RangeError(`Cannot read "${source.name}" of mlx-lm: ${shown(name)} ${why}`);
+  const matrices: LoraMatrix[] = [];
+  const values = new Map<string, Floats>();
+  for (const weight of architecture.weights(config)) {
+    if (weight.role !== "matrix" && weight.role !== "head") continue;
+    const path = modulePath(weight);
+    // mlx-lm calls the part before the layers "model", whatever it is in folders.
+    const stem = [path, path.replace(`${base}.`, "model.")].find((one) =>
+      left.has(`${one}.lora_a`)
+    );
+    if (stem === undefined) continue;
+    const rank = left.get(`${stem}.lora_a`)!.shape[1];
+    const take = async (name: string, shape: readonly (number | undefined)[]) => {
+      const tensor = left.get(name);
+      if (!tensor) throw refuse(name, "is missing");
+      const own = tensor.shape;
+      if (own.length !== 2 || own.some((n, i) => n !== shape[i])) {
+        throw refuse(
+          name,
+          `has shape ${shown(own)}, the model "${architecture.name}" wants ${shown(shape)}`,
+        );
+      }
+      left.delete(name);
+      return await floatsOf(source, name, tensor);
+    };
+    const { down, up } = loraNames(weight.name);
+    const a = await take(`${stem}.lora_a`, [weight.columns, rank]);
+    const b = await take(`${stem}.lora_b`, [rank, weight.rows]);
+    values.set(down, transposed(a, weight.columns));
+    values.set(up, upFromFile(transposed(b, rank), weight, false));
+    matrices.push({ matrix: weight.name, rank, scale });
+  }
+  const [first] = left.keys();
+  if (first !== undefined) {
+    throw refuse(
+      first,
+      first.endsWith(".m")
+        ? "is of DoRA, which is not computed here"
+        : "belongs to no matrix of this model, or is no LoRA",
+    );
+  }
+  if (matrices.length === 0) {
+    throw new RangeError(`Cannot read "${source.name}" of mlx-lm: it has no tensor`);
+  }
+  const plan: LoraPlan = { matrices };
+  const { model } = settings;
+  return {
+    adapter: { scheme: "lora", plan, seed: 0, values },
+    ...typeof model === "string" && model !== "" ? { baseName: model } : {},
+  };
+}

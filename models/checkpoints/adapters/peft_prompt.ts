@@ -1,0 +1,278 @@
+/**
+ * Prefix and prompt adapters in a folder as PEFT writes it: one tensor, `prompt_embeddings`.
+ *
+ * @module
+ */
+
+import { join } from "@std/path";
+import {
+  readSafetensors,
+  type SafetensorsTensorData,
+  writeSafetensors,
+} from "../../../quant/files/safetensors.ts";
+import { fitAdapter } from "../../adapters/adapted.ts";
+import { prefixNames, type PrefixPlan } from "../../adapters/prefix.ts";
+import { PROMPT_VECTORS, type PromptPlan } from "../../adapters/prompt.ts";
+import type { Adapter } from "../../adapters/scheme.ts";
+import { architectureOf, weightsOf } from "../../architectures.ts";
+import type { Weight } from "../../architecture.ts";
+import {
+  checkKeys,
+  type Fields,
+  harmless,
+  keysOf,
+  type KeyTable,
+  only,
+  read,
+  shown,
+} from "../../config/config_keys.ts";
+import type { ModelConfig } from "../../model_config.ts";
+import { openFile, writeFileWhole } from "../disk/files.ts";
+import { writeFolderWhole } from "../disk/write_together.ts";
+import { transposed, upFromFile, upToFile } from "./adapter_rows.ts";
+import { BASE_KEY, floatsOf, type OpenedAdapter, PEFT_CONFIG, PEFT_WEIGHTS } from "./open_peft.ts";
+import { type AdapterToWrite, tunedAdapter } from "./tuned_adapter.ts";
+
+type Floats = Float32Array<ArrayBuffer>;
+
+/** The only tensor. */
+const TENSOR = "prompt_embeddings";
+
+/** Key of the file's metadata under which this library says that positions begin at 0, which PEFT has no word for. */
+const POSITIONS_KEY = "qzo.positions";
+const UNSHIFTED = "from 0";
+
+const SHARED_KEYS: KeyTable = {
+  ...keysOf("peft_type num_virtual_tokens token_dim num_layers num_attention_heads", read()),
+  base_model_name_or_path: read(),
+  num_transformer_submodules: only([1], "the model would have an encoder and a decoder"),
+  modules_to_save: only(
+    [],
+    "it comes with whole modules of the base, trained; merge them into the model first",
+  ),
+  ...keysOf("task_type auto_mapping revision peft_version inference_mode", harmless("of the file")),
+};
+
+const PREFIX_KEYS: KeyTable = {
+  ...SHARED_KEYS,
+  ...keysOf(
+    "encoder_hidden_size prefix_projection init_weights",
+    harmless("the file has what the projection gave"),
+  ),
+};
+
+const PROMPT_KEYS: KeyTable = {
+  ...SHARED_KEYS,
+  ...keysOf(
+    "prompt_tuning_init prompt_tuning_init_text tokenizer_name_or_path tokenizer_kwargs",
+    harmless("how it began"),
+  ),
+};
+
+/** Whether `peft_type` names an adapter of one tensor that is read here. */
+export function isPeftPrompt(type: unknown): boolean {
+  return type === "PREFIX_TUNING" || type === "PROMPT_TUNING";
+}
+
+/** The matrix of a layer's keys, where the rows of its rotated heads lie otherwise in folders than in the model. */
+function rotatedKeys(config: ModelConfig, layer: number): Weight | undefined {
+  return weightsOf(config).find(({ name, rotary }) =>
+    name === `blk.${layer}.attn_k.weight` && rotary !== undefined
+  );
+}
+
+/** A setting that, where it is there, must be what the model has. */
+function assertSetting(config: Fields, key: string, wanted: number, what: string): void {
+  const found = config[key] ?? wanted;
+  if (found === wanted) return;
+  throw new RangeError(
+    `Cannot read ${what}: ${key} is ${
+      shown(found)
+    }, the model wants ${wanted}; an adapter of another model does not fit`,
+  );
+}
+
+/**
+ * Reads a prefix or prompt adapter of PEFT for a model. Keys are brought into the order that the model has the elements of rotated heads in.
+ *
+ * @param settings `adapter_config.json`, whose `peft_type` is known
+ * @throws {SyntaxError} When a file is damaged
+ * @throws {RangeError} For settings that are not computed here, by name, and for a tensor that does not fit the model
+ */
+export async function openPeftPrompt(
+  folder: string,
+  { config, settings }: { readonly config: ModelConfig; readonly settings: Fields },
+): Promise<OpenedAdapter> {
+  const what = `"${join(folder, PEFT_CONFIG)}"`;
+  const isPrefix = settings.peft_type === "PREFIX_TUNING";
+  checkKeys(settings, isPrefix ? PREFIX_KEYS : PROMPT_KEYS, { what });
+  using source = await openFile(join(folder, PEFT_WEIGHTS), "adapter");
+  const { tensors, metadata } = await readSafetensors(source);
+  const tensor = tensors.get(TENSOR);
+  const { name } = architectureOf(config);
+  const other = [...tensors.keys()].find((key) => key !== TENSOR);
+  if (!tensor || other !== undefined) {
+    throw new RangeError(
+      `Cannot read "${source.name}": ${
+        tensor ? `${shown(other)} is no tensor of such an adapter` : `it has no "${TENSOR}"`
+      }`,
+    );
+  }
+  const tokens = tensor.shape[0];
+  const plan: PrefixPlan | PromptPlan = isPrefix
+    ? { tokens, shift: metadata.get(POSITIONS_KEY) !== UNSHIFTED }
+    : { tokens };
+  const adapter = { scheme: isPrefix ? "prefix" : "prompt", plan, seed: 0 };
+  const { keyValueHeads, headDimension, layers } = config;
+  const width = keyValueHeads * headDimension;
+  const columns = [...fitAdapter(config, adapter).tensors.values()].reduce(
+    (sum, tensor) => sum + tensor.columns,
+    0,
+  );
+  const wanted = [tokens, columns];
+  if (tensor.shape.length !== 2 || tensor.shape[1] !== columns) {
+    throw new RangeError(
+      `Cannot read "${source.name}": "${TENSOR}" has shape ${
+        shown(tensor.shape)
+      }, the model "${name}" wants ${shown(wanted)}; an adapter of another model does not fit`,
+    );
+  }
+  assertSetting(settings, "num_virtual_tokens", tokens, what);
+  assertSetting(settings, "num_layers", layers, what);
+  if (isPrefix) {
+    assertSetting(settings, "token_dim", width, what);
+    assertSetting(settings, "num_attention_heads", keyValueHeads, what);
+  }
+  const all = await floatsOf(source, TENSOR, tensor);
+  const values = new Map<string, Floats>();
+  if (!isPrefix) values.set(PROMPT_VECTORS, all);
+  for (let layer = 0; isPrefix && layer < layers; layer++) {
+    const names = prefixNames(layer);
+    const part = (index: number) => {
+      const own = new Float32Array(tokens * width);
+      for (let token = 0; token < tokens; token++) {
+        const at = token * columns + index * width;
+        own.set(all.subarray(at, at + width), token * width);
+      }
+      return own;
+    };
+    const keys = part(2 * layer);
+    const rotated = rotatedKeys(config, layer);
+    values.set(
+      names.keys,
+      rotated ? upFromFile(transposed(keys, tokens), rotated, false) : keys,
+    );
+    values.set(names.values, part(2 * layer + 1));
+  }
+  const baseName = settings.base_model_name_or_path;
+  return {
+    adapter: { ...adapter, values },
+    base: metadata.get(BASE_KEY),
+    ...typeof baseName === "string" && baseName !== "" ? { baseName } : {},
+  };
+}
+
+/** `prompt_embeddings`: of a prompt the vectors, of a prefix each token's keys and values of all layers. */
+function embeddingsOf(
+  config: ModelConfig,
+  isPrefix: boolean,
+  tuned: ReadonlyMap<string, Floats>,
+): Floats {
+  if (!isPrefix) return tuned.get(PROMPT_VECTORS)!;
+  const { layers, keyValueHeads, headDimension } = config;
+  const width = keyValueHeads * headDimension;
+  const parts = Array.from({ length: layers }, (_, layer) => {
+    const names = prefixNames(layer);
+    const keys = tuned.get(names.keys)!;
+    const rotated = rotatedKeys(config, layer);
+    const tokens = keys.length / width;
+    const own = rotated ? transposed(upToFile(keys, rotated, false), width) : keys;
+    return [own.subarray(0, tokens * width), tuned.get(names.values)!];
+  }).flat();
+  const tokens = parts[0].length / width;
+  const out = new Float32Array(tokens * parts.length * width);
+  parts.forEach((part, index) => {
+    for (let token = 0; token < tokens; token++) {
+      const at = (token * parts.length + index) * width;
+      out.set(part.subarray(token * width, (token + 1) * width), at);
+    }
+  });
+  return out;
+}
+
+/** `adapter_config.json`. */
+function settingsOf(
+  { config, adapter, baseName }: AdapterToWrite,
+  isPrefix: boolean,
+  width: number,
+): Record<string, unknown> {
+  const { tokens } = adapter.plan as PrefixPlan | PromptPlan;
+  const shared = {
+    auto_mapping: null,
+    base_model_name_or_path: baseName,
+    inference_mode: true,
+    modules_to_save: null,
+    num_layers: config.layers,
+    num_transformer_submodules: 1,
+    num_virtual_tokens: tokens,
+    revision: null,
+    task_type: "CAUSAL_LM",
+  };
+  const { keyValueHeads, headDimension, heads } = config;
+  const own = isPrefix
+    ? {
+      encoder_hidden_size: keyValueHeads * headDimension,
+      num_attention_heads: keyValueHeads,
+      peft_type: "PREFIX_TUNING",
+      prefix_projection: false,
+      token_dim: keyValueHeads * headDimension,
+    }
+    : {
+      num_attention_heads: heads,
+      peft_type: "PROMPT_TUNING",
+      prompt_tuning_init: "RANDOM",
+      prompt_tuning_init_text: null,
+      token_dim: width,
+      tokenizer_name_or_path: null,
+    };
+  return Object.fromEntries(
+    Object.entries({ ...shared, ...own }).toSorted(([a], [b]) => a < b ? -1 : 1),
+  );
+}
+
+/**
+ * Writes a prefix or prompt adapter, with what training added, as a folder that PEFT and this library read. PEFT has no word for a prefix that
+ * does not shift positions: the file's metadata say it, which this library reads and PEFT does not.
+ */
+export async function writePeftPrompt(path: string, written: AdapterToWrite): Promise<void> {
+  const { config, adapter, base } = written;
+  const isPrefix = adapter.scheme === "prefix";
+  const { tokens } = adapter.plan as PrefixPlan | PromptPlan;
+  const all = embeddingsOf(config, isPrefix, tunedAdapter(written));
+  const width = all.length / tokens;
+  const tensor: SafetensorsTensorData = {
+    name: TENSOR,
+    dtype: "F32",
+    shape: [tokens, width],
+    bytes: new Uint8Array(all.buffer, all.byteOffset, all.byteLength),
+  };
+  const unshifted = isPrefix && !(adapter.plan as PrefixPlan).shift;
+  const metadata = {
+    format: "pt",
+    [BASE_KEY]: base,
+    ...unshifted ? { [POSITIONS_KEY]: UNSHIFTED } : {},
+  };
+  await writeFolderWhole(path, PEFT_CONFIG, async (folder) => {
+    await writeFileWhole(join(folder, PEFT_WEIGHTS), writeSafetensors([tensor], metadata));
+    const json = `${JSON.stringify(settingsOf(written, isPrefix, width), null, 2)}\n`;
+    await writeFileWhole(join(folder, PEFT_CONFIG), [new TextEncoder().encode(json)]);
+  });
+}
+
+/** What a user should know of a prefix or prompt adapter that is written for PEFT, a sentence each. */
+export function peftPromptNotes({ scheme, plan }: Pick<Adapter, "scheme" | "plan">): string[] {
+  if (scheme !== "prefix" || (plan as PrefixPlan).shift) return [];
+  return [
+    "PEFT begins positions behind a prefix, this one was trained with positions from 0: this library reads that from the file, PEFT does not and computes something else",
+  ];
+}

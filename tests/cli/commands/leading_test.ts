@@ -1,0 +1,56 @@
+/**
+ * Prefixes and prompts from the command line: trained, taken up again, written as adapters, evaluated from their ledgers and from their files.
+ */
+import { assertEquals, assertMatch } from "@std/assert";
+import { fromFileUrl, join } from "@std/path";
+import { withTemp } from "../../models/quantised_folder.ts";
+import { writeTinyTask } from "../tiny_model.ts";
+
+const main = fromFileUrl(new URL("../../../cli/main.ts", import.meta.url));
+
+async function done(cwd: string, ...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-check", main, ...args],
+    cwd,
+    env: { NO_COLOR: "1" },
+  }).output();
+  const text = new TextDecoder();
+  assertEquals(code, 0, text.decode(stderr));
+  return text.decode(stdout) + text.decode(stderr);
+}
+
+const lossIn = (text: string, pattern: RegExp) => pattern.exec(text)?.[1];
+
+for (
+  const [scheme, type, ...options] of [
+    ["prefix", "PREFIX_TUNING", "--prefix.tokens", "2", "--prefix.shift-positions", "false"],
+    ["prompt", "PROMPT_TUNING", "--prompt.tokens", "3"],
+  ]
+) {
+  Deno.test(`a ${scheme} on the command line: ledger and adapter give one loss, and a run goes on from its ledger`, async () => {
+    await withTemp(async (folder) => {
+      await writeTinyTask(folder);
+      const how = ["--scheme", scheme, ...options, "--optimiser.learning-rate", "0.2"];
+      const trained = await done(folder, "finetune", "tiny.yaml", "--output", "one", ...how);
+      assertMatch(trained, /training +\d+ scalars of \d+ tensors? by qzoNormalised/);
+      assertMatch(await done(folder, "replay", "one", "--step", "last"), /device and host agree/);
+      const written = await done(
+        folder,
+        ...["export", "one", "--step", "last", "--output", "adapter", "--evaluate"],
+      );
+      const before = lossIn(written, /before folding +held-out loss ([\d.]+)/);
+      assertEquals(lossIn(written, /after folding +held-out loss ([\d.]+)/), before);
+      assertEquals(/PEFT does not/.test(written), scheme === "prefix");
+      const { peft_type } = JSON.parse(
+        await Deno.readTextFile(join(folder, "adapter/adapter_config.json")),
+      );
+      assertEquals(peft_type, type);
+      const beside = await done(folder, "evaluate", "tiny.yaml", "--adapter", "adapter");
+      assertEquals(lossIn(beside, /loss +([\d.]+) nats/), before);
+      const went = await done(folder, "finetune", "one", "--resume", "--steps", "8");
+      const last = lossIn(went, /held-out after +loss ([\d.]+)/);
+      const found = await done(folder, "evaluate", "one", "--step", "last");
+      assertEquals(lossIn(found, /loss +([\d.]+) nats/), last);
+    });
+  });
+}

@@ -1,0 +1,91 @@
+// Prefixes and prompts as PEFT itself saved them, and the logits that it computed with them (tests/support/vectors/peft_prompt_vectors.py).
+import { assert, assertEquals } from "@std/assert";
+import { join } from "@std/path";
+import { openGpu } from "../../../kernels/mod.ts";
+import {
+  type Example,
+  loadModel,
+  type Model,
+  type ModelSource,
+  openAdapter,
+  openModelSource,
+  packBatch,
+  writePeft,
+} from "../../../models/mod.ts";
+import { relativeL2 } from "../../reference/nmse.ts";
+import { batchLogits } from "../../support/model_logits.ts";
+import { peftTokens, promptBases } from "../../support/vectors/peft_cases.ts";
+import { withTemp } from "../quantised_folder.ts";
+import { writeRandomFolder } from "../random_folder.ts";
+
+const gpu = await openGpu();
+Deno.test.afterAll(() => gpu[Symbol.dispose]());
+const fixtures = join(import.meta.dirname!, "../../fixtures/peft_prompt");
+
+/** A base of the fixtures, opened. */
+async function withBase(
+  name: string,
+  body: (source: ModelSource, folder: string) => Promise<void>,
+): Promise<void> {
+  await withTemp(async (folder) => {
+    const base = join(folder, "base");
+    await Deno.mkdir(base);
+    await writeRandomFolder(base, promptBases[name]);
+    using source = await openModelSource(base);
+    await body(source, folder);
+  });
+}
+
+/** Logits of the last three tokens, in a batch behind another example. */
+async function lastLogits(model: Model): Promise<Float32Array> {
+  const masked = model.config.architecture === "roberta";
+  const tokens = [...peftTokens];
+  const example: Example = masked
+    ? { prompt: tokens, candidates: [[7, 8, 9]], label: 0, masked: [7, 8, 9] }
+    : { prompt: tokens.slice(0, 8), candidates: [[...tokens.slice(8), 5]], label: 0 };
+  const other: Example = masked
+    ? { prompt: [9, 8, 7], candidates: [[4]], label: 0, masked: [1] }
+    : { prompt: [9, 8, 7], candidates: [[4, 6], [3]], label: 0 };
+  const batch = packBatch([other, example], "classification", model);
+  const logits = await batchLogits(gpu, model, batch);
+  const { vocabulary } = model.config;
+  return logits.subarray((batch.lossRows - 3) * vocabulary, batch.lossRows * vocabulary);
+}
+
+for (const name of Object.keys(promptBases)) {
+  for (const scheme of ["prefix", "prompt"]) {
+    const folder = join(fixtures, `${name}-${scheme}`);
+    Deno.test(`PEFT: logits of ${name} with a ${scheme} are PEFT's own`, async () => {
+      await withBase(name, async (source) => {
+        using base = await loadModel(gpu, source);
+        const { adapter, baseName } = await openAdapter(folder, base);
+        assertEquals([adapter.scheme, baseName], [scheme, `random/${name}`]);
+        using model = base.withAdapter(adapter);
+        const expected = new Float32Array((await Deno.readFile(join(folder, "logits.f32"))).buffer);
+        const error = relativeL2(await lastLogits(model), expected);
+        assert(error < 1e-5, `relative L2 is ${error}`);
+        const without = relativeL2(await lastLogits(base), expected);
+        assert(without > 1e-2, "the adapter changes nothing");
+      });
+    });
+
+    Deno.test(`PEFT: the ${scheme} of ${name}, written and read again, is the same`, async () => {
+      await withBase(name, async (source, temp) => {
+        const opened = await openAdapter(folder, source);
+        const about = { config: source.config, base: "2:abc", baseName: `random/${name}` };
+        const bytes = async (out: string, adapter: typeof opened.adapter) => {
+          await writePeft(join(temp, out), { ...about, adapter });
+          return await Deno.readFile(join(temp, out, "adapter_model.safetensors"));
+        };
+        const first = await bytes("a", opened.adapter);
+        const again = await openAdapter(join(temp, "a"), source);
+        assertEquals(again, { ...opened, base: "2:abc" });
+        assertEquals(await bytes("b", again.adapter), first);
+        const theirs = await Deno.readFile(join(folder, "adapter_model.safetensors"));
+        const data = first.length - 8 -
+          Number(new DataView(first.buffer).getBigUint64(0, true));
+        assertEquals(first.slice(-data), theirs.slice(-data));
+      });
+    });
+  }
+}
