@@ -22,7 +22,7 @@ import {
 import { ggufModelSource } from "../models/checkpoints/gguf/open_gguf.ts";
 import { bytesSource } from "../quant/mod.ts";
 import { ggufBytes, llamaF32Tensors, llamaMetadata } from "../tests/support/gguf_writer.ts";
-import { permuteHeads, randomLlama } from "../tests/support/random_llama.ts";
+import { permuteHeads, randomLlama, TINY_LLAMA } from "../tests/support/random_llama.ts";
 import { describeMachine } from "./support/machine.ts";
 
 const HELP = `Memory over a long fine-tune as a markdown table.
@@ -34,18 +34,6 @@ Usage: deno task bench soak [options]
   --help               this text
 
 Garbage is collected before each row: what is left is held. The last line says whether that was flat; exits with 1 where it was not.`;
-
-const SHAPE = {
-  hidden: 32,
-  layers: 1,
-  feedForward: 64,
-  heads: 2,
-  kvHeads: 1,
-  vocabulary: 272,
-  epsilon: 1e-5,
-  ropeBase: 1e4,
-  rope: "norm",
-} as const;
 
 /** What the process may grow by between the second fifth and the last: pages that its allocators keep. */
 const MOST_GROWTH_MIB = 6;
@@ -97,8 +85,8 @@ export async function main(argv: string[]): Promise<void> {
   if (args.help) return console.log(HELP);
   const [steps, evaluateEvery] = [Number(args.steps), Number(args["evaluate-every"])];
   using gpu = await openGpu();
-  const weights = permuteHeads(SHAPE, randomLlama(SHAPE, { seed: 1, tied: true }));
-  const bytes = ggufBytes(llamaMetadata(SHAPE), llamaF32Tensors(SHAPE, weights));
+  const weights = permuteHeads(TINY_LLAMA, randomLlama(TINY_LLAMA, { seed: 1, tied: true }));
+  const bytes = ggufBytes(llamaMetadata(TINY_LLAMA), llamaF32Tensors(TINY_LLAMA, weights));
   const dense = await ggufModelSource(bytesSource(bytes, "soak.gguf"));
   using source = quantizedSource(dense, { format: "Q4_0" });
   using model = await loadModel(gpu, source);

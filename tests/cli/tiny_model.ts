@@ -5,26 +5,16 @@
  */
 import { join } from "@std/path";
 import { ggufBytes, llamaF32Tensors, llamaMetadata } from "../support/gguf_writer.ts";
-import { permuteHeads, randomLlama, randomNumbers } from "../support/random_llama.ts";
-import type { LlamaShape } from "../reference/llama.ts";
-
-const shape: LlamaShape = {
-  hidden: 32,
-  layers: 1,
-  feedForward: 64,
-  heads: 2,
-  kvHeads: 1,
-  vocabulary: 272,
-  epsilon: 1e-5,
-  ropeBase: 10000,
-  rope: "norm",
-};
+import { permuteHeads, randomLlama, randomNumbers, TINY_LLAMA } from "../support/random_llama.ts";
 
 /** Writes `model.gguf`, `train.jsonl`, `dev.jsonl` and `config.yaml` into a folder; paths in them are absolute. */
 export async function writeTinyTask(folder: string): Promise<{ model: string; config: string }> {
   const model = join(folder, "model.gguf");
-  const weights = permuteHeads(shape, randomLlama(shape, { seed: 5, tied: true }));
-  await Deno.writeFile(model, ggufBytes(llamaMetadata(shape, 64), llamaF32Tensors(shape, weights)));
+  const weights = permuteHeads(TINY_LLAMA, randomLlama(TINY_LLAMA, { seed: 5, tied: true }));
+  await Deno.writeFile(
+    model,
+    ggufBytes(llamaMetadata(TINY_LLAMA, 64), llamaF32Tensors(TINY_LLAMA, weights)),
+  );
   const random = randomNumbers(7);
   const rows = (count: number): string =>
     Array.from({ length: count }, () => {

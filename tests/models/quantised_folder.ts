@@ -114,6 +114,20 @@ export async function withTemp(body: (folder: string) => Promise<void>): Promise
   }
 }
 
+/** A folder with files for the time of a test. */
+export async function withFiles(
+  files: Readonly<Record<string, string | Uint8Array<ArrayBuffer>>>,
+  body: (folder: string) => Promise<void>,
+): Promise<void> {
+  await withTemp(async (folder) => {
+    for (const [name, content] of Object.entries(files)) {
+      const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
+      await Deno.writeFile(join(folder, name), bytes);
+    }
+    await body(folder);
+  });
+}
+
 /** Which parts of a tensor are trained: its scales, or what it has besides them. */
 export type TrainedParts = readonly ("scales" | "second")[];
 

@@ -8,6 +8,7 @@ import { attention, causalRows } from "./attention.ts";
 import { gelu, geluTanh } from "./gelu.ts";
 import { layerNorm } from "./layer_norm.ts";
 import { matmul } from "./matmul.ts";
+import { namedLayers } from "./named_layers.ts";
 
 /** Sizes and variants of a model. */
 export interface OptShape {
@@ -67,17 +68,7 @@ export function optLogits(
   const width = shape.embeddingWidth ?? hidden;
   const before = shape.normBefore ?? true;
   const rows = tokens.length;
-  const find = (name: string) => weights[name] ?? weights[insideName(name)] ?? null;
-  const table = (name: string): ArrayLike<number> => {
-    const found = find(name);
-    if (!found) throw new TypeError(`Cannot run: there is no "${name}"`);
-    return found;
-  };
-  const linear = (x: Float64Array, name: string, inputs: number, outputs: number) => {
-    onInput(insideName(`${name}.weight`), x);
-    const size = { branches: 1, rows, inputs, outputs };
-    return matmul(size, [table(`${name}.weight`)], x, find(`${name}.bias`), null);
-  };
+  const { find, table, linear } = namedLayers(weights, { rows, insideName, onInput });
   const norm = (x: Float64Array, name: string) =>
     layerNorm(x, find(`${name}.weight`), find(`${name}.bias`), hidden, 1e-5);
   const activation = {

@@ -29,6 +29,19 @@ export function randomNormals(
   });
 }
 
+/** The least Llama model that has heads which share keys, and a token for each byte. */
+export const TINY_LLAMA: LlamaShape = {
+  hidden: 32,
+  layers: 1,
+  feedForward: 64,
+  heads: 2,
+  kvHeads: 1,
+  vocabulary: 272,
+  epsilon: 1e-5,
+  ropeBase: 10000,
+  rope: "norm",
+};
+
 /** Random f32 weights of a Llama model under Hugging Face names; gains near 1. */
 export function randomLlama(
   shape: LlamaShape,

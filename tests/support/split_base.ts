@@ -4,7 +4,6 @@
  * @module
  */
 import { join } from "@std/path";
-import type { LlamaShape } from "../reference/llama.ts";
 import {
   f32Tensor,
   ggufBytes,
@@ -12,19 +11,7 @@ import {
   type GgufValue,
   llamaMetadata,
 } from "./gguf_writer.ts";
-import { randomNormals, randomNumbers } from "./random_llama.ts";
-
-const shape: LlamaShape = {
-  hidden: 32,
-  layers: 1,
-  feedForward: 64,
-  heads: 2,
-  kvHeads: 1,
-  vocabulary: 272,
-  epsilon: 1e-5,
-  ropeBase: 10000,
-  rope: "norm",
-};
+import { randomNormals, randomNumbers, TINY_LLAMA } from "./random_llama.ts";
 
 const ROW = 18;
 
@@ -38,7 +25,7 @@ function q4(rows: number, columns: number, random: () => number): GgufTensor {
 
 function tensors(): Record<string, GgufTensor> {
   const random = randomNumbers(11);
-  const { hidden, feedForward, vocabulary, heads, kvHeads } = shape;
+  const { hidden, feedForward, vocabulary, heads, kvHeads } = TINY_LLAMA;
   const keyValue = hidden / heads * kvHeads;
   const norm = () =>
     f32Tensor(Float32Array.from({ length: hidden }, () => 0.5 + random()), [hidden]);
@@ -76,7 +63,7 @@ export async function writeSplitBase(
   const paths = [0, 1].map((i) => join(folder, `base-0000${i + 1}-of-00002.gguf`));
   for (const [i, part] of [entries.slice(0, FIRST), entries.slice(FIRST)].entries()) {
     const metadata = {
-      ...(i === 0 ? llamaMetadata(shape, 64) : {}),
+      ...(i === 0 ? llamaMetadata(TINY_LLAMA, 64) : {}),
       "split.no": u32(i),
       "split.count": u32(2),
       "split.tensors.count": u32(entries.length),

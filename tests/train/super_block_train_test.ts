@@ -4,22 +4,19 @@ import {
   loadModel,
   type ModelSource,
   openModelSource,
-  packBatch,
   quantizedSource,
   writeModel,
 } from "../../models/mod.ts";
 import { ggufModelSource } from "../../models/checkpoints/gguf/open_gguf.ts";
-import { planOffsets } from "../../train/selection.ts";
-import { Trainer } from "../../train/steps/trainer.ts";
-import { qzoNormalised } from "../../optim/mod.ts";
 import { bytesSource, decode, formatByName } from "../../quant/mod.ts";
-import { exportTuned, trainedTensors } from "../../train/mod.ts";
+import { exportTuned } from "../../train/mod.ts";
 import type { LlamaShape } from "../reference/llama.ts";
 import { relativeL2 } from "../reference/nmse.ts";
 import { ggufBytes, llamaF32Tensors, llamaMetadata } from "../support/gguf_writer.ts";
 import { llamaCppLogits, llamaCppMissing } from "../support/llama_cpp.ts";
 import { randomLlama } from "../support/random_llama.ts";
 import { sampled } from "../support/sampled.ts";
+import { trainBriefly } from "./train_briefly.ts";
 
 // Formats with blocks of 256 from a file through training to a file of the same format that llama.cpp reads.
 
@@ -63,19 +60,13 @@ for (const format of sampled("super-blocks", ["Q3_K", "Q4_K", "IQ1_S", "IQ2_XXS"
       );
       using base = await openModelSource(`${folder}/base.gguf`);
       using model = await loadModel(gpu, base);
-      const optimiser = qzoNormalised({ learningRate: 0.05 });
-      using offsets = planOffsets(model, optimiser, gpu.maxBinding).allocate(gpu);
-      {
-        using trainer = new Trainer(model, optimiser, offsets, { seed: 3 });
-        const batch = packBatch(
-          [{ prompt: [1, 84, 201, 190], candidates: [[17], [150]], label: 1 }],
-          "classification",
-          64,
-        );
-        for (let step = 0; step < 4; step++) trainer.enqueue(step, batch);
-        await trainer.drain();
-      }
-      const trained = trainedTensors(offsets.trainables, await offsets.read(gpu));
+      const made = await trainBriefly(gpu, model, {
+        prompt: [1, 84, 201, 190],
+        candidates: [[17], [150]],
+        label: 1,
+      });
+      using offsets = made.offsets;
+      const { trained } = made;
       assertEquals(offsets.trainables.every(({ span }) => span === 256), true);
       const counts = await exportTuned(base, trained, `${folder}/tuned.gguf`);
       assertGreater(counts.changed, 0.9 * offsets.scalars);

@@ -9,15 +9,13 @@ import {
   writeModel,
 } from "../../models/mod.ts";
 import { ggufModelSource } from "../../models/checkpoints/gguf/open_gguf.ts";
-import { planOffsets } from "../../train/selection.ts";
-import { Trainer } from "../../train/steps/trainer.ts";
 
 import { recordLogits } from "../../models/forward.ts";
-import { qzoNormalised } from "../../optim/mod.ts";
 import { bytesSource, decode, formatByName } from "../../quant/mod.ts";
-import { exportTuned, trainedTensors } from "../../train/mod.ts";
+import { exportTuned } from "../../train/mod.ts";
 import { relativeL2 } from "../reference/nmse.ts";
 import { llamaCppLogits, llamaCppMissing } from "../support/llama_cpp.ts";
+import { trainBriefly } from "./train_briefly.ts";
 
 const missing = await llamaCppMissing();
 const gpu = await openGpu();
@@ -70,19 +68,13 @@ Deno.test("a tuned GGUF differs in scales only, loads in llama.cpp and gives our
     await writeModel(quantizedSource(original, { format: "Q4_0" }), `${folder}/base.gguf`);
     using base = await openModelSource(`${folder}/base.gguf`);
     using model = await loadModel(gpu, base);
-    const optimiser = qzoNormalised({ learningRate: 0.05 });
-    using offsets = planOffsets(model, optimiser, gpu.maxBinding).allocate(gpu);
-    {
-      using trainer = new Trainer(model, optimiser, offsets, { seed: 3 });
-      const batch = packBatch(
-        [{ prompt: [0, 84, 401, 290], candidates: [[17], [350]], label: 1 }],
-        "classification",
-        64,
-      );
-      for (let step = 0; step < 4; step++) trainer.enqueue(step, batch);
-      await trainer.drain();
-    }
-    const trained = trainedTensors(offsets.trainables, await offsets.read(gpu));
+    const made = await trainBriefly(gpu, model, {
+      prompt: [0, 84, 401, 290],
+      candidates: [[17], [350]],
+      label: 1,
+    });
+    using _offsets = made.offsets;
+    const { trained } = made;
     const counts = await exportTuned(base, trained, `${folder}/tuned.gguf`);
     assertGreater(counts.changed, 10_000);
 

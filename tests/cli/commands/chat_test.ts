@@ -5,28 +5,16 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { fromFileUrl, join } from "@std/path";
 import { openGpu } from "../../../kernels/mod.ts";
 import { chatTokens, generate, loadModel, openModelSource } from "../../../models/mod.ts";
-import type { LlamaShape } from "../../reference/llama.ts";
 import { ggufBytes, llamaF32Tensors, llamaMetadata } from "../../support/gguf_writer.ts";
-import { permuteHeads, randomLlama } from "../../support/random_llama.ts";
+import { permuteHeads, randomLlama, TINY_LLAMA } from "../../support/random_llama.ts";
 import { withTemp } from "../../models/quantised_folder.ts";
 
 const main = fromFileUrl(new URL("../../../cli/main.ts", import.meta.url));
 const demo = fromFileUrl(new URL("../../../demo/model.gguf", import.meta.url));
 /** A model that says nothing of sense and does not end. */
 async function writeEndless(folder: string): Promise<void> {
-  const shape: LlamaShape = {
-    hidden: 32,
-    layers: 1,
-    feedForward: 64,
-    heads: 2,
-    kvHeads: 1,
-    vocabulary: 272,
-    epsilon: 1e-5,
-    ropeBase: 10000,
-    rope: "norm",
-  };
-  const weights = permuteHeads(shape, randomLlama(shape, { seed: 5, tied: true }));
-  const bytes = ggufBytes(llamaMetadata(shape, 4096), llamaF32Tensors(shape, weights));
+  const weights = permuteHeads(TINY_LLAMA, randomLlama(TINY_LLAMA, { seed: 5, tied: true }));
+  const bytes = ggufBytes(llamaMetadata(TINY_LLAMA, 4096), llamaF32Tensors(TINY_LLAMA, weights));
   await Deno.writeFile(join(folder, "endless.gguf"), bytes);
 }
 

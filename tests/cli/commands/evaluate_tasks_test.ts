@@ -5,6 +5,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { fromFileUrl, join } from "@std/path";
 import { runCli } from "../../../cli/main.ts";
 import { capture } from "../capture.ts";
+import { withFiles } from "../../models/quantised_folder.ts";
 
 const model = fromFileUrl(new URL("../../../demo/model.gguf", import.meta.url));
 
@@ -12,21 +13,6 @@ async function qzo(...args: string[]) {
   const terminal = capture();
   const code = await runCli(args, { terminal });
   return { code, printed: terminal.printed, noted: terminal.noted };
-}
-
-async function withFiles(
-  files: Readonly<Record<string, string>>,
-  use: (folder: string) => Promise<void>,
-): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    for (const [name, content] of Object.entries(files)) {
-      await Deno.writeTextFile(join(folder, name), content);
-    }
-    await use(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
 }
 
 const multirc = JSON.stringify({

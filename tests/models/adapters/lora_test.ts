@@ -11,6 +11,9 @@ import {
   type LoraOptions,
   packBatch,
 } from "../../../models/mod.ts";
+import { drawnTokens } from "../../../models/adapters/initial_values.ts";
+import { masterSeed, tensorId } from "../../../optim/mod.ts";
+import { threefry2x32 } from "../../../optim/directions/threefry.ts";
 import { llamaLogits } from "../../reference/llama.ts";
 import { relativeL2 } from "../../reference/nmse.ts";
 import { logitsOf } from "../../support/model_logits.ts";
@@ -112,6 +115,27 @@ Deno.test("A is drawn evenly within 1/sqrt(inputs), by seed and tensor", () => {
     const same = own.reduce((sum, value, i) => sum + value * values[i], 0) / values.length;
     assert(Math.abs(same) < 5 * square / Math.sqrt(values.length), "not independent");
   }
+});
+
+Deno.test("normal numbers are sums of twelve even ones, by seed and tensor, of mean 0 and variance 1; tokens are drawn evenly", () => {
+  const tensor = { name: "prompt", rows: 128, columns: 64, initial: { normal: 1 } } as const;
+  const values = initialValues(tensor, 7);
+  const mean = values.reduce((a, b) => a + b) / values.length;
+  const moment = (power: number) =>
+    values.reduce((sum, value) => sum + value ** power, 0) / values.length;
+  assert(Math.abs(mean) < 4 / Math.sqrt(values.length));
+  assertAlmostEquals(moment(2), 1, 0.06);
+  // Of a normal law 3; of twelve even ones 2.9.
+  assertAlmostEquals(moment(4), 2.9, 0.3);
+  const key = threefry2x32(masterSeed(7), [0x61646170, 0]);
+  const words = [0, 1, 2].flatMap((i) => [...threefry2x32(key, [3 * 9 + i, tensorId("prompt")])]);
+  const parts = words.flatMap((word) => [word & 0xffff, word >>> 16]);
+  assertEquals(values[9], parts.reduce((sum, part) => sum + (part + 0.5) / 65536, -6));
+  assertEquals(initialValues(tensor, 7), values);
+  assert(initialValues(tensor, 8).some((value, i) => value !== values[i]));
+  const tokens = drawnTokens(5000, 10, 3);
+  const counts = Array.from({ length: 10 }, (_, i) => tokens.filter((token) => token === i).length);
+  assert(counts.every((count) => count > 400 && count < 600), JSON.stringify(counts));
 });
 
 Deno.test("what an adapter consists of is read back as it was described, and damage is refused", () => {

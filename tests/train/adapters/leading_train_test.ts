@@ -7,6 +7,7 @@ import {
   type Example,
   generate,
   loadModel,
+  loraAdapter,
   type Model,
   openAdapter,
   openModelSource,
@@ -271,7 +272,8 @@ Deno.test("several schemes stand beside one base: each takes its own memory, whi
     const plain = await losses(base);
     {
       using stack = new DisposableStack();
-      const held = Object.values(leading).map((make) => {
+      const lora = (base: Model) => filled(base, loraAdapter(base, { rank: 4 }));
+      const held = [...Object.values(leading), lora].map((make) => {
         const at = gpu.memory.total;
         const model = stack.use(base.withAdapter(make(base)));
         const own = [...model.adapter!.tensors.values()];
@@ -281,7 +283,7 @@ Deno.test("several schemes stand beside one base: each takes its own memory, whi
       });
       const found = [];
       for (const model of held) found.push(await losses(model));
-      assertEquals(new Set(found.map(({ loss }) => loss)).size, 3);
+      assertEquals(new Set(found.map(({ loss }) => loss)).size, 4);
       for (const [i, model] of held.entries()) assertEquals(await losses(model), found[i]);
       using source = await ggufInMemory(shape, weights);
       const optimiser = optimisers.qzo;

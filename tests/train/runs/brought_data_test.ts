@@ -21,6 +21,7 @@ import {
 } from "../../../train/mod.ts";
 import { withAbsolutePaths } from "../../../train/config/paths.ts";
 import { randomNumbers } from "../../support/random_llama.ts";
+import { withFiles } from "../../models/quantised_folder.ts";
 
 /** A token a letter, one that ends a turn, and a template without marks. */
 const letters = [..." abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.,:;?!\n<>|_"];
@@ -43,21 +44,6 @@ const tokenizerOf = (chatTemplate?: string) =>
     ...(chatTemplate ? { chat_template: chatTemplate } : {}),
   });
 const tokenizer = tokenizerOf(template);
-
-async function withFiles(
-  files: Readonly<Record<string, string>>,
-  use: (folder: string) => Promise<void>,
-): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    for (const [name, text] of Object.entries(files)) {
-      await Deno.writeTextFile(join(folder, name), text);
-    }
-    await use(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
 
 const configOf = (folder: string, file: string, more = "") =>
   parseTrainConfig(`model: a.gguf\ndata: {folder: ${folder}, train: ${file}}\n${more}`, "t.yaml");

@@ -6,6 +6,7 @@ import { join, toFileUrl } from "@std/path";
 import { tokenizerFromJson } from "../../../models/mod.ts";
 import { splitExamples, subsample } from "../../../tasks/mod.ts";
 import { type ExamplesProgress, parseTrainConfig, taskExamples } from "../../../train/mod.ts";
+import { withFiles } from "../../models/quantised_folder.ts";
 
 /** A token a letter, so that tokens can be counted. */
 const alphabet = [
@@ -19,22 +20,6 @@ const tokenizer = tokenizerFromJson({
 const spelled = (ids: readonly number[]): string => ids.map((id) => alphabet[id]).join("");
 
 /** Runs with files in a folder. */
-async function withFiles(
-  files: Readonly<Record<string, string | Uint8Array<ArrayBuffer>>>,
-  use: (folder: string) => Promise<void>,
-): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    for (const [name, content] of Object.entries(files)) {
-      const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
-      await Deno.writeFile(join(folder, name), bytes);
-    }
-    await use(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
-
 const mood = `task: {template: "{text} is{label}", labels: {"0": " bad", "1": " good"}}`;
 const examplesOf = (yaml: string, options = {}) =>
   taskExamples(parseTrainConfig(`model: a.gguf\n${yaml}`, "t.yaml"), tokenizer, options);
