@@ -13,6 +13,7 @@ const BENCHES: Readonly<Record<string, string>> = {
   "export-gains": "the gain of a fine-tune by its ledger and in the written file, in every format",
   memory: "memory of fine-tuning 7-8 B models, and planned against accounted",
   "optimisers-cost": "memory and time of each optimiser's update beside the forwards of its step",
+  derivatives: "what steps along tangents and gradients cost, in forwards",
   lora: "what LoRA adds to a step of a model of 20 M weights",
   schemes:
     "tuning schemes by optimisers at equal forwards: held-out loss, scalars, memory, seconds (needs ../shared/data, can be interrupted)",

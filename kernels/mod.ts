@@ -19,7 +19,9 @@ export { lowRank, type LowRankFactors } from "./operations/low_rank/low_rank.ts"
 export { rmsNorm } from "./operations/norms/rms_norm.ts";
 export { type HeadShape, rope } from "./operations/rope.ts";
 export { storeRows } from "./operations/store_rows.ts";
+export { GradientSet } from "./offsets/gradient_set.ts";
 export {
+  type Gradients,
   type Operand,
   type Operation,
   operationsOf,
@@ -56,7 +58,8 @@ export {
 } from "./device/graph.ts";
 export { InputSums } from "./statistics/input_sums.ts";
 export { SHADER_LIBRARY } from "./shader_library.ts";
-export { matmul, type MatmulOptions } from "./matmul/matmul.ts";
+export { matmul } from "./matmul/matmul.ts";
+export type { MatmulOptions } from "./matmul/product.ts";
 export {
   hasSign,
   OffsetSet,

@@ -30,6 +30,8 @@ import matmulParams from "./matmul/matmul_params.wgsl.ts";
 import combine from "./offsets/combine.wgsl.ts";
 import moved from "./offsets/moved.wgsl.ts";
 import noise from "./offsets/noise.wgsl.ts";
+import activationSlopes from "./operations/activations/activation_slopes.wgsl.ts";
+import attentionKeys from "./operations/attention_keys.wgsl.ts";
 import rows from "./operations/rows.wgsl.ts";
 import softCap from "./operations/activations/soft_cap.wgsl.ts";
 import registerTile from "./statistics/register_tile.wgsl.ts";
@@ -38,6 +40,8 @@ import finite from "./step/finite.wgsl.ts";
 /** Every text that `#include` knows. */
 export const SHADER_LIBRARY: ShaderLibrary = {
   ...DIRECTION_SHADERS,
+  "activation_slopes.wgsl": activationSlopes,
+  "attention_keys.wgsl": attentionKeys,
   "code_table.wgsl": codeTable,
   "combine.wgsl": combine,
   "decode.wgsl": decode,

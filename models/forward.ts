@@ -130,8 +130,42 @@ function recordHidden({ config }: ForwardModel, x: Recorder): Value {
   return hidden;
 }
 
+/** Loss rows that are taken at once, so that the logits of each piece fit {@linkcode LOGITS_BYTES}. */
+export function lossPieces(
+  { config }: ForwardModel,
+  { lossRows }: BatchShape,
+  branches: number,
+): { readonly first: number; readonly count: number }[] {
+  const perRow = branches * config.vocabulary * 4;
+  const piece = Math.max(1, Math.min(lossRows, Math.floor(LOGITS_BYTES / perRow)));
+  return Array.from({ length: Math.ceil(lossRows / piece) }, (_, i) => ({
+    first: i * piece,
+    count: Math.min(piece, lossRows - i * piece),
+  }));
+}
+
+/** Records the losses of `hidden`, what leaves the last block: the head in pieces, log-probabilities, losses. */
+export function recordLossOf(
+  model: ForwardModel,
+  x: Recorder,
+  context: ForwardContext,
+  hidden: Value,
+  shape: BatchShape,
+  target: LossTarget,
+): void {
+  const { graph, branches } = context;
+  const { vocabulary } = model.config;
+  const logProbabilities = graph.value("log-probabilities", branches * shape.lossRows);
+  for (const { first, count } of lossPieces(model, shape, branches)) {
+    const logits = recordHead(model, x, context, hidden, { first, count });
+    const rows = { first, count, lossRows: shape.lossRows };
+    targetLogProbability(context, logits, vocabulary, logProbabilities, rows);
+  }
+  batchLoss(context, logProbabilities, shape, target);
+}
+
 /** Records the head for the loss rows `[first, first + count)`: `[B][count][vocabulary]`. */
-function recordHead(
+export function recordHead(
   { config }: ForwardModel,
   x: Recorder,
   { layout }: ForwardContext,
@@ -163,20 +197,7 @@ export function recordLoss(
 ): void {
   const context = forwardContext(model, graph, shape, branches, batch, trained);
   const x = recorderOf(model, context);
-  const hidden = recordHidden(model, x);
-  const logProbabilities = graph.value("log-probabilities", branches * shape.lossRows);
-  const perRow = branches * model.config.vocabulary * 4;
-  const piece = Math.max(1, Math.min(shape.lossRows, Math.floor(LOGITS_BYTES / perRow)));
-  for (let first = 0; first < shape.lossRows; first += piece) {
-    const count = Math.min(piece, shape.lossRows - first);
-    const logits = recordHead(model, x, context, hidden, { first, count });
-    targetLogProbability(context, logits, model.config.vocabulary, logProbabilities, {
-      first,
-      count,
-      lossRows: shape.lossRows,
-    });
-  }
-  batchLoss(context, logProbabilities, shape, target);
+  recordLossOf(model, x, context, recordHidden(model, x), shape, target);
 }
 
 /** Records a forward that ends in the logits of the batch's loss rows: `[B][lossRows][vocabulary]`. */

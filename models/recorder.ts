@@ -17,6 +17,7 @@ import {
   type EmbeddingIndex,
   type ForwardContext,
   matmul,
+  type MatmulOptions,
   type NormKind,
   perturbedVector,
   pickColumns,
@@ -174,7 +175,7 @@ export class GraphRecorder implements Recorder {
         ...context,
         rows,
         residual,
-        bias: this.#bias(bias),
+        ...this.#bias(bias),
         ...perturbationsOf(matrix, context.perturbation),
       });
     const tensor = (name: string) => this.#weight(name);
@@ -256,14 +257,16 @@ export class GraphRecorder implements Recorder {
   }
 
   /** As it lies on the device; where it is trained, as every branch has it. */
-  #bias(name: string): Storage | Value | undefined {
+  #bias(name: string): Pick<MatmulOptions, "bias" | "biasOf"> {
     const { context, weight } = this.#options;
-    const bias = weight(`${name}.bias`);
-    if (!bias) return undefined;
-    const perturbation = context.perturbation(bias.name);
-    return perturbation
-      ? perturbedVector(context.graph, bias, perturbation, context.branches)
-      : bias.pieces[0].codes;
+    const tensor = weight(`${name}.bias`);
+    if (!tensor) return {};
+    const perturbation = context.perturbation(tensor.name);
+    if (!perturbation) return { bias: tensor.pieces[0].codes };
+    return {
+      bias: perturbedVector(context.graph, tensor, perturbation, context.branches),
+      biasOf: { tensor, perturbation },
+    };
   }
 
   #rowsOf(x: Hidden): number {

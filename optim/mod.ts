@@ -48,6 +48,9 @@ export {
   type SessionTensor,
 } from "./steps/executor.ts";
 export { minimise, type MinimiseOptions, type MinimiseStep } from "./steps/minimise.ts";
+export { exactGradient } from "./estimators/exact_gradient.ts";
+export { type FirstOrderOptions, foAdam, foAdamW, foSgd } from "./named/first_order.ts";
+export { forwardGradient, type ForwardGradientOptions } from "./estimators/forward_gradient.ts";
 export { type FrozenBy } from "./preparations/frozen.ts";
 export { type CompleteGains, type Gains, gainsOf } from "./preparations/gains.ts";
 export type { JsonValue } from "./json.ts";
@@ -109,6 +112,7 @@ export {
 } from "./declared_option.ts";
 export {
   blockwiseZo,
+  forwardGrad,
   fzoo,
   kerzoo,
   lozo,
@@ -285,4 +289,5 @@ export {
   WgslEmitter,
 } from "./algebra/wgsl_ops.ts";
 export { withRule } from "./with_rule.ts";
+export { withTangents } from "./with_tangents.ts";
 export { emitUpdateRule } from "./updates/update_rule_wgsl.ts";

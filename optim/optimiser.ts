@@ -226,6 +226,11 @@ export function optimiser(options: OptimiserOptions): Optimiser {
   }
   const { accept } = options;
   const moves = movesOf(plan, estimator.directions);
+  if (estimator.exact && (!isPlain(plan) || accept || moves !== 1)) {
+    throw new RangeError(
+      `Cannot make an optimiser: ${estimator.name} has the gradient of each step as its only direction, so nothing holds, remembers, masks or tries directions`,
+    );
+  }
   if (accept && (moves !== 1 || update || turnsOf(plan))) {
     throw new RangeError(
       `Cannot make an optimiser: ${accept.name} tries steps along a single direction, so there must be no blocks and no update rule`,

@@ -24,6 +24,7 @@ import { evaluate, type Evaluation } from "./evaluate.ts";
 import { Pace, type StepPace } from "./steps/pace.ts";
 import { asReplayed, assertState, assertWritable } from "./steps/going_on.ts";
 import type { LedgerFile } from "./ledgers/ledger_file.ts";
+import { assertReplayable } from "./ledgers/ledger_header.ts";
 import { Patience } from "./steps/patience.ts";
 
 /** What to train on what, and how long. */
@@ -175,12 +176,13 @@ export function trainingOrder(
  *
  * @throws {NonFiniteLossError} When a loss is not finite; the ledger holds the steps before
  * @throws {RangeError} When there is nothing to train on, or the ledger is of another model, seed or optimiser
- * @throws {TypeError} When the state is missing or not the optimiser's
+ * @throws {TypeError} When the state is missing or not the optimiser's, or a ledger is given for exact gradients
  */
 export async function* finetune(options: FinetuneOptions): AsyncGenerator<TrainingEvent> {
   assertOptions("fine-tune", options, finetuneRules);
   const { model, offsets, objective, train, validation, steps, ledger, signal } = options;
   assertNotDisposed(model, "fine-tune");
+  if (ledger) assertReplayable(options.optimiser);
   const optimiser = asReplayed(options.optimiser, ledger);
   const { seed = 0, evaluateEvery = 0 } = options;
   if (train.length === 0) throw new RangeError("Cannot fine-tune: there are no training examples");

@@ -66,7 +66,7 @@ export interface HostObjectiveStep extends ScalarResult<number> {
  *
  * @throws {NonFiniteLossError} When a value is not finite; nothing has moved then
  * @throws {RangeError} When the ledger is of another model, seed or optimiser
- * @throws {TypeError} When the state is missing or not the optimiser's
+ * @throws {TypeError} When the state is missing or not the optimiser's, or the optimiser takes derivatives, which a function does not have
  * @throws The signal's reason when it aborts
  *
  * @example Towards text that has the words of an answer
@@ -113,6 +113,11 @@ export async function* finetuneByFunction(
   const { model, offsets, objective, ledger, signal, seed = 0 } = options;
   assertNotDisposed(model, "fine-tune");
   const optimiser = asReplayed(options.optimiser, ledger);
+  if (optimiser.estimator.tangents || optimiser.estimator.exact) {
+    throw new TypeError(
+      `Cannot fine-tune by a function with ${optimiser.name}: ${optimiser.estimator.name} takes derivatives of losses that the device computes; take an optimiser that compares losses, such as mezo`,
+    );
+  }
   const { gpu, tensors } = model;
   const { law, projection, update, plan } = optimiser;
   integerWithin("a fine-tune", "steps", options.steps, 0, Number.MAX_SAFE_INTEGER);

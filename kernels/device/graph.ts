@@ -72,6 +72,26 @@ export class Graph {
   /** In order. */
   readonly dispatches: Dispatch[] = [];
   readonly #values: Value[] = [];
+  #tangents = 0;
+
+  /**
+   * How many tangents what is recorded has beside each value (dual numbers): branch 0 is then the value itself, each other branch its
+   * derivative along that branch's direction. 0 where branches are values each.
+   */
+  get tangents(): number {
+    return this.#tangents;
+  }
+
+  /** Records values of `directions` + 1 branches, with their tangents along so many directions, while `record` runs. */
+  withTangents<T>(directions: number, record: () => T): T {
+    const before = this.#tangents;
+    this.#tangents = directions;
+    try {
+      return record();
+    } finally {
+      this.#tangents = before;
+    }
+  }
 
   /** A new value of `words` f32 words. */
   value(label: string, words: number): Value {

@@ -28,20 +28,18 @@ export interface Operation<A, Y extends Operand = Value> {
   /** Records the dispatches that compute the result. */
   record(graph: Graph, inputs: readonly Operand[], attributes: A): Y;
   /**
-   * Records how the result changes with the inputs.
-   *
-   * @param tangents Of each input; undefined where it does not change
+   * Records the result with its tangents, from inputs with theirs: of every value branch 0 is the value, each other branch its derivative along
+   * that branch's direction, and weights change along their noise. `"linear"` where `record` does that as it is: the operation is linear
+   * in its inputs and knows no weights. Absent: it cannot be differentiated forwards, and recording it with tangents is an error.
    */
-  tangent?(
-    graph: Graph,
-    inputs: readonly Operand[],
-    tangents: readonly (Value | undefined)[],
-    attributes: A,
-  ): Value;
+  readonly tangent?:
+    | "linear"
+    | ((graph: Graph, inputs: readonly Operand[], attributes: A) => Y);
   /**
-   * Records the slopes of a loss by the inputs; undefined for an input that has none.
+   * Records the slopes of a loss by the inputs, undefined for an input that has none, and adds those by what is trained to `gradients`. There is
+   * one branch.
    *
-   * @param slope Of the loss by the result
+   * @param slope Of the loss by the result; others may read it too
    */
   adjoint?(
     graph: Graph,
@@ -49,7 +47,14 @@ export interface Operation<A, Y extends Operand = Value> {
     output: Y,
     slope: Value,
     attributes: A,
+    gradients: Gradients,
   ): readonly (Value | undefined)[];
+}
+
+/** Where slopes of a loss by offsets are collected. */
+export interface Gradients {
+  /** Those of a tensor or a part of it, laid out as its offsets; undefined where it is not trained. */
+  of(name: string): Range | undefined;
 }
 
 /** An operation that a graph computes. */
@@ -67,7 +72,10 @@ export interface RecordedOperation {
 const recorded = new WeakMap<Graph, RecordedOperation[]>();
 
 /**
- * Records an operation into `graph`, which then has it among its {@linkcode operationsOf}.
+ * Records an operation into `graph`, which then has it among its {@linkcode operationsOf}; with tangents where the graph records values
+ * with theirs.
+ *
+ * @throws {TypeError} Where the graph records tangents and the operation has no rule for them
  *
  * @example What a graph computes
  * ```ts
@@ -87,11 +95,57 @@ export function recordOperation<A, Y extends Operand>(
   inputs: readonly Operand[],
   attributes: A,
 ): Y {
-  const output = operation.record(graph, inputs, attributes);
+  const output = recordedBy(graph, operation)(graph, inputs, attributes);
   let list = recorded.get(graph);
   if (!list) recorded.set(graph, list = []);
   list.push({ operation: operation as Operation<unknown, Operand>, inputs, attributes, output });
   return output;
+}
+
+/**
+ * Records slopes of a loss backwards over operations, from those that are known in `slopes` to those by what the operations read, which are put
+ * there; what is trained is added to `gradients`.
+ *
+ * @param slopes By value; changed
+ * @param add Records the sum of two slopes
+ * @throws {TypeError} For an operation that has no adjoint, where a loss depends on what it leaves
+ */
+export function recordAdjoints(
+  graph: Graph,
+  operations: readonly RecordedOperation[],
+  slopes: Map<Operand, Value>,
+  gradients: Gradients,
+  add: (graph: Graph, a: Value, b: Value) => Value,
+): void {
+  for (const { operation, inputs, attributes, output } of operations.toReversed()) {
+    const slope = slopes.get(output);
+    if (!slope) continue;
+    if (!operation.adjoint) {
+      throw new TypeError(
+        `Cannot differentiate "${operation.name}" backwards: the operation has no adjoint; take an optimiser that needs forwards alone`,
+      );
+    }
+    if (operation.inPlace) slopes.delete(output);
+    const found = operation.adjoint(graph, inputs, output, slope, attributes, gradients);
+    found.forEach((one, i) => {
+      if (!one) return;
+      const before = slopes.get(inputs[i]);
+      slopes.set(inputs[i], before ? add(graph, before, one) : one);
+    });
+  }
+}
+
+/** How an operation is recorded into a graph. */
+function recordedBy<A, Y extends Operand>(
+  graph: Graph,
+  operation: Operation<A, Y>,
+): Operation<A, Y>["record"] {
+  const { tangent } = operation;
+  if (graph.tangents === 0 || tangent === "linear") return operation.record.bind(operation);
+  if (tangent) return tangent;
+  throw new TypeError(
+    `Cannot differentiate "${operation.name}" forwards: the operation has no tangent; take an estimator of losses, such as spsa`,
+  );
 }
 
 /** The operations that were recorded into a graph, in order; dispatches that were added without one are not among them. */

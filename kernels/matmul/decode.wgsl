@@ -9,6 +9,8 @@
 fn shift_of(factor: f32, minimum: f32) -> f32 {
 #if SECOND == zero
   return -factor * minimum;
+#elif TANGENT
+  return 0.0;
 #else
   return minimum;
 #endif

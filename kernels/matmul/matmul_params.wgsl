@@ -35,6 +35,10 @@ struct Params {
 #if WINDOW != none
 // A software adapter reads a uniform buffer with a few instructions, a storage buffer with a loop over lanes.
 @group(0) @binding(2) var<uniform> x: array<vec4<f32>, 4096>;
+#if FUSED && WINDOW == rows
+// The tangents of those rows.
+@group(0) @binding(10) var<uniform> moved_x: array<vec4<f32>, 4096>;
+#endif
 #else
 @group(0) @binding(2) var<storage, read> x: array<vec4<f32>>;
 #endif
@@ -59,6 +63,9 @@ fn offset_row(n: u32) -> u32 {
 
 // The result of row `row` (of all branches) and column `n` of this piece: adds bias and residual and stores.
 fn store(row: u32, n: u32, sum: f32) {
+#if ADDS
+  y[(p.rows + row) * p.total_outputs + p.first_output + n] += sum;
+#else
   let at = row * p.total_outputs + p.first_output + n;
   var value = sum;
 #if BIAS_BY_BRANCH
@@ -70,4 +77,5 @@ fn store(row: u32, n: u32, sum: f32) {
   value += residual[at];
 #endif
   y[at] = value;
+#endif
 }

@@ -25,6 +25,18 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
   let row0 = row_tile * ROWS;
   if (row0 >= p.total_rows) { return; }
   let row_end = p.total_rows;
+#elif FUSED && WINDOW == rows
+  // Half a tile of rows that fit a uniform binding, and their tangents along one direction.
+  let b = p.first_row / p.rows;
+  let row0 = p.first_row + row_tile * HALF;
+  if (row0 >= p.end_row) { return; }
+  let row_end = p.end_row;
+#elif FUSED
+  // Half a tile of rows of the first branch, and their tangents along direction b.
+  let b = row_tile / p.row_tiles;
+  let row0 = b * p.rows + (row_tile % p.row_tiles) * HALF;
+  if (b * p.rows >= p.total_rows) { return; }
+  let row_end = (b + 1u) * p.rows;
 #elif WINDOW == rows
   // Rows that fit a uniform binding: one branch, a few tiles.
   let b = p.first_row / p.rows;
@@ -40,13 +52,27 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
 #endif
   let quads = p.columns / 4u;
   // Rows and columns beyond the edge repeat the last one; they are computed and not stored.
+#if FUSED
+#for r HALF
+#if WINDOW == rows
+  let x{r} = (min(row0 + {r}u, row_end - 1u) - p.first_row) * quads;
+#else
+  let x{r} = (min(row0 + {r}u, row_end - 1u) - b * p.rows) * quads;
+  let x{r+HALF} = (min(row0 + {r}u, row_end - 1u) + p.rows) * quads;
+#endif
+#endfor
+#else
 #for r ROWS
 #if WINDOW == rows
   let x{r} = (min(row0 + {r}u, row_end - 1u) - p.first_row) * quads;
+#elif ADDS
+  // All of the first branch.
+  let x{r} = (min(row0 + {r}u, row_end - 1u) - b * p.rows) * quads;
 #else
   let x{r} = min(row0 + {r}u, row_end - 1u) * quads;
 #endif
 #endfor
+#endif
 #if NOISE
   // Read once: a load costs a software adapter as much as dozens of operations.
 #if MIXED
@@ -59,6 +85,10 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
   seeds = select(seeds, {ROWS}u, any(branch{r}.seed != branch0.seed));
 #endfor
 #endif
+#elif TANGENT
+  let branch = branches[b + 1u];
+#elif FUSED
+  let branch = branches[b + 1u];
 #else
   let branch = branches[b];
 #endif
@@ -91,6 +121,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
 #endfor
 #else
   var offset = array<vec4<f32>, {COL_QUADS}>();
+#if FUSED
+  var along = array<vec4<f32>, {COL_QUADS}>();
+#endif
 #endif
 #endif
 #if SCALE_UNITS != 1
@@ -131,6 +164,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
           }
         }
 #endif
+#elif FUSED
+        offset[{q}] = w;
+        along[{q}] = branch.amplitude * drawn4(w, branch.seed, first + row_quad{q});
 #elif NOISE
         offset[{q}] = moved4(w, branch, first + row_quad{q});
 #else
@@ -168,6 +204,31 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
 #for c COLS
     {
 #include "register_{LAYOUT}.wgsl" base
+#if FUSED
+      // W x, and W x' + W' x.
+      let factor = combine(base, offset[{c} / 4][{c} % 4]);
+#if FORM == relative
+      let change = base * along[{c} / 4][{c} % 4];
+#else
+      let change = along[{c} / 4][{c} % 4];
+#endif
+#if MINIMA_MOVE
+      let shift = combine(second{c}, offset[{c} / 4][{c} % 4]);
+      let shift_change = second{c} * along[{c} / 4][{c} % 4];
+#endif
+#for r HALF
+#if MINIMA_MOVE
+      acc{r}_{c} += factor * p{r}_{c} + shift * sum{r};
+      acc{r+HALF}_{c} += factor * p{r+HALF}_{c} + shift * sum{r+HALF} + change * p{r}_{c} + shift_change * sum{r};
+#elif SECOND == min
+      acc{r}_{c} += factor * p{r}_{c} + second{c} * sum{r};
+      acc{r+HALF}_{c} += factor * p{r+HALF}_{c} + second{c} * sum{r+HALF} + change * p{r}_{c};
+#else
+      acc{r}_{c} += factor * p{r}_{c};
+      acc{r+HALF}_{c} += factor * p{r+HALF}_{c} + change * p{r}_{c};
+#endif
+#endfor
+#else
 #for r ROWS
       {
 #if MINIMA_MOVE
@@ -186,7 +247,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
 #else
         let factor = combine(base, offset[{c} / 4][{c} % 4]);
 #endif
-#if SECOND == min
+#if SECOND == min && !TANGENT
         acc{r}_{c} += factor * p{r}_{c} + second{c} * sum{r};
 #else
         acc{r}_{c} += factor * p{r}_{c};
@@ -194,6 +255,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
 #endif
       }
 #endfor
+#endif
     }
 #endfor
     u++;
@@ -209,9 +271,39 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
 #endif
 #endif
 
+#if FUSED
+  let own = row0 - b * p.rows;
+#for r HALF
+  if (row0 + {r}u < row_end) {
+    // The value is the same for all directions.
+    let at = (own + {r}u) * p.total_outputs + p.first_output + column0;
+    let moved_at = at + (b + 1u) * p.rows * p.total_outputs;
+#for c COLS
+    if (column0 + {c}u < p.outputs) {
+      var value = acc{r}_{c};
+      var moved = acc{r+HALF}_{c};
+#if BIAS_BY_BRANCH
+      value += bias[p.first_output + column0 + {c}u];
+      moved += bias[(b + 1u) * p.total_outputs + p.first_output + column0 + {c}u];
+#endif
+#if RESIDUAL
+      value += residual[at + {c}u];
+      moved += residual[moved_at + {c}u];
+#endif
+      if (b == 0u) { y[at + {c}u] = value; }
+      y[moved_at + {c}u] = moved;
+    }
+#endfor
+  }
+#endfor
+#else
 #for r ROWS
   if (row0 + {r}u < row_end) {
+#if ADDS
+    let at = (p.rows + row0 + {r}u) * p.total_outputs + p.first_output + column0;
+#else
     let at = (row0 + {r}u) * p.total_outputs + p.first_output + column0;
+#endif
 #for c COLS
     if (column0 + {c}u < p.outputs) {
       var value = acc{r}_{c};
@@ -223,9 +315,14 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
 #if RESIDUAL
       value += residual[at + {c}u];
 #endif
+#if ADDS
+      y[at + {c}u] += value;
+#else
       y[at + {c}u] = value;
+#endif
     }
 #endfor
   }
 #endfor
+#endif
 }

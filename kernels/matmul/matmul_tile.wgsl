@@ -64,6 +64,8 @@ fn main(
           shifts[at] = shift_of(factors[at], minimum_of(min(column0 + at, p.outputs - 1u), group, p.groups, b));
 #elif MINIMA_MOVE
           shifts[q * 4u + {i}u] = combine(scale.shift, offset[{i}]);
+#elif TANGENT
+          shifts[q * 4u + {i}u] = 0.0;
 #else
           shifts[q * 4u + {i}u] = scale.shift;
 #endif
@@ -78,7 +80,12 @@ fn main(
       let q = i & 7u;
       let quad = block * 8u + q;
       var value = vec4<f32>();
+#if ADDS
+      // All of the first branch.
+      if (quad < quads) { value = x[(min(row0 + r, row_end - 1u) - b * p.rows) * quads + quad]; }
+#else
       if (quad < quads) { value = x[min(row0 + r, row_end - 1u) * quads + quad]; }
+#endif
       xs[q * ROWS + (r ^ q)] = value;
     }
     for (var i = t; i < {COLS*8}u; i += WORKGROUP) {

@@ -10,10 +10,12 @@ import { partName, secondPart } from "../../quant/layouts/trained_part.ts";
 import type { Graph, Resource, Value } from "../device/graph.ts";
 import { layoutKey, UNIFORM_BYTES } from "./layout_key.ts";
 import { bindPerturbation } from "../offsets/bind.ts";
-import type { Perturbation } from "../offsets/perturbation.ts";
+import { type Perturbation, withoutNoise } from "../offsets/perturbation.ts";
 import type { ShaderKey } from "../device/template.ts";
+import type { Storage } from "../device/storage.ts";
 import type { DeviceTensor, TensorPiece } from "../device/tensor.ts";
 import source from "./perturbed_plane.wgsl.ts";
+import zerosSource from "./vector_and_zeros.wgsl.ts";
 
 /** Offsets and noise of a tensor. */
 export interface TensorPerturbations {
@@ -79,7 +81,7 @@ function perturbedPlane(
   graph.add({
     label: `perturb ${name}`,
     source,
-    key: { ...bound.key, PLANE: part },
+    key: { ...bound.key, PLANE: part, BEHIND: false },
     reads: { 1: base, ...bound.reads },
     writes: { 3: y },
     parameters: [
@@ -98,27 +100,59 @@ function perturbedPlane(
 }
 
 /**
- * Records a vector of f32, such as a bias, or a small matrix of them, as `branches` branches see it: `[B][rows][columns]`. What reads that
- * needs to know nothing of noise.
+ * Records a vector of f32, such as a bias, or a small matrix of them, as `branches` branches see it: `[B][rows][columns]`, with tangents where
+ * the graph records those. What reads that needs to know nothing of noise.
  */
 export function perturbedVector(
   graph: Graph,
-  { name, pieces: [{ codes }], rows, columns }: DeviceTensor,
+  tensor: DeviceTensor,
   perturbation: Perturbation,
   branches: number,
 ): Value {
+  const { name, rows, columns, pieces: [{ codes }] } = tensor;
   const quads = Math.ceil(rows * columns / 4);
   const isRagged = rows * columns % 4 !== 0;
-  const y = graph.value(`${name} by branch`, branches * rows * columns);
-  const bound = bindPerturbation(perturbation);
+  const moves = graph.tangents === 0 || perturbation.noise !== undefined;
+  const y = graph.value(`${name} by branch`, (moves ? branches : 1) * rows * columns);
+  const copies = (of: Perturbation, count: number) => {
+    const bound = bindPerturbation(of);
+    graph.add({
+      label: `perturb ${name}`,
+      source,
+      key: { ...bound.key, PLANE: isRagged ? "ragged" : "vector", BEHIND: of.tangent ?? false },
+      reads: { 1: codes, ...bound.reads },
+      writes: { 3: y },
+      parameters: [count, quads, 0, isRagged ? rows * columns : 1, 0, 1, 0, ...bound.parameters],
+      workgroups: Math.ceil(count * quads / 64),
+    });
+  };
+  if (graph.tangents === 0) {
+    copies(perturbation, branches);
+    return y;
+  }
+  copies(withoutNoise(perturbation), 1);
+  if (!moves) return withTangents(graph, y, rows * columns, branches);
+  copies({ ...perturbation, tangent: true }, branches - 1);
+  return y;
+}
+
+/** Records a vector that nothing is trained of, of `length` elements, with its tangents, which are zeros: `[B][length]`; one that has them as it is. */
+export function withTangents(
+  graph: Graph,
+  vector: Storage | Value,
+  length: number,
+  branches: number,
+): Value {
+  if ("words" in vector && vector.words !== length) return vector;
+  const y = graph.value("vector and zeros", branches * length);
   graph.add({
-    label: `perturb ${name}`,
-    source,
-    key: { ...bound.key, PLANE: isRagged ? "ragged" : "vector" },
-    reads: { 1: codes, ...bound.reads },
+    label: "vector and zeros",
+    source: zerosSource,
+    key: {},
+    reads: { 1: vector },
     writes: { 3: y },
-    parameters: [branches, quads, 0, isRagged ? rows * columns : 1, 0, 1, 0, ...bound.parameters],
-    workgroups: Math.ceil(branches * quads / 64),
+    parameters: [y.words, length],
+    workgroups: Math.ceil(y.words / 64),
   });
   return y;
 }

@@ -57,8 +57,15 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
 #if PLANE == ragged
   let moved = combine4(value, offset4(flat / p.quads, at));
 #for i 4
+#if BEHIND
+  if (first + {i}u < p.rows) { y[(flat / p.quads + 1u) * p.rows + first + {i}u] = moved[{i}]; }
+#else
   if (first + {i}u < p.rows) { y[(flat / p.quads) * p.rows + first + {i}u] = moved[{i}]; }
+#endif
 #endfor
+#elif BEHIND
+  // Tangents, behind the vector itself.
+  y[flat + p.quads] = combine4(value, offset4(flat / p.quads, at));
 #else
   y[flat] = combine4(value, offset4(flat / p.quads, at));
 #endif

@@ -24,25 +24,30 @@ export interface Tile {
   readonly workgroup: number;
 }
 
-/** The kernel and tile for `rows` rows a branch and `outputs` columns; `apart` where a register tile must stay in one branch. */
+/**
+ * The kernel and tile for `rows` rows a branch and `outputs` columns; `apart` where a register tile must stay in one branch, `adds` where
+ * products are added to what is there, which the vector kernel does not.
+ */
 export function chooseTile(
   adapterClass: AdapterClass,
   _layout: Layout,
   rows: number,
   branches: number,
   outputs: number,
-  apart = false,
+  { apart = false, adds = false }: { readonly apart?: boolean; readonly adds?: boolean } = {},
 ): Tile {
   return adapterClass === "software"
     ? softwareTile(rows, apart ? 1 : branches, outputs)
-    : hardwareTile(rows, branches);
+    : hardwareTile(rows, branches, adds);
 }
 
 /** Rows (of all branches) up to which a GPU is bound by reading weights, so that no row tile pays. */
 const vectorRows = 8;
 
-function hardwareTile(rows: number, branches: number): Tile {
-  if (rows * branches <= vectorRows) return { kernel: "vector", rows, columns: 4, workgroup: 64 };
+function hardwareTile(rows: number, branches: number, adds: boolean): Tile {
+  if (!adds && rows * branches <= vectorRows) {
+    return { kernel: "vector", rows, columns: 4, workgroup: 64 };
+  }
   // 64 x 32 unpacks each weight once for 64 rows and fits 16 KiB of workgroup memory.
   return rows <= 16
     ? { kernel: "tiled", rows: 16, columns: 64, workgroup: 64 }

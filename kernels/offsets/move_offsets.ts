@@ -39,6 +39,8 @@ export interface Moves {
   readonly directions: number;
   /** Directions of one step. */
   readonly perStep: number;
+  /** Slopes by offsets, by arena, that are moved along instead of noise. Default: noise. */
+  readonly gradients?: readonly Storage[] | undefined;
   /** The update rule's host scalars, step after step, of each step for each of the offsets' `rates`; needed where there is a rule. */
   readonly inputs?: Storage | Range | undefined;
 }
@@ -70,6 +72,7 @@ export function moveOffsets(
         STATES: update?.stateSize ?? 0,
         INPUTS: update?.inputSize ?? 0,
         RESTS: update?.restsAtZero ?? false,
+        GRADIENT: moves.gradients !== undefined,
         GROUPS: offsets.grouped,
         ...(offsets.grouped ? { ROUND: roundCoefficientWgsl, RATES: offsets.rates.length } : {}),
       },
@@ -77,6 +80,7 @@ export function moveOffsets(
         1: offsets.tables[i],
         2: moves.coefficients,
         4: update && update.inputSize > 0 ? moves.inputs! : undefined,
+        7: moves.gradients?.[i],
       },
       writes: {
         3: arena,

@@ -17,13 +17,20 @@ fn drawn4(w: vec4<f32>, seed: vec2<u32>, quad: u32) -> vec4<f32> {
 
 // A quad of offsets that are stored as w, as a branch sees it.
 fn moved4(w: vec4<f32>, branch: Branch, quad: u32) -> vec4<f32> {
+#if TANGENT
+  return branch.amplitude * drawn4(w, branch.seed, quad);
+#else
   return w + branch.amplitude * drawn4(w, branch.seed, quad);
+#endif
 }
 #endif
 
 // A quad of offsets as branch b sees it.
 fn offset4(b: u32, quad: u32) -> vec4<f32> {
-#if NOISE
+#if TANGENT
+  // The first branch is the value itself.
+  return moved4(offsets[quad], branches[b + 1u], quad);
+#elif NOISE
   return moved4(offsets[quad], branches[b], quad);
 #else
   return offsets[quad];

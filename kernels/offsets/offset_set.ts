@@ -14,6 +14,7 @@ import { offsetCount, offsetStride } from "../../quant/fold/fold_offsets.ts";
 import { checkPart, partName, partOf, type TrainedPart } from "../../quant/layouts/trained_part.ts";
 import type { Gpu } from "../device/gpu.ts";
 import type { Range } from "../device/graph.ts";
+import { GradientSet } from "./gradient_set.ts";
 import { type BranchNoise, packNoise, type Perturbation } from "./perturbation.ts";
 import { Storage } from "../device/storage.ts";
 import type { DeviceTensor } from "../device/tensor.ts";
@@ -127,6 +128,7 @@ export class OffsetSet implements Disposable {
   readonly reaches: readonly number[];
   readonly #sections = new Map<string, Section>();
   #gpu: Gpu | undefined;
+  #gradients: GradientSet | undefined;
   #moments: { readonly rule: string; readonly storages: Storage[][] } | undefined;
 
   /** Describes the memory; `allocate` makes it, zeroed. */
@@ -236,6 +238,11 @@ export class OffsetSet implements Disposable {
     return this.#sections.get(name)?.trainable;
   }
 
+  /** Where the slopes of a loss by the offsets are collected, to be allocated: for optimisers that take the gradient itself. */
+  get gradients(): GradientSet {
+    return this.#gradients ??= new GradientSet(this);
+  }
+
   /** Where the tensor `name` belongs, if it is trained. */
   place(name: string): BlockPlace | undefined {
     return this.#sections.get(name)?.place;
@@ -304,6 +311,7 @@ export class OffsetSet implements Disposable {
   /** Frees its memory. */
   [Symbol.dispose](): void {
     this.freeMoments();
+    this.#gradients?.[Symbol.dispose]();
     for (const storage of [...this.arenas, ...this.tables]) storage[Symbol.dispose]();
   }
 }

@@ -19,6 +19,13 @@ export interface Perturbation extends Pick<Trainable, "id" | "form" | "span" | "
   readonly stride: number;
   /** Absent: offsets only, for evaluation. */
   readonly noise?: BranchNoise | undefined;
+  /** What is read is the derivative along the noise instead, of the branches after the first. Default false. */
+  readonly tangent?: boolean | undefined;
+}
+
+/** The weights as they are, without noise: what tangents are taken at. */
+export function withoutNoise(perturbation: Perturbation): Perturbation {
+  return { ...perturbation, noise: undefined };
 }
 
 /** Seeds and amplitudes by branch, on the device: 16 bytes each (seed lo, seed hi, f32 amplitude, 0). */
@@ -36,6 +43,7 @@ export function perturbationKey(perturbation: Perturbation | undefined): ShaderK
   return {
     FORM: perturbation?.form ?? "none",
     NOISE: perturbation?.noise !== undefined,
+    TANGENT: perturbation?.tangent ?? false,
     ...lawKey(perturbation?.noise?.law, perturbation?.noise?.frozen),
   };
 }

@@ -44,6 +44,10 @@ struct Section {
 
 #insert RULE_PROGRAM
 #endif
+#if GRADIENT
+// What is moved along instead of noise: the slopes of the loss.
+@group(0) @binding(7) var<storage, read> gradient: array<vec4<f32>>;
+#endif
 
 #include "direction_turns.wgsl"
 
@@ -95,7 +99,12 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
       acts = acts || (takes_part && step.w != 0u);
 #endif
       if (coefficient != 0.0 && takes_part) {
-#if RULE
+#if GRADIENT && RULE
+        acts = acts || step.w != 0u;
+        sum += coefficient * gradient[quad];
+#elif GRADIENT
+        w += coefficient * gradient[quad];
+#elif RULE
         acts = acts || step.w != 0u;
         sum += coefficient * noise4(step.xy, section.tensor, section.traits, local, section.width);
 #else

@@ -11,7 +11,11 @@ import source from "./add.wgsl.ts";
 import { elementwise } from "./elementwise.ts";
 
 /** a and b to `a + b`. */
-export const addOperation: Operation<null> = elementwise("add", "sum", source);
+export const addOperation: Operation<null> = {
+  ...elementwise("add", "sum", source),
+  tangent: "linear",
+  adjoint: (_graph, _inputs, _output, slope) => [slope, slope],
+};
 
 /** Records `a + b`, element by element, of values with as many elements as `b` has. */
 export function add(

@@ -4,10 +4,12 @@
  * @module
  */
 
-import type { Value } from "../device/graph.ts";
-import { type Operation, recordOperation } from "../device/operation.ts";
+import type { Graph, Value } from "../device/graph.ts";
+import { type Operand, type Operation, recordOperation } from "../device/operation.ts";
 import type { Storage } from "../device/storage.ts";
 import source from "./attention.wgsl.ts";
+import tangentSource from "./tangents/attention_tangent.wgsl.ts";
+import { attentionAdjoint } from "./adjoints/attention_adjoint.ts";
 import type { ForwardContext } from "./context.ts";
 
 /** Models in use have 64 to 256; wider ones, which compile for 22 s (512) and 117 s (1024) on lavapipe, are looped over. */
@@ -44,50 +46,92 @@ export interface AttentionAttributes extends AttentionShape {
 /** q, k, v to `[B][M][heads * head]`. */
 export const attentionOperation: Operation<AttentionAttributes> = {
   name: "attention",
-  record(graph, [q, k, v], { context, heads, keyValueHeads, headDimension, ...rest }) {
-    const { rows, branches, batch, layout } = context;
-    const { keyRows, rolling = false, window, cap, sharedKeys = 0 } = rest;
-    const { scale = 1 / Math.sqrt(headDimension) } = rest;
-    const total = branches * rows * heads;
-    const y = graph.value("attention", total * headDimension);
-    graph.add({
-      label: "attention",
-      source,
-      key: {
-        QUADS: headDimension / 4,
-        WORKGROUP: 32,
-        LOOPED: headDimension > WIDEST_UNROLLED_HEAD,
-        WINDOWED: window !== undefined,
-        CAPPED: cap !== undefined,
-        ROLLING: rolling,
-        SHARED: sharedKeys > 0,
-      },
-      reads: { 1: q, 2: k, 4: v, 5: batch },
-      writes: { 3: y },
-      parameters: [
-        rows,
-        total,
-        heads,
-        keyValueHeads,
-        keyRows ?? rows,
-        layout.prefixStart,
-        layout.prefixEnd,
-        layout.ownStart,
-        layout.slots,
-        { f32: scale },
-        0,
-        ...(window === undefined ? [] : [window]),
-        ...(cap === undefined ? [] : [{ f32: cap }]),
-        ...(sharedKeys > 0 ? [sharedKeys] : []),
-      ],
-      firstGroup: 10,
-      // Of sequences without an end: how long they are is in the batch.
-      work: total * headDimension * Math.min((keyRows ?? rows) + sharedKeys, window ?? Infinity),
-      workgroups: Math.ceil(total / 32),
-    });
+  record(graph, inputs, attributes) {
+    const y = result(graph, attributes);
+    recordHeads(graph, source, inputs, y, attributes, attributes.context.branches);
     return y;
   },
+  tangent(graph, inputs, attributes) {
+    assertOwnKeys(attributes, "forwards");
+    const y = result(graph, attributes);
+    recordHeads(graph, source, inputs, y, attributes, 1);
+    const directions = attributes.context.branches - 1;
+    recordHeads(graph, tangentSource, inputs, y, attributes, directions);
+    return y;
+  },
+  adjoint(graph, inputs, output, slope, attributes) {
+    assertOwnKeys(attributes, "backwards");
+    return attentionAdjoint(graph, inputs, output, slope, attributes);
+  },
 };
+
+/** Refuses keys that are not this forward's rows, which have no rule. */
+function assertOwnKeys({ rolling, sharedKeys }: AttentionAttributes, how: string): void {
+  if (!rolling && !sharedKeys) return;
+  throw new TypeError(
+    `Cannot differentiate "attention" ${how} over ${
+      rolling ? "a cache of keys" : "keys that all rows share, such as a prefix"
+    }: they have no rule; take an estimator of losses, such as spsa`,
+  );
+}
+
+/** `[B][M][heads * head]`. */
+function result(
+  graph: Graph,
+  { context: { branches, rows }, heads, headDimension }: AttentionAttributes,
+): Value {
+  return graph.value("attention", branches * rows * heads * headDimension);
+}
+
+/** Records what each head of each row finds, of `branches` branches. */
+function recordHeads(
+  graph: Graph,
+  shader: string,
+  [q, k, v]: readonly Operand[],
+  y: Value,
+  { context, heads, keyValueHeads, headDimension, ...rest }: AttentionAttributes,
+  branches: number,
+): void {
+  const { rows, batch, layout } = context;
+  const { keyRows, rolling = false, window, cap, sharedKeys = 0 } = rest;
+  const { scale = 1 / Math.sqrt(headDimension) } = rest;
+  const total = branches * rows * heads;
+  graph.add({
+    label: shader === source ? "attention" : "attention tangent",
+    source: shader,
+    key: {
+      QUADS: headDimension / 4,
+      WORKGROUP: 32,
+      LOOPED: headDimension > WIDEST_UNROLLED_HEAD,
+      WINDOWED: window !== undefined,
+      CAPPED: cap !== undefined,
+      ROLLING: rolling,
+      SHARED: sharedKeys > 0,
+    },
+    reads: { 1: q, 2: k, 4: v, 5: batch },
+    writes: { 3: y },
+    parameters: [
+      rows,
+      total,
+      heads,
+      keyValueHeads,
+      keyRows ?? rows,
+      layout.prefixStart,
+      layout.prefixEnd,
+      layout.ownStart,
+      layout.slots,
+      { f32: scale },
+      0,
+      ...(window === undefined ? [] : [window]),
+      ...(cap === undefined ? [] : [{ f32: cap }]),
+      ...(sharedKeys > 0 ? [sharedKeys] : []),
+    ],
+    firstGroup: 10,
+    // Of sequences without an end: how long they are is in the batch.
+    work: total * headDimension * Math.min((keyRows ?? rows) + sharedKeys, window ?? Infinity),
+    workgroups: Math.ceil(total / 32),
+  });
+}
 
 /**
  * Causal grouped-query attention with a running softmax (Milakov and Gimelshein, arXiv 1805.02867): `[B][M][heads * head]`.

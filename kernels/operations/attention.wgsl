@@ -68,30 +68,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
 #else
   for (var part = 0u; part < 2u; part++) {
 #endif
-    var key = batch[p.prefix_start + m];
-    var end = batch[p.prefix_end + m];
-    if (part == 1u) {
-      key = batch[p.own_start + m];
-      end = batch[p.slot + m] + 1u;
-    }
-#if SHARED
-    if (part == 2u) {
-      key = p.key_rows;
-      end = key + p.shared_keys;
-    }
-#endif
-#if WINDOWED
-    // Those of its own sequence are the nearest; what they leave of the window lies at the end of the prompt.
-    var near = p.window;
-    if (part == 0u) { near -= min(near, batch[p.slot + m] + 1u - batch[p.own_start + m]); }
-#if SHARED
-    if (part == 2u) {
-      let prompt = batch[p.prefix_end + m] - batch[p.prefix_start + m];
-      near -= min(near, prompt + batch[p.slot + m] + 1u - batch[p.own_start + m]);
-    }
-#endif
-    key = max(key, end - min(near, end));
-#endif
+#include "attention_keys.wgsl" range
 #if ROLLING
     // Keys lie in their slots modulo the rows that there are.
     for (; key < end; key++) {

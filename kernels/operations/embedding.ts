@@ -4,13 +4,24 @@
  * @module
  */
 
-import type { Value } from "../device/graph.ts";
-import { type Operation, recordOperation } from "../device/operation.ts";
+import type { Graph, Value } from "../device/graph.ts";
+import { type Gradients, type Operation, recordOperation } from "../device/operation.ts";
 import type { DeviceTensor } from "../device/tensor.ts";
 import { layoutKey, scaleColumns, scaleGroups } from "../matmul/layout_key.ts";
-import { perturbationsOf, perturbedPlanes, planeKey, rowQuads } from "../matmul/perturbed_plane.ts";
+import {
+  perturbationsOf,
+  perturbedPlanes,
+  planeKey,
+  rowQuads,
+  type TensorPerturbations,
+} from "../matmul/perturbed_plane.ts";
 import { bindPerturbation } from "../offsets/bind.ts";
+import { withoutNoise } from "../offsets/perturbation.ts";
 import type { ForwardContext } from "./context.ts";
+import { isQuantised } from "../../quant/layouts/layout.ts";
+import { partName, secondPart } from "../../quant/layouts/trained_part.ts";
+import adjointSource from "./adjoints/embedding_adjoint.wgsl.ts";
+import { zeroTangents } from "./tangents/zero_tangents.ts";
 import source from "./embedding.wgsl.ts";
 
 /** Which row of a table a row of the batch gets, and what becomes of it. */
@@ -34,54 +45,175 @@ export interface EmbeddingAttributes extends EmbeddingIndex {
 /** No inputs to `[B][M][width]`. */
 export const embeddingOperation: Operation<EmbeddingAttributes> = {
   name: "embedding",
-  record(graph, _inputs, { context, table, by = "tokens", shift = 0, factor = 1 }) {
-    const { rows, branches, batch, layout } = context;
+  record(graph, _inputs, attributes) {
+    const { context, table } = attributes;
     const { perturbation, plane } = perturbationsOf(table, context.perturbation);
-    const bound = bindPerturbation(perturbation);
+    const { branches } = context;
     const planes = plane && perturbedPlanes(graph, table, plane, branches);
-    const y = graph.value("embedding", branches * rows * table.columns);
-    for (const [i, piece] of table.pieces.entries()) {
-      graph.add({
-        label: `embedding ${table.name}`,
-        source,
-        key: {
-          ...layoutKey(table.layout),
-          ...bound.key,
-          ...planeKey(table, { perturbation, plane }, planes?.[i]),
-          CODE_WORDS: 0,
-          SCALE_VECTOR: false,
-          POSITIONS: by === "positions",
-          SCALED: factor !== 1,
-          ONE_ROW: by === "nothing",
-        },
-        reads: {
-          1: piece.codes,
-          2: by === "nothing" ? undefined : batch,
-          4: piece.scales,
-          5: planes?.[i] ?? table.codebook,
-          ...bound.reads,
-        },
-        writes: { 3: y },
-        parameters: [
-          rows,
-          table.columns,
-          piece.rows,
-          piece.firstRow,
-          scaleColumns(table),
-          scaleGroups(table),
-          perturbation?.span ?? table.columns,
-          ...bound.parameters,
-          branches,
-          rowQuads(piece),
-          ...(by === "positions" ? [layout.positions, shift] : by === "nothing" ? [shift] : []),
-          ...(factor === 1 ? [] : [{ f32: factor }]),
-        ],
-        workgroups: Math.ceil(branches * rows * table.columns / 4 / 64),
-      });
+    const y = result(graph, attributes);
+    recordRows(graph, y, attributes, { perturbation, plane, planes, branches });
+    return y;
+  },
+  tangent(graph, _inputs, attributes) {
+    const { context, table } = attributes;
+    const { perturbation, plane } = perturbationsOf(table, context.perturbation);
+    const y = result(graph, attributes);
+    const directions = context.branches - 1;
+    const still = {
+      perturbation: perturbation && withoutNoise(perturbation),
+      plane: plane && withoutNoise(plane),
+    };
+    const planes = still.plane && perturbedPlanes(graph, table, still.plane, context.branches);
+    recordRows(graph, y, attributes, { ...still, planes, branches: 1 });
+    zeroTangents(graph, y);
+    const behind = { ...still, planes, branches: directions, behind: true };
+    if (perturbation?.noise) {
+      const along = { ...perturbation, tangent: true };
+      recordRows(graph, y, attributes, { ...behind, perturbation: along });
+    }
+    if (plane?.noise) {
+      const moved = perturbedPlanes(graph, table, { ...plane, tangent: true }, directions);
+      recordRows(graph, y, attributes, { ...behind, planes: moved, movesPlane: true });
     }
     return y;
   },
+  adjoint(graph, _inputs, _output, slope, attributes, gradients) {
+    embeddingSlopes(graph, slope, attributes, gradients);
+    return [];
+  },
 };
+
+/** Records the slopes by the offsets of a table from those by the rows that were gathered. */
+function embeddingSlopes(
+  graph: Graph,
+  slope: Value,
+  { context, table, by = "tokens", shift = 0, factor = 1 }: EmbeddingAttributes,
+  gradients: Gradients,
+): void {
+  const { perturbation, plane } = perturbationsOf(table, context.perturbation);
+  const second = secondPart(table.layout);
+  if (plane && second && gradients.of(partName(table.name, second))) {
+    throw new TypeError(
+      `Cannot differentiate "embedding" backwards by the ${second} of "${table.name}": they have no adjoint; train its scales`,
+    );
+  }
+  const gradient = perturbation && gradients.of(table.name);
+  if (!perturbation || !gradient) return;
+  const { rows, batch, layout } = context;
+  const bound = bindPerturbation(perturbation);
+  const isDense = !isQuantised(table.layout);
+  const isRelative = perturbation.form === "relative";
+  const span = isDense ? 16 : perturbation.span;
+  const key = layoutKey(table.layout);
+  const index = { tokens: layout.tokens, positions: layout.positions, nothing: 0 }[by];
+  for (const piece of table.pieces) {
+    const needsScales = isRelative || key.SECOND === "zero" || table.layout.kind === "super";
+    graph.add({
+      label: `embedding adjoint ${table.name}`,
+      source: adjointSource,
+      key: {
+        ...key,
+        ...bound.key,
+        ...planeKey(table, { perturbation, plane: undefined }, undefined),
+        CODE_WORDS: 0,
+        SCALE_VECTOR: false,
+        ONE_ROW: by === "nothing",
+      },
+      reads: {
+        1: isDense && !isRelative ? undefined : piece.codes,
+        2: by === "nothing" ? undefined : batch,
+        4: needsScales ? piece.scales : undefined,
+        5: table.codebook,
+        6: slope,
+      },
+      writes: { 3: gradient },
+      parameters: [
+        rows,
+        table.columns,
+        piece.rows,
+        piece.firstRow,
+        scaleColumns(table),
+        scaleGroups(table),
+        span,
+        index,
+        by === "tokens" ? 0 : shift,
+        ...bound.parameters,
+        { f32: factor },
+      ],
+      work: rows * table.columns * 4,
+      workgroups: Math.ceil(rows * Math.ceil(table.columns / span) / 64),
+    });
+  }
+}
+
+/** `[B][M][width]`. */
+function result(graph: Graph, { context, table }: EmbeddingAttributes): Value {
+  return graph.value("embedding", context.branches * context.rows * table.columns);
+}
+
+/** What rows of a table are read with. */
+interface RowOptions extends TensorPerturbations {
+  /** Of its pieces, see {@linkcode perturbedPlanes}. */
+  readonly planes: readonly Value[] | undefined;
+  /** Branches to record. */
+  readonly branches: number;
+  /** Whether they are tangents, which are added to what is behind the first branch. Default false. */
+  readonly behind?: boolean;
+  /** Whether what moves are its codebooks or minima, which `planes` are the tangents of. Default false. */
+  readonly movesPlane?: boolean;
+}
+
+function recordRows(
+  graph: Graph,
+  y: Value,
+  { context, table, by = "tokens", shift = 0, factor = 1 }: EmbeddingAttributes,
+  { perturbation, plane, planes, branches, behind = false, movesPlane = false }: RowOptions,
+): void {
+  const { rows, batch, layout } = context;
+  const bound = bindPerturbation(perturbation);
+  for (const [i, piece] of table.pieces.entries()) {
+    const planes_ = planeKey(table, { perturbation, plane }, planes?.[i]);
+    graph.add({
+      label: `embedding ${table.name}`,
+      source,
+      key: {
+        ...layoutKey(table.layout),
+        ...bound.key,
+        ...planes_,
+        CODE_WORDS: 0,
+        SCALE_VECTOR: false,
+        POSITIONS: by === "positions",
+        SCALED: factor !== 1,
+        ONE_ROW: by === "nothing",
+        BEHIND: behind,
+        MOVED_PLANE: movesPlane ? planes_.PLANE : "none",
+      },
+      reads: {
+        1: movesPlane && planes_.PLANE === "minima" ? undefined : piece.codes,
+        2: by === "nothing" ? undefined : batch,
+        4: piece.scales,
+        5: planes?.[i] ?? table.codebook,
+        ...bound.reads,
+      },
+      writes: { 3: y },
+      parameters: [
+        rows,
+        table.columns,
+        piece.rows,
+        piece.firstRow,
+        scaleColumns(table),
+        scaleGroups(table),
+        perturbation?.span ?? table.columns,
+        ...bound.parameters,
+        branches,
+        rowQuads(piece),
+        ...(by === "positions" ? [layout.positions, shift] : by === "nothing" ? [shift] : []),
+        ...(factor === 1 ? [] : [{ f32: factor }]),
+      ],
+      workgroups: Math.ceil(branches * rows * table.columns / 4 / 64),
+    });
+  }
+}
 
 /** Rows of an embedding table by token or position, or one row for all: `[B][M][D]`. */
 export function embedding(

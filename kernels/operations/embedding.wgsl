@@ -75,14 +75,28 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
   scale = combine(scale, offset);
 #if MINIMA_MOVE
   shift = combine(shift, offset);
+#elif TANGENT
+  shift = 0.0;
 #endif
 #endif
 #if PLANE == minima
   shift = shift_of(scale, minimum_of(n, group, p.groups, b));
 #endif
+#if MOVED_PLANE == minima
+  // What moves are the minima alone.
+  let value = vec4<f32>(shift);
+#else
   let value = codes4(n, quad, p.columns, group, p.groups, b) * scale + shift;
 #endif
+#endif
+#if BEHIND
+  // Tangents, behind the first branch's.
 #if SCALED
+  y[flat + p.rows * quads] += value * p.factor;
+#else
+  y[flat + p.rows * quads] += value;
+#endif
+#elif SCALED
   y[flat] = value * p.factor;
 #else
   y[flat] = value;

@@ -7,6 +7,7 @@
 import type { Graph, Value } from "../device/graph.ts";
 import { type Operation, recordOperation } from "../device/operation.ts";
 import type { Storage } from "../device/storage.ts";
+import { scatterColumns } from "./adjoints/adjoints.ts";
 import source from "./gather_columns.wgsl.ts";
 
 /** What {@linkcode gatherColumnsOperation} takes. */
@@ -20,6 +21,7 @@ export interface GatherColumnsAttributes {
 /** x to its columns in order. */
 export const gatherColumnsOperation: Operation<GatherColumnsAttributes> = {
   name: "gather columns",
+  tangent: "linear",
   record(graph, [input], { order, columns }) {
     const x = input as Value | Storage;
     const words = "words" in x ? x.words : x.bytes / 4;
@@ -36,6 +38,9 @@ export const gatherColumnsOperation: Operation<GatherColumnsAttributes> = {
     });
     return y;
   },
+  adjoint: (graph, _inputs, _output, slope, { order, columns }) => [
+    scatterColumns(graph, slope, { of: columns, first: 0, count: columns, order }),
+  ],
 };
 
 /**

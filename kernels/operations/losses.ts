@@ -4,12 +4,14 @@
  * @module
  */
 
-import type { Value } from "../device/graph.ts";
-import { type Operation, recordOperation } from "../device/operation.ts";
+import type { Graph, Value } from "../device/graph.ts";
+import { type Operand, type Operation, recordOperation } from "../device/operation.ts";
 import type { Storage } from "../device/storage.ts";
 import batchLossSource from "./batch_loss.wgsl.ts";
 import type { ForwardContext } from "./context.ts";
 import { splitRows } from "./rows.ts";
+import lossTangentSource from "./tangents/loss_tangent.wgsl.ts";
+import targetTangentSource from "./tangents/target_tangent.wgsl.ts";
 import targetSource from "./target_log_probability.wgsl.ts";
 
 /** Loss rows that are taken at once: some of a branch's. */
@@ -52,6 +54,21 @@ export const targetLogProbabilityOperation: Operation<TargetAttributes> = {
     });
     return out;
   },
+  tangent(graph, [logits], { context, vocabulary, out, first, count, lossRows }) {
+    const { branches, batch, layout, adapterClass } = context;
+    const directions = branches - 1;
+    const { key, workgroups } = splitRows(adapterClass, directions * count, 128);
+    graph.add({
+      label: "target log-probability tangent",
+      source: targetTangentSource,
+      key,
+      reads: { 1: logits, 2: batch },
+      writes: { 3: out },
+      parameters: [count, vocabulary, directions, layout.targets + first, lossRows, first],
+      workgroups,
+    });
+    return out;
+  },
 };
 
 /** Writes the log-probabilities of the targets of `list` into `out`, `[B][lossRows]`, from logits `[B][list.count][vocabulary]`. */
@@ -87,28 +104,60 @@ export interface BatchLossAttributes {
 /** Log-probabilities to losses by branch. */
 export const batchLossOperation: Operation<BatchLossAttributes, Storage> = {
   name: "batch loss",
-  record(graph, [logProbabilities], { context, lossRows, candidates, losses, first, scores }) {
+  record(graph, [logProbabilities], attributes) {
+    recordLosses(graph, logProbabilities, attributes, attributes.context.branches);
+    return attributes.losses;
+  },
+  // The value is the run's first loss, whichever of its directions these are.
+  tangent(graph, [logProbabilities], { context, lossRows, losses, first, scores, ...rest }) {
     const { branches, batch, layout } = context;
+    const value = { context, lossRows, losses, scores, ...rest };
+    recordLosses(graph, logProbabilities, { ...value, first: 0 }, 1);
     graph.add({
-      label: "batch loss",
-      source: batchLossSource,
+      label: "batch loss tangent",
+      source: lossTangentSource,
       key: {},
-      reads: { 1: logProbabilities, 2: batch },
-      writes: { 3: losses, 4: scores },
+      reads: { 1: logProbabilities, 2: batch, 4: scores },
+      writes: { 3: losses },
       parameters: [
         lossRows,
-        candidates,
         layout.counts,
         layout.candidateStart,
         layout.exampleStart,
         layout.labels,
-        first,
+        first + 1,
       ],
-      workgroups: branches,
+      workgroups: branches - 1,
     });
     return losses;
   },
 };
+
+function recordLosses(
+  graph: Graph,
+  logProbabilities: Operand,
+  { context, lossRows, candidates, losses, first, scores }: BatchLossAttributes,
+  branches: number,
+): void {
+  const { batch, layout } = context;
+  graph.add({
+    label: "batch loss",
+    source: batchLossSource,
+    key: {},
+    reads: { 1: logProbabilities, 2: batch },
+    writes: { 3: losses, 4: scores },
+    parameters: [
+      lossRows,
+      candidates,
+      layout.counts,
+      layout.candidateStart,
+      layout.exampleStart,
+      layout.labels,
+      first,
+    ],
+    workgroups: branches,
+  });
+}
 
 /**
  * Losses by branch into `losses`, from place `first` on (default 0), and candidates' mean log-probabilities into `scores`

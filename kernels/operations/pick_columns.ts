@@ -6,6 +6,7 @@
 
 import type { Value } from "../device/graph.ts";
 import { type Operation, recordOperation } from "../device/operation.ts";
+import { scatterColumns } from "./adjoints/adjoints.ts";
 import type { ForwardContext } from "./context.ts";
 import source from "./pick_columns.wgsl.ts";
 
@@ -22,6 +23,7 @@ export interface ColumnRange {
 /** x to the columns of a range. */
 export const pickColumnsOperation: Operation<ColumnRange> = {
   name: "pick columns",
+  tangent: "linear",
   record(graph, [x], { of, first, count }) {
     if ([of, first, count].some((it) => it % 4 !== 0)) {
       throw new RangeError(
@@ -41,6 +43,7 @@ export const pickColumnsOperation: Operation<ColumnRange> = {
     });
     return y;
   },
+  adjoint: (graph, _inputs, _output, slope, range) => [scatterColumns(graph, slope, range)],
 };
 
 /** Records `y[b][i][j] = x[b][i][first + j]`: `[B][M][count]`. @throws {RangeError} Where columns are no multiples of 4 */

@@ -7,6 +7,7 @@
 import type { Value } from "../device/graph.ts";
 import { type Operation, recordOperation } from "../device/operation.ts";
 import type { Storage } from "../device/storage.ts";
+import { scatterRows } from "./adjoints/adjoints.ts";
 import type { ForwardContext, RowList } from "./context.ts";
 import source from "./pick_rows.wgsl.ts";
 
@@ -21,6 +22,7 @@ export interface PickRowsAttributes extends RowList {
 /** x to its listed rows. */
 export const pickRowsOperation: Operation<PickRowsAttributes> = {
   name: "pick rows",
+  tangent: "linear",
   record(graph, [x], { context: { branches, batch, rows }, width, first, count }) {
     const y = graph.value("picked rows", branches * count * width);
     const total = y.words / 4;
@@ -35,6 +37,9 @@ export const pickRowsOperation: Operation<PickRowsAttributes> = {
     });
     return y;
   },
+  adjoint: (_graph, _inputs, _output, slope, { context, width, first, count }) => [
+    scatterRows(context, slope, width, { first, count }),
+  ],
 };
 
 /** Records `y[b][i] = x[b][list[i]]` for rows of `width` elements, a multiple of 4: `[B][list.count][width]`. */

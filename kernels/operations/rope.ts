@@ -4,9 +4,10 @@
  * @module
  */
 
-import type { Value } from "../device/graph.ts";
+import type { Graph, Value } from "../device/graph.ts";
 import { type Operation, recordOperation } from "../device/operation.ts";
 import type { Storage } from "../device/storage.ts";
+import { copiedSlope } from "./adjoints/adjoints.ts";
 import type { ForwardContext } from "./context.ts";
 import source from "./rope.wgsl.ts";
 
@@ -34,32 +35,47 @@ export interface RopeAttributes extends HeadShape {
 export const ropeOperation: Operation<RopeAttributes> = {
   name: "rope",
   inPlace: true,
-  record(graph, [input], { context, table, heads, headDimension, interleaved, rotated }) {
-    const { rows, branches, batch, layout } = context;
-    const x = input as Value;
-    const pairs = (rotated ?? headDimension) / 2;
-    const atOnce = interleaved ? 2 : 4;
-    const width = pairs % atOnce === 0 ? atOnce : 1;
-    const total = branches * rows * heads * pairs / width;
-    graph.add({
-      label: "rope",
-      source,
-      key: { INTERLEAVED: interleaved, WIDTH: width },
-      reads: { 1: table, 2: batch },
-      writes: { 3: x },
-      parameters: [
-        rows,
-        total,
-        heads,
-        pairs / width,
-        headDimension / (width === 1 ? 1 : 4),
-        layout.positions,
-      ],
-      workgroups: Math.ceil(total / 64),
-    });
-    return x;
+  tangent: "linear",
+  record(graph, [input], attributes) {
+    rotate(graph, input as Value, attributes, false);
+    return input as Value;
+  },
+  adjoint(graph, _inputs, _output, slope, attributes) {
+    const x = copiedSlope(graph, slope);
+    rotate(graph, x, attributes, true);
+    return [x];
   },
 };
+
+/** Records a rotation by the positions of rows, or back. */
+function rotate(
+  graph: Graph,
+  x: Value,
+  { context, table, heads, headDimension, interleaved, rotated }: RopeAttributes,
+  backwards: boolean,
+): void {
+  const { rows, branches, batch, layout } = context;
+  const pairs = (rotated ?? headDimension) / 2;
+  const atOnce = interleaved ? 2 : 4;
+  const width = pairs % atOnce === 0 ? atOnce : 1;
+  const total = branches * rows * heads * pairs / width;
+  graph.add({
+    label: "rope",
+    source,
+    key: { INTERLEAVED: interleaved, WIDTH: width, BACKWARDS: backwards },
+    reads: { 1: table, 2: batch },
+    writes: { 3: x },
+    parameters: [
+      rows,
+      total,
+      heads,
+      pairs / width,
+      headDimension / (width === 1 ? 1 : 4),
+      layout.positions,
+    ],
+    workgroups: Math.ceil(total / 64),
+  });
+}
 
 /** Rotates queries or keys in place by their positions (Su et al., arXiv 2104.09864). `table` is `[positions][pairs](cos, sin)`. */
 export function rope(context: ForwardContext, x: Value, table: Storage, shape: HeadShape): Value {

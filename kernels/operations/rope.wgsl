@@ -29,11 +29,18 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
   let row = flat / (p.pairs * p.heads);
   let angle = batch[p.positions + row % p.rows] * p.pairs + item;
   let base = (row * p.heads + head) * p.head;
+#if BACKWARDS
+  let turn = -1.0;
+#endif
 #if WIDTH == 4
   let lo = table[angle * 2u];
   let hi = table[angle * 2u + 1u];
   let c = vec4<f32>(lo.xz, hi.xz);
+#if BACKWARDS
+  let s = turn * vec4<f32>(lo.yw, hi.yw);
+#else
   let s = vec4<f32>(lo.yw, hi.yw);
+#endif
   let i = base + item;
   let j = i + p.pairs;
   let a = x[i];
@@ -42,11 +49,19 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
   x[j] = a * s + b * c;
 #elif WIDTH == 2
   // (a, b) of two neighbouring pairs in one vector.
+#if BACKWARDS
+  let t = table[angle] * vec4<f32>(1.0, turn, 1.0, turn);
+#else
   let t = table[angle];
+#endif
   let v = x[base + item];
   x[base + item] = v * t.xxzz + vec4<f32>(-v.y, v.x, -v.w, v.z) * t.yyww;
 #else
+#if BACKWARDS
+  let t = table[angle] * vec2<f32>(1.0, turn);
+#else
   let t = table[angle];
+#endif
 #if INTERLEAVED
   let i = base + item * 2u;
   let j = i + 1u;

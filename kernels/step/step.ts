@@ -116,5 +116,6 @@ export function optimiserStep(
     directions: optimiser.moves,
     perStep: optimiser.moves,
     inputs: inputs.update,
+    gradients: optimiser.estimator.exact ? offsets.gradients.storages : undefined,
   });
 }

@@ -35,8 +35,15 @@ export interface Estimator {
   readonly power?: number;
   /** The evaluations of a step, in the order of the losses. */
   readonly branches: readonly BranchSpec[];
+  /**
+   * Whether the branches after the first are tangents: what is told of each is the derivative of the first one's loss along its direction times
+   * its amplitude, instead of a loss. False if absent.
+   */
+  readonly tangents?: boolean;
+  /** Whether the one direction is the gradient of the loss itself, at the only branch, instead of noise. False if absent. */
+  readonly exact?: boolean;
   /** How far a direction is looked along; always as far as its branches say if absent. */
   radius?(seed: Seed): Radius;
-  /** The directional derivative of each direction, not weighted, from one finite loss per branch. */
+  /** The directional derivative of each direction, not weighted, from what is told of each branch, which is finite. */
   derivatives<T>(o: Ops<T>, losses: readonly T[]): T[];
 }

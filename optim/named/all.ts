@@ -4,6 +4,7 @@
  * @module
  */
 export { blockwiseZo } from "./blockwise_zo.ts";
+export { forwardGrad } from "./forward_grad.ts";
 export { fzoo } from "./fzoo.ts";
 export { kerzoo } from "./kerzoo.ts";
 export { lozo } from "./lozo.ts";

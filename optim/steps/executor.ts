@@ -127,9 +127,14 @@ export class Session {
   #making: StepInMaking;
   #state: readonly number[];
 
-  /** Starts at step 0 with all offsets 0, or frozen. Throws a TypeError when the tensors are not the parameters, or are needed. */
+  /** Starts at step 0 with all offsets 0, or frozen. Throws a TypeError when the tensors are not the parameters, or are needed, or the optimiser takes gradients. */
   constructor(options: SessionOptions) {
     const { parameters, optimiser, seed = 0 } = options;
+    if (optimiser.estimator.exact) {
+      throw new TypeError(
+        `Cannot start ${optimiser.name} on the host: ${optimiser.estimator.name} takes gradients of losses that the device computes`,
+      );
+    }
     this.optimiser = optimiser;
     this.#base = Float32Array.from(parameters);
     this.offsets = new Float32Array(this.#base.length);
@@ -193,7 +198,8 @@ export class Session {
 
   /**
    * The points to evaluate next, in the order of the estimator's branches, or of the accept rule's candidates once the step is
-   * tried. Asking again changes nothing.
+   * tried. Where a branch is a tangent it is the direction, and what is to be told is the loss's derivative along it at the first point. Asking
+   * again changes nothing.
    */
   ask(): Float32Array[] {
     return this.points(this.#making.looks);
@@ -208,7 +214,7 @@ export class Session {
     const frozen = new Uint8Array(z.length);
     markFrozen(frozenBy(plan), this.offsets, frozen);
     let filled: Seed | undefined;
-    return looks.map(({ seed, amplitude }) => {
+    return looks.map(({ seed, amplitude, tangent }) => {
       if (seed !== filled) {
         for (const stretch of this.#stretches) {
           const part = this.#part(z, stretch);
@@ -221,6 +227,11 @@ export class Session {
       for (const { form, from, to, group } of this.#stretches) {
         const a = reached(amplitude, group?.reach ?? 1);
         for (let i = from; i < to; i++) {
+          if (tangent) {
+            const moved = frozen[i] === 1 ? 0 : Math.fround(a * z[i]);
+            point[i] = form === "relative" ? Math.fround(this.#base[i] * moved) : moved;
+            continue;
+          }
           const offset = this.offsets[i];
           const moved = frozen[i] === 1 ? offset : Math.fround(offset + Math.fround(a * z[i]));
           point[i] = applyOffset(form, this.#base[i], moved);

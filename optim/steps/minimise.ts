@@ -14,6 +14,14 @@ import type { Look } from "./scalar_program.ts";
 export interface MinimiseOptions extends SessionOptions {
   /** The loss at a point; the array is the callee's to keep. */
   readonly objective: (parameters: Float32Array) => number | Promise<number>;
+  /**
+   * The derivative of `objective` at a point along a direction, which forward gradients are; needed where the optimiser's estimator takes
+   * tangents.
+   */
+  readonly derivative?: (
+    parameters: Float32Array,
+    direction: Float32Array,
+  ) => number | Promise<number>;
   /** Steps to have been made in the end, replayed ones included. */
   readonly steps: number;
   /** Records of earlier steps, such as a ledger's, to replay first; none by default. */
@@ -31,7 +39,8 @@ export interface MinimiseStep extends HostStep {
 /**
  * Minimises a function on the host, yielding every step.
  *
- * @throws NonFiniteLossError see {@linkcode Session}; the signal's reason when it aborts.
+ * @throws NonFiniteLossError see {@linkcode Session}; TypeError when the optimiser takes derivatives and there are none; the signal's reason when
+ * it aborts.
  *
  * @example Follow the point
  * ```ts
@@ -57,19 +66,28 @@ export async function* minimise(options: MinimiseOptions): AsyncGenerator<Minimi
     tensorId: "any",
     tensors: "any",
     objective: "any",
+    derivative: "any",
     steps: "any",
     records: "any",
     signal: "any",
   });
-  const { objective, steps, records = [], signal, optimiser, seed = 0 } = options;
+  const { objective, derivative, steps, records = [], signal, optimiser, seed = 0 } = options;
+  if (optimiser.estimator.tangents && !derivative) {
+    throw new TypeError(
+      `Cannot minimise with ${optimiser.name}: ${optimiser.estimator.name} takes derivatives along directions; give \`derivative\``,
+    );
+  }
   const session = new Session(options);
   for (const record of records) session.replay(record);
   const executor = {
     async losses(looks: readonly Look[]) {
       const losses: number[] = [];
-      for (const point of session.points(looks)) {
+      const points = session.points(looks);
+      for (const [i, point] of points.entries()) {
         signal?.throwIfAborted();
-        losses.push(await objective(point));
+        losses.push(
+          await (looks[i].tangent ? derivative!(points[0], point) : objective(point)),
+        );
       }
       return losses;
     },

@@ -35,6 +35,8 @@ export interface Look {
   readonly seed: Seed;
   /** Where it looks: what the estimator says, times its radius. */
   readonly amplitude: number;
+  /** Whether what is asked for is the derivative along it, at the first branch, instead of the loss there. False if absent. */
+  readonly tangent?: boolean;
 }
 
 /** What the host says of a step: where its branches look, and the scalars of its program. */
@@ -59,9 +61,10 @@ export function hostSide(
   );
   const radii = estimator.radius && seeds.map((seed) => estimator.radius!(seed));
   return {
-    looks: estimator.branches.map(({ direction, amplitude }) => ({
+    looks: estimator.branches.map(({ direction, amplitude }, branch) => ({
       seed: seeds[direction],
       amplitude: radii ? amplitude * radii[direction].factor : amplitude,
+      ...(estimator.tangents && branch > 0 ? { tangent: true } : {}),
     })),
     scalars: [
       ...(radii ?? []).map(({ weight }) => weight),
@@ -80,7 +83,7 @@ function checkLength(what: string, values: readonly unknown[], length: number): 
  * The program of a step over any scalar algebra. Coefficients are **not yet rounded**: who executes it applies
  * {@linkcode roundCoefficient} (or its WGSL) to each.
  *
- * @param losses one finite loss per branch, in the order of `estimator.branches`.
+ * @param losses one finite loss (of tangents a derivative) per branch, in the order of `estimator.branches`.
  * @param state the transformation's state before the step.
  * @param inputs the host scalars of the step, see {@linkcode hostSide}: `transformation.inputs(step)` where no radii are drawn.
  */
@@ -98,7 +101,9 @@ export function scalarProgram<T>(
   const weights = inputs.slice(0, inputs.length - transformation.inputSize);
   const derivatives = estimator.derivatives(o, losses)
     .map((d, q) => weights.length > 0 ? o.mul(d, weights[q]) : d);
-  const next = transformation.update(o, derivatives, state, inputs.slice(weights.length), losses);
+  // Tangents are no losses.
+  const seen = estimator.tangents ? losses.slice(0, 1) : losses;
+  const next = transformation.update(o, derivatives, state, inputs.slice(weights.length), seen);
   const share = o.constant(-1 / estimator.directions);
   return {
     derivatives,

@@ -319,6 +319,8 @@ export function perturb(
   perturbation: Perturbation | undefined;
   plane: Perturbation | undefined;
   weights: Float64Array[];
+  /** The weights of each branch with this many times its noise. */
+  weightsAt: (times: number) => Float64Array[];
 } {
   const noise = randomBranches(branches, 0.3, random);
   const upload = (test: TestPerturbation | undefined, part: TrainedPart) =>
@@ -331,15 +333,23 @@ export function perturb(
     );
   const own = upload(scales, "scales");
   const plane = upload(planed, secondPart(packed.layout) ?? "scales");
-  return {
-    perturbation: own?.perturbation,
-    plane: plane?.perturbation,
-    weights: noise.map((_, b) => {
-      const move = own?.moves[b];
-      const second = plane?.moves[b] ?? null;
+  const scaled = (move: PlaneMove | undefined, times: number) =>
+    move && {
+      ...move,
+      noise: move.noise && { ...move.noise, amplitude: move.noise.amplitude * times },
+    };
+  const weightsAt = (times: number) =>
+    noise.map((_, b) => {
+      const move = scaled(own?.moves[b], times);
+      const second = scaled(plane?.moves[b], times) ?? null;
       return move
         ? effectiveWeights(packed, move.offsets, move.form, move.span, move.noise, second)
         : effectiveWeights(packed, null, "absolute", packed.columns, null, second);
-    }),
+    });
+  return {
+    perturbation: own?.perturbation,
+    plane: plane?.perturbation,
+    weights: weightsAt(1),
+    weightsAt,
   };
 }

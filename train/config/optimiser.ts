@@ -18,6 +18,7 @@ import {
   type Schedule,
   type Transformation,
   withRule,
+  withTangents,
 } from "../../optim/mod.ts";
 import { adapterSchemeNames } from "../../models/adapters/schemes.ts";
 import type { AdapterDefaults } from "../../optim/named_optimiser.ts";
@@ -86,7 +87,16 @@ export function optimiserOfConfig(configured: ConfiguredOptimiser): Optimiser {
       `Cannot use optimiser.${key}: ${period} with steps: ${steps}: so many steps make one move, so nothing would be trained`,
     );
   }
-  return around(make(scheduleOf(config, { steps, period }, () => learningRateOf(usual))), config);
+  const made = make(scheduleOf(config, { steps, period }, () => learningRateOf(usual)));
+  const looked = config.tangents ? withTangents(made) : made;
+  if (looked.estimator.tangents && epsilon !== undefined) {
+    throw new RangeError(
+      `Cannot use optimiser.epsilon: ${epsilon}: the derivatives of ${
+        config.tangents ? "optimiser.tangents" : name
+      } are exact`,
+    );
+  }
+  return around(looked, config);
 }
 
 /** Where only an adapter is trained its defaults are the optimiser's. */

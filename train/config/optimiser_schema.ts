@@ -45,6 +45,11 @@ export const PartOptions = {
     min: 1,
     max: 65536,
   },
+  tangents: {
+    doc:
+      "true to take derivatives along directions exactly, by forward-mode differentiation, instead of from differences of losses",
+    flag: true,
+  },
   batchPerDirection: {
     doc: "number of steps, each with its own batch and directions, before each move",
     whole: true,

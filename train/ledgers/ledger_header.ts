@@ -68,6 +68,7 @@ export function ledgerHeader(
   { model, optimiser, offsets, seed = 0, data = null }: LedgerSubject,
 ): LedgerHeader {
   assertDescribed(optimiser);
+  assertReplayable(optimiser);
   return {
     model: model.fingerprint,
     trainables: offsets.trainables,
@@ -85,4 +86,16 @@ export function ledgerHeader(
     data,
     created: new Date().toISOString(),
   };
+}
+
+/**
+ * Refuses to write down what could not be made again.
+ *
+ * @throws {TypeError} When the optimiser takes exact gradients
+ */
+export function assertReplayable({ name, estimator }: Optimiser): void {
+  if (!estimator.exact) return;
+  throw new TypeError(
+    `Cannot write a ledger with ${name}: no seed says what its gradients were, so none can be replayed; leave out \`ledger\` and keep the offsets, such as by exportTuned`,
+  );
 }

@@ -105,6 +105,7 @@ export function planMemory(
     ...offsets.arenas,
     ...offsets.tables,
     ...offsets.moments(optimiser.update).flat(),
+    ...(optimiser.estimator.exact ? offsets.gradients.storages : []),
     ...state.storages,
     stagingFor(layout.bytes),
     ...storages,

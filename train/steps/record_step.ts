@@ -24,6 +24,7 @@ import { reached } from "../../optim/group.ts";
 import { ratedInputs, updateInputs } from "../../optim/updates/update_rule.ts";
 import type { PackedBatch } from "../../models/batch.ts";
 import { recordLoss } from "../../models/forward.ts";
+import { recordGradient } from "../../models/gradient.ts";
 import type { ModelPlan } from "../../models/inference/model.ts";
 
 /** Where a step's inputs lie in its one buffer, in bytes; bindings start at multiples of 256. */
@@ -36,6 +37,8 @@ export interface InputLayout {
   readonly passBytes: number;
   /** Branches of a pass; the last may have fewer. */
   readonly perPass: number;
+  /** Branches that every pass has: 1 where the others are tangents of the first, else 0. */
+  readonly shared: number;
   /** What multiplies amplitudes, by group of tables: 1 alone where all tensors are looked along alike. */
   readonly reaches: readonly number[];
   /** What multiplies the learning rate, by set of host scalars of the update rule. */
@@ -91,8 +94,19 @@ function turnTables(plan: DirectionPlan): number {
 }
 
 /** Where a branch's seed and amplitude stand in a table, in bytes. */
-function branchPlace({ passBytes, perPass }: InputLayout, branch: number): number {
-  return Math.floor(branch / perPass) * passBytes + branch % perPass * 16;
+function branchPlace(
+  { passBytes, perPass, shared }: Pick<InputLayout, "passBytes" | "perPass" | "shared">,
+  branch: number,
+): number {
+  if (branch < shared) return branch * 16;
+  const own = perPass - shared;
+  const index = branch - shared;
+  return Math.floor(index / own) * passBytes + (shared + index % own) * 16;
+}
+
+/** Branches that every pass has: the value, where the others are its tangents. */
+function sharedBranches({ estimator }: Optimiser): number {
+  return estimator.tangents ? 1 : 0;
 }
 
 /** Whether the seeds of a step's moves are written for themselves. */
@@ -111,7 +125,9 @@ function inputLayout(
 ): InputLayout {
   const branches = 0;
   const passBytes = 256 * Math.ceil(perPass * 16 / 256);
-  const tableBytes = passBytes * Math.ceil(optimiser.estimator.branches.length / perPass);
+  const shared = sharedBranches(optimiser);
+  const own = optimiser.estimator.branches.length - shared;
+  const tableBytes = passBytes * Math.ceil(own / (perPass - shared));
   const scalars = tableBytes * tables(optimiser, reaches);
   const update = scalars + 256 * Math.max(1, Math.ceil(hostScalarCount(optimiser) * 4 / 256));
   const updateBytes = optimiser.update
@@ -125,7 +141,7 @@ function inputLayout(
   const words = Math.ceil(batchLayout(shape).words / 4) * 4;
   const bytes = batch + words * 4;
   return {
-    ...{ branches, tableBytes, passBytes, perPass, reaches, rates },
+    ...{ branches, tableBytes, passBytes, perPass, shared, reaches, rates },
     ...{ scalars, update, updateBytes, seeds, batch, bytes },
   };
 }
@@ -154,16 +170,19 @@ export function recordStep(
       slots.reduce((a, b) => a + b, 0) <= activationBytes;
   };
   const whole = record(branches);
-  if (branches === 1 || fits(whole)) return whole;
+  const shared = sharedBranches(optimiser);
+  const least = 1 + shared;
+  if (branches <= least || fits(whole)) return whole;
   // A pass of fewer branches takes less: halving finds the most that fit, few recordings where there are hundreds of branches.
-  let most = 1;
+  let most = least;
   for (let tooMany = branches; tooMany - most > 1;) {
     const middle = Math.floor((most + tooMany) / 2);
     if (fits(record(middle))) most = middle;
     else tooMany = middle;
   }
   // As even as the number of passes allows.
-  return record(Math.ceil(branches / Math.ceil(branches / most)));
+  const own = branches - shared;
+  return record(shared + Math.ceil(own / Math.ceil(own / (most - shared))));
 }
 
 function recordPasses(
@@ -184,37 +203,55 @@ function recordPasses(
   const perReach = turnTables(optimiser.plan);
   const tableOf = (name: string) =>
     offsets.reachOf(name) * perReach + (turns ? turns.of(offsets.place(name)!) : 0);
-  const forwards = (all: number, firstLoss: number, table: (number: number) => Range) => {
-    for (let first = 0; first < all; first += perPass) {
-      const count = Math.min(perPass, all - first);
+  const forwards = (
+    { all, shared, firstLoss }: {
+      readonly all: number;
+      readonly shared: number;
+      readonly firstLoss: number;
+    },
+    table: (number: number) => Range,
+  ) => {
+    const own = perPass - shared;
+    for (let first = 0; first < all - shared; first += own) {
+      const count = shared + Math.min(own, all - shared - first);
       const tableAt = (number: number) => {
         const { storage, offset = 0 } = table(number);
-        return { storage, offset: offset + branchPlace(layout, first), bytes: count * 16 };
+        const pass = first / own * layout.passBytes;
+        return { storage, offset: offset + pass, bytes: count * 16 };
       };
-      recordLoss(
-        graph,
-        model,
-        shape,
-        count,
-        { storage: input, offset: layout.batch, bytes: layout.bytes - layout.batch },
-        { losses, first: firstLoss + first, scores },
-        {
-          offsets,
-          noise: {
-            law: optimiser.law,
-            frozen: frozenBy(optimiser.plan),
-            branches: turns || offsets.reaches.length > 1
-              ? (name: string) => tableAt(tableOf(name))
-              : tableAt(0),
+      const record = () =>
+        recordLoss(
+          graph,
+          model,
+          shape,
+          count,
+          { storage: input, offset: layout.batch, bytes: layout.bytes - layout.batch },
+          { losses, first: firstLoss + first, scores },
+          {
+            offsets,
+            noise: {
+              law: optimiser.law,
+              frozen: frozenBy(optimiser.plan),
+              branches: turns || offsets.reaches.length > 1
+                ? (name: string) => tableAt(tableOf(name))
+                : tableAt(0),
+            },
           },
-        },
-      );
+        );
+      if (shared > 0) graph.withTangents(count - shared, record);
+      else record();
     }
   };
-  forwards(branches, 0, (table) => ({
-    storage: input,
-    offset: layout.branches + layout.tableBytes * table,
-  }));
+  if (optimiser.estimator.exact) {
+    offsets.gradients.clear(graph);
+    const batch = { storage: input, offset: layout.batch, bytes: layout.bytes - layout.batch };
+    recordGradient(graph, model, shape, batch, { losses, scores }, offsets, offsets.gradients);
+  } else {
+    forwards({ all: branches, shared: layout.shared, firstLoss: 0 }, (table) => ({
+      storage: input,
+      offset: layout.branches + layout.tableBytes * table,
+    }));
+  }
   const { accept } = optimiser;
   const trial = accept && new Storage(
     "tried branches",
@@ -237,8 +274,12 @@ function recordPasses(
         { storage: input, offset: layout.update, bytes: layout.updateBytes },
       trial: trial && {
         branches: trial,
-        places: accept!.candidates.map((_, i) => branchPlace(layout, i) / 16),
-        evaluate: () => forwards(accept!.candidates.length, branches, () => ({ storage: trial })),
+        places: accept!.candidates.map((_, i) => branchPlace({ ...layout, shared: 0 }, i) / 16),
+        evaluate: () =>
+          forwards(
+            { all: accept!.candidates.length, shared: 0, firstLoss: branches },
+            () => ({ storage: trial }),
+          ),
       },
       ...(hasSeeds(optimiser, layout)
         ? { seeds: { storage: input, offset: layout.seeds, bytes: optimiser.moves * 8 } }

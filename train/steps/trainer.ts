@@ -92,6 +92,7 @@ export class Trainer implements Disposable {
     this.#state = new StepState(optimiser, options.capacity ?? 1024);
     for (const storage of this.#state.storages) storage.allocate(this.#gpu);
     for (const moments of offsets.moments(optimiser.update).flat()) moments.allocate(this.#gpu);
+    if (optimiser.estimator.exact) offsets.gradients.allocate(this.#gpu);
     this.#staging = stagingFor(0).allocate(this.#gpu);
     this.#gpu.write(this.#state.control.buffer, this.#state.initialControl(options.state));
     this.#onTimes = options.onTimes;

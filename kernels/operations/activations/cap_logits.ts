@@ -7,6 +7,8 @@
 import type { Value } from "../../device/graph.ts";
 import { type Operation, recordOperation } from "../../device/operation.ts";
 import source from "./cap_logits.wgsl.ts";
+import { capAdjoint } from "../adjoints/adjoints.ts";
+import tangentSource from "../tangents/cap_tangent.wgsl.ts";
 import type { ForwardContext } from "../context.ts";
 
 /** What {@linkcode capLogitsOperation} takes. */
@@ -32,6 +34,21 @@ export const capLogitsOperation: Operation<CapLogitsAttributes> = {
     });
     return x;
   },
+  tangent(graph, [input], { cap }) {
+    const x = input as Value;
+    const branches = graph.tangents + 1;
+    graph.add({
+      label: "cap logits tangent",
+      source: tangentSource,
+      key: {},
+      reads: {},
+      writes: { 3: x },
+      parameters: [x.words / branches, branches, { f32: cap }],
+      workgroups: Math.ceil(x.words / branches / 64),
+    });
+    return x;
+  },
+  adjoint: (graph, _inputs, output, slope, { cap }) => [capAdjoint(graph, output, slope, cap)],
 };
 
 /** `cap * tanh(x / cap)` of every element, in place (Gemma 2, arXiv 2408.00118). */

@@ -7,6 +7,8 @@
 import type { Value } from "../../device/graph.ts";
 import { type Operation, recordOperation } from "../../device/operation.ts";
 import type { ActivationOperation } from "./activation_operation.ts";
+import { activationAdjoint } from "../adjoints/adjoints.ts";
+import { activationTangent } from "../tangents/activation_tangent.ts";
 import source from "./gelu.wgsl.ts";
 
 /** What {@linkcode geluOperation} takes. */
@@ -33,6 +35,10 @@ export const geluOperation: Operation<GeluAttributes> = {
     });
     return y;
   },
+  tangent: (graph, inputs, { tanh }) =>
+    activationTangent(graph, inputs, tanh ? "gelu_tanh" : "gelu"),
+  adjoint: (graph, inputs, _output, slope, { tanh }) =>
+    activationAdjoint(graph, inputs, slope, tanh ? "gelu_tanh" : "gelu"),
 };
 
 /** `x * Phi(x)`, Phi the normal distribution (transformers' `gelu`), times `times` if that is given. */

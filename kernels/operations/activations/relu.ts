@@ -8,15 +8,16 @@ import type { Value } from "../../device/graph.ts";
 import { type Operation, recordOperation } from "../../device/operation.ts";
 import type { ForwardContext } from "../context.ts";
 import { elementwise } from "../elementwise.ts";
+import { activationAdjoint } from "../adjoints/adjoints.ts";
+import { activationTangent } from "../tangents/activation_tangent.ts";
 import source from "./relu.wgsl.ts";
 
 /** x, and a gate if there is one, to `max(x, 0)`, times the gate. */
-export const reluOperation: Operation<null> = elementwise(
-  "relu",
-  "relu",
-  source,
-  (inputs) => ({ TIMES: inputs.length > 1 }),
-);
+export const reluOperation: Operation<null> = {
+  ...elementwise("relu", "relu", source, (inputs) => ({ TIMES: inputs.length > 1 })),
+  tangent: (graph, inputs) => activationTangent(graph, inputs, "relu"),
+  adjoint: (graph, inputs, _output, slope) => activationAdjoint(graph, inputs, slope, "relu"),
+};
 
 /** `max(x, 0)`, times `times` if that is given; what is not a number stays so. */
 export function relu({ graph }: Pick<ForwardContext, "graph">, x: Value, times?: Value): Value {

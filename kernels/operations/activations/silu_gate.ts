@@ -8,10 +8,16 @@ import type { Value } from "../../device/graph.ts";
 import { type Operation, recordOperation } from "../../device/operation.ts";
 import type { ForwardContext } from "../context.ts";
 import { elementwise } from "../elementwise.ts";
+import { activationAdjoint } from "../adjoints/adjoints.ts";
+import { activationTangent } from "../tangents/activation_tangent.ts";
 import source from "./silu_gate.wgsl.ts";
 
 /** gate and up to `silu(gate) * up`. */
-export const siluGateOperation: Operation<null> = elementwise("silu gate", "gated", source);
+export const siluGateOperation: Operation<null> = {
+  ...elementwise("silu gate", "gated", source),
+  tangent: (graph, inputs) => activationTangent(graph, inputs, "silu"),
+  adjoint: (graph, inputs, _output, slope) => activationAdjoint(graph, inputs, slope, "silu"),
+};
 
 /** `silu(gate) * up` (Shazeer, arXiv 2002.05202). */
 export function siluGate({ graph }: ForwardContext, gate: Value, up: Value): Value {

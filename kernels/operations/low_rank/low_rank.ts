@@ -8,6 +8,9 @@ import type { Graph, Value } from "../../device/graph.ts";
 import { type Operand, type Operation, recordOperation } from "../../device/operation.ts";
 import type { Storage } from "../../device/storage.ts";
 import type { DeviceTensor } from "../../device/tensor.ts";
+import { inputSlopes, vectorSlopes, weightSlopes } from "../../matmul/adjoints/product_adjoint.ts";
+import { matmul } from "../../matmul/matmul.ts";
+import { scaledSlope } from "../adjoints/adjoints.ts";
 import type { ForwardContext } from "../context.ts";
 import { byBranch } from "../leading/by_branch.ts";
 import downSource from "./low_rank_down.wgsl.ts";
@@ -39,6 +42,29 @@ export const lowRankOperation: Operation<LowRankAttributes> = {
   record(graph, [x, residual], attributes) {
     const h = recordDown(graph, x, attributes);
     return recordUp(graph, h, residual, attributes);
+  },
+  // The same shaders: they add what a change of a factor makes of the first branch.
+  tangent: (graph, inputs, attributes) => lowRankOperation.record(graph, inputs, attributes),
+  // The products of the factors again, each with its own adjoint: they are a small part of the matrix's beside them.
+  adjoint(graph, [x, residual], _output, slope, attributes, gradients) {
+    const { context, down, up, bias, scale, rows } = attributes;
+    const own = scaledSlope(graph, slope, scale);
+    const h = recordDown(graph, x, attributes);
+    const part = (tensor: DeviceTensor) => ({
+      weight: tensor,
+      rows,
+      perturbation: context.perturbation(tensor.name),
+      plane: undefined,
+    });
+    // B lies by its columns: its slope is that of a product of the result's slope, with A x as the slope by that.
+    weightSlopes(graph, own, h, part(up), gradients);
+    const added = bias && context.perturbation(bias.name);
+    const gradient = bias && gradients.of(bias.name);
+    if (bias && added && gradient) vectorSlopes(graph, own, bias, rows, added, gradient);
+    const ranks = matmul(graph, own, up, { ...context, rows, perturbation: part(up).perturbation });
+    weightSlopes(graph, x, ranks, part(down), gradients);
+    const input = inputSlopes(graph, ranks, part(down));
+    return residual ? [input, slope] : [input];
   },
 };
 
@@ -87,6 +113,7 @@ function recordDown(
     source: downSource,
     key: {
       BY_BRANCH: differs,
+      TANGENT: differs && graph.tangents > 0,
       ROWS,
       PER,
       SUMS: ROWS * PER,
@@ -120,6 +147,8 @@ function recordUp(
     source: upSource,
     key: {
       BY_BRANCH: differs,
+      TANGENT: differs && graph.tangents > 0,
+      TANGENTS: graph.tangents > 0,
       ROWS,
       RESIDUAL: residual !== undefined,
       BIAS: added ? (added.differs ? "branch" : "all") : "none",

@@ -41,6 +41,9 @@ fn main(
   let first_row = tile % p.tiles * ROWS;
 #for m ROWS
   let x{m} = (b * p.rows + min(first_row + {m}u, p.rows - 1u)) * p.quads;
+#if TANGENT
+  let still_x{m} = min(first_row + {m}u, p.rows - 1u) * p.quads;
+#endif
 #for r PER
   var sum{m}_{r} = 0.0;
 #endfor
@@ -53,11 +56,21 @@ fn main(
   for (var k = lane; k < p.quads; k += LANES) {
 #for m ROWS
     let v{m} = x[x{m} + k];
+#if TANGENT
+    let still{m} = x[still_x{m} + k];
+#endif
 #endfor
 #for r PER
     let a{r} = a[a_first + {r}u * p.quads + k];
+#if TANGENT
+    let still_a{r} = a[(first_rank + {r}u) * p.quads + k];
+#endif
 #for m ROWS
+#if TANGENT
+    sum{m}_{r} += select(dot(still_a{r}, v{m}) + dot(a{r}, still{m}), dot(a{r}, v{m}), b == 0u);
+#else
     sum{m}_{r} += dot(a{r}, v{m});
+#endif
 #endfor
 #endfor
   }

@@ -30,6 +30,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
   let first_row = tile % p.tiles * ROWS;
 #if BIAS == branch
   let start = bias[b * p.quads + quad];
+#elif BIAS == all && TANGENTS
+  // It does not change.
+  let start = select(vec4<f32>(0.0), bias[quad], b == 0u);
 #elif BIAS == all
   let start = bias[quad];
 #else
@@ -38,6 +41,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
 #for m ROWS
   let h{m} = (b * p.rows + min(first_row + {m}u, p.rows - 1u)) * p.rank;
   var sum{m} = start;
+#if TANGENT
+  let still_h{m} = min(first_row + {m}u, p.rows - 1u) * p.rank;
+#endif
 #endfor
 #if BY_BRANCH
   let b_first = b * p.rank * p.quads + quad;
@@ -46,8 +52,15 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
 #endif
   for (var r = 0u; r < p.rank; r++) {
     let v = b_matrix[b_first + r * p.quads];
+#if TANGENT
+    let still = b_matrix[quad + r * p.quads];
+#endif
 #for m ROWS
+#if TANGENT
+    sum{m} += select(h[h{m} + r] * still + h[still_h{m} + r] * v, h[h{m} + r] * v, b == 0u);
+#else
     sum{m} += h[h{m} + r] * v;
+#endif
 #endfor
   }
 #for m ROWS

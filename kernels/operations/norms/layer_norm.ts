@@ -11,6 +11,8 @@ import type { DeviceTensor } from "../../device/tensor.ts";
 import { perturbedVector } from "../../matmul/perturbed_plane.ts";
 import type { ForwardContext } from "../context.ts";
 import { splitRows } from "../rows.ts";
+import { normAdjoint } from "../adjoints/norm_adjoint.ts";
+import { normTangent } from "../tangents/norm_tangent.ts";
 import source from "./layer_norm.wgsl.ts";
 import type { NormOptions, NormVectors } from "./norm_operation.ts";
 
@@ -55,6 +57,10 @@ export const layerNormOperation: Operation<LayerNormAttributes> = {
     });
     return y;
   },
+  tangent: (graph, [x], attributes) => normTangent(graph, x, { ...attributes, centred: true }),
+  adjoint: (graph, [x], _output, slope, attributes, gradients) => [
+    normAdjoint(graph, x, slope, { ...attributes, centred: true }, gradients),
+  ],
 };
 
 /** A vector on the device as every branch has it, and how many quads lie between those of two branches. */

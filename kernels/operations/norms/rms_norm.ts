@@ -11,6 +11,8 @@ import type { DeviceTensor } from "../../device/tensor.ts";
 import { bindPerturbation } from "../../offsets/bind.ts";
 import type { ForwardContext, RowList } from "../context.ts";
 import { splitRows } from "../rows.ts";
+import { normAdjoint } from "../adjoints/norm_adjoint.ts";
+import { normTangent } from "../tangents/norm_tangent.ts";
 import source from "./rms_norm.wgsl.ts";
 
 /** What {@linkcode rmsNormOperation} takes. */
@@ -62,6 +64,17 @@ export const rmsNormOperation: Operation<RmsNormAttributes> = {
     });
     return y;
   },
+  tangent: (graph, [x], { gain, ...attributes }) =>
+    normTangent(graph, x, { ...attributes, gain, width: gain.columns, centred: false }),
+  adjoint: (graph, [x], _output, slope, { gain, ...attributes }, gradients) => [
+    normAdjoint(
+      graph,
+      x,
+      slope,
+      { ...attributes, gain, width: gain.columns, centred: false },
+      gradients,
+    ),
+  ],
 };
 
 /**

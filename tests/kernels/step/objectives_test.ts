@@ -67,6 +67,19 @@ const optimisers: (readonly [string, boolean, (options: NamedOptions) => Optimis
   ["zoAdamW from seeds", false, (o) => namedOptimisers.zoAdamW({ ...o, ...seeds })],
 ];
 
+/** What is told of the points that a session asks for: losses, and of tangents the slope along them. */
+function told(
+  { estimator }: Optimiser,
+  points: readonly Float32Array[],
+  loss: (x: ArrayLike<number>) => number,
+): number[] {
+  if (!estimator.tangents) return points.map(loss);
+  const [at, ...directions] = points;
+  const near = (direction: Float32Array, h: number) =>
+    loss(Float64Array.from(at, (value, i) => value + h * direction[i]));
+  return [loss(at), ...directions.map((d) => (near(d, 1e-5) - near(d, -1e-5)) / 2e-5)];
+}
+
 const steps = 16;
 const name = "blk.0.attn_q.weight";
 
@@ -99,8 +112,8 @@ for (const [title, exact, make] of optimisers) {
         for (const due of dueBefore(preparations, step, 0)) {
           await prepareOffsets(gpu, due, rig.offsets, rig.tensors);
         }
-        let made = session.tell(session.ask().map(loss));
-        if (made.tried) made = session.tell(session.ask().map(loss));
+        let made = session.tell(told(rule, session.ask(), loss));
+        if (made.tried) made = session.tell(told(rule, session.ask(), loss));
         rig.step(step, made.losses);
       }
       const device = (await rig.offsets.read(gpu)).get(name)!;

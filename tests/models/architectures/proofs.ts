@@ -20,7 +20,14 @@ import {
 } from "../../../models/mod.ts";
 import { foldedSource } from "../../../models/checkpoints/derived/folded.ts";
 import { adaptedSource, writeAdapter } from "../../../models/checkpoints/derived/tuned_values.ts";
-import { masterSeed, mezo, qzoNormalised, stepSeed, tensorId } from "../../../optim/mod.ts";
+import {
+  masterSeed,
+  mezo,
+  qzoNormalised,
+  stepSeed,
+  tensorId,
+  withTangents,
+} from "../../../optim/mod.ts";
 import { trainedTensors } from "../../../train/mod.ts";
 import { planOffsets, type Selection } from "../../../train/selection.ts";
 import { modelOfShape, planMemory } from "../../../train/steps/memory_plan.ts";
@@ -29,6 +36,7 @@ import { noiseTerm } from "../../reference/effective_weights.ts";
 import { classificationLoss, languageModellingLoss } from "../../reference/losses.ts";
 import { targetLogProbabilities } from "../../reference/softmax_nll.ts";
 import { randomNormals, randomNumbers } from "../../support/random_llama.ts";
+import { assertGradient } from "../gradient_case.ts";
 import { choiceExamples, randomTokens, textExamples, weightsOf } from "../small_model.ts";
 
 type Objective = "language-modelling" | "classification";
@@ -108,7 +116,10 @@ export async function assertLosses(
   results.forEach(({ loss }, i) => assertAlmostEquals(loss, expected[i], bound));
 }
 
-/** Losses along noise on everything that can be trained, and the derivatives made of them, are the oracle's. */
+/**
+ * Losses along noise on everything that can be trained, and the derivatives made of them, are the oracle's; and so are the derivatives that
+ * tangents are, which differences of the oracle's losses are close to in f64. The gradient's products with directions are those tangents.
+ */
 export async function assertDerivatives(
   gpu: Gpu,
   dense: ModelSource,
@@ -130,14 +141,15 @@ export async function assertDerivatives(
   );
   const rule = { ...mezo({ epsilon, queries: 2 }), form };
   using trainer = new Trainer(model, rule, offsets, { seed: 6 });
+  const exact = withTangents(rule);
+  using tangents = new Trainer(model, exact, offsets, { seed: 6 });
   const byName = new Map(offsets.trainables.map((it) => [it.name, it]));
   for (const objective of ["language-modelling", "classification"] as const) {
     const examples = losses.examples(objective);
     offsets.write(gpu, start);
     trainer.enqueue(0, packBatch(examples, objective, source.config.context));
     const [record] = await trainer.drain();
-    const expected: number[] = [];
-    for (const { direction, amplitude } of rule.estimator.branches) {
+    const lossAt = async (direction: number, amplitude: number) => {
       const seed = stepSeed(masterSeed(6), 0, direction);
       const weights = await weightsOf(source, (tensor) => {
         const it = byName.get(tensor)!;
@@ -145,7 +157,11 @@ export async function assertDerivatives(
         const noise = noiseTerm("normal", seed, tensorId(tensor), amplitude, { width });
         return { form: it.form, span: it.span, offsets: start.get(tensor)!, noise };
       });
-      expected.push(losses.loss(weights, examples, objective));
+      return losses.loss(weights, examples, objective);
+    };
+    const expected: number[] = [];
+    for (const { direction, amplitude } of rule.estimator.branches) {
+      expected.push(await lossAt(direction, amplitude));
     }
     expected.forEach((loss, b) => {
       const error = Math.abs(record.losses[b] - loss) / loss;
@@ -156,7 +172,23 @@ export async function assertDerivatives(
       assert(Math.abs(slope) > 1e-2, `the slope ${slope} is no test`);
       assertAlmostEquals(d, slope, 8e-5 / (2 * epsilon));
     });
+    offsets.write(gpu, start);
+    tangents.enqueue(0, packBatch(examples, objective, source.config.context));
+    const [found] = await tangents.drain();
+    assert(Math.abs(found.losses[0] - await lossAt(0, 0)) < 5e-6 * found.losses[0]);
+    // So near that few units of a ReLU turn between the two.
+    const near = epsilon / 2e4;
+    for (const [q, d] of found.derivatives.entries()) {
+      const slope = (await lossAt(q, near) - await lossAt(q, -near)) / (2 * near);
+      const error = Math.abs(d - slope) / Math.max(1, Math.abs(slope));
+      assert(error < 1e-4, `tangent ${q} of ${objective}: ${d}, oracle ${slope}`);
+    }
   }
+  const examples = {
+    "language-modelling": losses.examples("language-modelling"),
+    "classification": losses.examples("classification"),
+  };
+  await assertGradient(gpu, model, examples, { form, selection: EVERYTHING });
 }
 
 /** The planned memory of training is what it takes, to the byte; for a model of which the shape alone is known too. */

@@ -315,3 +315,27 @@ Deno.test("what is kept for a while is kept for steps of the run", () => {
   assertEquals([twice.plan.hold, twice.plan.lowRank?.keep], [3, 20]);
   assertEquals(withRule(twice, (rule) => rule).plan, twice.plan);
 });
+
+Deno.test("config optimiser: tangents stand in for differences, and an epsilon beside them is refused", () => {
+  const of = (lines: string) =>
+    optimiserOfConfig(
+      parseTrainConfig(`model: a.gguf\nsteps: 20\noptimiser: {${lines}}`, "c.yaml"),
+    );
+  const { name, estimator, transformation } = of("name: qzoNormalised, queries: 2, tangents: true");
+  assertEquals([name, estimator.name, estimator.directions], [
+    "qzoNormalised",
+    "forwardGradient",
+    2,
+  ]);
+  assertEquals(
+    transformation.parameters,
+    of("name: qzoNormalised, queries: 2").transformation.parameters,
+  );
+  assertEquals(of("name: mezo, tangents: false").estimator.name, "spsa");
+  for (
+    const lines of ["name: mezo, tangents: true, epsilon: 0.1", "name: forwardGrad, epsilon: 0.1"]
+  ) {
+    assertThrows(() => of(lines), RangeError, "optimiser.epsilon: 0.1");
+  }
+  assertThrows(() => of("name: threePointDescent, tangents: true"), RangeError, "threePoint");
+});

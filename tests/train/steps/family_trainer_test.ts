@@ -38,6 +38,7 @@ const batchOf = (step: number) =>
 const rates: Partial<Record<OptimiserName, number>> = {
   qzo: 1e-3,
   mezo: 1e-3,
+  forwardGrad: 1e-3,
   zoSgd: 1e-3,
   zoSgdMomentum: 1e-3,
   sparseZo: 1e-3,

@@ -1,0 +1,136 @@
+/**
+ * What exact derivatives cost: steps along tangents and along gradients beside steps of two forwards, of one model on one batch, in turns, by the
+ * processor time of this process and by the clock.
+ *
+ * @module
+ */
+
+import { parseArgs } from "@std/cli";
+import process from "node:process";
+import {
+  type Example,
+  type Gpu,
+  loadModel,
+  type Model,
+  openGpu,
+  planOffsets,
+  quantizedSource,
+} from "../mod.ts";
+import { forwardGrad, foSgd, mezo, type Optimiser } from "../optim/mod.ts";
+import { packBatch } from "../models/mod.ts";
+import { ggufModelSource } from "../models/checkpoints/gguf/open_gguf.ts";
+import { bytesSource } from "../quant/mod.ts";
+import { Trainer } from "../train/steps/trainer.ts";
+import { ggufBytes, llamaF32Tensors, llamaMetadata } from "../tests/support/gguf_writer.ts";
+import { permuteHeads, randomLlama } from "../tests/support/random_llama.ts";
+import { describeMachine } from "./support/machine.ts";
+
+const HELP = `What exact derivatives cost, as a markdown table.
+
+Usage: deno task bench derivatives [options]
+
+  --rounds N     steps of each kind, in turns (default 6)
+  --tokens N     of a sequence (default 64)
+  --sequences N  of a batch (default 8)
+  --format NAME  of the weights (default Q4_0: a scale per 32)
+  --kinds N      only the first so many rows of the table
+  --small        a model of 0.1 M weights instead of 20 M: to see that it runs
+  --help         this text`;
+
+const common = { vocabulary: 1024, epsilon: 1e-5, ropeBase: 1e4, rope: "norm" } as const;
+const LARGE = { ...common, hidden: 512, layers: 6, feedForward: 1376, heads: 8, kvHeads: 8 };
+const SMALL = { ...common, hidden: 64, layers: 2, feedForward: 128, heads: 4, kvHeads: 4 };
+
+function randomModel(shape: typeof LARGE) {
+  const weights = permuteHeads(shape, randomLlama(shape, { seed: 1, tied: true }));
+  const bytes = ggufBytes(llamaMetadata(shape), llamaF32Tensors(shape, weights));
+  return ggufModelSource(bytesSource(bytes as Uint8Array<ArrayBuffer>, "random"));
+}
+
+function textOf(sequences: number, tokens: number): Example[] {
+  return Array.from({ length: sequences }, (_, i) => ({
+    prompt: [],
+    candidates: [Array.from({ length: tokens + 1 }, (_, j) => 3 + (i * 31 + j * 17) % 1000)],
+    label: 0,
+  }));
+}
+
+const kinds = (): readonly (readonly [string, Optimiser])[] => [
+  ["mezo: two forwards", mezo()],
+  ["forwardGrad: value and tangent", forwardGrad()],
+  ["mezo, 4 directions: eight forwards", mezo({ queries: 4 })],
+  ["forwardGrad, 4 directions: value and four tangents", forwardGrad({ queries: 4 })],
+  ["foSgd: value and gradient, a block computed again at a time", foSgd()],
+];
+
+function stepper(
+  gpu: Gpu,
+  model: Model,
+  optimiser: Optimiser,
+  examples: readonly Example[],
+  stack: DisposableStack,
+): () => Promise<{ readonly processor: number; readonly clock: number }> {
+  const offsets = stack.use(planOffsets(model, optimiser, gpu.maxBinding, {}).allocate(gpu));
+  const trainer = stack.use(new Trainer(model, optimiser, offsets, { seed: 1 }));
+  const batch = packBatch(examples, "language-modelling", 4096);
+  let made = 0;
+  return async () => {
+    const [begun, used] = [performance.now(), process.cpuUsage()];
+    trainer.enqueue(made++, batch);
+    await trainer.drain();
+    const { user, system } = process.cpuUsage(used);
+    return { processor: (user + system) / 1000, clock: performance.now() - begun };
+  };
+}
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)];
+}
+
+/** Prints the table. */
+export async function main(argv: string[]): Promise<void> {
+  const args = parseArgs(argv, {
+    string: ["rounds", "tokens", "sequences", "format", "kinds"],
+    boolean: ["help", "small"],
+    default: { rounds: "6", tokens: "64", sequences: "8", format: "Q4_0", kinds: "5" },
+  });
+  if (args.help) return console.log(HELP);
+  using gpu = await openGpu();
+  const shape = args.small ? SMALL : LARGE;
+  using source = quantizedSource(await randomModel(shape), { format: args.format });
+  using stack = new DisposableStack();
+  const model = stack.use(await loadModel(gpu, source));
+  const examples = textOf(Number(args.sequences), Number(args.tokens));
+  const made = kinds().slice(0, Number(args.kinds)).map(([name, rule]) => ({
+    name,
+    step: stepper(gpu, model, rule, examples, stack),
+    times: [] as { readonly processor: number; readonly clock: number }[],
+  }));
+  for (let round = -1; round < Number(args.rounds); round++) {
+    for (const { step, times } of made) {
+      const taken = await step();
+      // The first compiles.
+      if (round >= 0) times.push(taken);
+    }
+  }
+  console.log(`${await describeMachine(gpu.description)}\n`);
+  console.log(
+    `Llama, ${shape.layers} layers, ${shape.hidden} wide, ${args.format}; ${args.sequences} sequences of ${args.tokens} tokens, scales trained; medians. ` +
+      "A forward is half of mezo's step.\n",
+  );
+  console.log("| step | processor ms | clock ms | forwards |");
+  console.log("|---|---|---|---|");
+  const forward = median(made[0].times.map(({ processor }) => processor)) / 2;
+  for (const { name, times } of made) {
+    const processor = median(times.map((one) => one.processor));
+    const clock = median(times.map((one) => one.clock));
+    console.log(
+      `| ${name} | ${processor.toFixed(0)} | ${clock.toFixed(0)} | ${
+        (processor / forward).toFixed(2)
+      } |`,
+    );
+  }
+}
+
+if (import.meta.main) await main(Deno.args);

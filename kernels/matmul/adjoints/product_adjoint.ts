@@ -1,0 +1,242 @@
+/**
+ * The adjoint of a matrix product: slopes of a loss by its input and by the offsets of its weights.
+ *
+ * @module
+ */
+
+import { isQuantised } from "../../../quant/layouts/layout.ts";
+import { partName, secondPart } from "../../../quant/layouts/trained_part.ts";
+import type { Graph, Range, Value } from "../../device/graph.ts";
+import type { Gradients, Operand } from "../../device/operation.ts";
+import type { DeviceTensor } from "../../device/tensor.ts";
+import { bindPerturbation } from "../../offsets/bind.ts";
+import type { Perturbation } from "../../offsets/perturbation.ts";
+import { layoutKey, scaleColumns, scaleGroups } from "../layout_key.ts";
+import { groupSums } from "../minima_tangents.ts";
+import {
+  perturbedPlanes,
+  planeKey,
+  rowQuads,
+  type TensorPerturbations,
+} from "../perturbed_plane.ts";
+import sumsSource from "./column_sums.wgsl.ts";
+import inputSource from "./input_adjoint.wgsl.ts";
+import minimaSource from "./minima_adjoint.wgsl.ts";
+import weightSource from "./weight_adjoint.wgsl.ts";
+
+/** Rows that an invocation takes. */
+const ROWS = 8;
+
+/** A product that was computed, of one branch. */
+export interface ProductOf extends TensorPerturbations {
+  /** `[N][K]`. */
+  readonly weight: DeviceTensor;
+  /** Rows of x (M). */
+  readonly rows: number;
+}
+
+/** What both kernels know of a piece of the weights. */
+function pieceKey(
+  weight: DeviceTensor,
+  { perturbation, plane }: TensorPerturbations,
+  own: Value | undefined,
+) {
+  const bound = bindPerturbation(perturbation);
+  return {
+    bound,
+    key: {
+      ...layoutKey(weight.layout),
+      ...bound.key,
+      ...planeKey(weight, { perturbation, plane }, own),
+      CODE_WORDS: 0,
+      SCALE_VECTOR: false,
+      VECTOR: weight.rows % 4 === 0,
+    },
+  };
+}
+
+/** Records the slopes of a loss by x, `[M][K]`, from those by the product, `[M][N]`. */
+export function inputSlopes(graph: Graph, slope: Value, product: ProductOf): Value {
+  const { weight, rows, perturbation, plane } = product;
+  const y = graph.value(`slopes by the input of ${weight.name}`, rows * weight.columns);
+  const planes = plane && perturbedPlanes(graph, weight, plane, 1);
+  weight.pieces.forEach((piece, i) => {
+    const { bound, key } = pieceKey(weight, product, planes?.[i]);
+    const total = Math.ceil(rows / ROWS) * weight.columns / 4;
+    graph.add({
+      label: `input adjoint ${weight.name}`,
+      source: inputSource,
+      key: { ...key, ROWS, ADDS: i > 0 },
+      reads: {
+        1: piece.codes,
+        2: slope,
+        4: piece.scales,
+        5: planes?.[i] ?? weight.codebook,
+        ...bound.reads,
+      },
+      writes: { 3: y },
+      parameters: [
+        rows,
+        weight.columns,
+        piece.rows,
+        piece.firstRow,
+        weight.rows,
+        scaleColumns(weight),
+        scaleGroups(weight),
+        perturbation?.span ?? weight.columns,
+        rowQuads(piece),
+        ...bound.parameters,
+        0,
+      ],
+      firstGroup: 12,
+      work: rows * weight.columns * piece.rows,
+      workgroups: Math.ceil(total / 64),
+    });
+  });
+  return y;
+}
+
+/**
+ * Records the slopes of a loss by the offsets of the product's weights, added to `gradients`, from those by the product and its input.
+ *
+ * @throws {TypeError} Where entries of codebooks are trained, which have no adjoint
+ */
+export function weightSlopes(
+  graph: Graph,
+  x: Operand,
+  slope: Value,
+  product: ProductOf,
+  gradients: Gradients,
+): void {
+  const { weight, perturbation, plane } = product;
+  const own = perturbation && gradients.of(weight.name);
+  if (perturbation && own) scaleSlopes(graph, x, slope, product, perturbation, own);
+  const second = secondPart(weight.layout);
+  const moved = plane && second && gradients.of(partName(weight.name, second));
+  if (!plane || !moved) return;
+  if (second === "codebook") {
+    throw new TypeError(
+      `Cannot differentiate "matmul" backwards by the codebooks of "${weight.name}": they have no adjoint; train its scales`,
+    );
+  }
+  minimaSlopes(graph, x, slope, product, plane, moved);
+}
+
+function scaleSlopes(
+  graph: Graph,
+  x: Operand,
+  slope: Value,
+  product: ProductOf,
+  perturbation: Perturbation,
+  gradient: Range,
+): void {
+  const { weight, rows, plane } = product;
+  const isDense = !isQuantised(weight.layout);
+  const { SECOND } = layoutKey(weight.layout);
+  const planes = plane && perturbedPlanes(graph, weight, plane, 1);
+  const span = isDense ? 16 : perturbation.span;
+  weight.pieces.forEach((piece, i) => {
+    const { bound, key } = pieceKey(weight, product, planes?.[i]);
+    const classes = weight.layout.kind === "column" ? weight.layout.classes : undefined;
+    const quads = Math.ceil((classes ?? piece.rows) / 4);
+    const needsCodes = !isDense || perturbation.form === "relative";
+    const needsScales = perturbation.form === "relative" ||
+      SECOND === "zero" && !planes || weight.layout.kind === "super";
+    graph.add({
+      label: `weight adjoint ${weight.name}`,
+      source: weightSource,
+      key,
+      reads: {
+        1: needsCodes ? piece.codes : undefined,
+        2: slope,
+        4: needsScales ? piece.scales : undefined,
+        // Minima of their own are none of the scales' business, zero points are.
+        5: SECOND === "min" ? undefined : planes?.[i] ?? weight.codebook,
+        6: x,
+      },
+      writes: { 3: gradient },
+      parameters: [
+        rows,
+        weight.columns,
+        piece.rows,
+        piece.firstRow,
+        weight.rows,
+        scaleColumns(weight),
+        scaleGroups(weight),
+        span,
+        quads,
+        // Offsets of their own: no other row shares them.
+        classes ?? 0x40000000,
+        ...bound.parameters,
+        0,
+      ],
+      firstGroup: 13,
+      work: rows * weight.columns * piece.rows,
+      workgroups: Math.ceil(quads * Math.ceil(weight.columns / span) / 32),
+    });
+  });
+}
+
+function minimaSlopes(
+  graph: Graph,
+  x: Operand,
+  slope: Value,
+  { weight, rows, perturbation }: ProductOf,
+  plane: Perturbation,
+  gradient: Range,
+): void {
+  const sums = groupSums(graph, x, weight, rows);
+  const { SECOND } = layoutKey(weight.layout);
+  const bound = bindPerturbation(SECOND === "zero" ? perturbation : undefined);
+  weight.pieces.forEach((piece) => {
+    const spans = Math.ceil(weight.columns / plane.span);
+    const usesScales = SECOND === "zero" || plane.form === "relative";
+    graph.add({
+      label: `minima adjoint ${weight.name}`,
+      source: minimaSource,
+      key: { ...bound.key, SECOND, MINIMA: plane.form, SCALES: usesScales },
+      reads: {
+        1: sums,
+        2: slope,
+        4: usesScales ? piece.scales : undefined,
+        ...bound.reads,
+      },
+      writes: { 3: gradient },
+      parameters: [
+        rows,
+        piece.rows,
+        piece.firstRow,
+        weight.rows,
+        weight.groups,
+        Math.ceil(plane.span / weight.groupColumns),
+        plane.stride / 4,
+        weight.groupColumns,
+        perturbation?.span ?? weight.columns,
+        ...bound.parameters,
+      ],
+      work: rows * weight.groups * piece.rows,
+      workgroups: Math.ceil(piece.rows * spans / 64),
+    });
+  });
+}
+
+/** Records the slopes of a loss by the offsets of a vector that is added to every row, added to `gradient`. */
+export function vectorSlopes(
+  graph: Graph,
+  slope: Value,
+  vector: DeviceTensor,
+  rows: number,
+  { form }: Pick<Perturbation, "form">,
+  gradient: Range,
+): void {
+  const isRelative = form === "relative";
+  graph.add({
+    label: `vector adjoint ${vector.name}`,
+    source: sumsSource,
+    key: { RELATIVE: isRelative },
+    reads: { 1: isRelative ? vector.pieces[0].codes : undefined, 2: slope },
+    writes: { 3: gradient },
+    parameters: [rows, vector.rows * vector.columns],
+    workgroups: Math.ceil(vector.rows * vector.columns / 64),
+  });
+}

@@ -1,0 +1,324 @@
+/**
+ * The dispatches of a matrix product: kernels, tiles, windows of rows, and what their shaders are told.
+ *
+ * @module
+ */
+
+import { elementType, isQuantised, isRelativeOnly } from "../../quant/layouts/layout.ts";
+import { planeBits } from "../../quant/layouts/scalar_codes.ts";
+import type { AdapterClass } from "../device/gpu.ts";
+import type { Graph, Value, ValueRange } from "../device/graph.ts";
+import type { Operand } from "../device/operation.ts";
+import type { Storage } from "../device/storage.ts";
+import type { ShaderKey } from "../device/template.ts";
+import type { DeviceTensor } from "../device/tensor.ts";
+import { bindPerturbation } from "../offsets/bind.ts";
+import { checkWeightOffsets } from "../offsets/offset_set.ts";
+import type { Perturbation } from "../offsets/perturbation.ts";
+import { codeWords, layoutKey, scaleGroups, scaleLoad, UNIFORM_BYTES } from "./layout_key.ts";
+import { boundPlane, moveMinima, planeKey, rowQuads } from "./perturbed_plane.ts";
+import { chooseTile, type Tile } from "./tiles.ts";
+import register from "./matmul_register.wgsl.ts";
+import tiled from "./matmul_tile.wgsl.ts";
+import vector from "./matvec.wgsl.ts";
+
+/** What a matrix product takes besides its input and weights. */
+export interface MatmulOptions {
+  /** Rows of one branch (M). */
+  readonly rows: number;
+  /** Branches (B). */
+  readonly branches: number;
+  /** Added to every row; `[N]`, or as every branch has it, `[B][N]`. */
+  readonly bias?: Storage | Value | undefined;
+  /** What the bias is of, where it is trained: for the slope of a loss by its offsets. */
+  readonly biasOf?:
+    | { readonly tensor: DeviceTensor; readonly perturbation: Perturbation }
+    | undefined;
+  /** Added to the result; `[B][M][N]`. */
+  readonly residual?: Value | Storage | undefined;
+  /** Offsets and noise on the scales, or on a dense tensor's elements. */
+  readonly perturbation?: Perturbation | undefined;
+  /** Offsets and noise on the entries of its codebooks, or on its minima (zero points). */
+  readonly plane?: Perturbation | undefined;
+  /** The kind of adapter, which decides the tile. */
+  readonly adapterClass: AdapterClass;
+  /** Overrides the tile. */
+  readonly tile?: Tile | undefined;
+}
+
+/** A product of a graph: where it goes, and what differs by branch. */
+export interface ProductOptions extends MatmulOptions {
+  /** `[B][M][N]`. */
+  readonly y: Value;
+  /** Of its pieces, see {@linkcode perturbedPlanes}. */
+  readonly planes?: readonly Value[] | undefined;
+  /** Whether the products are of the first branch's x, and are added to the branches after the first. Default false. */
+  readonly adds?: boolean;
+  /** Whether a tile has rows of the first branch and their tangents along a direction, for one read of the weights. Default false. */
+  readonly fused?: boolean;
+}
+
+/** The tile of a register kernel that has rows and their tangents; undefined where another kernel is used, or every weight has its own noise. */
+export function fusedTile(
+  { layout, rows: outputs }: DeviceTensor,
+  { adapterClass, rows, tile: given }: MatmulOptions,
+): Tile | undefined {
+  if (layout.kind === "dense" || !given && adapterClass === "hardware") return undefined;
+  const tile = given ?? chooseTile("software", layout, 2 * rows, 1, outputs, { apart: true });
+  return (tile.kernel ?? "register") === "register" && tile.rows % 2 === 0 ? tile : undefined;
+}
+
+/** Records the dispatches of a product into `options.y`. */
+export function recordProduct(
+  graph: Graph,
+  x: Operand,
+  weight: DeviceTensor,
+  options: ProductOptions,
+): void {
+  const { rows, branches, bias, residual, perturbation, plane, y, planes } = options;
+  const { adds = false, fused = false } = options;
+  const layout = weight.layout;
+  const bound = bindPerturbation(perturbation);
+  for (const [i, piece] of weight.pieces.entries()) {
+    const apart = plane !== undefined || adds;
+    const tile = options.tile ??
+      chooseTile(options.adapterClass, layout, rows, branches, piece.rows, { apart, adds });
+    const totalRows = rows * branches;
+    const tileRows = fused ? tile.rows / 2 : tile.rows;
+    const rowTiles = Math.ceil(rows / tileRows);
+    const columnTiles = Math.ceil(piece.rows / tile.columns);
+    const kernel = kernelOf(tile, weight, options, rowTiles * columnTiles);
+    const units = unitColumns(weight, perturbation);
+    const own = planes?.[i];
+    const windows = kernel.source === register && options.adapterClass === "software"
+      ? rowWindows(x, weight.columns, piece.rows, tile, options)
+      : undefined;
+    for (const window of windows ?? [{ first: 0, end: totalRows, x, moved: undefined }]) {
+      const tiles = Math.ceil((window.end - window.first) / tileRows) * columnTiles;
+      graph.add({
+        label: `matmul ${weight.name}`,
+        source: kernel.source,
+        key: {
+          ...layoutKey(layout),
+          ...bound.key,
+          ...kernel.key,
+          ...planeKey(weight, options, own),
+          ...scaleKey(weight, units, kernel.source === register),
+          UNIT_BLOCKS: units === 32 ? 1 : 0,
+          WINDOW: windows === undefined ? "none" : windows.length === 1 ? "all" : "rows",
+          BIAS: bias !== undefined,
+          BIAS_BY_BRANCH: bias !== undefined && "words" in bias,
+          RESIDUAL: residual !== undefined,
+          ADDS: adds,
+          FUSED: fused,
+          ...(fused ? { HALF: tileRows } : {}),
+        },
+        reads: {
+          1: piece.codes,
+          2: window.x,
+          4: piece.scales,
+          5: own && kernel.source === register ? boundPlane(weight, own) : own ?? weight.codebook,
+          6: bias,
+          7: residual,
+          10: window.moved,
+          ...bound.reads,
+        },
+        writes: { 3: y },
+        parameters: [
+          rows,
+          weight.columns,
+          piece.rows,
+          piece.firstRow,
+          weight.rows,
+          units,
+          Math.ceil(weight.columns / units),
+          ...ratios(weight, perturbation, units),
+          scaleGroups(weight),
+          ...bound.parameters,
+          rowTiles,
+          totalRows,
+          columnTiles,
+          window.first,
+          window.end,
+          rowQuads(piece),
+          0,
+        ],
+        firstGroup: 19,
+        work: (window.end - window.first) * weight.columns * piece.rows * (fused ? 2 : 1),
+        workgroups: windows && windows.length > 1
+          ? Math.ceil(tiles / tile.workgroup)
+          : kernel.workgroups,
+      });
+    }
+  }
+}
+
+/** Multiply-adds below which a dispatch of its own, which nothing overlaps, costs more than it saves (measured). */
+const WINDOW_WORK = 2 ** 22;
+
+interface RowWindow {
+  readonly first: number;
+  readonly end: number;
+  readonly x: ValueRange;
+  /** The tangents of these rows, where they are taken together. */
+  readonly moved?: ValueRange;
+}
+
+/**
+ * On software adapters, the rows in windows that fit a uniform binding: one of all rows, or several, each of one branch and
+ * a dispatch of its own. Undefined where that does not pay or the windows would not be aligned.
+ */
+function rowWindows(
+  x: Operand,
+  columns: number,
+  outputs: number,
+  tile: Tile,
+  { rows, branches, adds, fused }: ProductOptions,
+): RowWindow[] | undefined {
+  if (!("words" in x)) return undefined;
+  const rowBytes = columns * 4;
+  const bytes = UNIFORM_BYTES;
+  const held = adds ? 1 : fused ? 1 + branches : branches;
+  if (rows * held * rowBytes <= bytes) {
+    return [{ first: 0, end: rows * branches, x: { value: x, offset: 0, bytes } }];
+  }
+  const perWindow = Math.floor(bytes / rowBytes / tile.rows) * tile.rows;
+  if (rows < tile.rows || perWindow === 0) return undefined;
+  if (Math.min(perWindow, rows) * columns * outputs < WINDOW_WORK) return undefined;
+  if (rows * rowBytes % 256 !== 0 || perWindow * rowBytes % 256 !== 0) return undefined;
+  const windows: RowWindow[] = [];
+  for (let b = 0; b < branches; b++) {
+    for (let row = 0; row < rows; row += perWindow) {
+      const first = b * rows + row;
+      const end = b * rows + Math.min(rows, row + perWindow);
+      const from = adds || fused ? row : first;
+      windows.push({
+        ...{ first, end, x: { value: x, offset: from * rowBytes, bytes } },
+        ...(fused ? { moved: { value: x, offset: (first + rows) * rowBytes, bytes } } : {}),
+      });
+    }
+  }
+  return windows;
+}
+
+/** What a kernel adds to the dispatch: its text, its constants and how many workgroups it takes. */
+interface Kernel {
+  readonly source: string;
+  readonly key: ShaderKey;
+  readonly workgroups: number;
+}
+
+function kernelOf(
+  tile: Tile,
+  { layout, columns: inputs }: DeviceTensor,
+  options: ProductOptions,
+  branchTiles: number,
+): Kernel {
+  const { rows, branches, plane, adds, fused } = options;
+  const { columns, workgroup } = tile;
+  if (tile.kernel === "vector") {
+    if (columns !== 4) {
+      throw new RangeError(`Cannot multiply few rows by ${columns} columns a workgroup: it is 4`);
+    }
+    const words = "center" in layout && layoutKey(layout).GRID === "none";
+    const items = words ? planeBits(layout.bits)[0] : 8;
+    return {
+      source: vector,
+      key: {
+        ROWS: rows,
+        BRANCHES: branches,
+        TOTAL: rows * branches,
+        WORKGROUP: workgroup,
+        CODE_WORDS: 0,
+        BLOCK_ITEMS: items,
+        ITEM_QUADS: 8 / items,
+        STAGED: 32,
+        SHIFTED: layoutKey(layout).SECOND === "min" || plane !== undefined && "second" in layout,
+        SHIFT_BRANCHES: plane || moveMinima(layout, options) ? branches : 1,
+      },
+      workgroups: branchTiles,
+    };
+  }
+  if (tile.kernel === "tiled") {
+    const perRows = 4;
+    const perColumns = 4;
+    const laneRows = tile.rows / perRows;
+    const laneColumns = columns / perColumns;
+    if (laneRows * laneColumns !== workgroup || tile.rows % 8 !== 0 || columns % 8 !== 0) {
+      throw new RangeError(
+        `Cannot split a tile of ${tile.rows} x ${columns} among ${workgroup} invocations: each takes 4 x 4`,
+      );
+    }
+    return {
+      source: tiled,
+      key: {
+        CODE_WORDS: 0,
+        ROWS: tile.rows,
+        COLS: columns,
+        COL_QUADS: columns / 4,
+        PER_ROWS: perRows,
+        PER_COLS: perColumns,
+        LANE_ROWS: laneRows,
+        LANE_COLS: laneColumns,
+        WORKGROUP: workgroup,
+      },
+      workgroups: branchTiles * branches,
+    };
+  }
+  // A tile of several branches would need the books or minima of each.
+  const mixed = rows < tile.rows && !plane && !adds && !fused;
+  const words = codeWords(layout, inputs);
+  const tiles = mixed
+    ? Math.ceil(rows * branches / tile.rows) * branchTiles
+    : branchTiles * branches;
+  return {
+    source: register,
+    key: {
+      ROWS: tile.rows,
+      COLS: columns,
+      COL_QUADS: columns / 4,
+      WORKGROUP: workgroup,
+      MIXED: mixed,
+      CODE_WORDS: words,
+      DENSE_QUADS: words === 4 && (elementType(layout) ?? "f32") !== "f32" ? 2 : 1,
+    },
+    workgroups: Math.ceil(tiles / workgroup),
+  };
+}
+
+/**
+ * Units whose scales one load of the register kernel takes, and whether that load is of four words: those in four words, where
+ * rows start at such a load; of super-blocks all in one, or the exponents in a word.
+ */
+function scaleKey(weight: DeviceTensor, unit: number, held: boolean): ShaderKey {
+  return held ? scaleLoad(weight, unit) : { SCALE_UNITS: 1, SCALE_VECTOR: false };
+}
+
+/** Columns that one partial dot product covers: the finer of scale group and offset span. */
+function unitColumns(weight: DeviceTensor, perturbation: Perturbation | undefined): number {
+  if (!isQuantised(weight.layout)) return weight.columns;
+  if (isRelativeOnly(weight.layout)) return 32;
+  return Math.min(weight.groupColumns, perturbation?.span ?? weight.columns);
+}
+
+function ratios(
+  weight: DeviceTensor,
+  perturbation: Perturbation | undefined,
+  unit: number,
+): number[] {
+  if (!isQuantised(weight.layout)) return [1, 1];
+  const span = perturbation?.span ?? weight.columns;
+  if (isRelativeOnly(weight.layout)) {
+    if (perturbation) checkWeightOffsets(weight.name, weight.columns, perturbation.form, span);
+    return [1, Math.ceil(span / unit)];
+  }
+  if (
+    weight.groupColumns % unit !== 0 && weight.groupColumns !== weight.columns ||
+    span % unit !== 0 && span !== weight.columns
+  ) {
+    throw new RangeError(
+      `Cannot train tensor "${weight.name}" with one offset per ${span} columns: its scales span ${weight.groupColumns}; one must divide the other`,
+    );
+  }
+  return [Math.ceil(weight.groupColumns / unit), Math.ceil(span / unit)];
+}

@@ -1,0 +1,109 @@
+// Tangents of attention with a running softmax: nothing of size T x T is stored. Of the scores s with tangents s' and the values v with v',
+// y' = sum e^s (s' v + v') / sum e^s - y sum e^s s' / sum e^s; the maximum that exponents are taken from cancels. y is there already, as
+// the first branch. One invocation a (direction, row, head).
+
+struct Params {
+  rows: u32,       // M
+  total: u32,      // directions * M * heads
+  heads: u32,
+  kv_heads: u32,
+  key_rows: u32,   // rows of one branch in k and v
+  prefix_start: u32,
+  prefix_end: u32,
+  own_start: u32,
+  slot: u32,       // these four: where each list starts in the batch
+  scale: f32,
+  first_group: u32, // of a dispatch that is split: its first workgroup
+#if WINDOWED
+  window: u32,     // keys that a row sees, itself included
+#endif
+#if CAPPED
+  cap: f32,        // scores s become cap * tanh(s / cap)
+#endif
+}
+
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> q: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> k: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read> v: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read> batch: array<u32>;
+
+#if CAPPED
+#include "soft_cap.wgsl"
+
+#endif
+@compute @workgroup_size({WORKGROUP})
+fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) wg: vec3<u32>) {
+  let flat = p.first_group * {WORKGROUP}u + id.y * (wg.x * {WORKGROUP}u) + id.x;
+  if (flat >= p.total) { return; }
+  let head = flat % p.heads;
+  let m = (flat / p.heads) % p.rows;
+  let d = 1u + flat / (p.heads * p.rows);
+  let kv = head / (p.heads / p.kv_heads);
+  let query = (m * p.heads + head) * QUADS;
+  let own = ((d * p.rows + m) * p.heads + head) * QUADS;
+  let moved_keys = d * p.key_rows * p.kv_heads * QUADS;
+#if LOOPED
+  for (var i = 0u; i < QUADS; i++) { y[own + i] = vec4<f32>(); }
+#else
+#for i QUADS
+  let q{i} = q[query + {i}u] * p.scale;
+  let r{i} = q[own + {i}u] * p.scale;
+  var sum{i} = vec4<f32>();
+#endfor
+#endif
+  var highest = -3.0e38;
+  var weight = 0.0;
+  var slopes = 0.0;
+  for (var part = 0u; part < 2u; part++) {
+#include "attention_keys.wgsl" range
+    end = min(end, p.key_rows);
+    for (; key < end; key++) {
+      let at = (key * p.kv_heads + kv) * QUADS;
+      let moved = moved_keys + at;
+      var s = 0.0;
+      var t = 0.0;
+#if LOOPED
+      for (var i = 0u; i < QUADS; i++) {
+        s += dot(q[query + i] * p.scale, k[at + i]);
+        t += dot(q[own + i] * p.scale, k[at + i]) + dot(q[query + i] * p.scale, k[moved + i]);
+      }
+#else
+#for i QUADS
+      {
+        let key_quad = k[at + {i}u];
+        s += dot(q{i}, key_quad);
+        t += dot(r{i}, key_quad) + dot(q{i}, k[moved + {i}u]);
+      }
+#endfor
+#endif
+#if CAPPED
+      s = soft_cap(s, p.cap);
+      t *= 1.0 - (s / p.cap) * (s / p.cap);
+#endif
+      let top = max(highest, s);
+      let shrink = exp(highest - top);
+      let e = exp(s - top);
+      weight = weight * shrink + e;
+      slopes = slopes * shrink + e * t;
+#if LOOPED
+      for (var i = 0u; i < QUADS; i++) { y[own + i] = y[own + i] * shrink + e * (t * v[at + i] + v[moved + i]); }
+#else
+#for i QUADS
+      sum{i} = sum{i} * shrink + e * (t * v[at + {i}u] + v[moved + {i}u]);
+#endfor
+#endif
+      highest = top;
+    }
+  }
+  let normaliser = 1.0 / weight;
+  let mean = slopes * normaliser;
+#if LOOPED
+  for (var i = 0u; i < QUADS; i++) { y[own + i] = y[own + i] * normaliser - mean * y[query + i]; }
+#else
+#for i QUADS
+  y[own + {i}u] = sum{i} * normaliser - mean * y[query + {i}u];
+#endfor
+#endif
+}

@@ -1,0 +1,44 @@
+/**
+ * The exact derivative along a direction.
+ *
+ * @module
+ */
+import type { Estimator } from "./estimator.ts";
+import { assertOptions, directions } from "../options.ts";
+
+/** Arguments of {@linkcode forwardGradient}. */
+export interface ForwardGradientOptions {
+  /** Directions of a step, whose tangents share one evaluation; 1 by default, at most 1024. */
+  readonly queries?: number;
+}
+
+/**
+ * The derivative of the loss along z itself, by forward-mode differentiation: no epsilon, no difference of losses that are nearly equal, no
+ * bias by curvature. It is the limit of {@linkcode spsa} for a small epsilon, along the same directions.
+ * Branches: the value, then the tangent along each direction.
+ *
+ * Source: Baydin et al., "Gradients without backpropagation" (arXiv 2202.08587).
+ *
+ * @example The derivative is told as it is
+ * ```ts
+ * import { forwardGradient, hostOps } from "@qzo/qzo/optim";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(forwardGradient({ queries: 2 }).derivatives(hostOps, [4.5, 3, -1]), [3, -1]);
+ * ```
+ */
+export function forwardGradient(options: ForwardGradientOptions = {}): Estimator {
+  assertOptions("make forwardGradient", options, { queries: directions });
+  const { queries = 1 } = options;
+  return {
+    name: "forwardGradient",
+    parameters: { queries },
+    directions: queries,
+    branches: [
+      { direction: 0, amplitude: 0 },
+      ...Array.from({ length: queries }, (_, direction) => ({ direction, amplitude: 1 })),
+    ],
+    tangents: true,
+    derivatives: (_, losses) => losses.slice(1),
+  };
+}
