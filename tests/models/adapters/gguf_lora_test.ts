@@ -72,6 +72,7 @@ const cases: Record<string, LoraOptions> = {
     alphaPattern: { k_proj: 3 },
     rankPattern: { "layers\\.1\\..*": 2 },
   },
+  qwen3: { targets: ["v_proj", "o_proj", "up_proj"], rank: 2, layers: [1, 1] },
   phi3: { targets: ["qkv_proj", "gate_up_proj"], rslora: true, rank: 5 },
 };
 
