@@ -106,9 +106,9 @@ export interface StepEvent extends StepPace {
   readonly type: "step";
   /** Counted from 1: steps done. */
   readonly step: number;
-  /** Mean over the step's branches, in nats. */
+  /** Mean over the step's branches that are no tangents, in nats. */
   readonly loss: number;
-  /** One per branch. */
+  /** One per branch; of a tangent its derivative. */
   readonly losses: readonly number[];
   /** One per direction. */
   readonly derivatives: readonly number[];
@@ -282,7 +282,8 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
         const paceOf = pace.add(chunk);
         for (const [i, record] of chunk.made.entries()) {
           step++;
-          yield stepEvent(step, record, { ...paceOf(i), learningRate: rateOf?.(step - 1) });
+          const rest = { ...paceOf(i), learningRate: rateOf?.(step - 1) };
+          yield stepEvent(step, record, optimiser, rest);
         }
         if (chunk.halted) {
           const { losses, coefficients } = chunk.halted;
@@ -343,13 +344,16 @@ async function whyStepFailed(model: Model, step: number, finiteLosses: boolean):
 function stepEvent(
   step: number,
   record: StepRecord,
+  { estimator }: Optimiser,
   { learningRate, ...pace }: StepPace & Pick<StepEvent, "learningRate">,
 ): StepEvent {
   const { losses, derivatives, coefficients } = record;
+  // Tangents are no losses.
+  const seen = estimator.tangents ? losses.slice(0, 1) : losses;
   return {
     type: "step",
     step,
-    loss: losses.reduce((a, b) => a + b, 0) / losses.length,
+    loss: seen.reduce((a, b) => a + b, 0) / seen.length,
     losses,
     derivatives,
     coefficients,

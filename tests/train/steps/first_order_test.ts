@@ -2,7 +2,14 @@
 import { assert, assertAlmostEquals, assertRejects } from "@std/assert";
 import { openGpu } from "../../../kernels/mod.ts";
 import { Evaluator, loadModel, packBatch, quantizedSource } from "../../../models/mod.ts";
-import { adam, elementOps, foAdam, foSgd, type Optimiser } from "../../../optim/mod.ts";
+import {
+  adam,
+  elementOps,
+  foAdam,
+  forwardGrad,
+  foSgd,
+  type Optimiser,
+} from "../../../optim/mod.ts";
 import { finetune, type LedgerFile } from "../../../train/mod.ts";
 import { planOffsets } from "../../../train/selection.ts";
 import { planMemory } from "../../../train/steps/memory_plan.ts";
@@ -103,4 +110,24 @@ Deno.test("foAdam halves what a few steps can; memory is as planned; a ledger is
     TypeError,
     "ledger",
   );
+});
+
+Deno.test("the loss of a step along tangents is that of its value alone", async () => {
+  using model = await loadModel(gpu, source);
+  const made = forwardGrad({ queries: 2, learningRate: 0 });
+  using offsets = offsetsOf(model, made);
+  const train = textExamples(smallShape.vocabulary, [20, 17]);
+  const steps = finetune({
+    ...{ model, optimiser: made, offsets, train },
+    objective: "language-modelling",
+    steps: 1,
+    batchSize: 2,
+  });
+  const events = await Array.fromAsync(steps);
+  const step = events.find(({ type }) => type === "step")!;
+  assert(step.type === "step" && step.losses.length === 3);
+  assertAlmostEquals(step.loss, step.losses[0], 1e-12);
+  using evaluator = new Evaluator(model, offsets);
+  const [{ loss }] = await evaluator.run([batch]);
+  assertAlmostEquals(step.loss, loss, 1e-5);
 });
