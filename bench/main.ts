@@ -15,6 +15,8 @@ const BENCHES: Readonly<Record<string, string>> = {
   "optimisers-cost": "memory and time of each optimiser's update beside the forwards of its step",
   derivatives: "what steps along tangents and gradients cost, in forwards",
   lora: "what LoRA adds to a step of a model of 20 M weights",
+  schemes:
+    "tuning schemes by optimisers at equal forwards: held-out loss, scalars, memory, seconds (needs ../shared/data, can be interrupted)",
   loading: "loading models with and without the fingerprint and the look for NaN",
   tokenize: "rows of a task in tokens, against the Rust library",
   soak: "memory of the process and the device over 10,000 steps with evaluations",

@@ -19,6 +19,8 @@ export type {
   InitialValues,
   Lead,
   LinearStep,
+  MergedAdapter,
+  MergedRows,
   Started,
 } from "./adapters/scheme.ts";
 export { type AdapterSchemeName, adapterSchemeNames } from "./adapters/schemes.ts";
@@ -40,6 +42,7 @@ export { openAdapter, type OpenedAdapter } from "./checkpoints/adapters/open_ada
 export type { AdapterToWrite } from "./checkpoints/adapters/tuned_adapter.ts";
 export { writePeft } from "./checkpoints/adapters/write_peft.ts";
 export { decodedSource } from "./checkpoints/derived/decoded.ts";
+export { mergedSource, type MergeOptions } from "./checkpoints/derived/merged.ts";
 export { quantizedSource, type QuantizedSourceOptions } from "./checkpoints/derived/quantised.ts";
 export type { WantedFormats } from "./checkpoints/derived/quantization_plan.ts";
 export { writeAdapter } from "./checkpoints/derived/tuned_values.ts";

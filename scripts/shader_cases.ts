@@ -12,7 +12,6 @@ import {
   batchLoss,
   DeviceTensor,
   embedding,
-  expandShader,
   extent,
   type ForwardContext,
   gatherColumns,
@@ -20,69 +19,28 @@ import {
   InputSums,
   lowRank,
   matmul,
-  moveOffsets,
-  OffsetSet,
   offsetWidth,
-  optimiserStep,
   type Perturbation,
   perturbedVector,
   pickRows,
   rmsNorm,
   rope,
-  SHADER_LIBRARY,
   siluGate,
-  StepState,
-  Storage,
   storeRows,
   targetLogProbability,
   type Tile,
   trainableOf,
 } from "../kernels/mod.ts";
-import {
-  DISTRIBUTIONS,
-  type Law,
-  namedOptimisers,
-  type OffsetForm,
-  type Optimiser,
-  tensorId,
-} from "../optim/mod.ts";
+import type { OffsetForm } from "../optim/mod.ts";
 import { FORMATS, type Layout, partName } from "../quant/mod.ts";
 import { columnMultiple } from "../quant/layouts/layout.ts";
 import { secondPart } from "../quant/layouts/trained_part.ts";
-import { isPlain } from "../optim/directions/direction_plan.ts";
-import { structureNames } from "../optim/directions/structures.ts";
-import { hostScalarCount } from "../optim/steps/scalar_program.ts";
 import { activationOf } from "../kernels/operations/activations/activations.ts";
 import { sharedBehind, storeShared } from "../kernels/operations/leading/copy_rows.ts";
 import { virtualTokens } from "../kernels/operations/leading/virtual_tokens.ts";
 import { normOf } from "../kernels/operations/norms/norms.ts";
-
-/** A shader of a case. */
-export interface ShaderText {
-  /** Which case, and which of its dispatches. */
-  readonly name: string;
-  /** What is compiled. */
-  readonly text: string;
-}
-
-/** What cases call the laws that have a structure: as they did when law and structure were one word, so that commits can be compared. */
-const PREFIXES: Readonly<Record<string, string>> = {
-  mask: "sparse",
-  blocks: "block",
-  lowRank: "lowRank",
-};
-
-/** Every law, by what cases call it. */
-const LAWS: ReadonlyMap<string, Law> = new Map(
-  [undefined, ...structureNames].flatMap((structure) =>
-    DISTRIBUTIONS.map((dense) => structure ? { dense, structure } : { dense })
-  ).map((law) => [wordOf(law), law]),
-);
-
-function wordOf({ dense, structure }: Law): string {
-  if (structure === undefined) return dense;
-  return (PREFIXES[structure] ?? structure) + dense[0].toUpperCase() + dense.slice(1);
-}
+import { LAWS, MAX_BINDING, type ShaderText, storage, Texts } from "./shader_texts.ts";
+import { stepCases } from "./shader_step_cases.ts";
 
 /** A way to perturb a tensor; no distribution: offsets without noise. */
 interface Way {
@@ -91,26 +49,6 @@ interface Way {
   readonly frozen?: "bit" | "value";
   /** Blocks that share an offset; absent: the row. */
   readonly blocks?: number;
-}
-
-const MAX_BINDING = 2 ** 27;
-
-/** Dispatches by their first case. */
-class Texts {
-  readonly #names = new Map<string, Map<string, string>>();
-  readonly found: ShaderText[] = [];
-
-  add(name: string, graph: Graph): void {
-    graph.dispatches.forEach(({ source, key }, i) => {
-      let keys = this.#names.get(source);
-      if (!keys) this.#names.set(source, keys = new Map());
-      const of = JSON.stringify(key);
-      if (keys.has(of)) return;
-      keys.set(of, name);
-      const text = expandShader(source, key, SHADER_LIBRARY);
-      this.found.push({ name: `${name}, dispatch ${i}`, text });
-    });
-  }
 }
 
 /** Layouts that no format of the table has. */
@@ -137,10 +75,6 @@ function layouts(): Layout[] {
     known.set(JSON.stringify(layout), layout);
   }
   return [...known.values()];
-}
-
-function storage(label: string, bytes = 4096): Storage {
-  return new Storage(label, bytes, "scratch");
 }
 
 function perturbationOf(
@@ -450,90 +384,12 @@ function others(texts: Texts): void {
   }
 }
 
-const TRAINED: Readonly<Record<string, Layout>> = {
-  "blk.0.attn_q.weight": { kind: "scalar", bits: 4, center: 8, second: "none", group: 32 },
-  "blk.0.attn_k.weight": { kind: "scalar", bits: 4, center: 0, second: "zero", group: 32 },
-  "blk.0.ffn_up.weight": { kind: "codebook", books: 1 },
-  "blk.0.attn_norm.weight": { kind: "dense", type: "f32" },
-};
-
-/** Tensors to train, and their offsets. */
-function trained(form: OffsetForm): { tensors: Map<string, DeviceTensor>; offsets: OffsetSet } {
-  const tensors = new Map(
-    Object.entries(TRAINED).map(([name, layout]) => [
-      name,
-      new DeviceTensor(name, layout, 8, 64, MAX_BINDING),
-    ]),
-  );
-  const trainables = [...tensors.values()].map((tensor) =>
-    trainableOf(tensor, tensorId(tensor.name), form, tensor.groupColumns)
-  );
-  return { tensors, offsets: new OffsetSet(trainables, MAX_BINDING) };
-}
-
-function step(texts: Texts, name: string, made: Optimiser, seeded: boolean): void {
-  const { tensors, offsets } = trained(made.form);
-  const graph = new Graph();
-  optimiserStep(
-    graph,
-    made,
-    new StepState(made, 8),
-    storage("losses"),
-    {
-      branches: { storage: storage("inputs") },
-      scalars: { storage: storage("scalars", Math.max(4, hostScalarCount(made) * 4)) },
-      update: { storage: storage("update") },
-      trial: made.accept && {
-        branches: storage("trial"),
-        places: made.accept.candidates.map((_, i) => i),
-        evaluate: () => {},
-      },
-      ...seeded ? { seeds: { storage: storage("seeds") } } : {},
-    },
-    offsets,
-    tensors,
-  );
-  texts.add(`step of ${name}${seeded ? ", seeds given" : ""}`, graph);
-}
-
-function steps(texts: Texts): void {
-  for (const [name, make] of Object.entries(namedOptimisers)) {
-    const options = name === "blockwiseZo" ? [{}, { blocks: "tensor" as const, blockCount: 4 }] : [
-      {},
-      ...make.shared.queries.max === 1 ? [] : [{ queries: 3 }],
-      ...["zoSgdMomentum", "zoAdam", "zoAdamW"].includes(name)
-        ? [{ state: "seeds" as const, length: 4 }]
-        : [],
-    ];
-    for (const option of options) {
-      const made = make(option);
-      const named = `${name} ${JSON.stringify(option)}`;
-      step(texts, named, made, true);
-      if (isPlain(made.plan)) step(texts, named, made, false);
-    }
-  }
-  for (const distribution of LAWS.keys()) {
-    for (const projection of ["none", "keep-sign"] as const) {
-      for (const form of ["relative", "absolute"] as const) {
-        const { tensors, offsets } = trained(form);
-        const graph = new Graph();
-        moveOffsets(graph, { law: LAWS.get(distribution)!, projection }, offsets, tensors, {
-          coefficients: storage("coefficients"),
-          directions: 1,
-          perStep: 1,
-        });
-        texts.add(`moves ${JSON.stringify({ distribution, projection, form })}`, graph);
-      }
-    }
-  }
-}
-
 /** Every text, in the order of the tables. */
 export function shaderTexts(): readonly ShaderText[] {
   const texts = new Texts();
   products(texts);
   embeddings(texts);
   others(texts);
-  steps(texts);
+  stepCases(texts);
   return texts.found;
 }

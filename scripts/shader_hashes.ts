@@ -79,7 +79,14 @@ async function ofCommit(commit: string, files: readonly string[] | undefined): P
     try {
       await Deno.stat(join(scripts, "shader_hashes.ts"));
     } catch {
-      for (const name of ["shader_hashes.ts", "shader_cases.ts"]) {
+      for (
+        const name of [
+          "shader_hashes.ts",
+          "shader_cases.ts",
+          "shader_step_cases.ts",
+          "shader_texts.ts",
+        ]
+      ) {
         await Deno.copyFile(join(import.meta.dirname!, name), join(scripts, name));
       }
     }

@@ -77,6 +77,7 @@ export {
 export { metricObjective, type MetricObjectiveOptions } from "./metric_objective.ts";
 export { type LedgerEntry, LedgerFile, openLedger } from "./ledgers/ledger_file.ts";
 export { exportAdapter } from "./export_adapter.ts";
+export { exportMerged, type MergedWriteOptions } from "./export_merged.ts";
 export { adapterOfLedger } from "./ledgers/ledger_adapter.ts";
 export { ledgerHeader, type LedgerSubject } from "./ledgers/ledger_header.ts";
 export { replayLedger, type ReplayLedgerOptions, replayOnHost } from "./ledgers/replay.ts";

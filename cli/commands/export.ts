@@ -3,12 +3,20 @@
  *
  * @module
  */
-import { loadModel, openAdapter, openModelSource, targetKind } from "../../models/mod.ts";
+import {
+  loadModel,
+  mergedSource,
+  openAdapter,
+  openModelSource,
+  targetKind,
+} from "../../models/mod.ts";
+import type { FoldWriteOptions } from "../../models/checkpoints/write_checkpoint.ts";
 import { adaptedSource } from "../../models/checkpoints/derived/tuned_values.ts";
 import {
   assertExportable,
   evaluate,
   type Evaluation,
+  exportMerged,
   exportOffsets,
   type RunSession,
 } from "../../train/mod.ts";
@@ -59,6 +67,16 @@ export const exportCommand: Command = {
       kind: "flag",
       doc: "if a tuned number is too large for its stored type, write the largest value that fits",
     },
+    merge: {
+      kind: "flag",
+      doc:
+        "of an adapter: multiply it out into the model's matrices and write the model, with all else that was trained [tuned.gguf or tuned/]",
+    },
+    requantise: {
+      kind: "flag",
+      doc:
+        "with --merge: quantise packed matrices anew to their format, which loses a part of what was trained; shows the loss before and after",
+    },
     evaluate: {
       kind: "flag",
       doc:
@@ -72,6 +90,16 @@ export const exportCommand: Command = {
     if (!chosen) throw new UsageError("Missing --ledger, for example --ledger runs/a/run.ledger");
     if (chosen.steps === 0) throw nothingToExport(chosen);
     const config = call.config();
+    const beside = chosen.ledger.header.adapter !== undefined;
+    const [merge, requantise] = [options.flag("merge"), options.flag("requantise")];
+    if (merge && !beside) {
+      throw new UsageError(
+        "Cannot use --merge: there is no adapter beside the model; leave it out",
+      );
+    }
+    if (requantise && !merge) throw new UsageError("Cannot use --requantise without --merge");
+    const adapted = beside && !merge;
+    const packed = requantise ? "requantise" : "refuse";
     let output = options.text("output");
     if (output === undefined && runPath === undefined) {
       throw new UsageError("Missing --output, for example tuned.gguf");
@@ -79,25 +107,29 @@ export const exportCommand: Command = {
     using session = await loadSession(config, call, {
       check: async (source) => {
         const within = output === undefined ? runPath : undefined;
-        const adapted = chosen.ledger.header.adapter !== undefined;
         output ??= tunedPath(runPath!, { source, adapted });
         await checkModelOutput(output, { ...await outputRules(call, config), within });
-        if (!adapted) await assertExportable(source, output);
+        if (!beside) await assertExportable(source, output);
       },
       beside: (source, given) => {
         const adapter = besideOf(chosen, call)?.(source, given);
-        if (adapter) assertAdapterPath(output!, { config: source.config, adapter });
+        // What cannot be merged is told before anything is loaded.
+        if (adapter && merge) mergedSource(source, adapter, { packed });
+        else if (adapter) assertAdapterPath(output!, { config: source.config, adapter });
         return adapter;
       },
     });
     const path = output!;
     using offsets = await tunedOffsets(session, chosen, call);
-    const report = await exportOffsets(session, offsets, path, {
+    const writing: FoldWriteOptions = {
       signal,
       beyond: options.flag("clamp") ? "clamp" : "refuse",
       onProgress: ({ done, total }) =>
         status(terminal, `Writing ${path}: ${done} of ${total} tensors`),
-    });
+    };
+    const report = merge
+      ? await exportMerged(session.source, session.model, offsets, { ...writing, path, packed })
+      : await exportOffsets(session, offsets, path, writing);
     status(terminal, "");
     notes(terminal, report.notes);
     notes(terminal, keptNotes(report));
@@ -111,7 +143,7 @@ export const exportCommand: Command = {
       ],
       ...foldRows(report),
     ];
-    if (options.flag("evaluate")) {
+    if (options.flag("evaluate") || requantise) {
       const all = await examplesFor(session, config, call, ["validation"]);
       const { validation: { examples } } = all;
       const objective = judgedBy(all);
@@ -126,7 +158,7 @@ export const exportCommand: Command = {
         ...settings("before folding"),
         offsets,
       });
-      using model = await written(session, path, signal);
+      using model = await written(session, path, { adapted, signal });
       const after = await evaluate(model, examples, settings("after folding"));
       status(terminal, "");
       rows.push(["before folding", asText(before)], ["after folding", asText(after)]);
@@ -136,8 +168,12 @@ export const exportCommand: Command = {
 };
 
 /** What was written, loaded again: a model, or an adapter beside the session's base. */
-async function written({ gpu, source, model }: RunSession, path: string, signal: AbortSignal) {
-  if (model.adapter) return model.withAdapter((await openAdapter(path, model)).adapter);
+async function written(
+  { gpu, source, model }: RunSession,
+  path: string,
+  { adapted, signal }: { readonly adapted: boolean; readonly signal: AbortSignal },
+) {
+  if (adapted) return model.withAdapter((await openAdapter(path, model)).adapter);
   using opened = targetKind(path) === "safetensors"
     ? await adaptedSource(source, path)
     : await openModelSource(path);

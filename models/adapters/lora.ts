@@ -16,6 +16,7 @@ import type {
   AdapterPlan,
   AdapterScheme,
   AdapterTensor,
+  MergedRows,
 } from "./scheme.ts";
 
 /** LoRA beside one matrix. */
@@ -228,6 +229,36 @@ export const lora: AdapterScheme<LoraPlan> = {
           : [],
       ];
     });
+  },
+  merge({ matrices }, { values, has }) {
+    const changes = new Map<string, MergedRows>();
+    for (const { matrix, rank, scale, bias } of matrices) {
+      const names = loraNames(matrix);
+      const [down, up] = [values(names.down), values(names.up)];
+      const columns = down.length / rank;
+      changes.set(matrix, (rows, first, count) => {
+        for (let row = 0; row < count; row++) {
+          const own = rows.subarray(row * columns, (row + 1) * columns);
+          const sums = Float64Array.from(own);
+          for (let r = 0; r < rank; r++) {
+            const factor = scale * up[r * (up.length / rank) + first + row];
+            const narrow = down.subarray(r * columns, (r + 1) * columns);
+            for (let i = 0; i < columns; i++) sums[i] += factor * narrow[i];
+          }
+          own.set(sums);
+        }
+      });
+      if (!bias) continue;
+      const owner = matrix.replace(/weight$/, "bias");
+      if (!has(owner)) {
+        throw new RangeError(
+          `Cannot merge LoRA with a bias beside "${matrix}": the model has no "${owner}"`,
+        );
+      }
+      const added = values(names.bias);
+      changes.set(owner, (rows) => rows.forEach((_, i) => rows[i] += scale * added[i]));
+    }
+    return changes;
   },
   hooks({ matrices }) {
     const beside = new Map(matrices.map((one) => [one.matrix, one]));

@@ -84,6 +84,17 @@ export interface ForwardHooks {
   sharedKeys?(layer: number): { readonly keys: string; readonly values: string } | undefined;
 }
 
+/** What becomes of rows of a tensor of the base, `[rows][columns]` from row `first` on, changed in place. */
+export type MergedRows = (values: Float32Array, first: number, rows: number) => void;
+
+/** The adapter and the base that it is merged into. */
+export interface MergedAdapter {
+  /** The values of a tensor of the adapter, trained. */
+  readonly values: (name: string) => Float32Array;
+  /** Whether the base has a tensor of that name. */
+  readonly has: (name: string) => boolean;
+}
+
 /** What a scheme's adapter consists of on one model, in JSON: what its forward and its tensors follow from, whatever later versions have as defaults. */
 export type AdapterPlan = { readonly [key: string]: JsonValue };
 
@@ -137,6 +148,12 @@ export interface AdapterScheme<P extends AdapterPlan = AdapterPlan> {
   hooks(plan: P): ForwardHooks;
   /** The plan of an adapter that was to begin with what the base computes, with that. */
   started?(plan: P, found: Started): P;
+  /**
+   * What of the base changes, by the names of its tensors, where the adapter can be merged into it; absent of a scheme that cannot.
+   *
+   * @throws {RangeError} For a plan that this base has no tensors for
+   */
+  merge?(plan: P, adapter: MergedAdapter): ReadonlyMap<string, MergedRows>;
 }
 
 /** What an adapter is to begin with: what its base computes for a sequence of these tokens alone. */

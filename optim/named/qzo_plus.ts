@@ -77,6 +77,8 @@ export const qzoPlus: NamedOptimiser<typeof QzoPlusOptions> = named({
     form: "relative",
     projection: "keep-sign",
   },
+  // The learning rate is a share of the step that the curvature allows, here as there.
+  adapter: { epsilon: 0.03, learningRate: 0.5 },
   limits: { queries: { min: 2, max: 1023 } },
   schedule: "linear",
   options: QzoPlusOptions,

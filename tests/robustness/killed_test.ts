@@ -9,8 +9,15 @@ import { finetune, LedgerFile, openLedger, replayLedger } from "../../train/mod.
 import { killSeed, killsOr } from "../support/kills.ts";
 import { exists } from "../support/shared_data.ts";
 import { randomNumbers } from "../support/random_llama.ts";
-import { bitsOf, loadTiny, tinyHeader, tinyOffsets } from "../train/tiny_model.ts";
-import { childOptions, childSteps } from "./train_child.ts";
+import { bitsOf, loadTiny, tinyHeader } from "../train/tiny_model.ts";
+import {
+  type ChildKind,
+  childKinds,
+  childModel,
+  childOffsets,
+  childOptions,
+  childSteps,
+} from "./train_child.ts";
 
 const KILLS = killsOr(20);
 
@@ -21,9 +28,14 @@ interface Moment {
 }
 
 /** Trains in a child and kills it, if it is told when. Resolves with the milliseconds after the first step. */
-async function trainInChild(ledger: string, moment?: Moment): Promise<number> {
+async function trainInChild(
+  kind: ChildKind,
+  ledger: string,
+  moment?: Moment,
+): Promise<number> {
+  const script = fromFileUrl(import.meta.resolve("./train_child.ts"));
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", fromFileUrl(import.meta.resolve("./train_child.ts")), ledger],
+    args: ["run", "-A", "--no-check", script, ledger, kind],
     stdout: "piped",
     stderr: "piped",
   }).spawn();
@@ -55,7 +67,7 @@ async function trainInChild(ledger: string, moment?: Moment): Promise<number> {
 async function goOn(model: Model, path: string): Promise<Record<string, Uint32Array>> {
   const options = childOptions(model);
   if (!exists(path)) {
-    using offsets = tinyOffsets(model, options.optimiser);
+    using offsets = childOffsets(model, options.optimiser);
     const header = tinyHeader(model, options.optimiser, offsets, options.seed);
     (await LedgerFile.create(path, header))[Symbol.dispose]();
   }
@@ -69,46 +81,51 @@ async function goOn(model: Model, path: string): Promise<Record<string, Uint32Ar
   return bitsOf(await offsets.read(model.gpu));
 }
 
-Deno.test(`training killed at ${KILLS} moments (QZO_KILLS, seed ${killSeed}) and resumed: ledger and offsets as unbroken`, async () => {
-  const folder = await Deno.makeTempDir();
-  const path = (name: number | string) => join(folder, `${name}.ledger`);
-  try {
-    // Two at once, as the killed ones run.
-    const took = await Promise.all(["unbroken", "again"].map((name) => trainInChild(path(name))));
-    const whole = await Deno.readFile(path("unbroken"));
-    assertEquals(await Deno.readFile(path("again")), whole);
-    assertEquals((await openLedger(path("unbroken"))).records.length, childSteps);
+for (const kind of childKinds) {
+  Deno.test(`${kind}: training killed at ${KILLS} moments (QZO_KILLS, seed ${killSeed}) and resumed: ledger and offsets as unbroken`, async () => {
+    const folder = await Deno.makeTempDir();
+    const path = (name: number | string) => join(folder, `${name}.ledger`);
+    try {
+      // Two at once, as the killed ones run.
+      const took = await Promise.all(
+        ["unbroken", "again"].map((name) => trainInChild(kind, path(name))),
+      );
+      const whole = await Deno.readFile(path("unbroken"));
+      assertEquals(await Deno.readFile(path("again")), whole);
+      assertEquals((await openLedger(path("unbroken"))).records.length, childSteps);
 
-    const random = randomNumbers(killSeed);
-    const moments = Array.from({ length: KILLS }, (_, i): Moment => ({
-      word: i % 5 === 0 ? "ready" : "begun",
-      milliseconds: random() * Math.min(...took),
-    }));
-    const left = moments.entries();
-    const killer = async () => {
-      for (const [index, moment] of left) await trainInChild(path(index), moment);
-    };
-    await Promise.all([killer(), killer()]);
+      const random = randomNumbers(killSeed);
+      const moments = Array.from({ length: KILLS }, (_, i): Moment => ({
+        word: i % 5 === 0 ? "ready" : "begun",
+        milliseconds: random() * Math.min(...took),
+      }));
+      const left = moments.entries();
+      const killer = async () => {
+        for (const [index, moment] of left) await trainInChild(kind, path(index), moment);
+      };
+      await Promise.all([killer(), killer()]);
 
-    using gpu = await openGpu();
-    using model = await loadTiny(gpu);
-    const bits = await goOn(model, path("unbroken"));
-    const lengths: number[] = [];
-    for (let index = 0; index < KILLS; index++) {
-      lengths.push(exists(path(index)) ? (await openLedger(path(index))).records.length : 0);
-      const resumed = await goOn(model, path(index));
-      const where = `killed at ${JSON.stringify(moments[index])} with ${
-        lengths[index]
-      } steps on the disk`;
-      assertEquals(await Deno.readFile(path(index)), whole, where);
-      assertEquals(resumed, bits, where);
+      using gpu = await openGpu();
+      using base = await loadTiny(gpu);
+      const model = childModel(base, kind);
+      const bits = await goOn(model, path("unbroken"));
+      const lengths: number[] = [];
+      for (let index = 0; index < KILLS; index++) {
+        lengths.push(exists(path(index)) ? (await openLedger(path(index))).records.length : 0);
+        const resumed = await goOn(model, path(index));
+        const where = `killed at ${JSON.stringify(moments[index])} with ${
+          lengths[index]
+        } steps on the disk`;
+        assertEquals(await Deno.readFile(path(index)), whole, where);
+        assertEquals(resumed, bits, where);
+      }
+      const within = new Set(lengths.filter((length) => length > 0 && length < childSteps));
+      assert(
+        within.size >= Math.min(5, KILLS / 4),
+        `the kills left these steps: ${lengths.join(", ")}`,
+      );
+    } finally {
+      await Deno.remove(folder, { recursive: true });
     }
-    const within = new Set(lengths.filter((length) => length > 0 && length < childSteps));
-    assert(
-      within.size >= Math.min(5, KILLS / 4),
-      `the kills left these steps: ${lengths.join(", ")}`,
-    );
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-});
+  });
+}

@@ -1,17 +1,36 @@
 /**
- * A fine-tune in a process of its own, to be killed: `train_child.ts <ledger>`. Says "ready" when
+ * A fine-tune in a process of its own, to be killed: `train_child.ts <ledger> <kind>`. Says "ready" when
  * it is about to create the ledger, and "begun" after the first step.
  *
  * @module
  */
-import { openGpu } from "../../kernels/mod.ts";
-import type { Model } from "../../models/mod.ts";
+import { type OffsetSet, openGpu } from "../../kernels/mod.ts";
+import { loraAdapter, type Model } from "../../models/mod.ts";
 import { adam, normaliseByRms, type Optimiser, optimiser, spsa } from "../../optim/mod.ts";
 import { finetune, type FinetuneOptions, LedgerFile } from "../../train/mod.ts";
 import { loadTiny, tinyExamples, tinyHeader, tinyOffsets } from "../train/tiny_model.ts";
 
 /** Steps of the whole fine-tune. */
 export const childSteps = 75;
+
+/** What the child trains: scales alone, or LoRA beside them in a group of its own. */
+export type ChildKind = "scales" | "scales and lora";
+
+/** Both. */
+export const childKinds: readonly ChildKind[] = ["scales", "scales and lora"];
+
+/** The model of a kind, of which the base is the caller's to free. */
+export function childModel(base: Model, kind: ChildKind): Model {
+  return kind === "scales" ? base : base.withAdapter(loraAdapter(base, { rank: 4, seed: 3 }));
+}
+
+/** What is trained of it, at zero. */
+export function childOffsets(model: Model, optimiser: Optimiser): OffsetSet {
+  return tinyOffsets(model, optimiser, {
+    exclude: [],
+    kinds: model.adapter ? ["scales", "lora"] : ["scales"],
+  });
+}
 
 /** What is trained, and how: the same in the child and where it is resumed. */
 export function childOptions(
@@ -27,6 +46,7 @@ export function childOptions(
       update: adam({ learningRate: 0.02 }),
       form: "relative",
       projection: "keep-sign",
+      ...model.adapter ? { groups: { lora: { epsilon: 0.05, learningRate: 0.01 } } } : {},
     }),
     objective: "classification",
     train: tinyExamples(64),
@@ -40,9 +60,10 @@ export function childOptions(
 
 if (import.meta.main) {
   using gpu = await openGpu();
-  using model = await loadTiny(gpu);
+  using base = await loadTiny(gpu);
+  const model = childModel(base, Deno.args[1] as ChildKind);
   const options = childOptions(model);
-  using offsets = tinyOffsets(model, options.optimiser);
+  using offsets = childOffsets(model, options.optimiser);
   console.log("ready");
   using ledger = await LedgerFile.create(
     Deno.args[0],

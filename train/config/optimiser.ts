@@ -101,10 +101,14 @@ export function optimiserOfConfig(configured: ConfiguredOptimiser): Optimiser {
 
 /** Where only an adapter is trained its defaults are the optimiser's. */
 function withAdapterDefaults(config: OptimiserConfig): OptimiserConfig {
-  const { epsilon, learningRate } = namedOptimisers[config.name].adapter;
+  const named = namedOptimisers[config.name];
+  const { epsilon, learningRate } = named.adapter;
+  const { tangents, exact } = named().estimator;
+  // Exact derivatives look nowhere.
+  const looks = !tangents && !exact && !config.tangents;
   return {
     ...config,
-    epsilon: config.epsilon ?? epsilon,
+    ...looks ? { epsilon: config.epsilon ?? epsilon } : {},
     learningRate: config.learningRate ?? learningRate,
   };
 }

@@ -38,12 +38,13 @@ export function decodedSource(source: ModelSource, options: WantedFormats): Mode
       kind === "head" && options.head !== undefined;
     const chosen = formatChoice(subject, options.format, options).format;
     const stays = !isQuantised(format.layout) || format.name === chosen || !asked;
-    tensors.set(name, stays ? tensor : decoded(tensor));
+    tensors.set(name, stays ? tensor : decodedTensor(tensor));
   }
   return { ...source, tensors, gguf: undefined, split: undefined, folder: undefined };
 }
 
-function decoded(tensor: TensorSource): TensorSource {
+/** A tensor decoded to F32 as it is read, its columns in their own order. */
+export function decodedTensor(tensor: TensorSource): TensorSource {
   const { columns, columnOrder } = tensor;
   return {
     ...tensor,

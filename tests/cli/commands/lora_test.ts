@@ -1,7 +1,7 @@
 /**
  * LoRA from the command line: trained, written as an adapter, evaluated from its ledger and from its file, and begun from again.
  */
-import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assertAlmostEquals, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { fromFileUrl, join } from "@std/path";
 import { withTemp } from "../../models/quantised_folder.ts";
 import { writeTinyTask } from "../tiny_model.ts";
@@ -76,5 +76,38 @@ Deno.test("LoRA on the command line: ledger and adapter give one loss, and an ad
       "a.safetensors",
     );
     assertStringIncludes(scaled.noted, "give a folder");
+  });
+});
+
+Deno.test("a mix on the command line: its ledger resumes and replays, and it merges into the packed model on request alone", async () => {
+  await withTemp(async (folder) => {
+    await writeTinyTask(folder);
+    const mix = [
+      ...["--scheme", "scales+lora"],
+      ...["--groups.scales.layers", "0", "--groups.lora.epsilon", "0.05"],
+      ...["--groups.lora.learning-rate", "0.2"],
+    ];
+    const refused = await qzo(
+      folder,
+      "finetune",
+      "tiny.yaml",
+      "--output",
+      "mix",
+      ...mix,
+      "--export",
+    );
+    assertStringIncludes(refused.noted, "go into no one file");
+    await done(folder, "finetune", "tiny.yaml", "--output", "mix", ...mix);
+    assertMatch(await done(folder, "replay", "mix", "--step", "last"), /device and host agree/);
+    await done(folder, "finetune", "mix", "--resume", "--steps", "8");
+    const merge = ["export", "mix", "--step", "last", "--output", "merged.gguf", "--merge"];
+    const packed = await qzo(folder, ...merge);
+    assertStringIncludes(packed.noted, "--requantise");
+    const written = await done(folder, ...merge, "--requantise");
+    const before = Number(lossIn(written, /before folding +held-out loss ([\d.]+)/));
+    const after = Number(lossIn(written, /after folding +held-out loss ([\d.]+)/));
+    assertAlmostEquals(after, before, 0.2);
+    const alone = await done(folder, "evaluate", "tiny.yaml", "--model", "merged.gguf");
+    assertAlmostEquals(Number(lossIn(alone, /loss +([\d.]+) nats/)), after, 1e-3);
   });
 });

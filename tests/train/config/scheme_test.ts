@@ -92,6 +92,7 @@ Deno.test("config groups: LoRA alone has defaults of its own, under every optimi
     assertEquals(lora.groups, undefined);
     assertEquals(peakLearningRate(lora), adapter.learningRate, name);
     assertEquals(peakLearningRate(full), shared.learningRate.default, name);
+    if (lora.estimator.tangents || lora.estimator.exact) continue;
     const largest = ({ estimator: { branches } }: Optimiser) =>
       Math.max(...branches.map(({ amplitude }) => amplitude));
     assertEquals(largest(lora), adapter.epsilon, name);

@@ -1,0 +1,63 @@
+/**
+ * A fine-tune beside a model, and what of the model itself was trained, merged into one model.
+ *
+ * @module
+ */
+
+import type { OffsetSet } from "../kernels/mod.ts";
+import type { ModelSource } from "../models/checkpoints/checkpoint.ts";
+import { foldedSource } from "../models/checkpoints/derived/folded.ts";
+import { mergedSource, type MergeOptions } from "../models/checkpoints/derived/merged.ts";
+import { type FoldWriteOptions, writeModel } from "../models/checkpoints/write_checkpoint.ts";
+import type { Model } from "../models/inference/model.ts";
+import { type ExportReport, trainedTensors } from "./export.ts";
+
+/** How to write a merged model. */
+export interface MergedWriteOptions extends Omit<FoldWriteOptions, "unchanged"> {
+  /** What becomes of packed matrices, see {@linkcode MergeOptions}. */
+  readonly packed?: MergeOptions["packed"];
+}
+
+/**
+ * Writes the model that `source` becomes with the adapter of `model` merged into it, and the offsets of the base's own tensors folded in.
+ *
+ * @param model The base on a device, with the adapter beside it
+ * @param offsets What was trained; absent: the adapter as it is
+ * @returns How many stored values of the base's own changed, and notes
+ * @throws {RangeError} See {@linkcode mergedSource}
+ * @throws {TypeError} When the model has no adapter
+ *
+ * @example LoRA that nobody has trained
+ * ```ts
+ * import { openGpu } from "@qzo/qzo/kernels";
+ * import { loadModel, loraAdapter, openModelSource } from "@qzo/qzo/models";
+ * import { exportMerged } from "@qzo/qzo/train";
+ *
+ * using gpu = await openGpu();
+ * using source = await openModelSource("demo/model.gguf");
+ * using base = await loadModel(gpu, source);
+ * using model = base.withAdapter(loraAdapter(base, { rank: 4 }));
+ * const folder = await Deno.makeTempDir();
+ * await exportMerged(source, model, undefined, { path: `${folder}/merged.gguf` });
+ * await Deno.remove(folder, { recursive: true });
+ * ```
+ */
+export async function exportMerged(
+  source: ModelSource,
+  model: Model,
+  offsets: OffsetSet | undefined,
+  { path, packed = "refuse", ...options }: MergedWriteOptions & {
+    /** A `.gguf` file or a folder. */
+    readonly path: string;
+  },
+): Promise<ExportReport> {
+  if (!model.adapter) throw new TypeError("Cannot merge an adapter: the model has none");
+  const { adapter, tensors } = model.adapter;
+  const values = await offsets?.read(model.gpu);
+  const own = offsets?.trainables.filter(({ name }) => !tensors.has(name)) ?? [];
+  const { beyond = "refuse" } = options;
+  const folded = foldedSource(source, trainedTensors(own, values ?? new Map()), { beyond });
+  const merged = mergedSource(folded, adapter, { offsets: values, packed });
+  const { notes = [] } = await writeModel(merged, path, options);
+  return { ...folded.counts, notes, kept: 1, keptByFormat: new Map() };
+}
