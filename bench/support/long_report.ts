@@ -21,7 +21,7 @@ export interface LongRow {
 }
 
 /** Where a run is looked at, up to its last step: by factors of about three, closer towards the end. */
-const LOOKS = [0, 1000, 4000];
+const LOOKS = [0, 10, 30, 100, 200, 400, 1000, 2000, 3000, 4000, 6000, 8000];
 
 /** Numbers of steps after which a run of so many is looked at. */
 export function stepsLookedAt(last: number): number[] {
