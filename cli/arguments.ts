@@ -127,7 +127,11 @@ export function parseCommandArguments(
     for (const [key, value] of Object.entries(withPathsFrom(written, folder))) {
       const name = key.replaceAll("_", "-");
       const own = Object.hasOwn(command.options, name) ? command.options[name] : undefined;
-      const isKey = trainConfigKeys().some(({ path }) => path.split(".")[0] === key);
+      // `prompt` is a text to continue, or a section of training: the value tells them apart.
+      const isText = typeof value !== "object" && ownKeys.has(name);
+      const isKey = trainConfigKeys().some(({ path }) =>
+        path === key || !isText && path.startsWith(`${key}.`)
+      );
       if (isKey) root[key] = value;
       else if (own) {
         const read = fileValue(key, own, value, file);

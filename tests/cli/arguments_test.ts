@@ -86,6 +86,14 @@ Deno.test("arguments: one file serves all commands, each takes its own keys", as
     assertEquals(options.text("prompt"), "Once");
     assertEquals(options.number("max-tokens"), 6);
     assertEquals(options.number("temperature"), 0.5);
+    assertEquals(parse("finetune", path).config().scheme, "full");
+  });
+  const tuned = "model: a.gguf\nscheme: prompt\nprompt: {tokens: 3}\n";
+  await withFile("tuned.yaml", tuned, (path) => {
+    assertEquals(parse("finetune", path).config().prompt?.tokens, 3);
+    const { options, config } = parse("generate", path, "--prompt", "Once");
+    assertEquals(options.text("prompt"), "Once");
+    assertEquals(config().prompt?.tokens, 3);
   });
   await withFile("bad.yaml", "model: a.gguf\nexport: maybe\n", (path) => {
     assertThrows(() => parse("finetune", path), TypeError, "Cannot use export");

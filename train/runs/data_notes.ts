@@ -167,7 +167,7 @@ export function sharedNote(
   if (shared === 0) return undefined;
   return `${shared} of ${held.length} ${what} examples ${
     shared === 1 ? "is" : "are"
-  } in the training data too: what is memorised examples count as correct there`;
+  } in the training data too: examples that were memorised count as correct there`;
 }
 
 /** What an example asks, whatever its answer. */

@@ -168,7 +168,7 @@ Deno.test("examples: what was cut, dropped, blank or there twice is counted", as
     const twice = await notes(modelling("one.jsonl"));
     assertEquals(twice, [
       '"one.jsonl": 1 of 1 documents is longer than max_length 64 and was cut (longest: 938 tokens)',
-      "1 of 1 validation examples is in the training data too: what is memorised examples count as correct there",
+      "1 of 1 validation examples is in the training data too: examples that were memorised count as correct there",
     ]);
     assertEquals(
       await notes(
@@ -178,13 +178,13 @@ Deno.test("examples: what was cut, dropped, blank or there twice is counted", as
         'data.train_limit 1000 is more than the 22 examples of "rows.jsonl"',
         '"rows.jsonl": 1 of 22 examples is longer than max_length 40 and lost the beginning of its prompt (longest: 108 tokens)',
         '"rows.jsonl": 1 of 22 examples is without text in "text"',
-        "3 of 6 validation examples are in the training data too: what is memorised examples count as correct there",
-        "3 of 6 test examples are in the training data too: what is memorised examples count as correct there",
+        "3 of 6 validation examples are in the training data too: examples that were memorised count as correct there",
+        "3 of 6 test examples are in the training data too: examples that were memorised count as correct there",
       ],
     );
     assertEquals(await notes(`data: {train: good.jsonl, validation: dev.jsonl}\n${mood}`), [
       'all 8 training examples have the same answer, " good": there is nothing to distinguish',
-      "3 of 6 validation examples are in the training data too: what is memorised examples count as correct there",
+      "3 of 6 validation examples are in the training data too: examples that were memorised count as correct there",
     ]);
     const prefix = mood.replace(" bad", " goodness");
     assertEquals(
@@ -193,7 +193,7 @@ Deno.test("examples: what was cut, dropped, blank or there twice is counted", as
         '"rows.jsonl": 1 of 22 examples is without text in "text"',
         '"rows.jsonl": the answer " good" is the beginning of " goodness": their scores are for texts of different lengths',
         '"dev.jsonl": the answer " good" is the beginning of " goodness": their scores are for texts of different lengths',
-        "3 of 6 validation examples are in the training data too: what is memorised examples count as correct there",
+        "3 of 6 validation examples are in the training data too: examples that were memorised count as correct there",
       ],
     );
   });
