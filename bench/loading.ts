@@ -29,7 +29,7 @@ Usage: deno task bench loading [options]
   --help           this text
 
 What is done beside loading is given in percent of loading without it: the median over rounds of the difference within a round, and an
-interval of 95 %. With the fingerprint, dense weights of models above 64 MiB are looked through for NaN and infinity by the worker that
+interval of 95 %. With the fingerprint, dense weights of models above 256 MiB are looked through for NaN and infinity by the worker that
 hashes them, else by the thread that loads.`;
 
 const SHAPE = {
