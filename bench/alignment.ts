@@ -26,6 +26,7 @@ import type { Optimiser } from "../optim/mod.ts";
 import { pairedAccuracy, subsample } from "../tasks/mod.ts";
 import { evaluate, type Evaluation, finetune } from "../train/mod.ts";
 import { DATA } from "./finetune.ts";
+import { keepRow, readRows } from "./support/kept_rows.ts";
 import { describeMachine } from "./support/machine.ts";
 
 const results = (name: string) => fromFileUrl(new URL(`./results/${name}`, import.meta.url));
@@ -90,15 +91,6 @@ interface Row extends Partial<Job> {
 const nameOf = ({ task, optimiser, seed, forwards }: Job) =>
   `${task} ${optimiser} seed ${seed} forwards ${forwards}`;
 
-async function readRows(): Promise<Row[]> {
-  const text = await Deno.readTextFile(ROWS).catch(() => "");
-  return text.split("\n").filter((line) => line !== "").map((line) => JSON.parse(line) as Row);
-}
-
-async function keep(row: Row): Promise<void> {
-  await Deno.writeTextFile(ROWS, `${JSON.stringify(row)}\n`, { append: true });
-}
-
 function rowOf(
   about: Partial<Job> & { readonly task: string },
   machine: string,
@@ -132,7 +124,7 @@ async function run(gpu: Gpu, job: Job, known: readonly Row[]): Promise<void> {
   const settings = { objective: "classification", batchSize: BATCH } as const;
   if (!known.some(({ task, optimiser }) => task === job.task && optimiser === undefined)) {
     const before = await evaluate(model, heldOut, settings);
-    await keep(rowOf({ task: job.task }, machine, before, heldOut));
+    await keepRow(ROWS, rowOf({ task: job.task }, machine, before, heldOut));
   }
   const { seed } = job;
   const { optimiser, steps } = optimiserOf(job);
@@ -141,7 +133,7 @@ async function run(gpu: Gpu, job: Job, known: readonly Row[]): Promise<void> {
     const _ of finetune({ model, optimiser, offsets, train, steps, seed, ...settings })
   );
   const after = await evaluate(model, heldOut, { ...settings, offsets });
-  await keep(rowOf(job, machine, after, heldOut));
+  await keepRow(ROWS, rowOf(job, machine, after, heldOut));
 }
 
 const percent = (share: number): string => (100 * share).toFixed(1);
@@ -221,7 +213,7 @@ export async function main(argv: string[]): Promise<void> {
       for (const task of TASKS) jobs.push({ task, optimiser, seed, forwards });
     }
   }
-  const done = new Set((await readRows()).map((row) => nameOf(row as Job)));
+  const done = new Set((await readRows<Row>(ROWS)).map((row) => nameOf(row as Job)));
   const left = jobs.filter((job) =>
     !done.has(nameOf(job)) && nameOf(job).includes(args.only ?? "")
   );
@@ -233,11 +225,11 @@ export async function main(argv: string[]): Promise<void> {
     using gpu = await openGpu();
     for (const job of left) {
       const begun = performance.now();
-      await run(gpu, job, await readRows());
+      await run(gpu, job, await readRows<Row>(ROWS));
       console.log(`${nameOf(job)}: ${((performance.now() - begun) / 60_000).toFixed(1)} minutes`);
     }
   }
-  const text = report(await readRows());
+  const text = report(await readRows<Row>(ROWS));
   await Deno.writeTextFile(REPORT, text);
   console.log(text);
 }

@@ -19,6 +19,7 @@ import { readMetrics, runFolder } from "../train/runs/run_folder.ts";
 import { openRunSession, type RunSession } from "../train/runs/session.ts";
 import { type TaskExamples, taskExamples } from "../train/runs/task_examples.ts";
 import { DATA } from "./finetune.ts";
+import { keepRow, readRows } from "./support/kept_rows.ts";
 import { describeMachine } from "./support/machine.ts";
 import { binsOf, type LongRow, longTable, stepsLookedAt } from "./support/long_report.ts";
 
@@ -66,11 +67,6 @@ function configOf(name: string, steps: number, runs: string): TrainConfig {
   }, `bench long, ${name}`);
 }
 
-async function readRows(): Promise<LongRow[]> {
-  const text = await Deno.readTextFile(ROWS).catch(() => "");
-  return text.split("\n").filter((line) => line !== "").map((line) => JSON.parse(line) as LongRow);
-}
-
 const exists = (path: string) => Deno.stat(path).then(() => true, () => false);
 
 /** Makes the steps that are left of a run. */
@@ -94,7 +90,7 @@ async function look(session: RunSession, examples: TaskExamples, config: TrainCo
   const ledger = await openLedger(folder.ledger);
   const perStep = optimiserOfConfig(config).evaluations;
   const name = config.optimiser.name;
-  const known = await readRows();
+  const known = await readRows<LongRow>(ROWS);
   const events = await readMetrics(folder.metrics);
   const losses = events.filter((event) => event.type === "step");
   const evaluations = events.filter((event) => event.type === "evaluation");
@@ -119,7 +115,7 @@ async function look(session: RunSession, examples: TaskExamples, config: TrainCo
       heldOut: validation.examples.length,
       machine: await describeMachine(gpu.description),
     };
-    await Deno.writeTextFile(ROWS, `${JSON.stringify(row)}\n`, { append: true });
+    await keepRow(ROWS, row);
     console.log(`${name}, step ${step}: ${row.loss}`);
   }
 }
@@ -150,7 +146,7 @@ export async function main(argv: string[]): Promise<void> {
     }
   }
   if (steps !== STEPS) return;
-  const rows = await readRows();
+  const rows = await readRows<LongRow>(ROWS);
   if (rows.length === 0) return;
   const text = longTable(rows, { batch: BATCH });
   await Deno.writeTextFile(TABLE, text);

@@ -17,6 +17,7 @@ import { type TaskExamples, taskExamples } from "../train/runs/task_examples.ts"
 import { sightOf } from "../models/architectures.ts";
 import { readDataFile } from "../tasks/files.ts";
 import { DATA } from "./finetune.ts";
+import { keepRow, readRows } from "./support/kept_rows.ts";
 import { describeMachine } from "./support/machine.ts";
 import { isTrained, modelsReport, type ModelsRow, nameOfRow } from "./support/models_report.ts";
 
@@ -104,16 +105,6 @@ async function trecForMasks(folder: string): Promise<Readonly<Record<string, unk
   };
 }
 
-async function readRows(): Promise<ModelsRow[]> {
-  const text = await Deno.readTextFile(ROWS).catch(() => "");
-  return text.split("\n").filter((line) => line !== "")
-    .map((line) => JSON.parse(line) as ModelsRow);
-}
-
-async function keep(row: ModelsRow): Promise<void> {
-  await Deno.writeTextFile(ROWS, `${JSON.stringify(row)}\n`, { append: true });
-}
-
 const rounded = (x: number, digits: number) => Number(x.toFixed(digits));
 
 /** Models and examples, opened once. */
@@ -168,7 +159,7 @@ async function judge(opened: Opened, model: string, task: string, shots?: number
   const session = await opened.session(model);
   const { validation: { examples }, objective, notes } = await opened.examples(model, task, shots);
   const found = await evaluate(session.model, examples, { objective });
-  await keep({
+  await keepRow(ROWS, {
     model,
     task,
     ...(shots === undefined ? {} : { shots: SHOTS, seed: shots }),
@@ -201,7 +192,7 @@ async function train(opened: Opened, { model, task, optimiser: name, seed, rate 
   const found = diverged
     ? undefined
     : await evaluate(session.model, examples, { objective, offsets });
-  await keep({
+  await keepRow(ROWS, {
     model,
     task,
     optimiser: name,
@@ -274,7 +265,7 @@ export async function main(argv: string[]): Promise<void> {
   const args = parseArgs(argv, { string: ["only"], boolean: ["list", "table", "help"] });
   if (args.help) return console.log(HELP);
   const left = async (): Promise<Work[]> => {
-    const rows = await readRows();
+    const rows = await readRows<ModelsRow>(ROWS);
     const done = new Set(rows.map(nameOfRow));
     return work(rows).filter(({ name }) => !done.has(name) && name.includes(args.only ?? ""));
   };
@@ -291,7 +282,7 @@ export async function main(argv: string[]): Promise<void> {
       console.log(`${next.name}: ${((performance.now() - begun) / 60_000).toFixed(1)} minutes`);
     }
   }
-  const rows = await readRows();
+  const rows = await readRows<ModelsRow>(ROWS);
   const { text, changes } = modelsReport(rows, {
     models: MODELS,
     tasks: Object.keys(TASKS),

@@ -33,6 +33,7 @@ import {
   type TrainConfig,
 } from "../train/mod.ts";
 import { DATA, type Split } from "./finetune.ts";
+import { keepRow, readRows } from "./support/kept_rows.ts";
 import { describeMachine } from "./support/machine.ts";
 import { QUALITY_MODELS } from "./support/quality_models.ts";
 
@@ -157,15 +158,6 @@ interface Row extends Job {
 
 const nameOf = ({ case: of, scheme, optimiser, factor, seed, forwards }: Job) =>
   `${of} ${scheme} ${optimiser} x${factor} seed ${seed} forwards ${forwards}`;
-
-async function readRows(): Promise<Row[]> {
-  const text = await Deno.readTextFile(ROWS).catch(() => "");
-  return text.split("\n").filter((line) => line !== "").map((line) => JSON.parse(line) as Row);
-}
-
-async function keep(row: Row): Promise<void> {
-  await Deno.writeTextFile(ROWS, `${JSON.stringify(row)}\n`, { append: true });
-}
 
 /** The configuration of a run: defaults, every learning rate times the factor. */
 function configOf({ scheme, optimiser: name, factor, seed, forwards, ...job }: Job): TrainConfig {
@@ -397,7 +389,7 @@ export async function main(argv: string[]): Promise<void> {
     }
   }
   const words = (args.only ?? "").split(" ");
-  const done = new Set((await readRows()).map(nameOf));
+  const done = new Set((await readRows<Row>(ROWS)).map(nameOf));
   const left = jobs.filter((job) =>
     !done.has(nameOf(job)) &&
     words.every((word) => nameOf(job).split(" ").some((one) => one === word) || word === "")
@@ -413,7 +405,7 @@ export async function main(argv: string[]): Promise<void> {
         if (error?.name !== "NonFiniteLossError") throw error;
         return { ...job, after: { loss: NaN } };
       });
-      await keep(row);
+      await keepRow(ROWS, row);
       console.log(
         `${nameOf(job)}: ${
           row.none ?? `${row.before?.loss} -> ${row.after?.loss}`
@@ -421,7 +413,7 @@ export async function main(argv: string[]): Promise<void> {
       );
     }
   }
-  const text = await report(await readRows());
+  const text = await report(await readRows<Row>(ROWS));
   await Deno.writeTextFile(REPORT, text);
   console.log(text);
 }

@@ -48,15 +48,21 @@ Deno.test("workflows: actionlint finds nothing in them, and finds what is wrong"
 
 Deno.test("workflows: publishing happens on a release, by identity and not by a token, and after the checks", async () => {
   const text = await Deno.readTextFile(join(root, ".github/workflows/publish.yml"));
-  // deno-lint-ignore no-explicit-any
-  const workflow = parse(text) as any;
+  const workflow = parse(text) as {
+    readonly on: unknown;
+    readonly permissions: unknown;
+    readonly jobs: {
+      readonly publish: {
+        readonly permissions: unknown;
+        readonly steps: readonly { readonly run?: string }[];
+      };
+    };
+  };
   assertEquals(workflow.on, { release: { types: ["published"] } });
   assertEquals(workflow.permissions, { contents: "read" });
   assertEquals(workflow.jobs.publish.permissions, { contents: "read", "id-token": "write" });
   assert(!/secrets\.|--token/.test(text));
-  const runs: string[] = workflow.jobs.publish.steps.map((step: { run?: string }) =>
-    step.run ?? ""
-  );
+  const runs: string[] = workflow.jobs.publish.steps.map(({ run }) => run ?? "");
   const checks = runs.findIndex((run) => run.includes("scripts/ok.ts"));
   const publish = runs.findIndex((run) => run.includes("scripts/publish.ts"));
   assert(checks >= 0 && checks < publish);
