@@ -249,7 +249,7 @@ function unknownFlag(name: string, known: readonly string[]): UsageError {
   }
   if (name === "adapter" && known.includes("device")) {
     return new UsageError(
-      "Unknown flag --adapter: weights are not laid over the model here; the GPU is chosen with --device",
+      "Unknown flag --adapter: this command applies no adapter to the model; choose the GPU with --device",
     );
   }
   // Within a section the last part is what people remember.

@@ -61,7 +61,7 @@ export function answerEnds(
 ): Required<Pick<GenerateOptions, "stopTokens" | "stop">> {
   if (template === undefined && tokenizer.chatTemplate === undefined) {
     throw new UsageError(
-      `Cannot chat with "${name}": it has no chat template. Name one with --chat-template, or let it continue a text: qzo generate`,
+      `Cannot chat with "${name}": it has no chat template. Choose one with --chat-template, or let it continue a text: qzo generate`,
     );
   }
   const { tokens, texts } = chatEnds(tokenizer, { template });

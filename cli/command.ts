@@ -104,7 +104,7 @@ export class Options {
     const parts = value?.split(",").map((part) => part.trim());
     if (parts?.includes("")) {
       throw new UsageError(
-        `Cannot use --${name} ${JSON.stringify(value)}: a part between its commas is empty`,
+        `Cannot use --${name} ${JSON.stringify(value)}: there is an empty item between commas`,
       );
     }
     return parts;

@@ -103,7 +103,7 @@ export function assertFound(
     throw new Deno.errors.NotFound(
       `Cannot use ${key} ${
         JSON.stringify(from)
-      } of ${file}: paths count from the file that names them, and "${seen}" is not there. Write "${right}", or give it with --${
+      } of ${file}: paths are relative to the file that names them, and "${seen}" does not exist. Write "${right}", or give it with --${
         key.replaceAll("_", "-")
       }`,
     );

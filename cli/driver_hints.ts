@@ -50,13 +50,13 @@ export function driverHints(machine: Machine, found: "none" | "software"): strin
   if (os === "darwin") {
     return [
       found === "none"
-        ? "macOS brings Metal with it: a virtual machine needs a GPU passed through, a Mac at least macOS 10.15"
-        : "This virtual machine passes no GPU through",
+        ? "macOS includes Metal: a virtual machine needs a GPU passed through to it, and a Mac needs at least macOS 10.15"
+        : "This virtual machine has no GPU passed through to it",
     ];
   }
   if (os === "windows") {
     return [
-      "Install the newest driver from the maker of the GPU (NVIDIA, AMD or Intel), not the one that Windows brings",
+      "Install the latest driver from the GPU's manufacturer (NVIDIA, AMD or Intel), not the one that comes with Windows",
       "Over remote desktop and in virtual machines the GPU may have to be passed through",
     ];
   }
@@ -65,20 +65,25 @@ export function driverHints(machine: Machine, found: "none" | "software"): strin
     packages ? `${words}: ${packages.install} ${packages[of]}` : words;
   const hints: string[] = [];
   if (named !== undefined && named.missing.length > 0) {
-    hints.push(`${named.variable} names ${named.missing.join(", ")}, which is not there: unset it`);
+    hints.push(
+      `${named.variable} names ${named.missing.join(", ")}, which does not exist: unset it`,
+    );
   }
   if (loaders.length === 0) hints.push(install("loader", "Install the Vulkan loader"));
   if (drivers.length === 0) {
     hints.push(
-      install("software", "Install a Vulkan driver, Mesa's for AMD and Intel and without a GPU"),
+      install(
+        "software",
+        "Install a Vulkan driver: Mesa's for AMD, for Intel, or if there is no GPU",
+      ),
     );
   }
   hints.push(
-    "For NVIDIA, install its own driver; in containers, NVIDIA_DRIVER_CAPABILITIES has to be all or hold graphics",
+    "For NVIDIA, install its own driver; in containers, NVIDIA_DRIVER_CAPABILITIES must be all or include graphics",
   );
   if (loaders.length > 0 && drivers.length > 0) {
     hints.push(
-      "For AMD and Intel, the user has to be in the group render or video (ls -l /dev/dri)",
+      "For AMD and Intel, the user must be in the group render or video (ls -l /dev/dri)",
     );
   }
   return hints;

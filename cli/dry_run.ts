@@ -62,7 +62,7 @@ export async function dryRun(call: Call, asked: TrainConfig): Promise<void> {
   ]);
   terminal.out("");
   facts(terminal, [["time", await timeOf(call, config, examples)]]);
-  terminal.out("Nothing was kept: leave out --dry-run to start");
+  terminal.out("Nothing was saved: leave out --dry-run to start");
 }
 
 /** Steps that are made, and forgotten, to see how long one takes; the first of them compiles. */
@@ -98,7 +98,7 @@ async function timeOf(
     const about = pace.seconds > 0 ? "about" : "at most";
     return `${about} ${formatSeconds(seconds)} for ${
       grouped(config.steps)
-    } steps, evaluations not counted, by ${steps} steps on ${gpu.description}`;
+    } steps, not counting evaluations, estimated from ${steps} steps on ${gpu.description}`;
   } catch (error) {
     // Without a device, or for a selection that cannot be trained, the rest is worth reading.
     const unmeasured = error instanceof NoAdapterError || error instanceof RangeError ||
@@ -229,14 +229,14 @@ function planFacts(
     ],
     [
       "forwards",
-      `${grouped(config.steps * evaluations)}, ${evaluations} a step: about ${
+      `${grouped(config.steps * evaluations)}, ${evaluations} per step: about ${
         grouped(tokens)
       } tokens`,
     ],
     [
       "looks",
       held === 0
-        ? "none, as nothing is held out"
+        ? "none, because nothing is held out"
         : `${grouped(looks)} evaluations of ${grouped(held)} held-out examples${
           config.patience === undefined
             ? ""

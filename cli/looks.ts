@@ -32,7 +32,7 @@ export function chosenRows(
   advise: boolean,
 ): [string, string][] {
   if (!best) return [["best step", `${total} of ${total}`]];
-  const looked = `the best of ${count} looks at ${grouped(best.examples)} held-out examples`;
+  const looked = `the best of ${count} evaluations on ${grouped(best.examples)} held-out examples`;
   const advice = advise && count > 1 ? "; a test split (data.test) would measure it" : "";
   return [
     [

@@ -170,7 +170,9 @@ function stopOnSignals(
     }
     first = performance.now();
     terminal.note(
-      finishes ? "\nStopping after the work in flight; once more to stop at once" : "\nStopping",
+      finishes
+        ? "\nStopping after the work in flight; press Ctrl-C again to stop at once"
+        : "\nStopping",
     );
     controller.abort();
     if (!finishes) setTimeout(end, PATIENCE);

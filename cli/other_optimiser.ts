@@ -38,7 +38,7 @@ export function withoutOthersArguments(
     notes: silent.length === 0 ? [] : [
       `${silent.map((key) => shown(key, keys[key])).join(", ")} of ${file} ${
         silent.length === 1 ? "is" : "are"
-      } for ${before} and left out: --optimiser ${name} takes its own. Give it with --optimiser.${
+      } for ${before} and ignored: --optimiser ${name} uses its own. Give it with --optimiser.${
         silent[0].replaceAll("_", "-")
       } if it is meant for both`,
     ],

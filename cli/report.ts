@@ -61,7 +61,7 @@ export function foldRows(
     ],
     ...(exceeded > 0
       ? [
-        ["exceeded", `${grouped(exceeded)} tuned values beyond what their type reaches`] as [
+        ["exceeded", `${grouped(exceeded)} tuned values beyond the range of their type`] as [
           string,
           string,
         ],
@@ -84,7 +84,7 @@ function keptText(share: number): string {
 export function keptNotes({ kept, exceeded = 0 }: ExportReport): string[] {
   if (kept >= 0.5 || exceeded > 0) return [];
   return [
-    `The file holds ${
+    `The file contains ${
       keptText(kept)
     } of what was trained: its format stores scales too coarsely for the rest, which only the ledger has. ` +
     `Evaluate it (export --evaluate), or train another format.`,

@@ -64,7 +64,7 @@ export function trainingPlan(
     const dense = [...source.tensors.values()].every((it) => !isQuantised(it.format.layout));
     return {
       refused: dense && wantsScales
-        ? "no scales yet, as nothing is quantised: add --quantize Q4_0 to see what training those of 4 bits takes, or --trainables.kinds dense to train the weights themselves"
+        ? "no scales yet, because nothing is quantised: add --quantize Q4_0 to see what training 4-bit scales takes, or --trainables.kinds dense to train the weights themselves"
         : error.message,
     };
   }

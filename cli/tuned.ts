@@ -118,7 +118,7 @@ async function chosenSteps(
   if (damage) {
     throw new SyntaxError(
       `Cannot use "${path}": ${damageText(damage)}. ` +
-        `The ${records.length} steps before it are good: use them with --step ${records.length}, bring the file back from a copy, or continue from there with finetune --resume, which keeps one`,
+        `The ${records.length} steps before it are intact: use them with --step ${records.length}, restore the file from a backup, or continue from there with finetune --resume, which keeps a copy of the damaged file`,
     );
   }
   const last = { steps: records.length, why: "the last" };
@@ -137,17 +137,17 @@ async function chosenSteps(
         why: `the best of ${looks.size} evaluations`,
         notes: end < records.length
           ? [
-            `the run's metrics end at step ${end} of ${records.length}, as of one that is going on: step ${best.step} is the best of ${looks.size} evaluations until then; --step last takes all`,
+            `the run's metrics end at step ${end} of ${records.length}, as if it were still going on: step ${best.step} is the best of ${looks.size} evaluations so far; --step last uses all steps`,
           ]
           : [],
       };
     }
-    const after = "after no step but the 0th, which is the base model";
+    const after = "only at step 0, which is the base model";
     if (step === undefined) {
       return unseen
         ? {
           ...last,
-          notes: [`"${path}" was evaluated ${after}: its last step is taken, ${records.length}`],
+          notes: [`"${path}" was evaluated ${after}: its last step, ${records.length}, is used`],
         }
         : last;
     }

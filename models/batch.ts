@@ -145,7 +145,7 @@ export function packBatch(
   for (const key of ["rows", "lossRows", "candidates", "examples"] as const) {
     if (need[key] > capacity[key]) {
       throw new RangeError(
-        `Cannot pack a batch: it needs ${need[key]} ${key}, its shape has ${capacity[key]}`,
+        `Cannot pack a batch: it needs ${need[key]} ${key}, but its shape has ${capacity[key]}`,
       );
     }
   }
@@ -264,7 +264,7 @@ function sightIn(examples: readonly Example[]): Sight {
   const count = examples.filter(({ masked }) => masked).length;
   if (count > 0 && count < examples.length) {
     throw new RangeError(
-      `Cannot pack a batch: ${count} of its ${examples.length} examples have masked tokens, the others follow their prompts; no model does both`,
+      `Cannot pack a batch: ${count} of its ${examples.length} examples have masked tokens and the others do not; no model supports both`,
     );
   }
   return count > 0 ? "all" : "earlier";
@@ -289,15 +289,17 @@ function checkScored({ prompt, candidates, scored }: Example): void {
       first < end && end <= candidates[0].length;
     if (!fits || candidates.length !== 1) {
       throw new RangeError(
-        `Cannot pack an example: its loss is of the tokens [${first}, ${end}) of ${
-          candidates.length === 1 ? `a candidate of ${candidates[0].length}` : "several candidates"
-        }; expected ascending ranges within one, behind the token that nothing predicts`,
+        `Cannot pack an example: its loss covers the tokens [${first}, ${end}) of ${
+          candidates.length === 1
+            ? `a candidate with ${candidates[0].length} tokens`
+            : "several candidates"
+        }; expected ascending ranges within one candidate, after the first token, which nothing predicts`,
       );
     }
     before = end;
   }
   if (scored.length === 0) {
-    throw new RangeError("Cannot pack an example: its loss is of no token");
+    throw new RangeError("Cannot pack an example: its loss covers no token");
   }
 }
 
@@ -309,9 +311,9 @@ function checkLeads({ candidates, leads, scored, masked }: Example): void {
   throw new RangeError(
     `Cannot pack an example: ${candidates.length} candidates of ${
       candidates.map(({ length }) => length).join(", ")
-    } tokens begin with ${leads.join(", ")} that are context${
-      scored || masked ? ", and it says otherwise too what its loss is of" : ""
-    }; expected one number for each, below its length`,
+    } tokens begin with ${leads.join(", ")} tokens of context${
+      scored || masked ? ", but it also specifies what its loss covers in another way" : ""
+    }; expected one number for each candidate, below its length`,
   );
 }
 
@@ -355,7 +357,7 @@ function checkMasked(
     Number.isInteger(place) && place > (masked[i - 1] ?? -1) && place < prompt.length;
   if (masked.length === 0 || !masked.every(isPlace)) {
     throw new RangeError(
-      `Cannot pack an example with masked places ${
+      `Cannot pack an example with masked positions ${
         JSON.stringify(masked)
       }: expected one or more of its ${prompt.length} tokens, ascending`,
     );
@@ -363,7 +365,7 @@ function checkMasked(
   const other = candidates.find((candidate) => candidate.length !== masked.length);
   if (other) {
     throw new RangeError(
-      `Cannot pack an example: a candidate has ${other.length} tokens for ${masked.length} masked places`,
+      `Cannot pack an example: a candidate has ${other.length} tokens for ${masked.length} masked positions`,
     );
   }
   if (prompt.length > context) {

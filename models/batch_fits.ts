@@ -23,14 +23,14 @@ export function assertBatchFits(
   const lead = leadOf(model);
   if (batch.lead.tokens !== lead.tokens || batch.lead.positions !== lead.positions) {
     throw new RangeError(
-      `Cannot run a batch packed with ${batch.lead.tokens} leading tokens and positions from ${batch.lead.positions}: the model's adapter has ${lead.tokens}, and ${lead.positions}; pack it with the model: packBatch(examples, objective, model)`,
+      `Cannot run a batch packed with ${batch.lead.tokens} leading tokens and positions from ${batch.lead.positions}: the model's adapter has ${lead.tokens} and ${lead.positions}; pack it with the model: packBatch(examples, objective, model)`,
     );
   }
   if (batch.sees !== sightOf(model.config)) {
     throw new RangeError(
       batch.sees === "all"
-        ? `Cannot run a batch with masked tokens: a model of architecture ${architecture} sees only what stands before a token; make its examples without masks`
-        : `Cannot run a batch without masked tokens: a model of architecture ${architecture} sees all of a text and predicts masked tokens alone; make its examples with masks (sees: "all")`,
+        ? `Cannot run a batch with masked tokens: a model of architecture ${architecture} sees only the tokens before each token; make its examples without masks`
+        : `Cannot run a batch without masked tokens: a model of architecture ${architecture} sees the whole text and predicts only masked tokens; make its examples with masks (sees: "all")`,
     );
   }
   if (batch.highestToken >= model.config.vocabulary) {

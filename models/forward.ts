@@ -239,6 +239,6 @@ export function recordStart(
     },
   });
   recordHidden(model, x);
-  if (!embeddings) throw new TypeError("Cannot start an adapter: the model embeds no tokens");
+  if (!embeddings) throw new TypeError("Cannot start an adapter: the model has no token embedding");
   return { graph, embeddings, keys, values };
 }

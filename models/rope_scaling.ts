@@ -57,7 +57,7 @@ export function scalingOfRopeFactors(
   const { type = "linear" } = config.ropeScaling ?? {};
   if (type !== "linear") {
     throw new RangeError(
-      `Cannot write "${ROPE_FACTORS_NAME}" into a folder: beside a scaling of type "${type}" its divisors have no form there; write a .gguf file instead`,
+      `Cannot write "${ROPE_FACTORS_NAME}" into a folder: its divisors cannot be combined with a scaling of type "${type}" there; write a .gguf file instead`,
     );
   }
   const before = config.ropeScaling?.factor ?? 1;

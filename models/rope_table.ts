@@ -93,7 +93,7 @@ export function ropeTable(
   const { ropeScaling, context = Infinity } = shape;
   if (ropeScaling?.type === "dynamic" && positions > context) {
     throw new RangeError(
-      `Cannot rotate ${positions} positions: the model's rope_scaling "dynamic" has other frequencies for each length beyond its context of ${context}, which are not computed here; load it for ${context} positions at most, or give it a scaling that is the same for all lengths, such as yarn`,
+      `Cannot rotate ${positions} positions: the model's rope_scaling "dynamic" has different frequencies for each length beyond its context of ${context}, which is not supported; load it for at most ${context} positions, or use a scaling that is the same for all lengths, such as yarn`,
     );
   }
   const frequencies = ropeFrequencies(shape, factors);

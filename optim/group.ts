@@ -85,7 +85,7 @@ export function makeGroups(
     };
     if (learningRate === 0 && own.learningRate !== 0) {
       throw new RangeError(
-        `Cannot ${what}: a learning rate of ${own.learningRate} is no multiple of the optimiser's 0`,
+        `Cannot ${what}: a learning rate of ${own.learningRate} is not a multiple of the optimiser's, which is 0`,
       );
     }
     const faster = learningRate === 0 ? 1 : own.learningRate / learningRate;
@@ -150,7 +150,7 @@ export function describeGroups(groups: readonly Group[]): JsonValue {
  * @throws {RangeError | TypeError} For what it cannot have given
  */
 export function parseGroups(value: unknown): Group[] {
-  if (!Array.isArray(value)) throw new TypeError("Cannot read groups: they are not an array");
+  if (!Array.isArray(value)) throw new TypeError("Cannot read groups: not an array");
   const names = new Set<string>();
   return value.map((one) => {
     const { form, epsilon, learningRate } = Object(one);

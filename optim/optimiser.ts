@@ -158,17 +158,17 @@ function groupsOf(
     : groups as Record<string, GroupOptions>;
   if (Object.keys(options).length === 0) return [];
   const refuse = (why: string) => new RangeError(`Cannot give ${name} groups: ${why}`);
-  if (accept) throw refuse(`${accept.name} tries steps at one scale alone`);
+  if (accept) throw refuse(`${accept.name} tries steps at a single scale only`);
   if (gains) throw refuse("its gains already say how tensors differ; leave out gains");
   if (transformation.decays) {
     throw refuse(
-      "its weight decay is one for all; keep the state stored, or leave out weight decay",
+      "its weight decay applies to all groups alike; keep the state stored, or leave out weight decay",
     );
   }
   const epsilon = epsilonOf(estimator.parameters);
-  if (epsilon === undefined) throw refuse(`estimator ${estimator.name} says no epsilon`);
+  if (epsilon === undefined) throw refuse(`estimator ${estimator.name} has no epsilon`);
   const learningRate = peakLearningRate({ transformation, ...(update ? { update } : {}) });
-  if (learningRate === undefined) throw refuse("its schedule is none of this library's");
+  if (learningRate === undefined) throw refuse("its schedule is not one of this library's");
   const power = transformation.power ?? estimator.power ?? -1;
   return makeGroups(options, { epsilon, learningRate, power, ruled: update !== undefined });
 }
@@ -228,7 +228,7 @@ export function optimiser(options: OptimiserOptions): Optimiser {
   const moves = movesOf(plan, estimator.directions);
   if (estimator.exact && (!isPlain(plan) || accept || moves !== 1)) {
     throw new RangeError(
-      `Cannot make an optimiser: ${estimator.name} has the gradient of each step as its only direction, so nothing holds, remembers, masks or tries directions`,
+      `Cannot make an optimiser: ${estimator.name} has the gradient of each step as its only direction, so directions cannot be held, remembered, masked or tried`,
     );
   }
   if (accept && (moves !== 1 || update || turnsOf(plan))) {

@@ -32,7 +32,7 @@ export function withTangents(base: Optimiser): Optimiser {
   const { plan, transformation, estimator } = base;
   if (!ESTIMATES.includes(estimator.name) && !estimator.tangents) {
     throw new RangeError(
-      `Cannot take tangents with ${base.name}: its estimator ${estimator.name} makes no derivatives along directions; those that do are ${
+      `Cannot take tangents with ${base.name}: its estimator ${estimator.name} does not compute derivatives along directions; those that do are ${
         ESTIMATES.join(", ")
       }`,
     );

@@ -36,7 +36,7 @@ function sameWords(
   return new RangeError(
     `Cannot ${what}: ${kind} ${name(one)} and ${name(other)} are both ${
       JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}...` : text)
-    }, which nothing can tell apart`,
+    }, so they cannot be told apart`,
   );
 }
 

@@ -25,7 +25,7 @@ export async function readDataFile(path: string, options: DataFileOptions = {}):
     length += part.length;
     if (length > longestText) {
       throw new RangeError(
-        `Cannot read data file "${path}" as one text: it is longer than ${longestText} characters; bring it in parts`,
+        `Cannot read data file "${path}" as one text: it is longer than ${longestText} characters; split it into parts`,
       );
     }
     parts.push(part);

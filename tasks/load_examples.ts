@@ -56,7 +56,7 @@ export async function loadExamples(
   });
   if (!tokenizer) {
     throw new TypeError(
-      "Cannot load examples: the model has no tokenizer, put its tokenizer.json beside it",
+      "Cannot load examples: the model has no tokenizer; put its tokenizer.json next to it",
     );
   }
   const { maximumLength, room = 0, sees = "earlier", ...reading } = options;

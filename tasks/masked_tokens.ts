@@ -20,7 +20,7 @@ const domain = 0x34000000;
 export function maskId({ mask }: Pick<Tokenizer, "mask">): number {
   if (mask !== undefined) return mask;
   throw new TypeError(
-    "Cannot mask a token: the tokenizer names no mask_token; name it in the model's tokenizer_config.json",
+    "Cannot mask a token: the tokenizer has no mask_token; set it in the model's tokenizer_config.json",
   );
 }
 
@@ -62,13 +62,13 @@ export function maskedExample(
         candidates[long].length
       } tokens (${
         candidates[long].map((id) => JSON.stringify(tokenizer.decode([id]))).join(", ")
-      }), and a mask stands for one; choose words that are one token, most often with a space before them`,
+      }), but a mask stands for one; choose words that are a single token, usually with a space before them`,
     );
   }
   const masks = text.filter((id) => id === mask).length;
   if (masks !== 1) {
     throw new RangeError(
-      `Cannot tokenise an example: it has ${masks} masks, expected one; its text may hold the mask's own text ${
+      `Cannot tokenise an example: it has ${masks} masks, expected one; its text may contain the text of the mask itself, ${
         JSON.stringify(tokenizer.decode([mask], { skipSpecial: false }))
       }`,
     );
@@ -166,7 +166,7 @@ export function maskedAnew(
     throw new TypeError(
       `Cannot mask other tokens of an example with ${
         masked ? `${candidates.length} candidates` : "nothing masked"
-      }: it is no window of a text`,
+      }: it is not a window of a text`,
     );
   }
   const window = [...prompt];

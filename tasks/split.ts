@@ -38,7 +38,7 @@ export function splitExamples<T>(items: readonly T[], options: SplitOptions): Re
   }
   if (train + dev + test > items.length) {
     throw new RangeError(
-      `Cannot split examples: ${train} + ${dev} + ${test} are asked for, there are ${items.length}`,
+      `Cannot split examples: ${train} + ${dev} + ${test} requested, but there are only ${items.length}`,
     );
   }
   const order = permutation(items.length, seed, "split").map((index) => items[index]);
@@ -88,7 +88,7 @@ export function kShot<T>(
   seed = 0,
 ): T[] {
   if (!Number.isInteger(k) || k < 1) {
-    throw new RangeError(`Cannot take ${k} examples a class: expected an integer of at least 1`);
+    throw new RangeError(`Cannot take ${k} examples per class: expected an integer of at least 1`);
   }
   const taken = new Map<number | string, number>();
   const sample: T[] = [];
@@ -101,7 +101,7 @@ export function kShot<T>(
   for (const [label, count] of taken) {
     if (count < k) {
       throw new RangeError(
-        `Cannot take ${k} examples a class: class ${JSON.stringify(label)} has ${count}`,
+        `Cannot take ${k} examples per class: class ${JSON.stringify(label)} has only ${count}`,
       );
     }
   }

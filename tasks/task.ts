@@ -219,7 +219,7 @@ export function taskFromConfig(config: unknown): Task {
   const columns = optionalTexts(entries, "columns");
   if (columns !== undefined && known !== "csv" && known !== "tsv") {
     throw new RangeError(
-      `Cannot ${what}: columns name those of csv or tsv, the format is ${known}`,
+      `Cannot ${what}: columns only apply to csv and tsv, but the format is ${known}`,
     );
   }
   const separator = entries.separator === undefined
@@ -227,7 +227,7 @@ export function taskFromConfig(config: unknown): Task {
     : separatorOf(text(entries, "separator"));
   if (separator !== undefined && known !== "csv" && known !== "tsv") {
     throw new RangeError(
-      `Cannot ${what}: a separator is for csv or tsv, the format is ${known}`,
+      `Cannot ${what}: a separator only applies to csv and tsv, but the format is ${known}`,
     );
   }
   return {
@@ -261,7 +261,7 @@ function templateOf(entries: Row, name: string): TaskTemplate {
   const early = templateFields(prompt).find((field) => answers.has(field));
   if (early !== undefined) {
     throw new RangeError(
-      `Cannot read a task's configuration: {${early}} of the template is not at its end; in front of other text an answer can stand for a masked model only, as {mask}`,
+      `Cannot read a task's configuration: {${early}} is not at the end of the template; only for a masked model can the answer come before other text, written as {mask}`,
     );
   }
   const candidates = optionalTexts(entries, "candidates");

@@ -136,7 +136,7 @@ function continuationOf(
   }
   const text = fill(continuation, row, what);
   if (text.trim() !== "") return text;
-  throw new RangeError(`Cannot ${what}: there is nothing behind its candidates to score`);
+  throw new RangeError(`Cannot ${what}: there is nothing after its candidates to score`);
 }
 
 /** An example whose answer is written: what is learned is the first, right are all. */
@@ -148,7 +148,7 @@ function renderAnswer(
 ): RenderedExample {
   const [learned, ...others] = fillEach(answer, row, what);
   if (learned === undefined || learned.trim() === "") {
-    throw new RangeError(`Cannot ${what}: there is no answer but white space`);
+    throw new RangeError(`Cannot ${what}: the answer is only white space`);
   }
   const answers = [learned, ...others].map((text) => text.trim());
   return { ...around, candidates: [learned], label: 0, reference: { answers } };
@@ -209,7 +209,7 @@ function splitAtMask(
   const [at = -1, ...more] = all.flatMap(({ field }, i) => field === MASK ? [i] : []);
   if (more.length > 0) {
     throw new RangeError(
-      `Cannot ${what}: its template has ${more.length + 1} masks, candidates stand for one`,
+      `Cannot ${what}: its template has ${more.length + 1} masks, but a candidate stands for one`,
     );
   }
   if (at < 0) return { prompt: fill(text, row, what) };
@@ -242,7 +242,7 @@ function fillEach(text: string, row: Row, what: string): string[] {
     throw new TypeError(
       `Cannot ${what}: ${[...lists].map((field) => JSON.stringify(field)).join(" and ")} of ${
         JSON.stringify(text.slice(0, 80))
-      } are both lists; one of a text's fields may be`,
+      } are both lists, but only one field of a text may be`,
     );
   }
   const items = fieldValue(row, list) as unknown[];
@@ -279,7 +279,7 @@ function partsOf(text: string, what: string): Part[] {
     if (part === "{{" || part === "}}") return { literal: part[0] };
     if (part === "{" || part === "}") {
       throw new SyntaxError(
-        `Cannot ${what}: a brace without its partner in ${JSON.stringify(text.slice(0, 80))}`,
+        `Cannot ${what}: an unmatched brace in ${JSON.stringify(text.slice(0, 80))}`,
       );
     }
     return part.startsWith("{")

@@ -87,13 +87,13 @@ export function textsOfExample(
   const { prompt, after, candidates, leads = [] } = rendered;
   if (sees === "all" && leads.length > 0) {
     throw new RangeError(
-      "Cannot tokenise an example whose candidates are judged by what follows them: the model predicts masked tokens, not the next one; take another template, such as winogrande",
+      "Cannot tokenise an example whose candidates are judged by what follows them: the model predicts masked tokens, not the next one; use another template, such as winogrande",
     );
   }
   if (sees === "all") return [maskedText(tokenizer, rendered), ...candidates];
   if (after !== undefined) {
     throw new RangeError(
-      `Cannot tokenise an example with {mask} in its template: the model predicts the next token, not masked ones; take a template whose answer comes last`,
+      `Cannot tokenise an example with {mask} in its template: the model predicts the next token, not masked ones; use a template whose answer comes last`,
     );
   }
   return [prompt, ...[...candidates, ...leads].map((text) => prompt + text)];
@@ -148,7 +148,7 @@ export function exampleOfTokens(
   const unscored = leads.findIndex((lead, i) => lead >= candidates[i].length);
   if (unscored >= 0) {
     throw new RangeError(
-      `Cannot tokenise an example: nothing of candidate ${
+      `Cannot tokenise an example: no part of candidate ${
         JSON.stringify(rendered.candidates[unscored])
       } is left to score`,
     );
@@ -157,7 +157,7 @@ export function exampleOfTokens(
   const room = maximumLength - longest;
   if (room < 1) {
     throw new RangeError(
-      `Cannot tokenise an example: its longest candidate has ${longest} tokens, the maximum is ${maximumLength} with a prompt`,
+      `Cannot tokenise an example: its longest candidate has ${longest} tokens, the maximum is ${maximumLength} including the prompt`,
     );
   }
   const own = shared === alone.length ? alone : alone.slice(0, shared);

@@ -78,7 +78,7 @@ export async function calibrationText(
   const count = Math.min(heldOut, Math.floor(all.length / 5));
   if (count === 0) {
     throw new RangeError(
-      `Cannot hold out a part of "${path}": it has ${all.length} windows of ${length} tokens, expected 5 or more. Bring more text, cut shorter windows, or name another file to evaluate on`,
+      `Cannot hold out a part of "${path}": it has ${all.length} windows of ${length} tokens, expected 5 or more. Provide more text, use shorter windows, or give another file to evaluate on`,
     );
   }
   return {

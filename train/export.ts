@@ -64,7 +64,7 @@ async function assertChanges(
   }
   if (counts.changed > 0 || (counts.exceeded ?? 0) > 0) return;
   throw new RangeError(
-    `Cannot export "${source.name}": nothing would change, as its formats store scales too coarsely for what was trained. The ledger has it; train longer or at a higher learning rate, or another format`,
+    `Cannot export "${source.name}": nothing would change, because its formats store scales too coarsely for what was trained. Only the ledger has it; train longer, use a higher learning rate, or use another format`,
   );
 }
 
@@ -104,7 +104,7 @@ export async function exportTuned(
     throw new RangeError(
       `Cannot export "${source.name}": it has no tensor "${
         partOf(foreign).tensor
-      }" to fold what was trained into, so the ledger alone has it`,
+      }" to fold what was trained into, so only the ledger has it`,
     );
   }
   const { beyond = "refuse" } = options;
@@ -178,7 +178,7 @@ function pathsOf(parts: readonly GgufPart[], path: string): string[] | undefined
   const paths = splitPaths(path);
   if (paths && paths.length !== parts.length) {
     throw new RangeError(
-      `Cannot write "${path}": it is one of ${paths.length} files, the model has ${parts.length}`,
+      `Cannot write "${path}": it is one of ${paths.length} files, but the model has ${parts.length}`,
     );
   }
   return paths;

@@ -30,7 +30,7 @@ export function assertAdapterPath(
   if (kind === "gguf") return assertGgufAdapter(adapted);
   if (kind === "folder") return;
   throw new RangeError(
-    `Cannot write an adapter to "${path}": give a folder, into which adapter_config.json and adapter_model.safetensors go, or a .gguf file for llama.cpp`,
+    `Cannot write an adapter to "${path}": give a folder (for adapter_config.json and adapter_model.safetensors), or a .gguf file for llama.cpp`,
   );
 }
 
@@ -71,7 +71,7 @@ export async function exportAdapter(
   const foreign = offsets?.trainables.find(({ name }) => !tensors.has(name));
   if (foreign) {
     throw new RangeError(
-      `Cannot export an adapter: "${foreign.name}" of the base was trained with it, which no adapter's file holds; the ledger has both`,
+      `Cannot export an adapter: "${foreign.name}" of the base was trained together with it, which no adapter file can contain; the ledger has both`,
     );
   }
   const moved = await offsets?.read(model.gpu);

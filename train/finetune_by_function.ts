@@ -115,7 +115,7 @@ export async function* finetuneByFunction(
   const optimiser = asReplayed(options.optimiser, ledger);
   if (optimiser.estimator.tangents || optimiser.estimator.exact) {
     throw new TypeError(
-      `Cannot fine-tune by a function with ${optimiser.name}: ${optimiser.estimator.name} takes derivatives of losses that the device computes; take an optimiser that compares losses, such as mezo`,
+      `Cannot fine-tune by a function with ${optimiser.name}: ${optimiser.estimator.name} takes derivatives of losses that the device computes; use an optimiser that compares losses, such as mezo`,
     );
   }
   const { gpu, tensors } = model;

@@ -196,7 +196,7 @@ function adapterTrainables(
     throw new RangeError(
       `Cannot train kind ${missing}: ${
         adapter ? `the model's adapter is ${adapter.adapter.scheme}` : "the model has no adapter"
-      }; put one beside it by model.withAdapter, in a configuration by scheme: ${missing}`,
+      }; add one with model.withAdapter, or in a configuration with scheme: ${missing}`,
     );
   }
   if (!adapter || wanted.length === 0) return [];
@@ -227,7 +227,7 @@ function assertMatching(
     throw new RangeError(
       `Cannot select what to train: no tensor has a name like ${key} ${JSON.stringify(pattern)}${
         nearest === undefined
-          ? `, names are such as ${names[1] ?? names[0]}`
+          ? `; names look like ${names[1] ?? names[0]}`
           : `; did you mean "${nearest}"?`
       }`,
     );
@@ -244,7 +244,7 @@ function assertMinima(
       `Cannot train the minima or zero points of "${name}": ${why}; leave out kind minima, or exclude the tensor`,
     );
   if (integerMinima.has(name)) {
-    throw refuse("its file has them as integers, which trained ones cannot go back into");
+    throw refuse("its file stores them as integers, which cannot represent trained values");
   }
   const why = rulesOf(layout).whyMinimaStay(layout);
   if (why !== undefined) throw refuse(why);

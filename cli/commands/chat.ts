@@ -64,7 +64,7 @@ async function talk(call: Call, conversation: Conversation): Promise<void> {
     if (pressed) return false;
     pressed = true;
     if (answer) answer.abort();
-    else terminal.note("\nCtrl-C once more, or Ctrl-D, to leave");
+    else terminal.note("\nPress Ctrl-C again, or Ctrl-D, to leave");
     return true;
   });
   const lines = (terminal.lines?.() ?? noLines())[Symbol.asyncIterator]();

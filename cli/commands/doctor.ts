@@ -109,7 +109,7 @@ async function examine(call: Call, machine: Machine): Promise<void> {
   const wrong = checks.filter(({ right }) => !right).map(({ name }) => name);
   if (wrong.length > 0) {
     throw new Error(
-      `Cannot trust the adapter "${opened.description}": it computes wrongly: ${
+      `Cannot trust the adapter "${opened.description}": it computes wrong results: ${
         wrong.join("; ")
       }. Update its driver, or choose another adapter`,
     );
@@ -125,7 +125,7 @@ function hintsFor(gpu: Gpu, machine: Machine): string[] {
   if (gpu.adapterClass === "software") hints.push(...driverHints(machine, "software"));
   else if (machine.os === "windows" && gpu.subgroups === undefined) {
     hints.push(
-      "The device has no subgroups, as with the old compiler of Direct3D: with DENO_WEBGPU_BACKEND=vulkan it may be faster",
+      "The device has no subgroups, as with Direct3D's old compiler: it may be faster with DENO_WEBGPU_BACKEND=vulkan",
     );
   }
   return hints;
@@ -166,7 +166,7 @@ function print(terminal: Terminal, report: Report): void {
     )
   ) terminal.out(line);
   if (left.length > 0) {
-    terminal.out(`${left.length} more checks were not made within a second; --all makes them`);
+    terminal.out(`${left.length} more checks did not fit into a second; --all runs them`);
   }
   advise(terminal, hints);
 }

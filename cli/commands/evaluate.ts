@@ -52,7 +52,7 @@ export const evaluateCommand: Command = {
     split: {
       kind: "text",
       doc:
-        "validation, test or train [validation; all rows of a file that is named behind the model]",
+        "validation, test or train [validation; all rows if the data file is given after the model]",
       values: SPLITS,
     },
     base: { kind: "flag", doc: "use the base model even if a run is named" },
@@ -61,16 +61,22 @@ export const evaluateCommand: Command = {
       min: 0,
       whole: true,
       doc:
-        "training examples to show before each, chosen by the seed; the model's context is the limit then, not max_length [0]",
+        "training examples to show before each example, chosen by the seed; the limit is then the model's context, not max_length [0]",
     },
-    "same-shots": { kind: "flag", doc: "show the same training examples before all [others each]" },
+    "same-shots": {
+      kind: "flag",
+      doc: "show the same training examples before every example [different ones each time]",
+    },
     "max-tokens": {
       kind: "number",
       min: 1,
       whole: true,
       doc: "maximum number of tokens per written answer [50]",
     },
-    "loss-only": { kind: "flag", doc: "do not have answers written, measure their loss alone" },
+    "loss-only": {
+      kind: "flag",
+      doc: "measure only the loss of the answers, without generating any",
+    },
     json: { kind: "flag", doc: "print JSON" },
   },
   keys: ["model", "task", "data", "batch_size", "max_length", "seed", "device", "quantize"],

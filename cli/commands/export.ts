@@ -61,7 +61,7 @@ export const exportCommand: Command = {
       kind: "text",
       path: true,
       doc:
-        "a .gguf file, a folder, or a .safetensors file for only the tuned scales [tuned.gguf or tuned/ in the run's folder]; of an adapter a folder for PEFT or a .gguf file for llama.cpp [adapter/]",
+        "a .gguf file, a folder, or a .safetensors file for only the tuned scales [tuned.gguf or tuned/ in the run's folder]; for an adapter, a folder (PEFT) or a .gguf file (llama.cpp) [adapter/]",
     },
     clamp: {
       kind: "flag",
@@ -70,12 +70,12 @@ export const exportCommand: Command = {
     merge: {
       kind: "flag",
       doc:
-        "of an adapter: multiply it out into the model's matrices and write the model, with all else that was trained [tuned.gguf or tuned/]",
+        "merge the adapter into the model's matrices and write the model, with everything else that was trained [tuned.gguf or tuned/]",
     },
     requantise: {
       kind: "flag",
       doc:
-        "with --merge: quantise packed matrices anew to their format, which loses a part of what was trained; shows the loss before and after",
+        "with --merge: quantise packed matrices again to their format, which loses part of what was trained; shows the loss before and after",
     },
     evaluate: {
       kind: "flag",
@@ -94,7 +94,7 @@ export const exportCommand: Command = {
     const [merge, requantise] = [options.flag("merge"), options.flag("requantise")];
     if (merge && !beside) {
       throw new UsageError(
-        "Cannot use --merge: there is no adapter beside the model; leave it out",
+        "Cannot use --merge: the model has no adapter; leave it out",
       );
     }
     if (requantise && !merge) throw new UsageError("Cannot use --requantise without --merge");
@@ -186,7 +186,7 @@ function nothingToExport({ path, why, ledger: { records: { length } } }: ChosenL
   return new RangeError(
     `Cannot export step 0${which} of "${path}": it is the base model, so nothing would change. ${
       length > 0
-        ? `The ledger has ${length} steps: take another with --step, the last one with --step last`
+        ? `The ledger has ${length} steps: choose another with --step, or the last one with --step last`
         : "The ledger has no steps yet: continue with finetune --resume"
     }`,
   );

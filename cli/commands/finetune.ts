@@ -73,7 +73,7 @@ export const finetuneCommand: Command = {
     },
     export: {
       kind: "flag",
-      doc: "write the tuned model at the end: tuned.gguf, or tuned/; of LoRA adapter/",
+      doc: "write the tuned model at the end: tuned.gguf or tuned/; for an adapter, adapter/",
     },
   },
   keys: [
@@ -128,7 +128,7 @@ export const finetuneCommand: Command = {
               const foreign = config.trainables.kinds.find((kind) => kind !== beside);
               if (adapted && foreign !== undefined) {
                 throw new UsageError(
-                  `Cannot export what is trained: ${foreign} of the base and ${beside} beside it go into no one file; the ledger has both, leave out --export`,
+                  `Cannot export what is trained: no single file can contain both ${foreign} of the base and ${beside} next to it; the ledger has both, so leave out --export`,
                 );
               }
               const path = tunedPath(config.output, { source, adapted });
@@ -211,13 +211,13 @@ async function train(
       "task",
       `${describeTask(config)}, ${grouped(examples.train.examples.length)} examples, ${
         grouped(examples.validation.examples.length)
-      } held out${keep ? "" : ", in tokens from the session before"}`,
+      } held out${keep ? "" : ", tokenised in an earlier session"}`,
     ],
     [
       "training",
       `${
         grouped(run.offsets.scalars)
-      } scalars of ${run.offsets.trainables.length} tensors by ${run.optimiser.name}`,
+      } scalars of ${run.offsets.trainables.length} tensors with ${run.optimiser.name}`,
     ],
     ...(typeof layers === "string"
       ? [["layer", `${run.config.trainables.layers?.[0]}, the ${layers} one`] as const]
@@ -311,7 +311,7 @@ async function summarise(
     const last = ledger.records.length > 0
       ? `: ${invocation()} export ${quoted(config.output)} --step last writes the last step`
       : "";
-    exported = [["model", `not written, as no step was better than the base model${last}`]];
+    exported = [["model", `not written, because no step was better than the base model${last}`]];
   } else if (options.flag("export")) {
     using offsets = await replayLedger(session.model, ledger, { steps: chosen, signal });
     offsets.freeMoments();

@@ -28,7 +28,7 @@ export const generateCommand: Command = {
     "max-tokens": maxTokensOption(` [128, with --chat ${MOST_ANSWER_TOKENS}]`),
     chat: {
       kind: "flag",
-      doc: "take the prompt as a message and print the answer, by the chat template",
+      doc: "send the prompt as a chat message and print the answer, using the chat template",
     },
     ...chatFlags,
     ...answeringOptions,

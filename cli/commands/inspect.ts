@@ -196,12 +196,12 @@ async function inspectLedger({ options, terminal }: Call, path: string): Promise
     [
       "format",
       `${ledger.head.version}${
-        header.features?.length ? `, its reader must know ${header.features.join(", ")}` : ""
+        header.features?.length ? `, requires ${header.features.join(", ")}` : ""
       }`,
     ],
-    damage && ["damaged", `${damageText(damage)}: the steps from it on cannot be used`],
+    damage && ["damaged", `${damageText(damage)}: later steps cannot be used`],
     tornBytes > 0 && !damage
-      ? ["torn", `${tornBytes} bytes at the end, which resuming cuts off`]
+      ? ["torn", `${tornBytes} bytes at the end, which resuming removes`]
       : undefined,
     ["trains", `${grouped(scalars)} offsets of ${header.trainables.length} tensors`],
     ["optimiser", JSON.stringify(header.optimiser)],

@@ -167,7 +167,7 @@ export const quantizeCommand: Command = {
     notes(terminal, stored.notes);
     const wanted = { format, ...planOptions(options), signal };
     if (!options.flag("requantize")) {
-      assertNotQuantized(stored, "Bring the 16-bit model, or say --requantize");
+      assertNotQuantized(stored, "Use the 16-bit model, or add --requantize");
     }
     const base = options.flag("requantize") ? decodedSource(stored, wanted) : stored;
     await assertWritable(quantizedSource(base, wanted), path);
@@ -228,7 +228,10 @@ function listFormats(terminal: Terminal): void {
   for (
     const [title, ofGguf] of [
       ["GGUF files, by llama.cpp's names:", true],
-      ["Folders of this library, by values, bits and the columns that share a scale:", false],
+      [
+        "Folders in this library's format, named by values, bits and columns that share a scale:",
+        false,
+      ],
     ] as const
   ) {
     terminal.out(title);
@@ -243,7 +246,7 @@ function listFormats(terminal: Terminal): void {
     terminal.out("");
   }
   terminal.out(
-    "In any case; nf4 and fp4 are short for groups of 64, int2 to int8 of 128. Of llama.cpp's mixes such as Q4_K_M take the format that most of it is: Q4_K.",
+    "Upper or lower case; nf4 and fp4 are short for groups of 64, int2 to int8 for groups of 128. For llama.cpp's mixes, such as Q4_K_M, use the format of most of its weights: Q4_K.",
   );
 }
 
@@ -251,7 +254,7 @@ function wantedFormat(options: Options, format: string | undefined): string {
   const [bits, group] = [options.number("bits"), options.number("group")];
   if (format !== undefined) {
     if (bits === undefined && group === undefined) return format;
-    throw new UsageError("Cannot use --bits and --group with --format, which says both");
+    throw new UsageError("Cannot use --bits and --group with --format, which gives both");
   }
   if (bits === undefined) {
     throw new UsageError(
@@ -319,7 +322,7 @@ async function measured(
     return perplexity((await evaluate(model, heldOut, options)).loss).toFixed(3);
   } catch (error) {
     if (!(error instanceof OutOfMemoryError)) throw error;
-    terminal.note(`Not measured ${what}, as the device is too small: ${error.message}`);
+    terminal.note(`Not measured ${what}, because the device is too small: ${error.message}`);
     return "not measured";
   } finally {
     progress.clear();

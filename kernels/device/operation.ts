@@ -122,7 +122,7 @@ export function recordAdjoints(
     if (!slope) continue;
     if (!operation.adjoint) {
       throw new TypeError(
-        `Cannot differentiate "${operation.name}" backwards: the operation has no adjoint; take an optimiser that needs forwards alone`,
+        `Cannot differentiate "${operation.name}" in reverse mode: the operation has no adjoint; use an optimiser that needs only forward passes`,
       );
     }
     if (operation.inPlace) slopes.delete(output);
@@ -144,7 +144,7 @@ function recordedBy<A, Y extends Operand>(
   if (graph.tangents === 0 || tangent === "linear") return operation.record.bind(operation);
   if (tangent) return tangent;
   throw new TypeError(
-    `Cannot differentiate "${operation.name}" forwards: the operation has no tangent; take an estimator of losses, such as spsa`,
+    `Cannot differentiate "${operation.name}" in forward mode: the operation has no tangent; use an estimator that compares losses, such as spsa`,
   );
 }
 

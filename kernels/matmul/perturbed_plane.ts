@@ -71,7 +71,7 @@ function perturbedPlane(
   const base = part === "codebook" ? tensor.codebook : piece.scales;
   if (!part || !base) {
     throw new RangeError(
-      `Cannot perturb what "${tensor.name}" has besides its scales: its layout ${layout.kind} has nothing`,
+      `Cannot perturb a second trained part of "${tensor.name}": its layout ${layout.kind} has only scales`,
     );
   }
   const name = partName(tensor.name, part);

@@ -218,7 +218,9 @@ function kernelOf(
   const { columns, workgroup } = tile;
   if (tile.kernel === "vector") {
     if (columns !== 4) {
-      throw new RangeError(`Cannot multiply few rows by ${columns} columns a workgroup: it is 4`);
+      throw new RangeError(
+        `Cannot multiply few rows by ${columns} columns per workgroup: expected 4`,
+      );
     }
     const words = "center" in layout && layoutKey(layout).GRID === "none";
     const items = words ? planeBits(layout.bits)[0] : 8;
@@ -246,7 +248,7 @@ function kernelOf(
     const laneColumns = columns / perColumns;
     if (laneRows * laneColumns !== workgroup || tile.rows % 8 !== 0 || columns % 8 !== 0) {
       throw new RangeError(
-        `Cannot split a tile of ${tile.rows} x ${columns} among ${workgroup} invocations: each takes 4 x 4`,
+        `Cannot split a tile of ${tile.rows} x ${columns} among ${workgroup} invocations: each computes 4 x 4`,
       );
     }
     return {

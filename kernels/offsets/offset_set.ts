@@ -84,7 +84,7 @@ export function checkWeightOffsets(
 ): void {
   if (form === "absolute") {
     throw new RangeError(
-      `Cannot train tensor "${name}" absolutely: its scales are integers within super-blocks or of single columns, which only the relative form moves`,
+      `Cannot train tensor "${name}" absolutely: its scales are integers within super-blocks or of single columns, which only relative offsets can train`,
     );
   }
   if (span % 32 !== 0 && span < columns) {

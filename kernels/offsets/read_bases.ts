@@ -67,12 +67,12 @@ export function assertTrainables(
   const wrong = wrongFact(preparationsOf(plan), trainables);
   if (wrong?.missing) {
     throw refuse(
-      `"${wrong.tensor.name}" has no ${factNames[wrong.fact]}, create its offsets with offsetsFor`,
+      `"${wrong.tensor.name}" has no ${factNames[wrong.fact]}; create its offsets with offsetsFor`,
     );
   }
   if (wrong) {
     throw refuse(
-      `"${wrong.tensor.name}" has a ${factNames[wrong.fact]} that is of another optimiser`,
+      `"${wrong.tensor.name}" has a ${factNames[wrong.fact]} that belongs to another optimiser`,
     );
   }
   const stranger = trainables.find(({ group }) =>
@@ -80,7 +80,9 @@ export function assertTrainables(
   );
   if (stranger) {
     throw refuse(
-      `"${stranger.name}" is in a group "${stranger.group!.name}" that is of another optimiser`,
+      `"${stranger.name}" is in a group "${
+        stranger.group!.name
+      }" that belongs to another optimiser`,
     );
   }
   const by = turnsOf(plan)?.by ?? "tensor";

@@ -52,7 +52,7 @@ export const attentionOperation: Operation<AttentionAttributes> = {
     return y;
   },
   tangent(graph, inputs, attributes) {
-    assertOwnKeys(attributes, "forwards");
+    assertOwnKeys(attributes, "in forward mode");
     const y = result(graph, attributes);
     recordHeads(graph, source, inputs, y, attributes, 1);
     const directions = attributes.context.branches - 1;
@@ -60,7 +60,7 @@ export const attentionOperation: Operation<AttentionAttributes> = {
     return y;
   },
   adjoint(graph, inputs, output, slope, attributes) {
-    assertOwnKeys(attributes, "backwards");
+    assertOwnKeys(attributes, "in reverse mode");
     return attentionAdjoint(graph, inputs, output, slope, attributes);
   },
 };
@@ -71,7 +71,7 @@ function assertOwnKeys({ rolling, sharedKeys }: AttentionAttributes, how: string
   throw new TypeError(
     `Cannot differentiate "attention" ${how} over ${
       rolling ? "a cache of keys" : "keys that all rows share, such as a prefix"
-    }: they have no rule; take an estimator of losses, such as spsa`,
+    }: there is no rule for such keys; use an estimator that compares losses, such as spsa`,
   );
 }
 

@@ -94,7 +94,7 @@ function embeddingSlopes(
   const second = secondPart(table.layout);
   if (plane && second && gradients.of(partName(table.name, second))) {
     throw new TypeError(
-      `Cannot differentiate "embedding" backwards by the ${second} of "${table.name}": they have no adjoint; train its scales`,
+      `Cannot differentiate "embedding" in reverse mode with respect to the ${second} of "${table.name}": they have no adjoint; train its scales instead`,
     );
   }
   const gradient = perturbation && gradients.of(table.name);

@@ -27,7 +27,7 @@ export const pickColumnsOperation: Operation<ColumnRange> = {
   record(graph, [x], { of, first, count }) {
     if ([of, first, count].some((it) => it % 4 !== 0)) {
       throw new RangeError(
-        `Cannot pick columns ${first} to ${first + count} of ${of}: they are no multiples of 4`,
+        `Cannot pick columns ${first} to ${first + count} of ${of}: expected multiples of 4`,
       );
     }
     const y = graph.value("picked columns", (x as Value).words / of * count);

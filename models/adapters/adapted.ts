@@ -34,8 +34,8 @@ export function fitAdapter(config: ModelConfig, adapter: Adapter): FittedAdapter
       throw new RangeError(
         `Cannot use an adapter's ${values.length} values of "${name}": ${
           tensor
-            ? `the model wants ${tensor.rows} x ${tensor.columns}`
-            : "the adapter has no such tensor on this model"
+            ? `the model needs ${tensor.rows} x ${tensor.columns}`
+            : "the adapter has no such tensor for this model"
         }`,
       );
     }
@@ -47,7 +47,7 @@ export function fitAdapter(config: ModelConfig, adapter: Adapter): FittedAdapter
 export function assertStarted({ scheme, start }: Pick<Adapter, "scheme" | "start">): void {
   if (!start) return;
   throw new TypeError(
-    `Cannot put the ${scheme} adapter beside a model: it begins with what its base computes; use await startedAdapter(base, adapter)`,
+    `Cannot add the ${scheme} adapter to a model: its initial values are computed by the base; use await startedAdapter(base, adapter)`,
   );
 }
 
@@ -61,7 +61,7 @@ export function positionsLeft({ lead }: Pick<FittedAdapter, "lead">, most: numbe
   const taken = lead?.positions ?? 0;
   if (most - taken >= 2) return most - taken;
   throw new RangeError(
-    `Cannot put the adapter beside the model: it takes ${taken} positions, the model was loaded for ${most}`,
+    `Cannot add the adapter to the model: it takes ${taken} positions, but the model was loaded for ${most}`,
   );
 }
 
@@ -73,7 +73,7 @@ export function adapterDeviceTensor(
   const tensor = new DeviceTensor(name, { kind: "dense", type: "f32" }, rows, columns, maxBinding);
   if (tensor.pieces.length === 1) return tensor;
   throw new RangeError(
-    `Cannot place "${name}" of ${rows} x ${columns}: it exceeds one binding of ${maxBinding} bytes; take a smaller rank`,
+    `Cannot place "${name}" of ${rows} x ${columns}: it exceeds one binding of ${maxBinding} bytes; use a smaller rank`,
   );
 }
 
@@ -148,15 +148,17 @@ export function describedAdapter(described: JsonValue, given?: Adapter): Adapter
   if (typeof scheme !== "string") throw refuse("it names no scheme");
   const { parse } = adapterScheme(scheme);
   const unknown = Object.keys(rest);
-  if (unknown.length > 0) throw refuse(`"${unknown[0].slice(0, 60)}" is not known of adapters`);
+  if (unknown.length > 0) throw refuse(`it has the unknown key "${unknown[0].slice(0, 60)}"`);
   if (values !== undefined || given) {
     throw refuse(
       given
-        ? "it began from another adapter than the one that is given"
-        : "it began from an adapter's file, which must be given as well",
+        ? "it was started from a different adapter from the one given"
+        : "it was started from an adapter file, which must be given too",
     );
   }
-  if (!Number.isSafeInteger(seed) || seed as number < 0) throw refuse(`its seed is ${seed}`);
+  if (!Number.isSafeInteger(seed) || seed as number < 0) {
+    throw refuse(`its seed is ${seed}, not an integer of at least 0`);
+  }
   if (!isFields(plan)) throw refuse("it has no plan");
   return { scheme, seed: seed as number, plan: parse(plan as AdapterPlan) };
 }

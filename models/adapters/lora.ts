@@ -91,7 +91,7 @@ const options: Readonly<Record<keyof Omit<LoraOptions, "seed">, AdapterOption>> 
   targets: {
     doc: "matrices: ends of their names, a regular expression for the whole name, or all-linear",
     holds: "names",
-    shown: "those PEFT takes for the architecture, mostly queries and values",
+    shown: "PEFT's default for the architecture, usually queries and values",
   },
   layers: { doc: "layers, counted from 0; all if not given", holds: "layers" },
   rankPattern: { doc: "ranks by regular expression for the end of a name", holds: "patterns" },
@@ -135,7 +135,7 @@ export function loraAdapter(
       rank: rankOf(weight) ?? options.rank ?? 8,
       alpha: alphaOf(weight) ?? options.alpha ?? 16,
     };
-    assertOptions(`make LoRA beside "${weight.name}"`, own, { rank, alpha });
+    assertOptions(`add LoRA to "${weight.name}"`, own, { rank, alpha });
     const scale = own.alpha / (rslora ? Math.sqrt(own.rank) : own.rank);
     return { matrix: weight.name, rank: own.rank, scale };
   });
@@ -165,7 +165,7 @@ function nothingNamed(
   return new RangeError(
     `Cannot make a LoRA adapter for ${architectureOf(config).name}: no matrix has ${wanted}${
       layers ? ` in layers ${layers.join(" to ")}` : ""
-    }; it has ${[...names].join(", ")}`,
+    }; its matrices are ${[...names].join(", ")}`,
   );
 }
 
@@ -181,13 +181,13 @@ export function loraNames(matrix: string): {
 /** LoRA. */
 export const lora: AdapterScheme<LoraPlan> = {
   name: "lora",
-  summary: "two narrow matrices beside each of some matrices of the base, which stays as it is",
+  summary: "two narrow matrices next to some of the base's matrices, which do not change",
   options,
   make: (model, settings) => loraAdapter(model, settings),
   parse({ matrices, ...rest }) {
     const refuse = (why: string) => new RangeError(`Cannot use a LoRA adapter: ${why}`);
     const unknown = Object.keys(rest);
-    if (unknown.length > 0) throw refuse(`"${unknown[0].slice(0, 60)}" is not known of it`);
+    if (unknown.length > 0) throw refuse(`it has the unknown key "${unknown[0].slice(0, 60)}"`);
     if (!Array.isArray(matrices) || matrices.length === 0) throw refuse("it names no matrices");
     const seen = new Set<string>();
     for (const one of matrices as readonly unknown[]) {
@@ -196,7 +196,7 @@ export const lora: AdapterScheme<LoraPlan> = {
       const isSound = typeof matrix === "string" && !seen.has(matrix) && Number.isInteger(rank) &&
         rank! >= 1 && rank! <= LARGEST_RANK && Number.isFinite(scale) &&
         (bias === undefined || bias === true) && Object.keys(more).length === 0;
-      if (!isSound) throw refuse(`${shown} is no matrix, rank and scale, or there twice`);
+      if (!isSound) throw refuse(`${shown} is not a matrix with rank and scale, or occurs twice`);
       seen.add(matrix);
     }
     return { matrices: matrices as readonly LoraMatrix[] };
@@ -207,15 +207,15 @@ export const lora: AdapterScheme<LoraPlan> = {
       const weight = weights.get(matrix);
       if (!weight || !isLinear(weight)) {
         throw new RangeError(
-          `Cannot put LoRA beside "${matrix}": ${
-            weight ? "it is no linear layer" : "the model has no such matrix"
+          `Cannot add LoRA to "${matrix}": ${
+            weight ? "it is not a linear layer" : "the model has no such matrix"
           }`,
         );
       }
       const { rows, columns, layer, part } = weight;
       if (rows % 4 !== 0) {
         throw new RangeError(
-          `Cannot put LoRA beside "${matrix}": it has ${rows} rows, expected a multiple of 4`,
+          `Cannot add LoRA to "${matrix}": it has ${rows} rows, expected a multiple of 4`,
         );
       }
       const names = loraNames(matrix);
@@ -252,7 +252,7 @@ export const lora: AdapterScheme<LoraPlan> = {
       const owner = matrix.replace(/weight$/, "bias");
       if (!has(owner)) {
         throw new RangeError(
-          `Cannot merge LoRA with a bias beside "${matrix}": the model has no "${owner}"`,
+          `Cannot merge LoRA with a bias into "${matrix}": the model has no "${owner}"`,
         );
       }
       const added = values(names.bias);

@@ -23,10 +23,10 @@ function expressionOf(pattern: string, { whole }: { readonly whole: boolean }): 
   const refuse = (why: string) =>
     new RangeError(`Cannot use the pattern ${JSON.stringify(pattern.slice(0, 80))}: ${why}`);
   if (pattern.length > LONGEST_PATTERN) {
-    throw refuse(`it has ${pattern.length} characters, at most ${LONGEST_PATTERN}`);
+    throw refuse(`it has ${pattern.length} characters, at most ${LONGEST_PATTERN} are allowed`);
   }
   // A repeated group with a repetition inside: time that doubles with every letter of a name.
-  if (/\([^)]*[*+}][^)]*\)\s*[*+{]/.test(pattern)) throw refuse("it repeats a repetition");
+  if (/\([^)]*[*+}][^)]*\)\s*[*+{]/.test(pattern)) throw refuse("it contains a nested repetition");
   try {
     return new RegExp(whole ? `^(?:${pattern})$` : `^(?:.*\\.)?(?:${pattern})$`);
   } catch (error) {

@@ -53,15 +53,16 @@ const prefixRules: OptionRules<PrefixOptions> = {
 };
 
 const options: Readonly<Record<keyof Omit<PrefixOptions, "seed">, AdapterOption>> = {
-  tokens: { doc: "how many keys and values each layer has in front", ...tokens, default: 5 },
+  tokens: { doc: "number of keys and values in front of each layer's own", ...tokens, default: 5 },
   init: {
     doc:
-      "first values: activations, those of tokens drawn from the vocabulary, or random, from N(0, 1)",
+      "initial values: activations (of tokens drawn from the vocabulary), or random (from N(0, 1))",
     of: inits,
     default: "activations",
   },
   shiftPositions: {
-    doc: "positions of real tokens begin behind the prefix, as in PEFT; false: at 0, as in MeZO",
+    doc:
+      "true: positions of real tokens start after the prefix, as in PEFT; false: at 0, as in MeZO",
     flag: true,
     default: true,
   },
@@ -111,18 +112,20 @@ export function prefixAdapter(
 /** Prefix tuning. */
 export const prefix: AdapterScheme<PrefixPlan> = {
   name: "prefix",
-  summary: "keys and values of each layer that every token sees",
+  summary: "keys and values in each layer, which every token attends to",
   options,
   make: (model, settings) => prefixAdapter(model, settings as PrefixOptions),
   parse({ tokens, shift, values, ...rest }) {
     const refuse = (why: string) => new RangeError(`Cannot use a prefix adapter: ${why}`);
     const unknown = Object.keys(rest);
-    if (unknown.length > 0) throw refuse(`"${unknown[0].slice(0, 60)}" is not known of it`);
+    if (unknown.length > 0) throw refuse(`it has the unknown key "${unknown[0].slice(0, 60)}"`);
     if (!(Number.isInteger(tokens) && tokens as number >= 1 && tokens as number <= MOST_TOKENS)) {
       throw refuse(`its number of tokens is ${JSON.stringify(tokens)?.slice(0, 60)}`);
     }
-    if (typeof shift !== "boolean") throw refuse("whether it shifts positions is not said");
-    if (values !== undefined && typeof values !== "string") throw refuse("its values are no text");
+    if (typeof shift !== "boolean") throw refuse("it does not say whether positions are shifted");
+    if (values !== undefined && typeof values !== "string") {
+      throw refuse("its values are not a string");
+    }
     return { tokens: tokens as number, shift, ...values === undefined ? {} : { values } };
   },
   tensors({ layers, keyValueHeads, headDimension }, { tokens, values }) {

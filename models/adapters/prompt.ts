@@ -44,13 +44,14 @@ const promptRules: OptionRules<PromptOptions> = {
 };
 
 const options: Readonly<Record<keyof Omit<PromptOptions, "seed">, AdapterOption>> = {
-  tokens: { doc: "how many vectors stand before every sequence", ...tokens, default: 10 },
+  tokens: { doc: "number of vectors in front of every sequence", ...tokens, default: 10 },
   init: {
-    doc: "first values: embeddings of tokens drawn from the vocabulary, or random, from N(0, 1)",
+    doc:
+      "initial values: vocabulary (embeddings of tokens drawn from it), or random (from N(0, 1))",
     of: inits,
     default: "vocabulary",
   },
-  text: { doc: "begin with the embeddings of this text, in place of init", holds: "text" },
+  text: { doc: "start from the embeddings of this text instead of init", holds: "text" },
 };
 
 /** The name of the vectors. */
@@ -98,10 +99,10 @@ export function promptAdapter(
 
 function tokensOf(text: string, tokenizer: Tokenizer | undefined): readonly number[] {
   const refuse = (why: string) =>
-    new RangeError(`Cannot begin a prompt with ${JSON.stringify(text.slice(0, 60))}: ${why}`);
+    new RangeError(`Cannot start a prompt from ${JSON.stringify(text.slice(0, 60))}: ${why}`);
   if (!tokenizer) throw refuse("the model has no tokenizer");
   const tokens = tokenizer.encode(text, { addSpecial: false });
-  if (tokens.length === 0) throw refuse("it has no token");
+  if (tokens.length === 0) throw refuse("it contains no tokens");
   return tokens;
 }
 
@@ -120,17 +121,19 @@ function widthOf(config: ModelConfig): number {
 /** Prompt tuning. */
 export const prompt: AdapterScheme<PromptPlan> = {
   name: "prompt",
-  summary: "vectors before every sequence, in place of tokens' embeddings",
+  summary: "vectors in front of every sequence, in place of token embeddings",
   options,
   make: (model, settings) => promptAdapter(model, settings as PromptOptions),
   parse({ tokens, values, ...rest }) {
     const refuse = (why: string) => new RangeError(`Cannot use a prompt adapter: ${why}`);
     const unknown = Object.keys(rest);
-    if (unknown.length > 0) throw refuse(`"${unknown[0].slice(0, 60)}" is not known of it`);
+    if (unknown.length > 0) throw refuse(`it has the unknown key "${unknown[0].slice(0, 60)}"`);
     if (!(Number.isInteger(tokens) && tokens as number >= 1 && tokens as number <= MOST_TOKENS)) {
       throw refuse(`its number of tokens is ${JSON.stringify(tokens)?.slice(0, 60)}`);
     }
-    if (values !== undefined && typeof values !== "string") throw refuse("its values are no text");
+    if (values !== undefined && typeof values !== "string") {
+      throw refuse("its values are not a string");
+    }
     return { tokens: tokens as number, ...values === undefined ? {} : { values } };
   },
   tensors(config, { tokens, values }) {

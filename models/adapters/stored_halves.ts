@@ -12,7 +12,7 @@ export function asStoredHalves(values: Float32Array, what: string): string {
   const odd = float16ArrayToNumbers(halves).findIndex((value) => !Number.isFinite(value));
   if (odd >= 0) {
     throw new RangeError(
-      `Cannot begin with ${what}: it holds ${values[odd]}, at most 65504 is kept`,
+      `Cannot start from ${what}: the value ${values[odd]} is beyond the range of f16 (65504)`,
     );
   }
   const bytes = new Uint8Array(halves.buffer);

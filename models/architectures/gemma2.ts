@@ -127,13 +127,16 @@ export function gemmaHead(x: Recorder, c: GemmaConfig, hidden: Hidden, rows?: Ro
 /** Keys of `config.json` that Gemmas have beside those of Llama. */
 const GEMMA_KEYS: KeyTable = {
   ...keysOf("query_pre_attn_scalar attn_logit_softcapping final_logit_softcapping", read()),
-  hidden_activation: only(["gelu_pytorch_tanh", "gelu_new"], "only GELU by a tanh is"),
+  hidden_activation: only(
+    ["gelu_pytorch_tanh", "gelu_new"],
+    "only the tanh form of GELU is supported",
+  ),
   ...keysOf(
     "hidden_act activation_function",
-    noted("hidden_activation is", (value) => value !== "gelu_pytorch_tanh"),
+    noted("hidden_activation is used instead", (value) => value !== "gelu_pytorch_tanh"),
   ),
-  activation: only(["gelu_pytorch_tanh", "geglu"], "only GELU by a tanh is"),
-  use_bidirectional_attention: only([], "positions see only those before them"),
+  activation: only(["gelu_pytorch_tanh", "geglu"], "only the tanh form of GELU is supported"),
+  use_bidirectional_attention: only([], "tokens attend only to earlier tokens"),
 };
 
 /** What sets one Gemma off from another in its files. */
@@ -231,7 +234,7 @@ export function gemmaForms(
       keys: {
         ...llama.gguf!.keys,
         ...keysOf("attn_logit_softcapping final_logit_softcapping", read()),
-        hidden_activation: only(["gelu_pytorch_tanh"], "only GELU by a tanh is"),
+        hidden_activation: only(["gelu_pytorch_tanh"], "only the tanh form of GELU is supported"),
       },
       read(fields, tensors, about) {
         const { what } = about;
@@ -254,16 +257,16 @@ export function gemmaForms(
       write({ slidingWindow, slidingLayers, ...c }) {
         const refuse = (what: string): never => {
           throw new RangeError(
-            `Cannot write GGUF: llama.cpp computes no ${architecture} with ${what}; write a folder instead`,
+            `Cannot write GGUF: llama.cpp does not support ${architecture} with ${what}; write a folder instead`,
           );
         };
         const usual = Array.from({ length: c.layers }, (_, i) => i)
           .filter((layer) => slidesBy(period, layer));
         if (slidingWindow === undefined || slidingLayers?.join() !== usual.join()) {
-          refuse(`windows in other than all but each ${period}th layer`);
+          refuse(`windows in layers other than all but every ${period}th`);
         }
         if (c.queryScalar !== scalarInGguf(c)) {
-          refuse(`query_pre_attn_scalar ${c.queryScalar}, but ${scalarInGguf(c)}`);
+          refuse(`query_pre_attn_scalar ${c.queryScalar}, only with ${scalarInGguf(c)}`);
         }
         if ((c.attentionCap === undefined) !== (caps[0] === undefined)) {
           refuse(`attn_logit_softcapping ${c.attentionCap ?? null}`);
@@ -271,7 +274,7 @@ export function gemmaForms(
         if ((c.logitCap === undefined) !== (caps[1] === undefined)) {
           refuse(`final_logit_softcapping ${c.logitCap ?? null}`);
         }
-        if (!c.tiedHead) refuse("a head of its own");
+        if (!c.tiedHead) refuse("a separate head");
         const { type = "linear" } = c.ropeScaling ?? {};
         if (type !== "linear") refuse(`rotary scaling of type "${type}"`);
         const f32 = (value: number): GgufTyped => ({ type: "float32", value });

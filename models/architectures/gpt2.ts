@@ -156,7 +156,7 @@ const huggingFace: HuggingFaceForm<Gpt2Config> = {
   base: "transformer",
   leftOut: [{
     pattern: /\.attn\.(masked_)?bias$/,
-    what: "masks of attention, which are recomputed, as transformers does",
+    what: "attention masks, which are recomputed, as in transformers",
   }],
   keys: {
     ...SHARED_CONFIG_KEYS,
@@ -171,10 +171,13 @@ const huggingFace: HuggingFaceForm<Gpt2Config> = {
     ),
     ...keysOf(
       "summary_type summary_use_proj summary_activation summary_proj_to_labels summary_first_dropout",
-      harmless("used only by classifiers, which architectures would name"),
+      harmless("used only by classifiers, which `architectures` would show"),
     ),
-    reorder_and_upcast_attn: harmless("products of attention are summed in f32"),
-    scale_attn_by_inverse_layer_idx: only([], "all layers divide their products alike"),
+    reorder_and_upcast_attn: harmless("attention scores are summed in f32 here"),
+    scale_attn_by_inverse_layer_idx: only(
+      [],
+      "attention scores are divided by the same number in all layers",
+    ),
     auto_map: ownCode("GPT-2"),
   },
   read(json, { what }) {
@@ -213,12 +216,12 @@ const huggingFace: HuggingFaceForm<Gpt2Config> = {
 
 const sameHeads = only(
   [],
-  "every head has keys and values of its own",
+  "every head has its own keys and values",
   (value, from) => value === from["attention.head_count"],
 );
 const sameWidth = only(
   [],
-  "heads share the hidden size",
+  "the heads divide up the hidden size",
   (value, from) =>
     Number(value) * Number(from["attention.head_count"]) === from["embedding_length"],
 );
@@ -254,7 +257,7 @@ const gguf: GgufForm<Gpt2Config> = {
   write(c) {
     if (c.activation !== "gelu-tanh") {
       throw new RangeError(
-        `Cannot write GGUF: llama.cpp computes GPT-2 with GELU by a tanh, and this model has ${c.activation}; write a folder instead`,
+        `Cannot write GGUF: llama.cpp computes GPT-2 with the tanh form of GELU, but this model uses ${c.activation}; write a folder instead`,
       );
     }
     const u32 = (value: number): GgufTyped => ({ type: "uint32", value });

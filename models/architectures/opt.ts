@@ -183,27 +183,30 @@ const huggingFace: HuggingFaceForm<OptConfig> = {
       "activation_function is used instead",
       (value, from) => value === (from.activation_function ?? "relu"),
     ),
-    ...keysOf("activation_dropout layerdrop init_std", harmless("of training elsewhere")),
+    ...keysOf(
+      "activation_dropout layerdrop init_std",
+      harmless("used only in training by other programs"),
+    ),
 
     // Other models under the name of this one: fine where they do nothing.
     learned_embeddings: exactly([true], "positions are learned"),
     ...keysOf(
       "rope_parameters rope_scaling rope_theta partial_rotary_factor sliding_window",
-      only([], "positions are learned, and all before one are seen"),
+      only([], "positions are learned, and a token attends to all earlier ones"),
     ),
     scale_embeddings: only([], "nothing is scaled between layers"),
     head_dim: only(
       [],
-      "heads share the hidden size",
+      "the heads divide up the hidden size",
       (value, { head_dim: _, ...from }) => value === headWidth(from),
     ),
     num_key_value_heads: only(
       [],
-      "every head has keys and values of its own",
+      "every head has its own keys and values",
       (value, from) => value === from.num_attention_heads,
     ),
-    intermediate_size: only([], "ffn_dim is asked", (value, from) => value === from.ffn_dim),
-    ...keysOf("layer_norm_eps layer_norm_epsilon", noted("OPT's norms have 1e-5")),
+    intermediate_size: only([], "ffn_dim is used instead", (value, from) => value === from.ffn_dim),
+    ...keysOf("layer_norm_eps layer_norm_epsilon", noted("OPT's norms use 1e-5")),
     auto_map: ownCode("OPT"),
   },
   read(json, { what }) {

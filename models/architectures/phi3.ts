@@ -131,7 +131,7 @@ const LONG_KEYS: KeyTable = {
     "rope_type type factor rope_theta short_factor long_factor attention_factor original_max_position_embeddings",
     read(),
   ),
-  ...keysOf("short_mscale long_mscale mscale mscale_all_dim", only([], "of other models")),
+  ...keysOf("short_mscale long_mscale mscale mscale_all_dim", only([], "used by other models")),
 };
 
 const PARTIAL = "partial_rotary_factor";
@@ -152,14 +152,16 @@ function rotaryDimension(
   const rotary = Math.floor(width * Number(share));
   if (given.some((it) => it !== share) || typeof share !== "number" || !(share > 0 && share <= 1)) {
     throw new RangeError(
-      `Cannot read ${what}: ${PARTIAL} is ${given.map(shown).join(" and ")}, not one share up to 1`,
+      `Cannot read ${what}: ${PARTIAL} is ${
+        given.map(shown).join(" and ")
+      }, not a single fraction of at most 1`,
     );
   }
   if (rotary % 2 !== 0 || rotary === 0) {
     throw new RangeError(
       `Cannot read ${what}: ${PARTIAL} ${share} of ${
         shown(width)
-      } is ${rotary} elements, which are no pairs`,
+      } is ${rotary} elements, which do not form pairs`,
     );
   }
   return { rotary: rotary === width ? undefined : rotary, rest };
@@ -208,7 +210,7 @@ function longRope(
     : undefined;
   if (context < longest) {
     note(
-      `${what}: ${key} rotates otherwise beyond ${context} of ${longest} positions; sequences are limited to ${context}, unless a model is loaded for more (maxPositions), which rotates all of it otherwise`,
+      `${what}: ${key} changes the rotation beyond ${context} of ${longest} positions; sequences are limited to ${context}, unless the model is loaded for more (maxPositions), in which case all positions are rotated that way`,
     );
   }
   return {
@@ -259,7 +261,7 @@ function longRopeInGguf(
   const magnitude = positiveNumber(fields, "rope.scaling.attn_factor", what, 1);
   if (original < longest) {
     note(
-      `${what}: rotation is another beyond ${original} of ${longest} positions; sequences are limited to ${original}, unless a model is loaded for more (maxPositions), which rotates all of it otherwise`,
+      `${what}: the rotation changes beyond ${original} of ${longest} positions; sequences are limited to ${original}, unless the model is loaded for more (maxPositions), in which case all positions are rotated that way`,
     );
   }
   // Files have f32.
@@ -296,7 +298,7 @@ export const phi3: Architecture<Phi3Config> = {
     keys: {
       ...llama.huggingFace.keys,
       ...keysOf(`original_max_position_embeddings ${PARTIAL}`, read()),
-      resid_pdrop: harmless("of training elsewhere"),
+      resid_pdrop: harmless("used only in training by other programs"),
       auto_map: ownCode("Phi-3"),
     },
     read(given, about) {
@@ -357,7 +359,7 @@ export const phi3: Architecture<Phi3Config> = {
       const rotary = positiveInteger({ [key]: given ?? headDimension }, key, about.what);
       if (rotary > headDimension || rotary % 2 !== 0) {
         throw new RangeError(
-          `Cannot read ${about.what}: ${key} ${rotary} is no number of pairs in a head of ${headDimension}`,
+          `Cannot read ${about.what}: ${key} ${rotary} does not give whole pairs in a head of ${headDimension}`,
         );
       }
       const long = longRopeInGguf(fields, tensors.vectors, rotary, about);
@@ -379,7 +381,7 @@ export const phi3: Architecture<Phi3Config> = {
     write({ longRope: long, ...c }) {
       if (c.ropeScaling?.type === "llama3") {
         throw new RangeError(
-          'Cannot write GGUF: rotary scaling of type "llama3" has no form in files of phi3; write a folder instead',
+          'Cannot write GGUF: rotary scaling of type "llama3" cannot be represented in files of phi3; write a folder instead',
         );
       }
       const u32 = (value: number): GgufTyped => ({ type: "uint32", value });

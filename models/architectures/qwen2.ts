@@ -53,7 +53,7 @@ export const qwen2: Architecture<LlamaConfig> = {
       ...llama.huggingFace.keys,
       ...keysOf(
         "attention_bias qkv_bias use_qkv_bias",
-        harmless("queries, keys and values have biases in every Qwen2"),
+        harmless("in Qwen2, queries, keys and values always have biases"),
       ),
       max_window_layers: read(),
       auto_map: ownCode("Qwen2"),

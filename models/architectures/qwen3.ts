@@ -58,7 +58,7 @@ export const qwen3: Architecture<LlamaConfig> = {
       ),
       ...keysOf(
         "qk_norm use_qk_norm qk_layernorm",
-        exactly([true], "queries and keys are normalised in every Qwen3"),
+        exactly([true], "in Qwen3, queries and keys are always normalised"),
       ),
       auto_map: ownCode("Qwen3"),
     },

@@ -208,19 +208,22 @@ const KEYS: KeyTable = {
     Object.keys(ACTIVATIONS),
     `only ${Object.keys(ACTIVATIONS).join(", ")} are`,
   ),
-  position_embedding_type: only(["absolute"], "positions are learned, one by one"),
+  position_embedding_type: only(["absolute"], "positions are learned"),
   ...keysOf(
     "pooler_fc_size pooler_num_attention_heads pooler_num_fc_layers pooler_size_per_head pooler_type output_past",
-    harmless("of heads that are not read, and of calls"),
+    harmless("about heads that are not read, or about calls"),
   ),
 
   // Other models under the name of this one: fine where they do nothing.
-  is_decoder: only([], "all of a text is seen, a decoder sees earlier tokens only"),
-  ...keysOf("is_causal causal", exactly([false], "all of a text is seen")),
-  directionality: only(["bidi"], "all of a text is seen"),
+  is_decoder: only(
+    [],
+    "attention is bidirectional; in a decoder, tokens attend only to earlier tokens",
+  ),
+  ...keysOf("is_causal causal", exactly([false], "attention is bidirectional")),
+  directionality: only(["bidi"], "attention is bidirectional"),
   ...keysOf(
     "rope_parameters rope_scaling rope_theta partial_rotary_factor sliding_window",
-    only([], "positions are learned, and all of a text is seen"),
+    only([], "positions are learned, and attention is bidirectional"),
   ),
   embedding_size: only(
     [],
@@ -229,12 +232,12 @@ const KEYS: KeyTable = {
   ),
   head_dim: only(
     [],
-    "heads share the hidden size",
+    "the heads divide up the hidden size",
     (value, { head_dim: _, ...from }) => value === headWidth(from),
   ),
   num_key_value_heads: only(
     [],
-    "every head has keys and values of its own",
+    "every head has its own keys and values",
     (value, from) => value === from.num_attention_heads,
   ),
   auto_map: ownCode("RoBERTa or BERT"),
@@ -257,7 +260,7 @@ function readConfig(dialect: Dialect, json: Fields, what: string): RobertaConfig
   const positions = positiveInteger(json, "max_position_embeddings", what, 512);
   if (positions <= firstPosition) {
     throw new RangeError(
-      `Cannot read ${what}: "max_position_embeddings" is ${positions}, of which the first ${firstPosition} are no positions of a text`,
+      `Cannot read ${what}: "max_position_embeddings" is ${positions}, of which the first ${firstPosition} are not used for text`,
     );
   }
   return {
@@ -312,19 +315,19 @@ function formOf(dialect: Dialect): HuggingFaceForm<RobertaConfig> {
     leftOut: [
       {
         pattern: /(^|\.)embeddings\.position_ids$/,
-        what: "numbers of positions, which are recomputed, as transformers does",
+        what: "position ids, which are recomputed, as in transformers",
       },
       {
         pattern: /(^|\.)pooler\.dense\.(weight|bias)$/,
-        what: "the pooler, which the head for masked tokens does not ask",
+        what: "the pooler, which the masked-token head does not use",
       },
       {
         pattern: /^cls\.seq_relationship\.(weight|bias)$/,
-        what: "the head for next sentences, which that for masked tokens does not ask",
+        what: "the next-sentence head, which the masked-token head does not use",
       },
       {
         pattern: new RegExp(`^${head.table.replaceAll(".", "\\.")}\\.bias$`),
-        what: `a second name of "${head.bias}", as transformers has it`,
+        what: `a second name for "${head.bias}", as in transformers`,
       },
     ],
     keys: KEYS,
@@ -338,7 +341,7 @@ function architectureOf(dialect: Dialect): Architecture<RobertaConfig> {
     name: dialect.name,
     sees: "all",
     huggingFace: formOf(dialect),
-    noGguf: "llama.cpp's files of BERT and RoBERTa have no head for masked tokens",
+    noGguf: "llama.cpp's files of BERT and RoBERTa have no masked-token head",
     weights: (c) => weights(dialect, c),
     embed,
     block,

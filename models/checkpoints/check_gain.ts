@@ -20,8 +20,8 @@ export function checkGain(
 ): void {
   if (rows !== 1 || !isQuantised(format.layout)) return;
   throw new RangeError(
-    `Cannot load tensor "${fileName}": its type is ${format.name}, and gains of a norm are readable as ${
+    `Cannot load tensor "${fileName}": its type is ${format.name}, but norm weights can be read only as ${
       DENSE_FORMATS.map(({ name }) => name).join(", ")
-    } only (llama.cpp multiplies by no others either): leave it unquantised`,
+    } (llama.cpp supports no others either): leave it unquantised`,
   );
 }

@@ -73,11 +73,11 @@ export function lackingOf(json: unknown, tensors: Iterable<string>): string {
   if (nearest === undefined) return "";
   const { modelType, strangers, missing, keys } = nearest;
   const lacks = [
-    strangers.length > 0 && `has no place for the tensors ${few(strangers)}`,
-    missing.length > 0 && `needs ${few(missing)}, which are not there`,
-    keys.length > 0 && `does not compute what ${few(keys)} of its config.json say`,
+    strangers.length > 0 && `does not have the tensors ${few(strangers)}`,
+    missing.length > 0 && `needs ${few(missing)}, which are missing`,
+    keys.length > 0 && `does not support ${few(keys)} in its config.json`,
   ].filter((it) => it !== false);
   return lacks.length === 0
-    ? `. Its tensors and keys are those of ${modelType}: if it computes as that one, set model_type to it`
-    : `. The nearest is ${modelType}, which ${lacks.join(", and ")}`;
+    ? `. Its tensors and keys are those of ${modelType}: if it computes the same function, set model_type to that`
+    : `. The closest is ${modelType}, which ${lacks.join(", and ")}`;
 }

@@ -41,7 +41,7 @@ export function assertFinite(tensor: TensorSource, packed: PackedTensor, firstRo
   throw new RangeError(
     `Cannot load tensor ${
       tensorTitle(tensor)
-    }: it holds ${found}. The file is damaged, or 16 bits overflowed while it was trained or written: use an earlier checkpoint, or write it in bfloat16 or 32 bits`,
+    }: it contains ${found}. The file is damaged, or a 16-bit value overflowed in training or writing: use an earlier checkpoint, or write it in bfloat16 or 32 bits`,
   );
 }
 
@@ -63,9 +63,9 @@ export async function whyNotFinite(
       }
     }
   } catch (error) {
-    return `The weights could not be looked through: ${(error as Error).message}`;
+    return `The weights could not be checked: ${(error as Error).message}`;
   }
   return tuned
     ? "All weights of the base are finite, so the fine-tune went too far: go back to an earlier step (--step), or train with a smaller learning rate or epsilon"
-    : "All weights are finite, so a product overflowed on the way: the weights are too large for 32-bit floats, or the configuration is not theirs";
+    : "All weights are finite, so an intermediate result overflowed: the weights are too large for 32-bit floats, or the configuration does not belong to them";
 }

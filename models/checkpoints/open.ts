@@ -62,7 +62,10 @@ async function openFolderOf(path: string): Promise<ModelSource> {
   const chosen = await weightFiles(folder, files);
   if (!chosen?.names.includes(basename(path))) throw await notAModel(path);
   const source = await huggingFaceModelSource(folder);
-  return withNote(source, `"${path}": it is a file of the folder "${folder}", which is read`);
+  return withNote(
+    source,
+    `"${path}": it is one of the files of the folder "${folder}", which is read as a whole`,
+  );
 }
 
 function withNote(source: ModelSource, note: string): ModelSource {
@@ -91,7 +94,7 @@ async function checkParts(path: string, parts: readonly string[]): Promise<void>
   }
   if (missing.length === 0) return;
   throw notThere(
-    `Cannot load "${path}": ${missing.length} of the ${parts.length} files of this split model are not there: ${
+    `Cannot load "${path}": ${missing.length} of the ${parts.length} files of this split model are missing: ${
       list(missing)
     }. Download or copy them too`,
   );

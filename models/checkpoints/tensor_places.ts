@@ -52,7 +52,7 @@ const OTHER_MODELS: readonly { readonly pattern: RegExp; readonly refused: strin
   {
     pattern: /^(score|classifier|qa_outputs|v_head|value_head|reward_head|regression_head)\./,
     refused:
-      "the head of a classifier or reward model, which is no language model. Save the language model alone",
+      "the head of a classifier or reward model, which is not a language model. Save the language model alone",
   },
 ];
 
@@ -69,7 +69,7 @@ const PLANE =
 const RULES: readonly Rule[] = [
   {
     matches: (name) => /(^|\.)rotary_emb\.\w+$/.test(name),
-    leftOut: "tables of rotary frequencies, which are recomputed, as transformers does",
+    leftOut: "tables of rotary frequencies, which are recomputed, as in transformers",
   },
   {
     matches: (name, { layers }, { layerOf }) => (layerOf(name) ?? -1) >= layers,
@@ -78,7 +78,7 @@ const RULES: readonly Rule[] = [
   {
     matches: (name, { tiedHead }, { head }) =>
       tiedHead && head !== undefined && moduleOf(name) === moduleOf(head),
-    leftOut: "the head, which tie_word_embeddings makes the same as the embedding",
+    leftOut: "the head, which tie_word_embeddings ties to the embedding",
   },
   {
     matches: (name) => OF_ACTIVATIONS.test(name),
@@ -87,7 +87,7 @@ const RULES: readonly Rule[] = [
   { matches: (name) => ABOUT_HQQ.test(name), leftOut: "" },
   {
     matches: (name) => /\.bias$/.test(name),
-    refused: "biases, which this architecture has no place for",
+    refused: "biases that this architecture does not have",
   },
   {
     matches: (name) => PLANE.test(name),
@@ -97,7 +97,7 @@ const RULES: readonly Rule[] = [
   {
     matches: () => true,
     refused:
-      "tensors that the architecture has no place for, and without them the model would be another one",
+      "tensors that the architecture does not have, and leaving them out would change the model",
   },
 ];
 
@@ -167,7 +167,7 @@ export function strangers(
   if (planes.some((name) => PLANE.test(name))) {
     return `; it has ${few(planes)}, planes of a quantised tensor${
       tensors.isQuantised
-        ? " of another form than the quantization settings say, or not all of its planes"
+        ? " in a different form from what the quantization settings say, or with planes missing"
         : ", and no settings that say how: config.json has no quantization_config, and there is no quantize_config.json or quant_config.json. Copy them from where the model comes from"
     }`;
   }
@@ -198,7 +198,7 @@ export function few(names: readonly string[]): string {
 }
 
 function refusal(what: string, names: readonly string[], why: string): string {
-  return `Cannot load "${what}": no place for ${few(names)}: ${why}`;
+  return `Cannot load "${what}": it contains ${few(names)}: ${why}`;
 }
 
 async function isAllZeros(place: StoredTensorPlace): Promise<boolean> {

@@ -104,7 +104,7 @@ async function planOf(source: ModelSource, path: string, options?: WriteOptions)
   const kind = targetKind(path);
   if (kind === "safetensors") {
     throw new RangeError(
-      `Cannot write a model to "${path}": only adapters are single .safetensors files; name a .gguf file or a folder`,
+      `Cannot write a model to "${path}": only adapters are single .safetensors files; give a .gguf file or a folder`,
     );
   }
   const there = await placeAt(path);

@@ -50,7 +50,7 @@ export function checkedConfig(config: ModelConfig, what: string): ModelConfig {
   }
   if (layers > 4096) {
     throw new RangeError(
-      `Cannot read ${what}: ${layers} layers are more than the 4096 of any known model`,
+      `Cannot read ${what}: ${layers} layers exceed 4096, which is more than any known model has`,
     );
   }
   if (headDimension % 4 !== 0 || hidden % 4 !== 0 || headDimension > 1024) {

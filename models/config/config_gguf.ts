@@ -16,7 +16,10 @@ import { checkKeys, type KeyTable, type Note, only, read, shown } from "./config
  */
 export const GGUF_GENERAL_KEYS: KeyTable = {
   "general.architecture": read(),
-  "general.type": only(["model"], "only models are read, no adapters, projectors or measurements"),
+  "general.type": only(
+    ["model"],
+    "only models are supported here, not adapters, projectors or importance matrices",
+  ),
 };
 
 /**
@@ -54,11 +57,11 @@ function formOf(architecture: unknown, what: string): GgufForm<ModelConfig> {
     throw new RangeError(
       `Cannot read ${what}: architecture ${
         shown(architecture)
-      } is read from Hugging Face folders only, as ${why}`,
+      } is read from Hugging Face folders only, because ${why}`,
     );
   }
   throw new RangeError(
-    `Cannot read ${what}: architecture ${shown(architecture)} is not supported, known ${
+    `Cannot read ${what}: architecture ${shown(architecture)} is not supported; supported ${
       known.length === 1 ? "is" : "are"
     } ${known.map(({ name }) => name).join(", ")}`,
   );

@@ -89,7 +89,7 @@ function checkArchitectures(
           shown(value)
         } is not supported: only language models are (${
           classes.map((it) => it + heads[0]).join(", ")
-        }), no classifiers, reward models or others with a head of their own`,
+        }), not classifiers, reward models or others with a separate head`,
       );
     }
     note(

@@ -143,10 +143,14 @@ function checkUnknown(key: string, value: unknown, { what, path, note }: Within)
     throw new RangeError(
       `Cannot read ${what}: ${path} ${
         shown(value)
-      } is not known here and may change the model; remove the key if it does not`,
+      } is not a known key and may change the model; if it does not, remove it`,
     );
   }
-  note?.(`${what}: ${path} ${shown(value)} is not known here; by its name it is about the file`);
+  note?.(
+    `${what}: ${path} ${
+      shown(value)
+    } is not a known key; judging by its name, it only describes the file`,
+  );
 }
 
 /** Whether a value is an object with keys. */

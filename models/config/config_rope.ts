@@ -33,18 +33,18 @@ export const ROPE_KEYS: KeyTable = {
     "rope_type type factor rope_theta low_freq_factor high_freq_factor original_max_position_embeddings beta_fast beta_slow truncate",
     read(),
   ),
-  partial_rotary_factor: only([1], "only all of a head is rotated"),
-  attention_factor: only([1], "only yarn has it", ofYarn),
-  ...keysOf("mscale mscale_all_dim", only([0, 1], "only yarn has it", ofYarn)),
-  ...keysOf("extrapolation_factor attn_factor", only([1], "of other programs' yarn")),
+  partial_rotary_factor: only([1], "the whole head is rotated"),
+  attention_factor: only([1], "only yarn uses it", ofYarn),
+  ...keysOf("mscale mscale_all_dim", only([0, 1], "only yarn uses it", ofYarn)),
+  ...keysOf("extrapolation_factor attn_factor", only([1], "a variant of yarn in other programs")),
   ...keysOf(
     "short_factor long_factor short_mscale long_mscale",
-    only([], "factors for each pair of a head, of longrope"),
+    only([], "longrope's factors for each pair of a head"),
   ),
-  alpha: only([1], "of dynamic scaling"),
-  mrope_section: only([], "positions of images"),
-  mrope_interleaved: only([], "positions of images"),
-  finetuned: harmless("how it came to be"),
+  alpha: only([1], "used by dynamic scaling"),
+  mrope_section: only([], "used for positions in images"),
+  mrope_interleaved: only([], "used for positions in images"),
+  finetuned: harmless("how the value was obtained"),
 };
 
 /** Theta and scaling of a model. */
@@ -125,7 +125,7 @@ function oneForAll(from: Fields, layers: number, what: string): unknown {
     throw new RangeError(
       `Cannot read ${what}: rope_parameters ${
         shown(given)
-      } differ between layers, readable is one rotation for all`,
+      } differ between layers, but only one rotation for all layers is supported`,
     );
   }
   return used[0];
@@ -160,7 +160,7 @@ function settingsOf(
   const ofOthers = ["beta_fast", "beta_slow", "truncate"].filter((key) => !isEmpty(value[key]));
   if (type !== "yarn" && ofOthers.length > 0) {
     note(
-      `${what}: ${path}.${ofOthers[0]} ${shown(value[ofOthers[0]])} is ignored: only yarn has it`,
+      `${what}: ${path}.${ofOthers[0]} ${shown(value[ofOthers[0]])} is ignored: only yarn uses it`,
     );
   }
   if (type === "yarn") return { theta, scaling: yarn(value, config, at) };

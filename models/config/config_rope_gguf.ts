@@ -86,7 +86,7 @@ export function ropeFieldsForGguf(
   const [other] = Object.entries(others).find(([, value]) => value !== undefined) ?? [];
   if (other !== undefined) {
     throw new RangeError(
-      `Cannot write GGUF: rotary scaling of type "yarn" has no form there with ${other} ${
+      `Cannot write GGUF: rotary scaling of type "yarn" cannot be represented there with ${other} ${
         others[other as keyof typeof others]
       }; write a folder instead`,
     );

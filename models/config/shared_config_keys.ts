@@ -33,12 +33,12 @@ export const SHARED_CONFIG_KEYS: KeyTable = {
   dim_model_base: only([], "logits are not scaled"),
   attention_multiplier: only(
     [],
-    "products of attention are divided by the root of the head's width",
+    "attention scores are divided by the square root of the head dimension",
     (value, from) => isInverseRoot(value, headWidth(from)),
   ),
   query_pre_attn_scalar: only(
     [],
-    "products of attention are divided by the root of the head's width",
+    "attention scores are divided by the square root of the head dimension",
     (value, from) => value === headWidth(from),
   ),
   ...keysOf(
@@ -50,7 +50,7 @@ export const SHARED_CONFIG_KEYS: KeyTable = {
     "alibi parallel_attn use_parallel_residual new_decoder_architecture is_encoder_decoder add_cross_attention",
     only([], "another architecture"),
   ),
-  ...keysOf("is_causal causal", exactly([true], "positions see only those before them")),
+  ...keysOf("is_causal causal", exactly([true], "tokens attend only to earlier tokens")),
   scale_attn_weights: exactly([true], "another architecture"),
   pruned_heads: only([], "all layers have the same heads"),
   per_layer_config: only([], "all layers have the same configuration"),
@@ -66,7 +66,7 @@ export const SHARED_CONFIG_KEYS: KeyTable = {
   ),
   quantization: only(
     [],
-    "a folder of MLX's quantised weights is not read; convert it to a plain one with mlx_lm.convert --dequantize",
+    "folders with weights quantised by MLX are not supported; convert them with mlx_lm.convert --dequantize",
   ),
   compression_config: only(
     [],
@@ -77,23 +77,23 @@ export const SHARED_CONFIG_KEYS: KeyTable = {
   // Nothing of the result.
   ...keysOf(
     "transformers_version name_or_path tokenizer_class task_specific_params finetuning_task problem_type unsloth_fixed unsloth_version transformers.js_config",
-    harmless("about the file"),
+    harmless("describes the file"),
   ),
-  ...keysOf("torch_dtype dtype use_bfloat16", harmless("tensors say their type")),
+  ...keysOf("torch_dtype dtype use_bfloat16", harmless("the tensors state their types")),
   ...keysOf(
     "attention_dropout hidden_dropout resid_pdrop embd_pdrop attn_pdrop hidden_dropout_prob attention_probs_dropout_prob classifier_dropout dropout neftune_noise_alpha gradient_checkpointing initializer_range initializer_factor",
-    harmless("of training elsewhere"),
+    harmless("used only in training by other programs"),
   ),
   ...keysOf(
     `use_cache attn_implementation use_flash_attention use_flash_attention_2 use_flash_attn use_sdpa use_kernels cache_implementation
      chunk_size_feed_forward torchscript tf_legacy_loss model_parallel tensor_parallel_degree tensor_parallel_output tp_plan base_model_tp_plan
      base_model_pp_plan fuse_norm fuse_cross_entropy fuse_swiglu use_fused_rms_norm`,
-    harmless("how it is computed elsewhere, not what"),
+    harmless("affects how other programs compute, not what"),
   ),
   pretraining_tp: harmless("the same products, summed in slices"),
   ...keysOf(
     "output_hidden_states output_attentions output_scores output_router_logits return_dict return_dict_in_generate is_decoder",
-    harmless("what a call returns"),
+    harmless("affects what a call returns"),
   ),
   ...keysOf(
     "num_experts_per_tok router_aux_loss_coef router_jitter_noise norm_topk_prob",
@@ -101,13 +101,13 @@ export const SHARED_CONFIG_KEYS: KeyTable = {
   ),
   ...keysOf(
     "id2label label2id num_labels",
-    harmless("used only by classifiers, which architectures would name"),
+    harmless("used only by classifiers, which `architectures` would show"),
   ),
   ...keysOf(
     `bos_token_id eos_token_id pad_token_id unk_token_id sep_token_id cls_token_id mask_token_id decoder_start_token_id eot_token_id
      eom_token_id end_token_id system_token_id user_token_id assistant_token_id bos_token eos_token
      pad_token prefix`,
-    harmless("of the tokenizer and of generating"),
+    harmless("about the tokenizer or generation"),
   ),
   ...keysOf(
     `max_length min_length max_new_tokens min_new_tokens do_sample early_stopping num_beams num_beam_groups diversity_penalty temperature top_k
@@ -115,21 +115,21 @@ export const SHARED_CONFIG_KEYS: KeyTable = {
      encoder_no_repeat_ngram_size bad_words_ids num_return_sequences forced_bos_token_id forced_eos_token_id remove_invalid_values
      exponential_decay_length_penalty suppress_tokens begin_suppress_tokens renormalize_logits guidance_scale penalty_alpha max_time
      stop_strings watermarking_config generation_config dola_layers constraints sequence_bias prompt_lookup_num_tokens num_assistant_tokens`,
-    harmless("of generating elsewhere"),
+    harmless("about generation by other programs"),
   ),
   ...keysOf(
     "model_max_length max_sequence_length max_seq_len max_seq_length seq_length seq_len n_ctx training_length original_vocab_size",
-    harmless("max_position_embeddings and the tensors say it"),
+    harmless("max_position_embeddings and the tensors give it"),
   ),
   ...keysOf(
     "cross_attention_hidden_size tie_encoder_decoder sliding_window_pattern",
-    harmless("of other architectures"),
+    harmless("used by other architectures"),
   ),
 };
 
 /** The rule of `auto_map`. @param title The architecture as people call it */
 export function ownCode(title: string): KeyRule {
-  return noted(`the folder's own code does not run; it is read as plain ${title}`);
+  return noted(`the folder's own code is not run; it is read as plain ${title}`);
 }
 
 /** The width of a head, as `config.json` says it. */

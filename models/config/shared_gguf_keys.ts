@@ -24,13 +24,13 @@ export const another: KeyRule = only(
 
 /** Keys that are the same thing, or nothing, whatever `general.architecture` says: with those of Llama all that llama.cpp knows. */
 export const SHARED_GGUF_KEYS: KeyTable = {
-  vocab_size: harmless("the rows of token_embd.weight say it"),
+  vocab_size: harmless("the rows of token_embd.weight give it"),
   use_parallel_residual: another,
-  "attention.causal": exactly([true, 1], "positions see only those before them"),
+  "attention.causal": exactly([true, 1], "tokens attend only to earlier tokens"),
   "attention.clamp_kqv": only([0], "nothing is clipped"),
   "attention.scale": only(
     [0],
-    "products of attention are divided by the root of the head's width",
+    "attention scores are divided by the square root of the head dimension",
     (value, from) => Math.abs(Number(value) * Math.sqrt(Number(widthOf(from))) - 1) < 1e-6,
   ),
   ...keysOf(
@@ -46,8 +46,8 @@ export const SHARED_GGUF_KEYS: KeyTable = {
     "another architecture",
     (value, from) => value === from.embedding_length,
   ),
-  pooling_type: only([0, 1, 2, 3], "rankers are not read"),
-  "classifier.output_labels": only([], "classifiers are not read"),
+  pooling_type: only([0, 1, 2, 3], "rerankers are not supported"),
+  "classifier.output_labels": only([], "classifiers are not supported"),
   ...keysOf(
     "expert_count expert_used_count expert_shared_count expert_group_count",
     only([0], "mixtures of experts are not supported"),

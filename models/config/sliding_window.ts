@@ -63,7 +63,7 @@ export function layerTypes(
   throw new RangeError(
     `Cannot read ${what}: layer_types ${
       shown(types)
-    } is not supported, readable is "full_attention" or "sliding_attention" for each of ${layers} layers`,
+    } is not supported; expected "full_attention" or "sliding_attention" for each of ${layers} layers`,
   );
 }
 

@@ -64,7 +64,7 @@ export async function* generate(
   assertGenerates(model.config);
   const { maxTokens = 128, seed = 0, signal, stop: stops = [] } = options;
   if (stops.length > 0 && !model.tokenizer) {
-    throw new RangeError("Cannot generate up to a text: the model has no tokenizer");
+    throw new RangeError("Cannot stop at a text: the model has no tokenizer");
   }
   const ending = new StopStrings(stops);
   const room = model.maxPositions - prompt.length;
@@ -113,7 +113,7 @@ export async function* generate(
 export function assertGenerates(config: Pick<ModelConfig, "architecture">): void {
   if (sightOf(config) === "earlier") return;
   throw new RangeError(
-    `Cannot generate with a model of architecture ${config.architecture}: it sees all of a text and predicts masked tokens in it, not the next one; evaluate it on a task instead`,
+    `Cannot generate with a model of architecture ${config.architecture}: it sees the whole text and predicts masked tokens, not the next one; evaluate it on a task instead`,
   );
 }
 

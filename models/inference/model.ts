@@ -154,7 +154,7 @@ export class Model implements ModelPlan, BaseIdentity, Disposable {
    * ```
    */
   withAdapter(adapter: Adapter): Model {
-    assertNotDisposed(this, "put an adapter beside a model");
+    assertNotDisposed(this, "add an adapter to a model");
     assertStarted(adapter);
     const base = this.#base ?? this;
     const plan = withAdapterPlanned(base, adapter, this.gpu.maxBinding);
@@ -215,7 +215,7 @@ export function withAdapterPlanned(
 export function assertNotDisposed({ isDisposed }: Pick<Model, "isDisposed">, what: string): void {
   if (!isDisposed) return;
   throw new TypeError(
-    `Cannot ${what}: the model has been disposed and its memory freed; keep it as long as it is used (it ends with the block of its "using"), or load it again`,
+    `Cannot ${what}: the model has been disposed and its memory freed; keep it as long as it is used (the end of the block with its "using" disposes it), or load it again`,
   );
 }
 

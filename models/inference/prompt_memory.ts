@@ -60,11 +60,11 @@ class Remembered implements PromptMemory {
     const why = this.#state === "disposed"
       ? "it was disposed"
       : this.#state === "taken"
-      ? "another generation has it"
+      ? "another generation is using it"
       : model !== this.#model
-      ? "it is of another model"
+      ? "it belongs to another model"
       : offsets !== this.#offsets
-      ? "it is of other offsets"
+      ? "it belongs to other offsets"
       : undefined;
     if (why !== undefined) throw new TypeError(`Cannot generate with this memory: ${why}`);
     this.#state = "taken";
@@ -112,5 +112,5 @@ export function decodingFor(
     return { decoding, [Symbol.dispose]: () => decoding[Symbol.dispose]() };
   }
   if (memory instanceof Remembered) return memory.lend(model, offsets);
-  throw new TypeError("Cannot generate with this memory: promptMemory makes them");
+  throw new TypeError("Cannot generate with this memory: create one with promptMemory");
 }

@@ -96,7 +96,7 @@ function scoredParts(
   }
   if (answers.length === 0) {
     throw new RangeError(
-      'Cannot learn from a conversation: no message is an assistant\'s; set task.loss to "all" to learn from every message',
+      'Cannot learn from a conversation: it has no assistant message; set task.loss to "all" to learn from every message',
     );
   }
   const wanted = (loss === "last" ? answers.slice(-1) : answers).filter((i) => !unscored.has(i));
@@ -124,7 +124,7 @@ function byMarks(
     const [said, after, ...more] = part.split(marks[1]);
     if (after === undefined || more.length > 0) {
       throw new RangeError(
-        "Cannot learn from a conversation: the chat template has a block of generation within another",
+        "Cannot learn from a conversation: the chat template has one {% generation %} block within another",
       );
     }
     if (said !== "") places.push([text.length, text.length + said.length]);
@@ -132,7 +132,7 @@ function byMarks(
   }
   if (places.length !== answers.length) {
     throw new RangeError(
-      `Cannot learn from a conversation: the chat template marks ${places.length} parts as generated, the conversation has ${answers.length} messages of an assistant`,
+      `Cannot learn from a conversation: the chat template marks ${places.length} parts as generated, but the conversation has ${answers.length} assistant messages`,
     );
   }
   return { text, scored: new Map(answers.map((message, i) => [message, [places[i]]])) };
@@ -162,7 +162,7 @@ function byPrefixes(
     const through = i === messages.length - 1 ? text : rendered(() => render(i + 1, false), i);
     if (!text.startsWith(before)) {
       const end = JSON.stringify(before.slice(-40));
-      throw notAPrefix(i, `what stands before it (ending in ${end})`);
+      throw notAPrefix(i, `the text before it (ending in ${end})`);
     }
     // Some put something behind the last message alone, such as an EOS token: then what is said must be in what is alike.
     const end = alike(text, through);
@@ -194,9 +194,9 @@ function rendered(render: () => string, message: number): string {
 
 function notAPrefix(message: number, what: string): RangeError {
   return new RangeError(
-    `Cannot tell which tokens an assistant says in message ${
+    `Cannot tell which tokens belong to the assistant in message ${
       message + 1
-    }: the chat template lays out ${what} in another way than within the whole, and has no {% generation %} blocks. Set task.loss to "last" or "all", or name another template by task.chat_template`,
+    }: the chat template renders ${what} differently from how it appears in the whole conversation, and has no {% generation %} blocks. Set task.loss to "last" or "all", or choose another template with task.chat_template`,
   );
 }
 
@@ -218,7 +218,7 @@ function assertToolsLaidOut(
     part === undefined || text.includes(part) || text.includes(JSON.stringify(part).slice(1, -1));
   const refuse = (what: string): never => {
     throw new RangeError(
-      `Cannot learn from a conversation: the chat template leaves out ${what}; name one that lays out tools by task.chat_template, or take the tools out of the data`,
+      `Cannot learn from a conversation: the chat template leaves out ${what}; choose one that supports tools with task.chat_template, or remove the tools from the data`,
     );
   };
   const tool = tools.map(nameIn).find((name) => !has(name));
@@ -226,7 +226,7 @@ function assertToolsLaidOut(
   for (const [i, { role, content, fields }] of messages.entries()) {
     const { tool_calls: calls } = fields ?? {};
     const call = Array.isArray(calls) ? calls.map(nameIn).find((name) => !has(name)) : undefined;
-    if (call !== undefined) refuse(`the call of ${JSON.stringify(call)} in message ${i + 1}`);
-    if (role === "tool" && !has(content.trim())) refuse(`what a tool returned, message ${i + 1}`);
+    if (call !== undefined) refuse(`the call to ${JSON.stringify(call)} in message ${i + 1}`);
+    if (role === "tool" && !has(content.trim())) refuse(`the tool result in message ${i + 1}`);
   }
 }

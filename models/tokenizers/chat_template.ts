@@ -70,7 +70,7 @@ export function templateOf(
   const template = given === undefined ? chatTemplate : namedChatTemplate(given) ?? given;
   if (template !== undefined) return template;
   throw new RangeError(
-    "Cannot lay out a conversation: the model has no chat template; it may not be a chat model. Give a template, or let it continue a text instead",
+    "Cannot render a conversation: the model has no chat template; it may not be a chat model. Give a template, or let it continue a text instead",
   );
 }
 
@@ -117,11 +117,11 @@ export function renderChat(
     text = (new Interpreter(environment).run(parsed) as { readonly value: unknown }).value;
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new TypeError(`Cannot lay out a conversation: the chat template says: ${why}`, { cause });
+    throw new TypeError(`Cannot render a conversation: the chat template says: ${why}`, { cause });
   }
   if (typeof text === "string" && text.length <= most.text) return text;
   throw new RangeError(
-    `Cannot lay out a conversation: the chat template makes more than ${most.text} characters`,
+    `Cannot render a conversation: the chat template produces more than ${most.text} characters`,
   );
 }
 

@@ -72,7 +72,7 @@ export function specialTokensOf(
   for (const id of [...around.start, ...around.end]) {
     if (id < size) continue;
     throw new RangeError(
-      `Cannot load the tokenizer: its post-processor adds the id ${id}, the vocabulary has ${size}`,
+      `Cannot load the tokenizer: its post-processor adds the id ${id}, but the vocabulary has ${size} tokens`,
     );
   }
   const type = config.tokenizer_class;

@@ -74,7 +74,7 @@ export function checkTokenizerJson(value: unknown): TokenizerJson {
     decoder: json.decoder ?? null,
     notes: [
       ...["truncation", "padding"].filter((name) => (json[name] ?? null) !== null).map((name) =>
-        `tokenizer.json asks for ${name}, which is not followed, as transformers follows it only where a caller asks for it.`
+        `tokenizer.json asks for ${name}, which is ignored, because transformers applies it only if a caller asks for it.`
       ),
       ...movedNote(placed.moved),
       ...unreadParts(json),
@@ -103,7 +103,7 @@ function checkModel(named: Record<string, unknown>): TokenizerModel {
         throw new RangeError(
           `Cannot load the tokenizer: dropout of BPE is ${
             JSON.stringify(model.dropout)
-          }, which would give other tokens for the same text every time; set it to null`,
+          }, which would give different tokens for the same text each time; set it to null`,
         );
       }
       return {
@@ -225,7 +225,7 @@ export function movedNote(
   if (tokens.length === 0) return [];
   const shown = tokens.slice(0, 3).map(({ content, id }) => `${JSON.stringify(content)} is ${id}`);
   return [
-    `${file} gives added tokens ids that are not the next free ones; as in Python, ${
+    `${file} gives added tokens ids other than the next free ones; as in Python, ${
       shown.join(", ")
     }${tokens.length > 3 ? ` and ${tokens.length - 3} more` : ""}.`,
   ];
@@ -257,7 +257,7 @@ function unreadParts(json: Record<string, unknown>): string[] {
   const more = Object.keys(json).filter((key) => !parts.includes(key));
   if (more.length === 0) return [];
   const shown = more.slice(0, 5).map((key) => JSON.stringify(key.slice(0, 40))).join(", ");
-  return [`tokenizer.json has parts that are not read, nor by Python's tokenizers: ${shown}.`];
+  return [`tokenizer.json has parts that are ignored, as in Python's tokenizers: ${shown}.`];
 }
 
 const tokenKeys = ["id", "content", "special", "single_word", "lstrip", "rstrip", "normalized"];
@@ -283,7 +283,7 @@ export function checkAddedTokens(
     if (known !== undefined && known !== id) {
       throw new RangeError(
         `Cannot load the tokenizer: added token ${JSON.stringify(content)} has the id ${id}, ` +
-          `the vocabulary has it as ${known}`,
+          `but the vocabulary lists it as ${known}`,
       );
     }
     const strange = Object.keys(token).find((key) => !tokenKeys.includes(key));

@@ -106,7 +106,7 @@ export function tokenizerJsonFromGguf(metadata: ReadonlyMap<string, unknown>): S
     ([add, id, name, where]) =>
       add && id === undefined
         ? [
-          `The GGUF file's tokenizer puts a ${name} token ${where} a text, but names none: none is put there.`,
+          `The GGUF file asks for a ${name} token ${where} a text but does not name one, so none is added.`,
         ]
         : [],
   );

@@ -248,5 +248,5 @@ export function unreadEntries(metadata: ReadonlyMap<string, unknown>): string[] 
   );
   if (unread.length === 0) return [];
   const shown = unread.slice(0, 5).map((name) => prefix + name.slice(0, 60)).join(", ");
-  return [`The GGUF file says ${shown}, which is not followed, nor by llama.cpp for such a model.`];
+  return [`The GGUF file says ${shown}, which is ignored, as in llama.cpp for such a model.`];
 }

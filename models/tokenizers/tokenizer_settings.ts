@@ -262,8 +262,8 @@ function bertNormalizer(json: TokenizerJson, config: Config): TokenizerJson | un
 }
 
 function ignored(what: string, name: string): string {
-  return `tokenizer_config.json says ${what}, tokenizer.json does otherwise and holds, as in transformers for ${
-    name === "" ? "a tokenizer of no class" : name
+  return `tokenizer_config.json says ${what}, but tokenizer.json does something else and takes precedence, as in transformers for ${
+    name === "" ? "a tokenizer without a class" : name
   }.`;
 }
 

@@ -107,14 +107,14 @@ export function tokenizerToGguf(
       : undefined;
     if (pre === undefined) {
       throw new TypeError(
-        `Cannot write the tokenizer as GGUF: its normalizer and pre-tokenizer are none of those that GGUF has names for (${
+        `Cannot write the tokenizer as GGUF: GGUF has no name for its normalizer and pre-tokenizer (${
           describe(json)
         })`,
       );
     }
     if (nfc) {
       note(
-        "The tokenizer normalizes text (NFC), which GGUF cannot represent: other readers use text as it is.",
+        "The tokenizer normalizes text (NFC), which GGUF cannot represent: other programs use the text as it is.",
       );
     }
     set("model", "gpt2");
@@ -129,7 +129,7 @@ export function tokenizerToGguf(
     note(
       `Token ${JSON.stringify(token.content)} is ${
         flags.join(" and ")
-      }, which GGUF cannot represent: it is found wherever its text is.`,
+      }, which GGUF cannot represent: it will match wherever its text occurs.`,
     );
   }
   specialEntries(tokenizer, json, config, set);
@@ -230,7 +230,7 @@ function specialEntries(
   for (const [ids, where] of [[start, "before"], [end, "behind"]] as const) {
     if (ids.length > 1) {
       throw new TypeError(
-        `Cannot write the tokenizer as GGUF: it puts ${ids.length} tokens ${where} a text, GGUF can represent one`,
+        `Cannot write the tokenizer as GGUF: it puts ${ids.length} tokens ${where} a text, but GGUF can represent only one`,
       );
     }
   }

@@ -125,8 +125,8 @@ export const blocks: Structure<Blocks, Required<Blocks>> = {
   assertFits({ order, count }, directions) {
     if (order !== "all" || directions % count === 0) return;
     throw new RangeError(
-      `Cannot make an optimiser: ${count} blocks that all move need a direction each, or several, ` +
-        `not ${directions} for all`,
+      `Cannot make an optimiser: ${count} blocks that all move need a multiple of ${count} directions, ` +
+        `not ${directions}`,
     );
   },
   word(options, master, draw, direction, word) {

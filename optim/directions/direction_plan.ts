@@ -72,7 +72,9 @@ export function completeParts(options: PlanPartOptions): PlanParts {
   const named = structureNames.filter((name) => options[name]);
   if (named.length > 1) {
     throw new RangeError(
-      `Cannot make an optimiser: ${named.join(" and ")}, the seed of a direction names one`,
+      `Cannot make an optimiser: ${
+        named.join(" and ")
+      } cannot be combined, because the seed of a direction can encode only one of them`,
     );
   }
   return mapParts(

@@ -51,7 +51,7 @@ export function completeMask(options: Mask): CompleteMask {
   const parts = Math.round(density * 65536);
   if (!(parts >= 1 && parts <= 65536)) {
     throw new RangeError(
-      `Cannot make a mask: density must lie between 1/65536 and 1, not be ${density}`,
+      `Cannot make a mask: density must be between 1/65536 and 1, not ${density}`,
     );
   }
   integerWithin("a mask", "keep", keep, 1, 0xffffffff);

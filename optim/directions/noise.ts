@@ -83,7 +83,7 @@ function checkRange(
   }
   if (!(Number.isInteger(start) && start >= 0 && start + count <= 2 ** 32)) {
     throw new RangeError(
-      `Cannot make noise: elements ${start} to ${start + count - 1} lie outside 0 to 2^32 - 1`,
+      `Cannot make noise: elements ${start} to ${start + count - 1} are outside 0 to 2^32 - 1`,
     );
   }
   integerWithin("noise", "the width", width, 1, longestRow);

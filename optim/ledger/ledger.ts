@@ -72,7 +72,7 @@ export function stepsToReplay({ records, damage }: Ledger, steps?: number): numb
   if (damage && (steps ?? Infinity) > records.length) {
     throw new SyntaxError(
       `Cannot replay ${steps ?? "all"} steps of the ledger: ${damageText(damage)}. ` +
-        `The ${records.length} steps before it are good: replay those with --step ${records.length}, or bring the file back from a copy`,
+        `The ${records.length} steps before it are intact: replay those with --step ${records.length}, or restore the file from a backup`,
     );
   }
   return Math.min(steps ?? records.length, records.length);

@@ -113,7 +113,7 @@ export function encodeHeader(header: LedgerHeader): LedgerHead {
   const json = new TextEncoder().encode(JSON.stringify(whole));
   if (json.length > longestJson) {
     throw new RangeError(
-      `Cannot encode ledger header: ${json.length} bytes of JSON, at most ${longestJson}`,
+      `Cannot encode ledger header: ${json.length} bytes of JSON, at most ${longestJson} are allowed`,
     );
   }
   const bytes = new Uint8Array(padded(fixedBytes + json.length + 4));
@@ -141,19 +141,19 @@ export function decodeHeader(bytes: Uint8Array): LedgerHead {
   const found = view.getUint32(8, true);
   if (found !== version && !oldVersions.includes(found)) {
     throw bad(
-      `version ${found} is not known, only ${[...oldVersions, version].join(", ")}: ` +
+      `version ${found} is not supported, only ${[...oldVersions, version].join(", ")}: ` +
         "read it with a newer version of the library, such as the one that wrote it",
     );
   }
   const length = view.getUint32(12, true);
   const end = fixedBytes + length;
   if (length > longestJson || padded(end + 4) > bytes.length) {
-    throw bad(`it says ${length} bytes of JSON, the file has ${bytes.length} bytes`);
+    throw bad(`it should have ${length} bytes of JSON, but the file has ${bytes.length} bytes`);
   }
   const crc = view.getUint32(end, true);
   const actual = crc32(bytes.subarray(0, end));
   if (crc !== actual) {
-    throw bad(`its checksum is ${actual.toString(16)}, it says ${crc.toString(16)}`);
+    throw bad(`its checksum is ${actual.toString(16)}, but ${crc.toString(16)} is stored`);
   }
   const head = bytes.slice(0, padded(end + 4));
   if (head.subarray(end + 4).some((byte) => byte !== 0)) throw bad("its padding is not zero");
@@ -181,13 +181,13 @@ function shapeOf(header: LedgerHeader): Shape {
     : readPart("directions", planned, parseDirections);
   const rule = described(header, "update");
   const named = rule === undefined ? undefined : readPart("update rule", rule, parseUpdateRule);
-  if (header.zeros && !named) throw bad(`"zeros" is ${header.zeros}, without an update rule`);
+  if (header.zeros && !named) throw bad(`"zeros" is ${header.zeros}, but there is no update rule`);
   const update = named && !header.zeros ? { ...named, restsAtZero: true } : named;
   if (update && (plan.memory > 1 || plan.decays)) {
     throw bad("its update rule cannot follow directions that are remembered or decay");
   }
   const moves = movesOf(plan, header.directions);
-  if (moves > 1024) throw bad(`a step moves along ${moves} directions, at most 1024 may be`);
+  if (moves > 1024) throw bad(`a step moves along ${moves} directions, at most 1024 are allowed`);
   const wrong = wrongFact(preparationsOf(plan), header.trainables);
   if (wrong) {
     throw bad(`"${wrong.tensor.name}" has ${wrong.missing ? "no" : "a"} ${factNames[wrong.fact]}`);
@@ -327,7 +327,7 @@ export function isOlderFingerprint(model: string): boolean {
 
 /** What to say where {@linkcode isOlderFingerprint} holds and the base is the right one as far as can be seen. */
 export const OLDER_FINGERPRINT =
-  "its base is known by an older fingerprint, middle rows unchecked: a base whose first and last rows are the same is taken for it";
+  "its base is identified by an older fingerprint, middle rows unchecked: any base with the same first and last rows is accepted";
 
 /** The beginning of a fingerprint: enough to tell two apart. */
 function shortened(model: string): string {
@@ -349,27 +349,31 @@ export function assertLedgerFits(
     throw refuse(
       `the loaded model is not the base this ledger was made with: its fingerprint is ${
         shortened(model)
-      }, the ledger's base has ${shortened(header.model)}. ` +
-        "Load the very model that was trained; one that was changed since, in a single byte or key, is another",
+      }, but that of the ledger's base is ${shortened(header.model)}. ` +
+        "Load exactly the model that was trained: changing a single byte or key makes it a different model",
     );
   }
   if (header.noiseVersion !== NOISE_VERSION) {
-    throw refuse(`its noise is of version ${header.noiseVersion}, ours of ${NOISE_VERSION}`);
+    throw refuse(
+      `it was made with noise version ${header.noiseVersion}, but this library has ${NOISE_VERSION}`,
+    );
   }
   const placed = header.features?.includes("places");
   header.trainables.forEach((theirs, i) => {
     const ours = trainables.at(i);
     if (!ours || ours.name !== theirs.name) {
-      throw refuse(`its trainable ${i} is "${theirs.name}", ours "${ours?.name ?? "(none)"}"`);
+      throw refuse(
+        `its trainable ${i} is "${theirs.name}", but the one given is "${ours?.name ?? "(none)"}"`,
+      );
     }
     for (const key of [...trainableKeys, ...(placed ? placeKeys : [])]) {
       const [our, their] = [ours, theirs].map((one) => wordOf(one[key]));
       if (our !== their) {
-        throw refuse(`"${theirs.name}" has ${key} ${their} in it, ours has ${our}`);
+        throw refuse(`"${theirs.name}" has ${key} ${their} in it, but ${our} here`);
       }
     }
   });
   if (trainables.length > header.trainables.length) {
-    throw refuse(`our trainable "${trainables[header.trainables.length].name}" is not in it`);
+    throw refuse(`the trainable "${trainables[header.trainables.length].name}" is not in it`);
   }
 }

@@ -95,6 +95,6 @@ export function assertVersion(found: number, features: readonly LedgerFeature[])
     : 1;
   if (found === needed) return;
   throw bad(
-    `its version is ${found}, its optimiser's directions and update rule are of ${needed}`,
+    `its version is ${found}, but its optimiser's directions and update rule need ${needed}`,
   );
 }

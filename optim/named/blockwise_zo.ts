@@ -67,7 +67,7 @@ export const blockwiseZo: NamedOptimiser<typeof BlockwiseZoOptions> = named({
   make: ({ epsilon, queries, learningRate, blocks: by, blockCount, blockOrder: order }, given) => {
     if (typeof by === "object" && (given.blockCount ?? given.blockOrder) !== undefined) {
       throw new RangeError(
-        "Cannot make blockwiseZo: blocks say count and order themselves, leave out blockCount and blockOrder",
+        "Cannot make blockwiseZo: blocks already specify count and order; leave out blockCount and blockOrder",
       );
     }
     const blocks = completeBlocks(typeof by === "object" ? by : { by, count: blockCount, order });

@@ -77,7 +77,7 @@ export function fromSeeds(
 ): boolean {
   if (state === "stored" && length !== undefined) {
     throw new RangeError(
-      `Cannot make ${name}: a length of ${length} needs state "seeds", stored state has none`,
+      `Cannot make ${name}: a length of ${length} needs state "seeds"; stored state has no length`,
     );
   }
   return state === "seeds";

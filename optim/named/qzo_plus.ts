@@ -69,7 +69,7 @@ export type QzoPlusOptions = NamedOptions & OptionsOf<typeof QzoPlusOptions>;
 export const qzoPlus: NamedOptimiser<typeof QzoPlusOptions> = named({
   name: "qzoPlus",
   summary:
-    "one offset per row, 8 one-sided branches around a remembered baseline, steps scaled by the curvature seen in their losses; needs no tuning",
+    "one offset per row, 8 one-sided branches around a remembered baseline, steps scaled by the curvature estimated from their losses; needs no tuning",
   defaults: {
     epsilon: 0.04,
     queries: 8,

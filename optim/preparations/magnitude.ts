@@ -53,7 +53,7 @@ export function completeMagnitude(options: Magnitude): CompleteMagnitude {
   const { density, take = "small", budget = "tensor", keep } = options;
   if (!(density > 0 && density <= 1)) {
     throw new RangeError(
-      `Cannot make a mask by magnitude: density must lie above 0, at most 1, not be ${density}`,
+      `Cannot make a mask by magnitude: density must be above 0 and at most 1, not ${density}`,
     );
   }
   for (const [value, known] of [[take, magnitudeEnds], [budget, magnitudeBudgets]] as const) {
@@ -205,7 +205,9 @@ export function drawMask(magnitude: Magnitude, tensors: readonly MaskedTensor[])
       if (trained === 1) return;
       if (offsets[i] !== 0 && offsets[i] !== frozenOffset) {
         throw new RangeError(
-          `Cannot freeze offset ${i} of "${name}": it is ${offsets[i]}, trained without this mask`,
+          `Cannot freeze offset ${i} of "${name}": its value ${
+            offsets[i]
+          } was trained without this mask`,
         );
       }
       offsets[i] = frozenOffset;

@@ -83,7 +83,7 @@ function stretches(
   throw refuse(
     `tensors of ${
       tensors.map((t) => t.count).join(" + ")
-    } elements are not the ${length} parameters`,
+    } elements do not match the ${length} parameters`,
   );
 }
 

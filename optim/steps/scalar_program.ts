@@ -76,7 +76,7 @@ export function hostSide(
 /** Throws a TypeError unless `values` has `length` entries. */
 function checkLength(what: string, values: readonly unknown[], length: number): void {
   if (values.length === length) return;
-  throw new TypeError(`Cannot make a step: ${values.length} ${what} given, ${length} needed`);
+  throw new TypeError(`Cannot make a step: ${values.length} ${what} given, expected ${length}`);
 }
 
 /**

@@ -30,7 +30,7 @@ export function chain(...transformations: readonly Transformation[]): Transforma
       throw new RangeError(
         `Cannot chain ${
           several.map(({ name }) => name).join(" and ")
-        }: one part at most has a ${key}`,
+        }: at most one of them can have a ${key}`,
       );
     }
   }

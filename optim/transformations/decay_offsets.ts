@@ -57,7 +57,7 @@ export function decayOffsets(
         throw new RangeError(
           `Cannot decay offsets by ${share} at step ${
             sums.length - 1
-          }: at most ${portion}, use fewer bits`,
+          }: at most ${portion} is possible; use fewer bits`,
         );
       }
       sums.push(sums[sums.length - 1] + share);

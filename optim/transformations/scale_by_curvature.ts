@@ -81,7 +81,7 @@ export function scaleByCurvature(options: ScaleByCurvatureOptions): Transformati
     update(o, values, [curvature, square], [correction, errorFactor], losses) {
       if (!losses || values.length !== queries || losses.length !== queries + 1) {
         throw new TypeError(
-          `Cannot scale ${values.length} values by curvature: it needs the losses of ${queries} directions and of none`,
+          `Cannot scale ${values.length} values by curvature: it needs the losses along ${queries} directions and the unperturbed loss`,
         );
       }
       const mean = (terms: readonly (typeof values)[number][]) =>

@@ -87,7 +87,7 @@ export function acceptStep(
 ): number {
   if (losses.length !== rule.candidates.length) {
     throw new TypeError(
-      `Cannot make a step: ${losses.length} losses given, ${rule.candidates.length} needed by ${rule.name}`,
+      `Cannot make a step: ${losses.length} losses given, but ${rule.name} needs ${rule.candidates.length}`,
     );
   }
   const rounded = losses.map(Math.fround);

@@ -36,6 +36,6 @@ export function parseUpdateRule(value: unknown): UpdateRule {
   const rule = makers[name]({ ...given, learningRate: parseSchedule(given.learningRate) });
   if (JSON.stringify(rule.parameters) === JSON.stringify(given)) return rule;
   throw new RangeError(
-    `Cannot read an update rule: ${name} is not made from ${JSON.stringify(given)}`,
+    `Cannot read an update rule: ${name} cannot be made from ${JSON.stringify(given)}`,
   );
 }

@@ -173,9 +173,9 @@ async function readStart(
       source,
       "the version",
       bigEndian
-        ? "the file is big-endian, which is not supported: get the little-endian one, or convert it with gguf-convert-endian of llama.cpp"
+        ? "the file is big-endian, which is not supported: get the little-endian version, or convert it with llama.cpp's gguf-convert-endian"
         : version === 1
-        ? "version 1, from 2023, is not supported (nor is it by llama.cpp): get a newer file of the model, or convert it again"
+        ? "version 1, from 2023, is not supported (llama.cpp does not support it either): get a newer file of the model, or convert it again"
         : `${version} is neither 2 nor 3, the supported versions`,
     );
   }
@@ -219,7 +219,7 @@ async function readEntry(reader: HeaderReader, i: number): Promise<Entry> {
   await reader.need(4, `the rank of ${field}`);
   const rank = reader.uint32();
   if (rank < 1 || rank > LARGEST_RANK) {
-    fail(RangeError, source, field, `${rank} dimensions, allowed are 1 to ${LARGEST_RANK}`);
+    fail(RangeError, source, field, `${rank} dimensions, expected 1 to ${LARGEST_RANK}`);
   }
   await reader.need(8 * rank + 12, `the entry of ${field}`);
   const dimensions = Array.from({ length: rank }, () => reader.uint64());
@@ -255,7 +255,7 @@ function place(
         RangeError,
         source,
         field,
-        `offset ${offset} lies beyond the file's ${source.size} bytes: its download or copy is incomplete`,
+        `offset ${offset} is beyond the file's ${source.size} bytes: its download or copy is incomplete`,
       );
     }
     if (relativeOffset < end) {
@@ -270,7 +270,7 @@ function place(
         RangeError,
         source,
         field,
-        `${length} bytes at ${offset} lie beyond the file's ${source.size} bytes: its download or copy is incomplete`,
+        `${length} bytes at ${offset} extend beyond the file's ${source.size} bytes: its download or copy is incomplete`,
       );
     }
     lengths.set(entry, length);

@@ -41,7 +41,9 @@ export function splitPaths(path: string): string[] | undefined {
   if (!match) return undefined;
   const [, prefix, number, count, ending] = match;
   if (!(Number(number) >= 1 && Number(number) <= Number(count) && Number(count) <= MOST_PARTS)) {
-    throw new RangeError(`Cannot open "${path}": no part ${Number(number)} of ${Number(count)}`);
+    throw new RangeError(
+      `Cannot open "${path}": there is no part ${Number(number)} of ${Number(count)}`,
+    );
   }
   return Array.from(
     { length: Number(count) },
@@ -58,7 +60,7 @@ export function assertOneFile(path: string): void {
   const count = splitPaths(path)?.length ?? 1;
   if (count === 1) return;
   throw new RangeError(
-    `Cannot write "${path}": that is the name of one of ${count} files, the model becomes one. Choose a name without -0000N-of-0000M`,
+    `Cannot write "${path}": the name is that of one of ${count} parts, but the model is written as a single file. Choose a name without -0000N-of-0000M`,
   );
 }
 
@@ -82,7 +84,7 @@ export function checkParts(parts: readonly GgufPart[]): void {
       const owner = owners.get(name);
       if (owner !== undefined) {
         throw new RangeError(
-          `Cannot read tensor "${name}": "${owner}" and "${source.name}" have it`,
+          `Cannot read tensor "${name}": both "${owner}" and "${source.name}" contain it`,
         );
       }
       owners.set(name, source.name);

@@ -91,7 +91,7 @@ export async function readName(reader: HeaderReader, field: string): Promise<str
   const length = reader.uint64();
   if (length === 0 || length > LONGEST_NAME) {
     throw new RangeError(
-      `Cannot read ${field} of "${reader.source.name}": a name of ${length} bytes, allowed are 1 to ${LONGEST_NAME}`,
+      `Cannot read ${field} of "${reader.source.name}": the name has ${length} bytes, expected 1 to ${LONGEST_NAME}`,
     );
   }
   await reader.need(length, field);
@@ -132,7 +132,7 @@ async function readText(reader: HeaderReader, length: number, field: string): Pr
   // Before it is read: a file says of itself how long its texts are.
   if (length > LONGEST_TEXT) {
     throw new RangeError(
-      `Cannot read ${field} of "${reader.source.name}": a text of ${length} bytes, ${LONGEST_TEXT} are allowed`,
+      `Cannot read ${field} of "${reader.source.name}": the text has ${length} bytes, at most ${LONGEST_TEXT} are allowed`,
     );
   }
   await reader.need(length, field);

@@ -56,7 +56,7 @@ export class HeaderReader {
     this.#entries += entries;
     if (this.#entries > MOST_ENTRIES) {
       throw new RangeError(
-        `Cannot read ${field} of "${this.source.name}": with its ${entries} entries the lists of the header have ${this.#entries}, ${MOST_ENTRIES} are allowed`,
+        `Cannot read ${field} of "${this.source.name}": its ${entries} entries bring the header's lists to ${this.#entries}, at most ${MOST_ENTRIES} are allowed`,
       );
     }
   }
@@ -66,7 +66,7 @@ export class HeaderReader {
     if (count <= this.available) return;
     if (count > this.remaining) {
       throw new RangeError(
-        `Cannot read ${field} of "${this.source.name}": ${count} bytes at ${this.position} lie beyond ` +
+        `Cannot read ${field} of "${this.source.name}": ${count} bytes at ${this.position} extend beyond ` +
           (this.source.size > LARGEST_HEADER
             ? `the ${LARGEST_HEADER} bytes allowed for a header`
             : `the file's ${this.source.size} bytes`),

@@ -73,7 +73,7 @@ function count(
 ): void {
   let [depth, objects, lists, keys, values] = [0, 0, 0, 0, 0];
   const refuse = (many: string): never => {
-    throw new RangeError(`Cannot read ${what}: its JSON has ${many}; nothing known has so many`);
+    throw new RangeError(`Cannot read ${what}: its JSON has ${many}, which no known file has`);
   };
   for (let at = 0; at < length; at++) {
     switch (codeAt(at)) {

@@ -97,9 +97,9 @@ export async function readSafetensors(source: ByteSource): Promise<SafetensorsFi
   const length = Number(new DataView((await source.read(0, 8)).buffer).getBigUint64(0, true));
   if (length > source.size - 8 || length > LARGEST_HEADER) {
     throw new RangeError(
-      `Cannot read ${file}: a header of ${length} bytes, the file has ${source.size}` +
+      `Cannot read ${file}: its header should have ${length} bytes, but the file has ${source.size}` +
         (length > LARGEST_HEADER
-          ? ` and ${LARGEST_HEADER} are allowed: it is not a safetensors file, or it is damaged`
+          ? ` and at most ${LARGEST_HEADER} are allowed: it is not a safetensors file, or it is damaged`
           : ": its download or copy is incomplete"),
     );
   }
@@ -263,7 +263,7 @@ function readEntry(entry: unknown, dataOffset: number, what: string): Safetensor
   const byteLength = byteLengthOf(dtype, dimensions, `Cannot read ${what}`);
   if (bounds.length !== 2 || end - begin !== byteLength) {
     throw new RangeError(
-      `Cannot read ${what}: data_offsets ${brief(bounds)}, ${dtype} of shape ${
+      `Cannot read ${what}: data_offsets are ${brief(bounds)}, but ${dtype} of shape ${
         brief(dimensions)
       } needs ${byteLength} bytes`,
     );
@@ -320,17 +320,17 @@ function checkContiguous(
   for (const [name, { offset, byteLength }] of byOffset) {
     if (offset !== end || offset + byteLength > source.size) {
       const reason = offset + byteLength > source.size
-        ? `${byteLength} bytes at ${offset} lie beyond the file's ${source.size} bytes: its download or copy is incomplete`
+        ? `${byteLength} bytes at ${offset} extend beyond the file's ${source.size} bytes: its download or copy is incomplete`
         : offset < end
         ? `offset ${offset} overlaps the tensor that ends at ${end}`
-        : `a hole between ${end} and its offset ${offset}`;
+        : `there is a gap between ${end} and its offset ${offset}`;
       throw new RangeError(`Cannot read tensor ${brief(name)} of "${source.name}": ${reason}`);
     }
     end = offset + byteLength;
   }
   if (end !== source.size) {
     throw new RangeError(
-      `Cannot read "${source.name}": its tensors end at ${end}, the file has ${source.size} bytes`,
+      `Cannot read "${source.name}": its tensors end at ${end}, but the file has ${source.size} bytes`,
     );
   }
 }

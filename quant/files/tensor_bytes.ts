@@ -37,7 +37,7 @@ export async function* bytesToWrite(
   }
   if (written !== byteLength) {
     throw new TypeError(
-      `Cannot write tensor "${name}": ${written} bytes, its ${by} need ${byteLength}`,
+      `Cannot write tensor "${name}": got ${written} bytes, but its ${by} need ${byteLength}`,
     );
   }
 }

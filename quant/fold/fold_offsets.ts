@@ -213,7 +213,7 @@ function checkedSpan(
   const width = spanColumns(span, columns);
   if (form === "absolute") {
     throw new RangeError(
-      `Cannot fold absolute offsets into ${what}: only relative ones multiply them`,
+      `Cannot fold absolute offsets into ${what}: only relative offsets can change them`,
     );
   }
   if (width % 32 !== 0 && width < columns) {

@@ -94,7 +94,7 @@ export function assertWithin(what: string, counts: Readonly<FoldTally>, beyond: 
   throw new RangeError(
     `Cannot fold the tuned values of ${what}: ${counts.exceeded.toLocaleString("en")} of ${
       all.toLocaleString("en")
-    } lie beyond what their stored type reaches (f16 ends at 65504). The training has diverged: use an earlier step, ` +
-      `or ask for the largest numbers there are (--clamp, or beyond: "clamp")`,
+    } are beyond the range of their stored type (65504 for f16). Training has diverged: use an earlier step, ` +
+      `or write the largest values that fit (--clamp, or beyond: "clamp")`,
   );
 }

@@ -96,15 +96,15 @@ export function assertKept(keep: readonly string[] | undefined, names: readonly 
   for (const part of keep ?? []) {
     if (part.trim() === "") {
       throw new RangeError(
-        `Cannot keep ${JSON.stringify(part)} unquantised: it is a part of every name; leave it out`,
+        `Cannot keep ${JSON.stringify(part)} unquantised: every name contains it; leave it out`,
       );
     }
     if (names.some((name) => name.includes(part))) continue;
     const pieces = [...new Set(names.flatMap((name) => [name, ...name.split(".")]))];
     const [nearest] = nearestNames(part, pieces.filter((piece) => !/^\d+$/.test(piece)), 1);
     throw new RangeError(
-      `Cannot keep ${JSON.stringify(part)} unquantised: no tensor's name has it${
-        nearest === undefined ? `, for example ${names[0]}` : `; did you mean "${nearest}"?`
+      `Cannot keep ${JSON.stringify(part)} unquantised: no tensor name contains it${
+        nearest === undefined ? `; names look like ${names[0]}` : `; did you mean "${nearest}"?`
       }`,
     );
   }

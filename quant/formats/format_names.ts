@@ -61,9 +61,9 @@ export function formatNameOf(name: string): string {
     throw new RangeError(
       `Cannot find format "${name}": it is llama.cpp's mix of ${
         mixed[1]
-      } with wider formats for single matrices; take ${
+      } with wider formats for some matrices; use ${
         mixed[1]
-      }, with --embedding Q6_K for an embedding and head as wide as the mix has`,
+      }, with --embedding Q6_K to make the embedding and head as wide as in the mix`,
     );
   }
   if (Object.hasOwn(WHAT_THEN, wanted)) {
@@ -76,7 +76,7 @@ export function formatNameOf(name: string): string {
   throw new RangeError(
     `Cannot find format "${name}": ${
       near.length > 0 ? `did you mean ${near.join(", ")}?` : "for example F16, Q4_0, int4_g128."
-    } All of them: qzo quantize --formats`,
+    } For the full list: qzo quantize --formats`,
   );
 }
 

@@ -47,6 +47,6 @@ export const columnRules: LayoutRules<ColumnLayout> = {
   secondPart: () => undefined,
   addsMinima: () => false,
   whyMinimaStay: () =>
-    "every column has its own, where only a relative offset of kind scales is known",
+    "every column has its own, which only relative offsets of kind scales can train",
   isSame: (one, other) => one.bits === other.bits && one.classes === other.classes,
 };

@@ -31,7 +31,7 @@ export function checkShape(layout: Layout, rows: number, columns: number): void 
     !Number.isSafeInteger(rows) || !Number.isSafeInteger(columns) || rows < 0 || columns < 1 ||
     !Number.isSafeInteger(rows * columns)
   ) {
-    throw new RangeError(`Cannot lay out a tensor of ${rows} x ${columns}: not a shape`);
+    throw new RangeError(`Cannot lay out a tensor of ${rows} x ${columns}: not a valid shape`);
   }
   const multiple = columnMultiple(layout);
   if (columns % multiple !== 0) {

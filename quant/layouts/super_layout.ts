@@ -71,7 +71,7 @@ export const superRules: LayoutRules<SuperLayout> = {
   addsMinima: () => false,
   whyMinimaStay: ({ scales }) =>
     SUPER_SCALES[scales].minima
-      ? "they are integers within super-blocks, where a relative offset of kind scales multiplies scale and minimum alike"
+      ? "they are integers within super-blocks, where a relative offset of kind scales multiplies both scale and minimum"
       : undefined,
   isSame: (one, other) =>
     one.bits === other.bits && one.center === other.center && one.scales === other.scales &&

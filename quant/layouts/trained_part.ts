@@ -50,6 +50,6 @@ export function checkPart(layout: Layout, part: TrainedPart): void {
   throw new RangeError(
     `Cannot train the ${part} of a tensor of layout ${
       JSON.stringify(layout)
-    }: it has none of its own`,
+    }: that layout does not store any`,
   );
 }

@@ -64,7 +64,7 @@ export function aqlmToPacked(
   const { books, bits, vector, entries, width, wordColumns } = codebookShape(layout);
   if (!between(books, 1, 4) || !between(bits, 1, 16) || (vector !== 8 && vector !== 16)) {
     throw new RangeError(
-      `Cannot unpack "${name}": ${books} books of ${bits} bits and ${vector} columns, expected 1 to 4 of 1 to 16 and 8 or 16`,
+      `Cannot unpack "${name}": ${books} codebooks of ${bits} bits and ${vector} columns; expected 1 to 4 codebooks of 1 to 16 bits and 8 or 16 columns`,
     );
   }
   checkShape(layout, rows, columns);

@@ -52,7 +52,7 @@ const SHIFT = [0, 16, 4, 20, 8, 24, 12, 28] as const;
 export function awqToPacked(planes: AwqPlanes, shape: TransposedShape): PackedTensor {
   const { qweight, qzeros, scales } = planes;
   const { bits, rows, columns, name = "tensor" } = shape;
-  if (bits !== 4) throw new RangeError(`Cannot unpack "${name}": ${bits} bits, AWQ has 4`);
+  if (bits !== 4) throw new RangeError(`Cannot unpack "${name}": ${bits} bits; AWQ uses 4`);
   const layout = transposedLayout(shape);
   const groups = groupsPerRow(layout, columns);
   const words = rows / 8;

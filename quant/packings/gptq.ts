@@ -139,7 +139,7 @@ export function gptqColumnOrder(
     const room = Math.min(size, columns - g * size);
     if (!(g >= 0 && g < groups) || filled[g] === room) {
       throw new RangeError(
-        `Cannot unpack "${name}": g_idx puts column ${column} in group ${g}, expected ${groups} groups of ${size}`,
+        `Cannot unpack "${name}": g_idx puts column ${column} in group ${g}, but there are ${groups} groups of ${size}`,
       );
     }
     const place = g * size + filled[g]++;

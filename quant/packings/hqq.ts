@@ -74,7 +74,7 @@ export function hqqLayout(
   if (axis === 0) {
     if (!(Number.isSafeInteger(group) && group > 0 && rows % (4 * group) === 0)) {
       throw new RangeError(
-        `Cannot unpack "${name}": groups of ${group} along axis 0 of ${rows} rows, expected ${group} times a multiple of 4`,
+        `Cannot unpack "${name}": groups of ${group} along axis 0 of ${rows} rows; the rows must be ${group} times a multiple of 4`,
       );
     }
     const layout: ColumnLayout = { kind: "column", bits, classes: rows / group };

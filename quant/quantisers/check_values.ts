@@ -31,7 +31,7 @@ export function badValue(values: Float32Array, layout: Layout): BadValue | undef
     if (!Number.isFinite(value)) return { index, value };
     const type = elementType(layout);
     const limit = type === undefined
-      ? "beyond what scales of type F16 can reach"
+      ? "beyond the range of F16 scales"
       : type === "f16"
       ? `beyond F16's ${LARGEST_FLOAT16}`
       : "beyond BF16";

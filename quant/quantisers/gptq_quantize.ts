@@ -161,7 +161,7 @@ function quantizerOf(
     checkValues(values, rows, columns, formatName, layout);
     if (n !== columns) {
       throw new TypeError(
-        `Cannot quantise ${rows} x ${columns} values with GPTQ: the statistics are of ${n} inputs`,
+        `Cannot quantise ${rows} x ${columns} values with GPTQ: the statistics are for ${n} inputs`,
       );
     }
     const planes = new GroupPlanes(t, layout);

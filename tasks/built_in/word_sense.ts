@@ -18,7 +18,7 @@ function wicRows(row: Row): Row[] {
 function indexOf(row: Row, field: string, what: string): number {
   const index = Number(fieldText(row, field, what));
   if (Number.isInteger(index) && index >= 0) return index;
-  throw new RangeError(`Cannot ${what}: ${field} ${index} is no place in a text`);
+  throw new RangeError(`Cannot ${what}: ${field} ${index} is not a position in the text`);
 }
 
 /** A noun and a pronoun of a sentence; their indices count words. */

@@ -41,6 +41,6 @@ function localPath(path: string): string {
     }
   }
   throw new RangeError(
-    `Cannot read data file "${path}": only files of this machine are read; download it and name the file`,
+    `Cannot read data file "${path}": only local files can be read; download it and give its path`,
   );
 }

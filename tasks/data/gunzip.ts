@@ -50,7 +50,7 @@ export async function* gunzipped(
       given += piece.length;
       if (given > freeBytes && given > mostRatio * taken) {
         throw new RangeError(
-          `Cannot read "${name}": it unpacks to more than ${mostRatio} times its size, as no text does; if it is meant to, unpack it yourself (gunzip)`,
+          `Cannot read "${name}": it decompresses to more than ${mostRatio} times its size, which text never does; if that is intended, decompress it yourself (gunzip)`,
         );
       }
       // A Buffer's slice is a view, an array's is a copy.
@@ -60,7 +60,7 @@ export async function* gunzipped(
     if (failure !== undefined) throw failure;
     if (!(error instanceof Error) || !("code" in error)) throw error;
     throw new RangeError(
-      `Cannot read "${name}": it is packed with gzip, and damaged or cut (${error.message}); get it again, gunzip -t tests it`,
+      `Cannot read "${name}": it is compressed with gzip, and damaged or truncated (${error.message}); get it again (gunzip -t tests it)`,
       { cause: error },
     );
   }

@@ -28,13 +28,13 @@ export function jsonRow(text: string, number: number, name: string): Row {
     throw refused(`not an object: ${text.trim().slice(0, 40)}`);
   }
   const twice = repeatedKey(text);
-  if (twice !== undefined) throw refused(`the key ${JSON.stringify(twice)} is there twice`);
+  if (twice !== undefined) throw refused(`the key ${JSON.stringify(twice)} occurs twice`);
   const half = /\\u[dD][89a-fA-F]/.test(text) ? halfCharacter(value) : undefined;
   if (half !== undefined) {
     throw refused(
       `${
         JSON.stringify(half.slice(0, 40))
-      } has half of a surrogate pair, which is no character: it was cut there; fix it`,
+      } has half of a surrogate pair, which is not a character: the text was cut there; fix it`,
     );
   }
   return value as Row;
@@ -118,25 +118,25 @@ function valueEnd(text: string): number | undefined {
 function describeFault(text: string, error: Error): string {
   const end = valueEnd(text);
   if (end === -1) {
-    return `the object does not end on this line: the file is cut there, or its objects go over several lines. An object a line is wanted, or one array [...] of all; jq -c . writes the first. It begins ${
+    return `the object does not end on this line: the file is truncated there, or its objects span several lines. Write one object per line (jq -c . does that), or one array [...] of all objects. It begins ${
       shown(text)
     }`;
   }
   if (end !== undefined) {
     const rest = text.slice(end).trim();
     if (rest === ",") {
-      return "there is a comma behind the object: remove it, or write [ and ] around all";
+      return "there is a comma after the object: remove it, or put [ and ] around all objects";
     }
     if (rest !== "") {
-      return `something stands behind the object: ${shown(rest)}; an object a line is wanted`;
+      return `there is something after the object: ${shown(rest)}; write one object per line`;
     }
     if (/[:,[]\s*-?(NaN|Infinity)\b/.test(text)) {
-      return "NaN and Infinity are no JSON: leave the value out, or write null";
+      return "NaN and Infinity are not JSON: leave the value out, or write null";
     }
     if (/^\s*\{\s*(u?'|\})/.test(text)) {
-      return `keys and texts stand in double quotes: ${
+      return `keys and strings need double quotes: ${
         shown(text)
-      } looks like Python, write it by json.dumps`;
+      } looks like Python; write it with json.dumps`;
     }
   }
   return error.message;

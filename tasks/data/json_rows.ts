@@ -133,8 +133,8 @@ class ArrayRows implements RowReader {
   end(): PlacedRow[] {
     if (this.#state === "done") return [];
     throw this.#depth > 0
-      ? this.#refused("the item that begins there does not end: the file is cut", this.#start)
-      : this.#refused("the array is not closed by ]: the file is cut");
+      ? this.#refused("the item that begins there does not end: the file is truncated", this.#start)
+      : this.#refused("the array is not closed by ]: the file is truncated");
   }
 
   /** Between items; true where one begins. */
@@ -142,13 +142,13 @@ class ArrayRows implements RowReader {
     const expected = this.#state;
     if (expected === "array") this.#state = "first";
     else if (expected === "done") {
-      throw this.#refused(`something stands behind the array: ${rest}`);
+      throw this.#refused(`there is something after the array: ${rest}`);
     } else if (code === CLOSE_LIST && expected !== "item") this.#state = "done";
     else if (expected === "comma") {
       if (code !== COMMA) throw this.#refused(`a comma is missing before ${rest}`);
       this.#state = "item";
     } else {
-      if (code === CLOSE_LIST) throw this.#refused("there is a comma behind the last item");
+      if (code === CLOSE_LIST) throw this.#refused("there is a comma after the last item");
       if (code !== OPEN) throw this.#refused(`not an object: ${rest.trim()}`);
       this.#state = "comma";
       return true;

@@ -53,7 +53,7 @@ export class LineSplitter {
     // Files of old Macs: the whole text would be one line.
     if (this.#number === 1 && /\r[^\r]+\r/.test(found.line)) {
       throw new SyntaxError(
-        `Cannot read ${this.#name}, line 1: its lines end with carriage returns alone; end them with line feeds (tr '\\r' '\\n')`,
+        `Cannot read ${this.#name}, line 1: its lines end with carriage returns only; end them with line feeds (tr '\\r' '\\n')`,
       );
     }
     yield found;

@@ -78,8 +78,8 @@ export class MemberRows implements RowReader {
     if (this.#plain !== undefined) return yield* this.#plain.end();
     if (this.#expected === "end" || this.#expected === "root") return;
     throw this.#depth > 0
-      ? this.#refused("the item that begins there does not end: the file is cut", this.#start)
-      : this.#refused("the object is not closed by }: the file is cut");
+      ? this.#refused("the item that begins there does not end: the file is truncated", this.#start)
+      : this.#refused("the object is not closed by }: the file is truncated");
   }
 
   /** Outside of what is kept or gone over; true where an object to keep begins. */
@@ -91,7 +91,7 @@ export class MemberRows implements RowReader {
         this.#expected = "first key";
         return false;
       case "end":
-        throw this.#refused(`something stands behind the object: ${rest}`);
+        throw this.#refused(`there is something after the object: ${rest}`);
       case "first key":
       case "key":
         if (code === CLOSE && expected === "first key") this.#expected = "end";

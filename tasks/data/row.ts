@@ -47,8 +47,8 @@ export function fieldText(row: Row, field: string, what: string): string {
   const advice = inner === undefined
     ? ""
     : holdsColumns(row)
-    ? '; the object holds columns, not a row: write an object a row (in pandas: to_json(orient="records", lines=True))'
-    : `; fields within it are named by dots: ${JSON.stringify(`${field}.${inner}`.slice(0, 80))}`;
+    ? '; the object contains columns, not a row: write one object per row (in pandas: to_json(orient="records", lines=True))'
+    : `; name fields within it with dots: ${JSON.stringify(`${field}.${inner}`.slice(0, 80))}`;
   throw new TypeError(
     `Cannot ${what}: field ${JSON.stringify(field)} is ${found}, expected a string${advice}`,
   );
@@ -68,7 +68,7 @@ function fieldsThere(row: Row, field: string): string {
   if (!isObject(value) && !Array.isArray(value)) {
     return `${where} is ${value === null ? "null" : `a ${typeof value}`} and has no fields`;
   }
-  if (Array.isArray(value)) return `${where} is a list of ${value.length}, counted from 0`;
+  if (Array.isArray(value)) return `${where} is a list of ${value.length} items, counted from 0`;
   const known = Object.keys(value).slice(0, 20).map((name) => JSON.stringify(name)).join(", ");
   return `${where} has ${known || "none"}`;
 }
@@ -95,7 +95,7 @@ function rowsWithin(row: Row): string {
       value.every((item) => typeof item === "object" && item !== null && !Array.isArray(item));
     if (isList) {
       const shown = JSON.stringify(name.slice(0, 40));
-      return `. ${shown} is a list of ${value.length} objects: if they are the rows, write that list alone into the file (jq ${
+      return `. ${shown} is a list of ${value.length} objects: if they are the rows, write only that list to the file (jq ${
         JSON.stringify(`.${name.slice(0, 40)}`)
       })`;
     }
@@ -111,8 +111,8 @@ export function rowText(row: Row, line: number, name: string): string {
   const why = Object.hasOwn(row, "text")
     ? `its field "text" is ${
       text === null ? "null" : Array.isArray(text) ? "an array" : typeof text
-    }, no text`
-    : `an example has no field "text", the row has ${known || "none"}${rowsWithin(row)}`;
+    }, not a string`
+    : `an example needs a field "text", but the row has ${known || "none"}${rowsWithin(row)}`;
   throw new TypeError(`Cannot read a text: ${why} (line ${line} of ${name})`);
 }
 

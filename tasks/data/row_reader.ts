@@ -20,7 +20,7 @@ export function rowReader(
   const make = readers[format];
   if (separator !== undefined && format !== "csv" && format !== "tsv") {
     throw new RangeError(
-      `Cannot read ${name}: a separator is for csv or tsv, the format is ${format}`,
+      `Cannot read ${name}: a separator only applies to csv and tsv, but the format is ${format}`,
     );
   }
   const between = separator === undefined ? undefined : separatorOf(separator);
@@ -60,7 +60,7 @@ function assertTabs(line: string, number: number, name: string): void {
   const other = line.includes("\t") ? undefined : /[,;|]/.exec(line)?.[0];
   if (other !== undefined) {
     throw new SyntaxError(
-      `Cannot read ${name}, line ${number}: it names the columns and has no tab, but ${
+      `Cannot read ${name}, line ${number}: it names the columns and has no tabs, but ${
         JSON.stringify(other)
       }: set task.format csv, or task.separator`,
     );
@@ -144,7 +144,9 @@ class Table {
     for (const column of columns) {
       if (seen.has(column)) {
         throw new SyntaxError(
-          `Cannot read ${this.#name}, line ${number}: two columns are ${JSON.stringify(column)}`,
+          `Cannot read ${this.#name}, line ${number}: two columns are named ${
+            JSON.stringify(column)
+          }`,
         );
       }
       seen.add(column);

@@ -101,7 +101,7 @@ function toldFrom(
   if (even.length === 1) return even[0].separator;
   const names = first.map(({ separator }) => JSON.stringify(separator)).join(" and ");
   throw new SyntaxError(
-    `Cannot read ${name}, line 1: ${names} may each be what stands between its cells: set task.separator`,
+    `Cannot read ${name}, line 1: ${names} could each be the separator between its cells: set task.separator`,
   );
 }
 

@@ -82,7 +82,7 @@ export class TextBytes {
       const [bytes, encoding, spelled] = mark;
       if (encoding === undefined) {
         throw new SyntaxError(
-          `Cannot read ${this.#name}: it is ${spelled} by its byte order mark, which is not supported; convert it to UTF-8 (iconv -f ${spelled} -t UTF-8)`,
+          `Cannot read ${this.#name}: according to its byte order mark it is ${spelled}, which is not supported; convert it to UTF-8 (iconv -f ${spelled} -t UTF-8)`,
         );
       }
       if (this.#wanted !== undefined && this.#wanted !== encoding) {
@@ -116,8 +116,8 @@ export class TextBytes {
     })`;
     return new SyntaxError(
       this.#encoding === "utf-8"
-        ? `Cannot read ${this.#name} as UTF-8: ${place} begins no whole character. Fix it there; if the file is in another encoding, convert it (iconv -t UTF-8), or name it: data.encoding latin1 or windows-1252`
-        : `Cannot read ${this.#name} as ${this.#encoding}: ${place} begins no whole character. Fix it there, or convert the file to UTF-8`,
+        ? `Cannot read ${this.#name} as UTF-8: ${place} does not start a valid character. Fix it there; if the file is in another encoding, convert it (iconv -t UTF-8), or set data.encoding to latin1 or windows-1252`
+        : `Cannot read ${this.#name} as ${this.#encoding}: ${place} does not start a valid character. Fix it there, or convert the file to UTF-8`,
     );
   }
 
@@ -134,7 +134,7 @@ export class TextBytes {
     return new SyntaxError(
       order === undefined
         ? `Cannot read ${this.#name} as text: it has ${place}, so it is damaged or not a text file`
-        : `Cannot read ${this.#name} as ${this.#encoding}: it has ${place}, and every other byte is one. It looks like UTF-16 without a byte order mark: convert it to UTF-8, or name it: data.encoding ${order}`,
+        : `Cannot read ${this.#name} as ${this.#encoding}: it has ${place}, and so is every other byte. It looks like UTF-16 without a byte order mark: convert it to UTF-8, or set data.encoding to ${order}`,
     );
   }
 }

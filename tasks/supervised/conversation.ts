@@ -68,7 +68,7 @@ function toolsOf({ tools }: Row): readonly unknown[] {
   if (tools === undefined || tools === null || tools === "") return [];
   const list = typeof tools === "string" ? jsonOf(tools) : tools;
   if (Array.isArray(list)) return list;
-  throw new TypeError(`Cannot ${what}: its tools are no list`);
+  throw new TypeError(`Cannot ${what}: its tools are not a list`);
 }
 
 /** The value of a text of JSON; undefined where it is none. */
@@ -86,7 +86,7 @@ function jsonOf(text: string): unknown {
  */
 function callsOf({ tool_calls: calls }: Row, where: string): readonly unknown[] {
   if (calls === undefined || calls === null) return [];
-  if (!Array.isArray(calls)) throw new TypeError(`Cannot ${where}: its tool_calls are no list`);
+  if (!Array.isArray(calls)) throw new TypeError(`Cannot ${where}: its tool_calls are not a list`);
   return calls.map((call) => {
     const { function: asked, ...rest } = asRow(call, where);
     const own = asRow(asked, where);
@@ -143,7 +143,7 @@ function messageOf(value: unknown, index: number, answers: boolean): ReadMessage
   const { function_call: older } = message;
   if (older !== undefined && older !== null) {
     throw new RangeError(
-      `Cannot ${where}: it has function_call, which chat templates do not know; write it as tool_calls`,
+      `Cannot ${where}: it has function_call, which chat templates do not support; write it as tool_calls`,
     );
   }
   const calls = role === "assistant" ? callsOf(message, where) : [];
@@ -159,7 +159,7 @@ function messageOf(value: unknown, index: number, answers: boolean): ReadMessage
   const silent = calls.length > 0 && (message[field] === undefined || message[field] === null);
   const content = silent ? "" : contentOf(message, field, where);
   if (role === "assistant" && calls.length === 0 && content.trim() === "") {
-    throw new RangeError(`Cannot ${where}: what the assistant says is empty`);
+    throw new RangeError(`Cannot ${where}: the assistant's message is empty`);
   }
   const scored = answers && scoredOf(message, where);
   return Object.keys(fields).length > 0
@@ -183,9 +183,9 @@ function contentOf(message: Row, field: string, where: string): string {
     const { type } = asRow(part, where);
     if (type !== undefined && type !== "text") {
       throw new RangeError(
-        `Cannot ${where}: it holds ${
+        `Cannot ${where}: it contains ${
           JSON.stringify(type)?.slice(0, 40)
-        }, and only text is learned from`,
+        }, but only text is supported`,
       );
     }
     return fieldText(asRow(part, where), "text", where);

@@ -103,7 +103,7 @@ export function recogniseForm(
   );
   if (["chosen", "rejected"].every((field) => Object.hasOwn(first, field))) {
     throw new RangeError(
-      `Cannot learn from ${name}: its rows hold a chosen and a rejected answer, and preferences are not trained on here; write the chosen one as "messages", or as "prompt" and "completion"`,
+      `Cannot learn from ${name}: its rows contain a chosen and a rejected answer, but preference training is not supported; write the chosen one as "messages", or as "prompt" and "completion"`,
     );
   }
   const labelled = ["label", "labels"].find((field) => isLabel(first[field]));

@@ -97,10 +97,13 @@ Deno.test("separators, nested fields, booleans and gz give one loss; notes hold 
     const one = await inside(flags("one.csv.gz", ...flat, "--max-length", "8"));
     assertStringIncludes(one.noted, "all 10 validation examples have the same answer");
     assertStringIncludes(one.noted, "longer than max_length 8");
-    assertStringIncludes((await inside(flags("cut.csv.gz", ...flat))).noted, "damaged or cut");
+    assertStringIncludes(
+      (await inside(flags("cut.csv.gz", ...flat))).noted,
+      "damaged or truncated",
+    );
     assertStringIncludes(
       (await inside(flags("plain.jsonl", ...flat, "--task.separator", ";"))).noted,
-      "a separator is for csv or tsv, the format is jsonl",
+      "a separator only applies to csv and tsv, but the format is jsonl",
     );
     assertStringIncludes(
       (await inside(
@@ -112,7 +115,7 @@ Deno.test("separators, nested fields, booleans and gz give one loss; notes hold 
           "good",
         ),
       )).noted,
-      "{good} of the template is not at its end",
+      "{good} is not at the end of the template",
     );
   } finally {
     await Deno.remove(folder, { recursive: true });

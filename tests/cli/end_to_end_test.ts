@@ -187,7 +187,7 @@ Deno.test("qzo quantize --method gptq: errors by tensor, perplexity before and a
       return terminal.noted;
     };
     assertStringIncludes(await refused("--bits", "4", "--method", "gptq"), "--calibration");
-    assertStringIncludes(await refused("--bits", "4", "--format", "Q4_0"), "says both");
+    assertStringIncludes(await refused("--bits", "4", "--format", "Q4_0"), "gives both");
     assertStringIncludes(await refused("--bits", "5"), "int5_g128");
     assertStringIncludes(await refused("--bits", "4", "--act-order", "on"), "yes or no");
     assertStringIncludes(await refused("--format", "Q4_0", "--method", "gtpq"), "gptq?");

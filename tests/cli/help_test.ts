@@ -71,12 +71,12 @@ Deno.test("names: in any case, and what others call otherwise leads somewhere", 
     assertEquals(JSON.parse(inspected.out).model, `${model} as nf4_g64`);
     for (
       const [given, said] of [
-        ["Q4_K_M", "llama.cpp's mix of Q4_K with wider formats for single matrices; take Q4_K"],
+        ["Q4_K_M", "llama.cpp's mix of Q4_K with wider formats for some matrices; use Q4_K"],
         ["q5_k_s", "take Q5_K"],
         ["gptq", "--method gptq"],
         ["4bit", "use Q4_0"],
         ["Q4_9", "did you mean Q4_0"],
-        ["zzzzzzzzz", "All of them: qzo quantize --formats"],
+        ["zzzzzzzzz", "For the full list: qzo quantize --formats"],
       ]
     ) {
       const { code, err } = await run(

@@ -143,7 +143,7 @@ Deno.test("a model of masked tokens: finetune, resume, replay, export, evaluate,
       [["evaluate", task, "--model", "demo/model.gguf"], "not masked ones"],
       [
         ["quantize", model, "--output", path("x.gguf"), "--format", "Q4_0"],
-        "no head for masked tokens",
+        "no masked-token head",
       ],
     ] as const;
     for (const [args, message] of refused) {

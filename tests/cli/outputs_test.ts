@@ -202,8 +202,8 @@ Deno.test("nothing is written through a link that leaves the run's folder", asyn
         await Deno.symlink(join(outside, target), join(path, name));
         for (const force of [[], ["--force"]]) {
           const said = name === "run.ledger"
-            ? "it already holds one"
-            : "link out of the run's folder";
+            ? "it already contains one"
+            : "link that points outside the run's folder";
           await refused(folder, said, "finetune", config, "--output", path, ...force);
         }
       }
@@ -215,7 +215,7 @@ Deno.test("nothing is written through a link that leaves the run's folder", asyn
       await Deno.symlink(join(outside, name), join(run, name));
       await refused(
         folder,
-        "link out of the run's folder",
+        "link that points outside the run's folder",
         "finetune",
         run,
         "--resume",
@@ -227,7 +227,7 @@ Deno.test("nothing is written through a link that leaves the run's folder", asyn
     await Deno.symlink(outside, join(run, "tuned"));
     await refused(
       folder,
-      "link out of the run's folder",
+      "link that points outside the run's folder",
       "finetune",
       run,
       "--resume",
@@ -237,7 +237,7 @@ Deno.test("nothing is written through a link that leaves the run's folder", asyn
     await Deno.remove(join(run, "tuned"));
     await Deno.symlink(join(outside, "tuned.gguf"), join(run, "tuned.gguf"));
     const exported = ["export", run, "--step", "last", "--force"];
-    await refused(folder, "link out of the run's folder", ...exported);
+    await refused(folder, "link that points outside the run's folder", ...exported);
     // A run's folder may itself be reached by a link.
     await Deno.remove(join(run, "tuned.gguf"));
     await Deno.symlink(run, join(folder, "linked"));

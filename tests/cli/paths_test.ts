@@ -129,7 +129,7 @@ Deno.test("paths: written as seen from the current folder, they are refused with
     await Deno.writeTextFile(yaml, "model: demo/model.gguf\n");
     const right = relative(folder, join(Deno.cwd(), "demo/model.gguf"));
     const said = await refused("inspect", yaml);
-    assertStringIncludes(said, "paths count from the file that names them");
+    assertStringIncludes(said, "paths are relative to the file that names them");
     assertStringIncludes(said, `Write "${right}"`);
   });
 });
@@ -157,7 +157,10 @@ Deno.test("inspect: a 16-bit folder says how to see what training takes", async 
     const dense = join(folder, "dense");
     await printed("quantize", model, "--format", "F16", "--output", dense);
     const said = await printed("inspect", dense, "--batch-size", "2", "--length", "16");
-    assertMatch(said, /^training +no scales yet, as nothing is quantised: add --quantize Q4_0/m);
+    assertMatch(
+      said,
+      /^training +no scales yet, because nothing is quantised: add --quantize Q4_0/m,
+    );
     const planned = await printed("inspect", dense, "--quantize", "Q4_0", "--batch-size", "2");
     assertMatch(planned, /^memory +[\d.]+ [kM]B for batches of 2 examples/m);
   });

@@ -86,7 +86,7 @@ Deno.test("quantize refuses before it calibrates, and writes nothing", async () 
       ...["quantize", model, "--format", "Q4_0", "--output", join(at, "a.safetensors")],
     );
     assertEquals(single.code, 1);
-    assertStringIncludes(single.noted, "name a .gguf file or a folder");
+    assertStringIncludes(single.noted, "give a .gguf file or a folder");
     const file = await run("quantize", model, "--format", "Q4_0", "--output", join(at, "A.GGUF"));
     assertEquals(file.code, 0, file.noted);
     using written = await openModelSource(join(at, "A.GGUF"));

@@ -128,7 +128,7 @@ Deno.test("a batch that reads beyond a model's tables is refused", () => {
   fits(10, 4)();
   assertThrows(fits(9, 4), RangeError, "token 9");
   assertThrows(fits(10, 3), RangeError, "4 tokens");
-  assertThrows(fits(10, 4, "bert"), RangeError, "predicts masked tokens alone");
+  assertThrows(fits(10, 4, "bert"), RangeError, "predicts only masked tokens");
 });
 
 Deno.test("masked examples: every row sees its own sequence whole, candidates stand at the masked places", () => {
@@ -163,7 +163,7 @@ Deno.test("masked examples: every row sees its own sequence whole, candidates st
         maxPositions: 4,
       }),
     RangeError,
-    "sees only what stands before a token",
+    "sees only the tokens before each token",
   );
   const refuse = (change: Partial<Example>, message: string) =>
     assertThrows(
@@ -175,7 +175,7 @@ Deno.test("masked examples: every row sees its own sequence whole, candidates st
   refuse({ masked: [3, 2] }, "masked places [3,2]");
   refuse({ masked: [2, 4] }, "masked places [2,4]");
   refuse({ masked: [1.5, 2] }, "masked places [1.5,2]");
-  refuse({ candidates: [[3]] }, "a candidate has 1 tokens for 2 masked places");
+  refuse({ candidates: [[3]] }, "a candidate has 1 tokens for 2 masked positions");
   refuse({ prompt: [1, 2, 9, 9, 1] }, "of 5 tokens: the model's context is 4");
   refuse({ candidates: [[3, 2 ** 32]] }, "a token");
   assertThrows(
@@ -226,7 +226,7 @@ Deno.test("of a conversation the loss is of what is scored, and every row sees a
     const example = { prompt, candidates: [[2, 3, 4]], label: 0, ...scored ? { scored } : {} };
     assertThrows(() => packBatch([example], "language-modelling", 16), RangeError, message);
   };
-  refuse([], [1], "of no token");
+  refuse([], [1], "covers no token");
   refuse([[0, 4]]);
   refuse([[1, 1]]);
   refuse([[0, 2], [1, 3]]);

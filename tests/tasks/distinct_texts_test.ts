@@ -45,7 +45,7 @@ Deno.test("candidates of a row that are equal are refused with the row's line", 
   assertThrows(
     () => readTask(task, rows),
     RangeError,
-    'candidates 0 and 2 are both " 1", which nothing can tell apart (line 2 of choice)',
+    'candidates 0 and 2 are both " 1", so they cannot be told apart (line 2 of choice)',
   );
 });
 

@@ -83,13 +83,13 @@ Deno.test("a template with a mask: text before and behind, one mask, and a model
   assertThrows(
     () => tokeniseExample(tokenizer, long, { sees: "all" }),
     RangeError,
-    '"go" has 2 tokens ("g", "o"), and a mask stands for one',
+    '"go" has 2 tokens ("g", "o"), but a mask stands for one',
   );
   const maskless = { ...tokenizer, mask: undefined } as unknown as typeof tokenizer;
   assertThrows(
     () => tokeniseExample(maskless, rendered, { sees: "all" }),
     TypeError,
-    "names no mask_token",
+    "has no mask_token",
   );
 });
 

@@ -392,7 +392,7 @@ Deno.test("WinoGrande of the harness scores what follows the options, in both fo
   assertThrows(
     () => readTask(harness, '{"sentence":"It was _","option1":"a","option2":"b","answer":"1"}'),
     RangeError,
-    "nothing behind its candidates",
+    "nothing after its candidates",
   );
 });
 

@@ -44,7 +44,7 @@ Deno.test("what is missing or unknown is named", () => {
   refused({ format: "xml" }, RangeError, "jsonl, tsv");
   refused({ file: undefined }, TypeError, "file is");
   refused({ files: { training: "x" } }, RangeError, '"training"');
-  refused({ template: "{label} {a}" }, RangeError, "not at its end");
+  refused({ template: "{label} {a}" }, RangeError, "not at the end");
   refused({ candidates: ["a", "b"] }, TypeError, "either labels or candidates");
   refused({ labels: { x: 1 } }, TypeError, "x is number");
   refused({ columns: "a" }, TypeError, "columns");

@@ -105,7 +105,7 @@ Deno.test("dots lead to fields within fields and to items of lists; a field of t
   assertThrows(
     () => renderExample({ ...template, prompt: "{input}" }, { ...row, label: 1 }),
     TypeError,
-    'fields within it are named by dots: "input.text"',
+    'name fields within it with dots: "input.text"',
   );
 });
 

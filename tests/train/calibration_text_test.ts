@@ -86,7 +86,7 @@ Deno.test("text that is too short, of no known form or without text is refused",
     await assertRejects(
       () => calibrationText(path, tokenizer, { length: 3 }),
       TypeError,
-      'no field "text"',
+      'needs a field "text"',
     );
   });
 });

@@ -100,7 +100,7 @@ Deno.test("minima that cannot be trained for themselves are refused by name", ()
   assertThrows(
     () => planOffsets(plan, "relative", device.maxBinding, { kinds: ["minima"] }),
     RangeError,
-    `"${name}": its file has them as integers`,
+    `"${name}": its file stores them as integers`,
   );
   const exclude = ["*ffn_up*", "output.*", "token_embd.*"];
   const { trainables } = planOffsets(plan, "relative", device.maxBinding, {

@@ -90,7 +90,7 @@ Deno.test("a split model goes back as its files, or as one", async () => {
     await assertRejects(
       () => exportTuned(parts, trained, join(folder, "x-00001-of-00002.gguf")),
       RangeError,
-      "one of 2 files, the model has 3",
+      "one of 2 files, but the model has 3",
     );
   });
 });
@@ -161,7 +161,7 @@ Deno.test("a model that becomes one file gets no name of one of several", async 
   await withTemp(async (folder) => {
     using source = await openModelSource(await oneFile(folder));
     const path = join(folder, "q-00001-of-00002.gguf");
-    const words = "that is the name of one of 2 files";
+    const words = "the name is that of one of 2 files";
     await assertRejects(() => exportTuned(source, new Map(), path), RangeError, words);
     const quantized = quantizedSource(source, { format: "Q4_0" });
     await assertRejects(() => writeModel(quantized, path), RangeError, words);

@@ -101,7 +101,7 @@ const KINDS: Record<string, Kind> = {
   "own folder, Q4_0 and Q8_0": own("Q4_0", "Q8_0"),
   "compressed-tensors, columns reordered": {
     quantised: true,
-    refused: { gguf: "its columns are in an order of their own" },
+    refused: { gguf: "its columns are reordered" },
     ...folder({
       config: {
         quantization_config: {

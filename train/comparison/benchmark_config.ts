@@ -66,13 +66,17 @@ const schema: Field<Parsed> = section<Parsed>("A comparison of optimisers", {
   forwards: number("forwards of every run", whole, 640),
   evaluations: number("held-out evaluations of a run, after the first", whole, 8),
   seeds: number(
-    "runs of a finalist; one more, of seed 0, for each learning rate",
+    "runs of a finalist; plus one, with seed 0, for each learning rate",
     { ...whole, min: 0 },
     5,
   ),
-  cases: custom("model, data and batch: sections as of a fine-tune", "named sections", sections),
+  cases: custom(
+    "model, data and batch: the same sections as for a fine-tune",
+    "named sections",
+    sections,
+  ),
   optimisers: custom(
-    "sections as a fine-tune's optimiser, which may have trainables; a list of learning rates is chosen from",
+    "sections like a fine-tune's optimiser, which may include trainables; from a list of learning rates, the best is chosen",
     "named sections",
     sections,
   ),

@@ -84,7 +84,7 @@ export function optimiserOfConfig(configured: ConfiguredOptimiser): Optimiser {
   if (period > 1 && period > steps) {
     const key = config.accumulate === period ? "accumulate" : "batch_per_direction";
     throw new RangeError(
-      `Cannot use optimiser.${key}: ${period} with steps: ${steps}: so many steps make one move, so nothing would be trained`,
+      `Cannot use optimiser.${key}: ${period} with steps: ${steps}: a move takes that many steps, so nothing would be trained`,
     );
   }
   const made = make(scheduleOf(config, { steps, period }, () => learningRateOf(usual)));
@@ -136,7 +136,7 @@ function around(base: Optimiser, config: ConfiguredOptimiser["optimiser"]): Opti
   const { accumulate: batches = 1, batchPerDirection: apart = 1 } = config;
   if (batches > 1 && apart > 1) {
     throw new RangeError(
-      `Cannot use optimiser.batch_per_direction: ${apart}: optimiser.accumulate: ${batches} keeps its directions`,
+      `Cannot use optimiser.batch_per_direction: ${apart}: optimiser.accumulate: ${batches} uses the same directions for several steps`,
     );
   }
   const first = [

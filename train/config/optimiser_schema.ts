@@ -35,7 +35,7 @@ export const PartOptions = {
     max: 1000,
   },
   clipQuantile: {
-    doc: "quantile of its own magnitudes at which the derivative is clipped",
+    doc: "clip the derivative at this quantile of its magnitudes so far",
     min: 0.01,
     max: 0.9999,
   },

@@ -16,7 +16,7 @@ const mostCharacters = 1_000_000;
 export function parseYaml(yaml: string, name: string): unknown {
   if (yaml.length > mostCharacters) {
     throw new SyntaxError(
-      `Cannot read ${name}: ${yaml.length} characters, a configuration has at most ${mostCharacters}`,
+      `Cannot read ${name}: ${yaml.length} characters, a configuration may have at most ${mostCharacters}`,
     );
   }
   try {

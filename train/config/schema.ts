@@ -174,7 +174,7 @@ const schema: Field<TrainConfig> = section<TrainConfig>("A fine-tune", {
   optimiser: optimiserSection,
   scheme: schemeField,
   adapter: text(
-    "an adapter to start from: a folder as PEFT writes it, or a .gguf file; a new one if not given",
+    "an adapter to start from: a folder written by PEFT, or a .gguf file; a new one if not given",
   ),
   ...adapterSections,
   trainables: section<TrainablesConfig>("Which parameters are trained", {
@@ -306,7 +306,7 @@ export function readTrainConfig(
   }
   if (config.patience !== undefined && config.evaluateEvery === 0) {
     throw new RangeError(
-      `Cannot use patience ${config.patience} in ${name}: evaluate_every is 0, so no evaluation says when to stop`,
+      `Cannot use patience ${config.patience} in ${name}: evaluate_every is 0, so there are no evaluations to decide when to stop`,
     );
   }
   return config;

@@ -168,7 +168,7 @@ export const adapterSections: {
 
 /** The key `scheme`. */
 export const schemeField: Field<SchemeName> = choice(
-  "what is trained: full, all scales; head, the output matrix; norms; biases; an adapter beside the model, which has a section of its own; or scales+lora, LoRA in the first half of the layers and scales in the second",
+  "what is trained: full (all scales), head (the output matrix), norms, biases, an adapter (which has its own section), or scales+lora (LoRA in the first half of the layers and scales in the second)",
   schemeNames,
   "full",
 );
@@ -209,7 +209,7 @@ export function withScheme<Config extends Schemed>(
     throw new RangeError(
       `Cannot use ${foreign} in ${sources?.get(foreign) ?? file}: ${
         foreign === beside
-          ? "the adapter to start from says all of it; leave out one of the two"
+          ? "the adapter to start from already defines it; leave out one of the two"
           : `scheme is ${scheme}; set scheme: ${foreign}, or leave it out`
       }`,
     );

@@ -29,9 +29,9 @@ export function formatOfFile(file: string): ExampleFormat {
   const format = formatOfExtension[dataExtension(file)];
   if (format === undefined) {
     throw new RangeError(
-      `Cannot tell the format of "${file}": set task.format, or name a file that ends in ${
+      `Cannot tell the format of "${file}": set task.format, or give a file whose name ends in ${
         Object.keys(formatOfExtension).join(", ")
-      }, or those with .gz`,
+      }, or in one of these with .gz`,
     );
   }
   return format;
@@ -122,7 +122,7 @@ function assertScored(
   throw new RangeError(
     `Cannot use task.${key} with ${
       template === undefined ? `task ${name}` : "task.template"
-    }: it is for ${forms.join(", ")}`,
+    }: it applies only to ${forms.join(", ")}`,
   );
 }
 
@@ -131,7 +131,7 @@ function assertUnused(keys: Readonly<Record<string, unknown>>): void {
   for (const [key, value] of Object.entries(keys)) {
     if (value !== undefined) {
       throw new RangeError(
-        `Cannot use task.${key} without task.template: only a template has answers of its own`,
+        `Cannot use task.${key} without task.template: only a template can define its own answers`,
       );
     }
   }
@@ -145,7 +145,7 @@ function assertColumns({ task: { columns, separator, format }, data }: TrainConf
     const found = file === undefined ? undefined : format ?? formatOfFile(file);
     if (found !== undefined && found !== "csv" && found !== "tsv") {
       throw new RangeError(
-        `Cannot use task.${key} for "${file}": it is for csv or tsv, the file is ${found}`,
+        `Cannot use task.${key} for "${file}": it applies only to csv and tsv, but the file is ${found}`,
       );
     }
   }

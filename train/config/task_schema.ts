@@ -58,7 +58,7 @@ export interface TaskConfig {
 /** The section. */
 export const taskSection: Field<TaskConfig> = section<TaskConfig>("What is learned", {
   name: custom(
-    "a built-in task, or language-modelling, chat, instruction or completion; if not given, recognised by the fields of the data; `task: sst2` is shorthand for `task.name`",
+    "a built-in task, or language-modelling, chat, instruction or completion; if not given, recognised from the fields of the data; `task: sst2` is shorthand for `task.name`",
     "text",
     readTaskName,
     taskNames,
@@ -96,11 +96,11 @@ export const taskSection: Field<TaskConfig> = section<TaskConfig>("What is learn
     lossParts,
   ),
   objective: choice(
-    "what training lowers: classification, the loss over the candidates, or language-modelling, that of the right one's tokens; classification if there are candidates",
+    "what training minimises: classification (the loss over the candidates) or language-modelling (the loss of the right answer's tokens); classification if there are candidates",
     ["classification", "language-modelling"],
   ),
   protocol: choice(
-    "mezo: as in the tables of MeZO and QZO, 1,000 examples to train on and 500 held out of the training file, 1,000 of the validation file as the test, and their objective",
+    "mezo: sizes and objective as in the tables of MeZO and QZO, with 1,000 training and 500 held-out examples from the training file, and 1,000 test examples from the validation file",
     ["mezo"],
   ),
 });
@@ -121,7 +121,7 @@ function readLabels(value: unknown, place: Place): Readonly<Record<string, strin
       refusal(
         place,
         spoken[1],
-        `words; put quotes around it: "${spoken[1]}", as it shall be written`,
+        `words; put quotes around it: "${spoken[1]}", exactly as it should be written`,
       ),
     );
   }

@@ -25,13 +25,13 @@ export function assertAdapterFits(
   const refuse = (why: string) => new RangeError(`Cannot use ledger: ${why}`);
   if (theirs === undefined) {
     throw refuse(
-      "it was written over the base alone, the model has an adapter beside it: use the base, which the adapter was put beside",
+      "it was written for the base alone, but the model has an adapter: use the base model, to which the adapter was added",
     );
   }
   throw refuse(
     ours
-      ? "the adapter beside the model is not the one that was trained"
-      : "it has an adapter beside the base: put it there first, by model.withAdapter(adapterOfLedger(ledger))",
+      ? "the model's adapter is not the one that was trained"
+      : "it includes an adapter: add it to the model first, with model.withAdapter(adapterOfLedger(ledger))",
   );
 }
 

@@ -53,9 +53,9 @@ function assertDescribed({ name, update }: Optimiser): void {
   throw new RangeError(
     `Cannot start a ledger for ${name}: from ${
       JSON.stringify(update.parameters)
-    } its update rule would be read with [${read.inputs(step)}] at move ${step}, it has [${
+    } its update rule would be read back with [${read.inputs(step)}] at move ${step}, but it has [${
       update.inputs(step)
-    }]. Take a schedule of this library`,
+    }]. Use a schedule of this library`,
   );
 }
 
@@ -96,6 +96,6 @@ export function ledgerHeader(
 export function assertReplayable({ name, estimator }: Optimiser): void {
   if (!estimator.exact) return;
   throw new TypeError(
-    `Cannot write a ledger with ${name}: no seed says what its gradients were, so none can be replayed; leave out \`ledger\` and keep the offsets, such as by exportTuned`,
+    `Cannot write a ledger with ${name}: its gradients cannot be derived from seeds, so they cannot be replayed; leave out \`ledger\` and save the offsets instead, for example with exportTuned`,
   );
 }

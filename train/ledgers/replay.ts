@@ -69,7 +69,7 @@ const SERVE_MILLISECONDS = 50;
 function assertNoise(header: LedgerHeader): void {
   if (header.noiseVersion !== NOISE_VERSION) {
     throw new RangeError(
-      `Cannot replay a ledger whose noise has version ${header.noiseVersion}: this library makes version ${NOISE_VERSION}`,
+      `Cannot replay a ledger whose noise has version ${header.noiseVersion}: this library has version ${NOISE_VERSION}`,
     );
   }
 }

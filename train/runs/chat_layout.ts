@@ -35,23 +35,23 @@ export async function chatLayout(
   if (form === undefined) return undefined;
   const { loss = "answers" } = config.task;
   const of = {
-    answers: form === "completion" ? "completions" : "what the assistant says",
-    last: form === "completion" ? "completions" : "the last thing the assistant says",
+    answers: form === "completion" ? "completions" : "the assistant's messages",
+    last: form === "completion" ? "completions" : "the assistant's last message",
     all: "everything",
   }[loss];
-  if (form === "completion") return { form, loss, note: `the loss is of ${of}` };
+  if (form === "completion") return { form, loss, note: `the loss covers ${of}` };
   const template = await chatTemplateOf(config);
   if (template === undefined && chatTemplate === undefined && form === "chat") {
     throw new RangeError(
-      "Cannot lay out conversations: the model brings no chat template. Name one by task.chat_template, such as vicuna, which needs no tokens of its own",
+      "Cannot render conversations: the model has no chat template. Choose one with task.chat_template, such as vicuna, which needs no special tokens",
     );
   }
   const whose = template !== undefined
     ? `the chat template ${config.task.chatTemplate}`
     : chatTemplate !== undefined
     ? "the model's chat template"
-    : `the template ${instructionTemplate}, as the model brings none`;
-  const note = `laid out by ${whose}; the loss is of ${of}${spelledEnd(tokenizer, template)}`;
+    : `the template ${instructionTemplate}, because the model has none`;
+  const note = `rendered with ${whose}; the loss covers ${of}${spelledEnd(tokenizer, template)}`;
   return { form, loss, template, note };
 }
 
@@ -63,7 +63,7 @@ function spelledEnd(tokenizer: Tokenizer, template: string | undefined): string 
     if (text === undefined) return "";
     return `. ${
       JSON.stringify(text)
-    } behind an answer is no token of the model, and is learned as text`;
+    } after an answer is not a token of the model, and is learned as text`;
   } catch {
     return ""; // A template that refuses so short a conversation.
   }

@@ -94,9 +94,7 @@ export class ExampleCounts {
     }
     if (this.unanswered > 0) {
       out.push(
-        `${
-          of(this.unanswered)
-        } left out, as nothing of an answer that the loss is of lies within ${limit}`,
+        `${of(this.unanswered)} left out, because no scored part of an answer is within ${limit}`,
       );
     }
     if (this.answeredFirst > 0) {
@@ -108,7 +106,7 @@ export class ExampleCounts {
     }
     if (this.joined > 0 && this.joined === made) {
       out.push(
-        "every completion begins right behind the last word of its prompt: put white space at the end of the prompt, or before the completion, if they are two words",
+        "every completion begins right after the last word of its prompt: put white space at the end of the prompt, or before the completion, if they are separate words",
       );
     }
     if (this.dropped > 0) {
@@ -118,7 +116,7 @@ export class ExampleCounts {
       out.push(
         `${kind}s begin with the BOS token ${
           JSON.stringify(this.bringsStart)
-        }, which is put before every text anyway: it is there once; remove it from the template or the data`,
+        }, which is added to every text anyway: it is kept only once; remove it from the template or the data`,
       );
     }
     for (const [field, count] of this.blank) {

@@ -89,7 +89,7 @@ export async function decideRun(
   } else if (asked.task.name === undefined && asked.task.template === undefined) {
     if (asked.data.train === undefined) {
       throw new RangeError(
-        `Cannot tell what to learn from the folder "${asked.data.folder}": it holds the files of no built-in task. Name a file in it, or say with --task what it is`,
+        `Cannot tell what to learn from the folder "${asked.data.folder}": it does not contain the files of any built-in task. Give a file in it, or name the task with --task`,
       );
     }
     const text = dataExtension(asked.data.train ?? "") === ".txt" ? "the file is plain text" : why;
@@ -99,14 +99,14 @@ export async function decideRun(
   const bare = source.tokenizer !== undefined && source.tokenizer.chatTemplate === undefined;
   if (formOfConfig(config) === "chat" && bare && await chatTemplateOf(config) === undefined) {
     const task = { ...config.task, chatTemplate: "vicuna" };
-    const reason = "the model brings no chat template; this one needs no tokens of its own";
+    const reason = "the model has no chat template; this one needs no special tokens";
     decide("task.chat_template", "vicuna", reason, { ...config, task });
   }
   if (formOfConfig(config) === "chat" && !isGiven(given, "task.loss") && source.tokenizer) {
     const template = await chatTemplateOf(config);
     if (forgetsAnswers(source.tokenizer, template)) {
       const task = { ...config.task, loss: "last" as const };
-      const reason = "the chat template lays out earlier answers in another way";
+      const reason = "the chat template renders earlier answers differently";
       decide("task.loss", "last", reason, { ...config, task });
     }
   }
@@ -122,7 +122,7 @@ export async function decideRun(
   }
   const dense = [...source.tensors.values()].every(({ format }) => !isQuantised(format.layout));
   if (dense && !isGiven(given, "quantize") && !isGiven(given, "trainables")) {
-    const reason = "nothing of the model is quantised";
+    const reason = "no part of the model is quantised";
     decide("quantize.format", FORMAT, reason, { ...config, quantize: { format: FORMAT } });
   }
   if (!isGiven(given, "output")) {
@@ -149,7 +149,7 @@ export function decideSteps(
   const { validation = heldOutOfTraining } = config.data;
   if (!isGiven(given, "data.validation") && validation === heldOutOfTraining) {
     const reason = held === 0
-      ? "nothing is held out, as there are fewer than 10 examples"
+      ? "nothing is held out, because there are fewer than 10 examples"
       : `${held} of ${all} examples are held out, chosen by seed 0`;
     decisions.push({ key: "data.validation", value: heldOutOfTraining, why: reason });
   }

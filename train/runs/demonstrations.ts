@@ -27,7 +27,9 @@ export class Demonstrations {
   ) {
     if (examples.length <= shots.count) {
       throw new RangeError(
-        `Cannot show ${shots.count} demonstrations: "${file}" has ${examples.length} examples to choose from, and it takes one more`,
+        `Cannot show ${shots.count} demonstrations: "${file}" has ${examples.length} examples, but ${
+          shots.count + 1
+        } are needed`,
       );
     }
     this.shots = shots;

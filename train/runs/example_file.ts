@@ -164,7 +164,7 @@ export class ExampleFile {
       }
     }
     if (wanted && index <= last) {
-      throw new RangeError(`Cannot read "${this.name}": it became shorter while being read`);
+      throw new RangeError(`Cannot read "${this.name}": it became shorter while it was being read`);
     }
     this.#some(index);
     return out;
@@ -380,6 +380,6 @@ function hintOf({ data, task }: TrainConfig, name: string): string {
   return key === undefined
     ? `Task ${
       task.name ?? "of the configuration"
-    } names it, ${where}: get the data set and put its files there, or name yours by data.train and data.validation`
+    } names it, ${where}: get the data set and put its files there, or give your own with data.train and data.validation`
     : `data.${key} names it, ${where}`;
 }

@@ -130,7 +130,7 @@ export class ExamplesCache {
     } catch (error) {
       if (error instanceof Deno.errors.NotFound) return {};
       const why = (error as Error).message;
-      return { notes: [`"${this.#path}" is left aside and the data files are read anew: ${why}`] };
+      return { notes: [`"${this.#path}" is ignored and the data files are read again: ${why}`] };
     }
   }
 
@@ -142,7 +142,7 @@ export class ExamplesCache {
       await writeFileWhole(this.#path, [MAGIC, this.#key, sha256(packed), packed]);
       return [];
     } catch (error) {
-      return [`the examples are not kept for a resumed run: ${(error as Error).message}`];
+      return [`the examples are not cached for resuming: ${(error as Error).message}`];
     }
   }
 }

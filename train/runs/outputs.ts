@@ -127,7 +127,7 @@ export async function checkModelOutput(path: string, rules: OutputRules): Promis
   if (names.length === 0) return;
   if (!rules.force) {
     throw new Deno.errors.AlreadyExists(
-      `Cannot write a model to "${path}": the folder holds ${
+      `Cannot write a model to "${path}": the folder contains ${
         listed(names)
       }. Choose another, or add --force to overwrite a model`,
     );
@@ -167,7 +167,7 @@ export async function checkRunOutput(
   }
   if (!resume && has(ledger)) {
     throw new Deno.errors.AlreadyExists(
-      `Cannot start a run in "${path}": it already holds one. Add --resume to continue it, or choose another --output`,
+      `Cannot start a run in "${path}": it already contains one. Add --resume to continue it, or choose another --output`,
     );
   }
   await checkLinks(path, names.filter((name) => isOfRun(name)));
@@ -201,7 +201,7 @@ export async function checkRunOutput(
     throw new RangeError(
       `Cannot start a run in "${path}": it contains files that do not belong to a run: ${
         listed(foreign)
-      }. Choose a folder of its own, such as ${
+      }. Choose a separate folder, such as ${
         JSON.stringify(join(path, "run"))
       }, or add --force to add to them`,
     );
@@ -218,7 +218,7 @@ async function checkLinks(folder: string, names: readonly string[]): Promise<voi
     const target = await Deno.realPath(path).catch(() => undefined);
     if (target === undefined || dirname(target) !== own) {
       throw new RangeError(
-        `Cannot write to "${path}": it is a link out of the run's folder${
+        `Cannot write to "${path}": it is a link that points outside the run's folder${
           target === undefined ? "" : ` (to "${target}")`
         }. Remove the link, or choose another --output`,
       );

@@ -132,12 +132,12 @@ export function unpackExamples(
   bytes: Uint8Array<ArrayBuffer>,
   bounds: ExampleBounds,
 ): TaskExamples {
-  if (bytes.length < LENGTH_BYTES) throw damaged("it is cut");
+  if (bytes.length < LENGTH_BYTES) throw damaged("it is truncated");
   const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
   const from = numbersFrom(length);
-  if (length > MOST_FACTS || from > bytes.length) throw damaged("it is cut");
+  if (length > MOST_FACTS || from > bytes.length) throw damaged("it is truncated");
   const facts = factsOf(bytes.subarray(LENGTH_BYTES, LENGTH_BYTES + length));
-  if ((bytes.length - from) % facts.width !== 0) throw damaged("it is cut");
+  if ((bytes.length - from) % facts.width !== 0) throw damaged("it is truncated");
   // Numbers of typed arrays begin at multiples of their size.
   const aligned = bytes.byteOffset % facts.width === 0 ? bytes : bytes.slice();
   const reader = new ExampleReader(numbersOf(aligned, from, facts.width), bounds);
@@ -177,7 +177,7 @@ class ExampleReader {
   }
 
   end(): void {
-    if (this.#at !== this.#numbers.length) throw damaged("something stands behind its examples");
+    if (this.#at !== this.#numbers.length) throw damaged("there is something after its examples");
   }
 
   #example(): Example {
@@ -188,7 +188,7 @@ class ExampleReader {
     const label = numbers[this.#at++];
     const ranges = numbers[this.#at++];
     this.#need(count);
-    if (label >= count) throw damaged("a label is of no candidate");
+    if (label >= count) throw damaged("a label does not belong to any candidate");
     const lengths = this.#at;
     this.#at += count;
     for (let i = 0; i < count; i++) {
@@ -198,7 +198,7 @@ class ExampleReader {
       }
     }
     const scored = ranges > 0 ? this.#ranges(ranges - 1, numbers[lengths]) : undefined;
-    if (scored && count > 1) throw damaged("ranges are of several candidates");
+    if (scored && count > 1) throw damaged("ranges span several candidates");
     const prompt = this.#ids(inPrompt);
     const candidates: number[][] = [];
     for (let i = 0; i < count; i++) candidates.push(this.#ids(numbers[lengths + i]));
@@ -212,7 +212,7 @@ class ExampleReader {
     for (let i = 0, before = 0; i < count; i++) {
       const [first, end] = [this.#numbers[this.#at++], this.#numbers[this.#at++]];
       if (first < before || end <= first || end > length) {
-        throw damaged("a range is none of its candidate");
+        throw damaged("a range is outside its candidate");
       }
       ranges.push([first, before = end]);
     }
@@ -232,7 +232,7 @@ class ExampleReader {
   }
 
   #need(count: number): void {
-    if (this.#at + count > this.#numbers.length) throw damaged("it is cut");
+    if (this.#at + count > this.#numbers.length) throw damaged("it is truncated");
   }
 }
 
@@ -241,7 +241,7 @@ function factsOf(bytes: Uint8Array<ArrayBuffer>): Facts {
   try {
     facts = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch {
-    throw damaged("what it says of itself is no JSON");
+    throw damaged("its description is not JSON");
   }
   const { objective, judged, notes, sets, width } = Object(facts) as Partial<Facts>;
   const areObjectives = OBJECTIVES.has(objective) &&
@@ -256,7 +256,7 @@ function factsOf(bytes: Uint8Array<ArrayBuffer>): Facts {
   if (
     objective === undefined || !areObjectives || !areSets || !areNotes || width !== 2 && width !== 4
   ) {
-    throw damaged("what it says of itself is incomplete");
+    throw damaged("its description is incomplete");
   }
   return { objective, sets, width, ...(judged ? { judged } : {}), ...(notes ? { notes } : {}) };
 }
@@ -280,5 +280,5 @@ function numbersOf(
 }
 
 function damaged(why: string): RangeError {
-  return new RangeError(`Cannot read examples in tokens: ${why}`);
+  return new RangeError(`Cannot read tokenised examples: ${why}`);
 }

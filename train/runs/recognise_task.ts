@@ -54,7 +54,7 @@ export async function recogniseTask(
   if (found === undefined) {
     const [name] = others;
     if (name === undefined) return { config };
-    const why = `every one of its first ${rows.length} rows is one of ${name}`;
+    const why = `all of its first ${rows.length} rows match ${name}`;
     return { config: withTask(config, name), why };
   }
   const fields = found.fields.map((field) => JSON.stringify(field)).join(", ");
@@ -119,7 +119,7 @@ async function taskOfFolder(
   const split = !whole && config.data.validation === undefined;
   return {
     config: split ? { ...named, data } : named,
-    why: `${folder} holds its file ${train}`,
+    why: `${folder} contains its file ${train}`,
   };
 }
 

@@ -343,7 +343,7 @@ function assertTrainable(
       `Cannot train the scales of "${source.name}": ${
         quantize?.format === undefined
           ? "it is not quantised. Set quantize.format, for example to Q4_0, or"
-          : `quantize.format ${quantize.format} fits none of its matrices, as the notes say. Choose a format with smaller blocks, or set`
+          : `quantize.format ${quantize.format} does not fit any of its matrices, as the notes explain. Choose a format with smaller blocks, or set`
       } trainables.kinds to dense`,
     );
   }

@@ -89,7 +89,7 @@ const sets = [
     words: "validation",
     key: "validation",
     of: ({ validation }: Fields): JsonValue | undefined => validation,
-    why: "what was measured before and what is measured after must be of the same examples",
+    why: "the measurements before and after must be of the same examples",
     also: "data.validation_limit, evaluate_limit",
   },
   {
@@ -128,7 +128,7 @@ export function assertSameData(
     const named = file === undefined ? `the ${words} file` : `data.${key} "${file}"`;
     const count = isFields(after) ? after.examples : 0;
     throw new RangeError(
-      `Cannot resume "${path}": its ${words} examples were others when it was started (${before.examples} then, ${count} now), and ${why}. Bring back ${named} and what it was read with (task, data.encoding, max_length, ${also}), or start another run with --output`,
+      `Cannot resume "${path}": its ${words} examples have changed since it was started (${before.examples} then, ${count} now), and ${why}. Restore ${named} and the settings it was read with (task, data.encoding, max_length, ${also}), or start a new run with --output`,
     );
   }
 }
@@ -149,7 +149,7 @@ export function otherDataNote(
   const before = then[split];
   const judged = split === "validation" ? examples.slice(0, config.evaluateLimit) : examples;
   if (!isFields(before) || !differ(before, fingerprint(judged))) return undefined;
-  return `the ${split} examples are not those that the run was judged by (${before.examples} then): its own figures and these are of different examples`;
+  return `the ${split} examples are not those that the run was evaluated on (${before.examples} then), so its figures and these are for different examples`;
 }
 
 function differ(before: Fields, after: JsonValue | undefined): boolean {

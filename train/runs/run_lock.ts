@@ -71,6 +71,6 @@ function busy(folder: string, owner: string | undefined): Error {
     ? `this process (id ${owner})`
     : `another process (id ${owner})`;
   return new Deno.errors.Busy(
-    `Cannot train in "${folder}": ${who} trains there. Wait until it ends, end it, or choose another --output`,
+    `Cannot train in "${folder}": ${who} is training there. Wait for it to finish, stop it, or choose another --output`,
   );
 }

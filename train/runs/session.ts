@@ -93,7 +93,7 @@ export function configuredAdapter(
   if (scheme === undefined) return undefined;
   if (given && given.scheme !== scheme) {
     throw new RangeError(
-      `Cannot train "${config.adapter}" by scheme ${scheme}: it is an adapter of scheme ${given.scheme}`,
+      `Cannot train "${config.adapter}" with scheme ${scheme}: it is an adapter of scheme ${given.scheme}`,
     );
   }
   if (given) return given;

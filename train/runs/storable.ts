@@ -127,11 +127,11 @@ export function assertStorable(kinds: readonly Storable[], ledgerOnly: boolean):
   const fine = kinds.filter((kind) => isTooFine(kind) && !isLost(kind));
   if (fine.length > 0 && !ledgerOnly) {
     throw new RangeError(
-      `Cannot train for a file: an export would keep too little of so fine changes (${
+      `Cannot train for a file: an export would keep too little of such fine changes (${
         fine.map(storableText).join("; ")
-      }), for the scales of a super-block are small integers under one factor. ` +
-        `Leave trainables.span out, which means an offset a super-block, or make it a row's (0): both are kept; ` +
-        `or set trainables.ledger_only: true to keep the result in the ledger alone`,
+      }), because the scales of a super-block are small integers with a common factor. ` +
+        `Leave out trainables.span, which means one offset per super-block, or set it to a whole row (0): both are kept; ` +
+        `or set trainables.ledger_only: true to keep the result in the ledger only`,
     );
   }
   const lost = kinds.filter((kind) => isLost(kind) || isTooFine(kind));
@@ -139,12 +139,12 @@ export function assertStorable(kinds: readonly Storable[], ledgerOnly: boolean):
   const what = lost.map(storableText).join("; ");
   if (lost.length === kinds.length && !ledgerOnly) {
     throw new RangeError(
-      `Cannot train for a file: what an export would keep is too little (${what}), for these scales are stored as powers of two or nearly so. ` +
+      `Cannot train for a file: an export would keep too little (${what}), because these scales are stored as powers of two, or nearly so. ` +
         `Quantise to another format (quantize.format: Q4_0), train other kinds (trainables.kinds: norms), ` +
-        `or set trainables.ledger_only: true to keep the result in the ledger alone`,
+        `or set trainables.ledger_only: true to keep the result in the ledger only`,
     );
   }
-  return [`An export will not hold what is trained here, only the ledger will: ${what}.`];
+  return [`An export will not contain what is trained here; only the ledger will: ${what}.`];
 }
 
 /**
@@ -163,7 +163,7 @@ export function pairNotes(trainables: readonly Trainable[]): string[] {
   return [
     `Scales and minima of ${pairs.length} tensors (such as "${
       partOf(pairs[0]).tensor
-    }") are trained together by relative offsets, which move them apart where they nearly cancel: such trainings diverge easily. ` +
-    `Use optimiser.form: absolute, or train scales alone, which minima then follow.`,
+    }") are trained together with relative offsets, which move them apart where they nearly cancel: such runs diverge easily. ` +
+    `Use optimiser.form: absolute, or train scales only; minima then follow them.`,
   ];
 }

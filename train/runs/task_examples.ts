@@ -101,7 +101,7 @@ export async function taskExamples(
     throw new RangeError(
       `Cannot learn the answers of ${
         describeTask(config)
-      }: the model predicts masked tokens, and answers are written by models that predict the next one; bring plain text, or a task with labels`,
+      }: the model predicts masked tokens, but only models that predict the next token can write answers; use plain text, or a task with labels`,
     );
   }
   const isShown = shots !== undefined && shots.count > 0;
@@ -249,7 +249,7 @@ export async function taskExamples(
     : config.task.objective ?? (protocol && task?.published?.objective) ?? judged;
   if (task?.template.answer !== undefined && objective === "classification") {
     throw new RangeError(
-      `Cannot train ${task.name} by task.objective classification: its answers are written, so there are no candidates to choose from`,
+      `Cannot train ${task.name} with task.objective classification: its answers are free text, so there are no candidates to choose from`,
     );
   }
   if (objective !== judged) train = train.map(rightAlone);
@@ -309,7 +309,7 @@ function protocolOf(
 function heldOut({ held }: Protocol, all: number, file: string): number {
   if (held < all) return held;
   throw new RangeError(
-    `Cannot hold ${held} examples out of "${file}", as task.protocol says: it has ${all}; take fewer by data.validation_limit`,
+    `Cannot hold ${held} examples out of "${file}", as task.protocol requires: it has ${all}; hold out fewer with data.validation_limit`,
   );
 }
 

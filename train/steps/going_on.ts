@@ -36,12 +36,12 @@ export function assertState(
   }
   if (step > 0 && optimiser.update && !offsets.hasMoments(optimiser.update)) {
     throw new TypeError(
-      `Cannot continue from step ${step}: the offsets are without what ${optimiser.update.name} keeps beside them, replay the ledger for it`,
+      `Cannot continue from step ${step}: the offsets lack the state that ${optimiser.update.name} keeps with them; replay the ledger to get it`,
     );
   }
   if (state && state.length !== stateSize) {
     throw new TypeError(
-      `Cannot continue from step ${step}: ${state.length} scalars of state given, ${optimiser.name} has ${stateSize}`,
+      `Cannot continue from step ${step}: ${state.length} scalars of state given, but ${optimiser.name} has ${stateSize}`,
     );
   }
 }

@@ -163,7 +163,9 @@ export class Trainer implements Disposable {
   /** Records a step, and yields after each submission whether it or the next is compiled, which takes as long as others can wait. */
   *#submissions(step: number, batch: PackedBatch): Generator<boolean> {
     if (this.#queued >= this.#state.capacity) {
-      throw new RangeError(`Cannot queue step ${step}: ${this.#queued} steps wait to be drained`);
+      throw new RangeError(
+        `Cannot queue step ${step}: ${this.#queued} steps are waiting to be drained`,
+      );
     }
     assertNotDisposed(this.#model, "train");
     assertBatchFits(batch, this.#model);

@@ -116,7 +116,7 @@ export function weightSlopes(
   if (!plane || !moved) return;
   if (second === "codebook") {
     throw new TypeError(
-      `Cannot differentiate "matmul" backwards by the codebooks of "${weight.name}": they have no adjoint; train its scales`,
+      `Cannot differentiate "matmul" in reverse mode with respect to the codebooks of "${weight.name}": they have no adjoint; train its scales instead`,
     );
   }
   minimaSlopes(graph, x, slope, product, plane, moved);

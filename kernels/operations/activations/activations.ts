@@ -14,7 +14,9 @@ export type ActivationKind = "silu" | "relu" | "gelu" | "gelu-tanh";
 
 const ACTIVATIONS: Readonly<Record<ActivationKind, ActivationOperation>> = {
   silu: (context, x, times) => {
-    if (!times) throw new TypeError("Cannot record a SiLU: only the gate of a product is known");
+    if (!times) {
+      throw new TypeError("Cannot record a SiLU: it is supported only as the gate of a product");
+    }
     return siluGate(context, x, times);
   },
   relu,

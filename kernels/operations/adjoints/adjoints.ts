@@ -20,7 +20,9 @@ import rowsSource from "./scatter_rows.wgsl.ts";
 export function addSlopes(graph: Graph, a: Value, b: Value): Value {
   const y = graph.value("slope", a.words);
   const isQuads = a.words % 4 === 0;
-  if (!isQuads) throw new RangeError(`Cannot add slopes of ${a.words} elements: no multiple of 4`);
+  if (!isQuads) {
+    throw new RangeError(`Cannot add slopes of ${a.words} elements: expected a multiple of 4`);
+  }
   graph.add({
     label: "add slopes",
     source: addSource,

@@ -13,7 +13,7 @@ export type NormKind = "rms" | "layer";
 
 const NORMS: Readonly<Record<NormKind, NormOperation>> = {
   rms: (context, x, { gain, bias }, { epsilon, list }) => {
-    if (!gain || bias) throw new TypeError("Cannot record an RMS norm: it has a gain and no bias");
+    if (!gain || bias) throw new TypeError("Cannot record an RMS norm: it has a gain but no bias");
     return rmsNorm(context, x, gain, epsilon, list);
   },
   layer: layerNorm,

@@ -42,26 +42,26 @@ function alphaOf({ metadata }: GgufFile, name: string, architecture: string): nu
     throw refuse(
       `general.type is ${
         shown(value("type"))
-      }, an adapter's is "adapter"; a model is given as the model`,
+      }, expected "adapter"; pass a model as the model instead`,
     );
   }
   if (value("kind") !== "lora") {
-    throw refuse(`adapter.type is ${shown(value("kind"))}, only "lora" is read`);
+    throw refuse(`adapter.type is ${shown(value("kind"))}, only "lora" is supported`);
   }
   if (value("architecture") !== architecture) {
     throw refuse(
-      `it is for models of architecture ${
+      `it was made for architecture ${
         shown(value("architecture"))
-      }, this one is of "${architecture}"; an adapter of another architecture does not fit`,
+      }, but this model is "${architecture}"; adapters fit only their own architecture`,
     );
   }
   if (metadata.has("adapter.alora.invocation_tokens")) {
-    throw refuse("adapter.alora.invocation_tokens: it applies behind certain tokens only");
+    throw refuse("adapter.alora.invocation_tokens: it applies only after certain tokens");
   }
   const known: readonly string[] = [...Object.values(GGUF_ADAPTER_KEYS), ...HARMLESS];
   const other = [...metadata.keys()].find((key) => /^adapter\./.test(key) && !known.includes(key));
   if (other !== undefined) {
-    throw refuse(`${shown(other)} is not known here and may change what it computes`);
+    throw refuse(`${shown(other)} is not a known key and may change the result`);
   }
   const alpha = value("alpha");
   if (typeof alpha !== "number" || !Number.isFinite(alpha)) {
@@ -86,9 +86,9 @@ async function floatsOf(source: FileSource, tensor: GgufTensor): Promise<Floats>
 function whyForeign(name: string, matrices: ReadonlyMap<string, Weight>): string {
   const [, matrix, suffix] = /^(.*)\.(lora_[ab])$/.exec(name) ?? [];
   if (matrix === undefined) return "is neither a lora_a nor a lora_b";
-  if (matrices.has(matrix)) return `has no ${suffix === "lora_a" ? "lora_b" : "lora_a"} beside it`;
-  if (matrix === "token_embd.weight") return "is LoRA of the embedding, which is not computed here";
-  return "belongs to no matrix of this model";
+  if (matrices.has(matrix)) return `has no matching ${suffix === "lora_a" ? "lora_b" : "lora_a"}`;
+  if (matrix === "token_embd.weight") return "is LoRA on the embedding, which is not supported";
+  return "does not belong to any matrix of this model";
 }
 
 /**
@@ -128,7 +128,7 @@ export async function openGgufAdapter(
         throw new RangeError(
           `Cannot read "${source.name}": ${shown(name)} has dimensions ${
             shown(dimensions)
-          }, the model "${architecture.name}" wants ${shown(wanted)}`,
+          }, but the model "${architecture.name}" needs ${shown(wanted)}`,
         );
       }
     }
@@ -162,9 +162,7 @@ export async function openGgufAdapter(
     ...typeof baseName === "string" && baseName !== "" ? { baseName } : {},
     ...norms.length === 0 ? {} : {
       notes: [
-        `"${path}": gains of norms, such as ${
-          norms[0]
-        }, are left out, as llama.cpp leaves them out`,
+        `"${path}": norm weights, such as ${norms[0]}, are ignored, as in llama.cpp`,
       ],
     },
   };

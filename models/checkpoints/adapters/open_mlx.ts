@@ -33,10 +33,10 @@ const MLX_WEIGHTS = "adapters.safetensors";
 /** Of `lora_parameters`. The other settings of the file are those of the run that made it. */
 const LORA_KEYS: KeyTable = {
   ...keysOf("rank scale", read()),
-  ...keysOf("dropout keys", harmless("of the training, and seen in the tensors")),
+  ...keysOf("dropout keys", harmless("about training, or evident from the tensors")),
   alpha: only(
     [],
-    "older versions of mlx-lm multiplied the scale by alpha / rank, newer ones do not: remove it where the scale is meant alone",
+    "older versions of mlx-lm multiplied the scale by alpha / rank, newer ones do not: remove it if the scale alone is meant",
     (value, { rank }) => value === rank,
   ),
 };
@@ -50,9 +50,10 @@ export function isMlx(settings: Fields): boolean {
 /** The scale, which mlx-lm stores as it is. */
 function scaleOf(settings: Fields, what: string): number {
   const { fine_tune_type: type = "lora", lora_parameters: own } = settings;
-  const refuse = (why: string) => new RangeError(`Cannot read ${what}, settings of mlx-lm: ${why}`);
+  const refuse = (why: string) =>
+    new RangeError(`Cannot read the mlx-lm settings in ${what}: ${why}`);
   if (type !== "lora") {
-    throw refuse(`fine_tune_type is ${shown(type)}, only "lora" is read`);
+    throw refuse(`fine_tune_type is ${shown(type)}, only "lora" is supported`);
   }
   if (!isObject(own)) throw refuse(`lora_parameters is ${shown(own)}, expected an object`);
   checkKeys(own, LORA_KEYS, { what: `${what}, lora_parameters` });
@@ -81,7 +82,7 @@ export async function openMlx(
   const { base } = architecture.huggingFace;
   const left = new Map(tensors);
   const refuse = (name: string, why: string) =>
-    new RangeError(`Cannot read "${source.name}" of mlx-lm: ${shown(name)} ${why}`);
+    new RangeError(`Cannot read "${source.name}" (mlx-lm): ${shown(name)} ${why}`);
   const matrices: LoraMatrix[] = [];
   const values = new Map<string, Floats>();
   for (const weight of architecture.weights(config)) {
@@ -100,7 +101,7 @@ export async function openMlx(
       if (own.length !== 2 || own.some((n, i) => n !== shape[i])) {
         throw refuse(
           name,
-          `has shape ${shown(own)}, the model "${architecture.name}" wants ${shown(shape)}`,
+          `has shape ${shown(own)}, but the model "${architecture.name}" needs ${shown(shape)}`,
         );
       }
       left.delete(name);
@@ -118,12 +119,12 @@ export async function openMlx(
     throw refuse(
       first,
       first.endsWith(".m")
-        ? "is of DoRA, which is not computed here"
-        : "belongs to no matrix of this model, or is no LoRA",
+        ? "belongs to DoRA, which is not supported"
+        : "does not belong to any matrix of this model, or is not LoRA",
     );
   }
   if (matrices.length === 0) {
-    throw new RangeError(`Cannot read "${source.name}" of mlx-lm: it has no tensor`);
+    throw new RangeError(`Cannot read "${source.name}" (mlx-lm): it contains no tensors`);
   }
   const plan: LoraPlan = { matrices };
   const { model } = settings;

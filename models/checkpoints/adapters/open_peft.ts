@@ -77,7 +77,7 @@ function numbersOf(value: unknown, key: string, what: string): Record<string, nu
   if (isObject(value) && Object.values(value).every((one) => Number.isFinite(one))) {
     return value as Record<string, number>;
   }
-  throw new RangeError(`Cannot read ${what}: ${key} ${shown(value)} is no map of numbers`);
+  throw new RangeError(`Cannot read ${what}: ${key} ${shown(value)} is not a map of numbers`);
 }
 
 /** What of the settings the scale follows from. */
@@ -89,14 +89,16 @@ function scaleOf(config: Fields, what: string): (weight: Weight, rank: number) =
     const said = rankOf(weight) ?? r;
     if (said !== rank) {
       throw new RangeError(
-        `Cannot read ${what}: it says rank ${shown(said)} for ${
+        `Cannot read ${what}: it gives rank ${shown(said)} for ${
           modulePath(weight)
-        }, whose matrices have ${rank}`,
+        }, but the matrices have ${rank}`,
       );
     }
     const alpha = alphaOf(weight) ?? usual;
     if (typeof alpha !== "number" || !Number.isFinite(alpha) || alpha === 0) {
-      throw new RangeError(`Cannot read ${what}: lora_alpha ${shown(alpha)} is no number but 0`);
+      throw new RangeError(
+        `Cannot read ${what}: lora_alpha ${shown(alpha)} is not a number other than 0`,
+      );
     }
     return alpha / (stable === true ? Math.sqrt(rank) : rank);
   };
@@ -116,12 +118,12 @@ export async function openPeft(
   const path = join(folder, PEFT_CONFIG);
   const what = `"${path}"`;
   const config = await readJsonFile(path, "settings");
-  if (!isObject(config)) throw new RangeError(`Cannot read ${what}: it is no object`);
+  if (!isObject(config)) throw new RangeError(`Cannot read ${what}: it is not an object`);
   if (config.peft_type !== "LORA") {
     throw new RangeError(
       `Cannot read ${what}: peft_type is ${
         shown(config.peft_type)
-      }, only LORA, PREFIX_TUNING and PROMPT_TUNING are read`,
+      }, only LORA, PREFIX_TUNING and PROMPT_TUNING are supported`,
     );
   }
   checkKeys(config, PEFT_LORA_KEYS, { what });
@@ -147,7 +149,7 @@ export async function openPeft(
         throw new RangeError(
           `Cannot read "${source.name}": ${shown(name)} ${
             found ? `has shape ${shown(found)}` : "is missing"
-          }, the model "${architecture.name}" wants ${shown(shape)}`,
+          }, but the model "${architecture.name}" needs ${shown(shape)}`,
         );
       }
       left.delete(name);
@@ -191,15 +193,15 @@ function assertAllRead(
     throw new RangeError(
       `Cannot read "${name}": no tensor belongs to a matrix of this ${architecture} model${
         first === undefined ? "" : ` (its first is ${shown(first)})`
-      }; an adapter of another architecture does not fit`,
+      }; adapters fit only their own architecture`,
     );
   }
   const why = /lora_magnitude_vector/.test(first)
-    ? "is of DoRA, which is not computed here"
+    ? "belongs to DoRA, which is not supported"
     : /lora_embedding/.test(first)
-    ? "is LoRA of an embedding, which is not computed here"
+    ? "is LoRA on an embedding, which is not supported"
     : /\.(weight|bias)$/.test(first) && !/\.lora_[AB]\./.test(first)
-    ? "is a whole tensor of the base, trained; merge it into the model first"
-    : "belongs to no matrix of this model";
+    ? "is a trained tensor of the base; merge it into the model first"
+    : "does not belong to any matrix of this model";
   throw new RangeError(`Cannot read "${name}": ${shown(first)} ${why}`);
 }

@@ -15,33 +15,36 @@ export const PEFT_LORA_KEYS: KeyTable = {
   base_model_name_or_path: read(),
   ...keysOf(
     "target_modules exclude_modules layers_to_transform layers_pattern",
-    harmless("which modules have LoRA is seen in the tensors"),
+    harmless("the tensors show which modules have LoRA"),
   ),
   fan_in_fan_out: harmless("A and B are stored the same way for all modules"),
-  ...keysOf("task_type auto_mapping revision peft_version inference_mode", harmless("of the file")),
+  ...keysOf(
+    "task_type auto_mapping revision peft_version inference_mode",
+    harmless("describes the file"),
+  ),
   ...keysOf(
     `lora_dropout megatron_config megatron_core loftq_config eva_config corda_config lora_ga_config velora_config runtime_config qalora_group_size
      ensure_weight_tying`,
-    harmless("how it was trained, or is run elsewhere"),
+    harmless("how it was trained, or how other programs run it"),
   ),
   init_lora_weights: only(
     PLAIN_STARTS,
-    "such a start alters the base's weights, so the adapter is wrong beside the model itself; save it with PEFT's path_initial_model_for_weight_conversion",
+    "this initialisation changes the base's weights, so the adapter does not fit the original model; save it with PEFT's path_initial_model_for_weight_conversion",
   ),
   bias: only(
     ["none"],
-    "it comes with biases of the base, trained; merge them into the model first",
+    "it includes trained biases of the base; merge them into the model first",
   ),
   modules_to_save: only(
     [],
-    "it comes with whole modules of the base, trained; merge them into the model first",
+    "it includes whole trained modules of the base; merge them into the model first",
   ),
   use_dora: only([], "DoRA divides by the norms of the changed weights"),
   use_qalora: only([], "QALoRA pools the inputs"),
-  use_bdlora: only([], "its matrices are blocks on a diagonal"),
+  use_bdlora: only([], "its matrices are block-diagonal"),
   ...keysOf("monteclora_config kasa_config arrow_config", only([], "it computes something else")),
-  alora_invocation_tokens: only([], "it applies behind certain tokens only"),
-  layer_replication: only([], "the model would have layers more than once"),
-  trainable_token_indices: only([], "it comes with rows of the embedding, trained"),
-  target_parameters: only([], "it changes parameters that are no linear layers"),
+  alora_invocation_tokens: only([], "it applies only after certain tokens"),
+  layer_replication: only([], "layers of the model would be repeated"),
+  trainable_token_indices: only([], "it includes trained rows of the embedding"),
+  target_parameters: only([], "it changes parameters that are not linear layers"),
 };

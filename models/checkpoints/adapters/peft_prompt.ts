@@ -48,16 +48,19 @@ const SHARED_KEYS: KeyTable = {
   num_transformer_submodules: only([1], "the model would have an encoder and a decoder"),
   modules_to_save: only(
     [],
-    "it comes with whole modules of the base, trained; merge them into the model first",
+    "it includes whole trained modules of the base; merge them into the model first",
   ),
-  ...keysOf("task_type auto_mapping revision peft_version inference_mode", harmless("of the file")),
+  ...keysOf(
+    "task_type auto_mapping revision peft_version inference_mode",
+    harmless("describes the file"),
+  ),
 };
 
 const PREFIX_KEYS: KeyTable = {
   ...SHARED_KEYS,
   ...keysOf(
     "encoder_hidden_size prefix_projection init_weights",
-    harmless("the file has what the projection gave"),
+    harmless("the file contains the output of the projection"),
   ),
 };
 
@@ -65,7 +68,7 @@ const PROMPT_KEYS: KeyTable = {
   ...SHARED_KEYS,
   ...keysOf(
     "prompt_tuning_init prompt_tuning_init_text tokenizer_name_or_path tokenizer_kwargs",
-    harmless("how it began"),
+    harmless("how it was initialised"),
   ),
 };
 
@@ -88,7 +91,7 @@ function assertSetting(config: Fields, key: string, wanted: number, what: string
   throw new RangeError(
     `Cannot read ${what}: ${key} is ${
       shown(found)
-    }, the model wants ${wanted}; an adapter of another model does not fit`,
+    }, but the model needs ${wanted}; the adapter was made for a different model`,
   );
 }
 
@@ -114,7 +117,7 @@ export async function openPeftPrompt(
   if (!tensor || other !== undefined) {
     throw new RangeError(
       `Cannot read "${source.name}": ${
-        tensor ? `${shown(other)} is no tensor of such an adapter` : `it has no "${TENSOR}"`
+        tensor ? `${shown(other)} is not a tensor of such an adapter` : `it has no "${TENSOR}"`
       }`,
     );
   }
@@ -134,7 +137,9 @@ export async function openPeftPrompt(
     throw new RangeError(
       `Cannot read "${source.name}": "${TENSOR}" has shape ${
         shown(tensor.shape)
-      }, the model "${name}" wants ${shown(wanted)}; an adapter of another model does not fit`,
+      }, but the model "${name}" needs ${
+        shown(wanted)
+      }; the adapter was made for a different model`,
     );
   }
   assertSetting(settings, "num_virtual_tokens", tokens, what);
@@ -273,6 +278,6 @@ export async function writePeftPrompt(path: string, written: AdapterToWrite): Pr
 export function peftPromptNotes({ scheme, plan }: Pick<Adapter, "scheme" | "plan">): string[] {
   if (scheme !== "prefix" || (plan as PrefixPlan).shift) return [];
   return [
-    "PEFT begins positions behind a prefix, this one was trained with positions from 0: this library reads that from the file, PEFT does not and computes something else",
+    "in PEFT positions start after the prefix, but this prefix was trained with positions from 0. This library reads that from the file; PEFT ignores it and computes something else",
   ];
 }

@@ -28,13 +28,17 @@ export function assertGgufAdapter(
 ): void {
   const refuse = (why: string) =>
     new RangeError(
-      `Cannot write an adapter as GGUF: ${why}; write a folder, which PEFT and this library read`,
+      `Cannot write an adapter as GGUF: ${why}; write a folder instead, which PEFT and this library can read`,
     );
-  const { name, gguf, noGguf = "llama.cpp knows no such architecture" } = architectureOf(config);
+  const { name, gguf, noGguf = "llama.cpp does not support this architecture" } = architectureOf(
+    config,
+  );
   if (!gguf) throw refuse(`the model is of architecture "${name}", and ${noGguf}`);
-  if (scheme !== "lora") throw refuse(`llama.cpp has LoRA alone, not ${scheme}`);
+  if (scheme !== "lora") throw refuse(`llama.cpp supports only LoRA, not ${scheme}`);
   const biased = (plan as LoraPlan).matrices.find(({ bias }) => bias);
-  if (biased) throw refuse(`llama.cpp has no bias beside B, as there is of "${biased.matrix}"`);
+  if (biased) {
+    throw refuse(`llama.cpp does not support a bias next to B, which "${biased.matrix}" has`);
+  }
 }
 
 /** B's values times a number. */

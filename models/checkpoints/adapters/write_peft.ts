@@ -91,7 +91,9 @@ export async function writePeft(path: string, written: AdapterToWrite): Promise<
     return await writePeftPrompt(path, written);
   }
   if (adapter.scheme !== "lora") {
-    throw new RangeError(`Cannot write an adapter of scheme ${adapter.scheme} for PEFT`);
+    throw new RangeError(
+      `Cannot write an adapter of scheme ${adapter.scheme} for PEFT: PEFT has no such scheme`,
+    );
   }
   const values = tunedAdapter(written);
   const weights = new Map(weightsOf(config).map((weight) => [weight.name, weight]));

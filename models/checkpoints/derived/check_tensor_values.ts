@@ -24,6 +24,6 @@ export function checkTensorValues(
   const place = badValueText(bad, tensor.columns, firstRow);
   const advice = bad.limit ? "; keep the tensor as it is, or choose another format for it" : "";
   throw new RangeError(
-    `Cannot quantise tensor ${tensorTitle(tensor)} to ${format}: it holds ${place}${advice}`,
+    `Cannot quantise tensor ${tensorTitle(tensor)} to ${format}: it contains ${place}${advice}`,
   );
 }

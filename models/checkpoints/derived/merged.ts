@@ -50,7 +50,7 @@ export function mergedSource(
   const scheme = adapterScheme(adapter.scheme);
   const refuse = (why: string) =>
     new RangeError(`Cannot merge an adapter into "${source.name}": ${why}`);
-  if (!scheme.merge) throw refuse(`one of scheme ${adapter.scheme} is no change of matrices`);
+  if (!scheme.merge) throw refuse(`scheme ${adapter.scheme} does not change matrices`);
   const valuesOf = (name: string): Float32Array => {
     const values = decode(adapterValues(adapter, own.get(name)!));
     offsets?.get(name)?.forEach((offset, i) => values[i] += offset);
@@ -67,7 +67,7 @@ export function mergedSource(
     const { format } = tensor;
     if (packed === "refuse" && isQuantised(format.layout)) {
       throw refuse(
-        `"${name}" is ${format.name}, and quantising it anew loses a part of what was trained; ask for it (--requantise), or merge into the dense model`,
+        `"${name}" is ${format.name}, and quantising it again would lose part of what was trained; allow that with --requantise, or merge into the dense model`,
       );
     }
     const dense = decodedTensor(tensor);

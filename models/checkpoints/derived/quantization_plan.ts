@@ -79,12 +79,12 @@ export function quantizationNotes(source: ModelSource, options: WantedFormats): 
     const count = `${group.length} of ${matrices.length} matrices`;
     const names = namesOf(group.map((it) => it.tensor.name));
     if (reason === "quantised") {
-      return `${count} ${one ? "is" : "are"} quantised already and ${
+      return `${count} ${one ? "is" : "are"} already quantised and ${
         one ? "stays" : "stay"
-      } ${format}, not ${options.format}: ${names}`;
+      } ${format} instead of becoming ${options.format}: ${names}`;
     }
     const why = reason === "kept"
-      ? `${one ? "its name is" : "their names are"} to be kept`
+      ? `${one ? "its name is" : "their names are"} listed to be kept`
       : `rows of ${tensor.columns} columns are not a multiple of its blocks of ${multiple}`;
     return `${count} ${
       one ? "becomes" : "become"
@@ -106,7 +106,7 @@ export function assertNotQuantized(source: ModelSource, hint: string): void {
   if (formats.size === 0) return;
   const counts = [...formats].map(([format, count]) => `${count} ${format}`).join(", ");
   throw new RangeError(
-    `Cannot quantise "${source.name}": it is quantised already (tensors: ${counts}), and doing it again adds the errors of both. ${hint}`,
+    `Cannot quantise "${source.name}": it is already quantised (tensors: ${counts}), and quantising it again would add a second error. ${hint}`,
   );
 }
 

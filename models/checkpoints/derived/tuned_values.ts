@@ -92,7 +92,7 @@ export async function adaptedSource(base: ModelSource, path: string): Promise<Mo
   const own = isOlderFingerprint(made) ? await olderFingerprint(base) : await fingerprint(base);
   if (made !== own) {
     throw new RangeError(
-      `Cannot lay "${path}" over "${base.name}": that is not the base this adapter was made with. It was trained on a base with fingerprint ${made}, this one has ${own}`,
+      `Cannot apply "${path}" to "${base.name}": that is not the base this adapter was made with. It was trained on a base with fingerprint ${made}, but this one has ${own}`,
     );
   }
   const notes = isOlderFingerprint(made)
@@ -124,7 +124,7 @@ export async function adaptedSource(base: ModelSource, path: string): Promise<Mo
     });
   }
   if (left.size > 0) {
-    throw new TypeError(`Cannot lay "${path}" over "${base.name}": it has no "${[...left][0]}"`);
+    throw new TypeError(`Cannot apply "${path}" to "${base.name}": it has no "${[...left][0]}"`);
   }
   const owned = stack.move();
   return {

@@ -27,7 +27,7 @@ interface Contents {
 }
 
 const starts = (bytes: string) => ({ text }: FileHead) => text.startsWith(bytes);
-const unpack = (tool: string) => `unpack it first (${tool}) and give what is in it`;
+const unpack = (tool: string) => `unpack it first (${tool}) and use its contents`;
 
 /** What files turn out to be. The first row that fits speaks. */
 const CONTENTS: readonly Contents[] = [
@@ -59,18 +59,18 @@ const CONTENTS: readonly Contents[] = [
     says: ({ text }) =>
       `an error message of a server ("${
         text.trim().slice(0, 60)
-      }"), not the file itself: download it again, logged in where it asks for it (hf auth login)`,
+      }"), not the file itself: download it again, after logging in if necessary (hf auth login)`,
     inText: false,
   },
   {
     is: ({ text }) =>
       text.startsWith("PK\x03\x04") && /\/(?:data\.pkl|version|byteorder)/.test(text),
     says:
-      "a PyTorch file (pickled), which is not read: convert it to safetensors (save_pretrained of transformers, with safe_serialization)",
+      "a PyTorch file (pickled), which is not supported: convert it to safetensors (save_pretrained of transformers, with safe_serialization)",
   },
   {
     is: ({ text }) => text.startsWith("PK\x03\x04") && /^[^/]{1,100}\.npy/.test(text.slice(30)),
-    says: "a NumPy archive (.npz), which is not read: convert it to safetensors",
+    says: "a NumPy archive (.npz), which is not supported: convert it to safetensors",
   },
   { is: starts("PK\x03\x04"), says: `a zip archive: ${unpack("unzip")}` },
   { is: starts("\x1f\x8b"), says: `compressed with gzip: ${unpack("gunzip, or tar -xzf")}` },
@@ -96,17 +96,17 @@ const CONTENTS: readonly Contents[] = [
     is: ({ bytes, text }) =>
       bytes[0] === 0x80 && bytes[1] >= 2 && bytes[1] <= 5 && "\x8a\x95}cM(]".includes(text[2]),
     says:
-      "a pickled file (of an old PyTorch, most likely), which is not read: convert it to safetensors (save_pretrained of transformers)",
+      "a pickled file (probably from an old version of PyTorch), which is not supported: convert it to safetensors (save_pretrained of transformers)",
   },
   {
     is: starts("\x93NUMPY"),
     says:
-      "a NumPy array (.npy), which is not read: convert it to safetensors, or to jsonl for data",
+      "a NumPy array (.npy), which is not supported: convert it to safetensors, or to jsonl for data",
   },
   {
     is: ({ text }) => text.startsWith("PAR1"),
     says:
-      "a Parquet table, which is not read: convert it to jsonl (pandas: to_json(orient='records', lines=True))",
+      "a Parquet table, which is not supported: convert it to jsonl (pandas: to_json(orient='records', lines=True))",
   },
   {
     is: starts("ARROW1\0\0"),
@@ -120,16 +120,16 @@ const CONTENTS: readonly Contents[] = [
     is: ({ text }) =>
       /^(?:lmgg|fmgg|tjgg|algg)/.test(text) || /^(?:ggml|ggmf|ggjt|ggla)/.test(text),
     says:
-      "of llama.cpp's old format before GGUF (ggml, ggmf, ggjt), which is not supported: get the model as GGUF, or convert it with convert_llama_ggml_to_gguf.py of llama.cpp",
+      "in one of llama.cpp's formats from before GGUF (ggml, ggmf, ggjt), which is not supported: get the model as GGUF, or convert it with convert_llama_ggml_to_gguf.py of llama.cpp",
   },
   {
     is: ({ text }) => text.slice(4, 8) === "TFL3",
-    says: "a TensorFlow Lite model, which is not read: get the model as safetensors or GGUF",
+    says: "a TensorFlow Lite model, which is not supported: get the model as safetensors or GGUF",
   },
   {
     is: ({ bytes, size }) => size > 0 && bytes.length >= 16 && bytes.every((byte) => byte === 0),
     says:
-      "nothing but zeros at its beginning: its download was not finished, or the disk lost it. Download it again",
+      "a file that begins with nothing but zeros: its download did not finish, or the disk lost it. Download it again",
   },
 ];
 

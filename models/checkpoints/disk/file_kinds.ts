@@ -88,16 +88,16 @@ export function checkFile(info: FileFacts, path: string, kind: FileKindName): vo
   const { what, most } = FILE_KINDS[kind];
   const attempt = `Cannot read ${what} "${path}"`;
   if (!info.isFile) {
-    throw new TypeError(`${attempt}: it is not a file but ${thing(info)}`);
+    throw new TypeError(`${attempt}: it is ${thing(info)}, not a file`);
   }
   if (info.size > most) {
-    throw new RangeError(`${attempt}: it has ${info.size} bytes, at most ${most} are read`);
+    throw new RangeError(`${attempt}: it has ${info.size} bytes, at most ${most} are allowed`);
   }
 }
 
 function thing(info: FileFacts): string {
   if (info.isDirectory) return "a folder";
-  if (info.isFifo) return "a pipe: save what comes out of it as a file";
+  if (info.isFifo) return "a pipe (save its output as a file)";
   if (info.isSocket) return "a socket";
   return info.isCharDevice || info.isBlockDevice ? "a device" : "something else";
 }

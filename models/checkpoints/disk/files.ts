@@ -58,7 +58,7 @@ export async function openFile(
       });
       if (n === null) {
         throw new RangeError(
-          `Cannot read "${name}": it ended at ${offset + done}, before ${offset + length}`,
+          `Cannot read "${name}": the file ended at ${offset + done}, before ${offset + length}`,
         );
       }
       done += n;

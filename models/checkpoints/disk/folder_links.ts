@@ -52,7 +52,7 @@ export class FolderLinks {
       throw new RangeError(
         `Cannot read "${
           join(this.#folder, name)
-        }": it is a link out of the model's folder, where config.json is none, and would become a part of what is made from the model. Put the file itself there, or remove the link`,
+        }": it is a link that points outside the model's folder, although config.json is not, and its target would become part of everything made from the model. Replace the link with the file itself, or remove it`,
       );
     }
   }

@@ -154,7 +154,7 @@ function textOf(bytes: Uint8Array, path: string): string {
     }
     while (good > 0 && !whole(good, false)) good--; // to where the character begins
     throw new SyntaxError(
-      `Cannot read "${path}" as ${encoding.toUpperCase()}: the byte at offset ${good} belongs to no whole character. Fix it there, or save the file as UTF-8`,
+      `Cannot read "${path}" as ${encoding.toUpperCase()}: the byte at offset ${good} is not part of a valid character. Fix it there, or save the file as UTF-8`,
       { cause },
     );
   }

@@ -87,13 +87,13 @@ const FILES: readonly Row[] = [
   {
     says: ({ name }) =>
       /\.onnx$/i.test(name)
-        ? "it is an ONNX model, which is not read: get the model as safetensors or GGUF"
+        ? "it is an ONNX model, which is not supported: get the model as safetensors or GGUF"
         : undefined,
   },
   {
     says: ({ name }) =>
       /\.(?:h5|keras|msgpack|tflite|pb|nemo|mlpackage|mlmodel|engine|pte|xml)$/i.test(name)
-        ? "it is a model of another framework (TensorFlow, Flax, NeMo, Core ML, TensorRT, OpenVINO), which is not read: get the model as safetensors or GGUF"
+        ? "it is a model of another framework (TensorFlow, Flax, NeMo, Core ML, TensorRT, OpenVINO), which is not supported: get the model as safetensors or GGUF"
         : undefined,
   },
   {
@@ -189,7 +189,7 @@ const FOLDERS: readonly Row[] = [
   {
     says: ({ entries }) =>
       entries!.files.includes("model_index.json")
-        ? "it is a pipeline of diffusers, which is not read: language models of the families in the README are"
+        ? "it is a pipeline of diffusers, which is not supported: language models of the families in the README are"
         : undefined,
   },
   {
@@ -202,7 +202,7 @@ const FOLDERS: readonly Row[] = [
           has(found, /^params\.json$/).length > 0 && !hasSafetensors(found)
         ? `it is a model in the form of its makers (${
           list([...original, ...has(found, /^params\.json$/)])
-        }), which is not read: get it in the form of the Hugging Face hub (config.json and model.safetensors), or convert it with convert_llama_weights_to_hf.py of transformers`
+        }), which is not supported: get it in the form of the Hugging Face hub (config.json and model.safetensors), or convert it with convert_llama_weights_to_hf.py of transformers`
         : undefined;
     },
   },
@@ -222,7 +222,7 @@ const FOLDERS: readonly Row[] = [
       return pickled.length > 0
         ? `it has quantised weights in pickled form (${
           list(pickled)
-        }), which is not read: get the same model as safetensors, or quantise the 16-bit model with qzo quantize`
+        }), which is not supported: get the same model as safetensors, or quantise the 16-bit model with qzo quantize`
         : undefined;
     },
   },
@@ -235,7 +235,7 @@ const FOLDERS: readonly Row[] = [
       return pickled.length > 0
         ? `it has ${
           list([...new Set(pickled)])
-        } (PyTorch's pickled form), which is not read: convert it to safetensors (${TO_SAFETENSORS})`
+        } (PyTorch's pickled form), which is not supported: convert it to safetensors (${TO_SAFETENSORS})`
         : undefined;
     },
   },
@@ -248,7 +248,7 @@ const FOLDERS: readonly Row[] = [
       return other.length > 0
         ? `it has ${
           list(other)
-        } (TensorFlow or Flax), which is not read: convert it with transformers (from_pretrained with from_tf=True or from_flax=True, then save_pretrained)`
+        } (TensorFlow or Flax), which is not supported: convert it with transformers (from_pretrained with from_tf=True or from_flax=True, then save_pretrained)`
         : undefined;
     },
   },
@@ -268,7 +268,7 @@ const FOLDERS: readonly Row[] = [
       return mlx.length > 0
         ? `it has ${
           list(mlx)
-        } (MLX), which is not read: get the model as safetensors from the hub, or convert it with mlx_lm (fuse, with --export-gguf)`
+        } (MLX), which is not supported: get the model as safetensors from the hub, or convert it with mlx_lm (fuse, with --export-gguf)`
         : undefined;
     },
   },

@@ -21,16 +21,16 @@ const PURPOSES: readonly Purpose[] = [
   {
     is: typed("adapter", "adapter.type"),
     says: () =>
-      "a LoRA adapter (general.type adapter), not a model: give the model's own file, and this one by --adapter",
+      "a LoRA adapter (general.type adapter), not a model: give the model's own file, and this one with --adapter",
   },
   {
     is: typed("mmproj", "clip.projector_type", "clip"),
     says: () =>
-      "the part of a model that sees images or hears sound (mmproj), not its language model: give the file of that",
+      "the part of a model that handles images or sound (mmproj), not its language model: give the language model's file",
   },
   {
     is: typed("imatrix", "imatrix.datasets"),
-    says: () => "a table of measured inputs (imatrix), not a model: give the model's own file",
+    says: () => "an importance matrix (imatrix), not a model: give the model's own file",
   },
   {
     is: typed("controlvector", "controlvector.layer_count", "controlvector"),
@@ -43,7 +43,7 @@ const PURPOSES: readonly Purpose[] = [
       const count = String(metadata.get("split.count")).padStart(5, "0");
       return `part ${Number(metadata.get("split.no") ?? 0) + 1} of a model in ${
         Number(count)
-      } files (split.count) under a name of its own: put all of them into one folder under names like MODEL-00001-of-${count}.gguf, or merge them with llama-gguf-split --merge, and do not join them byte by byte`;
+      } files (split.count) that was renamed: put all of them into one folder under names like MODEL-00001-of-${count}.gguf, or merge them with llama-gguf-split --merge, and do not join them byte by byte`;
     },
   },
   {

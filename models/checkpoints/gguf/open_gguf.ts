@@ -106,11 +106,11 @@ export async function ggufModelSource(
     throw new RangeError(
       `Cannot load ${tensor} ${
         few(strangers)
-      }: architecture "${config.architecture}" has no place for ${it} here, and without ${it} the model would be another one`,
+      }: architecture "${config.architecture}" does not use ${it} here, and leaving ${it} out would change the model`,
     );
   }
   notes.push(
-    ...leftOut("tables of rotary frequencies, which are recomputed, as llama.cpp does", tables),
+    ...leftOut("tables of rotary frequencies, which are recomputed, as in llama.cpp", tables),
   );
   const embedded = embeddedTokenizer(file.metadata);
   notes.push(...embedded.tokenizer?.notes ?? []);

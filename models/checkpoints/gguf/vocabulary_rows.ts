@@ -59,7 +59,7 @@ export function fitVocabulary(metadata: GgufEntries, rows: number): string[] {
   notes.push(
     `Left out: ${shown.join(", ")}${
       names.length > 3 ? ` and ${names.length - 3} more tokens` : ""
-    }: the embedding has ${rows} rows, and llama.cpp loads no file with more tokens.`,
+    }: the embedding has ${rows} rows, and llama.cpp cannot load a file with more tokens than that.`,
   );
   return notes;
 }

@@ -47,7 +47,7 @@ export function ggufModel(source: ModelSource, options: WriteOptions = {}): Gguf
   const notes = [...said, ...fitVocabulary(metadata, config.vocabulary)];
   if (!metadata.has("tokenizer.ggml.model")) {
     notes.push(
-      `The file has no tokenizer, as "${source.name}" brings none: llama.cpp loads no such file.`,
+      `The file has no tokenizer, because "${source.name}" has none: llama.cpp cannot load it.`,
     );
   }
   let done = 0;
@@ -89,7 +89,9 @@ export async function* modelAsGguf(
 }
 
 function formOf(config: ModelConfig): GgufForm<ModelConfig> {
-  const { name, gguf, noGguf = "llama.cpp knows no such architecture" } = architectureOf(config);
+  const { name, gguf, noGguf = "llama.cpp does not support this architecture" } = architectureOf(
+    config,
+  );
   if (gguf) return gguf;
   throw new RangeError(
     `Cannot write a model of architecture "${name}" as GGUF: ${noGguf}; write a folder instead`,
@@ -100,7 +102,7 @@ function ggufType(tensor: TensorSource): number {
   const { name, format, columnOrder } = tensor;
   if (columnOrder) {
     throw new RangeError(
-      `Cannot write tensor "${name}" as GGUF: its columns are in an order of their own (GPTQ's desc_act), which GGUF has no form for; write a folder instead`,
+      `Cannot write tensor "${name}" as GGUF: its columns are reordered (GPTQ's desc_act), which GGUF cannot represent; write a folder instead`,
     );
   }
   if (!format.gguf) {

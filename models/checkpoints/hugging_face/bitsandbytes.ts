@@ -38,7 +38,7 @@ export const bitsandbytesTensors: QuantizationMethod = (settings, tensors, what)
   if (load_in_8bit || load_in_4bit === false) {
     const found = load_in_4bit === false ? "load_in_4bit is false" : "load_in_8bit is true";
     throw new RangeError(
-      `Cannot read "${what}": quantization setting ${found}, only the 4-bit form of bitsandbytes is readable`,
+      `Cannot read "${what}": quantization setting ${found}, only the 4-bit form of bitsandbytes is supported`,
     );
   }
   return {
@@ -148,7 +148,7 @@ async function stateOf(
   const [type] = found;
   if (found.length !== 1) {
     throw new RangeError(
-      `Cannot load tensor "${stored}": quant_state of ${
+      `Cannot load tensor "${stored}": it has quant_state of ${
         found.length === 0 ? "neither" : "both"
       } nf4 and fp4 is there`,
     );
@@ -163,7 +163,7 @@ async function stateOf(
     throw new SyntaxError(`Cannot load tensor "${name}": ${(cause as Error).message}`, { cause });
   }
   if (typeof fields !== "object" || fields === null) {
-    throw new SyntaxError(`Cannot load tensor "${name}": it does not hold an object`);
+    throw new SyntaxError(`Cannot load tensor "${name}": it is not an object`);
   }
   const { quant_type: named } = fields as Settings;
   if (named !== type) {
@@ -183,7 +183,7 @@ async function checkTable(
   const wrong = given.findIndex((value, code) => !(Math.abs(value - table[code]) <= 1e-6));
   if (wrong >= 0) {
     throw new RangeError(
-      `Cannot load tensor "${name}": code ${wrong} stands for ${given[wrong]}, expected ${
+      `Cannot load tensor "${name}": code ${wrong} represents ${given[wrong]}, expected ${
         table[wrong]
       }`,
     );

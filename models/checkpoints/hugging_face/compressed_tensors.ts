@@ -87,7 +87,7 @@ function schemesOf(settings: Settings, what: string): (module: string) => Scheme
   });
   const [first, ...others] = schemes;
   if (!first) {
-    throw new RangeError(`Cannot read "${what}": quantization setting config_groups has no group`);
+    throw new RangeError(`Cannot read "${what}": quantization setting config_groups has no groups`);
   }
   // One scheme is that of whatever is quantised, whichever classes its targets name.
   return others.every(({ scheme }) => isSame(scheme, first.scheme))
@@ -128,7 +128,7 @@ async function openLinear(
     : plane("weight_zero_point", isPacked ? Math.ceil(rows / each) : rows, groups);
   if (scattered && groups > 1 && !tensors.has(`${stored}.weight_g_idx`)) {
     throw new RangeError(
-      `Cannot load tensor "${stored}.weight_g_idx": it is missing, and actorder is "group": the groups of columns are not known`,
+      `Cannot load tensor "${stored}.weight_g_idx": it is missing, but actorder is "group", so the groups of columns are not known`,
     );
   }
   const columnOrder = await orderOf(tensors, stored, group, columns);

@@ -140,12 +140,12 @@ function notesOf(
     notes.push(
       `"${what}": checkpoint_format is "${says}", but the zero points of ${other} symmetric tensors are stored as in "${
         v1 > 0 ? "gptq" : "gptq_v2"
-      }": they are read as what they are`,
+      }": they are read as stored`,
     );
   }
   if (asymmetric > 0) {
     notes.push(
-      `"${what}": sym is true, but ${asymmetric} tensors have zero points other than the middle: they are read as stored, by checkpoint_format "${says}"`,
+      `"${what}": sym is true, but ${asymmetric} tensors have zero points other than the middle: they are read as stored, according to checkpoint_format "${says}"`,
     );
   }
   return notes;
@@ -199,7 +199,7 @@ async function openLinear(
   const hasOrder = tensors.has(`${stored}.g_idx`);
   if (order === "given" && groups > 1 && !hasOrder) {
     throw new RangeError(
-      `Cannot load tensor "${stored}.g_idx": it is missing, and desc_act is true: the groups of columns are not known`,
+      `Cannot load tensor "${stored}.g_idx": it is missing, but desc_act is true, so the groups of columns are not known`,
     );
   }
   if (order !== "none" && hasOrder) {

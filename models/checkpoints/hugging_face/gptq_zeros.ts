@@ -49,7 +49,7 @@ export function shownVersion(
     throw new RangeError(
       `Cannot load tensor "${tensor}.qzeros": sym is true, but some of its zero points are ${
         half - 1
-      } and some ${half}: neither "gptq" nor "gptq_v2" stores them so`,
+      } and some ${half}: neither "gptq" nor "gptq_v2" stores them like that`,
     );
   }
   return v1 ? "v1" : v2 ? "v2" : undefined;

@@ -47,7 +47,7 @@ async function openLinear(
   }
   for (const field of ["quant_scale", "quant_zero"]) {
     if (tensors.has(`${stored}.${field}`) && await one(field) !== 0) {
-      throw new RangeError(`${attempt}: ${field} is set, quantised scales are not supported`);
+      throw new RangeError(`${attempt}: ${field} is set, but quantised scales are not supported`);
     }
   }
   const packing = await packingOf(tensors, stored);

@@ -81,7 +81,7 @@ export function moduleExpression(source: string, attempt: string): RegExp {
   }
   if (!isQuick(source)) {
     throw new RangeError(
-      `${attempt}, whose search could take forever: groups are not to be repeated, and at most ${MOST_REPETITIONS} parts are`,
+      `${attempt}, whose search could take forever: groups must not be repeated, and at most ${MOST_REPETITIONS} parts may be`,
     );
   }
   return expression;

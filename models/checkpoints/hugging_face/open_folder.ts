@@ -85,7 +85,7 @@ export async function huggingFaceModelSource(folder: string): Promise<ModelSourc
     const hasHead = head !== undefined && has(head);
     if (untied && !hasHead) {
       throw new RangeError(
-        `Cannot load "${folder}": tie_word_embeddings is false in its config.json and it has no tensor "${head}"; the upload is not whole, or the key should be true`,
+        `Cannot load "${folder}": tie_word_embeddings is false in its config.json and it has no tensor "${head}"; the upload is incomplete, or the key should be true`,
       );
     }
     const effective = { ...config, tiedHead: config.tiedHead || !hasHead };

@@ -63,7 +63,7 @@ export function plainTensors(
       throw new RangeError(
         `Cannot load "${what}": both ${few([owner])} and ${few([name])} would be ${
           few([to])
-        } without what wrappers of training add to names; remove the one that does not count`,
+        } without the prefixes that training wrappers add to names; remove the one you do not need`,
       );
     }
     owners.set(to, name);
@@ -78,7 +78,7 @@ export function plainTensors(
     notes: renamed.length === 0 ? [] : [
       `Names of ${renamed.length} tensors are read without ${
         [...added].map((part) => `"${part}."`).join(", ")
-      }, which wrappers of training add: ${few(renamed)}.`,
+      }, which training wrappers add: ${few(renamed)}.`,
     ],
   };
 }

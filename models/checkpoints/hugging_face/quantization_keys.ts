@@ -15,7 +15,7 @@ import {
   read,
 } from "../../config/config_keys.ts";
 
-const bySuffix = "which modules are quantised is seen in the tensors";
+const bySuffix = "the tensors show which modules are quantised";
 
 // How a tool found the codes, and how others run them.
 const MADE_WITH: KeyTable = {
@@ -33,7 +33,7 @@ const MADE_WITH: KeyTable = {
   ),
   ...keysOf(
     "use_cuda_fp16 use_exllama disable_exllama exllama_config use_triton backend do_fuse fuse_max_seq_len modules_to_fuse trainable inject_fused_attention inject_fused_mlp",
-    harmless("how it is run elsewhere"),
+    harmless("how other programs run it"),
   ),
   ...keysOf(
     `lm_head modules_in_block_to_quantize modules_to_not_convert block_name_to_quantize quant_block_list to_quant_block_names
@@ -42,13 +42,13 @@ const MADE_WITH: KeyTable = {
   ),
   ...keysOf(
     "act_group_size act_sym act_dynamic act_data_type",
-    harmless("asked only with act_bits"),
+    harmless("used only with act_bits"),
   ),
-  act_bits: only([16, 32], "activations are not rounded"),
-  ...keysOf("extra_config layer_config", only([], "settings for some modules, of AutoRound")),
-  ...keysOf("adapter eora", only([], "an adapter beside the weights; merge it first")),
-  rotation: only([], "inputs of modules would have to be rotated"),
-  pack_dtype: only(["int32"], "codes lie in words of 32 bits"),
+  act_bits: only([16, 32], "activations are not quantised"),
+  ...keysOf("extra_config layer_config", only([], "AutoRound's settings for some modules")),
+  ...keysOf("adapter eora", only([], "an adapter in addition to the weights; merge it first")),
+  rotation: only([], "the inputs of modules would have to be rotated"),
+  pack_dtype: only(["int32"], "codes are stored in 32-bit words"),
   super_bits: only([], "quantised scales"),
   super_group_size: only([], "quantised scales"),
 };
@@ -65,9 +65,9 @@ const GPTQ: KeyTable = {
     "quant_method bits group_size desc_act sym checkpoint_format format version is_marlin_format dynamic",
     read(),
   ),
-  method: only(["gptq"], "another method than quant_method"),
-  awq_gemm_checkpoint: only([], "a folder of AWQ under the name of GPTQ"),
-  packing_format: only(["auto_round:auto_gptq", "auto_round:gptq"], "codes in another order"),
+  method: only(["gptq"], "a different method from quant_method"),
+  awq_gemm_checkpoint: only([], "an AWQ folder labelled as GPTQ"),
+  packing_format: only(["auto_round:auto_gptq", "auto_round:gptq"], "codes in a different order"),
 };
 
 const AWQ: KeyTable = {
@@ -76,40 +76,43 @@ const AWQ: KeyTable = {
     "quant_method bits w_bit group_size q_group_size version checkpoint_format format dynamic",
     read(),
   ),
-  method: only(["awq"], "another method than quant_method"),
+  method: only(["awq"], "a different method from quant_method"),
   zero_point: harmless("every group has a stored zero point"),
   sym: harmless("every group has a stored zero point"),
-  desc_act: only([], "columns are in order"),
-  backend: only(["autoawq"], "codes in another order"),
-  packing_format: only(["auto_round:auto_awq", "auto_round:awq"], "codes in another order"),
+  desc_act: only([], "columns are not reordered"),
+  backend: only(["autoawq"], "codes in a different order"),
+  packing_format: only(["auto_round:auto_awq", "auto_round:awq"], "codes in a different order"),
 };
 
 const HQQ: KeyTable = {
   quant_method: read(),
-  ...keysOf("quant_config dynamic_config", harmless("each layer has its own settings in the file")),
+  ...keysOf("quant_config dynamic_config", harmless("the file has the settings of each layer")),
   skip_modules: harmless(bySuffix),
 };
 
 const activations = noted(
-  "activations stay as they are, as in transformers; vLLM would round them to its num_bits",
+  "activations stay as they are, as in transformers; vLLM would quantise them to its num_bits",
 );
 
 const WEIGHTS: KeyTable = {
   ...keysOf("num_bits type symmetric group_size strategy", read()),
-  actorder: harmless("weight_g_idx says it"),
+  actorder: harmless("weight_g_idx gives it"),
   ...keysOf("observer observer_kwargs scale_dtype zp_dtype", harmless("how the codes were found")),
   dynamic: only([], "weights have stored scales"),
-  block_structure: only([], "scales are of rows or groups of a row"),
+  block_structure: only([], "scales belong to rows or to groups within a row"),
 };
 
 // Transforms of weights alone are in the stored weights already; of inputs and outputs they would have to be computed.
 const TRANSFORMS: KeyTable = {
   config_groups: entries({
-    ...keysOf("type randomize precision head_dim block_size", harmless("in the weights already")),
-    requires_grad: only([], "the transform is not in the weights yet"),
+    ...keysOf(
+      "type randomize precision head_dim block_size",
+      harmless("already contained in the weights"),
+    ),
+    requires_grad: only([], "the transform has not been applied to the weights"),
     apply: only(
       [],
-      "inputs or outputs of modules would have to be transformed; only the locations weight_input and weight_output are in the weights already",
+      "inputs or outputs of modules would have to be transformed; only the locations weight_input and weight_output are already contained in the weights",
       (value) =>
         Array.isArray(value) && value.every((it) => /^weight_(input|output)$/.test(it?.location)),
     ),
@@ -134,9 +137,9 @@ const COMPRESSED_TENSORS: KeyTable = {
   ignore: harmless(bySuffix),
   ...keysOf(
     "quantization_status global_compression_ratio version run_compressed",
-    harmless("the stored planes say it"),
+    harmless("the stored planes give it"),
   ),
-  kv_cache_scheme: noted("keys and values stay as they are; vLLM would round them"),
+  kv_cache_scheme: noted("keys and values stay as they are; vLLM would quantise them"),
   sparsity_config: nested(SPARSITY),
   transform_config: nested(TRANSFORMS),
 };
@@ -153,11 +156,11 @@ const BITSANDBYTES: KeyTable = {
   ...keysOf("quant_method load_in_4bit load_in_8bit _load_in_4bit _load_in_8bit", read()),
   ...keysOf(
     "bnb_4bit_quant_type bnb_4bit_use_double_quant bnb_4bit_quant_storage bnb_4bit_blocksize",
-    harmless("each layer has its own settings in the file"),
+    harmless("the file has the settings of each layer"),
   ),
   ...keysOf(
     "bnb_4bit_compute_dtype llm_int8_threshold llm_int8_enable_fp32_cpu_offload llm_int8_has_fp16_weight",
-    harmless("how it is run elsewhere"),
+    harmless("how other programs run it"),
   ),
   llm_int8_skip_modules: harmless(bySuffix),
 };
@@ -165,7 +168,7 @@ const BITSANDBYTES: KeyTable = {
 const TORCHAO: KeyTable = {
   quant_method: read(),
   quant_type: noted(
-    "each layer has its own form in the file, and activations stay as they are; torchao would round them",
+    "each layer's own form is in the file, and activations stay as they are; torchao would quantise them",
     (value) => /activation/i.test(JSON.stringify(value)),
   ),
   ...keysOf(

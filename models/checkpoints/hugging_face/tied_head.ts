@@ -33,6 +33,6 @@ export async function noteOnTiedHead(
     same &&= a.every((byte, i) => byte === b[i]);
   }
   return same
-    ? `Left out: "${names.head}": the head, which tie_word_embeddings makes the same as the embedding.`
+    ? `Left out: "${names.head}": the head, which tie_word_embeddings ties to the embedding.`
     : `Left out: "${names.head}": tie_word_embeddings is true, so the embedding is the head, as in transformers 4, vLLM and MLX; but the stored head has other values, and transformers 5 takes it. Set tie_word_embeddings to false in config.json if it is meant.`;
 }

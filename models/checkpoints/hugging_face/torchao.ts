@@ -50,7 +50,7 @@ function openLinear(
     throw new RangeError(
       `Cannot load tensor "${
         plane("qdata")
-      }": ${dtype} of shape [${dimensions}]; expected one signed byte a code, [${rows}, ${columns}], two, and int4 in tiles`,
+      }": ${dtype} of shape [${dimensions}]; expected one signed byte per code ([${rows}, ${columns}]), two codes per byte, or int4 in tiles`,
     );
   }
   const codes = planeOf(tensors, plane("qdata"), ["I8"], [rows, columns]);

@@ -63,7 +63,7 @@ export function openInt4Tiles(
   const scaleAndZero = planeOf(tensors, plane("scale_and_zero"), FLOATS, [groups, height, 2]);
   if (!(width >= columns && width < columns + 1024)) {
     throw new RangeError(
-      `Cannot load tensor "${stored}": its tiles have ${width} columns, expected ${columns} and padding`,
+      `Cannot load tensor "${stored}": its tiles have ${width} columns, expected ${columns} plus padding`,
     );
   }
   const shape = { group: width / groups, rows, columns, width, tiles, name: stored };

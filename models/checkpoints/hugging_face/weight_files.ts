@@ -88,7 +88,7 @@ async function byIndex(
     return {
       names: [WHOLE],
       notes: [
-        `"${folder}": ${WHOLE} is read, as transformers does; ${indexName}${
+        `"${folder}": ${WHOLE} is read, as in transformers; ${indexName}${
           names.some((name) => weights.includes(name)) ? " and the shards that it names are" : " is"
         } left over from another save. Remove one of the two sets`,
       ],
@@ -104,7 +104,7 @@ async function byIndex(
     };
   }
   throw notThere(
-    `Cannot load "${folder}": ${missing.length} of the ${names.length} files that its ${indexName} names are not there: ${
+    `Cannot load "${folder}": ${missing.length} of the ${names.length} files that its ${indexName} names are missing: ${
       list(missing)
     }. Download or copy them too`,
   );
@@ -151,7 +151,9 @@ async function withoutIndex(
       ...chosen,
       notes: [
         ...chosen.notes,
-        `"${folder}": the variant "${variant}" is read, by ${variants[0]}; there is no ${INDEX}`,
+        `"${folder}": the variant "${variant}" is read, according to ${
+          variants[0]
+        }; there is no ${INDEX}`,
       ],
     };
   }
@@ -181,20 +183,20 @@ async function withoutIndex(
       return {
         names: wanted,
         notes: [
-          `"${folder}": it has no ${INDEX}; all ${wanted.length} shards that the names of its safetensors files tell of are read`,
+          `"${folder}": it has no ${INDEX}; all ${wanted.length} shards implied by the names of its safetensors files are read`,
         ],
       };
     }
     throw notThere(
-      `Cannot load "${folder}": it has ${found.length} safetensors files and no ${INDEX}, and ${missing.length} of the ${wanted.length} shards are not there: ${
+      `Cannot load "${folder}": it has ${found.length} safetensors files and no ${INDEX}, and ${missing.length} of the ${wanted.length} shards are missing: ${
         list(missing)
       }. Download or copy them too`,
     );
   }
   throw new RangeError(
-    `Cannot load "${folder}": which of its ${weights.length} safetensors files is meant? It has ${
+    `Cannot load "${folder}": it is not clear which of its ${weights.length} safetensors files to read. It has ${
       list(weights)
-    }, and neither ${WHOLE} nor ${INDEX}. Leave one set there`,
+    }, but neither ${WHOLE} nor ${INDEX}. Keep only one set`,
   );
 }
 
@@ -239,9 +241,9 @@ export async function locateTensors(
       const placed = index?.files.get(tensor);
       if (owner !== undefined && placed === undefined) {
         throw new RangeError(
-          `Cannot read tensor "${tensor}" of "${folder}": ${owner} and ${name} have it, and ${
-            index ? `${index.name} does not say` : "no index says"
-          } which is meant`,
+          `Cannot read tensor "${tensor}" of "${folder}": both ${owner} and ${name} contain it, and ${
+            index ? `${index.name} does not say` : "there is no index to say"
+          } which one to use`,
         );
       }
       if (owner !== undefined) twice.push(tensor);
@@ -259,7 +261,7 @@ export async function locateTensors(
         index!.name
       } has it in ${file}, which does not have it${
         other === undefined ? "" : ` (${other} does)`
-      }. Index and files are of different saves, or one was changed`,
+      }. The index and the files come from different saves, or one of them was changed`,
     );
   }
   return {
@@ -267,8 +269,8 @@ export async function locateTensors(
     notes: twice.length === 0 ? notes : [
       ...notes,
       `"${folder}": ${list(twice.map((it) => `"${it}"`))} ${
-        twice.length === 1 ? "lies" : "lie"
-      } in several files; read is the one that ${index!.name} names`,
+        twice.length === 1 ? "is" : "are"
+      } in several files; the one that ${index!.name} names is read`,
     ],
   };
 }

@@ -50,7 +50,7 @@ export async function writeStoredFolder(
   if (left.length === 0) return [];
   const more = left.length > NAMED ? ` and ${left.length - NAMED} more` : "";
   return [
-    `Not copied from "${from}", as a model needs them not: ${
+    `Not copied from "${from}", because a model does not need them: ${
       left.slice(0, NAMED).join(", ")
     }${more}`,
   ];
@@ -115,7 +115,9 @@ async function otherFiles({ path: folder, files }: StoredFolder): Promise<OtherF
       part === "about" && !out;
     if (isFile && wanted) copied.push(name);
     else {left.push(
-        out ? `${JSON.stringify(name)} (a link out of the folder)` : JSON.stringify(name),
+        out
+          ? `${JSON.stringify(name)} (a link that points outside the folder)`
+          : JSON.stringify(name),
       );}
   }
   return {

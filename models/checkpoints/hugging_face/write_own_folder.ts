@@ -69,10 +69,10 @@ export function ownFolder(source: ModelSource): OwnFolder {
     files,
     notes: tokenizerFiles
       ? tokenizerFiles.mergeOrder === undefined ? [] : [
-        "Tokens of the file have equal scores, of which the leftmost in a text is made first; a folder cannot represent that, so the tokens of some words may be others there.",
+        "Some tokens of the file have equal scores, and of these the leftmost in a text is merged first. A folder cannot represent that, so some words may be tokenised differently there.",
       ]
       : [
-        `The folder has no tokenizer, as "${source.name}" has none: put a tokenizer.json into it before it is used with text.`,
+        `The folder has no tokenizer, because "${source.name}" has none: put a tokenizer.json into it before using it with text.`,
       ],
   };
 }
@@ -140,7 +140,7 @@ function storedTensor(tensor: TensorSource, weight: Weight | undefined): FolderT
   const { format, rows, columns, columnOrder } = tensor;
   if (columnOrder) {
     throw new RangeError(
-      `Cannot write tensor "${tensor.name}": its columns are reordered, which only the folder it came from can hold`,
+      `Cannot write tensor "${tensor.name}": its columns are reordered, which only a copy of its original folder can represent`,
     );
   }
   if (!weight) {

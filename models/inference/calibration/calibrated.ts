@@ -105,7 +105,7 @@ export function calibratedStream(
       const next = await blocks.next();
       if (next.done) {
         throw new RangeError(
-          `Cannot read tensor "${name}": its block has been left behind; tensors of a stream are to be read once, in their order`,
+          `Cannot read tensor "${name}": its block has already been passed; read the tensors of a stream once, in order`,
         );
       }
       current = next.value;

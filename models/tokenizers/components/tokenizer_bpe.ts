@@ -55,7 +55,7 @@ export function bpeModel(options: BpeOptions): (word: string) => readonly number
     const id = vocab.get(unknown!);
     if (id !== undefined) return id;
     throw new TypeError(
-      `Cannot tokenise: a letter has no token, and unk_token ${
+      `Cannot tokenise: a character has no token, and unk_token ${
         JSON.stringify(unknown)
       } is not in the vocabulary`,
     );

@@ -42,7 +42,8 @@ export const tokenizerComponents: readonly Component[] = [
     type: "BertNormalizer",
     by: "here",
     keys: ["clean_text", "handle_chinese_chars", "strip_accents", "lowercase"],
-    why: "keeps private-use and format characters, drops halves of pairs, strips after lower case",
+    why:
+      "keeps private-use and format characters, drops unpaired surrogates, strips accents after lowercasing",
   },
   {
     kind: "normalizer",
@@ -64,7 +65,7 @@ export const tokenizerComponents: readonly Component[] = [
     type: "Replace",
     by: "here",
     keys: ["pattern", "content"],
-    why: "a dollar sign in the content is taken for JavaScript's patterns",
+    why: "a dollar sign in the content is interpreted as one of JavaScript's replacement patterns",
   },
   {
     kind: "normalizer",
@@ -80,7 +81,7 @@ export const tokenizerComponents: readonly Component[] = [
     type: "Precompiled",
     by: "here",
     keys: ["precompiled_charsmap"],
-    why: "the map is not read; NFKC and a list of characters stand for it",
+    why: "the map is not read; NFKC and a list of characters replace it",
   },
   { kind: "normalizer", type: "Sequence", by: "here", keys: ["normalizers"] },
 
@@ -99,7 +100,7 @@ export const tokenizerComponents: readonly Component[] = [
     keys: ["replacement", "prepend_scheme", "split", "add_prefix_space"],
     harmless: ["str_rep"],
     why:
-      "split is ignored, so merges cross spaces; the first piece of a sequence is not told from others",
+      "split is ignored, so merges cross spaces; the first piece of a sequence is treated like the others",
     upstream: "https://github.com/huggingface/transformers.js/issues/866",
   },
   {
@@ -108,7 +109,7 @@ export const tokenizerComponents: readonly Component[] = [
     by: "here",
     keys: ["pattern", "behavior", "invert"],
     why:
-      "Contiguous, MergedWithPrevious and MergedWithNext are taken for Isolated, invert for Removed",
+      "Contiguous, MergedWithPrevious and MergedWithNext are treated as Isolated, invert as Removed",
   },
   {
     kind: "pre-tokenizer",
@@ -129,7 +130,7 @@ export const tokenizerComponents: readonly Component[] = [
     type: "Whitespace",
     by: "here",
     keys: [],
-    why: "only ASCII letters and digits are of a word",
+    why: "only ASCII letters and digits belong to words",
   },
   { kind: "pre-tokenizer", type: "WhitespaceSplit", by: "here", keys: [], why: "U+FEFF, U+0085" },
   { kind: "pre-tokenizer", type: "BertPreTokenizer", by: "here", keys: [], why: "U+FEFF, U+0085" },
@@ -145,7 +146,7 @@ export const tokenizerComponents: readonly Component[] = [
     type: "FixedLength",
     by: "here",
     keys: ["length"],
-    why: "counts UTF-16 units, so it cuts pairs",
+    why: "counts UTF-16 units, so it cuts surrogate pairs",
   },
   {
     kind: "pre-tokenizer",
@@ -153,7 +154,7 @@ export const tokenizerComponents: readonly Component[] = [
     by: "refused",
     keys: [],
     why:
-      "needs the scripts of Unicode as the Rust library has them; no language model is known to use it",
+      "needs Unicode scripts as the Rust library defines them; no language model is known to use it",
   },
   { kind: "pre-tokenizer", type: "Sequence", by: "here", keys: ["pretokenizers"] },
 
@@ -174,7 +175,7 @@ export const tokenizerComponents: readonly Component[] = [
     ],
     harmless: ["cache_capacity"],
     why:
-      "continuing_subword_prefix is ignored, unknown parts of different words are fused; minutes and 380 bytes a character for text without words",
+      "continuing_subword_prefix is ignored, unknown parts of different words are fused; text without words takes minutes and 380 bytes per character",
   },
   {
     kind: "model",
@@ -230,7 +231,7 @@ export const tokenizerComponents: readonly Component[] = [
     by: "here",
     keys: [],
     harmless: ["add_prefix_space", "trim_offsets", "use_regex"],
-    why: "characters that stand for no byte become NUL",
+    why: "characters that represent no byte become NUL",
   },
   {
     kind: "decoder",
@@ -260,7 +261,7 @@ export const tokenizerComponents: readonly Component[] = [
     type: "Replace",
     by: "here",
     keys: ["pattern", "content"],
-    why: "a dollar sign in the content is taken for JavaScript's patterns",
+    why: "a dollar sign in the content is interpreted as one of JavaScript's replacement patterns",
   },
   { kind: "decoder", type: "Fuse", by: "here", keys: [] },
   {
@@ -275,7 +276,7 @@ export const tokenizerComponents: readonly Component[] = [
     type: "ByteFallback",
     by: "here",
     keys: [],
-    why: "bytes that are no UTF-8 give one U+FFFD a sequence, not one a byte",
+    why: "invalid UTF-8 gives one U+FFFD per sequence, not per byte",
   },
   { kind: "decoder", type: "Sequence", by: "here", keys: ["decoders"] },
 ];
@@ -318,7 +319,7 @@ export function checkComponent(
   }
   if (component.by === "refused") {
     throw new RangeError(
-      `Cannot load the tokenizer: ${kind} ${type} is not read: ${component.why}`,
+      `Cannot load the tokenizer: ${kind} ${type} is not supported: ${component.why}`,
     );
   }
   for (const key of Object.keys(value)) {

@@ -137,7 +137,7 @@ function metaspace(config: ComponentConfig): Splitter {
   const prefix = flag(config.add_prefix_space, "add_prefix_space of Metaspace", true);
   if (!prefix && config.prepend_scheme !== undefined && declared !== "never") {
     throw new RangeError(
-      `Cannot load the tokenizer: add_prefix_space of Metaspace is false, its prepend_scheme ${declared}`,
+      `Cannot load the tokenizer: add_prefix_space of Metaspace is false, but its prepend_scheme is ${declared}`,
     );
   }
   const scheme = prefix ? declared : "never";

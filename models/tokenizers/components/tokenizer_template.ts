@@ -86,7 +86,7 @@ function template(
   }
   if (texts !== 1) {
     throw new RangeError(
-      `Cannot load the tokenizer: TemplateProcessing puts the text ${texts} times into single, expected once`,
+      `Cannot load the tokenizer: TemplateProcessing has the text ${texts} times in single, expected once`,
     );
   }
   return { start: [...start, ...inner.start], end: [...inner.end, ...end] };

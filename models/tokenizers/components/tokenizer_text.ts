@@ -45,7 +45,7 @@ export function growthLimit(length: number): number {
 export function checkGrowth(length: number, limit: number, what: string): void {
   if (length > limit) {
     throw new RangeError(
-      `Cannot tokenise: ${what} grows the text to ${length} characters and more, at most ${limit} are allowed`,
+      `Cannot tokenise: ${what} expands the text to ${length} characters or more, at most ${limit} are allowed`,
     );
   }
 }

@@ -35,7 +35,7 @@ export function programOf(expression: Expression, where: string): readonly Instr
   const push = <T extends Instruction>(instruction: T): T => {
     if (program.length >= longestProgram) {
       throw new RangeError(
-        `Cannot load the tokenizer: the expression of ${where} repeats so often that it has ${longestProgram} parts and more`,
+        `Cannot load the tokenizer: the expression of ${where} has so many repetitions that it expands to ${longestProgram} parts or more`,
       );
     }
     program.push(instruction);

@@ -121,7 +121,7 @@ export function parseExpression(source: string, where: string): Expression {
   }
 
   const tree = any(0);
-  if (at < source.length) refuse("a bracket too many");
+  if (at < source.length) refuse("an unmatched bracket");
   return tree;
 }
 

@@ -85,12 +85,12 @@ Deno.test("finetune MODEL DATA decides the rest, says by which flags, and genera
         /^ {2}--task\.name chat +rows of my chats\.jsonl have the field "messages"$/m,
         /^ {2}--optimiser\.name qzoPlus +it needs no learning rate$/m,
         /^ {2}--max-length 96 +the model's positions$/m,
-        /^ {2}--quantize\.format Q4_0 +nothing of the model is quantised$/m,
+        /^ {2}--quantize\.format Q4_0 +no part of the model is quantised$/m,
         /^ {2}--output runs\/my-chats +/m,
         /^ {2}--data\.validation split +4 of 40 examples are held out, chosen by seed 0$/m,
         /^ {2}--steps 100 +3 passes would be 9; at least 100$/m,
         /^ {2}--evaluate-every 10 +10 evaluations$/m,
-        /^note: chat: laid out by the model's chat template; the loss is of what the assistant says$/m,
+        /^note: chat: rendered with the model's chat template; the loss covers the assistant's messages$/m,
       ]
     ) assertMatch(trained.noted, line);
     assertMatch(trained.out, /^task +chat, 36 examples, 4 held out$/m);
@@ -204,15 +204,15 @@ Deno.test("finetune MODEL DATA: instructions without a template, a task's folder
       qzo(folder, ["finetune", "small.gguf", ...args, "--dry-run"]);
     const task = await dry(".");
     assertEquals(task.code, 0, task.noted);
-    assertMatch(task.noted, /--task\.name sst2 +\. holds its file stsa\.binary\.train/);
+    assertMatch(task.noted, /--task\.name sst2 +\. contains its file stsa\.binary\.train/);
     assertMatch(task.noted, /--data\.validation split +3 of 30 examples are held out/);
     const chats = await dry("chats.jsonl", "--max-length", "90");
-    assertMatch(chats.noted, /--task\.chat-template vicuna +the model brings no chat template/);
+    assertMatch(chats.noted, /--task\.chat-template vicuna +the model has no chat template/);
     // Vicuna's own system prompt is more than this model's positions; ten conversations bring a shorter one.
     assertEquals(chats.code, 0, chats.noted);
     assertStringIncludes(
       chats.noted,
-      "30 of 40 conversations are left out, as nothing of an answer",
+      "30 of 40 conversations are left out, because no scored part of an answer",
     );
     const short = await dry(
       "chats.jsonl",
@@ -228,7 +228,7 @@ Deno.test("finetune MODEL DATA: instructions without a template, a task's folder
     assertEquals(short.code, 0, short.noted);
     assertStringIncludes(
       short.noted,
-      "laid out by the chat template chatml; the loss is of the last thing the assistant says",
+      "rendered with the chat template chatml; the loss covers the assistant's last message",
     );
     assert(!/--(steps|output|task\.chat-template) /.test(short.noted), short.noted);
     assertMatch(short.out, /^ {2}loss +of \d+ tokens: "(?:yes.{1,2}\d|no)<\|im_end\|>"$/m);
@@ -249,7 +249,7 @@ Deno.test("finetune MODEL DATA: instructions without a template, a task's folder
         [["none.jsonl"], "none.jsonl"],
         [
           ["empty"],
-          'Cannot tell what to learn from the folder "empty": it holds the files of no built-in task',
+          'Cannot tell what to learn from the folder "empty": it does not contain the files of any built-in task',
         ],
         [["chats.jsonl", "--task.chat-template", "none.jinja"], "none.jinja"],
         [["chats.jsonl", "--task.loss", "answer"], "answers"],
@@ -262,7 +262,7 @@ Deno.test("finetune MODEL DATA: instructions without a template, a task's folder
     const plain = await qzo(folder, ["generate", "small.gguf", "--prompt", "a", "--system", "b"]);
     assertStringIncludes(plain.noted, "Cannot use --system without --chat");
     const bare = await qzo(folder, ["generate", "small.gguf", "--chat", "--prompt", "a"]);
-    assertStringIncludes(bare.noted, "it has no chat template. Name one with --chat-template");
+    assertStringIncludes(bare.noted, "it has no chat template. Choose one with --chat-template");
     const named = await qzo(folder, [
       "generate",
       "small.gguf",

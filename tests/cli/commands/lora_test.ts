@@ -96,7 +96,7 @@ Deno.test("a mix on the command line: its ledger resumes and replays, and it mer
       ...mix,
       "--export",
     );
-    assertStringIncludes(refused.noted, "go into no one file");
+    assertStringIncludes(refused.noted, "no single file can contain both");
     await done(folder, "finetune", "tiny.yaml", "--output", "mix", ...mix);
     assertMatch(await done(folder, "replay", "mix", "--step", "last"), /device and host agree/);
     await done(folder, "finetune", "mix", "--resume", "--steps", "8");

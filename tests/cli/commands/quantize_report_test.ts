@@ -59,7 +59,7 @@ Deno.test("a model that is quantised already is refused unless --requantize says
     for (const format of ["Q4_0", "Q8_0"]) {
       const again = await to("eight.gguf", format, "four.gguf");
       assertEquals(again.code, 1);
-      assertStringIncludes(again.noted, "it is quantised already (tensors: 7 Q8_0)");
+      assertStringIncludes(again.noted, "it is already quantised (tensors: 7 Q8_0)");
       assertStringIncludes(again.noted, "--requantize");
     }
     assertEquals(await Deno.stat(join(folder, "four.gguf")).catch(() => "none"), "none");

@@ -44,8 +44,7 @@ Deno.test("a run that was evaluated at step 0 alone: export and evaluate take th
     assertEquals(trained.code, 0, trained.noted);
     const run = join(folder, "mine");
     await writeEvaluations(run, [[0, 0.1]]);
-    const note =
-      "was evaluated after no step but the 0th, which is the base model: its last step is taken, 6";
+    const note = "was evaluated only at step 0, which is the base model: its last step, 6, is used";
     const evaluated = await typed(folder, "evaluate", "mine");
     assertEquals(evaluated.code, 0, evaluated.noted);
     assertStringIncludes(evaluated.noted, note);
@@ -115,7 +114,7 @@ Deno.test("finetune --export of a run that never was better than the base writes
     assertEquals(code, 0, noted);
     assertMatch(
       out,
-      /model +not written, as no step was better than the base model: .* export mine --step last/,
+      /model +not written, because no step was better than the base model: .* export mine --step last/,
     );
     assert(!exists(join(folder, "mine", "tuned.gguf")));
   });
@@ -143,7 +142,7 @@ Deno.test("what rounding swallows whole is refused before anything is written", 
     assertEquals(refused.code, 1);
     assertStringIncludes(
       refused.noted,
-      "nothing would change, as its formats store scales too coarsely",
+      "nothing would change, because its formats store scales too coarsely",
     );
     assert(!exists(join(folder, "same.gguf")));
     // Who wants it all the same, by the library.

@@ -65,7 +65,7 @@ Deno.test("metrics that end before the ledger: the best of what was evaluated is
     // Of steps 0, 3 and 6.
     const first = lines.filter((line) => line.includes('"evaluation"')).slice(0, 2);
     const note =
-      /note: the run's metrics end at step 3 of 6, as of one that is going on: step [03] is the best of 2 evaluations/;
+      /note: the run's metrics end at step 3 of 6, as if it were still going on: step [03] is the best of 2 evaluations/;
     assert(!note.test((await qzo("evaluate", run)).err));
     await Deno.writeTextFile(metrics, first.join("\n") + "\n");
     const { code, out, err } = await qzo("evaluate", run);

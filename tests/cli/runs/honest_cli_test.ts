@@ -43,7 +43,7 @@ Deno.test("finetune of MXFP4 scales is refused before the first step, unless the
     assertEquals(exported.code, 1);
     assertStringIncludes(
       exported.err,
-      "nothing would change, as its formats store scales too coarsely",
+      "nothing would change, because its formats store scales too coarsely",
     );
     assertEquals(await Deno.stat(path).catch(() => "none"), "none");
   });

@@ -9,7 +9,7 @@ import { withTemp } from "../../models/quantised_folder.ts";
 import { capture } from "../capture.ts";
 import { writeTinyTask } from "../tiny_model.ts";
 
-const KEPT = "in tokens from the session before";
+const KEPT = "tokenised in an earlier session";
 /** Of the file, before its examples: its name, the hash of what they are made of, and their own. */
 const [NAMED, KEYED, HASHED] = [16, 48, 80];
 
@@ -70,13 +70,13 @@ Deno.test("a resumed run takes its examples from where it kept them, and ends wi
     await Deno.writeTextFile(train, rows.replace("row 17 of", "row 71 of"));
     const refused = await qzo("finetune", run, "--resume", "--steps", "6");
     assertEquals(refused.code, 1);
-    assertStringIncludes(refused.err, "training examples were others");
+    assertStringIncludes(refused.err, "training examples have changed");
     await Deno.writeTextFile(train, rows);
 
     // So is another tokenizer: nothing kept is used.
     const length = await qzo("finetune", run, "--resume", "--steps", "6", "--max-length", "12");
     assertEquals(length.code, 1);
-    assertStringIncludes(length.err, "examples were others");
+    assertStringIncludes(length.err, "examples have changed");
     assertEquals(await Deno.readFile(cache), bytes);
   });
 });
@@ -97,7 +97,7 @@ Deno.test("what is kept and damaged, forged, a folder or a link is left aside wi
     const damaged = bytes.slice();
     damaged[damaged.length - 7] ^= 4;
     await Deno.writeFile(cache, damaged);
-    await goOn(2, "is left aside and the data files are read anew: it is damaged");
+    await goOn(2, "is ignored and the data files are read again: it is damaged");
     assertEquals(await Deno.readFile(cache), bytes);
 
     // With another label, and a hash that is right: the ledger says what was trained on.
@@ -130,7 +130,7 @@ Deno.test("what is kept and damaged, forged, a folder or a link is left aside wi
     await Deno.symlink(elsewhere, cache);
     const linked = await qzo("finetune", run, "--resume", "--steps", "5");
     assertEquals(linked.code, 1);
-    assertStringIncludes(linked.err, "it is a link out of the run's folder");
+    assertStringIncludes(linked.err, "it is a link that points outside the run's folder");
     assertEquals(await Deno.readTextFile(elsewhere), "mine");
   });
 });

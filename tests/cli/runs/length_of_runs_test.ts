@@ -83,7 +83,7 @@ Deno.test("patience: a run stops when its held-out loss does not fall, and says 
     assertEquals(evaluated, [0, 1, 2, 3, 4]);
 
     const never = await run("finetune", config, "--patience", "2", "--evaluate-every", "0");
-    assertStringIncludes(never.err, "no evaluation says when to stop");
+    assertStringIncludes(never.err, "there are no evaluations to decide when to stop");
   });
 });
 
@@ -119,7 +119,7 @@ Deno.test("dry run: three examples with tokens and labels, counts, what would be
     assertMatch(out, /^held out +8 examples of/m);
     assertMatch(out, /^trains +[\d,]+ scalars by qzoNormalised$/m);
     assertMatch(out, /^steps +12 of 4 examples: 2\.00 passes over/m);
-    assertMatch(out, /^forwards +24, 2 a step: about [\d,]+ tokens$/m);
+    assertMatch(out, /^forwards +24, 2 per step: about [\d,]+ tokens$/m);
     assertMatch(out, /stops after 3 without a lower loss$/m);
     assertMatch(out, /^time +(?:about|at most) [\d.]+ \w+ .*for 12 steps, .* by 8 steps on .+$/m);
     await assertRejects(() => Deno.stat(join(folder, "run")), Deno.errors.NotFound);

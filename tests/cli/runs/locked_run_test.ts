@@ -26,7 +26,7 @@ Deno.test("qzo finetune --resume while another process trains: refused with its 
       while (await stepsOf() < 5) await new Promise((resolve) => setTimeout(resolve, 50));
       const terminal = capture();
       assertEquals(await runCli(["finetune", run, "--resume"], { terminal }), 1);
-      assertStringIncludes(terminal.noted, `another process (id ${child.pid}) trains there`);
+      assertStringIncludes(terminal.noted, `another process (id ${child.pid}) is training there`);
       const reader = capture();
       assertEquals(await runCli(["inspect", ledger], { terminal: reader }), 0, reader.noted);
     } finally {

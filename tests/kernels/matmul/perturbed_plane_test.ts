@@ -219,7 +219,11 @@ for (const [name, layout] of sampled("gathered planes", Object.entries(layouts),
 Deno.test("what a tensor does not have is not trained, nor a minimum by half", () => {
   using bench = new Bench(gpu);
   const plain = bench.tensor("w", randomPacked({ kind: "dense", type: "f16" }, 4, 64, random));
-  assertThrows(() => trainableOf(plain, 1, "absolute", 1, "minima"), RangeError, "none of its own");
+  assertThrows(
+    () => trainableOf(plain, 1, "absolute", 1, "minima"),
+    RangeError,
+    "does not store any",
+  );
   const minima = bench.tensor("w", randomPacked(layouts["int8 zero"], 4, 64, random));
   assertThrows(() => trainableOf(minima, 1, "relative", 32, "codebook"), RangeError, "codebook");
   const wide = bench.tensor(

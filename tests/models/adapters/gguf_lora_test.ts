@@ -191,20 +191,20 @@ Deno.test("GGUF LoRA: what is no LoRA, is not computed, or does not fit is refus
       await assertRejects(() => openAdapter(file, source), RangeError, words);
     };
     const text = (value: string) => ({ kind: "string", value }) as const;
-    await refused('architecture "qwen2", this one is of "llama"', {
+    await refused('architecture "qwen2", but this model is "llama"', {
       "general.architecture": text("qwen2"),
     });
     await refused('general.type is "model"', { "general.type": text("model") });
     await refused('adapter.type is "control_vector"', { "adapter.type": text("control_vector") });
     await refused("adapter.lora.alpha", { "adapter.lora.alpha": text("6") });
-    await refused("behind certain tokens only", {
+    await refused("only after certain tokens", {
       "adapter.alora.invocation_tokens": { kind: "i32s", value: [1] },
     });
     await refused('"adapter.lora.dora" is not known', { "adapter.lora.dora": text("yes") });
     await refused("it has no lora_a and lora_b", {}, {});
     const { "blk.0.attn_q.weight.lora_a": a, "blk.0.attn_q.weight.lora_b": b } = pair;
     await refused("has no lora_b beside it", {}, { "blk.0.attn_q.weight.lora_a": a });
-    await refused("LoRA of the embedding", {}, { ...pair, "token_embd.weight.lora_a": a });
+    await refused("LoRA on the embedding", {}, { ...pair, "token_embd.weight.lora_a": a });
     await refused("belongs to no matrix", {}, { ...pair, "blk.7.attn_q.weight.lora_a": a });
     await refused("neither a lora_a nor a lora_b", {}, { ...pair, "rope_freqs.weight": a });
     await refused("has dimensions [2,32]", {}, {
@@ -219,7 +219,7 @@ Deno.test("GGUF LoRA: what is no LoRA, is not computed, or does not fit is refus
     assertThrows(
       () => assertGgufAdapter({ config, adapter: { ...adapter, plan: biased } }),
       RangeError,
-      "no bias beside B",
+      "a bias next to B",
     );
     assertEquals(b.type, 0);
   });
@@ -227,7 +227,7 @@ Deno.test("GGUF LoRA: what is no LoRA, is not computed, or does not fit is refus
     assertThrows(
       () => assertGgufAdapter({ config: source.config, adapter: filled(source, {}) }),
       RangeError,
-      'architecture "opt", and llama.cpp knows no such architecture',
+      'architecture "opt", and llama.cpp does not support this architecture',
     );
     return Promise.resolve();
   });

@@ -146,12 +146,15 @@ Deno.test("what an adapter consists of is read back as it was described, and dam
     assertThrows(() => describedAdapter({ ...described, ...change }), RangeError, words);
   refused({ scheme: "dora" }, 'scheme "dora": expected one of lora');
   refused({ more: 1 }, '"more" is not known');
-  refused({ values: "0" }, "must be given as well");
+  refused({ values: "0" }, "must be given too");
   refused({ seed: -1 }, "its seed is -1");
   refused({ plan: { matrices: [] } }, "names no matrices");
   const [first] = (adapter.plan as { matrices: readonly object[] }).matrices;
   for (const change of [{ rank: 0 }, { rank: 1e9 }, { scale: null }, { matrix: 3 }, { bias: 1 }]) {
-    refused({ plan: { matrices: [{ ...first, ...change }] } }, "is no matrix, rank and scale");
+    refused(
+      { plan: { matrices: [{ ...first, ...change }] } },
+      "is not a matrix with rank and scale",
+    );
   }
   refused({ plan: { matrices: [first, first] } }, "there twice");
   const elsewhere = { matrices: [{ matrix: "blk.9.attn_q.weight", rank: 1, scale: 1 }] };
@@ -167,7 +170,7 @@ Deno.test("what no matrix is called, and patterns that cannot be used, are refus
     assertThrows(() => loraAdapter(base, options), RangeError, words);
   refused({ targets: ["query"] }, "it has q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj");
   refused({ targets: "(" }, 'Cannot use the pattern "("');
-  refused({ targets: "(a+)+" }, "it repeats a repetition");
+  refused({ targets: "(a+)+" }, "it contains a nested repetition");
   refused({ rank: 0 }, "rank");
   refused({ layers: [7, 9] }, "in layers 7 to 9");
   refused({ rankPattern: { q_proj: 0.5 } }, 'LoRA beside "blk.0.attn_q.weight"');

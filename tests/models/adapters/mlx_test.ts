@@ -120,7 +120,7 @@ Deno.test("mlx-lm: what is no LoRA, has two meanings, or does not fit is refused
     await refused("is missing", {}, mlx.slice(0, 1));
     await refused("it has no tensor", {}, []);
     const m = tensorOf("model.layers.0.self_attn.q_proj.m", [64], new Float32Array(64));
-    await refused("is of DoRA", {}, [...mlx, m]);
+    await refused("belongs to DoRA", {}, [...mlx, m]);
     const more = tensorOf("model.layers.9.self_attn.q_proj.lora_a", [64, 3], new Float32Array(192));
     await refused("belongs to no matrix", {}, [...mlx, more]);
     const wrong = tensorOf(mlx[1].name, [3, 32], new Float32Array(96));

@@ -100,25 +100,25 @@ async function refused(
 Deno.test("PEFT: what is not computed here is refused by name, and what does not fit", async () => {
   await refused({ use_dora: true }, "use_dora true is not supported: DoRA divides by the norms");
   for (const start of ["pissa", "pissa_niter_16", "olora", "loftq", "corda", "lora_ga"]) {
-    await refused({ init_lora_weights: start }, "alters the base's weights");
+    await refused({ init_lora_weights: start }, "changes the base's weights");
   }
   await refused({ peft_type: "IA3" }, 'peft_type is "IA3", only LORA, PREFIX_TUNING');
   await refused({ bias: "all" }, "biases of the base");
-  await refused({ modules_to_save: ["lm_head"] }, "whole modules of the base");
+  await refused({ modules_to_save: ["lm_head"] }, "whole trained modules of the base");
   await refused({ trainable_token_indices: [1] }, "rows of the embedding");
-  await refused({ target_parameters: ["a"] }, "no linear layers");
-  await refused({ layer_replication: [[0, 1]] }, "layers more than once");
-  await refused({ alora_invocation_tokens: [3] }, "behind certain tokens");
-  await refused({ something_new: 3 }, "something_new 3 is not known here and may change");
+  await refused({ target_parameters: ["a"] }, "not linear layers");
+  await refused({ layer_replication: [[0, 1]] }, "layers of the model would be repeated");
+  await refused({ alora_invocation_tokens: [3] }, "only after certain tokens");
+  await refused({ something_new: 3 }, "something_new 3 is not a known key and may change");
   await refused(
     { r: 8 },
-    "it says rank 8 for model.layers.0.self_attn.q_proj, whose matrices have 4",
+    "it gives rank 8 for model.layers.0.self_attn.q_proj, but the matrices have 4",
   );
-  await refused({ rank_pattern: { q_proj: 5 } }, "it says rank 5");
-  await refused({ alpha_pattern: { "(a+)+": 5 } }, "repeats a repetition");
+  await refused({ rank_pattern: { q_proj: 5 } }, "it gives rank 5");
+  await refused({ alpha_pattern: { "(a+)+": 5 } }, "contains a nested repetition");
   await refused({ lora_alpha: 0 }, "lora_alpha 0");
   await refused({ lora_alpha: "8" }, 'lora_alpha "8"');
-  await refused({}, "an adapter of another architecture does not fit", "gpt2");
+  await refused({}, "adapters fit only their own architecture", "gpt2");
   await refused({}, "has shape [96,4], the model", "qwen3");
 });
 

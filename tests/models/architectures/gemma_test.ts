@@ -388,7 +388,7 @@ Deno.test("what llama.cpp computes no Gemma with is not written as GGUF, and the
     [gemma2, { ...keys2, query_pre_attn_scalar: 33 }, "query_pre_attn_scalar 33, but 32"],
     [gemma2, { ...keys2, layer_types: Array(3).fill("sliding_attention") }, "each 2th layer"],
     [gemma3, { ...keys3, final_logit_softcapping: 30 }, "final_logit_softcapping 30"],
-    [gemma3, { ...keys3, sliding_window_pattern: 3 }, "windows in other"],
+    [gemma3, { ...keys3, sliding_window_pattern: 3 }, "windows in layers other"],
   ];
   for (const [shape, keys, message] of cases) {
     await withTemp(async (folder) => {

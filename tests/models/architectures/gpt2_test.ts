@@ -234,7 +234,7 @@ Deno.test("a GPT-2 folder as OpenAI's: without prefix, with masks beside the wei
     await writeFolder(folder, tensors, config(true));
     using source = await openModelSource(folder);
     assertEquals(source.notes!.length, 1);
-    assert(source.notes![0].includes("masks of attention"), source.notes![0]);
+    assert(source.notes![0].includes("attention masks"), source.notes![0]);
     const error = relativeL2(
       await logitsAt(source),
       optLogits(shape, asOpt(weights), tokens),
@@ -368,7 +368,7 @@ Deno.test("keys of GPT-2: both names of sizes, defaults, what is refused by name
     const json = { ...config(true), activation_function: "gelu" };
     await writeFolder(path("base"), stored(randomGpt2()), json);
     using source = await openModelSource(path("base"));
-    await assertRejects(() => writeModel(source, path("x.gguf")), RangeError, "GELU by a tanh");
+    await assertRejects(() => writeModel(source, path("x.gguf")), RangeError, "tanh form of GELU");
     const [first, ...others] = stored(randomGpt2()).filter(({ name }) => isConv1D(name));
     const turned = { ...first, shape: [...first.shape].reverse() };
     const rest = stored(randomGpt2()).filter(({ name }) => !isConv1D(name));

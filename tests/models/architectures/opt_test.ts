@@ -46,7 +46,7 @@ const VARIANTS: Record<string, [OptShape, RandomOptOptions]> = {
   "no biases, norms without vectors, as Galactica": [smallOpt, { biases: false, affine: false }],
   "norms without vectors behind": [narrowOpt, { affine: false }],
   "GELU": [{ ...smallOpt, activation: "gelu" }, {}],
-  "GELU by a tanh": [{ ...smallOpt, activation: "gelu_new" }, {}],
+  "tanh form of GELU": [{ ...smallOpt, activation: "gelu_new" }, {}],
 };
 
 for (const [name, [shape, options]] of Object.entries(VARIANTS)) {

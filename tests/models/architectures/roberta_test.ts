@@ -164,7 +164,7 @@ Deno.test("older files of BERT and RoBERTa: gamma and beta, pooler, next sentenc
     });
     using source = await openModelSource(folder);
     const notes = source.notes!.join("\n");
-    for (const what of ["pooler", "next sentences", "second name", "numbers of positions"]) {
+    for (const what of ["pooler", "next-sentence", "second name", "position ids"]) {
       assert(notes.includes(what), notes);
     }
     await assertForward(source, smallBert);
@@ -327,7 +327,7 @@ Deno.test("a RoBERTa or BERT model goes into a folder and comes back, dense, qua
       await assertRejects(
         () => assertWritable(small, path("x.gguf")),
         RangeError,
-        "have no head for masked tokens",
+        "have no masked-token head",
       );
     });
   }
@@ -356,7 +356,7 @@ Deno.test("examples without masks, generating and positions that were not learne
     using model = await loadModel(gpu, source);
     using evaluator = new Evaluator(model);
     const batch = packBatch(textExamples(vocabulary, [9]), "language-modelling", CONTEXT);
-    await assertRejects(() => evaluator.run([batch]), RangeError, "predicts masked tokens alone");
+    await assertRejects(() => evaluator.run([batch]), RangeError, "predicts only masked tokens");
     await assertRejects(
       () => Array.fromAsync(generate(model, [0, 5, 6])),
       RangeError,
@@ -369,7 +369,7 @@ Deno.test("examples without masks, generating and positions that were not learne
           format: "int4_g32",
         }),
       RangeError,
-      "predicts masked tokens alone",
+      "predicts only masked tokens",
     );
     await assertRejects(
       () => loadModel(gpu, source, { maxPositions: 63 }),
@@ -387,7 +387,7 @@ Deno.test("a GGUF file of BERT is refused by name, with the reason", () => {
   assertThrows(
     () => configFromGguf(metadata, { embeddingRows: 290, hasHead: false }, "x.gguf"),
     RangeError,
-    'architecture "bert" is read from Hugging Face folders only, as llama.cpp\'s files of BERT and RoBERTa have no head for masked tokens',
+    'architecture "bert" is read from Hugging Face folders only, because llama.cpp\'s files of BERT and RoBERTa have no masked-token head',
   );
 });
 

@@ -170,7 +170,7 @@ Deno.test("non-finite: after a loss that is NaN the weights are looked through, 
     await assertRejects(
       () => evaluate(model, examples, { objective: "language-modelling" }),
       RangeError,
-      "All weights are finite, so a product overflowed on the way",
+      "All weights are finite, so an intermediate result overflowed",
     );
     // A file that was changed since it was loaded.
     const path = join(folder, "model.safetensors");

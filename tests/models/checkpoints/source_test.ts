@@ -176,7 +176,10 @@ Deno.test("a model_type that is not known: the message says what the nearest arc
     });
     return message;
   };
-  assertStringIncludes(await refused({}, {}), "are those of llama: if it computes as that one");
+  assertStringIncludes(
+    await refused({}, {}),
+    "are those of llama: if it computes the same function",
+  );
   const sinks = Object.fromEntries(
     Array.from(
       { length: neox.layers },
@@ -186,10 +189,10 @@ Deno.test("a model_type that is not known: the message says what the nearest arc
   const message = await refused(sinks, { clip_qkv: 8, new_key: 1 }, "model.norm.weight");
   for (
     const part of [
-      "The nearest is llama, which has no place for",
+      "The closest is llama, which does not have",
       '"model.layers.N.self_attn.sinks"',
-      'needs "model.norm.weight", which are not there',
-      'does not compute what "clip_qkv", "new_key" of its config.json say',
+      'needs "model.norm.weight", which are missing',
+      'does not support "clip_qkv", "new_key" in its config.json',
     ]
   ) assertStringIncludes(message, part);
   // Queries and keys with norms are Qwen3's.

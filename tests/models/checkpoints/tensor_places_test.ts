@@ -312,7 +312,7 @@ Deno.test("tensors: a stored head that tie_word_embeddings leaves out is told by
       assertEquals([source.config.tiedHead, source.tensors.has("output.weight")], [true, false]);
       assertEquals(source.notes!.length, 1);
       const says = same
-        ? "makes the same as the embedding"
+        ? "ties to the embedding"
         : "the stored head has other values, and transformers 5 takes it. Set tie_word_embeddings to false";
       assertStringIncludes(source.notes![0], says);
     }

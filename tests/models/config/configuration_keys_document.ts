@@ -18,16 +18,16 @@ const HEAD = `# Configuration keys
 
 Generated from the tables in \`models/\`: \`deno run -A tests/models/config/configuration_keys_document.ts\`.
 
-Every key of a model's configuration is **read**, known to say **nothing** of the result, ignored with a **note** as the reference ignores it,
-or **refused** by an error that names key and value. A refused key passes with the values listed (they change nothing), and with \`null\`, \`false\` or
-something empty. An unknown key is an error too, unless
+Every key of a model's configuration is either **read**, known to have **no effect** on the result, ignored with a **note** (because the reference
+implementation ignores it), or **refused** with an error that names the key and its value. A refused key is accepted with the values listed, which change nothing, and with
+\`null\`, \`false\` or an empty value. Where "(even \`false\`)" is added, \`false\` is refused too. An unknown key is also an error, unless
 
-- it holds \`null\`, \`false\`, \`""\`, \`[]\` or \`{}\`,
+- its value is \`null\`, \`false\`, \`""\`, \`[]\` or \`{}\`,
 - its name begins with \`_\`, as the private attributes of transformers do, or
-- name and value are text about the file (\`license\`, \`base_model\`, \`x_version\`, \`dataset\`, a path ...): a note says so.
+- its name and value are text that describes the file (\`license\`, \`base_model\`, \`x_version\`, \`dataset\`, a path ...), in which case a note says so.
 
-So a file that another program reads with a meaning unknown here stops, and does not become another model in silence. Is the key decoration,
-remove it.
+A setting that another program understands and this library does not therefore stops loading, instead of silently giving a different model. If the key has no effect on the
+model, remove it.
 `;
 
 function section(title: string, table: KeyTable): string {
@@ -37,13 +37,13 @@ function section(title: string, table: KeyTable): string {
   for (const [key, rule] of Object.entries(table)) {
     const named = `\`${key}\``;
     if (rule.kind === "read") put("read", named);
-    else if (rule.kind === "harmless") put(`nothing: ${rule.why}`, named);
+    else if (rule.kind === "harmless") put(`no effect: ${rule.why}`, named);
     else if (rule.kind === "noted") put(`note: ${rule.why}`, named);
     else if (rule.kind === "only") {
       const values = rule.values.map((v) => JSON.stringify(v)).join(", ");
       put(
-        `refused${rule.exactly ? ", \`false\` too," : ""}${
-          values ? ` but ${values}` : ""
+        `refused${rule.exactly ? " (even \`false\`)" : ""}${
+          values ? ` except ${values}` : ""
         }: ${rule.why}`,
         named,
       );
@@ -55,7 +55,7 @@ function section(title: string, table: KeyTable): string {
   }
   const rows = [...groups].map(([group, keys]) => `| ${group} | ${keys.join(" ")} |`);
   return [
-    `\n## ${title}\n\n| what becomes of it | keys |\n| --- | --- |\n${rows.join("\n")}\n`,
+    `\n## ${title}\n\n| what happens | keys |\n| --- | --- |\n${rows.join("\n")}\n`,
     ...inner,
   ]
     .join("");

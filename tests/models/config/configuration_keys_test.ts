@@ -296,7 +296,7 @@ Deno.test("a key ends as its rule says; what says nothing passes everywhere", ()
   const table: KeyTable = {
     width: read(),
     tied: read("boolean"),
-    torch_dtype: harmless("tensors say it"),
+    torch_dtype: harmless("tensors give it"),
     eps: noted("the other one is"),
     scale: only([1], "nothing is scaled", (value, fields) => value === fields.width),
     causal: exactly([true], "it is"),
@@ -342,7 +342,7 @@ Deno.test("a key ends as its rule says; what says nothing passes everywhere", ()
   };
   assertEquals(check(decoration).length, 4);
   const refused: [Record<string, unknown>, string][] = [
-    [{ unknown: 0 }, "unknown 0 is not known here and may change the model"],
+    [{ unknown: 0 }, "unknown 0 is not a known key and may change the model"],
     [{ unknown: "text" }, 'unknown "text" is not known'],
     [{ license: 3 }, "license 3 is not known"],
     [{ scale: 2 }, "scale 2 is not supported: nothing is scaled"],

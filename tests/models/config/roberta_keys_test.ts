@@ -48,7 +48,7 @@ Deno.test("keys of RoBERTa and BERT: defaults, what is honoured, what is refused
     [{ hidden_act: "silu" }, 'hidden_act "silu"'],
     [{ pad_token_id: null }, '"pad_token_id" is null'],
     [{ pad_token_id: -1 }, '"pad_token_id" is -1'],
-    [{ max_position_embeddings: 2 }, "the first 2 are no positions of a text"],
+    [{ max_position_embeddings: 2 }, "the first 2 are not used for text"],
     [{ tie_word_embeddings: null }, "tie_word_embeddings"],
     [{ num_key_value_heads: 2 }, "num_key_value_heads 2"],
     [{ embedding_size: 32 }, "embedding_size 32"],

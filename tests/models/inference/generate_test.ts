@@ -242,12 +242,12 @@ Deno.test("a memory of prompts is of one model and one generation at a time", as
           `Cannot generate with this memory: ${why}`,
         );
       };
-      await refused(other, "it is of another model");
+      await refused(other, "it belongs to another model");
       const made = { length: 0, [Symbol.dispose]() {} };
-      await refused(model, "promptMemory makes them", { memory: made });
+      await refused(model, "create one with promptMemory", { memory: made });
       const running = generate(model, [1, 2], { memory, stopTokens: [] });
       await running.next();
-      await refused(model, "another generation has it");
+      await refused(model, "another generation is using it");
       // Disposed of meanwhile: the generation that has it goes on and frees it at its end.
       memory[Symbol.dispose]();
       assert(!(await running.next()).done);

@@ -80,7 +80,7 @@ Deno.test("a template that lays out earlier answers otherwise is refused by name
   const error = assertThrows(
     () => scoredChat(tokenizer, messages, { template }),
     RangeError,
-    "Cannot tell which tokens an assistant says in message 3",
+    "Cannot tell which tokens belong to the assistant in message 3",
   );
   assert(error.message.includes("task.loss") && error.message.includes("task.chat_template"));
   const last = scoredChat(tokenizer, messages, { template, loss: "last" });

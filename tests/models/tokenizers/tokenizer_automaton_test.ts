@@ -117,9 +117,9 @@ Deno.test("what grows a text beyond measure is refused", () => {
     model,
     normalizer: { type: "Sequence", normalizers: many },
   });
-  assertThrows(() => tokenizer.encode("baab"), RangeError, "grows the text");
+  assertThrows(() => tokenizer.encode("baab"), RangeError, "expands the text");
   const decoder = tokenizerFromJson({ model, decoder: { type: "Sequence", decoders: many } });
-  assertThrows(() => decoder.decode([0, 2]), RangeError, "grows the text");
+  assertThrows(() => decoder.decode([0, 2]), RangeError, "expands the text");
   const long = "a".repeat(20_000_000);
   const load = (parts: Record<string, unknown>) => () => tokenizerFromJson({ model, ...parts });
   assertThrows(load({ normalizer: { type: "Prepend", prepend: long } }), RangeError, "prepend");

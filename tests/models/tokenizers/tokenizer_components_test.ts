@@ -73,7 +73,7 @@ Deno.test("values that no component has are refused by name", () => {
     [{ pre_tokenizer: { type: "Punctuation", behavior: "isolated" } }, "isolated"],
     [{ pre_tokenizer: { type: "Metaspace", replacement: "_", prepend_scheme: "last" } }, "last"],
     [{ model: { ...model, dropout: 0.1 } }, "dropout"],
-    [{ added_tokens: [{ id: 1, content: "a" }] }, "vocabulary has it as 0"],
+    [{ added_tokens: [{ id: 1, content: "a" }] }, "vocabulary lists it as 0"],
     [{
       post_processor: {
         type: "TemplateProcessing",

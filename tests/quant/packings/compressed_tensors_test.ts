@@ -80,7 +80,7 @@ Deno.test("compressed-tensors: what cannot be is refused by name", () => {
     [{ group: 48 }, "groups of 48"],
     [{ group: 128 }, "groups of 128 in 64 columns"],
     [{ columns: 48, group: -1 }, "multiple of 32"],
-    [{ rows: 0.5 }, "not a shape"],
+    [{ rows: 0.5 }, "not a valid shape"],
   ];
   for (const [change, message] of wrong) {
     assertThrows(

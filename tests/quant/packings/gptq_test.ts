@@ -175,7 +175,7 @@ Deno.test("GPTQ: what cannot be is refused by name", () => {
     [{ group: 0 }, "groups of 0"],
     [{ columns: 48 }, "multiple of 32"],
     [{ rows: 7 }, "do not fill whole words"],
-    [{ rows: -8 }, "not a shape"],
+    [{ rows: -8 }, "not a valid shape"],
     [{ version: "v3" }, 'version "v3"'],
   ];
   for (const [change, message] of wrong) {

@@ -40,7 +40,7 @@ Deno.test("HQQ: what cannot be is refused by name", () => {
     [{ group: 0 }, "groups of 0"],
     [{ group: 96 }, "groups of 96 in 64 columns"],
     [{ rows: 1, columns: 32 }, "1 lines cannot be cut into 2 parts"],
-    [{ rows: -2 }, "not a shape"],
+    [{ rows: -2 }, "not a valid shape"],
     [{ columns: 48 }, "groups of 32 in 48 columns"],
     [{ axis: 0, group: 2 }, "groups of 2 along axis 0 of 2 rows"],
     [{ axis: 0, group: 0 }, "groups of 0 along axis 0"],

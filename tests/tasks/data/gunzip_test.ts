@@ -56,9 +56,9 @@ Deno.test("what is cut, damaged, another thing within, or grows beyond measure i
     const damaged = whole.slice();
     damaged[damaged.length - 6] ^= 1;
     for (const bytes of [whole.slice(0, -5), whole.slice(0, 14), damaged]) {
-      await refused(bytes, RangeError, "damaged or cut");
+      await refused(bytes, RangeError, "damaged or truncated");
     }
-    await refused(joined(whole, bytesOf("more")), RangeError, "damaged or cut");
+    await refused(joined(whole, bytesOf("more")), RangeError, "damaged or truncated");
     await refused(packed(packed("one")), RangeError, "compressed with gzip");
     await refused(packed("PAR1 and so on"), RangeError, "a Parquet table");
     await refused(packed(new Uint8Array([0x61, 0xe9, 0x61, 0x0a])), SyntaxError, "offset 1");

@@ -48,9 +48,9 @@ Deno.test("rows know the line that they begin on, and what is no such object say
   };
   assertEquals(lines('\n{"data": [\n  {"a": 1},\n\n  {\n"a": 2},{"a":3}\n]}'), [3, 5, 6]);
   const bad: [string, string][] = [
-    ['{"a": {"b": 1}', "line 1: the object is not closed by }: the file is cut"],
+    ['{"a": {"b": 1}', "line 1: the object is not closed by }: the file is truncated"],
     ['{"a": {"b":\n 1', "line 1: the item that begins there does not end"],
-    ['{"a": {"b": 1}}\n{}', "line 2: something stands behind the object"],
+    ['{"a": {"b": 1}}\n{}', "line 2: there is something after the object"],
     ['{"a" {}}', "line 1: unexpected {}}"],
     ['{"a": {} "b": {}}', 'line 1: a comma is missing before "b"'],
     ['{"a": {},}', "line 1: unexpected }"],

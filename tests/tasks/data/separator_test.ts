@@ -46,12 +46,12 @@ Deno.test("of several separators in the names the one that fits the records is t
   assertThrows(
     () => readExamples("a;b,c\n1;2,3\n", "csv", { name: "a.csv" }),
     SyntaxError,
-    'Cannot read a.csv, line 1: "," and ";" may each be what stands between its cells: set task.separator',
+    'Cannot read a.csv, line 1: "," and ";" could each be the separator between its cells: set task.separator',
   );
   assertThrows(
     () => readExamples("text,label\nx,1\n", "tsv", { name: "a.tsv" }),
     SyntaxError,
-    'Cannot read a.tsv, line 1: it names the columns and has no tab, but ","',
+    'Cannot read a.tsv, line 1: it names the columns and has no tabs, but ","',
   );
 });
 
@@ -59,10 +59,18 @@ Deno.test("a separator is one character, and for tables", () => {
   for (const separator of ["", ";;", '"', "\n", "\r"]) {
     assertThrows(() => readExamples("", "csv", { separator }), RangeError, "one character");
   }
-  assertThrows(() => readExamples("", "jsonl", { separator: ";" }), RangeError, "for csv or tsv");
+  assertThrows(
+    () => readExamples("", "jsonl", { separator: ";" }),
+    RangeError,
+    "only applies to csv and tsv",
+  );
   const task = { file: "a", template: "{a}", labels: { x: "1", y: "2" }, separator: ";" };
   assertEquals(taskFromConfig({ ...task, format: "tsv" }).separator, ";");
-  assertThrows(() => taskFromConfig({ ...task, format: "lines" }), RangeError, "for csv or tsv");
+  assertThrows(
+    () => taskFromConfig({ ...task, format: "lines" }),
+    RangeError,
+    "only applies to csv and tsv",
+  );
 });
 
 Deno.test("the separator is the same however the text comes, lines are counted, a long first record is waited for", () => {

@@ -78,7 +78,7 @@ Deno.test("a byte that begins no character is named with offset and line, in any
       assertThrows(() => read(bytes, encoding, cuts), SyntaxError, message);
     }
   }
-  assertThrows(() => read(bad[0][0]), SyntaxError, "data.encoding latin1");
+  assertThrows(() => read(bad[0][0]), SyntaxError, "data.encoding to latin1");
 });
 
 Deno.test("UTF-32, a contradicting mark and NULs are refused by name", () => {

@@ -60,7 +60,7 @@ Deno.test("what is no conversation is refused by the message", () => {
     [
       { messages: [user, { role: "assistant", content: " \n" }] },
       RangeError,
-      "message 2: what the assistant says is empty",
+      "message 2: the assistant's message is empty",
     ],
     [
       { messages: [user, { role: "assistant", content: null }] },
@@ -93,7 +93,7 @@ Deno.test("what is no conversation is refused by the message", () => {
       RangeError,
       "write it as tool_calls",
     ],
-    [{ messages: [user], tools: { a: 1 } }, TypeError, "tools are no list"],
+    [{ messages: [user], tools: { a: 1 } }, TypeError, "tools are not a list"],
     [{ messages: [{ ...user, role: "assistant", weight: 0.5 }] }, RangeError, "expected 0 or 1"],
     [{ messages: [{ role: "constructor", content: "a" }] }, RangeError, "unknown role"],
     [{ text: "a" }, TypeError, 'none of the fields "messages"'],

@@ -57,7 +57,7 @@ Deno.test("what may be several things is an error that lists them", () => {
     'task.template with the labels of "label"',
   );
   refuse({ premise: "a" }, ["cb", "rte"], "task cb (a built-in task), or task rte");
-  refuse({ prompt: "a", chosen: "b", rejected: "c" }, [], "preferences are not trained on");
+  refuse({ prompt: "a", chosen: "b", rejected: "c" }, [], "preference training is not supported");
   // A built-in task alone is no question, whatever its label is called.
   assertEquals(recogniseForm([{ premise: "a", label: 1 }], { others: ["rte"] }), undefined);
 });

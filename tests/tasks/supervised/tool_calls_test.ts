@@ -72,8 +72,8 @@ Deno.test("tools: a template that leaves out tools, calls or what is returned is
   const [ask, calls, returned, says] = row.messages;
   const cases: [object, string][] = [
     [{ tools: row.tools, messages: [ask, says] }, 'the tool "weather"'],
-    [{ messages: [ask, { ...calls, content: "Hm." }, says] }, 'the call of "weather" in message 2'],
-    [{ messages: [ask, says, returned, says] }, "what a tool returned, message 3"],
+    [{ messages: [ask, { ...calls, content: "Hm." }, says] }, 'the call to "weather" in message 2'],
+    [{ messages: [ask, says, returned, says] }, "the tool result in message 3"],
   ];
   for (const [it, message] of cases) {
     // Without words for tools, and without those for their results.

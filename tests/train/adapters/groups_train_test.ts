@@ -179,7 +179,7 @@ Deno.test("groups: offsets of another optimiser's groups, and ledgers of them, a
   using offsets = await offsetsFor(model, rules.qzo, { selection });
   const faster = qzo({ ...own, groups: { lora: { ...lora, learningRate: 1 }, scales } });
   assertThrows(() => assertTrainables(faster, offsets), TypeError, 'group "lora"');
-  assertThrows(() => assertTrainables(qzo(), offsets), TypeError, "of another optimiser");
+  assertThrows(() => assertTrainables(qzo(), offsets), TypeError, "to another optimiser");
   await assertRejects(
     () =>
       ledgerRun(model, rules.qzo, [1], async function* (resumed) {

@@ -137,7 +137,11 @@ for (const { scheme, format, rule } of sampled("leading", cases, 0.04)) {
         return (await evaluator.run([batch]))[0];
       };
       assertEquals(await lossOf(reloaded), await lossOf(again, replayed));
-      await assertRejects(() => replayLedger(base, ledger), RangeError, "put it there first");
+      await assertRejects(
+        () => replayLedger(base, ledger),
+        RangeError,
+        "add it to the model first",
+      );
     });
   });
 }

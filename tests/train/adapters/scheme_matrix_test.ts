@@ -256,7 +256,11 @@ for (const { scheme, architecture, format, rule } of drawn) {
           const { adapter } = await openAdapter(`${folder}/adapter`, base);
           using reloaded = base.withAdapter(adapter);
           assertEquals(await lossOf(reloaded), await lossOf(where, replayed));
-          await assertRejects(() => replayLedger(base, ledger), RangeError, "put it there first");
+          await assertRejects(
+            () => replayLedger(base, ledger),
+            RangeError,
+            "add it to the model first",
+          );
           using other = base.withAdapter({ ...added, seed: 1 });
           await assertRejects(() => replayLedger(other, ledger), RangeError, "is not the one");
         } else {

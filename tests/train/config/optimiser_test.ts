@@ -211,7 +211,7 @@ Deno.test("config optimiser: parts are laid around the rule of any optimiser", (
   assertThrows(
     () => optimiserOfConfig(config("{accumulate: 2, batch_per_direction: 2}")),
     RangeError,
-    "optimiser.accumulate: 2 keeps its directions",
+    "optimiser.accumulate: 2 uses the same directions",
   );
   for (const part of ["reject_spikes: 4", "clip_quantile: 0.95", "accumulate: 2"]) {
     const refused = optimiserNames.filter((name) => {

@@ -45,7 +45,7 @@ Deno.test("gains: loud tensors are found, those that do nothing get the least", 
   assertThrows(() => assertTrainables(rule, without), TypeError, "has no gain");
   const withGains = new OffsetSet(found, gpu.maxBinding);
   assertTrainables(rule, withGains);
-  assertThrows(() => assertTrainables(qzo(), withGains), TypeError, "of another optimiser");
+  assertThrows(() => assertTrainables(qzo(), withGains), TypeError, "to another optimiser");
 });
 
 Deno.test("gains: a loss that is not finite is refused", async () => {

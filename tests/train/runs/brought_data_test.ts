@@ -84,7 +84,7 @@ Deno.test("brought: every form is recognised, laid out, and noted by name", asyn
         "chat.jsonl",
         "chat",
         ["a 0</s>", "b 0</s>"],
-        "laid out by the model's chat template; the loss is of what the assistant says",
+        "rendered with the model's chat template; the loss covers the assistant's messages",
       ],
       ["share.json", "chat", ["a 0</s>"], 'rows of share.json have the field "conversations"'],
       [
@@ -171,7 +171,7 @@ Deno.test("brought: what is too long is cut and counted, what has no answer left
     );
     assertStringIncludes(
       notes,
-      "1 of 3 conversations is left out, as nothing of an answer that the loss is of lies within max_length 30",
+      "1 of 3 conversations is left out, because no scored part of an answer is within max_length 30",
     );
     const other = await taskExamples(configOf(folder, "b.jsonl", "max_length: 100"), tokenizer);
     assertStringIncludes(
@@ -205,12 +205,12 @@ Deno.test("brought: what is not certain, not laid out, or not for the task is re
     };
     await refused("both.jsonl", "", RangeError, "task instruction");
     await refused("labelled.jsonl", "", RangeError, "task language-modelling");
-    await refused("chat.jsonl", "", RangeError, "the model brings no chat template", tokenizerOf());
+    await refused("chat.jsonl", "", RangeError, "the model has no chat template", tokenizerOf());
     await refused(
       "chat.jsonl",
       `chat_template: ${folder}/turns.jinja`,
       RangeError,
-      "Cannot tell which tokens an assistant says in message 2",
+      "Cannot tell which tokens belong to the assistant in message 2",
     );
     await refused(
       "chat.jsonl",
@@ -390,7 +390,7 @@ Deno.test("brought: a chat template's file counts from the configuration's, its 
     assertEquals(named.task.chatTemplate, "ChatML");
     assertEquals(withAbsolutePaths(named).task.chatTemplate, "ChatML");
     const { notes = [] } = await taskExamples(named, tokenizerOf());
-    assertStringIncludes(notes.join(), '"<|im_end|>" behind an answer is no token of the model');
+    assertStringIncludes(notes.join(), '"<|im_end|>" after an answer is not a token of the model');
   });
 });
 
@@ -433,7 +433,7 @@ Deno.test("brought: a model's template, its absence and its weights decide what 
     await assertRejects(
       () => taskExamples(configOf(folder, "a.jsonl", "max_length: 500"), tokenizerOf(forgets)),
       RangeError,
-      "Cannot tell which tokens an assistant says",
+      "Cannot tell which tokens belong to the assistant",
     );
     assertEquals(
       (await decided(

@@ -57,7 +57,7 @@ Deno.test("ranges that are scored come back, and are ranges of their candidate",
   }
   for (const ranges of [[[0, 5]], [[2, 2]], [[1, 3], [2, 4]]] as const) {
     const bytes = packExamples(example(ranges))!;
-    assertThrows(() => unpackExamples(bytes, bounds), RangeError, "none of its candidate");
+    assertThrows(() => unpackExamples(bytes, bounds), RangeError, "outside its candidate");
   }
   const two = packExamples(example([[0, 1]], [[1], [2]]))!;
   assertThrows(() => unpackExamples(two, bounds), RangeError, "of several candidates");
@@ -84,7 +84,7 @@ Deno.test("a token, a length or a label out of bounds is refused", () => {
     train: { examples: [{ prompt: [], candidates: [[1]], label: 1 }] },
     validation: { examples: [] },
   })!;
-  assertThrows(() => unpackExamples(bytes, bounds), RangeError, "of no candidate");
+  assertThrows(() => unpackExamples(bytes, bounds), RangeError, "not belong to any candidate");
 });
 
 Deno.test("cut anywhere it is refused, changed anywhere it is refused or within its bounds", () => {

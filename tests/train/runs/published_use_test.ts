@@ -204,7 +204,7 @@ Deno.test("written answers: the first is learned with its line feed, all are kep
       await assertRejects(
         () => examplesOf("task: {name: squad, objective: classification}\ndata: {folder: .}"),
         RangeError,
-        "its answers are written",
+        "its answers are free text",
       );
     },
   );

@@ -42,7 +42,7 @@ Deno.test("run data: the same data go on, other data are refused with the file's
   refused(
     { ...data, train: set(8, 1) },
     config(),
-    "training examples were others",
+    "training examples have changed",
     'data.train "a.tsv"',
   );
   refused(

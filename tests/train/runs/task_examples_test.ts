@@ -241,7 +241,7 @@ Deno.test("examples: what cannot be is refused with file, line and fields", asyn
     await refused(
       both("other.jsonl"),
       TypeError,
-      'no field "text"',
+      'needs a field "text"',
       'the row has "body", "label"',
       "(line 4 of other.jsonl)",
     );

@@ -116,7 +116,7 @@ Deno.test("a matrix whose scales would be beyond F16 is refused by name, with te
     const stored = "model.layers.0.mlp.up_proj.weight";
     using source = await openModelSource(await folderWith(at, stored, 1e7, "F32"));
     const says =
-      'Cannot quantise tensor "model.layers.0.mlp.up_proj.weight" (blk.0.ffn_up.weight) to Q8_0: it holds 10000000 at row 50, column 5, beyond what scales of type F16 can reach';
+      'Cannot quantise tensor "model.layers.0.mlp.up_proj.weight" (blk.0.ffn_up.weight) to Q8_0: it holds 10000000 at row 50, column 5, beyond the range of F16 scales';
     const { options, notes } = await exactPlan(source, { format: "Q8_0" });
     assertEquals(notes, []);
     const path = join(at, "a.gguf");

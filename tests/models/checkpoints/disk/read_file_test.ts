@@ -39,9 +39,7 @@ Deno.test("one door: pipes, devices, folders and sockets are refused before they
             "a socket",
           ]]
         ) {
-          const says = `Cannot read ${
-            FILE_KINDS[kind].what
-          } "${path}": it is not a file but ${what}`;
+          const says = `Cannot read ${FILE_KINDS[kind].what} "${path}": it is ${what}`;
           const begun = performance.now();
           await assertRejects(() => readFileBytes(path, kind), TypeError, says);
           await assertRejects(() => openFile(path, kind), TypeError, says);

@@ -187,8 +187,8 @@ Deno.test("what is this: files", async () => {
     ["odd.pth", "hello", "PyTorch by its name"],
     ["model.onnx", "\x08\x07\x12", "an ONNX model"],
     ["tf_model.h5", "\x89HDF\r\n\x1a\n", "HDF5"],
-    ["llama.bin", "tjgg\x03\0\0\0", "llama.cpp's old format before GGUF"],
-    ["llama.bin", "lmgg\x03\0\0\0", "llama.cpp's old format before GGUF"],
+    ["llama.bin", "tjgg\x03\0\0\0", "one of llama.cpp's formats from before GGUF"],
+    ["llama.bin", "lmgg\x03\0\0\0", "one of llama.cpp's formats from before GGUF"],
     ["run.ledger", "QZOLEDGR\0\0", "a ledger of this library", "--ledger"],
     ["m.gguf", "", "it is empty"],
     ["m.gguf", zeros, "nothing but zeros"],
@@ -243,7 +243,7 @@ Deno.test("what is this: one GGUF file in a folder, one file of a folder, and al
   await assertSays(
     { "m-00002-of-00003.gguf": gguf },
     "m-00002-of-00003.gguf",
-    "2 of the 3 files of this split model are not there: m-00001-of-00003.gguf and m-00003-of-00003.gguf",
+    "2 of the 3 files of this split model are missing: m-00001-of-00003.gguf and m-00003-of-00003.gguf",
   );
 });
 

@@ -41,7 +41,7 @@ const OTHERS: Record<
     { "general.architecture": text("llama"), "general.type": text("adapter") },
     small,
     "LoRA adapter",
-    "by --adapter",
+    "with --adapter",
   ],
   "an adapter that says so by its keys alone": [
     { "general.architecture": text("llama"), "adapter.type": text("lora") },

@@ -63,7 +63,7 @@ Deno.test("links out of the folder are left out and noted, but in a folder of li
       const first = await copied(folder);
       assertEquals(first.files, own);
       for (const name of ["LICENSE", "NOTICE", "README.md", "chat_template.jinja", "extra"]) {
-        assertStringIncludes(first.notes, `"${name}" (a link out of the folder)`);
+        assertStringIncludes(first.notes, `"${name}" (a link that points outside the folder)`);
       }
       for (const { name, isSymlink } of Deno.readDirSync(first.path)) assert(!isSymlink, name);
       // As a data store has it: config.json and the rest are links into it.
@@ -91,7 +91,7 @@ Deno.test("a tokenizer's file or a template that is a link out of the folder is 
       ];
       for (const [name, target] of links) {
         await Deno.symlink(join(outside, target), join(folder, name));
-        const error = `${name}": it is a link out of the model's folder`;
+        const error = `${name}": it is a link that points outside the model's folder`;
         await assertRejects(() => openModelSource(folder), RangeError, error);
         await Deno.remove(join(folder, name));
       }
@@ -116,7 +116,7 @@ Deno.test("a snapshot of a hub's cache is copied whole: its files are links to b
       await Deno.symlink(join("..", "..", "token"), join(snapshot, "LICENSE"));
       const { files, notes, path } = await copied(snapshot);
       assertEquals(files, ["README.md", "config.json", "model.safetensors"]);
-      assertStringIncludes(notes, '"LICENSE" (a link out of the folder)');
+      assertStringIncludes(notes, '"LICENSE" (a link that points outside the folder)');
       assertEquals(
         await Deno.readFile(join(path, "model.safetensors")),
         await Deno.readFile(join(folder, "model.safetensors")),

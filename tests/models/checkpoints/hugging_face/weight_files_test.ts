@@ -102,7 +102,7 @@ Deno.test("weight files: an index without its shards loads what is whole, or say
     await assertRejects(
       () => openModelSource(folder),
       Deno.errors.NotFound,
-      `1 of the 2 files that its model.safetensors.index.json names are not there: ${shard(1)}`,
+      `1 of the 2 files that its model.safetensors.index.json names are missing: ${shard(1)}`,
     );
   });
   await inFolder({ "model.safetensors.index.json": index }, async (folder) => {
@@ -209,7 +209,7 @@ Deno.test("weight files: of a tensor in two shards the one that the index names 
         await assertRejects(
           () => openModelSource(folder),
           RangeError,
-          "does not say which is meant",
+          "does not say which one to use",
         );
       },
     );
