@@ -34,15 +34,15 @@ const ROWS = results("alignment.jsonl");
 const REPORT = results("alignment.md");
 
 const HELP =
-  `Trains reviews-4m on SST-2 with MeZO's prompt and without any, by the same forwards, and makes a table.
+  `Trains reviews-4m on SST-2 with MeZO's prompt and without any, using equal numbers of forward passes, and prints a table.
 
 Usage: deno task bench alignment [options]
 
   --seeds N        seeds 0 to N-1 (default 3)
   --only TEXT      runs whose name contains TEXT, for example "bare" or "qzoPlus"
   --forwards N     another number of forwards (kept under its own name)
-  --list           the runs that are not done yet
-  --table          write the table of what is done, run nothing
+  --list           list the runs that are still to do
+  --table          write the table of finished runs without running anything
 
 Example: deno task bench alignment --only "sst2 qzoNormalised" --seeds 1`;
 
@@ -179,8 +179,8 @@ function report(rows: readonly Row[]): string {
     "# Task alignment: SST-2 with MeZO's prompt and without",
     "",
     `\`deno task bench alignment\`. reviews-4m at ${FORMAT}, batches of ${BATCH}, ${HELD_OUT} sentences of the development set. The learning rate of`,
-    "qzoNormalised is that of `bench finetune`, where it was tried with a prompt like the first; that of qzoPlus is its default.",
-    `\`sst2\` asks \`{sentence} It was\`, \`sst2/bare\` the sentence alone; answers are the same. ${
+    "qzoNormalised is that of `bench finetune`, where it was tried with a prompt like the first; qzoPlus uses its default.",
+    `\`sst2\` prompts with \`{sentence} It was\`, \`sst2/bare\` with the sentence alone; the answers are the same. ${
       rows[0]?.machine ?? ""
     }`,
     "",
@@ -188,11 +188,11 @@ function report(rows: readonly Row[]): string {
     "|---|---|---|---|---|---|---|---|",
     ...lines,
     "",
-    "Accuracy without the prompt less that with it, by seed, in points, with 95 % intervals of the same sentences:",
+    "Accuracy without the prompt minus accuracy with it, by seed, in percentage points, with paired 95 % intervals:",
     "",
     ...pairs,
     "",
-    "ZO-LLM reports 8 to 10 points less without the prompt for zeroth-order training of RoBERTa-large, and next to none for first-order training, which is not",
+    "ZO-LLM reports a loss of 8 to 10 points without the prompt for zeroth-order training of RoBERTa-large, and almost none for first-order training, which is not",
     "measured here.",
     "",
   ].join("\n");

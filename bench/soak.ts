@@ -134,11 +134,11 @@ export async function main(argv: string[]): Promise<void> {
   const deviceGrowth = Math.max(...device) - device[0];
   const flat = growth <= MOST_GROWTH_MIB && deviceGrowth === 0;
   console.log(
-    `\n${flat ? "Flat" : "NOT flat"}: from the second fifth to the last the process grew by ${
+    `\n${flat ? "Flat" : "NOT flat"}: from the second fifth to the last, the process grew by ${
       growth.toFixed(1)
-    } MiB (at most ${MOST_GROWTH_MIB}), the device's account by ${
+    } MiB (at most ${MOST_GROWTH_MIB} allowed) and the device's account by ${
       deviceGrowth.toFixed(1)
-    } KiB (none).`,
+    } KiB (none allowed).`,
   );
   if (!flat) Deno.exitCode = 1;
 }
