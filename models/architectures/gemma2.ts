@@ -263,7 +263,7 @@ export function gemmaForms(
         const usual = Array.from({ length: c.layers }, (_, i) => i)
           .filter((layer) => slidesBy(period, layer));
         if (slidingWindow === undefined || slidingLayers?.join() !== usual.join()) {
-          refuse(`windows in layers other than all but every ${period}th`);
+          refuse(`windows in layers other than ${period - 1} of every ${period}`);
         }
         if (c.queryScalar !== scalarInGguf(c)) {
           refuse(`query_pre_attn_scalar ${c.queryScalar}, only with ${scalarInGguf(c)}`);

@@ -134,7 +134,7 @@ export class TextBytes {
     return new SyntaxError(
       order === undefined
         ? `Cannot read ${this.#name} as text: it has ${place}, so it is damaged or not a text file`
-        : `Cannot read ${this.#name} as ${this.#encoding}: it has ${place}, and so is every other byte. It looks like UTF-16 without a byte order mark: convert it to UTF-8, or set data.encoding to ${order}`,
+        : `Cannot read ${this.#name} as ${this.#encoding}: it has ${place}, and every other byte is NUL too. It looks like UTF-16 without a byte order mark: convert it to UTF-8, or set data.encoding to ${order}`,
     );
   }
 }

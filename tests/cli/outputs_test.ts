@@ -126,11 +126,11 @@ Deno.test("nothing is overwritten without --force: export, quantize, finetune --
     const own = ["quantize", model, "--format", "int4_g32", "--output", made];
     await Deno.mkdir(made); // empty: nothing to lose
     await done(...own);
-    await refused(folder, "the folder holds", ...own);
+    await refused(folder, "the folder contains", ...own);
     await done(...own, "--force");
     await Deno.writeTextFile(join(made, "thesis.tex"), "years of work");
     await refused(folder, '"thesis.tex"', ...own, "--force");
-    await refused(folder, "the folder holds", ...own);
+    await refused(folder, "the folder contains", ...own);
     // A split name stands for all its files.
     const part = (i: number) => join(folder, `p-0000${i}-of-00002.gguf`);
     await Deno.writeTextFile(part(2), "another's");

@@ -112,7 +112,7 @@ Deno.test("examples that cannot be learnt from are refused", () => {
   assertThrows(
     () => packBatch([fits], "classification", 8, shape),
     RangeError,
-    "it needs 7 rows, its shape has 6",
+    "it needs 7 rows, but its shape has 6",
   );
 });
 
@@ -171,10 +171,10 @@ Deno.test("masked examples: every row sees its own sequence whole, candidates st
       RangeError,
       message,
     );
-  refuse({ masked: [] }, "masked places []");
-  refuse({ masked: [3, 2] }, "masked places [3,2]");
-  refuse({ masked: [2, 4] }, "masked places [2,4]");
-  refuse({ masked: [1.5, 2] }, "masked places [1.5,2]");
+  refuse({ masked: [] }, "masked positions []");
+  refuse({ masked: [3, 2] }, "masked positions [3,2]");
+  refuse({ masked: [2, 4] }, "masked positions [2,4]");
+  refuse({ masked: [1.5, 2] }, "masked positions [1.5,2]");
   refuse({ candidates: [[3]] }, "a candidate has 1 tokens for 2 masked positions");
   refuse({ prompt: [1, 2, 9, 9, 1] }, "of 5 tokens: the model's context is 4");
   refuse({ candidates: [[3, 2 ** 32]] }, "a token");

@@ -217,6 +217,6 @@ Deno.test("candidates that begin with context: their score is that of what follo
   }
   for (const leads of [[1], [1, 7], [-1, 1], [0.5, 1]]) {
     const wrong = { prompt, candidates, leads, label: 0 };
-    assertThrows(() => packBatch([wrong], "classification", 64), RangeError, "that are context");
+    assertThrows(() => packBatch([wrong], "classification", 64), RangeError, "tokens of context");
   }
 });

@@ -220,7 +220,7 @@ Deno.test("groups: refused by name", () => {
   refused(() => zoAdamW({ groups, state: "seeds" }), "weight decay");
   refused(() => mezo({ groups: { own: { epsilon: 0 } } }), 'group "own"', "epsilon");
   refused(() => mezo({ groups: { own: { epsilon: 1e25 } } }), "too far");
-  refused(() => mezo({ learningRate: 0, groups }), "no multiple");
+  refused(() => mezo({ learningRate: 0, groups }), "not a multiple");
   refused(() => mezo({ groups: { own: { rate: 1 } as never } }), "rate");
   refused(() => mezo({ groups: { own: { form: "other" as never } } }), "form");
   assertThrows(

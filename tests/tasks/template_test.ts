@@ -91,7 +91,7 @@ Deno.test("dots lead to fields within fields and to items of lists; a field of t
   const refused = (more: object, error: ErrorConstructor, message: string) =>
     assertThrows(() => render(more), error, message);
   refused({ out: [{ lable: 1 }] }, RangeError, 'unknown field "out.0.label", "out.0" has "lable"');
-  refused({ out: [] }, RangeError, '"out" is a list of 0, counted from 0');
+  refused({ out: [] }, RangeError, '"out" is a list of 0 items, counted from 0');
   refused({ out: ["x"] }, RangeError, '"out.0" is a string and has no fields');
   refused({ out: null }, RangeError, '"out" is null and has no fields');
   refused({ input: {} }, RangeError, '"input" has none');

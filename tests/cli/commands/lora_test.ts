@@ -31,7 +31,7 @@ Deno.test("LoRA on the command line: ledger and adapter give one loss, and an ad
     await writeTinyTask(folder);
     const lora = ["--scheme", "lora", "--lora.rank", "3", "--optimiser.learning-rate", "0.2"];
     const trained = await done(folder, "finetune", "tiny.yaml", "--output", "one", ...lora);
-    assertMatch(trained, /training +\d+ scalars of 4 tensors by qzoNormalised/);
+    assertMatch(trained, /training +\d+ scalars of 4 tensors with qzoNormalised/);
     assertMatch(await done(folder, "replay", "one", "--step", "last"), /device and host agree/);
     const written = await done(
       folder,

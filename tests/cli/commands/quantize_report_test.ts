@@ -35,7 +35,7 @@ Deno.test("quantize says of each tensor what it did instead of what was asked, w
     );
     assertMatch(
       said,
-      /2 of 7 matrices become F16 instead of Q4_K, because their names are to be kept: .*blk\.0\.ffn_down\.weight/,
+      /2 of 7 matrices become F16 instead of Q4_K, because their names are listed to be kept: .*blk\.0\.ffn_down\.weight/,
     );
     assertMatch(said, /as asked +0 of 7 matrices, 0\.0 % of all weights in Q4_K/);
     // And it is so.

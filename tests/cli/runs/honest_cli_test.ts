@@ -61,7 +61,7 @@ Deno.test("finetune says what an export keeps, and its result is of the last ste
       /held-out after +loss [\d.]+ +accuracy [\d.]+ % +\([+-][\d.]+ points, 95 % interval [+-][\d.]+ to [+-][\d.]+: \d+ gained, \d+ lost, p [\d.]+\)/,
     );
     assertMatch(out, /result +step 6 of 6, the last one, not chosen by these examples/);
-    assertMatch(out, /best step +.*best of 4 looks at 8 held-out examples/);
+    assertMatch(out, /best step +.*best of 4 evaluations on 8 held-out examples/);
     assertMatch(out, /kept +\d+\.\d % of the trained change of the weights/);
     // The metrics say the same of the last step.
     const lines = (await Deno.readTextFile(join(folder, "run", "metrics.jsonl"))).trim().split(
@@ -90,7 +90,7 @@ Deno.test("an evaluation with a limit is made whole for the result", async () =>
     const { config } = await writeTinyTask(folder);
     const { code, out, err } = await said("finetune", config, "--evaluate-limit", "3");
     assertEquals(code, 0, err);
-    assertMatch(out, /best of 3 looks at 3 held-out examples/);
+    assertMatch(out, /best of 3 evaluations on 3 held-out examples/);
     assertMatch(out, /held-out after +loss .*95 % interval/);
   });
 });
@@ -110,7 +110,7 @@ Deno.test("numbers beyond f16 are named and refused, and clamped where that is a
     const path = join(folder, "tuned.gguf");
     const refused = await said("export", run, "--step", "2", "--output", path);
     assertEquals(refused.code, 1);
-    assertMatch(refused.err, /[\d,]+ of [\d,]+ lie beyond what their stored type reaches/);
+    assertMatch(refused.err, /[\d,]+ of [\d,]+ are beyond the range of their stored type/);
     assertEquals(await Deno.stat(path).then(() => true, () => false), false);
     const clamped = await said("export", run, "--step", "2", "--output", path, "--clamp");
     assertEquals(clamped.code, 0, clamped.err);

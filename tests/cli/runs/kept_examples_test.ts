@@ -122,7 +122,7 @@ Deno.test("what is kept and damaged, forged, a folder or a link is left aside wi
 
     await Deno.remove(cache);
     await Deno.mkdir(cache);
-    await goOn(4, "it is not a file but a folder");
+    await goOn(4, "it is a folder, not a file");
     await Deno.remove(cache);
 
     const elsewhere = join(folder, "elsewhere");

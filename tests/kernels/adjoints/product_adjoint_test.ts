@@ -176,14 +176,14 @@ Deno.test("an operation without a rule is refused by its name, forwards and back
   assertThrows(
     () => graph.withTangents(1, () => recordOperation(graph, nothing, [x], null)),
     TypeError,
-    '"nothing" forwards',
+    '"nothing" in forward mode',
   );
   const operations = [{ operation: nothing, inputs: [x], attributes: null, output: y }];
   const none = { of: () => undefined };
   assertThrows(
     () => recordAdjoints(graph, operations, new Map([[y, y]]), none, addSlopes),
     TypeError,
-    '"nothing" backwards',
+    '"nothing" in reverse mode',
   );
   const layout: Layout = { kind: "codebook", books: 2 };
   const weight = new DeviceTensor("w", layout, 8, 64, 2 ** 20);

@@ -200,12 +200,15 @@ Deno.test("GGUF LoRA: what is no LoRA, is not computed, or does not fit is refus
     await refused("only after certain tokens", {
       "adapter.alora.invocation_tokens": { kind: "i32s", value: [1] },
     });
-    await refused('"adapter.lora.dora" is not known', { "adapter.lora.dora": text("yes") });
+    await refused('"adapter.lora.dora" is not a known key', { "adapter.lora.dora": text("yes") });
     await refused("it has no lora_a and lora_b", {}, {});
     const { "blk.0.attn_q.weight.lora_a": a, "blk.0.attn_q.weight.lora_b": b } = pair;
-    await refused("has no lora_b beside it", {}, { "blk.0.attn_q.weight.lora_a": a });
+    await refused("has no matching lora_b", {}, { "blk.0.attn_q.weight.lora_a": a });
     await refused("LoRA on the embedding", {}, { ...pair, "token_embd.weight.lora_a": a });
-    await refused("belongs to no matrix", {}, { ...pair, "blk.7.attn_q.weight.lora_a": a });
+    await refused("does not belong to any matrix", {}, {
+      ...pair,
+      "blk.7.attn_q.weight.lora_a": a,
+    });
     await refused("neither a lora_a nor a lora_b", {}, { ...pair, "rope_freqs.weight": a });
     await refused("has dimensions [2,32]", {}, {
       "blk.0.attn_q.weight.lora_a": a,

@@ -145,7 +145,7 @@ Deno.test("what an adapter consists of is read back as it was described, and dam
   const refused = (change: Record<string, unknown>, words: string) =>
     assertThrows(() => describedAdapter({ ...described, ...change }), RangeError, words);
   refused({ scheme: "dora" }, 'scheme "dora": expected one of lora');
-  refused({ more: 1 }, '"more" is not known');
+  refused({ more: 1 }, 'unknown key "more"');
   refused({ values: "0" }, "must be given too");
   refused({ seed: -1 }, "its seed is -1");
   refused({ plan: { matrices: [] } }, "names no matrices");
@@ -156,7 +156,7 @@ Deno.test("what an adapter consists of is read back as it was described, and dam
       "is not a matrix with rank and scale",
     );
   }
-  refused({ plan: { matrices: [first, first] } }, "there twice");
+  refused({ plan: { matrices: [first, first] } }, "occurs twice");
   const elsewhere = { matrices: [{ matrix: "blk.9.attn_q.weight", rank: 1, scale: 1 }] };
   assertThrows(
     () => base.withAdapter({ ...adapter, plan: elsewhere }),
@@ -168,11 +168,14 @@ Deno.test("what an adapter consists of is read back as it was described, and dam
 Deno.test("what no matrix is called, and patterns that cannot be used, are refused by name", () => {
   const refused = (options: LoraOptions, words: string) =>
     assertThrows(() => loraAdapter(base, options), RangeError, words);
-  refused({ targets: ["query"] }, "it has q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj");
+  refused(
+    { targets: ["query"] },
+    "its matrices are q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj",
+  );
   refused({ targets: "(" }, 'Cannot use the pattern "("');
   refused({ targets: "(a+)+" }, "it contains a nested repetition");
   refused({ rank: 0 }, "rank");
   refused({ layers: [7, 9] }, "in layers 7 to 9");
-  refused({ rankPattern: { q_proj: 0.5 } }, 'LoRA beside "blk.0.attn_q.weight"');
+  refused({ rankPattern: { q_proj: 0.5 } }, 'LoRA to "blk.0.attn_q.weight"');
   refused({ targets: ["lm_head"] }, "has 290 rows, expected a multiple of 4");
 });

@@ -122,7 +122,7 @@ Deno.test("mlx-lm: what is no LoRA, has two meanings, or does not fit is refused
     const m = tensorOf("model.layers.0.self_attn.q_proj.m", [64], new Float32Array(64));
     await refused("belongs to DoRA", {}, [...mlx, m]);
     const more = tensorOf("model.layers.9.self_attn.q_proj.lora_a", [64, 3], new Float32Array(192));
-    await refused("belongs to no matrix", {}, [...mlx, more]);
+    await refused("does not belong to any matrix", {}, [...mlx, more]);
     const wrong = tensorOf(mlx[1].name, [3, 32], new Float32Array(96));
     await refused("has shape [3,32]", {}, [mlx[0], wrong]);
   });

@@ -119,7 +119,7 @@ Deno.test("PEFT: what is not computed here is refused by name, and what does not
   await refused({ lora_alpha: 0 }, "lora_alpha 0");
   await refused({ lora_alpha: "8" }, 'lora_alpha "8"');
   await refused({}, "adapters fit only their own architecture", "gpt2");
-  await refused({}, "has shape [96,4], the model", "qwen3");
+  await refused({}, "has shape [96,4], but the model", "qwen3");
 });
 
 Deno.test("PEFT: beside a GGUF file, whose rows of rotated heads lie otherwise, an adapter does what it does beside the folder", async () => {

@@ -385,8 +385,8 @@ Deno.test("what llama.cpp computes no Gemma with is not written as GGUF, and the
   const cases: [GemmaShape, object, string][] = [
     [gemma2, { ...keys2, attn_logit_softcapping: null }, "attn_logit_softcapping null"],
     [gemma2, { ...keys2, final_logit_softcapping: null }, "final_logit_softcapping null"],
-    [gemma2, { ...keys2, query_pre_attn_scalar: 33 }, "query_pre_attn_scalar 33, but 32"],
-    [gemma2, { ...keys2, layer_types: Array(3).fill("sliding_attention") }, "each 2th layer"],
+    [gemma2, { ...keys2, query_pre_attn_scalar: 33 }, "query_pre_attn_scalar 33, only with 32"],
+    [gemma2, { ...keys2, layer_types: Array(3).fill("sliding_attention") }, "1 of every 2"],
     [gemma3, { ...keys3, final_logit_softcapping: 30 }, "final_logit_softcapping 30"],
     [gemma3, { ...keys3, sliding_window_pattern: 3 }, "windows in layers other"],
   ];

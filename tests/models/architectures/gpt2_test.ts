@@ -358,7 +358,7 @@ Deno.test("keys of GPT-2: both names of sizes, defaults, what is refused by name
     [{ scale_attn_weights: false }, "scale_attn_weights false"],
     [{ add_cross_attention: true }, "add_cross_attention true"],
     [{ tie_word_embeddings: null }, "tie_word_embeddings"],
-    [{ rope_theta: 1e4 }, "rope_theta 10000 is not known"],
+    [{ rope_theta: 1e4 }, "rope_theta 10000 is not a known key"],
     [{ architectures: ["GPT2DoubleHeadsModel"] }, "GPT2DoubleHeadsModel"],
   ];
   for (const [change, message] of refused) assertThrows(() => read(change), RangeError, message);

@@ -124,7 +124,7 @@ Deno.test("what the architecture has no place for is refused by name, not left o
     await assertRejects(
       () => open({ [name]: ones }),
       RangeError,
-      `Cannot load tensor "${name}": architecture "llama" has no place for it`,
+      `Cannot load tensor "${name}": architecture "llama" does not use it`,
     );
   }
   // Biases of zeros change nothing, tables of rotary frequencies are made anew.

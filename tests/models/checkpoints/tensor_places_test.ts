@@ -78,7 +78,7 @@ const REFUSED: Record<string, { readonly extra: Tensors; readonly says: readonly
     extra: Object.fromEntries(
       ["q_norm", "k_norm"].map((it) => [`${layer}.self_attn.${it}.weight`, ones(16)]),
     ),
-    says: ["q_norm", "k_norm", "another one"],
+    says: ["q_norm", "k_norm", "would change the model"],
   },
   ...Object.fromEntries(
     ["g_idx", "SCB", "weight_scale", "weight_zero_point", "weight.absmax", "weight.quant_map"].map(
@@ -256,7 +256,7 @@ const GGUF_REFUSED: Record<string, { readonly tensors: Record<string, GgufTensor
     },
     "factors of longrope": {
       tensors: { "rope_factors_long.weight": f32Tensor(new Float32Array(8).fill(1), [8]) },
-      says: '"rope_factors_long.weight": architecture "llama" has no place',
+      says: '"rope_factors_long.weight": architecture "llama" does not use',
     },
     "many tensors without a place": {
       tensors: Object.fromEntries(

@@ -207,7 +207,7 @@ Deno.test("keys and values of other models are refused by name, those that do no
     [{ pooling_type: 4 }, "pooling_type 4"],
     [{ "rope.dimension_sections": new Int32Array([8, 4, 4, 0]) }, "[8,4,4,0]"],
     [{ "ssm.conv_kernel": 4 }, "ssm.conv_kernel 4"],
-    [{ frobnication: 2n }, "frobnication 2 is not known"],
+    [{ frobnication: 2n }, "frobnication 2 is not a known key"],
     [
       { "attention.layer_norm_rms_epsilon": undefined },
       '"attention.layer_norm_rms_epsilon" is undefined',

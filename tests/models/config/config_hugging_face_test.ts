@@ -232,7 +232,7 @@ Deno.test("rotations that are not read are refused by key and value", () => {
   );
   refused(
     { rope_scaling: { type: "linear", factor: 2, bend: 3 } },
-    "rope_scaling.bend 3 is not known",
+    "rope_scaling.bend 3 is not a known key",
   );
   refused(
     { rope_parameters: { rope_theta: 1e4, partial_rotary_factor: 0.5 } },
@@ -401,7 +401,7 @@ Deno.test("values of other models are refused by key and value, those that do no
     [{ pruned_heads: { "0": [1] } }, "pruned_heads"],
     [{ quantization: { group_size: 64, bits: 4 } }, "MLX"],
     [{ no_rope_layers: [1, 0] }, "no_rope_layers [1,0]"],
-    [{ frobnication: 2 }, "frobnication 2 is not known"],
+    [{ frobnication: 2 }, "frobnication 2 is not a known key"],
     [{ num_attention_heads: "4" }, '"num_attention_heads" is "4"'],
     [{ vocab_size: 3.5 }, '"vocab_size" is 3.5'],
     [{ head_dim: -8 }, '"head_dim" is -8'],

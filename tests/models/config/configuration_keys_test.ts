@@ -343,17 +343,17 @@ Deno.test("a key ends as its rule says; what says nothing passes everywhere", ()
   assertEquals(check(decoration).length, 4);
   const refused: [Record<string, unknown>, string][] = [
     [{ unknown: 0 }, "unknown 0 is not a known key and may change the model"],
-    [{ unknown: "text" }, 'unknown "text" is not known'],
-    [{ license: 3 }, "license 3 is not known"],
+    [{ unknown: "text" }, 'unknown "text" is not a known key'],
+    [{ license: 3 }, "license 3 is not a known key"],
     [{ scale: 2 }, "scale 2 is not supported: nothing is scaled"],
     [{ causal: false }, "causal false is not supported: it is"],
     [{ tied: "true" }, 'tied "true" is not a boolean'],
     [{ inner: { a: 2 } }, "inner.a 2 is not supported"],
-    [{ inner: { c: 2 } }, "inner.c 2 is not known"],
+    [{ inner: { c: 2 } }, "inner.c 2 is not a known key"],
     [{ inner: 5 }, "inner 5 is not an object"],
     [{ groups: { one: 5 } }, "groups.one 5 is not an object"],
-    [{ groups: { one: { c: true } } }, "groups.one.c true is not known"],
-    [{ constructor: 1 }, "constructor 1 is not known"],
+    [{ groups: { one: { c: true } } }, "groups.one.c true is not a known key"],
+    [{ constructor: 1 }, "constructor 1 is not a known key"],
   ];
   for (const [fields, message] of refused) {
     const error = assertThrows(() => check(fields), RangeError);

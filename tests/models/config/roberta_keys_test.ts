@@ -60,7 +60,7 @@ Deno.test("keys of RoBERTa and BERT: defaults, what is honoured, what is refused
       { ...bert, architectures: ["BertForNextSentencePrediction"] },
       "BertForNextSentencePrediction",
     ],
-    [{ frobnication: 1 }, "frobnication 1 is not known"],
+    [{ frobnication: 1 }, "frobnication 1 is not a known key"],
   ];
   for (const [change, message] of refused) {
     assertThrows(() => config(change), RangeError, message);

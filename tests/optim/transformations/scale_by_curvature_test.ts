@@ -123,6 +123,6 @@ Deno.test("arguments out of range, and losses of other branches, are refused", (
   const rule = scaleByCurvature(options);
   const update = (losses?: readonly number[]) => () =>
     rule.update(hostOps, [1, 2], [0, 0], rule.inputs(0), losses);
-  assertThrows(update(), TypeError, "losses of 2 directions");
-  assertThrows(update([1, 2]), TypeError, "losses of 2 directions");
+  assertThrows(update(), TypeError, "losses along 2 directions");
+  assertThrows(update([1, 2]), TypeError, "losses along 2 directions");
 });

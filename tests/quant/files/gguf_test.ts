@@ -231,7 +231,7 @@ Deno.test("lies about counts, lengths, shapes and offsets are told by file, tens
     [8, [255, 255], RangeError, "tensor count"],
     [15, [255], RangeError, "tensor count"],
     [16, [255, 255], RangeError, "metadata count"],
-    [24, [0], RangeError, "name of 0 bytes"],
+    [24, [0], RangeError, "the name has 0 bytes"],
     [24, [255], RangeError, "beyond"],
     [31, [128], RangeError, "name"],
     [32, [255], SyntaxError, "UTF-8"],

@@ -98,7 +98,7 @@ Deno.test("lists, texts and counts beyond any known header are refused before th
     [longList(7, 50_000_000), "50000000 entries"],
     [longList(8, 8_000_000), "8000000 entries"],
     [longList(0, 2 ** 22), "2097152 are allowed"],
-    [longList(-1, 100_000_000), "a text of 100000000 bytes"],
+    [longList(-1, 100_000_000), "the text has 100000000 bytes"],
     [longList(0, 1, 1_000_000), "the metadata count"],
   ];
   for (const [source, words] of cases) {

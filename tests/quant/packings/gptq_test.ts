@@ -75,7 +75,7 @@ Deno.test("GPTQ: any order of columns gives groups that are whole, partial last 
   };
   refused(
     (g) => g[0] = 1,
-    'Cannot unpack "q": g_idx puts column 63 in group 1, expected 3 groups of 32',
+    'Cannot unpack "q": g_idx puts column 63 in group 1, but there are 3 groups of 32',
   );
   refused((g) => g[5] = -1, "g_idx puts column 5 in group -1");
   refused((g) => g[95] = 3, "g_idx puts column 95 in group 3");

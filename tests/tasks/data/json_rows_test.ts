@@ -58,10 +58,13 @@ Deno.test("what is no row says what it is, with its line", () => {
   };
   const pretty = rows.map((row) => JSON.stringify(row, null, 2)).join("\n");
   refused(pretty, "x.jsonl, line 1: the object does not end on this line", "jq -c .");
-  refused('{"a": 1}\n{"a": "x', "line 2: the object does not end on this line: the file is cut");
+  refused(
+    '{"a": 1}\n{"a": "x',
+    "line 2: the object does not end on this line: the file is truncated",
+  );
   refused('{"a": 1},\n{"a": 2}\n', "line 1: there is a comma after the object");
   refused('{"a": 1}{"a": 2}\n', 'line 1: there is something after the object: {"a": 2}');
-  refused('{"a": 1}\n{"a": NaN}\n', "line 2: NaN and Infinity are no JSON");
+  refused('{"a": 1}\n{"a": NaN}\n', "line 2: NaN and Infinity are not JSON");
   refused("{'a': 1}\n", "double quotes", "Python");
   refused('"a"\n', 'line 1: not an object: "a"');
   refused("text that is none\n", "line 1");
@@ -90,8 +93,8 @@ Deno.test("nothing that a row says is lost: long integers, numbers beyond all, k
     assertThrows(() => readExamples(text, "jsonl"), SyntaxError, word);
   refused('{"a": 1}\n{"a": 1e400}', 'line 2: 1e400 under "a" is beyond the largest number');
   refused('{"a": -1e999}', "beyond");
-  refused('{"a": 1, "b": {"a": 2}, "a": 3}', 'line 1: the key "a" is there twice');
-  refused('{"b": {"a": [{"c": 1, "\\u0063" : 2}]}}', 'the key "c" is there twice');
+  refused('{"a": 1, "b": {"a": 2}, "a": 3}', 'line 1: the key "a" occurs twice');
+  refused('{"b": {"a": [{"c": 1, "\\u0063" : 2}]}}', 'the key "c" occurs twice');
   refused('[{"x": 1},\n{"x": 1, "x": 1}]', "line 2");
   // The same key in objects side by side, and texts that look like keys.
   const fine = '{"a": {"k": 1}, "b": {"k": "\\"k\\":", "l": ["k", "k"]}, "k": "k"}';

@@ -55,7 +55,7 @@ Deno.test("rows know the line that they begin on, and what is no such object say
     ['{"a": {} "b": {}}', 'line 1: a comma is missing before "b"'],
     ['{"a": {},}', "line 1: unexpected }"],
     ['{"a": [{},]}', "line 1: unexpected ]}"],
-    ['{"a": {"b": 1, "b": 2}}', 'the key "b" is there twice'],
+    ['{"a": {"b": 1, "b": 2}}', 'the key "b" occurs twice'],
     ["{a: {}}", "line 1: unexpected a: {}}"],
   ];
   for (const [text, message] of bad) {

@@ -91,8 +91,18 @@ Deno.test("UTF-32, a contradicting mark and NULs are refused by name", () => {
   refused([0, 0, 0xfe, 0xff, 0, 0, 0, 0x61], undefined, "UTF-32");
   refused([0xff, 0xfe, ...utf16("a", true)], "latin1", "mark says UTF-16");
   refused([0xef, 0xbb, 0xbf, 0x61], "windows-1252", "mark says UTF-8");
-  refused(utf16("plain text", true), undefined, "NUL at byte offset 1", "data.encoding utf-16le");
-  refused(utf16("plain text", false), undefined, "NUL at byte offset 0", "data.encoding utf-16be");
+  refused(
+    utf16("plain text", true),
+    undefined,
+    "NUL at byte offset 1",
+    "data.encoding to utf-16le",
+  );
+  refused(
+    utf16("plain text", false),
+    undefined,
+    "NUL at byte offset 0",
+    "data.encoding to utf-16be",
+  );
   refused([...utf8("one\ntwo"), 0, 0x61], undefined, "NUL at byte offset 7 (line 2)", "damaged");
   refused([0xff, 0xfe, ...utf16("ab\nc\0d", true)], undefined, "NUL at byte offset 10 (line 2)");
   refused([0x61, 0xe9, 0], "latin1", "NUL at byte offset 2");

@@ -93,7 +93,7 @@ Deno.test("brought: every form is recognised, laid out, and noted by name", asyn
         ["done 0</s>"],
         'have the fields "instruction", "input", "output"',
       ],
-      ["pairs.csv", "completion", [" a 0</s>"], "the loss is of completions"],
+      ["pairs.csv", "completion", [" a 0</s>"], "the loss covers completions"],
       ["text.jsonl", undefined, undefined, ""],
     ];
     for (const [file, name, wanted, note] of cases) {
@@ -218,7 +218,7 @@ Deno.test("brought: what is not certain, not laid out, or not for the task is re
       RangeError,
       "(line 1 of chat.jsonl)",
     );
-    await refused("bad.jsonl", "", RangeError, "no message is an assistant's");
+    await refused("bad.jsonl", "", RangeError, "it has no assistant message");
     await refused("bad.jsonl", "", RangeError, "(line 2 of bad.jsonl)");
     await refused("pairs.jsonl", "name: chat", TypeError, 'none of the fields "messages"');
     await refused(

@@ -60,7 +60,7 @@ Deno.test("ranges that are scored come back, and are ranges of their candidate",
     assertThrows(() => unpackExamples(bytes, bounds), RangeError, "outside its candidate");
   }
   const two = packExamples(example([[0, 1]], [[1], [2]]))!;
-  assertThrows(() => unpackExamples(two, bounds), RangeError, "of several candidates");
+  assertThrows(() => unpackExamples(two, bounds), RangeError, "span several candidates");
 });
 
 Deno.test("an example that holds more than tokens and a label is not written down", () => {

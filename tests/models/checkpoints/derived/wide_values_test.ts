@@ -105,7 +105,7 @@ Deno.test("without a look beforehand the tensor is named, and nothing is written
     );
     assertStringIncludes(
       error.message,
-      'Cannot quantise tensor "model.embed_tokens.weight" (token_embd.weight) to F16: it holds 100000 at row 50, column 5, beyond F16\'s 65504',
+      'Cannot quantise tensor "model.embed_tokens.weight" (token_embd.weight) to F16: it contains 100000 at row 50, column 5, beyond F16\'s 65504',
     );
     await assertRejects(() => Deno.stat(path), Deno.errors.NotFound);
   });
@@ -116,7 +116,7 @@ Deno.test("a matrix whose scales would be beyond F16 is refused by name, with te
     const stored = "model.layers.0.mlp.up_proj.weight";
     using source = await openModelSource(await folderWith(at, stored, 1e7, "F32"));
     const says =
-      'Cannot quantise tensor "model.layers.0.mlp.up_proj.weight" (blk.0.ffn_up.weight) to Q8_0: it holds 10000000 at row 50, column 5, beyond the range of F16 scales';
+      'Cannot quantise tensor "model.layers.0.mlp.up_proj.weight" (blk.0.ffn_up.weight) to Q8_0: it contains 10000000 at row 50, column 5, beyond the range of F16 scales';
     const { options, notes } = await exactPlan(source, { format: "Q8_0" });
     assertEquals(notes, []);
     const path = join(at, "a.gguf");
@@ -143,7 +143,7 @@ Deno.test("what is not finite is named by tensor, row and column when it is quan
     await assertRejects(
       () => writeModel(quantizedSource(source, { format: "Q4_0" }), join(at, "a.gguf")),
       RangeError,
-      'Cannot quantise tensor "model.layers.0.mlp.up_proj.weight" (blk.0.ffn_up.weight) to Q4_0: it holds NaN at row 50, column 5',
+      'Cannot quantise tensor "model.layers.0.mlp.up_proj.weight" (blk.0.ffn_up.weight) to Q4_0: it contains NaN at row 50, column 5',
     );
   });
 });

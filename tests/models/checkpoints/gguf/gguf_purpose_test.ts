@@ -53,7 +53,7 @@ const OTHERS: Record<
     small,
     "mmproj",
   ],
-  "measured inputs": [{ "general.type": text("imatrix") }, small, "imatrix"],
+  "importance matrix": [{ "general.type": text("imatrix") }, small, "imatrix"],
   "a control vector": [
     { "general.architecture": text("controlvector") },
     small,

@@ -228,7 +228,7 @@ Deno.test("rules that cannot be read are refused by name", async () => {
   const wrong: [unknown, ...string[]][] = [
     [{ "+:.*down.*": { bits: 5 } }, 'dynamic "+:.*down.*"', "bits is 5"],
     [{ "+:.*down.*": { group_size: 100 } }, "group_size is 100"],
-    [{ "+:.*down.*": { frob: 1 } }, 'dynamic "+:.*down.*".frob 1 is not known'],
+    [{ "+:.*down.*": { frob: 1 } }, 'dynamic "+:.*down.*".frob 1 is not a known key'],
     [{ "+:.*down.*": { adapter: { rank: 8 } } }, "adapter"],
     [{ "+:.*down.*": 3 }, 'dynamic "+:.*down.*" is 3'],
     [{ "+:(": { bits: 8 } }, '"+:("', "not a supported regular expression"],
@@ -263,7 +263,7 @@ Deno.test("GPTQ's other settings: layouts that are not read, adapters, a missing
     [{ eora: { rank: 8 } }, "quantization_config.eora"],
     [{ rotation: "hadamard" }, 'quantization_config.rotation "hadamard"'],
     [{ act_bits: 8 }, "quantization_config.act_bits 8"],
-    [{ new_key: 3 }, "quantization_config.new_key 3 is not known"],
+    [{ new_key: 3 }, "quantization_config.new_key 3 is not a known key"],
   ];
   for (const [change, ...parts] of wrong) {
     await assertRefused(tensors, { ...settings, ...change }, ...parts);
@@ -330,7 +330,7 @@ Deno.test("compressed-tensors: transforms of inputs and outputs are refused, tho
   await assertRefused(
     tensors,
     compressed({ transform_config: { rotate: 3 } }),
-    "rotate 3 is not known",
+    "rotate 3 is not a known key",
   );
   const { transform_config } = transform(["input"]);
   await withTemp(async (folder) => {
@@ -416,7 +416,7 @@ Deno.test("a key that is not known is refused under every method", async () => {
       await assertRejects(
         () => openModelSource(folder),
         RangeError,
-        "quantization_config.twist 0.5 is not known here",
+        "quantization_config.twist 0.5 is not a known key",
       );
     });
   }

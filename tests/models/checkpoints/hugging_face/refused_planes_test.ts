@@ -145,8 +145,8 @@ const LIES: [string, string, Change, string][] = [
   ["AQLM 1x8", "codes", flat, "I8 of shape"],
   ["AQLM 1x8", "scales", flat, "F16 of shape"],
   ["NF4 in blocks of 64", "weight", flat, "in one column"],
-  ["NF4 in blocks of 64", "weight.quant_map", filled(0), "code 0 stands for 0, expected -1"],
-  ["NF4 in blocks of 64", "weight.quant_map", filled(255), "code 0 stands for NaN"],
+  ["NF4 in blocks of 64", "weight.quant_map", filled(0), "code 0 represents 0, expected -1"],
+  ["NF4 in blocks of 64", "weight.quant_map", filled(255), "code 0 represents NaN"],
   ["NF4 in blocks of 64", "weight.quant_state.bitsandbytes__nf4", filled(123), "JSON"],
   ["NF4 in blocks of 64", "weight.quant_state.bitsandbytes__nf4", gone, "neither nf4 and fp4"],
   [

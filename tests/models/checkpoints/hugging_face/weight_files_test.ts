@@ -192,14 +192,14 @@ Deno.test("weight files: of a tensor in two shards the one that the index names 
     await inFolder({ ...files, "model.safetensors.index.json": index }, async (folder) => {
       using source = await openModelSource(folder);
       await assertWeights(source, current);
-      assert(source.notes!.some((note) => note.includes(`"${up}" lies in several files`)));
+      assert(source.notes!.some((note) => note.includes(`"${up}" is in several files`)));
     });
     // Nothing says which: neither is taken.
     await inFolder(files, async (folder) => {
       await assertRejects(
         () => openModelSource(folder),
         RangeError,
-        `Cannot read tensor "${up}" of "${folder}": ${shard(0)} and ${shard(1)} have it`,
+        `Cannot read tensor "${up}" of "${folder}": both ${shard(0)} and ${shard(1)} contain it`,
       );
     });
     const { [up]: _, ...without } = JSON.parse(index).weight_map;
