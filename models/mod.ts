@@ -25,7 +25,6 @@ export type {
   MergedRows,
   Started,
 } from "./adapters/scheme.ts";
-export type { PeftFile, PeftForm, PeftTensor } from "./adapters/peft_form.ts";
 export { type AdapterSchemeName, adapterSchemeNames } from "./adapters/schemes.ts";
 export type { Sight, WeightRole } from "./architecture.ts";
 export {
