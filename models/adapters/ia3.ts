@@ -183,7 +183,7 @@ const peft: PeftForm<Ia3Plan> = {
   keys: PEFT_KEYS,
   plan({ config, shapeOf }) {
     const vectors = weightsOf(config).filter(isLinear).flatMap((weight): Ia3Vector[] => {
-      const shape = shapeOf(weight, SUFFIX);
+      const shape = shapeOf(weight.name, SUFFIX);
       if (!shape) return [];
       // What scales inputs is a row, what scales outputs a column.
       const scales = shape[0] === 1 && weight.columns > 1 ? "input" : "output";
@@ -192,9 +192,9 @@ const peft: PeftForm<Ia3Plan> = {
     return vectors.length === 0 ? undefined : { vectors };
   },
   tensors: (config, plan) =>
-    placed(config, plan).map(({ matrix, scales, weight, length }) => ({
+    placed(config, plan).map(({ matrix, scales, length }) => ({
       name: ia3Name(matrix),
-      weight,
+      matrix,
       suffix: SUFFIX,
       shape: scales === "input" ? [1, length] : [length, 1],
       byOutput: scales === "output",

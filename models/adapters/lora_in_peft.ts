@@ -117,23 +117,22 @@ export const loraInPeft: PeftForm<LoraPlan> = {
   plan({ config, settings, what, shapeOf }) {
     const scale = scaleOf(settings, what);
     const matrices = linearOf(config).flatMap((weight): LoraMatrix[] => {
-      const rank = shapeOf(weight, DOWN)?.[0];
+      const rank = shapeOf(weight.name, DOWN)?.[0];
       if (rank === undefined) return [];
       const own = { matrix: weight.name, rank, scale: scale(weight, rank) };
-      return [shapeOf(weight, BIAS) ? { ...own, bias: true } : own];
+      return [shapeOf(weight.name, BIAS) ? { ...own, bias: true } : own];
     });
     return matrices.length === 0 ? undefined : { matrices };
   },
   tensors(config, { matrices }) {
     const weights = new Map(weightsOf(config).map((weight) => [weight.name, weight]));
     return matrices.flatMap(({ matrix, rank, bias }): PeftTensor[] => {
-      const weight = weights.get(matrix)!;
-      const { rows, columns } = weight;
+      const { rows, columns } = weights.get(matrix)!;
       const names = loraNames(matrix);
-      const up = { weight, byOutput: true };
+      const up = { matrix, byOutput: true };
       return [
         {
-          ...{ name: names.down, weight, suffix: DOWN, shape: [rank, columns] },
+          ...{ name: names.down, matrix, suffix: DOWN, shape: [rank, columns] },
           byOutput: false,
         },
         { ...up, name: names.up, suffix: UP, shape: [rows, rank] },

@@ -5,17 +5,15 @@
  * @module
  */
 
-import type { Weight } from "../architecture.ts";
 import type { Fields, KeyTable } from "../config/config_keys.ts";
 import type { ModelConfig } from "../model_config.ts";
-import type { AdapterPlan } from "./scheme.ts";
 
 /** A tensor of an adapter in a file of PEFT. */
 export interface PeftTensor {
   /** The adapter's own. */
   readonly name: string;
-  /** Its module's matrix. */
-  readonly weight: Weight;
+  /** Its module's matrix, such as `blk.0.attn_q.weight`. */
+  readonly matrix: string;
   /** What stands behind the module's path in the file, such as `lora_A.weight`. */
   readonly suffix: string;
   /** In the file. */
@@ -33,11 +31,11 @@ export interface PeftFile {
   /** It, for messages: `"adapter/adapter_config.json"`. */
   readonly what: string;
   /** The shape of the tensor of that suffix beside a matrix; undefined if there is none. */
-  readonly shapeOf: (weight: Weight, suffix: string) => readonly number[] | undefined;
+  readonly shapeOf: (matrix: string, suffix: string) => readonly number[] | undefined;
 }
 
 /** How PEFT stores the adapters of a scheme. */
-export interface PeftForm<P extends AdapterPlan = AdapterPlan> {
+export interface PeftForm<P> {
   /** `peft_type`. */
   readonly type: string;
   /** What becomes of the keys of `adapter_config.json` that not all schemes have. */

@@ -15,7 +15,6 @@ import {
   adapterSchemeNames,
 } from "../../adapters/schemes.ts";
 import { architectureOf } from "../../architectures.ts";
-import type { Weight } from "../../architecture.ts";
 import { checkKeys, isObject, shown } from "../../config/config_keys.ts";
 import type { ModelConfig } from "../../model_config.ts";
 import { type FileSource, openFile } from "../disk/files.ts";
@@ -111,18 +110,20 @@ export async function openPeft(
   const architecture = architectureOf(config);
   const left = new Map(tensors);
   const { base } = architecture.huggingFace;
+  const weights = new Map(architecture.weights(config).map((weight) => [weight.name, weight]));
   /** The name of a module's tensor in this file. */
-  const nameOf = (weight: Weight, suffix: string) => {
-    const paths = [modulePath(weight), modulePath(weight).replace(`${base}.`, "")];
+  const nameOf = (matrix: string, suffix: string) => {
+    const path = modulePath(weights.get(matrix)!);
+    const paths = [path, path.replace(`${base}.`, "")];
     const names = paths.map((path) => `${PEFT_PREFIX}${path}.${suffix}`);
     return names.find((name) => tensors.has(name)) ?? names[0];
   };
-  const shapeOf = (weight: Weight, suffix: string) => tensors.get(nameOf(weight, suffix))?.shape;
+  const shapeOf = (matrix: string, suffix: string) => tensors.get(nameOf(matrix, suffix))?.shape;
   const plan = form.plan({ config, settings, what, shapeOf });
   const values = new Map<string, Floats>();
   for (const one of plan ? form.tensors(config, plan) : []) {
-    const { weight, suffix, shape } = one;
-    const name = nameOf(weight, suffix);
+    const { matrix, suffix, shape } = one;
+    const name = nameOf(matrix, suffix);
     const tensor = left.get(name);
     const found = tensor?.shape;
     if (!tensor || shape.length !== found!.length || shape.some((n, i) => n !== found![i])) {
@@ -134,7 +135,7 @@ export async function openPeft(
     }
     left.delete(name);
     const own = await floatsOf(source, name, tensor);
-    values.set(one.name, one.byOutput ? upFromFile(own, weight, false) : own);
+    values.set(one.name, one.byOutput ? upFromFile(own, weights.get(matrix)!, false) : own);
   }
   const [first] = left.keys();
   if (!plan) {

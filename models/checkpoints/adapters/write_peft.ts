@@ -7,6 +7,7 @@
 import { join } from "@std/path";
 import { type SafetensorsTensorData, writeSafetensors } from "../../../quant/files/safetensors.ts";
 import { modulePath } from "../../adapters/module_patterns.ts";
+import { weightsOf } from "../../architectures.ts";
 import { adapterScheme } from "../../adapters/schemes.ts";
 import { writeFileWhole } from "../disk/files.ts";
 import { writeFolderWhole } from "../disk/write_together.ts";
@@ -32,8 +33,10 @@ export async function writePeft(path: string, written: AdapterToWrite): Promise<
   }
   const plan = parse(adapter.plan);
   const values = tunedAdapter(written);
+  const weights = new Map(weightsOf(config).map((weight) => [weight.name, weight]));
   const tensors = peft.tensors(config, plan).map((one): SafetensorsTensorData => {
-    const { weight, suffix, shape } = one;
+    const { matrix, suffix, shape } = one;
+    const weight = weights.get(matrix)!;
     const held = values.get(one.name)!;
     const own = one.byOutput ? upToFile(held, weight, false) : held;
     return {
