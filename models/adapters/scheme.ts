@@ -187,6 +187,11 @@ export interface Adapter {
   readonly seed: number;
   /** Values that are not drawn, by tensor as it lies on the device: those of a file. */
   readonly values?: ReadonlyMap<string, Float32Array<ArrayBuffer>> | undefined;
+  /**
+   * Tensors of the base that it brings its own of, by name, in f32 as they lie on the device: biases and whole modules that were trained with it. Default:
+   * none.
+   */
+  readonly replaced?: ReadonlyMap<string, Float32Array<ArrayBuffer>> | undefined;
   /** What its base is to compute for it first: by {@linkcode startedAdapter}. Default: nothing. */
   readonly start?: AdapterStart | undefined;
   /** What the file says of its base's name, if it does. */
