@@ -96,6 +96,24 @@ export interface MergedAdapter {
   readonly has: (name: string) => boolean;
 }
 
+/** One of several adapters that become one. */
+export interface MixedPart<P = AdapterPlan> {
+  /** What it consists of. */
+  readonly plan: P;
+  /** How much of it. */
+  readonly weight: number;
+  /** The values of one of its tensors, trained. */
+  readonly values: (name: string) => Float32Array<ArrayBuffer>;
+}
+
+/** What several adapters become. */
+export interface MixedValues<P = AdapterPlan> {
+  /** What it consists of. */
+  readonly plan: P;
+  /** By tensor. */
+  readonly values: ReadonlyMap<string, Float32Array<ArrayBuffer>>;
+}
+
 /** What a scheme's adapter consists of on one model, in JSON: what its forward and its tensors follow from, whatever later versions have as defaults. */
 export type AdapterPlan = { readonly [key: string]: JsonValue };
 
@@ -155,6 +173,8 @@ export interface AdapterScheme<P extends AdapterPlan = AdapterPlan> {
    * @throws {RangeError} For a plan that this base has no tensors for
    */
   merge?(plan: P, adapter: MergedAdapter): ReadonlyMap<string, MergedRows>;
+  /** Several as one that does the weighted sum of what they do; absent of a scheme that has none. @throws {RangeError} For those that have no sum */
+  mix?(config: ModelConfig, parts: readonly MixedPart<P>[]): MixedValues<P>;
   /** How PEFT stores it as tensors beside modules; absent of a scheme that PEFT does not have, or stores otherwise. */
   readonly peft?: PeftForm<P>;
 }

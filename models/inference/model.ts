@@ -41,6 +41,7 @@ import {
   type TensorSource,
 } from "../checkpoints/checkpoint.ts";
 import type { Tokenizer } from "../tokenizers/tokenizer.ts";
+import { Uploads } from "./uploads.ts";
 
 /** Progress of loading. */
 export interface LoadProgress {
@@ -389,26 +390,4 @@ export async function* loadTensors(
     yield tensor.name;
   }
   uploads.submit();
-}
-
-/** Queued writes hold host copies until they are submitted: submits them before they grow. */
-class Uploads {
-  readonly #gpu: Gpu;
-  #pending = 0;
-
-  constructor(gpu: Gpu) {
-    this.#gpu = gpu;
-  }
-
-  async add(bytes: number): Promise<void> {
-    this.#pending += bytes;
-    if (this.#pending < 64 * 2 ** 20) return;
-    this.submit();
-    await this.#gpu.device.queue.onSubmittedWorkDone();
-  }
-
-  submit(): void {
-    this.#pending = 0;
-    this.#gpu.device.queue.submit([]);
-  }
 }
