@@ -80,8 +80,14 @@ install)
   # shellcheck disable=SC2086
   "$DENO" install --quiet --global --force --name qzo $rights --config "$linked/deno.json" "$@" "$linked/cli/main.ts"
   bin="${DENO_INSTALL_ROOT:-$HOME/.deno}/bin"
+  # What was installed calls deno by its name: where the caller has none, it is the one of this clone.
+  if ! (PATH=$caller_path && command -v deno >/dev/null 2>&1) && [ -f "$bin/qzo" ]; then
+    sed "s|^exec deno |exec '$DENO' |" "$bin/qzo" >"$bin/qzo.new"
+    cat "$bin/qzo.new" >"$bin/qzo"
+    rm "$bin/qzo.new"
+  fi
   echo "Installed qzo in $bin. It runs this clone: after an update of it, install again."
-  add_to_path "$bin" "$(dirname "$DENO")" # the command itself calls deno
+  add_to_path "$bin"
   ;;
 link)
   set_up
