@@ -73,7 +73,9 @@ export async function linkFolder(path: string): Promise<string> {
     file,
     `${JSON.stringify(linked({ ...section(config, file) }, link), null, 2)}\n`,
   );
-  return `${isNew ? `Created the folder ${path}\n` : ""}${file}: scripts in ${path} can now import ${name} and ${name}/models, /train, ... from ${link}`;
+  return `${
+    isNew ? `Created the folder ${path}\n` : ""
+  }${file}: scripts in ${path} can now import ${name} and ${name}/models, /train, ... from ${link}`;
 }
 
 if (import.meta.main) {
