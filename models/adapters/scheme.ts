@@ -15,6 +15,7 @@ import type {
 import type { JsonValue } from "../../optim/mod.ts";
 import type { LayerPart } from "../../optim/trainable.ts";
 import type { ModelConfig } from "../model_config.ts";
+import type { PeftForm } from "./peft_form.ts";
 import type { Tokenizer } from "../tokenizers/tokenizer.ts";
 
 /**
@@ -57,8 +58,8 @@ export interface LinearStep {
   readonly residual: Value | Storage | undefined;
   /** A tensor of the adapter by its name. */
   readonly tensor: (name: string) => DeviceTensor;
-  /** The base's own product with its bias, and `residual` if it is given. */
-  readonly product: (residual?: Value | Storage) => Value;
+  /** The base's own product with its bias, and `residual` if it is given; of `input` in place of x, if that is given. */
+  readonly product: (residual?: Value | Storage, input?: Value | Storage) => Value;
 }
 
 /** What an adapter puts before every sequence. */
@@ -93,6 +94,24 @@ export interface MergedAdapter {
   readonly values: (name: string) => Float32Array;
   /** Whether the base has a tensor of that name. */
   readonly has: (name: string) => boolean;
+}
+
+/** One of several adapters that become one. */
+export interface MixedPart<P = AdapterPlan> {
+  /** What it consists of. */
+  readonly plan: P;
+  /** How much of it. */
+  readonly weight: number;
+  /** The values of one of its tensors, trained. */
+  readonly values: (name: string) => Float32Array<ArrayBuffer>;
+}
+
+/** What several adapters become. */
+export interface MixedValues<P = AdapterPlan> {
+  /** What it consists of. */
+  readonly plan: P;
+  /** By tensor. */
+  readonly values: ReadonlyMap<string, Float32Array<ArrayBuffer>>;
 }
 
 /** What a scheme's adapter consists of on one model, in JSON: what its forward and its tensors follow from, whatever later versions have as defaults. */
@@ -154,6 +173,10 @@ export interface AdapterScheme<P extends AdapterPlan = AdapterPlan> {
    * @throws {RangeError} For a plan that this base has no tensors for
    */
   merge?(plan: P, adapter: MergedAdapter): ReadonlyMap<string, MergedRows>;
+  /** Several as one that does the weighted sum of what they do; absent of a scheme that has none. @throws {RangeError} For those that have no sum */
+  mix?(config: ModelConfig, parts: readonly MixedPart<P>[]): MixedValues<P>;
+  /** How PEFT stores it as tensors beside modules; absent of a scheme that PEFT does not have, or stores otherwise. */
+  readonly peft?: PeftForm<P>;
 }
 
 /** What an adapter is to begin with: what its base computes for a sequence of these tokens alone. */
@@ -184,6 +207,11 @@ export interface Adapter {
   readonly seed: number;
   /** Values that are not drawn, by tensor as it lies on the device: those of a file. */
   readonly values?: ReadonlyMap<string, Float32Array<ArrayBuffer>> | undefined;
+  /**
+   * Tensors of the base that it brings its own of, by name, in f32 as they lie on the device: biases and whole modules that were trained with it. Default:
+   * none.
+   */
+  readonly replaced?: ReadonlyMap<string, Float32Array<ArrayBuffer>> | undefined;
   /** What its base is to compute for it first: by {@linkcode startedAdapter}. Default: nothing. */
   readonly start?: AdapterStart | undefined;
   /** What the file says of its base's name, if it does. */

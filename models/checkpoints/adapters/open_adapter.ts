@@ -81,9 +81,9 @@ export function otherBaseNote(
   },
 ): string | undefined {
   if (base === undefined || base === model.fingerprint) return undefined;
-  return `"${path}" was trained beside ${
+  return `"${path}" was trained on ${
     baseName === undefined ? "another base" : JSON.stringify(baseName)
-  } (fingerprint ${base.slice(0, 18)}…), the model is "${model.name}" (${
+  } (fingerprint ${base.slice(0, 18)}…), but the model is "${model.name}" (${
     model.fingerprint.slice(0, 18)
-  }…): beside another base, or another quantisation of it, an adapter does worse`;
+  }…): on a different base, or a different quantisation of it, an adapter performs worse`;
 }

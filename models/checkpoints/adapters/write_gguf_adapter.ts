@@ -6,7 +6,8 @@
 
 import { type GgufTensorData, writeGguf } from "../../../quant/files/gguf_write.ts";
 import { formatByName } from "../../../quant/formats/formats.ts";
-import { loraNames, type LoraPlan } from "../../adapters/lora.ts";
+import { alphaOf, withPatterns } from "../../adapters/lora_in_peft.ts";
+import { loraNames, type LoraPlan } from "../../adapters/lora_plan.ts";
 import { architectureOf, weightsOf } from "../../architectures.ts";
 import type { ModelConfig } from "../../model_config.ts";
 import { writeFileWhole } from "../disk/files.ts";
@@ -14,7 +15,6 @@ import { upToFile } from "./adapter_rows.ts";
 import { GGUF_ADAPTER_KEYS } from "./open_gguf_adapter.ts";
 import { BASE_KEY } from "./open_peft.ts";
 import { type AdapterToWrite, tunedAdapter } from "./tuned_adapter.ts";
-import { alphaOf, withPatterns } from "./write_peft.ts";
 
 /**
  * Refuses an adapter that a GGUF file has no form for: to be asked before training.
@@ -22,7 +22,7 @@ import { alphaOf, withPatterns } from "./write_peft.ts";
  * @throws {RangeError} That says why, and what to write instead
  */
 export function assertGgufAdapter(
-  { config, adapter: { scheme, plan } }: Pick<AdapterToWrite, "adapter"> & {
+  { config, adapter: { scheme, plan, replaced } }: Pick<AdapterToWrite, "adapter"> & {
     readonly config: ModelConfig;
   },
 ): void {
@@ -35,6 +35,12 @@ export function assertGgufAdapter(
   );
   if (!gguf) throw refuse(`the model is of architecture "${name}", and ${noGguf}`);
   if (scheme !== "lora") throw refuse(`llama.cpp supports only LoRA, not ${scheme}`);
+  const [own] = replaced?.keys() ?? [];
+  if (own !== undefined) {
+    throw refuse(
+      `the adapter includes "${own}" of the base, which llama.cpp does not read from an adapter`,
+    );
+  }
   const biased = (plan as LoraPlan).matrices.find(({ bias }) => bias);
   if (biased) {
     throw refuse(`llama.cpp does not support a bias next to B, which "${biased.matrix}" has`);
