@@ -90,11 +90,11 @@ Deno.test("what an IA3 adapter consists of is read back as it was described, and
   const refused = (plan: Record<string, unknown>, words: string) =>
     assertThrows(() => describedAdapter({ ...described, plan }), RangeError, words);
   refused({ vectors: [] }, "names no matrices");
-  refused({ vectors: [first], more: 1 }, '"more" is not known of it');
+  refused({ vectors: [first], more: 1 }, 'unknown key "more"');
   for (const change of [{ matrix: 3 }, { scales: "both" }, { scales: undefined }, { rank: 1 }]) {
-    refused({ vectors: [{ ...first, ...change }] }, "is no matrix and side");
+    refused({ vectors: [{ ...first, ...change }] }, "is not a matrix and side");
   }
-  refused({ vectors: [first, first] }, "there twice");
+  refused({ vectors: [first, first] }, "occurs twice");
   const on = (matrix: string) =>
     base.withAdapter({ ...adapter, plan: { vectors: [{ matrix, scales: "output" }] } });
   assertThrows(() => on("blk.9.attn_k.weight"), RangeError, "the model has no such matrix");
@@ -108,7 +108,7 @@ Deno.test("llama.cpp has no form for IA3: refused by name", async () => {
   await assertRejects(
     () => writeGgufAdapter("never.gguf", { ...about, adapter }),
     RangeError,
-    "llama.cpp has LoRA alone, not ia3",
+    "llama.cpp supports only LoRA, not ia3",
   );
 });
 

@@ -161,5 +161,5 @@ Deno.test("what has no sum is refused by name", () => {
   const replaced = new Map([["output_norm.weight", new Float32Array(smallShape.hidden)]]);
   refused([{ adapter: { ...adapter, replaced } }], 'comes with "output_norm.weight"');
   const inputs = ia3Adapter(base, { targets: ["k_proj"], feedForward: ["k_proj"] });
-  refused([{ adapter: inputs }, { adapter: ia3Adapter(base) }], "one scales its input");
+  refused([{ adapter: inputs }, { adapter: ia3Adapter(base) }], "one scales the input of");
 });

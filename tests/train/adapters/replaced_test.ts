@@ -122,7 +122,7 @@ Deno.test("an adapter's own tensors that the model does not have are refused, an
     await assertRejects(
       () => writePeft(join(folder, "ia3"), { ...about, adapter: ia3 }),
       RangeError,
-      "PEFT has them beside LoRA alone",
+      "PEFT supports them only with LoRA",
     );
     using llama = await ggufInMemory(smallShape, randomLlama(smallShape));
     const norms = new Map([["output_norm.weight", new Float32Array(smallShape.hidden)]]);
@@ -177,12 +177,12 @@ Deno.test("an adapter with tensors of its own is trained with them: ledger, repl
       assert(bits[name].some((word) => word !== 0), `${name} did not move`);
     }
     const ledger = await openLedger(path);
-    assertThrows(() => adapterOfLedger(ledger), RangeError, "must be given as well");
+    assertThrows(() => adapterOfLedger(ledger), RangeError, "must be given too");
     const other = new Map(adapter.replaced).set("blk.0.attn_q.bias", new Float32Array(256));
     assertThrows(
       () => adapterOfLedger(ledger, { ...adapter, replaced: other }),
       RangeError,
-      "another adapter than the one that is given",
+      "a different adapter from the one given",
     );
     assertEquals(bitsOf(await replayOnHost(source, ledger, { adapter })), bits);
     using replayed = await replayLedger(model, ledger);
