@@ -122,16 +122,16 @@ export function modelsReport(
   const text = [
     "# Three optimisers on models of three shapes",
     "",
-    `\`deno task bench models\` (what is done stays done). Weights at ${settings.format}, batches of ${settings.batch}, about ${settings.forwards} forwards a run, ${settings.heldOut} held-out examples`,
-    "(of text a tenth of the reviews). `reviews-4m` is of Llama's shape, `reviews-opt-3m` of OPT's, `reviews-roberta-3m` of RoBERTa's; its text loss is that of masked tokens. Of text, sequences of 48 tokens.",
+    `\`deno task bench models\` (resumable). Weights at ${settings.format}, batches of ${settings.batch}, about ${settings.forwards} forward passes per run, ${settings.heldOut} held-out examples`,
+    "(for text, a tenth of the reviews, in sequences of 48 tokens). `reviews-4m` is a Llama model, `reviews-opt-3m` an OPT model, and `reviews-roberta-3m` a RoBERTa model, whose text loss is that of masked tokens.",
     `The learning rate of \`qzo\` is ${
       Object.entries(settings.rates).map(([task, rates]) => `${rates.join(" or ")} (${task})`)
         .join(", ")
-    }; of several seed 0 chooses. 1.5e-4 was tried besides, with seed 0, on SST-2 (worse with all three models) and TREC (worse with reviews-4m, better with reviews-opt-3m, 1.882 to 1.917), and on text 1e-4 (4.001 with reviews-4m, 4.143 with reviews-opt-3m) and 5e-4 (7.700 with reviews-4m), worse than no training. \`zoSgd\`, the`,
-    "same estimate without clipping and without the bound that scales keep their sign, takes the rate over. Both have a warm-up of 5 steps and fall in a line to 0. `qzoPlus` is as it is without any setting.",
+    }; if there are several, seed 0 chooses. With seed 0, 1.5e-4 was also tried on SST-2 (worse with all three models) and TREC (worse with reviews-4m, better with reviews-opt-3m, 1.882 instead of 1.917), and on text 1e-4 (4.001 with reviews-4m, 4.143 with reviews-opt-3m) and 5e-4 (7.700 with reviews-4m), which is worse than no training. \`zoSgd\`, the`,
+    "same estimate without clipping and without keeping the sign of scales, uses the same rate. Both have a warm-up of 5 steps and then fall linearly to 0. `qzoPlus` uses its default settings.",
     `Seeds ${
       seeds.join(", ")
-    } are reported, by seed and with their mean; a cell with fewer values has runs that were not made, for want of time on a machine that was shared.`,
+    } are reported, by seed and with their mean. Where a cell has fewer values, the other runs were not made, because the machine was shared and time ran out.`,
     "",
     ...machines,
     "",

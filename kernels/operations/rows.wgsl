@@ -11,3 +11,24 @@
 #endif
   let live = row < p.rows * p.branches;
 #endpart
+
+// The sum of a number over the lanes of a row.
+#part sums
+#if LANES != 1
+var<workgroup> sums: array<f32, LANES>;
+
+// The sum over all lanes, in all of them.
+fn total(lane: u32, own: f32) -> f32 {
+  workgroupBarrier();
+  sums[lane] = own;
+  workgroupBarrier();
+  for (var half = LANES / 2u; half > 0u; half /= 2u) {
+    if (lane < half) { sums[lane] += sums[lane + half]; }
+    workgroupBarrier();
+  }
+  return sums[0];
+}
+#else
+fn total(lane: u32, own: f32) -> f32 { return own; }
+#endif
+#endpart

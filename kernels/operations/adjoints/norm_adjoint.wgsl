@@ -21,23 +21,7 @@ struct Params {
 @group(0) @binding(5) var<storage, read> slopes: array<vec4<f32>>;
 @group(0) @binding(6) var<storage, read_write> stats: array<vec2<f32>>;
 
-#if LANES != 1
-var<workgroup> sums: array<f32, LANES>;
-
-// The sum over all lanes, in all of them.
-fn total(lane: u32, own: f32) -> f32 {
-  workgroupBarrier();
-  sums[lane] = own;
-  workgroupBarrier();
-  for (var half = LANES / 2u; half > 0u; half /= 2u) {
-    if (lane < half) { sums[lane] += sums[lane + half]; }
-    workgroupBarrier();
-  }
-  return sums[0];
-}
-#else
-fn total(lane: u32, own: f32) -> f32 { return own; }
-#endif
+#include "rows.wgsl" sums
 
 // The slope by the normalised row, before its gain.
 fn normal_slope(at: u32, k: u32) -> vec4<f32> {

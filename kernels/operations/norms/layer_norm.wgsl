@@ -25,23 +25,7 @@ struct Params {
 @group(0) @binding(5) var<storage, read> bias: array<vec4<f32>>;
 #endif
 
-#if LANES != 1
-var<workgroup> sums: array<f32, LANES>;
-
-// The sum over all lanes, in all of them.
-fn total(lane: u32, own: f32) -> f32 {
-  workgroupBarrier();
-  sums[lane] = own;
-  workgroupBarrier();
-  for (var half = LANES / 2u; half > 0u; half /= 2u) {
-    if (lane < half) { sums[lane] += sums[lane + half]; }
-    workgroupBarrier();
-  }
-  return sums[0];
-}
-#else
-fn total(lane: u32, own: f32) -> f32 { return own; }
-#endif
+#include "rows.wgsl" sums
 
 @compute @workgroup_size({WORKGROUP})
 fn main(
