@@ -220,7 +220,7 @@ export async function main(argv: string[]): Promise<void> {
   if (args.list) return console.log(left.map(nameOf).join("\n"));
   if (!args.table && left.length > 0) {
     if (!await Deno.stat(DATA).then(() => true, () => false)) {
-      return console.log(`Skipped, because the real models and data are not at ${DATA}`);
+      return console.log(`Skipped, because the real models and data are not in ${DATA}`);
     }
     using gpu = await openGpu();
     for (const job of left) {

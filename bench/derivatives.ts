@@ -25,16 +25,16 @@ import { ggufBytes, llamaF32Tensors, llamaMetadata } from "../tests/support/gguf
 import { permuteHeads, randomLlama } from "../tests/support/random_llama.ts";
 import { describeMachine } from "./support/machine.ts";
 
-const HELP = `What exact derivatives cost, as a markdown table.
+const HELP = `Prints the cost of exact derivatives as a markdown table.
 
 Usage: deno task bench derivatives [options]
 
-  --rounds N     steps of each kind, in turns (default 6)
-  --tokens N     of a sequence (default 64)
-  --sequences N  of a batch (default 8)
-  --format NAME  of the weights (default Q4_0: a scale per 32)
-  --kinds N      only the first so many rows of the table
-  --small        a model of 0.1 M weights instead of 20 M: to see that it runs
+  --rounds N     steps of each kind, taking turns (default 6)
+  --tokens N     tokens per sequence (default 64)
+  --sequences N  sequences per batch (default 8)
+  --format NAME  format of the weights (default Q4_0: one scale per 32)
+  --kinds N      only the first N rows of the table
+  --small        use a model with 0.1 M weights instead of 20 M, to check that it runs
   --help         this text`;
 
 const common = { vocabulary: 1024, epsilon: 1e-5, ropeBase: 1e4, rope: "norm" } as const;

@@ -20,16 +20,16 @@ import {
 import { tunedPath } from "../train/runs/export_run.ts";
 
 const HELP =
-  `Tunes a small model in every format and compares the gain by the ledger with that of the written file.
+  `Tunes a small model in every format, and compares the improvement with the ledger to that of the written file.
 
 Usage: deno task bench export-gains [options]
 
   --only TEXT       formats whose name contains TEXT
-  --from NAME       begin at this format: it takes about 10 s a format on two idle cores
-  --steps N         steps of each training [60]
+  --from NAME       start at this format: each format takes about 10 s on two idle cores
+  --steps N         steps of each run [60]
   --held-out N      held-out reviews [200]
   --model PATH      of F16 weights, whose tokenizer knows film reviews [demo/model.gguf]
-  --span N          columns that share an offset [what the optimiser wants]
+  --span N          columns that share an offset [the optimiser's default]
 `;
 
 /** Runs it; prints a table in Markdown. */

@@ -329,7 +329,7 @@ export async function main(argv: string[]): Promise<void> {
   if (args.list) return console.log(all.map((c) => `${c.name} ${c.format}`).join("\n"));
   if (args.table) return console.log(table(await readResults()));
   if (!await Deno.stat(DATA).then(() => true, () => false)) {
-    return console.log(`Skipped, because the real models and data are not at ${DATA}`);
+    return console.log(`Skipped, because the real models and data are not in ${DATA}`);
   }
   await Deno.mkdir(dirname(RESULTS), { recursive: true });
   using gpu = await openGpu();

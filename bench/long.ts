@@ -29,7 +29,7 @@ const TABLE = results("long_table.md");
 const PICTURE = results("long.svg");
 
 const HELP =
-  `Trains reviews-4m on SST-2 for 10,000 steps by three optimisers, and makes a table and a picture.
+  `Trains reviews-4m on SST-2 for 10,000 steps with three optimisers, and writes a table and a picture.
 
 Usage: deno task bench long [options]
 
@@ -132,7 +132,7 @@ export async function main(argv: string[]): Promise<void> {
   const steps = args.steps === undefined ? STEPS : Number(args.steps);
   if (!args.table) {
     if (!await exists(DATA)) {
-      return console.log(`Skipped, because the real models and data are not at ${DATA}`);
+      return console.log(`Skipped, because the real models and data are not in ${DATA}`);
     }
     const runs = steps === STEPS ? args.runs : `${args.runs}-${steps}`;
     const [first] = names.map((name) => configOf(name, steps, runs));

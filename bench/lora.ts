@@ -26,11 +26,11 @@ import { ggufBytes, llamaF32Tensors, llamaMetadata } from "../tests/support/gguf
 import { permuteHeads, randomLlama } from "../tests/support/random_llama.ts";
 import { describeMachine } from "./support/machine.ts";
 
-const HELP = `What LoRA adds to a step of a model of 20 M weights, as a markdown table.
+const HELP = `Prints what LoRA adds to a step of a model with 20 M weights, as a markdown table.
 
 Usage: deno task bench lora [options]
 
-  --rounds N   steps of each kind, in turns (default 12)
+  --rounds N   steps of each kind, taking turns (default 12)
   --help       this text`;
 
 /** 20.0 M weights. */

@@ -7,32 +7,35 @@
 /** What can be measured, and by which file. */
 const BENCHES: Readonly<Record<string, string>> = {
   matmul: "the 4-bit matrix product against onnxruntime-web, noise and branches",
-  width: "products on lavapipe in vectors of 256 and of 512 bits, where the processor has AVX-512",
+  width: "products on lavapipe with vectors of 256 and 512 bits, if the processor has AVX-512",
   formats: "every format's matrix product against int4_g128, and what noise adds",
-  steps: "training steps a second on a tiny model, and the device's idle share",
-  "export-gains": "the gain of a fine-tune by its ledger and in the written file, in every format",
-  memory: "memory of fine-tuning 7-8 B models, and planned against accounted",
-  "optimisers-cost": "memory and time of each optimiser's update beside the forwards of its step",
-  derivatives: "what steps along tangents and gradients cost, in forwards",
-  lora: "what LoRA adds to a step of a model of 20 M weights",
+  steps: "training steps per second on a tiny model, and the device's idle share",
+  "export-gains":
+    "the improvement of a fine-tune with its ledger and in the written file, in every format",
+  memory:
+    "planned memory for fine-tuning models of 7 to 8 B parameters, and planned against actual memory",
+  "optimisers-cost":
+    "memory and time of each optimiser's update, compared with the forward passes of its step",
+  derivatives: "the cost of steps along tangents and gradients, in forward passes",
+  lora: "what LoRA adds to a step of a model with 20 M weights",
   schemes:
-    "tuning schemes by optimisers at equal forwards: held-out loss, scalars, memory, seconds (needs ../shared/data, can be interrupted)",
-  loading: "loading models with and without the fingerprint and the look for NaN",
-  tokenize: "rows of a task in tokens, against the Rust library",
+    "tuning schemes and optimisers with equal numbers of forward passes: held-out loss, scalars, memory, seconds (needs ../shared/data, resumable)",
+  loading: "loading models with and without the fingerprint and the check for NaN",
+  tokenize: "tokenising the rows of a task, compared with the Rust library",
   soak: "memory of the process and the device over 10,000 steps with evaluations",
   quantize:
     "quantising one matrix with calibration statistics, by method, and what a 7B model takes",
   quality:
-    "perplexity of real models in every format by every method (needs ../shared/data, can be interrupted)",
+    "perplexity of real models in every format with every method (needs ../shared/data, resumable)",
   reference:
-    "QZO and MeZO against an implementation in PyTorch (needs it and ../shared/data, can be interrupted)",
+    "QZO and MeZO compared with an implementation in PyTorch (needs PyTorch and ../shared/data, resumable)",
   alignment:
-    "SST-2 with MeZO's prompt and without any, by the same forwards (needs ../shared/data, can be interrupted)",
+    "SST-2 with and without MeZO's prompt, with equal numbers of forward passes (needs ../shared/data, resumable)",
   models:
-    "QZO, ZO-SGD and qzoPlus on models of three shapes and three tasks (needs ../shared/data, can be interrupted)",
-  long: "10,000 steps of three optimisers on SST-2 (needs ../shared/data, can be interrupted)",
+    "QZO, ZO-SGD and qzoPlus on models of three architectures and three tasks (needs ../shared/data, resumable)",
+  long: "10,000 steps of three optimisers on SST-2 (needs ../shared/data, resumable)",
   finetune:
-    "real models and tasks before and after QZO (needs ../shared/data, takes long, can be interrupted)",
+    "real models and tasks before and after QZO (needs ../shared/data, takes a long time, resumable)",
 };
 
 const [name, ...rest] = Deno.args;

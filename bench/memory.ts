@@ -19,7 +19,7 @@ import { configFromHuggingFace, packBatch } from "../models/mod.ts";
 import { modelOfShape } from "../train/steps/memory_plan.ts";
 import { Trainer } from "../train/steps/trainer.ts";
 
-const HELP = `Prints planned and accounted memory as markdown tables.
+const HELP = `Prints planned and actual memory as markdown tables.
 
 Usage: deno task bench memory`;
 

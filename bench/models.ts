@@ -25,7 +25,7 @@ const results = (name: string) => fromFileUrl(new URL(`./results/${name}`, impor
 const ROWS = results("models.jsonl");
 
 const HELP =
-  `Trains small models of three shapes on three tasks by three optimisers, and makes a table and a picture.
+  `Trains small models of three architectures on three tasks with three optimisers, and writes a table and a picture.
 
 Usage: deno task bench models [options]
 
@@ -272,7 +272,7 @@ export async function main(argv: string[]): Promise<void> {
   if (args.list) return console.log((await left()).map(({ name }) => name).join("\n"));
   if (!args.table) {
     if (!await Deno.stat(DATA).then(() => true, () => false)) {
-      return console.log(`Skipped, because the real models and data are not at ${DATA}`);
+      return console.log(`Skipped, because the real models and data are not in ${DATA}`);
     }
     using opened = new Opened();
     // Looked at again each time: the trials of a rate bring further runs.

@@ -33,15 +33,15 @@ import { ggufBytes, llamaF32Tensors, llamaMetadata } from "../tests/support/gguf
 import { permuteHeads, randomLlama } from "../tests/support/random_llama.ts";
 import { describeMachine } from "./support/machine.ts";
 
-const HELP = `Cost of every named optimiser as a markdown table.
+const HELP = `Prints the cost of every named optimiser as a markdown table.
 
 Usage: deno task bench optimisers-cost [options]
 
-  --format NAME   of the weights (default Q4_0: a scale per 32)
-  --examples N    of a batch, 24 tokens each (default 16)
-  --repeats N     of updates, forwards a third as many; the median counts (default 5)
-  --only NAMES    separated by commas
-  --small         a model of 0.1 M weights instead of 22 M: to see that it runs
+  --format NAME   format of the weights (default Q4_0: one scale per 32)
+  --examples N    examples per batch, 24 tokens each (default 16)
+  --repeats N     repetitions of updates, and a third as many of forward passes; medians are shown (default 5)
+  --only NAMES    names of optimisers, comma-separated
+  --small         use a model with 0.1 M weights instead of 22 M, to check that it runs
   --help          this text`;
 
 const LENGTH = 24;

@@ -49,7 +49,7 @@ const AFTER_QZO = results("quality_qzo.jsonl");
 const REPORT = results("quality.md");
 
 const HELP =
-  `Quantises real models to every format by every method, tunes with QZO what is rounded and what is best, and makes tables of perplexities.
+  `Quantises real models to every format with every method, tunes the rounded model and the best one with QZO, and writes tables of perplexities.
 
 Usage: deno task bench quality [options]
 
@@ -57,7 +57,7 @@ Usage: deno task bench quality [options]
   --list           the rows that are not done yet, in the order in which they are measured
   --table          write the tables of what is done, run nothing
 
-It fails when the results contradict what has to be true of them.
+Fails if the results contradict what must be true of them.
 
 Example: deno task bench quality --only "Q4_0 gptq"`;
 
@@ -286,7 +286,7 @@ export async function main(argv: string[]): Promise<void> {
   if (args.help) return console.log(HELP);
   if (!args.table) {
     if (!await Deno.stat(DATA).then(() => true, () => false)) {
-      return console.log(`Skipped, because the real models and data are not at ${DATA}`);
+      return console.log(`Skipped, because the real models and data are not in ${DATA}`);
     }
     using gpu = await openGpu();
     using models = new Models(gpu);

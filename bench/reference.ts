@@ -308,7 +308,7 @@ async function run(
   only: string,
 ): Promise<void> {
   if (!await Deno.stat(DATA).then(() => true, () => false)) {
-    return console.log(`Skipped, because the real models and data are not at ${DATA}`);
+    return console.log(`Skipped, because the real models and data are not in ${DATA}`);
   }
   const missing = await torchMissing();
   if (missing) return console.log(`Skipped, because ${missing}`);

@@ -58,7 +58,7 @@ const OPTIMISERS: readonly OptimiserName[] = [
 ];
 
 const HELP =
-  `Trains real models by every scheme and several optimisers at equal forwards, and makes a table.
+  `Trains real models with every scheme and several optimisers, with equal numbers of forward passes, and writes a table.
 
 Usage: deno task bench schemes [options]
 
@@ -432,7 +432,7 @@ export async function main(argv: string[]): Promise<void> {
   if (args.list) return console.log(left.map(nameOf).join("\n"));
   if (!args.table && left.length > 0) {
     if (!await Deno.stat(DATA).then(() => true, () => false)) {
-      return console.log(`Skipped, because the real models and data are not at ${DATA}`);
+      return console.log(`Skipped, because the real models and data are not in ${DATA}`);
     }
     using gpu = await openGpu();
     for (const job of left) {

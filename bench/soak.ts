@@ -25,7 +25,7 @@ import { ggufBytes, llamaF32Tensors, llamaMetadata } from "../tests/support/gguf
 import { permuteHeads, randomLlama, TINY_LLAMA } from "../tests/support/random_llama.ts";
 import { describeMachine } from "./support/machine.ts";
 
-const HELP = `Memory over a long fine-tune as a markdown table.
+const HELP = `Prints the memory of a long fine-tune as a markdown table.
 
 Usage: deno task bench soak [options]
 
@@ -33,7 +33,7 @@ Usage: deno task bench soak [options]
   --evaluate-every N   steps between evaluations, and between rows of the table (default 500)
   --help               this text
 
-Garbage is collected before each row: what is left is held. The last line says whether that was flat; exits with 1 where it was not.`;
+Garbage is collected before each row, so what remains is held. The last line says whether memory was flat; if not, the exit code is 1.`;
 
 /** What the process may grow by between the second fifth and the last: pages that its allocators keep. */
 const MOST_GROWTH_MIB = 6;

@@ -22,7 +22,7 @@ import { ggufBytes, llamaF32Tensors, llamaMetadata } from "../tests/support/gguf
 import { permuteHeads, randomLlama } from "../tests/support/random_llama.ts";
 import { describeMachine } from "./support/machine.ts";
 
-const HELP = `Steps a second and idle share as a markdown table.
+const HELP = `Prints steps per second and idle share as a markdown table.
 
 Usage: deno task bench steps [options]
 

@@ -151,7 +151,7 @@ export async function main(argv: string[]): Promise<void> {
   if (args.help || folder === undefined) return console.log(HELP);
   const c = caseOf(args.case);
   if (!await Deno.stat(DATA).then(() => true, () => false)) {
-    return console.log(`Skipped, because the real models and data are not at ${DATA}`);
+    return console.log(`Skipped, because the real models and data are not in ${DATA}`);
   }
   await Deno.mkdir(folder, { recursive: true });
   using original = await openModelSource(join(DATA, "models", c.model));
