@@ -12,11 +12,11 @@ import {
   quantize,
 } from "../../../quant/mod.ts";
 import { evaluate } from "../../../train/mod.ts";
-import { runCli } from "../../../cli/main.ts";
 import { randomTensor } from "../../quant/random_tensor.ts";
 import { normals } from "../../quant/random.ts";
 import { randomLlama } from "../../support/random_llama.ts";
 import { capture } from "../../cli/capture.ts";
+import { runCli } from "../../cli/run_cli.ts";
 import { ggufInMemory, ggufOf, smallShape, textExamples, withFolder } from "../small_model.ts";
 
 const gpu = await openGpu();
