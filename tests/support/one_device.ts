@@ -4,32 +4,42 @@
  *
  * @module
  */
-import { type Gpu, type GpuOptions, openGpu } from "../../kernels/mod.ts";
+import { type Gpu, openGpu } from "../../kernels/mod.ts";
 
-const devices = new Map<string, GPUDevice>();
+const { requestDevice } = GPUAdapter.prototype;
+const devices = new Map<string, Promise<GPUDevice>>();
+/** Of those that open devices now: modules of one graph wait side by side. */
+let running = 0;
+
+function requestOnce(
+  this: GPUAdapter,
+  descriptor?: GPUDeviceDescriptor,
+): Promise<GPUDevice> {
+  const wanted = JSON.stringify([this.info.description, descriptor]);
+  let device = devices.get(wanted);
+  if (device === undefined) {
+    device = requestDevice.call(this, descriptor).then((device) => {
+      device.destroy = () => {};
+      device.lost.then(() => devices.delete(wanted), () => {});
+      return device;
+    });
+    devices.set(wanted, device);
+    device.catch(() => devices.delete(wanted));
+  }
+  return device;
+}
 
 /** Runs what opens devices; whoever asks meanwhile for one like another that was opened here gets that one, and ends it in vain. */
 export async function onOneDevice<T>(run: () => Promise<T>): Promise<T> {
-  const { requestDevice } = GPUAdapter.prototype;
-  GPUAdapter.prototype.requestDevice = async function (descriptor) {
-    const wanted = JSON.stringify([this.info.description, descriptor]);
-    let device = devices.get(wanted);
-    if (device === undefined) {
-      device = await requestDevice.call(this, descriptor);
-      devices.set(wanted, device);
-      device.destroy = () => {};
-      device.lost.then(() => devices.delete(wanted), () => {});
-    }
-    return device;
-  };
+  if (running++ === 0) GPUAdapter.prototype.requestDevice = requestOnce;
   try {
     return await run();
   } finally {
-    GPUAdapter.prototype.requestDevice = requestDevice;
+    if (--running === 0) GPUAdapter.prototype.requestDevice = requestDevice;
   }
 }
 
-/** `openGpu`, of the process's one device. */
-export function openSharedGpu(options?: GpuOptions): Promise<Gpu> {
-  return onOneDevice(() => openGpu(options));
+/** `openGpu` of the process's one device. */
+export function openSharedGpu(): Promise<Gpu> {
+  return onOneDevice(() => openGpu());
 }

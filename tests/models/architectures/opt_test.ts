@@ -1,6 +1,5 @@
 // OPT: forwards of all its variants, also of other libraries' quantised folders, and generating, against the f64 oracle; a real model.
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
-import { openGpu } from "../../../kernels/mod.ts";
 import {
   Evaluator,
   generate,
@@ -17,6 +16,7 @@ import {
   randomMatrix,
   scaleBits,
 } from "../../quant/transposed_writer.ts";
+import { openSharedGpu } from "../../support/one_device.ts";
 import { exists, readReviews, sharedData } from "../../support/shared_data.ts";
 import { checkWrittenBack, type StoredLinear, tensorData, withTemp } from "../quantised_folder.ts";
 import { randomTokens, weightsOf } from "../small_model.ts";
@@ -32,7 +32,7 @@ import {
 } from "../small_opt.ts";
 import { bitsandbytesLinear } from "../stored_linears.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 const { vocabulary } = smallOpt;
 

@@ -1,5 +1,4 @@
 // Qwen2, Qwen3 and Phi-3: derivatives against the oracle, and what training leaves goes into files and comes back.
-import { openGpu } from "../../../kernels/mod.ts";
 import { join } from "@std/path";
 import { openModelSource } from "../../../models/mod.ts";
 import {
@@ -8,13 +7,14 @@ import {
   type LlamaShape,
   type NamedWeights,
 } from "../../reference/llama.ts";
+import { openSharedGpu } from "../../support/one_device.ts";
 import { randomLlama, randomNormals, randomNumbers } from "../../support/random_llama.ts";
 import { withTemp } from "../quantised_folder.ts";
 import { smallShape } from "../small_model.ts";
 import { assertDerivatives, assertMemory, assertTrainsAndReturns, type Oracle } from "./proofs.ts";
 import { type Weights, writeFolder } from "./written_folder.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 
 const plain: LlamaShape = { ...smallShape, rope: "neox", layers: 1 };
