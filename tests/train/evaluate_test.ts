@@ -2,7 +2,7 @@
  * Evaluation against the f64 oracle, with and without a fine-tune, in batches of any size.
  */
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
-import { type OffsetSet } from "../../kernels/mod.ts";
+import type { OffsetSet } from "../../kernels/mod.ts";
 import { type Example, loadModel, type ModelSource } from "../../models/mod.ts";
 import { type Optimiser, qzo, qzoNormalised } from "../../optim/mod.ts";
 import { evaluate, replayLedger } from "../../train/mod.ts";

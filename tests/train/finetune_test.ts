@@ -2,7 +2,7 @@
  * The training loop: what it yields, that it learns, that it stops well, and that its bits depend on nothing but its seed.
  */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { type Gpu, type OffsetSet } from "../../kernels/mod.ts";
+import type { Gpu, OffsetSet } from "../../kernels/mod.ts";
 import type { Model } from "../../models/mod.ts";
 import {
   mezo,

@@ -1,5 +1,5 @@
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
-import { type OffsetSet } from "../../kernels/mod.ts";
+import type { OffsetSet } from "../../kernels/mod.ts";
 import {
   Evaluator,
   loadModel,
