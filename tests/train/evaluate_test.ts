@@ -16,7 +16,7 @@ import {
 } from "../reference/losses.ts";
 import { targetLogProbabilities } from "../reference/softmax_nll.ts";
 import { caseLedger } from "../robustness/replay_cases.ts";
-import { openSharedGpu } from "../support/one_device.ts";
+import { openSharedGpu } from "../kernels/one_device.ts";
 import { randomNumbers } from "../support/random_llama.ts";
 import { allKinds, allScales, tinyShape, tinySource } from "./tiny_model.ts";
 

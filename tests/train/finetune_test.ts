@@ -34,7 +34,7 @@ import {
   tinyOffsets,
   tinySource,
 } from "./tiny_model.ts";
-import { openSharedGpu } from "../support/one_device.ts";
+import { openSharedGpu } from "../kernels/one_device.ts";
 
 const train = tinyExamples(64);
 const validation = tinyExamples(48, 3);

@@ -37,7 +37,7 @@ import {
   tinyOffsets,
   tinySource,
 } from "./tiny_model.ts";
-import { openSharedGpu } from "../support/one_device.ts";
+import { openSharedGpu } from "../kernels/one_device.ts";
 
 // Codebooks, minima and zero points from the selection through training and replay to files.
 

@@ -1,7 +1,7 @@
 import { type Perturbation, scaleColumns } from "../../../kernels/mod.ts";
 import type { Layout } from "../../../quant/mod.ts";
 import { effectiveWeights } from "../../reference/effective_weights.ts";
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../one_device.ts";
 import { randomNumbers } from "../../support/random_llama.ts";
 import {
   assertClose,

@@ -16,7 +16,7 @@ import {
 import { writeGgufAdapter } from "../../../models/checkpoints/adapters/write_gguf_adapter.ts";
 import { llamaLogits } from "../../reference/llama.ts";
 import { relativeL2 } from "../../reference/nmse.ts";
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { logitsOf } from "../../support/model_logits.ts";
 import { randomLlama, randomNormals, randomNumbers } from "../../support/random_llama.ts";
 import { withIa3 } from "../adapter_oracle.ts";

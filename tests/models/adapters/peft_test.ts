@@ -13,7 +13,7 @@ import { openPeft } from "../../../models/checkpoints/adapters/open_peft.ts";
 import { writePeft } from "../../../models/checkpoints/adapters/write_peft.ts";
 import type { LlamaShape } from "../../reference/llama.ts";
 import { relativeL2 } from "../../reference/nmse.ts";
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { logitsOf } from "../../support/model_logits.ts";
 import {
   permuteHeads,

@@ -19,7 +19,7 @@ import { type SafetensorsTensorData, writeSafetensors } from "../../../quant/mod
 import { trainedTensors } from "../../../train/mod.ts";
 import { relativeL2 } from "../../reference/nmse.ts";
 import { optLogits, type OptShape } from "../../reference/opt.ts";
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { llamaCppLogits, llamaCppMissing } from "../../support/llama_cpp.ts";
 import { logitsOf } from "../../support/model_logits.ts";
 import { randomNormals, randomNumbers } from "../../support/random_llama.ts";

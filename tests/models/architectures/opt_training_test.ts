@@ -20,7 +20,7 @@ import {
 } from "./proofs.ts";
 import { choiceExamples, textExamples } from "../small_model.ts";
 import { assertOptForward, narrowOpt, optLoss, smallOpt, writeOptFolder } from "../small_opt.ts";
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 
 const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());

@@ -7,7 +7,7 @@ import { join } from "@std/path";
 import { loadModel, openModelSource, writeModel } from "../../../models/mod.ts";
 import { ARCHITECTURES, weightsOf as listOf } from "../../../models/architectures.ts";
 import { relativeL2 } from "../../reference/nmse.ts";
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { logitsOf } from "../../support/model_logits.ts";
 import { sampled } from "../../support/sampled.ts";
 import { checkWrittenBack, type StoredLinear, tensorData, withTemp } from "../quantised_folder.ts";

@@ -7,7 +7,7 @@ import {
   type LlamaShape,
   type NamedWeights,
 } from "../../reference/llama.ts";
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { randomLlama, randomNormals, randomNumbers } from "../../support/random_llama.ts";
 import { withTemp } from "../quantised_folder.ts";
 import { smallShape, textExamples } from "../small_model.ts";

@@ -20,7 +20,7 @@ import { trainedTensors } from "../../../train/mod.ts";
 import { planOffsets, type Selection } from "../../../train/selection.ts";
 import { Trainer } from "../../../train/steps/trainer.ts";
 import vectors from "../../fixtures/roberta.json" with { type: "json" };
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { logitsOf } from "../../support/model_logits.ts";
 import { randomNormals, randomNumbers } from "../../support/random_llama.ts";
 import { relativeL2 } from "../../reference/nmse.ts";
