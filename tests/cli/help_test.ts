@@ -73,7 +73,7 @@ Deno.test("names: in any case, and what others call otherwise leads somewhere", 
     for (
       const [given, said] of [
         ["Q4_K_M", "llama.cpp's mix of Q4_K with wider formats for some matrices; use Q4_K"],
-        ["q5_k_s", "take Q5_K"],
+        ["q5_k_s", "use Q5_K"],
         ["gptq", "--method gptq"],
         ["4bit", "use Q4_0"],
         ["Q4_9", "did you mean Q4_0"],

@@ -9,7 +9,7 @@ Deno.test("parts are disjoint, seeded and of the sizes asked for", () => {
   assertEquals([...parts.train, ...parts.dev, ...parts.test].toSorted((a, b) => a - b), items);
   assertEquals(splitExamples(items, { train: 60, seed: 4 }).train, parts.train);
   assertNotEquals(splitExamples(items, { train: 60, seed: 5 }).train, parts.train);
-  assertThrows(() => splitExamples(items, { train: 60, dev: 41 }), RangeError, "there are 100");
+  assertThrows(() => splitExamples(items, { train: 60, dev: 41 }), RangeError, "there are only 100");
   assertThrows(() => splitExamples(items, { train: -1 }), RangeError, "-1");
 });
 
@@ -24,6 +24,6 @@ Deno.test("k of every class, or an error that names the class", () => {
   assertThrows(
     () => kShot(items, (item) => item === 7 ? "rare" : "other", 2),
     RangeError,
-    '"rare" has 1',
+    '"rare" has only 1',
   );
 });

@@ -56,11 +56,11 @@ const REFUSED: Record<string, { readonly extra: Tensors; readonly says: readonly
   },
   "a classifier": {
     extra: { "score.weight": ones(2, hidden) },
-    says: ['"score.weight"', "no language model"],
+    says: ['"score.weight"', "not a language model"],
   },
   "a value head": {
     extra: { "v_head.summary.weight": ones(1, hidden), "v_head.summary.bias": ones(1) },
-    says: ['"v_head.summary.weight"', "no language model"],
+    says: ['"v_head.summary.weight"', "not a language model"],
   },
   "a bias": {
     extra: { [`${layer}.self_attn.q_proj.bias`]: ones(hidden) },

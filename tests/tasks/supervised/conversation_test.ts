@@ -82,7 +82,7 @@ Deno.test("what is no conversation is refused by the message", () => {
       TypeError,
       "message 2: expected an object",
     ],
-    [{ messages: [user, { role: "assistant", tool_calls: {} }] }, TypeError, "no list"],
+    [{ messages: [user, { role: "assistant", tool_calls: {} }] }, TypeError, "not a list"],
     [
       { messages: [{ ...user, tool_calls: [{ function: { name: "f" } }] }] },
       RangeError,
