@@ -9,7 +9,11 @@ Deno.test("parts are disjoint, seeded and of the sizes asked for", () => {
   assertEquals([...parts.train, ...parts.dev, ...parts.test].toSorted((a, b) => a - b), items);
   assertEquals(splitExamples(items, { train: 60, seed: 4 }).train, parts.train);
   assertNotEquals(splitExamples(items, { train: 60, seed: 5 }).train, parts.train);
-  assertThrows(() => splitExamples(items, { train: 60, dev: 41 }), RangeError, "there are only 100");
+  assertThrows(
+    () => splitExamples(items, { train: 60, dev: 41 }),
+    RangeError,
+    "there are only 100",
+  );
   assertThrows(() => splitExamples(items, { train: -1 }), RangeError, "-1");
 });
 
