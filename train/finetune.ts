@@ -24,6 +24,7 @@ import { evaluate, type Evaluation } from "./evaluate.ts";
 import { Pace, type StepPace } from "./steps/pace.ts";
 import { asReplayed, assertState, assertWritable } from "./steps/going_on.ts";
 import type { LedgerFile } from "./ledgers/ledger_file.ts";
+import type { StateFile } from "./ledgers/state_file.ts";
 import { assertReplayable } from "./ledgers/ledger_header.ts";
 import { Patience } from "./steps/patience.ts";
 
@@ -65,6 +66,11 @@ export interface FinetuneOptions {
   readonly activationBytes?: number;
   /** Where steps are written; those it holds are not made again. */
   readonly ledger?: LedgerFile;
+  /**
+   * Where the state is kept of an optimiser that takes exact gradients, in place of a ledger: at every evaluation, every 20 seconds and at the end. Its
+   * steps are not made again: {@linkcode StateFile.restore} has brought `offsets` there.
+   */
+  readonly stateFile?: StateFile | undefined;
   /** The chain's state after the ledger's last step; needed when it holds steps. */
   readonly state?: readonly number[];
   /** Stops after the chunk in flight, or within an evaluation; the ledger is then whole. */
@@ -96,6 +102,7 @@ const finetuneRules: OptionRules<FinetuneOptions> = {
   evaluateEvery: countOrNone,
   activationBytes: count,
   ledger: "any",
+  stateFile: "any",
   state: "any",
   signal: "any",
   patience: count,
@@ -111,9 +118,9 @@ export interface StepEvent extends StepPace {
   readonly type: "step";
   /** Counted from 1: steps done. */
   readonly step: number;
-  /** Mean over the step's branches that are no tangents, in nats. */
+  /** Mean over the step's branches that are no tangents or norms, in nats. */
   readonly loss: number;
-  /** One per branch; of a tangent its derivative. */
+  /** One per branch; of a tangent its derivative, of an exact gradient its norm. */
   readonly losses: readonly number[];
   /** One per direction. */
   readonly derivatives: readonly number[];
@@ -187,7 +194,13 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
   assertOptions("fine-tune", options, finetuneRules);
   const { model, offsets, objective, train, validation, steps, ledger, signal } = options;
   assertNotDisposed(model, "fine-tune");
+  const { stateFile } = options;
   if (ledger) assertReplayable(options.optimiser);
+  if (stateFile && !options.optimiser.estimator.exact) {
+    throw new TypeError(
+      `Cannot keep a state of ${options.optimiser.name}: its ledger replays; give \`ledger\` in place of \`stateFile\``,
+    );
+  }
   const optimiser = asReplayed(options.optimiser, ledger);
   const { seed = 0, evaluateEvery = 0 } = options;
   if (train.length === 0) throw new RangeError("Cannot fine-tune: there are no training examples");
@@ -216,15 +229,17 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
   const waiting = new Patience(patience ?? Infinity, options.lossesBefore);
   const order = trainingOrder(train, options);
   using _held = ledger?.hold();
-  let step = ledger?.length ?? 0;
-  assertState(optimiser, offsets, step, options.state);
+  let step = stateFile?.step ?? ledger?.length ?? 0;
+  let chain = options.state ?? stateFile?.chain;
+  assertState(optimiser, offsets, step, chain);
   // What an update rule kept in another fine-tune is none of this one's.
   if (step === 0) offsets.freeMoments();
-  if (ledger) await assertWritable(ledger, { model, optimiser, offsets, seed });
+  const kin = ledger ?? stateFile;
+  if (kin) await assertWritable(kin, { model, optimiser, offsets, seed });
   const preparations = preparationsOf(optimiser.plan);
   using trainer = new Trainer(model, optimiser, offsets, {
     seed,
-    ...(options.state ? { state: options.state } : {}),
+    ...(chain ? { state: chain } : {}),
     ...(options.activationBytes ? { activationBytes: options.activationBytes } : {}),
     ...(options.onChunkTimes ? { onTimes: options.onChunkTimes } : {}),
   });
@@ -256,6 +271,14 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
     }
   };
 
+  // Only while nothing is on its way.
+  const saveState = async () => {
+    if (!stateFile || step === stateFile.step) return;
+    const accumulating = step % optimiser.plan.hold !== 0;
+    const { update } = optimiser;
+    await stateFile.save(model.gpu, { step, chain: chain ?? [], offsets, update, accumulating });
+  };
+
   const first = await evaluateNow();
   if (first) {
     // Where a run is gone on with, it was evaluated there already.
@@ -266,6 +289,9 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
   const rateOf = learningRateAt(optimiser);
   let queue: ChunkQueue | undefined;
   let whole = true;
+  let failure: unknown;
+  // Whoever leaves in the middle of a chunk has not been told all of it.
+  let made = step;
   const append = async (records: readonly StepRecord[]) => {
     whole = false;
     await ledger?.append(records);
@@ -277,13 +303,16 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
       if (step < from) break;
       if (waiting.isOver) break;
       for (const one of due) await prepareOffsets(model.gpu, one, offsets, model.tensors);
-      queue = new ChunkQueue(trainer, order, { ...options, steps: to }, {
+      const pauses = stateFile && (() => stateFile.isDue);
+      queue = new ChunkQueue(trainer, order, { ...options, steps: to, pauses }, {
         step: from,
-        branches: optimiser.evaluations,
+        branches: optimiser.estimator.exact ? 1 : optimiser.evaluations,
       });
       while (queue.pending) {
         const chunk = await queue.next();
         await append(chunk.made);
+        made += chunk.made.length;
+        chain = chunk.made.at(-1)?.state ?? chain;
         const paceOf = pace.add(chunk);
         for (const [i, record] of chunk.made.entries()) {
           step++;
@@ -298,10 +327,12 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
             why: await whyStepFailed(model, step, finite),
           });
         }
+        if (stateFile?.isDue && queue.isIdle) await saveState();
         // Timers and signals stood still while the device was waited for.
         await new Promise((resolve) => setTimeout(resolve, 0));
         if (evaluateEvery > 0 && step % evaluateEvery === 0 && step < steps && !signal?.aborted) {
           const event = await evaluateNow();
+          await saveState();
           if (event) {
             waiting.add(event.evaluation.loss);
             yield event;
@@ -313,10 +344,18 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
         }
       }
     }
+  } catch (error) {
+    failure = error;
+    throw error;
   } finally {
     // Left while more was on its way: it moves the offsets, so the ledger has it too.
     const rest = await queue?.rest() ?? [];
     if (whole) await append(rest);
+    if (stateFile && (failure === undefined || failure instanceof NonFiniteLossError)) {
+      step = made + rest.length;
+      chain = rest.at(-1)?.state ?? chain;
+      await saveState();
+    }
   }
   const impatient = waiting.isOver && step < steps;
   let aborted = step < steps && !impatient;
@@ -353,8 +392,8 @@ function stepEvent(
   { learningRate, ...pace }: StepPace & Pick<StepEvent, "learningRate">,
 ): StepEvent {
   const { losses, derivatives, coefficients } = record;
-  // Tangents are no losses.
-  const seen = estimator.tangents ? losses.slice(0, 1) : losses;
+  // Tangents and norms are no losses.
+  const seen = estimator.tangents || estimator.exact ? losses.slice(0, 1) : losses;
   return {
     type: "step",
     step,

@@ -80,6 +80,8 @@ export { exportAdapter } from "./export_adapter.ts";
 export { exportMerged, type MergedWriteOptions } from "./export_merged.ts";
 export { adapterOfLedger } from "./ledgers/ledger_adapter.ts";
 export { ledgerHeader, type LedgerSubject } from "./ledgers/ledger_header.ts";
+export { type FineTune, offsetsAfter, openFineTune } from "./ledgers/fine_tune_file.ts";
+export { StateFile, type StateToSave } from "./ledgers/state_file.ts";
 export { replayLedger, type ReplayLedgerOptions, replayOnHost } from "./ledgers/replay.ts";
 export {
   type Dominance,

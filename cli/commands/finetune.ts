@@ -14,9 +14,11 @@ import {
   evaluate,
   type Evaluation,
   exportOffsets,
+  type FineTune,
+  offsetsAfter,
+  openFineTune,
   openLedger,
   readMetrics,
-  replayLedger,
   Run,
   runFolder,
   type RunSession,
@@ -33,7 +35,6 @@ import { RunLock } from "../../train/runs/run_lock.ts";
 import { gpuOptions } from "../../train/runs/session.ts";
 import { storableText } from "../../train/runs/storable.ts";
 import { describeTask, judgedBy } from "../../train/runs/task_examples.ts";
-import type { Ledger } from "../../optim/mod.ts";
 import type { Call, Command } from "../command.ts";
 import { writeCurve } from "../../show/curve_file.ts";
 import { decided, stepsFor } from "../decided.ts";
@@ -153,7 +154,7 @@ export const finetuneCommand: Command = {
         canGoOn,
         onLost: ({ message }, { submission }) =>
           terminal.note(
-            `note: ${message}. It is reopened, with at most ${submission} ms of work at a time (device.submission), and the run continues from its ledger`,
+            `note: ${message}. It is reopened, with at most ${submission} ms of work at a time (device.submission), and the run continues from where its files are`,
           ),
       });
     } catch (error) {
@@ -302,18 +303,18 @@ async function summarise(
 ): Promise<void> {
   const { options, terminal, signal } = call;
   const folder = runFolder(config.output);
-  const ledger = await openLedger(folder.ledger);
+  const tune = await openFineTune(folder.ledger);
   const looks = looksAt(await readMetrics(folder.metrics));
-  const chosen = looks.best?.step ?? ledger.records.length;
-  const rows = await resultRows(call, config, session, examples, { seen, looks, ledger });
+  const chosen = looks.best?.step ?? tune.length;
+  const rows = await resultRows(call, config, session, examples, { seen, looks, tune });
   let exported: [string, string][] = [];
   if (options.flag("export") && chosen === 0) {
-    const last = ledger.records.length > 0
+    const last = tune.length > 0
       ? `: ${invocation()} export ${quoted(config.output)} --step last writes the last step`
       : "";
     exported = [["model", `not written, as no step was better than the base model${last}`]];
   } else if (options.flag("export")) {
-    using offsets = await replayLedger(session.model, ledger, { steps: chosen, signal });
+    using offsets = await offsetsAfter(session.model, tune, { steps: chosen, signal });
     offsets.freeMoments();
     const adapted = session.model.adapter !== undefined;
     const path = tunedPath(config.output, { source: session.source, adapted });
@@ -326,10 +327,24 @@ async function summarise(
   }
   facts(terminal, [
     ...rows,
-    ["ledger", `${folder.ledger}, ${grouped((await Deno.stat(folder.ledger)).size)} bytes`],
+    ["ledger", `${folder.ledger}, ${await bytesOf(folder.ledger)}`],
+    ...await stateRows(tune),
     ["curve", folder.curve],
     ...exported,
   ]);
+}
+
+async function bytesOf(path: string): Promise<string> {
+  return `${grouped((await Deno.stat(path)).size)} bytes`;
+}
+
+/** The files that have the offsets of exact gradients. */
+async function stateRows({ states = [] }: FineTune): Promise<[string, string][]> {
+  const rows = states.map(async ({ path, step }): Promise<[string, string]> => [
+    "state",
+    `${path}, step ${step}, ${await bytesOf(path)}`,
+  ]);
+  return await Promise.all(rows);
 }
 
 /**
@@ -341,11 +356,11 @@ async function resultRows(
   config: TrainConfig,
   { model }: RunSession,
   examples: TaskExamples,
-  { seen, looks, ledger }: { readonly seen: Seen; readonly looks: Looks; readonly ledger: Ledger },
+  { seen, looks, tune }: { readonly seen: Seen; readonly looks: Looks; readonly tune: FineTune },
 ): Promise<[string, string][]> {
   const { terminal, signal } = call;
   const { validation, test } = examples;
-  const total = ledger.records.length;
+  const total = tune.length;
   const chosen = looks.best?.step ?? total;
   // A task's own test file costs minutes on a slow device: only when it is asked for.
   const { task: { protocol }, data, batchSize } = config;
@@ -360,7 +375,7 @@ async function resultRows(
     const objective = judgedBy(examples);
     const settings = { objective, batchSize, signal, onProgress: progress.onProgress };
     const at = async (steps: number): Promise<Evaluation> => {
-      using offsets = await replayLedger(model, ledger, { steps, signal });
+      using offsets = await offsetsAfter(model, tune, { steps, signal });
       offsets.freeMoments();
       return await evaluate(model, set, { ...settings, offsets });
     };

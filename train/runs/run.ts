@@ -12,6 +12,7 @@ import {
   assertLedgerFits,
   type JsonValue,
   type Ledger,
+  type LedgerHead,
   type LedgerHeader,
   type Optimiser,
 } from "../../optim/mod.ts";
@@ -25,11 +26,18 @@ import { EventFile } from "./event_file.ts";
 import { finetune, type TrainingEvent } from "../finetune.ts";
 import { LedgerFile } from "../ledgers/ledger_file.ts";
 import { ledgerHeader } from "../ledgers/ledger_header.ts";
+import { StateFile } from "../ledgers/state_file.ts";
 import { withSteps } from "./epochs.ts";
 import { offsetsFor } from "../probes/offsets_for.ts";
 import { checkRunOutput, inputsOf } from "./outputs.ts";
 import { replayLedger } from "../ledgers/replay.ts";
-import { type EvaluationMetrics, MetricsFile, type RunFolder, runFolder } from "./run_folder.ts";
+import {
+  type EvaluationMetrics,
+  MetricsFile,
+  readMetrics,
+  type RunFolder,
+  runFolder,
+} from "./run_folder.ts";
 import {
   assertSameData,
   dataOfRun,
@@ -122,6 +130,8 @@ export class Run implements Disposable {
   readonly ledger: LedgerFile;
   /** The metrics, of earlier sessions too. */
   readonly metrics: MetricsFile;
+  /** Where it stands, of exact gradients, which the ledger does not replay. */
+  readonly states: RunStates | undefined;
   /** Steps that were made before it was opened. */
   readonly resumedAt: number;
   /** What a user should know of how it was gone on with, a sentence each. */
@@ -141,6 +151,7 @@ export class Run implements Disposable {
       readonly optimiser: Optimiser;
       readonly offsets: OffsetSet;
       readonly ledger: LedgerFile;
+      readonly states: RunStates | undefined;
       readonly metrics: MetricsFile;
       readonly events: EventFile | undefined;
       readonly state: readonly number[] | undefined;
@@ -157,13 +168,19 @@ export class Run implements Disposable {
     this.ledger = parts.ledger;
     this.metrics = parts.metrics;
     this.#events = parts.events;
-    this.resumedAt = parts.ledger.length;
+    this.states = parts.states;
+    this.resumedAt = this.length;
     this.notes = parts.notes;
     this.storables = parts.storables;
     this.#options = options;
     this.#state = parts.state;
     this.#owned = parts.owned;
     this.#begun = parts.begun;
+  }
+
+  /** Steps that are on the disk. */
+  get length(): number {
+    return this.states?.last.step ?? this.ledger.length;
   }
 
   /**
@@ -190,13 +207,17 @@ export class Run implements Disposable {
     const ledger = stack.use(await LedgerFile.create(folder.ledger, planned.headerOf(offsets)));
     begun.made();
     // Of a run that is written over.
-    eventFilesOf(folder.path).forEach(remove);
-    return await Run.#open(planned, options, { offsets, ledger, notes, storables, begun, stack });
+    [folder.state, folder.best, ...eventFilesOf(folder.path)].forEach(remove);
+    const states = optimiser.estimator.exact ? await openStates(folder, ledger.head) : undefined;
+    const chain = optimiser.transformation.init();
+    await states?.last.save(model.gpu, { step: 0, chain, offsets });
+    const parts = { offsets, ledger, states, notes, storables, begun, stack };
+    return await Run.#open(planned, options, parts);
   }
 
   /**
    * Goes on with the configured run: offsets are replayed from the ledger, the optimiser's state is that of its last record, and a torn tail
-   * is cut off.
+   * is cut off. Of exact gradients both are those of the last state that was kept.
    *
    * @throws {Deno.errors.NotFound} When there is no run to go on with
    * @throws {RangeError} When the ledger was made with another model, optimiser, seed or other data, held out ones too
@@ -219,7 +240,15 @@ export class Run implements Disposable {
     };
     const opened = await LedgerFile.resume(folder.ledger, { check });
     const ledger = stack.use(opened.file);
-    const { notes, records } = opened.ledger;
+    const { notes, header, records } = opened.ledger;
+    if (header.exact) {
+      const states = await openStates(folder, ledger.head);
+      await assertStateThere(states, folder);
+      const { maxBinding } = gpu;
+      const offsets = stack.use(new OffsetSet(header.trainables, maxBinding).allocate(gpu));
+      await states.last.restore(gpu, offsets, optimiser.update);
+      return await Run.#open(planned, options, { offsets, ledger, states, notes, stack });
+    }
     const offsets = stack.use(await replayLedger(model, opened.ledger));
     const state = records.length > 0 ? records.state(records.length - 1) : undefined;
     return await Run.#open(planned, options, { offsets, ledger, notes, state, stack });
@@ -229,9 +258,10 @@ export class Run implements Disposable {
   static async #open(
     { config, folder, optimiser }: PlannedRun,
     options: RunOptions,
-    { offsets, ledger, notes, storables = [], state, begun, stack }: {
+    { offsets, ledger, states, notes, storables = [], state, begun, stack }: {
       readonly offsets: OffsetSet;
       readonly ledger: LedgerFile;
+      readonly states?: RunStates | undefined;
       readonly notes: readonly string[];
       readonly storables?: readonly Storable[];
       readonly state?: readonly number[] | undefined;
@@ -242,19 +272,22 @@ export class Run implements Disposable {
     await writeFileWhole(folder.config, [
       new TextEncoder().encode(configToYaml(withAbsolutePaths(config), optimiser)),
     ]);
-    const metrics = stack.use(await MetricsFile.open(folder.metrics, ledger.length));
+    const steps = states?.last.step ?? ledger.length;
+    const metrics = stack.use(await MetricsFile.open(folder.metrics, steps));
     const events = config.log === undefined
       ? undefined
-      : stack.use(await EventFile.create(folder.path, ledger.length, metrics.events));
+      : stack.use(await EventFile.create(folder.path, steps, metrics.events));
     begun?.keep(true);
     const owned = stack.move();
-    const parts = { optimiser, offsets, ledger, metrics, events, state, notes, storables, begun };
+    const files = { ledger, states, metrics, events };
+    const parts = { ...files, optimiser, offsets, state, notes, storables, begun };
     return new Run(config, options, { ...parts, owned });
   }
 
   /**
-   * Trains to the configured number of steps. Steps are on the disk before they are yielded; metrics follow them. Events
-   * say what {@linkcode finetune} says; afterwards `offsets` may hold any step, so replay the ledger for a certain one.
+   * Trains to the configured number of steps. Steps are on the disk before they are yielded (of exact gradients a state every 20 seconds and at
+   * every evaluation); metrics follow them. Events say what {@linkcode finetune} says; afterwards `offsets` may hold any step: {@linkcode
+   * offsetsAfter} has a certain one.
    */
   async *train(signal?: AbortSignal): AsyncGenerator<TrainingEvent> {
     const { session: { model }, examples } = this.#options;
@@ -283,7 +316,7 @@ export class Run implements Disposable {
           patience: config.patience,
           lossesBefore: metrics.events.flatMap((it) => it.type === "evaluation" ? [it.loss] : []),
           activationBytes: config.device.activations * 2 ** 20,
-          ledger: this.ledger,
+          ...(this.states ? { stateFile: this.states.last } : { ledger: this.ledger }),
           keepBest: false,
           onEvaluation: this.#options.onEvaluation,
           ...(this.#state ? { state: this.#state } : {}),
@@ -293,6 +326,11 @@ export class Run implements Disposable {
         if (event.type !== "end") {
           const before = metrics.events.length;
           const kept = metrics.add(event);
+          // A state that metrics speak of is there.
+          if (kept.type === "evaluation" && kept.best && kept.step > 0) {
+            const at = { step: kept.step, chain: this.optimiser.transformation.init() };
+            await this.states?.best.save(model.gpu, { ...at, offsets: this.offsets });
+          }
           if (metrics.events.length > before) this.#events?.add(kept);
           // Of the whole run: the loop knows only this session's evaluations.
           yield event.type === "evaluation" && kept.type === "evaluation"
@@ -306,7 +344,7 @@ export class Run implements Disposable {
         }
       }
     } catch (error) {
-      if (!signal?.aborted && this.ledger.length === 0) this.#begun?.keep(false);
+      if (!signal?.aborted && this.length === 0) this.#begun?.keep(false);
       throw error;
     } finally {
       metrics.flush();
@@ -323,6 +361,24 @@ export class Run implements Disposable {
   [Symbol.dispose](): void {
     this.#owned.dispose();
   }
+}
+
+/** Where a run by exact gradients stands, and where it was best. */
+interface RunStates {
+  readonly last: StateFile;
+  readonly best: StateFile;
+}
+
+async function openStates({ state, best }: RunFolder, head: LedgerHead): Promise<RunStates> {
+  return { last: await StateFile.open(state, head), best: await StateFile.open(best, head) };
+}
+
+/** Refuses to begin anew where steps were made and their state is gone. */
+async function assertStateThere({ last }: RunStates, { metrics }: RunFolder): Promise<void> {
+  if (last.isThere || (await readMetrics(metrics)).every(({ step }) => step === 0)) return;
+  throw new Deno.errors.NotFound(
+    `Cannot resume: there is no "${last.path}", which the steps in "${metrics}" have led to. Bring it back from a copy, or start anew in another folder`,
+  );
 }
 
 /** Windows of a text with the masks of an epoch. */

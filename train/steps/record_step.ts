@@ -49,6 +49,10 @@ export interface InputLayout {
   readonly update: number;
   /** Bytes of these. */
   readonly updateBytes: number;
+  /** Whether the gradient goes on from the step before, a word, where steps are accumulated into one. */
+  readonly goesOn: number;
+  /** Bytes of it. */
+  readonly goesOnBytes: number;
   /** Seeds of the moves, where they are not the branches' in one pass. */
   readonly seeds: number;
   /** The batch's words. */
@@ -114,6 +118,8 @@ function hasSeeds(
   optimiser: Optimiser,
   { perPass }: Pick<InputLayout, "perPass">,
 ): boolean {
+  // A gradient has none.
+  if (optimiser.estimator.exact) return false;
   return !isPlain(optimiser.plan) || perPass < optimiser.estimator.branches.length;
 }
 
@@ -137,12 +143,14 @@ function inputLayout(
   const seedBytes = hasSeeds(optimiser, { perPass })
     ? 256 * Math.ceil(optimiser.moves * 8 / 256)
     : 0;
-  const batch = seeds + seedBytes;
+  const goesOn = seeds + seedBytes;
+  const goesOnBytes = optimiser.estimator.exact && optimiser.plan.hold > 1 ? 256 : 0;
+  const batch = goesOn + goesOnBytes;
   const words = Math.ceil(batchLayout(shape).words / 4) * 4;
   const bytes = batch + words * 4;
   return {
     ...{ branches, tableBytes, passBytes, perPass, shared, reaches, rates },
-    ...{ scalars, update, updateBytes, seeds, batch, bytes },
+    ...{ scalars, update, updateBytes, seeds, goesOn, goesOnBytes, batch, bytes },
   };
 }
 
@@ -169,6 +177,7 @@ export function recordStep(
     return slots.every((bytes) => bytes <= maxBinding) &&
       slots.reduce((a, b) => a + b, 0) <= activationBytes;
   };
+  if (optimiser.estimator.exact) return record(1);
   const whole = record(branches);
   const shared = sharedBranches(optimiser);
   const least = 1 + shared;
@@ -243,9 +252,15 @@ function recordPasses(
     }
   };
   if (optimiser.estimator.exact) {
-    offsets.gradients.clear(graph);
+    offsets.gradients.clear(
+      graph,
+      layout.goesOnBytes > 0
+        ? { storage: input, offset: layout.goesOn, bytes: layout.goesOnBytes }
+        : undefined,
+    );
     const batch = { storage: input, offset: layout.batch, bytes: layout.bytes - layout.batch };
     recordGradient(graph, model, shape, batch, { losses, scores }, offsets, offsets.gradients);
+    offsets.gradients.norm(graph, losses, 1);
   } else {
     forwards({ all: branches, shared: layout.shared, firstLoss: 0 }, (table) => ({
       storage: input,
@@ -330,6 +345,7 @@ export function stepInputs(
       view.setUint32(layout.seeds + i * 8 + 4, high, true);
     });
   }
+  if (layout.goesOnBytes > 0) view.setUint32(layout.goesOn, step % plan.hold === 0 ? 0 : 1, true);
   bytes.set(new Uint8Array(batch.words.buffer), layout.batch);
   return bytes;
 }
