@@ -10,6 +10,7 @@ import { adapterValues, fitAdapter } from "../../models/adapters/adapted.ts";
 import { writeGgufAdapter } from "../../models/checkpoints/adapters/write_gguf_adapter.ts";
 import {
   type Adapter,
+  ia3Adapter,
   loraAdapter,
   type ModelSource,
   openAdapter,
@@ -79,6 +80,7 @@ async function kindsIn(root: string, source: ModelSource): Promise<Kind[]> {
   );
   const folders = {
     lora,
+    ia3: filled(source, ia3Adapter(source)),
     prefix: filled(source, prefixAdapter(source, { tokens: 3 })),
     prompt: filled(source, promptAdapter(source, { tokens: 4 })),
   };
