@@ -1,6 +1,6 @@
 /** Gradients of whole models, by reverse mode, beside their derivatives along directions. */
 import { openGpu } from "../../kernels/mod.ts";
-import { loadModel, loraAdapter, quantizedSource } from "../../models/mod.ts";
+import { ia3Adapter, loadModel, loraAdapter, quantizedSource } from "../../models/mod.ts";
 import { randomLlama } from "../support/random_llama.ts";
 import { EVERYTHING } from "./architectures/proofs.ts";
 import { assertGradient } from "./gradient_case.ts";
@@ -27,6 +27,14 @@ Deno.test("the gradient of a Llama by LoRA, after steps that move both factors, 
   using dense = await ggufInMemory(smallShape, randomLlama(smallShape));
   using base = await loadModel(gpu, quantizedSource(dense, { format: "int4z_g32" }));
   using model = base.withAdapter(loraAdapter(base, { rank: 4, targets: "all-linear" }));
+  await assertGradient(gpu, model, examples, { form: "absolute", selection: {} });
+});
+
+Deno.test("the gradient of a Llama by IA3, of outputs and inputs, is its tangents'", async () => {
+  using dense = await ggufInMemory(smallShape, randomLlama(smallShape));
+  using base = await loadModel(gpu, quantizedSource(dense, { format: "int4z_g32" }));
+  const targets = ["k_proj", "v_proj", "o_proj", "down_proj"];
+  using model = base.withAdapter(ia3Adapter(base, { targets }));
   await assertGradient(gpu, model, examples, { form: "absolute", selection: {} });
 });
 

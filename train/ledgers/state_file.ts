@@ -15,15 +15,14 @@ import { readSafetensors, type SafetensorsFile, writeSafetensors } from "../../q
 type Part = "offsets" | `moments.${number}` | "gradients";
 
 /** Where a run stands. */
-interface Standing {
+type Standing = Pick<StateToSave, "step" | "chain">;
+
+/** What to write of a run. */
+export interface StateToSave {
   /** Steps done. */
   readonly step: number;
   /** The chain's state after them. */
   readonly chain: readonly number[];
-}
-
-/** What to write of a run. */
-export interface StateToSave extends Standing {
   /** On the device, which is at no work on them. */
   readonly offsets: OffsetSet;
   /** What keeps values beside them; without it only offsets are written, which is enough to use them. */

@@ -130,14 +130,14 @@ export class Run implements Disposable {
   readonly ledger: LedgerFile;
   /** The metrics, of earlier sessions too. */
   readonly metrics: MetricsFile;
-  /** Where it stands, of exact gradients, which the ledger does not replay. */
-  readonly states: RunStates | undefined;
   /** Steps that were made before it was opened. */
   readonly resumedAt: number;
   /** What a user should know of how it was gone on with, a sentence each. */
   readonly notes: readonly string[];
   /** What a file would keep of what is trained, by kind; of a run that is begun. */
   readonly storables: readonly Storable[];
+  /** Where it stands, of exact gradients, which the ledger does not replay. */
+  readonly #states: RunStates | undefined;
   readonly #events: EventFile | undefined;
   readonly #options: RunOptions;
   readonly #state: readonly number[] | undefined;
@@ -168,7 +168,7 @@ export class Run implements Disposable {
     this.ledger = parts.ledger;
     this.metrics = parts.metrics;
     this.#events = parts.events;
-    this.states = parts.states;
+    this.#states = parts.states;
     this.resumedAt = this.length;
     this.notes = parts.notes;
     this.storables = parts.storables;
@@ -180,7 +180,7 @@ export class Run implements Disposable {
 
   /** Steps that are on the disk. */
   get length(): number {
-    return this.states?.last.step ?? this.ledger.length;
+    return this.#states?.last.step ?? this.ledger.length;
   }
 
   /**
@@ -316,7 +316,7 @@ export class Run implements Disposable {
           patience: config.patience,
           lossesBefore: metrics.events.flatMap((it) => it.type === "evaluation" ? [it.loss] : []),
           activationBytes: config.device.activations * 2 ** 20,
-          ...(this.states ? { stateFile: this.states.last } : { ledger: this.ledger }),
+          ...(this.#states ? { stateFile: this.#states.last } : { ledger: this.ledger }),
           keepBest: false,
           onEvaluation: this.#options.onEvaluation,
           ...(this.#state ? { state: this.#state } : {}),
@@ -329,7 +329,7 @@ export class Run implements Disposable {
           // A state that metrics speak of is there.
           if (kept.type === "evaluation" && kept.best && kept.step > 0) {
             const at = { step: kept.step, chain: this.optimiser.transformation.init() };
-            await this.states?.best.save(model.gpu, { ...at, offsets: this.offsets });
+            await this.#states?.best.save(model.gpu, { ...at, offsets: this.offsets });
           }
           if (metrics.events.length > before) this.#events?.add(kept);
           // Of the whole run: the loop knows only this session's evaluations.
