@@ -70,7 +70,7 @@ export async function assertGradient(
   const rule = { ...withTangents(mezo({ queries: 3, learningRate: 0 })), form };
   using tangents = new Trainer(model, rule, offsets, { seed: 6 });
   for (const objective of ["language-modelling", "classification"] as const) {
-    const batch = packBatch(examples[objective], objective, model.config.context);
+    const batch = packBatch(examples[objective], objective, model);
     const found = await gradientOf(gpu, model, offsets, batch);
     assertEquals((await gradientOf(gpu, model, offsets, batch)).slopes, found.slopes);
     tangents.enqueue(0, batch);

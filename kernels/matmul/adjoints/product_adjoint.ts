@@ -6,6 +6,7 @@
 
 import { isQuantised } from "../../../quant/layouts/layout.ts";
 import { partName, secondPart } from "../../../quant/layouts/trained_part.ts";
+import type { AdapterClass } from "../../device/gpu.ts";
 import type { Graph, Range, Value } from "../../device/graph.ts";
 import type { Gradients, Operand } from "../../device/operation.ts";
 import type { DeviceTensor } from "../../device/tensor.ts";
@@ -13,6 +14,7 @@ import { bindPerturbation } from "../../offsets/bind.ts";
 import type { Perturbation } from "../../offsets/perturbation.ts";
 import { layoutKey, scaleColumns, scaleGroups } from "../layout_key.ts";
 import { groupSums } from "../minima_tangents.ts";
+import { codebookSlopes } from "./codebook_adjoint.ts";
 import {
   perturbedPlanes,
   planeKey,
@@ -33,6 +35,8 @@ export interface ProductOf extends TensorPerturbations {
   readonly weight: DeviceTensor;
   /** Rows of x (M). */
   readonly rows: number;
+  /** The kind of adapter, which decides the tile. */
+  readonly adapterClass: AdapterClass;
 }
 
 /** What both kernels know of a piece of the weights. */
@@ -96,11 +100,7 @@ export function inputSlopes(graph: Graph, slope: Value, product: ProductOf): Val
   return y;
 }
 
-/**
- * Records the slopes of a loss by the offsets of the product's weights, added to `gradients`, from those by the product and its input.
- *
- * @throws {TypeError} Where entries of codebooks are trained, which have no adjoint
- */
+/** Records the slopes of a loss by the offsets of the product's weights, added to `gradients`, from those by the product and its input. */
 export function weightSlopes(
   graph: Graph,
   x: Operand,
@@ -115,11 +115,8 @@ export function weightSlopes(
   const moved = plane && second && gradients.of(partName(weight.name, second));
   if (!plane || !moved) return;
   if (second === "codebook") {
-    throw new TypeError(
-      `Cannot differentiate "matmul" backwards by the codebooks of "${weight.name}": they have no adjoint; train its scales`,
-    );
-  }
-  minimaSlopes(graph, x, slope, product, plane, moved);
+    codebookSlopes(graph, x, slope, product.rows, { weight, perturbation, plane, gradient: moved });
+  } else minimaSlopes(graph, x, slope, product, plane, moved);
 }
 
 function scaleSlopes(
