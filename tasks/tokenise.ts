@@ -5,7 +5,7 @@
  */
 import { assertOptions, count, countOrNone } from "../optim/options.ts";
 import type { Example } from "../models/batch.ts";
-import { withoutStart, withStart } from "../models/tokenizers/special_tokens.ts";
+import { bringsStart, withoutStart, withStart } from "../models/tokenizers/special_tokens.ts";
 import type { Tokenizer } from "../models/tokenizers/tokenizer.ts";
 import { overlapOf } from "./distinct_texts.ts";
 import { encodeLong } from "./long_text.ts";
@@ -124,11 +124,13 @@ export function exampleOfTokens(
     assertToldApart(candidates, rendered);
     return maskedExample(tokenizer, { text, candidates }, rendered, maximumLength);
   }
-  const { start } = tokenizer;
-  const started = start.length === 0 ? encoded : encoded.map((ids) => withStart(tokenizer, ids));
-  const [alone, ...texts] = started;
-  const whole = texts.slice(0, rendered.candidates.length);
-  const leading = texts.slice(whole.length);
+  // What the tokenizer puts before every text is put before the shared prompt, not before each of the texts.
+  const brings = tokenizer.start.length > 0 && encoded.some((ids) => bringsStart(tokenizer, ids));
+  const start = brings ? [] : tokenizer.start;
+  const started = brings ? encoded.map((ids) => withStart(tokenizer, ids)) : encoded;
+  const alone = started[0];
+  const whole = started.slice(1, 1 + rendered.candidates.length);
+  const leading = started.slice(1 + whole.length);
   const shared = whole.reduce((length, ids) => commonPrefix(alone, ids, length), alone.length);
   const candidates = whole.map((ids) => ids.slice(shared));
   const bare = candidates.findIndex((ids) => ids.length === 0);
@@ -158,15 +160,17 @@ export function exampleOfTokens(
       `Cannot tokenise an example: its longest candidate has ${longest} tokens, the maximum is ${maximumLength} with a prompt`,
     );
   }
+  const own = shared === alone.length ? alone : alone.slice(0, shared);
+  const prompt = start.length === 0 ? own : start.concat(own);
   return {
     example: {
-      prompt: keepEnd(alone.slice(0, shared), Math.min(room, maximumLength - free), start.length),
+      prompt: keepEnd(prompt, Math.min(room, maximumLength - free), tokenizer.start.length),
       candidates,
       label: rendered.label,
       ...(rendered.right ? { right: rendered.right } : {}),
       ...(leads.length > 0 ? { leads } : {}),
     },
-    tokens: shared + Math.max(longest, free),
+    tokens: prompt.length + Math.max(longest, free),
   };
 }
 
@@ -218,7 +222,7 @@ function commonPrefix(a: readonly number[], b: readonly number[], limit: number)
 }
 
 /** The first `kept` and the last tokens of a list, `length` together. */
-function keepEnd(ids: number[], length: number, kept: number): number[] {
+function keepEnd(ids: readonly number[], length: number, kept: number): readonly number[] {
   if (ids.length <= length) return ids;
   const start = ids.slice(0, Math.min(kept, length));
   return [...start, ...ids.slice(ids.length - (length - start.length))];

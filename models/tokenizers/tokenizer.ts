@@ -127,11 +127,11 @@ export function tokenizerFromJson(
 
   function idsOf(text: string): number[] {
     const sections = found(text);
-    const [only] = sections;
+    const only = sections[0];
     if (sections.length === 1 && "text" in only) {
       // Most texts have no added token in them: then there is nothing to put together.
       const parts = foundNormalized(normalize(only.text));
-      const [part] = parts;
+      const part = parts[0];
       if (parts.length === 1 && "text" in part) {
         return encodePart(part.text, !(asksFirst && normalize.takesFirst(only.text)));
       }
@@ -157,8 +157,12 @@ export function tokenizerFromJson(
     ...(chatTemplate === undefined ? {} : { chatTemplate }),
     ...(notes.length === 0 ? {} : { notes }),
     encode(text: string, { addSpecial = true }: EncodeOptions = {}): number[] {
-      const encoded = attempt(() => `tokenise ${preview(text)}`, () => idsOf(text.toWellFormed()));
-      return addSpecial ? [...special.start, ...encoded, ...special.end] : encoded;
+      try {
+        const encoded = idsOf(text.toWellFormed());
+        return addSpecial ? [...special.start, ...encoded, ...special.end] : encoded;
+      } catch (error) {
+        throw failure(`tokenise ${preview(text)}`, error);
+      }
     },
     decode(tokens: readonly number[], { skipSpecial = true }: DecodeOptions = {}): string {
       const spelled: string[] = [];
@@ -169,23 +173,20 @@ export function tokenizerFromJson(
         const text = texts[id];
         if (text !== undefined && !(skipSpecial && skipped.has(text))) spelled.push(text);
       }
-      return attempt(
-        () => `decode ${spelled.length} tokens`,
-        () => tidy(join(spelled)).toWellFormed(),
-      );
+      try {
+        return tidy(join(spelled)).toWellFormed();
+      } catch (error) {
+        throw failure(`decode ${spelled.length} tokens`, error);
+      }
     },
   };
 }
 
 /** Errors of the engine are of any kind; ours stay as they are. */
-function attempt<T>(what: () => string, run: () => T): T {
-  try {
-    return run();
-  } catch (error) {
-    if (error instanceof Error && error.message.startsWith("Cannot ")) throw error;
-    const message = error instanceof Error ? error.message : String(error);
-    throw new TypeError(`Cannot ${what()}: ${message}`, { cause: error });
-  }
+function failure(what: string, error: unknown): Error {
+  if (error instanceof Error && error.message.startsWith("Cannot ")) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  return new TypeError(`Cannot ${what}: ${message}`, { cause: error });
 }
 
 /** Ids by text and texts by id; a text that several ids have is spelled by the first. */

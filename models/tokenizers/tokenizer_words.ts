@@ -26,48 +26,58 @@ export function encodeByWords(
   if (start === undefined) return (text, first) => encode(text, first).slice();
   const space = start.charCodeAt(0);
   const table = new WordTable();
-  // Texts often differ in their last words alone, as a prompt with each of its answers.
-  let last: Begun = { text: "", first: false, end: 0, ids: [] };
+  // Texts often differ in their last words alone, as a prompt with each of its answers: then the tokens of the others are still there.
+  let last = notBegun;
+  // One list for all texts, of which each is given a copy: a list that grows by itself is copied more often, and ends longer than its tokens.
+  const ids: number[] = [];
 
   return (text, first) => {
-    const known = last.first === first && text.startsWith(last.text);
-    const ids = known ? last.ids.slice() : [];
-    let from = known ? last.end : 0;
-    let count = ids.length;
+    // What is written over must not be taken for known, also where this text has an error.
+    if (last.first !== first || !text.startsWith(last.text)) last = notBegun;
+    let from = last.end;
+    let count = last.count;
+    let counted = count;
     let hash = noHash;
     let before = 0;
     for (let at = from; at < text.length; at++) {
       const code = text.charCodeAt(at);
       if (code === space && at > from && !isBlank(before) && !isBlank(text.charCodeAt(at + 1))) {
-        take(ids, text, from, at, first, hash);
+        count = take(count, text, from, at, first, hash);
         from = at;
-        count = ids.length;
+        counted = count;
         hash = noHash;
       }
       hash = nextHash(hash, code);
       before = code;
     }
-    take(ids, text, from, text.length, first, hash);
-    if (from > 0 && text.length <= longestBegun) {
-      last = { text: text.slice(0, from + 2), first, end: from, ids: ids.slice(0, count) };
-    }
-    return ids;
+    count = take(count, text, from, text.length, first, hash);
+    const own = ids.slice(0, count);
+    if (text.length > longestBegun) {
+      last = notBegun;
+      ids.length = 0;
+    } else if (from > 0) last = { text: text.slice(0, from + 2), first, end: from, count: counted };
+    return own;
   };
 
+  /** Puts the tokens of a word at `count`; where they end. */
   function take(
-    ids: number[],
+    count: number,
     text: string,
     from: number,
     to: number,
     first: boolean,
     hash: number,
-  ): void {
+  ): number {
     const begins = first && from === 0;
     const short = to - from <= longestWord;
-    if (short && table.append(ids, text, from, to, Number(begins), hash)) return;
+    if (short) {
+      const end = table.find(ids, count, text, from, to, Number(begins), hash);
+      if (end >= 0) return end;
+    }
     const tokens = encode(text.slice(from, to), begins);
-    for (const id of tokens) ids.push(id);
+    for (let i = 0; i < tokens.length; i++) ids[count + i] = tokens[i];
     if (short) table.keep(tokens, text, from, to, Number(begins), hash);
+    return count + tokens.length;
   }
 }
 
@@ -78,8 +88,11 @@ interface Begun {
   readonly first: boolean;
   /** Where the last word begins. */
   readonly end: number;
-  readonly ids: readonly number[];
+  /** How many tokens they have. */
+  readonly count: number;
 }
+
+const notBegun: Begun = { text: "", first: false, end: 0, count: 0 };
 
 /** What begins the words of a tokenizer that can be taken one by one; undefined where they cannot. */
 export function wordStart(

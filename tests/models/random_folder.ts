@@ -8,16 +8,36 @@ import { configFromHuggingFace } from "../../models/mod.ts";
 import { weightsOf } from "../../models/architectures.ts";
 import { type SafetensorsTensorData, writeSafetensors } from "../../quant/mod.ts";
 import { randomNormals, randomNumbers } from "../support/random_llama.ts";
+import type { StoredLinear } from "./quantised_folder.ts";
 
-/** Writes `config.json` and `model.safetensors`, all F32. */
+/** What is otherwise in a folder. */
+export interface RandomFolderOptions {
+  /** Of the weights; default 1. */
+  readonly seed?: number;
+  /** How a linear layer lies in the file, by what it is called there without `.weight`; undefined for F32. */
+  readonly linear?: (
+    module: string,
+    rows: number,
+    columns: number,
+    seed: number,
+  ) => StoredLinear | undefined;
+}
+
+/** Writes `config.json` and `model.safetensors`, all F32 but for what `linear` makes. */
 export async function writeRandomFolder(
   folder: string,
   config: Readonly<Record<string, unknown>>,
-  seed = 1,
+  { seed = 1, linear }: RandomFolderOptions = {},
 ): Promise<void> {
   const random = randomNumbers(seed);
-  const tensors = weightsOf(configFromHuggingFace(config)).map(
-    ({ huggingFace, rows, columns, role, transposed }): SafetensorsTensorData => {
+  const tensors = weightsOf(configFromHuggingFace(config)).flatMap(
+    (
+      { huggingFace, rows, columns, role, transposed },
+      at,
+    ): SafetensorsTensorData | readonly SafetensorsTensorData[] => {
+      const module = huggingFace.slice(0, -".weight".length);
+      const stored = role === "matrix" ? linear?.(module, rows, columns, at) : undefined;
+      if (stored) return stored.tensors;
       const isVector = role === "norm" || role === "bias";
       const deviation = role === "norm" ? 0.2 : role === "bias" ? 0.3 : columns ** -0.5;
       const values = randomNormals(rows * columns, deviation, random);

@@ -75,6 +75,9 @@ export function fileOfSplit(
   return { train: data.train, dev, test: data.test }[split];
 }
 
+/** Nothing is put around a text: examples have it once. */
+const bareText = { addSpecial: false } as const;
+
 /** The examples of one split's file. */
 export class ExampleFile {
   /** As it was named. */
@@ -341,7 +344,7 @@ export class ExampleFile {
     });
     return bare.some(isLong)
       ? this.#encodeLong(bare)
-      : bare.map((text) => tokenizer.encode(text, { addSpecial: false }));
+      : bare.map((text) => tokenizer.encode(text, bareText));
   }
 
   async #encodeLong(texts: readonly string[]): Promise<number[][]> {

@@ -30,6 +30,8 @@ export interface BpeOptions {
 const pairBase = 2 ** 22;
 /** A place in a word, beside a rank, in the key of the queue. */
 const placeBase = 2 ** 29;
+/** Letters of a word whose pairs are looked through after each merge; with more, they wait in a queue. */
+const mostScanned = 32;
 const longestCached = 256;
 const mostCached = 10_000;
 const encoder = new TextEncoder();
@@ -47,6 +49,7 @@ export function bpeModel(options: BpeOptions): (word: string) => readonly number
   const { order } = options;
   const rankOf = (left: number, right: number): number => ranks.get(left * pairBase + right) ?? -1;
   const cache = new Map<string, readonly number[]>();
+  const pairs = new Array<number>(mostScanned).fill(0);
 
   function unknownId(): number {
     const id = vocab.get(unknown!);
@@ -92,6 +95,36 @@ export function bpeModel(options: BpeOptions): (word: string) => readonly number
   function merged(word: string): readonly number[] {
     const ids = lettersOf(word);
     if (ids.length < 2 || ranks.size === 0) return ids;
+    return ids.length <= mostScanned ? mergedByScan(ids) : mergedByQueue(ids);
+  }
+
+  /** Of a short word: the first of the pairs is looked for again after each merge. */
+  function mergedByScan(ids: number[]): readonly number[] {
+    let left = ids.length;
+    const ahead = (at: number): number => {
+      const rank = at + 1 < left ? rankOf(ids[at], ids[at + 1]) : -1;
+      return rank < 0 ? Infinity : rank;
+    };
+    const turn = (rank: number): number => rank === Infinity ? rank : order?.[rank] ?? rank;
+    for (let at = 0; at < left; at++) pairs[at] = ahead(at);
+    while (true) {
+      let best = 0;
+      for (let at = 1; at + 1 < left; at++) if (turn(pairs[at]) < turn(pairs[best])) best = at;
+      if (left < 2 || pairs[best] === Infinity) break;
+      ids[best] = results[pairs[best]];
+      left--;
+      for (let at = best + 1; at < left; at++) {
+        ids[at] = ids[at + 1];
+        pairs[at] = pairs[at + 1];
+      }
+      pairs[best] = ahead(best);
+      if (best > 0) pairs[best - 1] = ahead(best - 1);
+    }
+    ids.length = left;
+    return ids;
+  }
+
+  function mergedByQueue(ids: number[]): readonly number[] {
     // A letter's neighbours by place; what is joined takes the left place.
     const next: number[] = [];
     const last: number[] = [];

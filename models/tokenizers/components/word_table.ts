@@ -22,38 +22,40 @@ export class WordTable {
   #words = 0;
 
   /**
-   * Appends the tokens of the word between two places of a text to `ids`.
+   * Puts the tokens of the word between two places of a text into `ids`, from place `at` on.
    *
    * @param kind a small number: words of another kind are others
    * @param hash of the word's letters, by {@linkcode nextHash}
-   * @returns whether it is there
+   * @returns where its tokens end in `ids`; -1 where the word is not there
    */
-  append(
+  find(
     ids: number[],
+    at: number,
     text: string,
     from: number,
     to: number,
     kind: number,
     hash: number,
-  ): boolean {
+  ): number {
     const entries = this.#entries;
     const length = to - from;
     const mask = this.#slots.length - 1;
-    probes: for (let i = 0, at = spread(hash); i < mostProbes; i++, at++) {
-      const place = this.#slots[at & mask] - 1;
-      if (place < 0) return false;
+    probes: for (let i = 0, slot = spread(hash); i < mostProbes; i++, slot++) {
+      const place = this.#slots[slot & mask] - 1;
+      if (place < 0) return -1;
       if (entries[place] !== hash || entries[place + 1] !== length * 2 + kind) continue;
       let next = place + head;
       for (let letter = from; letter < to; letter++, next++) {
         if (entries[next] !== text.charCodeAt(letter)) continue probes;
       }
-      for (const end = next + entries[place + 2]; next < end; next++) ids.push(entries[next]);
-      return true;
+      const count = entries[place + 2];
+      for (let i = 0; i < count; i++) ids[at + i] = entries[next + i];
+      return at + count;
     }
-    return false;
+    return -1;
   }
 
-  /** Keeps the tokens of a word that is not there; see {@linkcode WordTable.append}. */
+  /** Keeps the tokens of a word that is not there; see {@linkcode WordTable.find}. */
   keep(
     tokens: readonly number[],
     text: string,

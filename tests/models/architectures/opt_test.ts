@@ -10,15 +10,8 @@ import {
   packBatch,
 } from "../../../models/mod.ts";
 import type { OptShape } from "../../reference/opt.ts";
-import {
-  awqWords,
-  gptqWords,
-  plainWeights,
-  randomMatrix,
-  scaleBits,
-} from "../../quant/transposed_writer.ts";
 import { exists, readReviews, sharedData } from "../../support/shared_data.ts";
-import { checkWrittenBack, type StoredLinear, tensorData, withTemp } from "../quantised_folder.ts";
+import { checkWrittenBack, type StoredLinear, withTemp } from "../quantised_folder.ts";
 import { randomTokens, weightsOf } from "../small_model.ts";
 import {
   assertOptForward,
@@ -31,6 +24,7 @@ import {
   writeOptFolder,
 } from "../small_opt.ts";
 import { bitsandbytesLinear } from "../stored_linears.ts";
+import { transposedLinear } from "../stored_transposed.ts";
 
 const gpu = await openGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
@@ -77,29 +71,6 @@ Deno.test("an OPT folder without the head's prefix, and one with a head that is 
     assert(source.notes!.some((note) => note.includes('Left out: "lm_head.weight"')));
   });
 });
-
-/** The stored planes of a linear layer by GPTQ or AWQ, whatever the module. */
-function transposedLinear(method: "gptq" | "awq") {
-  return (module: string, rows: number, columns: number, seed: number): StoredLinear => {
-    const m = randomMatrix(seed, 4, 32, rows, columns);
-    const groups = m.scales.length / rows;
-    const { qweight, qzeros } = method === "awq" ? awqWords(m) : gptqWords(m, "v1");
-    const [codes, zeros] = [`${module}.qweight`, `${module}.qzeros`];
-    return {
-      tensors: [
-        tensorData(`${module}.scales`, "F16", [groups, rows], scaleBits(m)),
-        tensorData(
-          codes,
-          "I32",
-          method === "awq" ? [columns, rows / 8] : [columns / 8, rows],
-          qweight,
-        ),
-        tensorData(zeros, "I32", [groups, rows / 8], qzeros),
-      ],
-      weights: plainWeights(m),
-    };
-  };
-}
 
 const METHODS: Record<string, {
   linear: (module: string, rows: number, columns: number, seed: number) => StoredLinear;

@@ -169,7 +169,7 @@ Deno.test("a table of words keeps each with its kind, however they meet, and for
   const table = new WordTable();
   const append = (word: string, kind: number, hash: number): number[] | undefined => {
     const ids: number[] = [];
-    return table.append(ids, word, 0, word.length, kind, hash) ? ids : undefined;
+    return table.find(ids, 0, word, 0, word.length, kind, hash) < 0 ? undefined : ids;
   };
   table.keep([1, 2], "ab", 0, 2, 0, noHash);
   table.keep([3], "ab", 0, 2, 1, noHash);
