@@ -5,6 +5,8 @@
  */
 
 import type { ShaderLibrary } from "./device/template.ts";
+import adjointWords from "./matmul/adjoints/adjoint_words.wgsl.ts";
+import slopes4 from "./matmul/adjoints/slopes4.wgsl.ts";
 import weightChange from "./matmul/adjoints/weight_change.wgsl.ts";
 import decode from "./matmul/decode.wgsl.ts";
 import codeTable from "./matmul/layouts/code_table.wgsl.ts";
@@ -43,6 +45,8 @@ import finite from "./step/finite.wgsl.ts";
 /** Every text that `#include` knows. */
 export const SHADER_LIBRARY: ShaderLibrary = {
   ...DIRECTION_SHADERS,
+  "adjoint_words.wgsl": adjointWords,
+  "slopes4.wgsl": slopes4,
   "activation_slopes.wgsl": activationSlopes,
   "attention_keys.wgsl": attentionKeys,
   "attention_params.wgsl": attentionParams,

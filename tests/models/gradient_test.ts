@@ -1,6 +1,8 @@
 /** Gradients of whole models, by reverse mode, beside their derivatives along directions. */
-import { assert, assertAlmostEquals } from "@std/assert";
-import { openGpu } from "../../kernels/mod.ts";
+import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
+import { Graph, openGpu, Storage } from "../../kernels/mod.ts";
+import { GradientSet } from "../../kernels/offsets/gradient_set.ts";
+import { type GradientOptions, recordGradient } from "../../models/gradient.ts";
 import {
   type Adapter,
   loadModel,
@@ -12,11 +14,11 @@ import {
   quantizedSource,
 } from "../../models/mod.ts";
 import { masterSeed, mezo, stepSeed, withTangents } from "../../optim/mod.ts";
-import { planOffsets } from "../../train/selection.ts";
+import { planOffsets, type Selection } from "../../train/selection.ts";
 import { Trainer } from "../../train/steps/trainer.ts";
 import { randomLlama } from "../support/random_llama.ts";
 import { EVERYTHING } from "./architectures/proofs.ts";
-import { assertGradient } from "./gradient_case.ts";
+import { assertGradient, gradientOf } from "./gradient_case.ts";
 import { leadingOf } from "./leading_oracle.ts";
 import {
   choiceExamples,
@@ -64,6 +66,60 @@ Deno.test("the gradient of a Llama by all that codebooks have, head and embeddin
   assert(!model.tensors.has("output.weight"));
   const selection = { kinds: ["scales", "codebooks", "norms"], exclude: [] } as const;
   await assertGradient(gpu, model, examples, { form: "relative", selection });
+});
+
+Deno.test("what a gradient keeps of the forward changes no bit of it", async () => {
+  const shape = { ...smallShape, layers: 5 };
+  using dense = await ggufInMemory(shape, randomLlama(shape, { tied: true }));
+  using model = await loadModel(gpu, quantizedSource(dense, { format: "Q4_1" }));
+  using offsets = planOffsets(model, "relative", gpu.maxBinding, EVERYTHING).allocate(gpu);
+  for (const objective of ["language-modelling", "classification"] as const) {
+    const batch = packBatch(examples[objective], objective, model);
+    const found = await gradientOf(gpu, model, offsets, batch);
+    for (const checkpoints of ["block", "all", 2, 3, 9] as const) {
+      assertEquals(await gradientOf(gpu, model, offsets, batch, { checkpoints }), found);
+    }
+  }
+  const batch = packBatch(examples.classification, "classification", model);
+  for (const checkpoints of [0, -1, 1.5, NaN]) {
+    await assertRejects(
+      () => gradientOf(gpu, model, offsets, batch, { checkpoints }),
+      RangeError,
+      `every ${checkpoints} blocks`,
+    );
+  }
+});
+
+Deno.test("layers below all that is trained cost no slopes, and only values that are read are computed again", async () => {
+  const shape = { ...smallShape, layers: 4 };
+  using dense = await ggufInMemory(shape, randomLlama(shape));
+  using model = await loadModel(gpu, quantizedSource(dense, { format: "Q4_0" }));
+  const batch = packBatch(examples.classification, "classification", model);
+  const labels = (selection: Selection, options?: GradientOptions): string[] => {
+    using offsets = planOffsets(model, "relative", gpu.maxBinding, selection);
+    const graph = new Graph();
+    const target = {
+      losses: new Storage("l", 16, "activations"),
+      scores: new Storage("s", 256, "activations"),
+    };
+    const gradients = new GradientSet(offsets);
+    const words = new Storage("batch", batch.words.byteLength, "activations");
+    recordGradient(graph, model, batch.shape, words, target, offsets, gradients, options);
+    return graph.dispatches.map(({ label }) => label);
+  };
+  const top = labels({ kinds: ["scales"], layers: [3, 3] });
+  assert(top.some((label) => label.startsWith("weight adjoint blk.3.")));
+  assertEquals(top.filter((label) => /adjoint .*blk\.[012]\./.test(label)), []);
+  const all = labels({ kinds: ["scales"] });
+  const count = (label: string, of: string[]) => of.filter((one) => one === label).length;
+  // The last product of a block leaves nothing that the way back reads; the last block and a kept one are not computed again.
+  assertEquals(count("matmul blk.1.ffn_down.weight", all), 1);
+  assertEquals(count("matmul blk.1.ffn_up.weight", all), 2);
+  assertEquals(count("matmul blk.3.ffn_up.weight", all), 1);
+  assertEquals(
+    count("matmul blk.1.ffn_up.weight", labels({ kinds: ["scales"] }, { checkpoints: "all" })),
+    1,
+  );
 });
 
 const leading: Record<string, (base: Model) => Adapter> = {

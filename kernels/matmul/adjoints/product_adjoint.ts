@@ -15,6 +15,7 @@ import type { Perturbation } from "../../offsets/perturbation.ts";
 import { layoutKey, scaleColumns, scaleGroups } from "../layout_key.ts";
 import { groupSums } from "../minima_tangents.ts";
 import { codebookSlopes } from "./codebook_adjoint.ts";
+import { hasWords, inputTiles, scaleTiles } from "./register_adjoints.ts";
 import {
   perturbedPlanes,
   planeKey,
@@ -64,6 +65,10 @@ export function inputSlopes(graph: Graph, slope: Value, product: ProductOf): Val
   const { weight, rows, perturbation, plane } = product;
   const y = graph.value(`slopes by the input of ${weight.name}`, rows * weight.columns);
   const planes = plane && perturbedPlanes(graph, weight, plane, 1);
+  if (hasWords(weight.layout)) {
+    inputTiles(graph, slope, { ...product, planes }, y);
+    return y;
+  }
   weight.pieces.forEach((piece, i) => {
     const { bound, key } = pieceKey(weight, product, planes?.[i]);
     const total = Math.ceil(rows / ROWS) * weight.columns / 4;
@@ -129,16 +134,17 @@ function scaleSlopes(
 ): void {
   const { weight, rows, plane } = product;
   const isDense = !isQuantised(weight.layout);
-  const { SECOND } = layoutKey(weight.layout);
   const planes = plane && perturbedPlanes(graph, weight, plane, 1);
+  if (!isDense && weight.layout.kind !== "column") {
+    scaleTiles(graph, x, slope, { ...product, perturbation, planes }, gradient);
+    return;
+  }
   const span = isDense ? 16 : perturbation.span;
   weight.pieces.forEach((piece, i) => {
     const { bound, key } = pieceKey(weight, product, planes?.[i]);
     const classes = weight.layout.kind === "column" ? weight.layout.classes : undefined;
     const quads = Math.ceil((classes ?? piece.rows) / 4);
     const needsCodes = !isDense || perturbation.form === "relative";
-    const needsScales = perturbation.form === "relative" ||
-      SECOND === "zero" && !planes || weight.layout.kind === "super";
     graph.add({
       label: `weight adjoint ${weight.name}`,
       source: weightSource,
@@ -146,9 +152,7 @@ function scaleSlopes(
       reads: {
         1: needsCodes ? piece.codes : undefined,
         2: slope,
-        4: needsScales ? piece.scales : undefined,
-        // Minima of their own are none of the scales' business, zero points are.
-        5: SECOND === "min" ? undefined : planes?.[i] ?? weight.codebook,
+        5: weight.codebook,
         6: x,
       },
       writes: { 3: gradient },
