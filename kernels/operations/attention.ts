@@ -9,9 +9,8 @@ import { type Operand, type Operation, recordOperation } from "../device/operati
 import type { Storage } from "../device/storage.ts";
 import source from "./attention.wgsl.ts";
 import tangentSource from "./tangents/attention_tangent.wgsl.ts";
-import { attentionAdjoint } from "./adjoints/attention_adjoint.ts";
+import { attentionAdjoint, isLooped } from "./adjoints/attention_adjoint.ts";
 import type { ForwardContext } from "./context.ts";
-import { isLooped } from "./head_width.ts";
 
 /** Arguments of {@linkcode attention} besides its inputs. */
 export interface AttentionShape {

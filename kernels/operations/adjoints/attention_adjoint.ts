@@ -7,12 +7,19 @@
 import type { Graph, Value } from "../../device/graph.ts";
 import type { Operand } from "../../device/operation.ts";
 import type { ForwardContext } from "../context.ts";
-import { isLooped } from "../head_width.ts";
 import keySource from "./key_adjoint.wgsl.ts";
 import querySource from "./query_adjoint.wgsl.ts";
 import seenSource from "./seen_rows.wgsl.ts";
 
 const WORKGROUP = 32;
+
+/** Models in use have 64 to 256; wider ones, which compile for 22 s (512) and 117 s (1024) on lavapipe, are looped over. */
+const WIDEST_UNROLLED_HEAD = 256;
+
+/** Whether attention and its adjoint go over a head in a loop, whose sums lie where the result will. */
+export function isLooped(headDimension: number): boolean {
+  return headDimension > WIDEST_UNROLLED_HEAD;
+}
 
 /** Attention that was computed over keys of its own forward. */
 export interface AttentionOf {
