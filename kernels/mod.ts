@@ -15,6 +15,7 @@ export { embedding, type EmbeddingIndex } from "./operations/embedding.ts";
 export { batchLoss, type LossRows, targetLogProbability } from "./operations/losses.ts";
 export type { NormOperation, NormOptions, NormVectors } from "./operations/norms/norm_operation.ts";
 export { type NormKind } from "./operations/norms/norms.ts";
+export { scaleColumns } from "./operations/column_scales/scale_columns.ts";
 export { lowRank, type LowRankFactors } from "./operations/low_rank/low_rank.ts";
 export { rmsNorm } from "./operations/norms/rms_norm.ts";
 export { type HeadShape, rope } from "./operations/rope.ts";

@@ -170,8 +170,8 @@ export class GraphRecorder implements Recorder {
     const { context, inputOf, adapter } = this.#options;
     const matrix = this.#weight(`${name}.weight`);
     const rows = this.#rowsOf(x);
-    const product = (residual?: Hidden) =>
-      matmul(context.graph, inputOf(x, matrix.name), matrix, {
+    const product = (residual?: Hidden, input = x) =>
+      matmul(context.graph, inputOf(input, matrix.name), matrix, {
         ...context,
         rows,
         residual,

@@ -25,6 +25,7 @@ import {
   pickRows,
   rmsNorm,
   rope,
+  scaleColumns,
   siluGate,
   storeRows,
   targetLogProbability,
@@ -359,6 +360,19 @@ function others(texts: Texts): void {
         lowRank(low, value, { ...factors, bias, residual: value });
         texts.add(`low rank ${JSON.stringify({ adapterClass, rows, rank, trained })}`, low.graph);
       }
+    }
+    for (const trained of [false, true]) {
+      const f32: Layout = { kind: "dense", type: "f32" };
+      const scales = new DeviceTensor("scales", f32, 1, 64, MAX_BINDING);
+      const way: Way = { form: "absolute", distribution: "normal" };
+      const scaled = contextOf(
+        (name) => trained && name === "scales" ? perturbationOf(scales, way) : undefined,
+        adapterClass,
+      );
+      const x = scaled.graph.value("x", 768);
+      scaleColumns(scaled, x, { scales, rows: 6 });
+      scaleColumns(scaled, x, { scales, rows: 6, residual: x });
+      texts.add(`column scales ${JSON.stringify({ adapterClass, trained })}`, scaled.graph);
     }
     texts.add(`other operations ${adapterClass}`, other.graph);
     for (const trained of [false, true]) {

@@ -4,6 +4,7 @@
  * @module
  */
 
+export { ia3 } from "./ia3.ts";
 export { lora } from "./lora.ts";
 export { prefix } from "./prefix.ts";
 export { prompt } from "./prompt.ts";

@@ -9,33 +9,10 @@ import { assertOptions, type OptionRules } from "../../optim/options.ts";
 import { architectureOf, weightsOf } from "../architectures.ts";
 import type { Weight } from "../architecture.ts";
 import type { ModelConfig } from "../model_config.ts";
+import { loraInPeft } from "./lora_in_peft.ts";
+import { type LoraMatrix, loraNames, type LoraPlan } from "./lora_plan.ts";
 import { targetsOf, valueByPattern } from "./module_patterns.ts";
-import type {
-  Adapter,
-  AdapterOption,
-  AdapterPlan,
-  AdapterScheme,
-  AdapterTensor,
-  MergedRows,
-} from "./scheme.ts";
-
-/** LoRA beside one matrix. */
-export type LoraMatrix = {
-  /** The matrix, such as `blk.0.attn_q.weight`. */
-  readonly matrix: string;
-  /** Rows of A, columns of B. */
-  readonly rank: number;
-  /** What B's product is multiplied by. */
-  readonly scale: number;
-  /** Whether B's product has a bias. */
-  readonly bias?: true;
-};
-
-/** What a LoRA adapter consists of. */
-export type LoraPlan = AdapterPlan & {
-  /** In the order of the forward. */
-  readonly matrices: readonly LoraMatrix[];
-};
+import type { Adapter, AdapterOption, AdapterScheme, AdapterTensor, MergedRows } from "./scheme.ts";
 
 /** What {@linkcode loraAdapter} takes. */
 export interface LoraOptions {
@@ -169,15 +146,6 @@ function nothingNamed(
   );
 }
 
-/** The names of a matrix's two factors, and of the bias if there is one. */
-export function loraNames(matrix: string): {
-  readonly down: string;
-  readonly up: string;
-  readonly bias: string;
-} {
-  return { down: `${matrix}.lora_a`, up: `${matrix}.lora_b`, bias: `${matrix}.lora_bias` };
-}
-
 /** LoRA. */
 export const lora: AdapterScheme<LoraPlan> = {
   name: "lora",
@@ -279,4 +247,5 @@ export const lora: AdapterScheme<LoraPlan> = {
       },
     };
   },
+  peft: loraInPeft,
 };

@@ -54,6 +54,14 @@ export function targetsOf(
     );
 }
 
+/** Names that stand for just these of some matrices: last parts of their paths where that is so, else the paths. */
+export function namesFor(all: readonly Weight[], chosen: readonly Weight[]): string[] {
+  const ends = [...new Set(chosen.map((it) => modulePath(it).split(".").at(-1)!))];
+  const isTarget = targetsOf(ends);
+  const meant = all.filter((it) => isTarget(it));
+  return meant.length === chosen.length ? ends : chosen.map(modulePath);
+}
+
 /**
  * The value of the first pattern that the end of a matrix's path is like, as PEFT reads `rank_pattern` and `alpha_pattern`.
  *

@@ -15,6 +15,7 @@ import type {
 import type { JsonValue } from "../../optim/mod.ts";
 import type { LayerPart } from "../../optim/trainable.ts";
 import type { ModelConfig } from "../model_config.ts";
+import type { PeftForm } from "./peft_form.ts";
 import type { Tokenizer } from "../tokenizers/tokenizer.ts";
 
 /**
@@ -57,8 +58,8 @@ export interface LinearStep {
   readonly residual: Value | Storage | undefined;
   /** A tensor of the adapter by its name. */
   readonly tensor: (name: string) => DeviceTensor;
-  /** The base's own product with its bias, and `residual` if it is given. */
-  readonly product: (residual?: Value | Storage) => Value;
+  /** The base's own product with its bias, and `residual` if it is given; of `input` in place of x, if that is given. */
+  readonly product: (residual?: Value | Storage, input?: Value | Storage) => Value;
 }
 
 /** What an adapter puts before every sequence. */
@@ -154,6 +155,8 @@ export interface AdapterScheme<P extends AdapterPlan = AdapterPlan> {
    * @throws {RangeError} For a plan that this base has no tensors for
    */
   merge?(plan: P, adapter: MergedAdapter): ReadonlyMap<string, MergedRows>;
+  /** How PEFT stores it as tensors beside modules; absent of a scheme that PEFT does not have, or stores otherwise. */
+  readonly peft?: PeftForm<P>;
 }
 
 /** What an adapter is to begin with: what its base computes for a sequence of these tokens alone. */

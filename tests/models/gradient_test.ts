@@ -5,6 +5,7 @@ import { GradientSet } from "../../kernels/offsets/gradient_set.ts";
 import { type GradientOptions, recordGradient } from "../../models/gradient.ts";
 import {
   type Adapter,
+  ia3Adapter,
   loadModel,
   loraAdapter,
   type Model,
@@ -50,6 +51,14 @@ Deno.test("the gradient of a Llama by LoRA, after steps that move both factors, 
   using dense = await ggufInMemory(smallShape, randomLlama(smallShape));
   using base = await loadModel(gpu, quantizedSource(dense, { format: "int4z_g32" }));
   using model = base.withAdapter(loraAdapter(base, { rank: 4, targets: "all-linear" }));
+  await assertGradient(gpu, model, examples, { form: "absolute", selection: {} });
+});
+
+Deno.test("the gradient of a Llama by IA3, of outputs and inputs, is its tangents'", async () => {
+  using dense = await ggufInMemory(smallShape, randomLlama(smallShape));
+  using base = await loadModel(gpu, quantizedSource(dense, { format: "int4z_g32" }));
+  const targets = ["k_proj", "v_proj", "o_proj", "down_proj"];
+  using model = base.withAdapter(ia3Adapter(base, { targets }));
   await assertGradient(gpu, model, examples, { form: "absolute", selection: {} });
 });
 

@@ -7,6 +7,7 @@ import { openGpu } from "../../kernels/mod.ts";
 import type { Model } from "../../models/mod.ts";
 import { finetune, LedgerFile, openLedger, replayLedger } from "../../train/mod.ts";
 import { killSeed, killsOr } from "../support/kills.ts";
+import { allCases } from "../support/sampled.ts";
 import { exists } from "../support/shared_data.ts";
 import { randomNumbers } from "../support/random_llama.ts";
 import { bitsOf, loadTiny, tinyHeader } from "../train/tiny_model.ts";
@@ -17,9 +18,11 @@ import {
   childOffsets,
   childOptions,
   childSteps,
+  isAdapterKind,
 } from "./train_child.ts";
 
-const KILLS = killsOr(20);
+/** Of an adapter that is trained alone a few, at other moments on every run; all 20 with the whole matrices. */
+const killsOf = (kind: ChildKind) => killsOr(isAdapterKind(kind) && !allCases ? 4 : 20);
 
 /** When to kill: so many milliseconds after the child says the word. */
 interface Moment {
@@ -64,10 +67,14 @@ async function trainInChild(
 }
 
 /** Goes on from what lies on the disk, if anything does. */
-async function goOn(model: Model, path: string): Promise<Record<string, Uint32Array>> {
-  const options = childOptions(model);
+async function goOn(
+  model: Model,
+  kind: ChildKind,
+  path: string,
+): Promise<Record<string, Uint32Array>> {
+  const options = childOptions(model, kind);
   if (!exists(path)) {
-    using offsets = childOffsets(model, options.optimiser);
+    using offsets = childOffsets(model, kind, options.optimiser);
     const header = tinyHeader(model, options.optimiser, offsets, options.seed);
     (await LedgerFile.create(path, header))[Symbol.dispose]();
   }
@@ -82,6 +89,7 @@ async function goOn(model: Model, path: string): Promise<Record<string, Uint32Ar
 }
 
 for (const kind of childKinds) {
+  const KILLS = killsOf(kind);
   Deno.test(`${kind}: training killed at ${KILLS} moments (QZO_KILLS, seed ${killSeed}) and resumed: ledger and offsets as unbroken`, async () => {
     const folder = await Deno.makeTempDir();
     const path = (name: number | string) => join(folder, `${name}.ledger`);
@@ -107,12 +115,12 @@ for (const kind of childKinds) {
 
       using gpu = await openGpu();
       using base = await loadTiny(gpu);
-      const model = childModel(base, kind);
-      const bits = await goOn(model, path("unbroken"));
+      const model = await childModel(base, kind);
+      const bits = await goOn(model, kind, path("unbroken"));
       const lengths: number[] = [];
       for (let index = 0; index < KILLS; index++) {
         lengths.push(exists(path(index)) ? (await openLedger(path(index))).records.length : 0);
-        const resumed = await goOn(model, path(index));
+        const resumed = await goOn(model, kind, path(index));
         const where = `killed at ${JSON.stringify(moments[index])} with ${
           lengths[index]
         } steps on the disk`;

@@ -5,7 +5,13 @@
  * @module
  */
 import { type OffsetSet, openGpu } from "../../kernels/mod.ts";
-import { loraAdapter, type Model } from "../../models/mod.ts";
+import {
+  ia3Adapter,
+  loraAdapter,
+  type Model,
+  prefixAdapter,
+  startedAdapter,
+} from "../../models/mod.ts";
 import { adam, normaliseByRms, type Optimiser, optimiser, spsa } from "../../optim/mod.ts";
 import { finetune, type FinetuneOptions, LedgerFile } from "../../train/mod.ts";
 import { loadTiny, tinyExamples, tinyHeader, tinyOffsets } from "../train/tiny_model.ts";
@@ -13,28 +19,50 @@ import { loadTiny, tinyExamples, tinyHeader, tinyOffsets } from "../train/tiny_m
 /** Steps of the whole fine-tune. */
 export const childSteps = 75;
 
-/** What the child trains: scales alone, or LoRA beside them in a group of its own. */
-export type ChildKind = "scales" | "scales and lora";
+/** What the child trains: scales alone, LoRA beside them in a group of its own, or an adapter alone. */
+export type ChildKind = "scales" | "scales and lora" | AdapterKind;
 
-/** Both. */
-export const childKinds: readonly ChildKind[] = ["scales", "scales and lora"];
+/** Adapters that are trained alone. */
+export type AdapterKind = "lora" | "ia3" | "prefix";
+
+/** All kinds. */
+export const childKinds: readonly ChildKind[] = [
+  "scales",
+  "scales and lora",
+  "lora",
+  "ia3",
+  "prefix",
+];
+
+/** Whether an adapter alone is trained. */
+export function isAdapterKind(kind: ChildKind): kind is AdapterKind {
+  return kind !== "scales" && kind !== "scales and lora";
+}
 
 /** The model of a kind, of which the base is the caller's to free. */
-export function childModel(base: Model, kind: ChildKind): Model {
-  return kind === "scales" ? base : base.withAdapter(loraAdapter(base, { rank: 4, seed: 3 }));
+export async function childModel(base: Model, kind: ChildKind): Promise<Model> {
+  if (kind === "scales") return base;
+  if (kind === "ia3") return base.withAdapter(ia3Adapter(base));
+  if (kind === "prefix") {
+    return base.withAdapter(await startedAdapter(base, prefixAdapter(base, { tokens: 3 })));
+  }
+  return base.withAdapter(loraAdapter(base, { rank: 4, seed: 3 }));
 }
 
 /** What is trained of it, at zero. */
-export function childOffsets(model: Model, optimiser: Optimiser): OffsetSet {
-  return tinyOffsets(model, optimiser, {
-    exclude: [],
-    kinds: model.adapter ? ["scales", "lora"] : ["scales"],
-  });
+export function childOffsets(model: Model, kind: ChildKind, optimiser: Optimiser): OffsetSet {
+  const kinds = isAdapterKind(kind)
+    ? [kind]
+    : kind === "scales"
+    ? ["scales"] as const
+    : ["scales", "lora"] as const;
+  return tinyOffsets(model, optimiser, { exclude: [], kinds });
 }
 
 /** What is trained, and how: the same in the child and where it is resumed. */
 export function childOptions(
   model: Model,
+  kind: ChildKind,
 ): Omit<FinetuneOptions, "offsets"> & { readonly optimiser: Optimiser } {
   return {
     model,
@@ -46,7 +74,9 @@ export function childOptions(
       update: adam({ learningRate: 0.02 }),
       form: "relative",
       projection: "keep-sign",
-      ...model.adapter ? { groups: { lora: { epsilon: 0.05, learningRate: 0.01 } } } : {},
+      ...kind === "scales and lora"
+        ? { groups: { lora: { epsilon: 0.05, learningRate: 0.01 } } }
+        : {},
     }),
     objective: "classification",
     train: tinyExamples(64),
@@ -61,9 +91,10 @@ export function childOptions(
 if (import.meta.main) {
   using gpu = await openGpu();
   using base = await loadTiny(gpu);
-  const model = childModel(base, Deno.args[1] as ChildKind);
-  const options = childOptions(model);
-  using offsets = childOffsets(model, options.optimiser);
+  const kind = Deno.args[1] as ChildKind;
+  const model = await childModel(base, kind);
+  const options = childOptions(model, kind);
+  using offsets = childOffsets(model, kind, options.optimiser);
   console.log("ready");
   using ledger = await LedgerFile.create(
     Deno.args[0],

@@ -11,7 +11,7 @@ import {
   readGguf,
 } from "../../../quant/files/gguf.ts";
 import { decode } from "../../../quant/layouts/decode.ts";
-import { type LoraMatrix, loraNames, type LoraPlan } from "../../adapters/lora.ts";
+import { type LoraMatrix, loraNames, type LoraPlan } from "../../adapters/lora_plan.ts";
 import { architectureOf } from "../../architectures.ts";
 import type { Weight } from "../../architecture.ts";
 import { shown } from "../../config/config_keys.ts";

@@ -6,7 +6,7 @@
 
 import { join } from "@std/path";
 import { readSafetensors } from "../../../quant/files/safetensors.ts";
-import { type LoraMatrix, loraNames, type LoraPlan } from "../../adapters/lora.ts";
+import { type LoraMatrix, loraNames, type LoraPlan } from "../../adapters/lora_plan.ts";
 import { modulePath } from "../../adapters/module_patterns.ts";
 import { architectureOf } from "../../architectures.ts";
 import {

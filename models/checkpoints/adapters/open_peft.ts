@@ -1,5 +1,5 @@
 /**
- * A LoRA adapter in a folder as PEFT writes it: `adapter_config.json` and `adapter_model.safetensors`.
+ * An adapter in a folder as PEFT writes it, of tensors beside modules: `adapter_config.json` and `adapter_model.safetensors`.
  *
  * @module
  */
@@ -7,17 +7,20 @@
 import { join } from "@std/path";
 import { readSafetensors, type SafetensorsTensor } from "../../../quant/files/safetensors.ts";
 import { float16ToNumber } from "../../../quant/layouts/float16.ts";
-import { type LoraMatrix, loraNames, type LoraPlan } from "../../adapters/lora.ts";
-import { modulePath, valueByPattern } from "../../adapters/module_patterns.ts";
+import { modulePath } from "../../adapters/module_patterns.ts";
 import type { Adapter } from "../../adapters/scheme.ts";
+import {
+  adapterScheme,
+  type AdapterSchemeName,
+  adapterSchemeNames,
+} from "../../adapters/schemes.ts";
 import { architectureOf } from "../../architectures.ts";
-import type { Weight } from "../../architecture.ts";
-import { checkKeys, type Fields, isObject, shown } from "../../config/config_keys.ts";
+import { checkKeys, isObject, shown } from "../../config/config_keys.ts";
 import type { ModelConfig } from "../../model_config.ts";
 import { type FileSource, openFile } from "../disk/files.ts";
 import { readJsonFile } from "../disk/read_file.ts";
 import { upFromFile } from "./adapter_rows.ts";
-import { PEFT_LORA_KEYS } from "./peft_keys.ts";
+import { PEFT_KEYS } from "./peft_keys.ts";
 
 /** Settings of an adapter in a folder. */
 export const PEFT_CONFIG = "adapter_config.json";
@@ -71,135 +74,88 @@ export async function floatsOf(
   return values;
 }
 
-/** The numbers of a pattern map. */
-function numbersOf(value: unknown, key: string, what: string): Record<string, number> {
-  if (value === undefined || value === null) return {};
-  if (isObject(value) && Object.values(value).every((one) => Number.isFinite(one))) {
-    return value as Record<string, number>;
-  }
-  throw new RangeError(`Cannot read ${what}: ${key} ${shown(value)} is no map of numbers`);
-}
-
-/** What of the settings the scale follows from. */
-function scaleOf(config: Fields, what: string): (weight: Weight, rank: number) => number {
-  const { r = 8, lora_alpha: usual = 8, use_rslora: stable = false } = config;
-  const rankOf = valueByPattern(numbersOf(config.rank_pattern, "rank_pattern", what));
-  const alphaOf = valueByPattern(numbersOf(config.alpha_pattern, "alpha_pattern", what));
-  return (weight, rank) => {
-    const said = rankOf(weight) ?? r;
-    if (said !== rank) {
-      throw new RangeError(
-        `Cannot read ${what}: it says rank ${shown(said)} for ${
-          modulePath(weight)
-        }, whose matrices have ${rank}`,
-      );
-    }
-    const alpha = alphaOf(weight) ?? usual;
-    if (typeof alpha !== "number" || !Number.isFinite(alpha) || alpha === 0) {
-      throw new RangeError(`Cannot read ${what}: lora_alpha ${shown(alpha)} is no number but 0`);
-    }
-    return alpha / (stable === true ? Math.sqrt(rank) : rank);
-  };
+/** The scheme whose adapters PEFT calls that. @throws {RangeError} For none, naming those that are read */
+function schemeOfType(type: unknown, what: string): AdapterSchemeName {
+  const found = adapterSchemeNames.find((name) => adapterScheme(name).peft?.type === type);
+  if (found !== undefined && typeof type === "string") return found;
+  const types = adapterSchemeNames.flatMap((name) => adapterScheme(name).peft?.type ?? []);
+  throw new RangeError(
+    `Cannot read ${what}: peft_type is ${shown(type)}, only ${
+      types.join(", ")
+    }, PREFIX_TUNING and PROMPT_TUNING are read`,
+  );
 }
 
 /**
- * Reads a LoRA adapter of PEFT for a model. A and B become f32; B's rows are brought into the order that the model has them in.
+ * Reads an adapter of PEFT that consists of tensors beside modules, such as LoRA, for a model. They become f32; rows that are those of a matrix are brought
+ * into the order that the model has them in.
  *
  * @throws {SyntaxError} When a file is damaged
- * @throws {RangeError} For what is no LoRA, for settings that are not computed here (DoRA, starts that alter the base, trained biases and whole
- * modules) by name, and for tensors that do not fit the model
+ * @throws {RangeError} For an adapter of another kind, for settings that are not computed here (DoRA, starts that alter the base) by name, and for tensors
+ * that do not fit the model
  */
 export async function openPeft(
   folder: string,
-  { config: modelConfig }: { readonly config: ModelConfig },
+  { config }: { readonly config: ModelConfig },
 ): Promise<OpenedAdapter> {
   const path = join(folder, PEFT_CONFIG);
   const what = `"${path}"`;
-  const config = await readJsonFile(path, "settings");
-  if (!isObject(config)) throw new RangeError(`Cannot read ${what}: it is no object`);
-  if (config.peft_type !== "LORA") {
-    throw new RangeError(
-      `Cannot read ${what}: peft_type is ${
-        shown(config.peft_type)
-      }, only LORA, PREFIX_TUNING and PROMPT_TUNING are read`,
-    );
-  }
-  checkKeys(config, PEFT_LORA_KEYS, { what });
+  const settings = await readJsonFile(path, "settings");
+  if (!isObject(settings)) throw new RangeError(`Cannot read ${what}: it is no object`);
+  const scheme = schemeOfType(settings.peft_type, what);
+  const form = adapterScheme(scheme).peft!;
+  checkKeys(settings, { ...PEFT_KEYS, ...form.keys }, { what });
   using source = await openFile(join(folder, PEFT_WEIGHTS), "adapter");
   const { tensors, metadata } = await readSafetensors(source);
-  const architecture = architectureOf(modelConfig);
-  const { base } = architecture.huggingFace;
+  const architecture = architectureOf(config);
   const left = new Map(tensors);
-  const scale = scaleOf(config, what);
-  const matrices: LoraMatrix[] = [];
-  const values = new Map<string, Floats>();
-  for (const weight of architecture.weights(modelConfig)) {
-    if (weight.role !== "matrix" && weight.role !== "head") continue;
-    const paths = [modulePath(weight), modulePath(weight).replace(`${base}.`, "")];
-    const prefix = paths.map((one) => PEFT_PREFIX + one).find((one) =>
-      left.has(`${one}.lora_A.weight`)
-    );
-    if (prefix === undefined) continue;
-    const take = async (name: string, shape: readonly number[]): Promise<Floats> => {
-      const tensor = left.get(name);
-      const found = tensor?.shape;
-      if (!tensor || shape.length !== found!.length || shape.some((n, i) => n !== found![i])) {
-        throw new RangeError(
-          `Cannot read "${source.name}": ${shown(name)} ${
-            found ? `has shape ${shown(found)}` : "is missing"
-          }, the model "${architecture.name}" wants ${shown(shape)}`,
-        );
-      }
-      left.delete(name);
-      return await floatsOf(source, name, tensor);
-    };
-    const rank = left.get(`${prefix}.lora_A.weight`)!.shape[0];
-    const names = loraNames(weight.name);
-    const own: LoraMatrix = { matrix: weight.name, rank, scale: scale(weight, rank) };
-    values.set(names.down, await take(`${prefix}.lora_A.weight`, [rank, weight.columns]));
-    const up = await take(`${prefix}.lora_B.weight`, [weight.rows, rank]);
-    values.set(names.up, upFromFile(up, weight, false));
-    const bias = `${prefix}.lora_B.bias`;
-    if (!left.has(bias)) matrices.push(own);
-    else {
-      matrices.push({ ...own, bias: true });
-      values.set(names.bias, upFromFile(await take(bias, [weight.rows]), weight, false));
-    }
-  }
-  assertAllRead(left.keys(), { name: source.name, matrices, architecture: architecture.name });
-  const plan: LoraPlan = { matrices };
-  const name = config.base_model_name_or_path;
-  return {
-    adapter: { scheme: "lora", plan, seed: 0, values },
-    base: metadata.get(BASE_KEY),
-    ...typeof name === "string" && name !== "" ? { baseName: name } : {},
+  const { base } = architecture.huggingFace;
+  const weights = new Map(architecture.weights(config).map((weight) => [weight.name, weight]));
+  /** The name of a module's tensor in this file. */
+  const nameOf = (matrix: string, suffix: string) => {
+    const path = modulePath(weights.get(matrix)!);
+    const paths = [path, path.replace(`${base}.`, "")];
+    const names = paths.map((path) => `${PEFT_PREFIX}${path}.${suffix}`);
+    return names.find((name) => tensors.has(name)) ?? names[0];
   };
-}
-
-/** Refuses a file with tensors that belong to nothing, saying what they are where that is known. */
-function assertAllRead(
-  left: Iterable<string>,
-  { name, matrices, architecture }: {
-    readonly name: string;
-    readonly matrices: readonly LoraMatrix[];
-    readonly architecture: string;
-  },
-): void {
-  const [first] = left;
-  if (first === undefined && matrices.length > 0) return;
-  if (matrices.length === 0) {
+  const shapeOf = (matrix: string, suffix: string) => tensors.get(nameOf(matrix, suffix))?.shape;
+  const plan = form.plan({ config, settings, what, shapeOf });
+  const values = new Map<string, Floats>();
+  for (const one of plan ? form.tensors(config, plan) : []) {
+    const { matrix, suffix, shape } = one;
+    const name = nameOf(matrix, suffix);
+    const tensor = left.get(name);
+    const found = tensor?.shape;
+    if (!tensor || shape.length !== found!.length || shape.some((n, i) => n !== found![i])) {
+      throw new RangeError(
+        `Cannot read "${source.name}": ${shown(name)} ${
+          found ? `has shape ${shown(found)}` : "is missing"
+        }, the model "${architecture.name}" wants ${shown(shape)}`,
+      );
+    }
+    left.delete(name);
+    const own = await floatsOf(source, name, tensor);
+    values.set(one.name, one.byOutput ? upFromFile(own, weights.get(matrix)!, false) : own);
+  }
+  const [first] = left.keys();
+  if (!plan) {
     throw new RangeError(
-      `Cannot read "${name}": no tensor belongs to a matrix of this ${architecture} model${
+      `Cannot read "${source.name}": no tensor belongs to a matrix of this ${architecture.name} model${
         first === undefined ? "" : ` (its first is ${shown(first)})`
       }; an adapter of another architecture does not fit`,
     );
   }
-  const why = /lora_magnitude_vector/.test(first)
-    ? "is of DoRA, which is not computed here"
-    : /lora_embedding/.test(first)
-    ? "is LoRA of an embedding, which is not computed here"
-    : /\.(weight|bias)$/.test(first) && !/\.lora_[AB]\./.test(first)
-    ? "is a whole tensor of the base, trained; merge it into the model first"
-    : "belongs to no matrix of this model";
-  throw new RangeError(`Cannot read "${name}": ${shown(first)} ${why}`);
+  if (first !== undefined) {
+    const why = form.foreign?.(first) ??
+      (/\.(weight|bias)$/.test(first) && !/\.lora_[AB]\./.test(first)
+        ? "is a whole tensor of the base, trained; merge it into the model first"
+        : "belongs to no matrix of this model");
+    throw new RangeError(`Cannot read "${source.name}": ${shown(first)} ${why}`);
+  }
+  const name = settings.base_model_name_or_path;
+  return {
+    adapter: { scheme, plan, seed: 0, values },
+    base: metadata.get(BASE_KEY),
+    ...typeof name === "string" && name !== "" ? { baseName: name } : {},
+  };
 }

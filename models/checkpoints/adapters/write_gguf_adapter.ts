@@ -6,7 +6,8 @@
 
 import { type GgufTensorData, writeGguf } from "../../../quant/files/gguf_write.ts";
 import { formatByName } from "../../../quant/formats/formats.ts";
-import { loraNames, type LoraPlan } from "../../adapters/lora.ts";
+import { alphaOf, withPatterns } from "../../adapters/lora_in_peft.ts";
+import { loraNames, type LoraPlan } from "../../adapters/lora_plan.ts";
 import { architectureOf, weightsOf } from "../../architectures.ts";
 import type { ModelConfig } from "../../model_config.ts";
 import { writeFileWhole } from "../disk/files.ts";
@@ -14,7 +15,6 @@ import { upToFile } from "./adapter_rows.ts";
 import { GGUF_ADAPTER_KEYS } from "./open_gguf_adapter.ts";
 import { BASE_KEY } from "./open_peft.ts";
 import { type AdapterToWrite, tunedAdapter } from "./tuned_adapter.ts";
-import { alphaOf, withPatterns } from "./write_peft.ts";
 
 /**
  * Refuses an adapter that a GGUF file has no form for: to be asked before training.

@@ -25,6 +25,7 @@ for (
   const [scheme, type, ...options] of [
     ["prefix", "PREFIX_TUNING", "--prefix.tokens", "2", "--prefix.shift-positions", "false"],
     ["prompt", "PROMPT_TUNING", "--prompt.tokens", "3"],
+    ["ia3", "IA3"],
   ]
 ) {
   Deno.test(`a ${scheme} on the command line: ledger and adapter give one loss, and a run goes on from its ledger`, async () => {

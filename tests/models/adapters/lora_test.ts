@@ -144,7 +144,7 @@ Deno.test("what an adapter consists of is read back as it was described, and dam
   assertEquals(describedAdapter(described), adapter);
   const refused = (change: Record<string, unknown>, words: string) =>
     assertThrows(() => describedAdapter({ ...described, ...change }), RangeError, words);
-  refused({ scheme: "dora" }, 'scheme "dora": expected one of lora');
+  refused({ scheme: "dora" }, 'scheme "dora": expected one of ia3, lora');
   refused({ more: 1 }, '"more" is not known');
   refused({ values: "0" }, "must be given as well");
   refused({ seed: -1 }, "its seed is -1");

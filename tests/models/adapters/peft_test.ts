@@ -22,7 +22,7 @@ import {
   randomNumbers,
 } from "../../support/random_llama.ts";
 import { writeRandomFolder } from "../random_folder.ts";
-import { peftBases, peftTokens } from "../../support/vectors/peft_cases.ts";
+import { peftBases, peftCases, peftTokens, promptBases } from "../../support/vectors/peft_cases.ts";
 import { withTemp } from "../quantised_folder.ts";
 import { ggufInMemory, randomTokens, smallShape, withFolder } from "../small_model.ts";
 
@@ -30,21 +30,21 @@ const gpu = await openGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 const fixtures = join(import.meta.dirname!, "../../fixtures/peft");
 
-/** A base of the fixtures, opened. */
+/** The base of a fixture, opened. */
 async function withBase(name: string, body: (source: ModelSource) => Promise<void>): Promise<void> {
   await withTemp(async (folder) => {
-    await writeRandomFolder(folder, peftBases[name]);
+    await writeRandomFolder(folder, { ...promptBases, ...peftBases }[peftCases[name]]);
     using source = await openModelSource(folder);
     await body(source);
   });
 }
 
-for (const name of Object.keys(peftBases)) {
+for (const [name, baseOf] of Object.entries(peftCases)) {
   Deno.test(`PEFT: logits of ${name} with its adapter are PEFT's own`, async () => {
     await withBase(name, async (source) => {
       using base = await loadModel(gpu, source);
       const { adapter, baseName } = await openPeft(join(fixtures, name), base);
-      assertEquals(baseName, `random/${name}`);
+      assertEquals(baseName, `random/${baseOf}`);
       using model = base.withAdapter(adapter);
       const expected = new Float32Array(
         (await Deno.readFile(join(fixtures, name, "logits.f32"))).buffer,
@@ -62,7 +62,7 @@ for (const name of Object.keys(peftBases)) {
       const opened = await openPeft(join(fixtures, name), source);
       await withTemp(async (folder) => {
         const out = join(folder, "adapter");
-        const about = { config: source.config, base: "2:abc", baseName: `random/${name}` };
+        const about = { config: source.config, base: "2:abc", baseName: `random/${baseOf}` };
         await writePeft(out, { ...about, adapter: opened.adapter });
         const again = await openPeft(out, source);
         assertEquals(again, { ...opened, base: "2:abc" });
@@ -102,7 +102,8 @@ Deno.test("PEFT: what is not computed here is refused by name, and what does not
   for (const start of ["pissa", "pissa_niter_16", "olora", "loftq", "corda", "lora_ga"]) {
     await refused({ init_lora_weights: start }, "alters the base's weights");
   }
-  await refused({ peft_type: "IA3" }, 'peft_type is "IA3", only LORA, PREFIX_TUNING');
+  await refused({ peft_type: "OFT" }, 'peft_type is "OFT", only IA3, LORA, PREFIX_TUNING');
+  await refused({ peft_type: "IA3", feedforward_modules: [] }, 'bias "none" is not known here');
   await refused({ bias: "all" }, "biases of the base");
   await refused({ modules_to_save: ["lm_head"] }, "whole modules of the base");
   await refused({ trainable_token_indices: [1] }, "rows of the embedding");

@@ -84,5 +84,14 @@ export const promptBases: Readonly<Record<string, Readonly<Record<string, unknow
   },
 };
 
+/** Of tests/fixtures/peft: adapters by name, and the base that each is beside. */
+export const peftCases: Readonly<Record<string, string>> = Object.fromEntries(
+  [
+    ...Object.keys(peftBases),
+    "roberta",
+    ...["llama", "opt", "gpt2", "qwen2", "roberta"].map((base) => `ia3-${base}`),
+  ].map((name) => [name, name.split("-").at(-1)!]),
+);
+
 /** The tokens that the logits of the fixtures are of; they have those of the last three. */
 export const peftTokens: readonly number[] = [3, 141, 59, 26, 5, 35, 89, 79, 32, 38];

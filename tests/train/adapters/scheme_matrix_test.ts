@@ -5,6 +5,7 @@ import { offsetWidth, openGpu } from "../../../kernels/mod.ts";
 import {
   Evaluator,
   type Example,
+  ia3Adapter,
   loadModel,
   loraAdapter,
   type Model,
@@ -44,7 +45,7 @@ import { noiseTerm } from "../../reference/effective_weights.ts";
 import type { NamedWeights } from "../../reference/llama.ts";
 import { allCases, sampled, sampleSeed } from "../../support/sampled.ts";
 import { randomLlama } from "../../support/random_llama.ts";
-import { withLora } from "../../models/lora_oracle.ts";
+import { withMerged } from "../../models/adapter_oracle.ts";
 import { withTemp } from "../../models/quantised_folder.ts";
 import {
   choiceExamples,
@@ -143,6 +144,7 @@ const schemes: Partial<Record<SchemeName, readonly string[]>> = {
   norms: ["llama", "opt", "roberta"],
   biases: ["opt", "roberta"],
   lora: ["llama", "opt", "roberta"],
+  ia3: ["llama", "opt", "roberta"],
   "scales+lora": ["llama", "opt", "roberta"],
 };
 
@@ -181,7 +183,7 @@ async function branchLosses(
     });
     const [group] = offsets.trainables.flatMap(({ group }) => group ?? []);
     const noise = { seed: key, amplitude: amplitude * (group ? lora.epsilon / 1e-2 : 1) };
-    losses.push(loss(model.adapter ? withLora(weights, model, { noise }) : weights, examples));
+    losses.push(loss(model.adapter ? withMerged(weights, model, { noise }) : weights, examples));
   }
   return losses;
 }
@@ -201,6 +203,8 @@ for (const { scheme, architecture, format, rule } of drawn) {
       const layers = mixed ? { layers: [0, 0] as const } : {};
       const added = scheme.endsWith("lora")
         ? loraAdapter(base, { rank: 4, alpha: 8, seed: 9, ...layers })
+        : scheme === "ia3"
+        ? ia3Adapter(base)
         : undefined;
       using adapted = added && base.withAdapter(added);
       const model = adapted ?? base;
@@ -257,7 +261,7 @@ for (const { scheme, architecture, format, rule } of drawn) {
           using reloaded = base.withAdapter(adapter);
           assertEquals(await lossOf(reloaded), await lossOf(where, replayed));
           await assertRejects(() => replayLedger(base, ledger), RangeError, "put it there first");
-          using other = base.withAdapter({ ...added, seed: 1 });
+          using other = base.withAdapter({ ...added, seed: 1 + added.seed });
           await assertRejects(() => replayLedger(other, ledger), RangeError, "is not the one");
         } else {
           // Stored scales are rounded: the same numbers as those folded in memory.

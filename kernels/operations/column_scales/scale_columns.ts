@@ -1,0 +1,97 @@
+/**
+ * Columns of a value, each multiplied by a number of its own: what IA3 does to what a matrix reads or gives.
+ *
+ * @module
+ */
+
+import type { Graph, Value } from "../../device/graph.ts";
+import { type Operand, type Operation, recordOperation } from "../../device/operation.ts";
+import type { Storage } from "../../device/storage.ts";
+import type { DeviceTensor } from "../../device/tensor.ts";
+import type { ForwardContext } from "../context.ts";
+import { byBranch } from "../leading/by_branch.ts";
+import source from "./scale_columns.wgsl.ts";
+import adjointSource from "./scale_columns_adjoint.wgsl.ts";
+
+/** What {@linkcode scaleColumnsOperation} takes. */
+export interface ScaleColumnsAttributes {
+  /** Branches, offsets and noise. */
+  readonly context: ForwardContext;
+  /** What multiplies: a row of f32, of a multiple of 4. */
+  readonly scales: DeviceTensor;
+  /** Rows of one branch. */
+  readonly rows: number;
+}
+
+/** x, then the residual if there is one, to `residual + x * scales`. */
+export const scaleColumnsOperation: Operation<ScaleColumnsAttributes> = {
+  name: "scale columns",
+  record: (graph, [x, residual], attributes) => recordScaled(graph, x, residual, attributes),
+  // The same shader: it adds what a change of the scales makes of the first branch.
+  tangent: (graph, [x, residual], attributes) => recordScaled(graph, x, residual, attributes),
+  adjoint(graph, [x, residual], _output, slope, attributes, gradients) {
+    const { context, scales, rows } = attributes;
+    const moved = context.perturbation(scales.name);
+    const gradient = moved && gradients.of(scales.name);
+    if (moved && gradient) {
+      const isRelative = moved.form === "relative";
+      const quads = scales.columns / 4;
+      graph.add({
+        label: `column scale adjoint ${scales.name}`,
+        source: adjointSource,
+        key: { RELATIVE: isRelative },
+        reads: { 1: isRelative ? scales.pieces[0].codes : undefined, 2: x, 5: slope },
+        writes: { 3: gradient },
+        parameters: [rows, quads],
+        work: rows * scales.columns,
+        workgroups: Math.ceil(quads / 64),
+      });
+    }
+    const input = recordScaled(graph, slope, undefined, attributes);
+    return residual ? [input, slope] : [input];
+  },
+};
+
+/**
+ * Records `y[b, m, n] = x[b, m, n] * s_b[n]`, and the residual added to it, with scales as branch `b` has them. All are `[B][M][columns]`.
+ *
+ * Source: Liu et al., arXiv 2205.05638.
+ */
+export function scaleColumns(
+  context: ForwardContext,
+  x: Operand,
+  { scales, rows, residual }: {
+    readonly scales: DeviceTensor;
+    readonly rows: number;
+    readonly residual?: Value | Storage | undefined;
+  },
+): Value {
+  const inputs = residual === undefined ? [x] : [x, residual];
+  return recordOperation(context.graph, scaleColumnsOperation, inputs, { context, scales, rows });
+}
+
+function recordScaled(
+  graph: Graph,
+  x: Operand,
+  residual: Operand | undefined,
+  { context, scales, rows }: ScaleColumnsAttributes,
+): Value {
+  const { branches } = context;
+  const y = graph.value(`${scales.name} product`, rows * branches * scales.columns);
+  const { values, differs } = byBranch(scales, context);
+  const quads = scales.columns / 4;
+  graph.add({
+    label: `scale columns ${scales.name}`,
+    source,
+    key: {
+      BY_BRANCH: differs,
+      TANGENT: differs && graph.tangents > 0,
+      RESIDUAL: residual !== undefined,
+    },
+    reads: { 1: values, 2: x, 4: residual },
+    writes: { 3: y },
+    parameters: [rows * branches * quads, quads, rows],
+    workgroups: Math.ceil(rows * branches * quads / 64),
+  });
+  return y;
+}
