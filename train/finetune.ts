@@ -26,6 +26,7 @@ import { asReplayed, assertState, assertWritable } from "./steps/going_on.ts";
 import type { LedgerFile } from "./ledgers/ledger_file.ts";
 import type { StateFile } from "./ledgers/state_file.ts";
 import { assertReplayable } from "./ledgers/ledger_header.ts";
+import type { Checkpoints } from "./steps/record_step.ts";
 import { Patience } from "./steps/patience.ts";
 
 /** What to train on what, and how long. */
@@ -64,6 +65,8 @@ export interface FinetuneOptions {
   readonly lossesBefore?: readonly number[] | undefined;
   /** Bytes of activations beyond which a step's branches are evaluated in several passes; no bit depends on it. Default 1 GiB. */
   readonly activationBytes?: number;
+  /** What exact gradients keep of the forward; no bit depends on it. Default: all where it fits `activationBytes`, else the input of each block. */
+  readonly checkpoints?: Checkpoints | undefined;
   /** Where steps are written; those it holds are not made again. */
   readonly ledger?: LedgerFile;
   /**
@@ -101,6 +104,7 @@ const finetuneRules: OptionRules<FinetuneOptions> = {
   leftOver: "any",
   evaluateEvery: countOrNone,
   activationBytes: count,
+  checkpoints: "any",
   ledger: "any",
   stateFile: "any",
   state: "any",
@@ -241,6 +245,7 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
     seed,
     ...(chain ? { state: chain } : {}),
     ...(options.activationBytes ? { activationBytes: options.activationBytes } : {}),
+    checkpoints: options.checkpoints,
     ...(options.onChunkTimes ? { onTimes: options.onChunkTimes } : {}),
   });
   using evaluator = new Evaluator(model, offsets);

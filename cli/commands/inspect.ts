@@ -12,7 +12,7 @@ import { configuredSource, openFineTune, runFolder, type TrainConfig } from "../
 import type { Call, Command } from "../command.ts";
 import { formatBytes } from "../../show/progress.ts";
 import { facts, grouped, notes, table } from "../../show/terminal.ts";
-import { trainingPlan } from "../training_plan.ts";
+import { checkpointsText, exactText, trainingPlan } from "../training_plan.ts";
 
 /** `qzo inspect`. */
 export const inspectCommand: Command = {
@@ -149,7 +149,8 @@ function inspectModel({ options, terminal }: Call, config: TrainConfig, source: 
     facts(terminal, [...rows, ["training", memory.refused]]);
     return;
   }
-  const { batch, length, trainableScalars, total, parts } = memory;
+  const { batch, length, trainableScalars, total, parts, checkpoints } = memory;
+  const gradients = exactText(memory);
   facts(terminal, [
     ...rows,
     [
@@ -158,7 +159,13 @@ function inspectModel({ options, terminal }: Call, config: TrainConfig, source: 
         (100 * trainableScalars / weights).toFixed(2)
       } % of the weights)`,
     ],
-    ["memory", `${formatBytes(total)} for batches of ${batch} examples of ${length} tokens`],
+    [
+      "memory",
+      `${formatBytes(total)} for batches of ${batch} examples of ${length} tokens${
+        checkpoints === undefined ? "" : `; ${checkpointsText(checkpoints)}`
+      }`,
+    ],
+    gradients === undefined ? undefined : ["gradients", gradients],
   ]);
   for (
     const line of table(

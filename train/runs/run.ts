@@ -316,6 +316,7 @@ export class Run implements Disposable {
           patience: config.patience,
           lossesBefore: metrics.events.flatMap((it) => it.type === "evaluation" ? [it.loss] : []),
           activationBytes: config.device.activations * 2 ** 20,
+          checkpoints: config.device.checkpoints,
           ...(this.#states ? { stateFile: this.#states.last } : { ledger: this.ledger }),
           keepBest: false,
           onEvaluation: this.#options.onEvaluation,

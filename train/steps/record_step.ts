@@ -24,7 +24,7 @@ import { reached } from "../../optim/group.ts";
 import { ratedInputs, updateInputs } from "../../optim/updates/update_rule.ts";
 import type { PackedBatch } from "../../models/batch.ts";
 import { recordLoss } from "../../models/forward.ts";
-import { recordGradient } from "../../models/gradient.ts";
+import { type GradientOptions, recordGradient } from "../../models/gradient.ts";
 import type { ModelPlan } from "../../models/inference/model.ts";
 
 /** Where a step's inputs lie in its one buffer, in bytes; bindings start at multiples of 256. */
@@ -61,15 +61,22 @@ export interface InputLayout {
   readonly bytes: number;
 }
 
+/**
+ * What exact gradients keep of the forward: `"block"`, the input of each block, which is computed again; `"all"`; or the input of every so many blocks.
+ */
+export type Checkpoints = NonNullable<GradientOptions["checkpoints"]>;
+
 /** What the passes of a step must fit. */
 export interface StepLimits {
   /** Bytes one binding may cover. */
   readonly maxBinding: number;
   /** Bytes that activations may take; a pass has one branch at least. Default: {@linkcode ACTIVATION_BYTES}. */
   readonly activationBytes?: number;
+  /** Of exact gradients. Default: `"all"` where that fits, else `"block"`. */
+  readonly checkpoints?: Checkpoints | undefined;
 }
 
-/** A step's activations stay below this many bytes, if need be in several passes: 1 GiB. */
+/** A step's activations stay below this many bytes, if need be in several passes or by computing blocks again: 1 GiB. */
 export const ACTIVATION_BYTES: number = 2 ** 30;
 
 /** A recorded step of one batch shape, and the memory it needs besides the model, the offsets and the state. */
@@ -82,6 +89,8 @@ export interface RecordedStep {
   readonly layout: InputLayout;
   /** What is written for each step. */
   readonly input: Storage;
+  /** What is kept of the forward, of exact gradients. */
+  readonly checkpoints?: Checkpoints;
 }
 
 /**
@@ -156,7 +165,7 @@ function inputLayout(
 
 /**
  * Records a step in as few passes over the weights as its limits allow: a pass reads them once for all of its branches. How many
- * passes there are changes no bit of the result.
+ * passes there are changes no bit of the result, and neither does what exact gradients keep.
  */
 export function recordStep(
   model: ModelPlan,
@@ -164,7 +173,7 @@ export function recordStep(
   offsets: OffsetSet,
   state: StepState,
   shape: BatchShape,
-  { maxBinding, activationBytes = ACTIVATION_BYTES }: StepLimits,
+  { maxBinding, activationBytes = ACTIVATION_BYTES, checkpoints }: StepLimits,
 ): RecordedStep {
   const branches = Math.max(
     optimiser.estimator.branches.length,
@@ -177,7 +186,15 @@ export function recordStep(
     return slots.every((bytes) => bytes <= maxBinding) &&
       slots.reduce((a, b) => a + b, 0) <= activationBytes;
   };
-  if (optimiser.estimator.exact) return record(1);
+  if (optimiser.estimator.exact) {
+    const keeping = (kept: Checkpoints) => ({
+      ...recordPasses(model, optimiser, offsets, state, shape, 1, kept),
+      checkpoints: kept,
+    });
+    if (checkpoints !== undefined) return keeping(checkpoints);
+    const all = keeping("all");
+    return fits(all) ? all : keeping("block");
+  }
   const whole = record(branches);
   const shared = sharedBranches(optimiser);
   const least = 1 + shared;
@@ -201,6 +218,7 @@ function recordPasses(
   state: StepState,
   shape: BatchShape,
   perPass: number,
+  checkpoints?: Checkpoints,
 ): RecordedStep {
   const graph = new Graph();
   const layout = inputLayout(optimiser, offsets, shape, perPass);
@@ -259,7 +277,9 @@ function recordPasses(
         : undefined,
     );
     const batch = { storage: input, offset: layout.batch, bytes: layout.bytes - layout.batch };
-    recordGradient(graph, model, shape, batch, { losses, scores }, offsets, offsets.gradients);
+    recordGradient(graph, model, shape, batch, { losses, scores }, offsets, offsets.gradients, {
+      checkpoints,
+    });
     offsets.gradients.norm(graph, losses, 1);
   } else {
     forwards({ all: branches, shared: layout.shared, firstLoss: 0 }, (table) => ({
