@@ -21,12 +21,13 @@ import { type BatchOrder, batchOrder, type LeftOver } from "../tasks/order.ts";
 import { BestSoFar } from "./steps/best_so_far.ts";
 import { ChunkQueue, type ExampleIn } from "./steps/chunk_queue.ts";
 import { evaluate, type Evaluation } from "./evaluate.ts";
-import { Pace, type StepPace } from "./steps/pace.ts";
+import { Pace } from "./steps/pace.ts";
 import { asReplayed, assertState, assertWritable } from "./steps/going_on.ts";
 import type { LedgerFile } from "./ledgers/ledger_file.ts";
 import type { StateFile } from "./ledgers/state_file.ts";
 import { assertReplayable } from "./ledgers/ledger_header.ts";
 import type { Checkpoints } from "./steps/record_step.ts";
+import { type EvaluationEvent, stepEvent, type TrainingEvent } from "./steps/training_events.ts";
 import { Patience } from "./steps/patience.ts";
 
 /** What to train on what, and how long. */
@@ -115,62 +116,6 @@ const finetuneRules: OptionRules<FinetuneOptions> = {
   onEvaluation: "any",
   onChunkTimes: "any",
 };
-
-/** A step that was made. */
-export interface StepEvent extends StepPace {
-  /** Tells events apart. */
-  readonly type: "step";
-  /** Counted from 1: steps done. */
-  readonly step: number;
-  /** Mean over the step's branches that are no tangents or norms, in nats. */
-  readonly loss: number;
-  /** One per branch; of a tangent its derivative, of an exact gradient its norm. */
-  readonly losses: readonly number[];
-  /** One per direction. */
-  readonly derivatives: readonly number[];
-  /** One per direction. */
-  readonly coefficients: readonly number[];
-  /** As the optimiser used it in this step; undefined where it has none that is known. */
-  readonly learningRate?: number | undefined;
-}
-
-/** A held-out evaluation. */
-export interface EvaluationEvent {
-  /** Tells events apart. */
-  readonly type: "evaluation";
-  /** Steps done before it. */
-  readonly step: number;
-  /** Over the whole validation set. */
-  readonly evaluation: Evaluation;
-  /** How long it took. */
-  readonly seconds: number;
-  /** Whether it is the best so far: of the lowest loss among those whose accuracy is within the 95 % interval of the highest one. */
-  readonly best: boolean;
-}
-
-/** The end. */
-export interface EndEvent {
-  /** Tells events apart. */
-  readonly type: "end";
-  /** Steps in the ledger. */
-  readonly step: number;
-  /** All steps done, out of patience, or stopped by the signal. */
-  readonly reason: "done" | "patience" | "aborted";
-  /**
-   * Steps of the best evaluation, when there was a validation set; `offsets` then hold that state unless `reason` is aborted or `keepBest` is
-   * false. The best of several looks at the same examples flatters: judge it by others.
-   */
-  readonly bestStep: number | undefined;
-  /** The best evaluation. */
-  readonly best: Evaluation | undefined;
-  /** How many evaluations it is the best of. */
-  readonly looks: number;
-  /** The evaluation after the last step, which was not chosen; undefined if there was none. */
-  readonly last: Evaluation | undefined;
-}
-
-/** What `finetune` yields. */
-export type TrainingEvent = StepEvent | EvaluationEvent | EndEvent;
 
 /** The order of training batches: a function of seed and step, so that a resumed run sees what an unbroken one would. */
 export function trainingOrder(
@@ -388,27 +333,6 @@ async function whyStepFailed(model: Model, step: number, finiteLosses: boolean):
   if (!finiteLosses && step === 0) return await model.whyNotFinite();
   const advice = "Use a smaller learning rate or epsilon, or clip the derivative";
   return finiteLosses ? advice : `${await model.whyNotFinite(true)}. ${advice}`;
-}
-
-function stepEvent(
-  step: number,
-  record: StepRecord,
-  { estimator }: Optimiser,
-  { learningRate, ...pace }: StepPace & Pick<StepEvent, "learningRate">,
-): StepEvent {
-  const { losses, derivatives, coefficients } = record;
-  // Tangents and norms are no losses.
-  const seen = estimator.tangents || estimator.exact ? losses.slice(0, 1) : losses;
-  return {
-    type: "step",
-    step,
-    loss: seen.reduce((a, b) => a + b, 0) / seen.length,
-    losses,
-    derivatives,
-    coefficients,
-    ...(learningRate === undefined ? {} : { learningRate }),
-    ...pace,
-  };
 }
 
 /** The best state so far, in the host's memory. */

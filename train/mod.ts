@@ -60,14 +60,13 @@ export {
   type TaskEvaluation,
 } from "./evaluate_task.ts";
 export { assertExportable, type ExportReport, exportTuned, trainedTensors } from "./export.ts";
-export {
-  type EndEvent,
-  type EvaluationEvent,
-  finetune,
-  type FinetuneOptions,
-  type StepEvent,
-  type TrainingEvent,
-} from "./finetune.ts";
+export type {
+  EndEvent,
+  EvaluationEvent,
+  StepEvent,
+  TrainingEvent,
+} from "./steps/training_events.ts";
+export { finetune, type FinetuneOptions } from "./finetune.ts";
 export {
   finetuneByFunction,
   type HostObjectiveOptions,

@@ -11,10 +11,8 @@ import {
   adapterOfLedger,
   assertExportable,
   configuredAdapter,
-  evaluate,
   type Evaluation,
   exportOffsets,
-  type FineTune,
   offsetsAfter,
   openFineTune,
   openLedger,
@@ -27,23 +25,23 @@ import {
   type TrainConfig,
   withReopening,
 } from "../../train/mod.ts";
-import { compareEvaluations } from "../../train/evaluate.ts";
 import { withSteps } from "../../train/runs/epochs.ts";
 import { tunedPath } from "../../train/runs/export_run.ts";
 import { checkModelOutput, checkRunOutput } from "../../train/runs/outputs.ts";
 import { RunLock } from "../../train/runs/run_lock.ts";
 import { gpuOptions } from "../../train/runs/session.ts";
 import { storableText } from "../../train/runs/storable.ts";
-import { describeTask, judgedBy } from "../../train/runs/task_examples.ts";
+import { describeTask } from "../../train/runs/task_examples.ts";
 import type { Call, Command } from "../command.ts";
 import { writeCurve } from "../../show/curve_file.ts";
 import { decided, stepsFor } from "../decided.ts";
 import { dryRun } from "../dry_run.ts";
 import { invocation, quoted } from "../invocation.ts";
 import { UsageError } from "../usage_error.ts";
-import { chosenRows, type Looks, looksAt } from "../looks.ts";
-import { evaluationText, foldRows, gainText, keptNotes, resultText } from "../report.ts";
+import { looksAt } from "../looks.ts";
+import { foldRows, keptNotes, resultText } from "../report.ts";
 import { begun, facts, grouped, notes, progressLine, status } from "../../show/terminal.ts";
+import { bytesOf, resultRows, type Seen, stateRows } from "../run_result.ts";
 import { examplesOfRun, type FoundExamples } from "../run_examples.ts";
 import { evaluationStatus, forceOption, loadSession, outputRules } from "../tuned.ts";
 
@@ -332,76 +330,4 @@ async function summarise(
     ["curve", folder.curve],
     ...exported,
   ]);
-}
-
-async function bytesOf(path: string): Promise<string> {
-  return `${grouped((await Deno.stat(path)).size)} bytes`;
-}
-
-/** The files that have the offsets of exact gradients. */
-async function stateRows({ states = [] }: FineTune): Promise<[string, string][]> {
-  const rows = states.map(async ({ path, step }): Promise<[string, string]> => [
-    "state",
-    `${path}, step ${step}, ${await bytesOf(path)}`,
-  ]);
-  return await Promise.all(rows);
-}
-
-/**
- * The result: of the chosen step on the task's test examples where these are asked for; else of the last step, which nobody chose, on
- * the held-out ones. The best of many looks at the held-out examples says nothing about the gain on them.
- */
-async function resultRows(
-  call: Call,
-  config: TrainConfig,
-  { model }: RunSession,
-  examples: TaskExamples,
-  { seen, looks, tune }: { readonly seen: Seen; readonly looks: Looks; readonly tune: FineTune },
-): Promise<[string, string][]> {
-  const { terminal, signal } = call;
-  const { validation, test } = examples;
-  const total = tune.length;
-  const chosen = looks.best?.step ?? total;
-  // A task's own test file costs minutes on a slow device: only when it is asked for.
-  const { task: { protocol }, data, batchSize } = config;
-  const asked = [protocol, data.test, data.testLimit];
-  const tested = asked.some((it) => it !== undefined) ? test : undefined;
-  const name = tested ? "test" : "held-out";
-  const set = (tested ?? validation).examples;
-  const rows: [string, string][] = [];
-  if (set.length > 0) {
-    const limited = (config.evaluateLimit ?? Infinity) < validation.examples.length;
-    const progress = evaluationStatus(terminal, `${name} examples`);
-    const objective = judgedBy(examples);
-    const settings = { objective, batchSize, signal, onProgress: progress.onProgress };
-    const at = async (steps: number): Promise<Evaluation> => {
-      using offsets = await offsetsAfter(model, tune, { steps, signal });
-      offsets.freeMoments();
-      return await evaluate(model, set, { ...settings, offsets });
-    };
-    // What this session has seen of these examples is not looked at again.
-    const known = tested || limited ? {} : seen;
-    const before = known.first ?? await evaluate(model, set, settings);
-    const steps = tested ? chosen : total;
-    const after = known.last ?? await at(steps);
-    progress.clear();
-    const { loss, accuracy } = compareEvaluations(before, after, set);
-    rows.push(
-      [`${name} before`, evaluationText(before)],
-      [`${name} after`, `${evaluationText(after)}  (${gainText(loss, accuracy)})`],
-      [
-        "result",
-        `step ${steps} of ${total}, ${
-          tested ? "chosen by other examples" : "the last one, not chosen by these examples"
-        }`,
-      ],
-    );
-  }
-  return [...rows, ...chosenRows(looks, total, !tested)];
-}
-
-/** What a session saw itself of the base and of the last step, on all that is held out. */
-interface Seen {
-  readonly first?: Evaluation;
-  readonly last?: Evaluation;
 }

@@ -8,14 +8,7 @@ import { fingerprintLike } from "../../models/checkpoints/fingerprint.ts";
 import { planOffsets, type Selection } from "../selection.ts";
 import { attempting } from "../../models/checkpoints/disk/attempt.ts";
 import { writeFileWhole } from "../../models/checkpoints/disk/files.ts";
-import {
-  assertLedgerFits,
-  type JsonValue,
-  type Ledger,
-  type LedgerHead,
-  type LedgerHeader,
-  type Optimiser,
-} from "../../optim/mod.ts";
+import type { Ledger, LedgerHeader, Optimiser } from "../../optim/mod.ts";
 import { BegunFiles, eventFilesOf, remove } from "./begun_files.ts";
 import { chooseLayers } from "./choose_layers.ts";
 import { optimiserOfConfig } from "../config/optimiser.ts";
@@ -23,10 +16,12 @@ import { withAbsolutePaths } from "../config/paths.ts";
 import type { TrainConfig } from "../config/schema.ts";
 import { configToYaml } from "../config/write_yaml.ts";
 import { EventFile } from "./event_file.ts";
-import { finetune, type TrainingEvent } from "../finetune.ts";
+import { finetune } from "../finetune.ts";
+import type { TrainingEvent } from "../steps/training_events.ts";
 import { LedgerFile } from "../ledgers/ledger_file.ts";
 import { ledgerHeader } from "../ledgers/ledger_header.ts";
-import { StateFile } from "../ledgers/state_file.ts";
+import { assertStateThere, openStates, type RunStates } from "../ledgers/run_states.ts";
+import { assertSameRun } from "../ledgers/same_run.ts";
 import { withSteps } from "./epochs.ts";
 import { offsetsFor } from "../probes/offsets_for.ts";
 import { checkRunOutput, inputsOf } from "./outputs.ts";
@@ -236,14 +231,16 @@ export class Run implements Disposable {
       const found = trainables.map((one) => ({ ...one, ...foundFacts(known.get(one.name)) }));
       const base = await fingerprintLike(theirs.header.model, model);
       const now = headerOf(new OffsetSet(found, gpu.maxBinding), orderOf(theirs.header));
-      assertResumable(theirs, { ...now, model: base }, folder.ledger, config);
+      assertSameRun(theirs, { ...now, model: base }, folder.ledger);
+      assertSameData(theirs.header.data, now.data, { path: folder.ledger, config });
     };
     const opened = await LedgerFile.resume(folder.ledger, { check });
     const ledger = stack.use(opened.file);
     const { notes, header, records } = opened.ledger;
     if (header.exact) {
       const states = await openStates(folder, ledger.head);
-      await assertStateThere(states, folder);
+      const told = await readMetrics(folder.metrics);
+      assertStateThere(states, told.reduce((most, { step }) => Math.max(most, step), 0));
       const { maxBinding } = gpu;
       const offsets = stack.use(new OffsetSet(header.trainables, maxBinding).allocate(gpu));
       await states.last.restore(gpu, offsets, optimiser.update);
@@ -364,24 +361,6 @@ export class Run implements Disposable {
   }
 }
 
-/** Where a run by exact gradients stands, and where it was best. */
-interface RunStates {
-  readonly last: StateFile;
-  readonly best: StateFile;
-}
-
-async function openStates({ state, best }: RunFolder, head: LedgerHead): Promise<RunStates> {
-  return { last: await StateFile.open(state, head), best: await StateFile.open(best, head) };
-}
-
-/** Refuses to begin anew where steps were made and their state is gone. */
-async function assertStateThere({ last }: RunStates, { metrics }: RunFolder): Promise<void> {
-  if (last.isThere || (await readMetrics(metrics)).every(({ step }) => step === 0)) return;
-  throw new Deno.errors.NotFound(
-    `Cannot resume: there is no "${last.path}", which the steps in "${metrics}" have led to. Bring it back from a copy, or start anew in another folder`,
-  );
-}
-
 /** Windows of a text with the masks of an epoch. */
 function maskedIn({ tokenizer }: Model, windows: readonly Example[]): ExampleIn {
   if (!tokenizer) throw new TypeError("Cannot mask tokens: the model has no tokenizer");
@@ -407,42 +386,3 @@ function assertTrainable(
 }
 
 const METRICS_EVERY = 300;
-
-/** Refuses to go on with other settings than those a ledger was begun with: it would no longer be one fine-tune. */
-function assertResumable(
-  { header: theirs }: Ledger,
-  ours: LedgerHeader,
-  path: string,
-  config: TrainConfig,
-): void {
-  // Another optimiser may train others: it is named, not what follows from it.
-  assertLedgerFits(theirs, ours.model, theirs.trainables);
-  for (const key of ["seed", "optimiser", "adapter"] as const) {
-    const [then, now] = [JSON.stringify(theirs[key]), JSON.stringify(ours[key])];
-    if (then !== now) {
-      throw new RangeError(
-        `Cannot resume "${path}": it was started with ${key} ${
-          difference(theirs[key] ?? null, ours[key] ?? null)
-        }`,
-      );
-    }
-  }
-  assertLedgerFits(theirs, ours.model, ours.trainables);
-  assertSameData(theirs.data, ours.data, { path, config });
-}
-
-/** The first difference of two JSON values, in words. */
-function difference(then: JsonValue, now: JsonValue): string {
-  if (isFields(then) && isFields(now)) {
-    for (const key of new Set([...Object.keys(then), ...Object.keys(now)])) {
-      if (JSON.stringify(then[key]) !== JSON.stringify(now[key])) {
-        return `${key} ${difference(then[key] ?? null, now[key] ?? null)}`;
-      }
-    }
-  }
-  return `${JSON.stringify(then)}, not ${JSON.stringify(now)}`;
-}
-
-function isFields(value: JsonValue): value is Readonly<Record<string, JsonValue>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}

@@ -10,7 +10,7 @@ import { readFileText } from "../../models/checkpoints/disk/read_file.ts";
 import { statePaths } from "../ledgers/fine_tune_file.ts";
 import { isEventFile } from "./event_file_name.ts";
 import { BestSoFar } from "../steps/best_so_far.ts";
-import type { EvaluationEvent, StepEvent } from "../finetune.ts";
+import type { EvaluationEvent, StepEvent } from "../steps/training_events.ts";
 
 /** Where the files of a run lie. */
 export interface RunFolder {
