@@ -135,6 +135,13 @@ export function exactText(plan: TrainingPlan): string | undefined {
   } times as much${more}`;
 }
 
+/** The same where it is within twice the memory, and so worth a try; undefined elsewhere. */
+export function exactAdvice(plan: TrainingPlan): string | undefined {
+  const isNear = "exact" in plan && plan.exact && "least" in plan.exact &&
+    plan.exact.least <= 2 * plan.total;
+  return isNear ? `would take ${exactText(plan)}` : undefined;
+}
+
 /** What exact gradients keep, in words. */
 export function checkpointsText(checkpoints: Checkpoints): string {
   return checkpoints === "all"

@@ -37,6 +37,7 @@ import { writeCurve } from "../../show/curve_file.ts";
 import { decided, stepsFor } from "../decided.ts";
 import { dryRun } from "../dry_run.ts";
 import { invocation, quoted } from "../invocation.ts";
+import { exactAdvice, trainingPlan } from "../training_plan.ts";
 import { UsageError } from "../usage_error.ts";
 import { looksAt } from "../looks.ts";
 import { foldRows, keptNotes, resultText } from "../report.ts";
@@ -204,6 +205,7 @@ async function train(
   gains.clear();
   notes(terminal, [...run.notes, ...await keep?.() ?? []]);
   const { layers } = config.trainables;
+  const gradients = resume ? undefined : exactAdvice(trainingPlan(session.source, run.config));
   facts(terminal, [
     ["model", `${session.source.name} on ${gpu.description}`],
     [
@@ -221,6 +223,7 @@ async function train(
     ...(typeof layers === "string"
       ? [["layer", `${run.config.trainables.layers?.[0]}, the ${layers} one`] as const]
       : []),
+    ...(gradients === undefined ? [] : [["exact gradients", gradients] as const]),
     ...run.storables.map((one) => ["an export keeps", storableText(one)] as const),
     ["output", run.resumedAt > 0 ? `${config.output}, from step ${run.resumedAt}` : config.output],
   ]);

@@ -103,6 +103,17 @@ Deno.test("foAdam from the command line: killed and resumed it is as unbroken; i
     assertStringIncludes(inspected.out, "10 along exact gradients");
     assertEquals(generated.code, 0, generated.err);
 
+    // What gradients would take beside an optimiser without, and what they take.
+    const [without, within] = await Promise.all([
+      qzo(["inspect", config, "--json"]),
+      qzo(["inspect", config, "--json", ...rule, "--steps", "10", "--device.checkpoints", "block"]),
+    ]);
+    const { memory } = JSON.parse(without.out);
+    assert(memory.exact.least <= memory.exact.total && memory.total < memory.exact.total);
+    assertEquals(memory.exact.checkpoints, "all");
+    const exact = JSON.parse(within.out).memory;
+    assertEquals([exact.checkpoints, exact.exact], ["block", undefined]);
+
     // One of the pair is gone, or another's.
     await Deno.copyFile(join(broken, "run.state"), join(whole, "run.state"));
     const foreign = await qzo(["evaluate", whole]);

@@ -8,6 +8,7 @@ import {
   foAdam,
   forwardGrad,
   foSgd,
+  mezo,
   type Optimiser,
 } from "../../../optim/mod.ts";
 import {
@@ -17,7 +18,7 @@ import {
   parseTrainConfig,
 } from "../../../train/mod.ts";
 import { planOffsets } from "../../../train/selection.ts";
-import { planMemory } from "../../../train/steps/memory_plan.ts";
+import { type MemoryPlanOptions, planMemory } from "../../../train/steps/memory_plan.ts";
 import { Trainer } from "../../../train/steps/trainer.ts";
 import { gradientOf } from "../../models/gradient_case.ts";
 import {
@@ -114,6 +115,41 @@ Deno.test("foAdam halves what a few steps can; memory is as planned; a ledger is
     () => finetune({ ...options, steps: 1, ledger }).next(),
     TypeError,
     "stateFile",
+  );
+});
+
+Deno.test("what is kept of the forward changes memory, which is as planned, and no bit", async () => {
+  const { adapterClass, maxBinding } = gpu;
+  const made = foAdam({ learningRate: 0.02 });
+  const plan = (more: Partial<MemoryPlanOptions>) =>
+    planMemory(source, {
+      ...{ optimiser: made, selection, adapterClass, maxBinding, shape: batch.shape },
+      ...more,
+    });
+  const taken: number[] = [];
+  const found: ReadonlyMap<string, Float32Array>[] = [];
+  for (const checkpoints of ["all", "block", 2] as const) {
+    const before = gpu.memory.current.activations;
+    using model = await loadModel(gpu, source);
+    using offsets = offsetsOf(model, made);
+    using trainer = new Trainer(model, made, offsets, { seed: 1, checkpoints });
+    for (let step = 0; step < 3; step++) trainer.enqueue(step, batch);
+    await trainer.drain();
+    taken.push(gpu.memory.current.activations - before);
+    assertEquals(taken.at(-1), plan({ checkpoints }).activations);
+    found.push(await offsets.read(gpu));
+  }
+  assertEquals(found[1], found[0]);
+  assertEquals(found[2], found[0]);
+  const [all, block] = taken;
+  assert(block < all, `${block} of ${all}`);
+  // The plan chooses: all that fits.
+  assertEquals(plan({}).checkpoints, "all");
+  const tight = plan({ activationBytes: all - 1 - 4096 });
+  assertEquals([tight.checkpoints, tight.activations], ["block", block]);
+  assertEquals(
+    planMemory(source, { optimiser: mezo(), selection, shape: batch.shape }).checkpoints,
+    undefined,
   );
 });
 
