@@ -60,6 +60,7 @@ export {
   type TaskEvaluation,
 } from "./evaluate_task.ts";
 export { assertExportable, type ExportReport, exportTuned, trainedTensors } from "./export.ts";
+export type { Checkpoints } from "./steps/record_step.ts";
 export type {
   EndEvent,
   EvaluationEvent,

@@ -1,5 +1,5 @@
 /**
- * Writes the case of tests/support/first_order_case.ts as plain arrays, has fo_torch.py train it and keeps what comes out as
+ * Writes the case of tests/train/steps/first_order_case.ts as plain arrays, has fo_torch.py train it and keeps what comes out as
  * `tests/fixtures/first_order.json`.
  *
  * @module
@@ -10,7 +10,7 @@ import {
   firstOrderRules,
   firstOrderSource,
   firstOrderWindows,
-} from "../../tests/support/first_order_case.ts";
+} from "../../tests/train/steps/first_order_case.ts";
 import { exportTensor, store } from "./export_case.ts";
 import { runTorchScript } from "./torch.ts";
 
@@ -41,7 +41,7 @@ export async function main([folder]: readonly string[]): Promise<void> {
     runs[name] = JSON.parse(await runTorchScript("fo_torch.py", [folder, ...torch]));
   }
   const note =
-    "Losses of 50 steps by torch's autograd in f64, and gradient norms of each move; made by bench/reference/export_first_order.ts. The case is that of tests/support/first_order_case.ts";
+    "Losses of 50 steps by torch's autograd in f64, and gradient norms of each move; made by bench/reference/export_first_order.ts. The case is that of tests/train/steps/first_order_case.ts";
   await Deno.writeTextFile(FIXTURE, `${JSON.stringify({ note, runs }, undefined, 1)}\n`);
 }
 

@@ -24,7 +24,7 @@ import { reached } from "../../optim/group.ts";
 import { ratedInputs, updateInputs } from "../../optim/updates/update_rule.ts";
 import type { PackedBatch } from "../../models/batch.ts";
 import { recordLoss } from "../../models/forward.ts";
-import { type GradientOptions, recordGradient } from "../../models/gradient.ts";
+import { recordGradient } from "../../models/gradient.ts";
 import type { ModelPlan } from "../../models/inference/model.ts";
 
 /** Where a step's inputs lie in its one buffer, in bytes; bindings start at multiples of 256. */
@@ -64,7 +64,7 @@ export interface InputLayout {
 /**
  * What exact gradients keep of the forward: `"block"`, the input of each block, which is computed again; `"all"`; or the input of every so many blocks.
  */
-export type Checkpoints = NonNullable<GradientOptions["checkpoints"]>;
+export type Checkpoints = "block" | "all" | number;
 
 /** What the passes of a step must fit. */
 export interface StepLimits {

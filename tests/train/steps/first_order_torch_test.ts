@@ -1,6 +1,6 @@
 /** First-order optimisers beside PyTorch's autograd and optimisers, on the same codes, scales and batches: the losses of 50 steps. */
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
-import { openGpu } from "../../../kernels/mod.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { loadModel, packBatch } from "../../../models/mod.ts";
 import { optimiserOfConfig, parseTrainConfig } from "../../../train/mod.ts";
 import { planOffsets } from "../../../train/selection.ts";
@@ -10,12 +10,15 @@ import {
   firstOrderRules,
   firstOrderSource,
   firstOrderWindows,
-} from "../../support/first_order_case.ts";
+} from "./first_order_case.ts";
 
 interface TorchRun {
   readonly losses: readonly number[];
   readonly norms: readonly number[];
 }
+
+const gpu = await openSharedGpu();
+Deno.test.afterAll(() => gpu[Symbol.dispose]());
 
 const fixture = new URL("../../fixtures/first_order.json", import.meta.url);
 const { runs }: { runs: Readonly<Record<string, TorchRun>> } = JSON.parse(
@@ -29,7 +32,6 @@ Deno.test("there is a run of torch for every rule", () => {
 for (const [name, { config }] of Object.entries(firstOrderRules)) {
   Deno.test(`${name}: the losses of 50 steps are torch's to five decimals`, async () => {
     const { losses, norms } = runs[name];
-    using gpu = await openGpu();
     using source = await firstOrderSource();
     using model = await loadModel(gpu, source);
     const yaml = `model: a.gguf\nsteps: 50\noptimiser: {${config}}`;

@@ -4,12 +4,12 @@
  *
  * @module
  */
-import { type ModelSource, quantizedSource } from "../../models/mod.ts";
-import { ggufModelSource } from "../../models/checkpoints/gguf/open_gguf.ts";
-import { bytesSource } from "../../quant/mod.ts";
-import type { LlamaShape } from "../reference/llama.ts";
-import { ggufBytes, llamaF32Tensors, llamaMetadata } from "./gguf_writer.ts";
-import { permuteHeads, randomLlama, randomNumbers } from "./random_llama.ts";
+import { type ModelSource, quantizedSource } from "../../../models/mod.ts";
+import { ggufModelSource } from "../../../models/checkpoints/gguf/open_gguf.ts";
+import { bytesSource } from "../../../quant/mod.ts";
+import type { LlamaShape } from "../../reference/llama.ts";
+import { ggufBytes, llamaF32Tensors, llamaMetadata } from "../../support/gguf_writer.ts";
+import { permuteHeads, randomLlama, randomNumbers } from "../../support/random_llama.ts";
 
 /** Heads share keys; the embedding is the head too and stays dense. */
 const shape: LlamaShape = {
