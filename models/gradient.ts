@@ -13,6 +13,7 @@ import {
   recordAdjoints,
   type RecordedOperation,
 } from "../kernels/device/operation.ts";
+import { prune } from "../kernels/device/prune.ts";
 import { addSlopes } from "../kernels/operations/adjoints/adjoints.ts";
 import { logitSlopes, lossSlopes } from "../kernels/operations/adjoints/loss_adjoint.ts";
 import { architectureOf } from "./architectures.ts";
@@ -108,7 +109,7 @@ export function recordGradient(
   });
   back(each >= config.layers ? embedded : recorded((x) => embed(x, config)), slope!);
   // Such as the last product of a block that is computed again, and slopes by what nothing is trained of.
-  graph.prune(begun);
+  prune(graph, begun);
 }
 
 /** Blocks between two inputs that are kept. */

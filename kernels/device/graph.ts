@@ -105,25 +105,6 @@ export class Graph {
     this.dispatches.push(dispatch);
   }
 
-  /** Drops the dispatches from number `first` on that write nothing but values which no dispatch behind them reads. */
-  prune(first = 0): void {
-    const read = new Set<Value>();
-    const kept: Dispatch[] = [];
-    for (const dispatch of this.dispatches.splice(first).toReversed()) {
-      const isNeeded = Object.values(dispatch.writes).some((resource) => {
-        const value = valueOf(resource);
-        return !value || read.has(value);
-      });
-      if (!isNeeded) continue;
-      kept.push(dispatch);
-      for (const resource of Object.values(dispatch.reads)) {
-        const value = resource && valueOf(resource);
-        if (value) read.add(value);
-      }
-    }
-    this.dispatches.push(...kept.reverse());
-  }
-
   /**
    * Which buffer each value lives in. A buffer is free again after the last dispatch that reads or writes its value.
    * `keep` live to the end.
@@ -191,7 +172,8 @@ function isValue(resource: Resource): resource is Value {
   return "words" in resource;
 }
 
-function valueOf(resource: Resource): Value | undefined {
+/** The intermediate result that a binding is of, if it is of one. */
+export function valueOf(resource: Resource): Value | undefined {
   return isValue(resource) ? resource : "value" in resource ? resource.value : undefined;
 }
 

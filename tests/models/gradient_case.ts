@@ -14,6 +14,7 @@ import {
 } from "../../kernels/mod.ts";
 import { GradientSet } from "../../kernels/offsets/gradient_set.ts";
 import { type Example, type Model, packBatch, type PackedBatch } from "../../models/mod.ts";
+import type { ForwardModel } from "../../models/forward.ts";
 import { type GradientOptions, recordGradient } from "../../models/gradient.ts";
 import { fillNoise, masterSeed, mezo, stepSeed, tensorId, withTangents } from "../../optim/mod.ts";
 import { planOffsets, type Selection } from "../../train/selection.ts";
@@ -23,7 +24,7 @@ import { randomNormals, randomNumbers } from "../support/random_llama.ts";
 /** The loss of a batch and its slopes by all offsets, by name. */
 export async function gradientOf(
   gpu: Gpu,
-  model: Model,
+  model: ForwardModel,
   offsets: ReturnType<typeof planOffsets>,
   batch: PackedBatch,
   options?: GradientOptions,

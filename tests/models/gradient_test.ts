@@ -1,6 +1,6 @@
 /** Gradients of whole models, by reverse mode, beside their derivatives along directions. */
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
-import { Graph, openGpu, Storage } from "../../kernels/mod.ts";
+import { Graph, Storage } from "../../kernels/mod.ts";
 import { GradientSet } from "../../kernels/offsets/gradient_set.ts";
 import { type GradientOptions, recordGradient } from "../../models/gradient.ts";
 import {
@@ -17,6 +17,7 @@ import {
 import { masterSeed, mezo, stepSeed, withTangents } from "../../optim/mod.ts";
 import { planOffsets, type Selection } from "../../train/selection.ts";
 import { Trainer } from "../../train/steps/trainer.ts";
+import { openSharedGpu } from "../kernels/one_device.ts";
 import { randomLlama } from "../support/random_llama.ts";
 import { EVERYTHING } from "./architectures/proofs.ts";
 import { assertGradient, gradientOf } from "./gradient_case.ts";
@@ -30,7 +31,7 @@ import {
   weightsOf,
 } from "./small_model.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 
 const { vocabulary } = smallShape;
