@@ -70,7 +70,12 @@ export const copaTasks: readonly Task[] = [
     name: "copa/harness",
     prepare: harnessRows,
     score: "sum",
-    template: { name: "copa", prompt: "{premise} {connective}", candidates },
+    // Its choices begin with a space, and it puts another before them.
+    template: {
+      name: "copa",
+      prompt: "{premise} {connective}",
+      candidates: candidates.map((it) => ` ${it}`),
+    },
   },
   {
     ...copa,

@@ -4,7 +4,7 @@
  * @module
  */
 import * as cli from "../../cli/main.ts";
-import { onOneDevice } from "../support/one_device.ts";
+import { onOneDevice } from "../kernels/one_device.ts";
 
 /** The command line's own `runCli`; what one command compiled the next one finds. */
 export const runCli: typeof cli.runCli = (args, options) =>

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { type Gpu, selfCheck } from "../../kernels/mod.ts";
-import { openSharedGpu } from "../support/one_device.ts";
+import { openSharedGpu } from "./one_device.ts";
 
 /** A device whose driver misreads shaders that contain `text`. */
 async function misreading(text: string, as: string): Promise<{ gpu: Gpu; shaders: () => number }> {

@@ -13,7 +13,7 @@ import { LOGITS_BYTES } from "../../models/forward.ts";
 import { evaluate } from "../../train/mod.ts";
 import { llamaLogits, type LlamaShape } from "../reference/llama.ts";
 import { relativeL2 } from "../reference/nmse.ts";
-import { openSharedGpu } from "../support/one_device.ts";
+import { openSharedGpu } from "../kernels/one_device.ts";
 import { llamaCppLogits, llamaCppMissing } from "../support/llama_cpp.ts";
 import { logitsOf } from "../support/model_logits.ts";
 import { permuteHeads, randomLlama } from "../support/random_llama.ts";

@@ -1,6 +1,6 @@
 /** Gradients of whole models, by reverse mode, beside their derivatives along directions. */
 import { ia3Adapter, loadModel, loraAdapter, quantizedSource } from "../../models/mod.ts";
-import { openSharedGpu } from "../support/one_device.ts";
+import { openSharedGpu } from "../kernels/one_device.ts";
 import { randomLlama } from "../support/random_llama.ts";
 import { EVERYTHING } from "./architectures/proofs.ts";
 import { assertGradient } from "./gradient_case.ts";

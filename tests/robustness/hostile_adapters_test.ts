@@ -21,13 +21,12 @@ import {
 } from "../../models/mod.ts";
 import { type SafetensorsTensorData, writeSafetensors } from "../../quant/mod.ts";
 import { writeRandomFolder } from "../models/random_folder.ts";
-import { mutated, mutatedText, random } from "../models/tokenizers/tokenizer_mutate.ts";
-import { mutate } from "../quant/mutations.ts";
 import { watchAllocations } from "../support/allocations.ts";
 import { peakSinceReset, resetPeak } from "../support/peak_memory.ts";
 import { randomNormals, randomNumbers } from "../support/random_llama.ts";
 import { allCases, sampledNumbers } from "../support/sampled.ts";
 import { peftBases } from "../support/vectors/peft_cases.ts";
+import { damagedFile } from "./damage.ts";
 
 const INPUTS = 500;
 /** Of which so many are tried, others each day. */
@@ -56,6 +55,15 @@ function filled(source: ModelSource, { start: _, ...adapter }: Adapter): Adapter
   return { ...adapter, values };
 }
 
+/** Numbers in place of some of the base's. */
+function someOf({ tensors }: ModelSource): Map<string, Float32Array<ArrayBuffer>> {
+  const names = ["blk.0.attn_k.weight", "output.weight", "blk.1.ffn_norm.weight"];
+  return new Map(names.map((name) => {
+    const { rows, columns } = tensors.get(name)!;
+    return [name, randomNormals(rows * columns, 0.2, randomNumbers(6))] as const;
+  }));
+}
+
 async function writeMlx(folder: string): Promise<void> {
   await Deno.mkdir(folder);
   const tensor = (name: string, shape: readonly number[]): SafetensorsTensorData => ({
@@ -80,6 +88,7 @@ async function kindsIn(root: string, source: ModelSource): Promise<Kind[]> {
   );
   const folders = {
     lora,
+    "LoRA with tensors of the base": { ...lora, replaced: someOf(source) },
     ia3: filled(source, ia3Adapter(source)),
     prefix: filled(source, prefixAdapter(source, { tokens: 3 })),
     prompt: filled(source, promptAdapter(source, { tokens: 4 })),
@@ -107,37 +116,6 @@ async function kindsIn(root: string, source: ModelSource): Promise<Kind[]> {
   ];
 }
 
-/** A safetensors file with a header that says something else. */
-function withHeader(bytes: Uint8Array<ArrayBuffer>, next: () => number): Uint8Array<ArrayBuffer> {
-  const length = Number(new DataView(bytes.buffer).getBigUint64(0, true));
-  const text = new TextDecoder().decode(bytes.subarray(8, 8 + length));
-  const header = new TextEncoder().encode(JSON.stringify(mutated(JSON.parse(text), next)) ?? "");
-  const out = new Uint8Array(8 + header.length + bytes.length - 8 - length);
-  new DataView(out.buffer).setBigUint64(0, BigInt(header.length), true);
-  out.set(header, 8);
-  out.set(bytes.subarray(8 + length), 8 + header.length);
-  return out;
-}
-
-/** One file's bytes, damaged. */
-function damaged(
-  path: string,
-  bytes: Uint8Array<ArrayBuffer>,
-  seed: number,
-): Uint8Array<ArrayBuffer> {
-  const next = random(seed);
-  if (path.endsWith(".json")) {
-    const text = new TextDecoder().decode(bytes);
-    if (seed % 3 === 0) return new TextEncoder().encode(mutatedText(text, next));
-    let value: unknown = JSON.parse(text);
-    for (let i = 0; i <= next() * 3; i++) value = mutated(value, next);
-    return new TextEncoder().encode(JSON.stringify(value) ?? "");
-  }
-  if (path.endsWith(".safetensors") && seed % 2 === 0) return withHeader(bytes, next);
-  // The first bytes say what the others are.
-  return mutate(bytes, seed % 3 === 0 ? bytes.length : Math.min(900, bytes.length), seed);
-}
-
 /** Names of what lies in a folder, folders within it too. */
 async function listing(folder: string): Promise<string[]> {
   const names: string[] = [];
@@ -149,7 +127,7 @@ async function listing(folder: string): Promise<string[]> {
   return names.sort();
 }
 
-Deno.test(`${6 * INPUTS * SHARE} damaged adapters: an adapter or a typed error, at once (seed ${SEED})`, async (t) => {
+Deno.test(`${8 * INPUTS * SHARE} damaged adapters: an adapter or a typed error, at once (seed ${SEED})`, async (t) => {
   const root = await Deno.makeTempDir();
   using watch = watchAllocations();
   try {
@@ -177,7 +155,7 @@ Deno.test(`${6 * INPUTS * SHARE} damaged adapters: an adapter or a typed error, 
           const file = files[i % files.length];
           const about = `${name}, input ${i} (QZO_FUZZ_SEED=${SEED})`;
           // Which file is damaged goes by the lowest bit, how by the others.
-          await Deno.writeFile(file, damaged(file, sound.get(file)!, seed >> 1));
+          await Deno.writeFile(file, damagedFile(file, sound.get(file)!, seed >> 1));
           watch.reset();
           const begun = process.cpuUsage();
           try {

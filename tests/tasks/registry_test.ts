@@ -219,7 +219,7 @@ const rendered: Record<string, [string, string, string]> = {
     " Now\nIs the answer correct? no",
   ],
   copa: [copa, "The man slid the razor across his chin so", " I saw it."],
-  "copa/harness": [copa, "The man slid the razor across his chin therefore", " i saw it."],
+  "copa/harness": [copa, "The man slid the razor across his chin therefore", "  i saw it."],
   "copa/bare": [copa, "The man slid the razor across his chin", " I saw it."],
   record: [record, "Ann met Eve.\n- Ann won\n- Eve lost\n-", " The loser, Eve, cried"],
   "record/harness": [

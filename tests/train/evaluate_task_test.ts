@@ -13,7 +13,7 @@ import {
   metricObjective,
   planOffsets,
 } from "../../train/mod.ts";
-import { openSharedGpu } from "../support/one_device.ts";
+import { openSharedGpu } from "../kernels/one_device.ts";
 
 const gpu = await openSharedGpu();
 const source = await openModelSource("demo/model.gguf");

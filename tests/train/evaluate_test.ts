@@ -2,7 +2,7 @@
  * Evaluation against the f64 oracle, with and without a fine-tune, in batches of any size.
  */
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
-import { type OffsetSet } from "../../kernels/mod.ts";
+import type { OffsetSet } from "../../kernels/mod.ts";
 import { type Example, loadModel, type ModelSource } from "../../models/mod.ts";
 import { type Optimiser, qzo, qzoNormalised } from "../../optim/mod.ts";
 import { evaluate, replayLedger } from "../../train/mod.ts";
@@ -16,7 +16,7 @@ import {
 } from "../reference/losses.ts";
 import { targetLogProbabilities } from "../reference/softmax_nll.ts";
 import { caseLedger } from "../robustness/replay_cases.ts";
-import { openSharedGpu } from "../support/one_device.ts";
+import { openSharedGpu } from "../kernels/one_device.ts";
 import { randomNumbers } from "../support/random_llama.ts";
 import { allKinds, allScales, tinyShape, tinySource } from "./tiny_model.ts";
 

@@ -32,7 +32,7 @@ import {
   tinyOffsets,
   tinySource,
 } from "./tiny_model.ts";
-import { openSharedGpu } from "../support/one_device.ts";
+import { openSharedGpu } from "../kernels/one_device.ts";
 
 const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());

@@ -6,7 +6,7 @@ import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/ass
 import { qzoNormalised } from "../../optim/mod.ts";
 import { evaluate, type Evaluation, finetune } from "../../train/mod.ts";
 import { compareEvaluations } from "../../train/evaluate.ts";
-import { openSharedGpu } from "../support/one_device.ts";
+import { openSharedGpu } from "../kernels/one_device.ts";
 import { randomNumbers } from "../support/random_llama.ts";
 import { allScales, loadTiny, tinyExamples, tinyOffsets } from "./tiny_model.ts";
 

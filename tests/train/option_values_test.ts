@@ -4,7 +4,7 @@ import { planModel } from "../../models/inference/model.ts";
 import { qzoNormalised } from "../../optim/mod.ts";
 import { evaluate, finetune, finetuneByFunction } from "../../train/mod.ts";
 import { loadTiny, tinyExamples, tinyOffsets, tinySource } from "./tiny_model.ts";
-import { openSharedGpu } from "../support/one_device.ts";
+import { openSharedGpu } from "../kernels/one_device.ts";
 
 const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());

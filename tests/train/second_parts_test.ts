@@ -1,5 +1,5 @@
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
-import { type OffsetSet } from "../../kernels/mod.ts";
+import type { OffsetSet } from "../../kernels/mod.ts";
 import {
   Evaluator,
   loadModel,
@@ -37,7 +37,7 @@ import {
   tinyOffsets,
   tinySource,
 } from "./tiny_model.ts";
-import { openSharedGpu } from "../support/one_device.ts";
+import { openSharedGpu } from "../kernels/one_device.ts";
 
 // Codebooks, minima and zero points from the selection through training and replay to files.
 

@@ -11,7 +11,7 @@ import { bytesSource, decode, formatByName } from "../../quant/mod.ts";
 import { exportTuned } from "../../train/mod.ts";
 import type { LlamaShape } from "../reference/llama.ts";
 import { relativeL2 } from "../reference/nmse.ts";
-import { openSharedGpu } from "../support/one_device.ts";
+import { openSharedGpu } from "../kernels/one_device.ts";
 import { ggufBytes, llamaF32Tensors, llamaMetadata } from "../support/gguf_writer.ts";
 import { llamaCppLogits, llamaCppMissing } from "../support/llama_cpp.ts";
 import { randomLlama } from "../support/random_llama.ts";

@@ -9,7 +9,7 @@ import { Evaluator } from "../../models/inference/evaluator.ts";
 import { builtInTask, loadTask } from "../../tasks/mod.ts";
 import { tokeniseExample } from "../../tasks/tokenise.ts";
 import { evaluateTask } from "../../train/mod.ts";
-import { openSharedGpu } from "../support/one_device.ts";
+import { openSharedGpu } from "../kernels/one_device.ts";
 import { exists, sharedData } from "../support/shared_data.ts";
 
 const fixtures = fromFileUrl(new URL("../fixtures/task_scores/", import.meta.url));

@@ -14,7 +14,7 @@ import { recordLogits } from "../../models/forward.ts";
 import { bytesSource, decode, formatByName } from "../../quant/mod.ts";
 import { exportTuned } from "../../train/mod.ts";
 import { relativeL2 } from "../reference/nmse.ts";
-import { openSharedGpu } from "../support/one_device.ts";
+import { openSharedGpu } from "../kernels/one_device.ts";
 import { llamaCppLogits, llamaCppMissing } from "../support/llama_cpp.ts";
 import { trainBriefly } from "./train_briefly.ts";
 

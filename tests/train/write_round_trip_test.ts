@@ -23,7 +23,7 @@ import { evaluate, exportTuned } from "../../train/mod.ts";
 import { withTemp } from "../models/quantised_folder.ts";
 import { compressedLinear } from "../models/stored_linears.ts";
 import { targetLogProbabilities } from "../reference/softmax_nll.ts";
-import { openSharedGpu } from "../support/one_device.ts";
+import { openSharedGpu } from "../kernels/one_device.ts";
 import { llamaCppLogits, llamaCppMissing } from "../support/llama_cpp.ts";
 import {
   kindShape,

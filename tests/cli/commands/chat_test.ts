@@ -4,7 +4,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { fromFileUrl, join } from "@std/path";
 import { chatTokens, generate, loadModel, openModelSource } from "../../../models/mod.ts";
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { ggufBytes, llamaF32Tensors, llamaMetadata } from "../../support/gguf_writer.ts";
 import { permuteHeads, randomLlama, TINY_LLAMA } from "../../support/random_llama.ts";
 import { withTemp } from "../../models/quantised_folder.ts";

@@ -16,7 +16,7 @@ import { openLedger, parseTrainConfig, replayLedger } from "../../../train/mod.t
 import type { LlamaShape } from "../../reference/llama.ts";
 import { ggufBytes, llamaF32Tensors, llamaMetadata } from "../../support/gguf_writer.ts";
 import { permuteHeads, randomLlama } from "../../support/random_llama.ts";
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { withTemp } from "../../models/quantised_folder.ts";
 import { typed } from "../typed.ts";
 

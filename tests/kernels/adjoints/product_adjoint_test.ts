@@ -16,7 +16,7 @@ import { FORMATS, type Layout, partName } from "../../../quant/mod.ts";
 import { isQuantised, isRelativeOnly } from "../../../quant/layouts/layout.ts";
 import { secondPart } from "../../../quant/layouts/trained_part.ts";
 import { effectiveWeights } from "../../reference/effective_weights.ts";
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../one_device.ts";
 import { numbersBy, sampled } from "../../support/sampled.ts";
 import { assertClose, Bench, normals, randomTensorOf } from "../bench.ts";
 

@@ -8,7 +8,7 @@ import { embedding, matmul } from "../../../kernels/mod.ts";
 import { decode, FORMATS, type Layout, type PackedTensor } from "../../../quant/mod.ts";
 import { effectiveWeights } from "../../reference/effective_weights.ts";
 import { matmul as oracle } from "../../reference/matmul.ts";
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../one_device.ts";
 import { numbersBy, sampled } from "../../support/sampled.ts";
 import { assertClose, Bench, normals, randomTensorOf } from "../bench.ts";
 import { contextOf } from "../context.ts";

@@ -8,7 +8,7 @@ import {
   type ScalarLayout,
 } from "../../../quant/mod.ts";
 import { matmul as oracle } from "../../reference/matmul.ts";
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../one_device.ts";
 import { randomNumbers } from "../../support/random_llama.ts";
 import { numbersBy, sampled } from "../../support/sampled.ts";
 import {

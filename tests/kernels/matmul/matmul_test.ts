@@ -2,7 +2,7 @@ import type { Law } from "../../../optim/mod.ts";
 import { assertEquals, assertThrows } from "@std/assert";
 import { Graph, matmul } from "../../../kernels/mod.ts";
 import type { Layout } from "../../../quant/mod.ts";
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../one_device.ts";
 import { randomNumbers } from "../../support/random_llama.ts";
 import { numbersBy, sampled, sampleSeed } from "../../support/sampled.ts";
 import { below, Bench, randomPacked, type TestPerturbation, withWorkgroupLimit } from "../bench.ts";

@@ -1,7 +1,7 @@
 import { assertThrows } from "@std/assert";
 import { embedding, type Tile, trainableOf } from "../../../kernels/mod.ts";
 import type { Layout, ScalarLayout } from "../../../quant/mod.ts";
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../one_device.ts";
 import { randomNumbers } from "../../support/random_llama.ts";
 import { numbersBy, sampled } from "../../support/sampled.ts";
 import {

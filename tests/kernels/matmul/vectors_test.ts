@@ -2,7 +2,7 @@ import { matmul, perturbedVector, type Tile } from "../../../kernels/mod.ts";
 import type { Layout } from "../../../quant/mod.ts";
 import { effectiveWeights } from "../../reference/effective_weights.ts";
 import { matmul as oracle } from "../../reference/matmul.ts";
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../one_device.ts";
 import { randomNumbers } from "../../support/random_llama.ts";
 import {
   assertClose,

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { noiseAt } from "../../../optim/mod.ts";
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../one_device.ts";
 import { randomNumbers } from "../../support/random_llama.ts";
 import { randomWord } from "../bench.ts";
 import { noiseOnDevice } from "./noise_on_device.ts";

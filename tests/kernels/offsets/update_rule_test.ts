@@ -16,7 +16,7 @@ import {
   type UpdateRule,
 } from "../../../optim/mod.ts";
 import type { Layout } from "../../../quant/mod.ts";
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../one_device.ts";
 import { randomNumbers } from "../../support/random_llama.ts";
 import { numbersBy, sampled } from "../../support/sampled.ts";
 import { normals, randomPacked } from "../bench.ts";

@@ -2,7 +2,7 @@
 import { attention, storeRows, type Value } from "../../../kernels/mod.ts";
 import { sharedBehind } from "../../../kernels/operations/leading/copy_rows.ts";
 import { attention as attentionOracle, type AttentionRow } from "../../reference/attention.ts";
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../one_device.ts";
 import { randomNumbers } from "../../support/random_llama.ts";
 import { sampled } from "../../support/sampled.ts";
 import { assertClose, Bench, normals } from "../bench.ts";

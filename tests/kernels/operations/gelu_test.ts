@@ -1,7 +1,7 @@
 import { assert, assertAlmostEquals } from "@std/assert";
 import { activationOf } from "../../../kernels/operations/activations/activations.ts";
 import { gelu, geluTanh } from "../../reference/gelu.ts";
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../one_device.ts";
 import { randomNumbers } from "../../support/random_llama.ts";
 import { assertClose, Bench, normals } from "../bench.ts";
 import { contextOf } from "../context.ts";

@@ -3,7 +3,7 @@ import { activationOf } from "../../../kernels/operations/activations/activation
 import { normOf } from "../../../kernels/operations/norms/norms.ts";
 import { effectiveWeights } from "../../reference/effective_weights.ts";
 import { layerNorm as oracle } from "../../reference/layer_norm.ts";
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../one_device.ts";
 import { randomNumbers } from "../../support/random_llama.ts";
 import {
   assertClose,

@@ -5,7 +5,7 @@ import {
   languageModellingLoss,
 } from "../../reference/losses.ts";
 import { targetLogProbabilities } from "../../reference/softmax_nll.ts";
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../one_device.ts";
 import { randomNumbers } from "../../support/random_llama.ts";
 import { assertClose, below, Bench, normals } from "../bench.ts";
 import { contextOf } from "../context.ts";

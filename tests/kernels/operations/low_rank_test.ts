@@ -4,7 +4,7 @@ import type { Layout, PackedTensor } from "../../../quant/mod.ts";
 import { effectiveWeights } from "../../reference/effective_weights.ts";
 import { mergedWeights } from "../../reference/low_rank.ts";
 import { matmul } from "../../reference/matmul.ts";
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../one_device.ts";
 import { randomNumbers } from "../../support/random_llama.ts";
 import {
   assertClose,

@@ -15,7 +15,7 @@ import { embedding as embeddingOracle } from "../../reference/embedding.ts";
 import { rmsNorm as rmsNormOracle } from "../../reference/rms_norm.ts";
 import { rope as ropeOracle } from "../../reference/rope.ts";
 import { siluGate as siluGateOracle } from "../../reference/silu_gate.ts";
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../one_device.ts";
 import { randomNumbers } from "../../support/random_llama.ts";
 import {
   assertClose,

@@ -15,7 +15,7 @@ import { rowProducts } from "../../../quant/quantisers/row_products.ts";
 import { correlated, outlyingInputs, statisticsOf } from "../../quant/calibration_inputs.ts";
 import { normals } from "../../quant/random.ts";
 import { assertClose, withWorkgroupLimit } from "../bench.ts";
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../one_device.ts";
 
 const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());

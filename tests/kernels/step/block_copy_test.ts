@@ -1,7 +1,7 @@
 /** Blocks are copied whole, from where they begin, in the order of the pass. */
 import { assertEquals } from "@std/assert";
 import { BlockCopy, Storage } from "../../../kernels/mod.ts";
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../one_device.ts";
 
 Deno.test("a block is copied from its place, between dispatches of one pass", async () => {
   using gpu = await openSharedGpu();

@@ -17,7 +17,7 @@ import { logistic, quadratic, quantisedNet, rosenbrock } from "../../optim/objec
 import { random } from "../../optim/random.ts";
 import { randomPacked } from "../bench.ts";
 import { StepRig } from "../step_rig.ts";
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../one_device.ts";
 
 const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());

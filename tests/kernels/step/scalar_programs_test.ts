@@ -34,7 +34,7 @@ import {
   zoSgdMomentum,
   zoSgdSign,
 } from "../../../optim/mod.ts";
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../one_device.ts";
 import { randomNumbers } from "../../support/random_llama.ts";
 import { normals, randomPacked } from "../bench.ts";
 import { StepRig } from "../step_rig.ts";

@@ -32,7 +32,7 @@ import {
   zoSgdConservative,
 } from "../../../optim/mod.ts";
 import { type Layout, offsetMagnitudes } from "../../../quant/mod.ts";
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../one_device.ts";
 import { randomNumbers } from "../../support/random_llama.ts";
 import { normals, randomPacked } from "../bench.ts";
 import { type RigTensor, StepRig } from "../step_rig.ts";

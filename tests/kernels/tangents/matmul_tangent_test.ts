@@ -6,7 +6,7 @@ import { FORMATS, type Layout } from "../../../quant/mod.ts";
 import { isRelativeOnly } from "../../../quant/layouts/layout.ts";
 import { secondPart } from "../../../quant/layouts/trained_part.ts";
 import { matmul as oracle } from "../../reference/matmul.ts";
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../one_device.ts";
 import { numbersBy, sampled } from "../../support/sampled.ts";
 import {
   assertClose,

@@ -20,7 +20,7 @@ import {
 import { writePeft } from "../../../models/checkpoints/adapters/write_peft.ts";
 import { formatByName, quantize } from "../../../quant/mod.ts";
 import { relativeL2 } from "../../reference/nmse.ts";
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { f32Tensor, ggufBytes, type GgufTensor } from "../../support/gguf_writer.ts";
 import { llamaCppLogitsOf, llamaCppMissing } from "../../support/llama_cpp.ts";
 import { logitsOf } from "../../support/model_logits.ts";

@@ -15,7 +15,7 @@ import { masterSeed, tensorId } from "../../../optim/mod.ts";
 import { threefry2x32 } from "../../../optim/directions/threefry.ts";
 import { llamaLogits } from "../../reference/llama.ts";
 import { relativeL2 } from "../../reference/nmse.ts";
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { logitsOf } from "../../support/model_logits.ts";
 import { randomLlama, randomNormals, randomNumbers } from "../../support/random_llama.ts";
 import { withLora } from "../lora_oracle.ts";

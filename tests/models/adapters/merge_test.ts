@@ -16,7 +16,7 @@ import {
 import { fitAdapter } from "../../../models/adapters/adapted.ts";
 import { qzo, tensorId } from "../../../optim/mod.ts";
 import { exportMerged, offsetsFor, type Selection } from "../../../train/mod.ts";
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { randomLlama, randomNormals, randomNumbers } from "../../support/random_llama.ts";
 import { withTemp } from "../quantised_folder.ts";
 import { choiceExamples, ggufInMemory, smallShape, weightsOf } from "../small_model.ts";

@@ -10,7 +10,7 @@ import {
 } from "../../../models/mod.ts";
 import { type SafetensorsTensorData, writeSafetensors } from "../../../quant/mod.ts";
 import { relativeL2 } from "../../reference/nmse.ts";
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { logitsOf } from "../../support/model_logits.ts";
 import { randomNormals, randomNumbers } from "../../support/random_llama.ts";
 import { peftBases } from "../../support/vectors/peft_cases.ts";

@@ -12,7 +12,7 @@ import {
   writePeft,
 } from "../../../models/mod.ts";
 import { relativeL2 } from "../../reference/nmse.ts";
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { batchLogits } from "../../support/model_logits.ts";
 import { peftTokens, promptBases } from "../../support/vectors/peft_cases.ts";
 import { withTemp } from "../quantised_folder.ts";

@@ -7,7 +7,7 @@ import { evaluate } from "../../../train/mod.ts";
 import { withTemp } from "../quantised_folder.ts";
 import { weightsOf } from "../small_model.ts";
 import { robertaLoss, smallBert, writeRobertaFolder } from "./small_roberta.ts";
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 
 const words = [
   ...["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ".", "it", "was", "great", "terrible", "a"],

@@ -15,7 +15,7 @@ import { trainedTensors } from "../../../train/mod.ts";
 import { planOffsets } from "../../../train/selection.ts";
 import { gemmaLogits, type GemmaShape } from "../../reference/gemma.ts";
 import { relativeL2 } from "../../reference/nmse.ts";
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { llamaCppLogits, llamaCppMissing } from "../../support/llama_cpp.ts";
 import { logitsOf } from "../../support/model_logits.ts";
 import { randomNormals, randomNumbers } from "../../support/random_llama.ts";

@@ -19,7 +19,7 @@ import { type SafetensorsTensorData, writeSafetensors } from "../../../quant/mod
 import { trainedTensors } from "../../../train/mod.ts";
 import { relativeL2 } from "../../reference/nmse.ts";
 import { optLogits, type OptShape } from "../../reference/opt.ts";
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { llamaCppLogits, llamaCppMissing } from "../../support/llama_cpp.ts";
 import { logitsOf } from "../../support/model_logits.ts";
 import { randomNormals, randomNumbers } from "../../support/random_llama.ts";
@@ -252,13 +252,7 @@ Deno.test(
   async () => {
     await withTemp(async (folder) => {
       const path = (name: string) => join(folder, name);
-      const ids = { bos_token_id: 0, eos_token_id: 0 };
-      await writeFolder(path("base"), stored(randomGpt2()), { ...config(true), ...ids });
-      await Deno.writeTextFile(path("base/tokenizer.json"), JSON.stringify(byteTokenizer()));
-      await Deno.writeTextFile(
-        path("base/tokenizer_config.json"),
-        JSON.stringify({ tokenizer_class: "GPT2Tokenizer", bos_token: "<|endoftext|>" }),
-      );
+      await writeWithTokenizer(path("base"), randomGpt2());
       using source = await openModelSource(path("base"));
       await writeModel(source, path("model.gguf"));
       const theirs = await llamaCppLogits(path("model.gguf"), tokens);
@@ -277,6 +271,42 @@ Deno.test(
     });
   },
 );
+
+Deno.test(
+  `without the feed-forward layer, where GELU is, llama.cpp's logits of a GPT-2 are ours${
+    missing ? ` (skipped: ${missing})` : ""
+  }`,
+  { ignore: missing !== undefined },
+  async () => {
+    await withTemp(async (folder) => {
+      const quiet = Object.fromEntries(
+        Object.entries(randomGpt2()).map(([name, values]) =>
+          name.includes("mlp.c_proj") ? [name, values.map(() => 0)] : [name, values]
+        ),
+      );
+      await writeWithTokenizer(join(folder, "base"), quiet);
+      using source = await openModelSource(join(folder, "base"));
+      await writeModel(source, join(folder, "model.gguf"));
+      const theirs = await llamaCppLogits(join(folder, "model.gguf"), tokens);
+      const difference = relativeL2(await logitsAt(source), theirs.flatMap((row) => [...row]));
+      assert(difference < 1e-5, `relative L2 to llama.cpp's logits is ${difference}`);
+    });
+  },
+);
+
+/** A folder that can be written as a GGUF file that llama.cpp takes. */
+async function writeWithTokenizer(
+  folder: string,
+  weights: ReturnType<typeof randomGpt2>,
+): Promise<void> {
+  const ids = { bos_token_id: 0, eos_token_id: 0 };
+  await writeFolder(folder, stored(weights), { ...config(true), ...ids });
+  await Deno.writeTextFile(join(folder, "tokenizer.json"), JSON.stringify(byteTokenizer()));
+  await Deno.writeTextFile(
+    join(folder, "tokenizer_config.json"),
+    JSON.stringify({ tokenizer_class: "GPT2Tokenizer", bos_token: "<|endoftext|>" }),
+  );
+}
 
 /** Bytes and made-up tokens. */
 function byteTokenizer() {

@@ -11,7 +11,8 @@ import {
 } from "../../../models/mod.ts";
 import { llamaLogits, type LlamaShape } from "../../reference/llama.ts";
 import { relativeL2 } from "../../reference/nmse.ts";
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
+import { llamaCppLogits, llamaCppMissing } from "../../support/llama_cpp.ts";
 import { logitsOf } from "../../support/model_logits.ts";
 import { randomLlama, randomNormals, randomNumbers } from "../../support/random_llama.ts";
 import { withTemp } from "../quantised_folder.ts";
@@ -120,6 +121,23 @@ for (const [name, [of, keys]] of Object.entries(llamas)) {
     }, its);
   });
 }
+
+const missing = await llamaCppMissing();
+Deno.test(
+  `llama.cpp's logits of the file written from a Mistral folder are ours, up to its window${
+    missing ? ` (skipped: ${missing})` : ""
+  }`,
+  { ignore: missing !== undefined },
+  async () => {
+    const whole = { ...shape, window: tokens.length };
+    await withSource(whole, { ...keys, sliding_window: tokens.length }, async (source, folder) => {
+      await writeModel(source, join(folder, "m.gguf"));
+      const theirs = await llamaCppLogits(join(folder, "m.gguf"), tokens);
+      const difference = relativeL2(await logitsFrom(source), theirs.flatMap((row) => [...row]));
+      assert(difference < 1e-5, `relative L2 to llama.cpp's logits is ${difference}`);
+    });
+  },
+);
 
 Deno.test("losses of text and of candidates behind a shared prompt see the window, and the derivative does", async () => {
   await withSource(shape, keys, (source) => assertLosses(gpu, source, oracle));

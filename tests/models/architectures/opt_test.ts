@@ -9,7 +9,7 @@ import {
   packBatch,
 } from "../../../models/mod.ts";
 import type { OptShape } from "../../reference/opt.ts";
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { exists, readReviews, sharedData } from "../../support/shared_data.ts";
 import { checkWrittenBack, type StoredLinear, withTemp } from "../quantised_folder.ts";
 import { randomTokens, weightsOf } from "../small_model.ts";

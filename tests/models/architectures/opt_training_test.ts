@@ -14,12 +14,13 @@ import {
   assertDerivatives,
   assertMemory,
   assertReturns,
+  assertTrainsAndReturns,
   EVERYTHING,
   type LossOracle,
 } from "./proofs.ts";
 import { choiceExamples, textExamples } from "../small_model.ts";
 import { assertOptForward, narrowOpt, optLoss, smallOpt, writeOptFolder } from "../small_opt.ts";
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 
 const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
@@ -97,6 +98,23 @@ Deno.test("an OPT model goes into a folder and comes back, dense, quantised and 
       });
       using small = await openModelSource(path("small"));
       await assertRejects(() => assertWritable(small, path("x.gguf")), RangeError, '"opt" as GGUF');
+    });
+  }
+});
+
+Deno.test("an OPT model is quantised, trained for 20 steps, folded, written and read again", async () => {
+  for (const shape of [smallOpt, narrowOpt]) {
+    await withTemp(async (folder) => {
+      const path = (name: string) => join(folder, name);
+      await Deno.mkdir(path("base"));
+      await writeOptFolder(path("base"), shape);
+      using dense = await openModelSource(path("base"));
+      const losses: LossOracle = {
+        examples: () => textExamples(vocabulary, [20, 17]),
+        loss: (...of) => optLoss(shape, ...of),
+      };
+      const [small, tuned] = [path("small"), path("tuned")];
+      await assertTrainsAndReturns(gpu, dense, losses, { format: "int4_g32", small, tuned });
     });
   }
 });

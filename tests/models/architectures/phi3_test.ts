@@ -4,7 +4,7 @@ import { loadModel, type ModelSource, openModelSource, writeModel } from "../../
 import type { Phi3Config } from "../../../models/architectures/phi3.ts";
 import { llamaLogits, type LlamaShape } from "../../reference/llama.ts";
 import { relativeL2 } from "../../reference/nmse.ts";
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { llamaCppLogits, llamaCppMissing } from "../../support/llama_cpp.ts";
 import { logitsOf } from "../../support/model_logits.ts";
 import { randomLlama } from "../../support/random_llama.ts";

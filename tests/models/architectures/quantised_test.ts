@@ -1,18 +1,18 @@
 /**
- * Folders of every architecture in the forms that other libraries quantise it to: what is read is what was written, the model computes what a dense
- * folder of the same numbers does, and trained scales go back into its own files, nothing else changed.
+ * Folders of every architecture in 16 bits and in the forms that other libraries quantise it to: what is read is what was written, the model computes
+ * what an F32 folder of the same numbers does, and it goes back into its own files, nothing changed but trained scales.
  */
 import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
-import { openGpu } from "../../../kernels/mod.ts";
-import { loadModel, openModelSource } from "../../../models/mod.ts";
+import { loadModel, openModelSource, writeModel } from "../../../models/mod.ts";
 import { ARCHITECTURES, weightsOf as listOf } from "../../../models/architectures.ts";
 import { relativeL2 } from "../../reference/nmse.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { logitsOf } from "../../support/model_logits.ts";
 import { sampled } from "../../support/sampled.ts";
 import { checkWrittenBack, type StoredLinear, tensorData, withTemp } from "../quantised_folder.ts";
 import { aqlm, bitsandbytes, compressed, hqq, type Settings } from "../quantised_folder_cases.ts";
-import { writeRandomFolder } from "../random_folder.ts";
+import { type DenseType, writeRandomFolder } from "../random_folder.ts";
 import { SMALL_CONFIGS } from "../small_configs.ts";
 import { randomTokens, weightsOf } from "../small_model.ts";
 import {
@@ -24,7 +24,7 @@ import {
 } from "../stored_linears.ts";
 import { transposedLinear } from "../stored_transposed.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 
 interface Method {
@@ -153,6 +153,37 @@ for (const [model, name] of sampled("quantised architectures", CASES, 0.1)) {
         assert(difference < 1e-5, `relative L2 to the dense folder's logits is ${difference}`);
       }
       await checkWrittenBack(folder, method.scales, { tolerance: method.tolerance ?? 0 });
+    });
+  });
+}
+
+const DENSE = Object.keys(SMALL_CONFIGS)
+  .flatMap((model) => (["F16", "BF16"] as const).map((type) => [model, type] as const));
+
+for (const [model, dtype] of sampled("16-bit architectures", DENSE, 0.2)) {
+  Deno.test(`${model} in ${dtype} computes as in F32 with the same numbers, and is written back to the byte`, async () => {
+    await withTemp(async (root) => {
+      const write = async (name: string, dtype: DenseType, numbers: DenseType) => {
+        const folder = join(root, name);
+        await Deno.mkdir(folder);
+        await writeRandomFolder(folder, SMALL_CONFIGS[model], { dtype, numbers });
+        return folder;
+      };
+      const [narrow, wide] = [
+        await write("narrow", dtype, dtype),
+        await write("f32", "F32", dtype),
+      ];
+      using source = await openModelSource(narrow);
+      using other = await openModelSource(wide);
+      assertEquals(await weightsOf(source), await weightsOf(other));
+      const tokens = randomTokens(source.config.vocabulary, 20, 5);
+      const difference = relativeL2(await logitsIn(narrow, tokens), await logitsIn(wide, tokens));
+      assert(difference < 1e-5, `relative L2 to the logits of F32 is ${difference}`);
+      await writeModel(source, join(root, "back"));
+      for (const file of ["config.json", "model.safetensors"]) {
+        const bytes = await Deno.readFile(join(root, "back", file));
+        assertEquals(bytes, await Deno.readFile(join(narrow, file)), file);
+      }
     });
   });
 }

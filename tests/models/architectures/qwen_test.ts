@@ -3,7 +3,7 @@ import { join } from "@std/path";
 import { loadModel, type ModelSource, openModelSource, writeModel } from "../../../models/mod.ts";
 import { llamaLogits, type LlamaShape } from "../../reference/llama.ts";
 import { relativeL2 } from "../../reference/nmse.ts";
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { llamaCppLogits, llamaCppMissing } from "../../support/llama_cpp.ts";
 import { logitsOf } from "../../support/model_logits.ts";
 import { randomLlama, randomNormals, randomNumbers } from "../../support/random_llama.ts";

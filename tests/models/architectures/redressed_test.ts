@@ -4,7 +4,7 @@ import { join } from "@std/path";
 import { loadModel, openModelSource } from "../../../models/mod.ts";
 import { llamaLogits, type LlamaShape } from "../../reference/llama.ts";
 import { relativeL2 } from "../../reference/nmse.ts";
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { readHuggingFaceFolder } from "../../support/hugging_face.ts";
 import { logitsOf } from "../../support/model_logits.ts";
 import { randomNormals, randomNumbers } from "../../support/random_llama.ts";

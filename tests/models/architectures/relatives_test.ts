@@ -1,4 +1,4 @@
-// Qwen2, Qwen3 and Phi-3: derivatives against the oracle, and what training leaves goes into files and comes back.
+// Qwen2, Qwen3 and Phi-3: derivatives against the oracle, quantised by calibration, and what training leaves goes into files and comes back.
 import { join } from "@std/path";
 import { openModelSource } from "../../../models/mod.ts";
 import {
@@ -7,11 +7,19 @@ import {
   type LlamaShape,
   type NamedWeights,
 } from "../../reference/llama.ts";
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { randomLlama, randomNormals, randomNumbers } from "../../support/random_llama.ts";
 import { withTemp } from "../quantised_folder.ts";
-import { smallShape } from "../small_model.ts";
-import { assertDerivatives, assertMemory, assertTrainsAndReturns, type Oracle } from "./proofs.ts";
+import { smallShape, textExamples } from "../small_model.ts";
+import {
+  assertCalibrated,
+  assertDerivatives,
+  assertLosses,
+  assertMemory,
+  assertTrainsAndReturns,
+  lossOf,
+  type Oracle,
+} from "./proofs.ts";
 import { type Weights, writeFolder } from "./written_folder.ts";
 
 const gpu = await openSharedGpu();
@@ -109,6 +117,22 @@ for (
         await assertTrainsAndReturns(gpu, source, oracle, { format, small, tuned });
       }
       await assertMemory(gpu, source);
+    });
+  });
+
+  Deno.test(`a ${name} quantised by AWQ or GPTQ computes as the oracle on its weights`, async () => {
+    await withTemp(async (folder) => {
+      await writeFolder(folder, shape, weights, keys);
+      using dense = await openModelSource(folder);
+      const windows = textExamples(shape.vocabulary, [40, 60]);
+      for (const method of ["awq", "gptq"]) {
+        const source = await assertCalibrated(gpu, dense, method, {
+          windows,
+          matrices: name === "Phi-3" ? 4 : 7,
+          loss: (its) => lossOf(oracle, its, windows, "language-modelling"),
+        });
+        await assertLosses(gpu, source, oracle, 1e-4);
+      }
     });
   });
 }

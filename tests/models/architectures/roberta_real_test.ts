@@ -5,7 +5,7 @@ import { languageModellingExamples, loadExamples } from "../../../tasks/mod.ts";
 import { evaluate } from "../../../train/mod.ts";
 import { robertaLogits } from "../../reference/roberta.ts";
 import { relativeL2 } from "../../reference/nmse.ts";
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { logitsOf } from "../../support/model_logits.ts";
 import { exists, readReviews, sharedData } from "../../support/shared_data.ts";
 import { weightsOf } from "../small_model.ts";

@@ -20,7 +20,7 @@ import { trainedTensors } from "../../../train/mod.ts";
 import { planOffsets, type Selection } from "../../../train/selection.ts";
 import { Trainer } from "../../../train/steps/trainer.ts";
 import vectors from "../../fixtures/roberta.json" with { type: "json" };
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { logitsOf } from "../../support/model_logits.ts";
 import { randomNormals, randomNumbers } from "../../support/random_llama.ts";
 import { relativeL2 } from "../../reference/nmse.ts";
@@ -32,6 +32,7 @@ import {
   assertDerivatives,
   assertMemory,
   assertReturns,
+  assertTrainsAndReturns,
   type LossOracle,
 } from "./proofs.ts";
 import {
@@ -329,6 +330,22 @@ Deno.test("a RoBERTa or BERT model goes into a folder and comes back, dense, qua
         RangeError,
         "have no head for masked tokens",
       );
+    });
+  }
+});
+
+Deno.test("a RoBERTa or BERT model is quantised, trained for 20 steps, folded, written and read again", async () => {
+  for (const shape of [smallRoberta, smallBert]) {
+    await withTemp(async (folder) => {
+      const path = (name: string) => join(folder, name);
+      await writeRobertaFolder(path("base"), shape);
+      using dense = await openModelSource(path("base"));
+      const losses: LossOracle = {
+        examples: () => maskedTexts(vocabulary, [20, 17]),
+        loss: (...of) => robertaLoss(shape, ...of),
+      };
+      const [small, tuned] = [path("small"), path("tuned")];
+      await assertTrainsAndReturns(gpu, dense, losses, { format: "int4_g32", small, tuned });
     });
   }
 });

@@ -15,7 +15,7 @@ import { ggufModelSource } from "../../../models/checkpoints/gguf/open_gguf.ts";
 import { huggingFaceModelSource } from "../../../models/checkpoints/hugging_face/open_folder.ts";
 import { numbersToBfloat16Array, numbersToFloat16Array } from "../../../quant/layouts/float16.ts";
 import { bytesSource } from "../../../quant/mod.ts";
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { randomLlama } from "../../support/random_llama.ts";
 import { ggufBytes, llamaF32Tensors, llamaMetadata } from "../../support/gguf_writer.ts";
 import { CHANGES, writeSplitBase } from "../../support/split_base.ts";

@@ -11,7 +11,7 @@ import {
 import { ggufModelSource } from "../../../models/checkpoints/gguf/open_gguf.ts";
 import { huggingFaceModelSource } from "../../../models/checkpoints/hugging_face/open_folder.ts";
 import { bytesSource } from "../../../quant/mod.ts";
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import {
   f32Tensor,
   ggufBytes,

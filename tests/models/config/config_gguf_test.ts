@@ -14,7 +14,7 @@ import { ggufModelSource } from "../../../models/checkpoints/gguf/open_gguf.ts";
 import { configFromGguf } from "../../../models/config/config_gguf.ts";
 import { ropeFrequencies } from "../../../models/rope_table.ts";
 import { bytesSource } from "../../../quant/mod.ts";
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import {
   ggufBytes,
   type GgufValue,

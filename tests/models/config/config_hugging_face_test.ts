@@ -20,7 +20,7 @@ import type { LlamaConfig } from "../../../models/architectures/llama.ts";
 import { huggingFaceModelSource } from "../../../models/checkpoints/hugging_face/open_folder.ts";
 import { ropeFrequencies } from "../../../models/rope_table.ts";
 import type { LlamaShape } from "../../reference/llama.ts";
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { readHuggingFaceFolder } from "../../support/hugging_face.ts";
 import { randomLlama } from "../../support/random_llama.ts";
 import { exists, readStories, sharedData } from "../../support/shared_data.ts";

@@ -24,7 +24,7 @@ import {
   scaleBits,
   shuffled,
 } from "../../quant/transposed_writer.ts";
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { randomNumbers } from "../../support/random_llama.ts";
 import {
   checkWrittenBack,

@@ -8,7 +8,7 @@ import {
   sampler,
 } from "../../../models/mod.ts";
 import { llamaLogits } from "../../reference/llama.ts";
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { randomLlama } from "../../support/random_llama.ts";
 import { ggufInMemory, randomTokens, smallShape } from "../small_model.ts";
 

@@ -11,7 +11,7 @@ import {
 import { huggingFaceModelSource } from "../../../models/checkpoints/hugging_face/open_folder.ts";
 import { FORMATS } from "../../../quant/mod.ts";
 import { logSoftmax } from "../../reference/softmax_nll.ts";
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { llamaCppLogitsOf, llamaCppMissing } from "../../support/llama_cpp.ts";
 import { sampled } from "../../support/sampled.ts";
 import { exists, readReviews, sharedData } from "../../support/shared_data.ts";

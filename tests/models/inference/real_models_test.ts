@@ -3,7 +3,7 @@ import { Evaluator, loadModel, type ModelSource, packBatch } from "../../../mode
 import { ggufModelSource } from "../../../models/checkpoints/gguf/open_gguf.ts";
 import { huggingFaceModelSource } from "../../../models/checkpoints/hugging_face/open_folder.ts";
 import { bytesSource } from "../../../quant/mod.ts";
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { readHuggingFaceFolder } from "../../support/hugging_face.ts";
 import { type Checkpoint, readLlama2c, readLlama2cTokenizer } from "../../support/llama2c.ts";
 import { exists, readReviews, readStories, sharedData } from "../../support/shared_data.ts";

@@ -5,7 +5,7 @@ import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { Evaluator, type Example, loadModel, packBatch } from "../../../models/mod.ts";
 import { evaluate } from "../../../train/mod.ts";
 import { llamaLogits } from "../../reference/llama.ts";
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { randomLlama, randomNumbers } from "../../support/random_llama.ts";
 import { ggufInMemory, smallShape } from "../small_model.ts";
 

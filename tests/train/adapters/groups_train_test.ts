@@ -37,7 +37,7 @@ import {
   weightsOf,
 } from "../../models/small_model.ts";
 import { withLora } from "../../models/lora_oracle.ts";
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { randomLlama } from "../../support/random_llama.ts";
 import { ledgerRun, type Resumed } from "../ledger_run.ts";
 import { bitsOf } from "../tiny_model.ts";

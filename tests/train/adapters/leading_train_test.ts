@@ -31,7 +31,7 @@ import {
   replayOnHost,
 } from "../../../train/mod.ts";
 import { llamaLogits } from "../../reference/llama.ts";
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { randomLlama, randomNormals, randomNumbers } from "../../support/random_llama.ts";
 import { batchLogits } from "../../support/model_logits.ts";
 import { sampled } from "../../support/sampled.ts";

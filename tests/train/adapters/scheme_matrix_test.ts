@@ -43,7 +43,7 @@ import {
 } from "../../../train/mod.ts";
 import { noiseTerm } from "../../reference/effective_weights.ts";
 import type { NamedWeights } from "../../reference/llama.ts";
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { allCases, sampled, sampleSeed } from "../../support/sampled.ts";
 import { randomLlama } from "../../support/random_llama.ts";
 import { withMerged } from "../../models/adapter_oracle.ts";

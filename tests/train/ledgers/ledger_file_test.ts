@@ -20,7 +20,7 @@ import {
   replayLedger,
   replayOnHost,
 } from "../../../train/mod.ts";
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { exists } from "../../support/shared_data.ts";
 import { randomNumbers } from "../../support/random_llama.ts";
 import { loadTiny, tinyExamples, tinyHeader, tinyOffsets, tinySource } from "../tiny_model.ts";

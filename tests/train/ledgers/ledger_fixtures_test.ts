@@ -21,7 +21,7 @@ import {
   sessionSeed,
 } from "./ledger_cases.ts";
 import { hashOf } from "../tiny_model.ts";
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 
 const gpu = await openSharedGpu();
 const model = await loadCase(gpu);

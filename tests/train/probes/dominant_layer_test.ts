@@ -2,7 +2,7 @@ import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/as
 import { loadModel, type Model, quantizedSource } from "../../../models/mod.ts";
 import { dominantLayer } from "../../../train/probes/dominant_layer.ts";
 import { llamaLogits, type LlamaShape } from "../../reference/llama.ts";
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { randomLlama } from "../../support/random_llama.ts";
 import { ggufInMemory, smallShape, textExamples } from "../../models/small_model.ts";
 

@@ -4,7 +4,7 @@ import { loadModel, packBatch, quantizedSource } from "../../../models/mod.ts";
 import { gainForwards, measureGains } from "../../../train/probes/gains.ts";
 import { selectTrainables } from "../../../train/selection.ts";
 import { qzo, qzoPlus } from "../../../optim/mod.ts";
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { randomLlama } from "../../support/random_llama.ts";
 import { ggufInMemory, smallShape, textExamples } from "../../models/small_model.ts";
 

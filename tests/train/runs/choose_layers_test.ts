@@ -3,7 +3,7 @@ import { dominantLayer } from "../../../train/probes/dominant_layer.ts";
 import { configToYaml, parseTrainConfig, selectionOfConfig } from "../../../train/mod.ts";
 import { chooseLayers } from "../../../train/runs/choose_layers.ts";
 import { loadTiny, tinyExamples } from "../tiny_model.ts";
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 
 const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());

@@ -14,7 +14,7 @@ import {
 } from "../../../train/mod.ts";
 import { writeTinyTask } from "../../cli/tiny_model.ts";
 import { loadTiny, tinyOffsets } from "../tiny_model.ts";
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 
 async function temporary(use: (folder: string) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir();

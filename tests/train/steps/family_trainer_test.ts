@@ -20,7 +20,7 @@ import {
 } from "../../../optim/mod.ts";
 import { textExamples } from "../../models/small_model.ts";
 import { oneLayer, type TrainedModel, trainedModel } from "./trained_model.ts";
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 
 const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());

@@ -20,7 +20,7 @@ import {
   smallShape,
   textExamples,
 } from "../../models/small_model.ts";
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { randomLlama } from "../../support/random_llama.ts";
 
 const gpu = await openSharedGpu();

@@ -13,7 +13,7 @@ import {
   zoAdam,
   zoSgdConservative,
 } from "../../../optim/mod.ts";
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { randomLlama } from "../../support/random_llama.ts";
 import {
   choiceExamples,

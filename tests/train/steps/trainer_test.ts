@@ -24,7 +24,7 @@ import {
 import { offsetBases } from "../../kernels/step_rig.ts";
 import { oracleLoss, textExamples } from "../../models/small_model.ts";
 import { oneLayer, type TrainedModel, trainedModel } from "./trained_model.ts";
-import { openSharedGpu } from "../../support/one_device.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 
 const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());

@@ -17,7 +17,7 @@ import {
 import { exactPlan } from "../../../../models/checkpoints/derived/wide_values.ts";
 import { quantize } from "../../../../quant/mod.ts";
 import { evaluate } from "../../../../train/mod.ts";
-import { openSharedGpu } from "../../../support/one_device.ts";
+import { openSharedGpu } from "../../../kernels/one_device.ts";
 import { llamaCppLogits, llamaCppMissing } from "../../../support/llama_cpp.ts";
 import { type FolderType, kindShape, writeKindFolder } from "../../../support/model_kinds.ts";
 import { targetLogProbabilities } from "../../../reference/softmax_nll.ts";

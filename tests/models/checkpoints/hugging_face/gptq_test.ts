@@ -36,7 +36,7 @@ import {
   writeFolder as writeAnyFolder,
 } from "../../quantised_folder.ts";
 import { huggingFaceConfig, oracleLoss, textExamples, weightsOf } from "../../small_model.ts";
-import { openSharedGpu } from "../../../support/one_device.ts";
+import { openSharedGpu } from "../../../kernels/one_device.ts";
 
 const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());

@@ -35,7 +35,7 @@ import {
   hqqLinear,
   torchaoLinear,
 } from "../../stored_linears.ts";
-import { openSharedGpu } from "../../../support/one_device.ts";
+import { openSharedGpu } from "../../../kernels/one_device.ts";
 
 const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());

@@ -12,7 +12,7 @@ import { Trainer } from "../../../../train/steps/trainer.ts";
 import { qzoNormalised } from "../../../../optim/mod.ts";
 import { secondPart } from "../../../../quant/layouts/trained_part.ts";
 import { exportTuned, trainedTensors } from "../../../../train/mod.ts";
-import { openSharedGpu } from "../../../support/one_device.ts";
+import { openSharedGpu } from "../../../kernels/one_device.ts";
 import { sampled } from "../../../support/sampled.ts";
 import { folderShape, quantisedTensors, withTemp, writeFolder } from "../../quantised_folder.ts";
 import { oracleLoss, textExamples, weightsOf } from "../../small_model.ts";

@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { calibratedSource, type ModelSource, quantizedSource } from "../../../../models/mod.ts";
 import { llamaLogits, type NamedWeights } from "../../../reference/llama.ts";
 import { relativeL2 } from "../../../reference/nmse.ts";
-import { openSharedGpu } from "../../../support/one_device.ts";
+import { openSharedGpu } from "../../../kernels/one_device.ts";
 import { permuteHeads, randomLlama } from "../../../support/random_llama.ts";
 import { ggufInMemory, smallShape, textExamples, weightsOf } from "../../small_model.ts";
 

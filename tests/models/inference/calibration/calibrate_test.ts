@@ -13,7 +13,7 @@ import {
   type NamedWeights,
 } from "../../../reference/llama.ts";
 import { relativeL2 } from "../../../reference/nmse.ts";
-import { openSharedGpu } from "../../../support/one_device.ts";
+import { openSharedGpu } from "../../../kernels/one_device.ts";
 import { permuteHeads, randomLlama } from "../../../support/random_llama.ts";
 import { ggufInMemory, smallShape, textExamples, weightsOf } from "../../small_model.ts";
 

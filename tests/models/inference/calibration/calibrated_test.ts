@@ -13,7 +13,7 @@ import {
 import { QUANTIZE_METHODS } from "../../../../models/inference/calibration/methods.ts";
 import { join } from "@std/path";
 import { formatByName, FORMATS } from "../../../../quant/mod.ts";
-import { openSharedGpu } from "../../../support/one_device.ts";
+import { openSharedGpu } from "../../../kernels/one_device.ts";
 import { permuteHeads, randomLlama } from "../../../support/random_llama.ts";
 import { ggufInMemory, smallShape, textExamples } from "../../small_model.ts";
 
