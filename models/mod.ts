@@ -8,6 +8,7 @@ export { describeAdapter, describedAdapter, type FittedAdapter } from "./adapter
 export { initialValues } from "./adapters/initial_values.ts";
 export { ia3Adapter, type Ia3Options, type Ia3Plan, type Ia3Vector } from "./adapters/ia3.ts";
 export { loraAdapter, type LoraOptions } from "./adapters/lora.ts";
+export { type AdapterInMix, mixedAdapter } from "./adapters/mixed.ts";
 export { type LoraMatrix, type LoraPlan } from "./adapters/lora_plan.ts";
 export { prefixAdapter, type PrefixOptions, type PrefixPlan } from "./adapters/prefix.ts";
 export { promptAdapter, type PromptOptions, type PromptPlan } from "./adapters/prompt.ts";

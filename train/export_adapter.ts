@@ -4,7 +4,9 @@
  * @module
  */
 
-import type { OffsetSet } from "../kernels/mod.ts";
+import type { DeviceTensor, OffsetSet, Trainable } from "../kernels/mod.ts";
+import { decode } from "../quant/layouts/decode.ts";
+import { planeWords } from "../quant/layouts/layout.ts";
 import {
   assertGgufAdapter,
   writeGgufAdapter,
@@ -34,13 +36,40 @@ export function assertAdapterPath(
   );
 }
 
+/** Whether a tensor of the base can be an adapter's own: it is not packed, so that all of it can be in a file. */
+function isWhole(tensor: DeviceTensor | undefined): boolean {
+  return tensor?.layout.kind === "dense";
+}
+
+/** A dense tensor of a model with what training added, in f32. */
+async function tunedValues(
+  { gpu, tensors }: Model,
+  { name, form }: Trainable,
+  offsets: Float32Array,
+): Promise<Float32Array<ArrayBuffer>> {
+  const { layout, rows, columns, pieces } = tensors.get(name)!;
+  const out = new Float32Array(rows * columns);
+  for (const { rows: count, firstRow, codes } of pieces) {
+    const words = planeWords(layout, count, columns).codes;
+    const [bytes] = await gpu.read([{ buffer: codes.buffer, bytes: 4 * words }]);
+    const empty = new Uint32Array(0);
+    const values = decode({
+      ...{ layout, rows: count, columns },
+      ...{ codes: new Uint32Array(bytes), scales: empty, codebook: empty },
+    });
+    out.set(values, firstRow * columns);
+  }
+  return out.map((value, i) => form === "relative" ? value * (1 + offsets[i]) : value + offsets[i]);
+}
+
 /**
  * Writes the adapter beside a model, with what training added, as a folder that PEFT reads: `adapter_config.json` and
  * `adapter_model.safetensors`; for a path that ends in `.gguf`, as the file that llama.cpp loads beside a model.
  *
  * @param offsets What was trained; undefined: the adapter as it stands beside the model
  * @throws {TypeError} When the model has no adapter
- * @throws {RangeError} For a path that an adapter is not written to, and when something of the base was trained as well, which no adapter's file holds
+ * @throws {RangeError} For a path that an adapter is not written to, and when something of the base was trained as well that no adapter's file holds: scales
+ * of packed matrices; biases, norms and dense matrices are written with the adapter, as PEFT's `bias` and `modules_to_save`
  *
  * @example Of the bundled model, not trained
  * ```ts
@@ -68,16 +97,25 @@ export async function exportAdapter(
   if (!model.adapter) throw new TypeError("Cannot export an adapter: the model has none");
   const { adapter, tensors } = model.adapter;
   assertAdapterPath(path, { config: model.config, adapter });
-  const foreign = offsets?.trainables.find(({ name }) => !tensors.has(name));
-  if (foreign) {
+  const foreign = offsets?.trainables.filter(({ name }) => !tensors.has(name)) ?? [];
+  const packed = foreign.find(({ name }) => !isWhole(model.tensors.get(name)));
+  if (packed) {
     throw new RangeError(
-      `Cannot export an adapter: "${foreign.name}" of the base was trained with it, which no adapter's file holds; the ledger has both`,
+      `Cannot export an adapter: "${packed.name}" of the base was trained with it, which no adapter's file holds; the ledger has both`,
     );
   }
   const moved = await offsets?.read(model.gpu);
+  const replaced = new Map(adapter.replaced);
+  for (const trainable of foreign) {
+    const { name } = trainable;
+    replaced.set(name, await tunedValues(model, trainable, moved!.get(name)!));
+  }
   const { config, fingerprint: base } = model;
+  const whole = replaced.size > 0 ? { ...adapter, replaced } : adapter;
+  // What is trained of the base may have no place in a file that the adapter alone has.
+  assertAdapterPath(path, { config, adapter: whole });
   const write = targetKind(path) === "gguf" ? writeGgufAdapter : writePeft;
-  await write(path, { config, adapter, base, baseName, ...moved ? { offsets: moved } : {} });
+  await write(path, { config, adapter: whole, base, baseName, ...moved ? { offsets: moved } : {} });
   const changed = [...moved?.values() ?? []].reduce(
     (sum, values) => sum + values.reduce((count, value) => count + Number(value !== 0), 0),
     0,

@@ -7,6 +7,7 @@
 import type { OffsetSet } from "../kernels/mod.ts";
 import type { ModelSource } from "../models/checkpoints/checkpoint.ts";
 import { foldedSource } from "../models/checkpoints/derived/folded.ts";
+import { replacedSource } from "../models/checkpoints/derived/replaced.ts";
 import { mergedSource, type MergeOptions } from "../models/checkpoints/derived/merged.ts";
 import { type FoldWriteOptions, writeModel } from "../models/checkpoints/write_checkpoint.ts";
 import type { Model } from "../models/inference/model.ts";
@@ -56,8 +57,12 @@ export async function exportMerged(
   const values = await offsets?.read(model.gpu);
   const own = offsets?.trainables.filter(({ name }) => !tensors.has(name)) ?? [];
   const { beyond = "refuse" } = options;
-  const folded = foldedSource(source, trainedTensors(own, values ?? new Map()), { beyond });
-  const merged = mergedSource(folded, adapter, { offsets: values, packed });
+  const whole = replacedSource(source, adapter);
+  const folded = foldedSource(whole, trainedTensors(own, values ?? new Map()), { beyond });
+  const merged = mergedSource(folded, { ...adapter, replaced: undefined }, {
+    offsets: values,
+    packed,
+  });
   const { notes = [] } = await writeModel(merged, path, options);
   return { ...folded.counts, notes, kept: 1, keptByFormat: new Map() };
 }

@@ -9,6 +9,7 @@ import { DeviceTensor } from "../../kernels/mod.ts";
 import { isFields } from "../../optim/ledger/fields.ts";
 import type { JsonValue } from "../../optim/mod.ts";
 import type { PackedTensor } from "../../quant/layouts/layout.ts";
+import { weightsOf } from "../architectures.ts";
 import type { ModelConfig } from "../model_config.ts";
 import { initialValues } from "./initial_values.ts";
 import type { Adapter, AdapterPlan, AdapterTensor, ForwardHooks } from "./scheme.ts";
@@ -40,7 +41,23 @@ export function fitAdapter(config: ModelConfig, adapter: Adapter): FittedAdapter
       );
     }
   }
+  assertReplaced(config, adapter);
   return { adapter, tensors, ...scheme.hooks(plan) };
+}
+
+/** Refuses tensors in place of some that the model does not have. */
+function assertReplaced(config: ModelConfig, { replaced }: Adapter): void {
+  if (!replaced) return;
+  const weights = new Map(weightsOf(config).map((weight) => [weight.name, weight]));
+  for (const [name, { length }] of replaced) {
+    const weight = weights.get(name);
+    if (length === (weight && weight.rows * weight.columns)) continue;
+    throw new RangeError(
+      `Cannot use an adapter's own ${length} values of "${name}" in place of the base's: ${
+        weight ? `the model has ${weight.rows} x ${weight.columns}` : "the model has no such tensor"
+      }`,
+    );
+  }
 }
 
 /** Refuses an adapter whose first values its base has not computed yet. @throws {TypeError} That says what to do */
@@ -82,11 +99,18 @@ export function adapterValues(
   { values, seed }: Pick<Adapter, "values" | "seed">,
   tensor: AdapterTensor,
 ): PackedTensor {
-  const own = values?.get(tensor.name) ?? initialValues(tensor, seed);
+  return denseRows(values?.get(tensor.name) ?? initialValues(tensor, seed), tensor);
+}
+
+/** Numbers as a packed tensor of f32. */
+export function denseRows(
+  own: Float32Array<ArrayBuffer>,
+  { rows, columns }: { readonly rows: number; readonly columns: number },
+): PackedTensor {
   return {
     layout: { kind: "dense", type: "f32" },
-    rows: tensor.rows,
-    columns: tensor.columns,
+    rows,
+    columns,
     codes: new Uint32Array(own.buffer, own.byteOffset, own.length),
     scales: new Uint32Array(0),
     codebook: new Uint32Array(0),
@@ -111,8 +135,12 @@ function digestOf(values: ReadonlyMap<string, Float32Array<ArrayBuffer>>): strin
 }
 
 /** What ledgers say of an adapter: all of it, but of values from a file only their SHA-256. */
-export function describeAdapter({ scheme, plan, seed, values }: Adapter): JsonValue {
-  return { scheme, seed, plan, ...values ? { values: digestOf(values) } : {} };
+export function describeAdapter({ scheme, plan, seed, values, replaced }: Adapter): JsonValue {
+  return {
+    ...{ scheme, seed, plan },
+    ...values ? { values: digestOf(values) } : {},
+    ...replaced && replaced.size > 0 ? { replaced: digestOf(replaced) } : {},
+  };
 }
 
 /** Whether an adapter is the one that a ledger describes. */
@@ -144,12 +172,14 @@ function canonical(value: JsonValue): string {
 export function describedAdapter(described: JsonValue, given?: Adapter): Adapter {
   const refuse = (why: string) => new RangeError(`Cannot use the ledger's adapter: ${why}`);
   if (given && isDescribed(given, described)) return given;
-  const { scheme, seed, plan, values, ...rest } = { ...described as Record<string, JsonValue> };
+  const { scheme, seed, plan, values, replaced, ...rest } = {
+    ...described as Record<string, JsonValue>,
+  };
   if (typeof scheme !== "string") throw refuse("it names no scheme");
   const { parse } = adapterScheme(scheme);
   const unknown = Object.keys(rest);
   if (unknown.length > 0) throw refuse(`"${unknown[0].slice(0, 60)}" is not known of adapters`);
-  if (values !== undefined || given) {
+  if (values !== undefined || replaced !== undefined || given) {
     throw refuse(
       given
         ? "it began from another adapter than the one that is given"

@@ -287,5 +287,27 @@ export const ia3: AdapterScheme<Ia3Plan> = {
     }
     return changes;
   },
+  mix(config, parts) {
+    const sides = new Map<string, Ia3Vector>();
+    for (const one of parts.flatMap(({ plan }) => plan.vectors)) {
+      const known = sides.get(one.matrix);
+      if (known && known.scales !== one.scales) {
+        throw new RangeError(
+          `Cannot mix adapters: beside "${one.matrix}" one scales its input, another its output`,
+        );
+      }
+      sides.set(one.matrix, one);
+    }
+    const plan: Ia3Plan = { vectors: [...sides.values()] };
+    const values = placed(config, plan).map(({ matrix, length }) => {
+      const sum = new Float32Array(length).fill(1);
+      for (const { plan, weight, values } of parts) {
+        if (!plan.vectors.some((one) => one.matrix === matrix)) continue;
+        values(ia3Name(matrix)).forEach((value, i) => sum[i] += weight * (value - 1));
+      }
+      return [ia3Name(matrix), sum] as const;
+    });
+    return { plan, values: new Map(values) };
+  },
   peft,
 };

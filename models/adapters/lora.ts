@@ -10,6 +10,7 @@ import { architectureOf, weightsOf } from "../architectures.ts";
 import type { Weight } from "../architecture.ts";
 import type { ModelConfig } from "../model_config.ts";
 import { loraInPeft } from "./lora_in_peft.ts";
+import { mixedLora } from "./lora_mix.ts";
 import { type LoraMatrix, loraNames, type LoraPlan } from "./lora_plan.ts";
 import { targetsOf, valueByPattern } from "./module_patterns.ts";
 import type { Adapter, AdapterOption, AdapterScheme, AdapterTensor, MergedRows } from "./scheme.ts";
@@ -247,5 +248,6 @@ export const lora: AdapterScheme<LoraPlan> = {
       },
     };
   },
+  mix: (_config, parts) => mixedLora(parts),
   peft: loraInPeft,
 };

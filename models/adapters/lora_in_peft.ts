@@ -26,10 +26,7 @@ const PLAIN_STARTS = [true, "gaussian", "eva", "orthogonal", "mica"] as const;
 
 const KEYS: KeyTable = {
   ...keysOf("r lora_alpha use_rslora rank_pattern alpha_pattern lora_bias", read()),
-  bias: only(
-    ["none"],
-    "it comes with biases of the base, trained; merge them into the model first",
-  ),
+  bias: harmless("which biases of the base it comes with is seen in the tensors"),
   ...keysOf(
     "target_modules exclude_modules layers_to_transform layers_pattern",
     harmless("which modules have LoRA is seen in the tensors"),
@@ -113,6 +110,7 @@ const [DOWN, UP, BIAS] = ["lora_A.weight", "lora_B.weight", "lora_B.bias"];
 /** LoRA in PEFT's folders. */
 export const loraInPeft: PeftForm<LoraPlan> = {
   type: "LORA",
+  hasBias: true,
   keys: KEYS,
   plan({ config, settings, what, shapeOf }) {
     const scale = scaleOf(settings, what);
@@ -150,7 +148,6 @@ export const loraInPeft: PeftForm<LoraPlan> = {
     const alphas = numbers(alphaOf);
     return {
       alpha_pattern: alphas.pattern,
-      bias: "none",
       fan_in_fan_out: chosen.every(({ transposed }) => transposed === true),
       init_lora_weights: true,
       layers_pattern: null,

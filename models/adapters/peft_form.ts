@@ -46,6 +46,8 @@ export interface PeftForm<P> {
   tensors(config: ModelConfig, plan: P): readonly PeftTensor[];
   /** The keys of `adapter_config.json` that not all schemes have. */
   settings(config: ModelConfig, plan: P): Readonly<Record<string, unknown>>;
+  /** Whether it has a word for biases of the base that come with an adapter: `bias`. Default false. */
+  readonly hasBias?: boolean;
   /** What a tensor of the file is that belongs to nothing, by its name: such as `is of DoRA, which is not computed here`. */
   foreign?(name: string): string | undefined;
 }

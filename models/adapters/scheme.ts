@@ -96,6 +96,24 @@ export interface MergedAdapter {
   readonly has: (name: string) => boolean;
 }
 
+/** One of several adapters that become one. */
+export interface MixedPart<P = AdapterPlan> {
+  /** What it consists of. */
+  readonly plan: P;
+  /** How much of it. */
+  readonly weight: number;
+  /** The values of one of its tensors, trained. */
+  readonly values: (name: string) => Float32Array<ArrayBuffer>;
+}
+
+/** What several adapters become. */
+export interface MixedValues<P = AdapterPlan> {
+  /** What it consists of. */
+  readonly plan: P;
+  /** By tensor. */
+  readonly values: ReadonlyMap<string, Float32Array<ArrayBuffer>>;
+}
+
 /** What a scheme's adapter consists of on one model, in JSON: what its forward and its tensors follow from, whatever later versions have as defaults. */
 export type AdapterPlan = { readonly [key: string]: JsonValue };
 
@@ -155,6 +173,8 @@ export interface AdapterScheme<P extends AdapterPlan = AdapterPlan> {
    * @throws {RangeError} For a plan that this base has no tensors for
    */
   merge?(plan: P, adapter: MergedAdapter): ReadonlyMap<string, MergedRows>;
+  /** Several as one that does the weighted sum of what they do; absent of a scheme that has none. @throws {RangeError} For those that have no sum */
+  mix?(config: ModelConfig, parts: readonly MixedPart<P>[]): MixedValues<P>;
   /** How PEFT stores it as tensors beside modules; absent of a scheme that PEFT does not have, or stores otherwise. */
   readonly peft?: PeftForm<P>;
 }
@@ -187,6 +207,11 @@ export interface Adapter {
   readonly seed: number;
   /** Values that are not drawn, by tensor as it lies on the device: those of a file. */
   readonly values?: ReadonlyMap<string, Float32Array<ArrayBuffer>> | undefined;
+  /**
+   * Tensors of the base that it brings its own of, by name, in f32 as they lie on the device: biases and whole modules that were trained with it. Default:
+   * none.
+   */
+  readonly replaced?: ReadonlyMap<string, Float32Array<ArrayBuffer>> | undefined;
   /** What its base is to compute for it first: by {@linkcode startedAdapter}. Default: nothing. */
   readonly start?: AdapterStart | undefined;
   /** What the file says of its base's name, if it does. */

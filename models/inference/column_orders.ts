@@ -14,6 +14,17 @@ export class ColumnOrders implements Disposable {
   readonly #orders: { readonly order: Uint32Array<ArrayBuffer>; readonly storage: Storage }[] = [];
   readonly #byTensor = new Map<string, Storage>();
 
+  /** The same, shared, but for tensors that have none here. */
+  without(names: Iterable<string>): ColumnOrders {
+    const out = new ColumnOrders([]);
+    out.#orders.push(...this.#orders);
+    const left = new Set(names);
+    for (const [name, storage] of this.#byTensor) {
+      if (!left.has(name)) out.#byTensor.set(name, storage);
+    }
+    return out;
+  }
+
   /** Those of a model's tensors, not allocated; equal orders are one. */
   constructor(tensors: Iterable<TensorSource>) {
     for (const { name, columnOrder: order } of tensors) {

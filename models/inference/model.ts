@@ -7,12 +7,14 @@
 import { assertOptions } from "../../optim/options.ts";
 import { type AdapterClass, DeviceTensor, type Gpu, Storage } from "../../kernels/mod.ts";
 import { integerWithin } from "../../optim/check.ts";
+import type { Layout, PackedTensor } from "../../quant/layouts/layout.ts";
 import { PieceMemory } from "../../quant/piece_memory.ts";
 import { secondPart } from "../../quant/layouts/trained_part.ts";
 import {
   adapterDeviceTensor,
   adapterValues,
   assertStarted,
+  denseRows,
   fitAdapter,
   type FittedAdapter,
   positionsLeft,
@@ -39,6 +41,7 @@ import {
   type TensorSource,
 } from "../checkpoints/checkpoint.ts";
 import type { Tokenizer } from "../tokenizers/tokenizer.ts";
+import { Uploads } from "./uploads.ts";
 
 /** Progress of loading. */
 export interface LoadProgress {
@@ -160,13 +163,22 @@ export class Model implements ModelPlan, BaseIdentity, Disposable {
     const plan = withAdapterPlanned(base, adapter, this.gpu.maxBinding);
     using held = new DisposableStack();
     const owned: Disposable[] = [];
-    for (const [name, tensor] of plan.adapter.tensors) {
+    const place = (name: string, packed: (tensor: DeviceTensor) => PackedTensor) => {
       const placed = held.use(plan.tensors.get(name)!);
-      placed.write(this.gpu, adapterValues(adapter, tensor));
+      placed.write(this.gpu, packed(placed));
       owned.push(placed);
+    };
+    for (const [name, tensor] of plan.adapter.tensors) {
+      place(name, () => adapterValues(adapter, tensor));
     }
+    const { replaced = new Map<string, Float32Array<ArrayBuffer>>() } = adapter;
+    for (const [name, values] of replaced) place(name, (tensor) => denseRows(values, tensor));
     held.move();
-    return new Model(this.gpu, plan, base, { model: base, owned });
+    const { tokenizer, fingerprint, olderFingerprint, whyNotFinite } = base;
+    const formats = new Map(base.formats);
+    for (const name of replaced.keys()) formats.set(name, "F32");
+    const identity = { tokenizer, fingerprint, olderFingerprint, whyNotFinite, formats };
+    return new Model(this.gpu, plan, identity, { model: base, owned });
   }
 
   /** Of the device. */
@@ -192,6 +204,8 @@ type ModelIdentity = Pick<
   "tokenizer" | "fingerprint" | "olderFingerprint" | "whyNotFinite" | "formats"
 >;
 
+const DENSE: Layout = { kind: "dense", type: "f32" };
+
 /** The plan of a model with an adapter beside it. @throws {RangeError} When it does not fit */
 export function withAdapterPlanned(
   plan: ModelPlan,
@@ -202,11 +216,18 @@ export function withAdapterPlanned(
   const own = [...fitted.tensors].map(([name, tensor]) =>
     [name, adapterDeviceTensor(tensor, maxBinding)] as const
   );
-  const { config, constants, columnOrders, integerMinima, adapterClass } = plan;
+  const { config, constants, adapterClass } = plan;
   const maxPositions = positionsLeft(fitted, plan.maxPositions);
+  const names = [...adapter.replaced?.keys() ?? []];
+  const replaced = names.map((name) => {
+    const { rows, columns } = plan.tensors.get(name)!;
+    return [name, new DeviceTensor(name, DENSE, rows, columns, maxBinding)] as const;
+  });
   return {
-    ...{ config, constants, columnOrders, integerMinima, adapterClass, maxPositions },
-    tensors: new Map([...plan.tensors, ...own]),
+    ...{ config, constants, adapterClass, maxPositions },
+    columnOrders: names.length === 0 ? plan.columnOrders : plan.columnOrders.without(names),
+    integerMinima: new Set([...plan.integerMinima].filter((name) => !names.includes(name))),
+    tensors: new Map([...plan.tensors, ...replaced, ...own]),
     adapter: fitted,
   };
 }
@@ -369,26 +390,4 @@ export async function* loadTensors(
     yield tensor.name;
   }
   uploads.submit();
-}
-
-/** Queued writes hold host copies until they are submitted: submits them before they grow. */
-class Uploads {
-  readonly #gpu: Gpu;
-  #pending = 0;
-
-  constructor(gpu: Gpu) {
-    this.#gpu = gpu;
-  }
-
-  async add(bytes: number): Promise<void> {
-    this.#pending += bytes;
-    if (this.#pending < 64 * 2 ** 20) return;
-    this.submit();
-    await this.#gpu.device.queue.onSubmittedWorkDone();
-  }
-
-  submit(): void {
-    this.#pending = 0;
-    this.#gpu.device.queue.submit([]);
-  }
 }

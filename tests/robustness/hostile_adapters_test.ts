@@ -55,6 +55,15 @@ function filled(source: ModelSource, { start: _, ...adapter }: Adapter): Adapter
   return { ...adapter, values };
 }
 
+/** Numbers in place of some of the base's. */
+function someOf({ tensors }: ModelSource): Map<string, Float32Array<ArrayBuffer>> {
+  const names = ["blk.0.attn_k.weight", "output.weight", "blk.1.ffn_norm.weight"];
+  return new Map(names.map((name) => {
+    const { rows, columns } = tensors.get(name)!;
+    return [name, randomNormals(rows * columns, 0.2, randomNumbers(6))] as const;
+  }));
+}
+
 async function writeMlx(folder: string): Promise<void> {
   await Deno.mkdir(folder);
   const tensor = (name: string, shape: readonly number[]): SafetensorsTensorData => ({
@@ -79,6 +88,7 @@ async function kindsIn(root: string, source: ModelSource): Promise<Kind[]> {
   );
   const folders = {
     lora,
+    "LoRA with tensors of the base": { ...lora, replaced: someOf(source) },
     ia3: filled(source, ia3Adapter(source)),
     prefix: filled(source, prefixAdapter(source, { tokens: 3 })),
     prompt: filled(source, promptAdapter(source, { tokens: 4 })),
@@ -117,7 +127,7 @@ async function listing(folder: string): Promise<string[]> {
   return names.sort();
 }
 
-Deno.test(`${6 * INPUTS * SHARE} damaged adapters: an adapter or a typed error, at once (seed ${SEED})`, async (t) => {
+Deno.test(`${8 * INPUTS * SHARE} damaged adapters: an adapter or a typed error, at once (seed ${SEED})`, async (t) => {
   const root = await Deno.makeTempDir();
   using watch = watchAllocations();
   try {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { replacedSource } from "../../models/checkpoints/derived/replaced.ts";
 import { assertOptions, type OptionRules } from "../../optim/options.ts";
 import {
   type DeviceTensor,
@@ -206,6 +207,7 @@ export async function replayOnHost(
   const adapter = adapterOfLedger(ledger, options.adapter);
   const base = planModel(source, { adapterClass: "software", maxBinding: Infinity });
   const plan = adapter ? withAdapterPlanned(base, adapter, Infinity) : base;
+  const beside = adapter ? replacedSource(source, adapter) : source;
   assertLedgerFits(header, id, trainablesOf(header, plan.tensors));
   const out = new Map<string, Float32Array<ArrayBuffer>>();
   const replayed: Replayed[] = [];
@@ -218,14 +220,14 @@ export async function replayOnHost(
       () => new Float32Array(trainable.count),
     );
     const base = rule.projection === "keep-sign" && rule.form === "absolute"
-      ? await scalesInOffsetOrder(source, trainable)
+      ? await scalesInOffsetOrder(beside, trainable)
       : undefined;
     const tensor = {
       ...noisePlace(trainable),
       ...{ place: blockPlace(trainable, index), offsets, state },
       ...(base ? { base } : {}),
     };
-    const bases = changes ? await basesOf(source, trainable, plan.adapter) : offsets;
+    const bases = changes ? await basesOf(beside, trainable, plan.adapter) : offsets;
     replayed.push({ rule, tensor, masked: { ...trainable, bases, offsets } });
     out.set(trainable.name, offsets);
   }

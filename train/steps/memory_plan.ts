@@ -99,7 +99,10 @@ export function planMemory(
     scratch: Math.max(256, graph.parameterBytes),
   };
   const all: Storage[] = [
-    ...[...model.tensors.values()].flatMap((t) => t.storages),
+    // Those of the base that an adapter has its own in place of lie there too.
+    ...[...new Set([...base.tensors.values(), ...model.tensors.values()])].flatMap((t) =>
+      t.storages
+    ),
     ...model.constants.values(),
     ...model.columnOrders.storages,
     ...offsets.arenas,

@@ -23,7 +23,12 @@ export function transposed(values: Floats, rows: number): Floats {
 }
 
 /** Rows of each head in another order. */
-function reordered(values: Floats, rows: number, heads: number, interleave: boolean): Floats {
+export function reordered(
+  values: Floats,
+  rows: number,
+  heads: number,
+  interleave: boolean,
+): Floats {
   const packed: PackedTensor = {
     layout: { kind: "dense", type: "f32" },
     rows,

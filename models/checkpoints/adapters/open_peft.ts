@@ -21,13 +21,18 @@ import { type FileSource, openFile } from "../disk/files.ts";
 import { readJsonFile } from "../disk/read_file.ts";
 import { upFromFile } from "./adapter_rows.ts";
 import { PEFT_KEYS } from "./peft_keys.ts";
+import {
+  namesInFile,
+  PEFT_PREFIX,
+  replacedFromFile,
+  shapeInFile,
+  whyNotReplaced,
+} from "./replaced_tensors.ts";
 
 /** Settings of an adapter in a folder. */
 export const PEFT_CONFIG = "adapter_config.json";
 /** Its tensors. */
 export const PEFT_WEIGHTS = "adapter_model.safetensors";
-/** What the names of its tensors begin with. */
-export const PEFT_PREFIX = "base_model.model.";
 /** Key of the file's metadata under which this library says which base it was trained on. */
 export const BASE_KEY = "qzo.base";
 
@@ -119,11 +124,7 @@ export async function openPeft(
     return names.find((name) => tensors.has(name)) ?? names[0];
   };
   const shapeOf = (matrix: string, suffix: string) => tensors.get(nameOf(matrix, suffix))?.shape;
-  const plan = form.plan({ config, settings, what, shapeOf });
-  const values = new Map<string, Floats>();
-  for (const one of plan ? form.tensors(config, plan) : []) {
-    const { matrix, suffix, shape } = one;
-    const name = nameOf(matrix, suffix);
+  const take = async (name: string, shape: readonly number[]): Promise<Floats> => {
     const tensor = left.get(name);
     const found = tensor?.shape;
     if (!tensor || shape.length !== found!.length || shape.some((n, i) => n !== found![i])) {
@@ -134,9 +135,23 @@ export async function openPeft(
       );
     }
     left.delete(name);
-    const own = await floatsOf(source, name, tensor);
-    values.set(one.name, one.byOutput ? upFromFile(own, weights.get(matrix)!, false) : own);
+    return await floatsOf(source, name, tensor);
+  };
+  const plan = form.plan({ config, settings, what, shapeOf });
+  const values = new Map<string, Floats>();
+  for (const { name, matrix, suffix, shape, byOutput } of plan ? form.tensors(config, plan) : []) {
+    const own = await take(nameOf(matrix, suffix), shape);
+    values.set(name, byOutput ? upFromFile(own, weights.get(matrix)!, false) : own);
   }
+  const replaced = new Map<string, Floats>();
+  for (const weight of plan ? weights.values() : []) {
+    const name = namesInFile(weight, base).find((one) => left.has(one));
+    if (name === undefined || whyNotReplaced(name, config) !== undefined) continue;
+    replaced.set(weight.name, replacedFromFile(await take(name, shapeInFile(weight)), weight));
+  }
+  // The bias of RoBERTa's head goes by two names.
+  const twin = `${PEFT_PREFIX}lm_head.decoder.bias`;
+  if (left.has(twin) && tensors.has(`${PEFT_PREFIX}lm_head.bias`)) left.delete(twin);
   const [first] = left.keys();
   if (!plan) {
     throw new RangeError(
@@ -146,15 +161,13 @@ export async function openPeft(
     );
   }
   if (first !== undefined) {
-    const why = form.foreign?.(first) ??
-      (/\.(weight|bias)$/.test(first) && !/\.lora_[AB]\./.test(first)
-        ? "is a whole tensor of the base, trained; merge it into the model first"
-        : "belongs to no matrix of this model");
+    const why = form.foreign?.(first) ?? whyNotReplaced(first, config) ??
+      "belongs to no matrix of this model";
     throw new RangeError(`Cannot read "${source.name}": ${shown(first)} ${why}`);
   }
   const name = settings.base_model_name_or_path;
   return {
-    adapter: { scheme, plan, seed: 0, values },
+    adapter: { scheme, plan, seed: 0, values, ...replaced.size > 0 ? { replaced } : {} },
     base: metadata.get(BASE_KEY),
     ...typeof name === "string" && name !== "" ? { baseName: name } : {},
   };

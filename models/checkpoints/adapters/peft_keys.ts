@@ -4,15 +4,12 @@
  * @module
  */
 
-import { harmless, keysOf, type KeyTable, only, read } from "../../config/config_keys.ts";
+import { harmless, keysOf, type KeyTable, read } from "../../config/config_keys.ts";
 
 /** Of `adapter_config.json`; each scheme has its own besides. */
 export const PEFT_KEYS: KeyTable = {
   ...keysOf("peft_type base_model_name_or_path", read()),
   ...keysOf("task_type auto_mapping revision peft_version inference_mode", harmless("of the file")),
   ensure_weight_tying: harmless("how it was trained, or is run elsewhere"),
-  modules_to_save: only(
-    [],
-    "it comes with whole modules of the base, trained; merge them into the model first",
-  ),
+  modules_to_save: harmless("which modules of the base it comes with is seen in the tensors"),
 };

@@ -22,7 +22,7 @@ import { type AdapterToWrite, tunedAdapter } from "./tuned_adapter.ts";
  * @throws {RangeError} That says why, and what to write instead
  */
 export function assertGgufAdapter(
-  { config, adapter: { scheme, plan } }: Pick<AdapterToWrite, "adapter"> & {
+  { config, adapter: { scheme, plan, replaced } }: Pick<AdapterToWrite, "adapter"> & {
     readonly config: ModelConfig;
   },
 ): void {
@@ -33,6 +33,12 @@ export function assertGgufAdapter(
   const { name, gguf, noGguf = "llama.cpp knows no such architecture" } = architectureOf(config);
   if (!gguf) throw refuse(`the model is of architecture "${name}", and ${noGguf}`);
   if (scheme !== "lora") throw refuse(`llama.cpp has LoRA alone, not ${scheme}`);
+  const [own] = replaced?.keys() ?? [];
+  if (own !== undefined) {
+    throw refuse(
+      `the adapter comes with "${own}" of the base, which llama.cpp does not take from one`,
+    );
+  }
   const biased = (plan as LoraPlan).matrices.find(({ bias }) => bias);
   if (biased) throw refuse(`llama.cpp has no bias beside B, as there is of "${biased.matrix}"`);
 }

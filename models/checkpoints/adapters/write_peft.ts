@@ -12,8 +12,9 @@ import { adapterScheme } from "../../adapters/schemes.ts";
 import { writeFileWhole } from "../disk/files.ts";
 import { writeFolderWhole } from "../disk/write_together.ts";
 import { upToFile } from "./adapter_rows.ts";
-import { BASE_KEY, PEFT_CONFIG, PEFT_PREFIX, PEFT_WEIGHTS } from "./open_peft.ts";
+import { BASE_KEY, PEFT_CONFIG, PEFT_WEIGHTS } from "./open_peft.ts";
 import { writePeftPrompt } from "./peft_prompt.ts";
+import { PEFT_PREFIX, replacedInPeft } from "./replaced_tensors.ts";
 import { type AdapterToWrite, tunedAdapter } from "./tuned_adapter.ts";
 
 /**
@@ -46,10 +47,18 @@ export async function writePeft(path: string, written: AdapterToWrite): Promise<
       bytes: new Uint8Array(own.buffer, own.byteOffset, own.byteLength),
     };
   });
+  const beside = new Set(peft.tensors(config, plan).map(({ matrix }) => matrix));
+  const more = replacedInPeft(config, adapter.replaced ?? new Map(), beside);
+  if (more.bias !== "none" && !peft.hasBias) {
+    throw new RangeError(
+      `Cannot write an adapter of scheme ${adapter.scheme} for PEFT with trained biases of the base: PEFT has them beside LoRA alone; the ledger has both`,
+    );
+  }
   const settings = {
     base_model_name_or_path: baseName,
+    ...peft.hasBias ? { bias: more.bias } : {},
     inference_mode: true,
-    modules_to_save: null,
+    modules_to_save: more.modules,
     peft_type: peft.type,
     task_type: "CAUSAL_LM",
     ...peft.settings(config, plan),
@@ -57,7 +66,10 @@ export async function writePeft(path: string, written: AdapterToWrite): Promise<
   const sorted = Object.entries(settings).toSorted(([a], [b]) => a < b ? -1 : 1);
   await writeFolderWhole(path, PEFT_CONFIG, async (folder) => {
     const metadata = { format: "pt", [BASE_KEY]: base };
-    await writeFileWhole(join(folder, PEFT_WEIGHTS), writeSafetensors(tensors, metadata));
+    await writeFileWhole(
+      join(folder, PEFT_WEIGHTS),
+      writeSafetensors([...tensors, ...more.tensors], metadata),
+    );
     const json = `${JSON.stringify(Object.fromEntries(sorted), null, 2)}\n`;
     await writeFileWhole(join(folder, PEFT_CONFIG), [new TextEncoder().encode(json)]);
   });

@@ -13,6 +13,7 @@ import { adapterScheme } from "../../adapters/schemes.ts";
 import type { ModelSource, TensorSource } from "../checkpoint.ts";
 import { checkTensorValues } from "./check_tensor_values.ts";
 import { decodedTensor } from "./decoded.ts";
+import { replacedSource } from "./replaced.ts";
 
 /** How to merge an adapter. */
 export interface MergeOptions {
@@ -42,11 +43,12 @@ export interface MergeOptions {
  * ```
  */
 export function mergedSource(
-  source: ModelSource,
+  base: ModelSource,
   adapter: Adapter,
   { offsets, packed = "refuse" }: MergeOptions = {},
 ): ModelSource {
-  const { tensors: own } = fitAdapter(source.config, adapter);
+  const { tensors: own } = fitAdapter(base.config, adapter);
+  const source = replacedSource(base, adapter);
   const scheme = adapterScheme(adapter.scheme);
   const refuse = (why: string) =>
     new RangeError(`Cannot merge an adapter into "${source.name}": ${why}`);

@@ -104,8 +104,6 @@ Deno.test("PEFT: what is not computed here is refused by name, and what does not
   }
   await refused({ peft_type: "OFT" }, 'peft_type is "OFT", only IA3, LORA, PREFIX_TUNING');
   await refused({ peft_type: "IA3", feedforward_modules: [] }, 'bias "none" is not known here');
-  await refused({ bias: "all" }, "biases of the base");
-  await refused({ modules_to_save: ["lm_head"] }, "whole modules of the base");
   await refused({ trainable_token_indices: [1] }, "rows of the embedding");
   await refused({ target_parameters: ["a"] }, "no linear layers");
   await refused({ layer_replication: [[0, 1]] }, "layers more than once");
@@ -137,7 +135,14 @@ Deno.test("PEFT: beside a GGUF file, whose rows of rotated heads lie otherwise, 
         [name, randomNormals(rows * columns, 0.2, random)] as const
       ),
     );
-    const filled = { ...adapter, values };
+    // Whole modules too: rows of rotated heads, and a norm.
+    const replaced = new Map(
+      ["blk.0.attn_k.weight", "blk.1.attn_norm.weight"].map((name) => {
+        const { rows, columns } = base.tensors.get(name)!;
+        return [name, randomNormals(rows * columns, 0.3, random)] as const;
+      }),
+    );
+    const filled = { ...adapter, values, replaced };
     using model = base.withAdapter(filled);
     const out = join(folder, "adapter");
     await writePeft(out, { config: base.config, adapter: filled, base: "", baseName: "" });

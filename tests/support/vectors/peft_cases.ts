@@ -90,6 +90,9 @@ export const peftCases: Readonly<Record<string, string>> = Object.fromEntries(
     ...Object.keys(peftBases),
     "roberta",
     ...["llama", "opt", "gpt2", "qwen2", "roberta"].map((base) => `ia3-${base}`),
+    ...["opt", "qwen2", "roberta"].map((base) => `biases-${base}`),
+    ...["llama", "gpt2", "gemma3"].map((base) => `modules-${base}`),
+    "ia3-modules-opt",
   ].map((name) => [name, name.split("-").at(-1)!]),
 );
 
