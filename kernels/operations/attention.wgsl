@@ -8,7 +8,18 @@ struct Params {
   heads: u32,
   kv_heads: u32,
   key_rows: u32,   // rows of one branch in k and v
-#include "attention_keys.wgsl" places
+  prefix_start: u32,
+  prefix_end: u32,
+  own_start: u32,
+  slot: u32,       // these four: where each list starts in the batch
+  scale: f32,
+  first_group: u32, // of a dispatch that is split: its first workgroup
+#if WINDOWED
+  window: u32,     // keys that a row sees, itself included
+#endif
+#if CAPPED
+  cap: f32,        // scores s become cap * tanh(s / cap)
+#endif
 #if SHARED
   shared_keys: u32, // behind the keys of each branch, seen by all its rows as if they stood before them
 #endif

@@ -1,23 +1,4 @@
-// What the shaders of attention share.
-//
-// - `places`: the parameters that say where the lists of the batch are.
-// - `range`: the keys that a row sees: those of its prompt (part 0), those of its own sequence (part 1) and, with SHARED, those that all rows
-//   see (part 2).
-
-#part places
-  prefix_start: u32,
-  prefix_end: u32,
-  own_start: u32,
-  slot: u32,       // these four: where each list starts in the batch
-  scale: f32,
-  first_group: u32, // of a dispatch that is split: its first workgroup
-#if WINDOWED
-  window: u32,     // keys that a row sees, itself included
-#endif
-#if CAPPED
-  cap: f32,        // scores s become cap * tanh(s / cap)
-#endif
-#endpart
+// The keys that a row sees: those of its prompt, part 0, those of its own sequence, part 1, and with SHARED those that all rows see, part 2.
 
 #part range
     var key = batch[p.prefix_start + m];

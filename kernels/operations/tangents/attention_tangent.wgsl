@@ -8,7 +8,21 @@ struct Params {
   heads: u32,
   kv_heads: u32,
   key_rows: u32,   // rows of one branch in k and v
-#include "attention_keys.wgsl" places
+  prefix_start: u32,
+  prefix_end: u32,
+  own_start: u32,
+  slot: u32,       // these four: where each list starts in the batch
+  scale: f32,
+  first_group: u32, // of a dispatch that is split: its first workgroup
+#if WINDOWED
+  window: u32,     // keys that a row sees, itself included
+#endif
+#if CAPPED
+  cap: f32,        // scores s become cap * tanh(s / cap)
+#endif
+#if SHARED
+  shared_keys: u32, // behind the keys of each branch, seen by all its rows as if they stood before them
+#endif
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -32,7 +46,11 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
   let kv = head / (p.heads / p.kv_heads);
   let query = (m * p.heads + head) * QUADS;
   let own = ((d * p.rows + m) * p.heads + head) * QUADS;
+#if SHARED
+  let moved_keys = d * (p.key_rows + p.shared_keys) * p.kv_heads * QUADS;
+#else
   let moved_keys = d * p.key_rows * p.kv_heads * QUADS;
+#endif
 #if LOOPED
   for (var i = 0u; i < QUADS; i++) { y[own + i] = vec4<f32>(); }
 #else
@@ -45,9 +63,17 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
   var highest = -3.0e38;
   var weight = 0.0;
   var slopes = 0.0;
+#if SHARED
+  for (var part = 0u; part < 3u; part++) {
+#else
   for (var part = 0u; part < 2u; part++) {
+#endif
 #include "attention_keys.wgsl" range
+#if SHARED
+    if (part < 2u) { end = min(end, p.key_rows); }
+#else
     end = min(end, p.key_rows);
+#endif
     for (; key < end; key++) {
       let at = (key * p.kv_heads + kv) * QUADS;
       let moved = moved_keys + at;

@@ -53,7 +53,7 @@ export async function writePeft(path: string, written: AdapterToWrite): Promise<
   const more = replacedInPeft(config, adapter.replaced ?? new Map(), beside);
   if (more.bias !== "none" && !peft.hasBias) {
     throw new RangeError(
-      `Cannot write an adapter of scheme ${adapter.scheme} for PEFT with trained biases of the base: PEFT supports them only with LoRA; the ledger has both`,
+      `Cannot write an adapter of scheme ${adapter.scheme} for PEFT: PEFT has no such scheme with trained biases of the base: PEFT supports them only with LoRA; the ledger has both`,
     );
   }
   const settings = {
