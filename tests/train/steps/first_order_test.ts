@@ -240,7 +240,7 @@ Deno.test("a learning rate of a group's own is Adam's for its tensors", async ()
   assertThrows(
     () => foAdam({ groups: { norms: { epsilon: 0.1 } } }),
     RangeError,
-    "exactGradient looks nowhere",
+    "exactGradient does not perturb anything",
   );
 });
 
