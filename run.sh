@@ -22,7 +22,8 @@ Usage: sh run.sh <command>
   qzo <arguments>   the command line: finetune, evaluate, generate, quantize, inspect, ...
   install           make `qzo` a command of its own, from this clone
   link <folder>     let the scripts of a folder import @qzo/qzo from this clone
-  test              every check of the repository, the test suite last
+  test              every check of the repository, the test suite last: about fourteen minutes on two cores;
+                    with --no-suite the checks alone. One file, or the fast tests: see CONTRIBUTING.md
 
 From any folder, with the path of run.sh; other paths count from where you are. The first run sets up a
 recent Deno, a Vulkan driver and the dependencies (in .tools/ and Deno's own cache); later runs skip that.
@@ -47,6 +48,13 @@ add_to_path() {
 
 command="${1:-help}"
 [ $# -gt 0 ] && shift
+case "$command ${1:-}" in
+# The other commands have a help of their own.
+"install --help" | "install -h" | "link --help" | "link -h" | "test --help" | "test -h")
+  usage
+  exit 0
+  ;;
+esac
 case "$command" in
 demo | qzo | install | link | test)
   cd "$root"
@@ -72,8 +80,14 @@ install)
   # shellcheck disable=SC2086
   "$DENO" install --quiet --global --force --name qzo $rights --config "$linked/deno.json" "$@" "$linked/cli/main.ts"
   bin="${DENO_INSTALL_ROOT:-$HOME/.deno}/bin"
+  # What was installed calls deno by its name: where the caller has none, it is the one of this clone.
+  if ! (PATH=$caller_path && command -v deno >/dev/null 2>&1) && [ -f "$bin/qzo" ]; then
+    sed "s|^exec deno |exec '$DENO' |" "$bin/qzo" >"$bin/qzo.new"
+    cat "$bin/qzo.new" >"$bin/qzo"
+    rm "$bin/qzo.new"
+  fi
   echo "Installed qzo in $bin. It runs this clone: after an update of it, install again."
-  add_to_path "$bin" "$(dirname "$DENO")" # the command itself calls deno
+  add_to_path "$bin"
   ;;
 link)
   set_up

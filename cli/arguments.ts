@@ -11,9 +11,11 @@ import { pathFrom, withPathsFrom } from "../train/config/paths.ts";
 import { meantKey } from "../train/config/field_words.ts";
 import { type ConfigKey, type TrainConfig, trainConfigKeys } from "../train/mod.ts";
 import { readTrainConfig } from "../train/config/schema.ts";
+import { MAIN_KEYS, withSections } from "../train/config/short_sections.ts";
 import { type Command, Options, type OptionSpec } from "./command.ts";
 import { assertFound, fileNamed, folderOf, isFolder, readYaml } from "./configuration_file.ts";
 import { withoutOthersArguments } from "./other_optimiser.ts";
+import { withoutOthersSelection } from "./other_scheme.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** Flags of every command. */
@@ -24,12 +26,8 @@ export const GLOBAL_OPTIONS: Readonly<Record<string, OptionSpec>> = {
 
 /** Short names of keys; a section's name alone means its main key. */
 export const KEY_ALIASES: Readonly<Record<string, string>> = {
-  task: "task.name",
-  data: "data.folder",
-  optimiser: "optimiser.name",
-  quantize: "quantize.format",
+  ...Object.fromEntries(Object.entries(MAIN_KEYS).map(([key, main]) => [key, `${key}.${main}`])),
   format: "quantize.format",
-  device: "device.adapter",
   "learning-rate": "optimiser.learning_rate",
 };
 
@@ -123,7 +121,7 @@ export function parseCommandArguments(
   const notes: string[] = [];
   if (file !== undefined) {
     const folder = dirname(file);
-    const written = readYaml(file);
+    const written = withSections(readYaml(file));
     for (const [key, value] of Object.entries(withPathsFrom(written, folder))) {
       const name = key.replaceAll("_", "-");
       const own = Object.hasOwn(command.options, name) ? command.options[name] : undefined;
@@ -149,6 +147,11 @@ export function parseCommandArguments(
     const without = withoutOthersArguments(root.optimiser, { name, given: flagged, file });
     if (without.section !== undefined) root.optimiser = without.section;
     notes.push(...without.notes);
+    const scheme = given.findLast(([path]) => path.join(".") === "scheme")?.[1];
+    const selected = withoutOthersSelection(root, { name: scheme, given: flagged, file });
+    for (const key of Object.keys(root)) if (!(key in selected.keys)) delete root[key];
+    Object.assign(root, selected.keys);
+    notes.push(...selected.notes);
     // Files within a folder that nobody named lie where whoever names them is.
     if (folderOf(written) === undefined && !flagged.has("data.folder")) {
       for (const one of given) {
@@ -345,8 +348,6 @@ function setPath(root: Record<string, unknown>, path: readonly string[], value: 
     const inner = at[key];
     const next: Record<string, unknown> = typeof inner === "object" && inner !== null
       ? { ...inner }
-      : typeof inner === "string"
-      ? { name: inner }
       : {};
     at[key] = next;
     at = next;

@@ -45,6 +45,7 @@ async function textOf(path: string): Promise<string | undefined> {
 
 /** Links a folder; says what was done. @throws When it has a configuration that cannot be written to */
 export async function linkFolder(path: string): Promise<string> {
+  const isNew = await Deno.stat(path).then(() => false, () => true);
   await Deno.mkdir(path, { recursive: true });
   const folder = await Deno.realPath(path);
   const real = await Deno.realPath(clone);
@@ -72,7 +73,9 @@ export async function linkFolder(path: string): Promise<string> {
     file,
     `${JSON.stringify(linked({ ...section(config, file) }, link), null, 2)}\n`,
   );
-  return `${file}: scripts in ${path} can now import ${name} and ${name}/models, /train, ... from ${link}`;
+  return `${
+    isNew ? `Created the folder ${path}\n` : ""
+  }${file}: scripts in ${path} can now import ${name} and ${name}/models, /train, ... from ${link}`;
 }
 
 if (import.meta.main) {

@@ -21,6 +21,12 @@ const checks: readonly (readonly [name: string, args: readonly string[]])[] = [
   ["generated files", ["run", "-A", "scripts/shaders.ts", "--check"]],
 ];
 
+const options = new Set(["--no-suite"]);
+const [unknown] = Deno.args.filter((argument) => !options.has(argument));
+if (unknown !== undefined) {
+  console.error(`Unknown argument ${unknown}: expected nothing, or --no-suite`);
+  Deno.exit(2);
+}
 const begun = performance.now();
 const failed: string[] = [];
 let next = 0;

@@ -44,6 +44,34 @@ Deno.test({
   },
 });
 
+/** The headings of a document as links name them, as GitHub makes them: of equal ones the first. */
+function anchorsOf(markdown: string): Set<string> {
+  const prose = markdown.replaceAll(/^```[\s\S]*?^```/gm, "");
+  const headings = [...prose.matchAll(/^#{1,6} +(.+?) *#*$/gm)].map(([, heading]) =>
+    heading.replaceAll(/\[([^\]]*)\]\([^)]*\)/g, "$1").toLowerCase()
+      .replaceAll(/[^\p{L}\p{N}\p{Pc}\p{M} -]/gu, "").replaceAll(" ", "-")
+  );
+  return new Set(headings);
+}
+
+Deno.test({
+  name: `documents: links to a heading find it${noGit}`,
+  ignore: !listed.success,
+  async fn() {
+    const missing: string[] = [];
+    for (const document of documents) {
+      const text = await readTracked(document);
+      for (const [, link, anchor] of text.matchAll(/\]\(([^)#\s:]*\.md|)#([^)\s]+)\)/g)) {
+        const path = link === "" ? document : join(dirname(document), link);
+        if (!anchorsOf(await readTracked(path)).has(anchor)) {
+          missing.push(`${document}: ${link}#${anchor}`);
+        }
+      }
+    }
+    assertEquals(missing, []);
+  },
+});
+
 /** Paths from the root as texts name them; what is in another repository (`docs/x.md in ggml-org/ggml`) is not meant. */
 const NAMED =
   /(?<![\w./@-])(?:quant|optim|kernels|models|tasks|train|show|cli|tests|scripts|bench|docs|examples)\/[\w/]+\.(?:wgsl\.ts|wgsl|ts|mjs|py|md|sh)(?![\w.]*\w)(?! in [\w-]+\/)/g;

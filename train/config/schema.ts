@@ -31,6 +31,7 @@ import {
 import { type GroupsConfig, groupsSection } from "./group_schema.ts";
 import { type PathOptions, withPathsFrom } from "./paths.ts";
 import { parseYaml } from "./parse_yaml.ts";
+import { withSections } from "./short_sections.ts";
 import { type TaskConfig, taskSection } from "./task_schema.ts";
 
 export type { ConfigKey } from "./field.ts";
@@ -148,11 +149,7 @@ const countOrNone = { ...count, min: 0 };
 
 const schema: Field<TrainConfig> = section<TrainConfig>("A fine-tune", {
   model: required(text("GGUF file or Hugging Face folder")),
-  task: {
-    ...taskSection,
-    read: (value, place) =>
-      taskSection.read(typeof value === "string" ? { name: value } : value, place),
-  },
+  task: taskSection,
   data: section<DataConfig>("Files of examples", {
     folder: text(
       "folder that contains the files; by default that of the configuration file, if there is one; absolute file paths are used as they are",
@@ -272,7 +269,7 @@ export function parseTrainConfig(
   const value = parseYaml(yaml, name);
   const isSection = typeof value === "object" && value !== null && !Array.isArray(value);
   return readTrainConfig(
-    folder !== undefined && isSection ? withPathsFrom({ ...value }, folder) : value,
+    folder !== undefined && isSection ? withPathsFrom(withSections({ ...value }), folder) : value,
     name,
   );
 }
@@ -294,7 +291,7 @@ export function readTrainConfig(
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new TypeError(`Cannot use ${name} as a configuration: expected keys such as "model"`);
   }
-  const { [RESOLVED]: _, ...own } = value as Record<string, unknown>;
+  const { [RESOLVED]: _, ...own } = withSections(value as Record<string, unknown>);
   const config = withScheme(schema.read(own, place), own, place);
   const { steps, epochs } = value as Record<string, unknown>;
   if (steps !== undefined && epochs !== undefined) {

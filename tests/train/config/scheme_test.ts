@@ -81,7 +81,7 @@ Deno.test("config scheme: what would have no effect, or is no setting, is refuse
   refused("scheme: lora\nlora: {rnak: 4}", 'did you mean "rank"?');
   refused("scheme: lora\nlora: {layers: sensitive}", "a range of layers");
   refused("scheme: lora\nlora: {rank_pattern: 3}", "pattern: number", TypeError);
-  refused("scheme: lorra", "expected one of full, head, norms, biases, lora");
+  refused("scheme: lorra", "expected one of full, head, norms, biases, ia3, lora");
 });
 
 Deno.test("config groups: LoRA alone has defaults of its own, under every optimiser", () => {

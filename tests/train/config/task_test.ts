@@ -1,4 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
+import { join } from "@std/path";
 import { readTask } from "../../../tasks/mod.ts";
 import { parseTrainConfig, type TrainConfig } from "../../../train/config/mod.ts";
 import { formatOfSplit, formatOfTaskFile, taskOfConfig } from "../../../train/config/task.ts";
@@ -25,6 +26,19 @@ Deno.test("config task: language modelling by name, or when nothing is said", ()
   assertEquals(taskOfConfig(config("task: language-modelling")), undefined);
   assertEquals(formatOfSplit(config("data: {train: a.TXT}"), "a.TXT"), "paragraphs");
   assertEquals(formatOfSplit(config("task: {format: lines}"), "a.txt"), "lines");
+});
+
+Deno.test("a section written as one text is its main key", () => {
+  const short = config("task: sst2\ndata: files\noptimiser: qzo\nquantize: Q4_0\ndevice: nvidia");
+  assertEquals(
+    short,
+    config(
+      "task: {name: sst2}\ndata: {folder: files}\noptimiser: {name: qzo}\nquantize: {format: Q4_0}\ndevice: {adapter: nvidia}",
+    ),
+  );
+  const elsewhere = parseTrainConfig("model: a.gguf\ndata: files", "t.yaml", { folder: "there" });
+  assertEquals(elsewhere.data.folder, join("there", "files"));
+  assertThrows(() => config("quantize: 4"), TypeError, "Cannot use quantize: 4");
 });
 
 Deno.test("config task: what is missing is said", () => {
