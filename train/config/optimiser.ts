@@ -20,7 +20,7 @@ import {
   withRule,
   withTangents,
 } from "../../optim/mod.ts";
-import { adapterSchemeNames } from "../../models/adapters/schemes.ts";
+import { adapterScheme, adapterSchemeNames } from "../../models/adapters/schemes.ts";
 import type { AdapterDefaults } from "../../optim/named_optimiser.ts";
 import type { GroupOptions } from "../../optim/group.ts";
 import type { TrainableKind } from "../selection.ts";
@@ -63,8 +63,11 @@ export function optimiserOfConfig(configured: ConfiguredOptimiser): Optimiser {
   const named = namedOptimisers[configured.optimiser.name];
   const beside = kinds.filter((kind) => adapterSchemeNames.some((known) => known === kind));
   const alone = beside.length > 0 && beside.length === kinds.length;
-  const config = alone ? withAdapterDefaults(configured.optimiser) : configured.optimiser;
-  const groups = groupsOfKinds(kinds, given, alone ? [] : beside, named.adapter);
+  const usualOf = (kind: TrainableKind) => adapterDefaults(configured.optimiser.name, kind);
+  const config = alone
+    ? withAdapterDefaults(configured.optimiser, usualOf(beside[0]))
+    : configured.optimiser;
+  const groups = groupsOfKinds(kinds, given, alone ? [] : beside, usualOf);
   const { name, epsilon, queries, distribution, form, projection } = config;
   const own: Record<string, unknown> = {};
   for (const key of ownKeys) {
@@ -99,10 +102,27 @@ export function optimiserOfConfig(configured: ConfiguredOptimiser): Optimiser {
   return around(looked, config);
 }
 
+/**
+ * What an optimiser looks and steps by default for the numbers of a scheme. The optimiser's own are for LoRA; for numbers that are `size` times as large epsilon is
+ * that many times as far, and a step as many times as long: a derivative shrinks by it, what is made of one that is normalised does not, and a length from a
+ * curvature is in units of epsilon already.
+ */
+function adapterDefaults(name: OptimiserConfig["name"], kind: TrainableKind): AdapterDefaults {
+  const { epsilon, learningRate } = namedOptimisers[name].adapter;
+  const found = adapterSchemeNames.find((known) => known === kind);
+  const { size = 1 } = found === undefined ? {} : adapterScheme(found);
+  if (size === 1) return { epsilon, learningRate };
+  const { update, estimator, transformation } = namedOptimisers[name]();
+  const power = update ? 0 : transformation.power ?? estimator.power ?? -1;
+  return { epsilon: size * epsilon, learningRate: size ** (1 - power) * learningRate };
+}
+
 /** Where only an adapter is trained its defaults are the optimiser's. */
-function withAdapterDefaults(config: OptimiserConfig): OptimiserConfig {
+function withAdapterDefaults(
+  config: OptimiserConfig,
+  { epsilon, learningRate }: AdapterDefaults,
+): OptimiserConfig {
   const named = namedOptimisers[config.name];
-  const { epsilon, learningRate } = named.adapter;
   const { tangents, exact } = named().estimator;
   // Exact derivatives look nowhere.
   const looks = !tangents && !exact && !config.tangents;
@@ -118,11 +138,11 @@ function groupsOfKinds(
   kinds: readonly TrainableKind[],
   given: GroupsConfig,
   beside: readonly TrainableKind[],
-  { epsilon, learningRate }: AdapterDefaults,
+  usualOf: (kind: TrainableKind) => AdapterDefaults,
 ): Record<string, GroupOptions> | undefined {
   const groups = kinds.flatMap((kind) => {
     const { layers: _, ...own } = given[kind] ?? {};
-    const usual = beside.includes(kind) ? { epsilon, learningRate } : {};
+    const usual = beside.includes(kind) ? usualOf(kind) : {};
     const said = Object.entries(own).filter(([, value]) => value !== undefined);
     const group = { ...usual, ...Object.fromEntries(said) };
     return Object.keys(group).length === 0 ? [] : [[kind, group] as const];

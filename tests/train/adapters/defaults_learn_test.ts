@@ -18,7 +18,7 @@ import {
   optimiserOfConfig,
   selectionOfConfig,
 } from "../../../train/mod.ts";
-import { sampled } from "../../support/sampled.ts";
+import { allCases, sampled } from "../../support/sampled.ts";
 
 const FORWARDS = 144;
 
@@ -38,11 +38,15 @@ interface Case {
   readonly optimiser: OptimiserName;
 }
 
-const cases: Case[] = ["lora", "ia3", "prefix", "prompt"].flatMap((scheme) =>
-  (["qzoPlus", "qzoNormalised"] as const).map((optimiser) => ({ scheme, optimiser }))
-);
+const cases: readonly Case[] = [
+  ...["lora", "ia3", "prefix", "prompt"].map((scheme) => ({
+    scheme,
+    optimiser: "qzoPlus" as const,
+  })),
+  { scheme: "lora", optimiser: "qzoNormalised" },
+];
 
-for (const { scheme, optimiser: name } of sampled("defaults", cases, 0.25)) {
+for (const { scheme, optimiser: name } of sampled("defaults", cases, 0.2)) {
   Deno.test(`${scheme} by ${name} with their defaults learns the bundled task`, async () => {
     using gpu = await openGpu();
     using source = await openModelSource("demo/model.gguf");
@@ -69,11 +73,9 @@ for (const { scheme, optimiser: name } of sampled("defaults", cases, 0.25)) {
     });
     for await (const _ of steps);
     const after = await evaluate(model, heldOut, { ...settings, offsets });
-    console.log(
-      `${scheme} ${name}: ${before.loss.toFixed(4)} -> ${
-        after.loss.toFixed(4)
-      }, ${after.accuracy?.accuracy}`,
-    );
+    if (allCases) {
+      console.log(`${scheme} ${name}: ${before.loss.toFixed(4)} -> ${after.loss.toFixed(4)}`);
+    }
     assert(after.loss < before.loss - 0.02, `${before.loss} became ${after.loss}`);
   });
 }
