@@ -25,7 +25,7 @@ export const SHORT = 1;
 const GROUPS_A_PROCESS = 8;
 
 /** Seconds of tests that are worth a process. */
-const LEAST = 10;
+const LEAST = 12;
 
 /** Test files below a folder, as paths from the root with `/`. */
 export function testFiles(root: string, folder: string): string[] {
@@ -62,8 +62,8 @@ export function isLeftOut(root: string, path: string, times: Times): boolean {
 }
 
 /**
- * Groups for a number of processes, the longest first: a process that is done takes the next one, so the last to end are short. A file that
- * takes longer than its share is alone.
+ * Groups for a number of processes, the longest first: a process that is done takes the next one, so the last to end are short. Neighbours share
+ * a group, as their shaders are alike and are compiled once a process; a file that takes longer than its share is alone.
  */
 export function groupsOf(
   files: readonly string[],
@@ -76,9 +76,10 @@ export function groupsOf(
   const share = Math.max(LEAST, sum([...files, ...rooms]) / (processes * GROUPS_A_PROCESS));
   const shared = (all: readonly string[], examples: boolean): Group[] => {
     const groups: string[][] = [];
-    for (const path of all.toSorted((a, b) => seconds(b) - seconds(a))) {
-      const last = groups.at(-1);
-      if (last === undefined || sum(last) + seconds(path) > share) groups.push([path]);
+    let last: string[] | undefined;
+    for (const path of all) {
+      if (seconds(path) > share) groups.push([path]);
+      else if (last === undefined || sum(last) + seconds(path) > share) groups.push(last = [path]);
       else last.push(path);
     }
     return groups.map((paths) => ({ paths, examples, seconds: sum(paths) }));

@@ -26,7 +26,7 @@ export type MemoryByPart = Readonly<Record<Part, number>>;
 
 /** How to pick the device. */
 export interface GpuOptions {
-  /** A device to use instead of requesting one; it is not destroyed by `dispose`. */
+  /** A device to use instead of requesting one; it is not destroyed by `dispose`. Whoever else uses it here shares its compiled pipelines. */
   readonly device?: GPUDevice;
   /** Which adapter to prefer when there are several. Default: `"high-performance"`. */
   readonly powerPreference?: GPUPowerPreference;
@@ -156,7 +156,7 @@ export class Gpu implements Disposable {
     this.subgroups = subgroups;
     this.limits = readLimits(device.limits);
     this.features = new Set(device.features as unknown as Iterable<string>);
-    this.pipelines = new PipelineCache(device, this.adapterClass === "software");
+    this.pipelines = PipelineCache.of(device, this.adapterClass === "software");
     this.pacing = new Pacing(pacing);
     this.#owned = owned;
     device.lost.then((info) => {

@@ -16,6 +16,18 @@ export class PipelineCache {
     Map<string, Map<string, GPUComputePipeline>>
   >();
 
+  static readonly #ofDevices = new WeakMap<GPUDevice, PipelineCache>();
+
+  /** The cache of `device`, one for all who use the device: `compilesLate` is of the device too. */
+  static of(device: GPUDevice, compilesLate: boolean = false): PipelineCache {
+    let cache = PipelineCache.#ofDevices.get(device);
+    if (!cache) {
+      cache = new PipelineCache(device, compilesLate);
+      PipelineCache.#ofDevices.set(device, cache);
+    }
+    return cache;
+  }
+
   readonly #compilesLate: boolean;
   readonly #cold = new WeakSet<GPUComputePipeline>();
 

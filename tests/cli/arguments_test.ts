@@ -1,9 +1,10 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { join } from "@std/path";
 import { parseCommandArguments } from "../../cli/arguments.ts";
-import { COMMANDS, runCli } from "../../cli/main.ts";
+import { COMMANDS } from "../../cli/main.ts";
 import { UsageError } from "../../cli/usage_error.ts";
 import { capture } from "./capture.ts";
+import { runCli } from "./run_cli.ts";
 
 const own = new Set(COMMANDS.flatMap(({ options }) => Object.keys(options)));
 

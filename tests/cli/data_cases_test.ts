@@ -3,8 +3,8 @@
  */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
-import { runCli } from "../../cli/main.ts";
 import { capture } from "./capture.ts";
+import { runCli } from "./run_cli.ts";
 import { exists, sharedData } from "../support/shared_data.ts";
 import { writeTinyTask } from "./tiny_model.ts";
 

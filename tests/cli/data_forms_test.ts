@@ -4,8 +4,8 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { gzipSync } from "node:zlib";
-import { runCli } from "../../cli/main.ts";
 import { capture } from "./capture.ts";
+import { runCli } from "./run_cli.ts";
 import { writeTinyTask } from "./tiny_model.ts";
 
 const main = new URL("../../cli/main.ts", import.meta.url).href;

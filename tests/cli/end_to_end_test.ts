@@ -8,9 +8,9 @@ import {
 } from "@std/assert";
 import { fromFileUrl, join } from "@std/path";
 import { RIGHTS } from "../../cli/invocation.ts";
-import { runCli } from "../../cli/main.ts";
 import { readLedger } from "../../optim/mod.ts";
 import { capture } from "./capture.ts";
+import { runCli } from "./run_cli.ts";
 import { killSeed, killsOr } from "../support/kills.ts";
 import { randomNumbers } from "../support/random_llama.ts";
 import { writeTinyTask } from "./tiny_model.ts";

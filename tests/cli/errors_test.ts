@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { fromFileUrl, join } from "@std/path";
-import { COMMANDS, runCli } from "../../cli/main.ts";
+import { COMMANDS } from "../../cli/main.ts";
 import { capture } from "./capture.ts";
+import { runCli } from "./run_cli.ts";
 import { writeTinyTask } from "./tiny_model.ts";
 
 async function inFolder(use: (folder: string) => Promise<void>): Promise<void> {

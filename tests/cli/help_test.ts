@@ -1,11 +1,12 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { flagsOf } from "../../cli/help.ts";
-import { COMMANDS, runCli } from "../../cli/main.ts";
+import { COMMANDS } from "../../cli/main.ts";
 import { VERSION } from "../../cli/version.ts";
 import { FORMATS } from "../../quant/mod.ts";
 import { root } from "../repository/module_graph.ts";
 import { capture } from "./capture.ts";
+import { runCli } from "./run_cli.ts";
 import { writeTinyTask } from "./tiny_model.ts";
 
 async function run(...args: string[]): Promise<{ code: number; out: string; err: string }> {

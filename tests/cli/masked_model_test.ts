@@ -7,13 +7,13 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { join } from "@std/path";
-import { runCli } from "../../cli/main.ts";
 import { openModelSource } from "../../models/mod.ts";
 import { readLedger } from "../../optim/mod.ts";
 import { encodeHeader } from "../../optim/ledger/ledger_header.ts";
 import { smallRoberta, writeRobertaFolder } from "../models/architectures/small_roberta.ts";
 import { randomNumbers } from "../support/random_llama.ts";
 import { capture } from "./capture.ts";
+import { runCli } from "./run_cli.ts";
 
 const special = ["<s>", "<pad>", "</s>", "<unk>"];
 const letters = Array.from({ length: 94 }, (_, i) => String.fromCharCode(33 + i));

@@ -3,10 +3,11 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { parse } from "@std/yaml";
 import { parseCommandArguments } from "../../cli/arguments.ts";
-import { COMMANDS, runCli } from "../../cli/main.ts";
+import { COMMANDS } from "../../cli/main.ts";
 import { optimiserNames } from "../../optim/mod.ts";
 import { withTemp } from "../models/quantised_folder.ts";
 import { capture } from "./capture.ts";
+import { runCli } from "./run_cli.ts";
 import { writeTinyTask } from "./tiny_model.ts";
 
 const own = new Set(COMMANDS.flatMap(({ options }) => Object.keys(options)));

@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
-import { runCli } from "../../cli/main.ts";
 import { withTemp } from "../models/quantised_folder.ts";
 import { writeSplitBase } from "../support/split_base.ts";
 import { capture } from "./capture.ts";
+import { runCli } from "./run_cli.ts";
 import { writeTinyTask } from "./tiny_model.ts";
 
 async function qzo(...args: string[]): Promise<{ code: number; out: string; err: string }> {

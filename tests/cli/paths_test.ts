@@ -1,9 +1,10 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { isAbsolute, join, relative } from "@std/path";
 import { parseCommandArguments } from "../../cli/arguments.ts";
-import { COMMANDS, runCli } from "../../cli/main.ts";
+import { COMMANDS } from "../../cli/main.ts";
 import { parseBenchmark, parseTrainConfig } from "../../train/mod.ts";
 import { capture } from "./capture.ts";
+import { runCli } from "./run_cli.ts";
 import { writeTinyTask } from "./tiny_model.ts";
 
 const own = new Set(COMMANDS.flatMap(({ options }) => Object.keys(options)));

@@ -4,8 +4,8 @@
  * @module
  */
 import { fromFileUrl } from "@std/path";
-import { runCli } from "../../cli/main.ts";
 import { capture } from "./capture.ts";
+import { runCli } from "./run_cli.ts";
 
 /** What a command answered. */
 export interface Answer {

@@ -5,11 +5,11 @@
  */
 import { assertAlmostEquals, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
-import { runCli } from "../../cli/main.ts";
 import { openModelSource } from "../../models/mod.ts";
 import { writeKindFolder, writeKindGguf } from "../support/model_kinds.ts";
 import { withTemp } from "../models/quantised_folder.ts";
 import { capture } from "./capture.ts";
+import { runCli } from "./run_cli.ts";
 
 /** Factors of rotary frequencies that no `rope_scaling` has: GGUF can hold them, a folder cannot. */
 const factors = Float32Array.of(1, 1.5, 1.25, 2, 3, 4, 3.5, 8);

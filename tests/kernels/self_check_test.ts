@@ -1,9 +1,10 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { type Gpu, openGpu, selfCheck } from "../../kernels/mod.ts";
+import { type Gpu, selfCheck } from "../../kernels/mod.ts";
+import { openSharedGpu } from "./one_device.ts";
 
 /** A device whose driver misreads shaders that contain `text`. */
 async function misreading(text: string, as: string): Promise<{ gpu: Gpu; shaders: () => number }> {
-  const gpu = await openGpu();
+  const gpu = await openSharedGpu();
   const create = gpu.device.createShaderModule.bind(gpu.device);
   let shaders = 0;
   gpu.device.createShaderModule = (descriptor) => {
@@ -14,7 +15,7 @@ async function misreading(text: string, as: string): Promise<{ gpu: Gpu; shaders
 }
 
 Deno.test("self-check: every check is right here, and time bounds how many are made", async () => {
-  using gpu = await openGpu();
+  using gpu = await openSharedGpu();
   const all = await selfCheck(gpu, { milliseconds: Infinity });
   assertEquals(all.left, []);
   for (const { name, right, found } of all.checks) assert(right, `${name}: ${found}`);

@@ -1,5 +1,4 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
-import { openGpu } from "../../kernels/mod.ts";
 import {
   Evaluator,
   loadModel,
@@ -14,6 +13,7 @@ import { LOGITS_BYTES } from "../../models/forward.ts";
 import { evaluate } from "../../train/mod.ts";
 import { llamaLogits, type LlamaShape } from "../reference/llama.ts";
 import { relativeL2 } from "../reference/nmse.ts";
+import { openSharedGpu } from "../kernels/one_device.ts";
 import { llamaCppLogits, llamaCppMissing } from "../support/llama_cpp.ts";
 import { logitsOf } from "../support/model_logits.ts";
 import { permuteHeads, randomLlama } from "../support/random_llama.ts";
@@ -30,7 +30,7 @@ import {
   withFolder,
 } from "./small_model.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 
 /** Asserts that logits and losses of a source are the oracle's. */

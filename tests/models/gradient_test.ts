@@ -1,12 +1,12 @@
 /** Gradients of whole models, by reverse mode, beside their derivatives along directions. */
-import { openGpu } from "../../kernels/mod.ts";
 import { ia3Adapter, loadModel, loraAdapter, quantizedSource } from "../../models/mod.ts";
+import { openSharedGpu } from "../kernels/one_device.ts";
 import { randomLlama } from "../support/random_llama.ts";
 import { EVERYTHING } from "./architectures/proofs.ts";
 import { assertGradient } from "./gradient_case.ts";
 import { choiceExamples, ggufInMemory, smallShape, textExamples } from "./small_model.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 
 const { vocabulary } = smallShape;

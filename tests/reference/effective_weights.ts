@@ -44,9 +44,13 @@ export function halfToNumber(bits: number): number {
     : sign * (1024 + fraction) * 2 ** (exponent - 25);
 }
 
+const pattern = new Uint32Array(1);
+const patternAsFloat = new Float32Array(pattern.buffer);
+
 /** The number that a 32-bit pattern stands for in single precision. */
 function bitsToFloat(bits: number): number {
-  return new Float32Array(new Uint32Array([bits]).buffer)[0];
+  pattern[0] = bits;
+  return patternAsFloat[0];
 }
 
 /** Half `index` of a plane with two halves a word, low half first. */

@@ -7,9 +7,9 @@ import type { LlamaShape } from "../reference/llama.ts";
 
 /** A seeded generator of numbers in [0, 1) (mulberry32, public domain); for test data only. */
 export function randomNumbers(seed: number): () => number {
-  let state = seed >>> 0;
+  let state = seed | 0;
   return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
+    state = (state + 0x6d2b79f5) | 0;
     let t = Math.imul(state ^ (state >>> 15), state | 1);
     t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
     return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
@@ -22,11 +22,13 @@ export function randomNormals(
   deviation: number,
   random: () => number,
 ): Float32Array<ArrayBuffer> {
-  return Float32Array.from({ length }, () => {
+  const values = new Float32Array(length);
+  for (let at = 0; at < length; at++) {
     let sum = -6;
     for (let i = 0; i < 12; i++) sum += random();
-    return sum * deviation;
-  });
+    values[at] = sum * deviation;
+  }
+  return values;
 }
 
 /** The least Llama model that has heads which share keys, and a token for each byte. */

@@ -2,7 +2,6 @@
  * What tasks report of a model: by choosing, by writing, and as an objective of the host.
  */
 import { assert, assertAlmostEquals, assertEquals, assertNotEquals } from "@std/assert";
-import { openGpu } from "../../kernels/mod.ts";
 import { type Example, generate, loadModel, openModelSource } from "../../models/mod.ts";
 import { qzoNormalised } from "../../optim/mod.ts";
 import { builtInTask, readTask, type RenderedExample, tokenF1 } from "../../tasks/mod.ts";
@@ -14,8 +13,9 @@ import {
   metricObjective,
   planOffsets,
 } from "../../train/mod.ts";
+import { openSharedGpu } from "../kernels/one_device.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 const source = await openModelSource("demo/model.gguf");
 const model = await loadModel(gpu, source);
 Deno.test.afterAll(() => {

@@ -2,7 +2,7 @@
  * Evaluation against the f64 oracle, with and without a fine-tune, in batches of any size.
  */
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
-import { type OffsetSet, openGpu } from "../../kernels/mod.ts";
+import type { OffsetSet } from "../../kernels/mod.ts";
 import { type Example, loadModel, type ModelSource } from "../../models/mod.ts";
 import { type Optimiser, qzo, qzoNormalised } from "../../optim/mod.ts";
 import { evaluate, replayLedger } from "../../train/mod.ts";
@@ -16,6 +16,7 @@ import {
 } from "../reference/losses.ts";
 import { targetLogProbabilities } from "../reference/softmax_nll.ts";
 import { caseLedger } from "../robustness/replay_cases.ts";
+import { openSharedGpu } from "../kernels/one_device.ts";
 import { randomNumbers } from "../support/random_llama.ts";
 import { allKinds, allScales, tinyShape, tinySource } from "./tiny_model.ts";
 
@@ -78,7 +79,7 @@ const fineTunes: readonly (readonly [string, Optimiser | undefined])[] = [
 
 for (const [name, optimiser] of fineTunes) {
   Deno.test(`evaluate: ${name}: the oracle's losses and predictions, whatever the batch`, async () => {
-    using gpu = await openGpu();
+    using gpu = await openSharedGpu();
     const source = await tinySource();
     using model = await loadModel(gpu, source);
     const replayCase = optimiser && {
@@ -128,7 +129,7 @@ for (const [name, optimiser] of fineTunes) {
 }
 
 Deno.test("evaluate: refuses nothing at all, an overlong example, a loss that is not finite; stops when told", async () => {
-  using gpu = await openGpu();
+  using gpu = await openSharedGpu();
   const source = await tinySource();
   using model = await loadModel(gpu, source);
   const objective = "classification";

@@ -1,5 +1,4 @@
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
-import { openGpu } from "../../kernels/mod.ts";
 import {
   blockwiseZo,
   cosine,
@@ -30,8 +29,9 @@ import {
   tinyOffsets,
   tinySource,
 } from "./tiny_model.ts";
+import { openSharedGpu } from "../kernels/one_device.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 const train = tinyExamples(32);
 const shared = { form: "relative", epsilon: 0.02, projection: "keep-sign" } as const;

@@ -2,7 +2,7 @@
  * The training loop: what it yields, that it learns, that it stops well, and that its bits depend on nothing but its seed.
  */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { type Gpu, type OffsetSet, openGpu } from "../../kernels/mod.ts";
+import type { Gpu, OffsetSet } from "../../kernels/mod.ts";
 import type { Model } from "../../models/mod.ts";
 import {
   mezo,
@@ -34,6 +34,7 @@ import {
   tinyOffsets,
   tinySource,
 } from "./tiny_model.ts";
+import { openSharedGpu } from "../kernels/one_device.ts";
 
 const train = tinyExamples(64);
 const validation = tinyExamples(48, 3);
@@ -119,7 +120,7 @@ async function withModel(
   format: string,
   body: (model: Model, gpu: Gpu) => Promise<void>,
 ): Promise<void> {
-  using gpu = await openGpu();
+  using gpu = await openSharedGpu();
   using model = await loadTiny(gpu, format);
   await body(model, gpu);
 }

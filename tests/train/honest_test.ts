@@ -3,14 +3,14 @@
  * gained each time.
  */
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
-import { openGpu } from "../../kernels/mod.ts";
 import { qzoNormalised } from "../../optim/mod.ts";
 import { evaluate, type Evaluation, finetune } from "../../train/mod.ts";
 import { compareEvaluations } from "../../train/evaluate.ts";
+import { openSharedGpu } from "../kernels/one_device.ts";
 import { randomNumbers } from "../support/random_llama.ts";
 import { allScales, loadTiny, tinyExamples, tinyOffsets } from "./tiny_model.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 
 Deno.test("losses by example are those that the device sums, for both objectives", async () => {

@@ -1,12 +1,12 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { openGpu } from "../../kernels/mod.ts";
 import { generate, loadModel, type Objective } from "../../models/mod.ts";
 import { planModel } from "../../models/inference/model.ts";
 import { qzoNormalised } from "../../optim/mod.ts";
 import { evaluate, finetune, finetuneByFunction } from "../../train/mod.ts";
 import { loadTiny, tinyExamples, tinyOffsets, tinySource } from "./tiny_model.ts";
+import { openSharedGpu } from "../kernels/one_device.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 
 const objective: Objective = "classification";

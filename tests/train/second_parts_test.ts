@@ -1,5 +1,5 @@
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
-import { type OffsetSet, openGpu } from "../../kernels/mod.ts";
+import type { OffsetSet } from "../../kernels/mod.ts";
 import {
   Evaluator,
   loadModel,
@@ -37,10 +37,11 @@ import {
   tinyOffsets,
   tinySource,
 } from "./tiny_model.ts";
+import { openSharedGpu } from "../kernels/one_device.ts";
 
 // Codebooks, minima and zero points from the selection through training and replay to files.
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 const train = tinyExamples(48);
 

@@ -1,5 +1,4 @@
 import { assert, assertEquals, assertGreater, assertLess } from "@std/assert";
-import { openGpu } from "../../kernels/mod.ts";
 import {
   loadModel,
   type ModelSource,
@@ -12,6 +11,7 @@ import { bytesSource, decode, formatByName } from "../../quant/mod.ts";
 import { exportTuned } from "../../train/mod.ts";
 import type { LlamaShape } from "../reference/llama.ts";
 import { relativeL2 } from "../reference/nmse.ts";
+import { openSharedGpu } from "../kernels/one_device.ts";
 import { ggufBytes, llamaF32Tensors, llamaMetadata } from "../support/gguf_writer.ts";
 import { llamaCppLogits, llamaCppMissing } from "../support/llama_cpp.ts";
 import { randomLlama } from "../support/random_llama.ts";
@@ -20,7 +20,7 @@ import { trainBriefly } from "./train_briefly.ts";
 
 // Formats with blocks of 256 from a file through training to a file of the same format that llama.cpp reads.
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 const missing = await llamaCppMissing();
 

@@ -4,12 +4,12 @@
  */
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { fromFileUrl, join } from "@std/path";
-import { openGpu } from "../../kernels/mod.ts";
 import { loadModel, type Model, openModelSource, packBatch } from "../../models/mod.ts";
 import { Evaluator } from "../../models/inference/evaluator.ts";
 import { builtInTask, loadTask } from "../../tasks/mod.ts";
 import { tokeniseExample } from "../../tasks/tokenise.ts";
 import { evaluateTask } from "../../train/mod.ts";
+import { openSharedGpu } from "../kernels/one_device.ts";
 import { exists, sharedData } from "../support/shared_data.ts";
 
 const fixtures = fromFileUrl(new URL("../fixtures/task_scores/", import.meta.url));
@@ -52,7 +52,7 @@ async function compare(
   folderOf: (task: string) => string,
   alsoWhole: boolean,
 ): Promise<void> {
-  using gpu = await openGpu();
+  using gpu = await openSharedGpu();
   using source = await openModelSource(modelPath);
   using model = await loadModel(gpu, source);
   using evaluator = new Evaluator(model);

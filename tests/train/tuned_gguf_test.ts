@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertGreater, assertLess } from "@std/assert";
-import { compileGraph, openGpu, SHADER_LIBRARY, Storage } from "../../kernels/mod.ts";
+import { compileGraph, SHADER_LIBRARY, Storage } from "../../kernels/mod.ts";
 import {
   loadModel,
   type ModelSource,
@@ -14,11 +14,12 @@ import { recordLogits } from "../../models/forward.ts";
 import { bytesSource, decode, formatByName } from "../../quant/mod.ts";
 import { exportTuned } from "../../train/mod.ts";
 import { relativeL2 } from "../reference/nmse.ts";
+import { openSharedGpu } from "../kernels/one_device.ts";
 import { llamaCppLogits, llamaCppMissing } from "../support/llama_cpp.ts";
 import { trainBriefly } from "./train_briefly.ts";
 
 const missing = await llamaCppMissing();
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 
 const tokens = [0, 84, 401, 290, 17, 350, 222, 601, 45, 512];

@@ -6,7 +6,6 @@
  */
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
 import { join } from "@std/path";
-import { openGpu } from "../../kernels/mod.ts";
 import {
   assertWritable,
   calibratedStream,
@@ -24,6 +23,7 @@ import { evaluate, exportTuned } from "../../train/mod.ts";
 import { withTemp } from "../models/quantised_folder.ts";
 import { compressedLinear } from "../models/stored_linears.ts";
 import { targetLogProbabilities } from "../reference/softmax_nll.ts";
+import { openSharedGpu } from "../kernels/one_device.ts";
 import { llamaCppLogits, llamaCppMissing } from "../support/llama_cpp.ts";
 import {
   kindShape,
@@ -36,7 +36,7 @@ import {
 import { randomNumbers } from "../support/random_llama.ts";
 import type { StoredTensor } from "../support/safetensors_writer.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 const missing = await llamaCppMissing();
 

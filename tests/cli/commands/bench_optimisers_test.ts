@@ -1,11 +1,11 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { join } from "@std/path";
-import { runCli } from "../../../cli/main.ts";
 import { type BenchmarkEvent, parseBenchmark, runBenchmark } from "../../../train/mod.ts";
 import { benchmarkResult, finalLoss } from "../../../train/comparison/benchmark.ts";
 import { benchmarkRows } from "../../../train/comparison/benchmark_table.ts";
 import { forwardsTo } from "../../../train/comparison/forwards_to.ts";
 import { capture } from "../capture.ts";
+import { runCli } from "../run_cli.ts";
 import { writeTinyTask } from "../tiny_model.ts";
 
 async function inFolder(use: (folder: string, yaml: string) => Promise<void>): Promise<void> {

@@ -3,8 +3,8 @@
  */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { fromFileUrl, join } from "@std/path";
-import { openGpu } from "../../../kernels/mod.ts";
 import { chatTokens, generate, loadModel, openModelSource } from "../../../models/mod.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { ggufBytes, llamaF32Tensors, llamaMetadata } from "../../support/gguf_writer.ts";
 import { permuteHeads, randomLlama, TINY_LLAMA } from "../../support/random_llama.ts";
 import { withTemp } from "../../models/quantised_folder.ts";
@@ -62,7 +62,7 @@ Deno.test("chat answers a line each from a pipe, with the whole conversation bef
     const noted = new TextDecoder().decode(stderr);
     assertEquals(code, 0, noted);
 
-    using gpu = await openGpu();
+    using gpu = await openSharedGpu();
     using source = await openModelSource(demo);
     using model = await loadModel(gpu, source);
     const messages = [{ role: "system", content: "Be kind." }];

@@ -3,8 +3,8 @@
  */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { fromFileUrl, join } from "@std/path";
-import { runCli } from "../../../cli/main.ts";
 import { capture } from "../capture.ts";
+import { runCli } from "../run_cli.ts";
 import { withFiles } from "../../models/quantised_folder.ts";
 
 const model = fromFileUrl(new URL("../../../demo/model.gguf", import.meta.url));

@@ -1,10 +1,9 @@
 /**
- * A model and a file of conversations, and nothing else: as it is typed in another folder, with the rights that users give, to the answer that is generated.
+ * A model and a file of conversations, and nothing else: as it is typed in another folder, to the answer that is generated; what trains and what answers with the rights that users give.
  */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { fromFileUrl, join } from "@std/path";
 import { RIGHTS } from "../../../cli/invocation.ts";
-import { openGpu } from "../../../kernels/mod.ts";
 import {
   chatEnds,
   chatTokens,
@@ -17,7 +16,9 @@ import { openLedger, parseTrainConfig, replayLedger } from "../../../train/mod.t
 import type { LlamaShape } from "../../reference/llama.ts";
 import { ggufBytes, llamaF32Tensors, llamaMetadata } from "../../support/gguf_writer.ts";
 import { permuteHeads, randomLlama } from "../../support/random_llama.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { withTemp } from "../../models/quantised_folder.ts";
+import { typed } from "../typed.ts";
 
 const main = fromFileUrl(new URL("../../../cli/main.ts", import.meta.url));
 
@@ -40,6 +41,7 @@ async function writeModel(path: string, chatTemplate?: string): Promise<void> {
   await Deno.writeFile(path, ggufBytes(metadata, llamaF32Tensors(shape, weights)));
 }
 
+/** As a process; what needs none is {@linkcode typed}. */
 async function qzo(cwd: string, args: readonly string[], input?: string) {
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "--no-prompt", ...RIGHTS.split(" "), "--no-check", main, ...args],
@@ -103,23 +105,24 @@ Deno.test("finetune MODEL DATA decides the rest, says by which flags, and genera
     assertEquals([config.task.name, config.optimiser.name, config.steps], ["chat", "qzoPlus", 100]);
 
     // A run goes on from its folder, is evaluated by it, and a second one finds a folder that is free.
-    const again = await qzo(here, ["finetune", "runs/my-chats", "--resume"]);
+    const again = await typed(here, "finetune", "runs/my-chats", "--resume");
     assertEquals(again.code, 0, again.noted);
-    const evaluated = await qzo(folder, ["evaluate", "work/runs/my-chats", "--json"]);
+    const evaluated = await typed(folder, "evaluate", "work/runs/my-chats", "--json");
     assertEquals(evaluated.code, 0, evaluated.noted);
     assertEquals(JSON.parse(evaluated.out).examples, 4);
     assert(JSON.parse(evaluated.out).perplexity > 1);
-    const dry = await qzo(here, [
+    const dry = await typed(
+      here,
       "finetune",
       "../models/small.gguf",
       "my chats.jsonl",
       "--dry-run",
-    ]);
+    );
     assertStringIncludes(dry.noted, "--output runs/my-chats-2");
     assertMatch(dry.out, /^output +runs\/my-chats-2$/m);
 
     // What is generated is what a script generates.
-    using gpu = await openGpu();
+    using gpu = await openSharedGpu();
     using source = await openModelSource(path);
     using model = await loadModel(gpu, await quantizedSource(source, { format: "Q4_0" }));
     using offsets = await replayLedger(model, await openLedger(join(run, "run.ledger")));
@@ -201,7 +204,7 @@ Deno.test("finetune MODEL DATA: instructions without a template, a task's folder
     }
     await Deno.mkdir(join(folder, "empty"));
     const dry = (...args: string[]) =>
-      qzo(folder, ["finetune", "small.gguf", ...args, "--dry-run"]);
+      typed(folder, "finetune", "small.gguf", ...args, "--dry-run");
     const task = await dry(".");
     assertEquals(task.code, 0, task.noted);
     assertMatch(task.noted, /--task\.name sst2 +\. holds its file stsa\.binary\.train/);
@@ -259,21 +262,15 @@ Deno.test("finetune MODEL DATA: instructions without a template, a task's folder
       assertEquals(code, 1, noted);
       assertStringIncludes(noted, message);
     }
-    const plain = await qzo(folder, ["generate", "small.gguf", "--prompt", "a", "--system", "b"]);
+    const plain = await typed(folder, "generate", "small.gguf", "--prompt", "a", "--system", "b");
     assertStringIncludes(plain.noted, "Cannot use --system without --chat");
-    const bare = await qzo(folder, ["generate", "small.gguf", "--chat", "--prompt", "a"]);
+    const bare = await typed(folder, "generate", "small.gguf", "--chat", "--prompt", "a");
     assertStringIncludes(bare.noted, "it has no chat template. Name one with --chat-template");
-    const named = await qzo(folder, [
-      "generate",
-      "small.gguf",
-      "--chat",
-      "--prompt",
-      "a",
-      "--chat-template",
-      "llama2",
-      "--max-tokens",
-      "3",
-    ]);
+    const named = await typed(
+      folder,
+      ...["generate", "small.gguf", "--chat", "--prompt", "a", "--chat-template", "llama2"],
+      ...["--max-tokens", "3"],
+    );
     assertEquals(named.code, 0, named.noted);
   });
 });

@@ -2,21 +2,15 @@
  * Prefixes and prompts from the command line: trained, taken up again, written as adapters, evaluated from their ledgers and from their files.
  */
 import { assertEquals, assertMatch } from "@std/assert";
-import { fromFileUrl, join } from "@std/path";
+import { join } from "@std/path";
 import { withTemp } from "../../models/quantised_folder.ts";
 import { writeTinyTask } from "../tiny_model.ts";
-
-const main = fromFileUrl(new URL("../../../cli/main.ts", import.meta.url));
+import { typed } from "../typed.ts";
 
 async function done(cwd: string, ...args: string[]): Promise<string> {
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", main, ...args],
-    cwd,
-    env: { NO_COLOR: "1" },
-  }).output();
-  const text = new TextDecoder();
-  assertEquals(code, 0, text.decode(stderr));
-  return text.decode(stdout) + text.decode(stderr);
+  const { code, out, noted } = await typed(cwd, ...args);
+  assertEquals(code, 0, noted);
+  return out + noted;
 }
 
 const lossIn = (text: string, pattern: RegExp) => pattern.exec(text)?.[1];

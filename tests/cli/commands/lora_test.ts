@@ -2,24 +2,13 @@
  * LoRA from the command line: trained, written as an adapter, evaluated from its ledger and from its file, and begun from again.
  */
 import { assertAlmostEquals, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { fromFileUrl, join } from "@std/path";
+import { join } from "@std/path";
 import { withTemp } from "../../models/quantised_folder.ts";
 import { writeTinyTask } from "../tiny_model.ts";
-
-const main = fromFileUrl(new URL("../../../cli/main.ts", import.meta.url));
-
-async function qzo(cwd: string, ...args: string[]) {
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", main, ...args],
-    cwd,
-    env: { NO_COLOR: "1" },
-  }).output();
-  const text = new TextDecoder();
-  return { code, out: text.decode(stdout), noted: text.decode(stderr) };
-}
+import { typed, typedAsProcess } from "../typed.ts";
 
 async function done(cwd: string, ...args: string[]): Promise<string> {
-  const { code, out, noted } = await qzo(cwd, ...args);
+  const { code, out, noted } = await typed(cwd, ...args);
   assertEquals(code, 0, noted);
   return out + noted;
 }
@@ -30,8 +19,10 @@ Deno.test("LoRA on the command line: ledger and adapter give one loss, and an ad
   await withTemp(async (folder) => {
     await writeTinyTask(folder);
     const lora = ["--scheme", "lora", "--lora.rank", "3", "--optimiser.learning-rate", "0.2"];
-    const trained = await done(folder, "finetune", "tiny.yaml", "--output", "one", ...lora);
-    assertMatch(trained, /training +\d+ scalars of 4 tensors by qzoNormalised/);
+    const start = ["finetune", "tiny.yaml", "--output", "one", ...lora];
+    const trained = await typedAsProcess(folder, ...start);
+    assertEquals(trained.code, 0, trained.noted);
+    assertMatch(trained.out, /training +\d+ scalars of 4 tensors by qzoNormalised/);
     assertMatch(await done(folder, "replay", "one", "--step", "last"), /device and host agree/);
     const written = await done(
       folder,
@@ -52,13 +43,13 @@ Deno.test("LoRA on the command line: ledger and adapter give one loss, and an ad
     const found = await done(folder, "evaluate", "two", "--step", "last");
     assertEquals(lossIn(found, /loss +([\d.]+) nats/), last);
 
-    const other = await qzo(
+    const other = await typed(
       folder,
       ...["finetune", "tiny.yaml", "--output", "two", "--resume", ...lora.slice(0, 4)],
     );
     assertEquals(other.code, 1);
     assertStringIncludes(other.noted, "it was started with adapter");
-    const scales = await qzo(
+    const scales = await typed(
       folder,
       ...["finetune", "tiny.yaml", "--output", "three", "--adapter", "adapter"],
     );
@@ -66,7 +57,7 @@ Deno.test("LoRA on the command line: ledger and adapter give one loss, and an ad
     await done(folder, "export", "one", "--step", "last", "--output", "a.gguf");
     const inFile = await done(folder, "evaluate", "tiny.yaml", "--adapter", "a.gguf");
     assertEquals(lossIn(inFile, /loss +([\d.]+) nats/), before);
-    const scaled = await qzo(
+    const scaled = await typed(
       folder,
       "export",
       "one",
@@ -87,7 +78,7 @@ Deno.test("a mix on the command line: its ledger resumes and replays, and it mer
       ...["--groups.scales.layers", "0", "--groups.lora.epsilon", "0.05"],
       ...["--groups.lora.learning-rate", "0.2"],
     ];
-    const refused = await qzo(
+    const refused = await typed(
       folder,
       "finetune",
       "tiny.yaml",
@@ -101,7 +92,7 @@ Deno.test("a mix on the command line: its ledger resumes and replays, and it mer
     assertMatch(await done(folder, "replay", "mix", "--step", "last"), /device and host agree/);
     await done(folder, "finetune", "mix", "--resume", "--steps", "8");
     const merge = ["export", "mix", "--step", "last", "--output", "merged.gguf", "--merge"];
-    const packed = await qzo(folder, ...merge);
+    const packed = await typed(folder, ...merge);
     assertStringIncludes(packed.noted, "--requantise");
     const written = await done(folder, ...merge, "--requantise");
     const before = Number(lossIn(written, /before folding +held-out loss ([\d.]+)/));

@@ -1,9 +1,9 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
-import { runCli } from "../../../cli/main.ts";
 import { encodeHeader, encodeRecord, type LedgerHeader, readLedger } from "../../../optim/mod.ts";
 import { CHANGES, writeSplitBase } from "../../support/split_base.ts";
 import { capture } from "../capture.ts";
+import { runCli } from "../run_cli.ts";
 
 /** What the library of 2026-11-28 (18f44e1), which left middle rows out, made of the base of `split_base.ts`. */
 const OLDER = "1467d0f5f873af0e46a53189cf8605715b69616d916afcb227bfff29087091c4";

@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
-import { runCli } from "../../../cli/main.ts";
 import { readLedger } from "../../../optim/mod.ts";
 import { withTemp } from "../../models/quantised_folder.ts";
 import { capture } from "../capture.ts";
+import { runCli } from "../run_cli.ts";
 import { writeTinyTask } from "../tiny_model.ts";
 
 async function qzo(...args: string[]): Promise<{ code: number; out: string; err: string }> {

@@ -1,9 +1,9 @@
 /** What commands say of what a file keeps, and of what they found. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
-import { runCli } from "../../../cli/main.ts";
 import { encodeRecord, readLedger } from "../../../optim/mod.ts";
 import { capture } from "../capture.ts";
+import { runCli } from "../run_cli.ts";
 import { writeTinyTask } from "../tiny_model.ts";
 
 async function inFolder(use: (folder: string) => Promise<void>): Promise<void> {

@@ -4,9 +4,9 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { createHash } from "node:crypto";
-import { runCli } from "../../../cli/main.ts";
 import { withTemp } from "../../models/quantised_folder.ts";
 import { capture } from "../capture.ts";
+import { runCli } from "../run_cli.ts";
 import { writeTinyTask } from "../tiny_model.ts";
 
 const KEPT = "in tokens from the session before";

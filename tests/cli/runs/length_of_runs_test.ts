@@ -7,11 +7,11 @@ import {
 } from "@std/assert";
 import { fromFileUrl, join } from "@std/path";
 import { RIGHTS } from "../../../cli/invocation.ts";
-import { runCli } from "../../../cli/main.ts";
 import { openLedger, parseTrainConfig, readMetrics } from "../../../train/mod.ts";
 import { withSteps } from "../../../train/runs/epochs.ts";
 import { Patience } from "../../../train/steps/patience.ts";
 import { capture } from "../capture.ts";
+import { runCli } from "../run_cli.ts";
 import { writeTinyTask } from "../tiny_model.ts";
 
 const main = fromFileUrl(new URL("../../../cli/main.ts", import.meta.url));

@@ -4,7 +4,6 @@ import {
   DeviceTensor,
   Graph,
   offsetWidth,
-  openGpu,
   type Perturbation,
   recordOperation,
   Storage,
@@ -17,10 +16,11 @@ import { FORMATS, type Layout, partName } from "../../../quant/mod.ts";
 import { isQuantised, isRelativeOnly } from "../../../quant/layouts/layout.ts";
 import { secondPart } from "../../../quant/layouts/trained_part.ts";
 import { effectiveWeights } from "../../reference/effective_weights.ts";
+import { openSharedGpu } from "../one_device.ts";
 import { numbersBy, sampled } from "../../support/sampled.ts";
 import { assertClose, Bench, normals, randomTensorOf } from "../bench.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 
 const scalar = (second: "min" | "zero", center = 0): Layout => ({

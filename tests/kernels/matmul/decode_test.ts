@@ -4,15 +4,16 @@
  */
 import { assertEquals } from "@std/assert";
 import { layoutKey } from "../../../kernels/matmul/layout_key.ts";
-import { embedding, matmul, openGpu } from "../../../kernels/mod.ts";
+import { embedding, matmul } from "../../../kernels/mod.ts";
 import { decode, FORMATS, type Layout, type PackedTensor } from "../../../quant/mod.ts";
 import { effectiveWeights } from "../../reference/effective_weights.ts";
 import { matmul as oracle } from "../../reference/matmul.ts";
+import { openSharedGpu } from "../one_device.ts";
 import { numbersBy, sampled } from "../../support/sampled.ts";
 import { assertClose, Bench, normals, randomTensorOf } from "../bench.ts";
 import { contextOf } from "../context.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 
 /** One layout for each way in which a shader reads codes. */

@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { embedding, matmul, openGpu, type Tile } from "../../../kernels/mod.ts";
+import { embedding, matmul, type Tile } from "../../../kernels/mod.ts";
 import {
   decode,
   formatByName,
@@ -8,6 +8,7 @@ import {
   type ScalarLayout,
 } from "../../../quant/mod.ts";
 import { matmul as oracle } from "../../reference/matmul.ts";
+import { openSharedGpu } from "../one_device.ts";
 import { randomNumbers } from "../../support/random_llama.ts";
 import { numbersBy, sampled } from "../../support/sampled.ts";
 import {
@@ -25,7 +26,7 @@ import { checkProduct } from "../product.ts";
 
 // Layouts with tables, 5 and 6 bits, super-blocks: one pass through the kernels, not every tile (matmul_test.ts has those).
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 const random = randomNumbers(17);
 

@@ -1,13 +1,14 @@
 import type { Law } from "../../../optim/mod.ts";
 import { assertEquals, assertThrows } from "@std/assert";
-import { Graph, matmul, openGpu } from "../../../kernels/mod.ts";
+import { Graph, matmul } from "../../../kernels/mod.ts";
 import type { Layout } from "../../../quant/mod.ts";
+import { openSharedGpu } from "../one_device.ts";
 import { randomNumbers } from "../../support/random_llama.ts";
 import { numbersBy, sampled, sampleSeed } from "../../support/sampled.ts";
 import { below, Bench, randomPacked, type TestPerturbation, withWorkgroupLimit } from "../bench.ts";
 import { checkProduct, layoutsByName, type ProductCase, scalarLayout } from "../product.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 const random = randomNumbers(3);
 

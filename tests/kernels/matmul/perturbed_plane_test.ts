@@ -1,6 +1,7 @@
 import { assertThrows } from "@std/assert";
-import { embedding, openGpu, type Tile, trainableOf } from "../../../kernels/mod.ts";
+import { embedding, type Tile, trainableOf } from "../../../kernels/mod.ts";
 import type { Layout, ScalarLayout } from "../../../quant/mod.ts";
+import { openSharedGpu } from "../one_device.ts";
 import { randomNumbers } from "../../support/random_llama.ts";
 import { numbersBy, sampled } from "../../support/sampled.ts";
 import {
@@ -16,7 +17,7 @@ import { checkProduct } from "../product.ts";
 
 // Codebooks, minima and zero points that differ by branch, in every kernel, with and without scales that differ too.
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 let random = randomNumbers(29);
 

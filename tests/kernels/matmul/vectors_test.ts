@@ -1,7 +1,8 @@
-import { matmul, openGpu, perturbedVector, type Tile } from "../../../kernels/mod.ts";
+import { matmul, perturbedVector, type Tile } from "../../../kernels/mod.ts";
 import type { Layout } from "../../../quant/mod.ts";
 import { effectiveWeights } from "../../reference/effective_weights.ts";
 import { matmul as oracle } from "../../reference/matmul.ts";
+import { openSharedGpu } from "../one_device.ts";
 import { randomNumbers } from "../../support/random_llama.ts";
 import {
   assertClose,
@@ -14,7 +15,7 @@ import {
 
 // Vectors, such as biases, that differ by branch: alone, and as every kernel of matrix products adds them.
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 const random = randomNumbers(31);
 const f32: Layout = { kind: "dense", type: "f32" };

@@ -1,12 +1,12 @@
 import { assertEquals } from "@std/assert";
-import { openGpu } from "../../../kernels/mod.ts";
 import { noiseAt } from "../../../optim/mod.ts";
+import { openSharedGpu } from "../one_device.ts";
 import { randomNumbers } from "../../support/random_llama.ts";
 import { randomWord } from "../bench.ts";
 import { noiseOnDevice } from "./noise_on_device.ts";
 import { laws } from "../../../optim/directions/noise.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 const random = randomNumbers(11);
 

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { Graph, moveOffsets, openGpu, replayMoves, Storage } from "../../../kernels/mod.ts";
+import { Graph, moveOffsets, replayMoves, Storage } from "../../../kernels/mod.ts";
 import {
   accumulate,
   adam,
@@ -16,6 +16,7 @@ import {
   type UpdateRule,
 } from "../../../optim/mod.ts";
 import type { Layout } from "../../../quant/mod.ts";
+import { openSharedGpu } from "../one_device.ts";
 import { randomNumbers } from "../../support/random_llama.ts";
 import { numbersBy, sampled } from "../../support/sampled.ts";
 import { normals, randomPacked } from "../bench.ts";
@@ -23,7 +24,7 @@ import { onDevice } from "./element_ops_on_device.ts";
 import { type RigTensor, StepRig } from "../step_rig.ts";
 import { frozenOffset } from "../../../optim/preparations/frozen.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 let random = randomNumbers(29);
 

@@ -1,13 +1,14 @@
 // Attention against its f64 oracle: prefixes and own rows, windows, scales and caps, caches.
-import { attention, openGpu, storeRows, type Value } from "../../../kernels/mod.ts";
+import { attention, storeRows, type Value } from "../../../kernels/mod.ts";
 import { sharedBehind } from "../../../kernels/operations/leading/copy_rows.ts";
 import { attention as attentionOracle, type AttentionRow } from "../../reference/attention.ts";
+import { openSharedGpu } from "../one_device.ts";
 import { randomNumbers } from "../../support/random_llama.ts";
 import { sampled } from "../../support/sampled.ts";
 import { assertClose, Bench, normals } from "../bench.ts";
 import { contextOf } from "../context.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 const random = randomNumbers(5);
 

@@ -1,12 +1,12 @@
 import { assert, assertAlmostEquals } from "@std/assert";
-import { openGpu } from "../../../kernels/mod.ts";
 import { activationOf } from "../../../kernels/operations/activations/activations.ts";
 import { gelu, geluTanh } from "../../reference/gelu.ts";
+import { openSharedGpu } from "../one_device.ts";
 import { randomNumbers } from "../../support/random_llama.ts";
 import { assertClose, Bench, normals } from "../bench.ts";
 import { contextOf } from "../context.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 const random = randomNumbers(67);
 

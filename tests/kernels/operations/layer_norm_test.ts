@@ -1,9 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
-import { openGpu } from "../../../kernels/mod.ts";
 import { activationOf } from "../../../kernels/operations/activations/activations.ts";
 import { normOf } from "../../../kernels/operations/norms/norms.ts";
 import { effectiveWeights } from "../../reference/effective_weights.ts";
 import { layerNorm as oracle } from "../../reference/layer_norm.ts";
+import { openSharedGpu } from "../one_device.ts";
 import { randomNumbers } from "../../support/random_llama.ts";
 import {
   assertClose,
@@ -15,7 +15,7 @@ import {
 } from "../bench.ts";
 import { contextOf } from "../context.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 const random = randomNumbers(61);
 const range = (count: number): number[] => Array.from({ length: count }, (_, i) => i);

@@ -1,15 +1,16 @@
-import { batchLoss, openGpu, targetLogProbability } from "../../../kernels/mod.ts";
+import { batchLoss, targetLogProbability } from "../../../kernels/mod.ts";
 import {
   candidateScore,
   classificationLoss,
   languageModellingLoss,
 } from "../../reference/losses.ts";
 import { targetLogProbabilities } from "../../reference/softmax_nll.ts";
+import { openSharedGpu } from "../one_device.ts";
 import { randomNumbers } from "../../support/random_llama.ts";
 import { assertClose, below, Bench, normals } from "../bench.ts";
 import { contextOf } from "../context.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 const random = randomNumbers(7);
 const range = (count: number): number[] => Array.from({ length: count }, (_, i) => i);

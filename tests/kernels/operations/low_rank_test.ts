@@ -1,9 +1,10 @@
-import { lowRank, openGpu } from "../../../kernels/mod.ts";
+import { lowRank } from "../../../kernels/mod.ts";
 import type { DeviceTensor, Perturbation } from "../../../kernels/mod.ts";
 import type { Layout, PackedTensor } from "../../../quant/mod.ts";
 import { effectiveWeights } from "../../reference/effective_weights.ts";
 import { mergedWeights } from "../../reference/low_rank.ts";
 import { matmul } from "../../reference/matmul.ts";
+import { openSharedGpu } from "../one_device.ts";
 import { randomNumbers } from "../../support/random_llama.ts";
 import {
   assertClose,
@@ -16,7 +17,7 @@ import {
 } from "../bench.ts";
 import { contextOf } from "../context.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 const random = randomNumbers(11);
 const f32: Layout = { kind: "dense", type: "f32" };

@@ -2,7 +2,6 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import {
   add,
   embedding,
-  openGpu,
   pickColumns,
   pickRows,
   rmsNorm,
@@ -16,6 +15,7 @@ import { embedding as embeddingOracle } from "../../reference/embedding.ts";
 import { rmsNorm as rmsNormOracle } from "../../reference/rms_norm.ts";
 import { rope as ropeOracle } from "../../reference/rope.ts";
 import { siluGate as siluGateOracle } from "../../reference/silu_gate.ts";
+import { openSharedGpu } from "../one_device.ts";
 import { randomNumbers } from "../../support/random_llama.ts";
 import {
   assertClose,
@@ -28,7 +28,7 @@ import {
 } from "../bench.ts";
 import { contextOf } from "../context.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 const random = randomNumbers(5);
 

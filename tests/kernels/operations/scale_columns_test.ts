@@ -1,6 +1,7 @@
-import { openGpu, type Perturbation, scaleColumns } from "../../../kernels/mod.ts";
+import { type Perturbation, scaleColumns } from "../../../kernels/mod.ts";
 import type { Layout } from "../../../quant/mod.ts";
 import { effectiveWeights } from "../../reference/effective_weights.ts";
+import { openSharedGpu } from "../one_device.ts";
 import { randomNumbers } from "../../support/random_llama.ts";
 import {
   assertClose,
@@ -13,7 +14,7 @@ import {
 } from "../bench.ts";
 import { contextOf } from "../context.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 const random = randomNumbers(12);
 const f32: Layout = { kind: "dense", type: "f32" };

@@ -1,9 +1,10 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { InputSums, openGpu } from "../../../kernels/mod.ts";
+import { InputSums } from "../../../kernels/mod.ts";
+import { openSharedGpu } from "../one_device.ts";
 import { randomNumbers } from "../../support/random_llama.ts";
 import { assertClose, Bench, normals, withWorkgroupLimit } from "../bench.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 
 /** Sums over the first `used` rows, in f64. */

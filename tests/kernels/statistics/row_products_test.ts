@@ -1,5 +1,5 @@
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
-import { DeviceProducts, openGpu } from "../../../kernels/mod.ts";
+import { DeviceProducts } from "../../../kernels/mod.ts";
 import {
   awqScales,
   decode,
@@ -15,8 +15,9 @@ import { rowProducts } from "../../../quant/quantisers/row_products.ts";
 import { correlated, outlyingInputs, statisticsOf } from "../../quant/calibration_inputs.ts";
 import { normals } from "../../quant/random.ts";
 import { assertClose, withWorkgroupLimit } from "../bench.ts";
+import { openSharedGpu } from "../one_device.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 
 const rowsOf = (seed: number, count: number, stride: number, first = 0) => ({

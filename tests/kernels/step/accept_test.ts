@@ -1,5 +1,4 @@
 import { assert, assertEquals } from "@std/assert";
-import { openGpu } from "../../../kernels/mod.ts";
 import {
   acceptBest,
   type Optimiser,
@@ -9,12 +8,13 @@ import {
   spsa,
   zoSgdConservative,
 } from "../../../optim/mod.ts";
+import { openSharedGpu } from "../one_device.ts";
 import { randomNumbers } from "../../support/random_llama.ts";
 import { normals, randomPacked } from "../bench.ts";
 import { StepRig } from "../step_rig.ts";
 import { acceptStep, candidateCoefficients } from "../../../optim/updates/accept.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 const random = randomNumbers(41);
 const layout = { kind: "scalar", bits: 4, center: 8, second: "none", group: 32 } as const;

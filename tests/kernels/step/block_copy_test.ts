@@ -1,9 +1,10 @@
 /** Blocks are copied whole, from where they begin, in the order of the pass. */
 import { assertEquals } from "@std/assert";
-import { BlockCopy, openGpu, Storage } from "../../../kernels/mod.ts";
+import { BlockCopy, Storage } from "../../../kernels/mod.ts";
+import { openSharedGpu } from "../one_device.ts";
 
 Deno.test("a block is copied from its place, between dispatches of one pass", async () => {
-  using gpu = await openGpu();
+  using gpu = await openSharedGpu();
   // 260 words: more than one workgroup, and not a multiple of 64 quads.
   const words = 260;
   using source = new Storage("source", 3 * 2048, "scratch").allocate(gpu);

@@ -1,7 +1,7 @@
 /** Every named optimiser on objectives with known answers: the device executor beside the host's, step by step. */
 import { placeOfName } from "../../../optim/ledger/old_versions.ts";
 import { assert, assertEquals } from "@std/assert";
-import { openGpu, prepareOffsets } from "../../../kernels/mod.ts";
+import { prepareOffsets } from "../../../kernels/mod.ts";
 import {
   dueBefore,
   type ExtraOptions,
@@ -17,8 +17,9 @@ import { logistic, quadratic, quantisedNet, rosenbrock } from "../../optim/objec
 import { random } from "../../optim/random.ts";
 import { randomPacked } from "../bench.ts";
 import { StepRig } from "../step_rig.ts";
+import { openSharedGpu } from "../one_device.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 
 const next = random(7);

@@ -1,5 +1,4 @@
 import { assert, assertEquals } from "@std/assert";
-import { openGpu } from "../../../kernels/mod.ts";
 import {
   accumulate,
   batchPerDirection,
@@ -35,11 +34,12 @@ import {
   zoSgdMomentum,
   zoSgdSign,
 } from "../../../optim/mod.ts";
+import { openSharedGpu } from "../one_device.ts";
 import { randomNumbers } from "../../support/random_llama.ts";
 import { normals, randomPacked } from "../bench.ts";
 import { StepRig } from "../step_rig.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 const random = randomNumbers(12);
 

@@ -5,7 +5,6 @@ import {
   DeviceTensor,
   Graph,
   OffsetSet,
-  openGpu,
   optimiserStep,
   prepareOffsets,
   replayMoves,
@@ -33,13 +32,14 @@ import {
   zoSgdConservative,
 } from "../../../optim/mod.ts";
 import { type Layout, offsetMagnitudes } from "../../../quant/mod.ts";
+import { openSharedGpu } from "../one_device.ts";
 import { randomNumbers } from "../../support/random_llama.ts";
 import { normals, randomPacked } from "../bench.ts";
 import { type RigTensor, StepRig } from "../step_rig.ts";
 import { completeParts } from "../../../optim/directions/direction_plan.ts";
 import { frozenOffset } from "../../../optim/preparations/frozen.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 const random = randomNumbers(11);
 

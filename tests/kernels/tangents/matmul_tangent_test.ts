@@ -1,11 +1,12 @@
 /**
  * Tangents of products and gathered rows, in every layout and kernel, against f64: `W' x + W x'`.
  */
-import { embedding, matmul, openGpu, type Tile } from "../../../kernels/mod.ts";
+import { embedding, matmul, type Tile } from "../../../kernels/mod.ts";
 import { FORMATS, type Layout } from "../../../quant/mod.ts";
 import { isRelativeOnly } from "../../../quant/layouts/layout.ts";
 import { secondPart } from "../../../quant/layouts/trained_part.ts";
 import { matmul as oracle } from "../../reference/matmul.ts";
+import { openSharedGpu } from "../one_device.ts";
 import { numbersBy, sampled } from "../../support/sampled.ts";
 import {
   assertClose,
@@ -17,7 +18,7 @@ import {
 } from "../bench.ts";
 import { contextOf } from "../context.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 
 const scalar = (second: "min" | "zero", center = 0): Layout => ({

@@ -1,7 +1,6 @@
 // LoRA as llama.cpp's GGUF files have it: what llama.cpp itself computes with the files that are written, and what is read of them.
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { join } from "@std/path";
-import { openGpu } from "../../../kernels/mod.ts";
 import { fitAdapter } from "../../../models/adapters/adapted.ts";
 import {
   type Adapter,
@@ -21,6 +20,7 @@ import {
 import { writePeft } from "../../../models/checkpoints/adapters/write_peft.ts";
 import { formatByName, quantize } from "../../../quant/mod.ts";
 import { relativeL2 } from "../../reference/nmse.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { f32Tensor, ggufBytes, type GgufTensor } from "../../support/gguf_writer.ts";
 import { llamaCppLogitsOf, llamaCppMissing } from "../../support/llama_cpp.ts";
 import { logitsOf } from "../../support/model_logits.ts";
@@ -31,7 +31,7 @@ import { withTemp } from "../quantised_folder.ts";
 import { writeRandomFolder } from "../random_folder.ts";
 import { randomTokens, smallShape } from "../small_model.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 
 const vocabulary = 264;

@@ -1,6 +1,5 @@
 // IA3 beside a model: what it computes, what it begins with, what its plan may say, and merged into its base.
 import { assert, assertAlmostEquals, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { openGpu } from "../../../kernels/mod.ts";
 import {
   type Adapter,
   describeAdapter,
@@ -17,6 +16,7 @@ import {
 import { writeGgufAdapter } from "../../../models/checkpoints/adapters/write_gguf_adapter.ts";
 import { llamaLogits } from "../../reference/llama.ts";
 import { relativeL2 } from "../../reference/nmse.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { logitsOf } from "../../support/model_logits.ts";
 import { randomLlama, randomNormals, randomNumbers } from "../../support/random_llama.ts";
 import { withIa3 } from "../adapter_oracle.ts";
@@ -30,7 +30,7 @@ import {
 } from "../small_model.ts";
 import { smallOpt, writeOptFolder } from "../small_opt.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => {
   base[Symbol.dispose]();
   source[Symbol.dispose]();

@@ -1,5 +1,4 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
-import { openGpu } from "../../../kernels/mod.ts";
 import {
   type Adapter,
   describeAdapter,
@@ -16,6 +15,7 @@ import { masterSeed, tensorId } from "../../../optim/mod.ts";
 import { threefry2x32 } from "../../../optim/directions/threefry.ts";
 import { llamaLogits } from "../../reference/llama.ts";
 import { relativeL2 } from "../../reference/nmse.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { logitsOf } from "../../support/model_logits.ts";
 import { randomLlama, randomNormals, randomNumbers } from "../../support/random_llama.ts";
 import { withLora } from "../lora_oracle.ts";
@@ -28,7 +28,7 @@ import {
   weightsOf,
 } from "../small_model.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => {
   base[Symbol.dispose]();
   source[Symbol.dispose]();

@@ -1,6 +1,5 @@
 // An adapter merged into its base: the weights are those of the oracle, and the written model is base and adapter at once.
 import { assert, assertAlmostEquals, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { openGpu } from "../../../kernels/mod.ts";
 import {
   type Adapter,
   Evaluator,
@@ -17,13 +16,14 @@ import {
 import { fitAdapter } from "../../../models/adapters/adapted.ts";
 import { qzo, tensorId } from "../../../optim/mod.ts";
 import { exportMerged, offsetsFor, type Selection } from "../../../train/mod.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { randomLlama, randomNormals, randomNumbers } from "../../support/random_llama.ts";
 import { withTemp } from "../quantised_folder.ts";
 import { choiceExamples, ggufInMemory, smallShape, weightsOf } from "../small_model.ts";
 import { smallOpt, writeOptFolder } from "../small_opt.ts";
 import { withLora } from "../lora_oracle.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 
 const shape = { ...smallShape, hidden: 256, feedForward: 256, vocabulary: 260 };

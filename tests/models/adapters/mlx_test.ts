@@ -1,7 +1,6 @@
 // mlx-lm's folders, written here as mlx-lm lays them out: what they compute is what PEFT's with the same numbers do.
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { join } from "@std/path";
-import { openGpu } from "../../../kernels/mod.ts";
 import {
   loadModel,
   type ModelSource,
@@ -11,13 +10,14 @@ import {
 } from "../../../models/mod.ts";
 import { type SafetensorsTensorData, writeSafetensors } from "../../../quant/mod.ts";
 import { relativeL2 } from "../../reference/nmse.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { logitsOf } from "../../support/model_logits.ts";
 import { randomNormals, randomNumbers } from "../../support/random_llama.ts";
 import { peftBases } from "../../support/vectors/peft_cases.ts";
 import { withTemp } from "../quantised_folder.ts";
 import { writeRandomFolder } from "../random_folder.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 
 const tokens = [3, 141, 59, 26, 5, 35];

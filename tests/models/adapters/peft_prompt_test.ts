@@ -1,7 +1,6 @@
 // Prefixes and prompts as PEFT itself saved them, and the logits that it computed with them (tests/support/vectors/peft_prompt_vectors.py).
 import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
-import { openGpu } from "../../../kernels/mod.ts";
 import {
   type Example,
   loadModel,
@@ -13,12 +12,13 @@ import {
   writePeft,
 } from "../../../models/mod.ts";
 import { relativeL2 } from "../../reference/nmse.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { batchLogits } from "../../support/model_logits.ts";
 import { peftTokens, promptBases } from "../../support/vectors/peft_cases.ts";
 import { withTemp } from "../quantised_folder.ts";
 import { writeRandomFolder } from "../random_folder.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 const fixtures = join(import.meta.dirname!, "../../fixtures/peft_prompt");
 

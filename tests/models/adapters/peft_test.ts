@@ -1,7 +1,6 @@
 // Adapters as PEFT itself saved them, and the logits that it computed with them (tests/support/vectors/peft_vectors.py).
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { join } from "@std/path";
-import { openGpu } from "../../../kernels/mod.ts";
 import { fitAdapter } from "../../../models/adapters/adapted.ts";
 import {
   loadModel,
@@ -14,6 +13,7 @@ import { openPeft } from "../../../models/checkpoints/adapters/open_peft.ts";
 import { writePeft } from "../../../models/checkpoints/adapters/write_peft.ts";
 import type { LlamaShape } from "../../reference/llama.ts";
 import { relativeL2 } from "../../reference/nmse.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { logitsOf } from "../../support/model_logits.ts";
 import {
   permuteHeads,
@@ -26,7 +26,7 @@ import { peftBases, peftCases, peftTokens, promptBases } from "../../support/vec
 import { withTemp } from "../quantised_folder.ts";
 import { ggufInMemory, randomTokens, smallShape, withFolder } from "../small_model.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 const fixtures = join(import.meta.dirname!, "../../fixtures/peft");
 

@@ -1,13 +1,13 @@
 // BERT with its own kind of tokenizer: WordPiece, [CLS] and [SEP] around a text, [MASK] in a template and in text.
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { join } from "@std/path";
-import { openGpu } from "../../../kernels/mod.ts";
 import { loadModel, openModelSource } from "../../../models/mod.ts";
 import { languageModellingExamples, tokeniseExample } from "../../../tasks/mod.ts";
 import { evaluate } from "../../../train/mod.ts";
 import { withTemp } from "../quantised_folder.ts";
 import { weightsOf } from "../small_model.ts";
 import { robertaLoss, smallBert, writeRobertaFolder } from "./small_roberta.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 
 const words = [
   ...["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ".", "it", "was", "great", "terrible", "a"],
@@ -59,7 +59,7 @@ Deno.test("BERT of WordPiece: label words at [MASK] and masked text have the ora
     // As bert-base-uncased has it: no token is named.
     const config = { do_lower_case: true, model_max_length: 64 };
     await Deno.writeTextFile(join(folder, "tokenizer_config.json"), JSON.stringify(config));
-    using gpu = await openGpu();
+    using gpu = await openSharedGpu();
     using source = await openModelSource(folder);
     using model = await loadModel(gpu, source);
     const tokenizer = model.tokenizer!;

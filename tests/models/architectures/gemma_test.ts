@@ -1,7 +1,6 @@
 // Gemma 2 and Gemma 3 (text): against the f64 oracle and llama.cpp, trained, written and read again.
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
 import { join } from "@std/path";
-import { openGpu } from "../../../kernels/mod.ts";
 import {
   calibratedSource,
   loadModel,
@@ -16,6 +15,7 @@ import { trainedTensors } from "../../../train/mod.ts";
 import { planOffsets } from "../../../train/selection.ts";
 import { gemmaLogits, type GemmaShape } from "../../reference/gemma.ts";
 import { relativeL2 } from "../../reference/nmse.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { llamaCppLogits, llamaCppMissing } from "../../support/llama_cpp.ts";
 import { logitsOf } from "../../support/model_logits.ts";
 import { randomNormals, randomNumbers } from "../../support/random_llama.ts";
@@ -32,7 +32,7 @@ import {
 } from "./proofs.ts";
 import { writeTokenizer } from "./written_folder.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 
 const gemma2: GemmaShape = {

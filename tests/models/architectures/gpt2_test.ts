@@ -1,7 +1,6 @@
 // GPT-2 against the f64 oracle of OPT, of which it is a special case; llama.cpp; and a real model with the values of its own forward.
 import { assert, assertAlmostEquals, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { join } from "@std/path";
-import { openGpu } from "../../../kernels/mod.ts";
 import {
   calibratedSource,
   configFromHuggingFace,
@@ -20,6 +19,7 @@ import { type SafetensorsTensorData, writeSafetensors } from "../../../quant/mod
 import { trainedTensors } from "../../../train/mod.ts";
 import { relativeL2 } from "../../reference/nmse.ts";
 import { optLogits, type OptShape } from "../../reference/opt.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { llamaCppLogits, llamaCppMissing } from "../../support/llama_cpp.ts";
 import { logitsOf } from "../../support/model_logits.ts";
 import { randomNormals, randomNumbers } from "../../support/random_llama.ts";
@@ -29,7 +29,7 @@ import { optLoss } from "../small_opt.ts";
 import { assertDerivatives, assertMemory, assertTrainsAndReturns, type Oracle } from "./proofs.ts";
 import { asOptFolder, readSorter } from "./sorter.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 
 const shape: OptShape = {

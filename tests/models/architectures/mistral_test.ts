@@ -1,7 +1,6 @@
 // Mistral: the forward of Llama with a sliding window, in training, evaluation and generation; and the windows of its relatives.
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { join } from "@std/path";
-import { openGpu } from "../../../kernels/mod.ts";
 import {
   fingerprint,
   loadModel,
@@ -12,6 +11,7 @@ import {
 } from "../../../models/mod.ts";
 import { llamaLogits, type LlamaShape } from "../../reference/llama.ts";
 import { relativeL2 } from "../../reference/nmse.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { llamaCppLogits, llamaCppMissing } from "../../support/llama_cpp.ts";
 import { logitsOf } from "../../support/model_logits.ts";
 import { randomLlama, randomNormals, randomNumbers } from "../../support/random_llama.ts";
@@ -29,7 +29,7 @@ import {
 } from "./proofs.ts";
 import { type Weights, writeFolder } from "./written_folder.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 
 const window = 5;

@@ -1,6 +1,5 @@
 // OPT: forwards of all its variants, also of other libraries' quantised folders, and generating, against the f64 oracle; a real model.
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
-import { openGpu } from "../../../kernels/mod.ts";
 import {
   Evaluator,
   generate,
@@ -10,6 +9,7 @@ import {
   packBatch,
 } from "../../../models/mod.ts";
 import type { OptShape } from "../../reference/opt.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { exists, readReviews, sharedData } from "../../support/shared_data.ts";
 import { checkWrittenBack, type StoredLinear, withTemp } from "../quantised_folder.ts";
 import { randomTokens, weightsOf } from "../small_model.ts";
@@ -26,7 +26,7 @@ import {
 import { bitsandbytesLinear } from "../stored_linears.ts";
 import { transposedLinear } from "../stored_transposed.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 const { vocabulary } = smallOpt;
 

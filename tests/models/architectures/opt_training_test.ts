@@ -1,7 +1,6 @@
 // OPT trained, quantised and written, against the f64 oracle.
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { join } from "@std/path";
-import { openGpu } from "../../../kernels/mod.ts";
 import {
   assertWritable,
   loadModel,
@@ -21,8 +20,9 @@ import {
 } from "./proofs.ts";
 import { choiceExamples, textExamples } from "../small_model.ts";
 import { assertOptForward, narrowOpt, optLoss, smallOpt, writeOptFolder } from "../small_opt.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 const { vocabulary } = smallOpt;
 

@@ -1,10 +1,10 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { join } from "@std/path";
-import { openGpu } from "../../../kernels/mod.ts";
 import { loadModel, type ModelSource, openModelSource, writeModel } from "../../../models/mod.ts";
 import type { Phi3Config } from "../../../models/architectures/phi3.ts";
 import { llamaLogits, type LlamaShape } from "../../reference/llama.ts";
 import { relativeL2 } from "../../reference/nmse.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { llamaCppLogits, llamaCppMissing } from "../../support/llama_cpp.ts";
 import { logitsOf } from "../../support/model_logits.ts";
 import { randomLlama } from "../../support/random_llama.ts";
@@ -12,7 +12,7 @@ import { withTemp } from "../quantised_folder.ts";
 import { type Weights, writeFolder } from "./written_folder.ts";
 import { randomTokens, smallShape, withFolder } from "../small_model.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 
 const shape: LlamaShape = { ...smallShape, rope: "neox" };

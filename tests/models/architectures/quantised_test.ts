@@ -4,10 +4,10 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
-import { openGpu } from "../../../kernels/mod.ts";
 import { loadModel, openModelSource, writeModel } from "../../../models/mod.ts";
 import { ARCHITECTURES, weightsOf as listOf } from "../../../models/architectures.ts";
 import { relativeL2 } from "../../reference/nmse.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { logitsOf } from "../../support/model_logits.ts";
 import { sampled } from "../../support/sampled.ts";
 import { checkWrittenBack, type StoredLinear, tensorData, withTemp } from "../quantised_folder.ts";
@@ -24,7 +24,7 @@ import {
 } from "../stored_linears.ts";
 import { transposedLinear } from "../stored_transposed.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 
 interface Method {

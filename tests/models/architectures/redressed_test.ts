@@ -1,10 +1,10 @@
 // A trained Llama in the clothes of its relatives: the same weights as Mistral, Qwen2 and Phi-3 have Llama's logits, and with what these add the oracle's.
 import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
-import { openGpu } from "../../../kernels/mod.ts";
 import { loadModel, openModelSource } from "../../../models/mod.ts";
 import { llamaLogits, type LlamaShape } from "../../reference/llama.ts";
 import { relativeL2 } from "../../reference/nmse.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { readHuggingFaceFolder } from "../../support/hugging_face.ts";
 import { logitsOf } from "../../support/model_logits.ts";
 import { randomNormals, randomNumbers } from "../../support/random_llama.ts";
@@ -12,7 +12,7 @@ import { exists, readStories, sharedData } from "../../support/shared_data.ts";
 import { withTemp } from "../quantised_folder.ts";
 import { type Weights, writeFolder } from "./written_folder.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 
 const trained = sharedData("models/tinystories-656k");

@@ -1,5 +1,4 @@
 // Qwen2, Qwen3 and Phi-3: derivatives against the oracle, quantised by calibration, and what training leaves goes into files and comes back.
-import { openGpu } from "../../../kernels/mod.ts";
 import { join } from "@std/path";
 import { openModelSource } from "../../../models/mod.ts";
 import {
@@ -8,6 +7,7 @@ import {
   type LlamaShape,
   type NamedWeights,
 } from "../../reference/llama.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { randomLlama, randomNormals, randomNumbers } from "../../support/random_llama.ts";
 import { withTemp } from "../quantised_folder.ts";
 import { smallShape, textExamples } from "../small_model.ts";
@@ -22,7 +22,7 @@ import {
 } from "./proofs.ts";
 import { type Weights, writeFolder } from "./written_folder.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 
 const plain: LlamaShape = { ...smallShape, rope: "neox", layers: 1 };

@@ -1,11 +1,11 @@
 // A real RoBERTa: the oracle's logits, and the figures of an independent f64 forward.
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
-import { openGpu } from "../../../kernels/mod.ts";
 import { loadModel, type Model, openModelSource } from "../../../models/mod.ts";
 import { languageModellingExamples, loadExamples } from "../../../tasks/mod.ts";
 import { evaluate } from "../../../train/mod.ts";
 import { robertaLogits } from "../../reference/roberta.ts";
 import { relativeL2 } from "../../reference/nmse.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { logitsOf } from "../../support/model_logits.ts";
 import { exists, readReviews, sharedData } from "../../support/shared_data.ts";
 import { weightsOf } from "../small_model.ts";
@@ -49,7 +49,7 @@ Deno.test(
   `a real RoBERTa has the oracle's logits, and the figures that were measured elsewhere${skipped}`,
   { ignore: missing !== undefined },
   async () => {
-    using gpu = await openGpu();
+    using gpu = await openSharedGpu();
     using source = await openModelSource(folder);
     assertEquals(source.notes, []);
     using model = await loadModel(gpu, source);

@@ -1,7 +1,6 @@
 // RoBERTa and BERT: forwards of all variants, training, quantising and writing against the f64 oracle; what is refused by name.
 import { assert, assertAlmostEquals, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { join } from "@std/path";
-import { openGpu } from "../../../kernels/mod.ts";
 import {
   assertWritable,
   calibratedSource,
@@ -21,6 +20,7 @@ import { trainedTensors } from "../../../train/mod.ts";
 import { planOffsets, type Selection } from "../../../train/selection.ts";
 import { Trainer } from "../../../train/steps/trainer.ts";
 import vectors from "../../fixtures/roberta.json" with { type: "json" };
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { logitsOf } from "../../support/model_logits.ts";
 import { randomNormals, randomNumbers } from "../../support/random_llama.ts";
 import { relativeL2 } from "../../reference/nmse.ts";
@@ -49,7 +49,7 @@ import {
   writeRobertaFolder,
 } from "./small_roberta.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 const { vocabulary } = smallRoberta;
 const CONTEXT = 62;

@@ -1,6 +1,5 @@
 import { assert, assertEquals, assertNotEquals, assertRejects, fail } from "@std/assert";
 import { join } from "@std/path";
-import { openGpu } from "../../../kernels/mod.ts";
 import {
   fingerprint,
   loadModel,
@@ -16,6 +15,7 @@ import { ggufModelSource } from "../../../models/checkpoints/gguf/open_gguf.ts";
 import { huggingFaceModelSource } from "../../../models/checkpoints/hugging_face/open_folder.ts";
 import { numbersToBfloat16Array, numbersToFloat16Array } from "../../../quant/layouts/float16.ts";
 import { bytesSource } from "../../../quant/mod.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { randomLlama } from "../../support/random_llama.ts";
 import { ggufBytes, llamaF32Tensors, llamaMetadata } from "../../support/gguf_writer.ts";
 import { CHANGES, writeSplitBase } from "../../support/split_base.ts";
@@ -23,7 +23,7 @@ import { tinySource } from "../../train/tiny_model.ts";
 import { randomOffsets, withTemp } from "../quantised_folder.ts";
 import { ggufInMemory, huggingFaceConfig, smallShape, withFolder } from "../small_model.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 const FORMATS = ["Q4_0", "Q4_1", "Q6_K", "IQ4_XS", "int4z_g32", "int3_row", "codebook1x8"];
 
 /** The same source under another identity, so that nothing of it is remembered. */

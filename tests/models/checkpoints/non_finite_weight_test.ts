@@ -1,6 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { join } from "@std/path";
-import { openGpu } from "../../../kernels/mod.ts";
 import { loadModel, openModelSource, quantizedSource, writeModel } from "../../../models/mod.ts";
 import { ggufModelSource } from "../../../models/checkpoints/gguf/open_gguf.ts";
 import {
@@ -12,14 +11,15 @@ import {
   quantize,
 } from "../../../quant/mod.ts";
 import { evaluate } from "../../../train/mod.ts";
-import { runCli } from "../../../cli/main.ts";
 import { randomTensor } from "../../quant/random_tensor.ts";
 import { normals } from "../../quant/random.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { randomLlama } from "../../support/random_llama.ts";
 import { capture } from "../../cli/capture.ts";
+import { runCli } from "../../cli/run_cli.ts";
 import { ggufInMemory, ggufOf, smallShape, textExamples, withFolder } from "../small_model.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 
 const shape = { ...smallShape, layers: 2 };

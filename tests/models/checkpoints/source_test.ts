@@ -1,6 +1,5 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
-import { openGpu } from "../../../kernels/mod.ts";
 import {
   Evaluator,
   fingerprint,
@@ -12,6 +11,7 @@ import {
 import { ggufModelSource } from "../../../models/checkpoints/gguf/open_gguf.ts";
 import { huggingFaceModelSource } from "../../../models/checkpoints/hugging_face/open_folder.ts";
 import { bytesSource } from "../../../quant/mod.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import {
   f32Tensor,
   ggufBytes,
@@ -30,7 +30,7 @@ import {
   withFolder,
 } from "../small_model.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 
 const shape = { ...smallShape, layers: 1 };

@@ -8,13 +8,13 @@ import {
   assertThrows,
 } from "@std/assert";
 import { join } from "@std/path";
-import { openGpu } from "../../../kernels/mod.ts";
 import { Evaluator, loadModel, type ModelConfig, packBatch } from "../../../models/mod.ts";
 import type { LlamaConfig } from "../../../models/architectures/llama.ts";
 import { ggufModelSource } from "../../../models/checkpoints/gguf/open_gguf.ts";
 import { configFromGguf } from "../../../models/config/config_gguf.ts";
 import { ropeFrequencies } from "../../../models/rope_table.ts";
 import { bytesSource } from "../../../quant/mod.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import {
   ggufBytes,
   type GgufValue,
@@ -27,7 +27,7 @@ import { logSoftmax } from "../../reference/softmax_nll.ts";
 import { withTemp } from "../quantised_folder.ts";
 import { oracleLoss, smallShape as shape, textExamples } from "../small_model.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 
 const plain = new Map<string, unknown>(

@@ -8,7 +8,6 @@ import {
   assertThrows,
 } from "@std/assert";
 import { join } from "@std/path";
-import { openGpu } from "../../../kernels/mod.ts";
 import {
   configFromHuggingFace,
   Evaluator,
@@ -21,6 +20,7 @@ import type { LlamaConfig } from "../../../models/architectures/llama.ts";
 import { huggingFaceModelSource } from "../../../models/checkpoints/hugging_face/open_folder.ts";
 import { ropeFrequencies } from "../../../models/rope_table.ts";
 import type { LlamaShape } from "../../reference/llama.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { readHuggingFaceFolder } from "../../support/hugging_face.ts";
 import { randomLlama } from "../../support/random_llama.ts";
 import { exists, readStories, sharedData } from "../../support/shared_data.ts";
@@ -33,7 +33,7 @@ import {
   withFolder,
 } from "../small_model.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 
 type Json = Record<string, unknown>;

@@ -1,12 +1,12 @@
 // YaRN and dynamic scaling of rotary positions: numbers, folders of both versions of transformers, GGUF, llama.cpp.
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
 import { join } from "@std/path";
-import { openGpu } from "../../../kernels/mod.ts";
 import { fingerprint, loadModel, openModelSource, writeModel } from "../../../models/mod.ts";
 import type { LlamaConfig } from "../../../models/architectures/llama.ts";
 import { ropeFrequencies, ropeMagnitude, ropeTable } from "../../../models/rope_table.ts";
 import { llamaLogits, type LlamaShape } from "../../reference/llama.ts";
 import { relativeL2 } from "../../reference/nmse.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { llamaCppLogits, llamaCppMissing } from "../../support/llama_cpp.ts";
 import { logitsOf } from "../../support/model_logits.ts";
 import { randomLlama } from "../../support/random_llama.ts";
@@ -14,7 +14,7 @@ import { type Weights, writeFolder } from "../architectures/written_folder.ts";
 import { withTemp } from "../quantised_folder.ts";
 import { randomTokens, smallShape } from "../small_model.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 
 const shape: LlamaShape = { ...smallShape, rope: "neox", ropeBase: 5e3 };

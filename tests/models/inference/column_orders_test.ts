@@ -1,6 +1,6 @@
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
 import { join } from "@std/path";
-import { gatherColumns, Graph, openGpu, Storage } from "../../../kernels/mod.ts";
+import { gatherColumns, Graph, Storage } from "../../../kernels/mod.ts";
 import {
   Evaluator,
   fingerprint,
@@ -24,6 +24,7 @@ import {
   scaleBits,
   shuffled,
 } from "../../quant/transposed_writer.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { randomNumbers } from "../../support/random_llama.ts";
 import {
   checkWrittenBack,
@@ -38,7 +39,7 @@ import {
 import { compressedLinear } from "../stored_linears.ts";
 import { oracleLoss, textExamples, weightsOf } from "../small_model.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 
 /** GPTQ with `desc_act`: all matrices of one width share an order, but those that `other` names. */

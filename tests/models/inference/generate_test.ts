@@ -1,5 +1,4 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { openGpu } from "../../../kernels/mod.ts";
 import {
   generate,
   type GenerateOptions,
@@ -9,10 +8,11 @@ import {
   sampler,
 } from "../../../models/mod.ts";
 import { llamaLogits } from "../../reference/llama.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { randomLlama } from "../../support/random_llama.ts";
 import { ggufInMemory, randomTokens, smallShape } from "../small_model.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 
 const shape = { ...smallShape, layers: 1 };

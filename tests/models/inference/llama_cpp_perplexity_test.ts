@@ -1,6 +1,5 @@
 import { assert } from "@std/assert";
 import { join } from "@std/path";
-import { openGpu } from "../../../kernels/mod.ts";
 import {
   Evaluator,
   loadModel,
@@ -12,6 +11,7 @@ import {
 import { huggingFaceModelSource } from "../../../models/checkpoints/hugging_face/open_folder.ts";
 import { FORMATS } from "../../../quant/mod.ts";
 import { logSoftmax } from "../../reference/softmax_nll.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { llamaCppLogitsOf, llamaCppMissing } from "../../support/llama_cpp.ts";
 import { sampled } from "../../support/sampled.ts";
 import { exists, readReviews, sharedData } from "../../support/shared_data.ts";
@@ -22,7 +22,7 @@ import { withTemp } from "../quantised_folder.ts";
 const folder = sharedData("models/reviews-4m");
 const missing = await llamaCppMissing() ??
   (exists(folder) ? undefined : "../shared/data/models/reviews-4m is not here");
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 
 /**

@@ -1,15 +1,15 @@
 import { assert } from "@std/assert";
-import { openGpu } from "../../../kernels/mod.ts";
 import { Evaluator, loadModel, type ModelSource, packBatch } from "../../../models/mod.ts";
 import { ggufModelSource } from "../../../models/checkpoints/gguf/open_gguf.ts";
 import { huggingFaceModelSource } from "../../../models/checkpoints/hugging_face/open_folder.ts";
 import { bytesSource } from "../../../quant/mod.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { readHuggingFaceFolder } from "../../support/hugging_face.ts";
 import { type Checkpoint, readLlama2c, readLlama2cTokenizer } from "../../support/llama2c.ts";
 import { exists, readReviews, readStories, sharedData } from "../../support/shared_data.ts";
 import { ggufOf, oracleLoss } from "../small_model.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 
 /** Asserts that nats per token of a text are the oracle's, and those of a model that has learnt to read. */

@@ -2,14 +2,14 @@
  * Conversations in one batch: the loss is of what is scored, as an f64 forward of each alone has it, so nothing is seen across examples.
  */
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
-import { openGpu } from "../../../kernels/mod.ts";
 import { Evaluator, type Example, loadModel, packBatch } from "../../../models/mod.ts";
 import { evaluate } from "../../../train/mod.ts";
 import { llamaLogits } from "../../reference/llama.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { randomLlama, randomNumbers } from "../../support/random_llama.ts";
 import { ggufInMemory, smallShape } from "../small_model.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 
 const shape = { ...smallShape, layers: 2 };

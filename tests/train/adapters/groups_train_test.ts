@@ -1,6 +1,6 @@
 // Groups on the device: LoRA in the first layer, scales in the second, each with its own epsilon, learning rate and form.
 import { assert, assertAlmostEquals, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { assertTrainables, offsetWidth, openGpu } from "../../../kernels/mod.ts";
+import { assertTrainables, offsetWidth } from "../../../kernels/mod.ts";
 import {
   type Example,
   loadModel,
@@ -37,11 +37,12 @@ import {
   weightsOf,
 } from "../../models/small_model.ts";
 import { withLora } from "../../models/lora_oracle.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { randomLlama } from "../../support/random_llama.ts";
 import { ledgerRun, type Resumed } from "../ledger_run.ts";
 import { bitsOf } from "../tiny_model.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 
 const shape = { ...smallShape, layers: 2 };
 const dense = await ggufInMemory(shape, randomLlama(shape, { seed: 4 }));

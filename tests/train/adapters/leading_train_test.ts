@@ -1,6 +1,5 @@
 // Prefixes and prompts through training, replay, files and generation: losses against the f64 oracle with the same noise, bits against themselves.
 import { assert, assertAlmostEquals, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { openGpu } from "../../../kernels/mod.ts";
 import {
   type Adapter,
   Evaluator,
@@ -32,6 +31,7 @@ import {
   replayOnHost,
 } from "../../../train/mod.ts";
 import { llamaLogits } from "../../reference/llama.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { randomLlama, randomNormals, randomNumbers } from "../../support/random_llama.ts";
 import { batchLogits } from "../../support/model_logits.ts";
 import { sampled } from "../../support/sampled.ts";
@@ -50,7 +50,7 @@ import {
 } from "../../models/small_model.ts";
 import { bitsOf } from "../tiny_model.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 
 /** Blocks of 256 fit; queries share keys and values. */

@@ -1,7 +1,7 @@
 // Every scheme of every architecture beside every kind of format by three optimisers: the first step's losses are the f64 oracle's with the same noise, a
 // ledger of 20 steps replays to the bit, and what is exported gives the same loss again.
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
-import { offsetWidth, openGpu } from "../../../kernels/mod.ts";
+import { offsetWidth } from "../../../kernels/mod.ts";
 import {
   Evaluator,
   type Example,
@@ -43,6 +43,7 @@ import {
 } from "../../../train/mod.ts";
 import { noiseTerm } from "../../reference/effective_weights.ts";
 import type { NamedWeights } from "../../reference/llama.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { allCases, sampled, sampleSeed } from "../../support/sampled.ts";
 import { randomLlama } from "../../support/random_llama.ts";
 import { withMerged } from "../../models/adapter_oracle.ts";
@@ -63,7 +64,7 @@ import {
 import { optLoss, smallOpt, writeOptFolder } from "../../models/small_opt.ts";
 import { bitsOf } from "../tiny_model.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 
 /** Blocks of 256 fit; a mix has two layers, one for each half. */

@@ -3,7 +3,6 @@
  */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { fromFileUrl, join } from "@std/path";
-import { openGpu } from "../../../kernels/mod.ts";
 import {
   encodeHeader,
   encodeRecord,
@@ -21,6 +20,7 @@ import {
   replayLedger,
   replayOnHost,
 } from "../../../train/mod.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { exists } from "../../support/shared_data.ts";
 import { randomNumbers } from "../../support/random_llama.ts";
 import { loadTiny, tinyExamples, tinyHeader, tinyOffsets, tinySource } from "../tiny_model.ts";
@@ -163,7 +163,7 @@ Deno.test("ledger file: a step that is no step is refused and leaves the file as
 });
 
 Deno.test("ledger file: another model's, another noise's, or one that does not fit is refused", async () => {
-  using gpu = await openGpu();
+  using gpu = await openSharedGpu();
   using model = await loadTiny(gpu);
   const source = await tinySource();
   const optimiser = qzoNormalised();
@@ -306,7 +306,7 @@ Deno.test("ledger file: steps that are appended at the same moment take turns, a
 
 Deno.test("ledger file: two fine-tunes that write to one ledger: the second is refused, the first is whole", async () => {
   await inFolder(async (path) => {
-    using gpu = await openGpu();
+    using gpu = await openSharedGpu();
     using model = await loadTiny(gpu);
     const optimiser = qzoNormalised({ learningRate: 1e-2 });
     using offsets = tinyOffsets(model, optimiser);

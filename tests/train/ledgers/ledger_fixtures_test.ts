@@ -3,7 +3,6 @@
  * today, replay to the bits that they were written with, on the device, on the host and in a session, and the same steps are made again.
  */
 import { assertEquals } from "@std/assert";
-import { openGpu } from "../../../kernels/mod.ts";
 import { moveSeeds, readLedger } from "../../../optim/mod.ts";
 import { LedgerFile, replayLedger, replayOnHost } from "../../../train/mod.ts";
 import {
@@ -22,8 +21,9 @@ import {
   sessionSeed,
 } from "./ledger_cases.ts";
 import { hashOf } from "../tiny_model.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 const model = await loadCase(gpu);
 const source = await caseSource();
 Deno.test.afterAll(() => {

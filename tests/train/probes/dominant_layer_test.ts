@@ -1,12 +1,12 @@
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
-import { openGpu } from "../../../kernels/mod.ts";
 import { loadModel, type Model, quantizedSource } from "../../../models/mod.ts";
 import { dominantLayer } from "../../../train/probes/dominant_layer.ts";
 import { llamaLogits, type LlamaShape } from "../../reference/llama.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { randomLlama } from "../../support/random_llama.ts";
 import { ggufInMemory, smallShape, textExamples } from "../../models/small_model.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 
 const shape: LlamaShape = { ...smallShape, layers: 4 };

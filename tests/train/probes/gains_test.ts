@@ -1,13 +1,14 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { assertTrainables, OffsetSet, openGpu } from "../../../kernels/mod.ts";
+import { assertTrainables, OffsetSet } from "../../../kernels/mod.ts";
 import { loadModel, packBatch, quantizedSource } from "../../../models/mod.ts";
 import { gainForwards, measureGains } from "../../../train/probes/gains.ts";
 import { selectTrainables } from "../../../train/selection.ts";
 import { qzo, qzoPlus } from "../../../optim/mod.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { randomLlama } from "../../support/random_llama.ts";
 import { ggufInMemory, smallShape, textExamples } from "../../models/small_model.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 
 Deno.test("gains: loud tensors are found, those that do nothing get the least", async () => {

@@ -1,11 +1,11 @@
 import { assert, assertEquals } from "@std/assert";
-import { openGpu } from "../../../kernels/mod.ts";
 import { dominantLayer } from "../../../train/probes/dominant_layer.ts";
 import { configToYaml, parseTrainConfig, selectionOfConfig } from "../../../train/mod.ts";
 import { chooseLayers } from "../../../train/runs/choose_layers.ts";
 import { loadTiny, tinyExamples } from "../tiny_model.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 
 Deno.test("a word for a layer becomes its number, and a number stays what it is", async () => {

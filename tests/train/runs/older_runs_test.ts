@@ -1,7 +1,6 @@
 /** Runs that earlier versions began go on by the rules that they were begun with. */
 import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
-import { openGpu } from "../../../kernels/mod.ts";
 import { readLedger, zoAdam, zoSgdMomentum } from "../../../optim/mod.ts";
 import {
   finetuneByFunction,
@@ -15,6 +14,7 @@ import {
 } from "../../../train/mod.ts";
 import { writeTinyTask } from "../../cli/tiny_model.ts";
 import { loadTiny, tinyOffsets } from "../tiny_model.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 
 async function temporary(use: (folder: string) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir();
@@ -73,7 +73,7 @@ Deno.test("a run whose ledger says nothing of the left-over batch goes on with t
 
 for (const make of [zoAdam, zoSgdMomentum]) {
   Deno.test(`${make().name}: an older ledger is gone on with as it replays, a new one moves at zeros`, async () => {
-    using gpu = await openGpu();
+    using gpu = await openSharedGpu();
     using model = await loadTiny(gpu);
     const rule = make({ learningRate: 0.01, form: "relative" });
     await temporary(async (folder) => {

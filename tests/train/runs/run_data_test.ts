@@ -3,12 +3,12 @@
  */
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { join } from "@std/path";
-import { runCli } from "../../../cli/main.ts";
 import type { Example } from "../../../models/mod.ts";
 import { readLedger } from "../../../optim/mod.ts";
 import { parseTrainConfig, readMetrics, type TaskExamples } from "../../../train/mod.ts";
 import { assertSameData, dataOfRun, otherDataNote } from "../../../train/runs/run_data.ts";
 import { capture } from "../../cli/capture.ts";
+import { runCli } from "../../cli/run_cli.ts";
 import { writeTinyTask } from "../../cli/tiny_model.ts";
 
 const examples = (count: number, from = 0): Example[] =>

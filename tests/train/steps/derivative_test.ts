@@ -1,14 +1,14 @@
 import { assert, assertAlmostEquals } from "@std/assert";
-import { openGpu } from "../../../kernels/mod.ts";
 import { packBatch } from "../../../models/mod.ts";
 import type { Selection } from "../../../train/selection.ts";
 import { Trainer } from "../../../train/steps/trainer.ts";
 import { masterSeed, mezo, optimiser, spsa, stepSeed } from "../../../optim/mod.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { randomNormals, randomNumbers } from "../../support/random_llama.ts";
 import { choiceExamples, oracleLoss, textExamples } from "../../models/small_model.ts";
 import { oneLayer, trainedModel } from "./trained_model.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 
 const everything: Selection = { kinds: ["scales", "norms", "dense"], exclude: [] };

@@ -1,11 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import {
-  OffsetSet,
-  offsetWidth,
-  openGpu,
-  prepareOffsets,
-  type StepRecord,
-} from "../../../kernels/mod.ts";
+import { OffsetSet, offsetWidth, prepareOffsets, type StepRecord } from "../../../kernels/mod.ts";
 import { packBatch } from "../../../models/mod.ts";
 import { planOffsets, type Selection } from "../../../train/selection.ts";
 import { Trainer } from "../../../train/steps/trainer.ts";
@@ -26,8 +20,9 @@ import {
 } from "../../../optim/mod.ts";
 import { textExamples } from "../../models/small_model.ts";
 import { oneLayer, type TrainedModel, trainedModel } from "./trained_model.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 
 const { vocabulary } = oneLayer;

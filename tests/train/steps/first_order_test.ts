@@ -1,6 +1,5 @@
 /** First-order optimisers on the device: their steps are those of their rules on the gradient. */
 import { assert, assertAlmostEquals, assertRejects } from "@std/assert";
-import { openGpu } from "../../../kernels/mod.ts";
 import { Evaluator, loadModel, packBatch, quantizedSource } from "../../../models/mod.ts";
 import {
   adam,
@@ -21,9 +20,10 @@ import {
   smallShape,
   textExamples,
 } from "../../models/small_model.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { randomLlama } from "../../support/random_llama.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 
 const selection = { kinds: ["scales", "norms"] } as const;

@@ -1,5 +1,4 @@
 import { assert, assertEquals } from "@std/assert";
-import { openGpu } from "../../../kernels/mod.ts";
 import { loadModel, packBatch, quantizedSource } from "../../../models/mod.ts";
 import { planModel } from "../../../models/inference/model.ts";
 import { planOffsets } from "../../../train/selection.ts";
@@ -14,6 +13,7 @@ import {
   zoAdam,
   zoSgdConservative,
 } from "../../../optim/mod.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { randomLlama } from "../../support/random_llama.ts";
 import {
   choiceExamples,
@@ -22,7 +22,7 @@ import {
   textExamples,
 } from "../../models/small_model.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 
 /** Asserts that a run took what a plan says, to the byte. */

@@ -1,9 +1,9 @@
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { join } from "@std/path";
-import { runCli } from "../../../cli/main.ts";
 import { readMetrics } from "../../../train/mod.ts";
 import { Pace } from "../../../train/steps/pace.ts";
 import { capture } from "../../cli/capture.ts";
+import { runCli } from "../../cli/run_cli.ts";
 import { writeTinyTask } from "../../cli/tiny_model.ts";
 
 const chunk = (steps: number, milliseconds: number) => ({

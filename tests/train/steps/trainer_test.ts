@@ -24,8 +24,9 @@ import {
 import { offsetBases } from "../../kernels/step_rig.ts";
 import { oracleLoss, textExamples } from "../../models/small_model.ts";
 import { oneLayer, type TrainedModel, trainedModel } from "./trained_model.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 
 const { vocabulary } = oneLayer;

@@ -5,7 +5,6 @@
  */
 import { assertAlmostEquals, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
-import { openGpu } from "../../../../kernels/mod.ts";
 import {
   calibratedStream,
   exactlyQuantizedSource,
@@ -18,12 +17,13 @@ import {
 import { exactPlan } from "../../../../models/checkpoints/derived/wide_values.ts";
 import { quantize } from "../../../../quant/mod.ts";
 import { evaluate } from "../../../../train/mod.ts";
+import { openSharedGpu } from "../../../kernels/one_device.ts";
 import { llamaCppLogits, llamaCppMissing } from "../../../support/llama_cpp.ts";
 import { type FolderType, kindShape, writeKindFolder } from "../../../support/model_kinds.ts";
 import { targetLogProbabilities } from "../../../reference/softmax_nll.ts";
 import { withTemp } from "../../quantised_folder.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 const missing = await llamaCppMissing();
 const tokens = Array.from({ length: 20 }, (_, i) => (i * 37 + 11) % kindShape.vocabulary);

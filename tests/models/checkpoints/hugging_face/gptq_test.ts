@@ -1,6 +1,5 @@
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
 import { join } from "@std/path";
-import { openGpu } from "../../../../kernels/mod.ts";
 import {
   Evaluator,
   fingerprint,
@@ -37,8 +36,9 @@ import {
   writeFolder as writeAnyFolder,
 } from "../../quantised_folder.ts";
 import { huggingFaceConfig, oracleLoss, textExamples, weightsOf } from "../../small_model.ts";
+import { openSharedGpu } from "../../../kernels/one_device.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 
 const shape = folderShape;

@@ -6,7 +6,6 @@ import {
   assertRejects,
   assertStringIncludes,
 } from "@std/assert";
-import { openGpu } from "../../../../kernels/mod.ts";
 import { Evaluator, loadModel, openModelSource, packBatch } from "../../../../models/mod.ts";
 import type { SafetensorsTensorData } from "../../../../quant/mod.ts";
 import {
@@ -36,8 +35,9 @@ import {
   hqqLinear,
   torchaoLinear,
 } from "../../stored_linears.ts";
+import { openSharedGpu } from "../../../kernels/one_device.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 
 type Settings = Record<string, unknown>;

@@ -6,19 +6,19 @@ import {
   assertThrows,
 } from "@std/assert";
 import { join } from "@std/path";
-import { openGpu } from "../../../../kernels/mod.ts";
 import { Evaluator, loadModel, openModelSource, packBatch } from "../../../../models/mod.ts";
 import { planOffsets, type Selection } from "../../../../train/selection.ts";
 import { Trainer } from "../../../../train/steps/trainer.ts";
 import { qzoNormalised } from "../../../../optim/mod.ts";
 import { secondPart } from "../../../../quant/layouts/trained_part.ts";
 import { exportTuned, trainedTensors } from "../../../../train/mod.ts";
+import { openSharedGpu } from "../../../kernels/one_device.ts";
 import { sampled } from "../../../support/sampled.ts";
 import { folderShape, quantisedTensors, withTemp, writeFolder } from "../../quantised_folder.ts";
 import { oracleLoss, textExamples, weightsOf } from "../../small_model.ts";
 import { FOLDER_CASES } from "../../quantised_folder_cases.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 
 const trained = Object.keys(FOLDER_CASES).filter((name) => FOLDER_CASES[name].trains);

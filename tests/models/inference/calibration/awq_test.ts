@@ -1,12 +1,12 @@
 import { assert, assertEquals } from "@std/assert";
-import { openGpu } from "../../../../kernels/mod.ts";
 import { calibratedSource, type ModelSource, quantizedSource } from "../../../../models/mod.ts";
 import { llamaLogits, type NamedWeights } from "../../../reference/llama.ts";
 import { relativeL2 } from "../../../reference/nmse.ts";
+import { openSharedGpu } from "../../../kernels/one_device.ts";
 import { permuteHeads, randomLlama } from "../../../support/random_llama.ts";
 import { ggufInMemory, smallShape, textExamples, weightsOf } from "../../small_model.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 
 const windows = textExamples(smallShape.vocabulary, [30, 25, 40, 33, 28]);

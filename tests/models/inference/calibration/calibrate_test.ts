@@ -1,5 +1,4 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { openGpu } from "../../../../kernels/mod.ts";
 import { type ModelSource, quantizedSource, type TensorSource } from "../../../../models/mod.ts";
 import {
   calibrate,
@@ -14,10 +13,11 @@ import {
   type NamedWeights,
 } from "../../../reference/llama.ts";
 import { relativeL2 } from "../../../reference/nmse.ts";
+import { openSharedGpu } from "../../../kernels/one_device.ts";
 import { permuteHeads, randomLlama } from "../../../support/random_llama.ts";
 import { ggufInMemory, smallShape, textExamples, weightsOf } from "../../small_model.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 
 const windows = textExamples(smallShape.vocabulary, [9, 2, 17, 17, 30, 5]);

@@ -1,5 +1,4 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { openGpu } from "../../../../kernels/mod.ts";
 import {
   calibratedSource,
   type CalibratedSourceOptions,
@@ -14,10 +13,11 @@ import {
 import { QUANTIZE_METHODS } from "../../../../models/inference/calibration/methods.ts";
 import { join } from "@std/path";
 import { formatByName, FORMATS } from "../../../../quant/mod.ts";
+import { openSharedGpu } from "../../../kernels/one_device.ts";
 import { permuteHeads, randomLlama } from "../../../support/random_llama.ts";
 import { ggufInMemory, smallShape, textExamples } from "../../small_model.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 
 const windows = textExamples(smallShape.vocabulary, [60, 60, 60, 60, 33]);
