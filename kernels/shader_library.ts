@@ -5,6 +5,9 @@
  */
 
 import type { ShaderLibrary } from "./device/template.ts";
+import adjointWords from "./matmul/adjoints/adjoint_words.wgsl.ts";
+import slopes4 from "./matmul/adjoints/slopes4.wgsl.ts";
+import weightChange from "./matmul/adjoints/weight_change.wgsl.ts";
 import decode from "./matmul/decode.wgsl.ts";
 import codeTable from "./matmul/layouts/code_table.wgsl.ts";
 import decodeCodebook from "./matmul/layouts/decode_codebook.wgsl.ts";
@@ -31,6 +34,8 @@ import combine from "./offsets/combine.wgsl.ts";
 import moved from "./offsets/moved.wgsl.ts";
 import noise from "./offsets/noise.wgsl.ts";
 import activationSlopes from "./operations/activations/activation_slopes.wgsl.ts";
+import gatheredRows from "./operations/adjoints/gathered_rows.wgsl.ts";
+import attentionParams from "./operations/adjoints/attention_params.wgsl.ts";
 import attentionKeys from "./operations/attention_keys.wgsl.ts";
 import rows from "./operations/rows.wgsl.ts";
 import softCap from "./operations/activations/soft_cap.wgsl.ts";
@@ -40,8 +45,11 @@ import finite from "./step/finite.wgsl.ts";
 /** Every text that `#include` knows. */
 export const SHADER_LIBRARY: ShaderLibrary = {
   ...DIRECTION_SHADERS,
+  "adjoint_words.wgsl": adjointWords,
+  "slopes4.wgsl": slopes4,
   "activation_slopes.wgsl": activationSlopes,
   "attention_keys.wgsl": attentionKeys,
+  "attention_params.wgsl": attentionParams,
   "code_table.wgsl": codeTable,
   "combine.wgsl": combine,
   "decode.wgsl": decode,
@@ -53,6 +61,7 @@ export const SHADER_LIBRARY: ShaderLibrary = {
   "decode_super.wgsl": decodeSuper,
   "decode_words.wgsl": decodeWords,
   "finite.wgsl": finite,
+  "gathered_rows.wgsl": gatheredRows,
   "grid_points.wgsl": gridPoints,
   "matmul_params.wgsl": matmulParams,
   "moved.wgsl": moved,
@@ -70,4 +79,5 @@ export const SHADER_LIBRARY: ShaderLibrary = {
   "scale_words.wgsl": scaleWords,
   "soft_cap.wgsl": softCap,
   "super_scales.wgsl": superScales,
+  "weight_change.wgsl": weightChange,
 };

@@ -135,7 +135,7 @@ export function lossPieces(
   { config }: ForwardModel,
   { lossRows }: BatchShape,
   branches: number,
-): { readonly first: number; readonly count: number }[] {
+): LossPiece[] {
   const perRow = branches * config.vocabulary * 4;
   const piece = Math.max(1, Math.min(lossRows, Math.floor(LOGITS_BYTES / perRow)));
   return Array.from({ length: Math.ceil(lossRows / piece) }, (_, i) => ({
@@ -144,22 +144,28 @@ export function lossPieces(
   }));
 }
 
-/** Records the losses of `hidden`, what leaves the last block: the head in pieces, log-probabilities, losses. */
+/** Loss rows whose logits are held at once. */
+export interface LossPiece {
+  /** Among the loss rows. */
+  readonly first: number;
+  /** How many. */
+  readonly count: number;
+}
+
+/** Records the losses of what leaves the last block: logits in pieces, as `head` records them, log-probabilities, losses. */
 export function recordLossOf(
   model: ForwardModel,
-  x: Recorder,
   context: ForwardContext,
-  hidden: Value,
   shape: BatchShape,
   target: LossTarget,
+  head: (piece: LossPiece) => Value,
 ): void {
   const { graph, branches } = context;
   const { vocabulary } = model.config;
   const logProbabilities = graph.value("log-probabilities", branches * shape.lossRows);
-  for (const { first, count } of lossPieces(model, shape, branches)) {
-    const logits = recordHead(model, x, context, hidden, { first, count });
-    const rows = { first, count, lossRows: shape.lossRows };
-    targetLogProbability(context, logits, vocabulary, logProbabilities, rows);
+  for (const piece of lossPieces(model, shape, branches)) {
+    const rows = { ...piece, lossRows: shape.lossRows };
+    targetLogProbability(context, head(piece), vocabulary, logProbabilities, rows);
   }
   batchLoss(context, logProbabilities, shape, target);
 }
@@ -170,7 +176,7 @@ export function recordHead(
   x: Recorder,
   { layout }: ForwardContext,
   hidden: Value,
-  { first, count }: { readonly first: number; readonly count: number },
+  { first, count }: LossPiece,
 ): Value {
   return architectureOf(config).head(x, config, hidden, { first: layout.lossRows + first, count });
 }
@@ -197,7 +203,14 @@ export function recordLoss(
 ): void {
   const context = forwardContext(model, graph, shape, branches, batch, trained);
   const x = recorderOf(model, context);
-  recordLossOf(model, x, context, recordHidden(model, x), shape, target);
+  const hidden = recordHidden(model, x);
+  recordLossOf(
+    model,
+    context,
+    shape,
+    target,
+    (piece) => recordHead(model, x, context, hidden, piece),
+  );
 }
 
 /** Records a forward that ends in the logits of the batch's loss rows: `[B][lossRows][vocabulary]`. */

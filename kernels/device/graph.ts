@@ -172,7 +172,8 @@ function isValue(resource: Resource): resource is Value {
   return "words" in resource;
 }
 
-function valueOf(resource: Resource): Value | undefined {
+/** The intermediate result that a binding is of, if it is of one. */
+export function valueOf(resource: Resource): Value | undefined {
   return isValue(resource) ? resource : "value" in resource ? resource.value : undefined;
 }
 

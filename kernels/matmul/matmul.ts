@@ -72,8 +72,8 @@ export const matmulOperation: Operation<MatmulAttributes> = {
   adjoint(graph, inputs, _output, slope, attributes, gradients) {
     const [x] = inputs;
     const { weight, rows, bias, residual, biasOf } = attributes;
-    const { perturbation, plane } = attributes;
-    const product = { weight, rows, perturbation, plane };
+    const { perturbation, plane, adapterClass } = attributes;
+    const product = { weight, rows, perturbation, plane, adapterClass };
     weightSlopes(graph, x, slope, product, gradients);
     const gradient = biasOf && gradients.of(biasOf.tensor.name);
     if (biasOf && gradient) {

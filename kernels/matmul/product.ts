@@ -295,13 +295,14 @@ function scaleKey(weight: DeviceTensor, unit: number, held: boolean): ShaderKey 
 }
 
 /** Columns that one partial dot product covers: the finer of scale group and offset span. */
-function unitColumns(weight: DeviceTensor, perturbation: Perturbation | undefined): number {
+export function unitColumns(weight: DeviceTensor, perturbation: Perturbation | undefined): number {
   if (!isQuantised(weight.layout)) return weight.columns;
   if (isRelativeOnly(weight.layout)) return 32;
   return Math.min(weight.groupColumns, perturbation?.span ?? weight.columns);
 }
 
-function ratios(
+/** Units of columns in a scale group, and in the span of an offset. @throws {RangeError} Where neither divides the other */
+export function ratios(
   weight: DeviceTensor,
   perturbation: Perturbation | undefined,
   unit: number,

@@ -9,11 +9,8 @@ import { type Operand, type Operation, recordOperation } from "../device/operati
 import type { Storage } from "../device/storage.ts";
 import source from "./attention.wgsl.ts";
 import tangentSource from "./tangents/attention_tangent.wgsl.ts";
-import { attentionAdjoint } from "./adjoints/attention_adjoint.ts";
+import { attentionAdjoint, isLooped } from "./adjoints/attention_adjoint.ts";
 import type { ForwardContext } from "./context.ts";
-
-/** Models in use have 64 to 256; wider ones, which compile for 22 s (512) and 117 s (1024) on lavapipe, are looped over. */
-const WIDEST_UNROLLED_HEAD = 256;
 
 /** Arguments of {@linkcode attention} besides its inputs. */
 export interface AttentionShape {
@@ -65,13 +62,11 @@ export const attentionOperation: Operation<AttentionAttributes> = {
   },
 };
 
-/** Refuses keys that are not this forward's rows, which have no rule. */
-function assertOwnKeys({ rolling, sharedKeys }: AttentionAttributes, how: string): void {
-  if (!rolling && !sharedKeys) return;
+/** Refuses keys of earlier tokens, which have no rule. */
+function assertOwnKeys({ context, keyRows, rolling }: AttentionAttributes, how: string): void {
+  if (!rolling && (keyRows ?? context.rows) === context.rows) return;
   throw new TypeError(
-    `Cannot differentiate "attention" ${how} over ${
-      rolling ? "a cache of keys" : "keys that all rows share, such as a prefix"
-    }: they have no rule; take an estimator of losses, such as spsa`,
+    `Cannot differentiate "attention" ${how} over a cache of keys: they have no rule; take an estimator of losses, such as spsa`,
   );
 }
 
@@ -102,7 +97,7 @@ function recordHeads(
     key: {
       QUADS: headDimension / 4,
       WORKGROUP: 32,
-      LOOPED: headDimension > WIDEST_UNROLLED_HEAD,
+      LOOPED: isLooped(headDimension),
       WINDOWED: window !== undefined,
       CAPPED: cap !== undefined,
       ROLLING: rolling,

@@ -5,7 +5,7 @@
  */
 
 import type { Graph, Value } from "../device/graph.ts";
-import { type Gradients, type Operation, recordOperation } from "../device/operation.ts";
+import { type Operation, recordOperation } from "../device/operation.ts";
 import type { DeviceTensor } from "../device/tensor.ts";
 import { layoutKey, scaleColumns, scaleGroups } from "../matmul/layout_key.ts";
 import {
@@ -18,9 +18,7 @@ import {
 import { bindPerturbation } from "../offsets/bind.ts";
 import { withoutNoise } from "../offsets/perturbation.ts";
 import type { ForwardContext } from "./context.ts";
-import { isQuantised } from "../../quant/layouts/layout.ts";
-import { partName, secondPart } from "../../quant/layouts/trained_part.ts";
-import adjointSource from "./adjoints/embedding_adjoint.wgsl.ts";
+import { tableSlopes } from "./adjoints/embedding_adjoint.ts";
 import { zeroTangents } from "./tangents/zero_tangents.ts";
 import source from "./embedding.wgsl.ts";
 
@@ -78,73 +76,18 @@ export const embeddingOperation: Operation<EmbeddingAttributes> = {
     return y;
   },
   adjoint(graph, _inputs, _output, slope, attributes, gradients) {
-    embeddingSlopes(graph, slope, attributes, gradients);
+    const { context, table, by = "tokens", shift = 0, factor = 1 } = attributes;
+    const { rows, batch, layout } = context;
+    const gathered = {
+      ...{ table, rows, factor, ...perturbationsOf(table, context.perturbation) },
+      batch: by === "nothing" ? undefined : batch,
+      index: { tokens: layout.tokens, positions: layout.positions, nothing: 0 }[by],
+      shift: by === "tokens" ? 0 : shift,
+    };
+    tableSlopes(graph, slope, gathered, gradients);
     return [];
   },
 };
-
-/** Records the slopes by the offsets of a table from those by the rows that were gathered. */
-function embeddingSlopes(
-  graph: Graph,
-  slope: Value,
-  { context, table, by = "tokens", shift = 0, factor = 1 }: EmbeddingAttributes,
-  gradients: Gradients,
-): void {
-  const { perturbation, plane } = perturbationsOf(table, context.perturbation);
-  const second = secondPart(table.layout);
-  if (plane && second && gradients.of(partName(table.name, second))) {
-    throw new TypeError(
-      `Cannot differentiate "embedding" backwards by the ${second} of "${table.name}": they have no adjoint; train its scales`,
-    );
-  }
-  const gradient = perturbation && gradients.of(table.name);
-  if (!perturbation || !gradient) return;
-  const { rows, batch, layout } = context;
-  const bound = bindPerturbation(perturbation);
-  const isDense = !isQuantised(table.layout);
-  const isRelative = perturbation.form === "relative";
-  const span = isDense ? 16 : perturbation.span;
-  const key = layoutKey(table.layout);
-  const index = { tokens: layout.tokens, positions: layout.positions, nothing: 0 }[by];
-  for (const piece of table.pieces) {
-    const needsScales = isRelative || key.SECOND === "zero" || table.layout.kind === "super";
-    graph.add({
-      label: `embedding adjoint ${table.name}`,
-      source: adjointSource,
-      key: {
-        ...key,
-        ...bound.key,
-        ...planeKey(table, { perturbation, plane: undefined }, undefined),
-        CODE_WORDS: 0,
-        SCALE_VECTOR: false,
-        ONE_ROW: by === "nothing",
-      },
-      reads: {
-        1: isDense && !isRelative ? undefined : piece.codes,
-        2: by === "nothing" ? undefined : batch,
-        4: needsScales ? piece.scales : undefined,
-        5: table.codebook,
-        6: slope,
-      },
-      writes: { 3: gradient },
-      parameters: [
-        rows,
-        table.columns,
-        piece.rows,
-        piece.firstRow,
-        scaleColumns(table),
-        scaleGroups(table),
-        span,
-        index,
-        by === "tokens" ? 0 : shift,
-        ...bound.parameters,
-        { f32: factor },
-      ],
-      work: rows * table.columns * 4,
-      workgroups: Math.ceil(rows * Math.ceil(table.columns / span) / 64),
-    });
-  }
-}
 
 /** `[B][M][width]`. */
 function result(graph: Graph, { context, table }: EmbeddingAttributes): Value {

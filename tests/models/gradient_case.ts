@@ -14,7 +14,8 @@ import {
 } from "../../kernels/mod.ts";
 import { GradientSet } from "../../kernels/offsets/gradient_set.ts";
 import { type Example, type Model, packBatch, type PackedBatch } from "../../models/mod.ts";
-import { recordGradient } from "../../models/gradient.ts";
+import type { ForwardModel } from "../../models/forward.ts";
+import { type GradientOptions, recordGradient } from "../../models/gradient.ts";
 import { fillNoise, masterSeed, mezo, stepSeed, tensorId, withTangents } from "../../optim/mod.ts";
 import { planOffsets, type Selection } from "../../train/selection.ts";
 import { Trainer } from "../../train/steps/trainer.ts";
@@ -23,9 +24,10 @@ import { randomNormals, randomNumbers } from "../support/random_llama.ts";
 /** The loss of a batch and its slopes by all offsets, by name. */
 export async function gradientOf(
   gpu: Gpu,
-  model: Model,
+  model: ForwardModel,
   offsets: ReturnType<typeof planOffsets>,
   batch: PackedBatch,
+  options?: GradientOptions,
 ): Promise<{ readonly loss: number; readonly slopes: Map<string, Float32Array> }> {
   using gradients = new GradientSet(offsets).allocate(gpu);
   const words = new Storage("batch", batch.words.byteLength, "activations").allocate(gpu);
@@ -35,7 +37,8 @@ export async function gradientOf(
   try {
     const graph = new Graph();
     gradients.clear(graph);
-    recordGradient(graph, model, batch.shape, words, { losses, scores }, offsets, gradients);
+    const target = { losses, scores };
+    recordGradient(graph, model, batch.shape, words, target, offsets, gradients, options);
     using plan = compileGraph(gpu, graph, SHADER_LIBRARY);
     const encoder = gpu.device.createCommandEncoder();
     const pass = encoder.beginComputePass();
@@ -70,7 +73,7 @@ export async function assertGradient(
   const rule = { ...withTangents(mezo({ queries: 3, learningRate: 0 })), form };
   using tangents = new Trainer(model, rule, offsets, { seed: 6 });
   for (const objective of ["language-modelling", "classification"] as const) {
-    const batch = packBatch(examples[objective], objective, model.config.context);
+    const batch = packBatch(examples[objective], objective, model);
     const found = await gradientOf(gpu, model, offsets, batch);
     assertEquals((await gradientOf(gpu, model, offsets, batch)).slopes, found.slopes);
     tangents.enqueue(0, batch);

@@ -36,19 +36,7 @@ fn offset_row_of(row: u32) -> u32 {
 #include "decode_{LAYOUT}.wgsl" offset_row
 }
 
-// The slopes by four neighbouring results of a row.
-fn slopes4(row: u32, n: u32) -> vec4<f32> {
-#if VECTOR
-  return slopes[(row * p.total_outputs + p.first_output + n) / 4u];
-#else
-  let at = row * p.total_outputs + p.first_output + n;
-  var value = vec4<f32>();
-#for c 4
-  if (n + {c}u < p.outputs) { value[{c}] = slopes[at + {c}u]; }
-#endfor
-  return value;
-#endif
-}
+#include "slopes4.wgsl"
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) wg: vec3<u32>) {

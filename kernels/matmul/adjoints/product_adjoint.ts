@@ -6,6 +6,7 @@
 
 import { isQuantised } from "../../../quant/layouts/layout.ts";
 import { partName, secondPart } from "../../../quant/layouts/trained_part.ts";
+import type { AdapterClass } from "../../device/gpu.ts";
 import type { Graph, Range, Value } from "../../device/graph.ts";
 import type { Gradients, Operand } from "../../device/operation.ts";
 import type { DeviceTensor } from "../../device/tensor.ts";
@@ -13,6 +14,8 @@ import { bindPerturbation } from "../../offsets/bind.ts";
 import type { Perturbation } from "../../offsets/perturbation.ts";
 import { layoutKey, scaleColumns, scaleGroups } from "../layout_key.ts";
 import { groupSums } from "../minima_tangents.ts";
+import { codebookSlopes } from "./codebook_adjoint.ts";
+import { hasWords, inputTiles, scaleTiles } from "./register_adjoints.ts";
 import {
   perturbedPlanes,
   planeKey,
@@ -33,6 +36,8 @@ export interface ProductOf extends TensorPerturbations {
   readonly weight: DeviceTensor;
   /** Rows of x (M). */
   readonly rows: number;
+  /** The kind of adapter, which decides the tile. */
+  readonly adapterClass: AdapterClass;
 }
 
 /** What both kernels know of a piece of the weights. */
@@ -60,6 +65,10 @@ export function inputSlopes(graph: Graph, slope: Value, product: ProductOf): Val
   const { weight, rows, perturbation, plane } = product;
   const y = graph.value(`slopes by the input of ${weight.name}`, rows * weight.columns);
   const planes = plane && perturbedPlanes(graph, weight, plane, 1);
+  if (hasWords(weight.layout)) {
+    inputTiles(graph, slope, { ...product, planes }, y);
+    return y;
+  }
   weight.pieces.forEach((piece, i) => {
     const { bound, key } = pieceKey(weight, product, planes?.[i]);
     const total = Math.ceil(rows / ROWS) * weight.columns / 4;
@@ -96,11 +105,7 @@ export function inputSlopes(graph: Graph, slope: Value, product: ProductOf): Val
   return y;
 }
 
-/**
- * Records the slopes of a loss by the offsets of the product's weights, added to `gradients`, from those by the product and its input.
- *
- * @throws {TypeError} Where entries of codebooks are trained, which have no adjoint
- */
+/** Records the slopes of a loss by the offsets of the product's weights, added to `gradients`, from those by the product and its input. */
 export function weightSlopes(
   graph: Graph,
   x: Operand,
@@ -115,11 +120,8 @@ export function weightSlopes(
   const moved = plane && second && gradients.of(partName(weight.name, second));
   if (!plane || !moved) return;
   if (second === "codebook") {
-    throw new TypeError(
-      `Cannot differentiate "matmul" backwards by the codebooks of "${weight.name}": they have no adjoint; train its scales`,
-    );
-  }
-  minimaSlopes(graph, x, slope, product, plane, moved);
+    codebookSlopes(graph, x, slope, product.rows, { weight, perturbation, plane, gradient: moved });
+  } else minimaSlopes(graph, x, slope, product, plane, moved);
 }
 
 function scaleSlopes(
@@ -132,16 +134,17 @@ function scaleSlopes(
 ): void {
   const { weight, rows, plane } = product;
   const isDense = !isQuantised(weight.layout);
-  const { SECOND } = layoutKey(weight.layout);
   const planes = plane && perturbedPlanes(graph, weight, plane, 1);
+  if (!isDense && weight.layout.kind !== "column") {
+    scaleTiles(graph, x, slope, { ...product, perturbation, planes }, gradient);
+    return;
+  }
   const span = isDense ? 16 : perturbation.span;
   weight.pieces.forEach((piece, i) => {
     const { bound, key } = pieceKey(weight, product, planes?.[i]);
     const classes = weight.layout.kind === "column" ? weight.layout.classes : undefined;
     const quads = Math.ceil((classes ?? piece.rows) / 4);
     const needsCodes = !isDense || perturbation.form === "relative";
-    const needsScales = perturbation.form === "relative" ||
-      SECOND === "zero" && !planes || weight.layout.kind === "super";
     graph.add({
       label: `weight adjoint ${weight.name}`,
       source: weightSource,
@@ -149,9 +152,7 @@ function scaleSlopes(
       reads: {
         1: needsCodes ? piece.codes : undefined,
         2: slope,
-        4: needsScales ? piece.scales : undefined,
-        // Minima of their own are none of the scales' business, zero points are.
-        5: SECOND === "min" ? undefined : planes?.[i] ?? weight.codebook,
+        5: weight.codebook,
         6: x,
       },
       writes: { 3: gradient },

@@ -34,47 +34,9 @@ struct Params {
 
 #include "decode.wgsl"
 
-// The slopes by four neighbouring results of a row.
-fn slopes4(row: u32, n: u32) -> vec4<f32> {
-#if VECTOR
-  return slopes[(row * p.total_outputs + p.first_output + n) / 4u];
-#else
-  let at = row * p.total_outputs + p.first_output + n;
-  var value = vec4<f32>();
-#for c 4
-  if (n + {c}u < p.outputs) { value[{c}] = slopes[at + {c}u]; }
-#endfor
-  return value;
-#endif
-}
+#include "slopes4.wgsl"
 
-// How four weights change with their offset.
-fn change4(n: u32, quad: u32) -> vec4<f32> {
-#if LAYOUT == dense
-#if FORM == relative
-  return codes4(n, quad, p.columns, 0u, 0u, 0u);
-#else
-  return vec4<f32>(1.0);
-#endif
-#else
-  let group = quad * 4u / p.group_columns;
-  let value = codes4(n, quad, p.columns, group, p.groups, 0u);
-#if FORM == relative
-  let scale = scale_of(n, group, p.groups);
-#if PLANE == minima && SECOND == zero
-  return value * scale.factor + shift_of(scale.factor, minimum_of(n, group, p.groups, 0u));
-#elif MINIMA_MOVE
-  return value * scale.factor + scale.shift;
-#else
-  return value * scale.factor;
-#endif
-#elif PLANE == minima && SECOND == zero
-  return value + shift_of(1.0, minimum_of(n, group, p.groups, 0u));
-#else
-  return value;
-#endif
-#endif
-}
+#include "weight_change.wgsl"
 
 @compute @workgroup_size(32)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) wg: vec3<u32>) {

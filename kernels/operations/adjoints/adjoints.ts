@@ -13,6 +13,7 @@ import copySource from "../pick_columns.wgsl.ts";
 import type { SlopeKind } from "../tangents/activation_tangent.ts";
 import activationSource from "./activation_adjoint.wgsl.ts";
 import capSource from "./cap_adjoint.wgsl.ts";
+import namedSource from "./named_rows.wgsl.ts";
 import columnsSource from "./scatter_columns.wgsl.ts";
 import rowsSource from "./scatter_rows.wgsl.ts";
 
@@ -109,15 +110,25 @@ export function scatterRows(
   width: number,
   { first, count }: RowList,
 ): Value {
+  const named = graph.value("places that name a row", rows * 2);
+  graph.add({
+    label: "named rows",
+    source: namedSource,
+    key: {},
+    reads: { 2: batch },
+    writes: { 3: named },
+    parameters: [rows, count, first],
+    work: rows * count,
+    workgroups: Math.ceil(rows / 64),
+  });
   const y = graph.value("slopes by all rows", rows * width);
   graph.add({
     label: "scatter rows",
     source: rowsSource,
     key: {},
-    reads: { 1: slope, 2: batch },
+    reads: { 1: slope, 2: batch, 4: named },
     writes: { 3: y },
-    parameters: [y.words / 4, width / 4, count, first],
-    work: y.words / 4 * count,
+    parameters: [y.words / 4, width / 4, first],
     workgroups: Math.ceil(y.words / 4 / 64),
   });
   return y;

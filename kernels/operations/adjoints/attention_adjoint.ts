@@ -9,10 +9,19 @@ import type { Operand } from "../../device/operation.ts";
 import type { ForwardContext } from "../context.ts";
 import keySource from "./key_adjoint.wgsl.ts";
 import querySource from "./query_adjoint.wgsl.ts";
+import seenSource from "./seen_rows.wgsl.ts";
 
 const WORKGROUP = 32;
 
-/** Attention that was computed over its own keys. */
+/** Models in use have 64 to 256; wider ones, which compile for 22 s (512) and 117 s (1024) on lavapipe, are looped over. */
+const WIDEST_UNROLLED_HEAD = 256;
+
+/** Whether attention and its adjoint go over a head in a loop, whose sums lie where the result will. */
+export function isLooped(headDimension: number): boolean {
+  return headDimension > WIDEST_UNROLLED_HEAD;
+}
+
+/** Attention that was computed over keys of its own forward. */
 export interface AttentionOf {
   /** Rows, the batch that says which see which. */
   readonly context: ForwardContext;
@@ -28,6 +37,8 @@ export interface AttentionOf {
   readonly scale?: number | undefined;
   /** The bound of scores. Default: none. */
   readonly cap?: number | undefined;
+  /** Keys behind those of the batch's rows that all rows see. Default 0. */
+  readonly sharedKeys?: number;
 }
 
 /** Records the slopes by q, k and v. */
@@ -36,26 +47,31 @@ export function attentionAdjoint(
   [q, k, v]: readonly Operand[],
   found: Value,
   slope: Value,
-  { context, heads, keyValueHeads, headDimension, window, cap, ...rest }: AttentionOf,
+  attention: AttentionOf,
 ): Value[] {
+  const { context, heads, keyValueHeads, headDimension, window, cap, sharedKeys = 0 } = attention;
   const { rows, batch, layout } = context;
-  const { scale = 1 / Math.sqrt(headDimension) } = rest;
+  const { scale = 1 / Math.sqrt(headDimension) } = attention;
+  const keyRows = rows + sharedKeys;
   const byQueries = graph.value("slopes by queries", rows * heads * headDimension);
-  const byKeys = graph.value("slopes by keys", rows * keyValueHeads * headDimension);
-  const byValues = graph.value("slopes by values", rows * keyValueHeads * headDimension);
+  const byKeys = graph.value("slopes by keys", keyRows * keyValueHeads * headDimension);
+  const byValues = graph.value("slopes by values", keyRows * keyValueHeads * headDimension);
   const stats = graph.value("attention statistics", rows * heads * 2);
+  const seen = graph.value("rows that see a key", keyRows * 2);
+  const windowed = { WINDOWED: window !== undefined, SHARED: sharedKeys > 0 };
   const key = {
     QUADS: headDimension / 4,
     WORKGROUP,
-    WINDOWED: window !== undefined,
+    LOOPED: isLooped(headDimension),
+    ...windowed,
     CAPPED: cap !== undefined,
-    SHARED: false,
   };
-  const parameters = (total: number) => [
+  const parameters = (total: number, capped = cap) => [
     rows,
     total,
     heads,
     keyValueHeads,
+    rows,
     layout.prefixStart,
     layout.prefixEnd,
     layout.ownStart,
@@ -63,9 +79,10 @@ export function attentionAdjoint(
     { f32: scale },
     0,
     ...(window === undefined ? [] : [window]),
-    ...(cap === undefined ? [] : [{ f32: cap }]),
+    ...(capped === undefined ? [] : [{ f32: capped }]),
+    ...(sharedKeys > 0 ? [sharedKeys] : []),
   ];
-  const work = rows * heads * headDimension * 3 * Math.min(rows, window ?? Infinity);
+  const work = rows * heads * headDimension * 3 * Math.min(keyRows, window ?? Infinity);
   graph.add({
     label: "query adjoint",
     source: querySource,
@@ -73,20 +90,30 @@ export function attentionAdjoint(
     reads: { 1: q, 2: k, 4: v, 5: batch, 6: slope, 7: found },
     writes: { 3: byQueries, 8: stats },
     parameters: parameters(rows * heads),
-    firstGroup: 9,
+    firstGroup: 10,
     work,
     workgroups: Math.ceil(rows * heads / WORKGROUP),
+  });
+  graph.add({
+    label: "rows that see a key",
+    source: seenSource,
+    key: { ...windowed, CAPPED: false },
+    reads: { 5: batch },
+    writes: { 3: seen },
+    parameters: parameters(keyRows, undefined),
+    work: keyRows * rows,
+    workgroups: Math.ceil(keyRows / 64),
   });
   graph.add({
     label: "key adjoint",
     source: keySource,
     key,
-    reads: { 1: q, 2: k, 4: v, 5: batch, 6: slope, 8: stats },
+    reads: { 1: q, 2: k, 4: v, 5: batch, 6: slope, 8: stats, 9: seen },
     writes: { 3: byKeys, 7: byValues },
-    parameters: parameters(rows * keyValueHeads),
-    firstGroup: 9,
+    parameters: parameters(keyRows * keyValueHeads),
+    firstGroup: 10,
     work,
-    workgroups: Math.ceil(rows * keyValueHeads / WORKGROUP),
+    workgroups: Math.ceil(keyRows * keyValueHeads / WORKGROUP),
   });
   return [byQueries, byKeys, byValues];
 }

@@ -1,5 +1,5 @@
 // Slopes of a loss by the offsets of a table whose rows were gathered, added to what is there. One invocation a (row of the batch, span): the
-// first row of those with the same index takes all of them, so that no two write the same.
+// first row of those with the same offsets takes all of them, so that no two write the same.
 
 #include "moved.wgsl"
 
@@ -16,6 +16,7 @@ struct Params {
   tensor: u32,
   traits: u32,
   width: u32,
+  row_quads: u32,     // PLANE == minima: quads of rows of this piece
   factor: f32,        // what rows were multiplied by
 }
 
@@ -34,19 +35,14 @@ struct Params {
 
 #include "decode.wgsl"
 
+#include "weight_change.wgsl"
+
 // The row of the offsets that belong to a row of the table.
 fn offset_row_of(row: u32) -> u32 {
 #include "decode_{LAYOUT}.wgsl" offset_row
 }
 
-// The row of the table that a row of the batch has.
-fn index_of(row: u32) -> u32 {
-#if ONE_ROW
-  return p.shift;
-#else
-  return batch[p.index + row] + p.shift;
-#endif
-}
+#include "gathered_rows.wgsl"
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) wg: vec3<u32>) {
@@ -54,43 +50,37 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
   let spans = (p.columns + p.span - 1u) / p.span;
   let row = flat / spans;
   let span = flat % spans;
-  if (row >= p.rows) { return; }
-  let index = index_of(row);
-  if (index < p.first_row || index - p.first_row >= p.table_rows) { return; }
+  if (row >= p.rows || !is_here(index_of(row))) { return; }
+  let offsets_row = offset_row_of(index_of(row));
   for (var other = 0u; other < row; other++) {
-    if (index_of(other) == index) { return; }
+    if (is_here(index_of(other)) && offset_row_of(index_of(other)) == offsets_row) { return; }
   }
-  let n = index - p.first_row;
   let quads = p.columns / 4u;
   let end = min((span + 1u) * p.span / 4u, quads);
   var total = 0.0;
   for (var quad = span * p.span / 4u; quad < end; quad++) {
+#if LAYOUT == column
+    // Rows that share offsets differ in their codes.
+    for (var other = row; other < p.rows; other++) {
+      let index = index_of(other);
+      if (!is_here(index) || offset_row_of(index) != offsets_row) { continue; }
+      total += p.factor * dot(slopes[other * quads + quad], change4(index - p.first_row, quad));
+    }
+#else
+    let index = index_of(row);
     var sum = vec4<f32>();
     for (var other = row; other < p.rows; other++) {
       if (index_of(other) == index) { sum += slopes[other * quads + quad]; }
     }
     sum *= p.factor;
 #if LAYOUT == dense
-#if FORM == relative
-    sum *= codes4(n, quad, p.columns, 0u, 0u, 0u);
-#endif
-    gradient[index * quads + quad] += sum;
+    gradient[index * quads + quad] += sum * change4(index - p.first_row, quad);
 #else
-    let group = quad * 4u / p.group_columns;
-    let value = codes4(n, quad, p.columns, group, p.groups, 0u);
-#if FORM == relative
-    let scale = scale_of(n, group, p.groups);
-#if MINIMA_MOVE
-    total += dot(sum, value * scale.factor + scale.shift);
-#else
-    total += dot(sum, value * scale.factor);
-#endif
-#else
-    total += dot(sum, value);
+    total += dot(sum, change4(index - p.first_row, quad));
 #endif
 #endif
   }
 #if LAYOUT != dense
-  gradient[span * p.width * 4u + offset_row_of(index)] += total;
+  gradient[span * p.width * 4u + offsets_row] += total;
 #endif
 }

@@ -1,24 +1,7 @@
 // The slopes of a loss by keys and values, from that by what queries found in them: summed over the rows that see a key and over the heads
 // that share it, in the order of the rows, so that the same bits come out on every run. One invocation a (key, head of keys).
 
-struct Params {
-  rows: u32,       // M
-  total: u32,      // M * kv_heads
-  heads: u32,
-  kv_heads: u32,
-  prefix_start: u32,
-  prefix_end: u32,
-  own_start: u32,
-  slot: u32,       // these four: where each list starts in the batch
-  scale: f32,
-  first_group: u32, // of a dispatch that is split: its first workgroup
-#if WINDOWED
-  window: u32,     // keys that a row sees, itself included
-#endif
-#if CAPPED
-  cap: f32,        // scores s become cap * tanh(s / cap)
-#endif
-}
+#include "attention_params.wgsl" params
 
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> q: array<vec4<f32>>;
@@ -29,19 +12,13 @@ struct Params {
 @group(0) @binding(6) var<storage, read> slopes: array<vec4<f32>>;
 @group(0) @binding(7) var<storage, read_write> value_slopes: array<vec4<f32>>;
 @group(0) @binding(8) var<storage, read> stats: array<vec2<f32>>;
+@group(0) @binding(9) var<storage, read> seen: array<vec2<u32>>;
 
 #if CAPPED
 #include "soft_cap.wgsl"
 
 #endif
-// Whether row m sees the key in this row.
-fn sees(m: u32, wanted: u32) -> bool {
-  for (var part = 0u; part < 2u; part++) {
-#include "attention_keys.wgsl" range
-    if (wanted >= key && wanted < end) { return true; }
-  }
-  return false;
-}
+#include "attention_params.wgsl" sees
 
 @compute @workgroup_size({WORKGROUP})
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) wg: vec3<u32>) {
@@ -51,33 +28,64 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
   let wanted = flat / p.kv_heads;
   let own = flat * QUADS;
   let shared_by = p.heads / p.kv_heads;
+#if LOOPED
   for (var i = 0u; i < QUADS; i++) {
     key_slopes[own + i] = vec4<f32>();
     value_slopes[own + i] = vec4<f32>();
   }
-  for (var m = 0u; m < p.rows; m++) {
+#else
+#for i QUADS
+  let k{i} = k[own + {i}u];
+  let v{i} = v[own + {i}u];
+  var by_key{i} = vec4<f32>();
+  var by_value{i} = vec4<f32>();
+#endfor
+#endif
+  let rows = seen[wanted];
+  for (var m = rows.x; m < rows.y; m++) {
     if (!sees(m, wanted)) { continue; }
     for (var h = 0u; h < shared_by; h++) {
       let row = m * p.heads + kv * shared_by + h;
       let at = row * QUADS;
       var s = 0.0;
-      var slope = 0.0;
+      var slope = -stats[row].y;
+#if LOOPED
       for (var i = 0u; i < QUADS; i++) {
-        s += dot(q[at + i] * p.scale, k[own + i]);
+        s += dot(q[at + i], k[own + i]);
         slope += dot(slopes[at + i], v[own + i]);
       }
+#else
+#for i QUADS
+      let q{i} = q[at + {i}u];
+      let slope{i} = slopes[at + {i}u];
+      s += dot(q{i}, k{i});
+      slope += dot(slope{i}, v{i});
+#endfor
+#endif
+      s *= p.scale;
 #if CAPPED
       s = soft_cap(s, p.cap);
-#endif
-      let e = exp(s - stats[row].x);
-      slope = e * (slope - stats[row].y) * p.scale;
-#if CAPPED
       slope *= 1.0 - (s / p.cap) * (s / p.cap);
 #endif
+      let e = exp(s - stats[row].x);
+      slope *= e * p.scale;
+#if LOOPED
       for (var i = 0u; i < QUADS; i++) {
         key_slopes[own + i] += slope * q[at + i];
         value_slopes[own + i] += e * slopes[at + i];
       }
+#else
+#for i QUADS
+      by_key{i} += slope * q{i};
+      by_value{i} += e * slope{i};
+#endfor
+#endif
     }
   }
+#if !LOOPED
+#for i QUADS
+  key_slopes[own + {i}u] = by_key{i};
+  value_slopes[own + {i}u] = by_value{i};
+#endfor
+#endif
 }

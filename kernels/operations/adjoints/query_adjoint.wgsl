@@ -1,25 +1,8 @@
 // The slope of a loss by queries, from that by what they found, and of every row and head the logarithm of its sum of exponentials and the
-// product of result and slope, which key_adjoint.wgsl goes on from. Scores are computed again: nothing of size T x T is stored.
-// One invocation a (row, head).
+// product of result and slope, which key_adjoint.wgsl goes on from. Scores are computed again: nothing of size T x T is stored. One sweep:
+// with the slope c by a score's probability and a running maximum, q' = sum e^s (c - along) k / sum e^s. One invocation a (row, head).
 
-struct Params {
-  rows: u32,       // M
-  total: u32,      // M * heads
-  heads: u32,
-  kv_heads: u32,
-  prefix_start: u32,
-  prefix_end: u32,
-  own_start: u32,
-  slot: u32,       // these four: where each list starts in the batch
-  scale: f32,
-  first_group: u32, // of a dispatch that is split: its first workgroup
-#if WINDOWED
-  window: u32,     // keys that a row sees, itself included
-#endif
-#if CAPPED
-  cap: f32,        // scores s become cap * tanh(s / cap)
-#endif
-}
+#include "attention_params.wgsl" params
 
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> q: array<vec4<f32>>;
@@ -44,39 +27,74 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
   let kv = head / (p.heads / p.kv_heads);
   let own = flat * QUADS;
   var along = 0.0;
+#if LOOPED
   for (var i = 0u; i < QUADS; i++) {
     y[own + i] = vec4<f32>();
     along += dot(slopes[own + i], found[own + i]);
   }
+#else
+#for i QUADS
+  let q{i} = q[own + {i}u] * p.scale;
+  let slope{i} = slopes[own + {i}u];
+  var sum{i} = vec4<f32>();
+  along += dot(slope{i}, found[own + {i}u]);
+#endfor
+#endif
   var highest = -3.0e38;
   var weight = 0.0;
-  for (var sweep = 0u; sweep < 2u; sweep++) {
-    let level = highest + log(max(weight, 1.0e-38));
-    for (var part = 0u; part < 2u; part++) {
+#if SHARED
+  for (var part = 0u; part < 3u; part++) {
+#else
+  for (var part = 0u; part < 2u; part++) {
+#endif
 #include "attention_keys.wgsl" range
-      end = min(end, p.rows);
-      for (; key < end; key++) {
-        let at = (key * p.kv_heads + kv) * QUADS;
-        var s = 0.0;
-        for (var i = 0u; i < QUADS; i++) { s += dot(q[own + i] * p.scale, k[at + i]); }
-#if CAPPED
-        s = soft_cap(s, p.cap);
+#if SHARED
+    if (part < 2u) { end = min(end, p.key_rows); }
+#else
+    end = min(end, p.key_rows);
 #endif
-        if (sweep == 0u) {
-          let top = max(highest, s);
-          weight = weight * exp(highest - top) + exp(s - top);
-          highest = top;
-        } else {
-          var slope = 0.0;
-          for (var i = 0u; i < QUADS; i++) { slope += dot(slopes[own + i], v[at + i]); }
-          slope = exp(s - level) * (slope - along) * p.scale;
-#if CAPPED
-          slope *= 1.0 - (s / p.cap) * (s / p.cap);
-#endif
-          for (var i = 0u; i < QUADS; i++) { y[own + i] += slope * k[at + i]; }
-        }
+    for (; key < end; key++) {
+      let at = (key * p.kv_heads + kv) * QUADS;
+      var s = 0.0;
+      var slope = -along;
+#if LOOPED
+      for (var i = 0u; i < QUADS; i++) {
+        s += dot(q[own + i] * p.scale, k[at + i]);
+        slope += dot(slopes[own + i], v[at + i]);
       }
+#else
+#for i QUADS
+      let k{i} = k[at + {i}u];
+      s += dot(q{i}, k{i});
+      slope += dot(slope{i}, v[at + {i}u]);
+#endfor
+#endif
+#if CAPPED
+      s = soft_cap(s, p.cap);
+      slope *= 1.0 - (s / p.cap) * (s / p.cap);
+#endif
+      let top = max(highest, s);
+      let shrink = exp(highest - top);
+      let e = exp(s - top);
+      weight = weight * shrink + e;
+      slope *= e;
+#if LOOPED
+      for (var i = 0u; i < QUADS; i++) { y[own + i] = y[own + i] * shrink + slope * k[at + i]; }
+#else
+#for i QUADS
+      sum{i} = sum{i} * shrink + slope * k{i};
+#endfor
+#endif
+      highest = top;
     }
   }
+  let normaliser = p.scale / weight;
+#if LOOPED
+  for (var i = 0u; i < QUADS; i++) { y[own + i] *= normaliser; }
+#else
+#for i QUADS
+  y[own + {i}u] = sum{i} * normaliser;
+#endfor
+#endif
   stats[flat] = vec2<f32>(highest + log(weight), along);
 }

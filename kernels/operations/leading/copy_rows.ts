@@ -9,7 +9,8 @@ import { type Operation, recordOperation } from "../../device/operation.ts";
 import type { Storage } from "../../device/storage.ts";
 import type { DeviceTensor } from "../../device/tensor.ts";
 import type { ForwardContext } from "../context.ts";
-import { byBranch, type MatrixByBranch } from "./by_branch.ts";
+import { sharedBehindAdjoint } from "../adjoints/leading_adjoint.ts";
+import { byBranch, byBranchWithTangents, type MatrixByBranch } from "./by_branch.ts";
 import source from "./copy_rows.wgsl.ts";
 
 /** Where rows go. */
@@ -60,9 +61,14 @@ export const sharedBehindOperation: Operation<SharedBehindAttributes> = {
     const y = graph.value("keys or values with shared ones", branches * toRows * width);
     const place = { branches, width, toRows };
     copyRows(graph, { values: x as Value, differs: true }, y, { ...place, rows, first: 0 });
-    copyRows(graph, byBranch(shared, context), y, { ...place, rows: count, first: rows });
+    const own = byBranchWithTangents(shared, context);
+    copyRows(graph, own, y, { ...place, rows: count, first: rows });
     return y;
   },
+  tangent: "linear",
+  adjoint: (_graph, _inputs, _output, slope, { context, shared }, gradients) => [
+    sharedBehindAdjoint(context, slope, shared, gradients),
+  ],
 };
 
 /** Records keys or values `[B][M][width]` with those of `shared`, `[count][width]`, behind them: `[B][M + count][width]`. */

@@ -8,7 +8,8 @@ import type { Value } from "../../device/graph.ts";
 import { type Operation, recordOperation } from "../../device/operation.ts";
 import type { DeviceTensor } from "../../device/tensor.ts";
 import type { ForwardContext } from "../context.ts";
-import { byBranch } from "./by_branch.ts";
+import { virtualTokensAdjoint } from "../adjoints/leading_adjoint.ts";
+import { byBranchWithTangents } from "./by_branch.ts";
 import source from "./virtual_tokens.wgsl.ts";
 
 /** The first token of a batch that stands for a vector and not for a row of an embedding table; no vocabulary is as large. */
@@ -29,7 +30,7 @@ export const virtualTokensOperation: Operation<VirtualTokensAttributes> = {
   record(graph, [input], { context, vectors }) {
     const x = input as Value;
     const { rows, branches, batch } = context;
-    const { values, differs } = byBranch(vectors, context);
+    const { values, differs } = byBranchWithTangents(vectors, context);
     const quads = vectors.columns / 4;
     const total = branches * rows * quads;
     graph.add({
@@ -43,6 +44,11 @@ export const virtualTokensOperation: Operation<VirtualTokensAttributes> = {
     });
     return x;
   },
+  // Every branch's rows become its own vectors, those of tangents their derivatives.
+  tangent: "linear",
+  adjoint: (_graph, _inputs, _output, slope, { context, vectors }, gradients) => [
+    virtualTokensAdjoint(context, slope, vectors, FIRST_VIRTUAL_TOKEN, gradients),
+  ],
 };
 
 /**

@@ -55,6 +55,7 @@ export const lowRankOperation: Operation<LowRankAttributes> = {
       rows,
       perturbation: context.perturbation(tensor.name),
       plane: undefined,
+      adapterClass: context.adapterClass,
     });
     // B lies by its columns: its slope is that of a product of the result's slope, with A x as the slope by that.
     weightSlopes(graph, own, h, part(up), gradients);

@@ -20,6 +20,9 @@ struct Params {
 #if CAPPED
   cap: f32,        // scores s become cap * tanh(s / cap)
 #endif
+#if SHARED
+  shared_keys: u32, // behind the keys of each branch, seen by all its rows as if they stood before them
+#endif
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -43,7 +46,11 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
   let kv = head / (p.heads / p.kv_heads);
   let query = (m * p.heads + head) * QUADS;
   let own = ((d * p.rows + m) * p.heads + head) * QUADS;
+#if SHARED
+  let moved_keys = d * (p.key_rows + p.shared_keys) * p.kv_heads * QUADS;
+#else
   let moved_keys = d * p.key_rows * p.kv_heads * QUADS;
+#endif
 #if LOOPED
   for (var i = 0u; i < QUADS; i++) { y[own + i] = vec4<f32>(); }
 #else
@@ -56,9 +63,17 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
   var highest = -3.0e38;
   var weight = 0.0;
   var slopes = 0.0;
+#if SHARED
+  for (var part = 0u; part < 3u; part++) {
+#else
   for (var part = 0u; part < 2u; part++) {
+#endif
 #include "attention_keys.wgsl" range
+#if SHARED
+    if (part < 2u) { end = min(end, p.key_rows); }
+#else
     end = min(end, p.key_rows);
+#endif
     for (; key < end; key++) {
       let at = (key * p.kv_heads + kv) * QUADS;
       let moved = moved_keys + at;

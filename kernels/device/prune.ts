@@ -1,0 +1,26 @@
+/**
+ * A graph without what nothing comes of.
+ *
+ * @module
+ */
+
+import { type Dispatch, type Graph, type Value, valueOf } from "./graph.ts";
+
+/** Drops the dispatches of a graph from number `first` on that write nothing but values which no dispatch behind them reads. */
+export function prune({ dispatches }: Graph, first = 0): void {
+  const read = new Set<Value>();
+  const kept: Dispatch[] = [];
+  for (const dispatch of dispatches.splice(first).toReversed()) {
+    const isNeeded = Object.values(dispatch.writes).some((resource) => {
+      const value = valueOf(resource);
+      return !value || read.has(value);
+    });
+    if (!isNeeded) continue;
+    kept.push(dispatch);
+    for (const resource of Object.values(dispatch.reads)) {
+      const value = resource && valueOf(resource);
+      if (value) read.add(value);
+    }
+  }
+  dispatches.push(...kept.reverse());
+}
