@@ -152,6 +152,8 @@ export interface GemmaKind {
   readonly periodKey?: string;
   /** Layers of the one size whose products are divided by the root of hidden over heads in llama.cpp, and not of the width of a head: no key says it. */
   readonly largest: number;
+  /** Whether layers have a window, of 4096, where a GGUF file says nothing of one. */
+  readonly windowUnsaid: boolean;
 }
 
 /** The forms of a Gemma, whose rotation is that of Llama. */
@@ -246,7 +248,9 @@ export function gemmaForms(
           ...bounds(fields, what, 0),
           ...window !== 0 && windowAnyway(
             positiveInteger({ [key]: window }, key, what),
-            ggufSlides(fields, config.layers, what, period),
+            fields[key] === undefined && !kind.windowUnsaid
+              ? () => false
+              : ggufSlides(fields, config.layers, what, period),
             config.layers,
           ),
         };
@@ -259,7 +263,10 @@ export function gemmaForms(
         };
         const usual = Array.from({ length: c.layers }, (_, i) => i)
           .filter((layer) => slidesBy(period, layer));
-        if (slidingWindow === undefined || slidingLayers?.join() !== usual.join()) {
+        // Without the key, windows are those of the architecture.
+        const slides = slidingWindow !== undefined && slidingLayers?.length !== 0;
+        const isUsual = slides ? slidingLayers?.join() === usual.join() : !kind.windowUnsaid;
+        if (!isUsual) {
           refuse(`windows in other than all but each ${period}th layer`);
         }
         if (c.queryScalar !== scalarInGguf(c)) {
@@ -277,7 +284,7 @@ export function gemmaForms(
         const f32 = (value: number): GgufTyped => ({ type: "float32", value });
         return {
           ...llama.gguf!.write(c),
-          "attention.sliding_window": { type: "uint32", value: slidingWindow! },
+          ...slides && { "attention.sliding_window": { type: "uint32", value: slidingWindow } },
           ...c.attentionCap !== undefined && { attn_logit_softcapping: f32(c.attentionCap) },
           ...c.logitCap !== undefined && { final_logit_softcapping: f32(c.logitCap) },
         };
@@ -296,6 +303,7 @@ export const gemma2: Architecture<GemmaConfig> = {
     caps: [50, 30],
     period: 2,
     largest: 46,
+    windowUnsaid: true,
   }),
   name: "gemma2",
   weights: gemmaWeights,

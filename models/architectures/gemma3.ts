@@ -21,6 +21,7 @@ const forms = gemmaForms({
   period: 6,
   periodKey: "sliding_window_pattern",
   largest: 62,
+  windowUnsaid: false,
 });
 
 /** Shape and constants of a Gemma 3 model; `ropeTheta` and `ropeScaling` are those of layers without a window. */

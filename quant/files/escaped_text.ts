@@ -21,36 +21,62 @@ export function escapedText(bytes: Uint8Array<ArrayBuffer>): string {
 /** The bytes of a text that {@linkcode escapedText} gave. */
 export function bytesOfEscaped(text: string): Uint8Array {
   if (text.isWellFormed()) return encoder.encode(text);
-  const bytes: number[] = [];
-  for (const character of text) {
-    const unit = character.charCodeAt(0);
-    if (character.length === 1 && unit >= 0xdc80 && unit <= 0xdcff) bytes.push(unit - firstEscape);
-    else for (const byte of encoder.encode(character)) bytes.push(byte);
+  // Three bytes a code unit are the most that UTF-8 has.
+  const bytes = new Uint8Array(3 * text.length);
+  let [at, from] = [0, 0];
+  const encode = (end: number) => {
+    if (end > from) at += encoder.encodeInto(text.slice(from, end), bytes.subarray(at)).written;
+  };
+  for (const { 0: escapes, index } of text.matchAll(/[\u{DC80}-\u{DCFF}]+/gu)) {
+    encode(index);
+    for (let i = 0; i < escapes.length; i++) bytes[at++] = escapes.charCodeAt(i) - firstEscape;
+    from = index + escapes.length;
   }
-  return Uint8Array.from(bytes);
+  encode(text.length);
+  return bytes.slice(0, at);
 }
 
+/** In one pass, however much of it is no UTF-8: a decoder that throws at each such byte takes seconds for a megabyte. */
 function piecewise(bytes: Uint8Array<ArrayBuffer>): string {
-  let text = "";
+  const units = new Uint16Array(bytes.length);
+  let count = 0;
   for (let at = 0; at < bytes.length;) {
-    const length = lengthOf(bytes[at]);
-    const character = characterOf(bytes.subarray(at, at + length));
-    text += character ?? String.fromCharCode(firstEscape + bytes[at]);
-    at += character === undefined ? 1 : length;
+    const length = characterLength(bytes, at);
+    if (length === 0) units[count++] = firstEscape + bytes[at];
+    else if (length < 4) units[count++] = codePointAt(bytes, at, length);
+    else {
+      const above = codePointAt(bytes, at, length) - 0x10000;
+      units[count++] = 0xd800 + (above >> 10);
+      units[count++] = 0xdc00 + (above & 0x3ff);
+    }
+    at += Math.max(length, 1);
+  }
+  let text = "";
+  for (let from = 0; from < count; from += 8192) {
+    text += String.fromCharCode(...units.subarray(from, Math.min(count, from + 8192)));
   }
   return text;
 }
 
-/** How many bytes a character has that begins so. */
-function lengthOf(byte: number): number {
-  return byte < 0xc0 ? 1 : byte < 0xe0 ? 2 : byte < 0xf0 ? 3 : 4;
+/** How many bytes the character has that begins there; 0 where none does (Unicode, table 3-7). */
+function characterLength(bytes: Uint8Array, at: number): number {
+  const first = bytes[at];
+  if (first < 0x80) return 1;
+  if (first < 0xc2 || first > 0xf4) return 0;
+  const isWithin = (i: number, low = 0x80, high = 0xbf) =>
+    at + i < bytes.length && bytes[at + i] >= low && bytes[at + i] <= high;
+  if (first < 0xe0) return isWithin(1) ? 2 : 0;
+  if (first < 0xf0) {
+    const [low, high] = [first === 0xe0 ? 0xa0 : 0x80, first === 0xed ? 0x9f : 0xbf];
+    return isWithin(1, low, high) && isWithin(2) ? 3 : 0;
+  }
+  const [low, high] = [first === 0xf0 ? 0x90 : 0x80, first === 0xf4 ? 0x8f : 0xbf];
+  return isWithin(1, low, high) && isWithin(2) && isWithin(3) ? 4 : 0;
 }
 
-function characterOf(bytes: Uint8Array<ArrayBuffer>): string | undefined {
-  try {
-    const text = strict.decode(bytes);
-    return [...text].length === 1 ? text : undefined;
-  } catch {
-    return undefined;
-  }
+function codePointAt(bytes: Uint8Array, at: number, length: number): number {
+  if (length === 1) return bytes[at];
+  let point = bytes[at] & (0x7f >> length);
+  for (let i = 1; i < length; i++) point = point << 6 | bytes[at + i] & 0x3f;
+  return point;
 }

@@ -63,8 +63,8 @@ export const SMALL_CONFIGS: Readonly<Record<string, Config>> = Object.fromEntrie
     gemma2: {
       ...gemma,
       architectures: ["Gemma2ForCausalLM"],
-      attn_logit_softcapping: 50,
-      final_logit_softcapping: 30,
+      attn_logit_softcapping: 49.5,
+      final_logit_softcapping: 29.5,
     },
     gemma3_text: {
       ...gemma,
@@ -76,6 +76,7 @@ export const SMALL_CONFIGS: Readonly<Record<string, Config>> = Object.fromEntrie
       ...rotary,
       architectures: ["Phi3ForCausalLM"],
       partial_rotary_factor: 0.75,
+      pad_token_id: 0,
       original_max_position_embeddings: 64,
       sliding_window: null,
     },
@@ -103,3 +104,50 @@ export const SMALL_CONFIGS: Readonly<Record<string, Config>> = Object.fromEntrie
     bert: { ...encoder, architectures: ["BertForMaskedLM"], type_vocab_size: 2, pad_token_id: 0 },
   }).map(([model_type, keys]) => [model_type, { model_type, ...keys }]),
 );
+
+const yarn = { rope_type: "yarn", factor: 4, original_max_position_embeddings: 16 };
+const factors = [1, 1.25, 1.5, 2, 2.5, 3, 3.5, 4];
+
+/** What the same `model_type` computes otherwise by its keys. */
+export const SMALL_VARIANTS: Readonly<Record<string, Config>> = {
+  "llama, YaRN": { ...SMALL_CONFIGS.llama, rope_scaling: yarn },
+  "llama, linear": { ...SMALL_CONFIGS.llama, rope_scaling: { rope_type: "linear", factor: 4 } },
+  "llama, wide heads": { ...SMALL_CONFIGS.llama, head_dim: 32, rope_scaling: undefined },
+  "mistral, no window": { ...SMALL_CONFIGS.mistral, sliding_window: null },
+  "qwen3, windows": {
+    ...SMALL_CONFIGS.qwen3,
+    use_sliding_window: true,
+    sliding_window: 6,
+    max_window_layers: 1,
+  },
+  "gemma2, no bounds": {
+    ...SMALL_CONFIGS.gemma2,
+    attn_logit_softcapping: null,
+    final_logit_softcapping: null,
+    query_pre_attn_scalar: 48,
+  },
+  "gemma3_text, scaled": {
+    ...SMALL_CONFIGS.gemma3_text,
+    rope_scaling: { rope_type: "linear", factor: 8 },
+  },
+  "phi3, longrope": {
+    ...SMALL_CONFIGS.phi3,
+    partial_rotary_factor: undefined,
+    max_position_embeddings: 128,
+    original_max_position_embeddings: 32,
+    rope_scaling: {
+      type: "longrope",
+      short_factor: factors,
+      long_factor: factors.map((it) => 4 * it),
+    },
+    sliding_window: 6,
+  },
+  "opt, norms before": {
+    ...SMALL_CONFIGS.opt,
+    word_embed_proj_dim: 64,
+    do_layer_norm_before: true,
+    activation_function: "gelu",
+  },
+  "opt, no biases": { ...SMALL_CONFIGS.opt, word_embed_proj_dim: 64, enable_bias: false },
+  "gpt2, own head": { ...SMALL_CONFIGS.gpt2, tie_word_embeddings: false, n_inner: 96 },
+};

@@ -381,6 +381,44 @@ for (const [name, shape, keys] of KINDS) {
   }
 }
 
+Deno.test(
+  `a Gemma 3 without windows goes into a GGUF file without the key, and is rotated there as here${skipped}`,
+  {
+    ignore: missing !== undefined,
+  },
+  async () => {
+    await withTemp(async (folder) => {
+      const path = (name: string) => join(folder, name);
+      const shape = { ...gemma3, slides: [] };
+      const weights = Object.fromEntries(
+        Object.entries(randomGemma(shape)).map(([name, values]) =>
+          name.includes("post_feedforward") ? [name, values.map(() => -1)] : [name, values]
+        ),
+      );
+      await writeFolder(path("base"), shape, weights, { ...keys3, sliding_window_pattern: 1 });
+      using source = await openModelSource(path("base"));
+      const ours = await logitsAt(source, tokens);
+      assert(relativeL2(ours, gemmaLogits(shape, inside(weights), tokens)) < 1e-5);
+      await writeModel(source, path("m.gguf"));
+      using file = await openModelSource(path("m.gguf"));
+      assertEquals(file.config.slidingLayers, []);
+      assertEquals(await logitsAt(file, tokens), ours, "as read from the file");
+      const theirs = await llamaCppLogits(path("m.gguf"), tokens);
+      const difference = relativeL2(ours, theirs.flatMap((row) => [...row]));
+      assert(difference < 1e-5, `relative L2 to llama.cpp's logits is ${difference}`);
+      await writeModel(file, path("back"));
+      using back = await openModelSource(path("back"));
+      assert(relativeL2(await logitsAt(back, tokens), ours) < 1e-6, "as read from the folder");
+      // What transformers needs, which has a window for all layers but those of another type.
+      const json = JSON.parse(await Deno.readTextFile(path("back/config.json")));
+      assertEquals([json.sliding_window, new Set(json.layer_types)], [
+        4096,
+        new Set(["full_attention"]),
+      ]);
+    });
+  },
+);
+
 Deno.test("what llama.cpp computes no Gemma with is not written as GGUF, and the key is named", async () => {
   const cases: [GemmaShape, object, string][] = [
     [gemma2, { ...keys2, attn_logit_softcapping: null }, "attn_logit_softcapping null"],

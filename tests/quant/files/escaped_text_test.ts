@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals, assertLess } from "@std/assert";
 import { bytesOfEscaped, escapedText } from "../../../quant/files/escaped_text.ts";
 import { bytesSource } from "../../../quant/files/byte_source.ts";
 import { readGguf } from "../../../quant/files/gguf.ts";
@@ -6,6 +6,7 @@ import { encodeGgufHeader } from "../../../quant/files/gguf_header.ts";
 import { copiedMetadata } from "../../../quant/files/gguf_split.ts";
 import { tokenizerFromGguf } from "../../../models/tokenizers/tokenizer_gguf.ts";
 import { random } from "../../models/tokenizers/tokenizer_mutate.ts";
+import { processorTime } from "../../support/processor_time.ts";
 
 Deno.test("bytes become a text and the text the same bytes, whatever they are", () => {
   const next = random(41);
@@ -36,6 +37,46 @@ Deno.test("bytes become a text and the text the same bytes, whatever they are", 
     const plain = new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
     if (!plain.includes("\uFFFD")) assertEquals(text, plain);
   }
+});
+
+Deno.test("every pair and triple of bytes that begin and go on a character is read as the decoder does", () => {
+  const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+  const firsts = [0x7f, 0x80, 0xbf, 0xc1, 0xc2, 0xdf, 0xe0, 0xe1, 0xed, 0xee, 0xef];
+  firsts.push(0xf0, 0xf1, 0xf4, 0xf5, 0xff);
+  const others = [0x41, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0];
+  for (const first of firsts) {
+    for (const second of others) {
+      for (const third of others) {
+        for (
+          const bytes of [[first, second], [first, second, third], [first, second, third, 0x80]]
+        ) {
+          let valid: string | undefined;
+          try {
+            valid = strict.decode(Uint8Array.from(bytes));
+          } catch {
+            // Then some of it is escaped.
+          }
+          // Behind a byte that is none, so that it is not decoded as a whole.
+          const text = escapedText(Uint8Array.from([0xff, ...bytes]));
+          assertEquals(text.slice(1).isWellFormed(), valid !== undefined, bytes.join());
+          if (valid !== undefined) assertEquals(text.slice(1), valid);
+          assertEquals([...bytesOfEscaped(text)], [0xff, ...bytes]);
+        }
+      }
+    }
+  }
+});
+
+Deno.test("much that is no UTF-8 takes no longer than it must", () => {
+  const next = random(7);
+  const bytes = Uint8Array.from({ length: 2 ** 20 }, () => next() * 256);
+  const begun = processorTime();
+  const text = escapedText(bytes);
+  const back = bytesOfEscaped(text);
+  const milliseconds = processorTime() - begun;
+  assertLess(milliseconds, 1000);
+  assertEquals(back.length, bytes.length);
+  assert(back.every((byte, i) => byte === bytes[i]));
 });
 
 Deno.test("tokens that are no UTF-8, and marks of byte order, are copied byte for byte", async () => {
