@@ -24,7 +24,7 @@ import {
   tokeniseExample,
 } from "../mod.ts";
 import { type ModelSource, type Objective, type Tokenizer, writeModel } from "../models/mod.ts";
-import type { Optimiser } from "../optim/mod.ts";
+import { foAdam, foAdamW, foSgd, type Optimiser } from "../optim/mod.ts";
 import { builtInTask } from "../tasks/mod.ts";
 import { readDataFile } from "../tasks/files.ts";
 import { evaluate, finetune } from "../train/mod.ts";
@@ -43,6 +43,7 @@ Usage: deno task bench finetune [options]
   --table          print the table of finished runs without running anything
   --lr X           another peak learning rate (kept under its own name)
   --steps N        another number of steps (kept under its own name)
+  --exact NAME     exact gradients: foAdam, foAdamW or foSgd at its own learning rate or --lr, constant (kept under its own name)
   --plain          relative QZO without normalisation (kept under its own name)
 
 Example: deno task bench finetune --only sst2 --seeds 1`;
@@ -216,9 +217,22 @@ interface Recipe {
 }
 
 function recipeOf(
-  args: { lr?: string; plain: boolean },
+  args: { lr?: string; plain: boolean; exact?: string },
   { steps, learningRate: usual }: Case,
 ): Recipe {
+  if (args.exact !== undefined) {
+    const { [args.exact]: made } = { foAdam, foAdamW, foSgd } as Readonly<
+      Record<string, typeof foAdam | typeof foAdamW | typeof foSgd>
+    >;
+    if (!made) {
+      throw new RangeError(
+        `Cannot train by "${args.exact}": expected foAdam, foAdamW or foSgd`,
+      );
+    }
+    const learningRate = Number(args.lr ?? made.shared.learningRate.default);
+    const optimiser = made({ learningRate });
+    return { name: `${args.exact} ${learningRate} constant`, optimiser, steps };
+  }
   const peak = args.lr ? Number(args.lr) : usual;
   const learningRate = linear(peak, { total: steps, warmup: Math.min(10, Math.ceil(steps / 10)) });
   return {
@@ -279,7 +293,8 @@ async function runCase(
     recipe,
     seed,
     steps,
-    forwards: steps * optimiser.evaluations,
+    // Of exact gradients each with a backward.
+    forwards: steps * (optimiser.estimator.exact ? 1 : optimiser.evaluations),
     minutes: Number(minutes.toFixed(2)),
     lossBefore: before.loss,
     lossAfter: after.loss,
@@ -318,7 +333,7 @@ function table(results: readonly Result[]): string {
 /** Runs what is not done yet, then prints the table. */
 export async function main(argv: string[]): Promise<void> {
   const args = parseArgs(argv, {
-    string: ["seeds", "only", "lr", "steps"],
+    string: ["seeds", "only", "lr", "steps", "exact"],
     boolean: ["list", "table", "plain", "help"],
     default: { seeds: "3" },
   });

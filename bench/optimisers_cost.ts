@@ -58,6 +58,8 @@ function optimisers(): ReadonlyMap<string, Optimiser> {
   const shared = { form: "relative", learningRate: 1e-6 } as const;
   return new Map(optimiserNames.flatMap((name) => {
     const make = namedOptimisers[name];
+    // Gradients have a bench of their own, derivatives.
+    if (make().estimator.exact) return [];
     const own: [string, Optimiser] = [name, make(shared)];
     return Object.hasOwn(make.options, "state")
       ? [own, [`${name}, state: seeds`, make({ ...shared, state: "seeds" })] as const]

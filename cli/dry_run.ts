@@ -27,7 +27,7 @@ import { stepsFor } from "./decided.ts";
 import { offsetsFor } from "../train/probes/offsets_for.ts";
 import { formatBytes, formatSeconds } from "../show/progress.ts";
 import { facts, grouped, notes, status } from "../show/terminal.ts";
-import { trainingPlan } from "./training_plan.ts";
+import { checkpointsText, exactText, type TrainingPlan, trainingPlan } from "./training_plan.ts";
 import { loadSession, readExamples } from "./tuned.ts";
 
 const SHOWN = 3;
@@ -201,15 +201,16 @@ function setFacts(
 function planFacts(
   config: TrainConfig,
   examples: TaskExamples,
-  plan: ReturnType<typeof trainingPlan>,
+  plan: TrainingPlan,
 ): Fact[] {
   const optimiser = optimiserOfConfig(config);
   const perEpoch = stepsPerEpoch(config, examples);
-  const { evaluations } = optimiser;
+  // The second of an exact gradient is its norm.
+  const forwards = optimiser.estimator.exact ? 1 : optimiser.evaluations;
   const { train, validation } = examples;
   const batch = Math.min(config.batchSize, train.examples.length);
   const perPass = train.examples.reduce((sum, it) => sum + tokensOf(it), 0);
-  const tokens = Math.round(perPass / perEpoch * config.steps * evaluations);
+  const tokens = Math.round(perPass / perEpoch * config.steps * forwards);
   const every = config.evaluateEvery;
   const looks = every > 0 ? Math.floor(Math.max(0, config.steps - 1) / every) + 2 : 2;
   const held = Math.min(validation.examples.length, config.evaluateLimit ?? Infinity);
@@ -218,8 +219,11 @@ function planFacts(
       ["trains", `${grouped(plan.trainableScalars)} scalars by ${optimiser.name}`] as const,
       [
         "memory",
-        `${formatBytes(plan.total)} planned for examples of ${plan.length} tokens`,
+        `${formatBytes(plan.total)} planned for examples of ${plan.length} tokens${
+          plan.checkpoints === undefined ? "" : `; ${checkpointsText(plan.checkpoints)}`
+        }`,
       ] as const,
+      ...exactFacts(plan),
     ]),
     [
       "steps",
@@ -229,9 +233,9 @@ function planFacts(
     ],
     [
       "forwards",
-      `${grouped(config.steps * evaluations)}, ${evaluations} a step: about ${
-        grouped(tokens)
-      } tokens`,
+      `${grouped(config.steps * forwards)}, ${forwards}${
+        optimiser.estimator.exact ? " and a backward" : ""
+      } a step: about ${grouped(tokens)} tokens`,
     ],
     [
       "looks",
@@ -245,6 +249,12 @@ function planFacts(
     ],
     ["output", config.output],
   ];
+}
+
+/** What exact gradients would take. */
+function exactFacts(plan: TrainingPlan): Fact[] {
+  const text = exactText(plan);
+  return text === undefined ? [] : [["gradients", text]];
 }
 
 /** Tokens of an example with its right answer. */

@@ -6,7 +6,8 @@
 import type { ModelSource } from "../models/mod.ts";
 import { fitAdapter } from "../models/adapters/adapted.ts";
 import { leadOf, roundedCapacity } from "../models/batch.ts";
-import { planMemory } from "../train/steps/memory_plan.ts";
+import { type MemoryPlanOptions, planMemory } from "../train/steps/memory_plan.ts";
+import type { Checkpoints } from "../train/steps/record_step.ts";
 import {
   configuredAdapter,
   formOfConfig,
@@ -15,6 +16,7 @@ import {
   type TrainConfig,
 } from "../train/mod.ts";
 import { isQuantised } from "../quant/layouts/layout.ts";
+import { formatBytes } from "../show/progress.ts";
 
 /** What training takes; or why the selection cannot be trained. */
 export type TrainingPlan =
@@ -25,6 +27,25 @@ export type TrainingPlan =
     readonly trainableScalars: number;
     readonly total: number;
     readonly parts: Readonly<Record<string, number>>;
+    /** What exact gradients keep of the forward, where they are taken. */
+    readonly checkpoints?: Checkpoints;
+    /** What {@linkcode EXACT} would take in place of an optimiser without gradients. */
+    readonly exact?: ExactPlan;
+  };
+
+/** The optimiser by exact gradients that is told of. */
+export const EXACT = "foAdam";
+
+/** What exact gradients would take; or why there are none. */
+export type ExactPlan =
+  | { readonly refused: string }
+  | {
+    /** Bytes with the input of each block kept. */
+    readonly least: number;
+    /** Bytes with what the plan chooses. */
+    readonly total: number;
+    /** Which is that. */
+    readonly checkpoints: Checkpoints;
   };
 
 /** Memory of a training step on batches of whole length; or why the selection cannot be trained. */
@@ -43,11 +64,12 @@ export function trainingPlan(
   try {
     const adapter = configuredAdapter(config, source);
     const lead = adapter && leadOf({ adapter: fitAdapter(source.config, adapter) });
-    const { total, trainableScalars, ...parts } = planMemory(source, {
+    const options: MemoryPlanOptions = {
       optimiser: optimiserOfConfig(config),
       selection: selectionOfConfig(config),
       adapter,
       activationBytes: config.device.activations * 2 ** 20,
+      checkpoints: config.device.checkpoints,
       // What the command line trains has something held out.
       evaluates: true,
       shape: {
@@ -56,8 +78,12 @@ export function trainingPlan(
         candidates: roundedCapacity(batch * choices, 8),
         examples: roundedCapacity(batch, 4),
       },
-    });
-    return { batch, length, trainableScalars, total, parts };
+    };
+    const { total, trainableScalars, checkpoints, ...parts } = planMemory(source, options);
+    const said = { batch, length, trainableScalars, total, parts };
+    return checkpoints === undefined
+      ? { ...said, exact: exactPlan(source, config, options) }
+      : { ...said, checkpoints };
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     const wantsScales = config.trainables.kinds.every((kind) => kind === "scales");
@@ -68,4 +94,59 @@ export function trainingPlan(
         : error.message,
     };
   }
+}
+
+/** The same with exact gradients, all else as it is. */
+function exactPlan(
+  source: ModelSource,
+  config: TrainConfig,
+  options: MemoryPlanOptions,
+): ExactPlan {
+  const { schedule } = config.optimiser;
+  try {
+    const optimiser = optimiserOfConfig({
+      ...config,
+      optimiser: { name: EXACT, schedule: { ...schedule, kind: "constant", end: 0 } },
+      // An epsilon of a group's own is none's here.
+      groups: {},
+    });
+    const { total, checkpoints = "block" } = planMemory(source, { ...options, optimiser });
+    const least = checkpoints === "block"
+      ? total
+      : planMemory(source, { ...options, optimiser, checkpoints: "block" }).total;
+    return { least, total, checkpoints };
+  } catch (error) {
+    // Something that is trained, or an operation, has no gradient.
+    if (!(error instanceof RangeError || error instanceof TypeError)) throw error;
+    return { refused: error.message };
+  }
+}
+
+/** What exact gradients would take, in words; undefined where that is known already. */
+export function exactText(plan: TrainingPlan): string | undefined {
+  if ("refused" in plan || !plan.exact) return undefined;
+  if ("refused" in plan.exact) return `none: ${plan.exact.refused}`;
+  const { least, total, checkpoints } = plan.exact;
+  const more = checkpoints === "block"
+    ? `, computing each block again`
+    : `; ${formatBytes(least)} if each block is computed again`;
+  return `${formatBytes(total)} with --optimiser ${EXACT}, ${
+    (total / plan.total).toFixed(2)
+  } times as much${more}`;
+}
+
+/** The same where it is within twice the memory, and so worth a try; undefined elsewhere. */
+export function exactAdvice(plan: TrainingPlan): string | undefined {
+  const isNear = "exact" in plan && plan.exact && "least" in plan.exact &&
+    plan.exact.least <= 2 * plan.total;
+  return isNear ? `would take ${exactText(plan)}` : undefined;
+}
+
+/** What exact gradients keep, in words. */
+export function checkpointsText(checkpoints: Checkpoints): string {
+  return checkpoints === "all"
+    ? "nothing is computed again"
+    : checkpoints === "block"
+    ? "each block is computed again"
+    : `${checkpoints} blocks at a time are computed again`;
 }

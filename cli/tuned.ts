@@ -8,13 +8,14 @@ import type { OffsetSet } from "../kernels/mod.ts";
 import type { Tokenizer } from "../models/mod.ts";
 import { sightOf } from "../models/architectures.ts";
 import { noTokenizer } from "../models/checkpoints/disk/no_tokenizer.ts";
-import { damageText, type Ledger } from "../optim/mod.ts";
+import { damageText } from "../optim/mod.ts";
 import {
   adapterOfLedger,
-  openLedger,
+  type FineTune,
+  offsetsAfter,
+  openFineTune,
   openRunSession,
   readMetrics,
-  replayLedger,
   runFolder,
   type RunSession,
   type RunSessionOptions,
@@ -23,6 +24,7 @@ import {
   type TaskExamplesOptions,
   type TrainConfig,
 } from "../train/mod.ts";
+import { statePaths, stepsKept } from "../train/ledgers/fine_tune_file.ts";
 import { inputsOf, type OutputRules } from "../train/runs/outputs.ts";
 import { bestEvaluation } from "../train/runs/run_folder.ts";
 import type { Call, OptionSpec } from "./command.ts";
@@ -62,7 +64,8 @@ export async function outputRules(
   const inputs = await inputsOf(
     config,
     ...[configPath, ledger, ledger && join(dirname(ledger), "metrics.jsonl")],
-    ...[run?.ledger, run?.metrics, run?.config, run?.lock],
+    ...(ledger === undefined ? [] : Object.values(statePaths(ledger))),
+    ...[run?.ledger, run?.state, run?.best, run?.metrics, run?.config, run?.lock],
     ...[options.text("adapter"), ...more],
   );
   return { inputs, force: options.flag("force") };
@@ -72,10 +75,8 @@ async function isFolder(path: string): Promise<boolean> {
   return await Deno.stat(path).then((it) => it.isDirectory, () => false);
 }
 
-/** A ledger and how far to replay it. */
-export interface ChosenLedger {
-  readonly path: string;
-  readonly ledger: Ledger;
+/** A fine-tune and how far to go in it. */
+export interface ChosenLedger extends FineTune {
   /** Steps from its beginning. */
   readonly steps: number;
   /** Why it is so many, where nobody asked for a number: `the last`, `the best of 5 evaluations`. */
@@ -94,11 +95,11 @@ export async function chosenLedger(
     return undefined;
   }
   const path = await isFolder(named) ? runFolder(named).ledger : named;
-  const ledger = await openLedger(path);
-  notes(terminal, ledger.notes);
-  const chosen = await chosenSteps(options.text("step")?.toLowerCase(), path, ledger);
+  const tune = await openFineTune(path);
+  notes(terminal, tune.ledger.notes);
+  const chosen = await chosenSteps(options.text("step")?.toLowerCase(), tune);
   notes(terminal, chosen.notes);
-  return { path, ledger, ...chosen };
+  return { ...tune, ...chosen };
 }
 
 /** How far to replay a ledger, and what a user should know of the choice. */
@@ -110,34 +111,39 @@ interface ChosenSteps {
 
 async function chosenSteps(
   step: string | undefined,
-  path: string,
-  { records, damage }: Ledger,
+  tune: FineTune,
 ): Promise<ChosenSteps> {
+  const { path, length, ledger: { records, damage } } = tune;
   const steps = Number(step ?? NaN);
-  if (Number.isInteger(steps) && steps >= 0 && steps <= records.length) return { steps };
-  if (damage) {
+  if (Number.isInteger(steps) && steps >= 0 && steps <= length) {
+    assertKept(tune, steps);
+    return { steps };
+  }
+  if (damage && !tune.states) {
     throw new SyntaxError(
       `Cannot use "${path}": ${damageText(damage)}. ` +
         `The ${records.length} steps before it are good: use them with --step ${records.length}, bring the file back from a copy, or continue from there with finetune --resume, which keeps one`,
     );
   }
-  const last = { steps: records.length, why: "the last" };
+  const last = { steps: length, why: "the last" };
   if (step === "last") return last;
   if (step === undefined || step === "best") {
     const metrics = join(dirname(path), "metrics.jsonl");
-    const evaluated = (await readMetrics(metrics)).filter((it) => it.step <= records.length);
+    const evaluated = (await readMetrics(metrics)).filter((it) => it.step <= length);
     const best = bestEvaluation(evaluated);
     const looks = new Set(evaluated.flatMap((it) => it.type === "evaluation" ? [it.step] : []));
     // The base alone was looked at: that it is the best of one says nothing.
-    const unseen = best !== undefined && looks.size === 1 && looks.has(0) && records.length > 0;
+    const unseen = best !== undefined && looks.size === 1 && looks.has(0) && length > 0;
     const end = evaluated.reduce((most, it) => Math.max(most, it.step), 0);
     if (best && !unseen) {
+      // A better one was kept, and the run killed before its metrics told.
+      const untold = !isKept(tune, best.step);
       return {
-        steps: best.step,
+        steps: untold ? tune.states!.at(-1)!.step : best.step,
         why: `the best of ${looks.size} evaluations`,
-        notes: end < records.length
+        notes: end < length
           ? [
-            `the run's metrics end at step ${end} of ${records.length}, as of one that is going on: step ${best.step} is the best of ${looks.size} evaluations until then; --step last takes all`,
+            `the run's metrics end at step ${end} of ${length}, as of one that is going on: step ${best.step} is the best of ${looks.size} evaluations until then; --step last takes all`,
           ]
           : [],
       };
@@ -147,7 +153,7 @@ async function chosenSteps(
       return unseen
         ? {
           ...last,
-          notes: [`"${path}" was evaluated ${after}: its last step is taken, ${records.length}`],
+          notes: [`"${path}" was evaluated ${after}: its last step is taken, ${length}`],
         }
         : last;
     }
@@ -158,7 +164,21 @@ async function chosenSteps(
     );
   }
   throw new RangeError(
-    `Cannot replay ${step} steps of "${path}": expected best, last, or 0 to ${records.length}`,
+    `Cannot replay ${step} steps of "${path}": expected best, last, or 0 to ${length}`,
+  );
+}
+
+function isKept({ states }: FineTune, steps: number): boolean {
+  return !states || steps === 0 || states.some(({ step }) => step === steps);
+}
+
+/** Refuses a step of exact gradients that no state is of. */
+function assertKept(tune: FineTune, steps: number): void {
+  if (isKept(tune, steps)) return;
+  throw new RangeError(
+    `Cannot use step ${steps} of "${tune.path}": its gradients were exact, so no step can be replayed, and states are kept of steps ${
+      stepsKept(tune)
+    } alone: use --step last, or one of these`,
   );
 }
 
@@ -199,15 +219,16 @@ export async function loadSession(
   }
 }
 
-/** The offsets of a ledger on the session's device. */
+/** The offsets of a fine-tune on the session's device. */
 export async function tunedOffsets(
   session: RunSession,
-  { ledger, steps }: ChosenLedger,
+  chosen: ChosenLedger,
   call: Call,
 ): Promise<OffsetSet> {
-  status(call.terminal, `Replaying ${steps} steps`);
+  const { steps, states } = chosen;
+  status(call.terminal, states ? `Reading step ${steps}` : `Replaying ${steps} steps`);
   try {
-    const offsets = await replayLedger(session.model, ledger, { steps, signal: call.signal });
+    const offsets = await offsetsAfter(session.model, chosen, { steps, signal: call.signal });
     offsets.freeMoments();
     return offsets;
   } finally {

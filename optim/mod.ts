@@ -49,7 +49,7 @@ export {
 } from "./steps/executor.ts";
 export { minimise, type MinimiseOptions, type MinimiseStep } from "./steps/minimise.ts";
 export { exactGradient } from "./estimators/exact_gradient.ts";
-export { type FirstOrderOptions, foAdam, foAdamW, foSgd } from "./named/first_order.ts";
+export { FirstOrderOptions, FoAdamOptions, FoAdamWOptions } from "./named/first_order.ts";
 export { forwardGradient, type ForwardGradientOptions } from "./estimators/forward_gradient.ts";
 export { type FrozenBy } from "./preparations/frozen.ts";
 export { type CompleteGains, type Gains, gainsOf } from "./preparations/gains.ts";
@@ -92,6 +92,7 @@ export {
 } from "./preparations/magnitude.ts";
 export { type CompleteMask, type Mask, type MaskUnit } from "./directions/mask.ts";
 export { momentum, type MomentumRuleOptions } from "./updates/momentum.ts";
+export { accumulateGradients } from "./transformations/accumulate_gradients.ts";
 export {
   adamFromSeeds,
   type AdamFromSeedsOptions,
@@ -112,7 +113,10 @@ export {
 } from "./declared_option.ts";
 export {
   blockwiseZo,
+  foAdam,
+  foAdamW,
   forwardGrad,
+  foSgd,
   fzoo,
   kerzoo,
   lozo,

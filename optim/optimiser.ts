@@ -165,11 +165,15 @@ function groupsOf(
       "its weight decay is one for all; keep the state stored, or leave out weight decay",
     );
   }
-  const epsilon = epsilonOf(estimator.parameters);
+  const asked = Array.isArray(groups) ? [] : Object.values(options);
+  if (estimator.exact && asked.some((one) => one.epsilon !== undefined)) {
+    throw refuse(`${estimator.name} looks nowhere, so none has an epsilon`);
+  }
+  const epsilon = estimator.exact ? 1 : epsilonOf(estimator.parameters);
   if (epsilon === undefined) throw refuse(`estimator ${estimator.name} says no epsilon`);
   const learningRate = peakLearningRate({ transformation, ...(update ? { update } : {}) });
   if (learningRate === undefined) throw refuse("its schedule is none of this library's");
-  const power = transformation.power ?? estimator.power ?? -1;
+  const power = estimator.exact ? 0 : transformation.power ?? estimator.power ?? -1;
   return makeGroups(options, { epsilon, learningRate, power, ruled: update !== undefined });
 }
 
@@ -226,9 +230,9 @@ export function optimiser(options: OptimiserOptions): Optimiser {
   }
   const { accept } = options;
   const moves = movesOf(plan, estimator.directions);
-  if (estimator.exact && (!isPlain(plan) || accept || moves !== 1)) {
+  if (estimator.exact && (!isPlain({ ...plan, hold: 1 }) || accept || moves !== 1)) {
     throw new RangeError(
-      `Cannot make an optimiser: ${estimator.name} has the gradient of each step as its only direction, so nothing holds, remembers, masks or tries directions`,
+      `Cannot make an optimiser: ${estimator.name} has the gradient of each step as its only direction, so nothing remembers, masks or tries directions`,
     );
   }
   if (accept && (moves !== 1 || update || turnsOf(plan))) {

@@ -21,10 +21,13 @@ import { type BatchOrder, batchOrder, type LeftOver } from "../tasks/order.ts";
 import { BestSoFar } from "./steps/best_so_far.ts";
 import { ChunkQueue, type ExampleIn } from "./steps/chunk_queue.ts";
 import { evaluate, type Evaluation } from "./evaluate.ts";
-import { Pace, type StepPace } from "./steps/pace.ts";
+import { Pace } from "./steps/pace.ts";
 import { asReplayed, assertState, assertWritable } from "./steps/going_on.ts";
 import type { LedgerFile } from "./ledgers/ledger_file.ts";
+import type { StateFile } from "./ledgers/state_file.ts";
 import { assertReplayable } from "./ledgers/ledger_header.ts";
+import type { Checkpoints } from "./steps/record_step.ts";
+import { type EvaluationEvent, stepEvent, type TrainingEvent } from "./steps/training_events.ts";
 import { Patience } from "./steps/patience.ts";
 
 /** What to train on what, and how long. */
@@ -63,8 +66,15 @@ export interface FinetuneOptions {
   readonly lossesBefore?: readonly number[] | undefined;
   /** Bytes of activations beyond which a step's branches are evaluated in several passes; no bit depends on it. Default 1 GiB. */
   readonly activationBytes?: number;
+  /** What exact gradients keep of the forward; no bit depends on it. Default: all where it fits `activationBytes`, else the input of each block. */
+  readonly checkpoints?: Checkpoints | undefined;
   /** Where steps are written; those it holds are not made again. */
   readonly ledger?: LedgerFile;
+  /**
+   * Where the state is kept of an optimiser that takes exact gradients, in place of a ledger: at every evaluation, every 20 seconds and at the end. Its
+   * steps are not made again: {@linkcode StateFile.restore} has brought `offsets` there.
+   */
+  readonly stateFile?: StateFile | undefined;
   /** The chain's state after the ledger's last step; needed when it holds steps. */
   readonly state?: readonly number[];
   /** Stops after the chunk in flight, or within an evaluation; the ledger is then whole. */
@@ -95,7 +105,9 @@ const finetuneRules: OptionRules<FinetuneOptions> = {
   leftOver: "any",
   evaluateEvery: countOrNone,
   activationBytes: count,
+  checkpoints: "any",
   ledger: "any",
+  stateFile: "any",
   state: "any",
   signal: "any",
   patience: count,
@@ -104,62 +116,6 @@ const finetuneRules: OptionRules<FinetuneOptions> = {
   onEvaluation: "any",
   onChunkTimes: "any",
 };
-
-/** A step that was made. */
-export interface StepEvent extends StepPace {
-  /** Tells events apart. */
-  readonly type: "step";
-  /** Counted from 1: steps done. */
-  readonly step: number;
-  /** Mean over the step's branches that are no tangents, in nats. */
-  readonly loss: number;
-  /** One per branch; of a tangent its derivative. */
-  readonly losses: readonly number[];
-  /** One per direction. */
-  readonly derivatives: readonly number[];
-  /** One per direction. */
-  readonly coefficients: readonly number[];
-  /** As the optimiser used it in this step; undefined where it has none that is known. */
-  readonly learningRate?: number | undefined;
-}
-
-/** A held-out evaluation. */
-export interface EvaluationEvent {
-  /** Tells events apart. */
-  readonly type: "evaluation";
-  /** Steps done before it. */
-  readonly step: number;
-  /** Over the whole validation set. */
-  readonly evaluation: Evaluation;
-  /** How long it took. */
-  readonly seconds: number;
-  /** Whether it is the best so far: of the lowest loss among those whose accuracy is within the 95 % interval of the highest one. */
-  readonly best: boolean;
-}
-
-/** The end. */
-export interface EndEvent {
-  /** Tells events apart. */
-  readonly type: "end";
-  /** Steps in the ledger. */
-  readonly step: number;
-  /** All steps done, out of patience, or stopped by the signal. */
-  readonly reason: "done" | "patience" | "aborted";
-  /**
-   * Steps of the best evaluation, when there was a validation set; `offsets` then hold that state unless `reason` is aborted or `keepBest` is
-   * false. The best of several looks at the same examples flatters: judge it by others.
-   */
-  readonly bestStep: number | undefined;
-  /** The best evaluation. */
-  readonly best: Evaluation | undefined;
-  /** How many evaluations it is the best of. */
-  readonly looks: number;
-  /** The evaluation after the last step, which was not chosen; undefined if there was none. */
-  readonly last: Evaluation | undefined;
-}
-
-/** What `finetune` yields. */
-export type TrainingEvent = StepEvent | EvaluationEvent | EndEvent;
 
 /** The order of training batches: a function of seed and step, so that a resumed run sees what an unbroken one would. */
 export function trainingOrder(
@@ -187,7 +143,13 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
   assertOptions("fine-tune", options, finetuneRules);
   const { model, offsets, objective, train, validation, steps, ledger, signal } = options;
   assertNotDisposed(model, "fine-tune");
+  const { stateFile } = options;
   if (ledger) assertReplayable(options.optimiser);
+  if (stateFile && !options.optimiser.estimator.exact) {
+    throw new TypeError(
+      `Cannot keep a state of ${options.optimiser.name}: its ledger replays; give \`ledger\` in place of \`stateFile\``,
+    );
+  }
   const optimiser = asReplayed(options.optimiser, ledger);
   const { seed = 0, evaluateEvery = 0 } = options;
   if (train.length === 0) throw new RangeError("Cannot fine-tune: there are no training examples");
@@ -216,16 +178,19 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
   const waiting = new Patience(patience ?? Infinity, options.lossesBefore);
   const order = trainingOrder(train, options);
   using _held = ledger?.hold();
-  let step = ledger?.length ?? 0;
-  assertState(optimiser, offsets, step, options.state);
+  let step = stateFile?.step ?? ledger?.length ?? 0;
+  let chain = options.state ?? stateFile?.chain;
+  assertState(optimiser, offsets, step, chain);
   // What an update rule kept in another fine-tune is none of this one's.
   if (step === 0) offsets.freeMoments();
-  if (ledger) await assertWritable(ledger, { model, optimiser, offsets, seed });
+  const kin = ledger ?? stateFile;
+  if (kin) await assertWritable(kin, { model, optimiser, offsets, seed });
   const preparations = preparationsOf(optimiser.plan);
   using trainer = new Trainer(model, optimiser, offsets, {
     seed,
-    ...(options.state ? { state: options.state } : {}),
+    ...(chain ? { state: chain } : {}),
     ...(options.activationBytes ? { activationBytes: options.activationBytes } : {}),
+    checkpoints: options.checkpoints,
     ...(options.onChunkTimes ? { onTimes: options.onChunkTimes } : {}),
   });
   using evaluator = new Evaluator(model, offsets);
@@ -256,6 +221,14 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
     }
   };
 
+  // Only while nothing is on its way.
+  const saveState = async () => {
+    if (!stateFile || step === stateFile.step) return;
+    const accumulating = step % optimiser.plan.hold !== 0;
+    const { update } = optimiser;
+    await stateFile.save(model.gpu, { step, chain: chain ?? [], offsets, update, accumulating });
+  };
+
   const first = await evaluateNow();
   if (first) {
     // Where a run is gone on with, it was evaluated there already.
@@ -266,6 +239,9 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
   const rateOf = learningRateAt(optimiser);
   let queue: ChunkQueue | undefined;
   let whole = true;
+  let failure: unknown;
+  // Whoever leaves in the middle of a chunk has not been told all of it.
+  let made = step;
   const append = async (records: readonly StepRecord[]) => {
     whole = false;
     await ledger?.append(records);
@@ -277,13 +253,16 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
       if (step < from) break;
       if (waiting.isOver) break;
       for (const one of due) await prepareOffsets(model.gpu, one, offsets, model.tensors);
-      queue = new ChunkQueue(trainer, order, { ...options, steps: to }, {
+      const pauses = stateFile && (() => stateFile.isDue);
+      queue = new ChunkQueue(trainer, order, { ...options, steps: to, pauses }, {
         step: from,
-        branches: optimiser.evaluations,
+        branches: optimiser.estimator.exact ? 1 : optimiser.evaluations,
       });
       while (queue.pending) {
         const chunk = await queue.next();
         await append(chunk.made);
+        made += chunk.made.length;
+        chain = chunk.made.at(-1)?.state ?? chain;
         const paceOf = pace.add(chunk);
         for (const [i, record] of chunk.made.entries()) {
           step++;
@@ -298,10 +277,12 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
             why: await whyStepFailed(model, step, finite),
           });
         }
+        if (stateFile?.isDue && queue.isIdle) await saveState();
         // Timers and signals stood still while the device was waited for.
         await new Promise((resolve) => setTimeout(resolve, 0));
         if (evaluateEvery > 0 && step % evaluateEvery === 0 && step < steps && !signal?.aborted) {
           const event = await evaluateNow();
+          await saveState();
           if (event) {
             waiting.add(event.evaluation.loss);
             yield event;
@@ -313,10 +294,18 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
         }
       }
     }
+  } catch (error) {
+    failure = error;
+    throw error;
   } finally {
     // Left while more was on its way: it moves the offsets, so the ledger has it too.
     const rest = await queue?.rest() ?? [];
     if (whole) await append(rest);
+    if (stateFile && (failure === undefined || failure instanceof NonFiniteLossError)) {
+      step = made + rest.length;
+      chain = rest.at(-1)?.state ?? chain;
+      await saveState();
+    }
   }
   const impatient = waiting.isOver && step < steps;
   let aborted = step < steps && !impatient;
@@ -344,27 +333,6 @@ async function whyStepFailed(model: Model, step: number, finiteLosses: boolean):
   if (!finiteLosses && step === 0) return await model.whyNotFinite();
   const advice = "Use a smaller learning rate or epsilon, or clip the derivative";
   return finiteLosses ? advice : `${await model.whyNotFinite(true)}. ${advice}`;
-}
-
-function stepEvent(
-  step: number,
-  record: StepRecord,
-  { estimator }: Optimiser,
-  { learningRate, ...pace }: StepPace & Pick<StepEvent, "learningRate">,
-): StepEvent {
-  const { losses, derivatives, coefficients } = record;
-  // Tangents are no losses.
-  const seen = estimator.tangents ? losses.slice(0, 1) : losses;
-  return {
-    type: "step",
-    step,
-    loss: seen.reduce((a, b) => a + b, 0) / seen.length,
-    losses,
-    derivatives,
-    coefficients,
-    ...(learningRate === undefined ? {} : { learningRate }),
-    ...pace,
-  };
 }
 
 /** The best state so far, in the host's memory. */

@@ -60,14 +60,14 @@ export {
   type TaskEvaluation,
 } from "./evaluate_task.ts";
 export { assertExportable, type ExportReport, exportTuned, trainedTensors } from "./export.ts";
-export {
-  type EndEvent,
-  type EvaluationEvent,
-  finetune,
-  type FinetuneOptions,
-  type StepEvent,
-  type TrainingEvent,
-} from "./finetune.ts";
+export type { Checkpoints } from "./steps/record_step.ts";
+export type {
+  EndEvent,
+  EvaluationEvent,
+  StepEvent,
+  TrainingEvent,
+} from "./steps/training_events.ts";
+export { finetune, type FinetuneOptions } from "./finetune.ts";
 export {
   finetuneByFunction,
   type HostObjectiveOptions,
@@ -80,6 +80,8 @@ export { exportAdapter } from "./export_adapter.ts";
 export { exportMerged, type MergedWriteOptions } from "./export_merged.ts";
 export { adapterOfLedger } from "./ledgers/ledger_adapter.ts";
 export { ledgerHeader, type LedgerSubject } from "./ledgers/ledger_header.ts";
+export { type FineTune, offsetsAfter, openFineTune } from "./ledgers/fine_tune_file.ts";
+export { StateFile, type StateToSave } from "./ledgers/state_file.ts";
 export { replayLedger, type ReplayLedgerOptions, replayOnHost } from "./ledgers/replay.ts";
 export {
   type Dominance,

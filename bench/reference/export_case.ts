@@ -47,7 +47,7 @@ function caseOf(name: string): Case {
 }
 
 /** Where an array lies, for the manifest: little endian, row-major. */
-interface StoredArray {
+export interface StoredArray {
   readonly file: string;
   readonly type: "i8" | "i32" | "f32";
   readonly shape: readonly number[];
@@ -55,7 +55,8 @@ interface StoredArray {
 
 type Elements = Int8Array<ArrayBuffer> | Int32Array<ArrayBuffer> | Float32Array<ArrayBuffer>;
 
-async function store(
+/** Writes one array of a case. */
+export async function store(
   folder: string,
   name: string,
   elements: Elements,
@@ -140,6 +141,25 @@ export async function windowsOfCase(name: string, tokenizer: Tokenizer): Promise
   return await windows(caseOf(name), tokenizer);
 }
 
+/** Codes and scales of a packed tensor, or the numbers of a dense one. */
+export async function exportTensor(
+  folder: string,
+  name: string,
+  packed: PackedTensor,
+): Promise<Readonly<Record<"dense", StoredArray> | Record<"codes" | "scales", StoredArray>>> {
+  const { rows, columns } = packed;
+  if (packed.layout.kind === "dense") {
+    return { dense: await store(folder, name, decode(packed), [rows, columns]) };
+  }
+  const codes = centredCodes(packed);
+  const scales = readScales(packed);
+  assertSame(packed, codes, scales, name);
+  return {
+    codes: await store(folder, `${name}.codes`, codes, [rows, columns]),
+    scales: await store(folder, `${name}.scales`, scales, [rows, scales.length / rows]),
+  };
+}
+
 /** Writes the folder that `HELP` describes. */
 export async function main(argv: string[]): Promise<void> {
   const args = parseArgs(argv, {
@@ -163,22 +183,18 @@ export async function main(argv: string[]): Promise<void> {
     const { rows, columns } = tensor;
     const packed = await tensor.read(0, rows);
     const unrounded = decode(await original.tensors.get(name)!.read(0, rows));
-    if (packed.layout.kind === "dense") {
-      const dense = await store(folder, name, decode(packed), [rows, columns]);
-      tensors.push({ name, dense });
+    const stored = await exportTensor(folder, name, packed);
+    if ("dense" in stored) {
+      tensors.push({ name, ...stored });
       continue;
     }
-    const codes = centredCodes(packed);
-    const scales = readScales(packed);
-    assertSame(packed, codes, scales, name);
     shapes.push({
-      scales: { name, rows, width: scales.length / rows },
+      scales: { name, rows, width: stored.scales.shape[1] },
       elements: { name, rows, width: columns },
     });
     tensors.push({
       name,
-      codes: await store(folder, `${name}.codes`, codes, [rows, columns]),
-      scales: await store(folder, `${name}.scales`, scales, [rows, scales.length / rows]),
+      ...stored,
       original: await store(folder, `${name}.original`, unrounded, [rows, columns]),
     });
   }
@@ -220,7 +236,7 @@ export async function main(argv: string[]): Promise<void> {
   };
   await Deno.writeTextFile(join(folder, "manifest.json"), JSON.stringify(manifest));
   const scales = tensors.reduce(
-    (sum, t) => sum + (t.scales?.shape.reduce((a, b) => a * b) ?? 0),
+    (sum, t) => sum + ("dense" in t ? 0 : t.scales.shape.reduce((a, b) => a * b)),
     0,
   );
   console.log(

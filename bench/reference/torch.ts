@@ -40,8 +40,13 @@ export async function torchMissing(): Promise<string | undefined> {
   }
 }
 
+/** What a script beside this file prints; throws an Error with its last line if it fails. */
+export async function runTorchScript(name: string, args: readonly string[]): Promise<string> {
+  const script = fromFileUrl(new URL(`./${name}`, import.meta.url));
+  return (await runPython([script, ...args])).stdout;
+}
+
 /** Runs it on a folder of export_case.ts; throws an Error with its last line if it fails. */
 export async function runTorch(folder: string, args: readonly string[]): Promise<TorchRun> {
-  const script = fromFileUrl(new URL("./qzo_torch.py", import.meta.url));
-  return JSON.parse((await runPython([script, folder, ...args])).stdout) as TorchRun;
+  return JSON.parse(await runTorchScript("qzo_torch.py", [folder, ...args])) as TorchRun;
 }

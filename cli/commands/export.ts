@@ -137,9 +137,7 @@ export const exportCommand: Command = {
       ["written", path],
       [
         "step",
-        `${chosen.steps} of ${chosen.ledger.records.length}${
-          chosen.why === undefined ? "" : `, ${chosen.why}`
-        }`,
+        `${chosen.steps} of ${chosen.length}${chosen.why === undefined ? "" : `, ${chosen.why}`}`,
       ],
       ...foldRows(report),
     ];
@@ -181,7 +179,7 @@ async function written(
 }
 
 /** Step 0 is the base: its file would be no fine-tune's. */
-function nothingToExport({ path, why, ledger: { records: { length } } }: ChosenLedger): RangeError {
+function nothingToExport({ path, why, length }: ChosenLedger): RangeError {
   const which = why === undefined ? "" : ` (${why})`;
   return new RangeError(
     `Cannot export step 0${which} of "${path}": it is the base model, so nothing would change. ${

@@ -11,12 +11,12 @@ import {
   adapterOfLedger,
   assertExportable,
   configuredAdapter,
-  evaluate,
   type Evaluation,
   exportOffsets,
+  offsetsAfter,
+  openFineTune,
   openLedger,
   readMetrics,
-  replayLedger,
   Run,
   runFolder,
   type RunSession,
@@ -25,24 +25,24 @@ import {
   type TrainConfig,
   withReopening,
 } from "../../train/mod.ts";
-import { compareEvaluations } from "../../train/evaluate.ts";
 import { withSteps } from "../../train/runs/epochs.ts";
 import { tunedPath } from "../../train/runs/export_run.ts";
 import { checkModelOutput, checkRunOutput } from "../../train/runs/outputs.ts";
 import { RunLock } from "../../train/runs/run_lock.ts";
 import { gpuOptions } from "../../train/runs/session.ts";
 import { storableText } from "../../train/runs/storable.ts";
-import { describeTask, judgedBy } from "../../train/runs/task_examples.ts";
-import type { Ledger } from "../../optim/mod.ts";
+import { describeTask } from "../../train/runs/task_examples.ts";
 import type { Call, Command } from "../command.ts";
 import { writeCurve } from "../../show/curve_file.ts";
 import { decided, stepsFor } from "../decided.ts";
 import { dryRun } from "../dry_run.ts";
 import { invocation, quoted } from "../invocation.ts";
+import { exactAdvice, trainingPlan } from "../training_plan.ts";
 import { UsageError } from "../usage_error.ts";
-import { chosenRows, type Looks, looksAt } from "../looks.ts";
-import { evaluationText, foldRows, gainText, keptNotes, resultText } from "../report.ts";
+import { looksAt } from "../looks.ts";
+import { foldRows, keptNotes, resultText } from "../report.ts";
 import { begun, facts, grouped, notes, progressLine, status } from "../../show/terminal.ts";
+import { bytesOf, resultRows, type Seen, stateRows } from "../run_result.ts";
 import { examplesOfRun, type FoundExamples } from "../run_examples.ts";
 import { evaluationStatus, forceOption, loadSession, outputRules } from "../tuned.ts";
 
@@ -153,7 +153,7 @@ export const finetuneCommand: Command = {
         canGoOn,
         onLost: ({ message }, { submission }) =>
           terminal.note(
-            `note: ${message}. It is reopened, with at most ${submission} ms of work at a time (device.submission), and the run continues from its ledger`,
+            `note: ${message}. It is reopened, with at most ${submission} ms of work at a time (device.submission), and the run continues from where its files are`,
           ),
       });
     } catch (error) {
@@ -205,6 +205,7 @@ async function train(
   gains.clear();
   notes(terminal, [...run.notes, ...await keep?.() ?? []]);
   const { layers } = config.trainables;
+  const gradients = resume ? undefined : exactAdvice(trainingPlan(session.source, run.config));
   facts(terminal, [
     ["model", `${session.source.name} on ${gpu.description}`],
     [
@@ -222,6 +223,7 @@ async function train(
     ...(typeof layers === "string"
       ? [["layer", `${run.config.trainables.layers?.[0]}, the ${layers} one`] as const]
       : []),
+    ...(gradients === undefined ? [] : [["exact gradients", gradients] as const]),
     ...run.storables.map((one) => ["an export keeps", storableText(one)] as const),
     ["output", run.resumedAt > 0 ? `${config.output}, from step ${run.resumedAt}` : config.output],
   ]);
@@ -302,18 +304,18 @@ async function summarise(
 ): Promise<void> {
   const { options, terminal, signal } = call;
   const folder = runFolder(config.output);
-  const ledger = await openLedger(folder.ledger);
+  const tune = await openFineTune(folder.ledger);
   const looks = looksAt(await readMetrics(folder.metrics));
-  const chosen = looks.best?.step ?? ledger.records.length;
-  const rows = await resultRows(call, config, session, examples, { seen, looks, ledger });
+  const chosen = looks.best?.step ?? tune.length;
+  const rows = await resultRows(call, config, session, examples, { seen, looks, tune });
   let exported: [string, string][] = [];
   if (options.flag("export") && chosen === 0) {
-    const last = ledger.records.length > 0
+    const last = tune.length > 0
       ? `: ${invocation()} export ${quoted(config.output)} --step last writes the last step`
       : "";
     exported = [["model", `not written, as no step was better than the base model${last}`]];
   } else if (options.flag("export")) {
-    using offsets = await replayLedger(session.model, ledger, { steps: chosen, signal });
+    using offsets = await offsetsAfter(session.model, tune, { steps: chosen, signal });
     offsets.freeMoments();
     const adapted = session.model.adapter !== undefined;
     const path = tunedPath(config.output, { source: session.source, adapted });
@@ -326,67 +328,9 @@ async function summarise(
   }
   facts(terminal, [
     ...rows,
-    ["ledger", `${folder.ledger}, ${grouped((await Deno.stat(folder.ledger)).size)} bytes`],
+    ["ledger", `${folder.ledger}, ${await bytesOf(folder.ledger)}`],
+    ...await stateRows(tune),
     ["curve", folder.curve],
     ...exported,
   ]);
-}
-
-/**
- * The result: of the chosen step on the task's test examples where these are asked for; else of the last step, which nobody chose, on
- * the held-out ones. The best of many looks at the held-out examples says nothing about the gain on them.
- */
-async function resultRows(
-  call: Call,
-  config: TrainConfig,
-  { model }: RunSession,
-  examples: TaskExamples,
-  { seen, looks, ledger }: { readonly seen: Seen; readonly looks: Looks; readonly ledger: Ledger },
-): Promise<[string, string][]> {
-  const { terminal, signal } = call;
-  const { validation, test } = examples;
-  const total = ledger.records.length;
-  const chosen = looks.best?.step ?? total;
-  // A task's own test file costs minutes on a slow device: only when it is asked for.
-  const { task: { protocol }, data, batchSize } = config;
-  const asked = [protocol, data.test, data.testLimit];
-  const tested = asked.some((it) => it !== undefined) ? test : undefined;
-  const name = tested ? "test" : "held-out";
-  const set = (tested ?? validation).examples;
-  const rows: [string, string][] = [];
-  if (set.length > 0) {
-    const limited = (config.evaluateLimit ?? Infinity) < validation.examples.length;
-    const progress = evaluationStatus(terminal, `${name} examples`);
-    const objective = judgedBy(examples);
-    const settings = { objective, batchSize, signal, onProgress: progress.onProgress };
-    const at = async (steps: number): Promise<Evaluation> => {
-      using offsets = await replayLedger(model, ledger, { steps, signal });
-      offsets.freeMoments();
-      return await evaluate(model, set, { ...settings, offsets });
-    };
-    // What this session has seen of these examples is not looked at again.
-    const known = tested || limited ? {} : seen;
-    const before = known.first ?? await evaluate(model, set, settings);
-    const steps = tested ? chosen : total;
-    const after = known.last ?? await at(steps);
-    progress.clear();
-    const { loss, accuracy } = compareEvaluations(before, after, set);
-    rows.push(
-      [`${name} before`, evaluationText(before)],
-      [`${name} after`, `${evaluationText(after)}  (${gainText(loss, accuracy)})`],
-      [
-        "result",
-        `step ${steps} of ${total}, ${
-          tested ? "chosen by other examples" : "the last one, not chosen by these examples"
-        }`,
-      ],
-    );
-  }
-  return [...rows, ...chosenRows(looks, total, !tested)];
-}
-
-/** What a session saw itself of the base and of the last step, on all that is held out. */
-interface Seen {
-  readonly first?: Evaluation;
-  readonly last?: Evaluation;
 }

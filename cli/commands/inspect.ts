@@ -8,11 +8,11 @@ import { type ModelSource, openModelSource } from "../../models/mod.ts";
 import { adapterSchemeNames } from "../../models/adapters/schemes.ts";
 import { headOfFile } from "../../models/checkpoints/disk/look.ts";
 import { bitsPerWeight } from "../../quant/mod.ts";
-import { configuredSource, openLedger, runFolder, type TrainConfig } from "../../train/mod.ts";
+import { configuredSource, openFineTune, runFolder, type TrainConfig } from "../../train/mod.ts";
 import type { Call, Command } from "../command.ts";
 import { formatBytes } from "../../show/progress.ts";
 import { facts, grouped, notes, table } from "../../show/terminal.ts";
-import { trainingPlan } from "../training_plan.ts";
+import { checkpointsText, exactText, trainingPlan } from "../training_plan.ts";
 
 /** `qzo inspect`. */
 export const inspectCommand: Command = {
@@ -149,7 +149,8 @@ function inspectModel({ options, terminal }: Call, config: TrainConfig, source: 
     facts(terminal, [...rows, ["training", memory.refused]]);
     return;
   }
-  const { batch, length, trainableScalars, total, parts } = memory;
+  const { batch, length, trainableScalars, total, parts, checkpoints } = memory;
+  const gradients = exactText(memory);
   facts(terminal, [
     ...rows,
     [
@@ -158,7 +159,13 @@ function inspectModel({ options, terminal }: Call, config: TrainConfig, source: 
         (100 * trainableScalars / weights).toFixed(2)
       } % of the weights)`,
     ],
-    ["memory", `${formatBytes(total)} for batches of ${batch} examples of ${length} tokens`],
+    [
+      "memory",
+      `${formatBytes(total)} for batches of ${batch} examples of ${length} tokens${
+        checkpoints === undefined ? "" : `; ${checkpointsText(checkpoints)}`
+      }`,
+    ],
+    gradients === undefined ? undefined : ["gradients", gradients],
   ]);
   for (
     const line of table(
@@ -168,14 +175,16 @@ function inspectModel({ options, terminal }: Call, config: TrainConfig, source: 
 }
 
 async function inspectLedger({ options, terminal }: Call, path: string): Promise<void> {
-  const ledger = await openLedger(path);
+  const tune = await openFineTune(path);
+  const { ledger, length, states } = tune;
   const { header, records, tornBytes, damage } = ledger;
   const { size } = await Deno.stat(path);
   const scalars = header.trainables.reduce((sum, it) => sum + it.count, 0);
   if (options.flag("json")) {
     terminal.out(
       JSON.stringify({
-        ...{ ledger: path, bytes: size, steps: records.length, tornBytes },
+        ...{ ledger: path, bytes: size, steps: length, tornBytes },
+        ...(states ? { states: states.map(({ path, step }) => ({ path, step })) } : {}),
         ...(damage ? { damage } : {}),
         version: ledger.head.version,
         header,
@@ -192,7 +201,13 @@ async function inspectLedger({ options, terminal }: Call, path: string): Promise
   terminal.out("");
   facts(terminal, [
     ["ledger", `${path}, ${formatBytes(size)}`],
-    ["steps", `${grouped(records.length)}, ${ledger.head.recordSize} bytes each`],
+    [
+      "steps",
+      states
+        ? `${grouped(length)} along exact gradients, which are not replayed`
+        : `${grouped(records.length)}, ${ledger.head.recordSize} bytes each`,
+    ],
+    ...(states ?? []).map((it) => ["state", `${it.path}, step ${it.step}`] as [string, string]),
     [
       "format",
       `${ledger.head.version}${

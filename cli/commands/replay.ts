@@ -30,6 +30,11 @@ export const replayCommand: Command = {
     const chosen = await chosenLedger(call);
     if (!chosen) throw new UsageError("Missing --ledger, for example --ledger runs/a/run.ledger");
     const { ledger, steps, path } = chosen;
+    if (ledger.header.exact) {
+      throw new TypeError(
+        `Cannot replay "${path}": its gradients were exact, and no seed makes them again. Its offsets are kept in the state files beside it: evaluate, generate and export use those`,
+      );
+    }
     using session = await loadSession(call.config(), call, { beside: besideOf(chosen, call) });
     using offsets = await tunedOffsets(session, chosen, call);
     const device = await offsets.read(session.gpu);

@@ -9,7 +9,12 @@ import type { Graph, Range } from "../device/graph.ts";
 import type { Gradients } from "../device/operation.ts";
 import { Storage } from "../device/storage.ts";
 import type { Trainable } from "../../optim/trainable.ts";
+import beginSource from "./begin_gradient.wgsl.ts";
+import normSource from "./gradient_norm.wgsl.ts";
 import zeroSource from "../operations/tangents/zero_tangents.wgsl.ts";
+
+/** Workgroups that share the norm of an arena at most. */
+const MOST_PARTIALS = 256;
 
 /** Offsets, as far as a gradient has their layout. */
 interface Arenas {
@@ -47,20 +52,65 @@ export class GradientSet implements Gradients, Disposable {
     return this;
   }
 
-  /** Records zeros everywhere: what is found is added. */
-  clear(graph: Graph): void {
+  /**
+   * Records zeros everywhere: what is found is added.
+   *
+   * @param goesOn A word: where it is not 0, what is there stays
+   */
+  clear(graph: Graph, goesOn?: Range): void {
     for (const storage of this.storages) {
       const total = storage.bytes / 16;
-      graph.add({
-        label: "clear gradients",
-        source: zeroSource,
-        key: {},
-        reads: {},
-        writes: { 3: storage },
-        parameters: [total, 0],
-        workgroups: Math.ceil(total / 64),
-      });
+      if (goesOn) {
+        graph.add({
+          label: "begin gradients",
+          source: beginSource,
+          key: {},
+          reads: { 1: goesOn },
+          writes: { 3: storage },
+          parameters: [total],
+          workgroups: Math.ceil(total / 64),
+        });
+      } else {graph.add({
+          label: "clear gradients",
+          source: zeroSource,
+          key: {},
+          reads: {},
+          writes: { 3: storage },
+          parameters: [total, 0],
+          workgroups: Math.ceil(total / 64),
+        });}
     }
+  }
+
+  /** Records the norm over all slopes into `result[index]`. */
+  norm(graph: Graph, result: Storage, index: number): void {
+    const counts = this.storages.map(({ bytes }) =>
+      Math.min(MOST_PARTIALS, Math.ceil(bytes / 16 / 64))
+    );
+    const all = counts.reduce((sum, count) => sum + count, 0);
+    const partials = graph.value("partial norms", all);
+    let first = 0;
+    this.storages.forEach((storage, i) => {
+      graph.add({
+        label: "partial norms",
+        source: normSource,
+        key: { LAST: false },
+        reads: { 1: storage },
+        writes: { 3: partials },
+        parameters: [storage.bytes / 16, first],
+        workgroups: counts[i],
+      });
+      first += counts[i];
+    });
+    graph.add({
+      label: "gradient norm",
+      source: normSource,
+      key: { LAST: true },
+      reads: { 1: partials },
+      writes: { 3: result },
+      parameters: [all, index],
+      workgroups: 1,
+    });
   }
 
   /** Copies the slopes of all tensors back, by name. */

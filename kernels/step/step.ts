@@ -64,7 +64,7 @@ export function optimiserStep(
     );
   }
   const seeded = inputs.seeds !== undefined;
-  if (!seeded && !isPlain(optimiser.plan)) {
+  if (!seeded && !optimiser.estimator.exact && !isPlain(optimiser.plan)) {
     throw new TypeError(
       `Cannot record a step of ${optimiser.name}: its directions are not plain, and its seeds are not given`,
     );

@@ -40,7 +40,10 @@ export interface Estimator {
    * its amplitude, instead of a loss. False if absent.
    */
   readonly tangents?: boolean;
-  /** Whether the one direction is the gradient of the loss itself, at the only branch, instead of noise. False if absent. */
+  /**
+   * Whether the one direction is the normalised gradient of the loss, at the first branch, instead of noise; what is told of the second branch is
+   * the gradient's norm. False if absent.
+   */
   readonly exact?: boolean;
   /** How far a direction is looked along; always as far as its branches say if absent. */
   radius?(seed: Seed): Radius;

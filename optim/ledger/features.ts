@@ -16,6 +16,7 @@ import { bad, type Fields } from "./fields.ts";
  * - `"zeros"`: which moves by gradients of zeros too.
  * - `"places"`: tensors that say in which layer and half of it they are.
  * - `"groups"`: tensors with an epsilon or a learning rate of their own: `group` of a trainable, `optimiser.groups`.
+ * - `"exact"`: steps along exact gradients, which no ledger replays: it has no records, and its offsets are in a state file.
  * - `"adapter"`: what is trained may belong to an adapter beside the base: `adapter` in the header.
  */
 export type LedgerFeature =
@@ -25,7 +26,8 @@ export type LedgerFeature =
   | "zeros"
   | "places"
   | "groups"
-  | "adapter";
+  | "adapter"
+  | "exact";
 
 /** What features are found in. */
 export interface FeatureFacts {
@@ -41,6 +43,8 @@ export interface FeatureFacts {
   readonly grouped: boolean;
   /** Whether there is an adapter. */
   readonly adapted: boolean;
+  /** Whether gradients are exact. */
+  readonly exact: boolean;
 }
 
 /** All features, in the order that headers have them. */
@@ -52,11 +56,12 @@ export const ledgerFeatures: readonly LedgerFeature[] = [
   "places",
   "groups",
   "adapter",
+  "exact",
 ];
 
 /** The features that a ledger of these facts needs. */
 export function featuresOf(
-  { plan, planned, update, placed, grouped, adapted }: FeatureFacts,
+  { plan, planned, update, placed, grouped, adapted, exact }: FeatureFacts,
 ): LedgerFeature[] {
   const needed: Readonly<Record<Exclude<LedgerFeature, PlanPart>, boolean>> = {
     directions: planned,
@@ -65,6 +70,7 @@ export function featuresOf(
     places: placed,
     groups: grouped,
     adapter: adapted,
+    exact,
   };
   return ledgerFeatures.filter((name) =>
     name in needed ? needed[name as keyof typeof needed] : plan[name as PlanPart] !== undefined

@@ -57,3 +57,9 @@ export function json(from: Fields, key: string): JsonValue {
   if (value === undefined) throw bad(`"${key}" is missing`);
   return value as JsonValue;
 }
+
+/** A field that is true where it is there at all. */
+export function trueOf(from: Fields, key: string): true {
+  if (from[key] === true) return true;
+  throw bad(`"${key}" is ${JSON.stringify(from[key])}, not true`);
+}

@@ -67,8 +67,10 @@ export function damageText({ record, records, offset }: LedgerDamage): string {
  *
  * @param steps How many are wanted
  * @throws {SyntaxError} When the ledger is damaged within them
+ * @throws {TypeError} When it is one of exact gradients
  */
-export function stepsToReplay({ records, damage }: Ledger, steps?: number): number {
+export function stepsToReplay({ header, records, damage }: Ledger, steps?: number): number {
+  assertReplayed(header);
   if (damage && (steps ?? Infinity) > records.length) {
     throw new SyntaxError(
       `Cannot replay ${steps ?? "all"} steps of the ledger: ${damageText(damage)}. ` +
@@ -76,6 +78,14 @@ export function stepsToReplay({ records, damage }: Ledger, steps?: number): numb
     );
   }
   return Math.min(steps ?? records.length, records.length);
+}
+
+/** Refuses a ledger that has nothing to replay. */
+function assertReplayed({ exact }: LedgerHeader): void {
+  if (!exact) return;
+  throw new TypeError(
+    "Cannot replay the ledger: its steps went along exact gradients, which no seed makes again. The offsets are in the state files beside it, which evaluate, generate and export read",
+  );
 }
 
 /** Ties a record to its place: continued over the record's payload. */
@@ -100,7 +110,12 @@ export function encodeRecord(
   coefficients: readonly number[],
   state: readonly number[],
 ): Uint8Array<ArrayBuffer> {
-  const { moves, header: { stateSize } } = head;
+  const { moves, header: { stateSize, exact } } = head;
+  if (exact) {
+    throw new TypeError(
+      `Cannot encode record ${index}: the ledger is of exact gradients, which records do not replay`,
+    );
+  }
   if (coefficients.length !== moves || state.length !== stateSize) {
     throw new TypeError(
       `Cannot encode record ${index}: ${coefficients.length} coefficients and ${state.length} state scalars given, ` +
@@ -228,6 +243,7 @@ export class LedgerReader implements Iterable<LedgerRecord> {
 
 /** Records of `bytes` before the first that is torn or damaged. */
 function countValid(head: LedgerHead, bytes: Uint8Array): number {
+  if (head.header.exact) return 0;
   const reader = new LedgerReader(head, bytes);
   const payload = head.recordSize - 2;
   for (let index = 0; index < reader.length; index++) {

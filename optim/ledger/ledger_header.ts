@@ -34,7 +34,7 @@ import { layerParts, type Trainable } from "../trainable.ts";
 import type { UpdateRule } from "../updates/update_rule.ts";
 import { parseUpdateRule } from "../updates/update_rules.ts";
 import { assertFeatures, featuresOf, type LedgerFeature, saidFeatures } from "./features.ts";
-import { bad, choice, fields, integer, isFields, json, text } from "./fields.ts";
+import { bad, choice, fields, integer, isFields, json, text, trueOf } from "./fields.ts";
 import { assertVersion, oldVersions, renewed } from "./old_versions.ts";
 
 /** What a ledger says about itself. */
@@ -66,6 +66,11 @@ export interface LedgerHeader {
   readonly zeros?: "move" | undefined;
   /** What is beside the base, as the models' room describes it: trainables may be of it. Absent where there is nothing. */
   readonly adapter?: JsonValue | undefined;
+  /**
+   * `true` of a fine-tune by exact gradients, which a ledger cannot replay: it has no records, and offsets are in a state file. Absent where
+   * steps are replayed.
+   */
+  readonly exact?: true | undefined;
   /** How the data were ordered: what is needed to go on with the same batches. */
   readonly data: JsonValue;
   /** When it was begun, in ISO 8601. */
@@ -287,6 +292,7 @@ function checkHeader(
     stateSize: integer(from, "stateSize", 0, 1024),
     ...(from.zeros === undefined ? {} : { zeros: choice(from, "zeros", ["move"] as const) }),
     ...(from.adapter === undefined ? {} : { adapter: adapterOf(from.adapter) }),
+    ...(from.exact === undefined ? {} : { exact: trueOf(from, "exact") }),
     data: json(from, "data"),
     created: text(from, "created"),
   };
@@ -297,6 +303,7 @@ function checkHeader(
     ...shape,
     planned: described(said, "directions") !== undefined,
     adapted: checked.adapter !== undefined,
+    exact: checked.exact === true,
     grouped: checked.trainables.some(({ group }) => group !== undefined),
     placed: checked.trainables.some(({ layer, part }) => layer !== undefined || part !== undefined),
   });

@@ -4,6 +4,7 @@
  * @module
  */
 export { blockwiseZo } from "./blockwise_zo.ts";
+export { foAdam, foAdamW, foSgd } from "./first_order.ts";
 export { forwardGrad } from "./forward_grad.ts";
 export { fzoo } from "./fzoo.ts";
 export { kerzoo } from "./kerzoo.ts";

@@ -3,70 +3,115 @@
  *
  * @module
  */
+import type { Completed, OptionsOf } from "../declared_option.ts";
 import { exactGradient } from "../estimators/exact_gradient.ts";
-import { type Optimiser, optimiser, type OptimiserOptions } from "../optimiser.ts";
-import { assertOptions, scheduled } from "../options.ts";
+import { named, type NamedOptimiser, type NamedOptions } from "../named_optimiser.ts";
+import { clipDerivative } from "../transformations/clip_derivative.ts";
 import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
-import type { Schedule } from "../transformations/schedule.ts";
-import { adam, type AdamOptions, adamw, type AdamwOptions } from "../updates/adam.ts";
+import type { Transformation } from "../transformations/transformation.ts";
+import { adam, adamw } from "../updates/adam.ts";
+import { MomentumOptions, ZoAdamOptions } from "./moments.ts";
 
-/** What all of them take. */
-export interface FirstOrderOptions extends Pick<OptimiserOptions, "form" | "projection" | "span"> {
-  /** Constant or scheduled. */
-  readonly learningRate?: number | Schedule;
+/** What {@linkcode foSgd} takes besides {@linkcode NamedOptions}. */
+export const FirstOrderOptions = {
+  clipNorm: {
+    doc: "norm that a gradient is scaled down to where it is longer",
+    min: 1e-30,
+    max: 1e30,
+    shown: "gradients are not clipped",
+  },
+} as const;
+/** Arguments of {@linkcode foSgd}. */
+export type FirstOrderOptions = NamedOptions & OptionsOf<typeof FirstOrderOptions>;
+
+/** What {@linkcode foAdam} takes besides {@linkcode NamedOptions}. */
+export const FoAdamOptions:
+  & typeof FirstOrderOptions
+  & Pick<typeof MomentumOptions, "momentum">
+  & Pick<typeof ZoAdamOptions, "secondMomentum"> = {
+    ...FirstOrderOptions,
+    momentum: MomentumOptions.momentum,
+    secondMomentum: ZoAdamOptions.secondMomentum,
+  };
+/** Arguments of {@linkcode foAdam}. */
+export type FoAdamOptions = NamedOptions & OptionsOf<typeof FoAdamOptions>;
+
+/** What {@linkcode foAdamW} takes besides {@linkcode NamedOptions}. */
+export const FoAdamWOptions: typeof FoAdamOptions & Pick<typeof ZoAdamOptions, "weightDecay"> = {
+  ...FoAdamOptions,
+  weightDecay: ZoAdamOptions.weightDecay,
+};
+/** Arguments of {@linkcode foAdamW}. */
+export type FoAdamWOptions = NamedOptions & OptionsOf<typeof FoAdamWOptions>;
+
+/** The gradient is one direction. */
+const limits = { queries: { max: 1 } };
+
+/** What the estimator tells is the gradient's norm. */
+function clipped(norm: number | undefined): Transformation[] {
+  return norm === undefined ? [] : [clipDerivative(norm)];
 }
 
-const shared = { form: "any", projection: "any", span: "any" } as const;
-
 /**
- * FO-SGD: descent along the exact gradient, learning rate 1e-3. It keeps nothing per offset besides the gradient. For `finetune` without a
- * ledger; see {@linkcode exactGradient}.
- *
- * @throws RangeError for an option that it does not have or a value that it cannot have; TypeError for a value of another kind.
+ * FO-SGD: descent along the exact gradient, learning rate 1 over relative offsets. It keeps nothing per offset besides the gradient. An
+ * `epsilon` and a `distribution`, which all named optimisers take, change nothing. See {@linkcode exactGradient} for what it cannot be used for.
  *
  * @example It looks at one point
  * ```ts
  * import { foSgd } from "@qzo/qzo/optim";
- * import { assertEquals } from "@std/assert";
+ * import { assert, assertEquals } from "@std/assert";
  *
- * assertEquals(foSgd({ learningRate: 0.1 }).estimator.branches.length, 1);
+ * const made = foSgd({ learningRate: 0.1 });
+ * assert(made.estimator.exact);
+ * assertEquals(made.update, undefined);
  * ```
  */
-export function foSgd(options: FirstOrderOptions = {}): Optimiser {
-  assertOptions("make foSgd", options, { ...shared, learningRate: scheduled });
-  const { learningRate = 1e-3, ...rest } = options;
-  return optimiser({
-    ...rest,
-    name: "foSgd",
+export const foSgd: NamedOptimiser<typeof FirstOrderOptions> = named({
+  name: "foSgd",
+  summary: "exact gradients: plain descent",
+  defaults: { learningRate: 1, form: "relative", projection: "keep-sign" },
+  limits,
+  adapter: { epsilon: 1e-3, learningRate: 0.1 },
+  options: FirstOrderOptions,
+  make: ({ learningRate, clipNorm }) => ({
     estimator: exactGradient(),
-    transformations: [scaleBySchedule(learningRate)],
-  });
-}
+    transformations: [...clipped(clipNorm), scaleBySchedule(learningRate)],
+  }),
+});
 
 /**
- * FO-Adam: Adam on the exact gradient, two f32 per offset besides it; defaults are those of {@linkcode adam}. For `finetune` without a ledger;
- * see {@linkcode exactGradient}.
+ * FO-Adam: Adam on the exact gradient, learning rate 3e-3 over relative offsets; two f32 per offset besides the gradient. An `epsilon` and a
+ * `distribution`, which all named optimisers take, change nothing. See {@linkcode exactGradient} for what it cannot be used for.
  *
- * @throws RangeError for an option that it does not have or a value that it cannot have; TypeError for a value of another kind.
+ * Source: Kingma and Ba (arXiv 1412.6980); over scales alone as in PEQA (arXiv 2305.14152).
  *
  * @example Its rule is Adam's
  * ```ts
  * import { foAdam } from "@qzo/qzo/optim";
  * import { assertEquals } from "@std/assert";
  *
- * assertEquals(foAdam({ learningRate: 1e-3, form: "relative" }).update?.name, "adam");
+ * assertEquals(foAdam({ learningRate: 1e-3, clipNorm: 1 }).update?.name, "adam");
  * ```
  */
-export function foAdam(
-  { form, projection, span, ...rule }: FirstOrderOptions & AdamOptions = {},
-): Optimiser {
-  return firstOrder("foAdam", { form, projection, span }, adam(rule));
-}
+export const foAdam: NamedOptimiser<typeof FoAdamOptions> = named({
+  name: "foAdam",
+  summary: "exact gradients: Adam",
+  source: "arXiv 1412.6980",
+  defaults: { learningRate: 3e-3, form: "relative", projection: "keep-sign" },
+  limits,
+  adapter: { epsilon: 1e-3, learningRate: 1e-3 },
+  options: FoAdamOptions,
+  make: ({ learningRate, clipNorm, ...moments }) => ({
+    estimator: exactGradient(),
+    transformations: clipped(clipNorm),
+    update: adam({ learningRate, ...decays(moments) }),
+  }),
+});
 
 /**
- * FO-AdamW: {@linkcode foAdam} with decoupled weight decay, towards the base; defaults are those of {@linkcode adamw}.
+ * FO-AdamW: {@linkcode foAdam} with decoupled weight decay of 0.01, towards the base.
  *
- * @throws RangeError for an option that it does not have or a value that it cannot have; TypeError for a value of another kind.
+ * Source: Loshchilov and Hutter (arXiv 1711.05101); towards the base is ours.
  *
  * @example Its rule is AdamW's
  * ```ts
@@ -76,25 +121,26 @@ export function foAdam(
  * assertEquals(foAdamW({ weightDecay: 0.1 }).update?.name, "adamw");
  * ```
  */
-export function foAdamW(
-  { form, projection, span, ...rule }: FirstOrderOptions & AdamwOptions = {},
-): Optimiser {
-  return firstOrder("foAdamW", { form, projection, span }, adamw(rule));
-}
-
-function firstOrder(
-  name: string,
-  { form, projection, span }: {
-    readonly [Name in "form" | "projection" | "span"]: OptimiserOptions[Name] | undefined;
-  },
-  update: OptimiserOptions["update"],
-): Optimiser {
-  return optimiser({
-    ...(form === undefined ? {} : { form }),
-    ...(projection === undefined ? {} : { projection }),
-    ...(span === undefined ? {} : { span }),
-    name,
+export const foAdamW: NamedOptimiser<typeof FoAdamWOptions> = named({
+  name: "foAdamW",
+  summary: "exact gradients: Adam with decoupled weight decay",
+  source: "arXiv 1711.05101",
+  defaults: { learningRate: 3e-3, form: "relative", projection: "keep-sign", weightDecay: 0.01 },
+  limits,
+  adapter: { epsilon: 1e-3, learningRate: 1e-3 },
+  options: FoAdamWOptions,
+  make: ({ learningRate, clipNorm, weightDecay, ...moments }) => ({
     estimator: exactGradient(),
-    update,
-  });
+    transformations: clipped(clipNorm),
+    update: adamw({ learningRate, weightDecay, ...decays(moments) }),
+  }),
+});
+
+function decays(
+  { momentum, secondMomentum }: Pick<
+    Completed<typeof FoAdamOptions>,
+    "momentum" | "secondMomentum"
+  >,
+): { readonly decay: number; readonly secondDecay: number } {
+  return { decay: momentum, secondDecay: secondMomentum };
 }

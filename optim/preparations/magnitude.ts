@@ -94,13 +94,16 @@ class Order {
   }
 }
 
-/** Marks the first `share` of all numbers of `parts` in order; of equal ones those that come first. */
-function markFirst(
-  parts: readonly Float32Array[],
-  { density, take }: CompleteMagnitude,
-  marks: readonly Uint8Array[],
-): void {
-  const order = new Order(parts, take);
+/** Numbers that are sooner sorted than counted by their keys. */
+const FEW = 4096;
+
+/** The key of the number of a rank, from 1, and how many of those with that key come up to it. */
+interface Ranked {
+  readonly key: number;
+  readonly equals: number;
+}
+
+function rankedByCount(order: Order, density: number): Ranked | undefined {
   const high = new Float64Array(32768);
   let total = 0;
   order.each((key) => {
@@ -108,8 +111,8 @@ function markFirst(
     total++;
   });
   let left = Math.round(density * total);
-  if (left === 0) return;
-  // The number of rank `left`: first the upper 15 bits of its key, then the lower 16.
+  if (left === 0) return undefined;
+  // First the upper 15 bits of its key, then the lower 16.
   let upper = 0;
   while (left > high[upper]) left -= high[upper++];
   const low = new Float64Array(65536);
@@ -118,9 +121,35 @@ function markFirst(
   });
   let lower = 0;
   while (left > low[lower]) left -= low[lower++];
-  const last = upper * 65536 + lower;
+  return { key: upper * 65536 + lower, equals: left };
+}
+
+function rankedBySorting(order: Order, density: number): Ranked | undefined {
+  const keys = new Uint32Array(FEW);
+  let total = 0;
+  order.each((key) => {
+    keys[total++] = key;
+  });
+  const rank = Math.round(density * total);
+  if (rank === 0) return undefined;
+  const sorted = keys.subarray(0, total).sort();
+  const key = sorted[rank - 1];
+  return { key, equals: rank - sorted.indexOf(key) };
+}
+
+/** Marks the first `share` of all numbers of `parts` in order; of equal ones those that come first. */
+function markFirst(
+  parts: readonly Float32Array[],
+  { density, take }: CompleteMagnitude,
+  marks: readonly Uint8Array[],
+): void {
+  const order = new Order(parts, take);
+  const most = parts.reduce((sum, { length }) => sum + length, 0);
+  const last = (most <= FEW ? rankedBySorting : rankedByCount)(order, density);
+  if (last === undefined) return;
+  let left = last.equals;
   order.each((key, part, index) => {
-    if (key < last || key === last && left-- > 0) marks[part][index] = 1;
+    if (key < last.key || key === last.key && left-- > 0) marks[part][index] = 1;
   });
 }
 

@@ -83,7 +83,7 @@ function checkLength(what: string, values: readonly unknown[], length: number): 
  * The program of a step over any scalar algebra. Coefficients are **not yet rounded**: who executes it applies
  * {@linkcode roundCoefficient} (or its WGSL) to each.
  *
- * @param losses one finite loss (of tangents a derivative) per branch, in the order of `estimator.branches`.
+ * @param losses one finite loss (of tangents a derivative, of a gradient its norm) per branch, in the order of `estimator.branches`.
  * @param state the transformation's state before the step.
  * @param inputs the host scalars of the step, see {@linkcode hostSide}: `transformation.inputs(step)` where no radii are drawn.
  */
@@ -101,16 +101,26 @@ export function scalarProgram<T>(
   const weights = inputs.slice(0, inputs.length - transformation.inputSize);
   const derivatives = estimator.derivatives(o, losses)
     .map((d, q) => weights.length > 0 ? o.mul(d, weights[q]) : d);
-  // Tangents are no losses.
-  const seen = estimator.tangents ? losses.slice(0, 1) : losses;
+  // Tangents and norms are no losses.
+  const seen = estimator.tangents || estimator.exact ? losses.slice(0, 1) : losses;
   const next = transformation.update(o, derivatives, state, inputs.slice(weights.length), seen);
   const share = o.constant(-1 / estimator.directions);
   return {
     derivatives,
-    coefficients: next.values.map((value) => o.mul(value, share)),
+    coefficients: next.values.map((value) => {
+      const coefficient = o.mul(value, share);
+      return estimator.exact ? perNorm(o, coefficient, losses[1]) : coefficient;
+    }),
     state: next.state,
     ...(next.acts === undefined ? {} : { acts: next.acts }),
   };
+}
+
+/** What multiplies a gradient of that norm, where `coefficient` would multiply the normalised one. */
+function perNorm<T>(o: Ops<T>, coefficient: T, norm: T): T {
+  const zero = o.constant(0);
+  const isLong = o.less(zero, norm);
+  return o.select(isLong, o.div(coefficient, o.select(isLong, norm, o.constant(1))), zero);
 }
 
 /**

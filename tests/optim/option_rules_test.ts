@@ -35,6 +35,7 @@ import {
   optimiserNames,
   qzoNormalised,
   rejectSpikes,
+  scalarStep,
   scaleByCurvature,
   scaleBySchedule,
   scaled,
@@ -89,6 +90,13 @@ function runs(made: Optimiser): void {
     assert(made.transformation.inputs(step).map(Math.fround).every(Number.isFinite), made.name);
   }
   emitScalarProgram(made);
+  if (made.estimator.exact) {
+    // The gradient is of losses that a device computes.
+    const { inputs, init } = made.transformation;
+    const { coefficients } = scalarStep(made, [2, 0.5], init(), inputs(0));
+    assert(coefficients.every(Number.isFinite), `${made.name}: ${coefficients}`);
+    return;
+  }
   const tensors: SessionTensor[] = [
     { name: "q", count: 2, width: 1, layer: 0, part: "attention" },
     { name: "up", count: 2, width: 1, layer: 1, part: "mlp" },

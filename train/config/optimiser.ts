@@ -5,6 +5,7 @@
  */
 import {
   accumulate,
+  accumulateGradients,
   batchPerDirection,
   chain,
   clipByQuantile,
@@ -64,7 +65,8 @@ export function optimiserOfConfig(configured: ConfiguredOptimiser): Optimiser {
   const beside = kinds.filter((kind) => adapterSchemeNames.some((known) => known === kind));
   const alone = beside.length > 0 && beside.length === kinds.length;
   const config = alone ? withAdapterDefaults(configured.optimiser) : configured.optimiser;
-  const groups = groupsOfKinds(kinds, given, alone ? [] : beside, named.adapter);
+  const { exact = false } = named().estimator;
+  const groups = groupsOfKinds(kinds, given, alone ? [] : beside, named.adapter, exact);
   const { name, epsilon, queries, distribution, form, projection } = config;
   const own: Record<string, unknown> = {};
   for (const key of ownKeys) {
@@ -88,6 +90,7 @@ export function optimiserOfConfig(configured: ConfiguredOptimiser): Optimiser {
     );
   }
   const made = make(scheduleOf(config, { steps, period }, () => learningRateOf(usual)));
+  if (exact) assertExact(config);
   const looked = config.tangents ? withTangents(made) : made;
   if (looked.estimator.tangents && epsilon !== undefined) {
     throw new RangeError(
@@ -97,6 +100,28 @@ export function optimiserOfConfig(configured: ConfiguredOptimiser): Optimiser {
     );
   }
   return around(looked, config);
+}
+
+/** Refuses what means nothing, or would do something else than it says, to a gradient. */
+function assertExact(config: OptimiserConfig): void {
+  const { name, epsilon, distribution, tangents, batchPerDirection, rejectSpikes, accumulate } =
+    config;
+  const refuse = (key: string, value: unknown, why: string) =>
+    new RangeError(`Cannot use optimiser.${key}: ${value}: ${why}`);
+  const exact = `the gradients of ${name} are exact`;
+  if (epsilon !== undefined) throw refuse("epsilon", epsilon, exact);
+  if (distribution !== undefined) throw refuse("distribution", distribution, exact);
+  if (tangents) throw refuse("tangents", tangents, exact);
+  if ((batchPerDirection ?? 1) > 1) {
+    throw refuse("batch_per_direction", batchPerDirection, `${exact}; use optimiser.accumulate`);
+  }
+  if (rejectSpikes !== undefined && (accumulate ?? 1) > 1) {
+    throw refuse(
+      "reject_spikes",
+      rejectSpikes,
+      `with optimiser.accumulate: ${accumulate} the gradient of a spike is already in the sum; use optimiser.clip_norm`,
+    );
+  }
 }
 
 /** Where only an adapter is trained its defaults are the optimiser's. */
@@ -119,10 +144,11 @@ function groupsOfKinds(
   given: GroupsConfig,
   beside: readonly TrainableKind[],
   { epsilon, learningRate }: AdapterDefaults,
+  exact: boolean,
 ): Record<string, GroupOptions> | undefined {
   const groups = kinds.flatMap((kind) => {
     const { layers: _, ...own } = given[kind] ?? {};
-    const usual = beside.includes(kind) ? { epsilon, learningRate } : {};
+    const usual = beside.includes(kind) ? { ...exact ? {} : { epsilon }, learningRate } : {};
     const said = Object.entries(own).filter(([, value]) => value !== undefined);
     const group = { ...usual, ...Object.fromEntries(said) };
     return Object.keys(group).length === 0 ? [] : [[kind, group] as const];
@@ -144,8 +170,9 @@ function around(base: Optimiser, config: ConfiguredOptimiser["optimiser"]): Opti
     ...quantile === undefined ? [] : [clipByQuantile({ quantile })],
   ];
   if (first.length === 0 && batches === 1 && apart === 1) return base;
-  const { directions } = base.estimator;
+  const { directions, exact } = base.estimator;
   const over = (rule: Transformation): Transformation => {
+    if (batches > 1 && exact) return accumulateGradients(batches, rule);
     if (batches > 1) return accumulate(batches, rule, { directions });
     return apart > 1 ? batchPerDirection(apart, rule, { directions }) : rule;
   };

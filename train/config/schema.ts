@@ -29,6 +29,7 @@ import {
   withScheme,
 } from "./scheme_schema.ts";
 import { type GroupsConfig, groupsSection } from "./group_schema.ts";
+import type { Checkpoints } from "../steps/record_step.ts";
 import { type PathOptions, withPathsFrom } from "./paths.ts";
 import { parseYaml } from "./parse_yaml.ts";
 import { withSections } from "./short_sections.ts";
@@ -88,8 +89,10 @@ export interface TrainablesConfig {
 export interface DeviceConfig {
   /** `high-performance`, `low-power`, or a part of the adapter's name; undefined: the system's choice. */
   readonly adapter?: string;
-  /** MiB of activations above which a step's branches are evaluated in several passes. */
+  /** MiB of activations above which a step's branches are evaluated in several passes, and exact gradients compute blocks again. */
   readonly activations: number;
+  /** What exact gradients keep of the forward, a number of blocks or a word; undefined: all where it fits `activations`, else the input of each block. */
+  readonly checkpoints?: Checkpoints;
   /** Milliseconds that a submission may take, see {@linkcode PacingLimits}. */
   readonly submission?: number;
 }
@@ -217,10 +220,22 @@ const schema: Field<TrainConfig> = section<TrainConfig>("A fine-tune", {
   device: section<DeviceConfig>("Where to run", {
     adapter: text("high-performance, low-power, or a part of the adapter's name"),
     activations: number(
-      "MiB of activations above which a step's branches are evaluated in several passes",
+      "MiB of activations above which a step's branches are evaluated in several passes, and exact gradients recompute blocks",
       { ...count, max: 1 << 20 },
       1024,
     ),
+    checkpoints: {
+      ...custom<Checkpoints>(
+        "what exact gradients keep of the forward pass: all, the input of each block, or of every so many blocks",
+        "all, block or a whole number from 1",
+        (value) =>
+          value === "all" || value === "block" || Number.isSafeInteger(value) && Number(value) >= 1
+            ? value as Checkpoints
+            : undefined,
+        ["all", "block"],
+      ),
+      shownDefault: "all if it fits device.activations, else block",
+    },
     submission: number(
       "milliseconds of work submitted to the device at once; longer work is split [80 on macOS, 250 elsewhere]",
       { min: 1, max: 60_000 },

@@ -68,7 +68,6 @@ export function ledgerHeader(
   { model, optimiser, offsets, seed = 0, data = null }: LedgerSubject,
 ): LedgerHeader {
   assertDescribed(optimiser);
-  assertReplayable(optimiser);
   return {
     model: model.fingerprint,
     trainables: offsets.trainables,
@@ -83,19 +82,20 @@ export function ledgerHeader(
       ? { zeros: "move" }
       : {}),
     ...(model.adapter ? { adapter: describeAdapter(model.adapter.adapter) } : {}),
+    ...(optimiser.estimator.exact ? { exact: true } : {}),
     data,
     created: new Date().toISOString(),
   };
 }
 
 /**
- * Refuses to write down what could not be made again.
+ * Refuses to write records of what could not be made again.
  *
  * @throws {TypeError} When the optimiser takes exact gradients
  */
 export function assertReplayable({ name, estimator }: Optimiser): void {
   if (!estimator.exact) return;
   throw new TypeError(
-    `Cannot write a ledger with ${name}: no seed says what its gradients were, so none can be replayed; leave out \`ledger\` and keep the offsets, such as by exportTuned`,
+    `Cannot write steps of ${name} into a ledger: no seed says what its gradients were, so none can be replayed; give a \`stateFile\` in place of \`ledger\`, or keep the offsets yourself, such as by exportTuned`,
   );
 }

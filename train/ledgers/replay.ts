@@ -76,7 +76,7 @@ function assertNoise(header: LedgerHeader): void {
 }
 
 /** What a ledger's trainables are on this model: the counts in a file are not believed. */
-function trainablesOf(
+export function trainablesOf(
   header: LedgerHeader,
   tensors: ReadonlyMap<string, DeviceTensor>,
 ): Trainable[] {

@@ -33,8 +33,9 @@ export class BegunFiles implements Disposable {
   /** Takes them back, unless they are to stay. */
   [Symbol.dispose](): void {
     if (this.#kept) return;
-    const { ledger, config, metrics, curve, examples, path } = this.#folder;
-    for (const file of this.#taken ? [ledger, config, metrics, curve, examples] : []) remove(file);
+    const { ledger, state, best, config, metrics, curve, examples, path } = this.#folder;
+    const own = [ledger, state, best, config, metrics, curve, examples];
+    for (const file of this.#taken ? own : []) remove(file);
     for (const file of this.#taken ? eventFilesOf(path) : []) remove(file);
     if (!this.#hadFolder) remove(path);
   }

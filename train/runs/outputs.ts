@@ -159,7 +159,7 @@ export async function checkRunOutput(
   path: string,
   { inputs, force = false, resume }: RunOutputRules,
 ): Promise<void> {
-  const { ledger, lock, config, metrics, curve, examples } = runFolder(path);
+  const { ledger, state, best, lock, config, metrics, curve, examples } = runFolder(path);
   const names = await namesIn(path).catch((): string[] => []);
   const has = (file: string) => names.includes(basename(file));
   if (resume && !has(ledger)) {
@@ -173,7 +173,10 @@ export async function checkRunOutput(
   await checkLinks(path, names.filter((name) => isOfRun(name)));
   const read = await Inputs.of(inputs);
   const events = names.filter(isEventFile).map((name) => join(path, name));
-  const written = [...[ledger, metrics, curve, config, examples].filter(has), ...events];
+  const written = [
+    ...[ledger, state, best, metrics, curve, config, examples].filter(has),
+    ...events,
+  ];
   // What a run has written it goes on with; its own configuration may be the one that was given.
   if (resume) return;
   for (const file of written) {

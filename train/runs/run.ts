@@ -8,13 +8,7 @@ import { fingerprintLike } from "../../models/checkpoints/fingerprint.ts";
 import { planOffsets, type Selection } from "../selection.ts";
 import { attempting } from "../../models/checkpoints/disk/attempt.ts";
 import { writeFileWhole } from "../../models/checkpoints/disk/files.ts";
-import {
-  assertLedgerFits,
-  type JsonValue,
-  type Ledger,
-  type LedgerHeader,
-  type Optimiser,
-} from "../../optim/mod.ts";
+import type { Ledger, LedgerHeader, Optimiser } from "../../optim/mod.ts";
 import { BegunFiles, eventFilesOf, remove } from "./begun_files.ts";
 import { chooseLayers } from "./choose_layers.ts";
 import { optimiserOfConfig } from "../config/optimiser.ts";
@@ -22,14 +16,23 @@ import { withAbsolutePaths } from "../config/paths.ts";
 import type { TrainConfig } from "../config/schema.ts";
 import { configToYaml } from "../config/write_yaml.ts";
 import { EventFile } from "./event_file.ts";
-import { finetune, type TrainingEvent } from "../finetune.ts";
+import { finetune } from "../finetune.ts";
+import type { TrainingEvent } from "../steps/training_events.ts";
 import { LedgerFile } from "../ledgers/ledger_file.ts";
 import { ledgerHeader } from "../ledgers/ledger_header.ts";
+import { assertStateThere, openStates, type RunStates } from "../ledgers/run_states.ts";
+import { assertSameRun } from "../ledgers/same_run.ts";
 import { withSteps } from "./epochs.ts";
 import { offsetsFor } from "../probes/offsets_for.ts";
 import { checkRunOutput, inputsOf } from "./outputs.ts";
 import { replayLedger } from "../ledgers/replay.ts";
-import { type EvaluationMetrics, MetricsFile, type RunFolder, runFolder } from "./run_folder.ts";
+import {
+  type EvaluationMetrics,
+  MetricsFile,
+  readMetrics,
+  type RunFolder,
+  runFolder,
+} from "./run_folder.ts";
 import {
   assertSameData,
   dataOfRun,
@@ -128,6 +131,8 @@ export class Run implements Disposable {
   readonly notes: readonly string[];
   /** What a file would keep of what is trained, by kind; of a run that is begun. */
   readonly storables: readonly Storable[];
+  /** Where it stands, of exact gradients, which the ledger does not replay. */
+  readonly #states: RunStates | undefined;
   readonly #events: EventFile | undefined;
   readonly #options: RunOptions;
   readonly #state: readonly number[] | undefined;
@@ -141,6 +146,7 @@ export class Run implements Disposable {
       readonly optimiser: Optimiser;
       readonly offsets: OffsetSet;
       readonly ledger: LedgerFile;
+      readonly states: RunStates | undefined;
       readonly metrics: MetricsFile;
       readonly events: EventFile | undefined;
       readonly state: readonly number[] | undefined;
@@ -157,13 +163,19 @@ export class Run implements Disposable {
     this.ledger = parts.ledger;
     this.metrics = parts.metrics;
     this.#events = parts.events;
-    this.resumedAt = parts.ledger.length;
+    this.#states = parts.states;
+    this.resumedAt = this.length;
     this.notes = parts.notes;
     this.storables = parts.storables;
     this.#options = options;
     this.#state = parts.state;
     this.#owned = parts.owned;
     this.#begun = parts.begun;
+  }
+
+  /** Steps that are on the disk. */
+  get length(): number {
+    return this.#states?.last.step ?? this.ledger.length;
   }
 
   /**
@@ -190,13 +202,17 @@ export class Run implements Disposable {
     const ledger = stack.use(await LedgerFile.create(folder.ledger, planned.headerOf(offsets)));
     begun.made();
     // Of a run that is written over.
-    eventFilesOf(folder.path).forEach(remove);
-    return await Run.#open(planned, options, { offsets, ledger, notes, storables, begun, stack });
+    [folder.state, folder.best, ...eventFilesOf(folder.path)].forEach(remove);
+    const states = optimiser.estimator.exact ? await openStates(folder, ledger.head) : undefined;
+    const chain = optimiser.transformation.init();
+    await states?.last.save(model.gpu, { step: 0, chain, offsets });
+    const parts = { offsets, ledger, states, notes, storables, begun, stack };
+    return await Run.#open(planned, options, parts);
   }
 
   /**
    * Goes on with the configured run: offsets are replayed from the ledger, the optimiser's state is that of its last record, and a torn tail
-   * is cut off.
+   * is cut off. Of exact gradients both are those of the last state that was kept.
    *
    * @throws {Deno.errors.NotFound} When there is no run to go on with
    * @throws {RangeError} When the ledger was made with another model, optimiser, seed or other data, held out ones too
@@ -215,11 +231,21 @@ export class Run implements Disposable {
       const found = trainables.map((one) => ({ ...one, ...foundFacts(known.get(one.name)) }));
       const base = await fingerprintLike(theirs.header.model, model);
       const now = headerOf(new OffsetSet(found, gpu.maxBinding), orderOf(theirs.header));
-      assertResumable(theirs, { ...now, model: base }, folder.ledger, config);
+      assertSameRun(theirs, { ...now, model: base }, folder.ledger);
+      assertSameData(theirs.header.data, now.data, { path: folder.ledger, config });
     };
     const opened = await LedgerFile.resume(folder.ledger, { check });
     const ledger = stack.use(opened.file);
-    const { notes, records } = opened.ledger;
+    const { notes, header, records } = opened.ledger;
+    if (header.exact) {
+      const states = await openStates(folder, ledger.head);
+      const told = await readMetrics(folder.metrics);
+      assertStateThere(states, told.reduce((most, { step }) => Math.max(most, step), 0));
+      const { maxBinding } = gpu;
+      const offsets = stack.use(new OffsetSet(header.trainables, maxBinding).allocate(gpu));
+      await states.last.restore(gpu, offsets, optimiser.update);
+      return await Run.#open(planned, options, { offsets, ledger, states, notes, stack });
+    }
     const offsets = stack.use(await replayLedger(model, opened.ledger));
     const state = records.length > 0 ? records.state(records.length - 1) : undefined;
     return await Run.#open(planned, options, { offsets, ledger, notes, state, stack });
@@ -229,9 +255,10 @@ export class Run implements Disposable {
   static async #open(
     { config, folder, optimiser }: PlannedRun,
     options: RunOptions,
-    { offsets, ledger, notes, storables = [], state, begun, stack }: {
+    { offsets, ledger, states, notes, storables = [], state, begun, stack }: {
       readonly offsets: OffsetSet;
       readonly ledger: LedgerFile;
+      readonly states?: RunStates | undefined;
       readonly notes: readonly string[];
       readonly storables?: readonly Storable[];
       readonly state?: readonly number[] | undefined;
@@ -242,19 +269,22 @@ export class Run implements Disposable {
     await writeFileWhole(folder.config, [
       new TextEncoder().encode(configToYaml(withAbsolutePaths(config), optimiser)),
     ]);
-    const metrics = stack.use(await MetricsFile.open(folder.metrics, ledger.length));
+    const steps = states?.last.step ?? ledger.length;
+    const metrics = stack.use(await MetricsFile.open(folder.metrics, steps));
     const events = config.log === undefined
       ? undefined
-      : stack.use(await EventFile.create(folder.path, ledger.length, metrics.events));
+      : stack.use(await EventFile.create(folder.path, steps, metrics.events));
     begun?.keep(true);
     const owned = stack.move();
-    const parts = { optimiser, offsets, ledger, metrics, events, state, notes, storables, begun };
+    const files = { ledger, states, metrics, events };
+    const parts = { ...files, optimiser, offsets, state, notes, storables, begun };
     return new Run(config, options, { ...parts, owned });
   }
 
   /**
-   * Trains to the configured number of steps. Steps are on the disk before they are yielded; metrics follow them. Events
-   * say what {@linkcode finetune} says; afterwards `offsets` may hold any step, so replay the ledger for a certain one.
+   * Trains to the configured number of steps. Steps are on the disk before they are yielded (of exact gradients a state every 20 seconds and at
+   * every evaluation); metrics follow them. Events say what {@linkcode finetune} says; afterwards `offsets` may hold any step: {@linkcode
+   * offsetsAfter} has a certain one.
    */
   async *train(signal?: AbortSignal): AsyncGenerator<TrainingEvent> {
     const { session: { model }, examples } = this.#options;
@@ -283,7 +313,8 @@ export class Run implements Disposable {
           patience: config.patience,
           lossesBefore: metrics.events.flatMap((it) => it.type === "evaluation" ? [it.loss] : []),
           activationBytes: config.device.activations * 2 ** 20,
-          ledger: this.ledger,
+          checkpoints: config.device.checkpoints,
+          ...(this.#states ? { stateFile: this.#states.last } : { ledger: this.ledger }),
           keepBest: false,
           onEvaluation: this.#options.onEvaluation,
           ...(this.#state ? { state: this.#state } : {}),
@@ -293,6 +324,11 @@ export class Run implements Disposable {
         if (event.type !== "end") {
           const before = metrics.events.length;
           const kept = metrics.add(event);
+          // A state that metrics speak of is there.
+          if (kept.type === "evaluation" && kept.best && kept.step > 0) {
+            const at = { step: kept.step, chain: this.optimiser.transformation.init() };
+            await this.#states?.best.save(model.gpu, { ...at, offsets: this.offsets });
+          }
           if (metrics.events.length > before) this.#events?.add(kept);
           // Of the whole run: the loop knows only this session's evaluations.
           yield event.type === "evaluation" && kept.type === "evaluation"
@@ -306,7 +342,7 @@ export class Run implements Disposable {
         }
       }
     } catch (error) {
-      if (!signal?.aborted && this.ledger.length === 0) this.#begun?.keep(false);
+      if (!signal?.aborted && this.length === 0) this.#begun?.keep(false);
       throw error;
     } finally {
       metrics.flush();
@@ -350,42 +386,3 @@ function assertTrainable(
 }
 
 const METRICS_EVERY = 300;
-
-/** Refuses to go on with other settings than those a ledger was begun with: it would no longer be one fine-tune. */
-function assertResumable(
-  { header: theirs }: Ledger,
-  ours: LedgerHeader,
-  path: string,
-  config: TrainConfig,
-): void {
-  // Another optimiser may train others: it is named, not what follows from it.
-  assertLedgerFits(theirs, ours.model, theirs.trainables);
-  for (const key of ["seed", "optimiser", "adapter"] as const) {
-    const [then, now] = [JSON.stringify(theirs[key]), JSON.stringify(ours[key])];
-    if (then !== now) {
-      throw new RangeError(
-        `Cannot resume "${path}": it was started with ${key} ${
-          difference(theirs[key] ?? null, ours[key] ?? null)
-        }`,
-      );
-    }
-  }
-  assertLedgerFits(theirs, ours.model, ours.trainables);
-  assertSameData(theirs.data, ours.data, { path, config });
-}
-
-/** The first difference of two JSON values, in words. */
-function difference(then: JsonValue, now: JsonValue): string {
-  if (isFields(then) && isFields(now)) {
-    for (const key of new Set([...Object.keys(then), ...Object.keys(now)])) {
-      if (JSON.stringify(then[key]) !== JSON.stringify(now[key])) {
-        return `${key} ${difference(then[key] ?? null, now[key] ?? null)}`;
-      }
-    }
-  }
-  return `${JSON.stringify(then)}, not ${JSON.stringify(now)}`;
-}
-
-function isFields(value: JsonValue): value is Readonly<Record<string, JsonValue>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}

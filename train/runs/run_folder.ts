@@ -7,9 +7,10 @@ import { join } from "@std/path";
 import { attempting, attemptingNow } from "../../models/checkpoints/disk/attempt.ts";
 import { writeFileWhole } from "../../models/checkpoints/disk/files.ts";
 import { readFileText } from "../../models/checkpoints/disk/read_file.ts";
+import { statePaths } from "../ledgers/fine_tune_file.ts";
 import { isEventFile } from "./event_file_name.ts";
 import { BestSoFar } from "../steps/best_so_far.ts";
-import type { EvaluationEvent, StepEvent } from "../finetune.ts";
+import type { EvaluationEvent, StepEvent } from "../steps/training_events.ts";
 
 /** Where the files of a run lie. */
 export interface RunFolder {
@@ -17,6 +18,10 @@ export interface RunFolder {
   readonly path: string;
   /** The fine-tune itself. */
   readonly ledger: string;
+  /** Of a fine-tune by exact gradients, which the ledger does not replay: where it stands. */
+  readonly state: string;
+  /** The same at its best evaluation, offsets alone. */
+  readonly best: string;
   /** One event a line, see {@linkcode RunEvent}. */
   readonly metrics: string;
   /** The losses as a picture. */
@@ -33,9 +38,13 @@ export interface RunFolder {
 
 /** The layout of a run's folder. */
 export function runFolder(path: string): RunFolder {
+  const ledger = join(path, "run.ledger");
+  const states = statePaths(ledger);
   return {
     path,
-    ledger: join(path, "run.ledger"),
+    ledger,
+    state: states.last,
+    best: states.best,
     metrics: join(path, "metrics.jsonl"),
     curve: join(path, "curve.svg"),
     config: join(path, "config.yaml"),
@@ -48,7 +57,7 @@ export function runFolder(path: string): RunFolder {
 /** Whether a file of this name in a run's folder is the run's own: written by training, resuming or exporting into it. */
 export function isOfRun(name: string): boolean {
   return isEventFile(name) ||
-    /^(run\.ledger(\.damaged(-\d+)?)?|run\.lock|metrics\.jsonl|curve\.svg|config\.yaml|examples\.cache|tuned(\.gguf)?)$/
+    /^(run\.ledger(\.damaged(-\d+)?)?|run\.lock|(run|best)\.state|metrics\.jsonl|curve\.svg|config\.yaml|examples\.cache|tuned(\.gguf)?)$/
       .test(name);
 }
 

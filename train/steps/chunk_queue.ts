@@ -27,6 +27,8 @@ export interface ChunkOptions {
   readonly steps: number;
   /** Steps after which a chunk ends and nothing is queued ahead; 0 for none. */
   readonly evaluateEvery?: number;
+  /** Asked before a chunk is queued ahead: whether to leave the device idle after the one on its way. Default: no. */
+  readonly pauses?: (() => boolean) | undefined;
   /** Once aborted, nothing more is queued. */
   readonly signal?: AbortSignal;
 }
@@ -89,13 +91,19 @@ export class ChunkQueue {
     return this.#step < this.#options.steps && !this.#options.signal?.aborted;
   }
 
+  /** Whether nothing is on its way: offsets are those after the last chunk told. */
+  get isIdle(): boolean {
+    return this.#inFlight === undefined;
+  }
+
   /** The next chunk's steps. Call only while `pending`. */
   async next(): Promise<Chunk> {
     const chunk = this.#inFlight ?? await this.#queue();
     const { evaluateEvery = 0 } = this.#options;
     const atEvaluation = evaluateEvery > 0 && this.#step % evaluateEvery === 0;
     // The first chunk compiles: only later ones say how long a step takes, and so how many to queue.
-    const ahead = this.#perStep !== undefined && this.#open && !atEvaluation;
+    const ahead = this.#perStep !== undefined && this.#open && !atEvaluation &&
+      !this.#options.pauses?.();
     this.#inFlight = ahead ? await this.#queue() : undefined;
     const records = await chunk.records;
     const now = performance.now();

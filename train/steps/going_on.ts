@@ -48,7 +48,7 @@ export function assertState(
 
 /** Refuses a ledger whose head would replay these steps as others. */
 export async function assertWritable(
-  { head: { header, plan, update } }: LedgerFile,
+  { head: { header, plan, update } }: Pick<LedgerFile, "head">,
   { model, optimiser, offsets, seed }: {
     readonly model: BaseIdentity & Parameters<typeof assertAdapterFits>[1];
     readonly optimiser: Optimiser;

@@ -24,7 +24,7 @@ import { planModel, withAdapterPlanned } from "../../models/inference/model.ts";
 import { type Selection, selectTrainables } from "../selection.ts";
 import type { ModelSource, TensorSource } from "../../models/checkpoints/checkpoint.ts";
 import { formatSubject } from "../../models/checkpoints/tensor_kind.ts";
-import { recordStep } from "./record_step.ts";
+import { type Checkpoints, recordStep } from "./record_step.ts";
 import { stagingFor } from "./trainer.ts";
 
 /** What to price. */
@@ -45,6 +45,8 @@ export interface MemoryPlanOptions {
   readonly maxBinding?: number;
   /** Bytes that activations may take before branches are split over passes. Default 1 GiB. */
   readonly activationBytes?: number;
+  /** What exact gradients keep of the forward. Default: all where it fits `activationBytes`, else the input of each block. */
+  readonly checkpoints?: Checkpoints | undefined;
   /** Longest sequence to prepare for. */
   readonly maxPositions?: number;
   /** Steps that may be queued before a drain. Default 1024. */
@@ -57,6 +59,8 @@ export interface MemoryPlan extends MemoryByPart {
   readonly total: number;
   /** Trained scalars. */
   readonly trainableScalars: number;
+  /** What exact gradients keep of the forward; undefined of other optimisers. */
+  readonly checkpoints?: Checkpoints;
 }
 
 /**
@@ -76,6 +80,7 @@ export function planMemory(
     adapterClass: "any",
     maxBinding: "any",
     activationBytes: "any",
+    checkpoints: "any",
     maxPositions: "any",
     capacity: "any",
   });
@@ -87,10 +92,17 @@ export function planMemory(
     maxBinding,
   );
   const state = new StepState(optimiser, options.capacity ?? 1024);
-  const { graph, storages, layout } = recordStep(model, optimiser, offsets, state, shape, {
-    ...options,
-    maxBinding,
-  });
+  const { graph, storages, layout, checkpoints } = recordStep(
+    model,
+    optimiser,
+    offsets,
+    state,
+    shape,
+    {
+      ...options,
+      maxBinding,
+    },
+  );
   const bytes: Record<keyof MemoryByPart, number> = {
     weights: 0,
     offsets: 0,
@@ -124,6 +136,7 @@ export function planMemory(
     ...bytes,
     total: Object.values(bytes).reduce((a, b) => a + b, 0),
     trainableScalars: offsets.scalars,
+    ...(checkpoints === undefined ? {} : { checkpoints }),
   };
 }
 

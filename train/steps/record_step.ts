@@ -49,6 +49,10 @@ export interface InputLayout {
   readonly update: number;
   /** Bytes of these. */
   readonly updateBytes: number;
+  /** Whether the gradient goes on from the step before, a word, where steps are accumulated into one. */
+  readonly goesOn: number;
+  /** Bytes of it. */
+  readonly goesOnBytes: number;
   /** Seeds of the moves, where they are not the branches' in one pass. */
   readonly seeds: number;
   /** The batch's words. */
@@ -57,15 +61,22 @@ export interface InputLayout {
   readonly bytes: number;
 }
 
+/**
+ * What exact gradients keep of the forward: `"block"`, the input of each block, which is computed again; `"all"`; or the input of every so many blocks.
+ */
+export type Checkpoints = "block" | "all" | number;
+
 /** What the passes of a step must fit. */
 export interface StepLimits {
   /** Bytes one binding may cover. */
   readonly maxBinding: number;
   /** Bytes that activations may take; a pass has one branch at least. Default: {@linkcode ACTIVATION_BYTES}. */
   readonly activationBytes?: number;
+  /** Of exact gradients. Default: `"all"` where that fits, else `"block"`. */
+  readonly checkpoints?: Checkpoints | undefined;
 }
 
-/** A step's activations stay below this many bytes, if need be in several passes: 1 GiB. */
+/** A step's activations stay below this many bytes, if need be in several passes or by computing blocks again: 1 GiB. */
 export const ACTIVATION_BYTES: number = 2 ** 30;
 
 /** A recorded step of one batch shape, and the memory it needs besides the model, the offsets and the state. */
@@ -78,6 +89,8 @@ export interface RecordedStep {
   readonly layout: InputLayout;
   /** What is written for each step. */
   readonly input: Storage;
+  /** What is kept of the forward, of exact gradients. */
+  readonly checkpoints?: Checkpoints;
 }
 
 /**
@@ -114,6 +127,8 @@ function hasSeeds(
   optimiser: Optimiser,
   { perPass }: Pick<InputLayout, "perPass">,
 ): boolean {
+  // A gradient has none.
+  if (optimiser.estimator.exact) return false;
   return !isPlain(optimiser.plan) || perPass < optimiser.estimator.branches.length;
 }
 
@@ -137,18 +152,20 @@ function inputLayout(
   const seedBytes = hasSeeds(optimiser, { perPass })
     ? 256 * Math.ceil(optimiser.moves * 8 / 256)
     : 0;
-  const batch = seeds + seedBytes;
+  const goesOn = seeds + seedBytes;
+  const goesOnBytes = optimiser.estimator.exact && optimiser.plan.hold > 1 ? 256 : 0;
+  const batch = goesOn + goesOnBytes;
   const words = Math.ceil(batchLayout(shape).words / 4) * 4;
   const bytes = batch + words * 4;
   return {
     ...{ branches, tableBytes, passBytes, perPass, shared, reaches, rates },
-    ...{ scalars, update, updateBytes, seeds, batch, bytes },
+    ...{ scalars, update, updateBytes, seeds, goesOn, goesOnBytes, batch, bytes },
   };
 }
 
 /**
  * Records a step in as few passes over the weights as its limits allow: a pass reads them once for all of its branches. How many
- * passes there are changes no bit of the result.
+ * passes there are changes no bit of the result, and neither does what exact gradients keep.
  */
 export function recordStep(
   model: ModelPlan,
@@ -156,7 +173,7 @@ export function recordStep(
   offsets: OffsetSet,
   state: StepState,
   shape: BatchShape,
-  { maxBinding, activationBytes = ACTIVATION_BYTES }: StepLimits,
+  { maxBinding, activationBytes = ACTIVATION_BYTES, checkpoints }: StepLimits,
 ): RecordedStep {
   const branches = Math.max(
     optimiser.estimator.branches.length,
@@ -169,6 +186,15 @@ export function recordStep(
     return slots.every((bytes) => bytes <= maxBinding) &&
       slots.reduce((a, b) => a + b, 0) <= activationBytes;
   };
+  if (optimiser.estimator.exact) {
+    const keeping = (kept: Checkpoints) => ({
+      ...recordPasses(model, optimiser, offsets, state, shape, 1, kept),
+      checkpoints: kept,
+    });
+    if (checkpoints !== undefined) return keeping(checkpoints);
+    const all = keeping("all");
+    return fits(all) ? all : keeping("block");
+  }
   const whole = record(branches);
   const shared = sharedBranches(optimiser);
   const least = 1 + shared;
@@ -192,6 +218,7 @@ function recordPasses(
   state: StepState,
   shape: BatchShape,
   perPass: number,
+  checkpoints?: Checkpoints,
 ): RecordedStep {
   const graph = new Graph();
   const layout = inputLayout(optimiser, offsets, shape, perPass);
@@ -243,9 +270,17 @@ function recordPasses(
     }
   };
   if (optimiser.estimator.exact) {
-    offsets.gradients.clear(graph);
+    offsets.gradients.clear(
+      graph,
+      layout.goesOnBytes > 0
+        ? { storage: input, offset: layout.goesOn, bytes: layout.goesOnBytes }
+        : undefined,
+    );
     const batch = { storage: input, offset: layout.batch, bytes: layout.bytes - layout.batch };
-    recordGradient(graph, model, shape, batch, { losses, scores }, offsets, offsets.gradients);
+    recordGradient(graph, model, shape, batch, { losses, scores }, offsets, offsets.gradients, {
+      checkpoints,
+    });
+    offsets.gradients.norm(graph, losses, 1);
   } else {
     forwards({ all: branches, shared: layout.shared, firstLoss: 0 }, (table) => ({
       storage: input,
@@ -330,6 +365,7 @@ export function stepInputs(
       view.setUint32(layout.seeds + i * 8 + 4, high, true);
     });
   }
+  if (layout.goesOnBytes > 0) view.setUint32(layout.goesOn, step % plan.hold === 0 ? 0 : 1, true);
   bytes.set(new Uint8Array(batch.words.buffer), layout.batch);
   return bytes;
 }

@@ -25,7 +25,7 @@ import { assertBatchFits } from "../../models/batch_fits.ts";
 import type { PackedBatch } from "../../models/batch.ts";
 import { assertNotDisposed, type Model } from "../../models/inference/model.ts";
 import { PlanCache } from "../../models/inference/plan_cache.ts";
-import { type InputLayout, recordStep, stepInputs } from "./record_step.ts";
+import { type Checkpoints, type InputLayout, recordStep, stepInputs } from "./record_step.ts";
 import { type DeviceSpan, parseTimes, StepClock } from "./step_clock.ts";
 
 /** The memory and the dispatches of one batch shape. */
@@ -70,7 +70,7 @@ export class Trainer implements Disposable {
   /**
    * Prepares to train `offsets`, which the caller has allocated, from what an update rule keeps beside them. `seed` is the master seed; `state` the chain's state to go on
    * from; `capacity` the most steps queued before a drain (default 1024); `activationBytes` the memory beyond which a step's branches
-   * are evaluated in several passes (default 1 GiB); `onTimes` is told when the device was at work on the steps of a drain, where it
+   * are evaluated in several passes (default 1 GiB); `checkpoints` what exact gradients keep (default: all that fits there); `onTimes` is told when the device was at work on the steps of a drain, where it
    * has a clock.
    */
   constructor(
@@ -82,6 +82,7 @@ export class Trainer implements Disposable {
       readonly state?: readonly number[];
       readonly capacity?: number;
       readonly activationBytes?: number;
+      readonly checkpoints?: Checkpoints | undefined;
       readonly onTimes?: (times: readonly DeviceSpan[]) => void;
     },
   ) {

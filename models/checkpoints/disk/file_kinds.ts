@@ -22,6 +22,7 @@ export type FileKindName =
   | "tokenizer"
   | "configuration"
   | "ledger"
+  | "state"
   | "metrics"
   | "examples"
   | "data";
@@ -47,6 +48,8 @@ export const FILE_KINDS: Readonly<Record<FileKindName, FileKind>> = {
   configuration: { what: "the configuration", most: 4 * MiB },
   /** `run.ledger`: a step takes a few bytes. */
   ledger: { what: "the ledger", most: 1024 * MiB },
+  /** `run.state`, `best.state`: numbers of every offset. */
+  state: { what: "the training state", most: Infinity },
   /** `metrics.jsonl`. */
   metrics: { what: "the metrics", most: 256 * MiB },
   /** `examples.cache`: two or four bytes a token. */

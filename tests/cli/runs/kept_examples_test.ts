@@ -25,13 +25,15 @@ async function done(...args: string[]): Promise<{ out: string; err: string }> {
   return { out, err };
 }
 
-/** {@linkcode writeTinyTask} with some 300 KB to train on. */
+/** {@linkcode writeTinyTask} with some 300 KB to train on, of which most is no part of a prompt. */
 async function writeLargeTask(folder: string): Promise<{ config: string; train: string }> {
   const { config } = await writeTinyTask(folder);
   const train = join(folder, "train.jsonl");
+  const beside = ".".repeat(250);
   const rows = Array.from(
-    { length: 7500 },
-    (_, i) => JSON.stringify({ text: `${i % 2 ? "ab" : "cd"} row ${i} of many`, label: i % 2 }),
+    { length: 1000 },
+    (_, i) =>
+      JSON.stringify({ text: `${i % 2 ? "ab" : "cd"} row ${i} of many`, label: i % 2, beside }),
   );
   await Deno.writeTextFile(train, `${rows.join("\n")}\n`);
   return { config, train };

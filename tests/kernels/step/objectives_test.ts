@@ -52,7 +52,8 @@ const extras: Partial<Record<OptimiserName, ExtraOptions>> = {
 };
 const seeds = { state: "seeds" } as const;
 const optimisers: (readonly [string, boolean, (options: NamedOptions) => Optimiser])[] = [
-  ...optimiserNames.map((name) =>
+  // Functions have no gradients.
+  ...optimiserNames.filter((name) => !namedOptimisers[name]().estimator.exact).map((name) =>
     [
       name,
       !rounded.includes(name),

@@ -1,6 +1,5 @@
 // Several adapters as one: the weighted sum of what they do, over one base that stays where it is.
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { openGpu } from "../../../kernels/mod.ts";
 import {
   type Adapter,
   type AdapterInMix,
@@ -18,13 +17,14 @@ import {
 } from "../../../models/mod.ts";
 import { llamaLogits } from "../../reference/llama.ts";
 import { relativeL2 } from "../../reference/nmse.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { logitsOf } from "../../support/model_logits.ts";
 import { randomLlama, randomNormals, randomNumbers } from "../../support/random_llama.ts";
 import { seen, withLora } from "../lora_oracle.ts";
 import { withTemp } from "../quantised_folder.ts";
 import { ggufInMemory, randomTokens, smallShape, weightsOf } from "../small_model.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => {
   base[Symbol.dispose]();
   source[Symbol.dispose]();

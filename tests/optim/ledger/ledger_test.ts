@@ -271,7 +271,8 @@ Deno.test("features that are not expected one of refused by name, with what to d
   assertEquals(header.features, ["directions", "mask"]);
   const refused: [readonly unknown[], ...string[]][] = [
     [["directions", "mask", "adapters"], '"adapters"', "not know", "newer version"],
-    [["exact", "swarm"], '"exact" and "swarm"', "it knows directions, mask"],
+    [["flock", "swarm"], '"flock" and "swarm"', "it knows directions, mask"],
+    [["directions", "mask", "exact"], "has exact"],
     [["directions"], "lacks mask"],
     [["mask"], "lacks directions"],
     [[], "lacks directions, mask"],
@@ -286,6 +287,21 @@ Deno.test("features that are not expected one of refused by name, with what to d
   }
   const any = { ...header, features: ["mask", "directions"] };
   assertEquals(readLedger(forge(JSON.stringify(any))).header, header);
+});
+
+Deno.test("a ledger of exact gradients has no records, and says that it cannot be replayed", () => {
+  const exact = encodeHeader({ ...head.header, features: undefined, exact: true });
+  assert(exact.header.features!.includes("exact"));
+  const coefficients = Array(exact.moves).fill(0);
+  const state = Array(exact.header.stateSize).fill(0);
+  assertThrows(() => encodeRecord(exact, 0, coefficients, state), TypeError, "exact gradients");
+  const ledger = readLedger(new Uint8Array([...exact.bytes, ...Array(exact.recordSize).fill(1)]));
+  assertEquals([ledger.records.length, ledger.tornBytes], [0, exact.recordSize]);
+  for (const steps of [undefined, 0]) {
+    assertThrows(() => stepsToReplay(ledger, steps), TypeError, "no seed makes again");
+  }
+  const wrong = JSON.stringify({ ...exact.header, exact: "yes" });
+  assertThrows(() => readLedger(forge(wrong)), SyntaxError, '"exact" is "yes", not true');
 });
 
 Deno.test("headers of older versions are read as they were: words of distributions, tensors' places by name", () => {

@@ -162,7 +162,8 @@ function headOf(rule: Optimiser, seed: number) {
   });
 }
 
-for (const name of optimiserNames) {
+// Those that take gradients have no sessions, and no ledgers that replay.
+for (const name of optimiserNames.filter((one) => !namedOptimisers[one]().estimator.exact)) {
   Deno.test(`${name}: what a header says of any composition has its numbers, and its ledger its bits`, () => {
     for (let trial = 0; trial < 6; trial++) {
       const rule = made(name);

@@ -1,7 +1,6 @@
 // Biases and whole modules of the base that come with an adapter: trained, in ledgers, files and merged models, memory.
 import { assert, assertAlmostEquals, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { join } from "@std/path";
-import { openGpu } from "../../../kernels/mod.ts";
 import {
   type Adapter,
   describeAdapter,
@@ -36,10 +35,11 @@ import { withMerged } from "../../models/adapter_oracle.ts";
 import { withTemp } from "../../models/quantised_folder.ts";
 import { choiceExamples, ggufInMemory, smallShape, weightsOf } from "../../models/small_model.ts";
 import { optLoss, smallOpt, writeOptFolder } from "../../models/small_opt.ts";
+import { openSharedGpu } from "../../kernels/one_device.ts";
 import { randomLlama, randomNormals, randomNumbers } from "../../support/random_llama.ts";
 import { bitsOf } from "../tiny_model.ts";
 
-const gpu = await openGpu();
+const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
 
 const shape = { ...smallOpt, hidden: 256, feedForward: 256, vocabulary: 260, layers: 1 };

@@ -69,7 +69,8 @@ function offsetsFor(rule: Optimiser, { model }: TrainedModel, selection?: Select
   return new OffsetSet(rule.plan.gains ? gained : trainables, gpu.maxBinding).allocate(gpu);
 }
 
-for (const name of optimiserNames) {
+// What takes gradients has records that do not replay: first_order_test.ts.
+for (const name of optimiserNames.filter((one) => !namedOptimisers[one]().estimator.exact)) {
   Deno.test(`${name} trains on the device, whatever is selected, and its records replay to its bits, resumed or not`, async (t) => {
     using trained = await trainedModel(gpu, "int4_g32");
     const rule = namedOptimisers[name]({

@@ -1,0 +1,131 @@
+/**
+ * Fine-tunes by exact gradients as a user makes them: killed, resumed, evaluated, exported. What a ledger replays elsewhere is in state files here.
+ */
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { fromFileUrl, join } from "@std/path";
+import { readLedger } from "../../../optim/mod.ts";
+import { decodeHeader } from "../../../optim/ledger/ledger_header.ts";
+import { writeTinyTask } from "../tiny_model.ts";
+
+/** Runs a command; killed once `until` is in what a file has, if that is given. */
+async function qzo(
+  args: readonly string[],
+  until?: { readonly file: string; readonly has: string },
+): Promise<{ code: number; out: string; err: string }> {
+  const main = fromFileUrl(import.meta.resolve("../../../cli/main.ts"));
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--no-check", "--allow-read", "--allow-write", "--allow-env", main, ...args],
+    stdout: "piped",
+    stderr: "piped",
+    env: { NO_COLOR: "1" },
+  }).spawn();
+  const output = child.output();
+  if (until) {
+    let ended = false;
+    child.status.finally(() => ended = true);
+    while (!ended) {
+      const text = await Deno.readTextFile(until.file).catch(() => "");
+      if (text.includes(until.has)) break;
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    child.kill("SIGKILL");
+  }
+  const { code, stdout, stderr } = await output;
+  const [out, err] = [stdout, stderr].map((it) => new TextDecoder().decode(it));
+  return { code, out, err };
+}
+
+/** What metrics say of steps and evaluations, without times. */
+async function metricsOf(folder: string): Promise<unknown[]> {
+  const text = await Deno.readTextFile(join(folder, "metrics.jsonl"));
+  return text.trimEnd().split("\n").map((line) => {
+    const { tokensPerSecond: _p, seconds: _s, time: _t, ...rest } = JSON.parse(line);
+    return rest;
+  });
+}
+
+Deno.test("foAdam from the command line: killed and resumed it is as unbroken; its files are used by every command", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const { config } = await writeTinyTask(folder);
+    const rule = ["--optimiser", "foAdam", "--optimiser.accumulate", "2"];
+    const length = ["--steps", "10", "--evaluate-every", "3"];
+    const begin = (output: string) => ["finetune", config, ...rule, ...length, "--output", output];
+    const [whole, broken] = ["whole", "broken"].map((name) => join(folder, name));
+    const first = await qzo(begin(whole));
+    assertEquals(first.code, 0, first.err);
+    assertStringIncludes(first.out + first.err, "run.state, step 10");
+
+    const metrics = join(broken, "metrics.jsonl");
+    // In the middle of an accumulation: step 3 of 2, 4, 6 ...
+    const evaluated = '"type":"evaluation","step":3';
+    assertEquals((await qzo(begin(broken), { file: metrics, has: evaluated })).code, 137);
+    const again = await qzo(["finetune", broken, "--resume"]);
+    assertEquals(again.code, 0, again.err);
+    assertEquals(await metricsOf(broken), await metricsOf(whole));
+    const [a, b] = await Promise.all(
+      [whole, broken].map((one) => Deno.readFile(join(one, "run.state"))),
+    );
+    // Ledgers differ in when they were begun, and states say which is theirs.
+    const values = (bytes: Uint8Array) =>
+      bytes.subarray(8 + Number(new DataView(bytes.buffer).getBigUint64(0, true)));
+    assertEquals(values(b), values(a));
+
+    const ledger = await Deno.readFile(join(whole, "run.ledger"));
+    assertEquals(readLedger(ledger).records.length, 0);
+    assert(decodeHeader(ledger).header.features!.includes("exact"));
+    const replayed = await qzo(["replay", whole]);
+    assertEquals(replayed.code, 1);
+    assertStringIncludes(replayed.err, "gradients were exact");
+    const refused = await qzo(["evaluate", whole, "--step", "5"]);
+    assertEquals(refused.code, 1);
+    assertStringIncludes(refused.err, "states are kept of steps 0");
+
+    const loss = ({ out }: { out: string }): number => JSON.parse(out).loss;
+    const looks = (await metricsOf(whole)) as { type: string; step: number; loss: number }[];
+    const lossAt = (step: number) =>
+      looks.find((it) => it.type === "evaluation" && it.step === step)!.loss;
+    const [last, base] = await Promise.all([
+      qzo(["evaluate", whole, "--step", "last", "--json"]),
+      qzo(["evaluate", whole, "--step", "0", "--json"]),
+    ]);
+    assert(Math.abs(loss(last) - lossAt(10)) < 1e-6, last.out + last.err);
+    assert(Math.abs(loss(base) - lossAt(0)) < 1e-6, base.out + base.err);
+    assert(lossAt(10) < lossAt(0));
+    const file = join(folder, "tuned.gguf");
+    const [exported, inspected, generated] = await Promise.all([
+      qzo(["export", whole, "--step", "last", "--output", file]),
+      qzo(["inspect", whole]),
+      qzo(["generate", whole, "--prompt", "ab", "--max-tokens", "2"]),
+    ]);
+    assertEquals(exported.code, 0, exported.err);
+    assert((await Deno.stat(file)).size > 0);
+    assertStringIncludes(inspected.out, "10 along exact gradients");
+    assertEquals(generated.code, 0, generated.err);
+
+    // What gradients would take beside an optimiser without, and what they take.
+    const [without, within] = await Promise.all([
+      qzo(["inspect", config, "--json"]),
+      qzo(["inspect", config, "--json", ...rule, "--steps", "10", "--device.checkpoints", "block"]),
+    ]);
+    const { memory } = JSON.parse(without.out);
+    assert(memory.exact.least <= memory.exact.total && memory.total < memory.exact.total);
+    assertEquals(memory.exact.checkpoints, "all");
+    const exact = JSON.parse(within.out).memory;
+    assertEquals([exact.checkpoints, exact.exact], ["block", undefined]);
+
+    // One of the pair is gone, or another's.
+    await Deno.copyFile(join(broken, "run.state"), join(whole, "run.state"));
+    const foreign = await qzo(["evaluate", whole]);
+    assertStringIncludes(foreign.err, "belongs to another ledger");
+    await Deno.remove(join(whole, "run.state"));
+    const gone = await qzo(["finetune", whole, "--resume"]);
+    assertEquals(gone.code, 1);
+    assertStringIncludes(gone.err, "run.state");
+    await Deno.truncate(join(broken, "run.state"), b.length - 4);
+    const short = await qzo(["evaluate", broken, "--step", "last"]);
+    assertEquals(short.code, 1, short.out);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
