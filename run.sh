@@ -80,8 +80,8 @@ install)
   # shellcheck disable=SC2086
   "$DENO" install --quiet --global --force --name qzo $rights --config "$linked/deno.json" "$@" "$linked/cli/main.ts"
   bin="${DENO_INSTALL_ROOT:-$HOME/.deno}/bin"
-  # What was installed calls deno by its name: where the caller has none, it is the one of this clone.
-  if ! (PATH=$caller_path && command -v deno >/dev/null 2>&1) && [ -f "$bin/qzo" ]; then
+  # What was installed calls deno by its name: where Deno is this clone's own, another terminal may have none of that name.
+  if [ "$DENO" = "$root/.tools/bin/deno" ] && [ -f "$bin/qzo" ]; then
     sed "s|^exec deno |exec '$DENO' |" "$bin/qzo" >"$bin/qzo.new"
     cat "$bin/qzo.new" >"$bin/qzo"
     rm "$bin/qzo.new"

@@ -67,7 +67,13 @@ export async function linkFolder(path: string): Promise<string> {
   try {
     config = before === undefined ? {} : JSON.parse(before);
   } catch (cause) {
-    throw new SyntaxError(`Cannot add to "${file}": it is no JSON`, { cause });
+    const { imports, links } = linked({}, link);
+    throw new SyntaxError(
+      `Cannot add to "${file}": it is not plain JSON, or has comments. Add to it: "imports": ${
+        JSON.stringify(imports)
+      }, "links": ${JSON.stringify(links)}`,
+      { cause },
+    );
   }
   await Deno.writeTextFile(
     file,

@@ -18,6 +18,7 @@ import {
   type Evaluation,
   exportMerged,
   exportOffsets,
+  type ExportReport,
   type RunSession,
 } from "../../train/mod.ts";
 import { assertAdapterPath } from "../../train/export_adapter.ts";
@@ -139,7 +140,7 @@ export const exportCommand: Command = {
         "step",
         `${chosen.steps} of ${chosen.length}${chosen.why === undefined ? "" : `, ${chosen.why}`}`,
       ],
-      ...foldRows(report),
+      ...(merge ? mergeRows(report, requantise) : foldRows(report)),
     ];
     if (options.flag("evaluate") || requantise) {
       const all = await examplesFor(session, config, call, ["validation"]);
@@ -159,11 +160,28 @@ export const exportCommand: Command = {
       using model = await written(session, path, { adapted, signal });
       const after = await evaluate(model, examples, settings("after folding"));
       status(terminal, "");
-      rows.push(["before folding", asText(before)], ["after folding", asText(after)]);
+      rows.push(
+        [`before ${merge ? "merging" : "folding"}`, asText(before)],
+        [`after ${merge ? "merging" : "folding"}`, asText(after)],
+      );
     }
     facts(terminal, rows);
   },
 };
+
+/** What a merge did; how much of the adapter quantised matrices keep, only the losses tell. */
+function mergeRows(report: ExportReport, requantise: boolean): [string, string][] {
+  const { changed, swallowed } = report;
+  return [
+    [
+      "merged",
+      requantise
+        ? "the adapter, and what it changes quantised again: the losses show what is left of it"
+        : "the adapter",
+    ],
+    ...(changed + swallowed > 0 ? foldRows(report) : []),
+  ];
+}
 
 /** What was written, loaded again: a model, or an adapter beside the session's base. */
 async function written(

@@ -70,7 +70,7 @@ export function templateOf(
   const template = given === undefined ? chatTemplate : namedChatTemplate(given) ?? given;
   if (template !== undefined) return template;
   throw new RangeError(
-    "Cannot lay out a conversation: the model has no chat template; it may not be a chat model. Give a template, or let it continue a text instead",
+    "Cannot lay out a conversation: the model has no chat template; it may not be a chat model. Give a template (task.chat_template in a configuration, the option `template` in a program), or let it continue a text instead",
   );
 }
 

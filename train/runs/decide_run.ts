@@ -6,6 +6,7 @@
 import { basename, join } from "@std/path";
 import { type LossPart, type ModelSource, scoredChat, type Tokenizer } from "../../models/mod.ts";
 import { dataExtension } from "../../tasks/data/data_name.ts";
+import { optimiserSection } from "../config/optimiser_schema.ts";
 import type { TrainConfig } from "../config/schema.ts";
 import { formOfConfig, heldOutOfTraining } from "../config/task.ts";
 import { isQuantised } from "../../quant/layouts/layout.ts";
@@ -111,7 +112,9 @@ export async function decideRun(
     }
   }
   if (!isGiven(given, "optimiser")) {
-    const optimiser = { ...config.optimiser, name: "qzoPlus" as const };
+    // Read anew: what nobody gave follows from the name, as its schedule does.
+    const place = { file: "what was decided", path: ["optimiser"] };
+    const optimiser = optimiserSection.read({ name: "qzoPlus" }, place);
     decide("optimiser.name", "qzoPlus", "it needs no learning rate", { ...config, optimiser });
   }
   if (!isGiven(given, "max_length")) {
@@ -139,7 +142,7 @@ export async function decideRun(
  */
 export function decideSteps(
   asked: TrainConfig,
-  examples: Pick<TaskExamples, "train" | "validation">,
+  examples: Pick<TaskExamples, "task" | "train" | "validation">,
   { given }: Pick<DecideOptions, "given">,
 ): DecidedRun {
   let config = asked;
@@ -147,7 +150,10 @@ export function decideSteps(
   const held = examples.validation.examples.length;
   const all = held + examples.train.examples.length;
   const { validation = heldOutOfTraining } = config.data;
-  if (!isGiven(given, "data.validation") && validation === heldOutOfTraining) {
+  const hasOwnFile = examples.task?.files.dev !== undefined && config.task.protocol === undefined;
+  if (
+    !isGiven(given, "data.validation") && validation === heldOutOfTraining && !hasOwnFile
+  ) {
     const reason = held === 0
       ? "nothing is held out, as there are fewer than 10 examples"
       : `${held} of ${all} examples are held out, chosen by seed 0`;

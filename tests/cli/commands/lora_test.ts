@@ -95,9 +95,12 @@ Deno.test("a mix on the command line: its ledger resumes and replays, and it mer
     const packed = await typed(folder, ...merge);
     assertStringIncludes(packed.noted, "--requantise");
     const written = await done(folder, ...merge, "--requantise");
-    const before = Number(lossIn(written, /before folding +held-out loss ([\d.]+)/));
-    const after = Number(lossIn(written, /after folding +held-out loss ([\d.]+)/));
+    const before = Number(lossIn(written, /before merging +held-out loss ([\d.]+)/));
+    const after = Number(lossIn(written, /after merging +held-out loss ([\d.]+)/));
     assertAlmostEquals(after, before, 0.2);
+    assertMatch(written, /^merged +the adapter, and what it changes quantised again/m);
+    // The scales beside it were folded, and are counted.
+    assertMatch(written, /^changed +[1-9][\d,]* stored values$/m);
     const alone = await done(folder, "evaluate", "tiny.yaml", "--model", "merged.gguf");
     assertAlmostEquals(Number(lossIn(alone, /loss +([\d.]+) nats/)), after, 1e-3);
   });
