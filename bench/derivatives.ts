@@ -17,6 +17,10 @@ import {
   quantizedSource,
 } from "../mod.ts";
 import { forwardGrad, foSgd, mezo, type Optimiser } from "../optim/mod.ts";
+import { compileGraph, Graph, SHADER_LIBRARY, Storage } from "../kernels/mod.ts";
+import { submitPlan } from "../kernels/device/submit_plan.ts";
+import { GradientSet } from "../kernels/offsets/gradient_set.ts";
+import { type GradientOptions, recordGradient } from "../models/gradient.ts";
 import { packBatch } from "../models/mod.ts";
 import { ggufModelSource } from "../models/checkpoints/gguf/open_gguf.ts";
 import { bytesSource } from "../quant/mod.ts";
@@ -55,32 +59,70 @@ function textOf(sequences: number, tokens: number): Example[] {
   }));
 }
 
-const kinds = (): readonly (readonly [string, Optimiser])[] => [
+/** An optimiser's steps; or gradients alone, with what they keep of the forward. */
+type Kind = Optimiser | { readonly checkpoints: GradientOptions["checkpoints"] };
+
+const kinds = (): readonly (readonly [string, Kind])[] => [
   ["mezo: two forwards", mezo()],
   ["forwardGrad: value and tangent", forwardGrad()],
+  ["foSgd: value and gradient, a block computed again at a time", foSgd()],
+  ["value and gradient alone, all of the forward kept", { checkpoints: "all" }],
   ["mezo, 4 directions: eight forwards", mezo({ queries: 4 })],
   ["forwardGrad, 4 directions: value and four tangents", forwardGrad({ queries: 4 })],
-  ["foSgd: value and gradient, a block computed again at a time", foSgd()],
 ];
 
-function stepper(
+/** Evaluations with their gradients, and no step. */
+function gradients(
+  gpu: Gpu,
+  model: Model,
+  options: GradientOptions,
+  examples: readonly Example[],
+  stack: DisposableStack,
+): () => Promise<void> {
+  const { shape, words } = packBatch(examples, "language-modelling", 4096);
+  const storage = (label: string, bytes: number) =>
+    stack.use(new Storage(label, bytes, "activations").allocate(gpu));
+  const batch = storage("batch", words.byteLength);
+  gpu.write(batch.buffer, words);
+  const losses = storage("losses", 16);
+  const target = { losses, scores: storage("scores", 16 * shape.candidates) };
+  const offsets = stack.use(planOffsets(model, foSgd(), gpu.maxBinding, {}).allocate(gpu));
+  const slopes = stack.use(new GradientSet(offsets).allocate(gpu));
+  const graph = new Graph();
+  slopes.clear(graph);
+  recordGradient(graph, model, shape, batch, target, offsets, slopes, options);
+  const plan = stack.use(compileGraph(gpu, graph, SHADER_LIBRARY));
+  return async () => {
+    submitPlan(gpu, plan);
+    await gpu.read([{ buffer: losses.buffer }]);
+  };
+}
+
+function steps(
   gpu: Gpu,
   model: Model,
   optimiser: Optimiser,
   examples: readonly Example[],
   stack: DisposableStack,
-): () => Promise<{ readonly processor: number; readonly clock: number }> {
+): () => Promise<void> {
   const offsets = stack.use(planOffsets(model, optimiser, gpu.maxBinding, {}).allocate(gpu));
   const trainer = stack.use(new Trainer(model, optimiser, offsets, { seed: 1 }));
   const batch = packBatch(examples, "language-modelling", 4096);
   let made = 0;
   return async () => {
-    const [begun, used] = [performance.now(), process.cpuUsage()];
     trainer.enqueue(made++, batch);
     await trainer.drain();
-    const { user, system } = process.cpuUsage(used);
-    return { processor: (user + system) / 1000, clock: performance.now() - begun };
   };
+}
+
+/** What one run takes, in ms. */
+async function timed(
+  run: () => Promise<void>,
+): Promise<{ readonly processor: number; readonly clock: number }> {
+  const [begun, used] = [performance.now(), process.cpuUsage()];
+  await run();
+  const { user, system } = process.cpuUsage(used);
+  return { processor: (user + system) / 1000, clock: performance.now() - begun };
 }
 
 function median(values: readonly number[]): number {
@@ -93,7 +135,7 @@ export async function main(argv: string[]): Promise<void> {
   const args = parseArgs(argv, {
     string: ["rounds", "tokens", "sequences", "format", "kinds"],
     boolean: ["help", "small"],
-    default: { rounds: "6", tokens: "64", sequences: "8", format: "Q4_0", kinds: "5" },
+    default: { rounds: "6", tokens: "64", sequences: "8", format: "Q4_0", kinds: "6" },
   });
   if (args.help) return console.log(HELP);
   using gpu = await openGpu();
@@ -104,12 +146,14 @@ export async function main(argv: string[]): Promise<void> {
   const examples = textOf(Number(args.sequences), Number(args.tokens));
   const made = kinds().slice(0, Number(args.kinds)).map(([name, rule]) => ({
     name,
-    step: stepper(gpu, model, rule, examples, stack),
+    run: "checkpoints" in rule
+      ? gradients(gpu, model, rule, examples, stack)
+      : steps(gpu, model, rule, examples, stack),
     times: [] as { readonly processor: number; readonly clock: number }[],
   }));
   for (let round = -1; round < Number(args.rounds); round++) {
-    for (const { step, times } of made) {
-      const taken = await step();
+    for (const { run, times } of made) {
+      const taken = await timed(run);
       // The first compiles.
       if (round >= 0) times.push(taken);
     }

@@ -1,5 +1,5 @@
 /**
- * What LoRA adds to a step: its noise, its products and its update beside the forwards over a packed base, which are the same without it. Against
+ * What adapters add to a step: their noise, what they compute and their update beside the forwards over a packed base, which are the same without them. Against
  * steps that train one vector, in turns, by the processor time of this process and by the clock.
  *
  * @module
@@ -17,7 +17,14 @@ import {
   quantizedSource,
   qzo,
 } from "../mod.ts";
-import { loraAdapter, packBatch } from "../models/mod.ts";
+import {
+  ia3Adapter,
+  loraAdapter,
+  packBatch,
+  prefixAdapter,
+  promptAdapter,
+  startedAdapter,
+} from "../models/mod.ts";
 import { ggufModelSource } from "../models/checkpoints/gguf/open_gguf.ts";
 import { bytesSource } from "../quant/mod.ts";
 import { Trainer } from "../train/steps/trainer.ts";
@@ -26,7 +33,8 @@ import { ggufBytes, llamaF32Tensors, llamaMetadata } from "../tests/support/gguf
 import { permuteHeads, randomLlama } from "../tests/support/random_llama.ts";
 import { describeMachine } from "./support/machine.ts";
 
-const HELP = `Prints what LoRA adds to a step of a model with 20 M weights, as a markdown table.
+const HELP =
+  `What LoRA, IA3, a prefix and a prompt add to a step of a model of 20 M weights, as a markdown table.
 
 Usage: deno task bench lora [options]
 
@@ -83,7 +91,7 @@ function kindOf(
   const planned = planOffsets(model, optimiser, gpu.maxBinding, selection);
   const offsets = stack.use(planned.allocate(gpu));
   const trainer = stack.use(new Trainer(model, optimiser, offsets, { seed: 1 }));
-  const batch = packBatch(TRAIN, "classification", 64);
+  const batch = packBatch(TRAIN, "classification", model);
   let made = 0;
   return {
     name: `${name}, ${offsets.scalars} scalars`,
@@ -116,6 +124,8 @@ export async function main(argv: string[]): Promise<void> {
   const base = stack.use(await loadModel(gpu, source));
   const beside = (options: Parameters<typeof loraAdapter>[1]) =>
     stack.use(base.withAdapter(loraAdapter(base, options)));
+  const prefixed = await startedAdapter(base, prefixAdapter(base));
+  const prompted = await startedAdapter(base, promptAdapter(base));
   const kinds = [
     {
       name: "one norm",
@@ -128,6 +138,9 @@ export async function main(argv: string[]): Promise<void> {
       model: beside({ rank: 8, targets: "all-linear" }),
       selection: {},
     },
+    { name: "IA3", model: stack.use(base.withAdapter(ia3Adapter(base))), selection: {} },
+    { name: "prefix of 5", model: stack.use(base.withAdapter(prefixed)), selection: {} },
+    { name: "prompt of 10", model: stack.use(base.withAdapter(prompted)), selection: {} },
     { name: "scales", model: base, selection: {} },
   ] as const;
   const made = kinds.map((kind) => kindOf(gpu, kind, stack));

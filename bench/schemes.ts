@@ -42,6 +42,9 @@ const results = (name: string) => fromFileUrl(new URL(`./results/${name}`, impor
 const ROWS = results("schemes.jsonl");
 const REPORT = results("schemes.md");
 
+/** The model that every clone has. */
+const BUNDLED = "demo/model.gguf";
+
 /** Of a run, whatever its optimiser. */
 const FORWARDS = 300;
 
@@ -107,6 +110,25 @@ function sst2(model: string, format: string): Case {
   return { model, format, open, objective: "classification", batchSize: 16 };
 }
 
+/** The bundled model and its reviews, which every clone has. */
+function bundled(format: string): Case {
+  const folder = fromFileUrl(new URL("../demo", import.meta.url));
+  const template = {
+    name: "reviews",
+    prompt: "{sentence} It was",
+    labels: { "0": " terrible", "1": " great" },
+  };
+  const files = { train: "reviews_train.jsonl", dev: "reviews_test.jsonl" };
+  const open = async (): Promise<Opened> => {
+    const source = await openModelSource(join(folder, "model.gguf"));
+    const task = { name: "reviews", template, format: "jsonl", files } as const;
+    const read = (split: "train" | "dev") => loadExamples(source.tokenizer, task, split, folder);
+    const [train, heldOut] = [await read("train"), await read("dev")];
+    return { source, train, heldOut, [Symbol.dispose]: () => source[Symbol.dispose]() };
+  };
+  return { model: BUNDLED, format, open, objective: "classification", batchSize: 8, heldOut: 100 };
+}
+
 /** Tokens of the longest example of a brief case. */
 const BRIEF = 24;
 
@@ -145,6 +167,7 @@ function stories(model: "stories260k" | "tinystories-656k", format: string): Cas
 }
 
 const CASES: Readonly<Record<string, Case>> = {
+  "bundled Q4_0": bundled("Q4_0"),
   "stories260k int4": stories("stories260k", "int4_g32"),
   "stories260k int2": stories("stories260k", "int2_g32"),
   "stories int4": stories("tinystories-656k", "int4_g32"),
@@ -431,11 +454,15 @@ export async function main(argv: string[]): Promise<void> {
   );
   if (args.list) return console.log(left.map(nameOf).join("\n"));
   if (!args.table && left.length > 0) {
-    if (!await Deno.stat(DATA).then(() => true, () => false)) {
-      return console.log(`Skipped, because the real models and data are not in ${DATA}`);
+    const hasData = await Deno.stat(DATA).then(() => true, () => false);
+    const able = left.filter((job) => hasData || CASES[job.case].model === BUNDLED);
+    if (able.length < left.length) {
+      console.log(
+        `Skipped ${left.length - able.length}, because the real models and data are not at ${DATA}`,
+      );
     }
     using gpu = await openGpu();
-    for (const job of left) {
+    for (const job of able) {
       const row = await run(gpu, job).catch((error): Row => {
         if (error?.name !== "NonFiniteLossError") throw error;
         return { ...job, after: { loss: NaN } };

@@ -113,6 +113,8 @@ export function prefixAdapter(
 export const prefix: AdapterScheme<PrefixPlan> = {
   name: "prefix",
   summary: "keys and values in each layer, which every token attends to",
+  // Keys and values are about as large as 1.
+  size: 10,
   options,
   make: (model, settings) => prefixAdapter(model, settings as PrefixOptions),
   parse({ tokens, shift, values, ...rest }) {

@@ -152,6 +152,11 @@ export interface AdapterScheme<P extends AdapterPlan = AdapterPlan> {
   readonly name: string;
   /** What it trains: a phrase that begins in lower case. */
   readonly summary: string;
+  /**
+   * How large what its tensors hold is beside LoRA's, which default epsilons and learning rates are for: they are multiplied accordingly where the adapter alone
+   * is trained. Default 1.
+   */
+  readonly size?: number;
   /** What users choose: the keys of the section of its name. */
   readonly options: Readonly<Record<string, AdapterOption>>;
   /** A new one. @throws {RangeError} For settings that do not fit the model */

@@ -51,7 +51,7 @@ export const qzoNormalised: NamedOptimiser<typeof QzoNormalisedOptions> = named(
   name: "qzoNormalised",
   summary: "relative scales, with the derivative divided by its running root mean square",
   defaults: { epsilon: 0.02, learningRate: 8e-3, form: "relative", projection: "keep-sign" },
-  adapter: { epsilon: 0.01, learningRate: 2e-3 },
+  adapter: { epsilon: 0.01, learningRate: 1e-2 },
   options: QzoNormalisedOptions,
   make: ({ epsilon, queries, learningRate, decay, clip }) => ({
     estimator: spsa({ epsilon, queries }),

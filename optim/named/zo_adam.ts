@@ -32,6 +32,7 @@ export const zoAdam: NamedOptimiser<typeof MomentumOptions & typeof ZoAdamOption
   summary: "Adam applied to the estimate",
   source: "arXiv 2402.11592",
   defaults: { learningRate: 1e-5 },
+  adapter: { epsilon: 1e-2, learningRate: 5e-3 },
   options: { ...MomentumOptions, ...ZoAdamOptions },
   make: (options, given) => adamComposition("zoAdam", options, given),
 });

@@ -21,7 +21,7 @@ import {
   withRule,
   withTangents,
 } from "../../optim/mod.ts";
-import { adapterSchemeNames } from "../../models/adapters/schemes.ts";
+import { adapterScheme, adapterSchemeNames } from "../../models/adapters/schemes.ts";
 import type { AdapterDefaults } from "../../optim/named_optimiser.ts";
 import type { GroupOptions } from "../../optim/group.ts";
 import type { TrainableKind } from "../selection.ts";
@@ -64,9 +64,12 @@ export function optimiserOfConfig(configured: ConfiguredOptimiser): Optimiser {
   const named = namedOptimisers[configured.optimiser.name];
   const beside = kinds.filter((kind) => adapterSchemeNames.some((known) => known === kind));
   const alone = beside.length > 0 && beside.length === kinds.length;
-  const config = alone ? withAdapterDefaults(configured.optimiser) : configured.optimiser;
   const { exact = false } = named().estimator;
-  const groups = groupsOfKinds(kinds, given, alone ? [] : beside, named.adapter, exact);
+  const usualOf = (kind: TrainableKind) => adapterDefaults(configured.optimiser.name, kind);
+  const config = alone
+    ? withAdapterDefaults(configured.optimiser, usualOf(beside[0]))
+    : configured.optimiser;
+  const groups = groupsOfKinds(kinds, given, alone ? [] : beside, usualOf, exact);
   const { name, epsilon, queries, distribution, form, projection } = config;
   const own: Record<string, unknown> = {};
   for (const key of ownKeys) {
@@ -102,6 +105,21 @@ export function optimiserOfConfig(configured: ConfiguredOptimiser): Optimiser {
   return around(looked, config);
 }
 
+/**
+ * What an optimiser looks and steps by default for the numbers of a scheme. The optimiser's own are for LoRA; for numbers that are `size` times as large epsilon is
+ * that many times as far, and a step as many times as long: a derivative shrinks by it, what is made of one that is normalised does not, and a length from a
+ * curvature is in units of epsilon already.
+ */
+function adapterDefaults(name: OptimiserConfig["name"], kind: TrainableKind): AdapterDefaults {
+  const { epsilon, learningRate } = namedOptimisers[name].adapter;
+  const found = adapterSchemeNames.find((known) => known === kind);
+  const { size = 1 } = found === undefined ? {} : adapterScheme(found);
+  if (size === 1) return { epsilon, learningRate };
+  const { update, estimator, transformation } = namedOptimisers[name]();
+  const power = update ? 0 : transformation.power ?? estimator.power ?? -1;
+  return { epsilon: size * epsilon, learningRate: size ** (1 - power) * learningRate };
+}
+
 /** Refuses what means nothing, or would do something else than it says, to a gradient. */
 function assertExact(config: OptimiserConfig): void {
   const { name, epsilon, distribution, tangents, batchPerDirection, rejectSpikes, accumulate } =
@@ -125,9 +143,11 @@ function assertExact(config: OptimiserConfig): void {
 }
 
 /** Where only an adapter is trained its defaults are the optimiser's. */
-function withAdapterDefaults(config: OptimiserConfig): OptimiserConfig {
+function withAdapterDefaults(
+  config: OptimiserConfig,
+  { epsilon, learningRate }: AdapterDefaults,
+): OptimiserConfig {
   const named = namedOptimisers[config.name];
-  const { epsilon, learningRate } = named.adapter;
   const { tangents, exact } = named().estimator;
   // Exact derivatives look nowhere.
   const looks = !tangents && !exact && !config.tangents;
@@ -143,11 +163,12 @@ function groupsOfKinds(
   kinds: readonly TrainableKind[],
   given: GroupsConfig,
   beside: readonly TrainableKind[],
-  { epsilon, learningRate }: AdapterDefaults,
+  usualOf: (kind: TrainableKind) => AdapterDefaults,
   exact: boolean,
 ): Record<string, GroupOptions> | undefined {
   const groups = kinds.flatMap((kind) => {
     const { layers: _, ...own } = given[kind] ?? {};
+    const { epsilon, learningRate } = usualOf(kind);
     const usual = beside.includes(kind) ? { ...exact ? {} : { epsilon }, learningRate } : {};
     const said = Object.entries(own).filter(([, value]) => value !== undefined);
     const group = { ...usual, ...Object.fromEntries(said) };

@@ -339,3 +339,28 @@ Deno.test("config optimiser: tangents stand in for differences, and an epsilon b
   }
   assertThrows(() => of("name: threePointDescent, tangents: true"), RangeError, "threePoint");
 });
+
+Deno.test("config optimiser: what an adapter alone looks and steps by default goes with the size of its numbers", () => {
+  const of = (scheme: string, name: string): [number, number] => {
+    const made = optimiserOfConfig(
+      parseTrainConfig(
+        `model: a.gguf\nsteps: 200\nscheme: ${scheme}\noptimiser: {name: ${name}, schedule: {kind: constant}}`,
+        "o.yaml",
+      ),
+    );
+    const reach = Math.max(...made.estimator.branches.map(({ amplitude }) => amplitude));
+    return [reach, learningRateOf(made)!];
+  };
+  assertEquals(of("lora", "qzo"), [1e-2, 1e-4]);
+  // MeZO's own for prefixes.
+  const [epsilon, rate] = of("prefix", "qzo");
+  assertAlmostEquals(epsilon, 1e-1, 1e-12);
+  assertAlmostEquals(rate, 1e-2, 1e-12);
+  // Normalised: as many times as long. A share of what the curvature allows: the same share.
+  for (const [name, times] of [["qzoNormalised", 10], ["zoAdam", 10], ["qzoPlus", 1]] as const) {
+    const [one, ten] = [of("lora", name), of("prefix", name)];
+    assertAlmostEquals(ten[0], 10 * one[0], 1e-12);
+    assertAlmostEquals(ten[1], times * one[1], 1e-12);
+    assertEquals(of("ia3", name), one);
+  }
+});
