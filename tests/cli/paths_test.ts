@@ -187,7 +187,7 @@ Deno.test("flags: words of the field lead to the key, and the named source is th
       assertStringIncludes(await refused("finetune", yaml, flag, "3"), `did you mean ${key}?`);
     }
     // Weights wherever it is; never the GPU.
-    assertStringIncludes(await refused("finetune", yaml, "--adapter", "x"), "scheme: lora");
+    assertStringIncludes(await refused("finetune", yaml, "--adapter", "x"), "set scheme to one of");
     assertStringIncludes(await refused("inspect", model, "--adapter", "x"), "with --device");
     for (
       const [line, key] of [

@@ -199,7 +199,7 @@ export function withScheme<Config extends Schemed>(
     throw new RangeError(
       `Cannot use adapter ${showValue(adapter)} in ${
         sources?.get("adapter") ?? file
-      }: scheme is ${scheme}; set scheme: ${adapterSchemeNames.join(" or ")}`,
+      }: scheme is ${scheme}; set scheme to one of ${adapterSchemeNames.join(", ")}`,
     );
   }
   // What an adapter consists of is in its file.

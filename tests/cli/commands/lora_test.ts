@@ -53,7 +53,7 @@ Deno.test("LoRA on the command line: ledger and adapter give one loss, and an ad
       folder,
       ...["finetune", "tiny.yaml", "--output", "three", "--adapter", "adapter"],
     );
-    assertStringIncludes(scales.noted, "scheme is full; set scheme: ia3 or lora");
+    assertStringIncludes(scales.noted, "scheme is full; set scheme to one of ia3, lora");
     await done(folder, "export", "one", "--step", "last", "--output", "a.gguf");
     const inFile = await done(folder, "evaluate", "tiny.yaml", "--adapter", "a.gguf");
     assertEquals(lossIn(inFile, /loss +([\d.]+) nats/), before);

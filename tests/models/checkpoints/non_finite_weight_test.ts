@@ -70,11 +70,11 @@ Deno.test("non-finite: loading names the tensor as its file does, and as GGUF do
   const index = 3 * shape.hidden + 5;
   for (const value of [NaN, Infinity, -Infinity]) {
     await withFolder(neox, withValue(up, index, value), async (folder) => {
-      const place = `tensor "${up}" (blk.1.ffn_up.weight): it holds ${value} at row 3, column 5`;
+      const place = `tensor "${up}" (blk.1.ffn_up.weight): it contains ${value} at row 3, column 5`;
       using source = await openModelSource(folder);
       await assertRejects(() => loadModel(gpu, source), RangeError, `Cannot load ${place}`);
       const quantised =
-        `tensor "${up}" (blk.1.ffn_up.weight) to Q4_0: it holds ${value} at row 3, column 5`;
+        `tensor "${up}" (blk.1.ffn_up.weight) to Q4_0: it contains ${value} at row 3, column 5`;
       using small = quantizedSource(source, { format: "Q4_0" });
       await assertRejects(() => loadModel(gpu, small), RangeError, quantised);
       for (const format of ["Q4_0", "int4_g32", "F16"]) {
@@ -99,7 +99,7 @@ Deno.test("non-finite: loading names the tensor as its file does, and as GGUF do
   await assertRejects(
     () => loadModel(gpu, gguf),
     RangeError,
-    'Cannot load tensor "output_norm.weight": it holds NaN at row 0, column 2',
+    'Cannot load tensor "output_norm.weight": it contains NaN at row 0, column 2',
   );
 });
 
@@ -143,7 +143,7 @@ Deno.test("non-finite: a scale of a packed tensor is found, and where its weight
       await assertRejects(
         () => loadModel(gpu, broken),
         RangeError,
-        `Cannot load tensor "blk.1.ffn_up.weight": it holds NaN at row 7, column ${column}`,
+        `Cannot load tensor "blk.1.ffn_up.weight": it contains NaN at row 7, column ${column}`,
       );
     }
   } finally {

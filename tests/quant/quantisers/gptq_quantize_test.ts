@@ -131,9 +131,9 @@ Deno.test("what GPTQ cannot quantise is refused", () => {
   assertThrows(run({}, "Q4_K"), RangeError, "one scale per group");
   assertThrows(run({}, "codebook2x8"), RangeError, "GPTQ");
   assertThrows(run({}, "int4_g33"), RangeError, "int4_g32");
-  assertThrows(run({ columns: 31 }), TypeError, "of 31 inputs");
+  assertThrows(run({ columns: 31 }), TypeError, "for 31 inputs");
   assertThrows(run({ moments: new Float32Array(961) }), TypeError, "961 values for 32 inputs");
-  assertThrows(run(identity(64)), TypeError, "of 64 inputs");
+  assertThrows(run(identity(64)), TypeError, "for 64 inputs");
   assertThrows(run({}, "int4_g32", { damping: -1 }), RangeError, "by -1");
   assertThrows(run({}, "int4_g32", { damping: NaN }), RangeError, "by NaN");
   assertThrows(run({}, "int4_g32", { blockSize: 0 }), RangeError, "blocks of 0");

@@ -231,7 +231,7 @@ Deno.test("brought: what is not certain, not laid out, or not for the task is re
       "pairs.jsonl",
       "name: sst2, loss: all",
       RangeError,
-      "Cannot use task.loss with task sst2: it is for chat, instruction, completion",
+      "Cannot use task.loss with task sst2: it applies only to chat, instruction, completion",
     );
     // What is named is not asked of the fields.
     const config = configOf(folder, "labelled.jsonl", "task: language-modelling");
