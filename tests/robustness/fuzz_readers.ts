@@ -204,7 +204,7 @@ const YAML = `model: m.gguf
 task: { name: mood, template: "{text} It was{label}", labels: { "0": " bad", "1": " good" } }
 data: { folder: data, train: train.jsonl, validation: dev.jsonl, train_limit: 10 }
 optimiser: { name: qzoNormalised, learning_rate: 0.02, epsilon: 1e-3, queries: 2 }
-trainables: { kinds: [scales], layers: [0, 3] }
+trainables: { kinds: [scales], layers: 0-3 }
 steps: 10
 batch_size: 4
 `;

@@ -161,7 +161,7 @@ Deno.test("a model that becomes one file gets no name of one of several", async 
   await withTemp(async (folder) => {
     using source = await openModelSource(await oneFile(folder));
     const path = join(folder, "q-00001-of-00002.gguf");
-    const words = "the name is that of one of 2 files";
+    const words = "the name is that of one of 2 parts";
     await assertRejects(() => exportTuned(source, new Map(), path), RangeError, words);
     const quantized = quantizedSource(source, { format: "Q4_0" });
     await assertRejects(() => writeModel(quantized, path), RangeError, words);

@@ -27,7 +27,7 @@ for (
       await writeTinyTask(folder);
       const how = ["--scheme", scheme, ...options, "--optimiser.learning-rate", "0.2"];
       const trained = await done(folder, "finetune", "tiny.yaml", "--output", "one", ...how);
-      assertMatch(trained, /training +\d+ scalars of \d+ tensors? by qzoNormalised/);
+      assertMatch(trained, /training +\d+ scalars of \d+ tensors? with qzoNormalised/);
       assertMatch(await done(folder, "replay", "one", "--step", "last"), /device and host agree/);
       const written = await done(
         folder,

@@ -118,7 +118,7 @@ Deno.test("mlx-lm: what is no LoRA, has two meanings, or does not fit is refused
     await refused("lora_parameters.scale", { lora_parameters: { ...lora_parameters, scale: "2" } });
     await refused("something", { lora_parameters: { ...lora_parameters, something: 1 } });
     await refused("is missing", {}, mlx.slice(0, 1));
-    await refused("it has no tensor", {}, []);
+    await refused("it contains no tensors", {}, []);
     const m = tensorOf("model.layers.0.self_attn.q_proj.m", [64], new Float32Array(64));
     await refused("belongs to DoRA", {}, [...mlx, m]);
     const more = tensorOf("model.layers.9.self_attn.q_proj.lora_a", [64, 3], new Float32Array(192));

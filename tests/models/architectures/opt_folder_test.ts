@@ -86,7 +86,7 @@ Deno.test("an OPT folder that lacks a bias, has one of another shape, or a stran
     [{ config: { enable_bias: false } }, "biases of linear layers are not supported"],
     [{ affine: false, config: { layer_norm_elementwise_affine: true } }, "self_attn_layer_norm"],
     [{ config: { max_position_embeddings: 71 } }, "expected [73, 96]"],
-    [{ config: { _remove_final_layer_norm: true } }, "tensors that the architecture does not have"],
+    [{ config: { _remove_final_layer_norm: true } }, "biases that this architecture does not have"],
   ];
   for (const [options, message] of cases) {
     await withTemp(async (folder) => {
