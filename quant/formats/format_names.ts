@@ -47,7 +47,7 @@ const WHAT_THEN: Readonly<Record<string, string>> = {
  * import { assertEquals, assertThrows } from "@std/assert";
  *
  * assertEquals(["q4_0", "NF4", "int4-g128"].map(formatNameOf), ["Q4_0", "nf4_g64", "int4_g128"]);
- * assertThrows(() => formatNameOf("Q4_K_M"), RangeError, "take Q4_K");
+ * assertThrows(() => formatNameOf("Q4_K_M"), RangeError, "use Q4_K");
  * ```
  */
 export function formatNameOf(name: string): string {

@@ -4,17 +4,19 @@
  *
  * @module
  */
+import { AsyncLocalStorage } from "node:async_hooks";
 import { type Gpu, openGpu } from "../../kernels/mod.ts";
 
 const { requestDevice } = GPUAdapter.prototype;
 const devices = new Map<string, Promise<GPUDevice>>();
-/** Of those that open devices now: modules of one graph wait side by side. */
-let running = 0;
+/** Whether who asks for a device shares it: modules of one graph open theirs side by side, and some want one of their own. */
+const shares = new AsyncLocalStorage<true>();
 
 function requestOnce(
   this: GPUAdapter,
   descriptor?: GPUDeviceDescriptor,
 ): Promise<GPUDevice> {
+  if (!shares.getStore()) return requestDevice.call(this, descriptor);
   const wanted = JSON.stringify([this.info.description, descriptor]);
   let device = devices.get(wanted);
   if (device === undefined) {
@@ -29,14 +31,11 @@ function requestOnce(
   return device;
 }
 
-/** Runs what opens devices; whoever asks meanwhile for one like another that was opened here gets that one, and ends it in vain. */
-export async function onOneDevice<T>(run: () => Promise<T>): Promise<T> {
-  if (running++ === 0) GPUAdapter.prototype.requestDevice = requestOnce;
-  try {
-    return await run();
-  } finally {
-    if (--running === 0) GPUAdapter.prototype.requestDevice = requestDevice;
-  }
+GPUAdapter.prototype.requestDevice = requestOnce;
+
+/** Runs what opens devices: one like another that was opened here is that one, and is ended in vain. */
+export function onOneDevice<T>(run: () => Promise<T>): Promise<T> {
+  return shares.run(true, run);
 }
 
 /** `openGpu` of the process's one device. */

@@ -121,7 +121,10 @@ Deno.test("dry run: three examples with tokens and labels, counts, what would be
     assertMatch(out, /^steps +12 of 4 examples: 2\.00 passes over/m);
     assertMatch(out, /^forwards +24, 2 per step: about [\d,]+ tokens$/m);
     assertMatch(out, /stops after 3 without a lower loss$/m);
-    assertMatch(out, /^time +(?:about|at most) [\d.]+ \w+ .*for 12 steps, .* estimated from 8 steps on .+$/m);
+    assertMatch(
+      out,
+      /^time +(?:about|at most) [\d.]+ \w+ .*for 12 steps, .* estimated from 8 steps on .+$/m,
+    );
     await assertRejects(() => Deno.stat(join(folder, "run")), Deno.errors.NotFound);
     // Without a device all but the time is told.
     const bare = await new Deno.Command(Deno.execPath(), {

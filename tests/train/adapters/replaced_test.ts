@@ -130,7 +130,7 @@ Deno.test("an adapter's own tensors that the model does not have are refused, an
     assertThrows(
       () => assertAdapterPath("adapter.gguf", theirs),
       RangeError,
-      'comes with "output_norm.weight" of the base',
+      'includes "output_norm.weight" of the base',
     );
     // The table that a tied head is too.
     const settings = join(folder, "tied/adapter_config.json");

@@ -91,7 +91,7 @@ data: {train: a.jsonl}
     label: 0,
     reference: { answers: ["So.", "Thus."] },
   });
-  assertThrows(() => readTask(written, '{"q": "Why?", "as": []}'), RangeError, "no answer");
+  assertThrows(() => readTask(written, '{"q": "Why?", "as": []}'), RangeError, "only white space");
   const chosen = taskOfConfig(config(`
 task: {template: "{q}", candidates: [" {choices.text}"], label_field: gold}
 data: {train: a.jsonl}
