@@ -53,7 +53,7 @@ export const exportCommand: Command = {
     "export runs/a",
     "export runs/a --step best --output tuned.gguf --evaluate",
     "export --model model.gguf --ledger runs/a/run.ledger --output tuned.gguf",
-    "export runs/a --output adapter.safetensors",
+    "export runs/a --output scales.safetensors",
   ],
   options: {
     ...tunedOptions,

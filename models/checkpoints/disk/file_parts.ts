@@ -67,6 +67,8 @@ export async function openPart(path: string): Promise<PartFile> {
 export interface PartFolder extends Disposable {
   /** Where it lies until it is whole. */
   readonly part: string;
+  /** What was written into it so far. */
+  names(): Promise<string[]>;
   /** It is whole: nobody's work any more, and nothing in it but what was written. */
   finish(): Promise<void>;
 }
@@ -86,6 +88,10 @@ export async function makePartFolder(path: string): Promise<PartFolder> {
   };
   return {
     part,
+    async names() {
+      const entries = await Array.fromAsync(Deno.readDir(part));
+      return entries.map(({ name }) => name).filter((name) => name !== LOCK);
+    },
     async finish() {
       close();
       await Deno.remove(join(part, LOCK));

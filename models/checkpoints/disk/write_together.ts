@@ -62,13 +62,14 @@ export async function writeFolderWhole<T>(
     if (!there) await Deno.mkdir(dirname(target), { recursive: true });
     using stage = await makePartFolder(there ? join(target, basename(target)) : target);
     const result = await write(stage.part);
-    await stage.finish();
     await syncFolder(stage.part);
     if (there) {
-      const names = (await Array.fromAsync(Deno.readDir(stage.part))).map(({ name }) => name);
+      // Held until all have their names: what a killed process leaves of it is removed by the next.
+      const names = await stage.names();
       names.sort((a, b) => Number(a === last) - Number(b === last));
       await settle(names.map((name) => ({ from: join(stage.part, name), to: join(target, name) })));
     } else {
+      await stage.finish();
       await Deno.rename(stage.part, target);
       await syncFolder(dirname(target));
     }
