@@ -117,7 +117,7 @@ export function parseCommandArguments(
   const named = fileNamed(first, flags, values, command);
   const { runPath, ledger, file } = named;
   if (ledger !== undefined && Object.hasOwn(specs, "ledger")) values.set("ledger", ledger);
-  const root: Record<string, unknown> = {};
+  let root: Record<string, unknown> = {};
   const notes: string[] = [];
   if (file !== undefined) {
     const folder = dirname(file);
@@ -149,8 +149,7 @@ export function parseCommandArguments(
     notes.push(...without.notes);
     const scheme = given.findLast(([path]) => path.join(".") === "scheme")?.[1];
     const selected = withoutOthersSelection(root, { name: scheme, given: flagged, file });
-    for (const key of Object.keys(root)) if (!(key in selected.keys)) delete root[key];
-    Object.assign(root, selected.keys);
+    root = selected.keys;
     notes.push(...selected.notes);
     // Files within a folder that nobody named lie where whoever names them is.
     if (folderOf(written) === undefined && !flagged.has("data.folder")) {

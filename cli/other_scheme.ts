@@ -4,7 +4,12 @@
  * @module
  */
 import { adapterSchemeNames } from "../models/adapters/schemes.ts";
-import { type SchemeName, schemeNames, schemeSelection } from "../train/config/scheme_schema.ts";
+import {
+  adapterOfScheme,
+  type SchemeName,
+  schemeNames,
+  schemeSelection,
+} from "../train/config/scheme_schema.ts";
 
 /** The scheme of a configuration that names none. */
 const USUAL: SchemeName = "full";
@@ -34,9 +39,11 @@ export function withoutOthersSelection(
   if (typeof name !== "string" || String(before).toLowerCase() === name.toLowerCase()) return same;
   const left = { ...keys };
   const out: string[] = [];
+  const beside = adapterOf(name.toLowerCase());
   for (const key of OWN) {
-    // What is meant for the new scheme stays.
-    if (key === name.toLowerCase() || left[key] === undefined || isEmpty(left[key])) continue;
+    // What is meant for the new scheme stays: the settings of its adapter, and one to start from where both have the same kind.
+    if (key === beside || key === "adapter" && beside === adapterOf(before)) continue;
+    if (left[key] === undefined || isEmpty(left[key])) continue;
     delete left[key];
     out.push(key);
   }
@@ -60,6 +67,12 @@ export function withoutOthersSelection(
       } chosen for scheme ${before} and left out, because of --scheme ${name}`,
     ],
   };
+}
+
+/** What a scheme puts beside the base; undefined for none, and for what is no scheme. */
+function adapterOf(scheme: unknown): string | undefined {
+  const known = schemeNames.find((name) => name === scheme);
+  return known && adapterOfScheme(known);
 }
 
 function isEmpty(value: unknown): boolean {

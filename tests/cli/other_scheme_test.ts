@@ -46,6 +46,17 @@ Deno.test("what a file selects for one scheme is not taken for another, and said
   assertEquals(back.config.lora, undefined);
   assertStringIncludes(back.notes[0], "groups, lora of");
 
+  // The settings of the new scheme's adapter are meant for it, whatever the file's scheme.
+  const mixed = await parsed(
+    "scheme: lora\nadapter: from\ntrainables: {kinds: [lora]}",
+    "--scheme",
+    "scales+lora",
+  );
+  assertEquals(mixed.config.adapter?.endsWith("from"), true);
+  assertEquals([mixed.config.trainables.kinds.toSorted(), mixed.notes], [["lora", "scales"], []]);
+  const ranked = await parsed("scheme: lora\nlora: {rank: 2}", "--scheme", "scales+lora");
+  assertEquals([ranked.config.lora?.rank, ranked.notes], [2, []]);
+
   const same = await parsed(
     "scheme: lora\nlora: {rank: 2}",
     "--scheme",

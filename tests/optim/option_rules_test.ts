@@ -46,7 +46,7 @@ import {
   threePoint,
 } from "../../optim/mod.ts";
 
-// deno-lint-ignore no-explicit-any
+// deno-lint-ignore no-explicit-any -- options as a script without types gives them
 type Any = any;
 
 /** Values that an option cannot have, whatever it is. */

@@ -44,7 +44,7 @@ Deno.test.afterAll(() => gpu[Symbol.dispose]());
 const source = await tinySource();
 const optimiser = qzoNormalised();
 
-// deno-lint-ignore no-explicit-any
+// deno-lint-ignore no-explicit-any -- options as a script without types gives them
 type Any = any;
 
 Deno.test("options that nobody reads are refused by every function, with what may have been meant", async () => {
