@@ -12,7 +12,6 @@ import { apart } from "../transformations/apart.ts";
 import { clipDerivative } from "../transformations/clip_derivative.ts";
 import { normaliseByRms } from "../transformations/normalise_by_rms.ts";
 import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
-import { scaled } from "../transformations/schedule.ts";
 import { adam } from "../updates/adam.ts";
 import { FoAdamOptions } from "./first_order.ts";
 
@@ -90,7 +89,8 @@ export const hybridZoFo: NamedOptimiser<typeof HybridZoFoOptions & typeof FoAdam
         noise: [
           normaliseByRms(),
           clipDerivative(CLIP),
-          scaleBySchedule(scaled(learningRate, rest.noiseRate)),
+          scaleBySchedule(rest.noiseRate),
+          scaleBySchedule(learningRate),
         ],
         gradient: rest.clipNorm === undefined ? [] : [clipDerivative(rest.clipNorm)],
       }),
