@@ -1,7 +1,6 @@
 /**
- * A forward pass as a list of dispatches over named values. Recording needs no device: it fixes shapes, lets values
- * share a buffer if their lifetimes do not overlap, and computes memory use. `compile` creates pipelines and bind
- * groups once; every later forward pass only replays them.
+ * A forward pass as a list of dispatches over named values. Recording needs no device: it fixes shapes, lets values share a buffer if their lifetimes
+ * do not overlap, and computes memory use. `compile` creates pipelines and bind groups once; every later forward pass only replays them.
  *
  * @module
  */
@@ -63,10 +62,7 @@ export interface Dispatch {
   readonly workgroups: number;
   /** Approximate number of multiply-adds. Default: an estimate from the workgroups. */
   readonly work?: number;
-  /**
-   * Index of the parameter that the shader adds to a workgroup's index, if there is one. The dispatch can then be
-   * split. Recorded as 0.
-   */
+  /** Index of the parameter that the shader adds to a workgroup's index, if there is one. The dispatch can then be split. Recorded as 0. */
   readonly firstGroup?: number;
 }
 
@@ -78,8 +74,8 @@ export class Graph {
   #tangents = 0;
 
   /**
-   * Number of tangents recorded with each value (dual numbers): branch 0 is then the value itself, and every other
-   * branch is its derivative along that branch's direction. 0 if all branches are values.
+   * Number of tangents recorded with each value (dual numbers): branch 0 is then the value itself, and every other branch is its derivative along
+   * that branch's direction. 0 if all branches are values.
    */
   get tangents(): number {
     return this.#tangents;
@@ -109,8 +105,8 @@ export class Graph {
   }
 
   /**
-   * Assigns a buffer to each value. A buffer is free for reuse after the last dispatch that reads or writes its value.
-   * Values in `keep` live to the end.
+   * Assigns a buffer to each value. A buffer is free for reuse after the last dispatch that reads or writes its value. Values in `keep` live to the
+   * end.
    */
   assign(keep: readonly Value[] = []): { slots: number[]; slotOf: Map<Value, number> } {
     const lastUse = new Map<Value, number>();
@@ -261,9 +257,8 @@ export class Plan implements Disposable {
   }
 
   /**
-   * Encodes parts from `first` on until `work` multiply-adds are reached, at least one part. A part that is compiled
-   * when it runs is encoded alone. Returns the next part, the number of multiply-adds encoded, and whether a part will
-   * be compiled.
+   * Encodes parts from `first` on until `work` multiply-adds are reached, at least one part. A part that is compiled when it runs is encoded alone.
+   * Returns the next part, the number of multiply-adds encoded, and whether a part will be compiled.
    */
   encodeWithin(
     pass: GPUComputePassEncoder,
@@ -307,10 +302,7 @@ function encodePart(pass: GPUComputePassEncoder, part: DispatchPart): void {
   pass.dispatchWorkgroups(part.x, part.y);
 }
 
-/**
- * Splits a dispatch's workgroups into runs of at most `most` multiply-adds and `limit` workgroups. A dispatch that is
- * folded cannot be split.
- */
+/** Splits a dispatch's workgroups into runs of at most `most` multiply-adds and `limit` workgroups. A dispatch that is folded cannot be split. */
 function runsOf(
   { workgroups, work, firstGroup }: Dispatch,
   most: number,

@@ -2,7 +2,7 @@
  * Reads the header of a GGUF file: its metadata and its tensor table. The file is untrusted, so everything is checked.
  * Tensor data is not read.
  *
- * The format is specified in docs/gguf.md of ggml-org/ggml. Versions 2 and 3 are supported, little endian only.
+ * The format is specified in docs/gguf.md in ggml-org/ggml. Versions 2 and 3 are supported, little endian only.
  *
  * @module
  */
