@@ -1,6 +1,5 @@
 /**
- * The offsets of all trained tensors, in as few buffers as bindings allow. They are the state of a fine-tune on the
- * device.
+ * The offsets of all trained tensors, in as few buffers as bindings allow: what a fine-tune is on the device.
  *
  * @module
  */
@@ -21,11 +20,11 @@ import { Storage } from "../device/storage.ts";
 import type { DeviceTensor } from "../device/tensor.ts";
 
 /**
- * Describes the trained part of `tensor`. Scales and minima have one offset per `span` columns; dense tensors have one
- * per element, and codebooks one per entry.
+ * Describes what is trained of `tensor`: scales with one offset per `span` columns, or every element of a dense tensor; or a part
+ * beside the scales, minima with one offset per `span` columns, or every entry of the codebooks.
  *
- * @throws {RangeError} for absolute offsets that do not correspond to exactly one scale or minimum, for spans that end
- * within 32 columns of a super-block or within the columns of a minimum, and for a part that the tensor does not have.
+ * @throws {RangeError} for absolute offsets that do not belong to one scale or minimum each, for spans that end within 32 columns of a
+ * super-block or within the columns of a minimum, and for a part that the tensor does not have.
  */
 export function trainableOf(
   tensor: DeviceTensor,
@@ -65,10 +64,7 @@ export function trainableOf(
   return { name, id, count, form, span: Math.min(span, columns), rows, columns };
 }
 
-/**
- * Whether a projection that keeps signs applies to what `trainable` tunes. True only for scales; everything else may
- * have either sign.
- */
+/** Whether a projection that keeps signs keeps those of what `trainable` tunes: of scales only, all else may have either sign. */
 export function hasSign({ name, span }: Pick<Trainable, "name" | "span">): boolean {
   return span !== 1 && partOf(name).part === "scales";
 }
@@ -76,10 +72,9 @@ export function hasSign({ name, span }: Pick<Trainable, "name" | "span">): boole
 export { offsetStride, offsetWidth, type Trainable };
 
 /**
- * Checks that a tensor can be trained with this form and span, for layouts in which offsets multiply weights:
- * super-blocks and column layouts.
+ * Checks that a tensor can be trained in a form and span where offsets multiply weights: super-blocks, scales per column.
  *
- * @throws {RangeError} naming the tensor, when it cannot.
+ * @throws {RangeError} naming the tensor when they cannot.
  */
 export function checkWeightOffsets(
   name: string,
@@ -99,12 +94,12 @@ export function checkWeightOffsets(
   }
 }
 
-/** Words per section in the update kernel's table. */
+/** Words of a section in the update kernel's table. */
 const SECTION_WORDS = 7;
-/** The same if tensors are in groups. */
+/** The same where tensors are in groups. */
 const GROUPED_SECTION_WORDS = 9;
 
-/** The bit pattern of an f32. */
+/** The bits of an f32. */
 function floatBits(value: number): number {
   return new Uint32Array(new Float32Array([value]).buffer)[0];
 }
@@ -112,38 +107,31 @@ function floatBits(value: number): number {
 interface Section {
   readonly trainable: Trainable;
   readonly arena: number;
-  /** Offset from the start of the arena in bytes, a multiple of 256. */
+  /** Bytes from the arena's start; a multiple of 256. */
   readonly offset: number;
   readonly place: BlockPlace;
 }
 
-/** The offsets of one fine-tune. Several sets can be used with the same loaded model. */
+/** One fine-tune's offsets. Several may exist beside one loaded model. */
 export class OffsetSet implements Disposable {
-  /** The trained tensors and parts, in order. */
+  /** What is trained, in order. */
   readonly trainables: readonly Trainable[];
-  /** The buffers that hold the offsets. */
+  /** The arenas that hold them. */
   readonly arenas: readonly Storage[];
-  /**
-   * The update kernel's table, per arena. Each section has: first quad, quads, tensor id, 1 if relative with a sign to
-   * keep, packed place, quads per row, traits of its noise. With groups, it also has the pace and the index of the
-   * rate.
-   */
+  /** Per arena the update kernel's table: first quad, quads, tensor id, 1 if relative with a sign to keep, packed place, quads of a row, traits of its noise; in groups the pace and the index of the rate. */
   readonly tables: readonly Storage[];
-  /** Whether any tensor is in a group. */
+  /** Whether some tensor is in a group. */
   readonly grouped: boolean;
-  /** Learning rates of an update rule, as multiples of the optimiser's rate. Contains only 1 if no tensor is in a group. */
+  /** Learning rates of an update rule, as multiples of the optimiser's: 1 alone where nothing is in a group. */
   readonly rates: readonly number[];
-  /**
-   * Multiples of the branches' amplitudes, indexed by {@linkcode OffsetSet.reachOf}. Contains only 1 if no tensor is in
-   * a group.
-   */
+  /** Multiples of the amplitudes of branches, in the order of {@linkcode OffsetSet.reachOf}: 1 alone where nothing is in a group. */
   readonly reaches: readonly number[];
   readonly #sections = new Map<string, Section>();
   #gpu: Gpu | undefined;
   #gradients: GradientSet | undefined;
   #moments: { readonly rule: string; readonly storages: Storage[][] } | undefined;
 
-  /** Describes the memory. `allocate` creates it, filled with zeros. */
+  /** Describes the memory; `allocate` makes it, zeroed. */
   constructor(trainables: readonly Trainable[], maxBinding: number) {
     this.trainables = trainables;
     const groups = trainables.map(({ group }) => group);
@@ -170,7 +158,7 @@ export class OffsetSet implements Disposable {
     );
   }
 
-  /** The index in `reaches` of the multiple of amplitudes for the tensor `name`. */
+  /** The index in `reaches` of what multiplies the amplitudes of the tensor `name`. */
   reachOf(name: string): number {
     return this.reaches.indexOf(this.trainable(name)?.group?.reach ?? 1);
   }
@@ -192,12 +180,12 @@ export class OffsetSet implements Disposable {
     return new Uint32Array(rows);
   }
 
-  /** Number of sections in an arena. */
+  /** Sections in an arena. */
   sections(arena: number): number {
     return this.#table(arena).length / (this.grouped ? GROUPED_SECTION_WORDS : SECTION_WORDS);
   }
 
-  /** Number of trained scalars, without padding. */
+  /** Trained scalars, without padding rows. */
   get scalars(): number {
     return this.trainables.reduce(
       (sum, t) => sum + Math.ceil(t.columns / t.span) * t.rows,
@@ -205,7 +193,7 @@ export class OffsetSet implements Disposable {
     );
   }
 
-  /** Allocates all memory. Offsets start at zero. */
+  /** Allocates all memory; offsets start at zero. */
   allocate(gpu: Gpu): this {
     this.#gpu = gpu;
     this.arenas.forEach((arena) => arena.allocate(gpu));
@@ -216,8 +204,8 @@ export class OffsetSet implements Disposable {
   }
 
   /**
-   * The state that an update rule keeps for each offset, per arena, to be allocated. It is zero at first, and
-   * afterwards it is what training or replay with that rule left. A different rule starts from zero.
+   * Per arena the values that an update rule keeps beside each offset, to be allocated: zero at first, then what training or replay
+   * with that rule left. Another rule begins at zero.
    */
   moments(rule: UpdateRule | undefined): readonly (readonly Storage[])[] {
     if (!rule || rule.stateSize === 0) return this.arenas.map(() => []);
@@ -234,36 +222,33 @@ export class OffsetSet implements Disposable {
     return this.#moments!.storages;
   }
 
-  /** Whether the state of `rule` exists for these offsets, from training or replay. */
+  /** Whether there is what `rule` keeps beside offsets that were trained or replayed. */
   hasMoments(rule: UpdateRule): boolean {
     return rule.stateSize === 0 || this.#moments?.rule === rule.name;
   }
 
-  /** Frees the state of update rules. It is needed only to continue training. */
+  /** Frees what update rules keep: only who goes on training needs it. */
   freeMoments(): void {
     for (const storage of this.#moments?.storages.flat() ?? []) storage[Symbol.dispose]();
     this.#moments = undefined;
   }
 
-  /** What is trained of the tensor `name`, or undefined. */
+  /** What is trained of the tensor `name`, if anything. */
   trainable(name: string): Trainable | undefined {
     return this.#sections.get(name)?.trainable;
   }
 
-  /**
-   * Where the gradient of a loss with respect to the offsets is accumulated, to be allocated. Used by optimisers that
-   * take the exact gradient.
-   */
+  /** Where the slopes of a loss by the offsets are collected, to be allocated: for optimisers that take the gradient itself. */
   get gradients(): GradientSet {
     return this.#gradients ??= new GradientSet(this);
   }
 
-  /** The block that the tensor `name` belongs to. Undefined if it is not trained. */
+  /** Where the tensor `name` belongs, if it is trained. */
   place(name: string): BlockPlace | undefined {
     return this.#sections.get(name)?.place;
   }
 
-  /** Position of the offsets of `name`. Undefined if it is not trained. */
+  /** Where the offsets of `name` lie. */
   range(name: string): Range | undefined {
     const section = this.#sections.get(name);
     return section && {
@@ -273,10 +258,7 @@ export class OffsetSet implements Disposable {
     };
   }
 
-  /**
-   * The perturbation of the tensor `name`: its offsets and, for each branch, a multiple of fresh noise. Undefined if it
-   * is not trained.
-   */
+  /** What changes the weights of the tensor `name`, if it is trained: its offsets, and for each branch a multiple of fresh noise. */
   perturbation(name: string, noise?: BranchNoise): Perturbation | undefined {
     const section = this.#sections.get(name);
     if (!section) return undefined;
@@ -285,11 +267,7 @@ export class OffsetSet implements Disposable {
     return { offsets: this.range(name)!, id, form, span, stride, share, gain, noise };
   }
 
-  /**
-   * Reads the offsets of all tensors, by name.
-   *
-   * @throws {TypeError} when they are not allocated.
-   */
+  /** Copies the offsets of all tensors back, by name. Throws a TypeError when they are not allocated. */
   async read(gpu: Gpu | undefined = this.#gpu): Promise<Map<string, Float32Array<ArrayBuffer>>> {
     if (!gpu) throw new TypeError("Cannot read offsets: they are not allocated");
     const arenas = await gpu.read(this.arenas.map((a) => ({ buffer: a.buffer })));
@@ -300,7 +278,7 @@ export class OffsetSet implements Disposable {
     return out;
   }
 
-  /** Writes offsets by name. Tensors that are not named keep their offsets. */
+  /** Writes offsets by name; those not named keep their values. */
   write(gpu: Gpu, offsets: ReadonlyMap<string, Float32Array<ArrayBuffer>>): void {
     for (const [name, values] of offsets) {
       const section = this.#sections.get(name);

@@ -1,6 +1,5 @@
 /**
- * Reads the values that offsets tune, and applies preparations to offsets. Frozen offsets hold a special value that
- * noise and update skip.
+ * Offsets that are not trained: they hold a value that noise and update leave alone.
  *
  * @module
  */
@@ -22,10 +21,7 @@ import type { Gpu } from "../device/gpu.ts";
 import type { OffsetSet, Trainable } from "./offset_set.ts";
 import type { DeviceTensor } from "../device/tensor.ts";
 
-/**
- * Reads the scales (in a dense tensor, the elements) or another part of a tensor, piece by piece. Returns the value
- * that each offset tunes; NaN for padding.
- */
+/** Reads scales (dense: elements) or another part of a tensor back, piece by piece, and says what each offset tunes: NaN where it only pads. */
 export async function basesOf(
   gpu: Gpu,
   tensors: ReadonlyMap<string, DeviceTensor>,
@@ -60,10 +56,8 @@ export async function basesOf(
 }
 
 /**
- * Checks that offsets were created for an optimiser that needs a fact about each tensor (a share of its mask, a gain, a
- * layer).
- *
- * @throws {TypeError} when they were created without the fact, or with that of another optimiser.
+ * Throws a TypeError where an optimiser wants to know something of each tensor (a share of its mask, a gain, a layer) and offsets were made without,
+ * or with what was found for another.
  */
 export function assertTrainables(
   { name, plan, groups }: Optimiser,
@@ -98,10 +92,10 @@ export function assertTrainables(
 }
 
 /**
- * Changes the offsets on the device by a preparation, given the values they tune. Call it before each step for which
- * the preparation is due (see {@linkcode dueBefore}). `finetune`, `finetuneByFunction` and replay do this.
+ * Changes offsets on the device as a preparation does, by what they tune: to be called before each step that it is due before (see
+ * {@linkcode dueBefore}); `finetune`, `finetuneByFunction` and replay do so.
  *
- * @param tensors The base model's tensors.
+ * @param tensors The base
  */
 export async function prepareOffsets(
   gpu: Gpu,

@@ -95,10 +95,7 @@ export class Model implements ModelPlan, BaseIdentity, Disposable {
   readonly tokenizer: Tokenizer | undefined;
   /** Identifies the base model in ledgers. */
   readonly fingerprint: string;
-  /**
-   * The fingerprint as computed by older versions of this library; see {@linkcode olderFingerprint}. It reads some rows of the source, which must be
-   * open.
-   */
+  /** The fingerprint of older versions of this library ({@linkcode olderFingerprint}). Reads some rows of the source, which must be open. */
   readonly olderFingerprint: () => Promise<string>;
   /**
    * Explains in one sentence why a loss is not finite. It searches all weights of the source, which must be open.
@@ -239,11 +236,7 @@ export function withAdapterPlanned(
   };
 }
 
-/**
- * Rejects a model whose memory has been freed.
- *
- * @throws {TypeError} for such a model.
- */
+/** Throws a TypeError if a model's memory has been freed. */
 export function assertNotDisposed({ isDisposed }: Pick<Model, "isDisposed">, what: string): void {
   if (!isDisposed) return;
   throw new TypeError(
