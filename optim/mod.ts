@@ -297,5 +297,6 @@ export {
   WgslEmitter,
 } from "./algebra/wgsl_ops.ts";
 export { withRule } from "./with_rule.ts";
+export { type TeacherOptions, withTeacher } from "./with_teacher.ts";
 export { withTangents } from "./with_tangents.ts";
 export { emitUpdateRule } from "./updates/update_rule_wgsl.ts";

@@ -11,12 +11,14 @@ export type FoundFact = "share" | "gain";
 /** Facts that were found of a tensor. */
 export type FoundFacts = Pick<Trainable, FoundFact>;
 
-/** How the steepness of a loss is looked at: along so many directions in each tensor alone, so far. */
+/** How the steepness of a loss is looked at: along so many directions in each tensor alone, so far; or by the gradient. */
 export interface SlopeLooks {
   /** Directions in each tensor. */
   readonly queries: number;
   /** How far, in units of the offset. */
   readonly epsilon: number;
+  /** Batches whose exact gradient is looked at in place of that; none by default. */
+  readonly gradients?: number | undefined;
 }
 
 /** A tensor whose offsets a preparation changes. */

@@ -20,6 +20,7 @@ import {
   type Transformation,
   withRule,
   withTangents,
+  withTeacher,
 } from "../../optim/mod.ts";
 import { noiseDirections } from "../../optim/steps/scalar_program.ts";
 import { adapterScheme, adapterSchemeNames } from "../../models/adapters/schemes.ts";
@@ -95,7 +96,10 @@ export function optimiserOfConfig(configured: ConfiguredOptimiser): Optimiser {
   }
   const made = make(scheduleOf(config, { steps, period }, () => learningRateOf(usual)));
   if (exact) assertExact(config, noiseDirections(made.estimator) > 0);
-  const looked = config.tangents ? withTangents(made) : made;
+  const taught = config.teacher === undefined
+    ? made
+    : withTeacher(made, { batches: config.teacher });
+  const looked = config.tangents ? withTangents(taught) : taught;
   if (looked.estimator.tangents && epsilon !== undefined) {
     throw new RangeError(
       `Cannot use optimiser.epsilon: ${epsilon}: the derivatives of ${
@@ -123,11 +127,20 @@ function adapterDefaults(name: OptimiserConfig["name"], kind: TrainableKind): Ad
 
 /** Refuses what means nothing, or would do something else than it says, to a gradient. */
 function assertExact(config: OptimiserConfig, isMixed: boolean): void {
-  const { name, epsilon, distribution, tangents, batchPerDirection, rejectSpikes, accumulate } =
-    config;
+  const {
+    name,
+    epsilon,
+    distribution,
+    tangents,
+    batchPerDirection,
+    rejectSpikes,
+    accumulate,
+    teacher,
+  } = config;
   const refuse = (key: string, value: unknown, why: string) =>
     new RangeError(`Cannot use optimiser.${key}: ${value}: ${why}`);
   const exact = `the gradients of ${name} are exact`;
+  if (teacher !== undefined) throw refuse("teacher", teacher, `${exact} in every step`);
   if (isMixed) {
     if (tangents) throw refuse("tangents", tangents, `${name} says itself how it looks below`);
     for (

@@ -17,14 +17,16 @@ import {
 import { assertBatchFits } from "../../models/batch_fits.ts";
 import type { PackedBatch } from "../../models/batch.ts";
 import type { Model } from "../../models/inference/model.ts";
+import { squaredGradients } from "./gradients.ts";
 import { squaredSlopes } from "./slopes.ts";
 
 /** Directions looked along at a time, beside one look without any: few enough to tell how far it is. */
 const DIRECTIONS = 64;
 
-/** Forwards that {@linkcode measureGains} takes. */
+/** Forwards that {@linkcode measureGains} takes, of exact gradients each with a backward. */
 export function gainForwards({ plan: { gains } }: Optimiser, tensors: number): number {
   if (!gains) return 0;
+  if (gains.gradients !== undefined) return gains.gradients;
   const perPass = Math.floor(DIRECTIONS / gains.queries);
   return tensors * gains.queries + Math.ceil(tensors / perPass);
 }
@@ -41,10 +43,10 @@ export interface MeasureGainsOptions {
 
 /**
  * The same trainables with their gains: what an optimiser whose directions have gains needs offsets to be made of. Looks along
- * `gains.queries` directions in each tensor alone, one-sided, on one batch of the task; nothing is changed. Of an optimiser
- * without gains the trainables come back as they are.
+ * `gains.queries` directions in each tensor alone, one-sided, on one batch of the task, or takes the exact gradient of `gains.gradients` batches
+ * ({@linkcode withTeacher}); nothing is changed. Of an optimiser without gains the trainables come back as they are.
  *
- * @param batch Training examples
+ * @param batch Training examples; of a teacher all batches, of which looks along directions take the first
  * @throws {RangeError} When the batch does not fit the model, or a loss is not finite
  *
  * @example Gains of the bundled model
@@ -69,30 +71,42 @@ export async function measureGains(
   model: Model,
   optimiser: Optimiser,
   trainables: readonly Trainable[],
-  batch: PackedBatch,
+  batch: PackedBatch | readonly PackedBatch[],
   options: MeasureGainsOptions = {},
 ): Promise<Trainable[]> {
+  const batches = Array.isArray(batch) ? batch : [batch as PackedBatch];
   const gains = preparationsOf(optimiser.plan).filter(({ looks }) => looks === "slopes");
   return await findFacts(gains, trainables, {
     bases: () => Promise.reject(new TypeError("Cannot measure gains by bases")),
-    slopes: (looks, all) => slopesOf(model, optimiser, looks, all, batch, options),
+    slopes: (looks, all) => slopesOf(model, optimiser, looks, all, batches, options),
   });
 }
 
 /**
- * The mean square of derivatives along directions in each trainable alone, one-sided, on one batch; nothing is changed.
+ * The mean square of derivatives along directions in each trainable alone, one-sided, on the first batch; or the squared norm of its part of the
+ * gradient, exact, of the mean loss of as many batches as are looked at; nothing is changed.
  *
  * @throws {RangeError} When the batch does not fit the model, or a loss is not finite
  */
 export async function slopesOf(
   model: Model,
   { distribution, form }: Pick<Optimiser, "distribution" | "form">,
-  { queries, epsilon }: SlopeLooks,
+  { queries, epsilon, gradients }: SlopeLooks,
   trainables: readonly Trainable[],
-  batch: PackedBatch,
+  batches: readonly PackedBatch[],
   { seed = 0, signal, onProgress }: MeasureGainsOptions = {},
 ): Promise<number[]> {
-  assertBatchFits(batch, model);
+  for (const batch of batches) assertBatchFits(batch, model);
+  if (gradients !== undefined) {
+    if (batches.length < gradients) {
+      throw new RangeError(
+        `Cannot find gains by ${gradients} exact gradients: ${batches.length} batches are given`,
+      );
+    }
+    const taught = batches.slice(0, gradients);
+    return await squaredGradients(model, trainables, taught, { signal, onProgress });
+  }
+  const [batch] = batches;
   const perPass = Math.floor(DIRECTIONS / queries);
   const squares: number[] = [];
   for (let first = 0; first < trainables.length; first += perPass) {

@@ -16,7 +16,7 @@ import { trainingOrder } from "../finetune.ts";
 export interface OffsetsForOptions {
   /** What is trained; the scales of all layers by default. */
   readonly selection?: Selection;
-  /** Training examples, for optimisers with gains: the first batch shows along which tensors the loss is steep, where the optimiser wants to know. */
+  /** Training examples, for optimisers with gains: the first batch, or the first few, show along which tensors the loss is steep, where the optimiser wants to know. */
   readonly train?: readonly Example[];
   /** What the examples' losses are. */
   readonly objective?: Objective;
@@ -32,7 +32,7 @@ export interface OffsetsForOptions {
 
 /**
  * Offsets, all zero, for an optimiser to train: of a mask with a global budget with a share for each tensor, of directions
- * with gains with a gain for each, which takes {@linkcode gainForwards} forwards on the first batch. For all others what `planOffsets` gives.
+ * with gains with a gain for each, which takes {@linkcode gainForwards} forwards on the first batch, or the exact gradient of the first batches. For all others what `planOffsets` gives.
  *
  * @throws {RangeError} When nothing is selected, a batch does not fit the model, or a loss is not finite
  * @throws The signal's reason when it aborts
@@ -76,10 +76,13 @@ export async function offsetsFor(
     slopes(looks, trainables) {
       if (!train?.length) throw new RangeError("Cannot find gains: there are no examples");
       if (!objective) throw new TypeError("Cannot find gains: the examples' objective is missing");
-      const first = trainingOrder(train, options).batch(0).map((i) => train[i]);
-      const batch = packBatch(first, objective, model);
+      const order = trainingOrder(train, options);
+      const batches = Array.from(
+        { length: looks.gradients ?? 1 },
+        (_, step) => packBatch(order.batch(step).map((i) => train[i]), objective, model),
+      );
       const how = { seed, signal, onProgress: onGains };
-      return slopesOf(model, optimiser, looks, trainables, batch, how);
+      return slopesOf(model, optimiser, looks, trainables, batches, how);
     },
   });
   return new OffsetSet(found, gpu.maxBinding).allocate(gpu);
