@@ -50,6 +50,7 @@ export {
 export { minimise, type MinimiseOptions, type MinimiseStep } from "./steps/minimise.ts";
 export { exactGradient } from "./estimators/exact_gradient.ts";
 export { hybridGradient, type HybridGradientOptions } from "./estimators/hybrid_gradient.ts";
+export { mixedGradient, type MixedGradientOptions } from "./estimators/mixed_gradient.ts";
 export { apart, type ApartOptions } from "./transformations/apart.ts";
 export { FirstOrderOptions, FoAdamOptions, FoAdamWOptions } from "./named/first_order.ts";
 export { forwardGradient, type ForwardGradientOptions } from "./estimators/forward_gradient.ts";
@@ -114,6 +115,7 @@ export {
   type OtherValues,
 } from "./declared_option.ts";
 export {
+  addax,
   blockwiseZo,
   foAdam,
   foAdamW,
@@ -141,6 +143,7 @@ export {
   zoSgdMomentum,
   zoSgdSign,
 } from "./named/all.ts";
+export { AddaxOptions } from "./named/addax.ts";
 export { BlockwiseZoOptions } from "./named/blockwise_zo.ts";
 export { HybridZoFoOptions } from "./named/hybrid_zo_fo.ts";
 export { KerzooOptions } from "./named/kerzoo.ts";
