@@ -1,12 +1,13 @@
-// What the adjoints of attention are told.
+// What attention, its tangent and its adjoints are told. B counts branches, or directions, or 1; adjoints of keys have an invocation for each key
+// in place of each row.
 
 #part params
 struct Params {
   rows: u32,       // M
-  total: u32,      // invocations
+  total: u32,      // B * M * heads
   heads: u32,
   kv_heads: u32,
-  key_rows: u32,   // rows in k and v without shared ones
+  key_rows: u32,   // rows of one branch in k and v
   prefix_start: u32,
   prefix_end: u32,
   own_start: u32,
@@ -20,9 +21,18 @@ struct Params {
   cap: f32,        // scores s become cap * tanh(s / cap)
 #endif
 #if SHARED
-  shared_keys: u32, // behind the others, seen by all rows as if they stood before them
+  shared_keys: u32, // behind the keys of each branch, seen by all its rows as if they stood before them
 #endif
 }
+#endpart
+
+#part bindings
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> q: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> k: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read> v: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read> batch: array<u32>;
 #endpart
 
 // Whether row m sees the key in a row of k.
