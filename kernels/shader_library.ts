@@ -37,8 +37,7 @@ import moved from "./offsets/moved.wgsl.ts";
 import noise from "./offsets/noise.wgsl.ts";
 import activationSlopes from "./operations/activations/activation_slopes.wgsl.ts";
 import gatheredRows from "./operations/adjoints/gathered_rows.wgsl.ts";
-import attentionParams from "./operations/attention_params.wgsl.ts";
-import attentionKeys from "./operations/attention_keys.wgsl.ts";
+import attentionParts from "./operations/attention_parts.wgsl.ts";
 import rows from "./operations/rows.wgsl.ts";
 import softCap from "./operations/activations/soft_cap.wgsl.ts";
 import registerTile from "./statistics/register_tile.wgsl.ts";
@@ -50,8 +49,7 @@ export const SHADER_LIBRARY: ShaderLibrary = {
   "adjoint_words.wgsl": adjointWords,
   "slopes4.wgsl": slopes4,
   "activation_slopes.wgsl": activationSlopes,
-  "attention_keys.wgsl": attentionKeys,
-  "attention_params.wgsl": attentionParams,
+  "attention_parts.wgsl": attentionParts,
   "code_table.wgsl": codeTable,
   "code_words.wgsl": codeWords,
   "combine.wgsl": combine,

@@ -2,9 +2,9 @@
 // [prefix_start, prefix_end) and [own_start, slot]: rows of other sequences, padding and later tokens are never read.
 // One invocation a (branch, row, head). Heads wider than usual are LOOPED over: unrolled, they would compile for minutes.
 
-#include "attention_params.wgsl" params
+#include "attention_parts.wgsl" params
 
-#include "attention_params.wgsl" bindings
+#include "attention_parts.wgsl" bindings
 
 #if CAPPED
 #include "soft_cap.wgsl"
@@ -42,7 +42,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
 #else
   for (var part = 0u; part < 2u; part++) {
 #endif
-#include "attention_keys.wgsl" range
+#include "attention_parts.wgsl" range
 #if ROLLING
     // Keys lie in their slots modulo the rows that there are.
     for (; key < end; key++) {

@@ -2,9 +2,9 @@
 // y' = sum e^s (s' v + v') / sum e^s - y sum e^s s' / sum e^s; the maximum that exponents are taken from cancels. y is there already, as
 // the first branch. One invocation a (direction, row, head).
 
-#include "attention_params.wgsl" params
+#include "attention_parts.wgsl" params
 
-#include "attention_params.wgsl" bindings
+#include "attention_parts.wgsl" bindings
 
 #if CAPPED
 #include "soft_cap.wgsl"
@@ -42,7 +42,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
 #else
   for (var part = 0u; part < 2u; part++) {
 #endif
-#include "attention_keys.wgsl" range
+#include "attention_parts.wgsl" range
 #if SHARED
     if (part < 2u) { end = min(end, p.key_rows); }
 #else
