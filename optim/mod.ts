@@ -52,7 +52,7 @@ export { exactGradient } from "./estimators/exact_gradient.ts";
 export { hybridGradient, type HybridGradientOptions } from "./estimators/hybrid_gradient.ts";
 export { mixedGradient, type MixedGradientOptions } from "./estimators/mixed_gradient.ts";
 export { apart, type ApartOptions } from "./transformations/apart.ts";
-export { FirstOrderOptions, FoAdamOptions, FoAdamWOptions } from "./named/first_order.ts";
+export { FirstOrderOptions, FoAdamOptions, FoAdamWOptions } from "./named/exact/first_order.ts";
 export { forwardGradient, type ForwardGradientOptions } from "./estimators/forward_gradient.ts";
 export { type FrozenBy } from "./preparations/frozen.ts";
 export { type CompleteGains, type Gains, gainsOf } from "./preparations/gains.ts";
@@ -145,7 +145,7 @@ export {
 } from "./named/all.ts";
 export { AddaxOptions } from "./named/addax.ts";
 export { BlockwiseZoOptions } from "./named/blockwise_zo.ts";
-export { HybridZoFoOptions } from "./named/hybrid_zo_fo.ts";
+export { HybridZoFoOptions } from "./named/exact/hybrid_zo_fo.ts";
 export { KerzooOptions } from "./named/kerzoo.ts";
 export { LozoOptions } from "./named/lozo.ts";
 export { MeazoOptions } from "./named/meazo.ts";

@@ -3,16 +3,16 @@
  *
  * @module
  */
-import type { OptionsOf } from "../declared_option.ts";
-import { forwardGradient } from "../estimators/forward_gradient.ts";
-import { hybridGradient } from "../estimators/hybrid_gradient.ts";
-import { spsa } from "../estimators/spsa.ts";
-import { named, type NamedOptimiser } from "../named_optimiser.ts";
-import { apart } from "../transformations/apart.ts";
-import { clipDerivative } from "../transformations/clip_derivative.ts";
-import { normaliseByRms } from "../transformations/normalise_by_rms.ts";
-import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
-import { adam } from "../updates/adam.ts";
+import type { OptionsOf } from "../../declared_option.ts";
+import { forwardGradient } from "../../estimators/forward_gradient.ts";
+import { hybridGradient } from "../../estimators/hybrid_gradient.ts";
+import { spsa } from "../../estimators/spsa.ts";
+import { named, type NamedOptimiser } from "../../named_optimiser.ts";
+import { apart } from "../../transformations/apart.ts";
+import { clipDerivative } from "../../transformations/clip_derivative.ts";
+import { normaliseByRms } from "../../transformations/normalise_by_rms.ts";
+import { scaleBySchedule } from "../../transformations/scale_by_schedule.ts";
+import { adam } from "../../updates/adam.ts";
 import { FoAdamOptions } from "./first_order.ts";
 
 /** What {@linkcode hybridZoFo} takes besides what {@linkcode foAdam} does. */
