@@ -34,6 +34,7 @@ export {
   type Objective,
   packBatch,
   type PackedBatch,
+  withSecond,
 } from "./batch.ts";
 export type {
   ModelSource,

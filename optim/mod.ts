@@ -143,7 +143,7 @@ export {
   zoSgdMomentum,
   zoSgdSign,
 } from "./named/all.ts";
-export { AddaxOptions } from "./named/addax.ts";
+export { AddaxOptions } from "./named/exact/addax.ts";
 export { BlockwiseZoOptions } from "./named/blockwise_zo.ts";
 export { HybridZoFoOptions } from "./named/exact/hybrid_zo_fo.ts";
 export { KerzooOptions } from "./named/kerzoo.ts";

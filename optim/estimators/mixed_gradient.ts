@@ -45,7 +45,7 @@ export function mixedGradient(options: MixedGradientOptions): Estimator {
   const what = "make mixedGradient";
   assertOptions(what, options, {
     of: "any",
-    longerThan: { min: 1, max: 2 ** 31, whole: true },
+    longerThan: { min: 1, max: 2147483648, whole: true },
     noiseBatchSize: { min: 1, max: 65536, whole: true },
   });
   const { of, longerThan, noiseBatchSize } = options;

@@ -57,6 +57,10 @@ export interface InputLayout {
   readonly seeds: number;
   /** The batch's words. */
   readonly batch: number;
+  /** Bytes of these. */
+  readonly batchBytes: number;
+  /** The second batch's words, where a step has one. */
+  readonly second: number;
   /** In all. */
   readonly bytes: number;
 }
@@ -155,12 +159,29 @@ function inputLayout(
   const goesOn = seeds + seedBytes;
   const goesOnBytes = optimiser.estimator.exact && optimiser.plan.hold > 1 ? 256 : 0;
   const batch = goesOn + goesOnBytes;
-  const words = Math.ceil(batchLayout(shape).words / 4) * 4;
-  const bytes = batch + words * 4;
+  const batchBytes = wordsOf(shape);
+  const second = shape.second ? 256 * Math.ceil((batch + batchBytes) / 256) : batch + batchBytes;
+  const bytes = second + (shape.second ? wordsOf(shape.second) : 0);
   return {
     ...{ branches, tableBytes, passBytes, perPass, shared, reaches, rates },
-    ...{ scalars, update, updateBytes, seeds, goesOn, goesOnBytes, batch, bytes },
+    ...{
+      scalars,
+      update,
+      updateBytes,
+      seeds,
+      goesOn,
+      goesOnBytes,
+      batch,
+      batchBytes,
+      second,
+      bytes,
+    },
   };
+}
+
+/** Bytes of a batch's words, in whole quads. */
+function wordsOf(shape: BatchShape): number {
+  return Math.ceil(batchLayout(shape).words / 4) * 16;
 }
 
 /**
@@ -186,6 +207,16 @@ export function recordStep(
     return slots.every((bytes) => bytes <= maxBinding) &&
       slots.reduce((a, b) => a + b, 0) <= activationBytes;
   };
+  const wants = optimiser.estimator.batches !== undefined;
+  if (wants !== (shape.second !== undefined)) {
+    throw new TypeError(
+      `Cannot record a step of ${optimiser.name}: ${
+        wants
+          ? "it takes a second batch for its gradient, and there is none; pack one with withSecond"
+          : "there is a second batch, and it takes one"
+      }`,
+    );
+  }
   if (optimiser.estimator.exact) {
     const keeping = (kept: Checkpoints) => ({
       ...recordPasses(
@@ -233,9 +264,15 @@ function recordPasses(
   const branches = optimiser.estimator.branches.length;
   const input = new Storage("step inputs", layout.bytes, "activations");
   const losses = new Storage("losses", optimiser.evaluations * 4, "activations");
+  const { second } = shape;
   // Gradients are taken of one branch at a time.
-  const together = optimiser.estimator.exact ? 1 : perPass;
-  const scores = new Storage("scores", together * shape.candidates * 4, "activations");
+  const together = optimiser.estimator.exact && !second ? 1 : perPass;
+  const scores = new Storage(
+    "scores",
+    Math.max(together * shape.candidates, second?.candidates ?? 0) * 4,
+    "activations",
+  );
+  const batch = { storage: input, offset: layout.batch, bytes: layout.batchBytes };
   const turns = turnsOf(optimiser.plan);
   const perReach = turnTables(optimiser.plan);
   const tableOf = (name: string) =>
@@ -262,7 +299,7 @@ function recordPasses(
           model,
           shape,
           count,
-          { storage: input, offset: layout.batch, bytes: layout.bytes - layout.batch },
+          batch,
           { losses, first: firstLoss + first, scores },
           {
             offsets,
@@ -286,7 +323,6 @@ function recordPasses(
         ? { storage: input, offset: layout.goesOn, bytes: layout.goesOnBytes }
         : undefined,
     );
-    const batch = { storage: input, offset: layout.batch, bytes: layout.bytes - layout.batch };
     const { estimator: { exactBlocks, tangents = false } } = optimiser;
     const evaluated = branches - 1;
     const { gradients } = offsets;
@@ -303,6 +339,15 @@ function recordPasses(
           branches: { storage: input, offset: layout.branches, bytes: evaluated * 16 },
         },
       });
+    } else if (second) {
+      const behind = { storage: input, offset: layout.second, bytes: wordsOf(second) };
+      const all = evaluated - 1;
+      forwards({ all, shared: layout.shared, firstLoss: 0 }, () => ({
+        storage: input,
+        offset: layout.branches,
+      }));
+      const target = { losses, first: all, scores };
+      recordGradient(graph, model, second, behind, target, offsets, gradients, { checkpoints });
     } else {
       recordGradient(graph, model, shape, batch, { losses, scores }, offsets, gradients, {
         checkpoints,
@@ -395,5 +440,6 @@ export function stepInputs(
   }
   if (layout.goesOnBytes > 0) view.setUint32(layout.goesOn, step % plan.hold === 0 ? 0 : 1, true);
   bytes.set(new Uint8Array(batch.words.buffer), layout.batch);
+  if (batch.second) bytes.set(new Uint8Array(batch.second.words.buffer), layout.second);
   return bytes;
 }

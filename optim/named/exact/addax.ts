@@ -3,13 +3,13 @@
  *
  * @module
  */
-import type { OptionsOf } from "../declared_option.ts";
-import { mixedGradient } from "../estimators/mixed_gradient.ts";
-import { spsa } from "../estimators/spsa.ts";
-import { named, type NamedOptimiser, type NamedOptions } from "../named_optimiser.ts";
-import { apart } from "../transformations/apart.ts";
-import { clipDerivative } from "../transformations/clip_derivative.ts";
-import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
+import type { OptionsOf } from "../../declared_option.ts";
+import { mixedGradient } from "../../estimators/mixed_gradient.ts";
+import { spsa } from "../../estimators/spsa.ts";
+import { named, type NamedOptimiser, type NamedOptions } from "../../named_optimiser.ts";
+import { apart } from "../../transformations/apart.ts";
+import { clipDerivative } from "../../transformations/clip_derivative.ts";
+import { scaleBySchedule } from "../../transformations/scale_by_schedule.ts";
 import { FirstOrderOptions } from "./first_order.ts";
 
 /** What {@linkcode addax} takes besides what {@linkcode foSgd} does. */
@@ -24,7 +24,7 @@ export const AddaxOptions = {
     doc: "tokens of an example: longer ones are looked at along noise, the others by the gradient",
     whole: true,
     min: 1,
-    max: 2 ** 31,
+    max: 2147483648,
     shown: "both draw from all examples",
   },
   noiseBatchSize: {
@@ -72,7 +72,9 @@ export const addax: NamedOptimiser<typeof AddaxOptions & typeof FirstOrderOption
   defaults: { epsilon: 0.02, learningRate: 1, form: "relative", projection: "keep-sign" },
   adapter: { epsilon: 0.01, learningRate: 0.1 },
   options: { ...AddaxOptions, ...FirstOrderOptions },
-  make: ({ epsilon, queries, learningRate, alpha, longerThan, noiseBatchSize, clip, clipNorm }) => ({
+  make: (
+    { epsilon, queries, learningRate, alpha, longerThan, noiseBatchSize, clip, clipNorm },
+  ) => ({
     estimator: mixedGradient({ of: spsa({ epsilon, queries }), longerThan, noiseBatchSize }),
     transformations: [
       apart({
