@@ -16,7 +16,6 @@ import { submitPlanInTurns } from "../../kernels/device/submit_plan.ts";
 import type { PackedBatch } from "../../models/batch.ts";
 import { recordGradient } from "../../models/gradient.ts";
 import type { Model } from "../../models/inference/model.ts";
-import type { MeasureGainsOptions } from "./gains.ts";
 
 /**
  * The squared norm, by trainable, of the gradient of the mean loss of some batches, at the base; nothing is changed, and all memory is free again. One
@@ -29,7 +28,12 @@ export async function squaredGradients(
   model: Model,
   trainables: readonly Trainable[],
   batches: readonly PackedBatch[],
-  { signal, onProgress }: Pick<MeasureGainsOptions, "signal" | "onProgress"> = {},
+  { signal, onProgress }: {
+    /** Stops between two batches. */
+    readonly signal?: AbortSignal | undefined;
+    /** Told after each batch how many of how many are done. */
+    readonly onProgress?: ((done: number, total: number) => void) | undefined;
+  } = {},
 ): Promise<number[]> {
   const { gpu } = model;
   using offsets = new OffsetSet(trainables, gpu.maxBinding).allocate(gpu);
