@@ -55,9 +55,7 @@ export function halfToNumber(bits: number): number {
   const exponent = (bits >> 10) & 31;
   const fraction = bits & 1023;
   if (exponent === 31) return fraction ? NaN : sign * Infinity;
-  return exponent === 0
-    ? sign * fraction * 2 ** -24
-    : sign * (1024 + fraction) * UNITS[exponent];
+  return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1024 + fraction) * UNITS[exponent];
 }
 
 const pattern = new Uint32Array(1);

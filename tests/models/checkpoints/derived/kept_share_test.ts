@@ -139,7 +139,10 @@ function leastError(packing: SuperScales, groups: ReturnType<typeof randomBlock>
     for (const d of scales) {
       let sum = 0;
       for (let g = 0; g < groups.length && sum < least; g++) {
-        sum += groups[g].error(d * (within(Math.round(groups[g].wanted.scale / d - plus)) + plus), 0);
+        sum += groups[g].error(
+          d * (within(Math.round(groups[g].wanted.scale / d - plus)) + plus),
+          0,
+        );
       }
       least = Math.min(least, sum);
     }
