@@ -1,5 +1,5 @@
 /**
- * Texts that shaders include.
+ * The texts that shaders can include.
  *
  * @module
  */
@@ -42,7 +42,7 @@ import softCap from "./operations/activations/soft_cap.wgsl.ts";
 import registerTile from "./statistics/register_tile.wgsl.ts";
 import finite from "./step/finite.wgsl.ts";
 
-/** Every text that `#include` knows. */
+/** The texts for `#include`, by name. */
 export const SHADER_LIBRARY: ShaderLibrary = {
   ...DIRECTION_SHADERS,
   "adjoint_words.wgsl": adjointWords,
