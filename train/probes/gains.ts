@@ -1,5 +1,5 @@
 /**
- * How steep the loss is along each trained tensor, and how large z is to be in it for that.
+ * Measures how sensitive the loss is to each trained tensor, and scales the noise in each tensor accordingly.
  *
  * @module
  */
@@ -20,10 +20,10 @@ import type { Model } from "../../models/inference/model.ts";
 import { squaredGradients } from "./gradients.ts";
 import { squaredSlopes } from "./slopes.ts";
 
-/** Directions looked along at a time, beside one look without any: few enough to tell how far it is. */
+/** Directions evaluated together, in addition to one evaluation without noise. Few enough to report progress. */
 const DIRECTIONS = 64;
 
-/** Forwards that {@linkcode measureGains} takes, of exact gradients each with a backward. */
+/** Number of forward passes that {@linkcode measureGains} takes. For exact gradients, each is followed by a backward pass. */
 export function gainForwards({ plan: { gains } }: Optimiser, tensors: number): number {
   if (!gains) return 0;
   if (gains.gradients !== undefined) return gains.gradients;
@@ -31,23 +31,23 @@ export function gainForwards({ plan: { gains } }: Optimiser, tensors: number): n
   return tensors * gains.queries + Math.ceil(tensors / perPass);
 }
 
-/** How to measure. */
+/** Options of the measurement. */
 export interface MeasureGainsOptions {
-  /** Of the directions; default 0. */
+  /** Seed of the directions. Default 0. */
   readonly seed?: number | undefined;
-  /** Stops between some tensors and the next. */
+  /** Aborts between groups of tensors. */
   readonly signal?: AbortSignal | undefined;
-  /** Told after some tensors how many of how many have been looked at. */
+  /** Called after each group of tensors with the number of tensors done and their total. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
 /**
- * The same trainables with their gains: what an optimiser whose directions have gains needs offsets to be made of. Looks along
- * `gains.queries` directions in each tensor alone, one-sided, on one batch of the task, or takes the exact gradient of `gains.gradients` batches
- * ({@linkcode withTeacher}); nothing is changed. Of an optimiser without gains the trainables come back as they are.
+ * The same trainables with their gains, from which offsets must be created for an optimiser whose directions have gains. Evaluates
+ * `gains.queries` one-sided directions in each tensor separately, on one batch of the task, or computes the exact gradient of `gains.gradients`
+ * batches ({@linkcode withTeacher}). Nothing is changed. For an optimiser without gains, the trainables are returned unchanged.
  *
- * @param batch Training examples; of a teacher all batches, of which looks along directions take the first
- * @throws {RangeError} When the batch does not fit the model, or a loss is not finite
+ * @param batch Training examples: one batch, or all batches of a teacher. Directions are evaluated on the first.
+ * @throws {RangeError} when a batch does not fit the model, or a loss is not finite.
  *
  * @example Gains of the bundled model
  * ```ts
@@ -83,10 +83,10 @@ export async function measureGains(
 }
 
 /**
- * The mean square of derivatives along directions in each trainable alone, one-sided, on the first batch; or the squared norm of its part of the
- * gradient, exact, of the mean loss of as many batches as are looked at; nothing is changed.
+ * For each trainable, the mean square of one-sided derivatives along directions in that trainable alone, on the first batch; or the squared norm
+ * of its part of the exact gradient of the mean loss of several batches. Nothing is changed.
  *
- * @throws {RangeError} When the batch does not fit the model, or a loss is not finite
+ * @throws {RangeError} when the batch does not fit the model, or a loss is not finite.
  */
 export async function slopesOf(
   model: Model,
