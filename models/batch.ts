@@ -82,25 +82,8 @@ export interface PackedBatch {
   readonly lead: Lead;
   /** Number of token rows without sharing of prompts, by which throughput is measured. */
   readonly tokens: number;
-  /** A second batch, which a step takes the gradient of while this one is looked at along noise; see {@linkcode withSecond}. */
+  /** A second batch, which a step takes the gradient of while this one is looked at along noise; see `withSecond`. */
   readonly second?: PackedBatch | undefined;
-}
-
-/**
- * A batch to be looked at along noise with another, which the gradient of the same step is taken of: what a step of `addax` takes.
- *
- * @example A long example, and two short ones
- * ```ts
- * import { packBatch, withSecond } from "@qzo/qzo/models";
- * import { assertEquals } from "@std/assert";
- *
- * const text = (length: number) => ({ prompt: [], candidates: [Array(length).fill(1)], label: 0 });
- * const [long, short] = [[40], [4, 5]].map((lengths) => packBatch(lengths.map(text), "language-modelling", 64));
- * assertEquals(withSecond(long, short).shape.second, short.shape);
- * ```
- */
-export function withSecond(batch: PackedBatch, second: PackedBatch): PackedBatch {
-  return { ...batch, shape: { ...batch.shape, second: second.shape }, second };
 }
 
 /** Rounds up, so that few different shapes occur: to eighths of an octave, and to at least `least`. */

@@ -34,8 +34,8 @@ export {
   type Objective,
   packBatch,
   type PackedBatch,
-  withSecond,
 } from "./batch.ts";
+export { withSecond } from "./second_batch.ts";
 export type {
   ModelSource,
   StoredFolder,

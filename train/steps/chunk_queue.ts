@@ -5,7 +5,8 @@
  */
 
 import type { StepRecord } from "../../kernels/mod.ts";
-import { type Example, type Objective, packBatch, withSecond } from "../../models/batch.ts";
+import { type Example, type Objective, packBatch } from "../../models/batch.ts";
+import { withSecond } from "../../models/second_batch.ts";
 import type { Trainer } from "./trainer.ts";
 import type { StepOrder } from "./step_order.ts";
 
