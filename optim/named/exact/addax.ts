@@ -10,6 +10,7 @@ import { named, type NamedOptimiser, type NamedOptions } from "../../named_optim
 import { apart } from "../../transformations/apart.ts";
 import { clipDerivative } from "../../transformations/clip_derivative.ts";
 import { scaleBySchedule } from "../../transformations/scale_by_schedule.ts";
+import { elementwise, type Transformation } from "../../transformations/transformation.ts";
 import { FirstOrderOptions } from "./first_order.ts";
 
 /** What {@linkcode addax} takes besides what {@linkcode foSgd} does. */
@@ -47,6 +48,11 @@ export type AddaxOptions =
   & NamedOptions
   & OptionsOf<typeof AddaxOptions & typeof FirstOrderOptions>;
 
+/** A part of a mixture. */
+function weighed(by: number): Transformation {
+  return elementwise("weigh", { by }, (o, value) => o.mul(value, o.constant(by)));
+}
+
 /**
  * Addax: descent along `alpha d z + (1 - alpha) g`, with SPSA's derivative d along the noise z on a batch of long examples and the gradient g on
  * a batch of short ones, learning rate 1 over relative offsets. Activations are kept of the short examples alone, so the longest example no longer
@@ -58,11 +64,11 @@ export type AddaxOptions =
  *
  * @example Half of each
  * ```ts
- * import { addax } from "@qzo/qzo/optim";
+ * import { addax, hostOps } from "@qzo/qzo/optim";
  * import { assertEquals } from "@std/assert";
  *
  * const { transformation: rule } = addax({ alpha: 0.5, learningRate: 0.25 });
- * assertEquals(rule.inputs(0), [0.5, 0.25, 0.5, 0.25]);
+ * assertEquals(rule.update(hostOps, [3, 8], [], rule.inputs(0)).values, [0.375, 1]);
  * ```
  */
 export const addax: NamedOptimiser<typeof AddaxOptions & typeof FirstOrderOptions> = named({
@@ -78,17 +84,13 @@ export const addax: NamedOptimiser<typeof AddaxOptions & typeof FirstOrderOption
     estimator: mixedGradient({ of: spsa({ epsilon, queries }), longerThan, noiseBatchSize }),
     transformations: [
       apart({
-        noise: [
-          ...clip === Infinity ? [] : [clipDerivative(clip)],
-          scaleBySchedule(alpha),
-          scaleBySchedule(learningRate),
-        ],
+        noise: [...clip === Infinity ? [] : [clipDerivative(clip)], weighed(alpha)],
         gradient: [
           ...clipNorm === undefined ? [] : [clipDerivative(clipNorm)],
-          scaleBySchedule(1 - alpha),
-          scaleBySchedule(learningRate),
+          weighed(1 - alpha),
         ],
       }),
+      scaleBySchedule(learningRate),
     ],
   }),
 });
