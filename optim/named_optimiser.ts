@@ -90,6 +90,11 @@ export interface NamedOptimiser<Own extends OptionTable = NoOptions> {
   };
   /** What its learning rate does over a run whose length is known, where nothing else is asked for; constant if absent. */
   readonly schedule?: "linear";
+  /**
+   * Steps up to which its default learning rate is used as it is. In a run of `n` more steps it is multiplied by {@linkcode longRunShare}. Absent where the
+   * default does not depend on the length of a run.
+   */
+  readonly fullRateSteps?: number;
   /** Epsilon and learning rate where an adapter's tensors are trained, which start near zero. */
   readonly adapter: AdapterDefaults;
 }
@@ -114,6 +119,8 @@ export interface NamedDeclaration<Own extends OptionTable> {
   readonly limits?: Readonly<Partial<Record<keyof NamedOptions, NumberRule>>>;
   /** What its learning rate does over a run whose length is known. */
   readonly schedule?: "linear";
+  /** Steps up to which its default learning rate is used as it is. */
+  readonly fullRateSteps?: number;
   /** Defaults where an adapter is trained; ten times its own epsilon and a hundred times its own learning rate by default, as MeZO's. */
   readonly adapter?: AdapterDefaults;
   /** The options of its own; none by default. */
@@ -155,7 +162,8 @@ export type Composition =
 export function named<const Own extends OptionTable>(
   declaration: NamedDeclaration<Own>,
 ): NamedOptimiser<Own> {
-  const { name, summary, source, schedule, defaults, limits = {}, make } = declaration;
+  const { name, summary, source, schedule, fullRateSteps, defaults, limits = {}, make } =
+    declaration;
   const shared = changed(NamedOptions, defaults, limits) as NamedOptimiser<Own>["shared"];
   const options = changed(declaration.options ?? {}, defaults, limits) as Own;
   const rules: OptionTable = { ...shared, ...options };
@@ -177,6 +185,7 @@ export function named<const Own extends OptionTable>(
     ...{ summary, options, shared, adapter },
     ...(source === undefined ? {} : { source }),
     ...(schedule === undefined ? {} : { schedule }),
+    ...(fullRateSteps === undefined ? {} : { fullRateSteps }),
   });
 }
 
