@@ -5,13 +5,14 @@
  */
 
 /**
- * What a default learning rate is multiplied by in a run of `steps` steps: 1 up to `full` steps, then the square root of `full / steps`. The noise of
- * `n` independent steps of length `l` adds up to `l * sqrt(n)`, so it ends as large as after `full` steps at the full rate, while what the steps have in common
- * adds up to more. It is the dependence of the best constant rate on the number of steps for stochastic gradients (arXiv 1309.5549, section 2).
+ * The factor for the default learning rate of a run of `steps` steps: 1 up to `full` steps, then the square root of `full / steps`. The noise of `n`
+ * independent steps of length `l` adds up to `l * sqrt(n)`, so with this factor it ends as large as after `full` steps at the full rate, while the
+ * common direction of the steps adds up to more. The best constant rate for stochastic gradients depends on the number of steps in the same way
+ * (Ghadimi and Lan, arXiv 1309.5549, section 2).
  *
- * @param full Steps up to which the rate is used as it is, at least 1.
- * @param steps Steps of the run, at least 1.
- * @returns Greater than 0 and at most 1.
+ * @param full Number of steps up to which the rate is unchanged, at least 1.
+ * @param steps Number of steps in the run, at least 1.
+ * @returns A number greater than 0 and at most 1.
  *
  * @example Four times as many steps at half the rate
  * ```ts
