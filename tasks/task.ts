@@ -162,7 +162,18 @@ const options = [
 ];
 
 /**
- * Creates a task from a configuration, such as parsed YAML.
+ * Creates a task from a configuration, such as parsed YAML:
+ *
+ * ```yaml
+ * name: mood
+ * format: tsv
+ * files: { train: mood.train.tsv, dev: mood.dev.tsv }   # or file: mood.tsv, for train
+ * template: "{sentence} It was{label}"                  # "{label}" can be omitted, or come last; for masked models "{sentence} It was{mask}."
+ * labels: { "0": " terrible", "1": " great" }           # or candidates: [" {choices}"], or answer: " {summary}\n"
+ * labelField: label                                      # the default; output.label for a nested field
+ * separator: ";"                                         # for tables; detected from the first line if not given
+ * encoding: latin1                                       # for files that are not UTF-8 or UTF-16
+ * ```
  *
  * @throws {TypeError} for a missing entry or a wrong type.
  * @throws {RangeError} for an unknown entry, format or encoding, for columns of files that are not tables, and for two labels with the same
