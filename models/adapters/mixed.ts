@@ -60,7 +60,9 @@ export function mixedAdapter(
     if (!Number.isFinite(weight)) throw refuse(`a weight is ${weight}`);
     assertStarted(adapter);
     const [own] = adapter.replaced?.keys() ?? [];
-    if (own !== undefined) throw refuse(`one comes with "${own}" of the base, which has no sum`);
+    if (own !== undefined) {
+      throw refuse(`one comes with "${own}" of the base, which cannot be added to others`);
+    }
     const { tensors } = fitAdapter(config, adapter);
     const values = (tensor: string) => {
       const out = decode(adapterValues(adapter, tensors.get(tensor)!));

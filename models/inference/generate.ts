@@ -117,7 +117,7 @@ export async function* generate(
 export function assertGenerates(config: Pick<ModelConfig, "architecture">): void {
   if (sightOf(config) === "earlier") return;
   throw new RangeError(
-    `Cannot generate with a model of architecture ${config.architecture}: it sees the whole text and predicts masked tokens, not the next one; evaluate it on a task instead`,
+    `Cannot generate with a model of architecture ${config.architecture}: it attends to the whole text and predicts masked tokens, not the next one; evaluate it on a task instead`,
   );
 }
 

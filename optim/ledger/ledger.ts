@@ -84,7 +84,7 @@ export function stepsToReplay({ header, records, damage }: Ledger, steps?: numbe
 function assertReplayed({ exact }: LedgerHeader): void {
   if (!exact) return;
   throw new TypeError(
-    "Cannot replay the ledger: its steps went along exact gradients, which no seed makes again. The offsets are in the state files beside it, which evaluate, generate and export read",
+    "Cannot replay the ledger: its steps follow exact gradients, which cannot be regenerated from seeds. The offsets are in the state files next to it, which evaluate, generate and export use",
   );
 }
 
@@ -114,7 +114,7 @@ export function encodeRecord(
   const { moves, header: { stateSize, exact } } = head;
   if (exact) {
     throw new TypeError(
-      `Cannot encode record ${index}: the ledger is of exact gradients, which records do not replay`,
+      `Cannot encode record ${index}: it is a ledger of exact gradients, which cannot be replayed from records`,
     );
   }
   if (coefficients.length !== moves || state.length !== stateSize) {
