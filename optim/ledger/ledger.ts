@@ -57,7 +57,20 @@ export interface LedgerDamage {
   readonly offset: number;
 }
 
-/** A description of a ledger's damage, as part of a sentence. */
+/**
+ * A description of a ledger's damage, as part of a sentence.
+ *
+ * @example The fourth of ten records
+ * ```ts
+ * import { damageText } from "@qzo/qzo/optim";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(
+ *   damageText({ record: 3, records: 10, offset: 315 }),
+ *   "record 3 of 10, counted from 0, is damaged (offset 315 of the file)",
+ * );
+ * ```
+ */
 export function damageText({ record, records, offset }: LedgerDamage): string {
   return `record ${record} of ${records}, counted from 0, is damaged (offset ${offset} of the file)`;
 }

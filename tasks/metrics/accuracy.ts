@@ -133,6 +133,14 @@ export function classF1(
  * The fraction of the most frequent label, which is the accuracy of always predicting it.
  *
  * @throws {RangeError} when there are no labels.
+ *
+ * @example Two of three
+ * ```ts
+ * import { majorityShare } from "@qzo/qzo/tasks";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(majorityShare([0, 1, 0]), 2 / 3);
+ * ```
  */
 export function majorityShare(labels: readonly number[]): number {
   if (labels.length === 0) throw new RangeError("Cannot take the majority of no labels");

@@ -36,6 +36,16 @@ const roles: Readonly<Record<string, string>> = {
  *
  * @throws {RangeError} for an unknown role, an empty list, or an assistant message without text.
  * @throws {TypeError} for something that is not a message, or contains anything except text.
+ *
+ * @example ShareGPT's names
+ * ```ts
+ * import { conversationOf } from "@qzo/qzo/tasks";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const row = { conversations: [{ from: "human", value: "Hi" }, { from: "gpt", value: "Hello" }] };
+ * const { messages } = conversationOf(row);
+ * assertEquals(messages.map(({ role }) => role), ["user", "assistant"]);
+ * ```
  */
 export function conversationOf(row: Row): Conversation {
   const lists = listsOf(row);
