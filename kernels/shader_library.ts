@@ -35,6 +35,7 @@ import moved from "./offsets/moved.wgsl.ts";
 import noise from "./offsets/noise.wgsl.ts";
 import activationSlopes from "./operations/activations/activation_slopes.wgsl.ts";
 import gatheredRows from "./operations/adjoints/gathered_rows.wgsl.ts";
+import bothEnds from "./operations/adjoints/both_ends.wgsl.ts";
 import attentionParams from "./operations/adjoints/attention_params.wgsl.ts";
 import attentionKeys from "./operations/attention_keys.wgsl.ts";
 import rows from "./operations/rows.wgsl.ts";
@@ -50,6 +51,7 @@ export const SHADER_LIBRARY: ShaderLibrary = {
   "activation_slopes.wgsl": activationSlopes,
   "attention_keys.wgsl": attentionKeys,
   "attention_params.wgsl": attentionParams,
+  "both_ends.wgsl": bothEnds,
   "code_table.wgsl": codeTable,
   "combine.wgsl": combine,
   "decode.wgsl": decode,
