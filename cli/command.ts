@@ -23,6 +23,8 @@ export interface OptionSpec {
   readonly values?: readonly string[];
   /** Of a text: a path, which in a file counts from the file. */
   readonly path?: boolean;
+  /** Of a text: may be given several times; see {@linkcode Options.all}. Otherwise the last one counts. */
+  readonly many?: boolean;
 }
 
 /** A command of the command line. */
@@ -89,6 +91,12 @@ export class Options {
   text(name: string): string | undefined {
     const value = this.#values.get(name);
     return value === undefined ? undefined : String(value);
+  }
+
+  /** All texts of a flag that may be given several times, in their order. */
+  all(name: string): readonly string[] {
+    const value = this.#values.get(name);
+    return Array.isArray(value) ? value.map(String) : value === undefined ? [] : [String(value)];
   }
 
   /** A text that must be there. @throws {UsageError} when it is not */
