@@ -20,6 +20,7 @@ import {
 import { type ModelSource, type Objective, packBatch, startedAdapter } from "../models/mod.ts";
 import { namedOptimisers, type OptimiserName, optimiserNames } from "../optim/mod.ts";
 import { sightOf } from "../models/architectures.ts";
+import { adapterDefaults } from "../train/config/optimiser.ts";
 import { readTrainConfig } from "../train/config/schema.ts";
 import { schemeNames } from "../train/config/scheme_schema.ts";
 import {
@@ -233,9 +234,10 @@ function configOf({ scheme, optimiser: name, factor, seed, forwards, ...job }: J
   const made = optimiserOfConfig(usual);
   const steps = Math.max(1, Math.floor(forwards / made.evaluations));
   if (factor === 1) return of(steps, { optimiser: { name, schedule: { kind: "linear" } } });
-  const { shared, adapter } = namedOptimisers[name];
-  const alone = made.groups === undefined && usual.trainables.kinds.some((kind) => kind === scheme);
-  const rate = alone ? adapter.learningRate : shared.learningRate.default!;
+  const { shared } = namedOptimisers[name];
+  const alone = made.groups === undefined &&
+    usual.trainables.kinds.find((kind) => kind === scheme);
+  const rate = alone ? adapterDefaults(name, alone).learningRate : shared.learningRate.default!;
   return of(steps, {
     optimiser: { name, learning_rate: factor * rate, schedule: { kind: "linear" } },
     ...made.groups

@@ -95,10 +95,14 @@ export interface NamedOptimiser<Own extends OptionTable = NoOptions> {
 }
 
 /** Defaults for the offsets of adapters. */
-export type AdapterDefaults = Required<Pick<GroupOptions, "epsilon">> & {
+export interface AdapterDefaults {
+  /** How far to look. */
+  readonly epsilon: number;
   /** The peak learning rate. */
   readonly learningRate: number;
-};
+  /** What epsilon is multiplied by where what an adapter does is a product of what is trained, as LoRA's is. Default 1. */
+  readonly product?: number;
+}
 
 /** How {@linkcode named} makes an optimiser. */
 export interface NamedDeclaration<Own extends OptionTable> {

@@ -157,6 +157,8 @@ export interface AdapterScheme<P extends AdapterPlan = AdapterPlan> {
    * is trained. Default 1.
    */
   readonly size?: number;
+  /** Whether what it does is a product of its tensors, as LoRA's `B A`: some optimisers look less far by default then. Default false. */
+  readonly isProduct?: boolean;
   /** What users choose: the keys of the section of its name. */
   readonly options: Readonly<Record<string, AdapterOption>>;
   /** A new one. @throws {RangeError} For settings that do not fit the model */
