@@ -17,6 +17,8 @@ const BENCHES: Readonly<Record<string, string>> = {
   "optimisers-cost":
     "memory and time of each optimiser's update, compared with the forward passes of its step",
   derivatives: "the cost of steps along tangents and gradients, in forward passes",
+  exact:
+    "exact gradients, tangents and zeroth order at equal cost: loss, seconds, memory (needs ../shared/data, resumable)",
   lora: "what LoRA adds to a step of a model with 20 M weights",
   schemes:
     "tuning schemes and optimisers with equal numbers of forward passes: held-out loss, scalars, memory, seconds (needs ../shared/data, resumable)",

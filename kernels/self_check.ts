@@ -1,5 +1,5 @@
 /**
- * A second's check of an adapter: what its driver makes of the kernels, against the host.
+ * A one-second check of an adapter: compares the results of its kernels with the host.
  *
  * @module
  */
@@ -20,33 +20,36 @@ import { replayMoves } from "./step/replay.ts";
 import { Storage } from "./device/storage.ts";
 import { DeviceTensor } from "./device/tensor.ts";
 
-/** What one check found. */
+/** The result of one check. */
 export interface KernelCheck {
-  /** What was checked. */
+  /** Name of the check. */
   readonly name: string;
-  /** Whether it is right. */
+  /** Whether the result is right. */
   readonly right: boolean;
-  /** In words: how far it is from the host. */
+  /** The deviation from the host, for people. */
   readonly found: string;
 }
 
-/** What was found, and what there was no time for. */
+/** The results of all checks, and the checks for which there was no time. */
 export interface SelfCheck {
-  /** In the order they were made. */
+  /** Results in the order of execution. */
   readonly checks: readonly KernelCheck[];
-  /** Names of those that were not made. */
+  /** Names of the checks that were not run. */
   readonly left: readonly string[];
 }
 
-/** How long to check. */
+/** Options of the self-check. */
 export interface SelfCheckOptions {
-  /** No check begins after so many milliseconds; 1000 by default. Drivers that compile slowly need more for all of them. */
+  /**
+   * No check starts after this many milliseconds. Default 1000. With a driver that compiles slowly, running all checks
+   * takes more.
+   */
   readonly milliseconds?: number;
-  /** Stops between checks. */
+  /** Aborts between checks. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Normalised mean squared error that a product in f32 stays below. */
+/** The greatest normalised mean squared error allowed for a product in f32. */
 const MOST_ERROR = 1e-7;
 
 type Check = (gpu: Gpu) => Promise<Omit<KernelCheck, "name">>;
@@ -66,10 +69,10 @@ const CHECKS: readonly (readonly [string, Check])[] = [
 ];
 
 /**
- * Runs kernels and compares them with the host, the most used first.
+ * Runs the most used kernels first and compares their results with the host.
  *
- * @throws {DeviceLostError} When the device is lost over it
- * @throws {SyntaxError} When the driver does not compile a shader
+ * @throws {DeviceLostError} when the device is lost during a check.
+ * @throws {SyntaxError} when the driver does not compile a shader.
  *
  * @example Is this adapter to be trusted?
  * ```ts
@@ -95,7 +98,7 @@ export async function selfCheck(
   return { checks, left: CHECKS.slice(checks.length).map(([name]) => name) };
 }
 
-/** Numbers between -1 and 1 that look random and are the same everywhere. */
+/** Pseudorandom numbers between -1 and 1, the same on every machine. */
 function numbers(count: number, seed: number): Float32Array<ArrayBuffer> {
   let state = seed;
   return Float32Array.from({ length: count }, () => {
@@ -132,7 +135,7 @@ function stored(gpu: Gpu, label: string, data: ArrayBufferView<ArrayBuffer>): St
   return storage;
 }
 
-/** `x W^T` with a packed W. */
+/** The product `x W^T` with a packed W. */
 async function product(gpu: Gpu, format: string, rows: number): Promise<Omit<KernelCheck, "name">> {
   const [outputs, inputs] = [72, 256];
   const packed = quantize(numbers(outputs * inputs, 1), outputs, inputs, format);
@@ -155,7 +158,7 @@ async function product(gpu: Gpu, format: string, rows: number): Promise<Omit<Ker
   return judged(await result(gpu, graph, y), expected);
 }
 
-/** Offsets moved by a step's seeds, to the bit. */
+/** Offsets moved by the seeds of a step, compared bit by bit. */
 async function replayed(gpu: Gpu): Promise<Omit<KernelCheck, "name">> {
   const packed = quantize(numbers(64 * 256, 3), 64, 256, "int4_g32");
   using tensor = new DeviceTensor("check", packed.layout, 64, 256, gpu.maxBinding);
@@ -180,7 +183,7 @@ async function replayed(gpu: Gpu): Promise<Omit<KernelCheck, "name">> {
   return { right: wrong === 0, found: `${wrong} of ${count} have other bits` };
 }
 
-/** Causal attention of one sequence: what each row's query, normalised, makes of the rows up to it. */
+/** Causal attention of one sequence, whose queries are normalised rows. */
 async function attended(gpu: Gpu): Promise<Omit<KernelCheck, "name">> {
   const shape = { heads: 4, keyValueHeads: 2, headDimension: 32 };
   const { heads, keyValueHeads, headDimension } = shape;

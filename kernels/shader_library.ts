@@ -1,14 +1,16 @@
 /**
- * Texts that shaders include.
+ * The texts that shaders can include.
  *
  * @module
  */
 
 import type { ShaderLibrary } from "./device/template.ts";
 import adjointWords from "./matmul/adjoints/adjoint_words.wgsl.ts";
+import minimaSlope from "./matmul/adjoints/minima_slope.wgsl.ts";
 import slopes4 from "./matmul/adjoints/slopes4.wgsl.ts";
 import weightChange from "./matmul/adjoints/weight_change.wgsl.ts";
 import decode from "./matmul/decode.wgsl.ts";
+import codeWords from "./matmul/layouts/code_words.wgsl.ts";
 import codeTable from "./matmul/layouts/code_table.wgsl.ts";
 import decodeCodebook from "./matmul/layouts/decode_codebook.wgsl.ts";
 import decodeColumn from "./matmul/layouts/decode_column.wgsl.ts";
@@ -35,22 +37,21 @@ import moved from "./offsets/moved.wgsl.ts";
 import noise from "./offsets/noise.wgsl.ts";
 import activationSlopes from "./operations/activations/activation_slopes.wgsl.ts";
 import gatheredRows from "./operations/adjoints/gathered_rows.wgsl.ts";
-import attentionParams from "./operations/adjoints/attention_params.wgsl.ts";
-import attentionKeys from "./operations/attention_keys.wgsl.ts";
+import attentionParts from "./operations/attention_parts.wgsl.ts";
 import rows from "./operations/rows.wgsl.ts";
 import softCap from "./operations/activations/soft_cap.wgsl.ts";
 import registerTile from "./statistics/register_tile.wgsl.ts";
 import finite from "./step/finite.wgsl.ts";
 
-/** Every text that `#include` knows. */
+/** The texts for `#include`, by name. */
 export const SHADER_LIBRARY: ShaderLibrary = {
   ...DIRECTION_SHADERS,
   "adjoint_words.wgsl": adjointWords,
   "slopes4.wgsl": slopes4,
   "activation_slopes.wgsl": activationSlopes,
-  "attention_keys.wgsl": attentionKeys,
-  "attention_params.wgsl": attentionParams,
+  "attention_parts.wgsl": attentionParts,
   "code_table.wgsl": codeTable,
+  "code_words.wgsl": codeWords,
   "combine.wgsl": combine,
   "decode.wgsl": decode,
   "decode_codebook.wgsl": decodeCodebook,
@@ -64,6 +65,7 @@ export const SHADER_LIBRARY: ShaderLibrary = {
   "gathered_rows.wgsl": gatheredRows,
   "grid_points.wgsl": gridPoints,
   "matmul_params.wgsl": matmulParams,
+  "minima_slope.wgsl": minimaSlope,
   "moved.wgsl": moved,
   "noise.wgsl": noise,
   "register_codebook.wgsl": registerCodebook,

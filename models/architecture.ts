@@ -1,6 +1,6 @@
 /**
- * What an architecture is to the rest of the library: a value that says how files spell its configuration, what its weights are, and what its
- * forward does. A new one is a file in `architectures/` and a line in `architectures/mod.ts` (docs/adding/architecture.md).
+ * The interface of an architecture: a value that describes how files spell its configuration, what its weights are, and how its forward pass is
+ * computed. To add one, write a file in `architectures/` and add a line to `architectures/mod.ts` (docs/adding/architecture.md).
  *
  * @module
  */
@@ -12,8 +12,8 @@ import type { Fields, KeyTable, Note } from "./config/config_keys.ts";
 import type { Hidden, Recorder } from "./recorder.ts";
 
 /**
- * What a weight is: a `"matrix"` may be quantised; a `"norm"` is a gain and a `"bias"` is added, both f32 on the device; `"embedding"` and
- * `"head"` are the vocabulary's tables, `"positions"` is that of learned positions, `"types"` that of token types.
+ * The role of a weight. A `"matrix"` can be quantised. A `"norm"` is a gain and a `"bias"` is added; both are f32 on the device. `"embedding"`
+ * and `"head"` are the tables of the vocabulary, `"positions"` is the table of learned positions, and `"types"` that of token types.
  */
 export type WeightRole =
   | "matrix"
@@ -25,149 +25,161 @@ export type WeightRole =
   | "head";
 
 /**
- * What a token attends to in its sequence: itself and those before it, so that the next one can be predicted (decoders); or all, so that masked
- * ones can be (encoders).
+ * Which tokens of its sequence a token attends to: itself and earlier ones, to predict the next token (decoders), or all of them, to predict
+ * masked tokens (encoders).
  */
 export type Sight = "earlier" | "all";
 
 /** A weight of a model. */
 export interface Weight {
-  /** Inside, in ledgers and in GGUF files, such as `blk.0.attn_q.weight`. */
+  /** Name in this library, in ledgers and in GGUF files, such as `blk.0.attn_q.weight`. */
   readonly name: string;
-  /** In a Hugging Face folder, such as `model.layers.0.self_attn.q_proj.weight`. */
+  /** Name in a Hugging Face folder, such as `model.layers.0.self_attn.q_proj.weight`. */
   readonly huggingFace: string;
-  /** Output features, or entries of a table; 1 for vectors. */
+  /** Output features, or entries of a table. 1 for vectors. */
   readonly rows: number;
   /** Input features, or elements of a vector. */
   readonly columns: number;
-  /** What it is. */
+  /** Role in the model. */
   readonly role: WeightRole;
-  /** The layer that it is in, if it is in one. */
+  /** Index of its layer. Undefined if it belongs to no layer. */
   readonly layer?: number;
-  /** The half of its layer that it is in. */
+  /** The half of the layer that it belongs to. */
   readonly part?: "attention" | "mlp";
   /**
-   * Set where GGUF files and folders have the rows of rotated heads in different orders: how many heads the rows are, and whether the two
-   * elements of a pair lie side by side (GGUF) or half a head apart (folders) in this model.
+   * Set if GGUF files and folders store the rows of rotated heads in different orders: the number of heads in the rows, and whether in this
+   * model the two elements of a pair are adjacent (GGUF) or half a head apart (folders).
    */
   readonly rotary?: { readonly heads: number; readonly interleaved: boolean };
-  /** Dense, a folder has it with a row for each input. */
+  /** Whether a folder stores it transposed, with one row per input, if it is dense. */
   readonly transposed?: boolean;
-  /** Of a norm: a folder has its gain as the distance from 1; GGUF files, and models, have the gain. */
+  /** For a norm: whether a folder stores the gain minus 1. GGUF files and loaded models contain the gain itself. */
   readonly fromOne?: boolean;
 }
 
-/** Channels that may be divided where they arise when the columns that read them are multiplied: the model stays the same. */
+/**
+ * Channels that can be divided by factors at their origin, if the columns that read them are multiplied by the same factors. The model then
+ * computes the same function.
+ */
 export interface ChannelScaling {
-  /** A norm's gain, or a matrix whose rows are the channels. A bias of that name has them too. */
+  /** Name of a norm's gain, or of a matrix whose rows are the channels. A bias of the same name is scaled too. */
   readonly from: string;
-  /** The matrices that read them, and nothing else does. */
+  /** Names of all matrices that read the channels. */
   readonly into: readonly string[];
-  /** By column of those, the channel that it reads. Default: that of the same number. */
+  /** For each column of these matrices, the index of the channel it reads. Default: the column's own index. */
   readonly sources?: Uint32Array;
 }
 
-/** A table that the forward reads and no file has. */
+/** A table that the forward pass reads and that is computed rather than stored in files. */
 export interface Constant {
-  /** Its length. */
+  /** Length in f32 words. */
   readonly words: number;
-  /** Makes it. */
+  /** Computes the table. */
   readonly values: () => Float32Array<ArrayBuffer>;
 }
 
-/** What a reader of a configuration is told besides its fields. */
+/** Context for reading a configuration. */
 export interface ReadAbout {
-  /** What is read, for messages, such as `"model/config.json"` with its quotes. */
+  /** Name of the file for messages, such as `"model/config.json"`, quotes included. */
   readonly what: string;
-  /** Told what a user should know. */
+  /** Called with information for the user. */
   readonly note: Note;
 }
 
-/** How folders of Hugging Face spell an architecture. */
+/** How Hugging Face folders spell an architecture. */
 export interface HuggingFaceForm<C extends ModelConfig> {
-  /** Values of `model_type`. */
+  /** Values of `model_type` that belong to it. */
   readonly modelTypes: readonly string[];
-  /** What the names in `architectures` begin with, such as `Llama` of `LlamaForCausalLM`; the first names the architecture in messages. */
+  /** Prefixes of the names in `architectures`, such as `Llama` for `LlamaForCausalLM`. Messages use the first. */
   readonly classes: readonly string[];
-  /** What they end with in a model that is read with its head, the plainest first. Default `ForCausalLM`. */
+  /** Suffixes of these names for models that are read with their head, most common first. Default `ForCausalLM`. */
   readonly headClass?: string | readonly string[];
-  /** What the names of weights begin with, and do not in the file of a model without its head: `model`. */
+  /** Prefix of the weights' names, such as `model`. Files of a model without a head lack it. */
   readonly base: string;
-  /** Ends of names that older folders have, and what they are called now. */
+  /** Patterns for the ends of names in older folders, with their replacements. */
   readonly olderNames?: readonly (readonly [RegExp, string])[];
-  /** Tensors that folders may have beside the weights and that say nothing: what they are, and by which names. */
+  /** Tensors that folders may contain besides the weights and that do not affect the model: what they are, and a pattern for their names. */
   readonly leftOut?: readonly { readonly pattern: RegExp; readonly what: string }[];
-  /** Every key of `config.json`, and what becomes of it. */
+  /** How every key of `config.json` is treated. */
   readonly keys: KeyTable;
-  /** The configuration in `config.json`, whose keys have been held against the table. @throws {RangeError} naming key and value */
+  /**
+   * Reads the configuration from `config.json`, whose keys have already been checked against the table.
+   *
+   * @throws {RangeError} naming the key and the value.
+   */
   read(json: Fields, about: ReadAbout): C;
   /**
-   * What {@linkcode read} makes the same configuration of, but for the special tokens. @throws {RangeError} For what has no form there
+   * The inverse of {@linkcode read}, except for special tokens.
    *
-   * @param ropeFactors Divisors of the rotary frequencies, when the model's file brought them
+   * @param ropeFactors Divisors of the rotary frequencies, if they came with the model's file.
+   * @throws {RangeError} for a configuration that cannot be written in this form.
    */
   write(config: C, ropeFactors?: Float32Array): Record<string, unknown>;
 }
 
 /** How GGUF files spell an architecture. */
 export interface GgufForm<C extends ModelConfig> {
-  /** Every key under the architecture's prefix, and what becomes of it. */
+  /** How every key under the architecture's prefix is treated. */
   readonly keys: KeyTable;
   /**
-   * The configuration in the fields under the prefix, which have been held against the table.
+   * Reads the configuration from the fields under the prefix, which have already been checked against the table.
    *
-   * @throws {RangeError} naming key and value
+   * @throws {RangeError} naming the key and the value.
    */
   read(fields: Fields, tensors: TensorsRead, about: ReadAbout): C;
-  /** The fields that {@linkcode read} makes the same configuration of. @throws {RangeError} For what has no form there */
+  /**
+   * The inverse of {@linkcode read}.
+   *
+   * @throws {RangeError} for a configuration that cannot be written in this form.
+   */
   write(config: C): Record<string, GgufValue | GgufTyped>;
-  /** Divisors of the rotary frequencies that say what fields cannot; the method is there if files may bring some. */
+  /** Divisors of the rotary frequencies, for scaling that the metadata fields cannot express. Present if files may contain them. */
   ropeFactors?(config: C): Float32Array<ArrayBuffer> | undefined;
-  /** Vectors of positive numbers beside the weights that belong to the configuration. */
+  /** Vectors of positive numbers that are stored as tensors but belong to the configuration. */
   readonly vectors?: {
-    /** Those that a file may have. */
+    /** Names that a file may contain. */
     readonly names: readonly string[];
-    /** Those of a configuration, by name. */
+    /** The vectors of a configuration, by name. */
     of(config: C): ReadonlyMap<string, Float32Array<ArrayBuffer>>;
   };
 }
 
-/** What the reader of a GGUF file's configuration is told of its tensors. */
+/** Facts about the tensors of a GGUF file, for reading its configuration. */
 export interface TensorsRead {
-  /** Rows of the embedding table, which are the vocabulary. */
+  /** Rows of the embedding table, which are the size of the vocabulary. */
   readonly embeddingRows: number;
-  /** Whether a head is there. */
+  /** Whether there is a separate head. */
   readonly hasHead: boolean;
-  /** Those of {@linkcode GgufForm.vectors} that are there, by name. */
+  /** The vectors of {@linkcode GgufForm.vectors} that the file contains, by name. */
   readonly vectors?: ReadonlyMap<string, Float32Array>;
 }
 
 /** An architecture. */
 export interface Architecture<C extends ModelConfig = ModelConfig> {
-  /** As GGUF spells it; {@linkcode ModelConfig.architecture} of its configurations. */
+  /** Name as spelled by GGUF; the {@linkcode ModelConfig.architecture} of its configurations. */
   readonly name: string;
-  /** What a token attends to; examples are made accordingly. Default `"earlier"`. */
+  /** Which tokens a token attends to. Examples are built accordingly. Default `"earlier"`. */
   readonly sees?: Sight;
-  /** In folders. */
+  /** Its form in Hugging Face folders. */
   readonly huggingFace: HuggingFaceForm<C>;
-  /** In GGUF files; absent where llama.cpp does not know it. */
+  /** Its form in GGUF files. Absent if llama.cpp does not support it. */
   readonly gguf?: GgufForm<C>;
-  /** Why there is no {@linkcode gguf}, where llama.cpp knows it: said where such a file is refused. */
+  /** If llama.cpp supports it but {@linkcode gguf} is absent: the reason, which is shown when such a file is rejected. */
   readonly noGguf?: string;
-  /** Every weight, in the order of the forward. */
+  /** Every weight, in the order of the forward pass. */
   weights(config: C): readonly Weight[];
-  /** Tables by the names that the forward has for them, long enough for sequences of `positions` tokens. */
+  /** Tables by the names the forward pass uses, long enough for sequences of `positions` tokens. */
   constants?(
     config: C,
     positions: number,
     ropeFactors?: Float32Array,
   ): Readonly<Record<string, Constant>>;
-  /** The hidden states that enter the first block: `[B][M][hidden]`. */
+  /** Records the hidden states that enter the first block: `[B][M][hidden]`. */
   embed(x: Recorder, config: C): Value;
-  /** Hidden states that enter a block to those that leave it. */
+  /** Records a block: hidden states in, hidden states out. */
   block(x: Recorder, config: C, hidden: Hidden, layer: number): Value;
-  /** Logits from what leaves the last block: of all rows, or of those of a list. `[B][rows][vocabulary]`. */
+  /** Records the logits from the output of the last block, for all rows or those of a list: `[B][rows][vocabulary]`. */
   head(x: Recorder, config: C, hidden: Hidden, rows?: RowList): Value;
-  /** What the channels of a block may be scaled by without changing the model. */
+  /** The channels of a block that can be scaled without changing the model's function. */
   scalings?(config: C, layer: number): readonly ChannelScaling[];
 }

@@ -1,11 +1,11 @@
 /**
- * The batch that a forward takes: token rows of several sequences laid end to end, without padding between them, and
- * the positions whose log-probabilities the loss needs.
+ * The batch that a forward pass takes: token rows of several sequences laid end to end without padding, and the positions whose
+ * log-probabilities the loss needs.
  *
- * Candidates of one example share the rows of its prompt: a candidate row attends to the prompt's rows and to its own. So
- * a two-way classification with one-token labels costs one prompt, not two.
+ * Candidates of one example share the rows of its prompt: a candidate's rows attend to the prompt's rows and to their own. Two-way
+ * classification with one-token labels therefore costs one prompt, not two.
  *
- * Where tokens are masked, every row attends to all rows of its prompt, and candidates are read off the masked ones.
+ * If tokens are masked, every row attends to all rows of its prompt, and candidates are read from the masked rows.
  *
  * @module
  */
@@ -16,79 +16,82 @@ import { integerWithin } from "../optim/check.ts";
 import type { Lead } from "./adapters/scheme.ts";
 import type { Sight } from "./architecture.ts";
 
-/** What a batch's log-probabilities are turned into. */
+/** How the log-probabilities of a batch are turned into losses. */
 export type Objective = "language-modelling" | "classification";
 
 /**
- * One training or evaluation example in tokens.
+ * One training or evaluation example, in tokens.
  *
- * Classification: `prompt` is shared, `candidates[label]` is right; the loss is the cross-entropy over the candidates'
- * mean token log-probabilities. Language modelling: `prompt` is empty or context without loss, one candidate, label 0;
- * without a prompt the first token is context only. Of a conversation with several answers the candidate holds what is
- * said between them too, and `scored` says which of its tokens the loss is of.
+ * Classification: candidates share `prompt`, and `candidates[label]` is correct. The loss is the cross-entropy over the candidates' mean token
+ * log-probabilities.
  *
- * With `masked`, for models that see all of a sequence (BERT, RoBERTa): `prompt` is the whole sequence, and a candidate has a token for each
- * masked place of it. Classification has one masked place, as a rule; language modelling all that were masked, and one candidate.
+ * Language modelling: `prompt` is empty or is context without loss; there is one candidate and the label is 0. Without a prompt, the first token
+ * is context only. For a conversation with several answers, the candidate also contains the messages between them, and `scored` selects the
+ * tokens that count in the loss.
+ *
+ * With `masked`, for models in which tokens attend to the whole sequence (BERT, RoBERTa): `prompt` is the whole sequence, and a candidate has
+ * one token for each masked position. Classification usually has one masked position; language modelling has one candidate for all masked
+ * positions.
  */
 export interface Example {
   /** Tokens that all candidates share. */
   readonly prompt: readonly number[];
-  /** Continuations, at least one. */
+  /** Possible continuations, at least one. */
   readonly candidates: readonly (readonly number[])[];
-  /** Index of the right candidate. */
+  /** Index of the correct candidate. */
   readonly label: number;
-  /** Indices of all that count as right when it is judged, where that of `label` is not the only one; the loss does not know them. */
+  /** Indices of all candidates that count as correct in evaluation, if there are others besides `label`. The loss does not use them. */
   readonly right?: readonly number[];
   /**
-   * Of the only candidate, ranges of tokens that the loss is of, [first, end), in ascending order; the others are context. Default: all of
-   * its tokens.
+   * For a single candidate: the ranges of tokens that count in the loss, [first, end), in ascending order. Other tokens are context. Default:
+   * all of its tokens.
    */
   readonly scored?: readonly (readonly [first: number, end: number])[];
   /**
-   * Tokens that each candidate begins with and that are context: the loss is of those behind, which may be the same in all ("partial evaluation").
-   * Default: none.
+   * For each candidate, how many of its first tokens are context. Only the tokens after them count in the loss; these can be the same in all
+   * candidates ("partial evaluation"). Default: 0.
    */
   readonly leads?: readonly number[];
-  /** Places in the prompt, counted from 0 and ascending, whose tokens are predicted there. Default: none, candidates follow the prompt. */
+  /** Positions in the prompt, counted from 0 in ascending order, whose tokens are to be predicted. Default: none; candidates follow the prompt. */
   readonly masked?: readonly number[];
 }
 
-/** A batch in the words that kernels read. */
+/** A batch as the 32-bit words that kernels read. */
 export interface PackedBatch {
   /** Capacities. */
   readonly shape: BatchShape;
-  /** The lists, as `batchLayout` places them. */
+  /** The lists, laid out by `batchLayout`. */
   readonly words: Uint32Array<ArrayBuffer>;
-  /** What is really there, below the shape's capacities. */
+  /** Number of rows in use, at most the shape's capacity. */
   readonly rows: number;
-  /** Positions that are scored. */
+  /** Number of positions that are scored. */
   readonly lossRows: number;
-  /** Continuations that are scored. */
+  /** Number of candidates that are scored. */
   readonly candidates: number;
-  /** Examples in the batch. */
+  /** Number of examples in the batch. */
   readonly examples: number;
-  /** What the log-probabilities are turned into. */
+  /** How the log-probabilities are turned into losses. */
   readonly objective: Objective;
-  /** What its rows attend to: `"all"` where tokens are masked. */
+  /** Which rows a row attends to: `"all"` if tokens are masked. */
   readonly sees: Sight;
-  /** Highest token id, targets included: below a model's vocabulary, or it does not fit that model. */
+  /** Highest token id, including targets. It must be less than the model's vocabulary. */
   readonly highestToken: number;
-  /** Highest position, counted from a sequence's first own token: below what a model was loaded for. */
+  /** Highest position, counted from a sequence's first own token. It must be less than the positions the model was loaded for. */
   readonly highestPosition: number;
-  /** What its sequences begin with, for the adapter that it was packed for. */
+  /** What precedes every sequence, by the adapter that the batch was packed for. */
   readonly lead: Lead;
-  /** Token rows a forward would need without shared prompts: what throughput is counted in. */
+  /** Number of token rows without sharing of prompts, by which throughput is measured. */
   readonly tokens: number;
 }
 
-/** Rounds up so that few shapes occur: eighths of an octave, at least `least`. */
+/** Rounds up, so that few different shapes occur: to eighths of an octave, and to at least `least`. */
 export function roundedCapacity(count: number, least: number): number {
   if (count <= least) return least;
   const step = Math.max(least, 2 ** (Math.floor(Math.log2(count)) - 3));
   return Math.ceil(count / step) * step;
 }
 
-/** What `example` needs: rows, loss rows, candidates. A candidate's last token predicts nothing and has no row. */
+/** Number of rows and loss rows that `example` needs. A candidate's last token predicts nothing and has no row. */
 export function exampleCost(example: Example): { rows: number; lossRows: number } {
   const { prompt, candidates, masked, scored, leads } = example;
   if (masked) return { rows: prompt.length, lossRows: candidates.length * masked.length };
@@ -104,11 +107,11 @@ export function exampleCost(example: Example): { rows: number; lossRows: number 
 }
 
 /**
- * Lays examples end to end. Candidates follow their prompt and attend to it and to themselves.
+ * Packs examples end to end. Candidates follow their prompt and attend to it and to themselves.
  *
- * @param room How long a sequence may be; a model where it is to run, which may have an adapter that puts something before every sequence
- * @param shape Capacities to fill; by default the needs rounded up, so that few plans are built
- * @throws {RangeError} When an example is empty, longer than `context`, has a bad label, or the shape is too small
+ * @param room The greatest length of a sequence. A model satisfies this interface; its adapter may put tokens before every sequence.
+ * @param shape Capacities to use. Default: the needs of the examples, rounded up so that few plans are built.
+ * @throws {RangeError} when an example is empty, too long or has an invalid label, or when the shape is too small.
  *
  * @example A two-way classification with one-token labels costs its prompt only
  * ```ts
@@ -246,20 +249,24 @@ export function packBatch(
   };
 }
 
-/** What a batch is packed for, beside the longest sequence: a model is one. */
+/** Limits that a batch is packed for. A model satisfies this interface. */
 export interface BatchRoom {
-  /** How many own tokens a sequence may have. */
+  /** The most tokens of its own that a sequence may have. */
   readonly maxPositions: number;
-  /** What may put something before every sequence. Default: nothing does. */
+  /** Adapter that may put tokens before every sequence. Default: none. */
   readonly adapter?: { readonly lead?: Lead } | undefined;
 }
 
-/** What a model's sequences begin with. */
+/** What precedes every sequence of a model. */
 export function leadOf({ adapter }: Pick<BatchRoom, "adapter">): Lead {
   return adapter?.lead ?? { tokens: 0, positions: 0 };
 }
 
-/** What the rows of examples attend to. @throws {RangeError} When some are masked and some are not */
+/**
+ * Which rows the rows of examples attend to.
+ *
+ * @throws {RangeError} when only some of the examples are masked.
+ */
 function sightIn(examples: readonly Example[]): Sight {
   const count = examples.filter(({ masked }) => masked).length;
   if (count > 0 && count < examples.length) {
@@ -270,7 +277,7 @@ function sightIn(examples: readonly Example[]): Sight {
   return count > 0 ? "all" : "earlier";
 }
 
-/** Whether a token of a candidate is scored, asked in ascending order. */
+/** Whether a token of a candidate is scored. Called in ascending order. */
 type Counted = (index: number) => boolean;
 
 function isWithin(ranges: NonNullable<Example["scored"]>): Counted {

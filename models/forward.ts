@@ -1,6 +1,6 @@
 /**
- * A whole evaluation as a graph: forward of all branches, log-probabilities at the positions the loss needs, losses. Recorded the
- * same way for running it and for pricing it without a device.
+ * A whole evaluation as a graph: the forward pass of all branches, log-probabilities at the positions that the loss needs, and losses. It is
+ * recorded in the same way whether it is run or only used to compute memory use without a device.
  *
  * @module
  */
@@ -32,40 +32,40 @@ import {
   type RecorderOptions,
 } from "./recorder.ts";
 
-/** What a forward is recorded over. */
+/** The model that a forward pass is recorded for. */
 export interface ForwardModel {
   /** Shape and constants. */
   readonly config: ModelConfig;
-  /** Weights by GGUF name; those of its adapter too. */
+  /** Weights by GGUF name, including those of its adapter. */
   readonly tensors: ReadonlyMap<string, DeviceTensor>;
-  /** What is beside the base, if anything. */
+  /** The adapter. Undefined if there is none. */
   readonly adapter?: FittedAdapter | undefined;
-  /** Tables of the architecture by name. */
+  /** The architecture's tables, by name. */
   readonly constants: ReadonlyMap<string, Storage>;
-  /** Gives matrices their inputs: as they are, or with the columns in a matrix's order. */
+  /** Provides the inputs of matrices, with columns reordered if a matrix requires it. */
   readonly columnOrders: { inputs(graph: Graph): RecorderOptions["inputOf"] };
-  /** Decides tiles. */
+  /** Class of the adapter, which determines tiles. */
   readonly adapterClass: AdapterClass;
 }
 
-/** How trained offsets and noise enter. */
+/** Trained offsets and noise. */
 export interface ForwardOffsets {
-  /** A fine-tune. */
+  /** The offsets of a fine-tune. */
   readonly offsets: OffsetSet;
-  /** Absent: offsets without noise. */
+  /** The noise of the branches. If absent, only the offsets apply. */
   readonly noise?: {
     readonly law: Law;
-    /** How frozen offsets are told; by their value if absent. */
+    /** How frozen offsets are recognised. Default: by their value. */
     readonly frozen?: FrozenBy;
-    /** Seeds and amplitudes; by tensor where tensors have their turns. */
+    /** Seeds and amplitudes of the branches; a function of the tensor name if tensors take turns. */
     readonly branches: Range | ((name: string) => Range);
   } | undefined;
 }
 
-/** Bytes of logits held at once; more loss rows are taken in pieces. */
+/** The most bytes of logits held at once. More loss rows are computed in pieces. */
 export const LOGITS_BYTES: number = 64 * 2 ** 20;
 
-/** The context in which operations of a forward are recorded. */
+/** The context for recording the operations of a forward pass. */
 export function forwardContext(
   model: ForwardModel,
   graph: Graph,
@@ -98,7 +98,7 @@ function perturbationOf(name: string, trained?: ForwardOffsets): Perturbation | 
   );
 }
 
-/** What an architecture records a part of the forward with. */
+/** The recorder for an architecture's part of the forward pass. */
 export function recorderOf(
   model: ForwardModel,
   context: ForwardContext,
@@ -122,7 +122,7 @@ function constantOf({ constants }: ForwardModel, name: string): Storage {
   return found;
 }
 
-/** Records the forward up to what leaves the last block: `[B][M][hidden]`. */
+/** Records the forward pass up to the output of the last block: `[B][M][hidden]`. */
 function recordHidden({ config }: ForwardModel, x: Recorder): Value {
   const { embed, block } = architectureOf(config);
   let hidden = embed(x, config);
@@ -130,7 +130,7 @@ function recordHidden({ config }: ForwardModel, x: Recorder): Value {
   return hidden;
 }
 
-/** Loss rows that are taken at once, so that the logits of each piece fit {@linkcode LOGITS_BYTES}. */
+/** Divides loss rows so that the logits of each piece fit {@linkcode LOGITS_BYTES}. */
 export function lossPieces(
   { config }: ForwardModel,
   { lossRows }: BatchShape,
@@ -144,15 +144,15 @@ export function lossPieces(
   }));
 }
 
-/** Loss rows whose logits are held at once. */
+/** Loss rows whose logits are held at the same time. */
 export interface LossPiece {
-  /** Among the loss rows. */
+  /** Index of the first, among the loss rows. */
   readonly first: number;
-  /** How many. */
+  /** Number of rows. */
   readonly count: number;
 }
 
-/** Records the losses of what leaves the last block: logits in pieces, as `head` records them, log-probabilities, losses. */
+/** Records the losses from the output of the last block: logits in pieces (recorded by `head`), log-probabilities, losses. */
 export function recordLossOf(
   model: ForwardModel,
   context: ForwardContext,
@@ -181,13 +181,13 @@ export function recordHead(
   return architectureOf(config).head(x, config, hidden, { first: layout.lossRows + first, count });
 }
 
-/** Where an evaluation leaves what it finds. */
+/** Where an evaluation stores its results. */
 export interface LossTarget {
   /** Losses by branch. */
   readonly losses: Storage;
-  /** Place of the first branch's loss. Default 0. */
+  /** Index of the first branch's loss. Default 0. */
   readonly first?: number;
-  /** Candidates' scores: `[B][candidates]`. */
+  /** Scores of candidates, `[B][candidates]`. */
   readonly scores: Storage;
 }
 
@@ -213,7 +213,7 @@ export function recordLoss(
   );
 }
 
-/** Records a forward that ends in the logits of the batch's loss rows: `[B][lossRows][vocabulary]`. */
+/** Records a forward pass that ends with the logits of the batch's loss rows: `[B][lossRows][vocabulary]`. */
 export function recordLogits(
   model: ForwardModel,
   shape: BatchShape,
@@ -228,7 +228,10 @@ export function recordLogits(
   return { graph, logits: recordHead(model, x, context, recordHidden(model, x), rows) };
 }
 
-/** Records a forward for what an adapter begins with: the tokens' embeddings as they enter the model, and each layer's keys and values. */
+/**
+ * Records the forward pass that provides an adapter's initial values: the tokens' embeddings as they enter the model, and the keys and values of
+ * every layer.
+ */
 export function recordStart(
   model: ForwardModel,
   shape: BatchShape,

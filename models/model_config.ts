@@ -1,46 +1,47 @@
 /**
- * What a forward needs to know of a model. It comes from a Hugging Face `config.json` (config_hugging_face.ts) or GGUF metadata
- * (config_gguf.ts), by the forms of its architecture.
+ * The model properties that a forward pass needs. They are read from a Hugging Face `config.json` (config_hugging_face.ts) or from GGUF metadata
+ * (config_gguf.ts), in the forms of the model's architecture.
  *
  * @module
  */
 
-/** How rotary frequencies are stretched for longer contexts. */
+/** How rotary frequencies are scaled for longer contexts. */
 export interface RopeScaling {
   /**
-   * The rule: all frequencies divided; those of long wavelengths, as Llama 3 does; those, by how often a pair turns in the context before
-   * (YaRN, arXiv 2309.00071); or none up to the context, which is where the rule begins (dynamic NTK).
+   * The rule. `"linear"` divides all frequencies. `"llama3"` divides those with long wavelengths. `"yarn"` scales each by how often its pair
+   * turns within the original context (YaRN, arXiv 2309.00071). `"dynamic"` (dynamic NTK) changes nothing up to the context and takes effect
+   * beyond it.
    */
   readonly type: "linear" | "llama3" | "yarn" | "dynamic";
-  /** How much longer the context becomes. */
+  /** Factor by which the context is extended. */
   readonly factor: number;
-  /** llama3: wavelengths longer than context / this are divided by `factor`. */
+  /** llama3: wavelengths longer than the original context divided by this are divided by `factor`. */
   readonly lowFrequencyFactor?: number;
-  /** llama3: wavelengths shorter than context / this stay. */
+  /** llama3: wavelengths shorter than the original context divided by this are unchanged. */
   readonly highFrequencyFactor?: number;
-  /** llama3 and yarn: the context before scaling. */
+  /** llama3 and yarn: the context before scaling, in tokens. */
   readonly originalContext?: number;
-  /** yarn: pairs that turn more often in that context stay. Default 32. */
+  /** yarn: pairs that turn more often than this within the original context are unchanged. Default 32. */
   readonly betaFast?: number;
-  /** yarn: pairs that turn less often are divided by `factor`. Default 1. */
+  /** yarn: pairs that turn less often than this within the original context are divided by `factor`. Default 1. */
   readonly betaSlow?: number;
-  /** yarn: whether the pairs between which the change lies are whole ones. Default true. */
+  /** yarn: whether the ends of the transition are rounded to whole pairs. Default true. */
   readonly truncate?: boolean;
-  /** yarn: what cosines and sines are multiplied by. Default 0.1 ln(`factor`) + 1. */
+  /** yarn: factor for cosines and sines. Default 0.1 ln(`factor`) + 1. */
   readonly magnitude?: number;
 }
 
-/** What every decoder has; an architecture adds its own (`LlamaConfig`). Fingerprints cover every field. */
+/** The configuration common to all architectures. An architecture adds its own fields (`LlamaConfig`). Fingerprints cover every field. */
 export interface ModelConfig {
-  /** As GGUF spells it. */
+  /** Name of the architecture as spelled by GGUF. */
   readonly architecture: string;
   /** Width of the residual stream. */
   readonly hidden: number;
   /** Number of layers. */
   readonly layers: number;
-  /** Query heads. */
+  /** Number of query heads. */
   readonly heads: number;
-  /** Heads of keys and values. */
+  /** Number of key and value heads. */
   readonly keyValueHeads: number;
   /** Width of a head. */
   readonly headDimension: number;
@@ -48,18 +49,18 @@ export interface ModelConfig {
   readonly feedForward: number;
   /** Rows of the embedding table. */
   readonly vocabulary: number;
-  /** Longest sequence. */
+  /** Longest sequence in tokens. */
   readonly context: number;
-  /** The output head is the embedding table. */
+  /** Whether the output head shares the embedding table. */
   readonly tiedHead: boolean;
-  /** Tokens that a token sees in layers with a sliding window: the last before it, itself included; undefined for all before it. */
+  /** In layers with a sliding window, the number of most recent tokens that a token attends to, itself included. Undefined if there is no window. */
   readonly slidingWindow?: number | undefined;
-  /** The layers with that window, in order; undefined for all. */
+  /** Indices of the layers with that window, in ascending order. Undefined if all layers have it. */
   readonly slidingLayers?: readonly number[] | undefined;
 }
 
 /**
- * Tokens that a token sees in a layer, itself included; undefined for all before it.
+ * The number of most recent tokens that a token attends to in a layer, itself included. Undefined if it attends to all before it.
  *
  * @example Every second layer has a window
  * ```ts

@@ -1,6 +1,6 @@
 /**
- * All that an architecture may say of its forward. What acts on weights acts here, by their names, and no architecture mentions it:
- * biases, offsets and noise, orders of columns, calibration's looks at inputs, the cache of keys and values.
+ * The operations an architecture can use in its forward pass. Everything that acts on weights by name is handled here, and architectures do not
+ * mention it: biases, offsets and noise, column orders, calibration and the cache of keys and values.
  *
  * @module
  */
@@ -37,113 +37,113 @@ import type { ForwardHooks } from "./adapters/scheme.ts";
 
 /** Keys and values of earlier tokens, by layer: `[rows][keyValueHeads * headDimension]`. */
 export interface KeyValueCache {
-  /** Slots that rows of a batch may have. */
+  /** Number of slots that rows of a batch can use. */
   readonly slots: number;
-  /** Rows by layer; where they are fewer than the slots, later tokens take the places of those that many before them. */
+  /** Number of rows, by layer. If there are fewer rows than slots, a later token overwrites the one that many rows before it. */
   readonly rows: readonly number[];
-  /** By layer; an adapter's shared ones lie behind the rows. */
+  /** Keys by layer. An adapter's shared keys follow the rows. */
   readonly keys: readonly Storage[];
-  /** By layer. */
+  /** Values by layer, laid out like the keys. */
   readonly values: readonly Storage[];
 }
 
-/** Hidden states: what an operation left, or what calibration keeps between blocks. */
+/** Hidden states: the result of an operation, or states that calibration keeps between blocks. */
 export type Hidden = Value | Storage;
 
 /** How heads are rotated. */
 export interface Rotation {
-  /** The name of the table of angles among the architecture's constants: `[positions][pairs](cos, sin)`. */
+  /** Name of the table of angles among the architecture's constants: `[positions][pairs](cos, sin)`. */
   readonly table: string;
-  /** Heads in the value. */
+  /** Number of heads in the value. */
   readonly heads: number;
   /** Width of a head. */
   readonly headDimension: number;
-  /** Rotated pairs (2i, 2i + 1) instead of (i, i + half). */
+  /** Whether pairs are (2i, 2i + 1) instead of (i, i + half). */
   readonly interleaved: boolean;
-  /** How many elements of a head are rotated, its first. Default: all. */
+  /** Number of elements rotated at the start of each head. Default: all. */
   readonly rotated?: number | undefined;
 }
 
-/** How rows are normalised. */
+/** The shape and kind of a normalisation. */
 export interface NormShape {
-  /** The formula. */
+  /** The kind of normalisation. */
   readonly kind: NormKind;
-  /** Elements that are normalised together. */
+  /** Number of elements that are normalised together. */
   readonly width: number;
-  /** How many of them lie in a row, each normalised by itself. Default 1: all of it. */
+  /** Number of such groups in a row, each normalised separately. Default 1: the whole row. */
   readonly heads?: number;
-  /** Added to the variance before the root. */
+  /** Added to the variance before taking the root. */
   readonly epsilon: number;
-  /** Only these rows, one behind the other. Default: all. */
+  /** Normalise only these rows and store them compactly. Default: all rows. */
   readonly rows?: RowList | undefined;
 }
 
-/** The operations of a forward. Values are `[branches][rows][width]`; weights go by their names without `.weight` and `.bias`. */
+/** The operations of a forward pass. Values are `[branches][rows][width]`. Weights are named without `.weight` and `.bias`. */
 export interface Recorder {
   /**
-   * Rows of a table: by the tokens of the batch, by their positions, or the same one for all.
+   * Looks up rows of a table by the tokens or positions of the batch, or one row for all.
    *
-   * @param shift Added to a position, where the first rows of a table are not those of positions; by nothing, the row. Default 0
-   * @param factor What rows are multiplied by. Default 1
+   * @param shift Added to the position, if the table starts with other rows; if rows are looked up by nothing, the index of the row. Default 0.
+   * @param factor Factor for the rows. Default 1.
    */
   embedding(name: string, options?: EmbeddingIndex): Value;
   /**
-   * The product with a matrix, its bias if it has one, and `residual`.
+   * The product with a matrix, plus its bias if it has one, plus `residual`.
    *
-   * @param bias Another name that the bias goes by, where the matrix is a table that is used elsewhere without it
+   * @param bias Name of the bias, if it differs from the matrix's, for a matrix that is also used as a table without a bias.
    */
   linear(
     x: Hidden,
     name: string,
     options?: { readonly residual?: Hidden; readonly bias?: string },
   ): Value;
-  /** Rows normalised, multiplied by the gain and moved by the bias of that name, each if the architecture lists it. */
+  /** Normalises rows, multiplies them by the gain and adds the bias of that name, if the architecture lists them. */
   norm(x: Hidden, name: string, shape: NormShape): Value;
-  /** Some rows alone, as they are. */
+  /** Selects rows, unchanged. */
   pick(x: Hidden, width: number, rows: RowList): Value;
-  /** Some columns alone, side by side: one of several products that a file has as one matrix. */
+  /** Selects adjacent columns, such as one of several products that a file stores as one matrix. */
   columns(x: Value, range: ColumnRange): Value;
-  /** Queries or keys rotated by their positions. Overwrites `x`. */
+  /** Rotates queries or keys by their positions. Overwrites `x`. */
   rope(x: Value, rotation: Rotation): Value;
-  /** What the queries of a layer find: of this forward's keys and values, and of those of earlier tokens where there is a cache. */
+  /** Attention of a layer's queries to the keys and values of this forward pass and, if there is a cache, to those of earlier tokens. */
   attention(
     q: Value,
     k: Value,
     v: Value,
     shape: AttentionShape & { readonly layer: number },
   ): Value;
-  /** The function of every element; times the element of `times`, if that is given. */
+  /** Applies a function to every element and, if `times` is given, multiplies the result by the element of `times`. */
   activation(x: Value, kind: ActivationKind, times?: Value): Value;
   /** The sum of two values of the same shape. */
   add(a: Hidden, b: Value): Value;
-  /** Every element x as `cap * tanh(x / cap)`. Overwrites `x`. */
+  /** Applies `cap * tanh(x / cap)` to every element. Overwrites `x`. */
   cap(x: Value, cap: number): Value;
 }
 
-/** What a forward is recorded over. */
+/** Options of a recorder. */
 export interface RecorderOptions {
   /** Graph, batch, branches, offsets and noise. */
   readonly context: ForwardContext;
-  /** Weights by name; undefined for one that the architecture does not list. */
+  /** Returns a weight by name. Undefined for a name that the architecture does not list. */
   readonly weight: (name: string) => DeviceTensor | undefined;
-  /** Tables of the architecture by name. */
+  /** Returns a table of the architecture by name. */
   readonly constant: (name: string) => Storage;
-  /** What a matrix multiplies: its input as it is, or with the columns in the matrix's order. */
+  /** Returns the input of a matrix, with columns reordered if the matrix requires it. */
   readonly inputOf: (input: Hidden, matrix: string) => Hidden;
-  /** Keys and values of earlier tokens. Default: the forward sees its own alone. */
+  /** Keys and values of earlier tokens. Default: none; tokens attend only to the current forward pass. */
   readonly cache?: KeyValueCache | undefined;
-  /** What an adapter changes. Default: nothing. */
+  /** Changes made by an adapter. Default: none. */
   readonly adapter?: ForwardHooks | undefined;
-  /** Told the tokens' embeddings as they enter the model. */
+  /** Called with the tokens' embeddings as they enter the model. */
   readonly onEmbeddings?: ((embeddings: Value) => void) | undefined;
-  /** Told a layer's keys and values as attention sees them. */
+  /** Called with the keys and values of a layer as attention reads them. */
   readonly onKeys?: ((layer: number, keys: Value, values: Value) => void) | undefined;
 }
 
-/** The recorder of forwards. */
+/** Records forward passes into a graph. */
 export class GraphRecorder implements Recorder {
   readonly #options: RecorderOptions;
-  /** Of values that do not have all rows of the batch. */
+  /** Row counts of values that do not have all rows of the batch. */
   readonly #rows = new Map<Hidden, number>();
 
   /** Records into the graph of the context. */
@@ -256,7 +256,7 @@ export class GraphRecorder implements Recorder {
     throw new TypeError(`Cannot build the forward: the model has no tensor "${name}"`);
   }
 
-  /** As it lies on the device; where it is trained, as every branch has it. */
+  /** The bias on the device; if it is trained, with the value of every branch. */
   #bias(name: string): Pick<MatmulOptions, "bias" | "biasOf"> {
     const { context, weight } = this.#options;
     const tensor = weight(`${name}.bias`);

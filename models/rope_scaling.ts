@@ -1,6 +1,6 @@
 /**
- * The two forms of a scaling of rotary frequencies: the `rope_scaling` of a folder, and divisors of the frequencies, which GGUF files have for
- * that of Llama 3 (`rope_freqs.weight`).
+ * Converts between two forms of rotary scaling: the `rope_scaling` of a folder, and divisors of the frequencies, which GGUF files contain for
+ * Llama 3 scaling (`rope_freqs.weight`).
  *
  * @module
  */
@@ -8,17 +8,17 @@
 import type { RopeScaling } from "./model_config.ts";
 import { type RotaryShape, scaledFrequency, unscaledFrequencies } from "./rope_table.ts";
 
-/** What the tensor of divisors is called in GGUF files. */
+/** Name of the tensor of divisors in GGUF files. */
 export const ROPE_FACTORS_NAME = "rope_freqs.weight";
 
-/** What computing in f32 makes of a share between 0 and 1. */
+/** Error of computing a fraction between 0 and 1 in f32. */
 const SHARE_ERROR = 2e-6;
 const USUAL = { lowFrequencyFactor: 1, highFrequencyFactor: 4 };
 
 /**
- * The divisors that a GGUF file needs to have the scaling of a configuration, as llama.cpp's converter writes them for `"llama3"`: 1 for
- * short wavelengths, the factor for long ones, between them what lies between. Undefined where no tensor is needed: without
- * scaling, and for `"linear"`, which has metadata.
+ * The divisors that express a configuration's scaling in a GGUF file, as llama.cpp's converter writes them. For `"llama3"` they are 1 for short
+ * wavelengths, the factor for long ones, and interpolated in between. Undefined if no tensor is needed: without scaling, and for `"linear"`,
+ * which is stored as metadata.
  *
  * @example Short wavelengths stay, long ones are divided
  * ```ts
@@ -45,10 +45,10 @@ export function ropeFactorsOf(shape: RotaryShape): Float32Array<ArrayBuffer> | u
 }
 
 /**
- * The scaling that has these divisors, if one has: none, linear, or Llama 3's. Which factors of frequency and which context were meant
- * does not follow from divisors; any that give them are as good.
+ * Finds the scaling that has these divisors: none, linear, or Llama 3. The divisors do not determine the original frequency factors and context,
+ * so any values that reproduce the divisors are returned.
  *
- * @throws {RangeError} When they are none of a scaling that `config.json` can name.
+ * @throws {RangeError} when no scaling that `config.json` can express has these divisors.
  */
 export function scalingOfRopeFactors(
   config: RotaryShape & { readonly context: number },
@@ -78,14 +78,14 @@ export function scalingOfRopeFactors(
   );
 }
 
-/** The largest divisor is the factor, unless even the longest wavelength lies between the borders. */
+/** Candidates for the factor: the largest divisor, unless even the longest wavelength lies within the transition. */
 function factorsNear(largest: number): number[] {
   const usual = [2, 4, 8, 16, 32, 64].filter((factor) => factor > largest);
   const whole = Math.round(largest);
   return Math.abs(whole / largest - 1) < 1e-6 ? [whole, ...usual] : [largest, ...usual];
 }
 
-/** Shares of the unscaled frequency rise as a straight line in frequency, from 0 to 1: two points between tell which. */
+/** The unscaled fraction rises linearly with frequency from 0 to 1, so two points in between determine it. */
 function llama3Of(
   config: RotaryShape & { readonly context: number },
   factors: Float32Array,
@@ -107,12 +107,12 @@ type Borders = Required<
   Pick<RopeScaling, "lowFrequencyFactor" | "highFrequencyFactor" | "originalContext">
 >;
 
-/** Those that the published models have first; borders that are no round numbers last. */
+/** Candidate borders: those of published models first, and those that are not round numbers last. */
 function candidates(context: number, frequencies: Float64Array, shares: Float64Array): Borders[] {
   const between = [...shares.keys()]
     .filter((i) => shares[i] > SHARE_ERROR && shares[i] < 1 - SHARE_ERROR);
   const turn = 2 * Math.PI;
-  /** Shares go from 0 to 1 between two frequencies. */
+  /** The fraction goes from 0 to 1 between two frequencies. */
   const borders = (zero: number, one: number, originalContext: number, low?: number): Borders[] => {
     const lowFrequencyFactor = low ?? originalContext * zero / turn;
     const exact = lowFrequencyFactor + originalContext * (one - zero) / turn;

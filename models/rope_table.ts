@@ -1,24 +1,24 @@
 /**
- * cos and sin of rotary positions, computed on the host in f64: adapters differ in cos by up to 4e-3.
+ * Cosines and sines of rotary positions, computed on the host in f64, because the cosines of GPU adapters differ by up to 4e-3.
  *
  * @module
  */
 
 import type { RopeScaling } from "./model_config.ts";
 
-/** What rotary positions are made of. */
+/** The properties that determine rotary positions. */
 export interface RotaryShape {
   /** Width of a head. */
   readonly headDimension: number;
   /** Base of the frequencies. */
   readonly ropeTheta: number;
-  /** How they are stretched; undefined for not. */
+  /** Scaling. Undefined if there is none. */
   readonly ropeScaling?: RopeScaling | undefined;
-  /** The longest sequence before dynamic scaling begins. Default: it is not asked. */
+  /** The longest sequence before dynamic scaling takes effect. Default: not checked. */
   readonly context?: number | undefined;
 }
 
-/** Angular frequency of each pair of a head before any scaling. */
+/** Angular frequency of each pair of a head, before scaling. */
 export function unscaledFrequencies({ headDimension, ropeTheta }: RotaryShape): Float64Array {
   return Float64Array.from(
     { length: headDimension / 2 },
@@ -26,7 +26,7 @@ export function unscaledFrequencies({ headDimension, ropeTheta }: RotaryShape): 
   );
 }
 
-/** What a scaling that looks at frequencies alone makes of one. */
+/** Applies a scaling that depends on the frequency alone. */
 export function scaledFrequency(frequency: number, scaling: RopeScaling | undefined): number {
   if (!scaling || scaling.type === "dynamic") return frequency;
   if (scaling.type === "linear") return frequency / scaling.factor;
@@ -39,8 +39,8 @@ export function scaledFrequency(frequency: number, scaling: RopeScaling | undefi
 }
 
 /**
- * Angular frequency of each pair of a head, with scaling applied. `factors` divide them (GGUF's `rope_freqs.weight`), beside a linear
- * scaling if there is one, as in llama.cpp.
+ * Angular frequency of each pair of a head, with scaling applied. `factors` divide the frequencies (GGUF's `rope_freqs.weight`), in addition to
+ * linear scaling if there is any, as in llama.cpp.
  */
 export function ropeFrequencies(shape: RotaryShape, factors?: Float32Array): Float64Array {
   const { ropeScaling: scaling } = shape;
@@ -53,10 +53,10 @@ export function ropeFrequencies(shape: RotaryShape, factors?: Float32Array): Flo
   });
 }
 
-/** By pair, how much of its frequency stays: all of those that turn often in the context before scaling, nothing of those that hardly do. */
+/** The fraction of its frequency that each pair keeps: 1 for pairs that turn often within the original context, 0 for those that hardly turn. */
 function yarnShares({ headDimension, ropeTheta }: RotaryShape, scaling: RopeScaling): Float64Array {
   const { originalContext = 8192, betaFast = 32, betaSlow = 1, truncate = true } = scaling;
-  /** The pair that turns so often, as a number between pairs. */
+  /** The pair that turns this often, as a fractional index. */
   const pairOf = (turns: number) =>
     headDimension * Math.log(originalContext / (2 * Math.PI * turns)) / (2 * Math.log(ropeTheta));
   const [first, last] = [pairOf(betaFast), pairOf(betaSlow)];
@@ -69,21 +69,22 @@ function yarnShares({ headDimension, ropeTheta }: RotaryShape, scaling: RopeScal
   );
 }
 
-/** What cosines and sines of a scaling are multiplied by. */
+/** The factor of a scaling for cosines and sines. */
 export function ropeMagnitude(scaling: RopeScaling | undefined): number {
   if (scaling?.type !== "yarn") return 1;
   return scaling.magnitude ?? usualMagnitude(scaling.factor);
 }
 
-/** What YaRN multiplies cosines and sines by. */
+/** YaRN's default factor for cosines and sines. */
 export function usualMagnitude(factor: number): number {
   return factor <= 1 ? 1 : 0.1 * Math.log(factor) + 1;
 }
 
 /**
- * `[positions][pairs](cos, sin)` for the kernels.
+ * Computes the table `[positions][pairs](cos, sin)` for the kernels.
  *
- * @throws {RangeError} Where scaling is dynamic and there are more positions than the context: each length of sequence has frequencies of its own there
+ * @throws {RangeError} when scaling is dynamic and there are more positions than the context, because each sequence length then has its own
+ * frequencies.
  */
 export function ropeTable(
   shape: RotaryShape,

@@ -1,13 +1,13 @@
 /**
- * Which known names a mistyped one may have meant.
+ * Suggests known names for a mistyped one.
  *
  * @module
  */
 import { distance } from "fastest-levenshtein";
 
 /**
- * At most `count` of `known`, nearest first by edit distance without regard to case; names at more than half of their
- * length away are left out.
+ * At most `count` of `known`, closest first by edit distance, ignoring case. Names that differ in more than half of
+ * their length are left out.
  *
  * @example A typing error
  * ```ts

@@ -1,16 +1,17 @@
 /**
- * Memory that the pieces of a file are read into, used again for the next: fresh memory costs as much as reading, a page at a time.
+ * A pool of buffers for reading a file in pieces. Reusing memory matters: touching fresh memory costs about as much as
+ * reading the file.
  *
  * @module
  */
 
-/** Of shorter pieces the memory is not kept: it costs nothing. */
+/** Shorter pieces are not kept, because allocating them costs nothing. */
 const LEAST_BYTES = 2 ** 16;
-/** What lies idle at most; pieces of a tensor are of one length, tensors of a layer of a few. */
+/** The most idle bytes to keep. The pieces of a tensor have one length, and the tensors of a layer have only a few. */
 const MOST_IDLE_BYTES = 32 * 2 ** 20;
 
 /**
- * Buffers to take and to give back. Each belongs to whoever took it until it is given back.
+ * A pool of buffers. A buffer belongs to whoever took it until it is given back.
  *
  * @example Read two pieces into the same memory
  * ```ts
@@ -27,7 +28,7 @@ export class PieceMemory {
   readonly #idle: ArrayBuffer[] = [];
   #idleBytes = 0;
 
-  /** A whole buffer of `length` bytes, of any contents. */
+  /** Takes a whole buffer of `length` bytes, with arbitrary contents. */
   take(length: number): Uint8Array<ArrayBuffer> {
     const at = this.#idle.findLastIndex((buffer) => buffer.byteLength === length);
     if (at < 0) return new Uint8Array(length);
@@ -36,7 +37,7 @@ export class PieceMemory {
     return new Uint8Array(buffer);
   }
 
-  /** Takes back a buffer that nobody looks at any more; of views that are not the whole of theirs, and short ones, nothing is kept. */
+  /** Gives back a buffer that is no longer in use. Short buffers, and views of only part of a buffer, are not kept. */
   give({ buffer, byteLength }: Uint8Array<ArrayBuffer> | Uint32Array<ArrayBuffer>): void {
     if (byteLength < LEAST_BYTES || byteLength !== buffer.byteLength) return;
     this.#idle.push(buffer);

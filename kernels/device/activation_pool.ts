@@ -1,6 +1,6 @@
 /**
- * Memory of intermediate results that several plans share: they run one after the other, so together they need what the largest
- * needs.
+ * Memory for intermediate results, shared by several plans. Plans run one after another, so together they need only as
+ * much as the largest of them.
  *
  * @module
  */
@@ -8,20 +8,20 @@
 import type { Gpu } from "./gpu.ts";
 import { Storage } from "./storage.ts";
 
-/** Buffers that grow to what the largest graph needs. */
+/** Buffers that grow to the needs of the largest graph. */
 export class ActivationPool implements Disposable {
   readonly #gpu: Gpu;
   readonly #beforeGrowth: () => void;
-  /** The largest first. */
+  /** Sorted by size, largest first. */
   #storages: Storage[] = [];
 
-  /** `beforeGrowth` frees all plans that use the buffers there are: they are about to be replaced. */
+  /** `beforeGrowth` is called before the current buffers are replaced; it must free all plans that use them. */
   constructor(gpu: Gpu, beforeGrowth: () => void) {
     this.#gpu = gpu;
     this.#beforeGrowth = beforeGrowth;
   }
 
-  /** Allocated buffers of at least `slots` bytes each, in that order. */
+  /** Allocated buffers of at least `slots` bytes each, in the same order. */
   take(slots: readonly number[]): Storage[] {
     const order = slots.map((_, slot) => slot).sort((a, b) => slots[b] - slots[a]);
     if (order.some((slot, i) => !(this.#storages[i]?.bytes >= slots[slot]))) {

@@ -1,29 +1,29 @@
 /**
- * What an adapter is, and a device of it with all that it offers.
+ * Describes adapters, and opens devices with all the limits and features of their adapter.
  *
  * @module
  */
 
-/** Lanes that one subgroup has, at least and at most. */
+/** The least and greatest number of lanes in a subgroup. */
 export interface SubgroupSizes {
-  /** The fewest. */
+  /** Least number of lanes. */
   readonly min: number;
-  /** The most. */
+  /** Greatest number of lanes. */
   readonly max: number;
 }
 
-/** The adapter in words. */
+/** A description of the adapter for people. */
 export function describeAdapter(info: GPUAdapterInfo): string {
   return info.description || [info.vendor, info.architecture, info.device].join(" ").trim() ||
     "unnamed adapter";
 }
 
-/** Whether an adapter computes on the processor. */
+/** Whether an adapter computes on the CPU. */
 export function isSoftware(info: GPUAdapterInfo): boolean {
   return /llvmpipe|swiftshader|lavapipe|software|basic render/i.test(describeAdapter(info));
 }
 
-/** PCI and Khronos vendor ids, as Deno gives them in decimals. */
+/** Vendor ids of PCI and Khronos, in decimal as Deno reports them. */
 const VENDORS: Readonly<Record<string, string>> = {
   "4098": "AMD",
   "4203": "Apple",
@@ -48,8 +48,8 @@ export function vendorOf(info: GPUAdapterInfo): string {
 const WANTED_FEATURES: readonly GPUFeatureName[] = ["shader-f16", "timestamp-query"];
 
 /**
- * Requests a device with the adapter's own limits, and with subgroups where they are granted. Deno grants them and does not list
- * them, so it is tried.
+ * Requests a device with the limits of its adapter, and with subgroups if the request succeeds. Deno grants subgroups
+ * without listing them, so this has to be tried.
  */
 export async function requestDevice(
   adapter: GPUAdapter,
@@ -78,7 +78,7 @@ export async function requestDevice(
   };
 }
 
-/** Limits as plain numbers; some versions hand them over as BigInt. */
+/** Limits as plain numbers. Some versions report them as BigInt. */
 export function readLimits(limits: GPUSupportedLimits): Record<keyof GPUSupportedLimits, number> {
   const out: Record<string, number> = {};
   for (

@@ -1,5 +1,6 @@
 /**
- * The device: picked, its real limits requested, every buffer accounted for by part, disposable.
+ * The device: chosen by the caller's preferences, opened with the adapter's real limits, with every buffer counted by
+ * its purpose.
  *
  * @module
  */
@@ -18,60 +19,64 @@ import { PipelineCache } from "./pipeline.ts";
 import { withRuntimeFolder } from "./runtime_folder.ts";
 import { widenOnce } from "./wide_vectors.ts";
 
-/** What a buffer is for; memory is accounted under these names. */
+/** The purpose of a buffer. Memory is counted under these names. */
 export type Part = "weights" | "offsets" | "activations" | "optimiser" | "scratch";
 
-/** Bytes by part. */
+/** Bytes by purpose. */
 export type MemoryByPart = Readonly<Record<Part, number>>;
 
-/** How to pick the device. */
+/** How to choose and use the device. */
 export interface GpuOptions {
-  /** A device to use instead of requesting one; it is not destroyed by `dispose`. Whoever else uses it here shares its compiled pipelines. */
+  /**
+   * A device to use instead of requesting one. `dispose` does not destroy it. All users of the same device share its
+   * compiled pipelines.
+   */
   readonly device?: GPUDevice;
-  /** Which adapter to prefer when there are several. Default: `"high-performance"`. */
+  /** Which adapter to prefer if there are several. Default: `"high-performance"`. */
   readonly powerPreference?: GPUPowerPreference;
-  /** Part of the adapter's description that it must contain, case-insensitive (such as `"llvmpipe"`). */
+  /** A part of the adapter's description, such as `"llvmpipe"`. Case is ignored. */
   readonly adapter?: string;
   /**
-   * Milliseconds that a dispatch and a submission may take; longer work is split. Default: 50 and 250, and 50 and 80 on macOS, where
-   * longer ones are ended; 250 and 250 on software adapters. No bit depends on it.
+   * Milliseconds that a dispatch and a submission may take; longer work is split. Default: 50 and 250; on macOS, where
+   * the system ends longer work, 50 and 80; on software adapters 250 and 250. Results do not depend on it.
    */
   readonly pacing?: PacingLimits;
   /**
-   * Whether Mesa's software adapter is to compute in vectors of 512 bits where the processor has AVX-512: somewhat sooner in products of many
-   * rows, later in those of one, with the same bits. The first device of a process decides. Default: where `QZO_VECTOR_WIDTH` is 512.
+   * Whether Mesa's software adapter computes with 512-bit vectors on a processor with AVX-512. Products of many rows
+   * are then faster and products of one row slower; the bits are the same. The first device of a process decides.
+   * Default: true if the environment variable `QZO_VECTOR_WIDTH` is 512.
    */
   readonly wideVectors?: boolean;
 }
 
-/** No adapter, or none that fits. */
+/** Thrown when there is no adapter, or none that matches the options. */
 export class NoAdapterError extends Error {
-  /** The class's name. */
+  /** The name of the class. */
   override name = "NoAdapterError";
 }
 
-/** The device was lost: driver reset, unplugged, or destroyed. */
+/** Thrown when the device is lost: its driver was reset, or it was unplugged or destroyed. */
 export class DeviceLostError extends Error {
-  /** The class's name. */
+  /** The name of the class. */
   override name = "DeviceLostError";
 }
 
-/** A buffer did not fit. */
+/** Thrown when a buffer does not fit in memory. */
 export class OutOfMemoryError extends Error {
-  /** The class's name. */
+  /** The name of the class. */
   override name = "OutOfMemoryError";
 }
 
-/** What kernels need to know to choose tiles. */
+/** The class of an adapter, by which kernels choose tiles. */
 export type AdapterClass = "software" | "hardware";
 
-/** A buffer with its label, size and part; freed by `dispose`. */
+/** A buffer with its label, size and purpose. `dispose` frees it. */
 export class GpuBuffer implements Disposable {
   /** The WebGPU buffer. */
   readonly buffer: GPUBuffer;
-  /** Bytes allocated. */
+  /** Size in bytes. */
   readonly size: number;
-  /** What it is for. */
+  /** Purpose. */
   readonly part: Part;
   #free: (() => void) | undefined;
 
@@ -83,7 +88,7 @@ export class GpuBuffer implements Disposable {
     this.#free = free;
   }
 
-  /** Destroys the buffer and takes it off the account; later calls do nothing. */
+  /** Destroys the buffer and removes it from the memory count. Later calls do nothing. */
   [Symbol.dispose](): void {
     this.#free?.();
     this.#free = undefined;
@@ -99,7 +104,7 @@ const NO_MEMORY: MemoryByPart = {
 };
 
 /**
- * A WebGPU device with accounting and a pipeline cache.
+ * A WebGPU device with memory accounting and a cache of compiled pipelines.
  *
  * @example Open the default adapter and account for a buffer
  * ```ts
@@ -117,21 +122,24 @@ const NO_MEMORY: MemoryByPart = {
 export class Gpu implements Disposable {
   /** The WebGPU device. */
   readonly device: GPUDevice;
-  /** The adapter in words. */
+  /** Description of the adapter for people. */
   readonly description: string;
-  /** Who made the adapter, `"unknown"` where it does not say. */
+  /** Vendor of the adapter; `"unknown"` if the adapter does not report one. */
   readonly vendor: string;
-  /** What kind of adapter it is. */
+  /** Class of the adapter. */
   readonly adapterClass: AdapterClass;
   /** The device's limits as plain numbers. */
   readonly limits: Readonly<Record<keyof GPUSupportedLimits, number>>;
-  /** The features it was opened with. */
+  /** Features that the device was opened with. */
   readonly features: ReadonlySet<string>;
-  /** Lanes of a subgroup, where the device was opened here and granted subgroups; no kernel depends on them. */
+  /**
+   * Lanes per subgroup. Undefined if the device was not opened here or was not granted subgroups. No kernel depends on
+   * them.
+   */
   readonly subgroups: SubgroupSizes | undefined;
-  /** Its compiled pipelines. */
+  /** Compiled pipelines. */
   readonly pipelines: PipelineCache;
-  /** How much work it is given at once. */
+  /** Limits how much work is submitted at once. */
   readonly pacing: Pacing;
   readonly #owned: boolean;
   #current: Record<Part, number> = { ...NO_MEMORY };
@@ -168,7 +176,7 @@ export class Gpu implements Disposable {
     });
   }
 
-  /** Current and peak bytes by part, and the peak of the total. */
+  /** Current and peak bytes by purpose, and the current and peak total. */
   get memory(): { current: MemoryByPart; peak: MemoryByPart; total: number; peakTotal: number } {
     return {
       current: { ...this.#current },
@@ -178,16 +186,16 @@ export class Gpu implements Disposable {
     };
   }
 
-  /** Largest number of bytes one storage binding may cover. */
+  /** The most bytes that one storage binding can cover. */
   get maxBinding(): number {
     return Math.min(this.limits.maxStorageBufferBindingSize, this.limits.maxBufferSize);
   }
 
   /**
-   * Allocates a storage buffer, rounded up to 16 bytes.
+   * Allocates a storage buffer; its size is rounded up to a multiple of 16 bytes.
    *
-   * @throws {RangeError} When it exceeds what the device allows in one buffer
-   * @throws {DeviceLostError} When the device is gone
+   * @throws {RangeError} when the size exceeds the device's limit for one buffer.
+   * @throws {DeviceLostError} when the device is lost.
    */
   buffer(label: string, bytes: number, part: Part, usage: number = 0): GpuBuffer {
     this.check();
@@ -211,7 +219,10 @@ export class Gpu implements Disposable {
     });
   }
 
-  /** Writes `data` into a buffer, in the queue's order; nothing where there is nothing, which would end the process in Deno 2.9. */
+  /**
+   * Writes `data` into a buffer, in queue order. Does nothing if `data` is empty, because an empty write ends the
+   * process in Deno 2.9.
+   */
   write(buffer: GpuBuffer, data: ArrayBuffer | ArrayBufferView<ArrayBuffer>, offset = 0): void {
     if (data.byteLength > 0) this.device.queue.writeBuffer(buffer.buffer, offset, data);
   }
@@ -224,8 +235,8 @@ export class Gpu implements Disposable {
   }
 
   /**
-   * Waits for all submitted work and returns a copy of the given ranges, all in one wait (a wait costs about 11 ms in
-   * Deno whatever it waits for).
+   * Waits for all submitted work and returns a copy of the given ranges. All are read in one wait, because each wait
+   * costs about 11 ms in Deno, however little there is to wait for.
    */
   async read(
     ranges: readonly { buffer: GpuBuffer; offset?: number; bytes?: number }[],
@@ -265,13 +276,13 @@ export class Gpu implements Disposable {
   /**
    * Waits for all submitted work.
    *
-   * @throws {DeviceLostError} When the device is gone
+   * @throws {DeviceLostError} when the device is lost.
    */
   async settled(): Promise<void> {
     await this.#passed("wait", () => this.device.queue.onSubmittedWorkDone());
   }
 
-  /** Waits for the device, whose loss shows here as errors of many kinds. */
+  /** Waits for the device. Its loss can surface here as any of several kinds of error. */
   async #passed<T>(what: string, wait: () => Promise<T>): Promise<T> {
     const passed = this.pacing.mark();
     let result: T;
@@ -297,7 +308,10 @@ export class Gpu implements Disposable {
     return new Float32Array(bytes);
   }
 
-  /** Throws what the device has reported since the last call: lost, a broken shader, out of memory, validation. */
+  /**
+   * Throws what the device has reported since the last call: its loss, a shader that does not compile, lack of memory,
+   * or a validation error.
+   */
   check(): void {
     if (this.#disposed) throw new DeviceLostError("Cannot use the device: it has been disposed");
     if (this.#lost) {
@@ -321,7 +335,7 @@ export class Gpu implements Disposable {
     }
   }
 
-  /** Destroys the device when it was opened here. */
+  /** Destroys the device if it was opened here. */
   [Symbol.dispose](): void {
     if (this.#disposed) return;
     this.#disposed = true;
@@ -330,9 +344,9 @@ export class Gpu implements Disposable {
 }
 
 /**
- * Opens a device with the adapter's own limits and features.
+ * Opens a device with the limits and features of its adapter.
  *
- * @throws {NoAdapterError} When the machine has no adapter, or none of that name
+ * @throws {NoAdapterError} when the machine has no adapter, or none that matches the options.
  */
 export async function openGpu(options: GpuOptions = {}): Promise<Gpu> {
   assertOptions("open a GPU", options, {
@@ -367,7 +381,7 @@ export async function openGpu(options: GpuOptions = {}): Promise<Gpu> {
   return new Gpu(device, info, true, options.pacing, subgroups);
 }
 
-/** Not a constant: where there is no WebGPU, the module still loads. */
+/** A function rather than a constant, so that the module loads without WebGPU. */
 function storageUsage(): number {
   return GPUBufferUsage.STORAGE | GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST |
     GPUBufferUsage.COPY_SRC;

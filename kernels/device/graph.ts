@@ -1,7 +1,6 @@
 /**
- * A forward as a list of dispatches over named values. Recording needs no device: it fixes shapes, lets buffers be shared
- * by values that do not live at the same time, and prices the memory. `compile` makes pipelines and bind groups once;
- * after that a forward is only replayed.
+ * A forward pass as a list of dispatches over named values. Recording needs no device: it fixes shapes, lets values share a buffer if their lifetimes
+ * do not overlap, and computes memory use. `compile` creates pipelines and bind groups once; every later forward pass only replays them.
  *
  * @module
  */
@@ -12,33 +11,33 @@ import type { PipelineCache } from "./pipeline.ts";
 import type { ShaderKey, ShaderLibrary } from "./template.ts";
 import { Storage } from "./storage.ts";
 
-/** An intermediate result: `words` f32 values. */
+/** An intermediate result of `words` f32 values. */
 export interface Value {
-  /** Its place among the graph's values. */
+  /** Index among the graph's values. */
   readonly id: number;
-  /** For messages. */
+  /** Name for messages. */
   readonly label: string;
-  /** f32 words. */
+  /** Size in f32 words. */
   readonly words: number;
 }
 
 /** A range of allocated memory to bind. */
 export interface Range {
-  /** What the range is of. */
+  /** The memory that the range is part of. */
   readonly storage: Storage;
-  /** Bytes from the start; a multiple of 256. Default: 0. */
+  /** Offset from the start in bytes, a multiple of 256. Default 0. */
   readonly offset?: number;
-  /** Bytes to bind. Default: the rest. */
+  /** Number of bytes to bind. Default: the rest. */
   readonly bytes?: number;
 }
 
-/** A range of an intermediate result to bind as a uniform. */
+/** A range of an intermediate result to bind as a uniform buffer. */
 export interface ValueRange {
-  /** What the range is of. */
+  /** The value that the range is part of. */
   readonly value: Value;
-  /** Bytes from its start; a multiple of 256. */
+  /** Offset from the start of the value in bytes, a multiple of 256. */
   readonly offset: number;
-  /** Bytes to bind; they may reach beyond the value, whose buffer is then as much larger. */
+  /** Number of bytes to bind. If they extend beyond the value, its buffer is made larger. */
   readonly bytes: number;
 }
 
@@ -47,42 +46,42 @@ export type Resource = Value | ValueRange | Storage | Range;
 
 /** One dispatch. */
 export interface Dispatch {
-  /** For messages. */
+  /** Name for messages. */
   readonly label: string;
-  /** WGSL with directives. */
+  /** WGSL with template directives. */
   readonly source: string;
-  /** What selects the variant. */
+  /** Key that selects the variant. */
   readonly key: ShaderKey;
-  /** Bindings by index; binding 0 is always the parameter block. */
+  /** Buffers the shader reads, by binding index. Binding 0 is always the parameter block. */
   readonly reads: Readonly<Record<number, Resource | undefined>>;
-  /** Bindings the shader writes; a value may be read and written in place. */
+  /** Buffers the shader writes, by binding index. A value may be read and written in place. */
   readonly writes: Readonly<Record<number, Resource>>;
-  /** Uniform words of binding 0; floats are given as `{ f32: x }`. */
+  /** Words of the parameter block; floats are given as `{ f32: x }`. */
   readonly parameters: readonly (number | { readonly f32: number })[];
-  /** Number of workgroups; above the device's limit they are folded into y. */
+  /** Number of workgroups. Numbers above the device's limit are folded into the y dimension. */
   readonly workgroups: number;
-  /** Multiply-adds, about; default: a guess by the workgroups. */
+  /** Approximate number of multiply-adds. Default: an estimate from the workgroups. */
   readonly work?: number;
-  /** Which parameter the shader adds to a workgroup's number, if it has one: then the dispatch may be split. Recorded as 0. */
+  /** Index of the parameter that the shader adds to a workgroup's index, if there is one. The dispatch can then be split. Recorded as 0. */
   readonly firstGroup?: number;
 }
 
-/** Values, dispatches and what they cost. */
+/** The values and dispatches of a computation, with their costs. */
 export class Graph {
-  /** In order. */
+  /** Dispatches in order of execution. */
   readonly dispatches: Dispatch[] = [];
   readonly #values: Value[] = [];
   #tangents = 0;
 
   /**
-   * How many tangents what is recorded has beside each value (dual numbers): branch 0 is then the value itself, each other branch its
-   * derivative along that branch's direction. 0 where branches are values each.
+   * Number of tangents recorded with each value (dual numbers): branch 0 is then the value itself, and every other branch is its derivative along
+   * that branch's direction. 0 if all branches are values.
    */
   get tangents(): number {
     return this.#tangents;
   }
 
-  /** Records values of `directions` + 1 branches, with their tangents along so many directions, while `record` runs. */
+  /** While `record` runs, records values with `directions` + 1 branches: the value, and one tangent per direction. */
   withTangents<T>(directions: number, record: () => T): T {
     const before = this.#tangents;
     this.#tangents = directions;
@@ -93,7 +92,7 @@ export class Graph {
     }
   }
 
-  /** A new value of `words` f32 words. */
+  /** Adds a value of `words` f32 words. */
   value(label: string, words: number): Value {
     const value = { id: this.#values.length, label, words };
     this.#values.push(value);
@@ -106,8 +105,8 @@ export class Graph {
   }
 
   /**
-   * Which buffer each value lives in. A buffer is free again after the last dispatch that reads or writes its value.
-   * `keep` live to the end.
+   * Assigns a buffer to each value. A buffer is free for reuse after the last dispatch that reads or writes its value. Values in `keep` live to the
+   * end.
    */
   assign(keep: readonly Value[] = []): { slots: number[]; slotOf: Map<Value, number> } {
     const lastUse = new Map<Value, number>();
@@ -142,7 +141,7 @@ export class Graph {
     return { slots, slotOf };
   }
 
-  /** The memory of the values: a pool's, or described and not yet allocated. */
+  /** The memory of the values: taken from a pool, or described but not yet allocated. */
   storages(
     keep: readonly Value[] = [],
     pool?: ActivationPool,
@@ -160,7 +159,7 @@ export class Graph {
     };
   }
 
-  /** Bytes of the parameter blocks of all dispatches. */
+  /** Total size of the parameter blocks of all dispatches, in bytes. */
   get parameterBytes(): number {
     return this.dispatches.length * PARAMETER_STRIDE;
   }
@@ -172,7 +171,7 @@ function isValue(resource: Resource): resource is Value {
   return "words" in resource;
 }
 
-/** The intermediate result that a binding is of, if it is of one. */
+/** The intermediate result behind a binding, or undefined if it is not one. */
 export function valueOf(resource: Resource): Value | undefined {
   return isValue(resource) ? resource : "value" in resource ? resource.value : undefined;
 }
@@ -194,12 +193,12 @@ function takeSlot(slots: number[], free: number[], bytes: number): number {
   return slots.length - 1;
 }
 
-/** What a dispatch without a number of multiply-adds is taken for, by workgroup. */
+/** Estimated multiply-adds per workgroup, for dispatches that do not give a number. */
 const WORK_OF_A_GROUP = 1024;
 
-/** What is sent to the device as one dispatch: one of the graph's, or a run of its workgroups. */
+/** One dispatch as sent to the device: a whole dispatch of the graph, or a run of its workgroups. */
 interface DispatchPart {
-  /** Of the graph's dispatches. */
+  /** Index of the dispatch in the graph. */
   readonly index: number;
   readonly pipeline: GPUComputePipeline;
   readonly group: GPUBindGroup;
@@ -208,17 +207,17 @@ interface DispatchPart {
   readonly work: number;
 }
 
-/** A compiled graph: replayed by `encode`. */
+/** A compiled graph, executed by `encode`. */
 export class Plan implements Disposable {
   readonly #parts: readonly DispatchPart[];
   readonly #pipelines: PipelineCache;
   readonly #owned: Disposable[];
   readonly #of: (value: Value) => Storage;
-  /** Number of dispatches of its graph. */
+  /** Number of dispatches in the graph. */
   readonly dispatches: number;
-  /** Multiply-adds of the largest dispatch that is sent and can be split, about. */
+  /** Approximate multiply-adds of the largest dispatch that is sent and could be split. */
   readonly largest: number;
-  /** Whether a dispatch of the graph is sent as several. */
+  /** Whether any dispatch of the graph is sent as several. */
   readonly isSplit: boolean;
 
   /** Made by `compileGraph`. */
@@ -239,17 +238,17 @@ export class Plan implements Disposable {
     this.#of = of;
   }
 
-  /** Number of dispatches that are sent. */
+  /** Number of dispatches sent to the device. */
   get parts(): number {
     return this.#parts.length;
   }
 
-  /** The buffer that a kept value lives in. */
+  /** The buffer of a value that was kept. */
   buffer(value: Value): GpuBuffer {
     return this.#of(value).buffer;
   }
 
-  /** Records all dispatches into `pass`. */
+  /** Encodes all dispatches into `pass`. */
   encode(pass: GPUComputePassEncoder): void {
     for (const part of this.#parts) {
       this.#pipelines.runs(part.pipeline);
@@ -258,8 +257,8 @@ export class Plan implements Disposable {
   }
 
   /**
-   * Records from part `first` on until `work` multiply-adds are reached, at least one part; one that is compiled when it runs is recorded alone. Returns
-   * where to go on, how many multiply-adds were recorded, and whether a part is compiled.
+   * Encodes parts from `first` on until `work` multiply-adds are reached, at least one part. A part that is compiled when it runs is encoded alone.
+   * Returns the next part, the number of multiply-adds encoded, and whether a part will be compiled.
    */
   encodeWithin(
     pass: GPUComputePassEncoder,
@@ -286,12 +285,12 @@ export class Plan implements Disposable {
     return at < this.#parts.length && this.#pipelines.isCold(this.#parts[at].pipeline);
   }
 
-  /** Records one dispatch, by its place in the graph: for measuring each on its own. */
+  /** Encodes one dispatch of the graph by index, so that it can be timed on its own. */
   encodeOne(pass: GPUComputePassEncoder, index: number): void {
     for (const part of this.#parts) if (part.index === index) encodePart(pass, part);
   }
 
-  /** Frees the plan's own buffers. */
+  /** Frees the buffers that belong to the plan. */
   [Symbol.dispose](): void {
     for (const owned of this.#owned) owned[Symbol.dispose]();
   }
@@ -303,7 +302,7 @@ function encodePart(pass: GPUComputePassEncoder, part: DispatchPart): void {
   pass.dispatchWorkgroups(part.x, part.y);
 }
 
-/** A dispatch's workgroups in runs of at most `most` multiply-adds and `limit` workgroups: one that folds cannot be split. */
+/** Splits a dispatch's workgroups into runs of at most `most` multiply-adds and `limit` workgroups. A dispatch that is folded cannot be split. */
 function runsOf(
   { workgroups, work, firstGroup }: Dispatch,
   most: number,
@@ -323,10 +322,10 @@ function runsOf(
 }
 
 /**
- * Allocates a graph's values, compiles its pipelines and builds its bind groups.
+ * Allocates a graph's values, compiles its pipelines and creates its bind groups.
  *
- * @param keep Values whose buffers are read after the run
- * @param pool Where its values live; without, in buffers of the plan's own
+ * @param keep Values whose buffers are read after the run.
+ * @param pool Pool that provides the values' memory. Default: buffers that belong to the plan.
  */
 export function compileGraph(
   gpu: Gpu,

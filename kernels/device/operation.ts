@@ -1,9 +1,10 @@
 /**
- * An operation of a forward, as a row of a table: how it is recorded and, where that is known, how a change of its inputs reaches its
- * output (its tangent) and how the slope of a loss by its output reaches its inputs (its adjoint).
+ * An operation of a forward pass, as an entry of a table: how it is recorded and, if defined, how it is differentiated.
+ * Its tangent propagates changes of its inputs to its output (forward mode). Its adjoint propagates the gradient of a
+ * loss from its output to its inputs (reverse mode).
  *
- * A graph of dispatches says what a device does; the operations that are recorded here say what is computed, in order, so that a walk
- * forwards or backwards over them can record the rest.
+ * A graph of dispatches describes what the device executes. The recorded operations describe what is computed, in
+ * order, so the derivatives can be recorded by a forward or backward walk over them.
  *
  * @module
  */
@@ -11,35 +12,37 @@
 import type { Graph, Range, Value } from "./graph.ts";
 import type { Storage } from "./storage.ts";
 
-/** What an operation reads or leaves: a value of the graph, or memory that is there for longer. */
+/** An input or output of an operation: a value of the graph, or memory that outlives it. */
 export type Operand = Value | Storage | Range;
 
 /**
  * One operation.
  *
- * @typeParam A What it takes besides its inputs: shapes, weights with their perturbations
- * @typeParam Y What it leaves its result in
+ * @typeParam A Attributes besides the inputs: shapes, weights with their perturbations.
+ * @typeParam Y Type of the result.
  */
 export interface Operation<A, Y extends Operand = Value> {
-  /** For messages. */
+  /** Name for messages. */
   readonly name: string;
-  /** Whether the result lies where the first input lay, which is then gone. */
+  /** Whether the result overwrites the first input. */
   readonly inPlace?: boolean;
   /** Records the dispatches that compute the result. */
   record(graph: Graph, inputs: readonly Operand[], attributes: A): Y;
   /**
-   * Records the result with its tangents, from inputs with theirs: of every value branch 0 is the value, each other branch its derivative along
-   * that branch's direction, and weights change along their noise. `"linear"` where `record` does that as it is: the operation is linear
-   * in its inputs and knows no weights. Absent: it cannot be differentiated forwards, and recording it with tangents is an error.
+   * Records the result together with its tangents, given inputs with theirs. Branch 0 of every value is the value
+   * itself, and every other branch is its derivative along that branch's direction. Weights change along their noise.
+   * `"linear"` means that `record` already does this, because the operation is linear in its inputs and has no weights.
+   * If absent, recording the operation with tangents is an error.
    */
   readonly tangent?:
     | "linear"
     | ((graph: Graph, inputs: readonly Operand[], attributes: A) => Y);
   /**
-   * Records the slopes of a loss by the inputs, undefined for an input that has none, and adds those by what is trained to `gradients`. There is
-   * one branch.
+   * Records the gradient of a loss with respect to each input (undefined for an input that has none), and adds the
+   * gradient with respect to trained offsets to `gradients`. There is one branch.
    *
-   * @param slope Of the loss by the result; others may read it too
+   * @param slope Gradient of the loss with respect to the result. Must not be changed, because other operations may
+   * read it too.
    */
   adjoint?(
     graph: Graph,
@@ -51,31 +54,31 @@ export interface Operation<A, Y extends Operand = Value> {
   ): readonly (Value | undefined)[];
 }
 
-/** Where slopes of a loss by offsets are collected. */
+/** Where the gradient of a loss with respect to the offsets is accumulated. */
 export interface Gradients {
-  /** Those of a tensor or a part of it, laid out as its offsets; undefined where it is not trained. */
+  /** The gradient for a tensor or a part of one, laid out like its offsets. Undefined if it is not trained. */
   of(name: string): Range | undefined;
 }
 
 /** An operation that a graph computes. */
 export interface RecordedOperation {
-  /** Which. */
+  /** The operation. */
   readonly operation: Operation<unknown, Operand>;
-  /** What it reads. */
+  /** Its inputs. */
   readonly inputs: readonly Operand[];
-  /** What it takes besides. */
+  /** Its attributes. */
   readonly attributes: unknown;
-  /** What it leaves. */
+  /** Its result. */
   readonly output: Operand;
 }
 
 const recorded = new WeakMap<Graph, RecordedOperation[]>();
 
 /**
- * Records an operation into `graph`, which then has it among its {@linkcode operationsOf}; with tangents where the graph records values
- * with theirs.
+ * Records an operation into `graph` and appends it to {@linkcode operationsOf}. If the graph records tangents, the
+ * operation is recorded with its tangents.
  *
- * @throws {TypeError} Where the graph records tangents and the operation has no rule for them
+ * @throws {TypeError} when the graph records tangents and the operation has no rule for them.
  *
  * @example What a graph computes
  * ```ts
@@ -103,12 +106,12 @@ export function recordOperation<A, Y extends Operand>(
 }
 
 /**
- * Records slopes of a loss backwards over operations, from those that are known in `slopes` to those by what the operations read, which are put
- * there; what is trained is added to `gradients`.
+ * Records the gradient of a loss backwards through operations. Starts from the gradients in `slopes` and adds to it
+ * those with respect to all inputs. The gradient with respect to trained offsets is added to `gradients`.
  *
- * @param slopes By value; changed
- * @param add Records the sum of two slopes
- * @throws {TypeError} For an operation that has no adjoint, where a loss depends on what it leaves
+ * @param slopes Gradients by value. The map is changed.
+ * @param add Records the sum of two gradients.
+ * @throws {TypeError} for an operation without an adjoint, if the loss depends on its result.
  */
 export function recordAdjoints(
   graph: Graph,
@@ -148,7 +151,7 @@ function recordedBy<A, Y extends Operand>(
   );
 }
 
-/** The operations that were recorded into a graph, in order; dispatches that were added without one are not among them. */
+/** The operations that were recorded into a graph, in order. Dispatches added without an operation are not included. */
 export function operationsOf(graph: Graph): readonly RecordedOperation[] {
   return recorded.get(graph) ?? [];
 }

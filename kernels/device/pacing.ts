@@ -1,23 +1,27 @@
 /**
- * How much work a dispatch and a submission may hold, so that no driver takes the device for hung: macOS ends command buffers of a few
- * hundred milliseconds, Windows resets a device after two seconds. Time is bounded by what this very run has measured.
+ * Limits on the work in one dispatch and in one submission, so that no driver concludes that the device hangs. macOS
+ * ends command buffers that take a few hundred milliseconds; Windows resets a device after two seconds. Running times
+ * are predicted from measurements made during this run.
  *
  * @module
  */
 
-/** Milliseconds that work may take. */
+/** Limits of running time in milliseconds. */
 export interface PacingLimits {
-  /** One dispatch. */
+  /** Longest time of one dispatch. */
   readonly dispatch: number;
-  /** One submission. */
+  /** Longest time of one submission. */
   readonly submission: number;
-  /** Multiply-adds a millisecond that are assumed before anything was measured. Default: those of the slowest GPU that is thought of. */
+  /**
+   * Multiply-adds per millisecond to assume before the first measurement. Default: a cautious value for the slowest
+   * GPUs.
+   */
   readonly firstRate?: number;
 }
 
 /**
- * The limits of macOS, whose window server wants its turn, of all others, and of software, which no driver watches but where submitting takes as
- * long as the work: signals wait for it.
+ * Limits by kind of adapter: macOS, whose window server needs regular turns, all other GPUs, and software adapters. No
+ * driver watches software adapters, but on them submitting takes as long as the work itself and delays signals.
  */
 export const PACING_LIMITS: Readonly<Record<"apple" | "other" | "software", PacingLimits>> = {
   apple: { dispatch: 50, submission: 80 },
@@ -34,13 +38,13 @@ export function pacingLimits(
   return /^mac/i.test(platform) ? PACING_LIMITS.apple : PACING_LIMITS.other;
 }
 
-/** Multiply-adds a millisecond of the slowest GPU that is thought of. */
+/** Multiply-adds per millisecond of the slowest GPUs. */
 const FIRST_RATE = 2e7;
-/** Below this the wait itself is most of what is measured. */
+/** Below this, the overhead of waiting dominates the measurement. */
 const SHORTEST_SAMPLE = 30;
 const SAMPLES = 4;
 
-/** Counts the work that a device is given, measures how long it takes, and says how much may be given at once. */
+/** Counts the work submitted to a device, measures how long it takes, and tells how much may be submitted at once. */
 export class Pacing {
   readonly #limits: PacingLimits;
   readonly #now: () => number;
@@ -51,7 +55,11 @@ export class Pacing {
   #begun: number | undefined;
   #done = -Infinity;
 
-  /** `now` is a clock in milliseconds. */
+  /**
+   * Creates a pacing. `now` is a clock in milliseconds.
+   *
+   * @throws {RangeError} for a limit that is not greater than 0.
+   */
   constructor(limits: PacingLimits, now: () => number = () => performance.now()) {
     for (const [name, value] of Object.entries(limits)) {
       if (!(value > 0)) {
@@ -65,34 +73,34 @@ export class Pacing {
     this.#now = now;
   }
 
-  /** What it keeps to. */
+  /** The limits in use. */
   get limits(): PacingLimits {
     return this.#limits;
   }
 
-  /** Multiply-adds a millisecond, as measured; a cautious guess before. */
+  /** Multiply-adds per millisecond: measured, or a cautious assumption before the first measurement. */
   get rate(): number {
     return this.#rate;
   }
 
-  /** Multiply-adds that one dispatch may hold. */
+  /** The most multiply-adds in one dispatch. */
   get dispatchWork(): number {
     return this.#rate * this.#limits.dispatch;
   }
 
-  /** Multiply-adds that one submission may hold. */
+  /** The most multiply-adds in one submission. */
   get submissionWork(): number {
     return this.#rate * this.#limits.submission;
   }
 
-  /** Told of work that was submitted; where something is compiled with it, its time says nothing of the rate. */
+  /** Notes that work was submitted. If it included compilation, its running time is not used to measure the rate. */
   sent(work: number, compiles = false): void {
     this.#begun ??= this.#now();
     this.#sent += work;
     this.#compiles ||= compiles;
   }
 
-  /** A place in the queue, behind all that was sent: call what it returns once the device has passed it. */
+  /** Marks the end of the work submitted so far. Call the returned function when the device has finished it. */
   mark(): () => void {
     const work = this.#sent;
     const begun = this.#begun;
@@ -109,7 +117,7 @@ export class Pacing {
     };
   }
 
-  /** A wait may end late and the next one early for it: their sum is right. */
+  /** If one wait ends late, the next is shorter by the same amount; the sum of both is right. */
   #learn(work: number, milliseconds: number): void {
     this.#samples.push({ work, milliseconds });
     if (this.#samples.length > SAMPLES) this.#samples.shift();
@@ -117,7 +125,10 @@ export class Pacing {
     this.#rate = total("work") / total("milliseconds");
   }
 
-  /** Whether dispatches of at most `largest` multiply-adds, some of which were split or not, are far from what is allowed now. */
+  /**
+   * Whether a plan should be split again: its largest dispatch has `largest` multiply-adds, which is now far above or,
+   * if it was split, far below the limit.
+   */
   isStale(largest: number, isSplit: boolean): boolean {
     return largest > 1.5 * this.dispatchWork || isSplit && largest < this.dispatchWork / 8;
   }

@@ -1,13 +1,13 @@
 /**
- * Compiled pipelines by shader text: the same text is never compiled twice, and a shader that does not compile says
- * where, with the line.
+ * A cache of compiled pipelines, keyed by shader text. The same text is compiled once. If a shader does not compile,
+ * the error shows the line.
  *
  * @module
  */
 
 import { expandShader, type ShaderKey, type ShaderLibrary } from "./template.ts";
 
-/** Compute pipelines of one device, by source. */
+/** The compute pipelines of one device, by source. */
 export class PipelineCache {
   readonly #device: GPUDevice;
   readonly #pipelines = new Map<string, GPUComputePipeline>();
@@ -18,7 +18,10 @@ export class PipelineCache {
 
   static readonly #ofDevices = new WeakMap<GPUDevice, PipelineCache>();
 
-  /** The cache of `device`, one for all who use the device: `compilesLate` is of the device too. */
+  /**
+   * The cache of `device`, shared by all its users. `compilesLate` also applies to the device, so only the first call's
+   * value counts.
+   */
   static of(device: GPUDevice, compilesLate: boolean = false): PipelineCache {
     let cache = PipelineCache.#ofDevices.get(device);
     if (!cache) {
@@ -31,13 +34,16 @@ export class PipelineCache {
   readonly #compilesLate: boolean;
   readonly #cold = new WeakSet<GPUComputePipeline>();
 
-  /** A cache for `device`; `compilesLate` where its driver compiles a pipeline when it first runs, as software does. */
+  /**
+   * Creates a cache for `device`. Set `compilesLate` if its driver compiles a pipeline only when it first runs, as
+   * software adapters do.
+   */
   constructor(device: GPUDevice, compilesLate: boolean = false) {
     this.#device = device;
     this.#compilesLate = compilesLate;
   }
 
-  /** Whether a pipeline will be compiled when it runs now, which takes up to a second; asked when it is about to. */
+  /** Notes that a pipeline is about to run, and returns whether it will be compiled now, which can take a second. */
   runs(pipeline: GPUComputePipeline): boolean {
     return this.#cold.delete(pipeline);
   }
@@ -47,15 +53,15 @@ export class PipelineCache {
     return this.#cold.has(pipeline);
   }
 
-  /** How many pipelines have been compiled. */
+  /** Number of pipelines compiled so far. */
   get size(): number {
     return this.#pipelines.size;
   }
 
   /**
-   * The pipeline of `source`, whose entry point is `main`, compiled on first use.
+   * The pipeline of `source`, whose entry point is `main`. It is compiled on first use.
    *
-   * @throws {SyntaxError} When it does not compile; the message has the compiler's words and the shader's lines
+   * @throws {SyntaxError} when it does not compile; the message contains the compiler's message and the shader's lines.
    */
   get(label: string, source: string): GPUComputePipeline {
     let pipeline = this.#pipelines.get(source);
@@ -67,10 +73,10 @@ export class PipelineCache {
   }
 
   /**
-   * The pipeline of a template's variant: as `get` of the expanded text, which is written only the first time. A large tile
-   * is 100 KB of text, and a plan has hundreds of dispatches.
+   * The pipeline of a template variant, as `get` of the expanded text. The template is expanded only once, because the
+   * text of a large tile has 100 KB and a plan has hundreds of dispatches.
    *
-   * @throws {SyntaxError} When the template does not expand or the text does not compile
+   * @throws {SyntaxError} when the template cannot be expanded or the text does not compile.
    */
   variant(
     label: string,
@@ -110,7 +116,7 @@ export class PipelineCache {
 
   #failure: SyntaxError | undefined;
 
-  /** Throws the first compile error, if there was one. Call after an `await`. */
+  /** Throws the first compile error, if there was one. Call it after an `await`. */
   check(): void {
     const failure = this.#failure;
     this.#failure = undefined;

@@ -1,30 +1,35 @@
 /**
- * Device memory that is described before it is allocated, so that a plan can be priced without a device.
+ * Device memory that is described before it is allocated, so that the memory use of a plan can be computed without a
+ * device.
  *
  * @module
  */
 
 import type { Gpu, GpuBuffer, Part } from "./gpu.ts";
 
-/** A named piece of device memory; `allocate` makes it real. */
+/** A named block of device memory. `allocate` creates its buffer. */
 export class Storage implements Disposable {
-  /** For messages and the account. */
+  /** Name for messages and memory accounting. */
   readonly label: string;
-  /** Size in bytes, rounded up to 16 as the device account counts it. */
+  /** Size in bytes, rounded up to a multiple of 16 like the size of a buffer. */
   readonly bytes: number;
-  /** What it is for. */
+  /** Purpose. */
   readonly part: Part;
   #buffer: GpuBuffer | undefined;
   #freed = false;
 
-  /** Describes `bytes` of memory for `part`. */
+  /** Describes `bytes` of memory for the purpose `part`. */
   constructor(label: string, bytes: number, part: Part) {
     this.label = label;
     this.bytes = Math.max(16, Math.ceil(bytes / 16) * 16);
     this.part = part;
   }
 
-  /** The buffer behind it. Throws a TypeError when it has not been allocated. */
+  /**
+   * The buffer.
+   *
+   * @throws {TypeError} when it has not been allocated.
+   */
   get buffer(): GpuBuffer {
     if (!this.#buffer) {
       throw new TypeError(
@@ -36,13 +41,13 @@ export class Storage implements Disposable {
     return this.#buffer;
   }
 
-  /** Allocates once; later calls do nothing. Returns itself. */
+  /** Allocates the buffer; later calls do nothing. Returns itself. */
   allocate(gpu: Gpu): this {
     this.#buffer ??= gpu.buffer(this.label, this.bytes, this.part);
     return this;
   }
 
-  /** Frees the buffer, if there is one. */
+  /** Frees the buffer if there is one. */
   [Symbol.dispose](): void {
     if (this.#buffer) this.#freed = true;
     this.#buffer?.[Symbol.dispose]();

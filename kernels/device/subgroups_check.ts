@@ -1,5 +1,6 @@
 /**
- * What subgroups really do on a device that granted them. No kernel depends on them yet; the shader is the one place that names them.
+ * Tests the subgroups of a device that granted them. No kernel depends on subgroups yet, and only this shader uses
+ * them.
  *
  * @module
  */
@@ -16,7 +17,7 @@ fn main(@builtin(local_invocation_index) i: u32) {
   sums[i] = subgroupAdd(one);
 }`;
 
-/** Lanes that were added up together, each once; empty where the device was granted no subgroups. */
+/** The numbers of lanes that were added up together, without duplicates. Empty if the device was granted no subgroups. */
 export async function subgroupSizes(gpu: Gpu): Promise<number[]> {
   if (gpu.subgroups === undefined) return [];
   const graph = new Graph();

@@ -1,5 +1,5 @@
 /**
- * A plan handed to the device in as many submissions as its work asks for.
+ * Submits a plan to the device in as many submissions as pacing requires.
  *
  * @module
  */
@@ -8,24 +8,24 @@ import type { Gpu } from "./gpu.ts";
 import type { Plan } from "./graph.ts";
 import { Turns } from "./turns.ts";
 
-/** What is recorded around a plan. */
+/** Commands to encode before and after a plan. */
 export interface SubmitPlanOptions {
-  /** Copies before its first dispatch. */
+  /** Encodes copies before the first dispatch. */
   readonly before?: (encoder: GPUCommandEncoder) => void;
-  /** Copies behind its last. */
+  /** Encodes copies after the last dispatch. */
   readonly after?: (encoder: GPUCommandEncoder) => void;
 }
 
-/** Submits all dispatches of `plan`, a submission for as much work as the device's pacing allows at once. */
+/** Submits all dispatches of `plan`. Each submission contains as much work as the device's pacing allows at once. */
 export function submitPlan(gpu: Gpu, plan: Plan, options: SubmitPlanOptions = {}): void {
   for (const _ of submissions(gpu, plan, options));
 }
 
 /**
- * {@linkcode submitPlan} where submitting takes as long as the work, as it does on software adapters: timers and signals have their turn in between. What
- * the plan reads and writes is not to be touched meanwhile.
+ * {@linkcode submitPlan} for software adapters, where submitting takes as long as the work: timers and signals get a
+ * turn between submissions. The buffers that the plan reads and writes must not be changed in the meantime.
  *
- * @param signal Stops between two submissions: the plan is then not run to its end
+ * @param signal Aborts between two submissions; the rest of the plan does not run.
  */
 export async function submitPlanInTurns(
   gpu: Gpu,
@@ -38,7 +38,10 @@ export async function submitPlanInTurns(
   }
 }
 
-/** Submits, and yields after each submission whether it or the next is compiled, which takes as long as others can wait. */
+/**
+ * Submits, and after each submission yields whether it or the next one includes compilation, which takes so long that
+ * others should get a turn.
+ */
 function* submissions(
   { device, pacing }: Gpu,
   plan: Plan,

@@ -1,36 +1,41 @@
 /**
- * Turns a `.wgsl` file into the shader of one variant: `#if`, `#for`, `#include` and `#insert` lines, and constants from a key.
+ * Turns a `.wgsl` file into the shader of one variant, with `#if`, `#for`, `#include` and `#insert` lines, and
+ * constants from a key.
  *
- * The files stay readable WGSL. What varies between variants (bits, tile, what is fused) is decided by the key; what
- * varies between steps (seeds, sizes, learning rates) lives in buffers and never reaches the text.
+ * The files remain readable WGSL. The key determines what differs between variants (bits, tile, what is fused). What
+ * differs between steps (seeds, sizes, learning rates) is stored in buffers and never appears in the text.
  *
  * - `#if NAME`, `#if !NAME`, `#if NAME == value`, `#if A && B`, `#elif …`, `#else`, `#endif`
- * - `#for i COUNT` … `#endfor` repeats the lines with `{i}` replaced (COUNT is a number or a key's name); `{i+1}` works
- * - `#include "name"`, where `{NAME}` in the name is replaced: so a frame takes in the file of its layout
- * - `#include "name" part` takes the lines between `#part part` and `#endpart` of that file alone; what such a file says outside of its
- *   parts is for its readers
- * - `#insert NAME` puts the text NAME of the key there as it is: WGSL that a program wrote, such as an optimiser's steps
- * - every number of the key becomes `const NAME: u32 = …u;`, and `{NAME}` is replaced in the text
+ * - `#for i COUNT` … `#endfor` repeats the lines with `{i}` replaced (COUNT is a number or a name in the key); `{i+1}`
+ *   works
+ * - `#include "name"`; `{NAME}` in the name is replaced, so that a shader can include the file of its layout
+ * - `#include "name" part` includes only the lines between `#part part` and `#endpart` of that file; anything outside
+ *   the parts is documentation
+ * - `#insert NAME` inserts the string NAME of the key unchanged: generated WGSL, such as the steps of an optimiser
+ * - every number in the key becomes `const NAME: u32 = …u;`, and `{NAME}` is replaced in the text
  *
- * What is not taken, of a condition or a part, is not looked at.
+ * Branches and parts that are not selected are not parsed.
  *
  * @module
  */
 
-/** What selects a variant of a shader: numbers become constants, booleans and strings steer `#if`, strings may be inserted. */
+/**
+ * Selects a variant of a shader. Numbers become constants, booleans and strings control `#if`, and strings can be
+ * inserted.
+ */
 export type ShaderKey = Readonly<Record<string, number | boolean | string>>;
 
-/** Where `#include "name"` finds its text. */
+/** The texts for `#include`, by name. */
 export type ShaderLibrary = Readonly<Record<string, string>>;
 
 /**
  * Expands a shader template.
  *
- * @param source Text with directives
- * @param key Names the directives see
- * @param library Texts for `#include`
- * @returns Plain WGSL
- * @throws {SyntaxError} On an unknown directive, name, include or part, or blocks that do not close
+ * @param source Text with directives.
+ * @param key Names that the directives can use.
+ * @param library Texts for `#include`.
+ * @returns Plain WGSL.
+ * @throws {SyntaxError} for an unknown directive, name, include or part, or a block that is not closed.
  *
  * @example Repeat a line per row of a register tile
  * ```ts
@@ -51,7 +56,7 @@ export function expandShader(source: string, key: ShaderKey, library: ShaderLibr
 
 type Names = Record<string, number | boolean | string>;
 
-/** Where includes are found, and how deep in them the lines are. */
+/** The texts for includes, and the nesting depth of the current lines. */
 interface Source {
   readonly library: ShaderLibrary;
   readonly depth: number;
@@ -92,7 +97,7 @@ function expandLines(lines: readonly string[], names: Names, source: Source): st
   return out;
 }
 
-/** The lines that `#include` stands for: of a file, or of a part of it. */
+/** The lines included by `#include`: a whole file, or one part of it. */
 function includedLines(rest: string, names: Names, { library, depth }: Source): string[] {
   const match = /^"([^"]+)"(?:\s+(\w+))?/.exec(rest);
   if (!match) throw new SyntaxError(`Cannot expand shader: "#include ${rest}" names no file`);

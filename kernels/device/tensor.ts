@@ -1,5 +1,5 @@
 /**
- * A packed tensor on the device, and the offsets that training moves.
+ * A packed tensor on the device.
  *
  * @module
  */
@@ -17,38 +17,38 @@ import {
 import type { Gpu } from "./gpu.ts";
 import { Storage } from "./storage.ts";
 
-/** Some rows of a tensor: as many as one binding can cover. */
+/** Consecutive rows of a tensor, as many as one binding can cover. */
 export interface TensorPiece {
-  /** In the whole tensor. */
+  /** Index of the first row in the whole tensor. */
   readonly firstRow: number;
-  /** How many. */
+  /** Number of rows. */
   readonly rows: number;
   /** The packed codes. */
   readonly codes: Storage;
-  /** The packed scales; dense tensors have none. */
+  /** The packed scales. Undefined for dense tensors. */
   readonly scales: Storage | undefined;
 }
 
-/** A tensor of `rows x columns` in packed planes on the device, split by rows where one binding is too small. */
+/** A tensor of `rows x columns` in packed planes on the device, split by rows if it is too large for one binding. */
 export class DeviceTensor implements Disposable {
-  /** As models and ledgers spell it. */
+  /** Name, as in the model and in ledgers. */
   readonly name: string;
-  /** How its planes are read. */
+  /** Layout that defines how to read its planes. */
   readonly layout: Layout;
   /** Output features. */
   readonly rows: number;
   /** Input features. */
   readonly columns: number;
-  /** In the order of their rows. */
+  /** Pieces in row order. */
   readonly pieces: readonly TensorPiece[];
-  /** What rows share: only for codebook and column layouts, and grids. */
+  /** Values shared by several rows. Only for codebook and column layouts and grid formats. */
   readonly codebook: Storage | undefined;
 
   /**
-   * Describes the tensor; nothing is allocated yet.
+   * Describes the tensor. Nothing is allocated yet.
    *
-   * @param maxBinding Bytes one binding may cover
-   * @throws {RangeError} When a row does not fit, or the columns do not fit the layout
+   * @param maxBinding The most bytes that one binding can cover.
+   * @throws {RangeError} when a row exceeds a binding, or the layout cannot hold the columns.
    */
   constructor(name: string, layout: Layout, rows: number, columns: number, maxBinding: number) {
     // Vectors that are added, such as the bias of a head, have as many elements as the vocabulary.
@@ -82,7 +82,7 @@ export class DeviceTensor implements Disposable {
     this.codebook = shared > 0 ? new Storage(`${name} codebook`, shared * 4, "weights") : undefined;
   }
 
-  /** All its memory. */
+  /** All memory of the tensor. */
   get storages(): Storage[] {
     return [
       ...this.pieces.flatMap((p) => p.scales ? [p.codes, p.scales] : [p.codes]),
@@ -90,19 +90,19 @@ export class DeviceTensor implements Disposable {
     ];
   }
 
-  /** Columns that share a scale, at most the row; 1 for dense. */
+  /** Number of columns that share a scale, at most the whole row; 1 for dense tensors. */
   get groupColumns(): number {
     return Math.min(groupColumns(this.layout, this.columns), this.columns);
   }
 
-  /** Scales in a row; 0 for dense. */
+  /** Number of scales per row; 0 for dense tensors. */
   get groups(): number {
     return groupsPerRow(this.layout, this.columns);
   }
 
   /**
-   * Writes `packed`, which holds rows from `firstRow` on; allocates what it touches. Rows may come in several calls whose
-   * `firstRow` is even (scales lie two to a word).
+   * Writes `packed` at row `firstRow`, allocating the memory it needs. Rows can be written in several calls. Every
+   * `firstRow` must be even, because scales are stored two per word.
    */
   write(gpu: Gpu, packed: PackedTensor, firstRow = 0): void {
     if (

@@ -1,25 +1,25 @@
 /**
- * Work that holds the thread, as submitting to a software adapter does, and others that wait for their turn: timers, signals, progress.
+ * Yields to timers, signals and progress during work that blocks the thread, such as submitting to a software adapter.
  *
  * @module
  */
 
-/** Milliseconds of work after which others have their turn. */
+/** Milliseconds of work after which the event loop gets a turn. */
 const TURN = 100;
 
-/** Counts the time since others had their turn. */
+/** Measures the time since the event loop last got a turn. */
 export class Turns {
   #last = performance.now();
 
-  /** Whether it is time for {@linkcode Turns.give}. */
+  /** Whether it is time to call {@linkcode Turns.give}. */
   get due(): boolean {
     return performance.now() - this.#last >= TURN;
   }
 
   /**
-   * Lets the event loop turn once.
+   * Lets the event loop run once.
    *
-   * @throws the signal's reason, where it was aborted then
+   * @throws The signal's reason, if it has been aborted.
    */
   async give(signal?: AbortSignal): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 0));

@@ -1,47 +1,48 @@
 /**
- * lavapipe, Mesa's software adapter, computes in vectors of 256 bits unless it is told otherwise. Where the processor has AVX-512, 512 bits
- * give the same bits of results, in products of many rows sooner and in those of one row later (`bench/results/width.md`): they are asked
- * for where a setting says so. lavapipe reads its own when the first adapter of a process is asked for.
+ * By default, lavapipe (Mesa's software adapter) computes with 256-bit vectors. On a processor with AVX-512, 512-bit
+ * vectors give the same bits. They make products of many rows faster and products of one row slower
+ * (`bench/results/width.md`), so they are used only if a setting asks for them. lavapipe reads its own setting when a
+ * process first requests an adapter.
  *
- * Mesa's cache of compiled shaders does not tell widths apart, so 512 bits have a folder of their own.
+ * Mesa's cache of compiled shaders does not distinguish vector widths, so 512-bit shaders use a separate folder.
  *
  * @module
  */
 
-/** What of the machine is asked and set. */
+/** Access to the machine's settings. */
 export interface WideVectorsHost {
-  /** An environment variable; undefined also where it may not be read. */
+  /** Reads an environment variable; undefined if it is not set or must not be read. */
   get(name: string): string | undefined;
-  /** Sets one, or removes it. */
+  /** Sets an environment variable, or removes it. */
   set(name: string, value: string | undefined): void;
-  /** What the processor can do, as Linux lists it; undefined where that cannot be read. */
+  /** The features of the processor as Linux lists them; undefined if they cannot be read. */
   processor(): string | undefined;
-  /** Whether a GPU is there beside the processor, as far as that can be seen. */
+  /** Whether the machine seems to have a GPU besides the processor. */
   hardware(): boolean;
-  /** Makes a folder. */
+  /** Creates a folder. */
   makeFolder(path: string): void;
 }
 
-/** What was done, and why. */
+/** The decision about wide vectors, and its reason. */
 export interface WideVectors {
-  /** Whether 512 bits are asked for. */
+  /** Whether 512-bit vectors were requested. */
   readonly on: boolean;
-  /** In words. */
+  /** The reason, for people. */
   readonly reason: string;
-  /** Puts the variables back, where the adapter turns out to be another. */
+  /** Restores the environment variables, if the adapter turns out to be a different one. */
   readonly undo: () => void;
 }
 
-/** The setting: `512`, or `off`, which is the default. */
+/** The environment variable with the setting: `512` or `off` (the default). */
 export const WIDTH_VARIABLE = "QZO_VECTOR_WIDTH";
 const MESA_WIDTH = "LP_NATIVE_VECTOR_WIDTH";
 const MESA_CACHE = "MESA_SHADER_CACHE_DIR";
 
 /**
- * Asks for 512 bits where they are wanted and can be had, and nobody has set lavapipe's own variable.
+ * Requests 512-bit vectors if they are wanted and available, and lavapipe's own variable is not already set.
  *
- * @param wanted Undefined: as the setting says
- * @throws {RangeError} For a setting that is neither `off` nor `512`
+ * @param wanted Whether they are wanted. Default: as the environment variable says.
+ * @throws {RangeError} for a setting other than `off` and `512`.
  */
 export function widenVectors(wanted: boolean | undefined, host: WideVectorsHost): WideVectors {
   const off = (reason: string): WideVectors => ({ on: false, reason, undo: () => {} });
@@ -80,13 +81,13 @@ export function widenVectors(wanted: boolean | undefined, host: WideVectorsHost)
   };
 }
 
-/** Whether the Vulkan loader was told to look at lavapipe alone. */
+/** Whether the Vulkan loader was restricted to lavapipe. */
 function namesLavapipe(host: WideVectorsHost): boolean {
   const files = host.get("VK_DRIVER_FILES") ?? host.get("VK_ICD_FILENAMES");
   return files !== undefined && files.split(":").every((file) => /\blvp_icd\b/.test(file));
 }
 
-/** Where Mesa keeps its cache. */
+/** The folder of Mesa's shader cache. */
 function cacheFolder(host: WideVectorsHost): string | undefined {
   const caches = host.get("XDG_CACHE_HOME");
   if (caches) return caches;
@@ -102,7 +103,7 @@ const tried = <T>(ask: () => T): T | undefined => {
   }
 };
 
-/** This process's machine; of use on Linux only, elsewhere it knows nothing. */
+/** The machine of this process. Works on Linux only; elsewhere nothing is known about the machine. */
 export const processHost: WideVectorsHost = {
   get: (name) => tried(() => Deno.env.get(name)),
   set: (name, value) => value === undefined ? Deno.env.delete(name) : Deno.env.set(name, value),
@@ -115,12 +116,12 @@ export const processHost: WideVectorsHost = {
 
 let decided: WideVectors | undefined;
 
-/** {@linkcode widenVectors} for this process: the first call decides. */
+/** {@linkcode widenVectors} for this process. Only the first call has an effect. */
 export function widenOnce(wanted?: boolean): WideVectors {
   return decided ??= widenVectors(wanted, processHost);
 }
 
-/** What was done about wide vectors in this process; undefined before its first device. */
+/** The decision about wide vectors in this process. Undefined before its first device is opened. */
 export function wideVectors(): WideVectors | undefined {
   return decided;
 }

@@ -1,5 +1,5 @@
 /**
- * Quantised and dense matrix products of all branches in one dispatch, with the noise fused into the scales.
+ * Quantised and dense matrix products of all branches in one dispatch, with the noise fused into the reading of scales.
  *
  * @module
  */
@@ -14,13 +14,13 @@ import { addMinimaTangents } from "./minima_tangents.ts";
 import { perturbedPlanes, withTangents } from "./perturbed_plane.ts";
 import { fusedTile, type MatmulOptions, type ProductOptions, recordProduct } from "./product.ts";
 
-/** What {@linkcode matmulOperation} takes: the weights, and what {@linkcode MatmulOptions} says of its inputs. */
+/** Attributes of {@linkcode matmulOperation}: the weights and the {@linkcode MatmulOptions}. */
 export interface MatmulAttributes extends MatmulOptions {
-  /** `[N][K]`, packed or dense. */
+  /** Weights `[N][K]`, packed or dense. */
   readonly weight: DeviceTensor;
 }
 
-/** x, then the bias by branch and the residual where there are any, to the product. */
+/** Inputs: x, then the bias by branch and the residual, if present. Result: the product. */
 export const matmulOperation: Operation<MatmulAttributes> = {
   name: "matmul",
   record(graph, [x], { weight, ...options }) {
@@ -87,12 +87,15 @@ export const matmulOperation: Operation<MatmulAttributes> = {
   },
 };
 
-/** Where a product goes: `[B][M][N]`. */
+/** The result of a product, `[B][M][N]`. */
 function product(graph: Graph, weight: DeviceTensor, { rows, branches }: MatmulOptions): Value {
   return graph.value(`${weight.name} product`, rows * branches * weight.rows);
 }
 
-/** Adds to tangents what changes of a tensor's codebooks, or of its minima or zero points, make of the first branch's x. */
+/**
+ * Adds to the tangents the effect of changes of a tensor's codebooks, or of its minima or zero points, on the first
+ * branch's x.
+ */
 function addPlaneTangents(
   graph: Graph,
   x: Operand,
@@ -111,9 +114,9 @@ function addPlaneTangents(
 /**
  * Records `y[b, m, n] = sum_k W_b[n, k] x[b, m, k]` (+ bias + residual).
  *
- * `x` is `[B][M][K]`, the result `[B][M][N]`. `W_b` is the tensor with branch `b`'s scales: `base + offset` or
- * `base * (1 + offset)`, `offset = w + amplitude_b * z(seed_b)`; with `plane` its codebooks or minima too. Without, relative offsets
- * multiply minima like scales.
+ * `x` is `[B][M][K]` and the result `[B][M][N]`. `W_b` is the tensor with the scales of branch `b`: `base + offset` or
+ * `base * (1 + offset)`, with `offset = w + amplitude_b * z(seed_b)`. With `plane`, its codebooks or minima vary by
+ * branch too; without it, relative offsets multiply minima like scales.
  */
 export function matmul(
   graph: Graph,

@@ -25,13 +25,7 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> p: Params;
 // A software adapter spends a loop over lanes on every load, whatever its width: it reads CODE_WORDS words at once.
-#if CODE_WORDS == 4
-@group(0) @binding(1) var<storage, read> codes: array<vec4<u32>>;
-#elif CODE_WORDS == 2
-@group(0) @binding(1) var<storage, read> codes: array<vec2<u32>>;
-#else
-@group(0) @binding(1) var<storage, read> codes: array<u32>;
-#endif
+#include "code_words.wgsl" binding
 #if WINDOW != none
 // A software adapter reads a uniform buffer with a few instructions, a storage buffer with a loop over lanes.
 @group(0) @binding(2) var<uniform> x: array<vec4<f32>, 4096>;

@@ -1,6 +1,7 @@
 /**
- * What of a tensor differs by branch besides its scales: the entries of its codebooks, or its minima (zero points); and vectors, such as
- * biases. Scales are moved where they are read; these are read too often for that, so every branch gets a copy.
+ * The parts of a tensor, besides its scales, that differ between branches: the entries of its codebooks, its minima or
+ * zero points, and vectors such as biases. Scales are perturbed whenever they are read. These parts are read too often
+ * for that, so every branch gets its own copy.
  *
  * @module
  */
@@ -17,15 +18,15 @@ import type { DeviceTensor, TensorPiece } from "../device/tensor.ts";
 import source from "./perturbed_plane.wgsl.ts";
 import zerosSource from "./vector_and_zeros.wgsl.ts";
 
-/** Offsets and noise of a tensor. */
+/** The offsets and noise of a tensor. */
 export interface TensorPerturbations {
-  /** On its scales; of a dense tensor on its elements. */
+  /** Those of its scales (in a dense tensor, of its elements). */
   readonly perturbation: Perturbation | undefined;
-  /** On the entries of its codebooks, or its minima (zero points). */
+  /** Those of its codebook entries, or of its minima (zero points). */
   readonly plane: Perturbation | undefined;
 }
 
-/** What `of` says of each part of a tensor that can be trained. */
+/** Looks up the perturbation of each part of a tensor that can be trained. */
 export function perturbationsOf(
   { name, layout }: DeviceTensor,
   of: (name: string) => Perturbation | undefined,
@@ -34,16 +35,17 @@ export function perturbationsOf(
   return { perturbation: of(name), plane: second && of(partName(name, second)) };
 }
 
-/** Quads of rows in a piece of a tensor: the length of a group in a plane of minima. */
+/** Number of row quads in a piece of a tensor, which is the length of a group in a plane of minima. */
 export function rowQuads({ rows }: TensorPiece): number {
   return Math.ceil(rows / 4);
 }
 
 /**
- * Records the plane of a tensor that `perturbation` is on, as `branches` branches see it, in f32: `[B][books][entries][vector]`, or
- * minima as `[B][groups][rows of the piece, rounded up to 4]`. One for each piece of the tensor; books are the same in all.
+ * Records, for `branches` branches, the plane of a tensor to which `perturbation` applies, in f32. Codebooks are
+ * `[B][books][entries][vector]`; minima are `[B][groups][rows of the piece, rounded up to 4]`. Returns one value per
+ * piece of the tensor; for codebooks it is the same value for all pieces.
  *
- * @throws {RangeError} for a tensor that has neither.
+ * @throws {RangeError} for a tensor that has neither codebooks nor minima.
  */
 export function perturbedPlanes(
   graph: Graph,
@@ -100,8 +102,8 @@ function perturbedPlane(
 }
 
 /**
- * Records a vector of f32, such as a bias, or a small matrix of them, as `branches` branches see it: `[B][rows][columns]`, with tangents where
- * the graph records those. What reads that needs to know nothing of noise.
+ * Records an f32 vector such as a bias, or a small matrix, for `branches` branches: `[B][rows][columns]`, with tangents
+ * if the graph records them. Operations that read the result need not handle noise.
  */
 export function perturbedVector(
   graph: Graph,
@@ -136,7 +138,10 @@ export function perturbedVector(
   return y;
 }
 
-/** Records a vector that nothing is trained of, of `length` elements, with its tangents, which are zeros: `[B][length]`; one that has them as it is. */
+/**
+ * Records an untrained vector of `length` elements with zero tangents: `[B][length]`. A vector that already has
+ * tangents is returned unchanged.
+ */
 export function withTangents(
   graph: Graph,
   vector: Storage | Value,
@@ -163,8 +168,8 @@ function isSmall({ layout }: DeviceTensor, plane: Value): boolean {
 }
 
 /**
- * Whether offsets of scales multiply minima too, hence the whole weight: relative ones, where minima have none of their own. (Zero
- * points are multiplied anyway.)
+ * Whether the offsets of scales also multiply minima, and therefore the whole weight. This holds for relative offsets
+ * if the minima have no offsets of their own. (Zero points are multiplied in any case.)
  */
 export function moveMinima(
   layout: Layout,
@@ -174,8 +179,8 @@ export function moveMinima(
 }
 
 /**
- * The part of a shader key that says what a plane by branch is of, if there is one, and whether minima without one move with their
- * scales.
+ * The part of a shader key that names the kind of plane that varies by branch, if any, and says whether other minima
+ * are multiplied like their scales.
  */
 export function planeKey(
   tensor: DeviceTensor,
@@ -191,7 +196,7 @@ export function planeKey(
   };
 }
 
-/** A plane by branch as a kernel binds it that has uniform bindings for small ones. */
+/** Binds a plane that varies by branch, for kernels that use uniform bindings for small planes. */
 export function boundPlane(tensor: DeviceTensor, plane: Value): Resource {
   return isSmall(tensor, plane) ? { value: plane, offset: 0, bytes: plane.words * 4 } : plane;
 }

@@ -1,5 +1,5 @@
 /**
- * The dispatches of a matrix product: kernels, tiles, windows of rows, and what their shaders are told.
+ * The dispatches of a matrix product: kernels, tiles, windows of rows, and shader parameters.
  *
  * @module
  */
@@ -22,43 +22,49 @@ import register from "./matmul_register.wgsl.ts";
 import tiled from "./matmul_tile.wgsl.ts";
 import vector from "./matvec.wgsl.ts";
 
-/** What a matrix product takes besides its input and weights. */
+/** Options of a matrix product. */
 export interface MatmulOptions {
-  /** Rows of one branch (M). */
+  /** Rows per branch (M). */
   readonly rows: number;
-  /** Branches (B). */
+  /** Number of branches (B). */
   readonly branches: number;
-  /** Added to every row; `[N]`, or as every branch has it, `[B][N]`. */
+  /** Added to every row: `[N]`, or `[B][N]` with one bias per branch. */
   readonly bias?: Storage | Value | undefined;
-  /** What the bias is of, where it is trained: for the slope of a loss by its offsets. */
+  /** Origin of the bias, if it is trained. Needed for the gradient with respect to its offsets. */
   readonly biasOf?:
     | { readonly tensor: DeviceTensor; readonly perturbation: Perturbation }
     | undefined;
-  /** Added to the result; `[B][M][N]`. */
+  /** Added to the result, `[B][M][N]`. */
   readonly residual?: Value | Storage | undefined;
-  /** Offsets and noise on the scales, or on a dense tensor's elements. */
+  /** Offsets and noise of the scales, or of a dense tensor's elements. */
   readonly perturbation?: Perturbation | undefined;
-  /** Offsets and noise on the entries of its codebooks, or on its minima (zero points). */
+  /** Offsets and noise of the codebook entries, or of the minima (zero points). */
   readonly plane?: Perturbation | undefined;
-  /** The kind of adapter, which decides the tile. */
+  /** Class of the adapter, which determines the tile. */
   readonly adapterClass: AdapterClass;
-  /** Overrides the tile. */
+  /** Overrides the choice of tile. */
   readonly tile?: Tile | undefined;
 }
 
-/** A product of a graph: where it goes, and what differs by branch. */
+/** Options of a product within a graph: its result, and the values that differ by branch. */
 export interface ProductOptions extends MatmulOptions {
-  /** `[B][M][N]`. */
+  /** Result, `[B][M][N]`. */
   readonly y: Value;
-  /** Of its pieces, see {@linkcode perturbedPlanes}. */
+  /** Planes that vary by branch, one per piece; see {@linkcode perturbedPlanes}. */
   readonly planes?: readonly Value[] | undefined;
-  /** Whether the products are of the first branch's x, and are added to the branches after the first. Default false. */
+  /** Whether all products use the first branch's x and are added to the branches after the first. Default false. */
   readonly adds?: boolean;
-  /** Whether a tile has rows of the first branch and their tangents along a direction, for one read of the weights. Default false. */
+  /**
+   * Whether a tile combines rows of the first branch with their tangents along a direction, so that the weights are
+   * read once. Default false.
+   */
   readonly fused?: boolean;
 }
 
-/** The tile of a register kernel that has rows and their tangents; undefined where another kernel is used, or every weight has its own noise. */
+/**
+ * The tile of a register kernel that combines rows with their tangents. Undefined if another kernel is used or every
+ * weight has its own noise.
+ */
 export function fusedTile(
   { layout, rows: outputs }: DeviceTensor,
   { adapterClass, rows, tile: given }: MatmulOptions,
@@ -68,7 +74,7 @@ export function fusedTile(
   return (tile.kernel ?? "register") === "register" && tile.rows % 2 === 0 ? tile : undefined;
 }
 
-/** Records the dispatches of a product into `options.y`. */
+/** Records the dispatches of a product. Its result is `options.y`. */
 export function recordProduct(
   graph: Graph,
   x: Operand,
@@ -153,20 +159,21 @@ export function recordProduct(
   }
 }
 
-/** Multiply-adds below which a dispatch of its own, which nothing overlaps, costs more than it saves (measured). */
+/** Multiply-adds below which a separate dispatch, which cannot overlap with others, costs more than it saves (measured). */
 const WINDOW_WORK = 2 ** 22;
 
 interface RowWindow {
   readonly first: number;
   readonly end: number;
   readonly x: ValueRange;
-  /** The tangents of these rows, where they are taken together. */
+  /** The tangents of these rows, if they are computed together. */
   readonly moved?: ValueRange;
 }
 
 /**
- * On software adapters, the rows in windows that fit a uniform binding: one of all rows, or several, each of one branch and
- * a dispatch of its own. Undefined where that does not pay or the windows would not be aligned.
+ * On software adapters, splits the rows into windows that fit a uniform binding: one window with all rows, or several,
+ * each within one branch and with its own dispatch. Undefined if that does not pay off or the windows would not be
+ * aligned.
  */
 function rowWindows(
   x: Operand,
@@ -201,7 +208,7 @@ function rowWindows(
   return windows;
 }
 
-/** What a kernel adds to the dispatch: its text, its constants and how many workgroups it takes. */
+/** What a kernel contributes to a dispatch: its text, its constants and the number of its workgroups. */
 interface Kernel {
   readonly source: string;
   readonly key: ShaderKey;
@@ -289,21 +296,26 @@ function kernelOf(
 }
 
 /**
- * Units whose scales one load of the register kernel takes, and whether that load is of four words: those in four words, where
- * rows start at such a load; of super-blocks all in one, or the exponents in a word.
+ * Number of units whose scales the register kernel loads at once, and whether the load is a four-word vector. It loads
+ * the units of four words if rows are aligned to four words; for super-blocks, all units of the super-block, or the
+ * exponents in one word.
  */
 function scaleKey(weight: DeviceTensor, unit: number, held: boolean): ShaderKey {
   return held ? scaleLoad(weight, unit) : { SCALE_UNITS: 1, SCALE_VECTOR: false };
 }
 
-/** Columns that one partial dot product covers: the finer of scale group and offset span. */
+/** Number of columns in one partial dot product: the smaller of scale group and offset span. */
 export function unitColumns(weight: DeviceTensor, perturbation: Perturbation | undefined): number {
   if (!isQuantised(weight.layout)) return weight.columns;
   if (isRelativeOnly(weight.layout)) return 32;
   return Math.min(weight.groupColumns, perturbation?.span ?? weight.columns);
 }
 
-/** Units of columns in a scale group, and in the span of an offset. @throws {RangeError} Where neither divides the other */
+/**
+ * Number of units in a scale group, and in the span of an offset.
+ *
+ * @throws {RangeError} when neither divides the other.
+ */
 export function ratios(
   weight: DeviceTensor,
   perturbation: Perturbation | undefined,

@@ -1,6 +1,7 @@
 /**
- * Which kernel and tile a matrix product uses. Software adapters want wide register tiles and no workgroup memory, GPUs the
- * opposite; the choice is keyed on the adapter's class and the shape, and on software it was measured (bench/matmul.ts).
+ * Chooses the kernel and tile of a matrix product. Software adapters are fastest with wide register tiles and no
+ * workgroup memory, GPUs with the opposite. The choice depends on the adapter's class and the shape; for software
+ * adapters it was measured (bench/matmul.ts).
  *
  * @module
  */
@@ -8,25 +9,25 @@
 import type { Layout } from "../../quant/layouts/layout.ts";
 import type { AdapterClass } from "../device/gpu.ts";
 
-/** How a matrix product is split. */
+/** How the work of a matrix product is divided. */
 export interface Tile {
   /**
-   * `"register"`: one invocation computes the tile, without workgroup memory. `"tiled"`: a workgroup does, through
-   * workgroup memory, 4 x 4 an invocation. `"vector"`: a workgroup computes `columns` columns of all rows and branches,
-   * its invocations split K. Default: `"register"`.
+   * `"register"`: one invocation computes the tile without workgroup memory. `"tiled"`: a workgroup computes it through
+   * workgroup memory, 4 x 4 elements per invocation. `"vector"`: a workgroup computes `columns` columns of all rows and
+   * branches, and its invocations split K. Default: `"register"`.
    */
   readonly kernel?: "register" | "tiled" | "vector";
-  /** Rows of a tile. */
+  /** Rows per tile. */
   readonly rows: number;
-  /** A multiple of 4: neighbouring columns share a call of the generator. */
+  /** Columns per tile, a multiple of 4, because four neighbouring columns share one call of the generator. */
   readonly columns: number;
-  /** Invocations of a workgroup. */
+  /** Invocations per workgroup. */
   readonly workgroup: number;
 }
 
 /**
- * The kernel and tile for `rows` rows a branch and `outputs` columns; `apart` where a register tile must stay in one branch, `adds` where
- * products are added to what is there, which the vector kernel does not.
+ * The kernel and tile for `rows` rows per branch and `outputs` columns. Set `apart` if a register tile must stay within
+ * one branch, and `adds` if products are added to existing values, which the vector kernel cannot do.
  */
 export function chooseTile(
   adapterClass: AdapterClass,
@@ -41,7 +42,7 @@ export function chooseTile(
     : hardwareTile(rows, branches, adds);
 }
 
-/** Rows (of all branches) up to which a GPU is bound by reading weights, so that no row tile pays. */
+/** Number of rows (of all branches) up to which reading the weights limits a GPU, so that tiling rows does not pay off. */
 const vectorRows = 8;
 
 function hardwareTile(rows: number, branches: number, adds: boolean): Tile {
@@ -54,7 +55,10 @@ function hardwareTile(rows: number, branches: number, adds: boolean): Tile {
     : { kernel: "tiled", rows: 64, columns: 32, workgroup: 128 };
 }
 
-/** Outputs from which a matrix is large: wide tiles leave no core idle and their longer compilation (1.1 s, not 0.4) pays. */
+/**
+ * Number of outputs from which a matrix counts as large: wide tiles leave no core idle, and their longer compilation
+ * (1.1 s rather than 0.4 s) pays off.
+ */
 const manyOutputs = 256;
 
 function softwareTile(rows: number, branches: number, outputs: number): Tile {

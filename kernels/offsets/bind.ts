@@ -1,6 +1,6 @@
 /**
- * How trained offsets and noise come into a kernel: the one place that knows their bindings and words. The shader's side is moved.wgsl,
- * whose functions give a quad of offsets as a branch sees it.
+ * Binds trained offsets and noise to a kernel. Only this module knows their bindings and parameter words. In the
+ * shader, the functions of moved.wgsl return a quad of offsets as a branch sees it.
  *
  * @module
  */
@@ -9,8 +9,8 @@ import type { Dispatch } from "../device/graph.ts";
 import { packNoise, type Perturbation, perturbationKey } from "./perturbation.ts";
 
 /**
- * What a dispatch whose shader includes moved.wgsl takes of a perturbation, or of none: a part of its key, bindings 8 and 9, and three
- * words of its parameters, `tensor`, `traits` and `width`, which the shader declares one after the other.
+ * What a perturbation (or none) contributes to a dispatch whose shader includes moved.wgsl: a part of its key, bindings
+ * 8 and 9, and three parameter words. The shader declares the words `tensor`, `traits` and `width` in this order.
  *
  * @example Nothing is bound where nothing is trained
  * ```ts

@@ -1,5 +1,5 @@
 /**
- * Slopes of a loss by the offsets of all trained tensors, laid out as the offsets are.
+ * The gradient of a loss with respect to the offsets of all trained tensors, laid out like the offsets.
  *
  * @module
  */
@@ -13,23 +13,23 @@ import beginSource from "./begin_gradient.wgsl.ts";
 import normSource from "./gradient_norm.wgsl.ts";
 import zeroSource from "../operations/tangents/zero_tangents.wgsl.ts";
 
-/** Workgroups that share the norm of an arena at most. */
+/** The most workgroups that share the computation of an arena's norm. */
 const MOST_PARTIALS = 256;
 
-/** Offsets, as far as a gradient has their layout. */
+/** The layout of offsets, as far as a gradient has the same. */
 interface Arenas {
   readonly trainables: readonly Trainable[];
   readonly arenas: readonly Storage[];
   range(name: string): Range | undefined;
 }
 
-/** Memory of a gradient. */
+/** The memory of a gradient. */
 export class GradientSet implements Gradients, Disposable {
   readonly #offsets: Arenas;
-  /** As the offsets' arenas. */
+  /** One per arena of the offsets. */
   readonly storages: readonly Storage[];
 
-  /** Describes the memory; `allocate` makes it, zeroed. */
+  /** Describes the memory. `allocate` creates it, filled with zeros. */
   constructor(offsets: Arenas) {
     this.#offsets = offsets;
     this.storages = offsets.arenas.map(({ bytes }, i) =>
@@ -37,7 +37,7 @@ export class GradientSet implements Gradients, Disposable {
     );
   }
 
-  /** Those of a tensor or a part of it, laid out as its offsets; undefined where it is not trained. */
+  /** The gradient for a tensor or a part of one, laid out like its offsets. Undefined if it is not trained. */
   of(name: string): Range | undefined {
     const range = this.#offsets.range(name);
     return range && {
@@ -53,9 +53,9 @@ export class GradientSet implements Gradients, Disposable {
   }
 
   /**
-   * Records zeros everywhere: what is found is added.
+   * Records the clearing of all gradients; later gradients are added.
    *
-   * @param goesOn A word: where it is not 0, what is there stays
+   * @param goesOn One word. If it is not 0, the existing values are kept.
    */
   clear(graph: Graph, goesOn?: Range): void {
     for (const storage of this.storages) {
@@ -82,7 +82,7 @@ export class GradientSet implements Gradients, Disposable {
     }
   }
 
-  /** Records the norm over all slopes into `result[index]`. */
+  /** Records the norm of the whole gradient into `result[index]`. */
   norm(graph: Graph, result: Storage, index: number): void {
     const counts = this.storages.map(({ bytes }) =>
       Math.min(MOST_PARTIALS, Math.ceil(bytes / 16 / 64))
@@ -113,7 +113,7 @@ export class GradientSet implements Gradients, Disposable {
     });
   }
 
-  /** Copies the slopes of all tensors back, by name. */
+  /** Reads the gradients of all tensors, by name. */
   async read(gpu: Gpu): Promise<Map<string, Float32Array<ArrayBuffer>>> {
     const arenas = await gpu.read(this.storages.map(({ buffer }) => ({ buffer })));
     return new Map(this.#offsets.trainables.map(({ name, count }) => {

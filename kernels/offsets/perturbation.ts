@@ -1,5 +1,5 @@
 /**
- * What makes a tensor's weights differ from its file: trained offsets, and per branch a multiple of fresh noise.
+ * How a tensor's weights differ from its file: by trained offsets and, per branch, by a multiple of fresh noise.
  *
  * @module
  */
@@ -13,32 +13,35 @@ import type { ShaderKey } from "../device/template.ts";
 
 /** The offsets of one tensor, and the noise of the branches. */
 export interface Perturbation extends Pick<Trainable, "id" | "form" | "span" | "share" | "gain"> {
-  /** Where its offsets lie. Quantised: `[span][stride]`; dense tensors and codebooks: as their elements. */
+  /** The offsets. For quantised tensors `[span][stride]`; for dense tensors and codebooks, in the order of the elements. */
   readonly offsets: Storage | Range;
-  /** Offsets from one span to the next: rows rounded up to 4; of codebooks the columns of an entry. */
+  /**
+   * Number of offsets between one span and the next: rows rounded up to a multiple of 4. For codebooks, the columns of
+   * an entry.
+   */
   readonly stride: number;
-  /** Absent: offsets only, for evaluation. */
+  /** The noise. If absent, only the offsets apply, as in evaluation. */
   readonly noise?: BranchNoise | undefined;
-  /** What is read is the derivative along the noise instead, of the branches after the first. Default false. */
+  /** Whether reading returns the derivative along the noise, for the branches after the first. Default false. */
   readonly tangent?: boolean | undefined;
 }
 
-/** The weights as they are, without noise: what tangents are taken at. */
+/** The same perturbation without noise: the point at which tangents are taken. */
 export function withoutNoise(perturbation: Perturbation): Perturbation {
   return { ...perturbation, noise: undefined };
 }
 
-/** Seeds and amplitudes by branch, on the device: 16 bytes each (seed lo, seed hi, f32 amplitude, 0). */
+/** Seeds and amplitudes by branch on the device: 16 bytes each (seed low, seed high, f32 amplitude, 0). */
 export interface BranchNoise {
-  /** The law of z. */
+  /** Distribution and structure of z. */
   readonly law: Law;
-  /** How frozen offsets are told; by their value if absent. */
+  /** How frozen offsets are recognised. Default: by their value. */
   readonly frozen?: FrozenBy | undefined;
-  /** 16 bytes a branch. */
+  /** 16 bytes per branch. */
   readonly branches: Storage | Range;
 }
 
-/** The part of a shader key that says how offsets and noise enter. */
+/** The part of a shader key that describes the offsets and noise. */
 export function perturbationKey(perturbation: Perturbation | undefined): ShaderKey {
   return {
     FORM: perturbation?.form ?? "none",
@@ -48,14 +51,17 @@ export function perturbationKey(perturbation: Perturbation | undefined): ShaderK
   };
 }
 
-/** What the noise of a tensor differs by, its traits: its gain in bits 24-31, and 1 more than its share of a mask below, 0 for none given. */
+/**
+ * The traits of a tensor's noise in one word: its gain in bits 24-31 and, below, one more than its share of a mask (0
+ * if it has none).
+ */
 export function packNoise(
   { share, gain = 0 }: Pick<Perturbation, "share" | "gain"> = {},
 ): number {
   return ((gain << 24) | (share === undefined ? 0 : share + 1)) >>> 0;
 }
 
-/** The part of a shader key that says how noise.wgsl draws. */
+/** The part of a shader key that says how noise.wgsl generates z. */
 export function lawKey(
   { dense, structure }: Law = { dense: "normal" },
   frozen: FrozenBy = "value",

@@ -10,14 +10,14 @@ import type { Storage } from "../device/storage.ts";
 import source from "./add.wgsl.ts";
 import { elementwise } from "./elementwise.ts";
 
-/** a and b to `a + b`. */
+/** Inputs: a, b. Result: `a + b`. */
 export const addOperation: Operation<null> = {
   ...elementwise("add", "sum", source),
   tangent: "linear",
   adjoint: (_graph, _inputs, _output, slope) => [slope, slope],
 };
 
-/** Records `a + b`, element by element, of values with as many elements as `b` has. */
+/** Records `a + b`, element by element. Both have as many elements as `b`. */
 export function add(
   { graph }: { readonly graph: Graph },
   a: Value | Storage,

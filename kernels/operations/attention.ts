@@ -1,5 +1,5 @@
 /**
- * Attention.
+ * Causal attention.
  *
  * @module
  */
@@ -12,35 +12,41 @@ import tangentSource from "./tangents/attention_tangent.wgsl.ts";
 import { attentionAdjoint, isLooped } from "./adjoints/attention_adjoint.ts";
 import type { ForwardContext } from "./context.ts";
 
-/** Arguments of {@linkcode attention} besides its inputs. */
+/** Options of {@linkcode attention}. */
 export interface AttentionShape {
-  /** Query heads. */
+  /** Number of query heads. */
   readonly heads: number;
-  /** Heads of keys and values; divides `heads`. */
+  /** Number of key and value heads; divides `heads`. */
   readonly keyValueHeads: number;
   /** Width of a head. */
   readonly headDimension: number;
-  /** Rows of one branch in `k` and `v`. Default: the batch's rows. */
+  /** Rows per branch in `k` and `v`. Default: the rows of the batch. */
   readonly keyRows?: number;
-  /** Whether keys lie in their slots modulo `keyRows`, which hold a window and all rows of the batch. Default false. */
+  /**
+   * Whether keys are stored at their slots modulo `keyRows`, with room for a window and all rows of the batch. Default
+   * false.
+   */
   readonly rolling?: boolean;
-  /** Keys that a row sees at most: the nearest, itself included. Default: all before it. */
+  /** The most keys a row attends to: the nearest ones, itself included. Default: all before it. */
   readonly window?: number | undefined;
-  /** What products of queries and keys are multiplied by. Default: 1 / sqrt(`headDimension`). */
+  /** Factor for the products of queries and keys. Default: 1 / sqrt(`headDimension`). */
   readonly scale?: number | undefined;
-  /** Scores s become `cap * tanh(s / cap)`. Default: they stay as they are. */
+  /** Scores s become `cap * tanh(s / cap)`. Default: scores are not limited. */
   readonly cap?: number | undefined;
-  /** Keys behind the `keyRows` of each branch that all its rows see, as if they stood before every sequence. Default 0. */
+  /**
+   * Number of keys after the `keyRows` of each branch to which all its rows attend, as if they preceded every sequence.
+   * Default 0.
+   */
   readonly sharedKeys?: number;
 }
 
-/** What {@linkcode attentionOperation} takes. */
+/** Attributes of {@linkcode attentionOperation}. */
 export interface AttentionAttributes extends AttentionShape {
-  /** Rows, branches, the batch that says which rows see which. */
+  /** Rows, branches, and the batch that says which rows attend to which. */
   readonly context: ForwardContext;
 }
 
-/** q, k, v to `[B][M][heads * head]`. */
+/** Inputs: q, k, v. Result: `[B][M][heads * head]`. */
 export const attentionOperation: Operation<AttentionAttributes> = {
   name: "attention",
   record(graph, inputs, attributes) {
@@ -70,7 +76,7 @@ function assertOwnKeys({ context, keyRows, rolling }: AttentionAttributes, how: 
   );
 }
 
-/** `[B][M][heads * head]`. */
+/** The result, `[B][M][heads * head]`. */
 function result(
   graph: Graph,
   { context: { branches, rows }, heads, headDimension }: AttentionAttributes,
@@ -78,7 +84,7 @@ function result(
   return graph.value("attention", branches * rows * heads * headDimension);
 }
 
-/** Records what each head of each row finds, of `branches` branches. */
+/** Records attention for each head and row of `branches` branches. */
 function recordHeads(
   graph: Graph,
   shader: string,
@@ -129,8 +135,9 @@ function recordHeads(
 }
 
 /**
- * Causal grouped-query attention with a running softmax (Milakov and Gimelshein, arXiv 1805.02867): `[B][M][heads * head]`.
- * A row attends to `[prefixStart, prefixEnd)` and `[ownStart, slot]`; with a window to the last keys of the two alone.
+ * Causal grouped-query attention with an online softmax (Milakov and Gimelshein, arXiv 1805.02867): `[B][M][heads *
+ * head]`. A row attends to `[prefixStart, prefixEnd)` and `[ownStart, slot]`; with a window, only to the last keys of
+ * these two ranges.
  */
 export function attention(
   context: ForwardContext,

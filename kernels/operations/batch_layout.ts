@@ -1,52 +1,52 @@
 /**
- * Where a batch's lists stand in the one buffer of 32-bit words that kernels read them from.
+ * Positions of a batch's lists within the single buffer of 32-bit words that kernels read.
  *
  * @module
  */
 
-/** Capacities of a batch; plans are built once per shape. */
+/** Capacities of a batch. A plan is built once per shape. */
 export interface BatchShape {
-  /** Token rows of one branch. */
+  /** Token rows per branch. */
   readonly rows: number;
-  /** Positions whose log-probability is needed. */
+  /** Number of positions whose log-probability is needed. */
   readonly lossRows: number;
-  /** Candidates (sequences that are scored). */
+  /** Number of candidates (sequences to score). */
   readonly candidates: number;
-  /** Examples. */
+  /** Number of examples. */
   readonly examples: number;
 }
 
 /** Word offsets of a batch's lists. */
 export interface BatchLayout {
-  /** Token ids, one a row. */
+  /** Token ids, one per row. */
   readonly tokens: number;
-  /** Positions, one a row. */
+  /** Positions, one per row. */
   readonly positions: number;
-  /** First row of the prompt a row may attend to. */
+  /** First row of the prompt that a row can attend to. */
   readonly prefixStart: number;
-  /** Row after that prompt. */
+  /** Row after the end of that prompt. */
   readonly prefixEnd: number;
-  /** First row of its own sequence. */
+  /** First row of the row's own sequence. */
   readonly ownStart: number;
-  /** Row of the keys and values it writes; it attends up to there. */
+  /** Slot where the row's key and value are written; the row attends to slots up to this one. */
   readonly slots: number;
   /** Rows whose logits are needed. */
   readonly lossRows: number;
-  /** The token each of them should predict. */
+  /** The token that each of those rows should predict. */
   readonly targets: number;
-  /** First loss row of each candidate, and the end. */
+  /** First loss row of each candidate, and the end of the last. */
   readonly candidateStart: number;
-  /** First candidate of each example, and the end. */
+  /** First candidate of each example, and the end of the last. */
   readonly exampleStart: number;
-  /** The right candidate of each example, counted within it. */
+  /** Index of the correct candidate within each example. */
   readonly labels: number;
-  /** Loss rows, candidates, examples, 1 for classification. */
+  /** Number of loss rows, candidates and examples, then 1 for classification. */
   readonly counts: number;
-  /** Words in all. */
+  /** Total number of words. */
   readonly words: number;
 }
 
-/** The lists of a batch one after the other: six of `rows`, two of `lossRows`, then the grouping. */
+/** Lays out the lists of a batch one after another: six of `rows`, two of `lossRows`, then the grouping. */
 export function batchLayout(shape: BatchShape): BatchLayout {
   let at = 0;
   const take = (words: number) => (at += words) - words;

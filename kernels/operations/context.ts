@@ -1,5 +1,5 @@
 /**
- * What the operations of a forward share. Values are `[branches][rows][width]`.
+ * The context shared by the operations of a forward pass. Values are `[branches][rows][width]`.
  *
  * @module
  */
@@ -10,28 +10,28 @@ import type { Storage } from "../device/storage.ts";
 import type { Perturbation } from "../offsets/perturbation.ts";
 import type { BatchLayout } from "./batch_layout.ts";
 
-/** What every operation of a forward shares. */
+/** The context shared by the operations of a forward pass. */
 export interface ForwardContext {
-  /** Where dispatches are recorded. */
+  /** The graph that dispatches are recorded into. */
   readonly graph: Graph;
-  /** Branches evaluated at once (B). */
+  /** Number of branches evaluated at once (B). */
   readonly branches: number;
-  /** Token rows of one branch (M). */
+  /** Token rows per branch (M). */
   readonly rows: number;
-  /** The batch's words on the device. */
+  /** The words of the batch on the device. */
   readonly batch: Storage | Range;
-  /** Where its lists stand. */
+  /** Positions of the batch's lists. */
   readonly layout: BatchLayout;
-  /** Decides tiles and how reductions are split. */
+  /** Class of the adapter, which determines tiles and how reductions are split. */
   readonly adapterClass: AdapterClass;
-  /** Offsets and noise of a tensor or of a part of it, by name; undefined when it is not trained. */
+  /** Returns the offsets and noise of a tensor, or of a part of one, by name. Undefined if it is not trained. */
   readonly perturbation: (name: string) => Perturbation | undefined;
 }
 
-/** Some of a branch's rows: a list in the batch. */
+/** A subset of a branch's rows, given by a list in the batch. */
 export interface RowList {
-  /** Where the list starts in the batch, in words. */
+  /** Start of the list within the batch, in words. */
   readonly first: number;
-  /** Rows of one branch. */
+  /** Number of rows per branch. */
   readonly count: number;
 }

@@ -1,5 +1,5 @@
 /**
- * Rows of a table by token or position, or one of them.
+ * Looks up rows of a table by token or position, or one row for all.
  *
  * @module
  */
@@ -22,25 +22,25 @@ import { tableSlopes } from "./adjoints/embedding_adjoint.ts";
 import { zeroTangents } from "./tangents/zero_tangents.ts";
 import source from "./embedding.wgsl.ts";
 
-/** Which row of a table a row of the batch gets, and what becomes of it. */
+/** Which row of the table each row of the batch gets, and how it is changed. */
 export interface EmbeddingIndex {
-  /** By its token, by its position, or all the same one. Default `"tokens"`. */
+  /** Look up by token, by position, or use the same row for all. Default `"tokens"`. */
   readonly by?: "tokens" | "positions" | "nothing";
-  /** Added to the position; by nothing, the row. Default 0. */
+  /** Added to the position; with `"nothing"`, the index of the row. Default 0. */
   readonly shift?: number;
-  /** What rows are multiplied by. Default 1. */
+  /** Factor for the rows. Default 1. */
   readonly factor?: number;
 }
 
-/** What {@linkcode embeddingOperation} takes. */
+/** Attributes of {@linkcode embeddingOperation}. */
 export interface EmbeddingAttributes extends EmbeddingIndex {
-  /** Rows, branches, the batch with its tokens and positions. */
+  /** Rows, branches, and the batch with its tokens and positions. */
   readonly context: ForwardContext;
-  /** `[tokens][width]`, packed or dense. */
+  /** Table `[tokens][width]`, packed or dense. */
   readonly table: DeviceTensor;
 }
 
-/** No inputs to `[B][M][width]`. */
+/** No inputs. Result: `[B][M][width]`. */
 export const embeddingOperation: Operation<EmbeddingAttributes> = {
   name: "embedding",
   record(graph, _inputs, attributes) {
@@ -89,20 +89,20 @@ export const embeddingOperation: Operation<EmbeddingAttributes> = {
   },
 };
 
-/** `[B][M][width]`. */
+/** The result, `[B][M][width]`. */
 function result(graph: Graph, { context, table }: EmbeddingAttributes): Value {
   return graph.value("embedding", context.branches * context.rows * table.columns);
 }
 
-/** What rows of a table are read with. */
+/** Options for reading rows of a table. */
 interface RowOptions extends TensorPerturbations {
-  /** Of its pieces, see {@linkcode perturbedPlanes}. */
+  /** Planes that vary by branch, one per piece; see {@linkcode perturbedPlanes}. */
   readonly planes: readonly Value[] | undefined;
-  /** Branches to record. */
+  /** Number of branches to record. */
   readonly branches: number;
-  /** Whether they are tangents, which are added to what is behind the first branch. Default false. */
+  /** Whether the rows are tangents, which are added to the branches after the first. Default false. */
   readonly behind?: boolean;
-  /** Whether what moves are its codebooks or minima, which `planes` are the tangents of. Default false. */
+  /** Whether the codebooks or minima change, with `planes` as their tangents. Default false. */
   readonly movesPlane?: boolean;
 }
 
@@ -158,7 +158,7 @@ function recordRows(
   }
 }
 
-/** Rows of an embedding table by token or position, or one row for all: `[B][M][D]`. */
+/** Looks up rows of an embedding table by token or position, or one row for all: `[B][M][D]`. */
 export function embedding(
   context: ForwardContext,
   table: DeviceTensor,

@@ -1,5 +1,5 @@
 /**
- * Columns of a value in another order: the input of a matrix whose columns were reordered when it was quantised.
+ * Reorders the columns of a value, for the input of a matrix whose columns were reordered when it was quantised.
  *
  * @module
  */
@@ -10,15 +10,15 @@ import type { Storage } from "../device/storage.ts";
 import { scatterColumns } from "./adjoints/adjoints.ts";
 import source from "./gather_columns.wgsl.ts";
 
-/** What {@linkcode gatherColumnsOperation} takes. */
+/** Attributes of {@linkcode gatherColumnsOperation}. */
 export interface GatherColumnsAttributes {
-  /** Of each column of the result, the one that it is. */
+  /** For each column of the result, the index of the input column. */
   readonly order: Storage;
-  /** Of a row, a multiple of 4. */
+  /** Columns per row, a multiple of 4. */
   readonly columns: number;
 }
 
-/** x to its columns in order. */
+/** Input: x. Result: its columns in order. */
 export const gatherColumnsOperation: Operation<GatherColumnsAttributes> = {
   name: "gather columns",
   tangent: "linear",
@@ -44,9 +44,9 @@ export const gatherColumnsOperation: Operation<GatherColumnsAttributes> = {
 };
 
 /**
- * `y[row][j] = x[row][order[j]]` for rows of `columns`, a multiple of 4.
+ * Records `y[row][j] = x[row][order[j]]` for rows of `columns` elements, a multiple of 4.
  *
- * @param order `columns` words, each below `columns`
+ * @param order `columns` words, each less than `columns`.
  */
 export function gatherColumns(
   { graph }: { readonly graph: Graph },

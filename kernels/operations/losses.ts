@@ -1,5 +1,5 @@
 /**
- * From logits to log-probabilities to losses.
+ * Computes log-probabilities from logits, and losses from log-probabilities.
  *
  * @module
  */
@@ -14,27 +14,27 @@ import lossTangentSource from "./tangents/loss_tangent.wgsl.ts";
 import targetTangentSource from "./tangents/target_tangent.wgsl.ts";
 import targetSource from "./target_log_probability.wgsl.ts";
 
-/** Loss rows that are taken at once: some of a branch's. */
+/** A subset of a branch's loss rows, computed together. */
 export interface LossRows {
-  /** The first, among those of a branch. */
+  /** Index of the first, among the loss rows of a branch. */
   readonly first: number;
-  /** How many. */
+  /** Number of rows. */
   readonly count: number;
-  /** All of a branch. */
+  /** Number of all loss rows of a branch. */
   readonly lossRows: number;
 }
 
-/** What {@linkcode targetLogProbabilityOperation} takes. */
+/** Attributes of {@linkcode targetLogProbabilityOperation}. */
 export interface TargetAttributes extends LossRows {
-  /** Branches, the batch with its targets. */
+  /** Branches, and the batch with its targets. */
   readonly context: ForwardContext;
-  /** Logits of a row. */
+  /** Number of logits per row. */
   readonly vocabulary: number;
-  /** `[B][lossRows]`, of which this fills some. */
+  /** Result `[B][lossRows]`, of which this operation fills a part. */
   readonly out: Value;
 }
 
-/** Logits to log-probabilities of the targets. */
+/** Input: logits. Result: log-probabilities of the targets. */
 export const targetLogProbabilityOperation: Operation<TargetAttributes> = {
   name: "target log-probability",
   record(graph, [logits], { context, vocabulary, out, first, count, lossRows }) {
@@ -71,7 +71,10 @@ export const targetLogProbabilityOperation: Operation<TargetAttributes> = {
   },
 };
 
-/** Writes the log-probabilities of the targets of `list` into `out`, `[B][lossRows]`, from logits `[B][list.count][vocabulary]`. */
+/**
+ * Writes the log-probabilities of the targets of `list` into `out` (`[B][lossRows]`), from logits
+ * `[B][list.count][vocabulary]`.
+ */
 export function targetLogProbability(
   context: ForwardContext,
   logits: Value,
@@ -85,23 +88,23 @@ export function targetLogProbability(
   });
 }
 
-/** What {@linkcode batchLossOperation} takes. */
+/** Attributes of {@linkcode batchLossOperation}. */
 export interface BatchLossAttributes {
-  /** Branches, the batch with its examples. */
+  /** Branches, and the batch with its examples. */
   readonly context: ForwardContext;
-  /** Loss rows of a branch. */
+  /** Loss rows per branch. */
   readonly lossRows: number;
-  /** Candidates of a branch. */
+  /** Candidates per branch. */
   readonly candidates: number;
-  /** Where losses go. */
+  /** Receives the losses. */
   readonly losses: Storage;
-  /** Place of the first branch's. */
+  /** Index of the first branch's loss in `losses`. */
   readonly first: number;
-  /** Where candidates' scores go, `[B][candidates]`. */
+  /** Receives the scores of candidates, `[B][candidates]`. */
   readonly scores: Storage;
 }
 
-/** Log-probabilities to losses by branch. */
+/** Input: log-probabilities. Result: losses by branch. */
 export const batchLossOperation: Operation<BatchLossAttributes, Storage> = {
   name: "batch loss",
   record(graph, [logProbabilities], attributes) {
@@ -160,8 +163,8 @@ function recordLosses(
 }
 
 /**
- * Losses by branch into `losses`, from place `first` on (default 0), and candidates' mean log-probabilities into `scores`
- * (`[B][candidates]`).
+ * Records the losses by branch into `losses`, starting at index `first` (default 0), and the mean log-probabilities of
+ * candidates into `scores` (`[B][candidates]`).
  */
 export function batchLoss(
   context: ForwardContext,

@@ -1,5 +1,5 @@
 /**
- * Some columns of a value: one of several products that a file has as one matrix.
+ * Selects a range of columns, such as one of several products that a file stores as one matrix.
  *
  * @module
  */
@@ -10,17 +10,17 @@ import { scatterColumns } from "./adjoints/adjoints.ts";
 import type { ForwardContext } from "./context.ts";
 import source from "./pick_columns.wgsl.ts";
 
-/** Columns that lie side by side. */
+/** Adjacent columns. All three numbers are multiples of 4. */
 export interface ColumnRange {
-  /** Elements of a row of the value. */
+  /** Elements per row of the value. */
   readonly of: number;
-  /** The first that is picked. */
+  /** Index of the first column. */
   readonly first: number;
-  /** How many are. All three are multiples of 4. */
+  /** Number of columns. */
   readonly count: number;
 }
 
-/** x to the columns of a range. */
+/** Input: x. Result: a range of its columns. */
 export const pickColumnsOperation: Operation<ColumnRange> = {
   name: "pick columns",
   tangent: "linear",
@@ -46,7 +46,11 @@ export const pickColumnsOperation: Operation<ColumnRange> = {
   adjoint: (graph, _inputs, _output, slope, range) => [scatterColumns(graph, slope, range)],
 };
 
-/** Records `y[b][i][j] = x[b][i][first + j]`: `[B][M][count]`. @throws {RangeError} Where columns are no multiples of 4 */
+/**
+ * Records `y[b][i][j] = x[b][i][first + j]`: `[B][M][count]`.
+ *
+ * @throws {RangeError} when a number is not a multiple of 4.
+ */
 export function pickColumns({ graph }: ForwardContext, x: Value, range: ColumnRange): Value {
   return recordOperation(graph, pickColumnsOperation, [x], range);
 }

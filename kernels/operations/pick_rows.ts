@@ -1,5 +1,5 @@
 /**
- * Some rows of a value: those that a list in the batch names.
+ * Selects the rows named by a list in the batch.
  *
  * @module
  */
@@ -11,15 +11,15 @@ import { scatterRows } from "./adjoints/adjoints.ts";
 import type { ForwardContext, RowList } from "./context.ts";
 import source from "./pick_rows.wgsl.ts";
 
-/** What {@linkcode pickRowsOperation} takes. */
+/** Attributes of {@linkcode pickRowsOperation}. */
 export interface PickRowsAttributes extends RowList {
-  /** Rows, branches, the batch with the list. */
+  /** Rows, branches, and the batch with the list. */
   readonly context: ForwardContext;
-  /** Elements of a row, a multiple of 4. */
+  /** Elements per row, a multiple of 4. */
   readonly width: number;
 }
 
-/** x to its listed rows. */
+/** Input: x. Result: its listed rows. */
 export const pickRowsOperation: Operation<PickRowsAttributes> = {
   name: "pick rows",
   tangent: "linear",

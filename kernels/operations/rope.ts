@@ -1,5 +1,5 @@
 /**
- * Rotary positions.
+ * Rotary position embedding.
  *
  * @module
  */
@@ -11,27 +11,30 @@ import { copiedSlope } from "./adjoints/adjoints.ts";
 import type { ForwardContext } from "./context.ts";
 import source from "./rope.wgsl.ts";
 
-/** How heads are laid out and rotated. */
+/** The layout of heads and how they are rotated. */
 export interface HeadShape {
-  /** Heads in the value. */
+  /** Number of heads in the value. */
   readonly heads: number;
   /** Width of a head. */
   readonly headDimension: number;
-  /** Rotated pairs (2i, 2i+1) instead of (i, i + half). */
+  /** Whether pairs are (2i, 2i+1) instead of (i, i + half). */
   readonly interleaved: boolean;
-  /** How many elements of a head are rotated, its first; half of those is what pairs are apart. Default: all. */
+  /**
+   * Number of elements rotated at the start of each head. Half of it is the distance between the elements of a pair.
+   * Default: all.
+   */
   readonly rotated?: number | undefined;
 }
 
-/** What {@linkcode ropeOperation} takes. */
+/** Attributes of {@linkcode ropeOperation}. */
 export interface RopeAttributes extends HeadShape {
-  /** Rows, branches, the batch with its positions. */
+  /** Rows, branches, and the batch with its positions. */
   readonly context: ForwardContext;
-  /** `[positions][pairs](cos, sin)`. */
+  /** Table `[positions][pairs](cos, sin)`. */
   readonly table: Storage;
 }
 
-/** x to x, rotated by its rows' positions, in place. */
+/** Input: x. Result: x rotated by the positions of its rows, in place. */
 export const ropeOperation: Operation<RopeAttributes> = {
   name: "rope",
   inPlace: true,
@@ -47,7 +50,7 @@ export const ropeOperation: Operation<RopeAttributes> = {
   },
 };
 
-/** Records a rotation by the positions of rows, or back. */
+/** Records a rotation by the positions of rows, or its inverse. */
 function rotate(
   graph: Graph,
   x: Value,
@@ -77,7 +80,10 @@ function rotate(
   });
 }
 
-/** Rotates queries or keys in place by their positions (Su et al., arXiv 2104.09864). `table` is `[positions][pairs](cos, sin)`. */
+/**
+ * Rotates queries or keys in place by their positions (Su et al., arXiv 2104.09864). `table` is
+ * `[positions][pairs](cos, sin)`.
+ */
 export function rope(context: ForwardContext, x: Value, table: Storage, shape: HeadShape): Value {
   return recordOperation(context.graph, ropeOperation, [x], { context, table, ...shape });
 }

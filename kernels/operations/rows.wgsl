@@ -12,6 +12,17 @@
   let live = row < p.rows * p.branches;
 #endpart
 
+// Where each of these shaders begins; they close the brace.
+#part main
+@compute @workgroup_size({WORKGROUP})
+fn main(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) wg: vec3<u32>,
+  @builtin(local_invocation_index) local: u32,
+) {
+#include "rows.wgsl" row
+#endpart
+
 // The sum of a number over the lanes of a row.
 #part sums
 #if LANES != 1

@@ -1,5 +1,5 @@
 /**
- * Rows into a cache.
+ * Stores rows in a cache.
  *
  * @module
  */
@@ -10,21 +10,21 @@ import type { Storage } from "../device/storage.ts";
 import type { ForwardContext } from "./context.ts";
 import source from "./store_rows.wgsl.ts";
 
-/** What {@linkcode storeRowsOperation} takes. */
+/** Attributes of {@linkcode storeRowsOperation}. */
 export interface StoreRowsAttributes {
-  /** Rows, branches, the batch with its slots. */
+  /** Rows, branches, and the batch with its slots. */
   readonly context: ForwardContext;
-  /** `[B][cacheRows][width]`. */
+  /** The cache, `[B][cacheRows][width]`. */
   readonly cache: Storage;
-  /** Values of a row. */
+  /** Elements per row. */
   readonly width: number;
-  /** Rows of a branch in the cache. */
+  /** Rows per branch in the cache. */
   readonly cacheRows: number;
-  /** Whether later rows take the places of those `cacheRows` before them. Default false: every slot is below `cacheRows`. */
+  /** Whether a row overwrites the one `cacheRows` before it. Default false: every slot is less than `cacheRows`. */
   readonly rolling?: boolean;
 }
 
-/** x to a cache that has its rows in their slots. */
+/** Input: x. Result: the cache with the rows of x in their slots. */
 export const storeRowsOperation: Operation<StoreRowsAttributes, Storage> = {
   name: "store rows",
   record(graph, [x], { context, cache, width, cacheRows, rolling = false }) {
@@ -43,7 +43,10 @@ export const storeRowsOperation: Operation<StoreRowsAttributes, Storage> = {
   },
 };
 
-/** Copies this forward's keys or values into their slots of a cache of `cacheRows` rows a branch, modulo those where it is `rolling`. */
+/**
+ * Copies the keys or values of this forward pass into their slots of a cache with `cacheRows` rows per branch. If it is
+ * `rolling`, slots are taken modulo `cacheRows`.
+ */
 export function storeRows(
   context: ForwardContext,
   x: Value,

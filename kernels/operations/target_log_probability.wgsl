@@ -24,13 +24,7 @@ var<workgroup> tops: array<f32, LANES>;
 var<workgroup> sums: array<f32, LANES>;
 #endif
 
-@compute @workgroup_size({WORKGROUP})
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) wg: vec3<u32>,
-  @builtin(local_invocation_index) local: u32,
-) {
-#include "rows.wgsl" row
+#include "rows.wgsl" main
   let base = min(row, p.rows * p.branches - 1u) * p.columns / WIDTH;
   let items = p.columns / WIDTH;
   var top = -3.0e38;

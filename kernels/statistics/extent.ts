@@ -1,5 +1,5 @@
 /**
- * How large the values of a forward get.
+ * Magnitudes of the values in a forward pass.
  *
  * @module
  */

@@ -1,5 +1,6 @@
 /**
- * Sums over the rows of a value, kept on the device while batches pass: what calibration gathers of a linear layer's inputs.
+ * Sums over the rows of a value, accumulated on the device over several batches. Calibration collects them for the
+ * inputs of linear layers.
  *
  * @module
  */
@@ -10,22 +11,22 @@ import { Storage } from "../device/storage.ts";
 import absoluteSums from "./absolute_sums.wgsl.ts";
 import secondMoments from "./second_moments.wgsl.ts";
 
-/** Columns and rows of the sums that a workgroup computes. */
+/** Columns and rows of the sums computed by one workgroup. */
 const TILE = 64;
 
 /** `sum x xᵀ` and `sum |x|` over rows x of `columns` values, a multiple of 4. Zero when allocated. */
 export class InputSums implements Disposable {
-  /** Values of a row. */
+  /** Values per row. */
   readonly columns: number;
   readonly #pieces: { readonly first: number; readonly rows: number; readonly sums: Storage }[] =
     [];
   readonly #absolute: Storage;
 
   /**
-   * Describes the memory; nothing is allocated yet.
+   * Describes the memory. Nothing is allocated yet.
    *
-   * @param maxBinding Bytes one binding may cover
-   * @throws {RangeError} When the columns are no multiple of 4, or 64 rows of the sums exceed a binding
+   * @param maxBinding The most bytes that one binding can cover.
+   * @throws {RangeError} when the columns are not a multiple of 4, or 64 rows of the sums exceed a binding.
    */
   constructor(columns: number, maxBinding: number) {
     const perPiece = Math.floor(maxBinding / (columns * 4) / TILE) * TILE;
@@ -46,7 +47,7 @@ export class InputSums implements Disposable {
     }
   }
 
-  /** Allocates once. Returns itself. */
+  /** Allocates the memory; later calls do nothing. Returns itself. */
   allocate(gpu: Gpu): this {
     for (const { sums } of this.#pieces) sums.allocate(gpu);
     this.#absolute.allocate(gpu);
@@ -54,10 +55,10 @@ export class InputSums implements Disposable {
   }
 
   /**
-   * Records the addition of a value's first rows.
+   * Records the addition of the first rows of a value.
    *
-   * @param x `[rows][columns]`
-   * @param used One word: how many of its rows count
+   * @param x Value `[rows][columns]`.
+   * @param used One word: the number of rows to add.
    */
   record(graph: Graph, x: Value | Storage, used: Storage): void {
     const quads = this.columns / 4;
@@ -84,7 +85,7 @@ export class InputSums implements Disposable {
     });
   }
 
-  /** Reads the sums, `moments` with both halves: row-major `columns x columns`. */
+  /** Reads the sums. `moments` includes both triangles: row-major `columns x columns`. */
   async read(gpu: Gpu): Promise<{ moments: Float32Array; absolute: Float32Array }> {
     const { columns } = this;
     const absolute = await gpu.readFloats(this.#absolute.buffer, columns);

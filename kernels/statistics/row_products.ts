@@ -1,5 +1,5 @@
 /**
- * Scalar products of rows of two matrices, computed on the device for algorithms that run on the host.
+ * Dot products of the rows of two matrices, computed on the device for algorithms that run on the host.
  *
  * @module
  */
@@ -13,23 +13,23 @@ import { SHADER_LIBRARY } from "../shader_library.ts";
 import { Storage } from "../device/storage.ts";
 import rowProducts from "./row_products.wgsl.ts";
 
-/** Rows of both factors that a workgroup takes. */
+/** Rows of each factor per workgroup. */
 const TILE = 64;
-/** Rows of b, and columns of a, that pass through host memory at once. */
+/** Rows of b, and columns of a, in host memory at one time. */
 const AT_ONCE = 512;
 
-/** Some of the rows of a factor that stays on the device, by columns. */
+/** Rows of a factor that stays on the device, stored by columns. */
 interface HeldRows {
   readonly first: number;
   readonly count: number;
-  /** Values of a column: `count` and what fills the last four. */
+  /** Values per column: `count`, rounded up to a multiple of 4. */
   readonly padded: number;
   readonly storage: Storage;
 }
 
 /**
- * Computes products in f32. The rows of `a` stay on the device from one request to the next, 4 bytes a value, so that an algorithm which
- * changes some columns at a time uploads only those; rows of `b` pass through.
+ * Computes products in f32. The rows of `a` stay on the device from one request to the next (4 bytes per value), so an
+ * algorithm that changes a few columns at a time uploads only those. The rows of `b` are not kept.
  *
  * @example Two rows by themselves
  * ```ts
@@ -50,16 +50,20 @@ export class DeviceProducts implements Products {
   #held: { readonly rows: RowsOf; readonly pieces: readonly HeldRows[] } | undefined;
 
   /**
-   * Allocates nothing yet.
+   * Nothing is allocated yet.
    *
-   * @param maxBinding Bytes one binding may cover; default: what the device allows
+   * @param maxBinding The most bytes that one binding can cover. Default: the device's limit.
    */
   constructor(gpu: Gpu, maxBinding: number = gpu.maxBinding) {
     this.#gpu = gpu;
     this.#maxBinding = maxBinding;
   }
 
-  /** Fills `out`. @throws {RangeError} When 64 rows of `a` exceed a binding */
+  /**
+   * Fills `out` of the request.
+   *
+   * @throws {RangeError} when 64 rows of `a` exceed a binding.
+   */
   async multiply({ a, b, from, to, out, changed }: ProductRequest): Promise<void> {
     const known = this.#held && sameRows(this.#held.rows, a);
     const pieces = known ? this.#held!.pieces : this.#hold(a);
@@ -83,7 +87,7 @@ export class DeviceProducts implements Products {
     }
   }
 
-  /** Frees what is held. */
+  /** Frees the memory. */
   [Symbol.dispose](): void {
     for (const { storage } of this.#held?.pieces ?? []) storage[Symbol.dispose]();
     this.#held = undefined;
@@ -153,7 +157,7 @@ function sameRows(a: RowsOf, b: RowsOf): boolean {
     a.stride === b.stride;
 }
 
-/** `[columns][padded]` of columns from `first` on. */
+/** Values `[columns][padded]` of the columns from `first` on. */
 function byColumns(
   { values, stride, first: row, count }: RowsOf,
   first: number,

@@ -1,6 +1,6 @@
 /**
- * Copies of one block out of a larger buffer as dispatches, so that many steps can stand in one pass: a pass that ends to copy a
- * few hundred bytes leaves the device idle for as long as a small step takes.
+ * Copies one block of a larger buffer by a dispatch, so that many steps fit in one pass. Ending a pass to copy a few
+ * hundred bytes would leave the device idle for as long as a small step takes.
  *
  * @module
  */
@@ -9,16 +9,16 @@ import type { Gpu } from "../device/gpu.ts";
 import type { Storage } from "../device/storage.ts";
 import source from "./copy_block.wgsl.ts";
 
-/** Copies `target.bytes` bytes from somewhere in `source` to the whole of `target`. */
+/** Copies `target.bytes` bytes from any position in `source` to the whole of `target`. */
 export class BlockCopy {
-  /** Where blocks are copied from. */
+  /** The buffer to copy from. */
   readonly source: Storage;
   readonly #gpu: Gpu;
   readonly #target: Storage;
   readonly #pipeline: GPUComputePipeline;
   readonly #groups = new Map<number, GPUBindGroup>();
 
-  /** Both are allocated and stay so. */
+  /** Both buffers must be allocated and stay allocated. */
   constructor(gpu: Gpu, from: Storage, target: Storage) {
     this.source = from;
     this.#gpu = gpu;
@@ -26,7 +26,7 @@ export class BlockCopy {
     this.#pipeline = gpu.pipelines.get("copy block", source);
   }
 
-  /** Records the copy of the block that begins at byte `offset`, a multiple of 256. */
+  /** Encodes the copy of the block that starts at byte `offset`, a multiple of 256. */
   encode(pass: GPUComputePassEncoder, offset: number): void {
     let group = this.#groups.get(offset);
     if (!group) {

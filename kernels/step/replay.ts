@@ -1,5 +1,6 @@
 /**
- * Replaying steps from their seeds and coefficients, many to a dispatch: no forward, one hash per offset and direction.
+ * Replays steps from their seeds and coefficients, many per dispatch, without forward passes: one hash per offset and
+ * direction.
  *
  * @module
  */
@@ -15,25 +16,25 @@ import type { DeviceTensor } from "../device/tensor.ts";
 import { ratedInputs } from "../../optim/updates/update_rule.ts";
 import { Turns } from "../device/turns.ts";
 
-/** How replay is bounded. */
+/** Options of a replay. */
 export interface ReplayOptions {
-  /** Stops between chunks; the offsets are then those of the steps done. */
+  /** Aborts between chunks. The offsets are then those after the steps done so far. */
   readonly signal?: AbortSignal;
-  /** Called after each chunk with the steps done. */
+  /** Called after each chunk with the number of steps done. */
   readonly onProgress?: (steps: number) => void;
 }
 
-/** Most steps of one dispatch. */
+/** The most steps in one dispatch. */
 const MOST_STEPS = 256;
-/** Most dispatches that are waited for at once. */
+/** The most dispatches to wait for at once. */
 const MOST_WAITING = 64;
 
 /**
- * Applies `steps` in order to offsets on the device, and to what an update rule keeps beside them, to the bits that training them
- * gave. How many go into a dispatch and a submission follows from how long they take on this device.
+ * Applies `steps` in order to offsets on the device, and to the state of an update rule. The result has the same bits
+ * as after training. The number of steps per dispatch and per submission depends on the time they take on this device.
  *
- * @param rule The law of z, the update rule and the projection
- * @param tensors The base, whose scales bound absolute offsets that keep the sign
+ * @param rule The distribution of z, the update rule and the projection.
+ * @param tensors The base model's tensors. Their scales limit absolute offsets whose sign is kept.
  */
 export async function replayMoves(
   gpu: Gpu,
@@ -80,7 +81,7 @@ export async function replayMoves(
   }
 }
 
-/** A dispatch of up to `perDispatch` steps, and what it reads. */
+/** A dispatch of up to `perDispatch` steps, with its buffers. */
 class Replay implements Disposable {
   readonly #gpu: Gpu;
   readonly #rule: MoveRule;
@@ -121,7 +122,10 @@ class Replay implements Disposable {
     this.#plan = compileGraph(gpu, graph, SHADER_LIBRARY);
   }
 
-  /** Sends steps, the first of which has that number; those that are missing move nothing. */
+  /**
+   * Submits steps; `first` is the number of the first one. If there are fewer than `perDispatch`, the rest of the
+   * dispatch moves nothing.
+   */
   send(steps: readonly StepRecord[], first: number): void {
     const [perStep, perInputs] = [this.#perStep, this.#inputs];
     const words = new Uint32Array(this.#perDispatch * perStep * 4);

@@ -1,5 +1,5 @@
 /**
- * What a training run keeps on the device from step to step, and the records that the host drains.
+ * The state of a training run on the device, and the records that the host drains.
  *
  * @module
  */
@@ -7,20 +7,20 @@
 import type { Optimiser } from "../../optim/optimiser.ts";
 import { Storage } from "../device/storage.ts";
 
-/** Words of the control block before the state: steps recorded, halted. */
+/** Words at the start of the control block, before the optimiser's state: number of steps recorded, and the halted flag. */
 export const CONTROL_WORDS = 2;
 
-/** The device-resident state of a training run. */
+/** The state of a training run on the device. */
 export class StepState implements Disposable {
-  /** Steps recorded since the last reset, halted flag, then the chain's state scalars. */
+  /** Number of steps recorded since the last reset, the halted flag, then the chain's state scalars. */
   readonly control: Storage;
-  /** Per direction moved along: seed, coefficient. */
+  /** Seed and coefficient of each direction moved along. */
   readonly coefficients: Storage;
-  /** Records of a chunk of steps. */
+  /** Records of one chunk of steps. */
   readonly records: Storage;
-  /** f32 words of one record: status, losses, derivatives, coefficients, state. */
+  /** f32 words per record: status, losses, derivatives, coefficients, state. */
   readonly recordWords: number;
-  /** Steps a chunk may have. */
+  /** The most steps in a chunk. */
   readonly capacity: number;
   readonly #optimiser: Optimiser;
 
@@ -39,12 +39,12 @@ export class StepState implements Disposable {
     this.records = new Storage("step records", capacity * this.recordWords * 4, "optimiser");
   }
 
-  /** All its memory. */
+  /** All memory of the state. */
   get storages(): Storage[] {
     return [this.control, this.coefficients, this.records];
   }
 
-  /** The control block to upload before a run: nothing recorded, not halted, the chain's state. */
+  /** The initial contents of the control block: no steps recorded, not halted, the given state of the chain. */
   initialControl(
     state: readonly number[] = this.#optimiser.transformation.init(),
   ): Uint32Array<ArrayBuffer> {
@@ -53,7 +53,7 @@ export class StepState implements Disposable {
     return words;
   }
 
-  /** Reads a drained record. */
+  /** Parses a drained record. */
   parseRecord(words: Float32Array, index: number): StepRecord {
     const { estimator, transformation, moves, evaluations } = this.#optimiser;
     let at = index * this.recordWords;
@@ -76,13 +76,13 @@ export class StepState implements Disposable {
 
 /** What the device did in one step. */
 export interface StepRecord {
-  /** A loss or a coefficient was not finite, in this step or before: no offset was moved. */
+  /** Whether a loss or coefficient was not finite in this or an earlier step. In that case no offset was moved. */
   readonly halted: boolean;
-  /** One per branch, then one per candidate of the accept rule. */
+  /** One loss per branch, then one per candidate of the accept rule. */
   readonly losses: readonly number[];
-  /** One per direction. */
+  /** One derivative per direction. */
   readonly derivatives: readonly number[];
-  /** What multiplied z, one per direction moved along. */
+  /** The factors of z, one per direction moved along. */
   readonly coefficients: readonly number[];
   /** The chain's state after the step. */
   readonly state: readonly number[];

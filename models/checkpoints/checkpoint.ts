@@ -1,5 +1,5 @@
 /**
- * Where a model's tensors come from, in the form they are loaded in: rows of packed planes, in pieces.
+ * Sources of a model's tensors, in the form in which they are loaded: rows of packed planes, in pieces.
  *
  * @module
  */
@@ -18,113 +18,113 @@ import type { Tokenizer, TokenizerOptions } from "../tokenizers/tokenizer.ts";
 
 /** One tensor of a model file. */
 export interface TensorSource {
-  /** GGUF name, such as `blk.0.attn_q.weight`. */
+  /** Name as in GGUF, such as `blk.0.attn_q.weight`. */
   readonly name: string;
-  /** As its file names it, where that is not `name`: `model.layers.0.self_attn.q_proj.weight`. */
+  /** Name in its file, such as `model.layers.0.self_attn.q_proj.weight`, if it differs from `name`. */
   readonly fileName?: string | undefined;
-  /** What it is to its model, as the architecture says; absent where none was asked. */
+  /** Role in the model, from the architecture. Undefined if no architecture was consulted. */
   readonly role?: WeightRole | undefined;
-  /** Output features; 1 for gains. */
+  /** Output features. 1 for gains. */
   readonly rows: number;
   /** Input features. */
   readonly columns: number;
-  /** As stored, or as quantised on reading. */
+  /** Format as stored, or as quantised on reading. */
   readonly format: Format;
-  /** Reads rows `[firstRow, firstRow + rows)` as planes, which may lie in `memory`, where it is given. */
+  /** Reads rows `[firstRow, firstRow + rows)` as planes, which may be allocated from `memory` if it is given. */
   readonly read: (firstRow: number, rows: number, memory?: PieceMemory) => Promise<PackedTensor>;
-  /** Rows are only to be read all at once (formats with a codebook, or planes that do not split by rows). */
+  /** Whether all rows must be read together (formats with a codebook, or planes that cannot be split by rows). */
   readonly whole?: boolean;
-  /** The input feature that each column belongs to, where that is not its place: `columns` numbers, each once. */
+  /** The input feature of each column, if columns are stored in a different order: a permutation of `columns` numbers. */
   readonly columnOrder?: Uint32Array<ArrayBuffer> | undefined;
-  /** Where its scales (dense tensors: its elements) and what else can be trained lie, when they can be changed there. */
+  /** Position of its scales (in dense tensors, its elements) and other trainable parts in the file, if they can be changed there. */
   readonly stored?: StoredParts | undefined;
-  /** What of the files differs, when something has been folded in. */
+  /** Changes to the files, if offsets have been folded in. */
   readonly patches?: (() => AsyncIterable<FilePatch>) | undefined;
 }
 
 /** A Hugging Face folder on disk. */
 export interface StoredFolder {
-  /** Where it lies. */
+  /** Path. */
   readonly path: string;
-  /** Its safetensors files by name, those that the model is read from. */
+  /** The safetensors files that the model is read from, by name. */
   readonly files: ReadonlyMap<string, FileSource>;
 }
 
-/** What a folder holds of a tokenizer. */
+/** Tokenizer files in a folder. */
 export interface TokenizerFiles extends TokenizerOptions {
   /** Contents of `tokenizer.json`. */
   readonly json: unknown;
-  /** Contents of `tokenizer_config.json`; undefined where there is none. */
+  /** Contents of `tokenizer_config.json`. Undefined if there is none. */
   readonly config: unknown;
 }
 
-/** A model as it lies on disk. */
+/** A model on disk. */
 export interface ModelSource extends Disposable {
   /** Path. */
   readonly name: string;
   /** Shape and constants. */
   readonly config: ModelConfig;
-  /** By GGUF name. */
+  /** Tensors by GGUF name. */
   readonly tensors: ReadonlyMap<string, TensorSource>;
-  /** If the file brings one. */
+  /** Tokenizer, if the files contain one. */
   readonly tokenizer: Tokenizer | undefined;
-  /** Divisors of the rotary frequencies, when the file brings them. */
+  /** Divisors of the rotary frequencies, if the file contains them. */
   readonly ropeFactors?: Float32Array | undefined;
-  /** The file itself, when it is one GGUF file whose tensors are read as they are. */
+  /** The file, if the model is a single GGUF file whose tensors are read unchanged. */
   readonly gguf?: { readonly source: ByteSource; readonly file: GgufFile } | undefined;
-  /** The files themselves, when they are the parts of a split GGUF model whose tensors are read as they are. */
+  /** The files, if the model is a split GGUF model whose tensors are read unchanged. */
   readonly split?: readonly GgufPart[] | undefined;
-  /** The folder itself, when its tensors are read as they are. */
+  /** The folder, if its tensors are read unchanged. */
   readonly folder?: StoredFolder | undefined;
-  /** The header whose metadata a GGUF file written from this model keeps. */
+  /** Header whose metadata is kept when this model is written as a GGUF file. */
   readonly header?: GgufFile | undefined;
-  /** What a user should know of how it was read, a sentence each: what was left out, what was told apart by the data. */
+  /** Information for the user about how the model was read, one sentence each: what was left out, and what was inferred from the data. */
   readonly notes?: readonly string[] | undefined;
-  /** The folder's files from which its tokenizer was made, and can be written again. */
+  /** The folder's files from which the tokenizer was made, so that they can be written again. */
   readonly tokenizerFiles?: TokenizerFiles | undefined;
 }
 
 const madeForCaller = new WeakSet<TensorSource["read"]>();
 
-/** Says of a `read` that what it resolves to is made for the caller, who may hand its memory on to a worker. */
+/** Marks a `read` function whose results are created for the caller, who may transfer their memory to a worker. */
 export function forCaller(read: TensorSource["read"]): TensorSource["read"] {
   madeForCaller.add(read);
   return read;
 }
 
-/** Whether a tensor's rows are made for the caller ({@linkcode forCaller}). A tensor with another `read` is another. */
+/** Whether a tensor's rows are created for the caller ({@linkcode forCaller}). A copy of the tensor with another `read` is not marked. */
 export function isForCaller({ read }: TensorSource): boolean {
   return madeForCaller.has(read);
 }
 
-/** Some rows of a tensor, as they were read. */
+/** Some rows of a tensor, as read. */
 export interface Piece {
-  /** Whose. */
+  /** The tensor. */
   readonly tensor: TensorSource;
-  /** The first of them. */
+  /** Index of the first row. */
   readonly firstRow: number;
-  /** Them. */
+  /** The rows. */
   readonly packed: PackedTensor;
-  /** Whether they are the last of their tensor. */
+  /** Whether these are the tensor's last rows. */
   readonly last: boolean;
 }
 
-/** How pieces are read. */
+/** Options for reading pieces. */
 export interface ReadOptions {
-  /** Stops between two pieces. */
+  /** Aborts between two pieces. */
   readonly signal?: AbortSignal | undefined;
-  /** What pieces may lie in; whoever is done with one gives it back. */
+  /** Memory for pieces. Whoever has finished with a piece gives its memory back. */
   readonly memory?: PieceMemory | undefined;
 }
 
-/** Bytes that the disk is at work on while the caller is on a piece. */
+/** Bytes that the disk reads ahead while the caller works on a piece. */
 const BYTES_AHEAD = 12 * 2 ** 20;
 
 /**
- * Tensors one behind the other, in the pieces that {@linkcode rowsPerPiece} says, in the order of their rows. Tensors that lie in a file
- * are read ahead; of others, whose reading may be work, begins at most the next piece of the same tensor.
+ * Reads tensors one after another, in pieces of the size given by {@linkcode rowsPerPiece}, in row order. Tensors stored in a file are read
+ * ahead. For others, whose reading may involve computation, at most the next piece of the same tensor is started early.
  *
- * @throws The signal's reason when it aborts, and what reading throws
+ * @throws The signal's reason when it aborts, and any error of reading.
  */
 export async function* piecesOf(
   tensors: Iterable<TensorSource>,
@@ -134,7 +134,7 @@ export async function* piecesOf(
   let next = places.next().value;
   const begun: { place: Place; packed: Promise<PackedTensor> }[] = [];
   let bytesAhead = 0;
-  /** Begins what may begin beside work on a piece of `current`, or of none. */
+  /** Starts the reads that may run while a piece of `current` (or none) is being processed. */
   const begin = (current?: TensorSource) => {
     while (next && mayBegin(next, current)) {
       const packed = next.tensor.read(next.firstRow, next.rows, memory);
@@ -178,7 +178,10 @@ function* placesOf(tensors: Iterable<TensorSource>): Generator<Place, undefined>
   }
 }
 
-/** How many rows to read at once so that a piece stays near 4 MiB: less lies in caches until it is uploaded, and of pieces of 2 MiB and less twice as much waited for the collector; even, because scales lie two to a word. */
+/**
+ * How many rows to read at once so that a piece is about 4 MiB. Smaller pieces stay in caches until they are uploaded, but with pieces of 2 MiB
+ * and less, twice as many waited for the garbage collector. The number is even, because scales are stored two per word.
+ */
 export function rowsPerPiece(tensor: TensorSource): number {
   if (tensor.whole) return tensor.rows;
   const perRow = tensor.format.rowBytes(tensor.columns);

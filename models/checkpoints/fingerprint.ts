@@ -1,5 +1,5 @@
 /**
- * What identifies a base model to ledgers and adapters: every byte of it that lies on the device, and what forwards make of them.
+ * The identity of a base model, for ledgers and adapters. It covers every byte on the device and every constant of the forward pass.
  *
  * @module
  */
@@ -19,41 +19,44 @@ import { assertFinite } from "./non_finite_weight.ts";
 import { type StreamDigest, type StreamHash, StreamHashes } from "./stream_hashes.ts";
 import { isOlderFingerprint } from "../../optim/ledger/ledger_header.ts";
 
-/** What a base is known by. */
+/** The fingerprints of a base model. */
 export interface BaseIdentity {
-  /** Of every byte: `2:` and a SHA-256. */
+  /** `2:` followed by a SHA-256 over every byte. */
   readonly fingerprint: string;
-  /** As libraries before it made it: a SHA-256 that leaves the middle rows out. Absent where there is no file to make it from. */
+  /**
+   * The fingerprint as computed by older versions of this library: a SHA-256 that omits the middle rows of tensors. Absent if there is no file
+   * to compute it from.
+   */
   readonly olderFingerprint?: (() => Promise<string>) | undefined;
 }
 
-/** What of a model is hashed. */
+/** The parts of a model that are hashed. */
 export type HashedModel = Pick<ModelSource, "config" | "tensors" | "ropeFactors">;
 
 const PLANES = ["codes", "scales", "codebook"] as const;
 type Plane = typeof PLANES[number];
 
 const F32 = formatByName("F32");
-/** Of the formula, so that ledgers tell which they have. */
+/** Version of the formula, so that ledgers can tell fingerprints apart. */
 const VERSION = "2:";
 
 /**
- * The fingerprint of a model whose tensors pass by, in any order and in pieces of any even number of rows: each plane of a tensor is a
- * stream of its own. Dispose ends what hashes beside.
+ * Computes a model's fingerprint from its tensors, which can be added in any order, in pieces with any even number of rows: each plane of a
+ * tensor is hashed as a separate stream. Disposing ends the hashing threads.
  */
 export class BaseHash implements Disposable {
   readonly #source: HashedModel;
   readonly #weights: ReadonlyMap<string, Weight>;
   readonly #begun = new Map<string, Record<Plane, StreamHash>>();
   readonly #digests = new Map<string, Promise<Record<Plane, StreamDigest | undefined>>>();
-  /** Tensors that have a part which was not looked through before it was added. */
+  /** Tensors with a part that was not searched for NaN and infinity before it was added. */
   readonly #unseen = new Set<string>();
   readonly #workers: StreamHashes;
 
   /**
-   * Of the weights that the model's architecture has; other tensors of the source are none of the base.
+   * Covers the weights of the model's architecture; other tensors of the source are ignored.
    *
-   * @param workers Threads to hash on. Default: none for small models, else as many as there are further cores, at most 2
+   * @param workers Number of hashing threads. Default: none for small models, otherwise one per additional core, at most 2.
    */
   constructor(source: HashedModel, workers?: number) {
     const { config, tensors } = source;
@@ -69,10 +72,11 @@ export class BaseHash implements Disposable {
   }
 
   /**
-   * Takes the next rows of a tensor, which may be changed when the promise resolves; rows that are made for the caller are taken away, and
-   * given to `memory` when they have been hashed.
+   * Adds the next rows of a tensor. They may be changed after the promise resolves. Rows that were created for the caller are transferred to a
+   * thread, and returned to `memory` after hashing.
    *
-   * @param look Is called with rows that are not looked through for NaN and infinity beside the hash; of others, {@linkcode digest} throws
+   * @param look Called with rows that are not searched for NaN and infinity while they are hashed. For all other rows, {@linkcode digest} throws
+   * if it finds any.
    */
   async add(
     name: string,
@@ -117,7 +121,7 @@ export class BaseHash implements Disposable {
     if (!begun) await planes.codebook.update(bytesIn(packed.codebook));
   }
 
-  /** Says that the last rows of a tensor have been added. */
+  /** Marks that the last rows of a tensor have been added. */
   end(name: string): void {
     const planes = this.#begun.get(name);
     if (!planes || this.#digests.has(name)) return;
@@ -125,7 +129,7 @@ export class BaseHash implements Disposable {
     this.#digests.set(name, Promise.all(digests).then(Object.fromEntries));
   }
 
-  /** Reads a whole tensor. */
+  /** Reads and hashes a whole tensor. */
   async #read(name: string, hashes: StreamHashes, signal?: AbortSignal): Promise<void> {
     const weight = this.#weights.get(name)!;
     this.#begun.delete(name);
@@ -139,9 +143,9 @@ export class BaseHash implements Disposable {
   }
 
   /**
-   * The fingerprint. Tensors whose end has not been told are read for it.
+   * Returns the fingerprint. Tensors that have not been added completely are read from the source.
    *
-   * @throws {RangeError} Naming a weight that is not finite, of tensors that were looked through beside the hash
+   * @throws {RangeError} naming a weight that is not finite, if its tensor was searched while it was hashed.
    */
   async digest(signal?: AbortSignal): Promise<string> {
     for (const name of this.#weights.keys()) {
@@ -167,26 +171,26 @@ export class BaseHash implements Disposable {
     return `${VERSION}${sha256(canonicalJson({ config, rope, tensors }))}`;
   }
 
-  /** Ends what hashes beside. */
+  /** Ends the hashing threads. */
   [Symbol.dispose](): void {
     this.#workers[Symbol.dispose]();
   }
 }
 
-/** Of sources whose bytes have been seen: most are asked for more than once. */
+/** Fingerprints of sources whose bytes have been hashed. Most are requested more than once. */
 const known = new WeakMap<HashedModel, string>();
 
-/** Remembers what a source's bytes have been hashed to while they passed by. */
+/** Stores the fingerprint of a source that was computed while its bytes were being read. */
 export function rememberFingerprint(source: HashedModel, fingerprint: string): void {
   known.set(source, fingerprint);
 }
 
 /**
- * What identifies a base model to a ledger: `2:` and a SHA-256 over its configuration and, per tensor, name, shape, format and every
- * byte as it lies on the device. The same in whatever order and pieces tensors are read. Reads the whole model, once for a source;
- * `loadModel` finds it while it loads.
+ * The identity of a base model in ledgers: `2:` followed by a SHA-256 over its configuration and, for each tensor, its name, shape, format and
+ * every byte as it is on the device. It does not depend on the order or pieces in which tensors are read. Reads the whole model once per source;
+ * `loadModel` computes it while loading.
  *
- * @throws The signal's reason when it aborts, and what reading throws
+ * @throws The signal's reason when it aborts, and any error of reading.
  */
 export async function fingerprint(
   source: HashedModel,
@@ -201,8 +205,8 @@ export async function fingerprint(
 }
 
 /**
- * The fingerprint as libraries before `2:` made it, for their ledgers and adapters: a SHA-256 over the configuration as it was then and,
- * per tensor, name, shape, format and the planes of the first and last rows. What lies between is not looked at.
+ * The fingerprint of earlier versions, before the prefix `2:`, for their ledgers and adapters. It is a SHA-256 over the configuration of that
+ * time and, for each tensor, its name, shape, format and the planes of its first and last rows. The rows between them are not read.
  */
 export async function olderFingerprint({ config, ...source }: HashedModel): Promise<string> {
   const hash = createHash("sha256");
@@ -232,8 +236,8 @@ export async function olderFingerprint({ config, ...source }: HashedModel): Prom
 }
 
 /**
- * A configuration as fingerprints have it. A window of all layers was the context once, and dynamic scaling, which changes nothing up to the context,
- * was not there: so ledgers of such models still know their base.
+ * A configuration as it enters the fingerprint. In earlier versions, a window in all layers was stored as the context, and dynamic scaling,
+ * which changes nothing within the context, was absent. Keeping this form lets ledgers of such models still match their base.
  */
 function asHashed(
   config: ModelConfig & { readonly ropeScaling?: RopeScaling | undefined },
@@ -248,7 +252,7 @@ function asHashed(
   };
 }
 
-/** Fields of a configuration that were in it then. */
+/** The fields of a configuration in earlier versions. */
 const OLDER_CONFIG = [
   "architecture",
   "hidden",
@@ -272,7 +276,7 @@ const OLDER_SCALING = [
   "originalContext",
 ];
 
-/** The base's fingerprint that compares with `other`, what a ledger or an adapter says: the older one, where that is. */
+/** The fingerprint of the base to compare with `other`, which comes from a ledger or an adapter. It is the older kind if `other` is. */
 export async function fingerprintLike(
   other: string,
   { fingerprint, olderFingerprint }: BaseIdentity,
@@ -282,16 +286,16 @@ export async function fingerprintLike(
 
 interface Weight {
   readonly tensor: TensorSource;
-  /** As it lies on the device. */
+  /** Format on the device. */
   readonly format: Format;
 }
 
-/** The format in which a weight of this role lies on the device: gains of norms and biases become f32. */
+/** The format in which a weight of this role is stored on the device. Gains of norms and biases become f32. */
 export function loadedFormat(role: WeightRole, format: Format): Format {
   return role === "norm" || role === "bias" ? F32 : format;
 }
 
-/** Rows as they lie on the device. */
+/** Converts rows to the form they have on the device. */
 export function asLoaded(rows: PackedTensor, layout: Layout): PackedTensor {
   const [stored, wanted] = [elementType(rows.layout), elementType(layout)];
   if (!stored || !wanted || stored === wanted) return rows;
@@ -311,7 +315,7 @@ function sha256(of: string | Uint32Array | Float32Array): string {
   return createHash("sha256").update(of).digest("hex");
 }
 
-/** JSON with keys in order, so that it does not depend on how an object was made; what is undefined is left out. */
+/** JSON with sorted keys, so that it does not depend on how an object was built. Undefined values are omitted. */
 function canonicalJson(value: unknown): string {
   return JSON.stringify(
     value,

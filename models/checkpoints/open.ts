@@ -1,5 +1,5 @@
 /**
- * Opens whatever a user points at: a GGUF file or a Hugging Face folder; what is neither is told by name.
+ * Opens a model at any path: a GGUF file or a Hugging Face folder. For anything else, the error says what it is.
  *
  * @module
  */
@@ -18,12 +18,11 @@ import { notAModel } from "./disk/what_is_this.ts";
 import { isGgufModel, isUnfinished } from "./disk/model_names.ts";
 
 /**
- * Opens a model by path: a `.gguf` file, any file of a split one (`NAME-00001-of-0000N.gguf`), a folder with `config.json` and
- * safetensors files, or a folder with one GGUF model. `notes` say what was chosen where there was a choice.
+ * Opens a model by path: a `.gguf` file, any file of a split GGUF model (`NAME-00001-of-0000N.gguf`), a folder with `config.json` and
+ * safetensors files, or a folder with one GGUF model. If there was a choice, `notes` says what was chosen.
  *
- * @throws {Deno.errors.NotFound} When there is nothing at `path`, or a file of the model is missing
- * @throws {SyntaxError | RangeError | TypeError} When it is damaged, not supported or something else; the message says what it is and
- * what to do
+ * @throws {Deno.errors.NotFound} when `path` does not exist, or a file of the model is missing.
+ * @throws {SyntaxError | RangeError | TypeError} when it is damaged, not supported or not a model. The message says what it is and what to do.
  */
 export async function openModelSource(path: string): Promise<ModelSource> {
   const info = await placeAt(path);
@@ -52,7 +51,7 @@ async function openFolder(path: string): Promise<ModelSource> {
   return withNote(source, `"${path}": ${list([...models])} is read, the only GGUF model in it`);
 }
 
-/** One file of a folder stands for the folder, where the folder is read from it. */
+/** Opens the folder of a file, if `path` is one of the files that the folder is read from. */
 async function openFolderOf(path: string): Promise<ModelSource> {
   const folder = dirname(path);
   const { files } = await folderEntries(folder);

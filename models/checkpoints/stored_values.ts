@@ -1,6 +1,6 @@
 /**
- * Where the trainable values of a tensor lie in the files of a model, and how trained offsets are folded into them there: the
- * codes and everything else are not touched.
+ * Positions of a tensor's trainable values in the files of a model, and how trained offsets are folded into them. Codes and everything else are
+ * left unchanged.
  *
  * @module
  */
@@ -21,54 +21,57 @@ import {
 import type { TrainedPart } from "../../quant/layouts/trained_part.ts";
 import type { FileSource } from "./disk/files.ts";
 
-/** What was trained of one tensor, or of one part of it. */
+/** The trained offsets of a tensor, or of one part of it. */
 export interface TrainedTensor extends Pick<Trainable, "form" | "span"> {
-  /** All offsets of it. */
+  /** All offsets of the tensor or part. */
   readonly offsets: Float32Array;
 }
 
-/** What rounding to the stored precision did, summed over what has been read so far. */
+/** Effects of rounding to the stored precision, summed over all values read so far. */
 export type FoldCounts = FoldTally;
 
 /** Bytes that replace others of the same length in a file. */
 export interface FilePatch {
-  /** The file as it is. */
+  /** The unchanged file. */
   readonly file: FileSource;
-  /** In bytes from its start. */
+  /** Offset from the start of the file in bytes. */
   readonly offset: number;
-  /** What is to be there. */
+  /** The new bytes. */
   readonly bytes: Uint8Array;
 }
 
-/** The values of a part of a quantised tensor, or the elements of a dense one, in a file. */
+/** Position in a file of the values of a quantised tensor's part, or of a dense tensor's elements. */
 export interface StoredValues {
-  /** Open as long as the model's source is. */
+  /** The file. It is open as long as the model's source is. */
   readonly file: FileSource;
-  /** In bytes from the start of the file. */
+  /** Offset from the start of the file in bytes. */
   readonly offset: number;
-  /** In bytes. */
+  /** Length in bytes. */
   readonly byteLength: number;
-  /** Bytes of a value. */
+  /** Bytes per value. */
   readonly width: 1 | 2 | 4;
-  /** How to read the bits of value `index`. */
+  /** The codec of value `index`. */
   readonly codec: (index: number) => FloatCodec;
   /**
-   * Which value is that of a row (of column layouts: a class) and group, or column of a dense tensor. Absent: dense tensors are row-major.
-   * Codebooks are in the order of their plane: there it is not asked.
+   * The index of the value for a row (in column layouts, a class) and a group, or for a row and column of a dense tensor. If absent, dense
+   * tensors are row-major. Not used for codebooks, whose values are in the order of their plane.
    */
   readonly at?: (row: number, group: number) => number;
-  /** Whether a dense tensor's elements are made of the stored values: what changes has to be rounded to what can be made. */
+  /**
+   * Whether a dense tensor's elements are computed from the stored values. Changes must then be rounded to numbers that can be computed this
+   * way.
+   */
   readonly derived?: boolean;
 }
 
-/** Where the parts of a tensor that can be trained lie; one that is not there cannot be changed there. */
+/** Positions of the trainable parts of a tensor. A part that is absent cannot be changed in the file. */
 export type StoredParts = Readonly<Partial<Record<TrainedPart, StoredValues>>>;
 
-/** Trained offsets and the values that they belong to. */
+/** Trained offsets and the values they change. */
 export interface StoredFold {
-  /** What of the tensor it is. */
+  /** The part of the tensor. */
   readonly part: TrainedPart;
-  /** Where the values lie. */
+  /** Position of the values. */
   readonly stored: StoredValues;
   /** The offsets. */
   readonly trained: TrainedTensor;
@@ -80,7 +83,11 @@ const DTYPES: Readonly<Record<string, { width: 2 | 4; codec: FloatCodec }>> = {
   BF16: { width: 2, codec: FLOAT_CODECS.bf16 },
 };
 
-/** Floats of a stored tensor. @throws {RangeError} for a type that is none of F32, F16, BF16. */
+/**
+ * Position of the floats of a stored tensor.
+ *
+ * @throws {RangeError} for a type other than F32, F16 and BF16.
+ */
 export function storedFloats(
   place: {
     readonly file: FileSource;
@@ -96,7 +103,11 @@ export function storedFloats(
   return { file, offset, byteLength, width: type.width, codec: () => type.codec, at };
 }
 
-/** Floats of a gain that is stored as its distance from 1. @throws {RangeError} for a type that is none of F32, F16, BF16. */
+/**
+ * Position of the floats of a gain that is stored minus 1.
+ *
+ * @throws {RangeError} for a type other than F32, F16 and BF16.
+ */
 export function storedFromOne(place: Parameters<typeof storedFloats>[0]): StoredValues {
   const stored = storedFloats(place);
   const distance = stored.codec(0);
@@ -110,10 +121,10 @@ export function storedFromOne(place: Parameters<typeof storedFloats>[0]): Stored
 const PIECE = 8 * 2 ** 20;
 
 /**
- * Folds trained offsets of a tensor's parts into stored values; yields the pieces of the file that change and adds to `counts`.
+ * Folds the trained offsets of a tensor's parts into stored values. Yields the pieces of the file that change, and adds to `counts`.
  *
- * @throws {RangeError} for a span that no group can hold, or an offset that is not finite.
- * @throws {TypeError} when the number of offsets does not fit the tensor.
+ * @throws {RangeError} for a span that ends within a group, or an offset that is not finite.
+ * @throws {TypeError} when the number of offsets does not match the tensor.
  */
 export async function* foldStored(
   tensor: {
@@ -162,7 +173,7 @@ export async function* foldStored(
   }
 }
 
-/** Folds the offsets of the values from `first` on into their bits. */
+/** Folds offsets into the bits of the values from `first` on. */
 function foldInto(
   bits: Uint8Array | Uint16Array | Uint32Array,
   first: number,

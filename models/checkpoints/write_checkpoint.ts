@@ -1,5 +1,5 @@
 /**
- * Writes a model: one GGUF file, or a Hugging Face folder whose packed tensors keep their own formats.
+ * Writes a model as one GGUF file, or as a Hugging Face folder in which packed tensors keep their formats.
  *
  * @module
  */
@@ -23,21 +23,21 @@ export type { FoldWriteOptions, WriteOptions } from "./write_options.ts";
 
 /** What was written. */
 export interface WriteReport {
-  /** Where it was written. */
+  /** Path of the file or folder. */
   readonly path: string;
-  /** Bits per weight over all tensors. */
+  /** Mean bits per weight over all tensors. */
   readonly bitsPerWeight: number;
   /** Number of tensors by format. */
   readonly formats: ReadonlyMap<string, number>;
-  /** What a user should know of how it was written, a sentence each. */
+  /** Information for the user about how it was written, one sentence each. */
   readonly notes?: readonly string[] | undefined;
 }
 
 /**
- * Writes `source` to `path`: a GGUF file when the path ends in `.gguf` (in any case), else a folder. A folder whose tensors are those of a
- * folder on disk, but for trained values, is written as it was, in its own form; any other in this library's.
+ * Writes `source` to `path`: as a GGUF file if the path ends in `.gguf` (case is ignored), otherwise as a folder. If the tensors come from a
+ * folder on disk and only trained values differ, the folder is written in its original form; any other is written in this library's form.
  *
- * @throws {RangeError | TypeError} What {@linkcode assertWritable} throws, before anything is written
+ * @throws {RangeError | TypeError} as {@linkcode assertWritable}, before anything is written.
  */
 export async function writeModel(
   source: ModelSource,
@@ -70,12 +70,12 @@ export async function writeModel(
 }
 
 /**
- * Throws what writing `source` to `path` would throw for what can be known without reading a tensor: so that hours of work are not begun
- * whose result cannot be kept.
+ * Checks everything about writing `source` to `path` that can be checked without reading a tensor, so that hours of work are not started if the
+ * result cannot be saved.
  *
- * @throws {RangeError} For a format, an order of columns or a rotary scaling that the kind of file has no form for, the folder that the model
- * is read from, a path that ends like an adapter
- * @throws {TypeError} For a tokenizer that GGUF has no form for, or a path where something of another kind is
+ * @throws {RangeError} for a format, column order or rotary scaling that this kind of file cannot express, for the folder that the model is read
+ * from, and for a path with the extension of an adapter.
+ * @throws {TypeError} for a tokenizer that GGUF cannot express, or if something of another kind exists at the path.
  *
  * @example A format that only folders can hold
  * ```ts

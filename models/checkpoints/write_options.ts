@@ -1,5 +1,5 @@
 /**
- * What one may say of writing a model.
+ * Options for writing a model.
  *
  * @module
  */
@@ -7,23 +7,23 @@
 import type { OptionRules } from "../../optim/options.ts";
 import type { Beyond } from "../../quant/fold/fold_offsets.ts";
 
-/** Progress of writing. */
+/** Options for writing a model. */
 export interface WriteOptions {
   /** Called after each tensor. */
   readonly onProgress?: (progress: { tensor: string; done: number; total: number }) => void;
-  /** Stops before the next tensor; nothing is left half-written. */
+  /** Aborts before the next tensor. No partial file is left. */
   readonly signal?: AbortSignal;
 }
 
-/** How trained values are written. */
+/** Options for writing trained values. */
 export interface FoldWriteOptions extends WriteOptions {
-  /** What becomes of tuned numbers beyond what their stored type reaches. Default `"refuse"`. */
+  /** What to do with tuned numbers outside the range of their stored type. Default `"refuse"`. */
   readonly beyond?: Beyond;
-  /** What becomes of a fine-tune of which nothing would be in the file. Default `"write"`; an export of a run refuses it. */
+  /** What to do with a fine-tune that would change nothing in the file. Default `"write"`; exporting a run uses `"refuse"`. */
   readonly unchanged?: "write" | "refuse";
 }
 
-/** The options of writing that there are. */
+/** The known options. */
 export const foldWriteRules: OptionRules<FoldWriteOptions> = {
   onProgress: "any",
   signal: "any",

@@ -11,12 +11,12 @@ import { checkedConfig } from "./config_checks.ts";
 import { checkKeys, isEmpty, isObject, type Note, shown } from "./config_keys.ts";
 
 /**
- * The configuration in a Hugging Face `config.json` of transformers 4 or 5, by the form of the architecture that its `model_type` names. Every
- * key is read, known to change nothing, or refused (see `docs/configuration-keys.md`).
+ * Reads a model's configuration from a Hugging Face `config.json` (transformers 4 or 5), in the form of the architecture named by its
+ * `model_type`. Every key is either read, known to have no effect, or rejected (see `docs/configuration-keys.md`).
  *
- * @param note Told what a user should know, such as a context limited to a sliding window
- * @throws {SyntaxError} For what is no object
- * @throws {RangeError} For another architecture, a value that is missing or out of range, and a key that is not known
+ * @param note Called with information for the user, such as a context limited to a sliding window.
+ * @throws {SyntaxError} when it is not an object.
+ * @throws {RangeError} for an unsupported architecture, a value that is missing or out of range, or an unknown key.
  *
  * @example A small model
  * ```ts
@@ -44,7 +44,7 @@ export function configFromHuggingFace(
   return checkedConfig(form.read(json, { what, note }), what);
 }
 
-/** Whether there is an architecture of the `model_type` of a `config.json`. */
+/** Whether the `model_type` of a `config.json` belongs to a known architecture. */
 export function knowsModelType(json: unknown): boolean {
   return isObject(json) &&
     ARCHITECTURES.some(({ huggingFace }) =>
@@ -63,12 +63,12 @@ function formOf(type: unknown, what: string): HuggingFaceForm<ModelConfig> {
   );
 }
 
-/** Whether a `config.json` says that head and embedding are different tables. */
+/** Whether a `config.json` says that head and embedding are separate tables. */
 export function saysUntied(json: unknown): boolean {
   return isObject(json) && json.tie_word_embeddings === false;
 }
 
-/** Ends of the names of classes that predict the next token. */
+/** Suffixes of the classes that predict the next token. */
 const DECODER = /(ForCausalLM|LMHeadModel)$/;
 
 function checkArchitectures(

@@ -1,64 +1,64 @@
 /**
- * What becomes of every key of a configuration, and the one checker of the tables that say it: a key is read, harmless, ignored with a note
- * as the reference ignores it, fine with some values only, an object with a table of its own, or not known.
+ * Tables that say how every key of a configuration is treated, and the function that checks a configuration against them. A key is read,
+ * harmless, ignored with a note (as in the reference implementation), allowed with certain values, an object with its own table, or unknown.
  *
  * @module
  */
 
-/** Called with what a user should know, a sentence each. */
+/** Called with information for the user, one sentence at a time. */
 export type Note = (sentence: string) => void;
 
 /** A configuration before it is checked. */
 export type Fields = Readonly<Record<string, unknown>>;
 
-/** What becomes of a key. */
+/** How a key is treated. */
 export type KeyRule =
-  /** The reader asks for it, and checks its value itself. */
+  /** The reader uses the key and checks its value. */
   | { readonly kind: "read"; readonly type?: "boolean" }
-  /** It says nothing of the result; `why` in few words. */
+  /** The key does not affect the result; `why` gives the reason briefly. */
   | { readonly kind: "harmless"; readonly why: string }
-  /** It is not asked, here as in the reference: a value that says something makes a note. */
+  /** The key is ignored, as in the reference implementation. A value that would matter produces a note. */
   | {
     readonly kind: "noted";
     readonly why: string;
     readonly when?: (value: unknown) => boolean;
   }
-  /** With such values it changes nothing; any other is refused. */
+  /** The key has no effect with these values. Any other value is rejected. */
   | {
     readonly kind: "only";
     readonly values: readonly unknown[];
     readonly fits?: (value: unknown, fields: Fields) => boolean;
     readonly why: string;
-    /** `false` is a value like any other. */
+    /** Whether `false` is treated like any other value. */
     readonly exactly?: boolean;
   }
-  /** An object with a table of its own; of `entries`, whose keys are names. */
+  /** An object with its own table. If `entries`, its keys are names and each entry has the table. */
   | { readonly kind: "nested"; readonly table: KeyTable; readonly entries: boolean };
 
 /** The keys of one kind of object. */
 export type KeyTable = Readonly<Record<string, KeyRule>>;
 
-/** A key that the reader asks for. */
+/** A key that the reader uses. */
 export const read = (type?: "boolean"): KeyRule => ({ kind: "read", ...type && { type } });
 
-/** A key that says nothing of the result. */
+/** A key that does not affect the result. */
 export const harmless = (why: string): KeyRule => ({ kind: "harmless", why });
 
-/** A key that the reference does not ask either; of other values than those of `when` there is nothing to say. */
+/** A key that the reference implementation ignores too. If `when` is given, only values for which it returns true produce a note. */
 export const noted = (why: string, when?: (value: unknown) => boolean): KeyRule => ({
   kind: "noted",
   why,
   ...when && { when },
 });
 
-/** A key that is refused but for values with which it changes nothing. No value, `false` and empty ones are always among them. */
+/** A key that is rejected, except with values that have no effect. These always include `null`, `false` and empty values. */
 export const only = (
   values: readonly unknown[],
   why: string,
   fits?: (value: unknown, fields: Fields) => boolean,
 ): KeyRule => ({ kind: "only", values, why, ...fits && { fits } });
 
-/** The same, where `false` says something: only these values and `null` pass. */
+/** As {@linkcode only}, except that `false` is not accepted automatically: only these values and `null` pass. */
 export const exactly = (values: readonly unknown[], why: string): KeyRule => ({
   kind: "only",
   values,
@@ -66,24 +66,24 @@ export const exactly = (values: readonly unknown[], why: string): KeyRule => ({
   exactly: true,
 });
 
-/** An object with a table of its own. */
+/** An object with its own table. */
 export const nested = (table: KeyTable): KeyRule => ({ kind: "nested", table, entries: false });
 
-/** An object whose keys are names, each with such an object. */
+/** An object whose keys are names and whose values are objects with this table. */
 export const entries = (table: KeyTable): KeyRule => ({ kind: "nested", table, entries: true });
 
-/** The same rule for several keys. */
+/** One rule for several keys. */
 export function keysOf(names: string, rule: KeyRule): KeyTable {
   return Object.fromEntries(names.trim().split(/\s+/).map((name) => [name, rule]));
 }
 
-/** Where a table's object lies. */
+/** The place of the object in its file. */
 export interface KeyPlace {
-  /** What is read, for messages, such as `"model/config.json"`. */
+  /** Name of the file for messages, such as `"model/config.json"`. */
   readonly what: string;
-  /** The keys that lead to the object, such as `quantization_config`; none for the whole file. */
+  /** Keys that lead to the object, such as `quantization_config`. Absent for the file itself. */
   readonly path?: string;
-  /** Told what a user should know. */
+  /** Called with information for the user. */
   readonly note?: Note;
 }
 
@@ -92,10 +92,11 @@ const DECORATION =
   /(^|_)(licen[cs]e|authors?|date|timestamp|created|url|repo|repository|datasets?|description|comments?|notes?|tags?|hash|commit|languages?|framework|uuid|title|citation|library|organi[sz]ation|company)($|_)|(^|_)(model|run|project|experiment|dataset|wandb)_name($|_)|(^|_)(base|parent|teacher|source)_model$|_version$|_path$/;
 
 /**
- * Holds an object against its table. Unknown keys pass when they hold nothing (`null`, `false`, `""`, `[]`, `{}`), when they begin with `_`
- * (a writer's private attributes), and, with a note, when name and value are text about the file (`license`, `base_model`, `x_version`).
+ * Checks an object against its table. An unknown key is accepted if its value is empty (`null`, `false`, `""`, `[]`, `{}`) or if it starts with
+ * `_` (a private attribute of the writer). It is accepted with a note if name and value are text about the file (`license`, `base_model`,
+ * `x_version`).
  *
- * @throws {RangeError} naming key and value, for a value that is refused, of the wrong type, or of a key that is not known.
+ * @throws {RangeError} naming key and value, when the value is rejected or has the wrong type, or the key is unknown.
  */
 export function checkKeys(fields: Fields, table: KeyTable, place: KeyPlace): void {
   for (const [key, value] of Object.entries(fields)) {
@@ -158,7 +159,7 @@ export function isObject(value: unknown): value is Fields {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Whether a value says nothing: none, `false`, or empty. Zero says something. */
+/** Whether a value is empty: missing, `null`, `false`, or an empty string, list or object. Zero is not empty. */
 export function isEmpty(value: unknown): boolean {
   if (value === undefined || value === null || value === false || value === "") return true;
   return typeof value === "object" && Object.keys(value).length === 0;
@@ -171,7 +172,7 @@ function isText(value: unknown): boolean {
 
 const LONGEST = 160;
 
-/** A value as JSON for messages, cut where it is long. */
+/** A value as JSON for messages, truncated if it is long. */
 export function shown(value: unknown): string {
   const plain = (_: string, v: unknown) =>
     typeof v === "bigint" || typeof v === "number" && !Number.isFinite(v) ? String(v) : v;

@@ -1,6 +1,6 @@
 /**
- * Matrices whose columns were put into another order, so that those that share a scale are neighbours (GPTQ's `desc_act`): the order
- * lies on the device, and inputs are gathered in it, once for all the matrices that share both.
+ * Matrices whose columns were reordered so that those that share a scale are adjacent (GPTQ's `desc_act`). The order is stored on the device.
+ * Inputs are gathered in that order, once for all matrices that share both input and order.
  *
  * @module
  */
@@ -9,12 +9,12 @@ import { gatherColumns, type Gpu, type Graph, Storage, type Value } from "../../
 import type { Hidden } from "../recorder.ts";
 import type { TensorSource } from "../checkpoints/checkpoint.ts";
 
-/** Orders on the device by the matrices that need them. */
+/** Column orders on the device, by the matrices that need them. */
 export class ColumnOrders implements Disposable {
   readonly #orders: { readonly order: Uint32Array<ArrayBuffer>; readonly storage: Storage }[] = [];
   readonly #byTensor = new Map<string, Storage>();
 
-  /** The same, shared, but for tensors that have none here. */
+  /** The same orders with shared memory, except that the named tensors have none. */
   without(names: Iterable<string>): ColumnOrders {
     const out = new ColumnOrders([]);
     out.#orders.push(...this.#orders);
@@ -25,7 +25,7 @@ export class ColumnOrders implements Disposable {
     return out;
   }
 
-  /** Those of a model's tensors, not allocated; equal orders are one. */
+  /** The orders of a model's tensors, not yet allocated. Equal orders are stored once. */
   constructor(tensors: Iterable<TensorSource>) {
     for (const { name, columnOrder: order } of tensors) {
       if (!order) continue;
@@ -38,19 +38,19 @@ export class ColumnOrders implements Disposable {
     }
   }
 
-  /** All of them, each once. */
+  /** All orders, without duplicates. */
   get storages(): Storage[] {
     return this.#orders.map(({ storage }) => storage);
   }
 
-  /** Allocates and fills. */
+  /** Allocates and fills the memory. */
   load(gpu: Gpu): void {
     for (const { order, storage } of this.#orders) {
       gpu.write(storage.allocate(gpu).buffer, order);
     }
   }
 
-  /** The function that gives a matrix its input: as it is, or gathered. */
+  /** A function that returns a matrix's input, gathered in its order if it has one. */
   inputs(graph: Graph): (input: Hidden, tensor: string) => Hidden {
     let last: { input: Hidden; order: Storage; output: Value } | undefined;
     return (input, tensor) => {
@@ -64,7 +64,7 @@ export class ColumnOrders implements Disposable {
     };
   }
 
-  /** Frees them. */
+  /** Frees the memory. */
   [Symbol.dispose](): void {
     for (const { storage } of this.#orders) storage[Symbol.dispose]();
   }

@@ -1,5 +1,5 @@
 /**
- * Losses and candidates' scores of batches, without noise: what held-out evaluation runs.
+ * Computes losses and candidates' scores of batches without noise, for held-out evaluation.
  *
  * @module
  */
@@ -22,9 +22,9 @@ import { recordLoss } from "../forward.ts";
 import { assertNotDisposed, type Model, type ModelPlan } from "./model.ts";
 import { PlanCache } from "./plan_cache.ts";
 
-/** What an evaluation of one batch gives. */
+/** The result of evaluating one batch. */
 export interface BatchResult {
-  /** Nats per token or per example. */
+  /** Loss in nats per token (language modelling) or per example (classification). */
   readonly loss: number;
   /** Mean token log-probability per candidate. */
   readonly scores: Float32Array<ArrayBuffer>;
@@ -37,7 +37,7 @@ interface EvaluationPlan extends Disposable {
   readonly scores: Storage;
 }
 
-/** The graph of one batch's evaluation, and what it reads and writes; nothing is allocated. */
+/** The graph that evaluates one batch, with its inputs and outputs. Nothing is allocated. */
 export function recordEvaluation(
   model: ModelPlan,
   shape: BatchShape,
@@ -56,7 +56,7 @@ export function recordEvaluation(
   return { graph, input, losses, scores };
 }
 
-/** Evaluates batches on a model with a fine-tune's offsets, or without. */
+/** Evaluates batches on a model, with or without the offsets of a fine-tune. */
 export class Evaluator implements Disposable {
   readonly #model: Model;
   readonly #offsets: OffsetSet | undefined;
@@ -69,7 +69,7 @@ export class Evaluator implements Disposable {
     return this.#offsets !== undefined;
   }
 
-  /** Evaluates `model` with the fine-tune `offsets`, or the base without. */
+  /** Evaluates `model` with the fine-tune `offsets`, or the base model if there are none. */
   constructor(model: Model, offsets?: OffsetSet) {
     this.#model = model;
     this.#offsets = offsets;
@@ -97,10 +97,11 @@ export class Evaluator implements Disposable {
   }
 
   /**
-   * Evaluates `batches` with one wait for all: keep them to about half a second of work. Calls at the same time take turns.
+   * Evaluates `batches` and waits once for all of them, so they should contain at most about half a second of work. Concurrent calls are
+   * executed one after another.
    *
-   * @param signal Stops between two submissions
-   * @throws {RangeError} When a batch does not fit the model
+   * @param signal Aborts between two submissions.
+   * @throws {RangeError} when a batch does not fit the model.
    */
   run(batches: readonly PackedBatch[], signal?: AbortSignal): Promise<BatchResult[]> {
     const results = this.#last.then(() => this.#run(batches, signal));
@@ -148,7 +149,7 @@ export class Evaluator implements Disposable {
     });
   }
 
-  /** Frees its plans. */
+  /** Frees the evaluator's plans. */
   [Symbol.dispose](): void {
     this.#plans[Symbol.dispose]();
     this.#activations[Symbol.dispose]();

@@ -1,5 +1,5 @@
 /**
- * Text from a model, token by token, with cached keys and values.
+ * Generates text from a model, token by token, with cached keys and values.
  *
  * @module
  */
@@ -22,37 +22,37 @@ import { assertNotDisposed, type Model } from "./model.ts";
 import { decodingFor, type PromptMemory } from "./prompt_memory.ts";
 import { streamDecoder } from "../tokenizers/tokenizer_stream.ts";
 
-/** How to generate: {@linkcode SamplingOptions} and {@linkcode PenaltyOptions} say how tokens are chosen, in the order of llama.cpp. */
+/** Options of generation. {@linkcode SamplingOptions} and {@linkcode PenaltyOptions} determine how tokens are chosen, in llama.cpp's order. */
 export interface GenerateOptions extends SamplingOptions, PenaltyOptions {
-  /** Most new tokens. Default 128; never beyond the model's context. */
+  /** The most new tokens. Default 128; never more than the model's context allows. */
   readonly maxTokens?: number;
-  /** Default 0. */
+  /** Seed of the sampling. Default 0. */
   readonly seed?: number;
-  /** Texts that end generation; neither they nor what is behind them is yielded. They may lie across tokens. Default: none. */
+  /** Strings that end generation. They and anything after them are not returned. They may span several tokens. Default: none. */
   readonly stop?: readonly string[];
-  /** Ends generation; not yielded. Default: all that the tokenizer's files name (`ends`). */
+  /** Tokens that end generation. They are not returned. Default: all that the tokenizer's files name (`ends`). */
   readonly stopTokens?: readonly number[];
-  /** A fine-tune's offsets. */
+  /** Offsets of a fine-tune. Default: none. */
   readonly offsets?: OffsetSet;
-  /** What earlier prompts that began alike left to go on from; it must be of the same model and offsets. Default: nothing. */
+  /** Cached keys and values of an earlier prompt with the same beginning. It must belong to the same model and offsets. Default: none. */
   readonly memory?: PromptMemory;
-  /** Stops before the next token. */
+  /** Aborts before the next token. */
   readonly signal?: AbortSignal;
 }
 
-/** One new token. */
+/** One generated token. */
 export interface GeneratedToken {
-  /** Its id; -1 for text of a character that never finished. */
+  /** Token id, or -1 for the text of a character that was never completed. */
   readonly token: number;
-  /** The text it adds; empty while a character is unfinished. */
+  /** Text added by this token. Empty while a character is incomplete. */
   readonly text: string;
 }
 
 /**
- * Generates tokens after `prompt`.
+ * Generates the tokens that follow `prompt`.
  *
- * @throws {RangeError} When the model predicts masked tokens, the prompt is empty or leaves no room in the context, an option is out of range, or the model's output is not
- * finite
+ * @throws {RangeError} when the model predicts masked tokens, the prompt is empty or leaves no room in the context, an option is out of range,
+ * or the model's output is not finite.
  */
 export async function* generate(
   model: Model,
@@ -109,7 +109,11 @@ export async function* generate(
   if (rest !== "") yield { token: -1, text: rest };
 }
 
-/** Refuses a model that does not predict the next token. @throws {RangeError} That says so */
+/**
+ * Rejects a model that does not predict the next token.
+ *
+ * @throws {RangeError} for such a model.
+ */
 export function assertGenerates(config: Pick<ModelConfig, "architecture">): void {
   if (sightOf(config) === "earlier") return;
   throw new RangeError(
@@ -129,7 +133,7 @@ const generateRules: OptionRules<GenerateOptions> = {
   signal: "any",
 };
 
-/** A number in [0, 1) that depends on seed and index only. */
+/** A number in [0, 1) that depends only on seed and index. */
 function uniform(seed: number, index: number): number {
   return threefry2x32([...masterSeed(seed)], [index, 0x67656e])[0] / 2 ** 32;
 }

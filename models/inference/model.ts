@@ -1,5 +1,5 @@
 /**
- * A model on the device: packed tensors, read once, that any number of fine-tunes share.
+ * A model on the device: packed tensors that are read once and shared by any number of fine-tunes.
  *
  * @module
  */
@@ -45,73 +45,73 @@ import { Uploads } from "./uploads.ts";
 
 /** Progress of loading. */
 export interface LoadProgress {
-  /** The tensor just done. */
+  /** The tensor that was just loaded. */
   readonly tensor: string;
-  /** Tensors done. */
+  /** Number of tensors loaded. */
   readonly done: number;
-  /** Tensors in all. */
+  /** Total number of tensors. */
   readonly total: number;
 }
 
-/** How to load. */
+/** Options for loading a model. */
 export interface LoadOptions {
-  /** Longest sequence to prepare for. Default: the model's context, at most 4096. */
+  /** Longest sequence in tokens. Default: the model's context, at most 4096. */
   readonly maxPositions?: number;
   /** Called after each tensor. */
   readonly onProgress?: (progress: LoadProgress) => void;
-  /** Stops loading. */
+  /** Aborts loading. */
   readonly signal?: AbortSignal;
 }
 
-/** What a model's tensors look like on a device, with or without one. */
+/** The tensors of a model as they are laid out on a device, whether or not there is one. */
 export interface ModelPlan extends ForwardModel {
-  /** Longest sequence. */
+  /** Longest sequence in tokens. */
   readonly maxPositions: number;
-  /** Of matrices whose columns are not in their place. */
+  /** Orders of columns, for matrices whose columns were reordered. */
   readonly columnOrders: ColumnOrders;
-  /** Tensors whose files have zero points as integers, so that trained ones cannot go back. */
+  /** Names of tensors whose files store zero points as integers, so that trained zero points cannot be written back. */
   readonly integerMinima: ReadonlySet<string>;
 }
 
-/** A loaded model. Dispose to free its memory. */
+/** A loaded model. Dispose it to free its memory. */
 export class Model implements ModelPlan, BaseIdentity, Disposable {
-  /** Where it lies. */
+  /** The device. */
   readonly gpu: Gpu;
   /** Shape and constants. */
   readonly config: ModelConfig;
-  /** By GGUF name; those of its adapter too. */
+  /** Tensors by GGUF name, including those of its adapter. */
   readonly tensors: ReadonlyMap<string, DeviceTensor>;
-  /** What is beside the base, if anything: see {@linkcode withAdapter}. */
+  /** The adapter; see {@linkcode withAdapter}. Undefined if there is none. */
   readonly adapter: FittedAdapter | undefined;
-  /** Tables of the architecture by name. */
+  /** The architecture's tables, by name. */
   readonly constants: ReadonlyMap<string, Storage>;
-  /** Of matrices whose columns are not in their place. */
+  /** Orders of columns, for matrices whose columns were reordered. */
   readonly columnOrders: ColumnOrders;
-  /** Tensors whose files have zero points as integers, so that trained ones cannot go back. */
+  /** Names of tensors whose files store zero points as integers, so that trained zero points cannot be written back. */
   readonly integerMinima: ReadonlySet<string>;
-  /** Longest sequence. */
+  /** Longest sequence in tokens. */
   readonly maxPositions: number;
-  /** If the file brought one. */
+  /** Tokenizer, if the files contain one. */
   readonly tokenizer: Tokenizer | undefined;
-  /** Identifies the base to ledgers. */
+  /** Identifies the base model in ledgers. */
   readonly fingerprint: string;
-  /** As ledgers of older libraries know it, see {@linkcode olderFingerprint}; reads some rows of the source, which must be open. */
+  /** The fingerprint of older versions of this library ({@linkcode olderFingerprint}). Reads some rows of the source, which must be open. */
   readonly olderFingerprint: () => Promise<string>;
   /**
-   * Why a loss is not finite, in a sentence: looks through all weights of the source, which must be open.
+   * Explains in one sentence why a loss is not finite. It searches all weights of the source, which must be open.
    *
-   * @param tuned Whether offsets were laid over the weights. Default false
+   * @param tuned Whether offsets were applied to the weights. Default false.
    */
   readonly whyNotFinite: (tuned?: boolean) => Promise<string>;
-  /** Format by tensor. */
+  /** Name of each tensor's format. */
   readonly formats: ReadonlyMap<string, string>;
 
   #disposed = false;
-  /** What its memory is, but for what it shares with a model that it is an adapter's view of. */
+  /** The memory it owns. A view made by an adapter shares the rest with its base. */
   readonly #owned: readonly Disposable[];
   readonly #base: Model | undefined;
 
-  /** Made by {@linkcode loadModel} and {@linkcode withAdapter}. */
+  /** Called by {@linkcode loadModel} and {@linkcode withAdapter}. */
   constructor(
     gpu: Gpu,
     plan: ModelPlan,
@@ -137,10 +137,10 @@ export class Model implements ModelPlan, BaseIdentity, Disposable {
   }
 
   /**
-   * The same model with an adapter beside its weights, which are shared: of several over one base each takes only its own memory. In place of
-   * an adapter that is there already. Disposing of it leaves the base as it is.
+   * The same model with an adapter, sharing the weights: each adapter of the same base needs only its own memory. An existing adapter is replaced.
+   * Disposing the result does not affect the base.
    *
-   * @throws {RangeError} When the adapter does not fit the model
+   * @throws {RangeError} when the adapter does not fit the model.
    *
    * @example Two adapters over one base
    * ```ts
@@ -181,12 +181,12 @@ export class Model implements ModelPlan, BaseIdentity, Disposable {
     return new Model(this.gpu, plan, identity, { model: base, owned });
   }
 
-  /** Of the device. */
+  /** Class of the device's adapter. */
   get adapterClass(): AdapterClass {
     return this.gpu.adapterClass;
   }
 
-  /** Whether its memory was freed. */
+  /** Whether its memory has been freed. */
   get isDisposed(): boolean {
     return this.#disposed || (this.#base?.isDisposed ?? false);
   }
@@ -198,7 +198,7 @@ export class Model implements ModelPlan, BaseIdentity, Disposable {
   }
 }
 
-/** What is known of a model besides its shape. */
+/** The properties of a model other than its shape. */
 type ModelIdentity = Pick<
   Model,
   "tokenizer" | "fingerprint" | "olderFingerprint" | "whyNotFinite" | "formats"
@@ -206,7 +206,11 @@ type ModelIdentity = Pick<
 
 const DENSE: Layout = { kind: "dense", type: "f32" };
 
-/** The plan of a model with an adapter beside it. @throws {RangeError} When it does not fit */
+/**
+ * The plan of a model with an adapter.
+ *
+ * @throws {RangeError} when the adapter does not fit the model.
+ */
 export function withAdapterPlanned(
   plan: ModelPlan,
   adapter: Adapter,
@@ -232,7 +236,7 @@ export function withAdapterPlanned(
   };
 }
 
-/** Refuses a model whose memory was freed. @throws {TypeError} That says so */
+/** Throws a TypeError if a model's memory has been freed. */
 export function assertNotDisposed({ isDisposed }: Pick<Model, "isDisposed">, what: string): void {
   if (!isDisposed) return;
   throw new TypeError(
@@ -242,7 +246,7 @@ export function assertNotDisposed({ isDisposed }: Pick<Model, "isDisposed">, wha
 
 const MOST_POSITIONS = 2 ** 24;
 
-/** Says what is amiss when a model's files were closed before a ledger came that needs them. */
+/** Throws an explanation when a ledger needs a model's files after they were closed. */
 function stillOpen(error: unknown): never {
   throw closedFile(
     error,
@@ -251,9 +255,9 @@ function stillOpen(error: unknown): never {
 }
 
 /**
- * The tensors of `source` as they will lie on a device, not allocated. Gains of norms and biases become f32.
+ * The tensors of `source` as they will be laid out on a device, not yet allocated. Gains of norms and biases become f32.
  *
- * @throws {RangeError} When a tensor is missing or does not fit the device, or `maxPositions` is more than there are learned positions
+ * @throws {RangeError} when a tensor is missing or does not fit the device, or when `maxPositions` exceeds the number of learned positions.
  */
 export function planModel(
   source: Pick<ModelSource, "config" | "tensors">,
@@ -298,9 +302,9 @@ export function planModel(
 }
 
 /**
- * Streams a model to the device in pieces: host memory stays small whatever the file's size. Its fingerprint is found on the way.
+ * Streams a model to the device in pieces, so host memory use does not grow with the size of the file. Its fingerprint is computed at the same time.
  *
- * @throws {RangeError} When a tensor does not fit the device, or holds a weight that is not finite
+ * @throws {RangeError} when a tensor does not fit the device, or contains a weight that is not finite.
  */
 export async function loadModel(
   gpu: Gpu,
@@ -341,7 +345,7 @@ function identityOf(source: ModelSource, fingerprint: string): ModelIdentity {
   };
 }
 
-/** Makes the architecture's tables and writes them to the device. */
+/** Computes the architecture's tables and writes them to the device. */
 export function loadConstants(
   gpu: Gpu,
   { constants, maxPositions }: ModelPlan,
@@ -354,18 +358,18 @@ export function loadConstants(
 }
 
 /**
- * Streams tensors to the device in pieces, and names each when it is done.
+ * Streams tensors to the device in pieces. Yields the name of each one when it is complete.
  *
- * @param sources Where they come from, by name
+ * @param sources Sources of the tensors, by name.
  */
 export async function* loadTensors(
   gpu: Gpu,
   sources: ReadonlyMap<string, TensorSource>,
   tensors: Iterable<DeviceTensor>,
   { signal, hash }: {
-    /** Stops between two pieces. */
+    /** Aborts between two pieces. */
     readonly signal?: AbortSignal | undefined;
-    /** Sees what is loaded. */
+    /** Receives all loaded rows. */
     readonly hash?: Pick<BaseHash, "add" | "end"> | undefined;
   } = {},
 ): AsyncGenerator<string> {

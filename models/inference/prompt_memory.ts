@@ -1,5 +1,5 @@
 /**
- * Keys and values that stay from one prompt to the next.
+ * Keys and values kept from one prompt to the next.
  *
  * @module
  */
@@ -8,17 +8,17 @@ import type { OffsetSet } from "../../kernels/mod.ts";
 import { Decoding } from "./decoding.ts";
 import type { Model } from "./model.ts";
 
-/** Keys and values of prompts, one after another, made by {@linkcode promptMemory}. Disposing frees them. */
+/** Cached keys and values of successive prompts, made by {@linkcode promptMemory}. Dispose it to free them. */
 export interface PromptMemory extends Disposable {
-  /** Tokens of the last prompt that the next one, if it begins alike, need not read again. */
+  /** Number of tokens in the last prompt. If the next prompt starts with the same tokens, they are not computed again. */
   readonly length: number;
 }
 
 /**
- * Room for keys and values of prompts, one after another: of a prompt that begins as the last one did, as those of a conversation do, only what is new
- * is read. The text is the same to the bit. One generation at a time has it.
+ * Creates a cache of keys and values for successive prompts. If a prompt starts like the last one, as the turns of a conversation do, only its
+ * new tokens are computed. The generated text is exactly the same. Only one generation can use a memory at a time.
  *
- * @param offsets A fine-tune's; where they are changed, another memory is to be made.
+ * @param offsets Offsets of a fine-tune. If they change, create a new memory.
  *
  * @example A conversation's second turn goes on from the first
  * ```ts
@@ -55,7 +55,7 @@ class Remembered implements PromptMemory {
     return this.#decoding?.kept ?? 0;
   }
 
-  /** Lends what a generation works on until `free` is called. */
+  /** Lends the working state to a generation, until `free` is called. */
   lend(model: Model, offsets?: OffsetSet): Lent {
     const why = this.#state === "disposed"
       ? "it was disposed"
@@ -90,15 +90,15 @@ class Remembered implements PromptMemory {
   }
 }
 
-/** A sequence for the time of a generation. */
+/** The working state of one generation. */
 export interface Lent extends Disposable {
   readonly decoding: Decoding;
 }
 
 /**
- * What a generation works on: a memory's, or its own, freed at its end.
+ * The working state of a generation: taken from a memory, or its own, which is freed at its end.
  *
- * @throws {TypeError} For a memory of another model or other offsets, or one that another generation has
+ * @throws {TypeError} for a memory of another model or other offsets, or one that another generation is using.
  */
 export function decodingFor(
   model: Model,

@@ -1,40 +1,39 @@
 /**
- * How a token is chosen from logits: llama.cpp's samplers in its default order. Penalties change the logits of tokens that are there; of all tokens
- * the top k are kept, of these the top p, of these those with at least min p of the likeliest; the temperature is applied to what is left, and one is
- * drawn.
+ * Chooses a token from logits, with llama.cpp's samplers in its default order. Penalties change the logits of tokens that have occurred. Then
+ * top-k, top-p and min-p each discard unlikely tokens, the temperature is applied to the rest, and one token is drawn.
  *
  * @module
  */
 import { assertOptions, type OptionRules } from "../../optim/options.ts";
 
-/** How tokens are kept and drawn. */
+/** How tokens are filtered and drawn. */
 export interface SamplingOptions {
-  /** What logits are divided by after the other samplers; 0 takes the likeliest token. Default 0. */
+  /** Divides the logits after the other samplers; 0 takes the most likely token. Default 0. */
   readonly temperature?: number;
-  /** Only the k likeliest tokens. Default: all. */
+  /** Keep only the k most likely tokens. Default: all. */
   readonly topK?: number;
-  /** Of these only the likeliest that together have this probability, at temperature 1. Default 1: all. */
+  /** Keep only the most likely tokens that together have this probability, at temperature 1. Default 1: all. */
   readonly topP?: number;
-  /** Of these only tokens with at least this share of the likeliest one's probability, at temperature 1. Default 0: all. */
+  /** Keep only tokens with at least this fraction of the highest probability, at temperature 1. Default 0: all. */
   readonly minP?: number;
 }
 
-/** What discourages tokens that are there already. */
+/** Penalties for tokens that have already occurred. */
 export interface PenaltyOptions {
   /**
-   * What logits of tokens that are there already, in the prompt too, are divided by where they are above 0 and multiplied by where below (arXiv
-   * 1909.05858): above 1 discourages them. Default 1.
+   * Divides positive logits, and multiplies negative ones, of tokens that have already occurred, also in the prompt (arXiv 1909.05858). Values
+   * above 1 discourage them. Default 1.
    */
   readonly repetitionPenalty?: number;
-  /** What is taken off a token's logit for each time that it is there. Default 0. */
+  /** Subtracted from a token's logit for each of its occurrences. Default 0. */
   readonly frequencyPenalty?: number;
-  /** What is taken off the logit of a token that is there, however often. Default 0. */
+  /** Subtracted from the logit of a token that has occurred, however often. Default 0. */
   readonly presencePenalty?: number;
-  /** How many tokens penalties look back at, those of the prompt among them. Default 64, as llama.cpp; `Infinity` for all. */
+  /** Number of most recent tokens that penalties consider, including those of the prompt. Default 64, as in llama.cpp; `Infinity` for all. */
   readonly penaltyWindow?: number;
 }
 
-/** Limits of {@linkcode SamplingOptions}. */
+/** Valid ranges of {@linkcode SamplingOptions}. */
 export const samplingRules: OptionRules<SamplingOptions> = {
   temperature: { min: 0 },
   topK: { min: 1, infinite: true },
@@ -42,7 +41,7 @@ export const samplingRules: OptionRules<SamplingOptions> = {
   minP: { min: 0, max: 1 },
 };
 
-/** Limits of {@linkcode PenaltyOptions}; penalties below 0 encourage. */
+/** Valid ranges of {@linkcode PenaltyOptions}. Penalties below 0 encourage repetition. */
 export const penaltyRules: OptionRules<PenaltyOptions> = {
   repetitionPenalty: { min: 0, above: true },
   frequencyPenalty: { min: -100, max: 100 },
@@ -50,18 +49,18 @@ export const penaltyRules: OptionRules<PenaltyOptions> = {
   penaltyWindow: { min: 0, infinite: true },
 };
 
-/** A token that may be chosen. */
+/** A token that can be drawn. */
 export interface TokenProbability {
-  /** Its id. */
+  /** Token id. */
   readonly token: number;
-  /** Its probability among those that are left. */
+  /** Probability among the remaining tokens. */
   readonly probability: number;
 }
 
 /**
- * The tokens that samplers leave of logits, likeliest first, with their probabilities: what a token is drawn from.
+ * The tokens that remain after all samplers, most likely first, with their probabilities.
  *
- * @throws {RangeError} When an option is out of range, or a logit is not finite
+ * @throws {RangeError} when an option is out of range, or a logit is not finite.
  *
  * @example Top k, then min p, then the temperature
  * ```ts
@@ -106,9 +105,9 @@ export function tokenProbabilities(
 }
 
 /**
- * Chooses a token from logits, given a uniform number of [0, 1).
+ * Creates a function that chooses a token from logits and a uniform random number in [0, 1).
  *
- * @throws {RangeError} When an option is out of range; what it returns throws for a logit that is not finite
+ * @throws {RangeError} when an option is out of range. The returned function throws for a logit that is not finite.
  */
 export function sampler(
   { temperature, topK, topP, minP }: SamplingOptions,
@@ -126,13 +125,13 @@ export function sampler(
   };
 }
 
-/** Takes tokens that were seen off what is likely, in place. */
+/** Applies penalties to the logits of tokens that have occurred, in place. */
 export class Penalties {
   readonly #options: Required<PenaltyOptions>;
   readonly #recent: number[] = [];
   readonly #counts = new Map<number, number>();
 
-  /** Before any token. */
+  /** Starts without any tokens. */
   constructor(
     {
       repetitionPenalty = 1,
@@ -144,14 +143,14 @@ export class Penalties {
     this.#options = { repetitionPenalty, frequencyPenalty, presencePenalty, penaltyWindow };
   }
 
-  /** Whether they change anything. */
+  /** Whether the penalties change anything. */
   get act(): boolean {
     const { repetitionPenalty, frequencyPenalty, presencePenalty, penaltyWindow } = this.#options;
     return penaltyWindow > 0 &&
       (repetitionPenalty !== 1 || frequencyPenalty !== 0 || presencePenalty !== 0);
   }
 
-  /** A token came. */
+  /** Records the occurrence of a token. */
   see(token: number): void {
     if (!this.act) return;
     this.#counts.set(token, (this.#counts.get(token) ?? 0) + 1);
@@ -163,7 +162,7 @@ export class Penalties {
     else this.#counts.set(old, left);
   }
 
-  /** Changes logits by what was seen. */
+  /** Changes logits according to the tokens that have occurred. */
   apply(logits: Float32Array): void {
     if (!this.act) return;
     const { repetitionPenalty, frequencyPenalty, presencePenalty } = this.#options;
@@ -175,7 +174,7 @@ export class Penalties {
   }
 }
 
-/** A model that is broken must not look like one that chose something. */
+/** Rejects logits that are not finite, so that a broken model does not seem to choose a token. */
 function assertFinite(logits: Float32Array): void {
   const at = logits.findIndex((logit) => !Number.isFinite(logit));
   if (at < 0) return;

@@ -1,5 +1,5 @@
 /**
- * What an adapter begins with that follows from its base: what the base computes for a few tokens.
+ * Computes the initial values of an adapter that depend on its base model: what the base computes for a few tokens.
  *
  * @module
  */
@@ -18,13 +18,13 @@ import { recordStart } from "../forward.ts";
 import { assertNotDisposed, type Model } from "./model.ts";
 
 /**
- * An adapter that can be put beside its base: one whose first values are those of the base's own embeddings, keys or values is given them, by one
- * forward pass over a few tokens. Another is returned as it is.
+ * Completes an adapter so that it can be used with its base model. If its initial values come from the base's embeddings, keys or values, one
+ * forward pass over a few tokens computes them. Any other adapter is returned unchanged.
  *
- * Values are kept as halves within the adapter's plan, so a ledger holds them and replays to the same bits everywhere.
+ * The values are stored as f16 within the adapter's plan, so a ledger contains them and replays to the same bits everywhere.
  *
- * @param base What it is to stand beside, without an adapter
- * @throws {RangeError} When the model was loaded for fewer positions than it takes
+ * @param base The model to use it with, without an adapter.
+ * @throws {RangeError} when the model was loaded for fewer positions than the adapter's tokens.
  *
  * @example The embeddings of a text, in front of every sequence
  * ```ts

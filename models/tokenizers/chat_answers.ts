@@ -1,5 +1,5 @@
 /**
- * Which parts of a conversation's text an assistant says: what is trained on.
+ * Finds the parts of a conversation's text that the assistant wrote, which are the parts to train on.
  *
  * @module
  */
@@ -12,44 +12,49 @@ import {
   templateOf,
 } from "./chat_template.ts";
 
-/**
- * What a loss is of: `answers`, all that an assistant says; `last`, the last of it alone; `all`, every token.
- */
+/** The messages that count in the loss: all assistant messages (`answers`), only the last one (`last`), or every token (`all`). */
 export type LossPart = "answers" | "last" | "all";
 
-/** All of them. */
+/** All values of {@linkcode LossPart}. */
 export const lossParts: readonly LossPart[] = ["answers", "last", "all"];
 
-/** A text and its parts that the loss is of. */
+/** A text, and its parts that count in the loss. */
 export interface ScoredText {
-  /** All of it. */
+  /** The whole text. */
   readonly text: string;
-  /** Places of the parts, [first character, end), in ascending order. */
+  /** Positions of the parts in characters, [first, end), in ascending order. */
   readonly scored: readonly (readonly [first: number, end: number])[];
-  /** Whether these are exact: told by the template itself, or all of the text. Else white space may stand behind what ends an answer. */
+  /**
+   * Whether the positions are exact: marked by the template itself, or covering the whole text. If not, white space may follow the end of an
+   * answer.
+   */
   readonly exact: boolean;
 }
 
-/** How to lay out and what to score. */
+/** Options for laying out a conversation and selecting the parts to score. */
 export interface ScoredChatOptions extends Pick<ChatOptions, "template"> {
-  /** What the loss is of. Default `answers`. */
+  /** The messages that count in the loss. Default `answers`. */
   readonly loss?: LossPart | undefined;
-  /** Indices of messages of an assistant that are not scored. Default: none. */
+  /** Indices of assistant messages that are not scored. Default: none. */
   readonly unscored?: ReadonlySet<number> | undefined;
-  /** Tools that the model may call, in OpenAI's form. Default: none. */
+  /** Tools that the model can call, in OpenAI's form. Default: none. */
   readonly tools?: readonly unknown[] | undefined;
 }
 
 /**
- * A conversation under the model's chat template, with the places of what an assistant says, what ends it included.
+ * Lays out a conversation with the model's chat template, and returns the positions of the assistant's messages, each including the token that
+ * ends it.
  *
- * A template says itself where that is by `{% generation %}`. Of others it is found by rendering the conversation up to each answer and with it:
- * each must be the beginning of the whole, but for what only the last message has behind it. Where it is not, as with templates that leave something out of earlier answers, nothing says which
- * tokens an assistant says, and it is refused.
+ * A template can mark these itself with `{% generation %}`. With any other template, the conversation is rendered up to each answer, and again
+ * including it. Each of these texts must be the beginning of the whole text, except for the part that only the last message has after it. If
+ * this fails, as with templates that omit parts of earlier answers, the assistant's tokens cannot be determined and the conversation is
+ * rejected.
  *
- * Tools, calls of them and what they return must all be in the text: a template that knows none would leave them out in silence.
+ * Tools, calls of tools and their results must all appear in the text, because a template without support for tools would silently omit them.
  *
- * @throws RangeError where that is so, where no message is an assistant's, or there is no template; what {@linkcode chatText} throws.
+ * @throws {RangeError} when positions cannot be determined, when something is omitted, when there is no assistant message, or when there is no
+ * template.
+ * @throws The errors of {@linkcode chatText}.
  *
  * @example Two answers under ChatML
  * ```ts
@@ -76,7 +81,7 @@ export function scoredChat(
   return scored;
 }
 
-/** A conversation and what lays it out. */
+/** A conversation with its template and tokenizer. */
 interface LaidOut {
   readonly tokenizer: ChatTokenizer;
   readonly messages: readonly ChatMessage[];
@@ -105,7 +110,7 @@ function scoredParts(
   return { text, scored: wanted.flatMap((i) => scored.get(i) ?? []), exact };
 }
 
-/** A text and the places of its answers, by the message. */
+/** A text and the positions of its answers, by message index. */
 interface Answers {
   readonly text: string;
   readonly scored: ReadonlyMap<number, readonly (readonly [number, number])[]>;
@@ -138,7 +143,7 @@ function byMarks(
   return { text, scored: new Map(answers.map((message, i) => [message, [places[i]]])) };
 }
 
-/** Two texts that no message holds. */
+/** Two strings that no message contains. */
 function marksFor(messages: readonly ChatMessage[]): [string, string] {
   for (let i = 0;; i++) {
     const marks: [string, string] = [`\uE000${i}\uE001`, `\uE002${i}\uE003`];
@@ -175,14 +180,14 @@ function byPrefixes(
   return { text, scored };
 }
 
-/** Characters that two texts begin with alike. */
+/** Number of characters that two texts have in common at the start. */
 function alike(a: string, b: string): number {
   let length = 0;
   while (length < a.length && length < b.length && a[length] === b[length]) length++;
   return length;
 }
 
-/** A part of a conversation may be more than a template takes. */
+/** Renders a part of a conversation; a template may reject a part that it would accept within the whole. */
 function rendered(render: () => string, message: number): string {
   try {
     return render();
@@ -200,7 +205,7 @@ function notAPrefix(message: number, what: string): RangeError {
   );
 }
 
-/** The name in `{ function: { name } }` or `{ name }`, as tools and calls of them have it. */
+/** The name in `{ function: { name } }` or `{ name }`, the forms of tools and of their calls. */
 function nameIn(tool: unknown): string | undefined {
   if (typeof tool !== "object" || tool === null) return undefined;
   const { function: inner, name } = tool as { function?: unknown; name?: unknown };
@@ -208,7 +213,11 @@ function nameIn(tool: unknown): string | undefined {
   return typeof name === "string" ? name : undefined;
 }
 
-/** Refuses a text that a template without words for tools has made. @throws RangeError that says what it leaves out */
+/**
+ * Rejects a text whose template does not support tools.
+ *
+ * @throws {RangeError} naming what the text omits.
+ */
 function assertToolsLaidOut(
   text: string,
   messages: readonly ChatMessage[],

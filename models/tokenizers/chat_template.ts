@@ -1,5 +1,5 @@
 /**
- * Conversations as a model was trained to read them: its own Jinja template lays them out.
+ * Lays out conversations as the model was trained to read them, with the model's own Jinja template.
  *
  * @module
  */
@@ -10,31 +10,32 @@ import type { Tokenizer } from "./tokenizer.ts";
 
 /** A message of a conversation. */
 export interface ChatMessage {
-  /** Who says it: `system`, `user` or `assistant`, and what else the template knows. */
+  /** Author of the message: `system`, `user`, `assistant`, or another role that the template supports. */
   readonly role: string;
-  /** What is said. */
+  /** Text of the message. */
   readonly content: string;
   /** Other fields that the template reads: `tool_calls`, `tool_call_id` and `name`, in OpenAI's form. Default: none. */
   readonly fields?: Readonly<Record<string, unknown>> | undefined;
 }
 
-/** How a conversation is laid out. */
+/** Options for laying out a conversation. */
 export interface ChatOptions {
-  /** The template's text, or the name of one of {@linkcode chatTemplateNames}. Default: the one that the model's files bring. */
+  /** Text of the template, or one of the names in {@linkcode chatTemplateNames}. Default: the template in the model's files. */
   readonly template?: string | undefined;
   /** Whether the text ends where the model's answer begins. Default true. */
   readonly answer?: boolean | undefined;
-  /** Tools that the model may call, in OpenAI's form. Default: none. */
+  /** Tools that the model can call, in OpenAI's form. Default: none. */
   readonly tools?: readonly unknown[] | undefined;
 }
 
 const most = { template: 1 << 20, text: 1 << 26, range: 10_000 };
 
 /**
- * The text of a conversation.
+ * Returns the text of a conversation.
  *
- * @throws RangeError when there is no template, or its text is beyond bounds; SyntaxError for one that is no template; TypeError when it refuses
- * the conversation, such as a system message where it knows none.
+ * @throws {RangeError} when there is no template, or its output exceeds the limits.
+ * @throws {SyntaxError} when the template is not valid Jinja.
+ * @throws {TypeError} when the template rejects the conversation, for example a system message that it does not support.
  *
  * @example A template as ChatML has it
  * ```ts
@@ -55,13 +56,13 @@ export function chatText(
   return renderChat(tokenizer, messages, templateOf(tokenizer, template), { answer, tools });
 }
 
-/** What {@linkcode renderChat} asks of a tokenizer. */
+/** The parts of a tokenizer that {@linkcode renderChat} needs. */
 export type ChatTokenizer = Pick<Tokenizer, "bos" | "eos" | "decode" | "chatTemplate">;
 
 /**
- * The template that holds: the one of that name, else the text that is given, else the model's own.
+ * The template to use: the one of that name, otherwise the given text, otherwise the model's own.
  *
- * @throws RangeError when there is none.
+ * @throws {RangeError} when there is none.
  */
 export function templateOf(
   { chatTemplate }: Pick<Tokenizer, "chatTemplate">,
@@ -74,17 +75,21 @@ export function templateOf(
   );
 }
 
-/** How {@linkcode renderChat} lays out. */
+/** Options of {@linkcode renderChat}. */
 export interface RenderOptions {
   /** Whether the text ends where the model's answer begins. */
   readonly answer: boolean;
-  /** Texts that are put where the template's `{% generation %}` blocks begin and end. Default: nothing. */
+  /** Strings to insert at the beginning and end of the template's `{% generation %}` blocks. Default: none. */
   readonly marks?: readonly [begin: string, end: string];
-  /** Tools that the model may call. Default: none. */
+  /** Tools that the model can call. Default: none. */
   readonly tools?: readonly unknown[] | undefined;
 }
 
-/** The text of a conversation under a template. @throws As {@linkcode chatText} does. */
+/**
+ * Renders a conversation with a template.
+ *
+ * @throws As {@linkcode chatText} does.
+ */
 export function renderChat(
   tokenizer: ChatTokenizer,
   messages: readonly ChatMessage[],
@@ -126,8 +131,8 @@ export function renderChat(
 }
 
 /**
- * The tokens of a conversation: those of its text behind what the tokenizer puts before every text, which is there once where the template brings
- * it itself, as llama.cpp does it; nothing behind.
+ * Returns the tokens of a conversation, preceded by the tokens that the tokenizer puts before every text. If the template already writes them,
+ * they are not repeated, as in llama.cpp. Nothing is added at the end.
  *
  * @throws As {@linkcode chatText} does.
  */
@@ -140,16 +145,16 @@ export function chatTokens(
   return withStart(tokenizer, tokenizer.encode(text, { addSpecial: false }));
 }
 
-/** What ends an answer. */
+/** The tokens and strings that end an answer. */
 export interface ChatEnds {
-  /** Tokens that do: those that the tokenizer's files name, and the special one that the template puts behind what an assistant said. */
+  /** Tokens named by the tokenizer's files, and the special token that the template puts after an assistant message. */
   readonly tokens: readonly number[];
-  /** The text that the template puts there, where the model has no token for it; a text of white space ends nothing. */
+  /** The text that the template puts there, if the model has no token for it. White space is not used as an end. */
   readonly texts: readonly string[];
 }
 
 /**
- * What ends an answer: for `stopTokens` and `stop` of {@linkcode generate}.
+ * Finds what ends an answer, for `stopTokens` and `stop` of {@linkcode generate}.
  *
  * @throws As {@linkcode chatText} does.
  *
@@ -186,21 +191,21 @@ export function chatEnds(tokenizer: Tokenizer, options: ChatOptions = {}): ChatE
   };
 }
 
-/** Whether a token is left out of a text. */
+/** Whether a token is special and therefore omitted from decoded text. */
 function isSpecial(tokenizer: Pick<Tokenizer, "decode">, id: number): boolean {
   return tokenizer.decode([id]) === "" && tokenizer.decode([id], { skipSpecial: false }) !== "";
 }
 
-/** Whether a template marks what an assistant says. */
+/** Whether a template marks assistant messages with `{% generation %}`. */
 export function marksAnswers(template: string): boolean {
   return /\{%-?\s*generation\s*-?%\}/.test(template);
 }
 
-/** Names that no template has. */
+/** Names that no template uses. */
 const BEGIN = "qzo_answer_begins";
 const END = "qzo_answer_ends";
 
-/** A template whose blocks of generation put marks around what they hold; the engine would take the blocks away. */
+/** A copy of the template that writes marks around the contents of generation blocks, which the engine would otherwise drop. */
 function withMarks(template: string): string {
   const mark = (name: string) => (_: string, left: string, right: string) =>
     `{%${left} if true %}{{ ${name} }}{% endif ${right}%}`;
@@ -209,7 +214,7 @@ function withMarks(template: string): string {
     .replace(/\{%(-?)\s*endgeneration\s*(-?)%\}/g, mark(END));
 }
 
-/** Templates are few and conversations many. */
+/** Parsed templates. They are few, and conversations are many. */
 const parsedTemplates = new Map<string, Pick<Template, "parsed">>();
 const mostParsed = 16;
 
@@ -232,7 +237,7 @@ function parsedOf(template: string): Pick<Template, "parsed"> {
   }
 }
 
-/** Python's, for as many numbers as a conversation can need: a file's template must not fill memory. */
+/** Python's `range`, limited to the numbers a conversation can need, so that a template in a file cannot exhaust memory. */
 function boundedRange(first: number, end?: number, step = 1): number[] {
   const [from, to] = end === undefined ? [0, first] : [first, end];
   const length = Math.max(0, Math.ceil((to - from) / step));
@@ -240,7 +245,7 @@ function boundedRange(first: number, end?: number, step = 1): number[] {
   return Array.from({ length }, (_, i) => from + i * step);
 }
 
-/** The forms of dates that templates ask for. */
+/** The current date in the formats that templates request. */
 function dateNow(form: string): string {
   const now = new Date();
   const name = (options: Intl.DateTimeFormatOptions): string =>

@@ -1,10 +1,11 @@
 /**
- * Which tokens stand before and behind a text: the one place that training, evaluation, generation and export ask.
+ * Determines which tokens are placed before and after a text. Training, evaluation, generation and export all use this module.
  *
- * As transformers does it: the post-processor of `tokenizer.json` decides, whether or not a file names its tokens. Where
- * the tokenizer's class makes its own (Llama, Code Llama, Gemma, Cohere; a folder that names no class is Llama's),
- * `add_bos_token` and `add_eos_token` of `tokenizer_config.json` hold instead, if they are there and name a token.
- * A GGUF file's tokenizer is spelled so that the same rules give what llama.cpp does (tokenizer_gguf.ts).
+ * The rules are those of transformers. The post-processor of `tokenizer.json` decides, whether or not a file names its tokens. Some tokenizer
+ * classes build their own (Llama, Code Llama, Gemma, Cohere; a folder that names no class counts as Llama). For these, `add_bos_token` and
+ * `add_eos_token` of `tokenizer_config.json` take precedence if they are present and name a token.
+ *
+ * The tokenizer of a GGUF file is converted so that the same rules give the same result as llama.cpp (tokenizer_gguf.ts).
  *
  * @module
  */
@@ -15,38 +16,38 @@ import {
   surroundingsOf,
 } from "./components/tokenizer_template.ts";
 
-/** What a folder's other files say of special tokens. */
+/** The contents of a folder's other files with special tokens. */
 export interface SpecialTokenFiles {
-  /** Contents of `special_tokens_map.json`; it counts for what `tokenizer_config.json` does not mention. */
+  /** Contents of `special_tokens_map.json`, used for tokens that `tokenizer_config.json` does not mention. */
   readonly specialTokens?: unknown;
   /** Contents of `generation_config.json`: `eos_token_id`, a number or a list. */
   readonly generation?: unknown;
-  /** Contents of `config.json`, whose `eos_token_id` counts where `generation_config.json` has none. */
+  /** Contents of `config.json`, whose `eos_token_id` is used if `generation_config.json` has none. */
   readonly modelConfig?: unknown;
 }
 
-/** What was decided. */
+/** The special tokens of a tokenizer. */
 export interface SpecialTokens extends Surroundings {
-  /** The id that begins a text: named by a file, or the first that is put before every text. */
+  /** Id of the token that begins a text: named by a file, or the first one placed before every text. */
   readonly bos?: number;
-  /** The id that ends a text. */
+  /** Id of the token that ends a text. */
   readonly eos?: number;
   /** Ids that end generation. */
   readonly ends: readonly number[];
-  /** The id that stands for a token to be predicted. */
+  /** Id of the mask token, which stands for a token to predict. */
   readonly mask?: number;
 }
 
-/** Classes that build their post-processor from the two flags; each with and without "Fast". */
+/** Classes that build their post-processor from the two flags; each exists with and without the suffix "Fast". */
 const ownTemplate = /^(Llama|CodeLlama|Gemma|Cohere)Tokenizer(Fast)?$/;
 
 /**
- * Decides.
+ * Determines the special tokens.
  *
- * @param processor `post_processor` of `tokenizer.json`
- * @param idOf The id of a token's text
- * @param size One more than the largest id
- * @throws RangeError when a file names a token that is not in the vocabulary.
+ * @param processor `post_processor` of `tokenizer.json`.
+ * @param idOf Returns the id of a token's text.
+ * @param size One more than the largest id.
+ * @throws {RangeError} when a file names a token that is not in the vocabulary.
  */
 export function specialTokensOf(
   processor: unknown,
@@ -105,10 +106,13 @@ export function specialTokensOf(
   };
 }
 
-/** What the classes of BERT and RoBERTa call the mask where no file does. */
+/** The mask tokens of the BERT and RoBERTa classes, if no file names one. */
 const usualMasks = ["[MASK]", "<mask>"];
 
-/** The mask that a file names; where none does, one with a usual name. A name that is not in the vocabulary is of no model's row. */
+/**
+ * The mask token named by a file, or else one with a usual name. A name that is not in the vocabulary is ignored, because the model has no row
+ * for it.
+ */
 function maskOf(
   named: unknown,
   idOf: (token: string) => number | undefined,
@@ -118,7 +122,7 @@ function maskOf(
   return names.map(idOf).find((id) => id !== undefined);
 }
 
-/** The ids of a text behind what a tokenizer puts before every text, which is there once where the ids begin with it. */
+/** Prepends the ids that the tokenizer puts before every text, unless `ids` already begins with them. */
 export function withStart(
   { start }: Pick<Surroundings, "start">,
   ids: readonly number[],
@@ -126,7 +130,7 @@ export function withStart(
   return bringsStart({ start }, ids) ? [...ids] : [...start, ...ids];
 }
 
-/** Whether ids begin with what the tokenizer puts before every text. */
+/** Whether ids begin with those that the tokenizer puts before every text. */
 export function bringsStart(
   { start }: Pick<Surroundings, "start">,
   ids: readonly number[],
@@ -134,23 +138,23 @@ export function bringsStart(
   return start.length > 0 && start.every((id, i) => ids[i] === id);
 }
 
-/** What {@linkcode withoutStart} asks of a tokenizer. */
+/** The parts of a tokenizer that {@linkcode withoutStart} needs. */
 export interface StartingTokenizer extends Pick<Surroundings, "start"> {
-  /** As a tokenizer decodes. */
+  /** Decodes ids as {@linkcode Tokenizer} does. */
   decode(ids: readonly number[], options?: { readonly skipSpecial?: boolean }): string;
 }
 
 /**
- * A text without the texts of the tokens that the tokenizer puts before every text, where it begins with them: templates
- * copied from elsewhere often bring a BOS token, which is added anyway. A chat template's output brings its own too; there
- * transformers adds nothing (`encode` with `addSpecial: false`).
+ * Removes from the start of a text the tokens that the tokenizer puts before every text, if they are written out there. Templates copied from
+ * elsewhere often contain a BOS token, which is added anyway. The output of a chat template also contains its own; there, transformers adds
+ * nothing (`encode` with `addSpecial: false`).
  */
 export function withoutStart(tokenizer: StartingTokenizer, text: string): string {
   const start = startText(tokenizer);
   return start !== "" && text.startsWith(start) ? text.slice(start.length) : text;
 }
 
-/** The text of the tokens that the tokenizer puts before every text; empty where it puts none. */
+/** The text of the tokens that the tokenizer puts before every text. Empty if there are none. */
 export function startText(tokenizer: StartingTokenizer): string {
   let text = startTexts.get(tokenizer);
   if (text === undefined) {
@@ -161,16 +165,16 @@ export function startText(tokenizer: StartingTokenizer): string {
   return text;
 }
 
-/** It is asked for every text. */
+/** Cached, because it is needed for every text. */
 const startTexts = new WeakMap<StartingTokenizer, string>();
 
-/** A token in a configuration is its text, or an object with the text as `content`. */
+/** The text of a token in a configuration, which is a string or an object with the string as `content`. */
 export function tokenText(value: unknown): string | undefined {
   if (typeof value === "string") return value;
   return isRecord(value) && typeof value.content === "string" ? value.content : undefined;
 }
 
-/** What a flag makes of one side: the named token, nothing, or what the post-processor puts there. */
+/** The tokens on one side for a flag: the named token, none, or those of the post-processor. */
 function added(
   flag: boolean | undefined,
   token: number | undefined,
@@ -180,7 +184,7 @@ function added(
   return flag === true && token !== undefined ? [token] : template;
 }
 
-/** `eos_token_id` of a file: an id or several; undefined where it has none. */
+/** `eos_token_id` of a file, one id or several. Undefined if the file has none. */
 function idsOf(file: unknown): number[] | undefined {
   if (file === undefined || file === null) return undefined;
   const { eos_token_id: value } = record(file, "a configuration");

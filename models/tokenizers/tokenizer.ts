@@ -1,7 +1,7 @@
 /**
- * Text to token ids and back, from the files that models come with: added tokens are found, what lies between them is
- * normalized, cut into words and handed to the model. Tokens are those of the Rust library that Python uses; who computes
- * each component, and where `@huggingface/tokenizers` would give other tokens, is said in `tokenizer_components.ts`.
+ * Converts text to token ids and back, from the files that come with models. Added tokens are found first. The text between them is normalised,
+ * split into words and passed to the model. The tokens are those of the Rust library that Python uses. `tokenizer_components.ts` lists the
+ * implementation of each component, and the cases in which `@huggingface/tokenizers` would give different tokens.
  *
  * @module
  */
@@ -19,56 +19,61 @@ import { encodeByWords } from "./tokenizer_words.ts";
 
 /** Options of {@linkcode Tokenizer.encode}. */
 export interface EncodeOptions {
-  /** Whether to add what the model expects around a text, such as its BOS token. Default true. */
+  /** Whether to add the tokens that the model expects around a text, such as BOS. Default true. */
   readonly addSpecial?: boolean;
 }
 
 /** Options of {@linkcode Tokenizer.decode}. */
 export interface DecodeOptions {
-  /** Whether to leave special tokens out of the text. Default true. */
+  /** Whether to omit special tokens from the text. Default true. */
   readonly skipSpecial?: boolean;
 }
 
-/** What other files of a folder say of its tokenizer. */
+/** The contents of other tokenizer files in a folder. */
 export interface TokenizerOptions extends SpecialTokenFiles {
-  /** Contents of `added_tokens.json`, which older folders have in place of `added_tokens_decoder`. */
+  /** Contents of `added_tokens.json`, which older folders have instead of `added_tokens_decoder`. */
   readonly addedTokens?: unknown;
-  /** The text of `chat_template.jinja`, which holds whatever `tokenizer_config.json` says. */
+  /** Contents of `chat_template.jinja`. It takes precedence over `tokenizer_config.json`. */
   readonly chatTemplate?: string | undefined;
-  /** The texts of other templates that lie in files of their own, by name; not used here. */
+  /** Texts of additional templates in separate files, by name. Not used here. */
   readonly otherTemplates?: ReadonlyMap<string, string> | undefined;
-  /** Texts by id, for ids whose text `tokenizer.json` cannot say, since another id has it too. */
+  /** Texts by id, for ids whose text `tokenizer.json` cannot express because another id has the same text. */
   readonly texts?: readonly string[] | undefined;
-  /** A number for each merge of the model: the lowest first, of equal ones the leftmost pair. Default: in the order of the list. */
+  /** A number for each merge of the model: the lowest is applied first, and of equal ones the leftmost pair. Default: the order of the list. */
   readonly mergeOrder?: readonly number[] | undefined;
-  /** What a user should know of how the files were made, a sentence each. */
+  /** Information for the user about how the files were made, one sentence each. */
   readonly notes?: readonly string[] | undefined;
 }
 
-/** Text to token ids and back. */
+/** Converts text to token ids and back. */
 export interface Tokenizer extends SpecialTokens {
-  /** The ids of a text; a TypeError if the tokenizer cannot spell it and has no token for the unknown. */
+  /**
+   * Returns the ids of a text.
+   *
+   * @throws {TypeError} when the tokenizer cannot represent it and has no unknown token.
+   */
   encode(text: string, options?: EncodeOptions): number[];
   /**
-   * The text of ids. Ids that no token has (models may have more rows than tokens) give no text.
-   * A RangeError is thrown for what is not an integer of at least 0.
+   * Returns the text of ids. Ids without a token give no text, because models may have more rows than tokens.
+   *
+   * @throws {RangeError} for a number that is not an integer of at least 0.
    */
   decode(ids: readonly number[], options?: DecodeOptions): string;
   /** One more than the largest id. */
   readonly vocabularySize: number;
-  /** The Jinja template that lays out a conversation, if there is one. */
+  /** The Jinja template for conversations, if there is one. */
   readonly chatTemplate?: string;
-  /** What the files ask for that is not followed, a sentence each. */
+  /** What the files ask for that is not supported, one sentence each. */
   readonly notes?: readonly string[];
 }
 
 /**
- * A tokenizer from the parsed contents of `tokenizer.json` and, if there is one, `tokenizer_config.json`.
+ * Creates a tokenizer from the parsed contents of `tokenizer.json` and, if there is one, `tokenizer_config.json`.
  *
- * What stands before and behind a text is decided as transformers does it (special_tokens.ts). Spaces are never cleaned up
- * unless the configuration says so.
+ * The tokens before and after a text are determined as in transformers (special_tokens.ts). Spaces are not cleaned up unless the configuration
+ * requests it.
  *
- * @throws TypeError or RangeError if the contents are not those of a tokenizer, or would make it hang.
+ * @throws {TypeError | RangeError} when the contents are not those of a tokenizer, or would make it hang.
  *
  * @example A tokenizer of three letters and one merge
  * ```ts
@@ -182,14 +187,14 @@ export function tokenizerFromJson(
   };
 }
 
-/** Errors of the engine are of any kind; ours stay as they are. */
+/** Wraps errors of the engine, which can be of any kind. Errors of this library are kept. */
 function failure(what: string, error: unknown): Error {
   if (error instanceof Error && error.message.startsWith("Cannot ")) return error;
   const message = error instanceof Error ? error.message : String(error);
   return new TypeError(`Cannot ${what}: ${message}`, { cause: error });
 }
 
-/** Ids by text and texts by id; a text that several ids have is spelled by the first. */
+/** Ids by text and texts by id. If several ids have the same text, the text is encoded as the first. */
 function vocabularyOf(
   json: TokenizerJson,
   more: readonly string[],

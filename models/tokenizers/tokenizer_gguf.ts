@@ -1,9 +1,9 @@
 /**
- * The tokenizer of a GGUF file: its `tokenizer.ggml.*` entries, spelled as a `tokenizer.json`.
+ * Converts the tokenizer of a GGUF file, its `tokenizer.ggml.*` entries, to the form of a `tokenizer.json`.
  *
- * Two models are read. "gpt2" is byte-level BPE with its merges. "llama" is SentencePiece, which joins the neighbours
- * whose joined piece has the best score; as BPE, that is a merge for every way to split a piece into two pieces, in the
- * order of the scores. Entries are those of the GGUF specification (ggml/docs/gguf.md) and llama.cpp.
+ * Two models are supported. "gpt2" is byte-level BPE with its merges. "llama" is SentencePiece, which joins the adjacent pieces whose
+ * combination has the best score. As BPE, that is one merge for every way to split a piece in two, in the order of the scores. The entries are
+ * those of the GGUF specification (ggml/docs/gguf.md) and llama.cpp.
  *
  * @module
  */
@@ -17,10 +17,11 @@ const maximumTokens = 1 << 22;
 const space = "\u2581";
 
 /**
- * The tokenizer of a GGUF file's metadata.
+ * Creates a tokenizer from the metadata of a GGUF file.
  *
- * @param metadata keys to values: strings, numbers, bigints, booleans, arrays or typed arrays.
- * @throws TypeError for a missing entry or wrong type, RangeError for a wrong value or an unknown name.
+ * @param metadata Values by key: strings, numbers, bigints, booleans, arrays or typed arrays.
+ * @throws {TypeError} for a missing entry or a wrong type.
+ * @throws {RangeError} for a wrong value or an unknown name.
  *
  * @example A SentencePiece vocabulary
  * ```ts
@@ -44,19 +45,19 @@ export function tokenizerFromGguf(metadata: ReadonlyMap<string, unknown>): Token
   return tokenizerFromJson(json, config, options);
 }
 
-/** A GGUF file's tokenizer in the form that Hugging Face folders have. */
+/** A GGUF file's tokenizer in the form of Hugging Face folders. */
 export interface SpelledTokenizer extends TokenizerOptions {
-  /** What `tokenizer.json` holds. */
+  /** Contents of `tokenizer.json`. */
   readonly json: Readonly<Record<string, unknown>>;
-  /** What `tokenizer_config.json` holds: the special tokens' texts, and the chat templates if there are any. */
+  /** Contents of `tokenizer_config.json`: the texts of special tokens, and any chat templates. */
   readonly config: Readonly<Record<string, unknown>>;
 }
 
 /**
- * The contents of `tokenizer.json` and `tokenizer_config.json` for a GGUF file's tokenizer; what
- * {@linkcode tokenizerFromGguf} reads.
+ * The contents of `tokenizer.json` and `tokenizer_config.json` for a GGUF file's tokenizer, from which {@linkcode tokenizerFromGguf} creates it.
  *
- * @throws TypeError for a missing entry or wrong type, RangeError for a wrong value or an unknown name.
+ * @throws {TypeError} for a missing entry or a wrong type.
+ * @throws {RangeError} for a wrong value or an unknown name.
  *
  * @example A tokenizer as a folder has it
  * ```ts
@@ -157,29 +158,29 @@ export function tokenizerJsonFromGguf(metadata: ReadonlyMap<string, unknown>): S
   };
 }
 
-/** Control and user-defined tokens are found in a text before anything else. */
+/** Whether a token is found in a text before anything else: control and user-defined tokens. */
 function isAdded(type: number): boolean {
   return type === tokenType.control || type === tokenType.userDefined || type === tokenType.unknown;
 }
 
-/** By the model's name llama.cpp knows that these take the white space behind them along, which no entry of a file can say. */
+/** Whether a token removes the white space after it. llama.cpp infers this from the model's name; no entry of the file says so. */
 function phi3Strips(content: string, type: number): boolean {
   return content === "</s>" ||
     type !== tokenType.unknown && !["<unk>", "<s>", "<|endoftext|>"].includes(content);
 }
 
-/** A text that occurs twice keeps its first id. */
+/** The first id of each text, for texts that occur twice. */
 function firstIds(tokens: readonly string[]): ReadonlyMap<string, number> {
   const ids = new Map<string, number>();
   tokens.forEach((token, id) => ids.has(token) || ids.set(token, id));
   return ids;
 }
 
-/** Parts of a `tokenizer.json`, and whether a BOS token is added where a file does not say. */
+/** Parts of a `tokenizer.json`, and whether a BOS token is added if the file does not say. */
 interface Parts {
   readonly json: { readonly model: Record<string, unknown>; readonly [part: string]: unknown };
   readonly addBos: boolean;
-  /** The order of merges where several are alike. */
+  /** Order of merges, if several have the same score. */
   readonly mergeOrder?: readonly number[];
 }
 
@@ -250,7 +251,7 @@ function sentencePiece(
   };
 }
 
-/** Whether merges make tokens in the order of their scores, and what no merge makes has one score below: as ours writes them. */
+/** Whether the merges produce tokens in the order of their scores, with all other tokens one score below, as this library writes them. */
 function agree(
   merges: readonly (readonly [string, string])[],
   tokens: readonly string[],
@@ -271,7 +272,7 @@ function agree(
   return rest.every((score) => score === rest[0] && score < last);
 }
 
-/** All options of a BPE model, as Python reads them; each kind of tokenizer changes some. */
+/** All options of a BPE model as Python reads them. Each kind of tokenizer changes some of them. */
 const bpe = {
   type: "BPE",
   dropout: null,
@@ -283,7 +284,7 @@ const bpe = {
   ignore_merges: false,
 };
 
-/** A merge's two texts; the first may be a space itself. */
+/** The two texts of a merge. The first may itself be a space. */
 function splitMerge(merge: string): [string, string] {
   const at = merge.indexOf(" ", 1);
   return at < 0 ? [merge, ""] : [merge.slice(0, at), merge.slice(at + 1)];

@@ -1,28 +1,28 @@
 /**
- * Text increments for ids that arrive one at a time, as in generation. A character may be spread over several tokens,
- * so its bytes are held back until they are complete.
+ * Decodes ids that arrive one at a time, as in generation. A character can span several tokens, so its bytes are held back until they are
+ * complete.
  *
  * @module
  */
 import type { DecodeOptions, Tokenizer } from "./tokenizer.ts";
 
-/** Turns ids into text as they come; made by {@linkcode streamDecoder}. */
+/** Decodes ids as they arrive; created by {@linkcode streamDecoder}. */
 export interface StreamDecoder {
-  /** The text that is certain after this id; may be empty. */
+  /** Adds an id, and returns the text that has become certain. It may be empty. */
   push(id: number): string;
-  /** What was held back; call once, at the end. */
+  /** Returns the text that was held back. Call it once, at the end. */
   end(): string;
 }
 
-/** Above this many tokens the window is cut, so the cost of a token does not grow with the text. */
+/** Number of tokens above which the window is cut, so that the cost of a token does not grow with the text. */
 const windowLength = 24;
-/** Tokens that stay: decoders treat the first token of a text in their own way, so the next needs one before it. */
+/** Tokens that are kept: decoders treat the first token of a text differently, so a token needs one before it. */
 const contextLength = 4;
-/** A character has at most four bytes: after so many tokens that complete none, what is there will never be one. */
+/** A character has at most four bytes. If this many tokens do not complete it, it will never be complete. */
 const mostIncomplete = 4;
 
 /**
- * A decoder for ids that arrive one at a time: the increments joined are the text of all ids, but for bytes that are no
+ * Creates a decoder for ids that arrive one at a time. The increments together are the text of all ids, except for bytes that are not valid
  * UTF-8.
  *
  * @example A character in two tokens
@@ -51,7 +51,7 @@ export function streamDecoder(tokenizer: Tokenizer, options: DecodeOptions = {})
     return increment;
   }
 
-  /** Forgets all but the last tokens. */
+  /** Drops all tokens except the last ones. */
   function cut(context: number[], contextText: string): void {
     window = context;
     sent = contextText.length;

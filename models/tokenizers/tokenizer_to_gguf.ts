@@ -1,5 +1,5 @@
 /**
- * The `tokenizer.ggml.*` entries of a GGUF file, from `tokenizer.json`: the reverse of `tokenizer_gguf.ts`.
+ * Converts a `tokenizer.json` to the `tokenizer.ggml.*` entries of a GGUF file: the inverse of `tokenizer_gguf.ts`.
  *
  * @module
  */
@@ -11,29 +11,30 @@ import { settledJson } from "./tokenizer_settings.ts";
 import { preTokenizerName } from "./tokenizer_pre.ts";
 import { type Tokenizer, tokenizerFromJson, type TokenizerOptions } from "./tokenizer.ts";
 
-/**
- * Metadata for GGUF. Numbers are token ids, to be stored as uint32; lists of numbers are stored as their array's type.
- */
+/** GGUF metadata. Numbers are token ids, to be stored as uint32; lists of numbers are stored with the type of their array. */
 export type TokenizerMetadata = Map<
   string,
   string | number | boolean | string[] | Int32Array<ArrayBuffer> | Float32Array<ArrayBuffer>
 >;
 
-/** What the model's configuration and other files add. */
+/** Additional facts from the model's configuration and other files. */
 export interface TokenizerToGgufOptions extends TokenizerOptions {
-  /** Rows of the embedding; names are made up for those that no token has. Default: one more than the largest id. */
+  /** Number of rows of the embedding. Rows without a token get made-up names. Default: one more than the largest id. */
   readonly vocabularySize?: number;
-  /** Told, a sentence each, what of the tokenizer GGUF has no form for. */
+  /** Called with a sentence for each property of the tokenizer that GGUF cannot express. */
   readonly onNote?: (sentence: string) => void;
 }
 
 /**
- * Metadata entries that spell a Hugging Face tokenizer: byte-level BPE as model "gpt2", BPE over `\u2581` with byte
- * fallback as model "llama", whether a normalizer puts the `\u2581` there or a Metaspace pre-tokenizer that cuts nothing
- * (then text behind a special token, and text that begins with a space, get one `\u2581` more from other readers). The latter also holds the merges, which {@linkcode tokenizerFromGguf} prefers to the scores;
- * other readers derive merges from the scores, which gives the same tokens for nearly every text.
+ * Converts a Hugging Face tokenizer to metadata entries. Byte-level BPE becomes the model "gpt2". BPE over `\u2581` with byte fallback becomes
+ * the model "llama", whether a normalizer inserts the `\u2581` or a Metaspace pre-tokenizer that splits nothing. In the second case, other
+ * readers insert one more `\u2581` in text that follows a special token or begins with a space.
  *
- * @throws TypeError for a tokenizer that GGUF has no form for, and what {@linkcode tokenizerFromJson} throws.
+ * The model "llama" also contains the merges, which {@linkcode tokenizerFromGguf} prefers to the scores. Other readers derive merges from the
+ * scores, which gives the same tokens for nearly every text.
+ *
+ * @throws {TypeError} for a tokenizer that GGUF cannot express.
+ * @throws The errors of {@linkcode tokenizerFromJson}.
  *
  * @example There and back
  * ```ts
@@ -143,12 +144,12 @@ export function tokenizerToGguf(
   return metadata;
 }
 
-/** llama.cpp has no normalisation form; it writes and reads such tokenizers without. */
+/** llama.cpp has no normalisation forms; it writes and reads such tokenizers without them. */
 function isNfc(normalizer: unknown): boolean {
   return record(normalizer, "normalizer").type === "NFC";
 }
 
-/** Whether `\u2581` is put in front of a text; undefined if spaces do not become that, or words are cut there. */
+/** Whether `\u2581` is inserted before a text. Undefined if spaces are not replaced by it, or if words are split there. */
 function spacePrefix({ normalizer, pre_tokenizer: splitter }: TokenizerJson): boolean | undefined {
   if (splitter !== null && !(normalizer !== null && splitsAtSpaces(splitter))) {
     const { type, replacement, split, prepend_scheme: scheme, add_prefix_space: prefix } = record(
@@ -175,13 +176,13 @@ function spacePrefix({ normalizer, pre_tokenizer: splitter }: TokenizerJson): bo
     : undefined;
 }
 
-/** Whether words are cut at spaces alone, as Gemma's are: of which the normalizer leaves none. */
+/** Whether words are split only at spaces, as in Gemma, where the normalizer leaves none. */
 function splitsAtSpaces(splitter: unknown): boolean {
   const { type, pattern } = record(splitter, "pre_tokenizer");
   return type === "Split" && record(pattern ?? {}, "pattern").String === " ";
 }
 
-/** What stands in the way, for a message. */
+/** The reason why a tokenizer cannot be converted, for a message. */
 function describe({ normalizer, pre_tokenizer: splitter }: TokenizerJson): string {
   const text = JSON.stringify({ normalizer, pre_tokenizer: splitter });
   return text.length > 300 ? `${text.slice(0, 300)}...` : text;
@@ -206,7 +207,7 @@ function tokenList(
   return { tokens, types };
 }
 
-/** A piece scores the rank of the merge that makes it first, negated; a piece that no merge makes comes last. */
+/** The score of a piece is the negated rank of the first merge that produces it. Pieces that no merge produces come last. */
 function scoresOf(
   tokens: readonly string[],
   types: Int32Array<ArrayBuffer>,

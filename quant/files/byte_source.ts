@@ -1,6 +1,6 @@
 /**
- * Where the bytes of a model file come from: a file, a blob, a buffer. Readers take pieces, so that host memory stays small
- * whatever the size of the file.
+ * Random access to the bytes of a model file, whether it is on disk, in a blob or in a buffer. Files are read in
+ * pieces, so host memory use does not grow with the size of the file.
  *
  * @module
  */
@@ -9,19 +9,21 @@ import type { PieceMemory } from "../piece_memory.ts";
 
 /** Random access to the bytes of one file. */
 export interface ByteSource {
-  /** What to call it in an error message: usually the path. */
+  /** Name used in error messages, usually the path. */
   readonly name: string;
   /** Length in bytes. */
   readonly size: number;
   /**
-   * Reads exactly `length` bytes from `offset`, which are the caller's to keep, change and give away; rejects with a RangeError when they
-   * lie outside the file. `memory`, where it is given, is what they may be read into.
+   * Reads exactly `length` bytes, starting at `offset`. The caller owns the result. If `memory` is given, the source
+   * may read into a buffer taken from it.
+   *
+   * @throws {RangeError} when the range lies outside the file (the promise rejects).
    */
   read(offset: number, length: number, memory?: PieceMemory): Promise<Uint8Array<ArrayBuffer>>;
 }
 
 /**
- * A source over bytes in memory.
+ * A source that reads from bytes in memory.
  *
  * @example Read two bytes
  * ```ts

@@ -1,5 +1,5 @@
 /**
- * Trained offsets folded into a GGUF file while it is copied.
+ * Folds trained offsets into a GGUF file while it is being copied.
  *
  * @module
  */
@@ -18,23 +18,24 @@ import {
 } from "../fold/fold_offsets.ts";
 import type { TrainedPart } from "../layouts/trained_part.ts";
 
-/** A function for `patchGguf`, and what rounding did to the offsets it has folded so far. */
+/** A row patch for `patchGguf`, with counts of what rounding has done so far. */
 export interface FoldPatch {
-  /** Folds the offsets of the rows it is given. */
+  /** Folds the offsets into the rows it is given. */
   readonly patch: RowPatch;
-  /** Sums of what `FoldResult` says over the pieces. */
+  /** Sums of the counts in `FoldResult`, over all pieces so far. */
   readonly counts: FoldTally;
 }
 
 /**
- * How to fold a tensor's offsets into its bytes, whole rows at a time: only scales (of dense tensors: elements), or what `part` says,
- * change.
+ * Makes a patch that folds a tensor's offsets into its bytes, whole rows at a time. Only the scales change, or the part
+ * named by `part`; in dense tensors, the elements change.
  *
- * @param offsets Those of the whole tensor.
- * @param span Columns per offset; 0 means the whole row; dense tensors ignore it.
- * @param beyond What becomes of numbers that their type does not reach; the base stays by default. Refused when the last rows come.
- * @throws {RangeError} for a type that this library cannot read; the patch throws as `foldScales` does.
- * @throws {TypeError} when the number of offsets does not fit the tensor.
+ * @param offsets Offsets of the whole tensor.
+ * @param span Columns per offset; 0 means the whole row. Ignored for dense tensors.
+ * @param beyond What to do with numbers outside the range of their type. Default `"keep"`: the base stays. `"refuse"`
+ * throws when the last rows are patched.
+ * @throws {RangeError} for a type that this library cannot read. The patch itself throws as `foldScales` does.
+ * @throws {TypeError} when the number of offsets does not match the tensor.
  *
  * @example Double the scales of a file
  * ```ts

@@ -1,7 +1,8 @@
 /**
- * GGUF files: metadata and the table of tensors, from a file that is not trusted. The tensors' bytes stay where they are.
+ * Reads the header of a GGUF file: its metadata and its tensor table. The file is untrusted, so everything is checked.
+ * Tensor data is not read.
  *
- * The format: docs/gguf.md in ggml-org/ggml. Versions 2 and 3, little endian.
+ * The format is specified in docs/gguf.md in ggml-org/ggml. Versions 2 and 3 are supported, little endian only.
  *
  * @module
  */
@@ -19,37 +20,44 @@ import {
 } from "./gguf_value.ts";
 import { HeaderReader } from "./header_reader.ts";
 
-/** One entry of the table of tensors. */
+/** One entry of the tensor table. */
 export interface GgufTensor {
-  /** As in the file. */
+  /** Name as stored in the file. */
   readonly name: string;
-  /** In GGUF order: columns first. */
+  /** Dimensions in GGUF order: columns first. */
   readonly dimensions: number[];
-  /** The ggml type's number. */
+  /** Number of the ggml type. */
   readonly type: number;
-  /** The ggml type's name, `unknown type N` when ggml's table as known here lacks it. */
+  /** Name of the ggml type, or `unknown type N` for a type that this library does not know. */
   readonly typeName: string;
-  /** Absolute, in bytes from the start of the file. */
+  /** Absolute offset in bytes from the start of the file. */
   readonly offset: number;
-  /** In bytes; for an unknown type the distance to the next tensor or the file's end. */
+  /** Length in bytes. For an unknown type: the distance to the next tensor or to the end of the file. */
   readonly byteLength: number;
 }
 
-/** What the header of a GGUF file says. */
+/** The header of a GGUF file. */
 export interface GgufFile {
-  /** 2 or 3. */
+  /** Version of the format: 2 or 3. */
   readonly version: number;
-  /** Values by key, in the file's order. */
+  /** Metadata values by key, in file order. */
   readonly metadata: Map<string, GgufValue>;
-  /** Types of the values by key (of the elements for lists), so that a file can be written again as it was. */
+  /**
+   * Type of each metadata value (for lists, of the elements), by key. With these types the file can be written again
+   * unchanged.
+   */
   readonly valueTypes: Map<string, GgufValueType>;
-  /** In the file's order. */
+  /** Tensors in file order. */
   readonly tensors: GgufTensor[];
-  /** Every tensor starts at a multiple of this. */
+  /** Every tensor's offset is a multiple of this, in bytes. */
   readonly alignment: number;
-  /** Absolute position of the first tensor byte. */
+  /** Absolute offset of the first tensor, in bytes. */
   readonly dataOffset: number;
-  /** The entry of that name. @throws {RangeError} when there is none. */
+  /**
+   * Returns the entry of a tensor.
+   *
+   * @throws {RangeError} when there is no tensor of that name.
+   */
   tensorByName(name: string): GgufTensor;
 }
 
@@ -63,12 +71,12 @@ const MOST_VALUES = 2 ** 16;
 const MOST_TENSORS = 2 ** 18;
 
 /**
- * Reads the header of a GGUF file. Nothing is allocated that the file's own size does not cover.
+ * Reads the header of a GGUF file. Memory is allocated only for data that fits within the file's size.
  *
- * @throws {SyntaxError} for what is no GGUF file: magic, version, unknown value types, duplicate names, names that are
- * no UTF-8.
- * @throws {RangeError} for counts, lengths, shapes and offsets that the file cannot hold, misaligned or overlapping
- * tensors.
+ * @throws {SyntaxError} when the file is not valid GGUF: wrong magic or version, unknown value types, duplicate names,
+ * or names that are not UTF-8.
+ * @throws {RangeError} when counts, lengths, shapes or offsets exceed the file, or when tensors overlap or are
+ * misaligned.
  *
  * @example Write a file and read it
  * ```ts
@@ -136,9 +144,9 @@ export async function readGguf(source: ByteSource): Promise<GgufFile> {
 }
 
 /**
- * The format of a tensor of a GGUF file.
+ * The format of a tensor in a GGUF file.
  *
- * @throws {RangeError} naming the type when this library cannot read it.
+ * @throws {RangeError} naming the type, when this library cannot read it.
  */
 export function formatOfGgufTensor(tensor: GgufTensor): Format {
   const format = formatByGgufType(tensor.type);

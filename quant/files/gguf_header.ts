@@ -1,5 +1,5 @@
 /**
- * The header of a GGUF file as bytes.
+ * Encodes the header of a GGUF file.
  *
  * @module
  */
@@ -12,9 +12,9 @@ import {
   type GgufValueType,
 } from "./gguf_value.ts";
 
-/** A metadata value with the type that the file shall give it. `"array"` only says that the value is a list. */
+/** A metadata value with the type it is written as. For a list, `"array"` leaves the element type to be inferred. */
 export interface GgufTyped {
-  /** Of the value, or of the elements of a list. */
+  /** Type of the value, or of a list's elements. */
   readonly type: GgufValueType;
   /** The value itself. */
   readonly value: GgufValue;
@@ -37,7 +37,11 @@ export interface GgufEntry {
   readonly offset: number;
 }
 
-/** Magic, version 3, metadata and tensor table, padded to `alignment`. @throws {TypeError} for a value without a GGUF type. */
+/**
+ * Encodes magic, version 3, metadata and tensor table, padded to `alignment` bytes.
+ *
+ * @throws {TypeError} for a value that has no GGUF type.
+ */
 export function encodeGgufHeader(
   metadata: GgufMetadata,
   tensors: readonly GgufEntry[],
@@ -157,7 +161,7 @@ function numberBytes(type: GgufValueType, value: number | bigint): Uint8Array | 
   return isFloat || stored[0] === Number(value) ? new Uint8Array(stored.buffer) : undefined;
 }
 
-/** Bytes appended to a buffer that doubles. */
+/** A byte buffer that doubles its capacity when full. */
 class GrowingBytes {
   #bytes = new Uint8Array(64 * 1024);
   #length = 0;

@@ -1,6 +1,7 @@
 /**
- * GGUF models in several files, as llama.cpp's `gguf-split` makes them: `NAME-00001-of-0000N.gguf`. The first has the metadata, each
- * says which one it is (`split.no` from 0, `split.count`) and how many tensors there are in all (`split.tensors.count`).
+ * GGUF models split into several files, as llama.cpp's `gguf-split` writes them: `NAME-00001-of-0000N.gguf`. The first
+ * file holds the metadata. Each file stores its own index (`split.no`, from 0), the number of files (`split.count`) and
+ * the total number of tensors (`split.tensors.count`).
  *
  * @module
  */
@@ -11,9 +12,9 @@ import type { GgufTyped } from "./gguf_header.ts";
 import type { GgufValue } from "./gguf_value.ts";
 import { patchedTensor, type RowPatch, writeGguf } from "./gguf_write.ts";
 
-/** One file of a model. */
+/** One file of a split model. */
 export interface GgufPart {
-  /** Its bytes. */
+  /** Source of its bytes. */
   readonly source: ByteSource;
   /** Its header. */
   readonly file: GgufFile;
@@ -23,9 +24,9 @@ const SPLIT_NAME = /^(.*)-(\d{5})-of-(\d{5})(\.gguf)$/si;
 const MOST_PARTS = 1000;
 
 /**
- * The paths of all files of a split model, when `path` is that of one of them.
+ * The paths of all files of a split model, if `path` is one of them; otherwise undefined.
  *
- * @throws {RangeError} for a number beyond the count, or more than 1000 files.
+ * @throws {RangeError} for a number greater than the count, or for more than 1000 files.
  *
  * @example Two files
  * ```ts
@@ -52,9 +53,10 @@ export function splitPaths(path: string): string[] | undefined {
 }
 
 /**
- * Refuses the name of one part of several for a model that is written as one file: nobody could open it by that.
+ * Rejects a path that looks like one part of a split model when the model is written as a single file: readers would
+ * look for the other parts.
  *
- * @throws {RangeError} For such a name
+ * @throws {RangeError} for such a name.
  */
 export function assertOneFile(path: string): void {
   const count = splitPaths(path)?.length ?? 1;
@@ -67,7 +69,7 @@ export function assertOneFile(path: string): void {
 /**
  * Checks that files are the parts of one model, in order.
  *
- * @throws {RangeError} naming the file and the field that does not fit, or a tensor that two of them have.
+ * @throws {RangeError} naming the file and the field that does not match, or a tensor that two files contain.
  */
 export function checkParts(parts: readonly GgufPart[]): void {
   const total = parts.reduce((sum, { file }) => sum + file.tensors.length, 0);
@@ -92,7 +94,7 @@ export function checkParts(parts: readonly GgufPart[]): void {
   }
 }
 
-/** The metadata of a file, to write again: without what says how it was split, and without `drop`. */
+/** A file's metadata, ready to be written again: without the keys that describe a split, and without the keys in `drop`. */
 export function copiedMetadata(
   { metadata, valueTypes }: GgufFile,
   drop: readonly string[] = [],
@@ -112,10 +114,10 @@ export function copiedMetadata(
 }
 
 /**
- * The bytes of one file with all tensors of a split model, in order. The bytes of each tensor named in `replace` pass through its
- * function, whole rows at a time; all others stay as they are.
+ * Merges the files of a split model into one file, whose bytes it yields in order. The bytes of each tensor named in
+ * `replace` are passed through its function, whole rows at a time; all other bytes stay the same.
  *
- * @throws {RangeError} when no file has a tensor of a name.
+ * @throws {RangeError} when `replace` names a tensor that no file contains.
  */
 export async function* mergeGguf(
   parts: readonly GgufPart[],

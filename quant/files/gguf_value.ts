@@ -1,12 +1,12 @@
 /**
- * Metadata values of GGUF files and how they are read.
+ * GGUF metadata values and how to read them.
  *
  * @module
  */
 
 import type { HeaderReader } from "./header_reader.ts";
 
-/** A list of numbers as the file stores it. */
+/** A list of numbers, as the file stores it. */
 export type GgufNumbers =
   | Uint8Array<ArrayBuffer>
   | Int8Array<ArrayBuffer>
@@ -19,10 +19,13 @@ export type GgufNumbers =
   | BigUint64Array<ArrayBuffer>
   | BigInt64Array<ArrayBuffer>;
 
-/** A metadata value. 64-bit integers are numbers where that is exact, else bigints; lists of numbers are typed arrays. */
+/**
+ * A metadata value. A 64-bit integer is a number if a number represents it exactly, and a bigint otherwise. Lists of
+ * numbers are typed arrays.
+ */
 export type GgufValue = number | bigint | boolean | string | string[] | boolean[] | GgufNumbers;
 
-/** The types of single values, by their number in the file. */
+/** Names of the value types, indexed by their number in the file. */
 export const GGUF_VALUE_TYPES = [
   "uint8",
   "int8",
@@ -73,10 +76,14 @@ const BYTES: { readonly [T in GgufValueType]: number } = {
   float64: 8,
 };
 const LONGEST_NAME = 65535;
-/** Far above any chat template. */
+/** Far longer than any chat template. */
 const LONGEST_TEXT = 16 * 2 ** 20;
 
-/** The type with that number. @throws {SyntaxError} naming `field` when there is none. */
+/**
+ * The type with this number.
+ *
+ * @throws {SyntaxError} naming `field`, when the number is unknown.
+ */
 export function valueType(number: number, field: string, file: string): GgufValueType {
   const type = GGUF_VALUE_TYPES[number];
   if (type === undefined) {
@@ -85,7 +92,10 @@ export function valueType(number: number, field: string, file: string): GgufValu
   return type;
 }
 
-/** A length-prefixed key or name: valid UTF-8, 1 to 65,535 bytes. Throws SyntaxError or RangeError naming `field`. */
+/**
+ * Reads a length-prefixed key or name: valid UTF-8 of 1 to 65,535 bytes. Throws SyntaxError or RangeError naming
+ * `field`.
+ */
 export async function readName(reader: HeaderReader, field: string): Promise<string> {
   await reader.need(8, `the length of ${field}`);
   const length = reader.uint64();
@@ -102,7 +112,7 @@ export async function readName(reader: HeaderReader, field: string): Promise<str
   }
 }
 
-/** One value of a known type; `field` names it in errors. Lists of lists are refused, as llama.cpp refuses them. */
+/** Reads one value of a known type. `field` is its name in error messages. Nested lists are rejected, as in llama.cpp. */
 export async function readValue(
   reader: HeaderReader,
   type: GgufValueType,
@@ -127,7 +137,7 @@ export async function readValue(
   }
 }
 
-/** A text of `length` bytes. */
+/** Reads a text of `length` bytes. */
 async function readText(reader: HeaderReader, length: number, field: string): Promise<string> {
   // Before it is read: a file says of itself how long its texts are.
   if (length > LONGEST_TEXT) {

@@ -1,5 +1,5 @@
 /**
- * GGUF files written: new ones tensor by tensor, and copies of old ones in which only chosen tensors' bytes change.
+ * Writes GGUF files: new ones tensor by tensor, and copies in which only the bytes of chosen tensors change.
  *
  * @module
  */
@@ -12,31 +12,32 @@ import { bytesToWrite } from "./tensor_bytes.ts";
 
 /** A tensor to write. */
 export interface GgufTensorData {
-  /** Unique in the file. */
+  /** Name, unique in the file. */
   readonly name: string;
-  /** In GGUF order: columns first; 1 to 4. */
+  /** One to four dimensions in GGUF order: columns first. */
   readonly dimensions: readonly number[];
-  /** The ggml type's number. */
+  /** Number of the ggml type. */
   readonly type: number;
-  /** The bytes, or where they come from, in order. */
+  /** The bytes, or a function that yields them in order. */
   readonly bytes: Uint8Array | (() => AsyncIterable<Uint8Array>);
 }
 
-/** What a new file contains. */
+/** The contents of a new file. */
 export interface GgufContents {
-  /** By key. Plain numbers become uint32, int32 or float32; say `{ type, value }` where that is not meant. */
+  /** Metadata by key. Plain numbers are written as uint32, int32 or float32; give `{ type, value }` for any other type. */
   readonly metadata: GgufMetadata;
-  /** In the order of the file. */
+  /** Tensors in file order. */
   readonly tensors: readonly GgufTensorData[];
-  /** A power of two, 32 by default; another one is written into the metadata. */
+  /** Alignment of tensors in bytes, a power of two. Default 32; any other value is also written to the metadata. */
   readonly alignment?: number;
 }
 
 /**
- * The bytes of a new GGUF file (version 3), in order. A chunk is only valid until the next one is asked for.
+ * Yields the bytes of a new GGUF file (version 3) in order. A chunk is valid only until the next one is requested.
  *
- * @throws {TypeError} when a tensor's bytes do not fit its shape and type.
- * @throws {RangeError} for unknown types, impossible shapes, duplicate names, an alignment that is no power of two.
+ * @throws {TypeError} when a tensor's bytes do not match its shape and type.
+ * @throws {RangeError} for unknown types, impossible shapes, duplicate names, or an alignment that is not a power of
+ * two.
  */
 export async function* writeGguf(contents: GgufContents): AsyncGenerator<Uint8Array> {
   const alignment = contents.alignment ?? 32;
@@ -66,14 +67,15 @@ export async function* writeGguf(contents: GgufContents): AsyncGenerator<Uint8Ar
   }
 }
 
-/** Changes the bytes of some whole rows of a tensor in place; `firstRow` is the first of them. */
+/** Changes the bytes of whole rows of a tensor in place. `firstRow` is the index of the first of them. */
 export type RowPatch = (bytes: Uint8Array<ArrayBuffer>, firstRow: number) => void;
 
 /**
- * The bytes of an existing GGUF file, in order, in pieces of at most `pieceBytes` (default 8 MiB; at least one row).
- * The bytes of each tensor named in `replace` pass through its function, whole rows at a time; all others stay as they are.
+ * Copies a GGUF file: yields its bytes in order, in pieces of at most `pieceBytes` (default 8 MiB; at least one row).
+ * The bytes of each tensor named in `replace` are passed through its function, whole rows at a time; all other bytes
+ * stay the same.
  *
- * @throws {RangeError} when the file has no tensor of a name.
+ * @throws {RangeError} when the file has no tensor of a name in `replace`.
  */
 export async function* patchGguf(
   source: ByteSource,
@@ -107,7 +109,7 @@ async function* copy(
   }
 }
 
-/** The bytes of one tensor, whole rows at a time, changed by `patch` if there is one. */
+/** Yields the bytes of one tensor, whole rows at a time, changed by `patch` if one is given. */
 export async function* patchedTensor(
   source: ByteSource,
   tensor: GgufTensor,

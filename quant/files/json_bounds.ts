@@ -1,35 +1,38 @@
 /**
- * JSON of a stranger, counted before it is parsed: a megabyte of brackets takes a second and 40 megabytes to become values, a text of
- * that length milliseconds.
+ * Limits on untrusted JSON, checked before it is parsed. Parsing a megabyte of brackets takes a second and 40 MB;
+ * counting them takes milliseconds.
  *
  * @module
  */
 
-/** How much a JSON text may hold. */
+/** Limits on the contents of a JSON text. */
 export interface JsonBounds {
-  /** Objects and lists within each other. */
+  /** Nesting depth of objects and lists. */
   readonly depth: number;
-  /** Objects. */
+  /** Number of objects. */
   readonly objects: number;
-  /** Lists. */
+  /** Number of lists. */
   readonly lists: number;
-  /** Keys of all objects together. */
+  /** Number of keys in all objects. */
   readonly keys: number;
-  /** Values behind commas, of objects and lists together. */
+  /** Number of commas, in objects and lists together. */
   readonly values: number;
 }
 
-/** Bounds by what a text is; each about twice what the largest known models have or more, and parsed within a second and 256 MB. */
+/**
+ * Limits by the kind of file. Each is at least twice what the largest known models need, and a text within it parses in
+ * less than a second and 256 MB.
+ */
 export const JSON_BOUNDS: Readonly<
   Record<"settings" | "index" | "tokenizer" | "header" | "row", JsonBounds>
 > = {
   /** `config.json`, `tokenizer_config.json`, a ledger's header and the like. */
   settings: { depth: 64, objects: 2 ** 16, lists: 2 ** 16, keys: 2 ** 18, values: 2 ** 20 },
-  /** `model.safetensors.index.json`: a key a tensor. */
+  /** `model.safetensors.index.json`: one key per tensor. */
   index: { depth: 64, objects: 2 ** 10, lists: 2 ** 10, keys: 2 ** 19, values: 2 ** 20 },
-  /** `tokenizer.json`: a key a token, a list a merge. */
+  /** `tokenizer.json`: one key per token, one list per merge. */
   tokenizer: { depth: 64, objects: 2 ** 16, lists: 2 ** 20, keys: 2 ** 19, values: 2 ** 22 },
-  /** The header of a safetensors file: an object, two lists and four keys a tensor. */
+  /** The header of a safetensors file: one object, two lists and four keys per tensor. */
   header: {
     depth: 64,
     objects: 2 ** 17,
@@ -37,15 +40,15 @@ export const JSON_BOUNDS: Readonly<
     keys: 2 ** 19 + 2 ** 16,
     values: 2 ** 21,
   },
-  /** An object of a data file. */
+  /** One object of a data file. */
   row: { depth: 64, objects: 2 ** 16, lists: 2 ** 18, keys: 2 ** 18, values: 2 ** 20 },
 };
 
 /**
- * Counts what a JSON text would become, without making it.
+ * Counts the objects, lists, keys and values of a JSON text without parsing it.
  *
- * @param what What it is, for the message: `Cannot read ${what}: ...`
- * @throws {RangeError} For more than `bounds` allow
+ * @param what Name of the text in the message: `Cannot read ${what}: ...`
+ * @throws {RangeError} when a count exceeds `bounds`.
  *
  * @example A hundred brackets
  * ```ts
@@ -60,7 +63,7 @@ export function checkJson(bytes: Uint8Array, bounds: JsonBounds, what: string): 
   count(bytes.length, (at) => bytes[at], bounds, what);
 }
 
-/** {@linkcode checkJson} of a text. */
+/** {@linkcode checkJson} for a string. */
 export function checkJsonText(text: string, bounds: JsonBounds, what: string): void {
   count(text.length, (at) => text.charCodeAt(at), bounds, what);
 }

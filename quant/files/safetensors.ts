@@ -1,5 +1,6 @@
 /**
- * Safetensors files, read without trust and written. The format: README of huggingface/safetensors.
+ * Reads and writes safetensors files. A file is untrusted, so its header is checked. The format is specified in the
+ * README of huggingface/safetensors.
  *
  * @module
  */
@@ -8,7 +9,7 @@ import type { ByteSource } from "./byte_source.ts";
 import { checkJson, JSON_BOUNDS } from "./json_bounds.ts";
 import { bytesToWrite } from "./tensor_bytes.ts";
 
-/** Bytes of an element by dtype. */
+/** Bytes per element, by dtype. */
 export const SAFETENSORS_DTYPES = {
   BOOL: 1,
   U8: 1,
@@ -30,49 +31,49 @@ export const SAFETENSORS_DTYPES = {
 /** The name of an element type. */
 export type SafetensorsDtype = keyof typeof SAFETENSORS_DTYPES;
 
-/** Where a tensor lies and what it is. */
+/** A tensor's type, shape and position in the file. */
 export interface SafetensorsTensor {
   /** Element type. */
   readonly dtype: SafetensorsDtype;
-  /** Outermost dimension first; a dimension may be 0, and a scalar has none. */
+  /** Outermost dimension first. A dimension may be 0, and a scalar has no dimensions. */
   readonly shape: number[];
-  /** Absolute, in bytes from the start of the file. */
+  /** Absolute offset in bytes from the start of the file. */
   readonly offset: number;
-  /** In bytes. */
+  /** Length in bytes. */
   readonly byteLength: number;
 }
 
-/** What the header of a safetensors file says. */
+/** The header of a safetensors file. */
 export interface SafetensorsFile {
-  /** By name, in the order of the header. */
+  /** Tensors by name, in the order of the header. */
   readonly tensors: Map<string, SafetensorsTensor>;
-  /** The texts under `__metadata__`. */
+  /** Entries of `__metadata__`. */
   readonly metadata: Map<string, string>;
 }
 
 /** A tensor to write. */
 export interface SafetensorsTensorData {
-  /** Unique in the file. */
+  /** Name, unique in the file. */
   readonly name: string;
   /** Element type. */
   readonly dtype: SafetensorsDtype;
   /** Outermost dimension first. */
   readonly shape: readonly number[];
-  /** The bytes, or where they come from, in order. */
+  /** The bytes, or a function that yields them in order. */
   readonly bytes: Uint8Array | (() => AsyncIterable<Uint8Array>);
 }
 
-/** Characters of a stranger's value that a message shows. */
+/** Characters of an untrusted value shown in a message. */
 const LONGEST_SHOWN = 200;
 
 // The limit of the reference implementation.
 const LARGEST_HEADER = 64 * 2 ** 20;
 
 /**
- * Reads the header of a safetensors file. The tensors must fill the file without holes or overlaps.
+ * Reads the header of a safetensors file. The tensors must fill the file without gaps or overlaps.
  *
- * @throws {SyntaxError} for a header that is not the JSON the format asks for, or has a key twice.
- * @throws {RangeError} for lengths, shapes and offsets that contradict each other or the file.
+ * @throws {SyntaxError} when the header is not JSON of the required form, or contains a key twice.
+ * @throws {RangeError} for lengths, shapes and offsets that contradict each other or the file size.
  *
  * @example Write a file and read it
  * ```ts
@@ -123,16 +124,17 @@ export async function readSafetensors(source: ByteSource): Promise<SafetensorsFi
   return { tensors, metadata };
 }
 
-/** Where the tensors of a file are to lie. */
+/** The layout of a safetensors file that is yet to be written. */
 export interface SafetensorsPlan {
-  /** What the file begins with. */
+  /** The first bytes of the file. */
   readonly header: Uint8Array<ArrayBuffer>;
-  /** By name, in the order of the file; offsets from its start, in bytes. */
+  /** Position of each tensor by name, in file order: offset from the start of the file and length, both in bytes. */
   readonly places: ReadonlyMap<string, { readonly offset: number; readonly byteLength: number }>;
 }
 
 /**
- * Plans a safetensors file: for whoever has its tensors in another order. Tensors of wider elements come first, so that all lie aligned.
+ * Plans a safetensors file, for callers that produce its tensors in a different order. Tensors with wider elements come
+ * first, so every tensor is aligned.
  *
  * @throws {RangeError} for impossible shapes and duplicate names.
  *
@@ -180,10 +182,10 @@ export function planSafetensors(
 }
 
 /**
- * The bytes of a safetensors file, in order. Tensors of wider elements come first, so that all lie aligned. A chunk is
- * only valid until the next one is asked for.
+ * Yields the bytes of a safetensors file in order. Tensors with wider elements come first, so every tensor is aligned.
+ * A chunk is valid only until the next one is requested.
  *
- * @throws {TypeError} when a tensor's bytes do not fit its shape and dtype.
+ * @throws {TypeError} when a tensor's bytes do not match its shape and dtype.
  * @throws {RangeError} for impossible shapes and duplicate names.
  */
 export async function* writeSafetensors(
@@ -271,7 +273,7 @@ function readEntry(entry: unknown, dataOffset: number, what: string): Safetensor
   return { dtype, shape: dimensions, offset: dataOffset + begin, byteLength };
 }
 
-/** A stranger's value in a message: its beginning. */
+/** The beginning of an untrusted value, for a message. */
 function brief(value: unknown): string {
   const text = JSON.stringify(value) ?? String(value);
   return text.length > LONGEST_SHOWN ? `${text.slice(0, LONGEST_SHOWN)}…` : text;

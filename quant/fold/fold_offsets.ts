@@ -1,19 +1,20 @@
 /**
- * What a trained offset means in numbers, and how it is folded into a file's scales.
+ * What trained offsets mean numerically, and how they are folded into a file's scales.
  *
- * A quantised tensor of `rows x columns` has one f32 offset per row and `span` columns, `offset[floor(k / span) * stride +
- * row]` with `stride = rows` rounded up to a multiple of 4. Span is the group of the format, any other number of columns,
- * or the whole row. Dense tensors have one offset per element, `offset[row * columns + column]`, and vectors some that only pad, up to a
- * multiple of 4.
+ * A quantised tensor of `rows x columns` has one f32 offset per row and `span` columns: `offset[floor(k / span) *
+ * stride + row]`, with `stride = rows` rounded up to a multiple of 4. A span is the group of the format, any other
+ * number of columns, or the whole row. Dense tensors have one offset per element, `offset[row * columns + column]`;
+ * vectors are padded with unused offsets to a multiple of 4.
  *
- * The effective scale of column k is `base + offset` (absolute) or `base * (1 + offset)` (relative). So a relative offset multiplies
- * the weight, minimum included: stretching `scale * q` alone would move the mean of every group. An absolute one leaves zero points
- * and minima where they are. Of super-blocks, and where every column has scales (there rows are classes of rows), an absolute offset
- * is refused.
+ * The effective scale of column k is `base + offset` (absolute) or `base * (1 + offset)` (relative). A relative offset
+ * multiplies the whole weight, minimum included, because stretching `scale * q` alone would shift the mean of every
+ * group. An absolute offset leaves zero points and minima unchanged. Super-block and column layouts accept only
+ * relative offsets. In a column layout, rows are grouped into classes, and a class takes the place of a row.
  *
- * Minima (or zero points) may have offsets of their own, laid out as those of the scales, and then have no others; so may the entries
- * of a codebook, one each in the order of its plane; see `TrainedPart`. Of scalar layouts a part is folded at a time: who folds
- * relative offsets of scales folds them into the minima too, or those that these have.
+ * Minima (or zero points) can have offsets of their own, laid out like those of the scales. The entries of a codebook
+ * can too, one offset each in the order of their plane; see `TrainedPart`. For scalar layouts, each call folds one
+ * part. To fold relative offsets of the scales, fold them into the scales and again into the minima, or fold the
+ * minima's own offsets if they have any.
  *
  * @module
  */
@@ -46,41 +47,41 @@ export {
   type OffsetForm,
 } from "./offset_fold.ts";
 
-/** Which rows of a larger tensor the folded one is. */
+/** Position of the folded rows within a larger tensor, and what to fold. */
 export interface FoldOptions {
-  /** The first row of the piece in the whole tensor. Default 0. */
+  /** Index of the piece's first row in the whole tensor. Default 0. */
   readonly firstRow?: number;
-  /** Rows of the whole tensor, which the offsets belong to. Default: those of the piece. */
+  /** Number of rows of the whole tensor, to which the offsets belong. Default: the rows of the piece. */
   readonly totalRows?: number;
-  /** What the offsets tune. Default "scales". */
+  /** The part that the offsets tune. Default "scales". */
   readonly part?: TrainedPart;
-  /** What happens to numbers that the stored type does not reach. Default "keep": the base stays. */
+  /** What to do with numbers outside the range of the stored type. Default "keep": the base stays. */
   readonly beyond?: Beyond;
 }
 
-/** A tensor with offsets folded in, and what rounding did to them. */
+/** A tensor with offsets folded in, and counts of what rounding did to them. */
 export interface FoldResult {
-  /** A copy; planes are shared with the base where they did not change. */
+  /** A copy. Planes that did not change are shared with the base. */
   readonly tensor: PackedTensor;
   /**
-   * Stored values (scales, minima, entries, dense elements) whose offset is not zero but whose bits stayed: rounding swallowed it, or the
-   * type does not reach it.
+   * Stored values (scales, minima, entries, dense elements) with a non-zero offset whose bits did not change: the
+   * offset was lost to rounding, or the result was outside the range of the type.
    */
   readonly swallowed: number;
   /** Stored values whose bits changed. */
   readonly changed: number;
-  /** Stored values that would lie beyond what their type reaches, among the others; absent if none do. */
+  /** Number of the values above whose result would be outside the range of their type. Absent if there are none. */
   readonly exceeded?: number;
 }
 
-/** Offsets between one span of columns and the next: `rows` rounded up to a multiple of 4. */
+/** Number of offsets between one span of columns and the next: `rows` rounded up to a multiple of 4. */
 export function offsetStride(rows: number): number {
   return Math.ceil(rows / 4) * 4;
 }
 
 /**
- * How many offsets a tensor (or a part of it) has, padding included. `span` 0 means the whole row; dense layouts and codebooks ignore
- * it.
+ * Number of offsets of a tensor, or of one part of it, padding included. A `span` of 0 means the whole row. Dense
+ * layouts and codebooks ignore the span.
  *
  * @throws {RangeError} for an impossible shape or span, or a part that the layout does not have.
  *
@@ -110,18 +111,20 @@ export function offsetCount(
 /**
  * Folds offsets into a copy of a tensor.
  *
- * Each stored f16 scale becomes the nearest f16 of `base + offset` or `base * (1 + offset)`, computed in f64. Where the
- * span is wider than the group, the groups of a span get the same offset. A span that ends within a group cannot be
- * folded, for the group would need two scales. Codebook layouts have one scale per row, so they need `span` 0 or at least
- * the columns. With `part` the minima, zero points or entries of the codebook change instead. Dense elements are rounded to their type in the same way. Results beyond the type's range keep the base
- * unless `beyond` says else, and are counted; an offset that is not finite is refused. Super-blocks take spans of any multiple of 32, see
- * `foldSuper`.
+ * Each stored f16 scale becomes the nearest f16 of `base + offset` or `base * (1 + offset)`, computed in f64. If a span
+ * is wider than a group, all groups of the span get the same offset. A span that ends within a group cannot be folded,
+ * because the group would need two scales. Codebook layouts have one scale per row, so their `span` must be 0 or at
+ * least the number of columns.
  *
- * @param offsets Those of the whole tensor.
- * @param span Columns per offset; 0 means the whole row; dense layouts ignore it.
- * @throws {RangeError} for a span that no group can hold, an offset that is not finite, rows outside the whole tensor, or numbers beyond the
- * type where these are to be refused.
- * @throws {TypeError} when the number of offsets does not fit.
+ * With `part`, the minima, zero points or codebook entries change instead. Dense elements are rounded to their type in
+ * the same way. If a result is outside the range of its type, the base stays unless `beyond` says otherwise, and the
+ * value is counted. For super-blocks, a span may be any multiple of 32; see `foldSuper`.
+ *
+ * @param offsets Offsets of the whole tensor.
+ * @param span Columns per offset; 0 means the whole row. Ignored for dense layouts.
+ * @throws {RangeError} for a span that ends within a group, an offset that is not finite, rows outside the whole
+ * tensor, or numbers outside the range of their type with `beyond: "refuse"`.
+ * @throws {TypeError} when the number of offsets does not match the tensor.
  *
  * @example Half again
  * ```ts
@@ -203,7 +206,9 @@ function spanColumns(span: number, columns: number): number {
   return span === 0 ? columns : span;
 }
 
-/** @throws {RangeError} for the absolute form, and spans that end within a group. */
+/**
+ * @throws {RangeError} for the absolute form, and for spans that end within a group.
+ */
 function checkedSpan(
   what: string,
   columns: number,
@@ -278,10 +283,11 @@ function foldColumns(
 }
 
 /**
- * Where the offset of a row (of column layouts: a class) and group lies among those of a quantised `rows x columns` tensor.
+ * Index of the offset for a row (in column layouts, a class) and group, among the offsets of a quantised `rows x
+ * columns` tensor.
  *
  * @param span Columns per offset; 0 means the whole row.
- * @throws {RangeError} for a span that ends within a group: the group would need two scales.
+ * @throws {RangeError} for a span that ends within a group, because the group would need two scales.
  *
  * @example Two groups share an offset
  * ```ts

@@ -1,5 +1,5 @@
 /**
- * How large the values are that a tensor's offsets tune.
+ * Magnitudes of the values that a tensor's offsets tune.
  *
  * @module
  */
@@ -23,7 +23,7 @@ import {
 } from "../layouts/super_scales.ts";
 import type { TrainedPart } from "../layouts/trained_part.ts";
 
-/** Scales, `units` to a row, each of so many columns. */
+/** Scales, `units` per row, each covering a fixed number of columns. */
 interface Scales {
   readonly columns: number;
   readonly units: number;
@@ -56,12 +56,13 @@ function scalesOf(t: PackedTensor, part: TrainedPart): Scales {
 }
 
 /**
- * The magnitude of what each offset tunes, in the order of offsets (see `fold_offsets.ts`): the mean size of the scales that its columns
- * have (with `part`: of their minima or zero points), or the size of a dense element or of a codebook's. NaN for rows that only pad,
- * and those of other pieces.
+ * The magnitude of the value that each offset tunes, in the order of offsets (see `fold_offsets.ts`). It is the mean
+ * magnitude of the scales of the offset's columns (with `part`: of their minima or zero points), or the magnitude of a
+ * dense element or codebook entry. Padding rows and rows of other pieces get NaN.
  *
- * @param span Columns per offset; 0 means the whole row; dense layouts ignore it.
- * @throws {RangeError} for an impossible shape or span. @throws {TypeError} for a plane of the wrong length.
+ * @param span Columns per offset; 0 means the whole row. Ignored for dense layouts.
+ * @throws {RangeError} for an impossible shape or span.
+ * @throws {TypeError} for a plane of the wrong length.
  *
  * @example Six rows take eight places
  * ```ts
@@ -82,9 +83,10 @@ export function offsetMagnitudes(
 }
 
 /**
- * The same with its sign, where an offset tunes one value.
+ * As {@linkcode offsetMagnitudes}, but with the sign where an offset tunes a single value.
  *
- * @throws {RangeError} for an impossible shape or span. @throws {TypeError} for a plane of the wrong length.
+ * @throws {RangeError} for an impossible shape or span.
+ * @throws {TypeError} for a plane of the wrong length.
  *
  * @example A dense tensor
  * ```ts

@@ -1,42 +1,44 @@
 /**
- * One offset and one stored value: how they join, and what rounding does.
+ * Applies one offset to one stored value and records the effect of rounding.
  *
  * @module
  */
 
 import type { FloatCodec } from "../layouts/float_codecs.ts";
 
-/** How an offset joins its base: `base + offset` or `base * (1 + offset)`. */
+/** How an offset is applied to its base: `base + offset` or `base * (1 + offset)`. */
 export type OffsetForm = "absolute" | "relative";
 
 /**
- * What happens to a tuned number that its stored type does not reach: the base stays (`"keep"`), the largest number of the type is taken
- * (`"clamp"`), or it is an error (`"refuse"`). It is counted whichever.
+ * What to do with a tuned number outside the range of its stored type: keep the base (`"keep"`), store the largest
+ * number of the type (`"clamp"`), or throw (`"refuse"`). It is counted in every case.
  */
 export type Beyond = "keep" | "clamp" | "refuse";
 
-/** What folding did to the stored values whose offset is not 0. */
+/** What folding did to the stored values with a non-zero offset. */
 export interface FoldTally {
-  /** Bits stayed: rounding swallowed the offset, or the type does not reach. */
+  /** Values whose bits did not change: the offset was lost to rounding, or the result was outside the range of the type. */
   swallowed: number;
-  /** Bits changed. */
+  /** Values whose bits changed. */
   changed: number;
-  /** Of either, those that the type does not reach; absent if none. */
+  /** Number of the values above that were outside the range of the type. Absent if there are none. */
   exceeded?: number;
 }
 
-/** Joins offsets and stored values, and counts what rounding did to them. */
+/** Applies offsets to stored values and counts the effects of rounding. */
 export interface OffsetFold {
   /**
-   * The bits of `base` with an offset folded in, or `bits` themselves where rounding swallows it or it would leave the
-   * range of the type. @throws {RangeError} for an offset that is not finite.
+   * The bits of `base` with an offset folded in. Returns `bits` unchanged if the offset is lost to rounding, or if the
+   * result is outside the range of the type and the base is kept.
+   *
+   * @throws {RangeError} for an offset that is not finite.
    */
   apply(bits: number, offset: number): number;
-  /** Over all calls of `apply`. */
+  /** Totals over all calls of `apply`. */
   readonly counts: FoldTally;
 }
 
-/** Folds offsets into values of a type, given as bits. */
+/** Makes a fold for values of one type, given as bits. */
 export function offsetFold(
   form: OffsetForm,
   { toNumber, toBits }: FloatCodec,
@@ -67,12 +69,12 @@ export function offsetFold(
   };
 }
 
-/** The largest finite number of a type of 16 or 32 bits: the bits below those of infinity. */
+/** The largest finite number of a 16-bit or 32-bit type, whose bits precede those of infinity. */
 function largestOf(toNumber: FloatCodec["toNumber"], toBits: FloatCodec["toBits"]): number {
   return toNumber(toBits(Infinity) - 1);
 }
 
-/** Adds what one fold did to a sum. */
+/** Adds the counts of one fold to a total. */
 export function addTally(
   sum: FoldTally,
   { swallowed, changed, exceeded }: Readonly<FoldTally>,
@@ -83,10 +85,10 @@ export function addTally(
 }
 
 /**
- * Refuses numbers beyond their type, where that is wanted.
+ * Throws if any number was outside the range of its type and `beyond` is `"refuse"`.
  *
- * @param what whose numbers they are, such as the name of a tensor.
- * @throws {RangeError} that says how many.
+ * @param what Owner of the numbers, such as the name of a tensor.
+ * @throws {RangeError} with the count.
  */
 export function assertWithin(what: string, counts: Readonly<FoldTally>, beyond: Beyond): void {
   if (beyond !== "refuse" || !counts.exceeded) return;

@@ -1,5 +1,5 @@
 /**
- * What trained offsets make of a tensor's weights before anything is rounded to what its file stores.
+ * A tensor's weights with trained offsets applied, before they are rounded to the type that the file stores.
  *
  * @module
  */
@@ -24,22 +24,24 @@ import type { TrainedPart } from "../layouts/trained_part.ts";
 
 /** Offsets of one part of a tensor. */
 export interface PartOffsets {
-  /** How an offset changes its base. */
+  /** How an offset is applied to its base. */
   readonly form: OffsetForm;
   /** Columns per offset; 0 means the whole row. */
   readonly span: number;
-  /** Those of the whole tensor. */
+  /** Offsets of the whole tensor. */
   readonly offsets: Float32Array;
 }
 
-/** A function that gives the weights of a row, counted within the piece, in f64. */
+/** Returns the weights of a row in f64. Rows are counted from the start of the piece. */
 export type TunedRows = (row: number) => Float64Array;
 
 /**
- * The weights that a forward sees of a tensor, or of a piece of its rows, with offsets of its parts: what a file would hold if it stored numbers
- * of any precision. Relative offsets of scales move minima that have none of their own.
+ * The weights that a forward pass reads from a tensor, or from a piece of its rows, with offsets applied to its parts.
+ * They are not rounded, as if a file could store numbers of any precision. Relative offsets of scales also multiply
+ * minima, unless the minima have offsets of their own.
  *
- * @param place the first row of the piece, and the rows of the whole tensor; by default the piece is the whole.
+ * @param place The first row of the piece, and the number of rows of the whole tensor. By default the piece is the
+ * whole tensor.
  *
  * @example Twice as large
  * ```ts
@@ -85,7 +87,7 @@ function joined(form: OffsetForm, base: number, offset: number): number {
   return form === "absolute" ? base + offset : base * (1 + offset);
 }
 
-/** Where the offset of a row of the whole tensor and a column lies. */
+/** Index of the offset for a row of the whole tensor and a column. */
 function placeOf(
   layout: Layout,
   columns: number,

@@ -1,5 +1,5 @@
 /**
- * Which format each tensor of a model gets when the model is quantised.
+ * Chooses the format of each tensor when a model is quantised.
  *
  * @module
  */
@@ -9,26 +9,26 @@ import { formatByName } from "./formats.ts";
 import { nearestNames } from "../nearest_names.ts";
 import { isQuantised } from "../layouts/layout.ts";
 
-/** Formats for the tensors that are not quantised like the rest. */
+/** Formats for the tensors that do not get the requested format. */
 export interface PlanOptions {
-  /** Of the token embedding. Default "F16". */
+  /** Format of the token embedding. Default "F16". */
   readonly embedding?: FormatName;
-  /** Of the output head, where it is a tensor of its own. Default: as the embedding. */
+  /** Format of the output head, if it is a separate tensor. Default: that of the embedding. */
   readonly head?: FormatName;
   /**
-   * Of matrices that the wanted format cannot hold. Default: as in llama.cpp, for formats with blocks of 256 a near one with
-   * blocks of 32 (`Q5_0` for `Q4_K`); else "F16".
+   * Format of matrices that the requested format cannot hold. Default, as in llama.cpp: for a format with blocks of
+   * 256, a similar one with blocks of 32 (`Q5_0` for `Q4_K`); otherwise "F16".
    */
   readonly fallback?: FormatName;
-  /** Of norms, biases and other vectors. Default "F32". */
+  /** Format of norms, biases and other vectors. Default "F32". */
   readonly vectors?: FormatName;
-  /** Names that keep the fallback: each is a part of the name. Default none. */
+  /** Tensors whose name contains one of these strings get the fallback format. Default none. */
   readonly keep?: readonly string[];
-  /** Formats of single tensors by name, before all else. Default none. */
+  /** Formats of individual tensors by name. They take precedence over everything else. Default none. */
   readonly overrides?: ReadonlyMap<string, string>;
 }
 
-/** What llama.cpp (`llama_tensor_get_type` in src/llama-quant.cpp) takes where rows are no multiple of 256. */
+/** The formats that llama.cpp uses (`llama_tensor_get_type` in src/llama-quant.cpp) when a row is not a multiple of 256. */
 const SMALLER_BLOCKS: Readonly<Record<string, string>> = {
   Q2_K: "IQ4_NL",
   Q3_K: "IQ4_NL",
@@ -47,21 +47,22 @@ const SMALLER_BLOCKS: Readonly<Record<string, string>> = {
   TQ2_0: "Q4_0",
 };
 
-/** What a tensor is to its model. */
+/** The role of a tensor in its model. */
 export type TensorKind = "embedding" | "positions" | "head" | "vector" | "matrix";
 
-/** What the choice of a tensor's format depends on. */
+/** The properties of a tensor that determine its format. */
 export interface FormatSubject {
-  /** Its name, for what the options say of single ones. */
+  /** Name, matched against options that name tensors. */
   readonly name: string;
-  /** What it is to its model. */
+  /** Role in the model. */
   readonly kind: TensorKind;
   /** Input features. */
   readonly columns: number;
 }
 
 /**
- * A guess at the kind of a tensor of an unknown model, by its name and rows: one row, or a name with "norm" or "bias", is a vector.
+ * Guesses the role of a tensor in an unknown model from its name and rows. A tensor with one row, or with "norm" or
+ * "bias" in its name, is a vector.
  *
  * @example GGUF and Hugging Face names
  * ```ts
@@ -86,11 +87,11 @@ export function tensorKind(name: string, rows: number): TensorKind {
 }
 
 /**
- * Refuses parts of names that would keep nothing, or everything.
+ * Rejects strings in `keep` that match no tensor, or every tensor because they are empty.
  *
  * @param keep Parts of names, as in {@linkcode PlanOptions.keep}.
- * @param names Of all tensors.
- * @throws {RangeError} for an empty part, or one that no name has; it says which.
+ * @param names Names of all tensors.
+ * @throws {RangeError} naming the string, when it is empty or no name contains it.
  */
 export function assertKept(keep: readonly string[] | undefined, names: readonly string[]): void {
   for (const part of keep ?? []) {
@@ -111,10 +112,10 @@ export function assertKept(keep: readonly string[] | undefined, names: readonly 
 }
 
 /**
- * The name of the format for one tensor: `wanted` for projections whose columns it can hold, what the options say for
- * embedding, head and vectors, and the fallback for the rest.
+ * The name of the format for one tensor: `wanted` for projections whose columns it can hold, the formats given in the
+ * options for embedding, head and vectors, and the fallback for the rest.
  *
- * @param wanted The format asked for.
+ * @param wanted The requested format.
  * @throws {RangeError} for a format name that is not in the table.
  *
  * @example What stays unquantised
@@ -137,7 +138,7 @@ export function chooseFormat(
   return formatChoice(tensor, wanted, options).format;
 }
 
-/** Why a tensor has another format than the one asked for. */
+/** Why a tensor does not get the requested format. */
 export type FormatReason =
   | "embedding"
   | "positions"
@@ -147,13 +148,13 @@ export type FormatReason =
   | "columns"
   | "override";
 
-/** The format of a tensor, and why it is not the one asked for. */
+/** The format of a tensor, and the reason if it is not the requested one. */
 export interface FormatChoice {
   /** Name of the format. */
   readonly format: string;
-  /** Why it is not the wanted one; undefined where it is. */
+  /** Why it is not the requested format. Undefined if it is. */
   readonly reason?: FormatReason;
-  /** What its columns should be a multiple of and are not, where that is the reason. */
+  /** The number that the columns must be a multiple of, if that is the reason. */
   readonly multiple?: number;
 }
 

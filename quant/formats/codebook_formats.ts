@@ -1,6 +1,7 @@
 /**
- * Codebook formats: every 8 (or 16) columns are one code per book into f16 vectors; books add up, and a row has one f16 scale. A book
- * of 8-bit codes costs one bit per weight. The idea is that of AQLM (arXiv 2401.06118).
+ * Codebook formats. Every 8 (or 16) columns are stored as one code per book. A code selects a vector of f16 values; the
+ * vectors of all books are added, and each row has one f16 scale. A book of 8-bit codes costs one bit per weight. The
+ * idea comes from AQLM (arXiv 2401.06118).
  *
  * @module
  */
@@ -9,11 +10,12 @@ import type { Format } from "./format.ts";
 import { type CodebookLayout, codebookShape } from "../layouts/layout.ts";
 import { planeFormat } from "./plane_format.ts";
 
-/** Most books that a name can ask for. */
+/** The greatest number of books that a name can specify. */
 const MOST_BOOKS = 8;
 
 /**
- * The format of a codebook layout: `codebookBxN`, B books of N-bit codes, and `_v16` where entries have 16 columns.
+ * The format of a codebook layout. Its name is `codebookBxN` for B books of N-bit codes, with the suffix `_v16` if
+ * entries have 16 columns.
  *
  * @example A name says all
  * ```ts
@@ -28,7 +30,7 @@ export function codebookFormat(layout: CodebookLayout): Format {
   return planeFormat(`codebook${books}x${bits}${vector === 16 ? "_v16" : ""}`, layout);
 }
 
-/** The codebook format of a name, if it is one: 1 to 8 books of 1 to 16 bits. */
+/** The codebook format with this name (1 to 8 books of 1 to 16 bits), or undefined if it is not such a name. */
 export function codebookFormatByName(name: string): Format | undefined {
   const match = /^codebook(\d)x(\d{1,2})(_v16)?$/.exec(name);
   if (!match) return undefined;
@@ -38,7 +40,7 @@ export function codebookFormatByName(name: string): Format | undefined {
   return format.name === name ? format : undefined;
 }
 
-/** Those of known models and of three bits; others are made by name. */
+/** Formats of known models, and one of three bits. Any other size can be requested by name. */
 export const CODEBOOK_FORMATS: readonly Format[] = [
   codebookFormat({ kind: "codebook", books: 1 }),
   codebookFormat({ kind: "codebook", books: 2 }),

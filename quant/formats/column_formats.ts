@@ -1,6 +1,6 @@
 /**
- * Formats where every column has scales of its own: `int4c_r64` is `scale * (q - zero)` with f16 scales and zero points per column
- * for 64 classes of rows. They are what HQQ along axis 0 becomes.
+ * Formats in which every column has its own scales. `int4c_r64` is `scale * (q - zero)` with one f16 scale and zero
+ * point per column for each of 64 classes of rows. HQQ tensors along axis 0 are loaded into these formats.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import type { ColumnLayout } from "../layouts/layout.ts";
 import { planeFormat } from "./plane_format.ts";
 
 /**
- * The format of a column layout: `int{2,3,4,8}c_r{classes}`.
+ * The format of a column layout. Its name is `int{2,3,4,8}c_r{classes}`.
  *
  * @example A name says all
  * ```ts
@@ -24,7 +24,7 @@ export function columnFormat(layout: ColumnLayout): Format {
   return planeFormat(`int${layout.bits}c_r${layout.classes}`, layout);
 }
 
-/** The column format of a name, if it is one. */
+/** The column format with this name, or undefined if it is not such a name. */
 export function columnFormatByName(name: string): Format | undefined {
   const match = /^int([2348])c_r([1-9]\d{0,6})$/.exec(name);
   if (!match || Number(match[2]) % 4 !== 0) return undefined;

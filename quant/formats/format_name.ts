@@ -1,10 +1,10 @@
 /**
- * Names of formats as a type, so that editors complete them.
+ * Names of formats as a type, so that editors can complete them.
  *
  * @module
  */
 
-/** The name of a format of GGUF, or of a dense one. */
+/** The name of a GGUF format or of a dense format. */
 export type GgufFormatName =
   | "F32"
   | "F16"
@@ -32,7 +32,7 @@ export type GgufFormatName =
   | "TQ1_0"
   | "TQ2_0";
 
-/** What the values of a group are. */
+/** How the values of a group are encoded. */
 export type GroupValues =
   | "int2"
   | "int2z"
@@ -46,7 +46,7 @@ export type GroupValues =
   | "nf4"
   | "fp4";
 
-/** The name of every format of the table `FORMATS`. */
+/** The name of a format in the table `FORMATS`. */
 export type KnownFormatName =
   | GgufFormatName
   | `${GroupValues}_${"g32" | "g64" | "g128" | "row"}`
@@ -56,5 +56,8 @@ export type KnownFormatName =
   | "codebook3x8"
   | "codebook1x16";
 
-/** The name of a format: one of the table, or of those made by name, such as `codebook4x8` and `int4c_r64`. */
+/**
+ * The name of a format: one in the table, or one that is constructed from its name, such as `codebook4x8` or
+ * `int4c_r64`.
+ */
 export type FormatName = KnownFormatName | (string & Record<never, never>);

@@ -1,12 +1,15 @@
 /**
- * Names of formats as people write them.
+ * Format names as people write them.
  *
  * @module
  */
 import { formatByName, FORMATS } from "./formats.ts";
 import { nearestNames } from "../nearest_names.ts";
 
-/** Names for which others say the same more exactly: without group, it is what the method's own tools take. */
+/**
+ * Short names and the exact format they stand for. A name without a group size means the group size that the method's
+ * own tools use.
+ */
 const SAME: Readonly<Record<string, string>> = {
   nf4: "nf4_g64",
   fp4: "fp4_g64",
@@ -22,7 +25,7 @@ const SAME: Readonly<Record<string, string>> = {
   bfloat16: "BF16",
 };
 
-/** llama.cpp's mixes: what most of their matrices are, and what the others are. */
+/** llama.cpp's mixes, with the format of most of their matrices. */
 const MIX = /^(Q[2-6]_K)_([SML])$/i;
 
 const WHAT_THEN: Readonly<Record<string, string>> = {
@@ -36,10 +39,11 @@ const WHAT_THEN: Readonly<Record<string, string>> = {
 };
 
 /**
- * The exact name of a format from how people write it: in any case, `nf4` for `nf4_g64` (bitsandbytes' blocks of 64), `int4` for
- * `int4_g128`.
+ * The exact name of a format, from the way people write it. Case is ignored; `nf4` means `nf4_g64` (bitsandbytes uses
+ * blocks of 64) and `int4` means `int4_g128`.
  *
- * @throws {RangeError} For what is no format, with what to take: llama.cpp's mixes such as `Q4_K_M` too
+ * @throws {RangeError} when it is not a format. The message suggests a replacement, also for llama.cpp's mixes such as
+ * `Q4_K_M`.
  *
  * @example Ways to write it
  * ```ts

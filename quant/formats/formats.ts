@@ -1,5 +1,5 @@
 /**
- * The table of formats. A new family is a file that exports a list of entries, and one line here.
+ * The table of formats. To add a family, write a file that exports a list of entries and add one line here.
  *
  * @module
  */
@@ -18,7 +18,10 @@ import { type Layout, planeWords } from "../layouts/layout.ts";
 import { nearestNames } from "../nearest_names.ts";
 import { sameLayout } from "../layouts/planes.ts";
 
-/** Every format that can be loaded, trained and written; codebooks of other sizes and scales per column are made by name. */
+/**
+ * Every format that can be loaded, trained and written. Codebooks of other sizes and column formats are not listed;
+ * {@linkcode formatByName} constructs them from their names.
+ */
 export const FORMATS: readonly Format[] = [
   ...DENSE_FORMATS,
   ...GGUF_BLOCK_FORMATS,
@@ -36,9 +39,9 @@ const byGgufType = new Map(
 );
 
 /**
- * The format of that name, spelled exactly.
+ * The format with this exact name.
  *
- * @throws {RangeError} naming the nearest known names.
+ * @throws {RangeError} suggesting the closest known names.
  *
  * @example Bits per weight
  * ```ts
@@ -63,19 +66,19 @@ export function formatByName(name: string): Format {
   return format;
 }
 
-/** The format that stores a layout's planes as they are, if there is one. */
+/** The format that stores the planes of a layout unchanged, or undefined if there is none. */
 export function formatOfLayout(layout: Layout): Format | undefined {
   return FORMATS.find((format) => !format.gguf && sameLayout(format.layout, layout)) ??
     (layout.kind === "codebook" ? codebookFormat(layout) : undefined) ??
     (layout.kind === "column" ? columnFormat(layout) : undefined);
 }
 
-/** The format of a GGUF type number, or undefined when this library cannot read it. */
+/** The format with this GGUF type number, or undefined if this library cannot read it. */
 export function formatByGgufType(type: number): Format | undefined {
   return byGgufType.get(type);
 }
 
-/** Bits of a `rows x columns` tensor in a format's file, scales and codebook included, per element. */
+/** Bits per element of a `rows x columns` tensor as a file in this format stores it, with scales and codebook. */
 export function bitsPerWeight(format: Format, rows: number, columns: number): number {
   // The points of a grid are in no file.
   const codebook = format.gguf ? 0 : planeWords(format.layout, 0, columns).codebook * 32;

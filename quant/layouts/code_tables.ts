@@ -1,5 +1,5 @@
 /**
- * The values that 4-bit codes stand for where they are not evenly spaced.
+ * The values of 4-bit codes that are not evenly spaced.
  *
  * @module
  */
@@ -14,7 +14,7 @@
  */
 export type CodeTable = "iq4_nl" | "nf4" | "fp4" | "mxfp4";
 
-/** f32 values by code. */
+/** The f32 values, indexed by code. */
 export const CODE_TABLES: Readonly<Record<CodeTable, Float32Array<ArrayBuffer>>> = {
   iq4_nl: Float32Array.of(
     ...[-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113],

@@ -1,33 +1,33 @@
 /**
- * The codebook layout: codes of vectors in additive books.
+ * The codebook layout: codes that select vectors from additive codebooks.
  *
  * @module
  */
 import { BEYOND, type LayoutRules } from "./layout_rules.ts";
 
-/** Codes of vectors of neighbouring columns in additive codebooks; one scale per row. */
+/** Codes that select vectors of neighbouring columns from additive codebooks, with one scale per row. */
 export interface CodebookLayout {
-  /** The tag of the union. */
+  /** Discriminant of the union. */
   readonly kind: "codebook";
-  /** Books whose entries add up. */
+  /** Number of books whose entries are added. */
   readonly books: number;
-  /** Bits of a code, 1 to 16: a book has `2 ** bits` entries. Default 8. */
+  /** Bits per code, 1 to 16: a book has `2 ** bits` entries. Default 8. */
   readonly bits?: number;
-  /** Columns of an entry. Default 8. */
+  /** Columns per entry. Default 8. */
   readonly vector?: 8 | 16;
 }
 
-/** The numbers that follow from a codebook layout. */
+/** Sizes derived from a codebook layout. */
 export interface CodebookShape extends Required<Omit<CodebookLayout, "kind">> {
-  /** Of a book. */
+  /** Entries per book. */
   readonly entries: number;
-  /** Bits that a code takes in memory. */
+  /** Bits per code in memory. */
   readonly width: 8 | 16;
-  /** Columns whose codes in one book are one word. */
+  /** Columns whose codes in one book share one word. */
   readonly wordColumns: number;
 }
 
-/** A codebook layout with its defaults and what follows from it. */
+/** Fills in the defaults of a codebook layout and computes the sizes that follow. */
 export function codebookShape({ books, bits = 8, vector = 8 }: CodebookLayout): CodebookShape {
   const width = bits <= 8 ? 8 : 16;
   return {
@@ -45,7 +45,7 @@ const codeWords = (layout: CodebookLayout, rows: number, columns: number): numbe
   return rows * (columns / wordColumns) * books;
 };
 
-/** The codebook layout's answers. */
+/** The rules of the codebook layout. */
 export const codebookRules: LayoutRules<CodebookLayout> = {
   isQuantised: true,
   isRelativeOnly: false,

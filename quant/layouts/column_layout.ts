@@ -1,26 +1,26 @@
 /**
- * The column layout: scales per column, which rows a fixed stride apart share.
+ * The column layout: scales per column, shared by rows that are a fixed stride apart.
  *
  * @module
  */
 import { BEYOND, blockWords, type LayoutRules } from "./layout_rules.ts";
 
 /**
- * Codes of a few bits where every column has scales of its own, which rows a fixed stride apart share: row `r` has those of class
- * `r mod classes` (HQQ along axis 0). The value of code `q` is `scale * (q - zero)`.
+ * Codes of a few bits with scales per column, shared by rows that are a fixed stride apart: row `r` uses the scales of
+ * class `r mod classes` (HQQ along axis 0). The value of code `q` is `scale * (q - zero)`.
  *
- * Trained by the relative form only: an offset per class and span of columns, any multiple of 32.
+ * Only the relative form can be trained: one offset per class and span of columns, where a span is any multiple of 32.
  */
 export interface ColumnLayout {
-  /** The tag of the union. */
+  /** Discriminant of the union. */
   readonly kind: "column";
-  /** Width of a code. */
+  /** Bits per code. */
   readonly bits: 2 | 3 | 4 | 8;
-  /** Rows that have scales of their own: a multiple of 4. */
+  /** Number of row classes, each with its own scales: a multiple of 4. */
   readonly classes: number;
 }
 
-/** The column layout's answers. */
+/** The rules of the column layout. */
 export const columnRules: LayoutRules<ColumnLayout> = {
   isQuantised: true,
   isRelativeOnly: true,

@@ -1,5 +1,5 @@
 /**
- * Packed tensors to numbers on the CPU: plain loops that state what the layouts mean.
+ * Converts packed tensors to numbers on the CPU. These plain loops define the meaning of the layouts.
  *
  * @module
  */
@@ -27,7 +27,8 @@ import { emptySuperBlock, readSuperBlock, superFactor } from "./super_scales.ts"
 /**
  * All elements, row-major `rows x columns`, rounded once to f32.
  *
- * @throws {RangeError} for an impossible shape. @throws {TypeError} for a plane of the wrong length.
+ * @throws {RangeError} for an impossible shape.
+ * @throws {TypeError} for a plane of the wrong length.
  *
  * @example One block of Q8_0
  * ```ts
@@ -48,7 +49,11 @@ export function decode(t: PackedTensor): Float32Array<ArrayBuffer> {
   return values;
 }
 
-/** The `columns` elements of one row. Throws as {@linkcode decode} does, and a RangeError for a row that is not there. */
+/**
+ * The `columns` elements of one row.
+ *
+ * @throws As {@linkcode decode}, and a RangeError for a row that does not exist.
+ */
 export function decodeRow(t: PackedTensor, row: number): Float32Array<ArrayBuffer> {
   checkPacked(t);
   checkRow(t, row);
@@ -57,22 +62,26 @@ export function decodeRow(t: PackedTensor, row: number): Float32Array<ArrayBuffe
   return values;
 }
 
-/** The scales, flat at `row * groups + g` (super: one per super-block; codebook: one per row; column: per class and column; dense: empty). */
+/**
+ * The scales, flat at `row * groups + g`. Super layouts have one per super-block, codebook layouts one per row, column
+ * layouts one per class and column, dense layouts none.
+ */
 export function readScales(t: PackedTensor): Float32Array<ArrayBuffer> {
   checkPacked(t);
   return readerOf(t.layout).scales(t, t.layout);
 }
 
-/** The zero points or minima, flat at `row * groups + g`; empty where the layout has none. */
+/** The zero points or minima, flat at `row * groups + g`. Empty if the layout has none. */
 export function readSeconds(t: PackedTensor): Float32Array<ArrayBuffer> {
   checkPacked(t);
   return readerOf(t.layout).seconds(t, t.layout);
 }
 
 /**
- * The stored code at one place: the scalar code, the code of the 8-vector in `book`, the point of a grid, or the bits of a dense element.
+ * The stored code at one position: the scalar code, the code of the vector in `book`, the grid point, or the bits of a
+ * dense element.
  *
- * @throws {RangeError} when there is no such place.
+ * @throws {RangeError} when the position does not exist.
  */
 export function codeAt(t: PackedTensor, row: number, column: number, book = 0): number {
   checkRow(t, row);
@@ -82,18 +91,18 @@ export function codeAt(t: PackedTensor, row: number, column: number, book = 0): 
   return readerOf(t.layout).code(t, t.layout, row, column, book);
 }
 
-/** Writes the elements of one row at an offset of an array. */
+/** Writes the elements of one row into an array, starting at `at`. */
 type RowDecoder = (row: number, values: Float32Array, at: number) => void;
 
-/** How tensors of a layout are read. */
+/** How to read tensors of a layout. */
 interface Reader<L> {
-  /** Rows as numbers. */
+  /** A decoder of rows. */
   rows(t: PackedTensor, layout: L): RowDecoder;
-  /** As {@linkcode readScales} has them. */
+  /** The result of {@linkcode readScales}. */
   scales(t: PackedTensor, layout: L): Float32Array<ArrayBuffer>;
-  /** As {@linkcode readSeconds} has them. */
+  /** The result of {@linkcode readSeconds}. */
   seconds(t: PackedTensor, layout: L): Float32Array<ArrayBuffer>;
-  /** As {@linkcode codeAt} has it. */
+  /** The result of {@linkcode codeAt}. */
   code(t: PackedTensor, layout: L, row: number, column: number, book: number): number;
 }
 
@@ -141,7 +150,7 @@ function rowDecoder(t: PackedTensor): RowDecoder {
   return readerOf(t.layout).rows(t, t.layout);
 }
 
-/** One f16 of every (row, group) that lie `stride` halves apart. */
+/** One f16 for each (row, group); consecutive ones are `stride` halves apart. */
 function everyGroup(t: PackedTensor, stride: number, first: number): Float32Array<ArrayBuffer> {
   const stored = halves(t.scales);
   return Float32Array.from(

@@ -5,20 +5,20 @@
  */
 import { BEYOND, type ElementType, type LayoutRules } from "./layout_rules.ts";
 
-/** How dense (unquantised) elements are stored. */
+/** The type of dense (unquantised) elements. */
 export type DenseType = ElementType;
 
-/** Unquantised elements: `codes` holds them, two per word when 16-bit, low half first. */
+/** Unquantised elements. `codes` holds them; 16-bit elements are stored two per word, low half first. */
 export interface DenseLayout {
-  /** The tag of the union. */
+  /** Discriminant of the union. */
   readonly kind: "dense";
-  /** Of each element. */
+  /** Type of each element. */
   readonly type: DenseType;
 }
 
 const DTYPES = { f32: "F32", f16: "F16", bf16: "BF16" } as const;
 
-/** The dense layout's answers. */
+/** The rules of the dense layout. */
 export const denseRules: LayoutRules<DenseLayout> = {
   isQuantised: false,
   isRelativeOnly: false,

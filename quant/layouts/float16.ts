@@ -1,5 +1,5 @@
 /**
- * 16-bit floats, IEEE binary16 and bfloat16, to numbers and back. Rounding is to nearest, ties to even.
+ * Conversion of 16-bit floats, IEEE binary16 and bfloat16. Rounding is to nearest, ties to even.
  *
  * @module
  */
@@ -35,14 +35,17 @@ export function float16ToNumber(bits: number): number {
   return float16Table[bits & 0xffff];
 }
 
-/** The nearest binary16 bit pattern (ties to even; beyond 65520 infinity; NaN stays NaN). */
+/**
+ * The bit pattern of the nearest binary16. Ties go to even, values from 65520 upwards become infinity, and NaN stays
+ * NaN.
+ */
 export function numberToFloat16(value: number): number {
   if (!native) return float16Bits(value);
   oneHalf[0] = value;
   return oneHalfBits[0];
 }
 
-/** The nearest value of binary16, as `Math.f16round` gives it where there is one. */
+/** The nearest value of binary16. Uses `Math.f16round` if the runtime has it. */
 export const roundToFloat16: (value: number) => number = Math.f16round ??
   ((value) => float16ToNumber(float16Bits(value)));
 
@@ -52,7 +55,7 @@ export function bfloat16ToNumber(bits: number): number {
   return oneFloat[0];
 }
 
-/** The nearest bfloat16 bit pattern of `value` taken as f32 (ties to even; NaN stays NaN). */
+/** The bit pattern of the nearest bfloat16, after rounding `value` to f32. Ties go to even, and NaN stays NaN. */
 export function numberToBfloat16(value: number): number {
   oneFloat[0] = value;
   const bits = oneFloatBits[0];

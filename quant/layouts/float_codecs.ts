@@ -1,5 +1,5 @@
 /**
- * Stored numbers as bit patterns, by type.
+ * Conversion between stored bit patterns and numbers, by type.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 import { bfloat16ToNumber, float16ToNumber, numberToBfloat16, numberToFloat16 } from "./float16.ts";
 import type { DenseType } from "./layout.ts";
 
-/** Bits to a number and back, rounding to nearest. */
+/** Converts bits to a number and back, rounding to nearest. */
 export interface FloatCodec {
   /** The value of a bit pattern. */
   toNumber(bits: number): number;
@@ -18,7 +18,7 @@ export interface FloatCodec {
 const oneFloat = new Float32Array(1);
 const oneFloatBits = new Uint32Array(oneFloat.buffer);
 
-/** By type. */
+/** The codec of each type. */
 export const FLOAT_CODECS: Readonly<Record<DenseType, FloatCodec>> = {
   f32: {
     toNumber: (bits) => {

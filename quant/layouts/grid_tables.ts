@@ -1,8 +1,9 @@
 /**
- * The points of llama.cpp's grids: 16 bits a point, little endian, as base64. A point of 8 columns has 2 bits a column, one of 4 columns 3
- * bits, the first column lowest; they number its levels.
+ * The points of llama.cpp's grids: 16 bits per point, little endian, as base64. A point of 8 columns has 2 bits per
+ * column, a point of 4 columns has 3 bits, with the first column in the lowest bits. The bits are the index of a level.
  *
- * Made by decoding every point with llama.cpp; `tests/quant/formats/llama_cpp_decode_test.ts` holds them against it.
+ * The tables were made by decoding every point with llama.cpp; `tests/quant/formats/llama_cpp_decode_test.ts` compares
+ * them with it.
  *
  * @module
  */
@@ -10,7 +11,7 @@
 /** The name of a grid, and of the packing of its scales. */
 export type Grid = "iq2_xxs" | "iq2_xs" | "iq2_s" | "iq3_xxs" | "iq3_s" | "iq1_s" | "iq1_m";
 
-/** Bytes of all points by grid; IQ1_M has those of IQ1_S. */
+/** Bytes of all points, by grid. IQ1_M uses those of IQ1_S. */
 export const GRID_TABLES: Readonly<Record<Exclude<Grid, "iq1_m">, string>> = {
   iq2_xxs: [
     "AAACAAUACAAKABEAFAAgACIAKAAqAEEARABQAFgAYQBkAIAAggCKAKIAAQEEARABFQFAAYQBmAEAAgICIgKCAgEEBAQQBCEE",

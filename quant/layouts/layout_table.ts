@@ -1,5 +1,6 @@
 /**
- * The table of layouts: a new one is a file that says what it answers, and a line here (and its decoding, in `decode.ts` and in WGSL).
+ * The table of layouts. To add one, write a file with its rules and add a line here (and its decoding in `decode.ts`
+ * and in WGSL).
  *
  * @module
  */
@@ -21,7 +22,7 @@ const RULES: { readonly [K in Layout["kind"]]: LayoutRules<Extract<Layout, { kin
   column: columnRules,
 };
 
-/** What a layout answers. */
+/** The rules of a layout. */
 export function rulesOf(layout: Layout): LayoutRules<Layout> {
   return RULES[layout.kind] as LayoutRules<Layout>;
 }

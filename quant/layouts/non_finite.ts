@@ -1,5 +1,5 @@
 /**
- * A look for NaN and infinity among the floats of packed planes, without unpacking them: a few operations a word.
+ * Searches the floats of packed planes for NaN and infinity without unpacking them, with a few operations per word.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { emptySuperBlock, readSuperBlock, SUPER_SCALES, type SuperScales } from 
 // A float is not finite when all bits of its exponent are set: then one more carries into the sign's place, of the
 // two floats of a word at once.
 
-/** Bytes before the f16 factors of a super-block, and how many there are, where they lie alone. */
+/** Position of a super-block's f16 factors in bytes, and their number, for packings in which the factors are separate. */
 const FACTORS: Partial<Readonly<Record<SuperScales, readonly [offset: number, halves: 1 | 2]>>> = {
   q2_k: [16, 2],
   q3_k: [12, 1],
@@ -20,8 +20,8 @@ const FACTORS: Partial<Readonly<Record<SuperScales, readonly [offset: number, ha
 };
 
 /**
- * Whether a NaN or an infinity is among the elements, scales, zero points, minima or codebook entries of a tensor. Of MXFP4: whether an
- * exponent may lead beyond 32-bit floats.
+ * Whether the elements, scales, zero points, minima or codebook entries of a tensor include a NaN or an infinity. For
+ * MXFP4: whether an exponent may exceed the range of f32.
  *
  * @example A weight that overflowed
  * ```ts
@@ -86,7 +86,7 @@ function anyBf16(ints: Int32Array): boolean {
   return ((a | b | c | d) & 0x80008000) !== 0;
 }
 
-/** Looks through floats, two of 16 bits to a word. Each is a function by itself, so that its text can be run in a worker. */
+/** Searches floats; 16-bit ones are two per word. Each function is self-contained, so that its text can run in a worker. */
 export const LOOKS: Readonly<Record<DenseType, (ints: Int32Array) => boolean>> = {
   f32: anyF32,
   f16: anyF16,

@@ -9,25 +9,28 @@ import { BEYOND, blockWords, type LayoutRules } from "./layout_rules.ts";
 /**
  * Codes of a few bits that share a scale per group of columns.
  *
- * The value of code `q` is, by `second`:
- * - `"none"`: `scale * (q - center)`, or `scale * table[q]` where there is a table
+ * The value of code `q` depends on `second`:
+ * - `"none"`: `scale * (q - center)`, or `scale * table[q]` if there is a table
  * - `"zero"`: `scale * (q - zero)` (a zero point per group)
- * - `"min"`: `scale * (q - center) + min` (a minimum per group, or what the middle code stands for)
+ * - `"min"`: `scale * (q - center) + min` (a minimum per group or, if `center` is not 0, the value of the middle code)
  */
 export interface ScalarLayout {
-  /** The tag of the union. */
+  /** Discriminant of the union. */
   readonly kind: "scalar";
-  /** Width of a code. */
+  /** Bits per code. */
   readonly bits: 2 | 3 | 4 | 5 | 6 | 8;
-  /** Subtracted from codes, but when `second` is "zero". */
+  /** Subtracted from codes, except when `second` is "zero". */
   readonly center: number;
-  /** What is stored beside each scale. */
+  /** The value stored next to each scale. */
   readonly second: "none" | "zero" | "min";
   /** Columns that share a scale, a multiple of 32; 0 means the whole row. The last group may be partial. */
   readonly group: number;
-  /** How many of the codes are used: ternary formats use 3 of 4. Default: all. */
+  /** Number of codes in use: ternary formats use 3 of 4. Default: all. */
   readonly levels?: number;
-  /** What 4-bit codes stand for, by name; only with second "none" and center 0. Default: themselves. */
+  /**
+   * Name of the table with the values of 4-bit codes. Only with second "none" and center 0. Default: a code is its own
+   * value.
+   */
   readonly table?: CodeTable;
 }
 
@@ -35,7 +38,7 @@ const groupOf = ({ group }: ScalarLayout, columns: number): number => group === 
 const groupsOf = (layout: ScalarLayout, columns: number): number =>
   Math.ceil(columns / groupOf(layout, columns));
 
-/** The scalar layout's answers. */
+/** The rules of the scalar layout. */
 export const scalarRules: LayoutRules<ScalarLayout> = {
   isQuantised: true,
   isRelativeOnly: false,

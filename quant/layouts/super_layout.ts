@@ -1,5 +1,5 @@
 /**
- * The super layout: groups under the f16 factors of their super-block.
+ * The super layout: groups whose scales are multiplied by the f16 factors of their super-block.
  *
  * @module
  */
@@ -9,29 +9,29 @@ import { BEYOND, blockWords, type LayoutRules } from "./layout_rules.ts";
 import { SUPER_SCALES, type SuperScales, superWords } from "./super_scales.ts";
 
 /**
- * Codes in super-blocks: groups of 16 or 32 columns have integer scales (and minima), which one or two f16 of their
- * super-block multiply. They stay as packed as the file has them (of grids nearly); see `SUPER_SCALES`.
+ * Codes in super-blocks. Groups of 16 or 32 columns have integer scales (and minima), which are multiplied by one or
+ * two f16 factors of their super-block. They stay packed as in the file (for grid formats, almost); see `SUPER_SCALES`.
  *
- * The value of code `q` is `scale * (q - center) - min`, or `scale * table[q]`; or codes are points of a grid, where the scales' packing
- * has that name (`GRIDS`). Trained by the relative form only, which multiplies scale and minimum alike; a span is any multiple of 32
- * columns.
+ * The value of code `q` is `scale * (q - center) - min`, or `scale * table[q]`. In grid formats, whose packing of
+ * scales is named after the grid (`GRIDS`), codes are points of a grid. Only the relative form can be trained. It
+ * multiplies scale and minimum alike, and a span is any multiple of 32 columns.
  */
 export interface SuperLayout {
-  /** The tag of the union. */
+  /** Discriminant of the union. */
   readonly kind: "super";
-  /** Width of a code; of grids the words of 32 columns. */
+  /** Bits per code; for grid formats, words per 32 columns. */
   readonly bits: 1 | 2 | 3 | 4 | 5 | 6;
   /** Subtracted from codes. */
   readonly center: number;
   /** How scales and minima are packed. */
   readonly scales: SuperScales;
-  /** What 4-bit codes stand for, by name. Default: themselves. */
+  /** Name of the table with the values of 4-bit codes. Default: a code is its own value. */
   readonly table?: CodeTable;
 }
 
 const blockOf = ({ scales }: SuperLayout): number => SUPER_SCALES[scales].columns;
 
-/** The super layout's answers. */
+/** The rules of the super layout. */
 export const superRules: LayoutRules<SuperLayout> = {
   isQuantised: true,
   isRelativeOnly: true,

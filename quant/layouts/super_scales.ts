@@ -1,5 +1,5 @@
 /**
- * The scales and minima of super-blocks, as packed as the file has them (ggml/src/ggml-common.h in ggml-org/llama.cpp).
+ * The scales and minima of super-blocks, packed as in the file (ggml/src/ggml-common.h in ggml-org/llama.cpp).
  *
  * @module
  */
@@ -8,26 +8,27 @@ import { float16ToNumber } from "./float16.ts";
 import type { Grid } from "./grids.ts";
 
 /**
- * How a super-block's scales are packed.
- *
- * - `"q2_k"`: 16 bytes, a scale in the low and a minimum in the high half; then f16 `d`, `dmin`.
- * - `"q3_k"`: 12 bytes of 16 scales of 6 bits, less 32; then f16 `d`, and two bytes of padding.
- * - `"q4_k"`: f16 `d`, `dmin`; then 12 bytes of 8 scales and 8 minima of 6 bits.
- * - `"q6_k"`: 16 signed bytes; then f16 `d`, and two bytes of padding.
- * - `"iq4_xs"`: f16 `d`; 8 scales of 6 bits, less 32: two bytes of their top 2 bits, four bytes of their low 4.
- * - `"e8m0"`: a byte per 32 columns, the exponent of a power of two plus 127; rows are padded to words.
- * - of grids: the upper bits of codes (see `grids.ts`), the scales of 4 bits, f16 `d`, and two bytes of padding. `"iq1_s"` has its 3 bits of
- *   scale and a sign above those of the codes; `"iq1_m"` after them four times four scales of 3 bits, with a quarter of `d` above. A file's scales lie among the codes in some; they are moved here.
+ * How the scales of a super-block are packed.
+ * - `"q2_k"`: 16 bytes, each with a scale in the low half and a minimum in the high half; then f16 `d`, `dmin`.
+ * - `"q3_k"`: 12 bytes with 16 scales of 6 bits, minus 32; then f16 `d` and two bytes of padding.
+ * - `"q4_k"`: f16 `d`, `dmin`; then 12 bytes with 8 scales and 8 minima of 6 bits.
+ * - `"q6_k"`: 16 signed bytes; then f16 `d` and two bytes of padding.
+ * - `"iq4_xs"`: f16 `d`; 8 scales of 6 bits, minus 32: two bytes with their top 2 bits, four bytes with their low 4.
+ * - `"e8m0"`: one byte per 32 columns, the exponent of a power of two plus 127; rows are padded to words.
+ * - grids: the upper bits of codes (see `grids.ts`), the scales of 4 bits, f16 `d` and two bytes of padding. `"iq1_s"`
+ *   has 3 bits of scale and a sign above the bits of the codes. In `"iq1_m"`, the codes are followed by four 16-bit
+ *   words, each with four scales of 3 bits and, above them, a quarter of `d`. In some of these files the scales lie
+ *   between the codes; they are moved here.
  */
 export type SuperScales = "q2_k" | "q3_k" | "q4_k" | "q6_k" | "iq4_xs" | "e8m0" | Grid;
 
-/** Sizes of one packing. */
+/** The sizes of one packing. */
 export interface SuperScaleShape {
-  /** Columns of a super-block. */
+  /** Columns per super-block. */
   readonly columns: number;
   /** Columns that share an integer scale. */
   readonly group: 16 | 32;
-  /** 32-bit words of a super-block; 0 where it has a byte. */
+  /** 32-bit words per super-block; 0 if it is a single byte. */
   readonly words: number;
   /** Whether groups have minima. */
   readonly minima: boolean;
@@ -35,13 +36,13 @@ export interface SuperScaleShape {
   readonly range: readonly [number, number];
   /** Added to integer scales. Default 0. */
   readonly plus?: number;
-  /** Bytes before the scales of 4 bits, and before `d`, where that is all that differs. */
+  /** Byte positions of the 4-bit scales and of `d`, for packings that differ in nothing else. */
   readonly nibbles?: readonly [number, number];
 }
 
 const FOUR_BITS = { columns: 256, minima: false, range: [0, 15], plus: 0.5 } as const;
 
-/** By packing. */
+/** Sizes by packing. */
 export const SUPER_SCALES: Readonly<Record<SuperScales, SuperScaleShape>> = {
   q2_k: { columns: 256, group: 16, words: 5, minima: true, range: [0, 15] },
   q3_k: { columns: 256, group: 16, words: 4, minima: false, range: [-32, 31] },
@@ -58,32 +59,32 @@ export const SUPER_SCALES: Readonly<Record<SuperScales, SuperScaleShape>> = {
   iq1_m: { ...FOUR_BITS, group: 16, words: 6, range: [0, 7] },
 };
 
-/** Words of a row's scales. */
+/** Number of words for the scales of a row. */
 export function superWords(scales: SuperScales, columns: number): number {
   const { columns: block, words } = SUPER_SCALES[scales];
   return words === 0 ? Math.ceil(columns / block / 4) : columns / block * words;
 }
 
-/** The numbers of one super-block. */
+/** The scales and factors of one super-block. */
 export interface SuperBlock {
-  /** f16 bits of the scale; of e8m0 the exponent byte. */
+  /** Bits of the f16 factor of the scales; for e8m0, the exponent byte. */
   d: number;
-  /** f16 bits of the factor of minima; 0 where there are none. */
+  /** Bits of the f16 factor of the minima; 0 if there are none. */
   dmin: number;
-  /** Integer scales of the groups, signed where the packing is. */
+  /** Integer scales of the groups, signed if the packing is. */
   readonly scales: Int16Array;
   /** Integer minima of the groups. */
   readonly minima: Int16Array;
 }
 
-/** Room for the numbers of a super-block. */
+/** An empty super-block to read into. */
 export function emptySuperBlock(packing: SuperScales): SuperBlock {
   const { columns, group } = SUPER_SCALES[packing];
   const groups = columns / group;
   return { d: 0, dmin: 0, scales: new Int16Array(groups), minima: new Int16Array(groups) };
 }
 
-/** The factor of a super-block's integer scales, as a number. */
+/** The factor of a super-block's integer scales as a number. */
 export function superFactor(packing: SuperScales, d: number): number {
   return packing === "e8m0" ? 2 ** (d - 127) : float16ToNumber(d);
 }
@@ -161,7 +162,7 @@ export function readSuperBlock(
   }
 }
 
-/** The inverse of {@linkcode readSuperBlock}; integers must be in range. Padding is left as it is. */
+/** The inverse of {@linkcode readSuperBlock}. Integers must be in range. Padding is not changed. */
 export function writeSuperBlock(
   packing: SuperScales,
   bytes: Uint8Array,

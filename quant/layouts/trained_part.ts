@@ -1,5 +1,5 @@
 /**
- * What of a tensor is trained, and what ledgers and selections call it.
+ * The parts of a tensor that can be trained, and their names in ledgers and selections.
  *
  * @module
  */
@@ -8,18 +8,18 @@ import type { Layout } from "./layout.ts";
 import { rulesOf } from "./layout_table.ts";
 
 /**
- * A part of a tensor that offsets tune: its `"scales"` (a dense tensor's elements), the entries of its `"codebook"`, or its
- * `"minima"` (or zero points).
+ * The part of a tensor that offsets tune: its `"scales"` (in a dense tensor, the elements), its `"codebook"` entries,
+ * or its `"minima"` (or zero points).
  */
 export type TrainedPart = "scales" | "codebook" | "minima";
 
-/** What a layout has besides its scales that can be trained: books, minima or zero points of their own, or nothing. */
+/** The part besides scales that a layout allows to be trained: its codebook, its minima or zero points, or none. */
 export function secondPart(layout: Layout): "codebook" | "minima" | undefined {
   return rulesOf(layout).secondPart(layout);
 }
 
 /**
- * What a part of a tensor is called where it is trained: scales bear the tensor's own name.
+ * The name of a trained part. Scales use the name of the tensor itself.
  *
  * @example There and back
  * ```ts
@@ -36,7 +36,7 @@ export function partName(tensor: string, part: TrainedPart): string {
   return part === "scales" ? tensor : `${tensor}.${part}`;
 }
 
-/** The tensor and the part that a name of {@linkcode partName} is of. */
+/** The tensor and the part that a name made by {@linkcode partName} refers to. */
 export function partOf(name: string): { readonly tensor: string; readonly part: TrainedPart } {
   for (const part of ["codebook", "minima"] as const) {
     if (name.endsWith(`.${part}`)) return { tensor: name.slice(0, -part.length - 1), part };
@@ -44,7 +44,11 @@ export function partOf(name: string): { readonly tensor: string; readonly part: 
   return { tensor: name, part: "scales" };
 }
 
-/** Refuses a part that tensors of a layout do not have. @throws {RangeError} naming part and layout. */
+/**
+ * Rejects a part that tensors of a layout do not have.
+ *
+ * @throws {RangeError} naming the part and the layout.
+ */
 export function checkPart(layout: Layout, part: TrainedPart): void {
   if (part === "scales" || secondPart(layout) === part) return;
   throw new RangeError(

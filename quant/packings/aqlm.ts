@@ -1,6 +1,7 @@
 /**
- * AQLM tensors as Vahe1994/AQLM stores them (Egiazarian et al. 2024, arXiv 2401.06118, is the method): every 8 or 16 columns of a row
- * are one signed code per book, `[rows, columns / vector, books]`, taken modulo the entries of a book.
+ * AQLM tensors as Vahe1994/AQLM stores them (method: Egiazarian et al. 2024, arXiv 2401.06118). Every 8 or 16 columns
+ * of a row are stored as one signed code per book, `[rows, columns / vector, books]`, taken modulo the number of
+ * entries of a book.
  *
  * @module
  */
@@ -9,11 +10,11 @@ import { type CodebookLayout, codebookShape, type PackedTensor } from "../layout
 import { checkShape, emptyPacked, halves, planeBytes } from "../layouts/planes.ts";
 import { checkLength } from "./transposed.ts";
 
-/** What a file has of one linear layer. */
+/** The stored planes of one linear layer. */
 export interface AqlmPlanes {
   /**
-   * Signed integers, `[rows, columns / vector, books]`: bytes for codes of up to 8 bits, else little-endian pairs of bytes. Only the
-   * low bits matter.
+   * Signed integers, `[rows, columns / vector, books]`: one byte for codes of up to 8 bits, otherwise two bytes, little
+   * endian. Only the low bits matter.
    */
   readonly codes: Uint8Array;
   /** f16 bits, `[books, 2 ** bits, 1, vector]`. */
@@ -22,24 +23,24 @@ export interface AqlmPlanes {
   readonly scales: Uint16Array;
 }
 
-/** Shape of a linear layer. */
+/** The shape of a linear layer. */
 export interface AqlmShape {
-  /** Books whose entries add up: 1 to 4. */
+  /** Number of books whose entries are added: 1 to 4. */
   readonly books: number;
-  /** Bits of a code: 1 to 16. Default 8. */
+  /** Bits per code: 1 to 16. Default 8. */
   readonly bits?: number;
-  /** Columns of an entry (`in_group_size`). Default 8. */
+  /** Columns per entry (`in_group_size`). Default 8. */
   readonly vector?: 8 | 16;
   /** Output features. */
   readonly rows: number;
   /** Input features. */
   readonly columns: number;
-  /** For messages. Default "tensor". */
+  /** Name for messages. Default "tensor". */
   readonly name?: string;
 }
 
 /**
- * The planes of a linear layer in the codebook layout, without loss.
+ * Converts a linear layer to the codebook layout, losslessly.
  *
  * @throws {RangeError} for an impossible shape.
  * @throws {TypeError} for a plane of the wrong length.

@@ -1,8 +1,9 @@
 /**
- * AWQ checkpoints in the GEMM layout of AutoAWQ (Lin et al. 2023, arXiv 2306.00978, is the method).
+ * AWQ checkpoints in AutoAWQ's GEMM layout (method: Lin et al. 2023, arXiv 2306.00978).
  *
- * Four bits. Each word of `qweight [columns, rows / 8]` and `qzeros [groups, rows / 8]` holds eight output features in the
- * order 0, 2, 4, 6, 1, 3, 5, 7, lowest nibble first. Zero points are stored as they are: `scales * (q - zero)`.
+ * Codes have four bits. Each word of `qweight [columns, rows / 8]` and `qzeros [groups, rows / 8]` holds eight output
+ * features in the order 0, 2, 4, 6, 1, 3, 5, 7, lowest nibble first. Zero points are stored unchanged: the weight is
+ * `scales * (q - zero)`.
  *
  * @module
  */
@@ -17,7 +18,7 @@ import {
   type TransposedShape,
 } from "./transposed.ts";
 
-/** What a file has of one linear layer. */
+/** The stored planes of one linear layer. */
 export interface AwqPlanes {
   /** Codes, `[columns, rows / 8]`. */
   readonly qweight: StoredWords;
@@ -31,9 +32,9 @@ export interface AwqPlanes {
 const SHIFT = [0, 16, 4, 20, 8, 24, 12, 28] as const;
 
 /**
- * The planes of a linear layer in the scalar layout with a zero point per group, without loss.
+ * Converts a linear layer to the scalar layout with a zero point per group, losslessly.
  *
- * @throws {RangeError} for an impossible shape or group, or other than 4 bits.
+ * @throws {RangeError} for an impossible shape or group, or a width other than 4 bits.
  * @throws {TypeError} for a plane of the wrong length.
  *
  * @example Output feature 1 is in the fifth nibble

@@ -1,9 +1,9 @@
 /**
- * Four-bit tensors of bitsandbytes (NF4 and FP4 of QLoRA, Dettmers et al. 2023, arXiv 2305.14314): codes of a table, two in a
- * byte with the first in the high half, row-major, and the largest magnitude (absmax) of every block as f32.
+ * Four-bit tensors of bitsandbytes (NF4 and FP4 of QLoRA, Dettmers et al. 2023, arXiv 2305.14314). Codes index a table;
+ * two are stored per byte, the first in the high half, row-major. Each block has its largest magnitude (absmax) as f32.
  *
- * With double quantisation the absmax are 8-bit codes of a table of 256 values, which a f32 per 256 blocks multiplies and one
- * offset for the whole tensor is added to.
+ * With double quantisation, the absmax values are 8-bit codes of a table with 256 values. The table value is multiplied
+ * by one f32 per 256 blocks, and one offset for the whole tensor is added.
  *
  * @module
  */
@@ -14,29 +14,33 @@ import { checkShape } from "../layouts/planes.ts";
 import { packRows, wholeGroup } from "./row_packing.ts";
 import { checkLength } from "./transposed.ts";
 
-/** What a file has of one linear layer. */
+/** The stored planes of one linear layer. */
 export interface BitsandbytesPlanes {
-  /** Two codes a byte. */
+  /** Two codes per byte. */
   readonly codes: Uint8Array;
-  /** The absmax of every block as f16 bits, row-major. */
+  /** The absmax of each block as f16 bits, row-major. */
   readonly absmax: Uint16Array;
 }
 
-/** Shape of a linear layer. */
+/** The shape of a linear layer. */
 export interface BitsandbytesShape {
-  /** What codes stand for. */
+  /** Table of the codes. */
   readonly type: "nf4" | "fp4";
-  /** Elements that share an absmax: a multiple of 32 that divides the columns. */
+  /** Elements that share an absmax: a multiple of 32 that divides the number of columns. */
   readonly block: number;
   /** Output features. */
   readonly rows: number;
   /** Input features. */
   readonly columns: number;
-  /** For messages. Default "tensor". */
+  /** Name for messages. Default "tensor". */
   readonly name?: string;
 }
 
-/** The layout of such a tensor. @throws {RangeError} for an impossible shape, type or block. */
+/**
+ * The layout of such a tensor.
+ *
+ * @throws {RangeError} for an impossible shape, type or block.
+ */
 export function bitsandbytesLayout(
   { type, block, rows, columns, name = "tensor" }: BitsandbytesShape,
 ): ScalarLayout {
@@ -59,7 +63,7 @@ export function bitsandbytesLayout(
 }
 
 /**
- * The planes of a linear layer in the scalar layout with a table.
+ * Converts a linear layer to the scalar layout with a table.
  *
  * @throws {RangeError} for an impossible shape, type or block.
  * @throws {TypeError} for a plane of the wrong length.
@@ -96,23 +100,23 @@ export function bitsandbytesToPacked(
   });
 }
 
-/** How the absmax of a tensor are quantised themselves. */
+/** How the absmax values of a tensor are quantised. */
 export interface NestedAbsmax {
-  /** 256 values. */
+  /** Table of 256 values. */
   readonly map: Float32Array;
-  /** One per `block` absmax. */
+  /** One second-level absmax per `block` values. */
   readonly absmax: Float32Array;
-  /** Absmax that share one. */
+  /** Number of absmax values that share a second-level one. */
   readonly block: number;
-  /** Added to all. */
+  /** Added to every value. */
   readonly offset: number;
 }
 
 /**
- * How to read and write the codes of doubly quantised absmax: the codec of absmax `index`. Values are computed in f32, as
- * bitsandbytes does; the nearest code is written.
+ * Reads and writes the codes of doubly quantised absmax values: returns the codec of absmax `index`. Values are
+ * computed in f32, as in bitsandbytes, and the nearest code is written.
  *
- * @throws {TypeError} for a map of another length.
+ * @throws {TypeError} for a map of any other length than 256.
  */
 export function nestedCodecs({ map, absmax, block, offset }: NestedAbsmax): (
   index: number,

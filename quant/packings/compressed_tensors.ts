@@ -1,9 +1,11 @@
 /**
  * Integer matrices as vllm-project/compressed-tensors stores them, in two forms.
  *
- * "pack-quantized": `weight_packed` [rows, ceil(columns / n)] holds `n = floor(32 / bits)` codes of a row in each 32-bit
- * word, lowest bits first; zero points are packed in the same way along the rows, [ceil(rows / n), groups]. Codes and zero points
- * are signed integers plus `2 ** (bits - 1)`. "int-quantized": signed bytes. The weight is `(q - zero) * scale`.
+ * "pack-quantized": `weight_packed` [rows, ceil(columns / n)] holds `n = floor(32 / bits)` codes of a row in each
+ * 32-bit word, lowest bits first. Zero points are packed in the same way along the rows, [ceil(rows / n), groups].
+ * Codes and zero points are signed integers plus `2 ** (bits - 1)`.
+ *
+ * "int-quantized": signed bytes. In both forms the weight is `(q - zero) * scale`.
  *
  * @module
  */
@@ -14,35 +16,39 @@ import { checkShape } from "../layouts/planes.ts";
 import { packRows, wholeGroup } from "./row_packing.ts";
 import { checkLength, type StoredWords } from "./transposed.ts";
 
-/** What a file has of one linear layer. */
+/** The stored planes of one linear layer. */
 export interface CompressedPlanes {
   /** Packed words, or signed bytes. */
   readonly codes: StoredWords | Int8Array;
   /** f16 bits, `[rows, groups]`. */
   readonly scales: Uint16Array;
-  /** Packed words along the rows, or signed bytes `[rows, groups]`; only where quantisation is not symmetric. */
+  /** Packed words along the rows, or signed bytes `[rows, groups]`. Only for asymmetric quantisation. */
   readonly zeros?: StoredWords | Int8Array | undefined;
 }
 
-/** Shape of a linear layer. */
+/** The shape of a linear layer. */
 export interface CompressedShape {
-  /** Width of a code. */
+  /** Bits per code. */
   readonly bits: 2 | 3 | 4 | 8;
-  /** Columns that share a scale: a multiple of 32 that divides the columns, or -1 for the whole row. */
+  /** Columns that share a scale: a multiple of 32 that divides the number of columns, or -1 for the whole row. */
   readonly group: number;
-  /** Columns in the order in which those of a group are neighbours, see `gptqColumnOrder`. Default: as stored. */
+  /** Order of the columns in which those of a group are adjacent; see `gptqColumnOrder`. Default: as stored. */
   readonly order?: Uint32Array | undefined;
-  /** Whether there are no zero points. */
+  /** True if there are no zero points. */
   readonly symmetric: boolean;
   /** Output features. */
   readonly rows: number;
   /** Input features. */
   readonly columns: number;
-  /** For messages. Default "tensor". */
+  /** Name for messages. Default "tensor". */
   readonly name?: string;
 }
 
-/** The layout of such a tensor. @throws {RangeError} for an impossible shape, width or group. */
+/**
+ * The layout of such a tensor.
+ *
+ * @throws {RangeError} for an impossible shape, width or group.
+ */
 export function compressedLayout(
   { bits, group, symmetric, rows, columns, name = "tensor" }: CompressedShape,
 ): ScalarLayout {
@@ -60,13 +66,13 @@ export function compressedLayout(
   return layout;
 }
 
-/** Codes in a 32-bit word. */
+/** Number of codes per 32-bit word. */
 export function codesPerWord(bits: number): number {
   return Math.floor(32 / bits);
 }
 
 /**
- * The planes of a linear layer in the scalar layout, without loss.
+ * Converts a linear layer to the scalar layout, losslessly.
  *
  * @throws {RangeError} for an impossible shape, width or group.
  * @throws {TypeError} for a plane of the wrong length.

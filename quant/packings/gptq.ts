@@ -1,9 +1,9 @@
 /**
- * GPTQ checkpoints as AutoGPTQ and GPTQModel store them (Frantar et al. 2022, arXiv 2210.17323, is the method).
+ * GPTQ checkpoints as AutoGPTQ and GPTQModel store them (method: Frantar et al. 2022, arXiv 2210.17323).
  *
- * Codes and zero points are streams of bits in 32-bit words, lowest bit first: `qweight` along the input features, word by
- * word in `[columns * bits / 32, rows]`, `qzeros` along the output features in `[groups, rows * bits / 32]`. A 3-bit value may
- * cross the border of two words. The weight is `scales * (q - zero)`.
+ * Codes and zero points are bit streams in 32-bit words, lowest bit first: `qweight` along the input features, word by
+ * word in `[columns * bits / 32, rows]`, and `qzeros` along the output features in `[groups, rows * bits / 32]`. A
+ * 3-bit value may span two words. The weight is `scales * (q - zero)`.
  *
  * @module
  */
@@ -19,7 +19,7 @@ import {
   type TransposedShape,
 } from "./transposed.ts";
 
-/** What a file has of one linear layer. */
+/** The stored planes of one linear layer. */
 export interface GptqPlanes {
   /** Codes, `[columns * bits / 32, rows]`. */
   readonly qweight: StoredWords;
@@ -27,24 +27,25 @@ export interface GptqPlanes {
   readonly qzeros: StoredWords;
   /** f16 bits, `[groups, rows]`. */
   readonly scales: Uint16Array;
-  /** The group of each input feature, `[columns]`; default: consecutive groups. */
+  /** The group of each input feature, `[columns]`. Default: consecutive groups. */
   readonly gIdx?: Int32Array;
 }
 
-/** Shape and dialect of a linear layer. */
+/** The shape of a linear layer, and the version of its encoding. */
 export interface GptqShape extends TransposedShape {
-  /** `"v1"` stores zero points less one, `"v2"` as they are. */
+  /** `"v1"` stores zero points minus one, `"v2"` stores them unchanged. */
   readonly version: "v1" | "v2";
 }
 
 /**
- * The planes of a linear layer in the scalar layout with a zero point per group, without loss. Where `gIdx` is not in
- * consecutive order (`desc_act`), the columns come in {@linkcode gptqColumnOrder}.
+ * Converts a linear layer to the scalar layout with a zero point per group, losslessly. If `gIdx` is not in consecutive
+ * order (`desc_act`), the columns are stored in {@linkcode gptqColumnOrder}.
  *
- * In v1 one is added to the zero points: of 3 bits to each modulo 8, of other widths in whole words, as GPTQModel takes it away. A
- * zero point of 0, which older writers could not store, has then borrowed from its neighbour, and gives back.
+ * In v1, one is added to the zero points, the inverse of what GPTQModel does: for 3 bits to each value modulo 8, for
+ * other widths to whole words. Writers of v1 subtract one from whole words, so a zero point of 0 borrows from its
+ * neighbour; the addition undoes this.
  *
- * @throws {RangeError} for an impossible shape, width or group, and for `gIdx` whose groups have other sizes.
+ * @throws {RangeError} for an impossible shape, width or group, and for a `gIdx` with groups of other sizes.
  * @throws {TypeError} for a plane of the wrong length.
  *
  * @example One row of eight in code 9, zero point 8, scale 1
@@ -103,12 +104,13 @@ function zerosOf(
 }
 
 /**
- * The columns in an order in which those of a group are neighbours: by group, and within a group as they are. Undefined
- * when they are so already, which zeros alone mean too. A tensor in this order multiplies inputs in this order, `x[order[j]]`.
+ * An order of the columns in which those of a group are adjacent: by group, and within a group as stored. Undefined if
+ * they already are, which an all-zero `gIdx` also means. A tensor in this order must be multiplied by inputs in this
+ * order, `x[order[j]]`.
  *
- * @param gIdx The group of each column
- * @throws {RangeError} naming the tensor when a group is not there, or has not as many columns as the others.
- * @throws {TypeError} when there is not one index per column.
+ * @param gIdx The group of each column.
+ * @throws {RangeError} naming the tensor, when a group does not exist or has more or fewer columns than the others.
+ * @throws {TypeError} when there is not exactly one index per column.
  *
  * @example Columns of two groups, interleaved
  * ```ts

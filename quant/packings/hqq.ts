@@ -1,14 +1,16 @@
 /**
- * HQQ tensors as mobiusml/hqq stores them (Badri and Shaji 2023, "Half-Quadratic Quantization of Large Machine Learning
- * Models", is the method).
+ * HQQ tensors as mobiusml/hqq stores them (method: Badri and Shaji 2023, "Half-Quadratic Quantization of Large Machine
+ * Learning Models").
  *
- * A matrix grouped along axis 1 is a list of lines of one group each, row after row. The lines are cut into as many equal parts
- * as codes fit a word, and word `l` holds line `l` of every part, that of the first part in the highest bits: two in a byte of 4
- * bits, four of 2 bits, ten in the low 30 bits of a 32-bit word of 3 bits (lines padded to a multiple of ten), one of 8 bits.
- * The weight is `(q - zero) * scale` with a zero point that is no integer.
+ * A matrix grouped along axis 1 is a list of lines, one per group, row after row. The lines are divided into as many
+ * equal parts as there are codes in a word. Word `l` holds line `l` of every part, with the first part in the highest
+ * bits: two 4-bit codes or four 2-bit codes per byte, ten 3-bit codes in the low 30 bits of a 32-bit word (lines padded
+ * to a multiple of ten), or one 8-bit code per byte. The weight is `(q - zero) * scale` with a zero point that is not
+ * an integer.
  *
- * Along axis 0 the rows are cut into as many equal parts as a group has, each part is one line, and places of equal position in
- * the lines share a scale and zero point: every column has its own, for as many classes of rows as a part has.
+ * Along axis 0, the rows are divided into as many equal parts as there are elements in a group. Each part is one line,
+ * and the same position in all lines shares a scale and zero point. Every column therefore has its own, with as many
+ * row classes as a part has rows.
  *
  * @module
  */
@@ -19,7 +21,7 @@ import { packRows, wholeGroup } from "./row_packing.ts";
 import { writeCodes } from "../layouts/scalar_codes.ts";
 import { checkLength } from "./transposed.ts";
 
-/** How many codes a word holds and how, by the name in the file. */
+/** Number of codes per word and bits per code, by the name in the file. */
 export const HQQ_PACKINGS = {
   "8bit_u8": { bits: 8, parts: 1, bytes: 1 },
   "4bit_u8": { bits: 4, parts: 2, bytes: 1 },
@@ -30,36 +32,40 @@ export const HQQ_PACKINGS = {
 /** The name of a packing. */
 export type HqqPacking = keyof typeof HQQ_PACKINGS;
 
-/** What a file has of one linear layer. */
+/** The stored planes of one linear layer. */
 export interface HqqPlanes {
   /** The words of `W_q`, little endian. */
   readonly codes: Uint8Array<ArrayBuffer>;
-  /** f16 bits, one per row and group; along axis 0 per class of rows and column. */
+  /** f16 bits: along axis 1 one per row and group, along axis 0 one per row class and column. */
   readonly scales: Uint16Array;
-  /** f16 bits, as many. */
+  /** f16 bits, in the same order as the scales. */
   readonly zeros: Uint16Array;
 }
 
-/** Shape and packing of a linear layer. */
+/** The shape and packing of a linear layer. */
 export interface HqqShape {
-  /** As the file names it. */
+  /** Packing, as named in the file. */
   readonly packing: HqqPacking;
-  /** Along which codes share a scale. Default 1. */
+  /** Axis along which codes share a scale. Default 1. */
   readonly axis?: 0 | 1;
   /**
-   * How many codes share a scale. Along axis 1 columns: a multiple of 32 that divides them. Along axis 0 rows: `group` times a
-   * multiple of 4.
+   * Number of codes that share a scale. Along axis 1 these are columns: a multiple of 32 that divides the number of
+   * columns. Along axis 0 they are rows, whose number must be `group` times a multiple of 4.
    */
   readonly group: number;
   /** Output features. */
   readonly rows: number;
   /** Input features. */
   readonly columns: number;
-  /** For messages. Default "tensor". */
+  /** Name for messages. Default "tensor". */
   readonly name?: string;
 }
 
-/** The layout of such a tensor. @throws {RangeError} for an impossible shape, packing or group. */
+/**
+ * The layout of such a tensor.
+ *
+ * @throws {RangeError} for an impossible shape, packing or group.
+ */
 export function hqqLayout(
   { packing, axis = 1, group, rows, columns, name = "tensor" }: HqqShape,
 ): ScalarLayout | ColumnLayout {
@@ -92,7 +98,11 @@ export function hqqLayout(
   return layout;
 }
 
-/** Bytes of `W_q`. @throws {RangeError} when the lines cannot be cut into equal parts. */
+/**
+ * Number of bytes of `W_q`.
+ *
+ * @throws {RangeError} when the lines cannot be divided into equal parts.
+ */
 export function hqqCodeBytes(shape: HqqShape): number {
   const { packing, name = "tensor" } = shape;
   const { parts, bytes } = HQQ_PACKINGS[packing];
@@ -105,7 +115,7 @@ export function hqqCodeBytes(shape: HqqShape): number {
   return Math.ceil(lines / parts) * width * bytes;
 }
 
-/** Lines that the codes are cut into, and codes in a line. */
+/** Number of lines, and codes per line. */
 function hqqLines(
   { axis = 1, group, rows, columns }: HqqShape,
 ): { lines: number; width: number } {
@@ -114,7 +124,8 @@ function hqqLines(
 }
 
 /**
- * The planes of a linear layer in the scalar layout with a zero point per group, or along axis 0 in the column layout, without loss.
+ * Converts a linear layer to the scalar layout with a zero point per group or, along axis 0, to the column layout,
+ * losslessly.
  *
  * @throws {RangeError} for an impossible shape, packing or group.
  * @throws {TypeError} for a plane of the wrong length.

@@ -1,13 +1,14 @@
 /**
- * Four-bit matrices as pytorch/ao stores them, in two forms. The weight is `(q - 8) * scale + zero` in both.
+ * Four-bit matrices as pytorch/ao stores them, in two forms. In both, the weight is `(q - 8) * scale + zero`.
  *
- * Rows (`Int4Tensor`): a byte holds two neighbouring columns, the even one in the low half, as signed integers; scales and zeros
- * are [groups, rows].
+ * Row form (`Int4Tensor`): a byte holds two neighbouring columns as signed integers, the even one in the low half.
+ * Scales and zeros are [groups, rows].
  *
- * Tiles (`Int4TilePackedTo4dTensor`, PyTorch's `_convert_weight_to_int4pack` on CUDA): rows padded to 8 and columns to a multiple of
- * `16 * tiles`, words [rows / 8, columns / (16 * tiles), 32, tiles / 2]. Lane `t` of 32 has row `t / 4` of its 8 rows, and of the 32
- * columns of its word `j` those at `c = 2 (t mod 4)`, `c + 8`, `c + 16` and `c + 24` in nibbles 0 to 3 and their right neighbours in
- * nibbles 4 to 7. Scales and zeros are pairs, [groups, rows, 2].
+ * Tiled form (`Int4TilePackedTo4dTensor`, PyTorch's `_convert_weight_to_int4pack` on CUDA): rows are padded to a
+ * multiple of 8 and columns to a multiple of `16 * tiles`. The words are [rows / 8, columns / (16 * tiles), 32, tiles /
+ * 2]. Lane `t` of 32 holds row `t / 4` of its 8 rows. Of the 32 columns of its word `j` it holds `c = 2 (t mod 4)`, `c
+ * + 8`, `c + 16` and `c + 24` in nibbles 0 to 3, and their right neighbours in nibbles 4 to 7. Scales and zeros are
+ * pairs, [groups, rows, 2].
  *
  * @module
  */
@@ -17,7 +18,7 @@ import { checkShape } from "../layouts/planes.ts";
 import { packRows } from "./row_packing.ts";
 import { checkLength, type StoredWords } from "./transposed.ts";
 
-/** What both forms have. */
+/** The properties common to both forms. */
 export interface Int4Shape {
   /** Columns that share a scale: a multiple of 32. */
   readonly group: number;
@@ -25,19 +26,19 @@ export interface Int4Shape {
   readonly rows: number;
   /** Input features. */
   readonly columns: number;
-  /** For messages. Default "tensor". */
+  /** Name for messages. Default "tensor". */
   readonly name?: string;
 }
 
 /** The shape of the tiled form. */
 export interface Int4TileShape extends Int4Shape {
-  /** Tiles of 16 columns that lie together: 2, 4 or 8. */
+  /** Number of adjacent tiles of 16 columns: 2, 4 or 8. */
   readonly tiles: number;
-  /** Columns with padding: a multiple of `16 * tiles`. torchao pads to 1024. */
+  /** Columns including padding: a multiple of `16 * tiles`. torchao pads to 1024. */
   readonly width: number;
 }
 
-/** Planes of the form in rows. */
+/** Planes of the row form. */
 export interface Int4RowPlanes {
   /** Bytes, `[rows, columns / 2]`. */
   readonly codes: Uint8Array;
@@ -55,7 +56,11 @@ export interface Int4TilePlanes {
   readonly scaleAndZero: Uint16Array;
 }
 
-/** The layout of either form. @throws {RangeError} for an impossible shape or group. */
+/**
+ * The layout of either form.
+ *
+ * @throws {RangeError} for an impossible shape or group.
+ */
 export function int4Layout({ group, rows, columns, name = "tensor" }: Int4Shape): ScalarLayout {
   if (!(Number.isSafeInteger(group) && group > 0 && group % 32 === 0)) {
     throw new RangeError(`Cannot unpack "${name}": groups of ${group}, expected a multiple of 32`);
@@ -72,9 +77,10 @@ export function int4Layout({ group, rows, columns, name = "tensor" }: Int4Shape)
 }
 
 /**
- * The planes of the form in rows in the scalar layout, without loss.
+ * Converts planes of the row form to the scalar layout, losslessly.
  *
- * @throws {RangeError} for an impossible shape or group. @throws {TypeError} for a plane of the wrong length.
+ * @throws {RangeError} for an impossible shape or group.
+ * @throws {TypeError} for a plane of the wrong length.
  *
  * @example Codes are signed: -1 below the zero
  * ```ts
@@ -108,9 +114,10 @@ export function int4RowsToPacked(planes: Int4RowPlanes, shape: Int4Shape): Packe
 }
 
 /**
- * The planes of the tiled form in the scalar layout, without loss.
+ * Converts planes of the tiled form to the scalar layout, losslessly.
  *
- * @throws {RangeError} for an impossible shape, group or number of tiles. @throws {TypeError} for a plane of the wrong length.
+ * @throws {RangeError} for an impossible shape, group or number of tiles.
+ * @throws {TypeError} for a plane of the wrong length.
  */
 export function int4TilesToPacked(planes: Int4TilePlanes, shape: Int4TileShape): PackedTensor {
   const layout = int4Layout(shape);

@@ -1,6 +1,6 @@
 /**
- * What GPTQ and AWQ files have in common: matrices stored input-major, `[columns, rows]`, with a scale and an integer zero
- * point per group of columns, turned into the scalar layout with a zero point per group.
+ * What GPTQ and AWQ files have in common: matrices stored input-major, `[columns, rows]`, with one scale and one
+ * integer zero point per group of columns. They are converted to the scalar layout with a zero point per group.
  *
  * @module
  */
@@ -10,12 +10,12 @@ import { groupsPerRow, type PackedTensor, type ScalarLayout } from "../layouts/l
 import { checkPacked, checkShape, emptyPacked, halves, planeBytes } from "../layouts/planes.ts";
 import { writeCodes } from "../layouts/scalar_codes.ts";
 
-/** 32-bit words of a file; the sign does not matter. */
+/** 32-bit words of a file, signed or unsigned. */
 export type StoredWords = Int32Array | Uint32Array;
 
-/** What input-major files have to say of a tensor's shape. */
+/** The shape of an input-major tensor. */
 export interface TransposedShape {
-  /** Width of a code. */
+  /** Bits per code. */
   readonly bits: 2 | 3 | 4 | 8;
   /** Columns that share a scale: a multiple of 32, or -1 for the whole row. */
   readonly group: number;
@@ -23,7 +23,7 @@ export interface TransposedShape {
   readonly rows: number;
   /** Input features, a multiple of 32. */
   readonly columns: number;
-  /** For messages. Default "tensor". */
+  /** Name for messages. Default "tensor". */
   readonly name?: string;
 }
 
@@ -58,7 +58,9 @@ export function transposedLayout(
   return layout;
 }
 
-/** @throws {TypeError} naming the tensor and the plane when a plane has another length. */
+/**
+ * @throws {TypeError} naming the tensor and the plane, when the length is wrong.
+ */
 export function checkLength(
   name: string,
   plane: string,
@@ -72,7 +74,7 @@ export function checkLength(
   }
 }
 
-/** Writes one block of 32 codes of a row at word `at` of `words`; `bytes` are the same memory. */
+/** Writes one block of 32 codes of a row at word `at` of `words`. `bytes` is a view of the same memory. */
 export type FillBlock = (
   block: number,
   row: number,
@@ -84,9 +86,9 @@ export type FillBlock = (
 /**
  * Fills a packed tensor.
  *
- * @param scales f16 bits, `[groups, rows]`
- * @param zeroAt The zero point of a group and row
- * @param fillBlock Writes the words of columns `32 * block ...` of a row into `words` at `at`
+ * @param scales f16 bits, `[groups, rows]`.
+ * @param zeroAt Returns the zero point of a group and row.
+ * @param fillBlock Writes the words of columns `32 * block ...` of a row into `words` at `at`.
  */
 export function packTransposed(
   layout: ScalarLayout,
@@ -115,7 +117,10 @@ export function packTransposed(
   return t;
 }
 
-/** Writes blocks code by code: `readBlock` puts the codes of columns `32 * block ...` of a row into an array of 32. */
+/**
+ * Writes blocks one code at a time. `readBlock` copies the codes of columns `32 * block ...` of a row into an array of
+ * 32.
+ */
 export function codeByCode(
   bits: number,
   readBlock: (block: number, row: number, codes: Uint8Array) => void,
@@ -128,8 +133,8 @@ export function codeByCode(
 }
 
 /**
- * The scales of a tensor as GPTQ and AWQ files store them: f16 bits, `[groups, rows]`. With codes and zero points left as
- * they are in the file, these bytes are all that a tuned checkpoint changes.
+ * The scales of a tensor as GPTQ and AWQ files store them: f16 bits, `[groups, rows]`. A tuned checkpoint changes only
+ * these bytes; codes and zero points stay as they are in the file.
  *
  * @throws {TypeError} when the tensor has another layout, or planes of the wrong length.
  *

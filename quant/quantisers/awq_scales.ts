@@ -1,6 +1,6 @@
 /**
- * AWQ (Lin et al., arXiv 2306.00978, section 3.2): columns of a weight whose inputs are large are made larger before rounding, and their
- * inputs smaller, so that rounding costs them less.
+ * AWQ (Lin et al., arXiv 2306.00978, section 3.2): columns with large inputs are scaled up before rounding and their
+ * inputs scaled down, so that rounding affects them less.
  *
  * @module
  */
@@ -11,45 +11,52 @@ import { decode } from "../layouts/decode.ts";
 import type { InputStatistics } from "./input_statistics.ts";
 import { quantizeComputation, type QuantizeOptions } from "./round_to_nearest.ts";
 
-/** A linear layer that shall have fewer bits. */
+/** A linear layer to quantise. */
 export interface AwqLayer {
-  /** Row-major `rows x columns`. */
+  /** Weights, row-major `rows x columns`. */
   readonly values: Float32Array;
   /** Output features. */
   readonly rows: number;
-  /** Name of the format. */
+  /** Name of the target format. */
   readonly format: string;
 }
 
-/** How to search. */
+/** Options of the search. */
 export interface AwqOptions extends Omit<QuantizeOptions, "statistics"> {
-  /** Columns with equal numbers have one factor, as their inputs come from one place: a number below `columns` for each. Default: all differ. */
+  /**
+   * For each column, a number below `columns`. Columns with the same number share one factor because their inputs have
+   * the same origin. Default: all differ.
+   */
   readonly sources?: Uint32Array | undefined;
-  /** Exponents that are tried: 0, 1 / grid, ... below 1. Default 20, as published. */
+  /** Number of exponents to try: 0, 1 / grid, ... below 1. Default 20, as published. */
   readonly grid?: number;
-  /** Rows of each layer that are looked at, at most, evenly spread. Default 256. */
+  /** The greatest number of rows to examine per layer, evenly spaced. Default 256. */
   readonly sample?: number;
 }
 
-/** What the search found. */
+/** The result of the search. */
 export interface AwqScales {
-  /** By column: what the weights are to be multiplied with and the inputs divided by. */
+  /** By column: multiply the weights and divide the inputs by these. */
   readonly factors: Float32Array;
-  /** The exponent of the magnitudes; at 0 all factors are 1. */
+  /** The exponent of the magnitudes. At 0 all factors are 1. */
   readonly exponent: number;
-  /** Squared error of the outputs by layer, relative to their squares, summed. */
+  /** Squared error of the outputs relative to their squared norm, summed over the layers. */
   readonly error: number;
-  /** The same without factors. */
+  /** The same error without factors. */
   readonly plainError: number;
 }
 
 /**
- * The factors for layers that share their inputs: mean magnitudes of the inputs to the power with which the outputs of the rounded layers
- * err least, divided by the geometric mean of the largest and the smallest. Each try is a whole quantisation by `quantize` with the
- * statistics of the divided inputs (whose search for clipped ranges stands for the paper's), so the error is never above that without
- * factors. Takes `grid · rows · columns²` operations a layer.
+ * Finds the factors for layers that share their inputs. A factor is the mean magnitude of its input, raised to the
+ * exponent with which the outputs of the quantised layers have the least error. The factors are then divided by the
+ * geometric mean of the largest and the smallest.
  *
- * @throws {RangeError} As `quantize` does. @throws {TypeError} when statistics or sources are of other columns.
+ * Each attempt quantises all layers by `quantize`, with the statistics of the divided inputs; its search for clipped
+ * ranges takes the place of the paper's. The exponent 0 is among them, so the error is never greater than without
+ * factors. Takes `grid · rows · columns²` operations per layer.
+ *
+ * @throws {RangeError} as `quantize` does.
+ * @throws {TypeError} when statistics or sources have a different number of columns.
  *
  * @example One loud input
  * ```ts
@@ -74,7 +81,10 @@ export function awqScales(
   return runHere(awqComputation(layers, statistics, options));
 }
 
-/** {@linkcode awqScales} with its products with the inputs' moments computed wherever; f32 will do. */
+/**
+ * {@linkcode awqScales} as a computation: the caller computes the products with the second moments of the inputs; f32
+ * precision is enough.
+ */
 export function* awqComputation(
   layers: readonly AwqLayer[],
   statistics: InputStatistics,
@@ -124,7 +134,7 @@ export function* awqComputation(
   return { ...best, plainError: tries[0].error };
 }
 
-/** At most `most` rows of a layer, evenly spread. */
+/** At most `most` rows of a layer, evenly spaced. */
 function someRows(
   { values, rows }: AwqLayer,
   columns: number,
@@ -150,7 +160,7 @@ export function timesColumns(
   return scaled;
 }
 
-/** The statistics of inputs that are divided by factors, one a column. */
+/** Statistics of the inputs after division by one factor per column. */
 export function dividedInputs(
   { columns, tokens, moments, magnitudes }: InputStatistics,
   factors: Float32Array,
@@ -167,7 +177,7 @@ export function dividedInputs(
   };
 }
 
-/** The mean magnitude of the columns that share a source, for each of them. */
+/** For each column, the mean magnitude of the columns that share its source. */
 function shared(magnitudes: Float32Array, sources: Uint32Array | undefined): Float32Array {
   if (!sources) return magnitudes;
   const sums = new Float64Array(magnitudes.length);

@@ -1,5 +1,5 @@
 /**
- * Quantising to additive codebooks of 8-vectors with a scale per row.
+ * Quantisation to additive codebooks of vectors with 8 values, with one scale per row.
  *
  * @module
  */
@@ -21,17 +21,20 @@ import type { InputStatistics } from "./input_statistics.ts";
 import type { PackedTensor } from "../layouts/layout.ts";
 import { emptyPacked, halves, planeBytes } from "../layouts/planes.ts";
 
-/** How to fit the books. */
+/** Options for fitting the books. */
 export interface CodebookOptions {
-  /** Additive books, 1 to 4: as many bits per weight. */
+  /** Number of additive books, 1 to 4. Each costs one bit per weight. */
   readonly books: number;
-  /** Equal seeds give equal bits. */
+  /** Equal seeds give the same bits. */
   readonly seed: number;
-  /** What to expect as inputs: the error is then that of the outputs. Default: the error of the weights. */
+  /**
+   * Statistics of the layer's inputs. With them, the error of the outputs is minimised. Default: the error of the
+   * weights.
+   */
   readonly statistics?: InputStatistics | undefined;
-  /** The most rounds of assigning and refitting, default 8. */
+  /** The greatest number of rounds of assigning and refitting. Default 8. */
   readonly rounds?: number;
-  /** Called after each round with the squared error, relative to that of all zeros. It never rises. */
+  /** Called after each round with the squared error, relative to that of all zeros. The error never rises. */
   readonly onRound?: (error: number) => void;
 }
 
@@ -42,18 +45,21 @@ const STEPS = 3;
 const BEAM = 8;
 
 /**
- * Quantises row-major `rows x columns` values to `books` codebooks of 256 entries of 8 values.
+ * Quantises row-major `rows x columns` values to `books` codebooks with 256 entries of 8 values.
  *
- * Rows are divided by their root mean square. Books start as k-means of the vectors, each of what the ones before leave. Then, as AQLM does
- * (Egiazarian et al., arXiv 2401.06118, section 3), the codes of each vector are chosen by a beam search over the books, given all other
- * vectors of the row, row scales are fitted by least squares, and so are the entries, by a few steps of conjugate gradients where AQLM
- * takes Adam. What is made small is the squared error of the outputs, with `statistics`, or of the weights. Rounds end when they no longer
- * help. Entries and scales are f16 all the time.
+ * Rows are divided by their root mean square. Each book is initialised by k-means on the residuals of the previous
+ * books. The rest follows AQLM (Egiazarian et al., arXiv 2401.06118, section 3). The codes of each vector are chosen by
+ * a beam search over the books, given all other vectors of the row. Row scales are fitted by least squares, and so are
+ * the entries, by a few steps of conjugate gradients where AQLM uses Adam. The objective is the squared error of the
+ * outputs if `statistics` are given, and otherwise of the weights. Rounds stop when the error no longer falls. Entries
+ * and scales are always f16.
  *
- * A round takes about `rows · columns · (6 · columns + 1000 · books)` operations; the whole holds some 40 bytes a weight.
+ * A round takes about `rows · columns · (6 · columns + 1000 · books)` operations. Memory use is about 40 bytes per
+ * weight.
  *
- * @throws {RangeError} for a shape that codebooks cannot hold, values or moments that are not finite, or other than 1 to 4 books.
- * @throws {TypeError} when there are not `rows * columns` values, or the statistics are of other columns.
+ * @throws {RangeError} for a shape that codebooks cannot hold, values or moments that are not finite, or a number of
+ * books outside 1 to 4.
+ * @throws {TypeError} when there are not `rows * columns` values, or the statistics have a different number of columns.
  *
  * @example Two bits per weight
  * ```ts
@@ -75,7 +81,10 @@ export function quantizeCodebook(
   return runHere(codebookComputation(values, rows, columns, options));
 }
 
-/** {@linkcode quantizeCodebook} with its products with the inputs' moments computed wherever; f32 will do. */
+/**
+ * {@linkcode quantizeCodebook} as a computation: the caller computes the products with the second moments of the
+ * inputs; f32 precision is enough.
+ */
 export function* codebookComputation(
   values: Float32Array,
   rows: number,
@@ -115,7 +124,7 @@ export function* codebookComputation(
   return t;
 }
 
-/** Values over the scales of their rows, where those are not 0. */
+/** Values divided by the scale of their row, if it is not 0. */
 function perRow(values: Float32Array, scales: Float64Array, columns: number): Float64Array {
   const divided = new Float64Array(values.length);
   for (let row = 0; row < scales.length; row++) {

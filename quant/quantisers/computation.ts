@@ -1,28 +1,33 @@
 /**
- * Algorithms that leave it to others where their large matrix products are computed: on this thread, on workers, on a GPU.
+ * Algorithms that let the caller decide where their large matrix products are computed: on this thread, on workers, or
+ * on a GPU.
  *
  * @module
  */
 
 import { type RowProducts, rowProducts } from "./row_products.ts";
 
-/** Products that an algorithm waits for. */
+/** Products that an algorithm needs before it can continue. */
 export interface ProductRequest extends RowProducts {
-  /** Whether f32 will not do. */
+  /** Whether f64 precision is required. */
   readonly exact?: boolean;
-  /** Columns of `a` that changed since the last request with these rows, `[first, end)`. Default: all that are summed over. */
+  /**
+   * Columns of `a` that changed since the last request with these rows, `[first, end)`. Default: all columns of the
+   * sum.
+   */
   readonly changed?: readonly [number, number];
 }
 
 /**
- * An algorithm that asks for products as it goes: each stands in its `out` when the algorithm goes on. Now and then it yields nothing: there
- * others may have their turn, so that a signal is answered within a second.
+ * An algorithm that yields requests for products. The caller must have filled a request's `out` before it resumes the
+ * algorithm. From time to time the algorithm yields undefined to let other tasks run, so that a signal is handled
+ * within a second.
  */
 export type Computation<T> = Generator<ProductRequest | undefined, T, void>;
 
-/** Whoever computes products for an algorithm. */
+/** Computes products for an algorithm. */
 export interface Products extends Disposable {
-  /** Fills `out`. */
+  /** Fills `out` of the request. */
   multiply(request: ProductRequest): Promise<void>;
 }
 
@@ -35,19 +40,19 @@ export function runHere<T>(computation: Computation<T>): T {
   }
 }
 
-/** Computes products on the caller's thread. */
+/** Computes products on the current thread. */
 export const PRODUCTS_HERE: Products = {
   multiply: (request) => Promise.resolve(rowProducts(request)),
   [Symbol.dispose]() {},
 };
 
-/** Milliseconds after which others have their turn. */
+/** Milliseconds after which other tasks get a turn. */
 const TURN = 100;
 
 /**
- * Runs a computation whose products others compute, and lets timers and signals have their turn.
+ * Runs a computation, with its products computed by `products`, and regularly yields to timers and signals.
  *
- * @param signal Stops where it yields
+ * @param signal Aborts the computation at its next yield.
  *
  * @example GPTQ on all cores
  * ```ts
@@ -80,13 +85,13 @@ export async function runWith<T>(
   }
 }
 
-/** What needs no products, as a computation. */
+/** Wraps a function that needs no products as a computation. */
 export function* withoutProducts<T>(compute: () => T): Computation<T> {
   yield* [];
   return compute();
 }
 
-/** Zeros that workers see too, where the runtime shares memory. */
+/** An array of zeros, in memory shared with workers if the runtime supports it. */
 export function sharedFloats(count: number): Float64Array {
   return typeof SharedArrayBuffer === "undefined"
     ? new Float64Array(count)

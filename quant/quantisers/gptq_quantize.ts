@@ -1,6 +1,6 @@
 /**
- * GPTQ (Frantar et al., arXiv 2210.17323): columns are rounded one after the other, and later columns make up for the errors of earlier
- * ones, as far as the second moments of the layer's inputs allow.
+ * GPTQ (Frantar et al., arXiv 2210.17323): columns are rounded one after another, and later columns compensate for the
+ * errors of earlier ones, to the extent that the second moments of the layer's inputs allow.
  *
  * @module
  */
@@ -22,25 +22,26 @@ import {
 } from "../layouts/layout.ts";
 import { emptyPacked } from "../layouts/planes.ts";
 
-/** How GPTQ rounds. */
+/** Options of GPTQ. */
 export interface GptqOptions {
-  /** Added to the diagonal of the second moments, as a share of its mean. Default 0.01, as published. */
+  /** Added to the diagonal of the second moments, as a fraction of its mean. Default 0.01, as published. */
   readonly damping?: number;
   /**
-   * Round columns in the order of their inputs' second moments, largest first: the groups by the largest of each, and columns within their
-   * group, so that a scale can be fitted when its group begins and codes stay in their columns. Default true; false: from left to right.
+   * Round columns in descending order of their inputs' second moments. Groups are ordered by the largest moment of
+   * each, and columns are ordered within their group, so that a scale can be fitted when its group begins and codes
+   * stay in their columns. Default true. If false, columns are rounded from left to right.
    */
   readonly actOrder?: boolean;
-  /** Columns after which errors are passed on to all later ones; changes only the time it takes. Default 128. */
+  /** Number of columns after which errors are propagated to all later ones. Affects only the running time. Default 128. */
   readonly blockSize?: number;
   /**
-   * Look for good scales, as `quantize` does, by what GPTQ itself minimises: the error left at a column counts as its pivot. Without, as
-   * published: the whole range. Default true.
+   * Search for good scales, as `quantize` does, but by GPTQ's own objective: the error of a column is weighted by its
+   * pivot. If false, scales cover the whole range, as published. Default true.
    */
   readonly search?: boolean;
 }
 
-/** Quantises `rows x columns` values, row-major, to a format of the table. */
+/** Quantises `rows x columns` values, row-major, to a format in the table. */
 export type Quantizer = (
   values: Float32Array,
   rows: number,
@@ -48,18 +49,18 @@ export type Quantizer = (
   formatName: string,
 ) => PackedTensor;
 
-/** Quantises as a {@linkcode Quantizer} does, with the large products computed wherever. */
+/** Quantises as a {@linkcode Quantizer} does, but as a computation whose large products the caller computes. */
 export type ComputedQuantizer = (
   ...tensor: Parameters<Quantizer>
 ) => Computation<PackedTensor>;
 
-/** Rows that are taken through all columns together: on one thread, so that their errors stay in the cache. */
+/** Number of rows taken through all columns together on one thread, small enough for their errors to stay in the cache. */
 const ROWS_HERE = 64;
 
-/** Errors held at once where products are computed elsewhere, which pays for many rows. */
+/** The most errors held at once if products are computed elsewhere, which is efficient only for many rows. */
 const ERRORS_ELSEWHERE = 2 ** 24;
 
-/** Whether GPTQ can quantise to a format: codes whose groups of columns have a scale of their own. */
+/** Whether GPTQ can quantise to a format: it must have codes, and a scale per group of columns. */
 export function gptqApplies({ layout }: Format): boolean {
   return hasGroups(layout);
 }
@@ -69,14 +70,14 @@ function hasGroups(layout: Layout): layout is ScalarLayout {
 }
 
 /**
- * Quantises row-major `rows x columns` values with calibration statistics, to any format with codes and a scale per group. The scale of a
- * group is fitted, as by `quantize`, to the weights as earlier columns have changed them. Inputs that were always zero leave their
- * columns rounded to nearest.
+ * Quantises row-major `rows x columns` values with calibration statistics, to any format with codes and a scale per
+ * group. The scale of a group is fitted as by `quantize`, to the weights after compensation for earlier columns.
+ * Columns whose inputs were always zero are rounded to nearest.
  *
- * @param statistics Of the inputs of this layer
- * @throws {RangeError} for an unknown format, one without groups of scalar codes, a shape it cannot hold, values or moments that are not
- * finite, or moments that are not positive definite with this damping.
- * @throws {TypeError} when there are not `rows * columns` values, or the statistics are of other columns.
+ * @param statistics Statistics of this layer's inputs.
+ * @throws {RangeError} for an unknown format, one without groups of scalar codes, a shape it cannot hold, values or
+ * moments that are not finite, or moments that are not positive definite with this damping.
+ * @throws {TypeError} when there are not `rows * columns` values, or the statistics have a different number of columns.
  *
  * @example Inputs that go together
  * ```ts
@@ -104,10 +105,10 @@ export function gptqQuantize(
 }
 
 /**
- * {@linkcode gptqQuantize} for several layers that share their inputs: the second moments are factored once, in f64, which takes
- * `columns³ / 3` operations and 8 bytes for each of `columns²`. A layer takes `rows · columns²`.
+ * {@linkcode gptqQuantize} for several layers that share their inputs. The second moments are factored once, in f64,
+ * which takes `columns³ / 3` operations and `8 · columns²` bytes. Each layer then takes `rows · columns²` operations.
  *
- * @throws {RangeError} For a block size below 1; the function that it returns throws as {@linkcode gptqQuantize} does
+ * @throws {RangeError} for a block size below 1. The returned function throws as {@linkcode gptqQuantize} does.
  */
 export function gptqQuantizer(statistics: InputStatistics, options: GptqOptions = {}): Quantizer {
   const compute = quantizerOf(statistics, options, ROWS_HERE);
@@ -115,10 +116,10 @@ export function gptqQuantizer(statistics: InputStatistics, options: GptqOptions 
 }
 
 /**
- * {@linkcode gptqQuantizer} as computations: both the factorisation, whose products are to be exact, and what the errors of columns
- * add to later ones, for which f32 will do. Holds 128 MiB of errors more.
+ * {@linkcode gptqQuantizer} as computations. The products of the factorisation must be exact (f64); for the propagation
+ * of errors to later columns, f32 is enough. Needs 128 MiB more for the errors.
  *
- * @throws As {@linkcode gptqQuantizer} does
+ * @throws As {@linkcode gptqQuantizer} does.
  */
 export function gptqComputation(
   statistics: InputStatistics,
@@ -180,7 +181,10 @@ function columnsOf(count: number): Uint32Array {
   return Uint32Array.from({ length: count }, (_, i) => i);
 }
 
-/** Groups by the largest mean square of an input, a partial last one last, and within them columns by theirs. */
+/**
+ * The order of rounding: groups by the largest mean square of their inputs, a partial last group last, and columns by
+ * their own mean square within a group.
+ */
 function activationOrder({ moments, columns: n }: InputStatistics, group: number): Uint32Array {
   const power = (column: number) => moments[column * n + column];
   const whole = Math.floor(n / group);
@@ -198,13 +202,13 @@ interface Rounding extends ErrorFeedback {
   readonly layout: ScalarLayout;
   readonly order: Uint32Array;
   readonly planes: GroupPlanes;
-  /** Of columns that are rounded, weight minus value. */
+  /** Weight minus rounded value, for the columns that have been rounded. */
   readonly errors: Float64Array;
   readonly search: boolean;
   readonly blockSize: number;
 }
 
-/** Takes `count` rows from `first` on through all columns, which are counted in the order of their rounding. */
+/** Takes `count` rows, starting at `first`, through all columns. Columns are counted in the order of rounding. */
 function* quantizeRows(rounding: Rounding, first: number, count: number): Computation<void> {
   const { values, columns: n, layout, order, feedback, planes, errors } = rounding;
   const group = groupColumns(layout, n);
@@ -278,7 +282,7 @@ function* quantizeRows(rounding: Rounding, first: number, count: number): Comput
   }
 }
 
-/** Pivots as importance: the largest is 1. */
+/** Importance from pivots, scaled so that the largest is 1. */
 function importanceOf(pivots: Float64Array): Float32Array {
   const largest = pivots.reduce((a, b) => Math.max(a, b), 0);
   return Float32Array.from(pivots, (pivot) => pivot / largest);

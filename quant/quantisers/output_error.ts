@@ -1,5 +1,5 @@
 /**
- * The error that other weights make in a layer's outputs.
+ * The error of a layer's outputs when its weights are replaced.
  *
  * @module
  */
@@ -7,14 +7,14 @@
 import { type Computation, runHere, sharedFloats } from "./computation.ts";
 import type { InputStatistics } from "./input_statistics.ts";
 
-/** Rows that are looked at, at most. */
+/** The greatest number of rows to examine. */
 const ROWS = 256;
 
 /**
- * `sqrt(tr(E H Eᵀ) / tr(W H Wᵀ))` for weights W, their error E and the second moments H of the inputs: the root mean squared error of the
- * outputs over their root mean square, 0 where nothing differs.
+ * `sqrt(tr(E H Eᵀ) / tr(W H Wᵀ))` for weights W, their error E and the second moments H of the inputs: the root mean
+ * squared error of the outputs divided by their root mean square. 0 if the weights are equal.
  *
- * @param rows Of which at most 256, evenly spread, are looked at: each takes `columns²` operations
+ * @param rows Number of rows. At most 256 of them, evenly spaced, are examined; each takes `columns²` operations.
  *
  * @example Weights that were lost altogether
  * ```ts
@@ -36,10 +36,10 @@ export function outputError(
   return runHere(outputErrorComputation(weights, instead, rows, columns, statistics));
 }
 
-/** Rows of the moments that are multiplied at once. */
+/** Rows of the moments multiplied at once. */
 const BLOCK = 256;
 
-/** {@linkcode outputError} with its products computed wherever; f32 will do. */
+/** {@linkcode outputError} as a computation whose products the caller computes; f32 precision is enough. */
 export function* outputErrorComputation(
   weights: Float32Array,
   instead: Float32Array,

@@ -1,5 +1,5 @@
 /**
- * Products on all cores: workers that share memory with the caller.
+ * Matrix products on all cores, by workers that share memory with the caller.
  *
  * @module
  */
@@ -8,18 +8,18 @@ import type { ProductRequest, Products } from "./computation.ts";
 import { type RowProducts, rowProducts, rowProductsText } from "./row_products.ts";
 import { textWorker } from "../text_worker.ts";
 
-/** Multiply-adds below which telling workers takes longer than computing. */
+/** Multiply-adds below which messaging the workers takes longer than computing. */
 const LEAST_WORK = 2 ** 21;
 
 /**
- * Computes products in f64 on workers, as many as there are cores to use. Rows of `a` are dealt out among them; every
- * product is computed as on one thread, so the bits do not depend on how many there are. Where workers cannot be had, matrices are
- * not in shared memory (see `sharedFloats`) or small, products are computed on the caller's thread.
+ * Computes products in f64 on workers. The rows of `a` are distributed among them, and each product is computed as on
+ * one thread, so the bits do not depend on the number of workers. Products are computed on the caller's thread if
+ * workers are unavailable, or if matrices are small or not in shared memory (see `sharedFloats`).
  */
 export class ProductWorkers implements Products {
   #helpers: Helper[] = [];
 
-  /** Starts the workers. */
+  /** Starts `count` workers. */
   constructor(count: number) {
     try {
       for (let i = 0; i < count; i++) this.#helpers.push(new Helper());
@@ -28,12 +28,12 @@ export class ProductWorkers implements Products {
     }
   }
 
-  /** Workers at work. */
+  /** Number of running workers. */
   get count(): number {
     return this.#helpers.length;
   }
 
-  /** Fills `out`. */
+  /** Fills `out` of the request. */
   async multiply({ a, b, from, to, out }: ProductRequest): Promise<void> {
     const shared = [a.values, b.values, out].every(({ buffer }) =>
       !(buffer instanceof ArrayBuffer)
@@ -54,20 +54,23 @@ export class ProductWorkers implements Products {
     rowProducts({ a, b, from, to, out });
   }
 
-  /** Ends the workers; what is asked for later is computed on the caller's thread. */
+  /** Terminates the workers. Later requests are computed on the caller's thread. */
   [Symbol.dispose](): void {
     for (const helper of this.#helpers) helper[Symbol.dispose]();
     this.#helpers = [];
   }
 }
 
-/** JavaScript of a module that computes the products that it is told of in shared memory, then says so. */
+/**
+ * JavaScript of a worker module that computes the products described in each message, in shared memory, and then
+ * replies.
+ */
 function productWorkerText(): string {
   const { text, name } = rowProductsText();
   return `${text}\nonmessage = ({ data }) => { ${name}(data); postMessage("done"); };\n`;
 }
 
-/** A worker, or one that broke: text that cannot be run is only told of later. */
+/** A worker, or one that failed: a script that cannot run is reported only later. */
 class Helper implements Disposable {
   readonly #worker = textWorker(productWorkerText());
   #broken = false;
@@ -82,7 +85,7 @@ class Helper implements Disposable {
     };
   }
 
-  /** Whether it could. */
+  /** Whether it succeeded. */
   multiply(products: RowProducts): Promise<boolean> {
     if (this.#broken) return Promise.resolve(false);
     return new Promise((resolve) => {

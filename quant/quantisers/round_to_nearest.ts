@@ -1,6 +1,6 @@
 /**
- * Round-to-nearest quantisation: per group the best of a few scales in squared error, the scale rounded to f16 before
- * the codes are chosen.
+ * Round-to-nearest quantisation: for each group, the scale with the least squared error among a few candidates, rounded
+ * to f16 before the codes are chosen.
  *
  * @module
  */
@@ -25,29 +25,31 @@ import {
 import { emptyPacked, halves } from "../layouts/planes.ts";
 import { quantizeSuper } from "./super_quantize.ts";
 
-/** How hard to look for good scales. */
+/** Options of the search for scales. */
 export interface QuantizeOptions {
-  /** Try clipped ranges and a least-squares fit beside the whole range. Default true. */
+  /** Also try clipped ranges and a least-squares fit. Default true. */
   readonly search?: boolean;
-  /** Of codebook formats only. Default 0. */
+  /** Seed, used by codebook formats only. Default 0. */
   readonly seed?: number;
   /**
-   * Of the inputs of this layer. Scales are then fitted with the squared error of each column weighted by the mean square of its input (as by
-   * llama.cpp's importance matrix), codebooks to the error of the layer's outputs. Default: all columns count the same.
+   * Statistics of this layer's inputs. Scales are then fitted with the squared error of each column weighted by the
+   * mean square of its input, as with llama.cpp's importance matrix. Codebooks are fitted to the error of the layer's
+   * outputs. Default: all columns have equal weight.
    */
   readonly statistics?: InputStatistics | undefined;
 }
 
 /**
- * Quantises row-major `rows x columns` values to a format of the table.
+ * Quantises row-major `rows x columns` values to a format in the table.
  *
- * Scalar formats: for each group the candidates are the scales that reach the largest magnitude, with `search` also 20
- * clipped ones (down to half of it) and least-squares refinements of the best; the one with the least squared error
- * wins. Scales of symmetric formats may be negative, as llama.cpp's Q4_0 has them: the value of the largest magnitude
- * then takes the code that has no opposite. Dense formats are rounded; codebook formats go to `quantizeCodebook`.
+ * Scalar formats: for each group, the candidate with the least squared error wins. The candidates are the scales that
+ * reach the largest magnitude and, with `search`, 20 clipped ones (down to half of it) and least-squares refinements of
+ * the best. Scales of symmetric formats may be negative, as in llama.cpp's Q4_0: the value with the largest magnitude
+ * then gets the code that has no opposite. Dense formats are rounded; codebook formats are quantised by
+ * `quantizeCodebook`.
  *
  * @throws {RangeError} for an unknown format, a shape it cannot hold, or a value that is not finite.
- * @throws {TypeError} when there are not `rows * columns` values, or the statistics are of other columns.
+ * @throws {TypeError} when there are not `rows * columns` values, or the statistics have a different number of columns.
  *
  * @example Four bits in groups of 32
  * ```ts
@@ -69,7 +71,7 @@ export function quantize(
   return runHere(quantizeComputation(values, rows, columns, formatName, options));
 }
 
-/** {@linkcode quantize} with the products that codebooks need computed wherever; f32 will do. */
+/** {@linkcode quantize} as a computation: the caller computes the products that codebooks need; f32 precision is enough. */
 export function* quantizeComputation(
   values: Float32Array,
   rows: number,
@@ -114,7 +116,7 @@ export function* quantizeComputation(
   }
 }
 
-/** Whether rounding to a format weighs the errors of columns by their inputs: where groups of columns have scales. */
+/** Whether rounding to a format weights the errors of columns by their inputs: true if groups of columns have scales. */
 export function weighsColumns({ layout }: Format): boolean {
   return layout.kind === "scalar" || layout.kind === "super";
 }

@@ -1,36 +1,39 @@
 /**
- * Scalar products of rows of two matrices in f64: where calibrated quantisers spend their time.
+ * Dot products of the rows of two matrices in f64, the most expensive part of calibrated quantisation.
  *
  * @module
  */
 
-/** Rows of a matrix of which some columns are multiplied. */
+/** Rows of a matrix, of which a range of columns is multiplied. */
 export interface RowsOf {
-  /** Row-major. */
+  /** Values, row-major. */
   readonly values: Float64Array;
-  /** Values of a row. */
+  /** Number of values per row. */
   readonly stride: number;
-  /** The first row. */
+  /** Index of the first row. */
   readonly first: number;
-  /** Rows. */
+  /** Number of rows. */
   readonly count: number;
 }
 
 /** `out[i][j] = sum over k in [from, to) of a[i][k] b[j][k]`, row-major `a.count x b.count`. */
 export interface RowProducts {
-  /** Rows i. */
+  /** The rows indexed by i. */
   readonly a: RowsOf;
-  /** Rows j. */
+  /** The rows indexed by j. */
   readonly b: RowsOf;
-  /** The first column that is summed over. */
+  /** First column of the sum. */
   readonly from: number;
-  /** The column behind the last. */
+  /** End of the columns of the sum, exclusive. */
   readonly to: number;
-  /** At least `a.count · b.count` values. */
+  /** Receives the products: at least `a.count · b.count` values. */
   readonly out: Float64Array;
 }
 
-/** Computes products here and now. Its text is run elsewhere (see `rowProductsText`): it may use nothing but `addProducts`. */
+/**
+ * Computes products on the current thread. Its source text is also run elsewhere (see `rowProductsText`), so it may use
+ * nothing except `addProducts`.
+ */
 export function rowProducts({ a, b, from, to, out }: RowProducts): void {
   // Columns summed at once, and rows of b that meet those of a meanwhile: their values stay in the cache.
   const chunk = 512, rowsOfB = 64;
@@ -43,7 +46,7 @@ export function rowProducts({ a, b, from, to, out }: RowProducts): void {
   }
 }
 
-/** JavaScript that defines `rowProducts`, for where no module can be imported from, and the name that it has there. */
+/** JavaScript that defines `rowProducts`, and the name it has there, for contexts that cannot import modules. */
 export function rowProductsText(): { text: string; name: string } {
   return { text: `${addProducts}\n${rowProducts}`, name: rowProducts.name };
 }

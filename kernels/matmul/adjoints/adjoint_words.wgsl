@@ -2,25 +2,7 @@
 // the slopes f0, f1, ..., to y0_0, y0_1, ... All of it is unrolled, so that sums stay in registers.
 
 #part block
-#for c COLS
-    let at{c} = n{c} * blocks + block;
-#if BITS == 8
-    let words{c} = array<vec4<u32>, 2>(codes[at{c} * 2u], codes[at{c} * 2u + 1u]);
-#elif BITS == 3
-    let words{c} = vec2<u32>(codes[at{c} * 3u], codes[at{c} * 3u + 1u]);
-    let tops{c} = codes[at{c} * 3u + 2u];
-#elif BITS == 5
-    let words{c} = vec4<u32>(codes[at{c} * 5u], codes[at{c} * 5u + 1u], codes[at{c} * 5u + 2u], codes[at{c} * 5u + 3u]);
-    let tops{c} = codes[at{c} * 5u + 4u];
-#elif BITS == 6
-    let words{c} = vec4<u32>(codes[at{c} * 3u], codes[at{c} * 3u + 1u]);
-    let tops{c} = codes[at{c} * 3u + 2u];
-#elif BITS == 1
-    let words{c} = vec2<u32>(codes[at{c}], 0u);
-#else
-    let words{c} = codes[at{c}];
-#endif
-#endfor
+#include "register_words.wgsl" words
 #for w PLANE_BITS
 #for c COLS
 #if BITS == 8

@@ -36,22 +36,10 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
   let row = p.first_output + n;
   var total = 0.0;
   for (var group = first; group < min(first + p.groups_per_span, p.groups); group++) {
-    var sum = 0.0;
-    for (var m = 0u; m < p.rows; m++) { sum += slopes[m * p.total_outputs + row] * sums[m * p.groups + group]; }
-#if SCALES
-    let pair = unpack2x16float(scales[n * p.groups + group]);
-#endif
-#if MINIMA == relative
-    sum *= pair.y;
-#endif
-#if SECOND == zero
-    var factor = pair.x;
-#if FORM != none
-    factor = combine(factor, offset4(0u, group * p.group_columns / p.span * p.width + row / 4u)[row % 4u]);
-#endif
-    sum *= -factor;
-#endif
-    total += sum;
+    var slope = 0.0;
+    for (var m = 0u; m < p.rows; m++) { slope += slopes[m * p.total_outputs + row] * sums[m * p.groups + group]; }
+#include "minima_slope.wgsl" group
+    total += slope;
   }
   gradient[span * p.minima_width * 4u + row] += total;
 }

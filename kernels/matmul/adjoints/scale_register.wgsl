@@ -24,13 +24,7 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
-#if CODE_WORDS == 4
-@group(0) @binding(1) var<storage, read> codes: array<vec4<u32>>;
-#elif CODE_WORDS == 2
-@group(0) @binding(1) var<storage, read> codes: array<vec2<u32>>;
-#else
-@group(0) @binding(1) var<storage, read> codes: array<u32>;
-#endif
+#include "code_words.wgsl" binding
 #if VECTOR
 @group(0) @binding(2) var<storage, read> slopes: array<vec4<f32>>;
 #else

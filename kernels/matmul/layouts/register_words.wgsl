@@ -1,7 +1,8 @@
 // A block of 32 columns whose codes lie in words of planes, which scalar, super and column layouts share; what a code stands for is the
 // layout's.
 
-#part block
+// The words of each row of weights: words, and tops for bits that lie apart.
+#part words
 #for c COLS
       let at{c} = n{c} * blocks + block;
 #if BITS == 8
@@ -15,10 +16,16 @@
 #elif BITS == 6
       let words{c} = vec4<u32>(codes[at{c} * 3u], codes[at{c} * 3u + 1u]);
       let tops{c} = codes[at{c} * 3u + 2u];
+#elif BITS == 1
+      let words{c} = vec2<u32>(codes[at{c}], 0u);
 #else
       let words{c} = codes[at{c}];
 #endif
 #endfor
+#endpart
+
+#part block
+#include "register_words.wgsl" words
       var word = 0u;
       loop {
 #for c COLS

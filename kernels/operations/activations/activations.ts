@@ -1,5 +1,6 @@
 /**
- * The table of functions of single elements between two matrix products: a new one is a file that records it and a line here.
+ * The table of element-wise functions between two matrix products. To add one, write a file that records it and add a
+ * line here.
  *
  * @module
  */
@@ -9,7 +10,7 @@ import { gelu, geluTanh } from "./gelu.ts";
 import { relu } from "./relu.ts";
 import { siluGate } from "./silu_gate.ts";
 
-/** Functions by name. */
+/** Names of the functions. */
 export type ActivationKind = "silu" | "relu" | "gelu" | "gelu-tanh";
 
 const ACTIVATIONS: Readonly<Record<ActivationKind, ActivationOperation>> = {

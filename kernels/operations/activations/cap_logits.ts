@@ -1,5 +1,5 @@
 /**
- * Logits within bounds.
+ * Soft limits on logits.
  *
  * @module
  */
@@ -11,13 +11,13 @@ import { capAdjoint } from "../adjoints/adjoints.ts";
 import tangentSource from "../tangents/cap_tangent.wgsl.ts";
 import type { ForwardContext } from "../context.ts";
 
-/** What {@linkcode capLogitsOperation} takes. */
+/** Attributes of {@linkcode capLogitsOperation}. */
 export interface CapLogitsAttributes {
-  /** The bound, above 0. */
+  /** The limit, greater than 0. */
   readonly cap: number;
 }
 
-/** x to x, within bounds, in place. */
+/** Input: x. Result: x within the limit, in place. */
 export const capLogitsOperation: Operation<CapLogitsAttributes> = {
   name: "cap logits",
   inPlace: true,
@@ -51,7 +51,7 @@ export const capLogitsOperation: Operation<CapLogitsAttributes> = {
   adjoint: (graph, _inputs, output, slope, { cap }) => [capAdjoint(graph, output, slope, cap)],
 };
 
-/** `cap * tanh(x / cap)` of every element, in place (Gemma 2, arXiv 2408.00118). */
+/** Applies `cap * tanh(x / cap)` to every element, in place (Gemma 2, arXiv 2408.00118). */
 export function capLogits({ graph }: ForwardContext, x: Value, cap: number): Value {
   return recordOperation(graph, capLogitsOperation, [x], { cap });
 }

@@ -1,5 +1,5 @@
 /**
- * A value gated by another.
+ * The SiLU gate.
  *
  * @module
  */
@@ -12,14 +12,14 @@ import { activationAdjoint } from "../adjoints/adjoints.ts";
 import { activationTangent } from "../tangents/activation_tangent.ts";
 import source from "./silu_gate.wgsl.ts";
 
-/** gate and up to `silu(gate) * up`. */
+/** Inputs: gate, up. Result: `silu(gate) * up`. */
 export const siluGateOperation: Operation<null> = {
   ...elementwise("silu gate", "gated", source),
   tangent: (graph, inputs) => activationTangent(graph, inputs, "silu"),
   adjoint: (graph, inputs, _output, slope) => activationAdjoint(graph, inputs, slope, "silu"),
 };
 
-/** `silu(gate) * up` (Shazeer, arXiv 2002.05202). */
+/** Records `silu(gate) * up` (Shazeer, arXiv 2002.05202). */
 export function siluGate({ graph }: ForwardContext, gate: Value, up: Value): Value {
   return recordOperation(graph, siluGateOperation, [gate, up], null);
 }

@@ -37,40 +37,28 @@ struct Params {
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) wg: vec3<u32>) {
   let flat = id.y * (wg.x * 64u) + id.x;
   let spans = (p.groups + p.groups_per_span - 1u) / p.groups_per_span;
-  let row = flat / spans;
+  let m = flat / spans;
   let span = flat % spans;
-  if (row >= p.rows) { return; }
-  let index = index_of(row);
-  if (!is_here(index)) { return; }
-  for (var other = 0u; other < row; other++) {
-    if (index_of(other) == index) { return; }
+  if (m >= p.rows) { return; }
+  let row = index_of(m);
+  if (!is_here(row)) { return; }
+  for (var other = 0u; other < m; other++) {
+    if (index_of(other) == row) { return; }
   }
-  let n = index - p.first_row;
+  let n = row - p.first_row;
   let quads = p.columns / 4u;
   let end = min((span + 1u) * p.groups_per_span, p.groups);
   var total = 0.0;
   for (var group = span * p.groups_per_span; group < end; group++) {
     var sum = vec4<f32>();
-    for (var other = row; other < p.rows; other++) {
-      if (index_of(other) != index) { continue; }
+    for (var other = m; other < p.rows; other++) {
+      if (index_of(other) != row) { continue; }
       let last = min((group + 1u) * p.group_columns / 4u, quads);
       for (var quad = group * p.group_columns / 4u; quad < last; quad++) { sum += slopes[other * quads + quad]; }
     }
     var slope = dot(sum, vec4<f32>(p.factor));
-#if SCALES
-    let pair = unpack2x16float(scales[n * p.groups + group]);
-#endif
-#if MINIMA == relative
-    slope *= pair.y;
-#endif
-#if SECOND == zero
-    var factor = pair.x;
-#if FORM != none
-    factor = combine(factor, offset4(0u, group * p.group_columns / p.span * p.width + index / 4u)[index % 4u]);
-#endif
-    slope *= -factor;
-#endif
+#include "minima_slope.wgsl" group
     total += slope;
   }
-  gradient[span * p.minima_width * 4u + index] += total;
+  gradient[span * p.minima_width * 4u + row] += total;
 }

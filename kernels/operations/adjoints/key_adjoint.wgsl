@@ -1,7 +1,7 @@
 // The slopes of a loss by keys and values, from that by what queries found in them: summed over the rows that see a key and over the heads
 // that share it, in the order of the rows, so that the same bits come out on every run. One invocation a (key, head of keys).
 
-#include "attention_params.wgsl" params
+#include "attention_parts.wgsl" params
 
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> q: array<vec4<f32>>;
@@ -18,7 +18,7 @@
 #include "soft_cap.wgsl"
 
 #endif
-#include "attention_params.wgsl" sees
+#include "attention_parts.wgsl" sees
 
 @compute @workgroup_size({WORKGROUP})
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) wg: vec3<u32>) {

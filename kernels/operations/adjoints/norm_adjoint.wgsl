@@ -32,13 +32,7 @@ fn normal_slope(at: u32, k: u32) -> vec4<f32> {
 #endif
 }
 
-@compute @workgroup_size({WORKGROUP})
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) wg: vec3<u32>,
-  @builtin(local_invocation_index) local: u32,
-) {
-#include "rows.wgsl" row
+#include "rows.wgsl" main
   let own = min(row, p.rows - 1u);
 #if ROW_LIST
   let source = batch[p.list + own] * p.quads;

@@ -2,7 +2,7 @@
 // product of result and slope, which key_adjoint.wgsl goes on from. Scores are computed again: nothing of size T x T is stored. One sweep:
 // with the slope c by a score's probability and a running maximum, q' = sum e^s (c - along) k / sum e^s. One invocation a (row, head).
 
-#include "attention_params.wgsl" params
+#include "attention_parts.wgsl" params
 
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> q: array<vec4<f32>>;
@@ -47,7 +47,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
 #else
   for (var part = 0u; part < 2u; part++) {
 #endif
-#include "attention_keys.wgsl" range
+#include "attention_parts.wgsl" range
 #if SHARED
     if (part < 2u) { end = min(end, p.key_rows); }
 #else

@@ -1,12 +1,12 @@
 // Of every key the first row that sees it and the one behind the last, so that key_adjoint.wgsl visits those alone. One invocation a key.
 
-#include "attention_params.wgsl" params
+#include "attention_parts.wgsl" params
 
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(3) var<storage, read_write> y: array<vec2<u32>>;
 @group(0) @binding(5) var<storage, read> batch: array<u32>;
 
-#include "attention_params.wgsl" sees
+#include "attention_parts.wgsl" sees
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) wg: vec3<u32>) {

@@ -1,5 +1,5 @@
 /**
- * Columns of a value, each multiplied by a number of its own: what IA3 does to what a matrix reads or gives.
+ * Multiplies each column of a value by its own number, as IA3 does with the input or output of a matrix.
  *
  * @module
  */
@@ -13,17 +13,17 @@ import { byBranch } from "../leading/by_branch.ts";
 import source from "./scale_columns.wgsl.ts";
 import adjointSource from "./scale_columns_adjoint.wgsl.ts";
 
-/** What {@linkcode scaleColumnsOperation} takes. */
+/** Attributes of {@linkcode scaleColumnsOperation}. */
 export interface ScaleColumnsAttributes {
   /** Branches, offsets and noise. */
   readonly context: ForwardContext;
-  /** What multiplies: a row of f32, of a multiple of 4. */
+  /** The factors: one f32 row with a multiple of 4 columns. */
   readonly scales: DeviceTensor;
-  /** Rows of one branch. */
+  /** Rows per branch. */
   readonly rows: number;
 }
 
-/** x, then the residual if there is one, to `residual + x * scales`. */
+/** Inputs: x, then the residual if there is one. Result: `residual + x * scales`. */
 export const scaleColumnsOperation: Operation<ScaleColumnsAttributes> = {
   name: "scale columns",
   record: (graph, [x, residual], attributes) => recordScaled(graph, x, residual, attributes),
@@ -53,9 +53,8 @@ export const scaleColumnsOperation: Operation<ScaleColumnsAttributes> = {
 };
 
 /**
- * Records `y[b, m, n] = x[b, m, n] * s_b[n]`, and the residual added to it, with scales as branch `b` has them. All are `[B][M][columns]`.
- *
- * Source: Liu et al., arXiv 2205.05638.
+ * Records `y[b, m, n] = x[b, m, n] * s_b[n]`, plus the residual if there is one, with the scales of branch `b`. All
+ * values are `[B][M][columns]`. Source: Liu et al., arXiv 2205.05638.
  */
 export function scaleColumns(
   context: ForwardContext,

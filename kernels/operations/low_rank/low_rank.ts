@@ -1,5 +1,5 @@
 /**
- * A product of low rank beside a matrix: what LoRA adds to it.
+ * A low-rank product added to that of a matrix, as in LoRA.
  *
  * @module
  */
@@ -16,27 +16,27 @@ import { byBranch } from "../leading/by_branch.ts";
 import downSource from "./low_rank_down.wgsl.ts";
 import upSource from "./low_rank_up.wgsl.ts";
 
-/** The two factors, and what their product is multiplied by. */
+/** The two factors and the scale of their product. */
 export interface LowRankFactors {
   /** A: `[rank][inputs]`, f32. */
   readonly down: DeviceTensor;
   /** B by its columns: `[rank][outputs]`, f32; outputs are a multiple of 4. */
   readonly up: DeviceTensor;
-  /** Added to B's product: `[outputs]`, f32. */
+  /** Added to the product with B: `[outputs]`, f32. */
   readonly bias?: DeviceTensor | undefined;
-  /** Multiplies all that is added. */
+  /** Multiplies the sum of product and bias. */
   readonly scale: number;
 }
 
-/** What {@linkcode lowRankOperation} takes. */
+/** Attributes of {@linkcode lowRankOperation}. */
 export interface LowRankAttributes extends LowRankFactors {
-  /** Branches, offsets and noise; the kind of adapter. */
+  /** Branches, offsets and noise, and the class of the adapter. */
   readonly context: ForwardContext;
-  /** Rows of one branch. */
+  /** Rows per branch. */
   readonly rows: number;
 }
 
-/** x, then the residual if there is one, to `residual + scale * (B (A x) + bias)`. */
+/** Inputs: x, then the residual if there is one. Result: `residual + scale * (B (A x) + bias)`. */
 export const lowRankOperation: Operation<LowRankAttributes> = {
   name: "low rank",
   record(graph, [x, residual], attributes) {
@@ -70,10 +70,9 @@ export const lowRankOperation: Operation<LowRankAttributes> = {
 };
 
 /**
- * Records `y[b, m, n] = residual[b, m, n] + scale * (bias_b[n] + sum_r B_b[n, r] sum_k A_b[r, k] x[b, m, k])`, with factors and bias as
- * branch `b` has them.
- *
- * `x` is `[B][M][inputs]`, the result `[B][M][outputs]`.
+ * Records `y[b, m, n] = residual[b, m, n] + scale * (bias_b[n] + sum_r B_b[n, r] sum_k A_b[r, k] x[b, m, k])`, with the
+ * factors and bias of branch `b` (LoRA: Hu et al., arXiv 2106.09685). `x` is `[B][M][inputs]` and the result
+ * `[B][M][outputs]`.
  */
 export function lowRank(
   context: ForwardContext,
@@ -87,12 +86,12 @@ export function lowRank(
   return recordOperation(context.graph, lowRankOperation, inputs, { ...factors, context, rows });
 }
 
-/** Rows that an invocation takes: few loads for many products, unless there is but one row. */
+/** Rows per invocation: several, so that few loads serve many products, unless there is only one row. */
 function rowsAtOnce(rows: number): number {
   return rows === 1 ? 1 : 4;
 }
 
-/** Lanes that share a row's sum on GPUs. */
+/** Lanes that share the sum of a row on GPUs. */
 const LANES = 64;
 
 function recordDown(

@@ -1,5 +1,5 @@
 /**
- * What every normalisation takes, whatever its formula.
+ * Options and signature common to all normalisations.
  *
  * @module
  */
@@ -9,21 +9,21 @@ import type { Storage } from "../../device/storage.ts";
 import type { DeviceTensor } from "../../device/tensor.ts";
 import type { ForwardContext, RowList } from "../context.ts";
 
-/** What a normalised row is multiplied by and moved by: vectors of f32, those that there are. */
+/** The f32 vectors that a normalised row is multiplied by and shifted by, if present. */
 export interface NormVectors {
-  /** Multiplies. */
+  /** Multiplies the row. */
   readonly gain?: DeviceTensor | undefined;
-  /** Is added. */
+  /** Is added to the row. */
   readonly bias?: DeviceTensor | undefined;
 }
 
-/** How rows are normalised. */
+/** Options of a normalisation. */
 export interface NormOptions {
-  /** Elements of a row. */
+  /** Elements per row. */
   readonly width: number;
-  /** Added to the variance before the root. */
+  /** Added to the variance before taking the root. */
   readonly epsilon: number;
-  /** Only these rows, one behind the other. Default: all. */
+  /** Normalise only these rows and store them compactly. Default: all rows. */
   readonly list?: RowList | undefined;
 }
 

@@ -1,5 +1,5 @@
 /**
- * The table of normalisations: a new one is a file that records it and a line here.
+ * The table of normalisations. To add one, write a file that records it and add a line here.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { layerNorm } from "./layer_norm.ts";
 import type { NormOperation } from "./norm_operation.ts";
 import { rmsNorm } from "./rms_norm.ts";
 
-/** Formulas by which rows are normalised. */
+/** Names of the normalisations. */
 export type NormKind = "rms" | "layer";
 
 const NORMS: Readonly<Record<NormKind, NormOperation>> = {

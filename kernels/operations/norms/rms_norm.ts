@@ -1,5 +1,5 @@
 /**
- * Rows over their root mean square.
+ * Root mean square normalisation.
  *
  * @module
  */
@@ -15,19 +15,19 @@ import { normAdjoint } from "../adjoints/norm_adjoint.ts";
 import { normTangent } from "../tangents/norm_tangent.ts";
 import source from "./rms_norm.wgsl.ts";
 
-/** What {@linkcode rmsNormOperation} takes. */
+/** Attributes of {@linkcode rmsNormOperation}. */
 export interface RmsNormAttributes {
   /** Rows and branches. */
   readonly context: ForwardContext;
-  /** A row of f32. */
+  /** Gain, one f32 row. */
   readonly gain: DeviceTensor;
   /** Added to the mean square. */
   readonly epsilon: number;
-  /** The rows that are kept. Default: all. */
+  /** Rows of the result. Default: all. */
   readonly list?: RowList | undefined;
 }
 
-/** x to `x / sqrt(mean(x^2) + epsilon) * gain` by row. */
+/** Input: x. Result: `x / sqrt(mean(x^2) + epsilon) * gain` by row. */
 export const rmsNormOperation: Operation<RmsNormAttributes> = {
   name: "rms norm",
   record(graph, [x], { context, gain, epsilon, list }) {
@@ -78,8 +78,8 @@ export const rmsNormOperation: Operation<RmsNormAttributes> = {
 };
 
 /**
- * `x / sqrt(mean(x^2) + epsilon) * gain` by row (Zhang and Sennrich, arXiv 1910.07467); with `list` only those rows,
- * compactly.
+ * Records `x / sqrt(mean(x^2) + epsilon) * gain` by row (Zhang and Sennrich, arXiv 1910.07467). With `list`, the result
+ * contains only those rows.
  */
 export function rmsNorm(
   context: ForwardContext,

@@ -27,13 +27,7 @@ struct Params {
 var<workgroup> sums: array<f32, LANES>;
 #endif
 
-@compute @workgroup_size({WORKGROUP})
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) wg: vec3<u32>,
-  @builtin(local_invocation_index) local: u32,
-) {
-#include "rows.wgsl" row
+#include "rows.wgsl" main
   let b = min(row / p.rows, p.branches - 1u);
   let quads = p.columns / 4u;
 #if ROW_LIST

@@ -2,35 +2,9 @@
 // y' = sum e^s (s' v + v') / sum e^s - y sum e^s s' / sum e^s; the maximum that exponents are taken from cancels. y is there already, as
 // the first branch. One invocation a (direction, row, head).
 
-struct Params {
-  rows: u32,       // M
-  total: u32,      // directions * M * heads
-  heads: u32,
-  kv_heads: u32,
-  key_rows: u32,   // rows of one branch in k and v
-  prefix_start: u32,
-  prefix_end: u32,
-  own_start: u32,
-  slot: u32,       // these four: where each list starts in the batch
-  scale: f32,
-  first_group: u32, // of a dispatch that is split: its first workgroup
-#if WINDOWED
-  window: u32,     // keys that a row sees, itself included
-#endif
-#if CAPPED
-  cap: f32,        // scores s become cap * tanh(s / cap)
-#endif
-#if SHARED
-  shared_keys: u32, // behind the keys of each branch, seen by all its rows as if they stood before them
-#endif
-}
+#include "attention_parts.wgsl" params
 
-@group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> q: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read> k: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;
-@group(0) @binding(4) var<storage, read> v: array<vec4<f32>>;
-@group(0) @binding(5) var<storage, read> batch: array<u32>;
+#include "attention_parts.wgsl" bindings
 
 #if CAPPED
 #include "soft_cap.wgsl"
@@ -68,7 +42,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
 #else
   for (var part = 0u; part < 2u; part++) {
 #endif
-#include "attention_keys.wgsl" range
+#include "attention_parts.wgsl" range
 #if SHARED
     if (part < 2u) { end = min(end, p.key_rows); }
 #else

@@ -20,13 +20,7 @@ var<workgroup> tops: array<f32, LANES>;
 var<workgroup> sums: array<vec2<f32>, LANES>;
 #endif
 
-@compute @workgroup_size({WORKGROUP})
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) wg: vec3<u32>,
-  @builtin(local_invocation_index) local: u32,
-) {
-#include "rows.wgsl" row
+#include "rows.wgsl" main
   let at = min(row, p.rows * p.branches - 1u);
   let i = at % p.rows;
   let base = i * p.columns;

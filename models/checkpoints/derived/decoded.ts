@@ -1,5 +1,5 @@
 /**
- * A quantised model as a dense one, to be quantised anew.
+ * A quantised model as a dense one, so that it can be quantised again.
  *
  * @module
  */
@@ -13,9 +13,8 @@ import { formatSubject } from "../tensor_kind.ts";
 import { isQuantised } from "../../../quant/layouts/layout.ts";
 
 /**
- * The same model with what is quantised decoded to F32 as it is read, its columns in their own order: what quantising to
- * `options` begins with. Tensors that have the wanted format already stay as they are, and so do embedding and head unless
- * `options` say what they become.
+ * The same model with quantised tensors decoded to F32 as they are read, and with columns in their original order. Quantising to `options`
+ * starts from this. Tensors already in the requested format are kept, and so are embedding and head unless `options` gives their formats.
  *
  * @example A Q8_0 model that is to become Q4_0
  * ```ts
@@ -43,7 +42,7 @@ export function decodedSource(source: ModelSource, options: WantedFormats): Mode
   return { ...source, tensors, gguf: undefined, split: undefined, folder: undefined };
 }
 
-/** A tensor decoded to F32 as it is read, its columns in their own order. */
+/** A tensor decoded to F32 as it is read, with columns in their original order. */
 export function decodedTensor(tensor: TensorSource): TensorSource {
   const { columns, columnOrder } = tensor;
   return {
@@ -59,7 +58,7 @@ export function decodedTensor(tensor: TensorSource): TensorSource {
   };
 }
 
-/** Rows whose columns stand where their input features do. */
+/** Rows with each column moved to the position of its input feature. */
 function inOrder(values: Float32Array<ArrayBuffer>, order: Uint32Array): Float32Array<ArrayBuffer> {
   const out = new Float32Array(values.length);
   for (let row = 0; row < values.length; row += order.length) {

@@ -1,5 +1,5 @@
 /**
- * A model with an adapter multiplied out into its matrices: a model like any other, with nothing beside it.
+ * A model with an adapter merged into its matrices: an ordinary model without an adapter.
  *
  * @module
  */
@@ -15,22 +15,22 @@ import { checkTensorValues } from "./check_tensor_values.ts";
 import { decodedTensor } from "./decoded.ts";
 import { replacedSource } from "./replaced.ts";
 
-/** How to merge an adapter. */
+/** Options for merging an adapter. */
 export interface MergeOptions {
-  /** What training added to the adapter's tensors, by name. Default: nothing. */
+  /** Trained offsets of the adapter's tensors, by name. Default: none. */
   readonly offsets?: ReadonlyMap<string, Float32Array> | undefined;
   /**
-   * What becomes of packed matrices: `"refuse"`, or `"requantise"` to the format that they have, rounded to nearest, which loses a part of what was trained.
-   * Default `"refuse"`.
+   * What to do with packed matrices: `"refuse"`, or `"requantise"` to the same format by rounding to nearest, which loses a part of what was
+   * trained. Default `"refuse"`.
    */
   readonly packed?: "refuse" | "requantise";
 }
 
 /**
- * The same model with an adapter merged into the matrices that it stands beside, each as it is read; dense ones keep their type.
+ * The same model with an adapter merged into its matrices, each as it is read. Dense matrices keep their type.
  *
- * @throws {RangeError} For packed matrices unless they may be quantised anew, an adapter that does not fit the model or cannot be merged, and, when a
- * tensor is read, for a value that its type cannot hold
+ * @throws {RangeError} for packed matrices unless `packed` is `"requantise"`, and for an adapter that does not fit the model or cannot be
+ * merged. Reading a tensor throws for a value outside the range of its type.
  *
  * @example LoRA in the bundled model
  * ```ts

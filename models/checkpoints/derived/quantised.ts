@@ -1,5 +1,5 @@
 /**
- * A model quantised while it is loaded: 16-bit weights in, packed planes out, one tensor at a time.
+ * Quantises a model while it is loaded, one tensor at a time: 16-bit weights in, packed planes out.
  *
  * @module
  */
@@ -21,22 +21,22 @@ import { assertFinite } from "../non_finite_weight.ts";
 import { quantizationOf } from "./quantization_plan.ts";
 import type { ModelSource, TensorSource } from "../checkpoint.ts";
 
-/** How to quantise. */
+/** Options for quantising. */
 export interface QuantizedSourceOptions extends PlanOptions, Omit<QuantizeOptions, "statistics"> {
   /** Format of the matrices, such as `"int4_g128"`, `"Q4_0"` or `"codebook2x8"`. */
   readonly format: FormatName;
-  /** Stops reading a tensor, within a second. */
+  /** Aborts the reading of a tensor within a second. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * The same model with its dense matrices in `options.format`; what stays unquantised is chosen per tensor. Tensors that are
- * quantised already stay as they are.
+ * The same model with its dense matrices in `options.format`. The format of each tensor is chosen individually; some stay unquantised. Tensors
+ * that are already quantised are kept.
  *
- * Reading a tensor throws a RangeError that names it for a value that is not finite, or that its format cannot hold, such as one beyond 65504
- * in an embedding that becomes F16: {@linkcode exactlyQuantizedSource} looks for those first.
+ * Reading a tensor throws a RangeError with its name for a value that is not finite or is outside the range of its format, such as one above
+ * 65504 in an embedding that becomes F16. {@linkcode exactlyQuantizedSource} looks for such values first.
  *
- * @throws {RangeError} For a name to keep that no tensor has
+ * @throws {RangeError} when `keep` contains a string that no tensor name contains.
  */
 export function quantizedSource(source: ModelSource, options: QuantizedSourceOptions): ModelSource {
   assertOptions("quantise a model", options, quantizedSourceRules);
@@ -57,7 +57,7 @@ export const quantizedSourceRules: OptionRules<QuantizedSourceOptions> = {
   seed: countOrNone,
 };
 
-/** {@linkcode quantizedSource} for options that hold more. */
+/** {@linkcode quantizedSource} for options objects with additional keys. */
 export function quantizedNearest(
   source: ModelSource,
   options: QuantizedSourceOptions,
@@ -75,7 +75,7 @@ export function quantizedNearest(
   return { ...source, name, tensors, gguf: undefined, split: undefined, folder: undefined };
 }
 
-/** A tensor that stays dense is looked at when it is read, as it may be written unseen. */
+/** Checks a tensor that stays dense when it is read, because it may otherwise be written without being checked. */
 function checked(tensor: TensorSource): TensorSource {
   if (isQuantised(tensor.format.layout)) return tensor;
   return {

@@ -1,5 +1,5 @@
 /**
- * What quantising does to each tensor in place of what was asked, and why.
+ * Which tensors do not get the requested format when a model is quantised, and why.
  *
  * @module
  */
@@ -13,26 +13,26 @@ import type { ModelSource, TensorSource } from "../checkpoint.ts";
 import { formatSubject, kindOf } from "../tensor_kind.ts";
 import { isQuantised } from "../../../quant/layouts/layout.ts";
 
-/** What is asked for. */
+/** The requested formats. */
 export interface WantedFormats extends PlanOptions {
   /** Format of the matrices. */
   readonly format: FormatName;
 }
 
-/** What becomes of a tensor. */
+/** The outcome of quantisation for one tensor. */
 export interface TensorQuantization {
-  /** Name of its format then. */
+  /** Name of its new format. */
   readonly format: string;
-  /** Why it is not the one asked for; undefined where it is. */
+  /** Why it is not the requested format. Undefined if it is. */
   readonly reason?: FormatReason | "quantised";
-  /** What its columns should be a multiple of and are not, where that is the reason. */
+  /** The number that the columns must be a multiple of, if that is the reason. */
   readonly multiple?: number;
 }
 
 /**
- * What becomes of a tensor; those that are quantised already stay as they are.
+ * The outcome of quantisation for a tensor. Tensors that are already quantised are kept.
  *
- * @throws {RangeError} For a format name that is not in the table
+ * @throws {RangeError} for a format name that is not in the table.
  */
 export function quantizationOf(
   tensor: TensorSource,
@@ -43,7 +43,7 @@ export function quantizationOf(
   return formatChoice(formatSubject(tensor), options.format, options);
 }
 
-/** Why a tensor is not what was asked for, in a few words for a table; "" where it is. */
+/** Why a tensor does not get the requested format, in a few words for a table. "" if it does. */
 export function quantizationReason(
   tensor: TensorSource,
   options: WantedFormats,
@@ -62,8 +62,8 @@ export function quantizationReason(
 }
 
 /**
- * Sentences about matrices that do not become what was asked for: rows that its blocks do not fit, names that are kept, and what is quantised
- * already. Embedding and head, which `--embedding` is for, learned positions and vectors are not spoken of.
+ * Sentences about matrices that do not get the requested format: rows that do not fit its blocks, names to keep, and tensors already quantised.
+ * Embedding and head (which have their own option, `--embedding`), learned positions and vectors are not mentioned.
  */
 export function quantizationNotes(source: ModelSource, options: WantedFormats): string[] {
   const matrices = [...source.tensors.values()].filter((tensor) => kindOf(tensor) === "matrix");
@@ -93,9 +93,9 @@ export function quantizationNotes(source: ModelSource, options: WantedFormats): 
 }
 
 /**
- * Refuses a model that is quantised already: doing it again adds the errors of both.
+ * Rejects a model that is already quantised, because quantising it again would add a second rounding error.
  *
- * @throws {RangeError} That says how many tensors of which format there are
+ * @throws {RangeError} with the number of tensors of each format.
  */
 export function assertNotQuantized(source: ModelSource, hint: string): void {
   const formats = new Map<string, number>();

@@ -1,8 +1,9 @@
 /**
- * A fine-tune as a small file: the folded scales alone, to be laid over the base they were trained on.
+ * A fine-tune as a small file that holds only the folded scales, to be applied to the base model they were trained on.
  *
- * A safetensors file. Of a quantised tensor `NAME` it has the plane `NAME.scales` (with the minima), and `NAME.codebook` where that
- * was trained, as own folders store them; of a dense tensor the tensor itself. Its metadata names the base by fingerprint.
+ * It is a safetensors file. For a quantised tensor `NAME` it contains the plane `NAME.scales` (including minima) and, if it was trained,
+ * `NAME.codebook`, as this library's folders store them. For a dense tensor it contains the tensor itself. The metadata identifies the base
+ * model by its fingerprint.
  *
  * @module
  */
@@ -31,10 +32,10 @@ import { isOlderFingerprint, OLDER_FINGERPRINT } from "../../../optim/ledger/led
 const FORMAT = "qzo-adapter-1";
 
 /**
- * Writes what `trained` makes of the scales of `source` to `path`, and nothing else of the model.
+ * Writes the scales of `source` after folding in `trained` to `path`, and nothing else of the model.
  *
- * @returns How many stored values changed, and how many offsets rounding swallowed
- * @throws {RangeError} When offsets do not fit the model, or tuned numbers not their stored type (see `beyond`)
+ * @returns The number of stored values that changed, and of offsets lost to rounding.
+ * @throws {RangeError} when offsets do not fit the model, or tuned numbers are outside the range of their stored type (see `beyond`).
  */
 export async function writeAdapter(
   source: ModelSource,
@@ -73,11 +74,11 @@ export async function writeAdapter(
 }
 
 /**
- * The model with the adapter at `path` laid over it; disposing closes the adapter, not `base`.
+ * The model with the fine-tune at `path` applied to it. Disposing the result closes the file, but not `base`.
  *
- * @throws {SyntaxError} When the file is no safetensors file
- * @throws {RangeError} When it is no adapter, or one of another base
- * @throws {TypeError} When a tensor in it is none of the base's, or has another shape or type
+ * @throws {SyntaxError} when the file is not a safetensors file.
+ * @throws {RangeError} when it is not a fine-tune, or belongs to another base model.
+ * @throws {TypeError} when the base has no tensor of that name, or one of another shape or type.
  */
 export async function adaptedSource(base: ModelSource, path: string): Promise<ModelSource> {
   using stack = new DisposableStack();

@@ -1,6 +1,6 @@
 /**
- * Weights beyond F16, where a model is to be written or loaded in fewer bits: BF16 checkpoints have such values, and F16 has infinity in
- * their place.
+ * Finds weights outside the range of F16 when a model is written or loaded with fewer bits. BF16 checkpoints can contain such values, which
+ * would become infinite in F16.
  *
  * @module
  */
@@ -16,19 +16,19 @@ import { type ModelSource, rowsPerPiece, type TensorSource } from "../checkpoint
 import { formatSubject } from "../tensor_kind.ts";
 import { quantizedSource, type QuantizedSourceOptions, quantizedSourceRules } from "./quantised.ts";
 
-/** How to quantise a model, and what of it should be known. */
+/** Options for quantising a model, with information for the user. */
 export interface ExactPlan<Options> {
-  /** The options, with tensors that F16 cannot hold left as they are. */
+  /** The options, changed so that tensors which F16 cannot hold are kept as they are. */
   readonly options: Options;
-  /** A sentence for each of those. */
+  /** One sentence for each of these tensors. */
   readonly notes: readonly string[];
 }
 
 /**
- * Reads those dense tensors that would be rounded to F16 and finds the ones that it cannot hold: these keep their own type, BF16 or F32. Other
- * tensors are not read.
+ * Reads the dense tensors that would be rounded to F16, and keeps the type (BF16 or F32) of those that F16 cannot hold. Other tensors are not
+ * read.
  *
- * @param signal Stops between two pieces
+ * @param signal Aborts between two pieces.
  */
 export async function exactPlan<Options extends QuantizedSourceOptions>(
   source: ModelSource,
@@ -51,8 +51,8 @@ export async function exactPlan<Options extends QuantizedSourceOptions>(
 }
 
 /**
- * As {@linkcode quantizedSource}, with tensors that hold values beyond F16 left in their own type where they would become F16. Notes of the
- * source say which.
+ * As {@linkcode quantizedSource}, except that a tensor with values outside the range of F16 keeps its type instead of becoming F16. The source's
+ * notes name these tensors.
  *
  * @example A model without such values is quantised as ever
  * ```ts
@@ -77,7 +77,7 @@ export async function exactlyQuantizedSource(
   return { ...quantized, notes: [...source.notes ?? [], ...notes, ...plan.notes] };
 }
 
-/** In words; what is not finite is for whoever reads the values to refuse. */
+/** Describes the first value outside the range of F16. Values that are not finite are ignored here, because reading the tensor rejects them. */
 async function firstBeyondF16(
   tensor: TensorSource,
   signal?: AbortSignal,

@@ -1,30 +1,30 @@
 /**
- * What the system answers when a file cannot be had, in words that say what was attempted, on what, and what to do.
+ * Translates errors of the operating system about files into messages that say what was attempted, on which path, and what to do.
  *
  * @module
  */
 
-/** Something that is tried on a path. */
+/** An operation on a path. */
 export interface Attempt {
-  /** What, as it stands behind "Cannot": `read the configuration`, `write`. */
+  /** The operation as it appears after "Cannot": `read the configuration`, `write`. */
   readonly what: string;
-  /** On which file or folder. */
+  /** The file or folder. */
   readonly path: string;
-  /** What to do when there is nothing at the path, or who named it: a sentence without its full stop. */
+  /** What to do if nothing exists at the path, or where the path came from. A sentence without its full stop. */
   readonly hint?: string | undefined;
 }
 
 interface Answer {
   readonly is: (error: Error, code: string) => boolean;
-  /** What it means for `path`. */
+  /** The message for `path`. */
   readonly words: (error: Error, path: string) => string;
-  /** Whether the attempt's own hint says more than `words`: only where nothing lies at the path. */
+  /** Whether the attempt's own hint replaces `words`. True only if nothing exists at the path. */
   readonly absent?: boolean;
 }
 
 const flagOf = (error: Error) => /--allow-[a-z]+/.exec(error.message)?.[0] ?? "--allow-read";
 
-/** What systems answer. The first row that fits speaks. */
+/** Known errors. The first matching row is used. */
 const ANSWERS: readonly Answer[] = [
   {
     is: (error) => error instanceof Deno.errors.NotCapable,
@@ -90,19 +90,19 @@ function absent(_: Error, path: string): string {
   return "there is no such file or folder";
 }
 
-/** The system's own words without its number and call: `Device or resource busy`. */
+/** The system's message without its error number and system call: `Device or resource busy`. */
 function plainWords({ message }: Error): string {
   return message.replace(/ \(os error \d+\).*$/s, "").replace(/^./, (c) => c.toLowerCase());
 }
 
-/** Whether an error came from the system or from Deno's permissions, and not from this library. */
+/** Whether an error came from the operating system or from Deno's permissions rather than from this library. */
 export function isOsError(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   return codeOf(error) !== "" || / \(os error \d+\)/.test(error.message) ||
     error instanceof Deno.errors.NotCapable && /^Requires /.test(error.message);
 }
 
-/** Whether an error goes back to the system: a full disk, a right that is missing. */
+/** Whether an error was caused by the system, such as a full disk or a missing permission. */
 export function isFromSystem(error: unknown): boolean {
   for (
     let at: unknown = error, depth = 0;
@@ -119,13 +119,16 @@ function codeOf(error: Error): string {
   return typeof code === "string" && /^E[A-Z]+$/.test(code) ? code : "";
 }
 
-/** The path that the system's message names, as in `... (os error 2): open 'a.gguf'`. */
+/** The path in a system message, as in `... (os error 2): open 'a.gguf'`. */
 function pathIn({ message }: Error): string | undefined {
   return /\(os error \d+\): [a-z]+ '(.*?)'(?: -> '.*')?$/s.exec(message)?.[1] ??
     /access to "(.*?)", run again/s.exec(message)?.[1];
 }
 
-/** An error of the system in words: of the same class, with the first as its cause. Others come back as they are. */
+/**
+ * An error of the system with a readable message. It has the same class, and the original error as its cause. Other errors are returned
+ * unchanged.
+ */
 export function inWords(
   error: unknown,
   attempt: Omit<Attempt, "path"> & { path?: string },
@@ -141,7 +144,7 @@ export function inWords(
 }
 
 /**
- * Runs what touches a file; errors of the system come out in words, of the same class (`Deno.errors.NotFound` stays one).
+ * Runs an operation on files and translates system errors into readable ones of the same class (`Deno.errors.NotFound` stays one).
  *
  * @example A file that is not there
  * ```ts
@@ -163,7 +166,7 @@ export async function attempting<T>(attempt: Attempt, run: () => Promise<T>): Pr
   }
 }
 
-/** {@linkcode attempting} for what does not wait. */
+/** {@linkcode attempting} for synchronous operations. */
 export function attemptingNow<T>(attempt: Attempt, run: () => T): T {
   try {
     return run();

@@ -1,5 +1,5 @@
 /**
- * Files on disk as byte sources, and whole files written without ever leaving half of one.
+ * Reads files on disk as byte sources, and writes files so that a partial file never takes the place of a whole one.
  *
  * @module
  */
@@ -19,13 +19,13 @@ export type { PlacedBytes } from "./placed_bytes.ts";
 export interface FileSource extends ByteSource, Disposable {}
 
 /**
- * Opens a file for random reading. It is looked at before it is opened: opening a pipe would wait for a writer.
+ * Opens a file for random access. Its type is checked before it is opened, because opening a pipe would wait for a writer.
  *
- * @param kind What it is to be; `weights` by default
- * @param hint What to do when there is none, for the message
- * @throws {TypeError} For what is no regular file
- * @throws {RangeError} For one that is something else by its first bytes: a Git LFS pointer, an error page, an archive
- * @throws {Deno.errors.NotFound} When there is none
+ * @param kind Expected kind of file. Default `weights`.
+ * @param hint What to do if the file does not exist, for the message.
+ * @throws {TypeError} when it is not a regular file.
+ * @throws {RangeError} when its first bytes show that it is something else: a Git LFS pointer, an error page, an archive.
+ * @throws {Deno.errors.NotFound} when it does not exist.
  */
 export async function openFile(
   path: string | URL,
@@ -96,17 +96,17 @@ export async function openFile(
 }
 
 /**
- * Writes a file beside its place, flushes, then renames: `path` is either the old file or the whole new one. What a killed process left
- * of an earlier try is removed.
+ * Writes a file next to its final path, flushes it, then renames it: `path` is always either the old file or the whole new one. Files left by an
+ * earlier, killed process are removed.
  *
- * @param chunks One behind the other, or wherever they say
- * @throws What `chunks` or the disk throws; the part written is removed
+ * @param chunks The contents in order, or chunks that give their own offsets.
+ * @throws Any error of `chunks` or the disk; the partial file is then removed.
  */
 export async function writeFileWhole(
   path: string,
   chunks: Iterable<Uint8Array | PlacedBytes> | AsyncIterable<Uint8Array | PlacedBytes>,
   { exclusive = false }: {
-    /** Fails when `path` exists, whoever made it and however lately. Default false: it is replaced. */
+    /** Whether to fail if `path` exists, even if it was created while writing. Default false: it is replaced. */
     readonly exclusive?: boolean;
   } = {},
 ): Promise<void> {
@@ -126,7 +126,7 @@ export async function writeFileWhole(
   });
 }
 
-/** Gives a file its name, or fails where there is one. */
+/** Renames a file to its final name, or fails if that exists. */
 async function placeNew(part: string, path: string): Promise<void> {
   try {
     await Deno.link(part, path);
@@ -139,7 +139,7 @@ async function placeNew(part: string, path: string): Promise<void> {
   await Deno.remove(part);
 }
 
-/** Brings the names in a folder to the disk, where the system has a way: without it a power cut may undo a rename. */
+/** Flushes the entries of a folder to disk, if the system supports it. Otherwise a power cut might undo a rename. */
 export async function syncFolder(path: string): Promise<void> {
   try {
     using folder = await Deno.open(path);

@@ -1,5 +1,5 @@
 /**
- * What a path asks for.
+ * What kind of output a path stands for.
  *
  * @module
  */
@@ -8,7 +8,7 @@
 export type TargetKind = "gguf" | "safetensors" | "folder";
 
 /**
- * What is to be written to a path, by its ending in any case.
+ * The kind of output that a path stands for, by its extension. Case is ignored.
  *
  * @example Three kinds
  * ```ts

@@ -1,10 +1,10 @@
 /**
- * Which files belong to a model's folder: what a tuned folder gets of its base's, and what a folder may hold that one is written over.
+ * Classifies the files of a model folder: which are copied from the base to a tuned folder, and which may exist in a folder that is overwritten.
  *
  * @module
  */
 
-/** Files that loading, tokenising or a chat needs, by name. What of them is a link out of the folder: `folder_links.ts`. */
+/** Names of files needed for loading, tokenising or chat. Links that lead out of the folder are handled in `folder_links.ts`. */
 const NEEDED: readonly RegExp[] = [
   /^config\.json$/,
   /^adapter_config\.json$/,
@@ -19,20 +19,20 @@ const NEEDED: readonly RegExp[] = [
   /^model\.safetensors\.index\.json$/,
 ];
 
-/** Files that say what a model is and what may be done with it. They are copied where they lie in the folder. */
+/** Files that describe a model and its licence. They are copied if they are regular files in the folder. */
 const ABOUT: readonly RegExp[] = [
   /^README(\.[a-z]+)?$/i,
   /^(LICEN[CS]E|NOTICE|COPYING|USE_POLICY|MODEL_CARD)([-._][\w.-]*)?$/i,
 ];
 
-/** Weights as this library and others write them. */
+/** Weights as written by this library and others. */
 const WEIGHTS = /\.safetensors$/;
 
-/** What a file is to a folder that is written from the one it lies in. */
+/** The class of a file in a model folder. */
 export type FolderPart = "needed" | "about" | "weights" | "foreign";
 
 /**
- * What a file of this name is in a model's folder.
+ * The class of a file with this name in a model folder.
  *
  * @example What goes along, and what does not
  * ```ts

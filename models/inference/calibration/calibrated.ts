@@ -1,5 +1,5 @@
 /**
- * A model quantised with calibration text: block by block, each with the inputs that the quantised blocks before it leave.
+ * Quantises a model with calibration text, block by block. Each block is calibrated with the outputs of the quantised blocks before it.
  *
  * @module
  */
@@ -19,7 +19,7 @@ import type { ModelSource, TensorSource } from "../../checkpoints/checkpoint.ts"
 import { quantizedNearest, quantizedSourceRules } from "../../checkpoints/derived/quantised.ts";
 import { isQuantised } from "../../../quant/layouts/layout.ts";
 
-/** The name of a method: one of {@linkcode QUANTIZE_METHODS}. */
+/** The name of a method in {@linkcode QUANTIZE_METHODS}. */
 export type MethodName =
   | "rtn"
   | "gptq"
@@ -28,25 +28,25 @@ export type MethodName =
   | "awq"
   | (string & Record<never, never>);
 
-/** How to quantise. */
+/** Options for quantising with calibration text. */
 export interface CalibratedSourceOptions extends PlanOptions, MethodOptions {
   /** Format of the matrices, such as `"int4_g128"` or `"Q4_0"`. */
   readonly format: FormatName;
-  /** A name of {@linkcode QUANTIZE_METHODS}. */
+  /** Name of a method in {@linkcode QUANTIZE_METHODS}. */
   readonly method: MethodName;
-  /** Called after each layer. */
+  /** Called after each linear layer. */
   readonly onLayer?: (layer: QuantizedLayer, done: number, total: number) => void;
-  /** Stops between two batches. */
+  /** Aborts between two batches. */
   readonly signal?: AbortSignal;
 }
 
 /**
- * The same model with its dense matrices in `options.format`, quantised with text. Formats are chosen per tensor as by
- * `quantizedSource`; embeddings, and what is not multiplied, are rounded to nearest as they are read. The quantised matrices are
- * held in memory.
+ * The same model with its dense matrices in `options.format`, quantised with calibration text. The format of each tensor is chosen as by
+ * `quantizedSource`. Embeddings, and tensors that are not multiplied with inputs, are rounded to nearest as they are read. The quantised
+ * matrices are held in memory.
  *
- * @param windows Text as the model is to see it, such as `languageModellingExamples` makes
- * @throws {RangeError} For an unknown method or format, a format that the method cannot quantise to, no windows, or what the method refuses
+ * @param windows Calibration text as token windows, such as those of `languageModellingExamples`.
+ * @throws {RangeError} for an unknown method or format, a format that the method does not support, no windows, or an error of the method.
  */
 export async function calibratedSource(
   gpu: Gpu,
@@ -64,14 +64,14 @@ export async function calibratedSource(
   return { ...plan.nearest, tensors };
 }
 
-/** A model whose blocks are quantised as they are read; disposing it stops the calibration. */
+/** A model whose blocks are quantised as they are read. Disposing it aborts the calibration. */
 export interface CalibratedStream extends ModelSource, AsyncDisposable {}
 
 /**
- * {@linkcode calibratedSource} for models larger than the host's memory: to be read once, in the order of its tensors, as `writeModel`
- * does. A block is quantised when its first tensor is read, and forgotten when one of the next is.
+ * {@linkcode calibratedSource} for models larger than the host's memory. The result must be read once, in the order of its tensors, as
+ * `writeModel` does. A block is quantised when its first tensor is read, and dropped when a tensor of a later block is read.
  *
- * @throws {RangeError} As `calibratedSource` does, some of it when a tensor is read; and when one of a block is read that was forgotten
+ * @throws {RangeError} as `calibratedSource`, in part only when a tensor is read, and when a tensor of a dropped block is read.
  *
  * @example The bundled model to four bits
  * ```ts
@@ -131,14 +131,14 @@ export function calibratedStream(
   };
 }
 
-/** What is to become of a model's tensors. */
+/** The planned outcome for a model's tensors. */
 interface CalibrationPlan {
   readonly method: QuantizeMethod;
-  /** All quantised as they are read. */
+  /** All tensors, quantised by rounding to nearest as they are read. */
   readonly nearest: ModelSource;
-  /** What is calibrated: until its turn comes, a linear layer is what it was. */
+  /** The model to calibrate. A linear layer is unquantised until its turn. */
   readonly before: ModelSource;
-  /** By linear layer that is to be quantised. */
+  /** Target format of each linear layer that is to be quantised. */
   readonly formats: ReadonlyMap<string, string>;
 }
 
@@ -172,7 +172,7 @@ function planCalibration(source: ModelSource, options: CalibratedSourceOptions):
   return { method, nearest, before: { ...nearest, tensors }, formats };
 }
 
-/** The tensors of each block when it is done. */
+/** Yields the tensors of each block when it is finished. */
 async function* quantizedBlocks(
   gpu: Gpu,
   windows: readonly Example[],

@@ -1,5 +1,5 @@
 /**
- * What a method of quantising with calibration text is, and what those share that take one linear layer after the other.
+ * The interface of methods that quantise with calibration text, and the part shared by methods that process one linear layer after another.
  *
  * @module
  */
@@ -18,12 +18,12 @@ import { checkTensorValues } from "../../checkpoints/derived/check_tensor_values
 import type { ModelConfig } from "../../model_config.ts";
 import type { TensorSource } from "../../checkpoints/checkpoint.ts";
 
-/** Options of all methods; each reads its own. */
+/** Options of all methods. Each method uses its own subset. */
 export interface MethodOptions extends GptqOptions, Omit<QuantizeOptions, "statistics"> {}
 
-/** What became of a linear layer. */
+/** The result for one linear layer. */
 export interface QuantizedLayer {
-  /** GGUF name. */
+  /** Name as in GGUF. */
   readonly name: string;
   /** Name of the format. */
   readonly format: string;
@@ -31,46 +31,46 @@ export interface QuantizedLayer {
   readonly rows: number;
   /** Input features. */
   readonly columns: number;
-  /** Root mean squared error of the weights over their root mean square. */
+  /** Root mean squared error of the weights, relative to their root mean square. */
   readonly weightError: number;
-  /** The same of the outputs over the calibration text. */
+  /** The same error of the layer's outputs, over the calibration text. */
   readonly outputError: number;
 }
 
-/** The part of a model's quantisation that a method sees. */
+/** The input of a method: one block to quantise. */
 export interface BlockWork {
-  /** Of the model. */
+  /** Configuration of the model. */
   readonly config: ModelConfig;
-  /** The block at its turn; what is replaced is the result. */
+  /** The current block. The method replaces its tensors. */
   readonly block: CalibrationBlock;
-  /** The format that a linear layer is to have; undefined: it stays as it is. */
+  /** Target format of a linear layer. Undefined if the layer is to be kept. */
   readonly formatOf: (name: string) => string | undefined;
-  /** As they were given. */
+  /** Options as given by the user. */
   readonly options: MethodOptions;
-  /** Runs what needs large products where those are computed. */
+  /** Runs a computation, with its large products computed by the available hardware. */
   readonly compute: <T>(computation: Computation<T>) => Promise<T>;
-  /** To be called for each layer that has a format, when it is done. */
+  /** Must be called for each layer with a target format, when it is finished. */
   readonly done: (layer: QuantizedLayer) => void;
 }
 
-/** A way to quantise the linear layers of a model. */
+/** A method of quantising a model's linear layers. */
 export interface QuantizeMethod {
-  /** As people type it. */
+  /** Name as users type it. */
   readonly name: string;
-  /** In one line. */
+  /** One-line description. */
   readonly summary: string;
-  /** Whether it makes use of calibration text; what does not can do without. */
+  /** Whether it uses calibration text. If not, no text is needed. */
   readonly calibrated: boolean;
-  /** Whether it can quantise to a format. */
+  /** Whether it supports a format. */
   readonly applies: (format: Format) => boolean;
   /** Replaces tensors of a block. */
   readonly quantizeBlock: (work: BlockWork) => Promise<void>;
 }
 
-/** A method that takes linear layers one by one: those before a layer are quantised when its inputs are looked at. */
+/** A method that quantises linear layers one by one. When the inputs of a layer are measured, the layers before it are already quantised. */
 export function layerMethod(
   { quantizer, ...about }: Omit<QuantizeMethod, "quantizeBlock"> & {
-    /** Made once for the layers that share an input. */
+    /** Created once for the layers that share an input. */
     readonly quantizer: (statistics: InputStatistics, options: MethodOptions) => ComputedQuantizer;
   },
 ): QuantizeMethod {
@@ -98,7 +98,7 @@ export function layerMethod(
   };
 }
 
-/** A tensor whose planes are held in memory, in place of another. */
+/** A copy of a tensor source whose planes are held in memory. */
 export function heldTensor(
   tensor: TensorSource,
   format: string,
@@ -113,7 +113,7 @@ export function heldTensor(
   };
 }
 
-/** The errors of weights and outputs that other weights make. */
+/** The errors of weights and outputs after the weights have been replaced. */
 export function* layerErrors(
   values: Float32Array,
   instead: Float32Array,

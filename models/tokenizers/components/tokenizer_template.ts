@@ -1,27 +1,27 @@
 /**
- * Post-processors of a `tokenizer.json`: the tokens that stand around a text.
+ * Post-processors of a `tokenizer.json`: the tokens placed around a text.
  *
  * @module
  */
 import { checkComponent } from "./tokenizer_components.ts";
 import { list, record } from "../tokenizer_record.ts";
 
-/** Ids around a text. */
+/** The ids placed around a text. */
 export interface Surroundings {
-  /** Before it. */
+  /** Ids before the text. */
   readonly start: readonly number[];
-  /** Behind it. */
+  /** Ids after the text. */
   readonly end: readonly number[];
 }
 
-/** Nothing around a text. */
+/** No ids around a text. */
 export const nothingAround: Surroundings = { start: [], end: [] };
 const mostTokens = 64;
 
 /**
- * What a post-processor puts around a single text; null is nothing.
+ * The ids that a post-processor places around a single text. A null post-processor places none.
  *
- * @throws TypeError or RangeError for a part that is none, whose token has no id, or that does not put the text there once.
+ * @throws {TypeError | RangeError} for an unknown part, a token without an id, or a template that does not contain the text exactly once.
  */
 export function surroundingsOf(
   value: unknown,
@@ -92,7 +92,7 @@ function template(
   return { start: [...start, ...inner.start], end: [...inner.end, ...end] };
 }
 
-/** The ids that a template's token stands for; a file that lists none means the token of that text. */
+/** The ids of a template's token. If the file lists none, it is the token with that text. */
 function idsOf(
   name: string,
   tokens: Readonly<Record<string, unknown>>,

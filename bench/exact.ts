@@ -1,0 +1,213 @@
+/**
+ * Exact gradients, tangents and zeroth order at equal cost in forward passes: loss after training, seconds and memory, of scales and of LoRA. Finished
+ * runs are kept in a file and not made again, so it can be interrupted; the table and the picture are made from that file.
+ *
+ * @module
+ */
+
+import { parseArgs } from "@std/cli";
+import { fromFileUrl } from "@std/path";
+import { openGpu } from "../mod.ts";
+import type { OptimiserName } from "../optim/mod.ts";
+import { costsSvg } from "../show/costs_plot.ts";
+import type { SchemeName } from "../train/mod.ts";
+import { DATA } from "./finetune.ts";
+import { keepRow, readRows } from "./support/kept_rows.ts";
+import {
+  best,
+  by,
+  EXACT_COST,
+  type Job,
+  mean,
+  nameOf,
+  type Row,
+  run,
+} from "./support/learning_run.ts";
+
+const results = (name: string) => fromFileUrl(new URL(`./results/${name}`, import.meta.url));
+const ROWS = results("exact.jsonl");
+const REPORT = results("exact.md");
+const PICTURE = results("exact.svg");
+
+/** Of a run, whatever its optimiser; what takes a backward as well counts for more. */
+const FORWARDS = 300;
+
+const CASES_OF = [
+  "brief-sst2 int4",
+  "brief-sst2 int2",
+  "brief-trec int4",
+  "brief-trec int2",
+  "stories int4",
+  "stories int2",
+];
+
+const OPTIMISERS: readonly OptimiserName[] = [
+  "foAdam",
+  "foSgd",
+  "forwardGrad",
+  "qzo",
+  "qzoNormalised",
+  "qzoPlus",
+];
+
+const SCHEMES: readonly SchemeName[] = ["full", "lora"];
+
+const HELP =
+  `Trains small models with exact gradients, tangents and zeroth-order optimisers, with the time of equal numbers of forward passes, and writes a table and a picture.
+
+Usage: deno task bench exact [options]
+
+  --only TEXT        runs whose name has all words of TEXT, for example "brief-sst2 int4 foAdam"
+  --seeds N          seeds 0 to N-1 (default 3)
+  --factors LIST     multiples of the default learning rates (default 1)
+  --optimisers LIST  names (default ${OPTIMISERS.join(",")})
+  --schemes LIST     names (default ${SCHEMES.join(",")})
+  --forwards N       another number of forwards (default ${FORWARDS}; kept under its own name)
+  --list             the runs that are not done yet
+  --table            write the table and the picture of what is done, run nothing
+
+Example: deno task bench exact --only "brief-sst2 int4" --seeds 1 --factors 1,0.1,10`;
+
+/** What the tables call a scheme. */
+const trained = (scheme: SchemeName): string => scheme === "full" ? "scales" : scheme;
+
+/** The rows that a table shows of a method: of the rate that was chosen, or of the default one. */
+function shown(rows: readonly Row[]): readonly Row[] {
+  const chosen = best(rows) ?? rows.filter(({ factor }) => factor === 1);
+  return chosen.filter(({ after }) => after !== undefined);
+}
+
+function spread(values: readonly number[], digits: number): string {
+  if (values.some((it) => !Number.isFinite(it))) return "diverged";
+  const middle = mean(values).toFixed(digits);
+  if (values.length < 2) return middle;
+  return `${middle} (${Math.min(...values).toFixed(digits)}-${
+    Math.max(...values).toFixed(digits)
+  })`;
+}
+
+function line(rows: readonly Row[]): string {
+  const [{ optimiser, scheme, factor, steps, memory, own, scalars }] = rows;
+  const accuracies = rows.flatMap(({ after }) => after?.accuracy ?? []);
+  return `| ${
+    [
+      optimiser,
+      trained(scheme),
+      `x${factor}`,
+      spread(rows.map(({ after }) => after!.loss), 3),
+      accuracies.length > 0 ? (100 * mean(accuracies)).toFixed(1) : "",
+      rows.length,
+      steps ?? "",
+      mean(rows.map(({ seconds }) => seconds ?? NaN)).toFixed(1),
+      memory ?? "",
+      own ?? "",
+      scalars ?? "",
+    ].join(" | ")
+  } |`;
+}
+
+const methodOf = ({ optimiser, scheme }: Job) => `${optimiser} ${trained(scheme)}`;
+
+function tableOf(name: string, rows: readonly Row[]): string[] {
+  const before = rows.find((row) => row.before)?.before;
+  const methods = [...by(rows, methodOf).values()].map(shown).filter(({ length }) => length > 0);
+  const order = methods.toSorted((a, b) =>
+    mean(a.map((row) => row.after!.loss)) - mean(b.map((row) => row.after!.loss))
+  );
+  return [
+    `## ${name}`,
+    "",
+    `Before: ${before?.loss.toFixed(3)}${
+      before?.accuracy === undefined ? "" : `, ${(100 * before.accuracy).toFixed(1)} %`
+    }.`,
+    "",
+    "| optimiser | trains | rate | loss | accuracy, % | seeds | steps | seconds | MiB in all | MiB of offsets and optimiser | scalars |",
+    "|---|---|---|---|---|---|---|---|---|---|---|",
+    ...order.map(line),
+    "",
+  ];
+}
+
+async function report(rows: readonly Row[]): Promise<string> {
+  const findings = await Deno.readTextFile(results("exact_findings.md")).catch(() => "");
+  return [
+    "# Exact gradients and zeroth order",
+    "",
+    `\`deno task bench exact\` (resumable). Held-out loss in nats (mean over seeds, lowest and highest) after training with the time of ${FORWARDS} forward passes. A step with an`,
+    `exact gradient counts as ${EXACT_COST} forward passes, which is what \`deno task bench derivatives\` measures, one of the others as the forward passes it makes. Rates are multiples of the`,
+    "default, where several were tried the one with the lowest loss on examples that are neither trained on nor held out. They fall linearly to 0. Memory is what the",
+    "plan says, which is what is allocated. Seconds were taken beside other work.",
+    "",
+    "![loss against memory](exact.svg)",
+    "",
+    ...findings === "" ? [] : [findings.trim(), ""],
+    ...[...by(rows, (row) => row.case)].flatMap(([name, some]) => tableOf(name, some)),
+    rows.at(-1)?.machine ?? "",
+    "",
+  ].join("\n");
+}
+
+function picture(rows: readonly Row[]): string {
+  const panels = [...by(rows, (row) => row.case)].map(([name, some]) => ({
+    name,
+    before: some.find((row) => row.before)?.before?.loss ?? NaN,
+    methods: [...by(some, methodOf)].flatMap(([method, all]) => {
+      const made = shown(all);
+      if (made.length === 0 || made[0].memory === undefined) return [];
+      return [{ name: method, cost: made[0].memory, losses: made.map(({ after }) => after!.loss) }];
+    }),
+  }));
+  return costsSvg(panels, "Held-out loss against memory (MiB)");
+}
+
+/** Runs what is not done yet, then writes the table and the picture. */
+export async function main(argv: string[]): Promise<void> {
+  const args = parseArgs(argv, {
+    string: ["only", "seeds", "factors", "optimisers", "schemes", "forwards"],
+    boolean: ["list", "table", "help"],
+    default: { seeds: "3", factors: "1" },
+  });
+  if (args.help) return console.log(HELP);
+  const list = <Name extends string>(text: string | undefined, all: readonly Name[]) =>
+    text ? text.split(",") as Name[] : all;
+  const forwards = Number(args.forwards ?? FORWARDS);
+  const jobs: Job[] = [];
+  for (let seed = 0; seed < Number(args.seeds); seed++) {
+    for (const name of CASES_OF) {
+      for (const scheme of list(args.schemes, SCHEMES)) {
+        for (const optimiser of list(args.optimisers, OPTIMISERS)) {
+          for (const factor of args.factors.split(",").map(Number)) {
+            jobs.push({ case: name, scheme, optimiser, factor, seed, forwards });
+          }
+        }
+      }
+    }
+  }
+  const words = (args.only ?? "").split(" ").filter((word) => word !== "");
+  const done = new Set((await readRows<Row>(ROWS)).map(nameOf));
+  const left = jobs.filter((job) =>
+    !done.has(nameOf(job)) && words.every((word) => nameOf(job).split(" ").includes(word))
+  );
+  if (args.list) return console.log(left.map(nameOf).join("\n"));
+  const hasData = await Deno.stat(DATA).then(() => true, () => false);
+  if (!args.table && left.length > 0 && !hasData) {
+    console.log(`Skipped ${left.length}, because the real models and data are not at ${DATA}`);
+  } else if (!args.table && left.length > 0) {
+    using gpu = await openGpu();
+    for (const job of left) {
+      const row = await run(gpu, job).catch((error): Row => {
+        if (error?.name !== "NonFiniteLossError") throw error;
+        return { ...job, after: { loss: NaN } };
+      });
+      await keepRow(ROWS, row);
+      console.log(`${nameOf(job)}: ${row.before?.loss} -> ${row.after?.loss} in ${row.seconds} s`);
+    }
+  }
+  const rows = await readRows<Row>(ROWS);
+  const text = await report(rows.filter((row) => row.forwards === FORWARDS));
+  await Deno.writeTextFile(REPORT, text);
+  if (rows.length > 0) await Deno.writeTextFile(PICTURE, picture(rows));
+  console.log(text);
+}
+
+if (import.meta.main) await main(Deno.args);

@@ -1,0 +1,139 @@
+/**
+ * What benches train: small real models with a task each, and the model that every clone has.
+ *
+ * @module
+ */
+
+import { fromFileUrl, join } from "@std/path";
+import { type Example, loadExamples, openModelSource } from "../../mod.ts";
+import type { ModelSource, Objective } from "../../models/mod.ts";
+import { sightOf } from "../../models/architectures.ts";
+import { DATA, type Split, TEXTS, windows } from "../finetune.ts";
+import { QUALITY_MODELS } from "./quality_models.ts";
+
+/** The model that every clone has. */
+export const BUNDLED = "demo/model.gguf";
+
+/** A model with its examples. */
+export interface Opened extends Split, Disposable {
+  readonly source: ModelSource;
+}
+
+/** A model, its data and a format. */
+export interface Case {
+  readonly model: string;
+  readonly format: string;
+  readonly objective: Objective;
+  readonly batchSize: number;
+  /** Examples held out, and as many to choose a learning rate by. Default {@linkcode HELD_OUT}. */
+  readonly heldOut?: number;
+  readonly open: () => Promise<Opened>;
+}
+
+/** Examples held out, and as many to choose a learning rate by. */
+export const HELD_OUT = 200;
+
+/** SST-2 with MeZO's prompt. */
+function sst2(model: string, format: string): Case {
+  const open = async (): Promise<Opened> => {
+    const source = await openModelSource(join(DATA, "models", model));
+    const options = { maximumLength: source.config.context };
+    const read = (split: "train" | "dev") =>
+      loadExamples(source.tokenizer, "sst2", split, join(DATA, "tasks/sst2"), options);
+    const [train, heldOut] = [await read("train"), await read("dev")];
+    return { source, train, heldOut, [Symbol.dispose]: () => source[Symbol.dispose]() };
+  };
+  return { model, format, open, objective: "classification", batchSize: 16 };
+}
+
+/** The bundled model and its reviews, which every clone has. */
+function bundled(format: string): Case {
+  const folder = fromFileUrl(new URL("../../demo", import.meta.url));
+  const template = {
+    name: "reviews",
+    prompt: "{sentence} It was",
+    labels: { "0": " terrible", "1": " great" },
+  };
+  const files = { train: "reviews_train.jsonl", dev: "reviews_test.jsonl" };
+  const open = async (): Promise<Opened> => {
+    const source = await openModelSource(join(folder, "model.gguf"));
+    const task = { name: "reviews", template, format: "jsonl", files } as const;
+    const read = (split: "train" | "dev") => loadExamples(source.tokenizer, task, split, folder);
+    const [train, heldOut] = [await read("train"), await read("dev")];
+    return { source, train, heldOut, [Symbol.dispose]: () => source[Symbol.dispose]() };
+  };
+  return { model: BUNDLED, format, open, objective: "classification", batchSize: 8, heldOut: 100 };
+}
+
+/** Tokens of the longest example of a brief case. */
+const BRIEF = 24;
+
+/** A task's short examples alone, four a step, so that a run of a hundred forwards takes a minute of two processors. */
+function brief(task: "sst2" | "trec", model: string, format: string): Case {
+  const open = async (): Promise<Opened> => {
+    const source = await openModelSource(join(DATA, "models", model));
+    const options = { maximumLength: source.config.context, sees: sightOf(source.config) };
+    const read = async (split: "train" | "dev" | "test") => {
+      const all = await loadExamples(
+        source.tokenizer,
+        task,
+        split,
+        join(DATA, "tasks", task),
+        options,
+      );
+      return all.filter(({ prompt, candidates }) =>
+        prompt.length + Math.max(...candidates.map(({ length }) => length)) <= BRIEF
+      );
+    };
+    const [train, heldOut] = [await read("train"), await read(task === "sst2" ? "dev" : "test")];
+    return { source, train, heldOut, [Symbol.dispose]: () => source[Symbol.dispose]() };
+  };
+  return { model, format, open, objective: "classification", batchSize: 4, heldOut: 48 };
+}
+
+/** Short windows of stories, so that a run takes a minute. */
+function stories(model: "stories260k" | "tinystories-656k", format: string): Case {
+  const open = async (): Promise<Opened> => {
+    const opened = await QUALITY_MODELS[model]();
+    const cut = (some: readonly Example[]) =>
+      some.map((one) => ({ ...one, candidates: [one.candidates[0].slice(0, 48)] }));
+    return { ...opened, train: cut(opened.train), heldOut: cut(opened.heldOut) };
+  };
+  return { model, format, open, objective: "language-modelling", batchSize: 8 };
+}
+
+/** Short windows of the text that these models were trained on. */
+function reviews(model: string, format: string): Case {
+  const open = async (): Promise<Opened> => {
+    const source = await openModelSource(join(DATA, "models", model));
+    const { train, heldOut } = await windows(TEXTS.reviews, source.tokenizer!);
+    const cut = (some: readonly Example[]) =>
+      some.map((one) => ({ ...one, candidates: [one.candidates[0].slice(0, BRIEF)] }));
+    return {
+      ...{ source, train: cut(train), heldOut: cut(heldOut) },
+      [Symbol.dispose]: () => source[Symbol.dispose](),
+    };
+  };
+  return { model, format, open, objective: "language-modelling", batchSize: 4 };
+}
+
+/** By name. */
+export const CASES: Readonly<Record<string, Case>> = {
+  "bundled Q4_0": bundled("Q4_0"),
+  "stories260k int4": stories("stories260k", "int4_g32"),
+  "stories260k int2": stories("stories260k", "int2_g32"),
+  "stories int4": stories("tinystories-656k", "int4_g32"),
+  "sst2 int4": sst2("reviews-4m", "int4_g32"),
+  "sst2 int2": sst2("reviews-4m", "int2_g32"),
+  "sst2 OPT int4": sst2("reviews-opt-3m", "int4_g32"),
+  "brief-sst2 int4": brief("sst2", "reviews-4m", "int4_g32"),
+  "brief-trec int4": brief("trec", "reviews-4m", "int4_g32"),
+  "brief-sst2 int2": brief("sst2", "reviews-4m", "int2_g32"),
+  "brief-trec int2": brief("trec", "reviews-4m", "int2_g32"),
+  "brief-text int4": reviews("reviews-4m", "int4_g32"),
+  "brief-text-opt int4": reviews("reviews-opt-3m", "int4_g32"),
+  "brief-trec-opt int4": brief("trec", "reviews-opt-3m", "int4_g32"),
+  "stories int2": stories("tinystories-656k", "int2_g32"),
+  "brief-sst2-opt int4": brief("sst2", "reviews-opt-3m", "int4_g32"),
+  "brief-sst2-roberta int4": brief("sst2", "reviews-roberta-3m", "int4_g32"),
+};

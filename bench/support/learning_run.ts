@@ -1,0 +1,207 @@
+/**
+ * One training of a bench: a case, a scheme, an optimiser and a seed, at a number of forward passes.
+ *
+ * @module
+ */
+
+import { join } from "@std/path";
+import { type Gpu, loadModel, quantizedSource } from "../../mod.ts";
+import { packBatch, startedAdapter } from "../../models/mod.ts";
+import { namedOptimisers, type Optimiser, type OptimiserName } from "../../optim/mod.ts";
+import { adapterDefaults } from "../../train/config/optimiser.ts";
+import { readTrainConfig } from "../../train/config/schema.ts";
+import {
+  configuredAdapter,
+  evaluate,
+  finetune,
+  offsetsFor,
+  optimiserOfConfig,
+  planMemory,
+  type SchemeName,
+  selectionOfConfig,
+  type TrainConfig,
+} from "../../train/mod.ts";
+import { DATA } from "../finetune.ts";
+import { CASES, HELD_OUT } from "./learning_cases.ts";
+import { describeMachine } from "./machine.ts";
+
+/** A run to make. */
+export interface Job {
+  readonly case: string;
+  readonly scheme: SchemeName;
+  readonly optimiser: OptimiserName;
+  readonly factor: number;
+  readonly seed: number;
+  readonly forwards: number;
+}
+
+/** Losses and accuracy of some examples. */
+export interface Judged {
+  readonly loss: number;
+  readonly accuracy?: number | undefined;
+}
+
+/** A run that was made; of a scheme that the model has nothing for, only why. */
+export interface Row extends Job {
+  readonly none?: string;
+  readonly before?: Judged;
+  readonly after?: Judged;
+  /** Of what learning rates are chosen by. */
+  readonly choice?: number;
+  readonly steps?: number;
+  readonly scalars?: number;
+  /** MiB in all, and of it beside the weights and activations. */
+  readonly memory?: number;
+  readonly own?: number;
+  readonly seconds?: number;
+  readonly machine?: string;
+}
+
+/** What tells a run from others. */
+export const nameOf = ({ case: of, scheme, optimiser, factor, seed, forwards }: Job) =>
+  `${of} ${scheme} ${optimiser} x${factor} seed ${seed} forwards ${forwards}`;
+
+/** Forward passes that a step with an exact gradient takes as long as; `deno task bench derivatives` measured 3.98 with 512 tokens. */
+export const EXACT_COST = 4;
+
+/** Forward passes that a step of an optimiser takes as long as. */
+export function costOf({ estimator, evaluations }: Optimiser): number {
+  return estimator.exact ? EXACT_COST : evaluations;
+}
+
+/** The configuration of a run: defaults, every learning rate times the factor. */
+function configOf({ scheme, optimiser: name, factor, seed, forwards, ...job }: Job): TrainConfig {
+  const { model, format, batchSize } = CASES[job.case];
+  const of = (steps: number, more = {}) =>
+    readTrainConfig({
+      model: join(DATA, "models", model),
+      quantize: { format },
+      scheme,
+      seed,
+      steps,
+      batch_size: batchSize,
+      ...more,
+    }, "bench");
+  const usual = of(1, { optimiser: { name } });
+  const made = optimiserOfConfig(usual);
+  const steps = Math.max(1, Math.floor(forwards / costOf(made)));
+  if (factor === 1) return of(steps, { optimiser: { name, schedule: { kind: "linear" } } });
+  const { shared } = namedOptimisers[name];
+  const alone = made.groups === undefined && usual.trainables.kinds.find((kind) => kind === scheme);
+  const rate = alone ? adapterDefaults(name, alone).learningRate : shared.learningRate.default!;
+  return of(steps, {
+    optimiser: { name, learning_rate: factor * rate, schedule: { kind: "linear" } },
+    ...made.groups
+      ? {
+        groups: Object.fromEntries(
+          made.groups.map((one) => [one.name, { learning_rate: factor * one.learningRate }]),
+        ),
+      }
+      : {},
+  });
+}
+
+/** Makes a run. */
+export async function run(gpu: Gpu, job: Job): Promise<Row> {
+  const { open, objective, batchSize, format, heldOut: few = HELD_OUT } = CASES[job.case];
+  const config = configOf(job);
+  using opened = await open();
+  const { train, heldOut } = opened;
+  const source = quantizedSource(opened.source, { format });
+  using base = await loadModel(gpu, source);
+  const held = heldOut.slice(0, few);
+  // At the end of what is trained on, where that is long enough to do without.
+  const chosenBy = objective === "classification" ? train.slice(-few) : train.slice(-48);
+  const seen = train.slice(0, train.length - chosenBy.length);
+  const made = configuredAdapter(config, base);
+  const added = made && await startedAdapter(base, made);
+  using adapted = added && base.withAdapter(added);
+  const model = adapted ?? base;
+  const optimiser = optimiserOfConfig(config);
+  const selection = selectionOfConfig(config);
+  const { seed, steps } = config;
+  const how = { selection, train: seen, objective, batchSize, seed };
+  let offsets;
+  try {
+    offsets = await offsetsFor(model, optimiser, how);
+  } catch (error) {
+    if (error instanceof RangeError && error.message.includes("no tensor has kind")) {
+      return { ...job, none: "the model has none" };
+    }
+    throw error;
+  }
+  using owned = offsets;
+  const settings = { objective, batchSize };
+  const judge = async (some: typeof held, moved?: typeof offsets): Promise<Judged> => {
+    const { loss, accuracy } = await evaluate(model, some, {
+      ...settings,
+      ...moved ? { offsets: moved } : {},
+    });
+    return { loss: Number(loss.toFixed(5)), ...accuracy ? { accuracy: accuracy.accuracy } : {} };
+  };
+  const before = await judge(held);
+  const begun = performance.now();
+  for await (
+    const _ of finetune({
+      ...{ model, optimiser, offsets: owned, train: seen, steps, seed },
+      ...settings,
+      keepBest: false,
+    })
+  );
+  const seconds = (performance.now() - begun) / 1000;
+  const after = await judge(held, owned);
+  const choice = (await judge(chosenBy, owned)).loss;
+  const { shape } = packBatch(seen.slice(0, batchSize), objective, model);
+  const plan = planMemory(source, { optimiser, selection, adapter: added, shape });
+  const mebibytes = (bytes: number) => Number((bytes / 2 ** 20).toFixed(2));
+  return {
+    ...{ ...job, before, after, choice, steps, scalars: owned.scalars },
+    ...{ memory: mebibytes(plan.total), own: mebibytes(plan.offsets + plan.optimiser) },
+    ...{ seconds: Number(seconds.toFixed(1)), machine: await describeMachine(gpu.description) },
+  };
+}
+
+/** The arithmetic mean. */
+export function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+/** A cell: the loss after, by seed, and the accuracy where there is one. */
+export function cell(rows: readonly Row[]): string {
+  if (rows.length === 0) return "";
+  if (rows.some(({ none }) => none)) return "none";
+  const losses = rows.map(({ after }) => after!.loss);
+  const loss = mean(losses);
+  if (!Number.isFinite(loss)) return "diverged";
+  const accuracies = rows.flatMap(({ after }) => after?.accuracy ?? []);
+  const spread = losses.length > 1
+    ? ` (${Math.min(...losses).toFixed(3)}-${Math.max(...losses).toFixed(3)})`
+    : "";
+  return `${loss.toFixed(3)}${spread}${
+    accuracies.length > 0 ? `, ${(100 * mean(accuracies)).toFixed(1)} %` : ""
+  }`;
+}
+
+/** Rows by a key. */
+export function by<Key>(rows: readonly Row[], key: (row: Row) => Key): Map<Key, Row[]> {
+  const out = new Map<Key, Row[]>();
+  for (const row of rows) out.set(key(row), [...out.get(key(row)) ?? [], row]);
+  return out;
+}
+
+/**
+ * The rows of the learning rate that the choosing examples like best, where several were tried: by the mean over the seeds that every rate was tried
+ * with, so that a rate chosen with one seed may be repeated with others.
+ */
+export function best(rows: readonly Row[]): Row[] | undefined {
+  const tried = [...by(rows, ({ factor }) => factor).values()];
+  if (tried.length < 2) return undefined;
+  const seedsOf = (some: readonly Row[]) => new Set(some.map(({ seed }) => seed));
+  const shared = tried.map(seedsOf).reduce((one, other) => one.intersection(other));
+  const score = (some: readonly Row[]) => {
+    const judged = some.filter(({ seed }) => shared.has(seed));
+    const found = mean(judged.map(({ choice = Infinity }) => choice));
+    return Number.isFinite(found) ? found : Infinity;
+  };
+  return tried.reduce((one, other) => score(other) < score(one) ? other : one);
+}
